@@ -1,0 +1,161 @@
+/**
+ * The contract between a generated file and what runs it: a generated file exports `model`, a `ModelDefinition`;
+ * the training loop, the evaluators and the command line consume it and know nothing else of the model.
+ */
+import type { Key, Rows, Tensor } from "./graph/index.js";
+import type { Shape } from "./graph/types.js";
+import type { WeightSpecs, WeightsOf } from "./nn/spec.js";
+import type { OptimizerSpec } from "./train/optimizers.js";
+import type { Schedule } from "./train/schedules.js";
+
+export type DomainName = "real" | "positive" | "unit" | "binary" | "category" | "count" | "byte" | "simplex";
+
+/** Domain and event shape of a variable; the batch axis is never part of it. */
+export interface VariableSpec {
+  readonly domain: DomainName;
+  /** Event shape; [] for a scalar. */
+  readonly shape: Shape;
+  /** K of `category[K]`: values are 0..K-1. */
+  readonly classes?: number;
+  /** `category[10]?`: may be missing in some rows. */
+  readonly optional?: boolean;
+}
+
+/** One `data` statement: its variables are aligned row by row; two streams are independent. */
+export type StreamSpec = Readonly<Record<string, VariableSpec>>;
+
+/** What an objective or a metric of the model is given while it is staged. */
+export interface StepContext<S extends WeightSpecs = WeightSpecs> {
+  /** Weights, in the shape of `weights`, constraints applied. */
+  readonly w: WeightsOf<S>;
+  /** A batch of every stream: [B, ...event]. */
+  readonly data: Readonly<Record<string, Tensor>>;
+  readonly key: Key;
+  /** Scalars fed each step: arguments of objectives that follow a schedule. */
+  readonly schedule: Readonly<Record<string, Tensor>>;
+}
+
+/** `maximize ELBO(p, q) over …` */
+export interface UpdateDefinition<S extends WeightSpecs = WeightSpecs> {
+  readonly direction: "maximize" | "minimize";
+  /** As written: `ELBO(p, q)`. */
+  readonly label: string;
+  /** `vae.gm:18` */
+  readonly place: string;
+  /** Per example, [B] (or [] where it has no free data); the loop averages it. */
+  readonly value: (context: StepContext<S>) => Tensor;
+  /** What is differentiated where that is not `value` itself (score-function estimators). */
+  readonly surrogate?: (context: StepContext<S>) => Tensor;
+  /** Paths into `weights` that this statement moves: `decoder`, `q.block1`, `mu`. */
+  readonly over: readonly string[];
+  readonly optimizer: OptimizerSpec;
+  /** How many times a step runs it; each time on a fresh batch. */
+  readonly steps?: number;
+}
+
+export interface Constraint {
+  /** Path into `weights`. */
+  readonly over: string;
+  readonly bound: { readonly kind: "in"; readonly low: number; readonly high: number } | { readonly kind: "maxNorm"; readonly axis: number; readonly limit: number };
+}
+
+export interface PhaseDefinition<S extends WeightSpecs = WeightSpecs> {
+  /** Label of the `phase` block; "train" for the default one. */
+  readonly name: string;
+  readonly batch: number;
+  /** One of both; `steps` wins. */
+  readonly epochs?: number;
+  readonly steps?: number;
+  readonly updates: readonly UpdateDefinition<S>[];
+  readonly constraints?: readonly Constraint[];
+  readonly schedules?: Readonly<Record<string, Schedule>>;
+  /** Moving average of the weights, used for evaluation and samples: its decay. */
+  readonly ema?: number;
+  readonly earlyStopping?: { readonly metric: string; readonly patience: number; readonly minDelta: number };
+}
+
+/** One line of `evaluate { … }`. */
+export type MetricDefinition<S extends WeightSpecs = WeightSpecs> = RowMetric<S> | ActiveUnitsMetric<S>;
+
+interface MetricBase {
+  /** As written: `-IWAE(p, q, k = 200)`. Part of the protocol. */
+  readonly label: string;
+  readonly place: string;
+}
+
+/** A mean over the rows of the test data, with its standard error. */
+export interface RowMetric<S extends WeightSpecs = WeightSpecs> extends MetricBase {
+  readonly kind: "rows";
+  readonly unit: string;
+  /** Per example [B], of `samples` samples (1 where the metric has no number of samples). */
+  readonly value: (context: StepContext<S>, samples: number) => Tensor;
+  /** k as written; the command line's --k replaces it. Absent where the metric draws no family of samples. */
+  readonly samples?: number;
+  /**
+   * How values of several chunks of samples combine, so that k = 5000 needs little memory: the log of the mean of the exponentials
+   * (IWAE: log 1/C Σ exp v_c), its negative (-IWAE), or their mean. Absent: all samples are taken at once.
+   */
+  readonly combine?: "logMeanExp" | "negLogMeanExp" | "mean";
+  /** "lower bound", "upper bound", "exact", "estimate": what the number is to the quantity that its name promises. */
+  readonly bound?: string;
+}
+
+/** Number of latent units with Var_data(E_q[z | x]) > threshold (Burda et al. 2016). */
+export interface ActiveUnitsMetric<S extends WeightSpecs = WeightSpecs> extends MetricBase {
+  readonly kind: "activeUnits";
+  readonly threshold: number;
+  /** Posterior means by latent: [B, ...event]. */
+  readonly mean: (context: StepContext<S>) => Readonly<Record<string, Tensor>>;
+}
+
+/** Values of a density's variables, and the means of their distributions where those have one. */
+export interface Draw {
+  readonly values: Readonly<Record<string, Tensor>>;
+  /** E[variable | its parents]: pictures show this (pixel probabilities rather than coin flips). */
+  readonly means: Readonly<Record<string, Tensor>>;
+}
+
+/** How a density is drawn from. */
+export interface DensityDefinition<S extends WeightSpecs = WeightSpecs> {
+  /** Variables of the head, in order, and what they are conditioned on. */
+  readonly head: readonly string[];
+  readonly given: readonly string[];
+  readonly label: string;
+  readonly place: string;
+  /** Ancestral sampling of `rows` rows; variables in `given` are clamped (conditions must be among them). */
+  readonly sample: (w: WeightsOf<S>, key: Key, rows: Rows, given: Readonly<Record<string, Tensor>>) => Draw;
+}
+
+export interface ModelDefinition<S extends WeightSpecs = WeightSpecs> {
+  readonly name: string;
+  readonly source: { readonly file: string; readonly sha256: string; readonly compiler: string };
+  readonly hyperparameters: Readonly<Record<string, number | boolean | readonly number[]>>;
+  readonly streams: readonly StreamSpec[];
+  readonly latents: Readonly<Record<string, VariableSpec>>;
+  readonly weights: S;
+  readonly densities: Readonly<Record<string, DensityDefinition<S>>>;
+  /** The density that samples come from (the model's joint), and the one that infers latents from data; absent where there is none. */
+  readonly generative?: string;
+  readonly inference?: string;
+  /** What `reconstruct` shows where no density pair does it: data variable -> its reconstruction [B, ...event] (plain autoencoders). */
+  readonly reconstruct?: (context: StepContext<S>) => Readonly<Record<string, Tensor>>;
+  readonly train: readonly PhaseDefinition<S>[];
+  readonly evaluate: Readonly<Record<string, MetricDefinition<S>>>;
+}
+
+/** Types the definition by its weights; a generated file ends with it. */
+export function defineModel<S extends WeightSpecs>(definition: ModelDefinition<S>): ModelDefinition<S> {
+  return definition;
+}
+
+const variable = (domain: DomainName) => (shape: Shape = []): VariableSpec => ({ domain, shape });
+export const real = variable("real");
+export const positive = variable("positive");
+export const unit = variable("unit");
+export const binary = variable("binary");
+export const count = variable("count");
+export const byte = variable("byte");
+export const simplex = variable("simplex");
+export const category = (classes: number, shape: Shape = []): VariableSpec => ({ domain: "category", classes, shape });
+/** `category[10]?` */
+export const optional = (spec: VariableSpec): VariableSpec => ({ ...spec, optional: true });
