@@ -1,0 +1,17 @@
+/**
+ * Every code that gmc can report, each with its severity, a title and a message that is typed by its arguments.
+ * One table per hundred: GM1 syntax, GM2 names and shapes, GM3 densities, objectives and estimators, GM4 training,
+ * GM5 command line, data and configuration. A code is never reused; each has a page in `docs/errors/`.
+ */
+import { gm1 } from "./codes/gm1.js";
+import { gm2 } from "./codes/gm2.js";
+import { gm3 } from "./codes/gm3.js";
+import { gm4 } from "./codes/gm4.js";
+import { gm5 } from "./codes/gm5.js";
+
+export const registry = { ...gm1, ...gm2, ...gm3, ...gm4, ...gm5 };
+
+export type Code = keyof typeof registry;
+
+/** The arguments that the message of a code takes. */
+export type CodeArgs<C extends Code> = Parameters<(typeof registry)[C]["message"]>[0];

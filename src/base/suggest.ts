@@ -1,0 +1,49 @@
+/**
+ * "Did you mean": the candidate nearest to a name, by the Damerau-Levenshtein distance (optimal string alignment),
+ * where a difference in case alone counts as nearest. A far candidate is no help, so the distance is limited to about a third of the name.
+ */
+
+/** Number of insertions, deletions, substitutions and swaps of neighbours between two texts; `limit + 1` where it is more than `limit`. */
+export function editDistance(a: string, b: string, limit = Infinity): number {
+  if (Math.abs(a.length - b.length) > limit) return limit + 1;
+  let beforeLast: number[] = [];
+  let last = Array.from({ length: b.length + 1 }, (_, j) => j);
+  for (let i = 1; i <= a.length; i++) {
+    const row = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const substitution = (last[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
+      let best = Math.min(substitution, (last[j] ?? 0) + 1, (row[j - 1] ?? 0) + 1);
+      if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]) best = Math.min(best, (beforeLast[j - 2] ?? 0) + 1);
+      row.push(best);
+    }
+    if (Math.min(...row) > limit) return limit + 1;
+    beforeLast = last;
+    last = row;
+  }
+  return last[b.length] ?? 0;
+}
+
+/** The candidate that the user most likely meant by `name`, or undefined. Ties go to the earlier candidate. */
+export function didYouMean(name: string, candidates: Iterable<string>): string | undefined {
+  if (name.length > 64) return undefined;
+  const limit = Math.max(1, Math.floor((name.length + 1) / 3));
+  const plain = (text: string): string => text.toLowerCase().replaceAll(/[_-]/g, "");
+  let best: string | undefined;
+  let bestDistance = limit + 1;
+  for (const candidate of candidates) {
+    if (candidate === name) continue;
+    const distance = plain(candidate) === plain(name) ? 0.5 : editDistance(name, candidate, limit);
+    // A one-letter name is one edit from every other: only a change of case is a hint there.
+    if (distance < bestDistance && (distance < 1 || name.length > 1)) {
+      best = candidate;
+      bestDistance = distance;
+    }
+  }
+  return best;
+}
+
+/** `didYouMean` as a help line: `[]` or ["did you mean `decoder`?"]. */
+export function didYouMeanHelp(name: string, candidates: Iterable<string>): readonly string[] {
+  const candidate = didYouMean(name, candidates);
+  return candidate === undefined ? [] : [`did you mean \`${candidate}\`?`];
+}
