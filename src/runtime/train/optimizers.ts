@@ -42,7 +42,11 @@ export function momentum(options: OptimizerOptions & { readonly momentum?: numbe
 type AdamOptions = OptimizerOptions & { readonly beta1?: number; readonly beta2?: number; readonly epsilon?: number };
 
 function adamConstants(o: AdamOptions): Readonly<Record<string, number>> {
-  return { beta1: decay("beta1", o.beta1 ?? 0.9), beta2: decay("beta2", o.beta2 ?? 0.999), epsilon: positive("epsilon", o.epsilon ?? 1e-8) };
+  return {
+    beta1: decay("beta1", o.beta1 ?? 0.9),
+    beta2: decay("beta2", o.beta2 ?? 0.999),
+    epsilon: positive("epsilon", o.epsilon ?? 1e-8),
+  };
 }
 
 /** Kingma & Ba 2015, algorithm 1. Default lr 0.001, beta1 0.9, beta2 0.999, epsilon 1e-8. */
