@@ -1,0 +1,203 @@
+/**
+ * Initialisers: how a weight starts. An `Init` is plain data, so that a weights tree can be printed and compared;
+ * `evaluateInit` computes the numbers on the host in float64 from (seed, leaf path) alone, so they are the same for every engine,
+ * whatever the other leaves are. The caller rounds to float32 when it writes the state.
+ */
+import { GmcError, InternalError, assertNever } from "../graph/errors.js";
+import { hostWords } from "../graph/random.js";
+import type { Shape } from "../graph/types.js";
+
+export type Init =
+  | { readonly kind: "constant"; readonly value: number }
+  /** All values in C order; their count is checked against the leaf's shape. */
+  | { readonly kind: "values"; readonly values: readonly number[] }
+  | { readonly kind: "normal"; readonly loc: number; readonly scale: number }
+  | { readonly kind: "uniform"; readonly low: number; readonly high: number }
+  /** Zero mean, variance `gain / fan`. */
+  | {
+      readonly kind: "varianceScaling";
+      readonly gain: number;
+      readonly fan: "in" | "out" | "average";
+      readonly distribution: "normal" | "uniform";
+    }
+  /** Rows (or columns, where there are fewer) orthonormal, times `gain`. */
+  | { readonly kind: "orthogonal"; readonly gain: number }
+  /** The identity matrix on the last two axes, times `gain`. */
+  | { readonly kind: "identity"; readonly gain: number }
+  /**
+   * Starts from data: the leaf's leading axes are filled with distinct random rows of the data variable. `variable` null takes the
+   * only data variable of the model. Evaluated by whoever has the data, through `InitContext.rows`.
+   */
+  | { readonly kind: "data"; readonly variable: string | null };
+
+/** The initialisers under the names that a `.gm` file and generated code use. */
+export const init = {
+  zeros: { kind: "constant", value: 0 },
+  ones: { kind: "constant", value: 1 },
+  constant: (value: number): Init => ({ kind: "constant", value }),
+  values: (values: readonly number[]): Init => ({ kind: "values", values }),
+  normal: (loc = 0, scale = 1): Init => ({ kind: "normal", loc, scale }),
+  uniform: (low = 0, high = 1): Init => ({ kind: "uniform", low, high }),
+  /** Glorot & Bengio 2010, eq. 16: U(-a, a), a = sqrt(6 / (fanIn + fanOut)). */
+  glorotUniform: { kind: "varianceScaling", gain: 1, fan: "average", distribution: "uniform" },
+  /** Glorot & Bengio 2010, eq. 12: variance 2 / (fanIn + fanOut). Not truncated. */
+  glorotNormal: { kind: "varianceScaling", gain: 1, fan: "average", distribution: "normal" },
+  /** He et al. 2015, eq. 10: variance 2 / fanIn. */
+  heNormal: { kind: "varianceScaling", gain: 2, fan: "in", distribution: "normal" },
+  heUniform: { kind: "varianceScaling", gain: 2, fan: "in", distribution: "uniform" },
+  /** LeCun et al. 1998, eq. 16: variance 1 / fanIn. */
+  lecunNormal: { kind: "varianceScaling", gain: 1, fan: "in", distribution: "normal" },
+  lecunUniform: { kind: "varianceScaling", gain: 1, fan: "in", distribution: "uniform" },
+  /** Saxe et al. 2014: the Q of a random normal matrix [prod(leading), last]. */
+  orthogonal: (gain = 1): Init => ({ kind: "orthogonal", gain }),
+  identity: (gain = 1): Init => ({ kind: "identity", gain }),
+  data: (variable: string | null = null): Init => ({ kind: "data", variable }),
+} as const satisfies Record<string, Init | ((...args: never[]) => Init)>;
+
+export interface InitContext {
+  /** Two words of the run's seed. */
+  readonly seed: readonly [number, number];
+  /** The leaf's path, `decoder.dense1.kernel`. */
+  readonly path: string;
+  /** Fan in and fan out where the layer knows better than `fansOf`. */
+  readonly fans?: readonly [number, number] | undefined;
+  /**
+   * `count` distinct rows of a data variable, flattened in C order, chosen by `uniforms` (numbers in [0, 1), one a row); a data set with
+   * fewer rows is an error of the callback.
+   */
+  readonly rows?: ((variable: string | null, count: number, uniforms: Float64Array) => Float64Array) | undefined;
+}
+
+/**
+ * Fan in and fan out of a kernel [...window, in, out]: the last two axes times the window's size.
+ * A vector counts as [in, 1], a scalar as 1.
+ */
+export function fansOf(shape: Shape): readonly [number, number] {
+  if (shape.length < 2) return [shape[0] ?? 1, 1];
+  const window = sizeOf(shape.slice(0, -2));
+  return [window * (shape.at(-2) ?? 1), window * (shape.at(-1) ?? 1)];
+}
+
+/** The initial values of one leaf in C order, float64. Throws GM4501 where the initialiser does not fit the shape. */
+export function evaluateInit(spec: Init, shape: Shape, context: InitContext): Float64Array {
+  const size = sizeOf(shape);
+  switch (spec.kind) {
+    case "constant":
+      return new Float64Array(size).fill(spec.value);
+    case "values":
+      if (spec.values.length !== size) {
+        throw new GmcError(
+          "GM4501",
+          `\`${context.path}\` of shape [${shape.join(", ")}] needs ${size} initial values, ${spec.values.length} given`,
+        );
+      }
+      return Float64Array.from(spec.values);
+    case "normal":
+      return normals(context, size).map((v) => spec.loc + spec.scale * v);
+    case "uniform":
+      return uniforms(context, size).map((u) => spec.low + (spec.high - spec.low) * u);
+    case "varianceScaling": {
+      const [fanIn, fanOut] = context.fans ?? fansOf(shape);
+      const fan = spec.fan === "in" ? fanIn : spec.fan === "out" ? fanOut : (fanIn + fanOut) / 2;
+      const variance = spec.gain / Math.max(1, fan);
+      if (spec.distribution === "normal") return normals(context, size).map((v) => Math.sqrt(variance) * v);
+      const bound = Math.sqrt(3 * variance);
+      return uniforms(context, size).map((u) => bound * (2 * u - 1));
+    }
+    case "orthogonal":
+      return orthogonal(context, shape).map((v) => spec.gain * v);
+    case "identity": {
+      const [rows, columns] = [shape.at(-2), shape.at(-1)];
+      if (rows === undefined || columns === undefined || rows !== columns) {
+        throw new GmcError(
+          "GM4501",
+          `\`${context.path}\` of shape [${shape.join(", ")}] cannot start as the identity: its last two axes differ`,
+        );
+      }
+      return new Float64Array(size).map((_, i) => (Math.floor(i / columns) % rows === i % columns ? spec.gain : 0));
+    }
+    case "data":
+      return fromData(spec.variable, shape, context);
+    default:
+      return assertNever(spec);
+  }
+}
+
+function fromData(variable: string | null, shape: Shape, context: InitContext): Float64Array {
+  if (context.rows === undefined) {
+    throw new GmcError("GM4502", `\`${context.path}\` starts from data, and no data set was given`, ["name a data set with --data"]);
+  }
+  const size = sizeOf(shape);
+  // The row's event takes the trailing axes; ask for one row to learn its size, the draw is the same.
+  const rowSize = context.rows(variable, 1, new Float64Array(1)).length;
+  if (rowSize === 0 || size % rowSize !== 0) {
+    throw new GmcError(
+      "GM4501",
+      `\`${context.path}\` of shape [${shape.join(", ")}] (${size} entries) is not made of whole data rows of ${rowSize} entries`,
+    );
+  }
+  const count = size / rowSize;
+  return context.rows(variable, count, uniforms(context, count));
+}
+
+/** Uniforms in [0, 1) with 53 bits: two Threefry words each. */
+function uniforms(context: InitContext, count: number): Float64Array {
+  const words = hostWords(context.seed, `init ${context.path}`, 2 * count);
+  return new Float64Array(count).map((_, i) => ((word(words, 2 * i) >>> 5) * 67108864 + (word(words, 2 * i + 1) >>> 6)) / 9007199254740992);
+}
+
+/** Standard normals by Box and Muller (1958), two of each pair of uniforms. */
+function normals(context: InitContext, count: number): Float64Array {
+  const pairs = Math.ceil(count / 2);
+  const u = uniforms(context, 2 * pairs);
+  const out = new Float64Array(count);
+  for (let i = 0; i < pairs; i++) {
+    const radius = Math.sqrt(-2 * Math.log(1 - (u[2 * i] ?? 0)));
+    const angle = 2 * Math.PI * (u[2 * i + 1] ?? 0);
+    out[2 * i] = radius * Math.cos(angle);
+    if (2 * i + 1 < count) out[2 * i + 1] = radius * Math.sin(angle);
+  }
+  return out;
+}
+
+/** Modified Gram-Schmidt, applied twice for float64 orthogonality, on the shorter side of [prod(leading), last]. */
+function orthogonal(context: InitContext, shape: Shape): Float64Array {
+  if (shape.length < 2)
+    throw new GmcError("GM4501", `\`${context.path}\` of shape [${shape.join(", ")}] cannot start orthogonal: it has fewer than two axes`);
+  const columns = shape.at(-1) ?? 1;
+  const rows = sizeOf(shape) / Math.max(1, columns);
+  const [count, length] = rows <= columns ? [rows, columns] : [columns, rows];
+  const raw = normals(context, count * length);
+  const vectors = Array.from({ length: count }, (_, i) => raw.slice(i * length, (i + 1) * length));
+  vectors.forEach((vector, i) => {
+    for (let round = 0; round < 2; round++) {
+      for (const earlier of vectors.slice(0, i)) {
+        const along = dot(vector, earlier);
+        for (let j = 0; j < length; j++) vector[j] = (vector[j] ?? 0) - along * (earlier[j] ?? 0);
+      }
+    }
+    const norm = Math.sqrt(dot(vector, vector));
+    for (let j = 0; j < length; j++) vector[j] = (vector[j] ?? 0) / norm;
+  });
+  const out = new Float64Array(rows * columns);
+  vectors.forEach((vector, i) => {
+    for (let j = 0; j < length; j++) out[rows <= columns ? i * columns + j : j * columns + i] = vector[j] ?? 0;
+  });
+  return out;
+}
+
+function dot(a: Float64Array, b: Float64Array): number {
+  let total = 0;
+  for (let i = 0; i < a.length; i++) total += (a[i] ?? 0) * (b[i] ?? 0);
+  return total;
+}
+
+function word(words: Uint32Array, at: number): number {
+  const value = words[at];
+  if (value === undefined) throw new InternalError(`random word ${at} of ${words.length}`);
+  return value;
+}
+
+function sizeOf(shape: Shape): number {
+  return shape.reduce((a, b) => a * b, 1);
+}

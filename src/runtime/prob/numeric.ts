@@ -1,0 +1,48 @@
+/** Small stable functions that densities share. All elementwise, broadcasting, any shape; gradients are finite wherever values are. */
+import { add, and, div, equal, exp, expm1, less, lgamma, log, log1p, mul, neg, select, sub } from "../graph/index.js";
+import type { Tensor, TensorLike } from "../graph/index.js";
+
+export const LOG_2 = Math.LN2;
+export const LOG_PI = Math.log(Math.PI);
+/** log sqrt(2 pi) */
+export const HALF_LOG_2PI = 0.5 * Math.log(2 * Math.PI);
+export const EULER_GAMMA = 0.5772156649015329;
+
+/** x log y, with 0 log 0 = 0. */
+export function xlogy(x: TensorLike, y: TensorLike): Tensor {
+  return mul(x, log(select(and(equal(x, 0), equal(y, 0)), 1, y)));
+}
+
+/** x log(1 + y), with 0 log(1 - 1) = 0. */
+export function xlog1py(x: TensorLike, y: TensorLike): Tensor {
+  return mul(x, log1p(select(and(equal(x, 0), equal(y, -1)), 0, y)));
+}
+
+/** log(1 - exp(-x)) for x > 0 (Maechler 2012: two branches around log 2). */
+export function log1mexp(x: TensorLike): Tensor {
+  const small = less(x, LOG_2);
+  // Each branch sees only arguments where it and its gradient are finite.
+  const low = log(neg(expm1(neg(select(small, x, LOG_2)))));
+  const high = log1p(neg(exp(neg(select(small, LOG_2, x)))));
+  return select(small, low, high);
+}
+
+/** log B(a, b) */
+export function logBeta(a: TensorLike, b: TensorLike): Tensor {
+  return sub(add(lgamma(a), lgamma(b)), lgamma(add(a, b)));
+}
+
+/** log of the binomial coefficient, for real arguments. */
+export function logChoose(n: TensorLike, k: TensorLike): Tensor {
+  return sub(lgamma(add(n, 1)), add(lgamma(add(k, 1)), lgamma(add(sub(n, k), 1))));
+}
+
+/** `value` where the condition holds, -Infinity elsewhere; the gradient there is zero. */
+export function logWhere(condition: Tensor, value: TensorLike): Tensor {
+  return select(condition, value, -Infinity);
+}
+
+/** (x - loc) / scale */
+export function standardise(x: TensorLike, loc: TensorLike, scale: TensorLike): Tensor {
+  return div(sub(x, loc), scale);
+}
