@@ -3,6 +3,7 @@
  * the training loop, the evaluators and the command line consume it and know nothing else of the model.
  */
 import type { Key, Rows, Tensor } from "./graph/index.js";
+import { GmcError } from "./graph/errors.js";
 import type { Shape } from "./graph/types.js";
 import type { WeightSpecs, WeightsOf } from "./nn/spec.js";
 import type { OptimizerSpec } from "./train/optimizers.js";
@@ -25,27 +26,29 @@ export interface VariableSpec {
 export type StreamSpec = Readonly<Record<string, VariableSpec>>;
 
 /** What an objective or a metric of the model is given while it is staged. */
-export interface StepContext<S extends WeightSpecs = WeightSpecs> {
+export interface StepContext<S extends WeightSpecs = WeightSpecs, D extends string = string, T extends string = string> {
   /** Weights, in the shape of `weights`, constraints applied. */
   readonly w: WeightsOf<S>;
   /** A batch of every stream: [B, ...event]. */
-  readonly data: Readonly<Record<string, Tensor>>;
+  readonly data: Readonly<Record<D, Tensor>>;
   readonly key: Key;
+  /** B: the rows of the batch, for draws of objectives that read no data (the sleep phase). */
+  readonly rows: Rows;
   /** Scalars fed each step: arguments of objectives that follow a schedule. */
-  readonly schedule: Readonly<Record<string, Tensor>>;
+  readonly schedule: Readonly<Record<T, Tensor>>;
 }
 
 /** `maximize ELBO(p, q) over …` */
-export interface UpdateDefinition<S extends WeightSpecs = WeightSpecs> {
+export interface UpdateDefinition<S extends WeightSpecs = WeightSpecs, D extends string = string, T extends string = string> {
   readonly direction: "maximize" | "minimize";
   /** As written: `ELBO(p, q)`. */
   readonly label: string;
   /** `vae.gm:18` */
   readonly place: string;
   /** Per example, [B] (or [] where it has no free data); the loop averages it. */
-  readonly value: (context: StepContext<S>) => Tensor;
+  readonly value: (context: StepContext<S, D, T>) => Tensor;
   /** What is differentiated where that is not `value` itself (score-function estimators). */
-  readonly surrogate?: (context: StepContext<S>) => Tensor;
+  readonly surrogate?: (context: StepContext<S, D, T>) => Tensor;
   /** Paths into `weights` that this statement moves: `decoder`, `q.block1`, `mu`. */
   readonly over: readonly string[];
   readonly optimizer: OptimizerSpec;
@@ -59,14 +62,14 @@ export interface Constraint {
   readonly bound: { readonly kind: "in"; readonly low: number; readonly high: number } | { readonly kind: "maxNorm"; readonly axis: number; readonly limit: number };
 }
 
-export interface PhaseDefinition<S extends WeightSpecs = WeightSpecs> {
+export interface PhaseDefinition<S extends WeightSpecs = WeightSpecs, D extends string = string, T extends string = string> {
   /** Label of the `phase` block; "train" for the default one. */
   readonly name: string;
   readonly batch: number;
   /** One of both; `steps` wins. */
   readonly epochs?: number;
   readonly steps?: number;
-  readonly updates: readonly UpdateDefinition<S>[];
+  readonly updates: readonly UpdateDefinition<S, D, T>[];
   readonly constraints?: readonly Constraint[];
   readonly schedules?: Readonly<Record<string, Schedule>>;
   /** Moving average of the weights, used for evaluation and samples: its decay. */
@@ -75,7 +78,7 @@ export interface PhaseDefinition<S extends WeightSpecs = WeightSpecs> {
 }
 
 /** One line of `evaluate { … }`. */
-export type MetricDefinition<S extends WeightSpecs = WeightSpecs> = RowMetric<S> | ActiveUnitsMetric<S>;
+export type MetricDefinition<S extends WeightSpecs = WeightSpecs, D extends string = string, T extends string = string> = RowMetric<S, D, T> | ActiveUnitsMetric<S, D, T>;
 
 interface MetricBase {
   /** As written: `-IWAE(p, q, k = 200)`. Part of the protocol. */
@@ -84,11 +87,11 @@ interface MetricBase {
 }
 
 /** A mean over the rows of the test data, with its standard error. */
-export interface RowMetric<S extends WeightSpecs = WeightSpecs> extends MetricBase {
+export interface RowMetric<S extends WeightSpecs = WeightSpecs, D extends string = string, T extends string = string> extends MetricBase {
   readonly kind: "rows";
   readonly unit: string;
   /** Per example [B], of `samples` samples (1 where the metric has no number of samples). */
-  readonly value: (context: StepContext<S>, samples: number) => Tensor;
+  readonly value: (context: StepContext<S, D, T>, samples: number) => Tensor;
   /** k as written; the command line's --k replaces it. Absent where the metric draws no family of samples. */
   readonly samples?: number;
   /**
@@ -101,11 +104,11 @@ export interface RowMetric<S extends WeightSpecs = WeightSpecs> extends MetricBa
 }
 
 /** Number of latent units with Var_data(E_q[z | x]) > threshold (Burda et al. 2016). */
-export interface ActiveUnitsMetric<S extends WeightSpecs = WeightSpecs> extends MetricBase {
+export interface ActiveUnitsMetric<S extends WeightSpecs = WeightSpecs, D extends string = string, T extends string = string> extends MetricBase {
   readonly kind: "activeUnits";
   readonly threshold: number;
   /** Posterior means by latent: [B, ...event]. */
-  readonly mean: (context: StepContext<S>) => Readonly<Record<string, Tensor>>;
+  readonly mean: (context: StepContext<S, D, T>) => Readonly<Record<string, Tensor>>;
 }
 
 /** Values of a density's variables, and the means of their distributions where those have one. */
@@ -126,7 +129,7 @@ export interface DensityDefinition<S extends WeightSpecs = WeightSpecs> {
   readonly sample: (w: WeightsOf<S>, key: Key, rows: Rows, given: Readonly<Record<string, Tensor>>) => Draw;
 }
 
-export interface ModelDefinition<S extends WeightSpecs = WeightSpecs> {
+export interface ModelDefinition<S extends WeightSpecs = WeightSpecs, D extends string = string, T extends string = string> {
   readonly name: string;
   readonly source: { readonly file: string; readonly sha256: string; readonly compiler: string };
   readonly hyperparameters: Readonly<Record<string, number | boolean | readonly number[]>>;
@@ -138,14 +141,24 @@ export interface ModelDefinition<S extends WeightSpecs = WeightSpecs> {
   readonly generative?: string;
   readonly inference?: string;
   /** What `reconstruct` shows where no density pair does it: data variable -> its reconstruction [B, ...event] (plain autoencoders). */
-  readonly reconstruct?: (context: StepContext<S>) => Readonly<Record<string, Tensor>>;
-  readonly train: readonly PhaseDefinition<S>[];
-  readonly evaluate: Readonly<Record<string, MetricDefinition<S>>>;
+  readonly reconstruct?: (context: StepContext<S, D, T>) => Readonly<Record<string, Tensor>>;
+  readonly train: readonly PhaseDefinition<S, D, T>[];
+  readonly evaluate: Readonly<Record<string, MetricDefinition<S, D, T>>>;
 }
 
-/** Types the definition by its weights; a generated file ends with it. */
-export function defineModel<S extends WeightSpecs>(definition: ModelDefinition<S>): ModelDefinition<S> {
-  return definition;
+/**
+ * Types the definition by its weights, data names and schedule names, and erases them: whoever runs a model knows it by name only.
+ * A generated file ends with it.
+ */
+export function defineModel<S extends WeightSpecs, D extends string = string, T extends string = string>(definition: ModelDefinition<S, D, T>): ModelDefinition {
+  return definition as unknown as ModelDefinition;
+}
+
+/** A condition that a density's sampler needs: `y` of `density p(x, z | y)`. */
+export function required(given: Readonly<Record<string, Tensor>>, name: string): Tensor {
+  const value = given[name];
+  if (!value) throw new GmcError("GM4002", `a value of \`${name}\` is needed to draw from this density`, [`pass it: { ${name}: … }`]);
+  return value;
 }
 
 const variable = (domain: DomainName) => (shape: Shape = []): VariableSpec => ({ domain, shape });

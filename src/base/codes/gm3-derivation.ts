@@ -1,0 +1,59 @@
+/** GM35: what derivation finds out about densities, objectives and estimators. */
+import { code, type CodeEntry } from "./entry.js";
+
+export const gm3Derivation = {
+  GM3501: code<{ quantity: string; hidden: string }>(
+    "error",
+    "Intractable marginal",
+    (a) => `\`${a.quantity}\` has no exact form: ${a.hidden} would have to be integrated out`,
+  ),
+  GM3502: code<{ fn: string }>(
+    "error",
+    "Nonlinear function of an intractable expectation",
+    (a) => `\`${a.fn}\` of an expectation that is estimated by samples is biased: the estimate of the whole would not converge to it`,
+  ),
+  GM3503: code<{ variable: string; dist: string; states: string }>(
+    "error",
+    "No legal gradient through a latent",
+    (a) => `no estimator gives a gradient through \`${a.variable} ~ ${a.dist}\` here${a.states}`,
+  ),
+  GM3504: code<{ estimator: string; variable: string; dist: string }>(
+    "error",
+    "Estimator does not fit the latent",
+    (a) => `\`${a.estimator}\` cannot be used for \`${a.variable} ~ ${a.dist}\``,
+  ),
+  GM3505: code<{ estimator: string }>("error", "Unknown estimator", (a) => `no estimator is called \`${a.estimator}\``),
+  GM3506: code<{ quantity: string; variable: string; net: string }>(
+    "error",
+    "Likelihood of an implicit density",
+    (a) => `\`${a.quantity}\` has no likelihood: \`${a.variable}\` is pushed through \`${a.net}\`, which is not known to be invertible`,
+  ),
+  GM3507: code<{ quantity: string }>(
+    "error",
+    "Unnormalised density",
+    (a) => `\`${a.quantity}\` is defined by an energy, whose normaliser this version of gmc does not derive`,
+  ),
+  GM3508: code<{ variable: string; states: string }>(
+    "error",
+    "Optimum over a latent that cannot be enumerated",
+    (a) => `\`max\` over \`${a.variable}\` has no exact form: ${a.states}`,
+  ),
+  GM3509: code<{ construct: string }>("error", "Outside what can be derived", (a) => `${a.construct} is not derived by this version of gmc`),
+  GM3510: code<{ path: string }>("warning", "Weight that nothing trains", (a) => `no \`maximize\` or \`minimize\` statement moves \`${a.path}\``),
+  GM3511: code<{ name: string; objective: string }>(
+    "error",
+    "Nothing to train",
+    (a) => `\`over ${a.name}\` names no weight that \`${a.objective}\` depends on`,
+  ),
+  GM3512: code<{ variable: string }>(
+    "error",
+    "Sample used outside its index",
+    (a) => `\`${a.variable}\` stands for a family of samples and is read here without an index`,
+  ),
+  GM3513: code<{ objective: string }>("warning", "Objective that no weight enters", (a) => `\`${a.objective}\` depends on no weight: nothing is trained by it`),
+  GM3514: code<{ a: string; b: string; path: string }>(
+    "error",
+    "Weight moved up and down",
+    (a) => `\`${a.path}\` ascends ${a.a} and descends ${a.b}: the two steps undo each other`,
+  ),
+} as const satisfies Record<`GM35${string}`, CodeEntry<never>>;

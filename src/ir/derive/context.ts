@@ -1,0 +1,134 @@
+/** Indexes over a model that the derivations share: definitions of variables, bindings, parents, the weights behind an expression. */
+import { InternalError } from "../../base/internal-error.js";
+import type { Diagnostics } from "../../base/report.js";
+import type { Span } from "../../base/source.js";
+import type { Binding, Density, DistCall, Expr, ModelIr, Net } from "../types.js";
+
+/** How a density defines one of its variables. */
+export type Definition =
+  | { readonly kind: "draw"; readonly variable: string; readonly dist: DistCall; readonly helper: boolean; readonly span: Span }
+  | { readonly kind: "define"; readonly variable: string; readonly value: Expr; readonly span: Span };
+
+export interface DensityIndex {
+  readonly density: Density;
+  /** In the order of the body, helpers included. */
+  readonly definitions: ReadonlyMap<string, Definition>;
+  readonly energies: readonly { readonly value: Expr; readonly span: Span }[];
+}
+
+export interface DeriveContext {
+  readonly model: ModelIr;
+  readonly diagnostics: Diagnostics;
+  readonly densities: ReadonlyMap<string, DensityIndex>;
+  /** Bindings of densities and nets by the id of their local. */
+  readonly bindings: ReadonlyMap<string, Binding>;
+  readonly nets: ReadonlyMap<string, Net>;
+}
+
+export function deriveContext(model: ModelIr, diagnostics: Diagnostics): DeriveContext {
+  const bindings = new Map<string, Binding>();
+  const densities = new Map<string, DensityIndex>();
+  for (const density of model.densities) {
+    const definitions = new Map<string, Definition>();
+    const energies: { value: Expr; span: Span }[] = [];
+    for (const statement of density.statements) {
+      if (statement.kind === "bind") bindings.set(statement.binding.local.id, statement.binding);
+      else if (statement.kind === "energy") energies.push(statement);
+      else definitions.set(statement.variable, statement);
+    }
+    densities.set(density.name, { density, definitions, energies });
+  }
+  for (const net of model.nets) for (const binding of net.body) bindings.set(binding.local.id, binding);
+  return { model, diagnostics, densities, bindings, nets: new Map(model.nets.map((net) => [net.name, net])) };
+}
+
+export function densityOf(context: DeriveContext, name: string): DensityIndex {
+  const found = context.densities.get(name);
+  if (!found) throw new InternalError(`no density ${name}`);
+  return found;
+}
+
+export function netOf(context: DeriveContext, name: string): Net {
+  const found = context.nets.get(name);
+  if (!found) throw new InternalError(`no net ${name}`);
+  return found;
+}
+
+/** The expressions directly below one. */
+export function childrenOf(expr: Expr): readonly Expr[] {
+  switch (expr.kind) {
+    case "number":
+    case "schedule":
+    case "local":
+    case "variable":
+    case "param":
+      return [];
+    case "builtin":
+    case "layer":
+    case "netCall":
+      return expr.args;
+    case "record":
+      return expr.fields.map((f) => f.value);
+    case "field":
+      return [expr.target];
+    case "logDensity":
+      return [...expr.head, ...expr.given].map((s) => s.value);
+    case "expectation":
+      return [...expr.draws.flatMap((d) => (d.source.kind === "density" ? d.source.given.map((s) => s.value) : d.source.kind === "distribution" ? Object.values(d.source.dist.params) : [])), expr.body];
+    case "reduce":
+    case "optimum":
+      return [expr.body];
+    case "grad":
+      return [...expr.locals.map((l) => l.value), expr.body];
+  }
+}
+
+/** Calls `visit` on an expression and all below it, following locals to their bindings once each. */
+export function walk(context: DeriveContext, expr: Expr, visit: (expr: Expr) => void, seen: Set<string> = new Set()): void {
+  visit(expr);
+  if (expr.kind === "local" && !seen.has(expr.local.id)) {
+    seen.add(expr.local.id);
+    const binding = context.bindings.get(expr.local.id);
+    if (binding) walk(context, binding.value, visit, seen);
+  }
+  for (const child of childrenOf(expr)) walk(context, child, visit, seen);
+}
+
+/** Variables that an expression reads, through bindings. */
+export function variablesIn(context: DeriveContext, exprs: readonly Expr[]): ReadonlySet<string> {
+  const found = new Set<string>();
+  for (const expr of exprs) walk(context, expr, (e) => e.kind === "variable" && found.add(e.variable));
+  return found;
+}
+
+export function definitionInputs(definition: Definition): readonly Expr[] {
+  return definition.kind === "draw" ? Object.values(definition.dist.params) : [definition.value];
+}
+
+/** Variables that a variable's conditional reads. */
+export function parentsOf(context: DeriveContext, definition: Definition): ReadonlySet<string> {
+  return variablesIn(context, definitionInputs(definition));
+}
+
+/** Weight paths behind expressions: params, layers that stand outside nets, and nets (by their own path). Sorted by first use. */
+export function weightsIn(context: DeriveContext, exprs: readonly Expr[]): ReadonlySet<string> {
+  const found = new Set<string>();
+  const nets = new Set<string>();
+  const visit = (e: Expr): void => {
+    if (e.kind === "param") found.add(e.path);
+    else if (e.kind === "layer" && e.instance.parameterCount > 0) found.add(e.instance.path);
+    else if (e.kind === "netCall" && !nets.has(e.net)) {
+      nets.add(e.net);
+      const net = netOf(context, e.net);
+      for (const b of net.body) walk(context, b.value, visit);
+      walk(context, net.result, visit);
+    }
+  };
+  for (const expr of exprs) walk(context, expr, visit);
+  return found;
+}
+
+/** Whether a weight path lies at or below one of the prefixes. */
+export function underPaths(path: string, prefixes: readonly string[]): boolean {
+  return prefixes.some((prefix) => path === prefix || path.startsWith(`${prefix}.`));
+}

@@ -1,0 +1,166 @@
+/**
+ * How each draw of an `E` is estimated: the legal estimator that language.md's order prefers, or the one asked for by `by`.
+ * A draw through which no trained weight acts needs no gradient and is only sampled (the wake phase of wake-sleep).
+ */
+import { report } from "../../base/report.js";
+import { didYouMean } from "../../base/suggest.js";
+import { distribution } from "../distributions.js";
+import type { DrawStep, Estimator, EstimatorNote, Factor } from "../quantity.js";
+import { finiteStates } from "../states.js";
+import type { DistCall, EstimatorChoice, Expr, Local, ObjectiveDraw, TensorType } from "../types.js";
+import { definitionInputs, type DeriveContext, densityOf, type DensityIndex, parentsOf, underPaths, weightsIn } from "./context.js";
+import { MAX_STATES } from "./marginal.js";
+
+interface Request {
+  /** Weight paths that the statement moves; undefined for an evaluation, where no gradient is taken. */
+  readonly over: readonly string[] | undefined;
+  readonly by: readonly EstimatorChoice[];
+}
+
+/** Estimators of the language; those that this version derives are `reparam` and `enumerate`. */
+const ESTIMATORS = ["reparam", "enumerate", "score", "vimco", "concrete", "straight_through", "dreg", "stl", "rebar", "relax", "arm", "disarm"] as const;
+
+/** Steps of one draw, in order; undefined after an error has been reported. */
+export function planDraw(context: DeriveContext, draw: ObjectiveDraw, request: Request, notes: EstimatorNote[]): readonly DrawStep[] | undefined {
+  switch (draw.source.kind) {
+    case "data":
+      report(context.diagnostics, "GM3509", draw.span, { construct: "`E[… ~ data]` inside an objective" }, {
+        help: ["objectives are averaged over data by `train` already: use the data variable itself"],
+      });
+      return undefined;
+    case "distribution": {
+      const [target] = draw.names;
+      if (target?.kind !== "local" || target.local.type.kind !== "tensor") {
+        report(context.diagnostics, "GM3509", draw.span, { construct: "a draw of several names from one distribution" });
+        return undefined;
+      }
+      const { dist } = draw.source;
+      return [{ kind: "distribution", local: target.local, dist, type: target.local.type, estimator: "none", reason: "its parameters are not trained", span: draw.span }];
+    }
+    case "density":
+      return planDensity(context, draw, draw.source, request, notes);
+  }
+}
+
+function planDensity(
+  context: DeriveContext,
+  draw: ObjectiveDraw,
+  source: Extract<ObjectiveDraw["source"], { kind: "density" }>,
+  request: Request,
+  notes: EstimatorNote[],
+): readonly DrawStep[] | undefined {
+  const index = densityOf(context, source.density);
+  if (index.energies.length > 0) {
+    report(context.diagnostics, "GM3507", draw.span, { quantity: `samples of ${source.density}` }, { labels: index.energies.map((e) => ({ span: e.span, text: "the energy" })) });
+    return undefined;
+  }
+  const at = new Map(source.given.map((s): [string, Expr] => [s.variable, s.value]));
+  const locals = new Map<string, Local>();
+  source.head.forEach((variable, i) => {
+    const target = draw.names[i];
+    if (target?.kind === "local") locals.set(variable, target.local);
+  });
+  const named = new Set(source.head);
+  const needed = ancestors(context, index, source.head);
+  const steps: DrawStep[] = [];
+  const upstream = new Map<string, ReadonlySet<string>>();
+  for (const [variable, definition] of index.definitions) {
+    if (!needed.has(variable)) continue;
+    const type = typeOf(context, variable);
+    if (!named.has(variable) && type) locals.set(variable, { id: `${source.density}.${variable}`, name: variable, type, span: definition.span });
+    const local = locals.get(variable);
+    if (local) at.set(variable, { kind: "local", local, type: local.type, span: draw.span });
+    const weights = new Set([...weightsIn(context, definitionInputs(definition)), ...[...parentsOf(context, definition)].flatMap((p) => [...(upstream.get(p) ?? [])])]);
+    upstream.set(variable, weights);
+    if (definition.kind === "define") {
+      steps.push({ kind: "bind", variable, density: source.density, value: definition.value, at, span: definition.span });
+      continue;
+    }
+    const factor: Factor = { kind: "factor", density: source.density, variable, dist: definition.dist, at, span: definition.span };
+    const moved = request.over !== undefined && [...weights].some((w) => underPaths(w, request.over ?? []));
+    const choice = chooseEstimator(context, draw, variable, definition.dist, moved, request);
+    if (!choice) return undefined;
+    notes.push({ variable, density: source.density, estimator: choice.estimator === "none" ? "sampled" : choice.estimator, reason: choice.reason });
+    steps.push({ kind: "factor", factor, local, estimator: choice.estimator, reason: choice.reason, span: draw.span });
+  }
+  return steps;
+}
+
+function chooseEstimator(
+  context: DeriveContext,
+  draw: ObjectiveDraw,
+  variable: string,
+  dist: DistCall,
+  moved: boolean,
+  request: Request,
+): { readonly estimator: Estimator; readonly reason: string } | undefined {
+  const info = distribution(dist.dist);
+  const model = context.model.variables.get(variable);
+  const states = model && finiteStates(model.domain);
+  const enumerable = info?.discrete === true && states !== undefined && states.size <= MAX_STATES && draw.samples === undefined;
+  const asked = askedFor(request.by, variable);
+  if (asked) {
+    const { name, span } = asked;
+    if (!(ESTIMATORS as readonly string[]).includes(name)) {
+      const guess = didYouMean(name, ESTIMATORS);
+      report(context.diagnostics, "GM3505", span, { estimator: name }, { help: guess ? [`did you mean \`${guess}\`?`] : [`estimators are ${ESTIMATORS.map((e) => `\`${e}\``).join(", ")}`] });
+      return undefined;
+    }
+    if (name === "reparam" && info?.reparameterised) return { estimator: "reparam", reason: "asked for" };
+    if (name === "enumerate" && enumerable) return { estimator: "enumerate", reason: `asked for: its ${states.size} states are summed` };
+    if (name === "reparam" || name === "enumerate") {
+      const why =
+        name === "reparam"
+          ? `a sample of ${dist.dist} is not a differentiable function of its parameters`
+          : states && states.size > MAX_STATES
+            ? `it has ${states.size} states, more than ${MAX_STATES}`
+            : draw.samples
+              ? "a family of samples is drawn; an exact sum needs none"
+              : "it is not finite";
+      report(context.diagnostics, "GM3504", span, { estimator: name, variable, dist: dist.dist }, { label: "asked for here", labels: [{ span: dist.span, text: why }], help: legalHelp(info?.reparameterised === true, enumerable) });
+      return undefined;
+    }
+    report(context.diagnostics, "GM3509", span, { construct: `the estimator \`${name}\`` }, { help: legalHelp(info?.reparameterised === true, enumerable) });
+    return undefined;
+  }
+  if (!moved) return { estimator: "none", reason: request.over === undefined ? "an evaluation takes no gradient" : "no trained weight acts through it" };
+  if (enumerable && states) return { estimator: "enumerate", reason: `exact: its ${states.size} states are summed` };
+  if (info?.reparameterised) return { estimator: "reparam", reason: `a sample of ${dist.dist} is a differentiable function of its parameters` };
+  const count = states ? `: it has ${Number.isFinite(states.size) ? states.size : "too many"} states` : model?.domain.name === "binary" ? `: it has 2^${model.domain.shape.reduce((n, d) => n * d.size, 1)} states` : "";
+  report(context.diagnostics, "GM3503", draw.span, { variable, dist: dist.dist, states: count }, {
+    label: "drawn here",
+    labels: [{ span: dist.span, text: "not reparameterised" }],
+    help: [
+      `train by wake-sleep: \`maximize E[…](log p(…)) over p\` and \`maximize E[… ~ p(…)](log q(…)) over q\` need no gradient through \`${variable}\``,
+      `or make the latent finite with at most ${MAX_STATES} states, or one with a reparameterised distribution such as Normal or Logistic`,
+    ],
+  });
+  return undefined;
+}
+
+function legalHelp(reparam: boolean, enumerable: boolean): readonly string[] {
+  const legal = [...(reparam ? ["`reparam`"] : []), ...(enumerable ? ["`enumerate`"] : [])];
+  return [legal.length > 0 ? `legal here: ${legal.join(", ")}; without \`by\` gmc chooses one and \`gmc explain\` says which` : "no estimator that this version derives fits this latent"];
+}
+
+function askedFor(by: readonly EstimatorChoice[], variable: string): { readonly name: string; readonly span: EstimatorChoice["span"] } | undefined {
+  const choice = by.find((c) => c.variable === variable) ?? by.find((c) => c.variable === undefined);
+  return choice?.estimators[0];
+}
+
+function ancestors(context: DeriveContext, index: DensityIndex, wanted: readonly string[]): ReadonlySet<string> {
+  const found = new Set<string>();
+  const add = (name: string): void => {
+    const definition = index.definitions.get(name);
+    if (!definition || found.has(name)) return;
+    found.add(name);
+    for (const p of parentsOf(context, definition)) add(p);
+  };
+  for (const name of wanted) add(name);
+  return found;
+}
+
+function typeOf(context: DeriveContext, variable: string): TensorType | undefined {
+  const found = context.model.variables.get(variable);
+  return found && { kind: "tensor", element: found.domain.name === "real" ? "real" : "int", shape: found.domain.shape };
+}

@@ -1,0 +1,63 @@
+/**
+ * Closed-form KL: under `E[z ~ q]`, terms c·log p(z | …) − c·log q(z | …) become −c·KL(q, p) where the pair has one.
+ *
+ * Legal where the two stand as plain terms of one sum (a linear position), with the same coefficient, and p's parameters read nothing
+ * that is drawn with or after z: then E over z given what came before is the KL (law of total expectation).
+ */
+import type { EstimatorNote, Factor, Quantity, Term } from "../quantity.js";
+import { closedFormKl } from "../distributions.js";
+import type { Expr } from "../types.js";
+import { type DeriveContext, densityOf, parentsOf } from "./context.js";
+
+type Averaged = Extract<Quantity, { kind: "expect" | "enumerate" }>;
+
+export function closeKl(context: DeriveContext, node: Averaged, notes: EstimatorNote[]): Quantity {
+  if (node.kind === "expect" && node.plate) return node;
+  const drawn: readonly Factor[] = node.kind === "expect" ? node.steps.flatMap((s) => (s.kind === "factor" && !s.local ? [s.factor] : [])) : node.weight ? [node.weight] : [];
+  let terms: readonly Term[] = node.body.kind === "sum" ? node.body.terms : [{ scale: 1, factors: [], quantity: node.body }];
+  const closed: Term[] = [];
+  drawn.forEach((q, position) => {
+    const later = new Set(drawn.slice(position).map((f) => f.variable));
+    const own = terms.find((t) => t.quantity.kind === "factor" && t.quantity.density === q.density && t.quantity.variable === q.variable && standsForItself(t.quantity));
+    const other = own && terms.find((t) => t !== own && t.scale === -own.scale && sameFactors(t.factors, own.factors) && isPrior(context, t.quantity, q, later));
+    if (!own || !other || other.quantity.kind !== "factor") return;
+    const fn = closedFormKl(q.dist.dist, other.quantity.dist.dist);
+    if (fn === undefined) return;
+    const term: Term = { scale: own.scale, factors: own.factors, quantity: { kind: "kl", fn, q, p: other.quantity, span: node.span } };
+    // In the place of the prior's term, so that the code reads in the order of the body.
+    terms = terms.flatMap((t) => (t === own ? [] : t === other ? [term] : [t]));
+    closed.push(term);
+    notes.push({ variable: q.variable, density: q.density, estimator: "closed-form KL", reason: `KL between ${q.dist.dist} and ${other.quantity.dist.dist}, a plain term of the objective` });
+  });
+  if (closed.length === 0) return node;
+  if (node.kind === "expect") return { ...node, body: { kind: "sum", terms, span: node.span } };
+  // A KL does not depend on the state that is summed over: it stands outside the sum.
+  const rest = terms.filter((t) => !closed.includes(t));
+  return { kind: "sum", terms: [...(rest.length > 0 ? [{ scale: 1, factors: [], quantity: { ...node, body: { kind: "sum" as const, terms: rest, span: node.span } } }] : []), ...closed], span: node.span };
+}
+
+/** The factor is evaluated at the drawn variable itself, not at `z = e`. */
+function standsForItself(factor: Factor): boolean {
+  const at = factor.at.get(factor.variable);
+  return at === undefined || (at.kind === "variable" && at.variable === factor.variable && at.sample === undefined);
+}
+
+function isPrior(context: DeriveContext, quantity: Quantity, q: Factor, later: ReadonlySet<string>): boolean {
+  if (quantity.kind !== "factor" || quantity.variable !== q.variable || quantity.density === q.density || !standsForItself(quantity)) return false;
+  const definition = densityOf(context, quantity.density).definitions.get(quantity.variable);
+  if (!definition) return false;
+  return [...parentsOf(context, definition)].every((parent) => {
+    const at = quantity.at.get(parent);
+    const read = at === undefined ? parent : at.kind === "variable" ? at.variable : undefined;
+    return read !== undefined && !later.has(read);
+  });
+}
+
+function sameFactors(a: readonly Expr[], b: readonly Expr[]): boolean {
+  return a.length === b.length && a.every((e, i) => b[i] !== undefined && fingerprint(e) === fingerprint(b[i]));
+}
+
+/** Structure of an expression without its places. */
+export function fingerprint(expr: Expr): string {
+  return JSON.stringify(expr, (key, value: unknown) => (key === "span" || key === "text" ? undefined : value instanceof Map ? [...value] : value));
+}

@@ -1,0 +1,225 @@
+/**
+ * `log p(A | B)` of any variables of a directed density: spelled out as factors where the graph says so, with finite latents summed
+ * and Normal latents of affine children integrated exactly; otherwise an error that says which variable is in the way and why.
+ *
+ * Method: take the factors of A, B and their ancestors (others integrate to one), group them by the hidden variables that they share,
+ * cancel the groups that numerator and denominator have in common (this finds log p(x | z) in one factor), solve what is left.
+ */
+import type { Span } from "../../base/source.js";
+import { report } from "../../base/report.js";
+import { finiteStates } from "../states.js";
+import { distribution } from "../distributions.js";
+import type { Factor, Quantity, Term } from "../quantity.js";
+import type { Expr, LogDensityExpr, Slot, Variable } from "../types.js";
+import { dependenceOn } from "./affine.js";
+import { type Definition, definitionInputs, type DeriveContext, densityOf, type DensityIndex, parentsOf, variablesIn } from "./context.js";
+
+/** Most states that a sum over finite latents may have. */
+export const MAX_STATES = 1024;
+
+interface Group {
+  readonly variables: readonly string[];
+  readonly hidden: readonly string[];
+}
+
+/** Derives a log-density; undefined after an error has been reported. */
+export function deriveLogDensity(context: DeriveContext, expr: LogDensityExpr): Quantity | undefined {
+  const index = densityOf(context, expr.density);
+  const text = logDensityText(expr);
+  if (index.energies.length > 0) {
+    report(context.diagnostics, "GM3507", expr.span, { quantity: text }, { labels: index.energies.map((e) => ({ span: e.span, text: "the energy" })) });
+    return undefined;
+  }
+  const conditions = new Set(index.density.given);
+  const at = new Map([...expr.head, ...expr.given].map((slot: Slot): [string, Expr] => [slot.variable, slot.value]));
+  const behind = expr.given.map((s) => s.variable).filter((v) => !conditions.has(v));
+  const all = [...expr.head.map((s) => s.variable), ...behind];
+
+  const numerator = groupsOf(context, index, all, new Set([...all, ...conditions]));
+  const denominator = behind.length === 0 ? [] : groupsOf(context, index, behind, new Set([...behind, ...conditions]));
+  const same = (a: Group, b: Group): boolean => a.variables.join() === b.variables.join() && a.hidden.join() === b.hidden.join();
+  const above = numerator.filter((g) => !denominator.some((d) => same(g, d)));
+  const below = denominator.filter((g) => !numerator.some((n) => same(g, n)));
+
+  const terms: Term[] = [];
+  for (const [groups, scale] of [[above, 1] as const, [below, -1] as const]) {
+    for (const group of groups) {
+      const quantity = solve(context, index, group.variables, group.hidden, at, { text, span: expr.span }, 1);
+      if (!quantity) return undefined;
+      terms.push(...flatten(quantity, scale));
+    }
+  }
+  const only = terms[0];
+  return terms.length === 1 && only && only.scale === 1 && only.factors.length === 0 ? only.quantity : { kind: "sum", terms, span: expr.span };
+}
+
+/** `log p(x | z)` as the user would write it, values of renamed slots left out. */
+export function logDensityText(expr: LogDensityExpr): string {
+  const names = (slots: readonly Slot[]): string => slots.map((s) => s.variable).join(", ");
+  return `log ${expr.density}(${names(expr.head)}${expr.given.length > 0 ? ` | ${names(expr.given)}` : ""})`;
+}
+
+function flatten(quantity: Quantity, scale: number): readonly Term[] {
+  if (quantity.kind === "sum") return quantity.terms.map((t) => ({ ...t, scale: t.scale * scale }));
+  return [{ scale, factors: [], quantity }];
+}
+
+/** Factors of `wanted` and its ancestors, in the order of the body, grouped by shared hidden variables. */
+function groupsOf(context: DeriveContext, index: DensityIndex, wanted: readonly string[], known: ReadonlySet<string>): readonly Group[] {
+  const needed = new Set<string>();
+  const add = (name: string): void => {
+    const definition = index.definitions.get(name);
+    if (!definition || needed.has(name)) return;
+    needed.add(name);
+    for (const parent of parentsOf(context, definition)) add(parent);
+  };
+  for (const name of wanted) add(name);
+  const variables = [...index.definitions.keys()].filter((v) => needed.has(v));
+  return regroup(context, index, variables, variables.filter((v) => !known.has(v)));
+}
+
+function regroup(context: DeriveContext, index: DensityIndex, variables: readonly string[], hidden: readonly string[]): readonly Group[] {
+  const hiddenSet = new Set(hidden);
+  const touched = (v: string): readonly string[] => {
+    const definition = index.definitions.get(v);
+    const parents = definition ? [...parentsOf(context, definition)] : [];
+    return [v, ...parents].filter((name) => hiddenSet.has(name));
+  };
+  const groups: { variables: string[]; hidden: Set<string> }[] = [];
+  for (const v of variables) {
+    const mine = new Set(touched(v));
+    const joined = groups.filter((g) => [...mine].some((h) => g.hidden.has(h)));
+    const merged = { variables: [...joined.flatMap((g) => g.variables), v], hidden: new Set([...joined.flatMap((g) => [...g.hidden]), ...mine]) };
+    for (const g of joined) groups.splice(groups.indexOf(g), 1);
+    groups.push(merged);
+  }
+  const order = (names: Iterable<string>): readonly string[] => {
+    const set = new Set(names);
+    return [...index.definitions.keys()].filter((v) => set.has(v));
+  };
+  return groups.map((g) => ({ variables: order(g.variables), hidden: order(g.hidden) })).sort((a, b) => variables.indexOf(a.variables[0] ?? "") - variables.indexOf(b.variables[0] ?? ""));
+}
+
+interface Asked {
+  readonly text: string;
+  readonly span: Span;
+}
+
+function solve(
+  context: DeriveContext,
+  index: DensityIndex,
+  variables: readonly string[],
+  hidden: readonly string[],
+  at: ReadonlyMap<string, Expr>,
+  asked: Asked,
+  statesSoFar: number,
+): Quantity | undefined {
+  if (hidden.length === 0) {
+    const terms: Term[] = [];
+    for (const v of variables) {
+      const factor = factorOf(context, index, v, at, asked);
+      if (!factor) return undefined;
+      terms.push({ scale: 1, factors: [], quantity: factor });
+    }
+    const only = terms[0];
+    return terms.length === 1 && only ? only.quantity : { kind: "sum", terms, span: asked.span };
+  }
+  for (const name of hidden) {
+    const variable = context.model.variables.get(name);
+    const states = variable ? finiteStates(variable.domain) : undefined;
+    if (states === undefined || states.size * statesSoFar > MAX_STATES) continue;
+    const rest = hidden.filter((h) => h !== name);
+    const inner = regroup(context, index, variables, rest);
+    const terms: Term[] = [];
+    for (const group of inner) {
+      const part = solve(context, index, group.variables, group.hidden, at, asked, statesSoFar * states.size);
+      if (!part) return undefined;
+      terms.push(...flatten(part, 1));
+    }
+    const only = terms[0];
+    const body: Quantity = terms.length === 1 && only ? only.quantity : { kind: "sum", terms, span: asked.span };
+    return { kind: "enumerate", op: "logsumexp", variable: name, states, weight: undefined, body, reason: `summed over its ${states.size} states`, span: asked.span };
+  }
+  return solveNormal(context, index, variables, hidden, at, asked);
+}
+
+/** One Normal latent with one Normal child whose location is affine in it. */
+function solveNormal(
+  context: DeriveContext,
+  index: DensityIndex,
+  variables: readonly string[],
+  hidden: readonly string[],
+  at: ReadonlyMap<string, Expr>,
+  asked: Asked,
+): Quantity | undefined {
+  const why: string[] = [];
+  const [name] = hidden;
+  if (hidden.length === 1 && name !== undefined) {
+    const children = variables.filter((v) => v !== name);
+    const child = children[0];
+    const latent = index.definitions.get(name);
+    const definition = child === undefined ? undefined : index.definitions.get(child);
+    const reason = whyNotNormal(context, name, latent, children, definition);
+    if (reason === undefined && child !== undefined) {
+      const latentFactor = factorOf(context, index, name, at, asked);
+      const childFactor = factorOf(context, index, child, at, asked);
+      if (!latentFactor || !childFactor) return undefined;
+      return { kind: "gaussianMarginal", latent: latentFactor, child: childFactor, span: asked.span };
+    }
+    if (reason !== undefined) why.push(reason);
+  }
+  const inTheWay = hidden.map((h) => variableText(context.model.variables.get(h), h)).join(", ");
+  report(context.diagnostics, "GM3501", asked.span, { quantity: asked.text, hidden: inTheWay }, {
+    label: "asked for here",
+    labels: hidden.flatMap((h) => {
+      const definition = index.definitions.get(h);
+      return definition ? [{ span: definition.span, text: `\`${h}\` is drawn here` }] : [];
+    }),
+    notes: why,
+    help: [
+      "bound it from below with a density over the latents: `maximize ELBO(p, q)` or `IWAE(p, q, k = 50)`",
+      `exact forms exist where finite latents have at most ${MAX_STATES} states together, or a Normal latent enters one Normal's location linearly`,
+    ],
+  });
+  return undefined;
+}
+
+function whyNotNormal(context: DeriveContext, name: string, latent: Definition | undefined, children: readonly string[], child: Definition | undefined): string | undefined {
+  if (latent?.kind !== "draw" || latent.dist.dist !== "Normal") return `\`${name}\` is not drawn from a Normal`;
+  if (context.model.variables.get(name)?.domain.shape.length !== 1) return `\`${name}\` is not a vector`;
+  if (children.length !== 1) return `\`${name}\` has ${children.length} children: ${children.map((c) => `\`${c}\``).join(", ")}`;
+  if (child?.kind !== "draw" || child.dist.dist !== "Normal") return `\`${children[0]}\` is not drawn from a Normal`;
+  if (context.model.variables.get(children[0] ?? "")?.domain.shape.length !== 1) return `\`${children[0]}\` is not a vector`;
+  const { loc, scale } = child.dist.params;
+  const inLoc = loc ? dependenceOn(context, loc, name) : { kind: "none" as const };
+  if (inLoc.kind === "other") return `the location of \`${children[0]}\` is not affine in \`${name}\`: ${inLoc.reason}`;
+  if (scale && dependenceOn(context, scale, name).kind !== "none") return `the scale of \`${children[0]}\` depends on \`${name}\``;
+  return undefined;
+}
+
+function factorOf(context: DeriveContext, index: DensityIndex, variable: string, at: ReadonlyMap<string, Expr>, asked: Asked): Factor | undefined {
+  const definition = index.definitions.get(variable);
+  if (definition?.kind === "draw") return { kind: "factor", density: index.density.name, variable, dist: definition.dist, at, span: definition.span };
+  if (definition?.kind === "define") {
+    const names = [...variablesIn(context, definitionInputs(definition))].join(", ");
+    report(context.diagnostics, "GM3506", asked.span, { quantity: asked.text, variable, net: names === "" ? "a constant" : `a function of ${names}` }, {
+      labels: [{ span: definition.span, text: `\`${variable}\` is defined here, not drawn` }],
+      help: [`draw it: \`${variable} ~ Normal(…)\`, or compare samples instead of likelihoods (a minimax objective, a moment-matching one)`],
+    });
+    return undefined;
+  }
+  report(context.diagnostics, "GM3509", asked.span, { construct: `the conditional of \`${variable}\`` });
+  return undefined;
+}
+
+export function variableText(variable: Variable | undefined, name: string): string {
+  if (!variable) return `\`${name}\``;
+  const { domain } = variable;
+  const shape = domain.shape.length === 0 ? "" : `[${domain.shape.map((d) => d.text).join(", ")}]`;
+  return `\`${name} : ${domain.name}${domain.classes ? `[${domain.classes.text}]` : ""}${shape}\``;
+}
+
+/** Whether a distribution's samples carry gradients, for messages and estimators. */
+export function isReparameterised(dist: string): boolean {
+  return distribution(dist)?.reparameterised ?? false;
+}

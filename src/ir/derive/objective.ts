@@ -1,0 +1,311 @@
+/**
+ * From an objective as written to the objective IR: log-densities spelled out, draws given estimators, KLs in closed form where legal.
+ * Says which estimator each latent got and why; reports what has no legal gradient.
+ */
+import { InternalError } from "../../base/internal-error.js";
+import { report } from "../../base/report.js";
+import type { DerivedObjective, DrawStep, EstimatorNote, Factor, Plate, Quantity, Term } from "../quantity.js";
+import { finiteStates } from "../states.js";
+import type { EstimatorChoice, Expr, ObjectiveDraw } from "../types.js";
+import { childrenOf, type DeriveContext, underPaths, variablesIn, walk, weightsIn } from "./context.js";
+import { planDraw } from "./estimators.js";
+import { closeKl } from "./kl.js";
+import { deriveLogDensity, MAX_STATES, variableText } from "./marginal.js";
+import { stable } from "./stability.js";
+
+export interface ObjectiveRequest {
+  readonly value: Expr;
+  /** Weight paths that the statement moves; undefined for an evaluation, where no gradient is taken. */
+  readonly over: readonly string[] | undefined;
+  readonly by: readonly EstimatorChoice[];
+}
+
+interface State {
+  readonly context: DeriveContext;
+  readonly request: ObjectiveRequest;
+  readonly notes: EstimatorNote[];
+  /** Sample families in scope by variable. */
+  readonly plates: ReadonlyMap<string, Plate>;
+  /** Plate that an index of `sum[i in 1..k]` runs over. */
+  readonly counter: { plates: number };
+}
+
+/** Derives an objective; undefined after an error has been reported. */
+export function deriveObjective(context: DeriveContext, request: ObjectiveRequest): DerivedObjective | undefined {
+  const state: State = { context, request, notes: [], plates: new Map(), counter: { plates: 0 } };
+  const quantity = derive(state, request.value);
+  if (!quantity) return undefined;
+  const used = exprsOf(quantity);
+  const free = freeVariables(context, request.value);
+  const schedules = new Set<string>();
+  let random = false;
+  for (const e of used) walk(context, e, (x) => x.kind === "schedule" && schedules.add(x.name));
+  walkQuantity(quantity, (q) => (random ||= q.kind === "expect"));
+  for (const e of used) walk(context, e, (x) => (random ||= isRandom(context, x)));
+  return {
+    quantity,
+    notes: state.notes,
+    weights: [...weightsIn(context, used)],
+    data: [...context.model.variables.keys()].filter((v) => free.has(v)),
+    schedules: [...schedules],
+    random,
+  };
+}
+
+/** A quantity as a list of scaled parts. */
+export function termsOf(quantity: Quantity): readonly Term[] {
+  return quantity.kind === "sum" ? quantity.terms : [{ scale: 1, factors: [], quantity }];
+}
+
+function derive(state: State, expr: Expr): Quantity | undefined {
+  const { context } = state;
+  if (!isProbabilistic(expr)) return { kind: "value", expr: stable(context, expr) };
+  switch (expr.kind) {
+    case "logDensity":
+      return deriveLogDensity(context, expr);
+    case "expectation":
+      return deriveExpectation(state, expr.draws, expr.body, expr);
+    case "reduce":
+      return deriveReduce(state, expr);
+    case "optimum":
+      return deriveOptimum(state, expr);
+    case "builtin":
+      return deriveBuiltin(state, expr);
+    case "grad":
+      report(context.diagnostics, "GM3509", expr.span, { construct: "`grad[…]` inside an objective" });
+      return undefined;
+    default:
+      report(context.diagnostics, "GM3509", expr.span, { construct: "a density inside a record, layer or net call" });
+      return undefined;
+  }
+}
+
+function deriveBuiltin(state: State, expr: Extract<Expr, { kind: "builtin" }>): Quantity | undefined {
+  const { context } = state;
+  const terms = linearTerms(state, expr, 1, []);
+  if (terms === "failed") return undefined;
+  if (terms) return { kind: "sum", terms, span: expr.span };
+  const args: Quantity[] = [];
+  for (const arg of expr.args) {
+    const q = derive(state, arg);
+    if (!q) return undefined;
+    if (containsSampledExpectation(q) && expr.fn !== "stop" && expr.fn !== "stopGradient") {
+      report(context.diagnostics, "GM3502", expr.span, { fn: expr.fn }, {
+        labels: [{ span: arg.span, text: "estimated by samples" }],
+        help: expr.fn === "log" ? ["draw a family of samples and put the average inside: `E[z[1..k] ~ q(z | x)](logmeanexp[i in 1..k](…))`"] : ["bring the function inside the expectation, or draw a family of samples and average inside it"],
+      });
+      return undefined;
+    }
+    args.push(q);
+  }
+  return { kind: "apply", expr, args };
+}
+
+/** Sums, differences and multiples, as terms; undefined where `expr` is none of these at its top. */
+function linearTerms(state: State, expr: Expr, scale: number, factors: readonly Expr[]): readonly Term[] | "failed" | undefined {
+  const part = (e: Expr, s: number, f: readonly Expr[]): readonly Term[] | "failed" => {
+    const inner = e.kind === "builtin" && isProbabilistic(e) ? linearTerms(state, e, s, f) : undefined;
+    if (inner) return inner;
+    const quantity = derive(state, e);
+    if (!quantity) return "failed";
+    return quantity.kind === "sum" ? quantity.terms.map((t) => ({ scale: t.scale * s, factors: [...f, ...t.factors], quantity: t.quantity })) : [{ scale: s, factors: f, quantity }];
+  };
+  if (expr.kind !== "builtin") return undefined;
+  const [a, b] = expr.args;
+  switch (expr.fn) {
+    case "neg":
+      return a && part(a, -scale, factors);
+    case "add":
+    case "sub": {
+      if (!a || !b) return undefined;
+      const left = part(a, scale, factors);
+      const right = part(b, expr.fn === "add" ? scale : -scale, factors);
+      return left === "failed" || right === "failed" ? "failed" : [...left, ...right];
+    }
+    case "mul":
+    case "div": {
+      if (!a || !b) return undefined;
+      const [plain, other] = !isProbabilistic(b) ? [b, a] : expr.fn === "mul" && !isProbabilistic(a) ? [a, b] : [undefined, undefined];
+      if (!plain || !other) return undefined;
+      if (plain.kind === "number") return part(other, expr.fn === "mul" ? scale * plain.value : scale / plain.value, factors);
+      const factor: Expr = expr.fn === "mul" ? plain : { kind: "builtin", fn: "div", args: [{ kind: "number", value: 1, text: undefined, type: plain.type, span: plain.span }, plain], options: {}, type: plain.type, span: plain.span };
+      return part(other, scale, [...factors, factor]);
+    }
+    default:
+      return undefined;
+  }
+}
+
+function deriveExpectation(state: State, draws: readonly ObjectiveDraw[], body: Expr, whole: Expr): Quantity | undefined {
+  const [draw, ...rest] = draws;
+  if (!draw) return derive(state, body);
+  const inner = (next: State): Quantity | undefined => deriveExpectation(next, rest, body, whole);
+  const planned = planDraw(state.context, draw, state.request, state.notes);
+  if (!planned) return undefined;
+  const plate: Plate | undefined = draw.samples ? { id: `plate${state.counter.plates++}`, count: draw.samples } : undefined;
+  const plates = new Map(state.plates);
+  for (const target of draw.names) {
+    const name = target.kind === "variable" ? target.variable : target.local.id;
+    if (plate) plates.set(name, plate);
+    else plates.delete(name);
+  }
+  let result = inner({ ...state, plates });
+  if (!result) return undefined;
+  // Innermost draws last: enumerated latents wrap what follows them, sampled ones in a row share one node.
+  let pending: DrawStep[] = [];
+  const flush = (): void => {
+    if (pending.length > 0 && result) result = closeKl(state.context, { kind: "expect", plate, steps: pending, body: result, span: whole.span }, state.notes);
+    pending = [];
+  };
+  for (const step of [...planned].reverse()) {
+    if (step.kind === "factor" && step.estimator === "enumerate") {
+      flush();
+      const variable = state.context.model.variables.get(step.factor.variable);
+      const states = variable && finiteStates(variable.domain);
+      if (!states || !result) throw new InternalError(`cannot enumerate ${step.factor.variable}`);
+      if (plate) {
+        report(state.context.diagnostics, "GM3503", draw.span, { variable: step.factor.variable, dist: step.factor.dist.dist, states: ", since a family of samples is drawn and each would have to be summed over on its own" }, {
+          help: [`drop the family: with \`${step.factor.variable}\` summed over exactly, one \`E[…]\` is enough`],
+        });
+        return undefined;
+      }
+      result = closeKl(state.context, { kind: "enumerate", op: "expect", variable: step.factor.variable, states, weight: step.factor, body: result, reason: step.reason, span: whole.span }, state.notes);
+    } else pending = [step, ...pending];
+  }
+  flush();
+  return result;
+}
+
+function deriveReduce(state: State, expr: Extract<Expr, { kind: "reduce" }>): Quantity | undefined {
+  const plates = new Set<Plate>();
+  const visit = (e: Expr): void => {
+    const sampled = e.kind === "variable" && e.sample?.kind === "index" && e.sample.index === expr.index ? state.plates.get(e.variable) : undefined;
+    if (sampled) plates.add(sampled);
+    for (const child of childrenOf(e)) visit(child);
+  };
+  visit(expr.body);
+  const [plate] = plates;
+  if (!plate) {
+    report(state.context.diagnostics, "GM3509", expr.span, { construct: `\`${expr.op}[${expr.index} in …]\` over something other than the samples of an \`E\`` });
+    return undefined;
+  }
+  const body = derive(state, expr.body);
+  return body && { kind: "reduce", op: expr.op, index: expr.index, plate: plate.id, count: plate.count, body, span: expr.span };
+}
+
+function deriveOptimum(state: State, expr: Extract<Expr, { kind: "optimum" }>): Quantity | undefined {
+  let body = derive(state, expr.body);
+  let total = 1;
+  for (const name of [...expr.variables].reverse()) {
+    if (!body) return undefined;
+    const variable = state.context.model.variables.get(name);
+    const states = variable && finiteStates(variable.domain);
+    total *= states?.size ?? Infinity;
+    if (!states || total > MAX_STATES) {
+      const found = states ? `it has ${states.size} states, more than ${MAX_STATES}` : `${variableText(variable, name)} is not finite`;
+      report(state.context.diagnostics, "GM3508", expr.span, { variable: name, states: found }, { help: ["bound the quantity with `ELBO(p, q)`, or make the latent a small `category[K]`"] });
+      return undefined;
+    }
+    state.notes.push({ variable: name, density: "", estimator: expr.op, reason: `the ${expr.op === "max" ? "best" : "worst"} of its ${states.size} states; the gradient is that of the chosen one` });
+    body = { kind: "enumerate", op: expr.op, variable: name, states, weight: undefined, body, reason: `${expr.op} over ${states.size} states`, span: expr.span };
+  }
+  return body;
+}
+
+// ---- what an expression or a quantity contains ----------------------------------------------------
+
+export function isProbabilistic(expr: Expr): boolean {
+  return expr.kind === "logDensity" || expr.kind === "expectation" || expr.kind === "reduce" || expr.kind === "optimum" || expr.kind === "grad" || childrenOf(expr).some(isProbabilistic);
+}
+
+export function quantityChildren(q: Quantity): readonly Quantity[] {
+  switch (q.kind) {
+    case "factor":
+    case "value":
+    case "kl":
+    case "gaussianMarginal":
+      return [];
+    case "sum":
+      return q.terms.map((t) => t.quantity);
+    case "apply":
+      return q.args;
+    case "expect":
+    case "enumerate":
+    case "reduce":
+      return [q.body];
+  }
+}
+
+export function walkQuantity(q: Quantity, visit: (q: Quantity) => void): void {
+  visit(q);
+  for (const child of quantityChildren(q)) walkQuantity(child, visit);
+}
+
+function containsSampledExpectation(q: Quantity): boolean {
+  return q.kind === "expect" || quantityChildren(q).some(containsSampledExpectation);
+}
+
+export function factorExprs(f: Factor): readonly Expr[] {
+  return [...Object.values(f.dist.params), ...f.at.values()];
+}
+
+/** Every expression that a quantity evaluates. */
+export function exprsOf(q: Quantity): readonly Expr[] {
+  const own = (): readonly Expr[] => {
+    switch (q.kind) {
+      case "factor":
+        return factorExprs(q);
+      case "value":
+        return [q.expr];
+      case "kl":
+        return [...factorExprs(q.q), ...factorExprs(q.p)];
+      case "gaussianMarginal":
+        return [...factorExprs(q.latent), ...factorExprs(q.child)];
+      case "sum":
+        return q.terms.flatMap((t) => t.factors);
+      case "expect":
+        return q.steps.flatMap((s) => (s.kind === "factor" ? factorExprs(s.factor) : s.kind === "bind" ? [s.value] : Object.values(s.dist.params)));
+      case "enumerate":
+        return q.weight ? factorExprs(q.weight) : [];
+      case "apply":
+      case "reduce":
+        return [];
+    }
+  };
+  return [...own(), ...quantityChildren(q).flatMap(exprsOf)];
+}
+
+function isRandom(context: DeriveContext, expr: Expr): boolean {
+  return (expr.kind === "netCall" && (context.nets.get(expr.net)?.random ?? false)) || (expr.kind === "layer" && expr.instance.layer === "dropout");
+}
+
+/** Variables that an objective reads and does not bind: data. */
+export function freeVariables(context: DeriveContext, expr: Expr, bound: ReadonlySet<string> = new Set()): ReadonlySet<string> {
+  const found = new Set<string>();
+  const visit = (e: Expr, inside: ReadonlySet<string>): void => {
+    if (e.kind === "variable" && !inside.has(e.variable)) found.add(e.variable);
+    if (e.kind === "local") {
+      const binding = context.bindings.get(e.local.id);
+      if (binding) for (const v of variablesIn(context, [binding.value])) if (!inside.has(v)) found.add(v);
+    }
+    if (e.kind === "expectation") {
+      let scope = inside;
+      for (const draw of e.draws) {
+        if (draw.source.kind === "density") for (const s of draw.source.given) visit(s.value, scope);
+        if (draw.source.kind === "distribution") for (const p of Object.values(draw.source.dist.params)) visit(p, scope);
+        scope = new Set([...scope, ...draw.names.flatMap((n) => (n.kind === "variable" ? [n.variable] : []))]);
+      }
+      visit(e.body, scope);
+      return;
+    }
+    const scope = e.kind === "optimum" ? new Set([...inside, ...e.variables]) : inside;
+    for (const child of childrenOf(e)) visit(child, scope);
+  };
+  visit(expr, bound);
+  return found;
+}
+
+/** Weight paths among `weights` that a statement moves: all of them where it names none. */
+export function movedBy(weights: readonly string[], over: readonly string[]): readonly string[] {
+  return over.length === 0 ? weights : weights.filter((w) => underPaths(w, over) || over.some((o) => underPaths(o, [w])));
+}
