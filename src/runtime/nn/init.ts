@@ -3,8 +3,10 @@
  * `evaluateInit` computes the numbers on the host in float64 from (seed, leaf path) alone, so they are the same for every engine,
  * whatever the other leaves are. The caller rounds to float32 when it writes the state.
  */
-import { GmcError, InternalError, assertNever } from "../graph/errors.js";
-import { hostWords } from "../graph/random.js";
+import { GmcError, assertNever } from "../graph/errors.js";
+import { hostStream } from "../graph/random.js";
+import type { HostStream } from "../graph/random.js";
+import { sizeOf } from "../graph/shape.js";
 import type { Shape } from "../graph/types.js";
 
 export type Init =
@@ -55,17 +57,22 @@ export const init = {
 } as const satisfies Record<string, Init | ((...args: never[]) => Init)>;
 
 export interface InitContext {
-  /** Two words of the run's seed. */
-  readonly seed: readonly [number, number];
-  /** The leaf's path, `decoder.dense1.kernel`. */
+  /** The run's seed. */
+  readonly seed: number;
+  /** The leaf's path, `decoder.dense1.kernel`: each leaf has its own random numbers. */
   readonly path: string;
   /** Fan in and fan out where the layer knows better than `fansOf`. */
   readonly fans?: readonly [number, number] | undefined;
-  /**
-   * `count` distinct rows of a data variable, flattened in C order, chosen by `uniforms` (numbers in [0, 1), one a row); a data set with
-   * fewer rows is an error of the callback.
-   */
-  readonly rows?: ((variable: string | null, count: number, uniforms: Float64Array) => Float64Array) | undefined;
+  /** Where initialisers may ask for data. */
+  readonly data?: InitData | undefined;
+}
+
+/** Data for `init data`. */
+export interface InitData {
+  /** Entries of one row of the variable; null: the model's only data variable. */
+  rowSize(variable: string | null): number;
+  /** `count` distinct rows chosen with the stream's numbers, as model values, flattened in C order. Too few rows is the callee's error. */
+  rows(variable: string | null, count: number, stream: HostStream): Float64Array;
 }
 
 /**
@@ -124,40 +131,32 @@ export function evaluateInit(spec: Init, shape: Shape, context: InitContext): Fl
 }
 
 function fromData(variable: string | null, shape: Shape, context: InitContext): Float64Array {
-  if (context.rows === undefined) {
+  if (context.data === undefined) {
     throw new GmcError("GM4502", `\`${context.path}\` starts from data, and no data set was given`, ["name a data set with --data"]);
   }
   const size = sizeOf(shape);
-  // The row's event takes the trailing axes; ask for one row to learn its size, the draw is the same.
-  const rowSize = context.rows(variable, 1, new Float64Array(1)).length;
+  const rowSize = context.data.rowSize(variable);
   if (rowSize === 0 || size % rowSize !== 0) {
     throw new GmcError(
       "GM4501",
       `\`${context.path}\` of shape [${shape.join(", ")}] (${size} entries) is not made of whole data rows of ${rowSize} entries`,
     );
   }
-  const count = size / rowSize;
-  return context.rows(variable, count, uniforms(context, count));
+  return context.data.rows(variable, size / rowSize, streamOf(context));
 }
 
-/** Uniforms in [0, 1) with 53 bits: two Threefry words each. */
+function streamOf(context: InitContext): HostStream {
+  return hostStream(context.seed, `init:${context.path}`);
+}
+
 function uniforms(context: InitContext, count: number): Float64Array {
-  const words = hostWords(context.seed, `init ${context.path}`, 2 * count);
-  return new Float64Array(count).map((_, i) => ((word(words, 2 * i) >>> 5) * 67108864 + (word(words, 2 * i + 1) >>> 6)) / 9007199254740992);
+  const stream = streamOf(context);
+  return Float64Array.from({ length: count }, () => stream.uniform());
 }
 
-/** Standard normals by Box and Muller (1958), two of each pair of uniforms. */
 function normals(context: InitContext, count: number): Float64Array {
-  const pairs = Math.ceil(count / 2);
-  const u = uniforms(context, 2 * pairs);
-  const out = new Float64Array(count);
-  for (let i = 0; i < pairs; i++) {
-    const radius = Math.sqrt(-2 * Math.log(1 - (u[2 * i] ?? 0)));
-    const angle = 2 * Math.PI * (u[2 * i + 1] ?? 0);
-    out[2 * i] = radius * Math.cos(angle);
-    if (2 * i + 1 < count) out[2 * i + 1] = radius * Math.sin(angle);
-  }
-  return out;
+  const stream = streamOf(context);
+  return Float64Array.from({ length: count }, () => stream.normal());
 }
 
 /** Modified Gram-Schmidt, applied twice for float64 orthogonality, on the shorter side of [prod(leading), last]. */
@@ -190,14 +189,4 @@ function dot(a: Float64Array, b: Float64Array): number {
   let total = 0;
   for (let i = 0; i < a.length; i++) total += (a[i] ?? 0) * (b[i] ?? 0);
   return total;
-}
-
-function word(words: Uint32Array, at: number): number {
-  const value = words[at];
-  if (value === undefined) throw new InternalError(`random word ${at} of ${words.length}`);
-  return value;
-}
-
-function sizeOf(shape: Shape): number {
-  return shape.reduce((a, b) => a * b, 1);
 }

@@ -8,6 +8,7 @@
 import { softmax, softplus, sigmoid, state } from "../graph/index.js";
 import type { Tensor } from "../graph/index.js";
 import { GmcError, InternalError, assertNever } from "../graph/errors.js";
+import { sizeOf } from "../graph/shape.js";
 import type { Shape } from "../graph/types.js";
 import { evaluateInit, init as initialisers } from "./init.js";
 import type { Init, InitContext } from "./init.js";
@@ -194,8 +195,4 @@ export function unconstrained(spec: LeafSpec, values: Float64Array, path: string
     default:
       return assertNever(spec.constraint);
   }
-}
-
-function sizeOf(shape: Shape): number {
-  return shape.reduce((a, b) => a * b, 1);
 }

@@ -5,6 +5,7 @@ import {
   greater,
   greaterEqual,
   less,
+  lift,
   log,
   log1p,
   mul,
@@ -18,19 +19,19 @@ import {
 import type { Tensor } from "../graph/index.js";
 import { realScalar, unitScalar } from "./distribution.js";
 import type { Distribution, Logits, Probs } from "./distribution.js";
-import { asTensor } from "./noise.js";
+
 import { xlog1py, xlogy } from "./numeric.js";
 
 export type BernoulliParams = Logits | Probs;
 
 /** P(x = 1) */
 export function bernoulliProbs(params: BernoulliParams): Tensor {
-  return params.logits === undefined ? asTensor(params.probs) : sigmoid(params.logits);
+  return params.logits === undefined ? lift(params.probs) : sigmoid(params.logits);
 }
 
 /** log P(x = 1) - log P(x = 0) */
 export function bernoulliLogits(params: BernoulliParams): Tensor {
-  return params.logits === undefined ? sub(log(params.probs), log1p(neg(params.probs))) : asTensor(params.logits);
+  return params.logits === undefined ? sub(log(params.probs), log1p(neg(params.probs))) : lift(params.logits);
 }
 
 export const bernoulli: Distribution<BernoulliParams> = {

@@ -9,6 +9,7 @@ import {
   div,
   equal,
   iota,
+  lift,
   log,
   logSoftmax,
   mul,
@@ -23,25 +24,26 @@ import {
 import type { DrawShape, Key, Tensor, TensorLike } from "../graph/index.js";
 import { realVector, simplexVector } from "./distribution.js";
 import type { Distribution, Logits, Probs } from "./distribution.js";
-import { asTensor, standardGumbel } from "./noise.js";
+import { standardGumbel } from "./noise.js";
+import { lastSum } from "./numeric.js";
 
 export type CategoricalParams = Logits | Probs;
 
 /** Normalised log-probabilities [..., K]; probs need not sum to one. */
 export function categoricalLogProbs(params: CategoricalParams): Tensor {
-  return params.logits === undefined ? log(categoricalProbs(params)) : logSoftmax(asTensor(params.logits), -1);
+  return params.logits === undefined ? log(categoricalProbs(params)) : logSoftmax(lift(params.logits), -1);
 }
 
 /** Probabilities [..., K]. */
 export function categoricalProbs(params: CategoricalParams): Tensor {
-  if (params.logits !== undefined) return softmax(asTensor(params.logits), -1);
-  const probs = asTensor(params.probs);
-  return div(probs, sum(probs, [-1], true));
+  if (params.logits !== undefined) return softmax(lift(params.logits), -1);
+  const probs = lift(params.probs);
+  return div(probs, lastSum(probs));
 }
 
 /** Number of categories. */
 export function categoriesOf(params: CategoricalParams): number {
-  return asTensor(params.logits ?? params.probs).shape.at(-1) ?? 1;
+  return lift(params.logits ?? params.probs).shape.at(-1) ?? 1;
 }
 
 /** 0, 1, …, K-1, to weigh probabilities with. */
@@ -66,7 +68,7 @@ function entropy(params: CategoricalParams): Tensor {
 
 /** The whole numbers of `x` as f32 one-hot vectors on a new last axis. */
 function hot(x: TensorLike, categories: number): Tensor {
-  return oneHot(cast(asTensor(x), "i32"), categories);
+  return oneHot(cast(lift(x), "i32"), categories);
 }
 
 export const categorical: Distribution<CategoricalParams> = {
@@ -82,10 +84,10 @@ export const categorical: Distribution<CategoricalParams> = {
   mean: (params) => sum(mul(categoricalProbs(params), values(params)), [-1]),
   variance: (params) => {
     const p = categoricalProbs(params);
-    const mean = sum(mul(p, values(params)), [-1], true);
+    const mean = lastSum(mul(p, values(params)));
     return sum(mul(p, square(sub(values(params), mean))), [-1]);
   },
-  mode: (params) => argMax(asTensor(params.logits ?? params.probs), -1),
+  mode: (params) => argMax(lift(params.logits ?? params.probs), -1),
   entropy,
 };
 
@@ -96,7 +98,7 @@ export const oneHotCategorical: Distribution<CategoricalParams> = {
   parameters: [{ logits: realVector }, { probs: simplexVector }],
   reparameterised: false,
   /** x [..., K] -> sum_k x_k log p_k [...] */
-  logProb: (x, params) => weightedSum(asTensor(x), categoricalLogProbs(params)),
+  logProb: (x, params) => weightedSum(lift(x), categoricalLogProbs(params)),
   /** `shape` ends with K. */
   sample: (key, params, shape) => oneHot(drawIndex(key, params, shape.slice(0, -1)), categoriesOf(params)),
   mean: categoricalProbs,
@@ -104,6 +106,6 @@ export const oneHotCategorical: Distribution<CategoricalParams> = {
     const p = categoricalProbs(params);
     return mul(p, sub(1, p));
   },
-  mode: (params) => oneHot(argMax(asTensor(params.logits ?? params.probs), -1), categoriesOf(params)),
+  mode: (params) => oneHot(argMax(lift(params.logits ?? params.probs), -1), categoriesOf(params)),
   entropy,
 };

@@ -9,13 +9,13 @@ import { bernoulliProbs } from "./bernoulli.js";
 import type { BernoulliParams } from "./bernoulli.js";
 import { categoricalLogProbs, categoricalProbs, weightedSum } from "./categorical.js";
 import type { CategoricalParams } from "./categorical.js";
-import { asTensor } from "./noise.js";
+
 import type { NormalParams } from "./normal.js";
 import { xlog1py, xlogy } from "./numeric.js";
 
 /** Normal: log(sp / sq) + (sq^2 + (mq - mp)^2) / (2 sp^2) - 1/2. */
 export function klNormal(q: NormalParams, p: NormalParams): Tensor {
-  const ratio = square(div(asTensor(q.scale), p.scale));
+  const ratio = square(div(q.scale, p.scale));
   const shift = square(div(sub(q.loc, p.loc), p.scale));
   return add(sub(log(p.scale), log(q.scale)), mul(0.5, sub(add(ratio, shift), 1)));
 }
@@ -48,8 +48,8 @@ export interface LaplaceLike {
 
 /** Laplace: log(bp / bq) + |d| / bp + (bq / bp) exp(-|d| / bq) - 1, d = mq - mp. */
 export function klLaplace(q: LaplaceLike, p: LaplaceLike): Tensor {
-  const distance = abs(sub(asTensor(q.loc), p.loc));
-  const spread = mul(div(asTensor(q.scale), p.scale), exp(mul(-1, div(distance, q.scale))));
+  const distance = abs(sub(q.loc, p.loc));
+  const spread = mul(div(q.scale, p.scale), exp(mul(-1, div(distance, q.scale))));
   return add(sub(log(p.scale), log(q.scale)), sub(add(div(distance, p.scale), spread), 1));
 }
 

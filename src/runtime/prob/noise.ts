@@ -2,7 +2,7 @@
  * Standard noise that samplers share. Uniforms are multiples of 2^-24 (random.ts), so every sampler built on one has a tail that
  * ends at probability 2^-24 and, for discrete values, an error of at most 2^-24 in each probability.
  */
-import { add, broadcastTo, constant, log, log1p, max, mul, neg, randomUniform, sub } from "../graph/index.js";
+import { add, log, log1p, max, mul, neg, randomUniform, sub } from "../graph/index.js";
 import type { DrawShape, Key, Tensor, TensorLike } from "../graph/index.js";
 
 /** 2^-25: what the uniform 0 stands for, the middle of its cell. */
@@ -32,19 +32,4 @@ export function standardLogistic(key: Key, shape: DrawShape): Tensor {
 /** loc + scale * noise */
 export function locScale(loc: TensorLike, scale: TensorLike, noise: Tensor): Tensor {
   return add(loc, mul(scale, noise));
-}
-
-/** The sizes of a draw's shape. */
-export function sizesOf(shape: DrawShape): readonly number[] {
-  return shape.map((axis) => (typeof axis === "number" ? axis : axis.size));
-}
-
-/** A parameter spread over a draw's shape. */
-export function spread(value: TensorLike, shape: readonly number[]): Tensor {
-  return broadcastTo(asTensor(value), shape);
-}
-
-/** A number as a tensor of rank 0. */
-export function asTensor(value: TensorLike): Tensor {
-  return typeof value === "number" ? constant(value) : value;
 }

@@ -1,5 +1,5 @@
 /** Small stable functions that densities share. All elementwise, broadcasting, any shape; gradients are finite wherever values are. */
-import { add, and, div, equal, exp, expm1, less, lgamma, log, log1p, mul, neg, select, sub } from "../graph/index.js";
+import { add, and, div, equal, exp, expandDims, expm1, less, lgamma, log, log1p, mul, neg, select, sub, sum } from "../graph/index.js";
 import type { Tensor, TensorLike } from "../graph/index.js";
 
 export const LOG_2 = Math.LN2;
@@ -45,4 +45,9 @@ export function logWhere(condition: Tensor, value: TensorLike): Tensor {
 /** (x - loc) / scale */
 export function standardise(x: TensorLike, loc: TensorLike, scale: TensorLike): Tensor {
   return div(sub(x, loc), scale);
+}
+
+/** Sum over the last axis, which is kept with extent 1. */
+export function lastSum(x: Tensor): Tensor {
+  return expandDims(sum(x, -1), -1);
 }
