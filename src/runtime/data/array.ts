@@ -1,0 +1,90 @@
+/**
+ * Arrays as they lie in data files: a shape, an element type and the values in C order.
+ * The readers give these; `bind.ts` turns them into what a model's variables hold.
+ */
+import { GmcError } from "../graph/errors.js";
+
+export type DataType = "u8" | "i8" | "u16" | "i16" | "u32" | "i32" | "f32" | "f64" | "bool";
+
+export type DataBuffer = Uint8Array | Int8Array | Uint16Array | Int16Array | Uint32Array | Int32Array | Float32Array | Float64Array;
+
+export interface DataArray {
+  /** The first axis counts the rows. */
+  readonly shape: readonly number[];
+  readonly dtype: DataType;
+  /** bool is held as 0 and 1. */
+  readonly data: DataBuffer;
+  /** Of a text column: the label that each code stands for. */
+  readonly labels?: readonly string[];
+}
+
+export type NamedArrays = Readonly<Record<string, DataArray>>;
+
+/** An array past this is refused at its header, before any memory is asked for. */
+export const maxElements = 2 ** 31 - 1;
+
+export const bytesPerElement: Readonly<Record<DataType, number>> = { u8: 1, i8: 1, u16: 2, i16: 2, u32: 4, i32: 4, f32: 4, f64: 8, bool: 1 };
+
+export function allocate(dtype: DataType, count: number): DataBuffer {
+  switch (dtype) {
+    case "u8":
+    case "bool":
+      return new Uint8Array(count);
+    case "i8":
+      return new Int8Array(count);
+    case "u16":
+      return new Uint16Array(count);
+    case "i16":
+      return new Int16Array(count);
+    case "u32":
+      return new Uint32Array(count);
+    case "i32":
+      return new Int32Array(count);
+    case "f32":
+      return new Float32Array(count);
+    case "f64":
+      return new Float64Array(count);
+  }
+}
+
+/** Product of the sizes, checked against `maxElements` without overflow. GM5008. */
+export function checkedCount(path: string, shape: readonly number[]): number {
+  let count = 1;
+  let zero = false;
+  for (const size of shape) {
+    if (size === 0) zero = true;
+    else count *= size;
+    if (count > maxElements) {
+      throw new GmcError("GM5008", `${path}: an array of shape ${showShape(shape)} is past the limit of ${maxElements} elements`, [
+        "split the file, or check that its header is not damaged",
+      ]);
+    }
+  }
+  return zero ? 0 : count;
+}
+
+/** Elements of one row. */
+export function rowWidth(shape: readonly number[]): number {
+  return shape.slice(1).reduce((product, size) => product * size, 1);
+}
+
+export function showShape(shape: readonly number[]): string {
+  return `[${shape.join(", ")}]`;
+}
+
+/** Rows `start` to `stop`, without a copy. */
+export function sliceRows(array: DataArray, start: number, stop: number): DataArray {
+  const width = rowWidth(array.shape);
+  return { ...array, shape: [stop - start, ...array.shape.slice(1)], data: array.data.subarray(start * width, stop * width) };
+}
+
+/** The named rows, in the order given. */
+export function takeRows(array: DataArray, rows: ArrayLike<number>): DataArray {
+  const width = rowWidth(array.shape);
+  const data = allocate(array.dtype, rows.length * width);
+  for (let i = 0; i < rows.length; i++) {
+    const row = rows[i]!;
+    data.set(array.data.subarray(row * width, (row + 1) * width), i * width);
+  }
+  return { ...array, shape: [rows.length, ...array.shape.slice(1)], data };
+}

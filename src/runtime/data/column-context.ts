@@ -1,0 +1,43 @@
+/** What the conversion of one split of one variable knows, and the error that names it. */
+import { GmcError } from "../graph/errors.js";
+import type { VariableSpec } from "../model.js";
+import type { FieldOptions, SplitName } from "./dataset.js";
+
+/** Of the training rows. */
+export interface ValueStatistics {
+  readonly low: number;
+  readonly high: number;
+  /** All values are whole numbers. */
+  readonly integers: boolean;
+  /** u8 values past 1: bytes of a picture. */
+  readonly grey: boolean;
+  /** Entry by entry, where they are asked for. */
+  readonly moments: { readonly mean: Float64Array; readonly deviation: Float64Array } | undefined;
+}
+
+export interface ColumnContext {
+  readonly name: string;
+  readonly spec: VariableSpec;
+  readonly width: number;
+  readonly path: string;
+  readonly split: SplitName;
+  readonly options: FieldOptions;
+  readonly statistics: ValueStatistics;
+  /** Labels of the training rows' codes, for text columns. */
+  readonly labels: readonly string[] | undefined;
+}
+
+/** `x : binary[784]` */
+export function showVariable(name: string, spec: VariableSpec): string {
+  const base = spec.domain === "category" ? `category[${spec.classes}]` : spec.domain;
+  return `${name} : ${base}${spec.shape.length > 0 ? `[${spec.shape.join(", ")}]` : ""}${spec.optional === true ? "?" : ""}`;
+}
+
+/** GM5022. `index` counts entries from the first row on. */
+export function forbidden(context: ColumnContext, index: number, expected: string, found: number | string, help: readonly string[] = []): GmcError {
+  const row = Math.floor(index / context.width);
+  const entry = index - row * context.width;
+  const place = `${context.path}, ${context.split} row ${row + 1}${context.width > 1 ? `, entry ${entry + 1} of ${context.width}` : ""}`;
+  const value = typeof found === "number" && Number.isNaN(found) ? "no number (a missing value)" : String(found);
+  return new GmcError("GM5022", `${showVariable(context.name, context.spec)}: expected ${expected}, found ${value} in ${place}`, help);
+}

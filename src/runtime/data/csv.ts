@@ -1,0 +1,204 @@
+/**
+ * Tables of text: RFC 4180 (quotes, embedded newlines), other delimiters, columns set apart by spaces. Takes bytes; gives columns, each of
+ * numbers or of labels. A cell that is empty, NA, NaN or ? is missing: NaN among numbers, code -1 among labels.
+ */
+import { GmcError } from "../graph/errors.js";
+import { checkedCount, type DataArray } from "./array.js";
+import { corrupt, type ByteSource } from "./bytes.js";
+import { suggestion } from "./suggest.js";
+
+export interface CsvOptions {
+  /** Whether the first row names the columns; absent: where its cells are text above numbers. */
+  readonly header?: boolean;
+  /** One character, or "space" for runs of blanks; absent: found from the first line. */
+  readonly delimiter?: string;
+}
+
+export interface Table {
+  readonly path: string;
+  readonly rows: number;
+  readonly columns: readonly TableColumn[];
+}
+
+export type TableColumn =
+  | { readonly kind: "numbers"; readonly name: string; readonly values: Float64Array }
+  | { readonly kind: "labels"; readonly name: string; readonly codes: Int32Array; readonly labels: readonly string[] };
+
+interface Row {
+  readonly line: number;
+  readonly cells: readonly string[];
+}
+
+const missing = new Set(["", "na", "nan", "?"]);
+
+export function parseCsv(source: ByteSource, options: CsvOptions = {}): Table {
+  const { path } = source;
+  const text = decodeText(source);
+  const rows = splitRows(path, text, options.delimiter ?? findDelimiter(text));
+  const first = rows[0];
+  if (first === undefined) throw new GmcError("GM5006", `${path}: the table is empty`);
+  const width = first.cells.length;
+  for (const row of rows) {
+    if (row.cells.length !== width) {
+      throw new GmcError("GM5006", `${path}:${row.line}: expected ${width} cells as in line ${first.line}, found ${row.cells.length}`, [
+        "a text cell that holds the delimiter needs double quotes around it",
+      ]);
+    }
+  }
+  const header = options.header ?? looksLikeHeader(rows);
+  const names = header ? first.cells.map((cell, j) => cell.trim() || `${j + 1}`) : first.cells.map((_, j) => `${j + 1}`);
+  const repeated = names.find((name, j) => names.indexOf(name) !== j);
+  if (repeated !== undefined) throw new GmcError("GM5006", `${path}:${first.line}: two columns are named ${repeated}`, ["give each column its own name"]);
+  const body = header ? rows.slice(1) : rows;
+  if (body.length === 0) throw new GmcError("GM5006", `${path}: the table has a header and no rows`);
+  checkedCount(path, [body.length, width]);
+  return { path, rows: body.length, columns: names.map((name, j) => readColumn(name, body, j)) };
+}
+
+/**
+ * Columns as one array [rows, n], or [rows] for one column picked alone; n labels or numbers, not both.
+ * `pick` names them by header or 1-based number, `+` between, ranges `2-5`; absent: all of them.
+ */
+export function tableArray(table: Table, pick?: string): DataArray {
+  const columns = pick === undefined ? table.columns : pick.split("+").flatMap((part) => findColumns(table, part.trim()));
+  const alone = columns.length === 1 && pick !== undefined;
+  const only = columns[0]!;
+  if (columns.length === 1 && only.kind === "labels") {
+    return { shape: alone ? [table.rows] : [table.rows, 1], dtype: "i32", data: only.codes, labels: only.labels };
+  }
+  const data = new Float64Array(table.rows * columns.length);
+  columns.forEach((column, j) => {
+    if (column.kind === "labels") {
+      throw new GmcError("GM5006", `${table.path}: column ${column.name} holds text (${column.labels.slice(0, 3).join(", ")}) among columns of numbers`, [
+        `name the columns that you want, for example ${table.path}#${table.columns.find((other) => other.kind === "numbers")?.name ?? "1-3"}`,
+        `read it as a category of its own: ${table.path}#${column.name}`,
+      ]);
+    }
+    for (let i = 0; i < table.rows; i++) data[i * columns.length + j] = column.values[i]!;
+  });
+  return { shape: alone ? [table.rows] : [table.rows, columns.length], dtype: "f64", data };
+}
+
+function findColumns(table: Table, part: string): readonly TableColumn[] {
+  const named = table.columns.find((column) => column.name === part);
+  if (named !== undefined) return [named];
+  const range = /^(\d{1,9})(?:-(\d{1,9}))?$/.exec(part);
+  if (range !== null) {
+    const from = Number(range[1]);
+    const to = range[2] === undefined ? from : Number(range[2]);
+    if (from >= 1 && to >= from && to <= table.columns.length) return table.columns.slice(from - 1, to);
+    throw new GmcError("GM5007", `${table.path} has columns 1 to ${table.columns.length}, not ${part}`);
+  }
+  throw new GmcError(
+    "GM5007",
+    `${table.path} has no column ${part}`,
+    suggestion(
+      part,
+      table.columns.map((column) => column.name),
+    ),
+  );
+}
+
+function decodeText(source: ByteSource): string {
+  const text = new TextDecoder().decode(source.bytes);
+  const wrong = text.search(/[\u0000\ufffd]/);
+  if (wrong < 0) return text;
+  const offset = new TextEncoder().encode(text.slice(0, wrong)).length;
+  throw corrupt(source.path, offset, "UTF-8 text", `byte ${source.bytes[offset]?.toString(16).padStart(2, "0") ?? "at the end"}`, [
+    "an .npy or .npz file is read by its ending",
+  ]);
+}
+
+function findDelimiter(text: string): string {
+  const end = text.search(/\r|\n/);
+  const line = (end < 0 ? text : text.slice(0, end)).replace(/"[^"]*"/g, "").trim();
+  return ["\t", ";", ","].find((char) => line.includes(char)) ?? (/\s/.test(line) ? "space" : ",");
+}
+
+function splitRows(path: string, text: string, delimiter: string): readonly Row[] {
+  if (delimiter === "space" || !text.includes('"')) {
+    const separator = delimiter === "space" ? /\s+/ : delimiter;
+    return text.split(/\r\n|\n|\r/).flatMap((line, i) => {
+      const trimmed = line.trim();
+      return trimmed === "" ? [] : [{ line: i + 1, cells: (delimiter === "space" ? trimmed : line).split(separator) }];
+    });
+  }
+  return splitQuoted(path, text, delimiter);
+}
+
+function splitQuoted(path: string, text: string, delimiter: string): readonly Row[] {
+  const rows: Row[] = [];
+  let cells: string[] = [];
+  let line = 1;
+  let rowLine = 1;
+  let at = 0;
+  const endRow = (): void => {
+    if (cells.length > 1 || cells[0]?.trim() !== "") rows.push({ line: rowLine, cells });
+    cells = [];
+    rowLine = line;
+  };
+  while (at < text.length) {
+    let cell = "";
+    if (text[at] === '"') {
+      const opened = line;
+      for (at++; ; at++) {
+        if (at >= text.length) throw new GmcError("GM5006", `${path}:${opened}: the quote opened here is never closed`);
+        if (text[at] === '"') {
+          if (text[at + 1] !== '"') break;
+          at++;
+        }
+        if (text[at] === "\n") line++;
+        cell += text[at];
+      }
+      at++;
+      if (at < text.length && text[at] !== delimiter && text[at] !== "\n" && text[at] !== "\r") {
+        throw new GmcError("GM5006", `${path}:${line}: expected ${JSON.stringify(delimiter)} or the end of the line after a closing quote, found ${JSON.stringify(text[at])}`);
+      }
+    } else {
+      const start = at;
+      while (at < text.length && text[at] !== delimiter && text[at] !== "\n" && text[at] !== "\r") at++;
+      cell = text.slice(start, at);
+    }
+    cells.push(cell);
+    if (text[at] === delimiter) {
+      at++;
+      if (at === text.length) cells.push("");
+    } else {
+      if (text[at] === "\r" && text[at + 1] === "\n") at++;
+      at++;
+      line++;
+      endRow();
+    }
+  }
+  if (cells.length > 0) endRow();
+  return rows;
+}
+
+function isNumber(cell: string): boolean {
+  const trimmed = cell.trim();
+  return trimmed !== "" && Number.isFinite(Number(trimmed));
+}
+
+/** Text above numbers in some column, and no number in the first row. */
+function looksLikeHeader(rows: readonly Row[]): boolean {
+  const [first, second] = rows;
+  if (first === undefined || second === undefined || first.cells.some(isNumber)) return false;
+  return second.cells.some(isNumber);
+}
+
+function readColumn(name: string, rows: readonly Row[], j: number): TableColumn {
+  const values = new Float64Array(rows.length);
+  let numbers = true;
+  for (let i = 0; i < rows.length && numbers; i++) {
+    const cell = rows[i]!.cells[j]!.trim();
+    const value = Number(cell);
+    if (missing.has(cell.toLowerCase())) values[i] = NaN;
+    else if (Number.isNaN(value)) numbers = false;
+    else values[i] = value;
+  }
+  if (numbers) return { kind: "numbers", name, values };
+  const cells = rows.map((row) => row.cells[j]!.trim());
+  const labels = [...new Set(cells.filter((cell) => !missing.has(cell.toLowerCase())))].sort((a, b) => (a < b ? -1 : a > b ? 1 : 0));
+  const codes = new Map(labels.map((label, code) => [label, code]));
+  return { kind: "labels", name, labels, codes: Int32Array.from(cells, (cell) => codes.get(cell) ?? -1) };
+}

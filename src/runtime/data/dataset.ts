@@ -1,0 +1,91 @@
+/**
+ * What a model trains on: raw fields as read from files, and the dataset that they become once bound to a model's `data` statements.
+ */
+import type { StreamSpec, VariableSpec } from "../model.js";
+import type { DataArray } from "./array.js";
+
+export type SplitName = "train" | "validation" | "test";
+
+export const splitNames: readonly SplitName[] = ["train", "validation", "test"];
+
+/** How one field is turned into model values; what is absent follows from the variable's domain. */
+export interface FieldOptions {
+  /**
+   * Of grey values for `binary` variables: "dynamic" delivers probabilities, from which the step draws afresh each time; "fixed" draws once
+   * by `binarizeSeed`; "threshold" compares the probability with `threshold`.
+   */
+  readonly binarize?: "dynamic" | "fixed" | "threshold";
+  readonly binarizeSeed?: number;
+  readonly threshold?: number;
+  /** "none" keeps numbers as they are; "standardize" brings each element to mean 0 and variance 1 over the training rows; "minmax" to [0, 1]. */
+  readonly scale?: "none" | "standardize" | "minmax";
+  /** The value that stands for 1 in integer grey values; 255 unless said. */
+  readonly maximum?: number;
+}
+
+/** One named array of a data set, by split. */
+export interface Field {
+  /** Labels go to `category` variables, values to all others. */
+  readonly role: "values" | "labels";
+  readonly splits: Readonly<Partial<Record<SplitName, DataArray>>>;
+  /** Files that the arrays come from, for messages. */
+  readonly path: string;
+  readonly options: FieldOptions;
+  /** What was done to the values before, for the protocol. */
+  readonly notes: readonly string[];
+}
+
+/** Fields as read, before a model asks for them. */
+export interface RawData {
+  /** `mnist`, or the specification as given. */
+  readonly name: string;
+  /** In the order in which unnamed variables take them. */
+  readonly fields: Readonly<Record<string, Field>>;
+  /** Fields that a specification assigned to a variable by name. */
+  readonly assigned: ReadonlySet<string>;
+  /** Source and split, for the protocol. */
+  readonly notes: readonly string[];
+}
+
+/** One variable's rows, ready to be gathered: `value = source * scale` for u8, the source itself otherwise. */
+export interface Column {
+  readonly variable: VariableSpec;
+  /** Elements of a row. */
+  readonly width: number;
+  /** What a batch holds: i32 for categories (-1 is missing), f32 for all others. */
+  readonly dtype: "f32" | "i32";
+  readonly source: Uint8Array | Float32Array | Int32Array;
+  readonly scale: number;
+  /** Probabilities from which a `binary` value is drawn in each step; false where the values are 0 and 1 already. */
+  readonly stochastic: boolean;
+}
+
+export interface Split {
+  readonly rows: number;
+  readonly columns: Readonly<Record<string, Column>>;
+}
+
+/** The rows of one `data` statement. Aligned: row i of each column belongs to one example. */
+export interface DatasetStream {
+  readonly spec: StreamSpec;
+  readonly splits: Readonly<{ train: Split } & Partial<Record<SplitName, Split>>>;
+}
+
+export interface Dataset {
+  readonly name: string;
+  /** One entry for each `data` statement, in the model's order. */
+  readonly streams: readonly DatasetStream[];
+  /** The protocol of the data, line by line: source, split, binarisation, scaling, reshapes. */
+  readonly provenance: readonly string[];
+}
+
+/** Rows of a split: of its longest stream. */
+export function splitRows(dataset: Dataset, split: SplitName): number {
+  return Math.max(0, ...dataset.streams.map((stream) => stream.splits[split]?.rows ?? 0));
+}
+
+/** The split that an evaluation uses: the first of test, validation, train that every stream has. */
+export function evaluationSplit(dataset: Dataset): SplitName {
+  const has = (name: SplitName): boolean => dataset.streams.every((stream) => stream.splits[name] !== undefined);
+  return has("test") ? "test" : has("validation") ? "validation" : "train";
+}

@@ -1,0 +1,199 @@
+/**
+ * How bytes become model values, by the variable's domain. Takes a variable and one split of its field; gives the column that batches are
+ * gathered from. Values that the domain forbids are GM5022 with the variable, the file, the row and entry, what was expected and found.
+ *
+ * | domain   | grey values (u8)                                  | other numbers                              |
+ * |----------|---------------------------------------------------|--------------------------------------------|
+ * | binary   | probabilities v/255, drawn in each step by default | 0 and 1, or probabilities                 |
+ * | unit     | v/255                                             | in [0, 1]                                  |
+ * | real     | v/255                                             | themselves                                 |
+ * | byte     | themselves                                        | integers 0..255                            |
+ * | positive, count, simplex, category | themselves              | checked against the domain                 |
+ */
+import { assertNever } from "../graph/errors.js";
+import { hostStream } from "../graph/random.js";
+import type { DataArray } from "./array.js";
+import type { Column, FieldOptions } from "./dataset.js";
+
+import { categoryCodes } from "./categories.js";
+import { forbidden, type ColumnContext, type ValueStatistics } from "./column-context.js";
+
+/** What the training rows say about the values; every split is treated by it. */
+export function describeValues(array: DataArray, width: number, options: FieldOptions): ValueStatistics {
+  let low = Infinity;
+  let high = -Infinity;
+  let integers = true;
+  const whole = array.dtype !== "f32" && array.dtype !== "f64";
+  const data = array.data;
+  for (let i = 0; i < data.length; i++) {
+    const value = data[i]!;
+    if (value < low) low = value;
+    if (value > high) high = value;
+    if (!whole && integers && !Number.isInteger(value)) integers = false;
+  }
+  return { low, high, integers, grey: array.dtype === "u8" && high > 1, moments: options.scale === "standardize" ? moments(array, width) : undefined };
+}
+
+/** One split of a variable as a column. `statistics` are those of the training rows. */
+export function makeColumn(context: ColumnContext, array: DataArray, statistics: ValueStatistics): Column {
+  const { spec, options } = context;
+  switch (spec.domain) {
+    case "category":
+      return { variable: spec, width: context.width, dtype: "i32", source: categoryCodes(context, array), scale: 1, stochastic: false };
+    case "binary":
+      return binaryColumn(context, array, statistics);
+    case "unit":
+      return checked(context, scaled(context, array, divisor(statistics, options)), (v) => v >= 0 && v <= 1, "a value in [0, 1]", [
+        "integer grey values with another maximum: add :max=16",
+        "bring each entry to [0, 1]: add :scale=minmax",
+      ]);
+    case "real":
+      return checked(context, scaled(context, array, divisor(statistics, options), statistics), () => true, "a finite number");
+    case "positive":
+      return checked(context, scaled(context, array, options.maximum ?? 1), (v) => v > 0, "a number above 0");
+    case "count":
+      return checked(context, scaled(context, array, 1), (v) => v >= 0 && v <= 2 ** 24 && Number.isInteger(v), "a whole number from 0 on");
+    case "byte":
+      return checked(context, scaled(context, array, 1), (v) => v >= 0 && v <= 255 && Number.isInteger(v), "a whole number in 0..255");
+    case "simplex": {
+      const column = checked(context, scaled(context, array, 1), (v) => v >= 0, "a share from 0 on");
+      checkSums(context, column);
+      return column;
+    }
+    default:
+      return assertNever(spec.domain);
+  }
+}
+
+/** One line of the protocol: what happened to the values. */
+export function describeColumn(context: ColumnContext, column: Column, statistics: ValueStatistics): string {
+  const { name, spec, options } = context;
+  const over = divisor(statistics, options);
+  const shown = over === 1 ? "v" : `v/${over}`;
+  if (spec.domain === "binary") {
+    if (options.binarize === "threshold" && !isBinary(statistics)) return `${name}: 1 where ${shown} > ${options.threshold ?? 0.5}, else 0 (threshold binarisation)`;
+    if (options.binarize === "fixed" && !isBinary(statistics)) return `${name}: Bernoulli(${shown}) drawn once, binarisation seed ${options.binarizeSeed ?? 0} (fixed binarisation)`;
+    return column.stochastic ? `${name}: Bernoulli(${shown}) drawn afresh each time (dynamic binarisation)` : `${name}: 0 and 1 as in the file`;
+  }
+  if (spec.domain === "real" && options.scale === "standardize") return `${name}: brought to mean 0 and variance 1, entry by entry, over the training rows`;
+  if ((spec.domain === "real" || spec.domain === "unit") && options.scale === "minmax") return `${name}: (v - ${statistics.low}) / (${statistics.high} - ${statistics.low}), the range of the training rows`;
+  const divides = spec.domain === "unit" || spec.domain === "real" ? over !== 1 : spec.domain === "positive" && options.maximum !== undefined;
+  return divides ? `${name}: ${shown}` : `${name}: values as in the file`;
+}
+
+function isBinary(statistics: ValueStatistics): boolean {
+  return statistics.integers && statistics.low >= 0 && statistics.high <= 1;
+}
+
+/** What stands for 1. */
+function divisor(statistics: ValueStatistics, options: FieldOptions): number {
+  if (options.scale === "none") return 1;
+  return options.maximum ?? (statistics.grey ? 255 : 1);
+}
+
+function binaryColumn(context: ColumnContext, array: DataArray, statistics: ValueStatistics): Column {
+  const { spec, width, options } = context;
+  if (isBinary(statistics)) {
+    // Decided by the training rows; another split that holds more is an error.
+    const column = checked(context, scaled(context, array, 1), (v) => v === 0 || v === 1, "0 or 1, as in the training rows");
+    return { ...column, stochastic: false };
+  }
+  const over = divisor(statistics, options);
+  const column = checked(context, scaled(context, array, over), (v) => v >= 0 && v <= 1, over === 1 ? "0, 1 or a probability between" : `a grey value in 0..${over}`, [
+    "integer grey values with another maximum: add :max=16",
+    "0 and 1 by comparison: add :scale=minmax:binarize=threshold",
+  ]);
+  const binarize = options.binarize ?? "dynamic";
+  if (binarize === "dynamic") return { ...column, stochastic: true };
+  const bits = new Uint8Array(column.source.length);
+  if (binarize === "threshold") {
+    const threshold = (options.threshold ?? 0.5) / column.scale;
+    for (let i = 0; i < bits.length; i++) bits[i] = column.source[i]! > threshold ? 1 : 0;
+  } else {
+    const random = hostStream(options.binarizeSeed ?? 0, `data.binarize.${context.split}`);
+    for (let i = 0; i < bits.length; i++) {
+      // 0 and 1 need no draw; nine tenths of handwriting are such.
+      const p = column.source[i]! * column.scale;
+      bits[i] = p <= 0 ? 0 : p >= 1 ? 1 : random.uniform() < p ? 1 : 0;
+    }
+  }
+  return { variable: spec, width, dtype: "f32", source: bits, scale: 1, stochastic: false };
+}
+
+/** u8 stays u8, with a scale; all else becomes f32, with `over`, standardisation or the range applied. */
+function scaled(context: ColumnContext, array: DataArray, over: number, statistics?: ValueStatistics): Column {
+  const { spec, width, options } = context;
+  const base = { variable: spec, width, dtype: "f32" as const, stochastic: false };
+  const affine = statistics ?? context.statistics;
+  if (options.scale === "standardize" && spec.domain === "real" && affine.moments !== undefined) {
+    const { mean, deviation } = affine.moments;
+    const source = new Float32Array(array.data.length);
+    for (let i = 0, j = 0; i < source.length; i++) {
+      source[i] = (array.data[i]! - mean[j]!) / deviation[j]!;
+      if (++j === width) j = 0;
+    }
+    return { ...base, source, scale: 1 };
+  }
+  if (options.scale === "minmax" && (spec.domain === "real" || spec.domain === "unit" || spec.domain === "binary")) {
+    const span = affine.high > affine.low ? affine.high - affine.low : 1;
+    // Rows of another split may lie outside the training range: a bounded domain holds them at its ends.
+    const clamp = spec.domain !== "real";
+    return {
+      ...base,
+      source: Float32Array.from(array.data, (value) => {
+        const unit = (value - affine.low) / span;
+        return clamp ? Math.min(1, Math.max(0, unit)) : unit;
+      }),
+      scale: 1,
+    };
+  }
+  if (array.data instanceof Uint8Array) return { ...base, source: array.data, scale: 1 / over };
+  const source = over === 1 ? new Float32Array(array.data) : Float32Array.from(array.data, (value) => value / over);
+  return { ...base, source, scale: 1 };
+}
+
+function checked(context: ColumnContext, column: Column, legal: (value: number) => boolean, expected: string, help: readonly string[] = []): Column {
+  const { source, scale } = column;
+  if (source instanceof Uint8Array) {
+    // 256 possible values: check those that occur.
+    const seen = new Uint8Array(256);
+    for (let i = 0; i < source.length; i++) seen[source[i]!] = 1;
+    for (let value = 0; value < 256; value++) {
+      if (seen[value] === 1 && !legal(value * scale)) throw forbidden(context, source.indexOf(value), expected, value, help);
+    }
+    return column;
+  }
+  const optional = column.variable.optional === true;
+  for (let i = 0; i < source.length; i++) {
+    const value = source[i]!;
+    if (!Number.isFinite(value) ? !(optional && Number.isNaN(value)) : !legal(value)) throw forbidden(context, i, expected, value, help);
+  }
+  return column;
+}
+
+function checkSums(context: ColumnContext, column: Column): void {
+  const size = context.spec.shape.at(-1) ?? 1;
+  for (let start = 0; start < column.source.length; start += size) {
+    let sum = 0;
+    for (let i = start; i < start + size; i++) sum += column.source[i]! * column.scale;
+    if (Math.abs(sum - 1) > 1e-3) throw forbidden(context, start, `${size} shares that sum to 1`, `a sum of ${sum.toPrecision(6)}`, ["divide each row by its sum"]);
+  }
+}
+
+function moments(array: DataArray, width: number): { mean: Float64Array; deviation: Float64Array } {
+  const rows = array.shape[0]!;
+  const mean = new Float64Array(width);
+  const deviation = new Float64Array(width);
+  const each = (add: (j: number, value: number) => void): void => {
+    for (let i = 0, j = 0; i < array.data.length; i++) {
+      add(j, array.data[i]!);
+      if (++j === width) j = 0;
+    }
+  };
+  each((j, value) => (mean[j]! += value / rows));
+  each((j, value) => (deviation[j]! += (value - mean[j]!) ** 2 / rows));
+  // An entry that never varies stays at 0.
+  for (let j = 0; j < width; j++) deviation[j] = Math.sqrt(deviation[j]!) || 1;
+  return { mean, deviation };
+}
+

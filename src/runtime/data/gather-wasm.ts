@@ -1,0 +1,3 @@
+/** gather.wat, compiled; a test compiles it again and compares. */
+export const gatherWasm =
+  "AGFzbQEAAAABCAFgBH9/f30AAg8BA2VudgZtZW1vcnkCAAEDAgEABwkBBXNjYWxlAAAKlgEBkwECAX8EeyAAIAJqIQQgA/0TIQgCQANAIAAgBE8NASAA/QAEACEFIAX9iQEhBiAF/YoBIQcgASAG/akB/fsBIAj95gH9CwQAIAEgBv2qAf37ASAI/eYB/QsEECABIAf9qQH9+wEgCP3mAf0LBCAgASAH/aoB/fsBIAj95gH9CwQwIABBEGohACABQcAAaiEBDAALCws=";

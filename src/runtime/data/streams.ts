@@ -1,0 +1,179 @@
+/**
+ * Batches of a dataset. Training: each stream in an order of its own, shuffled by seed and epoch, the last partial batch dropped; the cursor is
+ * a few numbers that are saved and resumed exactly. Evaluation: the rows as they lie, the last batch padded, with a mask.
+ * Buffers are preallocated and reused: a batch is valid until the next but one is asked for, so that one may be gathered while the other runs.
+ */
+import type { HostTensor } from "../engines/engine.js";
+import { GmcError } from "../graph/errors.js";
+import { permutation } from "../graph/random.js";
+import { splitRows, type Dataset, type Split, type SplitName } from "./dataset.js";
+import { makeGather, type RowGather } from "./gather.js";
+
+export interface Batch {
+  /** By variable: [size, ...event]; categories i32, all else f32. */
+  readonly tensors: Readonly<Record<string, HostTensor>>;
+  /** Rows of the tensors. */
+  readonly size: number;
+  /** Rows that are data; those after them are padding. */
+  readonly rows: number;
+  /** f32 [size]: 1 for data, 0 for padding. */
+  readonly mask: HostTensor;
+  /** Of the first row among the split's rows, for evaluation (the row offset of the random state); 0 in training. */
+  readonly offset: number;
+}
+
+/** Where a training stream stands, ready for a manifest: one entry for each `data` statement. */
+export interface DataCursor {
+  readonly streams: readonly { readonly epoch: number; readonly position: number }[];
+}
+
+export interface TrainStream {
+  /** Batches until each row of the longest stream was seen once. */
+  readonly stepsPerEpoch: number;
+  readonly batch: number;
+  next(): Batch;
+  /** The state before the next batch. */
+  cursor(): DataCursor;
+  /** Continues where a cursor of the same data, batch size and seed stood. GM5026 where it does not fit. */
+  seek(cursor: DataCursor): void;
+}
+
+export interface TrainStreamOptions {
+  readonly batch: number;
+  /** The run's seed; a stream's order in an epoch is a function of seed, stream number and epoch alone. */
+  readonly seed: number;
+  readonly split?: SplitName;
+}
+
+/** GM5024 where a stream has fewer rows than a batch. */
+export function openTrainStream(dataset: Dataset, options: TrainStreamOptions): TrainStream {
+  const { batch, seed, split = "train" } = options;
+  if (!Number.isInteger(batch) || batch < 1) throw new GmcError("GM5024", `the batch size must be a whole number from 1 on, not ${batch}`);
+  const shuffles = dataset.streams.map((stream, index) => openShuffle(dataset.name, splitOf(dataset, stream.splits[split], split), Object.keys(stream.spec), index, batch, seed));
+  const buffers = makeBuffers(dataset, split, batch);
+  let turn = 0;
+  return {
+    batch,
+    stepsPerEpoch: Math.max(1, Math.floor(splitRows(dataset, split) / batch)),
+    next: () => {
+      const buffer = buffers[turn]!;
+      turn = (turn + 1) % buffers.length;
+      shuffles.forEach((shuffle, index) => {
+        const start = shuffle.advance();
+        for (const gather of buffer.gathers[index]!) gather.run(shuffle.order(), start, batch);
+      });
+      return buffer.batch(batch, 0);
+    },
+    cursor: () => ({ streams: shuffles.map((shuffle) => shuffle.cursor()) }),
+    seek: (cursor) => {
+      if (cursor.streams.length !== shuffles.length) {
+        throw new GmcError("GM5026", `the saved data cursor is of ${cursor.streams.length} streams, the model has ${shuffles.length}`);
+      }
+      cursor.streams.forEach((state, index) => shuffles[index]!.seek(state));
+    },
+  };
+}
+
+/** All rows of a split in order, in batches of one size. */
+export function* evaluationBatches(dataset: Dataset, split: SplitName, batch: number, limit = Infinity): Generator<Batch, void, void> {
+  const streams = dataset.streams.map((stream) => splitOf(dataset, stream.splits[split], split));
+  // Unaligned streams are evaluated side by side as far as the shortest goes.
+  const rows = Math.min(limit, ...streams.map((stream) => stream.rows));
+  const order = Int32Array.from({ length: Math.max(...streams.map((stream) => stream.rows)) }, (_, row) => row);
+  const buffers = makeBuffers(dataset, split, batch);
+  for (let start = 0, turn = 0; start < rows; start += batch, turn = (turn + 1) % buffers.length) {
+    const count = Math.min(batch, rows - start);
+    const buffer = buffers[turn]!;
+    for (const gathers of buffer.gathers) {
+      for (const gather of gathers) {
+        gather.run(order, start, count);
+        // Padding repeats the first row: legal values of every domain, so that nothing that is masked is ever not finite.
+        const width = gather.out.length / batch;
+        for (let row = count; row < batch; row++) gather.out.copyWithin(row * width, 0, width);
+      }
+    }
+    yield buffer.batch(count, start);
+  }
+}
+
+interface Buffer {
+  /** By stream, by variable. */
+  readonly gathers: readonly (readonly RowGather[])[];
+  readonly batch: (rows: number, offset: number) => Batch;
+}
+
+function makeBuffers(dataset: Dataset, split: SplitName, size: number): readonly [Buffer, Buffer] {
+  const make = (): Buffer => {
+    const tensors: [string, HostTensor][] = [];
+    const gathers = dataset.streams.map((stream) =>
+      Object.entries(splitOf(dataset, stream.splits[split], split).columns).map(([name, column]) => {
+        const gather = makeGather(column, size);
+        tensors.push([name, { dtype: column.dtype, shape: [size, ...column.variable.shape], data: gather.out }]);
+        return gather;
+      }),
+    );
+    const mask = new Float32Array(size);
+    const shared = { tensors: Object.fromEntries(tensors), size, mask: { dtype: "f32" as const, shape: [size], data: mask } };
+    return {
+      gathers,
+      batch: (rows, offset) => {
+        mask.fill(1, 0, rows).fill(0, rows);
+        return { ...shared, rows, offset };
+      },
+    };
+  };
+  return [make(), make()];
+}
+
+interface Shuffle {
+  /** Moves past one batch and gives where it starts in `order()`. */
+  advance(): number;
+  order(): Uint32Array;
+  cursor(): { epoch: number; position: number };
+  seek(state: { epoch: number; position: number }): void;
+}
+
+function openShuffle(set: string, split: Split, names: readonly string[], index: number, batch: number, seed: number): Shuffle {
+  const { rows } = split;
+  if (rows < batch) {
+    throw new GmcError("GM5024", `${set}: the batch size is ${batch}, and ${names.join(", ")} ${names.length === 1 ? "has" : "have"} ${rows} training rows`, [
+      `use a smaller batch: --batch ${rows}`,
+    ]);
+  }
+  const usable = rows - (rows % batch);
+  let epoch = 0;
+  let position = 0;
+  let order: { readonly epoch: number; readonly rows: Uint32Array } | undefined;
+  const current = (): Uint32Array => {
+    if (order === undefined || order.epoch !== epoch) order = { epoch, rows: permutation(rows, seed, `data.shuffle.${index}`, epoch) };
+    return order.rows;
+  };
+  return {
+    order: current,
+    advance: () => {
+      if (position >= usable) {
+        epoch++;
+        position = 0;
+      }
+      const start = position;
+      position += batch;
+      return start;
+    },
+    cursor: () => ({ epoch, position }),
+    seek: (state) => {
+      const fits = Number.isInteger(state.epoch) && state.epoch >= 0 && Number.isInteger(state.position) && state.position >= 0 && state.position <= usable && state.position % batch === 0;
+      if (!fits) {
+        throw new GmcError("GM5026", `the saved data cursor (epoch ${state.epoch}, row ${state.position}) does not fit ${set} with ${rows} rows in batches of ${batch}`, [
+          "resume with the data and the batch size that the run began with",
+        ]);
+      }
+      epoch = state.epoch;
+      position = state.position;
+    },
+  };
+}
+
+function splitOf(dataset: Dataset, split: Split | undefined, name: SplitName): Split {
+  if (split !== undefined) return split;
+  throw new GmcError("GM5024", `${dataset.name} has no ${name} rows`, [`cut some from the training rows: add :${name}=0.1 to the data`, `or give a file: --data '…,x.${name}=FILE'`]);
+}
