@@ -1,0 +1,66 @@
+/** Tables of text: quotes, headers, delimiters, labels, missing cells, and errors with file and line. */
+import { describe, expect, it } from "vitest";
+import { parseCsv, tableArray, type CsvOptions, type Table } from "../../src/runtime/data/index.js";
+import { GmcError } from "../../src/runtime/graph/errors.js";
+
+const table = (text: string, options: CsvOptions = {}): Table => parseCsv({ path: "t.csv", bytes: new TextEncoder().encode(text) }, options);
+
+function message(run: () => unknown): string {
+  try {
+    run();
+  } catch (error) {
+    if (error instanceof GmcError) return `${error.code} ${error.message}`;
+    throw error;
+  }
+  throw new Error("expected a GmcError");
+}
+
+describe("csv", () => {
+  it("finds header, delimiter and column kinds", () => {
+    const t = table("sepal,petal,kind\r\n5.1,1.4,setosa\r\n6.2,4.5,virginica\r\n5.0,1.3,setosa\r\n");
+    expect(t.columns.map((column) => [column.name, column.kind])).toEqual([
+      ["sepal", "numbers"],
+      ["petal", "numbers"],
+      ["kind", "labels"],
+    ]);
+    const kinds = tableArray(t, "kind");
+    expect(kinds).toMatchObject({ shape: [3], dtype: "i32", labels: ["setosa", "virginica"] });
+    expect(Array.from(kinds.data)).toEqual([0, 1, 0]);
+    expect(Array.from(tableArray(t, "1-2").data)).toEqual([5.1, 1.4, 6.2, 4.5, 5, 1.3]);
+    expect(tableArray(t, "sepal+petal").shape).toEqual([3, 2]);
+    expect(tableArray(t, "2")).toMatchObject({ shape: [3] });
+  });
+
+  it("takes tables without header, with tabs, semicolons and blanks", () => {
+    for (const text of ["1\t2\n3\t4\n", "1;2\n3;4", "  1   2 \n 3\t4  \n\n", "1,2\n3,4\n"]) {
+      expect(tableArray(table(text))).toMatchObject({ shape: [2, 2] });
+      expect(Array.from(tableArray(table(text)).data)).toEqual([1, 2, 3, 4]);
+    }
+    expect(table("1,2\n3,4", { header: true }).rows).toBe(1);
+    expect(Array.from(tableArray(table("5\n6\n")).data)).toEqual([5, 6]);
+  });
+
+  it("follows RFC 4180 in quotes: delimiters, doubled quotes, newlines, empty last cells", () => {
+    const t = table('name,v\n"Smith, ""J""\nJr",1\nplain,2\n"",3\n');
+    const names = t.columns[0]!;
+    expect(names.kind === "labels" && names.labels).toEqual(['Smith, "J"\nJr', "plain"]);
+    expect(names.kind === "labels" && [...names.codes]).toEqual([0, 1, -1]);
+    expect(Array.from(tableArray(table('1,"2"\n3,\n')).data)).toEqual([1, 2, 3, NaN]);
+  });
+
+  it("marks missing cells", () => {
+    expect(Array.from(tableArray(table("1,NA\n?,4\n")).data)).toEqual([1, NaN, NaN, 4]);
+  });
+
+  it("names file, line and cause", () => {
+    expect(message(() => table("1,2\n3,4\n5\n"))).toBe("GM5006 t.csv:3: expected 2 cells as in line 1, found 1");
+    expect(message(() => table('1,2\n3,"4\n5,6\n'))).toBe("GM5006 t.csv:2: the quote opened here is never closed");
+    expect(message(() => table('1,2\n"3"x,4\n'))).toContain('t.csv:2: expected "," or the end of the line');
+    expect(message(() => table(""))).toContain("the table is empty");
+    expect(message(() => table("a,a\n1,2\n"))).toContain("two columns are named a");
+    expect(message(() => tableArray(table("a,kind\n1,x\n2,y\n")))).toContain("column kind holds text");
+    expect(message(() => tableArray(table("age,kind\n1,x\n2,y\n"), "aeg"))).toContain("GM5007");
+    expect(message(() => tableArray(table("1,2\n"), "3"))).toContain("has columns 1 to 2");
+    expect(message(() => parseCsv({ path: "b.csv", bytes: Uint8Array.of(0x31, 0x2c, 0xff, 0x0a) }))).toContain("b.csv: wrong content at byte 2: expected UTF-8 text, found byte ff");
+  });
+});

@@ -1,0 +1,172 @@
+/** Binding: which field feeds which variable, shapes, domains, splits, and the errors where data and model do not fit. */
+import { describe, expect, it } from "vitest";
+import { applySplits, bindData, type DataArray, type Dataset, type Field, type FieldOptions, type RawData } from "../../src/runtime/data/index.js";
+import { GmcError } from "../../src/runtime/graph/errors.js";
+import { binary, byte, category, count, optional, positive, real, simplex, unit, type VariableSpec } from "../../src/runtime/model.js";
+
+const u8 = (shape: number[], data: number[]): DataArray => ({ shape, dtype: "u8", data: Uint8Array.from(data) });
+const f32 = (shape: number[], data: number[]): DataArray => ({ shape, dtype: "f32", data: Float32Array.from(data) });
+const i32 = (shape: number[], data: number[], labels?: string[]): DataArray => ({ shape, dtype: "i32", data: Int32Array.from(data), labels });
+
+function field(splits: Field["splits"], options: FieldOptions = {}, role: Field["role"] = "values"): Field {
+  return { role, splits, path: "file.npy", options, notes: [] };
+}
+const raw = (fields: Record<string, Field>, assigned: string[] = []): RawData => ({ name: "set", fields, assigned: new Set(assigned), notes: ["source"] });
+
+function mistake(run: () => unknown): GmcError {
+  try {
+    run();
+  } catch (error) {
+    if (error instanceof GmcError) return error;
+    throw error;
+  }
+  throw new Error("expected a GmcError");
+}
+
+const bindOne = (spec: VariableSpec, array: DataArray, options: FieldOptions = {}, test?: DataArray): Dataset =>
+  bindData(raw({ x: field({ train: array, test }, options) }, ["x"]), [{ x: spec }]);
+const held = (data: Dataset, split: "train" | "test" = "train"): number[] => {
+  const column = data.streams[0]!.splits[split]!.columns["x"]!;
+  return Array.from(column.source, (value) => value * column.scale);
+};
+
+describe("domains", () => {
+  it("binary takes grey values as probabilities, drawn in the step", () => {
+    const data = bindOne(binary([2]), u8([2, 2], [0, 255, 51, 102]));
+    expect(held(data)).toEqual([0, 1, 0.2, 0.4]);
+    expect(data.streams[0]!.splits.train.columns["x"]!.stochastic).toBe(true);
+    expect(data.provenance.join()).toContain("dynamic binarisation");
+  });
+
+  it("binary draws once when fixed: equal for equal seeds, with the right frequency", () => {
+    const grey = u8([10000, 1], Array.from({ length: 10000 }, (_, i) => (i % 2 === 0 ? 51 : 255)));
+    const first = held(bindOne(binary([1]), grey, { binarize: "fixed", binarizeSeed: 3 }));
+    expect(held(bindOne(binary([1]), grey, { binarize: "fixed", binarizeSeed: 3 }))).toEqual(first);
+    expect(held(bindOne(binary([1]), grey, { binarize: "fixed", binarizeSeed: 4 }))).not.toEqual(first);
+    const ones = first.filter((value, i) => i % 2 === 0 && value === 1).length;
+    // 5,000 draws of probability 0.2: five standard deviations are 141.
+    expect(Math.abs(ones - 1000)).toBeLessThan(141);
+    expect(first.every((value, i) => (i % 2 === 1 ? value === 1 : value === 0 || value === 1))).toBe(true);
+  });
+
+  it("binary by threshold, and values that are 0 and 1 already", () => {
+    expect(held(bindOne(binary([3]), u8([1, 3], [100, 127, 128]), { binarize: "threshold" }))).toEqual([0, 0, 1]);
+    const already = bindOne(binary([2]), u8([2, 2], [0, 1, 1, 0]));
+    expect(held(already)).toEqual([0, 1, 1, 0]);
+    expect(already.streams[0]!.splits.train.columns["x"]!.stochastic).toBe(false);
+    expect(held(bindOne(binary([2]), f32([1, 2], [0.25, 1])))).toEqual([0.25, 1]);
+    expect(mistake(() => bindOne(binary([2]), f32([1, 2], [0.25, 1.5])))).toMatchObject({ code: "GM5022" });
+  });
+
+  it("unit and real scale bytes, and only bytes", () => {
+    expect(held(bindOne(unit([2]), u8([1, 2], [51, 255])))).toEqual([0.2, 1]);
+    expect(held(bindOne(real([2]), u8([1, 2], [51, 255])))).toEqual([0.2, 1]);
+    expect(held(bindOne(real([2]), u8([1, 2], [51, 255]), { scale: "none" }))).toEqual([51, 255]);
+    expect(held(bindOne(real([2]), f32([1, 2], [-3, 300])))).toEqual([-3, 300]);
+    expect(held(bindOne(unit([2]), u8([1, 2], [4, 16]), { maximum: 16 }))).toEqual([0.25, 1]);
+    expect(held(bindOne(byte([2]), u8([1, 2], [4, 255])))).toEqual([4, 255]);
+  });
+
+  it("standardizes by the training rows", () => {
+    const data = bindOne(real([2]), f32([2, 2], [1, 7, 3, 7]), { scale: "standardize" }, f32([1, 2], [5, 8]));
+    expect(held(data)).toEqual([-1, 0, 1, 0]);
+    expect(held(data, "test")).toEqual([3, 1]);
+    expect(held(bindOne(unit([1]), f32([3, 1], [2, 4, 6]), { scale: "minmax" }, f32([1, 1], [7])))).toEqual([0, 0.5, 1]);
+  });
+
+  it("names variable, file, row and entry of a forbidden value", () => {
+    expect(mistake(() => bindOne(unit([2]), f32([2, 2], [0, 1, 0.5, 3.5]))).message).toBe(
+      "x : unit[2]: expected a value in [0, 1], found 3.5 in file.npy, train row 2, entry 2 of 2",
+    );
+    expect(mistake(() => bindOne(positive([1]), f32([1, 1], [0]))).code).toBe("GM5022");
+    expect(mistake(() => bindOne(count([1]), f32([1, 1], [1.5]))).code).toBe("GM5022");
+    expect(mistake(() => bindOne(byte([1]), f32([1, 1], [256]))).code).toBe("GM5022");
+    expect(mistake(() => bindOne(real([1]), f32([1, 1], [NaN]))).message).toContain("no number (a missing value)");
+    expect(mistake(() => bindOne(simplex([2]), f32([1, 2], [0.5, 0.6]))).message).toContain("2 shares that sum to 1");
+    expect(held(bindOne(simplex([2]), f32([1, 2], [0.25, 0.75])))).toEqual([0.25, 0.75]);
+    expect(Number.isNaN(held(bindOne(optional(real([1])), f32([2, 1], [NaN, 1])))[0])).toBe(true);
+  });
+
+  it("categories: range, one-based labels, missing values, text", () => {
+    expect(held(bindOne(category(3), u8([3], [0, 2, 1])))).toEqual([0, 2, 1]);
+    const oneBased = mistake(() => bindOne(category(3), u8([3], [1, 2, 3])));
+    expect(oneBased.message).toContain("expected a category 0..2, found 3");
+    expect(oneBased.help[0]).toContain("subtract 1");
+    expect(held(bindOne(optional(category(3)), i32([2], [-1, 2])))).toEqual([-1, 2]);
+    expect(mistake(() => bindOne(category(3), i32([2], [-1, 2]))).help[0]).toContain("category[3]?");
+    // Codes of other splits follow the training labels, not their own order.
+    const data = bindOne(category(2), i32([2], [0, 1], ["cat", "dog"]), {}, i32([2], [0, 0], ["dog"]));
+    expect(held(data, "test")).toEqual([1, 1]);
+    expect(data.provenance.join()).toContain("cat = 0, dog = 1");
+    expect(mistake(() => bindOne(category(2), i32([2], [0, 1], ["cat", "dog"]), {}, i32([1], [0], ["cow"]))).message).toContain("cow");
+  });
+});
+
+describe("shapes", () => {
+  it("merges and splits axes in place, and says so", () => {
+    const images = u8([2, 2, 3], [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]);
+    expect(bindOne(byte([6]), images).provenance).toContain("x: [2, 3] read as [6]");
+    expect(bindOne(byte([2, 3, 1]), images).provenance.join()).not.toContain("read as");
+    expect(bindOne(byte([]), u8([2, 1], [1, 2])).streams[0]!.splits.train.rows).toBe(2);
+  });
+
+  it("refuses other sizes with both numbers, and permuted axes", () => {
+    const error = mistake(() => bindOne(binary([784]), u8([1, 28, 20], Array(560).fill(0))));
+    expect(error.code).toBe("GM5021");
+    expect(error.message).toContain("x : binary[784] holds 784 entries per example, and file.npy has train rows of shape [28, 20], 560 entries");
+    expect(error.help[0]).toContain("--set NAME=560");
+    expect(mistake(() => bindOne(byte([2, 2, 3]), u8([1, 3, 2, 2], Array(12).fill(0)))).message).toContain("axes are in another order");
+  });
+});
+
+describe("matching", () => {
+  const images = field({ train: u8([4, 2], [0, 1, 1, 0, 1, 1, 0, 0]) });
+  const labels = field({ train: u8([4], [0, 1, 2, 1]) }, {}, "labels");
+  const names = (data: Dataset): string[][] => data.streams.map((stream) => Object.keys(stream.splits.train.columns));
+
+  it("gives variables of any name the field of their role", () => {
+    expect(names(bindData(raw({ x: images, y: labels }), [{ v: binary([2]), c: category(3) }]))).toEqual([["v", "c"]]);
+    expect(names(bindData(raw({ x: images, y: labels }), [{ x: binary([2]) }]))).toEqual([["x"]]);
+    const pair = bindData(raw({ noto: images, twemoji: images }), [{ a: binary([2]) }, { b: binary([2]) }]);
+    expect(names(pair)).toEqual([["a"], ["b"]]);
+  });
+
+  it("says what is offered where nothing fits, and which variables exist", () => {
+    expect(mistake(() => bindData(raw({ x: images }), [{ x: binary([2]), y: category(3) }]))).toMatchObject({ code: "GM5020" });
+    expect(mistake(() => bindData(raw({ imgs: images }, ["imgs"]), [{ img: binary([2]) }]))).toMatchObject({ code: "GM5025", help: ["did you mean img?"] });
+  });
+
+  it("wants aligned variables of one length, streams of any", () => {
+    const short = field({ train: u8([3], [0, 1, 2]) }, {}, "labels");
+    const error = mistake(() => bindData(raw({ x: images, y: short }), [{ x: binary([2]), y: category(3) }]));
+    expect(error).toMatchObject({ code: "GM5023" });
+    expect(error.message).toContain("x has 4 (file.npy), y has 3 (file.npy)");
+    expect(bindData(raw({ x: images, y: short }), [{ x: binary([2]) }, { y: category(3) }]).streams.map((s) => s.splits.train.rows)).toEqual([4, 3]);
+    const test = { ...images, splits: { ...images.splits, test: u8([1, 2], [0, 1]) } };
+    expect(mistake(() => bindData(raw({ x: test, y: labels }), [{ x: binary([2]), y: category(3) }])).code).toBe("GM5024");
+  });
+});
+
+describe("splits", () => {
+  const numbers = (n: number): Field => field({ train: u8([n, 1], Array.from({ length: n }, (_, i) => i)) });
+  const rows = (data: RawData, split: "train" | "validation" | "test"): number[] => Array.from(data.fields["x"]!.splits[split]!.data);
+
+  it("cuts at random by a seed of its own, each row once, aligned over fields", () => {
+    const cut = applySplits(raw({ x: numbers(100), y: numbers(100) }), { test: 0.2, validation: 10, split: "random" });
+    expect([rows(cut, "test").length, rows(cut, "validation").length, rows(cut, "train").length]).toEqual([20, 10, 70]);
+    expect([...rows(cut, "test"), ...rows(cut, "validation"), ...rows(cut, "train")].sort((a, b) => a - b)).toEqual(Array.from({ length: 100 }, (_, i) => i));
+    expect(Array.from(cut.fields["y"]!.splits.test!.data)).toEqual(rows(cut, "test"));
+    expect(rows(applySplits(raw({ x: numbers(100) }), { test: 0.2, validation: 10, splitSeed: 1 }), "test")).not.toEqual(rows(cut, "test"));
+    expect(cut.notes.join()).toContain("test = 20% of the training rows, validation = 10 of the training rows, picked at random, split seed 0");
+  });
+
+  it("cuts the tail, limits, and refuses what cannot be", () => {
+    const cut = applySplits(raw({ x: numbers(10) }), { validation: 3, split: "tail", limit: 5 });
+    expect(rows(cut, "validation")).toEqual([7, 8, 9]);
+    expect(rows(cut, "train")).toEqual([0, 1, 2, 3, 4]);
+    expect(mistake(() => applySplits(raw({ x: numbers(10) }), { test: 10 })).code).toBe("GM5024");
+    const own = field({ train: u8([1, 1], [0]), test: u8([1, 1], [0]) });
+    expect(mistake(() => applySplits(raw({ x: own }), { test: 1 })).code).toBe("GM5013");
+  });
+});
+
