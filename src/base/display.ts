@@ -6,8 +6,10 @@
 
 const tabWidth = 4;
 
-/** Characters that change what a reader sees without being seen: bidirectional controls, zero-width characters, line separators. */
-export const invisible = /[\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb]/;
+/** Body of a character class: soft hyphens, bidirectional controls, zero-width characters, line separators, annotations. */
+export const invisibleClass = "\\u00ad\\u061c\\u180e\\u200b-\\u200f\\u2028-\\u202e\\u2060-\\u2069\\ufeff\\ufff9-\\ufffb";
+
+const invisible = new RegExp(`[${invisibleClass}]`);
 
 function isControl(point: number): boolean {
   return point < 0x20 || (point >= 0x7f && point < 0xa0);

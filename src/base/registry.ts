@@ -6,12 +6,15 @@
 import { gm1 } from "./codes/gm1.js";
 import { gm2 } from "./codes/gm2.js";
 import { gm3 } from "./codes/gm3.js";
+import { gm3Derivation } from "./codes/gm3-derivation.js";
 import { gm4 } from "./codes/gm4.js";
 import { gm5 } from "./codes/gm5.js";
 
-export const registry = { ...gm1, ...gm2, ...gm3, ...gm4, ...gm5 };
+export const registry = { ...gm1, ...gm2, ...gm3, ...gm3Derivation, ...gm4, ...gm5 };
 
 export type Code = keyof typeof registry;
 
-/** The arguments that the message of a code takes. */
-export type CodeArgs<C extends Code> = Parameters<(typeof registry)[C]["message"]>[0];
+type MessageArgs<C extends Code> = Parameters<(typeof registry)[C]["message"]>[0];
+
+/** The arguments that the message of a code takes; `{}` for a message without any. */
+export type CodeArgs<C extends Code> = [MessageArgs<C>] extends [never] ? object : MessageArgs<C>;

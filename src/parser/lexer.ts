@@ -1,0 +1,293 @@
+/**
+ * Text -> tokens and comments. Total: reports what it cannot read and goes on, so that every text yields tokens.
+ * A mistake whose meaning is plain (`−` for `-`, `**` for `^`) yields the token that was meant; other unreadable text
+ * yields one `Invalid` token, at which the parser stops without a second report.
+ */
+import type { IToken, TokenType } from "chevrotain";
+import type { Diagnostics } from "../base/report.js";
+import { report } from "../base/report.js";
+import type { SourceFile, Span } from "../base/source.js";
+import { reportHidden } from "./hidden.js";
+import { foreignOperators, foreignWords, lookalikes } from "./lookalikes.js";
+import { isReservedName } from "./names.js";
+import { binderWords, Dot, Identifier, Invalid, keywords, NumberLiteral, signs, softKeywords, StringLiteral } from "./tokens.js";
+
+export interface GmToken extends IToken {
+  readonly startLine: number;
+  readonly startColumn: number;
+  readonly endOffset: number;
+  /** Whether only white space and comments stand before it on its line. */
+  readonly firstOnLine: boolean;
+}
+
+export interface Comment {
+  readonly kind: "line" | "doc" | "block";
+  readonly span: Span;
+  readonly text: string;
+  readonly startLine: number;
+  readonly endLine: number;
+  readonly firstOnLine: boolean;
+}
+
+export interface Lexed {
+  readonly tokens: readonly GmToken[];
+  readonly comments: readonly Comment[];
+}
+
+const asciiName = /[A-Za-z_][A-Za-z0-9_]*/y;
+/** Wider than the language, so that a bad letter is reported as part of its name. */
+const anyName = /[\p{L}_][\p{L}\p{M}\p{N}\p{Pc}]*/uy;
+const goodName = /^[\p{Script=Latin}\p{Script=Greek}_][\p{Script=Latin}\p{Script=Greek}0-9_]*$/u;
+const goodNameCharacter = /[\p{Script=Latin}\p{Script=Greek}0-9_]/u;
+const letter = /^[\p{L}0-9_]*$/u;
+const number = /\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/y;
+/** What runs on after a number without being part of one: `2x`, `1.`, `1.2.3`, `1_000`. */
+const numberTail = /(?:[\p{L}\p{M}\p{N}_]|\.(?![.\p{L}_]))+/uy;
+const lineEnd = /\r\n|\n|\r/g;
+const blank = /[\p{Zs}\t\v\f]+/uy;
+
+function matchAt(pattern: RegExp, text: string, offset: number): string | undefined {
+  pattern.lastIndex = offset;
+  return pattern.exec(text)?.[0];
+}
+
+/** `U+2212` */
+export function codePointName(character: string): string {
+  return `U+${(character.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, "0")}`;
+}
+
+/** Offset of the next line end at or after `offset`. */
+function endOfLine(text: string, offset: number): number {
+  lineEnd.lastIndex = offset;
+  return lineEnd.exec(text)?.index ?? text.length;
+}
+
+function countLineEnds(text: string): number {
+  return text.match(lineEnd)?.length ?? 0;
+}
+
+/** Reads a whole file. */
+export function lex(file: SourceFile, diagnostics: Diagnostics): Lexed {
+  // Refused characters are reported once, here, and read as blanks below; offsets stay.
+  const text = reportHidden(file, diagnostics);
+  const tokens: GmToken[] = [];
+  const comments: Comment[] = [];
+  let at = 0;
+  let line = 1;
+  let lineStart = 0;
+  let firstOnLine = true;
+
+  const span = (start: number, end: number): Span => ({ file, start, end });
+
+  const push = (type: TokenType, image: string, end: number, payload?: string): void => {
+    tokens.push({
+      image,
+      startOffset: at,
+      endOffset: end - 1,
+      startLine: line,
+      startColumn: at - lineStart + 1,
+      tokenTypeIdx: type.tokenTypeIdx ?? 0,
+      tokenType: type,
+      payload,
+      firstOnLine,
+    });
+    firstOnLine = false;
+    at = end;
+  };
+
+  const pushComment = (kind: Comment["kind"], end: number): void => {
+    const body = text.slice(at, end);
+    const startLine = line;
+    const startOfLine = firstOnLine;
+    line += countLineEnds(body);
+    if (line > startLine) lineStart = at + Math.max(body.lastIndexOf("\n"), body.lastIndexOf("\r")) + 1;
+    comments.push({ kind, span: span(at, end), text: body, startLine, endLine: line, firstOnLine: startOfLine });
+    at = end;
+  };
+
+  /** A run of letters outside ASCII, or one that such a letter continues. */
+  const readWideName = (raw: string): string => {
+    const name = raw.normalize("NFC");
+    if (goodName.test(name) && letter.test(name)) return name;
+    const bad = [...name].find((character) => !goodNameCharacter.test(character) || !letter.test(character)) ?? "";
+    const meant = foreignWords.get(bad);
+    const help = /^\p{M}$/u.test(bad)
+      ? ["write the mark as a word: `x_hat`, `x_bar`, `x_tilde`"]
+      : /^\p{N}$/u.test(bad)
+        ? ["write a power as `x^2`, and an index as `x1` or `x_1`"]
+        : meant !== undefined
+          ? [`write \`${meant}\``]
+          : ["names are written with Latin and Greek letters, digits and `_`"];
+    const shown = /^\p{M}$/u.test(bad) ? "a combining mark" : `\`${bad}\``;
+    report(diagnostics, "GM1014", span(at, at + raw.length), { name, shown, point: codePointName(bad) }, { help });
+    return name;
+  };
+
+  const readName = (): void => {
+    let raw = matchAt(asciiName, text, at) ?? "";
+    let name = raw;
+    if (raw === "" || text.charCodeAt(at + raw.length) > 0x7f) {
+      raw = matchAt(anyName, text, at) ?? raw;
+      name = readWideName(raw);
+    }
+    const end = at + raw.length;
+    const type = keywords.get(name) ?? softKeywords.get(name) ?? binderWords.get(name) ?? Identifier;
+    if (type === Identifier && isReservedName(name)) {
+      report(
+        diagnostics,
+        "GM1012",
+        span(at, end),
+        { name },
+        { help: [`choose another name, such as \`${name.replace(/^_+|_+$/g, "")}_\``] },
+      );
+    }
+    push(type, name, end);
+  };
+
+  const readNumber = (): void => {
+    const image = matchAt(number, text, at) ?? "0";
+    const tail = matchAt(numberTail, text, at + image.length) ?? "";
+    const end = at + image.length + tail.length;
+    if (tail !== "") {
+      const whole = image + tail;
+      const help = /^0[xXbBoO]/.test(whole)
+        ? "numbers are decimal"
+        : /^[\d_]+$/.test(whole)
+          ? `write \`${whole.replaceAll("_", "")}\``
+          : tail === "."
+            ? `write \`${image}.0\` or \`${image}\``
+            : /^[\p{L}_]/u.test(tail)
+              ? `if a product is meant, write \`${image} * ${tail}\``
+              : "a number is written as `10`, `0.5` or `1e-3`";
+      report(diagnostics, "GM1009", span(at, end), { text: whole }, { help: [help] });
+    } else {
+      const value = Number(image);
+      if (!Number.isFinite(value)) {
+        report(diagnostics, "GM1010", span(at, end), { text: image }, { notes: [`the largest number is ${Number.MAX_VALUE}`] });
+      } else if (/^\d+$/.test(image) && !Number.isSafeInteger(value)) {
+        report(
+          diagnostics,
+          "GM1010",
+          span(at, end),
+          { text: image },
+          { notes: ["whole numbers are exact up to 2^53 - 1"], help: [`write it as \`${value}\` if the nearest number will do`] },
+        );
+      }
+    }
+    push(NumberLiteral, image, end);
+  };
+
+  const readString = (quote: string, close: string): void => {
+    const limit = endOfLine(text, at);
+    let end = at + 1;
+    let value = "";
+    while (end < limit && text[end] !== close) {
+      if (text[end] === "\\") {
+        const next = end + 1 < limit ? String.fromCodePoint(text.codePointAt(end + 1) ?? 0) : "";
+        if (next !== '"' && next !== "\\") {
+          const help = ['`\\"` and `\\\\` are the only escapes; a path is written with `/`'];
+          report(diagnostics, "GM1008", span(end, end + 1 + next.length), { escape: `\\${next}` }, { help });
+        }
+        value += next;
+        end += 1 + next.length;
+      } else {
+        value += text[end];
+        end++;
+      }
+    }
+    if (end >= limit) {
+      // The string may have swallowed what follows it; the rest of the line is taken for it.
+      report(diagnostics, "GM1006", span(at, limit), {}, { help: [`close it with \`${quote === '"' ? '"' : close}\` on the same line`] });
+      push(StringLiteral, text.slice(at, limit), limit, value);
+      return;
+    }
+    end++;
+    if (quote !== '"') {
+      report(
+        diagnostics,
+        "GM1005",
+        span(at, at + 1),
+        { shown: `\`${quote}\``, point: codePointName(quote) },
+        { help: [`strings are written in double quotes: \`"${value}"\``] },
+      );
+    }
+    push(StringLiteral, text.slice(at, end), end, value);
+  };
+
+  const readOther = (): void => {
+    const three = text.slice(at, at + 3);
+    const foreign = foreignOperators.get(three) ?? foreignOperators.get(three.slice(0, 2));
+    if (foreign) {
+      report(diagnostics, "GM1033", span(at, at + foreign.text.length), { found: foreign.text }, { help: [foreign.help] });
+      push(foreign.type ?? Invalid, foreign.text, at + foreign.text.length);
+      return;
+    }
+    const sign = signs.get(three.slice(0, 2)) ?? signs.get(three.slice(0, 1));
+    if (sign === Dot && /\d/.test(three[1] ?? "") && tokens.at(-1)?.endOffset !== at - 1) {
+      const digits = matchAt(number, text, at + 1) ?? "";
+      report(diagnostics, "GM1009", span(at, at + 1 + digits.length), { text: `.${digits}` }, { help: [`write \`0.${digits}\``] });
+      push(NumberLiteral, `0.${digits}`, at + 1 + digits.length);
+      return;
+    }
+    if (sign) {
+      push(sign, sign.LABEL ?? "", at + (sign.LABEL ?? "").length);
+      return;
+    }
+    const character = String.fromCodePoint(text.codePointAt(at) ?? 0);
+    const single = foreignOperators.get(character);
+    if (single) {
+      report(diagnostics, "GM1033", span(at, at + 1), { found: character }, { help: [single.help] });
+      push(single.type ?? Invalid, character, at + 1);
+      return;
+    }
+    const lookalike = lookalikes.get(character);
+    const shown = { shown: `\`${character}\``, point: codePointName(character) };
+    if (lookalike) {
+      report(diagnostics, "GM1005", span(at, at + character.length), shown, { help: [lookalike.help] });
+      push(lookalike.type ?? Invalid, character, at + character.length);
+      return;
+    }
+    // One report for a run of unreadable characters.
+    const last = tokens.at(-1);
+    const continues = last?.tokenType === Invalid && last.endOffset === at - 1;
+    if (!continues) report(diagnostics, "GM1005", span(at, at + character.length), shown);
+    push(Invalid, character, at + character.length);
+  };
+
+  while (at < text.length) {
+    const unit = text.charCodeAt(at);
+    if (unit === 0x20) {
+      at++;
+    } else if (unit === 0x0a || unit === 0x0d) {
+      at += unit === 0x0d && text.charCodeAt(at + 1) === 0x0a ? 2 : 1;
+      line++;
+      lineStart = at;
+      firstOnLine = true;
+    } else if (unit === 0x2f && text.charCodeAt(at + 1) === 0x2f) {
+      const isDoc = text[at + 2] === "/" && text[at + 3] !== "/";
+      pushComment(isDoc ? "doc" : "line", endOfLine(text, at));
+    } else if (unit === 0x2f && text.charCodeAt(at + 1) === 0x2a) {
+      const close = text.indexOf("*/", at + 2);
+      if (close < 0) report(diagnostics, "GM1007", span(at, at + 2), {}, { label: "opened here" });
+      pushComment("block", close < 0 ? text.length : close + 2);
+    } else if (unit >= 0x30 && unit <= 0x39) {
+      readNumber();
+    } else if (unit === 0x22) {
+      readString('"', '"');
+    } else if (unit === 0x27 || unit === 0x201c || unit === 0x201d || unit === 0x2018) {
+      const quote = String.fromCharCode(unit);
+      readString(quote, quote === "'" ? "'" : quote === "\u2018" ? "\u2019" : "\u201d");
+    } else if (unit === 0x23) {
+      const end = endOfLine(text, at);
+      report(diagnostics, "GM1040", span(at, at + 1), {}, { help: ["write `//` in place of `#`"] });
+      pushComment("line", end);
+    } else if (matchAt(blank, text, at) !== undefined) {
+      at = blank.lastIndex;
+    } else if (unit === 0x5f || matchAt(anyName, text, at) !== undefined) {
+      readName();
+    } else {
+      readOther();
+    }
+  }
+  return { tokens, comments };
+}

@@ -1,0 +1,38 @@
+/**
+ * Limits how deeply brackets nest, so that the recursive stages after the lexer cannot exhaust the stack, whatever the
+ * text. What lies too deep is reported once and replaced by one `Invalid` token.
+ */
+import { report, type Diagnostics } from "../base/report.js";
+import type { SourceFile } from "../base/source.js";
+import type { GmToken } from "./lexer.js";
+import { isCloser, isOpener } from "./resume.js";
+import { Invalid } from "./tokens.js";
+
+/** Brackets inside brackets. */
+export const nestingLimit = 100;
+
+/** A token with its place in the list that the parser reads. */
+export type IndexedToken = GmToken & { readonly index: number };
+
+export function limitNesting(file: SourceFile, tokens: readonly GmToken[], diagnostics: Diagnostics): readonly IndexedToken[] {
+  const kept: IndexedToken[] = [];
+  let depth = 0;
+  for (const token of tokens) {
+    const opens = isOpener(token.tokenType);
+    const closes = isCloser(token.tokenType);
+    if (opens) depth++;
+    const last = kept.at(-1);
+    if (depth <= nestingLimit) {
+      kept.push({ ...token, index: kept.length });
+    } else if (opens && depth === nestingLimit + 1) {
+      const span = { file, start: token.startOffset, end: token.endOffset + 1 };
+      const help = ["give the inner parts names of their own and use those"];
+      report(diagnostics, "GM1015", span, { what: "brackets", limit: nestingLimit }, { help });
+      kept.push({ ...token, tokenType: Invalid, tokenTypeIdx: Invalid.tokenTypeIdx ?? 0, index: kept.length });
+    } else if (last?.tokenType === Invalid) {
+      kept[kept.length - 1] = { ...last, endOffset: token.endOffset };
+    }
+    if (closes) depth = Math.max(0, depth - 1);
+  }
+  return kept;
+}
