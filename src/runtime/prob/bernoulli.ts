@@ -34,7 +34,7 @@ export function bernoulliLogits(params: BernoulliParams): Tensor {
   return params.logits === undefined ? sub(log(params.probs), log1p(neg(params.probs))) : lift(params.logits);
 }
 
-export const bernoulli: Distribution<BernoulliParams> = {
+export const bernoulli = {
   name: "Bernoulli",
   support: "binary",
   eventRank: 0,
@@ -67,4 +67,4 @@ export const bernoulli: Distribution<BernoulliParams> = {
     const q = sub(1, bernoulliProbs(params));
     return select(greaterEqual(x, 1), 1, select(greaterEqual(x, 0), q, 0));
   },
-};
+} satisfies Distribution<BernoulliParams>;

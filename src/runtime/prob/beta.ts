@@ -12,7 +12,7 @@ export interface BetaParams {
   readonly beta: TensorLike;
 }
 
-export const beta: Distribution<BetaParams> = {
+export const beta = {
   name: "Beta",
   support: "unit",
   eventRank: 0,
@@ -37,4 +37,4 @@ export const beta: Distribution<BetaParams> = {
     const own = add(mul(sub(alpha, 1), digamma(alpha)), mul(sub(beta, 1), digamma(beta)));
     return add(sub(logBeta(alpha, beta), own), mul(sub(total, 2), digamma(total)));
   },
-};
+} satisfies Distribution<BetaParams>;

@@ -71,7 +71,7 @@ function hot(x: TensorLike, categories: number): Tensor {
   return oneHot(cast(lift(x), "i32"), categories);
 }
 
-export const categorical: Distribution<CategoricalParams> = {
+export const categorical = {
   name: "Categorical",
   support: "category",
   eventRank: 0,
@@ -89,9 +89,9 @@ export const categorical: Distribution<CategoricalParams> = {
   },
   mode: (params) => argMax(lift(params.logits ?? params.probs), -1),
   entropy,
-};
+} satisfies Distribution<CategoricalParams>;
 
-export const oneHotCategorical: Distribution<CategoricalParams> = {
+export const oneHotCategorical = {
   name: "OneHotCategorical",
   support: "oneHot",
   eventRank: 1,
@@ -108,4 +108,4 @@ export const oneHotCategorical: Distribution<CategoricalParams> = {
   },
   mode: (params) => oneHot(argMax(lift(params.logits ?? params.probs), -1), categoriesOf(params)),
   entropy,
-};
+} satisfies Distribution<CategoricalParams>;

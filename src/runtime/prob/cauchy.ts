@@ -11,7 +11,7 @@ export interface CauchyParams {
   readonly scale: TensorLike;
 }
 
-export const cauchy: Distribution<CauchyParams> = {
+export const cauchy = {
   name: "Cauchy",
   support: "real",
   eventRank: 0,
@@ -27,4 +27,4 @@ export const cauchy: Distribution<CauchyParams> = {
   },
   mode: ({ loc }) => lift(loc),
   entropy: ({ scale }) => add(log(scale), Math.log(4 * Math.PI)),
-};
+} satisfies Distribution<CauchyParams>;

@@ -9,7 +9,7 @@ export interface DeltaParams {
   readonly loc: TensorLike;
 }
 
-export const delta: Distribution<DeltaParams> = {
+export const delta = {
   name: "Delta",
   support: "point",
   eventRank: 0,
@@ -22,4 +22,4 @@ export const delta: Distribution<DeltaParams> = {
   mode: ({ loc }) => lift(loc),
   entropy: ({ loc }) => mul(0, loc),
   cdf: (x, { loc }) => cast(greaterEqual(x, loc), "f32"),
-};
+} satisfies Distribution<DeltaParams>;

@@ -16,7 +16,7 @@ export function logMultivariateBeta(concentration: Tensor): Tensor {
   return sub(sum(lgamma(concentration), [-1]), lgamma(sum(concentration, [-1])));
 }
 
-export const dirichlet: Distribution<DirichletParams> = {
+export const dirichlet = {
   name: "Dirichlet",
   support: "simplex",
   eventRank: 1,
@@ -46,4 +46,4 @@ export const dirichlet: Distribution<DirichletParams> = {
     const own = sum(mul(sub(concentration, 1), digamma(concentration)), [-1]);
     return sub(add(logMultivariateBeta(concentration), mul(sub(total, categories), digamma(total))), own);
   },
-};
+} satisfies Distribution<DirichletParams>;

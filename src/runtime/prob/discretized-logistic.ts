@@ -5,21 +5,21 @@
  */
 import {
   add,
-  cast,
+  constant,
   div,
+  expandDims,
   floor,
   greaterEqual,
-  iota,
   lessEqual,
   lift,
   max,
   min,
   mul,
   neg,
-  reshape,
   select,
   sigmoid,
   softplus,
+  square,
   stopGradient,
   sub,
   sum,
@@ -39,9 +39,14 @@ export interface Grid {
 }
 
 /** Discretised logistic on a grid; `discretizedLogistic` is the one for bytes. */
-export function discretizedLogisticOn(grid: Grid): Distribution<LogisticParams> {
+export function discretizedLogisticOn(grid: Grid) {
   const { low, step, bins } = grid;
   const high = low + (bins - 1) * step;
+  /** P(I >= k) for k = 1 .. bins - 1, on a new last axis. */
+  const survival = ({ loc, scale }: LogisticParams): Tensor => {
+    const edges = constant(Array.from({ length: bins - 1 }, (_, k) => low + (k + 0.5) * step));
+    return sigmoid(div(sub(expandDims(lift(loc), -1), edges), expandDims(lift(scale), -1)));
+  };
   return {
     name: "DiscretizedLogistic",
     support: "byte",
@@ -66,21 +71,18 @@ export function discretizedLogisticOn(grid: Grid): Distribution<LogisticParams> 
       const index = floor(add(div(sub(y, low), step), 0.5));
       return stopGradient(add(low, mul(step, min(max(index, 0), bins - 1))));
     },
-    /** low + step sum_{k >= 1} P(X >= x_k), exact. Takes `bins` times the memory of the parameters. */
-    mean: (params) => {
-      const loc = lift(params.loc);
-      const edges = add(low - step / 2, mul(step, add(cast(iota(bins - 1), "f32"), 1)));
-      const survival = sigmoid(div(sub(trailing(loc), edges), trailing(lift(params.scale))));
-      return add(low, mul(step, sum(survival, [-1])));
+    /** low + step sum_{k >= 1} P(I >= k) for the bin's index I: exact. Takes `bins` times the memory of the parameters, as `variance` does. */
+    mean: (params) => add(low, mul(step, sum(survival(params), -1))),
+    /** E[I^2] = sum_{k >= 1} (2 k - 1) P(I >= k). */
+    variance: (params) => {
+      const tail = survival(params);
+      const weights = constant(Array.from({ length: bins - 1 }, (_, k) => 2 * k + 1));
+      return mul(step * step, sub(sum(mul(tail, weights), -1), square(sum(tail, -1))));
     },
     mode: ({ loc }) => add(low, mul(step, min(max(floor(add(div(sub(loc, low), step), 0.5)), 0), bins - 1))),
     cdf: (x, { loc, scale }) => select(greaterEqual(x, high), 1, sigmoid(div(sub(add(x, step / 2), loc), scale))),
-  };
-}
-
-function trailing(x: Tensor): Tensor {
-  return reshape(x, [...x.shape, 1]);
+  } satisfies Distribution<LogisticParams>;
 }
 
 /** On bytes 0..255. */
-export const discretizedLogistic: Distribution<LogisticParams> = discretizedLogisticOn({ low: 0, step: 1, bins: 256 });
+export const discretizedLogistic = discretizedLogisticOn({ low: 0, step: 1, bins: 256 });

@@ -10,7 +10,7 @@ export interface ExponentialParams {
   readonly rate: TensorLike;
 }
 
-export const exponential: Distribution<ExponentialParams> = {
+export const exponential = {
   name: "Exponential",
   support: "nonnegative",
   eventRank: 0,
@@ -23,4 +23,4 @@ export const exponential: Distribution<ExponentialParams> = {
   mode: ({ rate }) => mul(0, rate),
   entropy: ({ rate }) => sub(1, log(rate)),
   cdf: (x, { rate }) => select(less(x, 0), 0, sub(1, exp(neg(mul(rate, x))))),
-};
+} satisfies Distribution<ExponentialParams>;

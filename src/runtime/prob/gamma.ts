@@ -12,7 +12,7 @@ export interface GammaParams {
   readonly rate: TensorLike;
 }
 
-export const gamma: Distribution<GammaParams> = {
+export const gamma = {
   name: "Gamma",
   support: "positive",
   eventRank: 0,
@@ -29,4 +29,4 @@ export const gamma: Distribution<GammaParams> = {
   /** a - log rate + log Gamma(a) + (1 - a) psi(a) */
   entropy: ({ concentration, rate }) =>
     add(add(sub(concentration, log(rate)), lgamma(concentration)), mul(sub(1, concentration), digamma(concentration))),
-};
+} satisfies Distribution<GammaParams>;

@@ -11,7 +11,7 @@ export interface GumbelParams {
   readonly scale: TensorLike;
 }
 
-export const gumbel: Distribution<GumbelParams> = {
+export const gumbel = {
   name: "Gumbel",
   support: "real",
   eventRank: 0,
@@ -27,4 +27,4 @@ export const gumbel: Distribution<GumbelParams> = {
   mode: ({ loc }) => lift(loc),
   entropy: ({ scale }) => add(log(scale), EULER_GAMMA + 1),
   cdf: (x, { loc, scale }) => exp(neg(exp(neg(standardise(x, loc, scale))))),
-};
+} satisfies Distribution<GumbelParams>;

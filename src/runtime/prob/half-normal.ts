@@ -11,7 +11,7 @@ export interface HalfNormalParams {
   readonly scale: TensorLike;
 }
 
-export const halfNormal: Distribution<HalfNormalParams> = {
+export const halfNormal = {
   name: "HalfNormal",
   support: "nonnegative",
   eventRank: 0,
@@ -25,4 +25,4 @@ export const halfNormal: Distribution<HalfNormalParams> = {
   /** log(pi scale^2 / 2) / 2 + 1/2 */
   entropy: ({ scale }) => add(log(scale), 0.5 * Math.log(Math.PI / 2) + 0.5),
   cdf: (x, { scale }) => erf(div(max(x, 0), mul(Math.SQRT2, scale))),
-};
+} satisfies Distribution<HalfNormalParams>;

@@ -11,7 +11,7 @@ export interface LaplaceParams {
   readonly scale: TensorLike;
 }
 
-export const laplace: Distribution<LaplaceParams> = {
+export const laplace = {
   name: "Laplace",
   support: "real",
   eventRank: 0,
@@ -33,4 +33,4 @@ export const laplace: Distribution<LaplaceParams> = {
     const tail = mul(0.5, exp(neg(abs(z))));
     return select(less(z, 0), tail, sub(1, tail));
   },
-};
+} satisfies Distribution<LaplaceParams>;

@@ -6,7 +6,7 @@ import { normal } from "./normal.js";
 import type { NormalParams } from "./normal.js";
 import { HALF_LOG_2PI } from "./numeric.js";
 
-export const logNormal: Distribution<NormalParams> = {
+export const logNormal = {
   name: "LogNormal",
   support: "positive",
   eventRank: 0,
@@ -23,9 +23,5 @@ export const logNormal: Distribution<NormalParams> = {
   /** loc + log scale + log(2 pi e) / 2 */
   entropy: ({ loc, scale }) => add(add(loc, log(scale)), HALF_LOG_2PI + 0.5),
   /** For x > 0. */
-  cdf: (x, params) => normalCdf(log(x), params),
-};
-
-function normalCdf(x: Parameters<NonNullable<typeof normal.cdf>>[0], params: NormalParams): ReturnType<NonNullable<typeof normal.cdf>> {
-  return normal.cdf!(x, params);
-}
+  cdf: (x, params) => normal.cdf(log(x), params),
+} satisfies Distribution<NormalParams>;

@@ -11,7 +11,7 @@ export interface LogisticParams {
   readonly scale: TensorLike;
 }
 
-export const logistic: Distribution<LogisticParams> = {
+export const logistic = {
   name: "Logistic",
   support: "real",
   eventRank: 0,
@@ -28,4 +28,4 @@ export const logistic: Distribution<LogisticParams> = {
   mode: ({ loc }) => lift(loc),
   entropy: ({ scale }) => add(log(scale), 2),
   cdf: (x, { loc, scale }) => sigmoid(standardise(x, loc, scale)),
-};
+} satisfies Distribution<LogisticParams>;

@@ -59,7 +59,7 @@ function halfLogDeterminant(params: LowRankNormalParams, factor: Tensor): Tensor
   return add(sum(log(noiseOf(params)), [-1]), logDeterminant(factor));
 }
 
-export const lowRankNormal: Distribution<LowRankNormalParams> = {
+export const lowRankNormal = {
   name: "LowRankNormal",
   support: "real",
   eventRank: 1,
@@ -84,4 +84,4 @@ export const lowRankNormal: Distribution<LowRankNormalParams> = {
   variance: (params) => add(sum(square(params.factor), [-2]), square(noiseOf(params))),
   mode: locOf,
   entropy: (params) => add(halfLogDeterminant(params, capacitance(params).cholesky), lastExtent(params.factor) * (HALF_LOG_2PI + 0.5)),
-};
+} satisfies Distribution<LowRankNormalParams>;

@@ -21,7 +21,7 @@ function locOf(params: MultivariateNormalParams, factor: Tensor): Tensor {
   return loc.shape.length > 0 ? loc : broadcastTo(loc, [lastExtent(factor)]);
 }
 
-export const multivariateNormal: Distribution<MultivariateNormalParams> = {
+export const multivariateNormal = {
   name: "MultivariateNormal",
   support: "real",
   eventRank: 1,
@@ -53,7 +53,7 @@ export const multivariateNormal: Distribution<MultivariateNormalParams> = {
     const factor = choleskyFactorOf(params);
     return add(logDeterminant(factor), lastExtent(factor) * (HALF_LOG_2PI + 0.5));
   },
-};
+} satisfies Distribution<MultivariateNormalParams>;
 
 /** L L^T */
 export function covarianceOf(params: MultivariateNormalParams): Tensor {

@@ -11,7 +11,7 @@ export interface NormalParams {
   readonly scale: TensorLike;
 }
 
-export const normal: Distribution<NormalParams> = {
+export const normal = {
   name: "Normal",
   support: "real",
   eventRank: 0,
@@ -26,4 +26,4 @@ export const normal: Distribution<NormalParams> = {
   /** log scale + log(2 pi e) / 2 */
   entropy: ({ scale }) => add(log(scale), HALF_LOG_2PI + 0.5),
   cdf: (x, { loc, scale }) => mul(0.5, add(1, erf(div(standardise(x, loc, scale), Math.SQRT2)))),
-};
+} satisfies Distribution<NormalParams>;

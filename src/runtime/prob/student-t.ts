@@ -13,7 +13,7 @@ export interface StudentTParams {
   readonly scale: TensorLike;
 }
 
-export const studentT: Distribution<StudentTParams> = {
+export const studentT = {
   name: "StudentT",
   support: "real",
   eventRank: 0,
@@ -40,4 +40,4 @@ export const studentT: Distribution<StudentTParams> = {
     return select(greater(df, 2), finite, select(greater(df, 1), Infinity, NaN));
   },
   mode: ({ loc }) => lift(loc),
-};
+} satisfies Distribution<StudentTParams>;

@@ -10,7 +10,7 @@ export interface UniformParams {
   readonly high: TensorLike;
 }
 
-export const uniform: Distribution<UniformParams> = {
+export const uniform = {
   name: "Uniform",
   support: "interval",
   eventRank: 0,
@@ -23,4 +23,4 @@ export const uniform: Distribution<UniformParams> = {
   variance: ({ low, high }) => mul(1 / 12, square(sub(high, low))),
   entropy: ({ low, high }) => log(sub(high, low)),
   cdf: (x, { low, high }) => min(max(div(sub(x, low), sub(high, low)), 0), 1),
-};
+} satisfies Distribution<UniformParams>;

@@ -1,0 +1,26 @@
+/** All values of a finite variable, for exact sums over latents. */
+import { GmcError } from "../graph/errors.js";
+import { cast, constant, iota, reshape } from "../graph/index.js";
+import type { Tensor } from "../graph/index.js";
+import type { VariableSpec } from "../model.js";
+
+/**
+ * Every state of `spec` along a new first axis: [S, 1 × lead, ...event]. `lead` counts the leading axes that the states must broadcast
+ * against: 1 (the batch), more inside other sums. Entries vary in C order, the last entry fastest.
+ */
+export function allStates(spec: VariableSpec, lead = 1): Tensor {
+  const entries = spec.shape.reduce((n, d) => n * d, 1);
+  const base = spec.domain === "binary" ? 2 : spec.domain === "category" ? spec.classes : undefined;
+  if (base === undefined) throw new GmcError("GM4003", `a \`${spec.domain}\` variable has no finite list of states`);
+  const states = base ** entries;
+  const shape = [states, ...Array.from({ length: lead }, () => 1), ...spec.shape];
+  if (entries === 1) {
+    const all = reshape(iota(states), shape);
+    return spec.domain === "binary" ? cast(all, "f32") : all;
+  }
+  const values = Array.from(
+    { length: states * entries },
+    (_, i) => Math.floor(Math.floor(i / entries) / base ** (entries - 1 - (i % entries))) % base,
+  );
+  return constant(values, shape, spec.domain === "binary" ? "f32" : "i32");
+}
