@@ -1,0 +1,174 @@
+/**
+ * Rewrites of expressions that lose precision or overflow into equal ones that do not. Used as staging goes, so that the gradients of the
+ * stable form are taken, and again as a pass. Each holds wherever the original is defined.
+ */
+import { abs, add, broadcastTo, exp, expm1, log, log1p, mul, neg, sigmoid, softplus, stopGradient, sub } from "../ops/elementwise.js";
+import { logSumExp } from "../ops/reduce.js";
+import { reshape, transpose } from "../ops/structure.js";
+import { producer, tensorOf, type Tensor } from "../trace.js";
+import type { Node, NodeOf, Prim, PrimParams } from "../types.js";
+
+const operand = (node: Node, i: number): Tensor => tensorOf(node.inputs[i]!);
+
+function made<P extends Prim>(t: Tensor, prim: P): NodeOf<P> | undefined {
+  const node: NodeOf<Prim> = producer(t);
+  return node.prim === prim ? (node as NodeOf<P>) : undefined;
+}
+
+/** The operand of `t` where `prim` made it. */
+function under(t: Tensor, prim: Prim): Tensor | undefined {
+  const node = made(t, prim);
+  return node === undefined ? undefined : operand(node as Node, 0);
+}
+
+/** The single value of a constant. */
+function constantValue(t: Tensor): number | undefined {
+  const node = made(t, "constant");
+  return node?.params.values.length === 1 ? node.params.values[0] : undefined;
+}
+
+/** Through what only moves values. */
+function core(t: Tensor): Node {
+  let node = producer(t);
+  while (node.prim === "reshape" || node.prim === "broadcast" || node.prim === "stopGradient" || node.prim === "transpose") node = producer(operand(node, 0));
+  return node;
+}
+
+/** x - max(x) and the like: its exp cannot overflow, and it need not be shifted again. */
+function isShifted(t: Tensor): boolean {
+  const node = core(t);
+  if (node.prim !== "sub") return false;
+  const top = core(operand(node, 1));
+  return top.prim === "reduceMax" || (top.prim === "select" && core(operand(top, 1)).prim === "reduceMax");
+}
+
+/** Whether `t` > 0 wherever it is defined. */
+function isPositive(t: Tensor): boolean {
+  const node = core(t);
+  switch (node.prim) {
+    case "exp":
+    case "sigmoid":
+    case "softplus":
+      return true;
+    case "constant":
+      return node.params.values.every((v) => v > 0);
+    case "mul":
+    case "div":
+    case "add":
+      return isPositive(operand(node, 0)) && isPositive(operand(node, 1));
+    case "reduceSum":
+    case "sqrt":
+      return isPositive(operand(node, 0));
+    default:
+      return false;
+  }
+}
+
+/** Whether log of it has a form better than log of the value. */
+function hasOwnLog(t: Tensor): boolean {
+  const node = core(t);
+  if (node.prim === "exp" || node.prim === "sigmoid" || node.prim === "sqrt") return true;
+  return node.prim === "mul" || node.prim === "div" ? hasOwnLog(operand(node, 0)) || hasOwnLog(operand(node, 1)) : false;
+}
+
+function stableLog(x: Tensor): Tensor | undefined {
+  const node = producer(x);
+  if (node.inputs.length === 0) return undefined;
+  const a = operand(node, 0);
+  switch (node.prim) {
+    case "exp":
+      return a;
+    case "sigmoid":
+      return neg(softplus(neg(a)));
+    case "sqrt":
+      return mul(log(a), 0.5);
+    case "sub":
+      return constantValue(a) === 1 ? full(log1p(neg(operand(node, 1))), x) : undefined;
+    case "add": {
+      const b = operand(node, 1);
+      if (constantValue(a) === 1) return full(log1p(b), x);
+      return constantValue(b) === 1 ? full(log1p(a), x) : undefined;
+    }
+    case "reduceSum": {
+      const u = under(a, "exp");
+      return u === undefined || isShifted(u) ? undefined : logSumExp(u, node.params.axes);
+    }
+    case "mul":
+      return splits(a, operand(node, 1)) ? add(log(a), log(operand(node, 1))) : undefined;
+    case "div":
+      return splits(a, operand(node, 1)) ? sub(log(a), log(operand(node, 1))) : undefined;
+    case "pow":
+      return isPositive(a) ? mul(operand(node, 1), log(a)) : undefined;
+    case "reshape":
+      return hasOwnLog(a) ? reshape(log(a), x.shape) : undefined;
+    case "transpose":
+      return hasOwnLog(a) ? transpose(log(a), node.params.perm) : undefined;
+    case "stopGradient":
+      return hasOwnLog(a) ? stopGradient(log(a)) : undefined;
+    case "broadcast":
+      return broadcastTo(log(a), x.shape);
+    default:
+      return undefined;
+  }
+}
+
+/** Whether log of a product (quotient) is better taken apart. An exp may always be split off: where the other factor is negative, both forms are NaN. */
+function splits(a: Tensor, b: Tensor): boolean {
+  return core(a).prim === "exp" || core(b).prim === "exp" || ((hasOwnLog(a) || hasOwnLog(b)) && isPositive(a) && isPositive(b));
+}
+
+/** `t` in the shape of `like` (an operation on scalars and constants may have lost it). */
+function full(t: Tensor, like: Tensor): Tensor {
+  return broadcastTo(t, like.shape);
+}
+
+function stableExp(x: Tensor): Tensor | undefined {
+  // exp(-softplus(u)) = sigmoid(-u); exp(log(u)) = u where u is known to be positive
+  const inner = under(x, "neg");
+  const u = inner === undefined ? undefined : under(inner, "softplus");
+  if (u !== undefined) return sigmoid(neg(u));
+  const argument = under(x, "log");
+  return argument !== undefined && isPositive(argument) ? argument : undefined;
+}
+
+function stableLog1p(x: Tensor): Tensor | undefined {
+  const u = under(x, "exp");
+  if (u !== undefined) return softplus(u);
+  const inner = under(x, "neg");
+  if (inner === undefined) return undefined;
+  const s = under(inner, "sigmoid");
+  if (s !== undefined) return neg(softplus(s));
+  // log(1 - exp(v)): expm1 keeps its digits where v is near 0 (Maechler 2012)
+  const v = under(inner, "exp");
+  return v === undefined ? undefined : log(neg(expm1(v)));
+}
+
+/** The peephole: what to emit in place of `prim` over `inputs`, or undefined. */
+export function stabilise(prim: Prim, inputs: readonly Tensor[], _params: PrimParams[Prim]): Tensor | undefined {
+  const [x, y] = inputs;
+  if (x === undefined || x.dtype !== "f32") return undefined;
+  switch (prim) {
+    case "log":
+      return stableLog(x);
+    case "exp":
+      return stableExp(x);
+    case "log1p":
+      return stableLog1p(x);
+    case "sqrt": {
+      const node = producer(x);
+      if (node.prim === "mul" && node.inputs[0] === node.inputs[1]) return abs(operand(node, 0));
+      return node.prim === "exp" ? exp(mul(operand(node, 0), 0.5)) : undefined;
+    }
+    case "div": {
+      const [a, b] = [under(x, "exp"), y === undefined ? undefined : under(y, "exp")];
+      return a === undefined || b === undefined ? undefined : exp(sub(a, b));
+    }
+    case "sub": {
+      // exp(u) - 1
+      const u = y !== undefined && constantValue(y) === 1 && y.shape.length <= x.shape.length ? under(x, "exp") : undefined;
+      return u === undefined ? undefined : full(expm1(u), x);
+    }
+    default:
+      return undefined;
+  }
+}
