@@ -128,5 +128,5 @@ function decay(name: string, value: number): number {
 }
 
 function wrong(name: string, expected: string, found: number): GmcError {
-  return new GmcError("GM4002", `optimizer option ${name} must be ${expected}, found ${found}`);
+  return new GmcError("GM4010", `optimizer option ${name} must be ${expected}, found ${found}`);
 }

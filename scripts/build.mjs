@@ -1,0 +1,40 @@
+// Builds dist/ from src/: JavaScript, declarations, source maps, and the files beside the sources that are not TypeScript.
+// Types are checked by `npm run types`; here they are only stripped, so that an install stays quick.
+// The new dist replaces the old one at the end, so a failed build leaves the old one in place.
+import { spawnSync } from "node:child_process";
+import { chmodSync, cpSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync } from "node:fs";
+import { createRequire } from "node:module";
+import { dirname, extname, join, relative } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+const next = join(root, `.dist-${process.pid}`);
+const dist = join(root, "dist");
+const tsc = createRequire(import.meta.url).resolve("typescript/bin/tsc");
+
+try {
+  const args = [tsc, "-p", join(root, "tsconfig.json"), "--noCheck", "--incremental", "false", "--outDir", next];
+  const { status } = spawnSync(process.execPath, args, { stdio: "inherit", cwd: root });
+  if (status !== 0) process.exit(status ?? 1);
+  copyOthers(join(root, "src"));
+  const bin = join(next, "cli", "main.js");
+  if (existsSync(bin)) chmodSync(bin, 0o755);
+  const old = `${next}-old`;
+  if (existsSync(dist)) renameSync(dist, old);
+  renameSync(next, dist);
+  rmSync(old, { recursive: true, force: true });
+} finally {
+  rmSync(next, { recursive: true, force: true });
+}
+
+function copyOthers(folder) {
+  for (const entry of readdirSync(folder, { withFileTypes: true })) {
+    const path = join(folder, entry.name);
+    if (entry.isDirectory()) copyOthers(path);
+    else if ([".json", ".wasm", ".gm"].includes(extname(entry.name))) {
+      const to = join(next, relative(join(root, "src"), path));
+      mkdirSync(dirname(to), { recursive: true });
+      cpSync(path, to);
+    }
+  }
+}

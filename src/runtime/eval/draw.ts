@@ -1,0 +1,147 @@
+/**
+ * Staging of what a model can show: samples, reconstructions, what lies between two latents. Each is a program of one call over the weights in the
+ * store; inputs are data variables by name and latents as `latent:<name>`.
+ */
+import type { Program } from "../engines/engine.js";
+import { GmcError } from "../graph/errors.js";
+import { input, optimize, rootKey, stage, type Tensor } from "../graph/index.js";
+import type { Graph } from "../graph/types.js";
+import type { DensityDefinition, Draw, ModelDefinition, VariableSpec } from "../model.js";
+import { averagedState, dataInput, dataVariables, dtypeOf, readWeights, stepContext } from "../train/context.js";
+
+export interface DrawProgram {
+  readonly program: Program;
+  /** Input names, `rng` among them where it draws. */
+  readonly inputs: readonly string[];
+}
+
+interface DrawOptions {
+  readonly model: ModelDefinition;
+  readonly rows: number;
+  readonly averaged: ReadonlySet<string>;
+}
+
+export function latentName(name: string): string {
+  return `latent:${name}`;
+}
+
+/** The density that samples come from. GM4009 where the model has none. */
+export function generativeOf(model: ModelDefinition): DensityDefinition {
+  const density = model.generative === undefined ? undefined : model.densities[model.generative];
+  if (density === undefined) throw new GmcError("GM4009", `${model.name} has no density to draw samples from`);
+  return density;
+}
+
+/** The density that infers latents from data. GM4009 where the model has none. */
+export function inferenceOf(model: ModelDefinition): DensityDefinition {
+  const density = model.inference === undefined ? undefined : model.densities[model.inference];
+  if (density === undefined) {
+    throw new GmcError("GM4009", `${model.name} has no density that infers its latents from data`, [
+      "a `density q(z | x) { … }` that an objective uses does",
+    ]);
+  }
+  return density;
+}
+
+/** Outputs `value:<variable>` (drawn) and `mean:<variable>`; inputs: the conditions of the generative density. */
+export function stageSample(options: DrawOptions): DrawProgram {
+  const density = generativeOf(options.model);
+  return drawProgram("sample", options, () => {
+    const given = Object.fromEntries(density.given.map((name) => [name, variableInput(options, name)]));
+    return outputsOf(density.sample(weights(options), rootKey(), rowsFor(options), given));
+  });
+}
+
+/**
+ * From data to data: each data variable of the model's joint as its mean given the latents that were inferred. Outputs `mean:<variable>`, and
+ * `latent:<name>` for what was inferred.
+ */
+export function stageReconstruct(options: DrawOptions): DrawProgram {
+  const { model, rows } = options;
+  return drawProgram("reconstruct", options, () => {
+    if (model.reconstruct) {
+      const shown = model.reconstruct(stepContext({ model, batch: rows, dynamic: new Set(), averaged: options.averaged }));
+      return Object.fromEntries(Object.entries(shown).map(([name, t]) => [`mean:${name}`, t]));
+    }
+    const latents = infer(options);
+    const density = generativeOf(model);
+    const conditions = Object.fromEntries(density.given.map((name) => [name, variableInput(options, name)]));
+    const draw = density.sample(weights(options), rootKey(), rowsFor(options), { ...conditions, ...latents });
+    const shown = density.head.filter((name) => Object.hasOwn(dataVariables(model), name));
+    return {
+      ...Object.fromEntries(shown.map((name) => [`mean:${name}`, meanOf(draw, name)])),
+      ...Object.fromEntries(Object.entries(latents).map(([name, t]) => [latentName(name), t])),
+    };
+  });
+}
+
+/** Data -> latents: outputs `latent:<name>`, the mean of each where it has one. */
+export function stageInfer(options: DrawOptions): DrawProgram {
+  return drawProgram("infer", options, () => Object.fromEntries(Object.entries(infer(options)).map(([name, t]) => [latentName(name), t])));
+}
+
+/** Latents (and conditions) -> data: outputs `mean:<variable>`. */
+export function stageDecode(options: DrawOptions): DrawProgram {
+  const density = generativeOf(options.model);
+  const data = dataVariables(options.model);
+  return drawProgram("decode", options, () => {
+    const given = Object.fromEntries(
+      [...density.given, ...density.head.filter((name) => !Object.hasOwn(data, name))].map((name) => [name, variableInput(options, name)]),
+    );
+    const draw = density.sample(weights(options), rootKey(), rowsFor(options), given);
+    return Object.fromEntries(density.head.filter((name) => Object.hasOwn(data, name)).map((name) => [`mean:${name}`, meanOf(draw, name)]));
+  });
+}
+
+function infer(options: DrawOptions): Readonly<Record<string, Tensor>> {
+  const density = inferenceOf(options.model);
+  const given = Object.fromEntries(density.given.map((name) => [name, variableInput(options, name)]));
+  const draw = density.sample(weights(options), rootKey(), rowsFor(options), given);
+  // one draw decides discrete latents; a mean between two categories would be no value at all
+  return Object.fromEntries(
+    density.head.map((name) => [name, continuous(options.model.latents[name]) ? meanOf(draw, name) : valueOf(draw, name)]),
+  );
+}
+
+function continuous(spec: VariableSpec | undefined): boolean {
+  return spec !== undefined && ["real", "positive", "unit", "simplex"].includes(spec.domain);
+}
+
+function variableInput(options: DrawOptions, name: string): Tensor {
+  const data = dataVariables(options.model)[name];
+  if (data) return dataInput(name, data, options.rows, undefined);
+  const latent = options.model.latents[name];
+  if (!latent) throw new GmcError("GM4009", `${options.model.name} has no variable \`${name}\``);
+  return input(latentName(name), [options.rows, ...latent.shape], dtypeOf(latent));
+}
+
+function weights(options: DrawOptions): ReturnType<typeof readWeights> {
+  return readWeights(options.model, averagedState(options.averaged));
+}
+
+function rowsFor(options: DrawOptions): { readonly kind: "rows"; readonly size: number } {
+  return { kind: "rows", size: options.rows };
+}
+
+function outputsOf(draw: Draw): Record<string, Tensor> {
+  return {
+    ...Object.fromEntries(Object.entries(draw.values).map(([name, t]) => [`value:${name}`, t])),
+    ...Object.fromEntries(Object.entries(draw.means).map(([name, t]) => [`mean:${name}`, t])),
+  };
+}
+
+function meanOf(draw: Draw, name: string): Tensor {
+  return draw.means[name] ?? valueOf(draw, name);
+}
+
+function valueOf(draw: Draw, name: string): Tensor {
+  const value = draw.values[name];
+  if (!value) throw new GmcError("GM4009", `the density does not give \`${name}\``);
+  return value;
+}
+
+function drawProgram(name: string, options: DrawOptions, fn: () => Record<string, Tensor>): DrawProgram {
+  const graph: Graph = optimize(stage({}, fn, { mode: "eval" }));
+  const inputs = graph.nodes.flatMap((n) => (n.prim === "input" ? [n.params.name] : []));
+  return { program: { name, stages: [{ kind: "call", name, graph }], fetch: Object.keys(graph.outputs) }, inputs };
+}

@@ -1,0 +1,3 @@
+/** Evaluation: likelihood bounds, active units, reconstruction; samples, reconstructions, interpolations. */
+export { evaluate, type EvaluateOptions } from "./evaluate.js";
+export type { Evaluation, Protocol, Result } from "./protocol.js";

@@ -1,0 +1,111 @@
+/**
+ * Staging of what an evaluation measures: each metric is a program of one call that gives one value a row (or the means of the posterior).
+ * Nothing of the store is written.
+ */
+import type { Program } from "../engines/engine.js";
+import { InternalError } from "../graph/errors.js";
+import { broadcastTo, mean, optimize, stage, terms, type Tensor } from "../graph/index.js";
+import { currentTrace } from "../graph/trace.js";
+import type { Graph } from "../graph/types.js";
+import type { ActiveUnitsMetric, ModelDefinition, RowMetric } from "../model.js";
+import { scheduleName, stepContext } from "../train/context.js";
+import { valueAt } from "../train/schedules.js";
+
+export interface MetricProgram {
+  readonly program: Program;
+  readonly inputs: readonly string[];
+  /** Elements that the graph's values hold in all: an upper bound of the memory it takes. */
+  readonly elements: number;
+}
+
+export interface MetricOptions {
+  readonly model: ModelDefinition;
+  readonly batch: number;
+  readonly averaged: ReadonlySet<string>;
+}
+
+/** Output `value` [B]. */
+export function stageRowMetric(options: MetricOptions, metric: RowMetric, samples: number): MetricProgram {
+  return metricProgram(metric.label, options, () => ({ value: perRow(metric.value(context(options), samples), options.batch) }));
+}
+
+/** Outputs by latent: [B, ...event]. */
+export function stagePosteriorMeans(options: MetricOptions, metric: ActiveUnitsMetric): MetricProgram {
+  return metricProgram(metric.label, options, () => ({ ...metric.mean(context(options)) }));
+}
+
+/** Outputs `term:<i>` [B]: the objective of an update of a phase first, then its terms in order. */
+export function stageTerms(
+  options: MetricOptions,
+  phase: number,
+  update: number,
+): { readonly program: MetricProgram; readonly labels: readonly string[] } {
+  const definition = options.model.train[phase]?.updates[update];
+  if (definition === undefined) throw new InternalError(`no update ${update} of phase ${phase}`);
+  const labels = [definition.label];
+  const program = metricProgram(definition.label, options, () => {
+    const value = definition.value(context(options, phase));
+    const named = [...terms()];
+    labels.push(...named.map(([label]) => label));
+    return Object.fromEntries([value, ...named.map(([, t]) => t)].map((t, i) => [`term:${i}`, perRow(t, options.batch)]));
+  });
+  return { program, labels };
+}
+
+/** Squared error of each row, summed over its entries. */
+export function squaredError(x: ArrayLike<number>, shown: ArrayLike<number>, rows: number): Float64Array {
+  const width = x.length / Math.max(1, rows);
+  const out = new Float64Array(rows);
+  for (let i = 0; i < rows; i++) {
+    let total = 0;
+    for (let j = i * width; j < (i + 1) * width; j++) total += ((x[j] ?? NaN) - (shown[j] ?? NaN)) ** 2;
+    out[i] = total;
+  }
+  return out;
+}
+
+function context(options: MetricOptions, phase = options.model.train.length - 1): ReturnType<typeof stepContext> {
+  return stepContext({
+    model: options.model,
+    batch: options.batch,
+    dynamic: new Set(),
+    averaged: options.averaged,
+    schedules: Object.keys(options.model.train[phase]?.schedules ?? {}),
+  });
+}
+
+/** The scalars of schedules as they are in the end: a warmed-up objective is measured whole. */
+export function finalSchedules(model: ModelDefinition): Readonly<Record<string, number>> {
+  return Object.fromEntries(
+    model.train.flatMap((phase) =>
+      Object.entries(phase.schedules ?? {}).map(([name, schedule]) => [
+        scheduleName(name),
+        valueAt(schedule, { step: 1e15, stepsPerEpoch: 1 }),
+      ]),
+    ),
+  );
+}
+
+/** [B] of a value whose leading axes are samples, or which is one number for all rows. */
+function perRow(t: Tensor, batch: number): Tensor {
+  if (t.shape.length === 0) return broadcastTo(t, [batch]);
+  if (t.shape.length === 1) return t.shape[0] === batch ? t : broadcastTo(mean(t), [batch]);
+  const leading = t.shape.slice(0, -1).map((_, i) => i);
+  return perRow(mean(t, leading), batch);
+}
+
+function metricProgram(name: string, options: MetricOptions, fn: () => Record<string, Tensor>): MetricProgram {
+  const staged = stage(
+    {},
+    () => {
+      const outputs = fn();
+      currentTrace().writes.clear();
+      return outputs;
+    },
+    { mode: "eval" },
+  );
+  const graph: Graph = optimize(staged);
+  const inputs = graph.nodes.flatMap((n) => (n.prim === "input" ? [n.params.name] : []));
+  const elements = graph.nodes.reduce((total, n) => total + (n.prim === "state" ? 0 : n.shape.reduce((a, b) => a * b, 1)), 0);
+  return { program: { name, stages: [{ kind: "call", name, graph }], fetch: Object.keys(graph.outputs) }, inputs, elements };
+}

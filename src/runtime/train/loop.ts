@@ -1,0 +1,337 @@
+/**
+ * The training loop: runs the planned programs of a model's phases on an engine's session, one step after another.
+ *
+ * All that training depends on is the session's store and the cursor: a trainer that is given the saved states and the cursor
+ * goes on bitwise as if it had never stopped (same engine, version, threads and device). Each draw is addressed by
+ * rng = [seed low, seed high, number of the update run, 0]; the order of the data follows from its own cursor.
+ */
+import type { Batch, DataCursor, TrainStream } from "../data/streams.js";
+import type { EngineSession, Executable, HostTensor } from "../engines/engine.js";
+import { seedWords } from "../graph/random.js";
+import type { PhaseDefinition } from "../model.js";
+import { defined } from "./context.js";
+import { nonFinite } from "./fault.js";
+import { FAULT, type PhasePlan, type PlannedUpdate } from "./plan.js";
+import { valueAt, type Progress, type Schedule } from "./schedules.js";
+import { EarlyStopping, type StoppingState } from "./stopping.js";
+
+/** JSON: how far training has come. */
+export interface Cursor {
+  /** Index of the phase that runs. */
+  readonly phase: number;
+  /** Steps done in it. */
+  readonly step: number;
+  /** Steps done in all. */
+  readonly total: number;
+  /** Runs of update programs done in all: the third word of rng. */
+  readonly draws: number;
+  /** Where the data stream stands; null before the phase's first batch. */
+  readonly data: DataCursor | null;
+  /** Sums of the metrics since the last record. */
+  readonly window: { readonly count: number; readonly sums: readonly number[] };
+  readonly stopping: StoppingState | null;
+  /** The phase has not begun: its states are still to be created. */
+  readonly fresh: boolean;
+  /** True once all phases are through. */
+  readonly done: boolean;
+}
+
+export const startCursor: Cursor = {
+  phase: 0,
+  step: 0,
+  total: 0,
+  draws: 0,
+  data: null,
+  window: { count: 0, sums: [] },
+  stopping: null,
+  fresh: true,
+  done: false,
+};
+
+/** Means of the metrics over the steps since the record before, or over a split. */
+export interface MetricRecord {
+  readonly phase: string;
+  readonly split: "train" | "validation";
+  /** Passes over the data so far in this phase. */
+  readonly epoch: number;
+  /** Steps so far in all. */
+  readonly step: number;
+  readonly values: Readonly<Record<string, number>>;
+}
+
+export interface StepReport {
+  readonly phase: string;
+  readonly phaseIndex: number;
+  /** Steps done in this phase, and how many it takes. */
+  readonly step: number;
+  readonly steps: number;
+  readonly epoch: number;
+  readonly epochs: number;
+  readonly stepsPerEpoch: number;
+  /** Steps done in all. */
+  readonly total: number;
+  /** Of this step alone. */
+  readonly values: Readonly<Record<string, number>>;
+}
+
+export type CheckpointReason = "epoch" | "interval" | "phase" | "end" | "interrupted";
+
+export interface LoopHooks {
+  /** After each step, on the hot path: be quick. `values()` builds the record of this step's metrics. */
+  readonly onStep?: (report: () => StepReport) => void;
+  readonly onRecord?: (record: MetricRecord) => void | Promise<void>;
+  /** `states` are those of the phase at hand, beside the weights and their averages. */
+  readonly onCheckpoint?: (reason: CheckpointReason, cursor: Cursor, states: readonly string[]) => void | Promise<void>;
+  /** Values of the validation split, by metric; runs at the end of each epoch. */
+  readonly validate?: (phase: number) => Promise<Readonly<Record<string, number>>>;
+}
+
+export interface LoopOptions extends LoopHooks {
+  readonly session: EngineSession;
+  readonly phases: readonly PhaseDefinition[];
+  /** Stages a phase when it begins. */
+  readonly plan: (phase: number) => PhasePlan;
+  /** The stream of a phase's batches. */
+  readonly stream: (batch: number) => TrainStream;
+  readonly seed: number;
+  /** Replace each phase's own; steps win. */
+  readonly epochs?: number | undefined;
+  readonly steps?: number | undefined;
+  /** Steps between two records; by default about 20 an epoch. */
+  readonly recordEvery?: number | undefined;
+  /** Seconds between two checkpoints within an epoch; none by default. */
+  readonly checkpointSeconds?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+  /** Goes on from here; the session holds the states that belong to it. */
+  readonly resume?: Cursor | undefined;
+}
+
+export interface LoopResult {
+  readonly outcome: "finished" | "interrupted";
+  readonly cursor: Cursor;
+  /** Last record of the training metrics. */
+  readonly last: MetricRecord | undefined;
+  /** Seconds in steps alone: without checkpoints, validation and records. */
+  readonly stepSeconds: number;
+  readonly stepsRun: number;
+}
+
+interface Compiled {
+  readonly update: PlannedUpdate;
+  readonly executable: Executable;
+  readonly feeds: Record<string, HostTensor>;
+  readonly rate: Float32Array;
+  readonly scalars: readonly { readonly schedule: Schedule; readonly data: Float32Array }[];
+  /** Where this update's metrics begin among those of the phase. */
+  readonly offset: number;
+}
+
+/** Runs all phases from the start or from `resume` on. Throws GM4003 where a value is not finite; the store then holds the last good weights. */
+export async function runLoop(options: LoopOptions): Promise<LoopResult> {
+  let cursor = options.resume ?? startCursor;
+  let last: MetricRecord | undefined;
+  let stepSeconds = 0;
+  let stepsRun = 0;
+  for (let phase = cursor.phase; phase < options.phases.length && !cursor.done; phase++) {
+    const result = await runPhase(options, phase, cursor);
+    cursor = result.cursor;
+    last = result.last ?? last;
+    stepSeconds += result.stepSeconds;
+    stepsRun += result.stepsRun;
+    if (result.outcome === "interrupted") return { outcome: "interrupted", cursor, last, stepSeconds, stepsRun };
+    if (phase + 1 < options.phases.length) {
+      cursor = { ...cursor, phase: phase + 1, step: 0, data: null, window: { count: 0, sums: [] }, stopping: null, fresh: true };
+      await options.onCheckpoint?.("phase", cursor, []);
+    }
+  }
+  cursor = { ...cursor, done: true };
+  await options.onCheckpoint?.("end", cursor, []);
+  return { outcome: "finished", cursor, last, stepSeconds, stepsRun };
+}
+
+async function runPhase(options: LoopOptions, index: number, from: Cursor): Promise<LoopResult> {
+  const { session } = options;
+  const definition = defined(options.phases[index], `phase ${index}`);
+  const plan = options.plan(index);
+  if (from.fresh) await createStates(session, plan);
+  const source = options.stream(plan.batch);
+  if (from.data !== null) source.seek(from.data);
+  const compiled = await compileUpdates(session, plan);
+  try {
+    return await steps(options, { index, definition, plan, source, compiled, from });
+  } finally {
+    compiled.forEach((c) => c.executable.dispose());
+  }
+}
+
+interface PhaseRun {
+  readonly index: number;
+  readonly definition: PhaseDefinition;
+  readonly plan: PhasePlan;
+  readonly source: TrainStream;
+  readonly compiled: readonly Compiled[];
+  readonly from: Cursor;
+}
+
+async function steps(options: LoopOptions, run: PhaseRun): Promise<LoopResult> {
+  const { session } = options;
+  const { index, plan, source, compiled, from } = run;
+  const stepsPerEpoch = Math.max(1, Math.floor(source.stepsPerEpoch / plan.batchesPerStep));
+  const total = phaseSteps(run.definition, stepsPerEpoch, options);
+  const epochs = total / stepsPerEpoch;
+  const names = compiled.flatMap((c) => c.update.metrics);
+  const recordEvery = options.recordEvery ?? Math.max(1, Math.ceil(stepsPerEpoch / 20));
+  const rng = new Uint32Array(4);
+  [rng[0], rng[1]] = seedWords(options.seed) as [number, number];
+  const rngFeed: HostTensor = { dtype: "u32", shape: [4], data: rng };
+  const stopping = run.definition.earlyStopping
+    ? new EarlyStopping(run.definition.earlyStopping, run.definition, from.stopping)
+    : undefined;
+  let { step, draws } = from;
+  const before = from.total - from.step;
+  const sums = names.map((_, i) => from.window.sums[i] ?? 0);
+  let count = from.window.count;
+  const current = new Float64Array(names.length);
+  let last: MetricRecord | undefined;
+  let stepSeconds = 0;
+  let lastCheckpoint = performance.now();
+  let lastPause = lastCheckpoint;
+  let outcome: "finished" | "interrupted" = "finished";
+
+  const cursor = (): Cursor => ({
+    phase: index,
+    step,
+    total: before + step,
+    draws,
+    data: source.cursor(),
+    window: { count, sums: [...sums] },
+    stopping: stopping?.state ?? null,
+    fresh: false,
+    done: false,
+  });
+  const states = (): readonly string[] => [...plan.states.map((s) => s.name), ...(stopping?.stateNames(plan) ?? [])];
+  const record = async (): Promise<void> => {
+    if (count === 0) return;
+    const values = Object.fromEntries(names.map((name, i) => [name, (sums[i] ?? 0) / count]));
+    last = { phase: plan.name, split: "train", epoch: step / stepsPerEpoch, step: before + step, values };
+    sums.fill(0);
+    count = 0;
+    await options.onRecord?.(last);
+  };
+  const report = (): StepReport => ({
+    phase: plan.name,
+    phaseIndex: index,
+    step,
+    steps: total,
+    epoch: step / stepsPerEpoch,
+    epochs,
+    stepsPerEpoch,
+    total: before + step,
+    values: Object.fromEntries(names.map((name, i) => [name, current[i] ?? NaN])),
+  });
+
+  while (step < total) {
+    if (options.signal?.aborted) {
+      outcome = "interrupted";
+      break;
+    }
+    const started = performance.now();
+    const progress: Progress = { step, stepsPerEpoch };
+    let batch: Batch | undefined;
+    for (const c of compiled) {
+      c.rate[0] = typeof c.update.lr === "number" ? c.update.lr : valueAt(c.update.lr, progress);
+      for (const s of c.scalars) s.data[0] = valueAt(s.schedule, progress);
+      for (let repeat = 0; repeat < c.update.steps; repeat++) {
+        if (batch === undefined || repeat > 0) {
+          batch = source.next();
+          for (const each of compiled)
+            for (const name of each.update.inputs.data) each.feeds[name] = defined(batch.tensors[name], `batch of ${name}`);
+        }
+        rng[2] = draws;
+        if (c.update.inputs.rng) c.feeds["rng"] = rngFeed;
+        const { metrics } = await c.executable.run(c.feeds);
+        draws++;
+        const values = defined(metrics, "metrics").data;
+        for (let i = 0; i < c.update.metrics.length; i++) current[c.offset + i] = values[i] ?? NaN;
+        const fault = await session.read(FAULT);
+        if (fault.data[0] !== 0)
+          throw await nonFinite(session, { plan, update: c.update, feeds: c.feeds, values, step: before + step + 1 });
+      }
+    }
+    step++;
+    for (let i = 0; i < names.length; i++) sums[i] = (sums[i] ?? 0) + (current[i] ?? NaN);
+    count++;
+    const now = performance.now();
+    stepSeconds += (now - started) / 1000;
+    options.onStep?.(report);
+
+    const epochEnds = step % stepsPerEpoch === 0 || step === total;
+    if (epochEnds || step % recordEvery === 0) await record();
+    if (epochEnds) {
+      if (options.validate) {
+        const values = await options.validate(index);
+        await options.onRecord?.({ phase: plan.name, split: "validation", epoch: step / stepsPerEpoch, step: before + step, values });
+        if (stopping && (await stopping.seen(values, session, plan, before + step))) break;
+      }
+      if (step < total) await options.onCheckpoint?.("epoch", cursor(), states());
+      lastCheckpoint = performance.now();
+    } else if (options.checkpointSeconds !== undefined && now - lastCheckpoint > options.checkpointSeconds * 1000) {
+      await options.onCheckpoint?.("interval", cursor(), states());
+      lastCheckpoint = performance.now();
+    }
+    if (now - lastPause > 50) {
+      // an engine may answer without ever leaving the microtask queue; timers and signals need a turn
+      await pause();
+      lastPause = performance.now();
+    }
+  }
+  if (outcome === "interrupted") await options.onCheckpoint?.("interrupted", cursor(), states());
+  else await stopping?.restoreBest(session, plan);
+  return { outcome, cursor: cursor(), last, stepSeconds, stepsRun: step - from.step };
+}
+
+/** Steps that a phase takes. */
+export function phaseSteps(
+  definition: Pick<PhaseDefinition, "epochs" | "steps">,
+  stepsPerEpoch: number,
+  overrides: { readonly epochs?: number | undefined; readonly steps?: number | undefined } = {},
+): number {
+  if (overrides.steps !== undefined) return overrides.steps;
+  if (overrides.epochs !== undefined) return Math.ceil(overrides.epochs * stepsPerEpoch);
+  return definition.steps ?? Math.ceil((definition.epochs ?? 1) * stepsPerEpoch);
+}
+
+async function createStates(session: EngineSession, plan: PhasePlan): Promise<void> {
+  for (const added of plan.states) {
+    if (added.start.kind === "copy") {
+      // an average of an earlier phase goes on
+      if (!session.has(added.name)) await session.write(added.name, await session.read(added.start.of));
+    } else {
+      const size = added.shape.reduce((a, b) => a * b, 1);
+      const data = added.dtype === "i32" ? new Int32Array(size) : new Float32Array(size);
+      await session.write(added.name, { dtype: added.dtype, shape: added.shape, data });
+    }
+  }
+}
+
+async function compileUpdates(session: EngineSession, plan: PhasePlan): Promise<readonly Compiled[]> {
+  const compiled: Compiled[] = [];
+  let offset = 0;
+  for (const update of plan.updates) {
+    const rate = new Float32Array(1);
+    const scalars = update.inputs.schedules.map((name) => ({
+      name: `schedule:${name}`,
+      schedule: defined(plan.schedules[name], `schedule ${name}`),
+      data: new Float32Array(1),
+    }));
+    const feeds: Record<string, HostTensor> = { lr: { dtype: "f32", shape: [], data: rate } };
+    for (const s of scalars) feeds[s.name] = { dtype: "f32", shape: [], data: s.data };
+    compiled.push({ update, executable: await session.compile(update.program), feeds, rate, scalars, offset });
+    offset += update.metrics.length;
+  }
+  return compiled;
+}
+
+function pause(): Promise<void> {
+  return new Promise((resolve) => (typeof setImmediate === "function" ? setImmediate(resolve) : setTimeout(resolve, 0)));
+}

@@ -1,0 +1,328 @@
+/**
+ * Staging of a training phase: for each update one program, `call` (forward, vjp, simplified) followed by `update`, and the states they need.
+ * The plan is plain data; `loop.ts` runs it on any engine.
+ *
+ * A step runs the updates in order, each `steps` times. The first run of a step draws a batch, every repetition after an update's first run
+ * draws the next one; a later update's first run sees the batch that is there. So an epoch is one pass over the data in every model.
+ *
+ * Finiteness: the call stage sets the state `fault` where the objective is not finite, the update stage where a gradient is not; once set,
+ * no weight, slot, average or running statistic changes any more, so the last good state survives.
+ */
+import type { Program, StateSpec, UpdateSpec, UpdateTarget } from "../engines/engine.js";
+import { assertNever, GmcError, InternalError } from "../graph/errors.js";
+import {
+  abs,
+  add,
+  and,
+  constant,
+  currentTrace,
+  grad,
+  mean,
+  optimize,
+  select,
+  stack,
+  stage,
+  state,
+  sum,
+  terms,
+  withOrigin,
+  writeState,
+  type Tensor,
+} from "../graph/index.js";
+import type { Graph, Origin } from "../graph/types.js";
+import type { Constraint, ModelDefinition, PhaseDefinition, UpdateDefinition } from "../model.js";
+import { leavesUnder, unconstrained, type LeafAt } from "../nn/spec.js";
+import { emaName, isFinite, defined, stepContext } from "./context.js";
+import { slotsOf, type OptimizerSpec } from "./optimizers.js";
+import type { Schedule } from "./schedules.js";
+
+/** i32: 0 while every objective and gradient was finite. */
+export const FAULT = "fault";
+
+/** A state that training adds to the weights, and how it starts: zeros, or a copy of a weight. */
+export interface AddedState extends StateSpec {
+  readonly name: string;
+  readonly start: { readonly kind: "zeros" } | { readonly kind: "copy"; readonly of: string };
+}
+
+export interface PlannedUpdate {
+  readonly label: string;
+  readonly place: string;
+  readonly direction: "maximize" | "minimize";
+  readonly program: Program;
+  /** What the program needs each run. */
+  readonly inputs: { readonly data: readonly string[]; readonly schedules: readonly string[]; readonly rng: boolean };
+  /** Names of the entries of the output `metrics`: the objective first, then its terms; the mean over the batch of each. */
+  readonly metrics: readonly string[];
+  /** Where the terms stand, by metric. */
+  readonly origins: Readonly<Record<string, Origin>>;
+  readonly lr: number | Schedule;
+  readonly steps: number;
+  /** Weights that it moves, and other states of the model that it writes (running statistics). */
+  readonly weights: readonly string[];
+  readonly untrained: readonly string[];
+  /** Staged on demand: for each term an output, 0 where the term's gradient in the moved weights is not finite. */
+  readonly diagnose: () => Program;
+}
+
+export interface PhasePlan {
+  readonly name: string;
+  readonly batch: number;
+  readonly updates: readonly PlannedUpdate[];
+  readonly schedules: Readonly<Record<string, Schedule>>;
+  readonly states: readonly AddedState[];
+  /** Weights that have a moving average once this phase runs. */
+  readonly averaged: readonly string[];
+  /** Batches that one step takes. */
+  readonly batchesPerStep: number;
+}
+
+export interface PlanOptions {
+  /** Variables whose batches hold probabilities that are drawn afresh each time. */
+  readonly dynamic: ReadonlySet<string>;
+  /** Replaces the phase's batch. */
+  readonly batch?: number | undefined;
+  /** Replaces every learning rate. */
+  readonly lr?: number | undefined;
+}
+
+/** Stages phase number `index` of the model. Throws GM4007, GM4011 where the definition does not fit its weights. */
+export function planPhase(model: ModelDefinition, index: number, options: PlanOptions): PhasePlan {
+  const phase = defined(model.train[index], `phase ${index}`);
+  const batch = options.batch ?? phase.batch;
+  const states = new Map<string, AddedState>();
+  states.set(FAULT, { name: FAULT, dtype: "i32", shape: [], start: { kind: "zeros" } });
+  const labels = metricLabels(phase);
+  const updates = phase.updates.map((update, i): PlannedUpdate => {
+    const targets = trainedLeaves(model, update);
+    const optimizer = { ...update.optimizer, ema: phase.ema ?? update.optimizer.ema, lr: options.lr ?? update.optimizer.lr };
+    const staged = stageUpdate(model, phase, update, { batch, targets, label: defined(labels[i], "label"), dynamic: options.dynamic });
+    const spec = updateSpec(phase, update, optimizer, `${index}.${i}`, targets);
+    addStates(states, spec, targets);
+    return {
+      label: defined(labels[i], "label"),
+      place: update.place,
+      direction: update.direction,
+      program: {
+        name: `${phase.name}: ${update.direction} ${update.label}`,
+        stages: [
+          { kind: "call", name: "gradients", graph: staged.graph },
+          { kind: "update", name: "update", update: spec },
+        ],
+        fetch: ["metrics"],
+      },
+      inputs: inputsOf(staged.graph),
+      metrics: staged.metrics,
+      origins: staged.origins,
+      lr: optimizer.lr,
+      steps: update.steps ?? 1,
+      weights: targets.map((t) => t.path),
+      untrained: Object.keys(staged.graph.writes).filter((name) => name !== FAULT),
+      diagnose: () => stageDiagnosis(model, phase, update, { batch, targets, dynamic: options.dynamic }),
+    };
+  });
+  const batchesPerStep = 1 + updates.reduce((total, u) => total + u.steps - 1, 0);
+  return {
+    name: phase.name,
+    batch,
+    updates,
+    schedules: phase.schedules ?? {},
+    states: [...states.values()],
+    averaged: [...states.values()].flatMap((s) => (s.start.kind === "copy" ? [s.start.of] : [])),
+    batchesPerStep,
+  };
+}
+
+/** What a graph reads from outside, sorted by kind. */
+export function inputsOf(graph: Graph): PlannedUpdate["inputs"] {
+  const names = graph.nodes.flatMap((n) => (n.prim === "input" ? [n.params.name] : []));
+  const own = names.filter((n) => n !== "rng" && !n.startsWith("schedule:"));
+  return {
+    data: own,
+    schedules: names.flatMap((n) => (n.startsWith("schedule:") ? [n.slice("schedule:".length)] : [])),
+    rng: names.includes("rng"),
+  };
+}
+
+/** Two updates of one objective are told apart by what they move: `V over D`. */
+function metricLabels(phase: PhaseDefinition): readonly string[] {
+  return phase.updates.map((u) =>
+    phase.updates.filter((o) => o.label === u.label).length > 1 ? `${u.label} over ${u.over.join(", ")}` : u.label,
+  );
+}
+
+function trainedLeaves(model: ModelDefinition, update: UpdateDefinition): readonly LeafAt[] {
+  const found = new Map<string, LeafAt>();
+  for (const path of update.over) {
+    const leaves = leavesUnder(model.weights, path);
+    if (leaves.length === 0) {
+      throw new GmcError(
+        "GM4007",
+        `${update.direction} ${update.label} (${update.place}) moves \`${path}\`, which the model has no weights for`,
+        [`weights of ${model.name}: ${Object.keys(model.weights).join(", ") || "none"}`],
+      );
+    }
+    for (const leaf of leaves) if (leaf.spec.trained) found.set(leaf.path, leaf);
+  }
+  return [...found.values()];
+}
+
+interface StagedUpdate {
+  readonly graph: Graph;
+  readonly metrics: readonly string[];
+  readonly origins: Readonly<Record<string, Origin>>;
+}
+
+function gradientName(path: string): string {
+  return `gradient:${path}`;
+}
+
+function stageUpdate(
+  model: ModelDefinition,
+  phase: PhaseDefinition,
+  update: UpdateDefinition,
+  config: { readonly batch: number; readonly targets: readonly LeafAt[]; readonly label: string; readonly dynamic: ReadonlySet<string> },
+): StagedUpdate {
+  const origins: Record<string, Origin> = {};
+  const metrics = [config.label];
+  const graph = stage(
+    {},
+    () => {
+      const context = stepContext({ model, batch: config.batch, dynamic: config.dynamic, schedules: Object.keys(phase.schedules ?? {}) });
+      const whole: Origin = { label: update.label, place: update.place };
+      const value = mean(update.value(context));
+      const named = new Map(terms());
+      const trace = currentTrace();
+      origins[config.label] = whole;
+      for (const [label, t] of named) origins[label] = trace.nodes[t.id]?.origin ?? { label, place: update.place };
+      metrics.push(...named.keys());
+      return withOrigin(whole, () => {
+        const differentiated = update.surrogate ? mean(update.surrogate(context)) : value;
+        const gradients = grad(
+          differentiated,
+          config.targets.map((t) => state(t.path, t.spec.shape)),
+        );
+        const ok = and(isFinite(value), isFinite(differentiated));
+        for (const [name, t] of [...trace.writes]) {
+          const old = state(name, t.shape, t.dtype);
+          writeState(old, select(ok, t, old));
+        }
+        const fault = state(FAULT, [], "i32");
+        writeState(fault, select(ok, fault, 1));
+        const outputs: Record<string, Tensor> = { metrics: stack([value, ...[...named.values()].map((t) => mean(t))], 0) };
+        config.targets.forEach((t, i) => (outputs[gradientName(t.path)] = defined(gradients[i], `gradient of ${t.path}`)));
+        return outputs;
+      });
+    },
+    { mode: "train" },
+  );
+  return { graph: optimize(graph), metrics, origins };
+}
+
+function stageDiagnosis(
+  model: ModelDefinition,
+  phase: PhaseDefinition,
+  update: UpdateDefinition,
+  config: { readonly batch: number; readonly targets: readonly LeafAt[]; readonly dynamic: ReadonlySet<string> },
+): Program {
+  const graph = stage(
+    {},
+    () => {
+      const context = stepContext({ model, batch: config.batch, dynamic: config.dynamic, schedules: Object.keys(phase.schedules ?? {}) });
+      update.value(context);
+      const weights = config.targets.map((t) => state(t.path, t.spec.shape));
+      const outputs: Record<string, Tensor> = {};
+      for (const [label, t] of new Map(terms())) {
+        const size = grad(mean(t), weights).reduce<Tensor | undefined>(
+          (total, g) => (total ? add(total, sum(abs(g))) : sum(abs(g))),
+          undefined,
+        );
+        if (size) outputs[label] = select(isFinite(size), constant(1), 0);
+      }
+      currentTrace().writes.clear();
+      return outputs;
+    },
+    { mode: "train" },
+  );
+  return {
+    name: `diagnosis of ${update.label}`,
+    stages: [{ kind: "call", name: "diagnosis", graph: optimize(graph) }],
+    fetch: Object.keys(graph.outputs),
+  };
+}
+
+function updateSpec(
+  phase: PhaseDefinition,
+  update: Pick<UpdateDefinition, "direction">,
+  optimizer: OptimizerSpec,
+  id: string,
+  targets: readonly LeafAt[],
+): UpdateSpec {
+  return {
+    rule: optimizer.rule,
+    constants: optimizer.constants,
+    learningRate: "lr",
+    counter: `optimizer:${id}:count`,
+    sign: update.direction === "minimize" ? 1 : -1,
+    targets: targets.map((leaf): UpdateTarget => {
+      const constraints = (phase.constraints ?? []).filter((c) => leaf.path === c.over || leaf.path.startsWith(`${c.over}.`));
+      return {
+        weight: leaf.path,
+        gradient: gradientName(leaf.path),
+        slots: slotsOf(optimizer).map((slot) => `optimizer:${id}:${leaf.path}:${slot}`),
+        ema: optimizer.ema === null ? null : emaName(leaf.path),
+        clip: constraints.reduce<readonly [number, number] | null>((clip, c) => clipOf(c, leaf) ?? clip, null),
+        maxNorm: constraints.reduce<UpdateTarget["maxNorm"]>((norm, c) => maxNormOf(c, leaf) ?? norm, null),
+      };
+    }),
+    clipNorm: optimizer.clipNorm,
+    clipValue: optimizer.clipValue,
+    weightDecay: optimizer.weightDecay,
+    ema: optimizer.ema,
+    fault: FAULT,
+  };
+}
+
+/** The bounds of a weight in the space in which it is stored. */
+function clipOf(constraint: Constraint, leaf: LeafAt): readonly [number, number] | null {
+  const { bound } = constraint;
+  if (bound.kind !== "in") return null;
+  switch (leaf.spec.constraint) {
+    case "none":
+      return [bound.low, bound.high];
+    case "positive":
+    case "unit": {
+      const top = leaf.spec.constraint === "unit" ? 1 : Infinity;
+      const inverse = (v: number): number => unconstrained({ ...leaf.spec, shape: [] }, Float64Array.of(v), leaf.path)[0] ?? NaN;
+      return [bound.low <= 0 ? -Infinity : inverse(bound.low), bound.high >= top ? Infinity : inverse(bound.high)];
+    }
+    case "simplex":
+      throw new GmcError("GM4011", `\`${leaf.path}\` lies on a simplex and cannot be constrained further`);
+    default:
+      return assertNever(leaf.spec.constraint);
+  }
+}
+
+function maxNormOf(constraint: Constraint, leaf: LeafAt): UpdateTarget["maxNorm"] {
+  const { bound } = constraint;
+  if (bound.kind !== "maxNorm") return null;
+  if (leaf.spec.constraint !== "none") {
+    throw new GmcError("GM4011", `\`${leaf.path}\` is ${leaf.spec.constraint}: the norm of what is stored is not the norm of its value`);
+  }
+  const axis = bound.axis < 0 ? bound.axis + leaf.spec.shape.length : bound.axis;
+  // a constraint on a whole net speaks of its matrices; its biases have no such axis
+  if (axis >= leaf.spec.shape.length || leaf.spec.shape.length < 2) return null;
+  return { axis, limit: bound.limit };
+}
+
+function addStates(states: Map<string, AddedState>, spec: UpdateSpec, leaves: readonly LeafAt[]): void {
+  const shapes = new Map(leaves.map((l) => [l.path, l.spec.shape]));
+  const add = (state: AddedState): void => void (states.has(state.name) || states.set(state.name, state));
+  add({ name: spec.counter, dtype: "i32", shape: [], start: { kind: "zeros" } });
+  for (const target of spec.targets) {
+    const shape = shapes.get(target.weight);
+    if (shape === undefined) throw new InternalError(`no shape of ${target.weight}`);
+    for (const name of target.slots) add({ name, dtype: "f32", shape, start: { kind: "zeros" } });
+    if (target.ema !== null) add({ name: target.ema, dtype: "f32", shape, start: { kind: "copy", of: target.weight } });
+  }
+}
