@@ -24,11 +24,18 @@ export function padEvent(x: Tensor, low: Shape, high: Shape): Tensor {
 /** Joins along an event axis (negative); leading axes are broadcast, so z [k, B, Z] meets y [B, C]. */
 export function concatEvent(xs: readonly Tensor[], axis: number): Tensor {
   const rank = Math.max(...xs.map((x) => x.shape.length));
-  const padded = xs.map((x) => (x.shape.length === rank ? x : reshape(x, [...Array.from({ length: rank - x.shape.length }, () => 1), ...x.shape])));
+  const padded = xs.map((x) =>
+    x.shape.length === rank ? x : reshape(x, [...Array.from({ length: rank - x.shape.length }, () => 1), ...x.shape]),
+  );
   const at = rank + axis;
   const lead = Array.from({ length: rank }, (_, i) => Math.max(...padded.map((x) => x.shape[i] ?? 1)));
   return concat(
-    padded.map((x) => broadcastTo(x, lead.map((size, i) => (i === at ? (x.shape[i] ?? 1) : size)))),
+    padded.map((x) =>
+      broadcastTo(
+        x,
+        lead.map((size, i) => (i === at ? (x.shape[i] ?? 1) : size)),
+      ),
+    ),
     at,
   );
 }

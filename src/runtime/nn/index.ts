@@ -1,4 +1,45 @@
 /** Layers, initialisers and weights trees, under the names that generated code imports. */
+export {
+  concatElu,
+  concatRelu,
+  elu,
+  gatedTanh,
+  gelu,
+  glu,
+  hardTanh,
+  leakyRelu,
+  maxout,
+  mish,
+  selu,
+  silu,
+  softsign,
+} from "./activations.js";
+export {
+  conv1d,
+  conv2d,
+  convTranspose1d,
+  convTranspose2d,
+  unwindowedShape,
+  windowedShape,
+  type Conv,
+  type ConvSpecOptions,
+  type Extent,
+} from "./conv.js";
+export { dropout, type DropoutOptions } from "./dropout.js";
+export { embedding, type Embedding } from "./embedding.js";
+export { concatEvent, flatten, padEvent, reshapeEvent, transposeEvent } from "./events.js";
+export {
+  batchNorm,
+  groupNorm,
+  instanceNorm,
+  layerNorm,
+  type BatchNorm,
+  type BatchNormOptions,
+  type ChannelNorm,
+  type GroupNormOptions,
+  type NormOptions,
+} from "./normalise.js";
+export { avgPool, globalAvgPool, maxPool, upsample, type PoolOptions, type UpsampleOptions } from "./pool.js";
 export { dense, type Dense, type DenseOptions } from "./dense.js";
 export { evaluateInit, fansOf, init, type Init, type InitContext, type InitData } from "./init.js";
 export {

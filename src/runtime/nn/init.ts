@@ -3,10 +3,10 @@
  * `evaluateInit` computes the numbers on the host in float64 from (seed, leaf path) alone, so they are the same for every engine,
  * whatever the other leaves are. The caller rounds to float32 when it writes the state.
  */
+import { hostStream, sizeOf } from "../graph/index.js";
 import { GmcError, assertNever } from "../graph/errors.js";
 import { hostStream } from "../graph/random.js";
 import type { HostStream } from "../graph/random.js";
-import { sizeOf } from "../graph/shape.js";
 import type { Shape } from "../graph/types.js";
 
 export type Init =
@@ -53,7 +53,10 @@ export const init = {
   /** Saxe et al. 2014: the Q of a random normal matrix [prod(leading), last]. */
   orthogonal: (gain = 1): Init => ({ kind: "orthogonal", gain }),
   identity: (gain = 1): Init => ({ kind: "identity", gain }),
-  data: (variable: string | null = null): Init => ({ kind: "data", variable }),
+  /** Rows of the model's only data variable. */
+  data: { kind: "data", variable: null },
+  /** Rows of the data variable of that name. */
+  dataOf: (variable: string): Init => ({ kind: "data", variable }),
 } as const satisfies Record<string, Init | ((...args: never[]) => Init)>;
 
 export interface InitContext {

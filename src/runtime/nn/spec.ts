@@ -5,10 +5,9 @@
  * state name is its path, `decoder.dense1.kernel`. `materialize` turns a tree into tensors of the same form (`WeightsOf`), applying
  * constraints: the state holds an unconstrained value, the model sees the constrained one.
  */
-import { softmax, softplus, sigmoid, state } from "../graph/index.js";
+import { sigmoid, sizeOf, softmax, softplus, state } from "../graph/index.js";
 import type { Tensor } from "../graph/index.js";
 import { GmcError, InternalError, assertNever } from "../graph/errors.js";
-import { sizeOf } from "../graph/shape.js";
 import type { Shape } from "../graph/types.js";
 import { evaluateInit, init as initialisers } from "./init.js";
 import type { Init, InitContext } from "./init.js";

@@ -1,0 +1,53 @@
+/**
+ * Shape operations on the event axes of a tensor [...leading, ...event]: what leads (samples, batch) stays as it is. Axes are negative:
+ * they count from the end.
+ */
+import { broadcastTo, concat, pad, reshape, transpose } from "../graph/index.js";
+import type { Shape, Tensor } from "../graph/index.js";
+import { broadcastShapes, shapeError, showShape } from "../graph/shape.js";
+
+/** The last `eventRank` axes in another shape of as many entries. */
+export function reshapeEvent(x: Tensor, eventRank: number, shape: Shape): Tensor {
+  if (eventRank > x.shape.length) throw shapeError(`reshapeEvent: ${showShape(x.shape)} has no ${eventRank} event axes`);
+  return reshape(x, [...x.shape.slice(0, x.shape.length - eventRank), ...shape]);
+}
+
+/** The last `eventRank` axes as one. */
+export function flatten(x: Tensor, eventRank: number): Tensor {
+  return reshapeEvent(x, eventRank, [x.shape.slice(x.shape.length - eventRank).reduce((a, b) => a * b, 1)]);
+}
+
+/** The last axes in the order given, by negative numbers: `transposeEvent(x, [-1, -2])` swaps the last two. */
+export function transposeEvent(x: Tensor, order: readonly number[]): Tensor {
+  const leading = x.shape.length - order.length;
+  const axes = order.map((axis) => axis + x.shape.length);
+  if (leading < 0 || axes.some((axis) => axis < leading || axis >= x.shape.length)) {
+    throw shapeError(`transposeEvent: [${order.join(", ")}] does not name the last ${order.length} axes of ${showShape(x.shape)}`);
+  }
+  return transpose(x, [...Array.from({ length: leading }, (_, i) => i), ...axes]);
+}
+
+/** Joins along a negative axis; leading axes broadcast. All have the same event rank or are lifted to it by their leading axes. */
+export function concatEvent(xs: readonly Tensor[], axis: number): Tensor {
+  const rank = Math.max(...xs.map((x) => x.shape.length));
+  const shapes = xs.map((x) => [...new Array<number>(rank - x.shape.length).fill(1), ...x.shape]);
+  const common = broadcastShapes(
+    "concat",
+    shapes.map((shape) => shape.map((size, i) => (i === rank + axis ? 1 : size))),
+  );
+  return concat(
+    xs.map((x, i) =>
+      broadcastTo(
+        x,
+        common.map((size, at) => (at === rank + axis ? (shapes[i]?.[at] ?? 1) : size)),
+      ),
+    ),
+    rank + axis,
+  );
+}
+
+/** Zeros before and after each of the last axes. */
+export function padEvent(x: Tensor, low: readonly number[], high: readonly number[]): Tensor {
+  const leading = new Array<number>(x.shape.length - low.length).fill(0);
+  return pad(x, [...leading, ...low], [...leading, ...high]);
+}
