@@ -38,8 +38,23 @@ export type DrawStep =
       readonly reason: string;
       readonly span: Span;
     }
-  | { readonly kind: "bind"; readonly variable: string; readonly density: string; readonly value: Expr; readonly at: ReadonlyMap<string, Expr>; readonly span: Span }
-  | { readonly kind: "distribution"; readonly local: Local; readonly dist: DistCall; readonly type: TensorType; readonly estimator: Estimator; readonly reason: string; readonly span: Span };
+  | {
+      readonly kind: "bind";
+      readonly variable: string;
+      readonly density: string;
+      readonly value: Expr;
+      readonly at: ReadonlyMap<string, Expr>;
+      readonly span: Span;
+    }
+  | {
+      readonly kind: "distribution";
+      readonly local: Local;
+      readonly dist: DistCall;
+      readonly type: TensorType;
+      readonly estimator: Estimator;
+      readonly reason: string;
+      readonly span: Span;
+    };
 
 /** The family of samples of `z[1..k]`. */
 export interface Plate {
@@ -56,7 +71,13 @@ export type Quantity =
   | { readonly kind: "apply"; readonly expr: Extract<Expr, { kind: "builtin" }>; readonly args: readonly Quantity[] }
   /** KL(q, p) between two distributions of one variable, in closed form; `fn` is the runtime's function. */
   | { readonly kind: "kl"; readonly fn: string; readonly q: Factor; readonly p: Factor; readonly span: Span }
-  | { readonly kind: "expect"; readonly plate: Plate | undefined; readonly steps: readonly DrawStep[]; readonly body: Quantity; readonly span: Span }
+  | {
+      readonly kind: "expect";
+      readonly plate: Plate | undefined;
+      readonly steps: readonly DrawStep[];
+      readonly body: Quantity;
+      readonly span: Span;
+    }
   /**
    * Exact treatment of a finite latent: log Σ exp, max or min over its states, or Σ exp(log weight) body for an expectation.
    */
@@ -72,7 +93,15 @@ export type Quantity =
     }
   /** log ∫ N(z; …) N(x; loc affine in z, scale free of z) dz, a low-rank Normal (Bishop 2006, eq. 2.115). */
   | { readonly kind: "gaussianMarginal"; readonly latent: Factor; readonly child: Factor; readonly span: Span }
-  | { readonly kind: "reduce"; readonly op: "sum" | "mean" | "max" | "min" | "logsumexp" | "logmeanexp"; readonly index: string; readonly plate: string; readonly count: Dim; readonly body: Quantity; readonly span: Span };
+  | {
+      readonly kind: "reduce";
+      readonly op: "sum" | "mean" | "max" | "min" | "logsumexp" | "logmeanexp";
+      readonly index: string;
+      readonly plate: string;
+      readonly count: Dim;
+      readonly body: Quantity;
+      readonly span: Span;
+    };
 
 /** What was derived for one latent, for `explain`. */
 export interface EstimatorNote {

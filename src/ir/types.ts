@@ -64,7 +64,8 @@ export interface ModelIr {
 export interface Variable {
   /** `x`, `h[2]` */
   readonly name: string;
-  readonly role: "data" | "latent";
+  /** `helper`: drawn in a density whose header does not name it. */
+  readonly role: "data" | "latent" | "helper";
   readonly domain: Domain;
   readonly doc: string | undefined;
   readonly span: Span;
@@ -161,6 +162,8 @@ export interface DistCall {
   readonly dist: string;
   /** Under the table's names: `loc`, `scale`; those given only. */
   readonly params: Readonly<Record<string, Expr>>;
+  /** Of a `Mixture`: the distribution that is mixed; its parameters have the components as their last axis. */
+  readonly of?: DistCall;
   readonly span: Span;
 }
 
@@ -171,6 +174,8 @@ export interface Objective {
   /** As written, for labels. */
   readonly text: string;
   readonly value: Expr;
+  /** Layers and file-level nets called in its body. */
+  readonly weights: readonly WeightNode[];
   readonly doc: string | undefined;
   readonly span: Span;
 }
@@ -225,7 +230,9 @@ export type SettingValue =
 export interface ConstraintIr {
   /** Weight path. */
   readonly over: string;
-  readonly bound: { readonly kind: "in"; readonly low: number; readonly high: number } | { readonly kind: "maxNorm"; readonly axis: number; readonly limit: number };
+  readonly bound:
+    | { readonly kind: "in"; readonly low: number; readonly high: number }
+    | { readonly kind: "maxNorm"; readonly axis: number; readonly limit: number };
   readonly span: Span;
 }
 
@@ -235,7 +242,12 @@ export interface Evaluation {
   readonly value:
     | { readonly kind: "objective"; readonly expr: Expr; readonly objective: string | undefined }
     /** A named evaluator of the library: `active_units(q)`; arguments are densities, variables or numbers. */
-    | { readonly kind: "evaluator"; readonly evaluator: string; readonly densities: readonly string[]; readonly options: Readonly<Record<string, number>> };
+    | {
+        readonly kind: "evaluator";
+        readonly evaluator: string;
+        readonly densities: readonly string[];
+        readonly options: Readonly<Record<string, number>>;
+      };
   readonly span: Span;
 }
 
@@ -280,7 +292,12 @@ export interface ScheduleExpr extends ExprBase {
 export interface LocalExpr extends ExprBase {
   readonly kind: "local";
   readonly local: Local;
+  /** Of a name that `E` binds to a family of draws, as of a variable. */
+  readonly sample?: SampleIndex | undefined;
 }
+/** Which of the samples of `z[1..k]`: the index of an enclosing sum over them, or a position counted from 1. */
+export type SampleIndex = { readonly kind: "index"; readonly index: string } | { readonly kind: "at"; readonly position: number };
+
 /**
  * A variable of the model. In a density body, the value drawn; in an objective, the data, or what an enclosing `E` binds.
  * `sample` is the index binder of `z[i]`: i of `sum[i in 1..k]`, or a literal position.
@@ -288,7 +305,7 @@ export interface LocalExpr extends ExprBase {
 export interface VariableExpr extends ExprBase {
   readonly kind: "variable";
   readonly variable: string;
-  readonly sample: { readonly kind: "index"; readonly index: string } | { readonly kind: "at"; readonly position: number } | undefined;
+  readonly sample: SampleIndex | undefined;
 }
 export interface ParamExpr extends ExprBase {
   readonly kind: "param";

@@ -59,7 +59,9 @@ export interface UpdateDefinition<S extends WeightSpecs = WeightSpecs, D extends
 export interface Constraint {
   /** Path into `weights`. */
   readonly over: string;
-  readonly bound: { readonly kind: "in"; readonly low: number; readonly high: number } | { readonly kind: "maxNorm"; readonly axis: number; readonly limit: number };
+  readonly bound:
+    | { readonly kind: "in"; readonly low: number; readonly high: number }
+    | { readonly kind: "maxNorm"; readonly axis: number; readonly limit: number };
 }
 
 export interface PhaseDefinition<S extends WeightSpecs = WeightSpecs, D extends string = string, T extends string = string> {
@@ -78,7 +80,8 @@ export interface PhaseDefinition<S extends WeightSpecs = WeightSpecs, D extends 
 }
 
 /** One line of `evaluate { … }`. */
-export type MetricDefinition<S extends WeightSpecs = WeightSpecs, D extends string = string, T extends string = string> = RowMetric<S, D, T> | ActiveUnitsMetric<S, D, T>;
+export type MetricDefinition<S extends WeightSpecs = WeightSpecs, D extends string = string, T extends string = string> =
+  RowMetric<S, D, T> | ActiveUnitsMetric<S, D, T>;
 
 interface MetricBase {
   /** As written: `-IWAE(p, q, k = 200)`. Part of the protocol. */
@@ -104,7 +107,11 @@ export interface RowMetric<S extends WeightSpecs = WeightSpecs, D extends string
 }
 
 /** Number of latent units with Var_data(E_q[z | x]) > threshold (Burda et al. 2016). */
-export interface ActiveUnitsMetric<S extends WeightSpecs = WeightSpecs, D extends string = string, T extends string = string> extends MetricBase {
+export interface ActiveUnitsMetric<
+  S extends WeightSpecs = WeightSpecs,
+  D extends string = string,
+  T extends string = string,
+> extends MetricBase {
   readonly kind: "activeUnits";
   readonly threshold: number;
   /** Posterior means by latent: [B, ...event]. */
@@ -150,7 +157,9 @@ export interface ModelDefinition<S extends WeightSpecs = WeightSpecs, D extends 
  * Types the definition by its weights, data names and schedule names, and erases them: whoever runs a model knows it by name only.
  * A generated file ends with it.
  */
-export function defineModel<S extends WeightSpecs, D extends string = string, T extends string = string>(definition: ModelDefinition<S, D, T>): ModelDefinition {
+export function defineModel<S extends WeightSpecs, D extends string = string, T extends string = string>(
+  definition: ModelDefinition<S, D, T>,
+): ModelDefinition {
   return definition as unknown as ModelDefinition;
 }
 
@@ -161,7 +170,9 @@ export function required(given: Readonly<Record<string, Tensor>>, name: string):
   return value;
 }
 
-const variable = (domain: DomainName) => (shape: Shape = []): VariableSpec => ({ domain, shape });
+const variable =
+  (domain: DomainName) =>
+  (shape: Shape = []): VariableSpec => ({ domain, shape });
 export const real = variable("real");
 export const positive = variable("positive");
 export const unit = variable("unit");

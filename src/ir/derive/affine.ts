@@ -29,9 +29,26 @@ const LINEAR = new Set([
   "cumsum",
   "take",
 ]);
-const LINEAR_LAYERS = new Set(["dense", "conv", "conv2d", "conv1d", "convTranspose", "convTranspose2d", "convTranspose1d", "avgPool", "globalAvgPool", "upsample", "flatten"]);
+const LINEAR_LAYERS = new Set([
+  "dense",
+  "conv",
+  "conv2d",
+  "conv1d",
+  "convTranspose",
+  "convTranspose2d",
+  "convTranspose1d",
+  "avgPool",
+  "globalAvgPool",
+  "upsample",
+  "flatten",
+]);
 
-export function dependenceOn(context: DeriveContext, expr: Expr, variable: string, locals: ReadonlyMap<string, Dependence> = new Map()): Dependence {
+export function dependenceOn(
+  context: DeriveContext,
+  expr: Expr,
+  variable: string,
+  locals: ReadonlyMap<string, Dependence> = new Map(),
+): Dependence {
   const of = (e: Expr): Dependence => dependenceOn(context, e, variable, locals);
   switch (expr.kind) {
     case "number":
@@ -60,13 +77,18 @@ export function dependenceOn(context: DeriveContext, expr: Expr, variable: strin
       const parts = expr.args.map(of);
       const all = joined(parts);
       if (all.kind !== "affine" || LINEAR.has(expr.fn)) return all;
-      if (expr.fn === "mul" || expr.fn === "matmul") return parts.filter((p) => p.kind === "affine").length === 1 ? AFFINE : other(`\`${expr.fn}\` of two values that both depend on it`);
+      if (expr.fn === "mul" || expr.fn === "matmul")
+        return parts.filter((p) => p.kind === "affine").length === 1
+          ? AFFINE
+          : other(`\`${expr.fn}\` of two values that both depend on it`);
       if (expr.fn === "div") return parts[1]?.kind === "none" ? AFFINE : other("a division by a value that depends on it");
       return other(`\`${expr.fn}\` is not linear`);
     }
     case "layer": {
       const all = joined(expr.args.map(of));
-      return all.kind !== "affine" || LINEAR_LAYERS.has(expr.instance.layer) ? all : other(`the layer \`${expr.instance.layer}\` is not linear`);
+      return all.kind !== "affine" || LINEAR_LAYERS.has(expr.instance.layer)
+        ? all
+        : other(`the layer \`${expr.instance.layer}\` is not linear`);
     }
     case "netCall": {
       const net = netOf(context, expr.net);

@@ -74,7 +74,16 @@ export function childrenOf(expr: Expr): readonly Expr[] {
     case "logDensity":
       return [...expr.head, ...expr.given].map((s) => s.value);
     case "expectation":
-      return [...expr.draws.flatMap((d) => (d.source.kind === "density" ? d.source.given.map((s) => s.value) : d.source.kind === "distribution" ? Object.values(d.source.dist.params) : [])), expr.body];
+      return [
+        ...expr.draws.flatMap((d) =>
+          d.source.kind === "density"
+            ? d.source.given.map((s) => s.value)
+            : d.source.kind === "distribution"
+              ? Object.values(d.source.dist.params)
+              : [],
+        ),
+        expr.body,
+      ];
     case "reduce":
     case "optimum":
       return [expr.body];

@@ -4,7 +4,7 @@
  */
 import { report } from "../../base/report.js";
 import { didYouMean } from "../../base/suggest.js";
-import { distribution } from "../distributions.js";
+import { distributions } from "../distributions.js";
 import type { DrawStep, Estimator, EstimatorNote, Factor } from "../quantity.js";
 import { finiteStates } from "../states.js";
 import type { DistCall, EstimatorChoice, Expr, Local, ObjectiveDraw, TensorType } from "../types.js";
@@ -18,15 +18,39 @@ interface Request {
 }
 
 /** Estimators of the language; those that this version derives are `reparam` and `enumerate`. */
-const ESTIMATORS = ["reparam", "enumerate", "score", "vimco", "concrete", "straight_through", "dreg", "stl", "rebar", "relax", "arm", "disarm"] as const;
+const ESTIMATORS = [
+  "reparam",
+  "enumerate",
+  "score",
+  "vimco",
+  "concrete",
+  "straight_through",
+  "dreg",
+  "stl",
+  "rebar",
+  "relax",
+  "arm",
+  "disarm",
+] as const;
 
 /** Steps of one draw, in order; undefined after an error has been reported. */
-export function planDraw(context: DeriveContext, draw: ObjectiveDraw, request: Request, notes: EstimatorNote[]): readonly DrawStep[] | undefined {
+export function planDraw(
+  context: DeriveContext,
+  draw: ObjectiveDraw,
+  request: Request,
+  notes: EstimatorNote[],
+): readonly DrawStep[] | undefined {
   switch (draw.source.kind) {
     case "data":
-      report(context.diagnostics, "GM3509", draw.span, { construct: "`E[… ~ data]` inside an objective" }, {
-        help: ["objectives are averaged over data by `train` already: use the data variable itself"],
-      });
+      report(
+        context.diagnostics,
+        "GM3509",
+        draw.span,
+        { construct: "`E[… ~ data]` inside an objective" },
+        {
+          help: ["objectives are averaged over data by `train` already: use the data variable itself"],
+        },
+      );
       return undefined;
     case "distribution": {
       const [target] = draw.names;
@@ -35,7 +59,17 @@ export function planDraw(context: DeriveContext, draw: ObjectiveDraw, request: R
         return undefined;
       }
       const { dist } = draw.source;
-      return [{ kind: "distribution", local: target.local, dist, type: target.local.type, estimator: "none", reason: "its parameters are not trained", span: draw.span }];
+      return [
+        {
+          kind: "distribution",
+          local: target.local,
+          dist,
+          type: target.local.type,
+          estimator: "none",
+          reason: "its parameters are not trained",
+          span: draw.span,
+        },
+      ];
     }
     case "density":
       return planDensity(context, draw, draw.source, request, notes);
@@ -51,7 +85,13 @@ function planDensity(
 ): readonly DrawStep[] | undefined {
   const index = densityOf(context, source.density);
   if (index.energies.length > 0) {
-    report(context.diagnostics, "GM3507", draw.span, { quantity: `samples of ${source.density}` }, { labels: index.energies.map((e) => ({ span: e.span, text: "the energy" })) });
+    report(
+      context.diagnostics,
+      "GM3507",
+      draw.span,
+      { quantity: `samples of ${source.density}` },
+      { labels: index.energies.map((e) => ({ span: e.span, text: "the energy" })) },
+    );
     return undefined;
   }
   const at = new Map(source.given.map((s): [string, Expr] => [s.variable, s.value]));
@@ -67,10 +107,14 @@ function planDensity(
   for (const [variable, definition] of index.definitions) {
     if (!needed.has(variable)) continue;
     const type = typeOf(context, variable);
-    if (!named.has(variable) && type) locals.set(variable, { id: `${source.density}.${variable}`, name: variable, type, span: definition.span });
+    if (!named.has(variable) && type)
+      locals.set(variable, { id: `${source.density}.${variable}`, name: variable, type, span: definition.span });
     const local = locals.get(variable);
     if (local) at.set(variable, { kind: "local", local, type: local.type, span: draw.span });
-    const weights = new Set([...weightsIn(context, definitionInputs(definition)), ...[...parentsOf(context, definition)].flatMap((p) => [...(upstream.get(p) ?? [])])]);
+    const weights = new Set([
+      ...weightsIn(context, definitionInputs(definition)),
+      ...[...parentsOf(context, definition)].flatMap((p) => [...(upstream.get(p) ?? [])]),
+    ]);
     upstream.set(variable, weights);
     if (definition.kind === "define") {
       steps.push({ kind: "bind", variable, density: source.density, value: definition.value, at, span: definition.span });
@@ -80,7 +124,12 @@ function planDensity(
     const moved = request.over !== undefined && [...weights].some((w) => underPaths(w, request.over ?? []));
     const choice = chooseEstimator(context, draw, variable, definition.dist, moved, request);
     if (!choice) return undefined;
-    notes.push({ variable, density: source.density, estimator: choice.estimator === "none" ? "sampled" : choice.estimator, reason: choice.reason });
+    notes.push({
+      variable,
+      density: source.density,
+      estimator: choice.estimator === "none" ? "sampled" : choice.estimator,
+      reason: choice.reason,
+    });
     steps.push({ kind: "factor", factor, local, estimator: choice.estimator, reason: choice.reason, span: draw.span });
   }
   return steps;
@@ -94,7 +143,7 @@ function chooseEstimator(
   moved: boolean,
   request: Request,
 ): { readonly estimator: Estimator; readonly reason: string } | undefined {
-  const info = distribution(dist.dist);
+  const info = distributions.get(dist.dist);
   const model = context.model.variables.get(variable);
   const states = model && finiteStates(model.domain);
   const enumerable = info?.discrete === true && states !== undefined && states.size <= MAX_STATES && draw.samples === undefined;
@@ -103,7 +152,13 @@ function chooseEstimator(
     const { name, span } = asked;
     if (!(ESTIMATORS as readonly string[]).includes(name)) {
       const guess = didYouMean(name, ESTIMATORS);
-      report(context.diagnostics, "GM3505", span, { estimator: name }, { help: guess ? [`did you mean \`${guess}\`?`] : [`estimators are ${ESTIMATORS.map((e) => `\`${e}\``).join(", ")}`] });
+      report(
+        context.diagnostics,
+        "GM3505",
+        span,
+        { estimator: name },
+        { help: guess ? [`did you mean \`${guess}\`?`] : [`estimators are ${ESTIMATORS.map((e) => `\`${e}\``).join(", ")}`] },
+      );
       return undefined;
     }
     if (name === "reparam" && info?.reparameterised) return { estimator: "reparam", reason: "asked for" };
@@ -117,33 +172,67 @@ function chooseEstimator(
             : draw.samples
               ? "a family of samples is drawn; an exact sum needs none"
               : "it is not finite";
-      report(context.diagnostics, "GM3504", span, { estimator: name, variable, dist: dist.dist }, { label: "asked for here", labels: [{ span: dist.span, text: why }], help: legalHelp(info?.reparameterised === true, enumerable) });
+      report(
+        context.diagnostics,
+        "GM3504",
+        span,
+        { estimator: name, variable, dist: dist.dist },
+        { label: "asked for here", labels: [{ span: dist.span, text: why }], help: legalHelp(info?.reparameterised === true, enumerable) },
+      );
       return undefined;
     }
-    report(context.diagnostics, "GM3509", span, { construct: `the estimator \`${name}\`` }, { help: legalHelp(info?.reparameterised === true, enumerable) });
+    report(
+      context.diagnostics,
+      "GM3509",
+      span,
+      { construct: `the estimator \`${name}\`` },
+      { help: legalHelp(info?.reparameterised === true, enumerable) },
+    );
     return undefined;
   }
-  if (!moved) return { estimator: "none", reason: request.over === undefined ? "an evaluation takes no gradient" : "no trained weight acts through it" };
+  if (!moved)
+    return {
+      estimator: "none",
+      reason: request.over === undefined ? "an evaluation takes no gradient" : "no trained weight acts through it",
+    };
   if (enumerable && states) return { estimator: "enumerate", reason: `exact: its ${states.size} states are summed` };
-  if (info?.reparameterised) return { estimator: "reparam", reason: `a sample of ${dist.dist} is a differentiable function of its parameters` };
-  const count = states ? `: it has ${Number.isFinite(states.size) ? states.size : "too many"} states` : model?.domain.name === "binary" ? `: it has 2^${model.domain.shape.reduce((n, d) => n * d.size, 1)} states` : "";
-  report(context.diagnostics, "GM3503", draw.span, { variable, dist: dist.dist, states: count }, {
-    label: "drawn here",
-    labels: [{ span: dist.span, text: "not reparameterised" }],
-    help: [
-      `train by wake-sleep: \`maximize E[…](log p(…)) over p\` and \`maximize E[… ~ p(…)](log q(…)) over q\` need no gradient through \`${variable}\``,
-      `or make the latent finite with at most ${MAX_STATES} states, or one with a reparameterised distribution such as Normal or Logistic`,
-    ],
-  });
+  if (info?.reparameterised)
+    return { estimator: "reparam", reason: `a sample of ${dist.dist} is a differentiable function of its parameters` };
+  const count = states
+    ? `: it has ${Number.isFinite(states.size) ? states.size : "too many"} states`
+    : model?.domain.name === "binary"
+      ? `: it has 2^${model.domain.shape.reduce((n, d) => n * d.size, 1)} states`
+      : "";
+  report(
+    context.diagnostics,
+    "GM3503",
+    draw.span,
+    { variable, dist: dist.dist, states: count },
+    {
+      label: "drawn here",
+      labels: [{ span: dist.span, text: "not reparameterised" }],
+      help: [
+        `train by wake-sleep: \`maximize E[…](log p(…)) over p\` and \`maximize E[… ~ p(…)](log q(…)) over q\` need no gradient through \`${variable}\``,
+        `or make the latent finite with at most ${MAX_STATES} states, or one with a reparameterised distribution such as Normal or Logistic`,
+      ],
+    },
+  );
   return undefined;
 }
 
 function legalHelp(reparam: boolean, enumerable: boolean): readonly string[] {
   const legal = [...(reparam ? ["`reparam`"] : []), ...(enumerable ? ["`enumerate`"] : [])];
-  return [legal.length > 0 ? `legal here: ${legal.join(", ")}; without \`by\` gmc chooses one and \`gmc explain\` says which` : "no estimator that this version derives fits this latent"];
+  return [
+    legal.length > 0
+      ? `legal here: ${legal.join(", ")}; without \`by\` gmc chooses one and \`gmc explain\` says which`
+      : "no estimator that this version derives fits this latent",
+  ];
 }
 
-function askedFor(by: readonly EstimatorChoice[], variable: string): { readonly name: string; readonly span: EstimatorChoice["span"] } | undefined {
+function askedFor(
+  by: readonly EstimatorChoice[],
+  variable: string,
+): { readonly name: string; readonly span: EstimatorChoice["span"] } | undefined {
   const choice = by.find((c) => c.variable === variable) ?? by.find((c) => c.variable === undefined);
   return choice?.estimators[0];
 }

@@ -5,21 +5,54 @@
  * that is drawn with or after z: then E over z given what came before is the KL (law of total expectation).
  */
 import type { EstimatorNote, Factor, Quantity, Term } from "../quantity.js";
-import { closedFormKl } from "../distributions.js";
 import type { Expr } from "../types.js";
 import { type DeriveContext, densityOf, parentsOf } from "./context.js";
+
+/** Families whose KL to a member of the same family is in the runtime (`klNormal`, …); a test holds the list against it. */
+export const CLOSED_FORM_KL: ReadonlySet<string> = new Set([
+  "Normal",
+  "Bernoulli",
+  "Categorical",
+  "OneHotCategorical",
+  "Laplace",
+  "Gamma",
+  "Beta",
+  "Dirichlet",
+  "Exponential",
+  "MultivariateNormal",
+]);
+
+/** The runtime's function for KL(q, p), if it has one. */
+export function closedFormKl(q: string, p: string): string | undefined {
+  return q === p && CLOSED_FORM_KL.has(q) ? `kl${q}` : undefined;
+}
 
 type Averaged = Extract<Quantity, { kind: "expect" | "enumerate" }>;
 
 export function closeKl(context: DeriveContext, node: Averaged, notes: EstimatorNote[]): Quantity {
   if (node.kind === "expect" && node.plate) return node;
-  const drawn: readonly Factor[] = node.kind === "expect" ? node.steps.flatMap((s) => (s.kind === "factor" && !s.local ? [s.factor] : [])) : node.weight ? [node.weight] : [];
+  const drawn: readonly Factor[] =
+    node.kind === "expect"
+      ? node.steps.flatMap((s) => (s.kind === "factor" && !s.local ? [s.factor] : []))
+      : node.weight
+        ? [node.weight]
+        : [];
   let terms: readonly Term[] = node.body.kind === "sum" ? node.body.terms : [{ scale: 1, factors: [], quantity: node.body }];
   const closed: Term[] = [];
   drawn.forEach((q, position) => {
     const later = new Set(drawn.slice(position).map((f) => f.variable));
-    const own = terms.find((t) => t.quantity.kind === "factor" && t.quantity.density === q.density && t.quantity.variable === q.variable && standsForItself(t.quantity));
-    const other = own && terms.find((t) => t !== own && t.scale === -own.scale && sameFactors(t.factors, own.factors) && isPrior(context, t.quantity, q, later));
+    const own = terms.find(
+      (t) =>
+        t.quantity.kind === "factor" &&
+        t.quantity.density === q.density &&
+        t.quantity.variable === q.variable &&
+        standsForItself(t.quantity),
+    );
+    const other =
+      own &&
+      terms.find(
+        (t) => t !== own && t.scale === -own.scale && sameFactors(t.factors, own.factors) && isPrior(context, t.quantity, q, later),
+      );
     if (!own || !other || other.quantity.kind !== "factor") return;
     const fn = closedFormKl(q.dist.dist, other.quantity.dist.dist);
     if (fn === undefined) return;
@@ -27,13 +60,27 @@ export function closeKl(context: DeriveContext, node: Averaged, notes: Estimator
     // In the place of the prior's term, so that the code reads in the order of the body.
     terms = terms.flatMap((t) => (t === own ? [] : t === other ? [term] : [t]));
     closed.push(term);
-    notes.push({ variable: q.variable, density: q.density, estimator: "closed-form KL", reason: `KL between ${q.dist.dist} and ${other.quantity.dist.dist}, a plain term of the objective` });
+    notes.push({
+      variable: q.variable,
+      density: q.density,
+      estimator: "closed-form KL",
+      reason: `KL between ${q.dist.dist} and ${other.quantity.dist.dist}, a plain term of the objective`,
+    });
   });
   if (closed.length === 0) return node;
   if (node.kind === "expect") return { ...node, body: { kind: "sum", terms, span: node.span } };
   // A KL does not depend on the state that is summed over: it stands outside the sum.
   const rest = terms.filter((t) => !closed.includes(t));
-  return { kind: "sum", terms: [...(rest.length > 0 ? [{ scale: 1, factors: [], quantity: { ...node, body: { kind: "sum" as const, terms: rest, span: node.span } } }] : []), ...closed], span: node.span };
+  return {
+    kind: "sum",
+    terms: [
+      ...(rest.length > 0
+        ? [{ scale: 1, factors: [], quantity: { ...node, body: { kind: "sum" as const, terms: rest, span: node.span } } }]
+        : []),
+      ...closed,
+    ],
+    span: node.span,
+  };
 }
 
 /** The factor is evaluated at the drawn variable itself, not at `z = e`. */
@@ -43,7 +90,8 @@ function standsForItself(factor: Factor): boolean {
 }
 
 function isPrior(context: DeriveContext, quantity: Quantity, q: Factor, later: ReadonlySet<string>): boolean {
-  if (quantity.kind !== "factor" || quantity.variable !== q.variable || quantity.density === q.density || !standsForItself(quantity)) return false;
+  if (quantity.kind !== "factor" || quantity.variable !== q.variable || quantity.density === q.density || !standsForItself(quantity))
+    return false;
   const definition = densityOf(context, quantity.density).definitions.get(quantity.variable);
   if (!definition) return false;
   return [...parentsOf(context, definition)].every((parent) => {
@@ -59,5 +107,7 @@ function sameFactors(a: readonly Expr[], b: readonly Expr[]): boolean {
 
 /** Structure of an expression without its places. */
 export function fingerprint(expr: Expr): string {
-  return JSON.stringify(expr, (key, value: unknown) => (key === "span" || key === "text" ? undefined : value instanceof Map ? [...value] : value));
+  return JSON.stringify(expr, (key, value: unknown) =>
+    key === "span" || key === "text" ? undefined : value instanceof Map ? [...value] : value,
+  );
 }

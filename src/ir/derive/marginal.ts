@@ -8,7 +8,6 @@
 import type { Span } from "../../base/source.js";
 import { report } from "../../base/report.js";
 import { finiteStates } from "../states.js";
-import { distribution } from "../distributions.js";
 import type { Factor, Quantity, Term } from "../quantity.js";
 import type { Expr, LogDensityExpr, Slot, Variable } from "../types.js";
 import { dependenceOn } from "./affine.js";
@@ -27,7 +26,13 @@ export function deriveLogDensity(context: DeriveContext, expr: LogDensityExpr): 
   const index = densityOf(context, expr.density);
   const text = logDensityText(expr);
   if (index.energies.length > 0) {
-    report(context.diagnostics, "GM3507", expr.span, { quantity: text }, { labels: index.energies.map((e) => ({ span: e.span, text: "the energy" })) });
+    report(
+      context.diagnostics,
+      "GM3507",
+      expr.span,
+      { quantity: text },
+      { labels: index.energies.map((e) => ({ span: e.span, text: "the energy" })) },
+    );
     return undefined;
   }
   const conditions = new Set(index.density.given);
@@ -50,7 +55,9 @@ export function deriveLogDensity(context: DeriveContext, expr: LogDensityExpr): 
     }
   }
   const only = terms[0];
-  return terms.length === 1 && only && only.scale === 1 && only.factors.length === 0 ? only.quantity : { kind: "sum", terms, span: expr.span };
+  return terms.length === 1 && only && only.scale === 1 && only.factors.length === 0
+    ? only.quantity
+    : { kind: "sum", terms, span: expr.span };
 }
 
 /** `log p(x | z)` as the user would write it, values of renamed slots left out. */
@@ -75,7 +82,12 @@ function groupsOf(context: DeriveContext, index: DensityIndex, wanted: readonly 
   };
   for (const name of wanted) add(name);
   const variables = [...index.definitions.keys()].filter((v) => needed.has(v));
-  return regroup(context, index, variables, variables.filter((v) => !known.has(v)));
+  return regroup(
+    context,
+    index,
+    variables,
+    variables.filter((v) => !known.has(v)),
+  );
 }
 
 function regroup(context: DeriveContext, index: DensityIndex, variables: readonly string[], hidden: readonly string[]): readonly Group[] {
@@ -89,7 +101,10 @@ function regroup(context: DeriveContext, index: DensityIndex, variables: readonl
   for (const v of variables) {
     const mine = new Set(touched(v));
     const joined = groups.filter((g) => [...mine].some((h) => g.hidden.has(h)));
-    const merged = { variables: [...joined.flatMap((g) => g.variables), v], hidden: new Set([...joined.flatMap((g) => [...g.hidden]), ...mine]) };
+    const merged = {
+      variables: [...joined.flatMap((g) => g.variables), v],
+      hidden: new Set([...joined.flatMap((g) => [...g.hidden]), ...mine]),
+    };
     for (const g of joined) groups.splice(groups.indexOf(g), 1);
     groups.push(merged);
   }
@@ -97,7 +112,9 @@ function regroup(context: DeriveContext, index: DensityIndex, variables: readonl
     const set = new Set(names);
     return [...index.definitions.keys()].filter((v) => set.has(v));
   };
-  return groups.map((g) => ({ variables: order(g.variables), hidden: order(g.hidden) })).sort((a, b) => variables.indexOf(a.variables[0] ?? "") - variables.indexOf(b.variables[0] ?? ""));
+  return groups
+    .map((g) => ({ variables: order(g.variables), hidden: order(g.hidden) }))
+    .sort((a, b) => variables.indexOf(a.variables[0] ?? "") - variables.indexOf(b.variables[0] ?? ""));
 }
 
 interface Asked {
@@ -138,7 +155,16 @@ function solve(
     }
     const only = terms[0];
     const body: Quantity = terms.length === 1 && only ? only.quantity : { kind: "sum", terms, span: asked.span };
-    return { kind: "enumerate", op: "logsumexp", variable: name, states, weight: undefined, body, reason: `summed over its ${states.size} states`, span: asked.span };
+    return {
+      kind: "enumerate",
+      op: "logsumexp",
+      variable: name,
+      states,
+      weight: undefined,
+      body,
+      reason: `summed over its ${states.size} states`,
+      span: asked.span,
+    };
   }
   return solveNormal(context, index, variables, hidden, at, asked);
 }
@@ -169,22 +195,34 @@ function solveNormal(
     if (reason !== undefined) why.push(reason);
   }
   const inTheWay = hidden.map((h) => variableText(context.model.variables.get(h), h)).join(", ");
-  report(context.diagnostics, "GM3501", asked.span, { quantity: asked.text, hidden: inTheWay }, {
-    label: "asked for here",
-    labels: hidden.flatMap((h) => {
-      const definition = index.definitions.get(h);
-      return definition ? [{ span: definition.span, text: `\`${h}\` is drawn here` }] : [];
-    }),
-    notes: why,
-    help: [
-      "bound it from below with a density over the latents: `maximize ELBO(p, q)` or `IWAE(p, q, k = 50)`",
-      `exact forms exist where finite latents have at most ${MAX_STATES} states together, or a Normal latent enters one Normal's location linearly`,
-    ],
-  });
+  report(
+    context.diagnostics,
+    "GM3501",
+    asked.span,
+    { quantity: asked.text, hidden: inTheWay },
+    {
+      label: "asked for here",
+      labels: hidden.flatMap((h) => {
+        const definition = index.definitions.get(h);
+        return definition ? [{ span: definition.span, text: `\`${h}\` is drawn here` }] : [];
+      }),
+      notes: why,
+      help: [
+        "bound it from below with a density over the latents: `maximize ELBO(p, q)` or `IWAE(p, q, k = 50)`",
+        `exact forms exist where finite latents have at most ${MAX_STATES} states together, or a Normal latent enters one Normal's location linearly`,
+      ],
+    },
+  );
   return undefined;
 }
 
-function whyNotNormal(context: DeriveContext, name: string, latent: Definition | undefined, children: readonly string[], child: Definition | undefined): string | undefined {
+function whyNotNormal(
+  context: DeriveContext,
+  name: string,
+  latent: Definition | undefined,
+  children: readonly string[],
+  child: Definition | undefined,
+): string | undefined {
   if (latent?.kind !== "draw" || latent.dist.dist !== "Normal") return `\`${name}\` is not drawn from a Normal`;
   if (context.model.variables.get(name)?.domain.shape.length !== 1) return `\`${name}\` is not a vector`;
   if (children.length !== 1) return `\`${name}\` has ${children.length} children: ${children.map((c) => `\`${c}\``).join(", ")}`;
@@ -197,15 +235,30 @@ function whyNotNormal(context: DeriveContext, name: string, latent: Definition |
   return undefined;
 }
 
-function factorOf(context: DeriveContext, index: DensityIndex, variable: string, at: ReadonlyMap<string, Expr>, asked: Asked): Factor | undefined {
+function factorOf(
+  context: DeriveContext,
+  index: DensityIndex,
+  variable: string,
+  at: ReadonlyMap<string, Expr>,
+  asked: Asked,
+): Factor | undefined {
   const definition = index.definitions.get(variable);
-  if (definition?.kind === "draw") return { kind: "factor", density: index.density.name, variable, dist: definition.dist, at, span: definition.span };
+  if (definition?.kind === "draw")
+    return { kind: "factor", density: index.density.name, variable, dist: definition.dist, at, span: definition.span };
   if (definition?.kind === "define") {
     const names = [...variablesIn(context, definitionInputs(definition))].join(", ");
-    report(context.diagnostics, "GM3506", asked.span, { quantity: asked.text, variable, net: names === "" ? "a constant" : `a function of ${names}` }, {
-      labels: [{ span: definition.span, text: `\`${variable}\` is defined here, not drawn` }],
-      help: [`draw it: \`${variable} ~ Normal(…)\`, or compare samples instead of likelihoods (a minimax objective, a moment-matching one)`],
-    });
+    report(
+      context.diagnostics,
+      "GM3506",
+      asked.span,
+      { quantity: asked.text, variable, net: names === "" ? "a constant" : `a function of ${names}` },
+      {
+        labels: [{ span: definition.span, text: `\`${variable}\` is defined here, not drawn` }],
+        help: [
+          `draw it: \`${variable} ~ Normal(…)\`, or compare samples instead of likelihoods (a minimax objective, a moment-matching one)`,
+        ],
+      },
+    );
     return undefined;
   }
   report(context.diagnostics, "GM3509", asked.span, { construct: `the conditional of \`${variable}\`` });
@@ -217,9 +270,4 @@ export function variableText(variable: Variable | undefined, name: string): stri
   const { domain } = variable;
   const shape = domain.shape.length === 0 ? "" : `[${domain.shape.map((d) => d.text).join(", ")}]`;
   return `\`${name} : ${domain.name}${domain.classes ? `[${domain.classes.text}]` : ""}${shape}\``;
-}
-
-/** Whether a distribution's samples carry gradients, for messages and estimators. */
-export function isReparameterised(dist: string): boolean {
-  return distribution(dist)?.reparameterised ?? false;
 }

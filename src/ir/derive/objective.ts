@@ -90,10 +90,19 @@ function deriveBuiltin(state: State, expr: Extract<Expr, { kind: "builtin" }>): 
     const q = derive(state, arg);
     if (!q) return undefined;
     if (containsSampledExpectation(q) && expr.fn !== "stop" && expr.fn !== "stopGradient") {
-      report(context.diagnostics, "GM3502", expr.span, { fn: expr.fn }, {
-        labels: [{ span: arg.span, text: "estimated by samples" }],
-        help: expr.fn === "log" ? ["draw a family of samples and put the average inside: `E[z[1..k] ~ q(z | x)](logmeanexp[i in 1..k](…))`"] : ["bring the function inside the expectation, or draw a family of samples and average inside it"],
-      });
+      report(
+        context.diagnostics,
+        "GM3502",
+        expr.span,
+        { fn: expr.fn },
+        {
+          labels: [{ span: arg.span, text: "estimated by samples" }],
+          help:
+            expr.fn === "log"
+              ? ["draw a family of samples and put the average inside: `E[z[1..k] ~ q(z | x)](logmeanexp[i in 1..k](…))`"]
+              : ["bring the function inside the expectation, or draw a family of samples and average inside it"],
+        },
+      );
       return undefined;
     }
     args.push(q);
@@ -108,7 +117,9 @@ function linearTerms(state: State, expr: Expr, scale: number, factors: readonly 
     if (inner) return inner;
     const quantity = derive(state, e);
     if (!quantity) return "failed";
-    return quantity.kind === "sum" ? quantity.terms.map((t) => ({ scale: t.scale * s, factors: [...f, ...t.factors], quantity: t.quantity })) : [{ scale: s, factors: f, quantity }];
+    return quantity.kind === "sum"
+      ? quantity.terms.map((t) => ({ scale: t.scale * s, factors: [...f, ...t.factors], quantity: t.quantity }))
+      : [{ scale: s, factors: f, quantity }];
   };
   if (expr.kind !== "builtin") return undefined;
   const [a, b] = expr.args;
@@ -128,7 +139,17 @@ function linearTerms(state: State, expr: Expr, scale: number, factors: readonly 
       const [plain, other] = !isProbabilistic(b) ? [b, a] : expr.fn === "mul" && !isProbabilistic(a) ? [a, b] : [undefined, undefined];
       if (!plain || !other) return undefined;
       if (plain.kind === "number") return part(other, expr.fn === "mul" ? scale * plain.value : scale / plain.value, factors);
-      const factor: Expr = expr.fn === "mul" ? plain : { kind: "builtin", fn: "div", args: [{ kind: "number", value: 1, text: undefined, type: plain.type, span: plain.span }, plain], options: {}, type: plain.type, span: plain.span };
+      const factor: Expr =
+        expr.fn === "mul"
+          ? plain
+          : {
+              kind: "builtin",
+              fn: "div",
+              args: [{ kind: "number", value: 1, text: undefined, type: plain.type, span: plain.span }, plain],
+              options: {},
+              type: plain.type,
+              span: plain.span,
+            };
       return part(other, scale, [...factors, factor]);
     }
     default:
@@ -154,7 +175,8 @@ function deriveExpectation(state: State, draws: readonly ObjectiveDraw[], body: 
   // Innermost draws last: enumerated latents wrap what follows them, sampled ones in a row share one node.
   let pending: DrawStep[] = [];
   const flush = (): void => {
-    if (pending.length > 0 && result) result = closeKl(state.context, { kind: "expect", plate, steps: pending, body: result, span: whole.span }, state.notes);
+    if (pending.length > 0 && result)
+      result = closeKl(state.context, { kind: "expect", plate, steps: pending, body: result, span: whole.span }, state.notes);
     pending = [];
   };
   for (const step of [...planned].reverse()) {
@@ -164,12 +186,35 @@ function deriveExpectation(state: State, draws: readonly ObjectiveDraw[], body: 
       const states = variable && finiteStates(variable.domain);
       if (!states || !result) throw new InternalError(`cannot enumerate ${step.factor.variable}`);
       if (plate) {
-        report(state.context.diagnostics, "GM3503", draw.span, { variable: step.factor.variable, dist: step.factor.dist.dist, states: ", since a family of samples is drawn and each would have to be summed over on its own" }, {
-          help: [`drop the family: with \`${step.factor.variable}\` summed over exactly, one \`E[…]\` is enough`],
-        });
+        report(
+          state.context.diagnostics,
+          "GM3503",
+          draw.span,
+          {
+            variable: step.factor.variable,
+            dist: step.factor.dist.dist,
+            states: ", since a family of samples is drawn and each would have to be summed over on its own",
+          },
+          {
+            help: [`drop the family: with \`${step.factor.variable}\` summed over exactly, one \`E[…]\` is enough`],
+          },
+        );
         return undefined;
       }
-      result = closeKl(state.context, { kind: "enumerate", op: "expect", variable: step.factor.variable, states, weight: step.factor, body: result, reason: step.reason, span: whole.span }, state.notes);
+      result = closeKl(
+        state.context,
+        {
+          kind: "enumerate",
+          op: "expect",
+          variable: step.factor.variable,
+          states,
+          weight: step.factor,
+          body: result,
+          reason: step.reason,
+          span: whole.span,
+        },
+        state.notes,
+      );
     } else pending = [step, ...pending];
   }
   flush();
@@ -179,14 +224,17 @@ function deriveExpectation(state: State, draws: readonly ObjectiveDraw[], body: 
 function deriveReduce(state: State, expr: Extract<Expr, { kind: "reduce" }>): Quantity | undefined {
   const plates = new Set<Plate>();
   const visit = (e: Expr): void => {
-    const sampled = e.kind === "variable" && e.sample?.kind === "index" && e.sample.index === expr.index ? state.plates.get(e.variable) : undefined;
+    const sampled =
+      e.kind === "variable" && e.sample?.kind === "index" && e.sample.index === expr.index ? state.plates.get(e.variable) : undefined;
     if (sampled) plates.add(sampled);
     for (const child of childrenOf(e)) visit(child);
   };
   visit(expr.body);
   const [plate] = plates;
   if (!plate) {
-    report(state.context.diagnostics, "GM3509", expr.span, { construct: `\`${expr.op}[${expr.index} in …]\` over something other than the samples of an \`E\`` });
+    report(state.context.diagnostics, "GM3509", expr.span, {
+      construct: `\`${expr.op}[${expr.index} in …]\` over something other than the samples of an \`E\``,
+    });
     return undefined;
   }
   const body = derive(state, expr.body);
@@ -203,11 +251,31 @@ function deriveOptimum(state: State, expr: Extract<Expr, { kind: "optimum" }>): 
     total *= states?.size ?? Infinity;
     if (!states || total > MAX_STATES) {
       const found = states ? `it has ${states.size} states, more than ${MAX_STATES}` : `${variableText(variable, name)} is not finite`;
-      report(state.context.diagnostics, "GM3508", expr.span, { variable: name, states: found }, { help: ["bound the quantity with `ELBO(p, q)`, or make the latent a small `category[K]`"] });
+      report(
+        state.context.diagnostics,
+        "GM3508",
+        expr.span,
+        { variable: name, states: found },
+        { help: ["bound the quantity with `ELBO(p, q)`, or make the latent a small `category[K]`"] },
+      );
       return undefined;
     }
-    state.notes.push({ variable: name, density: "", estimator: expr.op, reason: `the ${expr.op === "max" ? "best" : "worst"} of its ${states.size} states; the gradient is that of the chosen one` });
-    body = { kind: "enumerate", op: expr.op, variable: name, states, weight: undefined, body, reason: `${expr.op} over ${states.size} states`, span: expr.span };
+    state.notes.push({
+      variable: name,
+      density: "",
+      estimator: expr.op,
+      reason: `the ${expr.op === "max" ? "best" : "worst"} of its ${states.size} states; the gradient is that of the chosen one`,
+    });
+    body = {
+      kind: "enumerate",
+      op: expr.op,
+      variable: name,
+      states,
+      weight: undefined,
+      body,
+      reason: `${expr.op} over ${states.size} states`,
+      span: expr.span,
+    };
   }
   return body;
 }
@@ -215,7 +283,14 @@ function deriveOptimum(state: State, expr: Extract<Expr, { kind: "optimum" }>): 
 // ---- what an expression or a quantity contains ----------------------------------------------------
 
 export function isProbabilistic(expr: Expr): boolean {
-  return expr.kind === "logDensity" || expr.kind === "expectation" || expr.kind === "reduce" || expr.kind === "optimum" || expr.kind === "grad" || childrenOf(expr).some(isProbabilistic);
+  return (
+    expr.kind === "logDensity" ||
+    expr.kind === "expectation" ||
+    expr.kind === "reduce" ||
+    expr.kind === "optimum" ||
+    expr.kind === "grad" ||
+    childrenOf(expr).some(isProbabilistic)
+  );
 }
 
 export function quantityChildren(q: Quantity): readonly Quantity[] {
@@ -264,7 +339,9 @@ export function exprsOf(q: Quantity): readonly Expr[] {
       case "sum":
         return q.terms.flatMap((t) => t.factors);
       case "expect":
-        return q.steps.flatMap((s) => (s.kind === "factor" ? factorExprs(s.factor) : s.kind === "bind" ? [s.value] : Object.values(s.dist.params)));
+        return q.steps.flatMap((s) =>
+          s.kind === "factor" ? factorExprs(s.factor) : s.kind === "bind" ? [s.value] : Object.values(s.dist.params),
+        );
       case "enumerate":
         return q.weight ? factorExprs(q.weight) : [];
       case "apply":
@@ -276,7 +353,10 @@ export function exprsOf(q: Quantity): readonly Expr[] {
 }
 
 function isRandom(context: DeriveContext, expr: Expr): boolean {
-  return (expr.kind === "netCall" && (context.nets.get(expr.net)?.random ?? false)) || (expr.kind === "layer" && expr.instance.layer === "dropout");
+  return (
+    (expr.kind === "netCall" && (context.nets.get(expr.net)?.random ?? false)) ||
+    (expr.kind === "layer" && expr.instance.layer === "dropout")
+  );
 }
 
 /** Variables that an objective reads and does not bind: data. */

@@ -26,7 +26,14 @@ function rewrite(context: DeriveContext, expr: BuiltinExpr): Expr {
     const seen = e?.kind === "local" ? context.bindings.get(e.local.id)?.value : e;
     return seen?.kind === "builtin" && seen.fn === fn ? seen : undefined;
   };
-  const make = (fn: string, args: readonly Expr[], options: BuiltinExpr["options"] = {}): BuiltinExpr => ({ kind: "builtin", fn, args, options, type: expr.type, span: expr.span });
+  const make = (fn: string, args: readonly Expr[], options: BuiltinExpr["options"] = {}): BuiltinExpr => ({
+    kind: "builtin",
+    fn,
+    args,
+    options,
+    type: expr.type,
+    span: expr.span,
+  });
   const [a] = expr.args;
   if (expr.fn === "log") {
     const sigmoid = inner(a, "sigmoid");
@@ -44,7 +51,8 @@ function rewrite(context: DeriveContext, expr: BuiltinExpr): Expr {
     const difference = inner(a, "sub");
     const [one, rest] = difference?.args ?? [];
     const complement = inner(rest, "sigmoid");
-    if (one?.kind === "number" && one.value === 1 && complement?.args[0]) return make("logSigmoid", [{ ...make("neg", complement.args), type: complement.type }]);
+    if (one?.kind === "number" && one.value === 1 && complement?.args[0])
+      return make("logSigmoid", [{ ...make("neg", complement.args), type: complement.type }]);
     const plus = inner(a, "add");
     if (plus) {
       const [l, r] = plus.args;
@@ -70,7 +78,10 @@ export function stableParams(context: DeriveContext, dist: string, params: Reado
   const probs = params["probs"];
   const seen = probs?.kind === "local" ? context.bindings.get(probs.local.id)?.value : probs;
   if (probs && seen?.kind === "builtin" && seen.args[0]) {
-    const fits = seen.fn === "sigmoid" ? ["Bernoulli", "Binomial"].includes(dist) : seen.fn === "softmax" && ["Categorical", "OneHotCategorical"].includes(dist);
+    const fits =
+      seen.fn === "sigmoid"
+        ? ["Bernoulli", "Binomial"].includes(dist)
+        : seen.fn === "softmax" && ["Categorical", "OneHotCategorical"].includes(dist);
     if (fits) {
       const { probs: _, ...rest } = params;
       return { ...rest, logits: stable(context, seen.args[0]) };

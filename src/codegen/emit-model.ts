@@ -1,0 +1,375 @@
+/**
+ * A derived model -> the generated file: weights, one function per net, density and objective, and the definition that the runtime runs.
+ * Deterministic: the order is that of the `.gm` file.
+ */
+import type { DerivedEvaluation, DerivedModel, DerivedPhase, DerivedUpdate } from "../ir/derived-model.js";
+import { densityOf, type DeriveContext, walk } from "../ir/derive/context.js";
+import { fingerprint } from "../ir/derive/kl.js";
+import type { DerivedObjective } from "../ir/quantity.js";
+import type { Expr, LayerInstance, ModelIr } from "../ir/types.js";
+import { arrow, array, bool, call, type Js, type JsField, type JsFunction, name, num, numbers, object, str } from "./js.js";
+import { headerText, lowerLogDensity, lowerNet, lowerSampler, place } from "./lower-density.js";
+import { hasWeights } from "./lower-expr.js";
+import { functionName, lowerObjective, type LoweredObjective } from "./lower-objective.js";
+import { capital } from "./lower-quantity.js";
+import { findSetting, numberSetting, settingJs } from "./settings.js";
+import { layerSpec, paramSpec, variableSpec } from "./specs.js";
+import { identifier } from "./values.js";
+
+export interface EmittedModel {
+  readonly weights: Js;
+  readonly functions: readonly JsFunction[];
+  readonly definition: Js;
+  /** Names of the data variables and schedules, for the type of the definition. */
+  readonly data: readonly string[];
+  readonly schedules: readonly string[];
+}
+
+export interface SourceInfo {
+  readonly file: string;
+  readonly sha256: string;
+  readonly compiler: string;
+}
+
+export function emitModel(derived: DerivedModel, source: SourceInfo): EmittedModel {
+  const { context, model } = derived;
+  const names = new FunctionNames(model);
+  const nets = model.nets.map((net) => lowerNet(context, net, names.reserved));
+  const densities = model.densities.flatMap((density) => {
+    const logDensity = lowerLogDensity(context, density, names.reserved);
+    const sampler = lowerSampler(context, density, names.reserved);
+    return [{ density, functions: [...(logDensity ? [logDensity] : []), ...(sampler ? [sampler] : [])], sampler }];
+  });
+  const objectives = new Objectives(context, names);
+  const train = array(derived.phases.map((phase) => emitPhase(phase, objectives)));
+  const evaluate = object(
+    derived.evaluations.map((e): JsField => ({ name: e.evaluation.name, value: emitMetric(derived, e, objectives) })),
+  );
+  const reconstruct = emitReconstruct(derived);
+  const definition = object({
+    name: str(model.name),
+    source: object({ file: str(source.file), sha256: str(source.sha256), compiler: str(source.compiler) }),
+    hyperparameters: object(
+      model.hyper.map((h): JsField => ({
+        name: h.name,
+        value: typeof h.value === "number" ? num(h.value) : typeof h.value === "boolean" ? bool(h.value) : numbers(h.value),
+      })),
+    ),
+    streams: array(model.streams.map((s) => object(s.map((v): JsField => ({ name: v, value: spec(model, v) }))))),
+    latents: object(
+      [...model.variables.values()]
+        .filter((v) => v.role === "latent")
+        .map((v): JsField => ({ name: v.name, value: variableSpec(v.domain) })),
+    ),
+    weights: name("weights"),
+    densities: object(
+      densities.flatMap(({ density, sampler }): readonly JsField[] =>
+        sampler
+          ? [
+              {
+                name: density.name,
+                value: object({
+                  head: array(density.head.map(str)),
+                  given: array(density.given.map(str)),
+                  label: str(headerText(density)),
+                  place: str(place(density.span)),
+                  sample: name(sampler.name),
+                }),
+              },
+            ]
+          : [],
+      ),
+    ),
+    generative: derived.generative === undefined ? undefined : str(derived.generative),
+    inference: derived.inference === undefined ? undefined : str(derived.inference),
+    reconstruct: reconstruct?.js,
+    train,
+    evaluate,
+  });
+  const schedules = [...new Set([...derived.phases.flatMap((p) => p.updates.flatMap((u) => u.derived.schedules))])];
+  return {
+    weights: emitWeights(model, context, derived),
+    functions: [...nets, ...densities.flatMap((d) => d.functions), ...objectives.functions],
+    definition,
+    data: [...model.variables.values()].filter((v) => v.role === "data").map((v) => v.name),
+    schedules,
+  };
+}
+
+function spec(model: ModelIr, variable: string): Js {
+  const found = model.variables.get(variable);
+  return found ? variableSpec(found.domain) : object({});
+}
+
+/** Names of top-level functions, which locals must not hide. */
+class FunctionNames {
+  private readonly taken: Set<string>;
+  constructor(model: ModelIr) {
+    this.taken = new Set([
+      ...model.nets.map((n) => n.name),
+      ...model.densities.flatMap((d) => [`log${capital(d.name)}`, `sample${capital(d.name)}`]),
+      "weights",
+      "model",
+    ]);
+  }
+  get reserved(): readonly string[] {
+    return [...this.taken];
+  }
+  fresh(wanted: string): string {
+    let candidate = identifier(wanted);
+    for (let i = 2; this.taken.has(candidate); i++) candidate = `${identifier(wanted)}${i}`;
+    this.taken.add(candidate);
+    return candidate;
+  }
+}
+
+/** Functions of objectives; two statements of the same quantity (a bound trained with k = 5, evaluated with k = 200) share one. */
+class Objectives {
+  private readonly known = new Map<string, LoweredObjective>();
+  readonly functions: JsFunction[] = [];
+
+  constructor(
+    private readonly context: DeriveContext,
+    private readonly names: FunctionNames,
+  ) {}
+
+  get(derived: DerivedObjective, value: Expr, stated: string | undefined, doc: readonly string[]): LoweredObjective {
+    const estimators = derived.notes.map((n) => `${n.variable}:${n.estimator}`).join();
+    const key = `${fingerprint(withoutCounts(value))}|${estimators.replaceAll("sampled", "reparam")}|${derived.schedules.join()}`;
+    const found = this.known.get(key);
+    if (found) return found;
+    const lowered = lowerObjective(this.context, this.names.fresh(functionName(stated, value)), derived, doc, this.names.reserved);
+    this.known.set(key, lowered);
+    this.functions.push(lowered.fn);
+    return lowered;
+  }
+}
+
+/** Sample counts become the parameter k, so they do not tell functions apart. */
+function withoutCounts(expr: Expr): Expr {
+  return JSON.parse(
+    JSON.stringify(expr, (key, value: unknown) =>
+      (key === "samples" || key === "count") && value !== null && typeof value === "object" ? "k" : key === "span" ? undefined : value,
+    ),
+  ) as Expr;
+}
+
+/** `({ w, data, key }, k) => elbo(w, data.x, key, k)` */
+function callObjective(o: LoweredObjective, samples: Js | undefined, sign: 1 | -1, extraParam: string | undefined): Js {
+  const args: Js[] = [name("w"), ...o.data.map((v): Js => ({ kind: "member", target: name("data"), name: v }))];
+  if (o.rows) args.push(name("rows"));
+  for (const s of o.schedules) args.push({ kind: "member", target: name("schedule"), name: s });
+  if (o.random) args.push(name("key"));
+  if (o.samples) args.push(samples ?? num(o.samples.size));
+  const parts = [
+    "w",
+    ...(o.data.length > 0 ? ["data"] : []),
+    ...(o.rows ? ["rows"] : []),
+    ...(o.schedules.length > 0 ? ["schedule"] : []),
+    ...(o.random ? ["key"] : []),
+  ];
+  const value = call(o.fn.name, ...args);
+  return arrow(`({ ${parts.join(", ")} }${extraParam === undefined ? "" : `, ${extraParam}`})`, sign === -1 ? call("neg", value) : value);
+}
+
+function emitPhase(phase: DerivedPhase, objectives: Objectives): Js {
+  const { settings } = phase.phase;
+  const schedules = new Map<string, Js>();
+  for (const u of phase.updates) collectSchedules(u, schedules);
+  const stopping = findSetting(settings, "early_stopping");
+  return object({
+    name: str(phase.phase.name),
+    batch: num(numberSetting(settings, "batch") ?? 100),
+    epochs: optionalNumber(numberSetting(settings, "epochs") ?? (numberSetting(settings, "steps") === undefined ? 10 : undefined)),
+    steps: optionalNumber(numberSetting(settings, "steps")),
+    updates: array(phase.updates.map((u) => emitUpdate(u, phase, objectives))),
+    constraints:
+      phase.phase.constraints.length === 0
+        ? undefined
+        : array(
+            phase.phase.constraints.map((c) =>
+              object({
+                over: str(c.over),
+                bound:
+                  c.bound.kind === "in"
+                    ? object({ kind: str("in"), low: num(c.bound.low), high: num(c.bound.high) })
+                    : object({ kind: str("maxNorm"), axis: num(c.bound.axis), limit: num(c.bound.limit) }),
+              }),
+            ),
+          ),
+    schedules: schedules.size === 0 ? undefined : object([...schedules].map(([key, value]): JsField => ({ name: key, value }))),
+    ema: optionalNumber(numberSetting(settings, "ema")),
+    earlyStopping:
+      stopping?.kind === "call"
+        ? object({
+            metric: settingJs(stopping.args["metric"] ?? { kind: "text", value: "" }),
+            patience: settingJs(stopping.args["patience"] ?? { kind: "static", value: 10 }),
+            minDelta: settingJs(stopping.args["min_delta"] ?? { kind: "static", value: 0 }),
+          })
+        : undefined,
+  });
+}
+
+const optionalNumber = (value: number | undefined): Js | undefined => (value === undefined ? undefined : num(value));
+
+function collectSchedules(u: DerivedUpdate, into: Map<string, Js>): void {
+  const visit = (value: unknown): void => {
+    if (value === null || typeof value !== "object") return;
+    const e = value as Partial<Expr>;
+    if (e.kind === "schedule" && e.schedule && e.name !== undefined) into.set(e.name, settingJs(e.schedule));
+    for (const [key, v] of Object.entries(value)) if (key !== "span" && key !== "type") visit(v);
+  };
+  visit(u.update.value);
+}
+
+function emitUpdate(u: DerivedUpdate, phase: DerivedPhase, objectives: Objectives): Js {
+  const o = objectives.get(u.derived, u.update.value, u.update.name, objectiveDoc(u));
+  const optimizer = findSetting(u.update.settings, "optimizer") ?? findSetting(phase.phase.settings, "optimizer");
+  const steps = numberSetting(u.update.settings, "steps");
+  return object({
+    direction: str(u.update.direction),
+    label: str(u.update.text),
+    place: str(place(u.update.span)),
+    value: callObjective(o, undefined, 1, undefined),
+    over: array(u.moves.map(str)),
+    optimizer: emitOptimizer(optimizer, [...phase.phase.settings, ...u.update.settings]),
+    steps: steps === undefined || steps === 1 ? undefined : num(steps),
+  });
+}
+
+/** Clipping and weight decay may stand beside the optimiser in the train block. */
+function emitOptimizer(optimizer: ReturnType<typeof findSetting>, settings: Parameters<typeof findSetting>[0]): Js {
+  const base = optimizer?.kind === "call" ? optimizer : ({ kind: "call", name: "adam", args: {} } as const);
+  const args = { ...base.args };
+  for (const key of ["clip_norm", "clip_value", "weight_decay"]) {
+    const value = findSetting(settings, key);
+    if (value) args[key] = value;
+  }
+  return settingJs({ ...base, args });
+}
+
+/** The doc comment of an objective's function: what it is, how each latent is treated, where it comes from. */
+function objectiveDoc(u: {
+  readonly update: { readonly text: string; readonly doc: string | undefined; readonly span: DerivedUpdate["update"]["span"] };
+  readonly derived: DerivedObjective;
+}): readonly string[] {
+  return [
+    `${u.update.text} per example  ${place(u.update.span)}`,
+    ...u.derived.notes.map((n) => `${n.variable}: ${n.estimator} (${n.reason})`),
+    ...(u.update.doc === undefined ? [] : u.update.doc.split("\n")),
+  ];
+}
+
+function emitMetric(derived: DerivedModel, e: DerivedEvaluation, objectives: Objectives): Js {
+  const { evaluation } = e;
+  const base = { label: str(evaluation.text), place: str(place(evaluation.span)) };
+  if (e.objective) {
+    const { derived: quantity, value, sign, combine, bound } = e.objective;
+    const stated = evaluation.value.kind === "objective" ? evaluation.value.objective : undefined;
+    const o = objectives.get(quantity, value, stated, [`${evaluation.text.replace(/^-\s*/u, "")} per example  ${place(evaluation.span)}`]);
+    return object({
+      kind: str("rows"),
+      ...base,
+      unit: str("nats"),
+      value: callObjective(o, name("k"), sign, o.samples ? "k" : undefined),
+      samples: o.samples ? num(o.samples.size) : undefined,
+      combine: combine === undefined || !o.samples ? undefined : str(combine),
+      bound: bound === undefined ? undefined : str(bound),
+    });
+  }
+  return emitEvaluator(derived, e, base);
+}
+
+/** `active_units(q)`, `kl(q, p)`, `reconstruction(p, q)`. */
+function emitEvaluator(derived: DerivedModel, e: DerivedEvaluation, base: Readonly<Record<string, Js>>): Js {
+  const value = e.evaluation.value;
+  if (value.kind !== "evaluator") return object({});
+  const [first, second] = value.densities;
+  const sampler = (density: string | undefined): Js => name(`sample${capital(density ?? "q")}`);
+  switch (value.evaluator) {
+    case "active_units":
+      return object({
+        kind: str("activeUnits"),
+        ...base,
+        threshold: num(value.options["threshold"] ?? 0.01),
+        mean: posteriorMeans(derived, first ?? "q"),
+      });
+    default:
+      return object({
+        kind: str("rows"),
+        ...base,
+        unit: str("squared error"),
+        value: arrow(
+          "(context)",
+          call("reconstructionError", name("context"), sampler(first), sampler(second), array(dataOf(derived, first).map(str))),
+        ),
+      });
+  }
+}
+
+function dataOf(derived: DerivedModel, density: string | undefined): readonly string[] {
+  if (density === undefined) return [];
+  return densityOf(derived.context, density).density.head.filter((v) => derived.model.variables.get(v)?.role === "data");
+}
+
+/** Means of a density of latents given data. */
+function posteriorMeans(derived: DerivedModel, density: string): Js {
+  const { given } = densityOf(derived.context, density).density;
+  const isData = given.every((v) => derived.model.variables.get(v)?.role === "data");
+  const first = given[0];
+  const rows = first === undefined ? name("rows") : call("rowsOf", { kind: "member", target: name("data"), name: first });
+  const parts = ["w", ...(isData ? ["data"] : []), "key", ...(first === undefined ? ["rows"] : [])];
+  return arrow(`({ ${parts.join(", ")} })`, {
+    kind: "member",
+    target: call(`sample${capital(density)}`, name("w"), name("key"), rows, name("data")),
+    name: "means",
+  });
+}
+
+/** For models without densities (plain autoencoders): the net output that an objective compares with a data variable. */
+function emitReconstruct(derived: DerivedModel): { readonly js: Js } | undefined {
+  if (derived.generative !== undefined) return undefined;
+  return undefined;
+}
+
+/** The weights tree, in the order of the file: params, nets, layers that stand in densities. */
+function emitWeights(model: ModelIr, context: DeriveContext, derived: DerivedModel): Js {
+  interface Tree {
+    readonly children: Map<string, Tree | Js>;
+  }
+  const root: Tree = { children: new Map() };
+  const put = (path: string, value: Js): void => {
+    const parts = path.split(".");
+    let at = root;
+    for (const part of parts.slice(0, -1)) {
+      const next = at.children.get(part);
+      if (next && "children" in next) at = next;
+      else {
+        const made: Tree = { children: new Map() };
+        at.children.set(part, made);
+        at = made;
+      }
+    }
+    at.children.set(parts.at(-1) ?? path, value);
+  };
+  for (const param of model.params) put(param.path, paramSpec(param));
+  const layer = (instance: LayerInstance): void => {
+    if (hasWeights(instance)) put(instance.path, layerSpec(instance));
+  };
+  const visit = (e: Expr): void => walk(context, e, (x) => x.kind === "layer" && layer(x.instance));
+  for (const net of model.nets) {
+    for (const b of net.body) visit(b.value);
+    visit(net.result);
+  }
+  for (const density of model.densities) {
+    for (const s of density.statements) {
+      if (s.kind === "bind") visit(s.binding.value);
+      else if (s.kind === "draw") Object.values(s.dist.params).forEach(visit);
+      else visit(s.value);
+    }
+  }
+  for (const phase of derived.phases) for (const u of phase.updates) visit(u.update.value);
+  const toJs = (tree: Tree): Js =>
+    object([...tree.children].map(([key, value]): JsField => ({ name: key, value: "children" in value ? toJs(value) : value })));
+  return toJs(root);
+}

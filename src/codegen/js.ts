@@ -1,0 +1,99 @@
+/**
+ * The little JavaScript that generated files are made of, as data: calls of named functions, names, literals. No statements nest,
+ * so a generated function is a list of `const`s and a `return`.
+ */
+
+export type Js =
+  | { readonly kind: "number"; readonly value: number }
+  | { readonly kind: "boolean"; readonly value: boolean }
+  | { readonly kind: "string"; readonly value: string }
+  | { readonly kind: "name"; readonly name: string }
+  | { readonly kind: "call"; readonly fn: string; readonly args: readonly Js[] }
+  | { readonly kind: "array"; readonly items: readonly Js[] }
+  | { readonly kind: "object"; readonly fields: readonly JsField[] }
+  | { readonly kind: "member"; readonly target: Js; readonly name: string }
+  /** `a ?? b` */
+  | { readonly kind: "otherwise"; readonly value: Js; readonly fallback: Js }
+  | { readonly kind: "arrow"; readonly params: string; readonly body: Js };
+
+export interface JsField {
+  readonly name: string;
+  readonly value: Js;
+  /** Comment after the field. */
+  readonly comment?: string;
+}
+
+export interface JsStatement {
+  readonly kind: "const" | "return";
+  /** For `const`; ignored by `return`. */
+  readonly name: string;
+  readonly value: Js;
+  readonly comment: string | undefined;
+}
+
+export interface JsParam {
+  readonly name: string;
+  readonly type: string;
+}
+
+export interface JsFunction {
+  readonly name: string;
+  /** Lines of its TSDoc. */
+  readonly doc: readonly string[];
+  readonly params: readonly JsParam[];
+  readonly returns: string;
+  readonly body: readonly JsStatement[];
+}
+
+export const num = (value: number): Js => ({ kind: "number", value });
+export const str = (value: string): Js => ({ kind: "string", value });
+export const bool = (value: boolean): Js => ({ kind: "boolean", value });
+export const name = (text: string): Js => ({ kind: "name", name: text });
+export const call = (fn: string, ...args: readonly Js[]): Js => ({ kind: "call", fn, args });
+export const array = (items: readonly Js[]): Js => ({ kind: "array", items });
+export const object = (fields: Readonly<Record<string, Js | undefined>> | readonly JsField[]): Js => ({
+  kind: "object",
+  fields: Array.isArray(fields)
+    ? (fields as readonly JsField[])
+    : Object.entries(fields as Readonly<Record<string, Js | undefined>>).flatMap(([key, value]) => (value ? [{ name: key, value }] : [])),
+});
+export const member = (target: Js, field: string): Js => ({ kind: "member", target, name: field });
+export const path = (root: string, dotted: string): Js => dotted.split(".").reduce<Js>((target, part) => member(target, part), name(root));
+export const arrow = (params: string, body: Js): Js => ({ kind: "arrow", params, body });
+
+/** Numbers as arrays of literals. */
+export const numbers = (values: readonly number[]): Js => array(values.map(num));
+
+/** Functions that a piece of JavaScript calls, and the roots of the names it reads. */
+export function namesIn(js: Js, found: Set<string> = new Set()): Set<string> {
+  switch (js.kind) {
+    case "name":
+      found.add(js.name);
+      break;
+    case "call":
+      found.add(js.fn.split(".")[0] ?? js.fn);
+      for (const a of js.args) namesIn(a, found);
+      break;
+    case "array":
+      for (const a of js.items) namesIn(a, found);
+      break;
+    case "object":
+      for (const f of js.fields) namesIn(f.value, found);
+      break;
+    case "member":
+      namesIn(js.target, found);
+      break;
+    case "otherwise":
+      namesIn(js.value, found);
+      namesIn(js.fallback, found);
+      break;
+    case "arrow":
+      namesIn(js.body, found);
+      break;
+    case "number":
+    case "string":
+    case "boolean":
+      break;
+  }
+  return found;
+}

@@ -1,0 +1,232 @@
+/** Nets and densities -> functions: one per net; log p(x, z) and an ancestral sampler per density. */
+import { lineOf, type Span } from "../base/source.js";
+import { deriveLogDensity } from "../ir/derive/marginal.js";
+import { type DeriveContext, densityOf } from "../ir/derive/context.js";
+import { distributions } from "../ir/distributions.js";
+import type { Density, Expr, Local, Net, Slot, Type } from "../ir/types.js";
+import { Diagnostics } from "../base/report.js";
+import { call, type Js, type JsFunction, type JsParam, name, object, str } from "./js.js";
+import { lowerExpr, netFunction, netNeeds, type Scope, weightsAt } from "./lower-expr.js";
+import { capital, lowerDist, lowerQuantity, type QuantityScope, variableOf } from "./lower-quantity.js";
+import { FunctionWriter, identifier, tensorValue, type Value, valueOfType } from "./values.js";
+
+const BATCH = { plates: new Set<string>(), batch: true };
+
+export function fileName(span: Span): string {
+  return span.file.path.split("/").at(-1) ?? span.file.path;
+}
+
+export function place(span: Span): string {
+  return `${fileName(span)}:${lineOf(span)}`;
+}
+
+/** TypeScript of the weights below a path: `Weights["decoder"]`. */
+export function weightsType(path: string): string {
+  return `Weights${
+    path === ""
+      ? ""
+      : path
+          .split(".")
+          .map((p) => `[${JSON.stringify(p)}]`)
+          .join("")
+  }`;
+}
+
+export function typeText(type: Type): string {
+  return type.kind === "tensor" ? "Tensor" : `{ ${type.fields.map((f) => `readonly ${f.name}: Tensor`).join("; ")} }`;
+}
+
+export function shapeDoc(type: Type): string {
+  if (type.kind === "record") return `{ ${type.fields.map((f) => `${f.name} ${shapeDoc(f.type)}`).join(", ")} }`;
+  return `[${["...", ...type.shape.map((d) => String(d.size))].join(", ")}]`;
+}
+
+export function lowerNet(context: DeriveContext, net: Net, reserved: readonly string[]): JsFunction {
+  const needs = netNeeds(context, net);
+  const writer = new FunctionWriter([...reserved, "w", "key"], undefined);
+  const params: JsParam[] = needs === "none" ? [] : [{ name: "w", type: needs === "own" ? weightsType(net.path) : "Weights" }];
+  const locals = new Map<string, Value>();
+  for (const p of net.params) {
+    const id = writer.fresh(p.name);
+    params.push({ name: id, type: typeText(p.type) });
+    locals.set(p.id, valueOfType(name(id), p.type, BATCH));
+  }
+  if (net.random) params.push({ name: "key", type: "Key" });
+  const scope: Scope = {
+    context,
+    writer,
+    variable: () => undefined,
+    local: (id) => locals.get(id),
+    weights: weightsAt(needs === "own" ? net.path : ""),
+    key: net.random ? name("key") : undefined,
+  };
+  for (const b of net.body) locals.set(b.local.id, bindLocal(writer, b.local, lowerExpr(scope, b.value)));
+  const result = lowerExpr(scope, net.result);
+  const doc = [
+    ...(net.doc === undefined ? [] : [...net.doc.split("\n"), ""]),
+    `${net.name}(${net.params.map((p) => p.name).join(", ")})  ${place(net.span)}`,
+    `${net.params.map((p) => `${p.name} ${shapeDoc(p.type)}`).join(", ")} -> ${shapeDoc(net.result.type)}`,
+  ];
+  return {
+    name: netFunction(net),
+    doc,
+    params,
+    returns: typeText(net.result.type),
+    body: stripB(writer.finish(result.js, result.kind === "tensor" ? shapeDoc(net.result.type) : undefined)),
+  };
+}
+
+/** Inside a net the leading axes are whatever the caller has. */
+function stripB(body: JsFunction["body"]): JsFunction["body"] {
+  return body.map((s) =>
+    s.comment === undefined
+      ? s
+      : { ...s, comment: s.comment.replace(/^\[B(, )?/u, (_, comma: string | undefined) => `[...${comma ?? ""}`) },
+  );
+}
+
+function bindLocal(writer: FunctionWriter, local: Local, value: Value): Value {
+  return writer.bind(local.name, value);
+}
+
+function variableParams(
+  context: DeriveContext,
+  writer: FunctionWriter,
+  names: readonly string[],
+): { readonly params: readonly JsParam[]; readonly values: ReadonlyMap<string, Value> } {
+  const values = new Map<string, Value>();
+  const params = names.map((variable): JsParam => {
+    const id = writer.fresh(variable);
+    const { domain } = variableOf(context, variable);
+    values.set(variable, { kind: "tensor", js: name(id), shape: domain.shape, lead: BATCH });
+    return { name: id, type: "Tensor" };
+  });
+  return { params, values };
+}
+
+function eventDoc(context: DeriveContext, variable: string): string {
+  return `${variable} [${["...", ...variableOf(context, variable).domain.shape.map((d) => String(d.size))].join(", ")}]`;
+}
+
+/** `logP(w, x, z)`: the joint log-density at given values; undefined where it has none (implicit, energy). */
+export function lowerLogDensity(context: DeriveContext, density: Density, reserved: readonly string[]): JsFunction | undefined {
+  const index = densityOf(context, density.name);
+  if (index.energies.length > 0 || [...index.definitions.values()].some((d) => d.kind === "define")) return undefined;
+  const writer = new FunctionWriter([...reserved, "w", "key"], undefined);
+  const slot = (variable: string): Slot => ({ variable, value: variableExpr(context, variable, density.span) });
+  const quantity = deriveLogDensity(
+    { ...context, diagnostics: new Diagnostics() },
+    {
+      kind: "logDensity",
+      density: density.name,
+      head: density.head.map(slot),
+      given: density.given.map(slot),
+      type: { kind: "tensor", element: "real", shape: [] },
+      span: density.span,
+    },
+  );
+  if (!quantity) return undefined;
+  const { params, values } = variableParams(context, writer, [...density.head, ...density.given]);
+  const scope: QuantityScope = {
+    context,
+    writer,
+    variables: new Map([...values].map(([v, value]) => [v, () => value])),
+    locals: new Map(),
+    weights: weightsAt(""),
+    key: undefined,
+    plateSize: (count) => ({ kind: "number", value: count.size }),
+  };
+  const value = lowerQuantity(scope, quantity);
+  return {
+    name: `log${capital(density.name)}`,
+    doc: [
+      ...(density.doc === undefined ? [] : [...density.doc.split("\n"), ""]),
+      `log ${headerText(density)}  ${place(density.span)}`,
+      `${[...density.head, ...density.given].map((v) => eventDoc(context, v)).join(", ")} -> [...]`,
+    ],
+    params: [{ name: "w", type: "Weights" }, ...params],
+    returns: "Tensor",
+    body: stripB(writer.finish(value.js, "[...]")),
+  };
+}
+
+export function headerText(density: Density): string {
+  return `${density.name}(${density.head.join(", ")}${density.given.length > 0 ? ` | ${density.given.join(", ")}` : ""})`;
+}
+
+function variableExpr(context: DeriveContext, variable: string, span: Span): Expr {
+  return {
+    kind: "variable",
+    variable,
+    sample: undefined,
+    type: { kind: "tensor", element: "real", shape: variableOf(context, variable).domain.shape },
+    span,
+  };
+}
+
+/** `sampleP(w, key, B, given)`: ancestral sampling, given variables clamped; undefined for an energy. */
+export function lowerSampler(context: DeriveContext, density: Density, reserved: readonly string[]): JsFunction | undefined {
+  const index = densityOf(context, density.name);
+  if (index.energies.length > 0) return undefined;
+  const writer = new FunctionWriter([...reserved, "w", "key", "B", "given"], name("B"));
+  const values = new Map<string, Value>();
+  const scope: Scope = {
+    context,
+    writer,
+    variable: (v) => values.get(v),
+    local: () => undefined,
+    weights: weightsAt(""),
+    key: name("key"),
+  };
+  const given = name("given");
+  for (const variable of density.given) {
+    const { domain } = variableOf(context, variable);
+    values.set(
+      variable,
+      writer.bind(variable, { kind: "tensor", js: call("required", given, str(variable)), shape: domain.shape, lead: BATCH }),
+    );
+  }
+  const drawn: Record<string, Js> = {};
+  const means: Record<string, Js> = {};
+  for (const [variable, definition] of index.definitions) {
+    const { shape } = variableOf(context, variable).domain;
+    const clamped = { kind: "member" as const, target: given, name: variable };
+    if (definition.kind === "define") {
+      const value = tensorValue(lowerExpr(scope, definition.value));
+      const bound = writer.bind(variable, { ...value, js: { kind: "otherwise", value: clamped, fallback: value.js }, lead: BATCH });
+      values.set(variable, bound);
+      drawn[variable] = bound.js;
+      continue;
+    }
+    const dist = lowerDist(scope, definition.dist, shape.length);
+    const sample = call(`${dist.runtime}.sample`, call("key.at", str(identifier(variable))), dist.params, writer.drawShape(BATCH, shape));
+    const bound = writer.bind(variable, {
+      kind: "tensor",
+      js: { kind: "otherwise", value: clamped, fallback: sample },
+      shape,
+      lead: BATCH,
+    });
+    values.set(variable, bound);
+    drawn[variable] = bound.js;
+    const info = distributions.get(definition.dist.dist);
+    if (info?.hasMean === true && dist.lead.batch) means[variable] = call(`${dist.runtime}.mean`, dist.params);
+  }
+  return {
+    name: `sample${capital(density.name)}`,
+    doc: [
+      `Draws ${headerText(density)}  ${place(density.span)}`,
+      "B rows, from the top of its body down; variables in `given` keep their values.",
+    ],
+    params: [
+      { name: "w", type: "Weights" },
+      { name: "key", type: "Key" },
+      { name: "B", type: "Rows" },
+      { name: "given", type: "Readonly<Record<string, Tensor>>" },
+    ],
+    returns: "Draw",
+    body: writer.finish(
+      object({ values: object(Object.fromEntries(Object.entries(drawn))), means: object(Object.fromEntries(Object.entries(means))) }),
+      undefined,
+    ),
+  };
+}

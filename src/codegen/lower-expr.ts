@@ -1,0 +1,212 @@
+/** Deterministic expressions of the model IR -> JavaScript over runtime tensors. */
+import { InternalError } from "../base/internal-error.js";
+import type { DeriveContext } from "../ir/derive/context.js";
+import { netOf, variablesIn } from "../ir/derive/context.js";
+import type { BuiltinExpr, Expr, LayerInstance, Net } from "../ir/types.js";
+import { layers } from "../ir/layers.js";
+import { lowerBuiltin } from "./lower-builtin.js";
+import { call, type Js, name, num, object, path } from "./js.js";
+import { type FunctionWriter, joinLeads, leadOf, memoKey, NO_LEAD, tensorValue, type Value, valueOfType } from "./values.js";
+
+/** What names mean where an expression stands. */
+export interface Scope {
+  readonly context: DeriveContext;
+  readonly writer: FunctionWriter;
+  /** A variable's value; undefined where it is not in scope. */
+  readonly variable: (variable: string) => Value | undefined;
+  /** A local's value where it is known (net parameters, names bound by `E`); others are bindings, evaluated on demand. */
+  readonly local: (id: string) => Value | undefined;
+  /** Distinguishes memoised bindings of different evaluations of a density: the values of variables that the binding reads. */
+  readonly weights: (path: string) => Js;
+  /** The key for layers that draw (dropout), where the function has one. */
+  readonly key: Js | undefined;
+}
+
+export function lowerExpr(scope: Scope, expr: Expr): Value {
+  switch (expr.kind) {
+    case "number":
+      return { kind: "tensor", js: num(expr.value), shape: [], lead: NO_LEAD };
+    case "schedule":
+      return { kind: "tensor", js: name(expr.name), shape: [], lead: NO_LEAD };
+    case "param":
+      return valueOfType(scope.weights(expr.path), expr.type, NO_LEAD);
+    case "variable": {
+      const value = scope.variable(expr.variable);
+      if (!value) throw new InternalError(`\`${expr.variable}\` is not in scope`);
+      return value;
+    }
+    case "local":
+      return lowerLocal(scope, expr);
+    case "record": {
+      const fields = expr.fields.map((f) => [f.name, tensorValue(lowerExpr(scope, f.value))] as const);
+      return { kind: "record", js: object(Object.fromEntries(fields.map(([f, v]) => [f, v.js]))), fields: new Map(fields) };
+    }
+    case "field": {
+      const target = lowerExpr(scope, expr.target);
+      const field = target.kind === "record" ? target.fields.get(expr.field) : undefined;
+      if (!field) throw new InternalError(`no field ${expr.field}`);
+      return field;
+    }
+    case "builtin":
+      return lowerBuiltinExpr(scope, expr);
+    case "layer":
+      return lowerLayer(
+        scope,
+        expr.instance,
+        expr.args.map((a) => lowerExpr(scope, a)),
+        expr,
+      );
+    case "netCall":
+      return lowerNetCall(
+        scope,
+        netOf(scope.context, expr.net),
+        expr.args.map((a) => lowerExpr(scope, a)),
+        expr,
+      );
+    case "logDensity":
+    case "expectation":
+    case "reduce":
+    case "optimum":
+    case "grad":
+      throw new InternalError(`${expr.kind} reached codegen underived`);
+  }
+}
+
+function lowerBuiltinExpr(scope: Scope, expr: BuiltinExpr): Value {
+  const args = expr.args.map((a) => lowerExpr(scope, a));
+  if (expr.type.kind !== "tensor") throw new InternalError(`builtin ${expr.fn} gives a record`);
+  const js = lowerBuiltin(expr, args.map(tensorValue));
+  return { kind: "tensor", js, shape: expr.type.shape, lead: joinLeads(args.map(leadOf)) };
+}
+
+/** A binding is evaluated where it is first needed, under its own name, once for the values that it reads. */
+function lowerLocal(scope: Scope, expr: Extract<Expr, { kind: "local" }>): Value {
+  const known = scope.local(expr.local.id);
+  if (known) return known;
+  const binding = scope.context.bindings.get(expr.local.id);
+  if (!binding) throw new InternalError(`no binding for ${expr.local.name}`);
+  const reads = [...variablesIn(scope.context, [binding.value])].map((v) => {
+    const value = scope.variable(v);
+    return value ? memoKey(value) : v;
+  });
+  return scope.writer.remember(`${expr.local.id}(${reads.join(",")})`, () => {
+    const value = lowerExpr(scope, binding.value);
+    const isName = value.js.kind === "name" || value.js.kind === "number" || value.js.kind === "member";
+    return isName ? value : scope.writer.bind(expr.local.name, value);
+  });
+}
+
+function lowerLayer(scope: Scope, instance: LayerInstance, args: readonly Value[], expr: Expr): Value {
+  const layer = layers.get(instance.layer);
+  if (!layer) throw new InternalError(`no layer ${instance.layer}`);
+  const inputs = args.map((a) => a.js);
+  const key = layer.keyed ? [call(`${keyText(scope)}.at`, { kind: "string", value: instance.path.split(".").at(-1) ?? layer.name })] : [];
+  const first = layer.weightless ? key : [...key, scope.weights(instance.path)];
+  const js = call(
+    layer.runtime,
+    ...first,
+    ...inputs,
+    ...(layer.weightless ? instance.spec.map(literal) : []),
+    ...layerOptions(instance, "apply"),
+  );
+  return valueOfType(js, expr.type, joinLeads(args.map(leadOf)));
+}
+
+/** A bias is a matter of which weights there are; everything else is one of how they are applied, and some of both. */
+export function layerOptions(instance: LayerInstance, use: "spec" | "apply"): readonly Js[] {
+  const wanted = Object.entries(instance.options).filter(([o]) => (use === "spec" ? o === "bias" || o === "groups" : o !== "bias"));
+  return wanted.length === 0 ? [] : [object(Object.fromEntries(wanted.map(([k, v]) => [k, literal(v)])))];
+}
+
+function lowerNetCall(scope: Scope, net: Net, args: readonly Value[], expr: Expr): Value {
+  const lead = joinLeads(args.map(leadOf));
+  const weights = netNeeds(scope.context, net);
+  const first: Js[] = weights === "none" ? [] : [weights === "own" ? scope.weights(net.path) : scope.weights("")];
+  const key = net.random ? [call(`${keyText(scope)}.at`, { kind: "string", value: net.name })] : [];
+  return valueOfType(call(netFunction(net), ...first, ...args.map((a) => a.js), ...key), expr.type, lead);
+}
+
+/** The name of a net's function in the generated file. */
+export function netFunction(net: Net): string {
+  return net.name;
+}
+
+/** What weights a net's function takes: none, those under its own path, or the model's (where it reads params or weights elsewhere). */
+export function netNeeds(context: DeriveContext, net: Net): "none" | "own" | "model" {
+  let own = false;
+  let model = false;
+  const seen = new Set<string>();
+  const visit = (n: Net): void => {
+    if (seen.has(n.name)) return;
+    seen.add(n.name);
+    const at = (p: string): void => {
+      if (p === net.path || p.startsWith(`${net.path}.`)) own = true;
+      else model = true;
+    };
+    const look = (e: Expr): void => {
+      if (e.kind === "param") model = true;
+      if (e.kind === "layer" && hasWeights(e.instance)) at(e.instance.path);
+      if (e.kind === "netCall") visit(netOf(context, e.net));
+      for (const child of directChildren(e)) look(child);
+    };
+    for (const b of n.body) look(b.value);
+    look(n.result);
+  };
+  visit(net);
+  return model ? "model" : own ? "own" : "none";
+}
+
+function directChildren(e: Expr): readonly Expr[] {
+  switch (e.kind) {
+    case "builtin":
+    case "layer":
+    case "netCall":
+      return e.args;
+    case "record":
+      return e.fields.map((f) => f.value);
+    case "field":
+      return [e.target];
+    default:
+      return [];
+  }
+}
+
+export function literal(value: number | boolean | string | readonly number[]): Js {
+  switch (typeof value) {
+    case "number":
+      return num(value);
+    case "boolean":
+      return { kind: "boolean", value };
+    case "string":
+      return { kind: "string", value };
+    default:
+      return { kind: "array", items: value.map(num) };
+  }
+}
+
+function keyText(scope: Scope): string {
+  if (!scope.key) throw new InternalError("random numbers are drawn where there is no key");
+  return jsText(scope.key);
+}
+
+/** Whether a layer has entries in the weights tree. */
+export function hasWeights(instance: LayerInstance): boolean {
+  return layers.get(instance.layer)?.weightless !== true;
+}
+
+/** Names and members as the text of a callee. */
+export function jsText(js: Js): string {
+  if (js.kind === "name") return js.name;
+  if (js.kind === "member") return `${jsText(js.target)}.${js.name}`;
+  throw new InternalError("not a callee");
+}
+
+/** `w.decoder.dense1`, relative to what the function's `w` stands for. */
+export function weightsAt(root: string): (path: string) => Js {
+  return (full) => {
+    if (root === "") return full === "" ? name("w") : path("w", full);
+    if (full === root) return name("w");
+    if (full.startsWith(`${root}.`)) return path("w", full.slice(root.length + 1));
+    throw new InternalError(`weights ${full} do not lie under ${root}`);
+  };
+}

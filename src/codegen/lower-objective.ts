@@ -1,0 +1,88 @@
+/** A derived objective -> one function, per example. */
+import type { DeriveContext } from "../ir/derive/context.js";
+import { walkQuantity } from "../ir/derive/objective.js";
+import type { DerivedObjective, Plate, Quantity } from "../ir/quantity.js";
+import type { Dim, Expr } from "../ir/types.js";
+import { type Js, type JsFunction, type JsParam, name, num } from "./js.js";
+import { weightsAt } from "./lower-expr.js";
+import { capital, lowerQuantity, type QuantityScope, variableOf } from "./lower-quantity.js";
+import { FunctionWriter, type Value } from "./values.js";
+
+export interface LoweredObjective {
+  readonly fn: JsFunction;
+  /** How to call it: which of data, schedules, rows, key and k it takes, in this order after `w`. */
+  readonly data: readonly string[];
+  readonly schedules: readonly string[];
+  readonly rows: boolean;
+  readonly random: boolean;
+  /** Number of samples where the objective draws one family. */
+  readonly samples: Dim | undefined;
+}
+
+export function lowerObjective(
+  context: DeriveContext,
+  fnName: string,
+  derived: DerivedObjective,
+  doc: readonly string[],
+  reserved: readonly string[],
+): LoweredObjective {
+  const plates = platesOf(derived.quantity);
+  const first = plates[0];
+  const samples = plates.length === 1 ? first?.count : undefined;
+  const writer = new FunctionWriter([...reserved, "w", "key", "k", ...derived.schedules], undefined);
+  const params: JsParam[] = [{ name: "w", type: "Weights" }];
+  const variables = new Map<string, () => Value>();
+  for (const variable of derived.data) {
+    const id = writer.fresh(variable);
+    params.push({ name: id, type: "Tensor" });
+    const value: Value = {
+      kind: "tensor",
+      js: name(id),
+      shape: variableOf(context, variable).domain.shape,
+      lead: { plates: new Set(), batch: true },
+    };
+    variables.set(variable, () => value);
+  }
+  const rows = derived.random && derived.data.length === 0;
+  const firstData = params[1]?.name;
+  const inner = new FunctionWriter(
+    [...reserved, "w", "key", "k", "B", ...params.map((p) => p.name), ...derived.schedules].filter((n) => rows || n !== "B"),
+    rows ? name("B") : firstData === undefined ? undefined : { kind: "call", fn: "rowsOf", args: [name(firstData)] },
+  );
+  if (rows) params.push({ name: "B", type: "Rows" });
+  for (const schedule of derived.schedules) params.push({ name: schedule, type: "Tensor" });
+  if (derived.random) params.push({ name: "key", type: "Key" });
+  if (samples) params.push({ name: "k", type: "number" });
+  const scope: QuantityScope = {
+    context,
+    writer: inner,
+    variables,
+    locals: new Map(),
+    weights: weightsAt(""),
+    key: derived.random ? name("key") : undefined,
+    plateSize: (count): Js => (samples ? name("k") : num(count.size)),
+  };
+  const value = lowerQuantity(scope, derived.quantity);
+  return {
+    fn: { name: fnName, doc, params, returns: "Tensor", body: inner.finish(value.js, inner.shapeText(value)) },
+    data: derived.data,
+    schedules: derived.schedules,
+    rows,
+    random: derived.random,
+    samples,
+  };
+}
+
+export function platesOf(quantity: Quantity): readonly Plate[] {
+  const found: Plate[] = [];
+  walkQuantity(quantity, (q) => q.kind === "expect" && q.plate && found.push(q.plate));
+  return found;
+}
+
+/** `elbo` for ELBO, `logP` for `log p(x)`, `objective` otherwise. */
+export function functionName(stated: string | undefined, expr: Expr): string {
+  if (stated !== undefined) return /^[A-Z0-9_]+$/u.test(stated) ? stated.toLowerCase() : stated.replace(/^./u, (c) => c.toLowerCase());
+  if (expr.kind === "logDensity")
+    return `log${capital(expr.density)}${expr.head.map((s) => capital(s.variable.replace(/\[|\]/gu, ""))).join("")}`;
+  return "objective";
+}

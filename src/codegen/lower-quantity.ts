@@ -1,0 +1,445 @@
+/**
+ * Objective IR -> the statements of one function. Samples are drawn where they are first needed, what two terms share stands once,
+ * every term is named with its `.gm` line so that metrics and faults can name it.
+ */
+import { InternalError } from "../base/internal-error.js";
+import { lineOf } from "../base/source.js";
+import type { DeriveContext } from "../ir/derive/context.js";
+import { densityOf, parentsOf } from "../ir/derive/context.js";
+import { stableParams } from "../ir/derive/stability.js";
+import { distributions } from "../ir/distributions.js";
+import type { DrawStep, Factor, Quantity, Term } from "../ir/quantity.js";
+import type { Dim, DistCall, Expr, Variable } from "../ir/types.js";
+import { call, type Js, num, numbers, object, str } from "./js.js";
+import { lowerBuiltin } from "./lower-builtin.js";
+import { lowerExpr, type Scope } from "./lower-expr.js";
+import { variableSpec } from "./specs.js";
+import {
+  type FunctionWriter,
+  hasLead,
+  joinLeads,
+  type Lead,
+  leadOf,
+  NO_LEAD,
+  tensorValue,
+  type TensorValue,
+  type Value,
+} from "./values.js";
+
+/** An objective's scope: variables and locals bound so far. */
+export interface QuantityScope {
+  readonly context: DeriveContext;
+  readonly writer: FunctionWriter;
+  readonly variables: ReadonlyMap<string, () => Value>;
+  readonly locals: ReadonlyMap<string, () => Value>;
+  readonly weights: (path: string) => Js;
+  readonly key: Js | undefined;
+  /** Number of samples: JavaScript of each plate's size. */
+  readonly plateSize: (count: Dim) => Js;
+}
+
+export function expressionScope(scope: QuantityScope): Scope {
+  return {
+    context: scope.context,
+    writer: scope.writer,
+    variable: (v) => scope.variables.get(v)?.(),
+    local: (id) => scope.locals.get(id)?.(),
+    weights: scope.weights,
+    key: scope.key,
+  };
+}
+
+/** The scope of a density's body: its variables stand for the values given to them. */
+function densityScope(scope: QuantityScope, at: ReadonlyMap<string, Expr>): Scope {
+  const outer = expressionScope(scope);
+  return {
+    ...outer,
+    variable: (v) => {
+      const given = at.get(v);
+      return given ? lowerExpr(outer, given) : outer.variable(v);
+    },
+  };
+}
+
+export function lowerQuantity(scope: QuantityScope, q: Quantity): TensorValue {
+  switch (q.kind) {
+    case "value":
+      return tensorValue(lowerExpr(expressionScope(scope), q.expr));
+    case "factor":
+      return lowerFactor(scope, q);
+    case "sum":
+      return lowerSum(scope, q.terms);
+    case "apply": {
+      const args = q.args.map((a) => lowerQuantity(scope, a));
+      return {
+        kind: "tensor",
+        js: lowerBuiltin(q.expr, args),
+        shape: q.expr.type.kind === "tensor" ? q.expr.type.shape : [],
+        lead: joinLeads(args.map((a) => a.lead)),
+      };
+    }
+    case "kl":
+      return lowerKl(scope, q);
+    case "expect":
+      return lowerExpect(scope, q);
+    case "enumerate":
+      return lowerEnumerate(scope, q);
+    case "gaussianMarginal":
+      return lowerGaussianMarginal(scope, q);
+    case "reduce": {
+      const body = scope.writer.bind(
+        q.op === "logmeanexp" || q.op === "logsumexp" ? "logW" : "terms",
+        lowerQuantity(scope, q.body),
+      ) as TensorValue;
+      const fn = { sum: "sum", mean: "mean", max: "reduceMax", min: "reduceMin", logsumexp: "logSumExp", logmeanexp: "logMeanExp" }[q.op];
+      return reducePlate(scope, body, q.plate, fn);
+    }
+  }
+}
+
+/** Reduces one plate; inner plates keep their places. */
+function reducePlate(scope: QuantityScope, value: TensorValue, plate: string, fn: string): TensorValue {
+  if (!value.lead.plates.has(plate)) {
+    if (fn === "sum") return { ...value, js: call("mul", value.js, scope.writer.plate(plate).size) };
+    return value;
+  }
+  const axis = scope.writer.plateAxis(value.lead, plate);
+  const plates = new Set([...value.lead.plates].filter((p) => p !== plate));
+  const reduced = call(fn, value.js, numbers([axis]));
+  // An outer plate stays above the one that goes: its place becomes an axis of size 1.
+  const outer = [...plates].some((p) => scope.writer.plate(p).position > scope.writer.plate(plate).position);
+  return { ...value, js: outer ? call("expandDims", reduced, num(axis)) : reduced, lead: { ...value.lead, plates } };
+}
+
+// ---- sums of terms ------------------------------------------------------------------------------
+
+function lowerSum(scope: QuantityScope, terms: readonly Term[]): TensorValue {
+  if (terms.length === 0) return { kind: "tensor", js: num(0), shape: [], lead: NO_LEAD };
+  const values = terms.map((t) => ({ term: t, value: lowerTerm(scope, t) }));
+  const [first, ...rest] = values;
+  if (!first) throw new InternalError("an empty sum");
+  let js = scaled(first.value.js, first.term.scale);
+  for (const { term, value } of rest) js = call(term.scale < 0 ? "sub" : "add", js, scaled(value.js, Math.abs(term.scale)));
+  return { kind: "tensor", js, shape: [], lead: joinLeads(values.map((v) => v.value.lead)) };
+}
+
+/** A term's quantity times its non-constant factors. */
+function lowerTerm(scope: QuantityScope, term: Term): TensorValue {
+  const value = lowerQuantity(scope, term.quantity);
+  const factors = term.factors.map((f) => tensorValue(lowerExpr(expressionScope(scope), f)));
+  return {
+    ...value,
+    js: factors.reduceRight<Js>((js, f) => call("mul", f.js, js), value.js),
+    lead: joinLeads([value.lead, ...factors.map((f) => f.lead)]),
+  };
+}
+
+function scaled(js: Js, scale: number): Js {
+  return scale === 1 ? js : scale === -1 ? call("neg", js) : call("mul", num(scale), js);
+}
+
+// ---- factors ------------------------------------------------------------------------------------
+
+/** Parameters of a distribution, as JavaScript under the runtime's names. */
+export interface LoweredDist {
+  readonly runtime: string;
+  readonly params: Js;
+  readonly values: Readonly<Record<string, TensorValue>>;
+  readonly lead: Lead;
+  readonly eventRank: number;
+}
+
+export function lowerDist(scope: Scope, dist: DistCall, eventRank: number): LoweredDist {
+  const info = distributions.get(dist.dist);
+  if (!info) throw new InternalError(`no distribution ${dist.dist}`);
+  const params = stableParams(scope.context, dist.dist, dist.params);
+  const values = Object.fromEntries(Object.entries(params).map(([p, e]) => [p, tensorValue(lowerExpr(scope, e))]));
+  const own = new Map(info.parameters.flat().map((p) => [p.name, p.rank]));
+  const js = object(
+    Object.fromEntries(
+      Object.entries(values).map(([p, v]) => {
+        const rank = eventRank - info.eventRank + (own.get(p) ?? 0);
+        return [p, alignParameter(v, rank)];
+      }),
+    ),
+  );
+  return {
+    runtime: info.runtime,
+    params: js,
+    values,
+    lead: joinLeads(Object.values(values).map((v) => v.lead)),
+    eventRank: info.eventRank,
+  };
+}
+
+/** A batched scalar parameter meets an event of higher rank. */
+function alignParameter(value: TensorValue, rank: number): Js {
+  let js = value.js;
+  if (!hasLead(value.lead)) return js;
+  for (let r = value.shape.length; r < rank; r++) js = call("expandDims", js, num(-(r + 1)));
+  return js;
+}
+
+export function variableOf(context: DeriveContext, variable: string): Variable {
+  const found = context.model.variables.get(variable);
+  if (!found) throw new InternalError(`no variable ${variable}`);
+  return found;
+}
+
+function lowerFactor(scope: QuantityScope, factor: Factor): TensorValue {
+  const { shape } = variableOf(scope.context, factor.variable).domain;
+  const inner = densityScope(scope, factor.at);
+  const x = inner.variable(factor.variable);
+  if (!x) throw new InternalError(`\`${factor.variable}\` is not in scope`);
+  const dist = lowerDist(inner, factor.dist, shape.length);
+  const js = sumEvent(call(`${dist.runtime}.logProb`, x.js, dist.params), shape.length - dist.eventRank);
+  const label = factorLabel(scope.context, factor);
+  const value: TensorValue = { kind: "tensor", js: named(label, factor, js), shape: [], lead: joinLeads([leadOf(x), dist.lead]) };
+  return scope.writer.remember(`${label}|${placeOf(factor)}|${x.js.kind === "name" ? x.js.name : ""}|${JSON.stringify(js)}`, () =>
+    scope.writer.bind(factorName(factor), value),
+  ) as TensorValue;
+}
+
+function lowerKl(scope: QuantityScope, q: Extract<Quantity, { kind: "kl" }>): TensorValue {
+  const { shape } = variableOf(scope.context, q.q.variable).domain;
+  const a = lowerDist(densityScope(scope, q.q.at), q.q.dist, shape.length);
+  const b = lowerDist(densityScope(scope, q.p.at), q.p.dist, shape.length);
+  const entries = shape.length - a.eventRank;
+  const seen = Math.max(
+    0,
+    ...Object.values({ ...a.values, ...Object.fromEntries(Object.entries(b.values).map(([k, v]) => [`p.${k}`, v])) }).map(
+      (v) => v.shape.length - (v.shape.length > shape.length ? 1 : 0),
+    ),
+  );
+  let js = call(q.fn, a.params, b.params);
+  // Where no parameter has the event's axes, one KL stands for all entries.
+  js = seen >= entries ? sumEvent(js, entries) : call("mul", js, num(shape.reduce((n, d) => n * d.size, 1)));
+  const label = `KL(${conditionalText(scope.context, q.q)}, ${conditionalText(scope.context, q.p)})`;
+  const value: TensorValue = { kind: "tensor", js: named(label, q.p, js), shape: [], lead: joinLeads([a.lead, b.lead]) };
+  return scope.writer.bind(`kl${capital(q.q.variable)}`, value) as TensorValue;
+}
+
+function lowerGaussianMarginal(scope: QuantityScope, q: Extract<Quantity, { kind: "gaussianMarginal" }>): TensorValue {
+  const z = variableOf(scope.context, q.latent.variable).domain.shape[0];
+  const xShape = variableOf(scope.context, q.child.variable).domain.shape;
+  const x = densityScope(scope, q.child.at).variable(q.child.variable);
+  const loc = q.child.dist.params["loc"];
+  if (!z || !x || !loc) throw new InternalError("a Gaussian marginal without its parts");
+  const prior = lowerDist(densityScope(scope, q.latent.at), q.latent.dist, 1);
+  // The child's location is affine in z: read it off at zero and at the unit vectors.
+  const at = (value: Value): TensorValue => {
+    const inner = densityScope(
+      { ...scope, variables: new Map([...scope.variables, [q.latent.variable, () => value]]) },
+      new Map([...q.child.at].filter(([v]) => v !== q.latent.variable)),
+    );
+    return tensorValue(lowerExpr(inner, loc));
+  };
+  const origin = scope.writer.bind("origin", {
+    kind: "tensor",
+    js: call("zeros", numbers([z.size])),
+    shape: [z],
+    lead: NO_LEAD,
+  }) as TensorValue;
+  const unit = scope.writer.bind("unitVectors", {
+    kind: "tensor",
+    js: call("eye", num(z.size)),
+    shape: [z, z],
+    lead: NO_LEAD,
+  }) as TensorValue;
+  const offset = scope.writer.bind(`${q.child.variable}AtOrigin`, at(origin)) as TensorValue;
+  const rows = at({ ...unit, shape: [z] });
+  const factor = scope.writer.bind(
+    "factor",
+    { kind: "tensor", js: call("sub", rows.js, offset.js), shape: [z, ...xShape], lead: NO_LEAD },
+    `row i: what z[i] adds to the location of ${q.child.variable}`,
+  ) as TensorValue;
+  const scale = prior.values["scale"];
+  const priorLoc = prior.values["loc"];
+  const isOne = scale?.js.kind === "number" && scale.js.value === 1;
+  const isZero = priorLoc?.js.kind === "number" && priorLoc.js.value === 0;
+  const columnScale = scale && scale.shape.length > 0 ? call("expandDims", scale.js, num(-1)) : scale?.js;
+  const scaledFactor = isOne || !columnScale ? factor.js : call("mul", columnScale, factor.js);
+  const loc0 =
+    isZero || !priorLoc
+      ? offset.js
+      : call(
+          "add",
+          offset.js,
+          call("matmul", priorLoc.shape.length > 0 ? priorLoc.js : call("mul", priorLoc.js, call("ones", numbers([z.size]))), factor.js),
+        );
+  const noise = lowerDist(
+    densityScope(scope, q.child.at),
+    { ...q.child.dist, params: { ...(q.child.dist.params["scale"] ? { scale: q.child.dist.params["scale"] } : {}) } },
+    1,
+  ).values["scale"];
+  const full = noise && noise.shape.length === 0 ? call("mul", noise.js, call("ones", numbers(xShape.map((d) => d.size)))) : noise?.js;
+  const js = call(
+    "lowRankNormal.logProb",
+    x.js,
+    object({ loc: loc0, factor: scaledFactor, scale: full ?? call("ones", numbers(xShape.map((d) => d.size))) }),
+  );
+  const label = `log ${q.child.density}(${q.child.variable})`;
+  return scope.writer.bind(
+    `logP${capital(q.child.variable)}`,
+    { kind: "tensor", js: named(label, q.child, js), shape: [], lead: joinLeads([leadOf(x)]) },
+    `${q.latent.variable} integrated out`,
+  ) as TensorValue;
+}
+
+// ---- draws --------------------------------------------------------------------------------------
+
+function lowerExpect(scope: QuantityScope, q: Extract<Quantity, { kind: "expect" }>): TensorValue {
+  if (q.plate) scope.writer.addPlate(q.plate.id, scope.plateSize(q.plate.count), q.plate.count.text);
+  const variables = new Map(scope.variables);
+  const locals = new Map(scope.locals);
+  const inner: QuantityScope = { ...scope, variables, locals };
+  for (const step of q.steps) bindStep(inner, variables, locals, step, q.plate?.id);
+  const body = lowerQuantity(inner, q.body);
+  if (!q.plate) return body;
+  // What is left of the family outside any reduction is averaged: that is the expectation.
+  const value = body.lead.plates.has(q.plate.id)
+    ? reducePlate(scope, scope.writer.bind("terms", body) as TensorValue, q.plate.id, "mean")
+    : body;
+  scope.writer.dropPlate(q.plate.id);
+  return value;
+}
+
+function lazy(make: () => Value): () => Value {
+  let value: Value | undefined;
+  return () => (value ??= make());
+}
+
+function bindStep(
+  scope: QuantityScope,
+  variables: Map<string, () => Value>,
+  locals: Map<string, () => Value>,
+  step: DrawStep,
+  plate: string | undefined,
+): void {
+  const before: QuantityScope = { ...scope, variables: new Map(variables), locals: new Map(locals) };
+  switch (step.kind) {
+    case "factor": {
+      const { factor } = step;
+      const make = lazy(() =>
+        drawFrom(
+          before,
+          densityScope(before, withoutOwn(factor.at, factor.variable)),
+          factor.dist,
+          variableOf(scope.context, factor.variable).domain.shape,
+          step.local?.name ?? factor.variable,
+          plate,
+        ),
+      );
+      if (step.local) locals.set(step.local.id, make);
+      else variables.set(factor.variable, make);
+      return;
+    }
+    case "bind": {
+      const make = lazy(() => lowerExpr(densityScope(before, step.at), step.value));
+      const local = step.at.get(step.variable);
+      if (local?.kind === "local") locals.set(local.local.id, make);
+      else variables.set(step.variable, make);
+      return;
+    }
+    case "distribution":
+      locals.set(
+        step.local.id,
+        lazy(() => drawFrom(before, expressionScope(before), step.dist, step.type.shape, step.local.name, plate)),
+      );
+      return;
+  }
+}
+
+function withoutOwn(at: ReadonlyMap<string, Expr>, variable: string): ReadonlyMap<string, Expr> {
+  return new Map([...at].filter(([v]) => v !== variable));
+}
+
+function drawFrom(
+  scope: QuantityScope,
+  inner: Scope,
+  dist: DistCall,
+  shape: readonly Dim[],
+  wanted: string,
+  plate: string | undefined,
+): Value {
+  const lowered = lowerDist(inner, dist, shape.length);
+  const lead: Lead = { plates: new Set([...lowered.lead.plates, ...(plate === undefined ? [] : [plate])]), batch: true };
+  if (!scope.key) throw new InternalError("a draw stands where there is no key");
+  const key = call("key.at", str(wanted));
+  const js = call(`${lowered.runtime}.sample`, key, lowered.params, scope.writer.drawShape(lead, shape));
+  return scope.writer.bind(wanted, { kind: "tensor", js, shape, lead });
+}
+
+function lowerEnumerate(scope: QuantityScope, q: Extract<Quantity, { kind: "enumerate" }>): TensorValue {
+  const variable = variableOf(scope.context, q.variable);
+  const plate = scope.writer.addPlate(`${q.variable}#${scope.writer.statements.length}`, num(q.states.size), q.states.text);
+  const lead: Lead = { plates: new Set([plate.id]), batch: false };
+  const states = scope.writer.bind(
+    q.variable,
+    {
+      kind: "tensor",
+      js: call("allStates", variableSpec(variable.domain), ...(plate.position > 1 ? [num(plate.position)] : [])),
+      shape: variable.domain.shape,
+      lead,
+    },
+    `every value of ${q.variable}`,
+  );
+  const inner: QuantityScope = { ...scope, variables: new Map([...scope.variables, [q.variable, () => states]]) };
+  let value: TensorValue;
+  if (q.op === "expect") {
+    if (!q.weight) throw new InternalError("an enumerated expectation without its weight");
+    const logQ = lowerFactor(inner, q.weight);
+    const body = lowerQuantity(inner, q.body);
+    const weighted: TensorValue = {
+      kind: "tensor",
+      js: call("mul", call("exp", logQ.js), body.js),
+      shape: [],
+      lead: joinLeads([logQ.lead, body.lead]),
+    };
+    value = reducePlate(scope, weighted, plate.id, "sum");
+  } else {
+    const body = scope.writer.bind("logJoint", lowerQuantity(inner, q.body)) as TensorValue;
+    value = reducePlate(scope, body, plate.id, { logsumexp: "logSumExp", max: "reduceMax", min: "reduceMin" }[q.op]);
+  }
+  scope.writer.dropPlate(plate.id);
+  return value;
+}
+
+// ---- names --------------------------------------------------------------------------------------
+
+const sumEvent = (js: Js, rank: number): Js =>
+  rank <= 0 ? js : call("sum", js, numbers(Array.from({ length: rank }, (_, i) => i - rank)));
+
+export function placeOf(at: { readonly span: Factor["span"] }): string {
+  return `${at.span.file.path.split("/").at(-1) ?? ""}:${lineOf(at.span)}`;
+}
+
+function named(label: string, at: { readonly span: Factor["span"] }, js: Js): Js {
+  return call("term", str(label), str(placeOf(at)), js);
+}
+
+/** `p(x | z)` */
+export function conditionalText(context: DeriveContext, factor: Factor): string {
+  const parents = directParents(context, factor);
+  return `${factor.density}(${factor.variable}${parents.length > 0 ? ` | ${parents.join(", ")}` : ""})`;
+}
+
+function directParents(context: DeriveContext, factor: Factor): readonly string[] {
+  const index = densityOf(context, factor.density);
+  const definition = index.definitions.get(factor.variable);
+  if (!definition) return [];
+  const found = parentsOf(context, definition);
+  return [...index.density.head, ...index.density.given].filter((v) => found.has(v));
+}
+
+function factorLabel(context: DeriveContext, factor: Factor): string {
+  return `log ${conditionalText(context, factor)}`;
+}
+
+function factorName(factor: Factor): string {
+  return `log${capital(factor.density)}${factor.variable}`;
+}
+
+export function capital(text: string): string {
+  return text.replace(/^./u, (c) => c.toUpperCase());
+}

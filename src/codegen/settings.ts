@@ -1,0 +1,66 @@
+/** Settings of a train block as calls of the runtime's builders: `adam(lr = 1e-3)` -> `adam({ lr: 0.001 })`. */
+import { InternalError } from "../base/internal-error.js";
+import type { Setting, SettingValue } from "../ir/types.js";
+import { bool, call, type Js, num, numbers, object, str } from "./js.js";
+
+const camel = (text: string): string => text.replace(/_(\w)/gu, (_, c: string) => c.toUpperCase());
+
+/** Arguments that schedules take by position, in the runtime's order; what is left goes into the options object. */
+const POSITIONAL: Readonly<Record<string, readonly string[]>> = {
+  constant: ["value"],
+  linear: ["from", "to"],
+  cosine: ["from", "to"],
+  exponential: ["start", "rate"],
+  step_decay: ["start", "factor"],
+};
+
+export function settingJs(value: SettingValue): Js {
+  switch (value.kind) {
+    case "static":
+      return typeof value.value === "number"
+        ? num(value.value)
+        : typeof value.value === "boolean"
+          ? bool(value.value)
+          : numbers(value.value);
+    case "text":
+      return str(value.value);
+    case "call":
+      return callJs(value);
+  }
+}
+
+function callJs(value: Extract<SettingValue, { kind: "call" }>): Js {
+  const args = { ...value.args };
+  if (value.name === "warmup") {
+    const { then, ...over } = args;
+    if (!then) throw new InternalError("warmup without what follows it");
+    return call("warmup", options(over), settingJs(then));
+  }
+  const positional = (POSITIONAL[value.name] ?? []).map((arg) => {
+    const given = args[arg];
+    if (!given) throw new InternalError(`${value.name} lacks ${arg}`);
+    delete args[arg];
+    return settingJs(given);
+  });
+  const rest = Object.keys(args).length > 0 ? [options(args)] : [];
+  return call(runtimeName(value.name), ...positional, ...rest);
+}
+
+function options(args: Readonly<Record<string, SettingValue>>): Js {
+  return object(Object.fromEntries(Object.entries(args).map(([k, v]) => [camel(k), settingJs(v)])));
+}
+
+function runtimeName(setting: string): string {
+  if (setting === "iwae") return "iwaeSchedule";
+  if (setting === "constant" || setting === "exponential") return `${setting}Schedule`;
+  return camel(setting);
+}
+
+export function findSetting(settings: readonly Setting[], wanted: string): SettingValue | undefined {
+  return settings.find((s) => s.name === wanted)?.value;
+}
+
+export function numberSetting(settings: readonly Setting[], wanted: string): number | undefined {
+  const value = findSetting(settings, wanted);
+  return value?.kind === "static" && typeof value.value === "number" ? value.value : undefined;
+}

@@ -1,0 +1,51 @@
+/** Declarations of the model IR as calls of the runtime's spec functions. */
+import type { Domain, LayerInstance, Param } from "../ir/types.js";
+import { layers } from "../ir/layers.js";
+import { InternalError } from "../base/internal-error.js";
+import { call, type Js, num, numbers, object, str } from "./js.js";
+import { layerOptions, literal } from "./lower-expr.js";
+
+/** `binary([784])`, `category(10)` */
+export function variableSpec(domain: Domain): Js {
+  const shape = domain.shape.map((d) => d.size);
+  const spec =
+    domain.name === "category"
+      ? call("category", num(domain.classes?.size ?? 0), ...(shape.length > 0 ? [numbers(shape)] : []))
+      : call(domain.name, ...(shape.length > 0 ? [numbers(shape)] : []));
+  return domain.optional ? call("optional", spec) : spec;
+}
+
+/** `dense.spec(784, 200)` */
+export function layerSpec(instance: LayerInstance): Js {
+  const runtime = layers.get(instance.layer)?.runtime;
+  if (runtime === undefined) throw new InternalError(`no layer ${instance.layer}`);
+  return call(`${runtime}.spec`, ...instance.spec.map(literal), ...layerOptions(instance, "spec"));
+}
+
+/** `param([10, 2], { init: init.normal(0, 0.01) })` */
+export function paramSpec(param: Param): Js {
+  const constraint = ["positive", "unit", "simplex"].includes(param.domain.name) ? str(param.domain.name) : undefined;
+  const options = object({ init: paramInit(param), constraint });
+  const shape = numbers(param.domain.shape.map((d) => d.size));
+  return call("param", shape, ...(options.kind === "object" && options.fields.length > 0 ? [options] : []));
+}
+
+function paramInit(param: Param): Js | undefined {
+  const { init } = param;
+  switch (init.kind) {
+    case "default":
+      return undefined;
+    case "constant":
+      return call("init.constant", num(init.value));
+    case "values":
+      return call("init.values", numbers(init.values));
+    case "data":
+      return call("init.data");
+    case "distribution": {
+      const p = init.params;
+      return init.dist === "Uniform"
+        ? call("init.uniform", num(p["low"] ?? 0), num(p["high"] ?? 1))
+        : call("init.normal", num(p["loc"] ?? 0), num(p["scale"] ?? 1));
+    }
+  }
+}

@@ -1,0 +1,205 @@
+/**
+ * What codegen knows of a value while it writes a function: the JavaScript that names it, its event shape, and its leading axes.
+ *
+ * Layout of every tensor: [...plates, B, ...event]. Plates (families of samples, states of an enumerated latent) are numbered from the
+ * batch outwards, 1, 2, …, in the order in which they come into scope; a value that lacks an outer plate has a lower rank, one that
+ * lacks an inner plate but has an outer one has size 1 there. So values meet by plain broadcasting.
+ */
+import { InternalError } from "../base/internal-error.js";
+import type { Dim, Type } from "../ir/types.js";
+import { type Js, name, namesIn, type JsStatement, num } from "./js.js";
+import { printFlat } from "./print-js.js";
+
+export interface PlateAxis {
+  readonly id: string;
+  /** 1 is next to the batch. */
+  readonly position: number;
+  readonly size: Js;
+  readonly text: string;
+}
+
+export interface Lead {
+  readonly plates: ReadonlySet<string>;
+  /** Has a batch axis (perhaps of size 1). */
+  readonly batch: boolean;
+}
+
+export interface TensorValue {
+  readonly kind: "tensor";
+  readonly js: Js;
+  readonly shape: readonly Dim[];
+  readonly lead: Lead;
+}
+
+export interface RecordValue {
+  readonly kind: "record";
+  readonly js: Js;
+  readonly fields: ReadonlyMap<string, TensorValue>;
+}
+
+export type Value = TensorValue | RecordValue;
+
+export const NO_LEAD: Lead = { plates: new Set(), batch: false };
+
+export function joinLeads(leads: readonly Lead[]): Lead {
+  return { plates: new Set(leads.flatMap((l) => [...l.plates])), batch: leads.some((l) => l.batch) };
+}
+
+export function hasLead(lead: Lead): boolean {
+  return lead.batch || lead.plates.size > 0;
+}
+
+export function tensorValue(value: Value): TensorValue {
+  if (value.kind === "tensor") return value;
+  throw new InternalError("a record stands where a tensor is needed");
+}
+
+export function leadOf(value: Value): Lead {
+  return value.kind === "tensor" ? value.lead : joinLeads([...value.fields.values()].map((f) => f.lead));
+}
+
+/** A value of a declared type under a name. */
+export function valueOfType(js: Js, type: Type, lead: Lead): Value {
+  if (type.kind === "tensor") return { kind: "tensor", js, shape: type.shape, lead };
+  return {
+    kind: "record",
+    js,
+    fields: new Map(
+      type.fields.map((f) => [f.name, { kind: "tensor", js: { kind: "member", target: js, name: f.name }, shape: f.type.shape, lead }]),
+    ),
+  };
+}
+
+/** Words that may not name a local in generated code. */
+const RESERVED = new Set(
+  "arguments await break case catch class const continue debugger default delete do else enum eval export extends false finally for function if implements import in interface let new null package private protected public return static super switch this throw true try typeof undefined var void while with yield NaN Infinity".split(
+    " ",
+  ),
+);
+
+/** `h[2]` -> `h2`; a name that is taken gets a number. */
+export function identifier(text: string): string {
+  const plain = text.replace(/\[(\d+)\]/gu, "$1").replace(/[^\p{ID_Continue}$]/gu, "_");
+  return RESERVED.has(plain) ? `${plain}_` : plain;
+}
+
+/** Writes the statements of one function. */
+export class FunctionWriter {
+  readonly statements: JsStatement[] = [];
+  private readonly taken: Set<string>;
+  private readonly plateList: PlateAxis[] = [];
+  /** Values already computed, so that what two terms share stands once. */
+  readonly memo = new Map<string, Value>();
+  /** The name that holds the rows of the batch, once asked for. */
+  private rowsName: string | undefined;
+
+  constructor(
+    reserved: Iterable<string>,
+    /** JavaScript of B, where the function knows the batch. */
+    private readonly rows: Js | undefined,
+  ) {
+    this.taken = new Set(reserved);
+  }
+
+  fresh(wanted: string): string {
+    const base = identifier(wanted);
+    let candidate = base;
+    for (let i = 2; this.taken.has(candidate); i++) candidate = /\d$/u.test(base) ? `${base}_${i}` : `${base}${i}`;
+    this.taken.add(candidate);
+    return candidate;
+  }
+
+  /** Binds a value to a fresh name, with its shape as a comment. */
+  bind(wanted: string, value: Value, note?: string): Value {
+    const bound = this.fresh(wanted);
+    const text = value.kind === "tensor" ? this.shapeText(value) : undefined;
+    this.statements.push({
+      kind: "const",
+      name: bound,
+      value: value.js,
+      comment: [text, note].filter((t) => t !== undefined).join("  ") || undefined,
+    });
+    const js = name(bound);
+    if (value.kind === "tensor") return { ...value, js };
+    return { ...value, js, fields: new Map([...value.fields].map(([f, v]) => [f, { ...v, js: { kind: "member", target: js, name: f } }])) };
+  }
+
+  finish(value: Js, comment: string | undefined): readonly JsStatement[] {
+    return [...this.statements, { kind: "return", name: "", value, comment }];
+  }
+
+  addPlate(id: string, size: Js, text: string): PlateAxis {
+    const plate = { id, position: this.plateList.length + 1, size, text };
+    this.plateList.push(plate);
+    return plate;
+  }
+
+  plate(id: string): PlateAxis {
+    const found = this.plateList.find((p) => p.id === id);
+    if (!found) throw new InternalError(`plate ${id} is not in scope`);
+    return found;
+  }
+
+  /** Forgets the last plate: its axis has been reduced everywhere. */
+  dropPlate(id: string): void {
+    if (this.plateList.at(-1)?.id === id) this.plateList.pop();
+  }
+
+  /** B as JavaScript, bound on first use. */
+  rowsJs(): Js {
+    if (this.rowsName === undefined) {
+      if (!this.rows) throw new InternalError("a function without data draws rows");
+      if (this.rows.kind === "name") this.rowsName = this.rows.name;
+      else {
+        this.rowsName = this.fresh("B");
+        this.statements.push({ kind: "const", name: this.rowsName, value: this.rows, comment: undefined });
+      }
+    }
+    return name(this.rowsName);
+  }
+
+  /** The leading axes of a value, outermost first: the size of each plate it has, 1 for one that it lacks, B. */
+  leadAxes(lead: Lead): readonly { readonly js: Js; readonly text: string }[] {
+    const positions = [...lead.plates].map((id) => this.plate(id).position);
+    const top = Math.max(0, ...positions);
+    const axes: { js: Js; text: string }[] = [];
+    for (let p = top; p >= 1; p--) {
+      const plate = this.plateList.find((x) => x.position === p && lead.plates.has(x.id));
+      axes.push(plate ? { js: plate.size, text: plate.text } : { js: num(1), text: "1" });
+    }
+    if (lead.batch) axes.push({ js: { kind: "name", name: "B" }, text: "B" });
+    else if (top > 0) axes.push({ js: num(1), text: "1" });
+    return axes;
+  }
+
+  shapeText(value: TensorValue): string {
+    return `[${[...this.leadAxes(value.lead).map((a) => a.text), ...value.shape.map((d) => String(d.size))].join(", ")}]`;
+  }
+
+  /** The full shape of a draw, `[k, B, 50]`. */
+  drawShape(lead: Lead, event: readonly Dim[]): Js {
+    const B = this.rowsJs();
+    const axes = this.leadAxes({ ...lead, batch: true }).map((a) => (a.text === "B" ? B : a.js));
+    return { kind: "array", items: [...axes, ...event.map((d) => num(d.size))] };
+  }
+
+  /** Axis of a plate in a value without event axes, counted from the front. */
+  plateAxis(lead: Lead, id: string): number {
+    const top = Math.max(...[...lead.plates].map((p) => this.plate(p).position));
+    return top - this.plate(id).position;
+  }
+
+  remember(key: string, make: () => Value): Value {
+    const known = this.memo.get(key);
+    if (known) return known;
+    const value = make();
+    this.memo.set(key, value);
+    return value;
+  }
+}
+
+export function memoKey(value: Value): string {
+  return printFlat(value.js);
+}
+
+export { namesIn };

@@ -1,0 +1,67 @@
+/**
+ * The compiler as one straight line: text -> syntax tree -> model IR -> derived model -> TypeScript. Pure: it reads no files.
+ *
+ *     parse -> elaborate -> derive -> emit -> print
+ */
+import { Diagnostics } from "./base/report.js";
+import type { Diagnostic } from "./base/diagnostic.js";
+import type { SourceFile } from "./base/source.js";
+import { sha256 } from "./base/sha256.js";
+import { emitModel, type SourceInfo } from "./codegen/emit-model.js";
+import { printFile } from "./codegen/print-file.js";
+import type { Flavour } from "./codegen/print-js.js";
+import { derive } from "./ir/derive/derive.js";
+import type { DerivedModel } from "./ir/derived-model.js";
+import { elaborate } from "./ir/elaborate.js";
+import { loadSources, type ResolveImport } from "./ir/imports.js";
+import type { ModelIr, StaticValue } from "./ir/types.js";
+import type { FileAst } from "./parser/ast.js";
+import { parse } from "./parser/parse.js";
+import { version } from "./version.js";
+
+export { Diagnostics } from "./base/report.js";
+export type { Diagnostic } from "./base/diagnostic.js";
+export { version } from "./version.js";
+
+export interface CompileOptions {
+  /** `--set H=400` */
+  readonly set?: Readonly<Record<string, StaticValue>>;
+  /** Which model of a file with several. */
+  readonly model?: string;
+  /** Reads an imported file; undefined where there is none. Without it, imports are errors. */
+  readonly resolveImport?: ResolveImport;
+  /** Module that generated code imports: `gmc/runtime`. */
+  readonly runtime?: string;
+}
+
+export interface Compiled {
+  /** Undefined after errors. */
+  readonly derived: DerivedModel | undefined;
+  readonly diagnostics: readonly Diagnostic[];
+  /** What each pass made, for `--dump`. */
+  readonly passes: { readonly ast: FileAst; readonly ir: ModelIr | undefined };
+  /** The generated file in a flavour; throws where there were errors. */
+  readonly print: (flavour: Flavour) => string;
+}
+
+/** Compiles one `.gm` file. Never throws for a mistake of its author: see `diagnostics`. */
+export function compile(file: SourceFile, options: CompileOptions = {}): Compiled {
+  const diagnostics = new Diagnostics();
+  const ast = parse(file, diagnostics);
+  const sources = loadSources(ast, options.resolveImport, diagnostics);
+  const ir =
+    diagnostics.hasErrors && !sources
+      ? undefined
+      : elaborate({ root: ast, files: sources ?? new Map(), set: options.set ?? {}, model: options.model }, diagnostics);
+  const derived = ir && !diagnostics.hasErrors ? derive(ir, diagnostics) : undefined;
+  const source: SourceInfo = { file: file.path.split("/").at(-1) ?? file.path, sha256: sha256(file.text), compiler: version };
+  return {
+    derived,
+    diagnostics: diagnostics.list,
+    passes: { ast, ir },
+    print: (flavour) => {
+      if (!derived) throw new Error("the model has errors");
+      return printFile(emitModel(derived, source), source, derived.model.doc, { flavour, runtime: options.runtime ?? "gmc/runtime" });
+    },
+  };
+}

@@ -1,0 +1,151 @@
+/** Model IR -> derived model: every objective of `train` and `evaluate`, which weights it moves, which densities generate and infer. */
+import { report, type Diagnostics } from "../../base/report.js";
+import type { Combine, DerivedEvaluation, DerivedModel, DerivedPhase, DerivedUpdate } from "../derived-model.js";
+import type { DerivedObjective, Quantity } from "../quantity.js";
+import type { Evaluation, Expr, ModelIr, Update } from "../types.js";
+import { deriveContext, type DeriveContext, netOf, walk } from "./context.js";
+import { deriveObjective, movedBy, walkQuantity } from "./objective.js";
+
+/** Derives a model; undefined after errors have been reported. */
+export function derive(model: ModelIr, diagnostics: Diagnostics): DerivedModel | undefined {
+  const context = deriveContext(model, diagnostics);
+  const weights = allWeights(context);
+  let failed = false;
+  const phases = model.train.map((phase): DerivedPhase => {
+    const updates = phase.updates.flatMap((update): readonly DerivedUpdate[] => {
+      const derived = deriveObjective(context, {
+        value: update.value,
+        over: update.over.length === 0 ? weights : movedBy(weights, update.over),
+        by: update.by,
+      });
+      if (!derived) {
+        failed = true;
+        return [];
+      }
+      return [{ update, derived, moves: checkMoves(context, update, derived) }];
+    });
+    checkOpposites(context, updates);
+    return { phase, updates };
+  });
+  const evaluations = model.evaluate.flatMap((evaluation): readonly DerivedEvaluation[] => {
+    const derived = deriveEvaluation(context, evaluation);
+    if (!derived) failed = true;
+    return derived ? [derived] : [];
+  });
+  if (failed || diagnostics.hasErrors) return undefined;
+  if (phases.length > 0) warnUntrained(context, weights, phases);
+  return { context, model, phases, evaluations, ...roles(context) };
+}
+
+/** Every weight path of the model: params, nets, layers outside nets. */
+function allWeights(context: DeriveContext): readonly string[] {
+  const found = new Set<string>();
+  for (const param of context.model.params) found.add(param.path);
+  const expr = (e: Expr): void =>
+    walk(context, e, (x) => {
+      if (x.kind === "layer" && x.instance.parameterCount > 0) found.add(x.instance.path);
+      if (x.kind === "netCall") found.add(netOf(context, x.net).path);
+    });
+  for (const net of context.model.nets) if (net.weights.length > 0) found.add(net.path);
+  for (const density of context.model.densities) {
+    for (const s of density.statements) {
+      if (s.kind === "bind") expr(s.binding.value);
+      else if (s.kind === "draw") Object.values(s.dist.params).forEach(expr);
+      else expr(s.value);
+    }
+  }
+  for (const phase of context.model.train) for (const u of phase.updates) expr(u.value);
+  return [...found].filter((p) => [...found].every((q) => q === p || !p.startsWith(`${q}.`)));
+}
+
+function checkMoves(context: DeriveContext, update: Update, derived: DerivedObjective): readonly string[] {
+  const moves = movedBy(derived.weights, update.over);
+  const minimal = moves.filter((p) => moves.every((q) => q === p || !p.startsWith(`${q}.`)));
+  if (derived.weights.length === 0) report(context.diagnostics, "GM3513", update.span, { objective: update.text });
+  else if (minimal.length === 0)
+    report(
+      context.diagnostics,
+      "GM3511",
+      update.span,
+      { name: update.over.join(", "), objective: update.text },
+      { help: [`it depends on ${derived.weights.map((w) => `\`${w}\``).join(", ")}`] },
+    );
+  return minimal;
+}
+
+/** A weight may not ascend and descend the same objective within a phase. */
+function checkOpposites(context: DeriveContext, updates: readonly DerivedUpdate[]): void {
+  for (const [i, a] of updates.entries()) {
+    for (const b of updates.slice(i + 1)) {
+      if (a.update.direction === b.update.direction || a.update.name === undefined || a.update.text !== b.update.text) continue;
+      const path = a.moves.find((p) => b.moves.includes(p));
+      if (path === undefined) continue;
+      const [up, down] = a.update.direction === "maximize" ? [a, b] : [b, a];
+      report(
+        context.diagnostics,
+        "GM3514",
+        b.update.span,
+        { path, a: `\`${up.update.text}\``, b: `\`${down.update.text}\`` },
+        {
+          labels: [{ span: a.update.span, text: `${a.update.direction}d here` }],
+          help: ["name after `over` the nets that each player owns"],
+        },
+      );
+    }
+  }
+}
+
+function warnUntrained(context: DeriveContext, weights: readonly string[], phases: readonly DerivedPhase[]): void {
+  const moved = new Set(phases.flatMap((p) => p.updates.flatMap((u) => u.moves)));
+  for (const path of weights) {
+    if ([...moved].some((m) => m === path || m.startsWith(`${path}.`) || path.startsWith(`${m}.`))) continue;
+    const net = context.model.nets.find((n) => n.path === path);
+    const param = context.model.params.find((p) => p.path === path);
+    report(context.diagnostics, "GM3510", net?.span ?? param?.span ?? context.model.span, { path });
+  }
+}
+
+function deriveEvaluation(context: DeriveContext, evaluation: Evaluation): DerivedEvaluation | undefined {
+  if (evaluation.value.kind === "evaluator") return { evaluation, objective: undefined };
+  let value = evaluation.value.expr;
+  let sign: 1 | -1 = 1;
+  while (value.kind === "builtin" && value.fn === "neg" && value.args[0]) {
+    value = value.args[0];
+    sign = sign === 1 ? -1 : 1;
+  }
+  const derived = deriveObjective(context, { value, over: undefined, by: [] });
+  if (!derived) return undefined;
+  const combine = combineOf(derived.quantity, sign);
+  return { evaluation, objective: { derived, value, sign, combine, bound: boundOf(derived.quantity, sign) } };
+}
+
+/** How chunks of samples combine: the quantity must be one `E` over a family, with the reduction over it outermost. */
+function combineOf(quantity: Quantity, sign: 1 | -1): Combine | undefined {
+  if (quantity.kind !== "expect" || !quantity.plate || quantity.body.kind !== "reduce" || quantity.body.plate !== quantity.plate.id)
+    return undefined;
+  if (quantity.body.op === "logmeanexp") return sign === 1 ? "logMeanExp" : "negLogMeanExp";
+  return quantity.body.op === "mean" ? "mean" : undefined;
+}
+
+/** What an estimate of a log-likelihood is to it. */
+function boundOf(quantity: Quantity, sign: 1 | -1): string | undefined {
+  let sampled = false;
+  let joint = false;
+  walkQuantity(quantity, (q) => {
+    sampled ||= q.kind === "expect";
+    joint ||= q.kind === "factor" || q.kind === "gaussianMarginal";
+  });
+  if (!joint) return undefined;
+  if (!sampled) return "exact";
+  const isBound = quantity.kind === "expect" && (quantity.plate === undefined || combineOf(quantity, sign) !== undefined);
+  return isBound ? (sign === 1 ? "lower bound" : "upper bound") : "estimate";
+}
+
+/** The generative density draws data; the inference density draws latents given data. */
+function roles(context: DeriveContext): Pick<DerivedModel, "generative" | "inference"> {
+  const isData = (name: string): boolean => context.model.variables.get(name)?.role === "data";
+  const usable = context.model.densities.filter((d) => (context.densities.get(d.name)?.energies.length ?? 0) === 0);
+  const generative = usable.find((d) => d.head.some(isData));
+  const inference = usable.find((d) => d !== generative && d.head.length > 0 && !d.head.some(isData) && d.given.some(isData));
+  return { generative: generative?.name, inference: inference?.name };
+}

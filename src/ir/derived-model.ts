@@ -1,0 +1,43 @@
+/** The model after derivation: its IR, with every statement of `train` and `evaluate` derived. What codegen and `explain` work from. */
+import type { DerivedObjective } from "./quantity.js";
+import type { DeriveContext } from "./derive/context.js";
+import type { Evaluation, Expr, ModelIr, Phase, Update } from "./types.js";
+
+export interface DerivedUpdate {
+  readonly update: Update;
+  readonly derived: DerivedObjective;
+  /** Weight paths that it moves. */
+  readonly moves: readonly string[];
+}
+
+export interface DerivedPhase {
+  readonly phase: Phase;
+  readonly updates: readonly DerivedUpdate[];
+}
+
+/** How values of several chunks of samples combine; see RowMetric in the runtime. */
+export type Combine = "logMeanExp" | "negLogMeanExp" | "mean";
+
+export interface DerivedEvaluation {
+  readonly evaluation: Evaluation;
+  /** For an objective: without its leading sign, so that it can share a function with a train statement. */
+  readonly objective:
+    | {
+        readonly derived: DerivedObjective;
+        readonly value: Expr;
+        readonly sign: 1 | -1;
+        readonly combine: Combine | undefined;
+        readonly bound: string | undefined;
+      }
+    | undefined;
+}
+
+export interface DerivedModel {
+  readonly context: DeriveContext;
+  readonly model: ModelIr;
+  readonly phases: readonly DerivedPhase[];
+  readonly evaluations: readonly DerivedEvaluation[];
+  /** Density that samples are drawn from, density that infers latents from data. */
+  readonly generative: string | undefined;
+  readonly inference: string | undefined;
+}
