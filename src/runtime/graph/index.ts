@@ -7,3 +7,5 @@ export { randomBits, randomNormal, randomUniform, resolveShape, rootKey, rowsOf,
 export { foldStage, hostStream, permutation, rngState, seedWords, threefry2x32, type HostStream } from "./random.js";
 export { sizeOf } from "./shape.js";
 export * from "./ops.js";
+export { grad, gradGraph, vjp } from "./vjp.js";
+export { slotNames, updateDefaults, updateGraph } from "./updates.js";
