@@ -45,7 +45,6 @@ export function emitModel(derived: DerivedModel, source: SourceInfo): EmittedMod
   const evaluate = object(
     derived.evaluations.map((e): JsField => ({ name: e.evaluation.name, value: emitMetric(derived, e, objectives) })),
   );
-  const reconstruct = emitReconstruct(derived);
   const definition = object({
     name: str(model.name),
     source: object({ file: str(source.file), sha256: str(source.sha256), compiler: str(source.compiler) }),
@@ -82,7 +81,6 @@ export function emitModel(derived: DerivedModel, source: SourceInfo): EmittedMod
     ),
     generative: derived.generative === undefined ? undefined : str(derived.generative),
     inference: derived.inference === undefined ? undefined : str(derived.inference),
-    reconstruct: reconstruct?.js,
     train,
     evaluate,
   });
@@ -324,12 +322,6 @@ function posteriorMeans(derived: DerivedModel, density: string): Js {
     target: call(`sample${capital(density)}`, name("w"), name("key"), rows, name("data")),
     name: "means",
   });
-}
-
-/** For models without densities (plain autoencoders): the net output that an objective compares with a data variable. */
-function emitReconstruct(derived: DerivedModel): { readonly js: Js } | undefined {
-  if (derived.generative !== undefined) return undefined;
-  return undefined;
 }
 
 /** The weights tree, in the order of the file: params, nets, layers that stand in densities. */

@@ -3,10 +3,10 @@ import type { DeriveContext } from "../ir/derive/context.js";
 import { walkQuantity } from "../ir/derive/objective.js";
 import type { DerivedObjective, Plate, Quantity } from "../ir/quantity.js";
 import type { Dim, Expr } from "../ir/types.js";
-import { type Js, type JsFunction, type JsParam, name, num } from "./js.js";
+import { call, type Js, type JsFunction, type JsParam, name, num } from "./js.js";
 import { weightsAt } from "./lower-expr.js";
 import { capital, lowerQuantity, type QuantityScope, variableOf } from "./lower-quantity.js";
-import { FunctionWriter, type Value } from "./values.js";
+import { FunctionWriter, identifier, type Value } from "./values.js";
 
 export interface LoweredObjective {
   readonly fn: JsFunction;
@@ -29,25 +29,19 @@ export function lowerObjective(
   const plates = platesOf(derived.quantity);
   const first = plates[0];
   const samples = plates.length === 1 ? first?.count : undefined;
-  const writer = new FunctionWriter([...reserved, "w", "key", "k", ...derived.schedules], undefined);
-  const params: JsParam[] = [{ name: "w", type: "Weights" }];
-  const variables = new Map<string, () => Value>();
-  for (const variable of derived.data) {
-    const id = writer.fresh(variable);
-    params.push({ name: id, type: "Tensor" });
-    const value: Value = {
-      kind: "tensor",
-      js: name(id),
-      shape: variableOf(context, variable).domain.shape,
-      lead: { plates: new Set(), batch: true },
-    };
-    variables.set(variable, () => value);
-  }
+  const own = ["w", "key", "k", ...derived.schedules];
+  const ids = derived.data.map((variable) => identifier(variable));
+  const params: JsParam[] = [{ name: "w", type: "Weights" }, ...ids.map((id) => ({ name: id, type: "Tensor" }))];
   const rows = derived.random && derived.data.length === 0;
-  const firstData = params[1]?.name;
-  const inner = new FunctionWriter(
-    [...reserved, "w", "key", "k", "B", ...params.map((p) => p.name), ...derived.schedules].filter((n) => rows || n !== "B"),
-    rows ? name("B") : firstData === undefined ? undefined : { kind: "call", fn: "rowsOf", args: [name(firstData)] },
+  const [firstData] = ids;
+  // B is the rows of the first data variable, or a parameter where there is none (the sleep phase).
+  const batch: Js | undefined = rows ? name("B") : firstData === undefined ? undefined : call("rowsOf", name(firstData));
+  const writer = new FunctionWriter([...reserved, ...own, ...ids, ...(rows ? ["B"] : [])], batch);
+  const variables = new Map(
+    derived.data.map((variable, i): [string, () => Value] => {
+      const value: Value = { kind: "tensor", js: name(ids[i] ?? variable), shape: variableOf(context, variable).domain.shape, lead: { plates: new Set(), batch: true } };
+      return [variable, () => value];
+    }),
   );
   if (rows) params.push({ name: "B", type: "Rows" });
   for (const schedule of derived.schedules) params.push({ name: schedule, type: "Tensor" });
@@ -55,7 +49,7 @@ export function lowerObjective(
   if (samples) params.push({ name: "k", type: "number" });
   const scope: QuantityScope = {
     context,
-    writer: inner,
+    writer,
     variables,
     locals: new Map(),
     weights: weightsAt(""),
@@ -64,7 +58,7 @@ export function lowerObjective(
   };
   const value = lowerQuantity(scope, derived.quantity);
   return {
-    fn: { name: fnName, doc, params, returns: "Tensor", body: inner.finish(value.js, inner.shapeText(value)) },
+    fn: { name: fnName, doc, params, returns: "Tensor", body: writer.finish(value.js, writer.shapeText(value)) },
     data: derived.data,
     schedules: derived.schedules,
     rows,

@@ -1,0 +1,195 @@
+/**
+ * Derived objectives as mathematics, in plain text and LaTeX, for `gmc explain`. Both come from one walk over the objective IR:
+ * `Notation` says how each construct is written.
+ */
+import { type DeriveContext, densityOf, parentsOf } from "../ir/derive/context.js";
+import type { DrawStep, Factor, Quantity, Term } from "../ir/quantity.js";
+import type { Expr } from "../ir/types.js";
+
+interface Notation {
+  readonly name: (text: string) => string;
+  readonly density: (density: string, head: string, given: string) => string;
+  readonly log: (body: string) => string;
+  readonly expect: (draws: readonly string[], body: string) => string;
+  readonly draw: (name: string, density: string) => string;
+  readonly family: (name: string, count: string) => string;
+  readonly kl: (q: string, p: string) => string;
+  readonly sum: (op: "sum" | "max" | "min", variable: string, body: string) => string;
+  readonly over: (op: string, index: string, count: string, body: string) => string;
+  readonly fn: (name: string, args: readonly string[]) => string;
+  readonly frac: (a: string, b: string) => string;
+  readonly times: string;
+  readonly group: (body: string) => string;
+  readonly integral: (variable: string, body: string) => string;
+}
+
+const plain: Notation = {
+  name: (t) => t,
+  density: (d, head, given) => `${d}(${head}${given === "" ? "" : ` | ${given}`})`,
+  log: (b) => `log ${b}`,
+  expect: (draws, body) => `E[${draws.join(", ")}](${body})`,
+  draw: (n, d) => `${n} ~ ${d}`,
+  family: (n, k) => `${n}[1..${k}]`,
+  kl: (q, p) => `KL(${q}, ${p})`,
+  sum: (op, v, body) => `${op}[${v}](${body})`,
+  over: (op, i, n, body) => `${op}[${i} in 1..${n}](${body})`,
+  fn: (n, args) => `${n}(${args.join(", ")})`,
+  frac: (a, b) => `${a} / ${b}`,
+  times: " * ",
+  group: (b) => `(${b})`,
+  integral: (v, body) => `∫ ${body} d${v}`,
+};
+
+const LATEX_FUNCTIONS = new Set(["log", "exp", "max", "min", "tanh", "sin", "cos"]);
+const GREEK = /^(alpha|beta|gamma|delta|epsilon|zeta|eta|theta|iota|kappa|lambda|mu|nu|xi|pi|rho|sigma|tau|upsilon|phi|chi|psi|omega)$/u;
+
+function latexName(text: string): string {
+  const family = /^(.*)\[(.*)\]$/u.exec(text);
+  if (family) return `${latexName(family[1] ?? "")}_{${family[2]}}`;
+  if (GREEK.test(text)) return `\\${text}`;
+  const numbered = /^(\p{L}+)(\d+)$/u.exec(text);
+  if (numbered) return `${latexName(numbered[1] ?? "")}_{${numbered[2]}}`;
+  return text.length === 1 ? text : `\\mathrm{${text.replaceAll("_", "\\_")}}`;
+}
+
+const latex: Notation = {
+  name: latexName,
+  density: (d, head, given) => `${latexName(d)}(${head}${given === "" ? "" : ` \\mid ${given}`})`,
+  log: (b) => `\\log ${b}`,
+  expect: (draws, body) => `\\mathbb{E}_{${draws.join(",\\, ")}}\\left[${body}\\right]`,
+  draw: (n, d) => `${n} \\sim ${d}`,
+  family: (n, k) => `${n}_{1:${k}}`,
+  kl: (q, p) => `\\mathrm{KL}\\left(${q} \\,\\|\\, ${p}\\right)`,
+  sum: (op, v, body) => `${op === "sum" ? "\\sum" : `\\${op}`}_{${v}} ${body}`,
+  over: (op, i, n, body) => {
+    const operator: Readonly<Record<string, string>> = { sum: `\\sum_{${i}=1}^{${n}}`, mean: `\\frac{1}{${n}}\\sum_{${i}=1}^{${n}}`, max: `\\max_{${i}}`, min: `\\min_{${i}}` };
+    const known = operator[op];
+    if (known) return `${known} ${body}`;
+    return op === "logmeanexp" ? `\\log \\frac{1}{${n}}\\sum_{${i}=1}^{${n}} \\exp\\left(${body}\\right)` : `\\log \\sum_{${i}=1}^{${n}} \\exp\\left(${body}\\right)`;
+  },
+  fn: (n, args) => `${LATEX_FUNCTIONS.has(n) ? `\\${n}` : `\\operatorname{${n.replaceAll("_", "\\_")}}`}\\left(${args.join(", ")}\\right)`,
+  frac: (a, b) => `\\frac{${a}}{${b}}`,
+  times: " \\, ",
+  group: (b) => `\\left(${b}\\right)`,
+  integral: (v, body) => `\\int ${body} \\, \\mathrm{d}${v}`,
+};
+
+export function quantityText(context: DeriveContext, quantity: Quantity): string {
+  return write(context, plain, quantity);
+}
+
+export function quantityLatex(context: DeriveContext, quantity: Quantity): string {
+  return write(context, latex, quantity);
+}
+
+function write(context: DeriveContext, n: Notation, q: Quantity): string {
+  const inner = (x: Quantity): string => write(context, n, x);
+  switch (q.kind) {
+    case "value":
+      return expression(context, n, q.expr);
+    case "factor":
+      return n.log(factor(context, n, q));
+    case "kl":
+      return n.kl(factor(context, n, q.q), factor(context, n, q.p));
+    case "sum":
+      return q.terms.map((t, i) => term(context, n, t, i === 0)).join(" ");
+    case "apply":
+      return n.fn(q.expr.fn, q.args.map(inner));
+    case "gaussianMarginal":
+      return n.log(n.integral(n.name(q.latent.variable), `${factor(context, n, q.child)} ${factor(context, n, q.latent)}`));
+    case "expect":
+      return n.expect(
+        q.steps.map((s) => step(context, n, s, q.plate?.count.text)),
+        inner(q.body),
+      );
+    case "enumerate": {
+      const v = n.name(q.variable);
+      if (q.op === "expect") return n.sum("sum", v, `${q.weight ? factor(context, n, q.weight) : ""}${n.times}${n.group(inner(q.body))}`);
+      if (q.op === "logsumexp") return n.log(n.sum("sum", v, n.fn("exp", [inner(q.body)])));
+      return n.sum(q.op, v, n.group(inner(q.body)));
+    }
+    case "reduce":
+      return n.over(q.op, q.index, q.count.text, inner(q.body));
+  }
+}
+
+function term(context: DeriveContext, n: Notation, t: Term, first: boolean): string {
+  const size = Math.abs(t.scale);
+  const parts = [...(size === 1 ? [] : [String(size)]), ...t.factors.map((f) => expression(context, n, f)), write(context, n, t.quantity)];
+  const sign = t.scale < 0 ? (first ? "-" : "- ") : first ? "" : "+ ";
+  return `${sign}${parts.join(n.times)}`;
+}
+
+function step(context: DeriveContext, n: Notation, s: DrawStep, count: string | undefined): string {
+  const named = (text: string): string => (count === undefined ? n.name(text) : n.family(n.name(text), count));
+  switch (s.kind) {
+    case "factor":
+      return n.draw(named(s.local?.name ?? s.factor.variable), factor(context, n, s.factor));
+    case "bind":
+      return `${n.name(s.variable)} = ${expression(context, n, s.value)}`;
+    case "distribution":
+      return n.draw(
+        named(s.local.name),
+        n.fn(
+          s.dist.dist,
+          Object.values(s.dist.params).map((p) => expression(context, n, p)),
+        ),
+      );
+  }
+}
+
+function factor(context: DeriveContext, n: Notation, f: Factor): string {
+  const index = densityOf(context, f.density);
+  const definition = index.definitions.get(f.variable);
+  const parents = definition ? parentsOf(context, definition) : new Set<string>();
+  const given = [...index.density.head, ...index.density.given].filter((v) => parents.has(v));
+  const at = (v: string): string => {
+    const value = f.at.get(v);
+    if (value === undefined) return n.name(v);
+    if (value.kind === "variable" && value.sample?.kind === "index") return `${n.name(v)}${n === plain ? `[${value.sample.index}]` : `^{(${value.sample.index})}`}`;
+    return value.kind === "variable" && value.variable === v ? n.name(v) : value.kind === "local" ? n.name(value.local.name) : expression(context, n, value);
+  };
+  return n.density(f.density, at(f.variable), given.map(at).join(", "));
+}
+
+const INFIX: Readonly<Record<string, readonly [symbol: string, precedence: number]>> = { add: ["+", 1], sub: ["-", 1], mul: ["*", 2], matmul: ["@", 2] };
+
+function expression(context: DeriveContext, n: Notation, e: Expr, outer = 0): string {
+  const inner = (x: Expr, p = 0): string => expression(context, n, x, p);
+  switch (e.kind) {
+    case "number":
+      return e.text ?? String(e.value);
+    case "schedule":
+      return n.name(e.name);
+    case "local":
+      return n.name(e.local.name);
+    case "variable":
+      return n.name(e.variable);
+    case "param":
+      return n.name(e.param);
+    case "field":
+      return `${inner(e.target)}.${e.field}`;
+    case "record":
+      return n.group(e.fields.map((f) => `${f.name} = ${inner(f.value)}`).join(", "));
+    case "netCall":
+      return n.fn(e.net, e.args.map((a) => inner(a)));
+    case "layer":
+      return n.fn(e.instance.layer, e.args.map((a) => inner(a)));
+    case "builtin": {
+      const [a, b] = e.args;
+      const infix = INFIX[e.fn];
+      if (infix && a && b) {
+        const [symbol, precedence] = infix;
+        const operator = n === latex && symbol === "*" ? "\\cdot" : n === latex && symbol === "@" ? "" : symbol;
+        const text = `${inner(a, precedence)} ${operator} ${inner(b, precedence + 1)}`.replace("  ", " ");
+        return precedence < outer ? n.group(text) : text;
+      }
+      if (e.fn === "div" && a && b) return n.frac(inner(a, 2), inner(b, 3));
+      if (e.fn === "neg" && a) return outer > 1 ? n.group(`-${inner(a, 2)}`) : `-${inner(a, 2)}`;
+      if (e.fn === "pow" && a && b) return `${inner(a, 4)}^${n === latex ? `{${inner(b)}}` : inner(b, 4)}`;
+      return n.fn(e.fn, e.args.map((x) => inner(x)));
+    }
+    default:
+      return "…";
+  }
+}
