@@ -5,7 +5,6 @@
  */
 import { hostStream, sizeOf } from "../graph/index.js";
 import { GmcError, assertNever } from "../graph/errors.js";
-import { hostStream } from "../graph/random.js";
 import type { HostStream } from "../graph/random.js";
 import type { Shape } from "../graph/types.js";
 

@@ -79,7 +79,6 @@ export function discretizedLogisticOn(grid: Grid) {
       const weights = constant(Array.from({ length: bins - 1 }, (_, k) => 2 * k + 1));
       return mul(step * step, sub(sum(mul(tail, weights), -1), square(sum(tail, -1))));
     },
-    mode: ({ loc }) => add(low, mul(step, min(max(floor(add(div(sub(loc, low), step), 0.5)), 0), bins - 1))),
     cdf: (x, { loc, scale }) => select(greaterEqual(x, high), 1, sigmoid(div(sub(add(x, step / 2), loc), scale))),
   } satisfies Distribution<LogisticParams>;
 }
