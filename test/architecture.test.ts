@@ -1,0 +1,72 @@
+/** The layers import one way, and only the outermost touch Node. */
+import { readdirSync, readFileSync } from "node:fs";
+import { dirname, join, relative, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { describe, expect, it } from "vitest";
+
+const root = fileURLToPath(new URL("../src/", import.meta.url));
+const files = readdirSync(root, { recursive: true, encoding: "utf8" })
+  .filter((f) => f.endsWith(".ts"))
+  .map((f) => f.replaceAll("\\", "/"));
+
+/** Folder -> folders it may import from, besides itself. */
+const compilerLayers: Readonly<Record<string, readonly string[]>> = {
+  base: [],
+  parser: ["base"],
+  ir: ["parser", "base"],
+  codegen: ["ir", "base"],
+  "compile.ts": ["codegen", "ir", "parser", "base", "version.ts"],
+  "version.ts": [],
+  cli: ["compile.ts", "codegen", "ir", "parser", "base", "runtime", "version.ts"],
+  lsp: ["compile.ts", "ir", "parser", "base", "version.ts"],
+  runtime: [],
+};
+
+/** Within the runtime; `model.ts` and `index.ts` are named by themselves. */
+const runtimeLayers: Readonly<Record<string, readonly string[]>> = {
+  graph: [],
+  nn: ["graph"],
+  prob: ["graph", "model.ts"],
+  "model.ts": ["graph", "nn", "train"],
+  engines: ["graph"],
+  data: ["graph", "model.ts"],
+  train: ["graph", "nn", "prob", "data", "engines", "model.ts", "eval"],
+  eval: ["graph", "nn", "prob", "data", "engines", "model.ts", "train"],
+  node: ["graph", "nn", "prob", "data", "engines", "model.ts", "train", "eval"],
+  "index.ts": ["graph", "nn", "prob", "data", "engines", "model.ts", "train", "eval"],
+};
+
+const importsOf = (file: string): readonly string[] =>
+  [...readFileSync(join(root, file), "utf8").matchAll(/(?:from|import)\s*\(?\s*"([^"]+)"/gu)].map((m) => m[1] ?? "");
+
+const layerOf = (path: string): string => path.split("/")[0] ?? path;
+
+describe("layers", () => {
+  it("finds the source", () => {
+    expect(files.length).toBeGreaterThan(50);
+  });
+
+  it.each(files)("%s", (file) => {
+    const broken: string[] = [];
+    for (const specifier of importsOf(file)) {
+      if (specifier.startsWith("node:")) {
+        if (!/^(cli|lsp|runtime\/node)\//u.test(file) && !/^runtime\/engines\/[^/]+\//u.test(file)) broken.push(`${specifier}: only cli, lsp and runtime/node touch Node`);
+        continue;
+      }
+      if (!specifier.startsWith(".")) continue;
+      const target = relative(root, resolve(root, dirname(file), specifier)).replaceAll("\\", "/").replace(/\.js$/u, ".ts");
+      const [from, to] = [layerOf(file), layerOf(target)];
+      if (from !== to && !compilerLayers[from]?.includes(to)) broken.push(`${from} imports ${to} (${specifier})`);
+      if (from === "runtime" && to === "runtime") {
+        const [a, b] = [layerOf(file.slice(8)), layerOf(target.slice(8))];
+        if (a !== b && !runtimeLayers[a]?.includes(b)) broken.push(`runtime/${a} imports runtime/${b} (${specifier})`);
+      }
+    }
+    expect(broken).toEqual([]);
+  });
+
+  it("imports no node: module in an engine except lazily", () => {
+    const eager = files.filter((f) => f.startsWith("runtime/engines/") && /^import [^;]*"node:/mu.test(readFileSync(join(root, f), "utf8")));
+    expect(eager).toEqual([]);
+  });
+});
