@@ -13,6 +13,24 @@ export interface FileAst {
   readonly file: SourceFile;
   readonly imports: readonly ImportDecl[];
   readonly decls: readonly TopDecl[];
+  /** What could not be read; undefined when everything could. */
+  readonly broken?: readonly BrokenPart[];
+}
+
+/**
+ * Text that could not be read: its statement or declaration is missing from the tree, and the declarations around it are
+ * marked `broken`. Later stages report nothing that may follow from what is missing: no unknown name that stands among
+ * `names`, and nothing that a broken declaration lacks.
+ */
+export interface BrokenPart {
+  readonly span: Span;
+  /** Every name that occurs in the text, those it would have declared among them. */
+  readonly names: readonly string[];
+}
+
+/** Set where a part of a node could not be read; see BrokenPart. */
+interface MaybeBroken {
+  readonly broken?: true;
 }
 
 export interface ImportDecl {
@@ -44,7 +62,7 @@ export interface Formal {
 }
 
 /** `net f(x, n = 3) = e`, or with a body in braces that ends in `return e`. */
-export interface NetDecl extends Documented {
+export interface NetDecl extends Documented, MaybeBroken {
   readonly kind: "net";
   readonly name: Ident;
   readonly params: readonly Formal[];
@@ -54,7 +72,7 @@ export interface NetDecl extends Documented {
 }
 
 /** `flow f(z | e) on real[D] -> unit[D] = chain`, or a body in braces with `forward(z) = e` and optionally `inverse(x) = e`. */
-export interface FlowDecl extends Documented {
+export interface FlowDecl extends Documented, MaybeBroken {
   readonly kind: "flow";
   readonly name: Ident;
   readonly params: readonly Formal[];
@@ -83,7 +101,7 @@ export interface ObjectiveDecl extends Documented {
   readonly span: Span;
 }
 
-export interface ModelDecl extends Documented {
+export interface ModelDecl extends Documented, MaybeBroken {
   readonly kind: "model";
   readonly name: Ident;
   readonly hyper: readonly Formal[];
@@ -144,7 +162,7 @@ export type ParamInit =
   | { readonly kind: "value"; readonly value: Expr; readonly span: Span };
 
 /** `density p(x, z | y) { … }` */
-export interface DensityDecl extends Documented {
+export interface DensityDecl extends Documented, MaybeBroken {
   readonly kind: "density";
   readonly name: Ident;
   readonly head: readonly Ident[];
@@ -190,7 +208,7 @@ export interface ReturnStmt {
   readonly span: Span;
 }
 
-export interface ForStmt {
+export interface ForStmt extends MaybeBroken {
   readonly kind: "for";
   readonly index: RangeBinder;
   readonly body: readonly Stmt[];
@@ -199,7 +217,7 @@ export interface ForStmt {
 
 // ---- train, evaluate ----------------------------------------------------------------------------
 
-export interface TrainDecl extends Documented {
+export interface TrainDecl extends Documented, MaybeBroken {
   readonly kind: "train";
   readonly items: readonly TrainItem[];
   readonly span: Span;
@@ -241,14 +259,14 @@ export interface ConstrainItem {
   readonly span: Span;
 }
 
-export interface PhaseItem {
+export interface PhaseItem extends MaybeBroken {
   readonly kind: "phase";
   readonly label: string;
   readonly items: readonly TrainItem[];
   readonly span: Span;
 }
 
-export interface EvaluateDecl extends Documented {
+export interface EvaluateDecl extends Documented, MaybeBroken {
   readonly kind: "evaluate";
   readonly items: readonly SettingItem[];
   readonly span: Span;

@@ -137,7 +137,7 @@ export class RecoveringParser extends (CstParser as typeof CstParserType) {
     // `h = f(x) +` before `z ~ …` has read `h = f(x) + z`: the leftover `~` shows that `z` begins a statement.
     const start = last >= 0 ? last : at;
     const found = resumeAt(this.tokens, start, at, item, true);
-    const resume = found > start ? found : at + 1;
+    const resume = found > start && found !== at ? found : resumeAt(this.tokens, at, at + 1, item, true);
     const rules = [...this.ruleNames(), item];
     this.failures.push({ item, start, at, resume, expected: undefined, rules, leftover: true });
     this.moveTo(resume);

@@ -88,7 +88,7 @@ export function itemEnd(tokens: readonly GmToken[], at: number, item: ItemKind):
   if (!token) return true;
   if (item === "file") return false;
   if (token.tokenType === t.RBrace) return true;
-  if (item === "member") return token.tokenType === t.Model || token.tokenType === t.Import;
+  if (item === "member") return token.tokenType === t.Model;
   return beginsDeclaration(tokens, at);
 }
 

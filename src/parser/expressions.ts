@@ -1,0 +1,245 @@
+/** Concrete syntax -> expressions of the syntax tree. */
+import type { CstNode } from "chevrotain";
+import type * as ast from "./ast.js";
+import { bindersOf } from "./binders.js";
+import type { Builder } from "./builder.js";
+import { inOrder, isNode, maybeNode, nodes, theNode, theToken, tokens } from "./cst.js";
+import type { IndexedToken } from "./nesting.js";
+
+/** `left |> right |> …`, the loosest. */
+export function expression(b: Builder, node: CstNode): ast.Expr {
+  const [first, ...rest] = nodes(node, "additive");
+  let left = additive(b, first ?? node);
+  for (const part of rest) {
+    const right = additive(b, part);
+    left = b.nest({ kind: "pipe", left, right, span: b.between(left.span, right.span) }, [left, right]);
+  }
+  return left;
+}
+
+/** Operands and operators of one precedence, from the left. */
+function chain(b: Builder, node: CstNode, rule: string, category: string, make: (b: Builder, node: CstNode) => ast.Expr): ast.Expr {
+  const operands = nodes(node, rule);
+  const operators = tokens(node, category);
+  let left = make(b, operands[0] ?? node);
+  operators.forEach((operator, index) => {
+    const right = make(b, operands[index + 1] ?? node);
+    const op = operator.tokenType.LABEL as ast.BinaryOp;
+    left = b.nest({ kind: "binary", op, left, right, span: b.between(left.span, right.span) }, [left, right]);
+  });
+  return left;
+}
+
+export function additive(b: Builder, node: CstNode): ast.Expr {
+  return chain(b, node, "multiplicative", "AddOp", multiplicative);
+}
+
+function multiplicative(b: Builder, node: CstNode): ast.Expr {
+  return chain(b, node, "unary", "MulOp", unary);
+}
+
+function negated(b: Builder, node: CstNode, operand: ast.Expr): ast.Expr {
+  return [...tokens(node, "Minus")]
+    .reverse()
+    .reduce<ast.Expr>(
+      (inner, minus) => b.nest({ kind: "unary", op: "-", operand: inner, span: b.between(b.span(minus), inner.span) }, [inner]),
+      operand,
+    );
+}
+
+function unary(b: Builder, node: CstNode): ast.Expr {
+  return negated(b, node, power(b, theNode(node, "power")));
+}
+
+/** `a ^ b ^ c` is `a ^ (b ^ c)`; a minus in an exponent takes all that follows it: `a ^ -b ^ c` is `a ^ (-(b ^ c))`. */
+function power(b: Builder, node: CstNode): ast.Expr {
+  const base = postfix(b, theNode(node, "postfix"));
+  const exponents = nodes(node, "exponent");
+  const raise = (left: ast.Expr, right: ast.Expr): ast.Expr =>
+    b.nest({ kind: "binary", op: "^", left, right, span: b.between(left.span, right.span) }, [left, right]);
+  let right: ast.Expr | undefined;
+  for (const exponent of [...exponents].reverse()) {
+    const inner = postfix(b, theNode(exponent, "postfix"));
+    right = negated(b, exponent, right === undefined ? inner : raise(inner, right));
+  }
+  return right === undefined ? base : raise(base, right);
+}
+
+export function postfix(b: Builder, node: CstNode): ast.Expr {
+  let value = primary(b, theNode(node, "primary"));
+  for (const element of inOrder(node, ["args", "indices", "field", "block"])) {
+    if (isNode(element)) value = applied(b, value, element);
+  }
+  return value;
+}
+
+function applied(b: Builder, target: ast.Expr, node: CstNode): ast.Expr {
+  const span = b.between(target.span, b.span(node));
+  switch (node.name) {
+    case "args":
+      return call(b, target, node);
+    case "indices": {
+      const indices = nodes(node, "index").map((index) => indexOf(b, index));
+      return b.nest({ kind: "index", target, indices, span }, [target, ...indices.flatMap(rangeParts)]);
+    }
+    case "field":
+      return b.nest({ kind: "field", target, field: b.name(node), span }, [target]);
+    default: {
+      const body = expression(b, theNode(node, "expression"));
+      if (target.kind === "call") return b.nest({ kind: "blockCall", call: target, body, span }, [target, body]);
+      b.giveUp("GM1036", b.span(theToken(node, "LBrace")), {}, { help: ["write `repeat(8) { … }`, or round brackets for grouping"] });
+      return target;
+    }
+  }
+}
+
+function rangeParts(index: ast.Expr | ast.RangeExpr): readonly ast.Expr[] {
+  return index.kind === "range" ? [index.low, index.high] : [index];
+}
+
+function indexOf(b: Builder, node: CstNode): ast.Expr | ast.RangeExpr {
+  const [low, high] = nodes(node, "expression").map((part) => expression(b, part));
+  if (!low) return expression(b, node);
+  return high === undefined ? low : { kind: "range", low, high, span: b.between(low.span, high.span) };
+}
+
+const uncallable: Partial<Record<ast.Expr["kind"], string>> = {
+  number: "a number",
+  boolean: "`true` or `false`",
+  string: "a string",
+  call: "the result of a call",
+  blockCall: "the result of a call",
+  index: "an element",
+  list: "a list",
+  record: "a record",
+};
+
+function call(b: Builder, callee: ast.Expr, node: CstNode): ast.Expr {
+  const args = argsOf(b, node);
+  const given = givenOf(b, node);
+  const span = b.between(callee.span, b.span(node));
+  if (callee.kind !== "name" && callee.kind !== "field") {
+    const help = callee.kind === "number" ? ["if a product is meant, write `*`"] : ["bind it to a name, or join networks with `|>`"];
+    b.giveUp("GM1035", callee.span, { what: uncallable[callee.kind] ?? "an expression" }, { help });
+    return callee;
+  }
+  return b.nest({ kind: "call", callee, args, given, span }, [
+    callee,
+    ...args.map((arg) => arg.value),
+    ...(given ?? []).map((arg) => arg.value),
+  ]);
+}
+
+function givenOf(b: Builder, node: CstNode): readonly ast.Arg[] | undefined {
+  const given = maybeNode(node, "givenArgs");
+  return given && argsOf(b, given);
+}
+
+/** Arguments: positional ones first, no name twice. */
+export function argsOf(b: Builder, node: CstNode): readonly ast.Arg[] {
+  const args = nodes(node, "arg").map((arg): ast.Arg => {
+    const named = maybeNode(arg, "namedArg");
+    if (named) return namedArg(b, named);
+    const value = expression(b, theNode(arg, "expression"));
+    return { name: undefined, value, span: value.span };
+  });
+  const firstNamed = args.find((arg) => arg.name !== undefined);
+  const late = firstNamed && args.find((arg) => arg.name === undefined && arg.span.start > firstNamed.span.start);
+  if (firstNamed && late) {
+    const labels = [{ span: firstNamed.span, text: "the first named argument" }];
+    b.report("GM1024", late.span, {}, { labels, help: ["put positional arguments first, or name this one"] });
+  }
+  b.noRepeats(
+    args.flatMap((arg) => arg.name ?? []),
+    "the argument list",
+  );
+  return args;
+}
+
+export function namedArg(b: Builder, node: CstNode): ast.NamedArg {
+  return { name: b.name(node), value: expression(b, theNode(node, "expression")), span: b.span(node) };
+}
+
+/** A call written `Name(…)` outside of expressions: an initialiser, an estimator, a density after `log`. */
+export function namedCall(b: Builder, node: CstNode): ast.CallExpr {
+  const token = theToken(node, "Name");
+  const callee: ast.NameExpr = { kind: "name", name: token.image, span: b.span(token) };
+  const args = theNode(node, "args");
+  const span = b.between(callee.span, b.span(args));
+  return { kind: "call", callee, args: argsOf(b, args), given: givenOf(b, args), span };
+}
+
+function primary(b: Builder, node: CstNode): ast.Expr {
+  const child = maybeNode(node, "group") ?? Object.values(node.children)[0]?.[0];
+  if (!child) return leaf(b, theToken(node, "Name"));
+  return isNode(child) ? compound(b, child) : leaf(b, child as IndexedToken);
+}
+
+function leaf(b: Builder, token: IndexedToken): ast.Expr {
+  const span = b.span(token);
+  switch (token.tokenType.name) {
+    case "Number":
+      return { kind: "number", value: Number(token.image), span };
+    case "String":
+      return { kind: "string", value: String(token.payload), span };
+    case "True":
+      return { kind: "boolean", value: true, span };
+    case "False":
+      return { kind: "boolean", value: false, span };
+    default:
+      return { kind: "name", name: token.image, span };
+  }
+}
+
+function compound(b: Builder, node: CstNode): ast.Expr {
+  const span = b.span(node);
+  switch (node.name) {
+    case "group":
+      // Parentheses leave no node; the span takes them in.
+      return b.respan(expression(b, theNode(node, "expression")), span);
+    case "record": {
+      const fields = nodes(node, "namedArg").map((field) => namedArg(b, field));
+      b.noRepeats(
+        fields.map((field) => field.name),
+        "the record",
+      );
+      return b.nest(
+        { kind: "record", fields, span },
+        fields.map((field) => field.value),
+      );
+    }
+    case "list": {
+      const items = nodes(node, "expression").map((item) => expression(b, item));
+      return b.nest({ kind: "list", items, span }, items);
+    }
+    case "logDensity": {
+      const density = namedCall(b, node);
+      return b.nest(
+        { kind: "logDensity", density, span },
+        [...density.args, ...(density.given ?? [])].map((arg) => arg.value),
+      );
+    }
+    default:
+      return binder(b, node);
+  }
+}
+
+function binder(b: Builder, node: CstNode): ast.Expr {
+  const opToken = theToken(node, "BinderWord");
+  const op = opToken.image as ast.BinderOp;
+  const binders = bindersOf(b, op, nodes(node, "binding"));
+  const body = expression(b, theNode(node, "expression"));
+  const inner = binders.flatMap((one) => (one.kind === "range" ? [one.low, one.high] : one.kind === "draw" ? [one.source] : [one.value]));
+  return b.nest({ kind: "binder", op, opSpan: b.span(opToken), binders, body, span: b.span(node) }, [body, ...inner]);
+}
+
+export function rangeOf(b: Builder, node: CstNode): ast.RangeExpr {
+  const [low, high] = nodes(node, "additive").map((part) => additive(b, part));
+  return { kind: "range", low: low ?? additive(b, node), high: high ?? additive(b, node), span: b.span(node) };
+}
+
+/** `l in 1..L` */
+export function rangeBinder(b: Builder, node: CstNode): ast.RangeBinder {
+  const range = rangeOf(b, theNode(node, "range"));
+  return { kind: "range", name: b.name(node), low: range.low, high: range.high, span: b.span(node) };
+}

@@ -1,0 +1,223 @@
+/** The parser's failures in words: what was expected and found, where what it belongs to was opened, and the way out. */
+import type { Label } from "../base/diagnostic.js";
+import { type Diagnostics, diagnosticOf, report } from "../base/report.js";
+import type { Diagnostic } from "../base/diagnostic.js";
+import type { SourceFile } from "../base/source.js";
+import { didYouMean, didYouMeanHelp } from "../base/suggest.js";
+import { explainLeftover } from "./leftover-errors.js";
+import type { GmToken } from "./lexer.js";
+import { afterPhrase, logWithoutVariables, placeOf, type Scene, tokenSpan } from "./scene.js";
+import { beginsExpression, bracketPhrases, expectedPhrase, foundPhrase, isKeyword, openBracket, openerOf } from "./phrases.js";
+import type { Failure } from "./recovery.js";
+import { beginsDeclaration, isCloser, isName } from "./resume.js";
+import * as t from "./tokens.js";
+
+/** Errors of one file that are shown. */
+export const failureLimit = 100;
+
+/** Reports each failure once, up to a limit. */
+export function reportFailures(file: SourceFile, tokens: readonly GmToken[], failures: readonly Failure[], diagnostics: Diagnostics): void {
+  let shown = 0;
+  let lastClose = -1;
+  for (const failure of failures) {
+    const token = tokens[failure.at];
+    const previous = tokens[failure.at - 1];
+    // The lexer has spoken already.
+    if ((token ?? previous)?.tokenType === t.Invalid) continue;
+    // Blocks inside blocks that miss their ends at one place are one mistake to the eye.
+    if (failure.item === "close") {
+      if (lastClose === failure.at) continue;
+      lastClose = failure.at;
+    }
+    if (++shown > failureLimit) {
+      report(diagnostics, "GM1016", token && tokenSpan(file, token), { shown: failureLimit });
+      return;
+    }
+    const scene: Scene = { file, tokens, failure, token, previous, rule: failure.rules.at(-1) ?? "" };
+    diagnostics.add(failure.leftover ? explainLeftover(scene) : explain(scene));
+  }
+}
+
+function explain(scene: Scene): Diagnostic {
+  const { failure, token, previous, rule } = scene;
+  const { expected } = failure;
+  if (previous?.tokenType === t.Log && isName(token)) return logWithoutVariables(scene);
+  if (expected && isCloser(expected)) return missingCloser(scene);
+  if (rule === "primary") return missingExpression(scene);
+  if (expected === t.Name) return missingName(scene);
+  if (rule === "bindStmt") return unknownStatement(scene, ["energy", "return", "for"]);
+  if (rule === "namedArg" && expected === t.Equals && failure.at === failure.start + 1) {
+    return unknownStatement(scene, failure.item === "trainItem" ? ["maximize", "minimize", "constrain", "phase"] : []);
+  }
+  if (rule === "binder") return binderWithoutBody(scene);
+  return expectedHere(scene);
+}
+
+function expectedHere(scene: Scene): Diagnostic {
+  const { failure, token, previous, rule } = scene;
+  const after = previous && isName(previous) && failure.expected !== t.LBrace ? ` after \`${previous.image}\`` : "";
+  const help = rule === "namedArg" && token?.tokenType === t.Tilde ? ["write `=`: only a density draws with `~`"] : [];
+  return diagnosticOf(
+    "GM1001",
+    placeOf(scene),
+    { expected: `${expectedPhrase(rule, failure.expected)}${after}`, found: foundPhrase(token) },
+    { help },
+  );
+}
+
+/** The bracket that a missing closer belongs to, as a label and in words. */
+function opened(scene: Scene, closer: GmToken["tokenType"]): { readonly what: string; readonly labels: readonly Label[] } {
+  const { file, tokens, failure, rule } = scene;
+  const index = openBracket(tokens, failure.at, openerOf(closer));
+  const opener = index === undefined ? undefined : tokens[index];
+  const before = index === undefined ? undefined : tokens[index - 1];
+  const isBinder = rule === "binder";
+  const word = before && t.binderWords.has(before.image) ? before.image : undefined;
+  const what = isBinder
+    ? closer === t.RBracket
+      ? `brackets of \`${word ?? "E"}\``
+      : "body of the binder"
+    : (bracketPhrases[rule] ?? "bracket");
+  return { what, labels: opener ? [{ span: tokenSpan(file, opener), text: `${what} opened here` }] : [] };
+}
+
+const listRules: ReadonlySet<string> = new Set([
+  ...["args", "givenArgs", "formals", "conditionedFormals", "givenFormals", "head", "givenVariables", "record", "list", "shape", "indices"],
+]);
+
+function missingCloser(scene: Scene): Diagnostic {
+  const { file, failure, token, previous, rule } = scene;
+  const closer = failure.expected ?? t.RParen;
+  const close = closer.LABEL ?? "";
+  const { what, labels } = opened(scene, closer);
+  const found = foundPhrase(token);
+  if (token?.tokenType === t.DotDot)
+    return diagnosticOf("GM1030", tokenSpan(file, token), {}, { help: ["write `x[1..k]`, or `sum[i in 1..k](…)`"] });
+  if (rule === "group" && token?.tokenType === t.Comma) {
+    return diagnosticOf("GM1023", tokenSpan(file, token), {}, { labels, help: ["a list is written `[a, b]`, a record `(a = …, b = …)`"] });
+  }
+  const missesComma = listRules.has(rule) || rule === "binder";
+  if (missesComma && token && previous && !token.firstOnLine && beginsExpression(token) && closer !== t.RBrace) {
+    if (!(rule === "binder" && closer === t.RParen)) {
+      return diagnosticOf("GM1026", tokenSpan(file, token), { what, found }, { labels, help: [`write \`,\` before ${found}`] });
+    }
+  }
+  const help: string[] = [];
+  if (token?.tokenType === t.Bar && (rule === "formals" || rule === "givenArgs")) {
+    help.push(rule === "formals" ? "only densities and flows have conditions after `|`" : "`|` stands once, before all conditions");
+  }
+  if (token?.tokenType === t.Equals && rule === "head") help.push("a density's variables have no defaults");
+  if (closer === t.RBrace) {
+    const misplaced = misindentedCloser(scene);
+    if (misplaced) return diagnosticOf("GM1002", placeOf(scene), { close, what, found }, { labels: [...labels, misplaced], help });
+  }
+  return diagnosticOf("GM1002", placeOf(scene), { close, what, found }, { labels, help });
+}
+
+/** Where a `}` is missing, an inner `}` that closes a line indented otherwise shows where. */
+function misindentedCloser({ file, tokens, failure }: Scene): Label | undefined {
+  const indentOf = new Map<number, number>();
+  const open: GmToken[] = [];
+  for (const token of tokens.slice(0, failure.at)) {
+    if (token.firstOnLine) indentOf.set(token.startLine, token.startColumn);
+    if (token.tokenType === t.LBrace) open.push(token);
+    if (token.tokenType !== t.RBrace) continue;
+    const opener = open.pop();
+    if (!opener || !token.firstOnLine || opener.startLine === token.startLine) continue;
+    if (indentOf.get(opener.startLine) !== token.startColumn) {
+      return { span: tokenSpan(file, token), text: `this closes the block of line ${opener.startLine}, though it is indented otherwise` };
+    }
+  }
+  return undefined;
+}
+
+function missingExpression(scene: Scene): Diagnostic {
+  const { file, token, previous } = scene;
+  if (token && isKeyword(token) && !token.firstOnLine && !isCloser(token.tokenType)) {
+    return keywordAsName(scene, token);
+  }
+  const help: string[] = [];
+  if (token?.tokenType === t.Plus) help.push("a number is positive without a sign");
+  if (token?.tokenType === t.LBrace) help.push("a block must follow a call, as in `repeat(8) { … }`");
+  if (token?.tokenType === t.DotDot) help.push("a range has two ends, as in `1..L`");
+  const place = previous && token?.firstOnLine === false ? tokenSpan(file, token) : placeOf(scene);
+  return diagnosticOf("GM1004", place, { after: afterPhrase(previous), found: foundPhrase(token) }, { help });
+}
+
+function keywordAsName({ file }: Scene, token: GmToken): Diagnostic {
+  return diagnosticOf(
+    "GM1013",
+    tokenSpan(file, token),
+    { word: token.image },
+    { help: [`choose another name, such as \`${token.image}_\``] },
+  );
+}
+
+function missingName(scene: Scene): Diagnostic {
+  const { file, tokens, failure, token, previous, rule } = scene;
+  const begins = token?.firstOnLine === true && (beginsDeclaration(tokens, failure.at) || previous?.tokenType === t.Comma);
+  if (token && isKeyword(token) && !begins) return keywordAsName(scene, token);
+  if (token && t.keywords.has(token.image) && token.tokenType === t.Log) return keywordAsName(scene, token);
+  const after = previous === undefined ? "" : ` after ${afterPhrase(previous)}`;
+  const help = rule === "domain" ? domainHelp(token) : [];
+  const place = token && !token.firstOnLine ? tokenSpan(file, token) : placeOf(scene);
+  return diagnosticOf("GM1001", place, { expected: `${expectedPhrase(rule, t.Name)}${after}`, found: foundPhrase(token) }, { help });
+}
+
+const domains = ["real", "positive", "unit", "binary", "category", "count", "byte", "simplex"];
+
+function domainHelp(token: GmToken | undefined): readonly string[] {
+  const near = token ? didYouMean(token.image, domains) : undefined;
+  return near === undefined ? [`the domains are ${domains.map((name) => `\`${name}\``).join(", ")}`] : [`did you mean \`${near}\`?`];
+}
+
+/** A statement's first word is a name, and what follows makes it no statement. */
+function unknownStatement(scene: Scene, words: readonly string[]): Diagnostic {
+  const { file, tokens, failure, token } = scene;
+  const first = tokens[failure.start];
+  const isTraining = failure.item === "trainItem" || failure.item === "setting";
+  const near = first ? didYouMean(first.image, words) : undefined;
+  if (first && near !== undefined) {
+    const expected = isTraining ? "item of training" : "statement";
+    return diagnosticOf("GM1019", tokenSpan(file, first), { word: first.image, expected }, { help: [`did you mean \`${near}\`?`] });
+  }
+  const help =
+    token?.tokenType === t.LParen
+      ? ["a call alone does nothing: give its value a name with `=`"]
+      : token?.tokenType === t.Colon
+        ? ["variables are declared in the model, with `data`, `latent` or `param`"]
+        : first
+          ? didYouMeanHelp(first.image, words)
+          : [];
+  const target =
+    first && failure.at > failure.start ? file.text.slice(first.startOffset, (tokens[failure.at - 1]?.endOffset ?? 0) + 1) : "";
+  const sign = isTraining ? "`=`" : "`=` or `~`";
+  return diagnosticOf(
+    "GM1001",
+    placeOf(scene),
+    { expected: `${sign}${target === "" ? "" : ` after \`${target.slice(0, 60)}\``}`, found: foundPhrase(token) },
+    { help },
+  );
+}
+
+function binderWithoutBody(scene: Scene): Diagnostic {
+  const { tokens, failure, token } = scene;
+  const closer = failure.at - 1;
+  let depth = 0;
+  let word: GmToken | undefined;
+  for (let i = closer; i >= failure.start && word === undefined; i--) {
+    const type = tokens[i]?.tokenType;
+    if (type === t.RBracket) depth++;
+    else if (type === t.LBracket && --depth === 0) word = tokens[i - 1];
+  }
+  const op = word?.image ?? "E";
+  return diagnosticOf(
+    "GM1027",
+    placeOf(scene),
+    { op, found: foundPhrase(token) },
+    {
+      labels: word ? [{ span: tokenSpan(scene.file, word), text: `\`${op}[\` begins a binder` }] : [],
+      help: [`write \`${op}[…](…)\`; a variable of your own called \`${op}\` needs another name to be indexed`],
+    },
+  );
+}

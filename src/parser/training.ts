@@ -1,0 +1,82 @@
+/** Concrete syntax -> `train` and `evaluate`. */
+import type { CstNode } from "chevrotain";
+import { InternalError } from "../base/internal-error.js";
+import type * as ast from "./ast.js";
+import type { Builder } from "./builder.js";
+import { chosen, maybeNode, maybeToken, nodes, theNode, theToken } from "./cst.js";
+import { argsOf, expression, namedArg, postfix } from "./expressions.js";
+import { targetOf } from "./statements.js";
+
+export function trainItemsOf(b: Builder, body: CstNode): readonly ast.TrainItem[] {
+  return nodes(body, "trainItem").flatMap((item) => b.item(item, () => trainItem(b, chosen(item))) ?? []);
+}
+
+/** `name = e, name = e`: each a setting of its own. */
+export function settingsOf(b: Builder, node: CstNode): readonly ast.SettingItem[] {
+  return nodes(node, "namedArg").map((one) => ({ kind: "setting", ...namedArg(b, one) }));
+}
+
+export function evaluationsOf(b: Builder, node: CstNode): readonly ast.SettingItem[] {
+  return nodes(node, "settings").flatMap((item) => b.item(item, () => settingsOf(b, item)) ?? []);
+}
+
+function trainItem(b: Builder, node: CstNode): readonly ast.TrainItem[] {
+  switch (node.name) {
+    case "updateItem":
+      return [updateItem(b, node)];
+    case "constrainItem":
+      return [constrainItem(b, node)];
+    case "phaseItem": {
+      const body = theNode(node, "trainBody");
+      const label = String(theToken(node, "String").payload);
+      return [{ kind: "phase", label, items: trainItemsOf(b, body), span: b.span(node), ...b.brokenFlag(node, body) }];
+    }
+    case "settings":
+      return settingsOf(b, node);
+    default:
+      throw new InternalError(`an item of training of rule ${node.name}`);
+  }
+}
+
+function updateItem(b: Builder, node: CstNode): ast.UpdateItem {
+  const over = maybeNode(node, "overClause");
+  const by = maybeNode(node, "byClause");
+  const options = nodes(node, "namedArg").map((option) => namedArg(b, option));
+  b.noRepeats(
+    options.map((option) => option.name),
+    "the options of the update",
+  );
+  return {
+    kind: "update",
+    direction: maybeToken(node, "Maximize") ? "maximize" : "minimize",
+    objective: expression(b, theNode(node, "expression")),
+    over: over ? nodes(over, "postfix").map((one) => postfix(b, one)) : [],
+    by: by ? nodes(by, "estimate").map((one) => byClause(b, one)) : [],
+    options,
+    span: b.span(node),
+  };
+}
+
+function byClause(b: Builder, node: CstNode): ast.ByClause {
+  const target = maybeNode(node, "target");
+  return {
+    latent: target && targetOf(b, target),
+    estimators: nodes(node, "estimator").map((one) => estimator(b, one)),
+    span: b.span(node),
+  };
+}
+
+function estimator(b: Builder, node: CstNode): ast.Expr {
+  const token = theToken(node, "Name");
+  const callee: ast.NameExpr = { kind: "name", name: token.image, span: b.span(token) };
+  const args = maybeNode(node, "args");
+  return args ? { kind: "call", callee, args: argsOf(b, args), given: undefined, span: b.span(node) } : callee;
+}
+
+function constrainItem(b: Builder, node: CstNode): ast.ConstrainItem {
+  const target = postfix(b, theNode(node, "postfix"));
+  const [first, second] = nodes(node, "expression").map((bound) => expression(b, bound));
+  if (!first) throw new InternalError("a constraint without a bound");
+  const bound: ast.ConstrainItem["bound"] = second ? { kind: "in", low: first, high: second } : { kind: "atMost", limit: first };
+  return { kind: "constrain", target, bound, span: b.span(node) };
+}
