@@ -38,8 +38,16 @@ export const gm3Derivation = {
     "Optimum over a latent that cannot be enumerated",
     (a) => `\`max\` over \`${a.variable}\` has no exact form: ${a.states}`,
   ),
-  GM3509: code<{ construct: string }>("error", "Outside what can be derived", (a) => `${a.construct} is not derived by this version of gmc`),
-  GM3510: code<{ path: string }>("warning", "Weight that nothing trains", (a) => `no \`maximize\` or \`minimize\` statement moves \`${a.path}\``),
+  GM3509: code<{ construct: string }>(
+    "error",
+    "Outside what can be derived",
+    (a) => `${a.construct} is not derived by this version of gmc`,
+  ),
+  GM3510: code<{ path: string }>(
+    "warning",
+    "Weight that nothing trains",
+    (a) => `no \`maximize\` or \`minimize\` statement moves \`${a.path}\``,
+  ),
   GM3511: code<{ name: string; objective: string }>(
     "error",
     "Nothing to train",
@@ -50,7 +58,11 @@ export const gm3Derivation = {
     "Sample used outside its index",
     (a) => `\`${a.variable}\` stands for a family of samples and is read here without an index`,
   ),
-  GM3513: code<{ objective: string }>("warning", "Objective that no weight enters", (a) => `\`${a.objective}\` depends on no weight: nothing is trained by it`),
+  GM3513: code<{ objective: string }>(
+    "warning",
+    "Objective that no weight enters",
+    (a) => `\`${a.objective}\` depends on no weight: nothing is trained by it`,
+  ),
   GM3514: code<{ a: string; b: string; path: string }>(
     "error",
     "Weight moved up and down",
