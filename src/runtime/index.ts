@@ -2,3 +2,8 @@
 export * from "./graph/index.js";
 export * from "./nn/index.js";
 export * from "./prob/index.js";
+export * from "./model.js";
+export * from "./train/index.js";
+export * from "./eval/index.js";
+export type * from "./engines/engine.js";
+export { referenceEngine } from "./engines/reference/index.js";

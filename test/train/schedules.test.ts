@@ -1,10 +1,10 @@
 /** Schedules against their formulas, written out here a second time. */
 import { describe, expect, it } from "vitest";
 import {
-  constant,
+  constantSchedule,
   cosine,
   describeSchedule,
-  exponential,
+  exponentialSchedule,
   iwaeSchedule,
   linear,
   piecewise,
@@ -17,7 +17,7 @@ const at = (step: number, stepsPerEpoch = 10) => ({ step, stepsPerEpoch });
 
 describe("schedules", () => {
   it("constant, linear, cosine", () => {
-    expect(valueAt(constant(0.3), at(99))).toBe(0.3);
+    expect(valueAt(constantSchedule(0.3), at(99))).toBe(0.3);
     const l = linear(0, 1, { epochs: 10 });
     expect([0, 25, 50, 100, 500].map((s) => valueAt(l, at(s)))).toEqual([0, 0.25, 0.5, 1, 1]);
     expect(valueAt(linear(2, 4, { steps: 8 }), at(2))).toBe(2.5);
@@ -29,7 +29,7 @@ describe("schedules", () => {
   });
 
   it("exponential is smooth, stepDecay jumps", () => {
-    const e = exponential(1, 0.5, { epochs: 2 });
+    const e = exponentialSchedule(1, 0.5, { epochs: 2 });
     expect(valueAt(e, at(20))).toBeCloseTo(0.5, 12);
     expect(valueAt(e, at(10))).toBeCloseTo(Math.SQRT1_2, 12);
     const s = stepDecay(1, 0.1, { epochs: 3 });

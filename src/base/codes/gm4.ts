@@ -1,4 +1,18 @@
-/** GM4: training. */
-import type { CodeEntry } from "./entry.js";
+/** GM4: training. The runtime throws these as errors with a message of their own; the entries here hold titles for lists and pages. */
+import { code, type CodeEntry } from "./entry.js";
 
-export const gm4 = {} as const satisfies Record<`GM4${string}`, CodeEntry<never>>;
+/** The message of an error that the runtime has worded. */
+const worded = (title: string) => code("error", title, (a: { message: string }) => a.message);
+
+export const gm4 = {
+  GM4001: worded("A schedule of no length"),
+  GM4002: worded("A condition without a value"),
+  GM4003: worded("A value is not finite"),
+  GM4004: worded("Data that training or evaluation needs are missing"),
+  GM4005: worded("Unknown metric"),
+  GM4007: worded("Nothing to train"),
+  GM4008: worded("A run option out of range"),
+  GM4009: worded("The model cannot do this"),
+  GM4010: worded("An optimiser option out of range"),
+  GM4011: worded("A constraint that does not fit its weight"),
+} as const satisfies Record<`GM4${string}`, CodeEntry<never>>;

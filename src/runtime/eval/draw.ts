@@ -4,9 +4,10 @@
  */
 import type { Program } from "../engines/engine.js";
 import { GmcError } from "../graph/errors.js";
-import { input, optimize, rootKey, stage, type Tensor } from "../graph/index.js";
+import { input, rootKey, stage, type Key, type Rows, type Tensor } from "../graph/index.js";
+import { optimize } from "../train/optimize.js";
 import type { Graph } from "../graph/types.js";
-import type { DensityDefinition, Draw, ModelDefinition, VariableSpec } from "../model.js";
+import type { DensityDefinition, Draw, ModelDefinition, StepContext, VariableSpec } from "../model.js";
 import { averagedState, dataInput, dataVariables, dtypeOf, readWeights, stepContext } from "../train/context.js";
 
 export interface DrawProgram {
@@ -48,7 +49,7 @@ export function stageSample(options: DrawOptions): DrawProgram {
   const density = generativeOf(options.model);
   return drawProgram("sample", options, () => {
     const given = Object.fromEntries(density.given.map((name) => [name, variableInput(options, name)]));
-    return outputsOf(density.sample(weights(options), rootKey(), rowsFor(options), given));
+    return outputsOf(drawFrom(density, weights(options), rootKey(), rowsFor(options), given));
   });
 }
 
@@ -66,7 +67,7 @@ export function stageReconstruct(options: DrawOptions): DrawProgram {
     const latents = infer(options);
     const density = generativeOf(model);
     const conditions = Object.fromEntries(density.given.map((name) => [name, variableInput(options, name)]));
-    const draw = density.sample(weights(options), rootKey(), rowsFor(options), { ...conditions, ...latents });
+    const draw = drawFrom(density, weights(options), rootKey(), rowsFor(options), { ...conditions, ...latents });
     const shown = density.head.filter((name) => Object.hasOwn(dataVariables(model), name));
     return {
       ...Object.fromEntries(shown.map((name) => [`mean:${name}`, meanOf(draw, name)])),
@@ -88,7 +89,7 @@ export function stageDecode(options: DrawOptions): DrawProgram {
     const given = Object.fromEntries(
       [...density.given, ...density.head.filter((name) => !Object.hasOwn(data, name))].map((name) => [name, variableInput(options, name)]),
     );
-    const draw = density.sample(weights(options), rootKey(), rowsFor(options), given);
+    const draw = drawFrom(density, weights(options), rootKey(), rowsFor(options), given);
     return Object.fromEntries(density.head.filter((name) => Object.hasOwn(data, name)).map((name) => [`mean:${name}`, meanOf(draw, name)]));
   });
 }
@@ -96,7 +97,7 @@ export function stageDecode(options: DrawOptions): DrawProgram {
 function infer(options: DrawOptions): Readonly<Record<string, Tensor>> {
   const density = inferenceOf(options.model);
   const given = Object.fromEntries(density.given.map((name) => [name, variableInput(options, name)]));
-  const draw = density.sample(weights(options), rootKey(), rowsFor(options), given);
+  const draw = drawFrom(density, weights(options), rootKey(), rowsFor(options), given);
   // one draw decides discrete latents; a mean between two categories would be no value at all
   return Object.fromEntries(
     density.head.map((name) => [name, continuous(options.model.latents[name]) ? meanOf(draw, name) : valueOf(draw, name)]),
@@ -115,11 +116,16 @@ function variableInput(options: DrawOptions, name: string): Tensor {
   return input(latentName(name), [options.rows, ...latent.shape], dtypeOf(latent));
 }
 
-function weights(options: DrawOptions): ReturnType<typeof readWeights> {
+function weights(options: DrawOptions): StepContext["w"] {
   return readWeights(options.model, averagedState(options.averaged));
 }
 
-function rowsFor(options: DrawOptions): { readonly kind: "rows"; readonly size: number } {
+function drawFrom(density: DensityDefinition, w: StepContext["w"], key: Key, rows: Rows, given: Readonly<Record<string, Tensor>>): Draw {
+  // the type of a tree of weights of unknown form unfolds without end
+  return (density.sample as (w: unknown, key: Key, rows: Rows, given: Readonly<Record<string, Tensor>>) => Draw)(w, key, rows, given);
+}
+
+function rowsFor(options: DrawOptions): Rows {
   return { kind: "rows", size: options.rows };
 }
 

@@ -39,8 +39,12 @@ export interface EvaluateOptions {
   readonly rows?: number | undefined;
   /** Only these, of the names in `evaluate { … }`. */
   readonly metrics?: readonly string[] | undefined;
-  /** Also the terms of the objectives and the reconstruction error; true unless told. */
+  /** Also the terms of the objectives; true unless told. */
   readonly terms?: boolean;
+  /** Of this phase; the last unless told. */
+  readonly phase?: number;
+  /** Also the reconstruction error; true unless told. */
+  readonly reconstruction?: boolean;
   /** Rows of a batch, which changes no result; by default as many as fit the memory that is allowed. */
   readonly batch?: number | undefined;
   readonly onProgress?: (rowsDone: number, rows: number) => void;
@@ -153,14 +157,15 @@ function plannedMeasurements(options: EvaluateOptions): readonly Make[] {
       }
     };
   });
-  if (options.terms === false) return metrics;
-  const phase = model.train.length - 1;
-  const terms = (model.train[phase]?.updates ?? []).map((_, update): Make => async (rows) => {
+  const phase = options.phase ?? model.train.length - 1;
+  const terms = (options.terms === false ? [] : (model.train[phase]?.updates ?? [])).map((_, update): Make => async (rows) => {
     const batch = options.batch ?? batchFor((b) => stageTerms(at(b), phase, update).program, rows);
     const { program, labels } = stageTerms(at(batch), phase, update);
     return { kind: "terms", batch, measurement: termMeasurement(options, labels, await open(session, program)) };
   });
-  const reconstructs = model.reconstruct !== undefined || (model.generative !== undefined && model.inference !== undefined);
+  const reconstructs =
+    options.reconstruction !== false &&
+    (model.reconstruct !== undefined || (model.generative !== undefined && model.inference !== undefined));
   const reconstruction: Make = async (rows) => {
     const staged = (rowCount: number): MetricProgram => ({ ...stageReconstruct({ model, rows: rowCount, averaged }), elements: 0 });
     const batch = options.batch ?? Math.min(rows, 100);

@@ -1,3 +1,12 @@
 /** Evaluation: likelihood bounds, active units, reconstruction; samples, reconstructions, interpolations. */
 export { evaluate, type EvaluateOptions } from "./evaluate.js";
 export type { Evaluation, Protocol, Result } from "./protocol.js";
+export {
+  openSession,
+  type InterpolateOptions,
+  type Reconstructions,
+  type RowsByName,
+  type Samples,
+  type SessionOptions,
+  type TrainedSession,
+} from "./session.js";

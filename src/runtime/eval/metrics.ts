@@ -4,8 +4,9 @@
  */
 import type { Program } from "../engines/engine.js";
 import { InternalError } from "../graph/errors.js";
-import { broadcastTo, mean, optimize, stage, terms, type Tensor } from "../graph/index.js";
+import { broadcastTo, mean, stage, terms, type Tensor } from "../graph/index.js";
 import { currentTrace } from "../graph/trace.js";
+import { optimize } from "../train/optimize.js";
 import type { Graph } from "../graph/types.js";
 import type { ActiveUnitsMetric, ModelDefinition, RowMetric } from "../model.js";
 import { scheduleName, stepContext } from "../train/context.js";

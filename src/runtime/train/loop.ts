@@ -130,12 +130,14 @@ interface Compiled {
 export async function runLoop(options: LoopOptions): Promise<LoopResult> {
   let cursor = options.resume ?? startCursor;
   let last: MetricRecord | undefined;
+  let states: readonly string[] = [];
   let stepSeconds = 0;
   let stepsRun = 0;
   for (let phase = cursor.phase; phase < options.phases.length && !cursor.done; phase++) {
     const result = await runPhase(options, phase, cursor);
     cursor = result.cursor;
     last = result.last ?? last;
+    states = result.states;
     stepSeconds += result.stepSeconds;
     stepsRun += result.stepsRun;
     if (result.outcome === "interrupted") return { outcome: "interrupted", cursor, last, stepSeconds, stepsRun };
@@ -145,11 +147,11 @@ export async function runLoop(options: LoopOptions): Promise<LoopResult> {
     }
   }
   cursor = { ...cursor, done: true };
-  await options.onCheckpoint?.("end", cursor, []);
+  await options.onCheckpoint?.("end", cursor, states);
   return { outcome: "finished", cursor, last, stepSeconds, stepsRun };
 }
 
-async function runPhase(options: LoopOptions, index: number, from: Cursor): Promise<LoopResult> {
+async function runPhase(options: LoopOptions, index: number, from: Cursor): Promise<PhaseResult> {
   const { session } = options;
   const definition = defined(options.phases[index], `phase ${index}`);
   const plan = options.plan(index);
@@ -164,6 +166,11 @@ async function runPhase(options: LoopOptions, index: number, from: Cursor): Prom
   }
 }
 
+interface PhaseResult extends LoopResult {
+  /** States of the phase, beside the weights and their averages. */
+  readonly states: readonly string[];
+}
+
 interface PhaseRun {
   readonly index: number;
   readonly definition: PhaseDefinition;
@@ -173,7 +180,7 @@ interface PhaseRun {
   readonly from: Cursor;
 }
 
-async function steps(options: LoopOptions, run: PhaseRun): Promise<LoopResult> {
+async function steps(options: LoopOptions, run: PhaseRun): Promise<PhaseResult> {
   const { session } = options;
   const { index, plan, source, compiled, from } = run;
   const stepsPerEpoch = Math.max(1, Math.floor(source.stepsPerEpoch / plan.batchesPerStep));
@@ -287,7 +294,7 @@ async function steps(options: LoopOptions, run: PhaseRun): Promise<LoopResult> {
   }
   if (outcome === "interrupted") await options.onCheckpoint?.("interrupted", cursor(), states());
   else await stopping?.restoreBest(session, plan);
-  return { outcome, cursor: cursor(), last, stepSeconds, stepsRun: step - from.step };
+  return { outcome, cursor: cursor(), last, states: states(), stepSeconds, stepsRun: step - from.step };
 }
 
 /** Steps that a phase takes. */

@@ -1,6 +1,6 @@
 /**
  * Optimisers as plain data: the rule, its constants and what is done to gradients before and to weights after.
- * The rules themselves are graphs in ../graph/updates.ts; `updateSpec` builders there and in engines read `constants` by these names.
+ * The rules themselves are graphs in ../graph/updates.ts; engines read `constants` by these names.
  */
 import type { UpdateRule } from "../engines/engine.js";
 import { GmcError } from "../graph/errors.js";
@@ -74,23 +74,6 @@ export function rmsprop(
     epsilon: positive("epsilon", options.epsilon ?? 1e-8),
   };
   return build("rmsprop", constants, 0.001, 0, options);
-}
-
-/** Names of the slots of one weight, in the order that `UpdateTarget.slots` wants. */
-export function slotsOf(spec: Pick<OptimizerSpec, "rule" | "constants">): readonly string[] {
-  switch (spec.rule) {
-    case "sgd":
-      return [];
-    case "momentum":
-      return ["m"];
-    case "adam":
-    case "adamw":
-      return ["m", "v"];
-    case "rmsprop":
-      return spec.constants["momentum"] ? ["v", "m"] : ["v"];
-    case "adamax":
-      return ["m", "u"];
-  }
 }
 
 function build(

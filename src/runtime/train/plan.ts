@@ -10,30 +10,16 @@
  */
 import type { Program, StateSpec, UpdateSpec, UpdateTarget } from "../engines/engine.js";
 import { assertNever, GmcError, InternalError } from "../graph/errors.js";
-import {
-  abs,
-  add,
-  and,
-  constant,
-  currentTrace,
-  grad,
-  mean,
-  optimize,
-  select,
-  stack,
-  stage,
-  state,
-  sum,
-  terms,
-  withOrigin,
-  writeState,
-  type Tensor,
-} from "../graph/index.js";
+import { abs, add, and, constant, mean, select, stack, stage, state, sum, terms, writeState, type Tensor } from "../graph/index.js";
+import { currentTrace, withOrigin } from "../graph/trace.js";
+import { optimize } from "./optimize.js";
+import { grad } from "../graph/vjp.js";
+import { slotNames } from "../graph/updates.js";
 import type { Graph, Origin } from "../graph/types.js";
 import type { Constraint, ModelDefinition, PhaseDefinition, UpdateDefinition } from "../model.js";
 import { leavesUnder, unconstrained, type LeafAt } from "../nn/spec.js";
 import { emaName, isFinite, defined, stepContext } from "./context.js";
-import { slotsOf, type OptimizerSpec } from "./optimizers.js";
+import type { OptimizerSpec } from "./optimizers.js";
 import type { Schedule } from "./schedules.js";
 
 /** i32: 0 while every objective and gradient was finite. */
@@ -269,7 +255,7 @@ function updateSpec(
       return {
         weight: leaf.path,
         gradient: gradientName(leaf.path),
-        slots: slotsOf(optimizer).map((slot) => `optimizer:${id}:${leaf.path}:${slot}`),
+        slots: slotNames(optimizer.rule, optimizer.constants).map((slot) => `optimizer:${id}:${leaf.path}:${slot}`),
         ema: optimizer.ema === null ? null : emaName(leaf.path),
         clip: constraints.reduce<readonly [number, number] | null>((clip, c) => clipOf(c, leaf) ?? clip, null),
         maxNorm: constraints.reduce<UpdateTarget["maxNorm"]>((norm, c) => maxNormOf(c, leaf) ?? norm, null),

@@ -29,7 +29,7 @@ export interface Progress {
   readonly stepsPerEpoch: number;
 }
 
-export function constant(value: number): Schedule {
+export function constantSchedule(value: number): Schedule {
   return { kind: "constant", value };
 }
 
@@ -43,8 +43,8 @@ export function cosine(from: number, to: number, over: Span): Schedule {
   return { kind: "cosine", from, to, over: checked(over, "cosine") };
 }
 
-/** `exponential(1e-3, 0.95, { epochs: 1 })`: multiplied by 0.95 each epoch, smoothly. */
-export function exponential(start: number, rate: number, every: Span): Schedule {
+/** `exponentialSchedule(1e-3, 0.95, { epochs: 1 })`: multiplied by 0.95 each epoch, smoothly. */
+export function exponentialSchedule(start: number, rate: number, every: Span): Schedule {
   return { kind: "exponential", start, rate, every: checked(every, "exponential") };
 }
 
@@ -62,7 +62,7 @@ export function piecewise(pieces: readonly { readonly value: number; readonly fo
 
 /** `warmup({ steps: 500 }, cosine(…))` or `warmup({ steps: 500 }, 1e-3)` */
 export function warmup(over: Span, then: Schedule | number): Schedule {
-  return { kind: "warmup", over: checked(over, "warmup"), then: typeof then === "number" ? constant(then) : then };
+  return { kind: "warmup", over: checked(over, "warmup"), then: typeof then === "number" ? constantSchedule(then) : then };
 }
 
 /**

@@ -1,0 +1,140 @@
+/** `gmc compile`: writes the generated file of each model, or says that it is stale. A second run changes no byte. */
+import { existsSync, readFileSync, statSync } from "node:fs";
+import { basename, join } from "node:path";
+import { diagnosticToJson } from "../../base/render.js";
+import { CompileFailure, Exit, printDiagnostics, reportFailure } from "../errors.js";
+import { FINE, WRONG } from "../exit.js";
+import type { Settings } from "../options.js";
+import { json, stderr, stdout } from "../output.js";
+import { compileFile, FileError, hasErrors, type Loaded } from "../sources.js";
+import { writeGenerated } from "../write.js";
+
+export interface CompileFlags {
+  readonly out?: string;
+  readonly emit: "ts" | "js";
+  readonly model?: string;
+  readonly check?: boolean;
+  readonly watch?: boolean;
+  readonly verify?: boolean;
+  readonly dump?: "ast" | "ir" | "derived" | "js";
+  readonly set?: Settings;
+  readonly json?: boolean;
+}
+
+interface Written {
+  readonly source: string;
+  readonly output: string;
+  readonly state: "written" | "unchanged" | "stale";
+}
+
+export async function compileCommand(files: readonly string[], flags: CompileFlags): Promise<number> {
+  if (flags.out !== undefined && flags.out !== "-" && files.length > 1 && !isFolder(flags.out)) {
+    throw new FileError(`--out ${flags.out} is one file, and ${files.length} models were given`, [`name a folder: --out ${flags.out}/`]);
+  }
+  if (flags.watch) return (await import("./watch.js")).watchCompile(files, flags, compileOne);
+  let code = FINE;
+  const written: Written[] = [];
+  const diagnostics: unknown[] = [];
+  for (const path of files) {
+    try {
+      const { outputs, loaded } = await compileOne(path, flags);
+      written.push(...outputs);
+      diagnostics.push(...loaded.diagnostics.map((d) => diagnosticToJson(d)));
+      if (outputs.some((o) => o.state === "stale")) code = WRONG;
+    } catch (error) {
+      if (files.length === 1 && flags.json !== true) throw error;
+      if (error instanceof CompileFailure && flags.json) diagnostics.push(...error.diagnostics.map((d) => diagnosticToJson(d)));
+      else reportFailure(error, false);
+      code = WRONG;
+    }
+  }
+  if (flags.json) json({ ok: code === FINE, files: written, diagnostics });
+  return code;
+}
+
+export interface CompiledOne {
+  readonly outputs: readonly Written[];
+  readonly loaded: Loaded;
+}
+
+async function compileOne(path: string, flags: CompileFlags): Promise<CompiledOne> {
+  const loaded = compileFile(path, { set: flags.set ?? {}, ...(flags.model === undefined ? {} : { model: flags.model }) });
+  if (flags.dump === "ast" || flags.dump === "ir") {
+    dump(flags.dump === "ast" ? loaded.passes.ast : loaded.passes.ir);
+    if (hasErrors(loaded.diagnostics)) throw new CompileFailure(loaded.diagnostics);
+    return { outputs: [], loaded };
+  }
+  if (hasErrors(loaded.diagnostics) || loaded.derived === undefined) throw new CompileFailure(loaded.diagnostics);
+  if (!flags.json) printDiagnostics(loaded.diagnostics, false);
+  if (flags.dump === "derived") {
+    dump(loaded.derived);
+    return { outputs: [], loaded };
+  }
+  if (flags.dump === "js") {
+    stdout(loaded.print("js").trimEnd());
+    return { outputs: [], loaded };
+  }
+  const flavours = flags.emit === "ts" ? (["ts"] as const) : (["js", "dts"] as const);
+  const texts = flavours.map((flavour) => ({ flavour, text: loaded.print(flavour), path: outputPath(path, flavour, flags.out) }));
+  if (flags.verify) {
+    const { verifyGenerated } = await import("../verify.js");
+    const problems = verifyGenerated(path, loaded.print("ts"));
+    if (problems.length > 0) {
+      stderr(`This is a bug of gmc, not of your model: the file generated from ${path} does not type-check.\n${problems.join("\n")}`);
+      throw new Exit(WRONG);
+    }
+  }
+  const outputs = texts.map(({ text, path: output }): Written => {
+    if (output === "-") {
+      process.stdout.write(text);
+      return { source: path, output, state: "written" };
+    }
+    if (flags.check) {
+      const fresh = existsSync(output) && readFileSync(output, "utf8") === text;
+      if (!fresh && !flags.json) reportFailure(stale(path, output), false);
+      return { source: path, output, state: fresh ? "unchanged" : "stale" };
+    }
+    const state = writeGenerated(output, text);
+    if (!flags.json) stderr(`${path} -> ${output}${state === "unchanged" ? " (unchanged)" : ""}`);
+    return { source: path, output, state };
+  });
+  return { outputs, loaded };
+}
+
+function stale(source: string, output: string): Error {
+  const message = existsSync(output) ? `${output} is stale: ${source} would give another text` : `${output} is missing`;
+  return Object.assign(new Error(message), { code: "GM5304", help: [`run \`gmc compile ${source}\``] });
+}
+
+function isFolder(path: string): boolean {
+  return path.endsWith("/") || (existsSync(path) && statSync(path).isDirectory());
+}
+
+function outputPath(source: string, flavour: "ts" | "js" | "dts", out: string | undefined): string {
+  const suffix = flavour === "dts" ? ".d.ts" : `.${flavour}`;
+  if (out === undefined) return `${source}${suffix}`;
+  if (out === "-") return flavour === "dts" ? "-" : out;
+  if (isFolder(out)) return join(out, `${basename(source)}${suffix}`);
+  return flavour === "dts" ? out.replace(/(\.js)?$/, ".d.ts") : out;
+}
+
+/** JSON of a tree; spans become [start, end], maps become objects, repeated parts are named once. */
+function dump(value: unknown): void {
+  const seen = new Map<object, string>();
+  const plain = (v: unknown, path: string): unknown => {
+    if (v === null || typeof v !== "object") return typeof v === "function" || typeof v === "bigint" ? String(v) : v;
+    const known = seen.get(v);
+    if (known !== undefined) return { see: known };
+    if ("file" in v && "start" in v && "end" in v) return [v.start, v.end];
+    seen.set(v, path);
+    if (Array.isArray(v)) return v.map((item, i) => plain(item, `${path}[${i}]`));
+    const entries =
+      v instanceof Map
+        ? [...v].map(([k, item]) => [String(k), item] as const)
+        : v instanceof Set
+          ? [...v].map((item, i) => [String(i), item] as const)
+          : Object.entries(v);
+    return Object.fromEntries(entries.map(([k, item]) => [k, plain(item, `${path}.${k}`)]));
+  };
+  stdout(JSON.stringify(plain(value, "$"), null, 2));
+}

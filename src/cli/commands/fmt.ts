@@ -1,0 +1,44 @@
+/** `gmc fmt`: formats models in place. A file with syntax errors is left alone. */
+import { Diagnostics } from "../../base/report.js";
+import { format } from "../../parser/format.js";
+import { parse } from "../../parser/parse.js";
+import { printDiagnostics, reportFailure } from "../errors.js";
+import { FINE, WRONG } from "../exit.js";
+import { json, stderr } from "../output.js";
+import { readSource } from "../sources.js";
+import { writeGenerated } from "../write.js";
+
+interface FmtFlags {
+  readonly check?: boolean;
+  readonly json?: boolean;
+}
+
+export function fmtCommand(files: readonly string[], flags: FmtFlags): number {
+  let code = FINE;
+  const states: { file: string; state: "formatted" | "unchanged" | "unformatted" | "broken" }[] = [];
+  for (const path of files) {
+    const file = readSource(path);
+    const diagnostics = new Diagnostics();
+    const ast = parse(file, diagnostics);
+    if (diagnostics.hasErrors) {
+      if (!flags.json) printDiagnostics(diagnostics.list, false);
+      states.push({ file: path, state: "broken" });
+      code = WRONG;
+      continue;
+    }
+    const text = format(ast);
+    if (text === file.text) states.push({ file: path, state: "unchanged" });
+    else if (flags.check) {
+      states.push({ file: path, state: "unformatted" });
+      code = WRONG;
+      if (!flags.json)
+        reportFailure(Object.assign(new Error(`${path} is not formatted`), { code: "GM5306", help: [`run \`gmc fmt ${path}\``] }), false);
+    } else {
+      writeGenerated(path, text);
+      states.push({ file: path, state: "formatted" });
+      if (!flags.json) stderr(`${path}: formatted`);
+    }
+  }
+  if (flags.json) json({ ok: code === FINE, files: states });
+  return code;
+}

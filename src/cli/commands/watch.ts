@@ -1,0 +1,56 @@
+/** `gmc compile --watch`: compiles again whenever a model or what it imports changes, until interrupted. */
+import { watch, type FSWatcher } from "node:fs";
+import { basename, dirname, resolve } from "node:path";
+import { CompileFailure, reportFailure } from "../errors.js";
+import { FINE } from "../exit.js";
+import { stderr } from "../output.js";
+import type { CompiledOne, CompileFlags } from "./compile.js";
+
+export async function watchCompile(
+  files: readonly string[],
+  flags: CompileFlags,
+  compileOne: (path: string, flags: CompileFlags) => Promise<CompiledOne>,
+): Promise<number> {
+  /** absolute path of a source -> models that it belongs to */
+  const models = new Map<string, Set<string>>();
+  const watchers = new Map<string, FSWatcher>();
+  let pending = new Set<string>();
+  let timer: NodeJS.Timeout | undefined;
+
+  const run = async (path: string): Promise<void> => {
+    try {
+      const { loaded } = await compileOne(path, flags);
+      loaded.paths.forEach((p) => depend(p, path));
+    } catch (error) {
+      reportFailure(error, flags.json === true);
+      const paths = error instanceof CompileFailure ? error.diagnostics.flatMap((d) => d.labels.map((l) => l.span.file.path)) : [];
+      [path, ...paths].forEach((p) => depend(resolve(p), path));
+    }
+  };
+  const depend = (source: string, model: string): void => {
+    models.set(source, (models.get(source) ?? new Set()).add(model));
+    const folder = dirname(source);
+    if (watchers.has(folder)) return;
+    // editors replace files rather than write into them, so the folder is what one can watch
+    const watcher = watch(folder, (_, name) => {
+      for (const model of (name && models.get(resolve(folder, basename(name)))) || []) pending.add(model);
+      clearTimeout(timer);
+      timer = setTimeout(() => {
+        const now = pending;
+        pending = new Set();
+        void (async () => {
+          for (const model of now) await run(model);
+        })();
+      }, 50);
+    });
+    watchers.set(folder, watcher);
+  };
+  for (const path of files) await run(path);
+  stderr(`watching ${files.join(", ")}; Ctrl+C ends`);
+  await new Promise<void>((done) => {
+    process.once("SIGINT", done);
+    process.once("SIGTERM", done);
+  });
+  watchers.forEach((w) => w.close());
+  return FINE;
+}

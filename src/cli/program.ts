@@ -1,0 +1,211 @@
+/**
+ * The commands, their options and their help. Each command's code is loaded when it runs, so that `gmc compile` does not pay for engines.
+ */
+import { Command, CommanderError, Option } from "commander";
+import { didYouMean } from "../base/suggest.js";
+import { version } from "../version.js";
+import { reportFailure, UsageError } from "./errors.js";
+import { FINE } from "./exit.js";
+import { addEngineOptions, addModelOptions, addTrainingOptions, wholeNumber } from "./options.js";
+
+/** Runs a command line and gives its exit code: 0 fine, 1 the model or the run is wrong, 2 wrong usage, 130 interrupted. */
+export async function runCli(args: readonly string[]): Promise<number> {
+  let code = FINE;
+  const asJson = args.includes("--json");
+  const program = buildProgram((result) => (code = result));
+  try {
+    await program.parseAsync(args as string[], { from: "user" });
+    return code;
+  } catch (error) {
+    if (error instanceof CommanderError) {
+      // help and version end the parse by design
+      if (error.exitCode === 0) return FINE;
+      return reportFailure(usageError(error, program, args), asJson);
+    }
+    return reportFailure(error, asJson);
+  }
+}
+
+type Finish = (code: number) => void;
+
+function buildProgram(finish: Finish): Command {
+  const program = new Command("gmc")
+    .description("Compiles a declarative model (.gm) into readable TypeScript, trains it and measures it.")
+    .version(version, "-V, --version", "print the version")
+    .helpOption("-h, --help", "show help")
+    .helpCommand("help [command]", "show help for a command")
+    .exitOverride()
+    .showSuggestionAfterError(false)
+    .configureOutput({ outputErr: () => undefined })
+    .addHelpText(
+      "after",
+      examples(
+        ["gmc train examples/vae.gm", "train on the model's default data, ends with the test likelihood"],
+        ["gmc compile vae.gm", "write vae.gm.ts"],
+        ["gmc explain vae.gm", "what was derived, and why"],
+        ["gmc doctor", "which engines and data are here"],
+      ) + "\nExit codes: 0 fine, 1 the model or the run is wrong, 2 wrong usage, 130 interrupted.",
+    );
+
+  const add = (name: string, summary: string): Command =>
+    program
+      .command(name)
+      .description(summary)
+      .summary(summary)
+      .helpOption("-h, --help", "show help")
+      .exitOverride()
+      .allowExcessArguments(false);
+
+  addModelOptions(add("compile", "compile models to TypeScript").argument("<files...>", ".gm files"))
+    .addOption(new Option("--out <PATH>", "output file, or folder (with / at its end); - for stdout"))
+    .addOption(new Option("--emit <KIND>", "ts: FILE.ts; js: FILE.js and FILE.d.ts").choices(["ts", "js"]).default("ts"))
+    .addOption(new Option("--model <NAME>", "which model of a file with several"))
+    .option("--check", "write nothing; exit 1 where a generated file is stale")
+    .option("--watch", "compile again whenever a file changes")
+    .option("--verify", "type-check what was generated")
+    .addOption(new Option("--dump <PASS>", "print what a pass made: ast, ir, derived, js").choices(["ast", "ir", "derived", "js"]))
+    .addHelpText(
+      "after",
+      examples(
+        ["gmc compile vae.gm", "write vae.gm.ts next to it"],
+        ["gmc compile --check examples/*.gm", "for CI: fail on stale files"],
+        ["gmc compile --emit js vae.gm", "for Node before 22.18, which does not import TypeScript"],
+        ["gmc compile vae.gm --set H=400 --out build/", "another width, into a folder"],
+      ),
+    )
+    .action(async (files: string[], flags: object) => finish(await (await import("./commands/compile.js")).compileCommand(files, flags)));
+
+  addModelOptions(add("check", "report errors and warnings, write nothing").argument("<files...>", ".gm files"))
+    .addHelpText("after", examples(["gmc check vae.gm", "all independent errors in one run"], ["gmc check --json vae.gm", "for an editor"]))
+    .action(async (files: string[], flags: object) => finish(await (await import("./commands/check.js")).checkCommand(files, flags)));
+
+  addModelOptions(add("explain", "what was derived: objective, surrogate, estimators, cost").argument("<file>", ".gm file"))
+    .addOption(new Option("--model <NAME>", "which model of a file with several"))
+    .addOption(new Option("--batch <N>", "rows of a batch, for the cost").argParser(wholeNumber(1)))
+    .addHelpText("after", examples(["gmc explain vae.gm", "text and LaTeX"], ["gmc explain --json vae.gm", "for a program"]))
+    .action(async (file: string, flags: object) => finish(await (await import("./commands/explain.js")).explainCommand(file, flags)));
+
+  addTrainingOptions(
+    addEngineOptions(addModelOptions(add("train", "train a model; ends with its evaluation").argument("<file>", ".gm file"))),
+  )
+    .addOption(new Option("--out <DIR>", "run folder; runs/NAME unless told"))
+    .addOption(new Option("--k <N>", "samples of the closing evaluation, in place of the model's").argParser(wholeNumber(1)))
+    .option("--no-eval", "leave the closing evaluation out")
+    .addHelpText(
+      "after",
+      examples(
+        ["gmc train examples/vae.gm", "on MNIST, into runs/vae"],
+        ["gmc train vae.gm --epochs 5 --lr 3e-4 --seed 7", "other settings"],
+        ["gmc train vae.gm --data x=train.npy,x.test=test.npy", "your own data"],
+        ["gmc train vae.gm --json > result.jsonl", "the last line holds the results"],
+      ),
+    )
+    .action(async (file: string, flags: object) => finish(await (await import("./commands/train.js")).trainCommand(file, flags)));
+
+  addTrainingOptions(
+    addEngineOptions(add("resume", "go on with a run that was stopped, bitwise").argument("[run]", "run folder; the newest unless told")),
+  )
+    .addOption(new Option("--k <N>", "samples of the closing evaluation, in place of the model's").argParser(wholeNumber(1)))
+    .option("--no-eval", "leave the closing evaluation out")
+    .option("--json", "print JSON for programs")
+    .addHelpText("after", examples(["gmc resume", "the newest run"], ["gmc resume runs/vae --epochs 100", "train a finished run further"]))
+    .action(async (run: string | undefined, flags: object) =>
+      finish(await (await import("./commands/resume.js")).resumeCommand(run, flags)),
+    );
+
+  const ofRun = (name: string, summary: string): Command =>
+    addEngineOptions(
+      add(name, summary).argument("[run]", "run folder, or a .gm file for its newest run; the newest run unless told"),
+    ).option("--json", "print JSON for programs");
+
+  ofRun("eval", "measure a trained model")
+    .addOption(new Option("--k <N>", "samples for each row, in place of the model's").argParser(wholeNumber(1)))
+    .addOption(new Option("--split <NAME>", "which rows").choices(["train", "validation", "test"]))
+    .addOption(new Option("--rows <N>", "only the first so many rows").argParser(wholeNumber(1)))
+    .addOption(new Option("--batch <N>", "rows at once; changes no result").argParser(wholeNumber(1)))
+    .addOption(new Option("--metric <NAME...>", "only these lines of the evaluate block"))
+    .addHelpText(
+      "after",
+      examples(
+        ["gmc eval runs/vae --k 5000", "the protocol of Burda et al. 2016"],
+        ["gmc eval --split train --rows 1000", "a quick look at the training rows"],
+      ),
+    )
+    .action(async (run: string | undefined, flags: object) => finish(await (await import("./commands/eval.js")).evalCommand(run, flags)));
+
+  const ofPictures = (name: string, summary: string): Command =>
+    ofRun(name, summary).addOption(new Option("--out <FILE>", "picture to write; into the run folder unless told"));
+
+  ofPictures("sample", "draw from a trained model")
+    .addOption(new Option("--count <N>", "how many").argParser(wholeNumber(1)).default(64))
+    .addHelpText(
+      "after",
+      examples(["gmc sample", "64 samples of the newest run"], ["gmc sample runs/vae --count 100 --seed 3 --out grid.png", ""]),
+    )
+    .action(async (run: string | undefined, flags: object) =>
+      finish(await (await import("./commands/pictures.js")).sampleCommand(run, flags)),
+    );
+
+  ofPictures("reconstruct", "show rows of the data beside what the model makes of them")
+    .addOption(new Option("--count <N>", "how many").argParser(wholeNumber(1)).default(32))
+    .addOption(new Option("--split <NAME>", "which rows").choices(["train", "validation", "test"]))
+    .addHelpText("after", examples(["gmc reconstruct runs/vae", "the first 32 test rows"]))
+    .action(async (run: string | undefined, flags: object) =>
+      finish(await (await import("./commands/pictures.js")).reconstructCommand(run, flags)),
+    );
+
+  ofPictures("interpolate", "walk through the latent space between rows of the data")
+    .addOption(new Option("--count <N>", "how many pairs").argParser(wholeNumber(1)).default(8))
+    .addOption(new Option("--points <N>", "pictures from one end to the other").argParser(wholeNumber(2)).default(10))
+    .addOption(new Option("--path <KIND>", "through the latent space").choices(["linear", "spherical"]).default("linear"))
+    .addOption(new Option("--split <NAME>", "which rows").choices(["train", "validation", "test"]))
+    .addHelpText("after", examples(["gmc interpolate runs/vae --path spherical", ""]))
+    .action(async (run: string | undefined, flags: object) =>
+      finish(await (await import("./commands/pictures.js")).interpolateCommand(run, flags)),
+    );
+
+  add("doctor", "engines, data sets and versions that gmc finds here")
+    .option("--json", "print JSON for programs")
+    .addHelpText("after", examples(["gmc doctor", ""]))
+    .action(async (flags: object) => finish(await (await import("./commands/doctor.js")).doctorCommand(flags)));
+
+  add("fmt", "format models in place")
+    .argument("<files...>", ".gm files")
+    .option("--check", "write nothing; exit 1 where a file is not formatted")
+    .option("--json", "print JSON for programs")
+    .addHelpText("after", examples(["gmc fmt *.gm", ""], ["gmc fmt --check examples/*.gm", "for CI"]))
+    .action(async (files: string[], flags: object) => finish(await (await import("./commands/fmt.js")).fmtCommand(files, flags)));
+
+  return program;
+}
+
+function examples(...lines: readonly (readonly [command: string, what: string])[]): string {
+  const width = Math.max(...lines.map(([command]) => command.length));
+  return `\nExamples:\n${lines.map(([command, what]) => `  ${what === "" ? command : `${command.padEnd(width)}  ${what}`}`).join("\n")}\n`;
+}
+
+/** commander's finding in the words of a diagnostic. */
+function usageError(error: CommanderError, program: Command, args: readonly string[]): UsageError {
+  const command = program.commands.find((c) => c.name() === args.find((a) => !a.startsWith("-")));
+  const names = (of: Command): string[] => of.options.flatMap((o) => (o.long ? [o.long] : []));
+  const help = command ? [`gmc ${command.name()} --help shows its options`] : ["gmc --help shows the commands"];
+  switch (error.code) {
+    case "commander.unknownOption": {
+      const name = /'(--?[^'=]*)/.exec(error.message)?.[1] ?? "";
+      const meant = didYouMean(name, names(command ?? program));
+      return new UsageError("GM5301", `unknown option \`${name}\``, meant === undefined ? help : [`did you mean \`${meant}\`?`]);
+    }
+    case "commander.unknownCommand": {
+      const name = /'([^']*)'/.exec(error.message)?.[1] ?? "";
+      const meant = didYouMean(
+        name,
+        program.commands.map((c) => c.name()),
+      );
+      return new UsageError("GM5301", `unknown command \`${name}\``, meant === undefined ? help : [`did you mean \`gmc ${meant}\`?`]);
+    }
+    case "commander.help":
+      return new UsageError("GM5302", "no command given", help);
+    default:
+      return new UsageError("GM5302", error.message.replace(/^error: /, "").replaceAll("'", "`"), help);
+  }
+}

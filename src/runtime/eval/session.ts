@@ -1,0 +1,195 @@
+/**
+ * A model with weights in an open session: evaluate, sample, reconstruct, interpolate. What training gives back, and what a checkpoint opens as.
+ */
+import type { Dataset, SplitName } from "../data/dataset.js";
+import type { EngineSession, HostTensor, HostTensors } from "../engines/engine.js";
+import { GmcError } from "../graph/errors.js";
+import type { ModelDefinition } from "../model.js";
+import { leavesOf } from "../nn/spec.js";
+import { dataVariables, defined, emaName } from "../train/context.js";
+import { drawnBatches, rngOf } from "./batches.js";
+import { generativeOf, stageDecode, stageInfer, stageReconstruct, stageSample, type DrawProgram } from "./draw.js";
+import { evaluate, type EvaluateOptions } from "./evaluate.js";
+import type { Evaluation } from "./protocol.js";
+
+/** Rows of a variable: [rows, ...event]. */
+export interface Rows {
+  readonly shape: readonly number[];
+  readonly data: Float32Array | Int32Array | Uint32Array | Uint8Array;
+}
+
+export type RowsByName = Readonly<Record<string, Rows>>;
+
+export interface TrainedSession {
+  readonly model: ModelDefinition;
+  readonly session: EngineSession;
+  readonly dataset: Dataset;
+  /** Weights that have a moving average, which evaluation and samples use. */
+  readonly averaged: ReadonlySet<string>;
+  /** State name -> value of every weight (the averages where there are some). */
+  weights(): Promise<Readonly<Record<string, HostTensor>>>;
+  evaluate(options?: Partial<Omit<EvaluateOptions, "session" | "model" | "dataset" | "averaged">>): Promise<Evaluation>;
+  /** Draws `rows` rows; conditions (`y`) by name, else cycled through the classes or taken from the data. */
+  sample(rows: number, options?: { readonly seed?: number; readonly given?: RowsByName }): Promise<Samples>;
+  /** The first `rows` rows of a split and their reconstructions. */
+  reconstruct(rows: number, options?: { readonly split?: SplitName; readonly seed?: number }): Promise<Reconstructions>;
+  /** `steps` pictures from one row of the data to another, for each pair. */
+  interpolate(pairs: number, steps: number, options?: InterpolateOptions): Promise<Reconstructions>;
+  close(): void;
+}
+
+export interface Samples {
+  readonly values: RowsByName;
+  /** E[variable | its parents], where the density has one: what pictures show. */
+  readonly means: RowsByName;
+}
+
+export interface Reconstructions {
+  /** The rows of the data. */
+  readonly data: RowsByName;
+  /** What the model makes of them; of an interpolation pairs * steps rows. */
+  readonly shown: RowsByName;
+}
+
+export interface InterpolateOptions {
+  readonly split?: SplitName;
+  readonly seed?: number;
+  /** "spherical" keeps the norm of Normal latents typical (White 2016); "linear" unless told. */
+  readonly path?: "linear" | "spherical";
+}
+
+export interface SessionOptions {
+  readonly session: EngineSession;
+  readonly model: ModelDefinition;
+  readonly dataset: Dataset;
+  readonly seed: number;
+  readonly averaged: ReadonlySet<string>;
+  readonly step: number;
+}
+
+export function openSession(options: SessionOptions): TrainedSession {
+  const { session, model, dataset, averaged } = options;
+  const run = async (staged: DrawProgram, feeds: HostTensors, seed: number): Promise<HostTensors> => {
+    const executable = await session.compile(staged.program);
+    try {
+      const all: HostTensors = { ...feeds, rng: rngOf(seed, "draw", 0, 0) };
+      return await executable.run(Object.fromEntries(staged.inputs.map((name) => [name, defined(all[name], `value of ${name}`)])));
+    } finally {
+      executable.dispose();
+    }
+  };
+  const firstRows = (split: SplitName | undefined, rows: number, seed: number): HostTensors => {
+    const use = split ?? (dataset.streams.every((s) => s.splits.test) ? "test" : "train");
+    for (const batch of drawnBatches(dataset, use, { batch: rows, seed, limit: rows })) {
+      if (batch.rows < rows) break;
+      return Object.fromEntries(Object.entries(batch.tensors).map(([name, t]) => [name, { ...t, data: t.data.slice() }]));
+    }
+    throw new GmcError("GM4004", `${dataset.name} has fewer than ${rows} ${use} rows`);
+  };
+  const seedOf = (given: { readonly seed?: number } | undefined): number => given?.seed ?? options.seed;
+  return {
+    model,
+    session,
+    dataset,
+    averaged,
+    weights: async () => {
+      const entries = leavesOf(model.weights).map(
+        async ({ path }) => [path, await session.read(averaged.has(path) ? emaName(path) : path)] as const,
+      );
+      return Object.fromEntries(await Promise.all(entries));
+    },
+    evaluate: (more = {}) => evaluate({ session, model, dataset, averaged, step: options.step, ...more, seed: more.seed ?? options.seed }),
+    sample: async (rows, more) => {
+      const given = conditions(model, rows, more?.given, () => firstRows(undefined, rows, seedOf(more)));
+      const outputs = await run(stageSample({ model, rows, averaged }), given, seedOf(more));
+      return { values: { ...withPrefix(outputs, "value:"), ...given }, means: withPrefix(outputs, "mean:") };
+    },
+    reconstruct: async (rows, more) => {
+      const data = firstRows(more?.split, rows, seedOf(more));
+      return { data, shown: withPrefix(await run(stageReconstruct({ model, rows, averaged }), data, seedOf(more)), "mean:") };
+    },
+    interpolate: async (pairs, steps, more) => {
+      if (steps < 2) throw new GmcError("GM4008", `an interpolation has at least 2 steps, found ${steps}`);
+      const data = firstRows(more?.split, 2 * pairs, seedOf(more));
+      const inferred = await run(stageInfer({ model, rows: 2 * pairs, averaged }), data, seedOf(more));
+      const rows = pairs * steps;
+      const between = Object.fromEntries(
+        Object.entries(inferred).map(([name, t]) => [name, interpolateRows(t, pairs, steps, more?.path ?? "linear")]),
+      );
+      const held = Object.fromEntries(generativeOf(model).given.map((name) => [name, holdRows(defined(data[name], name), pairs, steps)]));
+      const shown = await run(stageDecode({ model, rows, averaged }), { ...held, ...between }, seedOf(more));
+      return { data, shown: withPrefix(shown, "mean:") };
+    },
+    close: () => session.dispose(),
+  };
+}
+
+/** Values for what the generative density is conditioned on: as given, else classes in turn, else rows of the data. */
+function conditions(
+  model: ModelDefinition,
+  rows: number,
+  given: RowsByName | undefined,
+  data: () => HostTensors,
+): Record<string, HostTensor> {
+  const variables = dataVariables(model);
+  const out: Record<string, HostTensor> = {};
+  for (const name of generativeOf(model).given) {
+    const spec = variables[name];
+    const shape = [rows, ...(spec?.shape ?? model.latents[name]?.shape ?? [])];
+    const own = given?.[name];
+    if (own !== undefined) {
+      const dtype = spec?.domain === "category" ? "i32" : "f32";
+      out[name] = { dtype, shape, data: dtype === "i32" ? Int32Array.from(own.data) : Float32Array.from(own.data) };
+    } else if (spec?.domain === "category" && spec.shape.length === 0) {
+      out[name] = { dtype: "i32", shape, data: Int32Array.from({ length: rows }, (_, i) => i % (spec.classes ?? 1)) };
+    } else if (spec !== undefined) out[name] = defined(data()[name], name);
+    else throw new GmcError("GM4009", `a value of \`${name}\` is needed to draw from ${generativeOf(model).label}`);
+  }
+  return out;
+}
+
+/** Rows 2p and 2p + 1 of `t` are the ends of pair p; discrete values keep the nearer end. */
+function interpolateRows(t: HostTensor, pairs: number, steps: number, path: "linear" | "spherical"): HostTensor {
+  const width = t.data.length / (2 * pairs);
+  const out = t.dtype === "i32" ? new Int32Array(pairs * steps * width) : new Float32Array(pairs * steps * width);
+  for (let p = 0; p < pairs; p++) {
+    const a = t.data.subarray(2 * p * width, (2 * p + 1) * width);
+    const b = t.data.subarray((2 * p + 1) * width, (2 * p + 2) * width);
+    for (let s = 0; s < steps; s++) {
+      const f = s / (steps - 1);
+      const [u, v] = t.dtype === "i32" ? (f < 0.5 ? [1, 0] : [0, 1]) : path === "linear" ? [1 - f, f] : sphericalWeights(a, b, f);
+      for (let j = 0; j < width; j++) out[(p * steps + s) * width + j] = u * (a[j] ?? 0) + v * (b[j] ?? 0);
+    }
+  }
+  return { dtype: t.dtype, shape: [pairs * steps, ...t.shape.slice(1)], data: out };
+}
+
+/** Shoemake 1985: sin((1 - f) w) / sin w and sin(f w) / sin w, w the angle between a and b. */
+function sphericalWeights(a: ArrayLike<number>, b: ArrayLike<number>, f: number): [number, number] {
+  let [ab, aa, bb] = [0, 0, 0];
+  for (let j = 0; j < a.length; j++) {
+    ab += (a[j] ?? 0) * (b[j] ?? 0);
+    aa += (a[j] ?? 0) ** 2;
+    bb += (b[j] ?? 0) ** 2;
+  }
+  const angle = Math.acos(Math.max(-1, Math.min(1, ab / Math.sqrt(aa * bb || 1))));
+  if (Math.sin(angle) < 1e-6) return [1 - f, f];
+  return [Math.sin((1 - f) * angle) / Math.sin(angle), Math.sin(f * angle) / Math.sin(angle)];
+}
+
+/** The condition of a pair's first row, for all of its steps. */
+function holdRows(t: HostTensor, pairs: number, steps: number): HostTensor {
+  const width = t.data.length / (2 * pairs);
+  const data = t.dtype === "i32" ? new Int32Array(pairs * steps * width) : new Float32Array(pairs * steps * width);
+  for (let row = 0; row < pairs * steps; row++) {
+    const from = 2 * Math.floor(row / steps) * width;
+    for (let j = 0; j < width; j++) data[row * width + j] = t.data[from + j] ?? 0;
+  }
+  return { dtype: t.dtype, shape: [pairs * steps, ...t.shape.slice(1)], data };
+}
+
+function withPrefix(outputs: HostTensors, prefix: string): RowsByName {
+  return Object.fromEntries(
+    Object.entries(outputs).flatMap(([name, t]) => (name.startsWith(prefix) ? [[name.slice(prefix.length), t]] : [])),
+  );
+}

@@ -1,0 +1,207 @@
+/**
+ * `train(model, options)`: training of a model definition (what a generated module exports as `model`) from a script.
+ *
+ * ```ts
+ * import { train } from "gmc/node";
+ * import { model } from "./vae.gm.js";
+ *
+ * const trained = await train(model, { data: { x: pixels }, epochs: 5, seed: 1 });
+ * console.log((await trained.evaluate()).metrics.nll);
+ * const { x } = await trained.sample(64); // { shape: [64, 784], data: Float32Array }
+ * await trained.close();
+ * ```
+ * From `gmc/runtime`, `engine` is an Engine object; `gmc/node` also takes its name and saves checkpoints.
+ */
+import { stochasticVariables } from "../eval/batches.js";
+import { evaluate } from "../eval/evaluate.js";
+import { openSession, type TrainedSession } from "../eval/session.js";
+import type { Dataset, FieldOptions } from "../data/dataset.js";
+import { openTrainStream } from "../data/streams.js";
+import type { Engine, EngineOptions, EngineSession } from "../engines/engine.js";
+import { GmcError } from "../graph/errors.js";
+import type { ModelDefinition } from "../model.js";
+import { leavesOf } from "../nn/spec.js";
+import { datasetOf, type ArrayInput } from "./arrays.js";
+import { emaName } from "./context.js";
+import { runLoop, type CheckpointReason, type Cursor, type LoopResult, type MetricRecord, type StepReport } from "./loop.js";
+import { planPhase } from "./plan.js";
+import { initialWeights, writeAll } from "./weights.js";
+
+export interface RunOptions {
+  /** Replaces each phase's epochs. */
+  readonly epochs?: number | undefined;
+  /** Replaces each phase's length; wins over epochs. */
+  readonly steps?: number | undefined;
+  readonly batch?: number | undefined;
+  /** Replaces every learning rate, schedules too. */
+  readonly lr?: number | undefined;
+  /** Any integer from 0 to 2^53 - 1; 0 unless told. Same seed, same run. */
+  readonly seed?: number | undefined;
+  /** Steps between two records of metrics; about 20 an epoch unless told. */
+  readonly recordEvery?: number | undefined;
+  /** Stops after the step at hand; what was trained so far is kept. */
+  readonly signal?: AbortSignal | undefined;
+  /** After each step: call `report()` for the numbers, not more often than you need them. */
+  readonly onStep?: ((report: () => StepReport) => void) | undefined;
+  readonly onRecord?: ((record: MetricRecord) => void | Promise<void>) | undefined;
+}
+
+export interface TrainOptions extends RunOptions {
+  /** Training rows by variable, or a bound data set. */
+  readonly data: Readonly<Record<string, ArrayInput>> | Dataset;
+  readonly validation?: Readonly<Record<string, ArrayInput>>;
+  readonly test?: Readonly<Record<string, ArrayInput>>;
+  /** By variable: `{ x: { binarize: "fixed" } }`. */
+  readonly dataOptions?: Readonly<Record<string, FieldOptions>>;
+  readonly engine: Engine;
+  readonly engineOptions?: EngineOptions;
+  /** About ten times a second. */
+  readonly onProgress?: (report: StepReport) => void;
+}
+
+export interface TrainedModel extends TrainedSession {
+  readonly outcome: LoopResult["outcome"];
+  /** All records, in order. */
+  readonly history: readonly MetricRecord[];
+  readonly cursor: Cursor;
+  readonly stepsPerSecond: number;
+}
+
+/** Trains `model` from its start. Throws GM4xxx and GM5xxx for what is wrong with model, data and options. */
+export async function train(model: ModelDefinition, options: TrainOptions): Promise<TrainedModel> {
+  const dataset = isDataset(options.data)
+    ? options.data
+    : datasetOf(
+        model,
+        { train: options.data, ...pick("validation", options.validation), ...pick("test", options.test) },
+        options.dataOptions,
+      );
+  const history: MetricRecord[] = [];
+  const session = await options.engine.open(options.engineOptions);
+  let shown = 0;
+  try {
+    const { result, averaged } = await trainOn(session, model, dataset, {
+      ...options,
+      onRecord: async (record) => {
+        history.push(record);
+        await options.onRecord?.(record);
+      },
+      onStep: (report) => {
+        options.onStep?.(report);
+        const now = performance.now();
+        if (options.onProgress && now - shown > 100) {
+          shown = now;
+          options.onProgress(report());
+        }
+      },
+    });
+    const opened = openSession({ session, model, dataset, seed: options.seed ?? 0, averaged, step: result.cursor.total });
+    return {
+      ...opened,
+      outcome: result.outcome,
+      history,
+      cursor: result.cursor,
+      stepsPerSecond: result.stepsRun / Math.max(1e-9, result.stepSeconds),
+    };
+  } catch (error) {
+    session.dispose();
+    throw error;
+  }
+}
+
+export interface RunHooks extends RunOptions {
+  /** `states` are the names of all states that belong to the checkpoint. */
+  readonly onCheckpoint?: (reason: CheckpointReason, cursor: Cursor, states: readonly string[]) => void | Promise<void>;
+  readonly checkpointSeconds?: number | undefined;
+  /** The session holds the states that were saved with it. */
+  readonly resume?: Cursor | undefined;
+}
+
+/** Trains on an open session; its store holds the result. What the command line and `train` have in common. */
+export async function trainOn(
+  session: EngineSession,
+  model: ModelDefinition,
+  dataset: Dataset,
+  options: RunHooks,
+): Promise<{ readonly result: LoopResult; readonly averaged: ReadonlySet<string> }> {
+  checkRunOptions(options);
+  if (model.train.length === 0) throw new GmcError("GM4007", `${model.name} has no train block`);
+  const seed = options.seed ?? 0;
+  const dynamic = stochasticVariables(dataset);
+  const leaves = leavesOf(model.weights).map((l) => l.path);
+  if (options.resume === undefined) await writeAll(session, initialWeights(model, seed, dataset));
+  const averaged = (): ReadonlySet<string> => new Set(leaves.filter((path) => session.has(emaName(path))));
+  const { onCheckpoint } = options;
+  const validated = dataset.streams.every((s) => s.splits.validation !== undefined);
+  for (const phase of model.train) {
+    if (phase.earlyStopping && !validated) {
+      throw new GmcError("GM4004", `early stopping watches the validation split, and ${dataset.name} has none`, [
+        "cut one from the training rows, for example --data mnist:validation=5000",
+      ]);
+    }
+  }
+  const result = await runLoop({
+    session,
+    phases: model.train,
+    plan: (phase) => planPhase(model, phase, { dynamic, batch: options.batch, lr: options.lr }),
+    stream: (batch) => openTrainStream(dataset, { batch, seed }),
+    seed,
+    epochs: options.epochs,
+    steps: options.steps,
+    recordEvery: options.recordEvery,
+    checkpointSeconds: options.checkpointSeconds,
+    signal: options.signal,
+    resume: options.resume,
+    ...(options.onStep ? { onStep: options.onStep } : {}),
+    ...(options.onRecord ? { onRecord: options.onRecord } : {}),
+    ...(onCheckpoint
+      ? {
+          onCheckpoint: (reason: CheckpointReason, cursor: Cursor, states: readonly string[]) =>
+            onCheckpoint(reason, cursor, [...new Set([...leaves, ...[...averaged()].map(emaName), ...states])]),
+        }
+      : {}),
+    ...(validated ? { validate: (phase: number) => validationValues(session, model, dataset, phase, seed, averaged()) } : {}),
+  });
+  return { result, averaged: averaged() };
+}
+
+/** Objectives and terms of the phase on the validation rows, and the evaluated metric that early stopping watches. */
+async function validationValues(
+  session: EngineSession,
+  model: ModelDefinition,
+  dataset: Dataset,
+  phase: number,
+  seed: number,
+  averaged: ReadonlySet<string>,
+): Promise<Readonly<Record<string, number>>> {
+  const watched = model.train[phase]?.earlyStopping?.metric;
+  const metrics = watched !== undefined && Object.hasOwn(model.evaluate, watched) ? [watched] : [];
+  const measured = await evaluate({ session, model, dataset, split: "validation", seed, averaged, metrics, phase, reconstruction: false });
+  return Object.fromEntries([...Object.entries(measured.terms), ...Object.entries(measured.metrics)].map(([name, r]) => [name, r.value]));
+}
+
+function checkRunOptions(options: RunOptions): void {
+  const whole = (name: string, value: number | undefined, least: number): void => {
+    if (value !== undefined && !(Number.isSafeInteger(value) && value >= least)) {
+      throw new GmcError("GM4008", `${name} must be a whole number from ${least} on, found ${value}`);
+    }
+  };
+  whole("steps", options.steps, 1);
+  whole("batch", options.batch, 1);
+  whole("seed", options.seed, 0);
+  for (const [name, value] of [
+    ["epochs", options.epochs],
+    ["lr", options.lr],
+  ] as const) {
+    if (value !== undefined && !(Number.isFinite(value) && value > 0))
+      throw new GmcError("GM4008", `${name} must be a positive number, found ${value}`);
+  }
+}
+
+function isDataset(data: TrainOptions["data"]): data is Dataset {
+  return Array.isArray((data as Dataset).streams) && Array.isArray((data as Dataset).provenance);
+}
+
+function pick<K extends string, V>(key: K, value: V | undefined): Partial<Record<K, V>> {
+  return value === undefined ? {} : ({ [key]: value } as Record<K, V>);
+}
