@@ -138,17 +138,16 @@ function scaled(context: ColumnContext, array: DataArray, over: number, statisti
     const span = affine.high > affine.low ? affine.high - affine.low : 1;
     // Rows of another split may lie outside the training range: a bounded domain holds them at its ends.
     const clamp = spec.domain !== "real";
-    return {
-      ...base,
-      source: Float32Array.from(array.data, (value) => {
-        const unit = (value - affine.low) / span;
-        return clamp ? Math.min(1, Math.max(0, unit)) : unit;
-      }),
-      scale: 1,
-    };
+    const source = new Float32Array(array.data.length);
+    for (let i = 0; i < source.length; i++) {
+      const unit = (array.data[i]! - affine.low) / span;
+      source[i] = clamp ? Math.min(1, Math.max(0, unit)) : unit;
+    }
+    return { ...base, source, scale: 1 };
   }
   if (array.data instanceof Uint8Array) return { ...base, source: array.data, scale: 1 / over };
-  const source = over === 1 ? new Float32Array(array.data) : Float32Array.from(array.data, (value) => value / over);
+  const source = new Float32Array(array.data);
+  if (over !== 1) for (let i = 0; i < source.length; i++) source[i] = array.data[i]! / over;
   return { ...base, source, scale: 1 };
 }
 

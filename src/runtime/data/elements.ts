@@ -4,7 +4,7 @@
  */
 import type { DataArray, DataType } from "./array.js";
 import { allocate } from "./array.js";
-import { corrupt, unsupported } from "./bytes.js";
+import { unsupported } from "./bytes.js";
 
 /** Element types of files; those that no typed array holds well are widened. */
 export type FileType = DataType | "i64" | "u64" | "f16";
@@ -46,10 +46,8 @@ export function decodeElements(
       const target = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
       target.set(bytes.subarray(0, target.length));
       if (littleEndian !== hostIsLittleEndian) swapBytes(target, fileTypeBytes[type]);
-      if (type === "bool") {
-        const wrong = target.findIndex((value) => value > 1);
-        if (wrong >= 0) throw corrupt(path, offset + wrong, "a truth value, 0 or 1", String(target[wrong]));
-      }
+      // NumPy takes any byte but 0 for true.
+      if (type === "bool") for (let i = 0; i < target.length; i++) target[i] = target[i] === 0 ? 0 : 1;
       return { dtype: type, data };
     }
   }
@@ -94,5 +92,5 @@ function decodeLong(
     if (value > 2147483647 || value < -2147483648) small = false;
     wide[i] = value;
   }
-  return small ? { dtype: "i32", data: Int32Array.from(wide) } : { dtype: "f64", data: wide };
+  return small ? { dtype: "i32", data: new Int32Array(wide) } : { dtype: "f64", data: wide };
 }

@@ -64,10 +64,10 @@ const whole = (key: "validation" | "test" | "limit" | "splitSeed" | "binarizeSee
 });
 
 const share = (key: "validation" | "test"): OptionRule => ({
-  expected: "a number of rows, or a share between 0 and 1",
+  expected: "a number of rows, or a share below 1",
   read: (value, into) => {
     const number = Number(value);
-    if (value === undefined || value === "" || !(number > 0) || (number >= 1 && !Number.isSafeInteger(number))) return false;
+    if (value === undefined || value === "" || !(number >= 0) || (number >= 1 && !Number.isSafeInteger(number))) return false;
     into[key] = number;
     return true;
   },

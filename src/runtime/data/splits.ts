@@ -23,11 +23,11 @@ export function applySplits(raw: RawData, options: SplitOptions): RawData {
   const notes = [...raw.notes];
   const how = options.split ?? "random";
   for (const name of ["validation", "test"] as const) {
-    if (options[name] !== undefined && Object.values(raw.fields).some((field) => field.splits[name] !== undefined)) {
+    if ((options[name] ?? 0) > 0 && Object.values(raw.fields).some((field) => field.splits[name] !== undefined)) {
       throw new GmcError("GM5013", `${raw.name} has ${name} rows of its own, so ${name}=${options[name]} has nothing to cut`, [`leave ${name}=${options[name]} out`]);
     }
   }
-  const wanted = (["test", "validation"] as const).filter((name) => options[name] !== undefined);
+  const wanted = (["test", "validation"] as const).filter((name) => (options[name] ?? 0) > 0);
   if (wanted.length > 0) {
     const seed = options.splitSeed ?? 0;
     notes.push(
@@ -69,6 +69,6 @@ function cutField(set: string, field: Field, how: "tail" | "random", options: Sp
 }
 
 function size(asked: number | undefined, total: number): number {
-  if (asked === undefined) return 0;
+  if (asked === undefined || asked === 0) return 0;
   return asked < 1 ? Math.max(1, Math.round(asked * total)) : asked;
 }

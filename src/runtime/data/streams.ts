@@ -3,7 +3,7 @@
  * a few numbers that are saved and resumed exactly. Evaluation: the rows as they lie, the last batch padded, with a mask.
  * Buffers are preallocated and reused: a batch is valid until the next but one is asked for, so that one may be gathered while the other runs.
  */
-import type { HostTensor } from "../engines/engine.js";
+import type { HostTensor } from "../graph/program.js";
 import { GmcError } from "../graph/errors.js";
 import { permutation } from "../graph/random.js";
 import { splitRows, type Dataset, type Split, type SplitName } from "./dataset.js";

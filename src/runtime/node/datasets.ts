@@ -1,0 +1,150 @@
+/**
+ * From the text of `--data` to a dataset bound to a model: registered sets and files, in one place.
+ */
+import { existsSync } from "node:fs";
+import { resolve } from "node:path";
+import { GmcError } from "../graph/errors.js";
+import type { StreamSpec } from "../model.js";
+import { bindData } from "../data/bind.js";
+import type { Dataset, Field, RawData, SplitName } from "../data/dataset.js";
+import { parseDataSpec, type DataItem } from "../data/spec.js";
+import { applySplits, type SplitOptions } from "../data/splits.js";
+import { closest } from "../data/suggest.js";
+import type { DatasetContext, RegisteredSet } from "./dataset-types.js";
+import { pictureSets } from "./datasets-pictures.js";
+import { tableSets } from "./datasets-tables.js";
+import { readArray, readFields } from "./readers.js";
+
+const registered: Readonly<Record<string, RegisteredSet>> = { ...pictureSets, ...tableSets };
+
+export interface LoadOptions {
+  /** Folder that relative paths start from; the current one unless said. */
+  readonly base?: string;
+  readonly env?: Readonly<Record<string, string | undefined>>;
+}
+
+export interface DatasetListing {
+  readonly name: string;
+  readonly title: string;
+  readonly available: boolean;
+}
+
+/** The registered sets, for `gmc doctor` and help texts. */
+export function listDatasets(options: LoadOptions = {}): readonly DatasetListing[] {
+  return Object.entries(registered).map(([name, set]) => ({ name, title: set.title, available: set.available(contextOf(options, {})) }));
+}
+
+/** Reads and binds. All of GM50xx. */
+export async function loadDataset(spec: string, streams: readonly StreamSpec[], options: LoadOptions = {}): Promise<Dataset> {
+  return bindData(await loadRawData(spec, options), streams);
+}
+
+/** Reads and cuts rows, before a model asks for its variables. */
+export async function loadRawData(text: string, options: LoadOptions = {}): Promise<RawData> {
+  const spec = parseDataSpec(text);
+  const offered = new Map<string, Field>();
+  const assigned = new Map<string, Field>();
+  const notes: string[] = [];
+  let defaults: SplitOptions = {};
+  for (const item of spec.items) {
+    const loaded = await loadItem(item, options);
+    defaults = { ...defaults, ...loaded.splits };
+    for (const note of loaded.notes) if (!notes.includes(note)) notes.push(note);
+    for (const [name, field] of Object.entries(loaded.fields)) {
+      if (item.variable !== undefined) assigned.set(name, join(assigned.get(name), field));
+      else if (!offered.has(name)) offered.set(name, field);
+    }
+  }
+  // What is assigned by name wins over what a set offers under that name; test rows alone join the set's training rows.
+  const fields = new Map(offered);
+  for (const [name, field] of assigned) fields.set(name, field.splits.train === undefined ? join(offered.get(name), field) : field);
+  const raw: RawData = { name: shortName(spec.items, text), fields: Object.fromEntries(fields), assigned: new Set(assigned.keys()), notes };
+  const own = (name: SplitName): boolean => [...fields.values()].some((field) => field.splits[name] !== undefined);
+  // A set's own way of cutting holds where neither the user nor a file of the user's says otherwise.
+  const { test, validation, ...rest } = defaults;
+  return applySplits(raw, {
+    ...rest,
+    ...(test !== undefined && !own("test") ? { test } : {}),
+    ...(validation !== undefined && !own("validation") ? { validation } : {}),
+    ...spec.splits,
+  });
+}
+
+function join(known: Field | undefined, field: Field): Field {
+  if (known === undefined) return field;
+  const main = field.splits.train === undefined ? known : field;
+  return { ...main, splits: { ...known.splits, ...field.splits }, options: { ...known.options, ...field.options } };
+}
+
+function shortName(items: readonly DataItem[], text: string): string {
+  return items.length === 1 && items[0]!.variable === undefined ? items[0]!.source : text;
+}
+
+interface LoadedItem {
+  readonly fields: Readonly<Record<string, Field>>;
+  readonly notes: readonly string[];
+  readonly splits: SplitOptions;
+}
+
+async function loadItem(item: DataItem, options: LoadOptions): Promise<LoadedItem> {
+  const set = Object.hasOwn(registered, item.source) ? registered[item.source] : undefined;
+  return set === undefined ? loadFile(item, options) : loadSet(item, set, options);
+}
+
+async function loadSet(item: DataItem, set: RegisteredSet, options: LoadOptions): Promise<LoadedItem> {
+  const loaded = await set.load(contextOf(options, item.options));
+  if (item.variable === undefined && item.part === undefined) return loaded;
+  const names = Object.keys(loaded.fields);
+  const part = item.part ?? (names.includes(item.variable ?? "") ? item.variable! : names[0]!);
+  const field = Object.hasOwn(loaded.fields, part) ? loaded.fields[part] : undefined;
+  if (field === undefined) throw new GmcError("GM5007", `data set ${item.source} has no field ${part}`, [`it has ${names.join(", ")}`]);
+  if (item.variable === undefined) return { ...loaded, fields: { [part]: field } };
+  if (item.split === "train") return { ...loaded, fields: { [item.variable]: field } };
+  // x.test=mnist takes the test rows of the set where it has some.
+  const rows = field.splits[item.split] ?? field.splits.train;
+  return { ...loaded, fields: { [item.variable]: { ...field, splits: { [item.split]: rows } } }, splits: {} };
+}
+
+async function loadFile(item: DataItem, options: LoadOptions): Promise<LoadedItem> {
+  const { source, part, split } = item;
+  const base = options.base ?? process.cwd();
+  if (!/[./\\]/.test(source) && !existsSync(resolve(base, source))) throw unknownSet(source, options);
+  const where = part === undefined ? source : `${source}#${part}`;
+  const notes = [`${item.variable === undefined ? "" : `${item.variable}${split === "train" ? "" : `.${split}`} = `}${where}`];
+  if (item.variable !== undefined) {
+    const { array, role } = await readArray(base, source, part, item.options);
+    return { fields: { [item.variable]: { role, splits: { [split]: array }, path: where, options: item.options, notes: [] } }, notes, splits: {} };
+  }
+  const fields = await readFields(base, source, part, item.options);
+  return {
+    fields: Object.fromEntries(
+      Object.entries(fields).map(([name, { array, role }]) => [
+        name,
+        { role: couldBeLabels(array.shape, array.dtype) ? "labels" : role, splits: { train: array }, path: Object.keys(fields).length > 1 ? `${source}#${name}` : where, options: item.options, notes: [] },
+      ]),
+    ),
+    notes,
+    splits: {},
+  };
+}
+
+/** Of several arrays in one file, a flat one of whole numbers is taken for labels. */
+function couldBeLabels(shape: readonly number[], dtype: string): boolean {
+  return shape.length === 1 && dtype !== "f32" && dtype !== "f64";
+}
+
+function unknownSet(name: string, options: LoadOptions): GmcError {
+  const near = closest(name, Object.keys(registered));
+  const here = listDatasets(options)
+    .filter((set) => set.available)
+    .map((set) => set.name);
+  return new GmcError("GM5010", `there is no data set named ${name}`, [
+    ...(near === undefined ? [] : [`did you mean ${near}?`]),
+    `registered and here: ${here.join(", ")}`,
+    `a file in the current folder is written with its ending, or as ./${name}`,
+  ]);
+}
+
+function contextOf(options: LoadOptions, itemOptions: DatasetContext["options"]): DatasetContext {
+  return { base: options.base ?? process.cwd(), env: options.env ?? process.env, options: itemOptions };
+}

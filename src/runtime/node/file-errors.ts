@@ -1,0 +1,53 @@
+/** What the operating system says about a file, as errors that a user can act on. */
+import { GmcError } from "../graph/errors.js";
+
+function codeOf(error: unknown): string {
+  return error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : "";
+}
+
+/** GM5001: a file or folder cannot be read. */
+export function cannotRead(path: string, error: unknown): GmcError {
+  const code = codeOf(error);
+  switch (code) {
+    case "ENOENT":
+    case "ENOTDIR":
+      return new GmcError("GM5001", `${path}: there is no such file`, ["paths are relative to the current folder; those of gmc.config.json to its own"]);
+    case "EACCES":
+    case "EPERM":
+      return new GmcError("GM5001", `${path}: no permission to read it`, ["check the permissions of the file and its folders"]);
+    case "EISDIR":
+      return new GmcError("GM5001", `${path}: expected a file, found a folder`, ["a folder of pictures is named with a / at its end"]);
+    default:
+      return new GmcError("GM5001", `${path}: cannot be read (${describe(error)})`);
+  }
+}
+
+/** GM5205 full disk, GM5206 no permission, GM5212 anything else. `kept` says what is still intact. */
+export function cannotWrite(path: string, error: unknown, kept: readonly string[] = []): GmcError {
+  const code = codeOf(error);
+  switch (code) {
+    case "ENOSPC":
+    case "EDQUOT":
+      return new GmcError("GM5205", `${path}: the disk is full`, ["free some space, or choose a folder on another disk with --out", ...kept]);
+    case "EROFS":
+      return new GmcError("GM5206", `${path}: the file system is read-only`, ["choose another folder with --out", ...kept]);
+    case "EACCES":
+    case "EPERM":
+      return new GmcError("GM5206", `${path}: no permission to write there`, ["check the permissions of the folder, or choose another with --out", ...kept]);
+    default:
+      return new GmcError("GM5212", `${path}: cannot be written (${describe(error)})`, kept);
+  }
+}
+
+export function isMissing(error: unknown): boolean {
+  const code = codeOf(error);
+  return code === "ENOENT" || code === "ENOTDIR";
+}
+
+export function hasCode(error: unknown, code: string): boolean {
+  return codeOf(error) === code;
+}
+
+function describe(error: unknown): string {
+  return error instanceof Error ? error.message.replace(/^[A-Z]+: /, "") : String(error);
+}

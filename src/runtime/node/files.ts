@@ -1,0 +1,97 @@
+/**
+ * Files: reading whole, and writing such that a reader sees the old content or the new, never a part, whatever moment the process or the machine dies.
+ */
+import * as fs from "node:fs";
+import { basename, dirname, join } from "node:path";
+import { cannotRead, cannotWrite } from "./file-errors.js";
+
+/** The calls that writing makes; tests replace some to let a disk fill up. */
+export type FileOps = Pick<typeof fs, "openSync" | "writeSync" | "fsyncSync" | "closeSync" | "renameSync" | "rmSync" | "mkdirSync">;
+
+export const diskOps: FileOps = fs;
+
+/** GM5001 */
+export function readBytes(path: string): Uint8Array {
+  try {
+    return fs.readFileSync(path);
+  } catch (error) {
+    throw cannotRead(path, error);
+  }
+}
+
+/** GM5001 */
+export function readText(path: string): string {
+  return Buffer.from(readBytes(path)).toString("utf8");
+}
+
+let temporaries = 0;
+
+/** Writes to a temporary file beside `path`, syncs it, renames it over `path`, syncs the folder. GM5205, GM5206, GM5212; the old file stays. */
+export function writeFileAtomic(path: string, content: string | Uint8Array, ops: FileOps = diskOps): void {
+  const folder = dirname(path);
+  const temporary = join(folder, `.${basename(path)}.${process.pid}.${temporaries++}.tmp`);
+  let descriptor: number | undefined;
+  try {
+    descriptor = ops.openSync(temporary, "wx", 0o666);
+    writeAll(descriptor, typeof content === "string" ? Buffer.from(content) : content, ops);
+    ops.fsyncSync(descriptor);
+    ops.closeSync(descriptor);
+    descriptor = undefined;
+    ops.renameSync(temporary, path);
+    syncFolder(folder, ops);
+  } catch (error) {
+    // The temporary file gives its space back; an error here would hide the one that matters.
+    try {
+      if (descriptor !== undefined) ops.closeSync(descriptor);
+      ops.rmSync(temporary, { force: true });
+    } catch {
+      // Nothing more can be done for it.
+    }
+    throw cannotWrite(path, error);
+  }
+}
+
+/** Names of temporary files that a killed writer left. */
+export function isTemporary(name: string): boolean {
+  return /^\..+\.\d+\.\d+\.tmp$/.test(name);
+}
+
+function writeAll(descriptor: number, bytes: Uint8Array, ops: FileOps): void {
+  for (let at = 0; at < bytes.length; ) at += ops.writeSync(descriptor, bytes, at, bytes.length - at);
+}
+
+/** A rename is durable once its folder is; some systems (Windows) cannot sync folders and need not. */
+function syncFolder(folder: string, ops: FileOps): void {
+  let descriptor: number;
+  try {
+    descriptor = ops.openSync(folder, "r");
+  } catch {
+    return;
+  }
+  try {
+    ops.fsyncSync(descriptor);
+  } catch {
+    // The file itself is synced.
+  } finally {
+    ops.closeSync(descriptor);
+  }
+}
+
+/** GM5205, GM5206, GM5212 */
+export function makeFolder(path: string, ops: FileOps = diskOps): void {
+  try {
+    ops.mkdirSync(path, { recursive: true });
+  } catch (error) {
+    throw cannotWrite(path, error);
+  }
+}
+
+/** The nearest folder at or above `start` that holds package.json or .git; `start` itself where there is none. */
+export function projectRoot(start: string): string {
+  for (let folder = start; ; ) {
+    if (fs.existsSync(join(folder, "package.json")) || fs.existsSync(join(folder, ".git"))) return folder;
+    const parent = dirname(folder);
+    if (parent === folder) return start;
+    folder = parent;
+  }
+}

