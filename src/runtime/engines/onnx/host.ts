@@ -1,0 +1,115 @@
+/**
+ * The steps of a program that run on the host: draws in WebAssembly, triangular factors and scattered sums in JavaScript.
+ * A step takes regions and fills a region.
+ */
+import { GmcError, InternalError } from "../../graph/errors.js";
+import { drawKey } from "../../graph/random.js";
+import { sizeOf } from "../../graph/shape.js";
+import type { NodeOf } from "../../graph/types.js";
+import { choleskyKernel, triangularSolveKernel } from "../reference/kernels-linear.js";
+import { allocate, valueOf, type Value } from "../reference/value.js";
+import type { Arena, Region } from "./memory.js";
+import type { TypedArray } from "../engine.js";
+import type { HostPrim } from "./plan.js";
+
+export type HostRun = (operands: readonly Region[], out: Region) => void;
+
+export function hostKernel(arena: Arena, node: NodeOf<HostPrim>): HostRun {
+  switch (node.prim) {
+    case "random":
+      return drawKernel(arena, node as NodeOf<"random">);
+    case "cholesky":
+      return inFloat64((inputs, out) => choleskyKernel(node as NodeOf<"cholesky">, inputs, out));
+    case "triangularSolve":
+      return inFloat64((inputs, out) => triangularSolveKernel(node as NodeOf<"triangularSolve">, inputs, out));
+    case "scatterAdd":
+      return scatterAddKernel(node as NodeOf<"scatterAdd">);
+    default:
+      throw new InternalError(`${String(node.prim)} is no host step`);
+  }
+}
+
+/** Factors and solves in float64, whatever their number: they lose digits, and are small beside the products around them. */
+function inFloat64(kernel: (inputs: readonly Value[], out: Value) => void): HostRun {
+  return (operands, out) => {
+    const result = allocate(out.shape, "f32");
+    kernel(
+      operands.map((operand) => valueOf(operand.shape, "f32", operand.data())),
+      result,
+    );
+    out.data().set(result.data);
+  };
+}
+
+/** Words as graph/random.ts lays them out, then the kind asked for. */
+function drawKernel(arena: Arena, node: NodeOf<"random">): HostRun {
+  const { kind } = node.params;
+  const words = wordsKernel(arena, node);
+  return (operands, out) => {
+    words(operands, out);
+    if (kind === "uniform") arena.kernels.uniform(out.address, out.size);
+    if (kind === "normal") arena.kernels.normal(out.address, out.size);
+  };
+}
+
+/** 0 and 1 by the uniforms of `node` below p; the operands are those of the draw, then p. */
+export function bernoulliKernel(arena: Arena, node: NodeOf<"random">): HostRun {
+  const words = wordsKernel(arena, node);
+  return (operands, out) => {
+    words(operands, out);
+    arena.kernels.bernoulli(out.address, operands[operands.length - 1]!.address, out.size);
+  };
+}
+
+function wordsKernel(arena: Arena, node: NodeOf<"random">): HostRun {
+  const { site, stage, rowAxis } = node.params;
+  const iterated = node.inputs.length > 1;
+  const rows = rowAxis === null ? 1 : node.shape[rowAxis]!;
+  const outer = rowAxis === null ? 1 : sizeOf(node.shape.slice(0, rowAxis));
+  const perRow = rows === 0 ? 0 : sizeOf(node.shape) / rows;
+  return (operands, out) => {
+    if (out.size === 0) return;
+    const rng = operands[0]!.data();
+    const [k0, k1] = drawKey(rng, { site, stage, iteration: iterated ? operands[1]!.data()[0]! : undefined });
+    const row = rowAxis === null ? 0 : rng[3]!;
+    if (outer === 1) return arena.kernels.words(out.address, rows, perRow, k0, k1, row);
+    const scratch = arena.region("u32", [rows, perRow]);
+    arena.kernels.words(scratch.address, rows, perRow, k0, k1, row);
+    interleave(scratch.data(), out.data(), rows, outer, perRow / outer);
+    scratch.free();
+  };
+}
+
+/** [rows, outer, inner] to [outer, rows, inner], word by word whatever the type. */
+function interleave(from: TypedArray, to: TypedArray, rows: number, outer: number, inner: number): void {
+  const source = new Uint32Array(from.buffer, from.byteOffset, from.length);
+  const target = new Uint32Array(to.buffer, to.byteOffset, to.length);
+  for (let r = 0; r < rows; r++) {
+    for (let o = 0; o < outer; o++) {
+      const start = (r * outer + o) * inner;
+      target.set(source.subarray(start, start + inner), (o * rows + r) * inner);
+    }
+  }
+}
+
+/** Rows of updates [pre, count, post] added into [pre, size, post] in the order of the indices. */
+function scatterAddKernel(node: NodeOf<"scatterAdd">): HostRun {
+  const { axis, size } = node.params;
+  const pre = sizeOf(node.shape.slice(0, axis));
+  const post = sizeOf(node.shape.slice(axis + 1));
+  return ([updates, indices], out) => {
+    const to = out.data();
+    const from = updates!.data();
+    const list = indices!.data();
+    to.fill(0);
+    for (let j = 0; j < list.length; j++) {
+      const index = list[j]!;
+      if (index < 0 || index >= size) throw new GmcError("GM4907", `scatterAdd: index ${index} lies outside 0..${size - 1}`);
+      for (let p = 0; p < pre; p++) {
+        const target = (p * size + index) * post;
+        const source = (p * list.length + j) * post;
+        for (let q = 0; q < post; q++) to[target + q] = to[target + q]! + from[source + q]!;
+      }
+    }
+  };
+}

@@ -1,0 +1,23 @@
+/**
+ * The onnx engine: forward and backward of a step as one ONNX graph in onnxruntime on the CPU; optimisers and draws as WebAssembly kernels in
+ * place over the same memory. onnxruntime-node is loaded when the engine is asked for, not before.
+ */
+import type { Engine } from "../engine.js";
+import { loadOrt } from "./ort.js";
+import { openSession } from "./session.js";
+
+export const onnxEngine: Engine = {
+  name: "onnx",
+  async probe() {
+    try {
+      const ort = await loadOrt();
+      const providers = ort.listSupportedBackends().map((backend) => backend.name);
+      return { name: "onnx", available: true, detail: `onnxruntime-node ${ort.env.versions.node ?? "?"}, CPU (built with ${providers.join(", ")})` };
+    } catch (error) {
+      return { name: "onnx", available: false, detail: error instanceof Error ? error.message : String(error) };
+    }
+  },
+  async open(options = {}) {
+    return openSession(await loadOrt(), options);
+  },
+};

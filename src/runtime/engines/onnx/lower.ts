@@ -1,0 +1,107 @@
+/**
+ * Lowering: one ONNX model for one step of a plan. Sources become inputs of the model (state, feeds, results of earlier steps) or literals;
+ * every other primitive goes through one total table. Names in the model: `feed:x`, `state:w`, `value:12` in; `value:12`, `write:w` out.
+ */
+import { InternalError } from "../../graph/errors.js";
+import type { Graph, Node, NodeOf, Prim } from "../../graph/types.js";
+import { full, ModelBuilder, type Value } from "./builder.js";
+import { elementwise } from "./lower-elementwise.js";
+import { linear } from "./lower-linear.js";
+import { structure } from "./lower-structure.js";
+import type { Lowering, LoweringContext } from "./lowering.js";
+import { findPatterns } from "./patterns.js";
+import type { HostPrim, ModelStep } from "./plan.js";
+
+type Computed = Exclude<Prim, "input" | "state" | HostPrim>;
+
+const table: { readonly [P in Computed]: Lowering<P> } = { ...elementwise, ...structure, ...linear };
+
+export interface LoweredModel {
+  readonly bytes: Uint8Array;
+  /** names of the model's inputs, by what they hold */
+  readonly inputs: readonly ModelPort[];
+  readonly outputs: readonly ModelPort[];
+}
+
+export type ModelPort = { readonly name: string } & (
+  | { readonly kind: "feed" | "state" | "write"; readonly of: string }
+  | { readonly kind: "value"; readonly id: number }
+);
+
+export function lowerModel(name: string, graph: Graph, step: ModelStep): LoweredModel {
+  const b = new ModelBuilder(name);
+  const values = new Map<number, Value>();
+  const inputs = new Map<string, ModelPort>();
+  const node = (id: number): Node => graph.nodes[id]!;
+  const reads = new Set(step.reads);
+
+  const enter = (port: ModelPort, { dtype, shape }: Node): Value => {
+    if (!inputs.has(port.name)) {
+      inputs.set(port.name, port);
+      b.input(port.name, dtype, shape);
+    }
+    return { name: port.name, shape };
+  };
+  /** The value of a node that was computed, or of a source where it is first needed. */
+  const value = (id: number): Value => {
+    const before = values.get(id);
+    if (before !== undefined) return before;
+    const made = source(id);
+    values.set(id, made);
+    return made;
+  };
+  const source = (id: number): Value => {
+    const n = node(id);
+    if (reads.has(id)) return enter({ kind: "value", id, name: `value:${id}` }, n);
+    switch (n.prim) {
+      case "input":
+        return enter({ kind: "feed", of: n.params.name, name: `feed:${n.params.name}` }, n);
+      case "state":
+        return enter({ kind: "state", of: n.params.name, name: `state:${n.params.name}` }, n);
+      case "constant":
+        return structure.constant(context, n, []);
+      case "iota":
+        return structure.iota(context, n, []);
+      default:
+        throw new InternalError(`${n.prim} ${id} is read before it is computed`);
+    }
+  };
+  const context: LoweringContext = { b, node, value, scalar: (id) => scalarOf(node(id)) };
+
+  const patterns = findPatterns(graph, step);
+  for (const id of step.ids) {
+    const n = node(id);
+    if (patterns.absorbed.has(id)) continue;
+    b.label = n.origin === undefined ? n.prim : `${n.prim} ${n.origin.label}`;
+    const pattern = patterns.at.get(id);
+    values.set(id, pattern === undefined ? lowerNode(context, n, n.inputs.map(value)) : pattern(context));
+  }
+
+  const outputs: ModelPort[] = [];
+  const leave = (port: ModelPort, id: number): void => {
+    const { dtype, shape } = node(id);
+    b.label = port.name;
+    b.output(port.name, dtype, shape, full(b, value(id), shape));
+    outputs.push(port);
+  };
+  for (const id of step.gives) leave({ kind: "value", id, name: outputName(graph, id) }, id);
+  for (const [of, id] of Object.entries(step.writes)) leave({ kind: "write", of, name: `write:${of}` }, id);
+  return { bytes: b.encode(), inputs: [...inputs.values()], outputs };
+}
+
+/** A value that comes in and goes out again needs two names. */
+function outputName(graph: Graph, id: number): string {
+  const { prim } = graph.nodes[id]!;
+  return prim === "input" || prim === "state" ? `value:${prim}:${id}` : `value:${id}`;
+}
+
+function lowerNode(context: LoweringContext, node: Node, operands: readonly Value[]): Value {
+  const lowering = (table as Readonly<Record<string, Lowering<Prim> | undefined>>)[node.prim];
+  if (lowering === undefined) throw new InternalError(`${node.prim} is not part of an ONNX model`);
+  return lowering(context, node as NodeOf<Prim>, operands);
+}
+
+/** The number that a constant holds everywhere. */
+function scalarOf(node: Node): number | undefined {
+  return node.prim === "constant" && node.params.values.length === 1 ? node.params.values[0] : undefined;
+}

@@ -1,0 +1,66 @@
+/** Loads onnxruntime-node, which is an optional dependency, and makes its sessions. */
+import type * as Ort from "onnxruntime-node";
+import { GmcError } from "../../graph/errors.js";
+
+export type OrtModule = typeof Ort;
+
+let loaded: Promise<OrtModule> | undefined;
+
+/** The module; a GmcError (GM5401) where it is not installed or does not load. */
+export function loadOrt(): Promise<OrtModule> {
+  loaded ??= import("onnxruntime-node").then(
+    // a CommonJS module: its exports are the default one
+    (module): OrtModule => (module as unknown as { readonly default: OrtModule }).default,
+    (error: unknown) => {
+      loaded = undefined;
+      throw missing(error);
+    },
+  );
+  return loaded;
+}
+
+function missing(error: unknown): GmcError {
+  const absent = (error as { readonly code?: string } | null)?.code === "ERR_MODULE_NOT_FOUND";
+  const what = absent ? "onnxruntime-node is not installed" : `onnxruntime-node does not load here: ${firstLine(error)}`;
+  return new GmcError("GM5401", `the onnx engine cannot run: ${what}`, [
+    "Install it with `npm install onnxruntime-node`, or choose another engine with --engine.",
+  ]);
+}
+
+export interface SessionOptions {
+  /** undefined takes the physical cores */
+  readonly threads: number | undefined;
+  /** Where several sessions take turns, threads of one must not spin while another works. */
+  readonly alone: boolean;
+}
+
+/** A session over a model; GM5402 where onnxruntime refuses it. */
+export async function createSession(ort: OrtModule, name: string, bytes: Uint8Array, options: SessionOptions): Promise<Ort.InferenceSession> {
+  const settings: Ort.InferenceSession.SessionOptions = {
+    executionProviders: ["cpu"],
+    executionMode: "sequential",
+    interOpNumThreads: 1,
+    graphOptimizationLevel: "all",
+    logSeverityLevel: 3,
+    ...(options.threads === undefined ? {} : { intraOpNumThreads: options.threads }),
+    ...(options.alone ? {} : { extra: { session: { force_spinning_stop: "1" } } }),
+  };
+  try {
+    return await ort.InferenceSession.create(bytes, settings);
+  } catch (error) {
+    throw failed(name, error);
+  }
+}
+
+/** What onnxruntime says, as an error of ours. */
+export function failed(name: string, error: unknown): GmcError {
+  const said = firstLine(error);
+  if (/indices element out of data bounds|idx=.* must be within/.test(said)) {
+    return new GmcError("GM4907", `${name}: an index lies outside the axis that it picks from`, [said]);
+  }
+  return new GmcError("GM5402", `onnxruntime stopped in ${name}: ${said}`);
+}
+
+function firstLine(error: unknown): string {
+  return (error instanceof Error ? error.message : String(error)).split("\n")[0]!;
+}

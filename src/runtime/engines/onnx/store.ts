@@ -1,0 +1,85 @@
+/**
+ * The named state of a session. An entry is a region; one that a graph writes gets a second region, and the two change places after each call,
+ * because onnxruntime computes wrong values when one buffer is read from and written to in a run.
+ */
+import { GmcError } from "../../graph/errors.js";
+import { sameShape, showShape } from "../../graph/shape.js";
+import type { DType, Shape } from "../../graph/types.js";
+import type { HostTensor } from "../engine.js";
+import type { Arena, Region } from "./memory.js";
+
+interface Entry {
+  current: Region;
+  spare: Region | undefined;
+}
+
+export class Store {
+  private readonly entries = new Map<string, Entry>();
+
+  constructor(private readonly arena: Arena) {}
+
+  has(name: string): boolean {
+    return this.entries.has(name);
+  }
+
+  write(name: string, value: HostTensor): void {
+    const entry = this.entries.get(name);
+    if (entry !== undefined && entry.current.dtype === value.dtype && sameShape(entry.current.shape, value.shape)) {
+      entry.current.data().set(value.data);
+      return;
+    }
+    const fresh = this.arena.copyOf(value);
+    entry?.current.free();
+    entry?.spare?.free();
+    this.entries.set(name, { current: fresh, spare: undefined });
+  }
+
+  /** Where the entry is now. */
+  current(name: string): Region {
+    return this.entry(name).current;
+  }
+
+  /** The entry, checked against what a graph was staged for. */
+  checked(name: string, dtype: DType, shape: Shape): Region {
+    const region = this.current(name);
+    if (region.dtype !== dtype || !sameShape(region.shape, shape)) {
+      throw new GmcError(
+        "GM4906",
+        `the state entry ${name} is ${region.dtype} ${showShape(region.shape)}, the graph was staged for ${dtype} ${showShape(shape)}`,
+      );
+    }
+    return region;
+  }
+
+  /** Where the next value of the entry is to be put; an entry that is not there yet begins so. */
+  spare(name: string, dtype: DType, shape: Shape): Region {
+    const entry = this.entries.get(name);
+    if (entry === undefined) {
+      const [current, spare] = [this.arena.region(dtype, shape), this.arena.region(dtype, shape)];
+      this.entries.set(name, { current, spare });
+      return spare;
+    }
+    entry.spare ??= this.arena.region(dtype, shape);
+    return entry.spare;
+  }
+
+  /** Makes the spare region the current one. */
+  swap(name: string): void {
+    const entry = this.entry(name);
+    [entry.current, entry.spare] = [entry.spare ?? entry.current, entry.current];
+  }
+
+  clear(): void {
+    for (const { current, spare } of this.entries.values()) {
+      current.free();
+      spare?.free();
+    }
+    this.entries.clear();
+  }
+
+  private entry(name: string): Entry {
+    const entry = this.entries.get(name);
+    if (entry === undefined) throw new GmcError("GM4906", `there is no state entry ${name}`);
+    return entry;
+  }
+}
