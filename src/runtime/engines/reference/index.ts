@@ -1,6 +1,7 @@
 /**
  * The reference engine: an interpreter in float64, the definition of right for every other engine. Runs anywhere, fast nowhere.
- * State is held in float64; what `read` and `fetch` give back is rounded to f32.
+ * It computes in float64; state is rounded to f32 when it is written, as what `read` and `fetch` give back is, so that a saved state is the whole
+ * state and a resumed run is bitwise the one that never stopped.
  */
 import { GmcError } from "../../graph/errors.js";
 import { updateGraph } from "../../graph/updates.js";
@@ -93,5 +94,9 @@ function runStage(stage: Stage, store: Store, values: Map<string, Value>): void 
 function runGraph(graph: Graph, store: Store, values: Map<string, Value>): void {
   const { outputs, writes } = interpret(graph, (prim, name) => (prim === "state" ? store.get(name) : values.get(name)));
   for (const [name, value] of Object.entries(outputs)) values.set(name, value);
-  for (const [name, value] of Object.entries(writes)) store.set(name, value);
+  for (const [name, value] of Object.entries(writes)) store.set(name, asState(value));
+}
+
+function asState(value: Value): Value {
+  return value.data instanceof Float64Array ? { ...value, data: value.data.map(Math.fround) } : value;
 }
