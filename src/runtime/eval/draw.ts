@@ -5,7 +5,7 @@
 import type { Program } from "../engines/engine.js";
 import { GmcError } from "../graph/errors.js";
 import { input, rootKey, stage, type Key, type Rows, type Tensor } from "../graph/index.js";
-import { optimize } from "../train/optimize.js";
+import { optimize } from "../graph/passes/index.js";
 import type { Graph } from "../graph/types.js";
 import type { DensityDefinition, Draw, ModelDefinition, StepContext, VariableSpec } from "../model.js";
 import { averagedState, dataInput, dataVariables, dtypeOf, readWeights, stepContext } from "../train/context.js";

@@ -6,7 +6,7 @@ import type { Program } from "../engines/engine.js";
 import { InternalError } from "../graph/errors.js";
 import { broadcastTo, mean, stage, terms, type Tensor } from "../graph/index.js";
 import { currentTrace } from "../graph/trace.js";
-import { optimize } from "../train/optimize.js";
+import { optimize } from "../graph/passes/index.js";
 import type { Graph } from "../graph/types.js";
 import type { ActiveUnitsMetric, ModelDefinition, RowMetric } from "../model.js";
 import { scheduleName, stepContext } from "../train/context.js";

@@ -12,7 +12,7 @@ import type { Program, StateSpec, UpdateSpec, UpdateTarget } from "../engines/en
 import { assertNever, GmcError, InternalError } from "../graph/errors.js";
 import { abs, add, and, constant, mean, select, stack, stage, state, sum, terms, writeState, type Tensor } from "../graph/index.js";
 import { currentTrace, withOrigin } from "../graph/trace.js";
-import { optimize } from "./optimize.js";
+import { optimize } from "../graph/passes/index.js";
 import { grad } from "../graph/vjp.js";
 import { slotNames } from "../graph/updates.js";
 import type { Graph, Origin } from "../graph/types.js";
