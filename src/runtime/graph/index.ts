@@ -9,3 +9,7 @@ export { sizeOf } from "./shape.js";
 export * from "./ops.js";
 export { grad, gradGraph, vjp } from "./vjp.js";
 export { slotNames, updateDefaults, updateGraph } from "./updates.js";
+export { optimize, passes, type Pass } from "./passes/index.js";
+export { verify } from "./verify.js";
+export { printGraph } from "./print.js";
+export { graphCost, nodeCost, type Cost } from "./cost.js";

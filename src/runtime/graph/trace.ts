@@ -25,7 +25,7 @@ export type TensorLike = Tensor | number;
 export type Mode = "train" | "eval";
 
 /** May replace a primitive that is about to be emitted by an equal value; undefined leaves it. */
-export type Peephole = (prim: Prim, inputs: readonly Tensor[], params: PrimParams[Prim]) => Tensor | undefined;
+export type Peephole = (prim: Prim, inputs: readonly Tensor[], params: PrimParams[Prim], declared: ValueType | undefined) => Tensor | undefined;
 
 type Draft = { -readonly [K in keyof NodeOf<Prim>]: NodeOf<Prim>[K] };
 
@@ -103,7 +103,7 @@ export function emit<P extends Prim>(prim: P, inputs: readonly Tensor[], params:
     }
   }
   const type = inferType(prim, params, inputs, declared);
-  const replaced = trace.peephole?.(prim, inputs, params);
+  const replaced = trace.peephole?.(prim, inputs, params, declared);
   if (replaced !== undefined) {
     if (replaced.dtype !== type.dtype || !sameShape(replaced.shape, type.shape)) {
       throw new InternalError(`a rewrite of ${prim} changed ${type.dtype} ${showShape(type.shape)} to ${replaced.dtype} ${showShape(replaced.shape)}`);

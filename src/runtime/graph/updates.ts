@@ -15,7 +15,7 @@
  *   rmsprop   decay [0.99], epsilon [1e-8], momentum [0]: v = ρ v + (1 - ρ) g²; step g / (√v + ε) (Tieleman & Hinton 2012, lecture 6.5)
  *   adamax    beta1 [0.9], beta2 [0.999], epsilon [1e-8]: Kingma & Ba 2015, algorithm 2; u = max(β2 u, |g| + ε) keeps 0 / 0 out
  */
-import type { UpdateRule, UpdateSpec, UpdateTarget } from "../engines/engine.js";
+import type { UpdateRule, UpdateSpec, UpdateTarget } from "./program.js";
 import { GmcError } from "./errors.js";
 import { abs, add, and, cast, div, equal, expm1, less, maximum, minimum, mul, neg, not, select, sqrt, sub } from "./ops/elementwise.js";
 import { sum } from "./ops/reduce.js";

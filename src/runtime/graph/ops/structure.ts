@@ -41,7 +41,7 @@ export function matrixTranspose(x: Tensor): Tensor {
 /**
  * x[start:stop:stride] per axis. Axes past the end of the lists are taken whole; a negative bound counts from the end.
  */
-export function slice(x: Tensor, start: readonly number[], stop: readonly number[], stride?: readonly number[]): Tensor {
+export function slice(x: Tensor, start: readonly number[], stop: readonly number[] = [], stride?: readonly number[]): Tensor {
   const bound = (list: readonly number[], axis: number, whole: number): number => {
     const value = list[axis] ?? whole;
     return value < 0 ? value + x.shape[axis]! : value;

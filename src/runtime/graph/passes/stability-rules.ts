@@ -5,27 +5,9 @@
 import { abs, add, broadcastTo, exp, expm1, log, log1p, mul, neg, sigmoid, softplus, stopGradient, sub } from "../ops/elementwise.js";
 import { logSumExp } from "../ops/reduce.js";
 import { reshape, transpose } from "../ops/structure.js";
-import { producer, tensorOf, type Tensor } from "../trace.js";
-import type { Node, NodeOf, Prim, PrimParams } from "../types.js";
-
-const operand = (node: Node, i: number): Tensor => tensorOf(node.inputs[i]!);
-
-function made<P extends Prim>(t: Tensor, prim: P): NodeOf<P> | undefined {
-  const node: NodeOf<Prim> = producer(t);
-  return node.prim === prim ? (node as NodeOf<P>) : undefined;
-}
-
-/** The operand of `t` where `prim` made it. */
-function under(t: Tensor, prim: Prim): Tensor | undefined {
-  const node = made(t, prim);
-  return node === undefined ? undefined : operand(node as Node, 0);
-}
-
-/** The single value of a constant. */
-function constantValue(t: Tensor): number | undefined {
-  const node = made(t, "constant");
-  return node?.params.values.length === 1 ? node.params.values[0] : undefined;
-}
+import { producer, type Tensor } from "../trace.js";
+import type { Node, Prim } from "../types.js";
+import { constantValue, operand, under } from "./match.js";
 
 /** Through what only moves values. */
 function core(t: Tensor): Node {
@@ -138,13 +120,13 @@ function stableLog1p(x: Tensor): Tensor | undefined {
   if (inner === undefined) return undefined;
   const s = under(inner, "sigmoid");
   if (s !== undefined) return neg(softplus(s));
-  // log(1 - exp(v)): expm1 keeps its digits where v is near 0 (Maechler 2012)
+  // log(1 - exp(v)): expm1 keeps its digits where v is near 0; far from it the error stays that of rounding 1 (Maechler 2012)
   const v = under(inner, "exp");
   return v === undefined ? undefined : log(neg(expm1(v)));
 }
 
 /** The peephole: what to emit in place of `prim` over `inputs`, or undefined. */
-export function stabilise(prim: Prim, inputs: readonly Tensor[], _params: PrimParams[Prim]): Tensor | undefined {
+export function stabilise(prim: Prim, inputs: readonly Tensor[]): Tensor | undefined {
   const [x, y] = inputs;
   if (x === undefined || x.dtype !== "f32") return undefined;
   switch (prim) {

@@ -1,0 +1,44 @@
+/** Common subexpressions: equal primitives over equal operands become one node. Draws merge only where site, stage and iteration agree. */
+import { emit, type Peephole, type Tensor } from "../trace.js";
+import type { Prim, PrimParams } from "../types.js";
+import { rewritePass, type Pass } from "./pass.js";
+
+export const cse: Pass = rewritePass("cse", merging);
+
+/** Named, so one node each already. */
+const SOURCES: ReadonlySet<Prim> = new Set<Prim>(["input", "state"]);
+const COMMUTATIVE: ReadonlySet<Prim> = new Set<Prim>(["add", "mul", "eq", "and", "or"]);
+
+function merging(): Peephole {
+  const seen = new Map<string, Tensor>();
+  // Staged below, a node comes through here a second time: let it pass.
+  let passing = false;
+  return (prim: Prim, inputs, params, declared) => {
+    if (passing || SOURCES.has(prim)) return undefined;
+    const ids = inputs.map((t) => t.id);
+    if (COMMUTATIVE.has(prim)) ids.sort((a, b) => a - b);
+    const type = declared === undefined ? "" : `${declared.dtype}[${declared.shape.join()}]`;
+    const key = `${prim}(${ids.join()})${showParams(params)}${type}`;
+    const before = seen.get(key);
+    if (before !== undefined) return before;
+    passing = true;
+    const made = emit(prim, inputs, params, declared);
+    passing = false;
+    seen.set(key, made);
+    return made;
+  };
+}
+
+/** Long literals are compared by identity: two of them are hardly ever equal, and writing them out takes long. */
+const LONG = 256;
+const literals = new WeakMap<readonly number[], number>();
+let literalCount = 0;
+
+function showParams(params: PrimParams[Prim]): string {
+  if ("values" in params && params.values.length > LONG) {
+    const number = literals.get(params.values) ?? ++literalCount;
+    literals.set(params.values, number);
+    return `literal ${number}`;
+  }
+  return JSON.stringify(params, (_key, value: unknown) => (typeof value === "number" && (!Number.isFinite(value) || Object.is(value, -0)) ? `number ${Object.is(value, -0) ? "-0" : value}` : value));
+}
