@@ -14,6 +14,8 @@ export const depthLimit = 500;
 export class Builder {
   /** Grows with every part that is given up; a statement in whose making it grew is left out of the tree. */
   givenUp = 0;
+  /** Set once a model has been found to be closed before its end. */
+  closedEarly = false;
   private readonly depths = new WeakMap<Expr, number>();
   private tooDeep = false;
   private readonly brokenParts: BrokenPart[] = [];

@@ -56,6 +56,7 @@ function reportStrays(b: Builder, decls: ast.TopDecl[], strays: readonly ast.Mem
     }
     if (reported.has(before)) continue;
     reported.add(before);
+    b.closedEarly = true;
     const end = { ...before.span, start: Math.max(before.span.start, before.span.end - 1) };
     const labels = [{ span: end, text: `model \`${before.name.name}\` is closed here` }];
     b.report("GM1018", word, args, { labels, help: ["delete the `}` that closes the model too early, or move this into the model"] });
@@ -124,11 +125,20 @@ function modelOf(b: Builder, docs: DocFinder, node: CstNode, doc: string | undef
   const members: ast.Member[] = [];
   for (const part of nodes(node, "declaration")) {
     const member = b.item(part, () => declarationOf(b, docs, part));
-    // The grammar ends a model's body before a second `model`.
-    if (member && member.kind !== "model") members.push(member);
+    if (member?.kind === "model") {
+      const word = { ...member.span, end: member.span.start + "model".length };
+      b.report(
+        "GM1018",
+        word,
+        { what: "`model`", place: "inside of a model" },
+        { help: ["put each model into a file or at the top of this one"] },
+      );
+    } else if (member) members.push(member);
   }
   const hyper = formalsOf(b, maybeNode(node, "formals"), "the hyperparameters of the model");
   const close = maybeToken(node, "RBrace");
   const span = { file: b.file, start: startOf(node), end: close ? endOf(close) : b.span(node).end };
-  return { kind: "model", doc, name: b.name(node), hyper, members, span, ...b.brokenFlag(node) };
+  const name = maybeToken(node, "Name");
+  const ident = name ? b.identOf(name) : { name: "", span: b.span(theToken(node, "Model")) };
+  return { kind: "model", doc, name: ident, hyper, members, span, ...b.brokenFlag(node) };
 }

@@ -10,7 +10,7 @@ import * as t from "./tokens.js";
 type Rule = ParserMethod<[], CstNode>;
 
 export class Grammar extends RecoveringParser {
-  /** Set while a `for` range is read: the `{` after it begins the body, not a block of the last call. */
+  /** Set while a `for` range or a head is read: the `{` after it begins the body, not a block of the last call. */
   private blockForbidden = false;
 
   constructor(skipValidations = true) {
@@ -49,7 +49,7 @@ export class Grammar extends RecoveringParser {
 
   readonly modelDecl = this.RULE("modelDecl", () => {
     this.CONSUME(t.Model);
-    this.CONSUME(t.Name);
+    this.recover("name", () => this.CONSUME(t.Name));
     this.OPTION(() => this.SUBRULE(this.formals));
     this.CONSUME(t.LBrace);
     this.sequence("member", () => this.SUBRULE(this.declaration));
@@ -161,7 +161,7 @@ export class Grammar extends RecoveringParser {
   // ---- heads of declarations ----------------------------------------------------------------------
 
   readonly formals = this.RULE("formals", () => {
-    this.recover("list", () => {
+    this.headList(() => {
       this.CONSUME(t.LParen);
       this.OPTION(() => this.commaSeparated(1, this.formal));
       this.CONSUME(t.RParen);
@@ -169,7 +169,7 @@ export class Grammar extends RecoveringParser {
   });
 
   readonly conditionedFormals = this.RULE("conditionedFormals", () => {
-    this.recover("list", () => {
+    this.headList(() => {
       this.CONSUME(t.LParen);
       this.OPTION(() => this.commaSeparated(1, this.formal));
       this.OPTION1(() => this.SUBRULE(this.givenFormals));
@@ -191,7 +191,7 @@ export class Grammar extends RecoveringParser {
   });
 
   readonly head = this.RULE("head", () => {
-    this.recover("list", () => {
+    this.headList(() => {
       this.CONSUME(t.LParen);
       this.commaSeparated(1, this.variable);
       this.OPTION(() => this.SUBRULE(this.givenVariables));
@@ -309,12 +309,7 @@ export class Grammar extends RecoveringParser {
 
   readonly forStmt = this.RULE("forStmt", () => {
     this.CONSUME(t.For);
-    this.blockForbidden = true;
-    try {
-      this.SUBRULE(this.rangeBinder);
-    } finally {
-      this.blockForbidden = false;
-    }
+    this.beforeBody(() => this.SUBRULE(this.rangeBinder));
     this.SUBRULE(this.statements);
   });
 
@@ -475,13 +470,16 @@ export class Grammar extends RecoveringParser {
 
   readonly postfix = this.RULE("postfix", () => {
     this.SUBRULE(this.primary);
-    this.MANY(() => {
-      this.OR([
-        { ALT: () => this.SUBRULE(this.args) },
-        { ALT: () => this.SUBRULE(this.indices) },
-        { ALT: () => this.SUBRULE(this.field) },
-        { GATE: () => !this.blockForbidden, ALT: () => this.SUBRULE(this.block) },
-      ]);
+    this.MANY({
+      GATE: () => !this.blockForbidden || this.LA(1).tokenType !== t.LBrace,
+      DEF: () => {
+        this.OR([
+          { ALT: () => this.SUBRULE(this.args) },
+          { ALT: () => this.SUBRULE(this.indices) },
+          { ALT: () => this.SUBRULE(this.field) },
+          { ALT: () => this.SUBRULE(this.block) },
+        ]);
+      },
     });
   });
 
@@ -628,6 +626,21 @@ export class Grammar extends RecoveringParser {
   });
 
   // ---- helpers ------------------------------------------------------------------------------------------
+
+  /** Reads what stands right before a body in braces. */
+  private beforeBody(read: () => void): void {
+    this.blockForbidden = true;
+    try {
+      read();
+    } finally {
+      this.blockForbidden = false;
+    }
+  }
+
+  /** A list in parentheses in the head of a declaration; where it is broken, the body is read all the same. */
+  private headList(read: () => void): void {
+    this.recover("list", () => this.beforeBody(read));
+  }
 
   /** One or more of a rule with commas between; `trailing` allows one more comma before the closing bracket. */
   private commaSeparated(index: number, rule: Rule, trailing = true): void {

@@ -4,7 +4,7 @@ import type { Diagnostic } from "../base/diagnostic.js";
 import { diagnosticOf } from "../base/report.js";
 import { didYouMean } from "../base/suggest.js";
 import { afterPhrase, logWithoutVariables, placeOf, type Scene, tokenSpan } from "./scene.js";
-import { beginsExpression, foundPhrase } from "./phrases.js";
+import { beginsExpression, foundPhrase, sideBySideHelp } from "./phrases.js";
 import { beginsBinding, isCloser, isName } from "./resume.js";
 import * as t from "./tokens.js";
 
@@ -124,10 +124,7 @@ function afterStatement(scene: Scene): Diagnostic {
       );
   }
   if (beginsExpression(token)) {
-    const help = token?.firstOnLine
-      ? ["a statement begins with a name or a keyword"]
-      : [`if a product is meant, write \`*\` before ${found}`];
-    return diagnosticOf("GM1042", span, { found }, { help });
+    return diagnosticOf("GM1042", span, { found }, { help: sideBySideHelp(token) });
   }
   return diagnosticOf("GM1001", span, { expected: "an operator or a new statement", found });
 }

@@ -10,7 +10,19 @@ import type { SourceFile, Span } from "../base/source.js";
 import { reportHidden } from "./hidden.js";
 import { foreignOperators, foreignWords, lookalikes } from "./lookalikes.js";
 import { isReservedName } from "./names.js";
-import { binderWords, Dot, Identifier, Invalid, keywords, NumberLiteral, signs, softKeywords, StringLiteral } from "./tokens.js";
+import {
+  binderWords,
+  Dot,
+  Identifier,
+  Invalid,
+  keywords,
+  NumberLiteral,
+  RBracket,
+  RParen,
+  signs,
+  softKeywords,
+  StringLiteral,
+} from "./tokens.js";
 
 export interface GmToken extends IToken {
   readonly startLine: number;
@@ -18,6 +30,8 @@ export interface GmToken extends IToken {
   readonly endOffset: number;
   /** Whether only white space and comments stand before it on its line. */
   readonly firstOnLine: boolean;
+  /** Whether it stands for text that has been reported: a failure at it is no news. */
+  readonly reported: boolean;
 }
 
 export interface Comment {
@@ -66,6 +80,11 @@ function countLineEnds(text: string): number {
   return text.match(lineEnd)?.length ?? 0;
 }
 
+/** Whether `.` right after this token reads a field. */
+function endsValue(token: GmToken): boolean {
+  return token.tokenType === RParen || token.tokenType === RBracket || /^[\p{L}_]/u.test(token.image);
+}
+
 /** Reads a whole file. */
 export function lex(file: SourceFile, diagnostics: Diagnostics): Lexed {
   // Refused characters are reported once, here, and read as blanks below; offsets stay.
@@ -76,10 +95,11 @@ export function lex(file: SourceFile, diagnostics: Diagnostics): Lexed {
   let line = 1;
   let lineStart = 0;
   let firstOnLine = true;
+  const namesReported = new Set<string>();
 
   const span = (start: number, end: number): Span => ({ file, start, end });
 
-  const push = (type: TokenType, image: string, end: number, payload?: string): void => {
+  const push = (type: TokenType, image: string, end: number, payload?: string, reported = type === Invalid): void => {
     tokens.push({
       image,
       startOffset: at,
@@ -90,6 +110,7 @@ export function lex(file: SourceFile, diagnostics: Diagnostics): Lexed {
       tokenType: type,
       payload,
       firstOnLine,
+      reported,
     });
     firstOnLine = false;
     at = end;
@@ -132,7 +153,8 @@ export function lex(file: SourceFile, diagnostics: Diagnostics): Lexed {
     }
     const end = at + raw.length;
     const type = keywords.get(name) ?? softKeywords.get(name) ?? binderWords.get(name) ?? Identifier;
-    if (type === Identifier && isReservedName(name)) {
+    if (type === Identifier && isReservedName(name) && !namesReported.has(name)) {
+      namesReported.add(name);
       report(
         diagnostics,
         "GM1012",
@@ -198,7 +220,7 @@ export function lex(file: SourceFile, diagnostics: Diagnostics): Lexed {
     if (end >= limit) {
       // The string may have swallowed what follows it; the rest of the line is taken for it.
       report(diagnostics, "GM1006", span(at, limit), {}, { help: [`close it with \`${quote === '"' ? '"' : close}\` on the same line`] });
-      push(StringLiteral, text.slice(at, limit), limit, value);
+      push(StringLiteral, text.slice(at, limit), limit, value, true);
       return;
     }
     end++;
@@ -219,11 +241,13 @@ export function lex(file: SourceFile, diagnostics: Diagnostics): Lexed {
     const foreign = foreignOperators.get(three) ?? foreignOperators.get(three.slice(0, 2));
     if (foreign) {
       report(diagnostics, "GM1033", span(at, at + foreign.text.length), { found: foreign.text }, { help: [foreign.help] });
-      push(foreign.type ?? Invalid, foreign.text, at + foreign.text.length);
+      push(foreign.type ?? Invalid, foreign.text, at + foreign.text.length, undefined, true);
       return;
     }
     const sign = signs.get(three.slice(0, 2)) ?? signs.get(three.slice(0, 1));
-    if (sign === Dot && /\d/.test(three[1] ?? "") && tokens.at(-1)?.endOffset !== at - 1) {
+    const last = tokens.at(-1);
+    const continues = last?.endOffset === at - 1;
+    if (sign === Dot && /\d/.test(three[1] ?? "") && !(continues && last && endsValue(last))) {
       const digits = matchAt(number, text, at + 1) ?? "";
       report(diagnostics, "GM1009", span(at, at + 1 + digits.length), { text: `.${digits}` }, { help: [`write \`0.${digits}\``] });
       push(NumberLiteral, `0.${digits}`, at + 1 + digits.length);
@@ -237,20 +261,18 @@ export function lex(file: SourceFile, diagnostics: Diagnostics): Lexed {
     const single = foreignOperators.get(character);
     if (single) {
       report(diagnostics, "GM1033", span(at, at + 1), { found: character }, { help: [single.help] });
-      push(single.type ?? Invalid, character, at + 1);
+      push(single.type ?? Invalid, character, at + 1, undefined, true);
       return;
     }
     const lookalike = lookalikes.get(character);
     const shown = { shown: `\`${character}\``, point: codePointName(character) };
     if (lookalike) {
       report(diagnostics, "GM1005", span(at, at + character.length), shown, { help: [lookalike.help] });
-      push(lookalike.type ?? Invalid, character, at + character.length);
+      push(lookalike.type ?? Invalid, character, at + character.length, undefined, true);
       return;
     }
     // One report for a run of unreadable characters.
-    const last = tokens.at(-1);
-    const continues = last?.tokenType === Invalid && last.endOffset === at - 1;
-    if (!continues) report(diagnostics, "GM1005", span(at, at + character.length), shown);
+    if (!continues || last?.tokenType !== Invalid) report(diagnostics, "GM1005", span(at, at + character.length), shown);
     push(Invalid, character, at + character.length);
   };
 
@@ -270,6 +292,8 @@ export function lex(file: SourceFile, diagnostics: Diagnostics): Lexed {
       const close = text.indexOf("*/", at + 2);
       if (close < 0) report(diagnostics, "GM1007", span(at, at + 2), {}, { label: "opened here" });
       pushComment("block", close < 0 ? text.length : close + 2);
+      // What the comment swallowed may be missed: the parser is to say nothing about the end of the file.
+      if (close < 0) push(Invalid, "", at);
     } else if (unit >= 0x30 && unit <= 0x39) {
       readNumber();
     } else if (unit === 0x22) {

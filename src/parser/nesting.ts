@@ -28,7 +28,7 @@ export function limitNesting(file: SourceFile, tokens: readonly GmToken[], diagn
       const span = { file, start: token.startOffset, end: token.endOffset + 1 };
       const help = ["give the inner parts names of their own and use those"];
       report(diagnostics, "GM1015", span, { what: "brackets", limit: nestingLimit }, { help });
-      kept.push({ ...token, tokenType: Invalid, tokenTypeIdx: Invalid.tokenTypeIdx ?? 0, index: kept.length });
+      kept.push({ ...token, tokenType: Invalid, tokenTypeIdx: Invalid.tokenTypeIdx ?? 0, reported: true, index: kept.length });
     } else if (last?.tokenType === Invalid) {
       kept[kept.length - 1] = { ...last, endOffset: token.endOffset };
     }

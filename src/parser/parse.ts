@@ -2,7 +2,7 @@
  * Text -> syntax tree: the only entry of the parser. Total: every text gives a tree, with what could not be read
  * reported and left out. Times: about 1 ms per 100 lines after a start of some 20 ms.
  */
-import { type Diagnostics, report } from "../base/report.js";
+import { Diagnostics, report, sortedByPlace } from "../base/report.js";
 import type { SourceFile } from "../base/source.js";
 import type { FileAst } from "./ast.js";
 import { Builder } from "./builder.js";
@@ -45,18 +45,26 @@ export function parseConcrete(file: SourceFile, diagnostics: Diagnostics): Concr
   return { root, tokens, comments: lexed.comments, failures: parser.failures };
 }
 
-/** Parses a file; mistakes go to `diagnostics`, and the rest of the file is read all the same. */
+/** Errors of one file that are shown. */
+export const errorLimit = 100;
+
+/** Parses a file; mistakes go to `diagnostics`, in the order of the text, and the rest of the file is read all the same. */
 export function parse(file: SourceFile, diagnostics: Diagnostics): FileAst {
-  const { root, tokens, comments, failures } = parseConcrete(file, diagnostics);
-  reportFailures(file, tokens, failures, diagnostics);
+  const found = new Diagnostics();
+  const { root, tokens, comments, failures } = parseConcrete(file, found);
   const misread = new Set(
     failures.filter((failure) => misreads(tokens, failure)).map((failure) => tokens[failure.start]?.startOffset ?? -1),
   );
-  const builder = new Builder(file, diagnostics, tokens, misread);
+  const builder = new Builder(file, found, tokens, misread);
   for (const failure of failures) builder.addBroken(failure.start, Math.max(failure.resume, failure.at));
   const docs = docFinder(comments, tokens);
   const ast = fileOf(builder, docs, root);
-  if (failures.length === 0) docs.reportLost(diagnostics);
+  reportFailures(file, tokens, failures, found, builder.closedEarly);
+  if (!found.hasErrors) docs.reportLost(found);
+  const sorted = sortedByPlace(found.list);
+  for (const diagnostic of sorted.slice(0, errorLimit)) diagnostics.add(diagnostic);
+  const hidden = sorted[errorLimit];
+  if (hidden) report(diagnostics, "GM1016", hidden.labels[0]?.span, { shown: errorLimit });
   return ast;
 }
 

@@ -132,3 +132,10 @@ export function beginsExpression(token: GmToken | undefined): boolean {
     [t.NumberLiteral, t.StringLiteral, t.True, t.False, t.Log, t.LParen, t.LBracket].includes(type)
   );
 }
+
+/** Help where an expression stands right beside another. */
+export function sideBySideHelp(token: GmToken | undefined): readonly string[] {
+  return token?.firstOnLine
+    ? ["a statement begins with a name or a keyword"]
+    : [`if a product is meant, write \`*\` before ${foundPhrase(token)}`];
+}

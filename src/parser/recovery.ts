@@ -112,16 +112,19 @@ export class RecoveringParser extends (CstParser as typeof CstParserType) {
   protected sequence(item: ItemKind, read: () => void): void {
     let last = -1;
     do {
-      this.MANY(() => {
-        this.OR([
-          {
-            ALT: () => {
-              last = this.RECORDING_PHASE ? -1 : this.position;
-              this.recover(item, read);
+      this.MANY({
+        GATE: () => !itemEnd(this.tokens, this.position, item),
+        DEF: () => {
+          this.OR([
+            {
+              ALT: () => {
+                last = this.RECORDING_PHASE ? -1 : this.position;
+                this.recover(item, read);
+              },
             },
-          },
-          { ALT: () => this.CONSUME(Semicolon) },
-        ]);
+            { ALT: () => this.CONSUME(Semicolon) },
+          ]);
+        },
       });
     } while (!this.RECORDING_PHASE && this.skipLeftover(item, last));
   }

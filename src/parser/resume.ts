@@ -9,9 +9,10 @@ import * as t from "./tokens.js";
 
 /**
  * What is read in sequence: `file` and `member` are declarations, `statement`, `trainItem`, `setting` and `direction`
- * stand in the bodies of declarations; `list` is a list in parentheses in a declaration's head; `close` is a block's `}`.
+ * stand in the bodies of declarations; `list` is a list in parentheses in a declaration's head; `name` and `close` are
+ * single tokens, the name of a model and the `}` of a block.
  */
-export type ItemKind = "file" | "member" | "statement" | "trainItem" | "setting" | "direction" | "list" | "close";
+export type ItemKind = "file" | "member" | "statement" | "trainItem" | "setting" | "direction" | "list" | "name" | "close";
 
 const declarationWords: ReadonlySet<TokenType> = new Set([
   ...[t.Import, t.Const, t.Net, t.Flow, t.Objective, t.Model, t.Latent, t.Param, t.Density, t.Train, t.Evaluate],
@@ -40,6 +41,11 @@ export function beginsDeclaration(tokens: readonly GmToken[], at: number): boole
   if (declarationWords.has(token.tokenType)) return true;
   const after = tokens[at + 2]?.tokenType;
   return token.tokenType === t.Data && isName(tokens[at + 1]) && (after === t.Colon || (after === t.LBracket && token.firstOnLine));
+}
+
+/** Whether a word stands here that begins an item of training. */
+export function beginsTraining(token: GmToken | undefined): boolean {
+  return token !== undefined && trainWords.has(token.tokenType);
 }
 
 /** Index after the bracket that closes the one at `at`, or undefined. */
@@ -75,6 +81,7 @@ function beginsByWord(token: GmToken, item: ItemKind): boolean {
     case "member":
     case "setting":
     case "list":
+    case "name":
     case "close":
       return false;
   }
@@ -88,7 +95,8 @@ export function itemEnd(tokens: readonly GmToken[], at: number, item: ItemKind):
   if (!token) return true;
   if (item === "file") return false;
   if (token.tokenType === t.RBrace) return true;
-  if (item === "member") return token.tokenType === t.Model;
+  // A model at the margin shows that the one before it lacks its `}`; one that is indented was put into it.
+  if (item === "member") return token.tokenType === t.Model && token.startColumn === 1;
   return beginsDeclaration(tokens, at);
 }
 
@@ -98,6 +106,7 @@ function resumeInHead(tokens: readonly GmToken[], start: number, at: number): nu
   for (let i = start; i < tokens.length; i++) {
     const type = tokens[i]?.tokenType;
     if (type === undefined) break;
+    if (i >= at && depth <= 0 && type === t.Equals) return i;
     if (i >= at && (type === t.LBrace || type === t.RBrace || (i > start && beginsDeclaration(tokens, i)))) return i;
     if (openers.has(type)) depth++;
     else if (closers.has(type) && --depth <= 0 && i >= at) return i + 1;
@@ -111,6 +120,8 @@ function resumeInHead(tokens: readonly GmToken[], start: number, at: number): nu
  */
 export function resumeAt(tokens: readonly GmToken[], start: number, at: number, item: ItemKind, leftover = false): number {
   if (item === "close") return at;
+  if (item === "name")
+    return tokens[at]?.tokenType === t.LBrace || tokens[at]?.tokenType === t.LParen ? at : Math.min(at + 1, tokens.length);
   if (item === "list") return resumeInHead(tokens, start, at);
   const margin = tokens[start]?.startColumn ?? 1;
   const binds = bindingKinds.has(item);
@@ -128,7 +139,8 @@ export function resumeAt(tokens: readonly GmToken[], start: number, at: number, 
       // Brackets may be what is broken, so a token at the item's own margin counts as outside of them.
       const atMargin = token.firstOnLine && token.startColumn <= margin;
       const outsideBraces = braces <= 0 || atMargin;
-      if (outsideBraces && (beginsDeclaration(tokens, i) || beginsByWord(token, item))) return i;
+      const mayBegin = token.firstOnLine || mayEndItem(tokens[i - 1]);
+      if (outsideBraces && mayBegin && (beginsDeclaration(tokens, i) || beginsByWord(token, item))) return i;
       if (binds && beginsBinding(tokens, i) && ((braces <= 0 && round <= 0) || atMargin)) return i;
       if (type === t.RBrace && braces <= 0) return item === "file" ? i + 1 : i;
       if (type === t.Semicolon && braces <= 0 && round <= 0) return i;
@@ -144,6 +156,17 @@ export function resumeAt(tokens: readonly GmToken[], start: number, at: number, 
   }
   return tokens.length;
 }
+
+/** Whether an item, or what separates it from the next, can end with this token; after any other, a keyword stands for a name. */
+function mayEndItem(token: GmToken | undefined): boolean {
+  if (!token) return true;
+  const type = token.tokenType;
+  return isName(token) || isCloser(type) || endings.has(type);
+}
+
+const endings: ReadonlySet<TokenType> = new Set([
+  ...[t.NumberLiteral, t.StringLiteral, t.True, t.False, t.Question, t.Comma, t.Semicolon, t.LBrace, t.Invalid],
+]);
 
 /** Index of the statement `name =` or `name ~` whose first tokens end at `at`, or `at` itself. */
 function lookBack(tokens: readonly GmToken[], start: number, at: number, margin: number): number {

@@ -16,44 +16,43 @@ export interface Body {
 /** The statements of a block; those that do not belong there are reported and left out. */
 export function statementsOf(b: Builder, block: CstNode, body: Body, inLoop = false): readonly ast.Stmt[] {
   return nodes(block, "statement").flatMap((node) => {
-    const made = b.item(node, () => statementOf(b, node, body));
-    return made === undefined || !belongs(b, made, body, inLoop) ? [] : [made];
+    const made = b.item(node, () => {
+      const statement = statementOf(b, node, body);
+      checkPlace(b, statement, body, inLoop);
+      return statement;
+    });
+    return made === undefined ? [] : [made];
   });
 }
 
-function belongs(b: Builder, made: ast.Stmt, body: Body, inLoop: boolean): boolean {
+function checkPlace(b: Builder, made: ast.Stmt, body: Body, inLoop: boolean): void {
   const place = inLoop && made.kind === "return" && body.kind === "net" ? "a `for` loop" : `${body.kind} \`${body.name}\``;
   const head = { ...made.span, end: made.span.start + (made.kind === "draw" ? made.target.span.end - made.target.span.start : 6) };
   switch (made.kind) {
     case "draw":
-      if (body.kind === "density") return true;
-      b.report("GM1022", head, { what: "a draw `~`", place }, { help: ["a net is deterministic: draw in a density, or bind with `=`"] });
-      return false;
+      if (body.kind === "net") {
+        b.giveUp("GM1022", head, { what: "a draw `~`", place }, { help: ["a net is deterministic: draw in a density, or bind with `=`"] });
+      }
+      return;
     case "energy":
-      if (body.kind === "density") return true;
-      b.report(
-        "GM1022",
-        head,
-        { what: "`energy`", place },
-        { help: ["an energy belongs in a density; a net gives a value with `return`"] },
-      );
-      return false;
-    case "return":
-      if (body.kind === "net" && !inLoop) return true;
-      b.report(
-        "GM1022",
-        head,
-        { what: "`return`", place },
-        {
-          help: [
-            body.kind === "net" ? "return once, at the end of the net" : "a density draws its variables with `~` or defines them with `=`",
-          ],
-        },
-      );
-      return false;
+      if (body.kind === "net") {
+        b.giveUp(
+          "GM1022",
+          head,
+          { what: "`energy`", place },
+          { help: ["an energy belongs in a density; a net gives a value with `return`"] },
+        );
+      }
+      return;
+    case "return": {
+      const help =
+        body.kind === "net" ? "return once, at the end of the net" : "a density draws its variables with `~` or defines them with `=`";
+      if (body.kind === "density" || inLoop) b.giveUp("GM1022", head, { what: "`return`", place }, { help: [help] });
+      return;
+    }
     case "bind":
     case "for":
-      return true;
+      return;
   }
 }
 

@@ -1,37 +1,48 @@
 /** The parser's failures in words: what was expected and found, where what it belongs to was opened, and the way out. */
 import type { Label } from "../base/diagnostic.js";
-import { type Diagnostics, diagnosticOf, report } from "../base/report.js";
+import { type Diagnostics, diagnosticOf } from "../base/report.js";
 import type { Diagnostic } from "../base/diagnostic.js";
 import type { SourceFile } from "../base/source.js";
 import { didYouMean, didYouMeanHelp } from "../base/suggest.js";
 import { explainLeftover } from "./leftover-errors.js";
 import type { GmToken } from "./lexer.js";
 import { afterPhrase, logWithoutVariables, placeOf, type Scene, tokenSpan } from "./scene.js";
-import { beginsExpression, bracketPhrases, expectedPhrase, foundPhrase, isKeyword, openBracket, openerOf } from "./phrases.js";
+import {
+  beginsExpression,
+  bracketPhrases,
+  expectedPhrase,
+  foundPhrase,
+  isKeyword,
+  openBracket,
+  openerOf,
+  sideBySideHelp,
+} from "./phrases.js";
 import type { Failure } from "./recovery.js";
-import { beginsDeclaration, isCloser, isName } from "./resume.js";
+import { beginsDeclaration, beginsTraining, isCloser, isName } from "./resume.js";
 import * as t from "./tokens.js";
 
-/** Errors of one file that are shown. */
-export const failureLimit = 100;
-
-/** Reports each failure once, up to a limit. */
-export function reportFailures(file: SourceFile, tokens: readonly GmToken[], failures: readonly Failure[], diagnostics: Diagnostics): void {
-  let shown = 0;
+/** Reports each failure once. `closedEarly`: a `}` too many has been explained, so its counterpart at the end needs no report. */
+export function reportFailures(
+  file: SourceFile,
+  tokens: readonly GmToken[],
+  failures: readonly Failure[],
+  diagnostics: Diagnostics,
+  closedEarly: boolean,
+): void {
   let lastClose = -1;
-  for (const failure of failures) {
+  for (const [index, failure] of failures.entries()) {
     const token = tokens[failure.at];
     const previous = tokens[failure.at - 1];
     // The lexer has spoken already.
-    if ((token ?? previous)?.tokenType === t.Invalid) continue;
+    if ((token ?? previous)?.reported) continue;
+    if (closedEarly && failure.item === "file" && token?.tokenType === t.RBrace) continue;
+    // After a broken head, what follows is judged by where the head was given up.
+    const before = failures[index - 1];
+    if ((before?.item === "list" || before?.item === "name") && before.resume === failure.at && failure.start < failure.at) continue;
     // Blocks inside blocks that miss their ends at one place are one mistake to the eye.
     if (failure.item === "close") {
       if (lastClose === failure.at) continue;
       lastClose = failure.at;
-    }
-    if (++shown > failureLimit) {
-      report(diagnostics, "GM1016", token && tokenSpan(file, token), { shown: failureLimit });
-      return;
     }
     const scene: Scene = { file, tokens, failure, token, previous, rule: failure.rules.at(-1) ?? "" };
     diagnostics.add(failure.leftover ? explainLeftover(scene) : explain(scene));
@@ -43,7 +54,9 @@ function explain(scene: Scene): Diagnostic {
   const { expected } = failure;
   if (previous?.tokenType === t.Log && isName(token)) return logWithoutVariables(scene);
   if (expected && isCloser(expected)) return missingCloser(scene);
-  if (rule === "primary") return missingExpression(scene);
+  if (startsAfterLog(scene))
+    return logWithoutVariables({ ...scene, token: scene.tokens[failure.start], previous: scene.tokens[failure.start - 1] });
+  if (rule === "primary" || rule === "arg") return missingExpression(scene);
   if (expected === t.Name) return missingName(scene);
   if (rule === "bindStmt") return unknownStatement(scene, ["energy", "return", "for"]);
   if (rule === "namedArg" && expected === t.Equals && failure.at === failure.start + 1) {
@@ -51,6 +64,14 @@ function explain(scene: Scene): Diagnostic {
   }
   if (rule === "binder") return binderWithoutBody(scene);
   return expectedHere(scene);
+}
+
+/** `maximize log p`: `p` was read as the beginning of the next statement. */
+function startsAfterLog({ tokens, failure }: Scene): boolean {
+  const first = tokens[failure.start];
+  return (
+    failure.at === failure.start + 1 && isName(first) && first?.firstOnLine === false && tokens[failure.start - 1]?.tokenType === t.Log
+  );
 }
 
 function expectedHere(scene: Scene): Diagnostic {
@@ -99,19 +120,25 @@ function missingCloser(scene: Scene): Diagnostic {
   const missesComma = listRules.has(rule) || rule === "binder";
   if (missesComma && token && previous && !token.firstOnLine && beginsExpression(token) && closer !== t.RBrace) {
     if (!(rule === "binder" && closer === t.RParen)) {
-      return diagnosticOf("GM1026", tokenSpan(file, token), { what, found }, { labels, help: [`write \`,\` before ${found}`] });
+      return diagnosticOf(
+        "GM1026",
+        tokenSpan(file, token),
+        { what, found },
+        { label: "expected `,`", labels, help: [`write \`,\` before ${found}`] },
+      );
     }
   }
+  const label = `expected \`${close}\``;
   const help: string[] = [];
-  if (token?.tokenType === t.Bar && (rule === "formals" || rule === "givenArgs")) {
+  if (token?.tokenType === t.Bar && listRules.has(rule)) {
     help.push(rule === "formals" ? "only densities and flows have conditions after `|`" : "`|` stands once, before all conditions");
   }
   if (token?.tokenType === t.Equals && rule === "head") help.push("a density's variables have no defaults");
   if (closer === t.RBrace) {
     const misplaced = misindentedCloser(scene);
-    if (misplaced) return diagnosticOf("GM1002", placeOf(scene), { close, what, found }, { labels: [...labels, misplaced], help });
+    if (misplaced) return diagnosticOf("GM1002", placeOf(scene), { close, what, found }, { label, labels: [...labels, misplaced], help });
   }
-  return diagnosticOf("GM1002", placeOf(scene), { close, what, found }, { labels, help });
+  return diagnosticOf("GM1002", placeOf(scene), { close, what, found }, { label, labels, help });
 }
 
 /** Where a `}` is missing, an inner `}` that closes a line indented otherwise shows where. */
@@ -155,11 +182,12 @@ function keywordAsName({ file }: Scene, token: GmToken): Diagnostic {
 
 function missingName(scene: Scene): Diagnostic {
   const { file, tokens, failure, token, previous, rule } = scene;
-  const begins = token?.firstOnLine === true && (beginsDeclaration(tokens, failure.at) || previous?.tokenType === t.Comma);
-  if (token && isKeyword(token) && !begins) return keywordAsName(scene, token);
+  const begins = beginsDeclaration(tokens, failure.at) || beginsTraining(token);
+  const afterComma = previous?.tokenType === t.Comma;
+  if (token && isKeyword(token) && !(begins && (token.firstOnLine || afterComma))) return keywordAsName(scene, token);
   if (token && t.keywords.has(token.image) && token.tokenType === t.Log) return keywordAsName(scene, token);
   const after = previous === undefined ? "" : ` after ${afterPhrase(previous)}`;
-  const help = rule === "domain" ? domainHelp(token) : [];
+  const help = rule === "domain" ? domainHelp(token) : begins && afterComma ? [`delete the comma before \`${token?.image}\``] : [];
   const place = token && !token.firstOnLine ? tokenSpan(file, token) : placeOf(scene);
   return diagnosticOf("GM1001", place, { expected: `${expectedPhrase(rule, t.Name)}${after}`, found: foundPhrase(token) }, { help });
 }
@@ -181,6 +209,9 @@ function unknownStatement(scene: Scene, words: readonly string[]): Diagnostic {
     const expected = isTraining ? "item of training" : "statement";
     return diagnosticOf("GM1019", tokenSpan(file, first), { word: first.image, expected }, { help: [`did you mean \`${near}\`?`] });
   }
+  if (first && !first.firstOnLine && failure.start > 0 && !blockBegins(tokens[failure.start - 1]) && token?.tokenType !== t.Colon) {
+    return diagnosticOf("GM1042", tokenSpan(file, first), { found: foundPhrase(first) }, { help: sideBySideHelp(first) });
+  }
   const help =
     token?.tokenType === t.LParen
       ? ["a call alone does nothing: give its value a name with `=`"]
@@ -198,6 +229,11 @@ function unknownStatement(scene: Scene, words: readonly string[]): Diagnostic {
     { expected: `${sign}${target === "" ? "" : ` after \`${target.slice(0, 60)}\``}`, found: foundPhrase(token) },
     { help },
   );
+}
+
+/** Whether the item after this token is the first of its block, or stands after a separator. */
+function blockBegins(token: GmToken | undefined): boolean {
+  return token?.tokenType === t.LBrace || token?.tokenType === t.RBrace || token?.tokenType === t.Semicolon;
 }
 
 function binderWithoutBody(scene: Scene): Diagnostic {
