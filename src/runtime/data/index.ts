@@ -5,7 +5,6 @@ export { bindData } from "./bind.js";
 export type { ByteSource } from "./bytes.js";
 export { parseCsv, tableArray, type CsvOptions, type Table, type TableColumn } from "./csv.js";
 export * from "./dataset.js";
-export * from "./from-arrays.js";
 export { parseIdx } from "./idx.js";
 export { inflateSource, isGzip, maxUnpacked, webInflate, type Compression, type Inflate } from "./inflate.js";
 export { parseMat4 } from "./mat.js";
