@@ -6,6 +6,7 @@ import { didYouMean } from "../base/suggest.js";
 import { version } from "../version.js";
 import { reportFailure, UsageError } from "./errors.js";
 import { FINE } from "./exit.js";
+import type { CompileFlags } from "./commands/compile.js";
 import { addEngineOptions, addModelOptions, addTrainingOptions, wholeNumber } from "./options.js";
 
 /** Runs a command line and gives its exit code: 0 fine, 1 the model or the run is wrong, 2 wrong usage, 130 interrupted. */
@@ -36,7 +37,7 @@ function buildProgram(finish: Finish): Command {
     .helpCommand("help [command]", "show help for a command")
     .exitOverride()
     .showSuggestionAfterError(false)
-    .configureOutput({ outputErr: () => undefined })
+    .configureOutput({ writeErr: () => undefined })
     .addHelpText(
       "after",
       examples(
@@ -73,7 +74,7 @@ function buildProgram(finish: Finish): Command {
         ["gmc compile vae.gm --set H=400 --out build/", "another width, into a folder"],
       ),
     )
-    .action(async (files: string[], flags: object) => finish(await (await import("./commands/compile.js")).compileCommand(files, flags)));
+    .action(async (files: string[], flags: CompileFlags) => finish(await (await import("./commands/compile.js")).compileCommand(files, flags)));
 
   addModelOptions(add("check", "report errors and warnings, write nothing").argument("<files...>", ".gm files"))
     .addHelpText("after", examples(["gmc check vae.gm", "all independent errors in one run"], ["gmc check --json vae.gm", "for an editor"]))

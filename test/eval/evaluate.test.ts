@@ -174,7 +174,7 @@ describe("a VAE", () => {
     const [a, b] = results;
     expect(b?.metrics["nll"]?.value).toBeCloseTo(a?.metrics["nll"]?.value ?? NaN, 6);
     expect(b?.reconstruction["x"]?.value).toBeCloseTo(a?.reconstruction["x"]?.value ?? NaN, 6);
-    const { terms } = a ?? { terms: {} };
+    const terms: Evaluation["terms"] = a?.terms ?? {};
     expect(terms["ELBO(p, q)"]?.value).toBeCloseTo((terms["log p(x | z)"]?.value ?? NaN) - (terms["KL(q(z | x), p(z))"]?.value ?? NaN), 5);
     expect(a?.metrics["nll"]?.value).toBeLessThan(-(terms["ELBO(p, q)"]?.value ?? NaN) + 0.5);
     expect(a?.metrics["active"]?.detail).toMatchObject({ "z of": 2 });

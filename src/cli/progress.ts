@@ -1,0 +1,93 @@
+/**
+ * How a run tells where it stands, on stderr: one line that is rewritten on a terminal, plain lines when piped.
+ */
+import type { MetricRecord, StepReport } from "../runtime/train/loop.js";
+import { duration } from "./output.js";
+
+export interface Progress {
+  step(report: () => StepReport): void;
+  record(record: MetricRecord): void;
+  /** Ends the line. */
+  done(): void;
+}
+
+/** 0.0012345 -> "0.00123", 123.456 -> "123.46" */
+export function number(value: number): string {
+  if (!Number.isFinite(value)) return String(value);
+  const size = Math.abs(value);
+  return size !== 0 && (size < 0.01 || size >= 1e6) ? value.toExponential(2) : value.toFixed(size < 10 ? 3 : 2);
+}
+
+interface Stream {
+  readonly isTTY?: boolean;
+  readonly columns?: number;
+  write(text: string): unknown;
+}
+
+export function openProgress(stream: Stream, now: () => number = () => performance.now()): Progress {
+  const live = stream.isTTY === true && process.env["TERM"] !== "dumb";
+  const began = now();
+  let firstStep: number | undefined;
+  let shownAt = -Infinity;
+  let width = 0;
+  let latest: MetricRecord | undefined;
+  let speed = 0;
+  let lastEpoch = 0;
+
+  const line = (report: StepReport): string => {
+    const elapsed = (now() - began) / 1000;
+    speed = (report.total - (firstStep ?? report.total)) / Math.max(1e-9, elapsed);
+    const left = speed > 0 ? (report.steps - report.step) / speed : NaN;
+    const [label, value] = Object.entries(latest?.values ?? report.values)[0] ?? ["", NaN];
+    return [
+      report.phase === "train" ? "" : `${report.phase}:`,
+      `epoch ${Math.min(Math.ceil(report.epochs), Math.floor(report.epoch) + 1)}/${Math.ceil(report.epochs)}`,
+      `step ${report.step}/${report.steps}`,
+      `${label} ${number(value)}`,
+      speed > 0 ? `${speed >= 10 ? speed.toFixed(0) : speed.toFixed(1)} steps/s` : "",
+      `${duration(left)} left`,
+    ]
+      .filter((part) => part !== "")
+      .join("  ");
+  };
+  const show = (text: string): void => {
+    const cut = text.slice(0, Math.max(20, (stream.columns ?? 100) - 1));
+    stream.write(`\r${cut.padEnd(width)}`);
+    width = cut.length;
+  };
+  return {
+    step: (report) => {
+      const at = now();
+      firstStep ??= report().total - 1;
+      if (live) {
+        if (at - shownAt < 100) return;
+        shownAt = at;
+        show(line(report()));
+        return;
+      }
+      const r = report();
+      const whole = Math.floor(r.epoch + 1e-9);
+      // a line at the end of each epoch, and every 10 seconds in between
+      if (whole > lastEpoch || r.step === r.steps || at - Math.max(shownAt, began) > 10_000) {
+        lastEpoch = whole;
+        shownAt = at;
+        stream.write(`${line(r)}\n`);
+      }
+    },
+    record: (record) => {
+      if (record.split === "train") {
+        latest = record;
+        return;
+      }
+      const text = `  ${record.split}: ${Object.entries(record.values)
+        .map(([name, v]) => `${name} ${number(v)}`)
+        .join("  ")}`;
+      stream.write(live ? `\r${text.padEnd(width)}\n` : `${text}\n`);
+      width = 0;
+    },
+    done: () => {
+      if (live && width > 0) stream.write("\n");
+      width = 0;
+    },
+  };
+}
