@@ -84,7 +84,7 @@ const OPS: readonly Build[] = [
 
 function randomGraph(steps: readonly Step[], shapes: readonly number[], gradient: boolean): g.Graph {
   const inputs = Object.fromEntries(INPUTS.map((name, i) => [name, { shape: SHAPES[shapes[i]! % SHAPES.length]! }]));
-  return g.stage(inputs, (x) => {
+  return g.stage(inputs, (x): Record<string, g.Tensor> => {
     const xs = INPUTS.map((name) => x[name]!);
     const n = INPUTS.length;
     for (const [op, a, b, c] of steps) {

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { drawKey, fillWords, foldStage, hostStream, permutation, rngState, seedWords, siteCounter, threefry2x32, fnv1a32 } from "../../src/runtime/graph/random.js";
 import { compute } from "../../src/runtime/engines/reference/evaluate.js";
 import { randomBits, randomNormal, randomUniform, rootKey, type Rows } from "../../src/runtime/graph/key.js";
-import { erfc, normalQuantile } from "../../src/runtime/engines/reference/special.js";
+import { erfc, normalQuantile } from "../../src/runtime/graph/semantics/special.js";
 
 const hex = (words: ArrayLike<number>): string[] => Array.from(words, (w) => w.toString(16).padStart(8, "0"));
 function threefry(k0: number, k1: number, c0: number, c1: number): Uint32Array {

@@ -6,8 +6,8 @@ import { GmcError, InternalError } from "../../graph/errors.js";
 import { drawKey } from "../../graph/random.js";
 import { sizeOf } from "../../graph/shape.js";
 import type { NodeOf } from "../../graph/types.js";
-import { choleskyKernel, triangularSolveKernel } from "../reference/kernels-linear.js";
-import { allocate, valueOf, type Value } from "../reference/value.js";
+import { choleskyKernel, triangularSolveKernel } from "../../graph/semantics/kernels-linear.js";
+import { allocate, valueOf, type Value } from "../../graph/semantics/value.js";
 import type { Arena, Region } from "./memory.js";
 import type { TypedArray } from "../engine.js";
 import type { HostPrim } from "./plan.js";
@@ -54,24 +54,45 @@ function drawKernel(arena: Arena, node: NodeOf<"random">): HostRun {
 
 /** 0 and 1 by the uniforms of `node` below p; the operands are those of the draw, then p. */
 export function bernoulliKernel(arena: Arena, node: NodeOf<"random">): HostRun {
+  const { outer, rows, perRow } = layout(node);
+  const key = keyOf(node);
   const words = wordsKernel(arena, node);
   return (operands, out) => {
+    const p = operands[operands.length - 1]!;
+    if (outer === 1) {
+      const [k0, k1, row] = key(operands);
+      if (out.size > 0) arena.kernels.bernoulliRows(out.address, p.address, rows, perRow, k0, k1, row);
+      return;
+    }
     words(operands, out);
-    arena.kernels.bernoulli(out.address, operands[operands.length - 1]!.address, out.size);
+    arena.kernels.bernoulli(out.address, p.address, out.size);
+  };
+}
+
+/** A draw as [outer, rows, perRow / outer]; the elements of a row are numbered over both other axes. */
+function layout({ params: { rowAxis }, shape }: NodeOf<"random">): { outer: number; rows: number; perRow: number } {
+  if (rowAxis === null) return { outer: 1, rows: 1, perRow: sizeOf(shape) };
+  const rows = shape[rowAxis]!;
+  return { outer: sizeOf(shape.slice(0, rowAxis)), rows, perRow: rows === 0 ? 0 : sizeOf(shape) / rows };
+}
+
+/** The key of a draw and its first row, from the operands rng and iteration. */
+function keyOf(node: NodeOf<"random">): (operands: readonly Region[]) => [k0: number, k1: number, row: number] {
+  const { site, stage, rowAxis } = node.params;
+  const iterated = node.inputs.length > 1;
+  return (operands) => {
+    const rng = operands[0]!.data();
+    const [k0, k1] = drawKey(rng, { site, stage, iteration: iterated ? operands[1]!.data()[0]! : undefined });
+    return [k0, k1, rowAxis === null ? 0 : rng[3]!];
   };
 }
 
 function wordsKernel(arena: Arena, node: NodeOf<"random">): HostRun {
-  const { site, stage, rowAxis } = node.params;
-  const iterated = node.inputs.length > 1;
-  const rows = rowAxis === null ? 1 : node.shape[rowAxis]!;
-  const outer = rowAxis === null ? 1 : sizeOf(node.shape.slice(0, rowAxis));
-  const perRow = rows === 0 ? 0 : sizeOf(node.shape) / rows;
+  const { outer, rows, perRow } = layout(node);
+  const key = keyOf(node);
   return (operands, out) => {
     if (out.size === 0) return;
-    const rng = operands[0]!.data();
-    const [k0, k1] = drawKey(rng, { site, stage, iteration: iterated ? operands[1]!.data()[0]! : undefined });
-    const row = rowAxis === null ? 0 : rng[3]!;
+    const [k0, k1, row] = key(operands);
     if (outer === 1) return arena.kernels.words(out.address, rows, perRow, k0, k1, row);
     const scratch = arena.region("u32", [rows, perRow]);
     arena.kernels.words(scratch.address, rows, perRow, k0, k1, row);

@@ -6,8 +6,8 @@ import { sizeOf } from "../../graph/shape.js";
 import { stage, type StageOptions } from "../../graph/stage.js";
 import type { Tensor } from "../../graph/trace.js";
 import type { DType, Graph, Shape } from "../../graph/types.js";
-import { interpret, type GraphResult } from "./interpret.js";
-import { valueOf, type Value } from "./value.js";
+import { interpret, type GraphResult } from "../../graph/semantics/interpret.js";
+import { valueOf, type Value } from "../../graph/semantics/value.js";
 
 /** A number, a list (one axis), or numbers with a shape. */
 export type Feed = number | ArrayLike<number> | { readonly shape: Shape; readonly dtype?: DType; readonly data: ArrayLike<number> };

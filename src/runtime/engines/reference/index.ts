@@ -7,8 +7,8 @@ import { GmcError } from "../../graph/errors.js";
 import { updateGraph } from "../../graph/updates.js";
 import type { Graph } from "../../graph/types.js";
 import type { Engine, EngineSession, Executable, HostTensors, Program, Stage } from "../engine.js";
-import { interpret } from "./interpret.js";
-import { fromHost, toHost, valueOf, type Value } from "./value.js";
+import { interpret } from "../../graph/semantics/interpret.js";
+import { fromHost, toHost, valueOf, type Value } from "../../graph/semantics/value.js";
 
 export const referenceEngine: Engine = {
   name: "reference",

@@ -1,8 +1,8 @@
 /**
  * Constant folding: computes what depends on literals alone, in float64, where the result is small or one value all over.
  */
-import { runKernel } from "../../engines/reference/kernels.js";
-import { allocate, type Value } from "../../engines/reference/value.js";
+import { runKernel } from "../semantics/kernels.js";
+import { allocate, type Value } from "../semantics/value.js";
 import { sizeOf } from "../shape.js";
 import { inferType, type ValueType } from "../shape-rules.js";
 import { emit, producer, type Tensor } from "../trace.js";

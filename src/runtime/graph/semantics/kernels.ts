@@ -1,11 +1,11 @@
 /**
- * The reference lowering of every primitive: one total table. A kernel takes the node and its operands' values and fills the result.
- * Plain loops in float64; integers wrap and compare exactly. This table is the definition of right for every engine.
+ * What every primitive computes: one total table. A kernel takes the node and its operands' values and fills the result.
+ * Plain loops in float64; integers wrap and compare exactly. This table is the definition of right: the reference engine runs it, constant folding uses it, every other engine is compared to it.
  */
-import { GmcError } from "../../graph/errors.js";
-import { drawKey, fillWords } from "../../graph/random.js";
-import { sizeOf, stridesOf } from "../../graph/shape.js";
-import type { NodeOf, Prim } from "../../graph/types.js";
+import { GmcError } from "../errors.js";
+import { drawKey, fillWords } from "../random.js";
+import { sizeOf, stridesOf } from "../shape.js";
+import type { NodeOf, Prim } from "../types.js";
 import { convFilterGradKernel, convInputGradKernel, convKernel } from "./kernels-conv.js";
 import { choleskyKernel, matmulKernel, triangularSolveKernel } from "./kernels-linear.js";
 import { erf, lgamma, normalQuantile, polygamma, sigmoid, softplus } from "./special.js";

@@ -1,6 +1,6 @@
-/** Reference kernels of matrix products and triangular systems. */
-import { sizeOf } from "../../graph/shape.js";
-import type { NodeOf } from "../../graph/types.js";
+/** Kernels of matrix products and triangular systems. */
+import { sizeOf } from "../shape.js";
+import type { NodeOf } from "../types.js";
 import type { Value } from "./value.js";
 
 export function matmulKernel({ params }: NodeOf<"matmul">, [a, b]: readonly Value[], out: Value): void {

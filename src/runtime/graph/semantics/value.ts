@@ -1,8 +1,8 @@
-/** Values of the reference engine: f32 is held in float64; integers and conditions exactly. */
-import { GmcError } from "../../graph/errors.js";
-import { sizeOf } from "../../graph/shape.js";
-import type { DType, Shape } from "../../graph/types.js";
-import type { HostTensor, TypedArray } from "../engine.js";
+/** Values of the interpreter: f32 is held in float64; integers and conditions exactly. */
+import { GmcError } from "../errors.js";
+import { sizeOf } from "../shape.js";
+import type { DType, Shape } from "../types.js";
+import type { HostTensor, TypedArray } from "../program.js";
 
 export type Data = Float64Array | Int32Array | Uint32Array | Uint8Array;
 

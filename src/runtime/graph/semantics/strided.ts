@@ -1,6 +1,6 @@
 /** Copies between strided views: what transposing, slicing, broadcasting, padding and joining come down to. */
-import { sizeOf, stridesOf } from "../../graph/shape.js";
-import type { Shape } from "../../graph/types.js";
+import { sizeOf, stridesOf } from "../shape.js";
+import type { Shape } from "../types.js";
 import type { Data } from "./value.js";
 
 export interface View {

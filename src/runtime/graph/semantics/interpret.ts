@@ -1,7 +1,7 @@
 /** Runs one graph: values for its inputs and state in, values of its outputs and writes out. */
-import { GmcError } from "../../graph/errors.js";
-import { sameShape, showShape } from "../../graph/shape.js";
-import type { Graph, NodeOf, Prim } from "../../graph/types.js";
+import { GmcError } from "../errors.js";
+import { sameShape, showShape } from "../shape.js";
+import type { Graph, NodeOf, Prim } from "../types.js";
 import { runKernel } from "./kernels.js";
 import { allocate, type Value } from "./value.js";
 

@@ -1,5 +1,5 @@
-/** Reference kernels of the three convolution primitives: one walk over (position, tap, group), three things to do there. */
-import type { ConvParams, NodeOf, Shape } from "../../graph/types.js";
+/** Kernels of the three convolution primitives: one walk over (position, tap, group), three things to do there. */
+import type { ConvParams, NodeOf, Shape } from "../types.js";
 import type { Value } from "./value.js";
 
 /** What a tap connects: offsets of the first channel in x, w and y, and how many channels a group has. */
