@@ -25,7 +25,7 @@ export interface Distribution<P> {
   /** Number of trailing axes of one draw. */
   readonly eventRank: number;
   /** One record for each way to give the parameters, the first preferred. */
-  readonly parameters: readonly Readonly<Record<string, ParameterInfo>>[];
+  readonly parameters: readonly Readonly<Record<string, ParameterInfo | undefined>>[];
   /**
    * Whether the gradient of a sample in all parameters is the pathwise one. Where false, the sample is cut by `stopGradient`:
    * its gradient is zero, never half of the truth.

@@ -48,7 +48,7 @@ function componentParams<P extends object>(params: MixtureParams<P>, map: (value
 function parametersOf<P extends object>(component: Distribution<P>): readonly Readonly<Record<string, ParameterInfo>>[] {
   return component.parameters.map((record) => ({
     logits: realVector,
-    ...Object.fromEntries(Object.entries(record).map(([name, info]) => [name, { ...info, rank: info.rank + 1 }])),
+    ...Object.fromEntries(Object.entries(record).flatMap(([name, info]) => (info ? [[name, { ...info, rank: info.rank + 1 }]] : []))),
   }));
 }
 
