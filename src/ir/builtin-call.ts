@@ -1,0 +1,88 @@
+/** Calls of the builtin table with elaborated arguments: elements and shapes checked, the result typed. */
+import { InternalError } from "../base/internal-error.js";
+import { report } from "../base/report.js";
+import type { Span } from "../base/source.js";
+import { type Builtin, builtins, type OptionValue, type TypedArg } from "./builtins.js";
+import type { Env } from "./env.js";
+import { factsOf } from "./facts.js";
+import { elementCount, maxElements, showShape, showType } from "./shapes.js";
+import type { Dim, Expr, TensorType } from "./types.js";
+
+export interface StaticOptions {
+  readonly options: ReadonlyMap<string, OptionValue>;
+  readonly dims: ReadonlyMap<string, readonly Dim[]>;
+}
+
+const none: StaticOptions = { options: new Map(), dims: new Map() };
+
+export function builtinCall(env: Env, fn: string, args: readonly Expr[], span: Span, statics: StaticOptions = none): Expr | undefined {
+  const entry = builtins.get(fn);
+  if (entry === undefined) throw new InternalError(`no builtin ${fn}`);
+  const typed = args.map((arg, i) => typedArg(env, entry, arg, i));
+  const clean = typed.flatMap((arg) => (arg ? [arg] : []));
+  if (clean.length < typed.length) return undefined;
+  const result = entry.type({ cx: env.cx, name: fn, span, args: clean, options: statics.options, dims: statics.dims });
+  if (result === undefined || !withinLimit(env, result.type, span)) return undefined;
+  const [only] = args;
+  // a reduction of a scalar, a stop of a number: the thing itself
+  if (only && args.length === 1 && Array.isArray(result.options?.["axes"]) && result.options["axes"].length === 0 && fn !== "norm")
+    return only;
+  return { kind: "builtin", fn, args, options: result.options ?? {}, type: result.type, span };
+}
+
+function typedArg(env: Env, entry: Builtin, arg: Expr, position: number): TypedArg | undefined {
+  const name = `\`${entry.symbol ?? entry.fn}\``;
+  const type = requireTensor(env, arg);
+  if (type === undefined) return undefined;
+  const labels = entry.fn === "take" && position === 1;
+  if (labels && type.element !== "int") {
+    report(env.cx.diagnostics, "GM2039", arg.span, { what: "an axis", expected: "a whole number or a category", found: showType(type) });
+    return undefined;
+  }
+  if (!labels && !entry.takes.includes(type.element)) {
+    if (type.element === "int") reportLabel(env, arg.span, name);
+    else if (entry.takes.includes("int")) report(env.cx.diagnostics, "GM2050", arg.span, { what: name, found: showType(type) });
+    else
+      report(env.cx.diagnostics, "GM2048", arg.span, {
+        what: name,
+        expected: entry.takes.includes("bool") ? "truth values" : "numbers",
+        found: showType(type),
+      });
+    return undefined;
+  }
+  return { expr: arg, type, span: arg.span, classes: factsOf(env.cx, arg).classes };
+}
+
+/** A category's label where a number is wanted. */
+export function reportLabel(env: Env, span: Span, what: string): void {
+  report(
+    env.cx.diagnostics,
+    "GM2037",
+    span,
+    { what },
+    {
+      help: ["`onehot(y)` makes it a vector of zeros and one 1", "`embedding(y, 16)` gives each class a trained vector"],
+    },
+  );
+}
+
+export function requireTensor(env: Env, expr: Expr): TensorType | undefined {
+  if (expr.type.kind === "tensor") return expr.type;
+  const [field] = expr.type.fields;
+  report(
+    env.cx.diagnostics,
+    "GM2036",
+    expr.span,
+    { found: showType(expr.type) },
+    { help: field ? [`name the field that is meant: \`.${field.name}\``] : [] },
+  );
+  return undefined;
+}
+
+/** Reports GM2019 where a value has more entries than any tensor may have. */
+export function withinLimit(env: Pick<Env, "cx">, type: TensorType, span: Span): boolean {
+  const count = elementCount(type.shape);
+  if (count <= maxElements) return true;
+  report(env.cx.diagnostics, "GM2019", span, { shape: showShape(type.shape), count });
+  return false;
+}

@@ -1,0 +1,340 @@
+/**
+ * Bodies of densities: each variable of the head drawn, defined or covered by an energy, once and in order; what is conditioned on is not drawn;
+ * names used only after they have a value.
+ */
+import { report } from "../base/report.js";
+import type { Span } from "../base/source.js";
+import type * as ast from "../parser/ast.js";
+import { bindLocal, checkFree, flatten, type FlatStatement, targetIndex } from "./body.js";
+import { densityHeader } from "./density-header.js";
+import { elaborateDist } from "./dist-call.js";
+import { type Context, type DensityHeader, type Env, freshId, newOwner, within } from "./env.js";
+import { elaborateExpr } from "./expr.js";
+import { memberOf } from "./indexing.js";
+import { type Entity, Scope } from "./scope.js";
+import { headerText } from "./slots.js";
+import { broadcastsTo, showDomain, showShape, showType } from "./shapes.js";
+import type { Density, DensityStatement, Dim, Variable } from "./types.js";
+
+/** Where a variable of the header stands while its body is read. */
+interface Progress {
+  readonly header: DensityHeader;
+  /** Variables with a value, and the place where they got it. */
+  readonly known: Map<string, Span>;
+  /** Where each variable is drawn or defined, found before the body is read. */
+  readonly planned: ReadonlyMap<string, Span>;
+  /** Covered by energies; known from the first energy on. */
+  readonly byEnergy: ReadonlySet<string>;
+  readonly firstEnergy: Span | undefined;
+  /** The variable whose distribution is being read. */
+  drawing: string | undefined;
+  energySeen: boolean;
+}
+
+export function elaborateDensity(cx: Context, decl: ast.DensityDecl): Density | undefined {
+  const header = densityHeader(cx, decl);
+  if (!header) return undefined;
+  const scope = new Scope(cx.modelScope);
+  const owner = newOwner(header.name);
+  const base = { cx, scope, owner, mode: "density", site: header.name, template: false } as const;
+  const flat = flatten({ ...base, access: unreadable }, decl.body, scope);
+  const plan = planOf({ ...base, access: unreadable }, flat, header);
+  const byEnergy = new Set(plan.energies.length > 0 ? header.head.filter((v) => !plan.defined.has(v)) : []);
+  const progress: Progress = {
+    header,
+    known: new Map(header.given.map((v) => [v, header.span])),
+    planned: plan.defined,
+    byEnergy,
+    firstEnergy: plan.energies[0],
+    drawing: undefined,
+    energySeen: false,
+  };
+  const env: Env = { ...base, access: densityAccess(cx, progress) };
+  const statements: DensityStatement[] = [];
+  let ok = !plan.broken;
+  flat.forEach((item, i) => {
+    const statement = elaborateStatement(env, item, progress, flat.slice(i + 1));
+    if (statement === undefined) ok = false;
+    else statements.push(statement);
+  });
+  for (const variable of header.head) {
+    if (plan.defined.has(variable) || byEnergy.has(variable) || plan.broken) continue;
+    report(
+      cx.diagnostics,
+      "GM3001",
+      header.span,
+      { variable, density: header.name },
+      { help: [`draw it, \`${variable} ~ …\`, define it, \`${variable} = …\`, or cover it by an \`energy\``] },
+    );
+    ok = false;
+  }
+  if (!ok) return undefined;
+  return { name: header.name, head: header.head, given: header.given, statements, weights: owner.weights, doc: decl.doc, span: decl.span };
+}
+
+const unreadable: Env["access"] = { read: () => undefined };
+
+/** What each statement defines, before anything is elaborated. */
+function planOf(
+  env: Env,
+  flat: readonly FlatStatement[],
+  header: DensityHeader,
+): { readonly defined: Map<string, Span>; readonly energies: readonly Span[]; readonly broken: boolean } {
+  const defined = new Map<string, Span>();
+  const energies: Span[] = [];
+  let broken = false;
+  for (const { stmt, scope } of flat) {
+    if (stmt.kind === "energy") energies.push(stmt.span);
+    if (stmt.kind !== "draw" && stmt.kind !== "bind") continue;
+    const variable = targetVariable(within(env, scope), stmt.target, false);
+    if (variable === "broken") broken = true;
+    else if (variable && header.head.includes(variable.name) && !defined.has(variable.name)) defined.set(variable.name, stmt.target.span);
+  }
+  return { defined, energies, broken };
+}
+
+/** The variable of the model that a target names; undefined where it names none. */
+function targetVariable(env: Env, target: ast.Target, quiet: boolean): Variable | undefined | "broken" {
+  const entity = env.cx.modelScope.find(target.name.name);
+  if (entity?.kind === "poison") return "broken";
+  if (entity?.kind === "variable" && target.indices.length === 0) return entity.variable;
+  if (entity?.kind !== "family" || (entity.what !== "data" && entity.what !== "latent")) return undefined;
+  if (target.indices.length === 0) {
+    if (!quiet)
+      report(env.cx.diagnostics, "GM2045", target.span, {
+        name: target.name.name,
+        members: [...entity.members.keys()].map((i) => `\`${target.name.name}[${i}]\``).join(", "),
+      });
+    return "broken";
+  }
+  const [index] = target.indices;
+  const member = index && target.indices.length === 1 ? memberOf(env, entity, target.name.name, index, target.span) : undefined;
+  if (target.indices.length > 1) targetIndex(env, target);
+  return member?.kind === "variable" ? member.variable : "broken";
+}
+
+function elaborateStatement(
+  env: Env,
+  item: FlatStatement,
+  progress: Progress,
+  later: readonly FlatStatement[],
+): DensityStatement | undefined {
+  const { stmt } = item;
+  const here = within(env, item.scope);
+  switch (stmt.kind) {
+    case "draw":
+      return elaborateDraw(here, stmt, item, progress, later);
+    case "bind": {
+      const variable = targetVariable(here, stmt.target, true);
+      if (variable === "broken") return undefined;
+      if (variable) return elaborateDefine(here, stmt, variable, progress);
+      const binding = bindLocal(here, stmt, elaborateExpr(here, stmt.value), item.scope, env.scope);
+      return binding && { kind: "bind", binding };
+    }
+    case "energy": {
+      progress.energySeen = true;
+      const value = elaborateExpr(here, stmt.value);
+      if (!value) return undefined;
+      if (value.type.kind === "record" || value.type.shape.length > 0) {
+        report(env.cx.diagnostics, "GM3003", stmt.value.span, { found: showType(value.type) }, { help: ["`sum(…)` adds up its entries"] });
+        return undefined;
+      }
+      return { kind: "energy", value, span: stmt.span };
+    }
+    case "return":
+      report(env.cx.diagnostics, "GM3002", stmt.span, { density: progress.header.name });
+      return undefined;
+  }
+}
+
+/** Checks that `variable` may get its value here, and notes that it has. */
+function settle(env: Env, variable: Variable, target: ast.Target, progress: Progress): boolean {
+  const { header } = progress;
+  if (header.given.includes(variable.name)) {
+    report(
+      env.cx.diagnostics,
+      "GM3004",
+      target.span,
+      { variable: variable.name, density: header.name },
+      { labels: [{ span: header.span, text: `${headerText(header)}: it is given` }] },
+    );
+    return false;
+  }
+  if (!header.head.includes(variable.name)) {
+    report(
+      env.cx.diagnostics,
+      "GM3005",
+      target.span,
+      { variable: variable.name, density: header.name },
+      {
+        labels: [{ span: header.span, text: "its header" }],
+        help: [
+          `add it: \`density ${header.name}(${[...header.head, variable.name].join(", ")}${header.given.length > 0 ? ` | ${header.given.join(", ")}` : ""})\`, or use a name that is no variable of the model`,
+        ],
+      },
+    );
+    return false;
+  }
+  const before = progress.known.get(variable.name);
+  if (before) {
+    report(
+      env.cx.diagnostics,
+      "GM3028",
+      target.span,
+      { variable: variable.name },
+      { labels: [{ span: before, text: "it has a value from here on" }] },
+    );
+    return false;
+  }
+  progress.known.set(variable.name, target.span);
+  return true;
+}
+
+function elaborateDraw(
+  env: Env,
+  stmt: ast.DrawStmt,
+  item: FlatStatement,
+  progress: Progress,
+  later: readonly FlatStatement[],
+): DensityStatement | undefined {
+  const variable = targetVariable(env, stmt.target, true);
+  if (variable === "broken") return undefined;
+  if (!variable) return elaborateHelper(env, stmt, item, progress, later);
+  progress.drawing = variable.name;
+  const drawn = elaborateDist(env, stmt.dist, variable);
+  progress.drawing = undefined;
+  if (!settle(env, variable, stmt.target, progress) || !drawn) return undefined;
+  return { kind: "draw", variable: variable.name, dist: drawn.dist, helper: false, span: stmt.span };
+}
+
+function elaborateDefine(env: Env, stmt: ast.BindStmt, variable: Variable, progress: Progress): DensityStatement | undefined {
+  progress.drawing = variable.name;
+  const value = elaborateExpr(env, stmt.value);
+  progress.drawing = undefined;
+  if (!settle(env, variable, stmt.target, progress) || !value) return undefined;
+  if (value.type.kind === "record" || !broadcastsTo(value.type.shape, variable.domain.shape)) {
+    report(
+      env.cx.diagnostics,
+      "GM2003",
+      stmt.value.span,
+      { what: `the value of \`${variable.name}\``, expected: showShape(variable.domain.shape), found: showType(value.type) },
+      { labels: [{ span: variable.span, text: `\`${variable.name}\` is ${showDomain(variable.domain)}` }] },
+    );
+    return undefined;
+  }
+  return { kind: "define", variable: variable.name, value, span: stmt.span };
+}
+
+/** `z0 ~ Normal(0, 1)` of a name that is no variable of the model: a variable of this density alone. */
+function elaborateHelper(
+  env: Env,
+  stmt: ast.DrawStmt,
+  item: FlatStatement,
+  progress: Progress,
+  later: readonly FlatStatement[],
+): DensityStatement | undefined {
+  const { cx } = env;
+  const index = stmt.target.indices.length > 0 ? targetIndex(env, stmt.target) : undefined;
+  if (stmt.target.indices.length > 0 && index === undefined) return undefined;
+  const written = stmt.target.name.name;
+  const taken = cx.modelScope.find(written);
+  if (taken && taken.kind !== "poison" && !checkFree(env, written, stmt.target.span, new Scope(cx.modelScope))) return undefined;
+  const drawn = elaborateDist(env, stmt.dist, undefined);
+  const name = index === undefined ? written : `${written}[${index}]`;
+  const place = index === undefined ? item.scope : env.scope;
+  const existing = place.own(written);
+  if (existing && (index === undefined || existing.kind !== "family")) {
+    report(
+      cx.diagnostics,
+      "GM2002",
+      stmt.target.span,
+      { what: "name", name: written },
+      { labels: [{ span: existing.span, text: "first here" }] },
+    );
+    return undefined;
+  }
+  const variable =
+    drawn &&
+    helperVariable(
+      cx,
+      progress.header.name,
+      name,
+      drawn.entry.discrete,
+      drawn.shape.length > 0 ? drawn.shape : shapeFromUse(cx, written, later),
+      stmt.target.span,
+    );
+  const entity: Entity = variable ? { kind: "variable", variable, span: stmt.target.span } : { kind: "poison", span: stmt.target.span };
+  if (index === undefined) place.define(written, entity);
+  else if (existing?.kind === "family") (existing.members as Map<number, Entity>).set(index, entity);
+  else place.define(written, { kind: "family", what: "latent", members: new Map([[index, entity]]), span: stmt.target.span });
+  if (!variable || !drawn) return undefined;
+  progress.known.set(variable.name, stmt.target.span);
+  return { kind: "draw", variable: variable.name, dist: drawn.dist, helper: true, span: stmt.span };
+}
+
+function helperVariable(cx: Context, density: string, written: string, discrete: boolean, shape: readonly Dim[], span: Span): Variable {
+  const name = cx.variables.has(written) ? freshId(cx, `${density}.${written}`) : written;
+  const variable: Variable = {
+    name,
+    role: "helper",
+    domain: { name: discrete ? "count" : "real", classes: undefined, shape, optional: false, atMostOne: undefined },
+    doc: undefined,
+    span,
+  };
+  cx.variables.set(name, variable);
+  return variable;
+}
+
+/** A helper drawn from scalars takes its shape from the variable that a flow or net makes of it: `z = f(z0)`. */
+function shapeFromUse(cx: Context, name: string, later: readonly FlatStatement[]): readonly Dim[] {
+  for (const { stmt } of later) {
+    if (stmt.kind !== "bind" || stmt.value.kind !== "call") continue;
+    const uses = stmt.value.args.some((a) => a.value.kind === "name" && a.value.name === name);
+    const target = cx.modelScope.find(stmt.target.name.name);
+    if (uses && target?.kind === "variable") return target.variable.domain.shape;
+  }
+  return [];
+}
+
+function densityAccess(cx: Context, progress: Progress): Env["access"] {
+  return {
+    read(variable, span) {
+      const { header } = progress;
+      if (progress.known.has(variable) || (progress.byEnergy.has(variable) && progress.energySeen)) return { samples: undefined };
+      if (progress.drawing === variable) {
+        report(
+          cx.diagnostics,
+          "GM3018",
+          span,
+          { variable, density: header.name },
+          { help: ["only a net that is proven autoregressive may do that; no layer of this version is one"] },
+        );
+        return undefined;
+      }
+      if (!header.head.includes(variable)) {
+        const role = cx.variables.get(variable)?.role === "data" ? "a data variable" : "a latent";
+        const widened = `${header.name}(${header.head.join(", ")} | ${[...header.given, variable].join(", ")})`;
+        report(
+          cx.diagnostics,
+          "GM3027",
+          span,
+          { variable, role, density: header.name },
+          { labels: [{ span: header.span, text: "its header" }], help: [`condition on it: \`density ${widened}\``] },
+        );
+        return undefined;
+      }
+      const at = progress.planned.get(variable) ?? progress.firstEnergy;
+      report(
+        cx.diagnostics,
+        "GM3029",
+        span,
+        { variable },
+        {
+          labels: at ? [{ span: at, text: "it gets its value here" }] : [],
+          help: ["statements run from top to bottom: move this one down"],
+        },
+      );
+      return undefined;
+    },
+  };
+}

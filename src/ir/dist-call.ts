@@ -1,0 +1,374 @@
+/**
+ * Distributions where they are drawn from: parameters under their names, shapes against the variable's, values against what the
+ * distribution allows (a scale above zero, probabilities in 0..1), the distribution against the variable's domain.
+ */
+import { report } from "../base/report.js";
+import type { Span } from "../base/source.js";
+import { didYouMeanHelp } from "../base/suggest.js";
+import type * as ast from "../parser/ast.js";
+import { type Actual, actualsOf, bindArguments } from "./arguments.js";
+import { reportLabel, requireTensor } from "./builtin-call.js";
+import { valueOf } from "./calls.js";
+import { checkParameterValue } from "./dist-values.js";
+import {
+  type Distribution,
+  type DistributionParameter,
+  distributions,
+  distributionSynonyms,
+  parameterSynonyms,
+  usualDistribution,
+} from "./distributions.js";
+import type { Env } from "./env.js";
+import { describe } from "./scope.js";
+import { broadcastShapes, broadcastsTo, dim, sameShape, showDim, showDomain, showShape } from "./shapes.js";
+import type { Dim, DistCall, Expr, TensorType, Variable } from "./types.js";
+
+/** What is drawn: a variable of the model, or something whose shape the distribution decides. */
+export interface Drawn {
+  readonly dist: DistCall;
+  readonly entry: Distribution;
+  /** Event shape: the variable's, or what the parameters broadcast to. */
+  readonly shape: readonly Dim[];
+}
+
+export function elaborateDist(env: Env, expr: ast.Expr, variable: Variable | undefined): Drawn | undefined {
+  const found = distributionOf(env, expr);
+  if (!found) return undefined;
+  const { call, entry } = found;
+  if (call.given) {
+    report(env.cx.diagnostics, "GM2051", call.given[0]?.span ?? call.span, { name: entry.name });
+    return undefined;
+  }
+  const actuals = actualsOf(call.args);
+  const mixed = entry.mixes ? actuals.find((a) => a.kind === "ast" && a.name === undefined && isDistribution(env, a.value)) : undefined;
+  const alternative = chooseAlternative(env, entry, actuals, call.span);
+  if (!alternative) return undefined;
+  const params = alternative.map((p) => ({ name: p.name, required: p.fallback === undefined }));
+  const signature = { what: `\`${entry.name}\``, params, synonyms: parameterSynonyms };
+  const bound = bindArguments(
+    env.cx,
+    signature,
+    actuals.filter((a) => a !== mixed),
+    call.span,
+  );
+  const of = mixed?.kind === "ast" ? mixedPart(env, entry, mixed.value) : undefined;
+  if (entry.mixes && !of) {
+    if (!mixed && bound)
+      report(
+        env.cx.diagnostics,
+        "GM2024",
+        call.span,
+        { what: "`Mixture`", missing: "the distribution that is mixed" },
+        { help: ["`Mixture(logits = w, Normal(mu, s))`"] },
+      );
+    return undefined;
+  }
+  const values = bound && parameterValues(env, entry, alternative, bound.byName);
+  if (!values) return undefined;
+  const shapes = checkShapes(env, entry, alternative, values, variable, call.span, of !== undefined);
+  if (!shapes || (of && !checkMixture(env, values, of, variable, call.span))) return undefined;
+  if (variable && !checkDomain(env, entry, of?.entry, variable, call)) return undefined;
+  if (variable && entry.classes && !checkClasses(env, alternative, values, variable)) return undefined;
+  const dist: DistCall = {
+    dist: entry.name,
+    params: Object.fromEntries([...values].map(([name, value]) => [name, value.expr])),
+    ...(of ? { of: of.dist } : {}),
+    span: call.span,
+  };
+  return { dist, entry, shape: variable?.domain.shape ?? shapes };
+}
+
+function isDistribution(env: Env, expr: ast.Expr): boolean {
+  return (
+    expr.kind === "call" &&
+    expr.callee.kind === "name" &&
+    env.scope.find(expr.callee.name) === undefined &&
+    distributions.has(expr.callee.name)
+  );
+}
+
+function distributionOf(env: Env, expr: ast.Expr): { readonly call: ast.CallExpr; readonly entry: Distribution } | undefined {
+  const name = expr.kind === "call" && expr.callee.kind === "name" ? expr.callee.name : expr.kind === "name" ? expr.name : undefined;
+  const at = expr.kind === "call" ? expr.callee.span : expr.span;
+  const entity = name === undefined ? undefined : env.scope.find(name);
+  if (entity?.kind === "poison") return undefined;
+  const entry = name === undefined || entity ? undefined : distributions.get(name);
+  if (entry && expr.kind === "call") return { call: expr, entry };
+  if (entry && expr.kind === "name") return { call: { kind: "call", callee: expr, args: [], given: undefined, span: expr.span }, entry };
+  if (name !== undefined && !entity) {
+    const synonym = distributionSynonyms[name];
+    report(
+      env.cx.diagnostics,
+      "GM3008",
+      at,
+      { name },
+      { help: synonym ? [`it is called \`${synonym}\` here`] : didYouMeanHelp(name, distributions.keys()) },
+    );
+    return undefined;
+  }
+  const what = entity ? `\`${name}\` is ${describe(entity)}` : "this is an expression";
+  report(
+    env.cx.diagnostics,
+    "GM3010",
+    at,
+    { what },
+    { help: ["`~` draws from a distribution, as `z ~ Normal(0, 1)`; `=` binds or defines a value"] },
+  );
+  return undefined;
+}
+
+/** The way the parameters are given: the list that holds every name given; positional arguments mean the first. */
+function chooseAlternative(
+  env: Env,
+  entry: Distribution,
+  actuals: readonly Actual[],
+  span: Span,
+): readonly DistributionParameter[] | undefined {
+  const names = actuals.flatMap((a) => (a.name ? [a.name] : []));
+  const [first = []] = entry.parameters;
+  const fits = entry.parameters.find((list) => names.every((n) => list.some((p) => p.name === n.name)));
+  if (fits) return fits;
+  const known = names.filter((n) => entry.parameters.some((list) => list.some((p) => p.name === n.name)));
+  if (known.length === names.length) {
+    report(
+      env.cx.diagnostics,
+      "GM3011",
+      span,
+      { dist: entry.name, names: names.map((n) => `\`${n.name}\``).join(" and ") },
+      {
+        help: [
+          `give one of them: ${entry.parameters.map((list) => `\`${entry.name}(${list.map((p) => p.name).join(", ")})\``).join(" or ")}`,
+        ],
+      },
+    );
+    return undefined;
+  }
+  return entry.parameters.find((list) => known.length > 0 && known.every((n) => list.some((p) => p.name === n.name))) ?? first;
+}
+
+interface ParameterValue {
+  readonly expr: Expr;
+  readonly type: TensorType;
+}
+
+function parameterValues(
+  env: Env,
+  entry: Distribution,
+  list: readonly DistributionParameter[],
+  byName: ReadonlyMap<string, Actual>,
+): ReadonlyMap<string, ParameterValue> | undefined {
+  const values = new Map<string, ParameterValue>();
+  let ok = true;
+  for (const param of list) {
+    const actual = byName.get(param.name);
+    if (!actual) continue;
+    const expr = valueOf(env, actual);
+    const type = expr && requireTensor(env, expr);
+    if (!expr || !type) ok = false;
+    else if (type.element === "int") {
+      reportLabel(env, expr.span, `\`${param.name}\` of \`${entry.name}\``);
+      ok = false;
+    } else if (checkParameterValue(env, entry, param, expr)) values.set(param.name, { expr, type });
+    else ok = false;
+  }
+  return ok ? values : undefined;
+}
+
+/** The event shape that the parameters broadcast to, or undefined where one does not fit. */
+function checkShapes(
+  env: Env,
+  entry: Distribution,
+  list: readonly DistributionParameter[],
+  values: ReadonlyMap<string, ParameterValue>,
+  variable: Variable | undefined,
+  span: Span,
+  mixture: boolean,
+): readonly Dim[] | undefined {
+  const draw = drawShape(entry, list, values);
+  let batch: readonly Dim[] = [];
+  for (const param of list) {
+    const value = values.get(param.name);
+    if (!value) continue;
+    const own = value.type.shape;
+    const scalarStands = param.rank === 1 && entry.eventRank === 1 && own.length === 0 && entry.name === "LowRankNormal";
+    if (own.length < param.rank && !scalarStands) {
+      const needs = param.rank === 2 ? "a matrix" : entry.classes || mixture ? "a vector, one entry a class" : "a vector";
+      report(env.cx.diagnostics, "GM3014", value.expr.span, {
+        param: param.name,
+        dist: entry.name,
+        expected: needs,
+        found: showShape(own),
+      });
+      return undefined;
+    }
+    const outer = scalarStands ? [] : own.slice(0, own.length - param.rank);
+    const wide = broadcastShapes(batch, outer);
+    if (!wide) {
+      report(env.cx.diagnostics, "GM3014", value.expr.span, {
+        param: param.name,
+        dist: entry.name,
+        expected: `something that repeats to ${showShape(batch)}`,
+        found: showShape(own),
+      });
+      return undefined;
+    }
+    batch = wide;
+  }
+  const natural = [...batch, ...draw];
+  if (!variable) return natural;
+  const shape = variable.domain.shape;
+  if (
+    natural.length <= shape.length &&
+    broadcastsTo(natural, shape) &&
+    (entry.eventRank === 0 || sameShape(draw, shape.slice(shape.length - draw.length)))
+  )
+    return shape;
+  const culprit = worstParameter(list, values, shape, entry);
+  report(
+    env.cx.diagnostics,
+    "GM3014",
+    culprit?.value.expr.span ?? span,
+    {
+      param: culprit?.name ?? "parameters",
+      dist: entry.name,
+      expected: expectedShape(shape, culprit?.rank ?? 0, entry),
+      found: showShape(culprit?.value.type.shape ?? natural),
+    },
+    {
+      labels: [{ span: variable.span, text: `\`${variable.name}\` is ${showDomain(variable.domain)}` }],
+      notes: shape.length > 0 ? [`\`${variable.name}\` has the shape ${showShape(shape)}`] : [`\`${variable.name}\` is a scalar`],
+    },
+  );
+  return undefined;
+}
+
+/** Axes of one draw. */
+function drawShape(
+  entry: Distribution,
+  list: readonly DistributionParameter[],
+  values: ReadonlyMap<string, ParameterValue>,
+): readonly Dim[] {
+  if (entry.eventRank === 0) return [];
+  const name = list.find((p) => p.name === entry.drawAxis)?.name ?? list.find((p) => p.rank > 0)?.name;
+  const shape = name === undefined ? [] : (values.get(name)?.type.shape ?? []);
+  return shape.slice(shape.length - 1);
+}
+
+function worstParameter(
+  list: readonly DistributionParameter[],
+  values: ReadonlyMap<string, ParameterValue>,
+  shape: readonly Dim[],
+  entry: Distribution,
+): { readonly name: string; readonly rank: number; readonly value: ParameterValue } | undefined {
+  for (const { name, rank } of list) {
+    const value = values.get(name);
+    if (!value) continue;
+    const own = value.type.shape;
+    const outer =
+      entry.eventRank > 0
+        ? own.slice(0, own.length - rank).concat(own.slice(own.length - entry.eventRank))
+        : own.slice(0, own.length - rank);
+    if (!broadcastsTo(outer, shape)) return { name, rank, value };
+  }
+  return undefined;
+}
+
+function expectedShape(shape: readonly Dim[], rank: number, entry: Distribution): string {
+  if (rank === 0 || entry.eventRank > 0) return showShape(shape);
+  return showShape([...shape, dim(1, "classes")])
+    .replace(/, 1\]$/, ", …]")
+    .replace(/\[1\]$/, "[…]");
+}
+
+function checkClasses(
+  env: Env,
+  list: readonly DistributionParameter[],
+  values: ReadonlyMap<string, ParameterValue>,
+  variable: Variable,
+): boolean {
+  const value = values.get(list.find((p) => p.rank === 1)?.name ?? "");
+  const last = value?.type.shape.at(-1);
+  const classes = variable.domain.classes;
+  if (!value || !last || !classes || last.size === classes.size) return true;
+  report(
+    env.cx.diagnostics,
+    "GM3016",
+    value.expr.span,
+    { variable: variable.name, classes: showDim(classes), found: showDim(last) },
+    { labels: [{ span: variable.span, text: `${showDim(classes)} classes` }] },
+  );
+  return false;
+}
+
+function mixedPart(env: Env, entry: Distribution, expr: ast.Expr): Drawn | undefined {
+  const part = elaborateDist(env, expr, undefined);
+  if (!part) return undefined;
+  if (part.entry.eventRank === 0 && !part.entry.mixes && part.entry.classes !== true) return part;
+  report(
+    env.cx.diagnostics,
+    "GM3010",
+    expr.span,
+    { what: `\`${part.entry.name}\` cannot be mixed by \`${entry.name}\`` },
+    { help: ["declare the component as a `category` latent; it is summed out exactly"] },
+  );
+  return undefined;
+}
+
+/** Components are the last axis of the weights and of the parameters of the distribution that is mixed. */
+function checkMixture(
+  env: Env,
+  values: ReadonlyMap<string, ParameterValue>,
+  of: Drawn,
+  variable: Variable | undefined,
+  span: Span,
+): boolean {
+  const [weights] = values.values();
+  const components = weights?.type.shape.at(-1);
+  const last = of.shape.at(-1);
+  if (!weights || !components) return true;
+  const outer = of.shape.slice(0, -1);
+  if (last && last.size === components.size && (!variable || broadcastsTo(outer, variable.domain.shape))) return true;
+  report(env.cx.diagnostics, "GM2003", span, {
+    what: "the parameters that `Mixture` mixes have the components as their last axis",
+    expected: showShape([...(variable?.domain.shape ?? []), components]),
+    found: showShape(of.shape),
+  });
+  return false;
+}
+
+function checkDomain(env: Env, entry: Distribution, mixed: Distribution | undefined, variable: Variable, call: ast.CallExpr): boolean {
+  const judged = mixed ?? entry;
+  const domain = variable.domain.name;
+  if (judged.domains.includes(domain)) return true;
+  const declared = [{ span: variable.span, text: `\`${variable.name}\` is ${showDomain(variable.domain)}` }];
+  if (judged.wider.includes(domain)) {
+    report(
+      env.cx.diagnostics,
+      "GM3013",
+      call.callee.span,
+      { variable: variable.name, domain, dist: judged.name },
+      {
+        labels: declared,
+        help: [`declare \`${variable.name}\` as \`${judged.domains[0] ?? "real"}\`, or draw it from \`${usualDistribution[domain]}\``],
+      },
+    );
+    return true;
+  }
+  const fits = judged.domains.map((d) => `\`${d}\``).join(" or ");
+  report(
+    env.cx.diagnostics,
+    "GM3012",
+    call.callee.span,
+    { variable: variable.name, domain, dist: judged.name, fits },
+    {
+      labels: declared,
+      help: [
+        `draw it from \`${usualDistribution[domain]}\`, or declare \`${variable.name}\` as ${fits}`,
+        ...(judged.name === "Bernoulli" && domain === "unit"
+          ? ["data of 0..255 or 0..1 that are declared `binary` are binarised anew each time"]
+          : []),
+      ],
+    },
+  );
+  return false;
+}

@@ -1,0 +1,320 @@
+/**
+ * The distributions of the language. One entry each: parameters and the ways to give them, the domains it fits, the axes of one draw, what
+ * derivation may use (pathwise gradients, enumeration), and the runtime object. The only place that knows which exist; a test holds the
+ * table against `src/runtime/prob`.
+ */
+import type { DomainName } from "./types.js";
+
+export type ParameterDomain = "real" | "positive" | "unit" | "simplex" | "count" | "lowerTriangular";
+
+export interface DistributionParameter {
+  readonly name: string;
+  readonly domain: ParameterDomain;
+  /** Axes of the parameter that belong to one draw: 1 for logits over classes, 2 for a matrix. */
+  readonly rank: number;
+  readonly fallback?: number;
+}
+
+export interface Distribution {
+  /** `Normal` */
+  readonly name: string;
+  /** Object of the runtime: `normal`. */
+  readonly runtime: string;
+  readonly doc: string;
+  /** One list for each way to give the parameters; positional arguments fill the first. */
+  readonly parameters: readonly (readonly DistributionParameter[])[];
+  /** Domains whose variables may be drawn from it. */
+  readonly domains: readonly DomainName[];
+  /** Domains that it reaches beyond: a draw may fall outside, which is a warning. */
+  readonly wider: readonly DomainName[];
+  /** Axes of one draw: 1 for a vector of dependent entries. */
+  readonly eventRank: number;
+  /** How the axes of one draw follow from the parameters: the shape of a vector parameter, or the rows of a matrix. */
+  readonly drawAxis?: string;
+  /** The classes of the variable come as the last axis of this parameter and are no axis of the draw. */
+  readonly classes?: boolean;
+  readonly reparameterised: boolean;
+  readonly discrete: boolean;
+  /** x = loc + scale * noise of a fixed distribution. */
+  readonly locScale: boolean;
+  readonly hasMean: boolean;
+  /** Its first argument list ends with a distribution over which it mixes. */
+  readonly mixes?: boolean;
+}
+
+const real = (name: string, fallback?: number, rank = 0): DistributionParameter => ({
+  name,
+  domain: "real",
+  rank,
+  ...(fallback === undefined ? {} : { fallback }),
+});
+const positive = (name: string, fallback?: number, rank = 0): DistributionParameter => ({
+  name,
+  domain: "positive",
+  rank,
+  ...(fallback === undefined ? {} : { fallback }),
+});
+const unit = (name: string): DistributionParameter => ({ name, domain: "unit", rank: 0 });
+const count = (name: string): DistributionParameter => ({ name, domain: "count", rank: 0 });
+const logits: DistributionParameter = { name: "logits", domain: "real", rank: 1 };
+const probs: DistributionParameter = { name: "probs", domain: "simplex", rank: 1 };
+
+type Entry = Pick<Distribution, "name" | "doc" | "parameters" | "domains"> & Partial<Distribution>;
+
+function entry(e: Entry): Distribution {
+  return {
+    runtime: e.name.charAt(0).toLowerCase() + e.name.slice(1),
+    wider: [],
+    eventRank: 0,
+    reparameterised: false,
+    discrete: false,
+    locScale: false,
+    hasMean: true,
+    ...e,
+  };
+}
+
+/** loc + scale * noise over the whole line. */
+function locScale(name: string, doc: string, more: Partial<Distribution> = {}): Distribution {
+  return entry({
+    name,
+    doc,
+    parameters: [[real("loc", 0), positive("scale", 1)]],
+    domains: ["real"],
+    wider: ["positive", "unit"],
+    reparameterised: true,
+    locScale: true,
+    ...more,
+  });
+}
+
+const table: readonly Distribution[] = [
+  locScale("Normal", "normal with mean loc and standard deviation scale", { parameters: [[real("loc", 0), positive("scale", 1)]] }),
+  locScale("Laplace", "density exp(-|x - loc| / scale) / (2 scale)"),
+  locScale("Logistic", "its distribution function is sigmoid((x - loc) / scale)"),
+  locScale("Cauchy", "Student's t with one degree of freedom; it has no mean", { hasMean: false }),
+  locScale("Gumbel", "the limit of maxima: distribution function exp(-exp(-(x - loc) / scale))"),
+  entry({
+    name: "StudentT",
+    doc: "Student's t with df degrees of freedom",
+    parameters: [[positive("df"), real("loc", 0), positive("scale", 1)]],
+    domains: ["real"],
+    wider: ["positive", "unit"],
+  }),
+  entry({
+    name: "MultivariateNormal",
+    doc: "normal vector with mean loc and covariance L L^T, L = scaleTril lower triangular",
+    parameters: [[real("loc", undefined, 1), { name: "scaleTril", domain: "lowerTriangular", rank: 2 }]],
+    domains: ["real"],
+    eventRank: 1,
+    drawAxis: "scaleTril",
+    reparameterised: true,
+  }),
+  entry({
+    name: "LowRankNormal",
+    doc: "normal vector with mean loc and covariance W^T W + diag(scale^2), W = factor [Z, D]",
+    parameters: [[real("loc", undefined, 1), real("factor", undefined, 2), positive("scale", undefined, 1)]],
+    domains: ["real"],
+    eventRank: 1,
+    drawAxis: "factor",
+    reparameterised: true,
+  }),
+  entry({
+    name: "LogNormal",
+    doc: "exp of a normal(loc, scale)",
+    parameters: [[real("loc", 0), positive("scale", 1)]],
+    domains: ["positive"],
+    wider: ["unit"],
+    reparameterised: true,
+  }),
+  entry({
+    name: "HalfNormal",
+    doc: "|x| of a normal(0, scale)",
+    parameters: [[positive("scale", 1)]],
+    domains: ["positive"],
+    wider: ["unit"],
+    reparameterised: true,
+  }),
+  entry({
+    name: "Exponential",
+    doc: "density rate exp(-rate x)",
+    parameters: [[positive("rate", 1)]],
+    domains: ["positive"],
+    wider: ["unit"],
+    reparameterised: true,
+  }),
+  entry({
+    name: "Gamma",
+    doc: "mean concentration / rate",
+    parameters: [[positive("concentration"), positive("rate", 1)]],
+    domains: ["positive"],
+    wider: ["unit"],
+  }),
+  entry({
+    name: "Beta",
+    doc: "density proportional to x^(alpha-1) (1-x)^(beta-1)",
+    parameters: [[positive("alpha"), positive("beta")]],
+    domains: ["unit"],
+  }),
+  entry({
+    name: "Uniform",
+    doc: "constant on low..high",
+    parameters: [[real("low", 0), real("high", 1)]],
+    domains: ["real", "positive", "unit"],
+    reparameterised: true,
+  }),
+  entry({
+    name: "Dirichlet",
+    doc: "density over probability vectors proportional to prod x_k^(concentration_k - 1)",
+    parameters: [[positive("concentration", undefined, 1)]],
+    domains: ["simplex"],
+    eventRank: 1,
+    drawAxis: "concentration",
+  }),
+  entry({ name: "Bernoulli", doc: "0 or 1", parameters: [[{ ...real("logits") }], [unit("probs")]], domains: ["binary"], discrete: true }),
+  entry({
+    name: "Categorical",
+    doc: "one of K classes, 0..K-1",
+    parameters: [[logits], [probs]],
+    domains: ["category"],
+    classes: true,
+    discrete: true,
+    hasMean: false,
+  }),
+  entry({
+    name: "OneHotCategorical",
+    doc: "one of K classes, as a vector of zeros and one 1",
+    parameters: [[logits], [probs]],
+    domains: ["binary", "simplex"],
+    eventRank: 1,
+    drawAxis: "logits",
+    discrete: true,
+  }),
+  entry({
+    name: "Poisson",
+    doc: "counts with mean rate",
+    parameters: [[positive("rate")]],
+    domains: ["count"],
+    wider: ["byte"],
+    discrete: true,
+  }),
+  entry({
+    name: "Binomial",
+    doc: "successes among total trials",
+    parameters: [
+      [count("total"), real("logits")],
+      [count("total"), unit("probs")],
+    ],
+    domains: ["count", "byte"],
+    discrete: true,
+  }),
+  entry({
+    name: "NegativeBinomial",
+    doc: "failures before `total` successes",
+    parameters: [
+      [positive("total"), real("logits")],
+      [positive("total"), unit("probs")],
+    ],
+    domains: ["count"],
+    wider: ["byte"],
+    discrete: true,
+  }),
+  entry({
+    name: "Multinomial",
+    doc: "counts of total draws over K classes",
+    parameters: [
+      [count("total"), logits],
+      [count("total"), probs],
+    ],
+    domains: ["count"],
+    eventRank: 1,
+    drawAxis: "logits",
+    discrete: true,
+  }),
+  entry({
+    name: "DiscretizedLogistic",
+    doc: "a logistic density over bytes 0..255, the outer bins taking the tails (Salimans et al. 2017)",
+    parameters: [[real("loc"), positive("scale")]],
+    domains: ["byte"],
+    discrete: true,
+  }),
+  entry({
+    name: "LogisticMixture",
+    doc: "mixture of logistics, entry by entry: logits, loc and scale have the components as their last axis",
+    parameters: [[logits, real("loc", undefined, 1), positive("scale", undefined, 1)]],
+    domains: ["real"],
+    wider: ["positive", "unit"],
+  }),
+  entry({
+    name: "DiscretizedLogisticMixture",
+    doc: "mixture of logistics over bytes, entry by entry: logits, loc and scale have the components as their last axis (Salimans et al. 2017)",
+    parameters: [[logits, real("loc", undefined, 1), positive("scale", undefined, 1)]],
+    domains: ["byte"],
+    discrete: true,
+  }),
+  entry({
+    name: "Delta",
+    doc: "all mass at loc",
+    parameters: [[real("loc")]],
+    domains: ["real", "positive", "unit", "binary", "count", "byte", "simplex"],
+    reparameterised: true,
+  }),
+  entry({
+    name: "Mixture",
+    doc: "a mixture: logits over K components, and one distribution whose parameters have the components as their last axis",
+    parameters: [[logits], [probs]],
+    domains: ["real", "positive", "unit", "binary", "count", "byte"],
+    mixes: true,
+  }),
+];
+
+export const distributions: ReadonlyMap<string, Distribution> = new Map(table.map((d) => [d.name, d]));
+
+/** Words from papers and other libraries, as `Normal(mu = …)`. */
+export const parameterSynonyms: Readonly<Record<string, string>> = {
+  mu: "loc",
+  mean: "loc",
+  location: "loc",
+  sigma: "scale",
+  std: "scale",
+  stddev: "scale",
+  sd: "scale",
+  p: "probs",
+  prob: "probs",
+  probability: "probs",
+  logit: "logits",
+  lambda: "rate",
+  k: "concentration",
+  shape: "concentration",
+  a: "alpha",
+  b: "beta",
+  nu: "df",
+  n: "total",
+  total_count: "total",
+  scale_tril: "scaleTril",
+  cholesky: "scaleTril",
+};
+
+/** The distributions that people look for by another name. */
+export const distributionSynonyms: Readonly<Record<string, string>> = {
+  Gaussian: "Normal",
+  N: "Normal",
+  MVN: "MultivariateNormal",
+  MultivariateGaussian: "MultivariateNormal",
+  Discrete: "Categorical",
+  Softmax: "Categorical",
+  Student: "StudentT",
+  T: "StudentT",
+};
+
+/** What to draw a variable of a domain from. */
+export const usualDistribution: Readonly<Record<DomainName, string>> = {
+  real: "Normal",
+  positive: "LogNormal",
+  unit: "Beta",
+  binary: "Bernoulli",
+  category: "Categorical",
+  count: "Poisson",
+  byte: "DiscretizedLogistic",
+  simplex: "Dirichlet",
+};

@@ -1,0 +1,212 @@
+/**
+ * Elaboration: syntax trees -> model IR. Names resolved, hyperparameters in place, families and `for` spelled out, templates expanded, nets
+ * instantiated, every expression typed. Gives undefined where there is no model to elaborate or an error was found; what is wrong is in
+ * `diagnostics`, and a broken declaration does not make errors of what uses it.
+ */
+import { type Diagnostics, report } from "../base/report.js";
+import type { Span } from "../base/source.js";
+import { didYouMeanHelp } from "../base/suggest.js";
+import type * as ast from "../parser/ast.js";
+import { declareParams, declareVariables } from "./declare.js";
+import { elaborateDensity } from "./density.js";
+import { type Context, type Env, newOwner } from "./env.js";
+import { elaborateEvaluate } from "./evaluate.js";
+import { fileScopes } from "./files.js";
+import { declareHyper } from "./hyper.js";
+import { elaborateObjective } from "./objective-value.js";
+import { type Entity, Scope } from "./scope.js";
+import { requireStatic } from "./static.js";
+import { elaborateTrain } from "./train.js";
+import type { ModelIr, StaticValue } from "./types.js";
+
+export interface ElaborateInput {
+  readonly root: ast.FileAst;
+  /** Imported files by resolved path. */
+  readonly files: ReadonlyMap<string, ast.FileAst>;
+  /** The standard library. */
+  readonly std: readonly ast.FileAst[];
+  /** `--set NAME=VALUE` */
+  readonly set: Readonly<Record<string, StaticValue>>;
+  /** Which model, where the file has several. */
+  readonly model?: string | undefined;
+}
+
+export function elaborate(input: ElaborateInput, diagnostics: Diagnostics): ModelIr | undefined {
+  const before = diagnostics.errors.length;
+  const fileScope = fileScopes(input, diagnostics);
+  const model = pickModel(input, diagnostics);
+  if (!model) return undefined;
+  const ir = elaborateModel(model, fileScope, input.set, diagnostics);
+  return diagnostics.errors.length > before ? undefined : ir;
+}
+
+function pickModel({ root, model }: ElaborateInput, diagnostics: Diagnostics): ast.ModelDecl | undefined {
+  const models = root.decls.filter((d) => d.kind === "model");
+  const names = models.map((m) => m.name.name);
+  const [only, second] = models;
+  if (!only) {
+    if (model !== undefined || !root.decls.some(() => true) || !diagnostics.hasErrors)
+      report(diagnostics, "GM2012", startOf(root), {}, { help: ["a file holds `model Name(…) { … }`"] });
+    return undefined;
+  }
+  if (model !== undefined) {
+    const chosen = models.find((m) => m.name.name === model);
+    if (!chosen)
+      report(
+        diagnostics,
+        "GM2013",
+        startOf(root),
+        { name: model, models: names.map((n) => `\`${n}\``).join(", ") },
+        { help: didYouMeanHelp(model, names) },
+      );
+    return chosen;
+  }
+  if (second) {
+    report(
+      diagnostics,
+      "GM2011",
+      second.name.span,
+      { models: names.map((n) => `\`${n}\``).join(", ") },
+      { labels: [{ span: only.name.span, text: "one" }], help: ["say which one with `--model NAME`"] },
+    );
+    return undefined;
+  }
+  return only;
+}
+
+function startOf(root: ast.FileAst): Span {
+  return { file: root.file, start: 0, end: 0 };
+}
+
+function elaborateModel(
+  model: ast.ModelDecl,
+  fileScope: Scope,
+  set: Readonly<Record<string, StaticValue>>,
+  diagnostics: Diagnostics,
+): ModelIr {
+  const scope = new Scope(fileScope);
+  const cx: Context = {
+    diagnostics,
+    modelScope: scope,
+    variables: new Map(),
+    streams: [],
+    params: [],
+    nets: [],
+    netByName: new Map(),
+    instances: new Map(),
+    open: [],
+    headers: new Map(),
+    densityByName: new Map(),
+    objectives: new Map(),
+    facts: new Map(),
+    usedIds: new Set(),
+    budget: { unrolled: 0 },
+  };
+  const env: Env = {
+    cx,
+    scope,
+    owner: newOwner(model.name.name),
+    access: { read: () => undefined },
+    mode: "net",
+    site: model.name.name,
+    template: false,
+  };
+  const hyper = declareHyper(env, model, set, scope);
+  const define = (name: ast.Ident, entity: Entity): void => {
+    const own = scope.own(name.name);
+    if (own)
+      report(diagnostics, "GM2002", name.span, { what: "name", name: name.name }, { labels: [{ span: own.span, text: "first here" }] });
+    else scope.define(name.name, entity);
+  };
+  declareCallables(cx, model, scope, define);
+  for (const member of model.members) {
+    if (member.kind === "const") {
+      const value = requireStatic(env, member.value, "a constant");
+      define(
+        member.name,
+        value
+          ? {
+              kind: "static",
+              what: "constant",
+              value: value.kind === "number" || value.kind === "list" ? { ...value, text: member.name.name } : value,
+              span: member.name.span,
+            }
+          : { kind: "poison", span: member.name.span },
+      );
+    } else if (member.kind === "data" || member.kind === "latent") declareVariables(env, member, define);
+    else if (member.kind === "param") declareParams(env, member, define);
+  }
+  return elaborateMembers(env, model, hyper);
+}
+
+/** Nets, densities, objectives and flows may be used before they are declared. */
+function declareCallables(cx: Context, model: ast.ModelDecl, scope: Scope, define: (name: ast.Ident, entity: Entity) => void): void {
+  for (const member of model.members) {
+    const span = "name" in member ? member.name.span : member.span;
+    switch (member.kind) {
+      case "net":
+        cx.usedIds.add(member.name.name);
+        define(member.name, { kind: "net", decl: member, scope, template: false, span });
+        break;
+      case "flow":
+        report(cx.diagnostics, "GM2049", span, { name: member.name.name });
+        define(member.name, { kind: "poison", span });
+        break;
+      case "density":
+        define(member.name, { kind: "density", decl: member, span });
+        break;
+      case "objective":
+        define(member.name, { kind: "objective", decl: member, scope, library: false, span });
+    }
+  }
+}
+
+function elaborateMembers(env: Env, model: ast.ModelDecl, hyper: ModelIr["hyper"]): ModelIr {
+  const { cx } = env;
+  const densities = model.members.filter((m) => m.kind === "density");
+  for (const decl of densities) {
+    const density = elaborateDensity(cx, decl);
+    if (density) cx.densityByName.set(density.name, density);
+  }
+  const objectives = model.members.flatMap((m) =>
+    m.kind === "objective" && m.params === undefined ? (elaborateObjective(cx, m, env.scope, m.name.span) ?? []) : [],
+  );
+  const evaluate = model.members.filter((m) => m.kind === "evaluate");
+  const metrics = evaluate.flatMap((e) => e.items.map((i) => i.name.name));
+  const train = elaborateTrain(
+    env,
+    model.members.filter((m) => m.kind === "train"),
+    metrics,
+  );
+  const evaluations = elaborateEvaluate(env, evaluate);
+  warnUnused(cx, model);
+  return {
+    name: model.name.name,
+    doc: model.doc,
+    span: model.span,
+    hyper,
+    streams: cx.streams,
+    variables: cx.variables,
+    params: cx.params,
+    nets: cx.nets,
+    densities: [...cx.densityByName.values()],
+    objectives,
+    train,
+    evaluate: evaluations,
+  };
+}
+
+/** A net that nothing calls has no shapes, so its body was never checked. */
+function warnUnused(cx: Context, model: ast.ModelDecl): void {
+  if (cx.diagnostics.hasErrors) return;
+  for (const member of model.members) {
+    if (member.kind === "net" && !cx.instances.has(member))
+      report(
+        cx.diagnostics,
+        "GM2043",
+        member.name.span,
+        { name: member.name.name },
+        { help: ["its body has not been checked: shapes come from calls"] },
+      );
+  }
+}

@@ -1,0 +1,105 @@
+/**
+ * What elaboration carries along: the context of one model (`Context`), and where an expression stands (`Env`).
+ */
+import type * as ast from "../parser/ast.js";
+import type { Diagnostics } from "../base/report.js";
+import type { Span } from "../base/source.js";
+import type { Facts } from "./facts.js";
+import type { Entity, Scope } from "./scope.js";
+import type { Density, Dim, Net, Objective, Param, Type, Variable, WeightNode } from "./types.js";
+
+/** State of the elaboration of one model. */
+export interface Context {
+  readonly diagnostics: Diagnostics;
+  readonly modelScope: Scope;
+  readonly variables: Map<string, Variable>;
+  readonly streams: (readonly string[])[];
+  readonly params: Param[];
+  /** Elaborated nets, callees first, and the instances of each declaration of the model. */
+  readonly nets: Net[];
+  readonly netByName: Map<string, Net>;
+  readonly instances: Map<ast.NetDecl, NetInstance[]>;
+  /** Nets that are being elaborated, outermost first: a second entry is a cycle. */
+  readonly open: { readonly name: string; readonly node: object; readonly span: Span }[];
+  /** null: the header is wrong. */
+  readonly headers: Map<ast.DensityDecl, DensityHeader | null>;
+  readonly densityByName: Map<string, Density>;
+  readonly objectives: Map<ast.ObjectiveDecl, Objective | undefined>;
+  /** What is known of locals beyond their types, by id. */
+  readonly facts: Map<string, Facts>;
+  readonly usedIds: Set<string>;
+  /** Number of statements and terms that unrolling has made so far. */
+  readonly budget: { unrolled: number };
+}
+
+export interface NetInstance {
+  /** How it was called: types of tensor arguments, texts of static ones. */
+  readonly signature: readonly (Type | string)[];
+  readonly callSpan: Span;
+  /** undefined: its body is broken, which has been reported. */
+  readonly net: Net | undefined;
+}
+
+/** Header of a density, names resolved. */
+export interface DensityHeader {
+  readonly name: string;
+  readonly head: readonly string[];
+  readonly given: readonly string[];
+  readonly span: Span;
+}
+
+/** Where layers and template nets of the code at hand hang their weights. */
+export interface Owner {
+  readonly path: string;
+  readonly weights: WeightNode[];
+  readonly counters: Map<string, number>;
+  random: boolean;
+  /** Why no layer may stand here; undefined where it may. */
+  readonly refusal: "train" | "evaluate" | undefined;
+}
+
+/** How variables of the model are read here. */
+export interface VariableAccess {
+  /** Reports and gives undefined where the variable may not be read. `samples`: it is a family of draws, `z[1..k]`. */
+  read(variable: string, span: Span): { readonly samples: Dim | undefined } | undefined;
+  /** k where the variable is bound here as a family of k draws. */
+  samples?(variable: string): Dim | undefined;
+  /** Is the variable bound by an enclosing `E` or `max`? */
+  binds?(variable: string): boolean;
+}
+
+export interface Env {
+  readonly cx: Context;
+  readonly scope: Scope;
+  readonly owner: Owner;
+  readonly access: VariableAccess;
+  readonly mode: "net" | "density" | "objective";
+  /** Prefix of ids of locals: `encoder`. */
+  readonly site: string;
+  /** Inside the body of an objective template: names of variables and conditions match by role. */
+  readonly template: boolean;
+}
+
+export function freshId(cx: Context, wanted: string): string {
+  let id = wanted;
+  for (let n = 2; cx.usedIds.has(id); n++) id = `${wanted}${n}`;
+  cx.usedIds.add(id);
+  return id;
+}
+
+export function newOwner(path: string, refusal: Owner["refusal"] = undefined): Owner {
+  return { path, weights: [], counters: new Map(), random: false, refusal };
+}
+
+/** `dense1`, `dense2`, … within an owner. */
+export function countedName(owner: Owner, base: string): string {
+  const n = (owner.counters.get(base) ?? 0) + 1;
+  owner.counters.set(base, n);
+  return `${base}${n}`;
+}
+
+export function within(env: Env, scope: Scope): Env {
+  return { ...env, scope };
+}
+
+export type { Entity };

@@ -1,0 +1,73 @@
+/** The evaluate block: each line a named objective, or a named evaluator of the library. */
+import { report } from "../base/report.js";
+import { type Span, textOf } from "../base/source.js";
+import type * as ast from "../parser/ast.js";
+import { actualsOf, bindArguments } from "./arguments.js";
+import { densityHeader } from "./density-header.js";
+import { type Env, newOwner } from "./env.js";
+import { elaborateExpr } from "./expr.js";
+import { objectiveEnv } from "./objective-env.js";
+import { isPerExample } from "./objective-value.js";
+import { type EvaluatorEntry, evaluators } from "./settings-table.js";
+import { requireNumber } from "./static.js";
+import { nameOf } from "./train.js";
+import type { Evaluation } from "./types.js";
+
+export function elaborateEvaluate(env: Env, decls: readonly ast.EvaluateDecl[]): readonly Evaluation[] {
+  const seen = new Map<string, Span>();
+  const out: Evaluation[] = [];
+  for (const item of decls.flatMap((d) => d.items)) {
+    const name = item.name.name;
+    const before = seen.get(name);
+    if (before) {
+      report(env.cx.diagnostics, "GM2002", item.name.span, { what: "metric", name }, { labels: [{ span: before, text: "first here" }] });
+      continue;
+    }
+    seen.set(name, item.name.span);
+    const value = elaborateMetric(env, item);
+    if (value) out.push({ name, text: textOf(item.value.span), value, span: item.span });
+  }
+  return out;
+}
+
+function elaborateMetric(env: Env, item: ast.SettingItem): Evaluation["value"] | undefined {
+  const { value } = item;
+  const callee = value.kind === "call" && value.callee.kind === "name" ? value.callee.name : undefined;
+  const entry = callee !== undefined && !env.scope.find(callee) ? evaluators.get(callee) : undefined;
+  if (entry && value.kind === "call") return elaborateEvaluator(env, entry, value);
+  const inner = objectiveEnv(env.cx, env.scope, newOwner("evaluate", "evaluate"), "evaluate");
+  const expr = elaborateExpr(inner, value);
+  if (!expr || !isPerExample(env.cx, expr, value.span)) return undefined;
+  const plain = value.kind === "unary" ? value.operand : value;
+  return { kind: "objective", expr, objective: nameOf(env, plain)?.name };
+}
+
+function elaborateEvaluator(env: Env, entry: EvaluatorEntry, call: ast.CallExpr): Evaluation["value"] | undefined {
+  const what = `\`${entry.name}\``;
+  const params = [...entry.densities, ...entry.options.map((o) => ({ name: o.name, required: o.required === true }))];
+  const bound = bindArguments(env.cx, { what, params }, actualsOf(call.args), call.span);
+  if (!bound) return undefined;
+  const densities: string[] = [];
+  for (const { name } of entry.densities) {
+    const actual = bound.byName.get(name);
+    if (actual?.kind !== "ast") continue;
+    const entity = actual.value.kind === "name" ? env.scope.find(actual.value.name) : undefined;
+    if (entity?.kind === "poison") return undefined;
+    if (entity?.kind !== "density") {
+      report(env.cx.diagnostics, "GM3046", actual.span, { template: entry.name, formal: name }, { help: ["name a density of the model"] });
+      return undefined;
+    }
+    const header = densityHeader(env.cx, entity.decl);
+    if (!header) return undefined;
+    densities.push(header.name);
+  }
+  const options: Record<string, number> = {};
+  for (const option of entry.options) {
+    const actual = bound.byName.get(option.name);
+    if (actual?.kind !== "ast") continue;
+    const value = requireNumber(env, actual.value, `\`${option.name}\` of ${what}`);
+    if (!value) return undefined;
+    options[option.runtime] = value.value;
+  }
+  return { kind: "evaluator", evaluator: entry.name, densities, options };
+}

@@ -1,0 +1,73 @@
+/** Layers where they stand: arguments checked, an instance with a path of its own hung on its owner. */
+import { report } from "../base/report.js";
+import type { Span } from "../base/source.js";
+import { type Actual, bindArguments } from "./arguments.js";
+import { reportLabel, requireTensor, withinLimit } from "./builtin-call.js";
+import { valueOf } from "./calls.js";
+import { countedName, type Env, type Owner } from "./env.js";
+import { factsOf } from "./facts.js";
+import { type Layer, parameterCount } from "./layers.js";
+import { readOptions } from "./options.js";
+import { maxElements, showShape, showType, tensor } from "./shapes.js";
+import type { Expr, LayerInstance } from "./types.js";
+
+export function callLayer(env: Env, layer: Layer, actuals: readonly Actual[], span: Span): Expr | undefined {
+  const what = `\`${layer.name}\``;
+  const params = [
+    { name: "x", required: true },
+    ...layer.options.map((o) => ({ name: o.name, required: o.required === true, named: o.named === true })),
+  ];
+  const bound = bindArguments(env.cx, { what, params }, actuals, span);
+  const input = bound?.byName.get("x");
+  const x = input && valueOf(env, input);
+  if (!bound || !x) return undefined;
+  const type = requireTensor(env, x);
+  if (!type) return undefined;
+  if (type.element !== layer.takes) {
+    if (type.element === "int") reportLabel(env, x.span, what);
+    else report(env.cx.diagnostics, "GM2050", x.span, { what, found: showType(type) });
+    return undefined;
+  }
+  const statics = readOptions(env, what, layer.options, bound.byName, undefined, type.shape);
+  if (!statics) return undefined;
+  const classes = factsOf(env.cx, x).classes;
+  const result = layer.apply({ cx: env.cx, name: layer.name, span, inputSpan: x.span, input: type.shape, classes, ...statics });
+  if (!result || !withinLimit(env, tensor(result.shape), span)) return undefined;
+  const count = parameterCount(result);
+  if (count > maxElements) {
+    const [largest = []] = Object.values(result.weights);
+    report(env.cx.diagnostics, "GM2019", span, { shape: showShape(largest.map((n) => ({ size: n, text: String(n) }))), count });
+    return undefined;
+  }
+  const instance = hang(env, layer, span, { spec: result.spec, options: result.options, parameterCount: count });
+  return instance && { kind: "layer", instance, args: [x], type: tensor(result.shape), span };
+}
+
+function hang(
+  env: Env,
+  layer: Layer,
+  span: Span,
+  made: Pick<LayerInstance, "spec" | "options" | "parameterCount">,
+): LayerInstance | undefined {
+  if (refused(env, env.owner, `\`${layer.name}\``, span)) return undefined;
+  const name = countedName(env.owner, layer.name);
+  const instance: LayerInstance = { layer: layer.name, path: `${env.owner.path}.${name}`, ...made, span };
+  if (!layer.weightless) env.owner.weights.push({ kind: "layer", name, layer: instance });
+  if (layer.keyed) env.owner.random = true;
+  return instance;
+}
+
+/** Weights need an owner with a name: reports where the code at hand has none. */
+export function refused(env: Env, owner: Owner, what: string, span: Span): boolean {
+  if (owner.refusal === undefined) return false;
+  report(
+    env.cx.diagnostics,
+    "GM2052",
+    span,
+    { what, block: owner.refusal },
+    {
+      help: ["give the expression a name, `objective V = …`, and use `V` here"],
+    },
+  );
+  return true;
+}

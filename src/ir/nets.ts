@@ -1,0 +1,305 @@
+/**
+ * Nets: a net of the model is one instance, elaborated at its first call with the types of that call; a net of a file or of the library is a
+ * template, elaborated anew at each call site. Arguments known at compile time are put in place; tensors become parameters.
+ */
+import { report } from "../base/report.js";
+import type { Span } from "../base/source.js";
+import type * as ast from "../parser/ast.js";
+import { type Actual, bindArguments } from "./arguments.js";
+import { bindLocal, checkFree, flatten, localEntity } from "./body.js";
+import { builtins } from "./builtins.js";
+import { type Context, countedName, type Env, freshId, type NetInstance, newOwner, within } from "./env.js";
+import { elaborateExpr } from "./expr.js";
+import { factsOf, netKey, noFacts } from "./facts.js";
+import { refused } from "./layer-call.js";
+import { layers } from "./layers.js";
+import { type Entity, Scope } from "./scope.js";
+import { sameType, showType } from "./shapes.js";
+import { evaluateStatic, showStatic, type Static } from "./static.js";
+import type { Binding, Expr, Local, Net, Type } from "./types.js";
+
+type NetEntity = Extract<Entity, { kind: "net" }>;
+
+/** What a formal is bound to. */
+type NetArgument =
+  | { readonly kind: "tensor"; readonly expr: Expr }
+  | { readonly kind: "static"; readonly value: Static }
+  | { readonly kind: "block"; readonly ast: ast.Expr; readonly env: Env };
+
+export function callNet(env: Env, entity: NetEntity, callee: ast.NameExpr, actuals: readonly Actual[], span: Span): Expr | undefined {
+  const { decl } = entity;
+  const params = decl.params.map((p) => ({ name: p.name.name, required: p.value === undefined }));
+  const bound = bindArguments(env.cx, { what: `\`${decl.name.name}\``, params, declared: decl.name.span }, actuals, span);
+  if (!bound) return undefined;
+  const args: NetArgument[] = [];
+  for (const formal of decl.params) {
+    const actual = bound.byName.get(formal.name.name);
+    const arg = actual ? argumentOf(env, actual) : formal.value ? defaultOf(env, entity, formal.value) : undefined;
+    if (arg) args.push(arg);
+  }
+  if (args.length < decl.params.length) return undefined;
+  const net = entity.template ? newTemplateInstance(env, entity, args, callee.span) : modelInstance(env, entity, args, callee.span);
+  if (!net) return undefined;
+  if (net.random) env.owner.random = true;
+  const tensors = args.flatMap((a) => (a.kind === "tensor" ? [a.expr] : []));
+  return { kind: "netCall", net: net.name, args: tensors, type: net.result.type, span };
+}
+
+function argumentOf(env: Env, actual: Actual): NetArgument | undefined {
+  if (actual.kind === "piped") return { kind: "tensor", expr: actual.expr };
+  const value = evaluateStatic(env, actual.value);
+  if (value === undefined) return undefined;
+  if (value.kind !== "dynamic") return { kind: "static", value };
+  if (isBlock(env, actual.value)) return { kind: "block", ast: actual.value, env };
+  const expr = elaborateExpr(env, actual.value);
+  return expr && { kind: "tensor", expr };
+}
+
+function defaultOf(env: Env, entity: NetEntity, value: ast.Expr): NetArgument | undefined {
+  return argumentOf({ ...within(env, entity.scope), mode: "net" }, { kind: "ast", name: undefined, value, span: value.span });
+}
+
+/** Is it a function, layer, net or chain of them that still wants its input? `tanh`, `dense(64)`, `mlp([64])`, `dense(64) |> tanh`. */
+function isBlock(env: Env, expr: ast.Expr): boolean {
+  switch (expr.kind) {
+    case "name": {
+      const entity = env.scope.find(expr.name);
+      return entity ? entity.kind === "net" || entity.kind === "block" : isTableName(expr.name);
+    }
+    case "pipe":
+      return isBlock(env, expr.left);
+    case "blockCall":
+      return true;
+    case "call": {
+      if (expr.callee.kind !== "name") return false;
+      const entity = env.scope.find(expr.callee.name);
+      const [first] = expr.args;
+      const wants = first === undefined || first.name !== undefined || isStaticQuiet(env, first.value);
+      if (!entity) return wants && isTableName(expr.callee.name);
+      if (entity.kind === "block") return wants;
+      return entity.kind === "net" && wants && entity.decl.params[0]?.value === undefined;
+    }
+    default:
+      return false;
+  }
+}
+
+function isStaticQuiet(env: Env, expr: ast.Expr): boolean {
+  const value = evaluateStatic(env, expr);
+  return value !== undefined && value.kind !== "dynamic";
+}
+
+function isTableName(name: string): boolean {
+  return layers.has(name) || (builtins.has(name) && builtins.get(name)?.symbol === undefined);
+}
+
+// ---- instances -----------------------------------------------------------------------------------
+
+function signatureOf(args: readonly NetArgument[]): readonly (Type | string)[] {
+  return args.map((arg) =>
+    arg.kind === "tensor" ? arg.expr.type : arg.kind === "static" ? showStatic(arg.value) : arg.ast.span.file.path + arg.ast.span.start,
+  );
+}
+
+function sameSignature(a: readonly (Type | string)[], b: readonly (Type | string)[]): boolean {
+  return a.every((x, i) => {
+    const y = b[i];
+    return typeof x === "string" || typeof y === "string" ? x === y : y !== undefined && sameType(x, y);
+  });
+}
+
+/** The instance of a model's net: made at the first call; a call with other shapes is an error where weights are shared. */
+function modelInstance(env: Env, entity: NetEntity, args: readonly NetArgument[], callSpan: Span): Net | undefined {
+  const { cx } = env;
+  const instances = cx.instances.get(entity.decl) ?? [];
+  const signature = signatureOf(args);
+  const same = instances.find((instance) => sameSignature(instance.signature, signature));
+  if (same) return same.net;
+  const [first] = instances;
+  if (first && !first.net) return undefined;
+  const name = entity.decl.name.name;
+  if (first?.net && hasWeights(cx, first.net)) {
+    reportOtherShapes(env, name, first, signature, callSpan);
+    return undefined;
+  }
+  const net = elaborateNet(env, entity, args, first ? freshId(cx, name) : name, name, callSpan);
+  cx.instances.set(entity.decl, [...instances, { signature, callSpan, net }]);
+  return net;
+}
+
+function reportOtherShapes(env: Env, name: string, first: NetInstance, signature: readonly (Type | string)[], callSpan: Span): void {
+  const show = (s: readonly (Type | string)[]): string => s.map((x) => (typeof x === "string" ? x : showType(x))).join("; ");
+  report(
+    env.cx.diagnostics,
+    "GM2041",
+    callSpan,
+    { name, first: show(first.signature), second: show(signature) },
+    {
+      labels: [{ span: first.callSpan, text: `first called with ${show(first.signature)}` }],
+      help: ["a net of the model is one instance; move it out of the model to have one per call"],
+    },
+  );
+}
+
+export function hasWeights(cx: Context, net: Net): boolean {
+  return net.weights.some((node) => {
+    if (node.kind === "layer") return true;
+    const inner = cx.netByName.get(node.net);
+    return inner !== undefined && hasWeights(cx, inner);
+  });
+}
+
+function newTemplateInstance(env: Env, entity: NetEntity, args: readonly NetArgument[], callSpan: Span): Net | undefined {
+  const base = entity.decl.name.name;
+  const name = countedName(env.owner, base);
+  const net = elaborateNet(env, entity, args, freshId(env.cx, base), `${env.owner.path}.${name}`, callSpan);
+  if (!net) return undefined;
+  if (hasWeights(env.cx, net)) {
+    if (refused(env, env.owner, `\`${base}\``, callSpan)) return undefined;
+    env.owner.weights.push({ kind: "net", name, net: net.name });
+  }
+  return net;
+}
+
+function elaborateNet(
+  env: Env,
+  entity: NetEntity,
+  args: readonly NetArgument[],
+  name: string,
+  path: string,
+  callSpan: Span,
+): Net | undefined {
+  const { cx } = env;
+  const { decl } = entity;
+  const at = cx.open.findIndex((o) => o.node === decl);
+  if (at >= 0) {
+    const cycle = [...cx.open.slice(at).map((o) => o.name), decl.name.name];
+    report(
+      cx.diagnostics,
+      "GM2005",
+      callSpan,
+      { what: "net", cycle: cycle.join(" -> ") },
+      {
+        labels: cx.open.slice(at + 1).map((o) => ({ span: o.span, text: `\`${o.name}\` is called here` })),
+      },
+    );
+    return undefined;
+  }
+  if (cx.open.length > 200) {
+    report(cx.diagnostics, "GM2023", callSpan, { problem: "nets call one another more than 200 deep" });
+    return undefined;
+  }
+  cx.open.push({ name: decl.name.name, node: decl, span: callSpan });
+  try {
+    return netBody(env, entity, args, name, path);
+  } finally {
+    cx.open.pop();
+  }
+}
+
+function netBody(env: Env, entity: NetEntity, args: readonly NetArgument[], name: string, path: string): Net | undefined {
+  const { cx } = env;
+  const { decl } = entity;
+  const scope = new Scope(entity.scope);
+  const owner = newOwner(path);
+  const inner: Env = { cx, scope, owner, access: netAccess(cx, decl), mode: "net", site: name, template: false };
+  const params: Local[] = [];
+  let ok = true;
+  decl.params.forEach((formal, i) => {
+    const arg = args[i];
+    const span = formal.name.span;
+    if (!arg || !checkFree(inner, formal.name.name, span, scope)) {
+      ok = false;
+      scope.define(formal.name.name, { kind: "poison", span });
+      return;
+    }
+    if (arg.kind === "static") scope.define(formal.name.name, { kind: "static", what: "argument", value: arg.value, span });
+    else if (arg.kind === "block") scope.define(formal.name.name, { kind: "block", ast: arg.ast, env: arg.env, span });
+    else {
+      const local: Local = { id: freshId(cx, `${name}.${formal.name.name}`), name: formal.name.name, type: arg.expr.type, span };
+      cx.facts.set(local.id, { ...noFacts, classes: factsOf(cx, arg.expr).classes });
+      params.push(local);
+      scope.define(local.name, localEntity(local));
+    }
+  });
+  const body: Binding[] = [];
+  let result: Expr | undefined;
+  let returned: Span | undefined;
+  for (const { stmt, scope: at } of flatten(inner, decl.body, scope)) {
+    const here = within(inner, at);
+    if (returned && stmt.kind === "return") {
+      report(
+        cx.diagnostics,
+        "GM2042",
+        stmt.span,
+        { name: decl.name.name, problem: "it returns twice" },
+        { labels: [{ span: returned, text: "it has returned here" }] },
+      );
+      return undefined;
+    }
+    switch (stmt.kind) {
+      case "bind": {
+        const binding = bindLocal(here, stmt, elaborateExpr(here, stmt.value), at, scope);
+        if (binding) body.push(binding);
+        else ok = false;
+        break;
+      }
+      case "return":
+        returned = stmt.span;
+        result = elaborateExpr(here, stmt.value);
+        break;
+      case "draw":
+      case "energy":
+        report(
+          cx.diagnostics,
+          "GM2042",
+          stmt.span,
+          { name: decl.name.name, problem: stmt.kind === "draw" ? "a net draws nothing" : "a net has no energy" },
+          {
+            help: ["that statement belongs in a density"],
+          },
+        );
+        ok = false;
+    }
+  }
+  if (!returned)
+    report(
+      cx.diagnostics,
+      "GM2042",
+      decl.name.span,
+      { name: decl.name.name, problem: "it returns nothing" },
+      { help: ["end its body with `return …`"] },
+    );
+  if (!result || !ok) return undefined;
+  const net: Net = { name, path, params, body, result, weights: owner.weights, random: owner.random, doc: decl.doc, span: decl.span };
+  cx.facts.set(netKey(name), factsOf(cx, result));
+  cx.nets.push(net);
+  cx.netByName.set(name, net);
+  return net;
+}
+
+/** Inside a net, variables of the model are out of reach: what it computes from is handed to it. */
+function netAccess(cx: Context, decl: ast.NetDecl): Env["access"] {
+  return {
+    read(variable, span) {
+      const params = decl.params.map((p) => p.name.name);
+      const role = cx.variables.get(variable)?.role === "data" ? "a data variable" : "a latent";
+      report(
+        cx.diagnostics,
+        "GM2053",
+        span,
+        { name: variable, role, net: decl.name.name },
+        {
+          labels: [
+            {
+              span: decl.name.span,
+              text: `\`${decl.name.name}\` sees its parameters${params.length > 0 ? ` (${params.join(", ")})` : ""} alone`,
+            },
+          ],
+          help: [`hand it over: \`net ${decl.name.name}(${[...params, variable.replaceAll(/[[\]]/g, "")].join(", ")}) = …\``],
+        },
+      );
+      return undefined;
+    },
+  };
+}

@@ -1,0 +1,83 @@
+/** Named objectives, `objective V = …`: elaborated once, and put in place where they are named. */
+import { report } from "../base/report.js";
+import type { Span } from "../base/source.js";
+import { textOf } from "../base/source.js";
+import type * as ast from "../parser/ast.js";
+import { type Context, type Env, newOwner } from "./env.js";
+import { elaborateExpr } from "./expr.js";
+import { objectiveEnv } from "./objective-env.js";
+import type { Entity, Scope } from "./scope.js";
+import { showType } from "./shapes.js";
+import type { Expr, Objective } from "./types.js";
+import { freeVariables } from "./walk.js";
+
+type ObjectiveEntity = Extract<Entity, { kind: "objective" }>;
+
+export function objectiveValue(env: Env, entity: ObjectiveEntity, span: Span): Expr | undefined {
+  const { decl } = entity;
+  const name = decl.name.name;
+  if (env.mode !== "objective") {
+    report(env.cx.diagnostics, "GM3024", span, { where: env.mode });
+    return undefined;
+  }
+  if (decl.params !== undefined) {
+    report(
+      env.cx.diagnostics,
+      "GM2007",
+      span,
+      { name, what: "an objective template", expected: "a value" },
+      { help: [`give it its arguments: \`${name}(${decl.params.map((p) => p.name.name).join(", ")})\``] },
+    );
+    return undefined;
+  }
+  const objective = elaborateObjective(env.cx, decl, entity.scope, span);
+  if (!objective) return undefined;
+  const captured = [...freeVariables(objective.value)].find((v) => env.access.binds?.(v));
+  if (captured !== undefined) {
+    report(
+      env.cx.diagnostics,
+      "GM3034",
+      span,
+      { name, variable: captured },
+      { labels: [{ span: decl.name.span, text: "declared here" }], help: ["write its expression out here, or make it a template"] },
+    );
+    return undefined;
+  }
+  return objective.value;
+}
+
+export function elaborateObjective(cx: Context, decl: ast.ObjectiveDecl, scope: Scope, from: Span): Objective | undefined {
+  if (cx.objectives.has(decl)) return cx.objectives.get(decl);
+  const name = decl.name.name;
+  const at = cx.open.findIndex((o) => o.node === decl);
+  if (at >= 0) {
+    const cycle = [...cx.open.slice(at).map((o) => o.name), name];
+    report(
+      cx.diagnostics,
+      "GM2005",
+      from,
+      { what: "objective", cycle: cycle.join(" -> ") },
+      { labels: [{ span: decl.name.span, text: `\`${name}\` is declared here` }] },
+    );
+    return undefined;
+  }
+  cx.open.push({ name, node: decl, span: from });
+  const owner = newOwner(name);
+  const value = elaborateExpr(objectiveEnv(cx, scope, owner, name), decl.body);
+  cx.open.pop();
+  const ok = value && isPerExample(cx, value, decl.body.span);
+  const objective: Objective | undefined = ok
+    ? { name, text: textOf(decl.body.span), value, weights: owner.weights, doc: decl.doc, span: decl.span }
+    : undefined;
+  cx.objectives.set(decl, objective);
+  return objective;
+}
+
+/** One number per example; reports where it is not. */
+export function isPerExample(cx: Context, value: Expr, span: Span): boolean {
+  if (value.type.kind === "tensor" && value.type.shape.length === 0 && value.type.element === "real") return true;
+  const help =
+    value.type.kind === "tensor" && value.type.element === "real" ? ["`sum(…)` adds up its entries, `mean(…)` averages them"] : [];
+  report(cx.diagnostics, "GM3035", span, { found: showType(value.type) }, { help });
+  return false;
+}

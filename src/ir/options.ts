@@ -1,0 +1,154 @@
+/** Static options of functions and layers: read, checked against their kind, put into the IR's form. */
+import { report } from "../base/report.js";
+import type { Span } from "../base/source.js";
+import { didYouMeanHelp } from "../base/suggest.js";
+import type { Actual } from "./arguments.js";
+import type { OptionSpec, OptionValue } from "./builtins.js";
+import type { Env } from "./env.js";
+import { maxElements, showShape } from "./shapes.js";
+import { kindOfStatic, requireStatic, type Static } from "./static.js";
+import type { Dim } from "./types.js";
+
+export interface OptionValues {
+  readonly options: ReadonlyMap<string, OptionValue>;
+  readonly dims: ReadonlyMap<string, readonly Dim[]>;
+}
+
+/** `shape` is the shape that axes refer to. Reports and gives undefined where an option is wrong. */
+export function readOptions(
+  env: Env,
+  what: string,
+  specs: readonly OptionSpec[],
+  byName: ReadonlyMap<string, Actual>,
+  rest: { readonly option: string; readonly actuals: readonly Actual[] } | undefined,
+  shape: readonly Dim[],
+): OptionValues | undefined {
+  const options = new Map<string, OptionValue>();
+  const dims = new Map<string, readonly Dim[]>();
+  let ok = true;
+  for (const spec of specs) {
+    const more = rest?.option === spec.name ? rest.actuals : [];
+    const actuals = [...(byName.has(spec.name) ? [byName.get(spec.name)] : []), ...more].flatMap((a) => (a ? [a] : []));
+    if (actuals.length === 0) {
+      if (spec.fallback !== undefined) options.set(spec.name, spec.fallback);
+      continue;
+    }
+    const value = readOne(env, what, spec, actuals, shape);
+    if (value === undefined) ok = false;
+    else {
+      options.set(spec.name, value.value);
+      if (value.dims) dims.set(spec.name, value.dims);
+    }
+  }
+  return ok ? { options, dims } : undefined;
+}
+
+interface Read {
+  readonly value: OptionValue;
+  readonly dims?: readonly Dim[];
+}
+
+function readOne(env: Env, what: string, spec: OptionSpec, actuals: readonly Actual[], shape: readonly Dim[]): Read | undefined {
+  const name = `\`${spec.name}\` of ${what}`;
+  const [actual] = actuals;
+  if (!actual) return undefined;
+  const values: { readonly value: Static; readonly span: Span }[] = [];
+  for (const a of actuals) {
+    if (a.kind === "piped") {
+      report(env.cx.diagnostics, "GM2017", a.span, { what: name });
+      return undefined;
+    }
+    const value = requireStatic(env, a.value, name);
+    if (value === undefined) return undefined;
+    for (const item of value.kind === "list" ? value.items : [value]) values.push({ value: item, span: a.span });
+  }
+  const [first] = values;
+  if (!first) return wrong(env, actual.span, name, expectationOf(spec), "an empty list");
+  const list = spec.kind === "axes" || spec.kind === "sizes" || spec.kind === "pair";
+  if (!list && values.length > 1) return wrong(env, actual.span, name, expectationOf(spec), `a list of ${values.length}`);
+  switch (spec.kind) {
+    case "number":
+      if (first.value.kind !== "number" || Number.isNaN(first.value.value) || (spec.min !== undefined && first.value.value < spec.min))
+        return wrong(env, first.span, name, expectationOf(spec), kindOfStatic(first.value));
+      return { value: first.value.value };
+    case "boolean":
+      return first.value.kind === "boolean"
+        ? { value: first.value.value }
+        : wrong(env, first.span, name, "true or false", kindOfStatic(first.value));
+    case "choice": {
+      const choices = spec.choices ?? [];
+      if (first.value.kind === "string" && choices.includes(first.value.value)) return { value: first.value.value };
+      const near = first.value.kind === "string" ? didYouMeanHelp(first.value.value, choices) : [];
+      return wrong(env, first.span, name, expectationOf(spec), kindOfStatic(first.value), near);
+    }
+    case "integer":
+    case "size":
+    case "sizes":
+    case "pair": {
+      const min = spec.kind === "integer" ? -maxElements : spec.kind === "pair" ? 0 : 1;
+      const out: Dim[] = [];
+      for (const { value, span } of values) {
+        if (value.kind !== "number" || !Number.isInteger(value.value) || value.value < min)
+          return wrong(env, span, name, expectationOf(spec), kindOfStatic(value));
+        out.push({ size: value.value, text: value.text });
+      }
+      const numbers = out.map((d) => d.size);
+      return { value: list ? numbers : (numbers[0] ?? 0), dims: out };
+    }
+    case "axis":
+    case "axes": {
+      const axes: number[] = [];
+      for (const { value, span } of values) {
+        const axis = value.kind === "number" ? toAxis(value.value, shape.length) : undefined;
+        if (axis === undefined) {
+          report(
+            env.cx.diagnostics,
+            "GM2047",
+            span,
+            { what, axis: value.kind === "number" ? String(value.value) : kindOfStatic(value), shape: showShape(shape) },
+            {
+              help: shape.length === 0 ? ["a scalar has no axes"] : [`axes are counted from 1: 1..${shape.length}, or -1 for the last`],
+            },
+          );
+          return undefined;
+        }
+        axes.push(axis);
+      }
+      return { value: list ? axes : (axes[0] ?? -1) };
+    }
+  }
+}
+
+/** 1-based, or negative from the end -> negative from the end. */
+export function toAxis(axis: number, rank: number): number | undefined {
+  if (!Number.isInteger(axis)) return undefined;
+  if (axis >= 1 && axis <= rank) return axis - 1 - rank;
+  return axis < 0 && axis >= -rank ? axis : undefined;
+}
+
+function expectationOf(spec: OptionSpec): string {
+  switch (spec.kind) {
+    case "number":
+      return spec.min === undefined ? "a number" : `a number of at least ${spec.min}`;
+    case "integer":
+      return "a whole number";
+    case "size":
+      return "a whole number of at least 1";
+    case "sizes":
+      return "whole numbers of at least 1";
+    case "pair":
+      return "a list of whole numbers of at least 0";
+    case "boolean":
+      return "true or false";
+    case "axis":
+    case "axes":
+      return "an axis";
+    case "choice":
+      return (spec.choices ?? []).map((c) => JSON.stringify(c)).join(" or ");
+  }
+}
+
+function wrong(env: Env, span: Span, name: string, expected: string, found: string, help: readonly string[] = []): undefined {
+  report(env.cx.diagnostics, "GM2018", span, { what: name, expected, found }, { help });
+  return undefined;
+}

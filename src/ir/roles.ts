@@ -1,0 +1,214 @@
+/**
+ * Objective templates match by role. `objective ELBO(p, q) = E[z ~ q(z | x)](log p(x | z) + …)` knows no names of a model: what its
+ * densities are handed decides what `z` and `x` stand for.
+ *
+ * 1. A name that is the only one in the heads of a density, and is drawn from it, stands for all of that density's head (z, of q).
+ * 2. The one name that is left in the heads of another density stands for the rest of that density's head (x, of p); where nothing draws it,
+ *    that rest must be observed.
+ * 3. A name that no head holds stands for the variable of the model under that name.
+ */
+import { report } from "../base/report.js";
+import type { Span } from "../base/source.js";
+import type * as ast from "../parser/ast.js";
+import { membersOf } from "./density-header.js";
+import type { Context, DensityHeader, Env } from "./env.js";
+import type { Scope } from "./scope.js";
+import { headerText } from "./slots.js";
+import { walkAst } from "./walk.js";
+
+/** How a template's body uses one of its densities. */
+interface Use {
+  readonly formal: string;
+  readonly header: DensityHeader;
+  readonly heads: string[];
+  readonly givens: string[];
+  /** Names that are drawn from it. */
+  readonly drawn: string[];
+}
+
+export interface Roles {
+  readonly roles: ReadonlyMap<string, readonly string[]>;
+}
+
+/** `densities`: the formals that were handed densities. Reports and gives undefined where the roles cannot be told. */
+export function matchRoles(
+  env: Env,
+  body: ast.Expr,
+  densities: ReadonlyMap<string, DensityHeader>,
+  formals: Scope,
+  callSpan: Span,
+  template: string,
+): Roles | undefined {
+  const uses = usesOf(body, densities, formals);
+  const roles = new Map<string, readonly string[]>();
+  const drawnNames = new Set(uses.flatMap((u) => u.drawn));
+  for (const use of uses) {
+    const [only, ...more] = use.heads;
+    if (only !== undefined && more.length === 0 && use.drawn.includes(only) && !roles.has(only)) roles.set(only, use.header.head);
+  }
+  for (const use of uses) {
+    if (!matchRest(env.cx, use, roles, drawnNames, callSpan, template, uses)) return undefined;
+  }
+  for (const use of uses) {
+    for (const name of [...use.heads, ...use.givens]) {
+      if (roles.has(name)) continue;
+      const entity = env.cx.modelScope.find(name);
+      const own = entity && membersOf(entity);
+      if (own) roles.set(name, own);
+    }
+  }
+  return checkCoverage(env.cx, uses, roles, callSpan, template) ? { roles } : undefined;
+}
+
+function usesOf(body: ast.Expr, densities: ReadonlyMap<string, DensityHeader>, formals: Scope): readonly Use[] {
+  const uses = new Map<string, Use>();
+  const drawn = new Set<ast.CallExpr>();
+  const note = (call: ast.CallExpr, names: readonly ast.DrawName[]): void => {
+    const formal = call.callee.kind === "name" ? call.callee.name : undefined;
+    const header = formal === undefined ? undefined : densities.get(formal);
+    if (formal === undefined || !header) return;
+    const use: Use = uses.get(formal) ?? { formal, header, heads: [], givens: [], drawn: [] };
+    uses.set(formal, use);
+    const add = (list: string[], name: string | undefined): void => {
+      if (name !== undefined && formals.own(name) === undefined && !list.includes(name)) list.push(name);
+    };
+    call.args.forEach((arg, i) => {
+      const name = nameOf(arg);
+      add(use.heads, name);
+      if (names[i]?.name.name === name) add(use.drawn, name);
+    });
+    call.given?.forEach((arg) => add(use.givens, nameOf(arg)));
+  };
+  walkAst(body, (e) => {
+    if (e.kind === "binder") {
+      for (const b of e.binders) {
+        if (b.kind !== "draw" || b.source.kind !== "call") continue;
+        drawn.add(b.source);
+        note(b.source, b.names);
+      }
+    } else if (e.kind === "logDensity") note(e.density, []);
+  });
+  return [...uses.values()];
+}
+
+function nameOf(arg: ast.Arg): string | undefined {
+  if (arg.name) return arg.name.name;
+  let at = arg.value;
+  while (at.kind === "index") at = at.target;
+  return at.kind === "name" ? at.name : undefined;
+}
+
+/** Rule 2. */
+function matchRest(
+  cx: Context,
+  use: Use,
+  roles: Map<string, readonly string[]>,
+  drawnNames: ReadonlySet<string>,
+  callSpan: Span,
+  template: string,
+  uses: readonly Use[],
+): boolean {
+  const open = use.heads.filter((name) => !roles.has(name));
+  if (open.length === 0) return true;
+  const taken = new Set([...use.heads, ...use.givens].flatMap((name) => roles.get(name) ?? []));
+  const rest = use.header.head.filter((v) => !taken.has(v));
+  const observed = rest.filter((v) => cx.variables.get(v)?.role === "data");
+  const hidden = rest.filter((v) => !observed.includes(v));
+  const [only, ...more] = open;
+  if (only === undefined) return true;
+  if (more.length === 0 && drawnNames.has(only)) {
+    roles.set(only, rest);
+    return true;
+  }
+  if (more.length === 0) {
+    const others = uses.filter((u) => u !== use && u.drawn.length > 0);
+    if (hidden.length > 0 && others.length > 0) {
+      report(
+        cx.diagnostics,
+        "GM3042",
+        callSpan,
+        { template, density: use.header.name, role: only, hidden: list(hidden) },
+        {
+          labels: [
+            { span: use.header.span, text: `${headerText(use.header)}` },
+            ...others.map((o) => ({ span: o.header.span, text: `covers ${list(o.header.head)}` })),
+          ],
+          help: [
+            `${others.map((o) => `\`${o.header.name}\``).join(" and ")} must cover every latent of \`${use.header.name}\`: add ${list(hidden)} to its head`,
+          ],
+        },
+      );
+      return false;
+    }
+    roles.set(only, observed);
+    return true;
+  }
+  const drawnOpen = open.filter((name) => drawnNames.has(name));
+  const freeOpen = open.filter((name) => !drawnNames.has(name));
+  if (drawnOpen.length === 1 && freeOpen.length === 1) {
+    roles.set(drawnOpen[0] ?? "", hidden);
+    roles.set(freeOpen[0] ?? "", observed);
+    return true;
+  }
+  const byName = open.every(
+    (name) => use.header.head.includes(name) || membersOf(cx.modelScope.find(name) ?? { kind: "poison", span: callSpan }) !== undefined,
+  );
+  if (byName) return true;
+  report(
+    cx.diagnostics,
+    "GM3043",
+    callSpan,
+    { template, density: use.header.name, roles: list(open) },
+    { labels: [{ span: use.header.span, text: headerText(use.header) }] },
+  );
+  return false;
+}
+
+/** Latents that one density draws must be variables of the densities that are conditioned on them or evaluate them. */
+function checkCoverage(
+  cx: Context,
+  uses: readonly Use[],
+  roles: ReadonlyMap<string, readonly string[]>,
+  callSpan: Span,
+  template: string,
+): boolean {
+  for (const use of uses) {
+    const all = [...use.header.head, ...use.header.given];
+    for (const name of [...use.heads, ...use.givens]) {
+      const extra = (roles.get(name) ?? []).filter((v) => !all.includes(v) && cx.variables.get(v)?.role !== "data");
+      if (extra.length === 0) continue;
+      const source = uses.find((u) => u.drawn.includes(name));
+      report(
+        cx.diagnostics,
+        "GM3044",
+        callSpan,
+        { template, density: use.header.name, extra: list(extra), source: source ? source.header.name : template },
+        {
+          labels: [
+            { span: use.header.span, text: headerText(use.header) },
+            ...(source ? [{ span: source.header.span, text: `draws ${list(extra)}` }] : []),
+          ],
+          help: [`add ${list(extra)} to the head of \`${use.header.name}\`, or remove it from \`${source?.header.name ?? template}\``],
+        },
+      );
+      return false;
+    }
+    const bound = new Set([...roles.values()].flat());
+    const stray = use.header.given.find((v) => cx.variables.get(v)?.role !== "data" && !bound.has(v));
+    if (stray !== undefined) {
+      report(
+        cx.diagnostics,
+        "GM3045",
+        callSpan,
+        { template, density: use.header.name, variable: stray },
+        { labels: [{ span: use.header.span, text: headerText(use.header) }] },
+      );
+      return false;
+    }
+  }
+  return true;
+}
+
+function list(names: readonly string[]): string {
+  return names.map((n) => `\`${n}\``).join(", ");
+}

@@ -1,0 +1,135 @@
+/**
+ * Schedules: numbers that change as training goes, `linear(0, 1, epochs = 10)`; arguments of objectives and learning rates.
+ * Names and arguments are those of `src/runtime/train/schedules.ts`; a test holds them together.
+ */
+import { report } from "../base/report.js";
+import type * as ast from "../parser/ast.js";
+import { actualsOf, bindArguments } from "./arguments.js";
+import type { Env } from "./env.js";
+import { requireStatic, toStaticValue } from "./static.js";
+import type { SettingValue } from "./types.js";
+
+export interface ScheduleEntry {
+  readonly name: string;
+  /** Name of the runtime's function. */
+  readonly runtime: string;
+  readonly doc: string;
+  readonly params: readonly { readonly name: string; readonly required: boolean; readonly schedule?: boolean; readonly list?: boolean }[];
+  /** Takes its length as `epochs = …` or `steps = …`. */
+  readonly length: boolean;
+}
+
+const number = (name: string, required = true): ScheduleEntry["params"][number] => ({ name, required });
+const length = [number("epochs", false), number("steps", false)];
+
+const table: readonly ScheduleEntry[] = [
+  { name: "constant", runtime: "constant", doc: "always the same", params: [number("value")], length: false },
+  {
+    name: "linear",
+    runtime: "linear",
+    doc: "from one number to another along a straight line",
+    params: [number("from"), number("to"), ...length],
+    length: true,
+  },
+  {
+    name: "cosine",
+    runtime: "cosine",
+    doc: "from one number to another along half a cosine",
+    params: [number("from"), number("to"), ...length],
+    length: true,
+  },
+  {
+    name: "exponential",
+    runtime: "exponential",
+    doc: "multiplied by `rate` over each length, smoothly",
+    params: [number("start"), number("rate"), ...length],
+    length: true,
+  },
+  {
+    name: "step_decay",
+    runtime: "stepDecay",
+    doc: "multiplied by `factor` at the end of each length",
+    params: [number("start"), number("factor"), ...length],
+    length: true,
+  },
+  {
+    name: "piecewise",
+    runtime: "piecewise",
+    doc: "a list of values, each for its number of epochs or steps",
+    params: [
+      { name: "values", required: true, list: true },
+      { name: "epochs", required: false, list: true },
+      { name: "steps", required: false, list: true },
+    ],
+    length: true,
+  },
+  {
+    name: "warmup",
+    runtime: "warmup",
+    doc: "from 0 to another schedule or number along a straight line",
+    params: [{ name: "then", required: true, schedule: true }, ...length],
+    length: true,
+  },
+  {
+    name: "iwae_schedule",
+    runtime: "iwaeSchedule",
+    doc: "the learning rates of Burda et al. 2016: stages of 3^(i-1) epochs",
+    params: [number("lr", false), number("stages", false), number("epochs", false)],
+    length: false,
+  },
+];
+
+export const schedules: ReadonlyMap<string, ScheduleEntry> = new Map(table.map((s) => [s.name, s]));
+export const scheduleNames: readonly string[] = [...schedules.keys()];
+
+/** Is it a call of a schedule? */
+export function isSchedule(env: Env, expr: ast.Expr): boolean {
+  return (
+    expr.kind === "call" && expr.callee.kind === "name" && env.scope.find(expr.callee.name) === undefined && schedules.has(expr.callee.name)
+  );
+}
+
+/** `linear(0, 1, epochs = 10)` under its parameters' names. */
+export function elaborateSchedule(env: Env, call: ast.Expr): SettingValue | undefined {
+  const entry = call.kind === "call" && call.callee.kind === "name" ? schedules.get(call.callee.name) : undefined;
+  if (!entry || call.kind !== "call") return undefined;
+  const params = entry.params.map((p) => ({ name: p.name, required: p.required, named: p.name === "epochs" || p.name === "steps" }));
+  const bound = bindArguments(env.cx, { what: `\`${entry.name}\``, params }, actualsOf(call.args), call.span);
+  if (!bound) return undefined;
+  const args: Record<string, SettingValue> = {};
+  for (const param of entry.params) {
+    const actual = bound.byName.get(param.name);
+    if (actual?.kind !== "ast") continue;
+    if (param.schedule && isSchedule(env, actual.value)) {
+      const inner = elaborateSchedule(env, actual.value);
+      if (!inner) return undefined;
+      args[param.name] = inner;
+      continue;
+    }
+    const what = `\`${param.name}\` of \`${entry.name}\``;
+    const value = requireStatic(env, actual.value, what);
+    const plain = value && toStaticValue(value);
+    if (plain === undefined) return undefined;
+    if (typeof plain === "boolean" || Array.isArray(plain) !== (param.list === true)) {
+      report(env.cx.diagnostics, "GM2018", actual.span, {
+        what,
+        expected: param.list ? "a list of numbers" : "a number",
+        found: Array.isArray(plain) ? "a list" : String(plain),
+      });
+      return undefined;
+    }
+    args[param.name] = { kind: "static", value: plain };
+  }
+  const both = "epochs" in args && "steps" in args;
+  if (entry.length && (both || !("epochs" in args || "steps" in args))) {
+    report(
+      env.cx.diagnostics,
+      "GM2024",
+      call.span,
+      { what: `\`${entry.name}\``, missing: both ? "one of `epochs` and `steps`, not both" : "its length" },
+      { help: ["write `epochs = …` or `steps = …`"] },
+    );
+    return undefined;
+  }
+  return { kind: "call", name: entry.runtime, args };
+}

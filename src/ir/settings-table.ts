@@ -1,0 +1,165 @@
+/**
+ * Settings of `train`, optimisers and named evaluators: what exists, what each takes, the runtime's names. The only place that knows; a test
+ * holds it against `src/runtime/train`.
+ */
+
+export interface SettingArgument {
+  readonly name: string;
+  /** Name in the runtime and in the IR. */
+  readonly runtime: string;
+  readonly kind: "number" | "integer" | "boolean" | "rate" | "fraction" | "objective";
+  readonly required?: boolean;
+}
+
+export interface OptimizerEntry {
+  readonly name: string;
+  readonly doc: string;
+  readonly args: readonly SettingArgument[];
+}
+
+const arg = (name: string, kind: SettingArgument["kind"] = "number", runtime: string = camel(name)): SettingArgument => ({
+  name,
+  kind,
+  runtime,
+});
+
+/** Every optimiser takes these. */
+const shared: readonly SettingArgument[] = [
+  arg("lr", "rate"),
+  arg("clip_norm"),
+  arg("clip_value"),
+  arg("weight_decay"),
+  arg("ema", "fraction"),
+];
+const adamArgs = [arg("beta1", "fraction"), arg("beta2", "fraction"), arg("epsilon")];
+
+const optimizerTable: readonly OptimizerEntry[] = [
+  { name: "sgd", doc: "w <- w - lr g", args: shared },
+  {
+    name: "momentum",
+    doc: "gradient descent with momentum (Sutskever et al. 2013)",
+    args: [...shared, arg("momentum", "fraction"), arg("nesterov", "boolean")],
+  },
+  { name: "adam", doc: "Kingma & Ba 2015", args: [...shared, ...adamArgs] },
+  { name: "adamw", doc: "Adam with decoupled weight decay (Loshchilov & Hutter 2019)", args: [...shared, ...adamArgs] },
+  { name: "adamax", doc: "Adam by the infinity norm (Kingma & Ba 2015)", args: [...shared, ...adamArgs] },
+  {
+    name: "rmsprop",
+    doc: "Tieleman & Hinton 2012",
+    args: [...shared, arg("decay", "fraction"), arg("momentum", "fraction"), arg("epsilon")],
+  },
+];
+
+export const optimizers: ReadonlyMap<string, OptimizerEntry> = new Map(optimizerTable.map((o) => [o.name, o]));
+
+export const optimizerSynonyms: Readonly<Record<string, string>> = {
+  Adam: "adam",
+  SGD: "sgd",
+  learning_rate: "lr",
+  eps: "epsilon",
+  b1: "beta1",
+  b2: "beta2",
+  rate: "lr",
+  alpha: "lr",
+  wd: "weight_decay",
+  rho: "decay",
+};
+
+export interface SettingEntry {
+  readonly name: string;
+  readonly runtime: string;
+  readonly doc: string;
+  readonly kind: "integer" | "number" | "fraction" | "optimizer" | "earlyStopping" | "rate";
+  /** Where it may stand. */
+  readonly scope: "phase" | "update" | "both";
+}
+
+const settingTable: readonly SettingEntry[] = [
+  { name: "optimizer", runtime: "optimizer", doc: "adam(lr = 1e-3), …", kind: "optimizer", scope: "both" },
+  { name: "batch", runtime: "batch", doc: "rows a step", kind: "integer", scope: "phase" },
+  { name: "epochs", runtime: "epochs", doc: "passes over the data", kind: "number", scope: "phase" },
+  {
+    name: "steps",
+    runtime: "steps",
+    doc: "in a train block: steps in all; at a statement: how often a step runs it",
+    kind: "integer",
+    scope: "both",
+  },
+  { name: "lr", runtime: "lr", doc: "learning rate: a number or a schedule", kind: "rate", scope: "both" },
+  {
+    name: "clip_norm",
+    runtime: "clipNorm",
+    doc: "scales gradients so that their global norm is at most this",
+    kind: "number",
+    scope: "both",
+  },
+  { name: "clip_value", runtime: "clipValue", doc: "limits each entry of the gradients", kind: "number", scope: "both" },
+  { name: "weight_decay", runtime: "weightDecay", doc: "pulls weights to zero", kind: "number", scope: "both" },
+  {
+    name: "ema",
+    runtime: "ema",
+    doc: "decay of a moving average of the weights, which evaluation then uses",
+    kind: "fraction",
+    scope: "phase",
+  },
+  {
+    name: "early_stopping",
+    runtime: "earlyStopping",
+    doc: "stops when a metric of the validation data no longer improves",
+    kind: "earlyStopping",
+    scope: "phase",
+  },
+];
+
+export const settings: ReadonlyMap<string, SettingEntry> = new Map(settingTable.map((s) => [s.name, s]));
+
+export const settingSynonyms: Readonly<Record<string, string>> = {
+  batch_size: "batch",
+  batchsize: "batch",
+  learning_rate: "lr",
+  optim: "optimizer",
+  optimiser: "optimizer",
+  num_epochs: "epochs",
+  iterations: "steps",
+  gradient_clipping: "clip_norm",
+  patience: "early_stopping",
+};
+
+/** `early_stopping(metric = nll, patience = 10)`; the metric is a line of `evaluate`. */
+export const earlyStoppingArgs: readonly SettingArgument[] = [
+  { name: "metric", runtime: "metric", kind: "objective", required: true },
+  arg("patience", "integer"),
+  arg("min_delta"),
+];
+
+export interface EvaluatorEntry {
+  readonly name: string;
+  readonly doc: string;
+  /** Arguments that are densities, in order. */
+  readonly densities: readonly { readonly name: string; readonly required: boolean }[];
+  readonly options: readonly SettingArgument[];
+}
+
+const evaluatorTable: readonly EvaluatorEntry[] = [
+  {
+    name: "active_units",
+    doc: "latent units whose posterior mean varies over the data: Var(E[z | x]) > threshold (Burda et al. 2016)",
+    densities: [{ name: "q", required: true }],
+    options: [arg("threshold")],
+  },
+  {
+    name: "reconstruction",
+    doc: "squared error of the mean of the data given a draw of the latents",
+    densities: [
+      { name: "p", required: true },
+      { name: "q", required: true },
+    ],
+    options: [],
+  },
+];
+
+export const evaluators: ReadonlyMap<string, EvaluatorEntry> = new Map(evaluatorTable.map((e) => [e.name, e]));
+
+function camel(name: string): string {
+  return name.replaceAll(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
+}

@@ -1,0 +1,206 @@
+/** Settings of `train` and of its statements: known, of the right kind, in the form of the IR (runtime names). */
+import { report } from "../base/report.js";
+import type { Span } from "../base/source.js";
+import { didYouMeanHelp } from "../base/suggest.js";
+import type * as ast from "../parser/ast.js";
+import { actualsOf, bindArguments } from "./arguments.js";
+import type { Env } from "./env.js";
+import { elaborateSchedule, isSchedule, scheduleNames } from "./schedules.js";
+import {
+  earlyStoppingArgs,
+  optimizers,
+  optimizerSynonyms,
+  type SettingArgument,
+  type SettingEntry,
+  settings,
+  settingSynonyms,
+} from "./settings-table.js";
+import { staticFunctions } from "./static-functions.js";
+import { kindOfStatic, requireStatic, type Static } from "./static.js";
+import type { Setting, SettingValue } from "./types.js";
+
+export function elaborateSetting(
+  env: Env,
+  name: ast.Ident,
+  value: ast.Expr,
+  span: Span,
+  scope: "phase" | "update",
+  metrics: readonly string[],
+): Setting | undefined {
+  const entry = settings.get(name.name);
+  const fits = (s: SettingEntry): boolean => s.scope === "both" || s.scope === scope;
+  if (!entry || !fits(entry)) {
+    const candidates = [...settings.values()].filter(fits).map((s) => s.name);
+    const synonym = settingSynonyms[name.name];
+    const help = entry
+      ? [`it belongs to the train block: move it out of the statement`]
+      : synonym
+        ? [`write \`${synonym}\``]
+        : didYouMeanHelp(name.name, candidates);
+    report(
+      env.cx.diagnostics,
+      "GM2060",
+      name.span,
+      { name: name.name, where: scope === "phase" ? "a train block" : "a statement" },
+      { help: help.length > 0 ? help : [`there are ${candidates.map((c) => `\`${c}\``).join(", ")}`] },
+    );
+    return undefined;
+  }
+  const result = settingValue(env, entry, value, metrics);
+  return result && { name: entry.runtime, value: result, span };
+}
+
+function settingValue(env: Env, entry: SettingEntry, value: ast.Expr, metrics: readonly string[]): SettingValue | undefined {
+  switch (entry.kind) {
+    case "optimizer":
+      return optimizerValue(env, value);
+    case "earlyStopping":
+      return earlyStopping(env, value, metrics);
+    default:
+      return argumentValue(env, { name: entry.name, runtime: entry.runtime, kind: entry.kind }, value, `\`${entry.name}\``, metrics);
+  }
+}
+
+function optimizerValue(env: Env, value: ast.Expr): SettingValue | undefined {
+  const call = asCall(value);
+  const name = call?.callee.kind === "name" ? call.callee.name : undefined;
+  const entry = name === undefined ? undefined : optimizers.get(name);
+  if (!call || name === undefined || !entry) {
+    const synonym = name === undefined ? undefined : optimizerSynonyms[name];
+    const near = name === undefined ? [] : synonym ? [`write \`${synonym}\``] : didYouMeanHelp(name, optimizers.keys());
+    report(
+      env.cx.diagnostics,
+      "GM2061",
+      value.span,
+      { name: name ?? "this" },
+      { help: near.length > 0 ? near : [`there are ${[...optimizers.keys()].map((o) => `\`${o}\``).join(", ")}`] },
+    );
+    return undefined;
+  }
+  const args = argumentValues(env, `\`${entry.name}\``, entry.args, call, [], optimizerSynonyms);
+  return args && { kind: "call", name: entry.name, args };
+}
+
+function earlyStopping(env: Env, value: ast.Expr, metrics: readonly string[]): SettingValue | undefined {
+  const call = asCall(value);
+  if (!call || call.callee.kind !== "name" || call.callee.name !== "early_stopping") {
+    // `early_stopping = (…)` has no other form than a call of its own name
+    report(env.cx.diagnostics, "GM2062", value.span, {
+      what: "`early_stopping`",
+      expected: "`early_stopping(metric = nll, patience = 10)`",
+      found: "something else",
+    });
+    return undefined;
+  }
+  const args = argumentValues(env, "`early_stopping`", earlyStoppingArgs, call, metrics);
+  return args && { kind: "call", name: "earlyStopping", args };
+}
+
+function asCall(value: ast.Expr): ast.CallExpr | undefined {
+  if (value.kind === "call") return value;
+  return value.kind === "name" ? { kind: "call", callee: value, args: [], given: undefined, span: value.span } : undefined;
+}
+
+function argumentValues(
+  env: Env,
+  what: string,
+  specs: readonly SettingArgument[],
+  call: ast.CallExpr,
+  metrics: readonly string[],
+  synonyms: Readonly<Record<string, string>> = {},
+): Readonly<Record<string, SettingValue>> | undefined {
+  const params = specs.map((s) => ({ name: s.name, required: s.required === true }));
+  const bound = bindArguments(env.cx, { what, params, synonyms }, actualsOf(call.args), call.span);
+  if (!bound) return undefined;
+  const args: Record<string, SettingValue> = {};
+  let ok = true;
+  for (const spec of specs) {
+    const actual = bound.byName.get(spec.name);
+    if (actual?.kind !== "ast") continue;
+    const value = argumentValue(env, spec, actual.value, `\`${spec.name}\` of ${what}`, metrics);
+    if (value) args[spec.runtime] = value;
+    else ok = false;
+  }
+  return ok ? args : undefined;
+}
+
+function argumentValue(
+  env: Env,
+  spec: SettingArgument,
+  value: ast.Expr,
+  what: string,
+  metrics: readonly string[],
+): SettingValue | undefined {
+  if (spec.kind === "objective") return metricValue(env, value, what, metrics);
+  if (isSchedule(env, value)) {
+    if (spec.kind === "rate") return elaborateSchedule(env, value);
+    report(env.cx.diagnostics, "GM2062", value.span, { what, expected: expected(spec), found: "a schedule" });
+    return undefined;
+  }
+  if (
+    spec.kind === "rate" &&
+    value.kind === "call" &&
+    value.callee.kind === "name" &&
+    env.scope.find(value.callee.name) === undefined &&
+    !staticFunctions.has(value.callee.name)
+  ) {
+    report(
+      env.cx.diagnostics,
+      "GM2063",
+      value.callee.span,
+      { name: value.callee.name },
+      { help: didYouMeanHelp(value.callee.name, scheduleNames) },
+    );
+    return undefined;
+  }
+  const known = requireStatic(env, value, what);
+  if (known === undefined) return undefined;
+  if (fits(spec, known) && (known.kind === "number" || known.kind === "boolean")) return { kind: "static", value: known.value };
+  report(env.cx.diagnostics, "GM2062", value.span, { what, expected: expected(spec), found: kindOfStatic(known) });
+  return undefined;
+}
+
+function metricValue(env: Env, value: ast.Expr, what: string, metrics: readonly string[]): SettingValue | undefined {
+  if (value.kind === "name" && metrics.includes(value.name)) return { kind: "text", value: value.name };
+  const help = value.kind === "name" ? didYouMeanHelp(value.name, metrics) : [];
+  report(
+    env.cx.diagnostics,
+    "GM2062",
+    value.span,
+    { what, expected: "the name of a line of `evaluate`", found: value.kind === "name" ? `\`${value.name}\`` : "an expression" },
+    { help },
+  );
+  return undefined;
+}
+
+function fits(spec: SettingArgument, value: Static): boolean {
+  if (spec.kind === "boolean") return value.kind === "boolean";
+  if (value.kind !== "number" || !Number.isFinite(value.value)) return false;
+  switch (spec.kind) {
+    case "integer":
+      return Number.isInteger(value.value) && value.value >= 1;
+    case "fraction":
+      return value.value >= 0 && value.value < 1;
+    case "number":
+      return value.value >= 0;
+    default:
+      return value.value > 0;
+  }
+}
+
+function expected(spec: SettingArgument): string {
+  switch (spec.kind) {
+    case "integer":
+      return "a whole number of at least 1";
+    case "fraction":
+      return "a number from 0 to below 1";
+    case "boolean":
+      return "true or false";
+    case "rate":
+      return "a positive number or a schedule";
+    case "objective":
+      return "the name of a line of `evaluate`";
+    case "number":
+      return "a number of at least 0";
+  }
+}

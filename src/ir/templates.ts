@@ -1,0 +1,121 @@
+/**
+ * Objective templates, `objective ELBO(p, q, beta = 1) = …`: densities, numbers, schedules, nets and values put in place of the formals, the
+ * other names matched by role, the body elaborated as if it stood where the call stands.
+ */
+import { report } from "../base/report.js";
+import type { Span } from "../base/source.js";
+import type * as ast from "../parser/ast.js";
+import { type Actual, bindArguments } from "./arguments.js";
+import { densityHeader } from "./density-header.js";
+import type { DensityHeader, Env } from "./env.js";
+import { within } from "./env.js";
+import { elaborateExpr } from "./expr.js";
+import { matchRoles } from "./roles.js";
+import { elaborateSchedule, isSchedule } from "./schedules.js";
+import { type Entity, Scope } from "./scope.js";
+import { scalarType } from "./shapes.js";
+import { evaluateStatic } from "./static.js";
+import type { Expr } from "./types.js";
+
+type ObjectiveEntity = Extract<Entity, { kind: "objective" }>;
+
+export function expandTemplate(
+  env: Env,
+  entity: ObjectiveEntity,
+  callee: ast.NameExpr,
+  actuals: readonly Actual[],
+  span: Span,
+): Expr | undefined {
+  const { decl } = entity;
+  const { cx } = env;
+  if (env.mode !== "objective") {
+    report(cx.diagnostics, "GM3024", span, { where: env.mode });
+    return undefined;
+  }
+  if (decl.params === undefined) {
+    report(
+      cx.diagnostics,
+      "GM2006",
+      callee.span,
+      { name: callee.name, what: "an objective without arguments" },
+      { labels: [{ span: entity.span, text: "declared here" }], help: [`write \`${callee.name}\``] },
+    );
+    return undefined;
+  }
+  if (cx.open.some((o) => o.node === decl)) {
+    const names = [...cx.open.map((o) => o.name), callee.name];
+    report(cx.diagnostics, "GM2005", span, { what: "objective", cycle: names.join(" -> ") });
+    return undefined;
+  }
+  const signature = {
+    what: `\`${callee.name}\``,
+    params: decl.params.map((p) => ({ name: p.name.name, required: p.value === undefined })),
+    declared: decl.name.span,
+  };
+  const bound = bindArguments(cx, signature, actuals, span);
+  if (!bound) return undefined;
+  const formals = new Scope(entity.scope);
+  const densities = new Map<string, DensityHeader>();
+  let ok = true;
+  for (const formal of decl.params) {
+    const actual = bound.byName.get(formal.name.name);
+    const value = actual
+      ? argumentEntity(env, formal, actual, decl)
+      : formal.value &&
+        argumentEntity(
+          within(env, entity.scope),
+          formal,
+          { kind: "ast", name: undefined, value: formal.value, span: formal.value.span },
+          decl,
+        );
+    if (value?.kind === "density") {
+      const header = densityHeader(cx, value.decl);
+      if (header) densities.set(formal.name.name, header);
+      else ok = false;
+    }
+    if (value) formals.define(formal.name.name, value);
+    else ok = false;
+  }
+  if (!ok) return undefined;
+  const matched = matchRoles(env, decl.body, densities, formals, span, callee.name);
+  if (!matched) return undefined;
+  for (const [name, variables] of matched.roles) formals.define(name, { kind: "role", variables, span: decl.name.span });
+  cx.open.push({ name: callee.name, node: decl, span });
+  const value = elaborateExpr({ ...env, scope: formals, template: true, site: env.site }, decl.body);
+  cx.open.pop();
+  return value;
+}
+
+/** What a formal stands for: a density where the body uses it as one; else a number, schedule, net or value. */
+function argumentEntity(env: Env, formal: ast.Formal, actual: Actual, decl: ast.ObjectiveDecl): Entity | undefined {
+  if (actual.kind === "piped") return { kind: "value", expr: actual.expr, span: actual.span };
+  const { value, span } = actual;
+  const entity = value.kind === "name" ? env.scope.find(value.name) : undefined;
+  if (usedAsDensity(decl.body, formal.name.name) && entity?.kind !== "density") {
+    if (entity?.kind !== "poison")
+      report(
+        env.cx.diagnostics,
+        "GM3046",
+        span,
+        { template: decl.name.name, formal: formal.name.name },
+        { labels: [{ span: formal.span, text: "a density is expected here" }], help: ["name a density of the model: `ELBO(p, q)`"] },
+      );
+    return undefined;
+  }
+  if (entity && (entity.kind === "density" || entity.kind === "net" || entity.kind === "flow" || entity.kind === "block")) return entity;
+  if (isSchedule(env, value)) {
+    const schedule = elaborateSchedule(env, value);
+    return schedule && { kind: "value", expr: { kind: "schedule", name: formal.name.name, schedule, type: scalarType, span }, span };
+  }
+  const known = evaluateStatic(env, value);
+  if (known === undefined) return undefined;
+  if (known.kind !== "dynamic") return { kind: "static", what: "argument", value: known, span };
+  const expr = elaborateExpr(env, value);
+  return expr && { kind: "value", expr, span };
+}
+
+function usedAsDensity(body: ast.Expr, formal: string): boolean {
+  const text = body.span.file.text.slice(body.span.start, body.span.end);
+  const name = formal.replaceAll(/[.*+?^${}()|[\]\\]/g, "\\$&");
+  return new RegExp(`(log\\s+|~\\s*)${name}\\s*\\(`, "u").test(text);
+}

@@ -1,0 +1,25 @@
+/** Names that nothing declares: the nearest ones that exist, and what the name would mean in other tools. */
+import { report } from "../base/report.js";
+import type { Span } from "../base/source.js";
+import { didYouMean } from "../base/suggest.js";
+import type { Env } from "./env.js";
+import { describe, type Entity, type Scope } from "./scope.js";
+
+/** Reports GM2001. `fits` says which declared names would do here; `more` are names of tables (functions, layers). */
+export function reportUnknownName(
+  env: Pick<Env, "cx" | "scope">,
+  name: string,
+  span: Span,
+  fits: (entity: Entity) => boolean = () => true,
+  more: Iterable<string> = [],
+  what = "name",
+): void {
+  report(env.cx.diagnostics, "GM2001", span, { what, name }, { help: suggestions(env.scope, name, fits, more) });
+}
+
+export function suggestions(scope: Scope, name: string, fits: (entity: Entity) => boolean, more: Iterable<string> = []): readonly string[] {
+  const near = didYouMean(name, [...scope.visible(fits), ...more]) ?? didYouMean(name, scope.visible());
+  if (near === undefined) return [];
+  const entity = scope.find(near);
+  return [entity && !fits(entity) ? `\`${near}\` is ${describe(entity)}` : `did you mean \`${near}\`?`];
+}

@@ -1,0 +1,47 @@
+/** The weights that densities and expressions depend on, by path: nets, parameters, and the layers that hang on densities and objectives. */
+import type { Context } from "./env.js";
+import type { Density, Expr, Net, WeightNode } from "./types.js";
+import { distExprs, walkExpr } from "./walk.js";
+
+/** Paths of the weights of a density, in order of use: `decoder`, `mu`, `p.dense1`. */
+export function weightsOfDensity(cx: Context, density: Density): readonly string[] {
+  const paths = new Set<string>();
+  for (const statement of density.statements) {
+    switch (statement.kind) {
+      case "bind":
+        collect(cx, statement.binding.value, paths);
+        break;
+      case "draw":
+        for (const expr of distExprs(statement.dist)) collect(cx, expr, paths);
+        break;
+      case "define":
+      case "energy":
+        collect(cx, statement.value, paths);
+    }
+  }
+  return [...paths];
+}
+
+function collect(cx: Context, expr: Expr, paths: Set<string>): void {
+  walkExpr(expr, (e) => {
+    if (e.kind === "param") paths.add(e.path);
+    if (e.kind === "layer" && e.instance.parameterCount > 0) paths.add(e.instance.path);
+    if (e.kind === "netCall") {
+      const net = cx.netByName.get(e.net);
+      if (net) collectNet(cx, net, paths);
+    }
+  });
+}
+
+/** A net with weights of its own is one path; nets of the model and parameters that it uses stand beside it. */
+function collectNet(cx: Context, net: Net, paths: Set<string>): void {
+  if (paths.has(net.path)) return;
+  if (ownWeights(cx, net.weights)) paths.add(net.path);
+  const inner = new Set<string>();
+  for (const expr of [...net.body.map((b) => b.value), net.result]) collect(cx, expr, inner);
+  for (const path of inner) if (!path.startsWith(`${net.path}.`)) paths.add(path);
+}
+
+function ownWeights(cx: Context, weights: readonly WeightNode[]): boolean {
+  return weights.some((node) => node.kind === "layer" || ownWeights(cx, cx.netByName.get(node.net)?.weights ?? []));
+}
