@@ -5,7 +5,7 @@ import { type Diagnostics, report, type ReportDetails } from "../base/report.js"
 import type { SourceFile, Span } from "../base/source.js";
 import type { BrokenPart, Expr, Ident } from "./ast.js";
 import { endOf, maybeToken, startOf, theToken } from "./cst.js";
-import type { IndexedToken } from "./nesting.js";
+import type { GmToken } from "./lexer.js";
 import { isName } from "./resume.js";
 
 /** Expressions inside expressions, brackets or not. */
@@ -23,7 +23,7 @@ export class Builder {
   constructor(
     readonly file: SourceFile,
     readonly diagnostics: Diagnostics,
-    private readonly tokens: readonly IndexedToken[],
+    private readonly tokens: readonly GmToken[],
     /** Offsets of statements that were read, but wrongly, as what follows them shows. */
     private readonly misread: ReadonlySet<number>,
   ) {}
@@ -77,7 +77,7 @@ export class Builder {
     report(this.diagnostics, code, span, args, details);
   }
 
-  identOf(token: IndexedToken): Ident {
+  identOf(token: GmToken): Ident {
     return { name: token.image, span: this.span(token) };
   }
 

@@ -1,7 +1,7 @@
 /** Reading chevrotain's concrete syntax tree: children by rule or token name, in the order of the text. */
 import type { CstElement, CstNode } from "chevrotain";
 import { InternalError } from "../base/internal-error.js";
-import type { IndexedToken } from "./nesting.js";
+import type { GmToken } from "./lexer.js";
 
 export function isNode(element: CstElement): element is CstNode {
   return "children" in element;
@@ -23,15 +23,15 @@ export function theNode(node: CstNode, rule: string): CstNode {
 }
 
 /** The tokens of a type. */
-export function tokens(node: CstNode, type: string): readonly IndexedToken[] {
-  return (node.children[type] ?? []) as unknown as IndexedToken[];
+export function tokens(node: CstNode, type: string): readonly GmToken[] {
+  return (node.children[type] ?? []) as unknown as GmToken[];
 }
 
-export function maybeToken(node: CstNode, type: string): IndexedToken | undefined {
+export function maybeToken(node: CstNode, type: string): GmToken | undefined {
   return tokens(node, type)[0];
 }
 
-export function theToken(node: CstNode, type: string): IndexedToken {
+export function theToken(node: CstNode, type: string): GmToken {
   const token = maybeToken(node, type);
   if (!token) throw new InternalError(`a ${node.name} without ${type}`);
   return token;
@@ -46,9 +46,16 @@ export function endOf(element: CstElement): number {
   return (isNode(element) ? (element.location?.endOffset ?? 0) : (element.endOffset ?? 0)) + 1;
 }
 
+const none: readonly CstElement[] = [];
+
 /** The children of several names, in the order of the text. */
 export function inOrder(node: CstNode, names: readonly string[]): readonly CstElement[] {
-  return names.flatMap((name) => node.children[name] ?? []).sort((a, b) => startOf(a) - startOf(b));
+  let found: CstElement[] | undefined;
+  for (const name of names) {
+    const children = node.children[name];
+    if (children) found = found ? [...found, ...children].sort((a, b) => startOf(a) - startOf(b)) : children;
+  }
+  return found ?? none;
 }
 
 /** The rule of a node whose only child is another node: the one that it chose. */

@@ -1,7 +1,6 @@
 /** Doc comments: which declaration each run of `///` lines belongs to. */
 import { report, type Diagnostics } from "../base/report.js";
-import type { Comment } from "./lexer.js";
-import type { IndexedToken } from "./nesting.js";
+import type { Comment, GmToken } from "./lexer.js";
 
 export interface DocFinder {
   /** The text of the `///` lines right before the declaration at an offset; undefined where there are none. */
@@ -22,23 +21,34 @@ function firstAfter(comments: readonly Comment[], offset: number): number {
   return low;
 }
 
+/** Offset past the last token that begins before an offset. */
+function endBefore(tokens: readonly GmToken[], offset: number): number {
+  let low = 0;
+  let high = tokens.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((tokens[middle]?.startOffset ?? Infinity) < offset) low = middle + 1;
+    else high = middle;
+  }
+  return (tokens[low - 1]?.endOffset ?? -1) + 1;
+}
+
 /** `/// text` -> `text` */
 function docText(comment: Comment): string {
   return comment.text.replace(/^\/\/\/ ?/, "").trimEnd();
 }
 
-export function docFinder(comments: readonly Comment[], tokens: readonly IndexedToken[]): DocFinder {
+export function docFinder(comments: readonly Comment[], tokens: readonly GmToken[]): DocFinder {
   const taken = new Set<Comment>();
-  const startIndex = new Map(tokens.map((token, index) => [token.startOffset, index]));
   return {
     before(offset) {
-      const previous = tokens[(startIndex.get(offset) ?? 0) - 1];
+      const previousEnd = endBefore(tokens, offset);
       const lines: string[] = [];
       let expectedLine: number | undefined;
       for (let i = firstAfter(comments, offset) - 1; i >= 0; i--) {
         const comment = comments[i];
         if (!comment || comment.kind !== "doc" || !comment.firstOnLine) break;
-        if (previous && comment.span.start < previous.endOffset) break;
+        if (comment.span.start < previousEnd) break;
         if (expectedLine !== undefined && comment.startLine !== expectedLine) break;
         expectedLine = comment.startLine - 1;
         taken.add(comment);

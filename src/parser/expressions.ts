@@ -1,72 +1,28 @@
 /** Concrete syntax -> expressions of the syntax tree. */
 import type { CstNode } from "chevrotain";
+import { InternalError } from "../base/internal-error.js";
 import type * as ast from "./ast.js";
 import { bindersOf } from "./binders.js";
 import type { Builder } from "./builder.js";
 import { inOrder, isNode, maybeNode, nodes, theNode, theToken, tokens } from "./cst.js";
-import type { IndexedToken } from "./nesting.js";
+import type { GmToken } from "./lexer.js";
+import { byPrecedence, negated } from "./precedence.js";
 
-/** `left |> right |> …`, the loosest. */
 export function expression(b: Builder, node: CstNode): ast.Expr {
-  const [first, ...rest] = nodes(node, "additive");
-  let left = additive(b, first ?? node);
-  for (const part of rest) {
-    const right = additive(b, part);
-    left = b.nest({ kind: "pipe", left, right, span: b.between(left.span, right.span) }, [left, right]);
-  }
-  return left;
+  const operands = nodes(node, "operand");
+  const operators = tokens(node, "Operator");
+  const only = operands[0];
+  return only && operators.length === 0 ? operand(b, only) : byPrecedence(b, operands, operators);
 }
 
-/** Operands and operators of one precedence, from the left. */
-function chain(b: Builder, node: CstNode, rule: string, category: string, make: (b: Builder, node: CstNode) => ast.Expr): ast.Expr {
-  const operands = nodes(node, rule);
-  const operators = tokens(node, category);
-  let left = make(b, operands[0] ?? node);
-  operators.forEach((operator, index) => {
-    const right = make(b, operands[index + 1] ?? node);
-    const op = operator.tokenType.LABEL as ast.BinaryOp;
-    left = b.nest({ kind: "binary", op, left, right, span: b.between(left.span, right.span) }, [left, right]);
-  });
-  return left;
+/** A primary with what is applied to it, and the signs before it. */
+export function operand(b: Builder, node: CstNode): ast.Expr {
+  const value = unsigned(b, node);
+  return node.children["Minus"] ? negated(b, tokens(node, "Minus"), value) : value;
 }
 
-export function additive(b: Builder, node: CstNode): ast.Expr {
-  return chain(b, node, "multiplicative", "AddOp", multiplicative);
-}
-
-function multiplicative(b: Builder, node: CstNode): ast.Expr {
-  return chain(b, node, "unary", "MulOp", unary);
-}
-
-function negated(b: Builder, node: CstNode, operand: ast.Expr): ast.Expr {
-  return [...tokens(node, "Minus")]
-    .reverse()
-    .reduce<ast.Expr>(
-      (inner, minus) => b.nest({ kind: "unary", op: "-", operand: inner, span: b.between(b.span(minus), inner.span) }, [inner]),
-      operand,
-    );
-}
-
-function unary(b: Builder, node: CstNode): ast.Expr {
-  return negated(b, node, power(b, theNode(node, "power")));
-}
-
-/** `a ^ b ^ c` is `a ^ (b ^ c)`; a minus in an exponent takes all that follows it: `a ^ -b ^ c` is `a ^ (-(b ^ c))`. */
-function power(b: Builder, node: CstNode): ast.Expr {
-  const base = postfix(b, theNode(node, "postfix"));
-  const exponents = nodes(node, "exponent");
-  const raise = (left: ast.Expr, right: ast.Expr): ast.Expr =>
-    b.nest({ kind: "binary", op: "^", left, right, span: b.between(left.span, right.span) }, [left, right]);
-  let right: ast.Expr | undefined;
-  for (const exponent of [...exponents].reverse()) {
-    const inner = postfix(b, theNode(exponent, "postfix"));
-    right = negated(b, exponent, right === undefined ? inner : raise(inner, right));
-  }
-  return right === undefined ? base : raise(base, right);
-}
-
-export function postfix(b: Builder, node: CstNode): ast.Expr {
-  let value = primary(b, theNode(node, "primary"));
+export function unsigned(b: Builder, node: CstNode): ast.Expr {
+  let value = primary(b, node);
   for (const element of inOrder(node, ["args", "indices", "field", "block"])) {
     if (isNode(element)) value = applied(b, value, element);
   }
@@ -169,13 +125,17 @@ export function namedCall(b: Builder, node: CstNode): ast.CallExpr {
   return { kind: "call", callee, args: argsOf(b, args), given: givenOf(b, args), span };
 }
 
+const primaries = ["Name", "Number", "group", "list", "binder", "record", "logDensity", "String", "True", "False", "Log"];
+
 function primary(b: Builder, node: CstNode): ast.Expr {
-  const child = maybeNode(node, "group") ?? Object.values(node.children)[0]?.[0];
-  if (!child) return leaf(b, theToken(node, "Name"));
-  return isNode(child) ? compound(b, child) : leaf(b, child as IndexedToken);
+  for (const name of primaries) {
+    const child = node.children[name]?.[0];
+    if (child) return isNode(child) ? compound(b, child) : leaf(b, child as GmToken);
+  }
+  throw new InternalError("an operand without a primary");
 }
 
-function leaf(b: Builder, token: IndexedToken): ast.Expr {
+function leaf(b: Builder, token: GmToken): ast.Expr {
   const span = b.span(token);
   switch (token.tokenType.name) {
     case "Number":
@@ -234,8 +194,9 @@ function binder(b: Builder, node: CstNode): ast.Expr {
 }
 
 export function rangeOf(b: Builder, node: CstNode): ast.RangeExpr {
-  const [low, high] = nodes(node, "additive").map((part) => additive(b, part));
-  return { kind: "range", low: low ?? additive(b, node), high: high ?? additive(b, node), span: b.span(node) };
+  const [low, high] = nodes(node, "expression").map((part) => expression(b, part));
+  if (!low || !high) throw new InternalError("a range without ends");
+  return { kind: "range", low, high, span: b.span(node) };
 }
 
 /** `l in 1..L` */

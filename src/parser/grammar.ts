@@ -343,12 +343,12 @@ export class Grammar extends RecoveringParser {
 
   readonly overClause = this.RULE("overClause", () => {
     this.CONSUME(t.Over);
-    this.SUBRULE(this.postfix);
+    this.SUBRULE(this.operand);
     this.MANY({
       GATE: () => !this.optionFollows(),
       DEF: () => {
         this.CONSUME(t.Comma);
-        this.SUBRULE1(this.postfix);
+        this.SUBRULE1(this.operand);
       },
     });
   });
@@ -387,7 +387,7 @@ export class Grammar extends RecoveringParser {
 
   readonly constrainItem = this.RULE("constrainItem", () => {
     this.CONSUME(t.Constrain);
-    this.SUBRULE(this.postfix);
+    this.SUBRULE(this.operand);
     this.OR([
       {
         ALT: () => {
@@ -426,54 +426,38 @@ export class Grammar extends RecoveringParser {
 
   // ---- expressions, loosest first ---------------------------------------------------------------------
 
+  /** Operators of all precedences in a row; cst-to-ast.ts groups them (precedence.ts), which spares a rule per level. */
   readonly expression = this.RULE("expression", () => {
-    this.SUBRULE(this.additive);
+    this.SUBRULE(this.operand);
     this.MANY(() => {
-      this.CONSUME(t.Pipe);
-      this.SUBRULE1(this.additive);
+      this.CONSUME(t.Operator);
+      this.SUBRULE1(this.operand);
     });
   });
 
-  readonly additive = this.RULE("additive", () => {
-    this.SUBRULE(this.multiplicative);
-    this.MANY(() => {
-      this.CONSUME(t.AddOp);
-      this.SUBRULE1(this.multiplicative);
-    });
-  });
-
-  readonly multiplicative = this.RULE("multiplicative", () => {
-    this.SUBRULE(this.unary);
-    this.MANY(() => {
-      this.CONSUME(t.MulOp);
-      this.SUBRULE1(this.unary);
-    });
-  });
-
-  readonly unary = this.RULE("unary", () => {
+  /** `-` at will, a primary, and what is applied to it: calls, indices, fields, blocks. */
+  readonly operand = this.RULE("operand", () => {
     this.MANY(() => this.CONSUME(t.Minus));
-    this.SUBRULE(this.power);
-  });
-
-  readonly power = this.RULE("power", () => {
-    this.SUBRULE(this.postfix);
-    this.MANY(() => {
-      this.CONSUME(t.Caret);
-      this.SUBRULE(this.exponent);
+    this.OR({
+      IGNORE_AMBIGUITIES: true,
+      DEF: [
+        { GATE: () => this.LA(2).tokenType === t.LBracket, ALT: () => this.SUBRULE(this.binder) },
+        { ALT: () => this.CONSUME(t.Name) },
+        { ALT: () => this.CONSUME(t.NumberLiteral) },
+        { ALT: () => this.CONSUME(t.StringLiteral) },
+        { ALT: () => this.CONSUME(t.True) },
+        { ALT: () => this.CONSUME(t.False) },
+        { GATE: () => this.LA(3).tokenType === t.Equals, ALT: () => this.SUBRULE(this.record) },
+        { ALT: () => this.SUBRULE(this.group) },
+        { ALT: () => this.SUBRULE(this.list) },
+        { GATE: () => this.densityFollowsLog(), ALT: () => this.SUBRULE(this.logDensity) },
+        { ALT: () => this.CONSUME(t.Log) },
+      ],
     });
-  });
-
-  readonly exponent = this.RULE("exponent", () => {
-    this.MANY(() => this.CONSUME(t.Minus));
-    this.SUBRULE(this.postfix);
-  });
-
-  readonly postfix = this.RULE("postfix", () => {
-    this.SUBRULE(this.primary);
-    this.MANY({
+    this.MANY1({
       GATE: () => !this.blockForbidden || this.LA(1).tokenType !== t.LBrace,
       DEF: () => {
-        this.OR([
+        this.OR1([
           { ALT: () => this.SUBRULE(this.args) },
           { ALT: () => this.SUBRULE(this.indices) },
           { ALT: () => this.SUBRULE(this.field) },
@@ -498,10 +482,13 @@ export class Grammar extends RecoveringParser {
   });
 
   readonly arg = this.RULE("arg", () => {
-    this.OR([
-      { GATE: () => this.LA(2).tokenType === t.Equals, ALT: () => this.SUBRULE(this.namedArg) },
-      { ALT: () => this.SUBRULE(this.expression) },
-    ]);
+    this.OR({
+      IGNORE_AMBIGUITIES: true,
+      DEF: [
+        { GATE: () => this.LA(2).tokenType === t.Equals, ALT: () => this.SUBRULE(this.namedArg) },
+        { ALT: () => this.SUBRULE(this.expression) },
+      ],
+    });
   });
 
   readonly indices = this.RULE("indices", () => {
@@ -527,25 +514,6 @@ export class Grammar extends RecoveringParser {
     this.CONSUME(t.LBrace);
     this.SUBRULE(this.expression);
     this.CONSUME(t.RBrace);
-  });
-
-  readonly primary = this.RULE("primary", () => {
-    this.OR({
-      IGNORE_AMBIGUITIES: true,
-      DEF: [
-        { ALT: () => this.CONSUME(t.NumberLiteral) },
-        { ALT: () => this.CONSUME(t.StringLiteral) },
-        { ALT: () => this.CONSUME(t.True) },
-        { ALT: () => this.CONSUME(t.False) },
-        { ALT: () => this.SUBRULE(this.record), GATE: () => this.LA(3).tokenType === t.Equals },
-        { ALT: () => this.SUBRULE(this.group) },
-        { ALT: () => this.SUBRULE(this.list) },
-        { ALT: () => this.SUBRULE(this.binder), GATE: () => this.LA(2).tokenType === t.LBracket },
-        { ALT: () => this.SUBRULE(this.logDensity), GATE: () => this.densityFollowsLog() },
-        { ALT: () => this.CONSUME(t.Log) },
-        { ALT: () => this.CONSUME(t.Name) },
-      ],
-    });
   });
 
   readonly group = this.RULE("group", () => {
@@ -620,9 +588,9 @@ export class Grammar extends RecoveringParser {
   });
 
   readonly range = this.RULE("range", () => {
-    this.SUBRULE(this.additive);
+    this.SUBRULE(this.expression);
     this.CONSUME(t.DotDot);
-    this.SUBRULE1(this.additive);
+    this.SUBRULE1(this.expression);
   });
 
   // ---- helpers ------------------------------------------------------------------------------------------

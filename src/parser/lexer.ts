@@ -32,6 +32,8 @@ export interface GmToken extends IToken {
   readonly firstOnLine: boolean;
   /** Whether it stands for text that has been reported: a failure at it is no news. */
   readonly reported: boolean;
+  /** Its place in the list that the parser reads. */
+  readonly index: number;
 }
 
 export interface Comment {
@@ -69,6 +71,13 @@ function matchAt(pattern: RegExp, text: string, offset: number): string | undefi
 export function codePointName(character: string): string {
   return `U+${(character.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, "0")}`;
 }
+
+/** Signs of one character by its code, but for `.`, which may begin a malformed number. */
+const plainSigns: ReadonlyMap<number, TokenType> = new Map(
+  [...signs].filter(([text]) => text.length === 1 && text !== ".").map(([text, type]) => [text.charCodeAt(0), type]),
+);
+/** Characters that can make one sign, ours or foreign, with the one before. */
+const continuing: ReadonlySet<number> = new Set([..."=<>-*.&|!+/"].map((character) => character.charCodeAt(0)));
 
 /** Offset of the next line end at or after `offset`. */
 function endOfLine(text: string, offset: number): number {
@@ -111,6 +120,7 @@ export function lex(file: SourceFile, diagnostics: Diagnostics): Lexed {
       payload,
       firstOnLine,
       reported,
+      index: tokens.length,
     });
     firstOnLine = false;
     at = end;
@@ -237,6 +247,12 @@ export function lex(file: SourceFile, diagnostics: Diagnostics): Lexed {
   };
 
   const readOther = (): void => {
+    // Most signs are brackets, commas and operators between blanks: one look-up.
+    const alone = plainSigns.get(text.charCodeAt(at));
+    if (alone && !continuing.has(text.charCodeAt(at + 1))) {
+      push(alone, alone.LABEL ?? "", at + 1);
+      return;
+    }
     const three = text.slice(at, at + 3);
     const foreign = foreignOperators.get(three) ?? foreignOperators.get(three.slice(0, 2));
     if (foreign) {

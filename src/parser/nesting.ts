@@ -11,15 +11,21 @@ import { Invalid } from "./tokens.js";
 /** Brackets inside brackets. */
 export const nestingLimit = 100;
 
-/** A token with its place in the list that the parser reads. */
-export type IndexedToken = GmToken & { readonly index: number };
+export function limitNesting(file: SourceFile, tokens: readonly GmToken[], diagnostics: Diagnostics): readonly GmToken[] {
+  let depth = 0;
+  let deepest = 0;
+  for (const { tokenType } of tokens) {
+    if (isOpener(tokenType)) deepest = Math.max(deepest, ++depth);
+    else if (isCloser(tokenType)) depth = Math.max(0, depth - 1);
+  }
+  return deepest <= nestingLimit ? tokens : cut(file, tokens, diagnostics);
+}
 
-export function limitNesting(file: SourceFile, tokens: readonly GmToken[], diagnostics: Diagnostics): readonly IndexedToken[] {
-  const kept: IndexedToken[] = [];
+function cut(file: SourceFile, tokens: readonly GmToken[], diagnostics: Diagnostics): readonly GmToken[] {
+  const kept: GmToken[] = [];
   let depth = 0;
   for (const token of tokens) {
     const opens = isOpener(token.tokenType);
-    const closes = isCloser(token.tokenType);
     if (opens) depth++;
     const last = kept.at(-1);
     if (depth <= nestingLimit) {
@@ -32,7 +38,7 @@ export function limitNesting(file: SourceFile, tokens: readonly GmToken[], diagn
     } else if (last?.tokenType === Invalid) {
       kept[kept.length - 1] = { ...last, endOffset: token.endOffset };
     }
-    if (closes) depth = Math.max(0, depth - 1);
+    if (isCloser(token.tokenType)) depth = Math.max(0, depth - 1);
   }
   return kept;
 }

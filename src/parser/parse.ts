@@ -9,8 +9,8 @@ import { Builder } from "./builder.js";
 import { fileOf } from "./cst-to-ast.js";
 import { docFinder } from "./docs.js";
 import { Grammar } from "./grammar.js";
-import { type Comment, lex } from "./lexer.js";
-import { type IndexedToken, limitNesting } from "./nesting.js";
+import { type Comment, type GmToken, lex } from "./lexer.js";
+import { limitNesting } from "./nesting.js";
 import type { Failure } from "./recovery.js";
 import { reportFailures } from "./syntax-errors.js";
 import type { CstNode } from "chevrotain";
@@ -28,7 +28,7 @@ function grammar(): Grammar {
 
 export interface Concrete {
   readonly root: CstNode;
-  readonly tokens: readonly IndexedToken[];
+  readonly tokens: readonly GmToken[];
   readonly comments: readonly Comment[];
   readonly failures: readonly Failure[];
 }
@@ -69,7 +69,7 @@ export function parse(file: SourceFile, diagnostics: Diagnostics): FileAst {
 }
 
 /** Whether the item before leftover text was read wrongly: the text stands beside it, or shows where the next one begins. */
-function misreads(tokens: readonly IndexedToken[], failure: Failure): boolean {
+function misreads(tokens: readonly GmToken[], failure: Failure): boolean {
   const isStatement =
     failure.item === "statement" || failure.item === "trainItem" || failure.item === "setting" || failure.item === "direction";
   return failure.leftover && isStatement && (failure.resume <= failure.at || tokens[failure.at]?.firstOnLine === false);

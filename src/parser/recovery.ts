@@ -63,7 +63,7 @@ export class RecoveringParser extends (CstParser as typeof CstParserType) {
   constructor(skipValidations: boolean) {
     super(allTokens as TokenType[], {
       recoveryEnabled: false,
-      maxLookahead: 2,
+      maxLookahead: 1,
       nodeLocationTracking: "onlyOffset",
       errorMessageProvider: keeper,
       skipValidations,

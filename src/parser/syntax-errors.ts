@@ -56,7 +56,7 @@ function explain(scene: Scene): Diagnostic {
   if (expected && isCloser(expected)) return missingCloser(scene);
   if (startsAfterLog(scene))
     return logWithoutVariables({ ...scene, token: scene.tokens[failure.start], previous: scene.tokens[failure.start - 1] });
-  if (rule === "primary" || rule === "arg") return missingExpression(scene);
+  if (rule === "operand" || rule === "arg") return missingExpression(scene);
   if (expected === t.Name) return missingName(scene);
   if (rule === "bindStmt") return unknownStatement(scene, ["energy", "return", "for"]);
   if (rule === "namedArg" && expected === t.Equals && failure.at === failure.start + 1) {

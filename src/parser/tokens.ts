@@ -61,19 +61,18 @@ export const False = token("False", "false");
 export const NumberLiteral = token("Number", "a number");
 export const StringLiteral = token("String", "a string");
 
-export const Pipe = token("Pipe", "|>");
+/** Category: what stands between two operands. */
+export const Operator = token("Operator", "an operator");
+export const Pipe = token("Pipe", "|>", [Operator]);
 export const Arrow = token("Arrow", "->");
 export const DotDot = token("DotDot", "..");
 export const AtMost = token("AtMost", "<=");
-/** Categories of operators of one precedence. */
-export const AddOp = token("AddOp", "+");
-export const MulOp = token("MulOp", "*");
-export const Plus = token("Plus", "+", [AddOp]);
-export const Minus = token("Minus", "-", [AddOp]);
-export const Star = token("Star", "*", [MulOp]);
-export const Slash = token("Slash", "/", [MulOp]);
-export const At = token("At", "@", [MulOp]);
-export const Caret = token("Caret", "^");
+export const Plus = token("Plus", "+", [Operator]);
+export const Minus = token("Minus", "-", [Operator]);
+export const Star = token("Star", "*", [Operator]);
+export const Slash = token("Slash", "/", [Operator]);
+export const At = token("At", "@", [Operator]);
+export const Caret = token("Caret", "^", [Operator]);
 export const Bar = token("Bar", "|");
 export const Tilde = token("Tilde", "~");
 export const Equals = token("Equals", "=");
@@ -117,7 +116,7 @@ export const signs: ReadonlyMap<string, TokenType> = byText([
 ]);
 
 export const allTokens: readonly TokenType[] = [
-  ...[Name, Identifier, BinderWord, AddOp, MulOp, NumberLiteral, StringLiteral, Invalid],
+  ...[Name, Identifier, BinderWord, Operator, NumberLiteral, StringLiteral, Invalid],
   ...keywords.values(),
   ...softKeywords.values(),
   ...binderWords.values(),

@@ -4,7 +4,7 @@ import { InternalError } from "../base/internal-error.js";
 import type * as ast from "./ast.js";
 import type { Builder } from "./builder.js";
 import { chosen, maybeNode, maybeToken, nodes, theNode, theToken } from "./cst.js";
-import { argsOf, expression, namedArg, postfix } from "./expressions.js";
+import { argsOf, expression, namedArg, operand } from "./expressions.js";
 import { targetOf } from "./statements.js";
 
 export function trainItemsOf(b: Builder, body: CstNode): readonly ast.TrainItem[] {
@@ -50,7 +50,7 @@ function updateItem(b: Builder, node: CstNode): ast.UpdateItem {
     kind: "update",
     direction: maybeToken(node, "Maximize") ? "maximize" : "minimize",
     objective: expression(b, theNode(node, "expression")),
-    over: over ? nodes(over, "postfix").map((one) => postfix(b, one)) : [],
+    over: over ? nodes(over, "operand").map((one) => operand(b, one)) : [],
     by: by ? nodes(by, "estimate").map((one) => byClause(b, one)) : [],
     options,
     span: b.span(node),
@@ -74,7 +74,7 @@ function estimator(b: Builder, node: CstNode): ast.Expr {
 }
 
 function constrainItem(b: Builder, node: CstNode): ast.ConstrainItem {
-  const target = postfix(b, theNode(node, "postfix"));
+  const target = operand(b, theNode(node, "operand"));
   const [first, second] = nodes(node, "expression").map((bound) => expression(b, bound));
   if (!first) throw new InternalError("a constraint without a bound");
   const bound: ast.ConstrainItem["bound"] = second ? { kind: "in", low: first, high: second } : { kind: "atMost", limit: first };
