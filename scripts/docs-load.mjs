@@ -1,0 +1,95 @@
+/** Loads what docs-render.mjs needs through `load(path)`, which imports a module of `src/` (or of the built `dist/`) by its path without ending. */
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+
+export async function loadTables(load) {
+  const [builtins, layers, distributions, statics, settings, schedules, tokens, runtimeTrain, registry, datasets, spec] = await Promise.all(
+    [
+      "ir/builtins",
+      "ir/layers",
+      "ir/distributions",
+      "ir/static-functions",
+      "ir/settings-table",
+      "ir/schedules",
+      "parser/tokens",
+      "runtime/train/optimizers",
+      "base/registry",
+      "runtime/node/datasets",
+      "runtime/data/spec",
+    ].map(load),
+  );
+  return {
+    ...builtins,
+    ...layers,
+    ...distributions,
+    ...statics,
+    ...settings,
+    ...schedules,
+    ...tokens,
+    registry: registry.registry,
+    optimizerDefaults: Object.fromEntries([...settings.optimizers.keys()].map((name) => [name, runtimeTrain[name]()])),
+    datasets: datasets.listDatasets(),
+    dataOptions: spec.dataOptionNames,
+    library: await libraryOf(load),
+    help: await helpTexts(load),
+  };
+}
+
+/** Declarations of the standard library, in the order of its files. */
+async function libraryOf(load) {
+  const { parse } = await load("parser/parse");
+  const { Diagnostics } = await load("base/report");
+  const folder = join(root, "std");
+  return readdirSync(folder)
+    .filter((file) => file.endsWith(".gm"))
+    .sort()
+    .map((file) => {
+      const source = { path: `std/${file}`, text: readFileSync(join(folder, file), "utf8") };
+      const { decls } = parse(source, new Diagnostics());
+      return {
+        file,
+        declarations: decls.map((d) => ({
+          kind: d.kind,
+          name: d.name.name,
+          doc: d.doc,
+          params: (d.params ?? []).map((p) => ({
+            name: p.name.name,
+            fallback: p.value && source.text.slice(p.value.span.start, p.value.span.end),
+          })),
+        })),
+      };
+    });
+}
+
+/** `gmc --help` and `gmc COMMAND --help`, as they are printed 80 columns wide without colour. */
+async function helpTexts(load) {
+  const { runCli } = await load("cli/program");
+  const print = async (...args) => {
+    const write = process.stdout.write;
+    const columns = Object.getOwnPropertyDescriptor(process.stdout, "columns");
+    const noColor = process.env.NO_COLOR;
+    let text = "";
+    process.stdout.write = (chunk) => ((text += String(chunk)), true);
+    Object.defineProperty(process.stdout, "columns", { value: 80, configurable: true, writable: true });
+    process.env.NO_COLOR = "1";
+    try {
+      await runCli([...args, "--help"]);
+    } finally {
+      process.stdout.write = write;
+      if (columns) Object.defineProperty(process.stdout, "columns", columns);
+      else delete process.stdout.columns;
+      if (noColor === undefined) delete process.env.NO_COLOR;
+      else process.env.NO_COLOR = noColor;
+    }
+    return text;
+  };
+  const top = await print();
+  const listed = top.slice(top.indexOf("Commands:")).split("\n\n")[0] ?? "";
+  const names = [...listed.matchAll(/^ {2}([a-z]+)/gm)].map((m) => m[1]).filter((name) => name !== "help");
+  const help = { gmc: top };
+  for (const name of names) help[name] = await print(name);
+  return help;
+}
