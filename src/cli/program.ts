@@ -74,7 +74,9 @@ function buildProgram(finish: Finish): Command {
         ["gmc compile vae.gm --set H=400 --out build/", "another width, into a folder"],
       ),
     )
-    .action(async (files: string[], flags: CompileFlags) => finish(await (await import("./commands/compile.js")).compileCommand(files, flags)));
+    .action(async (files: string[], flags: CompileFlags) =>
+      finish(await (await import("./commands/compile.js")).compileCommand(files, flags)),
+    );
 
   addModelOptions(add("check", "report errors and warnings, write nothing").argument("<files...>", ".gm files"))
     .addHelpText("after", examples(["gmc check vae.gm", "all independent errors in one run"], ["gmc check --json vae.gm", "for an editor"]))

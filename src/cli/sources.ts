@@ -57,27 +57,27 @@ export interface Loaded extends Compiled {
 }
 
 /** Reads and compiles a file. Diagnostics are the caller's to print. */
-export function compileFile(path: string, options: Omit<CompileOptions, "resolveImport"> = {}): Loaded {
+export function compileFile(path: string, options: Omit<CompileOptions, "readImport"> = {}): Loaded {
   const file = readSource(path);
   const root = realpathSync(projectFolder(path));
   const paths = [resolve(path)];
   const compiled = compile(file, {
     ...options,
-    resolveImport: (specifier: string, from: SourceFile) => {
-      const target = resolve(dirname(resolve(from.path)), specifier);
+    readImport: (imported: string) => {
+      const target = resolve(imported);
       if (!existsSync(target)) return undefined;
       // a link may lead out of the project as well as a path
       const real = realpathSync(target);
       if (real !== root && !real.startsWith(root + sep)) return undefined;
       paths.push(target);
-      return readSource(relative(process.cwd(), target) || target);
+      return readSource(imported).text;
     },
   });
   return { ...compiled, file, paths };
 }
 
 /** As `compileFile`; throws what is wrong with the model. */
-export function compileOrFail(path: string, options: Omit<CompileOptions, "resolveImport"> = {}): Loaded {
+export function compileOrFail(path: string, options: Omit<CompileOptions, "readImport"> = {}): Loaded {
   const loaded = compileFile(path, options);
   if (hasErrors(loaded.diagnostics) || loaded.derived === undefined) throw new CompileFailure(loaded.diagnostics);
   return loaded;

@@ -1,7 +1,7 @@
 /** `gmc doctor`: what gmc finds here. */
 import { cpus, totalmem } from "node:os";
 import { listDatasets } from "../../runtime/node/datasets.js";
-import { probeEngines } from "../../runtime/node/run-engine.js";
+import { probeEngines } from "../../runtime/engines/registry.js";
 import { version } from "../../version.js";
 import { FINE, WRONG } from "../exit.js";
 import { bytes, json, paint, stdout, table } from "../output.js";
@@ -31,7 +31,8 @@ export async function doctorCommand(flags: DoctorFlags): Promise<number> {
   stdout(`${machine.processor}, ${machine.threads} threads, ${bytes(machine.memory)} memory\n`);
   stdout(c.bold("Engines"));
   const name = Math.max(...engines.map((e) => e.name.length));
-  for (const e of engines) stdout(`  ${mark(e.available)}  ${e.name.padEnd(name)}  ${e.detail}${e.name === chosen ? "  (--engine auto takes it)" : ""}`);
+  for (const e of engines)
+    stdout(`  ${mark(e.available)}  ${e.name.padEnd(name)}  ${e.detail}${e.name === chosen ? "  (--engine auto takes it)" : ""}`);
   stdout(`\n${c.bold("Data sets")}`);
   const rows = table(datasets.map((d) => [d.name, d.title])).split("\n");
   datasets.forEach((d, i) => stdout(`  ${mark(d.available)}  ${rows[i] ?? ""}`));

@@ -1,6 +1,6 @@
 /** `gmc explain`: what was derived, and what a step costs. */
 import { explain, printExplanation } from "../../codegen/explain.js";
-import { cost } from "../../runtime/graph/cost.js";
+import { graphCost } from "../../runtime/graph/cost.js";
 import { planPhase } from "../../runtime/train/plan.js";
 import { printDiagnostics } from "../errors.js";
 import { FINE } from "../exit.js";
@@ -36,7 +36,7 @@ export async function explainCommand(file: string, flags: ExplainFlags): Promise
       const total = { flops: 0, bytes: 0 };
       for (const stage of update.program.stages) {
         if (stage.kind !== "call") continue;
-        const each = cost(stage.graph);
+        const each = graphCost(stage.graph);
         total.flops += each.flops * update.steps;
         total.bytes += each.bytes * update.steps;
       }
@@ -46,8 +46,12 @@ export async function explainCommand(file: string, flags: ExplainFlags): Promise
   const explanation = explain(compiled.derived);
   if (flags.json) json({ ...explanation, steps: costs });
   else {
-    const lines = costs.map((c) => `${c.update}: ${grouped(c.flops)} floating-point operations and ${bytes(c.bytes)} moved, at batch ${c.batch}`);
-    stdout(printExplanation(explanation, ["a step (forward and gradient; the optimiser not counted)", ...lines.map((l) => `  ${l}`)]).trimEnd());
+    const lines = costs.map(
+      (c) => `${c.update}: ${grouped(c.flops)} floating-point operations and ${bytes(c.bytes)} moved, at batch ${c.batch}`,
+    );
+    stdout(
+      printExplanation(explanation, ["a step (forward and gradient; the optimiser not counted)", ...lines.map((l) => `  ${l}`)]).trimEnd(),
+    );
   }
   return FINE;
 }

@@ -1,0 +1,35 @@
+/** `gmc train`: compile, train, evaluate, draw; everything of a run in one folder. */
+import { createRun } from "../../runtime/node/run-folder.js";
+import { printDiagnostics } from "../errors.js";
+import type { RunFlags } from "../options.js";
+import { openRun, versions } from "../run/open.js";
+import { configuredSet, resolveSettings } from "../run/settings.js";
+import { runTraining } from "../run/training.js";
+import { compileOrFail } from "../sources.js";
+
+interface TrainFlags extends RunFlags {
+  readonly k?: number;
+  readonly eval?: boolean;
+}
+
+export async function trainCommand(file: string, flags: TrainFlags): Promise<number> {
+  const compiled = compileOrFail(file, { set: await configuredSet(file, flags) });
+  if (!flags.json) printDiagnostics(compiled.diagnostics, false);
+  const { settings, runs } = await resolveSettings(file, flags);
+  const js = compiled.print("js");
+  const opened = await openRun(js, settings);
+  const { model, dataset, picked } = opened;
+  const folder = createRun(
+    { name: file.split(/[\\/]/).at(-1)?.replace(/\.gm$/, "") ?? model.name, out: flags.out, root: runs },
+    {
+      model: { name: model.name, sha256: model.source.sha256, hyperparameters: model.hyperparameters },
+      settings,
+      data: dataset.provenance,
+      engine: { name: picked.engine.name, detail: picked.info.detail, why: picked.why },
+      versions: versions(),
+    },
+  );
+  folder.write("model.gm", compiled.file.text);
+  folder.write("model.gm.js", js);
+  return runTraining({ opened, settings, folder, evaluate: flags.eval !== false, json: flags.json === true });
+}

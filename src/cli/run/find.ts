@@ -1,0 +1,48 @@
+/** Which run a command means: a folder, a model file (its newest run), or nothing (the newest of all). */
+import { existsSync, statSync } from "node:fs";
+import { basename, join, resolve } from "node:path";
+import { GmcError } from "../../runtime/graph/errors.js";
+import { loadConfig } from "../../runtime/node/config.js";
+import { readText } from "../../runtime/node/files.js";
+import { listRuns, readRunConfig, type RunConfig } from "../../runtime/node/run-folder.js";
+import type { RunSettings } from "./settings.js";
+
+export interface FoundRun {
+  readonly path: string;
+  readonly settings: RunSettings;
+  /** The generated JavaScript that the run was made with. */
+  readonly js: string;
+}
+
+/** GM5209 where there is no such run, GM5310 where a model or the folder has none yet. */
+export async function findRun(named: string | undefined): Promise<FoundRun> {
+  const path = await pathOf(named);
+  const settings = settingsOf(path, readRunConfig(path));
+  return { path, settings, js: readText(join(path, "model.gm.js")) };
+}
+
+async function pathOf(named: string | undefined): Promise<string> {
+  if (named === undefined) {
+    const newest = listRuns()[0];
+    if (newest === undefined) throw new GmcError("GM5310", "there is no run under runs/", ["train a model first: gmc train model.gm"]);
+    return newest;
+  }
+  if (!named.endsWith(".gm") || (existsSync(named) && statSync(named).isDirectory())) return named.replace(/[\\/]+$/, "");
+  const { base, options } = await loadConfig(named);
+  const root = options.runs === undefined ? "runs" : resolve(base, options.runs);
+  const found = listRuns(root).find((path) => {
+    const settings = readRunConfig(path)["settings"] as Partial<RunSettings> | undefined;
+    return settings?.file !== undefined && basename(settings.file) === basename(named);
+  });
+  if (found === undefined)
+    throw new GmcError("GM5310", `there is no run of ${named} under ${root}/`, [`train it first: gmc train ${named}`]);
+  return found;
+}
+
+function settingsOf(path: string, config: RunConfig): RunSettings {
+  const settings = config["settings"] as Partial<RunSettings> | undefined;
+  if (typeof settings?.file !== "string" || typeof settings.data?.spec !== "string" || typeof settings.seed !== "number") {
+    throw new GmcError("GM5209", `${path} is not a run folder that this version of gmc can read: config.json has no settings`);
+  }
+  return { ...settings, set: settings.set ?? {}, engine: settings.engine ?? "auto" } as RunSettings;
+}

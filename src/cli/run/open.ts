@@ -1,0 +1,39 @@
+/** Opens what a run needs: the model from its generated JavaScript, the data bound to it, the engine. */
+import type { Dataset } from "../../runtime/data/dataset.js";
+import type { EngineSession } from "../../runtime/engines/engine.js";
+import type { ModelDefinition } from "../../runtime/model.js";
+import { loadDataset } from "../../runtime/node/datasets.js";
+import { chooseEngine, type ChosenEngine } from "../../runtime/engines/registry.js";
+import { version } from "../../version.js";
+import { importModel } from "../load-model.js";
+import type { RunSettings } from "./settings.js";
+
+export interface Opened {
+  readonly model: ModelDefinition;
+  readonly dataset: Dataset;
+  readonly picked: ChosenEngine;
+  readonly session: EngineSession;
+}
+
+export async function openRun(js: string, settings: RunSettings): Promise<Opened> {
+  const model = await importModel(js);
+  const [dataset, picked] = await Promise.all([
+    loadDataset(settings.data.spec, model.streams, { base: settings.data.base }),
+    chooseEngine(settings.engine),
+  ]);
+  const session = await picked.engine.open(settings.threads === undefined ? {} : { threads: settings.threads });
+  return { model, dataset, picked, session };
+}
+
+export function describeEngine(picked: ChosenEngine): string {
+  return `engine ${picked.why}`;
+}
+
+export function versions(): Readonly<Record<string, string>> {
+  return { gmc: version, node: process.versions.node };
+}
+
+/** Bytes. */
+export function peakMemory(): number {
+  return process.resourceUsage().maxRSS * 1024;
+}

@@ -1,0 +1,31 @@
+/** Results as a person reads them: each number with its standard error and what it is, then the protocol. */
+import picocolors from "picocolors";
+import type { Evaluation, Result } from "../../runtime/eval/protocol.js";
+import { duration, grouped, table } from "../output.js";
+import { number } from "../progress.js";
+
+export function printEvaluation(evaluation: Evaluation, color: boolean): string {
+  const c = picocolors.createColors(color);
+  const { protocol } = evaluation;
+  const row = (name: string, r: Result): readonly string[] => [
+    name,
+    r.unit === "units" ? String(r.value) : number(r.value),
+    r.standardError === null ? "" : `± ${number(r.standardError)}`,
+    r.unit,
+    [r.label === name ? "" : r.label, r.bound ?? "", activeDetail(r)].filter((part) => part !== "").join(", "),
+  ];
+  const metrics = Object.entries(evaluation.metrics).map(([name, r]) => row(name, r));
+  const terms = Object.entries(evaluation.terms).map(([name, r]) => row(name, r));
+  const reconstruction = Object.values(evaluation.reconstruction).map((r) => row(r.label, r));
+  const all = table([...metrics, ...terms, ...reconstruction], [1]).split("\n");
+  const head = `${c.bold(protocol.model)} on ${protocol.dataset}, ${protocol.split}, ${grouped(protocol.rows)} rows`;
+  const lines = all.map((line, i) => `  ${i < metrics.length ? c.bold(line) : line}`);
+  const facts = `seed ${protocol.seed}, engine ${protocol.engine}${protocol.ema ? ", averaged weights" : ""}, step ${grouped(protocol.step)}, ${duration(evaluation.seconds)}`;
+  return [head, ...lines, ...protocol.data.map((line) => c.dim(`  data: ${line}`)), c.dim(`  ${facts}`)].join("\n");
+}
+
+function activeDetail(r: Result): string {
+  if (!r.detail) return "";
+  const names = Object.keys(r.detail).filter((name) => Object.hasOwn(r.detail ?? {}, `${name} of`));
+  return names.map((name) => `${name} ${r.detail?.[name]} of ${r.detail?.[`${name} of`]}`).join(", ");
+}

@@ -1,0 +1,73 @@
+/**
+ * What a run is made of, resolved: options of the command line over those of gmc.config.json over the model's own. Plain JSON, kept as config.json.
+ */
+import { resolve } from "node:path";
+import { GmcError } from "../../runtime/graph/errors.js";
+import { loadConfig } from "../../runtime/node/config.js";
+import { listDatasets } from "../../runtime/node/datasets.js";
+import type { RunFlags, Settings } from "../options.js";
+
+export interface RunSettings {
+  /** The model file as it was named. */
+  readonly file: string;
+  readonly set: Settings;
+  readonly data: { readonly spec: string; readonly base: string };
+  readonly epochs?: number;
+  readonly steps?: number;
+  readonly batch?: number;
+  readonly lr?: number;
+  readonly seed: number;
+  readonly engine: string;
+  readonly threads?: number;
+  readonly k?: number;
+}
+
+/** Also `runs`, the folder that runs lie in. GM5309 where no data set is named anywhere. */
+export async function resolveSettings(
+  file: string,
+  flags: RunFlags & { readonly k?: number },
+): Promise<{ settings: RunSettings; runs: string }> {
+  const { base, options, path } = await loadConfig(file);
+  const data =
+    flags.data !== undefined
+      ? { spec: flags.data, base: process.cwd() }
+      : options.data !== undefined
+        ? { spec: options.data, base }
+        : undefined;
+  if (data === undefined) {
+    const here = listDatasets().filter((d) => d.available);
+    throw new GmcError("GM5309", `no data are named for ${file}`, [
+      "name a data set: --data mnist, or files: --data x=train.npy,x.test=test.npy",
+      `or a default beside the model, in ${path ?? "gmc.config.json"}: { "models": { "${file.split("/").at(-1) ?? file}": { "data": "mnist" } } }`,
+      ...(here.length > 0 ? [`data sets here: ${here.map((d) => d.name).join(", ")}`] : []),
+    ]);
+  }
+  // an option of the command line takes the place of both lengths of the configuration
+  const length =
+    flags.epochs !== undefined || flags.steps !== undefined
+      ? { epochs: flags.epochs, steps: flags.steps }
+      : { epochs: options.epochs, steps: options.steps };
+  const settings: RunSettings = {
+    file,
+    set: { ...options.set, ...flags.set },
+    data,
+    ...defined({ ...length, batch: flags.batch ?? options.batch, lr: flags.lr ?? options.lr }),
+    seed: flags.seed ?? options.seed ?? 0,
+    engine: flags.engine ?? options.engine ?? "auto",
+    ...defined({ threads: flags.threads ?? options.threads, k: flags.k ?? options.k }),
+  };
+  return { settings, runs: options.runs === undefined ? "runs" : resolve(base, options.runs) };
+}
+
+/** Hyperparameters come into the model before it is compiled. */
+export async function configuredSet(file: string, flags: { readonly set?: Settings }): Promise<Settings> {
+  const { options } = await loadConfig(file);
+  return { ...options.set, ...flags.set };
+}
+
+/** Without the entries that are undefined. */
+export function defined<T extends object>(values: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as {
+    [K in keyof T]?: Exclude<T[K], undefined>;
+  };
+}

@@ -1,0 +1,56 @@
+/** A trained model from a run folder: its weights in an open session. */
+import { openSession, type TrainedSession } from "../../runtime/eval/session.js";
+import { checkCompatible, loadCheckpoint, type LoadedCheckpoint } from "../../runtime/node/checkpoint.js";
+import { leavesOf } from "../../runtime/nn/spec.js";
+import { emaName } from "../../runtime/train/context.js";
+import type { RunFlags } from "../options.js";
+import { stderr } from "../output.js";
+import { findRun, type FoundRun } from "./find.js";
+import { openRun, type Opened } from "./open.js";
+import { defined, type RunSettings } from "./settings.js";
+
+export interface Restored {
+  readonly run: FoundRun;
+  readonly opened: Opened;
+  readonly settings: RunSettings;
+  readonly checkpoint: LoadedCheckpoint;
+  readonly averaged: ReadonlySet<string>;
+}
+
+/** Reads the newest sound checkpoint of a run into a session; says what was passed over. Options of the command line win over the run's. */
+export async function restoreRun(named: string | undefined, flags: RunFlags): Promise<Restored> {
+  const run = await findRun(named);
+  const settings: RunSettings = {
+    ...run.settings,
+    ...defined({
+      epochs: flags.epochs,
+      steps: flags.steps,
+      batch: flags.batch,
+      lr: flags.lr,
+      engine: flags.engine,
+      threads: flags.threads,
+      seed: flags.seed,
+    }),
+    ...(flags.data === undefined ? {} : { data: { spec: flags.data, base: process.cwd() } }),
+  };
+  const checkpoint = await loadCheckpoint(`${run.path}/checkpoints`);
+  for (const line of checkpoint.skipped) stderr(`warning: a damaged checkpoint was passed over: ${line}`);
+  const opened = await openRun(run.js, settings);
+  const { model, session } = opened;
+  const weights = Object.fromEntries(leavesOf(model.weights).map(({ path, spec }) => [path, { shape: spec.shape }]));
+  for (const line of checkCompatible(checkpoint, { name: model.name, source: model.source.sha256, weights })) stderr(`warning: ${line}`);
+  for (const [name, value] of Object.entries(checkpoint.tensors)) await session.write(name, value);
+  const averaged = new Set(Object.keys(weights).filter((path) => session.has(emaName(path))));
+  return { run, opened, settings, checkpoint, averaged };
+}
+
+export async function openTrained(
+  named: string | undefined,
+  flags: RunFlags,
+): Promise<{ readonly trained: TrainedSession; readonly restored: Restored }> {
+  const restored = await restoreRun(named, flags);
+  const { model, session, dataset } = restored.opened;
+  const step = restored.checkpoint.manifest.step;
+  const trained = openSession({ session, model, dataset, seed: restored.settings.seed, averaged: restored.averaged, step });
+  return { trained, restored };
+}

@@ -1,0 +1,151 @@
+/**
+ * One training run, from its start or from a checkpoint, to its closing evaluation and pictures. `gmc train` and `gmc resume` end here.
+ */
+import { openSession } from "../../runtime/eval/session.js";
+import type { Evaluation } from "../../runtime/eval/protocol.js";
+import type { HostTensor } from "../../runtime/engines/engine.js";
+import { saveCheckpoint } from "../../runtime/node/checkpoint.js";
+import { openMetrics, type MetricRow } from "../../runtime/node/metrics.js";
+import type { RunFolder } from "../../runtime/node/run-folder.js";
+import type { Cursor, MetricRecord } from "../../runtime/train/loop.js";
+import { trainOn } from "../../runtime/train/train.js";
+import { FINE, INTERRUPTED } from "../exit.js";
+import { onInterrupt } from "../interrupt.js";
+import { bytes, colors, duration, grouped, json, stderr, stdout } from "../output.js";
+import { openProgress } from "../progress.js";
+import { describeEngine, peakMemory, versions, type Opened } from "./open.js";
+import { printEvaluation } from "./report.js";
+import { drawClosingPictures } from "./pictures.js";
+import type { RunSettings } from "./settings.js";
+
+export interface TrainingRun {
+  readonly opened: Opened;
+  readonly settings: RunSettings;
+  readonly folder: RunFolder;
+  /** The store holds the states that belong to it. */
+  readonly resume?: Cursor | undefined;
+  readonly evaluate: boolean;
+  readonly json: boolean;
+}
+
+/** What `results.json` holds, and the last line of `--json`. */
+export interface RunResults extends Partial<Evaluation> {
+  readonly outcome: "finished" | "interrupted";
+  readonly run: string;
+  readonly model: string;
+  readonly training: {
+    readonly steps: number;
+    readonly seconds: number;
+    readonly stepsPerSecond: number;
+    readonly last: Readonly<Record<string, number>>;
+  };
+  readonly engine: { readonly name: string; readonly detail: string; readonly threads: number | null };
+  readonly peakMemoryBytes: number;
+  readonly seed: number;
+}
+
+export async function runTraining(run: TrainingRun): Promise<number> {
+  const { opened, settings, folder } = run;
+  const { model, dataset, session, picked } = opened;
+  const log = (text: string): void => stderr(text);
+  log(describeEngine(picked));
+  for (const line of dataset.provenance) log(`data: ${line}`);
+  log(`run ${folder.path}${run.resume ? `, from step ${run.resume.total}` : ""}`);
+  const metrics = openMetrics(folder.path, run.resume?.total);
+  const progress = openProgress(process.stderr);
+  const interrupt = onInterrupt("saving");
+  const began = performance.now();
+  try {
+    const { result, averaged } = await trainOn(session, model, dataset, {
+      ...settings,
+      signal: interrupt.signal,
+      resume: run.resume,
+      checkpointSeconds: 60,
+      onStep: progress.step,
+      onRecord: (record) => {
+        progress.record(record);
+        metrics.append(rowOf(record));
+        if (run.json) json({ record: rowOf(record) });
+      },
+      onCheckpoint: async (_, cursor, states) => {
+        metrics.sync();
+        const tensors: Record<string, HostTensor> = {};
+        for (const name of states) tensors[name] = await session.read(name);
+        saveCheckpoint(
+          folder.checkpoints,
+          {
+            model: {
+              name: model.name,
+              source: model.source.sha256,
+              compiler: model.source.compiler,
+              hyperparameters: model.hyperparameters,
+            },
+            step: cursor.total,
+            epoch: cursor.data?.streams[0]?.epoch ?? 0,
+            seed: settings.seed,
+            engine: engineOf(run),
+            versions: versions(),
+            data: { spec: settings.data.spec, provenance: dataset.provenance },
+            cursor: cursor as unknown as Readonly<Record<string, unknown>>,
+          },
+          tensors,
+        );
+      },
+    });
+    progress.done();
+    const training = {
+      steps: result.cursor.total,
+      seconds: (performance.now() - began) / 1000,
+      stepsPerSecond: result.stepsRun / Math.max(1e-9, result.stepSeconds),
+      last: result.last?.values ?? {},
+    };
+    const base = { run: folder.path, model: model.name, training, engine: engineOf(run), seed: settings.seed };
+    if (result.outcome === "interrupted") {
+      log(`saved at step ${grouped(result.cursor.total)}; go on with \`gmc resume ${folder.path}\``);
+      if (run.json) json({ ...base, outcome: "interrupted", peakMemoryBytes: peakMemory() } satisfies RunResults);
+      return INTERRUPTED;
+    }
+    log(`trained ${grouped(training.steps)} steps in ${duration(training.seconds)}, ${training.stepsPerSecond.toFixed(0)} steps/s`);
+    const trained = openSession({ session, model, dataset, seed: settings.seed, averaged, step: result.cursor.total });
+    await drawClosingPictures(trained, folder, metrics.rows(), log);
+    let evaluation: Evaluation | undefined;
+    if (run.evaluate) {
+      const live = process.stderr.isTTY === true;
+      evaluation = await trained.evaluate({
+        ...(settings.k === undefined ? {} : { k: settings.k }),
+        signal: interrupt.signal,
+        ...(live ? { onProgress: (done: number, rows: number) => void process.stderr.write(`\revaluating ${done}/${rows} rows`) } : {}),
+      });
+      if (live) process.stderr.write("\r".padEnd(40) + "\r");
+    }
+    const results: RunResults = { ...evaluation, ...base, outcome: "finished", peakMemoryBytes: peakMemory() };
+    folder.writeJson("results.json", results);
+    if (run.json) json(results);
+    else {
+      if (evaluation) stdout(printEvaluation(evaluation, colors(process.stdout)));
+      log(`peak memory ${bytes(results.peakMemoryBytes)}; everything is in ${folder.path}`);
+    }
+    return FINE;
+  } catch (error) {
+    progress.done();
+    if (interrupt.signal.aborted) {
+      log(`the training is saved; \`gmc eval ${folder.path}\` measures it`);
+      return INTERRUPTED;
+    }
+    throw error;
+  } finally {
+    interrupt.release();
+    metrics.close();
+    folder.release();
+    session.dispose();
+  }
+}
+
+function engineOf(run: TrainingRun): RunResults["engine"] {
+  return { name: run.opened.picked.engine.name, detail: run.opened.picked.info.detail, threads: run.settings.threads ?? null };
+}
+
+function rowOf(record: MetricRecord): MetricRow {
+  const { step, phase, epoch, split, values } = record;
+  return { step, phase, epoch: Number(epoch.toFixed(6)), split, ...values };
+}
