@@ -86,8 +86,10 @@ export function decodeSafetensors(source: ByteSource): SafetensorsFile {
     if (entry.begin !== at) throw damaged(start + at, `tensor ${entry.name} right after the one before`, `offset ${entry.begin} in place of ${at}`);
     if (entry.end - entry.begin !== count * bytesOf[entry.dtype]) throw damaged(8, `${count * bytesOf[entry.dtype]} bytes for ${entry.name}`, String(entry.end - entry.begin));
     if (start + entry.end > bytes.length) throw damaged(bytes.length, `the values of ${entry.name}, ${entry.end - entry.begin} bytes`, `${Math.max(0, bytes.length - start - entry.begin)} left`);
-    const copy = bytes.slice(start + entry.begin, start + entry.end).buffer;
-    tensors.push([entry.name, { dtype: entry.dtype, shape: entry.shape, data: viewAs(entry.dtype, copy) }]);
+    // A copy, since values in the file need not be aligned (and a Buffer's slice would be a view).
+    const copy = new Uint8Array(entry.end - entry.begin);
+    copy.set(bytes.subarray(start + entry.begin, start + entry.end));
+    tensors.push([entry.name, { dtype: entry.dtype, shape: entry.shape, data: viewAs(entry.dtype, copy.buffer) }]);
     at = entry.end;
   }
   if (start + at !== bytes.length) throw damaged(start + at, "the end of the file", `${bytes.length - start - at} more bytes`);

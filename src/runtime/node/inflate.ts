@@ -1,15 +1,16 @@
 /** Decompression by zlib, several times as fast as the web's stream. */
 import { gunzipSync, inflateRawSync, inflateSync } from "node:zlib";
 import type { Inflate } from "../data/inflate.js";
+import { plainBytes } from "./files.js";
 
 export const nodeInflate: Inflate = async (bytes, format, limit) => {
   const options = { maxOutputLength: Math.max(1, limit) };
   switch (format) {
     case "gzip":
-      return gunzipSync(bytes, options);
+      return plainBytes(gunzipSync(bytes, options));
     case "deflate-raw":
-      return inflateRawSync(bytes, options);
+      return plainBytes(inflateRawSync(bytes, options));
     case "deflate":
-      return inflateSync(bytes, options);
+      return plainBytes(inflateSync(bytes, options));
   }
 };
