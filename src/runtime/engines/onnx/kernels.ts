@@ -5,6 +5,7 @@ type Address = number;
 
 export interface Kernels {
   readonly words: (out: Address, rows: number, count: number, key0: number, key1: number, row: number) => void;
+  readonly bernoulliRows: (out: Address, p: Address, rows: number, count: number, key0: number, key1: number, row: number) => void;
   readonly uniform: (x: Address, n: number) => void;
   readonly normal: (x: Address, n: number) => void;
   readonly bernoulli: (x: Address, p: Address, n: number) => void;

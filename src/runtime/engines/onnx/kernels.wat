@@ -10,7 +10,7 @@
   ;; ---------------------------------------------------------------------------------------------------------------- random numbers
 
   ;; Threefry-2x32, 20 rounds (Salmon et al. 2011), for eight counters at once: (a, b) and (c, d) are each four pairs of words. The two
-  ;; halves are interleaved because each alone is a chain of dependent instructions.
+  ;; halves are interleaved because each alone is a chain of dependent instructions. Rotations by whole bytes are shuffles.
   (func $threefry (param $a v128) (param $b v128) (param $c v128) (param $d v128) (param $k0 v128) (param $k1 v128) (param $k2 v128)
     (result v128 v128 v128 v128)
     (local.set $a (i32x4.add (local.get $a) (local.get $k0))) (local.set $b (i32x4.add (local.get $b) (local.get $k1)))
@@ -30,10 +30,10 @@
     (local.set $c (i32x4.add (local.get $c) (local.get $d))) (local.set $d (v128.xor (local.get $c) (v128.or (i32x4.shl (local.get $d) (i32.const 17)) (i32x4.shr_u (local.get $d) (i32.const 15)))))
     (local.set $a (i32x4.add (local.get $a) (local.get $b))) (local.set $b (v128.xor (local.get $a) (v128.or (i32x4.shl (local.get $b) (i32.const 29)) (i32x4.shr_u (local.get $b) (i32.const 3)))))
     (local.set $c (i32x4.add (local.get $c) (local.get $d))) (local.set $d (v128.xor (local.get $c) (v128.or (i32x4.shl (local.get $d) (i32.const 29)) (i32x4.shr_u (local.get $d) (i32.const 3)))))
-    (local.set $a (i32x4.add (local.get $a) (local.get $b))) (local.set $b (v128.xor (local.get $a) (v128.or (i32x4.shl (local.get $b) (i32.const 16)) (i32x4.shr_u (local.get $b) (i32.const 16)))))
-    (local.set $c (i32x4.add (local.get $c) (local.get $d))) (local.set $d (v128.xor (local.get $c) (v128.or (i32x4.shl (local.get $d) (i32.const 16)) (i32x4.shr_u (local.get $d) (i32.const 16)))))
-    (local.set $a (i32x4.add (local.get $a) (local.get $b))) (local.set $b (v128.xor (local.get $a) (v128.or (i32x4.shl (local.get $b) (i32.const 24)) (i32x4.shr_u (local.get $b) (i32.const 8)))))
-    (local.set $c (i32x4.add (local.get $c) (local.get $d))) (local.set $d (v128.xor (local.get $c) (v128.or (i32x4.shl (local.get $d) (i32.const 24)) (i32x4.shr_u (local.get $d) (i32.const 8)))))
+    (local.set $a (i32x4.add (local.get $a) (local.get $b))) (local.set $b (v128.xor (local.get $a) (i8x16.shuffle 2 3 0 1 6 7 4 5 10 11 8 9 14 15 12 13 (local.get $b) (local.get $b))))
+    (local.set $c (i32x4.add (local.get $c) (local.get $d))) (local.set $d (v128.xor (local.get $c) (i8x16.shuffle 2 3 0 1 6 7 4 5 10 11 8 9 14 15 12 13 (local.get $d) (local.get $d))))
+    (local.set $a (i32x4.add (local.get $a) (local.get $b))) (local.set $b (v128.xor (local.get $a) (i8x16.shuffle 1 2 3 0 5 6 7 4 9 10 11 8 13 14 15 12 (local.get $b) (local.get $b))))
+    (local.set $c (i32x4.add (local.get $c) (local.get $d))) (local.set $d (v128.xor (local.get $c) (i8x16.shuffle 1 2 3 0 5 6 7 4 9 10 11 8 13 14 15 12 (local.get $d) (local.get $d))))
     ;; key injection 2
     (local.set $a (i32x4.add (local.get $a) (local.get $k2))) (local.set $b (i32x4.add (local.get $b) (i32x4.add (local.get $k0) (v128.const i32x4 2 2 2 2))))
     (local.set $c (i32x4.add (local.get $c) (local.get $k2))) (local.set $d (i32x4.add (local.get $d) (i32x4.add (local.get $k0) (v128.const i32x4 2 2 2 2))))
@@ -52,10 +52,10 @@
     (local.set $c (i32x4.add (local.get $c) (local.get $d))) (local.set $d (v128.xor (local.get $c) (v128.or (i32x4.shl (local.get $d) (i32.const 17)) (i32x4.shr_u (local.get $d) (i32.const 15)))))
     (local.set $a (i32x4.add (local.get $a) (local.get $b))) (local.set $b (v128.xor (local.get $a) (v128.or (i32x4.shl (local.get $b) (i32.const 29)) (i32x4.shr_u (local.get $b) (i32.const 3)))))
     (local.set $c (i32x4.add (local.get $c) (local.get $d))) (local.set $d (v128.xor (local.get $c) (v128.or (i32x4.shl (local.get $d) (i32.const 29)) (i32x4.shr_u (local.get $d) (i32.const 3)))))
-    (local.set $a (i32x4.add (local.get $a) (local.get $b))) (local.set $b (v128.xor (local.get $a) (v128.or (i32x4.shl (local.get $b) (i32.const 16)) (i32x4.shr_u (local.get $b) (i32.const 16)))))
-    (local.set $c (i32x4.add (local.get $c) (local.get $d))) (local.set $d (v128.xor (local.get $c) (v128.or (i32x4.shl (local.get $d) (i32.const 16)) (i32x4.shr_u (local.get $d) (i32.const 16)))))
-    (local.set $a (i32x4.add (local.get $a) (local.get $b))) (local.set $b (v128.xor (local.get $a) (v128.or (i32x4.shl (local.get $b) (i32.const 24)) (i32x4.shr_u (local.get $b) (i32.const 8)))))
-    (local.set $c (i32x4.add (local.get $c) (local.get $d))) (local.set $d (v128.xor (local.get $c) (v128.or (i32x4.shl (local.get $d) (i32.const 24)) (i32x4.shr_u (local.get $d) (i32.const 8)))))
+    (local.set $a (i32x4.add (local.get $a) (local.get $b))) (local.set $b (v128.xor (local.get $a) (i8x16.shuffle 2 3 0 1 6 7 4 5 10 11 8 9 14 15 12 13 (local.get $b) (local.get $b))))
+    (local.set $c (i32x4.add (local.get $c) (local.get $d))) (local.set $d (v128.xor (local.get $c) (i8x16.shuffle 2 3 0 1 6 7 4 5 10 11 8 9 14 15 12 13 (local.get $d) (local.get $d))))
+    (local.set $a (i32x4.add (local.get $a) (local.get $b))) (local.set $b (v128.xor (local.get $a) (i8x16.shuffle 1 2 3 0 5 6 7 4 9 10 11 8 13 14 15 12 (local.get $b) (local.get $b))))
+    (local.set $c (i32x4.add (local.get $c) (local.get $d))) (local.set $d (v128.xor (local.get $c) (i8x16.shuffle 1 2 3 0 5 6 7 4 9 10 11 8 13 14 15 12 (local.get $d) (local.get $d))))
     ;; key injection 4
     (local.set $a (i32x4.add (local.get $a) (local.get $k1))) (local.set $b (i32x4.add (local.get $b) (i32x4.add (local.get $k2) (v128.const i32x4 4 4 4 4))))
     (local.set $c (i32x4.add (local.get $c) (local.get $k1))) (local.set $d (i32x4.add (local.get $d) (i32x4.add (local.get $k2) (v128.const i32x4 4 4 4 4))))
@@ -101,6 +101,62 @@
           (local.set $at (i32.add (local.get $at) (i32.const 64)))
           (br_if $next (i32.lt_u (local.get $at) (local.get $end))))
         (local.set $out (local.get $end))
+        (local.set $row (i32.add (local.get $row) (i32.const 1)))
+        (local.set $rows (i32.sub (local.get $rows) (i32.const 1)))
+        (br $nextRow))))
+
+  ;; out <- 1 where the uniform of the words above, laid out as they are, is below p, else 0. Pixels that are 0 for sure, most of a
+  ;; picture, need no words.
+  (func (export "bernoulliRows") (param $out i32) (param $p i32) (param $rows i32) (param $count i32) (param $key0 i32) (param $key1 i32)
+    (param $row i32)
+    (local $k0 v128) (local $k1 v128) (local $k2 v128) (local $r v128) (local $i v128) (local $at i32) (local $end i32) (local $pRow i32)
+    (local $a v128) (local $b v128) (local $c v128) (local $d v128) (local $zero v128)
+    (local.set $k0 (i32x4.splat (local.get $key0)))
+    (local.set $k1 (i32x4.splat (local.get $key1)))
+    (local.set $k2 (i32x4.splat (i32.xor (i32.const 0x1BD11BDA) (i32.xor (local.get $key0) (local.get $key1)))))
+    (local.set $pRow (local.get $p))
+    (block $done
+      (loop $nextRow
+        (br_if $done (i32.eqz (local.get $rows)))
+        (local.set $r (i32x4.splat (local.get $row)))
+        (local.set $i (v128.const i32x4 0 1 2 3))
+        (local.set $at (local.get $out))
+        (local.set $p (local.get $pRow))
+        (local.set $end (i32.add (local.get $out) (i32.shl (local.get $count) (i32.const 2))))
+        (loop $next
+          (if
+            (v128.any_true (v128.or
+              (v128.or (f32x4.gt (v128.load offset=0 (local.get $p)) (local.get $zero)) (f32x4.gt (v128.load offset=16 (local.get $p)) (local.get $zero)))
+              (v128.or (f32x4.gt (v128.load offset=32 (local.get $p)) (local.get $zero)) (f32x4.gt (v128.load offset=48 (local.get $p)) (local.get $zero)))))
+            (then
+              (call $threefry
+                (local.get $r) (local.get $i) (local.get $r) (i32x4.add (local.get $i) (v128.const i32x4 4 4 4 4))
+                (local.get $k0) (local.get $k1) (local.get $k2))
+              (local.set $d) (local.set $c) (local.set $b) (local.set $a)
+              (v128.store offset=0 (local.get $at) (v128.and (v128.const f32x4 1 1 1 1) (f32x4.lt
+                (f32x4.mul (f32x4.convert_i32x4_s (i32x4.shr_u (i8x16.shuffle 0 1 2 3 16 17 18 19 4 5 6 7 20 21 22 23 (local.get $a) (local.get $b)) (i32.const 8))) (v128.const f32x4 0x1p-24 0x1p-24 0x1p-24 0x1p-24))
+                (v128.load offset=0 (local.get $p)))))
+              (v128.store offset=16 (local.get $at) (v128.and (v128.const f32x4 1 1 1 1) (f32x4.lt
+                (f32x4.mul (f32x4.convert_i32x4_s (i32x4.shr_u (i8x16.shuffle 8 9 10 11 24 25 26 27 12 13 14 15 28 29 30 31 (local.get $a) (local.get $b)) (i32.const 8))) (v128.const f32x4 0x1p-24 0x1p-24 0x1p-24 0x1p-24))
+                (v128.load offset=16 (local.get $p)))))
+              (v128.store offset=32 (local.get $at) (v128.and (v128.const f32x4 1 1 1 1) (f32x4.lt
+                (f32x4.mul (f32x4.convert_i32x4_s (i32x4.shr_u (i8x16.shuffle 0 1 2 3 16 17 18 19 4 5 6 7 20 21 22 23 (local.get $c) (local.get $d)) (i32.const 8))) (v128.const f32x4 0x1p-24 0x1p-24 0x1p-24 0x1p-24))
+                (v128.load offset=32 (local.get $p)))))
+              (v128.store offset=48 (local.get $at) (v128.and (v128.const f32x4 1 1 1 1) (f32x4.lt
+                (f32x4.mul (f32x4.convert_i32x4_s (i32x4.shr_u (i8x16.shuffle 8 9 10 11 24 25 26 27 12 13 14 15 28 29 30 31 (local.get $c) (local.get $d)) (i32.const 8))) (v128.const f32x4 0x1p-24 0x1p-24 0x1p-24 0x1p-24))
+                (v128.load offset=48 (local.get $p)))))
+            )
+            (else
+              (v128.store offset=0 (local.get $at) (local.get $zero))
+              (v128.store offset=16 (local.get $at) (local.get $zero))
+              (v128.store offset=32 (local.get $at) (local.get $zero))
+              (v128.store offset=48 (local.get $at) (local.get $zero))))
+          (local.set $i (i32x4.add (local.get $i) (v128.const i32x4 8 8 8 8)))
+          (local.set $at (i32.add (local.get $at) (i32.const 64)))
+          (local.set $p (i32.add (local.get $p) (i32.const 64)))
+          (br_if $next (i32.lt_u (local.get $at) (local.get $end))))
+        (local.set $out (local.get $end))
+        (local.set $pRow (i32.add (local.get $pRow) (i32.shl (local.get $count) (i32.const 2))))
         (local.set $row (i32.add (local.get $row) (i32.const 1)))
         (local.set $rows (i32.sub (local.get $rows) (i32.const 1)))
         (br $nextRow))))

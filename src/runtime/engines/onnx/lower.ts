@@ -66,7 +66,7 @@ export function lowerModel(name: string, graph: Graph, step: ModelStep): Lowered
         throw new InternalError(`${n.prim} ${id} is read before it is computed`);
     }
   };
-  const context: LoweringContext = { b, node, value, scalar: (id) => scalarOf(node(id)) };
+  const context: LoweringContext = { b, node, value, full: (id) => full(b, value(id), node(id).shape), scalar: (id) => scalarOf(node(id)) };
 
   const patterns = findPatterns(graph, step);
   for (const id of step.ids) {

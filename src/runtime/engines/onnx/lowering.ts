@@ -7,6 +7,8 @@ export interface LoweringContext {
   readonly node: (id: number) => Node;
   /** The value of a node that comes before. */
   readonly value: (id: number) => Value;
+  /** The same under the full shape of its node. */
+  readonly full: (id: number) => string;
   /** The value of a constant that is one number over its shape, else undefined. */
   readonly scalar: (id: number) => number | undefined;
 }

@@ -63,9 +63,12 @@ export class Arena {
     const size = (Math.ceil(bytes / granule) + 2) * granule;
     const hole = this.free.find((block) => block.size >= size);
     const start = hole?.start ?? this.end;
-    if (hole === undefined) this.grow((this.end += size));
-    else if (hole.size === size) this.free.splice(this.free.indexOf(hole), 1);
-    else {
+    if (hole === undefined) {
+      this.grow(this.end + size);
+      this.end += size;
+    }
+    if (hole?.size === size) this.free.splice(this.free.indexOf(hole), 1);
+    else if (hole !== undefined) {
       hole.start += size;
       hole.size -= size;
     }
@@ -81,8 +84,8 @@ export class Arena {
       // by a quarter at least, so that many small regions do not detach the views each time
       this.extend(Math.max(missing, Math.min(Math.ceil(this.buffer.byteLength / pageBytes / 4), 1024)), missing);
     } catch {
-      throw new GmcError("GM5403", `the tensors of this model need more than ${Math.floor(this.buffer.byteLength / 2 ** 20)} MiB, which the onnx engine cannot get`, [
-        "Make the model or the batch smaller: weights, optimiser slots and gradients share 4 GiB.",
+      throw new GmcError("GM5403", `the onnx engine cannot get ${Math.ceil(bytes / 2 ** 20)} MiB for the tensors of this model`, [
+        "Make the model or the batch smaller: weights, optimiser slots and gradients share at most 4 GiB.",
       ]);
     }
   }

@@ -1,10 +1,12 @@
 /**
- * Groups of nodes that ONNX does in fewer or cheaper operators than one by one. Each entry of the table looks at a node, and where it is the
- * end of its pattern, gives how to lower the whole; the nodes before it that nobody else reads are absorbed.
+ * Groups of nodes that ONNX does in fewer or cheaper operators than one by one. Each matcher looks at a node, and where it is the end of its
+ * pattern, says how to lower the whole; the nodes before it that nobody else reads are absorbed.
  */
-import type { Graph, Node } from "../../graph/types.js";
-import type { Value } from "./builder.js";
+import { sameShape, sizeOf } from "../../graph/shape.js";
+import type { Graph, Node, NodeOf } from "../../graph/types.js";
+import { int, type ModelBuilder, type Value } from "./builder.js";
 import { gemm, isGemm } from "./lower-linear.js";
+import { reduce } from "./lower-structure.js";
 import type { LoweringContext } from "./lowering.js";
 import type { ModelStep } from "./plan.js";
 
@@ -17,8 +19,10 @@ export interface Patterns {
 /** What a matcher may ask. */
 interface Surroundings {
   readonly node: (id: number) => Node;
-  /** a node of this model that only one other reads */
+  /** a node of this model that only one other reads, and that is in no pattern yet */
   readonly private: (id: number) => boolean;
+  /** the node of this model that takes max(x, 0) */
+  readonly reluOf: (x: number) => number | undefined;
 }
 
 interface Match {
@@ -28,26 +32,179 @@ interface Match {
 
 type Matcher = (s: Surroundings, node: Node) => Match | undefined;
 
+const scalarOf = (node: Node): number | undefined =>
+  node.prim === "constant" && node.params.values.length === 1 ? node.params.values[0] : undefined;
+
+/** The other operand of an operation with a constant, and the constant. */
+function withConstant(s: Surroundings, node: Node): { readonly x: number; readonly constant: number } | undefined {
+  const [p, q] = [node.inputs[0]!, node.inputs[1]!];
+  const [left, right] = [scalarOf(s.node(p)), scalarOf(s.node(q))];
+  if (right !== undefined) return { x: p, constant: right };
+  return left === undefined ? undefined : { x: q, constant: left };
+}
+
+const isRelu = (s: Surroundings, node: Node): number | undefined => {
+  if (node.prim !== "max" || node.dtype !== "f32") return undefined;
+  const parts = withConstant(s, node);
+  return parts?.constant === 0 && sameShape(s.node(parts.x).shape, node.shape) ? parts.x : undefined;
+};
+
+/** max(x, 0) is Relu, which onnxruntime does at the end of a Gemm or Conv. */
+const relu: Matcher = (s, node) => {
+  const x = isRelu(s, node);
+  if (x === undefined) return undefined;
+  return {
+    absorbs: [],
+    lower: (c) => {
+      const value = c.value(x);
+      return { name: c.b.op("Relu", [value.name]), shape: value.shape };
+    },
+  };
+};
+
+/**
+ * The gradient of max(x, 0): select(0 < x, g, 0) is g min(1e38 y, 1) with y = max(x, 0), where y is 0 or a normal number. Where costs as much
+ * as five multiplications. Differs from select in that a g that is not finite shows even where x is not positive.
+ */
+const reluGradient: Matcher = (s, node) => {
+  if (node.prim !== "select" || node.dtype !== "f32") return undefined;
+  const [condition, g, other] = [s.node(node.inputs[0]!), node.inputs[1]!, s.node(node.inputs[2]!)];
+  if (condition.prim !== "lt" || scalarOf(other) !== 0 || scalarOf(s.node(condition.inputs[0]!)) !== 0) return undefined;
+  const y = s.reluOf(condition.inputs[1]!);
+  if (y === undefined || y > node.id || !sameShape(s.node(g).shape, node.shape)) return undefined;
+  return {
+    absorbs: s.private(condition.id) ? [condition.id] : [],
+    lower: (c) => {
+      const [gate, value] = [c.value(y), c.value(g)];
+      const open = c.b.once("Min", [c.b.once("Mul", [gate.name, c.b.f32([1e38])]), c.b.f32([1])]);
+      return { name: c.b.op("Mul", [value.name, open]), shape: node.shape };
+    },
+  };
+};
+
 /** a @ b + c is one Gemm, which starts from c: a bias, or another product. */
 const product: Matcher = (s, node) => {
   if (node.prim !== "add") return undefined;
   const [p, q] = [node.inputs[0]!, node.inputs[1]!];
   // of two products the later one takes in the earlier one
-  for (const [id, other] of p > q ? [[p, q] as const, [q, p] as const] : [[q, p] as const, [p, q] as const]) {
+  const orders = p > q ? [[p, q] as const, [q, p] as const] : [[q, p] as const, [p, q] as const];
+  for (const [id, other] of orders) {
     const matmul = s.node(id);
     if (matmul.prim !== "matmul" || !s.private(id) || !isGemm(s.node, matmul)) continue;
-    return {
-      absorbs: [id],
-      lower: (c) => {
-        const bias = c.value(other);
-        return gemm(c, matmul, matmul.inputs.map(c.value), bias);
-      },
-    };
+    return { absorbs: [id], lower: (c) => gemm(c, matmul, matmul.inputs.map(c.value), c.value(other)) };
   }
   return undefined;
 };
 
-const matchers: readonly Matcher[] = [product];
+/** c a + c b and c a - c b, as gradients of a scaled objective come out, scale once. */
+const commonFactor: Matcher = (s, node) => {
+  if ((node.prim !== "add" && node.prim !== "sub") || node.dtype !== "f32") return undefined;
+  const [p, q] = node.inputs.map(s.node) as [Node, Node];
+  if (p.prim !== "mul" || q.prim !== "mul" || p.id === q.id || !s.private(p.id) || !s.private(q.id)) return undefined;
+  const [a, b] = [withConstant(s, p), withConstant(s, q)];
+  if (a === undefined || b === undefined || Math.abs(a.constant) !== Math.abs(b.constant)) return undefined;
+  const op = (a.constant === b.constant) === (node.prim === "add") ? "Add" : "Sub";
+  return {
+    absorbs: [p.id, q.id],
+    lower: (c) => {
+      const [x, y] = [c.value(a.x), c.value(b.x)];
+      return { name: c.b.op("Mul", [c.b.op(op, [x.name, y.name]), c.b.f32([a.constant])]), shape: stretchedTo(node, [x, y]) };
+    },
+  };
+};
+
+/** The shape of an elementwise result: the node's own, where an operand has it. */
+function stretchedTo(node: Node, operands: readonly Value[]): readonly number[] {
+  const rank = Math.max(...operands.map((x) => x.shape.length));
+  return node.shape
+    .slice(node.shape.length - rank)
+    .map((_, i) => Math.max(...operands.map((x) => x.shape[i - rank + x.shape.length] ?? 1)));
+}
+
+/** A leaf of a sum of terms and its sign. */
+interface Term {
+  readonly id: number;
+  readonly sign: 1 | -1;
+}
+
+/** The least length of products below: under it their extra operators cost more than the logarithms they save. */
+const leastGroup = 8;
+
+/**
+ * Σ (… ± softplus(x) …), the log-likelihood of every Bernoulli: log is the dearest operator in it, so the terms are summed one by one, and
+ * Σ softplus(x) = Σ max(x, 0) - Σ log(sigmoid(|x|)) takes the logarithm of products of up to 64 factors, each in [1/2, 1).
+ */
+const sumOfSoftplus: Matcher = (s, node) => {
+  if (node.prim !== "reduceSum" || node.dtype !== "f32") return undefined;
+  const shape = s.node(node.inputs[0]!).shape;
+  const group = groupLength(shape, node.params.axes);
+  if (group < leastGroup) return undefined;
+  const absorbs: number[] = [];
+  const terms = collectTerms(s, node.inputs[0]!, shape, absorbs);
+  const soft = terms.filter((term) => s.node(term.id).prim === "softplus" && s.private(term.id));
+  if (soft.length === 0) return undefined;
+  return {
+    absorbs: [...absorbs, ...soft.map((term) => term.id)],
+    lower: (c) => {
+      const sums = terms.map((term) => ({ sign: term.sign, name: soft.includes(term) ? softplusSum(c, s, term.id, node, group) : plainSum(c, term.id, node) }));
+      return { name: signedSum(c.b, sums), shape: node.shape };
+    },
+  };
+};
+
+/** Terms of private sums and differences of the full shape. */
+function collectTerms(s: Surroundings, root: number, shape: readonly number[], absorbs: number[]): Term[] {
+  const terms: Term[] = [];
+  const visit = (id: number, sign: 1 | -1): void => {
+    const n = s.node(id);
+    const inner = n.prim === "add" || n.prim === "sub" || n.prim === "neg";
+    if (!inner || !s.private(id) || n.inputs.some((operand) => !sameShape(s.node(operand).shape, shape))) {
+      terms.push({ id, sign });
+      return;
+    }
+    absorbs.push(id);
+    visit(n.inputs[0]!, n.prim === "neg" ? (-sign as 1 | -1) : sign);
+    if (n.inputs.length > 1) visit(n.inputs[1]!, n.prim === "sub" ? (-sign as 1 | -1) : sign);
+  };
+  visit(root, 1);
+  return terms;
+}
+
+/** The largest divisor up to 64 of the elements reduced, where these are the last axes. */
+function groupLength(shape: readonly number[], axes: readonly number[]): number {
+  if (axes.length === 0 || axes[0] !== shape.length - axes.length) return 0;
+  const n = sizeOf(axes.map((axis) => shape[axis]!));
+  for (let length = Math.min(64, n); length > 1; length--) if (n % length === 0) return length;
+  return 0;
+}
+
+function plainSum(c: LoweringContext, id: number, node: NodeOf<"reduceSum">): string {
+  const shape = c.node(node.inputs[0]!).shape;
+  const value = { name: c.full(id), shape };
+  return reduce(c.b, "ReduceSum", value, node.params.axes).name;
+}
+
+function softplusSum(c: LoweringContext, s: Surroundings, id: number, node: NodeOf<"reduceSum">, group: number): string {
+  const operand = s.node(id).inputs[0]!;
+  const shape = s.node(operand).shape;
+  const x = c.full(operand);
+  const kept = shape.slice(0, node.params.axes[0]!);
+  const groups = sizeOf(shape) / sizeOf(kept) / group;
+  const factors = c.b.op("Reshape", [c.b.op("Sigmoid", [c.b.op("Abs", [x])]), c.b.i64([...kept, groups, group])]);
+  const products = c.b.op("ReduceProd", [factors, c.b.i64([kept.length + 1])], { keepdims: int(0) });
+  const logs = reduce(c.b, "ReduceSum", { name: c.b.op("Log", [products]), shape: [...kept, groups] }, [kept.length]).name;
+  const positive = reduce(c.b, "ReduceSum", { name: c.b.op("Relu", [x]), shape }, node.params.axes).name;
+  return c.b.op("Sub", [positive, logs]);
+}
+
+function signedSum(b: ModelBuilder, sums: readonly { readonly sign: 1 | -1; readonly name: string }[]): string {
+  const ordered = [...sums].sort((p, q) => q.sign - p.sign);
+  const first = ordered[0]!;
+  const start = first.sign === 1 ? first.name : b.op("Neg", [first.name]);
+  return ordered.slice(1).reduce((total, { sign, name }) => b.op(sign === 1 ? "Add" : "Sub", [total, name]), start);
+}
+
+const matchers: readonly Matcher[] = [relu, reluGradient, sumOfSoftplus, product, commonFactor];
 
 export function findPatterns(graph: Graph, step: ModelStep): Patterns {
   const own = new Set(step.ids);
@@ -57,11 +214,19 @@ export function findPatterns(graph: Graph, step: ModelStep): Patterns {
   for (const id of [...step.gives, ...Object.values(step.writes)]) use(id);
   const at = new Map<number, (c: LoweringContext) => Value>();
   const absorbed = new Set<number>();
+  const relus = new Map<number, number>();
   const surroundings: Surroundings = {
     node: (id) => graph.nodes[id]!,
     private: (id) => own.has(id) && uses.get(id) === 1 && !at.has(id) && !absorbed.has(id),
+    reluOf: (x) => relus.get(x),
   };
   for (const id of step.ids) {
+    const x = isRelu(surroundings, graph.nodes[id]!);
+    if (x !== undefined) relus.set(x, id);
+  }
+  // from the end, so that the longest pattern takes its nodes first
+  for (const id of [...step.ids].reverse()) {
+    if (absorbed.has(id)) continue;
     for (const matcher of matchers) {
       const match = matcher(surroundings, graph.nodes[id]!);
       if (match === undefined) continue;
