@@ -15,6 +15,7 @@ const ALONG_AXIS = new Set(["softmax", "log_softmax", "cumsum", "reverse", "glu"
 export function lowerBuiltin(expr: BuiltinExpr, args: readonly TensorValue[]): Js {
   const [x, y] = args;
   const runtime = builtins.get(expr.fn)?.runtime;
+  if (expr.fn === "zeros" || expr.fn === "ones") return call(expr.fn, numbers(expr.options["shape"] as readonly number[]));
   if (!x || runtime === undefined) throw new InternalError(`builtin ${expr.fn}`);
   const rank = expr.type.kind === "tensor" ? expr.type.shape.length : 0;
   const option = (name: string): number => {
@@ -50,6 +51,8 @@ export function lowerBuiltin(expr: BuiltinExpr, args: readonly TensorValue[]): J
       return call("transposeEvent", x.js, numbers(list("order")));
     case "concat":
       return call("concatEvent", array(args.map((a) => alignEvent(a, rank))), num(option("axis")));
+    case "stack":
+      return call("stack", array(args.map((a) => alignEvent(a, rank - 1))), num(-rank));
     case "pad":
       return call("padEvent", x.js, numbers(list("low")), numbers(list("high")));
     default: {

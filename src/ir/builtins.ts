@@ -254,6 +254,8 @@ const table: readonly Builtin[] = [
     },
   },
   // ---- shape
+  filled("zeros", "a tensor of zeros: zeros(K)", 0),
+  filled("ones", "a tensor of ones: ones(K)", 1),
   {
     fn: "reshape",
     runtime: "reshape",
@@ -542,6 +544,23 @@ function whereType(call: BuiltinCall): Typed | undefined {
   if (!both) return mismatch(call, a, b, "`where` needs both choices in one shape");
   const shape = broadcastShapes(condition.type.shape, both);
   return shape ? { type: tensor(shape) } : mismatch(call, condition, a, "`where` needs its condition in the shape of the choices");
+}
+
+function filled(fn: string, doc: string, value: number): Builtin {
+  return {
+    fn,
+    runtime: fn,
+    doc,
+    args: [],
+    options: [{ name: "shape", kind: "sizes", required: true }],
+    restOption: "shape",
+    takes: numeric,
+    range: () => between(value, value, false),
+    type: ({ dims }) => {
+      const shape = dims.get("shape") ?? [];
+      return { type: tensor(shape), options: { shape: shape.map((d) => d.size) } };
+    },
+  };
 }
 
 function alongAxis(fn: string, doc: string, range?: (args: readonly Range[]) => Range, more: Partial<Builtin> = {}): Builtin {

@@ -114,7 +114,7 @@ const table: readonly Layer[] = [
         return undefined;
       }
       const out = channelwise(call, { eps: 1e-5 });
-      return out && { ...out, spec: [...out.spec, groups] };
+      return out && { ...out, spec: [...out.spec, groups], options: { ...out.options, ...spatialOf(call) } };
     },
   },
   {
@@ -123,7 +123,11 @@ const table: readonly Layer[] = [
     doc: "normalises each channel over space (Ulyanov et al. 2016)",
     takes: "real",
     options: [eps],
-    apply: (call) => channelwise(call, { eps: 1e-5 }),
+    apply: (call) => {
+      if (call.input.length < 2) return wrongInput(call, "space and channels");
+      const out = channelwise(call, { eps: 1e-5 });
+      return out && { ...out, options: { ...out.options, ...spatialOf(call) } };
+    },
   },
   {
     name: "dropout",
@@ -140,7 +144,7 @@ const table: readonly Layer[] = [
         report(call.cx.diagnostics, "GM2031", call.span, { what: "`dropout`", problem: `its rate must be below 1, found ${rate}` });
         return undefined;
       }
-      return { shape: call.input, spec: [rate], options: {}, weights: {} };
+      return { shape: call.input, spec: [rate], options: { eventRank: call.input.length }, weights: {} };
     },
   },
   {
@@ -213,6 +217,11 @@ function channelwise(call: LayerCall, defaults: Readonly<Record<string, OptionVa
     options: given(call, defaults),
     weights: { scale: [channels.size], shift: [channels.size] },
   };
+}
+
+/** Spatial axes before the channels, where they are not the two of an image. */
+function spatialOf(call: LayerCall): Readonly<Record<string, number>> {
+  return call.input.length === 3 ? {} : { spatial: call.input.length - 1 };
 }
 
 function imageOf(call: LayerCall, spatial: number): { readonly space: readonly Dim[]; readonly channels: Dim } | undefined {

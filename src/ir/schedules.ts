@@ -131,5 +131,5 @@ export function elaborateSchedule(env: Env, call: ast.Expr): SettingValue | unde
     );
     return undefined;
   }
-  return { kind: "call", name: entry.runtime, args };
+  return { kind: "call", name: entry.name, args };
 }

@@ -2,7 +2,10 @@
 import { expect, test } from "vitest";
 import { elaborateExample } from "./support.js";
 
-test("vae", () => {
-  const ir = elaborateExample("vae");
-  expect(ir.name).toBe("VAE");
-});
+test.each(["vae", "iwae", "hvae", "cvae", "conv_vae", "autoencoder", "denoising_autoencoder", "mog", "kmeans", "factor_analysis", "ppca"])(
+  "%s",
+  (name) => {
+    const ir = elaborateExample(name);
+    expect(ir.train.length).toBeGreaterThan(0);
+  },
+);
