@@ -13,7 +13,8 @@ import type { Flavour } from "./codegen/print-js.js";
 import { derive } from "./ir/derive/derive.js";
 import type { DerivedModel } from "./ir/derived-model.js";
 import { elaborate } from "./ir/elaborate.js";
-import { loadSources, type ResolveImport } from "./ir/imports.js";
+import { loadImports, type ReadSource } from "./ir/files.js";
+import { standardLibrary } from "./ir/std.js";
 import type { ModelIr, StaticValue } from "./ir/types.js";
 import type { FileAst } from "./parser/ast.js";
 import { parse } from "./parser/parse.js";
@@ -28,8 +29,8 @@ export interface CompileOptions {
   readonly set?: Readonly<Record<string, StaticValue>>;
   /** Which model of a file with several. */
   readonly model?: string;
-  /** Reads an imported file; undefined where there is none. Without it, imports are errors. */
-  readonly resolveImport?: ResolveImport;
+  /** Text of an imported file, by its path from where the root file's path starts; undefined where there is none. Without it there are no imports. */
+  readonly readImport?: ReadSource;
   /** Module that generated code imports: `gmc/runtime`. */
   readonly runtime?: string;
 }
@@ -48,11 +49,8 @@ export interface Compiled {
 export function compile(file: SourceFile, options: CompileOptions = {}): Compiled {
   const diagnostics = new Diagnostics();
   const ast = parse(file, diagnostics);
-  const sources = loadSources(ast, options.resolveImport, diagnostics);
-  const ir =
-    diagnostics.hasErrors && !sources
-      ? undefined
-      : elaborate({ root: ast, files: sources ?? new Map(), set: options.set ?? {}, model: options.model }, diagnostics);
+  const files = loadImports(ast, options.readImport ?? (() => undefined), (imported) => parse(imported, diagnostics), diagnostics);
+  const ir = elaborate({ root: ast, files, std: standardLibrary(), set: options.set ?? {}, model: options.model }, diagnostics);
   const derived = ir && !diagnostics.hasErrors ? derive(ir, diagnostics) : undefined;
   const source: SourceInfo = { file: file.path.split("/").at(-1) ?? file.path, sha256: sha256(file.text), compiler: version };
   return {

@@ -3,13 +3,12 @@
  * Deterministic: the order is that of the `.gm` file.
  */
 import type { DerivedEvaluation, DerivedModel, DerivedPhase, DerivedUpdate } from "../ir/derived-model.js";
-import { densityOf, type DeriveContext, walk } from "../ir/derive/context.js";
+import { densityOf, type DeriveContext, weightEntries } from "../ir/derive/context.js";
 import { fingerprint } from "../ir/derive/kl.js";
 import type { DerivedObjective } from "../ir/quantity.js";
-import type { Expr, LayerInstance, ModelIr } from "../ir/types.js";
+import type { Expr, ModelIr } from "../ir/types.js";
 import { arrow, array, bool, call, type Js, type JsField, type JsFunction, name, num, numbers, object, str } from "./js.js";
 import { headerText, lowerLogDensity, lowerNet, lowerSampler, place } from "./lower-density.js";
-import { hasWeights } from "./lower-expr.js";
 import { functionName, lowerObjective, type LoweredObjective } from "./lower-objective.js";
 import { capital } from "./lower-quantity.js";
 import { findSetting, numberSetting, settingJs } from "./settings.js";
@@ -86,7 +85,7 @@ export function emitModel(derived: DerivedModel, source: SourceInfo): EmittedMod
   });
   const schedules = [...new Set([...derived.phases.flatMap((p) => p.updates.flatMap((u) => u.derived.schedules))])];
   return {
-    weights: emitWeights(model, context, derived),
+    weights: emitWeights(context),
     functions: [...nets, ...densities.flatMap((d) => d.functions), ...objectives.functions],
     definition,
     data: [...model.variables.values()].filter((v) => v.role === "data").map((v) => v.name),
@@ -174,7 +173,7 @@ function emitPhase(phase: DerivedPhase, objectives: Objectives): Js {
   const { settings } = phase.phase;
   const schedules = new Map<string, Js>();
   for (const u of phase.updates) collectSchedules(u, schedules);
-  const stopping = findSetting(settings, "early_stopping");
+  const stopping = findSetting(settings, "earlyStopping");
   return object({
     name: str(phase.phase.name),
     batch: num(numberSetting(settings, "batch") ?? 100),
@@ -202,7 +201,7 @@ function emitPhase(phase: DerivedPhase, objectives: Objectives): Js {
         ? object({
             metric: settingJs(stopping.args["metric"] ?? { kind: "text", value: "" }),
             patience: settingJs(stopping.args["patience"] ?? { kind: "static", value: 10 }),
-            minDelta: settingJs(stopping.args["min_delta"] ?? { kind: "static", value: 0 }),
+            minDelta: settingJs(stopping.args["minDelta"] ?? { kind: "static", value: 0 }),
           })
         : undefined,
   });
@@ -235,11 +234,11 @@ function emitUpdate(u: DerivedUpdate, phase: DerivedPhase, objectives: Objective
   });
 }
 
-/** Clipping and weight decay may stand beside the optimiser in the train block. */
+/** The learning rate, clipping and weight decay may stand beside the optimiser in the train block. */
 function emitOptimizer(optimizer: ReturnType<typeof findSetting>, settings: Parameters<typeof findSetting>[0]): Js {
   const base = optimizer?.kind === "call" ? optimizer : ({ kind: "call", name: "adam", args: {} } as const);
   const args = { ...base.args };
-  for (const key of ["clip_norm", "clip_value", "weight_decay"]) {
+  for (const key of ["lr", "clipNorm", "clipValue", "weightDecay"]) {
     const value = findSetting(settings, key);
     if (value) args[key] = value;
   }
@@ -299,7 +298,7 @@ function emitEvaluator(derived: DerivedModel, e: DerivedEvaluation, base: Readon
         unit: str("squared error"),
         value: arrow(
           "(context)",
-          call("reconstructionError", name("context"), sampler(first), sampler(second), array(dataOf(derived, first).map(str))),
+          call("rowReconstructionError", name("context"), sampler(first), sampler(second), array(dataOf(derived, first).map(str))),
         ),
       });
   }
@@ -324,43 +323,23 @@ function posteriorMeans(derived: DerivedModel, density: string): Js {
   });
 }
 
-/** The weights tree, in the order of the file: params, nets, layers that stand in densities. */
-function emitWeights(model: ModelIr, context: DeriveContext, derived: DerivedModel): Js {
+/** The weights tree, in the order of the file. */
+function emitWeights(context: DeriveContext): Js {
   interface Tree {
     readonly children: Map<string, Tree | Js>;
   }
   const root: Tree = { children: new Map() };
-  const put = (path: string, value: Js): void => {
-    const parts = path.split(".");
+  for (const entry of weightEntries(context)) {
+    const parts = entry.path.split(".");
     let at = root;
     for (const part of parts.slice(0, -1)) {
       const next = at.children.get(part);
-      if (next && "children" in next) at = next;
-      else {
-        const made: Tree = { children: new Map() };
-        at.children.set(part, made);
-        at = made;
-      }
+      const made: Tree = next && "children" in next ? next : { children: new Map() };
+      at.children.set(part, made);
+      at = made;
     }
-    at.children.set(parts.at(-1) ?? path, value);
-  };
-  for (const param of model.params) put(param.path, paramSpec(param));
-  const layer = (instance: LayerInstance): void => {
-    if (hasWeights(instance)) put(instance.path, layerSpec(instance));
-  };
-  const visit = (e: Expr): void => walk(context, e, (x) => x.kind === "layer" && layer(x.instance));
-  for (const net of model.nets) {
-    for (const b of net.body) visit(b.value);
-    visit(net.result);
+    at.children.set(parts.at(-1) ?? entry.path, entry.of.kind === "param" ? paramSpec(entry.of.param) : layerSpec(entry.of.instance));
   }
-  for (const density of model.densities) {
-    for (const s of density.statements) {
-      if (s.kind === "bind") visit(s.binding.value);
-      else if (s.kind === "draw") Object.values(s.dist.params).forEach(visit);
-      else visit(s.value);
-    }
-  }
-  for (const phase of derived.phases) for (const u of phase.updates) visit(u.update.value);
   const toJs = (tree: Tree): Js =>
     object([...tree.children].map(([key, value]): JsField => ({ name: key, value: "children" in value ? toJs(value) : value })));
   return toJs(root);

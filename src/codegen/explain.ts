@@ -1,8 +1,7 @@
 /** What was derived, for `gmc explain`: as data, and as text for a person. */
 import type { DerivedModel } from "../ir/derived-model.js";
 import type { DerivedObjective } from "../ir/quantity.js";
-import { walk } from "../ir/derive/context.js";
-import type { Expr } from "../ir/types.js";
+import { weightEntries } from "../ir/derive/context.js";
 import { place } from "./lower-density.js";
 import { quantityLatex, quantityText } from "./mathtext.js";
 
@@ -31,23 +30,11 @@ export interface Explanation {
 
 export function explain(derived: DerivedModel): Explanation {
   const { model, context } = derived;
-  const weights = new Map<string, { path: string; layer: string; parameters: number }>();
-  for (const p of model.params) weights.set(p.path, { path: p.path, layer: "param", parameters: p.domain.shape.reduce((n, d) => n * d.size, 1) });
-  const visit = (e: Expr): void =>
-    walk(context, e, (x) => {
-      if (x.kind === "layer" && x.instance.parameterCount > 0) weights.set(x.instance.path, { path: x.instance.path, layer: x.instance.layer, parameters: x.instance.parameterCount });
-    });
-  for (const net of model.nets) {
-    for (const b of net.body) visit(b.value);
-    visit(net.result);
-  }
-  for (const d of model.densities) {
-    for (const s of d.statements) {
-      if (s.kind === "bind") visit(s.binding.value);
-      else if (s.kind === "draw") Object.values(s.dist.params).forEach(visit);
-      else visit(s.value);
-    }
-  }
+  const weights = weightEntries(context).map((e) => ({
+    path: e.path,
+    layer: e.of.kind === "param" ? "param" : e.of.instance.layer,
+    parameters: e.parameters,
+  }));
   const objective = (statement: string, at: string, d: DerivedObjective, moves: readonly string[]): ObjectiveExplanation => ({
     statement,
     place: at,
@@ -65,17 +52,22 @@ export function explain(derived: DerivedModel): Explanation {
       role: v.role,
       domain: `${v.domain.name}${v.domain.classes ? `[${v.domain.classes.text}]` : ""}${v.domain.shape.length > 0 ? `[${v.domain.shape.map((d) => (d.text === String(d.size) ? d.text : `${d.text} = ${d.size}`)).join(", ")}]` : ""}`,
     })),
-    parameters: [...weights.values()].reduce((n, w) => n + w.parameters, 0),
-    weights: [...weights.values()],
-    train: derived.phases.flatMap((p) => p.updates.map((u) => objective(`${u.update.direction} ${u.update.text}`, place(u.update.span), u.derived, u.moves))),
-    evaluate: derived.evaluations.flatMap((e) => (e.objective ? [objective(`${e.evaluation.name} = ${e.evaluation.text}`, place(e.evaluation.span), e.objective.derived, [])] : [])),
+    parameters: weights.reduce((n, w) => n + w.parameters, 0),
+    weights,
+    train: derived.phases.flatMap((p) =>
+      p.updates.map((u) => objective(`${u.update.direction} ${u.update.text}`, place(u.update.span), u.derived, u.moves)),
+    ),
+    evaluate: derived.evaluations.flatMap((e) =>
+      e.objective ? [objective(`${e.evaluation.name} = ${e.evaluation.text}`, place(e.evaluation.span), e.objective.derived, [])] : [],
+    ),
   };
 }
 
 /** What the gradient is taken of: with these estimators, the estimate itself. */
 function surrogateText(d: DerivedObjective): string {
   const drawn = d.notes.filter((n) => n.estimator === "reparam").map((n) => n.variable);
-  if (drawn.length === 0) return d.random ? "the estimate itself; no gradient passes through its samples" : "the objective itself: it is exact";
+  if (drawn.length === 0)
+    return d.random ? "the estimate itself; no gradient passes through its samples" : "the objective itself: it is exact";
   const [first = "z"] = drawn;
   return `the estimate itself, with ${drawn.map((v) => `${v} = sample(noise; its parameters)`).join(", ")}: the gradient passes through ${first}${drawn.length > 1 ? " and the others" : ""}`;
 }
@@ -85,12 +77,17 @@ export function printExplanation(e: Explanation, extra: readonly string[] = []):
   const hyper = Object.entries(e.hyperparameters).map(([k, v]) => `${k} = ${JSON.stringify(v)}`);
   lines.push(`model ${e.model}${hyper.length > 0 ? ` (${hyper.join(", ")})` : ""}`, "");
   lines.push("variables", ...table(e.variables.map((v) => [v.name, v.role, v.domain])), "");
-  lines.push(`weights: ${e.parameters.toLocaleString("en-US")} parameters`, ...table(e.weights.map((w) => [w.path, w.layer, w.parameters.toLocaleString("en-US")])), "");
+  lines.push(
+    `weights: ${e.parameters.toLocaleString("en-US")} parameters`,
+    ...table(e.weights.map((w) => [w.path, w.layer, w.parameters.toLocaleString("en-US")])),
+    "",
+  );
   for (const [title, items] of [["train", e.train] as const, ["evaluate", e.evaluate] as const]) {
     for (const o of items) {
       lines.push(`${title}: ${o.statement}  (${o.place})`, `  = ${o.text}`, `  LaTeX: ${o.latex}`);
       if (title === "train") lines.push(`  differentiated: ${o.surrogate}`, `  moves: ${o.moves.join(", ")}`);
-      if (o.latents.length > 0) lines.push("  latents", ...table(o.latents.map((l) => [l.variable, l.estimator, l.reason])).map((l) => `  ${l}`));
+      if (o.latents.length > 0)
+        lines.push("  latents", ...table(o.latents.map((l) => [l.variable, l.estimator, l.reason])).map((l) => `  ${l}`));
       lines.push("");
     }
   }

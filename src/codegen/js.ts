@@ -9,6 +9,8 @@ export type Js =
   | { readonly kind: "string"; readonly value: string }
   | { readonly kind: "name"; readonly name: string }
   | { readonly kind: "call"; readonly fn: string; readonly args: readonly Js[] }
+  /** `target.name(args)` of a value that is no plain name. */
+  | { readonly kind: "method"; readonly target: Js; readonly name: string; readonly args: readonly Js[] }
   | { readonly kind: "array"; readonly items: readonly Js[] }
   | { readonly kind: "object"; readonly fields: readonly JsField[] }
   | { readonly kind: "member"; readonly target: Js; readonly name: string }
@@ -50,6 +52,9 @@ export const str = (value: string): Js => ({ kind: "string", value });
 export const bool = (value: boolean): Js => ({ kind: "boolean", value });
 export const name = (text: string): Js => ({ kind: "name", name: text });
 export const call = (fn: string, ...args: readonly Js[]): Js => ({ kind: "call", fn, args });
+/** A method of a value: of a name it reads as a plain call. */
+export const method = (target: Js, fn: string, ...args: readonly Js[]): Js =>
+  target.kind === "name" ? call(`${target.name}.${fn}`, ...args) : { kind: "method", target, name: fn, args };
 export const array = (items: readonly Js[]): Js => ({ kind: "array", items });
 export const object = (fields: Readonly<Record<string, Js | undefined>> | readonly JsField[]): Js => ({
   kind: "object",
@@ -72,6 +77,10 @@ export function namesIn(js: Js, found: Set<string> = new Set()): Set<string> {
       break;
     case "call":
       found.add(js.fn.split(".")[0] ?? js.fn);
+      for (const a of js.args) namesIn(a, found);
+      break;
+    case "method":
+      namesIn(js.target, found);
       for (const a of js.args) namesIn(a, found);
       break;
     case "array":

@@ -5,7 +5,8 @@ import { type DeriveContext, densityOf } from "../ir/derive/context.js";
 import { distributions } from "../ir/distributions.js";
 import type { Density, Expr, Local, Net, Slot, Type } from "../ir/types.js";
 import { Diagnostics } from "../base/report.js";
-import { call, type Js, type JsFunction, type JsParam, name, object, str } from "./js.js";
+import { call, type Js, type JsFunction, type JsParam, method, name, object, str } from "./js.js";
+import { printFlat } from "./print-js.js";
 import { lowerExpr, netFunction, netNeeds, type Scope, weightsAt } from "./lower-expr.js";
 import { capital, lowerDist, lowerQuantity, type QuantityScope, variableOf } from "./lower-quantity.js";
 import { FunctionWriter, identifier, tensorValue, type Value, valueOfType } from "./values.js";
@@ -164,6 +165,11 @@ function variableExpr(context: DeriveContext, variable: string, span: Span): Exp
   };
 }
 
+function bindParams(writer: FunctionWriter, variable: string, params: Js): Js {
+  const bound = writer.bind(`${variable}Params`, { kind: "record", js: params, fields: new Map() });
+  return bound.js;
+}
+
 /** `sampleP(w, key, B, given)`: ancestral sampling, given variables clamped; undefined for an energy. */
 export function lowerSampler(context: DeriveContext, density: Density, reserved: readonly string[]): JsFunction | undefined {
   const index = densityOf(context, density.name);
@@ -198,8 +204,13 @@ export function lowerSampler(context: DeriveContext, density: Density, reserved:
       drawn[variable] = bound.js;
       continue;
     }
-    const dist = lowerDist(scope, definition.dist, shape.length);
-    const sample = call(`${dist.runtime}.sample`, call("key.at", str(identifier(variable))), dist.params, writer.drawShape(BATCH, shape));
+    const info = distributions.get(definition.dist.dist);
+    const lowered = lowerDist(scope, definition.dist, shape.length);
+    const wantsMean = info?.hasMean === true && lowered.lead.batch;
+    // Parameters that both the sample and the mean read are computed once.
+    const shared = wantsMean && printFlat(lowered.params).includes("(");
+    const dist = shared ? { ...lowered, params: bindParams(writer, variable, lowered.params) } : lowered;
+    const sample = method(dist.object, "sample", call("key.at", str(identifier(variable))), dist.params, writer.drawShape(BATCH, shape));
     const bound = writer.bind(variable, {
       kind: "tensor",
       js: { kind: "otherwise", value: clamped, fallback: sample },
@@ -208,8 +219,7 @@ export function lowerSampler(context: DeriveContext, density: Density, reserved:
     });
     values.set(variable, bound);
     drawn[variable] = bound.js;
-    const info = distributions.get(definition.dist.dist);
-    if (info?.hasMean === true && dist.lead.batch) means[variable] = call(`${dist.runtime}.mean`, dist.params);
+    if (wantsMean) means[variable] = method(dist.object, "mean", dist.params);
   }
   return {
     name: `sample${capital(density.name)}`,

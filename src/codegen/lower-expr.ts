@@ -53,7 +53,7 @@ export function lowerExpr(scope: Scope, expr: Expr): Value {
       return lowerLayer(
         scope,
         expr.instance,
-        expr.args.map((a) => lowerExpr(scope, a)),
+        expr.args.map((a) => stepOf(scope, a)),
         expr,
       );
     case "netCall":
@@ -70,6 +70,16 @@ export function lowerExpr(scope: Scope, expr: Expr): Value {
     case "grad":
       throw new InternalError(`${expr.kind} reached codegen underived`);
   }
+}
+
+/** What goes into a layer: an earlier layer's output gets a name of its own, so that a chain reads one step a line. */
+function stepOf(scope: Scope, expr: Expr): Value {
+  const value = lowerExpr(scope, expr);
+  return value.kind === "tensor" && containsLayer(expr) ? scope.writer.bind("h", value) : value;
+}
+
+function containsLayer(expr: Expr): boolean {
+  return expr.kind === "layer" || (expr.kind === "builtin" && expr.args.some(containsLayer));
 }
 
 function lowerBuiltinExpr(scope: Scope, expr: BuiltinExpr): Value {

@@ -39,7 +39,12 @@ export function lowerObjective(
   const writer = new FunctionWriter([...reserved, ...own, ...ids, ...(rows ? ["B"] : [])], batch);
   const variables = new Map(
     derived.data.map((variable, i): [string, () => Value] => {
-      const value: Value = { kind: "tensor", js: name(ids[i] ?? variable), shape: variableOf(context, variable).domain.shape, lead: { plates: new Set(), batch: true } };
+      const value: Value = {
+        kind: "tensor",
+        js: name(ids[i] ?? variable),
+        shape: variableOf(context, variable).domain.shape,
+        lead: { plates: new Set(), batch: true },
+      };
       return [variable, () => value];
     }),
   );

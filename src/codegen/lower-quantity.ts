@@ -10,7 +10,7 @@ import { stableParams } from "../ir/derive/stability.js";
 import { distributions } from "../ir/distributions.js";
 import type { DrawStep, Factor, Quantity, Term } from "../ir/quantity.js";
 import type { Dim, DistCall, Expr, Variable } from "../ir/types.js";
-import { call, type Js, num, numbers, object, str } from "./js.js";
+import { call, type Js, method, name, num, numbers, object, str } from "./js.js";
 import { lowerBuiltin } from "./lower-builtin.js";
 import { lowerExpr, type Scope } from "./lower-expr.js";
 import { variableSpec } from "./specs.js";
@@ -140,9 +140,10 @@ function scaled(js: Js, scale: number): Js {
 
 // ---- factors ------------------------------------------------------------------------------------
 
-/** Parameters of a distribution, as JavaScript under the runtime's names. */
+/** A distribution at its parameters, as JavaScript. */
 export interface LoweredDist {
-  readonly runtime: string;
+  /** The runtime's object: `normal`, `mixture("Mixture", normal)`. */
+  readonly object: Js;
   readonly params: Js;
   readonly values: Readonly<Record<string, TensorValue>>;
   readonly lead: Lead;
@@ -150,25 +151,51 @@ export interface LoweredDist {
 }
 
 export function lowerDist(scope: Scope, dist: DistCall, eventRank: number): LoweredDist {
+  const { object: runtime, values, ranks, own } = lowerDistParts(scope, dist, 0);
+  const params = object(
+    Object.fromEntries(Object.entries(values).map(([p, v]) => [p, alignParameter(v, eventRank - own + (ranks.get(p) ?? 0))])),
+  );
+  return {
+    object: runtime,
+    params: wholeRecord(params),
+    values,
+    lead: joinLeads(Object.values(values).map((v) => v.lead)),
+    eventRank: own,
+  };
+}
+
+/** `{ loc: e.loc, scale: e.scale }` is `e`. */
+function wholeRecord(params: Js): Js {
+  if (params.kind !== "object" || params.fields.length < 2) return params;
+  const targets = params.fields.map((f) =>
+    f.value.kind === "member" && f.value.name === f.name && f.value.target.kind === "name" ? f.value.target.name : undefined,
+  );
+  const [first] = targets;
+  return first !== undefined && targets.every((t) => t === first) ? name(first) : params;
+}
+
+interface DistParts {
+  readonly object: Js;
+  readonly values: Readonly<Record<string, TensorValue>>;
+  /** Axes that each parameter has beyond the event. */
+  readonly ranks: ReadonlyMap<string, number>;
+  readonly own: number;
+}
+
+/** A mixture's parameters are its logits beside those of what it mixes, which have the components as one more axis. */
+function lowerDistParts(scope: Scope, dist: DistCall, more: number): DistParts {
   const info = distributions.get(dist.dist);
   if (!info) throw new InternalError(`no distribution ${dist.dist}`);
   const params = stableParams(scope.context, dist.dist, dist.params);
   const values = Object.fromEntries(Object.entries(params).map(([p, e]) => [p, tensorValue(lowerExpr(scope, e))]));
-  const own = new Map(info.parameters.flat().map((p) => [p.name, p.rank]));
-  const js = object(
-    Object.fromEntries(
-      Object.entries(values).map(([p, v]) => {
-        const rank = eventRank - info.eventRank + (own.get(p) ?? 0);
-        return [p, alignParameter(v, rank)];
-      }),
-    ),
-  );
+  const ranks = new Map(info.parameters.flat().map((p) => [p.name, p.rank + more]));
+  if (!dist.of) return { object: name(info.runtime), values, ranks, own: info.eventRank };
+  const inner = lowerDistParts(scope, dist.of, 1);
   return {
-    runtime: info.runtime,
-    params: js,
-    values,
-    lead: joinLeads(Object.values(values).map((v) => v.lead)),
-    eventRank: info.eventRank,
+    object: call("mixture", str(dist.dist), inner.object),
+    values: { ...values, ...inner.values },
+    ranks: new Map([...ranks, ...inner.ranks]),
+    own: info.eventRank,
   };
 }
 
@@ -192,7 +219,7 @@ function lowerFactor(scope: QuantityScope, factor: Factor): TensorValue {
   const x = inner.variable(factor.variable);
   if (!x) throw new InternalError(`\`${factor.variable}\` is not in scope`);
   const dist = lowerDist(inner, factor.dist, shape.length);
-  const js = sumEvent(call(`${dist.runtime}.logProb`, x.js, dist.params), shape.length - dist.eventRank);
+  const js = sumEvent(method(dist.object, "logProb", x.js, dist.params), shape.length - dist.eventRank);
   const label = factorLabel(scope.context, factor);
   const value: TensorValue = { kind: "tensor", js: named(label, factor, js), shape: [], lead: joinLeads([leadOf(x), dist.lead]) };
   return scope.writer.remember(`${label}|${placeOf(factor)}|${x.js.kind === "name" ? x.js.name : ""}|${JSON.stringify(js)}`, () =>
@@ -366,7 +393,7 @@ function drawFrom(
   const lead: Lead = { plates: new Set([...lowered.lead.plates, ...(plate === undefined ? [] : [plate])]), batch: true };
   if (!scope.key) throw new InternalError("a draw stands where there is no key");
   const key = call("key.at", str(wanted));
-  const js = call(`${lowered.runtime}.sample`, key, lowered.params, scope.writer.drawShape(lead, shape));
+  const js = method(lowered.object, "sample", key, lowered.params, scope.writer.drawShape(lead, shape));
   return scope.writer.bind(wanted, { kind: "tensor", js, shape, lead });
 }
 

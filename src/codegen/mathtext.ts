@@ -62,10 +62,17 @@ const latex: Notation = {
   kl: (q, p) => `\\mathrm{KL}\\left(${q} \\,\\|\\, ${p}\\right)`,
   sum: (op, v, body) => `${op === "sum" ? "\\sum" : `\\${op}`}_{${v}} ${body}`,
   over: (op, i, n, body) => {
-    const operator: Readonly<Record<string, string>> = { sum: `\\sum_{${i}=1}^{${n}}`, mean: `\\frac{1}{${n}}\\sum_{${i}=1}^{${n}}`, max: `\\max_{${i}}`, min: `\\min_{${i}}` };
+    const operator: Readonly<Record<string, string>> = {
+      sum: `\\sum_{${i}=1}^{${n}}`,
+      mean: `\\frac{1}{${n}}\\sum_{${i}=1}^{${n}}`,
+      max: `\\max_{${i}}`,
+      min: `\\min_{${i}}`,
+    };
     const known = operator[op];
     if (known) return `${known} ${body}`;
-    return op === "logmeanexp" ? `\\log \\frac{1}{${n}}\\sum_{${i}=1}^{${n}} \\exp\\left(${body}\\right)` : `\\log \\sum_{${i}=1}^{${n}} \\exp\\left(${body}\\right)`;
+    return op === "logmeanexp"
+      ? `\\log \\frac{1}{${n}}\\sum_{${i}=1}^{${n}} \\exp\\left(${body}\\right)`
+      : `\\log \\sum_{${i}=1}^{${n}} \\exp\\left(${body}\\right)`;
   },
   fn: (n, args) => `${LATEX_FUNCTIONS.has(n) ? `\\${n}` : `\\operatorname{${n.replaceAll("_", "\\_")}}`}\\left(${args.join(", ")}\\right)`,
   frac: (a, b) => `\\frac{${a}}{${b}}`,
@@ -146,13 +153,23 @@ function factor(context: DeriveContext, n: Notation, f: Factor): string {
   const at = (v: string): string => {
     const value = f.at.get(v);
     if (value === undefined) return n.name(v);
-    if (value.kind === "variable" && value.sample?.kind === "index") return `${n.name(v)}${n === plain ? `[${value.sample.index}]` : `^{(${value.sample.index})}`}`;
-    return value.kind === "variable" && value.variable === v ? n.name(v) : value.kind === "local" ? n.name(value.local.name) : expression(context, n, value);
+    if (value.kind === "variable" && value.sample?.kind === "index")
+      return `${n.name(v)}${n === plain ? `[${value.sample.index}]` : `^{(${value.sample.index})}`}`;
+    return value.kind === "variable" && value.variable === v
+      ? n.name(v)
+      : value.kind === "local"
+        ? n.name(value.local.name)
+        : expression(context, n, value);
   };
   return n.density(f.density, at(f.variable), given.map(at).join(", "));
 }
 
-const INFIX: Readonly<Record<string, readonly [symbol: string, precedence: number]>> = { add: ["+", 1], sub: ["-", 1], mul: ["*", 2], matmul: ["@", 2] };
+const INFIX: Readonly<Record<string, readonly [symbol: string, precedence: number]>> = {
+  add: ["+", 1],
+  sub: ["-", 1],
+  mul: ["*", 2],
+  matmul: ["@", 2],
+};
 
 function expression(context: DeriveContext, n: Notation, e: Expr, outer = 0): string {
   const inner = (x: Expr, p = 0): string => expression(context, n, x, p);
@@ -172,9 +189,15 @@ function expression(context: DeriveContext, n: Notation, e: Expr, outer = 0): st
     case "record":
       return n.group(e.fields.map((f) => `${f.name} = ${inner(f.value)}`).join(", "));
     case "netCall":
-      return n.fn(e.net, e.args.map((a) => inner(a)));
+      return n.fn(
+        e.net,
+        e.args.map((a) => inner(a)),
+      );
     case "layer":
-      return n.fn(e.instance.layer, e.args.map((a) => inner(a)));
+      return n.fn(
+        e.instance.layer,
+        e.args.map((a) => inner(a)),
+      );
     case "builtin": {
       const [a, b] = e.args;
       const infix = INFIX[e.fn];
@@ -187,7 +210,10 @@ function expression(context: DeriveContext, n: Notation, e: Expr, outer = 0): st
       if (e.fn === "div" && a && b) return n.frac(inner(a, 2), inner(b, 3));
       if (e.fn === "neg" && a) return outer > 1 ? n.group(`-${inner(a, 2)}`) : `-${inner(a, 2)}`;
       if (e.fn === "pow" && a && b) return `${inner(a, 4)}^${n === latex ? `{${inner(b)}}` : inner(b, 4)}`;
-      return n.fn(e.fn, e.args.map((x) => inner(x)));
+      return n.fn(
+        e.fn,
+        e.args.map((x) => inner(x)),
+      );
     }
     default:
       return "…";

@@ -19,6 +19,8 @@ export function printFlat(js: Js): string {
       return js.name;
     case "call":
       return `${js.fn}(${js.args.map(printFlat).join(", ")})`;
+    case "method":
+      return `${printFlat(js.target)}.${js.name}(${js.args.map(printFlat).join(", ")})`;
     case "array":
       return `[${js.items.map(printFlat).join(", ")}]`;
     case "object":
@@ -56,6 +58,8 @@ export function print(js: Js, indent: number, column: number, tail = 1): string 
       }
       return js.args.length === 0 ? flat : `${js.fn}(\n${lines(js.args)}${close})`;
     }
+    case "method":
+      return `${printFlat(js.target)}.${js.name}(\n${lines(js.args)}${close})`;
     case "array":
       return js.items.length === 0 || js.items.every((i) => i.kind === "number") ? flat : `[\n${lines(js.items)}${close}]`;
     case "object":

@@ -1,7 +1,7 @@
 /** Settings of a train block as calls of the runtime's builders: `adam(lr = 1e-3)` -> `adam({ lr: 0.001 })`. */
 import { InternalError } from "../base/internal-error.js";
 import type { Setting, SettingValue } from "../ir/types.js";
-import { bool, call, type Js, num, numbers, object, str } from "./js.js";
+import { array, bool, call, type Js, num, numbers, object, str } from "./js.js";
 
 const camel = (text: string): string => text.replace(/_(\w)/gu, (_, c: string) => c.toUpperCase());
 
@@ -13,6 +13,9 @@ const POSITIONAL: Readonly<Record<string, readonly string[]>> = {
   exponential: ["start", "rate"],
   step_decay: ["start", "factor"],
 };
+
+/** Schedules whose plain name means something else in the runtime (a tensor, a distribution). */
+const RUNTIME_NAMES: Readonly<Record<string, string>> = { constant: "constantSchedule", exponential: "exponentialSchedule" };
 
 export function settingJs(value: SettingValue): Js {
   switch (value.kind) {
@@ -36,6 +39,7 @@ function callJs(value: Extract<SettingValue, { kind: "call" }>): Js {
     if (!then) throw new InternalError("warmup without what follows it");
     return call("warmup", options(over), settingJs(then));
   }
+  if (value.name === "piecewise") return call("piecewise", pieces(args));
   const positional = (POSITIONAL[value.name] ?? []).map((arg) => {
     const given = args[arg];
     if (!given) throw new InternalError(`${value.name} lacks ${arg}`);
@@ -43,17 +47,21 @@ function callJs(value: Extract<SettingValue, { kind: "call" }>): Js {
     return settingJs(given);
   });
   const rest = Object.keys(args).length > 0 ? [options(args)] : [];
-  return call(runtimeName(value.name), ...positional, ...rest);
+  return call(RUNTIME_NAMES[value.name] ?? camel(value.name), ...positional, ...rest);
+}
+
+/** `piecewise([1e-3, 1e-4], epochs = [10, 20])` */
+function pieces(args: Readonly<Record<string, SettingValue>>): Js {
+  const list = (name: string): readonly number[] => {
+    const value = args[name];
+    return value?.kind === "static" && Array.isArray(value.value) ? (value.value as readonly number[]) : [];
+  };
+  const unit = args["epochs"] ? "epochs" : "steps";
+  return array(list("values").map((value, i) => object({ value: num(value), for: object({ [unit]: num(list(unit)[i] ?? 0) }) })));
 }
 
 function options(args: Readonly<Record<string, SettingValue>>): Js {
   return object(Object.fromEntries(Object.entries(args).map(([k, v]) => [camel(k), settingJs(v)])));
-}
-
-function runtimeName(setting: string): string {
-  if (setting === "iwae") return "iwaeSchedule";
-  if (setting === "constant" || setting === "exponential") return `${setting}Schedule`;
-  return camel(setting);
 }
 
 export function findSetting(settings: readonly Setting[], wanted: string): SettingValue | undefined {

@@ -2,7 +2,7 @@
 import { InternalError } from "../../base/internal-error.js";
 import type { Diagnostics } from "../../base/report.js";
 import type { Span } from "../../base/source.js";
-import type { Binding, Density, DistCall, Expr, ModelIr, Net } from "../types.js";
+import type { Binding, Density, DistCall, Expr, LayerInstance, ModelIr, Net, Param } from "../types.js";
 
 /** How a density defines one of its variables. */
 export type Definition =
@@ -92,15 +92,15 @@ export function childrenOf(expr: Expr): readonly Expr[] {
   }
 }
 
-/** Calls `visit` on an expression and all below it, following locals to their bindings once each. */
+/** Calls `visit` on an expression after all below it, following locals to their bindings once each: in the order of evaluation. */
 export function walk(context: DeriveContext, expr: Expr, visit: (expr: Expr) => void, seen: Set<string> = new Set()): void {
-  visit(expr);
   if (expr.kind === "local" && !seen.has(expr.local.id)) {
     seen.add(expr.local.id);
     const binding = context.bindings.get(expr.local.id);
     if (binding) walk(context, binding.value, visit, seen);
   }
   for (const child of childrenOf(expr)) walk(context, child, visit, seen);
+  visit(expr);
 }
 
 /** Variables that an expression reads, through bindings. */
@@ -119,7 +119,7 @@ export function parentsOf(context: DeriveContext, definition: Definition): Reado
   return variablesIn(context, definitionInputs(definition));
 }
 
-/** Weight paths behind expressions: params, layers that stand outside nets, and nets (by their own path). Sorted by first use. */
+/** Paths of the params and layers behind expressions, in the order of first use. */
 export function weightsIn(context: DeriveContext, exprs: readonly Expr[]): ReadonlySet<string> {
   const found = new Set<string>();
   const nets = new Set<string>();
@@ -135,6 +135,69 @@ export function weightsIn(context: DeriveContext, exprs: readonly Expr[]): Reado
   };
   for (const expr of exprs) walk(context, expr, visit);
   return found;
+}
+
+/** A parameter or a layer with weights. */
+export interface WeightEntry {
+  readonly path: string;
+  readonly parameters: number;
+  readonly span: Span;
+  readonly of: { readonly kind: "param"; readonly param: Param } | { readonly kind: "layer"; readonly instance: LayerInstance };
+}
+
+/** Every weight of the model, in the order of the file: params, nets, layers that stand in densities and objectives. */
+export function weightEntries(context: DeriveContext): readonly WeightEntry[] {
+  const { model } = context;
+  const found = new Map<string, WeightEntry>();
+  for (const param of model.params) {
+    found.set(param.path, {
+      path: param.path,
+      parameters: param.domain.shape.reduce((n, d) => n * d.size, 1),
+      span: param.span,
+      of: { kind: "param", param },
+    });
+  }
+  const visit = (e: Expr): void =>
+    walk(context, e, (x) => {
+      if (x.kind === "layer" && x.instance.parameterCount > 0) {
+        const { instance } = x;
+        found.set(instance.path, {
+          path: instance.path,
+          parameters: instance.parameterCount,
+          span: instance.span,
+          of: { kind: "layer", instance },
+        });
+      }
+    });
+  for (const net of model.nets) {
+    for (const b of net.body) visit(b.value);
+    visit(net.result);
+  }
+  for (const density of model.densities) {
+    for (const s of density.statements) {
+      if (s.kind === "bind") visit(s.binding.value);
+      else if (s.kind === "draw") Object.values(s.dist.params).forEach(visit);
+      else visit(s.value);
+    }
+  }
+  for (const objective of model.objectives) visit(objective.value);
+  for (const phase of model.train) for (const update of phase.updates) visit(update.value);
+  return [...found.values()];
+}
+
+/** The shortest list of paths that covers `moved` and nothing else of `all`: a net's name where all its layers move. */
+export function coveringPaths(all: readonly string[], moved: readonly string[]): readonly string[] {
+  const inside = new Set(moved);
+  const covered = (prefix: string): boolean => all.every((p) => !underPaths(p, [prefix]) || inside.has(p));
+  const shortest = (p: string): string => {
+    const parts = p.split(".");
+    for (let n = 1; n < parts.length; n++) {
+      const prefix = parts.slice(0, n).join(".");
+      if (covered(prefix)) return prefix;
+    }
+    return p;
+  };
+  return [...new Set(moved.map(shortest))];
 }
 
 /** Whether a weight path lies at or below one of the prefixes. */

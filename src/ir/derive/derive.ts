@@ -2,14 +2,15 @@
 import { report, type Diagnostics } from "../../base/report.js";
 import type { Combine, DerivedEvaluation, DerivedModel, DerivedPhase, DerivedUpdate } from "../derived-model.js";
 import type { DerivedObjective, Quantity } from "../quantity.js";
-import type { Evaluation, Expr, ModelIr, Update } from "../types.js";
-import { deriveContext, type DeriveContext, netOf, walk } from "./context.js";
+import type { Evaluation, ModelIr, Update } from "../types.js";
+import { coveringPaths, deriveContext, type DeriveContext, underPaths, weightEntries, type WeightEntry } from "./context.js";
 import { deriveObjective, movedBy, walkQuantity } from "./objective.js";
 
 /** Derives a model; undefined after errors have been reported. */
 export function derive(model: ModelIr, diagnostics: Diagnostics): DerivedModel | undefined {
   const context = deriveContext(model, diagnostics);
-  const weights = allWeights(context);
+  const entries = weightEntries(context);
+  const weights = entries.map((e) => e.path);
   let failed = false;
   const phases = model.train.map((phase): DerivedPhase => {
     const updates = phase.updates.flatMap((update): readonly DerivedUpdate[] => {
@@ -17,12 +18,13 @@ export function derive(model: ModelIr, diagnostics: Diagnostics): DerivedModel |
         value: update.value,
         over: update.over.length === 0 ? weights : movedBy(weights, update.over),
         by: update.by,
+        span: update.span,
       });
       if (!derived) {
         failed = true;
         return [];
       }
-      return [{ update, derived, moves: checkMoves(context, update, derived) }];
+      return [{ update, derived, moves: coveringPaths(weights, checkMoves(context, update, derived)) }];
     });
     checkOpposites(context, updates);
     return { phase, updates };
@@ -33,36 +35,14 @@ export function derive(model: ModelIr, diagnostics: Diagnostics): DerivedModel |
     return derived ? [derived] : [];
   });
   if (failed || diagnostics.hasErrors) return undefined;
-  if (phases.length > 0) warnUntrained(context, weights, phases);
+  if (phases.length > 0) warnUntrained(context, entries, phases);
   return { context, model, phases, evaluations, ...roles(context) };
-}
-
-/** Every weight path of the model: params, nets, layers outside nets. */
-function allWeights(context: DeriveContext): readonly string[] {
-  const found = new Set<string>();
-  for (const param of context.model.params) found.add(param.path);
-  const expr = (e: Expr): void =>
-    walk(context, e, (x) => {
-      if (x.kind === "layer" && x.instance.parameterCount > 0) found.add(x.instance.path);
-      if (x.kind === "netCall") found.add(netOf(context, x.net).path);
-    });
-  for (const net of context.model.nets) if (net.weights.length > 0) found.add(net.path);
-  for (const density of context.model.densities) {
-    for (const s of density.statements) {
-      if (s.kind === "bind") expr(s.binding.value);
-      else if (s.kind === "draw") Object.values(s.dist.params).forEach(expr);
-      else expr(s.value);
-    }
-  }
-  for (const phase of context.model.train) for (const u of phase.updates) expr(u.value);
-  return [...found].filter((p) => [...found].every((q) => q === p || !p.startsWith(`${q}.`)));
 }
 
 function checkMoves(context: DeriveContext, update: Update, derived: DerivedObjective): readonly string[] {
   const moves = movedBy(derived.weights, update.over);
-  const minimal = moves.filter((p) => moves.every((q) => q === p || !p.startsWith(`${q}.`)));
   if (derived.weights.length === 0) report(context.diagnostics, "GM3513", update.span, { objective: update.text });
-  else if (minimal.length === 0)
+  else if (moves.length === 0)
     report(
       context.diagnostics,
       "GM3511",
@@ -70,7 +50,7 @@ function checkMoves(context: DeriveContext, update: Update, derived: DerivedObje
       { name: update.over.join(", "), objective: update.text },
       { help: [`it depends on ${derived.weights.map((w) => `\`${w}\``).join(", ")}`] },
     );
-  return minimal;
+  return moves;
 }
 
 /** A weight may not ascend and descend the same objective within a phase. */
@@ -78,7 +58,7 @@ function checkOpposites(context: DeriveContext, updates: readonly DerivedUpdate[
   for (const [i, a] of updates.entries()) {
     for (const b of updates.slice(i + 1)) {
       if (a.update.direction === b.update.direction || a.update.name === undefined || a.update.text !== b.update.text) continue;
-      const path = a.moves.find((p) => b.moves.includes(p));
+      const path = a.moves.find((p) => b.moves.some((q) => underPaths(p, [q]) || underPaths(q, [p])));
       if (path === undefined) continue;
       const [up, down] = a.update.direction === "maximize" ? [a, b] : [b, a];
       report(
@@ -95,13 +75,17 @@ function checkOpposites(context: DeriveContext, updates: readonly DerivedUpdate[
   }
 }
 
-function warnUntrained(context: DeriveContext, weights: readonly string[], phases: readonly DerivedPhase[]): void {
-  const moved = new Set(phases.flatMap((p) => p.updates.flatMap((u) => u.moves)));
-  for (const path of weights) {
-    if ([...moved].some((m) => m === path || m.startsWith(`${path}.`) || path.startsWith(`${m}.`))) continue;
+/** One warning for each net or parameter that no statement moves, not one for each of its layers. */
+function warnUntrained(context: DeriveContext, entries: readonly WeightEntry[], phases: readonly DerivedPhase[]): void {
+  const moved = phases.flatMap((p) => p.updates.flatMap((u) => u.moves));
+  const still = entries.filter((e) => !underPaths(e.path, moved)).map((e) => e.path);
+  for (const path of coveringPaths(
+    entries.map((e) => e.path),
+    still,
+  )) {
     const net = context.model.nets.find((n) => n.path === path);
-    const param = context.model.params.find((p) => p.path === path);
-    report(context.diagnostics, "GM3510", net?.span ?? param?.span ?? context.model.span, { path });
+    const entry = entries.find((e) => underPaths(e.path, [path]));
+    report(context.diagnostics, "GM3510", net?.span ?? entry?.span ?? context.model.span, { path });
   }
 }
 
@@ -113,7 +97,7 @@ function deriveEvaluation(context: DeriveContext, evaluation: Evaluation): Deriv
     value = value.args[0];
     sign = sign === 1 ? -1 : 1;
   }
-  const derived = deriveObjective(context, { value, over: undefined, by: [] });
+  const derived = deriveObjective(context, { value, over: undefined, by: [], span: evaluation.span });
   if (!derived) return undefined;
   const combine = combineOf(derived.quantity, sign);
   return { evaluation, objective: { derived, value, sign, combine, bound: boundOf(derived.quantity, sign) } };

@@ -3,10 +3,11 @@
  * A draw through which no trained weight acts needs no gradient and is only sampled (the wake phase of wake-sleep).
  */
 import { report } from "../../base/report.js";
+import type { Span } from "../../base/source.js";
 import { didYouMean } from "../../base/suggest.js";
 import { distributions } from "../distributions.js";
 import type { DrawStep, Estimator, EstimatorNote, Factor } from "../quantity.js";
-import { finiteStates } from "../states.js";
+import { finiteStates, stateCount } from "../states.js";
 import type { DistCall, EstimatorChoice, Expr, Local, ObjectiveDraw, TensorType } from "../types.js";
 import { definitionInputs, type DeriveContext, densityOf, type DensityIndex, parentsOf, underPaths, weightsIn } from "./context.js";
 import { MAX_STATES } from "./marginal.js";
@@ -15,6 +16,7 @@ interface Request {
   /** Weight paths that the statement moves; undefined for an evaluation, where no gradient is taken. */
   readonly over: readonly string[] | undefined;
   readonly by: readonly EstimatorChoice[];
+  readonly span: Span;
 }
 
 /** Estimators of the language; those that this version derives are `reparam` and `enumerate`. */
@@ -168,7 +170,7 @@ function chooseEstimator(
         name === "reparam"
           ? `a sample of ${dist.dist} is not a differentiable function of its parameters`
           : states && states.size > MAX_STATES
-            ? `it has ${states.size} states, more than ${MAX_STATES}`
+            ? `it has ${stateCount(states.size)} states, more than ${MAX_STATES}`
             : draw.samples
               ? "a family of samples is drawn; an exact sum needs none"
               : "it is not finite";
@@ -198,22 +200,28 @@ function chooseEstimator(
   if (enumerable && states) return { estimator: "enumerate", reason: `exact: its ${states.size} states are summed` };
   if (info?.reparameterised)
     return { estimator: "reparam", reason: `a sample of ${dist.dist} is a differentiable function of its parameters` };
-  const count = states
-    ? `: it has ${Number.isFinite(states.size) ? states.size : "too many"} states`
-    : model?.domain.name === "binary"
-      ? `: it has 2^${model.domain.shape.reduce((n, d) => n * d.size, 1)} states`
-      : "";
+  const family = draw.samples !== undefined && states !== undefined && states.size <= MAX_STATES;
   report(
     context.diagnostics,
     "GM3503",
-    draw.span,
-    { variable, dist: dist.dist, states: count },
+    request.span,
     {
-      label: "drawn here",
+      variable,
+      dist: dist.dist,
+      states: family
+        ? ": a family of samples is drawn, and an exact sum needs none"
+        : states
+          ? `: it has ${stateCount(states.size)} states`
+          : "",
+    },
+    {
+      label: "asks for a gradient through it",
       labels: [{ span: dist.span, text: "not reparameterised" }],
       help: [
         `train by wake-sleep: \`maximize E[…](log p(…)) over p\` and \`maximize E[… ~ p(…)](log q(…)) over q\` need no gradient through \`${variable}\``,
-        `or make the latent finite with at most ${MAX_STATES} states, or one with a reparameterised distribution such as Normal or Logistic`,
+        family
+          ? "or draw one sample: `ELBO(p, q)` is then summed over its states exactly"
+          : `or make the latent finite with at most ${MAX_STATES} states, or one with a reparameterised distribution such as Normal or Logistic`,
       ],
     },
   );

@@ -5,13 +5,13 @@
  * Method: take the factors of A, B and their ancestors (others integrate to one), group them by the hidden variables that they share,
  * cancel the groups that numerator and denominator have in common (this finds log p(x | z) in one factor), solve what is left.
  */
-import type { Span } from "../../base/source.js";
+import { type Span, textOf } from "../../base/source.js";
 import { report } from "../../base/report.js";
-import { finiteStates } from "../states.js";
+import { finiteStates, stateCount } from "../states.js";
 import type { Factor, Quantity, Term } from "../quantity.js";
 import type { Expr, LogDensityExpr, Slot, Variable } from "../types.js";
 import { dependenceOn } from "./affine.js";
-import { type Definition, definitionInputs, type DeriveContext, densityOf, type DensityIndex, parentsOf, variablesIn } from "./context.js";
+import { type Definition, type DeriveContext, densityOf, type DensityIndex, parentsOf } from "./context.js";
 
 /** Most states that a sum over finite latents may have. */
 export const MAX_STATES = 1024;
@@ -36,6 +36,15 @@ export function deriveLogDensity(context: DeriveContext, expr: LogDensityExpr): 
     return undefined;
   }
   const conditions = new Set(index.density.given);
+  const implicit = firstImplicit(
+    context,
+    index,
+    [...expr.head, ...expr.given].map((s) => s.variable),
+  );
+  if (implicit !== undefined) {
+    factorOf(context, index, implicit, new Map(), { text, span: expr.span });
+    return undefined;
+  }
   const at = new Map([...expr.head, ...expr.given].map((slot: Slot): [string, Expr] => [slot.variable, slot.value]));
   const behind = expr.given.map((s) => s.variable).filter((v) => !conditions.has(v));
   const all = [...expr.head.map((s) => s.variable), ...behind];
@@ -66,13 +75,13 @@ export function logDensityText(expr: LogDensityExpr): string {
   return `log ${expr.density}(${names(expr.head)}${expr.given.length > 0 ? ` | ${names(expr.given)}` : ""})`;
 }
 
-function flatten(quantity: Quantity, scale: number): readonly Term[] {
-  if (quantity.kind === "sum") return quantity.terms.map((t) => ({ ...t, scale: t.scale * scale }));
-  return [{ scale, factors: [], quantity }];
+/** The first variable, in the order of the body, that a density pushes through a function instead of drawing it. */
+function firstImplicit(context: DeriveContext, index: DensityIndex, wanted: readonly string[]): string | undefined {
+  const needed = ancestorsOf(context, index, wanted);
+  return [...index.definitions].find(([v, d]) => needed.has(v) && d.kind === "define")?.[0];
 }
 
-/** Factors of `wanted` and its ancestors, in the order of the body, grouped by shared hidden variables. */
-function groupsOf(context: DeriveContext, index: DensityIndex, wanted: readonly string[], known: ReadonlySet<string>): readonly Group[] {
+function ancestorsOf(context: DeriveContext, index: DensityIndex, wanted: readonly string[]): ReadonlySet<string> {
   const needed = new Set<string>();
   const add = (name: string): void => {
     const definition = index.definitions.get(name);
@@ -81,6 +90,17 @@ function groupsOf(context: DeriveContext, index: DensityIndex, wanted: readonly 
     for (const parent of parentsOf(context, definition)) add(parent);
   };
   for (const name of wanted) add(name);
+  return needed;
+}
+
+function flatten(quantity: Quantity, scale: number): readonly Term[] {
+  if (quantity.kind === "sum") return quantity.terms.map((t) => ({ ...t, scale: t.scale * scale }));
+  return [{ scale, factors: [], quantity }];
+}
+
+/** Factors of `wanted` and its ancestors, in the order of the body, grouped by shared hidden variables. */
+function groupsOf(context: DeriveContext, index: DensityIndex, wanted: readonly string[], known: ReadonlySet<string>): readonly Group[] {
+  const needed = ancestorsOf(context, index, wanted);
   const variables = [...index.definitions.keys()].filter((v) => needed.has(v));
   return regroup(
     context,
@@ -223,6 +243,9 @@ function whyNotNormal(
   children: readonly string[],
   child: Definition | undefined,
 ): string | undefined {
+  const variable = context.model.variables.get(name);
+  const states = variable && finiteStates(variable.domain);
+  if (states) return `\`${name}\` has ${stateCount(states.size)} states, more than ${MAX_STATES}`;
   if (latent?.kind !== "draw" || latent.dist.dist !== "Normal") return `\`${name}\` is not drawn from a Normal`;
   if (context.model.variables.get(name)?.domain.shape.length !== 1) return `\`${name}\` is not a vector`;
   if (children.length !== 1) return `\`${name}\` has ${children.length} children: ${children.map((c) => `\`${c}\``).join(", ")}`;
@@ -246,12 +269,11 @@ function factorOf(
   if (definition?.kind === "draw")
     return { kind: "factor", density: index.density.name, variable, dist: definition.dist, at, span: definition.span };
   if (definition?.kind === "define") {
-    const names = [...variablesIn(context, definitionInputs(definition))].join(", ");
     report(
       context.diagnostics,
       "GM3506",
       asked.span,
-      { quantity: asked.text, variable, net: names === "" ? "a constant" : `a function of ${names}` },
+      { quantity: asked.text, variable, net: textOf(definition.value.span) },
       {
         labels: [{ span: definition.span, text: `\`${variable}\` is defined here, not drawn` }],
         help: [

@@ -4,6 +4,8 @@
  */
 import { InternalError } from "../../base/internal-error.js";
 import { report } from "../../base/report.js";
+import type { Span } from "../../base/source.js";
+import { builtins } from "../builtins.js";
 import type { DerivedObjective, DrawStep, EstimatorNote, Factor, Plate, Quantity, Term } from "../quantity.js";
 import { finiteStates } from "../states.js";
 import type { EstimatorChoice, Expr, ObjectiveDraw } from "../types.js";
@@ -18,6 +20,8 @@ export interface ObjectiveRequest {
   /** Weight paths that the statement moves; undefined for an evaluation, where no gradient is taken. */
   readonly over: readonly string[] | undefined;
   readonly by: readonly EstimatorChoice[];
+  /** The statement, where errors about estimators point: the draw itself may stand in the library. */
+  readonly span: Span;
 }
 
 interface State {
@@ -94,7 +98,7 @@ function deriveBuiltin(state: State, expr: Extract<Expr, { kind: "builtin" }>): 
         context.diagnostics,
         "GM3502",
         expr.span,
-        { fn: expr.fn },
+        { fn: builtins.get(expr.fn)?.symbol ?? expr.fn },
         {
           labels: [{ span: arg.span, text: "estimated by samples" }],
           help:
@@ -189,7 +193,7 @@ function deriveExpectation(state: State, draws: readonly ObjectiveDraw[], body: 
         report(
           state.context.diagnostics,
           "GM3503",
-          draw.span,
+          state.request.span,
           {
             variable: step.factor.variable,
             dist: step.factor.dist.dist,

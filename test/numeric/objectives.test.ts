@@ -1,0 +1,282 @@
+/** Derived objectives against what they claim to be: enumeration, closed forms, and the order of bounds. */
+import { describe, expect, it } from "vitest";
+import { logMeanExp, mean, type Tensor } from "../../src/runtime/index.js";
+import { loadModel, runModel } from "./../support/model.js";
+
+const LOG_2PI = Math.log(2 * Math.PI);
+const logNormal = (x: number, loc: number, scale: number): number => -0.5 * ((x - loc) / scale) ** 2 - Math.log(scale) - LOG_2PI / 2;
+const logSumExp = (xs: readonly number[]): number => {
+  const top = Math.max(...xs);
+  return top + Math.log(xs.reduce((s, x) => s + Math.exp(x - top), 0));
+};
+/** Determinant and inverse by Gauss-Jordan, for dense references. */
+function inverse(a: readonly (readonly number[])[]): { readonly inverse: number[][]; readonly logDet: number } {
+  const n = a.length;
+  const m = a.map((row, i) => [...row, ...Array.from({ length: n }, (_, j) => (i === j ? 1 : 0))]);
+  let logDet = 0;
+  for (let i = 0; i < n; i++) {
+    const pivot = m[i]![i]!;
+    logDet += Math.log(Math.abs(pivot));
+    for (let j = 0; j < 2 * n; j++) m[i]![j]! /= pivot;
+    for (let r = 0; r < n; r++) {
+      if (r === i) continue;
+      const f = m[r]![i]!;
+      for (let j = 0; j < 2 * n; j++) m[r]![j]! -= f * m[i]![j]!;
+    }
+  }
+  return { inverse: m.map((row) => row.slice(n)), logDet };
+}
+function logMvn(x: readonly number[], loc: readonly number[], cov: readonly (readonly number[])[]): number {
+  const { inverse: p, logDet } = inverse(cov);
+  const d = x.map((v, i) => v - loc[i]!);
+  const quad = d.reduce((s, di, i) => s + di * d.reduce((t, dj, j) => t + p[i]![j]! * dj, 0), 0);
+  return -0.5 * (quad + logDet + x.length * LOG_2PI);
+}
+const spread = (n: number, scale = 1, seed = 1): number[] =>
+  Array.from({ length: n }, (_, i) => scale * Math.sin(1.7 * (i + 1) * seed + seed));
+
+const FACTOR = `
+model Linear(D = 4, Z = 2) {
+  data x : real[D]
+  latent z : real[Z]
+  param W : real[Z, D]
+  param b : real[D]
+  param s : positive[D]
+  net encoder(x) = (loc = x |> dense(Z), scale = exp(x |> dense(Z)))
+  density p(x, z) {
+    z ~ Normal(0, 1)
+    x ~ Normal(z @ W + b, s)
+  }
+  density q(z | x) {
+    e = encoder(x)
+    z ~ Normal(e.loc, e.scale)
+  }
+  objective exact = log p(x)
+  train { maximize ELBO(p, q) batch = 8, epochs = 1 }
+  evaluate {
+    exact = log p(x)
+    elbo = ELBO(p, q)
+    iwae = IWAE(p, q, k = 5)
+  }
+}`;
+
+describe("a linear-Gaussian model", () => {
+  const loaded = loadModel(FACTOR);
+  const W = spread(8, 0.8);
+  const state: Record<string, number[]> = {
+    W,
+    b: spread(4, 0.3, 2),
+    s: [0.2, 0.5, -0.1, 0.9],
+    "encoder.dense1.kernel": spread(8, 0.3, 3),
+    "encoder.dense1.bias": [0.1, -0.2],
+    "encoder.dense2.kernel": spread(8, 0.2, 4),
+    "encoder.dense2.bias": [-0.4, -0.3],
+  };
+  const B = 6;
+  const x = spread(B * 4, 1.3, 5);
+  const data = { x: { shape: [B, 4], data: x } };
+  const scale = state["s"]!.map((u) => Math.log1p(Math.exp(u)));
+  const cov = Array.from({ length: 4 }, (_, i) =>
+    Array.from({ length: 4 }, (_, j) => W[i]! * W[j]! + W[4 + i]! * W[4 + j]! + (i === j ? scale[i]! ** 2 : 0)),
+  );
+  const exact = Array.from({ length: B }, (_, r) => logMvn(x.slice(r * 4, r * 4 + 4), state["b"]!, cov));
+
+  it("derives log p(x) as the dense normal", () => {
+    const { value } = runModel(loaded, ({ f, w, x }) => ({ value: f("logPX")(w, x["x"]) }), { data, state });
+    value!.forEach((v, i) => expect(v).toBeCloseTo(exact[i]!, 8));
+  });
+
+  it("orders ELBO <= IWAE-5 <= IWAE-50 <= log p(x) in the mean over many draws", () => {
+    const average = (samples: number, repeats: number): number[] => {
+      const sums = new Array<number>(B).fill(0);
+      for (let seed = 1; seed <= repeats; seed++) {
+        const { value } = runModel(loaded, ({ f, w, x, key }) => ({ value: f("iwae")(w, x["x"], key, samples) }), { data, state, seed });
+        value!.forEach((v, i) => (sums[i] = sums[i]! + v / repeats));
+      }
+      return sums;
+    };
+    const one = average(1, 400);
+    const five = average(5, 200);
+    const fifty = average(50, 60);
+    const many = average(4000, 2);
+    const total = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0) / B;
+    // Sampling error of each mean is below 0.02 at these sizes; the gaps between the bounds are larger.
+    expect(total(one)).toBeLessThan(total(five) - 0.02);
+    expect(total(five)).toBeLessThan(total(fifty) - 0.01);
+    expect(total(fifty)).toBeLessThan(total(exact) + 0.02);
+    many.forEach((v, i) => expect(Math.abs(v - exact[i]!)).toBeLessThan(0.05));
+    const elbo = new Array<number>(B).fill(0);
+    for (let seed = 1; seed <= 400; seed++) {
+      const { value } = runModel(loaded, ({ f, w, x, key }) => ({ value: f("elbo")(w, x["x"], key) }), { data, state, seed });
+      value!.forEach((v, i) => (elbo[i] = elbo[i]! + v / 400));
+    }
+    // The closed-form KL changes the variance, not the mean.
+    elbo.forEach((v, i) => expect(Math.abs(v - one[i]!)).toBeLessThan(0.25));
+  });
+
+  it("uses the closed-form KL where it stands alone and not inside logmeanexp", () => {
+    expect(loaded.ts).toContain("klNormal(");
+    const iwae = /export function iwae[\s\S]*?\n\}/u.exec(loaded.ts)?.[0] ?? "";
+    expect(iwae).not.toContain("klNormal");
+    expect(iwae).toContain("logMeanExp(logW, [0])");
+  });
+});
+
+describe("mixtures", () => {
+  const loaded = loadModel(
+    `
+model Mixture(K = 3, D = 2) {
+  data x : real[D]
+  latent c : category[K]
+  param w : real[K]
+  param mu : real[K, D]
+  param s : positive[K, D]
+  density p(x, c) {
+    c ~ Categorical(logits = w)
+    x ~ Normal(mu[c], s[c])
+  }
+  train { maximize log p(x) batch = 8, epochs = 1 }
+  evaluate {
+    nll = -log p(x)
+    hard = max[c](log p(x, c))
+    posterior = log p(c = c0 | x)
+  }
+}`.replace("    posterior = log p(c = c0 | x)\n", ""),
+  );
+  const state = { w: [0.3, -0.5, 0.1], mu: spread(6, 2), s: [0.1, 0.4, -0.3, 0.2, 0.9, -0.6] };
+  const B = 5;
+  const x = spread(B * 2, 2, 3);
+  const data = { x: { shape: [B, 2], data: x } };
+  const scale = state.s.map((u) => Math.log1p(Math.exp(u)));
+  const total = logSumExp(state.w);
+  const joint = Array.from({ length: B }, (_, r) =>
+    [0, 1, 2].map(
+      (c) =>
+        state.w[c]! -
+        total +
+        logNormal(x[2 * r]!, state.mu[2 * c]!, scale[2 * c]!) +
+        logNormal(x[2 * r + 1]!, state.mu[2 * c + 1]!, scale[2 * c + 1]!),
+    ),
+  );
+  it("sums a finite latent out", () => {
+    const { value } = runModel(loaded, ({ f, w, x }) => ({ value: f("logPX")(w, x["x"]) }), { data, state });
+    value!.forEach((v, i) => expect(v).toBeCloseTo(logSumExp(joint[i]!), 9));
+  });
+  it("takes the best state of max[c]", () => {
+    const { value } = runModel(loaded, ({ f, w, x }) => ({ value: f("objective")(w, x["x"]) }), { data, state });
+    value!.forEach((v, i) => expect(v).toBeCloseTo(Math.max(...joint[i]!), 9));
+  });
+});
+
+describe("binary latents, summed exactly", () => {
+  const loaded = loadModel(`
+model Sbn(D = 3, H = 4) {
+  data x : binary[D]
+  latent h : binary[H]
+  param a : real[H]
+  param W : real[H, D]
+  density p(x, h) {
+    h ~ Bernoulli(logits = a)
+    x ~ Bernoulli(logits = h @ W)
+  }
+  density q(h | x) { h ~ Bernoulli(logits = x |> dense(H)) }
+  train { maximize ELBO(p, q) by enumerate batch = 8, epochs = 1 }
+  evaluate { exact = log p(x) }
+}`);
+  const state = { a: spread(4), W: spread(12, 1.5, 2), "q.dense1.kernel": spread(12, 0.7, 3), "q.dense1.bias": spread(4, 0.4, 4) };
+  const rows = Array.from({ length: 8 }, (_, r) => [r & 1, (r >> 1) & 1, (r >> 2) & 1]);
+  const data = { x: { shape: [8, 3], data: rows.flat() } };
+  const logBernoulli = (v: number, l: number): number => v * l - Math.log1p(Math.exp(l));
+  const states = Array.from({ length: 16 }, (_, s) => [3, 2, 1, 0].map((b) => (s >> b) & 1));
+  const logJoint = (x: readonly number[], h: readonly number[]): number =>
+    h.reduce((s, v, i) => s + logBernoulli(v, state.a[i]!), 0) +
+    x.reduce(
+      (s, v, d) =>
+        s +
+        logBernoulli(
+          v,
+          h.reduce((t, hv, i) => t + hv * state.W[i * 3 + d]!, 0),
+        ),
+      0,
+    );
+
+  it("log p(x) equals the sum over all 16 states, and sums to one over all data", () => {
+    const { value } = runModel(loaded, ({ f, w, x }) => ({ value: f("logPX")(w, x["x"]) }), { data, state });
+    value!.forEach((v, r) => expect(v).toBeCloseTo(logSumExp(states.map((h) => logJoint(rows[r]!, h))), 9));
+    expect(value!.reduce((s, v) => s + Math.exp(v), 0)).toBeCloseTo(1, 9);
+  });
+
+  it("the enumerated ELBO equals the sum under q", () => {
+    const { value } = runModel(
+      loaded,
+      ({ f, w, x, key }) => ({ value: f("elbo").length === 3 ? f("elbo")(w, x["x"], key) : f("elbo")(w, x["x"]) }),
+      { data, state },
+    );
+    value!.forEach((v, r) => {
+      const x = rows[r]!;
+      const logits = [0, 1, 2, 3].map(
+        (i) => state["q.dense1.bias"][i]! + x.reduce((s, xv, d) => s + xv * state["q.dense1.kernel"][d * 4 + i]!, 0),
+      );
+      const expected = states.reduce((s, h) => {
+        const logQ = h.reduce((t, hv, i) => t + logBernoulli(hv, logits[i]!), 0);
+        return s + Math.exp(logQ) * (logJoint(x, h) - logQ);
+      }, 0);
+      expect(v).toBeCloseTo(expected, 9);
+    });
+  });
+});
+
+describe("a chain of latents", () => {
+  const loaded = loadModel(`
+model Chain(D = 3, L = 2, Zs = [2, 2]) {
+  data x : real[D]
+  latent z[l in 1..L] : real[Zs[l]]
+  density p(x, z) {
+    z[2] ~ Normal(0, 1)
+    z[1] ~ Normal(z[2] |> dense(Zs[1]), 0.5)
+    x ~ Normal(z[1] |> dense(D), 0.3)
+  }
+  density q(z | x) {
+    z[1] ~ Normal(x |> dense(Zs[1]), 0.7)
+    z[2] ~ Normal(z[1] |> dense(Zs[2]), 0.9)
+  }
+  train { maximize ELBO(p, q) batch = 4, epochs = 1 }
+  evaluate { nll = -IWAE(p, q, k = 50) }
+}`);
+  it("draws the layers in order and keeps the KL of the first open: its prior reads a later draw", () => {
+    const elbo = /export function elbo[\s\S]*?\n\}/u.exec(loaded.ts)?.[0] ?? "";
+    expect(elbo.match(/normal\.sample/gu)).toHaveLength(2);
+    expect(elbo).toContain("log p(z[1] | z[2])");
+  });
+  it("converges to the exact likelihood", () => {
+    const state: Record<string, number[]> = {};
+    let n = 1;
+    for (const path of ["p.dense1", "p.dense2", "q.dense1", "q.dense2"]) {
+      const [i, o] = path === "p.dense2" ? [2, 3] : path === "q.dense1" ? [3, 2] : [2, 2];
+      state[`${path}.kernel`] = spread(i * o, 0.5, n++);
+      state[`${path}.bias`] = spread(o, 0.2, n++);
+    }
+    const x = [0.3, -0.5, 0.8];
+    // z1 ~ N(b1, W1^T W1 + 0.25 I), x ~ N(z1 W2 + b2, 0.09 I)
+    const [W1, b1, W2, b2] = [state["p.dense1.kernel"]!, state["p.dense1.bias"]!, state["p.dense2.kernel"]!, state["p.dense2.bias"]!];
+    const c1 = [0, 1].map((i) => [0, 1].map((j) => W1[i]! * W1[j]! + W1[2 + i]! * W1[2 + j]! + (i === j ? 0.25 : 0)));
+    const loc = [0, 1, 2].map((d) => b2[d]! + b1[0]! * W2[d]! + b1[1]! * W2[3 + d]!);
+    const cov = [0, 1, 2].map((a) =>
+      [0, 1, 2].map(
+        (b) =>
+          [0, 1].reduce((s, i) => s + [0, 1].reduce((t, j) => t + W2[i * 3 + a]! * c1[i]![j]! * W2[j * 3 + b]!, 0), 0) +
+          (a === b ? 0.09 : 0),
+      ),
+    );
+    const exact = logMvn(x, loc, cov);
+    const { value } = runModel(
+      loaded,
+      ({ f, w, x, key }) => ({
+        value: logMeanExp(f("iwae")(w, x["x"], key, 20000) as Tensor, [0]),
+        check: mean(f("iwae")(w, x["x"], key, 1) as Tensor),
+      }),
+      { data: { x: { shape: [1, 3], data: x } }, state },
+    );
+    expect(Math.abs(value![0]! - exact)).toBeLessThan(0.1);
+  });
+});
