@@ -257,6 +257,63 @@ describe("mixtures", () => {
   });
 });
 
+describe("weights of mixtures", () => {
+  test("as probs, and beside a component whose parameters have the same names", () => {
+    const p = [0.1, 0.8];
+    const mixed = gmc.mixture("Mixture", gmc.bernoulli);
+    const params = () => ({ probs: gmc.constant([0.3, 0.7]), of: { probs: gmc.constant(p) } });
+    const out = compute(
+      ({ x }) => ({ logs: mixed.logProb(x!, params()), mean: mixed.mean(params()), variance: mixed.variance(params()) }),
+      { x: [0, 1] },
+    );
+    const one = 0.3 * 0.1 + 0.7 * 0.8;
+    expect(out["logs"]!.data[0]!).toBeCloseTo(Math.log(1 - one), 12);
+    expect(out["logs"]!.data[1]!).toBeCloseTo(Math.log(one), 12);
+    expect(out["mean"]!.data[0]!).toBeCloseTo(one, 12);
+    expect(out["variance"]!.data[0]!).toBeCloseTo(one * (1 - one), 12);
+    const logits = compute(
+      ({ x }) =>
+        mixed.logProb(x!, {
+          logits: gmc.constant([0.3, 0.7].map(Math.log)),
+          of: { logits: gmc.constant(p.map((v) => Math.log(v / (1 - v)))) },
+        }),
+      { x: [0, 1] },
+    );
+    expect(logits.data[1]!).toBeCloseTo(Math.log(one), 12);
+    const draws = compute(() => mixed.sample(gmc.rootKey().at("x"), params(), [{ kind: "rows", size: 4000 }]), {}, { rng: [1, 2, 3, 0] });
+    expect(Math.abs([...draws.data].reduce((a, b) => a + b, 0) / 4000 - one)).toBeLessThan(0.03);
+  });
+
+  test("for each row: weights [K, B] of a mixture over events", () => {
+    const mixture = gmc.eventMixture("GaussianMixture", gmc.normal, 1);
+    const x = { shape: [2, 2], data: [0.5, -1, 2, 0.3] };
+    const means = { shape: [2, 1, 2], data: [0, 0, 1, -1] };
+    const probs = { shape: [2, 2], data: [0.9, 0.2, 0.1, 0.8] };
+    const density = (row: number, k: number): number =>
+      [0, 1].reduce((p, j) => p * (Math.exp(-((x.data[2 * row + j]! - means.data[2 * k + j]!) ** 2) / 2) / Math.sqrt(2 * Math.PI)), 1);
+    const out = compute(({ x: t, m, w }) => mixture.logProb(t!, { probs: w!, loc: m!, scale: 1 }), { x, m: means, w: probs });
+    [0, 1].forEach((row) => {
+      const total = [0, 1].reduce((s, k) => s + probs.data[2 * k + row]! * density(row, k), 0);
+      expect(out.data[row]!).toBeCloseTo(Math.log(total), 10);
+    });
+    // Rows draw by their own weights.
+    const sample = compute(
+      ({ w }) =>
+        mixture.sample(gmc.rootKey().at("x"), { probs: w!, loc: gmc.constant([-50, 50], [2, 1, 1]), scale: 1 }, [
+          500,
+          { kind: "rows", size: 2 },
+          1,
+        ]),
+      { w: probs },
+      { rng: [1, 2, 3, 0] },
+    );
+    [0, 1].forEach((row) => {
+      const second = [...sample.data].filter((_, i) => i % 2 === row).filter((v) => v > 0).length / 500;
+      expect(Math.abs(second - probs.data[2 + row]!)).toBeLessThan(0.08);
+    });
+  });
+});
+
 describe("relaxations", () => {
   const key = (): gmc.Key => gmc.rootKey().at("z");
   const shape = [{ kind: "rows", size: 4000 } as const];

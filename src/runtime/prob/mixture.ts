@@ -11,14 +11,11 @@ import {
   add,
   expandDims,
   lift,
-  logSoftmax,
   logSumExp,
   mul,
   oneHot,
   reshape,
   resolveShape,
-  sizeOf,
-  softmax,
   square,
   stopGradient,
   sub,
@@ -27,36 +24,47 @@ import {
 } from "../graph/index.js";
 import type { Tensor, TensorLike } from "../graph/index.js";
 import { InternalError } from "../graph/errors.js";
-import { categorical } from "./categorical.js";
-import { realVector } from "./distribution.js";
-import type { Distribution, ParameterInfo } from "./distribution.js";
+import { categorical, categoricalLogProbs, categoricalProbs, categoriesOf } from "./categorical.js";
+import type { CategoricalParams } from "./categorical.js";
+import { realVector, simplexVector } from "./distribution.js";
+import type { Distribution, Logits, ParameterInfo, Probs } from "./distribution.js";
 import { discretizedLogistic } from "./discretized-logistic.js";
 import { logistic } from "./logistic.js";
 import { normal } from "./normal.js";
 
-/** The component's parameters by name, each with the component axis, and the mixture's logits. */
-export type MixtureParams<P> = P & { readonly logits: TensorLike };
+/**
+ * The mixture's weights as logits or probs, beside the component's parameters, each with the component axis. Where their names meet (a mixture
+ * of Bernoullis), the component's stand under `of`.
+ */
+export type MixtureParams<P> = (Logits | Probs) & (P | { readonly of: P });
 
-/** A family of components that has no parameter of the name `logits` and is over scalars. */
+/** A family of components over scalars (over vectors too for `eventMixture`). */
 export type Component<P extends object> = Distribution<P> & Required<Pick<Distribution<P>, "mean" | "variance">>;
 
-function componentParams<P extends object>(params: MixtureParams<P>, map: (value: Tensor) => TensorLike): P {
-  const entries = Object.entries(params as Readonly<Record<string, TensorLike>>).filter(([name]) => name !== "logits");
-  return Object.fromEntries(entries.map(([name, value]) => [name, typeof value === "number" ? value : map(value)])) as unknown as P;
+/** The component's parameters, changed one by one. */
+function componentParams<P extends object>(params: MixtureParams<P>, map: (value: Tensor) => TensorLike = (value) => value): P {
+  const { logits: _logits, probs: _probs, ...rest } = params as Readonly<Record<string, TensorLike>>;
+  const own = "of" in params ? (params.of as Readonly<Record<string, TensorLike>>) : rest;
+  return Object.fromEntries(
+    Object.entries(own).map(([name, value]) => [name, typeof value === "number" ? value : map(value)]),
+  ) as unknown as P;
 }
 
-function parametersOf<P extends object>(component: Distribution<P>): readonly Readonly<Record<string, ParameterInfo>>[] {
-  return component.parameters.map((record) => ({
-    logits: realVector,
-    ...Object.fromEntries(Object.entries(record).flatMap(([name, info]) => (info ? [[name, { ...info, rank: info.rank + 1 }]] : []))),
-  }));
+/** The weights alone. */
+function weightsOf(params: Logits | Probs): CategoricalParams {
+  return params.logits === undefined ? { probs: params.probs } : { logits: params.logits };
+}
+
+function parametersOf<P extends object>(component: Distribution<P>): readonly Readonly<Record<string, ParameterInfo | undefined>>[] {
+  const own = component.parameters.map((record) =>
+    Object.fromEntries(Object.entries(record).flatMap(([name, info]) => (info ? [[name, { ...info, rank: info.rank + 1 }]] : []))),
+  );
+  return [{ logits: realVector }, { probs: simplexVector }].flatMap((weights) => own.map((record) => ({ ...record, ...weights })));
 }
 
 /** One mixture for each entry: component axis last. */
 export function mixture<P extends object>(name: string, component: Component<P>) {
   if (component.eventRank !== 0) throw new InternalError(`a trailing mixture of ${component.name}, which is over vectors`);
-  const weights = (params: MixtureParams<P>): Tensor => softmax(lift(params.logits), -1);
-  const parts = (params: MixtureParams<P>): P => componentParams<P>(params, (value) => value);
   return {
     name,
     support: component.support,
@@ -65,24 +73,24 @@ export function mixture<P extends object>(name: string, component: Component<P>)
     reparameterised: false,
     /** log sum_k w_k f_k(x) */
     logProb: (x, params) =>
-      logSumExp(add(logSoftmax(lift(params.logits), -1), component.logProb(expandDims(lift(x), -1), parts(params))), -1),
+      logSumExp(add(categoricalLogProbs(weightsOf(params)), component.logProb(expandDims(lift(x), -1), componentParams<P>(params))), -1),
     sample: (key, params, shape) => {
-      const categories = lift(params.logits).shape.at(-1) ?? 1;
-      const pick = oneHot(categorical.sample(key.at("component"), { logits: params.logits }, shape), categories);
+      const weights = weightsOf(params);
+      const pick = oneHot(categorical.sample(key.at("component"), weights, shape), categoriesOf(weights));
       const chosen = componentParams<P>(params, (value) => (value.shape.length === 0 ? value : sum(mul(pick, value), -1)));
       return stopGradient(component.sample(key.at("value"), chosen, shape));
     },
-    mean: (params) => sum(mul(weights(params), component.mean(parts(params))), -1),
+    mean: (params) => sum(mul(categoricalProbs(weightsOf(params)), component.mean(componentParams<P>(params))), -1),
     /** E[var] + E[mean^2] - E[mean]^2 */
     variance: (params) => {
-      const w = weights(params);
-      const means = component.mean(parts(params));
+      const w = categoricalProbs(weightsOf(params));
+      const means = component.mean(componentParams<P>(params));
       const mean = sum(mul(w, means), -1);
-      return add(sum(mul(w, component.variance(parts(params))), -1), sub(sum(mul(w, square(means)), -1), square(mean)));
+      return add(sum(mul(w, component.variance(componentParams<P>(params))), -1), sub(sum(mul(w, square(means)), -1), square(mean)));
     },
     cdf: (x, params) => {
       if (component.cdf === undefined) throw new InternalError(`${component.name} has no cdf`);
-      return sum(mul(weights(params), component.cdf(expandDims(lift(x), -1), parts(params))), -1);
+      return sum(mul(categoricalProbs(weightsOf(params)), component.cdf(expandDims(lift(x), -1), componentParams<P>(params))), -1);
     },
   } satisfies Distribution<MixtureParams<P>>;
 }
@@ -94,14 +102,18 @@ export function mixture<P extends object>(name: string, component: Component<P>)
 export function eventMixture<P extends object>(name: string, component: Component<P>, eventAxes: number) {
   const reduced = eventAxes - component.eventRank;
   if (reduced < 0) throw new InternalError(`an event of ${eventAxes} axes for ${component.name}`);
-  const parts = (params: MixtureParams<P>): P => componentParams<P>(params, (value) => value);
-  /** logits as [K, …] against [K, B] */
-  const leadingLogits = (logits: TensorLike, rank: number): Tensor => {
-    const all = lift(logits);
-    const size = all.shape[0] ?? 1;
-    const perRow = all.shape.slice(1);
-    const normalised = transpose(logSoftmax(transpose(reshape(all, [size, sizeOf(perRow)])), -1));
-    return reshape(normalised, [size, ...new Array<number>(Math.max(0, rank - 1 - perRow.length)).fill(1), ...perRow]);
+  /** The weights [K] or [K, B] as categorical parameters [..., K]. */
+  const weightsLast = (params: MixtureParams<P>): CategoricalParams => {
+    const turn = (x: TensorLike): Tensor => transpose(lift(x), [...lift(x).shape.keys()].slice(1).concat(0));
+    const weights = weightsOf(params);
+    return weights.logits === undefined ? { probs: turn(weights.probs) } : { logits: turn(weights.logits) };
+  };
+  /** Their logs [K, …, B] against a joint of the given rank. */
+  const leadingLogs = (params: MixtureParams<P>, rank: number): Tensor => {
+    const last = categoricalLogProbs(weightsLast(params));
+    const first = transpose(last, [last.shape.length - 1, ...[...last.shape.keys()].slice(0, -1)]);
+    const [size = 1, ...perRow] = first.shape;
+    return reshape(first, [size, ...new Array<number>(Math.max(0, rank - 1 - perRow.length)).fill(1), ...perRow]);
   };
   return {
     name,
@@ -111,16 +123,17 @@ export function eventMixture<P extends object>(name: string, component: Componen
     reparameterised: false,
     /** x [B, ...event] -> [B]: log sum_k w_k prod_event f_k(x) */
     logProb: (x, params) => {
-      const each = component.logProb(x, parts(params));
+      const each = component.logProb(x, componentParams<P>(params));
       const event = Array.from({ length: reduced }, (_, i) => each.shape.length - reduced + i);
       const joint = sum(each, event);
-      return logSumExp(add(joint, leadingLogits(params.logits, joint.shape.length)), 0);
+      return logSumExp(add(joint, leadingLogs(params, joint.shape.length)), 0);
     },
-    /** `shape` is [...leading, ...event]; logits [K]. */
+    /** `shape` is [...leading, ...event]; weights [K], or [K, B] for leading axes [..., B]. */
     sample: (key, params, shape) => {
       const leading = shape.slice(0, shape.length - eventAxes);
-      const size = lift(params.logits).shape[0] ?? 1;
-      const index = categorical.sample(key.at("component"), { logits: params.logits }, leading);
+      const weights = weightsLast(params);
+      const size = categoriesOf(weights);
+      const index = categorical.sample(key.at("component"), weights, leading);
       const hot = oneHot(index, size);
       const plain = resolveShape(leading).shape;
       // [...leading, K] -> [K, ...leading, 1…]: weights to sum the parameters with.
