@@ -25,7 +25,9 @@ describe("broadcasting", () => {
   });
 
   it("says which shapes do not fit", () => {
-    expect(() => compute(({ a, b }) => g.add(a!, b!), { a: [1, 2], b: [1, 2, 3] })).toThrow(/add: the shapes \[2\] and \[3\] do not broadcast/);
+    expect(() => compute(({ a, b }) => g.add(a!, b!), { a: [1, 2], b: [1, 2, 3] })).toThrow(
+      /add: the shapes \[2\] and \[3\] do not broadcast/,
+    );
     expect(() => compute(({ a, b }) => g.add(a!, b!), { a: [1], b: t([1], [1], "i32") })).toThrow(/f32 and i32/);
   });
 });
@@ -33,7 +35,10 @@ describe("broadcasting", () => {
 describe("composed operations against closed forms", () => {
   const x = [0.3, -1.2, 2.5, 0.1, 0.7, -0.4];
   it("logSumExp, logMeanExp, softmax, logSoftmax", () => {
-    const { l, m, s, ls } = compute(({ x }) => ({ l: g.logSumExp(x!, 1), m: g.logMeanExp(x!), s: g.softmax(x!), ls: g.logSoftmax(x!, 0) }), { x: t([2, 3], x) });
+    const { l, m, s, ls } = compute(
+      ({ x }) => ({ l: g.logSumExp(x!, 1), m: g.logMeanExp(x!), s: g.softmax(x!), ls: g.logSoftmax(x!, 0) }),
+      { x: t([2, 3], x) },
+    );
     const e = x.map(Math.exp);
     expect(l!.data[1]).toBeCloseTo(Math.log(e[3]! + e[4]! + e[5]!), 13);
     expect(m!.data[0]).toBeCloseTo(Math.log(e.reduce((a, b) => a + b) / 6), 13);
@@ -108,7 +113,11 @@ describe("structure", () => {
 
   it("scatterAdd adds up what meets, dynamic slices clamp", () => {
     const out = compute(
-      ({ x, i, k }) => ({ s: g.scatterAdd(x!, i!, 1, 2), d: g.dynamicSlice(x!, k!, 1, 2), u: g.dynamicUpdateSlice(x!, g.zeros([2, 1]), k!, 1) }),
+      ({ x, i, k }) => ({
+        s: g.scatterAdd(x!, i!, 1, 2),
+        d: g.dynamicSlice(x!, k!, 1, 2),
+        u: g.dynamicUpdateSlice(x!, g.zeros([2, 1]), k!, 1),
+      }),
       { x, i: t([3], [1, 0, 1], "i32"), k: t([], [9], "i32") },
     );
     expect(list(out["s"]!)).toEqual([2, 4, 5, 10]);
@@ -128,7 +137,14 @@ describe("structure", () => {
 describe("integers and conditions are exact", () => {
   it("wrap, divide towards zero, compare unsigned", () => {
     const out = compute(
-      ({ a, b, u, v }) => ({ add: g.add(a!, b!), mul: g.mul(a!, b!), div: g.div(a!, 2), uadd: g.add(u!, v!), less: g.less(u!, v!), umul: g.mul(u!, u!) }),
+      ({ a, b, u, v }) => ({
+        add: g.add(a!, b!),
+        mul: g.mul(a!, b!),
+        div: g.div(a!, 2),
+        uadd: g.add(u!, v!),
+        less: g.less(u!, v!),
+        umul: g.mul(u!, u!),
+      }),
       { a: t([2], [2 ** 31 - 1, -7], "i32"), b: t([2], [1, 123456789], "i32"), u: t([1], [2 ** 32 - 1], "u32"), v: t([1], [2], "u32") },
     );
     expect(list(out["add"]!)).toEqual([-(2 ** 31), 123456782]);
@@ -140,7 +156,10 @@ describe("integers and conditions are exact", () => {
   });
 
   it("casts saturate, cut towards zero, and take NaN to 0", () => {
-    const out = compute(({ x }) => ({ i: g.cast(x!, "i32"), u: g.cast(x!, "u32"), b: g.cast(x!, "bool"), f: g.cast(g.less(0, x!), "f32") }), { x: [-1.7, 1.7, 1e20, NaN, 0] });
+    const out = compute(
+      ({ x }) => ({ i: g.cast(x!, "i32"), u: g.cast(x!, "u32"), b: g.cast(x!, "bool"), f: g.cast(g.less(0, x!), "f32") }),
+      { x: [-1.7, 1.7, 1e20, NaN, 0] },
+    );
     expect(list(out["i"]!)).toEqual([-1, 1, 2 ** 31 - 1, 0, 0]);
     expect(list(out["u"]!)).toEqual([0, 1, 2 ** 32 - 1, 0, 0]);
     expect(list(out["b"]!)).toEqual([1, 1, 1, 1, 0]);
@@ -150,7 +169,9 @@ describe("integers and conditions are exact", () => {
 
 describe("linear algebra", () => {
   const naive = (a: number[], b: number[], m: number, k: number, n: number): number[] =>
-    Array.from({ length: m * n }, (_, p) => Array.from({ length: k }, (_, j) => a[Math.floor(p / n) * k + j]! * b[j * n + (p % n)]!).reduce((x, y) => x + y, 0));
+    Array.from({ length: m * n }, (_, p) =>
+      Array.from({ length: k }, (_, j) => a[Math.floor(p / n) * k + j]! * b[j * n + (p % n)]!).reduce((x, y) => x + y, 0),
+    );
   const seq = (n: number): number[] => Array.from({ length: n }, (_, i) => Math.sin(i * 1.7) * 2);
 
   it("matmul: flags, vectors, shared and broadcast batches", () => {
@@ -172,7 +193,15 @@ describe("linear algebra", () => {
         left: g.matmul(a!, w!),
         wide: g.matmul(g.reshape(batch!, [2, 1, 2, 3]), g.stack([b!, g.neg(b!)], 0)),
       }),
-      { a: t([2, 3], a), b: t([3, 4], b), at: t([3, 2], at), bt: t([4, 3], bt), v: a.slice(0, 3), w: t([2, 3, 4], [...b, ...b.map((x) => 2 * x)]), batch: t([2, 2, 3], [...a, ...a.map((x) => -x)]) },
+      {
+        a: t([2, 3], a),
+        b: t([3, 4], b),
+        at: t([3, 2], at),
+        bt: t([4, 3], bt),
+        v: a.slice(0, 3),
+        w: t([2, 3, 4], [...b, ...b.map((x) => 2 * x)]),
+        batch: t([2, 2, 3], [...a, ...a.map((x) => -x)]),
+      },
     );
     for (const name of ["plain", "ta", "tb", "both"]) close(out[name]!, want);
     close(out["vm"]!, want.slice(0, 4));
@@ -187,16 +216,31 @@ describe("linear algebra", () => {
   it("cholesky and triangular solves undo the product", () => {
     const l = [2, 0, 0, 0.5, 1.5, 0, -1, 0.3, 0.7];
     const a = naive(l, [l[0]!, l[3]!, l[6]!, l[1]!, l[4]!, l[7]!, l[2]!, l[5]!, l[8]!], 3, 3, 3);
-    const out = compute(({ a, b }) => {
-      const f = g.cholesky(a!);
-      return { f, x: g.triangularSolve(f, g.triangularSolve(f, b!), { transpose: true }) };
-    }, { a: t([3, 3], a), b: t([3, 1], [1, 2, 3]) });
+    const out = compute(
+      ({ a, b }) => {
+        const f = g.cholesky(a!);
+        return { f, x: g.triangularSolve(f, g.triangularSolve(f, b!), { transpose: true }) };
+      },
+      { a: t([3, 3], a), b: t([3, 1], [1, 2, 3]) },
+    );
     l.forEach((v, i) => expect(out["f"]!.data[i]).toBeCloseTo(v, 12));
     naive(a, list(out["x"]!), 3, 3, 1).forEach((v, i) => expect(v).toBeCloseTo(i + 1, 10));
   });
 
   /** Direct sum over the definition, per output entry, written apart from the kernels. */
-  function convDirect(x: number[], w: number[], n: number, h: number, cin: number, k: number, cout: number, s: number, p: number, d: number, groups: number): number[] {
+  function convDirect(
+    x: number[],
+    w: number[],
+    n: number,
+    h: number,
+    cin: number,
+    k: number,
+    cout: number,
+    s: number,
+    p: number,
+    d: number,
+    groups: number,
+  ): number[] {
     const oh = Math.floor((h + 2 * p - d * (k - 1) - 1) / s) + 1;
     const [gi, go] = [cin / groups, cout / groups];
     const out: number[] = [];
@@ -232,10 +276,16 @@ describe("linear algebra", () => {
 
   it("conv of one axis is conv of two with a window of height 1; leading axes fold", () => {
     const [x, w] = [seq(2 * 2 * 7 * 3), seq(3 * 3 * 2)];
-    const out = compute(({ x, w }) => ({ one: g.conv(x!, w!, { padding: "same", stride: 2 }), two: g.conv(g.reshape(x!, [4, 1, 7, 3]), g.reshape(w!, [1, 3, 3, 2]), { padding: "same", stride: [1, 2] }) }), {
-      x: t([2, 2, 7, 3], x),
-      w: t([3, 3, 2], w),
-    });
+    const out = compute(
+      ({ x, w }) => ({
+        one: g.conv(x!, w!, { padding: "same", stride: 2 }),
+        two: g.conv(g.reshape(x!, [4, 1, 7, 3]), g.reshape(w!, [1, 3, 3, 2]), { padding: "same", stride: [1, 2] }),
+      }),
+      {
+        x: t([2, 2, 7, 3], x),
+        w: t([3, 3, 2], w),
+      },
+    );
     expect(out["one"]!.shape).toEqual([2, 2, 4, 2]);
     expect(list(out["one"]!)).toEqual(list(out["two"]!));
   });
@@ -243,14 +293,18 @@ describe("linear algebra", () => {
   it("convTranspose is the adjoint of conv", () => {
     const [x, y, w] = [seq(2 * 6 * 6 * 3), seq(2 * 3 * 3 * 4).map((v) => v + 0.3), seq(5 * 5 * 3 * 4)];
     const out = compute(
-      ({ x, y, w }) => ({ a: g.sum(g.mul(g.conv(x!, w!, { stride: 2, padding: "same" }), y!)), b: g.sum(g.mul(g.convTranspose(y!, w!, { stride: 2, padding: "same" }), x!)) }),
+      ({ x, y, w }) => ({
+        a: g.sum(g.mul(g.conv(x!, w!, { stride: 2, padding: "same" }), y!)),
+        b: g.sum(g.mul(g.convTranspose(y!, w!, { stride: 2, padding: "same" }), x!)),
+      }),
       { x: t([2, 6, 6, 3], x), y: t([2, 3, 3, 4], y), w: t([5, 5, 3, 4], w) },
     );
     expect(out["a"]!.data[0]).toBeCloseTo(out["b"]!.data[0]!, 10);
   });
 
   it("convTranspose extents", () => {
-    const shape = (options: g.ConvTransposeOptions, n = 4): number => compute(({ y, w }) => g.convTranspose(y!, w!, options), { y: t([1, n, 1], seq(n)), w: t([3, 1, 1], [1, 2, 3]) }).shape[1]!;
+    const shape = (options: g.ConvTransposeOptions, n = 4): number =>
+      compute(({ y, w }) => g.convTranspose(y!, w!, options), { y: t([1, n, 1], seq(n)), w: t([3, 1, 1], [1, 2, 3]) }).shape[1]!;
     expect(shape({ stride: 2, padding: "same" })).toBe(8);
     expect(shape({ stride: 2 })).toBe(9);
     expect(shape({ stride: 2, padding: 1 })).toBe(7);
@@ -317,7 +371,13 @@ describe("staging", () => {
       expect([...g.terms().keys()]).toEqual(["log p(x | z)", "log p(z)"]);
       return { y: g.add(a, b) };
     });
-    expect(graph.nodes.map((n) => `${n.prim} ${n.origin?.place}`)).toEqual(["input vae.gm:12", "sin vae.gm:12", "exp vae.gm:12", "cos vae.gm:11", "add undefined"]);
+    expect(graph.nodes.map((n) => `${n.prim} ${n.origin?.place}`)).toEqual([
+      "input vae.gm:12",
+      "sin vae.gm:12",
+      "exp vae.gm:12",
+      "cos vae.gm:11",
+      "add undefined",
+    ]);
   });
 
   it("inlines a graph into another", () => {

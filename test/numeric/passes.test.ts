@@ -6,7 +6,8 @@ import { algebra, constantFold, cse, dce, dropStopGradient, stability } from "..
 import { cases } from "./vjp-cases.js";
 import { vaeStep } from "./vae-step.js";
 
-const prims = (graph: g.Graph): string[] => graph.nodes.map((n) => n.prim).filter((p) => p !== "input" && p !== "state" && p !== "constant");
+const prims = (graph: g.Graph): string[] =>
+  graph.nodes.map((n) => n.prim).filter((p) => p !== "input" && p !== "state" && p !== "constant");
 
 /** Stages, optimises with a check after every pass, and gives what is left, sources apart. */
 function left(inputs: Record<string, number[]>, fn: (x: Record<string, g.Tensor>) => g.Tensor): string {
@@ -116,7 +117,11 @@ function tryOp(fn: () => g.Tensor | undefined): g.Tensor | undefined {
 
 function feedsOf(graph: g.Graph): Feeds {
   return Object.fromEntries(
-    graph.nodes.flatMap((n) => (n.prim === "input" || n.prim === "state" ? [[n.params.name, { shape: n.shape, data: Array.from({ length: g.sizeOf(n.shape) }, (_, i) => Math.sin(3 * i + n.id) * 1.5) }]] : [])),
+    graph.nodes.flatMap((n) =>
+      n.prim === "input" || n.prim === "state"
+        ? [[n.params.name, { shape: n.shape, data: Array.from({ length: g.sizeOf(n.shape) }, (_, i) => Math.sin(3 * i + n.id) * 1.5) }]]
+        : [],
+    ),
   );
 }
 
@@ -126,13 +131,18 @@ describe("random graphs keep their values", () => {
   for (const pass of g.passes) {
     it(pass.name, () => {
       fc.assert(
-        fc.property(fc.array(step, { minLength: 1, maxLength: 14 }), fc.array(fc.nat(100), { minLength: 3, maxLength: 3 }), fc.boolean(), (steps, shapes, gradient) => {
-          const graph = randomGraph(steps, shapes, gradient);
-          g.verify(graph);
-          const after = pass.run(graph);
-          g.verify(after, pass.name);
-          expectSame(graph, after, feedsOf(graph), pass.name);
-        }),
+        fc.property(
+          fc.array(step, { minLength: 1, maxLength: 14 }),
+          fc.array(fc.nat(100), { minLength: 3, maxLength: 3 }),
+          fc.boolean(),
+          (steps, shapes, gradient) => {
+            const graph = randomGraph(steps, shapes, gradient);
+            g.verify(graph);
+            const after = pass.run(graph);
+            g.verify(after, pass.name);
+            expectSame(graph, after, feedsOf(graph), pass.name);
+          },
+        ),
         { numRuns: 100 },
       );
     });
@@ -140,12 +150,17 @@ describe("random graphs keep their values", () => {
 
   it("optimize", () => {
     fc.assert(
-      fc.property(fc.array(step, { minLength: 1, maxLength: 20 }), fc.array(fc.nat(100), { minLength: 3, maxLength: 3 }), fc.boolean(), (steps, shapes, gradient) => {
-        const graph = randomGraph(steps, shapes, gradient);
-        const after = g.optimize(graph, (pass, current) => g.verify(current, pass.name));
-        expectSame(graph, after, feedsOf(graph), "optimize");
-        expect(after.nodes.length).toBeLessThanOrEqual(g.optimize(dce.run(cse.run(graph))).nodes.length + 2);
-      }),
+      fc.property(
+        fc.array(step, { minLength: 1, maxLength: 20 }),
+        fc.array(fc.nat(100), { minLength: 3, maxLength: 3 }),
+        fc.boolean(),
+        (steps, shapes, gradient) => {
+          const graph = randomGraph(steps, shapes, gradient);
+          const after = g.optimize(graph, (pass, current) => g.verify(current, pass.name));
+          expectSame(graph, after, feedsOf(graph), "optimize");
+          expect(after.nodes.length).toBeLessThanOrEqual(g.optimize(dce.run(cse.run(graph))).nodes.length + 2);
+        },
+      ),
       { numRuns: 200 },
     );
   });
@@ -156,7 +171,13 @@ describe("random graphs keep their values", () => {
       const graph = g.stage(specs, (x) => {
         const y = c.fn(x);
         const wrt = c.wrt ?? Object.keys(c.operands).filter((name) => (c.operands[name]!.dtype ?? "f32") === "f32");
-        const gradients = wrt.length === 0 ? [] : g.grad(g.sum(g.mul(y, y)), wrt.map((name) => x[name]!)); // prettier-ignore
+        const gradients =
+          wrt.length === 0
+            ? []
+            : g.grad(
+                g.sum(g.mul(y, y)),
+                wrt.map((name) => x[name]!),
+              );
         return { y, ...Object.fromEntries(gradients.map((t, i) => [`d${i}`, t])) };
       });
       const after = g.optimize(graph, (pass, current) => g.verify(current, pass.name));
@@ -186,10 +207,15 @@ describe("algebra", () => {
     ["sum of sums", "reduceSum", { x }, ({ x }) => g.sum(g.sum(x!, 0))],
     ["split and joined again", "", { x }, ({ x }) => g.concat(g.split(x!, 3, 1), 1)],
     ["a slice of a join", "", { x, y: x }, ({ x, y }) => g.slice(g.concat([x!, y!], 0), [2, 0])],
-    ["the gradient of a split is a join", "slice slice cos cos concat", { x: [2, 4] }, ({ x }) => {
-      const [a, b] = g.split(x!, 2, 1);
-      return g.grad(g.sum(g.add(g.sin(a!), g.sin(g.mul(b!, 1)))), [x!])[0]!;
-    }], // prettier-ignore
+    [
+      "the gradient of a split is a join",
+      "slice slice cos cos concat",
+      { x: [2, 4] },
+      ({ x }) => {
+        const [a, b] = g.split(x!, 2, 1);
+        return g.grad(g.sum(g.add(g.sin(a!), g.sin(g.mul(b!, 1)))), [x!])[0]!;
+      },
+    ],
     ["constants fold", "add", { x }, ({ x }) => g.add(x!, g.exp(g.mul(2, g.constant([1, 2, 3]))))],
     ["a mask of constants folds", "select", { x: [3, 3] }, ({ x }) => g.lowerTriangle(x!)],
     ["equal work is done once", "exp add", { x }, ({ x }) => g.add(g.exp(x!), g.exp(g.mul(1, x!)))],
@@ -205,9 +231,13 @@ describe("algebra", () => {
   });
 
   it("does not merge draws of different sites", () => {
-    const graph = g.optimize(g.stage({}, () => ({ y: g.add(g.randomUniform(g.rootKey().at("a"), [3]), g.randomUniform(g.rootKey().at("b"), [3])) })));
+    const graph = g.optimize(
+      g.stage({}, () => ({ y: g.add(g.randomUniform(g.rootKey().at("a"), [3]), g.randomUniform(g.rootKey().at("b"), [3])) })),
+    );
     expect(prims(graph)).toEqual(["random", "random", "add"]);
-    const same = g.optimize(g.stage({}, () => ({ y: g.add(g.randomUniform(g.rootKey().at("a"), [3]), g.randomUniform(g.rootKey().at("a"), [3])) })));
+    const same = g.optimize(
+      g.stage({}, () => ({ y: g.add(g.randomUniform(g.rootKey().at("a"), [3]), g.randomUniform(g.rootKey().at("a"), [3])) })),
+    );
     expect(prims(same)).toEqual(["random", "add"]);
   });
 });
@@ -221,7 +251,8 @@ describe("stability", () => {
     const out = evaluateAll(g.optimize(graph), { x }).outputs;
     return { y: [...out["y"]!.data], d: [...out["d"]!.data] };
   };
-  const close = (got: number[], want: number[]): void => want.forEach((w, i) => expect(got[i]! / w, `${got[i]} against ${w}`).toBeCloseTo(1, 12));
+  const close = (got: number[], want: number[]): void =>
+    want.forEach((w, i) => expect(got[i]! / w, `${got[i]} against ${w}`).toBeCloseTo(1, 12));
 
   it("log sigmoid, at -1000 and 1000, with its gradient", () => {
     const { y, d } = at((x) => g.log(g.sigmoid(x)), [-1000, 40]);
@@ -275,20 +306,26 @@ describe("single passes", () => {
     expect(dce.run(graph).nodes.map((n) => n.prim)).toEqual(["input", "neg"]);
   });
   it("dropStopGradient, cse and constantFold do their own work alone", () => {
-    const graph = g.stage({ x: { shape: [2] } }, ({ x }) => ({ y: g.add(g.stopGradient(g.exp(x)), g.mul(g.exp(x), g.exp(g.constant([0, 0])))) }));
+    const graph = g.stage({ x: { shape: [2] } }, ({ x }) => ({
+      y: g.add(g.stopGradient(g.exp(x)), g.mul(g.exp(x), g.exp(g.constant([0, 0])))),
+    }));
     expect(prims(dce.run(dropStopGradient.run(graph)))).toEqual(["exp", "exp", "exp", "mul", "add"]);
     expect(prims(dce.run(cse.run(graph)))).toEqual(["exp", "stopGradient", "exp", "mul", "add"]);
     expect(prims(dce.run(constantFold.run(graph)))).toEqual(["exp", "stopGradient", "exp", "mul", "add"]);
     expect(prims(dce.run(algebra.run(constantFold.run(graph))))).toEqual(["exp", "stopGradient", "exp", "add"]);
   });
   it("constants larger than the limit fold only where they are one value all over", () => {
-    const graph = g.optimize(g.stage({}, () => ({ y: g.transpose(g.exp(g.zeros([300, 400]))), n: g.neg(g.constant(Array.from({ length: 5000 }, (_, i) => i))) })));
+    const graph = g.optimize(
+      g.stage({}, () => ({ y: g.transpose(g.exp(g.zeros([300, 400]))), n: g.neg(g.constant(Array.from({ length: 5000 }, (_, i) => i))) })),
+    );
     expect(graph.nodes.map((n) => n.prim).sort()).toEqual(["constant", "constant", "neg"]);
   });
 });
 
 describe("verify, print, cost", () => {
-  const graph = g.stage({ x: { shape: [4, 3] } }, ({ x }) => ({ y: g.term("log p(x)", "m.gm:2", g.tanh(g.matmul(x, g.state("w", [5, 3]), { transposeB: true }))) }));
+  const graph = g.stage({ x: { shape: [4, 3] } }, ({ x }) => ({
+    y: g.term("log p(x)", "m.gm:2", g.tanh(g.matmul(x, g.state("w", [5, 3]), { transposeB: true }))),
+  }));
   it("prints one line a node", () => {
     expect(g.printGraph(graph)).toBe(
       `%0 = input() name="x"   f32 [4, 3]   ; log p(x), m.gm:2\n%1 = state() name="w"   f32 [5, 3]   ; log p(x), m.gm:2\n` +
@@ -301,7 +338,10 @@ describe("verify, print, cost", () => {
     expect(cost.bytes).toBe(4 * (12 + 15 + 20) + 4 * (20 + 20));
   });
   it("finds what is wrong", () => {
-    const broken = (i: number, change: Partial<g.Node>): g.Graph => ({ ...graph, nodes: graph.nodes.map((n, j) => (i === j ? ({ ...n, ...change } as g.Node) : n)) });
+    const broken = (i: number, change: Partial<g.Node>): g.Graph => ({
+      ...graph,
+      nodes: graph.nodes.map((n, j) => (i === j ? ({ ...n, ...change } as g.Node) : n)),
+    });
     expect(() => g.verify(graph)).not.toThrow();
     expect(() => g.verify(broken(2, { shape: [4, 4] }))).toThrow(/says f32 \[4, 4\], the rule gives f32 \[4, 5\]/);
     expect(() => g.verify(broken(2, { inputs: [0, 3] }))).toThrow(/not before it/);

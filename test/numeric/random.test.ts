@@ -1,5 +1,16 @@
 import { describe, expect, it } from "vitest";
-import { drawKey, fillWords, foldStage, hostStream, permutation, rngState, seedWords, siteCounter, threefry2x32, fnv1a32 } from "../../src/runtime/graph/random.js";
+import {
+  drawKey,
+  fillWords,
+  foldStage,
+  hostStream,
+  permutation,
+  rngState,
+  seedWords,
+  siteCounter,
+  threefry2x32,
+  fnv1a32,
+} from "../../src/runtime/graph/random.js";
 import { compute } from "../../src/runtime/engines/reference/evaluate.js";
 import { randomBits, randomNormal, randomUniform, rootKey, type Rows } from "../../src/runtime/graph/key.js";
 import { erfc, normalQuantile } from "../../src/runtime/graph/semantics/special.js";
@@ -11,7 +22,8 @@ function threefry(k0: number, k1: number, c0: number, c1: number): Uint32Array {
   return out;
 }
 const rows = (size: number): Rows => ({ kind: "rows", size });
-const draw = (shape: (number | Rows)[], rng: Uint32Array, site = "z"): Uint32Array => compute(() => randomBits(rootKey().at(site), shape), {}, { rng }).data as Uint32Array;
+const draw = (shape: (number | Rows)[], rng: Uint32Array, site = "z"): Uint32Array =>
+  compute(() => randomBits(rootKey().at(site), shape), {}, { rng }).data as Uint32Array;
 
 describe("threefry", () => {
   it("agrees with the known answers of Random123 (kat_vectors, threefry2x32 20)", () => {
@@ -40,7 +52,8 @@ describe("layout", () => {
   it("gives a row the same numbers in whichever batch it sits", () => {
     const all = draw([2, rows(9), 3], rngState(5, 3, 0));
     const part = draw([2, rows(4), 3], rngState(5, 3, 5));
-    for (let s = 0; s < 2; s++) for (let r = 0; r < 4; r++) for (let d = 0; d < 3; d++) expect(part[(s * 4 + r) * 3 + d]).toBe(all[(s * 9 + r + 5) * 3 + d]);
+    for (let s = 0; s < 2; s++)
+      for (let r = 0; r < 4; r++) for (let d = 0; d < 3; d++) expect(part[(s * 4 + r) * 3 + d]).toBe(all[(s * 9 + r + 5) * 3 + d]);
   });
 
   it("ignores the row offset where no axis is a row", () => {
@@ -54,7 +67,8 @@ describe("layout", () => {
       seen.add(key.join());
     };
     for (const site of ["a", "b", "a.b"]) note(drawKey(rng, { site, stage: 0, iteration: undefined }));
-    for (const stage of [foldStage(0, 0), foldStage(0, 1), foldStage(foldStage(0, 0), 1)]) note(drawKey(rng, { site: "a", stage, iteration: undefined }));
+    for (const stage of [foldStage(0, 0), foldStage(0, 1), foldStage(foldStage(0, 0), 1)])
+      note(drawKey(rng, { site: "a", stage, iteration: undefined }));
     for (const iteration of [0, 1, -1]) note(drawKey(rng, { site: "a", stage: 0, iteration }));
     note(drawKey(rngState(1, 3), { site: "a", stage: 0, iteration: undefined }));
     note(drawKey(rngState(2 ** 32 + 1, 2), { site: "a", stage: 0, iteration: undefined }));

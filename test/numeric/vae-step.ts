@@ -18,7 +18,11 @@ export function vaeStep({ batch, data, hidden, latent }: { batch: number; data: 
     const z = g.add(loc, g.mul(scale, g.randomNormal(key.at("z"), [B, latent])));
     const logits = dense("out", g.relu(dense("dec", z, latent, hidden)), hidden, data);
     const logPx = g.term("log p(x | z)", "vae.gm:12", g.sum(g.sub(g.mul(v, logits), g.softplus(logits)), -1));
-    const kl = g.term("KL(q(z | x), p(z))", "vae.gm:11", g.mul(0.5, g.sum(g.sub(g.sub(g.add(g.square(loc), g.square(scale)), 1), logvar), -1)));
+    const kl = g.term(
+      "KL(q(z | x), p(z))",
+      "vae.gm:11",
+      g.mul(0.5, g.sum(g.sub(g.sub(g.add(g.square(loc), g.square(scale)), 1), logvar), -1)),
+    );
     const elbo = g.mean(g.sub(logPx, kl));
     const gradients = g.grad(g.neg(elbo), weights);
     return { elbo, ...Object.fromEntries(gradients.map((t, i) => [`grad:${i}`, t])) };

@@ -41,11 +41,22 @@ const unary = (name: string, fn: (x: g.Tensor) => g.Tensor, low = -2, high = 2, 
   { name: `${name} []`, operands: { x: numbers([], low, high) }, fn: ({ x }) => fn(x!), ...more },
 ];
 
-const binary = (name: string, fn: (a: g.Tensor, b: g.Tensor) => g.Tensor, a: [number, number] = [-2, 2], b: [number, number] = [-2, 2], more: Partial<Case> = {}): Case[] => [
+const binary = (
+  name: string,
+  fn: (a: g.Tensor, b: g.Tensor) => g.Tensor,
+  a: [number, number] = [-2, 2],
+  b: [number, number] = [-2, 2],
+  more: Partial<Case> = {},
+): Case[] => [
   { name: `${name} equal`, operands: { a: numbers([2, 7], ...a), b: numbers([2, 7], ...b) }, fn: ({ a, b }) => fn(a!, b!), ...more },
   { name: `${name} scalar left`, operands: { a: numbers([], ...a), b: numbers([7], ...b) }, fn: ({ a, b }) => fn(a!, b!), ...more },
   { name: `${name} scalar right`, operands: { a: numbers([1, 3], ...a), b: numbers([], ...b) }, fn: ({ a, b }) => fn(a!, b!), ...more },
-  { name: `${name} broadcast both`, operands: { a: numbers([3, 1], ...a), b: numbers([2, 1, 5], ...b) }, fn: ({ a, b }) => fn(a!, b!), ...more },
+  {
+    name: `${name} broadcast both`,
+    operands: { a: numbers([3, 1], ...a), b: numbers([2, 1, 5], ...b) },
+    fn: ({ a, b }) => fn(a!, b!),
+    ...more,
+  },
 ];
 
 const none = { wrt: [] };
@@ -63,8 +74,16 @@ export const cases: { readonly [P in Prim]: readonly Case[] } = {
     { name: "iota along", operands: {}, fn: () => emit("iota", [], { axis: 1 }, { shape: [2, 3, 2], dtype: "i32" }), ...none },
   ],
   random: [
-    { name: "uniform", operands: { x: numbers([5, 3]) }, fn: ({ x }) => g.mul(x!, g.randomUniform(g.rootKey().at("u"), [g.rowsOf(x!), 3])) },
-    { name: "normal", operands: { x: numbers([2, 5, 3]) }, fn: ({ x }) => g.mul(x!, g.randomNormal(g.rootKey().at("n"), [2, g.rowsOf(x!, 1), 3])) },
+    {
+      name: "uniform",
+      operands: { x: numbers([5, 3]) },
+      fn: ({ x }) => g.mul(x!, g.randomUniform(g.rootKey().at("u"), [g.rowsOf(x!), 3])),
+    },
+    {
+      name: "normal",
+      operands: { x: numbers([2, 5, 3]) },
+      fn: ({ x }) => g.mul(x!, g.randomNormal(g.rootKey().at("n"), [2, g.rowsOf(x!, 1), 3])),
+    },
     { name: "bits", operands: {}, fn: () => g.randomBits(g.rootKey().at("b").fold(3), [7]), ...none },
   ],
 
@@ -84,14 +103,22 @@ export const cases: { readonly [P in Prim]: readonly Case[] } = {
   softplus: unary("softplus", g.softplus, -4, 4),
   erf: unary("erf", g.erf),
   lgamma: [...unary("lgamma", g.lgamma, 0.3, 12), ...unary("lgamma < 0", g.lgamma, -1.8, -1.2)],
-  polygamma: [...unary("digamma", g.digamma, 0.4, 9), ...unary("trigamma", (x) => g.polygamma(1, x), 0.4, 9), ...unary("tetragamma", (x) => g.polygamma(2, x), 0.5, 9)],
+  polygamma: [
+    ...unary("digamma", g.digamma, 0.4, 9),
+    ...unary("trigamma", (x) => g.polygamma(1, x), 0.4, 9),
+    ...unary("tetragamma", (x) => g.polygamma(2, x), 0.5, 9),
+  ],
   add: binary("add", g.add),
   sub: binary("sub", g.sub),
   mul: binary("mul", g.mul),
   div: binary("div", g.div, [-2, 2], [0.5, 2]),
   pow: [
     ...binary("pow", g.pow, [0.3, 2], [-2, 2]),
-    { name: "pow of negatives", operands: { x: { shape: [4], data: [-1.5, -0.4, 0.7, 1.2] } }, fn: ({ x }) => g.add(g.pow(x!, 2), g.pow(x!, 3)) },
+    {
+      name: "pow of negatives",
+      operands: { x: { shape: [4], data: [-1.5, -0.4, 0.7, 1.2] } },
+      fn: ({ x }) => g.add(g.pow(x!, 2), g.pow(x!, 3)),
+    },
     { name: "pow at 0", operands: { x: { shape: [2], data: [0, 2] } }, fn: ({ x }) => g.add(g.pow(x!, 2), g.pow(x!, 0)), first: true },
   ],
   max: binary("max", g.maximum, undefined, undefined, { first: true }),
@@ -99,19 +126,60 @@ export const cases: { readonly [P in Prim]: readonly Case[] } = {
   lt: binary("lt", (a, b) => g.cast(g.less(a, b), "f32"), undefined, undefined, none),
   le: binary("le", (a, b) => g.cast(g.lessEqual(a, b), "f32"), undefined, undefined, none),
   eq: [
-    { name: "eq i32", operands: { a: integers([4], [1, 2, 3, 4]), b: integers([4], [1, 0, 3, -4]) }, fn: ({ a, b }) => g.cast(g.equal(a!, b!), "f32"), ...none },
-    { name: "eq bool", operands: { a: integers([2], [1, 0], "bool"), b: integers([], [0], "bool") }, fn: ({ a, b }) => g.equal(a!, b!), ...none },
+    {
+      name: "eq i32",
+      operands: { a: integers([4], [1, 2, 3, 4]), b: integers([4], [1, 0, 3, -4]) },
+      fn: ({ a, b }) => g.cast(g.equal(a!, b!), "f32"),
+      ...none,
+    },
+    {
+      name: "eq bool",
+      operands: { a: integers([2], [1, 0], "bool"), b: integers([], [0], "bool") },
+      fn: ({ a, b }) => g.equal(a!, b!),
+      ...none,
+    },
   ],
-  and: [{ name: "and", operands: { a: integers([4], [0, 0, 1, 1], "bool"), b: integers([4], [0, 1, 0, 1], "bool") }, fn: ({ a, b }) => g.and(a!, b!), ...none }],
-  or: [{ name: "or", operands: { a: integers([4], [0, 0, 1, 1], "bool"), b: integers([4], [0, 1, 0, 1], "bool") }, fn: ({ a, b }) => g.or(a!, b!), ...none }],
+  and: [
+    {
+      name: "and",
+      operands: { a: integers([4], [0, 0, 1, 1], "bool"), b: integers([4], [0, 1, 0, 1], "bool") },
+      fn: ({ a, b }) => g.and(a!, b!),
+      ...none,
+    },
+  ],
+  or: [
+    {
+      name: "or",
+      operands: { a: integers([4], [0, 0, 1, 1], "bool"), b: integers([4], [0, 1, 0, 1], "bool") },
+      fn: ({ a, b }) => g.or(a!, b!),
+      ...none,
+    },
+  ],
   not: [{ name: "not", operands: { a: integers([2], [0, 1], "bool") }, fn: ({ a }) => g.not(a!), ...none }],
   select: [
-    { name: "select", operands: { c: integers([5], [1, 0, 0, 1, 1], "bool"), a: numbers([5]), b: numbers([5]) }, fn: ({ c, a, b }) => g.mul(g.select(c!, a!, b!), g.sin(a!)) },
-    { name: "select scalars", operands: { c: integers([], [1], "bool"), a: numbers([]), b: numbers([3]) }, fn: ({ c, a, b }) => g.select(c!, g.exp(a!), b!) },
-    { name: "select by one", operands: { c: integers([2, 3], [1, 0, 0, 1, 1, 0], "bool"), a: numbers([]), b: numbers([]) }, fn: ({ c, a, b }) => g.select(c!, g.exp(a!), g.mul(b!, b!)) },
+    {
+      name: "select",
+      operands: { c: integers([5], [1, 0, 0, 1, 1], "bool"), a: numbers([5]), b: numbers([5]) },
+      fn: ({ c, a, b }) => g.mul(g.select(c!, a!, b!), g.sin(a!)),
+    },
+    {
+      name: "select scalars",
+      operands: { c: integers([], [1], "bool"), a: numbers([]), b: numbers([3]) },
+      fn: ({ c, a, b }) => g.select(c!, g.exp(a!), b!),
+    },
+    {
+      name: "select by one",
+      operands: { c: integers([2, 3], [1, 0, 0, 1, 1, 0], "bool"), a: numbers([]), b: numbers([]) },
+      fn: ({ c, a, b }) => g.select(c!, g.exp(a!), g.mul(b!, b!)),
+    },
   ],
   cast: [
-    { name: "cast to i32", operands: { x: { shape: [4], data: [-1.5, 0.5, 2.9, -0.2] } }, fn: ({ x }) => g.cast(g.cast(x!, "i32"), "f32"), ...none },
+    {
+      name: "cast to i32",
+      operands: { x: { shape: [4], data: [-1.5, 0.5, 2.9, -0.2] } },
+      fn: ({ x }) => g.cast(g.cast(x!, "i32"), "f32"),
+      ...none,
+    },
     { name: "cast u32", operands: { x: integers([2], [7, 2 ** 20], "u32") }, fn: ({ x }) => g.cast(x!, "f32"), ...none },
     { name: "cast to bool", operands: { x: { shape: [3], data: [0, -0.5, 1] } }, fn: ({ x }) => g.cast(x!, "bool"), ...none },
   ],
@@ -135,19 +203,45 @@ export const cases: { readonly [P in Prim]: readonly Case[] } = {
     { name: "pad", operands: { x: numbers([3, 2]) }, fn: ({ x }) => g.exp(g.pad(x!, [1, 0], [2, 1])) },
     { name: "pad inside", operands: { x: numbers([3, 2]) }, fn: ({ x }) => g.exp(g.pad(x!, [1, 0], [0, 1], [2, 1])) },
   ],
-  concat: [{ name: "concat", operands: { a: numbers([2, 3]), b: numbers([2, 1]), c: numbers([2, 4]) }, fn: ({ a, b, c }) => g.exp(g.concat([a!, b!, c!], 1)) }],
+  concat: [
+    {
+      name: "concat",
+      operands: { a: numbers([2, 3]), b: numbers([2, 1]), c: numbers([2, 4]) },
+      fn: ({ a, b, c }) => g.exp(g.concat([a!, b!, c!], 1)),
+    },
+  ],
   reverse: [{ name: "reverse", operands: { x: numbers([2, 3, 4]) }, fn: ({ x }) => g.mul(g.reverse(x!, [0, 2]), g.exp(x!)) }],
   gather: [
     { name: "gather rows", operands: { x: numbers([5, 3]), i: integers([4], [4, 0, 0, 2]) }, fn: ({ x, i }) => g.exp(g.take(x!, i!, 0)) },
-    { name: "gather a table", operands: { x: numbers([2, 5, 3]), i: integers([2, 2], [4, 1, 1, 2]) }, fn: ({ x, i }) => g.exp(g.take(x!, i!, 1)) },
+    {
+      name: "gather a table",
+      operands: { x: numbers([2, 5, 3]), i: integers([2, 2], [4, 1, 1, 2]) },
+      fn: ({ x, i }) => g.exp(g.take(x!, i!, 1)),
+    },
     { name: "gather one", operands: { x: numbers([5, 3]), i: integers([], [2]) }, fn: ({ x, i }) => g.exp(g.take(x!, i!, -1)) },
   ],
   scatterAdd: [
-    { name: "scatterAdd", operands: { x: numbers([4, 3]), i: integers([4], [4, 0, 0, 2]) }, fn: ({ x, i }) => g.exp(g.scatterAdd(x!, i!, 0, 5)) },
-    { name: "scatterAdd inner", operands: { x: numbers([2, 2, 2, 3]), i: integers([2, 2], [4, 1, 1, 2]) }, fn: ({ x, i }) => g.exp(g.scatterAdd(x!, i!, 1, 5)) },
+    {
+      name: "scatterAdd",
+      operands: { x: numbers([4, 3]), i: integers([4], [4, 0, 0, 2]) },
+      fn: ({ x, i }) => g.exp(g.scatterAdd(x!, i!, 0, 5)),
+    },
+    {
+      name: "scatterAdd inner",
+      operands: { x: numbers([2, 2, 2, 3]), i: integers([2, 2], [4, 1, 1, 2]) },
+      fn: ({ x, i }) => g.exp(g.scatterAdd(x!, i!, 1, 5)),
+    },
   ],
-  dynamicSlice: [{ name: "dynamicSlice", operands: { x: numbers([2, 7]), i: integers([], [3]) }, fn: ({ x, i }) => g.exp(g.dynamicSlice(x!, i!, 1, 2)) }],
-  dynamicUpdateSlice: [{ name: "dynamicUpdateSlice", operands: { x: numbers([5, 3]), u: numbers([2, 3]), i: integers([], [2]) }, fn: ({ x, u, i }) => g.exp(g.dynamicUpdateSlice(x!, u!, i!, 0)) }],
+  dynamicSlice: [
+    { name: "dynamicSlice", operands: { x: numbers([2, 7]), i: integers([], [3]) }, fn: ({ x, i }) => g.exp(g.dynamicSlice(x!, i!, 1, 2)) },
+  ],
+  dynamicUpdateSlice: [
+    {
+      name: "dynamicUpdateSlice",
+      operands: { x: numbers([5, 3]), u: numbers([2, 3]), i: integers([], [2]) },
+      fn: ({ x, u, i }) => g.exp(g.dynamicUpdateSlice(x!, u!, i!, 0)),
+    },
+  ],
 
   reduceSum: [
     { name: "sum all", operands: { x: numbers([3, 5]) }, fn: ({ x }) => g.exp(g.mul(g.sum(x!), 0.1)) },
@@ -185,23 +279,48 @@ export const cases: { readonly [P in Prim]: readonly Case[] } = {
         },
       ]),
     ),
-    { name: "matmul vectors", operands: { a: numbers([4]), b: numbers([4, 3]), c: numbers([3]) }, fn: ({ a, b, c }) => g.matmul(g.matmul(a!, b!), c!) },
+    {
+      name: "matmul vectors",
+      operands: { a: numbers([4]), b: numbers([4, 3]), c: numbers([3]) },
+      fn: ({ a, b, c }) => g.matmul(g.matmul(a!, b!), c!),
+    },
     { name: "matmul left shared", operands: { a: numbers([3, 4]), b: numbers([2, 4, 2]) }, fn: ({ a, b }) => g.matmul(a!, b!) },
   ],
   conv: [
     { name: "conv 2", operands: conv2, fn: ({ x, w }) => g.conv(x!, w!, conv2Options) },
-    { name: "conv 1", operands: { x: numbers([2, 7, 3]), w: numbers([3, 3, 2]) }, fn: ({ x, w }) => g.conv(x!, w!, { stride: 2, padding: "same" }) },
+    {
+      name: "conv 1",
+      operands: { x: numbers([2, 7, 3]), w: numbers([3, 3, 2]) },
+      fn: ({ x, w }) => g.conv(x!, w!, { stride: 2, padding: "same" }),
+    },
   ],
   convInputGrad: [
-    { name: "convTranspose 2", operands: { x: numbers([2, 3, 2, 4]), w: numbers([3, 2, 2, 4]) }, fn: ({ x, w }) => g.convTranspose(x!, w!, { stride: [2, 1], groups: 2, padding: [1, [0, 1]] }) },
-    { name: "convTranspose 1", operands: { x: numbers([1, 3, 2]), w: numbers([4, 3, 2]) }, fn: ({ x, w }) => g.convTranspose(x!, w!, { stride: 2, padding: "same" }) },
+    {
+      name: "convTranspose 2",
+      operands: { x: numbers([2, 3, 2, 4]), w: numbers([3, 2, 2, 4]) },
+      fn: ({ x, w }) => g.convTranspose(x!, w!, { stride: [2, 1], groups: 2, padding: [1, [0, 1]] }),
+    },
+    {
+      name: "convTranspose 1",
+      operands: { x: numbers([1, 3, 2]), w: numbers([4, 3, 2]) },
+      fn: ({ x, w }) => g.convTranspose(x!, w!, { stride: 2, padding: "same" }),
+    },
   ],
   convFilterGrad: [
     {
       name: "convFilterGrad",
       operands: { x: numbers([2, 5, 4, 4]), dy: numbers([2, 3, 4, 2]) },
       fn: ({ x, dy }) =>
-        emit("convFilterGrad", [x!, dy!], { stride: [2, 1], padding: [[1, 1], [1, 1]], dilation: [1, 1], groups: 2, filterShape: [3, 3, 2, 2] }), // prettier-ignore
+        emit("convFilterGrad", [x!, dy!], {
+          stride: [2, 1],
+          padding: [
+            [1, 1],
+            [1, 1],
+          ],
+          dilation: [1, 1],
+          groups: 2,
+          filterShape: [3, 3, 2, 2],
+        }),
     },
   ],
   cholesky: [
@@ -209,7 +328,15 @@ export const cases: { readonly [P in Prim]: readonly Case[] } = {
     { name: "cholesky batch", operands: { x: numbers([2, 3, 3]) }, fn: ({ x }) => g.cholesky(spd(3, x!)) },
   ],
   triangularSolve: [false, true].flatMap((transpose): Case[] => [
-    { name: `triangularSolve ${transpose ? "T" : "N"}`, operands: { x: numbers([4, 4]), b: numbers([4, 2]) }, fn: ({ x, b }) => g.triangularSolve(lower(4, x!), b!, { transpose }) },
-    { name: `triangularSolve batch ${transpose ? "T" : "N"}`, operands: { x: numbers([2, 3, 3]), b: numbers([2, 3, 1]) }, fn: ({ x, b }) => g.triangularSolve(lower(3, x!), b!, { transpose }) },
+    {
+      name: `triangularSolve ${transpose ? "T" : "N"}`,
+      operands: { x: numbers([4, 4]), b: numbers([4, 2]) },
+      fn: ({ x, b }) => g.triangularSolve(lower(4, x!), b!, { transpose }),
+    },
+    {
+      name: `triangularSolve batch ${transpose ? "T" : "N"}`,
+      operands: { x: numbers([2, 3, 3]), b: numbers([2, 3, 1]) },
+      fn: ({ x, b }) => g.triangularSolve(lower(3, x!), b!, { transpose }),
+    },
   ]),
 };

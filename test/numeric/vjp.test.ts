@@ -7,7 +7,8 @@ import { cases, numbers, type Case } from "./vjp-cases.js";
 const H = 1e-5;
 const TOLERANCE = 1e-5;
 
-const specs = (c: Case): Record<string, g.InputSpec> => Object.fromEntries(Object.entries(c.operands).map(([name, o]) => [name, { shape: o.shape, dtype: o.dtype ?? "f32" }]));
+const specs = (c: Case): Record<string, g.InputSpec> =>
+  Object.fromEntries(Object.entries(c.operands).map(([name, o]) => [name, { shape: o.shape, dtype: o.dtype ?? "f32" }]));
 
 /** A fixed weighting that makes a scalar of any tensor, so that every output entry counts differently. */
 function weigh(t: g.Tensor): g.Tensor {
@@ -48,7 +49,9 @@ function checkGradients(c: Case, order: 0 | 1): void {
       const h = H * Math.max(1, Math.abs(v));
       const want = (at(v + h) - at(v - h)) / (2 * h);
       const error = Math.abs(got[name]!.data[i]! - want);
-      expect(error, `${c.name}: d/d${name}[${i}] is ${got[name]!.data[i]}, differences give ${want}`).toBeLessThan(TOLERANCE * Math.max(1, Math.abs(want)));
+      expect(error, `${c.name}: d/d${name}[${i}] is ${got[name]!.data[i]}, differences give ${want}`).toBeLessThan(
+        TOLERANCE * Math.max(1, Math.abs(want)),
+      );
     });
   }
 }
@@ -81,12 +84,24 @@ describe("composed operations", () => {
     { name: "softmax", operands: { x: numbers([3, 4]) }, fn: ({ x }) => g.softmax(x!, 0) },
     { name: "logSoftmax", operands: { x: numbers([3, 4]) }, fn: ({ x }) => g.logSoftmax(x!) },
     { name: "log of a sum of exps", operands: { x: numbers([3, 4]) }, fn: ({ x }) => g.log(g.sum(g.exp(x!), 0)) },
-    { name: "log of a sigmoid and of its complement", operands: { x: numbers([5]) }, fn: ({ x }) => g.add(g.log(g.sigmoid(x!)), g.log(g.sub(1, g.sigmoid(x!)))) },
+    {
+      name: "log of a sigmoid and of its complement",
+      operands: { x: numbers([5]) },
+      fn: ({ x }) => g.add(g.log(g.sigmoid(x!)), g.log(g.sub(1, g.sigmoid(x!)))),
+    },
     { name: "log of a softmax", operands: { x: numbers([2, 4]) }, fn: ({ x }) => g.log(g.softmax(x!)) },
     { name: "norm", operands: { x: numbers([3, 4]) }, fn: ({ x }) => g.norm(x!, 1) },
     { name: "variance", operands: { x: numbers([3, 4]) }, fn: ({ x }) => g.variance(x!, 0) },
-    { name: "batched matmul that broadcasts", operands: { a: numbers([2, 1, 2, 3]), b: numbers([3, 3, 2]) }, fn: ({ a, b }) => g.matmul(a!, b!) },
-    { name: "gradient penalty", operands: { x: numbers([3, 2]), w: numbers([2, 4]) }, fn: ({ x, w }) => g.square(g.sub(g.norm(g.grad(g.sum(g.tanh(g.matmul(x!, w!))), [x!])[0]!, 1), 1)) },
+    {
+      name: "batched matmul that broadcasts",
+      operands: { a: numbers([2, 1, 2, 3]), b: numbers([3, 3, 2]) },
+      fn: ({ a, b }) => g.matmul(a!, b!),
+    },
+    {
+      name: "gradient penalty",
+      operands: { x: numbers([3, 2]), w: numbers([2, 4]) },
+      fn: ({ x, w }) => g.square(g.sub(g.norm(g.grad(g.sum(g.tanh(g.matmul(x!, w!))), [x!])[0]!, 1), 1)),
+    },
   ];
   for (const c of more) {
     it(c.name, () => checkGradients(c, 0));
@@ -103,7 +118,10 @@ describe("composed operations", () => {
   });
 
   it("ties of max go to the second operand, ties of reduceMax are shared", () => {
-    const graph = g.stage({ x: { shape: [3] } }, ({ x }) => ({ relu: g.grad(g.sum(g.relu(x)), [x])[0]!, top: g.grad(g.reduceMax(x), [x])[0]! }));
+    const graph = g.stage({ x: { shape: [3] } }, ({ x }) => ({
+      relu: g.grad(g.sum(g.relu(x)), [x])[0]!,
+      top: g.grad(g.reduceMax(x), [x])[0]!,
+    }));
     const out = evaluate(graph, { x: [0, 0, -1] });
     expect([...out["relu"]!.data]).toEqual([0, 0, 0]);
     expect([...out["top"]!.data]).toEqual([0.5, 0.5, 0]);

@@ -31,7 +31,8 @@ export async function chooseEngine(name = "auto"): Promise<ChosenEngine> {
   if (name !== "auto") {
     if (!Object.hasOwn(loaders, name)) throw new GmcError("GM4910", `there is no engine ${name}`, [`Engines: ${engineNames.join(", ")}.`]);
     const { engine, info } = await probe(name);
-    if (engine === undefined || !info.available) throw new GmcError("GM4911", `the engine ${name} cannot run here: ${info.detail}`, ["`gmc doctor` shows what each engine found."]);
+    if (engine === undefined || !info.available)
+      throw new GmcError("GM4911", `the engine ${name} cannot run here: ${info.detail}`, ["`gmc doctor` shows what each engine found."]);
     return { engine, info, why: `${name} (${info.detail}), as asked` };
   }
   const passed: string[] = [];

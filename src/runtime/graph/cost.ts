@@ -14,7 +14,10 @@ export interface Cost {
 export function nodeCost(graph: Graph, node: Node): Cost {
   const inputs = node.inputs.map((id) => graph.nodes[id]!);
   const moved = inputs.reduce((sum, x) => sum + bytesOf(x), bytesOf(node));
-  return { flops: flops(node, inputs), bytes: node.prim === "input" || node.prim === "state" || node.prim === "constant" || node.prim === "reshape" ? 0 : moved };
+  return {
+    flops: flops(node, inputs),
+    bytes: node.prim === "input" || node.prim === "state" || node.prim === "constant" || node.prim === "reshape" ? 0 : moved,
+  };
 }
 
 export function graphCost(graph: Graph): Cost {

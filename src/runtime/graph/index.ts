@@ -2,7 +2,20 @@
 export type { DType, Graph, Node, NodeOf, Origin, Prim, PrimParams, Shape } from "./types.js";
 export { GmcError, InternalError } from "./errors.js";
 export type { Mode, Tensor, TensorLike } from "./trace.js";
-export { currentMode, inline, input, iterationInput, stage, state, term, terms, writeState, type InputSpec, type InputSpecs, type StageOptions } from "./stage.js";
+export {
+  currentMode,
+  inline,
+  input,
+  iterationInput,
+  stage,
+  state,
+  term,
+  terms,
+  writeState,
+  type InputSpec,
+  type InputSpecs,
+  type StageOptions,
+} from "./stage.js";
 export { randomBits, randomNormal, randomUniform, resolveShape, rootKey, rowsOf, type DrawShape, type Key, type Rows } from "./key.js";
 export { foldStage, hostStream, permutation, rngState, seedWords, threefry2x32, type HostStream } from "./random.js";
 export { sizeOf } from "./shape.js";

@@ -74,7 +74,12 @@ function draw(kind: PrimParams["random"]["kind"], key: Key, shape: DrawShape): T
   const rng = source("input", "rng", { shape: [4], dtype: "u32" });
   const { shape: plain, rowAxis } = resolveShape(shape);
   const inputs = key.iteration === undefined ? [rng] : [rng, key.iteration];
-  return emit("random", inputs, { kind, site: key.path, stage: key.stage, rowAxis }, { shape: plain, dtype: kind === "bits" ? "u32" : "f32" });
+  return emit(
+    "random",
+    inputs,
+    { kind, site: key.path, stage: key.stage, rowAxis },
+    { shape: plain, dtype: kind === "bits" ? "u32" : "f32" },
+  );
 }
 
 /** Uniform in [0, 1): multiples of 2^-24. */

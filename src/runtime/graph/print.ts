@@ -11,7 +11,8 @@ export function printGraph(graph: Graph): string {
     const params = showParams(node);
     return `%${node.id} = ${node.prim}(${node.inputs.map((id) => `%${id}`).join(", ")})${params === "" ? "" : ` ${params}`}   ${node.dtype} ${showShape(node.shape)}${origin}`;
   });
-  const named = (title: string, ids: Readonly<Record<string, number>>): string[] => Object.entries(ids).map(([name, id]) => `${title} ${name} = %${id}`);
+  const named = (title: string, ids: Readonly<Record<string, number>>): string[] =>
+    Object.entries(ids).map(([name, id]) => `${title} ${name} = %${id}`);
   return [...lines, ...named("output", graph.outputs), ...named("write", graph.writes)].join("\n") + "\n";
 }
 

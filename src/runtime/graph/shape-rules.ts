@@ -35,7 +35,8 @@ function elementwiseShape(what: string, inputs: readonly ValueType[]): Shape {
   let shape: Shape = [];
   for (const input of inputs) {
     if (input.shape.length === 0) continue;
-    if (shape.length > 0 && !sameShape(shape, input.shape)) throw shapeError(`${what}: shapes ${showShape(shape)} and ${showShape(input.shape)} differ`);
+    if (shape.length > 0 && !sameShape(shape, input.shape))
+      throw shapeError(`${what}: shapes ${showShape(shape)} and ${showShape(input.shape)} differ`);
     shape = input.shape;
   }
   return shape;
@@ -102,7 +103,8 @@ export function convExtent(input: number, window: number, stride: number, paddin
 export function convShape(params: ConvParams, x: Shape, w: Shape): number[] {
   const spatial = w.length - 2;
   const said = `a window ${showShape(w)} on ${showShape(x)}`;
-  if (spatial < 1 || spatial > 2 || x.length !== spatial + 2) throw shapeError(`conv: ${said}: x is [N, ...spatial, Cin] with 1 or 2 spatial axes`);
+  if (spatial < 1 || spatial > 2 || x.length !== spatial + 2)
+    throw shapeError(`conv: ${said}: x is [N, ...spatial, Cin] with 1 or 2 spatial axes`);
   if (params.stride.length !== spatial || params.padding.length !== spatial || params.dilation.length !== spatial) {
     throw shapeError(`conv: stride, padding and dilation need ${spatial} entries`);
   }
@@ -135,7 +137,8 @@ function matmulShape(params: PrimParams["matmul"], a: Shape, b: Shape): number[]
 }
 
 function scalarIndex(what: string, index: ValueType): void {
-  if (index.shape.length !== 0 || index.dtype !== "i32") throw shapeError(`${what}: the index is an i32 scalar, not ${index.dtype} ${showShape(index.shape)}`);
+  if (index.shape.length !== 0 || index.dtype !== "i32")
+    throw shapeError(`${what}: the index is an i32 scalar, not ${index.dtype} ${showShape(index.shape)}`);
 }
 
 type ShapeRules = { readonly [P in Prim]: ShapeRule<P> };
@@ -205,7 +208,8 @@ export const shapeRules: ShapeRules = {
 
   reshape: ({ shape }, inputs) => {
     const x = at(inputs, 0);
-    if (sizeOf(shape) !== sizeOf(x.shape)) throw shapeError(`reshape: ${showShape(x.shape)} has ${sizeOf(x.shape)} elements, ${showShape(shape)} has ${sizeOf(shape)}`);
+    if (sizeOf(shape) !== sizeOf(x.shape))
+      throw shapeError(`reshape: ${showShape(x.shape)} has ${sizeOf(x.shape)} elements, ${showShape(shape)} has ${sizeOf(shape)}`);
     return { shape, dtype: x.dtype };
   },
   transpose: ({ perm }, inputs) => {
@@ -219,7 +223,8 @@ export const shapeRules: ShapeRules = {
   broadcast: ({ shape }, inputs) => {
     const x = at(inputs, 0);
     const common = tryBroadcastShapes([x.shape, shape]);
-    if (common === undefined || !sameShape(common, shape)) throw shapeError(`broadcast: ${showShape(x.shape)} does not stretch to ${showShape(shape)}`);
+    if (common === undefined || !sameShape(common, shape))
+      throw shapeError(`broadcast: ${showShape(x.shape)} does not stretch to ${showShape(shape)}`);
     return { shape, dtype: x.dtype };
   },
   slice: ({ start, stop, stride }, inputs) => {
@@ -229,7 +234,8 @@ export const shapeRules: ShapeRules = {
     }
     const shape = x.shape.map((extent, i) => {
       const [from, to, step] = [start[i]!, stop[i]!, stride[i]!];
-      if (from < 0 || to > extent || from > to || step < 1) throw shapeError(`slice: ${from}:${to}:${step} does not lie in axis ${i} of ${showShape(x.shape)}`);
+      if (from < 0 || to > extent || from > to || step < 1)
+        throw shapeError(`slice: ${from}:${to}:${step} does not lie in axis ${i} of ${showShape(x.shape)}`);
       return Math.ceil((to - from) / step);
     });
     return { shape, dtype: x.dtype };
@@ -277,14 +283,17 @@ export const shapeRules: ShapeRules = {
     need("scatterAdd's indices", indices, "i32");
     const rank = indices.shape.length;
     if (!sameShape(updates.shape.slice(axis, axis + rank), indices.shape)) {
-      throw shapeError(`scatterAdd: updates ${showShape(updates.shape)} do not hold the indices' shape ${showShape(indices.shape)} from axis ${axis} on`);
+      throw shapeError(
+        `scatterAdd: updates ${showShape(updates.shape)} do not hold the indices' shape ${showShape(indices.shape)} from axis ${axis} on`,
+      );
     }
     return { shape: [...updates.shape.slice(0, axis), size, ...updates.shape.slice(axis + rank)], dtype: updates.dtype };
   },
   dynamicSlice: ({ axis, size }, inputs) => {
     const x = at(inputs, 0);
     scalarIndex("dynamicSlice", at(inputs, 1));
-    if (axisExtent("dynamicSlice", x.shape, axis) < size) throw shapeError(`dynamicSlice: ${size} entries do not fit in axis ${axis} of ${showShape(x.shape)}`);
+    if (axisExtent("dynamicSlice", x.shape, axis) < size)
+      throw shapeError(`dynamicSlice: ${size} entries do not fit in axis ${axis} of ${showShape(x.shape)}`);
     return { shape: x.shape.map((n, i) => (i === axis ? size : n)), dtype: x.dtype };
   },
   dynamicUpdateSlice: ({ axis }, inputs) => {
@@ -337,20 +346,23 @@ export const shapeRules: ShapeRules = {
   convInputGrad: (params, inputs) => {
     const [dy, w] = [at(inputs, 0), at(inputs, 1)];
     const expected = convShape(params, params.inputShape, w.shape);
-    if (!sameShape(expected, dy.shape)) throw shapeError(`convInputGrad: dy is ${showShape(dy.shape)}, the convolution gives ${showShape(expected)}`);
+    if (!sameShape(expected, dy.shape))
+      throw shapeError(`convInputGrad: dy is ${showShape(dy.shape)}, the convolution gives ${showShape(expected)}`);
     return { shape: params.inputShape, dtype: "f32" };
   },
   convFilterGrad: (params, inputs) => {
     const [x, dy] = [at(inputs, 0), at(inputs, 1)];
     const expected = convShape(params, x.shape, params.filterShape);
-    if (!sameShape(expected, dy.shape)) throw shapeError(`convFilterGrad: dy is ${showShape(dy.shape)}, the convolution gives ${showShape(expected)}`);
+    if (!sameShape(expected, dy.shape))
+      throw shapeError(`convFilterGrad: dy is ${showShape(dy.shape)}, the convolution gives ${showShape(expected)}`);
     return { shape: params.filterShape, dtype: "f32" };
   },
   cholesky: (_params, inputs) => {
     const a = at(inputs, 0);
     const rank = a.shape.length;
     need("cholesky", a, "f32");
-    if (rank < 2 || a.shape[rank - 1] !== a.shape[rank - 2]) throw shapeError(`cholesky: ${showShape(a.shape)} is not a (batch of) square matrices`);
+    if (rank < 2 || a.shape[rank - 1] !== a.shape[rank - 2])
+      throw shapeError(`cholesky: ${showShape(a.shape)} is not a (batch of) square matrices`);
     return a;
   },
   triangularSolve: (_params, inputs) => {

@@ -55,7 +55,8 @@ export function broadcastShapes(what: string, shapes: readonly Shape[]): number[
 /** An axis counted from the end where negative, as an index in 0..rank-1. */
 export function normalizeAxis(what: string, axis: number, rank: number): number {
   const index = axis < 0 ? axis + rank : axis;
-  if (!Number.isInteger(index) || index < 0 || index >= rank) throw shapeError(`${what}: axis ${axis} does not exist in a tensor of rank ${rank}`);
+  if (!Number.isInteger(index) || index < 0 || index >= rank)
+    throw shapeError(`${what}: axis ${axis} does not exist in a tensor of rank ${rank}`);
   return index;
 }
 

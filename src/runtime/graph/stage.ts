@@ -5,7 +5,19 @@
 import { GmcError } from "./errors.js";
 import { stabilise } from "./passes/stability-rules.js";
 import { sameShape, showShape } from "./shape.js";
-import { currentTrace, emit, finish, producer, source, withOrigin, withTrace, type Mode, type Peephole, type Tensor, type Trace } from "./trace.js";
+import {
+  currentTrace,
+  emit,
+  finish,
+  producer,
+  source,
+  withOrigin,
+  withTrace,
+  type Mode,
+  type Peephole,
+  type Tensor,
+  type Trace,
+} from "./trace.js";
 import type { DType, Graph, NodeOf, Origin, Prim, Shape } from "./types.js";
 
 export interface InputSpec {

@@ -25,7 +25,12 @@ export type TensorLike = Tensor | number;
 export type Mode = "train" | "eval";
 
 /** May replace a primitive that is about to be emitted by an equal value; undefined leaves it. */
-export type Peephole = (prim: Prim, inputs: readonly Tensor[], params: PrimParams[Prim], declared: ValueType | undefined) => Tensor | undefined;
+export type Peephole = (
+  prim: Prim,
+  inputs: readonly Tensor[],
+  params: PrimParams[Prim],
+  declared: ValueType | undefined,
+) => Tensor | undefined;
 
 type Draft = { -readonly [K in keyof NodeOf<Prim>]: NodeOf<Prim>[K] };
 
@@ -59,7 +64,10 @@ export function currentTrace(): Trace {
 }
 
 /** Runs `fn` with a fresh current trace and gives both back. */
-export function withTrace<T>(options: { readonly mode?: Mode; readonly peephole?: Peephole }, fn: (trace: Trace) => T): { trace: Trace; result: T } {
+export function withTrace<T>(
+  options: { readonly mode?: Mode; readonly peephole?: Peephole },
+  fn: (trace: Trace) => T,
+): { trace: Trace; result: T } {
   const outer = current;
   const trace: Trace = {
     number: ++traces,
@@ -99,14 +107,18 @@ export function emit<P extends Prim>(prim: P, inputs: readonly Tensor[], params:
   const trace = currentTrace();
   for (const input of inputs) {
     if (input.trace !== trace.number) {
-      throw new GmcError("GM4903", `${prim} was given a tensor of another stage`, ["Pass it in as an input of the stage, or keep it as state."]);
+      throw new GmcError("GM4903", `${prim} was given a tensor of another stage`, [
+        "Pass it in as an input of the stage, or keep it as state.",
+      ]);
     }
   }
   const type = inferType(prim, params, inputs, declared);
   const replaced = trace.peephole?.(prim, inputs, params, declared);
   if (replaced !== undefined) {
     if (replaced.dtype !== type.dtype || !sameShape(replaced.shape, type.shape)) {
-      throw new InternalError(`a rewrite of ${prim} changed ${type.dtype} ${showShape(type.shape)} to ${replaced.dtype} ${showShape(replaced.shape)}`);
+      throw new InternalError(
+        `a rewrite of ${prim} changed ${type.dtype} ${showShape(type.shape)} to ${replaced.dtype} ${showShape(replaced.shape)}`,
+      );
     }
     return replaced;
   }
@@ -176,6 +188,7 @@ export function finish(trace: Trace, outputs: Readonly<Record<string, Tensor>>):
     if (tensor.trace !== trace.number) throw new GmcError("GM4903", `output ${name} belongs to another stage`);
     return tensor.id;
   };
-  const ids = (entries: Iterable<readonly [string, Tensor]>): Record<string, number> => Object.fromEntries([...entries].map(([name, t]) => [name, id(name, t)]));
+  const ids = (entries: Iterable<readonly [string, Tensor]>): Record<string, number> =>
+    Object.fromEntries([...entries].map(([name, t]) => [name, id(name, t)]));
   return { nodes: trace.nodes as unknown as readonly Node[], outputs: ids(Object.entries(outputs)), writes: ids(trace.writes) };
 }

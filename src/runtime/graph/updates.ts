@@ -114,7 +114,8 @@ export function updateGraph(spec: UpdateSpec, shapes: Readonly<Record<string, Sh
     const shape = shapes[target.weight];
     if (shape === undefined) throw new GmcError("GM4908", `the shape of ${target.weight} is not known`);
     const slots = slotNames(spec.rule, constants).length;
-    if (target.slots.length !== slots) throw new GmcError("GM4908", `${spec.rule} keeps ${slots} slots for ${target.weight}, ${target.slots.length} are named`);
+    if (target.slots.length !== slots)
+      throw new GmcError("GM4908", `${spec.rule} keeps ${slots} slots for ${target.weight}, ${target.slots.length} are named`);
     return shape;
   };
   return stage({}, () => {

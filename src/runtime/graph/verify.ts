@@ -17,7 +17,8 @@ export function verify(graph: Graph, after = "staging"): void {
   graph.nodes.forEach((node, id) => {
     const what = `node ${id} (${node.prim})`;
     if (node.id !== id) fail(`${what} has id ${node.id}`);
-    for (const input of node.inputs) if (!Number.isInteger(input) || input < 0 || input >= id) fail(`${what} reads ${input}, which is not before it`);
+    for (const input of node.inputs)
+      if (!Number.isInteger(input) || input < 0 || input >= id) fail(`${what} reads ${input}, which is not before it`);
     checkType(graph, node, (message) => fail(`${what}: ${message}`));
     if (node.prim === "input" || node.prim === "state") {
       const key = `${node.prim}:${node.params.name}`;
@@ -31,7 +32,8 @@ export function verify(graph: Graph, after = "staging"): void {
       sites.set(counter, site);
     }
   });
-  for (const [name, id] of Object.entries(graph.outputs)) if (graph.nodes[id] === undefined) fail(`output ${name} is node ${id}, which does not exist`);
+  for (const [name, id] of Object.entries(graph.outputs))
+    if (graph.nodes[id] === undefined) fail(`output ${name} is node ${id}, which does not exist`);
   for (const [name, id] of Object.entries(graph.writes)) {
     const value = graph.nodes[id];
     if (value === undefined) return fail(`the write of ${name} is node ${id}, which does not exist`);

@@ -54,7 +54,8 @@ function matmulRule({ params: { transposeA: ta, transposeB: tb }, inputs: [a, b]
     return ta ? g.matrixTranspose(plain) : plain;
   };
   const db = (): Tensor => {
-    if (b!.shape.length === a!.shape.length) return tb ? g.matmul(ct, a!, { transposeA: true, transposeB: ta }) : g.matmul(a!, ct, { transposeA: !ta });
+    if (b!.shape.length === a!.shape.length)
+      return tb ? g.matmul(ct, a!, { transposeA: true, transposeB: ta }) : g.matmul(a!, ct, { transposeA: !ta });
     const rows = (x: Tensor): Tensor => g.reshape(x, [-1, x.shape[x.shape.length - 1]!]);
     const [left, right] = [rows(ta ? g.matrixTranspose(a!) : a!), rows(ct)];
     return tb ? g.matmul(right, left, { transposeA: true }) : g.matmul(left, right, { transposeA: true });

@@ -35,7 +35,8 @@ export function vjp(outputs: readonly Tensor[], cotangents: readonly Tensor[], w
   };
   outputs.forEach((t, i) => {
     const ct = cotangents[i]!;
-    if (!sameShape(ct.shape, t.shape)) throw new GmcError("GM4909", `a cotangent is ${showShape(ct.shape)}, its output ${showShape(t.shape)}`);
+    if (!sameShape(ct.shape, t.shape))
+      throw new GmcError("GM4909", `a cotangent is ${showShape(ct.shape)}, its output ${showShape(t.shape)}`);
     if (depends[t.id]) accumulate(t.id, ct);
   });
   for (let id = depends.length - 1; id >= 0; id--) {

@@ -32,7 +32,11 @@ export function evaluateAll(graph: Graph, feeds: Feeds = {}): GraphResult {
 }
 
 /** Stages `fn` with tensors shaped as `feeds` (f32 unless said otherwise) and evaluates what it gives. */
-export function compute(fn: (inputs: Record<string, Tensor>) => Tensor, feeds?: Feeds, options?: StageOptions & { readonly rng?: ArrayLike<number> }): Value;
+export function compute(
+  fn: (inputs: Record<string, Tensor>) => Tensor,
+  feeds?: Feeds,
+  options?: StageOptions & { readonly rng?: ArrayLike<number> },
+): Value;
 export function compute(
   fn: (inputs: Record<string, Tensor>) => Readonly<Record<string, Tensor>>,
   feeds?: Feeds,
@@ -70,7 +74,8 @@ function numbersOf(feed: Feed): ArrayLike<number> {
 function shapeOf(feed: Feed): Shape {
   if (typeof feed === "number") return [];
   if (!("data" in feed)) return [feed.length];
-  if (sizeOf(feed.shape) !== feed.data.length) throw new GmcError("GM4906", `${feed.data.length} numbers do not fill [${feed.shape.join(", ")}]`);
+  if (sizeOf(feed.shape) !== feed.data.length)
+    throw new GmcError("GM4906", `${feed.data.length} numbers do not fill [${feed.shape.join(", ")}]`);
   return feed.shape;
 }
 

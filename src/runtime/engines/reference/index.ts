@@ -12,7 +12,8 @@ import { fromHost, toHost, valueOf, type Value } from "../../graph/semantics/val
 
 export const referenceEngine: Engine = {
   name: "reference",
-  probe: () => Promise.resolve({ name: "reference", available: true, detail: "float64 interpreter, one thread; for tests and tiny models" }),
+  probe: () =>
+    Promise.resolve({ name: "reference", available: true, detail: "float64 interpreter, one thread; for tests and tiny models" }),
   open: () => Promise.resolve(openSession()),
 };
 

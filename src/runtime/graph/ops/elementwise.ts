@@ -9,7 +9,23 @@ import type { DType, Empty, Prim, Shape } from "../types.js";
 
 const none: Empty = {};
 
-type Unary = { [P in Prim]: P }["neg" | "abs" | "sign" | "floor" | "exp" | "log" | "log1p" | "expm1" | "sqrt" | "sin" | "cos" | "tanh" | "sigmoid" | "softplus" | "erf" | "lgamma"];
+type Unary = { [P in Prim]: P }[
+  | "neg"
+  | "abs"
+  | "sign"
+  | "floor"
+  | "exp"
+  | "log"
+  | "log1p"
+  | "expm1"
+  | "sqrt"
+  | "sin"
+  | "cos"
+  | "tanh"
+  | "sigmoid"
+  | "softplus"
+  | "erf"
+  | "lgamma"];
 type Binary = { [P in Prim]: P }["add" | "sub" | "mul" | "div" | "pow" | "max" | "min" | "lt" | "le" | "eq" | "and" | "or"];
 
 /** A number as a scalar constant; a Tensor as it is. */
@@ -130,7 +146,8 @@ export function constant(value: number | boolean | readonly (number | boolean)[]
   const type = dtype ?? (typeof list[0] === "boolean" ? "bool" : "f32");
   const out = shape ?? (typeof value === "object" ? [list.length] : []);
   if (out.length === 0 && list.length === 1) return scalar(Number(list[0]), type);
-  if (typeof value === "object" && list.length !== sizeOf(out)) throw shapeError(`constant: ${list.length} values do not fill ${showShape(out)}`);
+  if (typeof value === "object" && list.length !== sizeOf(out))
+    throw shapeError(`constant: ${list.length} values do not fill ${showShape(out)}`);
   return emit("constant", [], { values: list.map(Number) }, { shape: [...out], dtype: type });
 }
 

@@ -18,20 +18,26 @@ export interface MatmulOptions {
 
 /** a @ b as numpy: [..., m, k] @ [..., k, n], leading axes broadcast; a vector is a row on the left, a column on the right. */
 export function matmul(a: Tensor, b: Tensor, { transposeA = false, transposeB = false }: MatmulOptions = {}): Tensor {
-  if (a.shape.length === 0 || b.shape.length === 0) throw shapeError(`matmul: ${showShape(a.shape)} @ ${showShape(b.shape)}: a scalar has no axes; use mul`);
-  if (a.shape.length === 1) return squeeze(matmul(expandDims(a, transposeA ? 1 : 0), b, { transposeA, transposeB }), b.shape.length === 1 ? 0 : -2);
+  if (a.shape.length === 0 || b.shape.length === 0)
+    throw shapeError(`matmul: ${showShape(a.shape)} @ ${showShape(b.shape)}: a scalar has no axes; use mul`);
+  if (a.shape.length === 1)
+    return squeeze(matmul(expandDims(a, transposeA ? 1 : 0), b, { transposeA, transposeB }), b.shape.length === 1 ? 0 : -2);
   if (b.shape.length === 1) return squeeze(matmul(a, expandDims(b, transposeB ? 0 : 1), { transposeA, transposeB }), -1);
   const batchA = a.shape.slice(0, -2);
   const batchB = b.shape.slice(0, -2);
   if (batchB.length === 0 || sameShape(batchA, batchB)) return emit("matmul", [a, b], { transposeA, transposeB });
   const batch = broadcastShapes("matmul's leading axes", [batchA, batchB]);
-  if (sizeOf(batchB) === 1 && sameShape(batch, batchA)) return emit("matmul", [a, reshape(b, b.shape.slice(-2))], { transposeA, transposeB });
+  if (sizeOf(batchB) === 1 && sameShape(batch, batchA))
+    return emit("matmul", [a, reshape(b, b.shape.slice(-2))], { transposeA, transposeB });
   if (sizeOf(batchA) === 1 && sameShape(batch, batchB)) {
     // (B^T A^T)^T keeps the shared operand on the right, where it is not copied.
     const shared = reshape(a, a.shape.slice(-2));
     return matrixTranspose(emit("matmul", [b, shared], { transposeA: !transposeB, transposeB: !transposeA }));
   }
-  return emit("matmul", [broadcastTo(a, [...batch, ...a.shape.slice(-2)]), broadcastTo(b, [...batch, ...b.shape.slice(-2)])], { transposeA, transposeB });
+  return emit("matmul", [broadcastTo(a, [...batch, ...a.shape.slice(-2)]), broadcastTo(b, [...batch, ...b.shape.slice(-2)])], {
+    transposeA,
+    transposeB,
+  });
 }
 
 /** Σ a b over the last axis; leading axes broadcast. */
@@ -52,7 +58,9 @@ export function cholesky(a: Tensor): Tensor {
 /** Solves l x = b, or l^T x = b, for lower triangular l [..., n, n] and b [..., n, m]; leading axes broadcast. */
 export function triangularSolve(l: Tensor, b: Tensor, { transpose = false }: { readonly transpose?: boolean } = {}): Tensor {
   const batch = broadcastShapes("triangularSolve's leading axes", [l.shape.slice(0, -2), b.shape.slice(0, -2)]);
-  return emit("triangularSolve", [broadcastTo(l, [...batch, ...l.shape.slice(-2)]), broadcastTo(b, [...batch, ...b.shape.slice(-2)])], { transpose });
+  return emit("triangularSolve", [broadcastTo(l, [...batch, ...l.shape.slice(-2)]), broadcastTo(b, [...batch, ...b.shape.slice(-2)])], {
+    transpose,
+  });
 }
 
 /** "same": extent / stride, rounded up; "valid": no padding; a number, or [before, after], per spatial axis. */
@@ -100,12 +108,15 @@ interface ConvGeometry {
 function geometry(what: string, x: Tensor, w: Tensor, options: ConvOptions): ConvGeometry {
   const spatial = w.shape.length - 2;
   if (spatial < 1 || spatial > 2 || x.shape.length < spatial + 1) {
-    throw shapeError(`${what}: filter ${showShape(w.shape)} on ${showShape(x.shape)}: x is [..., ...spatial, channels] with 1 or 2 spatial axes`);
+    throw shapeError(
+      `${what}: filter ${showShape(w.shape)} on ${showShape(x.shape)}: x is [..., ...spatial, channels] with 1 or 2 spatial axes`,
+    );
   }
   const stride = perAxis(`${what}: stride`, options.stride, spatial, 1);
   const dilation = perAxis(`${what}: dilation`, options.dilation, spatial, 1);
   const groups = options.groups ?? 1;
-  if ([...stride, ...dilation, groups].some((n) => n < 1)) throw new GmcError("GM4901", `${what}: stride, dilation and groups are at least 1`);
+  if ([...stride, ...dilation, groups].some((n) => n < 1))
+    throw new GmcError("GM4901", `${what}: stride, dilation and groups are at least 1`);
   return { window: w.shape.slice(0, spatial), stride, dilation, groups };
 }
 
@@ -122,7 +133,8 @@ export function conv(x: Tensor, w: Tensor, options: ConvOptions = {}): Tensor {
   const spatial = window.length;
   const extents = x.shape.slice(x.shape.length - spatial - 1, -1);
   const asked = options.padding ?? "valid";
-  const padding = asked === "same" ? extents.map((n, i) => samePadding(n, window[i]!, stride[i]!, dilation[i]!)) : explicitPadding(asked, spatial);
+  const padding =
+    asked === "same" ? extents.map((n, i) => samePadding(n, window[i]!, stride[i]!, dilation[i]!)) : explicitPadding(asked, spatial);
   return folded(x, spatial, (flat) => emit("conv", [flat, w], { stride, padding, dilation, groups }));
 }
 
@@ -141,7 +153,8 @@ export function convTranspose(x: Tensor, w: Tensor, options: ConvTransposeOption
     const [before, after] = explicitPadding(asked, spatial)[i]!;
     return (n - 1) * stride[i]! - before - after + dilation[i]! * (window[i]! - 1) + 1 + extra[i]!;
   });
-  const padding = asked === "same" ? output.map((n, i) => samePadding(n, window[i]!, stride[i]!, dilation[i]!)) : explicitPadding(asked, spatial);
+  const padding =
+    asked === "same" ? output.map((n, i) => samePadding(n, window[i]!, stride[i]!, dilation[i]!)) : explicitPadding(asked, spatial);
   const params: ConvParams = { stride, padding, dilation, groups };
   output.forEach((n, i) => {
     if (n < 1 || convExtent(n, window[i]!, stride[i]!, padding[i]!, dilation[i]!) !== extents[i]) {

@@ -46,7 +46,8 @@ export function slice(x: Tensor, start: readonly number[], stop: readonly number
     const value = list[axis] ?? whole;
     return value < 0 ? value + x.shape[axis]! : value;
   };
-  if (Math.max(start.length, stop.length, stride?.length ?? 0) > x.shape.length) throw shapeError(`slice: more bounds than axes in ${showShape(x.shape)}`);
+  if (Math.max(start.length, stop.length, stride?.length ?? 0) > x.shape.length)
+    throw shapeError(`slice: more bounds than axes in ${showShape(x.shape)}`);
   const from = x.shape.map((_, i) => bound(start, i, 0));
   const to = x.shape.map((extent, i) => bound(stop, i, extent));
   const step = x.shape.map((_, i) => stride?.[i] ?? 1);
@@ -67,7 +68,9 @@ export function sliceAxis(x: Tensor, axis: number, from: number, to: number): Te
 /** Zeros around: low[i] before and high[i] after on each axis, inside[i] between neighbours. */
 export function pad(x: Tensor, low: readonly number[], high: readonly number[], inside?: readonly number[]): Tensor {
   const between = inside ?? x.shape.map(() => 0);
-  return [...low, ...high, ...between].every((n) => n === 0) ? x : emit("pad", [x], { low: [...low], high: [...high], inside: [...between] });
+  return [...low, ...high, ...between].every((n) => n === 0)
+    ? x
+    : emit("pad", [x], { low: [...low], high: [...high], inside: [...between] });
 }
 
 export function concat(xs: readonly Tensor[], axis: number): Tensor {
@@ -119,7 +122,9 @@ export function reverse(x: Tensor, axes: readonly number[] | number): Tensor {
 
 /** Entries of `x` at `indices` (integers in range) along `axis`, as numpy's take: x.shape[:axis] + indices.shape + x.shape[axis+1:]. */
 export function take(x: Tensor, indices: TensorLike, axis: number): Tensor {
-  return emit("gather", [x, cast(typeof indices === "number" ? lift(indices, "i32") : indices, "i32")], { axis: normalizeAxis("take", axis, x.shape.length) });
+  return emit("gather", [x, cast(typeof indices === "number" ? lift(indices, "i32") : indices, "i32")], {
+    axis: normalizeAxis("take", axis, x.shape.length),
+  });
 }
 
 /** Adds `updates` into zeros with `size` entries along `axis`, at `indices`; the transpose of `take`. */

@@ -24,7 +24,7 @@ function rule(prim: Prim, params: PrimParams[Prim], a: Tensor, b: Tensor | undef
       return negRule(a);
     case "abs": {
       const inner = under(a, "neg");
-      return inner === undefined ? (made(a, "abs") && a) : abs(inner);
+      return inner === undefined ? made(a, "abs") && a : abs(inner);
     }
     case "floor":
       return made(a, "floor") && a;
@@ -114,7 +114,9 @@ function mulRule(a: Tensor, b: Tensor): Tensor | undefined {
   const numerator = constantValue(operand(quotient, 0));
   if (numerator === 1) return div(a, operand(quotient, 1));
   const factor = constantValue(a);
-  return numerator !== undefined && factor !== undefined && tame(numerator * factor) ? div(numerator * factor, operand(quotient, 1)) : undefined;
+  return numerator !== undefined && factor !== undefined && tame(numerator * factor)
+    ? div(numerator * factor, operand(quotient, 1))
+    : undefined;
 }
 
 /** Far from overflow and underflow of f32. */

@@ -165,8 +165,13 @@ function concatRule(inputs: readonly Tensor[], { axis }: PrimParams["concat"]): 
   if (first === undefined) return undefined;
   let end = first.params.start[axis]!;
   for (const part of parts) {
-    if (part === undefined || part.inputs[0] !== first.inputs[0] || part.params.start[axis] !== end || part.params.stride[axis] !== 1) return undefined;
-    const fits = part.params.start.every((n, i) => i === axis || (n === first.params.start[i] && part.params.stop[i] === first.params.stop[i] && part.params.stride[i] === first.params.stride[i]));
+    if (part === undefined || part.inputs[0] !== first.inputs[0] || part.params.start[axis] !== end || part.params.stride[axis] !== 1)
+      return undefined;
+    const fits = part.params.start.every(
+      (n, i) =>
+        i === axis ||
+        (n === first.params.start[i] && part.params.stop[i] === first.params.stop[i] && part.params.stride[i] === first.params.stride[i]),
+    );
     if (!fits) return undefined;
     end = part.params.stop[axis]!;
   }

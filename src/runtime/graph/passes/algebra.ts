@@ -9,6 +9,9 @@ import { simplifyStructure } from "./algebra-structure.js";
 import { rewritePass, type Pass } from "./pass.js";
 
 const simplify: Peephole = (prim, inputs, params) =>
-  simplifyElementwise(prim, inputs, params) ?? simplifyStructure(prim, inputs, params) ?? simplifyReduction(prim, inputs, params) ?? sinkBroadcasts(prim, inputs, params);
+  simplifyElementwise(prim, inputs, params) ??
+  simplifyStructure(prim, inputs, params) ??
+  simplifyReduction(prim, inputs, params) ??
+  sinkBroadcasts(prim, inputs, params);
 
 export const algebra: Pass = rewritePass("algebra", () => simplify);

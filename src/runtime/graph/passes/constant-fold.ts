@@ -35,7 +35,16 @@ function fold(prim: Prim, inputs: readonly Tensor[], params: PrimParams[Prim]): 
 }
 
 /** Give values of their operand and nothing else: one value in, the same value out. */
-const MOVES: ReadonlySet<Prim> = new Set<Prim>(["reshape", "transpose", "broadcast", "slice", "reverse", "reduceMax", "gather", "dynamicSlice"]);
+const MOVES: ReadonlySet<Prim> = new Set<Prim>([
+  "reshape",
+  "transpose",
+  "broadcast",
+  "slice",
+  "reverse",
+  "reduceMax",
+  "gather",
+  "dynamicSlice",
+]);
 
 function valueOf(t: Tensor, shape: Shape = t.shape): Value {
   const node = producer(t) as NodeOf<Prim>;

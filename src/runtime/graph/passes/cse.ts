@@ -40,5 +40,9 @@ function showParams(params: PrimParams[Prim]): string {
     literals.set(params.values, number);
     return `literal ${number}`;
   }
-  return JSON.stringify(params, (_key, value: unknown) => (typeof value === "number" && (!Number.isFinite(value) || Object.is(value, -0)) ? `number ${Object.is(value, -0) ? "-0" : value}` : value));
+  return JSON.stringify(params, (_key, value: unknown) =>
+    typeof value === "number" && (!Number.isFinite(value) || Object.is(value, -0))
+      ? `number ${Object.is(value, -0) ? "-0" : value}`
+      : value,
+  );
 }

@@ -18,6 +18,7 @@ function dropDead(graph: Graph): Graph {
     renamed[node.id] = nodes.length;
     nodes.push({ ...node, id: nodes.length, inputs: node.inputs.map((id) => renamed[id]!) } as Node);
   }
-  const map = (ids: Readonly<Record<string, number>>): Record<string, number> => Object.fromEntries(Object.entries(ids).map(([name, id]) => [name, renamed[id]!]));
+  const map = (ids: Readonly<Record<string, number>>): Record<string, number> =>
+    Object.fromEntries(Object.entries(ids).map(([name, id]) => [name, renamed[id]!]));
   return { nodes, outputs: map(graph.outputs), writes: map(graph.writes) };
 }

@@ -13,7 +13,10 @@ export { algebra, constantFold, cse, dce, stability };
 export type { Pass } from "./pass.js";
 
 /** After differentiation stopGradient is the identity. */
-export const dropStopGradient: Pass = rewritePass("dropStopGradient", () => (prim, inputs) => (prim === "stopGradient" ? inputs[0] : undefined));
+export const dropStopGradient: Pass = rewritePass(
+  "dropStopGradient",
+  () => (prim, inputs) => (prim === "stopGradient" ? inputs[0] : undefined),
+);
 
 /** In the order in which a round runs them. */
 export const passes: readonly Pass[] = [dropStopGradient, constantFold, algebra, stability, cse, dce];

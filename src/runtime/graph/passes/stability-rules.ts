@@ -12,7 +12,8 @@ import { constantValue, operand, under } from "./match.js";
 /** Through what only moves values. */
 function core(t: Tensor): Node {
   let node = producer(t);
-  while (node.prim === "reshape" || node.prim === "broadcast" || node.prim === "stopGradient" || node.prim === "transpose") node = producer(operand(node, 0));
+  while (node.prim === "reshape" || node.prim === "broadcast" || node.prim === "stopGradient" || node.prim === "transpose")
+    node = producer(operand(node, 0));
   return node;
 }
 

@@ -28,7 +28,8 @@ export function interpret(graph: Graph, lookup: Lookup): GraphResult {
     );
     values.push(out);
   }
-  const named = (ids: Readonly<Record<string, number>>): Record<string, Value> => Object.fromEntries(Object.entries(ids).map(([name, id]) => [name, values[id]!]));
+  const named = (ids: Readonly<Record<string, number>>): Record<string, Value> =>
+    Object.fromEntries(Object.entries(ids).map(([name, id]) => [name, values[id]!]));
   return { outputs: named(graph.outputs), writes: named(graph.writes) };
 }
 
@@ -38,7 +39,10 @@ function sourceValue(node: NodeOf<"input"> | NodeOf<"state">, lookup: Lookup): V
   const what = node.prim === "input" ? "input" : "state entry";
   if (value === undefined) throw new GmcError("GM4906", `the ${what} ${name} has no value`);
   if (value.dtype !== node.dtype || !sameShape(value.shape, node.shape)) {
-    throw new GmcError("GM4906", `the ${what} ${name} is ${value.dtype} ${showShape(value.shape)}, the graph was staged for ${node.dtype} ${showShape(node.shape)}`);
+    throw new GmcError(
+      "GM4906",
+      `the ${what} ${name} is ${value.dtype} ${showShape(value.shape)}, the graph was staged for ${node.dtype} ${showShape(node.shape)}`,
+    );
   }
   return value;
 }

@@ -52,7 +52,13 @@ function source(node: NodeOf<Prim>): never {
 }
 
 /** Runs `visit(from, to)` over the positions of a gather or scatter: index list [pre, indices, post] against [pre, size, post]. */
-function eachIndexed(what: string, shape: readonly number[], axis: number, indices: Value, visit: (whole: number, part: number) => void): void {
+function eachIndexed(
+  what: string,
+  shape: readonly number[],
+  axis: number,
+  indices: Value,
+  visit: (whole: number, part: number) => void,
+): void {
   const [pre, size, post] = around(shape, axis);
   const count = indices.data.length;
   for (let j = 0; j < count; j++) {
@@ -118,7 +124,10 @@ export const kernels: { readonly [P in Prim]: Kernel<P> } = {
   add: binary((a, b) => a + b),
   sub: binary((a, b) => a - b),
   mul: binary((a, b) => a * b, Math.imul),
-  div: binary((a, b) => a / b, (a, b) => (b === 0 ? 0 : Math.trunc(a / b))),
+  div: binary(
+    (a, b) => a / b,
+    (a, b) => (b === 0 ? 0 : Math.trunc(a / b)),
+  ),
   // JavaScript gives NaN for 1 ** NaN and (±1) ** ±Infinity, where IEEE 754 gives 1.
   pow: binary((a, b) => (a === 1 || (a === -1 && Math.abs(b) === Infinity) ? 1 : a ** b)),
   max: binary(larger),
