@@ -2,7 +2,7 @@
 import type { Domain, LayerInstance, Param } from "../ir/types.js";
 import { layers } from "../ir/layers.js";
 import { InternalError } from "../base/internal-error.js";
-import { call, type Js, num, numbers, object, str } from "./js.js";
+import { call, type Js, name, num, numbers, object, str } from "./js.js";
 import { layerOptions, literal } from "./lower-expr.js";
 
 /** `binary([784])`, `category(10)` */
@@ -40,7 +40,7 @@ function paramInit(param: Param): Js | undefined {
     case "values":
       return call("init.values", numbers(init.values));
     case "data":
-      return call("init.data");
+      return name("init.data");
     case "distribution": {
       const p = init.params;
       return init.dist === "Uniform"
