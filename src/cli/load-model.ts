@@ -1,6 +1,10 @@
 /**
  * A model definition from generated JavaScript, run in this process on gmc's own runtime wherever the text lies.
  */
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
 import type { ModelDefinition } from "../runtime/model.js";
 
 const runtime = new URL(`../runtime/index${import.meta.url.endsWith(".ts") ? ".ts" : ".js"}`, import.meta.url).href;
@@ -8,8 +12,14 @@ const runtime = new URL(`../runtime/index${import.meta.url.endsWith(".ts") ? ".t
 /** `js` is what the compiler prints in its JavaScript flavour, importing `gmc/runtime`. */
 export async function importModel(js: string): Promise<ModelDefinition> {
   const bound = js.replace(/(\bfrom\s*)"gmc\/runtime"/, (_, from: string) => `${from}${JSON.stringify(runtime)}`);
-  // a data: module leaves no file behind, whatever happens
-  const url = `data:text/javascript;base64,${Buffer.from(bound).toString("base64")}`;
-  const module = (await import(url)) as { readonly model: ModelDefinition };
-  return module.model;
+  // a file rather than a data: module, whose whole text would stand in every stack trace
+  const folder = mkdtempSync(join(tmpdir(), "gmc-"));
+  try {
+    const path = join(folder, "model.gm.mjs");
+    writeFileSync(path, bound);
+    const module = (await import(pathToFileURL(path).href)) as { readonly model: ModelDefinition };
+    return module.model;
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
 }

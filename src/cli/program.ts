@@ -5,7 +5,8 @@ import { Command, CommanderError, Option } from "commander";
 import { didYouMean } from "../base/suggest.js";
 import { version } from "../version.js";
 import { reportFailure, UsageError } from "./errors.js";
-import { FINE } from "./exit.js";
+import { FINE, USAGE } from "./exit.js";
+import { stderr } from "./output.js";
 import type { CompileFlags } from "./commands/compile.js";
 import { addEngineOptions, addModelOptions, addTrainingOptions, wholeNumber } from "./options.js";
 
@@ -21,6 +22,10 @@ export async function runCli(args: readonly string[]): Promise<number> {
     if (error instanceof CommanderError) {
       // help and version end the parse by design
       if (error.exitCode === 0) return FINE;
+      if (error.code === "commander.help") {
+        stderr(program.helpInformation().trimEnd());
+        return USAGE;
+      }
       return reportFailure(usageError(error, program, args), asJson);
     }
     return reportFailure(error, asJson);
@@ -206,8 +211,6 @@ function usageError(error: CommanderError, program: Command, args: readonly stri
       );
       return new UsageError("GM5301", `unknown command \`${name}\``, meant === undefined ? help : [`did you mean \`gmc ${meant}\`?`]);
     }
-    case "commander.help":
-      return new UsageError("GM5302", "no command given", help);
     default:
       return new UsageError("GM5302", error.message.replace(/^error: /, "").replaceAll("'", "`"), help);
   }

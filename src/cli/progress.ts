@@ -41,7 +41,7 @@ export function openProgress(stream: Stream, now: () => number = () => performan
     const [label, value] = Object.entries(latest?.values ?? report.values)[0] ?? ["", NaN];
     return [
       report.phase === "train" ? "" : `${report.phase}:`,
-      `epoch ${Math.min(Math.ceil(report.epochs), Math.floor(report.epoch) + 1)}/${Math.ceil(report.epochs)}`,
+      `epoch ${Math.max(1, Math.ceil(report.epoch - 1e-9))}/${Math.ceil(report.epochs)}`,
       `step ${report.step}/${report.steps}`,
       `${label} ${number(value)}`,
       speed > 0 ? `${speed >= 10 ? speed.toFixed(0) : speed.toFixed(1)} steps/s` : "",

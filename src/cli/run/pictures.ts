@@ -1,13 +1,149 @@
-/** Pictures of a run. */
-import type { TrainedSession } from "../../runtime/eval/session.js";
+/**
+ * Pictures of a run: samples, reconstructions, interpolations by variable, and the curve of its losses.
+ */
+import type { Reconstructions, RowsByName, TrainedSession } from "../../runtime/eval/session.js";
 import type { MetricRow } from "../../runtime/node/metrics.js";
-import type { RunFolder } from "../../runtime/node/run-folder.js";
+import { columnOf, drawReconstructions, drawRows, lookOf, type Drawing } from "../../runtime/node/pictures.js";
+import { drawCurves, type Series } from "../../runtime/node/plots.js";
+import { dataVariables } from "../../runtime/train/context.js";
 
-export async function drawClosingPictures(
-  _trained: TrainedSession,
-  _folder: RunFolder,
-  _rows: readonly MetricRow[],
-  _log: (text: string) => void,
-): Promise<void> {
-  await Promise.resolve();
+/** A file to be: its stem, its ending and what it holds. */
+export interface NamedDrawing extends Drawing {
+  readonly stem: string;
+}
+
+/** Pictures are drawn of what has a picture: no labels. */
+function drawable(trained: TrainedSession, rows: RowsByName): readonly string[] {
+  const variables = dataVariables(trained.model);
+  return Object.keys(rows).filter((name) => variables[name] !== undefined && variables[name]?.domain !== "category");
+}
+
+function lookFor(trained: TrainedSession, name: string): ReturnType<typeof lookOf> {
+  const spec = dataVariables(trained.model)[name];
+  if (spec === undefined) throw new Error(`no data variable ${name}`);
+  return lookOf(spec, columnOf(trained.dataset, name));
+}
+
+/** The means where the density has them: pixel probabilities rather than coin flips; of points in the plane the draws themselves. */
+function shownSamples(trained: TrainedSession, samples: { readonly values: RowsByName; readonly means: RowsByName }): RowsByName {
+  const names = new Set([...Object.keys(samples.values), ...Object.keys(samples.means)]);
+  return Object.fromEntries(
+    [...names].flatMap((name) => {
+      const image = dataVariables(trained.model)[name] !== undefined && lookFor(trained, name).kind === "image";
+      const rows = image ? (samples.means[name] ?? samples.values[name]) : (samples.values[name] ?? samples.means[name]);
+      return rows === undefined ? [] : [[name, rows]];
+    }),
+  );
+}
+
+function stemOf(stem: string, name: string, names: readonly string[]): string {
+  return names.length > 1 ? `${stem}-${name}` : stem;
+}
+
+export async function drawSamples(trained: TrainedSession, count: number): Promise<readonly NamedDrawing[]> {
+  const rows = shownSamples(trained, await trained.sample(count));
+  const names = drawable(trained, rows);
+  const drawn: NamedDrawing[] = [];
+  for (const name of names) {
+    const look = lookFor(trained, name);
+    const own = rows[name];
+    if (own === undefined) continue;
+    // beside points and histograms, rows of the data
+    const data = look.kind === "plane" || look.kind === "scalar" ? (await firstData(trained, count))[name] : undefined;
+    drawn.push({
+      stem: stemOf("samples", name, names),
+      ...(await drawRows(name, own, look, { columns: columnsFor(count), label: "samples", ...(data ? { data } : {}) })),
+    });
+  }
+  return drawn;
+}
+
+async function firstData(trained: TrainedSession, count: number): Promise<RowsByName> {
+  const rows = Math.min(count, ...trained.dataset.streams.map((s) => s.splits.train.rows));
+  return trained.data(rows, "train");
+}
+
+/** The grid nearest to a square. */
+function columnsFor(count: number): number {
+  return Math.ceil(Math.sqrt(count));
+}
+
+export async function drawReconstructed(trained: TrainedSession, shown: Reconstructions): Promise<readonly NamedDrawing[]> {
+  const names = drawable(trained, shown.shown);
+  const drawn: NamedDrawing[] = [];
+  for (const name of names) {
+    const [data, rows] = [shown.data[name], shown.shown[name]];
+    if (data !== undefined && rows !== undefined) {
+      drawn.push({
+        stem: stemOf("reconstructions", name, names),
+        ...(await drawReconstructions(name, data, rows, lookFor(trained, name))),
+      });
+    }
+  }
+  return drawn;
+}
+
+/** One row of pictures a pair. */
+export async function drawInterpolated(trained: TrainedSession, shown: RowsByName, points: number): Promise<readonly NamedDrawing[]> {
+  const names = drawable(trained, shown);
+  const drawn: NamedDrawing[] = [];
+  for (const name of names) {
+    const rows = shown[name];
+    if (rows !== undefined) {
+      drawn.push({
+        stem: stemOf("interpolations", name, names),
+        ...(await drawRows(name, rows, lookFor(trained, name), { columns: points, label: "interpolations" })),
+      });
+    }
+  }
+  return drawn;
+}
+
+/** The objective of each phase over steps, training and validation; undefined where nothing was recorded. */
+export async function drawLoss(model: TrainedSession["model"], rows: readonly MetricRow[]): Promise<NamedDrawing | undefined> {
+  const labels = new Set(model.train.flatMap((phase) => phase.updates.map((u) => u.label)));
+  const columns = [...new Set(rows.flatMap((row) => Object.keys(row)))].filter(
+    (name) => labels.has(name) || [...labels].some((label) => name.startsWith(`${label} over `)),
+  );
+  const series = columns.flatMap((name): Series[] =>
+    ["train", "validation"].flatMap((split) => {
+      const points = rows.flatMap((row) =>
+        row["split"] === split && typeof row[name] === "number" ? [{ x: row.step, y: row[name] }] : [],
+      );
+      return points.length === 0 ? [] : [{ name: split === "train" ? name : `${name}, validation`, points, dots: split === "validation" }];
+    }),
+  );
+  if (series.length === 0) return undefined;
+  return {
+    stem: "loss",
+    extension: "svg",
+    content: await drawCurves(series, { title: model.name, x: "step", y: columns.length === 1 ? (columns[0] ?? "") : "objective" }),
+  };
+}
+
+/** What a run ends with. A picture that cannot be drawn is a line of the log, not the end of the run. */
+export async function closingPictures(
+  trained: TrainedSession,
+  rows: readonly MetricRow[],
+  log: (text: string) => void,
+): Promise<readonly NamedDrawing[]> {
+  const drawn: NamedDrawing[] = [];
+  const attempt = async (what: string, draw: () => Promise<readonly NamedDrawing[]>): Promise<void> => {
+    try {
+      drawn.push(...(await draw()));
+    } catch (error) {
+      log(`no ${what}: ${error instanceof Error ? error.message : String(error)}`);
+    }
+  };
+  const { model, dataset } = trained;
+  await attempt("loss curve", async () => {
+    const loss = await drawLoss(model, rows);
+    return loss ? [loss] : [];
+  });
+  if (model.generative !== undefined) await attempt("samples", () => drawSamples(trained, 64));
+  const available = Math.min(...dataset.streams.map((s) => (s.splits.test ?? s.splits.train).rows));
+  if (model.reconstruct !== undefined || (model.generative !== undefined && model.inference !== undefined)) {
+    await attempt("reconstructions", async () => drawReconstructed(trained, await trained.reconstruct(Math.min(32, available))));
+  }
+  return drawn;
 }

@@ -15,7 +15,6 @@ import { bytes, colors, duration, grouped, json, stderr, stdout } from "../outpu
 import { openProgress } from "../progress.js";
 import { describeEngine, peakMemory, versions, type Opened } from "./open.js";
 import { printEvaluation } from "./report.js";
-import { drawClosingPictures } from "./pictures.js";
 import type { RunSettings } from "./settings.js";
 
 export interface TrainingRun {
@@ -107,7 +106,10 @@ export async function runTraining(run: TrainingRun): Promise<number> {
     }
     log(`trained ${grouped(training.steps)} steps in ${duration(training.seconds)}, ${training.stepsPerSecond.toFixed(0)} steps/s`);
     const trained = openSession({ session, model, dataset, seed: settings.seed, averaged, step: result.cursor.total });
-    await drawClosingPictures(trained, folder, metrics.rows(), log);
+    // vega takes half a second to load: not before it is needed
+    const { closingPictures } = await import("./pictures.js");
+    for (const drawing of await closingPictures(trained, metrics.rows(), log))
+      folder.write(`${drawing.stem}.${drawing.extension}`, drawing.content);
     let evaluation: Evaluation | undefined;
     if (run.evaluate) {
       const live = process.stderr.isTTY === true;

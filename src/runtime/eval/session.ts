@@ -33,6 +33,8 @@ export interface TrainedSession {
   sample(rows: number, options?: { readonly seed?: number; readonly given?: RowsByName }): Promise<Samples>;
   /** The first `rows` rows of a split and their reconstructions. */
   reconstruct(rows: number, options?: { readonly split?: SplitName; readonly seed?: number }): Promise<Reconstructions>;
+  /** The first `rows` rows of a split as the model sees them. */
+  data(rows: number, split?: SplitName): RowsByName;
   /** `steps` pictures from one row of the data to another, for each pair. */
   interpolate(pairs: number, steps: number, options?: InterpolateOptions): Promise<Reconstructions>;
   close(): void;
@@ -108,6 +110,7 @@ export function openSession(options: SessionOptions): TrainedSession {
       const data = firstRows(more?.split, rows, seedOf(more));
       return { data, shown: withPrefix(await run(stageReconstruct({ model, rows, averaged }), data, seedOf(more)), "mean:") };
     },
+    data: (rows, split) => firstRows(split, rows, options.seed),
     interpolate: async (pairs, steps, more) => {
       if (steps < 2) throw new GmcError("GM4008", `an interpolation has at least 2 steps, found ${steps}`);
       const data = firstRows(more?.split, 2 * pairs, seedOf(more));
