@@ -137,17 +137,20 @@ const choose: Lowering<"select"> = (c, node, [condition, x, y]) => {
   }
 };
 
-/** Floats become integers towards zero, saturating, NaN as 0: brought into range while they are f32, exact in i64. */
+/**
+ * Floats become integers towards zero, saturating, NaN as 0: brought into range in f64, which holds all of both. (onnxruntime's own Min and Max
+ * of i64 compare the low 32 bits only.)
+ */
 const convert: Lowering<"cast"> = (c, node, [x]) => {
   const from = c.node(node.inputs[0]!).dtype;
   const to = node.params.to;
   const made = (name: string): Value => ({ name, shape: x!.shape });
   if (from === to) return x!;
   if (from !== "f32" || to === "bool") return made(saturated(c.b, x!.name, from, to));
-  const [low, high] = to === "i32" ? [-(2 ** 31), 2 ** 31] : [0, 2 ** 32];
-  const number = c.b.op("Where", [c.b.op("Equal", [x!.name, x!.name]), x!.name, c.b.f32([0])]);
-  const whole = castTo(c.b, c.b.op("Clip", [number, c.b.f32([low]), c.b.f32([high])]), "i64");
-  return made(castTo(c.b, c.b.op("Min", [whole, c.b.i64([high - 1], [])]), to));
+  const [low, high] = to === "i32" ? [-(2 ** 31), 2 ** 31 - 1] : [0, 2 ** 32 - 1];
+  const number = castTo(c.b, c.b.op("Where", [c.b.op("Equal", [x!.name, x!.name]), x!.name, c.b.f32([0])]), "f64");
+  const inside = c.b.op("Min", [c.b.op("Max", [number, c.b.f64(low)]), c.b.f64(high)]);
+  return made(castTo(c.b, castTo(c.b, inside, "i64"), to));
 };
 
 function saturated(b: ModelBuilder, x: string, from: DType, to: DType): string {

@@ -101,8 +101,8 @@ const gather: Lowering<"gather"> = (c, node, operands) => ({
 
 /** A runtime start along an axis as an i64 vector, brought into 0..last. */
 function startOf(c: LoweringContext, index: Value, last: number): string {
-  const wide = c.b.op("Cast", [reshaped(c.b, index.name, [1])], { to: int(elementType.i64) });
-  return c.b.op("Min", [c.b.op("Max", [wide, c.b.i64([0])]), c.b.i64([last])]);
+  const inside = c.b.op("Min", [c.b.op("Max", [index.name, c.b.literal("i32", [0], [])]), c.b.literal("i32", [last], [])]);
+  return c.b.op("Cast", [reshaped(c.b, inside, [1])], { to: int(elementType.i64) });
 }
 
 const dynamicSlice: Lowering<"dynamicSlice"> = (c, node, operands) => {
