@@ -77,7 +77,9 @@ function combine(env: Env, op: RangeOp, terms: readonly Expr[], expr: ast.Binder
     report(env.cx.diagnostics, "GM2023", range.span, { problem: `it is empty, and the ${op} of nothing is no number` });
     return undefined;
   }
-  if (op === "logsumexp" || op === "logmeanexp") {
+  // a chain of two-sided maxima would be as deep as it is long
+  const folds = op === "sum" || op === "mean" || ((op === "max" || op === "min") && terms.length <= 2);
+  if (!folds) {
     const stacked = builtinCall(env, "stack", terms, expr.span);
     const rank = stacked?.type.kind === "tensor" ? stacked.type.shape.length : 1;
     return stacked && builtinCall(env, op, [stacked], expr.span, { options: new Map([["axis", [-rank]]]), dims: new Map() });

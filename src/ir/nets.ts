@@ -6,6 +6,7 @@ import { report } from "../base/report.js";
 import type { Span } from "../base/source.js";
 import type * as ast from "../parser/ast.js";
 import { type Actual, bindArguments } from "./arguments.js";
+import { attributed } from "./attribution.js";
 import { bindLocal, checkFree, flatten, localEntity } from "./body.js";
 import { builtins } from "./builtins.js";
 import { type Context, countedName, type Env, freshId, type NetInstance, newOwner, within } from "./env.js";
@@ -191,7 +192,9 @@ function elaborateNet(
   }
   cx.open.push({ name: decl.name.name, node: decl, span: callSpan });
   try {
-    return netBody(env, entity, args, name, path);
+    return entity.template
+      ? attributed(env, decl.name.span, callSpan, (inner) => netBody(inner, entity, args, name, path))
+      : netBody(env, entity, args, name, path);
   } finally {
     cx.open.pop();
   }

@@ -10,6 +10,7 @@ import { densityHeader } from "./density-header.js";
 import type { DensityHeader, Env } from "./env.js";
 import { within } from "./env.js";
 import { elaborateExpr } from "./expr.js";
+import { attributed } from "./attribution.js";
 import { matchRoles } from "./roles.js";
 import { elaborateSchedule, isSchedule } from "./schedules.js";
 import { type Entity, Scope } from "./scope.js";
@@ -81,7 +82,7 @@ export function expandTemplate(
   if (!matched) return undefined;
   for (const [name, variables] of matched.roles) formals.define(name, { kind: "role", variables, span: decl.name.span });
   cx.open.push({ name: callee.name, node: decl, span });
-  const value = elaborateExpr({ ...env, scope: formals, template: true, site: env.site }, decl.body);
+  const value = attributed(env, decl.name.span, span, (inner) => elaborateExpr({ ...inner, scope: formals, template: true }, decl.body));
   cx.open.pop();
   return value;
 }

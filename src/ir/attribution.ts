@@ -1,0 +1,24 @@
+/**
+ * Findings inside a template belong to its call: the template may be right and the call wrong, and the author may never have seen the template.
+ * The call comes first where the template is of another file, else after the place itself.
+ */
+import { Diagnostics } from "../base/report.js";
+import type { Diagnostic } from "../base/diagnostic.js";
+import { type Span, textOf } from "../base/source.js";
+import type { Env } from "./env.js";
+
+export function attributed<T>(env: Env, template: Span, call: Span, run: (env: Env) => T): T {
+  const inside = new Diagnostics();
+  const result = run({ ...env, cx: { ...env.cx, diagnostics: inside } });
+  for (const diagnostic of inside.list) env.cx.diagnostics.add(blame(diagnostic, template, call));
+  return result;
+}
+
+function blame(diagnostic: Diagnostic, template: Span, call: Span): Diagnostic {
+  const [primary, ...others] = diagnostic.labels;
+  if (!primary || primary.span.file.path !== template.file.path) return diagnostic;
+  const foreign = template.file.path !== call.file.path;
+  const text = `in this use of \`${textOf(template)}\``;
+  const labels = foreign ? [{ span: call, text }, primary, ...others] : [primary, { span: call, text }, ...others];
+  return { ...diagnostic, labels };
+}
