@@ -7,7 +7,7 @@ import type { StreamSpec, VariableSpec } from "../model.js";
 import { rowWidth, showShape, type DataArray } from "./array.js";
 import { showVariable, type ColumnContext } from "./column-context.js";
 import { splitNames, type Column, type Dataset, type DatasetStream, type Field, type RawData, type Split, type SplitName } from "./dataset.js";
-import { describeColumn, describeValues, makeColumn } from "./domains.js";
+import { describeColumn, describeValues, displayRange, makeColumn } from "./domains.js";
 import { suggestion } from "./suggest.js";
 
 /** GM5020 to GM5025 where data and model do not fit. */
@@ -119,6 +119,8 @@ function bindVariable(name: string, spec: VariableSpec, field: Field): { columns
     const array = field.splits[split];
     if (array !== undefined) columns[split] = makeColumn(context(split), array, statistics);
   }
+  const range = displayRange(columns.train!);
+  for (const split of splitNames) if (columns[split] !== undefined) columns[split] = { ...columns[split], picture: event, range };
   notes.push(describeColumn(context("train"), columns.train!, statistics));
   if (train.labels !== undefined) notes.push(`${name}: ${train.labels.map((label, code) => `${label} = ${code}`).join(", ")}`);
   return { columns, notes };

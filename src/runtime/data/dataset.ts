@@ -56,6 +56,10 @@ export interface Column {
   readonly dtype: "f32" | "i32";
   readonly source: Uint8Array | Float32Array | Int32Array;
   readonly scale: number;
+  /** Shape of a row in the file, [28, 28]: how pictures of the variable are drawn, whatever shape the model declares. */
+  readonly picture?: readonly number[];
+  /** What is black and white, or the ends of an axis: of bounded domains their ends, else most of the training values. */
+  readonly range?: readonly [number, number];
   /** Probabilities from which a `binary` value is drawn in each step; false where the values are 0 and 1 already. */
   readonly stochastic: boolean;
 }

@@ -1,0 +1,116 @@
+/**
+ * Pictures of a variable's rows, chosen by its shape: a grid of images as PNG, point clouds as PNG, points in the plane, histograms and lines as SVG.
+ */
+import type { Column, Dataset } from "../data/dataset.js";
+import type { VariableSpec } from "../model.js";
+import { drawHistogram, drawLines, drawPlane, type PointSet } from "./plots.js";
+import { cloudTiles, encodePng, enlarge, grid, pairs, tiles, type PictureShape, type Raster, type Rows } from "./raster.js";
+
+export interface Drawing {
+  /** Ending of the file: "png" or "svg". */
+  readonly extension: "png" | "svg";
+  readonly content: Uint8Array | string;
+}
+
+/** How a variable is drawn; `lookOf` finds it. */
+export type Look =
+  | { readonly kind: "image"; readonly shape: PictureShape; readonly range: readonly [number, number] }
+  | { readonly kind: "cloud"; readonly reach: number }
+  | { readonly kind: "plane" }
+  | { readonly kind: "scalar" }
+  | { readonly kind: "lines" };
+
+/** The look of a data variable. The shape of the rows in the file decides before the declared one does (784 entries that were 28 x 28). */
+export function lookOf(spec: VariableSpec, column?: Pick<Column, "picture" | "range">): Look {
+  const range = column?.range ?? defaultRange(spec);
+  const filed = column?.picture === undefined ? undefined : imageShape(column.picture);
+  const declared = imageShape(spec.shape);
+  const size = spec.shape.reduce((product, each) => product * each, 1);
+  const [first = 1, last = 1] = [spec.shape[0], spec.shape.at(-1)];
+  if (size === 1) return { kind: "scalar" };
+  if (spec.shape.length === 2 && (last === 2 || last === 3) && first >= 32) return { kind: "cloud", reach: Math.max(Math.abs(range[0]), Math.abs(range[1])) * 1.1 };
+  if (declared !== undefined) return { kind: "image", shape: declared, range };
+  if (filed !== undefined && filed.height * filed.width * filed.channels === size) return { kind: "image", shape: filed, range };
+  if (size === 2) return { kind: "plane" };
+  const side = Math.round(Math.sqrt(size));
+  const bounded = spec.domain === "binary" || spec.domain === "unit" || spec.domain === "byte";
+  if (bounded && side * side === size && side >= 8) return { kind: "image", shape: { height: side, width: side, channels: 1 }, range };
+  return { kind: "lines" };
+}
+
+/** The column of a variable in a dataset: what `lookOf` takes. */
+export function columnOf(dataset: Dataset, variable: string): Column | undefined {
+  return dataset.streams.map((stream) => stream.splits.train.columns[variable]).find((column) => column !== undefined);
+}
+
+/** Rows as one picture: images in a grid of `columns`. `data` are rows of the data, shown beside points and histograms for comparison. */
+export async function drawRows(name: string, rows: Rows, look: Look, options: { readonly columns?: number; readonly data?: Rows; readonly label?: string } = {}): Promise<Drawing> {
+  const label = options.label ?? "samples";
+  switch (look.kind) {
+    case "image":
+      return png(grid(tiles(rows, look.shape, look.range), options.columns), look.shape.height);
+    case "cloud":
+      return png(grid(cloudTiles(rows, look.reach), options.columns), 96);
+    case "plane": {
+      const sets: PointSet[] = [...(options.data === undefined ? [] : [{ name: "data", points: points(options.data) }]), { name: label, points: points(rows) }];
+      return { extension: "svg", content: await drawPlane(sets, { title: name }) };
+    }
+    case "scalar": {
+      const sets = [...(options.data === undefined ? [] : [{ name: "data", values: Array.from(options.data.data) }]), { name: label, values: Array.from(rows.data) }];
+      return { extension: "svg", content: await drawHistogram(sets, name) };
+    }
+    case "lines":
+      return { extension: "svg", content: await drawLines(lines(rows), name) };
+  }
+}
+
+/** Originals above what the model makes of them; points and scalars as two sets, lines as pairs one after another. */
+export async function drawReconstructions(name: string, data: Rows, shown: Rows, look: Look, options: { readonly columns?: number } = {}): Promise<Drawing> {
+  switch (look.kind) {
+    case "image":
+      return png(pairs(tiles(data, look.shape, look.range), tiles(shown, look.shape, look.range), options.columns), look.shape.height);
+    case "cloud":
+      return png(pairs(cloudTiles(data, look.reach), cloudTiles(shown, look.reach), options.columns), 96);
+    case "lines": {
+      const [above, below] = [lines(data), lines(shown)];
+      return { extension: "svg", content: await drawLines(above.slice(0, 4).flatMap((row, i) => [row, below[i] ?? row]), `${name}: rows and reconstructions in turn`) };
+    }
+    default:
+      return drawRows(name, shown, look, { data, label: "reconstructions" });
+  }
+}
+
+/** [H, W], [H, W, 1] or [H, W, 3]. */
+function imageShape(event: readonly number[]): PictureShape | undefined {
+  const [height, width, channels = 1] = event;
+  if (height === undefined || width === undefined || height < 2 || width < 2 || event.length > 3 || (channels !== 1 && channels !== 3)) return undefined;
+  return { height, width, channels };
+}
+
+function defaultRange(spec: VariableSpec): readonly [number, number] {
+  switch (spec.domain) {
+    case "byte":
+      return [0, 255];
+    case "category":
+      return [0, Math.max(1, (spec.classes ?? 2) - 1)];
+    case "real":
+      return [-3, 3];
+    default:
+      return [0, 1];
+  }
+}
+
+/** Small pictures are enlarged until a tile is about 56 pixels high. */
+function png(raster: Raster, tileHeight: number): Drawing {
+  return { extension: "png", content: encodePng(enlarge(raster, Math.min(8, Math.max(1, Math.round(56 / tileHeight))))) };
+}
+
+function points(rows: Rows): readonly (readonly [number, number])[] {
+  return Array.from({ length: rows.shape[0] ?? 0 }, (_, i) => [rows.data[2 * i]!, rows.data[2 * i + 1]!] as const);
+}
+
+function lines(rows: Rows): readonly (readonly number[])[] {
+  const count = rows.shape[0] ?? 0;
+  const width = count === 0 ? 0 : rows.data.length / count;
+  return Array.from({ length: count }, (_, i) => Array.from({ length: width }, (_, j) => rows.data[i * width + j]!));
+}

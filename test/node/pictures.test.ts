@@ -1,0 +1,118 @@
+/** Pictures: every pixel of a grid where it belongs, looks chosen by shape, plots that are sound SVG with their points in place. */
+import { PNG } from "pngjs";
+import { describe, expect, it } from "vitest";
+import { drawReconstructions, drawRows, lookOf, type Drawing } from "../../src/runtime/node/pictures.js";
+import { drawCurves, drawHistogram, drawPlane } from "../../src/runtime/node/plots.js";
+import { cloudTiles, encodePng, grid, tiles, type Rows } from "../../src/runtime/node/raster.js";
+import { binary, byte, category, real, unit } from "../../src/runtime/model.js";
+
+const decode = (content: Uint8Array | string): PNG => PNG.sync.read(Buffer.from(content as Uint8Array));
+const pixel = (png: PNG, y: number, x: number): number[] => [...png.data.subarray(4 * (y * png.width + x), 4 * (y * png.width + x) + 3)];
+
+describe("looks", () => {
+  it("follow the declared shape, then that of the file, then the domain", () => {
+    expect(lookOf(unit([28, 20]))).toMatchObject({ kind: "image", shape: { height: 28, width: 20, channels: 1 } });
+    expect(lookOf(byte([32, 32, 3]))).toMatchObject({ kind: "image", shape: { channels: 3 }, range: [0, 255] });
+    expect(lookOf(unit([560]), { picture: [28, 20] })).toMatchObject({ kind: "image", shape: { height: 28, width: 20 } });
+    expect(lookOf(binary([784]))).toMatchObject({ kind: "image", shape: { height: 28, width: 28 } });
+    expect(lookOf(real([100]))).toEqual({ kind: "lines" });
+    expect(lookOf(real([100]), { picture: [10, 10], range: [-2, 2] })).toMatchObject({ kind: "image", range: [-2, 2] });
+    expect(lookOf(real([2]))).toEqual({ kind: "plane" });
+    expect(lookOf(real())).toEqual({ kind: "scalar" });
+    expect(lookOf(category(10))).toEqual({ kind: "scalar" });
+    expect(lookOf(real([1024, 3]), { range: [-1, 1] })).toEqual({ kind: "cloud", reach: 1.1 });
+    expect(lookOf(real([12]), { picture: [12] })).toEqual({ kind: "lines" });
+  });
+});
+
+describe("grids", () => {
+  const rows: Rows = { shape: [3, 4], data: Float32Array.from([0, 1, 0.5, 2, -1, 0, 0, NaN, 1, 1, 1, 1]) };
+
+  it("hold each value as its shade, ends clipped, what is not finite in red", async () => {
+    const drawing = await drawRows("x", rows, { kind: "image", shape: { height: 2, width: 2, channels: 1 }, range: [0, 1] }, { columns: 2 });
+    const png = decode(drawing.content);
+    // Tiles of 2 x 2 are enlarged eightfold; the gap is 2, so the first tile begins at (2, 2) * 8.
+    expect([png.width, png.height]).toEqual([8 * 10, 8 * 10]);
+    const at = (tileY: number, tileX: number, y: number, x: number): number[] => pixel(png, 8 * (2 + 4 * tileY + y) + 3, 8 * (2 + 4 * tileX + x) + 3);
+    expect([at(0, 0, 0, 0), at(0, 0, 0, 1), at(0, 0, 1, 0), at(0, 0, 1, 1)]).toEqual([[0, 0, 0], [255, 255, 255], [128, 128, 128], [255, 255, 255]]); // prettier-ignore
+    expect([at(0, 1, 0, 0), at(0, 1, 1, 1)]).toEqual([[0, 0, 0], [255, 0, 0]]); // prettier-ignore
+    expect(at(1, 0, 0, 0)).toEqual([255, 255, 255]);
+    expect(at(1, 1, 0, 0)).toEqual([200, 200, 200]);
+  });
+
+  it("keep colours, and are grey files where all is grey", () => {
+    const colour = tiles({ shape: [1, 1, 2, 3], data: [255, 0, 10, 0, 0, 255] }, { height: 1, width: 2, channels: 3 }, [0, 255]);
+    const png = decode(encodePng(grid(colour)));
+    expect([pixel(png, 2, 2), pixel(png, 2, 3)]).toEqual([[255, 0, 10], [0, 0, 255]]); // prettier-ignore
+    const grey = encodePng(grid(tiles(rows, { height: 2, width: 2, channels: 1 }, [0, 4])));
+    // Byte 25 of a PNG is its colour type.
+    expect(encodePng(grid(colour))[25]).toBe(2);
+    expect(encodePng({ height: 1, width: 1, data: Uint8Array.of(9, 9, 9) })[25]).toBe(0);
+    expect(grey[25]).toBe(2);
+  });
+
+  it("set each reconstruction under its original", async () => {
+    const shape = { height: 8, width: 8, channels: 1 } as const;
+    const filled = (...values: number[]): Rows => ({ shape: [values.length, 64], data: values.flatMap((value) => Array<number>(64).fill(value)) });
+    const png = decode((await drawReconstructions("x", filled(0, 0.2, 0.4), filled(1, 0.8, 0.6), { kind: "image", shape, range: [0, 1] }, { columns: 2 })).content);
+    const shade = (tile: number, below: boolean): number => pixel(png, 7 * (2 + Math.floor(tile / 2) * 24 + (below ? 10 : 0) + 4), 7 * (2 + (tile % 2) * 10 + 4))[0]!;
+    expect([shade(0, false), shade(0, true), shade(1, false), shade(1, true), shade(2, false), shade(2, true)]).toEqual([0, 255, 51, 204, 102, 153]);
+  });
+
+  it("show point clouds upright, what is near darker", () => {
+    const [tile] = cloudTiles({ shape: [1, 2, 3], data: [0, 1, 0, 0, -1, 0] }, 1.1, 100);
+    const dark = Array.from({ length: 100 }, (_, y) => Array.from({ length: 100 }, (_, x) => tile!.data[3 * (y * 100 + x)]!).some((shade) => shade < 255));
+    const lines = dark.flatMap((is, y) => (is ? [y] : []));
+    expect(lines).toHaveLength(2);
+    expect(lines[0]).toBeLessThan(20);
+    expect(lines[1]).toBeGreaterThan(80);
+  });
+});
+
+describe("plots", () => {
+  const svg = (drawing: Drawing | string): string => (typeof drawing === "string" ? drawing : String(drawing.content));
+
+  it("draw curves through their points, text escaped, what is not finite left out", async () => {
+    const text = await drawCurves(
+      [
+        { name: "train <&>", points: [0, 1, 2, 3, 4].map((x) => ({ x, y: x === 2 ? NaN : x })) },
+        { name: "validation", points: [{ x: 2, y: 3 }], dots: true },
+      ],
+      { title: "ELBO(p, q)", x: "epoch", y: "nats" },
+    );
+    expect(text).toMatch(/^<svg [^]*<\/svg>\n$/);
+    for (const word of ["ELBO(p, q)", "epoch", "nats", "train &lt;&amp;&gt;", "validation"]) expect(text).toContain(word);
+    expect(text).not.toContain("NaN");
+    // The line runs from the lower left to the upper right corner of 560 x 320.
+    const line = /d="(M0,320[^"]*L560,0)"/.exec(text);
+    expect(line).not.toBeNull();
+  });
+
+  it("draw points in the plane and densities below them", async () => {
+    const text = await drawPlane([{ name: "data", points: [[0, 0], [1, 1]] }], { title: "p(x)", window: { x: [0, 2], y: [0, 1] }, density: { rows: 2, columns: 4, values: [0, 1, 2, 3, 4, 5, 6, 7] } }); // prettier-ignore
+    expect(text).toContain("translate(210,0)");
+    expect(text).toContain("translate(0,210)");
+    const url = /data:image\/png;base64,([^"]+)"/.exec(text)?.[1];
+    const png = decode(Buffer.from(url!, "base64"));
+    expect([png.width, png.height]).toEqual([4, 2]);
+    expect(pixel(png, 0, 0)).toEqual([255, 255, 255]);
+    expect(pixel(png, 1, 3)).toEqual([8, 48, 107]);
+  });
+
+  it("draw histograms whose area is one", async () => {
+    const text = await drawHistogram([{ name: "x", values: [0, 0, 0, 1] }], "x");
+    // Whole numbers get a bin each: shares 0.75 and 0.25.
+    expect(text).toContain("0.75".slice(0, 3));
+    const path = /d="(M0,320[^"]+)"/.exec(text)![1]!;
+    const heights = [...path.matchAll(/[ML]([\d.]+),([\d.]+)/g)].map((match) => 320 - Number(match[2]));
+    expect(Math.max(...heights) / heights[4]!).toBeCloseTo(3, 1);
+  });
+
+  it("choose by shape: points for two entries, lines for a few, bars for one", async () => {
+    const two: Rows = { shape: [3, 2], data: [0, 0, 1, 1, 2, 2] };
+    expect(svg(await drawRows("x", two, { kind: "plane" }, { data: two }))).toContain("samples");
+    expect((await drawRows("x", { shape: [2, 3], data: [1, 2, 3, 3, 2, 1] }, { kind: "lines" })).extension).toBe("svg");
+    expect((await drawReconstructions("x", { shape: [2, 3], data: [1, 2, 3, 3, 2, 1] }, { shape: [2, 3], data: [1, 2, 3, 3, 2, 1] }, { kind: "lines" })).extension).toBe("svg");
+    expect((await drawRows("c", { shape: [4], data: [0, 1, 1, 2] }, { kind: "scalar" })).extension).toBe("svg");
+  });
+});
