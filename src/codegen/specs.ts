@@ -40,7 +40,7 @@ function paramInit(param: Param): Js | undefined {
     case "values":
       return call("init.values", numbers(init.values));
     case "data":
-      return name("init.data");
+      return { kind: "member", target: name("init"), name: "data" };
     case "distribution": {
       const p = init.params;
       return init.dist === "Uniform"
