@@ -1,7 +1,6 @@
 /** `gmc fmt`: formats models in place. A file with syntax errors is left alone. */
 import { Diagnostics } from "../../base/report.js";
 import { format } from "../../parser/format.js";
-import { parse } from "../../parser/parse.js";
 import { printDiagnostics, reportFailure } from "../errors.js";
 import { FINE, WRONG } from "../exit.js";
 import { json, stderr } from "../output.js";
@@ -19,14 +18,13 @@ export function fmtCommand(files: readonly string[], flags: FmtFlags): number {
   for (const path of files) {
     const file = readSource(path);
     const diagnostics = new Diagnostics();
-    const ast = parse(file, diagnostics);
+    const text = format(file, diagnostics);
     if (diagnostics.hasErrors) {
       if (!flags.json) printDiagnostics(diagnostics.list, false);
       states.push({ file: path, state: "broken" });
       code = WRONG;
       continue;
     }
-    const text = format(ast);
     if (text === file.text) states.push({ file: path, state: "unchanged" });
     else if (flags.check) {
       states.push({ file: path, state: "unformatted" });
