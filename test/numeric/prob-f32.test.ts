@@ -1,0 +1,121 @@
+/**
+ * Distributions in float32 (the onnx engine) against float64 (the reference): densities and their gradients to tolerance, also where
+ * parameters are extreme; samples entry by entry, up to draws that sit on a threshold.
+ */
+import { describe, expect, test } from "vitest";
+import { onnxEngine } from "../../src/runtime/engines/onnx/index.js";
+import { referenceEngine } from "../../src/runtime/engines/reference/index.js";
+import type { Engine, HostTensor } from "../../src/runtime/engines/engine.js";
+import * as gmc from "../../src/runtime/index.js";
+import type { Graph, Tensor } from "../../src/runtime/index.js";
+
+const available = (await onnxEngine.probe()).available;
+if (!available) console.log("prob-f32: onnxruntime-node is not installed, float32 tests skipped");
+
+async function run(
+  engine: Engine,
+  graph: Graph,
+  feeds: Readonly<Record<string, HostTensor>>,
+): Promise<Readonly<Record<string, HostTensor>>> {
+  const session = await engine.open({ threads: 1 });
+  try {
+    const executable = await session.compile({
+      name: "p",
+      stages: [{ kind: "call", name: "c", graph }],
+      fetch: Object.keys(graph.outputs),
+    });
+    return await executable.run(feeds);
+  } finally {
+    session.dispose();
+  }
+}
+
+const rng: HostTensor = { dtype: "u32", shape: [4], data: Uint32Array.of(11, 22, 3, 0) };
+const B: gmc.Rows = { kind: "rows", size: 600 };
+const key = (): gmc.Key => gmc.rootKey().at("x");
+
+describe.skipIf(!available)("samples", () => {
+  const mixed = () => gmc.constant(Array.from({ length: 600 }, (_, i) => [0.05, 0.7, 3, 9.5, 30, 4000][i % 6]!));
+  const cases: readonly [string, () => Tensor, number][] = [
+    ["normal", () => gmc.normal.sample(key(), { loc: 1, scale: 2 }, [3, B]), 0],
+    ["laplace", () => gmc.laplace.sample(key(), { loc: 1, scale: 2 }, [B]), 0],
+    ["logistic", () => gmc.logistic.sample(key(), { loc: 1, scale: 2 }, [B]), 0],
+    ["gumbel", () => gmc.gumbel.sample(key(), { loc: 1, scale: 2 }, [B]), 0],
+    ["cauchy", () => gmc.cauchy.sample(key(), { loc: 0, scale: 1 }, [B]), 0],
+    ["exponential", () => gmc.exponential.sample(key(), { rate: 3 }, [B]), 0],
+    ["gamma", () => gmc.gamma.sample(key(), { concentration: mixed(), rate: 2 }, [B]), 0.005],
+    ["beta", () => gmc.beta.sample(key(), { alpha: mixed(), beta: 0.4 }, [B]), 0.005],
+    ["dirichlet", () => gmc.dirichlet.sample(key(), { concentration: gmc.constant([0.1, 1, 5]) }, [B, 3]), 0.005],
+    ["studentT", () => gmc.studentT.sample(key(), { df: 4, loc: 0, scale: 1 }, [B]), 0.005],
+    ["poisson", () => gmc.poisson.sample(key(), { rate: mixed() }, [B]), 0.005],
+    ["binomial", () => gmc.binomial.sample(key(), { total: gmc.add(gmc.floor(mixed()), 20), probs: 0.35 }, [B]), 0.005],
+    ["multinomial", () => gmc.multinomial.sample(key(), { total: 40, logits: gmc.constant([0, 1, -1, 2, 0]) }, [B, 5]), 0.01],
+    ["categorical", () => gmc.cast(gmc.categorical.sample(key(), { logits: gmc.constant([0, 1, -1, 2]) }, [B]), "f32"), 0.005],
+    [
+      "discretizedLogisticMixture",
+      () =>
+        gmc.discretizedLogisticMixture.sample(
+          key(),
+          { logits: gmc.zeros([3]), loc: gmc.constant([10, 90, 250]), scale: gmc.constant([1, 9, 20]) },
+          [B],
+        ),
+      0.005,
+    ],
+    [
+      "multivariateNormal",
+      () => gmc.multivariateNormal.sample(key(), { loc: 0, scaleTril: gmc.constant([1, 0, 0.5, 2], [2, 2]) }, [B, 2]),
+      0,
+    ],
+  ];
+  for (const [name, draw, share] of cases) {
+    test(name, async () => {
+      const graph = gmc.stage({}, () => ({ y: draw() }));
+      const [own, exact] = [await run(onnxEngine, graph, { rng }), await run(referenceEngine, graph, { rng })];
+      const [a, b] = [own["y"]!.data, exact["y"]!.data];
+      expect([...a].every(Number.isFinite)).toBe(true);
+      let different = 0;
+      for (let i = 0; i < a.length; i++) if (!(Math.abs(a[i]! - b[i]!) <= 2e-4 * (1 + Math.abs(b[i]!)))) different++;
+      expect(different / a.length).toBeLessThanOrEqual(share);
+      expect(new Set(a).size).toBeGreaterThan(1);
+    });
+  }
+});
+
+describe.skipIf(!available)("densities and their gradients", () => {
+  const xs = (values: readonly number[]): Tensor => gmc.constant([...values]);
+  type Case = readonly [string, readonly number[], readonly number[], (x: Tensor, p: Tensor) => Tensor];
+  const cases: readonly Case[] = [
+    ["normal", [-30, 0, 1e-3, 40], [0.01, 1, 100, 5], (x, p) => gmc.normal.logProb(x, { loc: 0.3, scale: p })],
+    ["bernoulli logits", [0, 1, 0, 1], [90, -90, 0.2, 1e-6], (x, p) => gmc.bernoulli.logProb(x, { logits: p })],
+    ["bernoulli probs", [0, 1, 0, 1], [1e-7, 0.999, 0.5, 1], (x, p) => gmc.bernoulli.logProb(x, { probs: p })],
+    ["logistic", [-200, 0, 3, 200], [1, 0.1, 2, 0.5], (x, p) => gmc.logistic.logProb(x, { loc: 0, scale: p })],
+    ["discretizedLogistic", [0, 100, 128, 255], [0.05, 0.01, 30, 3], (x, p) => gmc.discretizedLogistic.logProb(x, { loc: 120, scale: p })],
+    ["gamma", [1e-6, 0.5, 3, 50], [0.1, 1, 2.5, 30], (x, p) => gmc.gamma.logProb(x, { concentration: p, rate: 0.7 })],
+    ["beta", [1e-6, 0.5, 0.9, 0.999], [0.1, 1, 2.5, 30], (x, p) => gmc.beta.logProb(x, { alpha: p, beta: 2 })],
+    ["studentT", [-50, 0, 3, 400], [1, 2.5, 10, 4], (x, p) => gmc.studentT.logProb(x, { df: p, loc: 0, scale: 2 })],
+    ["poisson", [0, 1, 30, 5], [1e-4, 0.5, 20, 90], (x, p) => gmc.poisson.logProb(x, { rate: p })],
+    ["negativeBinomial", [0, 1, 30, 5], [0.1, 0.5, 20, 9], (x, p) => gmc.negativeBinomial.logProb(x, { total: p, logits: -0.4 })],
+    ["laplace", [-30, 0, 1, 40], [0.1, 1, 100, 5], (x, p) => gmc.laplace.logProb(x, { loc: 0.3, scale: p })],
+    ["gumbel", [-3, 0, 1, 40], [1, 1, 10, 5], (x, p) => gmc.gumbel.logProb(x, { loc: 0.3, scale: p })],
+    ["cauchy", [-3000, 0, 1, 40], [1, 0.1, 10, 5], (x, p) => gmc.cauchy.logProb(x, { loc: 0.3, scale: p })],
+  ];
+  for (const [name, values, params, density] of cases) {
+    test(name, async () => {
+      const graph = gmc.stage({ p: { shape: [values.length] } }, ({ p }) => {
+        const y = density(xs(values), p);
+        return { y, g: gmc.grad(gmc.sum(y), [p])[0]! };
+      });
+      const feeds = { p: { dtype: "f32", shape: [params.length], data: Float32Array.from(params) } as const };
+      const [own, exact] = [await run(onnxEngine, graph, feeds), await run(referenceEngine, graph, feeds)];
+      for (const output of ["y", "g"]) {
+        own[output]!.data.forEach((v, i) => {
+          const want = exact[output]!.data[i]!;
+          expect(Number.isFinite(want), `${output} ${i}: ${want}`).toBe(true);
+          expect(Math.abs(v - want), `${output} at x = ${values[i]}, p = ${params[i]}: ${v}, not ${want}`).toBeLessThanOrEqual(
+            1e-4 * Math.max(1, Math.abs(want)),
+          );
+        });
+      }
+    });
+  }
+});
