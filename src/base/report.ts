@@ -5,10 +5,12 @@ import type { Diagnostic, Label } from "./diagnostic.js";
 import { type Code, type CodeArgs, registry } from "./registry.js";
 import type { Span } from "./source.js";
 
-/** Where findings go. Keeps them in the order of reporting, without exact repeats. */
+/** Where findings go. Keeps them in the order of reporting, without exact repeats; those past a limit are dropped. */
 export class Diagnostics {
   private readonly found: Diagnostic[] = [];
   private readonly seen = new Set<string>();
+
+  constructor(private readonly limit = Infinity) {}
 
   get list(): readonly Diagnostic[] {
     return this.found;
@@ -27,6 +29,7 @@ export class Diagnostics {
   }
 
   add(diagnostic: Diagnostic): void {
+    if (this.found.length >= this.limit) return;
     const at = diagnostic.labels[0]?.span;
     const key = JSON.stringify([diagnostic.code, at?.file.path, at?.start, at?.end, diagnostic.message]);
     if (this.seen.has(key)) return;

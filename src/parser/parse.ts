@@ -16,7 +16,7 @@ import { reportFailures } from "./syntax-errors.js";
 import type { CstNode } from "chevrotain";
 
 /** Characters. A model of a thousand lines has about 40,000. */
-export const lengthLimit = 4_000_000;
+export const lengthLimit = 1_000_000;
 
 let shared: Grammar | undefined;
 
@@ -50,7 +50,7 @@ export const errorLimit = 100;
 
 /** Parses a file; mistakes go to `diagnostics`, in the order of the text, and the rest of the file is read all the same. */
 export function parse(file: SourceFile, diagnostics: Diagnostics): FileAst {
-  const found = new Diagnostics();
+  const found = new Diagnostics(10 * errorLimit);
   const { root, tokens, comments, failures } = parseConcrete(file, found);
   const misread = new Set(
     failures.filter((failure) => misreads(tokens, failure)).map((failure) => tokens[failure.start]?.startOffset ?? -1),

@@ -27,6 +27,9 @@ export interface Failure {
   readonly leftover: boolean;
 }
 
+/** Failures in one file after which the rest is not read. */
+const failureLimit = 300;
+
 /** Keeps which token type was expected: chevrotain tells it to the message provider alone. */
 class ExpectationKeeper implements IParserErrorMessageProvider {
   expected: TokenType | undefined;
@@ -87,6 +90,12 @@ export class RecoveringParser extends (CstParser as typeof CstParserType) {
     (this as unknown as Movable).importLexerState(index - 1);
   }
 
+  /** Keeps a failure and goes on; a file that is no model at all is given up. */
+  private note(failure: Failure): void {
+    this.failures.push(failure);
+    this.moveTo(this.failures.length < failureLimit ? failure.resume : this.tokens.length);
+  }
+
   /** Reads an item; after a failure notes it and moves on to where the next one begins. */
   protected recover(item: ItemKind, read: () => void): void {
     if (this.RECORDING_PHASE) {
@@ -100,8 +109,7 @@ export class RecoveringParser extends (CstParser as typeof CstParserType) {
       if (!isFailure(error)) throw error;
       const at = this.position;
       const resume = resumeAt(this.tokens, start, at, item);
-      this.failures.push({ item, start, at, resume, expected: keeper.expected, rules: error.context.ruleStack, leftover: false });
-      this.moveTo(resume);
+      this.note({ item, start, at, resume, expected: keeper.expected, rules: error.context.ruleStack, leftover: false });
     }
   }
 
@@ -142,8 +150,7 @@ export class RecoveringParser extends (CstParser as typeof CstParserType) {
     const found = resumeAt(this.tokens, start, at, item, true);
     const resume = found > start && found !== at ? found : resumeAt(this.tokens, at, at + 1, item, true);
     const rules = [...this.ruleNames(), item];
-    this.failures.push({ item, start, at, resume, expected: undefined, rules, leftover: true });
-    this.moveTo(resume);
+    this.note({ item, start, at, resume, expected: undefined, rules, leftover: true });
     return true;
   }
 
