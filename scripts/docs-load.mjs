@@ -34,6 +34,7 @@ export async function loadTables(load) {
     datasets: datasets.listDatasets(),
     dataOptions: spec.dataOptionNames,
     library: await libraryOf(load),
+    examples: await examplesOf(load),
     help: await helpTexts(load),
   };
 }
@@ -62,6 +63,26 @@ async function libraryOf(load) {
         })),
       };
     });
+}
+
+/** Each example with its text, the functions of its generated file, and what `gmc explain` says of its train block. */
+async function examplesOf(load) {
+  const { compile } = await load("compile");
+  const { explain, printExplanation } = await load("codegen/explain");
+  const folder = join(root, "examples");
+  const examples = {};
+  for (const file of readdirSync(folder).filter((name) => name.endsWith(".gm"))) {
+    const text = readFileSync(join(folder, file), "utf8");
+    const compiled = compile({ path: `examples/${file}`, text });
+    // a page that shows it then has a region that nothing fills
+    if (compiled.derived === undefined) continue;
+    const functions = {};
+    for (const match of compiled.print("ts").matchAll(/^\/\*\*(?:(?!\*\/)[\s\S])*\*\/\nexport function (\w+)[\s\S]*?^}$/gm)) functions[match[1]] = match[0];
+    const sections = printExplanation(explain(compiled.derived)).split("\n\n");
+    const derived = sections.filter((section) => section.startsWith("train:")).map((section) => section.replace(/^ {2}LaTeX: .*\n/m, ""));
+    examples[file.replace(/\.gm$/, "")] = { text, functions, derived: derived.join("\n\n") };
+  }
+  return examples;
 }
 
 /** `gmc --help` and `gmc COMMAND --help`, as they are printed 80 columns wide without colour. */

@@ -40,6 +40,7 @@ export function renderRegions(tables) {
       tables.datasets.map((d) => [`\`${d.name}\``, d.title]),
     ),
     "data options": tables.dataOptions.map((name) => `\`${name}\``).join(", "),
+    ...examples(tables),
     ...Object.fromEntries(Object.entries(tables.help).map(([name, text]) => [`help ${name}`, `\`\`\`text\n${text.trim()}\n\`\`\``])),
   };
 }
@@ -109,7 +110,7 @@ function signature(name, args, options, more = []) {
 }
 
 function value(v) {
-  return typeof v === "string" ? `"${v}"` : String(v);
+  return typeof v === "string" ? `"${v}"` : typeof v === "number" && v > 0 && v < 1e-3 ? v.toExponential() : String(v);
 }
 
 function choices(options) {
@@ -124,7 +125,7 @@ function layers({ layers }) {
     ["Layer", "What it does", "In the runtime"],
     [...layers.values()].map((layer) => [
       signature(layer.name, [], layer.options),
-      `${sentence(layer.doc)}${choices(layer.options)}${layer.weightless ? " It has no weights." : ""}`,
+      `${sentence(layer.doc.replace(/: \w+\([^)]*\)$/, ""))}${choices(layer.options)}${layer.weightless ? " It has no weights." : ""}`,
       `\`${layer.runtime}\``,
     ]),
   );
@@ -202,7 +203,7 @@ function optimizers({ optimizers, optimizerDefaults }) {
       const known = a.runtime in defaults.constants ? defaults.constants[a.runtime] : defaults[a.runtime];
       if (known === null || known === undefined) return [];
       if (a.name === "weight_decay" && known === 0) return [];
-      return [`${a.name} = ${a.kind === "boolean" ? String(Boolean(known)) : known}`];
+      return [`${a.name} = ${a.kind === "boolean" ? String(Boolean(known)) : value(known)}`];
     });
     return [`\`${o.name}(${shown.join(", ")})\``, sentence(o.doc)];
   });
@@ -242,10 +243,22 @@ function library({ library }) {
     .join("\n\n");
 }
 
+/** `example vae`: its text; `derived vae`: what gmc explain says of its train block; `code vae elbo`: a function of its generated file. */
+function examples({ examples }) {
+  const fenced = (info, text) => `\`\`\`${info}\n${text.trim()}\n\`\`\``;
+  return Object.fromEntries(
+    Object.entries(examples).flatMap(([name, { text, functions, derived }]) => [
+      [`example ${name}`, fenced("gm", text)],
+      [`derived ${name}`, fenced("text", derived)],
+      ...Object.entries(functions).map(([fn, code]) => [`code ${name} ${fn}`, `<!-- prettier-ignore -->\n${fenced("ts", code)}`]),
+    ]),
+  );
+}
+
 /** The first letter large and a full stop, where it begins with a word of plain English. */
 function sentence(text) {
   const trimmed = text.trim();
-  const word = /^([a-z]{2,})(?=[\s,])/.test(trimmed) && !/^[a-z]+ (->|<-|\*|=)/.test(trimmed);
+  const word = (/^[a-z]{2,}(?=[\s,])/.test(trimmed) || /^a [a-z]{3,}/.test(trimmed)) && !/^[a-z]+ (->|<-|\*|=)/.test(trimmed);
   const first = word ? trimmed.charAt(0).toUpperCase() + trimmed.slice(1) : trimmed;
   return /[.!?]$/.test(first) ? first : `${first}.`;
 }
