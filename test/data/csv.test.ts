@@ -3,7 +3,8 @@ import { describe, expect, it } from "vitest";
 import { parseCsv, tableArray, type CsvOptions, type Table } from "../../src/runtime/data/index.js";
 import { GmcError } from "../../src/runtime/graph/errors.js";
 
-const table = (text: string, options: CsvOptions = {}): Table => parseCsv({ path: "t.csv", bytes: new TextEncoder().encode(text) }, options);
+const table = (text: string, options: CsvOptions = {}): Table =>
+  parseCsv({ path: "t.csv", bytes: new TextEncoder().encode(text) }, options);
 
 function message(run: () => unknown): string {
   try {
@@ -61,6 +62,8 @@ describe("csv", () => {
     expect(message(() => tableArray(table("a,kind\n1,x\n2,y\n")))).toContain("column kind holds text");
     expect(message(() => tableArray(table("age,kind\n1,x\n2,y\n"), "aeg"))).toContain("GM5007");
     expect(message(() => tableArray(table("1,2\n"), "3"))).toContain("has columns 1 to 2");
-    expect(message(() => parseCsv({ path: "b.csv", bytes: Uint8Array.of(0x31, 0x2c, 0xff, 0x0a) }))).toContain("b.csv: wrong content at byte 2: expected UTF-8 text, found byte ff");
+    expect(message(() => parseCsv({ path: "b.csv", bytes: Uint8Array.of(0x31, 0x2c, 0xff, 0x0a) }))).toContain(
+      "b.csv: wrong content at byte 2: expected UTF-8 text, found byte ff",
+    );
   });
 });

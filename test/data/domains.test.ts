@@ -1,17 +1,35 @@
 /** Binding: which field feeds which variable, shapes, domains, splits, and the errors where data and model do not fit. */
 import { describe, expect, it } from "vitest";
-import { applySplits, bindData, type DataArray, type Dataset, type Field, type FieldOptions, type RawData } from "../../src/runtime/data/index.js";
+import {
+  applySplits,
+  bindData,
+  type DataArray,
+  type Dataset,
+  type Field,
+  type FieldOptions,
+  type RawData,
+} from "../../src/runtime/data/index.js";
 import { GmcError } from "../../src/runtime/graph/errors.js";
 import { binary, byte, category, count, optional, positive, real, simplex, unit, type VariableSpec } from "../../src/runtime/model.js";
 
 const u8 = (shape: number[], data: number[]): DataArray => ({ shape, dtype: "u8", data: Uint8Array.from(data) });
 const f32 = (shape: number[], data: number[]): DataArray => ({ shape, dtype: "f32", data: Float32Array.from(data) });
-const i32 = (shape: number[], data: number[], labels?: string[]): DataArray => ({ shape, dtype: "i32", data: Int32Array.from(data), labels });
+const i32 = (shape: number[], data: number[], labels?: string[]): DataArray => ({
+  shape,
+  dtype: "i32",
+  data: Int32Array.from(data),
+  labels,
+});
 
 function field(splits: Field["splits"], options: FieldOptions = {}, role: Field["role"] = "values"): Field {
   return { role, splits, path: "file.npy", options, notes: [] };
 }
-const raw = (fields: Record<string, Field>, assigned: string[] = []): RawData => ({ name: "set", fields, assigned: new Set(assigned), notes: ["source"] });
+const raw = (fields: Record<string, Field>, assigned: string[] = []): RawData => ({
+  name: "set",
+  fields,
+  assigned: new Set(assigned),
+  notes: ["source"],
+});
 
 function mistake(run: () => unknown): GmcError {
   try {
@@ -39,7 +57,10 @@ describe("domains", () => {
   });
 
   it("binary draws once when fixed: equal for equal seeds, with the right frequency", () => {
-    const grey = u8([10000, 1], Array.from({ length: 10000 }, (_, i) => (i % 2 === 0 ? 51 : 255)));
+    const grey = u8(
+      [10000, 1],
+      Array.from({ length: 10000 }, (_, i) => (i % 2 === 0 ? 51 : 255)),
+    );
     const first = held(bindOne(binary([1]), grey, { binarize: "fixed", binarizeSeed: 3 }));
     expect(held(bindOne(binary([1]), grey, { binarize: "fixed", binarizeSeed: 3 }))).toEqual(first);
     expect(held(bindOne(binary([1]), grey, { binarize: "fixed", binarizeSeed: 4 }))).not.toEqual(first);
@@ -113,7 +134,9 @@ describe("shapes", () => {
   it("refuses other sizes with both numbers, and permuted axes", () => {
     const error = mistake(() => bindOne(binary([784]), u8([1, 28, 20], Array(560).fill(0))));
     expect(error.code).toBe("GM5021");
-    expect(error.message).toContain("x : binary[784] holds 784 entries per example, and file.npy has train rows of shape [28, 20], 560 entries");
+    expect(error.message).toContain(
+      "x : binary[784] holds 784 entries per example, and file.npy has train rows of shape [28, 20], 560 entries",
+    );
     expect(error.help[0]).toContain("--set NAME=560");
     expect(mistake(() => bindOne(byte([2, 2, 3]), u8([1, 3, 2, 2], Array(12).fill(0)))).message).toContain("axes are in another order");
   });
@@ -133,7 +156,10 @@ describe("matching", () => {
 
   it("says what is offered where nothing fits, and which variables exist", () => {
     expect(mistake(() => bindData(raw({ x: images }), [{ x: binary([2]), y: category(3) }]))).toMatchObject({ code: "GM5020" });
-    expect(mistake(() => bindData(raw({ imgs: images }, ["imgs"]), [{ img: binary([2]) }]))).toMatchObject({ code: "GM5025", help: ["did you mean img?"] });
+    expect(mistake(() => bindData(raw({ imgs: images }, ["imgs"]), [{ img: binary([2]) }]))).toMatchObject({
+      code: "GM5025",
+      help: ["did you mean img?"],
+    });
   });
 
   it("wants aligned variables of one length, streams of any", () => {
@@ -141,23 +167,35 @@ describe("matching", () => {
     const error = mistake(() => bindData(raw({ x: images, y: short }), [{ x: binary([2]), y: category(3) }]));
     expect(error).toMatchObject({ code: "GM5023" });
     expect(error.message).toContain("x has 4 (file.npy), y has 3 (file.npy)");
-    expect(bindData(raw({ x: images, y: short }), [{ x: binary([2]) }, { y: category(3) }]).streams.map((s) => s.splits.train.rows)).toEqual([4, 3]);
+    expect(
+      bindData(raw({ x: images, y: short }), [{ x: binary([2]) }, { y: category(3) }]).streams.map((s) => s.splits.train.rows),
+    ).toEqual([4, 3]);
     const test = { ...images, splits: { ...images.splits, test: u8([1, 2], [0, 1]) } };
     expect(mistake(() => bindData(raw({ x: test, y: labels }), [{ x: binary([2]), y: category(3) }])).code).toBe("GM5024");
   });
 });
 
 describe("splits", () => {
-  const numbers = (n: number): Field => field({ train: u8([n, 1], Array.from({ length: n }, (_, i) => i)) });
+  const numbers = (n: number): Field =>
+    field({
+      train: u8(
+        [n, 1],
+        Array.from({ length: n }, (_, i) => i),
+      ),
+    });
   const rows = (data: RawData, split: "train" | "validation" | "test"): number[] => Array.from(data.fields["x"]!.splits[split]!.data);
 
   it("cuts at random by a seed of its own, each row once, aligned over fields", () => {
     const cut = applySplits(raw({ x: numbers(100), y: numbers(100) }), { test: 0.2, validation: 10, split: "random" });
     expect([rows(cut, "test").length, rows(cut, "validation").length, rows(cut, "train").length]).toEqual([20, 10, 70]);
-    expect([...rows(cut, "test"), ...rows(cut, "validation"), ...rows(cut, "train")].sort((a, b) => a - b)).toEqual(Array.from({ length: 100 }, (_, i) => i));
+    expect([...rows(cut, "test"), ...rows(cut, "validation"), ...rows(cut, "train")].sort((a, b) => a - b)).toEqual(
+      Array.from({ length: 100 }, (_, i) => i),
+    );
     expect(Array.from(cut.fields["y"]!.splits.test!.data)).toEqual(rows(cut, "test"));
     expect(rows(applySplits(raw({ x: numbers(100) }), { test: 0.2, validation: 10, splitSeed: 1 }), "test")).not.toEqual(rows(cut, "test"));
-    expect(cut.notes.join()).toContain("test = 20% of the training rows, validation = 10 of the training rows, picked at random, split seed 0");
+    expect(cut.notes.join()).toContain(
+      "test = 20% of the training rows, validation = 10 of the training rows, picked at random, split seed 0",
+    );
   });
 
   it("cuts the tail, limits, and refuses what cannot be", () => {
@@ -169,4 +207,3 @@ describe("splits", () => {
     expect(mistake(() => applySplits(raw({ x: own }), { test: 1 })).code).toBe("GM5013");
   });
 });
-

@@ -2,7 +2,18 @@
 import { gunzipSync, gzipSync } from "node:zlib";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { inflateSource, npzNames, parseBits, parseIdx, parseMat4, parseNpy, parseNpz, parseNpzArray, webInflate, type DataArray } from "../../src/runtime/data/index.js";
+import {
+  inflateSource,
+  npzNames,
+  parseBits,
+  parseIdx,
+  parseMat4,
+  parseNpy,
+  parseNpz,
+  parseNpzArray,
+  webInflate,
+  type DataArray,
+} from "../../src/runtime/data/index.js";
 import { GmcError } from "../../src/runtime/graph/errors.js";
 import { numpyFile } from "./numpy-files.js";
 

@@ -33,12 +33,26 @@ describe("data specification", () => {
 
   it("takes quoted paths and drive letters", () => {
     expect(parseDataSpec('x="odd,name:1#2.npy":max=16').items[0]).toMatchObject({ source: "odd,name:1#2.npy", options: { maximum: 16 } });
-    expect(parseDataSpec("x=C:\\data\\a.npy:scale=minmax").items[0]).toMatchObject({ source: "C:\\data\\a.npy", options: { scale: "minmax" } });
+    expect(parseDataSpec("x=C:\\data\\a.npy:scale=minmax").items[0]).toMatchObject({
+      source: "C:\\data\\a.npy",
+      options: { scale: "minmax" },
+    });
   });
 
   it("reads every option", () => {
-    const { items, splits } = parseDataSpec("a.csv:threshold=0.3:binarize-seed=7:delimiter=tab:width=12:size=28x20:rows=10:noise=0:seed=3:test=0.2:split=tail:split-seed=4");
-    expect(items[0]!.options).toEqual({ threshold: 0.3, binarizeSeed: 7, delimiter: "\t", width: 12, size: [28, 20], rows: 10, noise: 0, seed: 3 });
+    const { items, splits } = parseDataSpec(
+      "a.csv:threshold=0.3:binarize-seed=7:delimiter=tab:width=12:size=28x20:rows=10:noise=0:seed=3:test=0.2:split=tail:split-seed=4",
+    );
+    expect(items[0]!.options).toEqual({
+      threshold: 0.3,
+      binarizeSeed: 7,
+      delimiter: "\t",
+      width: 12,
+      size: [28, 20],
+      rows: 10,
+      noise: 0,
+      seed: 3,
+    });
     expect(splits).toEqual({ test: 0.2, split: "tail", splitSeed: 4 });
   });
 

@@ -18,12 +18,20 @@ import { gatherWasm } from "../../src/runtime/data/gather-wasm.js";
 import { GmcError } from "../../src/runtime/graph/errors.js";
 import { byte, category, real } from "../../src/runtime/model.js";
 
-const column = (array: DataArray, role: Field["role"] = "values"): Field => ({ role, splits: { train: array, test: array }, path: "f", options: {}, notes: [] });
+const column = (array: DataArray, role: Field["role"] = "values"): Field => ({
+  role,
+  splits: { train: array, test: array },
+  path: "f",
+  options: {},
+  notes: [],
+});
 const ids = (n: number): DataArray => ({ shape: [n, 2], dtype: "i32", data: Int32Array.from({ length: 2 * n }, (_, i) => (i >> 1) % 256) });
 const labels = (n: number): DataArray => ({ shape: [n], dtype: "i32", data: Int32Array.from({ length: n }, (_, i) => i % 256) });
 
 function aligned(n: number): Dataset {
-  return bindData({ name: "set", fields: { x: column(ids(n)), y: column(labels(n), "labels") }, assigned: new Set(), notes: [] }, [{ x: byte([2]), y: category(256) }]);
+  return bindData({ name: "set", fields: { x: column(ids(n)), y: column(labels(n), "labels") }, assigned: new Set(), notes: [] }, [
+    { x: byte([2]), y: category(256) },
+  ]);
 }
 
 describe("training stream", () => {
@@ -78,7 +86,10 @@ describe("training stream", () => {
   });
 
   it("shuffles independent streams apart, each over its own rows", () => {
-    const data = bindData({ name: "s", fields: { a: column(ids(40)), b: column(ids(20)) }, assigned: new Set(), notes: [] }, [{ a: byte([2]) }, { b: byte([2]) }]);
+    const data = bindData({ name: "s", fields: { a: column(ids(40)), b: column(ids(20)) }, assigned: new Set(), notes: [] }, [
+      { a: byte([2]) },
+      { b: byte([2]) },
+    ]);
     const stream = openTrainStream(data, { batch: 5, seed: 1 });
     expect(stream.stepsPerEpoch).toBe(8);
     const a: number[] = [];

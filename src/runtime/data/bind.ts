@@ -6,7 +6,16 @@ import { GmcError } from "../graph/errors.js";
 import type { StreamSpec, VariableSpec } from "../model.js";
 import { rowWidth, showShape, type DataArray } from "./array.js";
 import { showVariable, type ColumnContext } from "./column-context.js";
-import { splitNames, type Column, type Dataset, type DatasetStream, type Field, type RawData, type Split, type SplitName } from "./dataset.js";
+import {
+  splitNames,
+  type Column,
+  type Dataset,
+  type DatasetStream,
+  type Field,
+  type RawData,
+  type Split,
+  type SplitName,
+} from "./dataset.js";
 import { describeColumn, describeValues, displayRange, makeColumn } from "./domains.js";
 import { suggestion } from "./suggest.js";
 
@@ -25,7 +34,11 @@ function matchFields(raw: RawData, streams: readonly StreamSpec[]): ReadonlyMap<
   const used = new Set<string>();
   for (const name of raw.assigned) {
     if (!variables.has(name)) {
-      throw new GmcError("GM5025", `the data name a variable ${name}, and the model has no data variable of that name`, suggestion(name, [...variables.keys()]));
+      throw new GmcError(
+        "GM5025",
+        `the data name a variable ${name}, and the model has no data variable of that name`,
+        suggestion(name, [...variables.keys()]),
+      );
     }
   }
   const take = (variable: string, field: string): void => {
@@ -38,7 +51,9 @@ function matchFields(raw: RawData, streams: readonly StreamSpec[]): ReadonlyMap<
   }
   for (const [name, spec] of variables) {
     if (matched.has(name)) continue;
-    const free = Object.entries(raw.fields).find(([field, each]) => !used.has(field) && !raw.assigned.has(field) && each.role === roleOf(spec));
+    const free = Object.entries(raw.fields).find(
+      ([field, each]) => !used.has(field) && !raw.assigned.has(field) && each.role === roleOf(spec),
+    );
     if (free === undefined) throw nothingFor(raw, name, spec);
     take(name, free[0]);
   }
@@ -54,9 +69,11 @@ function nothingFor(raw: RawData, name: string, spec: VariableSpec): GmcError {
     const shape = each.splits.train?.shape.slice(1) ?? [];
     return `${field} (${each.role}${shape.length > 0 ? ` ${showShape(shape)}` : ""})`;
   });
-  return new GmcError("GM5020", `no data for ${showVariable(name, spec)}: ${raw.name} offers ${offered.length > 0 ? offered.join(", ") : "nothing"}`, [
-    `name a file or a field for it: --data '…,${name}=FILE'`,
-  ]);
+  return new GmcError(
+    "GM5020",
+    `no data for ${showVariable(name, spec)}: ${raw.name} offers ${offered.length > 0 ? offered.join(", ") : "nothing"}`,
+    [`name a file or a field for it: --data '…,${name}=FILE'`],
+  );
 }
 
 function bindStream(raw: RawData, spec: StreamSpec, sources: ReadonlyMap<string, string>, notes: string[]): DatasetStream {
@@ -77,9 +94,11 @@ function bindStream(raw: RawData, spec: StreamSpec, sources: ReadonlyMap<string,
     if (found === undefined) continue;
     const absent = names.filter((name) => !Object.hasOwn(found, name));
     if (absent.length > 0) {
-      throw new GmcError("GM5024", `${Object.keys(found).join(", ")} ${names.length - absent.length === 1 ? "has" : "have"} ${split} rows and ${absent.join(", ")} ${absent.length === 1 ? "has" : "have"} none, and one data statement holds them all`, [
-        `give them too: --data '…,${absent[0]}.${split}=FILE'`,
-      ]);
+      throw new GmcError(
+        "GM5024",
+        `${Object.keys(found).join(", ")} ${names.length - absent.length === 1 ? "has" : "have"} ${split} rows and ${absent.join(", ")} ${absent.length === 1 ? "has" : "have"} none, and one data statement holds them all`,
+        [`give them too: --data '…,${absent[0]}.${split}=FILE'`],
+      );
     }
     splits[split] = { rows: alignedRows(split, names, found, raw, sources), columns: found };
   }
@@ -87,23 +106,36 @@ function bindStream(raw: RawData, spec: StreamSpec, sources: ReadonlyMap<string,
   return { spec, splits: { ...splits, train: splits.train } };
 }
 
-function alignedRows(split: SplitName, names: readonly string[], columns: Readonly<Record<string, Column>>, raw: RawData, sources: ReadonlyMap<string, string>): number {
+function alignedRows(
+  split: SplitName,
+  names: readonly string[],
+  columns: Readonly<Record<string, Column>>,
+  raw: RawData,
+  sources: ReadonlyMap<string, string>,
+): number {
   const rows = names.map((name) => columns[name]!.source.length / Math.max(1, columns[name]!.width));
   const first = rows[0]!;
   const other = rows.findIndex((each) => each !== first);
   if (other > 0) {
     const show = (i: number): string => `${names[i]} has ${rows[i]} (${raw.fields[sources.get(names[i]!)!]!.path})`;
-    throw new GmcError("GM5023", `variables of one data statement are aligned row by row, but of the ${split} rows ${show(0)}, ${show(other)}`, [
-      "two data statements declare streams that are not aligned",
-    ]);
+    throw new GmcError(
+      "GM5023",
+      `variables of one data statement are aligned row by row, but of the ${split} rows ${show(0)}, ${show(other)}`,
+      ["two data statements declare streams that are not aligned"],
+    );
   }
   if (first === 0) throw new GmcError("GM5024", `${raw.fields[sources.get(names[0]!)!]!.path} has no ${split} rows`);
   return first;
 }
 
-function bindVariable(name: string, spec: VariableSpec, field: Field): { columns: Partial<Record<SplitName, Column>>; notes: readonly string[] } {
+function bindVariable(
+  name: string,
+  spec: VariableSpec,
+  field: Field,
+): { columns: Partial<Record<SplitName, Column>>; notes: readonly string[] } {
   const train = field.splits.train;
-  if (train === undefined) throw new GmcError("GM5024", `${field.path}: no training rows for ${showVariable(name, spec)}`, [`give them: --data '${name}=FILE'`]);
+  if (train === undefined)
+    throw new GmcError("GM5024", `${field.path}: no training rows for ${showVariable(name, spec)}`, [`give them: --data '${name}=FILE'`]);
   const width = spec.shape.reduce((product, size) => product * size, 1);
   const notes: string[] = [];
   for (const split of splitNames) {
@@ -113,7 +145,16 @@ function bindVariable(name: string, spec: VariableSpec, field: Field): { columns
   const event = train.shape.slice(1);
   if (!sameShape(dropOnes(event), dropOnes(spec.shape))) notes.push(`${name}: ${showShape(event)} read as ${showShape(spec.shape)}`);
   const statistics = describeValues(train, width, field.options);
-  const context = (split: SplitName): ColumnContext => ({ name, spec, width, path: field.path, split, options: field.options, statistics, labels: train.labels });
+  const context = (split: SplitName): ColumnContext => ({
+    name,
+    spec,
+    width,
+    path: field.path,
+    split,
+    options: field.options,
+    statistics,
+    labels: train.labels,
+  });
   const columns: Partial<Record<SplitName, Column>> = {};
   for (const split of splitNames) {
     const array = field.splits[split];
@@ -133,13 +174,19 @@ function checkShape(name: string, spec: VariableSpec, array: DataArray, path: st
   const entries = (count: number): string => `${count} ${count === 1 ? "entry" : "entries"} per example`;
   if (wanted !== found) {
     const help = spec.shape.length === 1 ? [`a hyperparameter that sets the shape is changed with --set NAME=${found}`] : [];
-    throw new GmcError("GM5021", `${showVariable(name, spec)} holds ${entries(wanted)}, and ${path} has ${split} rows of shape ${showShape(event)}, ${entries(found)}`, help);
+    throw new GmcError(
+      "GM5021",
+      `${showVariable(name, spec)} holds ${entries(wanted)}, and ${path} has ${split} rows of shape ${showShape(event)}, ${entries(found)}`,
+      help,
+    );
   }
   // Axes may be merged or split in place; another order of axes has as many entries and would scramble the picture.
   if (!refines(event, spec.shape) && !refines(spec.shape, event)) {
-    throw new GmcError("GM5021", `${showVariable(name, spec)} and ${path} with rows of shape ${showShape(event)} have as many entries, but their axes are in another order`, [
-      "pictures are [height, width, channels]: transpose the array before it is saved",
-    ]);
+    throw new GmcError(
+      "GM5021",
+      `${showVariable(name, spec)} and ${path} with rows of shape ${showShape(event)} have as many entries, but their axes are in another order`,
+      ["pictures are [height, width, channels]: transpose the array before it is saved"],
+    );
   }
 }
 

@@ -94,7 +94,12 @@ export class ByteCursor {
 
   private need(count: number, what: string): void {
     if (count > this.left) {
-      throw truncated(this.path, this.offset, `${what} (${count} ${count === 1 ? "byte" : "bytes"})`, this.left === 0 ? "the end of the file" : `${this.left} left`);
+      throw truncated(
+        this.path,
+        this.offset,
+        `${what} (${count} ${count === 1 ? "byte" : "bytes"})`,
+        this.left === 0 ? "the end of the file" : `${this.left} left`,
+      );
     }
   }
 }

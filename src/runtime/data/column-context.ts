@@ -34,7 +34,13 @@ export function showVariable(name: string, spec: VariableSpec): string {
 }
 
 /** GM5022. `index` counts entries from the first row on. */
-export function forbidden(context: ColumnContext, index: number, expected: string, found: number | string, help: readonly string[] = []): GmcError {
+export function forbidden(
+  context: ColumnContext,
+  index: number,
+  expected: string,
+  found: number | string,
+  help: readonly string[] = [],
+): GmcError {
   const row = Math.floor(index / context.width);
   const entry = index - row * context.width;
   const place = `${context.path}, ${context.split} row ${row + 1}${context.width > 1 ? `, entry ${entry + 1} of ${context.width}` : ""}`;

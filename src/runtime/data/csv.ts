@@ -48,7 +48,8 @@ export function parseCsv(source: ByteSource, options: CsvOptions = {}): Table {
   const header = options.header ?? looksLikeHeader(rows);
   const names = header ? first.cells.map((cell, j) => cell.trim() || `${j + 1}`) : first.cells.map((_, j) => `${j + 1}`);
   const repeated = names.find((name, j) => names.indexOf(name) !== j);
-  if (repeated !== undefined) throw new GmcError("GM5006", `${path}:${first.line}: two columns are named ${repeated}`, ["give each column its own name"]);
+  if (repeated !== undefined)
+    throw new GmcError("GM5006", `${path}:${first.line}: two columns are named ${repeated}`, ["give each column its own name"]);
   const body = header ? rows.slice(1) : rows;
   if (body.length === 0) throw new GmcError("GM5006", `${path}: the table has a header and no rows`);
   checkedCount(path, [body.length, width]);
@@ -69,10 +70,14 @@ export function tableArray(table: Table, pick?: string): DataArray {
   const data = new Float64Array(table.rows * columns.length);
   columns.forEach((column, j) => {
     if (column.kind === "labels") {
-      throw new GmcError("GM5006", `${table.path}: column ${column.name} holds text (${column.labels.slice(0, 3).join(", ")}) among columns of numbers`, [
-        `name the columns that you want, for example ${table.path}#${table.columns.find((other) => other.kind === "numbers")?.name ?? "1-3"}`,
-        `read it as a category of its own: ${table.path}#${column.name}`,
-      ]);
+      throw new GmcError(
+        "GM5006",
+        `${table.path}: column ${column.name} holds text (${column.labels.slice(0, 3).join(", ")}) among columns of numbers`,
+        [
+          `name the columns that you want, for example ${table.path}#${table.columns.find((other) => other.kind === "numbers")?.name ?? "1-3"}`,
+          `read it as a category of its own: ${table.path}#${column.name}`,
+        ],
+      );
     }
     for (let i = 0; i < table.rows; i++) data[i * columns.length + j] = column.values[i]!;
   });
@@ -152,7 +157,10 @@ function splitQuoted(path: string, text: string, delimiter: string): readonly Ro
       }
       at++;
       if (at < text.length && text[at] !== delimiter && text[at] !== "\n" && text[at] !== "\r") {
-        throw new GmcError("GM5006", `${path}:${line}: expected ${JSON.stringify(delimiter)} or the end of the line after a closing quote, found ${JSON.stringify(text[at])}`);
+        throw new GmcError(
+          "GM5006",
+          `${path}:${line}: expected ${JSON.stringify(delimiter)} or the end of the line after a closing quote, found ${JSON.stringify(text[at])}`,
+        );
       }
     } else {
       const start = at;

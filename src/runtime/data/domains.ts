@@ -31,7 +31,13 @@ export function describeValues(array: DataArray, width: number, options: FieldOp
     if (value > high) high = value;
     if (!whole && integers && !Number.isInteger(value)) integers = false;
   }
-  return { low, high, integers, grey: array.dtype === "u8" && high > 1, moments: options.scale === "standardize" ? moments(array, width) : undefined };
+  return {
+    low,
+    high,
+    integers,
+    grey: array.dtype === "u8" && high > 1,
+    moments: options.scale === "standardize" ? moments(array, width) : undefined,
+  };
 }
 
 /** One split of a variable as a column. `statistics` are those of the training rows. */
@@ -71,13 +77,20 @@ export function describeColumn(context: ColumnContext, column: Column, statistic
   const over = divisor(statistics, options);
   const shown = over === 1 ? "v" : `v/${over}`;
   if (spec.domain === "binary") {
-    if (options.binarize === "threshold" && !isBinary(statistics)) return `${name}: 1 where ${shown} > ${options.threshold ?? 0.5}, else 0 (threshold binarisation)`;
-    if (options.binarize === "fixed" && !isBinary(statistics)) return `${name}: Bernoulli(${shown}) drawn once, binarisation seed ${options.binarizeSeed ?? 0} (fixed binarisation)`;
-    return column.stochastic ? `${name}: Bernoulli(${shown}) drawn afresh each time (dynamic binarisation)` : `${name}: 0 and 1 as in the file`;
+    if (options.binarize === "threshold" && !isBinary(statistics))
+      return `${name}: 1 where ${shown} > ${options.threshold ?? 0.5}, else 0 (threshold binarisation)`;
+    if (options.binarize === "fixed" && !isBinary(statistics))
+      return `${name}: Bernoulli(${shown}) drawn once, binarisation seed ${options.binarizeSeed ?? 0} (fixed binarisation)`;
+    return column.stochastic
+      ? `${name}: Bernoulli(${shown}) drawn afresh each time (dynamic binarisation)`
+      : `${name}: 0 and 1 as in the file`;
   }
-  if (spec.domain === "real" && options.scale === "standardize") return `${name}: brought to mean 0 and variance 1, entry by entry, over the training rows`;
-  if ((spec.domain === "real" || spec.domain === "unit") && options.scale === "minmax") return `${name}: (v - ${statistics.low}) / (${statistics.high} - ${statistics.low}), the range of the training rows`;
-  const divides = spec.domain === "unit" || spec.domain === "real" ? over !== 1 : spec.domain === "positive" && options.maximum !== undefined;
+  if (spec.domain === "real" && options.scale === "standardize")
+    return `${name}: brought to mean 0 and variance 1, entry by entry, over the training rows`;
+  if ((spec.domain === "real" || spec.domain === "unit") && options.scale === "minmax")
+    return `${name}: (v - ${statistics.low}) / (${statistics.high} - ${statistics.low}), the range of the training rows`;
+  const divides =
+    spec.domain === "unit" || spec.domain === "real" ? over !== 1 : spec.domain === "positive" && options.maximum !== undefined;
   return divides ? `${name}: ${shown}` : `${name}: values as in the file`;
 }
 
@@ -137,10 +150,13 @@ function binaryColumn(context: ColumnContext, array: DataArray, statistics: Valu
     return { ...column, stochastic: false };
   }
   const over = divisor(statistics, options);
-  const column = checked(context, scaled(context, array, over), (v) => v >= 0 && v <= 1, over === 1 ? "0, 1 or a probability between" : `a grey value in 0..${over}`, [
-    "integer grey values with another maximum: add :max=16",
-    "0 and 1 by comparison: add :scale=minmax:binarize=threshold",
-  ]);
+  const column = checked(
+    context,
+    scaled(context, array, over),
+    (v) => v >= 0 && v <= 1,
+    over === 1 ? "0, 1 or a probability between" : `a grey value in 0..${over}`,
+    ["integer grey values with another maximum: add :max=16", "0 and 1 by comparison: add :scale=minmax:binarize=threshold"],
+  );
   const binarize = options.binarize ?? "dynamic";
   if (binarize === "dynamic") return { ...column, stochastic: true };
   const bits = new Uint8Array(column.source.length);
@@ -189,7 +205,13 @@ function scaled(context: ColumnContext, array: DataArray, over: number, statisti
   return { ...base, source, scale: 1 };
 }
 
-function checked(context: ColumnContext, column: Column, legal: (value: number) => boolean, expected: string, help: readonly string[] = []): Column {
+function checked(
+  context: ColumnContext,
+  column: Column,
+  legal: (value: number) => boolean,
+  expected: string,
+  help: readonly string[] = [],
+): Column {
   const { source, scale } = column;
   if (source instanceof Uint8Array) {
     // 256 possible values: check those that occur.
@@ -213,7 +235,8 @@ function checkSums(context: ColumnContext, column: Column): void {
   for (let start = 0; start < column.source.length; start += size) {
     let sum = 0;
     for (let i = start; i < start + size; i++) sum += column.source[i]! * column.scale;
-    if (Math.abs(sum - 1) > 1e-3) throw forbidden(context, start, `${size} shares that sum to 1`, `a sum of ${sum.toPrecision(6)}`, ["divide each row by its sum"]);
+    if (Math.abs(sum - 1) > 1e-3)
+      throw forbidden(context, start, `${size} shares that sum to 1`, `a sum of ${sum.toPrecision(6)}`, ["divide each row by its sum"]);
   }
 }
 
@@ -233,4 +256,3 @@ function moments(array: DataArray, width: number): { mean: Float64Array; deviati
   for (let j = 0; j < width; j++) deviation[j] = Math.sqrt(deviation[j]!) || 1;
   return { mean, deviation };
 }
-

@@ -84,10 +84,14 @@ function decodeLong(
   const wide = new Float64Array(count);
   let small = true;
   for (let i = 0; i < count; i++) {
-    const high = signed ? view.getInt32(8 * i + (littleEndian ? 4 : 0), littleEndian) : view.getUint32(8 * i + (littleEndian ? 4 : 0), littleEndian);
+    const high = signed
+      ? view.getInt32(8 * i + (littleEndian ? 4 : 0), littleEndian)
+      : view.getUint32(8 * i + (littleEndian ? 4 : 0), littleEndian);
     const value = high * 2 ** 32 + view.getUint32(8 * i + (littleEndian ? 0 : 4), littleEndian);
     if (!Number.isSafeInteger(value)) {
-      throw unsupported(path, `the 64-bit integer at byte ${offset + 8 * i} is past 2^53 and has no exact number`, ["save the array as float64 or int32"]);
+      throw unsupported(path, `the 64-bit integer at byte ${offset + 8 * i} is past 2^53 and has no exact number`, [
+        "save the array as float64 or int32",
+      ]);
     }
     if (value > 2147483647 || value < -2147483648) small = false;
     wide[i] = value;

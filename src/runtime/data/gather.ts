@@ -72,7 +72,15 @@ function makeByteGather(source: Uint8Array, width: number, scale: number, size: 
 }
 
 /** The same in JavaScript; both multiply in f32. */
-export function scaleRows(source: Uint8Array, width: number, factor: number, rows: ArrayLike<number>, start: number, count: number, out: Float32Array): void {
+export function scaleRows(
+  source: Uint8Array,
+  width: number,
+  factor: number,
+  rows: ArrayLike<number>,
+  start: number,
+  count: number,
+  out: Float32Array,
+): void {
   let to = 0;
   for (let i = 0; i < count; i++) {
     const from = rows[start + i]! * width;

@@ -35,7 +35,12 @@ export function parseIdx(source: ByteSource): DataArray {
   const count = checkedCount(source.path, shape);
   const size = count * fileTypeBytes[type];
   if (cursor.left < size) {
-    throw truncated(source.path, source.bytes.length, `${size} bytes of ${type} values for shape ${showShape(shape)}`, `${cursor.left} bytes after the header`);
+    throw truncated(
+      source.path,
+      source.bytes.length,
+      `${size} bytes of ${type} values for shape ${showShape(shape)}`,
+      `${cursor.left} bytes after the header`,
+    );
   }
   const start = cursor.offset;
   const values = cursor.take(size, "the values");

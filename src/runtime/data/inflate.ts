@@ -37,9 +37,11 @@ export async function inflateSource(source: ByteSource, format: Compression, inf
     return await inflate(source.bytes, format, limit);
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
-    throw new GmcError("GM5005", `${source.path}: the ${format === "gzip" ? "gzip" : "deflate"} data are damaged (${reason}; ${source.bytes.length} compressed bytes read)`, [
-      "the file is incomplete or changed: copy or download it again",
-    ]);
+    throw new GmcError(
+      "GM5005",
+      `${source.path}: the ${format === "gzip" ? "gzip" : "deflate"} data are damaged (${reason}; ${source.bytes.length} compressed bytes read)`,
+      ["the file is incomplete or changed: copy or download it again"],
+    );
   }
 }
 

@@ -26,7 +26,9 @@ export function parseMat4(source: ByteSource): NamedArrays {
     const type = types[Math.floor(code / 10) % 10];
     const order = Math.floor(code / 1000);
     if (order !== (littleEndian ? 0 : 1) || Math.floor(code / 100) % 10 !== 0 || type === undefined) {
-      throw corrupt(path, start, "the header of a MATLAB 4 matrix", `type number ${code}`, ["only MATLAB 4 files and plain numbers are read"]);
+      throw corrupt(path, start, "the header of a MATLAB 4 matrix", `type number ${code}`, [
+        "only MATLAB 4 files and plain numbers are read",
+      ]);
     }
     if (code % 10 !== 0) throw unsupported(path, "text and sparse MATLAB matrices are not read", ["save full numeric matrices"]);
     const rows = cursor.u32("the number of rows", littleEndian);
@@ -38,7 +40,14 @@ export function parseMat4(source: ByteSource): NamedArrays {
     const name = new TextDecoder("latin1").decode(cursor.take(nameLength, "the name")).replace(/\0.*$/s, "");
     const count = checkedCount(path, [rows, columns]);
     const valuesAt = cursor.offset;
-    const columnOrder = decodeElements(path, cursor.take(count * fileTypeBytes[type], `the values of ${name}, ${rows} x ${columns}`), valuesAt, type, count, littleEndian);
+    const columnOrder = decodeElements(
+      path,
+      cursor.take(count * fileTypeBytes[type], `the values of ${name}, ${rows} x ${columns}`),
+      valuesAt,
+      type,
+      count,
+      littleEndian,
+    );
     const data = columnOrder.data.slice();
     for (let i = 0; i < rows; i++) for (let j = 0; j < columns; j++) data[i * columns + j] = columnOrder.data[j * rows + i]!;
     arrays.push([name, { shape: [rows, columns], dtype: columnOrder.dtype, data }]);

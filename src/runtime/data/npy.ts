@@ -76,7 +76,12 @@ export function parseNpy(source: ByteSource): DataArray {
 function parseHeader(path: string, base: number, text: string): Header {
   let at = 0;
   const fail = (expected: string): never => {
-    throw corrupt(path, base + at, expected, at < text.length ? `'${text.slice(at, at + 16).replace(/[^\x20-\x7e]/g, "?")}'` : "the end of the header");
+    throw corrupt(
+      path,
+      base + at,
+      expected,
+      at < text.length ? `'${text.slice(at, at + 16).replace(/[^\x20-\x7e]/g, "?")}'` : "the end of the header",
+    );
   };
   const space = (): void => {
     while (at < text.length && " \t\n\r".includes(text[at]!)) at++;
@@ -119,7 +124,8 @@ function parseHeader(path: string, base: number, text: string): Header {
     expect(":");
     space();
     if (key === "descr") {
-      if (text[at] === "[") throw unsupported(path, "record arrays are not read", ["save each field as an array of its own, for example with np.savez"]);
+      if (text[at] === "[")
+        throw unsupported(path, "record arrays are not read", ["save each field as an array of its own, for example with np.savez"]);
       descr = string();
       if (descr.length < 2) fail("an element type such as '<f4'");
     } else if (key === "fortran_order") {
@@ -149,7 +155,8 @@ function parseHeader(path: string, base: number, text: string): Header {
   }
   space();
   if (at < text.length) fail("the end of the header");
-  if (descr === undefined || fortran === undefined || shape === undefined) return fail("'descr', 'fortran_order' and 'shape' in the header");
+  if (descr === undefined || fortran === undefined || shape === undefined)
+    return fail("'descr', 'fortran_order' and 'shape' in the header");
   return { descr, fortran, shape };
 }
 

@@ -30,7 +30,8 @@ export function encodeSafetensors(tensors: HostTensors, metadata: Readonly<Recor
   let size = 0;
   for (const [name, tensor] of entries) {
     const bytes = tensor.data.length * bytesOf[tensor.dtype];
-    if (tensor.shape.reduce((product, each) => product * each, 1) !== tensor.data.length) throw new InternalError(`tensor ${name} does not fill its shape`);
+    if (tensor.shape.reduce((product, each) => product * each, 1) !== tensor.data.length)
+      throw new InternalError(`tensor ${name} does not fill its shape`);
     header.push([name, { dtype: codes[tensor.dtype], shape: tensor.shape, data_offsets: [size, size + bytes] }]);
     size += bytes;
   }
@@ -57,7 +58,8 @@ export function decodeSafetensors(source: ByteSource): SafetensorsFile {
   if (bytes.length < 8) throw damaged(bytes.length, "8 bytes of header length", `${bytes.length} bytes`);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const size = view.getUint32(0, true) + view.getUint32(4, true) * 2 ** 32;
-  if (size > maxHeader || size > bytes.length - 8) throw damaged(0, `a header length within the file's ${bytes.length} bytes`, String(size));
+  if (size > maxHeader || size > bytes.length - 8)
+    throw damaged(0, `a header length within the file's ${bytes.length} bytes`, String(size));
   let header: unknown;
   try {
     header = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes.subarray(8, 8 + size)));
@@ -83,9 +85,16 @@ export function decodeSafetensors(source: ByteSource): SafetensorsFile {
   let at = 0;
   for (const entry of entries.sort((a, b) => a.begin - b.begin || a.end - b.end)) {
     const count = entry.shape.reduce((product, each) => product * each, 1);
-    if (entry.begin !== at) throw damaged(start + at, `tensor ${entry.name} right after the one before`, `offset ${entry.begin} in place of ${at}`);
-    if (entry.end - entry.begin !== count * bytesOf[entry.dtype]) throw damaged(8, `${count * bytesOf[entry.dtype]} bytes for ${entry.name}`, String(entry.end - entry.begin));
-    if (start + entry.end > bytes.length) throw damaged(bytes.length, `the values of ${entry.name}, ${entry.end - entry.begin} bytes`, `${Math.max(0, bytes.length - start - entry.begin)} left`);
+    if (entry.begin !== at)
+      throw damaged(start + at, `tensor ${entry.name} right after the one before`, `offset ${entry.begin} in place of ${at}`);
+    if (entry.end - entry.begin !== count * bytesOf[entry.dtype])
+      throw damaged(8, `${count * bytesOf[entry.dtype]} bytes for ${entry.name}`, String(entry.end - entry.begin));
+    if (start + entry.end > bytes.length)
+      throw damaged(
+        bytes.length,
+        `the values of ${entry.name}, ${entry.end - entry.begin} bytes`,
+        `${Math.max(0, bytes.length - start - entry.begin)} left`,
+      );
     // A copy, since values in the file need not be aligned (and a Buffer's slice would be a view).
     const copy = new Uint8Array(entry.end - entry.begin);
     copy.set(bytes.subarray(start + entry.begin, start + entry.end));

@@ -53,7 +53,10 @@ interface OptionRule {
   readonly read: (value: string | undefined, into: Parsed) => boolean;
 }
 
-const whole = (key: "validation" | "test" | "limit" | "splitSeed" | "binarizeSeed" | "rows" | "seed" | "width", from: number): OptionRule => ({
+const whole = (
+  key: "validation" | "test" | "limit" | "splitSeed" | "binarizeSeed" | "rows" | "seed" | "width",
+  from: number,
+): OptionRule => ({
   expected: `a whole number from ${from} on`,
   read: (value, into) => {
     const number = Number(value);
@@ -175,11 +178,18 @@ function parseItem(spec: string, piece: string, splits: Parsed): DataItem {
   for (const option of options) readOption(spec, option.trim(), own);
   for (const key of splitKeys) {
     if (own[key] === undefined) continue;
-    if (splits[key] !== undefined && splits[key] !== own[key]) throw malformed(spec, `${key} is given as ${splits[key]} and as ${own[key]}`);
+    if (splits[key] !== undefined && splits[key] !== own[key])
+      throw malformed(spec, `${key} is given as ${splits[key]} and as ${own[key]}`);
     Object.assign(splits, { [key]: own[key] });
     delete own[key];
   }
-  return { variable: head?.[1]?.normalize("NFC"), split: split as SplitName, source, part: hash[1] === undefined ? undefined : unquote(hash[1].trim()), options: own };
+  return {
+    variable: head?.[1]?.normalize("NFC"),
+    split: split as SplitName,
+    source,
+    part: hash[1] === undefined ? undefined : unquote(hash[1].trim()),
+    options: own,
+  };
 }
 
 function readOption(spec: string, option: string, into: Parsed): void {
@@ -187,9 +197,17 @@ function readOption(spec: string, option: string, into: Parsed): void {
   const name = (equals < 0 ? option : option.slice(0, equals)).trim();
   const value = equals < 0 ? undefined : unquote(option.slice(equals + 1).trim());
   const rule = Object.hasOwn(rules, name) ? rules[name] : undefined;
-  if (rule === undefined) throw new GmcError("GM5013", `in the data '${spec}': there is no option ${name === "" ? "without a name" : name}`, suggestion(name, dataOptionNames));
+  if (rule === undefined)
+    throw new GmcError(
+      "GM5013",
+      `in the data '${spec}': there is no option ${name === "" ? "without a name" : name}`,
+      suggestion(name, dataOptionNames),
+    );
   if (!rule.read(value, into)) {
-    throw new GmcError("GM5013", `in the data '${spec}': option ${name} takes ${rule.expected}, not ${value === undefined ? "nothing" : value}`);
+    throw new GmcError(
+      "GM5013",
+      `in the data '${spec}': option ${name} takes ${rule.expected}, not ${value === undefined ? "nothing" : value}`,
+    );
   }
 }
 
@@ -215,5 +233,7 @@ function unquote(text: string): string {
 }
 
 function malformed(spec: string, what: string): GmcError {
-  return new GmcError("GM5012", `in the data '${spec}': ${what}`, ["for example: mnist, x=train.npy,y=labels.csv, x=a.npz#images:binarize=fixed"]);
+  return new GmcError("GM5012", `in the data '${spec}': ${what}`, [
+    "for example: mnist, x=train.npy,y=labels.csv, x=a.npz#images:binarize=fixed",
+  ]);
 }

@@ -24,7 +24,9 @@ export function applySplits(raw: RawData, options: SplitOptions): RawData {
   const how = options.split ?? "random";
   for (const name of ["validation", "test"] as const) {
     if ((options[name] ?? 0) > 0 && Object.values(raw.fields).some((field) => field.splits[name] !== undefined)) {
-      throw new GmcError("GM5013", `${raw.name} has ${name} rows of its own, so ${name}=${options[name]} has nothing to cut`, [`leave ${name}=${options[name]} out`]);
+      throw new GmcError("GM5013", `${raw.name} has ${name} rows of its own, so ${name}=${options[name]} has nothing to cut`, [
+        `leave ${name}=${options[name]} out`,
+      ]);
     }
   }
   const wanted = (["test", "validation"] as const).filter((name) => (options[name] ?? 0) > 0);
@@ -49,7 +51,9 @@ function cutField(set: string, field: Field, how: "tail" | "random", options: Sp
   const sizes = { test: size(options.test, total), validation: size(options.validation, total) };
   const cut = sizes.test + sizes.validation;
   if (cut >= total && cut > 0) {
-    throw new GmcError("GM5024", `${set}: ${cut} rows for validation and test leave none of ${field.path}'s ${total} for training`, ["ask for fewer rows, or a share such as test=0.1"]);
+    throw new GmcError("GM5024", `${set}: ${cut} rows for validation and test leave none of ${field.path}'s ${total} for training`, [
+      "ask for fewer rows, or a share such as test=0.1",
+    ]);
   }
   if (cut > 0 && how === "random") {
     // Those kept for training stay in file order.

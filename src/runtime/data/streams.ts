@@ -49,7 +49,9 @@ export interface TrainStreamOptions {
 export function openTrainStream(dataset: Dataset, options: TrainStreamOptions): TrainStream {
   const { batch, seed, split = "train" } = options;
   if (!Number.isInteger(batch) || batch < 1) throw new GmcError("GM5024", `the batch size must be a whole number from 1 on, not ${batch}`);
-  const shuffles = dataset.streams.map((stream, index) => openShuffle(dataset.name, splitOf(dataset, stream.splits[split], split), Object.keys(stream.spec), index, batch, seed));
+  const shuffles = dataset.streams.map((stream, index) =>
+    openShuffle(dataset.name, splitOf(dataset, stream.splits[split], split), Object.keys(stream.spec), index, batch, seed),
+  );
   const buffers = makeBuffers(dataset, split, batch);
   let turn = 0;
   return {
@@ -136,9 +138,11 @@ interface Shuffle {
 function openShuffle(set: string, split: Split, names: readonly string[], index: number, batch: number, seed: number): Shuffle {
   const { rows } = split;
   if (rows < batch) {
-    throw new GmcError("GM5024", `${set}: the batch size is ${batch}, and ${names.join(", ")} ${names.length === 1 ? "has" : "have"} ${rows} training rows`, [
-      `use a smaller batch: --batch ${rows}`,
-    ]);
+    throw new GmcError(
+      "GM5024",
+      `${set}: the batch size is ${batch}, and ${names.join(", ")} ${names.length === 1 ? "has" : "have"} ${rows} training rows`,
+      [`use a smaller batch: --batch ${rows}`],
+    );
   }
   const usable = rows - (rows % batch);
   let epoch = 0;
@@ -161,11 +165,19 @@ function openShuffle(set: string, split: Split, names: readonly string[], index:
     },
     cursor: () => ({ epoch, position }),
     seek: (state) => {
-      const fits = Number.isInteger(state.epoch) && state.epoch >= 0 && Number.isInteger(state.position) && state.position >= 0 && state.position <= usable && state.position % batch === 0;
+      const fits =
+        Number.isInteger(state.epoch) &&
+        state.epoch >= 0 &&
+        Number.isInteger(state.position) &&
+        state.position >= 0 &&
+        state.position <= usable &&
+        state.position % batch === 0;
       if (!fits) {
-        throw new GmcError("GM5026", `the saved data cursor (epoch ${state.epoch}, row ${state.position}) does not fit ${set} with ${rows} rows in batches of ${batch}`, [
-          "resume with the data and the batch size that the run began with",
-        ]);
+        throw new GmcError(
+          "GM5026",
+          `the saved data cursor (epoch ${state.epoch}, row ${state.position}) does not fit ${set} with ${rows} rows in batches of ${batch}`,
+          ["resume with the data and the batch size that the run began with"],
+        );
       }
       epoch = state.epoch;
       position = state.position;
@@ -175,5 +187,8 @@ function openShuffle(set: string, split: Split, names: readonly string[], index:
 
 function splitOf(dataset: Dataset, split: Split | undefined, name: SplitName): Split {
   if (split !== undefined) return split;
-  throw new GmcError("GM5024", `${dataset.name} has no ${name} rows`, [`cut some from the training rows: add :${name}=0.1 to the data`, `or give a file: --data '…,x.${name}=FILE'`]);
+  throw new GmcError("GM5024", `${dataset.name} has no ${name} rows`, [
+    `cut some from the training rows: add :${name}=0.1 to the data`,
+    `or give a file: --data '…,x.${name}=FILE'`,
+  ]);
 }

@@ -47,7 +47,8 @@ export async function zipRead(source: ByteSource, member: ZipMember, inflate: In
   if ((member.flags & 1) !== 0) throw unsupported(path, "the member is encrypted", ["save the archive without a password"]);
   const cursor = new ByteCursor(source, Math.min(member.offset, source.bytes.length));
   const signature = cursor.u32("a member's header", true);
-  if (signature !== localSignature) throw corrupt(source.path, member.offset, "a member's header (50 4b 03 04)", `0x${signature.toString(16)}`);
+  if (signature !== localSignature)
+    throw corrupt(source.path, member.offset, "a member's header (50 4b 03 04)", `0x${signature.toString(16)}`);
   cursor.take(22, "a member's header");
   const nameLength = cursor.u16("the name length", true);
   const extraLength = cursor.u16("the extra length", true);
@@ -57,9 +58,11 @@ export async function zipRead(source: ByteSource, member: ZipMember, inflate: In
   if (unpacked.length !== member.size) throw truncated(path, unpacked.length, `${member.size} unpacked bytes`, `${unpacked.length}`);
   const crc = crc32(unpacked);
   if (crc !== member.crc) {
-    throw new GmcError("GM5005", `${path}: the checksum of the unpacked bytes is ${crc.toString(16)}, the archive says ${member.crc.toString(16)}`, [
-      "the file is changed: copy or download it again",
-    ]);
+    throw new GmcError(
+      "GM5005",
+      `${path}: the checksum of the unpacked bytes is ${crc.toString(16)}, the archive says ${member.crc.toString(16)}`,
+      ["the file is changed: copy or download it again"],
+    );
   }
   return { path, bytes: unpacked };
 }
@@ -85,7 +88,8 @@ function findEnd(source: ByteSource): number {
 function zip64End(source: ByteSource, end: number): { entries: number; start: number } {
   const cursor = new ByteCursor(source, Math.max(0, end - 20));
   const locatorAt = cursor.offset;
-  if (cursor.u32("the zip64 locator", true) !== 0x07064b50) throw corrupt(source.path, locatorAt, "a zip64 locator (50 4b 06 07)", "other bytes");
+  if (cursor.u32("the zip64 locator", true) !== 0x07064b50)
+    throw corrupt(source.path, locatorAt, "a zip64 locator (50 4b 06 07)", "other bytes");
   cursor.u32("a disk number", true);
   const at = cursor.u64("the place of the zip64 record", true);
   if (at > locatorAt) throw corrupt(source.path, locatorAt + 8, `a place before byte ${locatorAt}`, String(at));

@@ -55,7 +55,9 @@ export function saveCheckpoint(folder: string, info: CheckpointInfo, tensors: Ho
     writeFileAtomic(path, `${JSON.stringify(manifest, null, 2)}\n`, ops);
   } catch (error) {
     const kept = listManifests(folder)[0];
-    throw error instanceof GmcError && kept !== undefined ? new GmcError(error.code, error.message, [...error.help, `the checkpoint before is intact: ${join(folder, kept)}`]) : error;
+    throw error instanceof GmcError && kept !== undefined
+      ? new GmcError(error.code, error.message, [...error.help, `the checkpoint before is intact: ${join(folder, kept)}`])
+      : error;
   }
   prune(folder, info.step, keep, ops);
   return path;
@@ -64,7 +66,8 @@ export function saveCheckpoint(folder: string, info: CheckpointInfo, tensors: Ho
 /** The newest sound checkpoint. GM5201 where there is none, GM5202 where all are damaged. */
 export async function loadCheckpoint(folder: string): Promise<LoadedCheckpoint> {
   const names = listManifests(folder);
-  if (names.length === 0) throw new GmcError("GM5201", `${folder} holds no checkpoint`, ["a run writes its first one at the end of its first epoch"]);
+  if (names.length === 0)
+    throw new GmcError("GM5201", `${folder} holds no checkpoint`, ["a run writes its first one at the end of its first epoch"]);
   const check = await compileSchema(manifestSchema);
   const skipped: string[] = [];
   for (const name of names) {
@@ -75,7 +78,9 @@ export async function loadCheckpoint(folder: string): Promise<LoadedCheckpoint> 
       skipped.push(error.message);
     }
   }
-  throw new GmcError("GM5202", `every checkpoint in ${folder} is damaged: ${skipped.join("; ")}`, ["start the run again, or restore the folder from a copy"]);
+  throw new GmcError("GM5202", `every checkpoint in ${folder} is damaged: ${skipped.join("; ")}`, [
+    "start the run again, or restore the folder from a copy",
+  ]);
 }
 
 /** One checkpoint by the path of its manifest. GM5210, GM5211. */
@@ -99,20 +104,25 @@ export interface Expected {
 export function checkCompatible(checkpoint: Checkpoint, expected: Expected): readonly string[] {
   const { model, tensors } = checkpoint.manifest;
   if (model.name !== expected.name) {
-    throw new GmcError("GM5203", `${checkpoint.path} is a checkpoint of model ${model.name}, not of ${expected.name}`, ["name the run folder of this model"]);
+    throw new GmcError("GM5203", `${checkpoint.path} is a checkpoint of model ${model.name}, not of ${expected.name}`, [
+      "name the run folder of this model",
+    ]);
   }
   const show = (shape: readonly number[]): string => `[${shape.join(", ")}]`;
   const wrong: string[] = [];
   for (const [name, { shape }] of Object.entries(expected.weights)) {
     const saved = Object.hasOwn(tensors.entries, name) ? tensors.entries[name] : undefined;
     if (saved === undefined) wrong.push(`${name} ${show(shape)} is missing`);
-    else if (saved.shape.length !== shape.length || saved.shape.some((size, i) => size !== shape[i])) wrong.push(`${name} is ${show(saved.shape)}, the model has ${show(shape)}`);
+    else if (saved.shape.length !== shape.length || saved.shape.some((size, i) => size !== shape[i]))
+      wrong.push(`${name} is ${show(saved.shape)}, the model has ${show(shape)}`);
   }
   if (wrong.length > 0) {
     const more = wrong.length > 4 ? `; and ${wrong.length - 4} more` : "";
-    throw new GmcError("GM5204", `the weights in ${checkpoint.path} do not fit model ${expected.name}: ${wrong.slice(0, 4).join("; ")}${more}`, [
-      "the model or its hyperparameters changed since: give the same --set as the run, or train anew",
-    ]);
+    throw new GmcError(
+      "GM5204",
+      `the weights in ${checkpoint.path} do not fit model ${expected.name}: ${wrong.slice(0, 4).join("; ")}${more}`,
+      ["the model or its hyperparameters changed since: give the same --set as the run, or train anew"],
+    );
   }
   return model.source === expected.source ? [] : [`the text of model ${model.name} changed since the checkpoint; its weights still fit`];
 }
@@ -125,7 +135,11 @@ function readCheckpoint(path: string, folder: string, check: Check): Checkpoint 
     throw new GmcError("GM5211", `${file}: expected ${manifest.tensors.bytes} bytes, found ${bytes.length}`);
   }
   const sha256 = createHash("sha256").update(bytes).digest("hex");
-  if (sha256 !== manifest.tensors.sha256) throw new GmcError("GM5211", `${file}: its checksum is ${sha256.slice(0, 12)}…, the manifest says ${manifest.tensors.sha256.slice(0, 12)}…`);
+  if (sha256 !== manifest.tensors.sha256)
+    throw new GmcError(
+      "GM5211",
+      `${file}: its checksum is ${sha256.slice(0, 12)}…, the manifest says ${manifest.tensors.sha256.slice(0, 12)}…`,
+    );
   const { tensors } = decodeSafetensors({ path: file, bytes });
   for (const [name, { dtype, shape }] of Object.entries(manifest.tensors.entries)) {
     const tensor = tensors[name];
@@ -145,7 +159,8 @@ function readManifest(path: string, check: Check): Manifest {
     throw new GmcError("GM5210", `${path}: the manifest is not JSON (${error instanceof Error ? error.message : String(error)})`);
   }
   const problem = check(value)[0];
-  if (problem !== undefined) throw new GmcError("GM5210", `${path}: ${problem.at.length > 0 ? `${problem.at.join(".")}: ` : ""}${problem.message}`, problem.help);
+  if (problem !== undefined)
+    throw new GmcError("GM5210", `${path}: ${problem.at.length > 0 ? `${problem.at.join(".")}: ` : ""}${problem.message}`, problem.help);
   return value as Manifest;
 }
 

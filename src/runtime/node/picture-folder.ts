@@ -22,7 +22,8 @@ const byName = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
 /** `size` brings all pictures to one height and width; without it they must be equal (GM5027). */
 export function readPictureFolder(folder: string, size?: readonly [number, number]): PictureFolder {
   const files = listPictures(folder);
-  if (files.length === 0) throw new GmcError("GM5001", `${folder}: the folder holds no .png file`, ["pictures of other kinds are converted first"]);
+  if (files.length === 0)
+    throw new GmcError("GM5001", `${folder}: the folder holds no .png file`, ["pictures of other kinds are converted first"]);
   const pictures = files.map((file) => {
     const picture = parsePng({ path: file.path, bytes: readBytes(file.path) });
     return size === undefined ? picture : resize(picture, size);
@@ -31,7 +32,9 @@ export function readPictureFolder(folder: string, size?: readonly [number, numbe
   const other = pictures.findIndex((picture) => picture.height !== first.height || picture.width !== first.width);
   if (other >= 0) {
     const show = (i: number): string => `${files[i]!.path} is ${pictures[i]!.height} x ${pictures[i]!.width}`;
-    throw new GmcError("GM5027", `the pictures of a folder must have one size: ${show(0)}, ${show(other)} (height x width)`, ["bring them to one size with :size=28x28"]);
+    throw new GmcError("GM5027", `the pictures of a folder must have one size: ${show(0)}, ${show(other)} (height x width)`, [
+      "bring them to one size with :size=28x28",
+    ]);
   }
   const channels = pictures.some((picture) => picture.channels === 3) ? 3 : 1;
   const shape = [files.length, first.height, first.width, ...(channels === 3 ? [3] : [])];

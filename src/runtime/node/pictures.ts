@@ -28,7 +28,8 @@ export function lookOf(spec: VariableSpec, column?: Pick<Column, "picture" | "ra
   const size = spec.shape.reduce((product, each) => product * each, 1);
   const [first = 1, last = 1] = [spec.shape[0], spec.shape.at(-1)];
   if (size === 1) return { kind: "scalar" };
-  if (spec.shape.length === 2 && (last === 2 || last === 3) && first >= 32) return { kind: "cloud", reach: Math.max(Math.abs(range[0]), Math.abs(range[1])) * 1.1 };
+  if (spec.shape.length === 2 && (last === 2 || last === 3) && first >= 32)
+    return { kind: "cloud", reach: Math.max(Math.abs(range[0]), Math.abs(range[1])) * 1.1 };
   if (declared !== undefined) return { kind: "image", shape: declared, range };
   if (filed !== undefined && filed.height * filed.width * filed.channels === size) return { kind: "image", shape: filed, range };
   if (size === 2) return { kind: "plane" };
@@ -44,7 +45,12 @@ export function columnOf(dataset: Dataset, variable: string): Column | undefined
 }
 
 /** Rows as one picture: images in a grid of `columns`. `data` are rows of the data, shown beside points and histograms for comparison. */
-export async function drawRows(name: string, rows: Rows, look: Look, options: { readonly columns?: number; readonly data?: Rows; readonly label?: string } = {}): Promise<Drawing> {
+export async function drawRows(
+  name: string,
+  rows: Rows,
+  look: Look,
+  options: { readonly columns?: number; readonly data?: Rows; readonly label?: string } = {},
+): Promise<Drawing> {
   const label = options.label ?? "samples";
   switch (look.kind) {
     case "image":
@@ -52,11 +58,17 @@ export async function drawRows(name: string, rows: Rows, look: Look, options: { 
     case "cloud":
       return png(grid(cloudTiles(rows, look.reach), options.columns), 96);
     case "plane": {
-      const sets: PointSet[] = [...(options.data === undefined ? [] : [{ name: "data", points: points(options.data) }]), { name: label, points: points(rows) }];
+      const sets: PointSet[] = [
+        ...(options.data === undefined ? [] : [{ name: "data", points: points(options.data) }]),
+        { name: label, points: points(rows) },
+      ];
       return { extension: "svg", content: await drawPlane(sets, { title: name }) };
     }
     case "scalar": {
-      const sets = [...(options.data === undefined ? [] : [{ name: "data", values: Array.from(options.data.data) }]), { name: label, values: Array.from(rows.data) }];
+      const sets = [
+        ...(options.data === undefined ? [] : [{ name: "data", values: Array.from(options.data.data) }]),
+        { name: label, values: Array.from(rows.data) },
+      ];
       return { extension: "svg", content: await drawHistogram(sets, name) };
     }
     case "lines":
@@ -65,7 +77,13 @@ export async function drawRows(name: string, rows: Rows, look: Look, options: { 
 }
 
 /** Originals above what the model makes of them; points and scalars as two sets, lines as pairs one after another. */
-export async function drawReconstructions(name: string, data: Rows, shown: Rows, look: Look, options: { readonly columns?: number } = {}): Promise<Drawing> {
+export async function drawReconstructions(
+  name: string,
+  data: Rows,
+  shown: Rows,
+  look: Look,
+  options: { readonly columns?: number } = {},
+): Promise<Drawing> {
   switch (look.kind) {
     case "image":
       return png(pairs(tiles(data, look.shape, look.range), tiles(shown, look.shape, look.range), options.columns), look.shape.height);
@@ -73,7 +91,13 @@ export async function drawReconstructions(name: string, data: Rows, shown: Rows,
       return png(pairs(cloudTiles(data, look.reach), cloudTiles(shown, look.reach), options.columns), 96);
     case "lines": {
       const [above, below] = [lines(data), lines(shown)];
-      return { extension: "svg", content: await drawLines(above.slice(0, 4).flatMap((row, i) => [row, below[i] ?? row]), `${name}: rows and reconstructions in turn`) };
+      return {
+        extension: "svg",
+        content: await drawLines(
+          above.slice(0, 4).flatMap((row, i) => [row, below[i] ?? row]),
+          `${name}: rows and reconstructions in turn`,
+        ),
+      };
     }
     default:
       return drawRows(name, shown, look, { data, label: "reconstructions" });
@@ -83,7 +107,8 @@ export async function drawReconstructions(name: string, data: Rows, shown: Rows,
 /** [H, W], [H, W, 1] or [H, W, 3]. */
 function imageShape(event: readonly number[]): PictureShape | undefined {
   const [height, width, channels = 1] = event;
-  if (height === undefined || width === undefined || height < 2 || width < 2 || event.length > 3 || (channels !== 1 && channels !== 3)) return undefined;
+  if (height === undefined || width === undefined || height < 2 || width < 2 || event.length > 3 || (channels !== 1 && channels !== 3))
+    return undefined;
   return { height, width, channels };
 }
 

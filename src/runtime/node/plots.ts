@@ -9,7 +9,17 @@ const colours = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9
 
 const config: NonNullable<Spec["config"]> = {
   background: "white",
-  axis: { gridColor: "#e6e6e6", domainColor: "#888", tickColor: "#888", labelColor: "#333", titleColor: "#333", labelFontSize: 11, titleFontSize: 12, titleFontWeight: "normal", titlePadding: 8 },
+  axis: {
+    gridColor: "#e6e6e6",
+    domainColor: "#888",
+    tickColor: "#888",
+    labelColor: "#333",
+    titleColor: "#333",
+    labelFontSize: 11,
+    titleFontSize: 12,
+    titleFontWeight: "normal",
+    titlePadding: 8,
+  },
   title: { fontSize: 14, fontWeight: "normal", anchor: "start", color: "#222" },
   legend: { labelFontSize: 11, titleFontSize: 11, symbolStrokeWidth: 2 },
 };
@@ -43,8 +53,15 @@ export interface CurveOptions {
 /** Curves over steps, epochs or entries. */
 export function drawCurves(series: readonly Series[], options: CurveOptions): Promise<string> {
   const shown = series.filter((each) => each.points.some((point) => Number.isFinite(point.y)));
-  const values = shown.flatMap((each) => each.points.filter((point) => Number.isFinite(point.y)).map((point) => ({ ...point, series: each.name })));
-  const settled = shown.flatMap((each) => each.points.slice(options.settle === true ? Math.floor(each.points.length / 20) : 0).map((point) => point.y).filter(Number.isFinite));
+  const values = shown.flatMap((each) =>
+    each.points.filter((point) => Number.isFinite(point.y)).map((point) => ({ ...point, series: each.name })),
+  );
+  const settled = shown.flatMap((each) =>
+    each.points
+      .slice(options.settle === true ? Math.floor(each.points.length / 20) : 0)
+      .map((point) => point.y)
+      .filter(Number.isFinite),
+  );
   const names = shown.map((each) => each.name);
   const dotted = shown.filter((each) => each.dots === true || each.points.length === 1).map((each) => each.name);
   const stroke = { scale: "colour", field: "series" } as const;
@@ -80,7 +97,15 @@ export function drawCurves(series: readonly Series[], options: CurveOptions): Pr
               {
                 type: "line",
                 from: { data: "line" },
-                encode: { enter: { x: { scale: "x", field: "x" }, y: { scale: "y", field: "y" }, stroke, strokeWidth: { value: 1.6 }, strokeJoin: { value: "round" } } },
+                encode: {
+                  enter: {
+                    x: { scale: "x", field: "x" },
+                    y: { scale: "y", field: "y" },
+                    stroke,
+                    strokeWidth: { value: 1.6 },
+                    strokeJoin: { value: "round" },
+                  },
+                },
               },
             ],
           },
@@ -149,7 +174,16 @@ export async function drawPlane(sets: readonly PointSet[], options: PlaneOptions
           {
             type: "image",
             from: { data: "shades" },
-            encode: { enter: { x: { value: 0 }, y: { value: 0 }, width: { signal: "width" }, height: { signal: "height" }, aspect: { value: false }, url: { field: "url" } } },
+            encode: {
+              enter: {
+                x: { value: 0 },
+                y: { value: 0 },
+                width: { signal: "width" },
+                height: { signal: "height" },
+                aspect: { value: false },
+                url: { field: "url" },
+              },
+            },
           },
           {
             type: "symbol",
@@ -174,7 +208,10 @@ export async function drawPlane(sets: readonly PointSet[], options: PlaneOptions
 export function planeWindow(sets: readonly PointSet[]): Window {
   const all = sets.flatMap((set) => set.points);
   const span = (axis: 0 | 1): [number, number] => {
-    const sorted = all.map((point) => point[axis]).filter(Number.isFinite).sort((a, b) => a - b);
+    const sorted = all
+      .map((point) => point[axis])
+      .filter(Number.isFinite)
+      .sort((a, b) => a - b);
     const low = sorted[Math.floor(0.005 * sorted.length)] ?? -1;
     const high = sorted[Math.ceil(0.995 * sorted.length) - 1] ?? 1;
     const margin = high > low ? 0.06 * (high - low) : 0.5;
@@ -185,7 +222,11 @@ export function planeWindow(sets: readonly PointSet[]): Window {
 }
 
 /** Histograms of scalar rows, one outline a set. */
-export function drawHistogram(sets: readonly { readonly name: string; readonly values: readonly number[] }[], title: string, bins = 50): Promise<string> {
+export function drawHistogram(
+  sets: readonly { readonly name: string; readonly values: readonly number[] }[],
+  title: string,
+  bins = 50,
+): Promise<string> {
   const all = sets.flatMap((set) => set.values).filter(Number.isFinite);
   let low = Infinity;
   let high = -Infinity;
@@ -200,7 +241,8 @@ export function drawHistogram(sets: readonly { readonly name: string; readonly v
   const step = (high - low) / count;
   const series = sets.map((set): Series => {
     const counts = new Float64Array(count);
-    for (const value of set.values) if (Number.isFinite(value)) counts[Math.min(count - 1, Math.max(0, Math.floor((value - low) / step)))]! += 1;
+    for (const value of set.values)
+      if (Number.isFinite(value)) counts[Math.min(count - 1, Math.max(0, Math.floor((value - low) / step)))]! += 1;
     const share = (i: number): number => counts[i]! / (Math.max(1, set.values.length) * step);
     const points = Array.from({ length: count }, (_, i) => [
       { x: low + i * step, y: share(i) },

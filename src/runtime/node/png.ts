@@ -40,7 +40,8 @@ function checkChunks(source: ByteSource): { width: number; height: number; grey:
   const { path } = source;
   const cursor = new ByteCursor(source);
   const head = cursor.take(8, "the PNG signature");
-  if (!signature.every((byte, i) => head[i] === byte)) throw corrupt(path, 0, "the PNG signature (89 50 4e 47 0d 0a 1a 0a)", showBytes(head));
+  if (!signature.every((byte, i) => head[i] === byte))
+    throw corrupt(path, 0, "the PNG signature (89 50 4e 47 0d 0a 1a 0a)", showBytes(head));
   let header: { width: number; height: number; grey: boolean } | undefined;
   let dataAt: number | undefined;
   for (;;) {
@@ -52,7 +53,10 @@ function checkChunks(source: ByteSource): { width: number; height: number; grey:
     const crcAt = cursor.offset;
     const stored = cursor.u32(`the checksum of chunk ${name}`, false);
     const found = crc32(source.bytes.subarray(at + 4, crcAt));
-    if (stored !== found) throw corrupt(path, crcAt, `checksum ${found.toString(16)} of chunk ${name}`, stored.toString(16), ["the file is changed: copy or download it again"]);
+    if (stored !== found)
+      throw corrupt(path, crcAt, `checksum ${found.toString(16)} of chunk ${name}`, stored.toString(16), [
+        "the file is changed: copy or download it again",
+      ]);
     if (header === undefined) {
       if (name !== "IHDR" || length !== 13) throw corrupt(path, at + 4, "chunk IHDR of 13 bytes", `${name} of ${length}`);
       const fields = new ByteCursor({ path, bytes: body });
@@ -60,7 +64,8 @@ function checkChunks(source: ByteSource): { width: number; height: number; grey:
       const height = fields.u32("the height", false);
       fields.u8("the bit depth");
       const colour = fields.u8("the colour type");
-      if (width === 0 || height === 0 || width > 65_535 || height > 65_535) throw unsupported(path, `a picture of ${width} x ${height} pixels is not read`, ["sides of 1 to 65535 pixels are"]);
+      if (width === 0 || height === 0 || width > 65_535 || height > 65_535)
+        throw unsupported(path, `a picture of ${width} x ${height} pixels is not read`, ["sides of 1 to 65535 pixels are"]);
       header = { width, height, grey: colour === 0 || colour === 4 };
     }
     if (name === "IDAT") dataAt ??= at;

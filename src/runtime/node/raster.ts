@@ -131,5 +131,6 @@ function blank(height: number, width: number): Raster {
 }
 
 function paste(into: Raster, tile: Raster, top: number, left: number): void {
-  for (let y = 0; y < tile.height; y++) into.data.set(tile.data.subarray(y * tile.width * 3, (y + 1) * tile.width * 3), ((top + y) * into.width + left) * 3);
+  for (let y = 0; y < tile.height; y++)
+    into.data.set(tile.data.subarray(y * tile.width * 3, (y + 1) * tile.width * 3), ((top + y) * into.width + left) * 3);
 }

@@ -60,7 +60,10 @@ export async function readFields(base: string, path: string, part: string | unde
   if (options.size === undefined) return fields;
   const [height, width] = options.size;
   return Object.fromEntries(
-    Object.entries(fields).map(([name, field]) => [name, field.array.shape.length >= 3 ? { ...field, array: resizePictures(field.array, height, width) } : field]),
+    Object.entries(fields).map(([name, field]) => [
+      name,
+      field.array.shape.length >= 3 ? { ...field, array: resizePictures(field.array, height, width) } : field,
+    ]),
   );
 }
 
@@ -86,20 +89,25 @@ function kindOf(path: string): Kind {
   const plain = path.replace(/\.gz$/i, "");
   const kind = endings.find(([ending]) => ending.test(plain))?.[1];
   if (kind === undefined) {
-    throw unsupported(path, "no reader for files of this ending", ["read are .idx and -ubyte, .npy, .npz, .csv, .tsv, .txt, .mat, .bits, each with or without .gz, and folders of .png"]);
+    throw unsupported(path, "no reader for files of this ending", [
+      "read are .idx and -ubyte, .npy, .npz, .csv, .tsv, .txt, .mat, .bits, each with or without .gz, and folders of .png",
+    ]);
   }
   return kind;
 }
 
 const values = (array: DataArray): ReadField => ({ array, role: array.labels === undefined ? "values" : "labels" });
-const asFields = (arrays: Readonly<Record<string, DataArray>>): ReadFields => Object.fromEntries(Object.entries(arrays).map(([name, array]) => [name, values(array)]));
+const asFields = (arrays: Readonly<Record<string, DataArray>>): ReadFields =>
+  Object.fromEntries(Object.entries(arrays).map(([name, array]) => [name, values(array)]));
 
 async function parseFields(kind: Kind, source: ByteSource, part: string | undefined, options: ItemOptions): Promise<ReadFields> {
   switch (kind) {
     case "npz": {
       if (part !== undefined) return { [part]: values(await parseNpzArray(source, part, nodeInflate)) };
       const names = npzNames(source);
-      return names.length === 1 ? { [names[0]!]: values(await parseNpzArray(source, names[0]!, nodeInflate)) } : asFields(await parseNpz(source, nodeInflate));
+      return names.length === 1
+        ? { [names[0]!]: values(await parseNpzArray(source, names[0]!, nodeInflate)) }
+        : asFields(await parseNpz(source, nodeInflate));
     }
     case "csv": {
       const table = parseCsv(source, options);
@@ -108,19 +116,28 @@ async function parseFields(kind: Kind, source: ByteSource, part: string | undefi
       if (labels.length === 0) return { x: values(tableArray(table)) };
       const numbers = table.columns.filter((column) => column.kind === "numbers").map((column) => column.name);
       return {
-        ...(numbers.length > 0 ? { x: values(tableArray({ ...table, columns: table.columns.filter((column) => column.kind === "numbers") })) } : {}),
-        ...Object.fromEntries(labels.map((column) => [/^\d+$/.test(column.name) && labels.length === 1 ? "y" : column.name, values(tableArray(table, column.name))])),
+        ...(numbers.length > 0
+          ? { x: values(tableArray({ ...table, columns: table.columns.filter((column) => column.kind === "numbers") })) }
+          : {}),
+        ...Object.fromEntries(
+          labels.map((column) => [
+            /^\d+$/.test(column.name) && labels.length === 1 ? "y" : column.name,
+            values(tableArray(table, column.name)),
+          ]),
+        ),
       };
     }
     case "mat": {
       const arrays = parseMat4(source);
       if (part === undefined) return asFields(arrays);
       const array = Object.hasOwn(arrays, part) ? arrays[part] : undefined;
-      if (array === undefined) throw new GmcError("GM5007", `${source.path} has no array named ${part}`, suggestion(part, Object.keys(arrays)));
+      if (array === undefined)
+        throw new GmcError("GM5007", `${source.path} has no array named ${part}`, suggestion(part, Object.keys(arrays)));
       return { [part]: values(array) };
     }
     default:
-      if (part !== undefined) throw new GmcError("GM5007", `${source.path} holds one array, so #${part} names nothing`, ["leave the # and what follows out"]);
+      if (part !== undefined)
+        throw new GmcError("GM5007", `${source.path} holds one array, so #${part} names nothing`, ["leave the # and what follows out"]);
       return { x: values(parseSingle(kind, source, options)) };
   }
 }
@@ -132,18 +149,21 @@ function parseSingle(kind: "idx" | "npy" | "bits", source: ByteSource, options: 
     case "npy":
       return parseNpy(source);
     case "bits":
-      if (options.width === undefined) throw new GmcError("GM5013", `${source.path}: packed bits need the number of bits of a row`, ["add :width=784"]);
+      if (options.width === undefined)
+        throw new GmcError("GM5013", `${source.path}: packed bits need the number of bits of a row`, ["add :width=784"]);
       return parseBits(source, options.width);
   }
 }
 
 function readFolder(absolute: string, path: string, part: string | undefined, options: ItemOptions): ReadFields {
-  if (part !== undefined && part !== "labels" && part !== "pictures") throw new GmcError("GM5007", `${path} offers pictures and labels, not ${part}`, suggestion(part, ["pictures", "labels"]));
+  if (part !== undefined && part !== "labels" && part !== "pictures")
+    throw new GmcError("GM5007", `${path} offers pictures and labels, not ${part}`, suggestion(part, ["pictures", "labels"]));
   const folder = readPictureFolder(absolute, options.size);
   const x: ReadField = { array: folder.pictures, role: "values" };
   if (part === "pictures") return { x };
   if (part === "labels") {
-    if (folder.labels === undefined) throw new GmcError("GM5007", `${path} has no labels`, ["pictures are labelled by the subfolder that they lie in"]);
+    if (folder.labels === undefined)
+      throw new GmcError("GM5007", `${path} has no labels`, ["pictures are labelled by the subfolder that they lie in"]);
     return { y: { array: folder.labels, role: "labels" } };
   }
   return folder.labels === undefined ? { x } : { x, y: { array: folder.labels, role: "labels" } };

@@ -69,7 +69,10 @@ export function reopenRun(path: string): { readonly folder: RunFolder; readonly 
 export function readRunConfig(path: string): RunConfig {
   const file = join(path, "config.json");
   if (!fs.existsSync(path)) throw new GmcError("GM5209", `${path}: there is no such run folder`, ["gmc train writes one under runs/"]);
-  if (!fs.existsSync(file)) throw new GmcError("GM5209", `${path} is not a run folder: it has no config.json`, ["name the folder that gmc train wrote, for example runs/vae"]);
+  if (!fs.existsSync(file))
+    throw new GmcError("GM5209", `${path} is not a run folder: it has no config.json`, [
+      "name the folder that gmc train wrote, for example runs/vae",
+    ]);
   let value: unknown;
   try {
     value = JSON.parse(readText(file));
@@ -93,7 +96,13 @@ export function listRuns(root = "runs"): readonly string[] {
     if (isMissing(error)) return [];
     throw cannotRead(root, error);
   }
-  const written = (path: string): number => Math.max(0, ...["config.json", "metrics.jsonl", "checkpoints"].map((name) => fs.statSync(join(path, name), { throwIfNoEntry: false })?.mtimeMs ?? 0));
+  const written = (path: string): number =>
+    Math.max(
+      0,
+      ...["config.json", "metrics.jsonl", "checkpoints"].map(
+        (name) => fs.statSync(join(path, name), { throwIfNoEntry: false })?.mtimeMs ?? 0,
+      ),
+    );
   return names
     .map((name) => join(root, name))
     .filter((path) => fs.existsSync(join(path, "config.json")))
@@ -137,8 +146,10 @@ function emptyFolder(path: string): string {
   } catch (error) {
     throw cannotRead(path, error);
   }
-  if (names.includes("config.json")) throw new GmcError("GM5207", `${path} already holds a run`, [`go on with it: gmc resume ${path}`, "or name another folder with --out"]);
-  if (names.some((name) => name !== ".lock")) throw new GmcError("GM5207", `${path} is not empty`, ["name a new or empty folder with --out"]);
+  if (names.includes("config.json"))
+    throw new GmcError("GM5207", `${path} already holds a run`, [`go on with it: gmc resume ${path}`, "or name another folder with --out"]);
+  if (names.some((name) => name !== ".lock"))
+    throw new GmcError("GM5207", `${path} is not empty`, ["name a new or empty folder with --out"]);
   return path;
 }
 

@@ -32,28 +32,58 @@ function describe(error: ErrorObject): SchemaProblem {
   switch (error.keyword) {
     case "additionalProperties": {
       const key = String((error.params as { additionalProperty: string }).additionalProperty);
-      const known = Object.keys((error.parentSchema as { properties?: object } | undefined)?.properties ?? {}).filter((name) => name !== "$schema");
+      const known = Object.keys((error.parentSchema as { properties?: object } | undefined)?.properties ?? {}).filter(
+        (name) => name !== "$schema",
+      );
       return { at, key, message: `there is no key ${JSON.stringify(key)} here`, help: suggestion(key, known) };
     }
     case "required":
-      return { at, key: undefined, message: `${JSON.stringify((error.params as { missingProperty: string }).missingProperty)} is missing`, help: [] };
+      return {
+        at,
+        key: undefined,
+        message: `${JSON.stringify((error.params as { missingProperty: string }).missingProperty)} is missing`,
+        help: [],
+      };
     case "enum": {
       const allowed = (error.params as { allowedValues: readonly unknown[] }).allowedValues.map(String);
-      return { at, key: undefined, message: `expected one of ${allowed.join(", ")}, found ${shown}`, help: typeof error.data === "string" ? suggestion(error.data, allowed) : [] };
+      return {
+        at,
+        key: undefined,
+        message: `expected one of ${allowed.join(", ")}, found ${shown}`,
+        help: typeof error.data === "string" ? suggestion(error.data, allowed) : [],
+      };
     }
     case "type":
-      return { at, key: undefined, message: `expected ${typeName((error.params as { type: string | string[] }).type)}, found ${shown}`, help: [] };
+      return {
+        at,
+        key: undefined,
+        message: `expected ${typeName((error.params as { type: string | string[] }).type)}, found ${shown}`,
+        help: [],
+      };
     case "minimum":
     case "exclusiveMinimum":
     case "maximum":
-      return { at, key: undefined, message: `expected a number ${(error.params as { comparison: string }).comparison} ${(error.params as { limit: number }).limit}, found ${shown}`, help: [] };
+      return {
+        at,
+        key: undefined,
+        message: `expected a number ${(error.params as { comparison: string }).comparison} ${(error.params as { limit: number }).limit}, found ${shown}`,
+        help: [],
+      };
     default:
       return { at, key: undefined, message: `${error.message ?? "wrong value"}, found ${shown}`, help: [] };
   }
 }
 
 function typeName(type: string | string[]): string {
-  const names: Readonly<Record<string, string>> = { integer: "a whole number", number: "a number", string: "a text", boolean: "true or false", object: "an object", array: "a list", null: "null" };
+  const names: Readonly<Record<string, string>> = {
+    integer: "a whole number",
+    number: "a number",
+    string: "a text",
+    boolean: "true or false",
+    object: "an object",
+    array: "a list",
+    null: "null",
+  };
   return (Array.isArray(type) ? type : [type]).map((each) => names[each] ?? each).join(" or ");
 }
 

@@ -15,7 +15,8 @@ export function parseTiff(source: ByteSource): GreyPicture {
   const cursor = new ByteCursor(source);
   const order = cursor.take(2, "the TIFF byte order");
   const littleEndian = order[0] === 0x49;
-  if (order[0] !== order[1] || (!littleEndian && order[0] !== 0x4d)) throw corrupt(path, 0, "the TIFF byte order (49 49 or 4d 4d)", showBytes(order));
+  if (order[0] !== order[1] || (!littleEndian && order[0] !== 0x4d))
+    throw corrupt(path, 0, "the TIFF byte order (49 49 or 4d 4d)", showBytes(order));
   if (cursor.u16("the TIFF magic number", littleEndian) !== 42) throw corrupt(path, 2, "the TIFF magic number 42", "another number");
   cursor.offset = Math.min(cursor.u32("the place of the directory", littleEndian), source.bytes.length);
   const entries = cursor.u16("the number of fields", littleEndian);
@@ -32,7 +33,8 @@ export function parseTiff(source: ByteSource): GreyPicture {
     if (count * size > source.bytes.length) throw corrupt(path, cursor.offset - 8, "a field that fits the file", `${count} values`);
     if (count * size > 4) inline.offset = Math.min(inline.u32("a field's place", littleEndian), source.bytes.length);
     const values: number[] = [];
-    for (let j = 0; j < count; j++) values.push(size === 2 ? inline.u16("a field's value", littleEndian) : inline.u32("a field's value", littleEndian));
+    for (let j = 0; j < count; j++)
+      values.push(size === 2 ? inline.u16("a field's value", littleEndian) : inline.u32("a field's value", littleEndian));
     fields.set(tag, values);
   }
   const one = (tag: number, otherwise?: number): number => {
@@ -68,7 +70,7 @@ function copyPlain(packed: Uint8Array, data: Uint8Array, at: number): number {
 /** PackBits: a count byte n < 128 and n + 1 bytes, or n > 128 and one byte that is repeated 257 - n times. */
 function unpackBits(packed: Uint8Array, data: Uint8Array, start: number): number {
   let at = start;
-  for (let i = 0; i < packed.length && at < data.length; ) {
+  for (let i = 0; i < packed.length && at < data.length;) {
     const n = packed[i++]!;
     if (n < 128) {
       at = copyPlain(packed.subarray(i, i + n + 1), data, at);

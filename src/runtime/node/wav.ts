@@ -27,7 +27,8 @@ export function parseWav(source: ByteSource): Wave {
       rate = body.u32("the sampling rate", true);
       body.take(6, "the block size");
       const bits = body.u16("the bits of a sample", true);
-      if (format !== 1 || channels !== 1 || bits !== 16) throw unsupported(path, "only PCM waves of 16 bits and one channel are read", ["convert it to 16-bit mono PCM"]);
+      if (format !== 1 || channels !== 1 || bits !== 16)
+        throw unsupported(path, "only PCM waves of 16 bits and one channel are read", ["convert it to 16-bit mono PCM"]);
     } else if (name === "data") {
       if (rate === undefined) throw corrupt(path, cursor.offset, "chunk 'fmt ' before chunk data", "none");
       const samples = new Int16Array(Math.floor(size / 2));
