@@ -8,14 +8,15 @@ import type { BuiltinExpr } from "../ir/types.js";
 import { array, call, type Js, num, numbers, object } from "./js.js";
 import { hasLead, type TensorValue } from "./values.js";
 
-const REDUCTIONS = new Set(["sum", "mean", "max", "min", "logsumexp", "logmeanexp", "norm"]);
-const ALONG_AXIS = new Set(["softmax", "log_softmax", "cumsum", "reverse", "glu", "argmax"]);
+const REDUCTIONS = new Set(["sum", "mean", "variance", "max", "min", "logsumexp", "logmeanexp", "norm"]);
+const ALONG_AXIS = new Set(["softmax", "log_softmax", "cumsum", "reverse", "glu", "gated_tanh", "argmax"]);
 
 /** JavaScript of a builtin call on lowered arguments. */
 export function lowerBuiltin(expr: BuiltinExpr, args: readonly TensorValue[]): Js {
   const [x, y] = args;
   const runtime = builtins.get(expr.fn)?.runtime;
   if (expr.fn === "zeros" || expr.fn === "ones") return call(expr.fn, numbers(expr.options["shape"] as readonly number[]));
+  if (expr.fn === "eye") return call("eye", num(expr.options["size"] as number));
   if (!x || runtime === undefined) throw new InternalError(`builtin ${expr.fn}`);
   const rank = expr.type.kind === "tensor" ? expr.type.shape.length : 0;
   const option = (name: string): number => {

@@ -197,6 +197,9 @@ const table: readonly Builtin[] = [
   unary("selu", "self-normalising elu (Klambauer et al. 2017)"),
   unary("gelu", "x times the normal distribution function (Hendrycks & Gimpel 2016)"),
   unary("silu", "x * sigmoid(x)"),
+  unary("mish", "x * tanh(softplus(x)) (Misra 2019)"),
+  unary("softsign", "x / (1 + |x|)", () => between(-1, 1, true)),
+  unary("hard_tanh", "x limited to -1..1", () => between(-1, 1, false)),
   unary("stop", "the value, with no gradient through it", first, { runtime: "stopGradient", moves: true }),
   unary("clip", "limits x to low..high", undefined, {
     options: [
@@ -230,6 +233,7 @@ const table: readonly Builtin[] = [
     isPositive(r) ? abovezero : isNonNegative(r) ? fromZero : isPositive(negated(r)) ? negated(abovezero) : anything,
   ),
   reduction("mean", "mean of all entries, or along axes", first),
+  reduction("variance", "mean squared distance to the mean, of all entries or along axes", () => fromZero),
   reduction("max", "greatest entry, or along axes", first, { runtime: "reduceMax" }),
   reduction("min", "least entry, or along axes", first, { runtime: "reduceMin" }),
   reduction("logsumexp", "log of the sum of exponentials, without overflow", undefined, { runtime: "logSumExp" }),
@@ -241,6 +245,14 @@ const table: readonly Builtin[] = [
   alongAxis("cumsum", "running sum along an axis (the last)"),
   alongAxis("reverse", "entries in reverse order along an axis (the last)", first, { moves: true }),
   alongAxis("glu", "first half times sigmoid of the second, along an axis (Dauphin et al. 2017)", undefined, { type: gluType }),
+  alongAxis(
+    "gated_tanh",
+    "tanh of the first half times sigmoid of the second, along an axis (van den Oord et al. 2016)",
+    () => between(-1, 1, true),
+    {
+      type: gluType,
+    },
+  ),
   {
     fn: "argmax",
     runtime: "argMax",
@@ -406,6 +418,28 @@ const table: readonly Builtin[] = [
     options: [],
     takes: numeric,
     type: (call) => squareType(call),
+  },
+  {
+    fn: "tril",
+    runtime: "lowerTriangle",
+    doc: "the matrix with zeros above its diagonal",
+    args: ["x"],
+    options: [],
+    takes: numeric,
+    type: (call) => squareType(call),
+  },
+  {
+    fn: "eye",
+    runtime: "eye",
+    doc: "the identity matrix: eye(D)",
+    args: [],
+    options: [{ name: "size", kind: "size", required: true }],
+    takes: numeric,
+    range: () => closedUnit,
+    type: ({ dims }) => {
+      const n = dims.get("size")?.[0] ?? dim(1);
+      return { type: tensor([n, n]), options: { size: n.size } };
+    },
   },
   // ---- images: [height, width, channels]
   pooling("max_pool", "greatest entry of each window", first),

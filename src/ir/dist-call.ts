@@ -71,7 +71,7 @@ export function elaborateDist(env: Env, expr: ast.Expr, variable: Variable | und
   if (variable && entry.classes && !checkClasses(env, alternative, values, variable)) return undefined;
   const dist: DistCall = {
     dist: entry.name,
-    params: Object.fromEntries([...values].map(([name, value]) => [name, value.expr])),
+    params: Object.fromEntries([...values].map(([name, value]) => [alternative.find((p) => p.name === name)?.runtime ?? name, value.expr])),
     ...(of ? { of: of.dist } : {}),
     span: call.span,
   };

@@ -9,6 +9,8 @@ export type ParameterDomain = "real" | "positive" | "unit" | "simplex" | "count"
 
 export interface DistributionParameter {
   readonly name: string;
+  /** Name in the runtime and in the IR where it differs. */
+  readonly runtime?: string;
   readonly domain: ParameterDomain;
   /** Axes of the parameter that belong to one draw: 1 for logits over classes, 2 for a matrix. */
   readonly rank: number;
@@ -103,11 +105,14 @@ const table: readonly Distribution[] = [
   }),
   entry({
     name: "MultivariateNormal",
-    doc: "normal vector with mean loc and covariance L L^T, L = scaleTril lower triangular",
-    parameters: [[real("loc", undefined, 1), { name: "scaleTril", domain: "lowerTriangular", rank: 2 }]],
+    doc: "normal vector with mean loc and covariance L L^T, L = scale_tril lower triangular, or with its covariance",
+    parameters: [
+      [real("loc", undefined, 1), { name: "scale_tril", runtime: "scaleTril", domain: "lowerTriangular", rank: 2 }],
+      [real("loc", undefined, 1), real("covariance", undefined, 2)],
+    ],
     domains: ["real"],
     eventRank: 1,
-    drawAxis: "scaleTril",
+    drawAxis: "loc",
     reparameterised: true,
   }),
   entry({
@@ -291,8 +296,9 @@ export const parameterSynonyms: Readonly<Record<string, string>> = {
   nu: "df",
   n: "total",
   total_count: "total",
-  scale_tril: "scaleTril",
-  cholesky: "scaleTril",
+  scaleTril: "scale_tril",
+  cholesky: "scale_tril",
+  cov: "covariance",
 };
 
 /** The distributions that people look for by another name. */

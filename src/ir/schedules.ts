@@ -23,7 +23,7 @@ const number = (name: string, required = true): ScheduleEntry["params"][number] 
 const length = [number("epochs", false), number("steps", false)];
 
 const table: readonly ScheduleEntry[] = [
-  { name: "constant", runtime: "constant", doc: "always the same", params: [number("value")], length: false },
+  { name: "constant", runtime: "constantSchedule", doc: "always the same", params: [number("value")], length: false },
   {
     name: "linear",
     runtime: "linear",
@@ -40,7 +40,7 @@ const table: readonly ScheduleEntry[] = [
   },
   {
     name: "exponential",
-    runtime: "exponential",
+    runtime: "exponentialSchedule",
     doc: "multiplied by `rate` over each length, smoothly",
     params: [number("start"), number("rate"), ...length],
     length: true,

@@ -1,0 +1,128 @@
+/** The compiler's tables against the runtime: every entry exists there, with the same parameters, shapes and weights. */
+import { describe, expect, test } from "vitest";
+import * as runtime from "../../src/runtime/index.js";
+import { builtins } from "../../src/ir/builtins.js";
+import { distributions } from "../../src/ir/distributions.js";
+import { layers } from "../../src/ir/layers.js";
+import { schedules } from "../../src/ir/schedules.js";
+import { optimizers } from "../../src/ir/settings-table.js";
+import { elaborateText } from "./support.js";
+
+const names = runtime as unknown as Readonly<Record<string, unknown>>;
+
+describe("functions", () => {
+  /** `index` is a slice and a squeeze, written out by codegen. */
+  test.each([...builtins.values()].filter((b) => b.fn !== "index").map((b) => [b.fn, b.runtime]))("%s is %s", (_fn, name) => {
+    expect(typeof names[name]).toBe("function");
+  });
+});
+
+interface RuntimeDistribution {
+  readonly name: string;
+  readonly eventRank: number;
+  readonly reparameterised: boolean;
+  readonly parameters: readonly Readonly<Record<string, { readonly domain: string; readonly rank: number } | undefined>>[];
+  readonly mean?: unknown;
+}
+
+describe("distributions", () => {
+  test.each([...distributions.values()].filter((d) => !d.mixes))("$name", (entry) => {
+    const object = names[entry.runtime] as RuntimeDistribution;
+    expect(object, entry.runtime).toBeTypeOf("object");
+    expect({ eventRank: object.eventRank, reparameterised: object.reparameterised }).toEqual({
+      eventRank: entry.eventRank,
+      reparameterised: entry.reparameterised,
+    });
+    expect(object.mean !== undefined || !entry.hasMean).toBe(true);
+    for (const list of entry.parameters) {
+      const wanted = Object.fromEntries(list.map((p) => [p.runtime ?? p.name, { domain: p.domain, rank: p.rank }]));
+      expect(object.parameters).toContainEqual(wanted);
+    }
+  });
+});
+
+interface RuntimeLayer {
+  readonly spec?: (...args: readonly unknown[]) => {
+    readonly leaves: Readonly<Record<string, { readonly shape: readonly number[]; readonly trained: boolean }>>;
+  };
+}
+
+describe("layers", () => {
+  const calls: readonly (readonly [call: string, input: string])[] = [
+    ["dense(5)", "real[7]"],
+    ["dense(5)", "real[4, 7]"],
+    ["dense(5, bias = false)", "real[7]"],
+    ["conv(6, 3)", "real[8, 9, 2]"],
+    ['conv(6, 3, stride = 2, padding = "valid", dilation = 2)', "real[9, 12, 2]"],
+    ["conv(6, 3, groups = 2, bias = false)", "real[8, 9, 4]"],
+    ["conv1d(6, 3, stride = 2)", "real[9, 2]"],
+    ["conv_transpose(6, 3, stride = 2)", "real[4, 5, 2]"],
+    ['conv_transpose(6, 3, stride = 2, padding = "valid")', "real[4, 5, 2]"],
+    ["conv1d_transpose(6, 3, stride = 2)", "real[5, 2]"],
+    ["batch_norm", "real[7]"],
+    ["layer_norm", "real[4, 7]"],
+    ["group_norm(2)", "real[3, 3, 8]"],
+    ["group_norm(2)", "real[8]"],
+    ["instance_norm", "real[3, 3, 8]"],
+    ["instance_norm", "real[5, 8]"],
+    ["embedding(5)", "category[10]"],
+    ["embedding(5)", "category[10][3]"],
+    ["dropout(0.5)", "real[7]"],
+  ];
+
+  test("each is called below", () => {
+    expect(new Set(calls.map(([call]) => call.replace(/\(.*/, "")))).toEqual(new Set(layers.keys()));
+  });
+
+  test.each(calls)("%s of %s", (call, input) => {
+    const { ir, text } = elaborateText(
+      `model M { data x : ${input}   net f(x) = x |> ${call}   objective o = sum(f(x))   train { maximize o } }`,
+    );
+    expect(text).toBe("");
+    const result = ir?.nets[0]?.result;
+    if (result?.kind !== "layer" || result.type.kind !== "tensor") throw new Error("no layer");
+    const { instance } = result;
+    const entry = layers.get(instance.layer);
+    const layer = names[entry?.runtime ?? ""] as RuntimeLayer & ((...args: readonly unknown[]) => runtime.Tensor);
+    expect(layer).toBeTypeOf("function");
+    const variable = ir?.variables.get("x")?.domain;
+    const shape = [2, ...(variable?.shape.map((d) => d.size) ?? [])];
+    const bias = instance.options["bias"] === false ? { bias: false } : {};
+    const groups = typeof instance.options["groups"] === "number" ? { groups: instance.options["groups"] } : {};
+    const { bias: _bias, ...applied } = instance.options;
+    let leaves: Readonly<Record<string, { readonly shape: readonly number[]; readonly trained: boolean }>> = {};
+    let out: readonly number[] = [];
+    runtime.stage({ x: { shape, dtype: variable?.name === "category" ? "i32" : "f32" } }, (given) => {
+      const x = (given as Readonly<Record<string, runtime.Tensor>>)["x"];
+      if (entry?.weightless) {
+        out = layer(runtime.rootKey(), x, ...instance.spec, applied).shape;
+      } else {
+        const spec = layer.spec?.(...instance.spec, { ...bias, ...groups });
+        leaves = spec?.leaves ?? {};
+        out = layer(runtime.materialize(spec as never), x, applied).shape;
+      }
+      return {};
+    });
+    expect(out.slice(1)).toEqual(result.type.shape.map((d) => d.size));
+    const trained = Object.values(leaves).filter((leaf) => leaf.trained);
+    expect(trained.reduce((total, leaf) => total + leaf.shape.reduce((a, b) => a * b, 1), 0)).toBe(instance.parameterCount);
+  });
+});
+
+describe("training", () => {
+  test.each([...optimizers.values()].map((o) => [o.name, o] as const))("%s takes the options that the table says", (name, entry) => {
+    const builder = names[name] as (
+      options: Readonly<Record<string, unknown>>,
+    ) => Readonly<Record<string, unknown>> & { readonly constants: Readonly<Record<string, number>> };
+    for (const arg of entry.args) {
+      const value = arg.kind === "boolean" ? true : 0.125;
+      const made = builder({ [arg.runtime]: value });
+      const kept = arg.runtime in made ? made[arg.runtime] : made.constants[arg.runtime];
+      expect(kept, arg.name).toBe(value === true ? 1 : value);
+    }
+  });
+
+  test.each([...schedules.values()].map((s) => [s.name, s.runtime]))("%s is %s", (_name, builder) => {
+    expect(names[builder]).toBeTypeOf("function");
+  });
+});
