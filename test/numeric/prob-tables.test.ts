@@ -26,7 +26,7 @@ describe("distributions", () => {
         Object.fromEntries(Object.entries(record).flatMap(([p, info]) => (info ? [[p, `${info.domain} ${info.rank}`]] : []))),
       );
       for (const list of entry.parameters) {
-        expect(kinds).toContainEqual(Object.fromEntries(list.map((p) => [p.name, `${p.domain} ${p.rank}`])));
+        expect(kinds).toContainEqual(Object.fromEntries(list.map((p) => [p.runtime ?? p.name, `${p.domain} ${p.rank}`])));
       }
     });
   }
