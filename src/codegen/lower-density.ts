@@ -9,7 +9,7 @@ import { call, type Js, type JsFunction, type JsParam, method, name, object, str
 import { printFlat } from "./print-js.js";
 import { lowerExpr, netFunction, netNeeds, type Scope, weightsAt } from "./lower-expr.js";
 import { capital, lowerDist, lowerQuantity, type QuantityScope, variableOf } from "./lower-quantity.js";
-import { FunctionWriter, identifier, tensorValue, type Value, valueOfType } from "./values.js";
+import { FunctionWriter, tensorValue, type Value, valueOfType } from "./values.js";
 
 const BATCH = { plates: new Set<string>(), batch: true };
 
@@ -210,7 +210,7 @@ export function lowerSampler(context: DeriveContext, density: Density, reserved:
     // Parameters that both the sample and the mean read are computed once.
     const shared = wantsMean && printFlat(lowered.params).includes("(");
     const dist = shared ? { ...lowered, params: bindParams(writer, variable, lowered.params) } : lowered;
-    const sample = method(dist.object, "sample", call("key.at", str(identifier(variable))), dist.params, writer.drawShape(BATCH, shape));
+    const sample = method(dist.object, "sample", call("key.at", str(variable)), dist.params, writer.drawShape(BATCH, shape));
     const bound = writer.bind(variable, {
       kind: "tensor",
       js: { kind: "otherwise", value: clamped, fallback: sample },

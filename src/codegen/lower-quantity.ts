@@ -261,25 +261,22 @@ function lowerGaussianMarginal(scope: QuantityScope, q: Extract<Quantity, { kind
     );
     return tensorValue(lowerExpr(inner, loc));
   };
-  const origin = scope.writer.bind("origin", {
-    kind: "tensor",
-    js: call("zeros", numbers([z.size])),
-    shape: [z],
-    lead: NO_LEAD,
-  }) as TensorValue;
-  const unit = scope.writer.bind("unitVectors", {
-    kind: "tensor",
-    js: call("eye", num(z.size)),
-    shape: [z, z],
-    lead: NO_LEAD,
-  }) as TensorValue;
-  const offset = scope.writer.bind(`${q.child.variable}AtOrigin`, at(origin)) as TensorValue;
-  const rows = at({ ...unit, shape: [z] });
+  const rowwise = { plates: new Set<string>(), batch: true };
+  const rowsOfPoints = (wanted: string, js: Js, note: string): TensorValue => {
+    const bound = scope.writer.bind(wanted, { kind: "record", js, fields: new Map() }, note);
+    return { kind: "tensor", js: bound.js, shape: [z], lead: rowwise };
+  };
+  const offset = scope.writer.bind(
+    `${q.child.variable}AtOrigin`,
+    { kind: "record", js: at(rowsOfPoints("origin", call("zeros", numbers([1, z.size])), `[1, ${z.size}]`)).js, fields: new Map() },
+    `[1, ${xShape.map((d) => d.size).join(", ")}]  location of ${q.child.variable} at ${q.latent.variable} = 0`,
+  );
+  const rows = at(rowsOfPoints("unitVectors", call("eye", num(z.size)), `[${z.size}, ${z.size}]`));
   const factor = scope.writer.bind(
     "factor",
-    { kind: "tensor", js: call("sub", rows.js, offset.js), shape: [z, ...xShape], lead: NO_LEAD },
-    `row i: what z[i] adds to the location of ${q.child.variable}`,
-  ) as TensorValue;
+    { kind: "record", js: call("sub", rows.js, offset.js), fields: new Map() },
+    `[${[z, ...xShape].map((d) => d.size).join(", ")}]  row i: what ${q.latent.variable}[i] adds to it`,
+  );
   const scale = prior.values["scale"];
   const priorLoc = prior.values["loc"];
   const isOne = scale?.js.kind === "number" && scale.js.value === 1;

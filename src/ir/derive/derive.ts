@@ -2,7 +2,7 @@
 import { report, type Diagnostics } from "../../base/report.js";
 import type { Combine, DerivedEvaluation, DerivedModel, DerivedPhase, DerivedUpdate } from "../derived-model.js";
 import type { DerivedObjective, Quantity } from "../quantity.js";
-import type { Evaluation, ModelIr, Update } from "../types.js";
+import type { Density, Evaluation, ModelIr, Update } from "../types.js";
 import { coveringPaths, deriveContext, type DeriveContext, underPaths, weightEntries, type WeightEntry } from "./context.js";
 import { deriveObjective, movedBy, walkQuantity } from "./objective.js";
 
@@ -130,6 +130,10 @@ function roles(context: DeriveContext): Pick<DerivedModel, "generative" | "infer
   const isData = (name: string): boolean => context.model.variables.get(name)?.role === "data";
   const usable = context.model.densities.filter((d) => (context.densities.get(d.name)?.energies.length ?? 0) === 0);
   const generative = usable.find((d) => d.head.some(isData));
-  const inference = usable.find((d) => d !== generative && d.head.length > 0 && !d.head.some(isData) && d.given.some(isData));
+  // What the generative density reads or draws besides data is what inference has to supply.
+  const latents = generative ? [...generative.head, ...generative.given].filter((v) => !isData(v)) : [];
+  const infers = (d: Density): boolean =>
+    d !== generative && d.head.length > 0 && d.given.some(isData) && latents.every((v) => d.head.includes(v));
+  const inference = latents.length > 0 ? usable.find(infers) : undefined;
   return { generative: generative?.name, inference: inference?.name };
 }
