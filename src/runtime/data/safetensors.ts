@@ -2,7 +2,7 @@
  * The safetensors format: 8 bytes of header length (little-endian), a JSON header, the values. Written so that any reader takes it (aligned header, tensors
  * without gaps in the order of the file); read with every number of the header checked. GM5211 for a damaged file.
  */
-import type { HostTensor, HostTensors, TypedArray } from "../engines/engine.js";
+import type { HostTensor, HostTensors, TypedArray } from "../graph/program.js";
 import { GmcError, InternalError } from "../graph/errors.js";
 import type { DType } from "../graph/types.js";
 import type { ByteSource } from "./bytes.js";
