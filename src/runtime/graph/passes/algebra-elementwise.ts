@@ -1,5 +1,5 @@
 /** Algebra on elementwise primitives. */
-import { abs, add, broadcastTo, div, mul, neg, not, reciprocal, select, sqrt, sub } from "../ops/elementwise.js";
+import { abs, add, broadcastTo, div, mul, neg, reciprocal, select, sqrt, sub } from "../ops/elementwise.js";
 import { concat, pad, reshape } from "../ops/structure.js";
 import { broadcastShapes, sameShape, sizeOf } from "../shape.js";
 import { emit, producer, scalar, type Tensor } from "../trace.js";
@@ -29,9 +29,9 @@ function rule(prim: Prim, params: PrimParams[Prim], a: Tensor, b: Tensor | undef
     case "floor":
       return made(a, "floor") && a;
     case "add":
-      return addRule(a, b!) ?? addRule(b!, a) ?? addPads(a, b!);
+      return addRule(a, b!) ?? addRule(b!, a) ?? sharedFactor("add", a, b!) ?? addPads(a, b!);
     case "sub":
-      return subRule(a, b!);
+      return subRule(a, b!) ?? sharedFactor("sub", a, b!);
     case "mul":
       return mulRule(a, b!) ?? mulRule(b!, a);
     case "div":
@@ -65,6 +65,16 @@ function negRule(a: Tensor): Tensor | undefined {
   if (node.prim === "sub") return sub(operand(node, 1), operand(node, 0));
   const factor = node.prim === "mul" ? constantFactor(a) : undefined;
   return factor === undefined ? undefined : mul(factor.rest, -factor.value);
+}
+
+/** c x + c y = c (x + y), as gradients of a scaled objective come out; x + x = 2 x. */
+function sharedFactor(prim: "add" | "sub", a: Tensor, b: Tensor): Tensor | undefined {
+  if (a.dtype !== "f32") return undefined;
+  if (prim === "add" && a.id === b.id) return mul(a, 2);
+  const [p, q] = [constantFactor(a), constantFactor(b)];
+  if (p === undefined || q === undefined || Math.abs(p.value) !== Math.abs(q.value) || !tame(p.value)) return undefined;
+  const same = (p.value === q.value) === (prim === "add");
+  return mul(same ? add(p.rest, q.rest) : sub(p.rest, q.rest), p.value);
 }
 
 /** c and x of c * x. */
