@@ -35,6 +35,7 @@ export async function loadTables(load) {
     dataOptions: spec.dataOptionNames,
     library: await libraryOf(load),
     examples: await examplesOf(load),
+    findings: await findingsOf(load),
     help: await helpTexts(load),
   };
 }
@@ -63,6 +64,13 @@ async function libraryOf(load) {
         })),
       };
     });
+}
+
+/** What gmc says of a model, framed. */
+async function findingsOf(load) {
+  const { compile } = await load("compile");
+  const { renderDiagnostics } = await load("base/render");
+  return (text) => renderDiagnostics(compile({ path: "model.gm", text }).diagnostics, { color: false });
 }
 
 /** Each example with its text, the functions of its generated file, and what `gmc explain` says of its train block. */

@@ -7,11 +7,18 @@ const region = /(<!-- generated: ([\w -]+) -->\n)[\s\S]*?(<!-- end -->)/g;
 
 /** The page with its regions filled. Throws for a region that nothing fills. */
 export function fill(text, regions) {
-  return text.replace(region, (_, open, name, close) => {
-    const body = regions[name];
+  return text.replace(region, (_, open, name, close, at) => {
+    const body = name === "frame" ? regions.frame(lastWrongModel(text.slice(0, at))) : regions[name];
     if (body === undefined) throw new Error(`nothing fills the region '${name}'; there are: ${Object.keys(regions).join(", ")}`);
     return `${open}\n${body.trim()}\n\n${close}`;
   });
+}
+
+/** The last block of a wrong model: `frame` shows what gmc says of it. */
+function lastWrongModel(text) {
+  const block = [...text.matchAll(/^```gm-error\n([\s\S]*?)^```$/gm)].at(-1);
+  if (!block) throw new Error("a region 'frame' stands after a ```gm-error block");
+  return block[1];
 }
 
 /** Names of the regions of a page. */
@@ -40,6 +47,7 @@ export function renderRegions(tables) {
       tables.datasets.map((d) => [`\`${d.name}\``, d.title]),
     ),
     "data options": tables.dataOptions.map((name) => `\`${name}\``).join(", "),
+    frame: (model) => `\`\`\`text\n${tables.findings(model).trim()}\n\`\`\``,
     ...examples(tables),
     ...Object.fromEntries(Object.entries(tables.help).map(([name, text]) => [`help ${name}`, `\`\`\`text\n${text.trim()}\n\`\`\``])),
   };
