@@ -3,6 +3,7 @@ import { spawn, spawnSync, type ChildProcess } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, rmdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { vi } from "vitest";
 
 export const root = fileURLToPath(new URL("../..", import.meta.url));
 export const bin = join(root, "dist", "cli", "main.js");
@@ -49,6 +50,29 @@ export interface RunOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Gets the process as it runs. */
   readonly during?: (child: ChildProcess) => void;
+}
+
+/** Runs the command line of src/ in this process, for what needs neither an engine nor a model that runs: quick. */
+export async function gmcHere(args: readonly string[], options: Pick<RunOptions, "cwd"> = {}): Promise<Omit<Ran, "signal">> {
+  const { runCli } = await import("../../src/cli/program.js");
+  const [before, noColor] = [process.cwd(), process.env["NO_COLOR"]];
+  const out = { stdout: "", stderr: "" };
+  const spies = (["stdout", "stderr"] as const).map((name) =>
+    vi.spyOn(process[name], "write").mockImplementation((text) => {
+      out[name] += String(text);
+      return true;
+    }),
+  );
+  process.env["NO_COLOR"] = "1";
+  process.chdir(options.cwd ?? root);
+  try {
+    return { code: await runCli(args), ...out };
+  } finally {
+    process.chdir(before);
+    if (noColor === undefined) delete process.env["NO_COLOR"];
+    else process.env["NO_COLOR"] = noColor;
+    spies.forEach((spy) => spy.mockRestore());
+  }
 }
 
 export function gmc(args: readonly string[], options: RunOptions = {}): Promise<Ran> {

@@ -1,12 +1,14 @@
 /** `gmc resume`: goes on where a run stopped, bitwise as if it never had; with more epochs or steps, trains a finished run further. */
 import { existsSync } from "node:fs";
+import type { Manifest } from "../../runtime/node/manifest.js";
 import { reopenRun } from "../../runtime/node/run-folder.js";
 import type { Cursor } from "../../runtime/train/loop.js";
 import { FINE } from "../exit.js";
 import type { RunFlags } from "../options.js";
 import { json, stderr } from "../output.js";
+import type { Opened } from "../run/open.js";
 import { runTraining } from "../run/training.js";
-import { restoreRun } from "../run/trained.js";
+import { restoreOrStart } from "../run/trained.js";
 
 interface ResumeFlags extends RunFlags {
   readonly k?: number;
@@ -14,30 +16,32 @@ interface ResumeFlags extends RunFlags {
 }
 
 export async function resumeCommand(named: string | undefined, flags: ResumeFlags): Promise<number> {
-  const { run, opened, settings, checkpoint } = await restoreRun(named, flags);
-  const saved = checkpoint.manifest.cursor as unknown as Cursor;
+  const { run, opened, settings, checkpoint } = await restoreOrStart(named, flags);
+  const saved = checkpoint?.manifest.cursor as unknown as Cursor | undefined;
   const longer = flags.epochs !== undefined || flags.steps !== undefined;
-  if (saved.done && !longer && existsSync(`${run.path}/results.json`)) {
+  if (saved?.done && !longer && existsSync(`${run.path}/results.json`)) {
     if (flags.json) json({ run: run.path, outcome: "finished", step: saved.total });
     else stderr(`${run.path} is finished (step ${saved.total}); \`gmc resume ${run.path} --epochs N\` trains it further`);
     opened.session.dispose();
     return FINE;
   }
-  const { engine, versions } = checkpoint.manifest;
-  const other =
-    opened.picked.engine.name !== engine.name || opened.picked.info.detail !== engine.detail || versions["node"] !== process.versions.node;
-  if (other)
-    stderr(
-      `warning: the run began on ${engine.name} (${engine.detail}), Node ${versions["node"] ?? "?"}; it goes on close to, not bitwise as, it would have there`,
-    );
+  if (checkpoint) warnOfChange(checkpoint.manifest, opened);
   const { folder } = reopenRun(run.path);
   const k = flags.k ?? settings.k;
   return runTraining({
     opened,
     settings: { ...settings, ...(k === undefined ? {} : { k }) },
     folder,
-    resume: longer ? { ...saved, done: false } : saved,
+    resume: saved && longer ? { ...saved, done: false } : saved,
     evaluate: flags.eval !== false,
     json: flags.json === true,
   });
+}
+
+/** Bitwise needs the same engine and versions. */
+function warnOfChange({ engine, versions }: Manifest, { picked }: Opened): void {
+  if (picked.engine.name === engine.name && picked.info.detail === engine.detail && versions["node"] === process.versions.node) return;
+  stderr(
+    `warning: the run began on ${engine.name} (${engine.detail}), Node ${versions["node"] ?? "?"}; it goes on close to, not bitwise as, it would have there`,
+  );
 }

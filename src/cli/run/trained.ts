@@ -1,5 +1,6 @@
 /** A trained model from a run folder: its weights in an open session. */
 import { openSession, type TrainedSession } from "../../runtime/eval/session.js";
+import { GmcError } from "../../runtime/graph/errors.js";
 import { checkCompatible, loadCheckpoint, type LoadedCheckpoint } from "../../runtime/node/checkpoint.js";
 import { leavesOf } from "../../runtime/nn/spec.js";
 import { emaName } from "../../runtime/train/context.js";
@@ -17,22 +18,25 @@ export interface Restored {
   readonly averaged: ReadonlySet<string>;
 }
 
+/** As `restoreRun`; undefined in place of a checkpoint where the run was stopped before its first one. */
+export async function restoreOrStart(
+  named: string | undefined,
+  flags: RunFlags,
+): Promise<Restored | (Omit<Restored, "checkpoint"> & { readonly checkpoint: undefined })> {
+  try {
+    return await restoreRun(named, flags);
+  } catch (error) {
+    if (!(error instanceof GmcError) || error.code !== "GM5201") throw error;
+    const run = await findRun(named);
+    const settings = withFlags(run, flags);
+    return { run, settings, checkpoint: undefined, opened: await openRun(run.js, settings), averaged: new Set() };
+  }
+}
+
 /** Reads the newest sound checkpoint of a run into a session; says what was passed over. Options of the command line win over the run's. */
 export async function restoreRun(named: string | undefined, flags: RunFlags): Promise<Restored> {
   const run = await findRun(named);
-  const settings: RunSettings = {
-    ...run.settings,
-    ...defined({
-      epochs: flags.epochs,
-      steps: flags.steps,
-      batch: flags.batch,
-      lr: flags.lr,
-      engine: flags.engine,
-      threads: flags.threads,
-      seed: flags.seed,
-    }),
-    ...(flags.data === undefined ? {} : { data: { spec: flags.data, base: process.cwd() } }),
-  };
+  const settings = withFlags(run, flags);
   const checkpoint = await loadCheckpoint(`${run.path}/checkpoints`);
   for (const line of checkpoint.skipped) stderr(`warning: a damaged checkpoint was passed over: ${line}`);
   const opened = await openRun(run.js, settings);
@@ -53,4 +57,21 @@ export async function openTrained(
   const step = restored.checkpoint.manifest.step;
   const trained = openSession({ session, model, dataset, seed: restored.settings.seed, averaged: restored.averaged, step });
   return { trained, restored };
+}
+
+/** Options of the command line win over those of the run. */
+function withFlags(run: FoundRun, flags: RunFlags): RunSettings {
+  return {
+    ...run.settings,
+    ...defined({
+      epochs: flags.epochs,
+      steps: flags.steps,
+      batch: flags.batch,
+      lr: flags.lr,
+      engine: flags.engine,
+      threads: flags.threads,
+      seed: flags.seed,
+    }),
+    ...(flags.data === undefined ? {} : { data: { spec: flags.data, base: process.cwd() } }),
+  };
 }

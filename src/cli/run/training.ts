@@ -1,6 +1,7 @@
 /**
  * One training run, from its start or from a checkpoint, to its closing evaluation and pictures. `gmc train` and `gmc resume` end here.
  */
+import { rmSync } from "node:fs";
 import { openSession } from "../../runtime/eval/session.js";
 import type { Evaluation } from "../../runtime/eval/protocol.js";
 import type { HostTensor } from "../../runtime/engines/engine.js";
@@ -54,6 +55,7 @@ export async function runTraining(run: TrainingRun): Promise<number> {
   const progress = openProgress(process.stderr);
   const interrupt = onInterrupt("saving");
   const began = performance.now();
+  let empty = false;
   try {
     const { result, averaged } = await trainOn(session, model, dataset, {
       ...settings,
@@ -134,12 +136,15 @@ export async function runTraining(run: TrainingRun): Promise<number> {
       log(`the training is saved; \`gmc eval ${folder.path}\` measures it`);
       return INTERRUPTED;
     }
+    empty = run.resume === undefined && metrics.rows().length === 0;
     throw error;
   } finally {
     interrupt.release();
     metrics.close();
     folder.release();
     session.dispose();
+    // a run that failed before it did anything leaves no folder to wonder about
+    if (empty) rmSync(folder.path, { recursive: true, force: true });
   }
 }
 

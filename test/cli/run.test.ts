@@ -1,0 +1,230 @@
+/** Whole runs through the built program: what a run leaves behind, killing and resuming it, interrupting it, JSON. */
+import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { ensureBuilt, gmc } from "../support/cli.js";
+import { tinyModel } from "../support/tiny.js";
+
+let folder = "";
+const at = (...path: string[]): string => join(folder, ...path);
+const read = (...path: string[]): string => readFileSync(at(...path), "utf8");
+const lines = (text: string): string[] => text.split("\n").filter((line) => line !== "");
+
+beforeAll(() => {
+  ensureBuilt();
+  folder = mkdtempSync(join(tmpdir(), "gmc-run-"));
+  writeFileSync(at("tiny.gm"), tinyModel);
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+const data = ["--data", "pinwheel:rows=200"];
+const newest = (run: string): string => {
+  const names = readdirSync(at(run, "checkpoints")).filter((n) => n.endsWith(".safetensors"));
+  return names.sort().at(-1) ?? "";
+};
+/** The weights and all other states of the newest checkpoint, byte for byte. */
+const states = (run: string): Buffer => readFileSync(at(run, "checkpoints", newest(run)));
+
+describe("train", () => {
+  it("leaves a whole run folder and ends with its measures", async () => {
+    const ran = await gmc(["train", "tiny.gm", ...data, "--engine", "reference"], { cwd: folder });
+    expect(ran.code).toBe(0);
+    expect(ran.stdout).toMatch(/nll\s+\d+\.\d+\s+± /);
+    expect(ran.stderr).toContain("engine reference");
+    expect(ran.stderr).toMatch(/epoch 4\/4 {2}step 40\/40 {2}ELBO\(p, q\) -\d/);
+    expect(ran.stderr).not.toContain("\r");
+    const found = readdirSync(at("runs/tiny"));
+    expect(found).toEqual(
+      expect.arrayContaining([
+        "checkpoints",
+        "config.json",
+        "loss.svg",
+        "metrics.csv",
+        "metrics.jsonl",
+        "model.gm",
+        "model.gm.js",
+        "results.json",
+        "samples.svg",
+      ]),
+    );
+    expect(readdirSync(at("runs/tiny/checkpoints")).filter((n) => n.endsWith(".json")).length).toBe(2);
+    const results = JSON.parse(read("runs/tiny/results.json")) as Record<string, unknown>;
+    expect(results).toMatchObject({
+      outcome: "finished",
+      model: "Tiny",
+      engine: { name: "reference" },
+      training: { steps: 40 },
+      metrics: { nll: { label: "-IWAE(p, q, k = 20)", k: 20, bound: "upper bound", unit: "nats" } },
+      protocol: { split: "test", rows: 20, dataset: "pinwheel", seed: 0, step: 40 },
+    });
+    expect(results["peakMemoryBytes"]).toBeGreaterThan(1e7);
+    const rows = lines(read("runs/tiny/metrics.jsonl")).map((line) => JSON.parse(line) as Record<string, unknown>);
+    expect(rows.at(-1)).toMatchObject({ step: 40, epoch: 4 });
+    expect(lines(read("runs/tiny/metrics.csv"))[0]).toBe('step,phase,epoch,split,"ELBO(p, q)",log p(x | z),"KL(q(z | x), p(z))"');
+  });
+
+  it("--json gives lines of JSON and nothing else, the results last", async () => {
+    const ran = await gmc(["train", "tiny.gm", ...data, "--steps", "5", "--json", "--out", "json-run", "--k", "7"], { cwd: folder });
+    expect(ran.code).toBe(0);
+    const all = lines(ran.stdout).map((line) => JSON.parse(line) as Record<string, unknown>);
+    expect(all.at(-1)).toMatchObject({ outcome: "finished", run: "json-run", training: { steps: 5 }, metrics: { nll: { k: 7 } } });
+    expect((all.at(-1)?.["training"] as { stepsPerSecond: number }).stepsPerSecond).toBeGreaterThan(0);
+    expect(all[0]).toHaveProperty("record");
+  });
+
+  it("takes defaults from gmc.config.json, and options over them", async () => {
+    writeFileSync(
+      at("gmc.config.json"),
+      JSON.stringify({ data: "rings:rows=100", models: { "tiny.gm": { steps: 3, set: { H: 4 }, engine: "reference" } } }),
+    );
+    try {
+      await gmc(["train", "tiny.gm", "--no-eval", "--out", "configured"], { cwd: folder });
+      expect(JSON.parse(read("configured/config.json"))).toMatchObject({
+        settings: { steps: 3, set: { H: 4 }, data: { spec: "rings:rows=100" } },
+      });
+      expect(read("configured/model.gm.js")).toContain("dense.spec(2, 4)");
+      await gmc(["train", "tiny.gm", "--no-eval", "--out", "over", "--steps", "2", "--set", "H=3"], { cwd: folder });
+      expect(JSON.parse(read("over/results.json"))).toMatchObject({ training: { steps: 2 } });
+      writeFileSync(at("gmc.config.json"), JSON.stringify({ dta: "rings" }));
+      const wrong = await gmc(["train", "tiny.gm"], { cwd: folder });
+      expect(wrong.code).toBe(1);
+      expect(wrong.stderr).toContain("gmc.config.json:1:");
+    } finally {
+      rmSync(at("gmc.config.json"));
+    }
+  });
+
+  it("never writes into another run", async () => {
+    expect((await gmc(["train", "tiny.gm", ...data, "--steps", "1", "--out", "json-run"], { cwd: folder })).stderr).toContain(
+      "error[GM5207]",
+    );
+    await gmc(["train", "tiny.gm", ...data, "--steps", "1", "--no-eval"], { cwd: folder });
+    expect(existsSync(at("runs/tiny-2/results.json"))).toBe(true);
+  });
+});
+
+describe("a trained run", () => {
+  it("is measured, drawn from, and compared by its files alone", async () => {
+    cpSync(at("runs/tiny"), at("elsewhere"), { recursive: true });
+    const k = await gmc(["eval", "elsewhere", "--k", "120", "--json", "--rows", "10", "--split", "train"], { cwd: folder });
+    expect(JSON.parse(k.stdout)).toMatchObject({ metrics: { nll: { k: 120 } }, protocol: { split: "train", rows: 10, step: 40 } });
+    const whole = JSON.parse((await gmc(["eval", "elsewhere", "--json"], { cwd: folder })).stdout) as { metrics: unknown };
+    expect(whole.metrics).toEqual((JSON.parse(read("runs/tiny/results.json")) as { metrics: unknown }).metrics);
+    expect((await gmc(["sample", "elsewhere", "--count", "9", "--out", "points.svg"], { cwd: folder })).stdout.trim()).toBe("points.svg");
+    expect(read("points.svg")).toContain("<svg");
+    expect((await gmc(["sample", "elsewhere", "--out", "points.png"], { cwd: folder })).stderr).toContain("error[GM5311]");
+    const samples = JSON.parse((await gmc(["sample", "elsewhere", "--count", "3", "--json"], { cwd: folder })).stdout) as {
+      values: { x: { shape: number[] } };
+    };
+    expect(samples.values.x.shape).toEqual([3, 2]);
+    expect((await gmc(["reconstruct", "elsewhere", "--count", "5"], { cwd: folder })).code).toBe(0);
+    const between = JSON.parse(
+      (await gmc(["interpolate", "elsewhere", "--count", "2", "--points", "4", "--path", "spherical", "--json"], { cwd: folder })).stdout,
+    ) as {
+      shown: { x: { shape: number[] } };
+    };
+    expect(between.shown.x.shape).toEqual([8, 2]);
+  });
+
+  it("resumes with more epochs, and has nothing to do without", async () => {
+    const idle = await gmc(["resume", "elsewhere"], { cwd: folder });
+    expect(idle).toMatchObject({ code: 0 });
+    expect(idle.stderr).toContain("is finished");
+    const more = await gmc(["resume", "elsewhere", "--epochs", "5", "--json", "--no-eval"], { cwd: folder });
+    expect(JSON.parse(lines(more.stdout).at(-1) ?? "")).toMatchObject({ outcome: "finished", training: { steps: 50 } });
+  });
+
+  it("falls back to the checkpoint before a damaged one and says so", async () => {
+    cpSync(at("runs/tiny"), at("damaged"), { recursive: true });
+    const path = at("damaged/checkpoints", newest("damaged"));
+    const bytes = readFileSync(path);
+    bytes[bytes.length - 3] = (bytes[bytes.length - 3] ?? 0) ^ 1;
+    writeFileSync(path, bytes);
+    const ran = await gmc(["eval", "damaged", "--json"], { cwd: folder });
+    expect(ran.code).toBe(0);
+    expect(ran.stderr).toContain("damaged checkpoint was passed over");
+    expect(JSON.parse(ran.stdout)).toMatchObject({ protocol: { step: 30 } });
+  });
+});
+
+describe.each(["reference", "onnx"])("stopping and going on with %s", (engine) => {
+  const args = [...data, "--engine", engine, "--epochs", "60", "--seed", "5", "--no-eval"];
+  const whole = `whole-${engine}`;
+
+  it("is bitwise the run that never stopped, after SIGKILL at any moment", async () => {
+    expect((await gmc(["train", "tiny.gm", ...args, "--out", whole], { cwd: folder })).code).toBe(0);
+    let kills = 0;
+    for (let trial = 0; trial < 3; trial++) {
+      const out = `killed-${engine}-${trial}`;
+      // the first kill falls after the first checkpoint, which is what there is to go on from
+      const kill = async (command: string[], wait: number) =>
+        gmc(command, {
+          cwd: folder,
+          during: (child) => {
+            child.stderr?.once("data", () => {
+              const timer = setInterval(() => {
+                if (!existsSync(at(out, "checkpoints")) || readdirSync(at(out, "checkpoints")).every((n) => !n.endsWith(".json"))) return;
+                clearInterval(timer);
+                setTimeout(() => child.kill("SIGKILL"), wait);
+              }, 5);
+              child.once("close", () => clearInterval(timer));
+            });
+          },
+        });
+      let ran = await kill(["train", "tiny.gm", ...args, "--out", out], 20 + 97 * trial);
+      for (let i = 0; i < 3 && ran.signal === "SIGKILL"; i++) {
+        kills++;
+        ran =
+          i === 2 ? await gmc(["resume", out, "--no-eval"], { cwd: folder }) : await kill(["resume", out, "--no-eval"], 150 + 61 * trial);
+      }
+      expect(ran.code).toBe(0);
+      expect(states(out).equals(states(whole))).toBe(true);
+      expect(read(out, "metrics.jsonl")).toBe(read(whole, "metrics.jsonl"));
+      expect(read(out, "metrics.csv")).toBe(read(whole, "metrics.csv"));
+    }
+    expect(kills).toBeGreaterThan(0);
+  }, 240_000);
+
+  it.each(["SIGINT", "SIGTERM"] as const)(
+    "saves on %s and ends with 130",
+    async (signal) => {
+      const out = `${signal}-${engine}`;
+      const ran = await gmc(["train", "tiny.gm", ...args, "--epochs", "100000", "--out", out], {
+        cwd: folder,
+        during: (child) => {
+          let text = "";
+          let sent = false;
+          child.stderr?.on("data", (chunk: string) => {
+            text += chunk;
+            if (!sent && text.includes("step")) {
+              sent = true;
+              child.kill(signal);
+            }
+          });
+        },
+      });
+      expect(ran.code).toBe(130);
+      expect(ran.stderr).toContain(`gmc resume ${out}`);
+      const manifest = readdirSync(at(out, "checkpoints")).find((n) => n.endsWith(".json"));
+      expect(manifest).toBeDefined();
+      expect(existsSync(at(out, ".lock"))).toBe(false);
+      const saved = Number(/step-(\d+)\.json/.exec(manifest ?? "")?.[1]);
+      expect(saved).toBeGreaterThan(0);
+      const resumed = await gmc(["resume", out, "--steps", String(saved + 5), "--json", "--no-eval"], { cwd: folder });
+      expect(resumed.code).toBe(0);
+    },
+    120_000,
+  );
+});
+
+describe("a loss that is not finite", () => {
+  it("ends the run with the term and its line, and keeps the last checkpoint", async () => {
+    const exploding = tinyModel.replace("adam(lr = 1e-2)", "sgd(lr = 1e18)");
+    writeFileSync(at("boom.gm"), exploding);
+    const ran = await gmc(["train", "boom.gm", ...data, "--engine", "reference"], { cwd: folder });
+    expect(ran.code).toBe(1);
+    expect(ran.stderr).toMatch(/error\[GM4003\]: .+, boom\.gm:\d+: /);
+    expect(ran.stderr).not.toContain("bug of gmc");
+  });
+});

@@ -1,0 +1,192 @@
+/** Help texts, exit codes and messages of the command line, in the built program. */
+import { mkdtempSync, rmSync, writeFileSync, readFileSync, existsSync, statSync, mkdirSync, chmodSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { bin, ensureBuilt, gmc, gmcHere } from "../support/cli.js";
+import { expectGolden } from "../support/golden.js";
+import { tinyModel } from "../support/tiny.js";
+
+let folder = "";
+beforeAll(() => {
+  ensureBuilt();
+  folder = mkdtempSync(join(tmpdir(), "gmc-usage-"));
+  writeFileSync(join(folder, "tiny.gm"), tinyModel);
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+const commands = ["compile", "check", "explain", "train", "resume", "eval", "sample", "reconstruct", "interpolate", "doctor", "fmt"];
+
+describe("help", () => {
+  it("of gmc and of each command is as committed", async () => {
+    const texts = [(await gmcHere(["--help"])).stdout];
+    for (const command of commands) {
+      const { code, stdout } = await gmcHere([command, "--help"]);
+      expect(code).toBe(0);
+      expect(stdout).toMatch(/Examples:\n {2}gmc /);
+      texts.push(stdout);
+    }
+    expectGolden("cli/help.txt", texts.join("\n=====\n"));
+  });
+
+  it("is what a bare gmc prints, as a mistake", async () => {
+    const { code, stdout, stderr } = await gmcHere([]);
+    expect({ code, stdout }).toEqual({ code: 2, stdout: "" });
+    expect(stderr).toContain("Usage: gmc");
+  });
+
+  it("tells the version of package.json", async () => {
+    const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as { version: string };
+    expect((await gmc(["--version"])).stdout.trim()).toBe(version);
+  });
+
+  it("comes from an executable file", () => {
+    expect(statSync(bin).mode & 0o111).toBe(0o111);
+    expect(readFileSync(bin, "utf8").startsWith("#!/usr/bin/env node\n")).toBe(true);
+  });
+});
+
+describe("wrong usage ends with 2 and a way out", () => {
+  it.each([
+    [["trian", "x.gm"], "GM5301", "did you mean `gmc train`?"],
+    [["train", "x.gm", "--epoch", "3"], "GM5301", "did you mean `--epochs`?"],
+    [["eval", "--splt=test"], "GM5301", "did you mean `--split`?"],
+    [["train"], "GM5302", "gmc train --help"],
+    [["train", "x.gm", "--steps", "many"], "GM5302", "expected a whole number from 1 on"],
+    [["train", "x.gm", "--lr", "-1"], "GM5302", "expected a positive number"],
+    [["train", "x.gm", "--seed", "1.5"], "GM5302", "expected a whole number from 0 on"],
+    [["compile", "x.gm", "--set", "H"], "GM5302", "NAME=VALUE"],
+    [["compile", "x.gm", "--emit", "wasm"], "GM5302", "ts, js"],
+    [["doctor", "now"], "GM5302", "gmc doctor --help"],
+  ])("%j", async (args, code, text) => {
+    const ran = await gmcHere(args, { cwd: folder });
+    expect(ran.code).toBe(2);
+    expect(ran.stdout).toBe("");
+    expect(ran.stderr).toContain(`error[${code}]`);
+    expect(ran.stderr).toContain(text);
+    expect(ran.stderr).not.toContain("    at ");
+  });
+});
+
+describe("what is wrong with model or run ends with 1", () => {
+  it.each([
+    [["check", "nosuch.gm"], "GM5303"],
+    [["compile", "."], "GM5303"],
+    [["train", "tiny.gm"], "GM5309"],
+    [["train", "tiny.gm", "--data", "mnits"], "GM50"],
+    [["train", "tiny.gm", "--data", "x=nosuch.npy"], "GM5001"],
+    [["train", "tiny.gm", "--data", "pinwheel:rows=50", "--engine", "onyx"], "GM4910"],
+    [["train", "tiny.gm", "--data", "pinwheel:rows=50", "--batch", "60"], "GM5024"],
+    [["eval", "nosuch"], "GM5209"],
+    [["sample"], "GM5310"],
+    [["resume", "tiny.gm"], "GM5310"],
+  ])("%j", async (args, code) => {
+    const ran = await (args.includes("pinwheel:rows=50") || args.includes("mnits") || args.includes("x=nosuch.npy") ? gmc : gmcHere)(args, {
+      cwd: folder,
+    });
+    expect(ran.code).toBe(1);
+    expect(ran.stderr).toContain(`error[${code}`);
+    expect(ran.stderr).not.toContain("    at ");
+    expect(ran.stderr).not.toContain("bug of gmc");
+  });
+
+  it("as JSON too", async () => {
+    const ran = await gmc(["train", "tiny.gm", "--json"], { cwd: folder });
+    expect(ran.code).toBe(1);
+    expect(JSON.parse(ran.stdout)).toMatchObject({ error: { code: "GM5309", severity: "error" } });
+    expect(ran.stderr).toBe("");
+  });
+});
+
+describe("compile", () => {
+  it("writes, then changes no byte; --check knows a stale file", async () => {
+    const first = await gmc(["compile", "tiny.gm"], { cwd: folder });
+    expect(first).toMatchObject({ code: 0, stdout: "" });
+    const output = join(folder, "tiny.gm.ts");
+    const text = readFileSync(output, "utf8");
+    const { mtimeMs } = statSync(output);
+    expect((await gmcHere(["compile", "tiny.gm"], { cwd: folder })).stderr).toContain("unchanged");
+    expect(statSync(output).mtimeMs).toBe(mtimeMs);
+    expect((await gmcHere(["compile", "--check", "tiny.gm"], { cwd: folder })).code).toBe(0);
+    writeFileSync(output, `${text}\n`);
+    const stale = await gmcHere(["compile", "--check", "tiny.gm"], { cwd: folder });
+    expect(stale.code).toBe(1);
+    expect(stale.stderr).toContain("error[GM5304]");
+    expect(readFileSync(output, "utf8")).toBe(`${text}\n`);
+    rmSync(output);
+    expect((await gmcHere(["compile", "--check", "--json", "tiny.gm"], { cwd: folder })).stdout).toContain('"state":"stale"');
+  });
+
+  it("writes JavaScript with declarations, elsewhere, with other hyperparameters, to stdout", async () => {
+    const ran = await gmcHere(["compile", "tiny.gm", "--emit", "js", "--out", "build/", "--set", "H=5"], { cwd: folder });
+    expect(ran.code).toBe(0);
+    expect(readFileSync(join(folder, "build/tiny.gm.js"), "utf8")).toContain("dense.spec(2, 5)");
+    expect(existsSync(join(folder, "build/tiny.gm.d.ts"))).toBe(true);
+    const out = await gmcHere(["compile", "tiny.gm", "--out", "-"], { cwd: folder });
+    expect(out.stdout).toContain("export const model");
+    expect(JSON.parse((await gmcHere(["compile", "tiny.gm", "--dump", "ast"], { cwd: folder })).stdout)).toBeTypeOf("object");
+    expect((await gmcHere(["compile", "tiny.gm", "--verify", "--out", "-"], { cwd: folder })).code).toBe(0);
+  });
+
+  it("shows what is wrong with a model, in frames and as JSON", async () => {
+    writeFileSync(join(folder, "bad.gm"), tinyModel.replace("decoder(z), 0.5", "decodr(z), 0.5"));
+    const ran = await gmcHere(["compile", "bad.gm"], { cwd: folder });
+    expect(ran.code).toBe(1);
+    expect(ran.stderr).toContain("bad.gm:12");
+    expect(ran.stderr).toContain("did you mean");
+    const asJson = await gmcHere(["check", "--json", "bad.gm"], { cwd: folder });
+    expect(asJson.code).toBe(1);
+    expect(JSON.parse(asJson.stdout)).toMatchObject({ ok: false, files: [{ file: "bad.gm" }] });
+    expect(existsSync(join(folder, "bad.gm.ts"))).toBe(false);
+    expect((await gmcHere(["train", "bad.gm", "--data", "pinwheel"], { cwd: folder })).code).toBe(1);
+  });
+
+  it.skipIf(process.getuid?.() === 0)("says where it may not write (skipped for root, who may write anywhere)", async () => {
+    const locked = join(folder, "locked");
+    mkdirSync(locked);
+    writeFileSync(join(locked, "tiny.gm"), tinyModel);
+    chmodSync(locked, 0o555);
+    const ran = await gmcHere(["compile", "locked/tiny.gm"], { cwd: folder });
+    expect(ran.code).toBe(1);
+    expect(ran.stderr).toContain("error[GM5305]");
+  });
+});
+
+describe("fmt and explain", () => {
+  it("formats in place once", async () => {
+    writeFileSync(join(folder, "ugly.gm"), tinyModel.replace("decoder(z) = z |> dense(H)", "decoder( z )=z|>dense( H )"));
+    expect((await gmcHere(["fmt", "--check", "ugly.gm"], { cwd: folder })).code).toBe(1);
+    expect((await gmcHere(["fmt", "ugly.gm"], { cwd: folder })).code).toBe(0);
+    expect(readFileSync(join(folder, "ugly.gm"), "utf8")).toContain("net decoder(z) = z |> dense(H)");
+    expect((await gmcHere(["fmt", "--check", "ugly.gm"], { cwd: folder })).code).toBe(0);
+    writeFileSync(join(folder, "broken.gm"), "model M {");
+    expect((await gmcHere(["fmt", "broken.gm"], { cwd: folder })).code).toBe(1);
+    expect(readFileSync(join(folder, "broken.gm"), "utf8")).toBe("model M {");
+  });
+
+  it("explains in text and JSON", async () => {
+    const text = await gmc(["explain", "tiny.gm"], { cwd: folder });
+    expect(text.code).toBe(0);
+    expect(text.stdout).toContain("KL(q(z | x), p(z))");
+    const asJson = JSON.parse((await gmc(["explain", "--json", "--batch", "7", "tiny.gm"], { cwd: folder })).stdout) as {
+      parameters: number;
+      steps: { flops: number; batch: number }[];
+    };
+    // decoder 2-8-2, encoder 2-8-(2, 2)
+    expect(asJson.parameters).toBe(2 * 8 + 8 + 8 * 2 + 2 + (2 * 8 + 8) + 2 * (8 * 2 + 2));
+    // at least forward and both gradients of each matrix product
+    expect(asJson.steps[0]?.batch).toBe(7);
+    expect(asJson.steps[0]?.flops).toBeGreaterThan(2 * 7 * (2 * 8 + 8 * 2 + 2 * 8 + 2 * 8 * 2) * 2);
+  });
+
+  it("doctor tells of engines and data", async () => {
+    const found = JSON.parse((await gmcHere(["doctor", "--json"])).stdout) as {
+      auto: string;
+      engines: { name: string }[];
+      datasets: { name: string }[];
+    };
+    expect(found.engines.map((e) => e.name)).toContain(found.auto);
+    expect(found.datasets.map((d) => d.name)).toContain("mnist");
+    expect((await gmcHere(["doctor"])).stdout).toContain("reference");
+  });
+});
