@@ -16,7 +16,13 @@ export function uniforms(seed) {
 /** Glorot uniform kernels [in, out], zero biases. */
 export function initialWeights() {
   const { pixels, hidden, latent } = vae;
-  const layers = { encoder: [pixels, hidden], loc: [hidden, latent], logVar: [hidden, latent], decoder: [latent, hidden], output: [hidden, pixels] };
+  const layers = {
+    encoder: [pixels, hidden],
+    loc: [hidden, latent],
+    logVar: [hidden, latent],
+    decoder: [latent, hidden],
+    output: [hidden, pixels],
+  };
   const next = uniforms(7);
   const weights = {};
   for (const [layer, [n, m]] of Object.entries(layers)) {

@@ -20,7 +20,8 @@ export async function open({ threads, batches }) {
       ["m.", null],
       ["v.", null],
     ]) {
-      for (const side of sides) side[prefix + weight] = new ort.Tensor("float32", values ? values.slice() : new Float32Array(data.length), shape);
+      for (const side of sides)
+        side[prefix + weight] = new ort.Tensor("float32", values ? values.slice() : new Float32Array(data.length), shape);
     }
   }
   const loss = new ort.Tensor("float32", new Float32Array(1), []);
@@ -48,14 +49,19 @@ function naiveStep() {
   const nodes = [];
   const initializers = [];
   const attribute = (value) =>
-    Array.isArray(value) ? { kind: "ints", value } : typeof value === "string" ? { kind: "string", value } : { kind: Number.isInteger(value) ? "int" : "float", value };
+    Array.isArray(value)
+      ? { kind: "ints", value }
+      : typeof value === "string"
+        ? { kind: "string", value }
+        : { kind: Number.isInteger(value) ? "int" : "float", value };
   const node = (op, inputs, attributes = {}) => {
     const output = `t${nodes.length}`;
     const list = Object.entries(attributes).map(([key, value]) => [key, attribute(value)]);
     nodes.push({ op, domain: "", name: output, inputs, outputs: [output], attributes: Object.fromEntries(list) });
     return output;
   };
-  const named = (output, value) => nodes.push({ op: "Identity", domain: "", name: output, inputs: [value], outputs: [output], attributes: {} });
+  const named = (output, value) =>
+    nodes.push({ op: "Identity", domain: "", name: output, inputs: [value], outputs: [output], attributes: {} });
   const constant = (value) => {
     const key = `constant${initializers.length}`;
     initializers.push([key, { type: "f32", shape: [], bytes: new Uint8Array(Float32Array.of(value).buffer) }]);

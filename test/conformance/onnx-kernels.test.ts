@@ -1,6 +1,6 @@
 import { execFileSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
-import ort from "onnxruntime-node";
+import { loadOrt } from "../../src/runtime/engines/onnx/ort.js";
 import { describe, expect, it } from "vitest";
 import { bernoulliKernel, hostKernel } from "../../src/runtime/engines/onnx/host.js";
 import { Arena, type Region } from "../../src/runtime/engines/onnx/memory.js";
@@ -8,6 +8,7 @@ import { evaluate } from "../../src/runtime/engines/reference/evaluate.js";
 import { normalQuantile } from "../../src/runtime/graph/semantics/special.js";
 import { input, randomBits, randomUniform, rootKey, stage, type DrawShape, type NodeOf } from "../../src/runtime/graph/index.js";
 
+const ort = await loadOrt();
 const rng = [0x9e3779b9, 0x7f4a7c15, 41, 0xfffffffe];
 
 function drawn(shape: DrawShape, kind: "bits" | "uniform", iteration?: number): { node: NodeOf<"random">; want: readonly number[] } {
@@ -34,7 +35,18 @@ describe("the WebAssembly module", () => {
     expect(() => execFileSync(process.execPath, [script, "--check"], { stdio: "pipe" })).not.toThrow();
   });
 
-  const shapes: readonly DrawShape[] = [[], [1], [7], [129], [rows(5), 1], [rows(3), 17], [rows(127), 20], [3, rows(5), 2], [2, 2, rows(4), 3, 7], [4, rows(3)]];
+  const shapes: readonly DrawShape[] = [
+    [],
+    [1],
+    [7],
+    [129],
+    [rows(5), 1],
+    [rows(3), 17],
+    [rows(127), 20],
+    [3, rows(5), 2],
+    [2, 2, rows(4), 3, 7],
+    [4, rows(3)],
+  ];
   for (const shape of shapes) {
     const said = JSON.stringify(shape.map((entry) => (typeof entry === "number" ? entry : `rows ${entry.size}`)));
     for (const iteration of [undefined, 12]) {
@@ -51,7 +63,8 @@ describe("the WebAssembly module", () => {
       const { node, want } = drawn(shape, "uniform");
       const p = arena.region("f32", node.shape);
       // long runs of zeros, with single entries that are not, and the borders of the comparison among numbers
-      const probability = (u: number, i: number): number => (i % 80 < 40 ? [0, -1, NaN][i % 3]! : [0.5, 1, u, NaN, 0, u + 2 ** -24, 0.9][i % 7]!) + (i % 37 === 0 ? 0.8 : 0);
+      const probability = (u: number, i: number): number =>
+        (i % 80 < 40 ? [0, -1, NaN][i % 3]! : [0.5, 1, u, NaN, 0, u + 2 ** -24, 0.9][i % 7]!) + (i % 37 === 0 ? 0.8 : 0);
       p.data().set(want.map(probability));
       const out = arena.region("f32", node.shape);
       bernoulliKernel(arena, node)([...operands(arena), p], out);

@@ -5,7 +5,15 @@
  */
 import { sameShape, sizeOf } from "../../graph/shape.js";
 import type { DType, Shape } from "../../graph/types.js";
-import { encodeModel, type ElementType, type OnnxAttribute, type OnnxModel, type OnnxNode, type OnnxTensor, type OnnxValue } from "./proto.js";
+import {
+  encodeModel,
+  type ElementType,
+  type OnnxAttribute,
+  type OnnxModel,
+  type OnnxNode,
+  type OnnxTensor,
+  type OnnxValue,
+} from "./proto.js";
 
 /** A tensor of the model. Its shape broadcasts to the shape of the node it stands for. */
 export interface Value {
@@ -86,7 +94,11 @@ export class ModelBuilder {
       case "u32":
         return this.constant("u32", shape, Uint32Array.from(values));
       case "bool":
-        return this.constant("bool", shape, Uint8Array.from(values, (value) => (value === 0 ? 0 : 1)));
+        return this.constant(
+          "bool",
+          shape,
+          Uint8Array.from(values, (value) => (value === 0 ? 0 : 1)),
+        );
     }
   }
 
@@ -95,10 +107,20 @@ export class ModelBuilder {
   }
 
   private model(): OnnxModel {
-    return { name: this.name, nodes: renameOutputs(this.nodes), initializers: this.initializers, inputs: this.inputs, outputs: this.outputs };
+    return {
+      name: this.name,
+      nodes: renameOutputs(this.nodes),
+      initializers: this.initializers,
+      inputs: this.inputs,
+      outputs: this.outputs,
+    };
   }
 
-  private constant(type: ElementType, shape: Shape, data: Float32Array | Float64Array | Int32Array | Uint32Array | Uint8Array | BigInt64Array): string {
+  private constant(
+    type: ElementType,
+    shape: Shape,
+    data: Float32Array | Float64Array | Int32Array | Uint32Array | Uint8Array | BigInt64Array,
+  ): string {
     const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
     const add = (): string => {
       const name = this.fresh();
@@ -136,7 +158,9 @@ function renameOutputs(nodes: readonly OnnxNode[]): OnnxNode[] {
     copies.add(node);
   }
   const rename = (name: string): string => renamed.get(name) ?? name;
-  return nodes.filter((node) => !copies.has(node)).map((node) => ({ ...node, inputs: node.inputs.map(rename), outputs: node.outputs.map(rename) }));
+  return nodes
+    .filter((node) => !copies.has(node))
+    .map((node) => ({ ...node, inputs: node.inputs.map(rename), outputs: node.outputs.map(rename) }));
 }
 
 /** `value` under exactly `shape`, as an operand that is not stretched by its operator. */

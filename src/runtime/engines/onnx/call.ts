@@ -109,7 +109,13 @@ function operandsOf(step: HostStep): readonly number[] {
   return step.kind === "bernoulli" ? [...step.draw.inputs, step.p] : step.node.inputs;
 }
 
-function hostStep(graph: Graph, step: HostStep, regions: ReadonlyMap<number, Region>, arena: Arena, store: Store): (inputs: Inputs) => void {
+function hostStep(
+  graph: Graph,
+  step: HostStep,
+  regions: ReadonlyMap<number, Region>,
+  arena: Arena,
+  store: Store,
+): (inputs: Inputs) => void {
   const kernel: HostRun = step.kind === "bernoulli" ? bernoulliKernel(arena, step.draw) : hostKernel(arena, step.node);
   const out = regions.get(step.id)!;
   const operands = operandsOf(step).map((id) => graph.nodes[id]!);

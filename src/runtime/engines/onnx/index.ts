@@ -12,7 +12,11 @@ export const onnxEngine: Engine = {
     try {
       const ort = await loadOrt();
       const providers = ort.listSupportedBackends().map((backend) => backend.name);
-      return { name: "onnx", available: true, detail: `onnxruntime-node ${ort.env.versions.node ?? "?"}, CPU (built with ${providers.join(", ")})` };
+      return {
+        name: "onnx",
+        available: true,
+        detail: `onnxruntime-node ${ort.env.versions.node ?? "?"}, CPU (built with ${providers.join(", ")})`,
+      };
     } catch (error) {
       return { name: "onnx", available: false, detail: error instanceof Error ? error.message : String(error) };
     }

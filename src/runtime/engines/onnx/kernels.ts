@@ -13,12 +13,38 @@ export interface Kernels {
   readonly sgd: (w: Address, g: Address, n: number, rate: number) => void;
   readonly momentum: (w: Address, g: Address, m: Address, n: number, rate: number, momentum: number, nesterov: number) => void;
   readonly adam: (
-    ...args: [w: Address, g: Address, m: Address, v: Address, n: number, rate: number, keep: number, epsilon: number, b1: number, c1: number, b2: number, c2: number]
+    ...args: [
+      w: Address,
+      g: Address,
+      m: Address,
+      v: Address,
+      n: number,
+      rate: number,
+      keep: number,
+      epsilon: number,
+      b1: number,
+      c1: number,
+      b2: number,
+      c2: number,
+    ]
   ) => void;
-  readonly adamax: (...args: [w: Address, g: Address, m: Address, u: Address, n: number, rate: number, epsilon: number, b1: number, c1: number, b2: number]) => void;
+  readonly adamax: (
+    ...args: [w: Address, g: Address, m: Address, u: Address, n: number, rate: number, epsilon: number, b1: number, c1: number, b2: number]
+  ) => void;
   readonly rmsprop: (w: Address, g: Address, v: Address, n: number, rate: number, epsilon: number, decay: number, rest: number) => void;
   readonly rmspropMomentum: (
-    ...args: [w: Address, g: Address, v: Address, m: Address, n: number, rate: number, epsilon: number, decay: number, rest: number, momentum: number]
+    ...args: [
+      w: Address,
+      g: Address,
+      v: Address,
+      m: Address,
+      n: number,
+      rate: number,
+      epsilon: number,
+      decay: number,
+      rest: number,
+      momentum: number,
+    ]
   ) => void;
   readonly average: (e: Address, w: Address, n: number, decay: number, rest: number) => void;
   readonly clamp: (x: Address, n: number, low: number, high: number) => void;
@@ -35,7 +61,10 @@ export interface WasmMemory {
 interface WebAssemblyNamespace {
   readonly Memory: new (descriptor: { readonly initial: number; readonly maximum: number }) => WasmMemory;
   readonly Module: new (bytes: Uint8Array) => object;
-  readonly Instance: new (module: object, imports: Readonly<Record<string, Readonly<Record<string, unknown>>>>) => { readonly exports: unknown };
+  readonly Instance: new (
+    module: object,
+    imports: Readonly<Record<string, Readonly<Record<string, unknown>>>>,
+  ) => { readonly exports: unknown };
 }
 
 const webAssembly = (globalThis as unknown as { readonly WebAssembly: WebAssemblyNamespace }).WebAssembly;

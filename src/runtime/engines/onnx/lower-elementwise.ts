@@ -179,7 +179,10 @@ export const elementwise = {
   softplus: composed(softplus),
   erf: plain("Erf"),
   lgamma: composed(lgamma),
-  polygamma: (c, node: NodeOf<"polygamma">, [x]: readonly Value[]) => ({ name: polygamma(c.b, node.params.order, x!.name), shape: x!.shape }),
+  polygamma: (c, node: NodeOf<"polygamma">, [x]: readonly Value[]) => ({
+    name: polygamma(c.b, node.params.order, x!.name),
+    shape: x!.shape,
+  }),
   add: unsigned("i32", plain("Add")),
   sub: unsigned("i32", plain("Sub")),
   mul: unsigned("i32", plain("Mul")),

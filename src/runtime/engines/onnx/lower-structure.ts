@@ -158,23 +158,22 @@ const reduceSum: Lowering<"reduceSum"> = (c, node, [x]) => {
   return { name: node.dtype === "u32" ? c.b.op("Cast", [scaled], { to: int(elementType.u32) }) : scaled, shape: total.shape };
 };
 
-/** ONNX Runtime compares no u32: the order is that of i64. */
+/** The operand as a type that onnxruntime compares rightly: it has no u32, and for i64 it looks at the low 32 bits. f64 holds either. */
 function comparable(c: LoweringContext, node: NodeOf<"reduceMax"> | NodeOf<"argMax">, x: string): string {
-  return c.node(node.inputs[0]!).dtype === "u32" ? c.b.op("Cast", [x], { to: int(elementType.i64) }) : x;
+  return c.node(node.inputs[0]!).dtype === "u32" ? c.b.op("Cast", [x], { to: int(elementType.f64) }) : x;
 }
 
 const reduceMax: Lowering<"reduceMax"> = (c, node, [x]) => {
   const { axes } = reduction(c.node(node.inputs[0]!).shape, x!, node.params.axes);
   const top = reduce(c.b, "ReduceMax", { name: comparable(c, node, x!.name), shape: x!.shape }, axes);
-  return node.dtype === "u32" ? { name: c.b.op("Cast", [top.name], { to: int(elementType.u32) }), shape: top.shape } : top;
+  if (node.dtype !== "u32") return top;
+  const wide = c.b.op("Cast", [top.name], { to: int(elementType.i64) });
+  return { name: c.b.op("Cast", [wide], { to: int(elementType.u32) }), shape: top.shape };
 };
 
 const argMax: Lowering<"argMax"> = (c, node, operands) => {
-  const x = whole(c, node, operands);
-  const isUnsigned = c.node(node.inputs[0]!).dtype === "u32";
-  // all 32 bits fit in f64, for which there is a kernel
-  const comparison = isUnsigned ? c.b.op("Cast", [x], { to: int(elementType.f64) }) : x;
-  const index = c.b.op("ArgMax", [comparison], { axis: int(node.params.axis), keepdims: int(0), select_last_index: int(0) });
+  const x = comparable(c, node, whole(c, node, operands));
+  const index = c.b.op("ArgMax", [x], { axis: int(node.params.axis), keepdims: int(0), select_last_index: int(0) });
   return { name: c.b.op("Cast", [index], { to: int(elementType.i32) }), shape: node.shape };
 };
 

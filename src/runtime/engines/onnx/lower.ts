@@ -6,6 +6,7 @@ import { InternalError } from "../../graph/errors.js";
 import type { Graph, Node, NodeOf, Prim } from "../../graph/types.js";
 import { full, ModelBuilder, type Value } from "./builder.js";
 import { elementwise } from "./lower-elementwise.js";
+import { convolution } from "./lower-conv.js";
 import { linear } from "./lower-linear.js";
 import { structure } from "./lower-structure.js";
 import type { Lowering, LoweringContext } from "./lowering.js";
@@ -14,7 +15,7 @@ import type { HostPrim, ModelStep } from "./plan.js";
 
 type Computed = Exclude<Prim, "input" | "state" | HostPrim>;
 
-const table: { readonly [P in Computed]: Lowering<P> } = { ...elementwise, ...structure, ...linear };
+const table: { readonly [P in Computed]: Lowering<P> } = { ...elementwise, ...structure, ...linear, ...convolution };
 
 export interface LoweredModel {
   readonly bytes: Uint8Array;
@@ -24,8 +25,7 @@ export interface LoweredModel {
 }
 
 export type ModelPort = { readonly name: string } & (
-  | { readonly kind: "feed" | "state" | "write"; readonly of: string }
-  | { readonly kind: "value"; readonly id: number }
+  { readonly kind: "feed" | "state" | "write"; readonly of: string } | { readonly kind: "value"; readonly id: number }
 );
 
 export function lowerModel(name: string, graph: Graph, step: ModelStep): LoweredModel {

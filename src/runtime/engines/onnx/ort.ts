@@ -35,7 +35,12 @@ export interface SessionOptions {
 }
 
 /** A session over a model; GM5402 where onnxruntime refuses it. */
-export async function createSession(ort: OrtModule, name: string, bytes: Uint8Array, options: SessionOptions): Promise<Ort.InferenceSession> {
+export async function createSession(
+  ort: OrtModule,
+  name: string,
+  bytes: Uint8Array,
+  options: SessionOptions,
+): Promise<Ort.InferenceSession> {
   const settings: Ort.InferenceSession.SessionOptions = {
     executionProviders: ["cpu"],
     executionMode: "sequential",

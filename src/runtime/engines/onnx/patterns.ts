@@ -131,8 +131,8 @@ interface Term {
 const leastGroup = 8;
 
 /**
- * Σ (… ± softplus(x) …), the log-likelihood of every Bernoulli: log is the dearest operator in it, so the terms are summed one by one, and
- * Σ softplus(x) = Σ max(x, 0) - Σ log(sigmoid(|x|)) takes the logarithm of products of up to 64 factors, each in [1/2, 1).
+ * Σ (… ± softplus(x) …), the log-likelihood of every Bernoulli. The logarithm is the dearest operator in softplus(x) = max(x, 0) - log(sigmoid(|x|)),
+ * so its sum is taken apart, as logarithms of products of up to 64 factors, each in [1/2, 1); max(x, 0) stays with the other terms, which it cancels.
  */
 const sumOfSoftplus: Matcher = (s, node) => {
   if (node.prim !== "reduceSum" || node.dtype !== "f32") return undefined;
@@ -146,8 +146,17 @@ const sumOfSoftplus: Matcher = (s, node) => {
   return {
     absorbs: [...absorbs, ...soft.map((term) => term.id)],
     lower: (c) => {
-      const sums = terms.map((term) => ({ sign: term.sign, name: soft.includes(term) ? softplusSum(c, s, term.id, node, group) : plainSum(c, term.id, node) }));
-      return { name: signedSum(c.b, sums), shape: node.shape };
+      const operand = (term: Term): number => s.node(term.id).inputs[0]!;
+      const linear = terms.map((term): Signed => ({
+        sign: term.sign,
+        name: soft.includes(term) ? c.b.op("Relu", [c.full(operand(term))]) : c.full(term.id),
+      }));
+      const total = reduce(c.b, "ReduceSum", { name: signedSum(c.b, linear), shape }, node.params.axes).name;
+      const logs = soft.map((term): Signed => ({
+        sign: term.sign === 1 ? -1 : 1,
+        name: logSigmoidSum(c, operand(term), shape, node.params.axes[0]!, group),
+      }));
+      return { name: signedSum(c.b, [{ sign: 1, name: total }, ...logs]), shape: node.shape };
     },
   };
 };
@@ -178,30 +187,31 @@ function groupLength(shape: readonly number[], axes: readonly number[]): number 
   return 0;
 }
 
-function plainSum(c: LoweringContext, id: number, node: NodeOf<"reduceSum">): string {
-  const shape = c.node(node.inputs[0]!).shape;
-  const value = { name: c.full(id), shape };
-  return reduce(c.b, "ReduceSum", value, node.params.axes).name;
-}
-
-function softplusSum(c: LoweringContext, s: Surroundings, id: number, node: NodeOf<"reduceSum">, group: number): string {
-  const operand = s.node(id).inputs[0]!;
-  const shape = s.node(operand).shape;
-  const x = c.full(operand);
-  const kept = shape.slice(0, node.params.axes[0]!);
+/** Σ log(sigmoid(|x|)) over the axes from `first` on. */
+function logSigmoidSum(c: LoweringContext, x: number, shape: readonly number[], first: number, group: number): string {
+  const kept = shape.slice(0, first);
   const groups = sizeOf(shape) / sizeOf(kept) / group;
-  const factors = c.b.op("Reshape", [c.b.op("Sigmoid", [c.b.op("Abs", [x])]), c.b.i64([...kept, groups, group])]);
-  const products = c.b.op("ReduceProd", [factors, c.b.i64([kept.length + 1])], { keepdims: int(0) });
-  const logs = reduce(c.b, "ReduceSum", { name: c.b.op("Log", [products]), shape: [...kept, groups] }, [kept.length]).name;
-  const positive = reduce(c.b, "ReduceSum", { name: c.b.op("Relu", [x]), shape }, node.params.axes).name;
-  return c.b.op("Sub", [positive, logs]);
+  const factors = c.b.op("Sigmoid", [c.b.op("Abs", [c.full(x)])]);
+  const products = c.b.op("ReduceProd", [c.b.op("Reshape", [factors, c.b.i64([...kept, groups, group])]), c.b.i64([first + 1])], {
+    keepdims: int(0),
+  });
+  return reduce(c.b, "ReduceSum", { name: c.b.op("Log", [products]), shape: [...kept, groups] }, [first]).name;
 }
 
-function signedSum(b: ModelBuilder, sums: readonly { readonly sign: 1 | -1; readonly name: string }[]): string {
-  const ordered = [...sums].sort((p, q) => q.sign - p.sign);
-  const first = ordered[0]!;
+interface Signed {
+  readonly sign: 1 | -1;
+  readonly name: string;
+}
+
+/** The terms summed in order, from the first positive one if there is one. */
+function signedSum(b: ModelBuilder, terms: readonly Signed[]): string {
+  const at = Math.max(
+    0,
+    terms.findIndex((term) => term.sign === 1),
+  );
+  const first = terms[at]!;
   const start = first.sign === 1 ? first.name : b.op("Neg", [first.name]);
-  return ordered.slice(1).reduce((total, { sign, name }) => b.op(sign === 1 ? "Add" : "Sub", [total, name]), start);
+  return terms.filter((_, i) => i !== at).reduce((total, { sign, name }) => b.op(sign === 1 ? "Add" : "Sub", [total, name]), start);
 }
 
 const matchers: readonly Matcher[] = [relu, reluGradient, sumOfSoftplus, product, commonFactor];

@@ -36,7 +36,8 @@ export interface Plan {
 }
 
 const hostPrims: ReadonlySet<string> = new Set<HostPrim>(["random", "cholesky", "triangularSolve", "scatterAdd"]);
-const isSource = (node: Node): boolean => node.prim === "input" || node.prim === "state" || node.prim === "constant" || node.prim === "iota";
+const isSource = (node: Node): boolean =>
+  node.prim === "input" || node.prim === "state" || node.prim === "constant" || node.prim === "iota";
 
 export function planGraph(graph: Graph, wanted: readonly string[]): Plan {
   const outputs = wanted.map((name) => graph.outputs[name]!);

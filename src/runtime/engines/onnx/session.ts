@@ -105,7 +105,10 @@ class ProgramCompiler {
     }
   }
 
-  private async call(stage: Exclude<Stage, { kind: "update" }>, index: number): Promise<{ call: Call; inputs: (run: RunInputs) => Inputs }> {
+  private async call(
+    stage: Exclude<Stage, { kind: "update" }>,
+    index: number,
+  ): Promise<{ call: Call; inputs: (run: RunInputs) => Inputs }> {
     const wanted = Object.keys(stage.graph.outputs).filter((name) => this.readAfter(name, index));
     const graphs = this.program.stages.filter((other) => other.kind !== "update").length;
     const call = await compileCall(`${this.program.name}.${stage.name}`, stage.graph, wanted, {
@@ -174,8 +177,12 @@ class ProgramCompiler {
   private readAfter(name: string, index: number): boolean {
     if (this.program.fetch.includes(name)) return true;
     return this.program.stages.slice(index + 1).some((stage) => {
-      if (stage.kind === "update") return stage.update.learningRate === name || stage.update.targets.some((target) => target.gradient === name);
-      return (stage.kind === "repeat" && stage.count === name) || stage.graph.nodes.some((node) => node.prim === "input" && node.params.name === name);
+      if (stage.kind === "update")
+        return stage.update.learningRate === name || stage.update.targets.some((target) => target.gradient === name);
+      return (
+        (stage.kind === "repeat" && stage.count === name) ||
+        stage.graph.nodes.some((node) => node.prim === "input" && node.params.name === name)
+      );
     });
   }
 }

@@ -46,7 +46,8 @@ export function updateKernel(arena: Arena, spec: UpdateSpec, regions: UpdateRegi
       const w = regions.state(target.weight);
       step(rule, target, w, gradients[i]!, scale);
       constrain(target, w);
-      if (target.ema !== null && spec.ema !== null) kernels.average(regions.state(target.ema).address, w.address, w.size, spec.ema, 1 - spec.ema);
+      if (target.ema !== null && spec.ema !== null)
+        kernels.average(regions.state(target.ema).address, w.address, w.size, spec.ema, 1 - spec.ema);
     });
     counter[0] = t;
   };
@@ -83,7 +84,8 @@ export function updateKernel(arena: Arena, spec: UpdateSpec, regions: UpdateRegi
       }
       case "adamax": {
         const b1 = constant("beta1");
-        return (w, g, [m, u], n) => kernels.adamax(w, g, m!, u!, n, rate / correction(b1, t), constant("epsilon"), b1, 1 - b1, constant("beta2"));
+        return (w, g, [m, u], n) =>
+          kernels.adamax(w, g, m!, u!, n, rate / correction(b1, t), constant("epsilon"), b1, 1 - b1, constant("beta2"));
       }
     }
   };

@@ -1,0 +1,173 @@
+/** ONNX forms of convolutions and their gradients. ONNX holds channels first; its optimiser cancels and moves the transpositions between. */
+import { sizeOf } from "../../graph/shape.js";
+import type { ConvParams, NodeOf, Prim, Shape } from "../../graph/types.js";
+import { full, int, ints, type Attributes, type ModelBuilder, type Value } from "./builder.js";
+import type { Lowering, LoweringContext } from "./lowering.js";
+
+const range = (n: number, from = 0): number[] => Array.from({ length: n }, (_, i) => from + i);
+
+function operand(c: LoweringContext, node: NodeOf<Prim>, operands: readonly Value[], i: number): string {
+  return full(c.b, operands[i]!, c.node(node.inputs[i]!).shape);
+}
+
+function transposed(b: ModelBuilder, x: string, perm: readonly number[]): string {
+  return b.op("Transpose", [x], { perm: ints(perm) });
+}
+
+function reshaped(b: ModelBuilder, x: string, shape: Shape): string {
+  return b.op("Reshape", [x, b.i64(shape)]);
+}
+
+/** [N, ...spatial, C] to [N, C, ...spatial] and back. */
+const channelsFirst = (b: ModelBuilder, x: string, spatial: number): string => transposed(b, x, [0, spatial + 1, ...range(spatial, 1)]);
+const channelsLast = (b: ModelBuilder, x: string, spatial: number): string => transposed(b, x, [0, ...range(spatial, 2), 1]);
+
+/** [...window, Cin / groups, Cout] to [Cout, Cin / groups, ...window]. */
+function filter(b: ModelBuilder, w: string, spatial: number): string {
+  return transposed(b, w, [spatial + 1, spatial, ...range(spatial)]);
+}
+
+function attributes(params: ConvParams, window: Shape): Attributes {
+  return {
+    kernel_shape: ints(window),
+    strides: ints(params.stride),
+    dilations: ints(params.dilation),
+    pads: ints([...params.padding.map((p) => p[0]), ...params.padding.map((p) => p[1])]),
+    group: int(params.groups),
+  };
+}
+
+const conv: Lowering<"conv"> = (c, node, operands) => {
+  const w = c.node(node.inputs[1]!).shape;
+  const spatial = w.length - 2;
+  const x = channelsFirst(c.b, operand(c, node, operands, 0), spatial);
+  const y = c.b.op("Conv", [x, filter(c.b, operand(c, node, operands, 1), spatial)], attributes(node.params, w.slice(0, spatial)));
+  return { name: channelsLast(c.b, y, spatial), shape: node.shape };
+};
+
+/** Fewer channels than this make products too narrow to be fast. */
+const narrow = 8;
+
+const convInputGrad: Lowering<"convInputGrad"> = (c, node, operands) => {
+  const { params } = node;
+  const [dy, w] = [c.node(node.inputs[0]!).shape, c.node(node.inputs[1]!).shape];
+  const spatial = w.length - 2;
+  const window = w.slice(0, spatial);
+  const grad = channelsFirst(c.b, operand(c, node, operands, 0), spatial);
+  const weights = operand(c, node, operands, 1);
+  const padding = flippedPadding(params, window);
+  const dx =
+    padding !== undefined && params.groups === 1 && w[spatial]! >= narrow
+      ? c.b.op("Conv", [grad, flippedFilter(c.b, weights, spatial)], attributes({ ...params, padding }, window))
+      : c.b.op("ConvTranspose", [grad, filter(c.b, weights, spatial)], {
+          ...attributes(params, window),
+          output_padding: ints(leftOver(params, params.inputShape, dy, window)),
+        });
+  return { name: channelsLast(c.b, dx, spatial), shape: node.shape };
+};
+
+/** At stride 1 the gradient is a convolution with the reversed window under this padding, faster than ConvTranspose; undefined where it is not. */
+function flippedPadding(params: ConvParams, window: Shape): [number, number][] | undefined {
+  if (params.stride.some((stride) => stride !== 1)) return undefined;
+  const padding = window.map((size, i): [number, number] => {
+    const reach = params.dilation[i]! * (size - 1);
+    return [reach - params.padding[i]![0], reach - params.padding[i]![1]];
+  });
+  return padding.flat().some((n) => n < 0) ? undefined : padding;
+}
+
+/** [...window, Cin, Cout] to [Cin, Cout, ...window], the window reversed. */
+function flippedFilter(b: ModelBuilder, w: string, spatial: number): string {
+  const all = (value: number): string => b.i64(range(spatial).map(() => value));
+  const reversed = b.op("Slice", [w, all(-1), all(-(2 ** 31)), b.i64(range(spatial)), all(-1)]);
+  return transposed(b, reversed, [spatial, spatial + 1, ...range(spatial)]);
+}
+
+/** Rows of the input that the window's last step leaves over, which the transposed convolution has to be told of. */
+function leftOver(params: ConvParams, input: Shape, output: Shape, window: Shape): number[] {
+  return window.map((size, i) => {
+    const [before, after] = params.padding[i]!;
+    const reached = (output[i + 1]! - 1) * params.stride[i]! + params.dilation[i]! * (size - 1) + 1;
+    return input[i + 1]! + before + after - reached;
+  });
+}
+
+/** Elements up to which all patches may be laid side by side. */
+const patchLimit = 2 ** 24;
+
+/**
+ * Three ways, by measurement: with enough channels one product x^T dy per tap of the window, over what the tap sees; with few, one product over
+ * all patches side by side; else (groups, large images) a convolution of x with dy.
+ */
+const convFilterGrad: Lowering<"convFilterGrad"> = (c, node, operands) => {
+  const { params } = node;
+  const [x, dy] = [c.node(node.inputs[0]!).shape, c.node(node.inputs[1]!).shape];
+  const names = [operand(c, node, operands, 0), operand(c, node, operands, 1)] as const;
+  const cin = x[x.length - 1]!;
+  const taps = sizeOf(params.filterShape.slice(0, -2));
+  const rows = sizeOf(dy.slice(0, -1));
+  if (params.groups > 1 || (cin < 2 * narrow && rows * taps * cin > patchLimit)) return filterGradByConv(c, node, names, x, dy);
+  const seen = tapViews(c.b, params, names[0], x, dy);
+  const grad = reshaped(c.b, names[1], [rows, dy[dy.length - 1]!]);
+  const multiply = (view: string, columns: number): string =>
+    c.b.op("Gemm", [reshaped(c.b, view, [rows, columns]), grad], { transA: int(1) });
+  const joined =
+    cin >= 2 * narrow
+      ? concat(
+          c.b,
+          seen.map((view) => multiply(view, cin)),
+          0,
+        )
+      : multiply(concat(c.b, seen, x.length - 1), taps * cin);
+  return { name: reshaped(c.b, joined, node.shape), shape: node.shape };
+};
+
+function concat(b: ModelBuilder, parts: readonly string[], axis: number): string {
+  return parts.length === 1 ? parts[0]! : b.op("Concat", parts, { axis: int(axis) });
+}
+
+/** For each tap of the window, in C order, the entries of x that meet it: [N, ...output, Cin]. */
+function tapViews(b: ModelBuilder, params: NodeOf<"convFilterGrad">["params"], x: string, xShape: Shape, dy: Shape): string[] {
+  const spatial = xShape.length - 2;
+  const sides = (k: 0 | 1): number[] => [0, ...params.padding.map((p) => p[k]), 0];
+  const ends = [...sides(0), ...sides(1)];
+  const wide = ends.every((n) => n === 0) ? x : b.op("Pad", [x, b.i64(ends)]);
+  const taps = params.filterShape
+    .slice(0, spatial)
+    .reduce<number[][]>((list, size) => list.flatMap((tap) => range(size).map((i) => [...tap, i])), [[]]);
+  return taps.map((tap) => {
+    const start = tap.map((t, i) => t * params.dilation[i]!);
+    const stop = start.map((from, i) => from + (dy[i + 1]! - 1) * params.stride[i]! + 1);
+    return b.op("Slice", [wide, b.i64(start), b.i64(stop), b.i64(range(spatial, 1)), b.i64(params.stride)]);
+  });
+}
+
+/**
+ * A convolution of x with dy in which rows of the batch are the channels that are summed over, channels of x are the batch, and stride and
+ * dilation change places. Groups of channels become groups again.
+ */
+function filterGradByConv(
+  c: LoweringContext,
+  node: NodeOf<"convFilterGrad">,
+  [xName, dyName]: readonly [string, string],
+  x: Shape,
+  dy: Shape,
+): Value {
+  const { params } = node;
+  const spatial = x.length - 2;
+  const window = params.filterShape.slice(0, spatial);
+  const cin = x[spatial + 1]! / params.groups;
+  const split = reshaped(c.b, xName, [...x.slice(0, spatial + 1), params.groups, cin]);
+  const image = reshaped(c.b, transposed(c.b, split, [spatial + 2, spatial + 1, 0, ...range(spatial, 1)]), [
+    cin,
+    params.groups * x[0]!,
+    ...x.slice(1, -1),
+  ]);
+  const grad = transposed(c.b, dyName, [spatial + 1, 0, ...range(spatial, 1)]);
+  const swapped: ConvParams = { ...params, stride: params.dilation, dilation: params.stride };
+  const dw = c.b.op("Conv", [image, grad], attributes(swapped, dy.slice(1, -1)));
+  const cropped = c.b.op("Slice", [dw, c.b.i64(window.map(() => 0)), c.b.i64(window), c.b.i64(range(spatial, 2))]);
+  return { name: transposed(c.b, cropped, [...range(spatial, 2), 0, 1]), shape: node.shape };
+}
+
+export const convolution = { conv, convInputGrad, convFilterGrad } satisfies { readonly [P in Prim]?: Lowering<P> };
