@@ -85,7 +85,8 @@ async function examplesOf(load) {
     // a page that shows it then has a region that nothing fills
     if (compiled.derived === undefined) continue;
     const functions = {};
-    for (const match of compiled.print("ts").matchAll(/^\/\*\*(?:(?!\*\/)[\s\S])*\*\/\nexport function (\w+)[\s\S]*?^}$/gm)) functions[match[1]] = match[0];
+    for (const match of compiled.print("ts").matchAll(/^\/\*\*(?:(?!\*\/)[\s\S])*\*\/\nexport function (\w+)[\s\S]*?^}$/gm))
+      functions[match[1]] = match[0];
     const sections = printExplanation(explain(compiled.derived)).split("\n\n");
     const derived = sections.filter((section) => section.startsWith("train:")).map((section) => section.replace(/^ {2}LaTeX: .*\n/m, ""));
     examples[file.replace(/\.gm$/, "")] = { text, functions, derived: derived.join("\n\n") };

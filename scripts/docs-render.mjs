@@ -199,7 +199,11 @@ function settings({ settings, earlyStoppingArgs }) {
   const scopes = { phase: "train block, phase", update: "statement", both: "both" };
   const rows = [...settings.values()].map((s) => [`\`${s.name}\``, kind(s.kind), sentence(s.doc), scopes[s.scope]]);
   const args = earlyStoppingArgs.map((a) => (a.required ? a.name : `${a.name}?`)).join(", ");
-  return [table(["Setting", "Value", "Meaning", "Where"], rows), "", `\`early_stopping(${args})\`: \`metric\` is ${kind("objective")}.`].join("\n");
+  return [
+    table(["Setting", "Value", "Meaning", "Where"], rows),
+    "",
+    `\`early_stopping(${args})\`: \`metric\` is ${kind("objective")}.`,
+  ].join("\n");
 }
 
 function optimizers({ optimizers, optimizerDefaults }) {

@@ -6,7 +6,8 @@ import { registry } from "../../src/base/registry.js";
 import { errorPages, root } from "./pages.js";
 
 const codes = Object.keys(registry).sort();
-const entry = (code: string): { readonly title: string } => (registry as Readonly<Record<string, { readonly title: string }>>)[code] ?? { title: "?" };
+const entry = (code: string): { readonly title: string } =>
+  (registry as Readonly<Record<string, { readonly title: string }>>)[code] ?? { title: "?" };
 const codeOf = (path: string): string => /GM\d{4}/.exec(path)?.[0] ?? path;
 
 describe("error pages", () => {

@@ -27,7 +27,8 @@ describe("links", () => {
       const page = pages.find((p) => p.path === path);
       if (!page || reached.has(path)) return;
       reached.add(path);
-      for (const { file } of linksOf(page)) if (file !== undefined) visit(existsSync(join(root, file, "README.md")) ? `${file.replace(/\/$/, "")}/README.md` : file);
+      for (const { file } of linksOf(page))
+        if (file !== undefined) visit(existsSync(join(root, file, "README.md")) ? `${file.replace(/\/$/, "")}/README.md` : file);
     };
     visit("README.md");
     expect(pages.map((p) => p.path).filter((path) => !reached.has(path))).toEqual([]);
@@ -37,7 +38,11 @@ describe("links", () => {
 describe("the command line, as pages mention it", async () => {
   const { help } = await tables;
   const commands = new Set(Object.keys(help).filter((name) => name !== "gmc"));
-  const options = new Set(["--help", "--version", ...Object.values(help).flatMap((text) => [...text.matchAll(/--[a-z][a-z-]*/g)].map((m) => m[0]))]);
+  const options = new Set([
+    "--help",
+    "--version",
+    ...Object.values(help).flatMap((text) => [...text.matchAll(/--[a-z][a-z-]*/g)].map((m) => m[0])),
+  ]);
 
   it("finds commands and options in the help", () => {
     expect(commands.has("train") && commands.has("compile")).toBe(true);
@@ -57,7 +62,9 @@ describe("the command line, as pages mention it", async () => {
       const name = call[1] ?? "";
       const used = [...(call[2] ?? "").split(/\s#|\s{2,}/)[0]!.matchAll(/(?<=\s)--[a-z][a-z-]*/g)].map((m) => m[0]);
       if (!commands.has(name) && name !== "help") wrong.push(`gmc ${name}: no such command (${line.trim()})`);
-      else for (const option of used) if (!`${help[name] ?? ""} --help`.includes(option)) wrong.push(`gmc ${name} has no option ${option} (${line.trim()})`);
+      else
+        for (const option of used)
+          if (!`${help[name] ?? ""} --help`.includes(option)) wrong.push(`gmc ${name} has no option ${option} (${line.trim()})`);
     }
     for (const code of inline) if (/^--[a-z][a-z-]*$/.test(code) && !options.has(code)) wrong.push(`no command has an option ${code}`);
     expect(wrong).toEqual([]);

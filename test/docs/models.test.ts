@@ -10,7 +10,8 @@ import { parse } from "../../src/parser/parse.js";
 import { blocksOf, pages, type Block } from "./pages.js";
 
 const all = pages.flatMap(blocksOf);
-const cases = (info: string): readonly (readonly [string, Block])[] => all.filter((b) => b.info === info).map((b) => [`${b.page}:${b.line}`, b] as const);
+const cases = (info: string): readonly (readonly [string, Block])[] =>
+  all.filter((b) => b.info === info).map((b) => [`${b.page}:${b.line}`, b] as const);
 
 const findings = (block: Block): ReturnType<typeof compile>["diagnostics"] => compile({ path: "example.gm", text: block.text }).diagnostics;
 

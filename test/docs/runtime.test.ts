@@ -14,7 +14,9 @@ it("docs/runtime.md", async () => {
   const blocks = pages.filter((p) => p.path === "docs/runtime.md").flatMap(blocksOf);
   const model = blocks.find((b) => b.info === "gm")?.text ?? "";
   writeFileSync(join(folder, "mixture.gm.js"), compile({ path: "mixture.gm", text: model }).print("js"));
-  const scripts = blocks.filter((b) => b.info === "js run").map((b) => b.text.replaceAll('"trained/mixture"', JSON.stringify(join(folder, "trained"))));
+  const scripts = blocks
+    .filter((b) => b.info === "js run")
+    .map((b) => b.text.replaceAll('"trained/mixture"', JSON.stringify(join(folder, "trained"))));
   expect(scripts.length).toBeGreaterThan(1);
   writeFileSync(join(folder, "script.js"), scripts.join("\n"));
   const printed: unknown[][] = [];
