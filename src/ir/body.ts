@@ -80,7 +80,10 @@ export function bindLocal(env: Env, stmt: ast.BindStmt, value: Expr | undefined,
   const name = stmt.target.name.name;
   const span = stmt.target.span;
   if (stmt.target.indices.length === 0) {
-    if (!checkFree(env, name, span, scope)) return undefined;
+    if (!checkFree(env, name, span, scope)) {
+      if (!scope.own(name)) scope.define(name, { kind: "poison", span });
+      return undefined;
+    }
     const binding = value && makeBinding(env, name, value, stmt);
     scope.define(name, binding ? localEntity(binding.local) : { kind: "poison", span });
     return binding;

@@ -3,7 +3,7 @@
  * The left side of `|>` becomes the first argument of the right.
  */
 import { report } from "../base/report.js";
-import type { Span } from "../base/source.js";
+import { type Span, textOf } from "../base/source.js";
 import { didYouMean } from "../base/suggest.js";
 import type * as ast from "../parser/ast.js";
 import { type Actual, actualsOf, bindArguments } from "./arguments.js";
@@ -51,11 +51,11 @@ export function applyTo(env: Env, target: ast.Expr, input: Expr, span: Span): Ex
   const piped: Actual = { kind: "piped", name: undefined, expr: input, span: input.span };
   switch (target.kind) {
     case "name":
-      return callCallee(env, target, [piped], undefined, span);
+      return callCallee(env, target, [piped], undefined, target.span);
     case "field":
-      return callCallee(env, target, [piped], undefined, span);
+      return callCallee(env, target, [piped], undefined, target.span);
     case "call":
-      return callCallee(env, target.callee, [piped, ...actualsOf(target.args)], target.given, span);
+      return callCallee(env, target.callee, [piped, ...actualsOf(target.args)], target.given, target.span);
     case "pipe": {
       const left = applyTo(env, target.left, input, span);
       return left && applyTo(env, target.right, left, span);
@@ -67,7 +67,7 @@ export function applyTo(env: Env, target: ast.Expr, input: Expr, span: Span): Ex
         env.cx.diagnostics,
         "GM2006",
         target.span,
-        { name: "this", what: "no function, layer or net" },
+        { name: textOf(target.span), what: "no function, layer or net" },
         { help: ["the right side of `|>` is what its left side is handed to"] },
       );
       return undefined;

@@ -45,17 +45,8 @@ export function elaborateDomain(env: Env, domain: ast.DomainExpr): Domain | unde
     );
     return undefined;
   }
-  if ((name === "category") !== (domain.classes !== undefined)) {
-    const problem = name === "category" ? "`category` needs its number of classes" : `\`${name}\` has no classes`;
-    report(
-      env.cx.diagnostics,
-      "GM2022",
-      domain.span,
-      { problem },
-      { help: name === "category" ? ["write `category[10]`, or `category[10][D]` for D of them"] : [] },
-    );
-    return undefined;
-  }
+  // the parser has said so
+  if ((name === "category") !== (domain.classes !== undefined)) return undefined;
   const classes = domain.classes ? requireDim(env, domain.classes, "the number of classes") : undefined;
   const shape = domain.shape.map((d) => requireDim(env, d, "a size"));
   const atMostOne = domain.atMostOne?.map((d) => requireInteger(env, d, "a size of a block", 1)?.value);

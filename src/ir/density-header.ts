@@ -1,6 +1,5 @@
 /** Headers of densities: `p(x, h | y)`, families named whole. */
 import { report } from "../base/report.js";
-import type { Span } from "../base/source.js";
 import type * as ast from "../parser/ast.js";
 import type { Context, DensityHeader } from "./env.js";
 import { describe, type Entity } from "./scope.js";
@@ -10,7 +9,7 @@ import { reportUnknownName } from "./unknown.js";
 export function densityHeader(cx: Context, decl: ast.DensityDecl): DensityHeader | undefined {
   const known = cx.headers.get(decl);
   if (known !== undefined) return known ?? undefined;
-  const seen = new Map<string, Span>();
+  const seen = new Set<string>();
   const head = variablesOf(cx, decl.head, seen);
   const given = variablesOf(cx, decl.given, seen);
   const last = decl.given.at(-1) ?? decl.head.at(-1);
@@ -33,17 +32,16 @@ function headerEnd(decl: ast.DensityDecl, after: number): number {
   return bracket >= 0 && bracket < decl.span.end ? bracket + 1 : after;
 }
 
-function variablesOf(cx: Context, names: readonly ast.Ident[], seen: Map<string, Span>): readonly string[] | undefined {
+function variablesOf(cx: Context, names: readonly ast.Ident[], seen: Set<string>): readonly string[] | undefined {
   const out: string[] = [];
   let ok = true;
   for (const { name, span } of names) {
-    const before = seen.get(name);
-    if (before) {
-      report(cx.diagnostics, "GM3007", span, { name }, { labels: [{ span: before, text: "first here" }] });
+    // named twice: the parser has said so
+    if (seen.has(name)) {
       ok = false;
       continue;
     }
-    seen.set(name, span);
+    seen.add(name);
     const entity = cx.modelScope.find(name);
     const variables = entity && membersOf(entity);
     if (entity?.kind === "poison") ok = false;

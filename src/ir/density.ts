@@ -29,6 +29,8 @@ interface Progress {
   /** The variable whose distribution is being read. */
   drawing: string | undefined;
   energySeen: boolean;
+  /** The body disagrees with the header about what the density is over: nothing more is said where it is used. */
+  unreliable: boolean;
 }
 
 export function elaborateDensity(cx: Context, decl: ast.DensityDecl): Density | undefined {
@@ -48,6 +50,7 @@ export function elaborateDensity(cx: Context, decl: ast.DensityDecl): Density | 
     firstEnergy: plan.energies[0],
     drawing: undefined,
     energySeen: false,
+    unreliable: false,
   };
   const env: Env = { ...base, access: densityAccess(cx, progress) };
   const statements: DensityStatement[] = [];
@@ -68,6 +71,7 @@ export function elaborateDensity(cx: Context, decl: ast.DensityDecl): Density | 
     );
     ok = false;
   }
+  if (progress.unreliable) cx.headers.set(decl, null);
   if (!ok) return undefined;
   return { name: header.name, head: header.head, given: header.given, statements, weights: owner.weights, doc: decl.doc, span: decl.span };
 }
@@ -142,8 +146,7 @@ function elaborateStatement(
       return { kind: "energy", value, span: stmt.span };
     }
     case "return":
-      report(env.cx.diagnostics, "GM3002", stmt.span, { density: progress.header.name });
-      return undefined;
+      return undefined; // refused by the parser
   }
 }
 
@@ -161,6 +164,8 @@ function settle(env: Env, variable: Variable, target: ast.Target, progress: Prog
     return false;
   }
   if (!header.head.includes(variable.name)) {
+    progress.unreliable = true;
+    progress.known.set(variable.name, target.span);
     report(
       env.cx.diagnostics,
       "GM3005",
@@ -313,6 +318,7 @@ function densityAccess(cx: Context, progress: Progress): Env["access"] {
       }
       if (!header.head.includes(variable)) {
         const role = cx.variables.get(variable)?.role === "data" ? "a data variable" : "a latent";
+        progress.unreliable = true;
         const widened = `${header.name}(${header.head.join(", ")} | ${[...header.given, variable].join(", ")})`;
         report(
           cx.diagnostics,

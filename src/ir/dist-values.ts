@@ -2,7 +2,9 @@
  * Values of a distribution's parameters against the set they must lie in, as far as intervals tell: what is certainly wrong is an error, what
  * may be wrong a warning. A layer's output as it stands is of either sign, so it counts as certain.
  */
+import type { Label } from "../base/diagnostic.js";
 import { report } from "../base/report.js";
+import type { Span } from "../base/source.js";
 import type { Distribution, DistributionParameter } from "./distributions.js";
 import type { Env } from "./env.js";
 import { factsOf } from "./facts.js";
@@ -36,7 +38,7 @@ function checkPositive(env: Env, entry: Distribution, param: DistributionParamet
   }
   const usual = [`\`exp(…)\` or \`softplus(…)\` makes it positive`];
   if (raw) {
-    report(env.cx.diagnostics, "GM3017", expr.span, args, { help: usual });
+    report(env.cx.diagnostics, "GM3017", expr.span, args, { labels: origin(expr, raw), help: usual });
     return false;
   }
   const help =
@@ -59,10 +61,16 @@ function checkProbability(env: Env, entry: Distribution, param: DistributionPara
   if (raw || constant) {
     const found =
       expr.kind === "number" ? showNumber(expr.value) : constant ? "a value outside it" : "a layer's output, which is any real number";
-    report(env.cx.diagnostics, "GM3020", expr.span, { ...args, found }, { help });
+    report(env.cx.diagnostics, "GM3020", expr.span, { ...args, found }, { labels: origin(expr, raw), help });
     return false;
   }
   const declared = expr.kind === "param" ? [`declare \`${expr.param}\` as \`${param.domain}\``] : help;
   report(env.cx.diagnostics, "GM3019", expr.span, { ...args, problem: "may lie outside 0..1" }, { help: declared });
   return true;
+}
+
+/** Where a raw value comes from, where that is not where it is used. */
+function origin(expr: Expr, raw: Span | undefined): readonly Label[] {
+  const elsewhere = raw && (raw.file.path !== expr.span.file.path || raw.start !== expr.span.start);
+  return elsewhere ? [{ span: raw, text: "it comes straight from here" }] : [];
 }

@@ -3,7 +3,7 @@
  * instantiated, every expression typed. Gives undefined where there is no model to elaborate or an error was found; what is wrong is in
  * `diagnostics`, and a broken declaration does not make errors of what uses it.
  */
-import { type Diagnostics, report } from "../base/report.js";
+import { Diagnostics, report } from "../base/report.js";
 import type { Span } from "../base/source.js";
 import { didYouMeanHelp } from "../base/suggest.js";
 import type * as ast from "../parser/ast.js";
@@ -31,13 +31,23 @@ export interface ElaborateInput {
   readonly model?: string | undefined;
 }
 
+/**
+ * Findings that a statement or declaration which the parser had to leave out could cause: after a syntax error nobody is told of them, so
+ * that a broken declaration does not make errors of its uses.
+ */
+const causedByAbsence: ReadonlySet<string> = new Set([
+  ...["GM2001", "GM2012", "GM2013", "GM2024", "GM2029", "GM2043", "GM2046", "GM2063", "GM2064", "GM2066"],
+  ...["GM3001", "GM3005", "GM3008", "GM3021", "GM3027", "GM3029", "GM3030", "GM3033", "GM3041", "GM3042", "GM3043", "GM3044", "GM3045"],
+]);
+
 export function elaborate(input: ElaborateInput, diagnostics: Diagnostics): ModelIr | undefined {
-  const before = diagnostics.errors.length;
-  const fileScope = fileScopes(input, diagnostics);
-  const model = pickModel(input, diagnostics);
-  if (!model) return undefined;
-  const ir = elaborateModel(model, fileScope, input.set, diagnostics);
-  return diagnostics.errors.length > before ? undefined : ir;
+  const inside = new Diagnostics();
+  const fileScope = fileScopes(input, inside);
+  const model = pickModel(input, inside);
+  const ir = model && elaborateModel(model, fileScope, input.set, inside);
+  const syntax = diagnostics.hasErrors;
+  for (const d of inside.list) if (!syntax || !causedByAbsence.has(d.code)) diagnostics.add(d);
+  return inside.hasErrors || syntax ? undefined : ir;
 }
 
 function pickModel({ root, model }: ElaborateInput, diagnostics: Diagnostics): ast.ModelDecl | undefined {
@@ -45,8 +55,7 @@ function pickModel({ root, model }: ElaborateInput, diagnostics: Diagnostics): a
   const names = models.map((m) => m.name.name);
   const [only, second] = models;
   if (!only) {
-    if (model !== undefined || !root.decls.some(() => true) || !diagnostics.hasErrors)
-      report(diagnostics, "GM2012", startOf(root), {}, { help: ["a file holds `model Name(…) { … }`"] });
+    report(diagnostics, "GM2012", startOf(root), {}, { help: ["a file holds `model Name(…) { … }`"] });
     return undefined;
   }
   if (model !== undefined) {

@@ -263,23 +263,9 @@ function fieldOf(env: Env, target: Expr, field: ast.Ident, span: Span): Expr | u
 }
 
 function elaborateRecord(env: Env, expr: ast.RecordExpr): Expr | undefined {
-  const seen = new Map<string, Span>();
   const fields: { readonly name: string; readonly value: Expr }[] = [];
   let ok = true;
   for (const field of expr.fields) {
-    const before = seen.get(field.name.name);
-    if (before) {
-      report(
-        env.cx.diagnostics,
-        "GM2002",
-        field.name.span,
-        { what: "field", name: field.name.name },
-        { labels: [{ span: before, text: "first here" }] },
-      );
-      ok = false;
-      continue;
-    }
-    seen.set(field.name.name, field.name.span);
     const value = elaborateExpr(env, field.value);
     if (value === undefined) ok = false;
     else if (value.type.kind === "record") {

@@ -2,6 +2,7 @@
  * What is known of a value beyond its type: the interval it lies in, the classes of a label, and whether it comes raw from a layer.
  * Used to find a scale that may be negative or a probability outside 0..1. Bounds are safe: a value never lies outside its interval.
  */
+import type { Span } from "../base/source.js";
 import { builtins } from "./builtins.js";
 import type { Context } from "./env.js";
 import { layers } from "./layers.js";
@@ -12,13 +13,13 @@ export interface Facts {
   readonly range: Range;
   /** K of a category's labels. */
   readonly classes: Dim | undefined;
-  /** The value is a layer's or a matrix product's output as it stands: certainly of either sign. */
-  readonly raw: boolean;
+  /** The layer or matrix product whose output the value is, as it stands: certainly of either sign. */
+  readonly raw: Span | undefined;
   /** Of a record. */
   readonly fields: ReadonlyMap<string, Facts> | undefined;
 }
 
-export const noFacts: Facts = { range: anything, classes: undefined, raw: false, fields: undefined };
+export const noFacts: Facts = { range: anything, classes: undefined, raw: undefined, fields: undefined };
 
 function ranged(range: Range): Facts {
   return { ...noFacts, range };
@@ -49,14 +50,14 @@ export function factsOf(cx: Context, expr: Expr): Facts {
       return {
         ...noFacts,
         range,
-        raw: entry.fn === "matmul" || (entry.moves === true && first?.raw === true),
+        raw: entry.fn === "matmul" ? expr.span : entry.moves ? first?.raw : undefined,
         classes: entry.moves ? first?.classes : undefined,
       };
     }
     case "layer": {
       const entry = layers.get(expr.instance.layer);
       const input = expr.args[0];
-      return entry?.keepsSign && input ? factsOf(cx, input) : { ...noFacts, raw: true };
+      return entry?.keepsSign && input ? factsOf(cx, input) : { ...noFacts, raw: expr.span };
     }
     case "record":
       return { ...noFacts, fields: new Map(expr.fields.map((f) => [f.name, factsOf(cx, f.value)])) };

@@ -227,52 +227,15 @@ function netBody(env: Env, entity: NetEntity, args: readonly NetArgument[], name
   });
   const body: Binding[] = [];
   let result: Expr | undefined;
-  let returned: Span | undefined;
   for (const { stmt, scope: at } of flatten(inner, decl.body, scope)) {
     const here = within(inner, at);
-    if (returned && stmt.kind === "return") {
-      report(
-        cx.diagnostics,
-        "GM2042",
-        stmt.span,
-        { name: decl.name.name, problem: "it returns twice" },
-        { labels: [{ span: returned, text: "it has returned here" }] },
-      );
-      return undefined;
-    }
-    switch (stmt.kind) {
-      case "bind": {
-        const binding = bindLocal(here, stmt, elaborateExpr(here, stmt.value), at, scope);
-        if (binding) body.push(binding);
-        else ok = false;
-        break;
-      }
-      case "return":
-        returned = stmt.span;
-        result = elaborateExpr(here, stmt.value);
-        break;
-      case "draw":
-      case "energy":
-        report(
-          cx.diagnostics,
-          "GM2042",
-          stmt.span,
-          { name: decl.name.name, problem: stmt.kind === "draw" ? "a net draws nothing" : "a net has no energy" },
-          {
-            help: ["that statement belongs in a density"],
-          },
-        );
-        ok = false;
-    }
+    if (stmt.kind === "return") result = elaborateExpr(here, stmt.value);
+    else if (stmt.kind === "bind") {
+      const binding = bindLocal(here, stmt, elaborateExpr(here, stmt.value), at, scope);
+      if (binding) body.push(binding);
+      else ok = false;
+    } else ok = false; // the parser refuses draws and energies in a net
   }
-  if (!returned)
-    report(
-      cx.diagnostics,
-      "GM2042",
-      decl.name.span,
-      { name: decl.name.name, problem: "it returns nothing" },
-      { help: ["end its body with `return …`"] },
-    );
   if (!result || !ok) return undefined;
   const net: Net = { name, path, params, body, result, weights: owner.weights, random: owner.random, doc: decl.doc, span: decl.span };
   cx.facts.set(netKey(name), factsOf(cx, result));

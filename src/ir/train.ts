@@ -206,7 +206,7 @@ function entityPaths(env: Env, entity: Entity, name: string, span: Span): readon
       return [entity.param.path];
     case "family": {
       const paths = [...entity.members.values()].flatMap((m) => (m.kind === "param" ? [m.param.path] : []));
-      return paths.length === entity.members.size ? paths : wrongTarget(env, span, `\`${name}\`, ${describe(entity)}`);
+      return paths.length === entity.members.size ? paths : wrongTarget(env, span, `\`${name}\`, ${describe(entity)},`);
     }
     case "density": {
       const header = densityHeader(env.cx, entity.decl);
@@ -216,7 +216,7 @@ function entityPaths(env: Env, entity: Entity, name: string, span: Span): readon
     case "poison":
       return undefined;
     default:
-      return wrongTarget(env, span, `\`${name}\`, ${describe(entity)}`);
+      return wrongTarget(env, span, `\`${name}\`, ${describe(entity)},`);
   }
 }
 

@@ -123,11 +123,6 @@ export const gm2 = {
     "Net called with two shapes",
     (a) => `\`${a.name}\` shares its weights between all its calls, and this one has another shape: expected ${a.first}, found ${a.second}`,
   ),
-  GM2042: code<{ name: string; problem: string }>(
-    "error",
-    "Net without one result",
-    (a) => `the net \`${a.name}\` gives one result and draws nothing: ${a.problem}`,
-  ),
   GM2043: code<{ name: string }>("warning", "Net never called", (a) => `nothing calls the net \`${a.name}\``),
   GM2044: code<{ from: string; fromCount: number; to: string; toCount: number }>(
     "error",

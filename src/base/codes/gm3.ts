@@ -8,11 +8,6 @@ export const gm3 = {
     "Variable without a value",
     (a) => `the body of \`${a.density}\` gives \`${a.variable}\` no value`,
   ),
-  GM3002: code<{ density: string }>(
-    "error",
-    "Return in a density",
-    (a) => `the density \`${a.density}\` returns nothing: its variables are what it defines`,
-  ),
   GM3003: code<{ found: string }>("error", "Energy is not a number", (a) => `an energy is one number per example, found ${a.found}`),
   GM3004: code<{ variable: string; density: string }>(
     "error",
@@ -29,7 +24,6 @@ export const gm3 = {
     "Header names no variable",
     (a) => `\`${a.name}\` is ${a.what}; a density's header names data and latents`,
   ),
-  GM3007: code<{ name: string }>("error", "Twice in a header", (a) => `\`${a.name}\` stands twice in the header`),
   GM3008: code<{ name: string }>("error", "Unknown distribution", (a) => `there is no distribution called \`${a.name}\``),
   GM3009: code<{ name: string }>(
     "error",
@@ -161,7 +155,7 @@ export const gm3 = {
   GM3039: code<{ names: number; drawn: number; source: string }>(
     "error",
     "Names and draws differ in number",
-    (a) => `${a.names} names for ${a.drawn} draws of \`${a.source}\``,
+    (a) => `${a.names} ${a.names === 1 ? "name" : "names"} for ${a.drawn} ${a.drawn === 1 ? "draw" : "draws"} of \`${a.source}\``,
   ),
   GM3040: code<{ name: string; drawn: string }>(
     "error",
