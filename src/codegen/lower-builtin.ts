@@ -50,6 +50,8 @@ export function lowerBuiltin(expr: BuiltinExpr, args: readonly TensorValue[]): J
         : call("reshape", x.js, numbers(list("shape")));
     case "transpose":
       return call("transposeEvent", x.js, numbers(list("order")));
+    case "clip":
+      return call("clip", x.js, num(option("low")), num(option("high")));
     case "concat":
       return call("concatEvent", array(args.map((a) => alignEvent(a, rank))), num(option("axis")));
     case "stack":

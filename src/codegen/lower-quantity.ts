@@ -10,7 +10,7 @@ import { stableParams } from "../ir/derive/stability.js";
 import { distributions } from "../ir/distributions.js";
 import type { DrawStep, Factor, Quantity, Term } from "../ir/quantity.js";
 import type { Dim, DistCall, Expr, Variable } from "../ir/types.js";
-import { call, type Js, method, name, num, numbers, object, str } from "./js.js";
+import { call, type Js, type JsField, method, name, num, numbers, object, str } from "./js.js";
 import { lowerBuiltin } from "./lower-builtin.js";
 import { lowerExpr, type Scope } from "./lower-expr.js";
 import { variableSpec } from "./specs.js";
@@ -151,16 +151,36 @@ export interface LoweredDist {
 }
 
 export function lowerDist(scope: Scope, dist: DistCall, eventRank: number): LoweredDist {
-  const { object: runtime, values, ranks, own } = lowerDistParts(scope, dist, 0);
-  const params = object(
-    Object.fromEntries(Object.entries(values).map(([p, v]) => [p, alignParameter(v, eventRank - own + (ranks.get(p) ?? 0))])),
-  );
+  const parts = lowerDistParts(scope, dist, eventRank, 0);
+  return { ...parts, params: wholeRecord(parts.params) };
+}
+
+/** A mixture's parameters stand beside those of what it mixes, which have the components as one more axis; `of` keeps equal names apart. */
+function lowerDistParts(scope: Scope, dist: DistCall, eventRank: number, more: number): LoweredDist {
+  const info = distributions.get(dist.dist);
+  if (!info) throw new InternalError(`no distribution ${dist.dist}`);
+  const params = stableParams(scope.context, dist.dist, dist.params);
+  const own = Object.entries(params).map(([p, e]) => [p, tensorValue(lowerExpr(scope, e))] as const);
+  const ranks = new Map(info.parameters.flat().map((p) => [p.runtime ?? p.name, p.rank + more]));
+  const fields = own.map(([p, v]): JsField => ({ name: p, value: alignParameter(v, eventRank - info.eventRank + (ranks.get(p) ?? 0)) }));
+  const ownLead = joinLeads(own.map(([, v]) => v.lead));
+  if (!dist.of)
+    return {
+      object: name(info.runtime),
+      params: object(fields),
+      values: Object.fromEntries(own),
+      lead: ownLead,
+      eventRank: info.eventRank,
+    };
+  const inner = lowerDistParts(scope, dist.of, eventRank, 1);
+  const innerFields = inner.params.kind === "object" ? inner.params.fields : [];
+  const collide = innerFields.some((f) => fields.some((g) => g.name === f.name));
   return {
-    object: runtime,
-    params: wholeRecord(params),
-    values,
-    lead: joinLeads(Object.values(values).map((v) => v.lead)),
-    eventRank: own,
+    object: call("mixture", str(dist.dist), inner.object),
+    params: object(collide ? [...fields, { name: "of", value: inner.params }] : [...fields, ...innerFields]),
+    values: { ...inner.values, ...Object.fromEntries(own) },
+    lead: joinLeads([ownLead, inner.lead]),
+    eventRank: info.eventRank,
   };
 }
 
@@ -172,31 +192,6 @@ function wholeRecord(params: Js): Js {
   );
   const [first] = targets;
   return first !== undefined && targets.every((t) => t === first) ? name(first) : params;
-}
-
-interface DistParts {
-  readonly object: Js;
-  readonly values: Readonly<Record<string, TensorValue>>;
-  /** Axes that each parameter has beyond the event. */
-  readonly ranks: ReadonlyMap<string, number>;
-  readonly own: number;
-}
-
-/** A mixture's parameters are its logits beside those of what it mixes, which have the components as one more axis. */
-function lowerDistParts(scope: Scope, dist: DistCall, more: number): DistParts {
-  const info = distributions.get(dist.dist);
-  if (!info) throw new InternalError(`no distribution ${dist.dist}`);
-  const params = stableParams(scope.context, dist.dist, dist.params);
-  const values = Object.fromEntries(Object.entries(params).map(([p, e]) => [p, tensorValue(lowerExpr(scope, e))]));
-  const ranks = new Map(info.parameters.flat().map((p) => [p.name, p.rank + more]));
-  if (!dist.of) return { object: name(info.runtime), values, ranks, own: info.eventRank };
-  const inner = lowerDistParts(scope, dist.of, 1);
-  return {
-    object: call("mixture", str(dist.dist), inner.object),
-    values: { ...values, ...inner.values },
-    ranks: new Map([...ranks, ...inner.ranks]),
-    own: info.eventRank,
-  };
 }
 
 /** A batched scalar parameter meets an event of higher rank. */

@@ -12,6 +12,6 @@ describe("errors of derivation", () => {
     const code = file.slice(0, 6);
     expect(diagnostics.map((d) => d.code)).toContain(code);
     expect(new Set(diagnostics.map((d) => d.code))).toEqual(new Set([code]));
-    expectGolden(`${FOLDER}/${file.replace(/\.gm$/u, ".txt")}`, renderDiagnostics(diagnostics, { colour: false }));
+    expectGolden(`${FOLDER}/${file.replace(/\.gm$/u, ".txt")}`, renderDiagnostics(diagnostics, { color: false }));
   });
 });

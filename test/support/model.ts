@@ -27,7 +27,7 @@ export interface Loaded {
 /** Throws the rendered diagnostics where there are errors. */
 export function loadModel(text: string, options: CompileOptions = {}): Loaded {
   const compiled = compile({ path: "test.gm", text }, options);
-  if (!compiled.derived) throw new Error(renderDiagnostics(compiled.diagnostics, { colour: false }));
+  if (!compiled.derived) throw new Error(renderDiagnostics(compiled.diagnostics, { color: false }));
   const js = compiled.print("js");
   const names = [...js.matchAll(/^export (?:function|const) (\w+)/gmu)].map((m) => m[1] ?? "");
   const body = js.replace(/^import (\{[^}]*\}) from "gmc\/runtime";$/mu, "const $1 = runtime;").replace(/^export /gmu, "");

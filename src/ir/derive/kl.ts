@@ -20,6 +20,10 @@ export const CLOSED_FORM_KL: ReadonlySet<string> = new Set([
   "Dirichlet",
   "Exponential",
   "MultivariateNormal",
+  "LogNormal",
+  "HalfNormal",
+  "Poisson",
+  "Binomial",
 ]);
 
 /** The runtime's function for KL(q, p), if it has one. */

@@ -1,0 +1,52 @@
+/** Every example: its generated file is fresh, and a few steps of training lower its loss, on real or synthetic data. */
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { describe, expect, it } from "vitest";
+import { compile } from "../src/compile.js";
+import { renderDiagnostics } from "../src/base/render.js";
+import { GmcError, type ModelDefinition } from "../src/runtime/index.js";
+import { loadDataset, train } from "../src/runtime/node/index.js";
+
+const folder = fileURLToPath(new URL("../examples/", import.meta.url));
+const examples = readdirSync(folder).filter((f) => f.endsWith(".gm"));
+
+describe("examples", () => {
+  it("are there", () => {
+    expect(examples.length).toBeGreaterThanOrEqual(11);
+  });
+
+  it.each(examples)("%s: the committed file is fresh", (file) => {
+    const text = readFileSync(join(folder, file), "utf8");
+    const compiled = compile({ path: `examples/${file}`, text });
+    expect(renderDiagnostics(compiled.diagnostics, { color: false })).toBe("");
+    expect(readFileSync(join(folder, `${file}.ts`), "utf8")).toBe(compiled.print("ts"));
+  });
+
+  const config = JSON.parse(readFileSync(join(folder, "gmc.config.json"), "utf8")) as { models: Record<string, { data: string }> };
+
+  it.each(examples)("%s: a few steps improve its objective", async (file) => {
+    const { model } = (await import(`../examples/${file}.ts`)) as { model: ModelDefinition };
+    const spec = config.models[file]?.data;
+    if (spec === undefined) throw new Error(`${file} has no data set in gmc.config.json`);
+    let data;
+    try {
+      data = await loadDataset(spec, model.streams, { base: folder });
+    } catch (error) {
+      if (!(error instanceof GmcError) || !error.message.includes("not here")) throw error;
+      console.log(`skipped: training ${file}, ${error.message}`);
+      return;
+    }
+    const [phase] = model.train;
+    const [update] = phase?.updates ?? [];
+    if (!update) throw new Error(`${file} trains nothing`);
+    const trained = await train(model, { data, batch: 25, steps: 24, recordEvery: 1, seed: 3 });
+    const values = trained.history.filter((r) => r.split === "train").map((r) => Number(r.values[update.label]));
+    await trained.close();
+    expect(values).toHaveLength(24);
+    expect(values.every(Number.isFinite)).toBe(true);
+    const mean = (xs: readonly number[]): number => xs.reduce((a, b) => a + b, 0) / xs.length;
+    const gain = mean(values.slice(-6)) - mean(values.slice(0, 6));
+    expect(update.direction === "maximize" ? gain : -gain).toBeGreaterThan(0);
+  });
+});
