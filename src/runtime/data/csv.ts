@@ -106,8 +106,9 @@ function findColumns(table: Table, part: string): readonly TableColumn[] {
 
 function decodeText(source: ByteSource): string {
   const text = new TextDecoder().decode(source.bytes);
-  const wrong = text.search(/[\u0000\ufffd]/);
-  if (wrong < 0) return text;
+  // A NUL is no text; U+FFFD stands where bytes were no UTF-8.
+  const wrong = Math.min(...["\0", "\ufffd"].map((char) => text.indexOf(char)).map((found) => (found < 0 ? Infinity : found)));
+  if (wrong === Infinity) return text;
   const offset = new TextEncoder().encode(text.slice(0, wrong)).length;
   throw corrupt(source.path, offset, "UTF-8 text", `byte ${source.bytes[offset]?.toString(16).padStart(2, "0") ?? "at the end"}`, [
     "an .npy or .npz file is read by its ending",

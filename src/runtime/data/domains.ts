@@ -20,17 +20,7 @@ import { forbidden, type ColumnContext, type ValueStatistics } from "./column-co
 
 /** What the training rows say about the values; every split is treated by it. */
 export function describeValues(array: DataArray, width: number, options: FieldOptions): ValueStatistics {
-  let low = Infinity;
-  let high = -Infinity;
-  let integers = true;
-  const whole = array.dtype !== "f32" && array.dtype !== "f64";
-  const data = array.data;
-  for (let i = 0; i < data.length; i++) {
-    const value = data[i]!;
-    if (value < low) low = value;
-    if (value > high) high = value;
-    if (!whole && integers && !Number.isInteger(value)) integers = false;
-  }
+  const { low, high, integers } = array.data instanceof Uint8Array ? byteExtent(array.data) : extent(array.data);
   return {
     low,
     high,
@@ -38,6 +28,38 @@ export function describeValues(array: DataArray, width: number, options: FieldOp
     grey: array.dtype === "u8" && high > 1,
     moments: options.scale === "standardize" ? moments(array, width) : undefined,
   };
+}
+
+interface Extent {
+  readonly low: number;
+  readonly high: number;
+  readonly integers: boolean;
+}
+
+function extent(data: DataArray["data"]): Extent {
+  let low = Infinity;
+  let high = -Infinity;
+  let integers = true;
+  for (let i = 0; i < data.length; i++) {
+    const value = data[i]!;
+    if (value < low) low = value;
+    if (value > high) high = value;
+    if (integers && !Number.isInteger(value)) integers = false;
+  }
+  return { low, high, integers };
+}
+
+/** Of the tens of millions of bytes of a set of pictures: which of the 256 values occur. */
+function byteExtent(data: Uint8Array): Extent {
+  const seen = seenBytes(data);
+  const low = seen.indexOf(1);
+  return { low: low < 0 ? Infinity : low, high: seen.lastIndexOf(1), integers: true };
+}
+
+function seenBytes(data: Uint8Array): Uint8Array {
+  const seen = new Uint8Array(256);
+  for (let i = 0; i < data.length; i++) seen[data[i]!] = 1;
+  return seen;
 }
 
 /** One split of a variable as a column. `statistics` are those of the training rows. */
@@ -215,8 +237,7 @@ function checked(
   const { source, scale } = column;
   if (source instanceof Uint8Array) {
     // 256 possible values: check those that occur.
-    const seen = new Uint8Array(256);
-    for (let i = 0; i < source.length; i++) seen[source[i]!] = 1;
+    const seen = seenBytes(source);
     for (let value = 0; value < 256; value++) {
       if (seen[value] === 1 && !legal(value * scale)) throw forbidden(context, source.indexOf(value), expected, value, help);
     }

@@ -26,7 +26,7 @@ export const fileTypeBytes: Readonly<Record<FileType, number>> = {
 
 const hostIsLittleEndian = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1;
 
-/** Copies `count` elements that start at the beginning of `bytes`. `offset` is where `bytes` lies in the file, for messages. */
+/** `count` elements that start at the beginning of `bytes`, which bytes of pictures stay a part of. `offset` is where `bytes` lies in the file, for messages. */
 export function decodeElements(
   path: string,
   bytes: Uint8Array,
@@ -41,16 +41,30 @@ export function decodeElements(
     case "i64":
     case "u64":
       return decodeLong(path, bytes, offset, count, type === "i64", littleEndian);
+    case "u8":
+      // Pictures are large: a view, not a copy.
+      return { dtype: type, data: new Uint8Array(bytes.buffer, bytes.byteOffset, count) };
     default: {
       const data = allocate(type, count);
       const target = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
       target.set(bytes.subarray(0, target.length));
       if (littleEndian !== hostIsLittleEndian) swapBytes(target, fileTypeBytes[type]);
-      // NumPy takes any byte but 0 for true.
-      if (type === "bool") for (let i = 0; i < target.length; i++) target[i] = target[i] === 0 ? 0 : 1;
+      if (type === "bool") normaliseTruth(target);
       return { dtype: type, data };
     }
   }
+}
+
+/** NumPy takes any byte but 0 for true: every such byte becomes 1, four at a time. */
+function normaliseTruth(bytes: Uint8Array): void {
+  const words = new Uint32Array(bytes.buffer, 0, bytes.length >>> 2);
+  for (let i = 0; i < words.length; i++) {
+    let word = words[i]!;
+    word = (word | (word >>> 4)) & 0x0f0f0f0f;
+    word = (word | (word >>> 2)) & 0x03030303;
+    words[i] = (word | (word >>> 1)) & 0x01010101;
+  }
+  for (let i = words.length * 4; i < bytes.length; i++) bytes[i] = bytes[i] === 0 ? 0 : 1;
 }
 
 function swapBytes(bytes: Uint8Array, size: number): void {

@@ -9,14 +9,12 @@ export function resizePictures(array: DataArray, height: number, width: number):
   const rows = overlaps(fromHeight, height);
   const columns = overlaps(fromWidth, width);
   const size = fromHeight * fromWidth * channels;
-  // One picture at a time in f64: the source, then with narrow rows, then with few rows.
-  const whole = new Float64Array(size);
-  const narrow = new Float64Array(fromHeight * width * channels);
+  // Rows first: whole lines are added, and the second pass has little left.
+  const low = new Float64Array(height * fromWidth * channels);
   const small = new Float64Array(height * width * channels);
   for (let n = 0; n < count; n++) {
-    whole.set(array.data.subarray(n * size, (n + 1) * size));
-    average(whole, narrow, columns, fromHeight, fromWidth, width, channels);
-    average(narrow, small, rows, 1, fromHeight, height, width * channels);
+    averageRows(array.data, n * size, low, rows, height, fromWidth * channels);
+    averageColumns(low, small, columns, height, fromWidth, width, channels);
     if (bytes) for (let i = 0; i < small.length; i++) small[i] = Math.round(small[i]!);
     data.set(small, n * small.length);
   }
@@ -31,17 +29,37 @@ interface Overlaps {
   readonly stride: number;
 }
 
-/** Averages the middle axis of [outer, from, inner] to [outer, to, inner]. */
-function average(source: Float64Array, target: Float64Array, axis: Overlaps, outer: number, from: number, to: number, inner: number): void {
+/** [from, inner], from element `start` of the source on, to [to, inner]. */
+function averageRows(source: DataArray["data"], start: number, target: Float64Array, axis: Overlaps, to: number, inner: number): void {
+  const { first, count, share, stride } = axis;
+  target.fill(0);
+  for (let t = 0; t < to; t++) {
+    const at = t * inner;
+    for (let k = 0; k < count[t]!; k++) {
+      const weight = share[t * stride + k]!;
+      const line = start + (first[t]! + k) * inner;
+      for (let c = 0; c < inner; c++) target[at + c]! += weight * source[line + c]!;
+    }
+  }
+}
+
+/** The middle axis of [outer, from, inner] to [outer, to, inner]. */
+function averageColumns(
+  source: Float64Array,
+  target: Float64Array,
+  axis: Overlaps,
+  outer: number,
+  from: number,
+  to: number,
+  inner: number,
+): void {
   const { first, count, share, stride } = axis;
   for (let o = 0; o < outer; o++) {
     for (let t = 0; t < to; t++) {
-      const at = (o * to + t) * inner;
-      const start = (o * from + first[t]!) * inner;
       for (let c = 0; c < inner; c++) {
         let sum = 0;
-        for (let k = 0; k < count[t]!; k++) sum += share[t * stride + k]! * source[start + k * inner + c]!;
-        target[at + c] = sum;
+        for (let k = 0; k < count[t]!; k++) sum += share[t * stride + k]! * source[(o * from + first[t]! + k) * inner + c]!;
+        target[(o * to + t) * inner + c] = sum;
       }
     }
   }

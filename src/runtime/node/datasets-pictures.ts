@@ -117,10 +117,11 @@ const omniglot: RegisteredSet = {
       if (paper.shape.length !== 4)
         throw corrupt(source.path, 0, "images of shape [characters, drawers, height, width]", `shape [${paper.shape.join(", ")}]`);
       const [characters = 0, drawers = 0, fromHeight = 0, fromWidth = 0] = paper.shape;
-      const ink = new Uint8Array(paper.data.length);
-      for (let i = 0; i < ink.length; i++) ink[i] = paper.data[i] === 0 ? 255 : 0;
-      const whole: DataArray = { shape: [characters * drawers, fromHeight, fromWidth], dtype: "u8", data: ink };
-      const x = height === fromHeight && width === fromWidth ? whole : resizePictures(whole, height, width);
+      const whole: DataArray = { ...paper, shape: [characters * drawers, fromHeight, fromWidth] };
+      const small = height === fromHeight && width === fromWidth ? whole : resizePictures(whole, height, width);
+      const ink = new Uint8Array(small.data.length);
+      for (let i = 0; i < ink.length; i++) ink[i] = Math.round(255 * (1 - small.data[i]!));
+      const x: DataArray = { shape: small.shape, dtype: "u8", data: ink };
       return { x, y: { shape: [labels.data.length], dtype: "i32", data: new Int32Array(labels.data) } };
     };
     const train = await read("background");

@@ -35,7 +35,7 @@ export function parseLocated(text: string): Located {
   };
   const found = (): string => (at >= text.length ? "the end of the file" : JSON.stringify(text[at]));
   const string = (): string => {
-    const match = /"(?:[^"\\\u0000-\u001f]|\\.)*"/y;
+    const match = /"(?:[^"\\\n\r]|\\.)*"/y;
     match.lastIndex = at;
     const token = match.exec(text)?.[0];
     if (token === undefined)

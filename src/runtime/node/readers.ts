@@ -28,8 +28,7 @@ export interface ReadField {
 
 export type ReadFields = Readonly<Record<string, ReadField>>;
 
-const kinds = ["idx", "npy", "npz", "csv", "mat", "bits"] as const;
-type Kind = (typeof kinds)[number];
+type Kind = "idx" | "npy" | "npz" | "csv" | "mat" | "bits";
 
 const endings: readonly (readonly [RegExp, Kind])[] = [
   [/(\.idx|[.-]ubyte|\.idx\d-ubyte)$/i, "idx"],
