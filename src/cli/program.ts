@@ -8,6 +8,7 @@ import { reportFailure, UsageError } from "./errors.js";
 import { FINE, USAGE } from "./exit.js";
 import { stderr } from "./output.js";
 import type { CompileFlags } from "./commands/compile.js";
+import type { InterpolateFlags, PictureFlags } from "./commands/pictures.js";
 import { addEngineOptions, addModelOptions, addTrainingOptions, wholeNumber } from "./options.js";
 
 /** Runs a command line and gives its exit code: 0 fine, 1 the model or the run is wrong, 2 wrong usage, 130 interrupted. */
@@ -150,7 +151,7 @@ function buildProgram(finish: Finish): Command {
       "after",
       examples(["gmc sample", "64 samples of the newest run"], ["gmc sample runs/vae --count 100 --seed 3 --out grid.png", ""]),
     )
-    .action(async (run: string | undefined, flags: object) =>
+    .action(async (run: string | undefined, flags: PictureFlags) =>
       finish(await (await import("./commands/pictures.js")).sampleCommand(run, flags)),
     );
 
@@ -158,7 +159,7 @@ function buildProgram(finish: Finish): Command {
     .addOption(new Option("--count <N>", "how many").argParser(wholeNumber(1)).default(32))
     .addOption(new Option("--split <NAME>", "which rows").choices(["train", "validation", "test"]))
     .addHelpText("after", examples(["gmc reconstruct runs/vae", "the first 32 test rows"]))
-    .action(async (run: string | undefined, flags: object) =>
+    .action(async (run: string | undefined, flags: PictureFlags) =>
       finish(await (await import("./commands/pictures.js")).reconstructCommand(run, flags)),
     );
 
@@ -168,7 +169,7 @@ function buildProgram(finish: Finish): Command {
     .addOption(new Option("--path <KIND>", "through the latent space").choices(["linear", "spherical"]).default("linear"))
     .addOption(new Option("--split <NAME>", "which rows").choices(["train", "validation", "test"]))
     .addHelpText("after", examples(["gmc interpolate runs/vae --path spherical", ""]))
-    .action(async (run: string | undefined, flags: object) =>
+    .action(async (run: string | undefined, flags: InterpolateFlags) =>
       finish(await (await import("./commands/pictures.js")).interpolateCommand(run, flags)),
     );
 

@@ -10,9 +10,14 @@ import { json, stdout } from "../output.js";
 import { drawInterpolated, drawReconstructed, drawSamples, type NamedDrawing } from "../run/pictures.js";
 import { openTrained } from "../run/trained.js";
 
-interface PictureFlags extends RunFlags {
+export interface PictureFlags extends RunFlags {
   readonly count: number;
   readonly split?: SplitName;
+}
+
+export interface InterpolateFlags extends PictureFlags {
+  readonly points: number;
+  readonly path: "linear" | "spherical";
 }
 
 interface Shown {
@@ -22,7 +27,7 @@ interface Shown {
 }
 
 export function sampleCommand(named: string | undefined, flags: PictureFlags): Promise<number> {
-  return show(named, flags, async (trained) => {
+  return show(named, flags, async (trained): Promise<Shown> => {
     if (flags.json) {
       const { values, means } = await trained.sample(flags.count);
       return { drawings: [], rows: { values, means } };
@@ -38,10 +43,7 @@ export function reconstructCommand(named: string | undefined, flags: PictureFlag
   });
 }
 
-export function interpolateCommand(
-  named: string | undefined,
-  flags: PictureFlags & { readonly points: number; readonly path: "linear" | "spherical" },
-): Promise<number> {
+export function interpolateCommand(named: string | undefined, flags: InterpolateFlags): Promise<number> {
   return show(named, flags, async (trained) => {
     const shown = await trained.interpolate(flags.count, flags.points, {
       path: flags.path,
