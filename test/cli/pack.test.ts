@@ -36,8 +36,8 @@ const trained = await train(model, { data: { x: rows }, test: { x: rows.slice(0,
 const first = trained.history[0].values["ELBO(p, q)"];
 const last = trained.history.at(-1).values["ELBO(p, q)"];
 const { metrics } = await trained.evaluate();
-const { x } = await trained.sample(3);
-console.log(JSON.stringify({ first, last, nll: metrics.nll.value, sample: x.shape }));
+const { values } = await trained.sample(3);
+console.log(JSON.stringify({ first, last, nll: metrics.nll.value, sample: values.x.shape }));
 await trained.close();
 `;
 
@@ -84,7 +84,7 @@ describe("the packed tarball in a repo of its own", () => {
     writeFileSync(join(home, "tiny.gm"), MODEL);
     writeFileSync(join(home, "train.js"), SCRIPT);
   });
-  afterAll(() => 0);
+  afterAll(() => rmSync(home, { recursive: true, force: true }));
 
   it("holds what it needs and nothing of the workshop", () => {
     for (const needed of [
@@ -118,20 +118,16 @@ describe("the packed tarball in a repo of its own", () => {
       join(home, "use.ts"),
       `import { elbo, model, type Weights } from "./tiny.gm.ts";\nimport type { ModelDefinition } from "gmc/runtime";\nexport const again: ModelDefinition = model;\nexport type W = Weights["decoder"];\nexport const f: typeof elbo = elbo;\n`,
     );
-    run(process.execPath, [
-      join(root, "node_modules", "typescript", "bin", "tsc"),
-      "--noEmit",
-      "--strict",
-      "--module",
-      "nodenext",
-      "--moduleResolution",
-      "nodenext",
-      "--target",
-      "es2023",
-      "--allowImportingTsExtensions",
-      "--types",
-      "",
-      "use.ts",
-    ]);
+    const compilerOptions = {
+      noEmit: true,
+      strict: true,
+      module: "nodenext",
+      moduleResolution: "nodenext",
+      target: "es2023",
+      allowImportingTsExtensions: true,
+      types: [],
+    };
+    writeFileSync(join(home, "tsconfig.json"), JSON.stringify({ compilerOptions, files: ["use.ts"] }));
+    run(process.execPath, [join(root, "node_modules", "typescript", "bin", "tsc"), "-p", "tsconfig.json"]);
   });
 });

@@ -7,7 +7,7 @@
  *
  * const trained = await train(model, { data: { x: pixels }, epochs: 5, seed: 1 });
  * console.log((await trained.evaluate()).metrics.nll);
- * const { x } = await trained.sample(64); // { shape: [64, 784], data: Float32Array }
+ * const { values } = await trained.sample(64); // values.x: { shape: [64, 784], data: Float32Array }
  * await trained.close();
  * ```
  * From `gmc/runtime`, `engine` is an Engine object; `gmc/node` also takes its name and saves checkpoints.
