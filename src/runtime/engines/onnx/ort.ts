@@ -42,11 +42,12 @@ export async function createSession(
   options: SessionOptions,
 ): Promise<Ort.InferenceSession> {
   const settings: Ort.InferenceSession.SessionOptions = {
+    // what it says comes back as an error of ours
     executionProviders: ["cpu"],
     executionMode: "sequential",
     interOpNumThreads: 1,
     graphOptimizationLevel: "all",
-    logSeverityLevel: 3,
+    logSeverityLevel: 4,
     ...(options.threads === undefined ? {} : { intraOpNumThreads: options.threads }),
     ...(options.alone ? {} : { extra: { session: { force_spinning_stop: "1" } } }),
   };
