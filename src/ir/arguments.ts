@@ -2,6 +2,7 @@
  * Arguments against a signature: positional and named, missing, unknown, twice. One routine for nets, layers, functions,
  * distributions, optimisers and templates.
  */
+import { synonymOf } from "./unknown.js";
 import { report } from "../base/report.js";
 import type { Span } from "../base/source.js";
 import { didYouMeanHelp } from "../base/suggest.js";
@@ -72,7 +73,7 @@ export function bindArguments(cx: Context, signature: Signature, actuals: readon
     const spec = signature.params.find((p) => p.name === name);
     if (spec === undefined) {
       ok = false;
-      const synonym = signature.synonyms?.[name];
+      const synonym = signature.synonyms && synonymOf(signature.synonyms, name);
       const help = synonym
         ? [`write \`${synonym}\``]
         : didYouMeanHelp(

@@ -23,7 +23,7 @@ import { evaluateStatic, requireInteger } from "./static.js";
 import { staticFunctions } from "./static-functions.js";
 import { expandTemplate } from "./templates.js";
 import type { Expr } from "./types.js";
-import { suggestions } from "./unknown.js";
+import { suggestions, synonymOf } from "./unknown.js";
 
 /** No block is repeated more often. */
 const maxRepeat = 10_000;
@@ -249,7 +249,7 @@ function callTable(env: Env, callee: ast.NameExpr, actuals: readonly Actual[], s
     });
     return undefined;
   }
-  const known = synonyms[name];
+  const known = synonymOf(synonyms, name);
   const callable = (e: Entity): boolean => e.kind === "net" || e.kind === "block" || (env.mode === "objective" && e.kind === "objective");
   const near = didYouMean(name, [...env.scope.visible(callable), ...functionNames, ...layers.keys()]);
   const help = known ? [known] : near ? [`did you mean \`${near}\`?`] : suggestions(env.scope, name, callable);

@@ -1,4 +1,5 @@
 /** Domains, variables and parameters as they are declared; families spelled out. */
+import { synonymOf } from "./unknown.js";
 import { report } from "../base/report.js";
 import type { Span } from "../base/source.js";
 import { didYouMeanHelp } from "../base/suggest.js";
@@ -34,7 +35,7 @@ const domainSynonyms: Readonly<Record<string, string>> = {
 export function elaborateDomain(env: Env, domain: ast.DomainExpr): Domain | undefined {
   const name = domainNames.find((n) => n === domain.base.name);
   if (!name) {
-    const synonym = domainSynonyms[domain.base.name];
+    const synonym = synonymOf(domainSynonyms, domain.base.name);
     const near = synonym ? [`write \`${synonym}\``] : didYouMeanHelp(domain.base.name, domainNames);
     report(
       env.cx.diagnostics,

@@ -2,6 +2,7 @@
  * Distributions where they are drawn from: parameters under their names, shapes against the variable's, values against what the
  * distribution allows (a scale above zero, probabilities in 0..1), the distribution against the variable's domain.
  */
+import { synonymOf } from "./unknown.js";
 import { report } from "../base/report.js";
 import type { Span } from "../base/source.js";
 import { didYouMeanHelp } from "../base/suggest.js";
@@ -40,8 +41,15 @@ export function elaborateDist(env: Env, expr: ast.Expr, variable: Variable | und
     return undefined;
   }
   const actuals = actualsOf(call.args);
-  const mixed = entry.mixes ? actuals.find((a) => a.kind === "ast" && a.name === undefined && isDistribution(env, a.value)) : undefined;
-  const alternative = chooseAlternative(env, entry, actuals, call.span);
+  const mixed = entry.mixes
+    ? actuals.find((a) => a.kind === "ast" && (a.name === undefined || a.name.name === "of") && isDistribution(env, a.value))
+    : undefined;
+  const alternative = chooseAlternative(
+    env,
+    entry,
+    actuals.filter((a) => a !== mixed),
+    call.span,
+  );
   if (!alternative) return undefined;
   const params = alternative.map((p) => ({ name: p.name, required: p.fallback === undefined }));
   const signature = { what: `\`${entry.name}\``, params, synonyms: parameterSynonyms };
@@ -59,7 +67,7 @@ export function elaborateDist(env: Env, expr: ast.Expr, variable: Variable | und
         "GM2024",
         call.span,
         { what: "`Mixture`", missing: "the distribution that is mixed" },
-        { help: ["`Mixture(logits = w, Normal(mu, s))`"] },
+        { help: ["`Mixture(w, Normal(mu, s))`, or with names `Mixture(logits = w, of = Normal(mu, s))`"] },
       );
     return undefined;
   }
@@ -96,7 +104,7 @@ function distributionOf(env: Env, expr: ast.Expr): { readonly call: ast.CallExpr
   if (entry && expr.kind === "call") return { call: expr, entry };
   if (entry && expr.kind === "name") return { call: { kind: "call", callee: expr, args: [], given: undefined, span: expr.span }, entry };
   if (name !== undefined && !entity) {
-    const synonym = distributionSynonyms[name];
+    const synonym = synonymOf(distributionSynonyms, name);
     report(
       env.cx.diagnostics,
       "GM3008",

@@ -1,4 +1,5 @@
 /** Settings of `train` and of its statements: known, of the right kind, in the form of the IR (runtime names). */
+import { synonymOf } from "./unknown.js";
 import { report } from "../base/report.js";
 import type { Span } from "../base/source.js";
 import { didYouMeanHelp } from "../base/suggest.js";
@@ -31,7 +32,7 @@ export function elaborateSetting(
   const fits = (s: SettingEntry): boolean => s.scope === "both" || s.scope === scope;
   if (!entry || !fits(entry)) {
     const candidates = [...settings.values()].filter(fits).map((s) => s.name);
-    const synonym = settingSynonyms[name.name];
+    const synonym = synonymOf(settingSynonyms, name.name);
     const help = entry
       ? [`it belongs to the train block: move it out of the statement`]
       : synonym
@@ -66,7 +67,7 @@ function optimizerValue(env: Env, value: ast.Expr): SettingValue | undefined {
   const name = call?.callee.kind === "name" ? call.callee.name : undefined;
   const entry = name === undefined ? undefined : optimizers.get(name);
   if (!call || name === undefined || !entry) {
-    const synonym = name === undefined ? undefined : optimizerSynonyms[name];
+    const synonym = name === undefined ? undefined : synonymOf(optimizerSynonyms, name);
     const near = name === undefined ? [] : synonym ? [`write \`${synonym}\``] : didYouMeanHelp(name, optimizers.keys());
     report(
       env.cx.diagnostics,

@@ -23,3 +23,8 @@ export function suggestions(scope: Scope, name: string, fits: (entity: Entity) =
   const entity = scope.find(near);
   return [entity && !fits(entity) ? `\`${near}\` is ${describe(entity)}` : `did you mean \`${near}\`?`];
 }
+
+/** Entry of a table of names; names that objects have by themselves (`toString`) are not in it. */
+export function synonymOf(table: Readonly<Record<string, string>>, name: string): string | undefined {
+  return Object.hasOwn(table, name) ? table[name] : undefined;
+}
