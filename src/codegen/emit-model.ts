@@ -263,7 +263,11 @@ function emitMetric(derived: DerivedModel, e: DerivedEvaluation, objectives: Obj
   if (e.objective) {
     const { derived: quantity, value, sign, combine, bound } = e.objective;
     const stated = evaluation.value.kind === "objective" ? evaluation.value.objective : undefined;
-    const o = objectives.get(quantity, value, stated, [`${evaluation.text.replace(/^-\s*/u, "")} per example  ${place(evaluation.span)}`]);
+    const doc = evaluation.value.kind === "objective" ? evaluation.value.doc : undefined;
+    const o = objectives.get(quantity, value, stated, [
+      `${evaluation.text.replace(/^-\s*/u, "")} per example  ${place(evaluation.span)}`,
+      ...(doc === undefined ? [] : doc.split("\n")),
+    ]);
     return object({
       kind: str("rows"),
       ...base,

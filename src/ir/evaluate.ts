@@ -39,7 +39,8 @@ function elaborateMetric(env: Env, item: ast.SettingItem): Evaluation["value"] |
   const expr = elaborateExpr(inner, value);
   if (!expr || !isPerExample(env.cx, expr, value.span)) return undefined;
   const plain = value.kind === "unary" ? value.operand : value;
-  return { kind: "objective", expr, objective: nameOf(env, plain)?.name };
+  const named = nameOf(env, plain);
+  return { kind: "objective", expr, objective: named?.name, doc: named?.doc };
 }
 
 function elaborateEvaluator(env: Env, entry: EvaluatorEntry, call: ast.CallExpr): Evaluation["value"] | undefined {

@@ -240,7 +240,8 @@ export interface Evaluation {
   readonly name: string;
   readonly text: string;
   readonly value:
-    | { readonly kind: "objective"; readonly expr: Expr; readonly objective: string | undefined }
+    /** `objective` is its name where it stands alone or is one template call, `doc` that objective's comment. */
+    | { readonly kind: "objective"; readonly expr: Expr; readonly objective: string | undefined; readonly doc: string | undefined }
     /** A named evaluator of the library: `active_units(q)`; arguments are densities, variables or numbers. */
     | {
         readonly kind: "evaluator";
