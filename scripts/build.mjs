@@ -2,7 +2,7 @@
 // Types are checked by `npm run types`; here they are only stripped, so that an install stays quick.
 // The new dist replaces the old one at the end, so a failed build leaves the old one in place.
 import { spawnSync } from "node:child_process";
-import { chmodSync, cpSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync } from "node:fs";
+import { chmodSync, cpSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, extname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -10,6 +10,9 @@ import { fileURLToPath } from "node:url";
 const root = fileURLToPath(new URL("..", import.meta.url));
 const next = join(root, `.dist-${process.pid}`);
 const dist = join(root, "dist");
+// tests build again where a source is newer than the moment at which the last build began to read them
+const stamp = join(root, ".tmp", "built");
+const began = new Date();
 const tsc = createRequire(import.meta.url).resolve("typescript/bin/tsc");
 
 try {
@@ -23,6 +26,9 @@ try {
   if (existsSync(dist)) renameSync(dist, old);
   renameSync(next, dist);
   rmSync(old, { recursive: true, force: true });
+  mkdirSync(dirname(stamp), { recursive: true });
+  writeFileSync(stamp, "");
+  utimesSync(stamp, began, began);
 } finally {
   rmSync(next, { recursive: true, force: true });
 }

@@ -7,6 +7,7 @@ import { vi } from "vitest";
 
 export const root = fileURLToPath(new URL("../..", import.meta.url));
 export const bin = join(root, "dist", "cli", "main.js");
+const stamp = join(root, ".tmp", "built");
 
 function newest(folder: string): number {
   return Math.max(
@@ -30,7 +31,7 @@ export function ensureBuilt(): void {
     }
   }
   try {
-    if (existsSync(bin) && statSync(bin).mtimeMs > newest(join(root, "src"))) return;
+    if (existsSync(bin) && existsSync(stamp) && statSync(stamp).mtimeMs > newest(join(root, "src"))) return;
     const { status, stderr } = spawnSync(process.execPath, [join(root, "scripts", "build.mjs")], { encoding: "utf8" });
     if (status !== 0) throw new Error(`the build failed: ${stderr}`);
   } finally {
