@@ -36,6 +36,7 @@ export async function loadTables(load) {
     library: await libraryOf(load),
     examples: await examplesOf(load),
     findings: await findingsOf(load),
+    golden: goldenFrames(),
     help: await helpTexts(load),
   };
 }
@@ -64,6 +65,17 @@ async function libraryOf(load) {
         })),
       };
     });
+}
+
+/** For each code that a golden case has, what the first of its cases prints. */
+function goldenFrames() {
+  const folder = join(root, "test/golden/errors");
+  const frames = {};
+  for (const path of readdirSync(folder, { recursive: true }).sort()) {
+    const code = /(GM\d{4})[^/\\]*\.txt$/.exec(path)?.[1];
+    if (code !== undefined) frames[code] ??= readFileSync(join(folder, path), "utf8");
+  }
+  return frames;
 }
 
 /** What gmc says of a model, framed. */

@@ -48,6 +48,7 @@ export function renderRegions(tables) {
     ),
     "data options": tables.dataOptions.map((name) => `\`${name}\``).join(", "),
     frame: (model) => `\`\`\`text\n${tables.findings(model).trim()}\n\`\`\``,
+    ...Object.fromEntries(Object.entries(tables.golden).map(([code, text]) => [`golden ${code}`, `\`\`\`text\n${text.trim()}\n\`\`\``])),
     ...examples(tables),
     ...Object.fromEntries(Object.entries(tables.help).map(([name, text]) => [`help ${name}`, `\`\`\`text\n${text.trim()}\n\`\`\``])),
   };
@@ -108,6 +109,15 @@ function domains({ usualDistribution }) {
   });
   return table(["Domain", "Values", "May a `param` have it", "Usually drawn from", "A byte v of a data file becomes"], rows);
 }
+
+const operatorWords = {
+  add: "Sum",
+  sub: "Difference",
+  mul: "Product, entry by entry",
+  div: "Quotient, entry by entry",
+  pow: "Power, entry by entry",
+  neg: "Negation",
+};
 
 /** `conv(channels, size, stride = 1)`; what must be named stands behind `;`. */
 function signature(name, args, options, more = []) {
@@ -174,7 +184,13 @@ function functions({ builtins }, which) {
   };
   return table(
     [which({ symbol: "+" }) ? "Operator" : "Function", "Meaning", "In the runtime"],
-    [...builtins.values()].filter(which).map((f) => [form(f), `${sentence(f.doc)}${choices(f.options)}`, `\`${f.runtime}\``]),
+    [...builtins.values()]
+      .filter(which)
+      .map((f) => [
+        form(f),
+        `${sentence(f.symbol === undefined ? f.doc : (operatorWords[f.fn] ?? f.doc))}${choices(f.options)}`,
+        `\`${f.runtime}\``,
+      ]),
   );
 }
 
@@ -270,13 +286,19 @@ function examples({ examples }) {
 /** The first letter large and a full stop, where it begins with a word of plain English. */
 function sentence(text) {
   const trimmed = text.trim();
-  const word = (/^[a-z]{2,}(?=[\s,])/.test(trimmed) || /^a [a-z]{3,}/.test(trimmed)) && !/^[a-z]+ (->|<-|\*|=)/.test(trimmed);
+  const word = (/^[a-z]{2,}(?=[\s,]|$)/.test(trimmed) || /^an? (?!where)[a-z]{3,}/.test(trimmed)) && !/^[a-z]+ (->|<-|\*|=)/.test(trimmed);
   const first = word ? trimmed.charAt(0).toUpperCase() + trimmed.slice(1) : trimmed;
   return /[.!?]$/.test(first) ? first : `${first}.`;
 }
 
 function table(head, rows) {
-  const cell = (text) => text.replaceAll("|", "\\|").replaceAll(/(?<![`\w])\*(?=\s)/g, "\\*");
+  const plain = (text) => text.replaceAll("*", "\\*");
+  const cell = (text) =>
+    text
+      .split(/(`[^`]*`)/)
+      .map((part, i) => (i % 2 === 0 ? plain(part) : part))
+      .join("")
+      .replaceAll("|", "\\|");
   const line = (cells) => `| ${cells.map(cell).join(" | ")} |`;
   return [line(head), `| ${head.map(() => "---").join(" | ")} |`, ...rows.map(line)].join("\n");
 }
