@@ -2,7 +2,7 @@
  * `.gm` files from disk: read as UTF-8, named as the user named them with forward slashes; imports stay inside the project.
  */
 import { existsSync, readFileSync, realpathSync } from "node:fs";
-import { dirname, relative, resolve, sep } from "node:path";
+import { dirname, resolve, sep } from "node:path";
 import type { Diagnostic } from "../base/diagnostic.js";
 import type { SourceFile } from "../base/source.js";
 import { compile, type Compiled, type CompileOptions } from "../compile.js";

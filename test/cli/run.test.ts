@@ -197,9 +197,9 @@ describe.each([
     240_000,
   );
 
-  it.each(["SIGINT", "SIGTERM"] as const)(
-    "saves on %s and ends with 130",
-    async (signal) => {
+  possible(
+    `saves on ${signal} and ends with 130`,
+    async () => {
       const out = `${signal}-${engine}`;
       const ran = await gmc(["train", "tiny.gm", ...args, "--epochs", "100000", "--out", out], {
         cwd: folder,

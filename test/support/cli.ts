@@ -20,7 +20,8 @@ function newest(folder: string): number {
 
 /** Workers take turns at building. */
 export function ensureBuilt(): void {
-  const lock = join(root, ".build-lock");
+  mkdirSync(join(root, ".tmp"), { recursive: true });
+  const lock = join(root, ".tmp", "build-lock");
   for (;;) {
     try {
       mkdirSync(lock);
