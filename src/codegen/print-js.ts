@@ -114,7 +114,7 @@ export function printDoc(lines: readonly string[], indent = ""): string {
 
 /** Text for a comment: one line, no control characters, nothing that ends the comment or hides what follows it. */
 export function comment(text: string): string {
-  return text.replace(/[\u0000-\u001f\u007f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]+/gu, " ").trimEnd();
+  return text.replace(/[\p{Cc}\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]+/gu, " ").trimEnd();
 }
 
 /** The one escaper of strings. */
