@@ -21,7 +21,15 @@ export function builtinCall(env: Env, fn: string, args: readonly Expr[], span: S
   const typed = args.map((arg, i) => typedArg(env, entry, arg, i));
   const clean = typed.flatMap((arg) => (arg ? [arg] : []));
   if (clean.length < typed.length) return undefined;
-  const result = entry.type({ cx: env.cx, name: fn, span, args: clean, options: statics.options, dims: statics.dims });
+  const result = entry.type({
+    cx: env.cx,
+    name: fn,
+    symbol: entry.symbol,
+    span,
+    args: clean,
+    options: statics.options,
+    dims: statics.dims,
+  });
   if (result === undefined || !withinLimit(env, result.type, span)) return undefined;
   const [only] = args;
   // a reduction of a scalar, a stop of a number: the thing itself

@@ -5,8 +5,26 @@
  * Axes are counted from 1 in a `.gm` file; in the IR they count from the end (-1 is the last), since the runtime puts sample and batch axes first.
  */
 import { report } from "../base/report.js";
-import type { Span } from "../base/source.js";
-import type { Context } from "./env.js";
+import {
+  concatType,
+  elementwise,
+  gluType,
+  imageShape,
+  matmulType,
+  onehotType,
+  padType,
+  powRange,
+  reshapeType,
+  squareType,
+  stackType,
+  takeType,
+  transposeType,
+  whereType,
+  windowed,
+  withOptions,
+  without,
+} from "./builtin-rules.js";
+import type { Builtin, OptionSpec } from "./builtin-types.js";
 import {
   abovezero,
   added,
@@ -25,73 +43,15 @@ import {
   type Range,
   reciprocal,
 } from "./range.js";
-import { broadcastShapes, dim, elementCount, plusDim, sameShape, showShape, tensor, timesDim } from "./shapes.js";
-import type { Dim, Element, Expr, TensorType } from "./types.js";
+import { dim, showShape, tensor, timesDim } from "./shapes.js";
+import type { Element } from "./types.js";
 
-export type OptionValue = number | boolean | string | readonly number[];
-export type Options = Readonly<Record<string, OptionValue>>;
-
-/** A static argument of a function or layer, as `checkOption` reads it. */
-export interface OptionSpec {
-  readonly name: string;
-  readonly kind: "number" | "integer" | "size" | "boolean" | "axis" | "axes" | "sizes" | "choice" | "pair";
-  readonly choices?: readonly string[];
-  readonly min?: number;
-  readonly required?: boolean;
-  readonly named?: boolean;
-  /** Name in the runtime where it differs. */
-  readonly runtime?: string;
-  readonly fallback?: OptionValue;
-}
-
-export interface BuiltinCall {
-  readonly cx: Context;
-  readonly name: string;
-  readonly span: Span;
-  readonly args: readonly TypedArg[];
-  /** Options given or with a fallback, under their `.gm` names; sizes keep their texts in `dims`. */
-  readonly options: ReadonlyMap<string, OptionValue>;
-  readonly dims: ReadonlyMap<string, readonly Dim[]>;
-}
-
-export interface TypedArg {
-  readonly expr: Expr;
-  readonly type: TensorType;
-  readonly span: Span;
-  /** K where it is a category's label. */
-  readonly classes: Dim | undefined;
-}
-
-export interface Typed {
-  readonly type: TensorType;
-  readonly options?: Options;
-}
-
-export interface Builtin {
-  /** Name in `.gm` and in the IR. */
-  readonly fn: string;
-  /** Name of the runtime's function. */
-  readonly runtime: string;
-  readonly doc: string;
-  readonly args: readonly string[];
-  /** Takes any number of further arguments. */
-  readonly rest?: boolean;
-  readonly options: readonly OptionSpec[];
-  /** The option that takes all further positional arguments: `reshape(x, 7, 7, 64)`. */
-  readonly restOption?: string;
-  /** Elements that its arguments may have. */
-  readonly takes: readonly Element[];
-  /** Operators have no name of their own in a `.gm` file. */
-  readonly symbol?: string;
-  readonly type: (call: BuiltinCall) => Typed | undefined;
-  readonly range?: (args: readonly Range[]) => Range;
-  /** Only rearranges or repeats entries of its first argument. */
-  readonly moves?: boolean;
-}
+export type { Builtin, BuiltinCall, OptionSpec, Options, OptionValue, Typed, TypedArg } from "./builtin-types.js";
+export { windowed } from "./builtin-rules.js";
 
 const numeric: readonly Element[] = ["real"];
 
-function unary(fn: string, doc: string, range?: (args: readonly Range[]) => Range, more: Partial<Builtin> = {}): Builtin {
+function unary(fn: string, doc: string, range?: Builtin["range"], more: Partial<Builtin> = {}): Builtin {
   return {
     fn,
     runtime: more.runtime ?? camel(fn),
@@ -105,7 +65,7 @@ function unary(fn: string, doc: string, range?: (args: readonly Range[]) => Rang
   };
 }
 
-function binary(fn: string, doc: string, range?: (args: readonly Range[]) => Range, more: Partial<Builtin> = {}): Builtin {
+function binary(fn: string, doc: string, range?: Builtin["range"], more: Partial<Builtin> = {}): Builtin {
   return {
     fn,
     runtime: more.runtime ?? camel(fn),
@@ -126,7 +86,7 @@ function comparison(fn: string, doc: string): Builtin {
 const axesOption: OptionSpec = { name: "axis", kind: "axes" };
 const axisOption: OptionSpec = { name: "axis", kind: "axis", fallback: -1 };
 
-function reduction(fn: string, doc: string, range?: (args: readonly Range[]) => Range, more: Partial<Builtin> = {}): Builtin {
+function reduction(fn: string, doc: string, range?: Builtin["range"], more: Partial<Builtin> = {}): Builtin {
   return {
     fn,
     runtime: camel(fn),
@@ -169,7 +129,12 @@ const table: readonly Builtin[] = [
   unary("abs", "|x|", () => fromZero),
   unary("sign", "-1, 0 or 1", () => between(-1, 1, false)),
   unary("floor", "greatest whole number below", ([r = anything]) => ({ ...r, low: Math.floor(r.low), lowOpen: false })),
-  unary("exp", "e^x", ([r = anything]) => ({ low: Math.exp(r.low), high: Math.exp(r.high), lowOpen: r.lowOpen, highOpen: r.highOpen })),
+  unary("exp", "e^x", ([r = anything]) => ({
+    low: Math.exp(r.low),
+    high: Math.exp(r.high),
+    lowOpen: r.lowOpen || r.low === -Infinity,
+    highOpen: r.highOpen || r.high === Infinity,
+  })),
   unary("log", "natural logarithm", ([r = anything]) => (r.low >= 0 ? monotone(Math.log)([r]) : anything)),
   unary("log1p", "log(1 + x)", ([r = anything]) => (r.low >= -1 ? monotone(Math.log1p)([r]) : anything)),
   unary("expm1", "e^x - 1", monotone(Math.expm1)),
@@ -201,7 +166,7 @@ const table: readonly Builtin[] = [
   unary("softsign", "x / (1 + |x|)", () => between(-1, 1, true)),
   unary("hard_tanh", "x limited to -1..1", () => between(-1, 1, false)),
   unary("stop", "the value, with no gradient through it", first, { runtime: "stopGradient", moves: true }),
-  unary("clip", "limits x to low..high", undefined, {
+  unary("clip", "limits x to low..high", (_, { low, high }) => between(Number(low), Number(high), false), {
     options: [
       { name: "low", kind: "number", required: true },
       { name: "high", kind: "number", required: true },
@@ -486,98 +451,8 @@ export const builtins: ReadonlyMap<string, Builtin> = new Map(table.map((entry) 
 /** Names that a `.gm` file may call. */
 export const functionNames: readonly string[] = table.filter((entry) => entry.symbol === undefined).map((entry) => entry.fn);
 
-// ---- typing rules ---------------------------------------------------------------------------------
-
 function camel(name: string): string {
   return name.replaceAll(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
-}
-
-function without(shape: readonly Dim[], axes: readonly number[]): readonly Dim[] {
-  return shape.filter((_, i) => !axes.includes(i - shape.length));
-}
-
-/** Two operands of one shape, or of shapes that repeat to one. */
-function elementwise(call: BuiltinCall, element: Element): Typed | undefined {
-  const [a, b] = call.args;
-  if (!a || !b) return undefined;
-  const shape = broadcastShapes(a.type.shape, b.type.shape);
-  if (shape) return { type: tensor(shape, element) };
-  return mismatch(call, a, b, `\`${builtins.get(call.name)?.symbol ?? call.name}\` needs operands of one shape`);
-}
-
-function mismatch(call: BuiltinCall, a: TypedArg, b: TypedArg, what: string, help: readonly string[] = []): undefined {
-  report(
-    call.cx.diagnostics,
-    "GM2003",
-    call.span,
-    { what, expected: showShape(a.type.shape), found: showShape(b.type.shape) },
-    {
-      labels: [
-        { span: a.span, text: showShape(a.type.shape) },
-        { span: b.span, text: showShape(b.type.shape) },
-      ],
-      help,
-    },
-  );
-  return undefined;
-}
-
-function matmulType(call: BuiltinCall): Typed | undefined {
-  const [a, b] = call.args;
-  if (!a || !b) return undefined;
-  const [left, right] = [a.type.shape, b.type.shape];
-  if (left.length === 0 || right.length === 0) {
-    const scalar = left.length === 0 ? a : b;
-    report(
-      call.cx.diagnostics,
-      "GM2030",
-      scalar.span,
-      { what: "`@`", expected: "a vector or a matrix", found: "a scalar" },
-      { help: ["use `*` to scale by a number"] },
-    );
-    return undefined;
-  }
-  const inner = left[left.length - 1];
-  const outer = right.length === 1 ? right[0] : right[right.length - 2];
-  if (!inner || !outer || inner.size !== outer.size) {
-    const turned = [left, right].some((s) => s.length === 2) && [...left, ...right].filter((d) => d.size === inner?.size).length > 1;
-    const help = turned ? ["`transpose(W)` swaps the axes of a matrix"] : [];
-    return mismatch(call, a, b, "`@` sums over the last axis on the left and the first of a matrix on the right, which must agree", help);
-  }
-  const leading = broadcastShapes(left.slice(0, -2), right.slice(0, -2));
-  if (!leading) return mismatch(call, a, b, "`@` needs the same leading axes");
-  const rows = left.length >= 2 ? left.slice(-2, -1) : [];
-  const columns = right.length >= 2 ? right.slice(-1) : [];
-  return { type: tensor([...leading, ...rows, ...columns]) };
-}
-
-function powRange([base = anything, exponent = anything]: readonly Range[]): Range {
-  const even = exponent.low === exponent.high && exponent.low % 2 === 0;
-  if (isPositive(base)) return abovezero;
-  return even || isNonNegative(base) ? fromZero : anything;
-}
-
-function withOptions({ args, options }: BuiltinCall): Typed {
-  return { type: tensor(args[0]?.type.shape ?? []), options: Object.fromEntries(options) };
-}
-
-function whereType(call: BuiltinCall): Typed | undefined {
-  const [condition, a, b] = call.args;
-  if (!condition || !a || !b) return undefined;
-  if (condition.type.element !== "bool") {
-    report(
-      call.cx.diagnostics,
-      "GM2028",
-      condition.span,
-      { expected: "a condition", found: "a number" },
-      { help: ["compare it: `greater(x, 0)`"] },
-    );
-    return undefined;
-  }
-  const both = broadcastShapes(a.type.shape, b.type.shape);
-  if (!both) return mismatch(call, a, b, "`where` needs both choices in one shape");
-  const shape = broadcastShapes(condition.type.shape, both);
-  return shape ? { type: tensor(shape) } : mismatch(call, condition, a, "`where` needs its condition in the shape of the choices");
 }
 
 function filled(fn: string, doc: string, value: number): Builtin {
@@ -597,7 +472,7 @@ function filled(fn: string, doc: string, value: number): Builtin {
   };
 }
 
-function alongAxis(fn: string, doc: string, range?: (args: readonly Range[]) => Range, more: Partial<Builtin> = {}): Builtin {
+function alongAxis(fn: string, doc: string, range?: Builtin["range"], more: Partial<Builtin> = {}): Builtin {
   return {
     fn,
     runtime: camel(fn),
@@ -609,158 +484,6 @@ function alongAxis(fn: string, doc: string, range?: (args: readonly Range[]) => 
     ...(range ? { range } : {}),
     ...more,
   };
-}
-
-function gluType(call: BuiltinCall): Typed | undefined {
-  const shape = call.args[0]?.type.shape ?? [];
-  const axis = call.options.get("axis") as number;
-  const at = shape.length + axis;
-  const size = shape[at];
-  if (!size || size.size % 2 !== 0) {
-    report(call.cx.diagnostics, "GM2030", call.span, { what: "`glu`", expected: "an even size along its axis", found: showShape(shape) });
-    return undefined;
-  }
-  return { type: tensor(shape.map((d, i) => (i === at ? dim(d.size / 2) : d))), options: { axis } };
-}
-
-function reshapeType(call: BuiltinCall): Typed | undefined {
-  const x = call.args[0];
-  const shape = call.dims.get("shape");
-  if (!x || !shape) return undefined;
-  const [before, after] = [elementCount(x.type.shape), elementCount(shape)];
-  if (before !== after) {
-    report(call.cx.diagnostics, "GM2044", call.span, {
-      from: showShape(x.type.shape),
-      fromCount: before,
-      to: showShape(shape),
-      toCount: after,
-    });
-    return undefined;
-  }
-  return { type: tensor(shape, x.type.element), options: { shape: shape.map((d) => d.size) } };
-}
-
-function transposeType(call: BuiltinCall): Typed | undefined {
-  const x = call.args[0];
-  if (!x) return undefined;
-  const rank = x.type.shape.length;
-  const order = call.dims.get("order")?.map((d) => d.size);
-  if (order === undefined && rank < 2) {
-    report(call.cx.diagnostics, "GM2030", x.span, { what: "`transpose`", expected: "a matrix", found: showShape(x.type.shape) });
-    return undefined;
-  }
-  const axes = order
-    ? order.map((a) => a - 1)
-    : [...x.type.shape.keys()].map((i) => (i === rank - 1 ? rank - 2 : i === rank - 2 ? rank - 1 : i));
-  if (axes.length !== rank || new Set(axes).size !== rank || axes.some((a) => a < 0 || a >= rank)) {
-    report(
-      call.cx.diagnostics,
-      "GM2047",
-      call.span,
-      { what: "`transpose`", axis: (order ?? []).join(", "), shape: showShape(x.type.shape) },
-      {
-        help: [`name each of the axes 1..${rank} once`],
-      },
-    );
-    return undefined;
-  }
-  const shape = axes.flatMap((a) => x.type.shape[a] ?? []);
-  return { type: tensor(shape, x.type.element), options: { order: axes.map((a) => a - rank) } };
-}
-
-function concatType(call: BuiltinCall): Typed | undefined {
-  const axis = call.options.get("axis") as number;
-  const [a, ...others] = call.args;
-  if (!a) return undefined;
-  const vectors = call.args.map((arg) => (arg.type.shape.length === 0 ? [dim(1)] : arg.type.shape));
-  const [shape = [], ...more] = vectors;
-  const at = shape.length + axis;
-  for (const [i, other] of more.entries()) {
-    const clean = other.length === shape.length && other.every((d, j) => j === at || d.size === shape[j]?.size);
-    const arg = others[i];
-    if (!clean && arg) return mismatch(call, a, arg, "`concat` needs the same sizes on all axes but the one it joins");
-  }
-  const joined = more.reduce((total, s) => plusDim(total, s[at] ?? dim(0)), shape[at] ?? dim(0));
-  return { type: tensor(shape.map((d, i) => (i === at ? joined : d))), options: { axis } };
-}
-
-function stackType(call: BuiltinCall): Typed | undefined {
-  const [a, ...others] = call.args;
-  if (!a) return undefined;
-  const odd = others.find((b) => !sameShape(a.type.shape, b.type.shape));
-  if (odd) return mismatch(call, a, odd, "`stack` needs values of one shape");
-  return { type: tensor([dim(call.args.length), ...a.type.shape]) };
-}
-
-function padType(call: BuiltinCall): Typed | undefined {
-  const x = call.args[0];
-  const [low, high] = [call.options.get("low") as readonly number[], call.options.get("high") as readonly number[]];
-  if (!x) return undefined;
-  const rank = x.type.shape.length;
-  if (low.length !== rank || high.length !== rank) {
-    report(call.cx.diagnostics, "GM2030", call.span, {
-      what: "`pad`",
-      expected: `${rank} numbers before and after`,
-      found: `${low.length} and ${high.length}`,
-    });
-    return undefined;
-  }
-  return { type: tensor(x.type.shape.map((d, i) => dim(d.size + (low[i] ?? 0) + (high[i] ?? 0)))), options: { low, high } };
-}
-
-function takeType(call: BuiltinCall): Typed | undefined {
-  const [table, labels] = call.args;
-  const rows = table?.type.shape[0];
-  if (!table || !labels) return undefined;
-  if (!rows) {
-    report(call.cx.diagnostics, "GM2039", call.span, { what: "a scalar", expected: "no index", found: "one" });
-    return undefined;
-  }
-  if (labels.classes && labels.classes.size !== rows.size) {
-    report(
-      call.cx.diagnostics,
-      "GM2040",
-      call.span,
-      { rows: showShape([rows]), classes: showShape([labels.classes]) },
-      {
-        labels: [
-          { span: table.span, text: `${showShape(table.type.shape)}: ${rows.size} rows` },
-          { span: labels.span, text: `${labels.classes.size} classes` },
-        ],
-      },
-    );
-    return undefined;
-  }
-  return { type: tensor([...labels.type.shape, ...table.type.shape.slice(1)], table.type.element) };
-}
-
-function onehotType(call: BuiltinCall): Typed | undefined {
-  const label = call.args[0];
-  if (!label) return undefined;
-  const classes = call.dims.get("classes")?.[0] ?? label.classes;
-  if (!classes) {
-    report(
-      call.cx.diagnostics,
-      "GM2024",
-      call.span,
-      { what: "`onehot`", missing: "`classes`" },
-      { help: ["say how many there are: `onehot(c, 10)`"] },
-    );
-    return undefined;
-  }
-  return { type: tensor([...label.type.shape, classes]), options: { classes: classes.size } };
-}
-
-function squareType(call: BuiltinCall): Typed | undefined {
-  const x = call.args[0];
-  const shape = x?.type.shape ?? [];
-  if (shape.length >= 2 && sameShape(shape.slice(-1), shape.slice(-2, -1))) return { type: tensor(shape) };
-  report(call.cx.diagnostics, "GM2030", x?.span ?? call.span, {
-    what: `\`${call.name}\``,
-    expected: "a square matrix",
-    found: showShape(shape),
-  });
-  return undefined;
 }
 
 function pooling(fn: string, doc: string, range: (args: readonly Range[]) => Range): Builtin {
@@ -796,24 +519,4 @@ function pooling(fn: string, doc: string, range: (args: readonly Range[]) => Ran
       return { type: tensor([oh, ow, c]), options: { size, stride, padding } };
     },
   };
-}
-
-/** Number of windows along an axis; undefined where not one fits. */
-export function windowed(size: Dim, window: number, stride: number, padding: string | number, dilation = 1): Dim | undefined {
-  const reach = (window - 1) * dilation + 1;
-  if (padding === "same") return stride === 1 ? size : dim(Math.ceil(size.size / stride));
-  const out = Math.floor((size.size + 2 * (typeof padding === "number" ? padding : 0) - reach) / stride) + 1;
-  return out < 1 ? undefined : out === size.size ? size : dim(out);
-}
-
-function imageShape(call: BuiltinCall): readonly [Dim, Dim, Dim] | undefined {
-  const x = call.args[0];
-  const [h, w, c, ...more] = x?.type.shape ?? [];
-  if (h && w && c && more.length === 0) return [h, w, c];
-  report(call.cx.diagnostics, "GM2030", x?.span ?? call.span, {
-    what: `\`${call.name}\``,
-    expected: "an image [height, width, channels]",
-    found: showShape(x?.type.shape ?? []),
-  });
-  return undefined;
 }

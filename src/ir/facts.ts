@@ -45,7 +45,12 @@ export function factsOf(cx: Context, expr: Expr): Facts {
       const entry = builtins.get(expr.fn);
       if (entry === undefined) return noFacts;
       const args = expr.args.map((arg) => factsOf(cx, arg));
-      const range = entry.range ? entry.range(args.map((a) => a.range)) : anything;
+      const range = entry.range
+        ? entry.range(
+            args.map((a) => a.range),
+            expr.options,
+          )
+        : anything;
       const first = args[0];
       return {
         ...noFacts,

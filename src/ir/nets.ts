@@ -90,8 +90,10 @@ function isStaticQuiet(env: Env, expr: ast.Expr): boolean {
   return value !== undefined && value.kind !== "dynamic";
 }
 
+/** A layer, or a function that takes a value. */
 function isTableName(name: string): boolean {
-  return layers.has(name) || (builtins.has(name) && builtins.get(name)?.symbol === undefined);
+  const entry = builtins.get(name);
+  return layers.has(name) || (entry !== undefined && entry.symbol === undefined && entry.args.length > 0);
 }
 
 // ---- instances -----------------------------------------------------------------------------------

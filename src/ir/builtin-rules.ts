@@ -1,0 +1,269 @@
+/**
+ * Typing rules of the builtins: arguments -> type of the result and the options that the runtime needs. Each reports what does not fit and then
+ * gives undefined.
+ */
+import { report } from "../base/report.js";
+import type { BuiltinCall, Typed, TypedArg } from "./builtin-types.js";
+import { isNonNegative, isPositive, type Range, abovezero, anything, fromZero } from "./range.js";
+import { broadcastShapes, dim, elementCount, plusDim, sameShape, showShape, tensor } from "./shapes.js";
+import type { Dim, Element } from "./types.js";
+
+export function without(shape: readonly Dim[], axes: readonly number[]): readonly Dim[] {
+  return shape.filter((_, i) => !axes.includes(i - shape.length));
+}
+
+/** Two operands of one shape, or of shapes that repeat to one. */
+export function elementwise(call: BuiltinCall, element: Element): Typed | undefined {
+  const [a, b] = call.args;
+  if (!a || !b) return undefined;
+  const shape = broadcastShapes(a.type.shape, b.type.shape);
+  if (shape) return { type: tensor(shape, element) };
+  return mismatch(call, a, b, `\`${call.symbol ?? call.name}\` needs operands of one shape`);
+}
+
+export function mismatch(call: BuiltinCall, a: TypedArg, b: TypedArg, what: string, help: readonly string[] = []): undefined {
+  report(
+    call.cx.diagnostics,
+    "GM2003",
+    call.span,
+    { what, expected: showShape(a.type.shape), found: showShape(b.type.shape) },
+    {
+      labels: [
+        { span: a.span, text: showShape(a.type.shape) },
+        { span: b.span, text: showShape(b.type.shape) },
+      ],
+      help,
+    },
+  );
+  return undefined;
+}
+
+export function matmulType(call: BuiltinCall): Typed | undefined {
+  const [a, b] = call.args;
+  if (!a || !b) return undefined;
+  const [left, right] = [a.type.shape, b.type.shape];
+  if (left.length === 0 || right.length === 0) {
+    const scalar = left.length === 0 ? a : b;
+    report(
+      call.cx.diagnostics,
+      "GM2030",
+      scalar.span,
+      { what: "`@`", expected: "a vector or a matrix", found: "a scalar" },
+      { help: ["use `*` to scale by a number"] },
+    );
+    return undefined;
+  }
+  const inner = left[left.length - 1];
+  const outer = right.length === 1 ? right[0] : right[right.length - 2];
+  if (!inner || !outer || inner.size !== outer.size) {
+    const turned = [left, right].some((s) => s.length === 2) && [...left, ...right].filter((d) => d.size === inner?.size).length > 1;
+    const help = turned ? ["`transpose(W)` swaps the axes of a matrix"] : [];
+    return mismatch(call, a, b, "`@` sums over the last axis on the left and the first of a matrix on the right, which must agree", help);
+  }
+  const leading = broadcastShapes(left.slice(0, -2), right.slice(0, -2));
+  if (!leading) return mismatch(call, a, b, "`@` needs the same leading axes");
+  const rows = left.length >= 2 ? left.slice(-2, -1) : [];
+  const columns = right.length >= 2 ? right.slice(-1) : [];
+  return { type: tensor([...leading, ...rows, ...columns]) };
+}
+
+export function powRange([base = anything, exponent = anything]: readonly Range[]): Range {
+  const even = exponent.low === exponent.high && exponent.low % 2 === 0;
+  if (isPositive(base)) return abovezero;
+  return even || isNonNegative(base) ? fromZero : anything;
+}
+
+export function withOptions({ args, options }: BuiltinCall): Typed {
+  return { type: tensor(args[0]?.type.shape ?? []), options: Object.fromEntries(options) };
+}
+
+export function whereType(call: BuiltinCall): Typed | undefined {
+  const [condition, a, b] = call.args;
+  if (!condition || !a || !b) return undefined;
+  if (condition.type.element !== "bool") {
+    report(
+      call.cx.diagnostics,
+      "GM2028",
+      condition.span,
+      { expected: "a condition", found: "a number" },
+      { help: ["compare it: `greater(x, 0)`"] },
+    );
+    return undefined;
+  }
+  const both = broadcastShapes(a.type.shape, b.type.shape);
+  if (!both) return mismatch(call, a, b, "`where` needs both choices in one shape");
+  const shape = broadcastShapes(condition.type.shape, both);
+  return shape ? { type: tensor(shape) } : mismatch(call, condition, a, "`where` needs its condition in the shape of the choices");
+}
+
+export function gluType(call: BuiltinCall): Typed | undefined {
+  const shape = call.args[0]?.type.shape ?? [];
+  const axis = call.options.get("axis") as number;
+  const at = shape.length + axis;
+  const size = shape[at];
+  if (!size || size.size % 2 !== 0) {
+    report(call.cx.diagnostics, "GM2030", call.span, { what: "`glu`", expected: "an even size along its axis", found: showShape(shape) });
+    return undefined;
+  }
+  return { type: tensor(shape.map((d, i) => (i === at ? dim(d.size / 2) : d))), options: { axis } };
+}
+
+export function reshapeType(call: BuiltinCall): Typed | undefined {
+  const x = call.args[0];
+  const shape = call.dims.get("shape");
+  if (!x || !shape) return undefined;
+  const [before, after] = [elementCount(x.type.shape), elementCount(shape)];
+  if (before !== after) {
+    report(call.cx.diagnostics, "GM2044", call.span, {
+      from: showShape(x.type.shape),
+      fromCount: before,
+      to: showShape(shape),
+      toCount: after,
+    });
+    return undefined;
+  }
+  return { type: tensor(shape, x.type.element), options: { shape: shape.map((d) => d.size) } };
+}
+
+export function transposeType(call: BuiltinCall): Typed | undefined {
+  const x = call.args[0];
+  if (!x) return undefined;
+  const rank = x.type.shape.length;
+  const order = call.dims.get("order")?.map((d) => d.size);
+  if (order === undefined && rank < 2) {
+    report(call.cx.diagnostics, "GM2030", x.span, { what: "`transpose`", expected: "a matrix", found: showShape(x.type.shape) });
+    return undefined;
+  }
+  const axes = order
+    ? order.map((a) => a - 1)
+    : [...x.type.shape.keys()].map((i) => (i === rank - 1 ? rank - 2 : i === rank - 2 ? rank - 1 : i));
+  if (axes.length !== rank || new Set(axes).size !== rank || axes.some((a) => a < 0 || a >= rank)) {
+    report(
+      call.cx.diagnostics,
+      "GM2047",
+      call.span,
+      { what: "`transpose`", axis: (order ?? []).join(", "), shape: showShape(x.type.shape) },
+      {
+        help: [`name each of the axes 1..${rank} once`],
+      },
+    );
+    return undefined;
+  }
+  const shape = axes.flatMap((a) => x.type.shape[a] ?? []);
+  return { type: tensor(shape, x.type.element), options: { order: axes.map((a) => a - rank) } };
+}
+
+export function concatType(call: BuiltinCall): Typed | undefined {
+  const axis = call.options.get("axis") as number;
+  const [a, ...others] = call.args;
+  if (!a) return undefined;
+  const vectors = call.args.map((arg) => (arg.type.shape.length === 0 ? [dim(1)] : arg.type.shape));
+  const [shape = [], ...more] = vectors;
+  const at = shape.length + axis;
+  for (const [i, other] of more.entries()) {
+    const clean = other.length === shape.length && other.every((d, j) => j === at || d.size === shape[j]?.size);
+    const arg = others[i];
+    if (!clean && arg) return mismatch(call, a, arg, "`concat` needs the same sizes on all axes but the one it joins");
+  }
+  const joined = more.reduce((total, s) => plusDim(total, s[at] ?? dim(0)), shape[at] ?? dim(0));
+  return { type: tensor(shape.map((d, i) => (i === at ? joined : d))), options: { axis } };
+}
+
+export function stackType(call: BuiltinCall): Typed | undefined {
+  const [a, ...others] = call.args;
+  if (!a) return undefined;
+  const odd = others.find((b) => !sameShape(a.type.shape, b.type.shape));
+  if (odd) return mismatch(call, a, odd, "`stack` needs values of one shape");
+  return { type: tensor([dim(call.args.length), ...a.type.shape]) };
+}
+
+export function padType(call: BuiltinCall): Typed | undefined {
+  const x = call.args[0];
+  const [low, high] = [call.options.get("low") as readonly number[], call.options.get("high") as readonly number[]];
+  if (!x) return undefined;
+  const rank = x.type.shape.length;
+  if (low.length !== rank || high.length !== rank) {
+    report(call.cx.diagnostics, "GM2030", call.span, {
+      what: "`pad`",
+      expected: `${rank} numbers before and after`,
+      found: `${low.length} and ${high.length}`,
+    });
+    return undefined;
+  }
+  return { type: tensor(x.type.shape.map((d, i) => dim(d.size + (low[i] ?? 0) + (high[i] ?? 0)))), options: { low, high } };
+}
+
+export function takeType(call: BuiltinCall): Typed | undefined {
+  const [table, labels] = call.args;
+  const rows = table?.type.shape[0];
+  if (!table || !labels) return undefined;
+  if (!rows) {
+    report(call.cx.diagnostics, "GM2039", call.span, { what: "a scalar", expected: "no index", found: "one" });
+    return undefined;
+  }
+  if (labels.classes && labels.classes.size !== rows.size) {
+    report(
+      call.cx.diagnostics,
+      "GM2040",
+      call.span,
+      { rows: showShape([rows]), classes: showShape([labels.classes]) },
+      {
+        labels: [
+          { span: table.span, text: `${showShape(table.type.shape)}: ${rows.size} rows` },
+          { span: labels.span, text: `${labels.classes.size} classes` },
+        ],
+      },
+    );
+    return undefined;
+  }
+  return { type: tensor([...labels.type.shape, ...table.type.shape.slice(1)], table.type.element) };
+}
+
+export function onehotType(call: BuiltinCall): Typed | undefined {
+  const label = call.args[0];
+  if (!label) return undefined;
+  const classes = call.dims.get("classes")?.[0] ?? label.classes;
+  if (!classes) {
+    report(
+      call.cx.diagnostics,
+      "GM2024",
+      call.span,
+      { what: "`onehot`", missing: "`classes`" },
+      { help: ["say how many there are: `onehot(c, 10)`"] },
+    );
+    return undefined;
+  }
+  return { type: tensor([...label.type.shape, classes]), options: { classes: classes.size } };
+}
+
+export function squareType(call: BuiltinCall): Typed | undefined {
+  const x = call.args[0];
+  const shape = x?.type.shape ?? [];
+  if (shape.length >= 2 && sameShape(shape.slice(-1), shape.slice(-2, -1))) return { type: tensor(shape) };
+  report(call.cx.diagnostics, "GM2030", x?.span ?? call.span, {
+    what: `\`${call.name}\``,
+    expected: "a square matrix",
+    found: showShape(shape),
+  });
+  return undefined;
+}
+
+/** Number of windows along an axis; undefined where not one fits. */
+export function windowed(size: Dim, window: number, stride: number, padding: string | number, dilation = 1): Dim | undefined {
+  const reach = (window - 1) * dilation + 1;
+  if (padding === "same") return stride === 1 ? size : dim(Math.ceil(size.size / stride));
+  const out = Math.floor((size.size + 2 * (typeof padding === "number" ? padding : 0) - reach) / stride) + 1;
+  return out < 1 ? undefined : out === size.size ? size : dim(out);
+}
+
+export function imageShape(call: BuiltinCall): readonly [Dim, Dim, Dim] | undefined {
+  const x = call.args[0];
+  const [h, w, c, ...more] = x?.type.shape ?? [];
+  if (h && w && c && more.length === 0) return [h, w, c];
+  report(call.cx.diagnostics, "GM2030", x?.span ?? call.span, {
+    what: `\`${call.name}\``,
+    expected: "an image [height, width, channels]",
+    found: showShape(x?.type.shape ?? []),
+  });
+  return undefined;
+}

@@ -1,0 +1,68 @@
+/** The form of the builtin table's entries, and what their typing rules are given. */
+import type { Span } from "../base/source.js";
+import type { Context } from "./env.js";
+import type { Range } from "./range.js";
+import type { Dim, Element, Expr, TensorType } from "./types.js";
+
+export type OptionValue = number | boolean | string | readonly number[];
+export type Options = Readonly<Record<string, OptionValue>>;
+
+/** A static argument of a function or layer, as `checkOption` reads it. */
+export interface OptionSpec {
+  readonly name: string;
+  readonly kind: "number" | "integer" | "size" | "boolean" | "axis" | "axes" | "sizes" | "choice" | "pair";
+  readonly choices?: readonly string[];
+  readonly min?: number;
+  readonly required?: boolean;
+  readonly named?: boolean;
+  /** Name in the runtime where it differs. */
+  readonly runtime?: string;
+  readonly fallback?: OptionValue;
+}
+
+export interface BuiltinCall {
+  readonly cx: Context;
+  readonly name: string;
+  /** The operator's sign where it is one. */
+  readonly symbol: string | undefined;
+  readonly span: Span;
+  readonly args: readonly TypedArg[];
+  /** Options given or with a fallback, under their `.gm` names; sizes keep their texts in `dims`. */
+  readonly options: ReadonlyMap<string, OptionValue>;
+  readonly dims: ReadonlyMap<string, readonly Dim[]>;
+}
+
+export interface TypedArg {
+  readonly expr: Expr;
+  readonly type: TensorType;
+  readonly span: Span;
+  /** K where it is a category's label. */
+  readonly classes: Dim | undefined;
+}
+
+export interface Typed {
+  readonly type: TensorType;
+  readonly options?: Options;
+}
+
+export interface Builtin {
+  /** Name in `.gm` and in the IR. */
+  readonly fn: string;
+  /** Name of the runtime's function. */
+  readonly runtime: string;
+  readonly doc: string;
+  readonly args: readonly string[];
+  /** Takes any number of further arguments. */
+  readonly rest?: boolean;
+  readonly options: readonly OptionSpec[];
+  /** The option that takes all further positional arguments: `reshape(x, 7, 7, 64)`. */
+  readonly restOption?: string;
+  /** Elements that its arguments may have. */
+  readonly takes: readonly Element[];
+  /** Operators have no name of their own in a `.gm` file. */
+  readonly symbol?: string;
+  readonly type: (call: BuiltinCall) => Typed | undefined;
+  readonly range?: (args: readonly Range[], options: Options) => Range;
+  /** Only rearranges or repeats entries of its first argument. */
+  readonly moves?: boolean;
+}

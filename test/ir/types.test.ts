@@ -1,0 +1,192 @@
+/** Types and sizes of expressions, and what is known of values, against rules written out by hand. */
+import { describe, expect, test } from "vitest";
+import type { Dim, Expr } from "../../src/ir/types.js";
+import { showShape } from "../../src/ir/shapes.js";
+import { elaborateText } from "./support.js";
+
+/** The value of an objective `sum(e)` before the sum, in a model with tensors of several shapes. */
+function valueOf(expr: string): Expr {
+  const { ir, text } = elaborateText(`model M(A = 2, B = 3, C = 4, Hs = [5, 7]) {
+    data s : real, v : real[A], w : real[B], m : real[A, B], n : real[B, C], t : real[C, A, B], c : category[B], cs : category[B][A]
+    param table : real[B, C], pos : positive[A]
+    net id(x) = x
+    objective o = sum(id(${expr}))
+    train { minimize o }
+  }`);
+  expect(text).toBe("");
+  const body = ir?.objectives[0]?.value;
+  const call = body?.kind === "builtin" && body.fn === "sum" ? body.args[0] : body;
+  if (call?.kind !== "netCall" || !call.args[0]) throw new Error("no value");
+  return call.args[0];
+}
+
+function shapeOf(expr: string): readonly Dim[] {
+  const { type } = valueOf(expr);
+  if (type.kind !== "tensor") throw new Error("a record");
+  return type.shape;
+}
+
+describe("shapes", () => {
+  test.each<[string, readonly number[], string?]>(
+    [
+      ["v + 1", [2], "[A] = [2]"],
+      ["v * v", [2]],
+      ["m + w", [2, 3], "[A, B] = [2, 3]"],
+      ["s * m", [2, 3]],
+      ["t + m", [4, 2, 3]],
+      ["v @ m", [3], "[B] = [3]"],
+      ["m @ w", [2], "[A] = [2]"],
+      ["v @ m @ w", []],
+      ["m @ n", [2, 4], "[A, C] = [2, 4]"],
+      ["t @ n", [4, 2, 4]],
+      ["sum(m)", []],
+      ["sum(m, axis = 1)", [3], "[B] = [3]"],
+      ["sum(m, axis = -1)", [2], "[A] = [2]"],
+      ["sum(t, axis = [1, 3])", [2]],
+      ["norm(t, axis = 2)", [4, 3]],
+      ["transpose(m)", [3, 2], "[B, A] = [3, 2]"],
+      ["transpose(t, 3, 1, 2)", [3, 4, 2]],
+      ["reshape(t, A, B * C)", [2, 12], "[A, B*C] = [2, 12]"],
+      ["flatten(t)", [24], "[C*A*B] = [24]"],
+      ["concat(v, w)", [5], "[A+B] = [5]"],
+      ["concat(m, m, axis = 1)", [4, 3]],
+      ["concat(s, v)", [3]],
+      ["stack(v, v, v)", [3, 2]],
+      ["v[2]", []],
+      ["m[1]", [3]],
+      ["m[1, 3]", []],
+      ["t[2..4]", [3, 2, 3]],
+      ["t[1..2, 2, 1..3]", [2, 3]],
+      ["table[c]", [4], "[C] = [4]"],
+      ["table[cs]", [2, 4]],
+      ["onehot(c)", [3], "[B] = [3]"],
+      ["onehot(cs)", [2, 3]],
+      ["softmax(m, axis = 1)", [2, 3]],
+      ["cumsum(v)", [2]],
+      ["glu(concat(v, v))", [2]],
+      ["where(greater(v, 0), v, 0)", [2]],
+      ["zeros(A, B)", [2, 3]],
+      ["eye(B)", [3, 3]],
+      ["pad(m, low = [1, 0], high = [1, 2])", [4, 5]],
+      ["max(v, 0)", [2]],
+      ["max(v)", []],
+      ["sum[i in 1..A](v[i] * i)", []],
+      ["logsumexp[i in 1..3](v * i)", [2]],
+      ["max[i in 1..3](w * i)", [3]],
+      ["grad[v](sum(v^2))", [2]],
+      ["grad[y = m](sum(y * y))", [2, 3]],
+      ["reshape(t, A, 2, 2, B) |> max_pool(2)", [1, 1, 3]],
+    ].filter(([e]) => !(e as string).includes("max_pool")) as never,
+  )("%s", (expr, numbers, shown) => {
+    const shape = shapeOf(expr);
+    expect(shape.map((d) => d.size)).toEqual(numbers);
+    if (shown !== undefined) expect(showShape(shape)).toBe(shown);
+  });
+
+  test.each<[string, string, readonly number[]]>([
+    ["real[8, 6, 2]", "max_pool(2)", [4, 3, 2]],
+    ["real[8, 6, 2]", "max_pool(3, stride = 2)", [3, 2, 2]],
+    ["real[8, 6, 2]", 'avg_pool(3, stride = 2, padding = "same")', [4, 3, 2]],
+    ["real[8, 6, 2]", "global_avg_pool", [2]],
+    ["real[8, 6, 2]", "upsample(2)", [16, 12, 2]],
+    ["real[8, 6, 2]", "conv(5, 3)", [8, 6, 5]],
+    ["real[9, 6, 2]", "conv(5, 3, stride = 2)", [5, 3, 5]],
+    ["real[9, 6, 2]", 'conv(5, 3, padding = "valid")', [7, 4, 5]],
+    ["real[9, 6, 2]", 'conv(5, 3, padding = "valid", dilation = 2)', [5, 2, 5]],
+    ["real[4, 3, 2]", "conv_transpose(5, 3, stride = 2)", [8, 6, 5]],
+    ["real[4, 3, 2]", 'conv_transpose(5, 3, stride = 2, padding = "valid")', [9, 7, 5]],
+    ["real[9, 2]", "conv1d(5, 3, stride = 2)", [5, 5]],
+  ])("%s |> %s", (domain, layer, shape) => {
+    const { ir, text } = elaborateText(
+      `model M { data x : ${domain}   net f(x) = x |> ${layer}   objective o = sum(f(x))   train { minimize o } }`,
+    );
+    expect(text).toBe("");
+    const type = ir?.nets[0]?.result.type;
+    expect(type?.kind === "tensor" ? type.shape.map((d) => d.size) : undefined).toEqual(shape);
+  });
+});
+
+describe("axes count from the end in the IR", () => {
+  test.each<[string, Readonly<Record<string, unknown>>]>([
+    ["sum(t, axis = 1)", { axes: [-3] }],
+    ["sum(t, axis = [2, -1])", { axes: [-2, -1] }],
+    ["sum(t)", { axes: [-3, -2, -1] }],
+    ["softmax(m, axis = 1)", { axis: -2 }],
+    ["transpose(t, 3, 1, 2)", { order: [-1, -3, -2] }],
+    ["m[2]", { axis: -2, position: 1 }],
+    ["m[1..2]", { axis: -2, start: 0, stop: 2 }],
+  ])("%s", (expr, options) => {
+    const value = valueOf(`${expr} + 0`);
+    const inner = value.kind === "builtin" ? value.args[0] : value;
+    expect(inner?.kind === "builtin" ? inner.options : undefined).toEqual(options);
+  });
+});
+
+describe("numbers known at compile time", () => {
+  test.each<[string, number, string | undefined]>([
+    ["A", 2, "A"],
+    ["2 * A + 1", 5, "2*A + 1"],
+    ["Hs[2]", 7, "Hs[2]"],
+    ["length(Hs)", 2, undefined],
+    ["size(m)", 3, "B"],
+    ["size(m, 1)", 2, "A"],
+    ["sum(Hs)", 12, "sum(Hs)"],
+    ["max(Hs)", 7, "max(Hs)"],
+    ["-A", -2, "-A"],
+    ["(A + B) * C", 20, "(A + B)*C"],
+    ["A - (B - C)", 3, "A - (B - C)"],
+    ["2^B", 8, "2^B"],
+    ["sqrt(4)", 2, "sqrt(4)"],
+  ])("%s", (expr, value, text) => {
+    const { ir, text: errors } = elaborateText(`model M(A = 2, B = 3, C = 4, Hs = [5, 7]) {
+      data m : real[A, B]
+      objective o = ${expr}
+      train { minimize o }
+    }`);
+    expect(errors).toBe("");
+    expect(ir?.objectives[0]?.value).toMatchObject({ kind: "number", value, text });
+  });
+});
+
+describe("what may be a scale", () => {
+  const codes = (scale: string): readonly string[] =>
+    elaborateText(`model M {
+      data x : real[3]
+      param r : real[3], pos : positive[3], u : unit[3]
+      net f(x) = x |> dense(3)
+      density p(x) { x ~ Normal(0, ${scale.replaceAll("f(x)", "raw")}) }
+      density q(x) { raw = f(zeros(3))   x ~ Normal(0, ${scale.replaceAll("f(x)", "raw")}) }
+      train { maximize log q(x) }
+    }`).codes.filter((c) => c !== "GM2001");
+  test.each([
+    "1",
+    "pos",
+    "exp(f(x))",
+    "softplus(f(x))",
+    "sigmoid(f(x))",
+    "exp(f(x)) + 1e-3",
+    "sqrt(exp(f(x)))",
+    "pos * exp(f(x))",
+    "1 / pos",
+    "square(pos)",
+    "softmax(f(x))",
+    "max(f(x), 0.1)",
+    "relu(f(x)) + 0.01",
+    "exp(-f(x) / 2)",
+    "clip(f(x), 0.1, 10)",
+    "stop(exp(f(x)))",
+    "pos^2",
+    "2^f(x)",
+  ])("%s", (scale) => {
+    expect(codes(scale)).toEqual([]);
+  });
+  test.each(["f(x)", "stop(f(x))"])("%s is certainly wrong", (scale) => {
+    expect(codes(scale)).toContain("GM3017");
+  });
+  test.each(["0", "-1", "-exp(f(x))", "-pos"])("%s is never positive", (scale) => {
+    expect(codes(scale)).toContain("GM3015");
+  });
+  test.each(["r", "u", "relu(f(x))", "abs(f(x))", "tanh(f(x))", "f(x) + 1", "f(x)^2"])("%s may be wrong", (scale) => {
+    expect(codes(scale)).toContain("GM3019");
+  });
+});
