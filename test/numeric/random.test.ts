@@ -76,6 +76,13 @@ describe("layout", () => {
     expect(seedWords(2 ** 32 * 3 + 5)).toEqual([5, 3]);
   });
 
+  it("refuses two sites with one hash, which would draw the same numbers unnoticed (a known collision of FNV-1a)", () => {
+    expect(fnv1a32("costarring")).toBe(fnv1a32("liquid"));
+    const both = (): unknown =>
+      compute(() => ({ a: randomBits(rootKey().at("costarring"), [2]), b: randomBits(rootKey().at("liquid"), [2]) }));
+    expect(both).toThrow(/costarring#0 and liquid#0 share one hash/);
+  });
+
   it("folds distinct numbers to distinct stages", () => {
     expect(new Set(Array.from({ length: 5000 }, (_, i) => foldStage(123, i))).size).toBe(5000);
   });

@@ -124,15 +124,15 @@ export function convShape(params: ConvParams, x: Shape, w: Shape): number[] {
 }
 
 function matmulShape(params: PrimParams["matmul"], a: Shape, b: Shape): number[] {
-  const said = `${showShape(a)}${params.transposeA ? "^T" : ""} @ ${showShape(b)}${params.transposeB ? "^T" : ""}`;
-  if (a.length < 2 || b.length < 2) throw shapeError(`matmul: ${said}: operands have at least two axes`);
+  const said = (): string => `${showShape(a)}${params.transposeA ? "^T" : ""} @ ${showShape(b)}${params.transposeB ? "^T" : ""}`;
+  if (a.length < 2 || b.length < 2) throw shapeError(`matmul: ${said()}: operands have at least two axes`);
   const batch = a.slice(0, -2);
-  if (b.length !== 2 && !sameShape(batch, b.slice(0, -2))) throw shapeError(`matmul: ${said}: the batch axes differ`);
+  if (b.length !== 2 && !sameShape(batch, b.slice(0, -2))) throw shapeError(`matmul: ${said()}: the batch axes differ`);
   const [ar, ac] = [a[a.length - 2]!, a[a.length - 1]!];
   const [br, bc] = [b[b.length - 2]!, b[b.length - 1]!];
   const [m, k] = params.transposeA ? [ac, ar] : [ar, ac];
   const [k2, n] = params.transposeB ? [bc, br] : [br, bc];
-  if (k !== k2) throw shapeError(`matmul: ${said}: the inner extents ${k} and ${k2} differ`);
+  if (k !== k2) throw shapeError(`matmul: ${said()}: the inner extents ${k} and ${k2} differ`);
   return [...batch, m, n];
 }
 
