@@ -26,13 +26,10 @@ export function attach(comments: readonly Comment[], tokens: readonly GmToken[])
   for (const one of comments) {
     while (next < tokens.length && (tokens[next]?.startOffset ?? 0) < one.span.start) next++;
     const after = tokens[next];
-    const inLine =
-      one.kind === "block" &&
-      after?.startLine === one.endLine &&
-      !isCloser(after.tokenType) &&
-      after.tokenType !== Comma &&
-      after.tokenType !== Semicolon;
-    if (next === 0 || one.firstOnLine || inLine) add(leading, next, one);
+    const sameLine = one.kind === "block" && after?.startLine === one.endLine;
+    const ends = after !== undefined && (isCloser(after.tokenType) || after.tokenType === Comma || after.tokenType === Semicolon);
+    const belongsAfter = sameLine ? !ends : one.firstOnLine;
+    if (next === 0 || belongsAfter || leading.has(next)) add(leading, next, one);
     else add(trailing, next - 1, one);
   }
   return { leading, trailing };

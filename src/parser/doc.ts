@@ -8,6 +8,8 @@ import { characterWidth } from "../base/display.js";
 export type Doc =
   | string
   | { readonly kind: "concat" | "indent" | "group"; readonly parts: readonly Doc[]; readonly breaks: boolean }
+  /** What stands to the right of `=`: beside it, else whole on the next line, else beside it over several lines. */
+  | { readonly kind: "assigned"; readonly value: Doc; readonly hung: Doc; readonly breaks: boolean }
   /** Where a line may end; `flat` is what stands there where it does not, `undefined` where it must. */
   | { readonly kind: "line"; readonly flat: string | undefined; readonly breaks: boolean }
   | { readonly kind: "comment"; readonly text: string; readonly ownLine: boolean; readonly endsLine: boolean; readonly breaks: boolean };
@@ -18,6 +20,11 @@ function breaksIn(parts: readonly Doc[]): boolean {
 
 export function concat(...parts: readonly Doc[]): Doc {
   return { kind: "concat", parts, breaks: breaksIn(parts) };
+}
+
+/** `value` to the right of a sign, or on the next line; `hung` is how it stands where it takes several lines. */
+export function assigned(value: Doc, hung: Doc): Doc {
+  return { kind: "assigned", value, hung, breaks: breaksIn([value]) };
 }
 
 /** Lines that end inside begin two columns further right. */
@@ -78,6 +85,9 @@ function fits(first: Work, rest: readonly Work[], room: number): boolean {
         // A comment at the end of a line may stick out.
         if (doc.endsLine) return true;
         left -= widthOf(doc.text);
+        break;
+      case "assigned":
+        work.push({ indent: at, flat, doc: doc.value }, { indent: at, flat, doc: " " });
         break;
       default: {
         const inner = flat && !(doc.kind === "group" && doc.breaks);
@@ -140,6 +150,16 @@ export function print(root: Doc, width: number): string {
       case "indent": {
         const inner = doc.kind === "indent" ? at + 2 : at;
         for (let i = doc.parts.length - 1; i >= 0; i--) work.push({ indent: inner, flat, doc: doc.parts[i] ?? "" });
+        break;
+      }
+      case "assigned": {
+        const beside: Work = { indent: at, flat: true, doc: { kind: "concat", parts: [" ", doc.value], breaks: false } };
+        const below: Work = { indent: at + 2, flat: true, doc: doc.value };
+        if (!doc.breaks && (flat || fits(beside, work, width - column))) work.push(beside);
+        else if (!doc.breaks && fits(below, work, width - at - 2)) {
+          endLine(at + 2);
+          work.push(below);
+        } else work.push({ indent: at, flat: false, doc: { kind: "concat", parts: [" ", doc.hung], breaks: true } });
         break;
       }
       case "group": {

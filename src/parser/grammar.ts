@@ -468,12 +468,14 @@ export class Grammar extends RecoveringParser {
   });
 
   readonly args = this.RULE("args", () => {
-    this.CONSUME(t.LParen);
-    this.OPTION(() => {
-      this.commaSeparated(1, this.arg);
-      this.OPTION1(() => this.SUBRULE(this.givenArgs));
+    this.inBrackets(() => {
+      this.CONSUME(t.LParen);
+      this.OPTION(() => {
+        this.commaSeparated(1, this.arg);
+        this.OPTION1(() => this.SUBRULE(this.givenArgs));
+      });
+      this.CONSUME(t.RParen);
     });
-    this.CONSUME(t.RParen);
   });
 
   readonly givenArgs = this.RULE("givenArgs", () => {
@@ -492,9 +494,11 @@ export class Grammar extends RecoveringParser {
   });
 
   readonly indices = this.RULE("indices", () => {
-    this.CONSUME(t.LBracket);
-    this.commaSeparated(1, this.index);
-    this.CONSUME(t.RBracket);
+    this.inBrackets(() => {
+      this.CONSUME(t.LBracket);
+      this.commaSeparated(1, this.index);
+      this.CONSUME(t.RBracket);
+    });
   });
 
   readonly index = this.RULE("index", () => {
@@ -517,21 +521,27 @@ export class Grammar extends RecoveringParser {
   });
 
   readonly group = this.RULE("group", () => {
-    this.CONSUME(t.LParen);
-    this.SUBRULE(this.expression);
-    this.CONSUME(t.RParen);
+    this.inBrackets(() => {
+      this.CONSUME(t.LParen);
+      this.SUBRULE(this.expression);
+      this.CONSUME(t.RParen);
+    });
   });
 
   readonly record = this.RULE("record", () => {
-    this.CONSUME(t.LParen);
-    this.commaSeparated(1, this.namedArg);
-    this.CONSUME(t.RParen);
+    this.inBrackets(() => {
+      this.CONSUME(t.LParen);
+      this.commaSeparated(1, this.namedArg);
+      this.CONSUME(t.RParen);
+    });
   });
 
   readonly list = this.RULE("list", () => {
-    this.CONSUME(t.LBracket);
-    this.OPTION(() => this.commaSeparated(1, this.expression));
-    this.CONSUME(t.RBracket);
+    this.inBrackets(() => {
+      this.CONSUME(t.LBracket);
+      this.OPTION(() => this.commaSeparated(1, this.expression));
+      this.CONSUME(t.RBracket);
+    });
   });
 
   readonly logDensity = this.RULE("logDensity", () => {
@@ -542,12 +552,14 @@ export class Grammar extends RecoveringParser {
 
   readonly binder = this.RULE("binder", () => {
     this.CONSUME(t.BinderWord);
-    this.CONSUME(t.LBracket);
-    this.commaSeparated(1, this.binding);
-    this.CONSUME(t.RBracket);
-    this.CONSUME(t.LParen);
-    this.SUBRULE(this.expression);
-    this.CONSUME(t.RParen);
+    this.inBrackets(() => {
+      this.CONSUME(t.LBracket);
+      this.commaSeparated(1, this.binding);
+      this.CONSUME(t.RBracket);
+      this.CONSUME(t.LParen);
+      this.SUBRULE(this.expression);
+      this.CONSUME(t.RParen);
+    });
   });
 
   readonly binding = this.RULE("binding", () => {
@@ -597,11 +609,22 @@ export class Grammar extends RecoveringParser {
 
   /** Reads what stands right before a body in braces. */
   private beforeBody(read: () => void): void {
-    this.blockForbidden = true;
+    this.withBlocks(false, read);
+  }
+
+  /** Reads what brackets set apart from what follows. */
+  private inBrackets(read: () => void): void {
+    if (this.blockForbidden) this.withBlocks(true, read);
+    else read();
+  }
+
+  private withBlocks(allowed: boolean, read: () => void): void {
+    const before = this.blockForbidden;
+    this.blockForbidden = !allowed;
     try {
       read();
     } finally {
-      this.blockForbidden = false;
+      this.blockForbidden = before;
     }
   }
 

@@ -4,7 +4,7 @@ import { InternalError } from "../base/internal-error.js";
 import type { SourceFile } from "../base/source.js";
 import { attach, type Attached } from "./attach.js";
 import { chosen, isNode, maybeNode, maybeToken, nodes, startOf, theNode, theToken, tokens } from "./cst.js";
-import { comment, concat, type Doc, group, hardLine, indent, line, softLine, wideLine } from "./doc.js";
+import { assigned, comment, concat, type Doc, group, hardLine, indent, line, softLine, wideLine } from "./doc.js";
 import type { Comment, GmToken } from "./lexer.js";
 import * as t from "./tokens.js";
 
@@ -48,13 +48,16 @@ export class Layout {
 
   private leading(index: number, nextLine: number): readonly Doc[] {
     const comments = this.attached.leading.get(index) ?? [];
+    const following = (position: number): number => comments[position + 1]?.startLine ?? nextLine;
+    const endsLine = (one: Comment, position: number): boolean => one.kind !== "block" || following(position) > one.endLine;
+    const beginsLine = comments.some(endsLine);
     return comments.flatMap((one, position) => {
-      const following = comments[position + 1]?.startLine ?? nextLine;
-      const endsLine = one.kind !== "block" || following > one.endLine;
-      const written = comment(this.commentText(one), one.firstOnLine && position === 0 && one.startLine > this.lastLine, endsLine);
+      const ends = endsLine(one, position);
+      const ownLine = beginsLine && position === 0 && one.firstOnLine && one.startLine > this.lastLine;
+      const written = comment(this.commentText(one), ownLine, ends);
       this.lastLine = one.endLine;
-      if (!endsLine) return [written, " "];
-      return following > one.endLine + 1 ? [written, hardLine, hardLine] : [written, hardLine];
+      if (!ends) return [written, " "];
+      return following(position) > one.endLine + 1 ? [written, hardLine, hardLine] : [written, hardLine];
     });
   }
 
@@ -136,7 +139,7 @@ export class Layout {
     );
     const begin = this.token(open);
     const oneLine = open.startLine === close.startLine;
-    if (inner.length === 0 && !this.attached.leading.has(close.index)) return concat(begin, oneLine ? " " : "", this.token(close));
+    if (inner.length === 0 && !this.attached.leading.has(close.index)) return concat(begin, " ", this.token(close));
     const items = this.items(inner, oneLine ? wideLine : hardLine);
     const last = this.attached.leading.get(close.index);
     if (oneLine) return group(begin, indent(line, ...items), line, this.token(close));
@@ -160,7 +163,7 @@ export class Layout {
     );
     const docs: Doc[] = [];
     elements.forEach((element, index) => {
-      if (isNode(element)) docs.push(this.node(element));
+      if (isNode(element)) docs.push(node.name === "shape" ? this.element(element) : this.node(element));
       else if (index === elements.length - 1) docs.push(...this.dropped(element as GmToken));
       else docs.push(this.token(element as GmToken), line);
     });
@@ -328,7 +331,10 @@ export class Layout {
 
   /** `= e`, the expression further right where it takes several lines. */
   private assigned(node: CstNode, sign = "Equals"): Doc {
-    return group(this.the(node, sign), " ", this.hung(theNode(node, "expression")));
+    const before = this.the(node, sign);
+    const expression = theNode(node, "expression");
+    const value = this.node(expression);
+    return concat(before, assigned(value, maybeToken(expression, "Operator") ? group(indent(value)) : value));
   }
 
   /** An expression after a word or sign: a row of operators goes further right where it takes several lines. */
@@ -337,7 +343,7 @@ export class Layout {
   }
 
   private named(node: CstNode): Doc {
-    return concat(this.the(node, "Name"), " ", this.assigned(node));
+    return concat(this.the(node, "Name"), " ", group(this.the(node, "Equals"), " ", this.hung(theNode(node, "expression"))));
   }
 
   private bodyOf(node: CstNode, rule: string): Doc {
@@ -450,13 +456,24 @@ export class Layout {
     return concat(...docs);
   }
 
-  /** `1..L-1`: the ends of a range are written without blanks, an index alone with them. */
+  /** `1..L-1`: the ends of a range are written without blanks. */
   private range(node: CstNode): Doc {
     const [low, high] = nodes(node, "expression");
     if (!low) throw new InternalError("a range without ends");
-    if (!high) return this.node(low);
-    const tight = (end: CstNode): Doc => this.row(nodes(end, "operand"), tokens(end, "Operator"), 0, "");
-    return concat(tight(low), this.the(node, "DotDot"), tight(high));
+    return high ? concat(this.tight(low), this.the(node, "DotDot"), this.tight(high)) : this.element(low);
+  }
+
+  /** Without blanks around operators. */
+  private tight(expression: CstNode): Doc {
+    return this.row(nodes(expression, "operand"), tokens(expression, "Operator"), 0, "");
+  }
+
+  /** An index or a size: `l-1`, `2*C`; with blanks where it is made of more than names and numbers. */
+  private element(expression: CstNode): Doc {
+    const plain = (operand: CstNode): boolean =>
+      Object.keys(operand.children).every((name) => name === "Name" || name === "Number" || name === "Minus");
+    const isPipe = tokens(expression, "Operator").some((operator) => operator.tokenType === t.Pipe);
+    return !isPipe && nodes(expression, "operand").every(plain) ? this.tight(expression) : this.node(expression);
   }
 
   /** Operands and operators in a row, split at the loosest operators first; lines end before an operator. */
