@@ -121,6 +121,12 @@ export async function drawLoss(model: TrainedSession["model"], rows: readonly Me
   };
 }
 
+/** A decoder alone (an autoencoder's p(x | z)) has nothing to draw its latents from. */
+function canSample(model: TrainedSession["model"]): boolean {
+  const density = model.generative === undefined ? undefined : model.densities[model.generative];
+  return density !== undefined && density.given.every((name) => !Object.hasOwn(model.latents, name));
+}
+
 /** What a run ends with. A picture that cannot be drawn is a line of the log, not the end of the run. */
 export async function closingPictures(
   trained: TrainedSession,
@@ -140,7 +146,7 @@ export async function closingPictures(
     const loss = await drawLoss(model, rows);
     return loss ? [loss] : [];
   });
-  if (model.generative !== undefined) await attempt("samples", () => drawSamples(trained, 64));
+  if (canSample(model)) await attempt("samples", () => drawSamples(trained, 64));
   const available = Math.min(...dataset.streams.map((s) => (s.splits.test ?? s.splits.train).rows));
   if (model.reconstruct !== undefined || (model.generative !== undefined && model.inference !== undefined)) {
     await attempt("reconstructions", async () => drawReconstructed(trained, await trained.reconstruct(Math.min(32, available))));

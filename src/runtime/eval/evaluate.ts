@@ -271,9 +271,7 @@ function termMeasurement(options: EvaluateOptions, labels: readonly string[], op
       });
     },
     results: () =>
-      Object.fromEntries(
-        labels.map((label, i) => [label, result(label, defined(moments[i], label), { unit: "nats", k: null, bound: null })]),
-      ),
+      Object.fromEntries(labels.map((label, i) => [label, result(label, defined(moments[i], label), { unit: "", k: null, bound: null })])),
     dispose: () => opened.executable.dispose(),
   };
 }

@@ -26,6 +26,7 @@ export interface Result {
   readonly value: number;
   /** Of the mean over rows; null where there is none. */
   readonly standardError: number | null;
+  /** Empty for the terms of an objective, whose unit is the objective's own. */
   readonly unit: string;
   /** Samples for each row; null where the metric draws no family of samples. */
   readonly k: number | null;
