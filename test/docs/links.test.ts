@@ -21,6 +21,15 @@ describe("links", () => {
     expect(dead).toEqual([]);
   });
 
+  it.each(pages.map((p) => p.path))("%s names files that exist", (path) => {
+    const page = pages.find((p) => p.path === path);
+    const named = [
+      ...prose(page ?? { path, text: "" }).matchAll(/`((?:src|test|scripts|grammar|std|examples|bench|docs|\.ci)\/[\w./-]*)`/g),
+    ].map((m) => m[1] ?? "");
+    const exact = named.filter((name) => !/NAME|GMx/.test(name));
+    expect(exact.filter((name) => !existsSync(join(root, name)))).toEqual([]);
+  });
+
   it("reach every page from the README or the index of the documentation", () => {
     const reached = new Set<string>();
     const visit = (path: string): void => {
