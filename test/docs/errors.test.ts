@@ -25,6 +25,15 @@ describe("error pages", () => {
     expect([...used].filter((code) => !codes.includes(code)).sort()).toEqual([]);
   });
 
+  it("show what gmc prints where a golden case has it", () => {
+    const golden = readdirSync(join(root, "test/golden/errors"), { recursive: true, encoding: "utf8" });
+    const covered = new Set(golden.flatMap((path) => /(GM\d{4})[^/\\]*\.txt$/.exec(path)?.[1] ?? []));
+    const without = errorPages.filter(
+      (p) => covered.has(codeOf(p.path)) && !p.text.includes(`<!-- generated: golden ${codeOf(p.path)} -->`),
+    );
+    expect(without.map((p) => p.path)).toEqual([]);
+  });
+
   it.each(errorPages.map((p) => p.path))("%s has the form", (path) => {
     const page = errorPages.find((p) => p.path === path);
     const code = codeOf(path);
