@@ -271,7 +271,7 @@ function emitMetric(derived: DerivedModel, e: DerivedEvaluation, objectives: Obj
     return object({
       kind: str("rows"),
       ...base,
-      unit: str("nats"),
+      unit: str(bound === undefined ? "" : "nats"),
       value: callObjective(o, name("k"), sign, o.samples ? "k" : undefined),
       samples: o.samples ? num(o.samples.size) : undefined,
       combine: combine === undefined || !o.samples ? undefined : str(combine),

@@ -34,6 +34,8 @@ export interface QuantityScope {
   readonly locals: ReadonlyMap<string, () => Value>;
   readonly weights: (path: string) => Js;
   readonly key: Js | undefined;
+  /** Inside a sum over states: its terms are no metrics of their own. */
+  readonly enumerating?: boolean;
   /** Number of samples: JavaScript of each plate's size. */
   readonly plateSize: (count: Dim) => Js;
 }
@@ -216,7 +218,7 @@ function lowerFactor(scope: QuantityScope, factor: Factor): TensorValue {
   const dist = lowerDist(inner, factor.dist, shape.length);
   const js = sumEvent(method(dist.object, "logProb", x.js, dist.params), shape.length - dist.eventRank);
   const label = factorLabel(scope.context, factor);
-  const value: TensorValue = { kind: "tensor", js: named(label, factor, js), shape: [], lead: joinLeads([leadOf(x), dist.lead]) };
+  const value: TensorValue = { kind: "tensor", js: named(scope, label, factor, js), shape: [], lead: joinLeads([leadOf(x), dist.lead]) };
   return scope.writer.remember(`${label}|${placeOf(factor)}|${x.js.kind === "name" ? x.js.name : ""}|${JSON.stringify(js)}`, () =>
     scope.writer.bind(factorName(factor), value),
   ) as TensorValue;
@@ -237,7 +239,7 @@ function lowerKl(scope: QuantityScope, q: Extract<Quantity, { kind: "kl" }>): Te
   // Where no parameter has the event's axes, one KL stands for all entries.
   js = seen >= entries ? sumEvent(js, entries) : call("mul", js, num(shape.reduce((n, d) => n * d.size, 1)));
   const label = `KL(${conditionalText(scope.context, q.q)}, ${conditionalText(scope.context, q.p)})`;
-  const value: TensorValue = { kind: "tensor", js: named(label, q.p, js), shape: [], lead: joinLeads([a.lead, b.lead]) };
+  const value: TensorValue = { kind: "tensor", js: named(scope, label, q.p, js), shape: [], lead: joinLeads([a.lead, b.lead]) };
   return scope.writer.bind(`kl${capital(q.q.variable)}`, value) as TensorValue;
 }
 
@@ -300,7 +302,7 @@ function lowerGaussianMarginal(scope: QuantityScope, q: Extract<Quantity, { kind
   const label = `log ${q.child.density}(${q.child.variable})`;
   return scope.writer.bind(
     `logP${capital(q.child.variable)}`,
-    { kind: "tensor", js: named(label, q.child, js), shape: [], lead: joinLeads([leadOf(x)]) },
+    { kind: "tensor", js: named(scope, label, q.child, js), shape: [], lead: joinLeads([leadOf(x)]) },
     `${q.latent.variable} integrated out`,
   ) as TensorValue;
 }
@@ -403,7 +405,7 @@ function lowerEnumerate(scope: QuantityScope, q: Extract<Quantity, { kind: "enum
     },
     `every value of ${q.variable}`,
   );
-  const inner: QuantityScope = { ...scope, variables: new Map([...scope.variables, [q.variable, () => states]]) };
+  const inner: QuantityScope = { ...scope, enumerating: true, variables: new Map([...scope.variables, [q.variable, () => states]]) };
   let value: TensorValue;
   if (q.op === "expect") {
     if (!q.weight) throw new InternalError("an enumerated expectation without its weight");
@@ -433,8 +435,8 @@ export function placeOf(at: { readonly span: Factor["span"] }): string {
   return `${at.span.file.path.split("/").at(-1) ?? ""}:${lineOf(at.span)}`;
 }
 
-function named(label: string, at: { readonly span: Factor["span"] }, js: Js): Js {
-  return call("term", str(label), str(placeOf(at)), js);
+function named(scope: QuantityScope, label: string, at: { readonly span: Factor["span"] }, js: Js): Js {
+  return call(scope.enumerating ? "origin" : "term", str(label), str(placeOf(at)), js);
 }
 
 /** `p(x | z)` */

@@ -7,6 +7,7 @@ export {
   inline,
   input,
   iterationInput,
+  origin,
   stage,
   state,
   term,

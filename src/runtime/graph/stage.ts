@@ -84,16 +84,21 @@ export function currentMode(): Mode {
  * Also registers `t` as a metric under `label` (see `terms`). Gives `t` back.
  */
 export function term(label: string, place: string, t: Tensor): Tensor {
+  currentTrace().terms.set(label, t);
+  return origin(label, place, t);
+}
+
+/** As `term`, for a part whose mean is no quantity of its own (a log-density at every state of a latent that is summed over): no metric. */
+export function origin(label: string, place: string, t: Tensor): Tensor {
   const trace = currentTrace();
-  const origin: Origin = { label, place };
+  const from: Origin = { label, place };
   for (let i = trace.marker; i < trace.nodes.length; i++) {
     const node = trace.nodes[i]!;
-    node.origin ??= origin;
+    node.origin ??= from;
   }
   const node = trace.nodes[t.id];
-  if (node !== undefined) node.origin ??= origin;
+  if (node !== undefined) node.origin ??= from;
   trace.marker = trace.nodes.length;
-  trace.terms.set(label, t);
   return t;
 }
 
