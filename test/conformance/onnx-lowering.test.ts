@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { onnxEngine } from "../../src/runtime/engines/onnx/index.js";
 import { lowerModel } from "../../src/runtime/engines/onnx/lower.js";
 import { planGraph } from "../../src/runtime/engines/onnx/plan.js";
+import { reuseReductions } from "../../src/runtime/engines/onnx/reuse.js";
 import type { EngineSession, HostTensor } from "../../src/runtime/engines/engine.js";
 import { evaluate } from "../../src/runtime/engines/reference/evaluate.js";
 import * as g from "../../src/runtime/graph/index.js";
@@ -208,6 +209,20 @@ describe("patterns", () => {
       await agrees(graph, operands);
     });
   }
+
+  it("takes metrics from the sums that are there", async () => {
+    const operands = { l: wave([6, 784], 3), x: wave([6, 784]) };
+    const graph = staged(operands, ({ l, x }) => {
+      const terms = g.sub(g.mul(x!, l!), g.softplus(l!));
+      const rows = g.sum(terms, [1]);
+      return { rows, metric: g.sum(terms), columns: g.sum(terms, [0]), top: g.reduceMax(terms, [0]), most: g.reduceMax(terms) };
+    });
+    const reused = reuseReductions(graph);
+    const inputOf = (name: string): number => reused.nodes[reused.outputs[name]!]!.inputs[0]!;
+    expect([inputOf("metric"), inputOf("most")]).toEqual([graph.outputs["rows"], graph.outputs["top"]]);
+    expect(inputOf("columns")).toBe(inputOf("rows"));
+    await agrees(graph, operands);
+  });
 
   it("scales once what has a factor in common", async () => {
     const operands = { a: wave([4]), b: wave([4]) };

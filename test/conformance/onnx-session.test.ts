@@ -93,8 +93,10 @@ describe("a session", () => {
     }));
     const executable = await s.compile(call("p", graph));
     const rng: HostTensor = { dtype: "u32", shape: [4], data: Uint32Array.of(1, 2, 3, 0) };
-    const sum = async (p: number): Promise<number> =>
-      (await executable.run({ rng, p: f32([40], ...new Array<number>(40).fill(p)) }))["x"]!.data.reduce((a: number, b: number) => a + b, 0);
+    const sum = async (p: number): Promise<number> => {
+      const { x } = await executable.run({ rng, p: f32([40], ...new Array<number>(40).fill(p)) });
+      return Array.from(x!.data).reduce((a, b) => a + b, 0);
+    };
     expect([await sum(0), await sum(1), await sum(0)]).toEqual([0, 40, 0]);
   });
 

@@ -9,6 +9,7 @@ import { bernoulliKernel, hostKernel, type HostRun } from "./host.js";
 import { lowerModel, type LoweredModel, type ModelPort } from "./lower.js";
 import type { Arena, Region } from "./memory.js";
 import { createSession, failed, type OrtModule, type SessionOptions } from "./ort.js";
+import { reuseReductions } from "./reuse.js";
 import { planGraph, type HostStep, type ModelStep, type Plan } from "./plan.js";
 import type { Store } from "./store.js";
 
@@ -34,7 +35,8 @@ interface Surroundings {
   readonly session: SessionOptions;
 }
 
-export async function compileCall(name: string, graph: Graph, wanted: readonly string[], around: Surroundings): Promise<Call> {
+export async function compileCall(name: string, staged: Graph, wanted: readonly string[], around: Surroundings): Promise<Call> {
+  const graph = reuseReductions(staged);
   const plan = planGraph(graph, wanted);
   const { arena, store } = around;
   const regions = allocate(graph, plan, arena);
