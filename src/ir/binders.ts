@@ -77,8 +77,8 @@ function combine(env: Env, op: RangeOp, terms: readonly Expr[], expr: ast.Binder
     report(env.cx.diagnostics, "GM2023", range.span, { problem: `it is empty, and the ${op} of nothing is no number` });
     return undefined;
   }
-  // a chain of two-sided maxima would be as deep as it is long
-  const folds = op === "sum" || op === "mean" || ((op === "max" || op === "min") && terms.length <= 2);
+  // a chain of two-sided functions would be as deep as it is long
+  const folds = terms.length <= (op === "sum" || op === "mean" ? 8 : op === "max" || op === "min" ? 2 : 0);
   if (!folds) {
     const stacked = builtinCall(env, "stack", terms, expr.span);
     const rank = stacked?.type.kind === "tensor" ? stacked.type.shape.length : 1;

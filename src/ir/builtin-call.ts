@@ -35,7 +35,7 @@ export function builtinCall(env: Env, fn: string, args: readonly Expr[], span: S
   // a reduction of a scalar, a stop of a number: the thing itself
   if (only && args.length === 1 && Array.isArray(result.options?.["axes"]) && result.options["axes"].length === 0 && fn !== "norm")
     return only;
-  return { kind: "builtin", fn, args, options: result.options ?? {}, type: result.type, span };
+  return notTooDeep(env, { kind: "builtin", fn, args, options: result.options ?? {}, type: result.type, span });
 }
 
 function typedArg(env: Env, entry: Builtin, arg: Expr, position: number): TypedArg | undefined {
@@ -93,4 +93,20 @@ export function withinLimit(env: Pick<Env, "cx">, type: TensorType, span: Span):
   if (count <= maxElements) return true;
   report(env.cx.diagnostics, "GM2019", span, { shape: showShape(type.shape), count });
   return false;
+}
+
+/** Deeper expressions would exhaust the stack of what reads them. */
+const maxDepth = 400;
+
+/** Reports GM2023 where an expression nests too deep, as a long `repeat` makes it. */
+export function notTooDeep(env: Pick<Env, "cx">, expr: Expr): Expr | undefined {
+  if (factsOf(env.cx, expr).depth <= maxDepth) return expr;
+  report(
+    env.cx.diagnostics,
+    "GM2023",
+    expr.span,
+    { problem: `the expression nests more than ${maxDepth} deep` },
+    { help: ["bind parts of it to names: `h[l] = h[l-1] |> …` in a `for`"] },
+  );
+  return undefined;
 }

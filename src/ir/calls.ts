@@ -26,7 +26,7 @@ import type { Expr } from "./types.js";
 import { suggestions, synonymOf } from "./unknown.js";
 
 /** No block is repeated more often. */
-const maxRepeat = 10_000;
+const maxRepeat = 1_000;
 
 export function elaborateCall(env: Env, call: ast.CallExpr): Expr | undefined {
   return callCallee(env, call.callee, actualsOf(call.args), call.given, call.span);

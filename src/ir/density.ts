@@ -7,7 +7,8 @@ import type { Span } from "../base/source.js";
 import type * as ast from "../parser/ast.js";
 import { bindLocal, checkFree, flatten, type FlatStatement, targetIndex } from "./body.js";
 import { densityHeader } from "./density-header.js";
-import { elaborateDist } from "./dist-call.js";
+import { type Drawn, elaborateDist } from "./dist-call.js";
+import { distributions } from "./distributions.js";
 import { type Context, type DensityHeader, type Env, freshId, newOwner, within } from "./env.js";
 import { elaborateExpr } from "./expr.js";
 import { memberOf } from "./indexing.js";
@@ -258,16 +259,8 @@ function elaborateHelper(
     );
     return undefined;
   }
-  const variable =
-    drawn &&
-    helperVariable(
-      cx,
-      progress.header.name,
-      name,
-      drawn.entry.discrete,
-      drawn.shape.length > 0 ? drawn.shape : shapeFromUse(cx, written, later),
-      stmt.target.span,
-    );
+  const shape = drawn && (drawn.shape.length > 0 ? drawn.shape : shapeFromUse(cx, written, later));
+  const variable = drawn && shape && helperVariable(cx, progress.header.name, name, drawn, shape, stmt.target.span);
   const entity: Entity = variable ? { kind: "variable", variable, span: stmt.target.span } : { kind: "poison", span: stmt.target.span };
   if (index === undefined) place.define(written, entity);
   else if (existing?.kind === "family") (existing.members as Map<number, Entity>).set(index, entity);
@@ -277,12 +270,13 @@ function elaborateHelper(
   return { kind: "draw", variable: variable.name, dist: drawn.dist, helper: true, span: stmt.span };
 }
 
-function helperVariable(cx: Context, density: string, written: string, discrete: boolean, shape: readonly Dim[], span: Span): Variable {
+function helperVariable(cx: Context, density: string, written: string, drawn: Drawn, shape: readonly Dim[], span: Span): Variable {
   const name = cx.variables.has(written) ? freshId(cx, `${density}.${written}`) : written;
+  const [domain = "real"] = (drawn.dist.of && distributions.get(drawn.dist.of.dist)?.domains) ?? drawn.entry.domains;
   const variable: Variable = {
     name,
     role: "helper",
-    domain: { name: discrete ? "count" : "real", classes: undefined, shape, optional: false, atMostOne: undefined },
+    domain: { name: domain, classes: drawn.classes, shape, optional: false, atMostOne: undefined },
     doc: undefined,
     span,
   };

@@ -30,6 +30,8 @@ export interface Drawn {
   readonly entry: Distribution;
   /** Event shape: the variable's, or what the parameters broadcast to. */
   readonly shape: readonly Dim[];
+  /** K of a category, undefined for other distributions. */
+  readonly classes: Dim | undefined;
 }
 
 export function elaborateDist(env: Env, expr: ast.Expr, variable: Variable | undefined): Drawn | undefined {
@@ -83,7 +85,7 @@ export function elaborateDist(env: Env, expr: ast.Expr, variable: Variable | und
     ...(of ? { of: of.dist } : {}),
     span: call.span,
   };
-  return { dist, entry, shape: variable?.domain.shape ?? shapes };
+  return { dist, entry, shape: variable?.domain.shape ?? shapes, classes: classesOf(entry, alternative, values) };
 }
 
 function isDistribution(env: Env, expr: ast.Expr): boolean {
@@ -286,6 +288,15 @@ function expectedShape(shape: readonly Dim[], rank: number, entry: Distribution)
   return showShape([...shape, dim(1, "classes")])
     .replace(/, 1\]$/, ", …]")
     .replace(/\[1\]$/, "[…]");
+}
+
+/** The last axis of the logits of a category. */
+function classesOf(
+  entry: Distribution,
+  list: readonly DistributionParameter[],
+  values: ReadonlyMap<string, ParameterValue>,
+): Dim | undefined {
+  return entry.classes ? values.get(list.find((p) => p.rank === 1)?.name ?? "")?.type.shape.at(-1) : undefined;
 }
 
 function checkClasses(

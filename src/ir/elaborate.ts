@@ -108,6 +108,7 @@ function elaborateModel(
     densityByName: new Map(),
     objectives: new Map(),
     facts: new Map(),
+    factsOfExpr: new WeakMap(),
     usedIds: new Set(),
     budget: { unrolled: 0 },
   };

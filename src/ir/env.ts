@@ -25,8 +25,9 @@ export interface Context {
   readonly headers: Map<ast.DensityDecl, DensityHeader | null>;
   readonly densityByName: Map<string, Density>;
   readonly objectives: Map<ast.ObjectiveDecl, Objective | undefined>;
-  /** What is known of locals beyond their types, by id. */
+  /** What is known of locals and nets beyond their types, and of expressions once it was asked for. */
   readonly facts: Map<string, Facts>;
+  readonly factsOfExpr: WeakMap<object, Facts>;
   readonly usedIds: Set<string>;
   /** Number of statements and terms that unrolling has made so far. */
   readonly budget: { unrolled: number };

@@ -8,6 +8,7 @@ import type { Context } from "./env.js";
 import { layers } from "./layers.js";
 import { anything, hull, type Range, rangeOfDomain } from "./range.js";
 import type { Dim, Expr } from "./types.js";
+import { childrenOf } from "./walk.js";
 
 export interface Facts {
   readonly range: Range;
@@ -15,17 +16,33 @@ export interface Facts {
   readonly classes: Dim | undefined;
   /** The layer or matrix product whose output the value is, as it stands: certainly of either sign. */
   readonly raw: Span | undefined;
+  /** How deep the expression nests; a name counts as 0. */
+  readonly depth: number;
   /** Of a record. */
   readonly fields: ReadonlyMap<string, Facts> | undefined;
 }
 
-export const noFacts: Facts = { range: anything, classes: undefined, raw: undefined, fields: undefined };
+export const noFacts: Facts = { range: anything, classes: undefined, raw: undefined, depth: 0, fields: undefined };
 
 function ranged(range: Range): Facts {
   return { ...noFacts, range };
 }
 
 export function factsOf(cx: Context, expr: Expr): Facts {
+  const known = cx.factsOfExpr.get(expr);
+  if (known) return known;
+  const facts = { ...findFacts(cx, expr), depth: depthOf(cx, expr) };
+  cx.factsOfExpr.set(expr, facts);
+  return facts;
+}
+
+function depthOf(cx: Context, expr: Expr): number {
+  let depth = 0;
+  for (const child of childrenOf(expr)) depth = Math.max(depth, 1 + factsOf(cx, child).depth);
+  return depth;
+}
+
+function findFacts(cx: Context, expr: Expr): Facts {
   switch (expr.kind) {
     case "number":
       return ranged({ low: expr.value, high: expr.value, lowOpen: false, highOpen: false });

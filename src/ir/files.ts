@@ -101,6 +101,7 @@ function constantEnv(scope: Scope, diagnostics: Diagnostics): Env {
     densityByName: new Map(),
     objectives: new Map(),
     facts: new Map(),
+    factsOfExpr: new WeakMap(),
     usedIds: new Set(),
     budget: { unrolled: 0 },
   };
@@ -172,7 +173,7 @@ export function resolveImport(from: string, path: string): string | undefined {
   for (const part of path.split("/")) {
     if (part === "" || part === ".") continue;
     if (part !== "..") parts.push(part);
-    else if (parts.length > floor) parts.pop();
+    else if (parts.length > floor && parts[parts.length - 1] !== "..") parts.pop();
     else return undefined;
   }
   return parts.join("/");

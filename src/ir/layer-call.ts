@@ -2,7 +2,7 @@
 import { report } from "../base/report.js";
 import type { Span } from "../base/source.js";
 import { type Actual, bindArguments } from "./arguments.js";
-import { reportLabel, requireTensor, withinLimit } from "./builtin-call.js";
+import { notTooDeep, reportLabel, requireTensor, withinLimit } from "./builtin-call.js";
 import { valueOf } from "./calls.js";
 import { countedName, type Env, type Owner } from "./env.js";
 import { factsOf } from "./facts.js";
@@ -40,7 +40,7 @@ export function callLayer(env: Env, layer: Layer, actuals: readonly Actual[], sp
     return undefined;
   }
   const instance = hang(env, layer, span, { spec: result.spec, options: result.options, parameterCount: count });
-  return instance && { kind: "layer", instance, args: [x], type: tensor(result.shape), span };
+  return instance && notTooDeep(env, { kind: "layer", instance, args: [x], type: tensor(result.shape), span });
 }
 
 function hang(

@@ -8,6 +8,7 @@ import type * as ast from "../parser/ast.js";
 import { type Actual, bindArguments } from "./arguments.js";
 import { attributed } from "./attribution.js";
 import { bindLocal, checkFree, flatten, localEntity } from "./body.js";
+import { notTooDeep } from "./builtin-call.js";
 import { builtins } from "./builtins.js";
 import { type Context, countedName, type Env, freshId, type NetInstance, newOwner, within } from "./env.js";
 import { elaborateExpr } from "./expr.js";
@@ -43,7 +44,7 @@ export function callNet(env: Env, entity: NetEntity, callee: ast.NameExpr, actua
   if (!net) return undefined;
   if (net.random) env.owner.random = true;
   const tensors = args.flatMap((a) => (a.kind === "tensor" ? [a.expr] : []));
-  return { kind: "netCall", net: net.name, args: tensors, type: net.result.type, span };
+  return notTooDeep(env, { kind: "netCall", net: net.name, args: tensors, type: net.result.type, span });
 }
 
 function argumentOf(env: Env, actual: Actual): NetArgument | undefined {
