@@ -96,7 +96,7 @@ export function bindersOf(b: Builder, op: ast.BinderOp, bindings: readonly CstNo
       { help: [helpFor.name(several.name.name)] },
     );
   flush();
-  for (const one of binders) checkKind(b, op, one);
+  for (const one of binders) if (one.kind !== "name" || one.name !== several?.name) checkKind(b, op, one);
   b.noRepeats(
     binders.flatMap((one) => (one.kind === "draw" ? one.names.map((name) => name.name) : [one.name])),
     `the brackets of \`${op}\``,

@@ -5,7 +5,8 @@ import { diagnosticOf } from "../base/report.js";
 import { didYouMean } from "../base/suggest.js";
 import { afterPhrase, logWithoutVariables, placeOf, type Scene, tokenSpan } from "./scene.js";
 import { beginsExpression, foundPhrase, sideBySideHelp } from "./phrases.js";
-import { beginsBinding, isCloser, isName } from "./resume.js";
+import type { GmToken } from "./lexer.js";
+import { beginsBinding, besideItem, isCloser, isName } from "./resume.js";
 import * as t from "./tokens.js";
 
 export function explainLeftover(scene: Scene): Diagnostic {
@@ -17,7 +18,7 @@ export function explainLeftover(scene: Scene): Diagnostic {
   switch (failure.item) {
     case "file":
     case "member":
-      return notADeclaration(scene);
+      return besideItem(scene.tokens, failure.at) && !nearDeclaration(token) ? afterStatement(scene) : notADeclaration(scene);
     case "direction": {
       const problem = `expected \`forward(z) = …\` or \`inverse(x) = …\`, found ${foundPhrase(token)}`;
       return diagnosticOf("GM1034", tokenSpan(file, token), { problem }, { help: ["bind names in a net, and call that"] });
@@ -65,6 +66,10 @@ const places: ReadonlyMap<TokenType, string> = new Map([
   [t.For, "outside of a net or a density"],
   [t.Import, "inside of a model"],
 ]);
+
+function nearDeclaration(token: GmToken): boolean {
+  return didYouMean(token.image, [...fileWords, ...declarationWords]) !== undefined;
+}
 
 function notADeclaration({ file, tokens, failure, token }: Scene): Diagnostic {
   const inModel = failure.item === "member";

@@ -149,9 +149,10 @@ export function lex(file: SourceFile, diagnostics: Diagnostics): Lexed {
         : meant !== undefined
           ? [`write \`${meant}\``]
           : ["names are written with Latin and Greek letters, digits and `_`"];
+    const word = raw === bad ? meant : undefined;
     const shown = /^\p{M}$/u.test(bad) ? "a combining mark" : `\`${bad}\``;
     report(diagnostics, "GM1014", span(at, at + raw.length), { name, shown, point: codePointName(bad) }, { help });
-    return name;
+    return word ?? name;
   };
 
   const readName = (): void => {

@@ -12,6 +12,7 @@ import { Grammar } from "./grammar.js";
 import { type Comment, type GmToken, lex } from "./lexer.js";
 import { limitNesting } from "./nesting.js";
 import type { Failure } from "./recovery.js";
+import { besideItem } from "./resume.js";
 import { reportFailures } from "./syntax-errors.js";
 import type { CstNode } from "chevrotain";
 
@@ -70,7 +71,5 @@ export function parse(file: SourceFile, diagnostics: Diagnostics): FileAst {
 
 /** Whether the item before leftover text was read wrongly: the text stands beside it, or shows where the next one begins. */
 function misreads(tokens: readonly GmToken[], failure: Failure): boolean {
-  const isStatement =
-    failure.item === "statement" || failure.item === "trainItem" || failure.item === "setting" || failure.item === "direction";
-  return failure.leftover && isStatement && (failure.resume <= failure.at || tokens[failure.at]?.firstOnLine === false);
+  return failure.leftover && (failure.resume <= failure.at || besideItem(tokens, failure.at));
 }

@@ -98,8 +98,8 @@ export function expectedPhrase(rule: string, expected: TokenType | undefined): s
   return expectations[`${rule}:${name}`] ?? expectations[`:${name}`] ?? (expected ? `\`${expected.LABEL}\`` : "something else");
 }
 
-/** Index of the innermost bracket that is open before `at`; with a type, the innermost of that type. */
-export function openBracket(tokens: readonly GmToken[], at: number, type?: TokenType): number | undefined {
+/** Index of the innermost bracket of a type that is open before `at`; `done` are those whose lack of an end has been reported. */
+export function openBracket(tokens: readonly GmToken[], at: number, type: TokenType, done: ReadonlySet<number>): number | undefined {
   const open: number[] = [];
   for (let i = 0; i < at; i++) {
     const tokenType = tokens[i]?.tokenType;
@@ -111,7 +111,7 @@ export function openBracket(tokens: readonly GmToken[], at: number, type?: Token
       if (match >= 0) open.length = match;
     }
   }
-  return type === undefined ? open.at(-1) : open.findLast((index) => tokens[index]?.tokenType === type);
+  return open.findLast((index) => tokens[index]?.tokenType === type && !done.has(index));
 }
 
 export function pairOf(opener: TokenType | undefined): TokenType | undefined {

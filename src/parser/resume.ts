@@ -79,6 +79,8 @@ function beginsByWord(token: GmToken, item: ItemKind): boolean {
       return token.firstOnLine && (token.tokenType === t.Forward || token.tokenType === t.Inverse);
     case "file":
     case "member":
+      // Words of other places: each is a mistake of its own.
+      return token.firstOnLine && (statementWords.has(token.tokenType) || trainWords.has(token.tokenType));
     case "setting":
     case "list":
     case "name":
@@ -88,6 +90,20 @@ function beginsByWord(token: GmToken, item: ItemKind): boolean {
 }
 
 const bindingKinds: ReadonlySet<ItemKind> = new Set<ItemKind>(["statement", "trainItem", "setting"]);
+
+/** Whether text stands right beside what was read before it, rather than on a line of its own or after a brace. */
+export function besideItem(tokens: readonly GmToken[], at: number): boolean {
+  const token = tokens[at];
+  const before = tokens[at - 1]?.tokenType;
+  return (
+    token !== undefined &&
+    !token.firstOnLine &&
+    before !== undefined &&
+    before !== t.LBrace &&
+    before !== t.RBrace &&
+    before !== t.Semicolon
+  );
+}
 
 /** Whether the sequence of items ends here, so that what stands here is for the rule around it to judge. */
 export function itemEnd(tokens: readonly GmToken[], at: number, item: ItemKind): boolean {
@@ -104,10 +120,11 @@ export function itemEnd(tokens: readonly GmToken[], at: number, item: ItemKind):
 function resumeInHead(tokens: readonly GmToken[], start: number, at: number): number {
   let depth = 0;
   for (let i = start; i < tokens.length; i++) {
-    const type = tokens[i]?.tokenType;
-    if (type === undefined) break;
+    const token = tokens[i];
+    if (!token) break;
+    const type = token.tokenType;
     if (i >= at && depth <= 0 && type === t.Equals) return i;
-    if (i >= at && (type === t.LBrace || type === t.RBrace || (i > start && beginsDeclaration(tokens, i)))) return i;
+    if (i >= at && (type === t.LBrace || type === t.RBrace || (i > start && token.firstOnLine && beginsDeclaration(tokens, i)))) return i;
     if (openers.has(type)) depth++;
     else if (closers.has(type) && --depth <= 0 && i >= at) return i + 1;
   }

@@ -15,6 +15,8 @@ export interface Scene {
   readonly previous: GmToken | undefined;
   /** The innermost rule. */
   readonly rule: string;
+  /** Brackets whose missing ends have been reported. */
+  readonly done: ReadonlySet<number>;
 }
 
 export function tokenSpan(file: SourceFile, token: GmToken): Span {

@@ -18,7 +18,7 @@ import {
   sideBySideHelp,
 } from "./phrases.js";
 import type { Failure } from "./recovery.js";
-import { beginsDeclaration, beginsTraining, isCloser, isName } from "./resume.js";
+import { beginsDeclaration, beginsTraining, isCloser, isName, isOpener } from "./resume.js";
 import * as t from "./tokens.js";
 
 /** Reports each failure once. `closedEarly`: a `}` too many has been explained, so its counterpart at the end needs no report. */
@@ -30,11 +30,14 @@ export function reportFailures(
   closedEarly: boolean,
 ): void {
   let lastClose = -1;
+  const done = new Set<number>();
   for (const [index, failure] of failures.entries()) {
     const token = tokens[failure.at];
     const previous = tokens[failure.at - 1];
     // The lexer has spoken already.
     if ((token ?? previous)?.reported) continue;
+    // A string that is not closed may have swallowed what is missing.
+    if (previous?.reported && previous.tokenType === t.StringLiteral) continue;
     if (closedEarly && failure.item === "file" && token?.tokenType === t.RBrace) continue;
     // After a broken head, what follows is judged by where the head was given up.
     const before = failures[index - 1];
@@ -44,8 +47,10 @@ export function reportFailures(
       if (lastClose === failure.at) continue;
       lastClose = failure.at;
     }
-    const scene: Scene = { file, tokens, failure, token, previous, rule: failure.rules.at(-1) ?? "" };
+    const scene: Scene = { file, tokens, failure, token, previous, rule: failure.rules.at(-1) ?? "", done };
     diagnostics.add(failure.leftover ? explainLeftover(scene) : explain(scene));
+    const unclosed = failure.item === "close" ? openBracket(tokens, failure.at, t.LBrace, done) : undefined;
+    if (unclosed !== undefined) done.add(unclosed);
   }
 }
 
@@ -88,8 +93,8 @@ function expectedHere(scene: Scene): Diagnostic {
 
 /** The bracket that a missing closer belongs to, as a label and in words. */
 function opened(scene: Scene, closer: GmToken["tokenType"]): { readonly what: string; readonly labels: readonly Label[] } {
-  const { file, tokens, failure, rule } = scene;
-  const index = openBracket(tokens, failure.at, openerOf(closer));
+  const { file, tokens, failure, rule, done } = scene;
+  const index = openBracket(tokens, failure.at, openerOf(closer), done);
   const opener = index === undefined ? undefined : tokens[index];
   const before = index === undefined ? undefined : tokens[index - 1];
   const isBinder = rule === "binder";
@@ -117,6 +122,8 @@ function missingCloser(scene: Scene): Diagnostic {
   if (rule === "group" && token?.tokenType === t.Comma) {
     return diagnosticOf("GM1023", tokenSpan(file, token), {}, { labels, help: ["a list is written `[a, b]`, a record `(a = …, b = …)`"] });
   }
+  const begins = previous && (isOpener(previous.tokenType) || previous.tokenType === t.Comma || previous.tokenType === t.Bar);
+  if (token && begins && isKeyword(token) && !token.firstOnLine) return keywordAsName(scene, token);
   const missesComma = listRules.has(rule) || rule === "binder";
   if (missesComma && token && previous && !token.firstOnLine && beginsExpression(token) && closer !== t.RBrace) {
     if (!(rule === "binder" && closer === t.RParen)) {
@@ -187,7 +194,15 @@ function missingName(scene: Scene): Diagnostic {
   if (token && isKeyword(token) && !(begins && (token.firstOnLine || afterComma))) return keywordAsName(scene, token);
   if (token && t.keywords.has(token.image) && token.tokenType === t.Log) return keywordAsName(scene, token);
   const after = previous === undefined ? "" : ` after ${afterPhrase(previous)}`;
-  const help = rule === "domain" ? domainHelp(token) : begins && afterComma ? [`delete the comma before \`${token?.image}\``] : [];
+  const indexed = rule === "binding" ? ["a variable of your own under the name of a binder needs another name to be indexed"] : [];
+  const help =
+    rule === "domain"
+      ? domainHelp(token)
+      : indexed.length > 0
+        ? indexed
+        : begins && afterComma
+          ? [`delete the comma before \`${token?.image}\``]
+          : [];
   const place = token && !token.firstOnLine ? tokenSpan(file, token) : placeOf(scene);
   return diagnosticOf("GM1001", place, { expected: `${expectedPhrase(rule, t.Name)}${after}`, found: foundPhrase(token) }, { help });
 }
