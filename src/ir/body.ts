@@ -165,5 +165,5 @@ export function checkFree(env: Env, name: string, span: Span, scope: Scope): boo
 
 /** Names of the standard library may be reused: only names of the user's own files are protected. */
 function isLibrary(entity: Entity): boolean {
-  return entity.span.file.path.startsWith("std/");
+  return "scope" in entity && entity.scope.parent === undefined;
 }

@@ -116,6 +116,19 @@ function matchRest(
   const hidden = rest.filter((v) => !observed.includes(v));
   const [only, ...more] = open;
   if (only === undefined) return true;
+  if (more.length === 0 && rest.length === 0) {
+    report(
+      cx.diagnostics,
+      "GM3043",
+      callSpan,
+      { template, density: use.header.name, roles: list(open) },
+      {
+        labels: uses.map((u) => ({ span: u.header.span, text: headerText(u.header) })),
+        help: [`nothing of \`${use.header.name}\` is left for \`${only}\`: are the densities in order, the generative one first?`],
+      },
+    );
+    return false;
+  }
   if (more.length === 0 && drawnNames.has(only)) {
     roles.set(only, rest);
     return true;
