@@ -170,6 +170,8 @@ function missingExpression(scene: Scene): Diagnostic {
   if (token && isKeyword(token) && !token.firstOnLine && !isCloser(token.tokenType)) {
     return keywordAsName(scene, token);
   }
+  const binds = token?.tokenType === t.Tilde || token?.tokenType === t.Equals;
+  if (previous && binds && isKeyword(previous)) return keywordAsName(scene, previous);
   const help: string[] = [];
   if (token?.tokenType === t.Plus) help.push("a number is positive without a sign");
   if (token?.tokenType === t.LBrace) help.push("a block must follow a call, as in `repeat(8) { … }`");
