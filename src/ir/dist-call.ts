@@ -10,7 +10,7 @@ import type * as ast from "../parser/ast.js";
 import { type Actual, actualsOf, bindArguments } from "./arguments.js";
 import { reportLabel, requireTensor } from "./builtin-call.js";
 import { valueOf } from "./calls.js";
-import { checkParameterValue } from "./dist-values.js";
+import { checkOrder, checkParameterValue } from "./dist-values.js";
 import {
   type Distribution,
   type DistributionParameter,
@@ -74,7 +74,7 @@ export function elaborateDist(env: Env, expr: ast.Expr, variable: Variable | und
     return undefined;
   }
   const values = bound && parameterValues(env, entry, alternative, bound.byName);
-  if (!values) return undefined;
+  if (!values || !checkOrder(env, entry, values.get("low")?.expr, values.get("high")?.expr)) return undefined;
   const shapes = checkShapes(env, entry, alternative, values, variable, call.span, of !== undefined);
   if (!shapes || (of && !checkMixture(env, values, of, variable, call.span))) return undefined;
   if (variable && !checkDomain(env, entry, of?.entry, variable, call)) return undefined;

@@ -20,11 +20,33 @@ export function checkParameterValue(env: Env, entry: Distribution, param: Distri
     case "unit":
     case "simplex":
       return checkProbability(env, entry, param, expr);
-    case "real":
     case "count":
+      return checkCount(env, entry, param, expr);
+    case "real":
     case "lowerTriangular":
       return true;
   }
+}
+
+function checkCount(env: Env, entry: Distribution, param: DistributionParameter, expr: Expr): boolean {
+  if (expr.kind !== "number" || (Number.isInteger(expr.value) && expr.value >= 0)) return true;
+  report(env.cx.diagnostics, "GM2018", expr.span, {
+    what: `\`${param.name}\` of \`${entry.name}\``,
+    expected: "a whole number of at least 0",
+    found: `the number ${showNumber(expr.value)}`,
+  });
+  return false;
+}
+
+/** The ends of a `Uniform` where both are numbers. */
+export function checkOrder(env: Env, entry: Distribution, low: Expr | undefined, high: Expr | undefined): boolean {
+  if (low?.kind !== "number" || high?.kind !== "number" || low.value < high.value) return true;
+  report(env.cx.diagnostics, "GM2018", high.span, {
+    what: `\`high\` of \`${entry.name}\``,
+    expected: `above \`low\`, which is ${showNumber(low.value)}`,
+    found: `the number ${showNumber(high.value)}`,
+  });
+  return false;
 }
 
 function checkPositive(env: Env, entry: Distribution, param: DistributionParameter, expr: Expr): boolean {

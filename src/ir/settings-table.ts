@@ -125,7 +125,7 @@ export const settingSynonyms: Readonly<Record<string, string>> = {
   patience: "early_stopping",
 };
 
-/** `early_stopping(metric = nll, patience = 10)`; the metric is a line of `evaluate`. */
+/** `early_stopping = (metric = nll, patience = 10)`; the metric is a line of `evaluate`. */
 export const earlyStoppingArgs: readonly SettingArgument[] = [
   { name: "metric", runtime: "metric", kind: "objective", required: true },
   arg("patience", "integer"),

@@ -83,18 +83,28 @@ function optimizerValue(env: Env, value: ast.Expr): SettingValue | undefined {
 }
 
 function earlyStopping(env: Env, value: ast.Expr, metrics: readonly string[]): SettingValue | undefined {
-  const call = asCall(value);
+  const call = value.kind === "record" ? callOf(value) : asCall(value);
   if (!call || call.callee.kind !== "name" || call.callee.name !== "early_stopping") {
-    // `early_stopping = (…)` has no other form than a call of its own name
     report(env.cx.diagnostics, "GM2062", value.span, {
       what: "`early_stopping`",
-      expected: "`early_stopping(metric = nll, patience = 10)`",
+      expected: "`(metric = nll, patience = 10)`",
       found: "something else",
     });
     return undefined;
   }
   const args = argumentValues(env, "`early_stopping`", earlyStoppingArgs, call, metrics);
   return args && { kind: "call", name: "earlyStopping", args };
+}
+
+/** `early_stopping = (metric = nll, patience = 10)` is short for a call of its own name. */
+function callOf(record: ast.RecordExpr): ast.CallExpr {
+  return {
+    kind: "call",
+    callee: { kind: "name", name: "early_stopping", span: record.span },
+    args: record.fields,
+    given: undefined,
+    span: record.span,
+  };
 }
 
 function asCall(value: ast.Expr): ast.CallExpr | undefined {

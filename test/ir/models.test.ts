@@ -148,3 +148,27 @@ test("semi-supervised: a label that may be missing, helpers, mixtures", () => {
   expect(model.densities[0]?.statements[0]).toMatchObject({ kind: "draw", dist: { dist: "Mixture", of: { dist: "Normal" } } });
   expect(model.variables.get("u")).toMatchObject({ role: "helper", domain: { shape: [{ size: 2 }] } });
 });
+
+test("settings under the runtime's names; a metric by its line", () => {
+  const model = ir(`model M {
+    data x : real[2]
+    param b : real[2] = 0
+    objective o = sum((x - b)^2)
+    train {
+      minimize o, optimizer = momentum(lr = warmup(cosine(1e-3, 0, epochs = 5), steps = 10), nesterov = true)
+      batch = 20, epochs = 3, clip_norm = 1, weight_decay = 1e-4, ema = 0.99, early_stopping = (metric = loss, patience = 2)
+    }
+    evaluate { loss = o }
+  }`);
+  const phase = model.train[0];
+  expect(phase?.settings.map((s) => s.name)).toEqual(["batch", "epochs", "clipNorm", "weightDecay", "ema", "earlyStopping"]);
+  expect(phase?.settings.at(-1)?.value).toEqual({
+    kind: "call",
+    name: "earlyStopping",
+    args: { metric: { kind: "text", value: "loss" }, patience: { kind: "static", value: 2 } },
+  });
+  expect(phase?.updates[0]?.settings[0]?.value).toMatchObject({
+    name: "momentum",
+    args: { lr: { name: "warmup", args: { then: { name: "cosine" }, steps: { value: 10 } } }, nesterov: { value: true } },
+  });
+});
