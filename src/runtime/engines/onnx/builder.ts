@@ -5,15 +5,7 @@
  */
 import { sameShape, sizeOf } from "../../graph/shape.js";
 import type { DType, Shape } from "../../graph/types.js";
-import {
-  encodeModel,
-  type ElementType,
-  type OnnxAttribute,
-  type OnnxModel,
-  type OnnxNode,
-  type OnnxTensor,
-  type OnnxValue,
-} from "./proto.js";
+import { type ElementType, type OnnxAttribute, type OnnxModel, type OnnxNode, type OnnxTensor, type OnnxValue } from "./proto.js";
 
 /** A tensor of the model. Its shape broadcasts to the shape of the node it stands for. */
 export interface Value {
@@ -102,11 +94,7 @@ export class ModelBuilder {
     }
   }
 
-  encode(): Uint8Array {
-    return encodeModel(this.model());
-  }
-
-  private model(): OnnxModel {
+  finish(): OnnxModel {
     return {
       name: this.name,
       nodes: renameOutputs(this.nodes),

@@ -11,6 +11,7 @@ import type { Arena, Region } from "./memory.js";
 import { createSession, failed, type OrtModule, type SessionOptions } from "./ort.js";
 import { reuseReductions } from "./reuse.js";
 import { planGraph, type HostStep, type ModelStep, type Plan } from "./plan.js";
+import { encodeModel } from "./proto.js";
 import type { Store } from "./store.js";
 
 /** Values of one run by the name of an `input` node. */
@@ -142,8 +143,8 @@ async function modelStep(
   regions: ReadonlyMap<number, Region>,
   { ort, store, session: options }: Surroundings,
 ): Promise<{ session: Ort.InferenceSession; run: (inputs: Inputs) => Promise<void> }> {
-  const model: LoweredModel = lowerModel(name, graph, step);
-  const session = await createSession(ort, name, model.bytes, options);
+  const lowered: LoweredModel = lowerModel(name, graph, step);
+  const session = await createSession(ort, name, encodeModel(lowered.model), options);
   const sources = new Map<string, Node>();
   for (const node of graph.nodes) {
     if (node.prim === "input") sources.set(`feed:${node.params.name}`, node);
@@ -171,11 +172,11 @@ async function modelStep(
   };
   const run = async (inputs: Inputs): Promise<void> => {
     // Making a region may grow the memory and void the tensors made before, so all regions come first.
-    for (const port of model.outputs) leaves(port);
+    for (const port of lowered.outputs) leaves(port);
     const feeds: Record<string, Ort.Tensor> = {};
-    for (const port of model.inputs) feeds[port.name] = enters(port, inputs);
+    for (const port of lowered.inputs) feeds[port.name] = enters(port, inputs);
     const fetches: Record<string, Ort.Tensor> = {};
-    for (const port of model.outputs) fetches[port.name] = leaves(port);
+    for (const port of lowered.outputs) fetches[port.name] = leaves(port);
     try {
       await session.run(feeds, fetches);
     } catch (error) {

@@ -37,34 +37,38 @@ function attributes(params: ConvParams, window: Shape): Attributes {
   };
 }
 
-const conv: Lowering<"conv"> = (c, node, operands) => {
+/** x * w, plus `bias` [Cout] where given. */
+export function conv(c: LoweringContext, node: NodeOf<"conv">, operands: readonly Value[], bias?: Value): Value {
   const w = c.node(node.inputs[1]!).shape;
   const spatial = w.length - 2;
   const x = channelsFirst(c.b, operand(c, node, operands, 0), spatial);
-  const y = c.b.op("Conv", [x, filter(c.b, operand(c, node, operands, 1), spatial)], attributes(node.params, w.slice(0, spatial)));
+  const names = [x, filter(c.b, operand(c, node, operands, 1), spatial), ...(bias === undefined ? [] : [bias.name])];
+  const y = c.b.op("Conv", names, attributes(node.params, w.slice(0, spatial)));
   return { name: channelsLast(c.b, y, spatial), shape: node.shape };
-};
+}
 
 /** Fewer channels than this make products too narrow to be fast. */
 const narrow = 8;
 
-const convInputGrad: Lowering<"convInputGrad"> = (c, node, operands) => {
+/** The gradient in x, which is also the transposed convolution; plus `bias` [Cin] where given. */
+export function convInputGrad(c: LoweringContext, node: NodeOf<"convInputGrad">, operands: readonly Value[], bias?: Value): Value {
   const { params } = node;
   const [dy, w] = [c.node(node.inputs[0]!).shape, c.node(node.inputs[1]!).shape];
   const spatial = w.length - 2;
   const window = w.slice(0, spatial);
   const grad = channelsFirst(c.b, operand(c, node, operands, 0), spatial);
   const weights = operand(c, node, operands, 1);
+  const added = bias === undefined ? [] : [bias.name];
   const padding = flippedPadding(params, window);
   const dx =
     padding !== undefined && params.groups === 1 && w[spatial]! >= narrow
-      ? c.b.op("Conv", [grad, flippedFilter(c.b, weights, spatial)], attributes({ ...params, padding }, window))
-      : c.b.op("ConvTranspose", [grad, filter(c.b, weights, spatial)], {
+      ? c.b.op("Conv", [grad, flippedFilter(c.b, weights, spatial), ...added], attributes({ ...params, padding }, window))
+      : c.b.op("ConvTranspose", [grad, filter(c.b, weights, spatial), ...added], {
           ...attributes(params, window),
           output_padding: ints(leftOver(params, params.inputShape, dy, window)),
         });
   return { name: channelsLast(c.b, dx, spatial), shape: node.shape };
-};
+}
 
 /** At stride 1 the gradient is a convolution with the reversed window under this padding, faster than ConvTranspose; undefined where it is not. */
 function flippedPadding(params: ConvParams, window: Shape): [number, number][] | undefined {

@@ -12,13 +12,14 @@ import { structure } from "./lower-structure.js";
 import type { Lowering, LoweringContext } from "./lowering.js";
 import { findPatterns } from "./patterns.js";
 import type { HostPrim, ModelStep } from "./plan.js";
+import type { OnnxModel } from "./proto.js";
 
 type Computed = Exclude<Prim, "input" | "state" | HostPrim>;
 
 const table: { readonly [P in Computed]: Lowering<P> } = { ...elementwise, ...structure, ...linear, ...convolution };
 
 export interface LoweredModel {
-  readonly bytes: Uint8Array;
+  readonly model: OnnxModel;
   /** names of the model's inputs, by what they hold */
   readonly inputs: readonly ModelPort[];
   readonly outputs: readonly ModelPort[];
@@ -86,7 +87,7 @@ export function lowerModel(name: string, graph: Graph, step: ModelStep): Lowered
   };
   for (const id of step.gives) leave({ kind: "value", id, name: outputName(graph, id) }, id);
   for (const [of, id] of Object.entries(step.writes)) leave({ kind: "write", of, name: `write:${of}` }, id);
-  return { bytes: b.encode(), inputs: [...inputs.values()], outputs };
+  return { model: b.finish(), inputs: [...inputs.values()], outputs };
 }
 
 /** A value that comes in and goes out again needs two names. */

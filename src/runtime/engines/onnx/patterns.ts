@@ -3,8 +3,9 @@
  * pattern, says how to lower the whole; the nodes before it that nobody else reads are absorbed.
  */
 import { sameShape, sizeOf } from "../../graph/shape.js";
-import type { Graph, Node, NodeOf } from "../../graph/types.js";
+import type { Graph, Node } from "../../graph/types.js";
 import { int, type ModelBuilder, type Value } from "./builder.js";
+import { conv, convInputGrad } from "./lower-conv.js";
 import { gemm, isGemm } from "./lower-linear.js";
 import { reduce } from "./lower-structure.js";
 import type { LoweringContext } from "./lowering.js";
@@ -82,19 +83,36 @@ const reluGradient: Matcher = (s, node) => {
   };
 };
 
-/** a @ b + c is one Gemm, which starts from c: a bias, or another product. */
-const product: Matcher = (s, node) => {
+/** a @ b + c is one Gemm, which starts from c: a bias, or another product. A convolution takes a bias of its channels. */
+const biased: Matcher = (s, node) => {
   if (node.prim !== "add") return undefined;
   const [p, q] = [node.inputs[0]!, node.inputs[1]!];
   // of two products the later one takes in the earlier one
   const orders = p > q ? [[p, q] as const, [q, p] as const] : [[q, p] as const, [p, q] as const];
   for (const [id, other] of orders) {
-    const matmul = s.node(id);
-    if (matmul.prim !== "matmul" || !s.private(id) || !isGemm(s.node, matmul)) continue;
-    return { absorbs: [id], lower: (c) => gemm(c, matmul, matmul.inputs.map(c.value), c.value(other)) };
+    const product = s.node(id);
+    const operands = (c: LoweringContext): Value[] => product.inputs.map(c.value);
+    if (!s.private(id)) continue;
+    if (product.prim === "matmul" && isGemm(s.node, product)) {
+      return { absorbs: [id], lower: (c) => gemm(c, product, operands(c), c.value(other)) };
+    }
+    if ((product.prim === "conv" || product.prim === "convInputGrad") && isChannelBias(s, other, product)) {
+      const lower = (c: LoweringContext): Value =>
+        product.prim === "conv" ? conv(c, product, operands(c), c.value(other)) : convInputGrad(c, product, operands(c), c.value(other));
+      return { absorbs: [id], lower };
+    }
   }
   return undefined;
 };
+
+/** One number a channel, stretched over the rest. */
+function isChannelBias(s: Surroundings, id: number, product: Node): boolean {
+  const bias = s.node(id);
+  if (bias.prim !== "broadcast") return false;
+  const from = s.node(bias.inputs[0]!);
+  // a source: what is computed may be held smaller than its shape
+  return (from.prim === "state" || from.prim === "input") && sameShape(from.shape, product.shape.slice(-1));
+}
 
 /** c a + c b and c a - c b, as gradients of a scaled objective come out, scale once. */
 const commonFactor: Matcher = (s, node) => {
@@ -214,7 +232,7 @@ function signedSum(b: ModelBuilder, terms: readonly Signed[]): string {
   return terms.filter((_, i) => i !== at).reduce((total, { sign, name }) => b.op(sign === 1 ? "Add" : "Sub", [total, name]), start);
 }
 
-const matchers: readonly Matcher[] = [relu, reluGradient, sumOfSoftplus, product, commonFactor];
+const matchers: readonly Matcher[] = [relu, reluGradient, sumOfSoftplus, biased, commonFactor];
 
 export function findPatterns(graph: Graph, step: ModelStep): Patterns {
   const own = new Set(step.ids);
