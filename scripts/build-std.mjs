@@ -5,12 +5,20 @@ import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 const target = new URL("../src/ir/std.generated.ts", import.meta.url);
 const folder = new URL("../std/", import.meta.url);
 
+/** A string as Prettier writes it: in the quotes that need fewer escapes. */
+function literal(line) {
+  const plain = JSON.stringify(line);
+  const count = (sign) => line.split(sign).length - 1;
+  if (count('"') <= count("'")) return plain;
+  return `'${plain.slice(1, -1).replaceAll('\\"', '"').replaceAll("'", "\\'")}'`;
+}
+
 const names = readdirSync(folder)
   .filter((name) => name.endsWith(".gm"))
   .sort();
 const entries = names.map((name) => {
   const lines = readFileSync(new URL(name, folder), "utf8").replaceAll("\r\n", "\n").split("\n");
-  return `  {\n    path: ${JSON.stringify(`std/${name}`)},\n    text: [\n${lines.map((line) => `      ${JSON.stringify(line)},\n`).join("")}    ].join("\\n"),\n  },\n`;
+  return `  {\n    path: ${JSON.stringify(`std/${name}`)},\n    text: [\n${lines.map((line) => `      ${literal(line)},\n`).join("")}    ].join("\\n"),\n  },\n`;
 });
 const text = `/** The standard library, embedded from std/*.gm by scripts/build-std.mjs. Do not edit. */
 import type { SourceFile } from "../base/source.js";
