@@ -103,7 +103,7 @@ export const model = defineModel<typeof weights, "x">({
       kind: "rows",
       label: "error",
       place: "autoencoder.gm:22",
-      unit: "nats",
+      unit: "",
       value: ({ w, data }) => error(w, data.x),
     },
   },

@@ -113,7 +113,11 @@ export function elbo(w: Weights, x: Tensor, key: Key): Tensor {
   return sub(logPx, klZ); // [B]
 }
 
-/** IWAE(p, q, k = 100) per example  conv_vae.gm:33 */
+/**
+ * IWAE(p, q, k = 100) per example  conv_vae.gm:33
+ * Importance-weighted bound with k samples: it rises with k towards log p(x).
+ * Burda, Grosse & Salakhutdinov 2016, eq. 8.
+ */
 export function iwae(w: Weights, x: Tensor, key: Key, k: number): Tensor {
   const e = encoder(w.encoder, x);
   const B = rowsOf(x);

@@ -108,7 +108,11 @@ export function elbo(w: Weights, x: Tensor, y: Tensor, key: Key): Tensor {
   return sub(logPx, klZ); // [B]
 }
 
-/** IWAE(p, q, k = 200) per example  cvae.gm:30 */
+/**
+ * IWAE(p, q, k = 200) per example  cvae.gm:30
+ * Importance-weighted bound with k samples: it rises with k towards log p(x).
+ * Burda, Grosse & Salakhutdinov 2016, eq. 8.
+ */
 export function iwae(w: Weights, x: Tensor, y: Tensor, key: Key, k: number): Tensor {
   const e = encoder(w.encoder, x, oneHot(y, 10));
   const B = rowsOf(x);

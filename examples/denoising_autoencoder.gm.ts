@@ -168,7 +168,7 @@ export const model = defineModel<typeof weights, "x">({
       place: "denoising_autoencoder.gm:21",
       unit: "nats",
       value: ({ w, data, key }) => neg(objective2(w, data.x, key)),
-      bound: "upper bound",
+      bound: "estimate",
     },
     denoised: {
       kind: "rows",
@@ -176,7 +176,7 @@ export const model = defineModel<typeof weights, "x">({
       place: "denoising_autoencoder.gm:22",
       unit: "nats",
       value: ({ w, data, key }) => neg(objective(w, data.x, key)),
-      bound: "upper bound",
+      bound: "estimate",
     },
   },
 });

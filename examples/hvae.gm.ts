@@ -171,7 +171,11 @@ export function elbo(w: Weights, x: Tensor, beta: Tensor, key: Key): Tensor {
   return sub(add(sub(logPx, mul(beta, klZ2)), mul(beta, logPz1)), mul(beta, logQz1)); // [B]
 }
 
-/** IWAE(p, q, k = 200) per example  hvae.gm:42 */
+/**
+ * IWAE(p, q, k = 200) per example  hvae.gm:42
+ * Importance-weighted bound with k samples: it rises with k towards log p(x).
+ * Burda, Grosse & Salakhutdinov 2016, eq. 8.
+ */
 export function iwae(w: Weights, x: Tensor, key: Key, k: number): Tensor {
   const first = stochastic2(w.q.stochastic1, x);
   const B = rowsOf(x);
@@ -192,7 +196,10 @@ export function iwae(w: Weights, x: Tensor, key: Key, k: number): Tensor {
   return logMeanExp(logW, [0]); // [B]
 }
 
-/** Rate(p, q) per example  hvae.gm:44 */
+/**
+ * Rate(p, q) per example  hvae.gm:44
+ * Rate: how far the posterior moves from the prior, KL(q(z | x), p(z)). Alemi et al. 2018, eq. 2.
+ */
 export function rate(w: Weights, x: Tensor, key: Key): Tensor {
   const first = stochastic2(w.q.stochastic1, x);
   const B = rowsOf(x);
@@ -270,7 +277,7 @@ export const model = defineModel<typeof weights, "x", "beta">({
       place: "hvae.gm:44",
       unit: "nats",
       value: ({ w, data, key }) => rate(w, data.x, key),
-      bound: "lower bound",
+      bound: "estimate",
     },
   },
 });

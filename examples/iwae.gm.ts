@@ -99,7 +99,11 @@ export function iwae(w: Weights, x: Tensor, key: Key, k: number): Tensor {
   return logMeanExp(logW, [0]); // [B]
 }
 
-/** IWAE(p, q, k = 200) per example  iwae.gm:30 */
+/**
+ * IWAE(p, q, k = 200) per example  iwae.gm:30
+ * Importance-weighted bound with k samples: it rises with k towards log p(x).
+ * Burda, Grosse & Salakhutdinov 2016, eq. 8.
+ */
 export function iwae2(w: Weights, x: Tensor, key: Key, k: number): Tensor {
   const e = encoder(w.encoder, x);
   const B = rowsOf(x);

@@ -2,8 +2,8 @@
 // source sha256 2fcca61d5301c187d235380015f3f26066172270aa308a135dd629c61b11e7fd
 
 import {
-  add, allStates, categorical, category, defineModel, expandDims, init, normal, param, pow, real, reduceMax, reduceMin,
-  sgd, sub, sum, take, term, zeros, type Draw, type Key, type Rows, type Tensor, type WeightsOf,
+  add, allStates, categorical, category, defineModel, expandDims, init, normal, origin, param, pow, real, reduceMax,
+  reduceMin, sgd, sub, sum, take, term, zeros, type Draw, type Key, type Rows, type Tensor, type WeightsOf,
 } from "gmc/runtime";
 
 /** Every weight: where it lives, its shape, how it starts. */
@@ -39,13 +39,20 @@ export function sampleP(w: Weights, key: Key, B: Rows, given: Readonly<Record<st
  */
 export function objective(w: Weights, x: Tensor): Tensor {
   const c = allStates(category(10)); // [K, 1]  every value of c
-  const logPc = term("log p(c)", "kmeans.gm:10", categorical.logProb(c, { logits: zeros([10]) })); // [K, 1]
-  const logPx = term("log p(x | c)", "kmeans.gm:11", sum(normal.logProb(x, { loc: take(w.mu, c, 0), scale: 1 }), [-1])); // [K, B]
+  const logPc = origin("log p(c)", "kmeans.gm:10", categorical.logProb(c, { logits: zeros([10]) })); // [K, 1]
+  const logPx = origin(
+    "log p(x | c)",
+    "kmeans.gm:11",
+    sum(normal.logProb(x, { loc: take(w.mu, c, 0), scale: 1 }), [-1]),
+  ); // [K, B]
   const logJoint = add(logPc, logPx); // [K, B]
   return reduceMax(logJoint, [0]); // [B]
 }
 
-/** distortion per example  kmeans.gm:22 */
+/**
+ * distortion per example  kmeans.gm:22
+ * Squared distance to the nearest centre.
+ */
 export function distortion(w: Weights, x: Tensor): Tensor {
   return reduceMin(sum(pow(sub(expandDims(x, -2), w.mu), 2), [-1]), [-1]); // [B]
 }
@@ -89,7 +96,7 @@ export const model = defineModel<typeof weights, "x">({
       kind: "rows",
       label: "distortion",
       place: "kmeans.gm:22",
-      unit: "nats",
+      unit: "",
       value: ({ w, data }) => distortion(w, data.x),
     },
   },

@@ -2,8 +2,8 @@
 // source sha256 074db36125110be5dc7fc3a5fd544946d74ba55fe03d35363a0d29090e41db2c
 
 import {
-  adam, add, allStates, categorical, category, defineModel, init, logSumExp, neg, normal, param, real, sum, take, term,
-  type Draw, type Key, type Rows, type Tensor, type WeightsOf,
+  adam, add, allStates, categorical, category, defineModel, init, logSumExp, neg, normal, origin, param, real, sum,
+  take, term, type Draw, type Key, type Rows, type Tensor, type WeightsOf,
 } from "gmc/runtime";
 
 /** Every weight: where it lives, its shape, how it starts. */
@@ -44,8 +44,8 @@ export function sampleP(w: Weights, key: Key, B: Rows, given: Readonly<Record<st
 /** log p(x) per example  mog.gm:17 */
 export function logPX(w: Weights, x: Tensor): Tensor {
   const c = allStates(category(10)); // [K, 1]  every value of c
-  const logPc = term("log p(c)", "mog.gm:12", categorical.logProb(c, { logits: w.w })); // [K, 1]
-  const logPx = term(
+  const logPc = origin("log p(c)", "mog.gm:12", categorical.logProb(c, { logits: w.w })); // [K, 1]
+  const logPx = origin(
     "log p(x | c)",
     "mog.gm:13",
     sum(normal.logProb(x, { loc: take(w.mu, c, 0), scale: take(w.s, c, 0) }), [-1]),

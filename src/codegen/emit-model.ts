@@ -8,7 +8,8 @@ import { fingerprint } from "../ir/derive/kl.js";
 import type { DerivedObjective } from "../ir/quantity.js";
 import type { Expr, ModelIr } from "../ir/types.js";
 import { arrow, array, bool, call, type Js, type JsField, type JsFunction, name, num, numbers, object, str } from "./js.js";
-import { headerText, lowerLogDensity, lowerNet, lowerSampler, place } from "./lower-density.js";
+import { headerText, lowerLogDensity, lowerNet, lowerSampler } from "./lower-density.js";
+import { place } from "./place.js";
 import { functionName, lowerObjective, type LoweredObjective } from "./lower-objective.js";
 import { capital } from "./lower-quantity.js";
 import { findSetting, numberSetting, settingJs } from "./settings.js";
@@ -83,7 +84,7 @@ export function emitModel(derived: DerivedModel, source: SourceInfo): EmittedMod
     train,
     evaluate,
   });
-  const schedules = [...new Set([...derived.phases.flatMap((p) => p.updates.flatMap((u) => u.derived.schedules))])];
+  const schedules = [...new Set([...derived.phases.flatMap((p) => p.updates.flatMap((u) => u.derived.schedules.map((s) => s.name)))])];
   return {
     weights: emitWeights(context),
     functions: [...nets, ...densities.flatMap((d) => d.functions), ...objectives.functions],
@@ -132,7 +133,7 @@ class Objectives {
 
   get(derived: DerivedObjective, value: Expr, stated: string | undefined, doc: readonly string[]): LoweredObjective {
     const estimators = derived.notes.map((n) => `${n.variable}:${n.estimator}`).join();
-    const key = `${fingerprint(withoutCounts(value))}|${estimators.replaceAll("sampled", "reparam")}|${derived.schedules.join()}`;
+    const key = `${fingerprint(withoutCounts(value))}|${estimators.replaceAll("sampled", "reparam")}|${derived.schedules.map((s) => s.name).join()}`;
     const found = this.known.get(key);
     if (found) return found;
     const lowered = lowerObjective(this.context, this.names.fresh(functionName(stated, value)), derived, doc, this.names.reserved);
@@ -172,7 +173,7 @@ function callObjective(o: LoweredObjective, samples: Js | undefined, sign: 1 | -
 function emitPhase(phase: DerivedPhase, objectives: Objectives): Js {
   const { settings } = phase.phase;
   const schedules = new Map<string, Js>();
-  for (const u of phase.updates) collectSchedules(u, schedules);
+  for (const u of phase.updates) for (const s of u.derived.schedules) schedules.set(s.name, settingJs(s.schedule));
   const stopping = findSetting(settings, "earlyStopping");
   return object({
     name: str(phase.phase.name),
@@ -208,16 +209,6 @@ function emitPhase(phase: DerivedPhase, objectives: Objectives): Js {
 }
 
 const optionalNumber = (value: number | undefined): Js | undefined => (value === undefined ? undefined : num(value));
-
-function collectSchedules(u: DerivedUpdate, into: Map<string, Js>): void {
-  const visit = (value: unknown): void => {
-    if (value === null || typeof value !== "object") return;
-    const e = value as Partial<Expr>;
-    if (e.kind === "schedule" && e.schedule && e.name !== undefined) into.set(e.name, settingJs(e.schedule));
-    for (const [key, v] of Object.entries(value)) if (key !== "span" && key !== "type") visit(v);
-  };
-  visit(u.update.value);
-}
 
 function emitUpdate(u: DerivedUpdate, phase: DerivedPhase, objectives: Objectives): Js {
   const o = objectives.get(u.derived, u.update.value, u.update.name, objectiveDoc(u));
@@ -281,7 +272,7 @@ function emitMetric(derived: DerivedModel, e: DerivedEvaluation, objectives: Obj
   return emitEvaluator(derived, e, base);
 }
 
-/** `active_units(q)`, `kl(q, p)`, `reconstruction(p, q)`. */
+/** `active_units(q)`, `reconstruction(p, q)`. */
 function emitEvaluator(derived: DerivedModel, e: DerivedEvaluation, base: Readonly<Record<string, Js>>): Js {
   const value = e.evaluation.value;
   if (value.kind !== "evaluator") return object({});

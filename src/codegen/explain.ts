@@ -2,7 +2,8 @@
 import type { DerivedModel } from "../ir/derived-model.js";
 import type { DerivedObjective } from "../ir/quantity.js";
 import { weightEntries } from "../ir/derive/context.js";
-import { place } from "./lower-density.js";
+
+import { place } from "./place.js";
 import { quantityLatex, quantityText } from "./mathtext.js";
 
 export interface ObjectiveExplanation {

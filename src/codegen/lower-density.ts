@@ -1,5 +1,5 @@
 /** Nets and densities -> functions: one per net; log p(x, z) and an ancestral sampler per density. */
-import { lineOf, type Span } from "../base/source.js";
+import type { Span } from "../base/source.js";
 import { deriveLogDensity } from "../ir/derive/marginal.js";
 import { type DeriveContext, densityOf } from "../ir/derive/context.js";
 import { distributions } from "../ir/distributions.js";
@@ -7,19 +7,12 @@ import type { Density, Expr, Local, Net, Slot, Type } from "../ir/types.js";
 import { Diagnostics } from "../base/report.js";
 import { call, type Js, type JsFunction, type JsParam, method, name, object, str } from "./js.js";
 import { printFlat } from "./print-js.js";
+import { place } from "./place.js";
 import { lowerExpr, netFunction, netNeeds, type Scope, weightsAt } from "./lower-expr.js";
 import { capital, lowerDist, lowerQuantity, type QuantityScope, variableOf } from "./lower-quantity.js";
 import { FunctionWriter, tensorValue, type Value, valueOfType } from "./values.js";
 
 const BATCH = { plates: new Set<string>(), batch: true };
-
-export function fileName(span: Span): string {
-  return span.file.path.split("/").at(-1) ?? span.file.path;
-}
-
-export function place(span: Span): string {
-  return `${fileName(span)}:${lineOf(span)}`;
-}
 
 /** TypeScript of the weights below a path: `Weights["decoder"]`. */
 export function weightsType(path: string): string {

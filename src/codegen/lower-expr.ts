@@ -4,6 +4,7 @@ import type { DeriveContext } from "../ir/derive/context.js";
 import { netOf, variablesIn } from "../ir/derive/context.js";
 import type { BuiltinExpr, Expr, LayerInstance, Net } from "../ir/types.js";
 import { layers } from "../ir/layers.js";
+import { childrenOf } from "../ir/walk.js";
 import { lowerBuiltin } from "./lower-builtin.js";
 import { call, type Js, name, num, object, path } from "./js.js";
 import { type FunctionWriter, joinLeads, leadOf, memoKey, NO_LEAD, tensorValue, type Value, valueOfType } from "./values.js";
@@ -16,7 +17,7 @@ export interface Scope {
   readonly variable: (variable: string) => Value | undefined;
   /** A local's value where it is known (net parameters, names bound by `E`); others are bindings, evaluated on demand. */
   readonly local: (id: string) => Value | undefined;
-  /** Distinguishes memoised bindings of different evaluations of a density: the values of variables that the binding reads. */
+  /** JavaScript of the weights at a path. */
   readonly weights: (path: string) => Js;
   /** The key for layers that draw (dropout), where the function has one. */
   readonly key: Js | undefined;
@@ -157,28 +158,13 @@ export function netNeeds(context: DeriveContext, net: Net): "none" | "own" | "mo
       if (e.kind === "param") model = true;
       if (e.kind === "layer" && hasWeights(e.instance)) at(e.instance.path);
       if (e.kind === "netCall") visit(netOf(context, e.net));
-      for (const child of directChildren(e)) look(child);
+      for (const child of childrenOf(e)) look(child);
     };
     for (const b of n.body) look(b.value);
     look(n.result);
   };
   visit(net);
   return model ? "model" : own ? "own" : "none";
-}
-
-function directChildren(e: Expr): readonly Expr[] {
-  switch (e.kind) {
-    case "builtin":
-    case "layer":
-    case "netCall":
-      return e.args;
-    case "record":
-      return e.fields.map((f) => f.value);
-    case "field":
-      return [e.target];
-    default:
-      return [];
-  }
 }
 
 export function literal(value: number | boolean | string | readonly number[]): Js {

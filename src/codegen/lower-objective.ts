@@ -29,7 +29,7 @@ export function lowerObjective(
   const plates = platesOf(derived.quantity);
   const first = plates[0];
   const samples = plates.length === 1 ? first?.count : undefined;
-  const own = ["w", "key", "k", ...derived.schedules];
+  const own = ["w", "key", "k", ...derived.schedules.map((s) => s.name)];
   const ids = derived.data.map((variable) => identifier(variable));
   const params: JsParam[] = [{ name: "w", type: "Weights" }, ...ids.map((id) => ({ name: id, type: "Tensor" }))];
   const rows = derived.random && derived.data.length === 0;
@@ -49,7 +49,7 @@ export function lowerObjective(
     }),
   );
   if (rows) params.push({ name: "B", type: "Rows" });
-  for (const schedule of derived.schedules) params.push({ name: schedule, type: "Tensor" });
+  for (const schedule of derived.schedules) params.push({ name: schedule.name, type: "Tensor" });
   if (derived.random) params.push({ name: "key", type: "Key" });
   if (samples) params.push({ name: "k", type: "number" });
   const scope: QuantityScope = {
@@ -65,7 +65,7 @@ export function lowerObjective(
   return {
     fn: { name: fnName, doc, params, returns: "Tensor", body: writer.finish(value.js, writer.shapeText(value)) },
     data: derived.data,
-    schedules: derived.schedules,
+    schedules: derived.schedules.map((s) => s.name),
     rows,
     random: derived.random,
     samples,

@@ -3,7 +3,6 @@
  * every term is named with its `.gm` line so that metrics and faults can name it.
  */
 import { InternalError } from "../base/internal-error.js";
-import { lineOf } from "../base/source.js";
 import type { DeriveContext } from "../ir/derive/context.js";
 import { densityOf, parentsOf } from "../ir/derive/context.js";
 import { stableParams } from "../ir/derive/stability.js";
@@ -13,6 +12,7 @@ import type { Dim, DistCall, Expr, Variable } from "../ir/types.js";
 import { call, type Js, type JsField, method, name, num, numbers, object, str } from "./js.js";
 import { lowerBuiltin } from "./lower-builtin.js";
 import { lowerExpr, type Scope } from "./lower-expr.js";
+import { place } from "./place.js";
 import { variableSpec } from "./specs.js";
 import {
   type FunctionWriter,
@@ -219,7 +219,7 @@ function lowerFactor(scope: QuantityScope, factor: Factor): TensorValue {
   const js = sumEvent(method(dist.object, "logProb", x.js, dist.params), shape.length - dist.eventRank);
   const label = factorLabel(scope.context, factor);
   const value: TensorValue = { kind: "tensor", js: named(scope, label, factor, js), shape: [], lead: joinLeads([leadOf(x), dist.lead]) };
-  return scope.writer.remember(`${label}|${placeOf(factor)}|${x.js.kind === "name" ? x.js.name : ""}|${JSON.stringify(js)}`, () =>
+  return scope.writer.remember(`${label}|${place(factor.span)}|${x.js.kind === "name" ? x.js.name : ""}|${JSON.stringify(js)}`, () =>
     scope.writer.bind(factorName(factor), value),
   ) as TensorValue;
 }
@@ -431,12 +431,8 @@ function lowerEnumerate(scope: QuantityScope, q: Extract<Quantity, { kind: "enum
 const sumEvent = (js: Js, rank: number): Js =>
   rank <= 0 ? js : call("sum", js, numbers(Array.from({ length: rank }, (_, i) => i - rank)));
 
-export function placeOf(at: { readonly span: Factor["span"] }): string {
-  return `${at.span.file.path.split("/").at(-1) ?? ""}:${lineOf(at.span)}`;
-}
-
 function named(scope: QuantityScope, label: string, at: { readonly span: Factor["span"] }, js: Js): Js {
-  return call(scope.enumerating ? "origin" : "term", str(label), str(placeOf(at)), js);
+  return call(scope.enumerating ? "origin" : "term", str(label), str(place(at.span)), js);
 }
 
 /** `p(x | z)` */

@@ -5,7 +5,7 @@
  * Scoping is lexical: `expect` and `enumerate` bind variables (and locals) in their bodies, inner bindings hide outer ones.
  */
 import type { Span } from "../base/source.js";
-import type { Dim, DistCall, Expr, Local, TensorType } from "./types.js";
+import type { Dim, DistCall, Expr, Local, SettingValue, TensorType } from "./types.js";
 
 /** One conditional of a density at given values of its variables: log p(variable | parents). */
 export interface Factor {
@@ -25,7 +25,7 @@ export interface Term {
   readonly quantity: Quantity;
 }
 
-export type Estimator = "reparam" | "enumerate" | "data" | "none";
+export type Estimator = "reparam" | "enumerate" | "none";
 
 /** One draw of an `E`. */
 export type DrawStep =
@@ -118,8 +118,8 @@ export interface DerivedObjective {
   readonly weights: readonly string[];
   /** Data variables that it is a function of, in order of declaration. */
   readonly data: readonly string[];
-  /** Schedule scalars that it reads. */
-  readonly schedules: readonly string[];
+  /** Schedules whose scalars it reads. */
+  readonly schedules: readonly { readonly name: string; readonly schedule: SettingValue }[];
   /** It draws random numbers. */
   readonly random: boolean;
 }

@@ -280,3 +280,94 @@ model Chain(D = 3, L = 2, Zs = [2, 2]) {
     expect(Math.abs(value![0]! - exact)).toBeLessThan(0.1);
   });
 });
+
+describe("stability", () => {
+  it("keeps log(sigmoid) and log(1 - sigmoid) finite far from zero", () => {
+    const loaded = loadModel(`
+model Stable {
+  data x : real[1]
+  param a : real = 1
+  train { maximize sum(log(sigmoid(a * x))) + sum(log(1 - sigmoid(a * x))) batch = 4, epochs = 1 }
+}`);
+    const { value } = runModel(loaded, ({ f, w, x }) => ({ value: f("objective")(w, x["x"]) }), {
+      data: { x: { shape: [4, 1], data: [-800, -2, 3, 900] } },
+      state: { a: [1] },
+    });
+    const softplus = (v: number): number => Math.max(v, 0) + Math.log1p(Math.exp(-Math.abs(v)));
+    [-800, -2, 3, 900].forEach((v, i) => expect(value![i]).toBeCloseTo(-softplus(-v) - softplus(v), 8));
+  });
+});
+
+describe("a mixture inside a density", () => {
+  const loaded = loadModel(`
+model Mix(K = 3) {
+  data x : real[2]
+  latent z : real[2]
+  net means(z) = z |> dense(2 * K) |> reshape(2, K)
+  param w : real[2, K]
+  density p(x, z) {
+    z ~ Normal(0, 1)
+    x ~ Mixture(w, Normal(means(z), 0.5))
+  }
+  density q(z | x) { z ~ Normal(x |> dense(2), 1) }
+  train { maximize ELBO(p, q) batch = 4, epochs = 1 }
+}`);
+  it("trains the net of its components", () => {
+    expect(loaded.model.train[0]?.updates[0]?.over).toContain("means");
+  });
+  it("is log sum_k w_k N(x; m_k, s), entry by entry", () => {
+    const kernel = spread(12, 0.7);
+    const bias = spread(6, 0.3, 2);
+    const w = spread(6, 1, 3);
+    const z = [0.4, -0.9];
+    const x = [0.2, 1.1];
+    const { value } = runModel(loaded, ({ f, w: weights, x: data }) => ({ value: f("logP")(weights, data["x"], data["z"]) }), {
+      data: { x: { shape: [1, 2], data: x }, z: { shape: [1, 2], data: z } },
+      state: { w, "means.dense1.kernel": kernel, "means.dense1.bias": bias, "q.dense1.kernel": spread(4), "q.dense1.bias": [0, 0] },
+    });
+    const m = Array.from({ length: 6 }, (_, j) => bias[j]! + z[0]! * kernel[j]! + z[1]! * kernel[6 + j]!);
+    const expected =
+      z.reduce((s, v) => s + logNormal(v, 0, 1), 0) +
+      x.reduce(
+        (s, v, d) =>
+          s +
+          logSumExp(
+            [0, 1, 2].map((k) => w[d * 3 + k]! - logSumExp([0, 1, 2].map((j) => w[d * 3 + j]!)) + logNormal(v, m[d * 3 + k]!, 0.5)),
+          ),
+        0,
+      );
+    expect(value![0]).toBeCloseTo(expected, 8);
+  });
+});
+
+describe("what an evaluation says of itself", () => {
+  const bounds = (evaluate: string): readonly (string | undefined)[] => {
+    const { model } = loadModel(FACTOR.replace(/evaluate \{[\s\S]*?\n  \}/u, `evaluate {\n${evaluate}\n}`));
+    return Object.values(model.evaluate).map((m) => (m.kind === "rows" ? m.bound : undefined));
+  };
+  it("calls a bound only what is one", () => {
+    expect(
+      bounds(`a = ELBO(p, q)
+        b = -IWAE(p, q, k = 5)
+        c = ELBO(p, q, beta = 2)
+        d = E[z ~ q(z | x)](log p(x | z))
+        e = log p(x)
+        f = -ELBO(p, q)
+        g = sum(x^2)`),
+    ).toEqual(["lower bound", "upper bound", "estimate", "estimate", "exact", "upper bound", undefined]);
+  });
+});
+
+describe("schedules", () => {
+  it("of one name and two courses are two scalars", () => {
+    const { model } = loadModel(
+      FACTOR.replace(
+        "train { maximize ELBO(p, q) batch",
+        "train {\n maximize ELBO(p, q, beta = linear(0, 1, epochs = 2)) over p\n maximize ELBO(p, q, beta = linear(0, 5, epochs = 3)) over encoder\n batch",
+      ),
+    );
+    const { schedules } = model.train[0]!;
+    expect(Object.keys(schedules ?? {})).toEqual(["beta", "beta2"]);
+    expect(schedules?.["beta2"]).toMatchObject({ kind: "linear", to: 5 });
+  });
+});

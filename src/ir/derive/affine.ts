@@ -21,27 +21,17 @@ const LINEAR = new Set([
   "flatten",
   "transpose",
   "slice",
-  "element",
+  "index",
   "concat",
-  "stack",
   "pad",
   "reverse",
   "cumsum",
   "take",
-]);
-const LINEAR_LAYERS = new Set([
-  "dense",
-  "conv",
-  "conv2d",
-  "conv1d",
-  "convTranspose",
-  "convTranspose2d",
-  "convTranspose1d",
-  "avgPool",
-  "globalAvgPool",
+  "avg_pool",
+  "global_avg_pool",
   "upsample",
-  "flatten",
 ]);
+const LINEAR_LAYERS = new Set(["dense", "conv", "conv1d", "conv_transpose", "conv1d_transpose"]);
 
 export function dependenceOn(
   context: DeriveContext,

@@ -3,6 +3,7 @@ import { InternalError } from "../../base/internal-error.js";
 import type { Diagnostics } from "../../base/report.js";
 import type { Span } from "../../base/source.js";
 import type { Binding, Density, DistCall, Expr, LayerInstance, ModelIr, Net, Param } from "../types.js";
+import { childrenOf, distExprs } from "../walk.js";
 
 /** How a density defines one of its variables. */
 export type Definition =
@@ -54,44 +55,6 @@ export function netOf(context: DeriveContext, name: string): Net {
   return found;
 }
 
-/** The expressions directly below one. */
-export function childrenOf(expr: Expr): readonly Expr[] {
-  switch (expr.kind) {
-    case "number":
-    case "schedule":
-    case "local":
-    case "variable":
-    case "param":
-      return [];
-    case "builtin":
-    case "layer":
-    case "netCall":
-      return expr.args;
-    case "record":
-      return expr.fields.map((f) => f.value);
-    case "field":
-      return [expr.target];
-    case "logDensity":
-      return [...expr.head, ...expr.given].map((s) => s.value);
-    case "expectation":
-      return [
-        ...expr.draws.flatMap((d) =>
-          d.source.kind === "density"
-            ? d.source.given.map((s) => s.value)
-            : d.source.kind === "distribution"
-              ? Object.values(d.source.dist.params)
-              : [],
-        ),
-        expr.body,
-      ];
-    case "reduce":
-    case "optimum":
-      return [expr.body];
-    case "grad":
-      return [...expr.locals.map((l) => l.value), expr.body];
-  }
-}
-
 /** Calls `visit` on an expression after all below it, following locals to their bindings once each: in the order of evaluation. */
 export function walk(context: DeriveContext, expr: Expr, visit: (expr: Expr) => void, seen: Set<string> = new Set()): void {
   if (expr.kind === "local" && !seen.has(expr.local.id)) {
@@ -111,7 +74,7 @@ export function variablesIn(context: DeriveContext, exprs: readonly Expr[]): Rea
 }
 
 export function definitionInputs(definition: Definition): readonly Expr[] {
-  return definition.kind === "draw" ? Object.values(definition.dist.params) : [definition.value];
+  return definition.kind === "draw" ? distExprs(definition.dist) : [definition.value];
 }
 
 /** Variables that a variable's conditional reads. */
@@ -176,7 +139,7 @@ export function weightEntries(context: DeriveContext): readonly WeightEntry[] {
   for (const density of model.densities) {
     for (const s of density.statements) {
       if (s.kind === "bind") visit(s.binding.value);
-      else if (s.kind === "draw") Object.values(s.dist.params).forEach(visit);
+      else if (s.kind === "draw") distExprs(s.dist).forEach(visit);
       else visit(s.value);
     }
   }

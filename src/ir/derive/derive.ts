@@ -1,19 +1,22 @@
 /** Model IR -> derived model: every objective of `train` and `evaluate`, which weights it moves, which densities generate and infer. */
 import { report, type Diagnostics } from "../../base/report.js";
-import type { Combine, DerivedEvaluation, DerivedModel, DerivedPhase, DerivedUpdate } from "../derived-model.js";
-import type { DerivedObjective, Quantity } from "../quantity.js";
+import type { DerivedEvaluation, DerivedModel, DerivedPhase, DerivedUpdate } from "../derived-model.js";
+import type { DerivedObjective } from "../quantity.js";
 import type { Density, Evaluation, ModelIr, Update } from "../types.js";
+import { boundOf, combineOf } from "./bounds.js";
 import { coveringPaths, deriveContext, type DeriveContext, underPaths, weightEntries, type WeightEntry } from "./context.js";
-import { deriveObjective, movedBy, walkQuantity } from "./objective.js";
+import { deriveObjective, movedBy } from "./objective.js";
+import { nameSchedules } from "./schedules.js";
 
 /** Derives a model; undefined after errors have been reported. */
 export function derive(model: ModelIr, diagnostics: Diagnostics): DerivedModel | undefined {
   const context = deriveContext(model, diagnostics);
+  refuseDomains(context);
   const entries = weightEntries(context);
   const weights = entries.map((e) => e.path);
   let failed = false;
   const phases = model.train.map((phase): DerivedPhase => {
-    const updates = phase.updates.flatMap((update): readonly DerivedUpdate[] => {
+    const updates = nameSchedules(phase.updates).flatMap((update): readonly DerivedUpdate[] => {
       const derived = deriveObjective(context, {
         value: update.value,
         over: update.over.length === 0 ? weights : movedBy(weights, update.over),
@@ -37,6 +40,18 @@ export function derive(model: ModelIr, diagnostics: Diagnostics): DerivedModel |
   if (failed || diagnostics.hasErrors) return undefined;
   if (phases.length > 0) warnUntrained(context, entries, phases);
   return { context, model, phases, evaluations, ...roles(context) };
+}
+
+/** Domains that are declared and checked, and that no rule honours yet: to compile them would be to ignore them. */
+function refuseDomains(context: DeriveContext): void {
+  for (const variable of context.model.variables.values()) {
+    const construct = variable.domain.optional
+      ? "a variable that may be missing (`?`)"
+      : variable.domain.atMostOne
+        ? "`at_most_one`"
+        : undefined;
+    if (construct !== undefined) report(context.diagnostics, "GM3509", variable.span, { construct });
+  }
 }
 
 function checkMoves(context: DeriveContext, update: Update, derived: DerivedObjective): readonly string[] {
@@ -100,29 +115,7 @@ function deriveEvaluation(context: DeriveContext, evaluation: Evaluation): Deriv
   const derived = deriveObjective(context, { value, over: undefined, by: [], span: evaluation.span });
   if (!derived) return undefined;
   const combine = combineOf(derived.quantity, sign);
-  return { evaluation, objective: { derived, value, sign, combine, bound: boundOf(derived.quantity, sign) } };
-}
-
-/** How chunks of samples combine: the quantity must be one `E` over a family, with the reduction over it outermost. */
-function combineOf(quantity: Quantity, sign: 1 | -1): Combine | undefined {
-  if (quantity.kind !== "expect" || !quantity.plate || quantity.body.kind !== "reduce" || quantity.body.plate !== quantity.plate.id)
-    return undefined;
-  if (quantity.body.op === "logmeanexp") return sign === 1 ? "logMeanExp" : "negLogMeanExp";
-  return quantity.body.op === "mean" ? "mean" : undefined;
-}
-
-/** What an estimate of a log-likelihood is to it. */
-function boundOf(quantity: Quantity, sign: 1 | -1): string | undefined {
-  let sampled = false;
-  let joint = false;
-  walkQuantity(quantity, (q) => {
-    sampled ||= q.kind === "expect";
-    joint ||= q.kind === "factor" || q.kind === "gaussianMarginal";
-  });
-  if (!joint) return undefined;
-  if (!sampled) return "exact";
-  const isBound = quantity.kind === "expect" && (quantity.plate === undefined || combineOf(quantity, sign) !== undefined);
-  return isBound ? (sign === 1 ? "lower bound" : "upper bound") : "estimate";
+  return { evaluation, objective: { derived, value, sign, combine, bound: boundOf(context, derived.quantity, sign) } };
 }
 
 /** The generative density draws data; the inference density draws latents given data. */

@@ -7,10 +7,11 @@ import type { Span } from "../../base/source.js";
 import { didYouMean } from "../../base/suggest.js";
 import { distributions } from "../distributions.js";
 import type { DrawStep, Estimator, EstimatorNote, Factor } from "../quantity.js";
+import { typeOfDomain } from "../shapes.js";
 import { finiteStates, stateCount } from "../states.js";
 import type { DistCall, EstimatorChoice, Expr, Local, ObjectiveDraw, TensorType } from "../types.js";
 import { definitionInputs, type DeriveContext, densityOf, type DensityIndex, parentsOf, underPaths, weightsIn } from "./context.js";
-import { MAX_STATES } from "./marginal.js";
+import { ancestorsOf, MAX_STATES } from "./marginal.js";
 
 interface Request {
   /** Weight paths that the statement moves; undefined for an evaluation, where no gradient is taken. */
@@ -33,6 +34,16 @@ const ESTIMATORS = [
   "relax",
   "arm",
   "disarm",
+  "cd",
+  "pcd",
+  "mean_field",
+  "ista",
+  "fista",
+  "adam",
+  "gibbs",
+  "langevin",
+  "hmc",
+  "nce",
 ] as const;
 
 /** Steps of one draw, in order; undefined after an error has been reported. */
@@ -103,12 +114,13 @@ function planDensity(
     if (target?.kind === "local") locals.set(variable, target.local);
   });
   const named = new Set(source.head);
-  const needed = ancestors(context, index, source.head);
+  const needed = ancestorsOf(context, index, source.head);
   const steps: DrawStep[] = [];
   const upstream = new Map<string, ReadonlySet<string>>();
   for (const [variable, definition] of index.definitions) {
     if (!needed.has(variable)) continue;
-    const type = typeOf(context, variable);
+    const declared = context.model.variables.get(variable);
+    const type = declared && typeOfDomain(declared.domain);
     if (!named.has(variable) && type)
       locals.set(variable, { id: `${source.density}.${variable}`, name: variable, type, span: definition.span });
     const local = locals.get(variable);
@@ -152,6 +164,27 @@ function chooseEstimator(
   const asked = askedFor(request.by, variable);
   if (asked) {
     const { name, span } = asked;
+    const [option] = Object.keys(asked.options);
+    if (asked.more) {
+      report(
+        context.diagnostics,
+        "GM3509",
+        asked.more,
+        { construct: "a second estimator joined by `and`" },
+        { help: ["name one estimator for each latent"] },
+      );
+      return undefined;
+    }
+    if ((name === "reparam" || name === "enumerate") && option !== undefined) {
+      report(
+        context.diagnostics,
+        "GM3509",
+        span,
+        { construct: `the option \`${option}\` of \`${name}\`` },
+        { help: [`\`${name}\` takes no options`] },
+      );
+      return undefined;
+    }
     if (!(ESTIMATORS as readonly string[]).includes(name)) {
       const guess = didYouMean(name, ESTIMATORS);
       report(
@@ -237,27 +270,16 @@ function legalHelp(reparam: boolean, enumerable: boolean): readonly string[] {
   ];
 }
 
-function askedFor(
-  by: readonly EstimatorChoice[],
-  variable: string,
-): { readonly name: string; readonly span: EstimatorChoice["span"] } | undefined {
+interface Asked {
+  readonly name: string;
+  readonly options: Readonly<Record<string, number>>;
+  readonly span: Span;
+  /** A further estimator of the same clause. */
+  readonly more: Span | undefined;
+}
+
+function askedFor(by: readonly EstimatorChoice[], variable: string): Asked | undefined {
   const choice = by.find((c) => c.variable === variable) ?? by.find((c) => c.variable === undefined);
-  return choice?.estimators[0];
-}
-
-function ancestors(context: DeriveContext, index: DensityIndex, wanted: readonly string[]): ReadonlySet<string> {
-  const found = new Set<string>();
-  const add = (name: string): void => {
-    const definition = index.definitions.get(name);
-    if (!definition || found.has(name)) return;
-    found.add(name);
-    for (const p of parentsOf(context, definition)) add(p);
-  };
-  for (const name of wanted) add(name);
-  return found;
-}
-
-function typeOf(context: DeriveContext, variable: string): TensorType | undefined {
-  const found = context.model.variables.get(variable);
-  return found && { kind: "tensor", element: found.domain.name === "real" ? "real" : "int", shape: found.domain.shape };
+  const [first, second] = choice?.estimators ?? [];
+  return first && { name: first.name, options: first.options, span: first.span, more: second?.span };
 }

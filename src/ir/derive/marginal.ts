@@ -81,7 +81,8 @@ function firstImplicit(context: DeriveContext, index: DensityIndex, wanted: read
   return [...index.definitions].find(([v, d]) => needed.has(v) && d.kind === "define")?.[0];
 }
 
-function ancestorsOf(context: DeriveContext, index: DensityIndex, wanted: readonly string[]): ReadonlySet<string> {
+/** Variables of a density that others are drawn from, themselves included. */
+export function ancestorsOf(context: DeriveContext, index: DensityIndex, wanted: readonly string[]): ReadonlySet<string> {
   const needed = new Set<string>();
   const add = (name: string): void => {
     const definition = index.definitions.get(name);

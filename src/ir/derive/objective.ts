@@ -6,13 +6,16 @@ import { InternalError } from "../../base/internal-error.js";
 import { report } from "../../base/report.js";
 import type { Span } from "../../base/source.js";
 import { builtins } from "../builtins.js";
+import { layers } from "../layers.js";
 import type { DerivedObjective, DrawStep, EstimatorNote, Factor, Plate, Quantity, Term } from "../quantity.js";
 import { finiteStates } from "../states.js";
 import type { EstimatorChoice, Expr, ObjectiveDraw } from "../types.js";
-import { childrenOf, type DeriveContext, underPaths, variablesIn, walk, weightsIn } from "./context.js";
+import { childrenOf, distExprs, freeVariables } from "../walk.js";
+import { type DeriveContext, underPaths, walk, weightsIn } from "./context.js";
 import { planDraw } from "./estimators.js";
 import { closeKl } from "./kl.js";
 import { deriveLogDensity, MAX_STATES, variableText } from "./marginal.js";
+import { schedulesIn } from "./schedules.js";
 import { stable } from "./stability.js";
 
 export interface ObjectiveRequest {
@@ -40,10 +43,8 @@ export function deriveObjective(context: DeriveContext, request: ObjectiveReques
   const quantity = derive(state, request.value);
   if (!quantity) return undefined;
   const used = exprsOf(quantity);
-  const free = freeVariables(context, request.value);
-  const schedules = new Set<string>();
+  const free = freeVariables(request.value);
   let random = false;
-  for (const e of used) walk(context, e, (x) => x.kind === "schedule" && schedules.add(x.name));
   walkQuantity(quantity, (q) => (random ||= q.kind === "expect"));
   for (const e of used) walk(context, e, (x) => (random ||= isRandom(context, x)));
   return {
@@ -51,7 +52,7 @@ export function deriveObjective(context: DeriveContext, request: ObjectiveReques
     notes: state.notes,
     weights: [...weightsIn(context, used)],
     data: [...context.model.variables.keys()].filter((v) => free.has(v)),
-    schedules: [...schedules],
+    schedules: schedulesIn(used),
     random,
   };
 }
@@ -93,7 +94,7 @@ function deriveBuiltin(state: State, expr: Extract<Expr, { kind: "builtin" }>): 
   for (const arg of expr.args) {
     const q = derive(state, arg);
     if (!q) return undefined;
-    if (containsSampledExpectation(q) && expr.fn !== "stop" && expr.fn !== "stopGradient") {
+    if (containsSampledExpectation(q) && expr.fn !== "stop") {
       report(
         context.diagnostics,
         "GM3502",
@@ -241,6 +242,18 @@ function deriveReduce(state: State, expr: Extract<Expr, { kind: "reduce" }>): Qu
     });
     return undefined;
   }
+  if (plates.size > 1) {
+    report(
+      state.context.diagnostics,
+      "GM3509",
+      expr.span,
+      { construct: `one index over two families: \`${expr.index}\`` },
+      {
+        help: ["draw them together, `z[1..k], u[1..k]` from one density, or give each its own index"],
+      },
+    );
+    return undefined;
+  }
   const body = derive(state, expr.body);
   return body && { kind: "reduce", op: expr.op, index: expr.index, plate: plate.id, count: plate.count, body, span: expr.span };
 }
@@ -325,7 +338,7 @@ function containsSampledExpectation(q: Quantity): boolean {
 }
 
 export function factorExprs(f: Factor): readonly Expr[] {
-  return [...Object.values(f.dist.params), ...f.at.values()];
+  return [...distExprs(f.dist), ...f.at.values()];
 }
 
 /** Every expression that a quantity evaluates. */
@@ -343,9 +356,7 @@ export function exprsOf(q: Quantity): readonly Expr[] {
       case "sum":
         return q.terms.flatMap((t) => t.factors);
       case "expect":
-        return q.steps.flatMap((s) =>
-          s.kind === "factor" ? factorExprs(s.factor) : s.kind === "bind" ? [s.value] : Object.values(s.dist.params),
-        );
+        return q.steps.flatMap((s) => (s.kind === "factor" ? factorExprs(s.factor) : s.kind === "bind" ? [s.value] : distExprs(s.dist)));
       case "enumerate":
         return q.weight ? factorExprs(q.weight) : [];
       case "apply":
@@ -359,34 +370,8 @@ export function exprsOf(q: Quantity): readonly Expr[] {
 function isRandom(context: DeriveContext, expr: Expr): boolean {
   return (
     (expr.kind === "netCall" && (context.nets.get(expr.net)?.random ?? false)) ||
-    (expr.kind === "layer" && expr.instance.layer === "dropout")
+    (expr.kind === "layer" && layers.get(expr.instance.layer)?.keyed === true)
   );
-}
-
-/** Variables that an objective reads and does not bind: data. */
-export function freeVariables(context: DeriveContext, expr: Expr, bound: ReadonlySet<string> = new Set()): ReadonlySet<string> {
-  const found = new Set<string>();
-  const visit = (e: Expr, inside: ReadonlySet<string>): void => {
-    if (e.kind === "variable" && !inside.has(e.variable)) found.add(e.variable);
-    if (e.kind === "local") {
-      const binding = context.bindings.get(e.local.id);
-      if (binding) for (const v of variablesIn(context, [binding.value])) if (!inside.has(v)) found.add(v);
-    }
-    if (e.kind === "expectation") {
-      let scope = inside;
-      for (const draw of e.draws) {
-        if (draw.source.kind === "density") for (const s of draw.source.given) visit(s.value, scope);
-        if (draw.source.kind === "distribution") for (const p of Object.values(draw.source.dist.params)) visit(p, scope);
-        scope = new Set([...scope, ...draw.names.flatMap((n) => (n.kind === "variable" ? [n.variable] : []))]);
-      }
-      visit(e.body, scope);
-      return;
-    }
-    const scope = e.kind === "optimum" ? new Set([...inside, ...e.variables]) : inside;
-    for (const child of childrenOf(e)) visit(child, scope);
-  };
-  visit(expr, bound);
-  return found;
 }
 
 /** Weight paths among `weights` that a statement moves: all of them where it names none. */

@@ -37,11 +37,11 @@ function rewrite(context: DeriveContext, expr: BuiltinExpr): Expr {
   const [a] = expr.args;
   if (expr.fn === "log") {
     const sigmoid = inner(a, "sigmoid");
-    if (sigmoid) return make("logSigmoid", sigmoid.args);
+    if (sigmoid) return make("log_sigmoid", sigmoid.args);
     const exp = inner(a, "exp");
     if (exp?.args[0]) return exp.args[0];
     const softmax = inner(a, "softmax");
-    if (softmax) return make("logSoftmax", softmax.args, softmax.options);
+    if (softmax) return make("log_softmax", softmax.args, softmax.options);
     const sum = inner(a, "sum");
     const summed = sum && inner(sum.args[0], "exp");
     if (sum && summed) return make("logsumexp", summed.args, sum.options);
@@ -52,7 +52,7 @@ function rewrite(context: DeriveContext, expr: BuiltinExpr): Expr {
     const [one, rest] = difference?.args ?? [];
     const complement = inner(rest, "sigmoid");
     if (one?.kind === "number" && one.value === 1 && complement?.args[0])
-      return make("logSigmoid", [{ ...make("neg", complement.args), type: complement.type }]);
+      return make("log_sigmoid", [{ ...make("neg", complement.args), type: complement.type }]);
     const plus = inner(a, "add");
     if (plus) {
       const [l, r] = plus.args;

@@ -11,7 +11,7 @@ import { seedWords } from "../graph/random.js";
 import type { PhaseDefinition } from "../model.js";
 import { defined } from "./context.js";
 import { nonFinite } from "./fault.js";
-import { FAULT, type PhasePlan, type PlannedUpdate } from "./plan.js";
+import { FAULT, LEARNING_RATE, type PhasePlan, type PlannedUpdate } from "./plan.js";
 import { valueAt, type Progress, type Schedule } from "./schedules.js";
 import { EarlyStopping, type StoppingState } from "./stopping.js";
 
@@ -331,7 +331,7 @@ async function compileUpdates(session: EngineSession, plan: PhasePlan): Promise<
       schedule: defined(plan.schedules[name], `schedule ${name}`),
       data: new Float32Array(1),
     }));
-    const feeds: Record<string, HostTensor> = { lr: { dtype: "f32", shape: [], data: rate } };
+    const feeds: Record<string, HostTensor> = { [LEARNING_RATE]: { dtype: "f32", shape: [], data: rate } };
     for (const s of scalars) feeds[s.name] = { dtype: "f32", shape: [], data: s.data };
     compiled.push({ update, executable: await session.compile(update.program), feeds, rate, scalars, offset });
     offset += update.metrics.length;

@@ -23,7 +23,9 @@ import type { OptimizerSpec } from "./optimizers.js";
 import type { Schedule } from "./schedules.js";
 
 /** i32: 0 while every objective and gradient was finite. */
-export const FAULT = "fault";
+/** Feed of the learning rate. A colon keeps it apart from the names of a model. */
+export const LEARNING_RATE = "run:lr";
+export const FAULT = "train:fault";
 
 /** A state that training adds to the weights, and how it starts: zeros, or a copy of a weight. */
 export interface AddedState extends StateSpec {
@@ -247,7 +249,7 @@ function updateSpec(
   return {
     rule: optimizer.rule,
     constants: optimizer.constants,
-    learningRate: "lr",
+    learningRate: LEARNING_RATE,
     counter: `optimizer:${id}:count`,
     sign: update.direction === "minimize" ? 1 : -1,
     targets: targets.map((leaf): UpdateTarget => {

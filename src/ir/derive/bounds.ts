@@ -1,0 +1,66 @@
+/**
+ * What an estimate is to the log-likelihood: said only where it is proven by structure. An evidence bound is
+ * E over q of log p(joint) - log q(drawn), in plain terms (a KL stands for its two), or the logmeanexp or mean of that over a family.
+ */
+import type { Combine } from "../derived-model.js";
+import type { Quantity, Term } from "../quantity.js";
+import { type DeriveContext, densityOf } from "./context.js";
+import { walkQuantity } from "./objective.js";
+
+/** "exact", "lower bound" of log p (an upper one of its negative), "estimate"; undefined where no log-density is in it. */
+export function boundOf(context: DeriveContext, quantity: Quantity, sign: 1 | -1): string | undefined {
+  let sampled = false;
+  let density = false;
+  walkQuantity(quantity, (q) => {
+    sampled ||= q.kind === "expect";
+    density ||= q.kind === "factor" || q.kind === "kl" || q.kind === "gaussianMarginal";
+  });
+  if (!density) return undefined;
+  if (isEvidenceBound(context, quantity)) return sign === 1 ? "lower bound" : "upper bound";
+  return sampled ? "estimate" : "exact";
+}
+
+/** How chunks of samples combine: the quantity must be one `E` over a family, with the reduction over it outermost. */
+export function combineOf(quantity: Quantity, sign: 1 | -1): Combine | undefined {
+  if (quantity.kind !== "expect" || !quantity.plate || quantity.body.kind !== "reduce" || quantity.body.plate !== quantity.plate.id)
+    return undefined;
+  if (quantity.body.op === "logmeanexp") return sign === 1 ? "logMeanExp" : "negLogMeanExp";
+  return quantity.body.op === "mean" ? "mean" : undefined;
+}
+
+function isEvidenceBound(context: DeriveContext, quantity: Quantity): boolean {
+  if (quantity.kind !== "expect") return false;
+  const combined = quantity.plate ? combineOf(quantity, 1) !== undefined : true;
+  const body = quantity.body.kind === "reduce" ? quantity.body.body : quantity.body;
+  if (!combined || (quantity.plate === undefined && quantity.body.kind === "reduce")) return false;
+  const drawn = quantity.steps.map((s) => (s.kind === "factor" && !s.local ? s.factor : undefined));
+  const terms = body.kind === "sum" ? body.terms : [{ scale: 1, factors: [], quantity: body }];
+  const source = drawn[0]?.density;
+  if (source === undefined || drawn.some((f) => f?.density !== source) || terms.some((t) => t.factors.length > 0)) return false;
+  const above = new Map<string, Set<string>>();
+  const below = new Set<string>();
+  for (const t of terms) if (!place(t, source, above, below)) return false;
+  const [joint, ...others] = [...above];
+  if (!joint || others.length > 0) return false;
+  // Every conditional of the joint once, and every draw's own density once.
+  const all = [...densityOf(context, joint[0]).definitions.keys()];
+  return all.every((v) => joint[1].has(v)) && drawn.every((f) => f !== undefined && below.has(f.variable));
+}
+
+/** Sorts a term into the joint's conditionals and the draws' own; false where it is neither. */
+function place(term: Term, source: string, above: Map<string, Set<string>>, below: Set<string>): boolean {
+  const add = (density: string, variable: string): void => {
+    above.set(density, (above.get(density) ?? new Set()).add(variable));
+  };
+  const { quantity, scale } = term;
+  if (quantity.kind === "kl" && scale === -1 && quantity.q.density === source) {
+    add(quantity.p.density, quantity.p.variable);
+    below.add(quantity.q.variable);
+    return true;
+  }
+  if (quantity.kind !== "factor") return false;
+  if (quantity.density === source && scale === -1) below.add(quantity.variable);
+  else if (quantity.density !== source && scale === 1) add(quantity.density, quantity.variable);
+  else return false;
+  return true;
+}
