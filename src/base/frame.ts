@@ -114,9 +114,10 @@ function underlineRows(underlines: readonly Underline[]): StyledText[] {
   const rightmost = ordered.at(-1);
   const beside = rightmost && ordered.every((u) => u === rightmost || u.to <= rightmost.from) ? rightmost : undefined;
   const row = canvas();
-  // Secondary first, so that the primary place stays visible where they overlap.
-  for (const style of ["secondary", "primary"] as const) {
-    for (const u of ordered) if (u.style === style) row.set(u.from, (style === "primary" ? "^" : "-").repeat(u.to - u.from), style);
+  // The longer first, so that a place inside of another stays visible; the primary one last among equals.
+  const rank = (u: Underline): number => 2 * (u.from - u.to) + (u.style === "primary" ? 1 : 0);
+  for (const u of [...ordered].sort((a, b) => rank(a) - rank(b))) {
+    row.set(u.from, (u.style === "primary" ? "^" : "-").repeat(u.to - u.from), u.style);
   }
   if (beside && beside.text !== "") row.set(beside.to + 1, beside.text, beside.style);
   const rows = [row.parts()];

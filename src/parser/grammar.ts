@@ -171,8 +171,10 @@ export class Grammar extends RecoveringParser {
   readonly conditionedFormals = this.RULE("conditionedFormals", () => {
     this.headList(() => {
       this.CONSUME(t.LParen);
-      this.OPTION(() => this.commaSeparated(1, this.formal));
-      this.OPTION1(() => this.SUBRULE(this.givenFormals));
+      this.OPTION(() => {
+        this.commaSeparated(1, this.formal);
+        this.OPTION1(() => this.SUBRULE(this.givenFormals));
+      });
       this.CONSUME(t.RParen);
     });
   });

@@ -24,6 +24,7 @@ export function limitNesting(file: SourceFile, tokens: readonly GmToken[], diagn
 function cut(file: SourceFile, tokens: readonly GmToken[], diagnostics: Diagnostics): readonly GmToken[] {
   const kept: GmToken[] = [];
   let depth = 0;
+  let isReported = false;
   for (const token of tokens) {
     const opens = isOpener(token.tokenType);
     if (opens) depth++;
@@ -33,8 +34,9 @@ function cut(file: SourceFile, tokens: readonly GmToken[], diagnostics: Diagnost
     } else if (opens && depth === nestingLimit + 1) {
       const span = { file, start: token.startOffset, end: token.endOffset + 1 };
       const help = ["give the inner parts names of their own and use those"];
-      report(diagnostics, "GM1015", span, { what: "brackets", limit: nestingLimit }, { help });
+      if (!isReported) report(diagnostics, "GM1015", span, { what: "brackets", limit: nestingLimit }, { help });
       kept.push({ ...token, tokenType: Invalid, tokenTypeIdx: Invalid.tokenTypeIdx ?? 0, reported: true, index: kept.length });
+      isReported = true;
     } else if (last?.tokenType === Invalid) {
       kept[kept.length - 1] = { ...last, endOffset: token.endOffset };
     }

@@ -16,7 +16,8 @@ export function treeText(value: unknown, margin = ""): string {
   if (value === null || typeof value !== "object") return typeof value === "string" ? JSON.stringify(value) : String(value);
   const node = value as Plain;
   const fields = Object.entries(node).filter(([key, field]) => !left.has(key) && key !== "kind" && field !== undefined);
-  if (node["kind"] === undefined && fields.length === 1 && fields[0]?.[0] === "name") return String(fields[0][1]);
+  if (node["kind"] === undefined && fields.length === 1 && fields[0]?.[0] === "name" && typeof fields[0][1] === "string")
+    return fields[0][1];
   if (node["kind"] === "name" && fields.length === 1) return String(node["name"]);
   if (node["kind"] === "number" || node["kind"] === "boolean") return String(node["value"]);
   const kind = typeof node["kind"] === "string" ? [node["kind"]] : [];
