@@ -220,15 +220,24 @@ describe("patterns", () => {
     await agrees(graph, operands);
   });
 
-  it("scales once what has a factor in common", async () => {
-    const operands = { a: wave([4]), b: wave([4]) };
-    const graph = staged(operands, ({ a, b }) => ({
+  it("multiplies once by what is a factor of both", async () => {
+    const operands = { a: wave([3, 4]), b: wave([3, 4]), r: wave([3, 1]) };
+    const literal = staged(operands, ({ a, b }) => ({
       difference: g.add(g.mul(a!, 0.25), g.mul(-0.25, b!)),
       sum: g.sub(g.mul(a!, 0.5), g.mul(b!, -0.5)),
       other: g.add(g.mul(a!, 0.25), g.mul(b!, 0.75)),
     }));
-    expect(count(operators(graph), "Mul")).toBe(4);
-    await agrees(graph, operands);
+    expect(count(operators(literal), "Mul")).toBe(4);
+    await agrees(literal, operands);
+    const tensor = staged(operands, ({ a, b, r }) => ({
+      difference: g.add(g.mul(r!, a!), g.mul(b!, g.neg(r!))),
+      other: g.sub(g.mul(g.neg(r!), a!), g.mul(b!, g.neg(r!))),
+      sum: g.sub(g.mul(r!, a!), g.mul(g.neg(r!), b!)),
+      square: g.add(g.mul(a!, a!), g.mul(a!, b!)),
+      apart: g.add(g.mul(r!, a!), g.mul(g.exp(r!), b!)),
+    }));
+    expect(count(operators(tensor), "Mul")).toBe(6);
+    await agrees(tensor, operands);
   });
 });
 

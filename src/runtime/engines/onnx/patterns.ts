@@ -114,21 +114,50 @@ function isChannelBias(s: Surroundings, id: number, product: Node): boolean {
   return (from.prim === "state" || from.prim === "input") && sameShape(from.shape, product.shape.slice(-1));
 }
 
-/** c a + c b and c a - c b, as gradients of a scaled objective come out, scale once. */
+/** A factor of a product: what it is up to its sign, and the other factor. */
+interface Factor {
+  readonly key: string;
+  readonly sign: 1 | -1;
+  readonly id: number;
+  readonly rest: number;
+}
+
+/** Both ways to read a product. A literal is known by its magnitude, anything else by its node, below negations and stretching. */
+function factorsOf(s: Surroundings, product: Node): Factor[] {
+  const [p, q] = [product.inputs[0]!, product.inputs[1]!];
+  const read = (id: number, rest: number): Factor => {
+    const literal = scalarOf(s.node(id));
+    if (literal !== undefined) return { key: `number ${Math.abs(literal)}`, sign: literal < 0 ? -1 : 1, id, rest };
+    let sign: 1 | -1 = 1;
+    let root = s.node(id);
+    while (root.prim === "neg" || root.prim === "broadcast") {
+      if (root.prim === "neg") sign = -sign as 1 | -1;
+      root = s.node(root.inputs[0]!);
+    }
+    return { key: `node ${root.id}`, sign, id, rest };
+  };
+  return [read(p, q), read(q, p)];
+}
+
+/** c a + c b and c a - c b, as gradients of a weighted objective come out, multiply once. c may be a literal or a tensor. */
 const commonFactor: Matcher = (s, node) => {
   if ((node.prim !== "add" && node.prim !== "sub") || node.dtype !== "f32") return undefined;
   const [p, q] = node.inputs.map(s.node) as [Node, Node];
   if (p.prim !== "mul" || q.prim !== "mul" || p.id === q.id || !s.private(p.id) || !s.private(q.id)) return undefined;
-  const [a, b] = [withConstant(s, p), withConstant(s, q)];
-  if (a === undefined || b === undefined || Math.abs(a.constant) !== Math.abs(b.constant)) return undefined;
-  const op = (a.constant === b.constant) === (node.prim === "add") ? "Add" : "Sub";
-  return {
-    absorbs: [p.id, q.id],
-    lower: (c) => {
-      const [x, y] = [c.value(a.x), c.value(b.x)];
-      return { name: c.b.op("Mul", [c.b.op(op, [x.name, y.name]), c.b.f32([a.constant])]), shape: stretchedTo(node, [x, y]) };
-    },
-  };
+  for (const left of factorsOf(s, p)) {
+    const right = factorsOf(s, q).find((factor) => factor.key === left.key);
+    if (right === undefined) continue;
+    const op = (left.sign === right.sign) === (node.prim === "add") ? "Add" : "Sub";
+    return {
+      absorbs: [p.id, q.id],
+      lower: (c) => {
+        const [factor, x, y] = [c.value(left.id), c.value(left.rest), c.value(right.rest)];
+        const name = c.b.op("Mul", [c.b.op(op, [x.name, y.name]), factor.name]);
+        return { name, shape: stretchedTo(node, [factor, x, y]) };
+      },
+    };
+  }
+  return undefined;
 };
 
 /** The shape of an elementwise result: the node's own, where an operand has it. */

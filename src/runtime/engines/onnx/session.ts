@@ -70,8 +70,18 @@ class ProgramCompiler {
 
   async compile(): Promise<Compiled> {
     const { program, values } = this;
+    const dispose = async (): Promise<void> => {
+      for (const disposal of this.disposals) await disposal();
+      for (const region of this.feedRegions.values()) region.free();
+      values.clear();
+    };
     const stages: StageRun[] = [];
-    for (const [i, stage] of program.stages.entries()) stages.push(await this.stage(stage, i));
+    try {
+      for (const [i, stage] of program.stages.entries()) stages.push(await this.stage(stage, i));
+    } catch (error) {
+      await dispose();
+      throw error;
+    }
     const run = async (feeds: HostTensors): Promise<HostTensors> => {
       const inputs = new RunInputs(this.ort, this.arena, this.feedRegions, feeds);
       for (const stage of stages) {
@@ -79,11 +89,6 @@ class ProgramCompiler {
         if (pending !== undefined) await pending;
       }
       return Object.fromEntries(program.fetch.map((name) => [name, this.fetched(name, feeds)]));
-    };
-    const dispose = async (): Promise<void> => {
-      for (const disposal of this.disposals) await disposal();
-      for (const region of this.feedRegions.values()) region.free();
-      values.clear();
     };
     return { run, dispose };
   }
