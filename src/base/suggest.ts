@@ -16,11 +16,12 @@ export function editDistance(a: string, b: string, limit = Infinity): number {
       if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]) best = Math.min(best, (beforeLast[j - 2] ?? 0) + 1);
       row.push(best);
     }
-    if (Math.min(...row) > limit) return limit + 1;
+    // A swap reaches back two rows, so both must be past the limit.
+    if (Math.min(...row, ...last) > limit) return limit + 1;
     beforeLast = last;
     last = row;
   }
-  return last[b.length] ?? 0;
+  return Math.min(last[b.length] ?? 0, limit + 1);
 }
 
 /** The candidate that the user most likely meant by `name`, or undefined. Ties go to the earlier candidate. */

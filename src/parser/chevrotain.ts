@@ -14,4 +14,4 @@ async function load(): Promise<typeof Chevrotain> {
   }
 }
 
-export const { createToken, CstParser, EOF, Lexer } = await load();
+export const { createToken, CstParser, Lexer } = await load();
