@@ -2,8 +2,8 @@
 // source sha256 e9eee96a8d7e163a801329e8b8d6ce33da98da2f3505b373b812941be00b338a
 
 import {
-  adam, add, defineModel, eye, init, lowRankNormal, matmul, neg, normal, param, real, sub, sum, term, zeros, type Draw,
-  type Key, type Rows, type Tensor, type WeightsOf,
+  adam, add, axisToEvent, defineModel, eye, init, lowRankNormal, matmul, neg, normal, param, real, reshape, sub, sum,
+  term, zeros, type Draw, type Key, type Rows, type Tensor, type WeightsOf,
 } from "gmc/runtime";
 
 /** Every weight: where it lives, its shape, how it starts. */
@@ -43,14 +43,13 @@ export function sampleP(w: Weights, key: Key, B: Rows, given: Readonly<Record<st
 
 /** log p(x) per example  factor_analysis.gm:17 */
 export function logPX(w: Weights, x: Tensor): Tensor {
-  const origin = zeros([1, 8]); // [1, 8]
-  const xAtOrigin = add(matmul(origin, w.W), w.mu); // [1, 64]  location of x at z = 0
-  const unitVectors = eye(8); // [8, 8]
-  const factor = sub(add(matmul(unitVectors, w.W), w.mu), xAtOrigin); // [8, 64]  row i: what z[i] adds to it
+  const xAtZero = add(matmul(zeros([1, 8]), w.W), w.mu); // [B, 64]  location of x at z = 0
+  const unitZ = reshape(eye(8), [8, 1, 8]); // [Z, B, 8]  unit vectors
+  const factor = axisToEvent(sub(add(matmul(unitZ, w.W), w.mu), xAtZero)); // [..., 8, 64]  row i: what z[i] adds to it
   const logPX2 = term(
     "log p(x)",
     "factor_analysis.gm:13",
-    lowRankNormal.logProb(x, { loc: xAtOrigin, factor, scale: w.sigma }),
+    lowRankNormal.logProb(x, { loc: xAtZero, factor, scale: w.sigma }),
   ); // [B]  z integrated out
   return logPX2; // [B]
 }

@@ -2,8 +2,8 @@
 // source sha256 51204d79f21422a1c535e7e9cc06719bf812f4d30c93cb451f7219afefcdce89
 
 import {
-  adam, add, defineModel, eye, init, lowRankNormal, matmul, mul, neg, normal, ones, param, real, sub, sum, term, zeros,
-  type Draw, type Key, type Rows, type Tensor, type WeightsOf,
+  adam, add, axisToEvent, defineModel, eye, init, lowRankNormal, matmul, mul, neg, normal, ones, param, real, reshape,
+  sub, sum, term, zeros, type Draw, type Key, type Rows, type Tensor, type WeightsOf,
 } from "gmc/runtime";
 
 /** Every weight: where it lives, its shape, how it starts. */
@@ -43,14 +43,13 @@ export function sampleP(w: Weights, key: Key, B: Rows, given: Readonly<Record<st
 
 /** log p(x) per example  ppca.gm:17 */
 export function logPX(w: Weights, x: Tensor): Tensor {
-  const origin = zeros([1, 8]); // [1, 8]
-  const xAtOrigin = add(matmul(origin, w.W), w.mu); // [1, 64]  location of x at z = 0
-  const unitVectors = eye(8); // [8, 8]
-  const factor = sub(add(matmul(unitVectors, w.W), w.mu), xAtOrigin); // [8, 64]  row i: what z[i] adds to it
+  const xAtZero = add(matmul(zeros([1, 8]), w.W), w.mu); // [B, 64]  location of x at z = 0
+  const unitZ = reshape(eye(8), [8, 1, 8]); // [Z, B, 8]  unit vectors
+  const factor = axisToEvent(sub(add(matmul(unitZ, w.W), w.mu), xAtZero)); // [..., 8, 64]  row i: what z[i] adds to it
   const logPX2 = term(
     "log p(x)",
     "ppca.gm:13",
-    lowRankNormal.logProb(x, { loc: xAtOrigin, factor, scale: mul(w.sigma, ones([64])) }),
+    lowRankNormal.logProb(x, { loc: xAtZero, factor, scale: mul(w.sigma, ones([64])) }),
   ); // [B]  z integrated out
   return logPX2; // [B]
 }

@@ -11,7 +11,9 @@ import { arrow, array, bool, call, type Js, type JsField, type JsFunction, name,
 import { headerText, lowerLogDensity, lowerNet, lowerSampler } from "./lower-density.js";
 import { place } from "./place.js";
 import { functionName, lowerObjective, type LoweredObjective } from "./lower-objective.js";
-import { capital } from "./lower-quantity.js";
+import { netFunction } from "./lower-expr.js";
+import { capital } from "./names.js";
+import { topLevelNames } from "./reserved.js";
 import { findSetting, numberSetting, settingJs } from "./settings.js";
 import { layerSpec, paramSpec, variableSpec } from "./specs.js";
 import { identifier } from "./values.js";
@@ -33,7 +35,7 @@ export interface SourceInfo {
 
 export function emitModel(derived: DerivedModel, source: SourceInfo): EmittedModel {
   const { context, model } = derived;
-  const names = new FunctionNames(model);
+  const names = new FunctionNames(context);
   const nets = model.nets.map((net) => lowerNet(context, net, names.reserved));
   const densities = model.densities.flatMap((density) => {
     const logDensity = lowerLogDensity(context, density, names.reserved);
@@ -102,13 +104,8 @@ function spec(model: ModelIr, variable: string): Js {
 /** Names of top-level functions, which locals must not hide. */
 class FunctionNames {
   private readonly taken: Set<string>;
-  constructor(model: ModelIr) {
-    this.taken = new Set([
-      ...model.nets.map((n) => n.name),
-      ...model.densities.flatMap((d) => [`log${capital(d.name)}`, `sample${capital(d.name)}`]),
-      "weights",
-      "model",
-    ]);
+  constructor(context: DeriveContext) {
+    this.taken = new Set([...topLevelNames(context), ...context.model.nets.map((n) => netFunction(context, n))]);
   }
   get reserved(): readonly string[] {
     return [...this.taken];

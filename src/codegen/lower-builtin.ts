@@ -53,9 +53,9 @@ export function lowerBuiltin(expr: BuiltinExpr, args: readonly TensorValue[]): J
     case "clip":
       return call("clip", x.js, num(option("low")), num(option("high")));
     case "concat":
-      return call("concatEvent", array(args.map((a) => alignEvent(a, rank))), num(option("axis")));
+      return call("concatEvent", array(args.map((a) => eventOf(a, rank))), num(option("axis")));
     case "stack":
-      return call("stack", array(args.map((a) => alignEvent(a, rank - 1))), num(-rank));
+      return call("concatEvent", array(args.map((a) => call("expandDims", tensorJs(alignEvent(a, rank - 1)), num(-rank)))), num(-rank));
     case "pad":
       return call("padEvent", x.js, numbers(list("low")), numbers(list("high")));
     default: {
@@ -76,6 +76,19 @@ export function lowerBuiltin(expr: BuiltinExpr, args: readonly TensorValue[]): J
       return call(runtime, ...args.map((a) => alignEvent(a, rank)), ...last);
     }
   }
+}
+
+/** A literal becomes a tensor where a list of tensors is asked for. */
+function tensorJs(js: Js): Js {
+  return js.kind === "number" ? call("constant", js) : js;
+}
+
+/** A value with exactly `rank` event axes, also where it has no leading ones. */
+function eventOf(value: TensorValue, rank: number): Js {
+  if (hasLead(value.lead)) return alignEvent(value, rank);
+  let js = tensorJs(value.js);
+  for (let r = value.shape.length; r < rank; r++) js = call("expandDims", js, num(-(r + 1)));
+  return js;
 }
 
 /** Gives a value of smaller event rank the axes that it needs to meet one of rank `rank`: between its leading axes and its event. */

@@ -2,6 +2,7 @@
 import type { Span } from "../base/source.js";
 import { deriveLogDensity } from "../ir/derive/marginal.js";
 import { type DeriveContext, densityOf } from "../ir/derive/context.js";
+import { drawsNumbers, exprsOf } from "../ir/derive/objective.js";
 import { distributions } from "../ir/distributions.js";
 import type { Density, Expr, Local, Net, Slot, Type } from "../ir/types.js";
 import { Diagnostics } from "../base/report.js";
@@ -9,7 +10,8 @@ import { call, type Js, type JsFunction, type JsParam, method, name, object, str
 import { printFlat } from "./print-js.js";
 import { place } from "./place.js";
 import { lowerExpr, netFunction, netNeeds, type Scope, weightsAt } from "./lower-expr.js";
-import { capital, lowerDist, lowerQuantity, type QuantityScope, variableOf } from "./lower-quantity.js";
+import { capital } from "./names.js";
+import { lowerDist, lowerQuantity, type QuantityScope, variableOf } from "./lower-quantity.js";
 import { FunctionWriter, tensorValue, type Value, valueOfType } from "./values.js";
 
 const BATCH = { plates: new Set<string>(), batch: true };
@@ -62,7 +64,7 @@ export function lowerNet(context: DeriveContext, net: Net, reserved: readonly st
     `${net.params.map((p) => `${p.name} ${shapeDoc(p.type)}`).join(", ")} -> ${shapeDoc(net.result.type)}`,
   ];
   return {
-    name: netFunction(net),
+    name: netFunction(context, net),
     doc,
     params,
     returns: typeText(net.result.type),
@@ -121,13 +123,14 @@ export function lowerLogDensity(context: DeriveContext, density: Density, reserv
   );
   if (!quantity) return undefined;
   const { params, values } = variableParams(context, writer, [...density.head, ...density.given]);
+  const random = drawsNumbers(context, exprsOf(quantity));
   const scope: QuantityScope = {
     context,
     writer,
     variables: new Map([...values].map(([v, value]) => [v, () => value])),
     locals: new Map(),
     weights: weightsAt(""),
-    key: undefined,
+    key: random ? name("key") : undefined,
     plateSize: (count) => ({ kind: "number", value: count.size }),
   };
   const value = lowerQuantity(scope, quantity);
@@ -138,7 +141,7 @@ export function lowerLogDensity(context: DeriveContext, density: Density, reserv
       `log ${headerText(density)}  ${place(density.span)}`,
       `${[...density.head, ...density.given].map((v) => eventDoc(context, v)).join(", ")} -> [...]`,
     ],
-    params: [{ name: "w", type: "Weights" }, ...params],
+    params: [{ name: "w", type: "Weights" }, ...params, ...(random ? [{ name: "key", type: "Key" }] : [])],
     returns: "Tensor",
     body: stripB(writer.finish(value.js, "[...]")),
   };

@@ -6,6 +6,7 @@ import type { BuiltinExpr, Expr, LayerInstance, Net } from "../ir/types.js";
 import { layers } from "../ir/layers.js";
 import { childrenOf } from "../ir/walk.js";
 import { lowerBuiltin } from "./lower-builtin.js";
+import { topLevelNames } from "./reserved.js";
 import { call, type Js, name, num, object, path } from "./js.js";
 import { type FunctionWriter, joinLeads, leadOf, memoKey, NO_LEAD, tensorValue, type Value, valueOfType } from "./values.js";
 
@@ -134,12 +135,12 @@ function lowerNetCall(scope: Scope, net: Net, args: readonly Value[], expr: Expr
   const weights = netNeeds(scope.context, net);
   const first: Js[] = weights === "none" ? [] : [weights === "own" ? scope.weights(net.path) : scope.weights("")];
   const key = net.random ? [call(`${keyText(scope)}.at`, { kind: "string", value: net.name })] : [];
-  return valueOfType(call(netFunction(net), ...first, ...args.map((a) => a.js), ...key), expr.type, lead);
+  return valueOfType(call(netFunction(scope.context, net), ...first, ...args.map((a) => a.js), ...key), expr.type, lead);
 }
 
 /** The name of a net's function in the generated file. */
-export function netFunction(net: Net): string {
-  return net.name;
+export function netFunction(context: DeriveContext, net: Net): string {
+  return topLevelNames(context).has(net.name) ? `${net.name}Net` : net.name;
 }
 
 /** What weights a net's function takes: none, those under its own path, or the model's (where it reads params or weights elsewhere). */

@@ -5,7 +5,8 @@ import type { DerivedObjective, Plate, Quantity } from "../ir/quantity.js";
 import type { Dim, Expr } from "../ir/types.js";
 import { call, type Js, type JsFunction, type JsParam, name, num } from "./js.js";
 import { weightsAt } from "./lower-expr.js";
-import { capital, lowerQuantity, type QuantityScope, variableOf } from "./lower-quantity.js";
+import { capital } from "./names.js";
+import { lowerQuantity, type QuantityScope, variableOf } from "./lower-quantity.js";
 import { FunctionWriter, identifier, type Value } from "./values.js";
 
 export interface LoweredObjective {
@@ -30,7 +31,8 @@ export function lowerObjective(
   const first = plates[0];
   const samples = plates.length === 1 ? first?.count : undefined;
   const own = ["w", "key", "k", ...derived.schedules.map((s) => s.name)];
-  const ids = derived.data.map((variable) => identifier(variable));
+  const taken = new Set([...reserved, ...own]);
+  const ids = derived.data.map((variable) => (taken.has(identifier(variable)) ? `${identifier(variable)}_` : identifier(variable)));
   const params: JsParam[] = [{ name: "w", type: "Weights" }, ...ids.map((id) => ({ name: id, type: "Tensor" }))];
   const rows = derived.random && derived.data.length === 0;
   const [firstData] = ids;

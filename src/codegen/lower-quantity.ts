@@ -12,6 +12,7 @@ import type { Dim, DistCall, Expr, Variable } from "../ir/types.js";
 import { call, type Js, type JsField, method, name, num, numbers, object, str } from "./js.js";
 import { lowerBuiltin } from "./lower-builtin.js";
 import { lowerExpr, type Scope } from "./lower-expr.js";
+import { capital } from "./names.js";
 import { place } from "./place.js";
 import { variableSpec } from "./specs.js";
 import {
@@ -258,36 +259,41 @@ function lowerGaussianMarginal(scope: QuantityScope, q: Extract<Quantity, { kind
     );
     return tensorValue(lowerExpr(inner, loc));
   };
-  const rowwise = { plates: new Set<string>(), batch: true };
-  const rowsOfPoints = (wanted: string, js: Js, note: string): TensorValue => {
-    const bound = scope.writer.bind(wanted, { kind: "record", js, fields: new Map() }, note);
-    return { kind: "tensor", js: bound.js, shape: [z], lead: rowwise };
-  };
+  const batch = { plates: new Set<string>(), batch: true };
+  const zero: TensorValue = { kind: "tensor", js: call("zeros", numbers([1, z.size])), shape: [z], lead: batch };
   const offset = scope.writer.bind(
-    `${q.child.variable}AtOrigin`,
-    { kind: "record", js: at(rowsOfPoints("origin", call("zeros", numbers([1, z.size])), `[1, ${z.size}]`)).js, fields: new Map() },
-    `[1, ${xShape.map((d) => d.size).join(", ")}]  location of ${q.child.variable} at ${q.latent.variable} = 0`,
-  );
-  const rows = at(rowsOfPoints("unitVectors", call("eye", num(z.size)), `[${z.size}, ${z.size}]`));
+    `${q.child.variable}AtZero`,
+    at(zero),
+    `location of ${q.child.variable} at ${q.latent.variable} = 0`,
+  ) as TensorValue;
+  const plate = scope.writer.addPlate(`${q.latent.variable}#${scope.writer.statements.length}`, num(z.size), z.text);
+  const ones = Array.from({ length: plate.position }, () => 1);
+  const unit: TensorValue = {
+    kind: "tensor",
+    js: call("reshape", call("eye", num(z.size)), numbers([z.size, ...ones, z.size])),
+    shape: [z],
+    lead: { plates: new Set([plate.id]), batch: true },
+  };
+  const points = scope.writer.bind(`unit${capital(q.latent.variable)}`, unit, "unit vectors") as TensorValue;
+  const moved = at(points);
+  const rowsLead: Lead = { plates: new Set([...moved.lead.plates, ...offset.lead.plates].filter((p) => p !== plate.id)), batch: true };
   const factor = scope.writer.bind(
     "factor",
-    { kind: "record", js: call("sub", rows.js, offset.js), fields: new Map() },
-    `[${[z, ...xShape].map((d) => d.size).join(", ")}]  row i: what ${q.latent.variable}[i] adds to it`,
+    { kind: "record", js: call("axisToEvent", call("sub", moved.js, offset.js)), fields: new Map() },
+    `[..., ${[z, ...xShape].map((d) => d.size).join(", ")}]  row i: what ${q.latent.variable}[i] adds to it`,
   );
+  scope.writer.dropPlate(plate.id);
   const scale = prior.values["scale"];
   const priorLoc = prior.values["loc"];
   const isOne = scale?.js.kind === "number" && scale.js.value === 1;
   const isZero = priorLoc?.js.kind === "number" && priorLoc.js.value === 0;
   const columnScale = scale && scale.shape.length > 0 ? call("expandDims", scale.js, num(-1)) : scale?.js;
   const scaledFactor = isOne || !columnScale ? factor.js : call("mul", columnScale, factor.js);
-  const loc0 =
-    isZero || !priorLoc
-      ? offset.js
-      : call(
-          "add",
-          offset.js,
-          call("matmul", priorLoc.shape.length > 0 ? priorLoc.js : call("mul", priorLoc.js, call("ones", numbers([z.size]))), factor.js),
-        );
+  const shift =
+    priorLoc && priorLoc.shape.length > 0
+      ? call("squeeze", call("matmul", call("expandDims", priorLoc.js, num(-2)), factor.js), num(-2))
+      : priorLoc && call("mul", priorLoc.js, call("sum", factor.js, numbers([-2])));
+  const loc0 = isZero || !shift ? offset.js : call("add", offset.js, shift);
   const noise = lowerDist(
     densityScope(scope, q.child.at),
     { ...q.child.dist, params: { ...(q.child.dist.params["scale"] ? { scale: q.child.dist.params["scale"] } : {}) } },
@@ -302,7 +308,12 @@ function lowerGaussianMarginal(scope: QuantityScope, q: Extract<Quantity, { kind
   const label = `log ${q.child.density}(${q.child.variable})`;
   return scope.writer.bind(
     `logP${capital(q.child.variable)}`,
-    { kind: "tensor", js: named(scope, label, q.child, js), shape: [], lead: joinLeads([leadOf(x)]) },
+    {
+      kind: "tensor",
+      js: named(scope, label, q.child, js),
+      shape: [],
+      lead: joinLeads([leadOf(x), rowsLead, prior.lead, ...(noise ? [noise.lead] : [])]),
+    },
     `${q.latent.variable} integrated out`,
   ) as TensorValue;
 }
@@ -405,7 +416,13 @@ function lowerEnumerate(scope: QuantityScope, q: Extract<Quantity, { kind: "enum
     },
     `every value of ${q.variable}`,
   );
-  const inner: QuantityScope = { ...scope, enumerating: true, variables: new Map([...scope.variables, [q.variable, () => states]]) };
+  // Bound under another name, the variable itself keeps what it means outside.
+  const inner: QuantityScope = {
+    ...scope,
+    enumerating: true,
+    variables: q.local ? scope.variables : new Map([...scope.variables, [q.variable, () => states]]),
+    locals: q.local ? new Map([...scope.locals, [q.local.id, () => states]]) : scope.locals,
+  };
   let value: TensorValue;
   if (q.op === "expect") {
     if (!q.weight) throw new InternalError("an enumerated expectation without its weight");
@@ -455,8 +472,4 @@ function factorLabel(context: DeriveContext, factor: Factor): string {
 
 function factorName(factor: Factor): string {
   return `log${capital(factor.density)}${factor.variable}`;
-}
-
-export function capital(text: string): string {
-  return text.replace(/^./u, (c) => c.toUpperCase());
 }

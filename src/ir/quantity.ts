@@ -85,6 +85,8 @@ export type Quantity =
       readonly kind: "enumerate";
       readonly op: "logsumexp" | "max" | "min" | "expect";
       readonly variable: string;
+      /** Set when the variable is bound under another name (`cf ~ q(c | x)`). */
+      readonly local: Local | undefined;
       readonly states: Dim;
       readonly weight: Factor | undefined;
       readonly body: Quantity;

@@ -371,3 +371,138 @@ describe("schedules", () => {
     expect(schedules?.["beta2"]).toMatchObject({ kind: "linear", to: 5 });
   });
 });
+
+describe("conditionals of finite latents", () => {
+  const loaded = loadModel(`
+model Posterior(K = 3) {
+  data x : real[2]
+  latent c : category[K]
+  param w : real[K]
+  param mu : real[K, 2]
+  density p(x, c) {
+    c ~ Categorical(logits = w)
+    x ~ Normal(mu[c], 0.8)
+  }
+  density q(c | x) { c ~ Categorical(logits = x |> dense(K)) }
+  train { maximize log p(x) batch = 4, epochs = 1 }
+  evaluate {
+    first = log p(c = 1 | x)
+    renamed = E[cf ~ q(c | x)](log p(c = cf | x))
+    same = E[c ~ q(c | x)](log p(c | x))
+  }
+}`);
+  const state = { w: [0.2, -0.4, 0.1], mu: spread(6, 1.5), "q.dense1.kernel": spread(6, 0.8, 2), "q.dense1.bias": spread(3, 0.5, 3) };
+  const x = spread(8, 1.2, 4);
+  const data = { x: { shape: [4, 2], data: x } };
+  const posterior = Array.from({ length: 4 }, (_, r) => {
+    const joint = [0, 1, 2].map(
+      (c) => state.w[c]! + logNormal(x[2 * r]!, state.mu[2 * c]!, 0.8) + logNormal(x[2 * r + 1]!, state.mu[2 * c + 1]!, 0.8),
+    );
+    return joint.map((j) => j - logSumExp(joint));
+  });
+  const metric = (name: string): readonly number[] => {
+    const definition = loaded.model.evaluate[name];
+    if (definition?.kind !== "rows") throw new Error(name);
+    return runModel(
+      loaded,
+      ({ w, x: d, key, rows }) => ({ value: definition.value({ w: w as never, data: d, key, rows, schedule: {} }, 1) }),
+      { data, state },
+    ).value!;
+  };
+  it("give the joint over the sum", () => {
+    metric("first").forEach((v, r) => expect(v).toBeCloseTo(posterior[r]![1]!, 9));
+  });
+  it("average over an enumerated draw, under its own name and another", () => {
+    const expected = posterior.map((log, r) => {
+      const logits = [0, 1, 2].map(
+        (c) => state["q.dense1.bias"][c]! + x[2 * r]! * state["q.dense1.kernel"][c]! + x[2 * r + 1]! * state["q.dense1.kernel"][3 + c]!,
+      );
+      return log.reduce((s, l, c) => s + Math.exp(logits[c]! - logSumExp(logits)) * l, 0);
+    });
+    metric("same").forEach((v, r) => expect(v).toBeCloseTo(expected[r]!, 9));
+    metric("renamed").forEach((v, r) => expect(v).toBeCloseTo(expected[r]!, 9));
+  });
+});
+
+describe("normal latents integrated exactly", () => {
+  it("with a location that depends on the row, and inside a mixture", () => {
+    const loaded = loadModel(`
+model Factors(K = 2, Z = 2, D = 3) {
+  data x : real[D], y : category[2]
+  latent c : category[K]
+  latent z : real[Z]
+  param W : real[Z, D]
+  param mu : real[K, D]
+  param shift : real[2, D]
+  density p(x, c, z | y) {
+    c ~ Categorical(logits = zeros(K))
+    z ~ Normal(0.3, 1.2)
+    x ~ Normal(z @ W + mu[c] + shift[y], 0.5)
+  }
+  train { maximize log p(x | y) batch = 4, epochs = 1 }
+}`);
+    const state = { W: spread(6, 0.9), mu: spread(6, 1, 2), shift: spread(6, 0.7, 3) };
+    const x = spread(12, 1.1, 4);
+    const y = [0, 1, 1, 0];
+    const { value } = runModel(loaded, ({ f, w, x: d }) => ({ value: f("logPX")(w, d["x"], d["y"]) }), {
+      data: { x: { shape: [4, 3], data: x }, y: { shape: [4], data: y, dtype: "i32" } },
+      state,
+    });
+    const { W } = state;
+    const cov = [0, 1, 2].map((i) => [0, 1, 2].map((j) => 1.44 * (W[i]! * W[j]! + W[3 + i]! * W[3 + j]!) + (i === j ? 0.25 : 0)));
+    y.forEach((label, r) => {
+      const parts = [0, 1].map((c) => {
+        const loc = [0, 1, 2].map((d) => 0.3 * (W[d]! + W[3 + d]!) + state.mu[c * 3 + d]! + state.shift[label * 3 + d]!);
+        return Math.log(0.5) + logMvn(x.slice(r * 3, r * 3 + 3), loc, cov);
+      });
+      expect(value![r]).toBeCloseTo(logSumExp(parts), 8);
+    });
+  });
+});
+
+describe("names and layers that once broke generated code", () => {
+  it("compiles dropout, and passes a key to every function that draws", () => {
+    const { ts } = loadModel(`
+model Drop {
+  data x : binary[6]
+  latent z : real[2]
+  net dec(z) = z |> dense(8) |> relu |> dropout(0.5) |> dense(6)
+  density p(x, z) {
+    z ~ Normal(0, 1)
+    x ~ Bernoulli(logits = dec(z))
+  }
+  density q(z | x) { z ~ Normal(x |> dense(2), 1) }
+  train { maximize ELBO(p, q) batch = 4, epochs = 1 }
+}`);
+    expect(ts).toMatch(/export function logP\(w: Weights, x: Tensor, z: Tensor, key: Key\)/u);
+  });
+  it("keeps nets, data and locals apart from the runtime's names", () => {
+    const loaded = loadModel(`
+model Names {
+  data key : real[3]
+  latent w : real[3]
+  net add(x) = x |> dense(3)
+  net weights(x) = x |> dense(3)
+  density p(key, w) {
+    w ~ Normal(0, 1)
+    origin = add(w)
+    key ~ Normal(weights(origin), 1)
+  }
+  density q(w | key) { w ~ Normal(add(key), 1) }
+  train { maximize ELBO(p, q) batch = 4, epochs = 1 }
+}`);
+    const state = Object.fromEntries(
+      ["add", "weights"].flatMap((n) => [
+        [`${n}.dense1.kernel`, spread(9, 0.3)],
+        [`${n}.dense1.bias`, [0, 0, 0]],
+      ]),
+    );
+    const update = loaded.model.train[0]?.updates[0];
+    const { value } = runModel(
+      loaded,
+      ({ w, x: d, key, rows }) => ({ value: update!.value({ w: w as never, data: d, key, rows, schedule: {} }) }),
+      { data: { key: { shape: [2, 3], data: spread(6) } }, state },
+    );
+    expect(value!.every(Number.isFinite)).toBe(true);
+  });
+});

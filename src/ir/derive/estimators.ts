@@ -225,12 +225,12 @@ function chooseEstimator(
     );
     return undefined;
   }
+  if (enumerable && states) return { estimator: "enumerate", reason: `exact: its ${states.size} states are summed` };
   if (!moved)
     return {
       estimator: "none",
       reason: request.over === undefined ? "an evaluation takes no gradient" : "no trained weight acts through it",
     };
-  if (enumerable && states) return { estimator: "enumerate", reason: `exact: its ${states.size} states are summed` };
   if (info?.reparameterised)
     return { estimator: "reparam", reason: `a sample of ${dist.dist} is a differentiable function of its parameters` };
   const family = draw.samples !== undefined && states !== undefined && states.size <= MAX_STATES;

@@ -148,10 +148,12 @@ function solve(
   index: DensityIndex,
   variables: readonly string[],
   hidden: readonly string[],
-  at: ReadonlyMap<string, Expr>,
+  given: ReadonlyMap<string, Expr>,
   asked: Asked,
   statesSoFar: number,
 ): Quantity | undefined {
+  // A variable that is summed or integrated out stands for itself, also where the other side of the quotient gives it a value.
+  const at = new Map([...given].filter(([v]) => !hidden.includes(v)));
   if (hidden.length === 0) {
     const terms: Term[] = [];
     for (const v of variables) {
@@ -179,6 +181,7 @@ function solve(
     return {
       kind: "enumerate",
       op: "logsumexp",
+      local: undefined,
       variable: name,
       states,
       weight: undefined,

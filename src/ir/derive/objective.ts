@@ -46,7 +46,7 @@ export function deriveObjective(context: DeriveContext, request: ObjectiveReques
   const free = freeVariables(request.value);
   let random = false;
   walkQuantity(quantity, (q) => (random ||= q.kind === "expect"));
-  for (const e of used) walk(context, e, (x) => (random ||= isRandom(context, x)));
+  random ||= drawsNumbers(context, used);
   return {
     quantity,
     notes: state.notes,
@@ -211,6 +211,7 @@ function deriveExpectation(state: State, draws: readonly ObjectiveDraw[], body: 
         {
           kind: "enumerate",
           op: "expect",
+          local: step.local,
           variable: step.factor.variable,
           states,
           weight: step.factor,
@@ -287,6 +288,7 @@ function deriveOptimum(state: State, expr: Extract<Expr, { kind: "optimum" }>): 
       kind: "enumerate",
       op: expr.op,
       variable: name,
+      local: undefined,
       states,
       weight: undefined,
       body,
@@ -367,11 +369,16 @@ export function exprsOf(q: Quantity): readonly Expr[] {
   return [...own(), ...quantityChildren(q).flatMap(exprsOf)];
 }
 
-function isRandom(context: DeriveContext, expr: Expr): boolean {
-  return (
-    (expr.kind === "netCall" && (context.nets.get(expr.net)?.random ?? false)) ||
-    (expr.kind === "layer" && layers.get(expr.instance.layer)?.keyed === true)
-  );
+/** Whether evaluating expressions draws random numbers of its own (dropout), outside of any `E`. */
+export function drawsNumbers(context: DeriveContext, exprs: readonly Expr[]): boolean {
+  let found = false;
+  for (const e of exprs)
+    walk(context, e, (x) => {
+      found ||=
+        (x.kind === "netCall" && (context.nets.get(x.net)?.random ?? false)) ||
+        (x.kind === "layer" && layers.get(x.instance.layer)?.keyed === true);
+    });
+  return found;
 }
 
 /** Weight paths among `weights` that a statement moves: all of them where it names none. */

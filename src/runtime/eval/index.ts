@@ -10,3 +10,4 @@ export {
   type SessionOptions,
   type TrainedSession,
 } from "./session.js";
+export { rowReconstructionError } from "./row-reconstruction.js";

@@ -51,3 +51,9 @@ export function padEvent(x: Tensor, low: readonly number[], high: readonly numbe
   const leading = new Array<number>(x.shape.length - low.length).fill(0);
   return pad(x, [...leading, ...low], [...leading, ...high]);
 }
+
+/** The first axis becomes the last but one: values at Z points along axis 0, [Z, ..., D], as the rows of matrices [..., Z, D]. */
+export function axisToEvent(x: Tensor): Tensor {
+  const rank = x.shape.length;
+  return transpose(x, [...Array.from({ length: rank - 2 }, (_, i) => i + 1), 0, rank - 1]);
+}

@@ -27,7 +27,7 @@ export {
 } from "./conv.js";
 export { dropout, type DropoutOptions } from "./dropout.js";
 export { embedding, type Embedding } from "./embedding.js";
-export { concatEvent, flatten, padEvent, reshapeEvent, transposeEvent } from "./events.js";
+export { axisToEvent, concatEvent, flatten, padEvent, reshapeEvent, transposeEvent } from "./events.js";
 export {
   batchNorm,
   groupNorm,

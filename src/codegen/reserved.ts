@@ -1,0 +1,33 @@
+/** Names that generated code already uses at its top level: what the runtime gives, and what every file declares. */
+import { builtins } from "../ir/builtins.js";
+import { distributions } from "../ir/distributions.js";
+import { layers } from "../ir/layers.js";
+import type { DeriveContext } from "../ir/derive/context.js";
+import { capital } from "./names.js";
+
+/** Runtime names that lowering writes besides those of the tables. */
+const LOWERING = [
+  "adam adamax adamw allStates axisToEvent binary byte category clip concatEvent constant constantSchedule cosine count defineModel eye",
+  "expandDims exponentialSchedule init iwaeSchedule linear logMeanExp logSumExp lowRankNormal mixture momentum mul neg ones optional origin",
+  "padEvent param piecewise positive real reduceMax reduceMin required reshape reshapeEvent rmsprop rowReconstructionError rowsOf sgd",
+  "simplex sliceAxis squeeze stepDecay sub sum term transpose transposeEvent unit warmup zeros",
+].flatMap((line) => line.split(" "));
+
+export const RUNTIME_NAMES: ReadonlySet<string> = new Set([
+  ...LOWERING,
+  ...[...builtins.values()].map((b) => b.runtime),
+  ...[...layers.values()].map((l) => l.runtime),
+  ...[...distributions.values()].map((d) => d.runtime),
+  ...[...distributions.keys()].map((d) => `kl${d}`),
+]);
+
+/** Top-level names of a model's file, which its nets, objectives and locals must leave alone. */
+export function topLevelNames(context: DeriveContext): ReadonlySet<string> {
+  return new Set([
+    ...RUNTIME_NAMES,
+    "weights",
+    "model",
+    "Weights",
+    ...context.model.densities.flatMap((d) => [`log${capital(d.name)}`, `sample${capital(d.name)}`]),
+  ]);
+}
