@@ -93,11 +93,32 @@ function windowOf(line: DisplayLine, columns: readonly number[], width: number):
 }
 
 /** The source line itself, cropped to the window, with `…` where it was cut. */
-function sourceRow(line: DisplayLine, window: Window): string {
+function sourceRow(line: DisplayLine, window: Window, part: Excerpt): string {
   const shown = line.cells.filter((cell) => cell.column >= window.from && cell.column + cell.width <= window.to);
   const gap = shown[0] ? shown[0].column - window.from : 0;
   const text = " ".repeat(gap) + shown.map((cell) => cell.text).join("");
-  return `${window.from > 0 ? "…" : ""}${text}${window.to < line.width ? "…" : ""}`;
+  const isCutAfter = window.to < line.width || part.after;
+  return `${isCutBefore(window, part) ? "…" : ""}${text}${isCutAfter ? "…" : ""}`;
+}
+
+/** The part of a line that is laid out: all of it but for a line so long that most of it cannot be shown. */
+interface Excerpt {
+  readonly text: string;
+  /** Offset in the line at which it begins. */
+  readonly start: number;
+  /** Whether the line goes on after it. */
+  readonly after: boolean;
+}
+
+function excerptOf(text: string, offsets: readonly number[], width: number): Excerpt {
+  if (text.length <= 8 * width) return { text, start: 0, after: false };
+  const start = Math.max(0, Math.min(...offsets, text.length) - 2 * width);
+  const end = Math.min(text.length, start + 8 * width);
+  return { text: text.slice(start, end), start, after: end < text.length };
+}
+
+function isCutBefore(window: Window, part: Excerpt): boolean {
+  return window.from > 0 || part.start > 0;
 }
 
 interface Underline {
@@ -198,31 +219,29 @@ export function drawFile(
     }
     previous = line;
 
-    const shown = displayLine(lineText(file, line));
+    const text = lineText(file, line);
     const singles = marks.filter((mark) => mark.firstLine === line && mark.lastLine === line);
     const begins = bars.filter(({ mark }) => mark.firstLine === line);
     const ends = bars.filter(({ mark }) => mark.lastLine === line);
-    const column = (offset: number): number => shown.columnAt(offset);
-    const window = windowOf(
-      shown,
-      [
-        ...singles.flatMap((mark) => [column(mark.firstOffset), column(mark.lastOffset)]),
-        ...begins.map(({ mark }) => column(mark.firstOffset)),
-        ...ends.map(({ mark }) => column(mark.lastOffset)),
-      ],
-      width,
-    );
-    const cut = window.from > 0 ? 1 : 0;
+    const offsets = [
+      ...singles.flatMap((mark) => [mark.firstOffset, mark.lastOffset]),
+      ...begins.map(({ mark }) => mark.firstOffset),
+      ...ends.map(({ mark }) => mark.lastOffset),
+    ];
+    const part = excerptOf(text, offsets, width);
+    const shown = displayLine(part.text);
+    const column = (offset: number): number => shown.columnAt(Math.max(0, offset - part.start));
+    const window = windowOf(shown, offsets.map(column), width);
+    const cut = isCutBefore(window, part) ? 1 : 0;
     const place = (at: number): number => Math.min(Math.max(at, window.from), window.to) - window.from + cut;
 
     // A label of several lines that begins a line begins beside it; any other begins with a line of its own.
-    const text = lineText(file, line);
     const beginsBeside = new Set(begins.filter(({ mark }) => text.slice(0, mark.firstOffset).trim() === ""));
     const head = canvas();
     if (barsWidth > 0) head.set(barsWidth - 1, " ", "source");
     for (const bar of running(line, false)) head.set(2 * bar.slot, "|", bar.mark.style);
     for (const bar of beginsBeside) head.set(2 * bar.slot, "/", bar.mark.style);
-    rows.push([["gutter", `${String(line).padStart(margin)} | `], ...head.parts(), ["source", sourceRow(shown, window)]]);
+    rows.push([["gutter", `${String(line).padStart(margin)} | `], ...head.parts(), ["source", sourceRow(shown, window, part)]]);
 
     const open = new Set([...running(line, false), ...beginsBeside]);
     const underlines = singles.map((mark): Underline => {

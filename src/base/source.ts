@@ -50,7 +50,7 @@ export function positionOf(file: SourceFile, offset: number): Position {
 export function lineText(file: SourceFile, line: number): string {
   const starts = lineStarts(file);
   const text = file.text.slice(starts[line - 1] ?? file.text.length, starts[line] ?? file.text.length);
-  return text.replace(/(\r\n|\n|\r)$/, "");
+  return text.endsWith("\r\n") ? text.slice(0, -2) : /[\r\n]/.test(text.slice(-1)) ? text.slice(0, -1) : text;
 }
 
 export function lineOf(span: Span): number {

@@ -18,8 +18,16 @@ function breaksIn(parts: readonly Doc[]): boolean {
   return parts.some((part) => typeof part !== "string" && part.breaks);
 }
 
-export function concat(...parts: readonly Doc[]): Doc {
-  return { kind: "concat", parts, breaks: breaksIn(parts) };
+/** Documents, and lists of them, which may be as long as a file. */
+type Parts = readonly (Doc | readonly Doc[])[];
+
+function container(kind: "concat" | "indent" | "group", given: Parts): Doc {
+  const parts = given.flat() as readonly Doc[];
+  return { kind, parts, breaks: breaksIn(parts) };
+}
+
+export function concat(...parts: Parts): Doc {
+  return container("concat", parts);
 }
 
 /** `value` to the right of a sign, or on the next line; `hung` is how it stands where it takes several lines. */
@@ -28,13 +36,13 @@ export function assigned(value: Doc, hung: Doc): Doc {
 }
 
 /** Lines that end inside begin two columns further right. */
-export function indent(...parts: readonly Doc[]): Doc {
-  return { kind: "indent", parts, breaks: breaksIn(parts) };
+export function indent(...parts: Parts): Doc {
+  return container("indent", parts);
 }
 
 /** All on one line where it fits. */
-export function group(...parts: readonly Doc[]): Doc {
-  return { kind: "group", parts, breaks: breaksIn(parts) };
+export function group(...parts: Parts): Doc {
+  return container("group", parts);
 }
 
 /** A blank, or the end of the line. */

@@ -37,7 +37,7 @@ export class Layout {
     const before = this.written.has(token.index) ? [] : this.leading(token.index, token.startLine);
     this.lastLine = token.startLine;
     const after = this.trailing(token.index);
-    return before.length + after.length === 0 ? this.text(token) : concat(...before, this.text(token), ...after);
+    return before.length + after.length === 0 ? this.text(token) : concat(before, this.text(token), after);
   }
 
   /** The comments of a token that is not written: a `;`, a comma at the end of a list. */
@@ -107,7 +107,7 @@ export class Layout {
     const docs: Doc[] = [];
     for (const element of elements) {
       if (!isNode(element) && (element as GmToken).tokenType === t.Semicolon) {
-        docs.push(...this.dropped(element as GmToken));
+        docs.push(concat(this.dropped(element as GmToken)));
         continue;
       }
       if (docs.length > 0) {
@@ -115,7 +115,7 @@ export class Layout {
         if (separator === hardLine && this.firstLine(element) > this.lastLine + 1) docs.push(hardLine);
       }
       const first = this.firstToken(element);
-      docs.push(...this.leading(first.index, first.startLine));
+      docs.push(concat(this.leading(first.index, first.startLine)));
       this.written.add(first.index);
       docs.push(isNode(element) ? this.node(element) : this.token(element as GmToken));
     }
@@ -125,9 +125,9 @@ export class Layout {
   file(root: CstNode): Doc {
     const items = this.items(this.inOrder(root), hardLine);
     const end = this.attached.leading.get(this.allTokens.length);
-    if (!end) return concat(...items);
+    if (!end) return concat(items);
     const gap: readonly Doc[] = items.length === 0 ? [] : (end[0]?.startLine ?? 0) > this.lastLine + 1 ? [hardLine, hardLine] : [hardLine];
-    return concat(...items, ...gap, ...this.leading(this.allTokens.length, Infinity));
+    return concat(items, gap, this.leading(this.allTokens.length, Infinity));
   }
 
   /** `{ … }` around items: on one line where it was written so and fits. */
@@ -142,13 +142,13 @@ export class Layout {
     if (inner.length === 0 && !this.attached.leading.has(close.index)) return concat(begin, " ", this.token(close));
     const items = this.items(inner, oneLine ? wideLine : hardLine);
     const last = this.attached.leading.get(close.index);
-    if (oneLine) return group(begin, indent(line, ...items), line, this.token(close));
+    if (oneLine) return group(begin, indent(line, items), line, this.token(close));
     // Comments before the brace stand inside the block.
     const gap: readonly Doc[] =
       last && items.length > 0 ? ((last[0]?.startLine ?? 0) > this.lastLine + 1 ? [hardLine, hardLine] : [hardLine]) : [];
     const comments = last ? this.withoutLastBreak(this.leading(close.index, close.startLine)) : [];
     this.lastLine = close.startLine;
-    return concat(begin, indent(hardLine, ...items, ...gap, ...comments), hardLine, this.text(close), ...this.trailing(close.index));
+    return concat(begin, indent(hardLine, items, gap, comments), hardLine, this.text(close), this.trailing(close.index));
   }
 
   private withoutLastBreak(docs: readonly Doc[]): readonly Doc[] {
@@ -164,7 +164,7 @@ export class Layout {
     const docs: Doc[] = [];
     elements.forEach((element, index) => {
       if (isNode(element)) docs.push(node.name === "shape" ? this.element(element) : this.node(element));
-      else if (index === elements.length - 1) docs.push(...this.dropped(element as GmToken));
+      else if (index === elements.length - 1) docs.push(concat(this.dropped(element as GmToken)));
       else docs.push(this.token(element as GmToken), line);
     });
     return docs;
@@ -175,7 +175,7 @@ export class Layout {
     const begin = this.the(node, open);
     const docs = inner();
     const end = this.the(node, close);
-    return docs.length === 0 ? concat(begin, end) : group(begin, indent(softLine, ...docs), softLine, end);
+    return docs.length === 0 ? concat(begin, end) : group(begin, indent(softLine, docs), softLine, end);
   }
 
   // ---- declarations and statements --------------------------------------------------------------------
@@ -191,16 +191,16 @@ export class Layout {
         return concat(this.the(node, "Import"), " ", this.the(node, "String"));
       case "modelDecl": {
         const head = [this.the(node, "Model"), " ", this.the(node, "Name"), ...this.maybe(node, "formals"), " "];
-        return concat(...head, this.block(node, "declaration"));
+        return concat(head, this.block(node, "declaration"));
       }
       case "constDecl":
         return concat(this.the(node, "Const"), " ", this.the(node, "Name"), " ", this.assigned(node));
       case "dataDecl":
-        return group(this.the(node, "Data"), " ", indent(...this.list(node, "declarator")));
+        return group(this.the(node, "Data"), " ", indent(this.list(node, "declarator")));
       case "latentDecl":
-        return group(this.the(node, "Latent"), " ", indent(...this.list(node, "declarator")));
+        return group(this.the(node, "Latent"), " ", indent(this.list(node, "declarator")));
       case "paramDecl":
-        return group(this.the(node, "Param"), " ", indent(...this.list(node, "paramItem")));
+        return group(this.the(node, "Param"), " ", indent(this.list(node, "paramItem")));
       case "netDecl":
         return concat(
           this.the(node, "Net"),
@@ -225,10 +225,10 @@ export class Layout {
       }
       case "densityDecl": {
         const head = [this.the(node, "Density"), " ", this.the(node, "Name"), this.node(theNode(node, "head")), " "];
-        return concat(...head, this.block(theNode(node, "statements"), "statement"));
+        return concat(head, this.block(theNode(node, "statements"), "statement"));
       }
       case "objectiveDecl":
-        return concat(this.the(node, "Objective"), " ", this.the(node, "Name"), ...this.maybe(node, "formals"), " ", this.assigned(node));
+        return concat(this.the(node, "Objective"), " ", this.the(node, "Name"), this.maybe(node, "formals"), " ", this.assigned(node));
       case "trainDecl":
         return concat(this.the(node, "Train"), " ", this.block(theNode(node, "trainBody"), "trainItem"));
       case "evaluateDecl":
@@ -249,7 +249,7 @@ export class Layout {
         const family = maybeNode(node, "rangeBinder");
         const name = this.the(node, "Name");
         const index = family ? [this.the(node, "LBracket"), this.node(family), this.the(node, "RBracket")] : [];
-        return concat(name, ...index, " ", this.the(node, "Colon"), " ", this.node(theNode(node, "domain")));
+        return concat(name, index, " ", this.the(node, "Colon"), " ", this.node(theNode(node, "domain")));
       }
       case "domain": {
         const docs = [this.the(node, "Name"), ...nodes(node, "shape").map((shape) => this.node(shape)), ...this.tokensOf(node, "Question")];
@@ -260,7 +260,7 @@ export class Layout {
             this.enclosed(node, "LParen", "RParen", () => this.list(node, "expression")),
           );
         }
-        return concat(...docs);
+        return concat(docs);
       }
       case "shape":
       case "list":
@@ -269,18 +269,18 @@ export class Layout {
         const docs = [this.node(theNode(node, "declarator"))];
         if (maybeNode(node, "initClause")) docs.push(" ", this.node(theNode(node, "initClause")));
         if (maybeToken(node, "Equals")) docs.push(" ", this.assigned(node));
-        return concat(...docs);
+        return concat(docs);
       }
       case "initClause": {
         const word = this.the(node, "Init");
-        return concat(word, " ", ...this.tokensOf(node, "Data"), ...this.tokensOf(node, "Name"), ...this.maybe(node, "args"));
+        return concat(word, " ", this.tokensOf(node, "Data"), this.tokensOf(node, "Name"), this.maybe(node, "args"));
       }
       case "bindStmt": {
         const target = this.node(theNode(node, "target"));
         return maybeToken(node, "Tilde") ? concat(target, " ", this.assigned(node, "Tilde")) : concat(target, " ", this.assigned(node));
       }
       case "target":
-        return concat(this.the(node, "Name"), ...this.maybe(node, "shape"));
+        return concat(this.the(node, "Name"), this.maybe(node, "shape"));
       case "energyStmt":
         return group(this.the(node, "Energy"), " ", this.hung(theNode(node, "expression")));
       case "returnStmt":
@@ -294,20 +294,20 @@ export class Layout {
           this.block(theNode(node, "statements"), "statement"),
         );
       case "settings":
-        return group(indent(...this.list(node, "namedArg")));
+        return group(indent(this.list(node, "namedArg")));
       case "updateItem":
         return this.update(node);
       case "overClause":
-        return group(this.the(node, "Over"), " ", indent(...this.list(node, "operand")));
+        return group(this.the(node, "Over"), " ", indent(this.list(node, "operand")));
       case "byClause":
-        return group(this.the(node, "By"), " ", indent(...this.list(node, "estimate")));
+        return group(this.the(node, "By"), " ", indent(this.list(node, "estimate")));
       case "estimate": {
         const target = maybeNode(node, "target");
         const before = target ? [this.node(target), this.the(node, "Colon"), " "] : [];
-        return concat(...before, ...this.joined(node, "estimator", "And"));
+        return concat(before, this.joined(node, "estimator", "And"));
       }
       case "estimator":
-        return concat(this.the(node, "Name"), ...this.maybe(node, "args"));
+        return concat(this.the(node, "Name"), this.maybe(node, "args"));
       case "constrainItem":
         return this.constraint(node);
       case "phaseItem":
@@ -366,7 +366,7 @@ export class Layout {
     if (range) docs.push(this.the(node, "Arrow"), " ", this.node(range), " ");
     const body = maybeNode(node, "flowBody");
     docs.push(body ? this.block(body, "flowDirection") : this.assigned(node));
-    return concat(...docs);
+    return concat(docs);
   }
 
   private update(node: CstNode): Doc {
@@ -378,7 +378,7 @@ export class Layout {
       const option = options[index];
       if (option) docs.push(this.token(comma), line, this.node(option));
     });
-    return group(indent(...docs));
+    return group(indent(docs));
   }
 
   private constraint(node: CstNode): Doc {
@@ -390,7 +390,7 @@ export class Layout {
         this.enclosed(node, "LBracket", "RBracket", () => this.list(node, "expression")),
       );
     else docs.push(this.the(node, "AtMost"), " ", this.node(theNode(node, "expression")));
-    return concat(...docs);
+    return concat(docs);
   }
 
   // ---- expressions --------------------------------------------------------------------------------------
@@ -402,7 +402,10 @@ export class Layout {
       case "operand": {
         const signs = this.tokensOf(node, "Minus");
         const parts = this.inOrder(node).filter((element) => isNode(element) || (element as GmToken).tokenType !== t.Minus);
-        return concat(...signs, ...parts.map((part) => (isNode(part) ? this.node(part) : this.token(part as GmToken))));
+        return concat(
+          signs,
+          parts.map((part) => (isNode(part) ? this.node(part) : this.token(part as GmToken))),
+        );
       }
       case "args":
         return this.enclosed(node, "LParen", "RParen", () => [...this.list(node, "arg"), ...this.given(node, "givenArgs", "arg")]);
@@ -453,7 +456,7 @@ export class Layout {
         docs.push(spaced ? concat(" ", this.token(token), " ") : this.token(token));
       }
     }
-    return concat(...docs);
+    return concat(docs);
   }
 
   /** `1..L-1`: the ends of a range are written without blanks. */
@@ -483,7 +486,7 @@ export class Layout {
     const signs = levels[level];
     if (!signs) {
       return concat(
-        ...operands.flatMap((operand, index) => {
+        operands.flatMap((operand, index) => {
           const before = operators[index - 1];
           return before ? [this.token(before), this.node(operand)] : [this.node(operand)];
         }),
@@ -500,6 +503,6 @@ export class Layout {
       else docs.push(blank === "" ? "" : line, this.token(before), blank, part());
       from = cut + 1;
     }
-    return group(...docs);
+    return group(docs);
   }
 }

@@ -64,6 +64,12 @@ describe("hostile text", () => {
     for (const line of shown.split("\n")) expect(line.length).toBeLessThan(200);
   });
 
+  it("shows a hundred errors of one long line, and lays out a long file, in no time", () => {
+    expect(read(`objective V = f(${"$, ".repeat(60_000)})`).codes).toHaveLength(errorLimit + 1);
+    expect(read("// a\n".repeat(60_000)).codes).toEqual([]);
+    expect(read("const K = [1]\n".repeat(10_000)).ast.decls).toHaveLength(10_000);
+  });
+
   it("takes a byte order mark, CR LF, CR, tabs and nothing at all", () => {
     for (const text of ["\ufeffmodel M { }\r\n", "model M {\r}\r", "model\tM\t{\t}", "", "\r\n\r\n"]) expect(read(text).codes).toEqual([]);
     expect(read("// a\rmodel M { }").ast.decls).toHaveLength(1);
