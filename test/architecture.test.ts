@@ -50,11 +50,14 @@ describe("layers", () => {
     const broken: string[] = [];
     for (const specifier of importsOf(file)) {
       if (specifier.startsWith("node:")) {
-        if (!/^(cli|lsp|runtime\/node)\//u.test(file) && !/^runtime\/engines\/[^/]+\//u.test(file)) broken.push(`${specifier}: only cli, lsp and runtime/node touch Node`);
+        if (!/^(cli|lsp|runtime\/node)\//u.test(file) && !/^runtime\/engines\/[^/]+\//u.test(file))
+          broken.push(`${specifier}: only cli, lsp and runtime/node touch Node`);
         continue;
       }
       if (!specifier.startsWith(".")) continue;
-      const target = relative(root, resolve(root, dirname(file), specifier)).replaceAll("\\", "/").replace(/\.js$/u, ".ts");
+      const target = relative(root, resolve(root, dirname(file), specifier))
+        .replaceAll("\\", "/")
+        .replace(/\.js$/u, ".ts");
       const [from, to] = [layerOf(file), layerOf(target)];
       if (from !== to && !compilerLayers[from]?.includes(to)) broken.push(`${from} imports ${to} (${specifier})`);
       if (from === "runtime" && to === "runtime") {
@@ -66,7 +69,9 @@ describe("layers", () => {
   });
 
   it("imports no node: module in an engine except lazily", () => {
-    const eager = files.filter((f) => f.startsWith("runtime/engines/") && /^import [^;]*"node:/mu.test(readFileSync(join(root, f), "utf8")));
+    const eager = files.filter(
+      (f) => f.startsWith("runtime/engines/") && /^import [^;]*"node:/mu.test(readFileSync(join(root, f), "utf8")),
+    );
     expect(eager).toEqual([]);
   });
 });

@@ -342,7 +342,7 @@ model Mix(K = 3) {
 
 describe("what an evaluation says of itself", () => {
   const bounds = (evaluate: string): readonly (string | undefined)[] => {
-    const { model } = loadModel(FACTOR.replace(/evaluate \{[\s\S]*?\n  \}/u, `evaluate {\n${evaluate}\n}`));
+    const { model } = loadModel(FACTOR.replace(/evaluate \{[\s\S]*?\n {2}\}/u, `evaluate {\n${evaluate}\n}`));
     return Object.values(model.evaluate).map((m) => (m.kind === "rows" ? m.bound : undefined));
   };
   it("calls a bound only what is one", () => {

@@ -31,8 +31,8 @@ export function loadModel(text: string, options: CompileOptions = {}): Loaded {
   const js = compiled.print("js");
   const names = [...js.matchAll(/^export (?:function|const) (\w+)/gmu)].map((m) => m[1] ?? "");
   const body = js.replace(/^import (\{[^}]*\}) from "gmc\/runtime";$/mu, "const $1 = runtime;").replace(/^export /gmu, "");
-  const module = new Function("runtime", `${body}\nreturn { ${names.join(", ")} };`)(runtime) as Record<string, never>;
-  const functions = Object.fromEntries(Object.entries(module).filter(([, v]) => typeof v === "function"));
+  const module = new Function("runtime", `${body}\nreturn { ${names.join(", ")} };`)(runtime) as Readonly<Record<string, unknown>>;
+  const functions = Object.fromEntries(Object.entries(module).filter(([, v]) => typeof v === "function")) as Loaded["functions"];
   return {
     ts: compiled.print("ts"),
     js,

@@ -9,8 +9,8 @@ import { distributions } from "../distributions.js";
 import type { DrawStep, Estimator, EstimatorNote, Factor } from "../quantity.js";
 import { typeOfDomain } from "../shapes.js";
 import { finiteStates, stateCount } from "../states.js";
-import type { DistCall, EstimatorChoice, Expr, Local, ObjectiveDraw, TensorType } from "../types.js";
-import { definitionInputs, type DeriveContext, densityOf, type DensityIndex, parentsOf, underPaths, weightsIn } from "./context.js";
+import type { DistCall, EstimatorChoice, Expr, Local, ObjectiveDraw } from "../types.js";
+import { definitionInputs, type DeriveContext, densityOf, parentsOf, underPaths, weightsIn } from "./context.js";
 import { ancestorsOf, MAX_STATES } from "./marginal.js";
 
 interface Request {

@@ -1,7 +1,17 @@
 /** What an engine is: it holds the state store of a model and runs programs over it. */
 import type { HostTensor, HostTensors, Program } from "../graph/program.js";
 
-export type { HostTensor, HostTensors, Program, Stage, StateSpec, TypedArray, UpdateRule, UpdateSpec, UpdateTarget } from "../graph/program.js";
+export type {
+  HostTensor,
+  HostTensors,
+  Program,
+  Stage,
+  StateSpec,
+  TypedArray,
+  UpdateRule,
+  UpdateSpec,
+  UpdateTarget,
+} from "../graph/program.js";
 
 /** A compiled program. Feeds are `input` nodes by name; `rng` (u32[4]) is one of them where the program draws. */
 export interface Executable {
