@@ -10,8 +10,17 @@ export interface Kernels {
   readonly normal: (x: Address, n: number) => void;
   readonly bernoulli: (x: Address, p: Address, n: number) => void;
   readonly prepare: (out: Address, g: Address, w: Address, n: number, scale: number, limit: number, decay: number) => void;
-  readonly sgd: (w: Address, g: Address, n: number, rate: number) => void;
-  readonly momentum: (w: Address, g: Address, m: Address, n: number, rate: number, momentum: number, nesterov: number) => void;
+  readonly sgd: (w: Address, g: Address, n: number, scale: number, rate: number) => void;
+  readonly momentum: (
+    w: Address,
+    g: Address,
+    m: Address,
+    n: number,
+    scale: number,
+    rate: number,
+    momentum: number,
+    nesterov: number,
+  ) => void;
   readonly adam: (
     ...args: [
       w: Address,
@@ -19,6 +28,7 @@ export interface Kernels {
       m: Address,
       v: Address,
       n: number,
+      scale: number,
       rate: number,
       keep: number,
       epsilon: number,
@@ -29,9 +39,31 @@ export interface Kernels {
     ]
   ) => void;
   readonly adamax: (
-    ...args: [w: Address, g: Address, m: Address, u: Address, n: number, rate: number, epsilon: number, b1: number, c1: number, b2: number]
+    ...args: [
+      w: Address,
+      g: Address,
+      m: Address,
+      u: Address,
+      n: number,
+      scale: number,
+      rate: number,
+      epsilon: number,
+      b1: number,
+      c1: number,
+      b2: number,
+    ]
   ) => void;
-  readonly rmsprop: (w: Address, g: Address, v: Address, n: number, rate: number, epsilon: number, decay: number, rest: number) => void;
+  readonly rmsprop: (
+    w: Address,
+    g: Address,
+    v: Address,
+    n: number,
+    scale: number,
+    rate: number,
+    epsilon: number,
+    decay: number,
+    rest: number,
+  ) => void;
   readonly rmspropMomentum: (
     ...args: [
       w: Address,
@@ -39,6 +71,7 @@ export interface Kernels {
       v: Address,
       m: Address,
       n: number,
+      scale: number,
       rate: number,
       epsilon: number,
       decay: number,

@@ -267,10 +267,12 @@
         (br $next))))
 
   ;; -------------------------------------------------------------------------------------------------------------------- optimisers
-  ;; w weights, g gradients, m and v slots, n elements. The rules are those of graph/updates.ts, which cites their sources.
+  ;; w weights, g gradients (times `scale`, which holds sign and clipping by norm), m and v slots, n elements. The rules are those of
+  ;; graph/updates.ts, which cites their sources.
 
-  ;; out <- scale clamp(g, -limit, limit) + decay w
-  (func (export "prepare") (param $out i32) (param $g i32) (param $w i32) (param $n i32) (param $scale f32) (param $limit f32) (param $decay f32)
+  ;; out <- scale clamp(g, -limit, limit) + decay w: for rules after clipping by value or decay into the gradient
+  (func (export "prepare") (param $out i32) (param $g i32) (param $w i32) (param $n i32) (param $scale f32) (param $limit f32)
+    (param $decay f32)
     (local $end i32) (local $scale4 v128) (local $limit4 v128) (local $decay4 v128)
     (local.set $scale4 (f32x4.splat (local.get $scale)))
     (local.set $limit4 (f32x4.splat (local.get $limit)))
@@ -290,31 +292,35 @@
         (br $next))))
 
   ;; w <- w - rate g
-  (func (export "sgd") (param $w i32) (param $g i32) (param $n i32) (param $rate f32)
-    (local $end i32) (local $rate4 v128)
+  (func (export "sgd") (param $w i32) (param $g i32) (param $n i32) (param $scale f32) (param $rate f32)
+    (local $end i32) (local $scale4 v128) (local $rate4 v128)
     (local.set $rate4 (f32x4.splat (local.get $rate)))
+    (local.set $scale4 (f32x4.splat (local.get $scale)))
     (local.set $end (i32.add (local.get $w) (i32.shl (local.get $n) (i32.const 2))))
     (block $done
       (loop $next
         (br_if $done (i32.ge_u (local.get $w) (local.get $end)))
-        (v128.store (local.get $w) (f32x4.sub (v128.load (local.get $w)) (f32x4.mul (local.get $rate4) (v128.load (local.get $g)))))
+        (v128.store (local.get $w) (f32x4.sub (v128.load (local.get $w)) (f32x4.mul (local.get $rate4) (f32x4.mul (local.get $scale4) (v128.load (local.get $g))))))
         (local.set $w (i32.add (local.get $w) (i32.const 16)))
         (local.set $g (i32.add (local.get $g) (i32.const 16)))
         (br $next))))
 
   ;; m <- momentum m + g;  w <- w - rate (m + nesterov (g + momentum m - m))
-  (func (export "momentum") (param $w i32) (param $g i32) (param $m i32) (param $n i32) (param $rate f32) (param $momentum f32) (param $nesterov f32)
-    (local $end i32) (local $rate4 v128) (local $momentum4 v128) (local $nesterov4 v128) (local $s v128) (local $ahead v128)
+  (func (export "momentum") (param $w i32) (param $g i32) (param $m i32) (param $n i32) (param $scale f32) (param $rate f32)
+    (param $momentum f32) (param $nesterov f32)
+    (local $end i32) (local $scale4 v128) (local $rate4 v128) (local $momentum4 v128) (local $nesterov4 v128) (local $x v128) (local $s v128) (local $ahead v128)
     (local.set $rate4 (f32x4.splat (local.get $rate)))
     (local.set $momentum4 (f32x4.splat (local.get $momentum)))
     (local.set $nesterov4 (f32x4.splat (local.get $nesterov)))
+    (local.set $scale4 (f32x4.splat (local.get $scale)))
     (local.set $end (i32.add (local.get $w) (i32.shl (local.get $n) (i32.const 2))))
     (block $done
       (loop $next
         (br_if $done (i32.ge_u (local.get $w) (local.get $end)))
-        (local.set $s (f32x4.add (f32x4.mul (local.get $momentum4) (v128.load (local.get $m))) (v128.load (local.get $g))))
+        (local.set $x (f32x4.mul (local.get $scale4) (v128.load (local.get $g))))
+        (local.set $s (f32x4.add (f32x4.mul (local.get $momentum4) (v128.load (local.get $m))) (local.get $x)))
         (v128.store (local.get $m) (local.get $s))
-        (local.set $ahead (f32x4.add (f32x4.mul (local.get $momentum4) (local.get $s)) (v128.load (local.get $g))))
+        (local.set $ahead (f32x4.add (f32x4.mul (local.get $momentum4) (local.get $s)) (local.get $x)))
         (local.set $s (f32x4.add (local.get $s) (f32x4.mul (local.get $nesterov4) (f32x4.sub (local.get $ahead) (local.get $s)))))
         (v128.store (local.get $w) (f32x4.sub (v128.load (local.get $w)) (f32x4.mul (local.get $rate4) (local.get $s))))
         (local.set $w (i32.add (local.get $w) (i32.const 16)))
@@ -324,9 +330,9 @@
 
   ;; m <- b1 m + (1 - b1) g;  v <- b2 v + (1 - b2) g^2;  w <- keep w - rate m / (sqrt(v) + epsilon). The corrections of the bias are in
   ;; rate = lr sqrt(1 - b2^t) / (1 - b1^t) and epsilon sqrt(1 - b2^t); keep is 1 - lr decay for adamw, else 1. Unrolled twice.
-  (func (export "adam") (param $w i32) (param $g i32) (param $m i32) (param $v i32) (param $n i32)
+  (func (export "adam") (param $w i32) (param $g i32) (param $m i32) (param $v i32) (param $n i32) (param $scale f32)
     (param $rate f32) (param $keep f32) (param $epsilon f32) (param $b1 f32) (param $c1 f32) (param $b2 f32) (param $c2 f32)
-    (local $end i32) (local $rate4 v128) (local $keep4 v128) (local $epsilon4 v128)
+    (local $end i32) (local $scale4 v128) (local $rate4 v128) (local $keep4 v128) (local $epsilon4 v128)
     (local $b14 v128) (local $c14 v128) (local $b24 v128) (local $c24 v128) (local $x v128) (local $s v128)
     (local.set $rate4 (f32x4.splat (local.get $rate)))
     (local.set $keep4 (f32x4.splat (local.get $keep)))
@@ -335,11 +341,12 @@
     (local.set $c14 (f32x4.splat (local.get $c1)))
     (local.set $b24 (f32x4.splat (local.get $b2)))
     (local.set $c24 (f32x4.splat (local.get $c2)))
+    (local.set $scale4 (f32x4.splat (local.get $scale)))
     (local.set $end (i32.add (local.get $w) (i32.shl (local.get $n) (i32.const 2))))
     (block $done
       (loop $next
         (br_if $done (i32.ge_u (local.get $w) (local.get $end)))
-        (local.set $x (v128.load offset=0 (local.get $g)))
+        (local.set $x (f32x4.mul (local.get $scale4) (v128.load offset=0 (local.get $g))))
         (local.set $s (f32x4.add (f32x4.mul (local.get $b14) (v128.load offset=0 (local.get $m))) (f32x4.mul (local.get $c14) (local.get $x))))
         (v128.store offset=0 (local.get $m) (local.get $s))
         (local.set $x (f32x4.add
@@ -350,7 +357,7 @@
           (f32x4.mul (local.get $keep4) (v128.load offset=0 (local.get $w)))
           (f32x4.div (f32x4.mul (local.get $rate4) (local.get $s)) (f32x4.add (f32x4.sqrt (local.get $x)) (local.get $epsilon4)))))
 
-        (local.set $x (v128.load offset=16 (local.get $g)))
+        (local.set $x (f32x4.mul (local.get $scale4) (v128.load offset=16 (local.get $g))))
         (local.set $s (f32x4.add (f32x4.mul (local.get $b14) (v128.load offset=16 (local.get $m))) (f32x4.mul (local.get $c14) (local.get $x))))
         (v128.store offset=16 (local.get $m) (local.get $s))
         (local.set $x (f32x4.add
@@ -367,18 +374,20 @@
         (br $next))))
 
   ;; m <- b1 m + (1 - b1) g;  u <- max(b2 u, |g| + epsilon);  w <- w - rate m / u, where rate holds 1 / (1 - b1^t)
-  (func (export "adamax") (param $w i32) (param $g i32) (param $m i32) (param $u i32) (param $n i32) (param $rate f32) (param $epsilon f32) (param $b1 f32) (param $c1 f32) (param $b2 f32)
-    (local $end i32) (local $rate4 v128) (local $epsilon4 v128) (local $b14 v128) (local $c14 v128) (local $b24 v128) (local $x v128) (local $s v128)
+  (func (export "adamax") (param $w i32) (param $g i32) (param $m i32) (param $u i32) (param $n i32) (param $scale f32) (param $rate f32)
+    (param $epsilon f32) (param $b1 f32) (param $c1 f32) (param $b2 f32)
+    (local $end i32) (local $scale4 v128) (local $rate4 v128) (local $epsilon4 v128) (local $b14 v128) (local $c14 v128) (local $b24 v128) (local $x v128) (local $s v128)
     (local.set $rate4 (f32x4.splat (local.get $rate)))
     (local.set $epsilon4 (f32x4.splat (local.get $epsilon)))
     (local.set $b14 (f32x4.splat (local.get $b1)))
     (local.set $c14 (f32x4.splat (local.get $c1)))
     (local.set $b24 (f32x4.splat (local.get $b2)))
+    (local.set $scale4 (f32x4.splat (local.get $scale)))
     (local.set $end (i32.add (local.get $w) (i32.shl (local.get $n) (i32.const 2))))
     (block $done
       (loop $next
         (br_if $done (i32.ge_u (local.get $w) (local.get $end)))
-        (local.set $x (v128.load (local.get $g)))
+        (local.set $x (f32x4.mul (local.get $scale4) (v128.load (local.get $g))))
         (local.set $s (f32x4.add (f32x4.mul (local.get $b14) (v128.load (local.get $m))) (f32x4.mul (local.get $c14) (local.get $x))))
         (v128.store (local.get $m) (local.get $s))
         (local.set $x (f32x4.max
@@ -395,17 +404,19 @@
         (br $next))))
 
   ;; v <- decay v + (1 - decay) g^2;  w <- w - rate g / (sqrt(v) + epsilon)
-  (func (export "rmsprop") (param $w i32) (param $g i32) (param $v i32) (param $n i32) (param $rate f32) (param $epsilon f32) (param $decay f32) (param $rest f32)
-    (local $end i32) (local $rate4 v128) (local $epsilon4 v128) (local $decay4 v128) (local $rest4 v128) (local $x v128) (local $s v128)
+  (func (export "rmsprop") (param $w i32) (param $g i32) (param $v i32) (param $n i32) (param $scale f32) (param $rate f32)
+    (param $epsilon f32) (param $decay f32) (param $rest f32)
+    (local $end i32) (local $scale4 v128) (local $rate4 v128) (local $epsilon4 v128) (local $decay4 v128) (local $rest4 v128) (local $x v128) (local $s v128)
     (local.set $rate4 (f32x4.splat (local.get $rate)))
     (local.set $epsilon4 (f32x4.splat (local.get $epsilon)))
     (local.set $decay4 (f32x4.splat (local.get $decay)))
     (local.set $rest4 (f32x4.splat (local.get $rest)))
+    (local.set $scale4 (f32x4.splat (local.get $scale)))
     (local.set $end (i32.add (local.get $w) (i32.shl (local.get $n) (i32.const 2))))
     (block $done
       (loop $next
         (br_if $done (i32.ge_u (local.get $w) (local.get $end)))
-        (local.set $x (v128.load (local.get $g)))
+        (local.set $x (f32x4.mul (local.get $scale4) (v128.load (local.get $g))))
         (local.set $s (f32x4.add (f32x4.mul (local.get $decay4) (v128.load (local.get $v))) (f32x4.mul (local.get $rest4) (f32x4.mul (local.get $x) (local.get $x)))))
         (v128.store (local.get $v) (local.get $s))
         (v128.store (local.get $w) (f32x4.sub
@@ -417,18 +428,20 @@
         (br $next))))
 
   ;; v as above;  m <- momentum m + g / (sqrt(v) + epsilon);  w <- w - rate m
-  (func (export "rmspropMomentum") (param $w i32) (param $g i32) (param $v i32) (param $m i32) (param $n i32) (param $rate f32) (param $epsilon f32) (param $decay f32) (param $rest f32) (param $momentum f32)
-    (local $end i32) (local $rate4 v128) (local $epsilon4 v128) (local $decay4 v128) (local $rest4 v128) (local $momentum4 v128) (local $x v128) (local $s v128)
+  (func (export "rmspropMomentum") (param $w i32) (param $g i32) (param $v i32) (param $m i32) (param $n i32) (param $scale f32)
+    (param $rate f32) (param $epsilon f32) (param $decay f32) (param $rest f32) (param $momentum f32)
+    (local $end i32) (local $scale4 v128) (local $rate4 v128) (local $epsilon4 v128) (local $decay4 v128) (local $rest4 v128) (local $momentum4 v128) (local $x v128) (local $s v128)
     (local.set $rate4 (f32x4.splat (local.get $rate)))
     (local.set $epsilon4 (f32x4.splat (local.get $epsilon)))
     (local.set $decay4 (f32x4.splat (local.get $decay)))
     (local.set $rest4 (f32x4.splat (local.get $rest)))
     (local.set $momentum4 (f32x4.splat (local.get $momentum)))
+    (local.set $scale4 (f32x4.splat (local.get $scale)))
     (local.set $end (i32.add (local.get $w) (i32.shl (local.get $n) (i32.const 2))))
     (block $done
       (loop $next
         (br_if $done (i32.ge_u (local.get $w) (local.get $end)))
-        (local.set $x (v128.load (local.get $g)))
+        (local.set $x (f32x4.mul (local.get $scale4) (v128.load (local.get $g))))
         (local.set $s (f32x4.add (f32x4.mul (local.get $decay4) (v128.load (local.get $v))) (f32x4.mul (local.get $rest4) (f32x4.mul (local.get $x) (local.get $x)))))
         (v128.store (local.get $v) (local.get $s))
         (local.set $s (f32x4.add

@@ -29,6 +29,7 @@ export function updateKernel(arena: Arena, spec: UpdateSpec, regions: UpdateRegi
   const scratch = arena.region("f32", [block]);
   const limit = spec.clipValue ?? Infinity;
   const decay = spec.rule === "adamw" ? 0 : spec.weightDecay;
+  const prepared = limit !== Infinity || decay !== 0;
 
   const run = (rate: number): void => {
     const fault = regions.state(spec.fault).data();
@@ -41,7 +42,7 @@ export function updateKernel(arena: Arena, spec: UpdateSpec, regions: UpdateRegi
     const counter = regions.state(spec.counter).data();
     const t = counter[0]! + 1;
     const scale = spec.sign * normScale(gradients);
-    const rule = ruleAt(t, rate);
+    const rule = ruleAt(t, rate, prepared ? 1 : scale);
     spec.targets.forEach((target, i) => {
       const w = regions.state(target.weight);
       step(rule, target, w, gradients[i]!, scale);
@@ -61,43 +62,44 @@ export function updateKernel(arena: Arena, spec: UpdateSpec, regions: UpdateRegi
   /** One rule over n elements: addresses of the weight, the gradient, the slots. */
   type Rule = (w: number, g: number, slots: readonly number[], n: number) => void;
 
-  const ruleAt = (t: number, rate: number): Rule => {
+  /** The rule for gradients that are still to be multiplied by `scale`. */
+  const ruleAt = (t: number, rate: number, scale: number): Rule => {
     switch (spec.rule) {
       case "sgd":
-        return (w, g, _slots, n) => kernels.sgd(w, g, n, rate);
+        return (w, g, _slots, n) => kernels.sgd(w, g, n, scale, rate);
       case "momentum":
-        return (w, g, [m], n) => kernels.momentum(w, g, m!, n, rate, constant("momentum"), constant("nesterov") === 0 ? 0 : 1);
+        return (w, g, [m], n) => kernels.momentum(w, g, m!, n, scale, rate, constant("momentum"), constant("nesterov") === 0 ? 0 : 1);
       case "adam":
       case "adamw": {
         const [b1, b2] = [constant("beta1"), constant("beta2")];
         const root = Math.sqrt(correction(b2, t));
         const scaled = (rate * root) / correction(b1, t);
         const keep = spec.rule === "adamw" ? 1 - rate * spec.weightDecay : 1;
-        return (w, g, [m, v], n) => kernels.adam(w, g, m!, v!, n, scaled, keep, constant("epsilon") * root, b1, 1 - b1, b2, 1 - b2);
+        return (w, g, [m, v], n) => kernels.adam(w, g, m!, v!, n, scale, scaled, keep, constant("epsilon") * root, b1, 1 - b1, b2, 1 - b2);
       }
       case "rmsprop": {
         const [rho, epsilon] = [constant("decay"), constant("epsilon")];
         return (w, g, [v, m], n) =>
           m === undefined
-            ? kernels.rmsprop(w, g, v!, n, rate, epsilon, rho, 1 - rho)
-            : kernels.rmspropMomentum(w, g, v!, m, n, rate, epsilon, rho, 1 - rho, constant("momentum"));
+            ? kernels.rmsprop(w, g, v!, n, scale, rate, epsilon, rho, 1 - rho)
+            : kernels.rmspropMomentum(w, g, v!, m, n, scale, rate, epsilon, rho, 1 - rho, constant("momentum"));
       }
       case "adamax": {
         const b1 = constant("beta1");
         return (w, g, [m, u], n) =>
-          kernels.adamax(w, g, m!, u!, n, rate / correction(b1, t), constant("epsilon"), b1, 1 - b1, constant("beta2"));
+          kernels.adamax(w, g, m!, u!, n, scale, rate / correction(b1, t), constant("epsilon"), b1, 1 - b1, constant("beta2"));
       }
     }
   };
 
-  /** The rule over a whole weight, or, where the gradient has to be prepared, block by block over prepared gradients. */
+  /** The rule over a whole weight, or, where gradients are clipped or weights decay into them, block by block over prepared gradients. */
   const step = (rule: Rule, target: UpdateTarget, w: Region, g: Region, scale: number): void => {
     const slots = target.slots.map((name) => regions.state(name).address);
-    if (scale === 1 && limit === Infinity && decay === 0) return rule(w.address, g.address, slots, w.size);
+    if (!prepared) return rule(w.address, g.address, slots, w.size);
     for (let start = 0; start < w.size; start += block) {
       const n = Math.min(block, w.size - start);
       const at = (address: number): number => address + 4 * start;
-      kernels.prepare(scratch.address, at(g.address), at(w.address), n, scale, limit, decay);
+      kernels.prepare(scratch.address, at(g.address), at(decay === 0 ? g.address : w.address), n, scale, limit, decay);
       rule(at(w.address), scratch.address, slots.map(at), n);
     }
   };
