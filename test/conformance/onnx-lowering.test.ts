@@ -180,6 +180,7 @@ describe("patterns", () => {
     const list = operators(graph);
     expect(count(list, "Relu")).toBe(1);
     expect(count(list, "Where")).toBe(0);
+    expect(count(list, "HardSigmoid")).toBe(1);
     await agrees(graph, operands);
   });
 
@@ -218,6 +219,38 @@ describe("patterns", () => {
     expect([inputOf("metric"), inputOf("most")]).toEqual([graph.outputs["rows"], graph.outputs["top"]]);
     expect(inputOf("columns")).toBe(inputOf("rows"));
     await agrees(graph, operands);
+  });
+
+  it("leaves a factor to the products", async () => {
+    const operands = { x: wave([5, 4]), w: wave([4, 3]), v: wave([4, 3]) };
+    const graph = staged(operands, ({ x, w, v }) => {
+      const scaled = g.mul(g.exp(x!), 0.25);
+      return { one: g.matmul(scaled, w!), two: g.matmul(scaled, g.mul(v!, -3)) };
+    });
+    expect(count(operators(graph), "Mul")).toBe(0);
+    await agrees(graph, operands);
+    const elsewhere = staged(operands, ({ x, w }) => {
+      const scaled = g.mul(g.exp(x!), 0.25);
+      return { one: g.matmul(scaled, w!), scaled };
+    });
+    expect(count(operators(elsewhere), "Mul")).toBe(1);
+    await agrees(elsewhere, operands);
+    const batched = staged({ x: wave([2, 5, 4]), y: wave([2, 4, 3]) }, ({ x, y }) => g.matmul(g.mul(x!, 0.5), y!));
+    expect(count(operators(batched), "Mul")).toBe(1);
+    await agrees(batched, { x: wave([2, 5, 4]), y: wave([2, 4, 3]) });
+  });
+
+  it("sums rows by a product", async () => {
+    const operands = { x: wave([40, 50]), y: wave([4, 10, 20]), z: wave([40, 3]) };
+    const graph = staged(operands, ({ x, y, z }) => ({
+      x: g.sum(x!, [0]),
+      y: g.sum(y!, [0, 1]),
+      z: g.sum(z!, [0]),
+      all: g.sum(x!),
+      last: g.sum(x!, [1]),
+    }));
+    expect([count(operators(graph), "Gemm"), count(operators(graph), "ReduceSum")]).toEqual([2, 3]);
+    await agrees(graph, operands, 1e-5);
   });
 
   it("multiplies once by what is a factor of both", async () => {

@@ -11,6 +11,8 @@ import { type ElementType, type OnnxAttribute, type OnnxModel, type OnnxNode, ty
 export interface Value {
   readonly name: string;
   readonly shape: Shape;
+  /** What a product that reads it still has to multiply by (see patterns.ts); 1 if left out. */
+  readonly factor?: number;
 }
 
 export const int = (value: number): OnnxAttribute => ({ kind: "int", value });

@@ -1,7 +1,7 @@
 /** ONNX forms of matrix products. */
 import { sizeOf } from "../../graph/shape.js";
 import type { NodeOf, Prim, Shape } from "../../graph/types.js";
-import { contrib, full, int, type Attributes, type ModelBuilder, type Value } from "./builder.js";
+import { contrib, float, full, int, type Attributes, type ModelBuilder, type Value } from "./builder.js";
 import type { Lowering, LoweringContext } from "./lowering.js";
 
 function operand(c: LoweringContext, node: NodeOf<Prim>, operands: readonly Value[], i: number): string {
@@ -26,7 +26,9 @@ export function gemm(c: LoweringContext, node: NodeOf<"matmul">, operands: reado
   const rows = sizeOf(a.slice(0, -1));
   const names = [folded ? reshaped(c.b, left, [rows, a[a.length - 1]!]) : left, operand(c, node, operands, 1)];
   if (bias !== undefined) names.push(biasOf(c, bias, rows, node.shape));
+  const alpha = (operands[0]!.factor ?? 1) * (operands[1]!.factor ?? 1);
   const flags: Attributes = {
+    ...(alpha === 1 ? {} : { alpha: float(alpha) }),
     ...(node.params.transposeA ? { transA: int(1) } : {}),
     ...(node.params.transposeB ? { transB: int(1) } : {}),
   };

@@ -4,7 +4,7 @@
  */
 import { sameShape, sizeOf } from "../../graph/shape.js";
 import type { Graph, Node } from "../../graph/types.js";
-import { int, type ModelBuilder, type Value } from "./builder.js";
+import { float, int, type ModelBuilder, type Value } from "./builder.js";
 import { conv, convInputGrad } from "./lower-conv.js";
 import { gemm, isGemm } from "./lower-linear.js";
 import { reduce } from "./lower-structure.js";
@@ -22,6 +22,8 @@ interface Surroundings {
   readonly node: (id: number) => Node;
   /** a node of this model that only one other reads, and that is in no pattern yet */
   readonly private: (id: number) => boolean;
+  /** the nodes of this model that read a value; null where it also leaves the model */
+  readonly readers: (id: number) => readonly number[] | null;
   /** the node of this model that takes max(x, 0) */
   readonly reluOf: (x: number) => number | undefined;
 }
@@ -65,7 +67,7 @@ const relu: Matcher = (s, node) => {
 
 /**
  * The gradient of max(x, 0): select(0 < x, g, 0) is g min(1e38 y, 1) with y = max(x, 0), where y is 0 or a normal number. Where costs as much
- * as five multiplications. Differs from select in that a g that is not finite shows even where x is not positive.
+ * as five multiplications, HardSigmoid, max(0, min(1, 1e38 y)), as two. Differs from select in that a g that is not finite shows even where x is not positive.
  */
 const reluGradient: Matcher = (s, node) => {
   if (node.prim !== "select" || node.dtype !== "f32") return undefined;
@@ -77,7 +79,7 @@ const reluGradient: Matcher = (s, node) => {
     absorbs: s.private(condition.id) ? [condition.id] : [],
     lower: (c) => {
       const [gate, value] = [c.value(y), c.value(g)];
-      const open = c.b.once("Min", [c.b.once("Mul", [gate.name, c.b.f32([1e38])]), c.b.f32([1])]);
+      const open = c.b.once("HardSigmoid", [gate.name], { alpha: float(1e38), beta: float(0) });
       return { name: c.b.op("Mul", [value.name, open]), shape: node.shape };
     },
   };
@@ -261,20 +263,35 @@ function signedSum(b: ModelBuilder, terms: readonly Signed[]): string {
   return terms.filter((_, i) => i !== at).reduce((total, { sign, name }) => b.op(sign === 1 ? "Add" : "Sub", [total, name]), start);
 }
 
-const matchers: readonly Matcher[] = [relu, reluGradient, sumOfSoftplus, biased, commonFactor];
+/** A scaled value that only products read is scaled by them, for nothing: Gemm has a factor of its own. */
+const scaledOperand: Matcher = (s, node) => {
+  if (node.prim !== "mul" || node.dtype !== "f32") return undefined;
+  const parts = withConstant(s, node);
+  const readers = s.readers(node.id);
+  if (parts === undefined || readers === null || !sameShape(s.node(parts.x).shape, node.shape)) return undefined;
+  const all = readers.every((id) => {
+    const reader = s.node(id);
+    return reader.prim === "matmul" && isGemm(s.node, reader);
+  });
+  return all
+    ? { absorbs: [], lower: (c) => ({ ...c.value(parts.x), factor: parts.constant * (c.value(parts.x).factor ?? 1) }) }
+    : undefined;
+};
+
+const matchers: readonly Matcher[] = [relu, reluGradient, sumOfSoftplus, biased, scaledOperand, commonFactor];
 
 export function findPatterns(graph: Graph, step: ModelStep): Patterns {
   const own = new Set(step.ids);
-  const uses = new Map<number, number>();
-  const use = (id: number): void => void uses.set(id, (uses.get(id) ?? 0) + 1);
-  for (const id of step.ids) graph.nodes[id]!.inputs.forEach(use);
-  for (const id of [...step.gives, ...Object.values(step.writes)]) use(id);
+  const readers = new Map<number, number[]>();
+  for (const id of step.ids) for (const operand of graph.nodes[id]!.inputs) readers.set(operand, [...(readers.get(operand) ?? []), id]);
+  const leaving = new Set([...step.gives, ...Object.values(step.writes)]);
   const at = new Map<number, (c: LoweringContext) => Value>();
   const absorbed = new Set<number>();
   const relus = new Map<number, number>();
   const surroundings: Surroundings = {
     node: (id) => graph.nodes[id]!,
-    private: (id) => own.has(id) && uses.get(id) === 1 && !at.has(id) && !absorbed.has(id),
+    private: (id) => own.has(id) && readers.get(id)?.length === 1 && !leaving.has(id) && !at.has(id) && !absorbed.has(id),
+    readers: (id) => (leaving.has(id) ? null : (readers.get(id) ?? [])),
     reluOf: (x) => relus.get(x),
   };
   for (const id of step.ids) {
