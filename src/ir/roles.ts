@@ -2,10 +2,11 @@
  * Objective templates match by role. `objective ELBO(p, q) = E[z ~ q(z | x)](log p(x | z) + …)` knows no names of a model: what its
  * densities are handed decides what `z` and `x` stand for.
  *
- * 1. A name that is the only one in the heads of a density, and is drawn from it, stands for all of that density's head (z, of q).
- * 2. The one name that is left in the heads of another density stands for the rest of that density's head (x, of p); where nothing draws it,
- *    that rest must be observed.
- * 3. A name that no head holds stands for the variable of the model under that name.
+ * 1. A name that is the only one in the heads of a density, and is drawn from it or stands among the heads of another density too, stands
+ *    for all of that density's head (z, of q).
+ * 2. The one name that is left in the heads of another density stands for the rest of that density's head (x, of p), which must be observed.
+ * 3. The one name that is left behind the bars of densities, and in no head, stands for their conditions (x of q, where p has no x).
+ * 4. What is left stands for the variable of the model under that name.
  */
 import { report } from "../base/report.js";
 import type { Span } from "../base/source.js";
@@ -42,13 +43,20 @@ export function matchRoles(
   const uses = usesOf(body, densities, formals);
   const roles = new Map<string, readonly string[]>();
   const drawnNames = new Set(uses.flatMap((u) => u.drawn));
-  for (const use of uses) {
-    const [only, ...more] = use.heads;
-    if (only !== undefined && more.length === 0 && use.drawn.includes(only) && !roles.has(only)) roles.set(only, use.header.head);
+  /** Densities that a name covers whole, by that name. */
+  const owners = new Map<string, Use>();
+  for (const owns of [drawsAlone, sharesAlone]) {
+    for (const use of uses) {
+      const only = owns(use, uses);
+      if (only === undefined || owners.has(only)) continue;
+      owners.set(only, use);
+      roles.set(only, use.header.head);
+    }
   }
   for (const use of uses) {
-    if (!matchRest(env.cx, use, roles, drawnNames, callSpan, template, uses)) return undefined;
+    if (!matchRest(env.cx, use, roles, drawnNames, callSpan, template, uses, [...owners.values()])) return undefined;
   }
+  matchConditions(uses, roles);
   for (const use of uses) {
     for (const name of [...use.heads, ...use.givens]) {
       if (roles.has(name)) continue;
@@ -58,6 +66,29 @@ export function matchRoles(
     }
   }
   return checkCoverage(env.cx, uses, roles, callSpan, template) ? { roles } : undefined;
+}
+
+/** Rule 1: `z` of `E[z ~ q(z | x)](…)`. */
+function drawsAlone({ heads: [only, ...more], drawn }: Use): string | undefined {
+  return only !== undefined && more.length === 0 && drawn.includes(only) ? only : undefined;
+}
+
+/** Rule 1: `z` of `E[x, z ~ p(x, z)](log q(z | x))`. */
+function sharesAlone(use: Use, uses: readonly Use[]): string | undefined {
+  const [only, ...more] = use.heads;
+  const shared = uses.some((u) => u !== use && only !== undefined && u.heads.includes(only) && u.heads.length > 1);
+  return more.length === 0 && shared ? only : undefined;
+}
+
+/** Rule 3. */
+function matchConditions(uses: readonly Use[], roles: Map<string, readonly string[]>): void {
+  const heads = new Set(uses.flatMap((u) => u.heads));
+  const open = new Set(uses.flatMap((u) => u.givens).filter((name) => !heads.has(name) && !roles.has(name)));
+  const [only, ...more] = open;
+  if (only === undefined || more.length > 0) return;
+  const taken = new Set([...roles.values()].flat());
+  const conditions = uses.filter((u) => u.givens.includes(only)).flatMap((u) => u.header.given);
+  roles.set(only, [...new Set(conditions)].filter((v) => !taken.has(v)));
 }
 
 function usesOf(body: ast.Expr, densities: ReadonlyMap<string, DensityHeader>, formals: Scope): readonly Use[] {
@@ -107,6 +138,7 @@ function matchRest(
   callSpan: Span,
   template: string,
   uses: readonly Use[],
+  owners: readonly Use[],
 ): boolean {
   const open = use.heads.filter((name) => !roles.has(name));
   if (open.length === 0) return true;
@@ -129,12 +161,8 @@ function matchRest(
     );
     return false;
   }
-  if (more.length === 0 && drawnNames.has(only)) {
-    roles.set(only, rest);
-    return true;
-  }
   if (more.length === 0) {
-    const others = uses.filter((u) => u !== use && u.drawn.length > 0);
+    const others = owners.filter((u) => u !== use);
     if (hidden.length > 0 && others.length > 0) {
       report(
         cx.diagnostics,
@@ -143,7 +171,7 @@ function matchRest(
         { template, density: use.header.name, role: only, hidden: list(hidden) },
         {
           labels: [
-            { span: use.header.span, text: `${headerText(use.header)}` },
+            { span: use.header.span, text: headerText(use.header) },
             ...others.map((o) => ({ span: o.header.span, text: `covers ${list(o.header.head)}` })),
           ],
           help: [
@@ -153,7 +181,7 @@ function matchRest(
       );
       return false;
     }
-    roles.set(only, observed);
+    roles.set(only, drawnNames.has(only) ? rest : observed);
     return true;
   }
   const drawnOpen = open.filter((name) => drawnNames.has(name));

@@ -76,6 +76,32 @@ describe("roles", () => {
     expect(expand("LogLikelihood(p)")).toBe("log p(x)");
   });
 
+  const joint = {
+    declarations: "data a : real[2], b : real[2]   latent c : real[2], h[l in 1..2] : real[2], x : real[2]",
+    p: "density p(a, b, c, h, x) { c ~ Normal(0, 1)   h[2] ~ Normal(c, 1)   h[1] ~ Normal(h[2], 1)   x ~ Normal(c, 1)   a ~ Normal(h[1], 1)   b ~ Normal(x, 1) }",
+    q: "density q(h, x, c | a, b) { h[1] ~ Normal(a, 1)   h[2] ~ Normal(h[1], 1)   x ~ Normal(b, 1)   c ~ Normal(x, 1) }",
+  };
+  const [all, drawn] = ["a, b, h[1], h[2], x, c", "h[1], h[2], x, c"];
+
+  test.each<[string, string]>([
+    ["Wake(p, q)", `E[${drawn} ~ q(${drawn} | a, b)](log p(${all}))`],
+    ["Sleep(p, q)", `E[${all} ~ p(${all})](log q(${drawn} | a, b))`],
+    ["Rate(p, q)", `E[${drawn} ~ q(${drawn} | a, b)]((log q(${drawn} | a, b) - log p(${drawn})))`],
+    ["Distortion(p, q)", `neg(E[${drawn} ~ q(${drawn} | a, b)](log p(a, b | ${drawn})))`],
+    ["LogLikelihood(p)", "log p(a, b)"],
+  ])("%s with several latents, a family and the template's own names", (call, expanded) => {
+    expect(expand(call, joint)).toBe(expanded);
+  });
+
+  test("draws from the generative side alone, with conditions and what q leaves out", () => {
+    const declarations = "data v : real[2], y : real[2], u : real[2]   latent g : real[2], k : real[2]";
+    const p = "density p(v, u, g, k | y) { g ~ Normal(y, 1)   k ~ Normal(g, 1)   v ~ Normal(k, 1)   u ~ Normal(k, 1) }";
+    const q = "density q(g, k | v, y) { k ~ Normal(v, 1)   g ~ Normal(k + y, 1) }";
+    expect(expand("Sleep(p, q)", { declarations, p, q })).toBe("E[v, u, g, k ~ p(v, u, g, k | y)](log q(g, k | v, y))");
+    expect(expand("Rate(p, q)", { declarations, p, q })).toBe("E[g, k ~ q(g, k | v, y)]((log q(g, k | v, y) - log p(g, k | y)))");
+    expect(expand("Sleep(p, q)", { declarations, p, q: "density q(g | v) { g ~ Normal(v, 1) }" })).toBe("GM3042");
+  });
+
   test("a density alone: what is drawn is latent, what is free is data", () => {
     expect(expand("Prior(p)", { templates: "objective Prior(p) = E[b ~ p(b)](log p(a | b))" })).toBe("E[z ~ p(z)](log p(x | z))");
   });
