@@ -6,12 +6,14 @@ import type { DerivedEvaluation, DerivedModel, DerivedPhase, DerivedUpdate } fro
 import { densityOf, type DeriveContext, weightEntries } from "../ir/derive/context.js";
 import { fingerprint } from "../ir/derive/kl.js";
 import type { DerivedObjective } from "../ir/quantity.js";
-import type { Expr, ModelIr } from "../ir/types.js";
-import { arrow, array, bool, call, type Js, type JsField, type JsFunction, name, num, numbers, object, str } from "./js.js";
+import type { Domain, Expr, ModelIr } from "../ir/types.js";
+import { arrow, array, bool, call, type Js, type JsDeclaration, type JsField, type JsFunction, name, num, numbers, object, str } from "./js.js";
+import { variableOf } from "./lower-dist.js";
+import { lowerEnergy } from "./lower-energy.js";
 import { headerText, lowerLogDensity, lowerNet, lowerSampler } from "./lower-density.js";
 import { place } from "./place.js";
 import { functionName, lowerObjective, type LoweredObjective } from "./lower-objective.js";
-import { netFunction } from "./lower-expr.js";
+import { literal, netFunction } from "./lower-expr.js";
 import { capital } from "./names.js";
 import { topLevelNames } from "./reserved.js";
 import { findSetting, numberSetting, settingJs } from "./settings.js";
@@ -20,12 +22,16 @@ import { identifier } from "./values.js";
 
 export interface EmittedModel {
   readonly weights: Js;
-  readonly functions: readonly JsFunction[];
+  /** Nets, densities, energies and objectives, in the order in which they are read. */
+  readonly declarations: readonly JsDeclaration[];
   readonly definition: Js;
   /** Names of the data variables and schedules, for the type of the definition. */
   readonly data: readonly string[];
   readonly schedules: readonly string[];
 }
+
+/** Gibbs sweeps before a sample of an energy is shown. */
+const SWEEPS = 1000;
 
 export interface SourceInfo {
   readonly file: string;
@@ -38,12 +44,13 @@ export function emitModel(derived: DerivedModel, source: SourceInfo): EmittedMod
   const names = new FunctionNames(context);
   const nets = model.nets.map((net) => lowerNet(context, net, names.reserved));
   const densities = model.densities.flatMap((density) => {
+    const energy = lowerEnergy(context, density, names.reserved);
     const logDensity = lowerLogDensity(context, density, names.reserved);
     const sampler = lowerSampler(context, density, names.reserved);
-    return [{ density, functions: [...(logDensity ? [logDensity] : []), ...(sampler ? [sampler] : [])], sampler }];
+    return [{ density, energy, declarations: [...(energy ? [energy.fn, energy.model] : []), ...(logDensity ? [logDensity] : []), sampler], sampler }];
   });
   const objectives = new Objectives(context, names);
-  const train = array(derived.phases.map((phase) => emitPhase(phase, objectives)));
+  const train = array(derived.phases.map((phase) => emitPhase(derived, phase, objectives)));
   const evaluate = object(
     derived.evaluations.map((e): JsField => ({ name: e.evaluation.name, value: emitMetric(derived, e, objectives) })),
   );
@@ -64,21 +71,18 @@ export function emitModel(derived: DerivedModel, source: SourceInfo): EmittedMod
     ),
     weights: name("weights"),
     densities: object(
-      densities.flatMap(({ density, sampler }): readonly JsField[] =>
-        sampler
-          ? [
-              {
-                name: density.name,
-                value: object({
-                  head: array(density.head.map(str)),
-                  given: array(density.given.map(str)),
-                  label: str(headerText(density)),
-                  place: str(place(density.span)),
-                  sample: name(sampler.name),
-                }),
-              },
-            ]
-          : [],
+      densities.map(
+        ({ density, energy, sampler }): JsField => ({
+          name: density.name,
+          value: object({
+            head: array(density.head.map(str)),
+            given: array(density.given.map(str)),
+            label: str(headerText(density)),
+            place: str(place(density.span)),
+            sample: name(sampler.name),
+            chain: energy && object({ energy: name(energy.model.name), sweeps: num(SWEEPS) }),
+          }),
+        }),
       ),
     ),
     generative: derived.generative === undefined ? undefined : str(derived.generative),
@@ -89,7 +93,7 @@ export function emitModel(derived: DerivedModel, source: SourceInfo): EmittedMod
   const schedules = [...new Set([...derived.phases.flatMap((p) => p.updates.flatMap((u) => u.derived.schedules.map((s) => s.name)))])];
   return {
     weights: emitWeights(context),
-    functions: [...nets, ...densities.flatMap((d) => d.functions), ...objectives.functions],
+    declarations: [...nets, ...densities.flatMap((d) => d.declarations), ...objectives.functions],
     definition,
     data: [...model.variables.values()].filter((v) => v.role === "data").map((v) => v.name),
     schedules,
@@ -130,7 +134,7 @@ class Objectives {
 
   get(derived: DerivedObjective, value: Expr, stated: string | undefined, doc: readonly string[]): LoweredObjective {
     const estimators = derived.notes.map((n) => `${n.variable}:${n.estimator}`).join();
-    const key = `${fingerprint(withoutCounts(value))}|${estimators.replaceAll("sampled", "reparam")}|${derived.schedules.map((s) => s.name).join()}`;
+    const key = `${fingerprint(withoutCounts(value))}|${derived.chains.length + derived.partitions.length > 0 ? derived.training : ""}|${estimators.replaceAll("sampled", "reparam")}|${derived.schedules.map((s) => s.name).join()}`;
     const found = this.known.get(key);
     if (found) return found;
     const lowered = lowerObjective(this.context, this.names.fresh(functionName(stated, value)), derived, doc, this.names.reserved);
@@ -154,6 +158,9 @@ function callObjective(o: LoweredObjective, samples: Js | undefined, sign: 1 | -
   const args: Js[] = [name("w"), ...o.data.map((v): Js => ({ kind: "member", target: name("data"), name: v }))];
   if (o.rows) args.push(name("rows"));
   for (const s of o.schedules) args.push({ kind: "member", target: name("schedule"), name: s });
+  for (const { density, start } of o.chains)
+    args.push(object(start.map((v) => ({ name: v, value: { kind: "member", target: name("carried"), name: `${density}.${v}` } }))));
+  for (const { density } of o.partitions) args.push({ kind: "member", target: name("partition"), name: density });
   if (o.random) args.push(name("key"));
   if (o.samples) args.push(samples ?? num(o.samples.size));
   const parts = [
@@ -161,13 +168,15 @@ function callObjective(o: LoweredObjective, samples: Js | undefined, sign: 1 | -
     ...(o.data.length > 0 ? ["data"] : []),
     ...(o.rows ? ["rows"] : []),
     ...(o.schedules.length > 0 ? ["schedule"] : []),
+    ...(o.chains.length > 0 ? ["carried"] : []),
+    ...(o.partitions.length > 0 ? ["partition"] : []),
     ...(o.random ? ["key"] : []),
   ];
   const value = call(o.fn.name, ...args);
   return arrow(`({ ${parts.join(", ")} }${extraParam === undefined ? "" : `, ${extraParam}`})`, sign === -1 ? call("neg", value) : value);
 }
 
-function emitPhase(phase: DerivedPhase, objectives: Objectives): Js {
+function emitPhase(derived: DerivedModel, phase: DerivedPhase, objectives: Objectives): Js {
   const { settings } = phase.phase;
   const schedules = new Map<string, Js>();
   for (const u of phase.updates) for (const s of u.derived.schedules) schedules.set(s.name, settingJs(s.schedule));
@@ -177,7 +186,7 @@ function emitPhase(phase: DerivedPhase, objectives: Objectives): Js {
     batch: num(numberSetting(settings, "batch") ?? 100),
     epochs: optionalNumber(numberSetting(settings, "epochs") ?? (numberSetting(settings, "steps") === undefined ? 10 : undefined)),
     steps: optionalNumber(numberSetting(settings, "steps")),
-    updates: array(phase.updates.map((u) => emitUpdate(u, phase, objectives))),
+    updates: array(phase.updates.map((u) => emitUpdate(derived, u, phase, objectives))),
     constraints:
       phase.phase.constraints.length === 0
         ? undefined
@@ -207,7 +216,7 @@ function emitPhase(phase: DerivedPhase, objectives: Objectives): Js {
 
 const optionalNumber = (value: number | undefined): Js | undefined => (value === undefined ? undefined : num(value));
 
-function emitUpdate(u: DerivedUpdate, phase: DerivedPhase, objectives: Objectives): Js {
+function emitUpdate(derived: DerivedModel, u: DerivedUpdate, phase: DerivedPhase, objectives: Objectives): Js {
   const o = objectives.get(u.derived, u.update.value, u.update.name, objectiveDoc(u));
   const optimizer = findSetting(u.update.settings, "optimizer") ?? findSetting(phase.phase.settings, "optimizer");
   const steps = numberSetting(u.update.settings, "steps");
@@ -219,7 +228,44 @@ function emitUpdate(u: DerivedUpdate, phase: DerivedPhase, objectives: Objective
     over: array(u.moves.map(str)),
     optimizer: emitOptimizer(optimizer, [...phase.phase.settings, ...u.update.settings]),
     steps: steps === undefined || steps === 1 ? undefined : num(steps),
+    carried: o.chains.length === 0 ? undefined : object(o.chains.flatMap((c) => carriedChains(derived, c))),
   });
+}
+
+/** Persistent chains: how many, of what, and where they start. */
+function carriedChains(derived: DerivedModel, chains: DerivedObjective["chains"][number]): readonly JsField[] {
+  const { density, count, start } = chains;
+  return start.map((variable): JsField => {
+    const { domain } = variableOf(derived.context, variable);
+    return {
+      name: `${density}.${variable}`,
+      value: object({
+        shape: numbers([count, ...domain.shape.map((d) => d.size)]),
+        dtype: str(domain.name === "category" ? "i32" : "f32"),
+        start: chainStart(variable, domain),
+        of: object({ density: str(density), variable: str(variable) }),
+      }),
+    };
+  });
+}
+
+function chainStart(variable: string, domain: Domain): Js {
+  switch (domain.name) {
+    case "binary":
+      return object({ kind: str("bernoulli") });
+    case "category":
+      return object({ kind: str("categorical"), classes: num(domain.classes?.size ?? 0) });
+    case "count":
+      return object({ kind: str("counts"), variable: str(variable) });
+    case "unit":
+    case "simplex":
+      return object({ kind: str("uniform"), low: num(0), high: num(1) });
+    case "byte":
+      return object({ kind: str("uniform"), low: num(0), high: num(255) });
+    case "real":
+    case "positive":
+      return object({ kind: str("normal") });
+  }
 }
 
 /** The learning rate, clipping and weight decay may stand beside the optimiser in the train block. */
@@ -264,9 +310,15 @@ function emitMetric(derived: DerivedModel, e: DerivedEvaluation, objectives: Obj
       samples: o.samples ? num(o.samples.size) : undefined,
       combine: combine === undefined || !o.samples ? undefined : str(combine),
       bound: bound === undefined ? undefined : str(bound),
+      partition: o.partitions[0] === undefined ? undefined : partitionOf(o.partitions[0]),
     });
   }
   return emitEvaluator(derived, e, base);
+}
+
+/** How the log Z of a density is estimated. */
+function partitionOf({ density, options }: DerivedObjective["partitions"][number]): Js {
+  return object({ density: str(density), method: str("ais"), ...Object.fromEntries(Object.entries(options).map(([k, v]) => [k, literal(v)])) });
 }
 
 /** `active_units(q)`, `reconstruction(p, q)`. */

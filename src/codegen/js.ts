@@ -47,6 +47,19 @@ export interface JsFunction {
   readonly body: readonly JsStatement[];
 }
 
+/** `export const energyModelP = energyModel<Weights>({ … })` */
+export interface JsConst {
+  readonly name: string;
+  readonly doc: readonly string[];
+  readonly fn: string;
+  readonly typeArguments: string;
+  readonly value: Js;
+  /** In a declaration file. */
+  readonly type: string;
+}
+
+export type JsDeclaration = JsFunction | JsConst;
+
 export const num = (value: number): Js => ({ kind: "number", value });
 export const str = (value: string): Js => ({ kind: "string", value });
 export const bool = (value: boolean): Js => ({ kind: "boolean", value });
@@ -96,9 +109,11 @@ export function namesIn(js: Js, found: Set<string> = new Set()): Set<string> {
       namesIn(js.value, found);
       namesIn(js.fallback, found);
       break;
-    case "arrow":
-      namesIn(js.body, found);
+    case "arrow": {
+      const bound = new Set(js.params.match(/[\p{ID_Continue}$]+/gu));
+      for (const n of namesIn(js.body)) if (!bound.has(n)) found.add(n);
       break;
+    }
     case "number":
     case "string":
     case "boolean":

@@ -1,8 +1,12 @@
 /** Nets and densities -> functions: one per net; log p(x, z) and an ancestral sampler per density. */
 import type { Span } from "../base/source.js";
+import { NO_CHOICES } from "../ir/derive/choices.js";
 import { deriveLogDensity } from "../ir/derive/marginal.js";
 import { type DeriveContext, densityOf } from "../ir/derive/context.js";
-import { drawsNumbers, exprsOf } from "../ir/derive/objective.js";
+import { energyOf } from "../ir/derive/energy.js";
+import { isFactorised } from "../ir/energy/index.js";
+import { drawsNumbers } from "../ir/derive/objective.js";
+import { exprsOf } from "../ir/quantity.js";
 import { distributions } from "../ir/distributions.js";
 import type { Density, Expr, Local, Net, Slot, Type } from "../ir/types.js";
 import { Diagnostics } from "../base/report.js";
@@ -10,8 +14,10 @@ import { call, type Js, type JsFunction, type JsParam, method, name, object, str
 import { printFlat } from "./print-js.js";
 import { place } from "./place.js";
 import { lowerExpr, netFunction, netNeeds, type Scope, weightsAt } from "./lower-expr.js";
-import { capital } from "./names.js";
-import { lowerDist, lowerQuantity, type QuantityScope, variableOf } from "./lower-quantity.js";
+import { capital, energyModelName } from "./names.js";
+import { lowerDist, variableOf } from "./lower-dist.js";
+import { lowerQuantity } from "./lower-quantity.js";
+import type { QuantityScope } from "./quantity-scope.js";
 import { FunctionWriter, tensorValue, type Value, valueOfType } from "./values.js";
 
 const BATCH = { plates: new Set<string>(), batch: true };
@@ -107,7 +113,7 @@ function eventDoc(context: DeriveContext, variable: string): string {
 /** `logP(w, x, z)`: the joint log-density at given values; undefined where it has none (implicit, energy). */
 export function lowerLogDensity(context: DeriveContext, density: Density, reserved: readonly string[]): JsFunction | undefined {
   const index = densityOf(context, density.name);
-  if (index.energies.length > 0 || [...index.definitions.values()].some((d) => d.kind === "define")) return undefined;
+  if (index.energy || [...index.definitions.values()].some((d) => d.kind === "define")) return undefined;
   const writer = new FunctionWriter([...reserved, "w", "key"], undefined);
   const slot = (variable: string): Slot => ({ variable, value: variableExpr(context, variable, density.span) });
   const quantity = deriveLogDensity(
@@ -120,6 +126,7 @@ export function lowerLogDensity(context: DeriveContext, density: Density, reserv
       type: { kind: "tensor", element: "real", shape: [] },
       span: density.span,
     },
+    { choices: NO_CHOICES, training: false, estimated: new Map(), span: density.span, notes: [] },
   );
   if (!quantity) return undefined;
   const { params, values } = variableParams(context, writer, [...density.head, ...density.given]);
@@ -166,10 +173,12 @@ function bindParams(writer: FunctionWriter, variable: string, params: Js): Js {
   return bound.js;
 }
 
-/** `sampleP(w, key, B, given)`: ancestral sampling, given variables clamped; undefined for an energy. */
-export function lowerSampler(context: DeriveContext, density: Density, reserved: readonly string[]): JsFunction | undefined {
+/**
+ * `sampleP(w, key, B, given)`: ancestral sampling, given variables clamped. The variables of an energy come in `given`, from a Markov chain;
+ * their means are those of their conditionals.
+ */
+export function lowerSampler(context: DeriveContext, density: Density, reserved: readonly string[]): JsFunction {
   const index = densityOf(context, density.name);
-  if (index.energies.length > 0) return undefined;
   const writer = new FunctionWriter([...reserved, "w", "key", "B", "given"], name("B"));
   const values = new Map<string, Value>();
   const scope: Scope = {
@@ -192,6 +201,12 @@ export function lowerSampler(context: DeriveContext, density: Density, reserved:
   const means: Record<string, Js> = {};
   for (const [variable, definition] of index.definitions) {
     const { shape } = variableOf(context, variable).domain;
+    if (definition.kind === "energy") {
+      const value: Value = { kind: "tensor", js: call("required", given, str(variable)), shape, lead: BATCH };
+      values.set(variable, writer.bind(variable, value));
+      drawn[variable] = jsOf(values, variable);
+      continue;
+    }
     const clamped = { kind: "member" as const, target: given, name: variable };
     if (definition.kind === "define") {
       const value = tensorValue(lowerExpr(scope, definition.value));
@@ -217,6 +232,7 @@ export function lowerSampler(context: DeriveContext, density: Density, reserved:
     drawn[variable] = bound.js;
     if (wantsMean) means[variable] = method(dist.object, "mean", dist.params);
   }
+  Object.assign(means, energyMeans(context, density, values));
   return {
     name: `sample${capital(density.name)}`,
     doc: [
@@ -236,3 +252,15 @@ export function lowerSampler(context: DeriveContext, density: Density, reserved:
     ),
   };
 }
+
+/** E[v | the rest] of an energy's data variables: what pictures show. */
+function energyMeans(context: DeriveContext, density: Density, values: ReadonlyMap<string, Value>): Readonly<Record<string, Js>> {
+  const { energy } = densityOf(context, density.name);
+  if (!energy) return {};
+  const analysis = energyOf(context, density.name);
+  const all = object([...energy.variables, ...analysis.reads].flatMap((v) => (values.has(v) ? [{ name: v, value: jsOf(values, v) }] : [])));
+  const shown = energy.variables.filter((v) => variableOf(context, v).role === "data" && isFactorised(analysis.laws.get(v)));
+  return Object.fromEntries(shown.map((v) => [v, call("meanUnits", name(energyModelName(density.name)), name("w"), all, str(v))]));
+}
+
+const jsOf = (values: ReadonlyMap<string, Value>, variable: string): Js => values.get(variable)?.js ?? name(variable);

@@ -1,12 +1,13 @@
 /** A derived objective -> one function, per example. */
 import type { DeriveContext } from "../ir/derive/context.js";
-import { walkQuantity } from "../ir/derive/objective.js";
-import type { DerivedObjective, Plate, Quantity } from "../ir/quantity.js";
+import { type DerivedObjective, type Plate, type Quantity, walkQuantity } from "../ir/quantity.js";
 import type { Dim, Expr } from "../ir/types.js";
 import { call, type Js, type JsFunction, type JsParam, name, num } from "./js.js";
 import { weightsAt } from "./lower-expr.js";
-import { capital } from "./names.js";
-import { lowerQuantity, type QuantityScope, variableOf } from "./lower-quantity.js";
+import { variableOf } from "./lower-dist.js";
+import { lowerQuantity } from "./lower-quantity.js";
+import { capital, chainsName, partitionName } from "./names.js";
+import type { QuantityScope } from "./quantity-scope.js";
 import { FunctionWriter, identifier, type Value } from "./values.js";
 
 export interface LoweredObjective {
@@ -16,6 +17,10 @@ export interface LoweredObjective {
   readonly schedules: readonly string[];
   readonly rows: boolean;
   readonly random: boolean;
+  /** Densities whose persistent chains it advances: one parameter each. */
+  readonly chains: DerivedObjective["chains"];
+  /** Densities whose log Z is fed to it. */
+  readonly partitions: DerivedObjective["partitions"];
   /** Number of samples where the objective draws one family. */
   readonly samples: Dim | undefined;
 }
@@ -30,7 +35,12 @@ export function lowerObjective(
   const plates = platesOf(derived.quantity);
   const first = plates[0];
   const samples = plates.length === 1 ? first?.count : undefined;
-  const own = ["w", "key", "k", ...derived.schedules.map((s) => s.name)];
+  const own = [
+    ...["w", "key", "k"],
+    ...derived.schedules.map((s) => s.name),
+    ...derived.chains.map((c) => chainsName(c.density)),
+    ...derived.partitions.map((p) => partitionName(p.density)),
+  ];
   const taken = new Set([...reserved, ...own]);
   const ids = derived.data.map((variable) => (taken.has(identifier(variable)) ? `${identifier(variable)}_` : identifier(variable)));
   const params: JsParam[] = [{ name: "w", type: "Weights" }, ...ids.map((id) => ({ name: id, type: "Tensor" }))];
@@ -52,6 +62,8 @@ export function lowerObjective(
   );
   if (rows) params.push({ name: "B", type: "Rows" });
   for (const schedule of derived.schedules) params.push({ name: schedule.name, type: "Tensor" });
+  for (const { density } of derived.chains) params.push({ name: chainsName(density), type: "Values" });
+  for (const { density } of derived.partitions) params.push({ name: partitionName(density), type: "Tensor" });
   if (derived.random) params.push({ name: "key", type: "Key" });
   if (samples) params.push({ name: "k", type: "number" });
   const scope: QuantityScope = {
@@ -61,6 +73,7 @@ export function lowerObjective(
     locals: new Map(),
     weights: weightsAt(""),
     key: derived.random ? name("key") : undefined,
+    training: derived.training,
     plateSize: (count): Js => (samples ? name("k") : num(count.size)),
   };
   const value = lowerQuantity(scope, derived.quantity);
@@ -70,6 +83,8 @@ export function lowerObjective(
     schedules: derived.schedules.map((s) => s.name),
     rows,
     random: derived.random,
+    chains: derived.chains,
+    partitions: derived.partitions,
     samples,
   };
 }

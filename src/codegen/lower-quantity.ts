@@ -5,15 +5,17 @@
 import { InternalError } from "../base/internal-error.js";
 import type { DeriveContext } from "../ir/derive/context.js";
 import { densityOf, parentsOf } from "../ir/derive/context.js";
-import { stableParams } from "../ir/derive/stability.js";
-import { distributions } from "../ir/distributions.js";
 import type { DrawStep, Factor, Quantity, Term } from "../ir/quantity.js";
 import type { Dim, DistCall, Expr, Variable } from "../ir/types.js";
 import { call, type Js, type JsField, method, name, num, numbers, object, str } from "./js.js";
 import { lowerBuiltin } from "./lower-builtin.js";
+import { lowerDist, variableOf } from "./lower-dist.js";
+import { bindEnergyDraws, lowerLogPartition, lowerMatching, lowerUnnormalised } from "./lower-energy.js";
 import { lowerExpr, type Scope } from "./lower-expr.js";
+import { lowerGaussianMarginal } from "./lower-gaussian-marginal.js";
 import { capital } from "./names.js";
 import { place } from "./place.js";
+import { densityScope, expressionScope, type QuantityScope, termOf } from "./quantity-scope.js";
 import { variableSpec } from "./specs.js";
 import {
   type FunctionWriter,
@@ -26,43 +28,6 @@ import {
   type TensorValue,
   type Value,
 } from "./values.js";
-
-/** An objective's scope: variables and locals bound so far. */
-export interface QuantityScope {
-  readonly context: DeriveContext;
-  readonly writer: FunctionWriter;
-  readonly variables: ReadonlyMap<string, () => Value>;
-  readonly locals: ReadonlyMap<string, () => Value>;
-  readonly weights: (path: string) => Js;
-  readonly key: Js | undefined;
-  /** Inside a sum over states: its terms are no metrics of their own. */
-  readonly enumerating?: boolean;
-  /** Number of samples: JavaScript of each plate's size. */
-  readonly plateSize: (count: Dim) => Js;
-}
-
-export function expressionScope(scope: QuantityScope): Scope {
-  return {
-    context: scope.context,
-    writer: scope.writer,
-    variable: (v) => scope.variables.get(v)?.(),
-    local: (id) => scope.locals.get(id)?.(),
-    weights: scope.weights,
-    key: scope.key,
-  };
-}
-
-/** The scope of a density's body: its variables stand for the values given to them. */
-function densityScope(scope: QuantityScope, at: ReadonlyMap<string, Expr>): Scope {
-  const outer = expressionScope(scope);
-  return {
-    ...outer,
-    variable: (v) => {
-      const given = at.get(v);
-      return given ? lowerExpr(outer, given) : outer.variable(v);
-    },
-  };
-}
 
 export function lowerQuantity(scope: QuantityScope, q: Quantity): TensorValue {
   switch (q.kind) {
@@ -89,6 +54,12 @@ export function lowerQuantity(scope: QuantityScope, q: Quantity): TensorValue {
       return lowerEnumerate(scope, q);
     case "gaussianMarginal":
       return lowerGaussianMarginal(scope, q);
+    case "unnormalised":
+      return lowerUnnormalised(scope, q);
+    case "logPartition":
+      return lowerLogPartition(scope, q);
+    case "matching":
+      return lowerMatching(scope, q);
     case "reduce": {
       const body = scope.writer.bind(
         q.op === "logmeanexp" || q.op === "logsumexp" ? "logW" : "terms",
@@ -143,74 +114,6 @@ function scaled(js: Js, scale: number): Js {
 
 // ---- factors ------------------------------------------------------------------------------------
 
-/** A distribution at its parameters, as JavaScript. */
-export interface LoweredDist {
-  /** The runtime's object: `normal`, `mixture("Mixture", normal)`. */
-  readonly object: Js;
-  readonly params: Js;
-  readonly values: Readonly<Record<string, TensorValue>>;
-  readonly lead: Lead;
-  readonly eventRank: number;
-}
-
-export function lowerDist(scope: Scope, dist: DistCall, eventRank: number): LoweredDist {
-  const parts = lowerDistParts(scope, dist, eventRank, 0);
-  return { ...parts, params: wholeRecord(parts.params) };
-}
-
-/** A mixture's parameters stand beside those of what it mixes, which have the components as one more axis; `of` keeps equal names apart. */
-function lowerDistParts(scope: Scope, dist: DistCall, eventRank: number, more: number): LoweredDist {
-  const info = distributions.get(dist.dist);
-  if (!info) throw new InternalError(`no distribution ${dist.dist}`);
-  const params = stableParams(scope.context, dist.dist, dist.params);
-  const own = Object.entries(params).map(([p, e]) => [p, tensorValue(lowerExpr(scope, e))] as const);
-  const ranks = new Map(info.parameters.flat().map((p) => [p.runtime ?? p.name, p.rank + more]));
-  const fields = own.map(([p, v]): JsField => ({ name: p, value: alignParameter(v, eventRank - info.eventRank + (ranks.get(p) ?? 0)) }));
-  const ownLead = joinLeads(own.map(([, v]) => v.lead));
-  if (!dist.of)
-    return {
-      object: name(info.runtime),
-      params: object(fields),
-      values: Object.fromEntries(own),
-      lead: ownLead,
-      eventRank: info.eventRank,
-    };
-  const inner = lowerDistParts(scope, dist.of, eventRank, 1);
-  const innerFields = inner.params.kind === "object" ? inner.params.fields : [];
-  const collide = innerFields.some((f) => fields.some((g) => g.name === f.name));
-  return {
-    object: call("mixture", str(dist.dist), inner.object),
-    params: object(collide ? [...fields, { name: "of", value: inner.params }] : [...fields, ...innerFields]),
-    values: { ...inner.values, ...Object.fromEntries(own) },
-    lead: joinLeads([ownLead, inner.lead]),
-    eventRank: info.eventRank,
-  };
-}
-
-/** `{ loc: e.loc, scale: e.scale }` is `e`. */
-function wholeRecord(params: Js): Js {
-  if (params.kind !== "object" || params.fields.length < 2) return params;
-  const targets = params.fields.map((f) =>
-    f.value.kind === "member" && f.value.name === f.name && f.value.target.kind === "name" ? f.value.target.name : undefined,
-  );
-  const [first] = targets;
-  return first !== undefined && targets.every((t) => t === first) ? name(first) : params;
-}
-
-/** A batched scalar parameter meets an event of higher rank. */
-function alignParameter(value: TensorValue, rank: number): Js {
-  let js = value.js;
-  if (!hasLead(value.lead)) return js;
-  for (let r = value.shape.length; r < rank; r++) js = call("expandDims", js, num(-(r + 1)));
-  return js;
-}
-
-export function variableOf(context: DeriveContext, variable: string): Variable {
-  const found = context.model.variables.get(variable);
-  if (!found) throw new InternalError(`no variable ${variable}`);
-  return found;
-}
-
 function lowerFactor(scope: QuantityScope, factor: Factor): TensorValue {
   const { shape } = variableOf(scope.context, factor.variable).domain;
   const inner = densityScope(scope, factor.at);
@@ -219,7 +122,7 @@ function lowerFactor(scope: QuantityScope, factor: Factor): TensorValue {
   const dist = lowerDist(inner, factor.dist, shape.length);
   const js = sumEvent(method(dist.object, "logProb", x.js, dist.params), shape.length - dist.eventRank);
   const label = factorLabel(scope.context, factor);
-  const value: TensorValue = { kind: "tensor", js: named(scope, label, factor, js), shape: [], lead: joinLeads([leadOf(x), dist.lead]) };
+  const value: TensorValue = { kind: "tensor", js: termOf(scope, label, factor.span, js), shape: [], lead: joinLeads([leadOf(x), dist.lead]) };
   return scope.writer.remember(`${label}|${place(factor.span)}|${x.js.kind === "name" ? x.js.name : ""}|${JSON.stringify(js)}`, () =>
     scope.writer.bind(factorName(factor), value),
   ) as TensorValue;
@@ -240,82 +143,8 @@ function lowerKl(scope: QuantityScope, q: Extract<Quantity, { kind: "kl" }>): Te
   // Where no parameter has the event's axes, one KL stands for all entries.
   js = seen >= entries ? sumEvent(js, entries) : call("mul", js, num(shape.reduce((n, d) => n * d.size, 1)));
   const label = `KL(${conditionalText(scope.context, q.q)}, ${conditionalText(scope.context, q.p)})`;
-  const value: TensorValue = { kind: "tensor", js: named(scope, label, q.p, js), shape: [], lead: joinLeads([a.lead, b.lead]) };
+  const value: TensorValue = { kind: "tensor", js: termOf(scope, label, q.p.span, js), shape: [], lead: joinLeads([a.lead, b.lead]) };
   return scope.writer.bind(`kl${capital(q.q.variable)}`, value) as TensorValue;
-}
-
-function lowerGaussianMarginal(scope: QuantityScope, q: Extract<Quantity, { kind: "gaussianMarginal" }>): TensorValue {
-  const z = variableOf(scope.context, q.latent.variable).domain.shape[0];
-  const xShape = variableOf(scope.context, q.child.variable).domain.shape;
-  const x = densityScope(scope, q.child.at).variable(q.child.variable);
-  const loc = q.child.dist.params["loc"];
-  if (!z || !x || !loc) throw new InternalError("a Gaussian marginal without its parts");
-  const prior = lowerDist(densityScope(scope, q.latent.at), q.latent.dist, 1);
-  // The child's location is affine in z: read it off at zero and at the unit vectors.
-  const at = (value: Value): TensorValue => {
-    const inner = densityScope(
-      { ...scope, variables: new Map([...scope.variables, [q.latent.variable, () => value]]) },
-      new Map([...q.child.at].filter(([v]) => v !== q.latent.variable)),
-    );
-    return tensorValue(lowerExpr(inner, loc));
-  };
-  const batch = { plates: new Set<string>(), batch: true };
-  const zero: TensorValue = { kind: "tensor", js: call("zeros", numbers([1, z.size])), shape: [z], lead: batch };
-  const offset = scope.writer.bind(
-    `${q.child.variable}AtZero`,
-    at(zero),
-    `location of ${q.child.variable} at ${q.latent.variable} = 0`,
-  ) as TensorValue;
-  const plate = scope.writer.addPlate(`${q.latent.variable}#${scope.writer.statements.length}`, num(z.size), z.text);
-  const ones = Array.from({ length: plate.position }, () => 1);
-  const unit: TensorValue = {
-    kind: "tensor",
-    js: call("reshape", call("eye", num(z.size)), numbers([z.size, ...ones, z.size])),
-    shape: [z],
-    lead: { plates: new Set([plate.id]), batch: true },
-  };
-  const points = scope.writer.bind(`unit${capital(q.latent.variable)}`, unit, "unit vectors") as TensorValue;
-  const moved = at(points);
-  const rowsLead: Lead = { plates: new Set([...moved.lead.plates, ...offset.lead.plates].filter((p) => p !== plate.id)), batch: true };
-  const factor = scope.writer.bind(
-    "factor",
-    { kind: "record", js: call("axisToEvent", call("sub", moved.js, offset.js)), fields: new Map() },
-    `[..., ${[z, ...xShape].map((d) => d.size).join(", ")}]  row i: what ${q.latent.variable}[i] adds to it`,
-  );
-  scope.writer.dropPlate(plate.id);
-  const scale = prior.values["scale"];
-  const priorLoc = prior.values["loc"];
-  const isOne = scale?.js.kind === "number" && scale.js.value === 1;
-  const isZero = priorLoc?.js.kind === "number" && priorLoc.js.value === 0;
-  const columnScale = scale && scale.shape.length > 0 ? call("expandDims", scale.js, num(-1)) : scale?.js;
-  const scaledFactor = isOne || !columnScale ? factor.js : call("mul", columnScale, factor.js);
-  const shift =
-    priorLoc && priorLoc.shape.length > 0
-      ? call("squeeze", call("matmul", call("expandDims", priorLoc.js, num(-2)), factor.js), num(-2))
-      : priorLoc && call("mul", priorLoc.js, call("sum", factor.js, numbers([-2])));
-  const loc0 = isZero || !shift ? offset.js : call("add", offset.js, shift);
-  const noise = lowerDist(
-    densityScope(scope, q.child.at),
-    { ...q.child.dist, params: { ...(q.child.dist.params["scale"] ? { scale: q.child.dist.params["scale"] } : {}) } },
-    1,
-  ).values["scale"];
-  const full = noise && noise.shape.length === 0 ? call("mul", noise.js, call("ones", numbers(xShape.map((d) => d.size)))) : noise?.js;
-  const js = call(
-    "lowRankNormal.logProb",
-    x.js,
-    object({ loc: loc0, factor: scaledFactor, scale: full ?? call("ones", numbers(xShape.map((d) => d.size))) }),
-  );
-  const label = `log ${q.child.density}(${q.child.variable})`;
-  return scope.writer.bind(
-    `logP${capital(q.child.variable)}`,
-    {
-      kind: "tensor",
-      js: named(scope, label, q.child, js),
-      shape: [],
-      lead: joinLeads([leadOf(x), rowsLead, prior.lead, ...(noise ? [noise.lead] : [])]),
-    },
-    `${q.latent.variable} integrated out`,
-  ) as TensorValue;
 }
 
 // ---- draws --------------------------------------------------------------------------------------
@@ -373,6 +202,9 @@ function bindStep(
       else variables.set(step.variable, make);
       return;
     }
+    case "energy":
+      bindEnergyDraws(scope, variables, locals, step, plate);
+      return;
     case "distribution":
       locals.set(
         step.local.id,
@@ -447,10 +279,6 @@ function lowerEnumerate(scope: QuantityScope, q: Extract<Quantity, { kind: "enum
 
 const sumEvent = (js: Js, rank: number): Js =>
   rank <= 0 ? js : call("sum", js, numbers(Array.from({ length: rank }, (_, i) => i - rank)));
-
-function named(scope: QuantityScope, label: string, at: { readonly span: Factor["span"] }, js: Js): Js {
-  return call(scope.enumerating ? "origin" : "term", str(label), str(place(at.span)), js);
-}
 
 /** `p(x | z)` */
 export function conditionalText(context: DeriveContext, factor: Factor): string {

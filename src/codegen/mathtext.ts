@@ -115,8 +115,31 @@ function write(context: DeriveContext, n: Notation, q: Quantity): string {
       if (q.op === "logsumexp") return n.log(n.sum("sum", v, n.fn("exp", [inner(q.body)])));
       return n.sum(q.op, v, n.group(inner(q.body)));
     }
+    case "unnormalised":
+      return unnormalised(n, q);
+    case "logPartition":
+      return n.log(n.name("Z"));
+    case "matching":
+      return `-${n.fn(q.method, [n.name(q.variable)])}`;
     case "reduce":
       return n.over(q.op, q.index, q.count.text, inner(q.body));
+  }
+}
+
+function unnormalised(n: Notation, q: Extract<Quantity, { kind: "unnormalised" }>): string {
+  const given = q.given.map(n.name);
+  switch (q.method.kind) {
+    case "exact": {
+      const hidden = [...q.method.sum, ...q.method.enumerate];
+      if (hidden.length === 0) return `-${n.fn("E", given)}`;
+      return n.log(n.sum("sum", hidden.map(n.name).join(", "), n.fn("exp", [`-${n.fn("E", [...given, ...hidden.map(n.name)])}`])));
+    }
+    case "meanField": {
+      const means = q.method.hidden.map((h) => `${n.name("mu")}_${n.name(h)}`);
+      return n.group(`-${n.fn("E", [...given, ...means])} + ${n.fn("H", means)}`);
+    }
+    case "gibbs":
+      return `-${n.fn("E", [...given, ...q.method.hidden.map(n.name)])}`;
   }
 }
 
@@ -132,6 +155,11 @@ function step(context: DeriveContext, n: Notation, s: DrawStep, count: string | 
   switch (s.kind) {
     case "factor":
       return n.draw(named(s.local?.name ?? s.factor.variable), factor(context, n, s.factor));
+    case "energy":
+      return n.draw(
+        s.variables.map((v) => named(v.local?.name ?? v.variable)).join(", "),
+        n.density(s.density, s.variables.map((v) => n.name(v.variable)).join(", "), s.given.map(n.name).join(", ")),
+      );
     case "bind":
       return `${n.name(s.variable)} = ${expression(context, n, s.value)}`;
     case "distribution":

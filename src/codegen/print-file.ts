@@ -1,7 +1,7 @@
 /** The generated file as text, in three flavours from one structure: TypeScript, JavaScript, and the declarations of the latter. */
 import type { EmittedModel, SourceInfo } from "./emit-model.js";
 import { type Js, namesIn } from "./js.js";
-import { comment, type Flavour, print, printDoc, printFunction, quote } from "./print-js.js";
+import { comment, type Flavour, print, printDeclaration, printDoc, quote } from "./print-js.js";
 
 export interface PrintOptions {
   readonly flavour: Flavour;
@@ -9,7 +9,7 @@ export interface PrintOptions {
   readonly runtime: string;
 }
 
-const TYPES = ["Draw", "Key", "Rows", "Tensor", "WeightsOf"] as const;
+const TYPES = ["Draw", "Key", "Rows", "Tensor", "Values", "WeightsOf"] as const;
 
 export function printFile(model: EmittedModel, source: SourceInfo, modelDoc: string | undefined, options: PrintOptions): string {
   const { flavour } = options;
@@ -22,7 +22,7 @@ export function printFile(model: EmittedModel, source: SourceInfo, modelDoc: str
   if (flavour === "dts") {
     sections.push(`export declare const weights: ${typeOfWeights(model.weights)};\n`);
     sections.push("export type Weights = WeightsOf<typeof weights>;\n");
-    sections.push(...model.functions.map((f) => printFunction(f, flavour)));
+    sections.push(...model.declarations.map((d) => printDeclaration(d, flavour)));
     sections.push(`${modelDoc === undefined ? "" : printDoc(modelDoc.split("\n"))}export declare const model: ModelDefinition;\n`);
   } else {
     sections.push(
@@ -30,7 +30,7 @@ export function printFile(model: EmittedModel, source: SourceInfo, modelDoc: str
     );
     if (flavour === "ts")
       sections.push("/** Weights as tensors, in the form of `weights`. */\nexport type Weights = WeightsOf<typeof weights>;\n");
-    sections.push(...model.functions.map((f) => printFunction(f, flavour)));
+    sections.push(...model.declarations.map((d) => printDeclaration(d, flavour)));
     const data = union(model.data);
     const schedules = union(model.schedules);
     const types = flavour === "ts" ? `<typeof weights, ${data}${model.schedules.length > 0 ? `, ${schedules}` : ""}>` : "";
@@ -49,12 +49,17 @@ function printImports(model: EmittedModel, text: string, { flavour, runtime }: P
   const values = new Set<string>();
   if (flavour !== "dts") {
     values.add("defineModel");
-    const own = new Set([...model.functions.map((f) => f.name), "weights"]);
+    const own = new Set([...model.declarations.map((d) => d.name), "weights"]);
     const locals = (js: Js, bound: ReadonlySet<string>): void => {
       for (const n of namesIn(js)) if (!own.has(n) && !bound.has(n)) values.add(n);
     };
     locals(model.weights, new Set());
-    for (const f of model.functions) {
+    for (const f of model.declarations) {
+      if (!("body" in f)) {
+        values.add(f.fn);
+        locals(f.value, new Set());
+        continue;
+      }
       const bound = new Set([...f.params.map((p) => p.name), ...f.body.filter((s) => s.kind === "const").map((s) => s.name)]);
       for (const s of f.body) locals(s.value, bound);
     }
@@ -65,7 +70,7 @@ function printImports(model: EmittedModel, text: string, { flavour, runtime }: P
       ? []
       : [
           ...TYPES.filter((t) => new RegExp(`\\b${t}\\b`, "u").test(text)),
-          ...(flavour === "dts" ? ["LayerSpec", "LeafSpec", "ModelDefinition"].filter((t) => text.includes(t)) : []),
+          ...(flavour === "dts" ? ["EnergyModel", "LayerSpec", "LeafSpec", "ModelDefinition"].filter((t) => text.includes(t)) : []),
         ];
   const names = [...[...values].sort(compare), ...types.sort(compare).map((t) => (flavour === "dts" ? t : `type ${t}`))];
   const keyword = flavour === "dts" ? "import type" : "import";

@@ -1,5 +1,5 @@
 /** Prints generated JavaScript and TypeScript, already formatted: lines of at most 120 columns where arguments can be broken. */
-import type { Js, JsFunction, JsStatement } from "./js.js";
+import type { Js, JsDeclaration, JsFunction, JsStatement } from "./js.js";
 
 export type Flavour = "ts" | "js" | "dts";
 
@@ -84,6 +84,14 @@ export function print(js: Js, indent: number, column: number, tail = 1): string 
     default:
       return flat;
   }
+}
+
+export function printDeclaration(declaration: JsDeclaration, flavour: Flavour): string {
+  if ("body" in declaration) return printFunction(declaration, flavour);
+  const doc = printDoc(declaration.doc);
+  if (flavour === "dts") return `${doc}export declare const ${declaration.name}: ${declaration.type};\n`;
+  const lead = `export const ${declaration.name} = ${declaration.fn}${flavour === "ts" ? `<${declaration.typeArguments}>` : ""}(`;
+  return `${doc}${lead}${print(declaration.value, 0, lead.length)});\n`;
 }
 
 export function printFunction(fn: JsFunction, flavour: Flavour): string {

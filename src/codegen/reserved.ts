@@ -3,13 +3,15 @@ import { builtins } from "../ir/builtins.js";
 import { distributions } from "../ir/distributions.js";
 import { layers } from "../ir/layers.js";
 import type { DeriveContext } from "../ir/derive/context.js";
-import { capital } from "./names.js";
+import { capital, energyFunction, energyModelName } from "./names.js";
 
 /** Runtime names that lowering writes besides those of the tables. */
 const LOWERING = [
   "adam adamax adamw allStates axisToEvent binary byte category clip concatEvent constant constantSchedule cosine count defineModel eye",
   "expandDims exponentialSchedule init iwaeSchedule linear logMeanExp logSumExp lowRankNormal mixture momentum mul neg ones optional origin",
   "padEvent param piecewise positive real reduceMax reduceMin required reshape reshapeEvent rmsprop rowReconstructionError rowsOf sgd",
+  "cd denoisingScoreMatching drawUnits energyModel freeEnergy freeEnergyOfMeans gibbs hmc langevin logPartition meanFieldBound meanUnits",
+  "noiseContrastive pcd scoreMatching tempering",
   "simplex sliceAxis squeeze stepDecay sub sum term transpose transposeEvent unit warmup zeros",
 ].flatMap((line) => line.split(" "));
 
@@ -28,6 +30,11 @@ export function topLevelNames(context: DeriveContext): ReadonlySet<string> {
     "weights",
     "model",
     "Weights",
-    ...context.model.densities.flatMap((d) => [`log${capital(d.name)}`, `sample${capital(d.name)}`]),
+    ...context.model.densities.flatMap((d) => [
+      `log${capital(d.name)}`,
+      `sample${capital(d.name)}`,
+      energyFunction(d.name),
+      energyModelName(d.name),
+    ]),
   ]);
 }

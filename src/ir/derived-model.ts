@@ -20,6 +20,8 @@ export type Combine = "logMeanExp" | "negLogMeanExp" | "mean";
 
 export interface DerivedEvaluation {
   readonly evaluation: Evaluation;
+  /** The density that a named evaluator of energies is about. */
+  readonly energy: string | undefined;
   /** For an objective: without its leading sign, so that it can share a function with a train statement. */
   readonly objective:
     | {

@@ -10,7 +10,7 @@ import { objectiveEnv } from "./objective-env.js";
 import { isPerExample } from "./objective-value.js";
 import { type EvaluatorEntry, evaluators } from "./settings-table.js";
 import { requireNumber } from "./static.js";
-import { nameOf } from "./train.js";
+import { elaborateBy, nameOf } from "./train.js";
 import type { Evaluation } from "./types.js";
 
 export function elaborateEvaluate(env: Env, decls: readonly ast.EvaluateDecl[]): readonly Evaluation[] {
@@ -25,12 +25,13 @@ export function elaborateEvaluate(env: Env, decls: readonly ast.EvaluateDecl[]):
     }
     seen.set(name, item.name.span);
     const value = elaborateMetric(env, item);
-    if (value) out.push({ name, text: textOf(item.value.span), value, span: item.span });
+    const by = elaborateBy(objectiveEnv(env.cx, env.scope, newOwner("evaluate", "evaluate"), "evaluate"), item.by);
+    if (value && by) out.push({ name, text: textOf(item.value.span), value, by, span: item.span });
   }
   return out;
 }
 
-function elaborateMetric(env: Env, item: ast.SettingItem): Evaluation["value"] | undefined {
+function elaborateMetric(env: Env, item: ast.MetricItem): Evaluation["value"] | undefined {
   const { value } = item;
   const callee = value.kind === "call" && value.callee.kind === "name" ? value.callee.name : undefined;
   const entry = callee !== undefined && !env.scope.find(callee) ? evaluators.get(callee) : undefined;

@@ -5,7 +5,9 @@
  * Scoping is lexical: `expect` and `enumerate` bind variables (and locals) in their bodies, inner bindings hide outer ones.
  */
 import type { Span } from "../base/source.js";
+import type { Options } from "./estimators.js";
 import type { Dim, DistCall, Expr, Local, SettingValue, TensorType } from "./types.js";
+import { distExprs } from "./walk.js";
 
 /** One conditional of a density at given values of its variables: log p(variable | parents). */
 export interface Factor {
@@ -44,6 +46,19 @@ export type DrawStep =
       readonly density: string;
       readonly value: Expr;
       readonly at: ReadonlyMap<string, Expr>;
+      readonly span: Span;
+    }
+  /** Variables of an energy, given its other ones: each from its conditional, or all by Gibbs sweeps. */
+  | {
+      readonly kind: "energy";
+      readonly density: string;
+      readonly variables: readonly { readonly variable: string; readonly local: Local | undefined }[];
+      /** The energy's variables that are conditioned on. */
+      readonly given: readonly string[];
+      /** 0: exact, each from its conditional. */
+      readonly sweeps: number;
+      readonly at: ReadonlyMap<string, Expr>;
+      readonly reason: string;
       readonly span: Span;
     }
   | {
@@ -95,6 +110,25 @@ export type Quantity =
     }
   /** log ∫ N(z; …) N(x; loc affine in z, scale free of z) dz, a low-rank Normal (Bishop 2006, eq. 2.115). */
   | { readonly kind: "gaussianMarginal"; readonly latent: Factor; readonly child: Factor; readonly span: Span }
+  /** log of the sum of exp(-E) over the hidden ones of an energy's variables; -E itself where none is hidden. */
+  | {
+      readonly kind: "unnormalised";
+      readonly density: string;
+      /** The energy's variables that have a value. */
+      readonly given: readonly string[];
+      readonly method: HiddenMethod;
+      readonly at: ReadonlyMap<string, Expr>;
+      readonly span: Span;
+    }
+  /** log Z of an energy, given the conditions that it reads. */
+  | {
+      readonly kind: "logPartition";
+      readonly density: string;
+      readonly method: PartitionMethod;
+      readonly at: ReadonlyMap<string, Expr>;
+      readonly span: Span;
+    }
+  | Matching
   | {
       readonly kind: "reduce";
       readonly op: "sum" | "mean" | "max" | "min" | "logsumexp" | "logmeanexp";
@@ -104,6 +138,45 @@ export type Quantity =
       readonly body: Quantity;
       readonly span: Span;
     };
+
+/** How the hidden variables of an energy are treated given the others. */
+export type HiddenMethod =
+  /** Summed out exactly: `sum` in closed form (they do not meet), `enumerate` state by state. */
+  | { readonly kind: "exact"; readonly sum: readonly string[]; readonly enumerate: readonly string[] }
+  /** A factorised posterior by fixed-point updates; the quantity is then a lower bound. */
+  | { readonly kind: "meanField"; readonly hidden: readonly string[]; readonly steps: number; readonly damping: number }
+  /** A sample after that many Gibbs sweeps; its gradient is that of the marginal in expectation. */
+  | { readonly kind: "gibbs"; readonly hidden: readonly string[]; readonly steps: number; readonly sampler: string };
+
+/** What log Z, or its gradient, comes from. */
+export type PartitionMethod =
+  | { readonly kind: "exact"; readonly sum: readonly string[]; readonly enumerate: readonly string[] }
+  /** Samples of the model by a Markov chain: only the gradient is right. `sum`: variables that are summed out at each sample. */
+  | {
+      readonly kind: "chain";
+      /** Of the table of estimators: `pcd`. */
+      readonly method: string;
+      readonly options: Options;
+      /** Kept from step to step. */
+      readonly persistent: boolean;
+      readonly sum: readonly string[];
+      /** Variables that the chain starts from. */
+      readonly start: readonly string[];
+    }
+  /** Estimated once for the whole evaluation, and fed. */
+  | { readonly kind: "estimated"; readonly options: Options };
+
+/** Objectives that take the place of the likelihood of an energy. */
+export interface Matching {
+  readonly kind: "matching";
+  readonly method: string;
+  readonly options: Options;
+  readonly density: string;
+  readonly variable: string;
+  readonly sum: readonly string[];
+  readonly at: ReadonlyMap<string, Expr>;
+  readonly span: Span;
+}
 
 /** What was derived for one latent, for `explain`. */
 export interface EstimatorNote {
@@ -124,4 +197,119 @@ export interface DerivedObjective {
   readonly schedules: readonly { readonly name: string; readonly schedule: SettingValue }[];
   /** It draws random numbers. */
   readonly random: boolean;
+  /** A gradient is taken of it. */
+  readonly training: boolean;
+  /** Densities whose persistent chains it advances, and how many there are. */
+  readonly chains: readonly { readonly density: string; readonly method: string; readonly options: Options; readonly count: number; readonly start: readonly string[] }[];
+  /** Densities whose log Z is fed to it. */
+  readonly partitions: readonly { readonly density: string; readonly options: Options }[];
 }
+
+// ---- what a quantity contains -----------------------------------------------------------------------
+
+export function quantityChildren(q: Quantity): readonly Quantity[] {
+  switch (q.kind) {
+    case "factor":
+    case "value":
+    case "kl":
+    case "gaussianMarginal":
+    case "unnormalised":
+    case "logPartition":
+    case "matching":
+      return [];
+    case "sum":
+      return q.terms.map((t) => t.quantity);
+    case "apply":
+      return q.args;
+    case "expect":
+    case "enumerate":
+    case "reduce":
+      return [q.body];
+  }
+}
+
+export function walkQuantity(q: Quantity, visit: (q: Quantity) => void): void {
+  visit(q);
+  for (const child of quantityChildren(q)) walkQuantity(child, visit);
+}
+
+/** A quantity with `change` applied to each part of it, inner parts first; undefined where `change` gave up. */
+export function mapQuantity(q: Quantity, change: (q: Quantity) => Quantity | undefined): Quantity | undefined {
+  const inner = (x: Quantity): Quantity | undefined => mapQuantity(x, change);
+  switch (q.kind) {
+    case "sum": {
+      const terms: Term[] = [];
+      for (const t of q.terms) {
+        const quantity = inner(t.quantity);
+        if (!quantity) return undefined;
+        terms.push({ ...t, quantity });
+      }
+      return change({ ...q, terms });
+    }
+    case "apply": {
+      const args: Quantity[] = [];
+      for (const a of q.args) {
+        const quantity = inner(a);
+        if (!quantity) return undefined;
+        args.push(quantity);
+      }
+      return change({ ...q, args });
+    }
+    case "expect":
+    case "enumerate":
+    case "reduce": {
+      const body = inner(q.body);
+      return body && change({ ...q, body });
+    }
+    default:
+      return change(q);
+  }
+}
+
+export function factorExprs(f: Factor): readonly Expr[] {
+  return [...distExprs(f.dist), ...f.at.values()];
+}
+
+function stepExprs(step: DrawStep): readonly Expr[] {
+  switch (step.kind) {
+    case "factor":
+      return factorExprs(step.factor);
+    case "bind":
+      return [step.value];
+    case "energy":
+      return [...step.at.values()];
+    case "distribution":
+      return distExprs(step.dist);
+  }
+}
+
+/** Every expression that a quantity evaluates; those of energies stand in their densities. */
+export function exprsOf(q: Quantity): readonly Expr[] {
+  const own = (): readonly Expr[] => {
+    switch (q.kind) {
+      case "factor":
+        return factorExprs(q);
+      case "value":
+        return [q.expr];
+      case "kl":
+        return [...factorExprs(q.q), ...factorExprs(q.p)];
+      case "gaussianMarginal":
+        return [...factorExprs(q.latent), ...factorExprs(q.child)];
+      case "sum":
+        return q.terms.flatMap((t) => t.factors);
+      case "expect":
+        return q.steps.flatMap((s) => stepExprs(s));
+      case "enumerate":
+        return q.weight ? factorExprs(q.weight) : [];
+      case "unnormalised":
+      case "logPartition":
+      case "matching":
+        return [...q.at.values()];
+      case "apply":
+      case "reduce":
+        return [];
+    }
+  };
+  return [...own(), ...quantityChildren(q).flatMap(exprsOf)];
+}
+

@@ -156,6 +156,24 @@ const evaluatorTable: readonly EvaluatorEntry[] = [
     ],
     options: [],
   },
+  {
+    name: "ais",
+    doc: "log Z of a density's energy by annealed importance sampling (Neal 2001; Salakhutdinov & Murray 2008)",
+    densities: [{ name: "p", required: false }],
+    options: [arg("chains", "integer"), arg("temperatures", "integer")],
+  },
+  {
+    name: "pseudo_likelihood",
+    doc: "log-probability of each unit given the others, summed (Besag 1975): a cheap monitor of an energy",
+    densities: [{ name: "p", required: false }],
+    options: [],
+  },
+  {
+    name: "reconstruction_error",
+    doc: "squared error of the data after one step to the hidden units and back: a cheap monitor of an energy",
+    densities: [{ name: "p", required: false }],
+    options: [],
+  },
 ];
 
 export const evaluators: ReadonlyMap<string, EvaluatorEntry> = new Map(evaluatorTable.map((e) => [e.name, e]));

@@ -4,6 +4,7 @@ import { type Span, textOf } from "../base/source.js";
 import type * as ast from "../parser/ast.js";
 import { densityHeader } from "./density-header.js";
 import { type Env, newOwner } from "./env.js";
+import { estimators, type Options, type OptionValue } from "./estimators.js";
 import { elaborateExpr } from "./expr.js";
 import { memberOf } from "./indexing.js";
 import { objectiveEnv } from "./objective-env.js";
@@ -109,9 +110,9 @@ function elaborateUpdate(env: Env, item: ast.UpdateItem, metrics: readonly strin
   const objective = objectiveEnv(env.cx, env.scope, newOwner("train", "train"), "train");
   const value = elaborateExpr(objective, item.objective);
   const over = item.over.flatMap((target) => weightPaths(env, target) ?? ["?"]);
-  const by = item.by.map((clause) => elaborateBy(objective, clause));
+  const by = elaborateBy(objective, item.by);
   const settings = updateSettings(env, item, metrics);
-  if (!value || !isPerExample(env.cx, value, item.objective.span) || over.includes("?") || by.includes(undefined)) return undefined;
+  if (!value || !isPerExample(env.cx, value, item.objective.span) || over.includes("?") || !by) return undefined;
   const named = nameOf(env, item.objective);
   return {
     direction: item.direction,
@@ -120,7 +121,7 @@ function elaborateUpdate(env: Env, item: ast.UpdateItem, metrics: readonly strin
     doc: named?.doc,
     value,
     over,
-    by: by.flatMap((choices) => choices ?? []),
+    by,
     settings,
     span: item.span,
   };
@@ -231,19 +232,24 @@ function isPath(env: Env, path: string): boolean {
 
 // ---- by ---------------------------------------------------------------------------------------------
 
-function elaborateBy(env: Env, clause: ast.ByClause): readonly EstimatorChoice[] | undefined {
+export function elaborateBy(env: Env, clauses: readonly ast.ByClause[]): readonly EstimatorChoice[] | undefined {
+  const choices = clauses.map((clause) => byClause(env, clause));
+  return choices.includes(undefined) ? undefined : choices.flatMap((c) => c ?? []);
+}
+
+function byClause(env: Env, clause: ast.ByClause): readonly EstimatorChoice[] | undefined {
   const latents = clause.latent ? byVariables(env, clause.latent) : [undefined];
   if (!latents) return undefined;
-  const estimators: { readonly name: string; readonly options: Record<string, number>; readonly span: Span }[] = [];
+  const estimators: { readonly name: string; readonly options: Options; readonly span: Span }[] = [];
   for (const expr of clause.estimators) {
     const name = expr.kind === "name" ? expr.name : expr.kind === "call" && expr.callee.kind === "name" ? expr.callee.name : undefined;
     if (name === undefined) {
       report(env.cx.diagnostics, "GM2068", expr.span, { found: textOf(expr.span) });
       return undefined;
     }
-    const options: Record<string, number> = {};
+    const options: Record<string, OptionValue> = {};
     for (const arg of expr.kind === "call" ? expr.args : []) {
-      const value = requireNumber(env, arg.value, `an option of \`${name}\``);
+      const value = optionValue(env, name, arg);
       if (!arg.name)
         report(
           env.cx.diagnostics,
@@ -252,12 +258,19 @@ function elaborateBy(env: Env, clause: ast.ByClause): readonly EstimatorChoice[]
           { found: textOf(arg.span) },
           { help: ["options of an estimator are named: `cd(k = 1)`"] },
         );
-      if (!value || !arg.name) return undefined;
-      options[arg.name.name] = value.value;
+      if (value === undefined || !arg.name) return undefined;
+      options[arg.name.name] = value;
     }
     estimators.push({ name, options, span: expr.span });
   }
   return latents.map((variable) => ({ variable, estimators, span: clause.span }));
+}
+
+/** A number, or the name of a choice: `sampler = single_site`. */
+function optionValue(env: Env, estimator: string, arg: ast.Arg): OptionValue | undefined {
+  const option = estimators.get(estimator)?.options.find((o) => o.name === arg.name?.name);
+  if (option?.kind === "choice" && arg.value.kind === "name") return arg.value.name;
+  return requireNumber(env, arg.value, `an option of \`${estimator}\``)?.value;
 }
 
 /** `by h: reparam` of a family is a choice for each member. */

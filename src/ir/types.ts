@@ -4,6 +4,7 @@
  * hyperparameters are numbers. What is left is mathematics over typed tensors. Plain data throughout.
  */
 import type { Span } from "../base/source.js";
+import type { Options } from "./estimators.js";
 
 /** A size that remembers how it was written: `{ size: 784, text: "D" }`. */
 export interface Dim {
@@ -210,7 +211,7 @@ export interface Update {
 export interface EstimatorChoice {
   /** undefined: the whole statement. */
   readonly variable: string | undefined;
-  readonly estimators: readonly { readonly name: string; readonly options: Readonly<Record<string, number>>; readonly span: Span }[];
+  readonly estimators: readonly { readonly name: string; readonly options: Options; readonly span: Span }[];
   readonly span: Span;
 }
 
@@ -239,6 +240,7 @@ export interface ConstraintIr {
 export interface Evaluation {
   readonly name: string;
   readonly text: string;
+  readonly by: readonly EstimatorChoice[];
   readonly value:
     /** `objective` is its name where it stands alone or is one template call, `doc` that objective's comment. */
     | { readonly kind: "objective"; readonly expr: Expr; readonly objective: string | undefined; readonly doc: string | undefined }

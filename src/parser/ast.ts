@@ -251,6 +251,15 @@ export interface SettingItem {
   readonly span: Span;
 }
 
+/** A line of `evaluate`: `nll = -log p(v) by ais(chains = 100)`. */
+export interface MetricItem {
+  readonly kind: "metric";
+  readonly name: Ident;
+  readonly value: Expr;
+  readonly by: readonly ByClause[];
+  readonly span: Span;
+}
+
 /** `constrain D.weights in [-0.01, 0.01]`, `constrain norm(A, axis = 1) <= 1`. */
 export interface ConstrainItem {
   readonly kind: "constrain";
@@ -268,7 +277,7 @@ export interface PhaseItem extends MaybeBroken {
 
 export interface EvaluateDecl extends Documented, MaybeBroken {
   readonly kind: "evaluate";
-  readonly items: readonly SettingItem[];
+  readonly items: readonly MetricItem[];
   readonly span: Span;
 }
 

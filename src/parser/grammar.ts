@@ -148,7 +148,7 @@ export class Grammar extends ExpressionGrammar {
   readonly evaluateDecl = this.RULE("evaluateDecl", () => {
     this.CONSUME(t.Evaluate);
     this.CONSUME(t.LBrace);
-    this.sequence("setting", () => this.SUBRULE(this.settings));
+    this.sequence("setting", () => this.SUBRULE(this.metrics));
     this.closeBlock();
   });
 
@@ -412,6 +412,15 @@ export class Grammar extends ExpressionGrammar {
 
   readonly settings = this.RULE("settings", () => {
     this.commaSeparated(1, this.namedArg, false);
+  });
+
+  readonly metrics = this.RULE("metrics", () => {
+    this.commaSeparated(1, this.metric, false);
+  });
+
+  readonly metric = this.RULE("metric", () => {
+    this.SUBRULE(this.namedArg);
+    this.OPTION(() => this.SUBRULE(this.byClause));
   });
 
   // ---- helpers ------------------------------------------------------------------------------------------

@@ -232,7 +232,7 @@ export class Layout {
       case "trainDecl":
         return concat(this.the(node, "Train"), " ", this.block(theNode(node, "trainBody"), "trainItem"));
       case "evaluateDecl":
-        return concat(this.the(node, "Evaluate"), " ", this.block(node, "settings"));
+        return concat(this.the(node, "Evaluate"), " ", this.block(node, "metrics"));
       case "formals":
       case "conditionedFormals":
         return this.enclosed(node, "LParen", "RParen", () => [...this.list(node, "formal"), ...this.given(node, "givenFormals", "formal")]);
@@ -295,6 +295,12 @@ export class Layout {
         );
       case "settings":
         return group(indent(this.list(node, "namedArg")));
+      case "metrics":
+        return group(indent(this.list(node, "metric")));
+      case "metric": {
+        const by = maybeNode(node, "byClause");
+        return concat(this.node(theNode(node, "namedArg")), ...(by ? [" ", this.node(by)] : []));
+      }
       case "updateItem":
         return this.update(node);
       case "overClause":

@@ -16,8 +16,18 @@ export function settingsOf(b: Builder, node: CstNode): readonly ast.SettingItem[
   return nodes(node, "namedArg").map((one) => ({ kind: "setting", ...namedArg(b, one) }));
 }
 
-export function evaluationsOf(b: Builder, node: CstNode): readonly ast.SettingItem[] {
-  return nodes(node, "settings").flatMap((item) => b.item(item, () => settingsOf(b, item)) ?? []);
+export function evaluationsOf(b: Builder, node: CstNode): readonly ast.MetricItem[] {
+  return nodes(node, "metrics").flatMap((item) => b.item(item, () => nodes(item, "metric").map((one) => metricItem(b, one))) ?? []);
+}
+
+function metricItem(b: Builder, node: CstNode): ast.MetricItem {
+  return { kind: "metric", ...namedArg(b, theNode(node, "namedArg")), by: byClauses(b, node), span: b.span(node) };
+}
+
+/** `by z: reparam, c: enumerate`, where it stands. */
+function byClauses(b: Builder, node: CstNode): readonly ast.ByClause[] {
+  const by = maybeNode(node, "byClause");
+  return by ? nodes(by, "estimate").map((one) => byClause(b, one)) : [];
 }
 
 function trainItem(b: Builder, node: CstNode): readonly ast.TrainItem[] {
@@ -40,7 +50,6 @@ function trainItem(b: Builder, node: CstNode): readonly ast.TrainItem[] {
 
 function updateItem(b: Builder, node: CstNode): ast.UpdateItem {
   const over = maybeNode(node, "overClause");
-  const by = maybeNode(node, "byClause");
   const options = nodes(node, "namedArg").map((option) => namedArg(b, option));
   b.noRepeats(
     options.map((option) => option.name),
@@ -51,7 +60,7 @@ function updateItem(b: Builder, node: CstNode): ast.UpdateItem {
     direction: maybeToken(node, "Maximize") ? "maximize" : "minimize",
     objective: expression(b, theNode(node, "expression")),
     over: over ? nodes(over, "operand").map((one) => operand(b, one)) : [],
-    by: by ? nodes(by, "estimate").map((one) => byClause(b, one)) : [],
+    by: byClauses(b, node),
     options,
     span: b.span(node),
   };

@@ -28,10 +28,10 @@ export const gm3Derivation = {
     "Likelihood of an implicit density",
     (a) => `\`${a.quantity}\` has no likelihood: \`${a.variable}\` is pushed through \`${a.net}\`, which is not known to be invertible`,
   ),
-  GM3507: code<{ quantity: string }>(
+  GM3507: code<{ quantity: string; states: string }>(
     "error",
-    "Unnormalised density",
-    (a) => `\`${a.quantity}\` is defined by an energy, whose normaliser this version of gmc does not derive`,
+    "Intractable normaliser",
+    (a) => `\`${a.quantity}\` needs log Z of an energy, a sum over ${a.states} states`,
   ),
   GM3508: code<{ variable: string; states: string }>(
     "error",
@@ -67,5 +67,41 @@ export const gm3Derivation = {
     "error",
     "Weight moved up and down",
     (a) => `\`${a.path}\` ascends ${a.a} and descends ${a.b}: the two steps undo each other`,
+  ),
+  GM3521: code<{ problem: string }>("error", "Option of an estimator", (a) => a.problem),
+  GM3522: code<{ quantity: string; hidden: string; states: string }>(
+    "error",
+    "Hidden units of an energy that do not sum out",
+    (a) => `\`${a.quantity}\` has no exact form: ${a.hidden} would have to be summed over ${a.states} states`,
+  ),
+  GM3523: code<{ density: string; missing: string }>(
+    "error",
+    "Contrastive divergence without a start",
+    (a) => `\`cd\` starts its chain at the data, but ${a.missing} of ${a.density} has no value here`,
+  ),
+  GM3524: code<{ density: string; reads: string }>(
+    "error",
+    "Persistent chains of a conditional energy",
+    (a) => `persistent chains of ${a.density} cannot be kept: its energy reads ${a.reads}, which differs from row to row`,
+  ),
+  GM3525: code<{ names: string; density: string }>(
+    "error",
+    "Draw from an energy without a sampler",
+    (a) => `${a.names} of ${a.density} cannot be drawn exactly: their energy couples them`,
+  ),
+  GM3526: code<{ estimator: string }>(
+    "error",
+    "Estimator without use",
+    (a) => `\`${a.estimator}\` treats nothing here: no such part of an energy is left to estimate`,
+  ),
+  GM3527: code<{ estimator: string; quantity: string; why: string }>(
+    "error",
+    "Objective that cannot be matched",
+    (a) => `\`${a.estimator}\` cannot stand in for \`${a.quantity}\`: ${a.why}`,
+  ),
+  GM3528: code<{ evaluator: string; found: string }>(
+    "error",
+    "Evaluator of an energy",
+    (a) => `\`${a.evaluator}\` is about a density with an energy, and ${a.found}`,
   ),
 } as const satisfies Record<`GM35${string}`, CodeEntry<never>>;

@@ -3,17 +3,17 @@
  * E over q of log p(joint) - log q(drawn), in plain terms (a KL stands for its two), or the logmeanexp or mean of that over a family.
  */
 import type { Combine } from "../derived-model.js";
-import type { Quantity, Term } from "../quantity.js";
+import { type Quantity, type Term, walkQuantity } from "../quantity.js";
 import { type DeriveContext, densityOf } from "./context.js";
-import { walkQuantity } from "./objective.js";
 
 /** "exact", "lower bound" of log p (an upper one of its negative), "estimate"; undefined where no log-density is in it. */
 export function boundOf(context: DeriveContext, quantity: Quantity, sign: 1 | -1): string | undefined {
   let sampled = false;
   let density = false;
   walkQuantity(quantity, (q) => {
-    sampled ||= q.kind === "expect";
-    density ||= q.kind === "factor" || q.kind === "kl" || q.kind === "gaussianMarginal";
+    sampled ||= q.kind === "expect" || (q.kind === "logPartition" && q.method.kind !== "exact");
+    sampled ||= q.kind === "unnormalised" && q.method.kind !== "exact";
+    density ||= q.kind === "factor" || q.kind === "kl" || q.kind === "gaussianMarginal" || q.kind === "unnormalised";
   });
   if (!density) return undefined;
   if (isEvidenceBound(context, quantity)) return sign === 1 ? "lower bound" : "upper bound";

@@ -8,13 +8,23 @@ import { childrenOf, distExprs } from "../walk.js";
 /** How a density defines one of its variables. */
 export type Definition =
   | { readonly kind: "draw"; readonly variable: string; readonly dist: DistCall; readonly helper: boolean; readonly span: Span }
-  | { readonly kind: "define"; readonly variable: string; readonly value: Expr; readonly span: Span };
+  | { readonly kind: "define"; readonly variable: string; readonly value: Expr; readonly span: Span }
+  /** One of the variables that the density's energies define together. */
+  | { readonly kind: "energy"; readonly variable: string; readonly block: EnergyBlock; readonly span: Span };
+
+/** The factor p(variables | reads) = exp(-ΣE) / Z of a density: the variables of its header that no `~` defines. */
+export interface EnergyBlock {
+  /** In the order of the header. */
+  readonly variables: readonly string[];
+  readonly energies: readonly { readonly value: Expr; readonly span: Span }[];
+}
 
 export interface DensityIndex {
   readonly density: Density;
   /** In the order of the body, helpers included. */
   readonly definitions: ReadonlyMap<string, Definition>;
-  readonly energies: readonly { readonly value: Expr; readonly span: Span }[];
+  /** Undefined where the body has no energy. */
+  readonly energy: EnergyBlock | undefined;
 }
 
 export interface DeriveContext {
@@ -30,17 +40,30 @@ export function deriveContext(model: ModelIr, diagnostics: Diagnostics): DeriveC
   const bindings = new Map<string, Binding>();
   const densities = new Map<string, DensityIndex>();
   for (const density of model.densities) {
-    const definitions = new Map<string, Definition>();
-    const energies: { value: Expr; span: Span }[] = [];
-    for (const statement of density.statements) {
+    for (const statement of density.statements)
       if (statement.kind === "bind") bindings.set(statement.binding.local.id, statement.binding);
-      else if (statement.kind === "energy") energies.push(statement);
-      else definitions.set(statement.variable, statement);
-    }
-    densities.set(density.name, { density, definitions, energies });
+    densities.set(density.name, indexDensity(density));
   }
   for (const net of model.nets) for (const binding of net.body) bindings.set(binding.local.id, binding);
   return { model, diagnostics, densities, bindings, nets: new Map(model.nets.map((net) => [net.name, net])) };
+}
+
+function indexDensity(density: Density): DensityIndex {
+  const definitions = new Map<string, Definition>();
+  const drawn = new Set(density.statements.flatMap((s) => (s.kind === "draw" || s.kind === "define" ? [s.variable] : [])));
+  const energies = density.statements.filter((s) => s.kind === "energy");
+  const block: EnergyBlock = { variables: density.head.filter((v) => !drawn.has(v)), energies };
+  for (const statement of density.statements) {
+    if (statement.kind === "draw" || statement.kind === "define") definitions.set(statement.variable, statement);
+    // The variables of the energies are there from the first energy on.
+    if (statement.kind === "energy" && statement === energies[0])
+      for (const variable of block.variables) definitions.set(variable, { kind: "energy", variable, block, span: statement.span });
+  }
+  return { density, definitions, energy: energies.length > 0 ? block : undefined };
+}
+
+export function variableName(name: string): string {
+  return `\`${name}\``;
 }
 
 export function densityOf(context: DeriveContext, name: string): DensityIndex {
@@ -74,12 +97,21 @@ export function variablesIn(context: DeriveContext, exprs: readonly Expr[]): Rea
 }
 
 export function definitionInputs(definition: Definition): readonly Expr[] {
-  return definition.kind === "draw" ? distExprs(definition.dist) : [definition.value];
+  switch (definition.kind) {
+    case "draw":
+      return distExprs(definition.dist);
+    case "define":
+      return [definition.value];
+    case "energy":
+      return definition.block.energies.map((e) => e.value);
+  }
 }
 
 /** Variables that a variable's conditional reads. */
 export function parentsOf(context: DeriveContext, definition: Definition): ReadonlySet<string> {
-  return variablesIn(context, definitionInputs(definition));
+  const read = new Set(variablesIn(context, definitionInputs(definition)));
+  read.delete(definition.variable);
+  return read;
 }
 
 /** Paths of the params and layers behind expressions, in the order of first use. */

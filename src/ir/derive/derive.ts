@@ -1,5 +1,6 @@
 /** Model IR -> derived model: every objective of `train` and `evaluate`, which weights it moves, which densities generate and infer. */
 import { report, type Diagnostics } from "../../base/report.js";
+import { estimators, type Options } from "../estimators.js";
 import type { DerivedEvaluation, DerivedModel, DerivedPhase, DerivedUpdate } from "../derived-model.js";
 import type { DerivedObjective } from "../quantity.js";
 import type { Density, Evaluation, ModelIr, Update } from "../types.js";
@@ -32,8 +33,9 @@ export function derive(model: ModelIr, diagnostics: Diagnostics): DerivedModel |
     checkOpposites(context, updates);
     return { phase, updates };
   });
+  const estimated = estimatedPartitions(context);
   const evaluations = model.evaluate.flatMap((evaluation): readonly DerivedEvaluation[] => {
-    const derived = deriveEvaluation(context, evaluation);
+    const derived = deriveEvaluation(context, evaluation, estimated);
     if (!derived) failed = true;
     return derived ? [derived] : [];
   });
@@ -45,10 +47,11 @@ export function derive(model: ModelIr, diagnostics: Diagnostics): DerivedModel |
 /** Domains that are declared and checked, and that no rule honours yet: to compile them would be to ignore them. */
 function refuseDomains(context: DeriveContext): void {
   for (const variable of context.model.variables.values()) {
+    const byEnergy = [...context.densities.values()].some((d) => d.energy?.variables.includes(variable.name));
     const construct = variable.domain.optional
       ? "a variable that may be missing (`?`)"
-      : variable.domain.atMostOne
-        ? "`at_most_one`"
+      : variable.domain.atMostOne && !byEnergy
+        ? "`at_most_one` outside of an energy"
         : undefined;
     if (construct !== undefined) report(context.diagnostics, "GM3509", variable.span, { construct });
   }
@@ -104,24 +107,66 @@ function warnUntrained(context: DeriveContext, entries: readonly WeightEntry[], 
   }
 }
 
-function deriveEvaluation(context: DeriveContext, evaluation: Evaluation): DerivedEvaluation | undefined {
-  if (evaluation.value.kind === "evaluator") return { evaluation, objective: undefined };
+/** Lines `logZ = ais(p, chains = …)`: other lines of the block read the log Z that they estimate. */
+function estimatedPartitions(context: DeriveContext): ReadonlyMap<string, Options> {
+  const found = new Map<string, Options>();
+  for (const { value } of context.model.evaluate) {
+    if (value.kind !== "evaluator" || value.evaluator !== "ais") continue;
+    const density = energyDensity(context, value.densities[0]);
+    if (density === undefined) continue;
+    const { options: defaults } = estimators.get("ais") ?? { options: [] };
+    found.set(density, { ...Object.fromEntries(defaults.map((o) => [o.name, o.value])), ...value.options });
+  }
+  return found;
+}
+
+/** The density that an evaluator of energies is about: the one named, or the only one with an energy. */
+function energyDensity(context: DeriveContext, named: string | undefined): string | undefined {
+  const found = [...context.densities.values()].filter((d) => d.energy && (named === undefined || d.density.name === named));
+  return found.length === 1 ? found[0]?.density.name : undefined;
+}
+
+const ENERGY_EVALUATORS: ReadonlySet<string> = new Set(["ais", "pseudo_likelihood", "reconstruction_error"]);
+
+function deriveEvaluator(context: DeriveContext, evaluation: Evaluation): DerivedEvaluation | undefined {
+  const { value } = evaluation;
+  if (value.kind !== "evaluator" || !ENERGY_EVALUATORS.has(value.evaluator)) return { evaluation, objective: undefined, energy: undefined };
+  const [named] = value.densities;
+  const energy = energyDensity(context, named);
+  if (energy !== undefined) return { evaluation, objective: undefined, energy };
+  const some = [...context.densities.values()].filter((d) => d.energy).map((d) => d.density.name);
+  report(
+    context.diagnostics,
+    "GM3528",
+    evaluation.span,
+    { evaluator: value.evaluator, found: named === undefined ? `${some.length} densities have one` : `\`${named}\` has none` },
+    { help: [some.length > 0 ? `name one: \`${value.evaluator}(${some[0]})\`` : "an energy is a statement of a density: `energy -(v @ W @ h)`"] },
+  );
+  return undefined;
+}
+
+function deriveEvaluation(
+  context: DeriveContext,
+  evaluation: Evaluation,
+  estimated: ReadonlyMap<string, Options>,
+): DerivedEvaluation | undefined {
+  if (evaluation.value.kind === "evaluator") return deriveEvaluator(context, evaluation);
   let value = evaluation.value.expr;
   let sign: 1 | -1 = 1;
   while (value.kind === "builtin" && value.fn === "neg" && value.args[0]) {
     value = value.args[0];
     sign = sign === 1 ? -1 : 1;
   }
-  const derived = deriveObjective(context, { value, over: undefined, by: [], span: evaluation.span });
+  const derived = deriveObjective(context, { value, over: undefined, by: evaluation.by, estimated, span: evaluation.span });
   if (!derived) return undefined;
   const combine = combineOf(derived.quantity, sign);
-  return { evaluation, objective: { derived, value, sign, combine, bound: boundOf(context, derived.quantity, sign) } };
+  return { evaluation, energy: undefined, objective: { derived, value, sign, combine, bound: boundOf(context, derived.quantity, sign) } };
 }
 
 /** The generative density draws data; the inference density draws latents given data. */
 function roles(context: DeriveContext): Pick<DerivedModel, "generative" | "inference"> {
   const isData = (name: string): boolean => context.model.variables.get(name)?.role === "data";
-  const usable = context.model.densities.filter((d) => (context.densities.get(d.name)?.energies.length ?? 0) === 0);
+  const usable = context.model.densities;
   const generative = usable.find((d) => d.head.some(isData));
   // What the generative density reads or draws besides data is what inference has to supply.
   const latents = generative ? [...generative.head, ...generative.given].filter((v) => !isData(v)) : [];

@@ -4,47 +4,22 @@
  */
 import { report } from "../../base/report.js";
 import type { Span } from "../../base/source.js";
-import { didYouMean } from "../../base/suggest.js";
 import { distributions } from "../distributions.js";
 import type { DrawStep, Estimator, EstimatorNote, Factor } from "../quantity.js";
 import { typeOfDomain } from "../shapes.js";
 import { finiteStates, stateCount } from "../states.js";
-import type { DistCall, EstimatorChoice, Expr, Local, ObjectiveDraw } from "../types.js";
+import type { DistCall, Expr, Local, ObjectiveDraw } from "../types.js";
+import type { Choices } from "./choices.js";
 import { definitionInputs, type DeriveContext, densityOf, parentsOf, underPaths, weightsIn } from "./context.js";
+import { type EnergyDrawn, planEnergyDraw } from "./energy-draws.js";
 import { ancestorsOf, MAX_STATES } from "./marginal.js";
 
 interface Request {
   /** Weight paths that the statement moves; undefined for an evaluation, where no gradient is taken. */
   readonly over: readonly string[] | undefined;
-  readonly by: readonly EstimatorChoice[];
+  readonly choices: Choices;
   readonly span: Span;
 }
-
-/** Estimators of the language; those that this version derives are `reparam` and `enumerate`. */
-const ESTIMATORS = [
-  "reparam",
-  "enumerate",
-  "score",
-  "vimco",
-  "concrete",
-  "straight_through",
-  "dreg",
-  "stl",
-  "rebar",
-  "relax",
-  "arm",
-  "disarm",
-  "cd",
-  "pcd",
-  "mean_field",
-  "ista",
-  "fista",
-  "adam",
-  "gibbs",
-  "langevin",
-  "hmc",
-  "nce",
-] as const;
 
 /** Steps of one draw, in order; undefined after an error has been reported. */
 export function planDraw(
@@ -97,16 +72,6 @@ function planDensity(
   notes: EstimatorNote[],
 ): readonly DrawStep[] | undefined {
   const index = densityOf(context, source.density);
-  if (index.energies.length > 0) {
-    report(
-      context.diagnostics,
-      "GM3507",
-      draw.span,
-      { quantity: `samples of ${source.density}` },
-      { labels: index.energies.map((e) => ({ span: e.span, text: "the energy" })) },
-    );
-    return undefined;
-  }
   const at = new Map(source.given.map((s): [string, Expr] => [s.variable, s.value]));
   const locals = new Map<string, Local>();
   source.head.forEach((variable, i) => {
@@ -115,10 +80,12 @@ function planDensity(
   });
   const named = new Set(source.head);
   const needed = ancestorsOf(context, index, source.head);
+  const given = source.given.map((s) => s.variable);
   const steps: DrawStep[] = [];
   const upstream = new Map<string, ReadonlySet<string>>();
+  const energyDrawn: EnergyDrawn[] = [];
   for (const [variable, definition] of index.definitions) {
-    if (!needed.has(variable)) continue;
+    if (!needed.has(variable) || (definition.kind === "energy" && given.includes(variable))) continue;
     const declared = context.model.variables.get(variable);
     const type = declared && typeOfDomain(declared.domain);
     if (!named.has(variable) && type)
@@ -134,8 +101,16 @@ function planDensity(
       steps.push({ kind: "bind", variable, density: source.density, value: definition.value, at, span: definition.span });
       continue;
     }
-    const factor: Factor = { kind: "factor", density: source.density, variable, dist: definition.dist, at, span: definition.span };
     const moved = request.over !== undefined && [...weights].some((w) => underPaths(w, request.over ?? []));
+    if (definition.kind === "energy") {
+      energyDrawn.push({ variable, local, moved });
+      if (energyDrawn.length < definition.block.variables.filter((v) => !given.includes(v)).length) continue;
+      const step = planEnergyDraw(context, source.density, energyDrawn, given, at, request, draw.span, notes);
+      if (!step) return undefined;
+      steps.push(step);
+      continue;
+    }
+    const factor: Factor = { kind: "factor", density: source.density, variable, dist: definition.dist, at, span: definition.span };
     const choice = chooseEstimator(context, draw, variable, definition.dist, moved, request);
     if (!choice) return undefined;
     notes.push({
@@ -161,41 +136,10 @@ function chooseEstimator(
   const model = context.model.variables.get(variable);
   const states = model && finiteStates(model.domain);
   const enumerable = info?.discrete === true && states !== undefined && states.size <= MAX_STATES && draw.samples === undefined;
-  const asked = askedFor(request.by, variable);
+  const asked = request.choices.latents.get(variable) ?? request.choices.latents.get(undefined);
   if (asked) {
-    const { name, span } = asked;
-    const [option] = Object.keys(asked.options);
-    if (asked.more) {
-      report(
-        context.diagnostics,
-        "GM3509",
-        asked.more,
-        { construct: "a second estimator joined by `and`" },
-        { help: ["name one estimator for each latent"] },
-      );
-      return undefined;
-    }
-    if ((name === "reparam" || name === "enumerate") && option !== undefined) {
-      report(
-        context.diagnostics,
-        "GM3509",
-        span,
-        { construct: `the option \`${option}\` of \`${name}\`` },
-        { help: [`\`${name}\` takes no options`] },
-      );
-      return undefined;
-    }
-    if (!(ESTIMATORS as readonly string[]).includes(name)) {
-      const guess = didYouMean(name, ESTIMATORS);
-      report(
-        context.diagnostics,
-        "GM3505",
-        span,
-        { estimator: name },
-        { help: guess ? [`did you mean \`${guess}\`?`] : [`estimators are ${ESTIMATORS.map((e) => `\`${e}\``).join(", ")}`] },
-      );
-      return undefined;
-    }
+    const { span } = asked;
+    const { name } = asked.entry;
     if (name === "reparam" && info?.reparameterised) return { estimator: "reparam", reason: "asked for" };
     if (name === "enumerate" && enumerable) return { estimator: "enumerate", reason: `asked for: its ${states.size} states are summed` };
     if (name === "reparam" || name === "enumerate") {
@@ -268,18 +212,4 @@ function legalHelp(reparam: boolean, enumerable: boolean): readonly string[] {
       ? `legal here: ${legal.join(", ")}; without \`by\` gmc chooses one and \`gmc explain\` says which`
       : "no estimator that this version derives fits this latent",
   ];
-}
-
-interface Asked {
-  readonly name: string;
-  readonly options: Readonly<Record<string, number>>;
-  readonly span: Span;
-  /** A further estimator of the same clause. */
-  readonly more: Span | undefined;
-}
-
-function askedFor(by: readonly EstimatorChoice[], variable: string): Asked | undefined {
-  const choice = by.find((c) => c.variable === variable) ?? by.find((c) => c.variable === undefined);
-  const [first, second] = choice?.estimators ?? [];
-  return first && { name: first.name, options: first.options, span: first.span, more: second?.span };
 }

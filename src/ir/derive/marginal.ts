@@ -8,9 +8,10 @@
 import { type Span, textOf } from "../../base/source.js";
 import { report } from "../../base/report.js";
 import { finiteStates, stateCount } from "../states.js";
-import type { Factor, Quantity, Term } from "../quantity.js";
+import type { Factor, PartitionMethod, Quantity, Term } from "../quantity.js";
 import type { Expr, LogDensityExpr, Slot, Variable } from "../types.js";
 import { dependenceOn } from "./affine.js";
+import { type EnergyRequest, hiddenMethod, partitionMethod } from "./energy.js";
 import { type Definition, type DeriveContext, densityOf, type DensityIndex, parentsOf } from "./context.js";
 
 /** Most states that a sum over finite latents may have. */
@@ -22,19 +23,9 @@ interface Group {
 }
 
 /** Derives a log-density; undefined after an error has been reported. */
-export function deriveLogDensity(context: DeriveContext, expr: LogDensityExpr): Quantity | undefined {
+export function deriveLogDensity(context: DeriveContext, expr: LogDensityExpr, request: EnergyRequest): Quantity | undefined {
   const index = densityOf(context, expr.density);
   const text = logDensityText(expr);
-  if (index.energies.length > 0) {
-    report(
-      context.diagnostics,
-      "GM3507",
-      expr.span,
-      { quantity: text },
-      { labels: index.energies.map((e) => ({ span: e.span, text: "the energy" })) },
-    );
-    return undefined;
-  }
   const conditions = new Set(index.density.given);
   const implicit = firstImplicit(
     context,
@@ -42,7 +33,7 @@ export function deriveLogDensity(context: DeriveContext, expr: LogDensityExpr): 
     [...expr.head, ...expr.given].map((s) => s.variable),
   );
   if (implicit !== undefined) {
-    factorOf(context, index, implicit, new Map(), { text, span: expr.span });
+    factorOf(context, index, implicit, new Map(), { text, span: expr.span, energy: request });
     return undefined;
   }
   const at = new Map([...expr.head, ...expr.given].map((slot: Slot): [string, Expr] => [slot.variable, slot.value]));
@@ -58,15 +49,30 @@ export function deriveLogDensity(context: DeriveContext, expr: LogDensityExpr): 
   const terms: Term[] = [];
   for (const [groups, scale] of [[above, 1] as const, [below, -1] as const]) {
     for (const group of groups) {
-      const quantity = solve(context, index, group.variables, group.hidden, at, { text, span: expr.span }, 1);
+      const quantity = solve(context, index, group.variables, group.hidden, at, { text, span: expr.span, energy: request }, 1);
       if (!quantity) return undefined;
       terms.push(...flatten(quantity, scale));
     }
   }
-  const only = terms[0];
-  return terms.length === 1 && only && only.scale === 1 && only.factors.length === 0
+  return settlePartition(context, index, terms, { text, span: expr.span, energy: request });
+}
+
+/** log Z cancels in a conditional; where it does not, it needs a method. */
+function settlePartition(context: DeriveContext, index: DensityIndex, terms: readonly Term[], asked: Asked): Quantity | undefined {
+  const partitions = terms.filter((t) => t.quantity.kind === "logPartition");
+  const balance = partitions.reduce((total, t) => total + t.scale, 0);
+  let settled = terms.filter((t) => t.quantity.kind !== "logPartition");
+  const [partition] = partitions;
+  if (partition?.quantity.kind === "logPartition" && balance !== 0) {
+    const given = settled.flatMap((t) => (t.quantity.kind === "unnormalised" ? t.quantity.given : []));
+    const method = partitionMethod(context, asked.energy, index.density.name, given, asked.text);
+    if (!method) return undefined;
+    settled = [...settled, { scale: balance, factors: [], quantity: { ...partition.quantity, method } }];
+  }
+  const only = settled[0];
+  return settled.length === 1 && only && only.scale === 1 && only.factors.length === 0
     ? only.quantity
-    : { kind: "sum", terms, span: expr.span };
+    : { kind: "sum", terms: settled, span: asked.span };
 }
 
 /** `log p(x | z)` as the user would write it, values of renamed slots left out. */
@@ -119,9 +125,13 @@ function regroup(context: DeriveContext, index: DensityIndex, variables: readonl
     return [v, ...parents].filter((name) => hiddenSet.has(name));
   };
   const groups: { variables: string[]; hidden: Set<string> }[] = [];
+  // The variables of an energy are one factor, whatever is hidden.
+  const block = new Set(index.energy?.variables);
   for (const v of variables) {
     const mine = new Set(touched(v));
-    const joined = groups.filter((g) => [...mine].some((h) => g.hidden.has(h)));
+    const joined = groups.filter(
+      (g) => [...mine].some((h) => g.hidden.has(h)) || (block.has(v) && g.variables.some((o) => block.has(o))),
+    );
     const merged = {
       variables: [...joined.flatMap((g) => g.variables), v],
       hidden: new Set([...joined.flatMap((g) => [...g.hidden]), ...mine]),
@@ -141,6 +151,7 @@ function regroup(context: DeriveContext, index: DensityIndex, variables: readonl
 interface Asked {
   readonly text: string;
   readonly span: Span;
+  readonly energy: EnergyRequest;
 }
 
 function solve(
@@ -154,12 +165,20 @@ function solve(
 ): Quantity | undefined {
   // A variable that is summed or integrated out stands for itself, also where the other side of the quotient gives it a value.
   const at = new Map([...given].filter(([v]) => !hidden.includes(v)));
-  if (hidden.length === 0) {
+  const block = new Set(index.energy?.variables);
+  const directed = variables.filter((v) => !block.has(v));
+  const ofEnergy = variables.filter((v) => block.has(v));
+  if (hidden.length === 0 || directed.length === 0) {
     const terms: Term[] = [];
-    for (const v of variables) {
+    for (const v of directed) {
       const factor = factorOf(context, index, v, at, asked);
       if (!factor) return undefined;
       terms.push({ scale: 1, factors: [], quantity: factor });
+    }
+    if (ofEnergy.length > 0) {
+      const parts = energyTerms(context, index, hidden, at, asked);
+      if (!parts) return undefined;
+      terms.push(...parts);
     }
     const only = terms[0];
     return terms.length === 1 && only ? only.quantity : { kind: "sum", terms, span: asked.span };
@@ -191,6 +210,26 @@ function solve(
     };
   }
   return solveNormal(context, index, variables, hidden, at, asked);
+}
+
+/** log of the energy's factor with `hidden` summed out: log Σ exp(-E) - log Z, the latter still without a method. */
+function energyTerms(
+  context: DeriveContext,
+  index: DensityIndex,
+  hidden: readonly string[],
+  at: ReadonlyMap<string, Expr>,
+  asked: Asked,
+): readonly Term[] | undefined {
+  const density = index.density.name;
+  const given = (index.energy?.variables ?? []).filter((v) => !hidden.includes(v));
+  const method = hiddenMethod(context, asked.energy, density, hidden, asked.text);
+  if (!method) return undefined;
+  const { span } = asked;
+  const undecided: PartitionMethod = { kind: "estimated", options: {} };
+  return [
+    { scale: 1, factors: [], quantity: { kind: "unnormalised", density, given, method, at, span } },
+    { scale: -1, factors: [], quantity: { kind: "logPartition", density, method: undecided, at, span } },
+  ];
 }
 
 /** One Normal latent with one Normal child whose location is affine in it. */

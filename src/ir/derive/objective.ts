@@ -6,13 +6,18 @@ import { InternalError } from "../../base/internal-error.js";
 import { report } from "../../base/report.js";
 import type { Span } from "../../base/source.js";
 import { builtins } from "../builtins.js";
+import type { Options } from "../estimators.js";
 import { layers } from "../layers.js";
-import type { DerivedObjective, DrawStep, EstimatorNote, Factor, Plate, Quantity, Term } from "../quantity.js";
+import { type DerivedObjective, type DrawStep, type EstimatorNote, exprsOf, type Plate, type Quantity, quantityChildren, type Term, walkQuantity } from "../quantity.js";
 import { finiteStates } from "../states.js";
 import type { EstimatorChoice, Expr, ObjectiveDraw } from "../types.js";
-import { childrenOf, distExprs, freeVariables } from "../walk.js";
+import { childrenOf, freeVariables } from "../walk.js";
+import { chosen, type Choices } from "./choices.js";
 import { type DeriveContext, underPaths, walk, weightsIn } from "./context.js";
+import type { EnergyRequest } from "./energy.js";
+import { chainsOf, drawsSamples, energiesIn, partitionsOf, usesChoices } from "./energy-use.js";
 import { planDraw } from "./estimators.js";
+import { deriveMatching } from "./matching.js";
 import { closeKl } from "./kl.js";
 import { deriveLogDensity, MAX_STATES, variableText } from "./marginal.js";
 import { schedulesIn } from "./schedules.js";
@@ -23,6 +28,8 @@ export interface ObjectiveRequest {
   /** Weight paths that the statement moves; undefined for an evaluation, where no gradient is taken. */
   readonly over: readonly string[] | undefined;
   readonly by: readonly EstimatorChoice[];
+  /** Densities whose log Z another line of `evaluate` estimates, and how. */
+  readonly estimated?: ReadonlyMap<string, Options>;
   /** The statement, where errors about estimators point: the draw itself may stand in the library. */
   readonly span: Span;
 }
@@ -30,6 +37,7 @@ export interface ObjectiveRequest {
 interface State {
   readonly context: DeriveContext;
   readonly request: ObjectiveRequest;
+  readonly choices: Choices;
   readonly notes: EstimatorNote[];
   /** Sample families in scope by variable. */
   readonly plates: ReadonlyMap<string, Plate>;
@@ -39,25 +47,44 @@ interface State {
 
 /** Derives an objective; undefined after an error has been reported. */
 export function deriveObjective(context: DeriveContext, request: ObjectiveRequest): DerivedObjective | undefined {
-  const state: State = { context, request, notes: [], plates: new Map(), counter: { plates: 0 } };
+  const choices = chosen(context, request.by);
+  if (!choices) return undefined;
+  const state: State = { context, request, choices, notes: [], plates: new Map(), counter: { plates: 0 } };
   const quantity = derive(state, request.value);
-  if (!quantity) return undefined;
-  const used = exprsOf(quantity);
+  if (!quantity || !usesChoices(context, choices, quantity)) return undefined;
+  const used = [...exprsOf(quantity), ...energiesIn(context, quantity)];
   const free = freeVariables(request.value);
   let random = false;
-  walkQuantity(quantity, (q) => (random ||= q.kind === "expect"));
+  walkQuantity(quantity, (q) => (random ||= drawsSamples(q)));
   random ||= drawsNumbers(context, used);
   return {
     quantity,
-    notes: state.notes,
+    notes: distinct(state.notes),
     weights: [...weightsIn(context, used)],
     data: [...context.model.variables.keys()].filter((v) => free.has(v)),
     schedules: schedulesIn(used),
     random,
+    training: request.over !== undefined,
+    chains: chainsOf(quantity),
+    partitions: partitionsOf(quantity),
   };
 }
 
+/** A log-density that stands twice is treated alike both times. */
+function distinct(notes: readonly EstimatorNote[]): readonly EstimatorNote[] {
+  const seen = new Set<string>();
+  return notes.filter((n) => {
+    const key = [n.density, n.variable, n.estimator].join(" ");
+    return !seen.has(key) && seen.add(key);
+  });
+}
+
 /** A quantity as a list of scaled parts. */
+function energyRequest(state: State): EnergyRequest {
+  const { request, choices, notes } = state;
+  return { choices, training: request.over !== undefined, estimated: request.estimated ?? new Map(), span: request.span, notes };
+}
+
 export function termsOf(quantity: Quantity): readonly Term[] {
   return quantity.kind === "sum" ? quantity.terms : [{ scale: 1, factors: [], quantity }];
 }
@@ -67,7 +94,7 @@ function derive(state: State, expr: Expr): Quantity | undefined {
   if (!isProbabilistic(expr)) return { kind: "value", expr: stable(context, expr) };
   switch (expr.kind) {
     case "logDensity":
-      return deriveLogDensity(context, expr);
+      return state.choices.matching ? deriveMatching(context, expr, state.choices.matching) : deriveLogDensity(context, expr, energyRequest(state));
     case "expectation":
       return deriveExpectation(state, expr.draws, expr.body, expr);
     case "reduce":
@@ -166,7 +193,7 @@ function deriveExpectation(state: State, draws: readonly ObjectiveDraw[], body: 
   const [draw, ...rest] = draws;
   if (!draw) return derive(state, body);
   const inner = (next: State): Quantity | undefined => deriveExpectation(next, rest, body, whole);
-  const planned = planDraw(state.context, draw, state.request, state.notes);
+  const planned = planDraw(state.context, draw, { ...state.request, choices: state.choices }, state.notes);
   if (!planned) return undefined;
   const plate: Plate | undefined = draw.samples ? { id: `plate${state.counter.plates++}`, count: draw.samples } : undefined;
   const plates = new Map(state.plates);
@@ -312,61 +339,8 @@ export function isProbabilistic(expr: Expr): boolean {
   );
 }
 
-export function quantityChildren(q: Quantity): readonly Quantity[] {
-  switch (q.kind) {
-    case "factor":
-    case "value":
-    case "kl":
-    case "gaussianMarginal":
-      return [];
-    case "sum":
-      return q.terms.map((t) => t.quantity);
-    case "apply":
-      return q.args;
-    case "expect":
-    case "enumerate":
-    case "reduce":
-      return [q.body];
-  }
-}
-
-export function walkQuantity(q: Quantity, visit: (q: Quantity) => void): void {
-  visit(q);
-  for (const child of quantityChildren(q)) walkQuantity(child, visit);
-}
-
 function containsSampledExpectation(q: Quantity): boolean {
   return q.kind === "expect" || quantityChildren(q).some(containsSampledExpectation);
-}
-
-export function factorExprs(f: Factor): readonly Expr[] {
-  return [...distExprs(f.dist), ...f.at.values()];
-}
-
-/** Every expression that a quantity evaluates. */
-export function exprsOf(q: Quantity): readonly Expr[] {
-  const own = (): readonly Expr[] => {
-    switch (q.kind) {
-      case "factor":
-        return factorExprs(q);
-      case "value":
-        return [q.expr];
-      case "kl":
-        return [...factorExprs(q.q), ...factorExprs(q.p)];
-      case "gaussianMarginal":
-        return [...factorExprs(q.latent), ...factorExprs(q.child)];
-      case "sum":
-        return q.terms.flatMap((t) => t.factors);
-      case "expect":
-        return q.steps.flatMap((s) => (s.kind === "factor" ? factorExprs(s.factor) : s.kind === "bind" ? [s.value] : distExprs(s.dist)));
-      case "enumerate":
-        return q.weight ? factorExprs(q.weight) : [];
-      case "apply":
-      case "reduce":
-        return [];
-    }
-  };
-  return [...own(), ...quantityChildren(q).flatMap(exprsOf)];
 }
 
 /** Whether evaluating expressions draws random numbers of its own (dropout), outside of any `E`. */

@@ -1,0 +1,316 @@
+/**
+ * Energies -> the energy as a function, its model (units, sweep) as a constant, and the quantities that derivation makes of them as
+ * calls of the runtime's energy library.
+ */
+import { InternalError } from "../base/internal-error.js";
+import type { DeriveContext, EnergyBlock } from "../ir/derive/context.js";
+import { densityOf } from "../ir/derive/context.js";
+import { energyOf } from "../ir/derive/energy.js";
+import { explainEnergyText, type UnitLaw } from "../ir/energy/index.js";
+import type { DrawStep, Matching, Quantity } from "../ir/quantity.js";
+import type { Density, Dim, Expr } from "../ir/types.js";
+import { array, arrow, call, type Js, type JsConst, type JsFunction, type JsParam, name, num, numbers, object, str } from "./js.js";
+import { chainsName, energyFunction, energyModelName, partitionName } from "./names.js";
+import { literal, lowerExpr, type Scope, weightsAt } from "./lower-expr.js";
+import { variableOf } from "./lower-dist.js";
+import { densityScope, type QuantityScope, termOf } from "./quantity-scope.js";
+import { place } from "./place.js";
+import { FunctionWriter, joinLeads, type Lead, leadOf, NO_LEAD, tensorValue, type TensorValue, type Value } from "./values.js";
+
+const BATCH: Lead = { plates: new Set(), batch: true };
+
+// ---- the energy and its model -------------------------------------------------------------------------
+
+/** `energyP(w, v, h)` and `energyModelP`; none for a density without energies. */
+export function lowerEnergy(
+  context: DeriveContext,
+  density: Density,
+  reserved: readonly string[],
+): { readonly fn: JsFunction; readonly model: JsConst } | undefined {
+  const { energy } = densityOf(context, density.name);
+  if (!energy) return undefined;
+  const analysis = energyOf(context, density.name);
+  const read = [...energy.variables, ...analysis.reads];
+  const writer = new FunctionWriter([...reserved, "w"], undefined);
+  const values = new Map<string, Value>();
+  const params = read.map((variable): JsParam => {
+    const id = writer.fresh(variable);
+    values.set(variable, { kind: "tensor", js: name(id), shape: seenShape(context, energy, variable), lead: BATCH });
+    return { name: id, type: "Tensor" };
+  });
+  const scope: Scope = {
+    context,
+    writer,
+    variable: (v) => values.get(v),
+    local: () => undefined,
+    weights: weightsAt(""),
+    key: undefined,
+  };
+  const terms = energy.energies.map((e) => tensorValue(lowerExpr(scope, oneHot(context, energy, e.value))));
+  const total = terms.map((t) => t.js).reduce((sum, t) => call("add", sum, t));
+  const modelName = energyModelName(density.name);
+  const fn: JsFunction = {
+    name: energyFunction(density.name),
+    doc: [
+      `Energy of ${density.name}(${read.join(", ")})  ${place(energy.energies[0]?.span ?? density.span)}`,
+      `${read.map((v) => `${v} [${["...", ...seenShape(context, energy, v).map((d) => String(d.size))].join(", ")}]`).join(", ")} -> [...]`,
+    ],
+    params: [{ name: "w", type: "Weights" }, ...params],
+    returns: "Tensor",
+    body: writer.finish(total, "[...]").map((s) => (s.comment === undefined ? s : { ...s, comment: s.comment.replace(/^\[B(, )?/u, (_, c: string | undefined) => `[...${c ?? ""}`) })),
+  };
+  const destructured = `{ ${read.map((v, i) => fieldOf(v, params[i]?.name ?? v)).join(", ")} }`;
+  const model: JsConst = {
+    name: modelName,
+    doc: [
+      `${density.name}(${read.join(", ")}) as its energy defines it, exp(-E) / Z  ${place(energy.energies[0]?.span ?? density.span)}`,
+      ...explainEnergyText(context, analysis),
+    ],
+    fn: "energyModel",
+    typeArguments: "Weights",
+    type: "EnergyModel<Weights>",
+    value: object({
+      name: str(density.name),
+      place: str(place(energy.energies[0]?.span ?? density.span)),
+      units: object(energy.variables.map((v) => ({ name: v, value: unitsJs(context, v, lawOf(analysis.laws, v)) }))),
+      reads:
+        analysis.reads.length === 0
+          ? undefined
+          : object(analysis.reads.map((v) => ({ name: v, value: numbers(variableOf(context, v).domain.shape.map((d) => d.size)) }))),
+      sweep: array(analysis.sweep.map((block) => array(block.map(str)))),
+      energy: arrow(`(w, ${destructured})`, call(fn.name, name("w"), ...params.map((p) => name(p.name)))),
+    }),
+  };
+  return { fn, model };
+}
+
+const fieldOf = (variable: string, id: string): string => (variable === id ? id : `${JSON.stringify(variable)}: ${id}`);
+
+function lawOf(laws: ReadonlyMap<string, UnitLaw>, variable: string): UnitLaw {
+  const law = laws.get(variable);
+  if (!law) throw new InternalError(`no law for ${variable}`);
+  return law;
+}
+
+function unitsJs(context: DeriveContext, variable: string, law: UnitLaw): Js {
+  const { domain } = variableOf(context, variable);
+  const shape = numbers(domain.shape.map((d) => d.size));
+  switch (law.kind) {
+    case "bernoulli":
+    case "normal":
+    case "jointNormal":
+    case "multinomial":
+      return object({ kind: str(law.kind), shape });
+    case "oneOfBlock":
+      return object({ kind: str("oneOfBlock"), shape, block: numbers(law.block) });
+    case "categorical":
+      return object({ kind: str("categorical"), shape, classes: num(domain.classes?.size ?? 0) });
+    case "coupled":
+    case "nonlinear":
+      return object({ kind: str(domain.name === "binary" ? "coupledBinary" : "unconstrained"), shape });
+  }
+}
+
+/** The event shape in which an energy sees a variable: categories of its own are one-hot. */
+function seenShape(context: DeriveContext, energy: EnergyBlock, variable: string): readonly Dim[] {
+  const { domain } = variableOf(context, variable);
+  return domain.name === "category" && domain.classes && energy.variables.includes(variable) ? [...domain.shape, domain.classes] : domain.shape;
+}
+
+/** `U[y]` of a one-hot y is `y @ U`. */
+function oneHot(context: DeriveContext, energy: EnergyBlock, expr: Expr): Expr {
+  const inner = (e: Expr): Expr => oneHot(context, energy, e);
+  const isCategory = (e: Expr | undefined): e is Extract<Expr, { kind: "variable" }> =>
+    e?.kind === "variable" && energy.variables.includes(e.variable) && variableOf(context, e.variable).domain.name === "category";
+  switch (expr.kind) {
+    case "builtin": {
+      const [table, index] = expr.args;
+      if (expr.fn === "onehot" && isCategory(table)) return { ...table, type: expr.type };
+      if (expr.fn !== "take" || !table || !isCategory(index)) return { ...expr, args: expr.args.map(inner) };
+      const y: Expr = { ...index, type: { kind: "tensor", element: "real", shape: seenShape(context, energy, index.variable) } };
+      const rank = table.type.kind === "tensor" ? table.type.shape.length : 0;
+      if (rank === 2) return { ...expr, fn: "matmul", args: [y, inner(table)], options: {} };
+      const product: Expr = { ...expr, fn: "mul", args: [y, inner(table)], options: {}, type: y.type };
+      return { ...expr, fn: "sum", args: [product], options: { axes: [-1] } };
+    }
+    case "layer":
+    case "netCall":
+      return { ...expr, args: expr.args.map(inner) };
+    case "record":
+      return { ...expr, fields: expr.fields.map((f) => ({ ...f, value: inner(f.value) })) };
+    case "field":
+      return { ...expr, target: inner(expr.target) };
+    default:
+      return expr;
+  }
+}
+
+// ---- quantities -----------------------------------------------------------------------------------------
+
+type Unnormalised = Extract<Quantity, { kind: "unnormalised" }>;
+type LogPartition = Extract<Quantity, { kind: "logPartition" }>;
+
+/** Values of an energy's variables and of what it reads, as a record for the runtime. */
+function valuesOf(
+  scope: QuantityScope,
+  density: string,
+  at: ReadonlyMap<string, Expr>,
+  variables: readonly string[],
+): { readonly js: Js; readonly lead: Lead } {
+  const inner = densityScope(scope, at);
+  const found = variables.map((variable): readonly [string, TensorValue] => {
+    const value = inner.variable(variable);
+    if (!value) throw new InternalError(`\`${variable}\` of ${density} is not in scope`);
+    return [variable, tensorValue(value)];
+  });
+  return {
+    js: object(found.map(([variable, value]) => ({ name: variable, value: value.js }))),
+    lead: joinLeads(found.map(([, value]) => leadOf(value))),
+  };
+}
+
+const withReads = (scope: QuantityScope, density: string, variables: readonly string[]): readonly string[] => [
+  ...variables,
+  ...energyOf(scope.context, density).reads,
+];
+
+/** log Σ exp(-E) over what is hidden. */
+export function lowerUnnormalised(scope: QuantityScope, q: Unnormalised): TensorValue {
+  const model = name(energyModelName(q.density));
+  const given = valuesOf(scope, q.density, q.at, withReads(scope, q.density, q.given));
+  const finish = (js: Js, wanted: string, label: string): TensorValue =>
+    scope.writer.bind(wanted, { kind: "tensor", js: termOf(scope, label, q.span, js), shape: [], lead: given.lead }) as TensorValue;
+  const head = q.given.join(", ");
+  switch (q.method.kind) {
+    case "exact": {
+      const { sum, enumerate } = q.method;
+      const fn = scope.training && sum.length > 0 ? "freeEnergyOfMeans" : "freeEnergy";
+      const options = summation(sum, enumerate);
+      const js = call("neg", call(fn, model, name("w"), given.js, ...(options ? [options] : [])));
+      const label = sum.length + enumerate.length > 0 ? `-F(${head})` : `-E(${head})`;
+      return finish(js, sum.length + enumerate.length > 0 ? "minusF" : "minusE", label);
+    }
+    case "meanField": {
+      const { hidden, steps, damping } = q.method;
+      const options = object({ names: array(hidden.map(str)), steps: num(steps), damping: damping === 0 ? undefined : num(damping) });
+      return finish(call("meanFieldBound", model, name("w"), given.js, options), "bound", `mean-field bound(${head})`);
+    }
+    case "gibbs": {
+      const { steps } = q.method;
+      const sample = scope.writer.bind("posterior", {
+        kind: "record",
+        js: call(
+          "gibbs",
+          model,
+          name("w"),
+          call("key.at", str("posterior")),
+          given.js,
+          object({ sweeps: num(steps), clamp: array(q.given.map(str)) }),
+        ),
+        fields: new Map(),
+      });
+      return finish(call("neg", call("freeEnergy", model, name("w"), sample.js)), "minusE", `-E(${head})`);
+    }
+  }
+}
+
+function summation(sum: readonly string[], enumerate: readonly string[]): Js | undefined {
+  if (sum.length + enumerate.length === 0) return undefined;
+  return object({
+    sum: sum.length === 0 ? undefined : array(sum.map(str)),
+    enumerate: enumerate.length === 0 ? undefined : array(enumerate.map(str)),
+  });
+}
+
+/** log Z, or a tensor whose gradient is that of log Z. */
+export function lowerLogPartition(scope: QuantityScope, q: LogPartition): TensorValue {
+  const model = name(energyModelName(q.density));
+  const { method } = q;
+  switch (method.kind) {
+    case "exact": {
+      const given = valuesOf(scope, q.density, q.at, energyOf(scope.context, q.density).reads);
+      const js = call("logPartition", model, name("w"), given.js, summation(method.sum, method.enumerate) ?? object({}));
+      return scope.writer.bind("logZ", { kind: "tensor", js: termOf(scope, "log Z", q.span, js), shape: [], lead: given.lead }) as TensorValue;
+    }
+    case "estimated":
+      return { kind: "tensor", js: name(partitionName(q.density)), shape: [], lead: NO_LEAD };
+    case "chain": {
+      const { chains: _, ...own } = method.options;
+      const options = object({
+        ...Object.fromEntries(Object.entries(own).map(([key, value]) => [key, literal(value)])),
+        sum: method.sum.length === 0 ? undefined : array(method.sum.map(str)),
+      });
+      const from = method.persistent
+        ? name(chainsName(q.density))
+        : valuesOf(scope, q.density, q.at, withReads(scope, q.density, method.start)).js;
+      const js = call(method.method, model, name("w"), call("key.at", str(method.method)), from, options);
+      const lead = method.persistent ? NO_LEAD : BATCH;
+      const value: TensorValue = { kind: "tensor", js: termOf(scope, "log Z", q.span, js), shape: [], lead };
+      return scope.writer.bind("logZ", value, "its gradient at samples of the model") as TensorValue;
+    }
+  }
+}
+
+/** Score matching and noise-contrastive estimation: a loss per example, to be minimised. */
+export function lowerMatching(scope: QuantityScope, q: Matching): TensorValue {
+  const analysis = energyOf(scope.context, q.density);
+  const given = valuesOf(scope, q.density, q.at, [q.variable, ...analysis.reads]);
+  const fn = { score_matching: "scoreMatching", denoising_score_matching: "denoisingScoreMatching", nce: "noiseContrastive" }[q.method];
+  if (fn === undefined) throw new InternalError(`no lowering of ${q.method}`);
+  const options = object({
+    ...Object.fromEntries(Object.entries(q.options).map(([key, value]) => [key, literal(value)])),
+    sum: q.sum.length === 0 ? undefined : array(q.sum.map(str)),
+  });
+  const js = call(
+    "neg",
+    call(fn, name(energyModelName(q.density)), name("w"), call("key.at", str(q.method)), given.js, str(q.variable), options),
+  );
+  return scope.writer.bind("minusLoss", { kind: "tensor", js: termOf(scope, q.method, q.span, js), shape: [], lead: given.lead }) as TensorValue;
+}
+
+// ---- draws ----------------------------------------------------------------------------------------------
+
+/** Binds the variables of an energy that an `E` draws. */
+export function bindEnergyDraws(
+  scope: QuantityScope,
+  variables: Map<string, () => Value>,
+  locals: Map<string, () => Value>,
+  step: Extract<DrawStep, { kind: "energy" }>,
+  plate: string | undefined,
+): void {
+  const before: QuantityScope = { ...scope, variables: new Map(variables), locals: new Map(locals) };
+  const own = new Set(step.variables.map((v) => v.variable));
+  const at = new Map([...step.at].filter(([v]) => !own.has(v)));
+  const model = name(energyModelName(step.density));
+  const given = (): ReturnType<typeof valuesOf> => valuesOf(before, step.density, at, withReads(before, step.density, step.given));
+  const lead = (): Lead => ({ plates: new Set([...given().lead.plates, ...(plate === undefined ? [] : [plate])]), batch: true });
+  const leadOption = (): Js => ({ kind: "array", items: leadItems(scope, lead()) });
+  let sampled: Js | undefined;
+  for (const { variable, local } of step.variables) {
+    const { shape } = variableOf(scope.context, variable).domain;
+    let value: Value | undefined;
+    const make = (): Value => {
+      if (value) return value;
+      if (step.sweeps === 0) {
+        const key = call("key.at", str(local?.name ?? variable));
+        const js = call("drawUnits", model, name("w"), key, given().js, str(variable), object({ lead: leadOption() }));
+        value = scope.writer.bind(local?.name ?? variable, { kind: "tensor", js, shape, lead: lead() });
+      } else {
+        sampled ??= scope.writer.bind(`${step.density}Sample`, {
+          kind: "record",
+          js: call("gibbs", model, name("w"), call("key.at", str(step.density)), given().js, object({ sweeps: num(step.sweeps), clamp: array(step.given.map(str)), lead: leadOption() })),
+          fields: new Map(),
+        }).js;
+        value = { kind: "tensor", js: { kind: "member", target: sampled, name: variable }, shape, lead: lead() };
+      }
+      return value;
+    };
+    if (local) locals.set(local.id, make);
+    else variables.set(variable, make);
+  }
+}
+
+function leadItems(scope: QuantityScope, lead: Lead): readonly Js[] {
+  const shape = scope.writer.drawShape(lead, []);
+  return shape.kind === "array" ? shape.items : [];
+}

@@ -1,0 +1,144 @@
+/** The `by` of a statement, checked against the table of estimators and sorted by what each treats. */
+import { report } from "../../base/report.js";
+import type { Span } from "../../base/source.js";
+import { didYouMean } from "../../base/suggest.js";
+import { type EstimatorEntry, type EstimatorRole, estimatorNames, estimators, type Options, type OptionValue } from "../estimators.js";
+import type { EstimatorChoice } from "../types.js";
+import type { DeriveContext } from "./context.js";
+
+/** An estimator asked for, every option with its value. */
+export interface Chosen {
+  readonly entry: EstimatorEntry;
+  /** Of the table, those given replaced. */
+  readonly options: Options;
+  /** As written: `pcd(k = 1, chains = 100)`. */
+  readonly text: string;
+  readonly span: Span;
+}
+
+export interface Choices {
+  /** By variable; under undefined the one for all others. */
+  readonly latents: ReadonlyMap<string | undefined, Chosen>;
+  readonly data: Chosen | undefined;
+  readonly model: Chosen | undefined;
+  readonly partition: Chosen | undefined;
+  readonly matching: Chosen | undefined;
+}
+
+export const NO_CHOICES: Choices = { latents: new Map(), data: undefined, model: undefined, partition: undefined, matching: undefined };
+
+/** Sorts the choices of a statement; undefined after an error has been reported. */
+export function chosen(context: DeriveContext, by: readonly EstimatorChoice[]): Choices | undefined {
+  const latents = new Map<string | undefined, Chosen>();
+  const others = new Map<EstimatorRole, Chosen>();
+  let ok = true;
+  for (const choice of by) {
+    for (const asked of choice.estimators) {
+      const entry = estimators.get(asked.name);
+      if (!entry) {
+        unknownEstimator(context, asked.name, asked.span);
+        ok = false;
+        continue;
+      }
+      const options = optionsOf(context, entry, asked.options, asked.span);
+      if (!options) {
+        ok = false;
+        continue;
+      }
+      const found: Chosen = { entry, options, text: choiceText(asked.name, asked.options), span: asked.span };
+      const isLatent = entry.role === "latent" || choice.variable !== undefined;
+      const before = isLatent ? latents.get(choice.variable) : others.get(entry.role);
+      if (before) {
+        report(
+          context.diagnostics,
+          "GM3509",
+          asked.span,
+          { construct: "a second estimator joined by `and`" },
+          {
+            labels: before.span === asked.span ? [] : [{ span: before.span, text: "the first" }],
+            help: [
+              isLatent
+                ? "name one estimator for each latent"
+                : "`and` joins what treats the data phase with what treats the model phase: `mean_field(steps = 10) and pcd(k = 5)`",
+            ],
+          },
+        );
+        ok = false;
+      } else if (isLatent) latents.set(choice.variable, found);
+      else others.set(entry.role, found);
+    }
+  }
+  if (!ok) return undefined;
+  return {
+    latents,
+    data: others.get("data"),
+    model: others.get("model"),
+    partition: others.get("partition"),
+    matching: others.get("matching"),
+  };
+}
+
+function choiceText(name: string, options: Options): string {
+  const given = Object.entries(options).map(([key, value]) => `${key} = ${value}`);
+  return given.length === 0 ? name : `${name}(${given.join(", ")})`;
+}
+
+function unknownEstimator(context: DeriveContext, name: string, span: Span): void {
+  const guess = didYouMean(name, [...estimators.keys()]);
+  report(
+    context.diagnostics,
+    "GM3505",
+    span,
+    { estimator: name },
+    { help: guess ? [`did you mean \`${guess}\`?`] : [`estimators are ${estimatorNames().map((e) => `\`${e}\``).join(", ")}`] },
+  );
+}
+
+function optionsOf(
+  context: DeriveContext,
+  entry: EstimatorEntry,
+  given: Options,
+  span: Span,
+): Options | undefined {
+  const options: Record<string, OptionValue> = Object.fromEntries(entry.options.map((o) => [o.name, o.value]));
+  if (entry.planned) return options;
+  for (const [name, value] of Object.entries(given)) {
+    const option = entry.options.find((o) => o.name === name);
+    const problem =
+      option === undefined
+        ? `\`${entry.name}\` has no option \`${name}\``
+        : option.kind === "choice"
+          ? option.values?.includes(String(value))
+            ? undefined
+            : `\`${name}\` is one of ${option.values?.map((v) => `\`${v}\``).join(", ")}, not \`${value}\``
+        : typeof value === "string"
+          ? `\`${name}\` is a number, not \`${value}\``
+        : option.kind === "integer" && (!Number.isInteger(value) || value < 1)
+          ? `\`${name}\` is a whole number from 1 on, not ${value}`
+          : !(value >= 0) || !Number.isFinite(value)
+            ? `\`${name}\` is not below 0, and finite: not ${value}`
+            : undefined;
+    if (problem !== undefined) {
+      const names = entry.options.map((o) => o.name);
+      const guess = option === undefined ? didYouMean(name, names) : undefined;
+      report(
+        context.diagnostics,
+        "GM3521",
+        span,
+        { problem },
+        {
+          help: [
+            guess
+              ? `did you mean \`${guess}\`?`
+              : names.length === 0
+                ? `\`${entry.name}\` takes no options`
+                : `its options: ${entry.options.map((o) => `\`${o.name} = ${o.value}\` (${o.doc})`).join(", ")}`,
+          ],
+        },
+      );
+      return undefined;
+    }
+    options[name] = value;
+  }
+  return options;
+}

@@ -1,0 +1,179 @@
+/**
+ * What an objective asks of an energy: its hidden variables given the others (the data phase), log Z or its gradient (the model phase),
+ * and draws from its conditionals. Says what is exact, what `by` asked for, and reports what is left without either.
+ */
+import { InternalError } from "../../base/internal-error.js";
+import { report } from "../../base/report.js";
+import type { Span } from "../../base/source.js";
+import { analyseEnergy, type EnergyAnalysis, summable } from "../energy/index.js";
+import { numberOption, type Options } from "../estimators.js";
+import type { EstimatorNote, HiddenMethod, PartitionMethod } from "../quantity.js";
+import type { Choices } from "./choices.js";
+import { type DeriveContext, densityOf, type EnergyBlock } from "./context.js";
+
+/** Sums of up to 2^20 states are exact. */
+export const MAX_LOG2_STATES = 20;
+
+export interface EnergyRequest {
+  readonly choices: Choices;
+  /** A gradient is taken. */
+  readonly training: boolean;
+  /** Densities whose log Z another line of the block estimates, and how. */
+  readonly estimated: ReadonlyMap<string, Options>;
+  readonly span: Span;
+  readonly notes: EstimatorNote[];
+}
+
+const analyses = new WeakMap<DeriveContext, Map<string, EnergyAnalysis>>();
+
+/** The analysis of a density's energy, made once. */
+export function energyOf(context: DeriveContext, density: string): EnergyAnalysis {
+  const known = analyses.get(context) ?? new Map<string, EnergyAnalysis>();
+  analyses.set(context, known);
+  const found = known.get(density) ?? analyseEnergy(context, density);
+  known.set(density, found);
+  return found;
+}
+
+export function blockOf(context: DeriveContext, density: string): EnergyBlock {
+  const { energy } = densityOf(context, density);
+  if (!energy) throw new InternalError(`${density} has no energy`);
+  return energy;
+}
+
+/** log Σ exp(-E) over `hidden`; undefined after an error has been reported. */
+export function hiddenMethod(
+  context: DeriveContext,
+  request: EnergyRequest,
+  density: string,
+  hidden: readonly string[],
+  quantity: string,
+): HiddenMethod | undefined {
+  if (hidden.length === 0) return { kind: "exact", sum: [], enumerate: [] };
+  const analysis = energyOf(context, density);
+  const asked = request.choices.data;
+  if (asked) {
+    const reason = `asked for: ${asked.entry.doc}`;
+    for (const variable of hidden) request.notes.push({ variable, density, estimator: asked.text, reason });
+    const steps = numberOption(asked.options, "steps");
+    return asked.entry.name === "mean_field"
+      ? { kind: "meanField", hidden, steps, damping: numberOption(asked.options, "damping") }
+      : { kind: "gibbs", hidden, steps, sampler: String(asked.options["sampler"]) };
+  }
+  const { sum, enumerate, log2States } = summable(analysis, hidden);
+  if (log2States <= MAX_LOG2_STATES) {
+    for (const variable of sum) {
+      const reason = "its units are independent given the rest: summed out in closed form";
+      request.notes.push({ variable, density, estimator: "exact", reason });
+    }
+    for (const variable of enumerate) {
+      const reason = `summed over its ${2 ** log2States} states`;
+      request.notes.push({ variable, density, estimator: "enumerate", reason });
+    }
+    return { kind: "exact", sum, enumerate };
+  }
+  const inTheWay = enumerate.map((v) => `\`${v}\``).join(", ");
+  report(
+    context.diagnostics,
+    "GM3522",
+    request.span,
+    { quantity, hidden: inTheWay, states: powerText(log2States) },
+    {
+      labels: blockOf(context, density).energies.map((e) => ({ span: e.span, text: "the energy" })),
+      notes: sum.length > 0 ? [`${sum.map((v) => `\`${v}\``).join(", ")} would sum out in closed form, ${inTheWay} is left`] : [],
+      help: [
+        request.training
+          ? "bound it: `by mean_field(steps = 10) and pcd(k = 5, chains = 100)`; or sample them: `by gibbs(steps = 10) and pcd(…)`"
+          : "bound it: `by mean_field(steps = 30) and ais(chains = 100, temperatures = 1000)`",
+      ],
+    },
+  );
+  return undefined;
+}
+
+/** log Z of a density, or its gradient. `given`: the energy's variables that have values in the objective. */
+export function partitionMethod(
+  context: DeriveContext,
+  request: EnergyRequest,
+  density: string,
+  given: readonly string[],
+  quantity: string,
+): PartitionMethod | undefined {
+  const analysis = energyOf(context, density);
+  const { variables } = analysis;
+  const note = (estimator: string, reason: string): void => void request.notes.push({ variable: "log Z", density, estimator, reason });
+  const { model, partition } = request.choices;
+  if (request.training && model) return chainMethod(context, request, analysis, given, note);
+  const exact = summable(analysis, variables);
+  if (exact.log2States <= MAX_LOG2_STATES && !partition) {
+    note("exact", exact.enumerate.length > 0 ? `summed over ${2 ** exact.log2States} states` : "summed in closed form");
+    return { kind: "exact", sum: exact.sum, enumerate: exact.enumerate };
+  }
+  const estimated = partition?.options ?? request.estimated.get(density);
+  if (!request.training && estimated) {
+    note("ais", `annealed importance sampling, ${estimated["chains"]} chains, ${estimated["temperatures"]} temperatures`);
+    return { kind: "estimated", options: estimated };
+  }
+  report(
+    context.diagnostics,
+    "GM3507",
+    request.span,
+    { quantity, states: powerText(exact.log2States) },
+    {
+      labels: blockOf(context, density).energies.map((e) => ({ span: e.span, text: "the energy" })),
+      help: request.training
+        ? [
+            "estimate its gradient from the model's samples: `by pcd(k = 1, chains = 100)`, `by cd(k = 1)`, `by tempering(…)`",
+            ...(analysis.variables.some((v) => context.model.variables.get(v)?.domain.name === "real")
+              ? ["or train without log Z: `by score_matching`, `by denoising_score_matching(sigma = 0.1)`, `by nce`"]
+              : []),
+          ]
+        : ["estimate log Z: `by ais(chains = 100, temperatures = 1000)`, or a line `logZ = ais(chains = 100, temperatures = 1000)`"],
+    },
+  );
+  return undefined;
+}
+
+function chainMethod(
+  context: DeriveContext,
+  request: EnergyRequest,
+  analysis: EnergyAnalysis,
+  given: readonly string[],
+  note: (estimator: string, reason: string) => void,
+): PartitionMethod | undefined {
+  const { model } = request.choices;
+  if (!model) throw new InternalError("no chain was asked for");
+  const { density, variables } = analysis;
+  const first = analysis.sweep[0] ?? [];
+  const { sum } = summable(analysis, first);
+  const start = variables.filter((v) => !first.includes(v));
+  const persistent = model.entry.name !== "cd";
+  const missing = start.filter((v) => !given.includes(v));
+  if (!persistent && missing.length > 0) {
+    report(
+      context.diagnostics,
+      "GM3523",
+      model.span,
+      { density, missing: missing.map((v) => `\`${v}\``).join(", ") },
+      { help: ["persistent chains keep values of their own: `by mean_field(steps = 10) and pcd(k = 5, chains = 100)`"] },
+    );
+    return undefined;
+  }
+  if (persistent && analysis.reads.length > 0) {
+    const reads = analysis.reads.map((v) => `\`${v}\``).join(", ");
+    report(
+      context.diagnostics,
+      "GM3524",
+      model.span,
+      { density, reads },
+      { help: ["`by cd(k = …)` starts from each row, under its own conditions"] },
+    );
+    return undefined;
+  }
+  note(model.text, `its gradient from samples of the model: ${model.entry.doc}`);
+  return { kind: "chain", method: model.entry.name, options: model.options, persistent, sum, start };
+}
+
+export function powerText(log2: number): string {
+  return log2 <= MAX_LOG2_STATES ? String(Math.round(2 ** log2)) : Number.isFinite(log2) ? `2^${Math.ceil(log2)}` : "infinitely many";
+}

@@ -1,0 +1,36 @@
+/** Objectives that stand in for the likelihood of an energy: score matching, denoising score matching, noise-contrastive estimation. */
+import { report } from "../../base/report.js";
+import { summable } from "../energy/index.js";
+import type { Quantity } from "../quantity.js";
+import type { LogDensityExpr } from "../types.js";
+import type { Chosen } from "./choices.js";
+import { type DeriveContext, densityOf } from "./context.js";
+import { energyOf, MAX_LOG2_STATES } from "./energy.js";
+import { logDensityText } from "./marginal.js";
+
+export function deriveMatching(context: DeriveContext, expr: LogDensityExpr, asked: Chosen): Quantity | undefined {
+  const index = densityOf(context, expr.density);
+  const [first, ...others] = expr.head.map((s) => s.variable);
+  const refuse = (why: string): undefined => {
+    report(context.diagnostics, "GM3527", asked.span, { estimator: asked.entry.name, quantity: logDensityText(expr), why });
+    return undefined;
+  };
+  if (!index.energy) return refuse(`\`${expr.density}\` has no energy; its likelihood is there`);
+  if (first === undefined || others.length > 0) return refuse("it matches one variable");
+  const declared = context.model.variables.get(first);
+  if (declared?.domain.name !== "real") return refuse(`\`${first}\` is not real`);
+  if (!index.energy.variables.includes(first)) return refuse(`\`${first}\` is drawn, not covered by the energy`);
+  const hidden = index.energy.variables.filter((v) => v !== first && !expr.given.some((s) => s.variable === v));
+  const { sum, enumerate, log2States } = summable(energyOf(context, expr.density), hidden);
+  if (log2States > MAX_LOG2_STATES || enumerate.length > 0) return refuse(`${hidden.map((v) => `\`${v}\``).join(", ")} cannot be summed out in closed form`);
+  return {
+    kind: "matching",
+    method: asked.entry.name,
+    options: asked.options,
+    density: expr.density,
+    variable: first,
+    sum,
+    at: new Map([...expr.head, ...expr.given].map((slot) => [slot.variable, slot.value])),
+    span: expr.span,
+  };
+}

@@ -1,0 +1,125 @@
+/**
+ * The estimators that `by` may name: which part of an objective each treats, and its options. The only place that knows.
+ *
+ *     latent      how one draw of an `E` gets its gradient
+ *     data        how the hidden variables of an energy are treated given the data, where they do not sum out (the positive phase)
+ *     model       how the gradient of log Z is estimated (the negative phase)
+ *     partition   how the value of log Z is estimated, in `evaluate`
+ *     matching    what is trained in place of the likelihood of an energy
+ */
+import { InternalError } from "../base/internal-error.js";
+
+export type EstimatorRole = "latent" | "data" | "model" | "partition" | "matching" | "optimum";
+
+export type OptionValue = number | string;
+export type Options = Readonly<Record<string, OptionValue>>;
+
+export interface EstimatorOption {
+  readonly name: string;
+  readonly kind: "integer" | "number" | "choice";
+  /** Where it is not given. */
+  readonly value: OptionValue;
+  /** Of a choice. */
+  readonly values?: readonly string[];
+  readonly doc: string;
+}
+
+export interface EstimatorEntry {
+  readonly name: string;
+  readonly role: EstimatorRole;
+  readonly doc: string;
+  readonly options: readonly EstimatorOption[];
+  /** No rule of this version derives it: it is known, so that a misspelling is told from it. */
+  readonly planned?: true;
+}
+
+const integer = (name: string, value: number, doc: string): EstimatorOption => ({ name, kind: "integer", value, doc });
+const number = (name: string, value: number, doc: string): EstimatorOption => ({ name, kind: "number", value, doc });
+const sweeps = (value: number): EstimatorOption => integer("k", value, "transitions a step");
+const sampler: EstimatorOption = {
+  name: "sampler",
+  kind: "choice",
+  value: "block",
+  values: ["block", "single_site"],
+  doc: "whole layers at once, or unit by unit where a layer's units meet",
+};
+const chains = integer("chains", 100, "persistent chains");
+
+const table: readonly EstimatorEntry[] = [
+  { name: "reparam", role: "latent", doc: "a sample as a differentiable function of the parameters (Kingma & Welling 2014)", options: [] },
+  { name: "enumerate", role: "latent", doc: "the exact sum over the states of a finite latent", options: [] },
+  ...["score", "vimco", "concrete", "straight_through", "dreg", "stl", "rebar", "relax", "arm", "disarm"].map(
+    (name): EstimatorEntry => ({ name, role: "latent", doc: "", options: [], planned: true }),
+  ),
+  { name: "cd", role: "model", doc: "contrastive divergence: k Gibbs sweeps from the data (Hinton 2002)", options: [sweeps(1), sampler] },
+  {
+    name: "pcd",
+    role: "model",
+    doc: "persistent chains, k Gibbs sweeps a step (Tieleman 2008; Younes 1999)",
+    options: [sweeps(1), chains, sampler],
+  },
+  {
+    name: "tempering",
+    role: "model",
+    doc: "persistent chains at several temperatures that swap their states (Desjardins et al. 2010)",
+    options: [sweeps(1), chains, integer("temperatures", 10, "inverse temperatures between 0 and 1")],
+  },
+  {
+    name: "langevin",
+    role: "model",
+    doc: "persistent chains of real variables, k Metropolis-corrected Langevin steps",
+    options: [sweeps(20), chains, number("step", 0.01, "step size")],
+  },
+  {
+    name: "hmc",
+    role: "model",
+    doc: "persistent chains of real variables, k Hamiltonian trajectories (Neal 2011)",
+    options: [sweeps(1), chains, number("step", 0.1, "step size of the leapfrog"), integer("leapfrog", 10, "steps of a trajectory")],
+  },
+  {
+    name: "mean_field",
+    role: "data",
+    doc: "a factorised posterior by fixed-point updates: a lower bound (Salakhutdinov & Hinton 2009)",
+    options: [integer("steps", 10, "updates of every variable"), number("damping", 0, "share of the old value that is kept")],
+  },
+  {
+    name: "gibbs",
+    role: "data",
+    doc: "a sample of the hidden variables given the data, after that many sweeps",
+    options: [integer("steps", 10, "sweeps"), sampler],
+  },
+  {
+    name: "ais",
+    role: "partition",
+    doc: "annealed importance sampling (Neal 2001; Salakhutdinov & Murray 2008)",
+    options: [integer("chains", 100, "runs"), integer("temperatures", 1000, "intermediate distributions")],
+  },
+  { name: "score_matching", role: "matching", doc: "Hyvarinen 2005: needs no samples and no log Z", options: [] },
+  {
+    name: "denoising_score_matching",
+    role: "matching",
+    doc: "Vincent 2011: the score of data with Gaussian noise",
+    options: [number("sigma", 0.1, "standard deviation of the noise")],
+  },
+  {
+    name: "nce",
+    role: "matching",
+    doc: "noise-contrastive estimation against a Normal fitted to the batch (Gutmann & Hyvarinen 2010)",
+    options: [integer("ratio", 1, "noise samples for each of the data")],
+  },
+  ...["ista", "fista", "adam"].map((name): EstimatorEntry => ({ name, role: "optimum", doc: "", options: [], planned: true })),
+];
+
+export const estimators: ReadonlyMap<string, EstimatorEntry> = new Map(table.map((e) => [e.name, e]));
+
+/** An option that the table makes a number. */
+export function numberOption(options: Options, name: string): number {
+  const value = options[name];
+  if (typeof value !== "number") throw new InternalError(`the option ${name} is no number`);
+  return value;
+}
+
+/** Names for help: those of some roles that this version derives. */
+export function estimatorNames(...roles: readonly EstimatorRole[]): readonly string[] {
+  return table.filter((e) => e.planned === undefined && (roles.length === 0 || roles.includes(e.role))).map((e) => e.name);
+}
