@@ -1,7 +1,9 @@
 /** `gmc compile`: writes the generated file of each model, or says that it is stale. A second run changes no byte. */
-import { existsSync, readFileSync, statSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import { basename, join } from "node:path";
 import { diagnosticToJson } from "../../base/render.js";
+import { GmcError } from "../../runtime/graph/errors.js";
+import { holdsText } from "../../runtime/node/files.js";
 import { CompileFailure, Exit, printDiagnostics, reportFailure } from "../errors.js";
 import { FINE, WRONG } from "../exit.js";
 import type { Settings } from "../options.js";
@@ -90,7 +92,7 @@ async function compileOne(path: string, flags: CompileFlags): Promise<CompiledOn
       return { source: path, output, state: "written" };
     }
     if (flags.check) {
-      const fresh = existsSync(output) && readFileSync(output, "utf8") === text;
+      const fresh = holdsText(output, text);
       if (!fresh && !flags.json) reportFailure(stale(path, output), false);
       return { source: path, output, state: fresh ? "unchanged" : "stale" };
     }
@@ -102,8 +104,11 @@ async function compileOne(path: string, flags: CompileFlags): Promise<CompiledOn
 }
 
 function stale(source: string, output: string): Error {
-  const message = existsSync(output) ? `${output} is stale: ${source} would give another text` : `${output} is missing`;
-  return Object.assign(new Error(message), { code: "GM5304", help: [`run \`gmc compile ${source}\``] });
+  const found = statSync(output, { throwIfNoEntry: false });
+  if (found !== undefined && !found.isFile())
+    return new GmcError("GM5304", `${output} is not a file to compare with`, ["name the generated file with --out"]);
+  const message = found === undefined ? `${output} is missing` : `${output} is stale: ${source} would give another text`;
+  return new GmcError("GM5304", message, [`run \`gmc compile ${source}\``]);
 }
 
 function isFolder(path: string): boolean {
