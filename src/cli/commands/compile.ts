@@ -4,6 +4,7 @@ import { basename, join } from "node:path";
 import { diagnosticToJson } from "../../base/render.js";
 import { GmcError } from "../../runtime/graph/errors.js";
 import { holdsText } from "../../runtime/node/files.js";
+import { printIr } from "../../ir/print.js";
 import { CompileFailure, Exit, printDiagnostics, reportFailure } from "../errors.js";
 import { FINE, WRONG } from "../exit.js";
 import type { Settings } from "../options.js";
@@ -50,7 +51,7 @@ export async function compileCommand(files: readonly string[], flags: CompileFla
       code = WRONG;
     }
   }
-  if (flags.json) json({ ok: code === FINE, files: written, diagnostics });
+  if (flags.json && (flags.dump === undefined || code !== FINE)) json({ ok: code === FINE, files: written, diagnostics });
   return code;
 }
 
@@ -62,8 +63,14 @@ export interface CompiledOne {
 async function compileOne(path: string, flags: CompileFlags): Promise<CompiledOne> {
   const loaded = compileFile(path, { set: flags.set ?? {}, ...(flags.model === undefined ? {} : { model: flags.model }) });
   if (flags.dump === "ast" || flags.dump === "ir") {
-    dump(flags.dump === "ast" ? loaded.passes.ast : loaded.passes.ir);
-    if (hasErrors(loaded.diagnostics)) throw new CompileFailure(loaded.diagnostics);
+    const { ast, ir } = loaded.passes;
+    const failed = hasErrors(loaded.diagnostics);
+    // with --json stdout is one document: the tree, or what is wrong with it
+    if (flags.json && failed) throw new CompileFailure(loaded.diagnostics);
+    if (flags.dump === "ast") dump(ast);
+    else if (ir !== undefined && flags.json) dump(ir);
+    else if (ir !== undefined) stdout(printIr(ir).trimEnd());
+    if (failed) throw new CompileFailure(loaded.diagnostics);
     return { outputs: [], loaded };
   }
   if (hasErrors(loaded.diagnostics) || loaded.derived === undefined) throw new CompileFailure(loaded.diagnostics);
