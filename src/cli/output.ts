@@ -2,6 +2,24 @@
  * What the command line prints and how: results on stdout, everything about the way there on stderr; with --json nothing but JSON on stdout.
  */
 import picocolors from "picocolors";
+import { cannotWrite } from "../runtime/node/file-errors.js";
+import { FINE } from "./exit.js";
+
+/**
+ * What happens when stdout takes no more: a reader that has gone (`gmc explain vae.gm | head -1`) ends the command quietly, a run after saving;
+ * a full disk is an error. What stderr does not take is lost.
+ */
+export function guardStreams(fail: (error: Error) => number): void {
+  process.stderr.on("error", () => undefined);
+  let broken = false;
+  process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+    if (broken) return;
+    broken = true;
+    if (error.code !== "EPIPE") process.exit(fail(cannotWrite("standard output", error)));
+    if (process.listenerCount("SIGTERM") === 0) process.exit(FINE);
+    process.emit("SIGTERM");
+  });
+}
 
 export function stdout(text: string): void {
   process.stdout.write(`${text}\n`);

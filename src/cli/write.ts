@@ -1,26 +1,16 @@
-/** Writing what was generated: only where it differs, through a temporary file, so that a watcher never sees a part. */
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+/** Writing what was generated: only where it differs, whole or not at all, so that a watcher never sees a part. */
 import { dirname } from "node:path";
+import { GmcError } from "../runtime/graph/errors.js";
+import { holdsText, makeFolder, writeFileAtomic } from "../runtime/node/files.js";
 
+/** GM5305 */
 export function writeGenerated(path: string, text: string): "written" | "unchanged" {
-  if (existsSync(path) && readFileSync(path, "utf8") === text) return "unchanged";
-  const temporary = `${path}.${process.pid}.tmp`;
+  if (holdsText(path, text)) return "unchanged";
   try {
-    mkdirSync(dirname(path), { recursive: true });
-    writeFileSync(temporary, text);
-    renameSync(temporary, path);
+    makeFolder(dirname(path));
+    writeFileAtomic(path, text);
   } catch (error) {
-    rmSync(temporary, { force: true });
-    const code = (error as NodeJS.ErrnoException).code ?? "";
-    const why: Readonly<Record<string, string>> = {
-      ENOSPC: "the disk is full",
-      EROFS: "the folder is read-only",
-      EACCES: "no permission to write there",
-    };
-    throw Object.assign(new Error(`${path}: cannot be written (${why[code] ?? (code || String(error))})`), {
-      code: "GM5305",
-      help: ["write elsewhere with --out"],
-    });
+    throw error instanceof GmcError ? new GmcError("GM5305", error.message, error.help) : error;
   }
   return "written";
 }

@@ -3,8 +3,8 @@
  * gives undefined.
  */
 import { report } from "../base/report.js";
-import type { BuiltinCall, Typed, TypedArg } from "./builtin-types.js";
-import { isNonNegative, isPositive, type Range, abovezero, anything, fromZero } from "./range.js";
+import type { BuiltinCall, KnownArg, Options, Typed, TypedArg } from "./builtin-types.js";
+import { isNonNegative, isPositive, multiplied, type Range, abovezero, anything, fromZero, times } from "./range.js";
 import { broadcastShapes, dim, elementCount, plusDim, sameShape, showShape, tensor } from "./shapes.js";
 import type { Dim, Element } from "./types.js";
 
@@ -65,6 +65,23 @@ export function matmulType(call: BuiltinCall): Typed | undefined {
   const rows = left.length >= 2 ? left.slice(-2, -1) : [];
   const columns = right.length >= 2 ? right.slice(-1) : [];
   return { type: tensor([...leading, ...rows, ...columns]) };
+}
+
+/** A sum of products; where one side weighs by probabilities, a mean of what it weighs. */
+export function matmulRange([a = anything, b = anything]: readonly Range[], _: Options, [left, right]: readonly KnownArg[]): Range {
+  if (left?.simplex) return b;
+  if (right?.simplex && right.shape.length === 1) return a;
+  return times(multiplied(a, b), left?.shape.at(-1)?.size ?? 1);
+}
+
+/** A mean of rows that are probabilities, weighed by probabilities. */
+export function matmulSimplex([left, right]: readonly KnownArg[]): boolean {
+  return left?.simplex === true && right?.simplex === true && right.shape.length > 1;
+}
+
+/** The rule of what keeps probabilities as they are unless it works along their axis, the last. */
+export function alongOthers([x, ...more]: readonly KnownArg[], { axis }: Options): boolean {
+  return axis !== -1 && [x, ...more].every((arg) => arg?.simplex);
 }
 
 export function powRange([base = anything, exponent = anything]: readonly Range[]): Range {

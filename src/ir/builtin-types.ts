@@ -40,6 +40,13 @@ export interface TypedArg {
   readonly classes: Dim | undefined;
 }
 
+/** What is known of an argument's value beside its interval. */
+export interface KnownArg {
+  readonly shape: readonly Dim[];
+  /** Its entries along the last axis are probabilities that sum to 1. */
+  readonly simplex: boolean;
+}
+
 export interface Typed {
   readonly type: TensorType;
   readonly options?: Options;
@@ -62,7 +69,9 @@ export interface Builtin {
   /** Operators have no name of their own in a `.gm` file. */
   readonly symbol?: string;
   readonly type: (call: BuiltinCall) => Typed | undefined;
-  readonly range?: (args: readonly Range[], options: Options) => Range;
+  readonly range?: (args: readonly Range[], options: Options, known: readonly KnownArg[]) => Range;
+  /** Whether the entries of the result along its last axis are probabilities that sum to 1. */
+  readonly simplex?: (args: readonly KnownArg[], options: Options) => boolean;
   /** Only rearranges or repeats entries of its first argument. */
   readonly moves?: boolean;
 }

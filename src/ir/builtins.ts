@@ -6,10 +6,13 @@
  */
 import { report } from "../base/report.js";
 import {
+  alongOthers,
   concatType,
   elementwise,
   gluType,
   imageShape,
+  matmulRange,
+  matmulSimplex,
   matmulType,
   onehotType,
   padType,
@@ -24,7 +27,7 @@ import {
   withOptions,
   without,
 } from "./builtin-rules.js";
-import type { Builtin, OptionSpec } from "./builtin-types.js";
+import type { Builtin, KnownArg, OptionSpec } from "./builtin-types.js";
 import {
   abovezero,
   added,
@@ -46,7 +49,7 @@ import {
 import { dim, showShape, tensor, timesDim } from "./shapes.js";
 import type { Element } from "./types.js";
 
-export type { Builtin, BuiltinCall, OptionSpec, Options, OptionValue, Typed, TypedArg } from "./builtin-types.js";
+export type { Builtin, BuiltinCall, KnownArg, OptionSpec, Options, OptionValue, Typed, TypedArg } from "./builtin-types.js";
 export { windowed } from "./builtin-rules.js";
 
 const numeric: readonly Element[] = ["real"];
@@ -104,6 +107,7 @@ function reduction(fn: string, doc: string, range?: Builtin["range"], more: Part
   };
 }
 
+const kept = ([x]: readonly KnownArg[]): boolean => x?.simplex === true;
 const first = ([r = anything]: readonly Range[]): Range => r;
 
 const table: readonly Builtin[] = [
@@ -123,7 +127,8 @@ const table: readonly Builtin[] = [
     options: [],
     takes: numeric,
     type: matmulType,
-    range: ([a = anything, b = anything]) => (isNonNegative(a) && isNonNegative(b) ? fromZero : anything),
+    range: matmulRange,
+    simplex: matmulSimplex,
   },
   // ---- elementwise
   unary("abs", "|x|", () => fromZero),
@@ -165,7 +170,7 @@ const table: readonly Builtin[] = [
   unary("mish", "x * tanh(softplus(x)) (Misra 2019)"),
   unary("softsign", "x / (1 + |x|)", () => between(-1, 1, true)),
   unary("hard_tanh", "x limited to -1..1", () => between(-1, 1, false)),
-  unary("stop", "the value, with no gradient through it", first, { runtime: "stopGradient", moves: true }),
+  unary("stop", "the value, with no gradient through it", first, { runtime: "stopGradient", moves: true, simplex: kept }),
   unary("clip", "limits x to low..high", (_, { low, high }) => between(Number(low), Number(high), false), {
     options: [
       { name: "low", kind: "number", required: true },
@@ -197,7 +202,9 @@ const table: readonly Builtin[] = [
   reduction("sum", "sum of all entries, or along axes", ([r = anything]) =>
     isPositive(r) ? abovezero : isNonNegative(r) ? fromZero : isPositive(negated(r)) ? negated(abovezero) : anything,
   ),
-  reduction("mean", "mean of all entries, or along axes", first),
+  reduction("mean", "mean of all entries, or along axes", first, {
+    simplex: ([x], { axes }) => x?.simplex === true && !(axes as readonly number[]).includes(-1),
+  }),
   reduction("variance", "mean squared distance to the mean, of all entries or along axes", () => fromZero),
   reduction("max", "greatest entry, or along axes", first, { runtime: "reduceMax" }),
   reduction("min", "least entry, or along axes", first, { runtime: "reduceMin" }),
@@ -205,10 +212,10 @@ const table: readonly Builtin[] = [
   reduction("logmeanexp", "log of the mean of exponentials, without overflow", first, { runtime: "logMeanExp" }),
   reduction("norm", "2-norm, of all entries or along axes", () => fromZero),
   // ---- along one axis
-  alongAxis("softmax", "e^x over its sum along an axis (the last)", () => openUnit),
+  alongAxis("softmax", "e^x over its sum along an axis (the last)", () => openUnit, { simplex: (_, { axis }) => axis === -1 }),
   alongAxis("log_softmax", "log(softmax(x)), without overflow", () => ({ low: -Infinity, high: 0, lowOpen: true, highOpen: true })),
   alongAxis("cumsum", "running sum along an axis (the last)"),
-  alongAxis("reverse", "entries in reverse order along an axis (the last)", first, { moves: true }),
+  alongAxis("reverse", "entries in reverse order along an axis (the last)", first, { moves: true, simplex: kept }),
   alongAxis("glu", "first half times sigmoid of the second, along an axis (Dauphin et al. 2017)", undefined, { type: gluType }),
   alongAxis(
     "gated_tanh",
@@ -270,6 +277,7 @@ const table: readonly Builtin[] = [
     takes: ["real", "int", "bool"],
     moves: true,
     range: first,
+    simplex: ([x], { order }) => x?.simplex === true && (order as readonly number[]).at(-1) === -1,
     type: transposeType,
   },
   {
@@ -281,6 +289,7 @@ const table: readonly Builtin[] = [
     options: [{ ...axisOption, named: true }],
     takes: numeric,
     range: hull,
+    simplex: alongOthers,
     type: concatType,
   },
   {
@@ -292,6 +301,7 @@ const table: readonly Builtin[] = [
     options: [],
     takes: numeric,
     range: hull,
+    simplex: alongOthers,
     type: stackType,
   },
   {
@@ -320,6 +330,7 @@ const table: readonly Builtin[] = [
     takes: ["real", "int", "bool"],
     moves: true,
     range: first,
+    simplex: alongOthers,
     type: ({ args, options }) => {
       const type = args[0]?.type ?? tensor([]);
       const axis = options.get("axis") as number;
@@ -340,6 +351,7 @@ const table: readonly Builtin[] = [
     takes: ["real", "int", "bool"],
     moves: true,
     range: first,
+    simplex: alongOthers,
     type: ({ args, options }) => {
       const type = args[0]?.type ?? tensor([]);
       const axis = options.get("axis") as number;
@@ -363,6 +375,7 @@ const table: readonly Builtin[] = [
     symbol: "[]",
     takes: ["real", "int"],
     range: first,
+    simplex: ([table]) => table?.simplex === true && table.shape.length > 1,
     type: takeType,
   },
   {
@@ -373,6 +386,7 @@ const table: readonly Builtin[] = [
     options: [{ name: "classes", kind: "size" }],
     takes: ["int"],
     range: () => closedUnit,
+    simplex: () => true,
     type: onehotType,
   },
   {
@@ -401,6 +415,7 @@ const table: readonly Builtin[] = [
     options: [{ name: "size", kind: "size", required: true }],
     takes: numeric,
     range: () => closedUnit,
+    simplex: () => true,
     type: ({ dims }) => {
       const n = dims.get("size")?.[0] ?? dim(1);
       return { type: tensor([n, n]), options: { size: n.size } };

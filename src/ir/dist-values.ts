@@ -4,7 +4,7 @@
  */
 import type { Label } from "../base/diagnostic.js";
 import { report } from "../base/report.js";
-import type { Span } from "../base/source.js";
+import { type Span, textOf } from "../base/source.js";
 import type { Distribution, DistributionParameter } from "./distributions.js";
 import type { Env } from "./env.js";
 import { factsOf } from "./facts.js";
@@ -60,7 +60,7 @@ function checkPositive(env: Env, entry: Distribution, param: DistributionParamet
   }
   const usual = [`\`exp(…)\` or \`softplus(…)\` makes it positive`];
   if (raw) {
-    report(env.cx.diagnostics, "GM3017", expr.span, args, { labels: origin(expr, raw), help: usual });
+    report(env.cx.diagnostics, "GM3017", expr.span, { ...args, found: raw.what }, { labels: origin(expr, raw.span), help: usual });
     return false;
   }
   const help =
@@ -75,20 +75,35 @@ function checkPositive(env: Env, entry: Distribution, param: DistributionParamet
 
 function checkProbability(env: Env, entry: Distribution, param: DistributionParameter, expr: Expr): boolean {
   const { range, raw } = factsOf(env.cx, expr);
-  if (isWithinUnit(range)) return true;
+  // a vector of probabilities is divided by its sum
+  const vector = param.domain === "simplex";
+  if (vector ? isNonNegative(range) : isWithinUnit(range)) return true;
   const args = { param: param.name, dist: entry.name };
-  const constant = range.high < 0 || range.low > 1;
-  const squash = param.domain === "simplex" ? "softmax" : "sigmoid";
-  const help = [`give it as \`logits = …\`${raw ? "" : `, or put it through \`${squash}\``}`];
+  const constant = range.high < 0 || (!vector && range.low > 1);
+  const squash = vector ? "softmax" : "sigmoid";
+  const help = [`give it as \`logits = …\`${raw ? "" : `, or put it through \`${squash}\``}`, ...productHelp(env, expr, vector)];
   if (raw || constant) {
-    const found =
-      expr.kind === "number" ? showNumber(expr.value) : constant ? "a value outside it" : "a layer's output, which is any real number";
-    report(env.cx.diagnostics, "GM3020", expr.span, { ...args, found }, { labels: origin(expr, raw), help });
+    const found = expr.kind === "number" ? showNumber(expr.value) : raw ? `${raw.what}, which is any real number` : "a value outside it";
+    report(env.cx.diagnostics, "GM3020", expr.span, { ...args, found }, { labels: origin(expr, raw?.span), help });
     return false;
   }
   const declared = expr.kind === "param" ? [`declare \`${expr.param}\` as \`${param.domain}\``] : help;
-  report(env.cx.diagnostics, "GM3019", expr.span, { ...args, problem: "may lie outside 0..1" }, { help: declared });
+  const problem = vector ? "may be negative" : "may lie outside 0..1";
+  report(env.cx.diagnostics, "GM3019", expr.span, { ...args, problem }, { help: declared });
   return true;
+}
+
+/** What the sides of a matrix product would have to be. */
+function productHelp(env: Env, expr: Expr, vector: boolean): readonly string[] {
+  if (expr.kind !== "builtin" || expr.fn !== "matmul") return [];
+  const [left, right] = expr.args.map((side) => ({ text: `\`${textOf(side.span)}\``, facts: factsOf(env.cx, side) }));
+  if (!left || !right) return [];
+  const missing = [
+    ...(left.facts.simplex ? [] : [`the rows of ${left.text} are probabilities (\`simplex\`, \`softmax\`)`]),
+    ...(vector && !isNonNegative(right.facts.range) ? [`the rows of ${right.text} are probabilities (\`simplex\`, \`softmax\`)`] : []),
+    ...(!vector && !isWithinUnit(right.facts.range) ? [`${right.text} lies in 0..1 (\`unit\`, \`sigmoid\`)`] : []),
+  ];
+  return [`or mix probabilities: \`@\` does where ${missing.join(" and ")}`];
 }
 
 /** Where a raw value comes from, where that is not where it is used. */

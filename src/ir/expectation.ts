@@ -8,8 +8,7 @@ import { elaborateDist } from "./dist-call.js";
 import { distributions } from "./distributions.js";
 import { type Env, freshId, within } from "./env.js";
 import { elaborateExpr } from "./expr.js";
-import { noFacts } from "./facts.js";
-import { rangeOfDomain } from "./range.js";
+import { factsOfDomain, noFacts } from "./facts.js";
 import { overlay } from "./objective-env.js";
 import { type Entity, Scope } from "./scope.js";
 import { dim, tensor, typeOfDomain } from "./shapes.js";
@@ -179,7 +178,7 @@ function renamed(
     type: domain ? typeOfDomain(domain) : tensor([]),
     span,
   };
-  if (domain) env.cx.facts.set(local.id, { ...noFacts, range: rangeOfDomain(domain), classes: domain.classes });
+  if (domain) env.cx.facts.set(local.id, factsOfDomain(domain));
   return { entity: { kind: "local", local, samples, of: variable, span }, target: { kind: "local", local, of: variable } };
 }
 

@@ -1,28 +1,41 @@
 /**
- * What is known of a value beyond its type: the interval it lies in, the classes of a label, and whether it comes raw from a layer.
- * Used to find a scale that may be negative or a probability outside 0..1. Bounds are safe: a value never lies outside its interval.
+ * What is known of a value beyond its type: the interval it lies in, the classes of a label, whether its last axis holds probabilities that
+ * sum to 1, and whether it comes raw from a layer. Used to find a scale that may be negative or a probability outside 0..1. Bounds are safe: a value never lies outside its interval.
  */
 import type { Span } from "../base/source.js";
 import { builtins } from "./builtins.js";
 import type { Context } from "./env.js";
 import { layers } from "./layers.js";
-import { anything, hull, type Range, rangeOfDomain } from "./range.js";
-import type { Dim, Expr } from "./types.js";
+import { anything, fromZero, hull, isNeverPositive, isNonNegative, negated, type Range, rangeOfDomain } from "./range.js";
+import type { Dim, Domain, Expr } from "./types.js";
 import { childrenOf } from "./walk.js";
 
 export interface Facts {
   readonly range: Range;
   /** K of a category's labels. */
   readonly classes: Dim | undefined;
+  /** Entries along the last axis are probabilities that sum to 1. */
+  readonly simplex: boolean;
   /** The layer or matrix product whose output the value is, as it stands: certainly of either sign. */
-  readonly raw: Span | undefined;
+  readonly raw: Raw | undefined;
   /** How deep the expression nests; a name counts as 0. */
   readonly depth: number;
   /** Of a record. */
   readonly fields: ReadonlyMap<string, Facts> | undefined;
 }
 
-export const noFacts: Facts = { range: anything, classes: undefined, raw: undefined, depth: 0, fields: undefined };
+export interface Raw {
+  readonly span: Span;
+  /** "a layer's output" */
+  readonly what: string;
+}
+
+export const noFacts: Facts = { range: anything, classes: undefined, simplex: false, raw: undefined, depth: 0, fields: undefined };
+
+/** What a variable's or parameter's domain says. */
+export function factsOfDomain(domain: Domain): Facts {
+  return { ...noFacts, range: rangeOfDomain(domain), classes: domain.classes, simplex: domain.name === "simplex" };
+}
 
 function ranged(range: Range): Facts {
   return { ...noFacts, range };
@@ -52,34 +65,36 @@ function findFacts(cx: Context, expr: Expr): Facts {
       return cx.facts.get(netKey(expr.net)) ?? noFacts;
     case "variable": {
       const domain = cx.variables.get(expr.variable)?.domain;
-      return domain ? { ...noFacts, range: rangeOfDomain(domain), classes: domain.classes } : noFacts;
+      return domain ? factsOfDomain(domain) : noFacts;
     }
     case "param": {
       const domain = cx.params.find((p) => p.name === expr.param)?.domain;
-      return domain ? { ...noFacts, range: rangeOfDomain(domain) } : noFacts;
+      return domain ? factsOfDomain(domain) : noFacts;
     }
     case "builtin": {
       const entry = builtins.get(expr.fn);
       if (entry === undefined) return noFacts;
       const args = expr.args.map((arg) => factsOf(cx, arg));
-      const range = entry.range
-        ? entry.range(
-            args.map((a) => a.range),
-            expr.options,
-          )
-        : anything;
+      const known = expr.args.map((arg, i) => ({
+        shape: arg.type.kind === "tensor" ? arg.type.shape : [],
+        simplex: args[i]?.simplex === true,
+      }));
+      const ranges = args.map((arg) => arg.range);
+      const range = entry.range ? entry.range(ranges, expr.options, known) : anything;
       const first = args[0];
+      const product = entry.fn === "matmul" && range.low < 0 && range.high > 0;
       return {
         ...noFacts,
         range,
-        raw: entry.fn === "matmul" ? expr.span : entry.moves ? first?.raw : undefined,
+        simplex: entry.simplex?.(known, expr.options) === true,
+        raw: product ? { span: expr.span, what: "a matrix product" } : entry.moves ? first?.raw : undefined,
         classes: entry.moves ? first?.classes : undefined,
       };
     }
     case "layer": {
       const entry = layers.get(expr.instance.layer);
       const input = expr.args[0];
-      return entry?.keepsSign && input ? factsOf(cx, input) : { ...noFacts, raw: expr.span };
+      return entry?.keepsSign && input ? signOf(factsOf(cx, input)) : { ...noFacts, raw: { span: expr.span, what: "a layer's output" } };
     }
     case "record":
       return { ...noFacts, fields: new Map(expr.fields.map((f) => [f.name, factsOf(cx, f.value)])) };
@@ -96,6 +111,11 @@ function findFacts(cx: Context, expr: Expr): Facts {
     case "grad":
       return noFacts;
   }
+}
+
+/** Of a value whose entries are scaled or set to zero. */
+function signOf({ range, raw }: Facts): Facts {
+  return { ...noFacts, range: isNonNegative(range) ? fromZero : isNeverPositive(range) ? negated(fromZero) : anything, raw };
 }
 
 /** Key of a net's result among the facts. */

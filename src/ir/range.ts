@@ -87,6 +87,11 @@ export function multiplied(a: Range, b: Range): Range {
   return { low: Math.min(...corners), high: Math.max(...corners), lowOpen: false, highOpen: false };
 }
 
+/** The sum of n values of an interval. */
+export function times(r: Range, n: number): Range {
+  return { ...r, low: product(r.low, n), high: product(r.high, n) };
+}
+
 export function reciprocal(r: Range): Range {
   if (isPositive(r))
     return {

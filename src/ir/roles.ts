@@ -88,7 +88,10 @@ function matchConditions(uses: readonly Use[], roles: Map<string, readonly strin
   if (only === undefined || more.length > 0) return;
   const taken = new Set([...roles.values()].flat());
   const conditions = uses.filter((u) => u.givens.includes(only)).flatMap((u) => u.header.given);
-  roles.set(only, [...new Set(conditions)].filter((v) => !taken.has(v)));
+  roles.set(
+    only,
+    [...new Set(conditions)].filter((v) => !taken.has(v)),
+  );
 }
 
 function usesOf(body: ast.Expr, densities: ReadonlyMap<string, DensityHeader>, formals: Scope): readonly Use[] {

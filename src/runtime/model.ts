@@ -36,6 +36,32 @@ export interface StepContext<S extends WeightSpecs = WeightSpecs, D extends stri
   readonly rows: Rows;
   /** Scalars fed each step: arguments of objectives that follow a schedule. */
   readonly schedule: Readonly<Record<T, Tensor>>;
+  /** What the update carries from step to step, as the step finds it: [chains, ...event]. `writeState` says what the next one finds. */
+  readonly carried: Readonly<Record<string, Tensor>>;
+}
+
+/** How a carried value begins: drawn by the run's seed on the host, so it is the same on every engine. */
+export type CarriedStart =
+  | { readonly kind: "zeros" }
+  /** 1 with probability p, 0.5 unless told. */
+  | { readonly kind: "bernoulli"; readonly p?: number }
+  | { readonly kind: "uniform"; readonly low: number; readonly high: number }
+  /** Normal(0, scale), 1 unless told. */
+  | { readonly kind: "normal"; readonly scale?: number }
+  | { readonly kind: "categorical"; readonly classes: number }
+  /** Distinct rows of the training data as far as they go; grey values of binary data are drawn. */
+  | { readonly kind: "data"; readonly variable: string }
+  /** Counts: as many as such a row of the training data holds, spread evenly over the entries. */
+  | { readonly kind: "counts"; readonly variable: string };
+
+/** A value that goes from one step, or sweep, to the next. */
+export interface CarriedSpec {
+  /** Of the whole value: [chains, ...event]. */
+  readonly shape: Shape;
+  readonly dtype: "f32" | "i32";
+  readonly start: CarriedStart;
+  /** Whose values these are: chains of a density's variable are what `gmc sample --start chains` begins with. */
+  readonly of?: { readonly density: string; readonly variable: string };
 }
 
 /** `maximize ELBO(p, q) over …` */
@@ -54,6 +80,12 @@ export interface UpdateDefinition<S extends WeightSpecs = WeightSpecs, D extends
   readonly optimizer: OptimizerSpec;
   /** How many times a step runs it; each time on a fresh batch. */
   readonly steps?: number;
+  /**
+   * State of the objective itself, such as persistent chains: in the checkpoint, and masked like every write once a value is not finite.
+   * A name stands for one value in the whole model: updates that give it alike share it, and a later phase goes on with it
+   * (from a new start where its shape is another).
+   */
+  readonly carried?: Readonly<Record<string, CarriedSpec>>;
 }
 
 export interface Constraint {

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { onnxEngine } from "../../src/runtime/engines/onnx/index.js";
-import { ensureBuilt, gmc } from "../support/cli.js";
+import { ensureBuilt, gmc, type Ran } from "../support/cli.js";
 import { tinyModel } from "../support/tiny.js";
 
 let folder = "";
@@ -146,6 +146,38 @@ describe("a trained run", () => {
     expect(ran.code).toBe(0);
     expect(ran.stderr).toContain("damaged checkpoint was passed over");
     expect(JSON.parse(ran.stdout)).toMatchObject({ protocol: { step: 30 } });
+  });
+});
+
+describe("a run without a checkpoint", () => {
+  const without = (name: string, change: () => void): Promise<Ran> => {
+    cpSync(at("runs/tiny"), at(name), { recursive: true });
+    change();
+    return gmc(["resume", name, "--no-eval"], { cwd: folder });
+  };
+
+  it.each([
+    ["emptied", () => readdirSync(at("emptied/checkpoints")).forEach((n) => rmSync(at("emptied/checkpoints", n)))],
+    ["removed", () => rmSync(at("removed/checkpoints"), { recursive: true })],
+    ["unfinished", () => ["checkpoints", "results.json"].forEach((n) => rmSync(at("unfinished", n), { recursive: true }))],
+  ])("that had some is an error and stays as it is: %s", async (name, change) => {
+    const ran = await without(name, change);
+    expect(ran.code).toBe(1);
+    expect(ran.stderr).toContain(`error[GM5201]: ${name}/checkpoints holds no checkpoint to go on from, and the run came to step 40`);
+    expect(ran.stderr).toContain("gmc train tiny.gm");
+    expect(read(name, "metrics.jsonl")).toBe(read("runs/tiny/metrics.jsonl"));
+    expect(existsSync(at(name, ".lock"))).toBe(false);
+  });
+
+  it("because it was stopped before its first one starts again, says so, and comes to the same", async () => {
+    const ran = await without("early", () => {
+      ["checkpoints", "results.json"].forEach((n) => rmSync(at("early", n), { recursive: true }));
+      writeFileSync(at("early/metrics.jsonl"), `${lines(read("early/metrics.jsonl")).slice(0, 4).join("\n")}\n`);
+    });
+    expect(ran.code).toBe(0);
+    expect(ran.stderr).toContain("early was stopped before its first checkpoint (at step 4); it starts again from step 0\n");
+    expect(states("early").equals(states("runs/tiny"))).toBe(true);
+    expect(read("early/metrics.jsonl")).toBe(read("runs/tiny/metrics.jsonl"));
   });
 });
 

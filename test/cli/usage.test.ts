@@ -128,6 +128,17 @@ describe("compile", () => {
     expect((await gmcHere(["compile", "tiny.gm", "--verify", "--out", "-"], { cwd: folder })).code).toBe(0);
   });
 
+  it("dumps the model IR as text, as JSON with --json, and nothing of a model that has none", async () => {
+    const text = (await gmcHere(["compile", "tiny.gm", "--dump", "ir", "--set", "H=5"], { cwd: folder })).stdout;
+    expect(text.startsWith("model Tiny(H = 5)\n")).toBe(true);
+    expect(text).toContain("  data x : real[2] [2]\n");
+    expect(text).toContain("    z ~ Normal(loc = e.loc, scale = e.scale)\n");
+    const tree = JSON.parse((await gmcHere(["compile", "tiny.gm", "--dump", "ir", "--json"], { cwd: folder })).stdout) as object;
+    expect(tree).toMatchObject({ name: "Tiny", streams: [["x"]] });
+    writeFileSync(join(folder, "none.gm"), "model M {");
+    expect(await gmcHere(["compile", "none.gm", "--dump", "ir"], { cwd: folder })).toMatchObject({ code: 1, stdout: "" });
+  });
+
   it("shows what is wrong with a model, in frames and as JSON", async () => {
     writeFileSync(join(folder, "bad.gm"), tinyModel.replace("decoder(z), 0.5", "decodr(z), 0.5"));
     const ran = await gmcHere(["compile", "bad.gm"], { cwd: folder });

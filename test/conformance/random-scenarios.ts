@@ -70,6 +70,28 @@ export const randomScenarios: Readonly<Record<string, () => Scenario>> = {
       runs: [1, 2, 5].map((k) => ({ program: "chain", feeds: { rng: rng(1, 2, k, 0), k: scalarOf(k, "i32") } })),
     };
   },
+  "a repeat goes on where another ended": () => {
+    const graph = g.stage({}, () => {
+      const total = g.state("total", [7, 3], "u32");
+      const bits = g.randomBits(g.rootKey().at("gibbs").iterate(g.iterationInput()), [rows(7), 3]);
+      g.writeState(total, g.add(g.mul(total, 3), bits));
+      return { i: g.iterationInput() };
+    });
+    const programs: Program[] = [
+      { name: "chain", stages: [{ kind: "repeat", name: "chain", graph, count: "k", first: "from" }], fetch: ["i"] },
+      { name: "fixed", stages: [{ kind: "repeat", name: "fixed", graph, count: 2, first: 40 }], fetch: ["i"] },
+    ];
+    const run = (k: number, from: number) => ({ rng: rng(1, 2, 3, 0), k: scalarOf(k, "i32"), from: scalarOf(from, "i32") });
+    return {
+      programs,
+      state: { total: tensor([7, 3], [0], "u32") },
+      runs: [
+        { program: "chain", feeds: run(3, 0) },
+        { program: "chain", feeds: run(4, 3) },
+        { program: "fixed", feeds: { rng: rng(1, 2, 3, 0) } },
+      ],
+    };
+  },
   "draws feed a computation": () => {
     const graph = g.stage({ p: { shape: [129, 5] } }, ({ p }) => {
       const u = g.randomUniform(g.rootKey().at("x"), [g.rowsOf(p), 5]);

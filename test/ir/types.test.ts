@@ -190,3 +190,59 @@ describe("what may be a scale", () => {
     expect(codes(scale)).toContain("GM3019");
   });
 });
+
+describe("what may be probabilities", () => {
+  const codes = (draw: string): readonly string[] =>
+    elaborateText(`model M(K = 4, V = 3) {
+      data x : binary[V], n : count[V], w : real[K]
+      param r : real[K, V], s : simplex[K, V], t : simplex[K, K], u : unit[K, V], e : positive[K, V], v : simplex[V], c : unit[K], a : unit
+      density p(x, n | w) {
+        th = softmax(w)
+        ${draw.includes("n ~") ? "" : "n ~ Poisson(1)"}
+        ${draw.includes("x ~") ? "" : "x ~ Bernoulli(logits = 0)"}
+        ${draw}
+      }
+      train { maximize log p(x, n | w) }
+    }`).codes;
+  const bernoulli = (probs: string): string => `x ~ Bernoulli(probs = ${probs})`;
+  const multinomial = (probs: string): string => `n ~ Multinomial(9, probs = ${probs})`;
+
+  test.each([
+    bernoulli("th @ u"),
+    bernoulli("th @ s"),
+    bernoulli("th @ t @ u"),
+    bernoulli("softmax(r, axis = 1)[2]"),
+    bernoulli("stop(th) @ sigmoid(r)"),
+    bernoulli("stack(v, s[1], s[2], s[3])[2]"),
+    bernoulli("onehot(argmax(w), classes = K) @ u"),
+    bernoulli("(transpose(u) @ th)"),
+    bernoulli("mean(t, axis = 1) @ u"),
+    multinomial("th @ s"),
+    multinomial("th @ t @ s"),
+    multinomial("th @ softmax(r)"),
+    multinomial("sum[k in 1..K](th[k] * s[k])"),
+    multinomial("a * (th @ s) + (1 - a) * v"),
+    multinomial("th @ e"),
+    multinomial("exp(w @ r)"),
+  ])("%s", (draw) => {
+    expect(codes(draw)).toEqual([]);
+  });
+  test.each([
+    bernoulli("c @ u"),
+    bernoulli("dropout(th, 0.5) @ u"),
+    bernoulli("mean(t, axis = 2) @ u"),
+    bernoulli("softmax(t, axis = 1)[1] @ u"),
+    multinomial("th @ s - v"),
+  ])("%s may be wrong", (draw) => {
+    expect(codes(draw)).toEqual(["GM3019"]);
+  });
+  test.each([bernoulli("th @ r"), bernoulli("w @ u"), multinomial("th @ r"), multinomial("w @ s")])("%s is certainly wrong", (draw) => {
+    expect(codes(draw)).toEqual(["GM3020"]);
+  });
+  test("a product of positive matrices is positive, one of reals of either sign", () => {
+    const scale = (e: string): string => `n ~ NegativeBinomial(${e}, logits = 0)`;
+    expect(codes(scale("th @ e"))).toEqual([]);
+    expect(codes(scale("exp(w) @ e"))).toEqual([]);
+    expect(codes(scale("w @ e"))).toEqual(["GM3017"]);
+  });
+});

@@ -405,7 +405,7 @@ model Posterior(K = 3) {
     if (definition?.kind !== "rows") throw new Error(name);
     return runModel(
       loaded,
-      ({ w, x: d, key, rows }) => ({ value: definition.value({ w: w as never, data: d, key, rows, schedule: {} }, 1) }),
+      ({ w, x: d, key, rows }) => ({ value: definition.value({ w: w as never, data: d, key, rows, schedule: {}, carried: {} }, 1) }),
       { data, state },
     ).value!;
   };
@@ -500,7 +500,7 @@ model Names {
     const update = loaded.model.train[0]?.updates[0];
     const { value } = runModel(
       loaded,
-      ({ w, x: d, key, rows }) => ({ value: update!.value({ w: w as never, data: d, key, rows, schedule: {} }) }),
+      ({ w, x: d, key, rows }) => ({ value: update!.value({ w: w as never, data: d, key, rows, schedule: {}, carried: {} }) }),
       { data: { key: { shape: [2, 3], data: spread(6) } }, state },
     );
     expect(value!.every(Number.isFinite)).toBe(true);

@@ -61,10 +61,10 @@ export const gm3 = {
     "Wrong number of classes",
     (a) => `\`${a.variable}\` has ${a.classes} classes, and its probabilities have ${a.found}`,
   ),
-  GM3017: code<{ param: string; dist: string }>(
+  GM3017: code<{ param: string; dist: string; found: string }>(
     "error",
     "Raw output where a positive parameter is wanted",
-    (a) => `\`${a.param}\` of \`${a.dist}\` must be positive, and a layer's output is of either sign`,
+    (a) => `\`${a.param}\` of \`${a.dist}\` must be positive, and ${a.found} is of either sign`,
   ),
   GM3018: code<{ variable: string; density: string }>(
     "error",

@@ -1,7 +1,10 @@
 /** `gmc compile`: writes the generated file of each model, or says that it is stale. A second run changes no byte. */
-import { existsSync, readFileSync, statSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import { basename, join } from "node:path";
 import { diagnosticToJson } from "../../base/render.js";
+import { GmcError } from "../../runtime/graph/errors.js";
+import { holdsText } from "../../runtime/node/files.js";
+import { printIr } from "../../ir/print.js";
 import { CompileFailure, Exit, printDiagnostics, reportFailure } from "../errors.js";
 import { FINE, WRONG } from "../exit.js";
 import type { Settings } from "../options.js";
@@ -48,7 +51,7 @@ export async function compileCommand(files: readonly string[], flags: CompileFla
       code = WRONG;
     }
   }
-  if (flags.json) json({ ok: code === FINE, files: written, diagnostics });
+  if (flags.json && (flags.dump === undefined || code !== FINE)) json({ ok: code === FINE, files: written, diagnostics });
   return code;
 }
 
@@ -60,8 +63,14 @@ export interface CompiledOne {
 async function compileOne(path: string, flags: CompileFlags): Promise<CompiledOne> {
   const loaded = compileFile(path, { set: flags.set ?? {}, ...(flags.model === undefined ? {} : { model: flags.model }) });
   if (flags.dump === "ast" || flags.dump === "ir") {
-    dump(flags.dump === "ast" ? loaded.passes.ast : loaded.passes.ir);
-    if (hasErrors(loaded.diagnostics)) throw new CompileFailure(loaded.diagnostics);
+    const { ast, ir } = loaded.passes;
+    const failed = hasErrors(loaded.diagnostics);
+    // with --json stdout is one document: the tree, or what is wrong with it
+    if (flags.json && failed) throw new CompileFailure(loaded.diagnostics);
+    if (flags.dump === "ast") dump(ast);
+    else if (ir !== undefined && flags.json) dump(ir);
+    else if (ir !== undefined) stdout(printIr(ir).trimEnd());
+    if (failed) throw new CompileFailure(loaded.diagnostics);
     return { outputs: [], loaded };
   }
   if (hasErrors(loaded.diagnostics) || loaded.derived === undefined) throw new CompileFailure(loaded.diagnostics);
@@ -90,7 +99,7 @@ async function compileOne(path: string, flags: CompileFlags): Promise<CompiledOn
       return { source: path, output, state: "written" };
     }
     if (flags.check) {
-      const fresh = existsSync(output) && readFileSync(output, "utf8") === text;
+      const fresh = holdsText(output, text);
       if (!fresh && !flags.json) reportFailure(stale(path, output), false);
       return { source: path, output, state: fresh ? "unchanged" : "stale" };
     }
@@ -102,8 +111,11 @@ async function compileOne(path: string, flags: CompileFlags): Promise<CompiledOn
 }
 
 function stale(source: string, output: string): Error {
-  const message = existsSync(output) ? `${output} is stale: ${source} would give another text` : `${output} is missing`;
-  return Object.assign(new Error(message), { code: "GM5304", help: [`run \`gmc compile ${source}\``] });
+  const found = statSync(output, { throwIfNoEntry: false });
+  if (found !== undefined && !found.isFile())
+    return new GmcError("GM5304", `${output} is not a file to compare with`, ["name the generated file with --out"]);
+  const message = found === undefined ? `${output} is missing` : `${output} is stale: ${source} would give another text`;
+  return new GmcError("GM5304", message, [`run \`gmc compile ${source}\``]);
 }
 
 function isFolder(path: string): boolean {

@@ -1,10 +1,11 @@
 /** `gmc fmt`: formats models in place. A file with syntax errors is left alone. */
+import { statSync } from "node:fs";
 import { Diagnostics } from "../../base/report.js";
 import { format } from "../../parser/format.js";
 import { printDiagnostics, reportFailure } from "../errors.js";
 import { FINE, WRONG } from "../exit.js";
 import { json, stderr } from "../output.js";
-import { readSource } from "../sources.js";
+import { FileError, readSource } from "../sources.js";
 import { writeGenerated } from "../write.js";
 
 interface FmtFlags {
@@ -16,6 +17,7 @@ export function fmtCommand(files: readonly string[], flags: FmtFlags): number {
   let code = FINE;
   const states: { file: string; state: "formatted" | "unchanged" | "unformatted" | "broken" }[] = [];
   for (const path of files) {
+    if (isStream(path)) throw new FileError(`${path}: is not a file that can be formatted in place`);
     const file = readSource(path);
     const diagnostics = new Diagnostics();
     const text = format(file, diagnostics);
@@ -39,4 +41,14 @@ export function fmtCommand(files: readonly string[], flags: FmtFlags): number {
   }
   if (flags.json) json({ ok: code === FINE, files: states });
   return code;
+}
+
+/** A device or a pipe: reading it may never end, and there is no place to write to. */
+function isStream(path: string): boolean {
+  try {
+    const found = statSync(path);
+    return !found.isFile() && !found.isDirectory();
+  } catch {
+    return false;
+  }
 }

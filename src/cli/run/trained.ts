@@ -1,7 +1,10 @@
 /** A trained model from a run folder: its weights in an open session. */
+import { existsSync, readdirSync } from "node:fs";
+import { join } from "node:path";
 import { openSession, type TrainedSession } from "../../runtime/eval/session.js";
 import { GmcError } from "../../runtime/graph/errors.js";
 import { checkCompatible, loadCheckpoint, type LoadedCheckpoint } from "../../runtime/node/checkpoint.js";
+import { readMetrics, type MetricRow } from "../../runtime/node/metrics.js";
 import { leavesOf } from "../../runtime/nn/spec.js";
 import { emaName } from "../../runtime/train/context.js";
 import type { RunFlags } from "../options.js";
@@ -18,7 +21,10 @@ export interface Restored {
   readonly averaged: ReadonlySet<string>;
 }
 
-/** As `restoreRun`; undefined in place of a checkpoint where the run was stopped before its first one. */
+/**
+ * As `restoreRun`; undefined in place of a checkpoint where the run was stopped before its first one, which it says: such a run starts again.
+ * Where a checkpoint must have been there, GM5201 stays: to train anew would write over what is left of the run.
+ */
 export async function restoreOrStart(
   named: string | undefined,
   flags: RunFlags,
@@ -29,8 +35,29 @@ export async function restoreOrStart(
     if (!(error instanceof GmcError) || error.code !== "GM5201") throw error;
     const run = await findRun(named);
     const settings = withFlags(run, flags);
+    const last = readMetrics(run.path).at(-1);
+    if (hadCheckpoint(run.path, last)) {
+      const reached = last === undefined ? "" : `, and the run came to step ${last.step}`;
+      throw new GmcError("GM5201", `${run.path}/checkpoints holds no checkpoint to go on from${reached}`, [
+        "put the checkpoints of the run back from a copy",
+        `or train anew into another folder: gmc train ${settings.file}`,
+      ]);
+    }
+    stderr(
+      `${run.path} was stopped before its first checkpoint${last === undefined ? "" : ` (at step ${last.step})`}; it starts again from step 0`,
+    );
     return { run, settings, checkpoint: undefined, opened: await openRun(run.js, settings), averaged: new Set() };
   }
+}
+
+/** A checkpoint is written at the end of the first epoch, into a folder that is made for it; a writer that was killed over the first one left a part of it. */
+function hadCheckpoint(path: string, last: MetricRow | undefined): boolean {
+  const folder = join(path, "checkpoints");
+  return (
+    existsSync(join(path, "results.json")) ||
+    (typeof last?.["epoch"] === "number" && last["epoch"] > 1) ||
+    (existsSync(folder) && readdirSync(folder).length === 0)
+  );
 }
 
 /** Reads the newest sound checkpoint of a run into a session; says what was passed over. Options of the command line win over the run's. */

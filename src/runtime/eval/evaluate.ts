@@ -7,6 +7,7 @@ import { evaluationSplit, splitRows, type Dataset, type SplitName } from "../dat
 import type { EngineSession, Executable, HostTensor, HostTensors } from "../engines/engine.js";
 import { assertNever, GmcError } from "../graph/errors.js";
 import type { ActiveUnitsMetric, ModelDefinition, RowMetric } from "../model.js";
+import { carriedName } from "../train/carried.js";
 import { dataVariables, defined } from "../train/context.js";
 import { Moments, SampleCombiner, sampleChunks } from "./accumulate.js";
 import { drawnBatches, rngOf } from "./batches.js";
@@ -158,7 +159,11 @@ function plannedMeasurements(options: EvaluateOptions): readonly Make[] {
     };
   });
   const phase = options.phase ?? model.train.length - 1;
-  const terms = (options.terms === false ? [] : (model.train[phase]?.updates ?? [])).map((_, update): Make => async (rows) => {
+  // weights alone (not a run's checkpoint) come without the chains of an objective
+  const measurable = (model.train[phase]?.updates ?? []).flatMap((u, i) =>
+    Object.keys(u.carried ?? {}).every((name) => session.has(carriedName(name))) ? [i] : [],
+  );
+  const terms = (options.terms === false ? [] : measurable).map((update): Make => async (rows) => {
     const batch = options.batch ?? batchFor((b) => stageTerms(at(b), phase, update).program, rows);
     const { program, labels } = stageTerms(at(batch), phase, update);
     return { kind: "terms", batch, measurement: termMeasurement(options, labels, await open(session, program)) };

@@ -8,7 +8,7 @@ import { broadcastTo, mean, stage, terms, type Tensor } from "../graph/index.js"
 import { currentTrace } from "../graph/trace.js";
 import { optimize } from "../graph/passes/index.js";
 import type { Graph } from "../graph/types.js";
-import type { ActiveUnitsMetric, ModelDefinition, RowMetric } from "../model.js";
+import type { ActiveUnitsMetric, ModelDefinition, RowMetric, StepContext, UpdateDefinition } from "../model.js";
 import { scheduleName, stepContext } from "../train/context.js";
 import { valueAt } from "../train/schedules.js";
 
@@ -45,7 +45,7 @@ export function stageTerms(
   if (definition === undefined) throw new InternalError(`no update ${update} of phase ${phase}`);
   const labels = [definition.label];
   const program = metricProgram(definition.label, options, () => {
-    const value = definition.value(context(options, phase));
+    const value = definition.value(context(options, phase, definition.carried));
     const named = [...terms()];
     labels.push(...named.map(([label]) => label));
     return Object.fromEntries([value, ...named.map(([, t]) => t)].map((t, i) => [`term:${i}`, perRow(t, options.batch)]));
@@ -65,13 +65,18 @@ export function squaredError(x: ArrayLike<number>, shown: ArrayLike<number>, row
   return out;
 }
 
-function context(options: MetricOptions, phase = options.model.train.length - 1): ReturnType<typeof stepContext> {
+function context(
+  options: MetricOptions,
+  phase = options.model.train.length - 1,
+  carried: UpdateDefinition["carried"] = undefined,
+): StepContext {
   return stepContext({
     model: options.model,
     batch: options.batch,
     dynamic: new Set(),
     averaged: options.averaged,
     schedules: Object.keys(options.model.train[phase]?.schedules ?? {}),
+    carried,
   });
 }
 

@@ -25,9 +25,16 @@ export type Stage =
   | { readonly kind: "call"; readonly name: string; readonly graph: Graph }
   /**
    * Runs a graph `count` times (a number, or the name of an i32 scalar feed). State carries from iteration to iteration;
-   * the graph's input `iteration` (i32[]) is 0, 1, …. Outputs are those of the last iteration.
+   * the graph's input `iteration` (i32[]) is first, first + 1, … (0 unless told): a long loop that is cut into several runs draws and
+   * computes what it would have in one. Outputs are those of the last iteration.
    */
-  | { readonly kind: "repeat"; readonly name: string; readonly graph: Graph; readonly count: number | string }
+  | {
+      readonly kind: "repeat";
+      readonly name: string;
+      readonly graph: Graph;
+      readonly count: number | string;
+      readonly first?: number | string;
+    }
   /** One optimiser step over many weights; gradients are outputs of an earlier stage of this program. */
   | { readonly kind: "update"; readonly name: string; readonly update: UpdateSpec };
 

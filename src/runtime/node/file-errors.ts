@@ -42,6 +42,16 @@ export function cannotWrite(path: string, error: unknown, kept: readonly string[
         "check the permissions of the folder, or choose another with --out",
         ...kept,
       ]);
+    case "EISDIR":
+      return new GmcError("GM5212", `${path}: is a folder, expected a file to write`, ["name another file with --out", ...kept]);
+    case "EEXIST":
+    case "ENOTDIR":
+      return new GmcError("GM5212", `${path}: a file is in the place of the folder`, [
+        "remove that file, or choose another folder with --out",
+        ...kept,
+      ]);
+    case "ENXIO":
+      return new GmcError("GM5212", `${path}: nobody reads from this pipe`, ["start its reader first", ...kept]);
     default:
       return new GmcError("GM5212", `${path}: cannot be written (${describe(error)})`, kept);
   }

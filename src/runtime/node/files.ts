@@ -30,18 +30,29 @@ export function readText(path: string): string {
 
 let temporaries = 0;
 
-/** Writes to a temporary file beside `path`, syncs it, renames it over `path`, syncs the folder. GM5205, GM5206, GM5212; the old file stays. */
+/**
+ * Writes to a temporary file beside `path`, syncs it, renames it over `path`, syncs the folder. GM5205, GM5206, GM5212; the old file stays.
+ * A link stays a link, and a device or a named pipe (`/dev/stdout`, a shell's `>(command)`) is written into, not replaced.
+ */
 export function writeFileAtomic(path: string, content: string | Uint8Array, ops: FileOps = diskOps): void {
-  const folder = dirname(path);
-  const temporary = join(folder, `.${basename(path)}.${process.pid}.${temporaries++}.tmp`);
+  const bytes = typeof content === "string" ? Buffer.from(content) : content;
+  const before = existing(path);
+  if (before?.isDirectory()) throw cannotWrite(path, Object.assign(new Error("is a folder"), { code: "EISDIR" }));
+  if (before !== undefined && !before.isFile()) {
+    writeInto(path, bytes, before.isFIFO(), ops);
+    return;
+  }
+  const target = before === undefined ? path : fs.realpathSync(path);
+  const folder = dirname(target);
+  const temporary = join(folder, `.${basename(target)}.${process.pid}.${temporaries++}.tmp`);
   let descriptor: number | undefined;
   try {
-    descriptor = ops.openSync(temporary, "wx", 0o666);
-    writeAll(descriptor, typeof content === "string" ? Buffer.from(content) : content, ops);
+    descriptor = ops.openSync(temporary, "wx", before === undefined ? 0o666 : before.mode & 0o777);
+    writeAll(descriptor, bytes, ops);
     ops.fsyncSync(descriptor);
     ops.closeSync(descriptor);
     descriptor = undefined;
-    ops.renameSync(temporary, path);
+    ops.renameSync(temporary, target);
     syncFolder(folder, ops);
   } catch (error) {
     // The temporary file gives its space back; an error here would hide the one that matters.
@@ -52,6 +63,39 @@ export function writeFileAtomic(path: string, content: string | Uint8Array, ops:
       // Nothing more can be done for it.
     }
     throw cannotWrite(path, error);
+  }
+}
+
+/** What lies at `path`, links followed; undefined where nothing does. */
+function existing(path: string): fs.Stats | undefined {
+  try {
+    return fs.statSync(path, { throwIfNoEntry: false });
+  } catch (error) {
+    throw cannotWrite(path, error);
+  }
+}
+
+/** Into what is there already. A pipe that nobody reads is an error; opening it as usual would wait for a reader for ever. */
+function writeInto(path: string, bytes: Uint8Array, pipe: boolean, ops: FileOps): void {
+  const descriptors: number[] = [];
+  try {
+    if (pipe) descriptors.push(ops.openSync(path, fs.constants.O_WRONLY | fs.constants.O_NONBLOCK));
+    const descriptor = ops.openSync(path, fs.constants.O_WRONLY);
+    descriptors.push(descriptor);
+    writeAll(descriptor, bytes, ops);
+  } catch (error) {
+    throw cannotWrite(path, error);
+  } finally {
+    for (const descriptor of descriptors) ops.closeSync(descriptor);
+  }
+}
+
+/** A regular file whose content is `text`; what is no regular file has no content to compare. */
+export function holdsText(path: string, text: string): boolean {
+  try {
+    return fs.statSync(path).isFile() && fs.readFileSync(path, "utf8") === text;
+  } catch {
+    return false;
   }
 }
 

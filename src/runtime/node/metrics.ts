@@ -18,7 +18,7 @@ export interface MetricsLog {
   append(row: MetricRow): void;
   /** All rows so far. */
   rows(): readonly MetricRow[];
-  /** Makes what was appended durable; at each checkpoint. */
+  /** Makes what was appended durable; at each checkpoint. GM5205, GM5212 */
   sync(): void;
   close(): void;
 }
@@ -56,8 +56,8 @@ export function openMetrics(folder: string, resumeAt?: number): MetricsLog {
       descriptors.csv = openAppend(csv);
     },
     sync: () => {
-      fs.fsyncSync(descriptors.jsonl);
-      fs.fsyncSync(descriptors.csv);
+      syncFile(jsonl, descriptors.jsonl);
+      syncFile(csv, descriptors.csv);
     },
     close: () => {
       fs.closeSync(descriptors.jsonl);
@@ -115,6 +115,14 @@ function openAppend(path: string): number {
 function appendLine(path: string, descriptor: number, line: string): void {
   try {
     fs.writeSync(descriptor, `${line}\n`);
+  } catch (error) {
+    throw cannotWrite(path, error);
+  }
+}
+
+function syncFile(path: string, descriptor: number): void {
+  try {
+    fs.fsyncSync(descriptor);
   } catch (error) {
     throw cannotWrite(path, error);
   }

@@ -16,6 +16,7 @@ import { chooseEngine } from "../engines/registry.js";
 import { openSession, type TrainedSession } from "../eval/session.js";
 import type { ModelDefinition } from "../model.js";
 import { leavesOf } from "../nn/spec.js";
+import { carriedByModel, carriedName } from "../train/carried.js";
 import { emaName } from "../train/context.js";
 import { train as trainWith, type TrainedModel, type TrainOptions } from "../train/train.js";
 import { checkCompatible, loadCheckpoint, saveCheckpoint } from "./checkpoint.js";
@@ -72,7 +73,12 @@ async function engineOf(engine: string | Engine | undefined): Promise<Engine> {
 
 async function save(trained: TrainedSession, folder: string, seed: number, step: number): Promise<string> {
   const { model, session, dataset } = trained;
-  const names = leavesOf(model.weights).flatMap(({ path }) => (trained.averaged.has(path) ? [path, emaName(path)] : [path]));
+  const names = [
+    ...leavesOf(model.weights).flatMap(({ path }) => (trained.averaged.has(path) ? [path, emaName(path)] : [path])),
+    ...Object.keys(carriedByModel(model))
+      .map(carriedName)
+      .filter((name) => session.has(name)),
+  ];
   const tensors: Record<string, HostTensor> = {};
   for (const name of names) tensors[name] = await session.read(name);
   return saveCheckpoint(

@@ -1,12 +1,14 @@
 /**
  * What staged functions of a model are given: data as inputs, weights as state, the key, scalars of schedules.
- * Names: an input is called as its data variable; a weight's state as its path; its moving average `ema:<path>`; a schedule's scalar `schedule:<name>`.
+ * Names: an input is called as its data variable; a weight's state as its path; its moving average `ema:<path>`; a schedule's scalar `schedule:<name>`;
+ * what an update carries `chain:<name>`.
  */
 import { abs, cast, input, less, randomUniform, rootKey, rowsOf, state, type Key, type Tensor } from "../graph/index.js";
 import type { DType } from "../graph/types.js";
-import type { ModelDefinition, StepContext, VariableSpec } from "../model.js";
+import type { CarriedSpec, ModelDefinition, StepContext, VariableSpec } from "../model.js";
 import { materialize, type LeafAt, type WeightSpecs } from "../nn/spec.js";
 import { InternalError } from "../graph/errors.js";
+import { carriedName } from "./carried.js";
 
 export interface ContextOptions {
   readonly model: ModelDefinition;
@@ -16,6 +18,7 @@ export interface ContextOptions {
   /** Paths whose moving average is read in place of the weight. */
   readonly averaged?: ReadonlySet<string>;
   readonly schedules?: readonly string[];
+  readonly carried?: Readonly<Record<string, CarriedSpec>> | undefined;
 }
 
 export function emaName(path: string): string {
@@ -63,7 +66,10 @@ export function stepContext(options: ContextOptions): StepContext {
   for (const [name, spec] of Object.entries(variables)) data[name] = dataInput(name, spec, batch, dynamic.has(name) ? key : undefined);
   const schedule = Object.fromEntries((options.schedules ?? []).map((name) => [name, input(scheduleName(name), [], "f32")]));
   const w = readWeights(model, averagedState(options.averaged ?? new Set()));
-  return { w, data, key, schedule, rows: { kind: "rows", size: batch } };
+  const carried = Object.fromEntries(
+    Object.entries(options.carried ?? {}).map(([name, { shape, dtype }]) => [name, state(carriedName(name), shape, dtype)]),
+  );
+  return { w, data, key, schedule, carried, rows: { kind: "rows", size: batch } };
 }
 
 /** Is a number, and not infinite: NaN compares false. */

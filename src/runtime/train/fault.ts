@@ -6,7 +6,7 @@ import type { EngineSession, HostTensors } from "../engines/engine.js";
 import { GmcError } from "../graph/errors.js";
 import type { Origin } from "../graph/types.js";
 import { defined } from "./context.js";
-import type { PhasePlan, PlannedUpdate } from "./plan.js";
+import { CARRIED_FAULT, type PhasePlan, type PlannedUpdate } from "./plan.js";
 
 export interface FaultSite {
   readonly plan: PhasePlan;
@@ -14,6 +14,8 @@ export interface FaultSite {
   readonly feeds: HostTensors;
   /** The metrics of the failing run. */
   readonly values: ArrayLike<number>;
+  /** What the state `train:fault` holds. */
+  readonly fault: number;
   /** Number of the step, from 1. */
   readonly step: number;
 }
@@ -21,9 +23,11 @@ export interface FaultSite {
 /** GM4003, naming the first term that is not finite, else the first whose gradient is not, else the objective. */
 export async function nonFinite(session: EngineSession, site: FaultSite): Promise<GmcError> {
   const { update, values } = site;
+  const whole = origin(site, defined(update.metrics[0], "metric"));
+  if (site.fault === CARRIED_FAULT) return describe(site, whole, "what it carries to the next step (its chains) is not finite");
   const at = update.metrics.findIndex((_, i) => i > 0 && !Number.isFinite(values[i]));
   if (at > 0) return describe(site, origin(site, defined(update.metrics[at], "metric")), `is ${show(values[at])}`);
-  if (!Number.isFinite(values[0])) return describe(site, origin(site, defined(update.metrics[0], "metric")), `is ${show(values[0])}`);
+  if (!Number.isFinite(values[0])) return describe(site, whole, `is ${show(values[0])}`);
   const spoiled = await spoiledGradients(session, site);
   const first = update.metrics.slice(1).find((label) => spoiled.has(label));
   return describe(site, origin(site, first ?? defined(update.metrics[0], "metric")), "has a gradient that is not finite");

@@ -7,8 +7,10 @@
  */
 import type { Batch, DataCursor, TrainStream } from "../data/streams.js";
 import type { EngineSession, Executable, HostTensor } from "../engines/engine.js";
+import { assertNever } from "../graph/errors.js";
 import { seedWords } from "../graph/random.js";
-import type { PhaseDefinition } from "../model.js";
+import { sameShape } from "../graph/shape.js";
+import type { CarriedSpec, PhaseDefinition } from "../model.js";
 import { defined } from "./context.js";
 import { nonFinite } from "./fault.js";
 import { FAULT, LEARNING_RATE, type PhasePlan, type PlannedUpdate } from "./plan.js";
@@ -93,6 +95,8 @@ export interface LoopOptions extends LoopHooks {
   readonly plan: (phase: number) => PhasePlan;
   /** The stream of a phase's batches. */
   readonly stream: (batch: number) => TrainStream;
+  /** How a value begins that an update carries from step to step. */
+  readonly startValue: (name: string, spec: CarriedSpec) => HostTensor;
   readonly seed: number;
   /** Replace each phase's own; steps win. */
   readonly epochs?: number | undefined;
@@ -155,7 +159,7 @@ async function runPhase(options: LoopOptions, index: number, from: Cursor): Prom
   const { session } = options;
   const definition = defined(options.phases[index], `phase ${index}`);
   const plan = options.plan(index);
-  if (from.fresh) await createStates(session, plan);
+  if (from.fresh) await createStates(options, plan, index > 0);
   const source = options.stream(plan.batch);
   if (from.data !== null) source.seek(from.data);
   const compiled = await compileUpdates(session, plan);
@@ -261,8 +265,9 @@ async function steps(options: LoopOptions, run: PhaseRun): Promise<PhaseResult> 
         const values = defined(metrics, "metrics").data;
         for (let i = 0; i < c.update.metrics.length; i++) current[c.offset + i] = values[i] ?? NaN;
         const fault = await session.read(FAULT);
-        if (fault.data[0] !== 0)
-          throw await nonFinite(session, { plan, update: c.update, feeds: c.feeds, values, step: before + step + 1 });
+        const code = fault.data[0] ?? 0;
+        if (code !== 0)
+          throw await nonFinite(session, { plan, update: c.update, feeds: c.feeds, values, fault: code, step: before + step + 1 });
       }
     }
     step++;
@@ -308,15 +313,27 @@ export function phaseSteps(
   return definition.steps ?? Math.ceil((definition.epochs ?? 1) * stepsPerEpoch);
 }
 
-async function createStates(session: EngineSession, plan: PhasePlan): Promise<void> {
+/** `later`: what an earlier phase left goes on (averages, and chains of the same shape); a first phase begins anew in any store. */
+async function createStates(options: LoopOptions, plan: PhasePlan, later: boolean): Promise<void> {
+  const { session } = options;
   for (const added of plan.states) {
-    if (added.start.kind === "copy") {
-      // an average of an earlier phase goes on
-      if (!session.has(added.name)) await session.write(added.name, await session.read(added.start.of));
-    } else {
-      const size = added.shape.reduce((a, b) => a * b, 1);
-      const data = added.dtype === "i32" ? new Int32Array(size) : new Float32Array(size);
-      await session.write(added.name, { dtype: added.dtype, shape: added.shape, data });
+    const { name, start, shape, dtype } = added;
+    const before = later && session.has(name) ? await session.read(name) : undefined;
+    switch (start.kind) {
+      case "copy":
+        if (before === undefined) await session.write(name, await session.read(start.of));
+        break;
+      case "carried":
+        if (before?.dtype !== dtype || !sameShape(before.shape, shape))
+          await session.write(name, options.startValue(start.name, start.spec));
+        break;
+      case "zeros": {
+        const size = shape.reduce((a, b) => a * b, 1);
+        await session.write(name, { dtype, shape, data: dtype === "i32" ? new Int32Array(size) : new Float32Array(size) });
+        break;
+      }
+      default:
+        return assertNever(start);
     }
   }
 }

@@ -5,32 +5,37 @@
  * A step runs the updates in order, each `steps` times. The first run of a step draws a batch, every repetition after an update's first run
  * draws the next one; a later update's first run sees the batch that is there. So an epoch is one pass over the data in every model.
  *
- * Finiteness: the call stage sets the state `fault` where the objective is not finite, the update stage where a gradient is not; once set,
- * no weight, slot, average or running statistic changes any more, so the last good state survives.
+ * Finiteness: the call stage sets the state `fault` where the objective or what it carries on is not finite, the update stage where a gradient
+ * is not; once set, no weight, slot, average, running statistic or chain changes any more, so the last good state survives.
  */
 import type { Program, StateSpec, UpdateSpec, UpdateTarget } from "../engines/engine.js";
 import { assertNever, GmcError, InternalError } from "../graph/errors.js";
-import { abs, add, and, constant, mean, select, stack, stage, state, sum, terms, writeState, type Tensor } from "../graph/index.js";
+import { abs, add, and, constant, equal, mean, select, stack, stage, state, sum, terms, writeState, type Tensor } from "../graph/index.js";
 import { currentTrace, withOrigin } from "../graph/trace.js";
 import { optimize } from "../graph/passes/index.js";
 import { grad } from "../graph/vjp.js";
 import { slotNames } from "../graph/updates.js";
 import type { Graph, Origin } from "../graph/types.js";
-import type { Constraint, ModelDefinition, PhaseDefinition, UpdateDefinition } from "../model.js";
+import type { CarriedSpec, Constraint, ModelDefinition, PhaseDefinition, UpdateDefinition } from "../model.js";
 import { leavesUnder, unconstrained, type LeafAt } from "../nn/spec.js";
+import { carriedName, carriedOf } from "./carried.js";
 import { emaName, isFinite, defined, stepContext } from "./context.js";
 import type { OptimizerSpec } from "./optimizers.js";
 import type { Schedule } from "./schedules.js";
 
-/** i32: 0 while every objective and gradient was finite. */
 /** Feed of the learning rate. A colon keeps it apart from the names of a model. */
 export const LEARNING_RATE = "run:lr";
+/** i32: 0 while all was finite; 1 once an objective or a gradient was not, 2 once what an update carries was not. */
 export const FAULT = "train:fault";
+export const CARRIED_FAULT = 2;
 
-/** A state that training adds to the weights, and how it starts: zeros, or a copy of a weight. */
+/** A state that training adds to the weights, and how it starts: zeros, a copy of a weight, or as an update says that carries it. */
 export interface AddedState extends StateSpec {
   readonly name: string;
-  readonly start: { readonly kind: "zeros" } | { readonly kind: "copy"; readonly of: string };
+  readonly start:
+    | { readonly kind: "zeros" }
+    | { readonly kind: "copy"; readonly of: string }
+    | { readonly kind: "carried"; readonly name: string; readonly spec: CarriedSpec };
 }
 
 export interface PlannedUpdate {
@@ -80,6 +85,10 @@ export function planPhase(model: ModelDefinition, index: number, options: PlanOp
   const batch = options.batch ?? phase.batch;
   const states = new Map<string, AddedState>();
   states.set(FAULT, { name: FAULT, dtype: "i32", shape: [], start: { kind: "zeros" } });
+  for (const [name, spec] of Object.entries(carriedOf(phase))) {
+    const { dtype, shape } = spec;
+    states.set(carriedName(name), { name: carriedName(name), dtype, shape, start: { kind: "carried", name, spec } });
+  }
   const labels = metricLabels(phase);
   const updates = phase.updates.map((update, i): PlannedUpdate => {
     const targets = trainedLeaves(model, update);
@@ -176,7 +185,7 @@ function stageUpdate(
   const graph = stage(
     {},
     () => {
-      const context = stepContext({ model, batch: config.batch, dynamic: config.dynamic, schedules: Object.keys(phase.schedules ?? {}) });
+      const context = contextOf(model, phase, update, config);
       const whole: Origin = { label: update.label, place: update.place };
       const value = mean(update.value(context));
       const named = new Map(terms());
@@ -190,13 +199,19 @@ function stageUpdate(
           differentiated,
           config.targets.map((t) => state(t.path, t.spec.shape)),
         );
-        const ok = and(isFinite(value), isFinite(differentiated));
+        const fault = state(FAULT, [], "i32");
+        const carried = new Set(Object.keys(update.carried ?? {}).map(carriedName));
+        const sound = and(isFinite(value), isFinite(differentiated));
+        const goesOn = [...trace.writes].reduce<Tensor>(
+          (all, [name, t]) => (carried.has(name) && t.dtype === "f32" ? and(all, isFinite(mean(abs(t)))) : all),
+          sound,
+        );
+        const write = and(goesOn, equal(fault, 0));
         for (const [name, t] of [...trace.writes]) {
           const old = state(name, t.shape, t.dtype);
-          writeState(old, select(ok, t, old));
+          writeState(old, select(write, t, old));
         }
-        const fault = state(FAULT, [], "i32");
-        writeState(fault, select(ok, fault, 1));
+        writeState(fault, select(goesOn, fault, goesOn === sound ? 1 : select(sound, constant(CARRIED_FAULT, [], "i32"), 1)));
         const outputs: Record<string, Tensor> = { metrics: stack([value, ...[...named.values()].map((t) => mean(t))], 0) };
         config.targets.forEach((t, i) => (outputs[gradientName(t.path)] = defined(gradients[i], `gradient of ${t.path}`)));
         return outputs;
@@ -205,6 +220,16 @@ function stageUpdate(
     { mode: "train" },
   );
   return { graph: optimize(graph), metrics, origins };
+}
+
+function contextOf(
+  model: ModelDefinition,
+  phase: PhaseDefinition,
+  update: UpdateDefinition,
+  config: { readonly batch: number; readonly dynamic: ReadonlySet<string> },
+): ReturnType<typeof stepContext> {
+  const { batch, dynamic } = config;
+  return stepContext({ model, batch, dynamic, schedules: Object.keys(phase.schedules ?? {}), carried: update.carried });
 }
 
 function stageDiagnosis(
@@ -216,7 +241,7 @@ function stageDiagnosis(
   const graph = stage(
     {},
     () => {
-      const context = stepContext({ model, batch: config.batch, dynamic: config.dynamic, schedules: Object.keys(phase.schedules ?? {}) });
+      const context = contextOf(model, phase, update, config);
       update.value(context);
       const weights = config.targets.map((t) => state(t.path, t.spec.shape));
       const outputs: Record<string, Tensor> = {};

@@ -22,6 +22,7 @@ import { GmcError } from "../graph/errors.js";
 import type { ModelDefinition } from "../model.js";
 import { leavesOf } from "../nn/spec.js";
 import { datasetOf, type ArrayInput } from "./arrays.js";
+import { carriedByModel, carriedName, startValue } from "./carried.js";
 import { emaName } from "./context.js";
 import { runLoop, type CheckpointReason, type Cursor, type LoopResult, type MetricRecord, type StepReport } from "./loop.js";
 import { planPhase } from "./plan.js";
@@ -131,6 +132,11 @@ export async function trainOn(
   const leaves = leavesOf(model.weights).map((l) => l.path);
   if (options.resume === undefined) await writeAll(session, initialWeights(model, seed, dataset));
   const averaged = (): ReadonlySet<string> => new Set(leaves.filter((path) => session.has(emaName(path))));
+  // chains outlive their phase: a later one goes on with them, and samples may begin with them
+  const carried = (): readonly string[] =>
+    Object.keys(carriedByModel(model))
+      .map(carriedName)
+      .filter((name) => session.has(name));
   const { onCheckpoint } = options;
   const validated = dataset.streams.every((s) => s.splits.validation !== undefined);
   for (const phase of model.train) {
@@ -145,6 +151,7 @@ export async function trainOn(
     phases: model.train,
     plan: (phase) => planPhase(model, phase, { dynamic, batch: options.batch, lr: options.lr }),
     stream: (batch) => openTrainStream(dataset, { batch, seed }),
+    startValue: (name, spec) => startValue(name, spec, seed, dataset),
     seed,
     epochs: options.epochs,
     steps: options.steps,
@@ -157,7 +164,7 @@ export async function trainOn(
     ...(onCheckpoint
       ? {
           onCheckpoint: (reason: CheckpointReason, cursor: Cursor, states: readonly string[]) =>
-            onCheckpoint(reason, cursor, [...new Set([...leaves, ...[...averaged()].map(emaName), ...states])]),
+            onCheckpoint(reason, cursor, [...new Set([...leaves, ...[...averaged()].map(emaName), ...carried(), ...states])]),
         }
       : {}),
     ...(validated ? { validate: (phase: number) => validationValues(session, model, dataset, phase, seed, averaged()) } : {}),

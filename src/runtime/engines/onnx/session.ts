@@ -135,19 +135,19 @@ class ProgramCompiler {
   }
 
   private async repeatStage(stage: Extract<Stage, { kind: "repeat" }>, index: number): Promise<StageRun> {
-    const countOf = this.scalar(stage.count);
+    const [countOf, firstOf] = [this.scalar(stage.count), this.scalar(stage.first ?? 0)];
     const { call, inputs } = await this.call(stage, index);
     const iteration = this.arena.region("i32", []);
     this.disposals.push(() => iteration.free());
     return async (run) => {
-      const count = countOf(run);
+      const [count, first] = [countOf(run), firstOf(run)];
       const own = inputs(run);
       const iterated: Inputs = {
         tensor: (name, node) => (name === "iteration" ? iteration.tensor() : own.tensor(name, node)),
         region: (name, node) => (name === "iteration" ? iteration : own.region(name, node)),
       };
       for (let i = 0; i < count; i++) {
-        iteration.data()[0] = i;
+        iteration.data()[0] = first + i;
         await call.run(iterated);
       }
     };
@@ -185,7 +185,7 @@ class ProgramCompiler {
       if (stage.kind === "update")
         return stage.update.learningRate === name || stage.update.targets.some((target) => target.gradient === name);
       return (
-        (stage.kind === "repeat" && stage.count === name) ||
+        (stage.kind === "repeat" && (stage.count === name || stage.first === name)) ||
         stage.graph.nodes.some((node) => node.prim === "input" && node.params.name === name)
       );
     });

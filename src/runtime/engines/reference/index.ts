@@ -69,10 +69,9 @@ function runStage(stage: Stage, store: Store, values: Map<string, Value>): void 
     case "call":
       return runGraph(stage.graph, store, values);
     case "repeat": {
-      const count = typeof stage.count === "number" ? stage.count : values.get(stage.count)?.data[0];
-      if (count === undefined) throw new GmcError("GM4906", `the input ${String(stage.count)} has no value`);
+      const [count, first] = [scalar(stage.count, values), scalar(stage.first ?? 0, values)];
       for (let i = 0; i < count; i++) {
-        values.set("iteration", valueOf([], "i32", [i]));
+        values.set("iteration", valueOf([], "i32", [first + i]));
         runGraph(stage.graph, store, values);
       }
       values.delete("iteration");
@@ -89,6 +88,12 @@ function runStage(stage: Stage, store: Store, values: Map<string, Value>): void 
       return runGraph(updateGraph(stage.update, shapes), store, values);
     }
   }
+}
+
+function scalar(source: number | string, values: ReadonlyMap<string, Value>): number {
+  const value = typeof source === "number" ? source : values.get(source)?.data[0];
+  if (value === undefined) throw new GmcError("GM4906", `the input ${String(source)} has no value`);
+  return value;
 }
 
 /** Runs a graph; its outputs become values of the run, then its writes are applied. */

@@ -1,0 +1,168 @@
+/**
+ * Free energies and partition functions: -log of the sum or integral of exp(-E), in closed form by the law of the units where variables are
+ * independent given the rest, by enumeration where they are finite and few.
+ */
+import { GmcError } from "../graph/errors.js";
+import {
+  add,
+  broadcastTo,
+  less,
+  lgamma,
+  logSumExp,
+  mul,
+  neg,
+  select,
+  stack,
+  stopGradient,
+  sub,
+  sum,
+  type Shape,
+  type Tensor,
+} from "../graph/index.js";
+import { conditionals, flat, logNormaliser, meanGap, meanOf, withoutGradient, type Conditional, type Totals } from "./conditional.js";
+import type { EnergyModel, Units, Values } from "./energy-model.js";
+import { energyAt, fieldsAt } from "./fields.js";
+import { countStates, numbers, statesAt } from "./states.js";
+import { leadOf, seenBy, unitsOf, without } from "./values.js";
+
+export interface Summation {
+  /** Variables summed or integrated in closed form: independent of each other given the rest. */
+  readonly sum?: readonly string[];
+  /** Finite variables whose states are all visited. */
+  readonly enumerate?: readonly string[];
+  /** N of counts that are summed over. */
+  readonly totals?: Totals;
+  /** Leading axes of the result; by default those of the values. */
+  readonly lead?: Shape;
+}
+
+/**
+ * -log p(x) - log Z, [...lead]: what is summed over is gone, and counts in `x` bring their base measure log N! - Σ log x!. Differentiable to any
+ * order, in weights and values. Smolensky 1986; Freund & Haussler 1992 for the binary case.
+ */
+export function freeEnergy<W>(model: EnergyModel<W>, w: W, x: Values, options: Summation = {}): Tensor {
+  return measured(model, x, options, collapsed(model, w, x, options, inClosedForm));
+}
+
+/**
+ * The same number, with a gradient that is right to first order only and that costs what a hand-written one does. With the mean m of what is
+ * summed held fixed, dF = dE(m): F is the minimum over m of E(m) less an entropy, so m's own change does not matter. The gradient of
+ * v @ W @ h is the product of v and m, without a second product through the closed form.
+ */
+export function freeEnergyOfMeans<W>(model: EnergyModel<W>, w: W, x: Values, options: Summation = {}): Tensor {
+  return measured(model, x, options, collapsed(model, w, x, options, atMeans));
+}
+
+/** log Z of the conditions in `x`, [...lead]: all variables are in `sum` or `enumerate`. Counts need their totals; Z is then that of this N. */
+export function logPartition<W>(model: EnergyModel<W>, w: W, x: Values, options: Summation): Tensor {
+  const left = Object.keys(model.units).filter((name) => !options.sum?.includes(name) && !options.enumerate?.includes(name));
+  if (left.length > 0)
+    throw new GmcError("GM4009", `log Z of \`${model.name}\` (${model.place}) leaves \`${left.join("`, `")}\` unsummed`, [
+      "name every variable in `sum` or `enumerate`",
+    ]);
+  return neg(collapsed(model, w, without(x, Object.keys(model.units)), options, inClosedForm));
+}
+
+/** The energy without what is summed over, of the variables that are left: its units' laws are for the caller to know. */
+export function marginal<W>(
+  model: EnergyModel<W>,
+  options: Summation,
+  changed: Pick<EnergyModel<W>, "sweep"> & { readonly units?: Readonly<Record<string, Units>> },
+): EnergyModel<W> {
+  const gone = [...(options.sum ?? []), ...(options.enumerate ?? [])];
+  const units = Object.fromEntries(Object.entries({ ...model.units, ...changed.units }).filter(([name]) => !gone.includes(name)));
+  return {
+    name: model.name,
+    place: model.place,
+    units,
+    ...(model.reads && { reads: model.reads }),
+    sweep: changed.sweep,
+    energy: (w, x) => collapsed(model, w, without(x, gone), options, inClosedForm),
+  };
+}
+
+type Closing = <W>(model: EnergyModel<W>, w: W, x: Values, names: readonly string[], lead: Shape, totals: Totals | undefined) => Tensor;
+
+/** -log Σ exp(-E) without base measures. `x` as it comes. */
+function collapsed<W>(model: EnergyModel<W>, w: W, x: Values, options: Summation, close: Closing): Tensor {
+  const { sum: names = [], enumerate = [] } = options;
+  const seen = seenBy(model, x);
+  // The values of counts stay for their totals; all others of what is summed would only add leading axes.
+  const rest = without(seen, [...names, ...enumerate]);
+  const totals = { ...totalsOf(model, seen, names), ...options.totals };
+  const lead = options.lead ?? leadOf(model, rest);
+  if (enumerate.length === 0) return close(model, w, rest, names, lead, totals);
+  const count = countStates(model, enumerate);
+  const states = statesAt(model, enumerate, numbers(count, lead.length));
+  const energies = close(model, w, { ...rest, ...states }, names, [count, ...lead], totals);
+  return neg(logSumExp(neg(broadcastTo(energies, [count, ...lead])), 0));
+}
+
+function totalsOf(model: EnergyModel, seen: Values, names: readonly string[]): Totals {
+  return Object.fromEntries(
+    names.flatMap((name) => {
+      const units = unitsOf(model, name);
+      return units.kind === "multinomial" && seen[name] !== undefined ? [[name, sum(flat(seen[name], units.shape), -1)]] : [];
+    }),
+  );
+}
+
+/** E(0) - Σ log normalisers */
+const inClosedForm: Closing = (model, w, x, names, lead, totals) => {
+  if (names.length === 0) return energyAt(model, w, x);
+  const given = conditionals(model, w, x, names, lead, totals);
+  const { energy } = fieldsAt(model, w, x, names, lead);
+  return names.reduce((total, name) => sub(total, overEvent(logNormaliser(given[name]!), lead)), energy());
+};
+
+/** E(mean) - Σ gaps, the means held fixed */
+const atMeans: Closing = (model, w, x, names, lead, totals) => {
+  if (names.length === 0) return energyAt(model, w, x);
+  const given = conditionals(model, w, x, names, lead, totals);
+  const means = Object.fromEntries(names.map((name) => [name, stopGradient(meanOf(given[name]!))]));
+  const gap = (c: Conditional): Tensor => overEvent(meanGap(withoutGradient(c)), lead);
+  return names.reduce((total, name) => sub(total, gap(given[name]!)), energyAt(model, w, { ...x, ...means }));
+};
+
+/** The sum over what is right of the leading axes. */
+export function overEvent(t: Tensor, lead: Shape): Tensor {
+  const axes = [...t.shape.keys()].slice(lead.length);
+  return axes.length === 0 ? t : sum(t, axes);
+}
+
+/** Less the log base measure of counts that are not summed over: log N! - Σ log x!. */
+function measured(model: EnergyModel, x: Values, options: Summation, energy: Tensor): Tensor {
+  const summed = [...(options.sum ?? []), ...(options.enumerate ?? [])];
+  return Object.entries(model.units).reduce((total, [name, units]) => {
+    const value = x[name];
+    return units.kind !== "multinomial" || value === undefined || summed.includes(name) ? total : sub(total, logCoefficient(units, value));
+  }, energy);
+}
+
+function logCoefficient(units: Units, value: Tensor): Tensor {
+  const counts = flat(value, units.shape);
+  return sub(lgamma(add(sum(counts, -1), 1)), sum(lgamma(add(counts, 1)), -1));
+}
+
+/**
+ * One chunk of an exact log Z too large for one graph, for a `repeat` stage: log of (exp(acc) + the sum over states number
+ * iteration * chunk, …). Start from -Infinity; `ceil(countStates / chunk)` iterations give log Z.
+ */
+export function partitionChunk<W>(
+  model: EnergyModel<W>,
+  w: W,
+  x: Values,
+  acc: Tensor,
+  iteration: Tensor,
+  options: Summation & { readonly chunk: number },
+): Tensor {
+  const { chunk, enumerate = [], sum: names = [] } = options;
+  const count = countStates(model, enumerate);
+  const seen = without(seenBy(model, x), Object.keys(model.units));
+  const lead = options.lead ?? leadOf(model, seen);
+  const index = add(numbers(chunk, lead.length), mul(iteration, chunk));
+  const inside = less(index, count);
+  const states = statesAt(model, enumerate, index);
+  const value = neg(inClosedForm(model, w, { ...seen, ...states }, names, [chunk, ...lead], options.totals));
+  return logSumExp(stack([acc, logSumExp(select(inside, value, -Infinity), 0)]), 0);
+}

@@ -1,0 +1,82 @@
+/** All states of finite variables, by number: for exact sums over what no closed form sums. */
+import { GmcError } from "../graph/errors.js";
+import { cast, constant, div, expandDims, greater, max, mul, oneHot, reshape, sub, type Shape, type Tensor } from "../graph/index.js";
+import { iotaAlong, sizeOf } from "../graph/index.js";
+import { blockSize, fromBlocks, gridOf } from "./blocks.js";
+import type { EnergyModel, Units, Values } from "./energy-model.js";
+import { unitsOf } from "./values.js";
+
+/** A state number is an i32; more states than this are out of reach of any enumeration. */
+const MOST_LOG2 = 30;
+
+interface Digits {
+  readonly base: number;
+  /** One digit an entry, the last the fastest. */
+  readonly shape: Shape;
+}
+
+function digitsOf(model: EnergyModel, name: string, units: Units): Digits {
+  switch (units.kind) {
+    case "bernoulli":
+      return { base: 2, shape: units.shape };
+    case "categorical":
+      return { base: units.classes, shape: units.shape };
+    case "oneOfBlock":
+      return { base: blockSize(units) + 1, shape: gridOf(units) };
+    default:
+      throw new GmcError("GM4009", `\`${name}\` of \`${model.name}\` (${model.place}) has no finite list of states`, [
+        "only binary and category variables can be enumerated; sum or integrate this one",
+      ]);
+  }
+}
+
+/** How many states the variables have together. GM4009 where they are too many to number. */
+export function countStates(model: EnergyModel, names: readonly string[]): number {
+  const log2 = names.reduce((total, name) => {
+    const { base, shape } = digitsOf(model, name, unitsOf(model, name));
+    return total + sizeOf(shape) * Math.log2(base);
+  }, 0);
+  if (log2 > MOST_LOG2)
+    throw new GmcError("GM4009", `\`${names.join("`, `")}\` of \`${model.name}\` (${model.place}) have 2^${Math.round(log2)} states`, [
+      "estimate the partition function by ais(…)",
+    ]);
+  return Math.round(2 ** log2);
+}
+
+/** States number `index` (i32 [...lead]) of the variables as the energy sees them, [...lead, ...event]; the last variable varies fastest. */
+export function statesAt(model: EnergyModel, names: readonly string[], index: Tensor): Values {
+  const states: Record<string, Tensor> = {};
+  let stride = 1;
+  for (const name of [...names].reverse()) {
+    const units = unitsOf(model, name);
+    const { base, shape } = digitsOf(model, name, units);
+    const size = sizeOf(shape);
+    // (index / (stride base^j)) mod base, of each digit j
+    const powers = Array.from({ length: size }, (_, e) => stride * base ** (size - 1 - e));
+    const steps = constant(powers, [size], "i32");
+    const whole = div(expandDims(index, -1), steps);
+    const digit = reshape(sub(whole, mul(div(whole, base), base)), [...index.shape, ...shape]);
+    states[name] = valueOf(units, digit);
+    stride *= base ** size;
+  }
+  return states;
+}
+
+function valueOf(units: Units, digit: Tensor): Tensor {
+  switch (units.kind) {
+    case "categorical":
+      return oneHot(digit, units.classes);
+    case "oneOfBlock": {
+      // Digit 0 is "none", digit k unit k of the block.
+      const hot = mul(oneHot(max(sub(digit, 1), 0), blockSize(units)), expandDims(cast(greater(digit, 0), "f32"), -1));
+      return fromBlocks(hot, units);
+    }
+    default:
+      return cast(digit, "f32");
+  }
+}
+
+/** 0, 1, …, n - 1 on a first axis before `lead` axes of extent 1. */
+export function numbers(n: number, lead: number): Tensor {
+  return iotaAlong([n, ...new Array<number>(lead).fill(1)], 0);
+}

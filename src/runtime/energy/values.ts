@@ -1,0 +1,78 @@
+/** Values of an energy model's variables: what the energy sees of them, their leading axes, and where a tensor comes from. */
+import { GmcError } from "../graph/errors.js";
+import { constant, oneHot, reshape, resolveShape, zeros, type DrawShape, type Shape, type Tensor } from "../graph/index.js";
+import { broadcastShapes } from "../graph/shape.js";
+import { producer, tensorOf } from "../graph/trace.js";
+import type { EnergyModel, Units, Values } from "./energy-model.js";
+
+/** The units of a variable. GM4906 where the model has none of that name. */
+export function unitsOf(model: EnergyModel, name: string): Units {
+  const units = Object.hasOwn(model.units, name) ? model.units[name] : undefined;
+  if (units !== undefined) return units;
+  throw new GmcError("GM4906", `the energy of \`${model.name}\` (${model.place}) defines no variable \`${name}\``, [
+    `it defines ${Object.keys(model.units).join(", ")}`,
+  ]);
+}
+
+/** A value's event as the energy sees it. */
+export function eventOf(units: Units): Shape {
+  return units.kind === "categorical" ? [...units.shape, units.classes] : units.shape;
+}
+
+/** Category indices as one-hot vectors; what is one-hot already, or a mean of such, stays. */
+export function seenBy(model: EnergyModel, x: Values): Values {
+  return Object.fromEntries(
+    Object.entries(x).map(([name, value]) => {
+      const units = Object.hasOwn(model.units, name) ? model.units[name] : undefined;
+      return [name, units?.kind === "categorical" && value.dtype !== "f32" ? oneHot(value, units.classes) : value];
+    }),
+  );
+}
+
+export function without(x: Values, names: readonly string[]): Values {
+  return Object.fromEntries(Object.entries(x).filter(([name]) => !names.includes(name)));
+}
+
+/** The common leading axes of seen values. */
+export function leadOf(model: EnergyModel, x: Values): number[] {
+  const leads = Object.entries(x).flatMap(([name, value]) => {
+    const event = Object.hasOwn(model.units, name) ? eventOf(model.units[name]!) : model.reads?.[name];
+    return event === undefined ? [] : [value.shape.slice(0, value.shape.length - event.length)];
+  });
+  return broadcastShapes(`leading axes of the values of ${model.name}`, leads);
+}
+
+/** The leading axes of a draw: as given, or those of the values, the last of them the rows. */
+export function drawLead(model: EnergyModel, x: Values, lead: DrawShape | undefined): DrawShape {
+  if (lead !== undefined) return lead;
+  const plain = leadOf(model, x);
+  return plain.map((size, i) => (i === plain.length - 1 ? { kind: "rows", size } : size));
+}
+
+export const plainShape = (shape: DrawShape): number[] => resolveShape(shape).shape;
+
+/** Zeros that are a node of their own, so that a gradient in them is a gradient in this variable alone. */
+export function probe(shape: Shape): Tensor {
+  return shape.length === 0 ? reshape(constant(0, [1]), []) : zeros(shape);
+}
+
+/** Whether any of `from` is computed from one of `targets`. */
+export function dependsOn(from: readonly Tensor[], targets: readonly Tensor[]): boolean {
+  const wanted = new Set(targets.map((t) => t.id));
+  const first = Math.min(...wanted);
+  const seen = new Set<number>();
+  const stack = from.map((t) => t.id);
+  for (let id = stack.pop(); id !== undefined; id = stack.pop()) {
+    if (wanted.has(id)) return true;
+    if (id < first || seen.has(id)) continue;
+    seen.add(id);
+    stack.push(...producer(tensorOf(id)).inputs);
+  }
+  return false;
+}
+
+/** `value` [...lead], or a number, against a tensor with `rank` more axes on the right. */
+export function beforeEvent(value: Tensor | number, rank: number): Tensor | number {
+  if (typeof value === "number" || value.shape.length === 0) return value;
+  return reshape(value, [...value.shape, ...new Array<number>(rank).fill(1)]);
+}
