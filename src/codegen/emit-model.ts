@@ -14,7 +14,8 @@ import { headerText, lowerLogDensity, lowerNet, lowerSampler } from "./lower-den
 import { place } from "./place.js";
 import { functionName, lowerObjective, type LoweredObjective } from "./lower-objective.js";
 import { literal, netFunction } from "./lower-expr.js";
-import { capital } from "./names.js";
+import { capital, energyModelName } from "./names.js";
+import { energyOf } from "../ir/derive/energy.js";
 import { topLevelNames } from "./reserved.js";
 import { findSetting, numberSetting, settingJs } from "./settings.js";
 import { layerSpec, paramSpec, variableSpec } from "./specs.js";
@@ -29,6 +30,9 @@ export interface EmittedModel {
   readonly data: readonly string[];
   readonly schedules: readonly string[];
 }
+
+/** Rows a step where the model does not say. */
+const BATCH = 100;
 
 /** Gibbs sweeps before a sample of an energy is shown. */
 const SWEEPS = 1000;
@@ -183,7 +187,7 @@ function emitPhase(derived: DerivedModel, phase: DerivedPhase, objectives: Objec
   const stopping = findSetting(settings, "earlyStopping");
   return object({
     name: str(phase.phase.name),
-    batch: num(numberSetting(settings, "batch") ?? 100),
+    batch: num(numberSetting(settings, "batch") ?? BATCH),
     epochs: optionalNumber(numberSetting(settings, "epochs") ?? (numberSetting(settings, "steps") === undefined ? 10 : undefined)),
     steps: optionalNumber(numberSetting(settings, "steps")),
     updates: array(phase.updates.map((u) => emitUpdate(derived, u, phase, objectives))),
@@ -228,25 +232,56 @@ function emitUpdate(derived: DerivedModel, u: DerivedUpdate, phase: DerivedPhase
     over: array(u.moves.map(str)),
     optimizer: emitOptimizer(optimizer, [...phase.phase.settings, ...u.update.settings]),
     steps: steps === undefined || steps === 1 ? undefined : num(steps),
-    carried: o.chains.length === 0 ? undefined : object(o.chains.flatMap((c) => carriedChains(derived, c))),
+    carried: o.chains.length === 0 ? undefined : object(o.chains.flatMap((c) => carriedChains(derived, phase, c))),
+    before: o.chains.length === 0 ? undefined : array(o.chains.flatMap((c) => beforeStages(derived, c))),
   });
 }
 
 /** Persistent chains: how many, of what, and where they start. */
-function carriedChains(derived: DerivedModel, chains: DerivedObjective["chains"][number]): readonly JsField[] {
+function carriedChains(derived: DerivedModel, phase: DerivedPhase, chains: DerivedObjective["chains"][number]): readonly JsField[] {
   const { density, count, start } = chains;
+  const rows = numberSetting(phase.phase.settings, "batch") ?? BATCH;
   return start.map((variable): JsField => {
     const { domain } = variableOf(derived.context, variable);
     return {
       name: `${density}.${variable}`,
       value: object({
-        shape: numbers([count, ...domain.shape.map((d) => d.size)]),
+        shape: numbers([count ?? rows, ...domain.shape.map((d) => d.size)]),
         dtype: str(domain.name === "category" ? "i32" : "f32"),
-        start: chainStart(variable, domain),
-        of: object({ density: str(density), variable: str(variable) }),
+        perRow: count === undefined ? bool(true) : undefined,
+        start: count === undefined ? object({ kind: str("zeros") }) : chainStart(variable, domain),
+        of: count === undefined ? undefined : object({ density: str(density), variable: str(variable) }),
       }),
     };
   });
+}
+
+/** What moves the chains of an energy: from the data where they are not persistent, then the sweeps. */
+function beforeStages(derived: DerivedModel, chains: DerivedObjective["chains"][number]): readonly Js[] {
+  const { density, options, count, start, sum, method } = chains;
+  const reads = energyOf(derived.context, density).reads;
+  const data = (v: string): Js => ({ kind: "member", target: name("data"), name: v });
+  const begin = object({
+    name: str("start"),
+    times: num(1),
+    run: arrow("({ data })", object(start.map((v) => ({ name: `${density}.${v}`, value: data(v) })))),
+  });
+  const { k = 1, chains: _, ...own } = options;
+  const given = reads.length === 0 ? undefined : object(reads.map((v) => ({ name: v, value: data(v) })));
+  const settings = object({
+    sum: sum.length === 0 ? undefined : array(sum.map(str)),
+    given,
+    ...Object.fromEntries(Object.entries(own).flatMap(([key, value]) => (value === "block" ? [] : [[key, literal(value)]]))),
+  });
+  const move = object({
+    name: str(method),
+    times: literal(k),
+    run: arrow(
+      `({ w, key, carried${given ? ", data" : ""} })`,
+      call("moveChains", name(energyModelName(density)), name("w"), call("key.at", str(density)), name("carried"), settings),
+    ),
+  });
+  return count === undefined ? [begin, move] : [move];
 }
 
 function chainStart(variable: string, domain: Domain): Js {

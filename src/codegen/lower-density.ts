@@ -126,7 +126,7 @@ export function lowerLogDensity(context: DeriveContext, density: Density, reserv
       type: { kind: "tensor", element: "real", shape: [] },
       span: density.span,
     },
-    { choices: NO_CHOICES, training: false, estimated: new Map(), span: density.span, notes: [] },
+    { choices: NO_CHOICES, training: false, estimated: new Map(), isFreeData: () => false, span: density.span, notes: [] },
   );
   if (!quantity) return undefined;
   const { params, values } = variableParams(context, writer, [...density.head, ...density.given]);

@@ -193,7 +193,8 @@ export function lowerUnnormalised(scope: QuantityScope, q: Unnormalised): Tensor
     case "meanField": {
       const { hidden, steps, damping } = q.method;
       const options = object({ names: array(hidden.map(str)), steps: num(steps), damping: damping === 0 ? undefined : num(damping) });
-      return finish(call("meanFieldBound", model, name("w"), given.js, options), "bound", `mean-field bound(${head})`);
+      const means = scope.writer.bind("mu", { kind: "record", js: call("meanField", model, name("w"), given.js, options), fields: new Map() });
+      return finish(call("meanFieldBound", model, name("w"), given.js, means.js), "bound", `mean-field bound(${head})`);
     }
     case "gibbs": {
       const { steps } = q.method;
@@ -235,17 +236,22 @@ export function lowerLogPartition(scope: QuantityScope, q: LogPartition): Tensor
     case "estimated":
       return { kind: "tensor", js: name(partitionName(q.density)), shape: [], lead: NO_LEAD };
     case "chain": {
-      const { chains: _, ...own } = method.options;
+      const sums = method.sum.length === 0 ? undefined : object({ sum: array(method.sum.map(str)) });
+      if (method.place !== "inline") {
+        const surrogate = call("logPartitionSurrogate", model, name("w"), name(chainsName(q.density)), ...(sums ? [sums] : []));
+        const js = method.place === "persistent" ? call("mean", surrogate) : surrogate;
+        const lead = method.place === "persistent" ? NO_LEAD : BATCH;
+        const value: TensorValue = { kind: "tensor", js: termOf(scope, "log Z", q.span, js), shape: [], lead };
+        return scope.writer.bind("logZ", value, "its gradient at samples of the model") as TensorValue;
+      }
+      const { chains: _, sampler: __, ...own } = method.options;
       const options = object({
         ...Object.fromEntries(Object.entries(own).map(([key, value]) => [key, literal(value)])),
         sum: method.sum.length === 0 ? undefined : array(method.sum.map(str)),
       });
-      const from = method.persistent
-        ? name(chainsName(q.density))
-        : valuesOf(scope, q.density, q.at, withReads(scope, q.density, method.start)).js;
-      const js = call(method.method, model, name("w"), call("key.at", str(method.method)), from, options);
-      const lead = method.persistent ? NO_LEAD : BATCH;
-      const value: TensorValue = { kind: "tensor", js: termOf(scope, "log Z", q.span, js), shape: [], lead };
+      const from = valuesOf(scope, q.density, q.at, withReads(scope, q.density, method.start));
+      const js = call(method.method, model, name("w"), call("key.at", str(method.method)), from.js, options);
+      const value: TensorValue = { kind: "tensor", js: termOf(scope, "log Z", q.span, js), shape: [], lead: from.lead };
       return scope.writer.bind("logZ", value, "its gradient at samples of the model") as TensorValue;
     }
   }

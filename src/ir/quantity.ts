@@ -157,14 +157,30 @@ export type PartitionMethod =
       /** Of the table of estimators: `pcd`. */
       readonly method: string;
       readonly options: Options;
-      /** Kept from step to step. */
-      readonly persistent: boolean;
+      /**
+       * `persistent`: kept from step to step; `rows`: one for each row, started at its data; `inline`: started at values of the objective
+       * itself and unrolled in it.
+       */
+      readonly place: "persistent" | "rows" | "inline";
       readonly sum: readonly string[];
       /** Variables that the chain starts from. */
       readonly start: readonly string[];
     }
   /** Estimated once for the whole evaluation, and fed. */
   | { readonly kind: "estimated"; readonly options: Options };
+
+/** Chains of an energy that an update carries. */
+export interface ChainUse {
+  readonly density: string;
+  /** Of the table of estimators. */
+  readonly method: string;
+  readonly options: Options;
+  /** How many; undefined: one for each row, started at its data. */
+  readonly count: number | undefined;
+  /** Variables that they hold. */
+  readonly start: readonly string[];
+  readonly sum: readonly string[];
+}
 
 /** Objectives that take the place of the likelihood of an energy. */
 export interface Matching {
@@ -200,7 +216,7 @@ export interface DerivedObjective {
   /** A gradient is taken of it. */
   readonly training: boolean;
   /** Densities whose persistent chains it advances, and how many there are. */
-  readonly chains: readonly { readonly density: string; readonly method: string; readonly options: Options; readonly count: number; readonly start: readonly string[] }[];
+  readonly chains: readonly ChainUse[];
   /** Densities whose log Z is fed to it. */
   readonly partitions: readonly { readonly density: string; readonly options: Options }[];
 }

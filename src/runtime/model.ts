@@ -58,6 +58,8 @@ export type CarriedStart =
 export interface CarriedSpec {
   /** Of the whole value: [chains, ...event]. */
   readonly shape: Shape;
+  /** There is one chain for each row of the batch: another batch size than the phase's replaces the first extent. */
+  readonly perRow?: true;
   readonly dtype: "f32" | "i32";
   readonly start: CarriedStart;
   /** Whose values these are: chains of a density's variable are what `gmc sample --start chains` begins with. */
@@ -86,6 +88,16 @@ export interface UpdateDefinition<S extends WeightSpecs = WeightSpecs, D extends
    * (from a new start where its shape is another).
    */
   readonly carried?: Readonly<Record<string, CarriedSpec>>;
+  /** Stages before the gradients, in order: they move what is carried. */
+  readonly before?: readonly BeforeStage<S, D, T>[];
+}
+
+/** `times` runs of a function whose results, by the names of what the update carries, replace what is carried. */
+export interface BeforeStage<S extends WeightSpecs = WeightSpecs, D extends string = string, T extends string = string> {
+  readonly name: string;
+  readonly times: number;
+  /** Its key differs from run to run; the batch, also one that is drawn afresh, is that of the step. */
+  readonly run: (context: StepContext<S, D, T>) => Readonly<Record<string, Tensor>>;
 }
 
 export interface Constraint {

@@ -34,9 +34,10 @@ export function drawsSamples(q: Quantity): boolean {
 export function chainsOf(quantity: Quantity): DerivedObjective["chains"] {
   const found = new Map<string, DerivedObjective["chains"][number]>();
   walkQuantity(quantity, (q) => {
-    if (q.kind !== "logPartition" || q.method.kind !== "chain" || !q.method.persistent) return;
-    const { method, options, start } = q.method;
-    found.set(q.density, { density: q.density, method, options, count: numberOption(options, "chains"), start });
+    if (q.kind !== "logPartition" || q.method.kind !== "chain" || q.method.place === "inline") return;
+    const { method, options, start, sum, place } = q.method;
+    const count = place === "rows" ? undefined : numberOption(options, "chains");
+    found.set(q.density, { density: q.density, method, options, count, start, sum });
   });
   return [...found.values()];
 }

@@ -8,6 +8,7 @@ import type { Span } from "../../base/source.js";
 import { analyseEnergy, type EnergyAnalysis, summable } from "../energy/index.js";
 import { numberOption, type Options } from "../estimators.js";
 import type { EstimatorNote, HiddenMethod, PartitionMethod } from "../quantity.js";
+import type { Expr } from "../types.js";
 import type { Choices } from "./choices.js";
 import { type DeriveContext, densityOf, type EnergyBlock } from "./context.js";
 
@@ -20,6 +21,8 @@ export interface EnergyRequest {
   readonly training: boolean;
   /** Densities whose log Z another line of the block estimates, and how. */
   readonly estimated: ReadonlyMap<string, Options>;
+  /** Whether a variable of a density stands for the data of the batch themselves. */
+  readonly isFreeData: (variable: string, value: Expr | undefined) => boolean;
   readonly span: Span;
   readonly notes: EstimatorNote[];
 }
@@ -97,13 +100,14 @@ export function partitionMethod(
   request: EnergyRequest,
   density: string,
   given: readonly string[],
+  at: ReadonlyMap<string, Expr>,
   quantity: string,
 ): PartitionMethod | undefined {
   const analysis = energyOf(context, density);
   const { variables } = analysis;
   const note = (estimator: string, reason: string): void => void request.notes.push({ variable: "log Z", density, estimator, reason });
   const { model, partition } = request.choices;
-  if (request.training && model) return chainMethod(context, request, analysis, given, note);
+  if (request.training && model) return chainMethod(context, request, analysis, given, at, note);
   const exact = summable(analysis, variables);
   if (exact.log2States <= MAX_LOG2_STATES && !partition) {
     note("exact", exact.enumerate.length > 0 ? `summed over ${2 ** exact.log2States} states` : "summed in closed form");
@@ -139,6 +143,7 @@ function chainMethod(
   request: EnergyRequest,
   analysis: EnergyAnalysis,
   given: readonly string[],
+  at: ReadonlyMap<string, Expr>,
   note: (estimator: string, reason: string) => void,
 ): PartitionMethod | undefined {
   const { model } = request.choices;
@@ -148,6 +153,7 @@ function chainMethod(
   const { sum } = summable(analysis, first);
   const start = variables.filter((v) => !first.includes(v));
   const persistent = model.entry.name !== "cd";
+  const place = persistent ? "persistent" : start.every((v) => request.isFreeData(v, at.get(v))) ? "rows" : "inline";
   const missing = start.filter((v) => !given.includes(v));
   if (!persistent && missing.length > 0) {
     report(
@@ -171,7 +177,7 @@ function chainMethod(
     return undefined;
   }
   note(model.text, `its gradient from samples of the model: ${model.entry.doc}`);
-  return { kind: "chain", method: model.entry.name, options: model.options, persistent, sum, start };
+  return { kind: "chain", method: model.entry.name, options: model.options, place, sum, start };
 }
 
 export function powerText(log2: number): string {

@@ -65,7 +65,7 @@ function settlePartition(context: DeriveContext, index: DensityIndex, terms: rea
   const [partition] = partitions;
   if (partition?.quantity.kind === "logPartition" && balance !== 0) {
     const given = settled.flatMap((t) => (t.quantity.kind === "unnormalised" ? t.quantity.given : []));
-    const method = partitionMethod(context, asked.energy, index.density.name, given, asked.text);
+    const method = partitionMethod(context, asked.energy, index.density.name, given, partition.quantity.at, asked.text);
     if (!method) return undefined;
     settled = [...settled, { scale: balance, factors: [], quantity: { ...partition.quantity, method } }];
   }

@@ -82,7 +82,18 @@ function distinct(notes: readonly EstimatorNote[]): readonly EstimatorNote[] {
 /** A quantity as a list of scaled parts. */
 function energyRequest(state: State): EnergyRequest {
   const { request, choices, notes } = state;
-  return { choices, training: request.over !== undefined, estimated: request.estimated ?? new Map(), span: request.span, notes };
+  const isFreeData = (variable: string, value: Expr | undefined): boolean =>
+    state.context.model.variables.get(variable)?.role === "data" &&
+    (value === undefined || (value.kind === "variable" && value.variable === variable)) &&
+    !bindsVariable(request.value, variable);
+  return { isFreeData, choices, training: request.over !== undefined, estimated: request.estimated ?? new Map(), span: request.span, notes };
+}
+
+/** Whether an `E` inside draws the variable. */
+function bindsVariable(expr: Expr, variable: string): boolean {
+  const here =
+    expr.kind === "expectation" && expr.draws.some((d) => d.names.some((n) => n.kind === "variable" && n.variable === variable));
+  return here || childrenOf(expr).some((e) => bindsVariable(e, variable));
 }
 
 export function termsOf(quantity: Quantity): readonly Term[] {

@@ -8,7 +8,7 @@ import type { HostTensor } from "../engines/engine.js";
 import { assertNever, GmcError, InternalError } from "../graph/errors.js";
 import { hostStream, permutation, type HostStream } from "../graph/random.js";
 import { sameShape, sizeOf } from "../graph/shape.js";
-import type { CarriedSpec, ModelDefinition, PhaseDefinition } from "../model.js";
+import type { CarriedSpec, ModelDefinition, PhaseDefinition, UpdateDefinition } from "../model.js";
 
 /** Name in the store. */
 export function carriedName(name: string): string {
@@ -16,10 +16,10 @@ export function carriedName(name: string): string {
 }
 
 /** What the updates of a phase carry, by name. GM4007 where two updates mean different values by one name. */
-export function carriedOf(phase: PhaseDefinition): Readonly<Record<string, CarriedSpec>> {
+export function carriedOf(phase: PhaseDefinition, batch: number = phase.batch): Readonly<Record<string, CarriedSpec>> {
   const found: Record<string, CarriedSpec> = {};
   for (const update of phase.updates) {
-    for (const [name, spec] of Object.entries(update.carried ?? {})) {
+    for (const [name, spec] of Object.entries(carriedBy(update, batch))) {
       const other = found[name];
       if (other !== undefined && !(other.dtype === spec.dtype && sameShape(other.shape, spec.shape))) {
         throw new GmcError(
@@ -31,6 +31,16 @@ export function carriedOf(phase: PhaseDefinition): Readonly<Record<string, Carri
     }
   }
   return found;
+}
+
+/** What one update carries, one chain a row where it says so. */
+export function carriedBy(update: UpdateDefinition, batch: number): Readonly<Record<string, CarriedSpec>> {
+  return Object.fromEntries(
+    Object.entries(update.carried ?? {}).map(([name, spec]) => [
+      name,
+      spec.perRow ? { ...spec, shape: [batch, ...spec.shape.slice(1)] } : spec,
+    ]),
+  );
 }
 
 /** What a model carries in any of its phases; of a name that phases give differently, the last. */

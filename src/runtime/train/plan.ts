@@ -18,7 +18,8 @@ import { slotNames } from "../graph/updates.js";
 import type { Graph, Origin } from "../graph/types.js";
 import type { CarriedSpec, Constraint, ModelDefinition, PhaseDefinition, UpdateDefinition } from "../model.js";
 import { leavesUnder, unconstrained, type LeafAt } from "../nn/spec.js";
-import { carriedName, carriedOf } from "./carried.js";
+import { stageBefore } from "./before.js";
+import { carriedBy, carriedName, carriedOf } from "./carried.js";
 import { emaName, isFinite, defined, stepContext } from "./context.js";
 import type { OptimizerSpec } from "./optimizers.js";
 import type { Schedule } from "./schedules.js";
@@ -85,7 +86,7 @@ export function planPhase(model: ModelDefinition, index: number, options: PlanOp
   const batch = options.batch ?? phase.batch;
   const states = new Map<string, AddedState>();
   states.set(FAULT, { name: FAULT, dtype: "i32", shape: [], start: { kind: "zeros" } });
-  for (const [name, spec] of Object.entries(carriedOf(phase))) {
+  for (const [name, spec] of Object.entries(carriedOf(phase, batch))) {
     const { dtype, shape } = spec;
     states.set(carriedName(name), { name: carriedName(name), dtype, shape, start: { kind: "carried", name, spec } });
   }
@@ -94,6 +95,9 @@ export function planPhase(model: ModelDefinition, index: number, options: PlanOp
     const targets = trainedLeaves(model, update);
     const optimizer = { ...update.optimizer, ema: phase.ema ?? update.optimizer.ema, lr: options.lr ?? update.optimizer.lr };
     const staged = stageUpdate(model, phase, update, { batch, targets, label: defined(labels[i], "label"), dynamic: options.dynamic });
+    const before = stageBefore(update, { name: FAULT, code: CARRIED_FAULT }, () =>
+      contextOf(model, phase, update, { batch, dynamic: options.dynamic }),
+    );
     const spec = updateSpec(phase, update, optimizer, `${index}.${i}`, targets);
     addStates(states, spec, targets);
     return {
@@ -103,12 +107,13 @@ export function planPhase(model: ModelDefinition, index: number, options: PlanOp
       program: {
         name: `${phase.name}: ${update.direction} ${update.label}`,
         stages: [
+          ...before,
           { kind: "call", name: "gradients", graph: staged.graph },
           { kind: "update", name: "update", update: spec },
         ],
         fetch: ["metrics"],
       },
-      inputs: inputsOf(staged.graph),
+      inputs: allInputs([...before.flatMap((s) => (s.kind === "update" ? [] : [s.graph])), staged.graph]),
       metrics: staged.metrics,
       origins: staged.origins,
       lr: optimizer.lr,
@@ -130,10 +135,19 @@ export function planPhase(model: ModelDefinition, index: number, options: PlanOp
   };
 }
 
+function allInputs(graphs: readonly Graph[]): PlannedUpdate["inputs"] {
+  const all = graphs.map(inputsOf);
+  return {
+    data: [...new Set(all.flatMap((i) => i.data))],
+    schedules: [...new Set(all.flatMap((i) => i.schedules))],
+    rng: all.some((i) => i.rng),
+  };
+}
+
 /** What a graph reads from outside, sorted by kind. */
 export function inputsOf(graph: Graph): PlannedUpdate["inputs"] {
   const names = graph.nodes.flatMap((n) => (n.prim === "input" ? [n.params.name] : []));
-  const own = names.filter((n) => n !== "rng" && !n.startsWith("schedule:"));
+  const own = names.filter((n) => n !== "rng" && n !== "iteration" && !n.startsWith("schedule:"));
   return {
     data: own,
     schedules: names.flatMap((n) => (n.startsWith("schedule:") ? [n.slice("schedule:".length)] : [])),
@@ -229,7 +243,7 @@ function contextOf(
   config: { readonly batch: number; readonly dynamic: ReadonlySet<string> },
 ): ReturnType<typeof stepContext> {
   const { batch, dynamic } = config;
-  return stepContext({ model, batch, dynamic, schedules: Object.keys(phase.schedules ?? {}), carried: update.carried });
+  return stepContext({ model, batch, dynamic, schedules: Object.keys(phase.schedules ?? {}), carried: carriedBy(update, batch) });
 }
 
 function stageDiagnosis(
