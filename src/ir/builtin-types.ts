@@ -74,4 +74,27 @@ export interface Builtin {
   readonly simplex?: (args: readonly KnownArg[], options: Options) => boolean;
   /** Only rearranges or repeats entries of its first argument. */
   readonly moves?: boolean;
+  /** In which arguments it is linear; absent: in none. */
+  readonly linear?: Linearity;
+  /** Not linear, but a polynomial: of this degree in its argument, or its first argument to the power of the second. */
+  readonly power?: number | "exponent";
+  /** Which entries of its arguments an entry of the result depends on; absent: on any. */
+  readonly reads?: Reads;
+  /** Position of an argument of labels in whose one-hot form the function is linear. */
+  readonly labels?: number;
+}
+
+/** Groups of positions: linear in the arguments of a group together while all others are held. `[[0, 1]]` of `+`, `[[0], [1]]` of `*`. */
+export type Linearity = "all" | readonly (readonly number[])[];
+
+/**
+ * `place`: on the entry at its own place of each argument, repeated to the common shape. `one`: on at most one entry of one argument.
+ * `contract`: as a matrix product. Otherwise the axes, from the end, of which it reads all entries; on the other axes its own place alone.
+ */
+export type Reads = "place" | "one" | "contract" | ((options: Options) => readonly number[]);
+
+/** Whether a function is linear in the arguments at these positions together, the others held. */
+export function isLinearIn(linear: Linearity | undefined, positions: readonly number[]): boolean {
+  if (linear === undefined) return false;
+  return linear === "all" || linear.some((group) => positions.every((p) => group.includes(p)));
 }

@@ -27,7 +27,7 @@ import {
   withOptions,
   without,
 } from "./builtin-rules.js";
-import type { Builtin, KnownArg, OptionSpec } from "./builtin-types.js";
+import type { Builtin, KnownArg, Linearity, OptionSpec } from "./builtin-types.js";
 import {
   abovezero,
   added,
@@ -49,7 +49,19 @@ import {
 import { dim, showShape, tensor, timesDim } from "./shapes.js";
 import type { Element } from "./types.js";
 
-export type { Builtin, BuiltinCall, KnownArg, OptionSpec, Options, OptionValue, Typed, TypedArg } from "./builtin-types.js";
+export { isLinearIn } from "./builtin-types.js";
+export type {
+  Builtin,
+  BuiltinCall,
+  KnownArg,
+  Linearity,
+  OptionSpec,
+  Options,
+  OptionValue,
+  Reads,
+  Typed,
+  TypedArg,
+} from "./builtin-types.js";
 export { windowed } from "./builtin-rules.js";
 
 const numeric: readonly Element[] = ["real"];
@@ -62,6 +74,7 @@ function unary(fn: string, doc: string, range?: Builtin["range"], more: Partial<
     args: ["x"],
     options: [],
     takes: numeric,
+    reads: "place",
     type: ({ args }) => ({ type: tensor(args[0]?.type.shape ?? []) }),
     ...(range ? { range } : {}),
     ...more,
@@ -76,6 +89,7 @@ function binary(fn: string, doc: string, range?: Builtin["range"], more: Partial
     args: ["a", "b"],
     options: [],
     takes: numeric,
+    reads: "place",
     type: (call) => elementwise(call, "real"),
     ...(range ? { range } : {}),
     ...more,
@@ -97,6 +111,7 @@ function reduction(fn: string, doc: string, range?: Builtin["range"], more: Part
     args: ["x"],
     options: [axesOption],
     takes: numeric,
+    reads: ({ axes }) => axes as readonly number[],
     type: ({ args, options }) => {
       const shape = args[0]?.type.shape ?? [];
       const axes = (options.get("axis") as readonly number[] | undefined) ?? shape.map((_, i) => i - shape.length);
@@ -108,16 +123,25 @@ function reduction(fn: string, doc: string, range?: Builtin["range"], more: Part
 }
 
 const kept = ([x]: readonly KnownArg[]): boolean => x?.simplex === true;
+
+/** Linear in both operands together, in each of them, in the first. */
+const together: Linearity = [[0, 1]];
+const each: Linearity = [[0], [1]];
+const inFirst: Linearity = [[0]];
+
+/** Height and width of [height, width, channels]. */
+const overImage: readonly number[] = [-3, -2];
+
 const first = ([r = anything]: readonly Range[]): Range => r;
 
 const table: readonly Builtin[] = [
   // ---- operators
-  binary("add", "a + b", ([a = anything, b = anything]) => added(a, b), { symbol: "+" }),
-  binary("sub", "a - b", ([a = anything, b = anything]) => added(a, negated(b)), { symbol: "-" }),
-  binary("mul", "a * b, entry by entry", ([a = anything, b = anything]) => multiplied(a, b), { symbol: "*" }),
-  binary("div", "a / b, entry by entry", ([a = anything, b = anything]) => multiplied(a, reciprocal(b)), { symbol: "/" }),
-  binary("pow", "a ^ b", powRange, { symbol: "^" }),
-  unary("neg", "-x", ([r = anything]) => negated(r), { symbol: "-" }),
+  binary("add", "a + b", ([a = anything, b = anything]) => added(a, b), { symbol: "+", linear: together }),
+  binary("sub", "a - b", ([a = anything, b = anything]) => added(a, negated(b)), { symbol: "-", linear: together }),
+  binary("mul", "a * b, entry by entry", ([a = anything, b = anything]) => multiplied(a, b), { symbol: "*", linear: each }),
+  binary("div", "a / b, entry by entry", ([a = anything, b = anything]) => multiplied(a, reciprocal(b)), { symbol: "/", linear: inFirst }),
+  binary("pow", "a ^ b", powRange, { symbol: "^", power: "exponent" }),
+  unary("neg", "-x", ([r = anything]) => negated(r), { symbol: "-", linear: "all" }),
   {
     fn: "matmul",
     runtime: "matmul",
@@ -126,6 +150,8 @@ const table: readonly Builtin[] = [
     args: ["a", "b"],
     options: [],
     takes: numeric,
+    linear: each,
+    reads: "contract",
     type: matmulType,
     range: matmulRange,
     simplex: matmulSimplex,
@@ -144,7 +170,9 @@ const table: readonly Builtin[] = [
   unary("log1p", "log(1 + x)", ([r = anything]) => (r.low >= -1 ? monotone(Math.log1p)([r]) : anything)),
   unary("expm1", "e^x - 1", monotone(Math.expm1)),
   unary("sqrt", "square root", ([r = anything]) => (r.low >= 0 ? monotone(Math.sqrt)([r]) : fromZero)),
-  unary("square", "x^2", ([r = anything]) => (isPositive(r) || (r.high <= 0 && r.highOpen) ? abovezero : fromZero)),
+  unary("square", "x^2", ([r = anything]) => (isPositive(r) || (r.high <= 0 && r.highOpen) ? abovezero : fromZero), {
+    power: 2,
+  }),
   unary("reciprocal", "1 / x", ([r = anything]) => reciprocal(r)),
   unary("sin", "sine", () => between(-1, 1, false)),
   unary("cos", "cosine", () => between(-1, 1, false)),
@@ -195,17 +223,23 @@ const table: readonly Builtin[] = [
     args: ["condition", "a", "b"],
     options: [],
     takes: ["real", "bool"],
+    linear: [[1, 2]],
+    reads: "place",
     type: whereType,
     range: ([, a = anything, b = anything]) => hull([a, b]),
   },
   // ---- reductions over axes of the event
-  reduction("sum", "sum of all entries, or along axes", ([r = anything]) =>
-    isPositive(r) ? abovezero : isNonNegative(r) ? fromZero : isPositive(negated(r)) ? negated(abovezero) : anything,
+  reduction(
+    "sum",
+    "sum of all entries, or along axes",
+    ([r = anything]) => (isPositive(r) ? abovezero : isNonNegative(r) ? fromZero : isPositive(negated(r)) ? negated(abovezero) : anything),
+    { linear: "all" },
   ),
   reduction("mean", "mean of all entries, or along axes", first, {
+    linear: "all",
     simplex: ([x], { axes }) => x?.simplex === true && !(axes as readonly number[]).includes(-1),
   }),
-  reduction("variance", "mean squared distance to the mean, of all entries or along axes", () => fromZero),
+  reduction("variance", "mean squared distance to the mean, of all entries or along axes", () => fromZero, { power: 2 }),
   reduction("max", "greatest entry, or along axes", first, { runtime: "reduceMax" }),
   reduction("min", "least entry, or along axes", first, { runtime: "reduceMin" }),
   reduction("logsumexp", "log of the sum of exponentials, without overflow", undefined, { runtime: "logSumExp" }),
@@ -214,8 +248,13 @@ const table: readonly Builtin[] = [
   // ---- along one axis
   alongAxis("softmax", "e^x over its sum along an axis (the last)", () => openUnit, { simplex: (_, { axis }) => axis === -1 }),
   alongAxis("log_softmax", "log(softmax(x)), without overflow", () => ({ low: -Infinity, high: 0, lowOpen: true, highOpen: true })),
-  alongAxis("cumsum", "running sum along an axis (the last)"),
-  alongAxis("reverse", "entries in reverse order along an axis (the last)", first, { moves: true, simplex: kept }),
+  alongAxis("cumsum", "running sum along an axis (the last)", undefined, { linear: "all" }),
+  alongAxis("reverse", "entries in reverse order along an axis (the last)", first, {
+    moves: true,
+    linear: "all",
+    reads: "one",
+    simplex: kept,
+  }),
   alongAxis("glu", "first half times sigmoid of the second, along an axis (Dauphin et al. 2017)", undefined, { type: gluType }),
   alongAxis(
     "gated_tanh",
@@ -249,6 +288,8 @@ const table: readonly Builtin[] = [
     restOption: "shape",
     takes: ["real", "int", "bool"],
     moves: true,
+    linear: "all",
+    reads: "one",
     range: first,
     type: reshapeType,
   },
@@ -260,6 +301,8 @@ const table: readonly Builtin[] = [
     options: [],
     takes: ["real", "int", "bool"],
     moves: true,
+    linear: "all",
+    reads: "one",
     range: first,
     type: ({ args }) => {
       const type = args[0]?.type ?? tensor([]);
@@ -276,6 +319,8 @@ const table: readonly Builtin[] = [
     restOption: "order",
     takes: ["real", "int", "bool"],
     moves: true,
+    linear: "all",
+    reads: "one",
     range: first,
     simplex: ([x], { order }) => x?.simplex === true && (order as readonly number[]).at(-1) === -1,
     type: transposeType,
@@ -288,6 +333,8 @@ const table: readonly Builtin[] = [
     rest: true,
     options: [{ ...axisOption, named: true }],
     takes: numeric,
+    linear: "all",
+    reads: "one",
     range: hull,
     simplex: alongOthers,
     type: concatType,
@@ -300,6 +347,8 @@ const table: readonly Builtin[] = [
     rest: true,
     options: [],
     takes: numeric,
+    linear: "all",
+    reads: "one",
     range: hull,
     simplex: alongOthers,
     type: stackType,
@@ -314,6 +363,8 @@ const table: readonly Builtin[] = [
       { name: "high", kind: "pair", required: true },
     ],
     takes: numeric,
+    linear: "all",
+    reads: "one",
     range: ([r = anything]) => hull([r, between(0, 0, false)]),
     type: padType,
   },
@@ -329,6 +380,8 @@ const table: readonly Builtin[] = [
     symbol: "[]",
     takes: ["real", "int", "bool"],
     moves: true,
+    linear: "all",
+    reads: "one",
     range: first,
     simplex: alongOthers,
     type: ({ args, options }) => {
@@ -350,6 +403,8 @@ const table: readonly Builtin[] = [
     symbol: "[]",
     takes: ["real", "int", "bool"],
     moves: true,
+    linear: "all",
+    reads: "one",
     range: first,
     simplex: alongOthers,
     type: ({ args, options }) => {
@@ -374,6 +429,8 @@ const table: readonly Builtin[] = [
     options: [],
     symbol: "[]",
     takes: ["real", "int"],
+    linear: inFirst,
+    labels: 1,
     range: first,
     simplex: ([table]) => table?.simplex === true && table.shape.length > 1,
     type: takeType,
@@ -385,6 +442,7 @@ const table: readonly Builtin[] = [
     args: ["label"],
     options: [{ name: "classes", kind: "size" }],
     takes: ["int"],
+    labels: 0,
     range: () => closedUnit,
     simplex: () => true,
     type: onehotType,
@@ -405,6 +463,8 @@ const table: readonly Builtin[] = [
     args: ["x"],
     options: [],
     takes: numeric,
+    linear: "all",
+    reads: "place",
     type: (call) => squareType(call),
   },
   {
@@ -423,7 +483,7 @@ const table: readonly Builtin[] = [
   },
   // ---- images: [height, width, channels]
   pooling("max_pool", "greatest entry of each window", first),
-  pooling("avg_pool", "mean of each window", first),
+  pooling("avg_pool", "mean of each window", first, { linear: "all" }),
   {
     fn: "global_avg_pool",
     runtime: "globalAvgPool",
@@ -431,6 +491,8 @@ const table: readonly Builtin[] = [
     args: ["x"],
     options: [],
     takes: numeric,
+    linear: "all",
+    reads: () => overImage,
     range: first,
     type: (call) => {
       const shape = imageShape(call);
@@ -447,6 +509,8 @@ const table: readonly Builtin[] = [
       { name: "method", kind: "choice", choices: ["nearest", "bilinear"], named: true, fallback: "nearest" },
     ],
     takes: numeric,
+    linear: "all",
+    reads: () => overImage,
     range: first,
     type: (call) => {
       const shape = imageShape(call);
@@ -495,13 +559,14 @@ function alongAxis(fn: string, doc: string, range?: Builtin["range"], more: Part
     args: ["x"],
     options: [axisOption],
     takes: numeric,
+    reads: ({ axis }) => [axis as number],
     type: ({ args, options }) => ({ type: tensor(args[0]?.type.shape ?? []), options: { axis: options.get("axis") as number } }),
     ...(range ? { range } : {}),
     ...more,
   };
 }
 
-function pooling(fn: string, doc: string, range: (args: readonly Range[]) => Range): Builtin {
+function pooling(fn: string, doc: string, range: (args: readonly Range[]) => Range, more: Partial<Builtin> = {}): Builtin {
   return {
     fn,
     runtime: camel(fn),
@@ -513,6 +578,7 @@ function pooling(fn: string, doc: string, range: (args: readonly Range[]) => Ran
       { name: "padding", kind: "choice", choices: ["valid", "same"], named: true, fallback: "valid" },
     ],
     takes: numeric,
+    reads: () => overImage,
     range,
     type: (call) => {
       const shape = imageShape(call);
@@ -533,5 +599,6 @@ function pooling(fn: string, doc: string, range: (args: readonly Range[]) => Ran
       }
       return { type: tensor([oh, ow, c]), options: { size, stride, padding } };
     },
+    ...more,
   };
 }

@@ -5,7 +5,7 @@
  */
 import { report } from "../base/report.js";
 import type { Span } from "../base/source.js";
-import { type OptionSpec, type OptionValue, windowed } from "./builtins.js";
+import { type OptionSpec, type OptionValue, type Reads, windowed } from "./builtins.js";
 import type { Context } from "./env.js";
 import { dim, elementCount, showShape, timesDim } from "./shapes.js";
 import type { Dim } from "./types.js";
@@ -47,6 +47,10 @@ export interface Layer {
   readonly keyed?: boolean;
   /** The sign of entries is that of the input's. */
   readonly keepsSign?: boolean;
+  /** Linear in its input, up to a constant. */
+  readonly linear?: boolean;
+  /** Which entries of its input an entry of the result depends on; absent: on any, or on other rows of the batch. */
+  readonly reads?: Reads;
   readonly apply: (call: LayerCall) => LayerResult | undefined;
 }
 
@@ -60,6 +64,8 @@ const table: readonly Layer[] = [
     runtime: "dense",
     doc: "x @ kernel + bias along the last axis",
     takes: "real",
+    linear: true,
+    reads: lastAxes(1),
     options: [{ name: "units", kind: "size", required: true }, bias],
     apply: (call) => {
       const inputs = call.input[call.input.length - 1];
@@ -94,6 +100,7 @@ const table: readonly Layer[] = [
     runtime: "layerNorm",
     doc: "normalises over the last axis (Ba et al. 2016)",
     takes: "real",
+    reads: lastAxes(1),
     options: [eps],
     apply: (call) => channelwise(call, { eps: 1e-5 }),
   },
@@ -138,6 +145,7 @@ const table: readonly Layer[] = [
     weightless: true,
     keyed: true,
     keepsSign: true,
+    reads: "place",
     apply: (call) => {
       const rate = call.options.get("rate") as number;
       if (rate >= 1) {
@@ -178,6 +186,12 @@ const table: readonly Layer[] = [
     },
   },
 ];
+
+/** Reads the last n axes whole: a vector's one, the space and channels of an image. */
+function lastAxes(n: number): Reads {
+  const axes = Array.from({ length: n }, (_, i) => i - n);
+  return () => axes;
+}
 
 export const layers: ReadonlyMap<string, Layer> = new Map(table.map((layer) => [layer.name, layer]));
 
@@ -239,6 +253,8 @@ function convolution(name: string, spatial: number, doc: string): Layer {
     runtime: spatial === 2 ? "conv2d" : "conv1d",
     doc: `${doc}: ${name}(channels, size)`,
     takes: "real",
+    linear: true,
+    reads: lastAxes(spatial + 1),
     options: [
       { name: "channels", kind: "size", required: true },
       { name: "size", kind: "size", required: true },
@@ -282,6 +298,8 @@ function transposed(name: string, spatial: number, doc: string): Layer {
     runtime: spatial === 2 ? "convTranspose2d" : "convTranspose1d",
     doc: `${doc}: ${name}(channels, size, stride = 2)`,
     takes: "real",
+    linear: true,
+    reads: lastAxes(spatial + 1),
     options: [
       { name: "channels", kind: "size", required: true },
       { name: "size", kind: "size", required: true },

@@ -91,6 +91,18 @@ export async function main(): Promise<Evaluation> {
   expect(run(process.execPath, [join(root, "node_modules", "typescript", "bin", "tsc"), "-p", "."])).toBe("");
 });
 
+it("runs no install script of a dependency, which might fetch from elsewhere than the registry", () => {
+  const { allowScripts } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as { allowScripts: Record<string, boolean> };
+  const lock = JSON.parse(readFileSync(join(root, "package-lock.json"), "utf8")) as {
+    packages: Record<string, { hasInstallScript?: boolean; os?: string[] }>;
+  };
+  const scripted = Object.entries(lock.packages).filter(([path, p]) => path !== "" && p.hasInstallScript && p.os?.join() !== "darwin");
+  expect(scripted.map(([path]) => path.replace(/^.*node_modules\//, "")).sort()).toEqual(Object.keys(allowScripts).sort());
+  expect(Object.values(allowScripts)).not.toContain(true);
+  // what npm 10 goes by
+  expect(readFileSync(join(root, ".npmrc"), "utf8")).toContain("\nonnxruntime-node-install=skip\n");
+});
+
 it("ships what it needs and no more", () => {
   const files = readdirSync(join(project, "node_modules", "gmc"), { recursive: true, encoding: "utf8" });
   expect(files).toEqual(

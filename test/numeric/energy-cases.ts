@@ -6,6 +6,7 @@ import {
   add,
   conv,
   energyModel,
+  hostStream,
   matmul,
   mul,
   neg,
@@ -18,6 +19,7 @@ import {
   type Tensor,
   type Values,
 } from "../../src/runtime/index.js";
+import { expect } from "vitest";
 import { compute, type Feed } from "../../src/runtime/engines/reference/evaluate.js";
 
 export type Weights = Readonly<Record<string, Tensor>>;
@@ -382,6 +384,85 @@ export function bruteLogSum(c: Case, w: Assignment, names: readonly string[], fi
   const terms: number[] = [];
   eachState(c, names, fixed, (x, m) => void terms.push(m - c.energy(w, x)));
   return logSum(terms);
+}
+
+interface Weighted {
+  readonly x: Assignment;
+  readonly p: number;
+}
+const joints = new Map<string, readonly Weighted[]>();
+
+/** Every joint state with its probability. */
+export function jointOf(c: Case): readonly Weighted[] {
+  const known = joints.get(c.title);
+  if (known !== undefined) return known;
+  const w = weightsOf(c);
+  const names = Object.keys(c.model.units);
+  const z = bruteLogSum(c, w, names);
+  const all: Weighted[] = [];
+  eachState(c, names, {}, (x, m) => void all.push({ x, p: Math.exp(m - c.energy(w, x) - z) }));
+  joints.set(c.title, all);
+  return all;
+}
+
+/** Exact draws: `count` rows by the distribution function of the joint states. */
+export function exactDraws(c: Case, count: number, seed = 1): Assignment[] {
+  const stream = hostStream(seed, "exact");
+  const levels = Array.from({ length: count }, () => stream.uniform()).sort((a, b) => a - b);
+  const rows: Assignment[] = [];
+  let reached = 0;
+  for (const { x, p } of jointOf(c)) {
+    reached += p;
+    while (rows.length < count && levels[rows.length]! < reached) rows.push(x);
+  }
+  while (rows.length < count) rows.push(rows[rows.length - 1]!);
+  return rows;
+}
+
+/** Mean and variance of each number that `f` gives, under the model. */
+export function moments(c: Case, f: (x: Assignment) => Numbers): { readonly mean: number; readonly variance: number }[] {
+  const sums: [number, number][] = [];
+  for (const { x, p } of jointOf(c)) {
+    f(x).forEach((value, i) => {
+      const s = (sums[i] ??= [0, 0]);
+      s[0] += p * value;
+      s[1] += p * value * value;
+    });
+  }
+  return sums.map(([first, second]) => ({ mean: first, variance: second - first ** 2 }));
+}
+
+/** Rows of values by name. */
+export function rowsFrom(c: Case, values: Readonly<Record<string, Numbers>>, count: number): Assignment[] {
+  return Array.from({ length: count }, (_, r) =>
+    Object.fromEntries(
+      Object.keys(c.model.units).map((name) => {
+        const list = values[name]!;
+        return [name, list.slice((list.length / count) * r, (list.length / count) * (r + 1))];
+      }),
+    ),
+  );
+}
+
+/** The numbers of a state, products of neighbours among them, and its energy. */
+function features(c: Case): (x: Assignment) => Numbers {
+  const w = weightsOf(c);
+  const names = Object.keys(c.model.units);
+  return (x) => {
+    const all = names.flatMap((name) => [...x[name]!]);
+    return [...all, ...all.slice(1).map((v, i) => v * all[i]!), c.energy(w, x)];
+  };
+}
+
+/** Each feature's mean over independent rows lies within so many standard errors of the model's; the errors are the model's own. */
+export function expectMoments(c: Case, rows: readonly Assignment[], errors = 4.5): void {
+  const f = features(c);
+  const values = rows.map(f);
+  moments(c, f).forEach(({ mean, variance }, i) => {
+    const got = values.reduce((s, row) => s + row[i]!, 0) / rows.length;
+    const standardError = Math.sqrt(variance / rows.length);
+    expect(Math.abs(got - mean), `feature ${i}: ${got} for ${mean} +- ${standardError}`).toBeLessThan(errors * standardError + 1e-9);
+  });
 }
 
 const seenShape = (c: Case, name: string): Shape => c.model.units[name]!.shape;

@@ -2,6 +2,8 @@
  * Is an expression affine in a variable? Decides whether a Normal whose location depends on a Normal latent can be integrated exactly.
  * The answer is a proof by structure: "no" means that no rule applied, and names the operation that stopped it.
  */
+import { builtins, isLinearIn } from "../builtins.js";
+import { layers } from "../layers.js";
 import type { Expr } from "../types.js";
 import { type DeriveContext, netOf } from "./context.js";
 
@@ -9,29 +11,6 @@ export type Dependence = { readonly kind: "none" } | { readonly kind: "affine" }
 
 const NONE: Dependence = { kind: "none" };
 const AFFINE: Dependence = { kind: "affine" };
-
-/** Builtins that are linear in their first argument when nothing else depends on the variable. */
-const LINEAR = new Set([
-  "neg",
-  "add",
-  "sub",
-  "sum",
-  "mean",
-  "reshape",
-  "flatten",
-  "transpose",
-  "slice",
-  "index",
-  "concat",
-  "pad",
-  "reverse",
-  "cumsum",
-  "take",
-  "avg_pool",
-  "global_avg_pool",
-  "upsample",
-]);
-const LINEAR_LAYERS = new Set(["dense", "conv", "conv1d", "conv_transpose", "conv1d_transpose"]);
 
 export function dependenceOn(
   context: DeriveContext,
@@ -66,17 +45,16 @@ export function dependenceOn(
     case "builtin": {
       const parts = expr.args.map(of);
       const all = joined(parts);
-      if (all.kind !== "affine" || LINEAR.has(expr.fn)) return all;
-      if (expr.fn === "mul" || expr.fn === "matmul")
-        return parts.filter((p) => p.kind === "affine").length === 1
-          ? AFFINE
-          : other(`\`${expr.fn}\` of two values that both depend on it`);
-      if (expr.fn === "div") return parts[1]?.kind === "none" ? AFFINE : other("a division by a value that depends on it");
-      return other(`\`${expr.fn}\` is not linear`);
+      const dependent = parts.flatMap((p, i) => (p.kind === "none" ? [] : [i]));
+      const linear = builtins.get(expr.fn)?.linear;
+      if (all.kind !== "affine" || isLinearIn(linear, dependent)) return all;
+      if (linear && dependent.length > 1 && dependent.every((i) => isLinearIn(linear, [i])))
+        return other(`\`${expr.fn}\` of two values that both depend on it`);
+      return other(expr.fn === "div" ? "a division by a value that depends on it" : `\`${expr.fn}\` is not linear`);
     }
     case "layer": {
       const all = joined(expr.args.map(of));
-      return all.kind !== "affine" || LINEAR_LAYERS.has(expr.instance.layer)
+      return all.kind !== "affine" || layers.get(expr.instance.layer)?.linear
         ? all
         : other(`the layer \`${expr.instance.layer}\` is not linear`);
     }

@@ -41,7 +41,7 @@ export interface Summation {
  * order, in weights and values. Smolensky 1986; Freund & Haussler 1992 for the binary case.
  */
 export function freeEnergy<W>(model: EnergyModel<W>, w: W, x: Values, options: Summation = {}): Tensor {
-  return measured(model, x, options, collapsed(model, w, x, options, inClosedForm));
+  return measured(model, x, summedBy(options), collapsed(model, w, x, options, inClosedForm));
 }
 
 /**
@@ -50,7 +50,7 @@ export function freeEnergy<W>(model: EnergyModel<W>, w: W, x: Values, options: S
  * v @ W @ h is the product of v and m, without a second product through the closed form.
  */
 export function freeEnergyOfMeans<W>(model: EnergyModel<W>, w: W, x: Values, options: Summation = {}): Tensor {
-  return measured(model, x, options, collapsed(model, w, x, options, atMeans));
+  return measured(model, x, summedBy(options), collapsed(model, w, x, options, atMeans));
 }
 
 /** log Z of the conditions in `x`, [...lead]: all variables are in `sum` or `enumerate`. Counts need their totals; Z is then that of this N. */
@@ -130,9 +130,10 @@ export function overEvent(t: Tensor, lead: Shape): Tensor {
   return axes.length === 0 ? t : sum(t, axes);
 }
 
-/** Less the log base measure of counts that are not summed over: log N! - Σ log x!. */
-function measured(model: EnergyModel, x: Values, options: Summation, energy: Tensor): Tensor {
-  const summed = [...(options.sum ?? []), ...(options.enumerate ?? [])];
+const summedBy = ({ sum: names = [], enumerate = [] }: Summation): readonly string[] => [...names, ...enumerate];
+
+/** Less the log base measure of counts in `x`, log N! - Σ log x!, but of those in `summed`. */
+export function measured(model: EnergyModel, x: Values, summed: readonly string[], energy: Tensor): Tensor {
   return Object.entries(model.units).reduce((total, [name, units]) => {
     const value = x[name];
     return units.kind !== "multinomial" || value === undefined || summed.includes(name) ? total : sub(total, logCoefficient(units, value));

@@ -1,0 +1,87 @@
+/**
+ * Naive mean field (Peterson & Anderson 1987; Salakhutdinov & Hinton 2009 for Boltzmann machines): each variable's mean set to its conditional
+ * mean given the means of the others, block by block. Right for energies that are multi-affine in the variables (normal units: of constant precision).
+ */
+import { add, constant, mul, ones, sizeOf, stopGradient, sub, type Shape, type Tensor } from "../graph/index.js";
+import { blockSize } from "./blocks.js";
+import { conditionals, entropyOfMean, meanGap, meanOf, type Totals } from "./conditional.js";
+import type { EnergyModel, Units, Values } from "./energy-model.js";
+import { energyAt } from "./fields.js";
+import { measured, overEvent } from "./free-energy.js";
+import { eventOf, leadOf, seenBy, unitsOf } from "./values.js";
+
+export interface MeanFieldOptions {
+  /** Variables that get means; all others have values in `x`. */
+  readonly names: readonly string[];
+  readonly steps: number;
+  /** Share of the old mean that is kept, in [0, 1); 0 by default. */
+  readonly damping?: number;
+  /** Means to begin with; uniform ones by default. */
+  readonly start?: Values;
+  readonly lead?: Shape;
+  readonly totals?: Totals;
+}
+
+/** The means after so many steps, as the energy sees the variables, [...lead, ...event], without gradient. */
+export function meanField<W>(model: EnergyModel<W>, w: W, x: Values, options: MeanFieldOptions): Values {
+  const { names, steps, damping = 0, totals } = options;
+  const seen = seenBy(model, x);
+  const lead = options.lead ?? leadOf(model, { ...seen, ...options.start });
+  let means: Values = Object.fromEntries(
+    names.map((name) => [name, options.start?.[name] ?? uniformMean(unitsOf(model, name), lead, totals?.[name])]),
+  );
+  const blocks = model.sweep.map((block) => block.filter((name) => names.includes(name))).filter((block) => block.length > 0);
+  for (let i = 0; i < steps; i++) {
+    for (const block of blocks) {
+      const given = conditionals(model, w, { ...seen, ...means }, block, lead, totals);
+      const moved = block.map((name) => {
+        const fresh = meanOf(given[name]!);
+        return [name, damping === 0 ? fresh : add(mul(damping, means[name]!), mul(1 - damping, fresh))] as const;
+      });
+      means = { ...means, ...Object.fromEntries(moved) };
+    }
+  }
+  return Object.fromEntries(Object.entries(means).map(([name, mean]) => [name, stopGradient(mean)]));
+}
+
+/**
+ * -E(x, means) + the entropy of the factors, [...lead]: with -log Z a lower bound of log p(x), of which the conditions of `x` are no part.
+ * The means are held fixed; the gradient in the weights is that of -E.
+ */
+export function meanFieldBound<W>(
+  model: EnergyModel<W>,
+  w: W,
+  x: Values,
+  means: Values,
+  options: { readonly lead?: Shape; readonly totals?: Totals } = {},
+): Tensor {
+  const seen = seenBy(model, x);
+  const fixed = Object.fromEntries(Object.entries(means).map(([name, mean]) => [name, stopGradient(mean)]));
+  const all = { ...seen, ...fixed };
+  const lead = options.lead ?? leadOf(model, all);
+  const energy = measured(model, seen, Object.keys(means), energyAt(model, w, all));
+  const gaps = Object.entries(fixed).map(([name, mean]) => {
+    const gap = entropyOfMean(unitsOf(model, name), mean) ?? meanGap(conditionals(model, w, all, [name], lead, options.totals)[name]!);
+    return overEvent(gap, lead);
+  });
+  return sub(
+    gaps.reduce((total, gap) => add(total, gap)),
+    energy,
+  );
+}
+
+function uniformMean(units: Units, lead: Shape, total: Totals[string] | undefined): Tensor {
+  const shape = [...lead, ...eventOf(units)];
+  switch (units.kind) {
+    case "bernoulli":
+      return constant(0.5, shape);
+    case "oneOfBlock":
+      return constant(1 / (blockSize(units) + 1), shape);
+    case "categorical":
+      return constant(1 / units.classes, shape);
+    case "multinomial":
+      return mul(ones(shape), mul(total ?? 1, 1 / sizeOf(units.shape)));
+    default:
+      return constant(0, shape);
+  }
+}
