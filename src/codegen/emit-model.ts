@@ -6,16 +6,29 @@ import type { DerivedEvaluation, DerivedModel, DerivedPhase, DerivedUpdate } fro
 import { densityOf, type DeriveContext, weightEntries } from "../ir/derive/context.js";
 import { fingerprint } from "../ir/derive/kl.js";
 import type { DerivedObjective } from "../ir/quantity.js";
-import type { Domain, Expr, ModelIr } from "../ir/types.js";
-import { arrow, array, bool, call, type Js, type JsDeclaration, type JsField, type JsFunction, name, num, numbers, object, str } from "./js.js";
-import { variableOf } from "./lower-dist.js";
+import type { Expr, ModelIr } from "../ir/types.js";
+import {
+  arrow,
+  array,
+  bool,
+  call,
+  type Js,
+  type JsDeclaration,
+  type JsField,
+  type JsFunction,
+  name,
+  num,
+  numbers,
+  object,
+  str,
+} from "./js.js";
+import { beforeStages, carriedChains, emitEnergyEvaluator, impliedPartitions, partitionMetricName } from "./emit-energy.js";
 import { lowerEnergy } from "./lower-energy.js";
 import { headerText, lowerLogDensity, lowerNet, lowerSampler } from "./lower-density.js";
 import { place } from "./place.js";
 import { functionName, lowerObjective, type LoweredObjective } from "./lower-objective.js";
-import { literal, netFunction } from "./lower-expr.js";
-import { capital, energyModelName } from "./names.js";
-import { energyOf } from "../ir/derive/energy.js";
+import { netFunction } from "./lower-expr.js";
+import { capital } from "./names.js";
 import { topLevelNames } from "./reserved.js";
 import { findSetting, numberSetting, settingJs } from "./settings.js";
 import { layerSpec, paramSpec, variableSpec } from "./specs.js";
@@ -51,13 +64,21 @@ export function emitModel(derived: DerivedModel, source: SourceInfo): EmittedMod
     const energy = lowerEnergy(context, density, names.reserved);
     const logDensity = lowerLogDensity(context, density, names.reserved);
     const sampler = lowerSampler(context, density, names.reserved);
-    return [{ density, energy, declarations: [...(energy ? [energy.fn, energy.model] : []), ...(logDensity ? [logDensity] : []), sampler], sampler }];
+    return [
+      {
+        density,
+        energy,
+        declarations: [...(energy ? [energy.fn, energy.model] : []), ...(logDensity ? [logDensity] : []), sampler],
+        sampler,
+      },
+    ];
   });
   const objectives = new Objectives(context, names);
   const train = array(derived.phases.map((phase) => emitPhase(derived, phase, objectives)));
-  const evaluate = object(
-    derived.evaluations.map((e): JsField => ({ name: e.evaluation.name, value: emitMetric(derived, e, objectives) })),
-  );
+  const evaluate = object([
+    ...impliedPartitions(derived),
+    ...derived.evaluations.map((e): JsField => ({ name: e.evaluation.name, value: emitMetric(derived, e, objectives) })),
+  ]);
   const definition = object({
     name: str(model.name),
     source: object({ file: str(source.file), sha256: str(source.sha256), compiler: str(source.compiler) }),
@@ -75,19 +96,17 @@ export function emitModel(derived: DerivedModel, source: SourceInfo): EmittedMod
     ),
     weights: name("weights"),
     densities: object(
-      densities.map(
-        ({ density, energy, sampler }): JsField => ({
-          name: density.name,
-          value: object({
-            head: array(density.head.map(str)),
-            given: array(density.given.map(str)),
-            label: str(headerText(density)),
-            place: str(place(density.span)),
-            sample: name(sampler.name),
-            chain: energy && object({ energy: name(energy.model.name), sweeps: num(SWEEPS) }),
-          }),
+      densities.map(({ density, energy, sampler }): JsField => ({
+        name: density.name,
+        value: object({
+          head: array(density.head.map(str)),
+          given: array(density.given.map(str)),
+          label: str(headerText(density)),
+          place: str(place(density.span)),
+          sample: name(sampler.name),
+          chain: energy && object({ energy: name(energy.model.name), sweeps: num(SWEEPS) }),
         }),
-      ),
+      })),
     ),
     generative: derived.generative === undefined ? undefined : str(derived.generative),
     inference: derived.inference === undefined ? undefined : str(derived.inference),
@@ -158,13 +177,20 @@ function withoutCounts(expr: Expr): Expr {
 }
 
 /** `({ w, data, key }, k) => elbo(w, data.x, key, k)` */
-function callObjective(o: LoweredObjective, samples: Js | undefined, sign: 1 | -1, extraParam: string | undefined): Js {
+function callObjective(
+  derived: DerivedModel,
+  o: LoweredObjective,
+  samples: Js | undefined,
+  sign: 1 | -1,
+  extraParam: string | undefined,
+): Js {
   const args: Js[] = [name("w"), ...o.data.map((v): Js => ({ kind: "member", target: name("data"), name: v }))];
   if (o.rows) args.push(name("rows"));
   for (const s of o.schedules) args.push({ kind: "member", target: name("schedule"), name: s });
   for (const { density, start } of o.chains)
     args.push(object(start.map((v) => ({ name: v, value: { kind: "member", target: name("carried"), name: `${density}.${v}` } }))));
-  for (const { density } of o.partitions) args.push({ kind: "member", target: name("partition"), name: density });
+  for (const { density } of o.partitions)
+    args.push({ kind: "member", target: name("partition"), name: partitionMetricName(derived, density) });
   if (o.random) args.push(name("key"));
   if (o.samples) args.push(samples ?? num(o.samples.size));
   const parts = [
@@ -228,79 +254,16 @@ function emitUpdate(derived: DerivedModel, u: DerivedUpdate, phase: DerivedPhase
     direction: str(u.update.direction),
     label: str(u.update.text),
     place: str(place(u.update.span)),
-    value: callObjective(o, undefined, 1, undefined),
+    value: callObjective(derived, o, undefined, 1, undefined),
     over: array(u.moves.map(str)),
     optimizer: emitOptimizer(optimizer, [...phase.phase.settings, ...u.update.settings]),
     steps: steps === undefined || steps === 1 ? undefined : num(steps),
-    carried: o.chains.length === 0 ? undefined : object(o.chains.flatMap((c) => carriedChains(derived, phase, c))),
+    carried:
+      o.chains.length === 0
+        ? undefined
+        : object(o.chains.flatMap((c) => carriedChains(derived, numberSetting(phase.phase.settings, "batch") ?? BATCH, c))),
     before: o.chains.length === 0 ? undefined : array(o.chains.flatMap((c) => beforeStages(derived, c))),
   });
-}
-
-/** Persistent chains: how many, of what, and where they start. */
-function carriedChains(derived: DerivedModel, phase: DerivedPhase, chains: DerivedObjective["chains"][number]): readonly JsField[] {
-  const { density, count, start } = chains;
-  const rows = numberSetting(phase.phase.settings, "batch") ?? BATCH;
-  return start.map((variable): JsField => {
-    const { domain } = variableOf(derived.context, variable);
-    return {
-      name: `${density}.${variable}`,
-      value: object({
-        shape: numbers([count ?? rows, ...domain.shape.map((d) => d.size)]),
-        dtype: str(domain.name === "category" ? "i32" : "f32"),
-        perRow: count === undefined ? bool(true) : undefined,
-        start: count === undefined ? object({ kind: str("zeros") }) : chainStart(variable, domain),
-        of: count === undefined ? undefined : object({ density: str(density), variable: str(variable) }),
-      }),
-    };
-  });
-}
-
-/** What moves the chains of an energy: from the data where they are not persistent, then the sweeps. */
-function beforeStages(derived: DerivedModel, chains: DerivedObjective["chains"][number]): readonly Js[] {
-  const { density, options, count, start, sum, method } = chains;
-  const reads = energyOf(derived.context, density).reads;
-  const data = (v: string): Js => ({ kind: "member", target: name("data"), name: v });
-  const begin = object({
-    name: str("start"),
-    times: num(1),
-    run: arrow("({ data })", object(start.map((v) => ({ name: `${density}.${v}`, value: data(v) })))),
-  });
-  const { k = 1, chains: _, ...own } = options;
-  const given = reads.length === 0 ? undefined : object(reads.map((v) => ({ name: v, value: data(v) })));
-  const settings = object({
-    sum: sum.length === 0 ? undefined : array(sum.map(str)),
-    given,
-    ...Object.fromEntries(Object.entries(own).flatMap(([key, value]) => (value === "block" ? [] : [[key, literal(value)]]))),
-  });
-  const move = object({
-    name: str(method),
-    times: literal(k),
-    run: arrow(
-      `({ w, key, carried${given ? ", data" : ""} })`,
-      call("moveChains", name(energyModelName(density)), name("w"), call("key.at", str(density)), name("carried"), settings),
-    ),
-  });
-  return count === undefined ? [begin, move] : [move];
-}
-
-function chainStart(variable: string, domain: Domain): Js {
-  switch (domain.name) {
-    case "binary":
-      return object({ kind: str("bernoulli") });
-    case "category":
-      return object({ kind: str("categorical"), classes: num(domain.classes?.size ?? 0) });
-    case "count":
-      return object({ kind: str("counts"), variable: str(variable) });
-    case "unit":
-    case "simplex":
-      return object({ kind: str("uniform"), low: num(0), high: num(1) });
-    case "byte":
-      return object({ kind: str("uniform"), low: num(0), high: num(255) });
-    case "real":
-    case "positive":
-      return object({ kind: str("normal") });
-  }
 }
 
 /** The learning rate, clipping and weight decay may stand beside the optimiser in the train block. */
@@ -341,25 +304,21 @@ function emitMetric(derived: DerivedModel, e: DerivedEvaluation, objectives: Obj
       kind: str("rows"),
       ...base,
       unit: str(bound === undefined ? "" : "nats"),
-      value: callObjective(o, name("k"), sign, o.samples ? "k" : undefined),
+      value: callObjective(derived, o, name("k"), sign, o.samples ? "k" : undefined),
       samples: o.samples ? num(o.samples.size) : undefined,
       combine: combine === undefined || !o.samples ? undefined : str(combine),
       bound: bound === undefined ? undefined : str(bound),
-      partition: o.partitions[0] === undefined ? undefined : partitionOf(o.partitions[0]),
+      partitions: o.partitions.length === 0 ? undefined : array(o.partitions.map((p) => str(partitionMetricName(derived, p.density)))),
     });
   }
   return emitEvaluator(derived, e, base);
-}
-
-/** How the log Z of a density is estimated. */
-function partitionOf({ density, options }: DerivedObjective["partitions"][number]): Js {
-  return object({ density: str(density), method: str("ais"), ...Object.fromEntries(Object.entries(options).map(([k, v]) => [k, literal(v)])) });
 }
 
 /** `active_units(q)`, `reconstruction(p, q)`. */
 function emitEvaluator(derived: DerivedModel, e: DerivedEvaluation, base: Readonly<Record<string, Js>>): Js {
   const value = e.evaluation.value;
   if (value.kind !== "evaluator") return object({});
+  if (e.energy !== undefined) return emitEnergyEvaluator(derived, value.evaluator, e.energy, value.options, base);
   const [first, second] = value.densities;
   const sampler = (density: string | undefined): Js => name(`sample${capital(density ?? "q")}`);
   switch (value.evaluator) {

@@ -57,7 +57,11 @@ export function lowerEnergy(
     ],
     params: [{ name: "w", type: "Weights" }, ...params],
     returns: "Tensor",
-    body: writer.finish(total, "[...]").map((s) => (s.comment === undefined ? s : { ...s, comment: s.comment.replace(/^\[B(, )?/u, (_, c: string | undefined) => `[...${c ?? ""}`) })),
+    body: writer
+      .finish(total, "[...]")
+      .map((s) =>
+        s.comment === undefined ? s : { ...s, comment: s.comment.replace(/^\[B(, )?/u, (_, c: string | undefined) => `[...${c ?? ""}`) },
+      ),
   };
   const destructured = `{ ${read.map((v, i) => fieldOf(v, params[i]?.name ?? v)).join(", ")} }`;
   const model: JsConst = {
@@ -114,7 +118,9 @@ function unitsJs(context: DeriveContext, variable: string, law: UnitLaw): Js {
 /** The event shape in which an energy sees a variable: categories of its own are one-hot. */
 function seenShape(context: DeriveContext, energy: EnergyBlock, variable: string): readonly Dim[] {
   const { domain } = variableOf(context, variable);
-  return domain.name === "category" && domain.classes && energy.variables.includes(variable) ? [...domain.shape, domain.classes] : domain.shape;
+  return domain.name === "category" && domain.classes && energy.variables.includes(variable)
+    ? [...domain.shape, domain.classes]
+    : domain.shape;
 }
 
 /** `U[y]` of a one-hot y is `y @ U`. */
@@ -193,7 +199,11 @@ export function lowerUnnormalised(scope: QuantityScope, q: Unnormalised): Tensor
     case "meanField": {
       const { hidden, steps, damping } = q.method;
       const options = object({ names: array(hidden.map(str)), steps: num(steps), damping: damping === 0 ? undefined : num(damping) });
-      const means = scope.writer.bind("mu", { kind: "record", js: call("meanField", model, name("w"), given.js, options), fields: new Map() });
+      const means = scope.writer.bind("mu", {
+        kind: "record",
+        js: call("meanField", model, name("w"), given.js, options),
+        fields: new Map(),
+      });
       return finish(call("meanFieldBound", model, name("w"), given.js, means.js), "bound", `mean-field bound(${head})`);
     }
     case "gibbs": {
@@ -231,7 +241,12 @@ export function lowerLogPartition(scope: QuantityScope, q: LogPartition): Tensor
     case "exact": {
       const given = valuesOf(scope, q.density, q.at, energyOf(scope.context, q.density).reads);
       const js = call("logPartition", model, name("w"), given.js, summation(method.sum, method.enumerate) ?? object({}));
-      return scope.writer.bind("logZ", { kind: "tensor", js: termOf(scope, "log Z", q.span, js), shape: [], lead: given.lead }) as TensorValue;
+      return scope.writer.bind("logZ", {
+        kind: "tensor",
+        js: termOf(scope, "log Z", q.span, js),
+        shape: [],
+        lead: given.lead,
+      }) as TensorValue;
     }
     case "estimated":
       return { kind: "tensor", js: name(partitionName(q.density)), shape: [], lead: NO_LEAD };
@@ -271,7 +286,12 @@ export function lowerMatching(scope: QuantityScope, q: Matching): TensorValue {
     "neg",
     call(fn, name(energyModelName(q.density)), name("w"), call("key.at", str(q.method)), given.js, str(q.variable), options),
   );
-  return scope.writer.bind("minusLoss", { kind: "tensor", js: termOf(scope, q.method, q.span, js), shape: [], lead: given.lead }) as TensorValue;
+  return scope.writer.bind("minusLoss", {
+    kind: "tensor",
+    js: termOf(scope, q.method, q.span, js),
+    shape: [],
+    lead: given.lead,
+  }) as TensorValue;
 }
 
 // ---- draws ----------------------------------------------------------------------------------------------
@@ -304,7 +324,14 @@ export function bindEnergyDraws(
       } else {
         sampled ??= scope.writer.bind(`${step.density}Sample`, {
           kind: "record",
-          js: call("gibbs", model, name("w"), call("key.at", str(step.density)), given().js, object({ sweeps: num(step.sweeps), clamp: array(step.given.map(str)), lead: leadOption() })),
+          js: call(
+            "gibbs",
+            model,
+            name("w"),
+            call("key.at", str(step.density)),
+            given().js,
+            object({ sweeps: num(step.sweeps), clamp: array(step.given.map(str)), lead: leadOption() }),
+          ),
           fields: new Map(),
         }).js;
         value = { kind: "tensor", js: { kind: "member", target: sampled, name: variable }, shape, lead: lead() };

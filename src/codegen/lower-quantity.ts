@@ -122,7 +122,12 @@ function lowerFactor(scope: QuantityScope, factor: Factor): TensorValue {
   const dist = lowerDist(inner, factor.dist, shape.length);
   const js = sumEvent(method(dist.object, "logProb", x.js, dist.params), shape.length - dist.eventRank);
   const label = factorLabel(scope.context, factor);
-  const value: TensorValue = { kind: "tensor", js: termOf(scope, label, factor.span, js), shape: [], lead: joinLeads([leadOf(x), dist.lead]) };
+  const value: TensorValue = {
+    kind: "tensor",
+    js: termOf(scope, label, factor.span, js),
+    shape: [],
+    lead: joinLeads([leadOf(x), dist.lead]),
+  };
   return scope.writer.remember(`${label}|${place(factor.span)}|${x.js.kind === "name" ? x.js.name : ""}|${JSON.stringify(js)}`, () =>
     scope.writer.bind(factorName(factor), value),
   ) as TensorValue;

@@ -48,9 +48,13 @@ const chains = integer("chains", 100, "persistent chains");
 const table: readonly EstimatorEntry[] = [
   { name: "reparam", role: "latent", doc: "a sample as a differentiable function of the parameters (Kingma & Welling 2014)", options: [] },
   { name: "enumerate", role: "latent", doc: "the exact sum over the states of a finite latent", options: [] },
-  ...["score", "vimco", "concrete", "straight_through", "dreg", "stl", "rebar", "relax", "arm", "disarm"].map(
-    (name): EstimatorEntry => ({ name, role: "latent", doc: "", options: [], planned: true }),
-  ),
+  ...["score", "vimco", "concrete", "straight_through", "dreg", "stl", "rebar", "relax", "arm", "disarm"].map((name): EstimatorEntry => ({
+    name,
+    role: "latent",
+    doc: "",
+    options: [],
+    planned: true,
+  })),
   { name: "cd", role: "model", doc: "contrastive divergence: k Gibbs sweeps from the data (Hinton 2002)", options: [sweeps(1), sampler] },
   {
     name: "pcd",

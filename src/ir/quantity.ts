@@ -328,4 +328,3 @@ export function exprsOf(q: Quantity): readonly Expr[] {
   };
   return [...own(), ...quantityChildren(q).flatMap(exprsOf)];
 }
-

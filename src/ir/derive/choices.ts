@@ -90,16 +90,19 @@ function unknownEstimator(context: DeriveContext, name: string, span: Span): voi
     "GM3505",
     span,
     { estimator: name },
-    { help: guess ? [`did you mean \`${guess}\`?`] : [`estimators are ${estimatorNames().map((e) => `\`${e}\``).join(", ")}`] },
+    {
+      help: guess
+        ? [`did you mean \`${guess}\`?`]
+        : [
+            `estimators are ${estimatorNames()
+              .map((e) => `\`${e}\``)
+              .join(", ")}`,
+          ],
+    },
   );
 }
 
-function optionsOf(
-  context: DeriveContext,
-  entry: EstimatorEntry,
-  given: Options,
-  span: Span,
-): Options | undefined {
+function optionsOf(context: DeriveContext, entry: EstimatorEntry, given: Options, span: Span): Options | undefined {
   const options: Record<string, OptionValue> = Object.fromEntries(entry.options.map((o) => [o.name, o.value]));
   if (entry.planned) return options;
   for (const [name, value] of Object.entries(given)) {
@@ -111,13 +114,13 @@ function optionsOf(
           ? option.values?.includes(String(value))
             ? undefined
             : `\`${name}\` is one of ${option.values?.map((v) => `\`${v}\``).join(", ")}, not \`${value}\``
-        : typeof value === "string"
-          ? `\`${name}\` is a number, not \`${value}\``
-        : option.kind === "integer" && (!Number.isInteger(value) || value < 1)
-          ? `\`${name}\` is a whole number from 1 on, not ${value}`
-          : !(value >= 0) || !Number.isFinite(value)
-            ? `\`${name}\` is not below 0, and finite: not ${value}`
-            : undefined;
+          : typeof value === "string"
+            ? `\`${name}\` is a number, not \`${value}\``
+            : option.kind === "integer" && (!Number.isInteger(value) || value < 1)
+              ? `\`${name}\` is a whole number from 1 on, not ${value}`
+              : !(value >= 0) || !Number.isFinite(value)
+                ? `\`${name}\` is not below 0, and finite: not ${value}`
+                : undefined;
     if (problem !== undefined) {
       const names = entry.options.map((o) => o.name);
       const guess = option === undefined ? didYouMean(name, names) : undefined;

@@ -40,8 +40,7 @@ export function deriveContext(model: ModelIr, diagnostics: Diagnostics): DeriveC
   const bindings = new Map<string, Binding>();
   const densities = new Map<string, DensityIndex>();
   for (const density of model.densities) {
-    for (const statement of density.statements)
-      if (statement.kind === "bind") bindings.set(statement.binding.local.id, statement.binding);
+    for (const statement of density.statements) if (statement.kind === "bind") bindings.set(statement.binding.local.id, statement.binding);
     densities.set(density.name, indexDensity(density));
   }
   for (const net of model.nets) for (const binding of net.body) bindings.set(binding.local.id, binding);

@@ -140,7 +140,11 @@ function deriveEvaluator(context: DeriveContext, evaluation: Evaluation): Derive
     "GM3528",
     evaluation.span,
     { evaluator: value.evaluator, found: named === undefined ? `${some.length} densities have one` : `\`${named}\` has none` },
-    { help: [some.length > 0 ? `name one: \`${value.evaluator}(${some[0]})\`` : "an energy is a statement of a density: `energy -(v @ W @ h)`"] },
+    {
+      help: [
+        some.length > 0 ? `name one: \`${value.evaluator}(${some[0]})\`` : "an energy is a statement of a density: `energy -(v @ W @ h)`",
+      ],
+    },
   );
   return undefined;
 }

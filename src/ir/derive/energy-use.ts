@@ -25,7 +25,7 @@ export function drawsSamples(q: Quantity): boolean {
     case "unnormalised":
       return q.method.kind === "gibbs";
     case "logPartition":
-      return q.method.kind === "chain";
+      return q.method.kind === "chain" && q.method.place === "inline";
     default:
       return false;
   }
@@ -61,6 +61,12 @@ export function usesChoices(context: DeriveContext, choices: Choices, quantity: 
   });
   const idle = [...(data ? [] : [choices.data]), ...(model ? [] : [choices.model, choices.partition])].find((c) => c !== undefined);
   if (idle)
-    report(context.diagnostics, "GM3526", idle.span, { estimator: idle.entry.name }, { help: ["leave it out, or name the density whose energy it is for"] });
+    report(
+      context.diagnostics,
+      "GM3526",
+      idle.span,
+      { estimator: idle.entry.name },
+      { help: ["leave it out, or name the density whose energy it is for"] },
+    );
   return idle === undefined;
 }

@@ -149,7 +149,13 @@ function chainMethod(
   const { model } = request.choices;
   if (!model) throw new InternalError("no chain was asked for");
   const { density, variables } = analysis;
-  const first = analysis.sweep[0] ?? [];
+  // What the objective has no values of is drawn first, and stands for its conditional mean in the estimate.
+  const rest = summable(
+    analysis,
+    variables.filter((v) => !given.includes(v)),
+  );
+  const independent = rest.sum.length > 0 && rest.enumerate.length === 0;
+  const first = independent ? rest.sum : (analysis.sweep[0] ?? []);
   const { sum } = summable(analysis, first);
   const start = variables.filter((v) => !first.includes(v));
   const persistent = model.entry.name !== "cd";

@@ -129,9 +129,7 @@ function regroup(context: DeriveContext, index: DensityIndex, variables: readonl
   const block = new Set(index.energy?.variables);
   for (const v of variables) {
     const mine = new Set(touched(v));
-    const joined = groups.filter(
-      (g) => [...mine].some((h) => g.hidden.has(h)) || (block.has(v) && g.variables.some((o) => block.has(o))),
-    );
+    const joined = groups.filter((g) => [...mine].some((h) => g.hidden.has(h)) || (block.has(v) && g.variables.some((o) => block.has(o))));
     const merged = {
       variables: [...joined.flatMap((g) => g.variables), v],
       hidden: new Set([...joined.flatMap((g) => [...g.hidden]), ...mine]),

@@ -22,7 +22,8 @@ export function deriveMatching(context: DeriveContext, expr: LogDensityExpr, ask
   if (!index.energy.variables.includes(first)) return refuse(`\`${first}\` is drawn, not covered by the energy`);
   const hidden = index.energy.variables.filter((v) => v !== first && !expr.given.some((s) => s.variable === v));
   const { sum, enumerate, log2States } = summable(energyOf(context, expr.density), hidden);
-  if (log2States > MAX_LOG2_STATES || enumerate.length > 0) return refuse(`${hidden.map((v) => `\`${v}\``).join(", ")} cannot be summed out in closed form`);
+  if (log2States > MAX_LOG2_STATES || enumerate.length > 0)
+    return refuse(`${hidden.map((v) => `\`${v}\``).join(", ")} cannot be summed out in closed form`);
   return {
     kind: "matching",
     method: asked.entry.name,

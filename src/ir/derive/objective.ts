@@ -8,7 +8,17 @@ import type { Span } from "../../base/source.js";
 import { builtins } from "../builtins.js";
 import type { Options } from "../estimators.js";
 import { layers } from "../layers.js";
-import { type DerivedObjective, type DrawStep, type EstimatorNote, exprsOf, type Plate, type Quantity, quantityChildren, type Term, walkQuantity } from "../quantity.js";
+import {
+  type DerivedObjective,
+  type DrawStep,
+  type EstimatorNote,
+  exprsOf,
+  type Plate,
+  type Quantity,
+  quantityChildren,
+  type Term,
+  walkQuantity,
+} from "../quantity.js";
 import { finiteStates } from "../states.js";
 import type { EstimatorChoice, Expr, ObjectiveDraw } from "../types.js";
 import { childrenOf, freeVariables } from "../walk.js";
@@ -86,13 +96,19 @@ function energyRequest(state: State): EnergyRequest {
     state.context.model.variables.get(variable)?.role === "data" &&
     (value === undefined || (value.kind === "variable" && value.variable === variable)) &&
     !bindsVariable(request.value, variable);
-  return { isFreeData, choices, training: request.over !== undefined, estimated: request.estimated ?? new Map(), span: request.span, notes };
+  return {
+    isFreeData,
+    choices,
+    training: request.over !== undefined,
+    estimated: request.estimated ?? new Map(),
+    span: request.span,
+    notes,
+  };
 }
 
 /** Whether an `E` inside draws the variable. */
 function bindsVariable(expr: Expr, variable: string): boolean {
-  const here =
-    expr.kind === "expectation" && expr.draws.some((d) => d.names.some((n) => n.kind === "variable" && n.variable === variable));
+  const here = expr.kind === "expectation" && expr.draws.some((d) => d.names.some((n) => n.kind === "variable" && n.variable === variable));
   return here || childrenOf(expr).some((e) => bindsVariable(e, variable));
 }
 
@@ -105,7 +121,9 @@ function derive(state: State, expr: Expr): Quantity | undefined {
   if (!isProbabilistic(expr)) return { kind: "value", expr: stable(context, expr) };
   switch (expr.kind) {
     case "logDensity":
-      return state.choices.matching ? deriveMatching(context, expr, state.choices.matching) : deriveLogDensity(context, expr, energyRequest(state));
+      return state.choices.matching
+        ? deriveMatching(context, expr, state.choices.matching)
+        : deriveLogDensity(context, expr, energyRequest(state));
     case "expectation":
       return deriveExpectation(state, expr.draws, expr.body, expr);
     case "reduce":

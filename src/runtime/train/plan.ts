@@ -106,11 +106,7 @@ export function planPhase(model: ModelDefinition, index: number, options: PlanOp
       direction: update.direction,
       program: {
         name: `${phase.name}: ${update.direction} ${update.label}`,
-        stages: [
-          ...before,
-          { kind: "call", name: "gradients", graph: staged.graph },
-          { kind: "update", name: "update", update: spec },
-        ],
+        stages: [...before, { kind: "call", name: "gradients", graph: staged.graph }, { kind: "update", name: "update", update: spec }],
         fetch: ["metrics"],
       },
       inputs: allInputs([...before.flatMap((s) => (s.kind === "update" ? [] : [s.graph])), staged.graph]),

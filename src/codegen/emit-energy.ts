@@ -1,0 +1,169 @@
+/** What a definition says of energies: chains that updates carry and what moves them, partition functions, cheap monitors. */
+import type { DerivedModel } from "../ir/derived-model.js";
+import { energyOf, MAX_LOG2_STATES } from "../ir/derive/energy.js";
+import { summable } from "../ir/energy/index.js";
+import { estimators, type Options } from "../ir/estimators.js";
+import type { ChainUse } from "../ir/quantity.js";
+import type { Domain } from "../ir/types.js";
+import { array, arrow, bool, call, type Js, type JsField, name, num, numbers, object, str } from "./js.js";
+import { variableOf } from "./lower-dist.js";
+import { literal } from "./lower-expr.js";
+import { energyModelName } from "./names.js";
+import { place } from "./place.js";
+
+// ---- chains -----------------------------------------------------------------------------------------------
+
+/** Persistent chains: how many, of what, and where they start. */
+export function carriedChains(derived: DerivedModel, batch: number, chains: ChainUse): readonly JsField[] {
+  const { density, count, start } = chains;
+  return start.map((variable): JsField => {
+    const { domain } = variableOf(derived.context, variable);
+    return {
+      name: `${density}.${variable}`,
+      value: object({
+        shape: numbers([count ?? batch, ...domain.shape.map((d) => d.size)]),
+        dtype: str(domain.name === "category" ? "i32" : "f32"),
+        perRow: count === undefined ? bool(true) : undefined,
+        start: count === undefined ? object({ kind: str("zeros") }) : chainStart(variable, domain),
+        of: count === undefined ? undefined : object({ density: str(density), variable: str(variable) }),
+      }),
+    };
+  });
+}
+
+/** What moves the chains of an energy: from the data where they are not persistent, then the sweeps. */
+export function beforeStages(derived: DerivedModel, chains: ChainUse): readonly Js[] {
+  const { density, options, count, start, sum, method } = chains;
+  const reads = energyOf(derived.context, density).reads;
+  const data = (v: string): Js => ({ kind: "member", target: name("data"), name: v });
+  const begin = object({
+    name: str("start"),
+    times: num(1),
+    run: arrow("({ data })", object(start.map((v) => ({ name: `${density}.${v}`, value: data(v) })))),
+  });
+  const { k = 1, chains: _, ...own } = options;
+  const given = reads.length === 0 ? undefined : object(reads.map((v) => ({ name: v, value: data(v) })));
+  const settings = object({
+    sum: sum.length === 0 ? undefined : array(sum.map(str)),
+    given,
+    ...Object.fromEntries(Object.entries(own).flatMap(([key, value]) => (value === "block" ? [] : [[key, literal(value)]]))),
+  });
+  const move = object({
+    name: str(method),
+    times: literal(k),
+    run: arrow(
+      `({ w, key, carried${given ? ", data" : ""} })`,
+      call("moveChains", name(energyModelName(density)), name("w"), call("key.at", str(density)), name("carried"), settings),
+    ),
+  });
+  return count === undefined ? [begin, move] : [move];
+}
+
+function chainStart(variable: string, domain: Domain): Js {
+  switch (domain.name) {
+    case "binary":
+      return object({ kind: str("bernoulli") });
+    case "category":
+      return object({ kind: str("categorical"), classes: num(domain.classes?.size ?? 0) });
+    case "count":
+      return object({ kind: str("counts"), variable: str(variable) });
+    case "unit":
+    case "simplex":
+      return object({ kind: str("uniform"), low: num(0), high: num(1) });
+    case "byte":
+      return object({ kind: str("uniform"), low: num(0), high: num(255) });
+    case "real":
+    case "positive":
+      return object({ kind: str("normal") });
+  }
+}
+
+// ---- log Z ------------------------------------------------------------------------------------------------
+
+/** The metric that estimates a density's log Z: the block's own line, or one that is implied by another line's `by ais(…)`. */
+export function partitionMetricName(derived: DerivedModel, density: string): string {
+  const line = derived.evaluations.find((e) => e.energy === density && isPartition(e.evaluation.value));
+  if (line) return line.evaluation.name;
+  const taken = new Set(derived.evaluations.map((e) => e.evaluation.name));
+  for (let i = 0; ; i++) {
+    const candidate = i === 0 ? "logZ" : i === 1 ? `logZ_${density}` : `logZ_${density}${i}`;
+    if (!taken.has(candidate)) return candidate;
+  }
+}
+
+const isPartition = (value: DerivedModel["evaluations"][number]["evaluation"]["value"]): boolean =>
+  value.kind === "evaluator" && value.evaluator === "ais";
+
+/** Metrics for log Z that lines read and that no line of the block names. */
+export function impliedPartitions(derived: DerivedModel): readonly JsField[] {
+  const found = new Map<string, JsField>();
+  for (const e of derived.evaluations) {
+    for (const { density, options } of e.objective?.derived.partitions ?? []) {
+      const metric = partitionMetricName(derived, density);
+      if (derived.evaluations.some((other) => other.evaluation.name === metric) || found.has(metric)) continue;
+      const base = { label: str(`ais(${density})`), place: str(place(e.evaluation.span)) };
+      found.set(metric, { name: metric, value: partitionMetric(derived, density, options, base) });
+    }
+  }
+  return [...found.values()];
+}
+
+function partitionMetric(derived: DerivedModel, density: string, options: Options, base: Readonly<Record<string, Js>>): Js {
+  const { context } = derived;
+  const analysis = energyOf(context, density);
+  const hidden = analysis.variables.filter((v) => variableOf(context, v).role !== "data");
+  const { sum } = summable(analysis, hidden);
+  const counts = analysis.variables.filter((v) => analysis.laws.get(v)?.kind === "multinomial");
+  const perRow = [
+    ...analysis.reads.map((v): JsField => ({ name: v, value: { kind: "member", target: name("data"), name: v } })),
+    ...counts.map((v): JsField => ({ name: v, value: call("sum", { kind: "member", target: name("data"), name: v }, numbers([-1])) })),
+  ];
+  const settings = object({
+    sum: sum.length === 0 ? undefined : array(sum.map(str)),
+    totals: counts.length === 0 ? undefined : array(counts.map(str)),
+  });
+  const model = name(energyModelName(density));
+  const shown = analysis.variables.filter((v) => variableOf(context, v).role === "data");
+  return object({
+    kind: str("partition"),
+    ...base,
+    method: str("ais"),
+    chains: literal(options["chains"] ?? 100),
+    temperatures: literal(options["temperatures"] ?? 1000),
+    statistics: shown.length === 0 ? undefined : array(shown.map(str)),
+    given: perRow.length === 0 ? undefined : arrow("({ data })", object(perRow)),
+    program: arrow("(settings)", call("aisProgram", model, name("settings"), settings)),
+  });
+}
+
+// ---- named evaluators -----------------------------------------------------------------------------------
+
+export function emitEnergyEvaluator(
+  derived: DerivedModel,
+  evaluator: string,
+  density: string,
+  options: Options,
+  base: Readonly<Record<string, Js>>,
+): Js {
+  const { context } = derived;
+  const analysis = energyOf(context, density);
+  if (evaluator === "ais") {
+    const defaults = Object.fromEntries((estimators.get("ais")?.options ?? []).map((o) => [o.name, o.value]));
+    return partitionMetric(derived, density, { ...defaults, ...options }, base);
+  }
+  const shown = analysis.variables.filter((v) => variableOf(context, v).role === "data");
+  const hidden = analysis.variables.filter((v) => !shown.includes(v));
+  const { sum, log2States } = summable(analysis, hidden);
+  const values = object([...shown, ...analysis.reads].map((v) => ({ name: v, value: { kind: "member", target: name("data"), name: v } })));
+  const settings = log2States <= MAX_LOG2_STATES && sum.length > 0 ? [object({ sum: array(sum.map(str)) })] : [];
+  const fn = evaluator === "pseudo_likelihood" ? "pseudoLogLikelihood" : "reconstructionError";
+  return object({
+    kind: str("rows"),
+    ...base,
+    unit: str(evaluator === "pseudo_likelihood" ? "nats" : "squared error"),
+    value: arrow(
+      "({ w, data, key })",
+      call(fn, name(energyModelName(density)), name("w"), name("key"), values, str(shown[0] ?? ""), ...settings),
+    ),
+  });
+}
