@@ -260,12 +260,11 @@ async function steps(options: LoopOptions, run: PhaseRun): Promise<PhaseResult> 
         }
         rng[2] = draws;
         if (c.update.inputs.rng) c.feeds["rng"] = rngFeed;
-        const { metrics } = await c.executable.run(c.feeds);
+        const { metrics, [FAULT]: fault } = await c.executable.run(c.feeds);
         draws++;
         const values = defined(metrics, "metrics").data;
         for (let i = 0; i < c.update.metrics.length; i++) current[c.offset + i] = values[i] ?? NaN;
-        const fault = await session.read(FAULT);
-        const code = fault.data[0] ?? 0;
+        const code = defined(fault, FAULT).data[0] ?? 0;
         if (code !== 0)
           throw await nonFinite(session, { plan, update: c.update, feeds: c.feeds, values, fault: code, step: before + step + 1 });
       }

@@ -106,7 +106,7 @@ export function planPhase(model: ModelDefinition, index: number, options: PlanOp
           { kind: "call", name: "gradients", graph: staged.graph },
           { kind: "update", name: "update", update: spec },
         ],
-        fetch: ["metrics"],
+        fetch: ["metrics", FAULT],
       },
       inputs: inputsOf(staged.graph),
       metrics: staged.metrics,
