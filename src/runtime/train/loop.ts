@@ -14,6 +14,7 @@ import type { CarriedSpec, PhaseDefinition } from "../model.js";
 import { defined } from "./context.js";
 import { nonFinite } from "./fault.js";
 import { FAULT, LEARNING_RATE, type PhasePlan, type PlannedUpdate } from "./plan.js";
+import { pause } from "./pause.js";
 import { valueAt, type Progress, type Schedule } from "./schedules.js";
 import { EarlyStopping, type StoppingState } from "./stopping.js";
 
@@ -291,7 +292,6 @@ async function steps(options: LoopOptions, run: PhaseRun): Promise<PhaseResult> 
       lastCheckpoint = performance.now();
     }
     if (now - lastPause > 50) {
-      // an engine may answer without ever leaving the microtask queue; timers and signals need a turn
       await pause();
       lastPause = performance.now();
     }
@@ -353,8 +353,4 @@ async function compileUpdates(session: EngineSession, plan: PhasePlan): Promise<
     offset += update.metrics.length;
   }
   return compiled;
-}
-
-function pause(): Promise<void> {
-  return new Promise((resolve) => (typeof setImmediate === "function" ? setImmediate(resolve) : setTimeout(resolve, 0)));
 }
