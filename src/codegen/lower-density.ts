@@ -1,10 +1,10 @@
 /** Nets and densities -> functions: one per net; log p(x, z) and an ancestral sampler per density. */
 import type { Span } from "../base/source.js";
 import { deriveLogDensity } from "../ir/derive/marginal.js";
-import { type DeriveContext, densityOf } from "../ir/derive/context.js";
+import { type DeriveContext, densityOf, givenTheirSum } from "../ir/derive/context.js";
 import { drawsNumbers, exprsOf } from "../ir/derive/objective.js";
 import { distributions } from "../ir/distributions.js";
-import type { Density, Expr, Local, Net, Slot, Type } from "../ir/types.js";
+import type { Density, Dim, Expr, Local, Net, Slot, Type } from "../ir/types.js";
 import { Diagnostics } from "../base/report.js";
 import { call, type Js, type JsFunction, type JsParam, method, name, object, str } from "./js.js";
 import { printFlat } from "./print-js.js";
@@ -181,12 +181,11 @@ export function lowerSampler(context: DeriveContext, density: Density, reserved:
     key: name("key"),
   };
   const given = name("given");
+  const sums = givenTheirSum(context, index);
+  const tensorOf = (js: Js, shape: readonly Dim[]): Value => ({ kind: "tensor", js, shape, lead: BATCH });
   for (const variable of density.given) {
     const { domain } = variableOf(context, variable);
-    values.set(
-      variable,
-      writer.bind(variable, { kind: "tensor", js: call("required", given, str(variable)), shape: domain.shape, lead: BATCH }),
-    );
+    values.set(variable, writer.bind(variable, tensorOf(call("required", given, str(variable)), domain.shape)));
   }
   const drawn: Record<string, Js> = {};
   const means: Record<string, Js> = {};
@@ -201,6 +200,11 @@ export function lowerSampler(context: DeriveContext, density: Density, reserved:
       continue;
     }
     const info = distributions.get(definition.dist.dist);
+    const keepsSum = sums.includes(variable);
+    if (keepsSum) {
+      const before = tensorOf(call("required", given, str(variable)), shape);
+      values.set(variable, writer.bind(`given${capital(variable)}`, before, "the draw has the sum of these"));
+    }
     const lowered = lowerDist(scope, definition.dist, shape.length);
     const wantsMean = info?.hasMean === true && lowered.lead.batch;
     // Parameters that both the sample and the mean read are computed once.
@@ -209,7 +213,7 @@ export function lowerSampler(context: DeriveContext, density: Density, reserved:
     const sample = method(dist.object, "sample", call("key.at", str(variable)), dist.params, writer.drawShape(BATCH, shape));
     const bound = writer.bind(variable, {
       kind: "tensor",
-      js: { kind: "otherwise", value: clamped, fallback: sample },
+      js: keepsSum ? sample : { kind: "otherwise", value: clamped, fallback: sample },
       shape,
       lead: BATCH,
     });
@@ -222,6 +226,7 @@ export function lowerSampler(context: DeriveContext, density: Density, reserved:
     doc: [
       `Draws ${headerText(density)}  ${place(density.span)}`,
       "B rows, from the top of its body down; variables in `given` keep their values.",
+      ...sums.map((v) => `${v} is drawn given its sum: that of ${v} in \`given\`.`),
     ],
     params: [
       { name: "w", type: "Weights" },
