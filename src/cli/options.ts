@@ -20,6 +20,13 @@ export interface RunFlags {
   readonly json?: boolean;
 }
 
+/** With how many draws to measure, in place of the model's numbers. */
+export interface MeasureFlags {
+  readonly k?: number;
+  readonly chains?: number;
+  readonly temperatures?: number;
+}
+
 export function wholeNumber(least: number): (text: string) => number {
   return (text) => {
     const value = Number(text);
@@ -74,6 +81,14 @@ export function addEngineOptions(command: Command): Command {
     .addOption(new Option("--engine <NAME>", "auto, onnx or reference (see gmc doctor)"))
     .addOption(new Option("--threads <N>", "threads of the engine; physical cores unless told").argParser(wholeNumber(1)))
     .addOption(new Option("--data <SPEC>", "a data set (mnist) or files (x=train.npy,y=labels.csv)"));
+}
+
+/** `--k`, `--chains`, `--temperatures`: of all commands that measure. */
+export function addMeasureOptions(command: Command): Command {
+  return command
+    .addOption(new Option("--k <N>", "samples for each row measured, in place of the model's").argParser(wholeNumber(1)))
+    .addOption(new Option("--chains <N>", "chains of annealed importance sampling, in place of the model's").argParser(wholeNumber(1)))
+    .addOption(new Option("--temperatures <N>", "its temperatures, in place of the model's").argParser(wholeNumber(1)));
 }
 
 /** How long and with what to train. */

@@ -9,7 +9,7 @@ import { FINE, USAGE } from "./exit.js";
 import { stderr } from "./output.js";
 import type { CompileFlags } from "./commands/compile.js";
 import type { InterpolateFlags, PictureFlags } from "./commands/pictures.js";
-import { addEngineOptions, addModelOptions, addTrainingOptions, wholeNumber } from "./options.js";
+import { addEngineOptions, addMeasureOptions, addModelOptions, addTrainingOptions, wholeNumber } from "./options.js";
 
 /** Runs a command line and gives its exit code: 0 fine, 1 the model or the run is wrong, 2 wrong usage, 130 interrupted. */
 export async function runCli(args: readonly string[]): Promise<number> {
@@ -94,11 +94,12 @@ function buildProgram(finish: Finish): Command {
     .addHelpText("after", examples(["gmc explain vae.gm", "text and LaTeX"], ["gmc explain --json vae.gm", "for a program"]))
     .action(async (file: string, flags: object) => finish(await (await import("./commands/explain.js")).explainCommand(file, flags)));
 
-  addTrainingOptions(
-    addEngineOptions(addModelOptions(add("train", "train a model; ends with its evaluation").argument("<file>", ".gm file"))),
+  addMeasureOptions(
+    addTrainingOptions(
+      addEngineOptions(addModelOptions(add("train", "train a model; ends with its evaluation").argument("<file>", ".gm file"))),
+    ),
   )
     .addOption(new Option("--out <DIR>", "run folder; runs/NAME unless told"))
-    .addOption(new Option("--k <N>", "samples of the closing evaluation, in place of the model's").argParser(wholeNumber(1)))
     .option("--no-eval", "leave the closing evaluation out")
     .addHelpText(
       "after",
@@ -111,10 +112,11 @@ function buildProgram(finish: Finish): Command {
     )
     .action(async (file: string, flags: object) => finish(await (await import("./commands/train.js")).trainCommand(file, flags)));
 
-  addTrainingOptions(
-    addEngineOptions(add("resume", "go on with a run that was stopped, bitwise").argument("[run]", "run folder; the newest unless told")),
+  addMeasureOptions(
+    addTrainingOptions(
+      addEngineOptions(add("resume", "go on with a run that was stopped, bitwise").argument("[run]", "run folder; the newest unless told")),
+    ),
   )
-    .addOption(new Option("--k <N>", "samples of the closing evaluation, in place of the model's").argParser(wholeNumber(1)))
     .option("--no-eval", "leave the closing evaluation out")
     .option("--json", "print JSON for programs")
     .addHelpText("after", examples(["gmc resume", "the newest run"], ["gmc resume runs/vae --epochs 100", "train a finished run further"]))
@@ -127,8 +129,7 @@ function buildProgram(finish: Finish): Command {
       add(name, summary).argument("[run]", "run folder, or a .gm file for its newest run; the newest run unless told"),
     ).option("--json", "print JSON for programs");
 
-  ofRun("eval", "measure a trained model")
-    .addOption(new Option("--k <N>", "samples for each row, in place of the model's").argParser(wholeNumber(1)))
+  addMeasureOptions(ofRun("eval", "measure a trained model"))
     .addOption(new Option("--split <NAME>", "which rows").choices(["train", "validation", "test"]))
     .addOption(new Option("--rows <N>", "only the first so many rows").argParser(wholeNumber(1)))
     .addOption(new Option("--batch <N>", "rows at once; changes no result").argParser(wholeNumber(1)))
@@ -137,6 +138,7 @@ function buildProgram(finish: Finish): Command {
       "after",
       examples(
         ["gmc eval runs/vae --k 5000", "the protocol of Burda et al. 2016"],
+        ["gmc eval runs/rbm --temperatures 30000", "log Z by a finer annealing"],
         ["gmc eval --split train --rows 1000", "a quick look at the training rows"],
       ),
     )

@@ -1,7 +1,7 @@
 /** What a definition says of energies: chains that updates carry and what moves them, partition functions, cheap monitors. */
 import type { DerivedModel } from "../ir/derived-model.js";
-import { energyOf, MAX_LOG2_STATES } from "../ir/derive/energy.js";
-import { summable } from "../ir/energy/index.js";
+import { energyOf } from "../ir/derive/energy.js";
+import { mostLog2States, summable } from "../ir/energy/index.js";
 import { estimators, type Options } from "../ir/estimators.js";
 import type { ChainUse } from "../ir/quantity.js";
 import type { Domain } from "../ir/types.js";
@@ -155,7 +155,7 @@ export function emitEnergyEvaluator(
   const hidden = analysis.variables.filter((v) => !shown.includes(v));
   const { sum, log2States } = summable(analysis, hidden);
   const values = object([...shown, ...analysis.reads].map((v) => ({ name: v, value: { kind: "member", target: name("data"), name: v } })));
-  const settings = log2States <= MAX_LOG2_STATES && sum.length > 0 ? [object({ sum: array(sum.map(str)) })] : [];
+  const settings = log2States <= mostLog2States && sum.length > 0 ? [object({ sum: array(sum.map(str)) })] : [];
   const fn = evaluator === "pseudo_likelihood" ? "pseudoLogLikelihood" : "reconstructionError";
   return object({
     kind: str("rows"),

@@ -3,7 +3,7 @@
  * Deterministic: the order is that of the `.gm` file.
  */
 import type { DerivedEvaluation, DerivedModel, DerivedPhase, DerivedUpdate } from "../ir/derived-model.js";
-import { densityOf, type DeriveContext, weightEntries } from "../ir/derive/context.js";
+import { densityOf, type DeriveContext, givenTheirSum, weightEntries } from "../ir/derive/context.js";
 import { fingerprint } from "../ir/derive/kl.js";
 import type { DerivedObjective } from "../ir/quantity.js";
 import type { Expr, ModelIr } from "../ir/types.js";
@@ -100,7 +100,7 @@ export function emitModel(derived: DerivedModel, source: SourceInfo): EmittedMod
         name: density.name,
         value: object({
           head: array(density.head.map(str)),
-          given: array(density.given.map(str)),
+          given: array([...density.given, ...givenTheirSum(context, densityOf(context, density.name))].map(str)),
           label: str(headerText(density)),
           place: str(place(density.span)),
           sample: name(sampler.name),
@@ -329,16 +329,16 @@ function emitEvaluator(derived: DerivedModel, e: DerivedEvaluation, base: Readon
         threshold: num(value.options["threshold"] ?? 0.01),
         mean: posteriorMeans(derived, first ?? "q"),
       });
-    default:
+    default: {
+      const sums = first === undefined ? [] : givenTheirSum(derived.context, densityOf(derived.context, first));
+      const names = [dataOf(derived, first), ...(sums.length > 0 ? [sums] : [])].map((list) => array(list.map(str)));
       return object({
         kind: str("rows"),
         ...base,
         unit: str("squared error"),
-        value: arrow(
-          "(context)",
-          call("rowReconstructionError", name("context"), sampler(first), sampler(second), array(dataOf(derived, first).map(str))),
-        ),
+        value: arrow("(context)", call("rowReconstructionError", name("context"), sampler(first), sampler(second), ...names)),
       });
+    }
   }
 }
 

@@ -2,13 +2,13 @@
 import type { Span } from "../base/source.js";
 import { NO_CHOICES } from "../ir/derive/choices.js";
 import { deriveLogDensity } from "../ir/derive/marginal.js";
-import { type DeriveContext, densityOf } from "../ir/derive/context.js";
+import { type DeriveContext, densityOf, givenTheirSum } from "../ir/derive/context.js";
 import { energyOf } from "../ir/derive/energy.js";
-import { isFactorised } from "../ir/energy/index.js";
+import { hasBlockLaw, type UnitLaw } from "../ir/energy/index.js";
 import { drawsNumbers } from "../ir/derive/objective.js";
 import { exprsOf } from "../ir/quantity.js";
 import { distributions } from "../ir/distributions.js";
-import type { Density, Expr, Local, Net, Slot, Type } from "../ir/types.js";
+import type { Density, Dim, Expr, Local, Net, Slot, Type } from "../ir/types.js";
 import { Diagnostics } from "../base/report.js";
 import { call, type Js, type JsFunction, type JsParam, method, name, object, str } from "./js.js";
 import { printFlat } from "./print-js.js";
@@ -190,12 +190,11 @@ export function lowerSampler(context: DeriveContext, density: Density, reserved:
     key: name("key"),
   };
   const given = name("given");
+  const sums = givenTheirSum(context, index);
+  const tensorOf = (js: Js, shape: readonly Dim[]): Value => ({ kind: "tensor", js, shape, lead: BATCH });
   for (const variable of density.given) {
     const { domain } = variableOf(context, variable);
-    values.set(
-      variable,
-      writer.bind(variable, { kind: "tensor", js: call("required", given, str(variable)), shape: domain.shape, lead: BATCH }),
-    );
+    values.set(variable, writer.bind(variable, tensorOf(call("required", given, str(variable)), domain.shape)));
   }
   const drawn: Record<string, Js> = {};
   const means: Record<string, Js> = {};
@@ -216,6 +215,11 @@ export function lowerSampler(context: DeriveContext, density: Density, reserved:
       continue;
     }
     const info = distributions.get(definition.dist.dist);
+    const keepsSum = sums.includes(variable);
+    if (keepsSum) {
+      const before = tensorOf(call("required", given, str(variable)), shape);
+      values.set(variable, writer.bind(`given${capital(variable)}`, before, "the draw has the sum of these"));
+    }
     const lowered = lowerDist(scope, definition.dist, shape.length);
     const wantsMean = info?.hasMean === true && lowered.lead.batch;
     // Parameters that both the sample and the mean read are computed once.
@@ -224,7 +228,7 @@ export function lowerSampler(context: DeriveContext, density: Density, reserved:
     const sample = method(dist.object, "sample", call("key.at", str(variable)), dist.params, writer.drawShape(BATCH, shape));
     const bound = writer.bind(variable, {
       kind: "tensor",
-      js: { kind: "otherwise", value: clamped, fallback: sample },
+      js: keepsSum ? sample : { kind: "otherwise", value: clamped, fallback: sample },
       shape,
       lead: BATCH,
     });
@@ -238,6 +242,7 @@ export function lowerSampler(context: DeriveContext, density: Density, reserved:
     doc: [
       `Draws ${headerText(density)}  ${place(density.span)}`,
       "B rows, from the top of its body down; variables in `given` keep their values.",
+      ...sums.map((v) => `${v} is drawn given its sum: that of ${v} in \`given\`.`),
     ],
     params: [
       { name: "w", type: "Weights" },
@@ -259,8 +264,10 @@ function energyMeans(context: DeriveContext, density: Density, values: ReadonlyM
   if (!energy) return {};
   const analysis = energyOf(context, density.name);
   const all = object([...energy.variables, ...analysis.reads].flatMap((v) => (values.has(v) ? [{ name: v, value: jsOf(values, v) }] : [])));
-  const shown = energy.variables.filter((v) => variableOf(context, v).role === "data" && isFactorised(analysis.laws.get(v)));
+  const shown = energy.variables.filter((v) => variableOf(context, v).role === "data" && blockLaw(analysis.laws.get(v)));
   return Object.fromEntries(shown.map((v) => [v, call("meanUnits", name(energyModelName(density.name)), name("w"), all, str(v))]));
 }
 
 const jsOf = (values: ReadonlyMap<string, Value>, variable: string): Js => values.get(variable)?.js ?? name(variable);
+
+const blockLaw = (law: UnitLaw | undefined): boolean => law !== undefined && hasBlockLaw(law);

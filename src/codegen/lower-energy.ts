@@ -6,7 +6,7 @@ import { InternalError } from "../base/internal-error.js";
 import type { DeriveContext, EnergyBlock } from "../ir/derive/context.js";
 import { densityOf } from "../ir/derive/context.js";
 import { energyOf } from "../ir/derive/energy.js";
-import { explainEnergyText, type UnitLaw } from "../ir/energy/index.js";
+import type { UnitLaw } from "../ir/energy/index.js";
 import type { DrawStep, Matching, Quantity } from "../ir/quantity.js";
 import type { Density, Dim, Expr } from "../ir/types.js";
 import { array, arrow, call, type Js, type JsConst, type JsFunction, type JsParam, name, num, numbers, object, str } from "./js.js";
@@ -46,7 +46,7 @@ export function lowerEnergy(
     weights: weightsAt(""),
     key: undefined,
   };
-  const terms = energy.energies.map((e) => tensorValue(lowerExpr(scope, oneHot(context, energy, e.value))));
+  const terms = analysis.energies.map((e) => tensorValue(lowerExpr(scope, oneHot(context, energy, e))));
   const total = terms.map((t) => t.js).reduce((sum, t) => call("add", sum, t));
   const modelName = energyModelName(density.name);
   const fn: JsFunction = {
@@ -66,10 +66,7 @@ export function lowerEnergy(
   const destructured = `{ ${read.map((v, i) => fieldOf(v, params[i]?.name ?? v)).join(", ")} }`;
   const model: JsConst = {
     name: modelName,
-    doc: [
-      `${density.name}(${read.join(", ")}) as its energy defines it, exp(-E) / Z  ${place(energy.energies[0]?.span ?? density.span)}`,
-      ...explainEnergyText(context, analysis),
-    ],
+    doc: [`${density.name}(${read.join(", ")}) as its energy defines it, exp(-E) / Z  ${place(energy.energies[0]?.span ?? density.span)}`],
     fn: "energyModel",
     typeArguments: "Weights",
     type: "EnergyModel<Weights>",

@@ -296,7 +296,7 @@ function directParents(context: DeriveContext, factor: Factor): readonly string[
   const definition = index.definitions.get(factor.variable);
   if (!definition) return [];
   const found = parentsOf(context, definition);
-  return [...index.density.head, ...index.density.given].filter((v) => found.has(v));
+  return [...index.density.head, ...index.density.given].filter((v) => found.has(v)).map((v) => (v === factor.variable ? `sum(${v})` : v));
 }
 
 function factorLabel(context: DeriveContext, factor: Factor): string {

@@ -189,7 +189,8 @@ function factor(context: DeriveContext, n: Notation, f: Factor): string {
         ? n.name(value.local.name)
         : expression(context, n, value);
   };
-  return n.density(f.density, at(f.variable), given.map(at).join(", "));
+  const conditions = given.map((v) => (v === f.variable ? n.fn("sum", [at(v)]) : at(v)));
+  return n.density(f.density, at(f.variable), conditions.join(", "));
 }
 
 const INFIX: Readonly<Record<string, readonly [symbol: string, precedence: number]>> = {

@@ -295,19 +295,25 @@ function shapeFromUse(cx: Context, name: string, later: readonly FlatStatement[]
   return [];
 }
 
+/** How a variable may stand in its own parameters. */
+function ownHelp(variable: Variable | undefined): readonly string[] {
+  const proven = "only a net that is proven autoregressive may do that; no layer of this version is one";
+  if (variable?.domain.name !== "count" || variable.domain.shape.length === 0) return [proven];
+  const { name } = variable;
+  return [
+    variable.role === "data"
+      ? `counts given their total are \`${name} ~ Multinomial(sum(${name}), …)\``
+      : `\`sum(${name})\` may be the total of a \`Multinomial\` where \`${name}\` is data: the total of a latent is not known`,
+  ];
+}
+
 function densityAccess(cx: Context, progress: Progress): Env["access"] {
   return {
     read(variable, span) {
       const { header } = progress;
       if (progress.known.has(variable) || (progress.byEnergy.has(variable) && progress.energySeen)) return { samples: undefined };
       if (progress.drawing === variable) {
-        report(
-          cx.diagnostics,
-          "GM3018",
-          span,
-          { variable, density: header.name },
-          { help: ["only a net that is proven autoregressive may do that; no layer of this version is one"] },
-        );
+        report(cx.diagnostics, "GM3018", span, { variable, density: header.name }, { help: ownHelp(cx.variables.get(variable)) });
         return undefined;
       }
       if (!header.head.includes(variable)) {

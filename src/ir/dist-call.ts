@@ -20,9 +20,11 @@ import {
   usualDistribution,
 } from "./distributions.js";
 import type { Env } from "./env.js";
+import { overlay } from "./objective-env.js";
 import { describe } from "./scope.js";
 import { broadcastShapes, broadcastsTo, dim, sameShape, showDim, showDomain, showShape } from "./shapes.js";
 import type { Dim, DistCall, Expr, TensorType, Variable } from "./types.js";
+import { freeVariables } from "./walk.js";
 
 /** What is drawn: a variable of the model, or something whose shape the distribution decides. */
 export interface Drawn {
@@ -73,7 +75,7 @@ export function elaborateDist(env: Env, expr: ast.Expr, variable: Variable | und
       );
     return undefined;
   }
-  const values = bound && parameterValues(env, entry, alternative, bound.byName);
+  const values = bound && parameterValues(env, entry, alternative, bound.byName, variable);
   if (!values || !checkOrder(env, entry, values.get("low")?.expr, values.get("high")?.expr)) return undefined;
   const shapes = checkShapes(env, entry, alternative, values, variable, call.span, of !== undefined);
   if (!shapes || (of && !checkMixture(env, values, of, variable, call.span))) return undefined;
@@ -166,14 +168,20 @@ function parameterValues(
   entry: Distribution,
   list: readonly DistributionParameter[],
   byName: ReadonlyMap<string, Actual>,
+  variable: Variable | undefined,
 ): ReadonlyMap<string, ParameterValue> | undefined {
   const values = new Map<string, ParameterValue>();
   let ok = true;
   for (const param of list) {
     const actual = byName.get(param.name);
     if (!actual) continue;
-    const expr = valueOf(env, actual);
+    const own = param.ownSum && variable?.role === "data" ? variable.name : undefined;
+    const expr = valueOf(own === undefined ? env : { ...env, access: overlay(env.access, new Map([[own, undefined]])) }, actual);
     const type = expr && requireTensor(env, expr);
+    if (expr && own !== undefined && !checkOwnSum(env, entry, param, expr, own)) {
+      ok = false;
+      continue;
+    }
     if (!expr || !type) ok = false;
     else if (type.element === "int") {
       reportLabel(env, expr.span, `\`${param.name}\` of \`${entry.name}\``);
@@ -182,6 +190,24 @@ function parameterValues(
     else ok = false;
   }
   return ok ? values : undefined;
+}
+
+/** `sum(x)` of `x ~ Multinomial(sum(x), …)`: the only way in which a variable may stand in its own parameters. */
+function checkOwnSum(env: Env, entry: Distribution, param: DistributionParameter, expr: Expr, variable: string): boolean {
+  if (!freeVariables(expr).has(variable)) return true;
+  const [summed] = expr.kind === "builtin" && expr.fn === "sum" ? expr.args : [];
+  const axes = expr.kind === "builtin" ? (expr.options["axes"] as readonly number[] | undefined) : undefined;
+  if (summed?.kind === "variable" && summed.variable === variable && axes?.length === 1 && axes[0] === -1) return true;
+  const rank = env.cx.variables.get(variable)?.domain.shape.length ?? 1;
+  const sum = rank > 1 ? `sum(${variable}, axis = -1)` : `sum(${variable})`;
+  report(
+    env.cx.diagnostics,
+    "GM3018",
+    expr.span,
+    { variable, density: env.site },
+    { help: [`\`${param.name}\` of \`${entry.name}\` may be the sum of \`${variable}\` and nothing else: \`${sum}\``] },
+  );
+  return false;
 }
 
 /** The event shape that the parameters broadcast to, or undefined where one does not fit. */

@@ -15,6 +15,8 @@ export interface DistributionParameter {
   /** Axes of the parameter that belong to one draw: 1 for logits over classes, 2 for a matrix. */
   readonly rank: number;
   readonly fallback?: number;
+  /** May be the sum of the entries that are drawn: the density is then that of the entries given their sum. */
+  readonly ownSum?: boolean;
 }
 
 export interface Distribution {
@@ -58,6 +60,7 @@ const positive = (name: string, fallback?: number, rank = 0): DistributionParame
 });
 const unit = (name: string): DistributionParameter => ({ name, domain: "unit", rank: 0 });
 const count = (name: string): DistributionParameter => ({ name, domain: "count", rank: 0 });
+const total: DistributionParameter = { ...count("total"), ownSum: true };
 const logits: DistributionParameter = { name: "logits", domain: "real", rank: 1 };
 const probs: DistributionParameter = { name: "probs", domain: "simplex", rank: 1 };
 
@@ -226,10 +229,10 @@ const table: readonly Distribution[] = [
   }),
   entry({
     name: "Multinomial",
-    doc: "counts of total draws over K classes",
+    doc: "counts of total draws over K classes; `x ~ Multinomial(sum(x), …)` is the density of counts given their total",
     parameters: [
-      [count("total"), logits],
-      [count("total"), probs],
+      [total, logits],
+      [total, probs],
     ],
     domains: ["count"],
     eventRank: 1,
@@ -238,7 +241,7 @@ const table: readonly Distribution[] = [
   }),
   entry({
     name: "DiscretizedLogistic",
-    doc: "a logistic density over bytes 0..255, the outer bins taking the tails (Salimans et al. 2017)",
+    doc: "a logistic in the units of the bytes, loc and scale too: x of 0..255 has the mass of x - 1/2 to x + 1/2, 0 and 255 the tails beyond as well (Salimans et al. 2017)",
     parameters: [[real("loc"), positive("scale")]],
     domains: ["byte"],
     discrete: true,
@@ -252,7 +255,7 @@ const table: readonly Distribution[] = [
   }),
   entry({
     name: "DiscretizedLogisticMixture",
-    doc: "mixture of logistics over bytes, entry by entry: logits, loc and scale have the components as their last axis (Salimans et al. 2017)",
+    doc: "mixture of discretized logistics in the units of the bytes 0..255, entry by entry: logits, loc and scale have the components as their last axis (Salimans et al. 2017)",
     parameters: [[logits, real("loc", undefined, 1), positive("scale", undefined, 1)]],
     domains: ["byte"],
     discrete: true,

@@ -1,5 +1,6 @@
 /** Where objectives stand: data may be read, latents only where an `E` or `max` binds them. */
 import { report } from "../base/report.js";
+import type * as ast from "../parser/ast.js";
 import type { Context, Env, Owner, VariableAccess } from "./env.js";
 import type { Scope } from "./scope.js";
 import type { Dim } from "./types.js";
@@ -13,7 +14,6 @@ function dataAccess(cx: Context): VariableAccess {
     read(variable, span) {
       const found = cx.variables.get(variable);
       if (found?.role === "data") return { samples: undefined };
-      const plain = variable.replace(/\[.*/, "");
       report(
         cx.diagnostics,
         "GM3033",
@@ -21,12 +21,27 @@ function dataAccess(cx: Context): VariableAccess {
         { variable },
         {
           labels: found ? [{ span: found.span, text: "declared here" }] : [],
-          help: [`bind it: \`E[${plain} ~ q(${plain} | …)](…)\``],
+          help: bindingHelp(cx, variable),
         },
       );
       return undefined;
     },
   };
+}
+
+/** What could draw a latent: a density over latents alone that the model has, else one that it could have. */
+function bindingHelp(cx: Context, variable: string): readonly string[] {
+  const data = [...cx.variables.values()].filter((v) => v.role === "data").map((v) => v.name);
+  for (const [decl, header] of cx.headers) {
+    if (!header?.head.includes(variable) || header.head.some((v) => data.includes(v))) continue;
+    const names = (idents: readonly ast.Ident[]): string => idents.map((i) => i.name).join(", ");
+    const given = decl.given.length > 0 ? ` | ${names(decl.given)}` : "";
+    return [`bind it: \`E[${names(decl.head)} ~ ${header.name}(${names(decl.head)}${given})](…)\``];
+  }
+  const plain = variable.replace(/\[.*/, "");
+  return [
+    `no density draws it from what is observed: declare one, \`density q(${plain}${data.length > 0 ? ` | ${data.join(", ")}` : ""}) { … }\`, and bind it by an \`E\``,
+  ];
 }
 
 /** `bound` variables may be read too; the number says how many samples each stands for. */

@@ -125,7 +125,7 @@ export interface PhaseDefinition<S extends WeightSpecs = WeightSpecs, D extends 
 
 /** One line of `evaluate { … }`. */
 export type MetricDefinition<S extends WeightSpecs = WeightSpecs, D extends string = string, T extends string = string> =
-  RowMetric<S, D, T> | ActiveUnitsMetric<S, D, T>;
+  RowMetric<S, D, T> | ActiveUnitsMetric<S, D, T> | PartitionMetric<S, D, T>;
 
 interface MetricBase {
   /** As written: `-IWAE(p, q, k = 200)`. Part of the protocol. */
@@ -133,12 +133,22 @@ interface MetricBase {
   readonly place: string;
 }
 
+/** What a metric of rows is given while it is staged. */
+export interface MetricContext<
+  S extends WeightSpecs = WeightSpecs,
+  D extends string = string,
+  T extends string = string,
+> extends StepContext<S, D, T> {
+  /** log Z of each row, [B], by the names of the partition metrics that the metric reads. */
+  readonly partition: Readonly<Record<string, Tensor>>;
+}
+
 /** A mean over the rows of the test data, with its standard error. */
 export interface RowMetric<S extends WeightSpecs = WeightSpecs, D extends string = string, T extends string = string> extends MetricBase {
   readonly kind: "rows";
   readonly unit: string;
   /** Per example [B], of `samples` samples (1 where the metric has no number of samples). */
-  readonly value: (context: StepContext<S, D, T>, samples: number) => Tensor;
+  readonly value: (context: MetricContext<S, D, T>, samples: number) => Tensor;
   /** k as written; the command line's --k replaces it. Absent where the metric draws no family of samples. */
   readonly samples?: number;
   /**
@@ -146,6 +156,12 @@ export interface RowMetric<S extends WeightSpecs = WeightSpecs, D extends string
    * (IWAE: log 1/C Σ exp v_c), its negative (-IWAE), or their mean. Absent: all samples are taken at once.
    */
   readonly combine?: "logMeanExp" | "negLogMeanExp" | "mean";
+  /** Names of partition metrics whose log Z it reads: they are measured first, and their standard error becomes part of this one's. */
+  readonly partitions?: readonly string[];
+  /** The first so many rows of the data alone. */
+  readonly rows?: number;
+  /** What is reported: the exponential of the mean (perplexity) in place of the mean. */
+  readonly transform?: "exp";
   /** "lower bound", "upper bound", "exact", "estimate": what the number is to the quantity that its name promises. */
   readonly bound?: string;
 }
@@ -162,6 +178,54 @@ export interface ActiveUnitsMetric<
   readonly mean: (context: StepContext<S, D, T>) => Readonly<Record<string, Tensor>>;
 }
 
+/** Conditions and statistics that a partition function is found for. */
+export interface PartitionContext<S extends WeightSpecs = WeightSpecs> {
+  readonly w: WeightsOf<S>;
+  /** Draws of an iteration take `key.iterate(iteration)`. */
+  readonly key: Key;
+  /** The conditions, without a batch axis: [...event]. */
+  readonly given: Readonly<Record<string, Tensor>>;
+  /** Of the training rows, entry by entry: [...event], of a category [...event, classes]. */
+  readonly statistics: Readonly<Record<string, { readonly mean: Tensor; readonly variance: Tensor }>>;
+}
+
+/** A computation by iteration. What it carries is state of the session while it runs, so memory does not grow with the iterations. */
+export interface PartitionProgram<S extends WeightSpecs = WeightSpecs> {
+  readonly iterations: number;
+  readonly start: (context: PartitionContext<S>) => Readonly<Record<string, Tensor>>;
+  /** The next values, by name; what is not among them stays. `iteration` is i32 [], from 0. */
+  readonly step: (
+    context: PartitionContext<S>,
+    carried: Readonly<Record<string, Tensor>>,
+    iteration: Tensor,
+  ) => Readonly<Record<string, Tensor>>;
+  /** Log weights [n], one for each independent chain: log Z is the log of the mean of their exponentials. An exact log Z is [1]. */
+  readonly result: (context: PartitionContext<S>, carried: Readonly<Record<string, Tensor>>) => Tensor;
+}
+
+/** log Z of a density that is known up to it, by annealed importance sampling (Neal 2001) or exactly, and how far it may be off. */
+export interface PartitionMetric<
+  S extends WeightSpecs = WeightSpecs,
+  D extends string = string,
+  T extends string = string,
+> extends MetricBase {
+  readonly kind: "partition";
+  readonly method: "ais" | "exact";
+  /** Of ais, as written; the command line's --chains and --temperatures replace them. */
+  readonly chains?: number;
+  readonly temperatures?: number;
+  /** Data variables whose training means and variances the program reads (base rates). */
+  readonly statistics?: readonly string[];
+  /**
+   * Where log Z depends on the row (counts given their total, a condition): what it depends on, by name, [B, ...event]. It is found once for
+   * each distinct value among the rows, and what is reported is the mean over the rows.
+   */
+  readonly given?: (context: StepContext<S, D, T>) => Readonly<Record<string, Tensor>>;
+  /** With `given`: the first so many rows of the data alone. A metric that reads it takes no others either. */
+  readonly rows?: number;
+  readonly program: (settings: { readonly chains: number; readonly temperatures: number }) => PartitionProgram<S>;
+}
+
 /** Values of a density's variables, and the means of their distributions where those have one. */
 export interface Draw {
   readonly values: Readonly<Record<string, Tensor>>;
@@ -171,12 +235,15 @@ export interface Draw {
 
 /** How a density is drawn from. */
 export interface DensityDefinition<S extends WeightSpecs = WeightSpecs> {
-  /** Variables of the head, in order, and what they are conditioned on. */
+  /** Variables of the head, in order, and what they are conditioned on; a variable that is drawn given its own sum is among both. */
   readonly head: readonly string[];
   readonly given: readonly string[];
   readonly label: string;
   readonly place: string;
-  /** Ancestral sampling of `rows` rows; variables in `given` are clamped (conditions must be among them). */
+  /**
+   * Ancestral sampling of `rows` rows; variables in `given` are clamped (conditions must be among them). Of a variable that is drawn given its
+   * own sum (counts given their total) only the sum is kept.
+   */
   readonly sample: (w: WeightsOf<S>, key: Key, rows: Rows, given: Readonly<Record<string, Tensor>>) => Draw;
 }
 

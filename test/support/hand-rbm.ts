@@ -6,16 +6,25 @@ import {
   add,
   bernoulli,
   binary,
+  broadcastTo,
+  cast,
+  constant,
   defineModel,
+  div,
   expandDims,
+  floor,
   init,
+  log,
+  logSumExp,
   matmul,
   mean,
+  mul,
   neg,
   param,
   rowsOf,
   sgd,
   softplus,
+  stack,
   stopGradient,
   sub,
   sum,
@@ -24,6 +33,8 @@ import {
   type Key,
   type ModelDefinition,
   type OptimizerSpec,
+  type PartitionContext,
+  type PartitionProgram,
   type PhaseDefinition,
   type StepContext,
   type Tensor,
@@ -118,11 +129,97 @@ export function handRbm(options: HandRbmOptions = {}): ModelDefinition {
     weights,
     densities: {},
     train: [phase],
-    evaluate: {},
+    evaluate: {
+      logZ: {
+        kind: "partition",
+        method: "ais",
+        label: "ais(chains = 100, temperatures = 500)",
+        place: "rbm.gm:12",
+        chains: 100,
+        temperatures: 500,
+        statistics: ["v"],
+        program: ({ chains: n, temperatures }) => rbmAis(D, n, temperatures),
+      },
+      exactLogZ: { kind: "partition", method: "exact", label: "exact()", place: "rbm.gm:13", program: () => rbmExact(H) },
+      nll: {
+        kind: "rows",
+        label: "-log p(v)",
+        place: "rbm.gm:14",
+        unit: "nats",
+        bound: "estimate",
+        partitions: ["logZ"],
+        value: ({ w, data, partition }) => add(freeEnergy(w, data["v"] as Tensor), partition["logZ"] as Tensor),
+      },
+      exactNll: {
+        kind: "rows",
+        label: "-log p(v)",
+        place: "rbm.gm:15",
+        unit: "nats",
+        bound: "exact",
+        partitions: ["exactLogZ"],
+        value: ({ w, data, partition }) => add(freeEnergy(w, data["v"] as Tensor), partition["exactLogZ"] as Tensor),
+      },
+      perplexity: {
+        kind: "rows",
+        label: "exp(-log p(v) / D)",
+        place: "rbm.gm:16",
+        unit: "per unit",
+        partitions: ["logZ"],
+        rows: 7,
+        transform: "exp",
+        value: ({ w, data, partition }) => div(add(freeEnergy(w, data["v"] as Tensor), partition["logZ"] as Tensor), D),
+      },
+    },
   });
   const [first] = model.train;
   const [own] = first?.updates ?? [];
   return options.train && first && own ? { ...model, train: options.train(own, first) } : model;
+}
+
+/**
+ * Annealed importance sampling (Neal 2001; Salakhutdinov & Murray 2008) with the hidden units summed out, along (1 - t) E_base + t E from
+ * independent units whose means are those of the data.
+ */
+function rbmAis(D: number, chains: number, temperatures: number): PartitionProgram<ReturnType<typeof rbmWeights>> {
+  type Context = PartitionContext<ReturnType<typeof rbmWeights>>;
+  const base = ({ statistics }: Context): Tensor => {
+    const p = add(mul(statistics["v"]!.mean, 0.9), 0.05);
+    return sub(log(p), log(sub(1, p)));
+  };
+  const at = ({ w, ...context }: Context, t: Tensor): RbmWeights => ({
+    W: mul(w.W, t),
+    a: mul(w.a, t),
+    b: add(mul(w.b, t), mul(base({ w, ...context }), sub(1, t))),
+  });
+  return {
+    iterations: temperatures,
+    start: (context) => ({
+      v: bernoulli.sample(context.key.at("start"), { logits: base(context) }, [chains, D]),
+      logW: broadcastTo(constant(0), [chains]),
+    }),
+    step: (context, { v, logW }, iteration) => {
+      const i = cast(iteration, "f32");
+      const [before, after] = [at(context, div(i, temperatures)), at(context, div(add(i, 1), temperatures))];
+      const gain = sub(freeEnergy(before, v!), freeEnergy(after, v!));
+      return { v: sweep(after, context.key.iterate(iteration), v!).v, logW: add(logW!, gain) };
+    },
+    result: (context, { logW }) => add(logW!, add(sum(softplus(base(context))), context.w.a.shape[0]! * Math.log(2))),
+  };
+}
+
+/** The states of the hidden units one after another, the visible ones summed out. */
+function rbmExact(H: number): PartitionProgram<ReturnType<typeof rbmWeights>> {
+  return {
+    iterations: 2 ** H,
+    start: () => ({ total: constant([-1e30]) }),
+    step: ({ w }, { total }, iteration) => {
+      const bits = floor(div(cast(iteration, "f32"), constant(Array.from({ length: H }, (_, j) => 2 ** j))));
+      const h = expandDims(sub(bits, mul(2, floor(div(bits, 2)))), 0);
+      const logP = add(dot(h, w.a), sum(softplus(visibleLogits(w, h)), [-1]));
+      return { total: logSumExp(stack([total!, logP], 0), [0]) };
+    },
+    result: (_, { total }) => total!,
+  };
 }
 
 export interface HostRbm {

@@ -28,11 +28,6 @@ export const gm3Derivation = {
     "Likelihood of an implicit density",
     (a) => `\`${a.quantity}\` has no likelihood: \`${a.variable}\` is pushed through \`${a.net}\`, which is not known to be invertible`,
   ),
-  GM3507: code<{ quantity: string; states: string }>(
-    "error",
-    "Intractable normaliser",
-    (a) => `\`${a.quantity}\` needs log Z of an energy, a sum over ${a.states} states`,
-  ),
   GM3508: code<{ variable: string; states: string }>(
     "error",
     "Optimum over a latent that cannot be enumerated",
@@ -69,11 +64,6 @@ export const gm3Derivation = {
     (a) => `\`${a.path}\` ascends ${a.a} and descends ${a.b}: the two steps undo each other`,
   ),
   GM3521: code<{ problem: string }>("error", "Option of an estimator", (a) => a.problem),
-  GM3522: code<{ quantity: string; hidden: string; states: string }>(
-    "error",
-    "Hidden units of an energy that do not sum out",
-    (a) => `\`${a.quantity}\` has no exact form: ${a.hidden} would have to be summed over ${a.states} states`,
-  ),
   GM3523: code<{ density: string; missing: string }>(
     "error",
     "Contrastive divergence without a start",

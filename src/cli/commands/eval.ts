@@ -1,16 +1,16 @@
-/** `gmc eval`: measures a trained model by its protocol, or with another k, split or number of rows. */
+/** `gmc eval`: measures a trained model by its protocol, or with other numbers of draws, another split or number of rows. */
 import type { SplitName } from "../../runtime/data/dataset.js";
 import { FINE, INTERRUPTED } from "../exit.js";
 import { onInterrupt } from "../interrupt.js";
-import type { RunFlags } from "../options.js";
+import type { MeasureFlags, RunFlags } from "../options.js";
 import { colors, json, stderr, stdout } from "../output.js";
+import { openWorkProgress } from "../run/evaluating.js";
 import { describeEngine, peakMemory } from "../run/open.js";
 import { printEvaluation } from "../run/report.js";
-import { defined } from "../run/settings.js";
+import { defined, measureSettings } from "../run/settings.js";
 import { openTrained } from "../run/trained.js";
 
-interface EvalFlags extends RunFlags {
-  readonly k?: number;
+interface EvalFlags extends RunFlags, MeasureFlags {
   readonly split?: SplitName;
   readonly rows?: number;
   readonly metric?: readonly string[];
@@ -21,23 +21,25 @@ export async function evalCommand(named: string | undefined, flags: EvalFlags): 
   const { trained, restored } = await openTrained(named, others);
   if (!flags.json) stderr(describeEngine(restored.opened.picked));
   const interrupt = onInterrupt("stopping");
-  const live = process.stderr.isTTY === true && !flags.json;
+  const progress = openWorkProgress(process.stderr, flags.json);
   try {
-    const began = performance.now();
     const evaluation = await trained.evaluate({
-      ...defined({ k: flags.k ?? restored.settings.k, split: flags.split, rows: flags.rows, batch, metrics: flags.metric }),
+      ...defined({
+        ...measureSettings(flags, restored.settings),
+        split: flags.split,
+        rows: flags.rows,
+        batch,
+        metrics: flags.metric,
+      }),
       signal: interrupt.signal,
-      onProgress: (done, rows) => {
-        if (!live) return;
-        const left = ((performance.now() - began) / 1000 / done) * (rows - done);
-        process.stderr.write(`\r${done}/${rows} rows, ${left.toFixed(0)} s left   `);
-      },
+      onProgress: progress.report,
     });
-    if (live) process.stderr.write("\r".padEnd(40) + "\r");
+    progress.done();
     if (flags.json) json({ run: restored.run.path, ...evaluation, peakMemoryBytes: peakMemory() });
     else stdout(printEvaluation(evaluation, colors(process.stdout)));
     return FINE;
   } catch (error) {
+    progress.done();
     if (interrupt.signal.aborted) return INTERRUPTED;
     throw error;
   } finally {

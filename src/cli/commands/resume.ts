@@ -4,14 +4,14 @@ import type { Manifest } from "../../runtime/node/manifest.js";
 import { reopenRun } from "../../runtime/node/run-folder.js";
 import type { Cursor } from "../../runtime/train/loop.js";
 import { FINE } from "../exit.js";
-import type { RunFlags } from "../options.js";
+import type { MeasureFlags, RunFlags } from "../options.js";
 import { json, stderr } from "../output.js";
 import type { Opened } from "../run/open.js";
+import { measureSettings } from "../run/settings.js";
 import { runTraining } from "../run/training.js";
 import { restoreOrStart } from "../run/trained.js";
 
-interface ResumeFlags extends RunFlags {
-  readonly k?: number;
+interface ResumeFlags extends RunFlags, MeasureFlags {
   readonly eval?: boolean;
 }
 
@@ -27,10 +27,9 @@ export async function resumeCommand(named: string | undefined, flags: ResumeFlag
   }
   if (checkpoint) warnOfChange(checkpoint.manifest, opened);
   const { folder } = reopenRun(run.path);
-  const k = flags.k ?? settings.k;
   return runTraining({
     opened,
-    settings: { ...settings, ...(k === undefined ? {} : { k }) },
+    settings: { ...settings, ...measureSettings(flags, settings) },
     folder,
     resume: saved && longer ? { ...saved, done: false } : saved,
     evaluate: flags.eval !== false,

@@ -1,14 +1,13 @@
 /** `gmc train`: compile, train, evaluate, draw; everything of a run in one folder. */
 import { createRun } from "../../runtime/node/run-folder.js";
 import { printDiagnostics } from "../errors.js";
-import type { RunFlags } from "../options.js";
+import type { MeasureFlags, RunFlags } from "../options.js";
 import { openRun, versions } from "../run/open.js";
 import { configuredSet, resolveSettings } from "../run/settings.js";
 import { runTraining } from "../run/training.js";
 import { compileOrFail } from "../sources.js";
 
-interface TrainFlags extends RunFlags {
-  readonly k?: number;
+interface TrainFlags extends RunFlags, MeasureFlags {
   readonly eval?: boolean;
 }
 

@@ -12,7 +12,9 @@ export function printEvaluation(evaluation: Evaluation, color: boolean): string 
     r.unit === "units" ? String(r.value) : number(r.value),
     r.standardError === null ? "" : `± ${number(r.standardError)}`,
     r.unit,
-    [r.label === name ? "" : r.label, r.bound ?? "", activeDetail(r)].filter((part) => part !== "").join(", "),
+    [r.label === name ? "" : r.label, r.bound ?? "", activeDetail(r), rowsDetail(r), ...partitionDetail(name, r)]
+      .filter((part) => part !== "")
+      .join(", "),
   ];
   const metrics = Object.entries(evaluation.metrics).map(([name, r]) => row(name, r));
   const terms = Object.entries(evaluation.terms).map(([name, r]) => row(name, r));
@@ -28,4 +30,18 @@ function activeDetail(r: Result): string {
   if (!r.detail) return "";
   const names = Object.keys(r.detail).filter((name) => Object.hasOwn(r.detail ?? {}, `${name} of`));
   return names.map((name) => `${name} ${r.detail?.[name]} of ${r.detail?.[`${name} of`]}`).join(", ");
+}
+
+function rowsDetail(r: Result): string {
+  return r.rows === undefined ? "" : `the first ${grouped(r.rows)} rows`;
+}
+
+/** Of an estimated log Z how far its chains may be trusted; of what rests on one, how much of the error is its own. */
+function partitionDetail(name: string, r: Result): readonly string[] {
+  return (r.partitions ?? []).map((p) => {
+    if (p.effectiveSampleSize === null) return p.name === name ? "" : `with ${p.name} exact`;
+    if (p.name !== name) return p.standardError === null ? "" : `± ${number(p.standardError)} of it from ${p.name}`;
+    const each = p.conditions > 1 ? `, ${grouped(p.conditions)} values of it, the worst: ` : "";
+    return `${each}effective sample size ${p.effectiveSampleSize.toFixed(1)} of ${p.chains ?? 0} chains`.replace(/^, /, "");
+  });
 }

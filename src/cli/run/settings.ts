@@ -5,9 +5,9 @@ import { resolve } from "node:path";
 import { GmcError } from "../../runtime/graph/errors.js";
 import { loadConfig } from "../../runtime/node/config.js";
 import { listDatasets } from "../../runtime/node/datasets.js";
-import type { RunFlags, Settings } from "../options.js";
+import type { MeasureFlags, RunFlags, Settings } from "../options.js";
 
-export interface RunSettings {
+export interface RunSettings extends MeasureFlags {
   /** The model file as it was named. */
   readonly file: string;
   readonly set: Settings;
@@ -19,14 +19,10 @@ export interface RunSettings {
   readonly seed: number;
   readonly engine: string;
   readonly threads?: number;
-  readonly k?: number;
 }
 
 /** Also `runs`, the folder that runs lie in. GM5309 where no data set is named anywhere. */
-export async function resolveSettings(
-  file: string,
-  flags: RunFlags & { readonly k?: number },
-): Promise<{ settings: RunSettings; runs: string }> {
+export async function resolveSettings(file: string, flags: RunFlags & MeasureFlags): Promise<{ settings: RunSettings; runs: string }> {
   const { base, options, path } = await loadConfig(file);
   const data =
     flags.data !== undefined
@@ -54,9 +50,18 @@ export async function resolveSettings(
     ...defined({ ...length, batch: flags.batch ?? options.batch, lr: flags.lr ?? options.lr }),
     seed: flags.seed ?? options.seed ?? 0,
     engine: flags.engine ?? options.engine ?? "auto",
-    ...defined({ threads: flags.threads ?? options.threads, k: flags.k ?? options.k }),
+    ...defined({ threads: flags.threads ?? options.threads, ...measureSettings(flags, options) }),
   };
   return { settings, runs: options.runs === undefined ? "runs" : resolve(base, options.runs) };
+}
+
+/** Options of the command line over those of the run. */
+export function measureSettings(flags: MeasureFlags, before: MeasureFlags): { [K in keyof MeasureFlags]?: number } {
+  return defined({
+    k: flags.k ?? before.k,
+    chains: flags.chains ?? before.chains,
+    temperatures: flags.temperatures ?? before.temperatures,
+  });
 }
 
 /** Hyperparameters come into the model before it is compiled. */

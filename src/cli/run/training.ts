@@ -14,9 +14,10 @@ import { FINE, INTERRUPTED } from "../exit.js";
 import { onInterrupt } from "../interrupt.js";
 import { bytes, colors, duration, grouped, json, stderr, stdout } from "../output.js";
 import { openProgress } from "../progress.js";
+import { openWorkProgress } from "./evaluating.js";
 import { describeEngine, peakMemory, versions, type Opened } from "./open.js";
 import { printEvaluation } from "./report.js";
-import type { RunSettings } from "./settings.js";
+import { measureSettings, type RunSettings } from "./settings.js";
 
 export interface TrainingRun {
   readonly opened: Opened;
@@ -114,13 +115,16 @@ export async function runTraining(run: TrainingRun): Promise<number> {
       folder.write(`${drawing.stem}.${drawing.extension}`, drawing.content);
     let evaluation: Evaluation | undefined;
     if (run.evaluate) {
-      const live = process.stderr.isTTY === true;
-      evaluation = await trained.evaluate({
-        ...(settings.k === undefined ? {} : { k: settings.k }),
-        signal: interrupt.signal,
-        ...(live ? { onProgress: (done: number, rows: number) => void process.stderr.write(`\revaluating ${done}/${rows} rows`) } : {}),
-      });
-      if (live) process.stderr.write("\r".padEnd(40) + "\r");
+      const working = openWorkProgress(process.stderr, run.json);
+      try {
+        evaluation = await trained.evaluate({
+          ...measureSettings({}, settings),
+          signal: interrupt.signal,
+          onProgress: working.report,
+        });
+      } finally {
+        working.done();
+      }
     }
     const results: RunResults = { ...evaluation, ...base, outcome: "finished", peakMemoryBytes: peakMemory() };
     folder.writeJson("results.json", results);

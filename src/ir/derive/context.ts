@@ -2,6 +2,7 @@
 import { InternalError } from "../../base/internal-error.js";
 import type { Diagnostics } from "../../base/report.js";
 import type { Span } from "../../base/source.js";
+import type { EnergyAnalysis } from "../energy/types.js";
 import type { Binding, Density, DistCall, Expr, LayerInstance, ModelIr, Net, Param } from "../types.js";
 import { childrenOf, distExprs } from "../walk.js";
 
@@ -34,6 +35,8 @@ export interface DeriveContext {
   /** Bindings of densities and nets by the id of their local. */
   readonly bindings: ReadonlyMap<string, Binding>;
   readonly nets: ReadonlyMap<string, Net>;
+  /** Analyses of the densities that have an energy. */
+  readonly energies: ReadonlyMap<string, EnergyAnalysis>;
 }
 
 export function deriveContext(model: ModelIr, diagnostics: Diagnostics): DeriveContext {
@@ -44,7 +47,7 @@ export function deriveContext(model: ModelIr, diagnostics: Diagnostics): DeriveC
     densities.set(density.name, indexDensity(density));
   }
   for (const net of model.nets) for (const binding of net.body) bindings.set(binding.local.id, binding);
-  return { model, diagnostics, densities, bindings, nets: new Map(model.nets.map((net) => [net.name, net])) };
+  return { model, diagnostics, densities, bindings, nets: new Map(model.nets.map((net) => [net.name, net])), energies: new Map() };
 }
 
 function indexDensity(density: Density): DensityIndex {
@@ -77,14 +80,24 @@ export function netOf(context: DeriveContext, name: string): Net {
   return found;
 }
 
-/** Calls `visit` on an expression after all below it, following locals to their bindings once each: in the order of evaluation. */
-export function walk(context: DeriveContext, expr: Expr, visit: (expr: Expr) => void, seen: Set<string> = new Set()): void {
+/**
+ * Calls `visit` on an expression after all below it, following locals to their bindings once each: in the order of evaluation. What `skip`
+ * holds for is left out with all below it.
+ */
+export function walk(
+  context: DeriveContext,
+  expr: Expr,
+  visit: (expr: Expr) => void,
+  seen: Set<string> = new Set(),
+  skip: (expr: Expr) => boolean = () => false,
+): void {
+  if (skip(expr)) return;
   if (expr.kind === "local" && !seen.has(expr.local.id)) {
     seen.add(expr.local.id);
     const binding = context.bindings.get(expr.local.id);
-    if (binding) walk(context, binding.value, visit, seen);
+    if (binding) walk(context, binding.value, visit, seen, skip);
   }
-  for (const child of childrenOf(expr)) walk(context, child, visit, seen);
+  for (const child of childrenOf(expr)) walk(context, child, visit, seen, skip);
   visit(expr);
 }
 
@@ -113,8 +126,23 @@ export function parentsOf(context: DeriveContext, definition: Definition): Reado
   return read;
 }
 
+/** Is the variable drawn given its own sum, `x ~ Multinomial(sum(x), …)`? To draw it takes a value whose sum is kept. */
+export function readsItself(context: DeriveContext, { variable, dist }: { readonly variable: string; readonly dist: DistCall }): boolean {
+  return variablesIn(context, distExprs(dist)).has(variable);
+}
+
+/** Variables of a density that are drawn given their own sum. */
+export function givenTheirSum(context: DeriveContext, index: DensityIndex): readonly string[] {
+  return [...index.definitions.values()].flatMap((d) => (d.kind === "draw" && readsItself(context, d) ? [d.variable] : []));
+}
+
+/** No gradient passes: `stop(…)`. */
+export function stopsGradient(expr: Expr): boolean {
+  return expr.kind === "builtin" && expr.fn === "stop";
+}
+
 /** Paths of the params and layers behind expressions, in the order of first use. */
-export function weightsIn(context: DeriveContext, exprs: readonly Expr[]): ReadonlySet<string> {
+export function weightsIn(context: DeriveContext, exprs: readonly Expr[], skip?: (expr: Expr) => boolean): ReadonlySet<string> {
   const found = new Set<string>();
   const nets = new Set<string>();
   const visit = (e: Expr): void => {
@@ -123,11 +151,11 @@ export function weightsIn(context: DeriveContext, exprs: readonly Expr[]): Reado
     else if (e.kind === "netCall" && !nets.has(e.net)) {
       nets.add(e.net);
       const net = netOf(context, e.net);
-      for (const b of net.body) walk(context, b.value, visit);
-      walk(context, net.result, visit);
+      for (const b of net.body) walk(context, b.value, visit, new Set(), skip);
+      walk(context, net.result, visit, new Set(), skip);
     }
   };
-  for (const expr of exprs) walk(context, expr, visit);
+  for (const expr of exprs) walk(context, expr, visit, new Set(), skip);
   return found;
 }
 

@@ -1,5 +1,6 @@
 /** Model IR -> derived model: every objective of `train` and `evaluate`, which weights it moves, which densities generate and infer. */
 import { report, type Diagnostics } from "../../base/report.js";
+import { analyseEnergy, type EnergyAnalysis } from "../energy/index.js";
 import { estimators, type Options } from "../estimators.js";
 import type { DerivedEvaluation, DerivedModel, DerivedPhase, DerivedUpdate } from "../derived-model.js";
 import type { DerivedObjective } from "../quantity.js";
@@ -11,7 +12,8 @@ import { nameSchedules } from "./schedules.js";
 
 /** Derives a model; undefined after errors have been reported. */
 export function derive(model: ModelIr, diagnostics: Diagnostics): DerivedModel | undefined {
-  const context = deriveContext(model, diagnostics);
+  const context = withEnergies(deriveContext(model, diagnostics));
+  if (!context) return undefined;
   refuseDomains(context);
   const entries = weightEntries(context);
   const weights = entries.map((e) => e.path);
@@ -42,6 +44,19 @@ export function derive(model: ModelIr, diagnostics: Diagnostics): DerivedModel |
   if (failed || diagnostics.hasErrors) return undefined;
   if (phases.length > 0) warnUntrained(context, entries, phases);
   return { context, model, phases, evaluations, ...roles(context) };
+}
+
+/** The analyses of all energies; undefined after an error in one. */
+function withEnergies(context: DeriveContext): DeriveContext | undefined {
+  const energies = new Map<string, EnergyAnalysis>();
+  let ok = true;
+  for (const { density, energy } of context.densities.values()) {
+    if (!energy) continue;
+    const analysis = analyseEnergy(context, density.name);
+    if (analysis) energies.set(density.name, analysis);
+    else ok = false;
+  }
+  return ok ? { ...context, energies } : undefined;
 }
 
 /** Domains that are declared and checked, and that no rule honours yet: to compile them would be to ignore them. */

@@ -5,15 +5,12 @@
 import { InternalError } from "../../base/internal-error.js";
 import { report } from "../../base/report.js";
 import type { Span } from "../../base/source.js";
-import { analyseEnergy, type EnergyAnalysis, summable } from "../energy/index.js";
+import { type EnergyAnalysis, requireBlocks, requireExact, requireMultiAffine, summable } from "../energy/index.js";
 import { numberOption, type Options } from "../estimators.js";
 import type { EstimatorNote, HiddenMethod, PartitionMethod } from "../quantity.js";
 import type { Expr } from "../types.js";
 import type { Choices } from "./choices.js";
 import { type DeriveContext, densityOf, type EnergyBlock } from "./context.js";
-
-/** Sums of up to 2^20 states are exact. */
-export const MAX_LOG2_STATES = 20;
 
 export interface EnergyRequest {
   readonly choices: Choices;
@@ -27,14 +24,10 @@ export interface EnergyRequest {
   readonly notes: EstimatorNote[];
 }
 
-const analyses = new WeakMap<DeriveContext, Map<string, EnergyAnalysis>>();
-
-/** The analysis of a density's energy, made once. */
+/** The analysis of a density's energy, which `derive` has made before anything asks for it. */
 export function energyOf(context: DeriveContext, density: string): EnergyAnalysis {
-  const known = analyses.get(context) ?? new Map<string, EnergyAnalysis>();
-  analyses.set(context, known);
-  const found = known.get(density) ?? analyseEnergy(context, density);
-  known.set(density, found);
+  const found = context.energies.get(density);
+  if (!found) throw new InternalError(`no analysis of the energy of ${density}`);
   return found;
 }
 
@@ -59,39 +52,36 @@ export function hiddenMethod(
     const reason = `asked for: ${asked.entry.doc}`;
     for (const variable of hidden) request.notes.push({ variable, density, estimator: asked.text, reason });
     const steps = numberOption(asked.options, "steps");
+    const fits =
+      asked.entry.name === "mean_field"
+        ? requireMultiAffine(context, analysis, hidden, asked.span)
+        : asked.options["sampler"] === "single_site" || requireBlocks(context, analysis, hidden, asked.span);
+    if (!fits) return undefined;
     return asked.entry.name === "mean_field"
       ? { kind: "meanField", hidden, steps, damping: numberOption(asked.options, "damping") }
       : { kind: "gibbs", hidden, steps, sampler: String(asked.options["sampler"]) };
   }
-  const { sum, enumerate, log2States } = summable(analysis, hidden);
-  if (log2States <= MAX_LOG2_STATES) {
-    for (const variable of sum) {
-      const reason = "its units are independent given the rest: summed out in closed form";
-      request.notes.push({ variable, density, estimator: "exact", reason });
-    }
-    for (const variable of enumerate) {
-      const reason = `summed over its ${2 ** log2States} states`;
-      request.notes.push({ variable, density, estimator: "enumerate", reason });
-    }
-    return { kind: "exact", sum, enumerate };
+  const way = requireExact(context, analysis, {
+    quantity,
+    span: request.span,
+    hidden,
+    choices: request.training
+      ? [
+          "bound them: `by mean_field(steps = 10) and pcd(k = 5, chains = 100)`",
+          "or sample them: `by gibbs(steps = 10) and pcd(k = 5, chains = 100)`",
+        ]
+      : ["bound them: `by mean_field(steps = 30) and ais(chains = 100, temperatures = 1000)`"],
+  });
+  if (!way || !requireBlocks(context, analysis, way.sum, request.span)) return undefined;
+  for (const variable of way.sum) {
+    const reason = "its units are independent given the rest: summed out in closed form";
+    request.notes.push({ variable, density, estimator: "exact", reason });
   }
-  const inTheWay = enumerate.map((v) => `\`${v}\``).join(", ");
-  report(
-    context.diagnostics,
-    "GM3522",
-    request.span,
-    { quantity, hidden: inTheWay, states: powerText(log2States) },
-    {
-      labels: blockOf(context, density).energies.map((e) => ({ span: e.span, text: "the energy" })),
-      notes: sum.length > 0 ? [`${sum.map((v) => `\`${v}\``).join(", ")} would sum out in closed form, ${inTheWay} is left`] : [],
-      help: [
-        request.training
-          ? "bound it: `by mean_field(steps = 10) and pcd(k = 5, chains = 100)`; or sample them: `by gibbs(steps = 10) and pcd(…)`"
-          : "bound it: `by mean_field(steps = 30) and ais(chains = 100, temperatures = 1000)`",
-      ],
-    },
-  );
-  return undefined;
+  for (const variable of way.enumerate) {
+    const reason = `summed over its ${2 ** way.log2States} states`;
+    request.notes.push({ variable, density, estimator: "enumerate", reason });
+  }
+  return { kind: "exact", sum: way.sum, enumerate: way.enumerate };
 }
 
 /** log Z of a density, or its gradient. `given`: the energy's variables that have values in the objective. */
@@ -108,34 +98,26 @@ export function partitionMethod(
   const note = (estimator: string, reason: string): void => void request.notes.push({ variable: "log Z", density, estimator, reason });
   const { model, partition } = request.choices;
   if (request.training && model) return chainMethod(context, request, analysis, given, at, note);
-  const exact = summable(analysis, variables);
-  if (exact.log2States <= MAX_LOG2_STATES && !partition) {
-    note("exact", exact.enumerate.length > 0 ? `summed over ${2 ** exact.log2States} states` : "summed in closed form");
-    return { kind: "exact", sum: exact.sum, enumerate: exact.enumerate };
-  }
   const estimated = partition?.options ?? request.estimated.get(density);
   if (!request.training && estimated) {
     note("ais", `annealed importance sampling, ${estimated["chains"]} chains, ${estimated["temperatures"]} temperatures`);
     return { kind: "estimated", options: estimated };
   }
-  report(
-    context.diagnostics,
-    "GM3507",
-    request.span,
-    { quantity, states: powerText(exact.log2States) },
-    {
-      labels: blockOf(context, density).energies.map((e) => ({ span: e.span, text: "the energy" })),
-      help: request.training
-        ? [
-            "estimate its gradient from the model's samples: `by pcd(k = 1, chains = 100)`, `by cd(k = 1)`, `by tempering(…)`",
-            ...(analysis.variables.some((v) => context.model.variables.get(v)?.domain.name === "real")
-              ? ["or train without log Z: `by score_matching`, `by denoising_score_matching(sigma = 0.1)`, `by nce`"]
-              : []),
-          ]
-        : ["estimate log Z: `by ais(chains = 100, temperatures = 1000)`, or a line `logZ = ais(chains = 100, temperatures = 1000)`"],
-    },
-  );
-  return undefined;
+  const exact = requireExact(context, analysis, {
+    quantity,
+    span: request.span,
+    hidden: variables,
+    ...(request.training
+      ? {}
+      : {
+          choices: [
+            "estimate log Z: `by ais(chains = 100, temperatures = 1000)`, or a line `logZ = ais(chains = 100, temperatures = 1000)`",
+          ],
+        }),
+  });
+  if (!exact || !requireBlocks(context, analysis, exact.sum, request.span)) return undefined;
+  note("exact", exact.enumerate.length > 0 ? `summed over ${2 ** exact.log2States} states` : "summed in closed form");
+  return { kind: "exact", sum: exact.sum, enumerate: exact.enumerate };
 }
 
 function chainMethod(
@@ -159,6 +141,8 @@ function chainMethod(
   const { sum } = summable(analysis, first);
   const start = variables.filter((v) => !first.includes(v));
   const persistent = model.entry.name !== "cd";
+  const bySite = model.options["sampler"] === "single_site" || model.entry.name === "langevin" || model.entry.name === "hmc";
+  if (!bySite && !requireBlocks(context, analysis, variables, model.span)) return undefined;
   const place = persistent ? "persistent" : start.every((v) => request.isFreeData(v, at.get(v))) ? "rows" : "inline";
   const missing = start.filter((v) => !given.includes(v));
   if (!persistent && missing.length > 0) {
@@ -184,8 +168,4 @@ function chainMethod(
   }
   note(model.text, `its gradient from samples of the model: ${model.entry.doc}`);
   return { kind: "chain", method: model.entry.name, options: model.options, place, sum, start };
-}
-
-export function powerText(log2: number): string {
-  return log2 <= MAX_LOG2_STATES ? String(Math.round(2 ** log2)) : Number.isFinite(log2) ? `2^${Math.ceil(log2)}` : "infinitely many";
 }

@@ -9,8 +9,9 @@ import type { DrawStep, Estimator, EstimatorNote, Factor } from "../quantity.js"
 import { typeOfDomain } from "../shapes.js";
 import { finiteStates, stateCount } from "../states.js";
 import type { DistCall, Expr, Local, ObjectiveDraw } from "../types.js";
+import { distExprs } from "../walk.js";
 import type { Choices } from "./choices.js";
-import { definitionInputs, type DeriveContext, densityOf, parentsOf, underPaths, weightsIn } from "./context.js";
+import { definitionInputs, type DeriveContext, densityOf, stopsGradient, underPaths, walk, weightsIn } from "./context.js";
 import { type EnergyDrawn, planEnergyDraw } from "./energy-draws.js";
 import { ancestorsOf, MAX_STATES } from "./marginal.js";
 
@@ -21,13 +22,24 @@ interface Request {
   readonly span: Span;
 }
 
-/** Steps of one draw, in order; undefined after an error has been reported. */
+/** Weight paths behind names that an enclosing `E` has drawn: variables by name, others by the id of their local. */
+export type Behind = ReadonlyMap<string, ReadonlySet<string>>;
+
+export interface PlannedDraw {
+  /** In order. */
+  readonly steps: readonly DrawStep[];
+  /** Of what it draws. */
+  readonly behind: Behind;
+}
+
+/** Steps of one draw; undefined after an error has been reported. */
 export function planDraw(
   context: DeriveContext,
   draw: ObjectiveDraw,
   request: Request,
+  behind: Behind,
   notes: EstimatorNote[],
-): readonly DrawStep[] | undefined {
+): PlannedDraw | undefined {
   switch (draw.source.kind) {
     case "data":
       report(
@@ -47,21 +59,38 @@ export function planDraw(
         return undefined;
       }
       const { dist } = draw.source;
-      return [
-        {
-          kind: "distribution",
-          local: target.local,
-          dist,
-          type: target.local.type,
-          estimator: "none",
-          reason: "its parameters are not trained",
-          span: draw.span,
-        },
-      ];
+      const weights = weightsBehind(context, distExprs(dist), behind);
+      const moved = movesAny(request, weights);
+      if (moved && distributions.get(dist.dist)?.reparameterised !== true) {
+        reportNoGradient(context, request, target.local.name, dist, "", [
+          "draw it from a density of the model where its states can be summed, or from a reparameterised distribution such as Normal or Logistic",
+        ]);
+        return undefined;
+      }
+      const choice: Choice = moved ? reparamOf(dist) : { estimator: "none", reason: "its parameters are not trained" };
+      return {
+        steps: [{ kind: "distribution", local: target.local, dist, type: target.local.type, ...choice, span: draw.span }],
+        behind: new Map([[target.local.id, weights]]),
+      };
     }
     case "density":
-      return planDensity(context, draw, draw.source, request, notes);
+      return planDensity(context, draw, draw.source, request, behind, notes);
   }
+}
+
+/** Weights that have a gradient through the values of expressions, through draws as well. */
+function weightsBehind(context: DeriveContext, exprs: readonly Expr[], behind: Behind): ReadonlySet<string> {
+  const found = new Set(weightsIn(context, exprs, stopsGradient));
+  const visit = (e: Expr): void => {
+    const name = e.kind === "variable" ? e.variable : e.kind === "local" ? e.local.id : undefined;
+    for (const path of (name === undefined ? undefined : behind.get(name)) ?? []) found.add(path);
+  };
+  for (const e of exprs) walk(context, e, visit, new Set(), stopsGradient);
+  return found;
+}
+
+function movesAny(request: Request, weights: ReadonlySet<string>): boolean {
+  return request.over !== undefined && [...weights].some((w) => underPaths(w, request.over ?? []));
 }
 
 function planDensity(
@@ -69,8 +98,9 @@ function planDensity(
   draw: ObjectiveDraw,
   source: Extract<ObjectiveDraw["source"], { kind: "density" }>,
   request: Request,
+  behind: Behind,
   notes: EstimatorNote[],
-): readonly DrawStep[] | undefined {
+): PlannedDraw | undefined {
   const index = densityOf(context, source.density);
   const at = new Map(source.given.map((s): [string, Expr] => [s.variable, s.value]));
   const locals = new Map<string, Local>();
@@ -82,7 +112,7 @@ function planDensity(
   const needed = ancestorsOf(context, index, source.head);
   const given = source.given.map((s) => s.variable);
   const steps: DrawStep[] = [];
-  const upstream = new Map<string, ReadonlySet<string>>();
+  const upstream = new Map(source.given.map((s) => [s.variable, weightsBehind(context, [s.value], behind)]));
   const energyDrawn: EnergyDrawn[] = [];
   for (const [variable, definition] of index.definitions) {
     if (!needed.has(variable) || (definition.kind === "energy" && given.includes(variable))) continue;
@@ -92,16 +122,13 @@ function planDensity(
       locals.set(variable, { id: `${source.density}.${variable}`, name: variable, type, span: definition.span });
     const local = locals.get(variable);
     if (local) at.set(variable, { kind: "local", local, type: local.type, span: draw.span });
-    const weights = new Set([
-      ...weightsIn(context, definitionInputs(definition)),
-      ...[...parentsOf(context, definition)].flatMap((p) => [...(upstream.get(p) ?? [])]),
-    ]);
+    const weights = weightsBehind(context, definitionInputs(definition), upstream);
     upstream.set(variable, weights);
     if (definition.kind === "define") {
       steps.push({ kind: "bind", variable, density: source.density, value: definition.value, at, span: definition.span });
       continue;
     }
-    const moved = request.over !== undefined && [...weights].some((w) => underPaths(w, request.over ?? []));
+    const moved = movesAny(request, weights);
     if (definition.kind === "energy") {
       energyDrawn.push({ variable, local, moved });
       if (energyDrawn.length < definition.block.variables.filter((v) => !given.includes(v)).length) continue;
@@ -121,7 +148,17 @@ function planDensity(
     });
     steps.push({ kind: "factor", factor, local, estimator: choice.estimator, reason: choice.reason, span: draw.span });
   }
-  return steps;
+  const drawn = [...needed].map((v): [string, ReadonlySet<string>] => [locals.get(v)?.id ?? v, upstream.get(v) ?? new Set()]);
+  return { steps, behind: new Map(drawn) };
+}
+
+interface Choice {
+  readonly estimator: Estimator;
+  readonly reason: string;
+}
+
+function reparamOf(dist: DistCall): Choice {
+  return { estimator: "reparam", reason: `a sample of ${dist.dist} is a differentiable function of its parameters` };
 }
 
 function chooseEstimator(
@@ -131,7 +168,7 @@ function chooseEstimator(
   dist: DistCall,
   moved: boolean,
   request: Request,
-): { readonly estimator: Estimator; readonly reason: string } | undefined {
+): Choice | undefined {
   const info = distributions.get(dist.dist);
   const model = context.model.variables.get(variable);
   const states = model && finiteStates(model.domain);
@@ -175,34 +212,37 @@ function chooseEstimator(
       estimator: "none",
       reason: request.over === undefined ? "an evaluation takes no gradient" : "no trained weight acts through it",
     };
-  if (info?.reparameterised)
-    return { estimator: "reparam", reason: `a sample of ${dist.dist} is a differentiable function of its parameters` };
+  if (info?.reparameterised) return reparamOf(dist);
   const family = draw.samples !== undefined && states !== undefined && states.size <= MAX_STATES;
+  const why = family
+    ? ": a family of samples is drawn, and an exact sum needs none"
+    : states
+      ? `: it has ${stateCount(states.size)} states`
+      : "";
+  reportNoGradient(context, request, variable, dist, why, [
+    `train by wake-sleep: \`maximize E[…](log p(…)) over p\` and \`maximize E[… ~ p(…)](log q(…)) over q\` need no gradient through \`${variable}\``,
+    family
+      ? "or draw one sample: `ELBO(p, q)` is then summed over its states exactly"
+      : `or make the latent finite with at most ${MAX_STATES} states, or one with a reparameterised distribution such as Normal or Logistic`,
+  ]);
+  return undefined;
+}
+
+function reportNoGradient(
+  context: DeriveContext,
+  request: Request,
+  variable: string,
+  dist: DistCall,
+  states: string,
+  help: readonly string[],
+): void {
   report(
     context.diagnostics,
     "GM3503",
     request.span,
-    {
-      variable,
-      dist: dist.dist,
-      states: family
-        ? ": a family of samples is drawn, and an exact sum needs none"
-        : states
-          ? `: it has ${stateCount(states.size)} states`
-          : "",
-    },
-    {
-      label: "asks for a gradient through it",
-      labels: [{ span: dist.span, text: "not reparameterised" }],
-      help: [
-        `train by wake-sleep: \`maximize E[…](log p(…)) over p\` and \`maximize E[… ~ p(…)](log q(…)) over q\` need no gradient through \`${variable}\``,
-        family
-          ? "or draw one sample: `ELBO(p, q)` is then summed over its states exactly"
-          : `or make the latent finite with at most ${MAX_STATES} states, or one with a reparameterised distribution such as Normal or Logistic`,
-      ],
-    },
+    { variable, dist: dist.dist, states },
+    { label: "asks for a gradient through it", labels: [{ span: dist.span, text: "not reparameterised" }], help },
   );
-  return undefined;
 }
 
 function legalHelp(reparam: boolean, enumerable: boolean): readonly string[] {

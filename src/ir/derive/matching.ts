@@ -1,11 +1,11 @@
 /** Objectives that stand in for the likelihood of an energy: score matching, denoising score matching, noise-contrastive estimation. */
 import { report } from "../../base/report.js";
-import { summable } from "../energy/index.js";
+import { mostLog2States, summable } from "../energy/index.js";
 import type { Quantity } from "../quantity.js";
 import type { LogDensityExpr } from "../types.js";
 import type { Chosen } from "./choices.js";
 import { type DeriveContext, densityOf } from "./context.js";
-import { energyOf, MAX_LOG2_STATES } from "./energy.js";
+import { energyOf } from "./energy.js";
 import { logDensityText } from "./marginal.js";
 
 export function deriveMatching(context: DeriveContext, expr: LogDensityExpr, asked: Chosen): Quantity | undefined {
@@ -22,7 +22,7 @@ export function deriveMatching(context: DeriveContext, expr: LogDensityExpr, ask
   if (!index.energy.variables.includes(first)) return refuse(`\`${first}\` is drawn, not covered by the energy`);
   const hidden = index.energy.variables.filter((v) => v !== first && !expr.given.some((s) => s.variable === v));
   const { sum, enumerate, log2States } = summable(energyOf(context, expr.density), hidden);
-  if (log2States > MAX_LOG2_STATES || enumerate.length > 0)
+  if (log2States > mostLog2States || enumerate.length > 0)
     return refuse(`${hidden.map((v) => `\`${v}\``).join(", ")} cannot be summed out in closed form`);
   return {
     kind: "matching",

@@ -23,10 +23,10 @@ import { finiteStates } from "../states.js";
 import type { EstimatorChoice, Expr, ObjectiveDraw } from "../types.js";
 import { childrenOf, freeVariables } from "../walk.js";
 import { chosen, type Choices } from "./choices.js";
-import { type DeriveContext, underPaths, walk, weightsIn } from "./context.js";
+import { type DeriveContext, readsItself, underPaths, walk, weightsIn } from "./context.js";
 import type { EnergyRequest } from "./energy.js";
 import { chainsOf, drawsSamples, energiesIn, partitionsOf, usesChoices } from "./energy-use.js";
-import { planDraw } from "./estimators.js";
+import { type Behind, planDraw } from "./estimators.js";
 import { deriveMatching } from "./matching.js";
 import { closeKl } from "./kl.js";
 import { deriveLogDensity, MAX_STATES, variableText } from "./marginal.js";
@@ -51,6 +51,8 @@ interface State {
   readonly notes: EstimatorNote[];
   /** Sample families in scope by variable. */
   readonly plates: ReadonlyMap<string, Plate>;
+  /** Weights behind what enclosing draws bind. */
+  readonly behind: Behind;
   /** Plate that an index of `sum[i in 1..k]` runs over. */
   readonly counter: { plates: number };
 }
@@ -59,13 +61,18 @@ interface State {
 export function deriveObjective(context: DeriveContext, request: ObjectiveRequest): DerivedObjective | undefined {
   const choices = chosen(context, request.by);
   if (!choices) return undefined;
-  const state: State = { context, request, choices, notes: [], plates: new Map(), counter: { plates: 0 } };
+  const state: State = { context, request, choices, notes: [], plates: new Map(), behind: new Map(), counter: { plates: 0 } };
   const quantity = derive(state, request.value);
   if (!quantity || !usesChoices(context, choices, quantity)) return undefined;
   const used = [...exprsOf(quantity), ...energiesIn(context, quantity)];
-  const free = freeVariables(request.value);
+  const free = new Set(freeVariables(request.value));
   let random = false;
-  walkQuantity(quantity, (q) => (random ||= drawsSamples(q)));
+  walkQuantity(quantity, (q) => {
+    random ||= drawsSamples(q);
+    if (q.kind !== "expect") return;
+    // what is drawn given its own sum takes that of the data
+    for (const step of q.steps) if (step.kind === "factor" && readsItself(context, step.factor)) free.add(step.factor.variable);
+  });
   random ||= drawsNumbers(context, used);
   return {
     quantity,
@@ -222,7 +229,7 @@ function deriveExpectation(state: State, draws: readonly ObjectiveDraw[], body: 
   const [draw, ...rest] = draws;
   if (!draw) return derive(state, body);
   const inner = (next: State): Quantity | undefined => deriveExpectation(next, rest, body, whole);
-  const planned = planDraw(state.context, draw, { ...state.request, choices: state.choices }, state.notes);
+  const planned = planDraw(state.context, draw, { ...state.request, choices: state.choices }, state.behind, state.notes);
   if (!planned) return undefined;
   const plate: Plate | undefined = draw.samples ? { id: `plate${state.counter.plates++}`, count: draw.samples } : undefined;
   const plates = new Map(state.plates);
@@ -231,7 +238,7 @@ function deriveExpectation(state: State, draws: readonly ObjectiveDraw[], body: 
     if (plate) plates.set(name, plate);
     else plates.delete(name);
   }
-  let result = inner({ ...state, plates });
+  let result = inner({ ...state, plates, behind: new Map([...state.behind, ...planned.behind]) });
   if (!result) return undefined;
   // Innermost draws last: enumerated latents wrap what follows them, sampled ones in a row share one node.
   let pending: DrawStep[] = [];
@@ -240,7 +247,7 @@ function deriveExpectation(state: State, draws: readonly ObjectiveDraw[], body: 
       result = closeKl(state.context, { kind: "expect", plate, steps: pending, body: result, span: whole.span }, state.notes);
     pending = [];
   };
-  for (const step of [...planned].reverse()) {
+  for (const step of [...planned.steps].reverse()) {
     if (step.kind === "factor" && step.estimator === "enumerate") {
       flush();
       const variable = state.context.model.variables.get(step.factor.variable);
@@ -286,8 +293,9 @@ function deriveExpectation(state: State, draws: readonly ObjectiveDraw[], body: 
 function deriveReduce(state: State, expr: Extract<Expr, { kind: "reduce" }>): Quantity | undefined {
   const plates = new Set<Plate>();
   const visit = (e: Expr): void => {
-    const sampled =
-      e.kind === "variable" && e.sample?.kind === "index" && e.sample.index === expr.index ? state.plates.get(e.variable) : undefined;
+    const name = e.kind === "variable" ? e.variable : e.kind === "local" ? e.local.id : undefined;
+    const indexed = (e.kind === "variable" || e.kind === "local") && e.sample?.kind === "index" && e.sample.index === expr.index;
+    const sampled = indexed && name !== undefined ? state.plates.get(name) : undefined;
     if (sampled) plates.add(sampled);
     for (const child of childrenOf(e)) visit(child);
   };

@@ -4,24 +4,26 @@
  * Randomness belongs to (seed, row, sample), so no number depends on the batch size.
  */
 import { evaluationSplit, splitRows, type Dataset, type SplitName } from "../data/dataset.js";
-import type { EngineSession, Executable, HostTensor, HostTensors } from "../engines/engine.js";
+import type { EngineSession } from "../engines/engine.js";
 import { assertNever, GmcError } from "../graph/errors.js";
-import type { ActiveUnitsMetric, ModelDefinition, RowMetric } from "../model.js";
+import type { ModelDefinition, RowMetric } from "../model.js";
 import { carriedName } from "../train/carried.js";
-import { dataVariables, defined } from "../train/context.js";
-import { Moments, SampleCombiner, sampleChunks } from "./accumulate.js";
-import { drawnBatches, rngOf } from "./batches.js";
+import { defined } from "../train/context.js";
+import { sampleChunks } from "./accumulate.js";
+import { drawnBatches } from "./batches.js";
 import { stageReconstruct } from "./draw.js";
-import {
-  finalSchedules,
-  squaredError,
-  stagePosteriorMeans,
-  stageRowMetric,
-  stageTerms,
-  type MetricOptions,
-  type MetricProgram,
-} from "./metrics.js";
-import { labelWith, type Evaluation, type Result } from "./protocol.js";
+import { activeUnits, open, reconstructionError, rowMeasurement, termMeasurement, type Measurement } from "./measurements.js";
+import { stagePosteriorMeans, stageRowMetric, stageTerms, type MetricOptions, type MetricProgram } from "./metrics.js";
+import { measurePartition, type MeasuredPartition } from "./partition.js";
+import type { Evaluation, Result } from "./protocol.js";
+
+/** How far an evaluation is with what it does now. */
+export interface EvaluationProgress {
+  /** The name of a log Z, counted in iterations; else "rows". */
+  readonly what: string;
+  readonly done: number;
+  readonly total: number;
+}
 
 export interface EvaluateOptions {
   readonly session: EngineSession;
@@ -36,6 +38,9 @@ export interface EvaluateOptions {
   readonly step?: number;
   /** Replaces the k of metrics that draw samples. */
   readonly k?: number | undefined;
+  /** Replace the number of chains and of temperatures of annealed importance sampling. */
+  readonly chains?: number | undefined;
+  readonly temperatures?: number | undefined;
   /** Only the first so many rows. */
   readonly rows?: number | undefined;
   /** Only these, of the names in `evaluate { … }`. */
@@ -48,7 +53,7 @@ export interface EvaluateOptions {
   readonly reconstruction?: boolean;
   /** Rows of a batch, which changes no result; by default as many as fit the memory that is allowed. */
   readonly batch?: number | undefined;
-  readonly onProgress?: (rowsDone: number, rows: number) => void;
+  readonly onProgress?: (progress: EvaluationProgress) => void;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -57,44 +62,59 @@ const CHUNK = 50;
 /** f32 values that all nodes of a graph may hold together: 64 MB. */
 const ELEMENTS = 2 ** 24;
 
-/** One thing that is measured over all rows of a split. */
-interface Measurement {
-  /** Takes one batch. */
-  run(feeds: HostTensors, rows: number, offset: number): Promise<void>;
-  results(): Readonly<Record<string, Result>>;
-  dispose(): void;
-}
-
 type Kind = "metrics" | "terms" | "reconstruction";
 
-/** GM4005 for a metric that the model does not have, GM4008 for a k that is none. */
+interface Planned {
+  readonly kind: Kind;
+  readonly batch: number;
+  /** Rows that it takes. */
+  readonly limit: number;
+  readonly measurement: Measurement;
+}
+
+/** GM4005 for a metric that the model does not have, GM4008 for a number of samples, chains or temperatures that is none. */
 export async function evaluate(options: EvaluateOptions): Promise<Evaluation> {
   const started = performance.now();
   const { model, dataset } = options;
   const split = options.split ?? evaluationSplit(dataset);
   const rows = Math.min(options.rows ?? Infinity, ...dataset.streams.map((s) => s.splits[split]?.rows ?? 0));
   checkOptions(options);
-  const measurements: { readonly kind: Kind; readonly batch: number; readonly measurement: Measurement }[] = [];
+  const names = measuredNames(options);
   const found: Record<Kind, Record<string, Result>> = { metrics: {}, terms: {}, reconstruction: {} };
+  const partitions = new Map<string, MeasuredPartition>();
+  for (const name of names) {
+    const metric = model.evaluate[name];
+    if (metric?.kind !== "partition") continue;
+    const onProgress = (done: number, total: number): void => options.onProgress?.({ what: name, done, total });
+    const { chains, temperatures } = options;
+    partitions.set(name, await measurePartition({ ...options, split, rows, chains, temperatures, onProgress }, name, metric));
+  }
+  const planned: Planned[] = [];
   try {
-    for (const make of plannedMeasurements(options)) measurements.push(await make(Math.min(rows, 1000)));
+    for (const make of plannedMeasurements(options, names, partitions)) planned.push(await make(rows));
     // batches of one size are drawn and gathered once for all who take that size
-    for (const batch of new Set(measurements.map((m) => m.batch))) {
-      const group = measurements.filter((m) => m.batch === batch);
-      for (const drawn of drawnBatches(dataset, split, { batch, seed: options.seed, limit: options.rows })) {
-        for (const { measurement } of group) {
+    for (const batch of new Set(planned.map((m) => m.batch))) {
+      const group = planned.filter((m) => m.batch === batch);
+      const limit = Math.max(...group.map((m) => m.limit));
+      for (const drawn of drawnBatches(dataset, split, { batch, seed: options.seed, limit })) {
+        for (const { measurement, limit: own } of group) {
           options.signal?.throwIfAborted();
-          await measurement.run(drawn.tensors, drawn.rows, drawn.offset);
+          const count = Math.min(drawn.rows, own - drawn.offset);
+          if (count > 0) await measurement.run(drawn.tensors, count, drawn.offset);
         }
-        if (group.some((m) => m.kind === "metrics")) options.onProgress?.(drawn.offset + drawn.rows, rows);
+        if (group.some((m) => m.kind === "metrics")) options.onProgress?.({ what: "rows", done: drawn.offset + drawn.rows, total: limit });
       }
     }
-    for (const { kind, measurement } of measurements) Object.assign(found[kind], measurement.results());
+    for (const { kind, measurement } of planned) Object.assign(found[kind], measurement.results());
   } finally {
-    measurements.forEach((m) => m.measurement.dispose());
+    planned.forEach((m) => m.measurement.dispose());
   }
+  const metrics = Object.fromEntries(
+    names.map((name) => [name, defined(partitions.get(name)?.result ?? found.metrics[name], `result of ${name}`)]),
+  );
   return {
     ...found,
+    metrics,
     protocol: {
       model: model.name,
       source: model.source.sha256,
@@ -111,14 +131,33 @@ export async function evaluate(options: EvaluateOptions): Promise<Evaluation> {
   };
 }
 
+/** What is asked for and the log Z that it reads, in the order of `evaluate { … }`. */
+function measuredNames({ model, metrics }: EvaluateOptions): readonly string[] {
+  const all = Object.keys(model.evaluate);
+  const wanted = new Set(metrics ?? all);
+  for (const name of [...wanted]) {
+    const metric = model.evaluate[name];
+    if (metric?.kind !== "rows") continue;
+    for (const read of metric.partitions ?? []) {
+      if (model.evaluate[read]?.kind !== "partition")
+        throw new GmcError("GM4005", `${metric.label} (${metric.place}) reads the log Z of \`${read}\`, which the model does not evaluate`);
+      wanted.add(read);
+    }
+  }
+  return all.filter((name) => wanted.has(name));
+}
+
 function checkOptions(options: EvaluateOptions): void {
   const names = Object.keys(options.model.evaluate);
   for (const name of options.metrics ?? []) {
     if (!names.includes(name))
       throw new GmcError("GM4005", `the model does not evaluate \`${name}\``, [`it evaluates: ${names.join(", ") || "nothing"}`]);
   }
-  if (options.k !== undefined && !(Number.isInteger(options.k) && options.k >= 1)) {
-    throw new GmcError("GM4008", `k must be a whole number from 1 on, found ${options.k}`);
+  for (const name of ["k", "chains", "temperatures"] as const) {
+    const value = options[name];
+    if (value !== undefined && !(Number.isInteger(value) && value >= 1)) {
+      throw new GmcError("GM4008", `${name} must be a whole number from 1 on, found ${value}`);
+    }
   }
   const split = options.split;
   if (split !== undefined && splitRows(options.dataset, split) === 0) {
@@ -126,37 +165,33 @@ function checkOptions(options: EvaluateOptions): void {
   }
 }
 
-type Make = (rows: number) => Promise<{ readonly kind: Kind; readonly batch: number; readonly measurement: Measurement }>;
+type Make = (rows: number) => Promise<Planned>;
 
-function plannedMeasurements(options: EvaluateOptions): readonly Make[] {
+function plannedMeasurements(
+  options: EvaluateOptions,
+  names: readonly string[],
+  partitions: ReadonlyMap<string, MeasuredPartition>,
+): readonly Make[] {
   const { model, session, averaged } = options;
-  const names = options.metrics ?? Object.keys(model.evaluate);
   const at = (batch: number): MetricOptions => ({ model, batch, averaged });
-  const metrics = names.map((name): Make => {
+  const metrics = names.flatMap((name): Make[] => {
     const metric = defined(model.evaluate[name], `metric ${name}`);
-    return async (rows) => {
-      switch (metric.kind) {
-        case "rows": {
-          const k = metric.samples === undefined ? null : (options.k ?? metric.samples);
-          const chunks = metric.combine === undefined ? [k ?? 1] : sampleChunks(k ?? 1, CHUNK);
-          const batch = options.batch ?? batchFor((b) => stageRowMetric(at(b), metric, defined(chunks[0], "chunk")), rows);
-          const programs = await Promise.all(
-            [...new Set(chunks)].map(async (n) => [n, await open(session, stageRowMetric(at(batch), metric, n))] as const),
-          );
-          return { kind: "metrics", batch, measurement: rowMeasurement(options, name, metric, k, chunks, new Map(programs)) };
-        }
-        case "activeUnits": {
-          const batch = options.batch ?? batchFor((b) => stagePosteriorMeans(at(b), metric), rows);
-          return {
-            kind: "metrics",
-            batch,
-            measurement: activeUnits(options, name, metric, await open(session, stagePosteriorMeans(at(batch), metric))),
-          };
-        }
-        default:
-          return assertNever(metric);
-      }
-    };
+    switch (metric.kind) {
+      case "partition":
+        return [];
+      case "rows":
+        return [(rows) => planRowMetric(options, name, metric, rows, partitions)];
+      case "activeUnits":
+        return [
+          async (rows) => {
+            const batch = options.batch ?? batchFor((b) => stagePosteriorMeans(at(b), metric), rows);
+            const opened = await open(session, stagePosteriorMeans(at(batch), metric));
+            return { kind: "metrics", batch, limit: rows, measurement: activeUnits(options, name, metric, opened) };
+          },
+        ];
+      default:
+        return assertNever(metric);
+    }
   });
   const phase = options.phase ?? model.train.length - 1;
   // weights alone (not a run's checkpoint) come without the chains of an objective
@@ -166,7 +201,7 @@ function plannedMeasurements(options: EvaluateOptions): readonly Make[] {
   const terms = (options.terms === false ? [] : measurable).map((update): Make => async (rows) => {
     const batch = options.batch ?? batchFor((b) => stageTerms(at(b), phase, update).program, rows);
     const { program, labels } = stageTerms(at(batch), phase, update);
-    return { kind: "terms", batch, measurement: termMeasurement(options, labels, await open(session, program)) };
+    return { kind: "terms", batch, limit: rows, measurement: termMeasurement(options, labels, await open(session, program)) };
   });
   const reconstructs =
     options.reconstruction !== false &&
@@ -174,142 +209,31 @@ function plannedMeasurements(options: EvaluateOptions): readonly Make[] {
   const reconstruction: Make = async (rows) => {
     const staged = (rowCount: number): MetricProgram => ({ ...stageReconstruct({ model, rows: rowCount, averaged }), elements: 0 });
     const batch = options.batch ?? Math.min(rows, 100);
-    return { kind: "reconstruction", batch, measurement: reconstructionError(options, await open(session, staged(batch))) };
+    return { kind: "reconstruction", batch, limit: rows, measurement: reconstructionError(options, await open(session, staged(batch))) };
   };
   return [...metrics, ...terms, ...(reconstructs ? [reconstruction] : [])];
+}
+
+async function planRowMetric(
+  options: EvaluateOptions,
+  name: string,
+  metric: RowMetric,
+  rows: number,
+  measured: ReadonlyMap<string, MeasuredPartition>,
+): Promise<Planned> {
+  const { model, session, averaged } = options;
+  const partitions = (metric.partitions ?? []).map((read) => defined(measured.get(read), `log Z ${read}`));
+  const limit = Math.min(rows, metric.rows ?? Infinity, ...partitions.map((p) => p.rows));
+  const k = metric.samples === undefined ? null : (options.k ?? metric.samples);
+  const chunks = metric.combine === undefined ? [k ?? 1] : sampleChunks(k ?? 1, CHUNK);
+  const staged = (batch: number, samples: number): MetricProgram => stageRowMetric({ model, batch, averaged }, metric, samples);
+  const batch = options.batch ?? batchFor((b) => staged(b, defined(chunks[0], "chunk")), limit);
+  const programs = await Promise.all([...new Set(chunks)].map(async (n) => [n, await open(session, staged(batch, n))] as const));
+  const plan = { k, chunks, programs: new Map(programs), batch, partitions, limit: limit < rows ? limit : undefined };
+  return { kind: "metrics", batch, limit, measurement: rowMeasurement(options, name, metric, plan) };
 }
 
 /** Rows whose graph fits the memory allowed. Memory grows in proportion to the rows; a graph of two rows tells. */
 function batchFor(stageAt: (batch: number) => { readonly elements: number }, rows: number): number {
   return Math.max(1, Math.min(200, rows, Math.floor(ELEMENTS / Math.max(1, stageAt(2).elements / 2))));
-}
-
-interface Opened {
-  readonly executable: Executable;
-  readonly inputs: ReadonlySet<string>;
-}
-
-async function open(
-  session: EngineSession,
-  staged: { readonly program: MetricProgram["program"]; readonly inputs: readonly string[] },
-): Promise<Opened> {
-  return { executable: await session.compile(staged.program), inputs: new Set(staged.inputs) };
-}
-
-/** What of `feeds` a program takes, with the random state and the final values of schedules. */
-function feedsFor(options: EvaluateOptions, opened: Opened, feeds: HostTensors, step: number, offset: number): HostTensors {
-  const out: Record<string, HostTensor> = {};
-  for (const name of opened.inputs) {
-    const schedule = finalSchedules(options.model)[name];
-    if (name === "rng") out[name] = rngOf(options.seed, "evaluate", step, offset);
-    else if (schedule !== undefined) out[name] = { dtype: "f32", shape: [], data: Float32Array.of(schedule) };
-    else out[name] = defined(feeds[name], `data for ${name}`);
-  }
-  return out;
-}
-
-function rowMeasurement(
-  options: EvaluateOptions,
-  name: string,
-  metric: RowMetric,
-  k: number | null,
-  chunks: readonly number[],
-  programs: ReadonlyMap<number, Opened>,
-): Measurement {
-  const moments = new Moments();
-  return {
-    run: async (feeds, rows, offset) => {
-      const combiner = new SampleCombiner(metric.combine ?? "mean", rows);
-      for (const [i, samples] of chunks.entries()) {
-        options.signal?.throwIfAborted();
-        const opened = defined(programs.get(samples), "program");
-        const { value } = await opened.executable.run(feedsFor(options, opened, feeds, i, offset));
-        combiner.add(defined(value, "value").data, samples);
-      }
-      combiner.result().forEach((v) => moments.add(v));
-    },
-    results: () => ({
-      [name]: result(labelWith(metric.label, k), moments, { unit: metric.unit, k, bound: metric.bound ?? null }),
-    }),
-    dispose: () => programs.forEach((p) => p.executable.dispose()),
-  };
-}
-
-function activeUnits(options: EvaluateOptions, name: string, metric: ActiveUnitsMetric, opened: Opened): Measurement {
-  const units = new Map<string, Moments[]>();
-  return {
-    run: async (feeds, rows, offset) => {
-      const outputs = await opened.executable.run(feedsFor(options, opened, feeds, 0, offset));
-      for (const [latent, t] of Object.entries(outputs)) {
-        const width = t.data.length / Math.max(1, t.shape[0] ?? 1);
-        let moments = units.get(latent);
-        if (moments === undefined) units.set(latent, (moments = Array.from({ length: width }, () => new Moments())));
-        for (let row = 0; row < rows; row++) moments.forEach((m, j) => m.add(t.data[row * width + j] ?? NaN));
-      }
-    },
-    results: () => {
-      const active = (moments: readonly Moments[]): number => moments.filter((m) => m.variance > metric.threshold).length;
-      const detail = Object.fromEntries(
-        [...units].flatMap(
-          ([latent, m]) =>
-            [
-              [latent, active(m)],
-              [`${latent} of`, m.length],
-            ] as [string, number][],
-        ),
-      );
-      const value = [...units.values()].reduce((total, m) => total + active(m), 0);
-      return { [name]: { label: metric.label, value, standardError: null, unit: "units", k: null, bound: null, detail } };
-    },
-    dispose: () => opened.executable.dispose(),
-  };
-}
-
-function termMeasurement(options: EvaluateOptions, labels: readonly string[], opened: Opened): Measurement {
-  const moments = labels.map(() => new Moments());
-  return {
-    run: async (feeds, rows, offset) => {
-      const outputs = await opened.executable.run(feedsFor(options, opened, feeds, 0, offset));
-      moments.forEach((m, i) => {
-        const { data } = defined(outputs[`term:${i}`], `term ${i}`);
-        for (let row = 0; row < rows; row++) m.add(data[row] ?? NaN);
-      });
-    },
-    results: () =>
-      Object.fromEntries(labels.map((label, i) => [label, result(label, defined(moments[i], label), { unit: "", k: null, bound: null })])),
-    dispose: () => opened.executable.dispose(),
-  };
-}
-
-function reconstructionError(options: EvaluateOptions, opened: Opened): Measurement {
-  const moments = new Map<string, Moments>();
-  const variables = dataVariables(options.model);
-  return {
-    run: async (feeds, rows, offset) => {
-      const outputs = await opened.executable.run(feedsFor(options, opened, feeds, 0, offset));
-      for (const [output, shown] of Object.entries(outputs)) {
-        const name = output.startsWith("mean:") ? output.slice("mean:".length) : undefined;
-        const x = name === undefined ? undefined : feeds[name];
-        if (name === undefined || x === undefined || variables[name]?.domain === "category") continue;
-        let m = moments.get(name);
-        if (m === undefined) moments.set(name, (m = new Moments()));
-        squaredError(x.data, shown.data, shown.shape[0] ?? rows)
-          .subarray(0, rows)
-          .forEach((v) => m.add(v));
-      }
-    },
-    results: () =>
-      Object.fromEntries(
-        [...moments].map(([name, m]) => [
-          name,
-          result(`squared error of ${name}, summed over its entries`, m, { unit: "squared units", k: null, bound: null }),
-        ]),
-      ),
-    dispose: () => opened.executable.dispose(),
-  };
-}
-
-function result(label: string, moments: Moments, rest: Pick<Result, "unit" | "k" | "bound">): Result {
-  const error = moments.standardError;
-  return { label, value: moments.mean, standardError: Number.isNaN(error) ? null : error, ...rest };
 }

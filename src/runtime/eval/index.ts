@@ -1,6 +1,6 @@
 /** Evaluation: likelihood bounds, active units, reconstruction; samples, reconstructions, interpolations. */
-export { evaluate, type EvaluateOptions } from "./evaluate.js";
-export type { Evaluation, Protocol, Result } from "./protocol.js";
+export { evaluate, type EvaluateOptions, type EvaluationProgress } from "./evaluate.js";
+export type { Evaluation, PartitionProtocol, Protocol, Result } from "./protocol.js";
 export {
   openSession,
   type InterpolateOptions,

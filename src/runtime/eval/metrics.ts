@@ -4,12 +4,12 @@
  */
 import type { Program } from "../engines/engine.js";
 import { InternalError } from "../graph/errors.js";
-import { broadcastTo, mean, stage, terms, type Tensor } from "../graph/index.js";
+import { broadcastTo, grad, input, mean, stage, sum, terms, type Tensor } from "../graph/index.js";
 import { currentTrace } from "../graph/trace.js";
 import { optimize } from "../graph/passes/index.js";
 import type { Graph } from "../graph/types.js";
-import type { ActiveUnitsMetric, ModelDefinition, RowMetric, StepContext, UpdateDefinition } from "../model.js";
-import { scheduleName, stepContext } from "../train/context.js";
+import type { ActiveUnitsMetric, ModelDefinition, PartitionMetric, RowMetric, StepContext, UpdateDefinition } from "../model.js";
+import { defined, scheduleName, stepContext } from "../train/context.js";
 import { valueAt } from "../train/schedules.js";
 
 export interface MetricProgram {
@@ -25,9 +25,30 @@ export interface MetricOptions {
   readonly averaged: ReadonlySet<string>;
 }
 
-/** Output `value` [B]. */
+/**
+ * Output `value` [B]; for each log Z that it reads, fed as `partition:<name>` [B], also `sensitivity:<name>` [B], the derivative of the row's value in it.
+ */
 export function stageRowMetric(options: MetricOptions, metric: RowMetric, samples: number): MetricProgram {
-  return metricProgram(metric.label, options, () => ({ value: perRow(metric.value(context(options), samples), options.batch) }));
+  return metricProgram(metric.label, options, () => {
+    const names = metric.partitions ?? [];
+    const partition = Object.fromEntries(names.map((name) => [name, input(partitionName(name), [options.batch], "f32")]));
+    const value = perRow(metric.value({ ...context(options), partition }, samples), options.batch);
+    const sensitivities = names.length === 0 ? [] : grad(sum(value), Object.values(partition));
+    return { value, ...Object.fromEntries(names.map((name, i) => [sensitivityName(name), defined(sensitivities[i], name)])) };
+  });
+}
+
+export function partitionName(name: string): string {
+  return `partition:${name}`;
+}
+
+export function sensitivityName(name: string): string {
+  return `sensitivity:${name}`;
+}
+
+/** Outputs by name: [B, ...event], what the log Z of a row depends on. */
+export function stageConditions(options: MetricOptions, metric: PartitionMetric): MetricProgram {
+  return metricProgram(metric.label, options, () => ({ ...metric.given?.(context(options)) }));
 }
 
 /** Outputs by latent: [B, ...event]. */

@@ -24,7 +24,7 @@ export interface Result {
   /** As written: `-IWAE(p, q, k = 200)`, with the k that was used. */
   readonly label: string;
   readonly value: number;
-  /** Of the mean over rows; null where there is none. */
+  /** Of the mean over rows and of the estimates of log Z behind it; null where there is none. */
   readonly standardError: number | null;
   /** Empty for the terms of an objective, whose unit is the objective's own. */
   readonly unit: string;
@@ -34,6 +34,30 @@ export interface Result {
   readonly bound: string | null;
   /** Further facts: active units by latent. */
   readonly detail?: Readonly<Record<string, number>>;
+  /** Where a metric takes fewer rows than the protocol says: the first so many. */
+  readonly rows?: number;
+  /** The estimates of log Z that the number rests on; of a metric that is one, itself. */
+  readonly partitions?: readonly PartitionProtocol[];
+}
+
+/** How a log Z was found, and how far the draws behind it may be trusted. */
+export interface PartitionProtocol {
+  /** Of the line in `evaluate { … }`. */
+  readonly name: string;
+  readonly method: "ais" | "exact";
+  readonly chains: number | null;
+  readonly temperatures: number | null;
+  /** Distinct conditions that a log Z was found for; 1 where it depends on nothing. */
+  readonly conditions: number;
+  /**
+   * (Σ w)² / Σ w² of the importance weights, the least over the conditions; null where exact. Near 1, one chain decides the estimate and its
+   * standard error means little.
+   */
+  readonly effectiveSampleSize: number | null;
+  /** Standard deviation of the log weights, the largest over the conditions; null where exact. */
+  readonly logWeightDeviation: number | null;
+  /** What it adds to the standard error of the metric, as one of two independent parts; null where exact. */
+  readonly standardError: number | null;
 }
 
 export interface Evaluation {
@@ -47,7 +71,10 @@ export interface Evaluation {
   readonly seconds: number;
 }
 
-/** The label with its `k = n` replaced. */
-export function labelWith(label: string, k: number | null): string {
-  return k === null ? label : label.replace(/\bk\s*=\s*\d+/, `k = ${k}`);
+/** The label with the numbers that were used: `k = 200`, `chains = 100`. */
+export function labelWith(label: string, settings: Readonly<Record<string, number | null>>): string {
+  return Object.entries(settings).reduce(
+    (text, [name, value]) => (value === null ? text : text.replace(new RegExp(`\\b${name}\\s*=\\s*\\d+`), `${name} = ${value}`)),
+    label,
+  );
 }

@@ -104,7 +104,7 @@ export function openSession(options: SessionOptions): TrainedSession {
     sample: async (rows, more) => {
       const given = conditions(model, rows, more?.given, () => firstRows(undefined, rows, seedOf(more)));
       const outputs = await run(stageSample({ model, rows, averaged }), given, seedOf(more));
-      return { values: { ...withPrefix(outputs, "value:"), ...given }, means: withPrefix(outputs, "mean:") };
+      return { values: { ...given, ...withPrefix(outputs, "value:") }, means: withPrefix(outputs, "mean:") };
     },
     reconstruct: async (rows, more) => {
       const data = firstRows(more?.split, rows, seedOf(more));

@@ -84,6 +84,6 @@ export interface UpdateTarget {
 export interface Program {
   readonly name: string;
   readonly stages: readonly Stage[];
-  /** Names of stage outputs that the caller wants back. */
+  /** Names of stage outputs that the caller wants back; a name that is none is a state, as the last stage left it. */
   readonly fetch: readonly string[];
 }

@@ -10,6 +10,8 @@ const options = {
   engine: { type: "string", minLength: 1, description: "auto, onnx, reference, …; as --engine." },
   threads: { type: "integer", minimum: 1, description: "CPU threads of the engine." },
   k: { type: "integer", minimum: 1, description: "Samples of importance-weighted bounds in evaluation." },
+  chains: { type: "integer", minimum: 1, description: "Chains of annealed importance sampling in evaluation." },
+  temperatures: { type: "integer", minimum: 1, description: "Temperatures of annealed importance sampling in evaluation." },
   set: {
     type: "object",
     description: "Hyperparameters of the model; as --set.",

@@ -33,6 +33,9 @@ export interface ConfiguredOptions {
   readonly threads?: number;
   /** Samples of the importance-weighted bounds in evaluation. */
   readonly k?: number;
+  /** Of annealed importance sampling in evaluation. */
+  readonly chains?: number;
+  readonly temperatures?: number;
   readonly set?: Readonly<Record<string, number | boolean | readonly number[]>>;
 }
 

@@ -5,12 +5,14 @@ import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { GmcError } from "../graph/errors.js";
 import type { StreamSpec } from "../model.js";
+import type { DataArray } from "../data/array.js";
 import { bindData } from "../data/bind.js";
 import type { Dataset, Field, RawData, SplitName } from "../data/dataset.js";
-import { parseDataSpec, type DataItem } from "../data/spec.js";
+import { parseDataSpec, type DataItem, type ItemOptions } from "../data/spec.js";
+import { resizePictures } from "../data/resize.js";
 import { applySplits, type SplitOptions } from "../data/splits.js";
 import { closest } from "../data/suggest.js";
-import type { DatasetContext, RegisteredSet } from "./dataset-types.js";
+import type { DatasetContext, LoadedSet, RegisteredSet } from "./dataset-types.js";
 import { pictureSets } from "./datasets-pictures.js";
 import { tableSets } from "./datasets-tables.js";
 import { readArray, readFields } from "./readers.js";
@@ -92,7 +94,7 @@ async function loadItem(item: DataItem, options: LoadOptions): Promise<LoadedIte
 }
 
 async function loadSet(item: DataItem, set: RegisteredSet, options: LoadOptions): Promise<LoadedItem> {
-  const loaded = await set.load(contextOf(options, item.options));
+  const loaded = sized(await set.load(contextOf(options, item.options)), item.options.size);
   if (item.variable === undefined && item.part === undefined) return loaded;
   const names = Object.keys(loaded.fields);
   const part = item.part ?? (names.includes(item.variable ?? "") ? item.variable! : names[0]!);
@@ -103,6 +105,21 @@ async function loadSet(item: DataItem, set: RegisteredSet, options: LoadOptions)
   // x.test=mnist takes the test rows of the set where it has some.
   const rows = field.splits[item.split] ?? field.splits.train;
   return { ...loaded, fields: { [item.variable]: { ...field, splits: { [item.split]: rows } } }, splits: {} };
+}
+
+/** Pictures of `:size=8x8`, by averaging; a set that cuts or averages to that size itself is left as it is. */
+function sized(loaded: LoadedSet, size: ItemOptions["size"]): LoadedSet {
+  if (size === undefined) return loaded;
+  const [height, width] = size;
+  const other = (array: DataArray): boolean => array.shape.length >= 3 && (array.shape[1] !== height || array.shape[2] !== width);
+  const fields = Object.entries(loaded.fields).map(([name, field]): [string, Field] => {
+    const splits = Object.entries(field.splits).map(([split, array]) => [split, other(array) ? resizePictures(array, height, width) : array]);
+    const before = field.splits.train;
+    if (before === undefined || !other(before)) return [name, field];
+    const note = `${before.shape[1]} x ${before.shape[2]} averaged to ${height} x ${width}`;
+    return [name, { ...field, splits: Object.fromEntries(splits) as Field["splits"], notes: [...field.notes, note] }];
+  });
+  return { ...loaded, fields: Object.fromEntries(fields) };
 }
 
 async function loadFile(item: DataItem, options: LoadOptions): Promise<LoadedItem> {

@@ -14,6 +14,7 @@ import type { CarriedSpec, PhaseDefinition } from "../model.js";
 import { defined } from "./context.js";
 import { nonFinite } from "./fault.js";
 import { FAULT, LEARNING_RATE, type PhasePlan, type PlannedUpdate } from "./plan.js";
+import { pause } from "./pause.js";
 import { valueAt, type Progress, type Schedule } from "./schedules.js";
 import { EarlyStopping, type StoppingState } from "./stopping.js";
 
@@ -260,12 +261,11 @@ async function steps(options: LoopOptions, run: PhaseRun): Promise<PhaseResult> 
         }
         rng[2] = draws;
         if (c.update.inputs.rng) c.feeds["rng"] = rngFeed;
-        const { metrics } = await c.executable.run(c.feeds);
+        const { metrics, [FAULT]: fault } = await c.executable.run(c.feeds);
         draws++;
         const values = defined(metrics, "metrics").data;
         for (let i = 0; i < c.update.metrics.length; i++) current[c.offset + i] = values[i] ?? NaN;
-        const fault = await session.read(FAULT);
-        const code = fault.data[0] ?? 0;
+        const code = defined(fault, FAULT).data[0] ?? 0;
         if (code !== 0)
           throw await nonFinite(session, { plan, update: c.update, feeds: c.feeds, values, fault: code, step: before + step + 1 });
       }
@@ -292,7 +292,6 @@ async function steps(options: LoopOptions, run: PhaseRun): Promise<PhaseResult> 
       lastCheckpoint = performance.now();
     }
     if (now - lastPause > 50) {
-      // an engine may answer without ever leaving the microtask queue; timers and signals need a turn
       await pause();
       lastPause = performance.now();
     }
@@ -354,8 +353,4 @@ async function compileUpdates(session: EngineSession, plan: PhasePlan): Promise<
     offset += update.metrics.length;
   }
   return compiled;
-}
-
-function pause(): Promise<void> {
-  return new Promise((resolve) => (typeof setImmediate === "function" ? setImmediate(resolve) : setTimeout(resolve, 0)));
 }

@@ -107,7 +107,7 @@ export function planPhase(model: ModelDefinition, index: number, options: PlanOp
       program: {
         name: `${phase.name}: ${update.direction} ${update.label}`,
         stages: [...before, { kind: "call", name: "gradients", graph: staged.graph }, { kind: "update", name: "update", update: spec }],
-        fetch: ["metrics"],
+        fetch: ["metrics", FAULT],
       },
       inputs: allInputs([...before.flatMap((s) => (s.kind === "update" ? [] : [s.graph])), staged.graph]),
       metrics: staged.metrics,

@@ -13,6 +13,8 @@ export interface Value {
   readonly shape: Shape;
   /** What a product that reads it still has to multiply by (see patterns.ts); 1 if left out. */
   readonly factor?: number;
+  /** The same elements as a matrix, leading axes folded into rows, where a product made it so. */
+  readonly folded?: string;
 }
 
 export const int = (value: number): OnnxAttribute => ({ kind: "int", value });
@@ -99,11 +101,22 @@ export class ModelBuilder {
   finish(): OnnxModel {
     return {
       name: this.name,
-      nodes: renameOutputs(this.nodes),
+      nodes: renameOutputs(this.read()),
       initializers: this.initializers,
       inputs: this.inputs,
       outputs: this.outputs,
     };
+  }
+
+  /** The nodes that lead to an output. */
+  private read(): readonly OnnxNode[] {
+    const wanted = new Set(this.outputs.map((output) => output.name));
+    const nodes = [...this.nodes].reverse().filter((node) => {
+      const used = node.outputs.some((output) => wanted.has(output));
+      if (used) for (const input of node.inputs) wanted.add(input);
+      return used;
+    });
+    return nodes.reverse();
   }
 
   private constant(

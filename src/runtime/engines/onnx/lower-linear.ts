@@ -22,9 +22,11 @@ export function isGemm(nodeAt: LoweringContext["node"], node: NodeOf<"matmul">):
 export function gemm(c: LoweringContext, node: NodeOf<"matmul">, operands: readonly Value[], bias?: Value): Value {
   const a = c.node(node.inputs[0]!).shape;
   const folded = a.length > 2;
-  const left = operand(c, node, operands, 0);
   const rows = sizeOf(a.slice(0, -1));
-  const names = [folded ? reshaped(c.b, left, [rows, a[a.length - 1]!]) : left, operand(c, node, operands, 1)];
+  const left = folded
+    ? (operands[0]!.folded ?? reshaped(c.b, operand(c, node, operands, 0), [rows, a[a.length - 1]!]))
+    : operand(c, node, operands, 0);
+  const names = [left, operand(c, node, operands, 1)];
   if (bias !== undefined) names.push(biasOf(c, bias, rows, node.shape));
   const alpha = (operands[0]!.factor ?? 1) * (operands[1]!.factor ?? 1);
   const flags: Attributes = {
@@ -33,7 +35,12 @@ export function gemm(c: LoweringContext, node: NodeOf<"matmul">, operands: reado
     ...(node.params.transposeB ? { transB: int(1) } : {}),
   };
   const product = c.b.op("Gemm", names, flags);
-  return { name: folded ? reshaped(c.b, product, node.shape) : product, shape: node.shape };
+  return folded ? unfolded(c.b, product, node.shape) : { name: product, shape: node.shape };
+}
+
+/** A matrix whose rows are folded axes, under its own shape. */
+export function unfolded(b: ModelBuilder, folded: string, shape: Shape): Value {
+  return { name: reshaped(b, folded, shape), shape, folded };
 }
 
 /** A bias as the addend of a product with `rows` rows: one row where it is the same for all, else all of it. */

@@ -6,7 +6,7 @@ import { sameShape, sizeOf } from "../../graph/shape.js";
 import type { Graph, Node } from "../../graph/types.js";
 import { float, int, type ModelBuilder, type Value } from "./builder.js";
 import { conv, convInputGrad } from "./lower-conv.js";
-import { gemm, isGemm } from "./lower-linear.js";
+import { gemm, isGemm, unfolded } from "./lower-linear.js";
 import { reduce } from "./lower-structure.js";
 import type { LoweringContext } from "./lowering.js";
 import type { ModelStep } from "./plan.js";
@@ -59,8 +59,8 @@ const relu: Matcher = (s, node) => {
   return {
     absorbs: [],
     lower: (c) => {
-      const value = c.value(x);
-      return { name: c.b.op("Relu", [value.name]), shape: value.shape };
+      const { name, shape, folded } = c.value(x);
+      return folded === undefined ? { name: c.b.op("Relu", [name]), shape } : unfolded(c.b, c.b.op("Relu", [folded]), shape);
     },
   };
 };

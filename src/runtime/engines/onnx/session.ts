@@ -94,7 +94,7 @@ class ProgramCompiler {
   }
 
   private fetched(name: string, feeds: HostTensors): HostTensor {
-    const value = this.values.get(name)?.read() ?? feeds[name];
+    const value = this.values.get(name)?.read() ?? feeds[name] ?? (this.store.has(name) ? this.store.current(name).read() : undefined);
     if (value === undefined) throw new GmcError("GM4906", `program ${this.program.name}: no stage gave ${name}`);
     return value;
   }

@@ -35,7 +35,8 @@ export function updateKernel(arena: Arena, spec: UpdateSpec, regions: UpdateRegi
     const fault = regions.state(spec.fault).data();
     if (fault[0] !== 0) return;
     const gradients = spec.targets.map(regions.gradient);
-    if (!gradients.every((g) => kernels.finite(g.address, g.size) === 1)) {
+    // from the last to the first: what was read last is still near when the first is updated
+    if (![...gradients].reverse().every((g) => kernels.finite(g.address, g.size) === 1)) {
       fault[0] = 1;
       return;
     }

@@ -57,7 +57,7 @@ function runProgram(program: Program, store: Store, feeds: HostTensors): HostTen
   for (const stage of program.stages) runStage(stage, store, values);
   return Object.fromEntries(
     program.fetch.map((name) => {
-      const value = values.get(name);
+      const value = values.get(name) ?? store.get(name);
       if (value === undefined) throw new GmcError("GM4906", `program ${program.name}: no stage gave ${name}`);
       return [name, toHost(value)];
     }),

@@ -1,0 +1,203 @@
+/**
+ * What is measured over all rows of a split, one batch after another: row metrics, active units, terms of objectives, reconstructions.
+ * Memory is bounded: samples come in chunks, and moments are accumulated in float64.
+ */
+import type { EngineSession, Executable, HostTensor, HostTensors } from "../engines/engine.js";
+import type { ActiveUnitsMetric, ModelDefinition, RowMetric } from "../model.js";
+import { dataVariables, defined } from "../train/context.js";
+import { Moments, SampleCombiner } from "./accumulate.js";
+import { rngOf } from "./batches.js";
+import { finalSchedules, partitionName, sensitivityName, squaredError, type MetricProgram } from "./metrics.js";
+import type { MeasuredPartition } from "./partition.js";
+import { labelWith, type Result } from "./protocol.js";
+
+/** One thing that is measured over all rows of a split. */
+export interface Measurement {
+  /** Takes one batch. */
+  run(feeds: HostTensors, rows: number, offset: number): Promise<void>;
+  results(): Readonly<Record<string, Result>>;
+  dispose(): void;
+}
+
+export interface MeasureOptions {
+  readonly model: ModelDefinition;
+  readonly seed: number;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface Opened {
+  readonly executable: Executable;
+  readonly inputs: ReadonlySet<string>;
+}
+
+export async function open(
+  session: EngineSession,
+  staged: { readonly program: MetricProgram["program"]; readonly inputs: readonly string[] },
+): Promise<Opened> {
+  return { executable: await session.compile(staged.program), inputs: new Set(staged.inputs) };
+}
+
+/** What of `feeds` a program takes, with the random state and the final values of schedules. */
+function feedsFor(options: MeasureOptions, opened: Opened, feeds: HostTensors, step: number, offset: number): HostTensors {
+  const out: Record<string, HostTensor> = {};
+  for (const name of opened.inputs) {
+    const schedule = finalSchedules(options.model)[name];
+    if (name === "rng") out[name] = rngOf(options.seed, "evaluate", step, offset);
+    else if (schedule !== undefined) out[name] = { dtype: "f32", shape: [], data: Float32Array.of(schedule) };
+    else out[name] = defined(feeds[name], `data for ${name}`);
+  }
+  return out;
+}
+
+export interface RowPlan {
+  readonly k: number | null;
+  /** Samples of each chunk. */
+  readonly chunks: readonly number[];
+  /** By the samples of a chunk. */
+  readonly programs: ReadonlyMap<number, Opened>;
+  readonly batch: number;
+  /** Of `metric.partitions`, measured. */
+  readonly partitions: readonly MeasuredPartition[];
+  /** Rows that it takes, where those are fewer than all. */
+  readonly limit: number | undefined;
+}
+
+export function rowMeasurement(options: MeasureOptions, name: string, metric: RowMetric, plan: RowPlan): Measurement {
+  const { k, chunks, programs, batch, partitions } = plan;
+  const moments = new Moments();
+  const samples = chunks.reduce((a, b) => a + b, 0);
+  /** Sum over the rows of d value / d log Z, by partition and condition. */
+  const slopes = partitions.map((p) => new Float64Array(p.logZ.length));
+  return {
+    run: async (feeds, rows, offset) => {
+      const combiner = new SampleCombiner(metric.combine ?? "mean", rows);
+      const all: HostTensors = { ...feeds, ...Object.fromEntries(partitions.map((p) => partitionFeed(p, batch, rows, offset))) };
+      for (const [i, count] of chunks.entries()) {
+        options.signal?.throwIfAborted();
+        const opened = defined(programs.get(count), "program");
+        const outputs = await opened.executable.run(feedsFor(options, opened, all, i, offset));
+        combiner.add(defined(outputs["value"], "value").data, count);
+        for (const [j, p] of partitions.entries()) {
+          const { data } = defined(outputs[sensitivityName(p.protocol.name)], "sensitivity");
+          const own = defined(slopes[j], "slopes");
+          for (let row = 0; row < rows; row++) own[p.conditionOf(offset + row)]! += (count / samples) * (data[row] ?? NaN);
+        }
+      }
+      combiner.result().forEach((v) => moments.add(v));
+    },
+    results: () => {
+      const scale = metric.transform === "exp" ? Math.exp(moments.mean) : 1;
+      // the estimates of different conditions are independent of each other and of the rows
+      const shares = partitions.map((p, j) =>
+        Math.sqrt(p.errors.reduce((t, error, c) => t + (((slopes[j]?.[c] ?? NaN) / moments.count) * scale * error) ** 2, 0)),
+      );
+      const ofRows = scale * moments.standardError;
+      const error = shares.reduce((t, share) => Math.hypot(t, share), ofRows);
+      return {
+        [name]: {
+          label: labelWith(metric.label, { k }),
+          value: metric.transform === "exp" ? scale : moments.mean,
+          standardError: Number.isNaN(error) ? null : error,
+          unit: metric.unit,
+          k,
+          bound: metric.bound ?? null,
+          ...(plan.limit === undefined ? {} : { rows: plan.limit }),
+          ...(partitions.length === 0
+            ? {}
+            : {
+                partitions: partitions.map((p, j) => ({
+                  ...p.protocol,
+                  standardError: p.protocol.standardError === null ? null : (shares[j] ?? null),
+                })),
+              }),
+        },
+      };
+    },
+    dispose: () => programs.forEach((p) => p.executable.dispose()),
+  };
+}
+
+/** log Z of each row of a batch; of padding that of its first row, which padding repeats. */
+function partitionFeed(p: MeasuredPartition, batch: number, rows: number, offset: number): readonly [string, HostTensor] {
+  const data = Float32Array.from({ length: batch }, (_, i) => p.logZ[p.conditionOf(offset + (i < rows ? i : 0))] ?? NaN);
+  return [partitionName(p.protocol.name), { dtype: "f32", shape: [batch], data }];
+}
+
+export function activeUnits(options: MeasureOptions, name: string, metric: ActiveUnitsMetric, opened: Opened): Measurement {
+  const units = new Map<string, Moments[]>();
+  return {
+    run: async (feeds, rows, offset) => {
+      const outputs = await opened.executable.run(feedsFor(options, opened, feeds, 0, offset));
+      for (const [latent, t] of Object.entries(outputs)) {
+        const width = t.data.length / Math.max(1, t.shape[0] ?? 1);
+        let moments = units.get(latent);
+        if (moments === undefined) units.set(latent, (moments = Array.from({ length: width }, () => new Moments())));
+        for (let row = 0; row < rows; row++) moments.forEach((m, j) => m.add(t.data[row * width + j] ?? NaN));
+      }
+    },
+    results: () => {
+      const active = (moments: readonly Moments[]): number => moments.filter((m) => m.variance > metric.threshold).length;
+      const detail = Object.fromEntries(
+        [...units].flatMap(
+          ([latent, m]) =>
+            [
+              [latent, active(m)],
+              [`${latent} of`, m.length],
+            ] as [string, number][],
+        ),
+      );
+      const value = [...units.values()].reduce((total, m) => total + active(m), 0);
+      return { [name]: { label: metric.label, value, standardError: null, unit: "units", k: null, bound: null, detail } };
+    },
+    dispose: () => opened.executable.dispose(),
+  };
+}
+
+export function termMeasurement(options: MeasureOptions, labels: readonly string[], opened: Opened): Measurement {
+  const moments = labels.map(() => new Moments());
+  return {
+    run: async (feeds, rows, offset) => {
+      const outputs = await opened.executable.run(feedsFor(options, opened, feeds, 0, offset));
+      moments.forEach((m, i) => {
+        const { data } = defined(outputs[`term:${i}`], `term ${i}`);
+        for (let row = 0; row < rows; row++) m.add(data[row] ?? NaN);
+      });
+    },
+    results: () =>
+      Object.fromEntries(labels.map((label, i) => [label, result(label, defined(moments[i], label), { unit: "", k: null, bound: null })])),
+    dispose: () => opened.executable.dispose(),
+  };
+}
+
+export function reconstructionError(options: MeasureOptions, opened: Opened): Measurement {
+  const moments = new Map<string, Moments>();
+  const variables = dataVariables(options.model);
+  return {
+    run: async (feeds, rows, offset) => {
+      const outputs = await opened.executable.run(feedsFor(options, opened, feeds, 0, offset));
+      for (const [output, shown] of Object.entries(outputs)) {
+        const name = output.startsWith("mean:") ? output.slice("mean:".length) : undefined;
+        const x = name === undefined ? undefined : feeds[name];
+        if (name === undefined || x === undefined || variables[name]?.domain === "category") continue;
+        let m = moments.get(name);
+        if (m === undefined) moments.set(name, (m = new Moments()));
+        squaredError(x.data, shown.data, shown.shape[0] ?? rows)
+          .subarray(0, rows)
+          .forEach((v) => m.add(v));
+      }
+    },
+    results: () =>
+      Object.fromEntries(
+        [...moments].map(([name, m]) => [
+          name,
+          result(`squared error of ${name}, summed over its entries`, m, { unit: "squared units", k: null, bound: null }),
+        ]),
+      ),
+    dispose: () => opened.executable.dispose(),
+  };
+}
+
+function result(label: string, moments: Moments, rest: Pick<Result, "unit" | "k" | "bound">): Result {
+  const error = moments.standardError;
+  return { label, value: moments.mean, standardError: Number.isNaN(error) ? null : error, ...rest };
+}

@@ -1,0 +1,284 @@
+/**
+ * Measuring log Z: the program of a partition metric, run in pieces of a `repeat` stage so that it can tell how far it is and be stopped, once for
+ * each distinct condition among the rows. The pieces change no number: draws belong to the iteration, not to the piece.
+ */
+import type { Program } from "../engines/engine.js";
+import type { Dataset, SplitName } from "../data/dataset.js";
+import type { EngineSession, HostTensor, HostTensors } from "../engines/engine.js";
+import { GmcError } from "../graph/errors.js";
+import { input, iterationInput, rootKey, stage, state, writeState, type Tensor } from "../graph/index.js";
+import { optimize } from "../graph/passes/index.js";
+import type { Graph, Shape } from "../graph/types.js";
+import type { ModelDefinition, PartitionContext, PartitionMetric, PartitionProgram } from "../model.js";
+import { averagedState, dataVariables, defined, readWeights } from "../train/context.js";
+import { pause } from "../train/pause.js";
+import { drawnBatches, rngOf } from "./batches.js";
+import { stageConditions } from "./metrics.js";
+import { labelWith, type PartitionProtocol, type Result } from "./protocol.js";
+import { statisticsShape, trainingStatistics } from "./statistics.js";
+
+export interface PartitionOptions {
+  readonly session: EngineSession;
+  readonly model: ModelDefinition;
+  readonly dataset: Dataset;
+  readonly split: SplitName;
+  /** Rows of the split that are measured. */
+  readonly rows: number;
+  readonly seed: number;
+  readonly averaged: ReadonlySet<string>;
+  readonly chains?: number | undefined;
+  readonly temperatures?: number | undefined;
+  /** Iterations done of all, over all conditions. */
+  readonly onProgress?: ((done: number, total: number) => void) | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface MeasuredPartition {
+  readonly result: Result;
+  readonly protocol: PartitionProtocol;
+  /** Rows that it holds for; all of them where log Z depends on nothing. */
+  readonly rows: number;
+  /** Which condition a row has: an index into the following. */
+  readonly conditionOf: (row: number) => number;
+  readonly logZ: readonly number[];
+  /** Standard errors; 0 where exact. */
+  readonly errors: readonly number[];
+}
+
+/** log of the mean of exp(logs), its standard error by the delta method, and how much the weights behind it are worth. In float64. */
+export function logMeanWeight(logs: ArrayLike<number>): {
+  readonly value: number;
+  readonly standardError: number;
+  readonly effectiveSampleSize: number;
+  readonly deviation: number;
+} {
+  const n = logs.length;
+  const list = Array.from(logs);
+  const top = list.reduce((a, b) => Math.max(a, b), -Infinity);
+  const weights = list.map((l) => Math.exp(l - top));
+  const total = weights.reduce((a, b) => a + b, 0);
+  const squares = weights.reduce((a, b) => a + b * b, 0);
+  const mean = total / n;
+  const variance = n < 2 ? NaN : (squares - n * mean * mean) / (n - 1);
+  const middle = list.reduce((a, b) => a + b, 0) / n;
+  return {
+    value: top + Math.log(mean),
+    // rounding may bring equal weights just below 0
+    standardError: Math.sqrt(Math.max(0, variance) / n) / mean,
+    effectiveSampleSize: (total * total) / squares,
+    deviation: n < 2 ? NaN : Math.sqrt(list.reduce((t, l) => t + (l - middle) ** 2, 0) / (n - 1)),
+  };
+}
+
+/** Settings of the command line over those that the metric was written with. */
+export function partitionSettings(
+  metric: PartitionMetric,
+  options: Pick<PartitionOptions, "chains" | "temperatures">,
+): { readonly chains: number; readonly temperatures: number } | null {
+  if (metric.method === "exact") return null;
+  return { chains: options.chains ?? metric.chains ?? 100, temperatures: options.temperatures ?? metric.temperatures ?? 10_000 };
+}
+
+export async function measurePartition(options: PartitionOptions, name: string, metric: PartitionMetric): Promise<MeasuredPartition> {
+  const settings = partitionSettings(metric, options);
+  const program = metric.program(settings ?? { chains: 1, temperatures: 1 });
+  const { conditions, of } = await distinctConditions(options, metric);
+  const compiled = await compilePartition(options, name, metric, program, conditions[0] ?? {});
+  const found: ReturnType<typeof logMeanWeight>[] = [];
+  try {
+    const total = conditions.length * program.iterations;
+    for (const [i, given] of conditions.entries()) {
+      const logs = await compiled.run(given, i, (done) => options.onProgress?.(i * program.iterations + done, total));
+      found.push(logMeanWeight(logs));
+    }
+  } finally {
+    compiled.dispose();
+  }
+  const exact = settings === null;
+  const rows = of === undefined ? options.rows : of.length;
+  const counts = conditions.map(() => 0);
+  for (const i of of ?? [0]) counts[i] = (counts[i] ?? 0) + 1;
+  const share = (i: number): number => (counts[i] ?? 0) / (of?.length ?? 1);
+  const value = found.reduce((t, f, i) => t + share(i) * f.value, 0);
+  const error = Math.sqrt(found.reduce((t, f, i) => t + (share(i) * f.standardError) ** 2, 0));
+  const standardError = exact || Number.isNaN(error) ? null : error;
+  const protocol: PartitionProtocol = {
+    name,
+    method: metric.method,
+    chains: settings?.chains ?? null,
+    temperatures: settings?.temperatures ?? null,
+    conditions: conditions.length,
+    effectiveSampleSize: exact ? null : Math.min(...found.map((f) => f.effectiveSampleSize)),
+    logWeightDeviation: exact || standardError === null ? null : Math.max(...found.map((f) => f.deviation)),
+    standardError,
+  };
+  return {
+    protocol,
+    rows,
+    conditionOf: of === undefined ? () => 0 : (row) => defined(of[row], `condition of row ${row}`),
+    logZ: found.map((f) => f.value),
+    errors: found.map((f) => (standardError === null ? 0 : f.standardError)),
+    result: {
+      label: labelWith(metric.label, { chains: protocol.chains, temperatures: protocol.temperatures }),
+      value,
+      standardError,
+      unit: "nats",
+      k: null,
+      bound: exact ? "exact" : "estimate",
+      ...(of === undefined ? {} : { rows }),
+      partitions: [protocol],
+    },
+  };
+}
+
+/** What the rows' log Z depends on, each value once in the order of the rows, and which one a row has. One empty condition where it depends on nothing. */
+async function distinctConditions(
+  options: PartitionOptions,
+  metric: PartitionMetric,
+): Promise<{ readonly conditions: readonly HostTensors[]; readonly of: readonly number[] | undefined }> {
+  const { session, model, dataset, split, seed, averaged } = options;
+  if (metric.given === undefined) return { conditions: [{}], of: undefined };
+  const limit = Math.min(options.rows, metric.rows ?? Infinity);
+  const batch = Math.min(limit, 100);
+  const { program, inputs } = stageConditions({ model, batch, averaged }, metric);
+  const executable = await session.compile(program);
+  const known = new Map<string, number>();
+  const conditions: HostTensors[] = [];
+  const of: number[] = [];
+  try {
+    for (const drawn of drawnBatches(dataset, split, { batch, seed, limit })) {
+      options.signal?.throwIfAborted();
+      const feeds: HostTensors = { ...drawn.tensors, rng: rngOf(seed, "evaluate", 0, drawn.offset) };
+      const outputs = await executable.run(Object.fromEntries(inputs.map((i) => [i, defined(feeds[i], `data for ${i}`)])));
+      for (let row = 0; row < drawn.rows; row++) {
+        const condition = Object.fromEntries(Object.entries(outputs).map(([n, t]) => [n, rowOf(t, row)]));
+        const key = Object.values(condition)
+          .map((t) => Array.from(t.data).join(","))
+          .join(";");
+        let index = known.get(key);
+        if (index === undefined) {
+          known.set(key, (index = conditions.length));
+          conditions.push(condition);
+        }
+        of.push(index);
+      }
+    }
+  } finally {
+    executable.dispose();
+  }
+  return { conditions, of };
+}
+
+function rowOf(t: HostTensor, row: number): HostTensor {
+  const shape = t.shape.slice(1);
+  const width = shape.reduce((a, b) => a * b, 1);
+  return { dtype: t.dtype, shape, data: t.data.slice(row * width, (row + 1) * width) };
+}
+
+interface CompiledPartition {
+  run(given: HostTensors, index: number, onDone: (iterations: number) => void): Promise<ArrayLike<number>>;
+  dispose(): void;
+}
+
+const COUNT = "run:count";
+const FIRST = "run:first";
+/** A piece takes about so many milliseconds: often enough for a line of progress and a signal, seldom enough to cost nothing. */
+const PIECE = 200;
+
+async function compilePartition(
+  options: PartitionOptions,
+  name: string,
+  metric: PartitionMetric,
+  definition: PartitionProgram,
+  given: HostTensors,
+): Promise<CompiledPartition> {
+  const { session, seed } = options;
+  const variables = dataVariables(options.model);
+  const stored = (carried: string): string => `measure:${name}:${carried}`;
+  const context = (): PartitionContext => ({
+    w: readWeights(options.model, averagedState(options.averaged)),
+    key: rootKey().at(name),
+    given: Object.fromEntries(Object.entries(given).map(([n, t]) => [n, input(`given:${n}`, t.shape, t.dtype)])),
+    statistics: Object.fromEntries(
+      (metric.statistics ?? []).map((v) => {
+        const shape = statisticsShape(defined(variables[v], `data variable ${v}`));
+        return [v, { mean: input(`mean:${v}`, shape), variance: input(`variance:${v}`, shape) }];
+      }),
+    ),
+  });
+  const staged = (fn: () => Readonly<Record<string, Tensor>>): Graph => optimize(stage({}, fn, { mode: "eval" }));
+  const start = staged(() => definition.start(context()));
+  const shapes = Object.entries(start.outputs).map(([carried, id]) => ({ carried, ...outputOf(start, id) }));
+  const carried = (): Readonly<Record<string, Tensor>> =>
+    Object.fromEntries(shapes.map(({ carried: c, shape, dtype }) => [c, state(stored(c), shape, dtype)]));
+  const step = staged(() => {
+    const now = carried();
+    for (const [c, next] of Object.entries(definition.step(context(), now, iterationInput()))) {
+      const before = now[c];
+      if (before === undefined) throw new GmcError("GM4905", `${metric.label} (${metric.place}) carries no \`${c}\``);
+      writeState(before, next);
+    }
+    return {};
+  });
+  const result = staged(() => ({ logs: definition.result(context(), carried()) }));
+  const programs: readonly Program[] = [
+    { name: `${name}: start`, stages: [{ kind: "call", name: "start", graph: start }], fetch: Object.keys(start.outputs) },
+    { name: `${name}: steps`, stages: [{ kind: "repeat", name: "steps", graph: step, count: COUNT, first: FIRST }], fetch: [] },
+    { name: `${name}: result`, stages: [{ kind: "call", name: "result", graph: result }], fetch: ["logs"] },
+  ];
+  const statistics: Record<string, HostTensor> = {};
+  for (const v of metric.statistics ?? []) {
+    const { mean, variance } = trainingStatistics(options.dataset, v);
+    statistics[`mean:${v}`] = mean;
+    statistics[`variance:${v}`] = variance;
+  }
+  // the regions of the store have the shapes of this run before a program is compiled against them
+  for (const { carried: c, shape, dtype } of shapes) await session.write(stored(c), zeros(shape, dtype));
+  const [first, repeat, last] = await Promise.all(programs.map((p) => session.compile(p)));
+  const [begin, go, end] = [defined(first, "start"), defined(repeat, "steps"), defined(last, "result")];
+  return {
+    run: async (condition, index, onDone) => {
+      const all: HostTensors = {
+        ...statistics,
+        ...Object.fromEntries(Object.entries(condition).map(([n, t]) => [`given:${n}`, t])),
+        rng: rngOf(seed, "evaluate", index, 0),
+      };
+      const feeds = (graph: Graph): HostTensors => {
+        const names = graph.nodes.flatMap((n) => (n.prim === "input" ? [n.params.name] : []));
+        return Object.fromEntries(names.flatMap((n) => (all[n] === undefined ? [] : [[n, all[n]]])));
+      };
+      for (const [c, value] of Object.entries(await begin.run(feeds(start)))) await session.write(stored(c), value);
+      const own = feeds(step);
+      let piece = 1;
+      for (let done = 0; done < definition.iterations;) {
+        options.signal?.throwIfAborted();
+        const count = Math.min(piece, definition.iterations - done);
+        const began = performance.now();
+        await go.run({ ...own, [COUNT]: whole(count), [FIRST]: whole(done) });
+        done += count;
+        if (performance.now() - began < PIECE / 2) piece *= 2;
+        onDone(done);
+        await pause();
+      }
+      const { logs } = await end.run(feeds(result));
+      return defined(logs, "log weights").data;
+    },
+    dispose: () => [begin, go, end].forEach((e) => e.dispose()),
+  };
+}
+
+function outputOf(graph: Graph, id: number): { readonly shape: Shape; readonly dtype: "f32" | "i32" } {
+  const { shape, dtype } = defined(graph.nodes[id], "output");
+  if (dtype !== "f32" && dtype !== "i32")
+    throw new GmcError("GM4905", `a value of type ${dtype} cannot be carried from iteration to iteration`);
+  return { shape, dtype };
+}
+
+function zeros(shape: Shape, dtype: "f32" | "i32"): HostTensor {
+  const size = shape.reduce((a, b) => a * b, 1);
+  return { dtype, shape, data: dtype === "i32" ? new Int32Array(size) : new Float32Array(size) };
+}
+
+function whole(n: number): HostTensor {
+  return { dtype: "i32", shape: [], data: Int32Array.of(n) };
+}
