@@ -4,7 +4,7 @@
  */
 import { assertNever } from "../base/internal-error.js";
 import { report } from "../base/report.js";
-import type { Span } from "../base/source.js";
+import { type Span, textOf } from "../base/source.js";
 import { didYouMeanHelp } from "../base/suggest.js";
 import type * as ast from "../parser/ast.js";
 import { elaborateBinder } from "./binders.js";
@@ -19,7 +19,7 @@ import { elaborateLogDensity } from "./slots.js";
 import { arithmetic, kindOfStatic, showNumber, type StaticNumber } from "./static.js";
 import { functionNames } from "./builtins.js";
 import { layers } from "./layers.js";
-import type { Expr, FieldExpr, NumberExpr, ParamExpr, Type, VariableExpr } from "./types.js";
+import type { Expr, FieldExpr, NumberExpr, ParamExpr, RecordType, Type, VariableExpr } from "./types.js";
 import { typeOfDomain } from "./shapes.js";
 import { reportUnknownName } from "./unknown.js";
 
@@ -262,6 +262,14 @@ function fieldOf(env: Env, target: Expr, field: ast.Ident, span: Span): Expr | u
   return out;
 }
 
+/** The fields of a record within a record, one by one. */
+function flatFields({ name, value }: ast.RecordExpr["fields"][number], type: RecordType): string {
+  const from = value.kind === "name" ? value.name : name.name;
+  const fields = type.fields.map((f) => `${name.name}_${f.name} = ${value.kind === "record" ? "…" : `${from}.${f.name}`}`);
+  const bound = value.kind === "name" || value.kind === "record" ? "" : ` after \`${from} = ${textOf(value.span)}\``;
+  return `give its fields one by one${bound}, \`(${fields.join(", ")})\``;
+}
+
 function elaborateRecord(env: Env, expr: ast.RecordExpr): Expr | undefined {
   const fields: { readonly name: string; readonly value: Expr }[] = [];
   let ok = true;
@@ -274,7 +282,7 @@ function elaborateRecord(env: Env, expr: ast.RecordExpr): Expr | undefined {
         "GM2036",
         field.value.span,
         { found: showType(value.type) },
-        { help: ["records do not nest: name its fields here"] },
+        { help: [`records do not nest: ${flatFields(field, value.type)}`] },
       );
       ok = false;
     } else fields.push({ name: field.name.name, value });

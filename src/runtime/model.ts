@@ -233,6 +233,29 @@ export interface Draw {
   readonly means: Readonly<Record<string, Tensor>>;
 }
 
+/** A variable of a chain: its event shape, and how a row of it starts where nothing else is told. */
+export type ChainVariable = Pick<CarriedSpec, "shape" | "dtype" | "start">;
+
+/** How variables are drawn whose density is known up to its log Z: by a Markov chain, one for each row. */
+export interface ChainDefinition<S extends WeightSpecs = WeightSpecs> {
+  /** What the energy defines, in the order in which a sweep draws it. */
+  readonly variables: Readonly<Record<string, ChainVariable>>;
+  /** Sweeps of a sample, unless told. */
+  readonly sweeps: number;
+  /**
+   * The values after one sweep, [B, ...event], of all variables that `given` does not hold: conditions are among `given`, and variables of the
+   * chain that are clamped.
+   */
+  readonly sweep: (
+    w: WeightsOf<S>,
+    key: Key,
+    values: Readonly<Record<string, Tensor>>,
+    given: Readonly<Record<string, Tensor>>,
+  ) => Readonly<Record<string, Tensor>>;
+  /** E[variable | the others and the conditions], [B, ...event]; of a category the probabilities, [B, ...event, classes]. */
+  readonly mean: (w: WeightsOf<S>, name: string, values: Readonly<Record<string, Tensor>>) => Tensor;
+}
+
 /** How a density is drawn from. */
 export interface DensityDefinition<S extends WeightSpecs = WeightSpecs> {
   /** Variables of the head, in order, and what they are conditioned on; a variable that is drawn given its own sum is among both. */
@@ -240,11 +263,13 @@ export interface DensityDefinition<S extends WeightSpecs = WeightSpecs> {
   readonly given: readonly string[];
   readonly label: string;
   readonly place: string;
+  /** Where an energy stands in the density: its variables are drawn first, by a chain, and are given to `sample`. */
+  readonly chain?: ChainDefinition<S>;
   /**
    * Ancestral sampling of `rows` rows; variables in `given` are clamped (conditions must be among them). Of a variable that is drawn given its
-   * own sum (counts given their total) only the sum is kept.
+   * own sum (counts given their total) only the sum is kept. Absent where a chain draws them all.
    */
-  readonly sample: (w: WeightsOf<S>, key: Key, rows: Rows, given: Readonly<Record<string, Tensor>>) => Draw;
+  readonly sample?: (w: WeightsOf<S>, key: Key, rows: Rows, given: Readonly<Record<string, Tensor>>) => Draw;
 }
 
 export interface ModelDefinition<S extends WeightSpecs = WeightSpecs, D extends string = string, T extends string = string> {

@@ -1,6 +1,7 @@
 /**
  * The registered data sets as they are on this machine: row counts, shapes, published facts. A set that is absent is skipped with a visible line.
  */
+import { readdirSync, readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { loadDataset, listDatasets } from "../../src/runtime/node/datasets.js";
 import { openTrainStream, type Dataset, type Split } from "../../src/runtime/data/index.js";
@@ -50,6 +51,24 @@ describe("registered data sets", () => {
     expect(train(data).columns["v"]!.stochastic).toBe(true);
     expect(data.provenance.join("\n")).toMatch(/official split of 60,000[^]*\[28, 28\] read as \[784\][^]*dynamic binarisation/);
   });
+  whenPresent("mnist", "mnist:size=8x8", [{ v: unit([64]) }], (data) => {
+    expect(rows(data)).toEqual([60000, undefined, 10000]);
+    expect(train(data).columns["v"]!.picture).toEqual([8, 8]);
+    // averaging over areas keeps the mean, but for rounding to bytes
+    expect(mean(train(data), "v")).toBeCloseTo(0.1307, 3);
+    expect(data.provenance).toContain("v: 28 x 28 averaged to 8 x 8");
+  });
+
+  it("that the examples train on by default come with npm or are drawn", () => {
+    const config = JSON.parse(readFileSync(new URL("../../examples/gmc.config.json", import.meta.url), "utf8")) as {
+      models: Record<string, { data: string }>;
+    };
+    const fresh = new Map(listDatasets({ env: { GMC_DATA: "/nowhere" } }).map((set) => [set.name, set.available]));
+    const examples = readdirSync(new URL("../../examples/", import.meta.url)).filter((name) => name.endsWith(".gm"));
+    expect(Object.keys(config.models).sort()).toEqual(examples.sort());
+    for (const { data } of Object.values(config.models)) expect(fresh.get(data.split(":")[0] ?? ""), data).toBe(true);
+  });
+
   whenPresent("mnist", "mnist:validation=10000:limit=100", [{ x: unit([28, 28, 1]) }], (data) => {
     expect(rows(data)).toEqual([100, 10000, 10000]);
     expect(data.provenance.join("\n")).toContain("validation = 10000 of the training rows, the last in file order");

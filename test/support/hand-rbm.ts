@@ -23,6 +23,7 @@ import {
   param,
   rowsOf,
   sgd,
+  sigmoid,
   softplus,
   stack,
   stopGradient,
@@ -30,6 +31,7 @@ import {
   sum,
   writeState,
   type CarriedSpec,
+  type ChainDefinition,
   type Key,
   type ModelDefinition,
   type OptimizerSpec,
@@ -53,6 +55,8 @@ export interface HandRbmOptions {
   readonly start?: CarriedSpec["start"];
   readonly optimizer?: OptimizerSpec;
   readonly phase?: Partial<PhaseDefinition>;
+  /** Sweeps of a sample. */
+  readonly sweeps?: number;
   /** Changes what the next step finds as the chain. */
   readonly spoil?: (chain: Tensor) => Tensor;
   /** Replaces the phases. */
@@ -82,6 +86,23 @@ export function sweep(w: RbmWeights, key: Key, v: Tensor): { readonly v: Tensor;
   const [D = 1, H = 1] = w.W.shape;
   const h = bernoulli.sample(key.at("h"), { logits: hiddenLogits(w, v) }, [rows, H]);
   return { h, v: bernoulli.sample(key.at("v"), { logits: visibleLogits(w, h) }, [rows, D]) };
+}
+
+/** Visible units start as fair coins. */
+export function rbmChain(D: number, H: number, sweeps: number): ChainDefinition<ReturnType<typeof rbmWeights>> {
+  const fair = { dtype: "f32", start: { kind: "bernoulli" } } as const;
+  return {
+    variables: { h: { shape: [H], ...fair }, v: { shape: [D], ...fair } },
+    sweeps,
+    sweep: (w, key, values, given) => {
+      const all = { ...values, ...given };
+      const rows = rowsOf(all["v"]!);
+      const h = given["h"] ?? bernoulli.sample(key.at("h"), { logits: hiddenLogits(w, all["v"]!) }, [rows, H]);
+      const v = given["v"] ?? bernoulli.sample(key.at("v"), { logits: visibleLogits(w, h) }, [rows, D]);
+      return { h, v };
+    },
+    mean: (w, name, values) => sigmoid(name === "h" ? hiddenLogits(w, values["v"]!) : visibleLogits(w, values["h"]!)),
+  };
 }
 
 export function handRbm(options: HandRbmOptions = {}): ModelDefinition {
@@ -127,7 +148,10 @@ export function handRbm(options: HandRbmOptions = {}): ModelDefinition {
     streams: [{ v: binary([D]) }],
     latents: { h: binary([H]) },
     weights,
-    densities: {},
+    densities: {
+      p: { head: ["v", "h"], given: [], label: "p(v, h)", place: "rbm.gm:6", chain: rbmChain(D, H, options.sweeps ?? 100) },
+    },
+    generative: "p",
     train: [phase],
     evaluate: {
       logZ: {

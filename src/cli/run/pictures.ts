@@ -1,6 +1,7 @@
 /**
  * Pictures of a run: samples, reconstructions, interpolations by variable, and the curve of its losses.
  */
+import { canReconstruct } from "../../runtime/eval/draw.js";
 import type { Reconstructions, RowsByName, TrainedSession } from "../../runtime/eval/session.js";
 import type { MetricRow } from "../../runtime/node/metrics.js";
 import { columnOf, drawReconstructions, drawRows, lookOf, type Drawing } from "../../runtime/node/pictures.js";
@@ -148,7 +149,7 @@ export async function closingPictures(
   });
   if (canSample(model)) await attempt("samples", () => drawSamples(trained, 64));
   const available = Math.min(...dataset.streams.map((s) => (s.splits.test ?? s.splits.train).rows));
-  if (model.reconstruct !== undefined || (model.generative !== undefined && model.inference !== undefined)) {
+  if (canReconstruct(model)) {
     await attempt("reconstructions", async () => drawReconstructed(trained, await trained.reconstruct(Math.min(32, available))));
   }
   return drawn;

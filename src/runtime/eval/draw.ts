@@ -4,11 +4,11 @@
  */
 import type { Program } from "../engines/engine.js";
 import { GmcError } from "../graph/errors.js";
-import { input, rootKey, stage, type Key, type Rows, type Tensor } from "../graph/index.js";
+import { argMax, input, rootKey, stage, zeros, type Key, type Rows, type Tensor } from "../graph/index.js";
 import { optimize } from "../graph/passes/index.js";
 import type { Graph } from "../graph/types.js";
-import type { DensityDefinition, Draw, ModelDefinition, StepContext, VariableSpec } from "../model.js";
-import { averagedState, dataInput, dataVariables, dtypeOf, readWeights, stepContext } from "../train/context.js";
+import type { ChainDefinition, DensityDefinition, Draw, ModelDefinition, StepContext, VariableSpec } from "../model.js";
+import { averagedState, dataInput, dataVariables, defined, dtypeOf, readWeights, stepContext } from "../train/context.js";
 
 export interface DrawProgram {
   readonly program: Program;
@@ -44,11 +44,12 @@ export function inferenceOf(model: ModelDefinition): DensityDefinition {
   return density;
 }
 
-/** Outputs `value:<variable>` (drawn) and `mean:<variable>`; inputs: the conditions of the generative density. */
-export function stageSample(options: DrawOptions): DrawProgram {
+/** Outputs `value:<variable>` (drawn) and `mean:<variable>`; inputs: the conditions of the generative density and what else is clamped. */
+export function stageSample(options: DrawOptions, clamped: readonly string[] = []): DrawProgram {
   const density = generativeOf(options.model);
   return drawProgram("sample", options, () => {
-    const given = Object.fromEntries(density.given.map((name) => [name, variableInput(options, name)]));
+    const names = new Set([...density.given, ...clamped]);
+    const given = Object.fromEntries([...names].map((name) => [name, variableInput(options, name)]));
     return outputsOf(drawFrom(density, weights(options), rootKey(), rowsFor(options), given));
   });
 }
@@ -64,8 +65,10 @@ export function stageReconstruct(options: DrawOptions): DrawProgram {
       const shown = model.reconstruct(stepContext({ model, batch: rows, dynamic: new Set(), averaged: options.averaged }));
       return Object.fromEntries(Object.entries(shown).map(([name, t]) => [`mean:${name}`, t]));
     }
-    const latents = infer(options);
     const density = generativeOf(model);
+    const visible = observedInChain(model);
+    if (density.chain && visible.length > 0) return throughMeans(options, density, density.chain, visible);
+    const latents = infer(options);
     const conditions = Object.fromEntries(density.given.map((name) => [name, variableInput(options, name)]));
     const draw = drawFrom(density, weights(options), rootKey(), rowsFor(options), { ...conditions, ...latents });
     const shown = density.head.filter((name) => Object.hasOwn(dataVariables(model), name));
@@ -74,6 +77,52 @@ export function stageReconstruct(options: DrawOptions): DrawProgram {
       ...Object.fromEntries(Object.entries(latents).map(([name, t]) => [latentName(name), t])),
     };
   });
+}
+
+/** Whether there is a way from data to latents and back. */
+export function canReconstruct(model: ModelDefinition): boolean {
+  return (
+    model.reconstruct !== undefined ||
+    (model.generative !== undefined && (model.inference !== undefined || observedInChain(model).length > 0))
+  );
+}
+
+/** Data variables that an energy defines. */
+function observedInChain(model: ModelDefinition): readonly string[] {
+  const density = model.generative === undefined ? undefined : model.densities[model.generative];
+  return Object.keys(density?.chain?.variables ?? {}).filter((name) => Object.hasOwn(dataVariables(model), name));
+}
+
+/** Sweeps of mean-field updates (Peterson & Anderson 1987) over hidden variables that depend on each other. */
+const MEAN_FIELD = 25;
+
+/** Hidden means given the data, each variable in turn given the newest of the others; then the means of the data given those. */
+function throughMeans(
+  options: DrawOptions,
+  density: DensityDefinition,
+  chain: ChainDefinition,
+  visible: readonly string[],
+): Record<string, Tensor> {
+  const w = weights(options) as never;
+  const data = dataVariables(options.model);
+  const hidden = Object.entries(chain.variables).filter(([name]) => !visible.includes(name));
+  const conditions = density.given.filter((name) => chain.variables[name] === undefined);
+  let values: Readonly<Record<string, Tensor>> = Object.fromEntries([
+    ...[...visible, ...conditions].map((name) => [name, variableInput(options, name)] as const),
+    ...hidden.map(([name, { shape, dtype }]) => [name, zeros([options.rows, ...shape], dtype)] as const),
+  ]);
+  for (let i = 0; i < (hidden.length > 1 ? MEAN_FIELD : 1); i++) {
+    for (const [name, { dtype }] of hidden) {
+      const mean = chain.mean(w, name, values);
+      values = { ...values, [name]: dtype === "i32" ? argMax(mean, -1) : mean };
+    }
+  }
+  return {
+    ...Object.fromEntries(
+      visible.filter((name) => data[name]?.domain !== "category").map((name) => [`mean:${name}`, chain.mean(w, name, values)]),
+    ),
+    ...Object.fromEntries(hidden.map(([name]) => [latentName(name), defined(values[name], name)])),
+  };
 }
 
 /** Data -> latents: outputs `latent:<name>`, the mean of each where it has one. */
@@ -120,7 +169,14 @@ function weights(options: DrawOptions): StepContext["w"] {
   return readWeights(options.model, averagedState(options.averaged));
 }
 
-function drawFrom(density: DensityDefinition, w: StepContext["w"], key: Key, rows: Rows, given: Readonly<Record<string, Tensor>>): Draw {
+export function drawFrom(
+  density: DensityDefinition,
+  w: StepContext["w"],
+  key: Key,
+  rows: Rows,
+  given: Readonly<Record<string, Tensor>>,
+): Draw {
+  if (density.sample === undefined) throw new GmcError("GM4009", `${density.label} has no directed statements to draw by`);
   // the type of a tree of weights of unknown form unfolds without end
   return (density.sample as (w: unknown, key: Key, rows: Rows, given: Readonly<Record<string, Tensor>>) => Draw)(w, key, rows, given);
 }
@@ -136,11 +192,11 @@ function outputsOf(draw: Draw): Record<string, Tensor> {
   };
 }
 
-function meanOf(draw: Draw, name: string): Tensor {
+export function meanOf(draw: Draw, name: string): Tensor {
   return draw.means[name] ?? valueOf(draw, name);
 }
 
-function valueOf(draw: Draw, name: string): Tensor {
+export function valueOf(draw: Draw, name: string): Tensor {
   const value = draw.values[name];
   if (!value) throw new GmcError("GM4009", `the density does not give \`${name}\``);
   return value;

@@ -11,7 +11,7 @@ import { carriedName } from "../train/carried.js";
 import { defined } from "../train/context.js";
 import { sampleChunks } from "./accumulate.js";
 import { drawnBatches } from "./batches.js";
-import { stageReconstruct } from "./draw.js";
+import { canReconstruct, stageReconstruct } from "./draw.js";
 import { activeUnits, open, reconstructionError, rowMeasurement, termMeasurement, type Measurement } from "./measurements.js";
 import { stagePosteriorMeans, stageRowMetric, stageTerms, type MetricOptions, type MetricProgram } from "./metrics.js";
 import { measurePartition, type MeasuredPartition } from "./partition.js";
@@ -203,9 +203,7 @@ function plannedMeasurements(
     const { program, labels } = stageTerms(at(batch), phase, update);
     return { kind: "terms", batch, limit: rows, measurement: termMeasurement(options, labels, await open(session, program)) };
   });
-  const reconstructs =
-    options.reconstruction !== false &&
-    (model.reconstruct !== undefined || (model.generative !== undefined && model.inference !== undefined));
+  const reconstructs = options.reconstruction !== false && canReconstruct(model);
   const reconstruction: Make = async (rows) => {
     const staged = (rowCount: number): MetricProgram => ({ ...stageReconstruct({ model, rows: rowCount, averaged }), elements: 0 });
     const batch = options.batch ?? Math.min(rows, 100);

@@ -6,8 +6,10 @@ export {
   type InterpolateOptions,
   type Reconstructions,
   type RowsByName,
+  type SampleOptions,
   type Samples,
   type SessionOptions,
   type TrainedSession,
 } from "./session.js";
+export type { ChainStart } from "./chain.js";
 export { rowReconstructionError } from "./row-reconstruction.js";

@@ -11,9 +11,9 @@ import { optimize } from "../graph/passes/index.js";
 import type { Graph, Shape } from "../graph/types.js";
 import type { ModelDefinition, PartitionContext, PartitionMetric, PartitionProgram } from "../model.js";
 import { averagedState, dataVariables, defined, readWeights } from "../train/context.js";
-import { pause } from "../train/pause.js";
 import { drawnBatches, rngOf } from "./batches.js";
 import { stageConditions } from "./metrics.js";
+import { COUNT, FIRST, runPieces } from "./pieces.js";
 import { labelWith, type PartitionProtocol, type Result } from "./protocol.js";
 import { statisticsShape, trainingStatistics } from "./statistics.js";
 
@@ -180,11 +180,6 @@ interface CompiledPartition {
   dispose(): void;
 }
 
-const COUNT = "run:count";
-const FIRST = "run:first";
-/** A piece takes about so many milliseconds: often enough for a line of progress and a signal, seldom enough to cost nothing. */
-const PIECE = 200;
-
 async function compilePartition(
   options: PartitionOptions,
   name: string,
@@ -248,18 +243,7 @@ async function compilePartition(
         return Object.fromEntries(names.flatMap((n) => (all[n] === undefined ? [] : [[n, all[n]]])));
       };
       for (const [c, value] of Object.entries(await begin.run(feeds(start)))) await session.write(stored(c), value);
-      const own = feeds(step);
-      let piece = 1;
-      for (let done = 0; done < definition.iterations;) {
-        options.signal?.throwIfAborted();
-        const count = Math.min(piece, definition.iterations - done);
-        const began = performance.now();
-        await go.run({ ...own, [COUNT]: whole(count), [FIRST]: whole(done) });
-        done += count;
-        if (performance.now() - began < PIECE / 2) piece *= 2;
-        onDone(done);
-        await pause();
-      }
+      await runPieces(go, feeds(step), { to: definition.iterations, onDone, signal: options.signal });
       const { logs } = await end.run(feeds(result));
       return defined(logs, "log weights").data;
     },
@@ -277,8 +261,4 @@ function outputOf(graph: Graph, id: number): { readonly shape: Shape; readonly d
 function zeros(shape: Shape, dtype: "f32" | "i32"): HostTensor {
   const size = shape.reduce((a, b) => a * b, 1);
   return { dtype, shape, data: dtype === "i32" ? new Int32Array(size) : new Float32Array(size) };
-}
-
-function whole(n: number): HostTensor {
-  return { dtype: "i32", shape: [], data: Int32Array.of(n) };
 }

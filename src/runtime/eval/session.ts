@@ -5,10 +5,12 @@ import type { Dataset, SplitName } from "../data/dataset.js";
 import type { EngineSession, HostTensor, HostTensors } from "../engines/engine.js";
 import { GmcError } from "../graph/errors.js";
 import type { ModelDefinition } from "../model.js";
+import { sizeOf } from "../graph/shape.js";
 import { leavesOf } from "../nn/spec.js";
 import { dataVariables, defined, emaName } from "../train/context.js";
 import { drawnBatches, rngOf } from "./batches.js";
-import { generativeOf, stageDecode, stageInfer, stageReconstruct, stageSample, type DrawProgram } from "./draw.js";
+import { runChain, type ChainStart } from "./chain.js";
+import { generativeOf, latentName, stageDecode, stageInfer, stageReconstruct, stageSample, type DrawProgram } from "./draw.js";
 import { evaluate, type EvaluateOptions } from "./evaluate.js";
 import type { Evaluation } from "./protocol.js";
 
@@ -30,7 +32,7 @@ export interface TrainedSession {
   weights(): Promise<Readonly<Record<string, HostTensor>>>;
   evaluate(options?: Partial<Omit<EvaluateOptions, "session" | "model" | "dataset" | "averaged">>): Promise<Evaluation>;
   /** Draws `rows` rows; conditions (`y`) by name, else cycled through the classes or taken from the data. */
-  sample(rows: number, options?: { readonly seed?: number; readonly given?: RowsByName }): Promise<Samples>;
+  sample(rows: number, options?: SampleOptions): Promise<Samples>;
   /** The first `rows` rows of a split and their reconstructions. */
   reconstruct(rows: number, options?: { readonly split?: SplitName; readonly seed?: number }): Promise<Reconstructions>;
   /** The first `rows` rows of a split as the model sees them. */
@@ -40,10 +42,27 @@ export interface TrainedSession {
   close(): void;
 }
 
+export interface SampleOptions {
+  readonly seed?: number;
+  /** Conditions, and other variables of the density that are held at these values. */
+  readonly given?: RowsByName;
+  /** Of a density with a chain: sweeps, in place of its own number. */
+  readonly sweeps?: number;
+  /** What the chains begin with: at random unless told, rows of the data, or the persistent chains of the training. */
+  readonly start?: ChainStart;
+  /** Also what the chains are at the start and after every so many sweeps: `frames`. */
+  readonly every?: number;
+  /** Sweeps done, of all. */
+  readonly onProgress?: (done: number, total: number) => void;
+  readonly signal?: AbortSignal;
+}
+
 export interface Samples {
   readonly values: RowsByName;
-  /** E[variable | its parents], where the density has one: what pictures show. */
+  /** E[variable | its parents], where the density has one; of a variable in a chain E[variable | all others]. What pictures show. */
   readonly means: RowsByName;
+  /** Of chains followed over time. */
+  readonly frames?: readonly Pick<Samples, "values" | "means">[];
 }
 
 export interface Reconstructions {
@@ -101,10 +120,27 @@ export function openSession(options: SessionOptions): TrainedSession {
       return Object.fromEntries(await Promise.all(entries));
     },
     evaluate: (more = {}) => evaluate({ session, model, dataset, averaged, step: options.step, ...more, seed: more.seed ?? options.seed }),
-    sample: async (rows, more) => {
-      const given = conditions(model, rows, more?.given, () => firstRows(undefined, rows, seedOf(more)));
-      const outputs = await run(stageSample({ model, rows, averaged }), given, seedOf(more));
-      return { values: { ...given, ...withPrefix(outputs, "value:") }, means: withPrefix(outputs, "mean:") };
+    sample: async (rows, more = {}) => {
+      const density = generativeOf(model);
+      const seed = seedOf(more);
+      const data = (): HostTensors => firstRows(undefined, rows, seed);
+      const given = givenValues(model, rows, more.given, data);
+      const shown = (outputs: HostTensors): Pick<Samples, "values" | "means"> => ({
+        values: { ...given, ...withPrefix(outputs, "value:") },
+        means: withPrefix(outputs, "mean:"),
+      });
+      if (density.chain === undefined) {
+        for (const name of ["sweeps", "start", "every"] as const) {
+          if (more[name] !== undefined) throw new GmcError("GM4009", `${density.label} is not drawn by a chain: it takes no \`${name}\``);
+        }
+        const variables = dataVariables(model);
+        const fed = Object.entries(given).map(([name, t]) => [Object.hasOwn(variables, name) ? name : latentName(name), t]);
+        return shown(await run(stageSample({ model, rows, averaged }, Object.keys(given)), Object.fromEntries(fed) as HostTensors, seed));
+      }
+      const { sweeps, start, every, onProgress, signal } = more;
+      const all = { session, model, dataset, averaged, rows, seed, given, data, sweeps, start, every, onProgress, signal };
+      const { last, frames } = await runChain(density, density.chain, all);
+      return { ...shown(last), ...(every === undefined ? {} : { frames: frames.map(shown) }) };
     },
     reconstruct: async (rows, more) => {
       const data = firstRows(more?.split, rows, seedOf(more));
@@ -127,26 +163,39 @@ export function openSession(options: SessionOptions): TrainedSession {
   };
 }
 
-/** Values for what the generative density is conditioned on: as given, else classes in turn, else rows of the data. */
-function conditions(
+/**
+ * Values for what the generative density is conditioned on: as given, else classes in turn, else rows of the data; and for what else is held.
+ * What a chain draws is no condition of it. GM4009 for a name that the density does not have.
+ */
+function givenValues(
   model: ModelDefinition,
   rows: number,
   given: RowsByName | undefined,
   data: () => HostTensors,
 ): Record<string, HostTensor> {
+  const density = generativeOf(model);
   const variables = dataVariables(model);
   const out: Record<string, HostTensor> = {};
-  for (const name of generativeOf(model).given) {
-    const spec = variables[name];
-    const shape = [rows, ...(spec?.shape ?? model.latents[name]?.shape ?? [])];
+  const conditions = density.given.filter((name) => density.chain?.variables[name] === undefined);
+  for (const name of Object.keys(given ?? {})) {
+    if (!density.head.includes(name) && !density.given.includes(name))
+      throw new GmcError("GM4009", `${density.label} has no variable \`${name}\` to hold`, [
+        `it has: ${[...density.head, ...density.given].join(", ")}`,
+      ]);
+  }
+  for (const name of new Set([...conditions, ...Object.keys(given ?? {})])) {
+    const spec = variables[name] ?? model.latents[name];
+    const shape = [rows, ...(spec?.shape ?? [])];
     const own = given?.[name];
     if (own !== undefined) {
+      if (own.data.length !== sizeOf(shape))
+        throw new GmcError("GM4009", `\`${name}\` is held at ${own.data.length} numbers, and ${rows} rows of it are ${sizeOf(shape)}`);
       const dtype = spec?.domain === "category" ? "i32" : "f32";
       out[name] = { dtype, shape, data: dtype === "i32" ? Int32Array.from(own.data) : Float32Array.from(own.data) };
     } else if (spec?.domain === "category" && spec.shape.length === 0) {
       out[name] = { dtype: "i32", shape, data: Int32Array.from({ length: rows }, (_, i) => i % (spec.classes ?? 1)) };
-    } else if (spec !== undefined) out[name] = defined(data()[name], name);
-    else throw new GmcError("GM4009", `a value of \`${name}\` is needed to draw from ${generativeOf(model).label}`);
+    } else if (variables[name] !== undefined) out[name] = defined(data()[name], name);
+    else throw new GmcError("GM4009", `a value of \`${name}\` is needed to draw from ${density.label}`);
   }
   return out;
 }

@@ -1,0 +1,196 @@
+/**
+ * Drawing from a density whose energy is known: one Markov chain for each row, run as a `repeat` stage, then what is drawn given its values.
+ * What is clamped and the conditions are fed; the chain's own values are state of the session.
+ */
+import type { Program } from "../engines/engine.js";
+import type { Dataset } from "../data/dataset.js";
+import type { EngineSession, HostTensor, HostTensors } from "../engines/engine.js";
+import { assertNever, GmcError } from "../graph/errors.js";
+import { input, iterationInput, rootKey, stage, state, writeState, type Tensor } from "../graph/index.js";
+import { optimize } from "../graph/passes/index.js";
+import { sizeOf } from "../graph/shape.js";
+import type { Graph, Shape } from "../graph/types.js";
+import type { ChainDefinition, DensityDefinition, ModelDefinition } from "../model.js";
+import { carriedByModel, carriedName, startValue } from "../train/carried.js";
+import { averagedState, dataVariables, defined, readWeights } from "../train/context.js";
+import { rngOf } from "./batches.js";
+import { drawFrom, meanOf, valueOf } from "./draw.js";
+import { COUNT, FIRST, runPieces } from "./pieces.js";
+
+/** What a chain begins with: its declared start, rows of the data, or the persistent chains that training left. */
+export type ChainStart = "random" | "data" | "chains";
+
+export interface ChainOptions {
+  readonly session: EngineSession;
+  readonly model: ModelDefinition;
+  readonly dataset: Dataset;
+  readonly averaged: ReadonlySet<string>;
+  readonly rows: number;
+  readonly seed: number;
+  readonly start?: ChainStart | undefined;
+  /** In place of the density's own number. */
+  readonly sweeps?: number | undefined;
+  /** Conditions, and variables that are clamped: [rows, ...event]. */
+  readonly given: HostTensors;
+  /** Rows of the data, for chains that start from them. */
+  readonly data: () => HostTensors;
+  /** Also what the chains are after every so many sweeps. */
+  readonly every?: number | undefined;
+  readonly onProgress?: ((done: number, total: number) => void) | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Outputs `value:<variable>` and `mean:<variable>`. */
+export interface ChainDraw {
+  readonly last: HostTensors;
+  /** At the start and after every so many sweeps. */
+  readonly frames: readonly HostTensors[];
+}
+
+const stored = (name: string): string => `draw:${name}`;
+const fed = (name: string): string => `given:${name}`;
+
+/** GM4008 for a number of sweeps that is none, GM4009 where there are no persistent chains to begin with. */
+export async function runChain(density: DensityDefinition, chain: ChainDefinition, options: ChainOptions): Promise<ChainDraw> {
+  const { session, seed, every } = options;
+  const sweeps = options.sweeps ?? chain.sweeps;
+  for (const [name, value] of [
+    ["sweeps", sweeps],
+    ["every", every ?? 1],
+  ] as const) {
+    if (!(Number.isInteger(value) && value >= 1)) throw new GmcError("GM4008", `${name} must be a whole number from 1 on, found ${value}`);
+  }
+  for (const [name, value] of Object.entries(await startValues(chain, options))) await session.write(stored(name), value);
+  const rng = rngOf(seed, "draw", 0, 0);
+  const feedsOf = (graph: Graph): HostTensors => {
+    const all: HostTensors = { ...Object.fromEntries(Object.entries(options.given).map(([n, t]) => [fed(n), t])), rng };
+    const names = graph.nodes.flatMap((n) => (n.prim === "input" ? [n.params.name] : []));
+    return Object.fromEntries(names.flatMap((n) => (all[n] === undefined ? [] : [[n, all[n]]])));
+  };
+  const sweep = stageSweep(chain, options);
+  const show = stageShow(density, chain, options);
+  const shown: Program = { name: "draw", stages: [{ kind: "call", name: "draw", graph: show }], fetch: Object.keys(show.outputs) };
+  const moving = await session.compile({
+    name: "sweeps",
+    stages: [{ kind: "repeat", name: "sweep", graph: sweep, count: COUNT, first: FIRST }],
+    fetch: [],
+  });
+  const showing = await session.compile(shown);
+  try {
+    const [own, shownFeeds] = [feedsOf(sweep), feedsOf(show)];
+    const frames: HostTensors[] = every === undefined ? [] : [await showing.run(shownFeeds)];
+    for (let done = 0; done < sweeps;) {
+      const to = Math.min(sweeps, done + (every ?? sweeps));
+      const onDone = (now: number): void => options.onProgress?.(now, sweeps);
+      await runPieces(moving, own, { from: done, to, onDone, signal: options.signal });
+      done = to;
+      if (every !== undefined && done % every === 0) frames.push(await showing.run(shownFeeds));
+    }
+    return { last: await showing.run(shownFeeds), frames };
+  } finally {
+    moving.dispose();
+    showing.dispose();
+  }
+}
+
+/** Of the variables that are not clamped. */
+async function startValues(chain: ChainDefinition, options: ChainOptions): Promise<HostTensors> {
+  const { model, rows, seed, dataset } = options;
+  const free = Object.entries(chain.variables).filter(([name]) => options.given[name] === undefined);
+  const random = (name: string): HostTensor => {
+    const { shape, dtype, start } = defined(chain.variables[name], name);
+    return startValue(`sample.${name}`, { shape: [rows, ...shape], dtype, start }, seed, dataset);
+  };
+  switch (options.start ?? "random") {
+    case "random":
+      return Object.fromEntries(free.map(([name]) => [name, random(name)]));
+    case "data": {
+      const data = options.data();
+      return Object.fromEntries(free.map(([name]) => [name, data[name] ?? random(name)]));
+    }
+    case "chains": {
+      const kept = Object.entries(carriedByModel(model)).flatMap(([name, spec]) =>
+        spec.of?.density === model.generative && options.session.has(carriedName(name)) ? [[spec.of?.variable ?? "", name] as const] : [],
+      );
+      const named = new Map(kept);
+      if (!free.some(([name]) => named.has(name))) {
+        throw new GmcError("GM4009", `training left no persistent chains of ${model.generative ?? model.name}`, [
+          "persistent chains come of an objective `by pcd(…)`; begin at random or from the data instead",
+        ]);
+      }
+      const values: Record<string, HostTensor> = {};
+      for (const [name] of free) {
+        const state = named.get(name);
+        const { shape } = defined(chain.variables[name], name);
+        values[name] = state === undefined ? random(name) : cycled(await options.session.read(carriedName(state)), rows, shape);
+      }
+      return values;
+    }
+    default:
+      return assertNever(options.start as never);
+  }
+}
+
+/** The chains of a state [..., chains, ...event], over and over; of tempered replicas the last, which are the model's own. */
+function cycled(state: HostTensor, rows: number, event: Shape): HostTensor {
+  const lead = state.shape.slice(0, state.shape.length - event.length);
+  const [width, chains] = [sizeOf(event), lead.at(-1) ?? 1];
+  const before = sizeOf(lead) - chains;
+  const data = state.dtype === "i32" ? new Int32Array(rows * width) : new Float32Array(rows * width);
+  for (let i = 0; i < rows; i++) {
+    const from = (before + (i % chains)) * width;
+    data.set(state.data.subarray(from, from + width), i * width);
+  }
+  return { dtype: state.dtype, shape: [rows, ...event], data };
+}
+
+function given(options: ChainOptions): Readonly<Record<string, Tensor>> {
+  return Object.fromEntries(Object.entries(options.given).map(([name, t]) => [name, input(fed(name), t.shape, t.dtype)]));
+}
+
+function current(chain: ChainDefinition, options: ChainOptions): Readonly<Record<string, Tensor>> {
+  const free = Object.entries(chain.variables).filter(([name]) => options.given[name] === undefined);
+  return Object.fromEntries(free.map(([name, { shape, dtype }]) => [name, state(stored(name), [options.rows, ...shape], dtype)]));
+}
+
+function stageSweep(chain: ChainDefinition, options: ChainOptions): Graph {
+  return optimize(
+    stage(
+      {},
+      () => {
+        const values = current(chain, options);
+        const w = readWeights(options.model, averagedState(options.averaged));
+        const next = chain.sweep(w as never, rootKey().iterate(iterationInput()), values, given(options));
+        for (const [name, value] of Object.entries(values)) writeState(value, defined(next[name], `next ${name}`));
+        return {};
+      },
+      { mode: "eval" },
+    ),
+  );
+}
+
+/** What the density's variables are given the chain's: values and means. */
+function stageShow(density: DensityDefinition, chain: ChainDefinition, options: ChainOptions): Graph {
+  return optimize(
+    stage(
+      {},
+      () => {
+        const w = readWeights(options.model, averagedState(options.averaged));
+        const values = { ...given(options), ...current(chain, options) };
+        const data = dataVariables(options.model);
+        const rest = density.head.filter((name) => values[name] === undefined);
+        const draw = rest.length === 0 ? undefined : drawFrom(density, w, rootKey(), { kind: "rows", size: options.rows }, values);
+        const outputs: Record<string, Tensor> = {};
+        for (const name of density.head) {
+          outputs[`value:${name}`] = values[name] ?? valueOf(defined(draw, "draw"), name);
+          if (data[name]?.domain === "category") continue;
+          if (draw !== undefined && rest.includes(name)) outputs[`mean:${name}`] = meanOf(draw, name);
+          else if (chain.variables[name] !== undefined && options.given[name] === undefined)
+            outputs[`mean:${name}`] = chain.mean(w as never, name, values);
+        }
+        return outputs;
+      },
+      { mode: "eval" },
+    ),
+  );
+}

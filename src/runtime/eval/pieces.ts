@@ -1,0 +1,36 @@
+/** Long `repeat` stages, run in pieces: so that progress can be told and a signal be heard. The pieces change no number, since an iteration knows its number. */
+import type { Executable, HostTensor, HostTensors } from "../engines/engine.js";
+import { pause } from "../train/pause.js";
+
+/** Names of the feeds that a `repeat` stage takes as its `count` and `first`. */
+export const COUNT = "run:count";
+export const FIRST = "run:first";
+
+/** Milliseconds of a piece: often enough for a line of progress, seldom enough to cost nothing. */
+const PIECE = 200;
+
+export interface PieceOptions {
+  readonly from?: number;
+  readonly to: number;
+  readonly onDone?: ((iterations: number) => void) | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Iterations `from` (0 unless told) to `to` of a program whose stage repeats `COUNT` times from `FIRST` on. Throws where the signal says so. */
+export async function runPieces(executable: Executable, feeds: HostTensors, options: PieceOptions): Promise<void> {
+  let piece = 1;
+  for (let done = options.from ?? 0; done < options.to;) {
+    options.signal?.throwIfAborted();
+    const count = Math.min(piece, options.to - done);
+    const began = performance.now();
+    await executable.run({ ...feeds, [COUNT]: whole(count), [FIRST]: whole(done) });
+    done += count;
+    if (performance.now() - began < PIECE / 2) piece *= 2;
+    options.onDone?.(done);
+    await pause();
+  }
+}
+
+function whole(n: number): HostTensor {
+  return { dtype: "i32", shape: [], data: Int32Array.of(n) };
+}
