@@ -118,10 +118,13 @@ function partitionMetric(derived: DerivedModel, density: string, options: Option
     ...analysis.reads.map((v): JsField => ({ name: v, value: { kind: "member", target: name("data"), name: v } })),
     ...counts.map((v): JsField => ({ name: v, value: call("sum", { kind: "member", target: name("data"), name: v }, numbers([-1])) })),
   ];
-  const settings = object({
-    sum: sum.length === 0 ? undefined : array(sum.map(str)),
-    totals: counts.length === 0 ? undefined : array(counts.map(str)),
-  });
+  const totals = object(counts.map((v) => ({ name: v, value: { kind: "member", target: name("given"), name: v } })));
+  const program = object([
+    { name: "chains", value: name("chains") },
+    { name: "temperatures", value: name("temperatures") },
+    ...(sum.length === 0 ? [] : [{ name: "sum", value: array(sum.map(str)) }]),
+    ...(counts.length === 0 ? [] : [{ name: "totals", value: arrow("(given)", totals) }]),
+  ]);
   const model = name(energyModelName(density));
   const shown = analysis.variables.filter((v) => variableOf(context, v).role === "data");
   return object({
@@ -132,7 +135,7 @@ function partitionMetric(derived: DerivedModel, density: string, options: Option
     temperatures: literal(options["temperatures"] ?? 1000),
     statistics: shown.length === 0 ? undefined : array(shown.map(str)),
     given: perRow.length === 0 ? undefined : arrow("({ data })", object(perRow)),
-    program: arrow("(settings)", call("aisProgram", model, name("settings"), settings)),
+    program: arrow("({ chains, temperatures })", call("aisProgram", model, program)),
   });
 }
 

@@ -68,7 +68,7 @@ export function emitModel(derived: DerivedModel, source: SourceInfo): EmittedMod
       {
         density,
         energy,
-        declarations: [...(energy ? [energy.fn, energy.model] : []), ...(logDensity ? [logDensity] : []), sampler],
+        declarations: [...(energy ? [energy.fn, energy.model] : []), ...(logDensity ? [logDensity] : []), ...(sampler ? [sampler] : [])],
         sampler,
       },
     ];
@@ -103,8 +103,8 @@ export function emitModel(derived: DerivedModel, source: SourceInfo): EmittedMod
           given: array([...density.given, ...givenTheirSum(context, densityOf(context, density.name))].map(str)),
           label: str(headerText(density)),
           place: str(place(density.span)),
-          sample: name(sampler.name),
-          chain: energy && object({ energy: name(energy.model.name), sweeps: num(SWEEPS) }),
+          sample: sampler && name(sampler.name),
+          chain: energy && call("gibbsChain", name(energy.model.name), object({ sweeps: num(SWEEPS) })),
         }),
       })),
     ),

@@ -3,8 +3,6 @@ import type { Span } from "../base/source.js";
 import { NO_CHOICES } from "../ir/derive/choices.js";
 import { deriveLogDensity } from "../ir/derive/marginal.js";
 import { type DeriveContext, densityOf, givenTheirSum } from "../ir/derive/context.js";
-import { energyOf } from "../ir/derive/energy.js";
-import { hasBlockLaw, type UnitLaw } from "../ir/energy/index.js";
 import { drawsNumbers } from "../ir/derive/objective.js";
 import { exprsOf } from "../ir/quantity.js";
 import { distributions } from "../ir/distributions.js";
@@ -14,7 +12,7 @@ import { call, type Js, type JsFunction, type JsParam, method, name, object, str
 import { printFlat } from "./print-js.js";
 import { place } from "./place.js";
 import { lowerExpr, netFunction, netNeeds, type Scope, weightsAt } from "./lower-expr.js";
-import { capital, energyModelName } from "./names.js";
+import { capital } from "./names.js";
 import { lowerDist, variableOf } from "./lower-dist.js";
 import { lowerQuantity } from "./lower-quantity.js";
 import type { QuantityScope } from "./quantity-scope.js";
@@ -174,11 +172,12 @@ function bindParams(writer: FunctionWriter, variable: string, params: Js): Js {
 }
 
 /**
- * `sampleP(w, key, B, given)`: ancestral sampling, given variables clamped. The variables of an energy come in `given`, from a Markov chain;
- * their means are those of their conditionals.
+ * `sampleP(w, key, B, given)`: ancestral sampling, given variables clamped. The variables of an energy come in `given`, from a Markov
+ * chain; undefined where it draws them all.
  */
-export function lowerSampler(context: DeriveContext, density: Density, reserved: readonly string[]): JsFunction {
+export function lowerSampler(context: DeriveContext, density: Density, reserved: readonly string[]): JsFunction | undefined {
   const index = densityOf(context, density.name);
+  if ([...index.definitions.values()].every((d) => d.kind === "energy")) return undefined;
   const writer = new FunctionWriter([...reserved, "w", "key", "B", "given"], name("B"));
   const values = new Map<string, Value>();
   const scope: Scope = {
@@ -236,7 +235,6 @@ export function lowerSampler(context: DeriveContext, density: Density, reserved:
     drawn[variable] = bound.js;
     if (wantsMean) means[variable] = method(dist.object, "mean", dist.params);
   }
-  Object.assign(means, energyMeans(context, density, values));
   return {
     name: `sample${capital(density.name)}`,
     doc: [
@@ -258,16 +256,4 @@ export function lowerSampler(context: DeriveContext, density: Density, reserved:
   };
 }
 
-/** E[v | the rest] of an energy's data variables: what pictures show. */
-function energyMeans(context: DeriveContext, density: Density, values: ReadonlyMap<string, Value>): Readonly<Record<string, Js>> {
-  const { energy } = densityOf(context, density.name);
-  if (!energy) return {};
-  const analysis = energyOf(context, density.name);
-  const all = object([...energy.variables, ...analysis.reads].flatMap((v) => (values.has(v) ? [{ name: v, value: jsOf(values, v) }] : [])));
-  const shown = energy.variables.filter((v) => variableOf(context, v).role === "data" && blockLaw(analysis.laws.get(v)));
-  return Object.fromEntries(shown.map((v) => [v, call("meanUnits", name(energyModelName(density.name)), name("w"), all, str(v))]));
-}
-
 const jsOf = (values: ReadonlyMap<string, Value>, variable: string): Js => values.get(variable)?.js ?? name(variable);
-
-const blockLaw = (law: UnitLaw | undefined): boolean => law !== undefined && hasBlockLaw(law);

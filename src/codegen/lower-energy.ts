@@ -8,8 +8,8 @@ import { densityOf } from "../ir/derive/context.js";
 import { energyOf } from "../ir/derive/energy.js";
 import type { UnitLaw } from "../ir/energy/index.js";
 import type { DrawStep, Matching, Quantity } from "../ir/quantity.js";
-import type { Density, Dim, Expr } from "../ir/types.js";
-import { array, arrow, call, type Js, type JsConst, type JsFunction, type JsParam, name, num, numbers, object, str } from "./js.js";
+import type { Density, Dim, Domain, Expr } from "../ir/types.js";
+import { array, arrow, bool, call, type Js, type JsConst, type JsFunction, type JsParam, name, num, numbers, object, str } from "./js.js";
 import { chainsName, energyFunction, energyModelName, partitionName } from "./names.js";
 import { literal, lowerExpr, type Scope, weightsAt } from "./lower-expr.js";
 import { variableOf } from "./lower-dist.js";
@@ -108,8 +108,15 @@ function unitsJs(context: DeriveContext, variable: string, law: UnitLaw): Js {
       return object({ kind: str("categorical"), shape, classes: num(domain.classes?.size ?? 0) });
     case "coupled":
     case "nonlinear":
-      return object({ kind: str(domain.name === "binary" ? "coupledBinary" : "unconstrained"), shape });
+      return coupledUnits(domain, shape, law);
   }
+}
+
+/** Units without a conditional in closed form: drawn one after another, or moved by their gradient. */
+function coupledUnits(domain: Domain, shape: Js, law: UnitLaw): Js {
+  if (domain.name === "category") return object({ kind: str("category"), shape, classes: num(domain.classes?.size ?? 0) });
+  if (domain.name === "binary") return object({ kind: str("binary"), shape, quadratic: law.kind === "coupled" && law.quadratic ? bool(true) : undefined });
+  return object({ kind: str("real"), shape });
 }
 
 /** The event shape in which an energy sees a variable: categories of its own are one-hot. */
@@ -269,21 +276,22 @@ export function lowerLogPartition(scope: QuantityScope, q: LogPartition): Tensor
   }
 }
 
-/** Score matching and noise-contrastive estimation: a loss per example, to be minimised. */
+/** Score matching (a loss, here negated) and noise-contrastive estimation: per example, to be maximised. */
 export function lowerMatching(scope: QuantityScope, q: Matching): TensorValue {
   const analysis = energyOf(scope.context, q.density);
   const given = valuesOf(scope, q.density, q.at, [q.variable, ...analysis.reads]);
-  const fn = { score_matching: "scoreMatching", denoising_score_matching: "denoisingScoreMatching", nce: "noiseContrastive" }[q.method];
+  const fn = { score_matching: "scoreMatching", denoising_score_matching: "denoisingScoreMatching", nce: "contrastWithNormal" }[q.method];
   if (fn === undefined) throw new InternalError(`no lowering of ${q.method}`);
+  const { sigma, ...own } = q.options;
   const options = object({
-    ...Object.fromEntries(Object.entries(q.options).map(([key, value]) => [key, literal(value)])),
+    name: str(q.variable),
+    ...Object.fromEntries(Object.entries(own).map(([key, value]) => [key, literal(value)])),
     sum: q.sum.length === 0 ? undefined : array(q.sum.map(str)),
   });
-  const js = call(
-    "neg",
-    call(fn, name(energyModelName(q.density)), name("w"), call("key.at", str(q.method)), given.js, str(q.variable), options),
-  );
-  return scope.writer.bind("minusLoss", {
+  const blur = sigma === undefined ? [] : [literal(sigma)];
+  const loss = call(fn, name(energyModelName(q.density)), name("w"), call("key.at", str(q.method)), given.js, ...blur, options);
+  const js = q.method === "nce" ? loss : call("neg", loss);
+  return scope.writer.bind("score", {
     kind: "tensor",
     js: termOf(scope, q.method, q.span, js),
     shape: [],

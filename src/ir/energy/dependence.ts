@@ -306,7 +306,9 @@ function dependence(op: Operation, parts: readonly (Dependence | undefined)[]): 
         op.expr as BuiltinExpr,
         parts.map((d) => d?.place),
       );
-      return { ...base, coupling: "single", plain: op.moves && first !== undefined && ds[0]?.plain === true, place, couples: undefined };
+      const plain = op.moves && ds[0]?.plain === true;
+      const listed: Place = plain && place.kind === "arranged" ? { ...place, value: op.expr } : place;
+      return { ...base, coupling: "single", plain, place: listed, couples: undefined };
     }
     if (op.reads === "place" && singles.every((p) => samePlace(p, first)))
       return { ...base, coupling: "single", place: first, couples: undefined };

@@ -2,6 +2,7 @@
  * Places: which unit of a variable each entry of a value reads, where every entry reads at most one. Axes are counted from the end, so that
  * a place stays true when a value is repeated along new leading axes.
  */
+import { sha256 } from "../../base/sha256.js";
 import type { BuiltinExpr, Dim, Expr } from "../types.js";
 
 /** Along one axis of the variable: the position that the value's index on `axis` stands for, from `start` on; or one position throughout. */
@@ -11,8 +12,11 @@ export type Coordinate =
 
 export type Place =
   | { readonly kind: "axes"; readonly coordinates: readonly Coordinate[] }
-  /** Some arrangement of units that only equals itself: `key` says which, `axes` where its own axes have come to stand. */
-  | { readonly kind: "arranged"; readonly key: string; readonly axes: readonly number[] };
+  /**
+   * Some arrangement of units that only equals itself: `key` says which, `axes` where its own axes have come to stand; `value` lists the units in
+   * that arrangement, where an expression does.
+   */
+  | { readonly kind: "arranged"; readonly key: string; readonly axes: readonly number[]; readonly value?: Expr };
 
 /** Each unit at its own position. */
 export function ownPlace(shape: readonly Dim[]): Place {
@@ -83,8 +87,10 @@ export function movePlace(expr: BuiltinExpr, places: readonly (Place | undefined
     const moved = refined(expr, only, shape);
     if (moved) return moved;
   }
-  const key = JSON.stringify([expr.fn, expr.options, places.map((p) => p ?? null), expr.args.map((a) => shapeOf(a).map((d) => d.size))]);
-  return arranged(key, shapeOf(expr).length);
+  const from = places.map((p) => (p === undefined ? null : p.kind === "axes" ? p.coordinates : [p.key, p.axes]));
+  const key = JSON.stringify([expr.fn, expr.options, from, expr.args.map((a) => shapeOf(a).map((d) => d.size))]);
+  // a digest, for a key holds those of its arguments
+  return arranged(sha256(key), shapeOf(expr).length);
 }
 
 /** Moves that keep axes apart. */

@@ -51,7 +51,7 @@ function split(
   variable: Variable,
   place: Place,
 ): Expr | undefined {
-  const x = unitsAt(variable, place, e);
+  const x = unitsAt(context, variable, place, e);
   if (!x) return undefined;
   const { shape } = variable.domain;
   const values = ([0, 1] as const).map((v) => valueAt(context, of, e, v) ?? substitute(context, e, variable.name, filled(v, shape, e)));
@@ -94,8 +94,9 @@ const SCALAR: Readonly<Record<string, (...values: number[]) => number>> = {
 };
 
 /** The units of a variable, laid out as a value reads them. */
-export function unitsAt(variable: Variable, place: Place, like: Expr): Expr | undefined {
-  if (place.kind === "arranged") return undefined;
+export function unitsAt(context: DeriveContext, variable: Variable, place: Place, like: Expr): Expr | undefined {
+  if (place.kind === "arranged")
+    return place.value && mentions(context, place.value, variable.name) ? spread(place.value, place.axes, like) : undefined;
   const { shape } = variable.domain;
   let x: Expr = { kind: "variable", variable: variable.name, sample: undefined, type: tensor(shape), span: like.span };
   const axes: number[] = [];
@@ -123,13 +124,16 @@ export function unitsAt(variable: Variable, place: Place, like: Expr): Expr | un
       { order },
     );
   }
-  const [first] = sorted;
-  if (first === undefined || sorted.every((a, i) => a === i - sorted.length)) return x;
-  const spread = Array.from({ length: -first }, (_, i): Dim => {
-    const at = sorted.indexOf(first + i);
-    return at < 0 ? { size: 1, text: "1" } : (shapeOf(x)[at] ?? { size: 1, text: "1" });
-  });
-  return builtin("reshape", [x], spread, like, { shape: spread.map((d) => d.size) });
+  return spread(x, sorted, like);
+}
+
+/** The axes of a value put where `axes` says, with axes of size 1 between them; undefined where they are out of order. */
+function spread(x: Expr, axes: readonly number[], like: Expr): Expr | undefined {
+  const [first] = axes;
+  if (first === undefined || axes.every((a, i) => a === i - axes.length)) return x;
+  if (axes.some((a, i) => i > 0 && a <= (axes[i - 1] ?? 0))) return undefined;
+  const shape = Array.from({ length: -first }, (_, i): Dim => shapeOf(x)[axes.indexOf(first + i)] ?? { size: 1, text: "1" });
+  return builtin("reshape", [x], shape, like, { shape: shape.map((d) => d.size) });
 }
 
 function without(shape: readonly Dim[], axis: number): readonly Dim[] {
