@@ -1,0 +1,169 @@
+/**
+ * The sign of an energy's curvature in real variables, where structure and the ranges of parameters prove it: `sum((v - b)^2) / 2` is
+ * positive definite in v, `-sum(v^2)` negative. Squares of affine functions, weighted by values of a known sign, are all that it knows.
+ */
+import { builtins } from "../builtins.js";
+import { type DeriveContext, netOf } from "../derive/context.js";
+import { anything, isNeverPositive, isNonNegative, isPositive, negated, type Range, rangeOfDomain, fromZero } from "../range.js";
+import type { BuiltinExpr, Expr } from "../types.js";
+import { sameExpr } from "./algebra.js";
+import { type Dependence, listsAll, type Structure } from "./dependence.js";
+import { shapeOf } from "./places.js";
+import { squareOf } from "./rewrite.js";
+
+/** Of the Hessian of the sum of a value's entries: zero, positive or negative semidefinite, or not known. */
+export type Sign = "zero" | "positive" | "negative" | "unknown";
+
+export interface Curvature {
+  readonly sign: Sign;
+  /** Variables that are held in all directions once those of `given` are. */
+  readonly strict: readonly { readonly variable: string; readonly given: readonly string[] }[];
+}
+
+const FLAT: Curvature = { sign: "zero", strict: [] };
+const UNKNOWN: Curvature = { sign: "unknown", strict: [] };
+
+/** Curvature in `variables` together; all others are held. `key` is their name in the structure: one variable's, or that of all real ones. */
+export function curvatureOf(
+  context: DeriveContext,
+  structure: Structure,
+  expr: Expr,
+  key: string,
+  variables: readonly string[],
+): Curvature {
+  const of = (e: Expr): Dependence | undefined => structure.of(e).on.get(key);
+  const visit = (e: Expr): Curvature => {
+    const d = of(e);
+    if (!d || d.degree === 1) return FLAT;
+    if (e.kind === "local") {
+      const binding = context.bindings.get(e.local.id);
+      return binding ? visit(binding.value) : UNKNOWN;
+    }
+    return e.kind === "builtin" ? ofBuiltin(e) : UNKNOWN;
+  };
+  const ofBuiltin = (e: BuiltinExpr): Curvature => {
+    const [a, b] = e.args;
+    const squared = squareOf(e) ?? ((e.fn === "mul" || isInner(e)) && a && b && sameExpr(a, b) ? a : undefined);
+    if (squared && of(squared)?.degree === 1) return { sign: "positive", strict: held(squared) };
+    if (e.fn === "neg" && a) return opposite(visit(a));
+    if (e.fn === "add" && a && b) return together(visit(a), visit(b));
+    if (e.fn === "sub" && a && b) return together(visit(a), opposite(visit(b)));
+    if ((e.fn === "mul" || e.fn === "matmul") && a && b) {
+      if (!of(a)) return weighted(visit(b), rangeOf(context, a));
+      if (!of(b)) return weighted(visit(a), rangeOf(context, b));
+    }
+    if (e.fn === "div" && a && b && !of(b)) return weighted(visit(a), rangeOf(context, b));
+    const entry = builtins.get(e.fn);
+    // linear, and of positive entries positive: its weights are not negative
+    if (a && e.args.length === 1 && entry?.linear === "all" && entry.range && isNonNegative(entry.range([fromZero], e.options, []))) {
+      const inner = visit(a);
+      return keepsAll(e) ? inner : { ...inner, strict: [] };
+    }
+    return UNKNOWN;
+  };
+  /** Every entry of the argument counts in the sum of the result's. */
+  const keepsAll = (e: BuiltinExpr): boolean =>
+    typeof builtins.get(e.fn)?.reads === "function"
+      ? shapeOf(e).length < shapeOf(e.args[0]).length
+      : shapeOf(e).reduce((n, s) => n * s.size, 1) === shapeOf(e.args[0]).reduce((n, s) => n * s.size, 1);
+  const held = (affine: Expr): Curvature["strict"] =>
+    variables.flatMap((variable) =>
+      spans(affine, variable)
+        ? [{ variable, given: variables.filter((other) => other !== variable && structure.of(affine).on.has(other)) }]
+        : [],
+    );
+  /** Each unit stands in some entry by itself, times something that is not zero. */
+  const spans = (e: Expr, variable: string): boolean => {
+    const d = structure.of(e).on.get(variable);
+    const shape = context.model.variables.get(variable)?.domain.shape ?? [];
+    if (!d || d.coupling !== "single" || d.degree !== 1) return false;
+    if (listsAll(d, e, shape)) return true;
+    if (e.kind === "local") {
+      const binding = context.bindings.get(e.local.id);
+      return binding !== undefined && spans(binding.value, variable);
+    }
+    if (e.kind !== "builtin") return false;
+    const [a, b] = e.args;
+    const depends = (x: Expr): boolean => structure.of(x).on.has(variable);
+    if (e.fn === "neg" && a) return spans(a, variable);
+    if (!a || !b || (depends(a) && depends(b))) return false;
+    const [x, other] = depends(a) ? [a, b] : [b, a];
+    if (e.fn === "add" || e.fn === "sub") return spans(x, variable);
+    const range = rangeOf(context, other);
+    const nonzero = isPositive(range) || isPositive(negated(range));
+    return nonzero && (e.fn === "mul" || (e.fn === "div" && x === a)) && spans(x, variable);
+  };
+  return visit(expr);
+}
+
+/** `x @ y` of two vectors: a sum of products. */
+function isInner(e: BuiltinExpr): boolean {
+  return e.fn === "matmul" && shapeOf(e.args[0]).length === 1 && shapeOf(e.args[1]).length === 1;
+}
+
+function opposite(c: Curvature): Curvature {
+  const sign: Sign = c.sign === "positive" ? "negative" : c.sign === "negative" ? "positive" : c.sign;
+  return { ...c, sign };
+}
+
+export function together(a: Curvature, b: Curvature): Curvature {
+  if (a.sign === "zero") return b;
+  if (b.sign === "zero") return a;
+  return a.sign === b.sign && a.sign !== "unknown" ? { sign: a.sign, strict: [...a.strict, ...b.strict] } : UNKNOWN;
+}
+
+function weighted(c: Curvature, weight: Range): Curvature {
+  if (c.sign === "zero") return c;
+  if (isNonNegative(weight)) return isPositive(weight) ? c : { ...c, strict: [] };
+  if (!isNeverPositive(weight)) return UNKNOWN;
+  return isPositive(negated(weight)) ? opposite(c) : { ...opposite(c), strict: [] };
+}
+
+/** Whether the strict directions leave no direction of `variables` free: those that depend on none of the others first, and so on. */
+export function isDefinite(c: Curvature, variables: readonly string[]): boolean {
+  const done = new Set<string>();
+  for (let before = -1; before < done.size;) {
+    before = done.size;
+    for (const { variable, given } of c.strict) if (given.every((g) => done.has(g))) done.add(variable);
+  }
+  return variables.every((v) => done.has(v));
+}
+
+/** Interval that the entries of a value lie in, for all values of the variables in their domains and all weights. */
+export function rangeOf(context: DeriveContext, expr: Expr): Range {
+  switch (expr.kind) {
+    case "number":
+      return { low: expr.value, high: expr.value, lowOpen: false, highOpen: false };
+    case "variable": {
+      const domain = context.model.variables.get(expr.variable)?.domain;
+      return domain ? rangeOfDomain(domain) : anything;
+    }
+    case "param": {
+      const domain = context.model.params.find((p) => p.name === expr.param)?.domain;
+      return domain ? rangeOfDomain(domain) : anything;
+    }
+    case "local": {
+      const binding = context.bindings.get(expr.local.id);
+      return binding ? rangeOf(context, binding.value) : anything;
+    }
+    case "builtin":
+      return (
+        builtins.get(expr.fn)?.range?.(
+          expr.args.map((a) => rangeOf(context, a)),
+          expr.options,
+          expr.args.map((a) => ({ shape: shapeOf(a), simplex: false })),
+        ) ?? anything
+      );
+    case "netCall":
+      return rangeOf(context, netOf(context, expr.net).result);
+    case "field": {
+      const target = expr.target.kind === "netCall" ? netOf(context, expr.target.net).result : expr.target;
+      const record = target.kind === "local" ? context.bindings.get(target.local.id)?.value : target;
+      const inside = record?.kind === "netCall" ? netOf(context, record.net).result : record;
+      const field = inside?.kind === "record" ? inside.fields.find((f) => f.name === expr.field) : undefined;
+      return field ? rangeOf(context, field.value) : anything;
+    }
+    default:
+      return anything;
+  }
+}

@@ -1,0 +1,134 @@
+/** The interaction graph of an energy's variables: its colouring, and which of them can be summed out. */
+import type { Domain } from "../types.js";
+import type { EnergyAnalysis, Sampler, UnitLaw } from "./types.js";
+
+type Edges = readonly { readonly a: string; readonly b: string }[];
+
+export function neighbours(edges: Edges, name: string): ReadonlySet<string> {
+  return new Set(edges.flatMap((e) => (e.a === name ? [e.b] : e.b === name ? [e.a] : [])));
+}
+
+/**
+ * Blocks without an edge inside, in the order of a sweep: two where the graph allows it, else a greedy colouring. In each component the
+ * first hidden variable is drawn in the first block, since chains start from visible values.
+ */
+export function colouring(variables: readonly string[], edges: Edges, isHidden: (name: string) => boolean): readonly (readonly string[])[] {
+  const order = [...variables.filter(isHidden), ...variables.filter((v) => !isHidden(v))];
+  const colour = twoColours(order, edges) ?? greedy(order, edges);
+  const count = Math.max(0, ...colour.values()) + 1;
+  return Array.from({ length: count }, (_, c) => variables.filter((v) => colour.get(v) === c)).filter((block) => block.length > 0);
+}
+
+function twoColours(order: readonly string[], edges: Edges): ReadonlyMap<string, number> | undefined {
+  const colour = new Map<string, number>();
+  for (const start of order) {
+    if (colour.has(start)) continue;
+    colour.set(start, 0);
+    const queue = [start];
+    for (let name = queue.shift(); name !== undefined; name = queue.shift()) {
+      const other = 1 - (colour.get(name) ?? 0);
+      for (const next of neighbours(edges, name)) {
+        const seen = colour.get(next);
+        if (seen !== undefined && seen !== other) return undefined;
+        if (seen !== undefined) continue;
+        colour.set(next, other);
+        queue.push(next);
+      }
+    }
+  }
+  return colour;
+}
+
+function greedy(order: readonly string[], edges: Edges): ReadonlyMap<string, number> {
+  const colour = new Map<string, number>();
+  for (const name of order) {
+    const taken = new Set([...neighbours(edges, name)].flatMap((n) => colour.get(n) ?? []));
+    let c = 0;
+    while (taken.has(c)) c++;
+    colour.set(name, c);
+  }
+  return colour;
+}
+
+// ---- what a law allows --------------------------------------------------------------------------
+
+/** Whether the units have a conditional that is drawn at once, and that sums or integrates in closed form. */
+export function hasBlockLaw(law: UnitLaw): boolean {
+  return law.kind !== "coupled" && law.kind !== "nonlinear";
+}
+
+/** Samplers that can draw the variable given the rest, the best first. */
+export function samplersOf(law: UnitLaw, domain: Domain): readonly Sampler[] {
+  const gradients: readonly Sampler[] = domain.name === "real" ? ["langevin", "hmc"] : [];
+  const sites: readonly Sampler[] = domain.name === "binary" || domain.name === "category" ? ["single_site"] : [];
+  return [...(hasBlockLaw(law) ? (["gibbs"] as const) : []), ...sites, ...gradients];
+}
+
+/** log2 of the number of states; Infinity for real variables and for counts. */
+export function log2States(domain: Domain): number {
+  const entries = domain.shape.reduce((n, d) => n * d.size, 1);
+  if (domain.name === "category") return entries * Math.log2(domain.classes?.size ?? 1);
+  if (domain.name !== "binary") return Infinity;
+  if (!domain.atMostOne) return entries;
+  const block = domain.atMostOne.reduce((n, b) => n * b, 1);
+  return (entries / block) * Math.log2(block + 1);
+}
+
+export interface Summed {
+  /** Independent given all others; closed form by law. */
+  readonly sum: readonly string[];
+  /** Summed over all their states. */
+  readonly enumerate: readonly string[];
+  /** log2 of the number of those states; Infinity where one is not finite. */
+  readonly log2States: number;
+}
+
+/**
+ * How to sum out `hidden`: the set of mutually independent variables with a closed form whose removal leaves the fewest states, and the rest.
+ * Of sets that leave equally many, the one that comes first in the order given.
+ */
+export function summable(analysis: EnergyAnalysis, hidden: readonly string[]): Summed {
+  const states = (name: string): number => {
+    const variable = analysis.variable.get(name);
+    return variable ? log2States(variable.domain) : 0;
+  };
+  const closed = hidden.filter((name) => {
+    const law = analysis.laws.get(name);
+    return law !== undefined && hasBlockLaw(law);
+  });
+  const sum = heaviestIndependent(closed, analysis.edges, states);
+  const enumerate = hidden.filter((name) => !sum.includes(name));
+  return { sum, enumerate, log2States: enumerate.reduce((n, name) => n + states(name), 0) };
+}
+
+/** Exact up to 20 variables; beyond that the heavier ones are taken first. */
+function heaviestIndependent(names: readonly string[], edges: Edges, weight: (name: string) => number): readonly string[] {
+  const value = (set: readonly string[]): readonly [infinite: number, finite: number] => [
+    set.filter((n) => weight(n) === Infinity).length,
+    set.reduce((total, n) => total + (weight(n) === Infinity ? 0 : weight(n)), 0),
+  ];
+  const heavier = (a: readonly string[], b: readonly string[]): boolean => {
+    const [[i, x], [j, y]] = [value(a), value(b)];
+    return i > j || (i === j && x > y + 1e-9);
+  };
+  const free = (set: readonly string[], name: string): boolean => {
+    const near = neighbours(edges, name);
+    return set.every((n) => !near.has(n));
+  };
+  if (names.length > 20) {
+    const order = [...names].sort((a, b) => (weight(a) === weight(b) ? 0 : weight(b) > weight(a) ? 1 : -1));
+    const set = order.reduce<readonly string[]>((chosen, n) => (free(chosen, n) ? [...chosen, n] : chosen), []);
+    return names.filter((n) => set.includes(n));
+  }
+  let best: readonly string[] = [];
+  const grow = (set: readonly string[], rest: readonly string[]): void => {
+    if (heavier(set, best)) best = set;
+    if (!heavier([...set, ...rest], best)) return;
+    const [first, ...others] = rest;
+    if (first === undefined) return;
+    if (free(set, first)) grow([...set, first], others);
+    grow(set, others);
+  };
+  grow([], names);
+  return names.filter((n) => best.includes(n));
+}

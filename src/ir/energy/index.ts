@@ -1,0 +1,13 @@
+/** The analysis of energies, as derivation, code generation and `explain` use it. */
+export { analyseEnergy, hasEnergy } from "./analyse.js";
+export { hasBlockLaw, log2States, samplersOf, summable, type Summed } from "./graph.js";
+export {
+  mostLog2States,
+  normaliserChoices,
+  requireBlocks,
+  requireExact,
+  requireMultiAffine,
+  statesText,
+  type Normaliser,
+} from "./require.js";
+export type { Cause, Definiteness, Degree, Dependence, Edge, EnergyAnalysis, EnergyTerm, Sampler, UnitLaw } from "./types.js";

@@ -1,0 +1,153 @@
+/**
+ * What an estimator, sampler or exact form asks of an energy, checked where it is asked for: each reports what stands in the way, points at the
+ * term, and names what would work.
+ */
+import { report } from "../../base/report.js";
+import type { Span } from "../../base/source.js";
+import type { DeriveContext } from "../derive/context.js";
+import { showDomain } from "../shapes.js";
+import { listed } from "./listed.js";
+import { samplersOf, summable, type Summed } from "./graph.js";
+import type { EnergyAnalysis, Sampler } from "./types.js";
+
+/** Sums over more than 2^20 states are not made. */
+export const mostLog2States = 20;
+
+/** Every variable named can be drawn at once given the rest. `at` is what asks for it. */
+export function requireBlocks(context: DeriveContext, analysis: EnergyAnalysis, names: readonly string[], at?: Span): boolean {
+  let ok = true;
+  for (const name of names) {
+    const law = analysis.laws.get(name);
+    const variable = analysis.variable.get(name);
+    if (!law || !variable || (law.kind !== "coupled" && law.kind !== "nonlinear")) continue;
+    ok = false;
+    const { cause, term } = law;
+    const args = { variable: name, reason: cause.reason };
+    const details = {
+      label: law.kind === "coupled" ? `couples the units of \`${name}\`` : "here",
+      labels: [
+        ...(same(term.span, cause.expr.span) ? [] : [{ span: term.span, text: "in this term" }]),
+        { span: variable.span, text: `\`${name}\` is ${showDomain(variable.domain)}` },
+        ...(at ? [{ span: at, text: "asked for here" }] : []),
+      ],
+      help: samplerHelp(name, samplersOf(law, variable.domain), variable.domain.name),
+    };
+    if (variable.domain.name === "real") report(context.diagnostics, "GM3613", cause.expr.span, args, details);
+    else if (law.kind === "nonlinear" || higher(analysis, name)) report(context.diagnostics, "GM3602", cause.expr.span, args, details);
+    else report(context.diagnostics, "GM3601", cause.expr.span, args, details);
+  }
+  return ok;
+}
+
+/** Of a degree above 2: more than pairs of units meet. */
+function higher(analysis: EnergyAnalysis, name: string): boolean {
+  return analysis.dependence.get(name)?.degree === 3;
+}
+
+function same(a: Span, b: Span): boolean {
+  return a.file === b.file && a.start === b.start && a.end === b.end;
+}
+
+function samplerHelp(name: string, samplers: readonly Sampler[], domain: string): readonly string[] {
+  const help: Readonly<Record<Sampler, string | undefined>> = {
+    gibbs: undefined,
+    single_site: `draw the units of \`${name}\` one after another: \`by pcd(k = 1, chains = 100, sampler = single_site)\``,
+    langevin: `draw \`${name}\` along the gradient of the energy: \`by langevin(steps = 20, step = 0.01)\``,
+    hmc: "with a correction that makes it exact: `by hmc(steps = 10, step = 0.01)`",
+  };
+  const table = domain === "category" ? [`apply the function to the table, \`tanh(U)[${name}]\` for \`tanh(U[${name}])\``] : [];
+  return [...samplers.flatMap((s) => help[s] ?? []), ...table];
+}
+
+export interface Normaliser {
+  /** `log p(v)`, as asked for. */
+  readonly quantity: string;
+  readonly span: Span;
+  /** Variables to be summed out; for log Z all of them. */
+  readonly hidden: readonly string[];
+  /** Of the normaliser, an estimator takes the place; of hidden units it does not. */
+  readonly choices?: readonly string[];
+}
+
+/** How the variables are summed out exactly; a finding and undefined where that takes more than 2^20 states. */
+export function requireExact(context: DeriveContext, analysis: EnergyAnalysis, asked: Normaliser): Summed | undefined {
+  const way = summable(analysis, asked.hidden);
+  if (way.log2States <= mostLog2States) return way;
+  report(
+    context.diagnostics,
+    "GM3612",
+    asked.span,
+    { quantity: asked.quantity, states: statesText(way) },
+    {
+      label: "asked for here",
+      labels: analysis.terms.slice(0, 1).map((t) => ({ span: t.span, text: `the energy of \`${analysis.density}\`` })),
+      notes: [
+        way.sum.length > 0
+          ? `${listed(way.sum)} ${way.sum.length === 1 ? "is" : "are"} summed out in closed form; what is left is too much`
+          : "none of its variables sums out in closed form",
+        `sums over at most 2^${mostLog2States} states are exact`,
+      ],
+      help: asked.choices ?? normaliserChoices(analysis),
+    },
+  );
+  return undefined;
+}
+
+/** `2^500 states of h would have to be summed` */
+export function statesText(way: Summed): string {
+  if (way.log2States === Infinity) return `${listed(way.enumerate)} would have to be integrated out`;
+  const power = way.log2States;
+  const count = Number.isInteger(power) ? `2^${power}` : `about 2^${power.toFixed(1)}`;
+  return `${count} states of ${listed(way.enumerate)} would have to be summed`;
+}
+
+/** Estimators of the gradient of a log-likelihood that this energy allows, the usual ones first. */
+export function normaliserChoices(analysis: EnergyAnalysis): readonly string[] {
+  const laws = [...analysis.laws];
+  const real = laws.filter(([name]) => analysis.variable.get(name)?.domain.name === "real");
+  const coupled = laws.filter(([, law]) => law.kind === "coupled" || law.kind === "nonlinear");
+  const needsSites = coupled.some(([name]) => analysis.variable.get(name)?.domain.name !== "real");
+  const needsGradients = coupled.some(([name]) => analysis.variable.get(name)?.domain.name === "real");
+  const sampler = needsSites ? ", sampler = single_site" : "";
+  const hidden = analysis.variables.filter((v) => analysis.variable.get(v)?.role !== "data");
+  const layered = summable(analysis, hidden).enumerate.length > 0;
+  const choices: string[] = [];
+  if (needsGradients) {
+    choices.push("sample by the energy's gradient: `by langevin(…)` or `by hmc(…)`");
+  } else if (layered) {
+    choices.push(
+      `mean field for the data phase, persistent chains for the model's: \`by mean_field(steps = 10) and pcd(k = 5, chains = 100${sampler})\``,
+    );
+  } else {
+    choices.push(
+      `contrastive divergence, chains that start at the data: \`by cd(k = 1${sampler})\``,
+      `persistent chains: \`by pcd(k = 1, chains = 100${sampler})\``,
+    );
+  }
+  if (real.length === laws.length)
+    choices.push("no normaliser at all: `by score_matching` or `by denoising_score_matching(sigma = 0.1)`", "against noise: `by nce`");
+  return [...choices, "to measure it rather than to train: `evaluate { logZ = ais(chains = 100, temperatures = 10000) }`"];
+}
+
+/** Every unit of the variables enters affinely, the others held: then the energy's mean under independent units is the energy at their means. */
+export function requireMultiAffine(context: DeriveContext, analysis: EnergyAnalysis, names: readonly string[], at: Span): boolean {
+  let ok = true;
+  for (const name of names) {
+    const d = analysis.dependence.get(name);
+    const law = analysis.laws.get(name);
+    if (!d || analysis.multiAffine.has(name) || law?.kind === "normal") continue;
+    ok = false;
+    const bends = d.bends;
+    report(
+      context.diagnostics,
+      "GM3615",
+      at,
+      { variable: name, reason: bends?.reason ?? "it is of a higher degree" },
+      {
+        labels: bends ? [{ span: bends.expr.span, text: "this term" }] : [],
+        help: ["fill in the hidden units by samples: `by pcd(…)` alone"],
+      },
+    );
+  }
+  return ok;
+}
