@@ -4,12 +4,14 @@
  */
 import {
   add,
+  concat,
   conv,
   energyModel,
   hostStream,
   matmul,
   mul,
   neg,
+  sliceAxis,
   square,
   sub,
   sum,
@@ -46,6 +48,10 @@ export interface Case {
   readonly splits: readonly (readonly [sum: readonly string[], enumerate: readonly string[]])[];
   readonly totals?: Readonly<Record<string, number>>;
 }
+
+/** Variables of which no conditional is given in closed form. */
+export const lawless = (c: Case): string[] =>
+  Object.keys(c.model.units).filter((name) => ["binary", "category", "real"].includes(c.model.units[name]!.kind));
 
 /** Numbers without pattern, fixed. */
 export const spread = (n: number, scale: number, seed: number): number[] =>
@@ -362,7 +368,61 @@ const gated: Case = {
   splits: [[["v"], ["h"]]],
 };
 
-export const cases: readonly Case[] = [rbm, dbm, grbm, softmaxes, categories, pooled, tied, realHidden, joint, gated];
+/** Lateral connections among the visible units; with units on the diagonal, E is not affine in any of them as written. */
+const lateral = (quadratic: boolean): Case => ({
+  title: `Boltzmann machine with lateral connections${quadratic ? ", known to be quadratic" : ""}`,
+  model: model("boltzmann", {
+    units: { v: { kind: "binary", shape: [4], quadratic }, h: { kind: "bernoulli", shape: [2] } },
+    sweep: [["h"], ["v"]],
+    energy: (w, x) =>
+      neg(total(product(at(x, "v"), w["W"]!, at(x, "h")), mul(0.5, product(at(x, "v"), w["L"]!, at(x, "v"))), dot(w["b"]!, at(x, "v")))),
+  }),
+  weights: { W: tensor([4, 2], 1.1, 1), L: tensor([4, 4], 0.9, 2), b: tensor([4], 0.8, 3) },
+  energy: (w, { v, h }) => -bilinear(v!, w["W"]!, h!) - bilinear(v!, w["L"]!, v!) / 2 - dotN(w["b"]!, v!),
+  atoms: { v: bits(4), h: bits(2) },
+  sum: ["h"],
+  rest: ["v"],
+  splits: [[["h"], ["v"]]],
+});
+
+/** Categories in a ring, neighbours coupled by a table. */
+const ring: Case = {
+  title: "categories that interact",
+  model: model("potts", {
+    units: { c: { kind: "category", shape: [3], classes: 3 }, h: { kind: "bernoulli", shape: [2] } },
+    sweep: [["h"], ["c"]],
+    energy: (w, x) => {
+      const c = at(x, "c");
+      const next = concat([sliceAxis(c, -2, 1, 3), sliceAxis(c, -2, 0, 1)], -2);
+      return neg(
+        total(sum(mul(matmul(c, w["T"]!), next), [-2, -1]), dot(matmul(sum(c, [-2]), w["U"]!), at(x, "h")), dot(w["a"]!, at(x, "h"))),
+      );
+    },
+  }),
+  weights: { T: tensor([3, 3], 1.1, 1), U: tensor([3, 2], 0.9, 2), a: tensor([2], 0.8, 3) },
+  energy: (w, { c, h }) =>
+    -c!.reduce((s, k, i) => s + w["T"]![k * 3 + c![(i + 1) % 3]!]! + dotN(w["U"]!.slice(2 * k, 2 * k + 2), h!), 0) - dotN(w["a"]!, h!),
+  atoms: { c: indices(3, 3), h: bits(2) },
+  sum: ["h"],
+  rest: ["c"],
+  splits: [[["h"], ["c"]]],
+};
+
+export const cases: readonly Case[] = [
+  rbm,
+  dbm,
+  grbm,
+  softmaxes,
+  categories,
+  pooled,
+  tied,
+  realHidden,
+  joint,
+  gated,
+  lateral(false),
+  lateral(true),
+  ring,
+];
 export const caseOf = (title: string): Case => cases.find((c) => c.title === title)!;
 
 export const weightsOf = (c: Case): Assignment => Object.fromEntries(Object.entries(c.weights).map(([name, { data }]) => [name, data]));
@@ -467,15 +527,21 @@ export function expectMoments(c: Case, rows: readonly Assignment[], errors = 4.5
 
 const seenShape = (c: Case, name: string): Shape => c.model.units[name]!.shape;
 
+export interface Rows {
+  readonly shape: Shape;
+  readonly data: Numbers;
+  readonly dtype: "f32" | "i32";
+}
+
 /** Rows of an assignment as feeds [B, ...event]. */
-export function feedsOf(c: Case, rows: readonly Assignment[], names: readonly string[]): Record<string, Feed> {
+export function feedsOf(c: Case, rows: readonly Assignment[], names: readonly string[]): Record<string, Rows> {
   return Object.fromEntries(
     names.map((name) => [
       name,
       {
         shape: [rows.length, ...seenShape(c, name)],
         data: rows.flatMap((row) => [...row[name]!]),
-        dtype: c.model.units[name]!.kind === "categorical" ? ("i32" as const) : ("f32" as const),
+        dtype: "classes" in c.model.units[name]! ? ("i32" as const) : ("f32" as const),
       },
     ]),
   );

@@ -187,6 +187,34 @@ describe("mean field", () => {
     },
   );
 
+  it("sets units that interact from the means of all", () => {
+    const lateral = caseOf("Boltzmann machine with lateral connections");
+    // multi-affine: nothing on the diagonal
+    const L = lateral.weights["L"]!.data.map((l, i) => (i % 5 === 0 ? 0 : l));
+    const c: Case = { ...lateral, weights: { ...lateral.weights, L: { shape: [4, 4], data: L } } };
+    const w = weightsOf(c);
+    const rows = exactDraws(lateral, 3);
+    const got = run(
+      c,
+      (w, x) => {
+        const means = meanField(c.model, w, x, { names: ["v"], steps: 200, damping: 0.5 });
+        return { ...means, bound: meanFieldBound(c.model, w, x, means) };
+      },
+      feedsOf(c, rows, ["h"]),
+    );
+    rows.forEach(({ h }, r) => {
+      const v = got["v"]!.slice(4 * r, 4 * r + 4);
+      v.forEach((m, i) => {
+        const field =
+          h!.reduce((s, x, j) => s + x * w["W"]![i * 2 + j]!, 0) + v.reduce((s, x, j) => s + (x * (L[i * 4 + j]! + L[j * 4 + i]!)) / 2, 0);
+        expect(m).toBeCloseTo(1 / (1 + Math.exp(-field - w["b"]![i]!)), 9);
+      });
+      const exact = bruteLogSum(c, w, ["v"], { h: h! });
+      expect(got["bound"]![r]).toBeLessThan(exact);
+      expect(got["bound"]![r]).toBeGreaterThan(exact - 0.2);
+    });
+  });
+
   it("gives counts their factor too", () => {
     // of replicated softmax both ways round: a factor for the counts, hidden units given
     const c = caseOf("replicated softmax");

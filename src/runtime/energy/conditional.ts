@@ -18,7 +18,6 @@ import {
   max,
   mul,
   neg,
-  oneHot,
   pad,
   randomNormal,
   randomUniform,
@@ -123,6 +122,12 @@ function conditionalOf<W>(
     }
     case "multinomial":
       return { kind: "multinomial", logits: neg(gradient), total: totalOf(model, x, name, units, totals), shape: units.shape };
+    case "binary":
+    case "category":
+    case "real":
+      throw new GmcError("GM4009", `\`${name}\` of \`${model.name}\` (${model.place}) has no conditional in closed form`, [
+        units.kind === "real" ? "langevin and hmc move it" : "single_site draws its units one after another",
+      ]);
     default:
       return assertNever(units);
   }
@@ -285,8 +290,10 @@ export function entropyOfMean(units: Units, mean: Tensor): Tensor | undefined {
   const plogp = (p: Tensor): Tensor => xlogy(p, p);
   switch (units.kind) {
     case "bernoulli":
+    case "binary":
       return neg(add(plogp(mean), xlog1py(sub(1, mean), neg(mean))));
     case "categorical":
+    case "category":
       return neg(sum(plogp(mean), -1));
     case "oneOfBlock": {
       const on = toBlocks(mean, units);
@@ -299,6 +306,7 @@ export function entropyOfMean(units: Units, mean: Tensor): Tensor | undefined {
     }
     case "normal":
     case "jointNormal":
+    case "real":
       return undefined;
     default:
       return assertNever(units);
@@ -346,9 +354,4 @@ function solveUpper(factor: Tensor, v: Tensor): Tensor {
     return reshape(transpose(triangularSolve(factor, columns, { transpose: true })), v.shape);
   }
   return squeeze(triangularSolve(factor, expandDims(v, -1), { transpose: true }), -1);
-}
-
-/** Values as the energy sees them of draws in the domain's values. */
-export function seenOf(units: Units, value: Tensor): Tensor {
-  return units.kind === "categorical" && value.dtype !== "f32" ? oneHot(value, units.classes) : value;
 }

@@ -3,12 +3,12 @@
  * Hinton 2002), or chains that go on from step to step (PCD, Younes 1989; Tieleman 2008). Each function gives a surrogate: a tensor
  * whose gradient in the weights is the estimate. The gradient of log p(v) is then that of -freeEnergyOfMeans(v) less the surrogate.
  */
-import { mean, neg, stopGradient, writeState, type DrawShape, type Key, type Tensor } from "../graph/index.js";
+import { mean, neg, writeState, type DrawShape, type Key, type Tensor } from "../graph/index.js";
 import type { Totals } from "./conditional.js";
 import type { EnergyModel, Values } from "./energy-model.js";
 import { freeEnergyOfMeans, type Summation } from "./free-energy.js";
 import { gibbs, sweepFrom } from "./gibbs.js";
-import { without } from "./values.js";
+import { held, without } from "./values.js";
 
 export interface ChainOptions {
   /** Sweeps; 1 by default. */
@@ -19,7 +19,7 @@ export interface ChainOptions {
   readonly clamp?: readonly string[];
   readonly lead?: DrawShape;
   readonly totals?: Totals;
-  /** One sweep, where it is not block Gibbs (single-site, Langevin, HMC): new values of old ones. */
+  /** One sweep, where it is not Gibbs sampling (Langevin, HMC): new values of old ones. */
   readonly sampler?: (key: Key, values: Values) => Values;
 }
 
@@ -28,10 +28,7 @@ export interface ChainOptions {
  * averaged exactly.
  */
 export function logPartitionSurrogate<W>(model: EnergyModel<W>, w: W, samples: Values, options: Summation = {}): Tensor {
-  const fixed = Object.fromEntries(
-    Object.entries(samples).map(([name, value]) => [name, value.dtype === "f32" ? stopGradient(value) : value]),
-  );
-  return neg(freeEnergyOfMeans(model, w, without(fixed, options.sum ?? []), options));
+  return neg(freeEnergyOfMeans(model, w, without(held(samples), options.sum ?? []), options));
 }
 
 /** CD-k from the values `x` (data, and samples of hidden variables where the sweep needs them): the surrogate of log Z for each row, [...lead]. */
@@ -54,8 +51,8 @@ export function pcd<W>(
   options: ChainOptions & { readonly given?: Values } = {},
 ): Tensor {
   const names = options.sum ?? [];
-  const held = names.length > 0 && names.every((name) => Object.hasOwn(chains, name));
-  const first = held ? Object.keys(model.units).filter((name) => !names.includes(name)) : names;
+  const kept = names.length > 0 && names.every((name) => Object.hasOwn(chains, name));
+  const first = kept ? Object.keys(model.units).filter((name) => !names.includes(name)) : names;
   const samples = advance(model, w, key, { ...options.given, ...chains }, options, first);
   for (const [name, chain] of Object.entries(chains)) writeState(chain, samples[name]!);
   return mean(logPartitionSurrogate(model, w, samples, pick(options)));

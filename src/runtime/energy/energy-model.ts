@@ -7,7 +7,10 @@
  */
 import type { Shape, Tensor, TensorLike } from "../graph/index.js";
 
-/** How the conditional of a variable given all others is read off the energy E. */
+/**
+ * How the conditional of a variable given all others is read off the energy E. The last three have none in closed form: their units interact, or E
+ * bends in them. Binary and category units are then drawn one after another, real ones moved by their gradient (langevin, hmc).
+ */
 export type Units =
   /** E affine in each unit, no two units coupled: logits = -dE/dx. */
   | { readonly kind: "bernoulli"; readonly shape: Shape }
@@ -20,7 +23,11 @@ export type Units =
   /** Gradient affine, Hessian dense and positive definite. */
   | { readonly kind: "jointNormal"; readonly shape: Shape }
   /** Counts given their sum N, E affine, base measure N! / prod x!: Multinomial(N, logits = -dE/dx). */
-  | { readonly kind: "multinomial"; readonly shape: Shape };
+  | { readonly kind: "multinomial"; readonly shape: Shape }
+  /** `quadratic`: E is a polynomial of degree two at most in them given the rest; a scan then costs one matrix product. */
+  | { readonly kind: "binary"; readonly shape: Shape; readonly quadratic?: boolean }
+  | { readonly kind: "category"; readonly shape: Shape; readonly classes: number }
+  | { readonly kind: "real"; readonly shape: Shape };
 
 export type Values = Readonly<Record<string, Tensor>>;
 
@@ -34,7 +41,7 @@ export interface EnergyModel<W = never> {
   readonly units: Readonly<Record<string, Units>>;
   /** Event shapes of the conditions and earlier variables that the energy reads. */
   readonly reads?: Readonly<Record<string, Shape>>;
-  /** Blocks of variables that are independent given the rest; a Gibbs sweep draws them in this order. */
+  /** Blocks of variables that are independent given the rest; a Gibbs sweep draws them in this order. Real variables without a law are in none. */
   readonly sweep: readonly (readonly string[])[];
   /** [...lead] of units (categories one-hot) and of what it reads, each [...lead, ...event]. */
   readonly energy: (w: W, x: Values) => Tensor;

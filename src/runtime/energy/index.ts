@@ -7,3 +7,30 @@ export { gibbs, type GibbsOptions } from "./gibbs.js";
 export { moveChains, type MoveOptions } from "./chains.js";
 export { cd, logPartitionSurrogate, pcd, type ChainOptions } from "./contrastive.js";
 export { meanField, meanFieldBound, type MeanFieldOptions } from "./mean-field.js";
+export {
+  aisEstimate,
+  aisNumbers,
+  aisStart,
+  aisStep,
+  reverseAisEstimate,
+  temperatures,
+  temperaturesAt,
+  type AisChains,
+  type AisEstimate,
+  type AisOptions,
+} from "./ais.js";
+export { annealed, baseRates, baseStatistics, type BaseStatistics } from "./annealed.js";
+export {
+  aisProgram,
+  exactProgram,
+  type AisProgramOptions,
+  type ExactProgramOptions,
+  type PartitionInputs,
+  type PartitionSteps,
+} from "./partition-programs.js";
+export { temper, temperedPcd, type TemperOptions } from "./temper.js";
+export { singleSite, type SingleSiteOptions } from "./single-site.js";
+export { hmc, langevin, type HmcOptions, type LangevinOptions } from "./langevin.js";
+export { denoisingScoreMatching, scoreMatching, type ScoreMatchingOptions, type ScoreOptions } from "./score-matching.js";
+export { noiseContrastive, type NoiseContrast } from "./noise-contrastive.js";
+export { pseudoLogLikelihood, reconstructionError, type PseudoLikelihoodOptions, type ReconstructionOptions } from "./monitors.js";

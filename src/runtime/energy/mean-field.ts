@@ -1,14 +1,30 @@
 /**
  * Naive mean field (Peterson & Anderson 1987; Salakhutdinov & Hinton 2009 for Boltzmann machines): each variable's mean set to its conditional
- * mean given the means of the others, block by block. Right for energies that are multi-affine in the variables (normal units: of constant precision).
+ * mean given the means of the others, block by block. Right for energies that are multi-affine in the variables, units that interact included (normal
+ * units: of constant precision).
  */
-import { add, constant, mul, ones, sizeOf, stopGradient, sub, type Shape, type Tensor } from "../graph/index.js";
+import { GmcError } from "../graph/errors.js";
+import {
+  add,
+  broadcastTo,
+  constant,
+  mul,
+  neg,
+  sigmoid,
+  softmax,
+  ones,
+  sizeOf,
+  stopGradient,
+  sub,
+  type Shape,
+  type Tensor,
+} from "../graph/index.js";
 import { blockSize } from "./blocks.js";
 import { conditionals, entropyOfMean, meanGap, meanOf, type Totals } from "./conditional.js";
 import type { EnergyModel, Units, Values } from "./energy-model.js";
-import { energyAt } from "./fields.js";
+import { energyAt, gradientOf } from "./fields.js";
 import { measured, overEvent } from "./free-energy.js";
-import { eventOf, leadOf, seenBy, unitsOf } from "./values.js";
+import { eventOf, isCategory, isLawless, isReal, leadOf, seenBy, unitsOf } from "./values.js";
 
 export interface MeanFieldOptions {
   /** Variables that get means; all others have values in `x`. */
@@ -33,9 +49,10 @@ export function meanField<W>(model: EnergyModel<W>, w: W, x: Values, options: Me
   const blocks = model.sweep.map((block) => block.filter((name) => names.includes(name))).filter((block) => block.length > 0);
   for (let i = 0; i < steps; i++) {
     for (const block of blocks) {
-      const given = conditionals(model, w, { ...seen, ...means }, block, lead, totals);
+      const lawful = block.filter((name) => !isLawless(unitsOf(model, name)));
+      const given = conditionals(model, w, { ...seen, ...means }, lawful, lead, totals);
       const moved = block.map((name) => {
-        const fresh = meanOf(given[name]!);
+        const fresh = given[name] === undefined ? interactingMean(model, w, { ...seen, ...means }, name, lead) : meanOf(given[name]);
         return [name, damping === 0 ? fresh : add(mul(damping, means[name]!), mul(1 - damping, fresh))] as const;
       });
       means = { ...means, ...Object.fromEntries(moved) };
@@ -70,14 +87,28 @@ export function meanFieldBound<W>(
   );
 }
 
+/** Of units that interact: the field of each at the means of all, all set at once; damping keeps them from swinging. */
+function interactingMean<W>(model: EnergyModel<W>, w: W, x: Values, name: string, lead: Shape): Tensor {
+  const units = unitsOf(model, name);
+  if (isReal(units))
+    throw new GmcError("GM4009", `\`${name}\` of \`${model.name}\` (${model.place}) has no mean in closed form`, [
+      "langevin and hmc move it",
+    ]);
+  const at = stopGradient(broadcastTo(x[name]!, [...lead, ...eventOf(units)]));
+  const [gradient] = gradientOf(energyAt(model, w, { ...x, [name]: at }), [at]);
+  return isCategory(units) ? softmax(neg(gradient!), -1) : sigmoid(neg(gradient!));
+}
+
 function uniformMean(units: Units, lead: Shape, total: Totals[string] | undefined): Tensor {
   const shape = [...lead, ...eventOf(units)];
   switch (units.kind) {
     case "bernoulli":
+    case "binary":
       return constant(0.5, shape);
     case "oneOfBlock":
       return constant(1 / (blockSize(units) + 1), shape);
     case "categorical":
+    case "category":
       return constant(1 / units.classes, shape);
     case "multinomial":
       return mul(ones(shape), mul(total ?? 1, 1 / sizeOf(units.shape)));

@@ -18,8 +18,10 @@ interface Digits {
 function digitsOf(model: EnergyModel, name: string, units: Units): Digits {
   switch (units.kind) {
     case "bernoulli":
+    case "binary":
       return { base: 2, shape: units.shape };
     case "categorical":
+    case "category":
       return { base: units.classes, shape: units.shape };
     case "oneOfBlock":
       return { base: blockSize(units) + 1, shape: gridOf(units) };
@@ -65,6 +67,7 @@ export function statesAt(model: EnergyModel, names: readonly string[], index: Te
 function valueOf(units: Units, digit: Tensor): Tensor {
   switch (units.kind) {
     case "categorical":
+    case "category":
       return oneHot(digit, units.classes);
     case "oneOfBlock": {
       // Digit 0 is "none", digit k unit k of the block.

@@ -1,6 +1,6 @@
 /** Values of an energy model's variables: what the energy sees of them, their leading axes, and where a tensor comes from. */
 import { GmcError } from "../graph/errors.js";
-import { constant, oneHot, reshape, resolveShape, zeros, type DrawShape, type Shape, type Tensor } from "../graph/index.js";
+import { constant, oneHot, reshape, resolveShape, stopGradient, zeros, type DrawShape, type Shape, type Tensor } from "../graph/index.js";
 import { broadcastShapes } from "../graph/shape.js";
 import { producer, tensorOf } from "../graph/trace.js";
 import type { EnergyModel, Units, Values } from "./energy-model.js";
@@ -14,19 +14,41 @@ export function unitsOf(model: EnergyModel, name: string): Units {
   ]);
 }
 
-/** A value's event as the energy sees it. */
-export function eventOf(units: Units): Shape {
-  return units.kind === "categorical" ? [...units.shape, units.classes] : units.shape;
+/** Seen one-hot by the energy. */
+export function isCategory(units: Units): units is Extract<Units, { readonly classes: number }> {
+  return units.kind === "categorical" || units.kind === "category";
 }
 
-/** Category indices as one-hot vectors; what is one-hot already, or a mean of such, stays. */
+/** Moved by a gradient. */
+export function isReal(units: Units): boolean {
+  return units.kind === "normal" || units.kind === "jointNormal" || units.kind === "real";
+}
+
+/** Without a conditional in closed form. */
+export function isLawless(units: Units): boolean {
+  return units.kind === "binary" || units.kind === "category" || units.kind === "real";
+}
+
+/** A value's event as the energy sees it. */
+export function eventOf(units: Units): Shape {
+  return isCategory(units) ? [...units.shape, units.classes] : units.shape;
+}
+
+/** A category's index as a one-hot vector; what is one-hot already, or a mean of such, stays. */
+export function seenOf(units: Units, value: Tensor): Tensor {
+  return isCategory(units) && value.dtype !== "f32" ? oneHot(value, units.classes) : value;
+}
+
+/** Values as the energy sees them. */
 export function seenBy(model: EnergyModel, x: Values): Values {
   return Object.fromEntries(
-    Object.entries(x).map(([name, value]) => {
-      const units = Object.hasOwn(model.units, name) ? model.units[name] : undefined;
-      return [name, units?.kind === "categorical" && value.dtype !== "f32" ? oneHot(value, units.classes) : value];
-    }),
+    Object.entries(x).map(([name, value]) => [name, Object.hasOwn(model.units, name) ? seenOf(model.units[name]!, value) : value]),
   );
+}
+
+/** Without gradient; whole numbers have none anyway. */
+export function held(x: Values): Values {
+  return Object.fromEntries(Object.entries(x).map(([name, value]) => [name, value.dtype === "f32" ? stopGradient(value) : value]));
 }
 
 export function without(x: Values, names: readonly string[]): Values {
