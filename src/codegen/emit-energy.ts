@@ -41,12 +41,12 @@ export function beforeStages(derived: DerivedModel, chains: ChainUse): readonly 
     times: num(1),
     run: arrow("({ data })", object(start.map((v) => ({ name: `${density}.${v}`, value: data(v) })))),
   });
-  const { k = 1, chains: _, ...own } = options;
+  const { k = 1 } = options;
   const given = reads.length === 0 ? undefined : object(reads.map((v) => ({ name: v, value: data(v) })));
   const settings = object({
     sum: sum.length === 0 ? undefined : array(sum.map(str)),
     given,
-    ...Object.fromEntries(Object.entries(own).flatMap(([key, value]) => (value === "block" ? [] : [[key, literal(value)]]))),
+    moves: gradientMoves(method, options),
   });
   const move = object({
     name: str(method),
@@ -57,6 +57,14 @@ export function beforeStages(derived: DerivedModel, chains: ChainUse): readonly 
     ),
   });
   return count === undefined ? [begin, move] : [move];
+}
+
+/** How real variables without a conditional are moved: by what the statement asks for. */
+function gradientMoves(method: string, options: Options): Js | undefined {
+  if (method === "langevin") return object({ kind: str("langevin"), step: literal(options["step"] ?? 0) });
+  if (method === "hmc")
+    return object({ kind: str("hmc"), step: literal(options["step"] ?? 0), leapfrog: literal(options["leapfrog"] ?? 1) });
+  return undefined;
 }
 
 function chainStart(variable: string, domain: Domain): Js {

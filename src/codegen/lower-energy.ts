@@ -73,7 +73,9 @@ export function lowerEnergy(
     value: object({
       name: str(density.name),
       place: str(place(energy.energies[0]?.span ?? density.span)),
-      units: object(energy.variables.map((v) => ({ name: v, value: unitsJs(context, v, lawOf(analysis.laws, v)) }))),
+      units: object(
+        energy.variables.map((v) => ({ name: v, value: unitsJs(context, v, lawOf(analysis.laws, v), analysis.dependence.get(v)?.degree) })),
+      ),
       reads:
         analysis.reads.length === 0
           ? undefined
@@ -93,7 +95,7 @@ function lawOf(laws: ReadonlyMap<string, UnitLaw>, variable: string): UnitLaw {
   return law;
 }
 
-function unitsJs(context: DeriveContext, variable: string, law: UnitLaw): Js {
+function unitsJs(context: DeriveContext, variable: string, law: UnitLaw, degree: number | undefined): Js {
   const { domain } = variableOf(context, variable);
   const shape = numbers(domain.shape.map((d) => d.size));
   switch (law.kind) {
@@ -108,14 +110,15 @@ function unitsJs(context: DeriveContext, variable: string, law: UnitLaw): Js {
       return object({ kind: str("categorical"), shape, classes: num(domain.classes?.size ?? 0) });
     case "coupled":
     case "nonlinear":
-      return coupledUnits(domain, shape, law);
+      return coupledUnits(domain, shape, law, degree);
   }
 }
 
 /** Units without a conditional in closed form: drawn one after another, or moved by their gradient. */
-function coupledUnits(domain: Domain, shape: Js, law: UnitLaw): Js {
+function coupledUnits(domain: Domain, shape: Js, law: UnitLaw, degree: number | undefined): Js {
   if (domain.name === "category") return object({ kind: str("category"), shape, classes: num(domain.classes?.size ?? 0) });
-  if (domain.name === "binary") return object({ kind: str("binary"), shape, quadratic: law.kind === "coupled" && law.quadratic ? bool(true) : undefined });
+  if (domain.name === "binary")
+    return object({ kind: str("binary"), shape, quadratic: law.kind === "coupled" && degree === 2 ? bool(true) : undefined });
   return object({ kind: str("real"), shape });
 }
 

@@ -61,7 +61,7 @@ export function falseClaims(context: DeriveContext, analysis: EnergyAnalysis, se
   };
   const all = [...analysis.variables, ...analysis.reads];
   const index = context.densities.get(analysis.density);
-  const written = index?.energies.map((e) => e.value) ?? [];
+  const written = index?.energy?.energies.map((e) => e.value) ?? [];
 
   for (let trial = 0; trial < 3; trial++) {
     const there = Object.fromEntries(all.map((name) => [name, inDomain(name)]));

@@ -19,24 +19,24 @@ import type { Definiteness, Edge, EnergyAnalysis, EnergyTerm, UnitLaw } from "./
 
 /** Whether a density has an energy. */
 export function hasEnergy(context: DeriveContext, density: string): boolean {
-  return densityOf(context, density).energies.length > 0;
+  return densityOf(context, density).energy !== undefined;
 }
 
 /** Analyses a density that has an energy; undefined after errors. Warnings are reported too. */
 export function analyseEnergy(context: DeriveContext, name: string): EnergyAnalysis | undefined {
   const index = densityOf(context, name);
-  const variables = index.density.head.filter((v) => !index.definitions.has(v));
+  const variables = index.energy?.variables ?? [];
   const before = context.diagnostics.errors.length;
   const failed = (): boolean => context.diagnostics.errors.length > before;
-  checkRandom(context, index.energies);
+  checkRandom(context, index.energy?.energies ?? []);
   const read = variablesIn(
     context,
-    index.energies.map((e) => e.value),
+    (index.energy?.energies ?? []).map((e) => e.value),
   );
   const reads = [...read].filter((v) => !variables.includes(v));
   checkOrder(context, name, variables, reads);
   const structure = structureOf(context, variables);
-  const energies = index.energies.map(({ value, span }) => {
+  const energies = (index.energy?.energies ?? []).map(({ value, span }) => {
     const rewritten = rewrite(context, structure, value, variables);
     if (!variables.some((v) => structure.of(value).on.has(v)))
       report(
@@ -59,7 +59,7 @@ export function analyseEnergy(context: DeriveContext, name: string): EnergyAnaly
   const laws = new Map<string, UnitLaw>();
   for (const v of variables) {
     const variable = variableOf(context, v);
-    const law = lawOf({ context, structure, density: name, variable, energies: index.energies, whole, terms });
+    const law = lawOf({ context, structure, density: name, variable, energies: index.energy?.energies ?? [], whole, terms });
     if (law) laws.set(v, law);
   }
   if (failed()) return undefined;
@@ -72,7 +72,7 @@ export function analyseEnergy(context: DeriveContext, name: string): EnergyAnaly
     variable: new Map(variables.map((v) => [v, variableOf(context, v)])),
     reads,
     energies,
-    rewritten: energies.some((e, i) => e !== index.energies[i]?.value),
+    rewritten: energies.some((e, i) => e !== (index.energy?.energies ?? [])[i]?.value),
     terms,
     dependence: new Map(
       variables.flatMap((v): [string, Dependence][] => {
@@ -154,7 +154,7 @@ function checkOrder(context: DeriveContext, density: string, variables: readonly
     const through = reaches(name, []);
     const definition = index.definitions.get(name);
     if (through === undefined || !definition) continue;
-    const energy = index.energies.find((e) => variablesIn(context, [e.value]).has(name));
+    const energy = (index.energy?.energies ?? []).find((e) => variablesIn(context, [e.value]).has(name));
     report(
       context.diagnostics,
       "GM3611",
