@@ -31,6 +31,8 @@ export interface CompileOptions {
   readonly model?: string;
   /** Text of an imported file, by its path from where the root file's path starts; undefined where there is none. Without it there are no imports. */
   readonly readImport?: ReadSource;
+  /** Folder that imports may not leave, from where the root file's path starts: `..`, `/home/me/models`. Default: where that path starts. */
+  readonly project?: string;
   /** Module that generated code imports: `gmc/runtime`. */
   readonly runtime?: string;
 }
@@ -49,7 +51,8 @@ export interface Compiled {
 export function compile(file: SourceFile, options: CompileOptions = {}): Compiled {
   const diagnostics = new Diagnostics();
   const ast = parse(file, diagnostics);
-  const files = loadImports(ast, options.readImport ?? (() => undefined), (imported) => parse(imported, diagnostics), diagnostics);
+  const read = options.readImport ?? (() => undefined);
+  const files = loadImports(ast, read, (imported) => parse(imported, diagnostics), diagnostics, options.project);
   const ir = elaborate({ root: ast, files, std: standardLibrary(), set: options.set ?? {}, model: options.model }, diagnostics);
   const derived = ir && !diagnostics.hasErrors ? derive(ir, diagnostics) : undefined;
   const source: SourceInfo = { file: file.path.split("/").at(-1) ?? file.path, sha256: sha256(file.text), compiler: version };

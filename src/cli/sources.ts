@@ -2,7 +2,7 @@
  * `.gm` files from disk: read as UTF-8, named as the user named them with forward slashes; imports stay inside the project.
  */
 import { existsSync, readFileSync, realpathSync } from "node:fs";
-import { dirname, resolve, sep } from "node:path";
+import { dirname, isAbsolute, relative, resolve, sep } from "node:path";
 import type { Diagnostic } from "../base/diagnostic.js";
 import type { SourceFile } from "../base/source.js";
 import { compile, type Compiled, type CompileOptions } from "../compile.js";
@@ -59,16 +59,18 @@ export interface Loaded extends Compiled {
 /** Reads and compiles a file. Diagnostics are the caller's to print. */
 export function compileFile(path: string, options: Omit<CompileOptions, "readImport"> = {}): Loaded {
   const file = readSource(path);
-  const root = realpathSync(projectFolder(path));
+  const folder = projectFolder(path);
+  const root = realpathSync(folder);
   const paths = [resolve(path)];
   const compiled = compile(file, {
     ...options,
+    project: (isAbsolute(path) ? folder : relative("", folder)).split(sep).join("/"),
     readImport: (imported: string) => {
       const target = resolve(imported);
       if (!existsSync(target)) return undefined;
       // a link may lead out of the project as well as a path
       const real = realpathSync(target);
-      if (real !== root && !real.startsWith(root + sep)) return undefined;
+      if (!real.startsWith(root.endsWith(sep) ? root : root + sep)) return { kind: "outside" };
       paths.push(target);
       return readSource(imported).text;
     },

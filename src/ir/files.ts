@@ -110,31 +110,36 @@ function constantEnv(scope: Scope, diagnostics: Diagnostics): Env {
 
 // ---- loading ------------------------------------------------------------------------------------------
 
+/** A file that a link leads out of the project to. */
+export interface Outside {
+  readonly kind: "outside";
+}
+
 /** Reads a file of the project; undefined where there is none. */
-export type ReadSource = (path: string) => string | undefined;
+export type ReadSource = (path: string) => string | Outside | undefined;
 
 /**
  * All files that the root imports, and theirs, by resolved path. Paths are relative to the importing file, with forward slashes, and may not
- * leave the project's root. The files come from `read`: this half of gmc touches no disk.
+ * leave the folder `project`. The files come from `read`: this half of gmc touches no disk.
  */
 export function loadImports(
   root: ast.FileAst,
   read: ReadSource,
   parse: (file: SourceFile) => ast.FileAst,
   diagnostics: Diagnostics,
+  project: string = startOf(root.file.path),
 ): ReadonlyMap<string, ast.FileAst> {
   const files = new Map<string, ast.FileAst>();
+  const outside = (item: ast.ImportDecl): void => {
+    const folder = project === "" ? "the current folder" : `\`${project}\``;
+    const help = `a path is relative to the importing file and stays inside the project, which is ${folder}`;
+    report(diagnostics, "GM2015", item.span, { path: item.path }, { help: [help] });
+  };
   const load = (file: ast.FileAst, chain: readonly string[]): void => {
     for (const item of file.imports) {
       const path = resolveImport(file.file.path, item.path);
-      if (path === undefined) {
-        report(
-          diagnostics,
-          "GM2015",
-          item.span,
-          { path: item.path },
-          { help: ["a path is relative to the importing file and stays inside the project"] },
-        );
+      if (path === undefined || !isInside(project, path)) {
+        outside(item);
         continue;
       }
       const at = chain.indexOf(path);
@@ -154,27 +159,57 @@ export function loadImports(
         );
         continue;
       }
+      if (typeof text !== "string") {
+        outside(item);
+        continue;
+      }
       const imported = parse({ path, text });
       files.set(path, imported);
       load(imported, [...chain, path]);
     }
   };
-  load(root, [root.file.path]);
+  load(root, [partsOf(root.file.path)?.join("/") ?? root.file.path]);
   return files;
 }
 
-/** `models/vae.gm` imports `../nets.gm` -> `nets.gm`; undefined where it leaves the project, or is no relative path. */
+/**
+ * `models/vae.gm` imports `../nets.gm` -> `nets.gm`, `vae.gm` imports `../nets.gm` -> `../nets.gm`; undefined where it is no relative path.
+ */
 export function resolveImport(from: string, path: string): string | undefined {
   if (path === "" || path.startsWith("/") || path.includes("\\") || path.includes("\0") || /^[A-Za-z][A-Za-z0-9+.-]*:/.test(path))
     return undefined;
-  const absolute = from.startsWith("/");
-  const parts = from.split("/").slice(0, -1);
-  const floor = absolute ? 1 : 0;
-  for (const part of path.split("/")) {
-    if (part === "" || part === ".") continue;
-    if (part !== "..") parts.push(part);
-    else if (parts.length > floor && parts[parts.length - 1] !== "..") parts.pop();
-    else return undefined;
+  return partsOf(`${from}/../${path}`)?.join("/");
+}
+
+/** Whether a path lies in a folder, by their names alone; both are absolute or relative to the same place. */
+export function isInside(folder: string, path: string): boolean {
+  const [outer, inner] = [partsOf(folder), partsOf(path)];
+  if (!outer || !inner) return false;
+  const above = (parts: readonly string[]): number => parts.filter((p) => p === "..").length;
+  if (outer.length === above(outer)) return !isRoot(inner[0]) && above(inner) <= outer.length;
+  return outer.every((part, i) => part === inner[i]) && inner[outer.length] !== "..";
+}
+
+/** Where a path starts: `/`, the current folder (""), or a folder above it. */
+function startOf(path: string): string {
+  const parts = partsOf(path) ?? [];
+  return isRoot(parts[0]) ? `${parts[0] ?? ""}/` : parts.filter((p) => p === "..").join("/");
+}
+
+/** The names of a path, without `.`, and with `..` at its start alone; undefined where it leads above a root. */
+function partsOf(path: string): readonly string[] | undefined {
+  const parts: string[] = [];
+  for (const [i, part] of path.split("/").entries()) {
+    const last = parts.at(-1);
+    if (part === "." || (part === "" && (i > 0 || path === ""))) continue;
+    if (part !== ".." || last === undefined || last === "..") parts.push(part);
+    else if (isRoot(last)) return undefined;
+    else parts.pop();
   }
-  return parts.join("/");
+  return parts;
+}
+
+/** The first part of `/models` or of `C:/models`. */
+function isRoot(part: string | undefined): boolean {
+  return part === "" || (part !== undefined && /^[A-Za-z]:$/.test(part));
 }

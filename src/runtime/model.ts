@@ -252,8 +252,11 @@ export interface ChainDefinition<S extends WeightSpecs = WeightSpecs> {
     values: Readonly<Record<string, Tensor>>,
     given: Readonly<Record<string, Tensor>>,
   ) => Readonly<Record<string, Tensor>>;
-  /** E[variable | the others and the conditions], [B, ...event]; of a category the probabilities, [B, ...event, classes]. */
-  readonly mean: (w: WeightsOf<S>, name: string, values: Readonly<Record<string, Tensor>>) => Tensor;
+  /**
+   * E[variable | the others and the conditions], [B, ...event], of those that have one in closed form; of a category the probabilities,
+   * [B, ...event, classes].
+   */
+  readonly means: Readonly<Record<string, (w: WeightsOf<S>, values: Readonly<Record<string, Tensor>>) => Tensor>>;
 }
 
 /** How a density is drawn from. */

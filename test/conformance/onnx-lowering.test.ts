@@ -184,6 +184,16 @@ describe("patterns", () => {
     await agrees(graph, operands);
   });
 
+  it("keeps rows folded from one product over a relu to the next", async () => {
+    const operands = { x: wave([5, 3, 8]), v: wave([8, 6]), w: wave([6, 4]) };
+    const graph = staged(operands, ({ x, v, w }) => g.matmul(g.relu(g.matmul(x!, v!)), w!));
+    const step = planGraph(graph, ["y"]).steps[0]!;
+    if (step.kind !== "model") throw new Error("a product is no host step");
+    const ops = lowerModel("test", graph, step).model.nodes.map((node) => node.op);
+    expect(ops).toEqual(["Reshape", "Gemm", "Relu", "Gemm", "Reshape"]);
+    await agrees(graph, operands);
+  });
+
   it("keeps the gradient of relu at 0, at tiny and at huge activations", async () => {
     const x: Operand = { shape: [7], data: [0, -0, 1.2e-38, 1e-30, -1e-30, 3e38, -3e38] };
     const graph = staged({ x }, ({ x }) => g.grad(g.sum(g.relu(x!)), [x!])[0]!);

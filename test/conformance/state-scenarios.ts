@@ -36,6 +36,23 @@ export const stateScenarios: Readonly<Record<string, () => Scenario>> = {
       3,
     );
   },
+  "a state is fetched as the last stage left it": () =>
+    once(
+      [
+        call(
+          "a",
+          step("s", (s) => g.add(s, 1)),
+        ),
+        call(
+          "b",
+          step("s", (s) => g.mul(s, 2)),
+        ),
+      ],
+      ["before", "s"],
+      { s: tensor([7, 3], wave(21)) },
+      {},
+      3,
+    ),
   "two entries change places at once": () => {
     const graph = g.stage({}, () => {
       const [a, b] = [g.state("a", [129]), g.state("b", [129])];

@@ -1,6 +1,6 @@
 /** Several files: paths, scopes of imports, models of one file, `--set`. */
 import { describe, expect, test } from "vitest";
-import { resolveImport } from "../../src/ir/files.js";
+import { isInside, resolveImport } from "../../src/ir/files.js";
 import { parseStaticValue } from "../../src/ir/hyper.js";
 import { elaborateText } from "./support.js";
 
@@ -12,10 +12,14 @@ describe("paths of imports", () => {
     ["models/vae.gm", "../nets.gm", "nets.gm"],
     ["models/deep/vae.gm", "../shared/nets.gm", "models/shared/nets.gm"],
     ["/home/me/models/vae.gm", "../nets.gm", "/home/me/nets.gm"],
-    ["vae.gm", "../nets.gm", undefined],
-    ["models/vae.gm", "../../nets.gm", undefined],
-    ["models/vae.gm", "a/../../../nets.gm", undefined],
-    ["../models/vae.gm", "../../nets.gm", undefined],
+    ["./vae.gm", "a/./nets.gm", "a/nets.gm"],
+    ["vae.gm", "../nets.gm", "../nets.gm"],
+    ["models/vae.gm", "../../nets.gm", "../nets.gm"],
+    ["models/vae.gm", "a/../../../nets.gm", "../nets.gm"],
+    ["../models/vae.gm", "../../nets.gm", "../../nets.gm"],
+    ["C:/models/vae.gm", "../nets.gm", "C:/nets.gm"],
+    ["/vae.gm", "../nets.gm", undefined],
+    ["C:/vae.gm", "../nets.gm", undefined],
     ["vae.gm", "/etc/passwd", undefined],
     ["vae.gm", "https://example.org/nets.gm", undefined],
     ["vae.gm", "C:/nets.gm", undefined],
@@ -23,6 +27,42 @@ describe("paths of imports", () => {
     ["vae.gm", "", undefined],
   ])("%s imports %s", (from, path, resolved) => {
     expect(resolveImport(from, path)).toBe(resolved);
+  });
+});
+
+describe("the project that imports may not leave", () => {
+  test.each<[string, string, boolean]>([
+    ["", "nets.gm", true],
+    ["", "models/nets.gm", true],
+    ["", "../nets.gm", false],
+    ["", "/etc/passwd", false],
+    ["..", "nets.gm", true],
+    ["..", "../nets.gm", true],
+    ["../..", "../../nets.gm", true],
+    ["..", "../../nets.gm", false],
+    ["../project", "../project/models/nets.gm", true],
+    ["../project", "../projects/nets.gm", false],
+    ["../project", "../nets.gm", false],
+    ["../project", "nets.gm", false],
+    ["models", "models/nets.gm", true],
+    ["models", "models/../nets.gm", false],
+    ["/", "/etc/passwd", true],
+    ["/home/me", "/home/me/nets.gm", true],
+    ["/home/me", "/home/you/nets.gm", false],
+    ["/home/me", "nets.gm", false],
+    ["C:/models", "C:/models/nets.gm", true],
+    ["C:/models", "D:/models/nets.gm", false],
+  ])("%j holds %s: %j", (folder, path, inside) => {
+    expect(isInside(folder, path)).toBe(inside);
+  });
+
+  test("is where the path of the root file starts, unless told", () => {
+    const files = { "../nets.gm": "net f(x) = x", "../../nets.gm": "net f(x) = x" };
+    const codes = (path: string, up: string): readonly string[] =>
+      elaborateText(model(`import "${up}nets.gm"`, "objective o = sum(f(x))"), { path, files }).codes;
+    expect(codes("../models/vae.gm", "../")).toEqual([]);
+    expect(codes("../models/vae.gm", "../../")).toEqual(["GM2015"]);
+    expect(codes("vae.gm", "../")).toEqual(["GM2015"]);
   });
 });
 

@@ -101,7 +101,10 @@ export function rbmChain(D: number, H: number, sweeps: number): ChainDefinition<
       const v = given["v"] ?? bernoulli.sample(key.at("v"), { logits: visibleLogits(w, h) }, [rows, D]);
       return { h, v };
     },
-    mean: (w, name, values) => sigmoid(name === "h" ? hiddenLogits(w, values["v"]!) : visibleLogits(w, values["h"]!)),
+    means: {
+      h: (w, { v }) => sigmoid(hiddenLogits(w, v!)),
+      v: (w, { h }) => sigmoid(visibleLogits(w, h!)),
+    },
   };
 }
 

@@ -185,8 +185,8 @@ function stageShow(density: DensityDefinition, chain: ChainDefinition, options: 
           outputs[`value:${name}`] = values[name] ?? valueOf(defined(draw, "draw"), name);
           if (data[name]?.domain === "category") continue;
           if (draw !== undefined && rest.includes(name)) outputs[`mean:${name}`] = meanOf(draw, name);
-          else if (chain.variables[name] !== undefined && options.given[name] === undefined)
-            outputs[`mean:${name}`] = chain.mean(w as never, name, values);
+          else if (chain.means[name] !== undefined && options.given[name] === undefined)
+            outputs[`mean:${name}`] = chain.means[name](w as never, values);
         }
         return outputs;
       },

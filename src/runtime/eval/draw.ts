@@ -87,10 +87,12 @@ export function canReconstruct(model: ModelDefinition): boolean {
   );
 }
 
-/** Data variables that an energy defines. */
+/** Data variables that an energy defines; none where some hidden variable of it has no mean that they could be inferred by. */
 function observedInChain(model: ModelDefinition): readonly string[] {
-  const density = model.generative === undefined ? undefined : model.densities[model.generative];
-  return Object.keys(density?.chain?.variables ?? {}).filter((name) => Object.hasOwn(dataVariables(model), name));
+  const chain = model.generative === undefined ? undefined : model.densities[model.generative]?.chain;
+  const names = Object.keys(chain?.variables ?? {});
+  const visible = names.filter((name) => Object.hasOwn(dataVariables(model), name));
+  return names.every((name) => visible.includes(name) || chain?.means[name] !== undefined) ? visible : [];
 }
 
 /** Sweeps of mean-field updates (Peterson & Anderson 1987) over hidden variables that depend on each other. */
@@ -113,13 +115,16 @@ function throughMeans(
   ]);
   for (let i = 0; i < (hidden.length > 1 ? MEAN_FIELD : 1); i++) {
     for (const [name, { dtype }] of hidden) {
-      const mean = chain.mean(w, name, values);
+      const mean = defined(chain.means[name], `mean of ${name}`)(w, values);
       values = { ...values, [name]: dtype === "i32" ? argMax(mean, -1) : mean };
     }
   }
   return {
     ...Object.fromEntries(
-      visible.filter((name) => data[name]?.domain !== "category").map((name) => [`mean:${name}`, chain.mean(w, name, values)]),
+      visible.flatMap((name) => {
+        const mean = data[name]?.domain === "category" ? undefined : chain.means[name];
+        return mean === undefined ? [] : [[`mean:${name}`, mean(w, values)]];
+      }),
     ),
     ...Object.fromEntries(hidden.map(([name]) => [latentName(name), defined(values[name], name)])),
   };
