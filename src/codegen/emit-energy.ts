@@ -126,7 +126,7 @@ function partitionMetric(derived: DerivedModel, density: string, options: Option
     ...analysis.reads.map((v): JsField => ({ name: v, value: { kind: "member", target: name("data"), name: v } })),
     ...counts.map((v): JsField => ({ name: v, value: call("sum", { kind: "member", target: name("data"), name: v }, numbers([-1])) })),
   ];
-  const totals = object(counts.map((v) => ({ name: v, value: { kind: "member", target: name("given"), name: v } })));
+  const totals = object(counts.map((v) => ({ name: v, value: call("required", name("given"), str(v)) })));
   const program = object([
     { name: "chains", value: name("chains") },
     { name: "temperatures", value: name("temperatures") },
@@ -166,7 +166,8 @@ export function emitEnergyEvaluator(
   const hidden = analysis.variables.filter((v) => !shown.includes(v));
   const { sum, log2States } = summable(analysis, hidden);
   const values = object([...shown, ...analysis.reads].map((v) => ({ name: v, value: { kind: "member", target: name("data"), name: v } })));
-  const settings = log2States <= mostLog2States && sum.length > 0 ? [object({ sum: array(sum.map(str)) })] : [];
+  const settings =
+    evaluator === "pseudo_likelihood" && log2States <= mostLog2States && sum.length > 0 ? [object({ sum: array(sum.map(str)) })] : [];
   const fn = evaluator === "pseudo_likelihood" ? "pseudoLogLikelihood" : "reconstructionError";
   return object({
     kind: str("rows"),

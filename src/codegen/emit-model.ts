@@ -187,10 +187,8 @@ function callObjective(
   const args: Js[] = [name("w"), ...o.data.map((v): Js => ({ kind: "member", target: name("data"), name: v }))];
   if (o.rows) args.push(name("rows"));
   for (const s of o.schedules) args.push({ kind: "member", target: name("schedule"), name: s });
-  for (const { density, start } of o.chains)
-    args.push(object(start.map((v) => ({ name: v, value: { kind: "member", target: name("carried"), name: `${density}.${v}` } }))));
-  for (const { density } of o.partitions)
-    args.push({ kind: "member", target: name("partition"), name: partitionMetricName(derived, density) });
+  for (const { density } of o.chains) args.push(call("chainsOf", name("carried"), str(density)));
+  for (const { density } of o.partitions) args.push(call("required", name("partition"), str(partitionMetricName(derived, density))));
   if (o.random) args.push(name("key"));
   if (o.samples) args.push(samples ?? num(o.samples.size));
   const parts = [

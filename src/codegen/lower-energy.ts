@@ -68,7 +68,7 @@ export function lowerEnergy(
     name: modelName,
     doc: [`${density.name}(${read.join(", ")}) as its energy defines it, exp(-E) / Z  ${place(energy.energies[0]?.span ?? density.span)}`],
     fn: "energyModel",
-    typeArguments: "Weights",
+    typeArguments: `Weights, ${read.map((v) => JSON.stringify(v)).join(" | ")}`,
     type: "EnergyModel<Weights>",
     value: object({
       name: str(density.name),

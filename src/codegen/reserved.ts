@@ -11,7 +11,7 @@ const LOWERING = [
   "expandDims exponentialSchedule init iwaeSchedule linear logMeanExp logSumExp lowRankNormal mixture momentum mul neg ones optional origin",
   "padEvent param piecewise positive real reduceMax reduceMin required reshape reshapeEvent rmsprop rowReconstructionError rowsOf sgd",
   "cd denoisingScoreMatching drawUnits energyModel freeEnergy freeEnergyOfMeans gibbs logPartition meanFieldBound meanUnits",
-  "aisProgram contrastWithNormal gibbsChain logPartitionSurrogate meanField moveChains pseudoLogLikelihood reconstructionError scoreMatching",
+  "aisProgram chainsOf contrastWithNormal gibbsChain logPartitionSurrogate meanField moveChains pseudoLogLikelihood reconstructionError scoreMatching",
   "simplex sliceAxis squeeze stepDecay sub sum term transpose transposeEvent unit warmup zeros",
 ].flatMap((line) => line.split(" "));
 

@@ -27,12 +27,17 @@ export function moveChains<W>(
   carried: Readonly<Record<string, Tensor>>,
   options: MoveOptions = {},
 ): Readonly<Record<string, Tensor>> {
-  const prefix = `${model.name}.`;
-  const chains: Values = Object.fromEntries(
+  const chains = chainsOf(carried, model.name);
+  const moved = sweepOnce(model, w, key, { ...options.given, ...chains }, options);
+  return Object.fromEntries(Object.keys(chains).map((name) => [`${model.name}.${name}`, moved[name]!]));
+}
+
+/** The chains of a density among what an update carries, by variable. */
+export function chainsOf(carried: Readonly<Record<string, Tensor>>, density: string): Values {
+  const prefix = `${density}.`;
+  return Object.fromEntries(
     Object.entries(carried).flatMap(([name, value]) => (name.startsWith(prefix) ? [[name.slice(prefix.length), value]] : [])),
   );
-  const moved = sweepOnce(model, w, key, { ...options.given, ...chains }, options);
-  return Object.fromEntries(Object.keys(chains).map((name) => [prefix + name, moved[name]!]));
 }
 
 /** One sweep; `clamp` names variables that stay. */

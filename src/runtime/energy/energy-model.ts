@@ -58,7 +58,9 @@ export interface EnergyPart<W = never> {
   readonly weight: TensorLike;
 }
 
-/** Types the definition by its weights. A generated file has one for each density that has an energy. */
-export function energyModel<W>(definition: EnergyModel<W>): EnergyModel<W> {
-  return definition;
+/** Types the definition by its weights and the names of what the energy reads. A generated file has one for each density that has an energy. */
+export function energyModel<W, N extends string = string>(
+  definition: Omit<EnergyModel<W>, "energy"> & { readonly energy: (w: W, x: Readonly<Record<N, Tensor>>) => Tensor },
+): EnergyModel<W> {
+  return definition as EnergyModel<W>;
 }

@@ -4,7 +4,7 @@ export { conditional, drawUnits, meanUnits, type Conditional, type ConditionalOp
 export { freeEnergy, freeEnergyOfMeans, logPartition, marginal, partitionChunk, type Summation } from "./free-energy.js";
 export { countStates } from "./states.js";
 export { gibbs, type GibbsOptions } from "./gibbs.js";
-export { moveChains, sweepOnce, type GradientMoves, type MoveOptions } from "./chains.js";
+export { chainsOf, moveChains, sweepOnce, type GradientMoves, type MoveOptions } from "./chains.js";
 export { contrastWithNormal, type ContrastOptions } from "./contrast-with-normal.js";
 export { cd, logPartitionSurrogate, pcd, type ChainOptions } from "./contrastive.js";
 export { meanField, meanFieldBound, type MeanFieldOptions } from "./mean-field.js";
