@@ -12,7 +12,7 @@ import { place } from "./place.js";
 import { lowerExpr, netFunction, netNeeds, type Scope, weightsAt } from "./lower-expr.js";
 import { capital } from "./names.js";
 import { lowerDist, lowerQuantity, type QuantityScope, variableOf } from "./lower-quantity.js";
-import { FunctionWriter, tensorValue, type Value, valueOfType } from "./values.js";
+import { FunctionWriter, type Names, tensorValue, type Value, valueOfType } from "./values.js";
 
 const BATCH = { plates: new Set<string>(), batch: true };
 
@@ -37,9 +37,9 @@ export function shapeDoc(type: Type): string {
   return `[${["...", ...type.shape.map((d) => String(d.size))].join(", ")}]`;
 }
 
-export function lowerNet(context: DeriveContext, net: Net, reserved: readonly string[]): JsFunction {
+export function lowerNet(context: DeriveContext, net: Net, file: Names): JsFunction {
   const needs = netNeeds(context, net);
-  const writer = new FunctionWriter([...reserved, "w", "key"], undefined);
+  const writer = new FunctionWriter(file, ["w", "key"], undefined);
   const params: JsParam[] = needs === "none" ? [] : [{ name: "w", type: needs === "own" ? weightsType(net.path) : "Weights" }];
   const locals = new Map<string, Value>();
   for (const p of net.params) {
@@ -105,10 +105,10 @@ function eventDoc(context: DeriveContext, variable: string): string {
 }
 
 /** `logP(w, x, z)`: the joint log-density at given values; undefined where it has none (implicit, energy). */
-export function lowerLogDensity(context: DeriveContext, density: Density, reserved: readonly string[]): JsFunction | undefined {
+export function lowerLogDensity(context: DeriveContext, density: Density, file: Names): JsFunction | undefined {
   const index = densityOf(context, density.name);
   if (index.energies.length > 0 || [...index.definitions.values()].some((d) => d.kind === "define")) return undefined;
-  const writer = new FunctionWriter([...reserved, "w", "key"], undefined);
+  const writer = new FunctionWriter(file, ["w", "key"], undefined);
   const slot = (variable: string): Slot => ({ variable, value: variableExpr(context, variable, density.span) });
   const quantity = deriveLogDensity(
     { ...context, diagnostics: new Diagnostics() },
@@ -127,8 +127,8 @@ export function lowerLogDensity(context: DeriveContext, density: Density, reserv
   const scope: QuantityScope = {
     context,
     writer,
-    variables: new Map([...values].map(([v, value]) => [v, () => value])),
-    locals: new Map(),
+    variable: (v) => values.get(v),
+    local: () => undefined,
     weights: weightsAt(""),
     key: random ? name("key") : undefined,
     plateSize: (count) => ({ kind: "number", value: count.size }),
@@ -167,10 +167,10 @@ function bindParams(writer: FunctionWriter, variable: string, params: Js): Js {
 }
 
 /** `sampleP(w, key, B, given)`: ancestral sampling, given variables clamped; undefined for an energy. */
-export function lowerSampler(context: DeriveContext, density: Density, reserved: readonly string[]): JsFunction | undefined {
+export function lowerSampler(context: DeriveContext, density: Density, file: Names): JsFunction | undefined {
   const index = densityOf(context, density.name);
   if (index.energies.length > 0) return undefined;
-  const writer = new FunctionWriter([...reserved, "w", "key", "B", "given"], name("B"));
+  const writer = new FunctionWriter(file, ["w", "key", "B", "given"], name("B"));
   const values = new Map<string, Value>();
   const scope: Scope = {
     context,

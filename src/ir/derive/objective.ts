@@ -3,6 +3,7 @@
  * Says which estimator each latent got and why; reports what has no legal gradient.
  */
 import { InternalError } from "../../base/internal-error.js";
+import { remembered } from "../../base/remembered.js";
 import { report } from "../../base/report.js";
 import type { Span } from "../../base/source.js";
 import { builtins } from "../builtins.js";
@@ -33,7 +34,7 @@ interface State {
   readonly notes: EstimatorNote[];
   /** Sample families in scope by variable. */
   readonly plates: ReadonlyMap<string, Plate>;
-  /** Weights behind what enclosing draws bind. */
+  /** Whether trained weights act through what enclosing draws bind. */
   readonly behind: Behind;
   /** Plate that an index of `sum[i in 1..k]` runs over. */
   readonly counter: { plates: number };
@@ -309,16 +310,16 @@ function deriveOptimum(state: State, expr: Extract<Expr, { kind: "optimum" }>): 
 
 // ---- what an expression or a quantity contains ----------------------------------------------------
 
-export function isProbabilistic(expr: Expr): boolean {
-  return (
+/** Asked at every level of a sum. */
+export const isProbabilistic = remembered(
+  (expr: Expr): boolean =>
     expr.kind === "logDensity" ||
     expr.kind === "expectation" ||
     expr.kind === "reduce" ||
     expr.kind === "optimum" ||
     expr.kind === "grad" ||
-    childrenOf(expr).some(isProbabilistic)
-  );
-}
+    childrenOf(expr).some(isProbabilistic),
+);
 
 export function quantityChildren(q: Quantity): readonly Quantity[] {
   switch (q.kind) {
@@ -347,45 +348,54 @@ function containsSampledExpectation(q: Quantity): boolean {
   return q.kind === "expect" || quantityChildren(q).some(containsSampledExpectation);
 }
 
-export function factorExprs(f: Factor): readonly Expr[] {
-  return [...distExprs(f.dist), ...f.at.values()];
-}
-
-/** Every expression that a quantity evaluates. */
-export function exprsOf(q: Quantity): readonly Expr[] {
-  const own = (): readonly Expr[] => {
+/** Every expression that a quantity evaluates. The factors of a density share the values of its variables: they come once. */
+export function exprsOf(quantity: Quantity): readonly Expr[] {
+  const found: Expr[] = [];
+  const shared = new Set<ReadonlyMap<string, Expr>>();
+  const add = (exprs: Iterable<Expr>): void => {
+    for (const e of exprs) found.push(e);
+  };
+  const factor = (f: Factor): void => {
+    add(distExprs(f.dist));
+    if (!shared.has(f.at)) add(f.at.values());
+    shared.add(f.at);
+  };
+  walkQuantity(quantity, (q) => {
     switch (q.kind) {
       case "factor":
-        return factorExprs(q);
+        return factor(q);
       case "value":
-        return [q.expr];
+        return add([q.expr]);
       case "kl":
-        return [...factorExprs(q.q), ...factorExprs(q.p)];
+        factor(q.q);
+        return factor(q.p);
       case "gaussianMarginal":
-        return [...factorExprs(q.latent), ...factorExprs(q.child)];
+        factor(q.latent);
+        return factor(q.child);
       case "sum":
-        return q.terms.flatMap((t) => t.factors);
+        return q.terms.forEach((t) => add(t.factors));
       case "expect":
-        return q.steps.flatMap((s) => (s.kind === "factor" ? factorExprs(s.factor) : s.kind === "bind" ? [s.value] : distExprs(s.dist)));
+        return q.steps.forEach((s) => (s.kind === "factor" ? factor(s.factor) : add(s.kind === "bind" ? [s.value] : distExprs(s.dist))));
       case "enumerate":
-        return q.weight ? factorExprs(q.weight) : [];
+        return q.weight && factor(q.weight);
       case "apply":
       case "reduce":
-        return [];
+        return;
     }
-  };
-  return [...own(), ...quantityChildren(q).flatMap(exprsOf)];
+  });
+  return found;
 }
 
 /** Whether evaluating expressions draws random numbers of its own (dropout), outside of any `E`. */
 export function drawsNumbers(context: DeriveContext, exprs: readonly Expr[]): boolean {
   let found = false;
-  for (const e of exprs)
-    walk(context, e, (x) => {
-      found ||=
-        (x.kind === "netCall" && (context.nets.get(x.net)?.random ?? false)) ||
-        (x.kind === "layer" && layers.get(x.instance.layer)?.keyed === true);
-    });
+  const seen = new Set<string>();
+  const note = (x: Expr): void => {
+    found ||=
+      (x.kind === "netCall" && (context.nets.get(x.net)?.random ?? false)) ||
+      (x.kind === "layer" && layers.get(x.instance.layer)?.keyed === true);
+  };
+  for (const e of exprs) walk(context, e, note, seen);
   return found;
 }
 
