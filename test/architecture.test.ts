@@ -32,7 +32,7 @@ const runtimeLayers: Readonly<Record<string, readonly string[]>> = {
   engines: ["graph"],
   data: ["graph", "model.ts"],
   train: ["graph", "nn", "prob", "data", "engines", "model.ts", "eval"],
-  eval: ["graph", "nn", "prob", "data", "engines", "model.ts", "train"],
+  eval: ["graph", "nn", "prob", "energy", "data", "engines", "model.ts", "train"],
   node: ["graph", "nn", "prob", "data", "engines", "model.ts", "train", "eval"],
   "index.ts": ["graph", "nn", "prob", "energy", "data", "engines", "model.ts", "train", "eval"],
 };

@@ -32,7 +32,7 @@ import { capital } from "./names.js";
 import { topLevelNames } from "./reserved.js";
 import { findSetting, numberSetting, settingJs } from "./settings.js";
 import { layerSpec, paramSpec, variableSpec } from "./specs.js";
-import { identifier } from "./values.js";
+import { identifier, Names } from "./values.js";
 
 export interface EmittedModel {
   readonly weights: Js;
@@ -58,12 +58,12 @@ export interface SourceInfo {
 
 export function emitModel(derived: DerivedModel, source: SourceInfo): EmittedModel {
   const { context, model } = derived;
-  const names = new FunctionNames(context);
-  const nets = model.nets.map((net) => lowerNet(context, net, names.reserved));
+  const names = new Names([...topLevelNames(context.model), ...model.nets.map((n) => netFunction(context, n))]);
+  const nets = model.nets.map((net) => lowerNet(context, net, names));
   const densities = model.densities.flatMap((density) => {
-    const energy = lowerEnergy(context, density, names.reserved);
-    const logDensity = lowerLogDensity(context, density, names.reserved);
-    const sampler = lowerSampler(context, density, names.reserved);
+    const energy = lowerEnergy(context, density, names);
+    const logDensity = lowerLogDensity(context, density, names);
+    const sampler = lowerSampler(context, density, names);
     return [
       {
         density,
@@ -128,23 +128,6 @@ function spec(model: ModelIr, variable: string): Js {
   return found ? variableSpec(found.domain) : object({});
 }
 
-/** Names of top-level functions, which locals must not hide. */
-class FunctionNames {
-  private readonly taken: Set<string>;
-  constructor(context: DeriveContext) {
-    this.taken = new Set([...topLevelNames(context), ...context.model.nets.map((n) => netFunction(context, n))]);
-  }
-  get reserved(): readonly string[] {
-    return [...this.taken];
-  }
-  fresh(wanted: string): string {
-    let candidate = identifier(wanted);
-    for (let i = 2; this.taken.has(candidate); i++) candidate = `${identifier(wanted)}${i}`;
-    this.taken.add(candidate);
-    return candidate;
-  }
-}
-
 /** Functions of objectives; two statements of the same quantity (a bound trained with k = 5, evaluated with k = 200) share one. */
 class Objectives {
   private readonly known = new Map<string, LoweredObjective>();
@@ -152,7 +135,8 @@ class Objectives {
 
   constructor(
     private readonly context: DeriveContext,
-    private readonly names: FunctionNames,
+    /** Names of the file's functions, which locals must not hide. */
+    private readonly names: Names,
   ) {}
 
   get(derived: DerivedObjective, value: Expr, stated: string | undefined, doc: readonly string[]): LoweredObjective {
@@ -160,7 +144,7 @@ class Objectives {
     const key = `${fingerprint(withoutCounts(value))}|${derived.chains.length + derived.partitions.length > 0 ? derived.training : ""}|${estimators.replaceAll("sampled", "reparam")}|${derived.schedules.map((s) => s.name).join()}`;
     const found = this.known.get(key);
     if (found) return found;
-    const lowered = lowerObjective(this.context, this.names.fresh(functionName(stated, value)), derived, doc, this.names.reserved);
+    const lowered = lowerObjective(this.context, this.names.fresh(identifier(functionName(stated, value))), derived, doc, this.names);
     this.known.set(key, lowered);
     this.functions.push(lowered.fn);
     return lowered;

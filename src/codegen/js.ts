@@ -21,8 +21,6 @@ export type Js =
 export interface JsField {
   readonly name: string;
   readonly value: Js;
-  /** Comment after the field. */
-  readonly comment?: string;
 }
 
 export interface JsStatement {

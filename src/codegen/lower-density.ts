@@ -16,7 +16,7 @@ import { capital } from "./names.js";
 import { lowerDist, variableOf } from "./lower-dist.js";
 import { lowerQuantity } from "./lower-quantity.js";
 import type { QuantityScope } from "./quantity-scope.js";
-import { FunctionWriter, tensorValue, type Value, valueOfType } from "./values.js";
+import { FunctionWriter, type Names, tensorValue, type Value, valueOfType } from "./values.js";
 
 const BATCH = { plates: new Set<string>(), batch: true };
 
@@ -41,9 +41,9 @@ export function shapeDoc(type: Type): string {
   return `[${["...", ...type.shape.map((d) => String(d.size))].join(", ")}]`;
 }
 
-export function lowerNet(context: DeriveContext, net: Net, reserved: readonly string[]): JsFunction {
+export function lowerNet(context: DeriveContext, net: Net, file: Names): JsFunction {
   const needs = netNeeds(context, net);
-  const writer = new FunctionWriter([...reserved, "w", "key"], undefined);
+  const writer = new FunctionWriter(file, ["w", "key"], undefined);
   const params: JsParam[] = needs === "none" ? [] : [{ name: "w", type: needs === "own" ? weightsType(net.path) : "Weights" }];
   const locals = new Map<string, Value>();
   for (const p of net.params) {
@@ -109,10 +109,10 @@ function eventDoc(context: DeriveContext, variable: string): string {
 }
 
 /** `logP(w, x, z)`: the joint log-density at given values; undefined where it has none (implicit, energy). */
-export function lowerLogDensity(context: DeriveContext, density: Density, reserved: readonly string[]): JsFunction | undefined {
+export function lowerLogDensity(context: DeriveContext, density: Density, file: Names): JsFunction | undefined {
   const index = densityOf(context, density.name);
   if (index.energy || [...index.definitions.values()].some((d) => d.kind === "define")) return undefined;
-  const writer = new FunctionWriter([...reserved, "w", "key"], undefined);
+  const writer = new FunctionWriter(file, ["w", "key"], undefined);
   const slot = (variable: string): Slot => ({ variable, value: variableExpr(context, variable, density.span) });
   const quantity = deriveLogDensity(
     { ...context, diagnostics: new Diagnostics() },
@@ -132,8 +132,8 @@ export function lowerLogDensity(context: DeriveContext, density: Density, reserv
   const scope: QuantityScope = {
     context,
     writer,
-    variables: new Map([...values].map(([v, value]) => [v, () => value])),
-    locals: new Map(),
+    variable: (v) => values.get(v),
+    local: () => undefined,
     weights: weightsAt(""),
     key: random ? name("key") : undefined,
     plateSize: (count) => ({ kind: "number", value: count.size }),
@@ -175,10 +175,10 @@ function bindParams(writer: FunctionWriter, variable: string, params: Js): Js {
  * `sampleP(w, key, B, given)`: ancestral sampling, given variables clamped. The variables of an energy come in `given`, from a Markov
  * chain; undefined where it draws them all.
  */
-export function lowerSampler(context: DeriveContext, density: Density, reserved: readonly string[]): JsFunction | undefined {
+export function lowerSampler(context: DeriveContext, density: Density, file: Names): JsFunction | undefined {
   const index = densityOf(context, density.name);
   if ([...index.definitions.values()].every((d) => d.kind === "energy")) return undefined;
-  const writer = new FunctionWriter([...reserved, "w", "key", "B", "given"], name("B"));
+  const writer = new FunctionWriter(file, ["w", "key", "B", "given"], name("B"));
   const values = new Map<string, Value>();
   const scope: Scope = {
     context,

@@ -15,7 +15,7 @@ import { literal, lowerExpr, type Scope, weightsAt } from "./lower-expr.js";
 import { variableOf } from "./lower-dist.js";
 import { densityScope, type QuantityScope, termOf } from "./quantity-scope.js";
 import { place } from "./place.js";
-import { FunctionWriter, joinLeads, type Lead, leadOf, NO_LEAD, tensorValue, type TensorValue, type Value } from "./values.js";
+import { FunctionWriter, joinLeads, type Names, type Lead, leadOf, NO_LEAD, tensorValue, type TensorValue, type Value } from "./values.js";
 
 const BATCH: Lead = { plates: new Set(), batch: true };
 
@@ -25,13 +25,13 @@ const BATCH: Lead = { plates: new Set(), batch: true };
 export function lowerEnergy(
   context: DeriveContext,
   density: Density,
-  reserved: readonly string[],
+  file: Names,
 ): { readonly fn: JsFunction; readonly model: JsConst } | undefined {
   const { energy } = densityOf(context, density.name);
   if (!energy) return undefined;
   const analysis = energyOf(context, density.name);
   const read = [...energy.variables, ...analysis.reads];
-  const writer = new FunctionWriter([...reserved, "w"], undefined);
+  const writer = new FunctionWriter(file, ["w"], undefined);
   const values = new Map<string, Value>();
   const params = read.map((variable): JsParam => {
     const id = writer.fresh(variable);
@@ -304,51 +304,39 @@ export function lowerMatching(scope: QuantityScope, q: Matching): TensorValue {
 
 // ---- draws ----------------------------------------------------------------------------------------------
 
-/** Binds the variables of an energy that an `E` draws. */
-export function bindEnergyDraws(
+/** What gives each of the variables of an energy that an `E` draws: from its conditional, or all from one run of Gibbs sweeps. */
+export function energyDraws(
   scope: QuantityScope,
-  variables: Map<string, () => Value>,
-  locals: Map<string, () => Value>,
   step: Extract<DrawStep, { kind: "energy" }>,
   plate: string | undefined,
-): void {
-  const before: QuantityScope = { ...scope, variables: new Map(variables), locals: new Map(locals) };
+): (variable: string) => () => Value {
   const own = new Set(step.variables.map((v) => v.variable));
   const at = new Map([...step.at].filter(([v]) => !own.has(v)));
   const model = name(energyModelName(step.density));
-  const given = (): ReturnType<typeof valuesOf> => valuesOf(before, step.density, at, withReads(before, step.density, step.given));
-  const lead = (): Lead => ({ plates: new Set([...given().lead.plates, ...(plate === undefined ? [] : [plate])]), batch: true });
-  const leadOption = (): Js => ({ kind: "array", items: leadItems(scope, lead()) });
+  const given = (): ReturnType<typeof valuesOf> => valuesOf(scope, step.density, at, withReads(scope, step.density, step.given));
+  const leadOf = (values: ReturnType<typeof valuesOf>): Lead => ({
+    plates: new Set([...values.lead.plates, ...(plate === undefined ? [] : [plate])]),
+    batch: true,
+  });
   let sampled: Js | undefined;
-  for (const { variable, local } of step.variables) {
+  return (variable) => () => {
     const { shape } = variableOf(scope.context, variable).domain;
-    let value: Value | undefined;
-    const make = (): Value => {
-      if (value) return value;
-      if (step.sweeps === 0) {
-        const key = call("key.at", str(local?.name ?? variable));
-        const js = call("drawUnits", model, name("w"), key, given().js, str(variable), object({ lead: leadOption() }));
-        value = scope.writer.bind(local?.name ?? variable, { kind: "tensor", js, shape, lead: lead() });
-      } else {
-        sampled ??= scope.writer.bind(`${step.density}Sample`, {
-          kind: "record",
-          js: call(
-            "gibbs",
-            model,
-            name("w"),
-            call("key.at", str(step.density)),
-            given().js,
-            object({ sweeps: num(step.sweeps), clamp: array(step.given.map(str)), lead: leadOption() }),
-          ),
-          fields: new Map(),
-        }).js;
-        value = { kind: "tensor", js: { kind: "member", target: sampled, name: variable }, shape, lead: lead() };
-      }
-      return value;
-    };
-    if (local) locals.set(local.id, make);
-    else variables.set(variable, make);
-  }
+    const values = given();
+    const lead = leadOf(values);
+    const wanted = step.variables.find((v) => v.variable === variable)?.local?.name ?? variable;
+    const leadJs: Js = { kind: "array", items: leadItems(scope, lead) };
+    if (step.sweeps === 0) {
+      const js = call("drawUnits", model, name("w"), call("key.at", str(wanted)), values.js, str(variable), object({ lead: leadJs }));
+      return scope.writer.bind(wanted, { kind: "tensor", js, shape, lead });
+    }
+    const options = object({ sweeps: num(step.sweeps), clamp: array(step.given.map(str)), lead: leadJs });
+    sampled ??= scope.writer.bind(`${step.density}Sample`, {
+      kind: "record",
+      js: call("gibbs", model, name("w"), call("key.at", str(step.density)), values.js, options),
+      fields: new Map(),
+    }).js;
+    return { kind: "tensor", js: call("required", sampled, str(variable)), shape, lead };
+  };
 }
 
 function leadItems(scope: QuantityScope, lead: Lead): readonly Js[] {

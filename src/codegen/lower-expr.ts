@@ -1,8 +1,8 @@
 /** Deterministic expressions of the model IR -> JavaScript over runtime tensors. */
 import { InternalError } from "../base/internal-error.js";
 import type { DeriveContext } from "../ir/derive/context.js";
-import { netOf, variablesIn } from "../ir/derive/context.js";
-import type { BuiltinExpr, Expr, LayerInstance, Net } from "../ir/types.js";
+import { inOrder, netOf } from "../ir/derive/context.js";
+import type { Binding, BuiltinExpr, Expr, LayerInstance, LocalExpr, Net } from "../ir/types.js";
 import { layers } from "../ir/layers.js";
 import { childrenOf } from "../ir/walk.js";
 import { lowerBuiltin } from "./lower-builtin.js";
@@ -91,21 +91,39 @@ function lowerBuiltinExpr(scope: Scope, expr: BuiltinExpr): Value {
   return { kind: "tensor", js, shape: expr.type.shape, lead: joinLeads(args.map(leadOf)) };
 }
 
-/** A binding is evaluated where it is first needed, under its own name, once for the values that it reads. */
-function lowerLocal(scope: Scope, expr: Extract<Expr, { kind: "local" }>): Value {
-  const known = scope.local(expr.local.id);
+function lowerLocal(scope: Scope, { local }: LocalExpr): Value {
+  const known = scope.local(local.id);
   if (known) return known;
-  const binding = scope.context.bindings.get(expr.local.id);
-  if (!binding) throw new InternalError(`no binding for ${expr.local.name}`);
-  const reads = [...variablesIn(scope.context, [binding.value])].map((v) => {
-    const value = scope.variable(v);
+  const binding = scope.context.bindings.get(local.id);
+  if (!binding) throw new InternalError(`no binding for ${local.name}`);
+  return lowerBinding(scope, binding);
+}
+
+/** A binding is evaluated where it is first needed, under its own name, once for the values that it reads. */
+function lowerBinding(scope: Scope, binding: Binding): Value {
+  const { writer } = scope;
+  return writer.remember(bindingKey(scope, binding), () =>
+    writer.nested(() => {
+      // What a long chain reads is evaluated from its far end.
+      if (writer.isDeep)
+        for (const earlier of inOrder(scope.context, binding, (b) => isKnown(scope, b)).slice(0, -1)) lowerBinding(scope, earlier);
+      const value = lowerExpr(scope, binding.value);
+      const isName = value.js.kind === "name" || value.js.kind === "number" || value.js.kind === "member";
+      return isName ? value : writer.bind(binding.local.name, value);
+    }),
+  );
+}
+
+function isKnown(scope: Scope, binding: Binding): boolean {
+  return scope.local(binding.local.id) !== undefined || scope.writer.memo.has(bindingKey(scope, binding));
+}
+
+function bindingKey({ context, variable }: Scope, { local }: Binding): string {
+  const reads = [...(context.reads.get(local.id) ?? [])].map((v) => {
+    const value = variable(v);
     return value ? memoKey(value) : v;
   });
-  return scope.writer.remember(`${expr.local.id}(${reads.join(",")})`, () => {
-    const value = lowerExpr(scope, binding.value);
-    const isName = value.js.kind === "name" || value.js.kind === "number" || value.js.kind === "member";
-    return isName ? value : scope.writer.bind(expr.local.name, value);
-  });
+  return `${local.id}(${reads.join(",")})`;
 }
 
 function lowerLayer(scope: Scope, instance: LayerInstance, args: readonly Value[], expr: Expr): Value {
@@ -140,16 +158,26 @@ function lowerNetCall(scope: Scope, net: Net, args: readonly Value[], expr: Expr
 
 /** The name of a net's function in the generated file. */
 export function netFunction(context: DeriveContext, net: Net): string {
-  return topLevelNames(context).has(net.name) ? `${net.name}Net` : net.name;
+  return topLevelNames(context.model).has(net.name) ? `${net.name}Net` : net.name;
 }
 
 /** What weights a net's function takes: none, those under its own path, or the model's (where it reads params or weights elsewhere). */
-export function netNeeds(context: DeriveContext, net: Net): "none" | "own" | "model" {
+export type NetNeeds = "none" | "own" | "model";
+
+const known = new WeakMap<Net, NetNeeds>();
+
+export function netNeeds(context: DeriveContext, net: Net): NetNeeds {
+  const needs = known.get(net) ?? findNeeds(context, net);
+  known.set(net, needs);
+  return needs;
+}
+
+function findNeeds(context: DeriveContext, net: Net): NetNeeds {
   let own = false;
   let model = false;
   const seen = new Set<string>();
   const visit = (n: Net): void => {
-    if (seen.has(n.name)) return;
+    if (model || seen.has(n.name)) return;
     seen.add(n.name);
     const at = (p: string): void => {
       if (p === net.path || p.startsWith(`${net.path}.`)) own = true;

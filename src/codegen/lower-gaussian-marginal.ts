@@ -5,7 +5,7 @@ import { call, num, numbers, object } from "./js.js";
 import { lowerDist, variableOf } from "./lower-dist.js";
 import { lowerExpr } from "./lower-expr.js";
 import { capital } from "./names.js";
-import { densityScope, type QuantityScope, termOf } from "./quantity-scope.js";
+import { bound, densityScope, type QuantityScope, termOf } from "./quantity-scope.js";
 import { joinLeads, type Lead, leadOf, tensorValue, type TensorValue, type Value } from "./values.js";
 
 /** log p(x) with a Normal latent integrated out: the location is affine in it, and is read off at zero and at the unit vectors. */
@@ -18,11 +18,8 @@ export function lowerGaussianMarginal(scope: QuantityScope, q: Extract<Quantity,
   const prior = lowerDist(densityScope(scope, q.latent.at), q.latent.dist, 1);
   // The child's location is affine in z: read it off at zero and at the unit vectors.
   const at = (value: Value): TensorValue => {
-    const inner = densityScope(
-      { ...scope, variables: new Map([...scope.variables, [q.latent.variable, () => value]]) },
-      new Map([...q.child.at].filter(([v]) => v !== q.latent.variable)),
-    );
-    return tensorValue(lowerExpr(inner, loc));
+    const inner = { ...scope, variable: bound(scope.variable, q.latent.variable, value) };
+    return tensorValue(lowerExpr(densityScope(inner, q.child.at, q.latent.variable), loc));
   };
   const batch = { plates: new Set<string>(), batch: true };
   const zero: TensorValue = { kind: "tensor", js: call("zeros", numbers([1, z.size])), shape: [z], lead: batch };

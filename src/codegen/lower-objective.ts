@@ -8,7 +8,7 @@ import { variableOf } from "./lower-dist.js";
 import { lowerQuantity } from "./lower-quantity.js";
 import { capital, chainsName, partitionName } from "./names.js";
 import type { QuantityScope } from "./quantity-scope.js";
-import { FunctionWriter, identifier, type Value } from "./values.js";
+import { FunctionWriter, identifier, Names, type Value } from "./values.js";
 
 export interface LoweredObjective {
   readonly fn: JsFunction;
@@ -30,7 +30,7 @@ export function lowerObjective(
   fnName: string,
   derived: DerivedObjective,
   doc: readonly string[],
-  reserved: readonly string[],
+  file: Names,
 ): LoweredObjective {
   const plates = platesOf(derived.quantity);
   const first = plates[0];
@@ -41,24 +41,24 @@ export function lowerObjective(
     ...derived.chains.map((c) => chainsName(c.density)),
     ...derived.partitions.map((p) => partitionName(p.density)),
   ];
-  const taken = new Set([...reserved, ...own]);
+  const taken = new Names(own, file);
   const ids = derived.data.map((variable) => (taken.has(identifier(variable)) ? `${identifier(variable)}_` : identifier(variable)));
   const params: JsParam[] = [{ name: "w", type: "Weights" }, ...ids.map((id) => ({ name: id, type: "Tensor" }))];
   const rows = derived.random && derived.data.length === 0;
   const [firstData] = ids;
   // B is the rows of the first data variable, or a parameter where there is none (the sleep phase).
   const batch: Js | undefined = rows ? name("B") : firstData === undefined ? undefined : call("rowsOf", name(firstData));
-  const writer = new FunctionWriter([...reserved, ...own, ...ids, ...(rows ? ["B"] : [])], batch);
+  const writer = new FunctionWriter(file, [...own, ...ids, ...(rows ? ["B"] : [])], batch);
   const variables = new Map(
-    derived.data.map((variable, i): [string, () => Value] => {
-      const value: Value = {
+    derived.data.map((variable, i): [string, Value] => [
+      variable,
+      {
         kind: "tensor",
         js: name(ids[i] ?? variable),
         shape: variableOf(context, variable).domain.shape,
         lead: { plates: new Set(), batch: true },
-      };
-      return [variable, () => value];
-    }),
+      },
+    ]),
   );
   if (rows) params.push({ name: "B", type: "Rows" });
   for (const schedule of derived.schedules) params.push({ name: schedule.name, type: "Tensor" });
@@ -69,8 +69,8 @@ export function lowerObjective(
   const scope: QuantityScope = {
     context,
     writer,
-    variables,
-    locals: new Map(),
+    variable: (v) => variables.get(v),
+    local: () => undefined,
     weights: weightsAt(""),
     key: derived.random ? name("key") : undefined,
     training: derived.training,

@@ -4,35 +4,27 @@
  */
 import { InternalError } from "../base/internal-error.js";
 import type { DeriveContext } from "../ir/derive/context.js";
-import { densityOf, parentsOf } from "../ir/derive/context.js";
+import { densityOf, inHeader, parentsOf, variablesIn } from "../ir/derive/context.js";
 import type { DrawStep, Factor, Quantity, Term } from "../ir/quantity.js";
 import type { Dim, DistCall, Expr, Variable } from "../ir/types.js";
+import { distExprs } from "../ir/walk.js";
+import { below } from "../base/below.js";
 import { call, type Js, type JsField, method, name, num, numbers, object, str } from "./js.js";
 import { lowerBuiltin } from "./lower-builtin.js";
 import { lowerDist, variableOf } from "./lower-dist.js";
-import { bindEnergyDraws, lowerLogPartition, lowerMatching, lowerUnnormalised } from "./lower-energy.js";
+import { energyDraws, lowerLogPartition, lowerMatching, lowerUnnormalised } from "./lower-energy.js";
 import { lowerExpr, type Scope } from "./lower-expr.js";
 import { lowerGaussianMarginal } from "./lower-gaussian-marginal.js";
 import { capital } from "./names.js";
 import { place } from "./place.js";
-import { densityScope, expressionScope, type QuantityScope, termOf } from "./quantity-scope.js";
+import { bound, densityScope, type QuantityScope, termOf } from "./quantity-scope.js";
 import { variableSpec } from "./specs.js";
-import {
-  type FunctionWriter,
-  hasLead,
-  joinLeads,
-  type Lead,
-  leadOf,
-  NO_LEAD,
-  tensorValue,
-  type TensorValue,
-  type Value,
-} from "./values.js";
+import { hasLead, joinLeads, type Lead, leadOf, NO_LEAD, tensorValue, type TensorValue, type Value } from "./values.js";
 
 export function lowerQuantity(scope: QuantityScope, q: Quantity): TensorValue {
   switch (q.kind) {
     case "value":
-      return tensorValue(lowerExpr(expressionScope(scope), q.expr));
+      return tensorValue(lowerExpr(scope, q.expr));
     case "factor":
       return lowerFactor(scope, q);
     case "sum":
@@ -90,17 +82,24 @@ function reducePlate(scope: QuantityScope, value: TensorValue, plate: string, fn
 function lowerSum(scope: QuantityScope, terms: readonly Term[]): TensorValue {
   if (terms.length === 0) return { kind: "tensor", js: num(0), shape: [], lead: NO_LEAD };
   const values = terms.map((t) => ({ term: t, value: lowerTerm(scope, t) }));
-  const [first, ...rest] = values;
-  if (!first) throw new InternalError("an empty sum");
-  let js = scaled(first.value.js, first.term.scale);
-  for (const { term, value } of rest) js = call(term.scale < 0 ? "sub" : "add", js, scaled(value.js, Math.abs(term.scale)));
-  return { kind: "tensor", js, shape: [], lead: joinLeads(values.map((v) => v.value.lead)) };
+  let total: TensorValue = { kind: "tensor", js: num(0), shape: [], lead: NO_LEAD };
+  values.forEach(({ term, value }, i) => {
+    const js =
+      i === 0 ? scaled(value.js, term.scale) : call(term.scale < 0 ? "sub" : "add", total.js, scaled(value.js, Math.abs(term.scale)));
+    total = { ...total, js, lead: joinLeads([total.lead, value.lead]) };
+    // A long sum is written in several statements.
+    if (i % TERMS === TERMS - 1 && i < values.length - 1) total = scope.writer.bind("total", total) as TensorValue;
+  });
+  return total;
 }
+
+/** Terms of one statement. */
+const TERMS = 16;
 
 /** A term's quantity times its non-constant factors. */
 function lowerTerm(scope: QuantityScope, term: Term): TensorValue {
   const value = lowerQuantity(scope, term.quantity);
-  const factors = term.factors.map((f) => tensorValue(lowerExpr(expressionScope(scope), f)));
+  const factors = term.factors.map((f) => tensorValue(lowerExpr(scope, f)));
   return {
     ...value,
     js: factors.reduceRight<Js>((js, f) => call("mul", f.js, js), value.js),
@@ -156,11 +155,9 @@ function lowerKl(scope: QuantityScope, q: Extract<Quantity, { kind: "kl" }>): Te
 
 function lowerExpect(scope: QuantityScope, q: Extract<Quantity, { kind: "expect" }>): TensorValue {
   if (q.plate) scope.writer.addPlate(q.plate.id, scope.plateSize(q.plate.count), q.plate.count.text);
-  const variables = new Map(scope.variables);
-  const locals = new Map(scope.locals);
-  const inner: QuantityScope = { ...scope, variables, locals };
-  for (const step of q.steps) bindStep(inner, variables, locals, step, q.plate?.id);
-  const body = lowerQuantity(inner, q.body);
+  const steps: Steps = { variables: new Map(), locals: new Map(), drawn: new Map() };
+  q.steps.forEach((step, position) => bindStep(scope, steps, step, position, q.plate?.id));
+  const body = lowerQuantity(after(scope, steps, q.steps.length), q.body);
   if (!q.plate) return body;
   // What is left of the family outside any reduction is averaged: that is the expectation.
   const value = body.lead.plates.has(q.plate.id)
@@ -170,57 +167,96 @@ function lowerExpect(scope: QuantityScope, q: Extract<Quantity, { kind: "expect"
   return value;
 }
 
-function lazy(make: () => Value): () => Value {
-  let value: Value | undefined;
-  return () => (value ??= make());
+/** The draws of an `E`, each evaluated where it is first needed. */
+interface Steps {
+  /** By the name of the variable, or the id of the local, that a draw binds. */
+  readonly variables: Map<string, BoundStep>;
+  readonly locals: Map<string, BoundStep>;
+  /** By the name of the density's variable. */
+  readonly drawn: Map<string, BoundStep>;
 }
 
-function bindStep(
-  scope: QuantityScope,
-  variables: Map<string, () => Value>,
-  locals: Map<string, () => Value>,
-  step: DrawStep,
-  plate: string | undefined,
-): void {
-  const before: QuantityScope = { ...scope, variables: new Map(variables), locals: new Map(locals) };
+interface BoundStep {
+  readonly position: number;
+  readonly inputs: readonly Expr[];
+  readonly isKnown: () => boolean;
+  readonly value: () => Value;
+}
+
+/** The scope at a step: what the steps before it bind, then what is bound outside. */
+function after<S extends Scope>(scope: S, steps: Steps, position: number): S {
+  const lookup =
+    (own: ReadonlyMap<string, BoundStep>, outer: Scope["variable"]): Scope["variable"] =>
+    (name) => {
+      const step = own.get(name);
+      return step && step.position < position ? step.value() : outer(name);
+    };
+  return { ...scope, variable: lookup(steps.variables, scope.variable), local: lookup(steps.locals, scope.local) };
+}
+
+function bindStep(scope: QuantityScope, steps: Steps, step: DrawStep, position: number, plate: string | undefined): void {
+  const { context, writer } = scope;
+  const before = after(scope, steps, position);
+  const bind = (inputs: readonly Expr[], make: () => Value): BoundStep => {
+    let value: Value | undefined;
+    const self: BoundStep = {
+      position,
+      inputs,
+      isKnown: () => value !== undefined,
+      value: () =>
+        (value ??= writer.nested(() => {
+          // What a long chain of draws reads is drawn from its far end.
+          if (writer.isDeep) for (const earlier of below(self, (b) => undrawn(context, steps, b))) earlier.value();
+          return make();
+        })),
+    };
+    return self;
+  };
   switch (step.kind) {
     case "factor": {
-      const { factor } = step;
-      const make = lazy(() =>
-        drawFrom(
-          before,
-          densityScope(before, withoutOwn(factor.at, factor.variable)),
-          factor.dist,
-          variableOf(scope.context, factor.variable).domain.shape,
-          step.local?.name ?? factor.variable,
-          plate,
-        ),
+      const { factor, local } = step;
+      const { shape } = variableOf(context, factor.variable).domain;
+      const bound = bind(distExprs(factor.dist), () =>
+        drawFrom(before, densityScope(before, factor.at, factor.variable), factor.dist, shape, local?.name ?? factor.variable, plate),
       );
-      if (step.local) locals.set(step.local.id, make);
-      else variables.set(factor.variable, make);
+      steps.drawn.set(factor.variable, bound);
+      if (local) steps.locals.set(local.id, bound);
+      else steps.variables.set(factor.variable, bound);
       return;
     }
     case "bind": {
-      const make = lazy(() => lowerExpr(densityScope(before, step.at), step.value));
+      const bound = bind([step.value], () => lowerExpr(densityScope(before, step.at), step.value));
+      steps.drawn.set(step.variable, bound);
       const local = step.at.get(step.variable);
-      if (local?.kind === "local") locals.set(local.local.id, make);
-      else variables.set(step.variable, make);
+      if (local?.kind === "local") steps.locals.set(local.local.id, bound);
+      else steps.variables.set(step.variable, bound);
       return;
     }
-    case "energy":
-      bindEnergyDraws(scope, variables, locals, step, plate);
+    case "energy": {
+      const draws = energyDraws(before, step, plate);
+      for (const { variable, local } of step.variables) {
+        const drawn = bind([...step.at.values()], draws(variable));
+        steps.drawn.set(variable, drawn);
+        if (local) steps.locals.set(local.id, drawn);
+        else steps.variables.set(variable, drawn);
+      }
       return;
+    }
     case "distribution":
-      locals.set(
+      steps.locals.set(
         step.local.id,
-        lazy(() => drawFrom(before, expressionScope(before), step.dist, step.type.shape, step.local.name, plate)),
+        bind([], () => drawFrom(before, before, step.dist, step.type.shape, step.local.name, plate)),
       );
       return;
   }
 }
 
-function withoutOwn(at: ReadonlyMap<string, Expr>, variable: string): ReadonlyMap<string, Expr> {
-  return new Map([...at].filter(([v]) => v !== variable));
+/** Steps that a step reads and that have no value yet. */
+function undrawn(context: DeriveContext, steps: Steps, step: BoundStep): readonly BoundStep[] {
+  return [...variablesIn(context, step.inputs)].flatMap((v) => {
+    const read = steps.drawn.get(v);
+    return read && !read.isKnown() ? [read] : [];
+  });
 }
 
 function drawFrom(
@@ -257,8 +293,8 @@ function lowerEnumerate(scope: QuantityScope, q: Extract<Quantity, { kind: "enum
   const inner: QuantityScope = {
     ...scope,
     enumerating: true,
-    variables: q.local ? scope.variables : new Map([...scope.variables, [q.variable, () => states]]),
-    locals: q.local ? new Map([...scope.locals, [q.local.id, () => states]]) : scope.locals,
+    variable: q.local ? scope.variable : bound(scope.variable, q.variable, states),
+    local: q.local ? bound(scope.local, q.local.id, states) : scope.local,
   };
   let value: TensorValue;
   if (q.op === "expect") {
@@ -295,8 +331,7 @@ function directParents(context: DeriveContext, factor: Factor): readonly string[
   const index = densityOf(context, factor.density);
   const definition = index.definitions.get(factor.variable);
   if (!definition) return [];
-  const found = parentsOf(context, definition);
-  return [...index.density.head, ...index.density.given].filter((v) => found.has(v)).map((v) => (v === factor.variable ? `sum(${v})` : v));
+  return inHeader(index, parentsOf(context, definition)).map((v) => (v === factor.variable ? `sum(${v})` : v));
 }
 
 function factorLabel(context: DeriveContext, factor: Factor): string {

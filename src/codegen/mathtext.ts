@@ -2,7 +2,7 @@
  * Derived objectives as mathematics, in plain text and LaTeX, for `gmc explain`. Both come from one walk over the objective IR:
  * `Notation` says how each construct is written.
  */
-import { type DeriveContext, densityOf, parentsOf } from "../ir/derive/context.js";
+import { type DeriveContext, densityOf, inHeader, parentsOf } from "../ir/derive/context.js";
 import type { DrawStep, Factor, Quantity, Term } from "../ir/quantity.js";
 import type { Expr } from "../ir/types.js";
 
@@ -176,8 +176,7 @@ function step(context: DeriveContext, n: Notation, s: DrawStep, count: string | 
 function factor(context: DeriveContext, n: Notation, f: Factor): string {
   const index = densityOf(context, f.density);
   const definition = index.definitions.get(f.variable);
-  const parents = definition ? parentsOf(context, definition) : new Set<string>();
-  const given = [...index.density.head, ...index.density.given].filter((v) => parents.has(v));
+  const given = definition ? inHeader(index, parentsOf(context, definition)) : [];
   const at = (v: string): string => {
     const value = f.at.get(v);
     if (value === undefined) return n.name(v);

@@ -4,40 +4,100 @@ import type { Js, JsDeclaration, JsFunction, JsStatement } from "./js.js";
 export type Flavour = "ts" | "js" | "dts";
 
 const WIDTH = 120;
+/** Most names are of the first kind; the second takes long to make ready. */
+const ASCII_IDENTIFIER = /^[A-Za-z_$][A-Za-z0-9_$]*$/;
 const IDENTIFIER = /^[\p{ID_Start}_$][\p{ID_Continue}$]*$/u;
+const isIdentifier = (text: string): boolean => ASCII_IDENTIFIER.test(text) || IDENTIFIER.test(text);
 
 /** A value on one line. */
 export function printFlat(js: Js): string {
+  const line: Line = { text: "", limit: Infinity };
+  write(js, line);
+  return line.text;
+}
+
+/** A value on one line, where it takes at most `limit` columns; no more of it is looked at than these. */
+function flatWithin(js: Js, limit: number): string | undefined {
+  const line: Line = { text: "", limit };
+  write(js, line);
+  return line.text.length <= limit ? line.text : undefined;
+}
+
+interface Line {
+  text: string;
+  /** Past this many columns, what is written no longer matters. */
+  readonly limit: number;
+}
+
+function write(js: Js, line: Line): void {
+  if (line.text.length > line.limit) return;
   switch (js.kind) {
     case "number":
-      return printNumber(js.value);
+      line.text += printNumber(js.value);
+      return;
     case "boolean":
-      return String(js.value);
+      line.text += String(js.value);
+      return;
     case "string":
-      return quote(js.value);
+      line.text += quote(js.value);
+      return;
     case "name":
-      return js.name;
+      line.text += js.name;
+      return;
     case "call":
-      return `${js.fn}(${js.args.map(printFlat).join(", ")})`;
+      line.text += `${js.fn}(`;
+      writeList(js.args, line);
+      line.text += ")";
+      return;
     case "method":
-      return `${printFlat(js.target)}.${js.name}(${js.args.map(printFlat).join(", ")})`;
+      write(js.target, line);
+      line.text += `.${js.name}(`;
+      writeList(js.args, line);
+      line.text += ")";
+      return;
     case "array":
-      return `[${js.items.map(printFlat).join(", ")}]`;
+      line.text += "[";
+      writeList(js.items, line);
+      line.text += "]";
+      return;
     case "object":
-      return js.fields.length === 0 ? "{}" : `{ ${js.fields.map((f) => field(f.name, f.value, printFlat(f.value))).join(", ")} }`;
+      line.text += js.fields.length === 0 ? "{}" : "{ ";
+      js.fields.forEach((f, i) => {
+        if (line.text.length > line.limit) return;
+        line.text += `${i === 0 ? "" : ", "}${isShorthand(f.name, f.value) ? "" : `${key(f.name)}: `}`;
+        write(f.value, line);
+      });
+      line.text += js.fields.length === 0 ? "" : " }";
+      return;
     case "member":
-      return `${printFlat(js.target)}${access(js.name)}`;
+      write(js.target, line);
+      line.text += access(js.name);
+      return;
     case "otherwise":
-      return `${printFlat(js.value)} ?? ${printFlat(js.fallback)}`;
+      write(js.value, line);
+      line.text += " ?? ";
+      write(js.fallback, line);
+      return;
     case "arrow":
-      return `${js.params} => ${body(js.body, printFlat(js.body))}`;
+      line.text += `${js.params} => ${js.body.kind === "object" ? "(" : ""}`;
+      write(js.body, line);
+      if (js.body.kind === "object") line.text += ")";
+      return;
+  }
+}
+
+function writeList(items: readonly Js[], line: Line): void {
+  for (const [i, item] of items.entries()) {
+    if (line.text.length > line.limit) return;
+    if (i > 0) line.text += ", ";
+    write(item, line);
   }
 }
 
 /** A value that starts at column `column` of a line indented by `indent`; broken over lines where it does not fit. */
 export function print(js: Js, indent: number, column: number, tail = 1): string {
-  const flat = printFlat(js);
-  if (!hasComment(js) && column + flat.length + tail <= WIDTH) return flat;
+  const flat = flatWithin(js, WIDTH - column - tail);
+  if (flat !== undefined) return flat;
   const pad = "  ".repeat(indent + 1);
   const close = "  ".repeat(indent);
   const lines = (items: readonly Js[]): string => items.map((item) => `${pad}${print(item, indent + 1, pad.length)},\n`).join("");
@@ -56,12 +116,12 @@ export function print(js: Js, indent: number, column: number, tail = 1): string 
           .join("")}`;
         return `${head}${print(last, indent, column + head.length, tail + 1)})`;
       }
-      return js.args.length === 0 ? flat : `${js.fn}(\n${lines(js.args)}${close})`;
+      return js.args.length === 0 ? printFlat(js) : `${js.fn}(\n${lines(js.args)}${close})`;
     }
     case "method":
       return `${printFlat(js.target)}.${js.name}(\n${lines(js.args)}${close})`;
     case "array":
-      return js.items.length === 0 || js.items.every((i) => i.kind === "number") ? flat : `[\n${lines(js.items)}${close}]`;
+      return js.items.length === 0 || js.items.every((i) => i.kind === "number") ? printFlat(js) : `[\n${lines(js.items)}${close}]`;
     case "object":
       return js.fields.length === 0
         ? "{}"
@@ -69,7 +129,7 @@ export function print(js: Js, indent: number, column: number, tail = 1): string 
             .map((f) => {
               const lead = `${pad}${isShorthand(f.name, f.value) ? "" : `${key(f.name)}: `}`;
               const value = print(f.value, indent + 1, lead.length);
-              return `${lead}${value},${f.comment ? ` // ${comment(f.comment)}` : ""}\n`;
+              return `${lead}${value},\n`;
             })
             .join("")}${close}}`;
     case "arrow": {
@@ -82,7 +142,7 @@ export function print(js: Js, indent: number, column: number, tail = 1): string 
       return `${head}${print(js.fallback, indent, column + head.length, tail)}`;
     }
     default:
-      return flat;
+      return printFlat(js);
   }
 }
 
@@ -143,25 +203,8 @@ function printNumber(value: number): string {
   return plain.length <= 6 ? plain : `${digits}e${Number(exponent)}`;
 }
 
-const key = (text: string): string => (IDENTIFIER.test(text) ? text : quote(text));
-const access = (text: string): string => (IDENTIFIER.test(text) ? `.${text}` : `[${quote(text)}]`);
+const key = (text: string): string => (isIdentifier(text) ? text : quote(text));
+const access = (text: string): string => (isIdentifier(text) ? `.${text}` : `[${quote(text)}]`);
 const isShorthand = (fieldName: string, value: Js): boolean => value.kind === "name" && value.name === fieldName;
-const field = (fieldName: string, value: Js, printed: string): string =>
-  isShorthand(fieldName, value) ? printed : `${key(fieldName)}: ${printed}`;
 const body = (js: Js, printed: string): string => (js.kind === "object" ? `(${printed})` : printed);
-const isShort = (js: Js): boolean => printFlat(js).length <= 40;
-
-function hasComment(js: Js): boolean {
-  switch (js.kind) {
-    case "object":
-      return js.fields.some((f) => f.comment !== undefined || hasComment(f.value));
-    case "array":
-      return js.items.some(hasComment);
-    case "call":
-      return js.args.some(hasComment);
-    case "arrow":
-      return hasComment(js.body);
-    default:
-      return false;
-  }
-}
+const isShort = (js: Js): boolean => flatWithin(js, 40) !== undefined;

@@ -1,20 +1,13 @@
 /** Where a quantity is lowered: what variables and names mean, the weights, the key; and how a term is named. */
 import type { Span } from "../base/source.js";
-import type { DeriveContext } from "../ir/derive/context.js";
 import type { Dim, Expr } from "../ir/types.js";
 import { call, type Js, str } from "./js.js";
 import { lowerExpr, type Scope } from "./lower-expr.js";
 import { place } from "./place.js";
-import type { FunctionWriter, Value } from "./values.js";
+import type { Value } from "./values.js";
 
-/** An objective's scope: variables and locals bound so far. */
-export interface QuantityScope {
-  readonly context: DeriveContext;
-  readonly writer: FunctionWriter;
-  readonly variables: ReadonlyMap<string, () => Value>;
-  readonly locals: ReadonlyMap<string, () => Value>;
-  readonly weights: (path: string) => Js;
-  readonly key: Js | undefined;
+/** An objective's scope: the variables and locals bound so far. */
+export interface QuantityScope extends Scope {
   /** Inside a sum over states: its terms are no metrics of their own. */
   readonly enumerating?: boolean;
   /** A gradient is taken of it. */
@@ -23,27 +16,20 @@ export interface QuantityScope {
   readonly plateSize: (count: Dim) => Js;
 }
 
-export function expressionScope(scope: QuantityScope): Scope {
+/** The scope of a density's body: its variables stand for the values given to them, but for `own`. */
+export function densityScope(scope: Scope, at: ReadonlyMap<string, Expr>, own?: string): Scope {
   return {
-    context: scope.context,
-    writer: scope.writer,
-    variable: (v) => scope.variables.get(v)?.(),
-    local: (id) => scope.locals.get(id)?.(),
-    weights: scope.weights,
-    key: scope.key,
+    ...scope,
+    variable: (v) => {
+      const given = v === own ? undefined : at.get(v);
+      return given ? lowerExpr(scope, given) : scope.variable(v);
+    },
   };
 }
 
-/** The scope of a density's body: its variables stand for the values given to them. */
-export function densityScope(scope: QuantityScope, at: ReadonlyMap<string, Expr>): Scope {
-  const outer = expressionScope(scope);
-  return {
-    ...outer,
-    variable: (v) => {
-      const given = at.get(v);
-      return given ? lowerExpr(outer, given) : outer.variable(v);
-    },
-  };
+/** `name` bound to a value, in a scope's variables or locals. */
+export function bound(outer: Scope["variable"], name: string, value: Value): Scope["variable"] {
+  return (other) => (other === name ? value : outer(other));
 }
 
 /** Names a term of the objective with its place, so that metrics and faults can name it. */

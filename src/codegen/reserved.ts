@@ -1,8 +1,9 @@
 /** Names that generated code already uses at its top level: what the runtime gives, and what every file declares. */
+import { remembered } from "../base/remembered.js";
 import { builtins } from "../ir/builtins.js";
 import { distributions } from "../ir/distributions.js";
 import { layers } from "../ir/layers.js";
-import type { DeriveContext } from "../ir/derive/context.js";
+import type { ModelIr } from "../ir/types.js";
 import { capital, energyFunction, energyModelName } from "./names.js";
 
 /** Runtime names that lowering writes besides those of the tables. */
@@ -24,17 +25,18 @@ export const RUNTIME_NAMES: ReadonlySet<string> = new Set([
 ]);
 
 /** Top-level names of a model's file, which its nets, objectives and locals must leave alone. */
-export function topLevelNames(context: DeriveContext): ReadonlySet<string> {
-  return new Set([
-    ...RUNTIME_NAMES,
-    "weights",
-    "model",
-    "Weights",
-    ...context.model.densities.flatMap((d) => [
-      `log${capital(d.name)}`,
-      `sample${capital(d.name)}`,
-      energyFunction(d.name),
-      energyModelName(d.name),
+export const topLevelNames = remembered(
+  (model: ModelIr): ReadonlySet<string> =>
+    new Set([
+      ...RUNTIME_NAMES,
+      "weights",
+      "model",
+      "Weights",
+      ...model.densities.flatMap((d) => [
+        `log${capital(d.name)}`,
+        `sample${capital(d.name)}`,
+        energyFunction(d.name),
+        energyModelName(d.name),
+      ]),
     ]),
-  ]);
-}
+);

@@ -83,30 +83,62 @@ export function identifier(text: string): string {
   return RESERVED.has(plain) ? `${plain}_` : plain;
 }
 
+/** Names that are taken; `outer` are those of the scope around, which is only read. */
+export class Names {
+  private readonly taken: Set<string>;
+  /** The number to try next for a name that is taken, so that many of one name are no search. */
+  private readonly next = new Map<string, number>();
+
+  constructor(
+    own: Iterable<string>,
+    private readonly outer?: Names,
+  ) {
+    this.taken = new Set(own);
+  }
+
+  has(name: string): boolean {
+    return this.taken.has(name) || this.outer?.has(name) === true;
+  }
+
+  /** `h`, `h2`, `h3`, …: the first that is free. */
+  fresh(base: string, separator = ""): string {
+    let candidate = base;
+    let i = this.next.get(base) ?? 2;
+    if (i > 2 || this.has(base)) {
+      do candidate = `${base}${separator}${i++}`;
+      while (this.has(candidate));
+      this.next.set(base, i);
+    }
+    this.taken.add(candidate);
+    return candidate;
+  }
+}
+
 /** Writes the statements of one function. */
 export class FunctionWriter {
   readonly statements: JsStatement[] = [];
-  private readonly taken: Set<string>;
+  private readonly names: Names;
   private readonly plateList: PlateAxis[] = [];
   /** Values already computed, so that what two terms share stands once. */
   readonly memo = new Map<string, Value>();
+  private depth = 0;
   /** The name that holds the rows of the batch, once asked for. */
   private rowsName: string | undefined;
 
   constructor(
-    reserved: Iterable<string>,
+    /** Names of the file, which locals must not hide. */
+    file: Names,
+    /** Names that the function has already. */
+    own: readonly string[],
     /** JavaScript of B, where the function knows the batch. */
     private readonly rows: Js | undefined,
   ) {
-    this.taken = new Set(reserved);
+    this.names = new Names(own, file);
   }
 
   fresh(wanted: string): string {
     const base = identifier(wanted);
-    let candidate = base;
-    for (let i = 2; this.taken.has(candidate); i++) candidate = /\d$/u.test(base) ? `${base}_${i}` : `${base}${i}`;
-    this.taken.add(candidate);
-    return candidate;
+    return this.names.fresh(base, /\d$/u.test(base) ? "_" : "");
   }
 
   /** Binds a value to a fresh name, with its shape as a comment. */
@@ -187,6 +219,21 @@ export class FunctionWriter {
   plateAxis(lead: Lead, id: string): number {
     const top = Math.max(...[...lead.plates].map((p) => this.plate(p).position));
     return top - this.plate(id).position;
+  }
+
+  /** Evaluates a value that another one waits for. */
+  nested<T>(make: () => T): T {
+    this.depth++;
+    try {
+      return make();
+    } finally {
+      this.depth--;
+    }
+  }
+
+  /** So many values wait for one another that the next had better not wait too: the machine's stack has an end. */
+  get isDeep(): boolean {
+    return this.depth >= 64;
   }
 
   remember(key: string, make: () => Value): Value {

@@ -57,7 +57,7 @@ export function elaborateDensity(cx: Context, decl: ast.DensityDecl): Density | 
   const statements: DensityStatement[] = [];
   let ok = !plan.broken;
   flat.forEach((item, i) => {
-    const statement = elaborateStatement(env, item, progress, flat.slice(i + 1));
+    const statement = elaborateStatement(env, item, progress, () => flat.slice(i + 1));
     if (statement === undefined) ok = false;
     else statements.push(statement);
   });
@@ -88,12 +88,13 @@ function planOf(
   const defined = new Map<string, Span>();
   const energies: Span[] = [];
   let broken = false;
+  const head = new Set(header.head);
   for (const { stmt, scope } of flat) {
     if (stmt.kind === "energy") energies.push(stmt.span);
     if (stmt.kind !== "draw" && stmt.kind !== "bind") continue;
     const variable = targetVariable(within(env, scope), stmt.target, false);
     if (variable === "broken") broken = true;
-    else if (variable && header.head.includes(variable.name) && !defined.has(variable.name)) defined.set(variable.name, stmt.target.span);
+    else if (variable && head.has(variable.name) && !defined.has(variable.name)) defined.set(variable.name, stmt.target.span);
   }
   return { defined, energies, broken };
 }
@@ -122,7 +123,7 @@ function elaborateStatement(
   env: Env,
   item: FlatStatement,
   progress: Progress,
-  later: readonly FlatStatement[],
+  later: () => readonly FlatStatement[],
 ): DensityStatement | undefined {
   const { stmt } = item;
   const here = within(env, item.scope);
@@ -201,7 +202,7 @@ function elaborateDraw(
   stmt: ast.DrawStmt,
   item: FlatStatement,
   progress: Progress,
-  later: readonly FlatStatement[],
+  later: () => readonly FlatStatement[],
 ): DensityStatement | undefined {
   const variable = targetVariable(env, stmt.target, true);
   if (variable === "broken") return undefined;
@@ -237,7 +238,7 @@ function elaborateHelper(
   stmt: ast.DrawStmt,
   item: FlatStatement,
   progress: Progress,
-  later: readonly FlatStatement[],
+  later: () => readonly FlatStatement[],
 ): DensityStatement | undefined {
   const { cx } = env;
   const index = stmt.target.indices.length > 0 ? targetIndex(env, stmt.target) : undefined;
@@ -259,7 +260,7 @@ function elaborateHelper(
     );
     return undefined;
   }
-  const shape = drawn && (drawn.shape.length > 0 ? drawn.shape : shapeFromUse(cx, written, later));
+  const shape = drawn && (drawn.shape.length > 0 ? drawn.shape : shapeFromUse(cx, written, later()));
   const variable = drawn && shape && helperVariable(cx, progress.header.name, name, drawn, shape, stmt.target.span);
   const entity: Entity = variable ? { kind: "variable", variable, span: stmt.target.span } : { kind: "poison", span: stmt.target.span };
   if (index === undefined) place.define(written, entity);

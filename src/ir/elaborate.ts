@@ -109,7 +109,7 @@ function elaborateModel(
     objectives: new Map(),
     facts: new Map(),
     factsOfExpr: new WeakMap(),
-    usedIds: new Set(),
+    usedIds: new Map(),
     budget: { unrolled: 0 },
   };
   const env: Env = {
@@ -155,7 +155,7 @@ function declareCallables(cx: Context, model: ast.ModelDecl, scope: Scope, defin
     const span = "name" in member ? member.name.span : member.span;
     switch (member.kind) {
       case "net":
-        cx.usedIds.add(member.name.name);
+        cx.usedIds.set(member.name.name, 2);
         define(member.name, { kind: "net", decl: member, scope, template: false, span });
         break;
       case "flow":

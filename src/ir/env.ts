@@ -28,7 +28,8 @@ export interface Context {
   /** What is known of locals and nets beyond their types, and of expressions once it was asked for. */
   readonly facts: Map<string, Facts>;
   readonly factsOfExpr: WeakMap<object, Facts>;
-  readonly usedIds: Set<string>;
+  /** Ids of locals and nets so far, each with the number to try next where it is wanted again. */
+  readonly usedIds: Map<string, number>;
   /** Number of statements and terms that unrolling has made so far. */
   readonly budget: { unrolled: number };
 }
@@ -83,8 +84,13 @@ export interface Env {
 
 export function freshId(cx: Context, wanted: string): string {
   let id = wanted;
-  for (let n = 2; cx.usedIds.has(id); n++) id = `${wanted}${n}`;
-  cx.usedIds.add(id);
+  let next = cx.usedIds.get(wanted);
+  if (next !== undefined) {
+    do id = `${wanted}${next++}`;
+    while (cx.usedIds.has(id));
+    cx.usedIds.set(wanted, next);
+  }
+  cx.usedIds.set(id, 2);
   return id;
 }
 

@@ -102,7 +102,7 @@ function constantEnv(scope: Scope, diagnostics: Diagnostics): Env {
     objectives: new Map(),
     facts: new Map(),
     factsOfExpr: new WeakMap(),
-    usedIds: new Set(),
+    usedIds: new Map(),
     budget: { unrolled: 0 },
   };
   return { cx, scope, owner: newOwner(""), access: { read: () => undefined }, mode: "net", site: "", template: false };

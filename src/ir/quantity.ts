@@ -282,14 +282,10 @@ export function mapQuantity(q: Quantity, change: (q: Quantity) => Quantity | und
   }
 }
 
-export function factorExprs(f: Factor): readonly Expr[] {
-  return [...distExprs(f.dist), ...f.at.values()];
-}
-
 function stepExprs(step: DrawStep): readonly Expr[] {
   switch (step.kind) {
     case "factor":
-      return factorExprs(step.factor);
+      return [...distExprs(step.factor.dist), ...step.factor.at.values()];
     case "bind":
       return [step.value];
     case "energy":
@@ -299,32 +295,44 @@ function stepExprs(step: DrawStep): readonly Expr[] {
   }
 }
 
-/** Every expression that a quantity evaluates; those of energies stand in their densities. */
-export function exprsOf(q: Quantity): readonly Expr[] {
-  const own = (): readonly Expr[] => {
+/** Every expression that a quantity evaluates. The factors of a density share the values of its variables: they come once. */
+export function exprsOf(quantity: Quantity): readonly Expr[] {
+  const found: Expr[] = [];
+  const shared = new Set<ReadonlyMap<string, Expr>>();
+  const add = (exprs: Iterable<Expr>): void => {
+    for (const e of exprs) found.push(e);
+  };
+  const factor = (f: Factor): void => {
+    add(distExprs(f.dist));
+    if (!shared.has(f.at)) add(f.at.values());
+    shared.add(f.at);
+  };
+  walkQuantity(quantity, (q) => {
     switch (q.kind) {
       case "factor":
-        return factorExprs(q);
+        return factor(q);
       case "value":
-        return [q.expr];
+        return add([q.expr]);
       case "kl":
-        return [...factorExprs(q.q), ...factorExprs(q.p)];
+        factor(q.q);
+        return factor(q.p);
       case "gaussianMarginal":
-        return [...factorExprs(q.latent), ...factorExprs(q.child)];
+        factor(q.latent);
+        return factor(q.child);
       case "sum":
-        return q.terms.flatMap((t) => t.factors);
+        return q.terms.forEach((t) => add(t.factors));
       case "expect":
-        return q.steps.flatMap((s) => stepExprs(s));
+        return q.steps.forEach((s) => (s.kind === "factor" ? factor(s.factor) : add(stepExprs(s))));
       case "enumerate":
-        return q.weight ? factorExprs(q.weight) : [];
+        return q.weight && factor(q.weight);
       case "unnormalised":
       case "logPartition":
       case "matching":
-        return [...q.at.values()];
+        return add(q.at.values());
       case "apply":
       case "reduce":
-        return [];
+        return;
     }
-  };
-  return [...own(), ...quantityChildren(q).flatMap(exprsOf)];
+  });
+  return found;
 }

@@ -63,7 +63,7 @@ export function falseClaims(context: DeriveContext, analysis: EnergyAnalysis, se
   const index = context.densities.get(analysis.density);
   const written = index?.energy?.energies.map((e) => e.value) ?? [];
 
-  for (let trial = 0; trial < 3; trial++) {
+  for (let trial = 0; trial < 2; trial++) {
     const there = Object.fromEntries(all.map((name) => [name, inDomain(name)]));
     zero("the rewritten energy is the energy", [valueOf(written, there), -valueOf(analysis.energies, there)]);
     zero("the terms add up to the energy", [
@@ -121,18 +121,17 @@ export function falseClaims(context: DeriveContext, analysis: EnergyAnalysis, se
           );
         return at(changes);
       };
-      const hessian = places.map((_, i) =>
-        places.map(
-          (__, j) =>
-            E([
-              [i, 1],
-              [j, 1],
-            ]) -
-            E([[i, 1]]) -
-            E([[j, 1]]) +
-            E([]),
-        ),
-      );
+      const alone = places.map((_, i) => E([[i, 1]]));
+      const none = E([]);
+      const second = (i: number, j: number): number =>
+        E([
+          [i, 1],
+          [j, 1],
+        ]) -
+        (alone[i] ?? NaN) -
+        (alone[j] ?? NaN) +
+        none;
+      const hessian = places.map((_, i) => places.map((__, j) => (j <= i ? second(i, j) : 0)));
       if (!isPositiveDefinite(hessian)) wrong.push("the Hessian is proven positive definite");
     }
   }

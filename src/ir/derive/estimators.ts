@@ -9,9 +9,9 @@ import type { DrawStep, Estimator, EstimatorNote, Factor } from "../quantity.js"
 import { typeOfDomain } from "../shapes.js";
 import { finiteStates, stateCount } from "../states.js";
 import type { DistCall, Expr, Local, ObjectiveDraw } from "../types.js";
-import { distExprs } from "../walk.js";
+import { childrenOf, distExprs } from "../walk.js";
 import type { Choices } from "./choices.js";
-import { definitionInputs, type DeriveContext, densityOf, stopsGradient, underPaths, walk, weightsIn } from "./context.js";
+import { definitionInputs, type DeriveContext, densityOf, inOrder, netOf, stopsGradient, underPaths } from "./context.js";
 import { type EnergyDrawn, planEnergyDraw } from "./energy-draws.js";
 import { ancestorsOf, MAX_STATES } from "./marginal.js";
 
@@ -22,8 +22,8 @@ interface Request {
   readonly span: Span;
 }
 
-/** Weight paths behind names that an enclosing `E` has drawn: variables by name, others by the id of their local. */
-export type Behind = ReadonlyMap<string, ReadonlySet<string>>;
+/** Whether a weight that the statement moves acts through names that an `E` has drawn: variables by name, others by the id of their local. */
+export type Behind = ReadonlyMap<string, boolean>;
 
 export interface PlannedDraw {
   /** In order. */
@@ -59,8 +59,7 @@ export function planDraw(
         return undefined;
       }
       const { dist } = draw.source;
-      const weights = weightsBehind(context, distExprs(dist), behind);
-      const moved = movesAny(request, weights);
+      const moved = trainedThrough(context, request, behind)(distExprs(dist));
       if (moved && distributions.get(dist.dist)?.reparameterised !== true) {
         reportNoGradient(context, request, target.local.name, dist, "", [
           "draw it from a density of the model where its states can be summed, or from a reparameterised distribution such as Normal or Logistic",
@@ -70,7 +69,7 @@ export function planDraw(
       const choice: Choice = moved ? reparamOf(dist) : { estimator: "none", reason: "its parameters are not trained" };
       return {
         steps: [{ kind: "distribution", local: target.local, dist, type: target.local.type, ...choice, span: draw.span }],
-        behind: new Map([[target.local.id, weights]]),
+        behind: new Map([[target.local.id, moved]]),
       };
     }
     case "density":
@@ -78,19 +77,33 @@ export function planDraw(
   }
 }
 
-/** Weights that have a gradient through the values of expressions, through draws as well. */
-function weightsBehind(context: DeriveContext, exprs: readonly Expr[], behind: Behind): ReadonlySet<string> {
-  const found = new Set(weightsIn(context, exprs, stopsGradient));
-  const visit = (e: Expr): void => {
-    const name = e.kind === "variable" ? e.variable : e.kind === "local" ? e.local.id : undefined;
-    for (const path of (name === undefined ? undefined : behind.get(name)) ?? []) found.add(path);
+/** Tells of expressions whether a weight that the statement moves has a gradient through their values, through draws as well. */
+function trainedThrough(context: DeriveContext, { over }: Request, behind: Behind): (exprs: readonly Expr[]) => boolean {
+  if (over === undefined) return () => false;
+  const locals = new Map<string, boolean>();
+  const nets = new Map<string, boolean>();
+  const acts = (e: Expr): boolean => {
+    if (stopsGradient(e)) return false;
+    if (e.kind === "variable") return behind.get(e.variable) === true;
+    if (e.kind === "local") return behind.get(e.local.id) === true || ofLocal(e.local.id);
+    if (e.kind === "param") return underPaths(e.path, over);
+    if (e.kind === "layer" && e.instance.parameterCount > 0 && underPaths(e.instance.path, over)) return true;
+    return (e.kind === "netCall" && ofNet(e.net)) || childrenOf(e).some(acts);
   };
-  for (const e of exprs) walk(context, e, visit, new Set(), stopsGradient);
-  return found;
-}
-
-function movesAny(request: Request, weights: ReadonlySet<string>): boolean {
-  return request.over !== undefined && [...weights].some((w) => underPaths(w, request.over ?? []));
+  const ofLocal = (id: string): boolean => {
+    const binding = locals.has(id) ? undefined : context.bindings.get(id);
+    if (binding) for (const b of inOrder(context, binding, (other) => locals.has(other.local.id))) locals.set(b.local.id, acts(b.value));
+    return locals.get(id) === true;
+  };
+  const ofNet = (name: string): boolean => {
+    const known = nets.get(name);
+    if (known !== undefined) return known;
+    const net = netOf(context, name);
+    const found = [...net.body.map((b) => b.value), net.result].some(acts);
+    nets.set(name, found);
+    return found;
+  };
+  return (exprs) => exprs.some(acts);
 }
 
 function planDensity(
@@ -112,7 +125,9 @@ function planDensity(
   const needed = ancestorsOf(context, index, source.head);
   const given = source.given.map((s) => s.variable);
   const steps: DrawStep[] = [];
-  const upstream = new Map(source.given.map((s) => [s.variable, weightsBehind(context, [s.value], behind)]));
+  const outside = trainedThrough(context, request, behind);
+  const upstream = new Map(source.given.map((s) => [s.variable, outside([s.value])]));
+  const trained = trainedThrough(context, request, upstream);
   const energyDrawn: EnergyDrawn[] = [];
   for (const [variable, definition] of index.definitions) {
     if (!needed.has(variable) || (definition.kind === "energy" && given.includes(variable))) continue;
@@ -122,13 +137,12 @@ function planDensity(
       locals.set(variable, { id: `${source.density}.${variable}`, name: variable, type, span: definition.span });
     const local = locals.get(variable);
     if (local) at.set(variable, { kind: "local", local, type: local.type, span: draw.span });
-    const weights = weightsBehind(context, definitionInputs(definition), upstream);
-    upstream.set(variable, weights);
+    const moved = trained(definitionInputs(definition));
+    upstream.set(variable, moved);
     if (definition.kind === "define") {
       steps.push({ kind: "bind", variable, density: source.density, value: definition.value, at, span: definition.span });
       continue;
     }
-    const moved = movesAny(request, weights);
     if (definition.kind === "energy") {
       energyDrawn.push({ variable, local, moved });
       if (energyDrawn.length < definition.block.variables.filter((v) => !given.includes(v)).length) continue;
@@ -148,7 +162,7 @@ function planDensity(
     });
     steps.push({ kind: "factor", factor, local, estimator: choice.estimator, reason: choice.reason, span: draw.span });
   }
-  const drawn = [...needed].map((v): [string, ReadonlySet<string>] => [locals.get(v)?.id ?? v, upstream.get(v) ?? new Set()]);
+  const drawn = [...needed].map((v): [string, boolean] => [locals.get(v)?.id ?? v, upstream.get(v) === true]);
   return { steps, behind: new Map(drawn) };
 }
 

@@ -41,28 +41,32 @@ export function closeKl(context: DeriveContext, node: Averaged, notes: Estimator
       : node.weight
         ? [node.weight]
         : [];
-  let terms: readonly Term[] = node.body.kind === "sum" ? node.body.terms : [{ scale: 1, factors: [], quantity: node.body }];
+  const terms: readonly Term[] = node.body.kind === "sum" ? node.body.terms : [{ scale: 1, factors: [], quantity: node.body }];
+  const ofVariable = new Map<string, Term[]>();
+  for (const t of terms) {
+    if (t.quantity.kind !== "factor") continue;
+    const list = ofVariable.get(t.quantity.variable);
+    if (list) list.push(t);
+    else ofVariable.set(t.quantity.variable, [t]);
+  }
+  const drawnAt = new Map(drawn.map((f, i) => [f.variable, i]));
+  /** What becomes of the terms that are closed: in the place of the prior's term, so that the code reads in the order of the body. */
+  const becomes = new Map<Term, Term | undefined>();
   const closed: Term[] = [];
   drawn.forEach((q, position) => {
-    const later = new Set(drawn.slice(position).map((f) => f.variable));
-    const own = terms.find(
-      (t) =>
-        t.quantity.kind === "factor" &&
-        t.quantity.density === q.density &&
-        t.quantity.variable === q.variable &&
-        standsForItself(t.quantity),
-    );
+    const open = (ofVariable.get(q.variable) ?? []).filter((t) => !becomes.has(t));
+    const own = open.find((t) => t.quantity.kind === "factor" && t.quantity.density === q.density && standsForItself(t.quantity));
+    const isLater = (variable: string): boolean => (drawnAt.get(variable) ?? -1) >= position;
     const other =
       own &&
-      terms.find(
-        (t) => t !== own && t.scale === -own.scale && sameFactors(t.factors, own.factors) && isPrior(context, t.quantity, q, later),
+      open.find(
+        (t) => t !== own && t.scale === -own.scale && sameFactors(t.factors, own.factors) && isPrior(context, t.quantity, q, isLater),
       );
     if (!own || !other || other.quantity.kind !== "factor") return;
     const fn = closedFormKl(q.dist.dist, other.quantity.dist.dist);
     if (fn === undefined) return;
     const term: Term = { scale: own.scale, factors: own.factors, quantity: { kind: "kl", fn, q, p: other.quantity, span: node.span } };
-    // In the place of the prior's term, so that the code reads in the order of the body.
-    terms = terms.flatMap((t) => (t === own ? [] : t === other ? [term] : [t]));
+    becomes.set(own, undefined).set(other, term);
     closed.push(term);
     notes.push({
       variable: q.variable,
@@ -72,9 +76,12 @@ export function closeKl(context: DeriveContext, node: Averaged, notes: Estimator
     });
   });
   if (closed.length === 0) return node;
-  if (node.kind === "expect") return { ...node, body: { kind: "sum", terms, span: node.span } };
+  if (node.kind === "expect") {
+    const left = terms.flatMap((t) => (becomes.has(t) ? (becomes.get(t) ?? []) : [t]));
+    return { ...node, body: { kind: "sum", terms: left, span: node.span } };
+  }
   // A KL does not depend on the state that is summed over: it stands outside the sum.
-  const rest = terms.filter((t) => !closed.includes(t));
+  const rest = terms.filter((t) => !becomes.has(t));
   return {
     kind: "sum",
     terms: [
@@ -93,7 +100,7 @@ function standsForItself(factor: Factor): boolean {
   return at === undefined || (at.kind === "variable" && at.variable === factor.variable && at.sample === undefined);
 }
 
-function isPrior(context: DeriveContext, quantity: Quantity, q: Factor, later: ReadonlySet<string>): boolean {
+function isPrior(context: DeriveContext, quantity: Quantity, q: Factor, isLater: (variable: string) => boolean): boolean {
   if (quantity.kind !== "factor" || quantity.variable !== q.variable || quantity.density === q.density || !standsForItself(quantity))
     return false;
   const definition = densityOf(context, quantity.density).definitions.get(quantity.variable);
@@ -101,7 +108,7 @@ function isPrior(context: DeriveContext, quantity: Quantity, q: Factor, later: R
   return [...parentsOf(context, definition)].every((parent) => {
     const at = quantity.at.get(parent);
     const read = at === undefined ? parent : at.kind === "variable" ? at.variable : undefined;
-    return read !== undefined && !later.has(read);
+    return read !== undefined && !isLater(read);
   });
 }
 

@@ -42,9 +42,8 @@ export function deriveLogDensity(context: DeriveContext, expr: LogDensityExpr, r
 
   const numerator = groupsOf(context, index, all, new Set([...all, ...conditions]));
   const denominator = behind.length === 0 ? [] : groupsOf(context, index, behind, new Set([...behind, ...conditions]));
-  const same = (a: Group, b: Group): boolean => a.variables.join() === b.variables.join() && a.hidden.join() === b.hidden.join();
-  const above = numerator.filter((g) => !denominator.some((d) => same(g, d)));
-  const below = denominator.filter((g) => !numerator.some((n) => same(g, n)));
+  const above = groupsWithout(numerator, denominator);
+  const below = groupsWithout(denominator, numerator);
 
   const terms: Term[] = [];
   for (const [groups, scale] of [[above, 1] as const, [below, -1] as const]) {
@@ -75,6 +74,12 @@ function settlePartition(context: DeriveContext, index: DensityIndex, terms: rea
     : { kind: "sum", terms: settled, span: asked.span };
 }
 
+function groupsWithout(groups: readonly Group[], others: readonly Group[]): readonly Group[] {
+  const keyOf = (g: Group): string => `${g.variables.join()}|${g.hidden.join()}`;
+  const known = new Set(others.map(keyOf));
+  return known.size === 0 ? groups : groups.filter((g) => !known.has(keyOf(g)));
+}
+
 /** `log p(x | z)` as the user would write it, values of renamed slots left out. */
 export function logDensityText(expr: LogDensityExpr): string {
   const names = (slots: readonly Slot[]): string => slots.map((s) => s.variable).join(", ");
@@ -90,13 +95,13 @@ function firstImplicit(context: DeriveContext, index: DensityIndex, wanted: read
 /** Variables of a density that others are drawn from, themselves included. */
 export function ancestorsOf(context: DeriveContext, index: DensityIndex, wanted: readonly string[]): ReadonlySet<string> {
   const needed = new Set<string>();
-  const add = (name: string): void => {
+  const open = [...wanted];
+  for (let name = open.pop(); name !== undefined; name = open.pop()) {
     const definition = index.definitions.get(name);
-    if (!definition || needed.has(name)) return;
+    if (!definition || needed.has(name)) continue;
     needed.add(name);
-    for (const parent of parentsOf(context, definition)) add(parent);
-  };
-  for (const name of wanted) add(name);
+    open.push(...parentsOf(context, definition));
+  }
   return needed;
 }
 
@@ -118,32 +123,40 @@ function groupsOf(context: DeriveContext, index: DensityIndex, wanted: readonly 
 }
 
 function regroup(context: DeriveContext, index: DensityIndex, variables: readonly string[], hidden: readonly string[]): readonly Group[] {
+  const position = new Map([...index.definitions.keys()].map((v, i) => [v, i]));
+  const order = (names: Iterable<string>): readonly string[] => [...names].sort((a, b) => (position.get(a) ?? 0) - (position.get(b) ?? 0));
   const hiddenSet = new Set(hidden);
-  const touched = (v: string): readonly string[] => {
-    const definition = index.definitions.get(v);
-    const parents = definition ? [...parentsOf(context, definition)] : [];
-    return [v, ...parents].filter((name) => hiddenSet.has(name));
-  };
-  const groups: { variables: string[]; hidden: Set<string> }[] = [];
-  // The variables of an energy are one factor, whatever is hidden.
-  const block = new Set(index.energy?.variables);
-  for (const v of variables) {
-    const mine = new Set(touched(v));
-    const joined = groups.filter((g) => [...mine].some((h) => g.hidden.has(h)) || (block.has(v) && g.variables.some((o) => block.has(o))));
-    const merged = {
-      variables: [...joined.flatMap((g) => g.variables), v],
-      hidden: new Set([...joined.flatMap((g) => [...g.hidden]), ...mine]),
-    };
-    for (const g of joined) groups.splice(groups.indexOf(g), 1);
-    groups.push(merged);
+  interface Open {
+    readonly variables: string[];
+    readonly hidden: Set<string>;
   }
-  const order = (names: Iterable<string>): readonly string[] => {
-    const set = new Set(names);
-    return [...index.definitions.keys()].filter((v) => set.has(v));
-  };
-  return groups
+  const groups = new Set<Open>();
+  const groupOf = new Map<string, Open>();
+  // The variables of an energy are one factor, whatever is hidden: the first of them stands for all.
+  const block = new Set(index.energy?.variables);
+  const [leader] = block;
+  for (const v of variables) {
+    const definition = index.definitions.get(v);
+    const read = hiddenSet.size === 0 || !definition ? [] : [...parentsOf(context, definition)];
+    const touched = [v, ...read].filter((name) => hiddenSet.has(name));
+    const met = leader !== undefined && block.has(v) ? [...touched, leader] : touched;
+    // The largest of the groups that meet here takes in the others.
+    const meeting = [...new Set(met.flatMap((h) => groupOf.get(h) ?? []))].sort((a, b) => b.variables.length - a.variables.length);
+    const [into = { variables: [], hidden: new Set() }, ...joined]: readonly Open[] = meeting;
+    for (const g of joined) {
+      for (const name of g.variables) into.variables.push(name);
+      for (const name of g.hidden) groupOf.set(name, into);
+      for (const name of g.hidden) into.hidden.add(name);
+      groups.delete(g);
+    }
+    into.variables.push(v);
+    for (const name of met) groupOf.set(name, into);
+    for (const name of touched) into.hidden.add(name);
+    groups.add(into);
+  }
+  return [...groups]
     .map((g) => ({ variables: order(g.variables), hidden: order(g.hidden) }))
-    .sort((a, b) => variables.indexOf(a.variables[0] ?? "") - variables.indexOf(b.variables[0] ?? ""));
+    .sort((a, b) => (position.get(a.variables[0] ?? "") ?? 0) - (position.get(b.variables[0] ?? "") ?? 0));
 }
 
 interface Asked {
@@ -162,7 +175,7 @@ function solve(
   statesSoFar: number,
 ): Quantity | undefined {
   // A variable that is summed or integrated out stands for itself, also where the other side of the quotient gives it a value.
-  const at = new Map([...given].filter(([v]) => !hidden.includes(v)));
+  const at = hidden.some((h) => given.has(h)) ? new Map([...given].filter(([v]) => !hidden.includes(v))) : given;
   const block = new Set(index.energy?.variables);
   const directed = variables.filter((v) => !block.has(v));
   const ofEnergy = variables.filter((v) => block.has(v));

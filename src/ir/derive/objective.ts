@@ -3,6 +3,7 @@
  * Says which estimator each latent got and why; reports what has no legal gradient.
  */
 import { InternalError } from "../../base/internal-error.js";
+import { remembered } from "../../base/remembered.js";
 import { report } from "../../base/report.js";
 import type { Span } from "../../base/source.js";
 import { builtins } from "../builtins.js";
@@ -51,7 +52,7 @@ interface State {
   readonly notes: EstimatorNote[];
   /** Sample families in scope by variable. */
   readonly plates: ReadonlyMap<string, Plate>;
-  /** Weights behind what enclosing draws bind. */
+  /** Whether trained weights act through what enclosing draws bind. */
   readonly behind: Behind;
   /** Plate that an index of `sum[i in 1..k]` runs over. */
   readonly counter: { plates: number };
@@ -365,16 +366,16 @@ function deriveOptimum(state: State, expr: Extract<Expr, { kind: "optimum" }>): 
 
 // ---- what an expression or a quantity contains ----------------------------------------------------
 
-export function isProbabilistic(expr: Expr): boolean {
-  return (
+/** Asked at every level of a sum. */
+export const isProbabilistic = remembered(
+  (expr: Expr): boolean =>
     expr.kind === "logDensity" ||
     expr.kind === "expectation" ||
     expr.kind === "reduce" ||
     expr.kind === "optimum" ||
     expr.kind === "grad" ||
-    childrenOf(expr).some(isProbabilistic)
-  );
-}
+    childrenOf(expr).some(isProbabilistic),
+);
 
 function containsSampledExpectation(q: Quantity): boolean {
   return q.kind === "expect" || quantityChildren(q).some(containsSampledExpectation);
@@ -383,12 +384,13 @@ function containsSampledExpectation(q: Quantity): boolean {
 /** Whether evaluating expressions draws random numbers of its own (dropout), outside of any `E`. */
 export function drawsNumbers(context: DeriveContext, exprs: readonly Expr[]): boolean {
   let found = false;
-  for (const e of exprs)
-    walk(context, e, (x) => {
-      found ||=
-        (x.kind === "netCall" && (context.nets.get(x.net)?.random ?? false)) ||
-        (x.kind === "layer" && layers.get(x.instance.layer)?.keyed === true);
-    });
+  const seen = new Set<string>();
+  const note = (x: Expr): void => {
+    found ||=
+      (x.kind === "netCall" && (context.nets.get(x.net)?.random ?? false)) ||
+      (x.kind === "layer" && layers.get(x.instance.layer)?.keyed === true);
+  };
+  for (const e of exprs) walk(context, e, note, seen);
   return found;
 }
 

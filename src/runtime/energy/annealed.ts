@@ -99,13 +99,14 @@ export function baseRates(
     units: Object.fromEntries(fields.map(([name, units]) => [name, independent(units)])),
     sweep: [names],
     energy: (_, x) => {
-      const terms = fields.map(([name, units, field]) => {
+      const terms = fields.flatMap(([name, units, field]) => {
+        if (field === undefined) return [];
         const rank = eventOf(units).length;
         const axes = Array.from({ length: rank }, (_, i) => i - rank);
         const entries = field(x[name]!);
-        return axes.length === 0 ? entries : sum(entries, axes);
+        return [axes.length === 0 ? entries : sum(entries, axes)];
       });
-      return terms.reduce((total, t) => add(total, t));
+      return terms.length === 0 ? zeros([]) : terms.reduce((total, t) => add(total, t));
     },
   };
 }
@@ -125,8 +126,8 @@ function independent(units: Units): Units {
   }
 }
 
-/** The entries of the energy of one variable. */
-function fieldOf(units: Units, given: BaseStatistics | undefined, smoothing: number): (x: Tensor) => Tensor {
+/** The entries of the energy of one variable; undefined of a uniform one, whose energy is 0. */
+function fieldOf(units: Units, given: BaseStatistics | undefined, smoothing: number): ((x: Tensor) => Tensor) | undefined {
   const event = eventOf(units);
   const smooth = (p: Tensor, states: number): Tensor => add(mul(p, 1 - smoothing), smoothing / states);
   const linear =
@@ -136,21 +137,21 @@ function fieldOf(units: Units, given: BaseStatistics | undefined, smoothing: num
   switch (units.kind) {
     case "bernoulli":
     case "binary": {
-      if (given === undefined) return linear(zeros(event));
+      if (given === undefined) return undefined;
       const p = smooth(given.mean, 2);
       return linear(log(div(p, sub(1, p))));
     }
     case "categorical":
     case "category":
-      return linear(given === undefined ? zeros(event) : log(smooth(given.mean, units.classes)));
+      return given === undefined ? undefined : linear(log(smooth(given.mean, units.classes)));
     case "oneOfBlock": {
-      if (given === undefined) return linear(zeros(event));
+      if (given === undefined) return undefined;
       const p = smooth(toBlocks(given.mean, units), blockSize(units) + 1);
       const none = sub(1, expandDims(sum(p, -1), -1));
       return linear(fromBlocks(log(div(p, none)), units));
     }
     case "multinomial": {
-      if (given === undefined) return linear(zeros(event));
+      if (given === undefined) return undefined;
       const share = div(given.mean, sum(given.mean));
       return linear(
         log(

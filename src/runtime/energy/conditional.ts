@@ -89,8 +89,8 @@ export function conditionals<W>(
   totals: Totals = {},
 ): Readonly<Record<string, Conditional>> {
   const rest = without(x, names);
-  const { gradients } = fieldsAt(model, w, rest, names, lead);
-  return Object.fromEntries(names.map((name) => [name, conditionalOf(model, w, x, rest, name, gradients[name]!, lead, totals)]));
+  const { fields } = fieldsAt(model, w, rest, names, lead);
+  return Object.fromEntries(names.map((name) => [name, conditionalOf(model, w, x, rest, name, fields[name]!, lead, totals)]));
 }
 
 function conditionalOf<W>(
@@ -99,7 +99,7 @@ function conditionalOf<W>(
   x: Values,
   rest: Values,
   name: string,
-  gradient: Tensor,
+  field: Tensor,
   lead: Shape,
   totals: Totals,
 ): Conditional {
@@ -107,21 +107,20 @@ function conditionalOf<W>(
   switch (units.kind) {
     case "bernoulli":
     case "categorical":
-      return { kind: units.kind, logits: neg(gradient) };
+      return { kind: units.kind, logits: field };
     case "oneOfBlock":
-      return { kind: "oneOfBlock", logits: neg(gradient), blocks: units };
+      return { kind: "oneOfBlock", logits: field, blocks: units };
     case "normal": {
       const precision = diagonalCurvature(model, w, rest, name, lead);
-      return { kind: "normal", loc: neg(div(gradient, precision)), scale: div(1, sqrt(precision)), precision };
+      return { kind: "normal", loc: div(field, precision), scale: div(1, sqrt(precision)), precision };
     }
     case "jointNormal": {
       const precisionTril = cholesky(curvature(model, w, rest, name, lead));
-      const field = flat(neg(gradient), units.shape);
-      const loc = solveUpper(precisionTril, solveLower(precisionTril, field));
-      return { kind: "jointNormal", loc: reshape(loc, gradient.shape), precisionTril, shape: units.shape };
+      const loc = solveUpper(precisionTril, solveLower(precisionTril, flat(field, units.shape)));
+      return { kind: "jointNormal", loc: reshape(loc, field.shape), precisionTril, shape: units.shape };
     }
     case "multinomial":
-      return { kind: "multinomial", logits: neg(gradient), total: totalOf(model, x, name, units, totals), shape: units.shape };
+      return { kind: "multinomial", logits: field, total: totalOf(model, x, name, units, totals), shape: units.shape };
     case "binary":
     case "category":
     case "real":
@@ -310,24 +309,6 @@ export function entropyOfMean(units: Units, mean: Tensor): Tensor | undefined {
       return undefined;
     default:
       return assertNever(units);
-  }
-}
-
-/** The conditional without gradient where `meanGap` needs none: of discrete units F's gradient comes through E at the mean alone. */
-export function withoutGradient(c: Conditional): Conditional {
-  switch (c.kind) {
-    case "bernoulli":
-    case "categorical":
-      return { ...c, logits: stopGradient(c.logits) };
-    case "oneOfBlock":
-      return { ...c, logits: stopGradient(c.logits) };
-    case "multinomial":
-      return { ...c, logits: stopGradient(c.logits) };
-    case "normal":
-    case "jointNormal":
-      return { ...c, loc: stopGradient(c.loc) };
-    default:
-      return assertNever(c);
   }
 }
 

@@ -1,12 +1,12 @@
 /**
  * The model phase of maximum likelihood. d log Z / dw = E_model[-dE/dw]; the expectation is taken at samples: a few sweeps from the data (CD,
  * Hinton 2002), or chains that go on from step to step (PCD, Younes 1989; Tieleman 2008). Each function gives a surrogate: a tensor
- * whose gradient in the weights is the estimate. The gradient of log p(v) is then that of -freeEnergyOfMeans(v) less the surrogate.
+ * whose gradient in the weights is the estimate. The gradient of log p(v) is then that of -freeEnergy(v) less the surrogate.
  */
 import { mean, neg, writeState, type DrawShape, type Key, type Tensor } from "../graph/index.js";
 import type { Totals } from "./conditional.js";
 import type { EnergyModel, Values } from "./energy-model.js";
-import { freeEnergyOfMeans, type Summation } from "./free-energy.js";
+import { freeEnergy, type Summation } from "./free-energy.js";
 import { gibbs, sweepFrom } from "./gibbs.js";
 import { held, without } from "./values.js";
 
@@ -28,7 +28,7 @@ export interface ChainOptions {
  * averaged exactly.
  */
 export function logPartitionSurrogate<W>(model: EnergyModel<W>, w: W, samples: Values, options: Summation = {}): Tensor {
-  return neg(freeEnergyOfMeans(model, w, without(held(samples), options.sum ?? []), options));
+  return neg(freeEnergy(model, w, without(held(samples), options.sum ?? []), options));
 }
 
 /** CD-k from the values `x` (data, and samples of hidden variables where the sweep needs them): the surrogate of log Z for each row, [...lead]. */

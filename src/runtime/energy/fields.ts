@@ -3,15 +3,31 @@
  * the energy, so of a weighted sum of energies they are the weighted sums of the parts'.
  */
 import { GmcError } from "../graph/errors.js";
-import { add, broadcastTo, constant, eye, mul, ones, reshape, sizeOf, transpose, vjp, type Shape, type Tensor } from "../graph/index.js";
+import {
+  add,
+  broadcastTo,
+  constant,
+  eye,
+  mul,
+  neg,
+  ones,
+  reshape,
+  sizeOf,
+  transpose,
+  vjp,
+  type Shape,
+  type Tensor,
+} from "../graph/index.js";
+import { constantValue } from "../graph/passes/match.js";
+import { atZero } from "./at-zero.js";
 import type { EnergyModel, Values } from "./energy-model.js";
 import { beforeEvent, dependsOn, eventOf, probe, unitsOf } from "./values.js";
 
 export interface Fields {
   /** E with the named variables zero. Throws where a variable is missing that it needs. */
   readonly energy: () => Tensor;
-  /** dE/dx there, [...lead, ...event]. */
-  readonly gradients: Values;
+  /** -dE/dx there, [...lead, ...event]. */
+  readonly fields: Values;
 }
 
 /** E at x. */
@@ -29,25 +45,24 @@ export function fieldsAt<W>(model: EnergyModel<W>, w: W, x: Values, names: reado
     const parts = model.parts.map((part) => fieldsAt(part.model, w, x, names, lead));
     return {
       energy: () => weighted(model, (_, i) => parts[i]!.energy(), 0),
-      gradients: Object.fromEntries(
-        names.map((name) => [name, weighted(model, (_, i) => parts[i]!.gradients[name]!, eventOf(unitsOf(model, name)).length)]),
+      fields: Object.fromEntries(
+        names.map((name) => [name, weighted(model, (_, i) => parts[i]!.fields[name]!, eventOf(unitsOf(model, name)).length)]),
       ),
     };
   }
   const probes = Object.fromEntries(names.map((name) => [name, probe([...lead, ...eventOf(unitsOf(model, name))])]));
+  const wrt = Object.values(probes);
   const { x: all, missing } = completed(model, { ...x, ...probes }, lead);
   const energy = model.energy(w, all);
-  const gradients = gradientOf(
-    energy,
-    names.map((name) => probes[name]!),
-  );
-  refuseMissing(model, gradients, missing);
+  const fields = atZero(vjp([energy], [neg(ones(energy.shape))], wrt), wrt);
+  refuseMissing(model, fields, missing);
   return {
     energy: () => {
-      refuseMissing(model, [energy], missing);
-      return energy;
+      const [left] = atZero([energy], wrt);
+      refuseMissing(model, [left!], missing);
+      return left!;
     },
-    gradients: Object.fromEntries(names.map((name, i) => [name, gradients[i]!])),
+    fields: Object.fromEntries(names.map((name, i) => [name, fields[i]!])),
   };
 }
 
@@ -58,7 +73,7 @@ export function diagonalCurvature<W>(model: EnergyModel<W>, w: W, x: Values, nam
   const at = probe([...lead, ...event]);
   const { x: all, missing } = completed(model, { ...x, [name]: at }, lead);
   const [gradient] = gradientOf(model.energy(w, all), [at]);
-  const [curvature] = vjp([gradient!], [ones(at.shape)], [at]);
+  const [curvature] = atZero(vjp([gradient!], [ones(at.shape)], [at]), [at]);
   refuseMissing(model, [curvature!], missing);
   return curvature!;
 }
@@ -76,7 +91,7 @@ export function curvature<W>(model: EnergyModel<W>, w: W, x: Values, name: strin
     const { x: all, missing } = completed(model, { ...rest, [name]: at }, around);
     const [gradient] = gradientOf(model.energy(w, all), [at]);
     const unit = reshape(eye(size), [size, ...around.map(() => 1), ...event]);
-    const [rows] = vjp([gradient!], [broadcastTo(unit, at.shape)], [at]);
+    const [rows] = atZero(vjp([gradient!], [broadcastTo(unit, at.shape)], [at]), [at]);
     const flat = reshape(rows!, [size, ...around, size]);
     const axes = [...flat.shape.keys()];
     return { rows: transpose(flat, [...axes.slice(1, -1), 0, axes.length - 1]), missing };
@@ -130,8 +145,11 @@ function lacking(model: EnergyModel, name: string | undefined): GmcError {
   ]);
 }
 
-/** Σ weight * part, `rank` the axes of the parts' event. */
+/** Σ weight * part, `rank` the axes of the parts' event. Parts that are zero are left out. */
 function weighted<W>(model: EnergyModel<W>, of: (part: EnergyModel<W>, i: number) => Tensor, rank: number): Tensor {
-  const terms = (model.parts ?? []).map(({ model: part, weight }, i) => mul(beforeEvent(weight, rank), of(part, i)));
-  return terms.reduce((total, t) => add(total, t));
+  const all = (model.parts ?? []).map(({ model: part, weight }, i) => ({ weight, value: of(part, i) }));
+  const some = all.filter(({ value }) => constantValue(value) !== 0);
+  return (some.length === 0 ? all : some)
+    .map(({ weight, value }) => mul(beforeEvent(weight, rank), value))
+    .reduce((total, t) => add(total, t));
 }

@@ -3,23 +3,8 @@
  * independent given the rest, by enumeration where they are finite and few.
  */
 import { GmcError } from "../graph/errors.js";
-import {
-  add,
-  broadcastTo,
-  less,
-  lgamma,
-  logSumExp,
-  mul,
-  neg,
-  select,
-  stack,
-  stopGradient,
-  sub,
-  sum,
-  type Shape,
-  type Tensor,
-} from "../graph/index.js";
-import { conditionals, flat, logNormaliser, meanGap, meanOf, withoutGradient, type Conditional, type Totals } from "./conditional.js";
+import { add, broadcastTo, less, lgamma, logSumExp, mul, neg, select, stack, sub, sum, type Shape, type Tensor } from "../graph/index.js";
+import { conditionals, flat, logNormaliser, type Totals } from "./conditional.js";
 import type { EnergyModel, Units, Values } from "./energy-model.js";
 import { energyAt, fieldsAt } from "./fields.js";
 import { countStates, numbers, statesAt } from "./states.js";
@@ -38,19 +23,10 @@ export interface Summation {
 
 /**
  * -log p(x) - log Z, [...lead]: what is summed over is gone, and counts in `x` bring their base measure log N! - Σ log x!. Differentiable to any
- * order, in weights and values. Smolensky 1986; Freund & Haussler 1992 for the binary case.
+ * order, in weights and values; the gradient costs the products that one written by hand does. Smolensky 1986; Freund & Haussler 1992 for the binary case.
  */
 export function freeEnergy<W>(model: EnergyModel<W>, w: W, x: Values, options: Summation = {}): Tensor {
-  return measured(model, x, summedBy(options), collapsed(model, w, x, options, inClosedForm));
-}
-
-/**
- * The same number, with a gradient that is right to first order only and that costs what a hand-written one does. With the mean m of what is
- * summed held fixed, dF = dE(m): F is the minimum over m of E(m) less an entropy, so m's own change does not matter. The gradient of
- * v @ W @ h is the product of v and m, without a second product through the closed form.
- */
-export function freeEnergyOfMeans<W>(model: EnergyModel<W>, w: W, x: Values, options: Summation = {}): Tensor {
-  return measured(model, x, summedBy(options), collapsed(model, w, x, options, atMeans));
+  return measured(model, x, summedBy(options), collapsed(model, w, x, options));
 }
 
 /** log Z of the conditions in `x`, [...lead]: all variables are in `sum` or `enumerate`. Counts need their totals; Z is then that of this N. */
@@ -60,7 +36,7 @@ export function logPartition<W>(model: EnergyModel<W>, w: W, x: Values, options:
     throw new GmcError("GM4009", `log Z of \`${model.name}\` (${model.place}) leaves \`${left.join("`, `")}\` unsummed`, [
       "name every variable in `sum` or `enumerate`",
     ]);
-  return neg(collapsed(model, w, without(x, Object.keys(model.units)), options, inClosedForm));
+  return neg(collapsed(model, w, without(x, Object.keys(model.units)), options));
 }
 
 /** The energy without what is summed over, of the variables that are left: its units' laws are for the caller to know. */
@@ -77,24 +53,22 @@ export function marginal<W>(
     units,
     ...(model.reads && { reads: model.reads }),
     sweep: changed.sweep,
-    energy: (w, x) => collapsed(model, w, without(x, gone), options, inClosedForm),
+    energy: (w, x) => collapsed(model, w, without(x, gone), options),
   };
 }
 
-type Closing = <W>(model: EnergyModel<W>, w: W, x: Values, names: readonly string[], lead: Shape, totals: Totals | undefined) => Tensor;
-
 /** -log Σ exp(-E) without base measures. `x` as it comes. */
-function collapsed<W>(model: EnergyModel<W>, w: W, x: Values, options: Summation, close: Closing): Tensor {
+function collapsed<W>(model: EnergyModel<W>, w: W, x: Values, options: Summation): Tensor {
   const { sum: names = [], enumerate = [] } = options;
   const seen = seenBy(model, x);
   // The values of counts stay for their totals; all others of what is summed would only add leading axes.
   const rest = without(seen, [...names, ...enumerate]);
   const totals = { ...totalsOf(model, seen, names), ...options.totals };
   const lead = options.lead ?? leadOf(model, rest);
-  if (enumerate.length === 0) return close(model, w, rest, names, lead, totals);
+  if (enumerate.length === 0) return inClosedForm(model, w, rest, names, lead, totals);
   const count = countStates(model, enumerate);
   const states = statesAt(model, enumerate, numbers(count, lead.length));
-  const energies = close(model, w, { ...rest, ...states }, names, [count, ...lead], totals);
+  const energies = inClosedForm(model, w, { ...rest, ...states }, names, [count, ...lead], totals);
   return neg(logSumExp(neg(broadcastTo(energies, [count, ...lead])), 0));
 }
 
@@ -108,21 +82,19 @@ function totalsOf(model: EnergyModel, seen: Values, names: readonly string[]): T
 }
 
 /** E(0) - Σ log normalisers */
-const inClosedForm: Closing = (model, w, x, names, lead, totals) => {
+function inClosedForm<W>(
+  model: EnergyModel<W>,
+  w: W,
+  x: Values,
+  names: readonly string[],
+  lead: Shape,
+  totals: Totals | undefined,
+): Tensor {
   if (names.length === 0) return energyAt(model, w, x);
   const given = conditionals(model, w, x, names, lead, totals);
   const { energy } = fieldsAt(model, w, x, names, lead);
   return names.reduce((total, name) => sub(total, overEvent(logNormaliser(given[name]!), lead)), energy());
-};
-
-/** E(mean) - Σ gaps, the means held fixed */
-const atMeans: Closing = (model, w, x, names, lead, totals) => {
-  if (names.length === 0) return energyAt(model, w, x);
-  const given = conditionals(model, w, x, names, lead, totals);
-  const means = Object.fromEntries(names.map((name) => [name, stopGradient(meanOf(given[name]!))]));
-  const gap = (c: Conditional): Tensor => overEvent(meanGap(withoutGradient(c)), lead);
-  return names.reduce((total, name) => sub(total, gap(given[name]!)), energyAt(model, w, { ...x, ...means }));
-};
+}
 
 /** The sum over what is right of the leading axes. */
 export function overEvent(t: Tensor, lead: Shape): Tensor {

@@ -12,7 +12,6 @@ import {
   eye,
   less,
   mul,
-  neg,
   oneHot,
   randomUniform,
   reshape,
@@ -78,7 +77,7 @@ function statesOf(units: Units): number | undefined {
   return units.kind === "bernoulli" || units.kind === "binary" ? 2 : undefined;
 }
 
-/** x_i = 1 with logit -(g_i + Σ_j H_ij x_j + H_ii / 2), the sum over j other than i; the sums are corrected as units change. */
+/** x_i = 1 with logit f_i - Σ_j H_ij x_j - H_ii / 2, the sum over j other than i; the sums are corrected as units change. */
 function scanQuadratic<W>(model: EnergyModel<W>, w: W, key: Key, seen: Values, name: string, lead: DrawShape): Tensor {
   const units = unitsOf(model, name);
   const shape = plainShape(lead);
@@ -86,20 +85,20 @@ function scanQuadratic<W>(model: EnergyModel<W>, w: W, key: Key, seen: Values, n
   const rest = without(seen, [name]);
   const hessian = curvature(model, w, rest, name, shape);
   const coupling = mul(hessian, sub(1, eye(size)));
-  const { gradients } = fieldsAt(model, w, rest, [name], shape);
-  const own = add(flat(gradients[name]!, units.shape), mul(0.5, diagonal(hessian)));
+  const { fields } = fieldsAt(model, w, rest, [name], shape);
+  const own = sub(flat(fields[name]!, units.shape), mul(0.5, diagonal(hessian)));
   const x = broadcastTo(flat(seen[name]!, units.shape), [...shape, size]);
   const uniform = randomUniform(key, [...lead, size]);
-  let field = add(own, vectorMatrix(x, coupling));
+  let field = sub(own, vectorMatrix(x, coupling));
   const drawn: Tensor[] = [];
   for (let i = 0; i < size; i++) {
     const column = (t: Tensor): Tensor => sliceAxis(t, -1, i, i + 1);
-    const fresh = cast(less(column(uniform), sigmoid(neg(column(field)))), "f32");
+    const fresh = cast(less(column(uniform), sigmoid(column(field))), "f32");
     drawn.push(fresh);
     if (i + 1 === size) break;
     const row = sliceAxis(coupling, -2, i, i + 1);
     const influence = hessian.shape.length === 2 ? reshape(row, [size]) : reshape(row, [...row.shape.slice(0, -2), size]);
-    field = add(field, mul(sub(fresh, column(x)), influence));
+    field = sub(field, mul(sub(fresh, column(x)), influence));
   }
   return reshape(concat(drawn, -1), [...shape, ...units.shape]);
 }
