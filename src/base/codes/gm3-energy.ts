@@ -1,0 +1,76 @@
+/** GM36: what the analysis of an energy finds out. */
+import { code, type CodeEntry } from "./entry.js";
+
+export const gm3Energy = {
+  GM3601: code<{ variable: string; reason: string }>(
+    "error",
+    "Units of a variable interact",
+    (a) => `the units of \`${a.variable}\` interact, so they cannot be drawn at once: ${a.reason}`,
+  ),
+  GM3602: code<{ variable: string; reason: string }>(
+    "error",
+    "Not affine in a discrete unit",
+    (a) => `the energy is not affine in the units of \`${a.variable}\`: ${a.reason}`,
+  ),
+  GM3603: code<{ variable: string; reason: string }>(
+    "error",
+    "Category used other than as an index",
+    (a) => `an energy takes the category \`${a.variable}\` as an index alone: ${a.reason}`,
+  ),
+  GM3604: code<{ variable: string }>(
+    "error",
+    "Real variable without a quadratic energy",
+    (a) => `the energy is linear in \`${a.variable}\`: it cannot be normalised`,
+  ),
+  GM3605: code<{ variable: string }>(
+    "error",
+    "Energy of negative curvature",
+    (a) => `the energy falls without end as \`${a.variable}\` grows: it cannot be normalised`,
+  ),
+  GM3606: code<{ variable: string }>(
+    "warning",
+    "Energy that is not seen to grow",
+    (a) => `the energy may not be normalisable: nothing shows that it grows with \`${a.variable}\``,
+  ),
+  GM3607: code<{ variable: string; reason: string }>(
+    "error",
+    "Energy not linear in counts",
+    (a) => `the energy is not linear in the counts \`${a.variable}\`: ${a.reason}`,
+  ),
+  GM3608: code<{ variable: string; domain: string; density: string }>(
+    "error",
+    "Domain without a law under an energy",
+    (a) => `\`${a.variable}\` is \`${a.domain}\`, and no conditional is derived for it from the energy of \`${a.density}\``,
+  ),
+  GM3609: code<{ variable: string; density: string }>(
+    "error",
+    "Variable that no energy mentions",
+    (a) => `neither a \`~\` nor an \`energy\` of \`${a.density}\` mentions \`${a.variable}\``,
+  ),
+  GM3610: code<{ density: string }>(
+    "error",
+    "Energy without variables",
+    (a) => `no variable that the energy of \`${a.density}\` defines appears in this term of it`,
+  ),
+  GM3611: code<{ variable: string; density: string }>(
+    "error",
+    "Energy mentions a later variable",
+    (a) => `the energy of \`${a.density}\` mentions \`${a.variable}\`, which is drawn after it`,
+  ),
+  GM3612: code<{ quantity: string; states: string }>(
+    "error",
+    "Intractable normaliser",
+    (a) => `\`${a.quantity}\` has no exact form: ${a.states}`,
+  ),
+  GM3613: code<{ variable: string; reason: string }>(
+    "error",
+    "Conditional without a closed form",
+    (a) => `the conditional of \`${a.variable}\` is not Normal: ${a.reason}`,
+  ),
+  GM3614: code<{ what: string }>("error", "Random energy", (a) => `\`${a.what}\` draws random numbers, and an energy has one value`),
+  GM3615: code<{ variable: string; reason: string }>(
+    "error",
+    "Mean field without a closed form",
+    (a) => `mean field needs an energy that is affine in each unit of \`${a.variable}\`: ${a.reason}`,
+  ),
+} as const satisfies Record<`GM36${string}`, CodeEntry<never>>;
