@@ -50,6 +50,16 @@ export function setting(text: string, before: Settings = {}): Settings {
   return { ...before, [name]: settingValue(value.trim()) };
 }
 
+/** One --given: a number for all rows, or `data` for rows of the data; later ones add to earlier ones. */
+export function held(text: string, before: Readonly<Record<string, number | "data">> = {}): Readonly<Record<string, number | "data">> {
+  const match = /^([\p{L}_][\p{L}\p{N}_]*)=(.+)$/u.exec(text);
+  if (!match) throw new InvalidArgumentError("expected NAME=NUMBER or NAME=data");
+  const [, name = "", value = ""] = match;
+  const number = Number(value);
+  if (value !== "data" && !Number.isFinite(number)) throw new InvalidArgumentError("expected NAME=NUMBER or NAME=data");
+  return { ...before, [name]: value === "data" ? "data" : number };
+}
+
 function settingValue(text: string): number | boolean | readonly number[] {
   if (text === "true" || text === "false") return text === "true";
   if (/^\[.*\]$/s.test(text)) {

@@ -8,8 +8,9 @@ import { reportFailure, UsageError } from "./errors.js";
 import { FINE, USAGE } from "./exit.js";
 import { stderr } from "./output.js";
 import type { CompileFlags } from "./commands/compile.js";
-import type { InterpolateFlags, PictureFlags } from "./commands/pictures.js";
-import { addEngineOptions, addMeasureOptions, addModelOptions, addTrainingOptions, wholeNumber } from "./options.js";
+import type { InterpolateFlags, PictureFlags, SampleFlags } from "./commands/pictures.js";
+import type { FilterFlags, UnitFlags } from "./commands/units.js";
+import { addEngineOptions, addMeasureOptions, addModelOptions, addTrainingOptions, held, wholeNumber } from "./options.js";
 
 /** Runs a command line and gives its exit code: 0 fine, 1 the model or the run is wrong, 2 wrong usage, 130 interrupted. */
 export async function runCli(args: readonly string[]): Promise<number> {
@@ -148,12 +149,25 @@ function buildProgram(finish: Finish): Command {
     ofRun(name, summary).addOption(new Option("--out <FILE>", "picture to write; into the run folder unless told"));
 
   ofPictures("sample", "draw from a trained model")
-    .addOption(new Option("--count <N>", "how many").argParser(wholeNumber(1)).default(64))
+    .addOption(new Option("--count <N>", "how many; 64 unless told, 10 chains with --every").argParser(wholeNumber(1)))
+    .addOption(
+      new Option("--given <NAME=VALUE>", "hold a variable at a number, or at rows of the data (x=data); may be given again").argParser(
+        held,
+      ),
+    )
+    .addOption(new Option("--sweeps <N>", "of an energy model: sweeps of the chains, in place of the model's").argParser(wholeNumber(1)))
+    .addOption(new Option("--start <KIND>", "what the chains begin with: at random unless told").choices(["random", "data", "chains"]))
+    .addOption(new Option("--every <N>", "draw the chains over time: a row each, a picture every N sweeps").argParser(wholeNumber(1)))
     .addHelpText(
       "after",
-      examples(["gmc sample", "64 samples of the newest run"], ["gmc sample runs/vae --count 100 --seed 3 --out grid.png", ""]),
+      examples(
+        ["gmc sample", "64 samples of the newest run"],
+        ["gmc sample runs/vae --count 100 --seed 3 --out grid.png", ""],
+        ["gmc sample runs/cvae --given y=7", "sevens"],
+        ["gmc sample runs/rbm --start chains --sweeps 2000 --every 100", "chains over time, from those of the training"],
+      ),
     )
-    .action(async (run: string | undefined, flags: PictureFlags) =>
+    .action(async (run: string | undefined, flags: SampleFlags) =>
       finish(await (await import("./commands/pictures.js")).sampleCommand(run, flags)),
     );
 
@@ -173,6 +187,27 @@ function buildProgram(finish: Finish): Command {
     .addHelpText("after", examples(["gmc interpolate runs/vae --path spherical", ""]))
     .action(async (run: string | undefined, flags: InterpolateFlags) =>
       finish(await (await import("./commands/pictures.js")).interpolateCommand(run, flags)),
+    );
+
+  ofPictures("filters", "draw what units respond to: weights over an image, one picture a unit")
+    .addOption(new Option("--weight <PATH...>", "this weight alone; of a deeper layer all weights up to it, multiplied"))
+    .addOption(new Option("--count <N>", "how many units").argParser(wholeNumber(1)).default(100))
+    .addOption(new Option("--scale <KIND>", "full contrast for each unit, or one for all").choices(["each", "joint"]).default("each"))
+    .addHelpText(
+      "after",
+      examples(["gmc filters runs/rbm --scale joint", ""], ["gmc filters runs/dbn --weight W1 W2", "units of the second layer"]),
+    )
+    .action(async (run: string | undefined, flags: FilterFlags) =>
+      finish(await (await import("./commands/units.js")).filtersCommand(run, flags)),
+    );
+
+  ofRun("topics", "list the words that units respond to: weights over entries with names")
+    .addOption(new Option("--weight <PATH...>", "this weight alone; of a deeper layer all weights up to it, multiplied"))
+    .addOption(new Option("--count <N>", "how many words of each").argParser(wholeNumber(1)).default(10))
+    .addOption(new Option("--out <FILE>", "text file to write, in place of standard output"))
+    .addHelpText("after", examples(["gmc topics runs/replicated_softmax", ""]))
+    .action(async (run: string | undefined, flags: UnitFlags) =>
+      finish(await (await import("./commands/units.js")).topicsCommand(run, flags)),
     );
 
   add("doctor", "engines, data sets and versions that gmc finds here")

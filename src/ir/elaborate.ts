@@ -11,7 +11,8 @@ import { declareParams, declareVariables } from "./declare.js";
 import { elaborateDensity } from "./density.js";
 import { type Context, type Env, newOwner } from "./env.js";
 import { elaborateEvaluate } from "./evaluate.js";
-import { fileScopes } from "./files.js";
+import { fileScopes, resolveImport } from "./files.js";
+import { followOns } from "./follow-ons.js";
 import { declareHyper } from "./hyper.js";
 import { elaborateObjective } from "./objective-value.js";
 import { type Entity, Scope } from "./scope.js";
@@ -31,23 +32,20 @@ export interface ElaborateInput {
   readonly model?: string | undefined;
 }
 
-/**
- * Findings that a statement or declaration which the parser had to leave out could cause: after a syntax error nobody is told of them, so
- * that a broken declaration does not make errors of its uses.
- */
-const causedByAbsence: ReadonlySet<string> = new Set([
-  ...["GM2001", "GM2012", "GM2013", "GM2024", "GM2029", "GM2043", "GM2046", "GM2063", "GM2064", "GM2066"],
-  ...["GM3001", "GM3005", "GM3008", "GM3021", "GM3027", "GM3029", "GM3030", "GM3033", "GM3041", "GM3042", "GM3043", "GM3044", "GM3045"],
-]);
-
 export function elaborate(input: ElaborateInput, diagnostics: Diagnostics): ModelIr | undefined {
   const inside = new Diagnostics();
   const fileScope = fileScopes(input, inside);
   const model = pickModel(input, inside);
   const ir = model && elaborateModel(model, fileScope, input.set, inside);
   const syntax = diagnostics.hasErrors;
-  for (const d of inside.list) if (!syntax || !causedByAbsence.has(d.code)) diagnostics.add(d);
+  const follows = syntax ? followOns([input.root, ...input.files.values()], diagnostics.errors, lacksImport(input)) : () => false;
+  for (const d of inside.list) if (!follows(d)) diagnostics.add(d);
   return inside.hasErrors || syntax ? undefined : ir;
+}
+
+/** Whether a file that is imported could not be had, which has been reported. */
+function lacksImport({ root, files }: ElaborateInput): boolean {
+  return [root, ...files.values()].some((f) => f.imports.some((i) => !files.has(resolveImport(f.file.path, i.path) ?? "")));
 }
 
 function pickModel({ root, model }: ElaborateInput, diagnostics: Diagnostics): ast.ModelDecl | undefined {

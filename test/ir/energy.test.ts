@@ -353,6 +353,28 @@ describe("units that do not meet", () => {
   });
 });
 
+describe("size", () => {
+  const chain = (n: number, step: string): string => {
+    const steps = Array.from({ length: n }, (_, i) => `s${i + 1} = ${step.replaceAll("S", `s${i}`)}`).join("\n    ");
+    return `data v : binary[D]   density p(v) { energy sum(v)\n    s0 = v\n    ${steps}\n    energy sum(s${n}) + sum(s${n}^2) }`;
+  };
+
+  test("long chains of names", () => {
+    expect(summary(clean(chain(5000, "S + 1"))).laws).toEqual({ v: "nonlinear" });
+    expect(summary(clean(chain(100, "S + 1"))).laws).toEqual({ v: "bernoulli" });
+  });
+
+  test("names that are read twice each", () => {
+    expect(summary(clean(chain(200, "S + S"))).laws).toEqual({ v: "bernoulli" });
+  });
+
+  test("nets that call nets twice", () => {
+    const nets = Array.from({ length: 40 }, (_, i) => `net f${i + 1}(x) = f${i}(x) + f${i}(x)`).join("\n");
+    const text = `model M(D = 6) { data v : binary[D]   net f0(x) = x * 0.5\n${nets}\n density p(v) { energy sum(f40(v)) } }`;
+    expect(summary(clean(text)).laws).toEqual({ v: "bernoulli" });
+  });
+});
+
 describe("what can draw a variable", () => {
   test("is named where blocks cannot", () => {
     const result = analysed(`

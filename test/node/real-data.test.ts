@@ -120,6 +120,8 @@ describe("registered data sets", () => {
   whenPresent("news20", "news20", [{ v: count([2000]) }], (data) => {
     expect(rows(data)[0]).toBeGreaterThan(11_200);
     expect(rows(data)[2]).toBeGreaterThan(7_450);
+    expect(train(data).columns["v"]!.entries).toHaveLength(2000);
+    expect(train(data).columns["v"]!.entries!.slice(0, 3)).toEqual(["the", "to", "of"]);
   });
   whenPresent("spoken_digits", "spoken_digits", [{ x: category(256, [2000]) }], (data) => expect(rows(data)[0]).toBeGreaterThan(500));
   whenPresent("pointclouds", "pointclouds:width=256", [{ x: real([256, 3]) }], (data) => {

@@ -1,5 +1,5 @@
 /** Annealed importance sampling, tempering, Langevin and Hamiltonian dynamics against enumeration and quadrature. */
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import {
   aisEstimate,
   aisNumbers,
@@ -61,6 +61,9 @@ import {
   type Case,
   type Weights,
 } from "./energy-cases.js";
+
+// The float64 interpreter is slow where cores are shared.
+vi.setConfig({ testTimeout: 180_000 });
 
 type Statistics = Readonly<Record<string, { readonly mean: readonly number[]; readonly variance: readonly number[] }>>;
 
@@ -239,7 +242,7 @@ describe("annealed importance sampling", () => {
     const top = terms.reduce((m, t) => Math.max(m, t), -Infinity);
     const truth = top + Math.log(terms.reduce((s, t) => s + Math.exp(t - top), 0));
     expect(Math.abs(logZ! - truth)).toBeLessThan(1e-3);
-    const program = aisProgram(model, { chains: 100, temperatures: 2000, sum: ["h"] });
+    const program = aisProgram(model, { chains: 100, temperatures: 1000, sum: ["h"] });
     for (const seed of [1, 2, 3, 4, 5]) {
       const { logWeights, step } = await play(onnxEngine, { weights }, program, seed);
       expect(Math.abs(estimateOf(logWeights).logZ - truth)).toBeLessThan(0.1);

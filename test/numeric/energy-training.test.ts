@@ -386,6 +386,41 @@ describe("a step's cost", () => {
     expect(Object.keys(graph.writes)).toEqual(["chain"]);
   });
 
+  it("of a convolutional model: the same convolutions, by the same rules", () => {
+    const c = caseOf("convolutional RBM with one of a block");
+    const graph = optimize(
+      stage({}, () => {
+        const w: Weights = Object.fromEntries(Object.entries(c.weights).map(([name, { shape }]) => [name, state(name, shape)]));
+        const v = input("v", [8, 3, 4, 1]);
+        const key = rootKey().at("cd");
+        const f = mean(sub(neg(freeEnergy(c.model, w, { v }, { sum: ["h"] })), cd(c.model, w, key, { v }, { sum: ["h"] })));
+        return { W: grad(f, [w["W"]!])[0]! };
+      }),
+    );
+    expect(["conv", "convInputGrad", "convFilterGrad"].map((prim) => count(graph, prim))).toEqual([2, 1, 2]);
+  });
+
+  it("of mean field: two products a step, the data's own but once", () => {
+    const dbm = caseOf("DBM with three hidden layers").model;
+    const two: EnergyModel<Weights> = energyModel<Weights>({
+      name: dbm.name,
+      place: dbm.place,
+      units: { v: { kind: "bernoulli", shape: [V] }, h1: { kind: "bernoulli", shape: [H] }, h2: { kind: "bernoulli", shape: [H] } },
+      sweep: [["h1"], ["v", "h2"]],
+      energy: (w, x) => neg(add(sum(mul(matmul(x["v"]!, w["W1"]!), x["h1"]!), [-1]), sum(mul(matmul(x["h1"]!, w["W2"]!), x["h2"]!), [-1]))),
+    });
+    const graph = optimize(
+      stage({}, () => {
+        const w: Weights = { W1: state("W1", [V, H]), W2: state("W2", [H, H]) };
+        const v = input("v", [B, V]);
+        const means = meanField(two, w, { v }, { names: ["h1", "h2"], steps: 10 });
+        const [W1, W2] = grad(mean(meanFieldBound(two, w, { v }, means)), [w["W1"]!, w["W2"]!]);
+        return { W1: W1!, W2: W2! };
+      }),
+    );
+    expect(count(graph, "matmul")).toBe(1 + 2 * 10 + 2);
+  });
+
   it("is that of the same step written by hand, whose numbers it gives on onnx", async () => {
     const byHand = optimize(
       stage({}, () => {

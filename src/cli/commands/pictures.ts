@@ -1,18 +1,29 @@
 /** `gmc sample`, `gmc reconstruct`, `gmc interpolate`: pictures from a trained model. With --json the numbers themselves on stdout. */
-import { join } from "node:path";
 import type { SplitName } from "../../runtime/data/dataset.js";
+import type { ChainStart } from "../../runtime/eval/chain.js";
 import type { RowsByName, TrainedSession } from "../../runtime/eval/session.js";
 import { writeFileAtomic } from "../../runtime/node/files.js";
 import { GmcError } from "../../runtime/graph/errors.js";
+import { dataVariables } from "../../runtime/train/context.js";
 import { FINE } from "../exit.js";
 import type { RunFlags } from "../options.js";
 import { json, stdout } from "../output.js";
-import { drawInterpolated, drawReconstructed, drawSamples, type NamedDrawing } from "../run/pictures.js";
+import { openWorkProgress } from "../run/evaluating.js";
+import { drawChains, drawInterpolated, drawReconstructed, drawSamples, pathFor, type NamedDrawing } from "../run/pictures.js";
+import { defined } from "../run/settings.js";
 import { openTrained } from "../run/trained.js";
 
 export interface PictureFlags extends RunFlags {
   readonly count: number;
   readonly split?: SplitName;
+}
+
+export interface SampleFlags extends RunFlags {
+  readonly count?: number;
+  readonly given?: Readonly<Record<string, number | "data">>;
+  readonly sweeps?: number;
+  readonly start?: ChainStart;
+  readonly every?: number;
 }
 
 export interface InterpolateFlags extends PictureFlags {
@@ -26,14 +37,46 @@ interface Shown {
   readonly rows: Readonly<Record<string, RowsByName>>;
 }
 
-export function sampleCommand(named: string | undefined, flags: PictureFlags): Promise<number> {
+export function sampleCommand(named: string | undefined, flags: SampleFlags): Promise<number> {
   return show(named, flags, async (trained): Promise<Shown> => {
+    const { sweeps, start, every } = flags;
+    const count = flags.count ?? (every === undefined ? 64 : 10);
+    const progress = openWorkProgress(process.stderr, flags.json);
+    const samples = await trained.sample(count, {
+      ...defined({ sweeps, start, every }),
+      given: heldValues(trained, count, flags.given ?? {}),
+      onProgress: (done, total) => progress.report({ what: "sweeps", done, total }),
+    });
+    progress.done();
     if (flags.json) {
-      const { values, means } = await trained.sample(flags.count);
-      return { drawings: [], rows: { values, means } };
+      const { values, means, frames } = samples;
+      const steps = (frames ?? []).flatMap((f, i) => [[`values at ${i * (every ?? 0)}`, f.values] as const]);
+      return { drawings: [], rows: { values, means, ...Object.fromEntries(steps) } };
     }
-    return { drawings: await drawSamples(trained, flags.count), rows: {} };
+    return {
+      drawings: every === undefined ? await drawSamples(trained, samples, count) : await drawChains(trained, samples.frames ?? []),
+      rows: {},
+    };
   });
+}
+
+/** `y=3` for all rows, `x=data` for the first rows of the data. GM4009 for a name that the model does not have. */
+function heldValues(trained: TrainedSession, rows: number, given: Readonly<Record<string, number | "data">>): RowsByName {
+  const variables = { ...trained.model.latents, ...dataVariables(trained.model) };
+  return Object.fromEntries(
+    Object.entries(given).map(([name, value]) => {
+      const spec = variables[name];
+      if (spec === undefined)
+        throw new GmcError("GM4009", `${trained.model.name} has no variable \`${name}\``, [`it has: ${Object.keys(variables).join(", ")}`]);
+      if (value !== "data") {
+        const shape = [rows, ...spec.shape];
+        return [name, { shape, data: new Float32Array(shape.reduce((a, b) => a * b, 1)).fill(value) }];
+      }
+      const found = trained.data(rows)[name];
+      if (found === undefined) throw new GmcError("GM4009", `\`${name}\` is no data variable of ${trained.model.name}`);
+      return [name, found];
+    }),
+  );
 }
 
 export function reconstructCommand(named: string | undefined, flags: PictureFlags): Promise<number> {
@@ -56,7 +99,7 @@ export function interpolateCommand(named: string | undefined, flags: Interpolate
   });
 }
 
-async function show(named: string | undefined, flags: PictureFlags, make: (trained: TrainedSession) => Promise<Shown>): Promise<number> {
+async function show(named: string | undefined, flags: RunFlags, make: (trained: TrainedSession) => Promise<Shown>): Promise<number> {
   const { trained, restored } = await openTrained(named, flags);
   try {
     const { drawings, rows } = await make(trained);
@@ -81,17 +124,4 @@ async function show(named: string | undefined, flags: PictureFlags, make: (train
   } finally {
     trained.close();
   }
-}
-
-/** GM5311 where --out asks for a kind of file that this is not. */
-function pathFor(drawing: NamedDrawing, count: number, folder: string, out: string | undefined): string {
-  if (out === undefined) return join(folder, `${drawing.stem}.${drawing.extension}`);
-  const match = /\.(\w+)$/.exec(out);
-  if (match !== null && match[1] !== drawing.extension) {
-    throw new GmcError("GM5311", `${out}: this is drawn as .${drawing.extension}`, [
-      `--out ${out.slice(0, match.index)}.${drawing.extension}`,
-    ]);
-  }
-  const stem = match === null ? out : out.slice(0, match.index);
-  return `${count > 1 ? `${stem}-${drawing.stem}` : stem}.${drawing.extension}`;
 }

@@ -1,4 +1,5 @@
 /** `gmc train`: compile, train, evaluate, draw; everything of a run in one folder. */
+import { carriedByModel } from "../../runtime/train/carried.js";
 import { createRun } from "../../runtime/node/run-folder.js";
 import { printDiagnostics } from "../errors.js";
 import type { MeasureFlags, RunFlags } from "../options.js";
@@ -18,10 +19,16 @@ export async function trainCommand(file: string, flags: TrainFlags): Promise<num
   const js = compiled.print("js");
   const opened = await openRun(js, settings);
   const { model, dataset, picked } = opened;
+  const carried = carriedByModel(model);
   const folder = createRun(
     { name: file.split(/[\\/]/).at(-1)?.replace(/\.gm$/, "") ?? model.name, out: flags.out, root: runs },
     {
-      model: { name: model.name, sha256: model.source.sha256, hyperparameters: model.hyperparameters },
+      model: {
+        name: model.name,
+        sha256: model.source.sha256,
+        hyperparameters: model.hyperparameters,
+        ...(Object.keys(carried).length === 0 ? {} : { carried }),
+      },
       settings,
       data: dataset.provenance,
       engine: { name: picked.engine.name, detail: picked.info.detail, why: picked.why },

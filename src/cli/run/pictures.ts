@@ -1,16 +1,35 @@
 /**
  * Pictures of a run: samples, reconstructions, interpolations by variable, and the curve of its losses.
  */
+import { join } from "node:path";
 import { canReconstruct } from "../../runtime/eval/draw.js";
-import type { Reconstructions, RowsByName, TrainedSession } from "../../runtime/eval/session.js";
+import type { Reconstructions, RowsByName, SampleOptions, Samples, TrainedSession } from "../../runtime/eval/session.js";
+import { GmcError } from "../../runtime/graph/errors.js";
+import { drawFilters, filterRows, topicRows } from "../../runtime/node/filters.js";
 import type { MetricRow } from "../../runtime/node/metrics.js";
 import { columnOf, drawReconstructions, drawRows, lookOf, type Drawing } from "../../runtime/node/pictures.js";
 import { drawCurves, type Series } from "../../runtime/node/plots.js";
 import { dataVariables } from "../../runtime/train/context.js";
+import { filterStem, topicsText } from "./units.js";
 
 /** A file to be: its stem, its ending and what it holds. */
-export interface NamedDrawing extends Drawing {
+export interface NamedDrawing {
   readonly stem: string;
+  readonly extension: Drawing["extension"] | "txt";
+  readonly content: Drawing["content"];
+}
+
+/** GM5311 where --out asks for a kind of file that this is not. */
+export function pathFor(drawing: NamedDrawing, count: number, folder: string, out: string | undefined): string {
+  if (out === undefined) return join(folder, `${drawing.stem}.${drawing.extension}`);
+  const match = /\.(\w+)$/.exec(out);
+  if (match !== null && match[1] !== drawing.extension) {
+    throw new GmcError("GM5311", `${out}: this is drawn as .${drawing.extension}`, [
+      `--out ${out.slice(0, match.index)}.${drawing.extension}`,
+    ]);
+  }
+  const stem = match === null ? out : out.slice(0, match.index);
+  return `${count > 1 ? `${stem}-${drawing.stem}` : stem}.${drawing.extension}`;
 }
 
 /** Pictures are drawn of what has a picture: no labels. */
@@ -41,8 +60,8 @@ function stemOf(stem: string, name: string, names: readonly string[]): string {
   return names.length > 1 ? `${stem}-${name}` : stem;
 }
 
-export async function drawSamples(trained: TrainedSession, count: number): Promise<readonly NamedDrawing[]> {
-  const rows = shownSamples(trained, await trained.sample(count));
+export async function drawSamples(trained: TrainedSession, samples: Samples, count: number): Promise<readonly NamedDrawing[]> {
+  const rows = shownSamples(trained, samples);
   const names = drawable(trained, rows);
   const drawn: NamedDrawing[] = [];
   for (const name of names) {
@@ -54,6 +73,30 @@ export async function drawSamples(trained: TrainedSession, count: number): Promi
     drawn.push({
       stem: stemOf("samples", name, names),
       ...(await drawRows(name, own, look, { columns: columnsFor(count), label: "samples", ...(data ? { data } : {}) })),
+    });
+  }
+  return drawn;
+}
+
+/** Chains over time: one row of pictures a chain, one column a frame. Of other variables than images there is no such picture. */
+export async function drawChains(trained: TrainedSession, frames: NonNullable<Samples["frames"]>): Promise<readonly NamedDrawing[]> {
+  const shown = frames.map((frame) => shownSamples(trained, frame));
+  const names = drawable(trained, shown[0] ?? {}).filter((name) => lookFor(trained, name).kind === "image");
+  const drawn: NamedDrawing[] = [];
+  for (const name of names) {
+    const columns = shown.flatMap((frame) => frame[name] ?? []);
+    const chains = columns[0]?.shape[0] ?? 0;
+    const width = (columns[0]?.data.length ?? 0) / Math.max(1, chains);
+    const data = new Float32Array(chains * columns.length * width);
+    for (let chain = 0; chain < chains; chain++) {
+      columns.forEach((column, i) =>
+        data.set(column.data.subarray(chain * width, (chain + 1) * width), (chain * columns.length + i) * width),
+      );
+    }
+    const rows = { shape: [chains * columns.length, ...(columns[0]?.shape.slice(1) ?? [])], data };
+    drawn.push({
+      stem: stemOf("chains", name, names),
+      ...(await drawRows(name, rows, lookFor(trained, name), { columns: columns.length, label: "chains" })),
     });
   }
   return drawn;
@@ -133,6 +176,7 @@ export async function closingPictures(
   trained: TrainedSession,
   rows: readonly MetricRow[],
   log: (text: string) => void,
+  sampling: Pick<SampleOptions, "onProgress" | "signal"> = {},
 ): Promise<readonly NamedDrawing[]> {
   const drawn: NamedDrawing[] = [];
   const attempt = async (what: string, draw: () => Promise<readonly NamedDrawing[]>): Promise<void> => {
@@ -147,10 +191,19 @@ export async function closingPictures(
     const loss = await drawLoss(model, rows);
     return loss ? [loss] : [];
   });
-  if (canSample(model)) await attempt("samples", () => drawSamples(trained, 64));
+  if (canSample(model)) await attempt("samples", async () => drawSamples(trained, await trained.sample(64, sampling), 64));
   const available = Math.min(...dataset.streams.map((s) => (s.splits.test ?? s.splits.train).rows));
   if (canReconstruct(model)) {
     await attempt("reconstructions", async () => drawReconstructed(trained, await trained.reconstruct(Math.min(32, available))));
   }
+  await attempt("filters", async () => {
+    const filters = filterRows(model, dataset, await trained.weights());
+    return Promise.all(filters.map(async (f): Promise<NamedDrawing> => ({ stem: filterStem(f), ...(await drawFilters(f)) })));
+  });
+  await attempt("topics", async () => {
+    const topics = topicRows(model, dataset, await trained.weights());
+    const text = topics.map((t) => `${topicsText(t, 10, topics.length > 1)}\n`).join("\n");
+    return topics.length === 0 ? [] : [{ stem: "topics", extension: "txt", content: text }];
+  });
   return drawn;
 }

@@ -111,8 +111,13 @@ export async function runTraining(run: TrainingRun): Promise<number> {
     const trained = openSession({ session, model, dataset, seed: settings.seed, averaged, step: result.cursor.total });
     // vega takes half a second to load: not before it is needed
     const { closingPictures } = await import("./pictures.js");
-    for (const drawing of await closingPictures(trained, metrics.rows(), log))
-      folder.write(`${drawing.stem}.${drawing.extension}`, drawing.content);
+    const sampling = openWorkProgress(process.stderr, run.json);
+    const pictures = await closingPictures(trained, metrics.rows(), log, {
+      onProgress: (done, total) => sampling.report({ what: "sweeps", done, total }),
+      signal: interrupt.signal,
+    });
+    sampling.done();
+    for (const drawing of pictures) folder.write(`${drawing.stem}.${drawing.extension}`, drawing.content);
     let evaluation: Evaluation | undefined;
     if (run.evaluate) {
       const working = openWorkProgress(process.stderr, run.json);

@@ -135,15 +135,13 @@ export function rebuilt(expr: BuiltinExpr, args: readonly Expr[]): Expr {
 
 /** `expr` with a variable replaced; names of bindings that depend on it are spelled out. Nets are called with replaced arguments. */
 export function substitute(context: DeriveContext, expr: Expr, variable: string, value: Expr): Expr {
-  const visit = (e: Expr): Expr => {
+  const visit = followed(context, (e, inside): Expr => {
     if (!mentions(context, e, variable)) return e;
     switch (e.kind) {
       case "variable":
         return value;
-      case "local": {
-        const binding = context.bindings.get(e.local.id);
-        return binding ? visit(binding.value) : e;
-      }
+      case "local":
+        return inside() ?? e;
       case "builtin":
         return rebuilt(e, e.args.map(visit));
       case "layer":
@@ -158,16 +156,40 @@ export function substitute(context: DeriveContext, expr: Expr, variable: string,
       default:
         return e;
     }
-  };
+  });
   return visit(expr);
+}
+
+/** Bindings that are followed into one another; further down they are taken as they stand. */
+const mostFollowed = 300;
+
+/**
+ * A function of expressions that is computed once for each. For a local, `inside` is the function of its binding; undefined for a net's
+ * parameter, and below a chain of bindings that would be too deep.
+ */
+export function followed<T>(context: DeriveContext, make: (expr: Expr, inside: () => T | undefined) => T): (expr: Expr) => T {
+  const known = new Map<Expr, T>();
+  let depth = 0;
+  const visit = (expr: Expr): T => {
+    const before = known.get(expr);
+    if (before !== undefined) return before;
+    const made = make(expr, () => {
+      const binding = expr.kind === "local" && depth < mostFollowed ? context.bindings.get(expr.local.id) : undefined;
+      if (!binding) return undefined;
+      depth++;
+      const inner = visit(binding.value);
+      depth--;
+      return inner;
+    });
+    known.set(expr, made);
+    return made;
+  };
+  return visit;
 }
 
 export function mentions(context: DeriveContext, expr: Expr, variable: string): boolean {
   if (expr.kind === "variable") return expr.variable === variable;
-  if (expr.kind === "local") {
-    const binding = context.bindings.get(expr.local.id);
-    return binding !== undefined && mentions(context, binding.value, variable);
-  }
+  if (expr.kind === "local") return context.reads.get(expr.local.id)?.has(variable) === true;
   return childrenOf(expr).some((child) => mentions(context, child, variable));
 }
 

@@ -35,6 +35,7 @@ export function analyseEnergy(context: DeriveContext, name: string): EnergyAnaly
   );
   const reads = [...read].filter((v) => !variables.includes(v));
   checkOrder(context, name, variables, reads);
+  if (failed()) return undefined;
   const structure = structureOf(context, variables);
   const energies = (index.energy?.energies ?? []).map(({ value, span }) => {
     const rewritten = rewrite(context, structure, value, variables);
@@ -45,8 +46,10 @@ export function analyseEnergy(context: DeriveContext, name: string): EnergyAnaly
         span,
         { density: name },
         {
-          labels: [{ span: index.density.span, text: variables.length > 0 ? `its energy defines ${listed(variables)}` : "its header" }],
-          help: ["a term without its variables cancels in exp(-E) / Z: it changes nothing"],
+          notes: [
+            variables.length > 0 ? `it defines ${listed(variables)}` : "every variable of the header gets its value from a `~` or a `=`",
+          ],
+          help: ["a term without them cancels in exp(-E) / Z: leave it out"],
         },
       );
     return rewritten;

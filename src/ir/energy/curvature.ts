@@ -6,7 +6,7 @@ import { builtins } from "../builtins.js";
 import { type DeriveContext, netOf } from "../derive/context.js";
 import { anything, isNeverPositive, isNonNegative, isPositive, negated, type Range, rangeOfDomain, fromZero } from "../range.js";
 import type { BuiltinExpr, Expr } from "../types.js";
-import { sameExpr } from "./algebra.js";
+import { followed, sameExpr } from "./algebra.js";
 import { type Dependence, listsAll, type Structure } from "./dependence.js";
 import { shapeOf } from "./places.js";
 import { squareOf } from "./rewrite.js";
@@ -32,15 +32,12 @@ export function curvatureOf(
   variables: readonly string[],
 ): Curvature {
   const of = (e: Expr): Dependence | undefined => structure.of(e).on.get(key);
-  const visit = (e: Expr): Curvature => {
+  const visit = followed(context, (e, inside): Curvature => {
     const d = of(e);
     if (!d || d.degree === 1) return FLAT;
-    if (e.kind === "local") {
-      const binding = context.bindings.get(e.local.id);
-      return binding ? visit(binding.value) : UNKNOWN;
-    }
+    if (e.kind === "local") return inside() ?? UNKNOWN;
     return e.kind === "builtin" ? ofBuiltin(e) : UNKNOWN;
-  };
+  });
   const ofBuiltin = (e: BuiltinExpr): Curvature => {
     const [a, b] = e.args;
     const squared = squareOf(e) ?? ((e.fn === "mul" || isInner(e)) && a && b && sameExpr(a, b) ? a : undefined);
@@ -73,25 +70,25 @@ export function curvatureOf(
         : [],
     );
   /** Each unit stands in some entry by itself, times something that is not zero. */
-  const spans = (e: Expr, variable: string): boolean => {
-    const d = structure.of(e).on.get(variable);
+  const spans = (affine: Expr, variable: string): boolean => {
     const shape = context.model.variables.get(variable)?.domain.shape ?? [];
-    if (!d || d.coupling !== "single" || d.degree !== 1) return false;
-    if (listsAll(d, e, shape)) return true;
-    if (e.kind === "local") {
-      const binding = context.bindings.get(e.local.id);
-      return binding !== undefined && spans(binding.value, variable);
-    }
-    if (e.kind !== "builtin") return false;
-    const [a, b] = e.args;
     const depends = (x: Expr): boolean => structure.of(x).on.has(variable);
-    if (e.fn === "neg" && a) return spans(a, variable);
-    if (!a || !b || (depends(a) && depends(b))) return false;
-    const [x, other] = depends(a) ? [a, b] : [b, a];
-    if (e.fn === "add" || e.fn === "sub") return spans(x, variable);
-    const range = rangeOf(context, other);
-    const nonzero = isPositive(range) || isPositive(negated(range));
-    return nonzero && (e.fn === "mul" || (e.fn === "div" && x === a)) && spans(x, variable);
+    const look: (e: Expr) => boolean = followed(context, (e, inside): boolean => {
+      const d = structure.of(e).on.get(variable);
+      if (!d || d.coupling !== "single" || d.degree !== 1) return false;
+      if (listsAll(d, e, shape)) return true;
+      if (e.kind === "local") return inside() ?? false;
+      if (e.kind !== "builtin") return false;
+      const [a, b] = e.args;
+      if (e.fn === "neg" && a) return look(a);
+      if (!a || !b || (depends(a) && depends(b))) return false;
+      const [x, other] = depends(a) ? [a, b] : [b, a];
+      if (e.fn === "add" || e.fn === "sub") return look(x);
+      const range = rangeOf(context, other);
+      const nonzero = isPositive(range) || isPositive(negated(range));
+      return nonzero && (e.fn === "mul" || (e.fn === "div" && x === a)) && look(x);
+    });
+    return look(affine);
   };
   return visit(expr);
 }
@@ -131,39 +128,47 @@ export function isDefinite(c: Curvature, variables: readonly string[]): boolean 
 
 /** Interval that the entries of a value lie in, for all values of the variables in their domains and all weights. */
 export function rangeOf(context: DeriveContext, expr: Expr): Range {
-  switch (expr.kind) {
-    case "number":
-      return { low: expr.value, high: expr.value, lowOpen: false, highOpen: false };
-    case "variable": {
-      const domain = context.model.variables.get(expr.variable)?.domain;
-      return domain ? rangeOfDomain(domain) : anything;
+  const nets = new Map<string, Range>();
+  const visit = followed(context, (e, inside): Range => {
+    switch (e.kind) {
+      case "number":
+        return { low: e.value, high: e.value, lowOpen: false, highOpen: false };
+      case "variable": {
+        const domain = context.model.variables.get(e.variable)?.domain;
+        return domain ? rangeOfDomain(domain) : anything;
+      }
+      case "param": {
+        const domain = context.model.params.find((p) => p.name === e.param)?.domain;
+        return domain ? rangeOfDomain(domain) : anything;
+      }
+      case "local":
+        return inside() ?? anything;
+      case "builtin": {
+        const known = e.args.map((a) => ({ shape: shapeOf(a), simplex: false }));
+        return builtins.get(e.fn)?.range?.(e.args.map(visit), e.options, known) ?? anything;
+      }
+      case "netCall": {
+        const before = nets.get(e.net);
+        const range = before ?? visit(netOf(context, e.net).result);
+        nets.set(e.net, range);
+        return range;
+      }
+      case "field": {
+        const record = recordOf(context, e.target);
+        const field = record?.kind === "record" ? record.fields.find((f) => f.name === e.field) : undefined;
+        return field ? visit(field.value) : anything;
+      }
+      default:
+        return anything;
     }
-    case "param": {
-      const domain = context.model.params.find((p) => p.name === expr.param)?.domain;
-      return domain ? rangeOfDomain(domain) : anything;
-    }
-    case "local": {
-      const binding = context.bindings.get(expr.local.id);
-      return binding ? rangeOf(context, binding.value) : anything;
-    }
-    case "builtin":
-      return (
-        builtins.get(expr.fn)?.range?.(
-          expr.args.map((a) => rangeOf(context, a)),
-          expr.options,
-          expr.args.map((a) => ({ shape: shapeOf(a), simplex: false })),
-        ) ?? anything
-      );
-    case "netCall":
-      return rangeOf(context, netOf(context, expr.net).result);
-    case "field": {
-      const target = expr.target.kind === "netCall" ? netOf(context, expr.target.net).result : expr.target;
-      const record = target.kind === "local" ? context.bindings.get(target.local.id)?.value : target;
-      const inside = record?.kind === "netCall" ? netOf(context, record.net).result : record;
-      const field = inside?.kind === "record" ? inside.fields.find((f) => f.name === expr.field) : undefined;
-      return field ? rangeOf(context, field.value) : anything;
-    }
-    default:
-      return anything;
-  }
+  });
+  return visit(expr);
+}
+
+/** What a record is made by, through a name and a net. */
+function recordOf(context: DeriveContext, target: Expr): Expr | undefined {
+  const named = target.kind === "local" ? context.bindings.get(target.local.id)?.value : target;
+  if (named?.kind !== "netCall") return named;
+  const { result } = netOf(context, named.net);
+  return result.kind === "local" ? context.bindings.get(result.local.id)?.value : result;
 }

@@ -7,7 +7,7 @@
  */
 import { assertNever } from "../../base/internal-error.js";
 import { builtins, isLinearIn, type Linearity, type Reads } from "../builtins.js";
-import { type DeriveContext, netOf } from "../derive/context.js";
+import { type DeriveContext, inOrder, netOf } from "../derive/context.js";
 import { layers } from "../layers.js";
 import type { BuiltinExpr, Dim, Expr, LayerExpr, Variable } from "../types.js";
 import {
@@ -89,6 +89,8 @@ export function structureOf(context: DeriveContext, names: readonly string[]): S
   const misused = new Map<string, Cause>();
   const known = new Map<Expr, AnyReach>();
   const bound = new Map<string, AnyReach>();
+  /** Of what a net gives, by what it is handed. */
+  const results = new Map<string, AnyReach>();
 
   const visit = (expr: Expr, env: ReadonlyMap<string, AnyReach> | undefined): AnyReach => {
     if (env) return find(expr, env);
@@ -116,9 +118,8 @@ export function structureOf(context: DeriveContext, names: readonly string[]): S
         if (inner) return inner;
         const binding = context.bindings.get(expr.local.id);
         if (!binding) return nothing;
-        const reach = visit(binding.value, undefined);
-        bound.set(expr.local.id, reach);
-        return reach;
+        for (const b of inOrder(context, binding, (other) => bound.has(other.local.id))) bound.set(b.local.id, visit(b.value, undefined));
+        return bound.get(expr.local.id) ?? nothing;
       }
       case "record":
         return { kind: "record", fields: new Map(expr.fields.map((f) => [f.name, tensorOf(f.value, env)])) };
@@ -145,8 +146,13 @@ export function structureOf(context: DeriveContext, names: readonly string[]): S
             return [p.id, arg ? visit(arg, env) : nothing];
           }),
         );
+        const key = `${net.name}(${net.params.map((p) => reachKey(inner.get(p.id) ?? nothing)).join()})`;
+        const before = results.get(key);
+        if (before) return before;
         for (const b of net.body) inner.set(b.local.id, visit(b.value, inner));
-        return visit(net.result, inner);
+        const reach = visit(net.result, inner);
+        results.set(key, reach);
+        return reach;
       }
       case "logDensity":
       case "expectation":
@@ -159,6 +165,16 @@ export function structureOf(context: DeriveContext, names: readonly string[]): S
     }
   };
   return { of: (expr) => tensorOf(expr, undefined), misused };
+}
+
+/** Equal for what a net treats alike. */
+function reachKey(reach: AnyReach): string {
+  if (reach.kind === "record") return JSON.stringify([...reach.fields].map(([name, field]) => [name, reachKey(field)]));
+  const on = [...reach.on].map(([name, d]) => {
+    const place = d.place?.kind === "arranged" ? [d.place.key, d.place.axes] : d.place?.coordinates;
+    return [name, d.coupling, place, d.plain, d.degree, d.unitDegree];
+  });
+  return JSON.stringify([on, [...reach.pairs.keys()]]);
 }
 
 function leaf(variable: Variable): Reach {

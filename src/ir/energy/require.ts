@@ -30,7 +30,12 @@ export function requireBlocks(context: DeriveContext, analysis: EnergyAnalysis, 
         { span: variable.span, text: `\`${name}\` is ${showDomain(variable.domain)}` },
         ...(at ? [{ span: at, text: "asked for here" }] : []),
       ],
-      help: samplerHelp(name, samplersOf(law, variable.domain), variable.domain.name),
+      help: [
+        ...(variable.domain.name === "category" && law.kind === "nonlinear"
+          ? [`apply the function to the table, as \`tanh(U)[${name}]\` instead of \`tanh(U[${name}])\``]
+          : []),
+        ...samplerHelp(name, samplersOf(law, variable.domain)),
+      ],
     };
     if (variable.domain.name === "real") report(context.diagnostics, "GM3613", cause.expr.span, args, details);
     else if (law.kind === "nonlinear" || higher(analysis, name)) report(context.diagnostics, "GM3602", cause.expr.span, args, details);
@@ -48,15 +53,14 @@ function same(a: Span, b: Span): boolean {
   return a.file === b.file && a.start === b.start && a.end === b.end;
 }
 
-function samplerHelp(name: string, samplers: readonly Sampler[], domain: string): readonly string[] {
+function samplerHelp(name: string, samplers: readonly Sampler[]): readonly string[] {
   const help: Readonly<Record<Sampler, string | undefined>> = {
     gibbs: undefined,
     single_site: `draw the units of \`${name}\` one after another: \`by pcd(k = 1, chains = 100, sampler = single_site)\``,
     langevin: `draw \`${name}\` along the gradient of the energy: \`by langevin(steps = 20, step = 0.01)\``,
     hmc: "with a correction that makes it exact: `by hmc(steps = 10, step = 0.01)`",
   };
-  const table = domain === "category" ? [`apply the function to the table, \`tanh(U)[${name}]\` for \`tanh(U[${name}])\``] : [];
-  return [...samplers.flatMap((s) => help[s] ?? []), ...table];
+  return samplers.flatMap((s) => help[s] ?? []);
 }
 
 export interface Normaliser {

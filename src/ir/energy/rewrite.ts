@@ -7,22 +7,18 @@ import { builtins, isLinearIn } from "../builtins.js";
 import type { DeriveContext } from "../derive/context.js";
 import { layers } from "../layers.js";
 import { sameShape, tensor } from "../shapes.js";
-import type { BuiltinExpr, Dim, Expr, Variable } from "../types.js";
-import { builtin, filled, mentions, minus, number, plus, rebuilt, substitute, summed, times } from "./algebra.js";
+import type { BuiltinExpr, Dim, Expr, LocalExpr, Variable } from "../types.js";
+import { builtin, filled, followed, mentions, minus, number, plus, rebuilt, substitute, summed, times } from "./algebra.js";
 import type { Dependence, Structure } from "./dependence.js";
 import { type Place, shapeOf } from "./places.js";
 
 /** The energy, affine in each unit of `variable` wherever its units do not meet; the same object where nothing is to be done. */
 export function affineIn(context: DeriveContext, structure: Structure, expr: Expr, variable: Variable): Expr {
   const of = (e: Expr): Dependence | undefined => structure.of(e).on.get(variable.name);
-  const visit = (e: Expr): Expr => {
+  const visit = followed(context, (e, inside): Expr => {
     const d = of(e);
     if (!d || (d.degree === 1 && d.coupling !== "coupled")) return e;
-    if (e.kind === "local") {
-      const binding = context.bindings.get(e.local.id);
-      const value = binding ? visit(binding.value) : e;
-      return binding && value !== binding.value ? value : e;
-    }
+    if (e.kind === "local") return changed(context, e, inside());
     if (e.kind === "layer" && layers.get(e.instance.layer)?.linear) return withArgs(e, e.args.map(visit));
     if (e.kind === "builtin") {
       const positions = e.args.flatMap((arg, i) => (of(arg) ? [i] : []));
@@ -30,13 +26,18 @@ export function affineIn(context: DeriveContext, structure: Structure, expr: Exp
       if (isLinearIn(builtins.get(e.fn)?.linear, positions)) return withArgs(e, e.args.map(visit));
       if (e.fn === "matmul" && a && b && shapeOf(a).length === 1 && shapeOf(b).length === 1) {
         const entries = builtin("mul", [a, b], shapeOf(a), e);
-        const changed = visit(entries);
-        return changed === entries ? e : summed(changed, [-1]);
+        const affine = visit(entries);
+        return affine === entries ? e : summed(affine, [-1]);
       }
     }
     return d.coupling === "single" && d.place ? (split(context, of, e, variable, d.place) ?? e) : e;
-  };
+  });
   return visit(expr);
+}
+
+/** A name whose value is rewritten gives way to the value. */
+function changed(context: DeriveContext, e: LocalExpr, value: Expr | undefined): Expr {
+  return value === undefined || value === context.bindings.get(e.local.id)?.value ? e : value;
 }
 
 function withArgs<E extends Extract<Expr, { args: readonly Expr[] }>>(e: E, args: readonly Expr[]): Expr {
@@ -64,20 +65,16 @@ function split(
 
 /** A number where the value is made of the units and of numbers alone. */
 function valueAt(context: DeriveContext, of: (e: Expr) => Dependence | undefined, e: Expr, unit: 0 | 1): Expr | undefined {
-  const scalar = (x: Expr): number | undefined => {
+  const scalar = followed(context, (x, inside): number => {
     if (of(x)?.plain === true) return unit;
     if (x.kind === "number") return x.value;
-    if (x.kind === "local") {
-      const binding = context.bindings.get(x.local.id);
-      return binding && scalar(binding.value);
-    }
-    if (x.kind !== "builtin") return undefined;
+    if (x.kind === "local") return inside() ?? NaN;
+    if (x.kind !== "builtin") return NaN;
     const f = Object.hasOwn(SCALAR, x.fn) ? SCALAR[x.fn] : undefined;
-    const args = x.args.map(scalar);
-    return f && args.every((a) => a !== undefined) ? f(...args) : undefined;
-  };
+    return f ? f(...x.args.map(scalar)) : NaN;
+  });
   const value = scalar(e);
-  return value === undefined || !Number.isFinite(value) ? undefined : number(value, e);
+  return Number.isFinite(value) ? number(value, e) : undefined;
 }
 
 const SCALAR: Readonly<Record<string, (...values: number[]) => number>> = {
@@ -143,13 +140,9 @@ function without(shape: readonly Dim[], axis: number): readonly Dim[] {
 /** `norm(x)^2` as a sum of squares. */
 export function withoutNorms(context: DeriveContext, expr: Expr, variables: readonly string[]): Expr {
   const depends = (e: Expr): boolean => variables.some((v) => mentions(context, e, v));
-  const visit = (e: Expr): Expr => {
+  const visit = followed(context, (e, inside): Expr => {
     if (!depends(e)) return e;
-    if (e.kind === "local") {
-      const binding = context.bindings.get(e.local.id);
-      const value = binding ? visit(binding.value) : e;
-      return binding && value !== binding.value ? value : e;
-    }
+    if (e.kind === "local") return changed(context, e, inside());
     if (e.kind === "layer" || e.kind === "netCall") return withArgs(e, e.args.map(visit));
     if (e.kind !== "builtin") return e;
     const squared = squareOf(e);
@@ -159,7 +152,7 @@ export function withoutNorms(context: DeriveContext, expr: Expr, variables: read
       return summed(builtin("square", [x], shapeOf(x), e), base.options["axes"] as readonly number[]);
     }
     return withArgs(e, e.args.map(visit));
-  };
+  });
   return visit(expr);
 }
 

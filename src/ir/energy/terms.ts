@@ -6,6 +6,7 @@ import { builtins, isLinearIn } from "../builtins.js";
 import type { DeriveContext } from "../derive/context.js";
 import { sameShape } from "../shapes.js";
 import type { BuiltinExpr, Expr } from "../types.js";
+import { followed } from "./algebra.js";
 import { shapeOf } from "./places.js";
 
 export interface ScaledExpr {
@@ -16,37 +17,43 @@ export interface ScaledExpr {
 /** Products of long sums are left as they are. */
 const mostTerms = 64;
 
-export function termsOf(context: DeriveContext, expr: Expr, scale = 1): readonly ScaledExpr[] {
-  const whole = [{ scale, expr }];
-  if (expr.kind === "local") {
-    const binding = context.bindings.get(expr.local.id);
-    const inner = binding ? termsOf(context, binding.value, scale) : [];
-    return inner.length > 1 ? inner : whole;
-  }
-  if (expr.kind !== "builtin") return whole;
-  const [a, b] = expr.args;
-  if (expr.fn === "neg" && a) return termsOf(context, a, -scale);
-  if ((expr.fn === "add" || expr.fn === "sub") && a && b) {
-    if (!sameShape(shapeOf(a), shapeOf(expr)) || !sameShape(shapeOf(b), shapeOf(expr))) return whole;
-    return [...termsOf(context, a, scale), ...termsOf(context, b, expr.fn === "add" ? scale : -scale)];
-  }
-  if (expr.fn === "mul" && a?.kind === "number" && b) return termsOf(context, b, scale * a.value);
-  if (expr.fn === "mul" && b?.kind === "number" && a) return termsOf(context, a, scale * b.value);
-  if (expr.fn === "div" && b?.kind === "number" && b.value !== 0 && a) return termsOf(context, a, scale / b.value);
-  return multipliedOut(context, expr, scale) ?? whole;
+export function termsOf(context: DeriveContext, expr: Expr): readonly ScaledExpr[] {
+  const visit: (e: Expr) => readonly ScaledExpr[] = followed(context, (e, inside) => {
+    const whole = [{ scale: 1, expr: e }];
+    if (e.kind === "local") {
+      const inner = inside() ?? [];
+      return inner.length > 1 && inner.length <= mostTerms ? inner : whole;
+    }
+    if (e.kind !== "builtin") return whole;
+    const [a, b] = e.args;
+    if (e.fn === "neg" && a) return scaled(visit(a), -1);
+    if ((e.fn === "add" || e.fn === "sub") && a && b) {
+      if (!sameShape(shapeOf(a), shapeOf(e)) || !sameShape(shapeOf(b), shapeOf(e))) return whole;
+      return [...visit(a), ...scaled(visit(b), e.fn === "add" ? 1 : -1)];
+    }
+    if (e.fn === "mul" && a?.kind === "number" && b) return scaled(visit(b), a.value);
+    if (e.fn === "mul" && b?.kind === "number" && a) return scaled(visit(a), b.value);
+    if (e.fn === "div" && b?.kind === "number" && b.value !== 0 && a) return scaled(visit(a), 1 / b.value);
+    return multipliedOut(visit, e) ?? whole;
+  });
+  return visit(expr);
+}
+
+function scaled(terms: readonly ScaledExpr[], by: number): readonly ScaledExpr[] {
+  return by === 1 ? terms : terms.map((t) => ({ ...t, scale: t.scale * by }));
 }
 
 /** `f(a + b) = f(a) + f(b)` in each argument that `f` is linear in by itself. */
-function multipliedOut(context: DeriveContext, expr: BuiltinExpr, scale: number): readonly ScaledExpr[] | undefined {
+function multipliedOut(terms: (expr: Expr) => readonly ScaledExpr[], expr: BuiltinExpr): readonly ScaledExpr[] | undefined {
   const linear = builtins.get(expr.fn)?.linear;
   const parts = expr.args.map((arg, i): readonly ScaledExpr[] => {
     const alone = linear === "all" ? expr.args.length === 1 : isLinearIn(linear, [i]) && groupSize(linear, i) === 1;
-    const pieces = alone ? termsOf(context, arg) : [];
+    const pieces = alone ? terms(arg) : [];
     return pieces.length > 0 && pieces.every((p) => sameShape(shapeOf(p.expr), shapeOf(arg))) ? pieces : [{ scale: 1, expr: arg }];
   });
   const count = parts.reduce((n, p) => n * p.length, 1);
   if (count > mostTerms || (count === 1 && parts.every((p) => p[0]?.scale === 1))) return undefined;
-  let products: readonly { readonly scale: number; readonly args: readonly Expr[] }[] = [{ scale, args: [] }];
+  let products: readonly { readonly scale: number; readonly args: readonly Expr[] }[] = [{ scale: 1, args: [] }];
   for (const part of parts) products = products.flatMap((p) => part.map((t) => ({ scale: p.scale * t.scale, args: [...p.args, t.expr] })));
   return products.map((p) => ({ scale: p.scale, expr: { ...expr, args: p.args } }));
 }

@@ -16,6 +16,8 @@ export interface DataArray {
   readonly data: DataBuffer;
   /** Of a text column: the label that each code stands for. */
   readonly labels?: readonly string[];
+  /** What the entries of a row are called: words of a vocabulary, columns of a table with a header. */
+  readonly entries?: readonly string[];
 }
 
 export type NamedArrays = Readonly<Record<string, DataArray>>;

@@ -17,6 +17,8 @@ export interface CsvOptions {
 export interface Table {
   readonly path: string;
   readonly rows: number;
+  /** Whether the columns have names of their own, from a header. */
+  readonly named: boolean;
   readonly columns: readonly TableColumn[];
 }
 
@@ -53,7 +55,7 @@ export function parseCsv(source: ByteSource, options: CsvOptions = {}): Table {
   const body = header ? rows.slice(1) : rows;
   if (body.length === 0) throw new GmcError("GM5006", `${path}: the table has a header and no rows`);
   checkedCount(path, [body.length, width]);
-  return { path, rows: body.length, columns: names.map((name, j) => readColumn(name, body, j)) };
+  return { path, rows: body.length, named: header, columns: names.map((name, j) => readColumn(name, body, j)) };
 }
 
 /**
@@ -81,7 +83,8 @@ export function tableArray(table: Table, pick?: string): DataArray {
     }
     for (let i = 0; i < table.rows; i++) data[i * columns.length + j] = column.values[i]!;
   });
-  return { shape: alone ? [table.rows] : [table.rows, columns.length], dtype: "f64", data };
+  const entries = table.named ? { entries: columns.map((column) => column.name) } : {};
+  return { shape: alone ? [table.rows] : [table.rows, columns.length], dtype: "f64", data, ...entries };
 }
 
 function findColumns(table: Table, part: string): readonly TableColumn[] {

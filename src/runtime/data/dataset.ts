@@ -58,6 +58,8 @@ export interface Column {
   readonly scale: number;
   /** Shape of a row in the file, [28, 28]: how pictures of the variable are drawn, whatever shape the model declares. */
   readonly picture?: readonly number[];
+  /** What the entries of a row are called, where the data say it: the words of a vocabulary. */
+  readonly entries?: readonly string[];
   /** What is black and white, or the ends of an axis: of bounded domains their ends, else most of the training values. */
   readonly range?: readonly [number, number];
   /** Probabilities from which a `binary` value is drawn in each step; false where the values are 0 and 1 already. */

@@ -191,6 +191,9 @@ function givenValues(
       if (own.data.length !== sizeOf(shape))
         throw new GmcError("GM4009", `\`${name}\` is held at ${own.data.length} numbers, and ${rows} rows of it are ${sizeOf(shape)}`);
       const dtype = spec?.domain === "category" ? "i32" : "f32";
+      const classes = spec?.classes ?? Infinity;
+      const wrong = dtype === "i32" ? Array.from(own.data).find((c) => !(Number.isInteger(c) && c >= 0 && c < classes)) : undefined;
+      if (wrong !== undefined) throw new GmcError("GM4009", `\`${name}\` is a category 0 to ${classes - 1}, and is held at ${wrong}`);
       out[name] = { dtype, shape, data: dtype === "i32" ? Int32Array.from(own.data) : Float32Array.from(own.data) };
     } else if (spec?.domain === "category" && spec.shape.length === 0) {
       out[name] = { dtype: "i32", shape, data: Int32Array.from({ length: rows }, (_, i) => i % (spec.classes ?? 1)) };

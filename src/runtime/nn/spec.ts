@@ -167,6 +167,31 @@ export function initialState(spec: LeafSpec, context: InitContext): Float64Array
   return unconstrained(spec, evaluateInit(spec.init, spec.shape, { fans: spec.fans, ...context }), context.path);
 }
 
+/** State -> value on the host. */
+export function constrainedValues(spec: Pick<LeafSpec, "constraint" | "shape">, stored: ArrayLike<number>): Float64Array {
+  const values = Float64Array.from(stored);
+  switch (spec.constraint) {
+    case "none":
+      return values;
+    case "positive":
+      return values.map((u) => Math.max(u, 0) + Math.log1p(Math.exp(-Math.abs(u))));
+    case "unit":
+      return values.map((u) => 1 / (1 + Math.exp(-u)));
+    case "simplex": {
+      const width = spec.shape.at(-1) ?? 1;
+      for (let start = 0; start < values.length; start += width) {
+        const row = values.subarray(start, start + width);
+        const top = row.reduce((a, b) => Math.max(a, b), -Infinity);
+        const total = row.reduce((sum, u) => sum + Math.exp(u - top), 0);
+        row.forEach((u, i) => (row[i] = Math.exp(u - top) / total));
+      }
+      return values;
+    }
+    default:
+      return assertNever(spec.constraint);
+  }
+}
+
 /** Value -> state, the inverse of `constrained`, on the host. */
 export function unconstrained(spec: LeafSpec, values: Float64Array, path: string): Float64Array {
   const refuse = (value: number, expected: string): never => {

@@ -101,6 +101,8 @@ const oilflow: RegisteredSet = {
   },
 };
 
+const VOCABULARY = "wordcounts_20news/vocabulary.txt.gz";
+
 const news: RegisteredSet = {
   title:
     "20 newsgroups: word counts of 11,269 + 7,505 documents over the 2,000 most frequent words (width=N for others); x counts, y groups",
@@ -123,6 +125,11 @@ const news: RegisteredSet = {
       .slice(0, words);
     const column = new Int32Array(65_536).fill(-1);
     kept.forEach((word, j) => (column[word] = j));
+    // one word a line, as many as the counts have; without the file topics go by numbers
+    const vocabulary = hasDataFile(context, VOCABULARY)
+      ? new TextDecoder().decode((await dataFile(context, "news20", VOCABULARY)).bytes).split(/\r?\n/)
+      : undefined;
+    const entries = vocabulary && { entries: kept.map((word) => vocabulary[word] ?? `${word}`) };
     const dense = (split: string): { x: DataArray; y: DataArray } => {
       const [starts, which, how] = [get(`${split}_indptr`), get(`${split}_indices`), get(`${split}_counts`)];
       const rows = starts.length - 1;
@@ -133,7 +140,7 @@ const news: RegisteredSet = {
           if (j >= 0) data[row * words + j] = how[i]!;
         }
       }
-      const x: DataArray = { shape: [rows, words], dtype: "u16", data };
+      const x: DataArray = { shape: [rows, words], dtype: "u16", data, ...entries };
       const y: DataArray = { shape: [rows], dtype: "i32", data: Int32Array.from(get(`${split}_labels`), (label) => label - 1) };
       // A document without any of the words has no distribution over them.
       const full = Array.from({ length: rows }, (_, row) => row).filter((row) =>
