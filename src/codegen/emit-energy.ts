@@ -86,6 +86,36 @@ function chainStart(variable: string, domain: Domain): Js {
   }
 }
 
+/** Gibbs sweeps before a sample of an energy is shown. */
+const SWEEPS = 1000;
+
+/** How samples of a density's energy are drawn: as the statement that trains it moves its chains. */
+export function emitChain(derived: DerivedModel, density: string): Js {
+  const model = name(energyModelName(density));
+  const analysis = energyOf(derived.context, density);
+  const bent = analysis.variables.some(
+    (v) => analysis.variable.get(v)?.domain.name === "real" && analysis.laws.get(v)?.kind === "nonlinear",
+  );
+  const used = derived.phases.flatMap((p) => p.updates.flatMap((u) => u.derived.chains)).find((c) => c.density === density);
+  const asked = used && gradientMoves(used.method, used.options);
+  const moves = asked ?? object({ kind: str("hmc"), step: num(0.1), leapfrog: num(10) });
+  const sampler = arrow(
+    "(w, key, x, clamp)",
+    call(
+      "sweepOnce",
+      model,
+      name("w"),
+      name("key"),
+      name("x"),
+      object([
+        { name: "clamp", value: name("clamp") },
+        { name: "moves", value: moves },
+      ]),
+    ),
+  );
+  return call("gibbsChain", model, object({ sweeps: num(SWEEPS), sampler: bent ? sampler : undefined }));
+}
+
 // ---- log Z ------------------------------------------------------------------------------------------------
 
 /** The metric that estimates a density's log Z: the block's own line, or one that is implied by another line's `by ais(…)`. */

@@ -22,7 +22,7 @@ import {
   object,
   str,
 } from "./js.js";
-import { beforeStages, carriedChains, emitEnergyEvaluator, impliedPartitions, partitionMetricName } from "./emit-energy.js";
+import { beforeStages, emitChain, carriedChains, emitEnergyEvaluator, impliedPartitions, partitionMetricName } from "./emit-energy.js";
 import { lowerEnergy } from "./lower-energy.js";
 import { headerText, lowerLogDensity, lowerNet, lowerSampler } from "./lower-density.js";
 import { place } from "./place.js";
@@ -46,9 +46,6 @@ export interface EmittedModel {
 
 /** Rows a step where the model does not say. */
 const BATCH = 100;
-
-/** Gibbs sweeps before a sample of an energy is shown. */
-const SWEEPS = 1000;
 
 export interface SourceInfo {
   readonly file: string;
@@ -104,7 +101,7 @@ export function emitModel(derived: DerivedModel, source: SourceInfo): EmittedMod
           label: str(headerText(density)),
           place: str(place(density.span)),
           sample: sampler && name(sampler.name),
-          chain: energy && call("gibbsChain", name(energy.model.name), object({ sweeps: num(SWEEPS) })),
+          chain: energy && emitChain(derived, density.name),
         }),
       })),
     ),

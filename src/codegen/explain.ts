@@ -67,6 +67,8 @@ export function explain(derived: DerivedModel): Explanation {
 /** What the gradient is taken of: with these estimators, the estimate itself. */
 function surrogateText(d: DerivedObjective): string {
   const drawn = d.notes.filter((n) => n.estimator === "reparam").map((n) => n.variable);
+  if (d.chains.length > 0 || d.notes.some((n) => n.variable === "log Z" && n.estimator !== "exact" && n.estimator !== "ais"))
+    return "the same with log Z replaced by -F at samples of the model, held fixed: its gradient estimates that of log p, its value does not";
   if (drawn.length === 0)
     return d.random ? "the estimate itself; no gradient passes through its samples" : "the objective itself: it is exact";
   const [first = "z"] = drawn;

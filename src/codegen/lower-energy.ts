@@ -6,7 +6,7 @@ import { InternalError } from "../base/internal-error.js";
 import type { DeriveContext, EnergyBlock } from "../ir/derive/context.js";
 import { densityOf } from "../ir/derive/context.js";
 import { energyOf } from "../ir/derive/energy.js";
-import type { UnitLaw } from "../ir/energy/index.js";
+import type { EnergyAnalysis, UnitLaw } from "../ir/energy/index.js";
 import type { DrawStep, Matching, Quantity } from "../ir/quantity.js";
 import type { Density, Dim, Domain, Expr } from "../ir/types.js";
 import { array, arrow, bool, call, type Js, type JsConst, type JsFunction, type JsParam, name, num, numbers, object, str } from "./js.js";
@@ -80,11 +80,17 @@ export function lowerEnergy(
         analysis.reads.length === 0
           ? undefined
           : object(analysis.reads.map((v) => ({ name: v, value: numbers(variableOf(context, v).domain.shape.map((d) => d.size)) }))),
-      sweep: array(analysis.sweep.map((block) => array(block.map(str)))),
+      sweep: array(sweepOf(analysis).map((block) => array(block.map(str)))),
       energy: arrow(`(w, ${destructured})`, call(fn.name, name("w"), ...params.map((p) => name(p.name)))),
     }),
   };
   return { fn, model };
+}
+
+/** Blocks of a Gibbs sweep; real variables without a conditional in closed form are in none. */
+function sweepOf(analysis: EnergyAnalysis): readonly (readonly string[])[] {
+  const drawn = (v: string): boolean => analysis.variable.get(v)?.domain.name !== "real" || analysis.laws.get(v)?.kind !== "nonlinear";
+  return analysis.sweep.map((block) => block.filter(drawn)).filter((block) => block.length > 0);
 }
 
 const fieldOf = (variable: string, id: string): string => (variable === id ? id : `${JSON.stringify(variable)}: ${id}`);
@@ -197,9 +203,8 @@ export function lowerUnnormalised(scope: QuantityScope, q: Unnormalised): Tensor
   switch (q.method.kind) {
     case "exact": {
       const { sum, enumerate } = q.method;
-      const fn = scope.training && sum.length > 0 ? "freeEnergyOfMeans" : "freeEnergy";
       const options = summation(sum, enumerate);
-      const js = call("neg", call(fn, model, name("w"), given.js, ...(options ? [options] : [])));
+      const js = call("neg", call("freeEnergy", model, name("w"), given.js, ...(options ? [options] : [])));
       const label = sum.length + enumerate.length > 0 ? `-F(${head})` : `-E(${head})`;
       return finish(js, sum.length + enumerate.length > 0 ? "minusF" : "minusE", label);
     }

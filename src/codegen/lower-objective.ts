@@ -73,7 +73,6 @@ export function lowerObjective(
     local: () => undefined,
     weights: weightsAt(""),
     key: derived.random ? name("key") : undefined,
-    training: derived.training,
     plateSize: (count): Js => (samples ? name("k") : num(count.size)),
   };
   const value = lowerQuantity(scope, derived.quantity);

@@ -10,8 +10,6 @@ import type { Value } from "./values.js";
 export interface QuantityScope extends Scope {
   /** Inside a sum over states: its terms are no metrics of their own. */
   readonly enumerating?: boolean;
-  /** A gradient is taken of it. */
-  readonly training?: boolean;
   /** Number of samples: JavaScript of each plate's size. */
   readonly plateSize: (count: Dim) => Js;
 }

@@ -11,8 +11,8 @@ const LOWERING = [
   "adam adamax adamw allStates axisToEvent binary byte category clip concatEvent constant constantSchedule cosine count defineModel eye",
   "expandDims exponentialSchedule init iwaeSchedule linear logMeanExp logSumExp lowRankNormal mixture momentum mul neg ones optional origin",
   "padEvent param piecewise positive real reduceMax reduceMin required reshape reshapeEvent rmsprop rowReconstructionError rowsOf sgd",
-  "cd denoisingScoreMatching drawUnits energyModel freeEnergy freeEnergyOfMeans gibbs logPartition meanFieldBound meanUnits",
-  "aisProgram chainsOf contrastWithNormal gibbsChain logPartitionSurrogate meanField moveChains pseudoLogLikelihood reconstructionError scoreMatching",
+  "cd denoisingScoreMatching drawUnits energyModel freeEnergy gibbs logPartition meanFieldBound meanUnits",
+  "aisProgram chainsOf contrastWithNormal gibbsChain logPartitionSurrogate meanField moveChains pseudoLogLikelihood reconstructionError scoreMatching sweepOnce",
   "simplex sliceAxis squeeze stepDecay sub sum term transpose transposeEvent unit warmup zeros",
 ].flatMap((line) => line.split(" "));
 

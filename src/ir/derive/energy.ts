@@ -139,7 +139,7 @@ function chainMethod(
   const independent = rest.sum.length > 0 && rest.enumerate.length === 0;
   const first = independent ? rest.sum : (analysis.sweep[0] ?? []);
   const { sum } = summable(analysis, first);
-  const start = variables.filter((v) => !first.includes(v));
+  const start = variables.filter((v) => !sum.includes(v));
   const persistent = model.entry.name !== "cd";
   const bySite = model.options["sampler"] === "single_site" || model.entry.name === "langevin" || model.entry.name === "hmc";
   if (!bySite && !requireBlocks(context, analysis, variables, model.span)) return undefined;
