@@ -286,8 +286,6 @@ export interface ModelDefinition<S extends WeightSpecs = WeightSpecs, D extends 
   /** The density that samples come from (the model's joint), and the one that infers latents from data; absent where there is none. */
   readonly generative?: string;
   readonly inference?: string;
-  /** What `reconstruct` shows where no density pair does it: data variable -> its reconstruction [B, ...event] (plain autoencoders). */
-  readonly reconstruct?: (context: StepContext<S, D, T>) => Readonly<Record<string, Tensor>>;
   readonly train: readonly PhaseDefinition<S, D, T>[];
   readonly evaluate: Readonly<Record<string, MetricDefinition<S, D, T>>>;
 }

@@ -5,6 +5,7 @@ import { describe, it } from "vitest";
 import { onnxEngine } from "../../src/runtime/engines/onnx/index.js";
 import { type HostTensor, leavesOf, type ModelDefinition, type VariableSpec } from "../../src/runtime/index.js";
 import { initialState, type SpecNode } from "../../src/runtime/nn/spec.js";
+import { dataName } from "../../src/runtime/train/context.js";
 import { planPhase } from "../../src/runtime/train/plan.js";
 import { expectSame, scalarOf, tensor } from "./compare.js";
 
@@ -39,7 +40,7 @@ describe("training steps of the examples", () => {
     const { model } = (await import(`../../examples/${file}.ts`)) as { model: ModelDefinition };
     const variables: Record<string, VariableSpec> = Object.assign({}, ...model.streams);
     const binary = Object.entries(variables).flatMap(([name, v]) => (v.domain === "binary" ? [name] : []));
-    const feeds = Object.fromEntries(Object.entries(variables).map(([name, spec], i) => [name, rows(spec, i)]));
+    const feeds = Object.fromEntries(Object.entries(variables).map(([name, spec], i) => [dataName(name), rows(spec, i)]));
     const [first] = Object.keys(variables);
     const state = Object.fromEntries(
       leavesOf(model.weights as SpecNode).map(({ path, spec }) => {

@@ -162,7 +162,8 @@ function bindVariable(
   }
   const range = displayRange(columns.train!);
   const entries = train.entries?.length === width ? { entries: train.entries } : {};
-  for (const split of splitNames) if (columns[split] !== undefined) columns[split] = { ...columns[split], picture: event, range, ...entries };
+  for (const split of splitNames)
+    if (columns[split] !== undefined) columns[split] = { ...columns[split], picture: event, range, ...entries };
   notes.push(describeColumn(context("train"), columns.train!, statistics));
   if (train.labels !== undefined) notes.push(`${name}: ${train.labels.map((label, code) => `${label} = ${code}`).join(", ")}`);
   return { columns, notes };

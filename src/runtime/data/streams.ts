@@ -1,6 +1,6 @@
 /**
  * Batches of a dataset. Training: each stream in an order of its own, shuffled by seed and epoch, the last partial batch dropped; the cursor is
- * a few numbers that are saved and resumed exactly. Evaluation: the rows as they lie, the last batch padded, with a mask.
+ * a few numbers that are saved and resumed exactly. Evaluation: the rows as they lie, the last batch padded.
  * Buffers are preallocated and reused: a batch is valid until the next but one is asked for, so that one may be gathered while the other runs.
  */
 import type { HostTensor } from "../graph/program.js";
@@ -16,8 +16,6 @@ export interface Batch {
   readonly size: number;
   /** Rows that are data; those after them are padding. */
   readonly rows: number;
-  /** f32 [size]: 1 for data, 0 for padding. */
-  readonly mask: HostTensor;
   /** Of the first row among the split's rows, for evaluation (the row offset of the random state); 0 in training. */
   readonly offset: number;
 }
@@ -89,7 +87,7 @@ export function* evaluationBatches(dataset: Dataset, split: SplitName, batch: nu
     for (const gathers of buffer.gathers) {
       for (const gather of gathers) {
         gather.run(order, start, count);
-        // Padding repeats the first row: legal values of every domain, so that nothing that is masked is ever not finite.
+        // Padding repeats the first row: legal values of every domain, so that what is left out is never not finite.
         const width = gather.out.length / batch;
         for (let row = count; row < batch; row++) gather.out.copyWithin(row * width, 0, width);
       }
@@ -114,15 +112,8 @@ function makeBuffers(dataset: Dataset, split: SplitName, size: number): readonly
         return gather;
       }),
     );
-    const mask = new Float32Array(size);
-    const shared = { tensors: Object.fromEntries(tensors), size, mask: { dtype: "f32" as const, shape: [size], data: mask } };
-    return {
-      gathers,
-      batch: (rows, offset) => {
-        mask.fill(1, 0, rows).fill(0, rows);
-        return { ...shared, rows, offset };
-      },
-    };
+    const shared = { tensors: Object.fromEntries(tensors), size };
+    return { gathers, batch: (rows, offset) => ({ ...shared, rows, offset }) };
   };
   return [make(), make()];
 }

@@ -8,7 +8,7 @@ import { argMax, input, rootKey, stage, zeros, type Key, type Rows, type Tensor 
 import { optimize } from "../graph/passes/index.js";
 import type { Graph } from "../graph/types.js";
 import type { ChainDefinition, DensityDefinition, Draw, ModelDefinition, StepContext, VariableSpec } from "../model.js";
-import { averagedState, dataInput, dataVariables, defined, dtypeOf, readWeights, stepContext } from "../train/context.js";
+import { averagedState, dataInput, dataVariables, defined, dtypeOf, readWeights } from "../train/context.js";
 
 export interface DrawProgram {
   readonly program: Program;
@@ -59,12 +59,8 @@ export function stageSample(options: DrawOptions, clamped: readonly string[] = [
  * `latent:<name>` for what was inferred.
  */
 export function stageReconstruct(options: DrawOptions): DrawProgram {
-  const { model, rows } = options;
+  const { model } = options;
   return drawProgram("reconstruct", options, () => {
-    if (model.reconstruct) {
-      const shown = model.reconstruct(stepContext({ model, batch: rows, dynamic: new Set(), averaged: options.averaged }));
-      return Object.fromEntries(Object.entries(shown).map(([name, t]) => [`mean:${name}`, t]));
-    }
     const density = generativeOf(model);
     const visible = observedInChain(model);
     if (density.chain && visible.length > 0) return throughMeans(options, density, density.chain, visible);
@@ -81,10 +77,7 @@ export function stageReconstruct(options: DrawOptions): DrawProgram {
 
 /** Whether there is a way from data to latents and back. */
 export function canReconstruct(model: ModelDefinition): boolean {
-  return (
-    model.reconstruct !== undefined ||
-    (model.generative !== undefined && (model.inference !== undefined || observedInChain(model).length > 0))
-  );
+  return model.generative !== undefined && (model.inference !== undefined || observedInChain(model).length > 0);
 }
 
 /** Data variables that an energy defines; none where some hidden variable of it has no mean that they could be inferred by. */

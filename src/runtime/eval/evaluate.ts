@@ -8,7 +8,7 @@ import type { EngineSession } from "../engines/engine.js";
 import { assertNever, GmcError } from "../graph/errors.js";
 import type { ModelDefinition, RowMetric } from "../model.js";
 import { carriedName } from "../train/carried.js";
-import { defined } from "../train/context.js";
+import { dataFeeds, defined } from "../train/context.js";
 import { sampleChunks } from "./accumulate.js";
 import { drawnBatches } from "./batches.js";
 import { canReconstruct, stageReconstruct } from "./draw.js";
@@ -100,7 +100,7 @@ export async function evaluate(options: EvaluateOptions): Promise<Evaluation> {
         for (const { measurement, limit: own } of group) {
           options.signal?.throwIfAborted();
           const count = Math.min(drawn.rows, own - drawn.offset);
-          if (count > 0) await measurement.run(drawn.tensors, count, drawn.offset);
+          if (count > 0) await measurement.run(dataFeeds(drawn.tensors), count, drawn.offset);
         }
         if (group.some((m) => m.kind === "metrics")) options.onProgress?.({ what: "rows", done: drawn.offset + drawn.rows, total: limit });
       }

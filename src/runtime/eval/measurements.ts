@@ -4,7 +4,7 @@
  */
 import type { EngineSession, Executable, HostTensor, HostTensors } from "../engines/engine.js";
 import type { ActiveUnitsMetric, ModelDefinition, RowMetric } from "../model.js";
-import { dataVariables, defined } from "../train/context.js";
+import { dataName, dataVariables, defined } from "../train/context.js";
 import { Moments, SampleCombiner } from "./accumulate.js";
 import { rngOf } from "./batches.js";
 import { finalSchedules, partitionName, sensitivityName, squaredError, type MetricProgram } from "./metrics.js";
@@ -177,7 +177,7 @@ export function reconstructionError(options: MeasureOptions, opened: Opened): Me
       const outputs = await opened.executable.run(feedsFor(options, opened, feeds, 0, offset));
       for (const [output, shown] of Object.entries(outputs)) {
         const name = output.startsWith("mean:") ? output.slice("mean:".length) : undefined;
-        const x = name === undefined ? undefined : feeds[name];
+        const x = name === undefined ? undefined : feeds[dataName(name)];
         if (name === undefined || x === undefined || variables[name]?.domain === "category") continue;
         let m = moments.get(name);
         if (m === undefined) moments.set(name, (m = new Moments()));

@@ -10,7 +10,7 @@ import { input, iterationInput, rootKey, stage, state, writeState, type Tensor }
 import { optimize } from "../graph/passes/index.js";
 import type { Graph, Shape } from "../graph/types.js";
 import type { ModelDefinition, PartitionContext, PartitionMetric, PartitionProgram } from "../model.js";
-import { averagedState, dataVariables, defined, readWeights } from "../train/context.js";
+import { averagedState, dataFeeds, dataVariables, defined, readWeights } from "../train/context.js";
 import { drawnBatches, rngOf } from "./batches.js";
 import { stageConditions } from "./metrics.js";
 import { COUNT, FIRST, runPieces } from "./pieces.js";
@@ -148,7 +148,7 @@ async function distinctConditions(
   try {
     for (const drawn of drawnBatches(dataset, split, { batch, seed, limit })) {
       options.signal?.throwIfAborted();
-      const feeds: HostTensors = { ...drawn.tensors, rng: rngOf(seed, "evaluate", 0, drawn.offset) };
+      const feeds: HostTensors = { ...dataFeeds(drawn.tensors), rng: rngOf(seed, "evaluate", 0, drawn.offset) };
       const outputs = await executable.run(Object.fromEntries(inputs.map((i) => [i, defined(feeds[i], `data for ${i}`)])));
       for (let row = 0; row < drawn.rows; row++) {
         const condition = Object.fromEntries(Object.entries(outputs).map(([n, t]) => [n, rowOf(t, row)]));

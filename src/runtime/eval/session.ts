@@ -7,7 +7,7 @@ import { GmcError } from "../graph/errors.js";
 import type { ModelDefinition } from "../model.js";
 import { sizeOf } from "../graph/shape.js";
 import { leavesOf } from "../nn/spec.js";
-import { dataVariables, defined, emaName } from "../train/context.js";
+import { dataFeeds, dataName, dataVariables, defined, emaName } from "../train/context.js";
 import { drawnBatches, rngOf } from "./batches.js";
 import { runChain, type ChainStart } from "./chain.js";
 import { generativeOf, latentName, stageDecode, stageInfer, stageReconstruct, stageSample, type DrawProgram } from "./draw.js";
@@ -134,7 +134,7 @@ export function openSession(options: SessionOptions): TrainedSession {
           if (more[name] !== undefined) throw new GmcError("GM4009", `${density.label} is not drawn by a chain: it takes no \`${name}\``);
         }
         const variables = dataVariables(model);
-        const fed = Object.entries(given).map(([name, t]) => [Object.hasOwn(variables, name) ? name : latentName(name), t]);
+        const fed = Object.entries(given).map(([name, t]) => [Object.hasOwn(variables, name) ? dataName(name) : latentName(name), t]);
         return shown(await run(stageSample({ model, rows, averaged }, Object.keys(given)), Object.fromEntries(fed) as HostTensors, seed));
       }
       const { sweeps, start, every, onProgress, signal } = more;
@@ -144,19 +144,19 @@ export function openSession(options: SessionOptions): TrainedSession {
     },
     reconstruct: async (rows, more) => {
       const data = firstRows(more?.split, rows, seedOf(more));
-      return { data, shown: withPrefix(await run(stageReconstruct({ model, rows, averaged }), data, seedOf(more)), "mean:") };
+      return { data, shown: withPrefix(await run(stageReconstruct({ model, rows, averaged }), dataFeeds(data), seedOf(more)), "mean:") };
     },
     data: (rows, split) => firstRows(split, rows, options.seed),
     interpolate: async (pairs, steps, more) => {
       if (steps < 2) throw new GmcError("GM4008", `an interpolation has at least 2 steps, found ${steps}`);
       const data = firstRows(more?.split, 2 * pairs, seedOf(more));
-      const inferred = await run(stageInfer({ model, rows: 2 * pairs, averaged }), data, seedOf(more));
+      const inferred = await run(stageInfer({ model, rows: 2 * pairs, averaged }), dataFeeds(data), seedOf(more));
       const rows = pairs * steps;
       const between = Object.fromEntries(
         Object.entries(inferred).map(([name, t]) => [name, interpolateRows(t, pairs, steps, more?.path ?? "linear")]),
       );
       const held = Object.fromEntries(generativeOf(model).given.map((name) => [name, holdRows(defined(data[name], name), pairs, steps)]));
-      const shown = await run(stageDecode({ model, rows, averaged }), { ...held, ...between }, seedOf(more));
+      const shown = await run(stageDecode({ model, rows, averaged }), { ...dataFeeds(held), ...between }, seedOf(more));
       return { data, shown: withPrefix(shown, "mean:") };
     },
     close: () => session.dispose(),

@@ -1,9 +1,10 @@
 /**
  * What staged functions of a model are given: data as inputs, weights as state, the key, scalars of schedules.
- * Names: an input is called as its data variable; a weight's state as its path; its moving average `ema:<path>`; a schedule's scalar `schedule:<name>`;
+ * Names: an input is called `data:<variable>`; a weight's state as its path; its moving average `ema:<path>`; a schedule's scalar `schedule:<name>`;
  * what an update carries `chain:<name>`.
  */
 import { abs, cast, input, less, randomUniform, rootKey, rowsOf, state, type Key, type Tensor } from "../graph/index.js";
+import type { HostTensors } from "../engines/engine.js";
 import type { DType } from "../graph/types.js";
 import type { CarriedSpec, ModelDefinition, StepContext, VariableSpec } from "../model.js";
 import { materialize, type LeafAt, type WeightSpecs } from "../nn/spec.js";
@@ -23,6 +24,16 @@ export interface ContextOptions {
 
 export function emaName(path: string): string {
   return `ema:${path}`;
+}
+
+/** Of a data variable's input. The prefix keeps it apart from `rng` and `iteration`, which programs are fed as well. */
+export function dataName(variable: string): string {
+  return `data:${variable}`;
+}
+
+/** Values by data variable as feeds of a program. */
+export function dataFeeds(values: HostTensors): HostTensors {
+  return Object.fromEntries(Object.entries(values).map(([name, value]) => [dataName(name), value]));
 }
 
 export function scheduleName(name: string): string {
@@ -52,7 +63,7 @@ export function averagedState(averaged: ReadonlySet<string>): (at: LeafAt) => Te
 
 /** One data variable as the model sees it: an input [B, ...shape], drawn where it holds probabilities. */
 export function dataInput(name: string, spec: VariableSpec, batch: number, key: Key | undefined): Tensor {
-  const fed = input(name, [batch, ...spec.shape], dtypeOf(spec));
+  const fed = input(dataName(name), [batch, ...spec.shape], dtypeOf(spec));
   if (key === undefined) return fed;
   return cast(less(randomUniform(key.at(`data.${name}`), [rowsOf(fed), ...spec.shape]), fed), "f32");
 }

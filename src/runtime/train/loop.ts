@@ -11,7 +11,7 @@ import { assertNever } from "../graph/errors.js";
 import { seedWords } from "../graph/random.js";
 import { sameShape } from "../graph/shape.js";
 import type { CarriedSpec, PhaseDefinition } from "../model.js";
-import { defined } from "./context.js";
+import { dataName, defined, scheduleName } from "./context.js";
 import { nonFinite } from "./fault.js";
 import { FAULT, LEARNING_RATE, type PhasePlan, type PlannedUpdate } from "./plan.js";
 import { pause } from "./pause.js";
@@ -257,7 +257,7 @@ async function steps(options: LoopOptions, run: PhaseRun): Promise<PhaseResult> 
         if (batch === undefined || repeat > 0) {
           batch = source.next();
           for (const each of compiled)
-            for (const name of each.update.inputs.data) each.feeds[name] = defined(batch.tensors[name], `batch of ${name}`);
+            for (const name of each.update.inputs.data) each.feeds[dataName(name)] = defined(batch.tensors[name], `batch of ${name}`);
         }
         rng[2] = draws;
         if (c.update.inputs.rng) c.feeds["rng"] = rngFeed;
@@ -343,7 +343,7 @@ async function compileUpdates(session: EngineSession, plan: PhasePlan): Promise<
   for (const update of plan.updates) {
     const rate = new Float32Array(1);
     const scalars = update.inputs.schedules.map((name) => ({
-      name: `schedule:${name}`,
+      name: scheduleName(name),
       schedule: defined(plan.schedules[name], `schedule ${name}`),
       data: new Float32Array(1),
     }));

@@ -20,7 +20,7 @@ import type { CarriedSpec, Constraint, ModelDefinition, PhaseDefinition, UpdateD
 import { leavesUnder, unconstrained, type LeafAt } from "../nn/spec.js";
 import { stageBefore } from "./before.js";
 import { carriedBy, carriedName, carriedOf } from "./carried.js";
-import { emaName, isFinite, defined, stepContext } from "./context.js";
+import { dataName, emaName, isFinite, defined, scheduleName, stepContext } from "./context.js";
 import type { OptimizerSpec } from "./optimizers.js";
 import type { Schedule } from "./schedules.js";
 
@@ -140,13 +140,13 @@ function allInputs(graphs: readonly Graph[]): PlannedUpdate["inputs"] {
   };
 }
 
-/** What a graph reads from outside, sorted by kind. */
+/** What a graph reads from outside, sorted by kind: data variables and schedules by their own names. */
 export function inputsOf(graph: Graph): PlannedUpdate["inputs"] {
   const names = graph.nodes.flatMap((n) => (n.prim === "input" ? [n.params.name] : []));
-  const own = names.filter((n) => n !== "rng" && n !== "iteration" && !n.startsWith("schedule:"));
+  const after = (prefix: string): string[] => names.flatMap((n) => (n.startsWith(prefix) ? [n.slice(prefix.length)] : []));
   return {
-    data: own,
-    schedules: names.flatMap((n) => (n.startsWith("schedule:") ? [n.slice("schedule:".length)] : [])),
+    data: after(dataName("")),
+    schedules: after(scheduleName("")),
     rng: names.includes("rng"),
   };
 }
