@@ -107,6 +107,7 @@ export const model = defineModel<typeof weights, "v">({
               start: { kind: "bernoulli" },
               of: { density: "p", variable: "v" },
             },
+            "p.h": { shape: [100, 4], dtype: "f32", start: { kind: "bernoulli" }, of: { density: "p", variable: "h" } },
           },
           before: [
             {

@@ -3,7 +3,7 @@
 
 import {
   adam, add, defineModel, denoisingScoreMatching, dense, div, energyModel, gibbsChain, neg, pow, real, softplus, sum,
-  term, type Key, type Tensor, type WeightsOf,
+  sweepOnce, term, type Key, type Tensor, type WeightsOf,
 } from "gmc/runtime";
 
 /** Every weight: where it lives, its shape, how it starts. */
@@ -35,7 +35,7 @@ export const energyModelP = energyModel<Weights, "x">({
   name: "p",
   place: "energy_net.gm:8",
   units: { x: { kind: "real", shape: [2] } },
-  sweep: [["x"]],
+  sweep: [],
   energy: (w, { x }) => energyP(w, x),
 });
 
@@ -70,7 +70,13 @@ export const model = defineModel<typeof weights, "x">({
       given: [],
       label: "p(x)",
       place: "energy_net.gm:7",
-      chain: gibbsChain(energyModelP, { sweeps: 1000 }),
+      chain: gibbsChain(energyModelP, {
+        sweeps: 1000,
+        sampler: (w, key, x, clamp) => sweepOnce(energyModelP, w, key, x, {
+          clamp,
+          moves: { kind: "hmc", step: 0.1, leapfrog: 10 },
+        }),
+      }),
     },
   },
   generative: "p",
