@@ -11,6 +11,7 @@ import type { DrawStep, Factor, Quantity, Term } from "../ir/quantity.js";
 import type { Dim, DistCall, Expr, Variable } from "../ir/types.js";
 import { distExprs } from "../ir/walk.js";
 import { below } from "../base/below.js";
+import { textOf } from "../base/source.js";
 import { call, type Js, type JsField, method, name, num, numbers, object, str } from "./js.js";
 import { lowerBuiltin } from "./lower-builtin.js";
 import { lowerExpr, type Scope } from "./lower-expr.js";
@@ -46,7 +47,7 @@ function bound(outer: Scope["variable"], name: string, value: Value): Scope["var
 export function lowerQuantity(scope: QuantityScope, q: Quantity): TensorValue {
   switch (q.kind) {
     case "value":
-      return tensorValue(lowerExpr(scope, q.expr));
+      return namedValue(scope, q.expr);
     case "factor":
       return lowerFactor(scope, q);
     case "sum":
@@ -97,7 +98,7 @@ function reducePlate(scope: QuantityScope, value: TensorValue, plate: string, fn
 
 function lowerSum(scope: QuantityScope, terms: readonly Term[]): TensorValue {
   if (terms.length === 0) return { kind: "tensor", js: num(0), shape: [], lead: NO_LEAD };
-  const values = terms.map((t) => ({ term: t, value: lowerTerm(scope, t) }));
+  const values = terms.map((t) => ({ term: t, value: lowerTerm(scope, t, terms.length === 1) }));
   let total: TensorValue = { kind: "tensor", js: num(0), shape: [], lead: NO_LEAD };
   values.forEach(({ term, value }, i) => {
     const js =
@@ -112,9 +113,10 @@ function lowerSum(scope: QuantityScope, terms: readonly Term[]): TensorValue {
 /** Terms of one statement. */
 const TERMS = 16;
 
-/** A term's quantity times its non-constant factors. */
-function lowerTerm(scope: QuantityScope, term: Term): TensorValue {
-  const value = lowerQuantity(scope, term.quantity);
+/** A term's quantity times its non-constant factors. An expression beside other terms is a term of its own, with a metric. */
+function lowerTerm(scope: QuantityScope, term: Term, alone: boolean): TensorValue {
+  const { quantity } = term;
+  const value = quantity.kind === "value" ? namedValue(scope, quantity.expr, !alone) : lowerQuantity(scope, quantity);
   const factors = term.factors.map((f) => tensorValue(lowerExpr(scope, f)));
   return {
     ...value,
@@ -463,6 +465,17 @@ const sumEvent = (js: Js, rank: number): Js =>
 
 function named(scope: QuantityScope, label: string, at: { readonly span: Factor["span"] }, js: Js): Js {
   return call(scope.enumerating ? "origin" : "term", str(label), str(place(at.span)), js);
+}
+
+/** A part of an objective with no density in it, called as it is written; `term` where it is a metric. Constants and bare names say all themselves. */
+function namedValue(scope: QuantityScope, expr: Expr, term = false): TensorValue {
+  const value = tensorValue(lowerExpr(scope, expr));
+  // what a template of the standard library says is not to be found in the model
+  if (!["builtin", "netCall", "layer"].includes(expr.kind) || expr.span.file.path.startsWith("std/")) return value;
+  const text = textOf(expr.span).replace(/\s+/gu, " ");
+  const label = text.length > 60 ? `${text.slice(0, 59)}…` : text;
+  const at = { span: expr.span };
+  return { ...value, js: named(term ? scope : { ...scope, enumerating: true }, label, at, value.js) };
 }
 
 /** `p(x | z)` */
