@@ -2,7 +2,8 @@
 import type { DeriveContext } from "../ir/derive/context.js";
 import { walkQuantity } from "../ir/derive/objective.js";
 import type { DerivedObjective, Plate, Quantity } from "../ir/quantity.js";
-import type { Dim, Expr } from "../ir/types.js";
+import { distributions } from "../ir/distributions.js";
+import type { Dim, DistCall, Expr } from "../ir/types.js";
 import { call, type Js, type JsFunction, type JsParam, name, num } from "./js.js";
 import { weightsAt } from "./lower-expr.js";
 import { capital } from "./names.js";
@@ -30,15 +31,20 @@ export function lowerObjective(
   const plates = platesOf(derived.quantity);
   const first = plates[0];
   const samples = plates.length === 1 ? first?.count : undefined;
-  const own = ["w", "key", "k", ...derived.schedules.map((s) => s.name)];
-  const taken = new Names(own, file);
-  const ids = derived.data.map((variable) => (taken.has(identifier(variable)) ? `${identifier(variable)}_` : identifier(variable)));
-  const params: JsParam[] = [{ name: "w", type: "Weights" }, ...ids.map((id) => ({ name: id, type: "Tensor" }))];
   const rows = derived.random && derived.data.length === 0;
+  const fixed = ["w", "key", "k", ...(rows ? ["B"] : [])];
+  const scalars = parameterNames(
+    derived.schedules.map((s) => s.name),
+    new Names(fixed, file),
+    (id) => unusedObjects(derived.quantity).has(id),
+  );
+  const own = [...fixed, ...scalars.values()];
+  const ids = [...parameterNames(derived.data, new Names(own, file)).values()];
+  const params: JsParam[] = [{ name: "w", type: "Weights" }, ...ids.map((id) => ({ name: id, type: "Tensor" }))];
   const [firstData] = ids;
   // B is the rows of the first data variable, or a parameter where there is none (the sleep phase).
   const batch: Js | undefined = rows ? name("B") : firstData === undefined ? undefined : call("rowsOf", name(firstData));
-  const writer = new FunctionWriter(file, [...own, ...ids, ...(rows ? ["B"] : [])], batch);
+  const writer = new FunctionWriter(file, [...own, ...ids], batch);
   const variables = new Map(
     derived.data.map((variable, i): [string, Value] => [
       variable,
@@ -51,7 +57,7 @@ export function lowerObjective(
     ]),
   );
   if (rows) params.push({ name: "B", type: "Rows" });
-  for (const schedule of derived.schedules) params.push({ name: schedule.name, type: "Tensor" });
+  for (const id of scalars.values()) params.push({ name: id, type: "Tensor" });
   if (derived.random) params.push({ name: "key", type: "Key" });
   if (samples) params.push({ name: "k", type: "number" });
   const scope: QuantityScope = {
@@ -61,6 +67,10 @@ export function lowerObjective(
     local: () => undefined,
     weights: weightsAt(""),
     key: derived.random ? name("key") : undefined,
+    schedule: (s) => {
+      const id = scalars.get(s);
+      return id === undefined ? undefined : name(id);
+    },
     plateSize: (count): Js => (samples ? name("k") : num(count.size)),
   };
   const value = lowerQuantity(scope, derived.quantity);
@@ -72,6 +82,33 @@ export function lowerObjective(
     random: derived.random,
     samples,
   };
+}
+
+/** What each is called as a parameter: its own name unless that is taken and not `free` all the same. */
+function parameterNames(wanted: readonly string[], taken: Names, free: (id: string) => boolean = () => false): ReadonlyMap<string, string> {
+  return new Map(
+    wanted.map((w) => {
+      const id = identifier(w);
+      return [w, free(id) ? id : taken.fresh(taken.has(id) ? `${id}_` : id)];
+    }),
+  );
+}
+
+/** Objects of the runtime that a function of the quantity does not name: `beta`, where nothing is drawn from a Beta. */
+function unusedObjects(quantity: Quantity): ReadonlySet<string> {
+  const unused = new Set([...distributions.values()].map((d) => d.runtime));
+  const drop = (dist: DistCall): void => {
+    unused.delete(distributions.get(dist.dist)?.runtime ?? "");
+    if (dist.of) drop(dist.of);
+  };
+  walkQuantity(quantity, (q) => {
+    if (q.kind === "factor") drop(q.dist);
+    else if (q.kind === "kl") [q.q, q.p].forEach((f) => drop(f.dist));
+    else if (q.kind === "gaussianMarginal") [q.latent, q.child].forEach((f) => drop(f.dist));
+    else if (q.kind === "enumerate" && q.weight) drop(q.weight.dist);
+    else if (q.kind === "expect") for (const s of q.steps) if (s.kind !== "bind") drop(s.kind === "factor" ? s.factor.dist : s.dist);
+  });
+  return unused;
 }
 
 export function platesOf(quantity: Quantity): readonly Plate[] {

@@ -3,6 +3,9 @@
  * holds it against `src/runtime/train`.
  */
 
+import type { Distribution } from "./distributions.js";
+import type { Variable } from "./types.js";
+
 export interface SettingArgument {
   readonly name: string;
   /** Name in the runtime and in the IR. */
@@ -138,6 +141,10 @@ export interface EvaluatorEntry {
   /** Arguments that are densities, in order. */
   readonly densities: readonly { readonly name: string; readonly required: boolean }[];
   readonly options: readonly SettingArgument[];
+  /** Which variables of the first density's head it measures; one at least must be. `dist`: what the variable is drawn from. */
+  readonly measures: (variable: Variable, dist: Distribution | undefined) => boolean;
+  /** "a latent with a mean" */
+  readonly needs: string;
 }
 
 const evaluatorTable: readonly EvaluatorEntry[] = [
@@ -146,15 +153,19 @@ const evaluatorTable: readonly EvaluatorEntry[] = [
     doc: "latent units whose posterior mean varies over the data: Var(E[z | x]) > threshold (Burda et al. 2016)",
     densities: [{ name: "q", required: true }],
     options: [arg("threshold")],
+    measures: ({ role }, dist) => role === "latent" && dist?.hasMean === true,
+    needs: "a latent whose distribution has a mean",
   },
   {
     name: "reconstruction",
-    doc: "squared error of the mean of the data given a draw of the latents",
+    doc: "squared error of the mean of the data given a draw of the latents; labels are left out",
     densities: [
       { name: "p", required: true },
       { name: "q", required: true },
     ],
     options: [],
+    measures: ({ role, domain }) => role === "data" && domain.name !== "category",
+    needs: "data other than labels",
   },
 ];
 
