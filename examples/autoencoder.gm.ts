@@ -2,7 +2,7 @@
 // source sha256 d5a8269062c36f7f725291ce72e2571fb617b432d6335fd9c1a4525bce463b28
 
 import {
-  adam, defineModel, dense, pow, real, relu, required, sigmoid, sub, sum, unit, type Draw, type Key, type Rows,
+  adam, defineModel, dense, origin, pow, real, relu, required, sigmoid, sub, sum, unit, type Draw, type Key, type Rows,
   type Tensor, type WeightsOf,
 } from "gmc/runtime";
 
@@ -57,7 +57,11 @@ export function sampleP(w: Weights, key: Key, B: Rows, given: Readonly<Record<st
 
 /** error per example  autoencoder.gm:18 */
 export function error(w: Weights, x: Tensor): Tensor {
-  return sum(pow(sub(x, decoder(w.decoder, encoder(w.encoder, x))), 2), [-1]); // [B]
+  return origin(
+    "sum((x - decoder(encoder(x)))^2)",
+    "autoencoder.gm:15",
+    sum(pow(sub(x, decoder(w.decoder, encoder(w.encoder, x))), 2), [-1]),
+  ); // [B]
 }
 
 /**

@@ -54,7 +54,11 @@ export function objective(w: Weights, x: Tensor): Tensor {
  * Squared distance to the nearest centre.
  */
 export function distortion(w: Weights, x: Tensor): Tensor {
-  return reduceMin(sum(pow(sub(expandDims(x, -2), w.mu), 2), [-1]), [-1]); // [B]
+  return origin(
+    "min(sum((x - mu)^2, axis = 2))",
+    "kmeans.gm:20",
+    reduceMin(sum(pow(sub(expandDims(x, -2), w.mu), 2), [-1]), [-1]),
+  ); // [B]
 }
 
 /**

@@ -6,6 +6,7 @@ import type { DerivedEvaluation, DerivedModel, DerivedPhase, DerivedUpdate } fro
 import { densityOf, type DeriveContext, givenTheirSum, weightEntries } from "../ir/derive/context.js";
 import { fingerprint } from "../ir/derive/kl.js";
 import type { DerivedObjective } from "../ir/quantity.js";
+import { evaluators } from "../ir/settings-table.js";
 import type { Expr, ModelIr } from "../ir/types.js";
 import {
   arrow,
@@ -323,7 +324,11 @@ function emitEvaluator(derived: DerivedModel, e: DerivedEvaluation, base: Readon
 
 function dataOf(derived: DerivedModel, density: string | undefined): readonly string[] {
   if (density === undefined) return [];
-  return densityOf(derived.context, density).density.head.filter((v) => derived.model.variables.get(v)?.role === "data");
+  const measured = evaluators.get("reconstruction")?.measures;
+  return densityOf(derived.context, density).density.head.filter((v) => {
+    const variable = derived.model.variables.get(v);
+    return variable !== undefined && measured?.(variable, undefined);
+  });
 }
 
 /** Means of a density of latents given data. */

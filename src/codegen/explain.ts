@@ -3,6 +3,7 @@ import type { DerivedModel } from "../ir/derived-model.js";
 import type { DerivedObjective } from "../ir/quantity.js";
 import { weightEntries } from "../ir/derive/context.js";
 
+import { type EnergyExplanation, explainEnergy, printEnergy } from "./explain-energy.js";
 import { place } from "./place.js";
 import { quantityLatex, quantityText } from "./mathtext.js";
 
@@ -25,6 +26,7 @@ export interface Explanation {
   readonly variables: readonly { readonly name: string; readonly role: string; readonly domain: string }[];
   readonly parameters: number;
   readonly weights: readonly { readonly path: string; readonly layer: string; readonly parameters: number }[];
+  readonly energies: readonly EnergyExplanation[];
   readonly train: readonly ObjectiveExplanation[];
   readonly evaluate: readonly ObjectiveExplanation[];
 }
@@ -55,6 +57,7 @@ export function explain(derived: DerivedModel): Explanation {
     })),
     parameters: weights.reduce((n, w) => n + w.parameters, 0),
     weights,
+    energies: [...context.energies.values()].map((analysis) => explainEnergy(context, analysis)),
     train: derived.phases.flatMap((p) =>
       p.updates.map((u) => objective(`${u.update.direction} ${u.update.text}`, place(u.update.span), u.derived, u.moves)),
     ),
@@ -85,6 +88,7 @@ export function printExplanation(e: Explanation, extra: readonly string[] = []):
     ...table(e.weights.map((w) => [w.path, w.layer, w.parameters.toLocaleString("en-US")])),
     "",
   );
+  for (const energy of e.energies) lines.push(...printEnergy(energy), "");
   for (const [title, items] of [["train", e.train] as const, ["evaluate", e.evaluate] as const]) {
     for (const o of items) {
       lines.push(`${title}: ${o.statement}  (${o.place})`, `  = ${o.text}`, `  LaTeX: ${o.latex}`);

@@ -22,6 +22,8 @@ export interface Scope {
   readonly weights: (path: string) => Js;
   /** The key for layers that draw (dropout), where the function has one. */
   readonly key: Js | undefined;
+  /** The parameter that a schedule's scalar is, where the function has one. */
+  readonly schedule?: (name: string) => Js | undefined;
 }
 
 export function lowerExpr(scope: Scope, expr: Expr): Value {
@@ -29,7 +31,7 @@ export function lowerExpr(scope: Scope, expr: Expr): Value {
     case "number":
       return { kind: "tensor", js: num(expr.value), shape: [], lead: NO_LEAD };
     case "schedule":
-      return { kind: "tensor", js: name(expr.name), shape: [], lead: NO_LEAD };
+      return { kind: "tensor", js: scope.schedule?.(expr.name) ?? name(expr.name), shape: [], lead: NO_LEAD };
     case "param":
       return valueOfType(scope.weights(expr.path), expr.type, NO_LEAD);
     case "variable": {

@@ -1,7 +1,8 @@
 /** A derived objective -> one function, per example. */
 import type { DeriveContext } from "../ir/derive/context.js";
 import { type DerivedObjective, type Plate, type Quantity, walkQuantity } from "../ir/quantity.js";
-import type { Dim, Expr } from "../ir/types.js";
+import { distributions } from "../ir/distributions.js";
+import type { Dim, DistCall, Expr } from "../ir/types.js";
 import { call, type Js, type JsFunction, type JsParam, name, num } from "./js.js";
 import { weightsAt } from "./lower-expr.js";
 import { variableOf } from "./lower-dist.js";
@@ -35,20 +36,24 @@ export function lowerObjective(
   const plates = platesOf(derived.quantity);
   const first = plates[0];
   const samples = plates.length === 1 ? first?.count : undefined;
-  const own = [
-    ...["w", "key", "k"],
-    ...derived.schedules.map((s) => s.name),
+  const rows = derived.random && derived.data.length === 0;
+  const fixed = [
+    ...["w", "key", "k", ...(rows ? ["B"] : [])],
     ...derived.chains.map((c) => chainsName(c.density)),
     ...derived.partitions.map((p) => partitionName(p.density)),
   ];
-  const taken = new Names(own, file);
-  const ids = derived.data.map((variable) => (taken.has(identifier(variable)) ? `${identifier(variable)}_` : identifier(variable)));
+  const scalars = parameterNames(
+    derived.schedules.map((s) => s.name),
+    new Names(fixed, file),
+    (id) => unusedObjects(derived.quantity).has(id),
+  );
+  const own = [...fixed, ...scalars.values()];
+  const ids = [...parameterNames(derived.data, new Names(own, file)).values()];
   const params: JsParam[] = [{ name: "w", type: "Weights" }, ...ids.map((id) => ({ name: id, type: "Tensor" }))];
-  const rows = derived.random && derived.data.length === 0;
   const [firstData] = ids;
   // B is the rows of the first data variable, or a parameter where there is none (the sleep phase).
   const batch: Js | undefined = rows ? name("B") : firstData === undefined ? undefined : call("rowsOf", name(firstData));
-  const writer = new FunctionWriter(file, [...own, ...ids, ...(rows ? ["B"] : [])], batch);
+  const writer = new FunctionWriter(file, [...own, ...ids], batch);
   const variables = new Map(
     derived.data.map((variable, i): [string, Value] => [
       variable,
@@ -61,7 +66,7 @@ export function lowerObjective(
     ]),
   );
   if (rows) params.push({ name: "B", type: "Rows" });
-  for (const schedule of derived.schedules) params.push({ name: schedule.name, type: "Tensor" });
+  for (const id of scalars.values()) params.push({ name: id, type: "Tensor" });
   for (const { density } of derived.chains) params.push({ name: chainsName(density), type: "Values" });
   for (const { density } of derived.partitions) params.push({ name: partitionName(density), type: "Tensor" });
   if (derived.random) params.push({ name: "key", type: "Key" });
@@ -73,6 +78,10 @@ export function lowerObjective(
     local: () => undefined,
     weights: weightsAt(""),
     key: derived.random ? name("key") : undefined,
+    schedule: (s) => {
+      const id = scalars.get(s);
+      return id === undefined ? undefined : name(id);
+    },
     plateSize: (count): Js => (samples ? name("k") : num(count.size)),
   };
   const value = lowerQuantity(scope, derived.quantity);
@@ -86,6 +95,36 @@ export function lowerObjective(
     partitions: derived.partitions,
     samples,
   };
+}
+
+/** What each is called as a parameter: its own name unless that is taken and not `free` all the same. */
+function parameterNames(wanted: readonly string[], taken: Names, free: (id: string) => boolean = () => false): ReadonlyMap<string, string> {
+  return new Map(
+    wanted.map((w) => {
+      const id = identifier(w);
+      return [w, free(id) ? id : taken.fresh(taken.has(id) ? `${id}_` : id)];
+    }),
+  );
+}
+
+/** Objects of the runtime that a function of the quantity does not name: `beta`, where nothing is drawn from a Beta. */
+function unusedObjects(quantity: Quantity): ReadonlySet<string> {
+  const unused = new Set([...distributions.values()].map((d) => d.runtime));
+  const drop = (dist: DistCall): void => {
+    unused.delete(distributions.get(dist.dist)?.runtime ?? "");
+    if (dist.of) drop(dist.of);
+  };
+  walkQuantity(quantity, (q) => {
+    if (q.kind === "factor") drop(q.dist);
+    else if (q.kind === "kl") [q.q, q.p].forEach((f) => drop(f.dist));
+    else if (q.kind === "gaussianMarginal") [q.latent, q.child].forEach((f) => drop(f.dist));
+    else if (q.kind === "enumerate" && q.weight) drop(q.weight.dist);
+    else if (q.kind === "expect")
+      for (const s of q.steps)
+        if (s.kind === "factor") drop(s.factor.dist);
+        else if (s.kind === "distribution") drop(s.dist);
+  });
+  return unused;
 }
 
 export function platesOf(quantity: Quantity): readonly Plate[] {

@@ -9,6 +9,7 @@ import type { DrawStep, Factor, Quantity, Term } from "../ir/quantity.js";
 import type { Dim, DistCall, Expr, Variable } from "../ir/types.js";
 import { distExprs } from "../ir/walk.js";
 import { below } from "../base/below.js";
+import { textOf } from "../base/source.js";
 import { call, type Js, type JsField, method, name, num, numbers, object, str } from "./js.js";
 import { lowerBuiltin } from "./lower-builtin.js";
 import { lowerDist, variableOf } from "./lower-dist.js";
@@ -24,7 +25,7 @@ import { hasLead, joinLeads, type Lead, leadOf, NO_LEAD, tensorValue, type Tenso
 export function lowerQuantity(scope: QuantityScope, q: Quantity): TensorValue {
   switch (q.kind) {
     case "value":
-      return tensorValue(lowerExpr(scope, q.expr));
+      return namedValue(scope, q.expr);
     case "factor":
       return lowerFactor(scope, q);
     case "sum":
@@ -81,7 +82,7 @@ function reducePlate(scope: QuantityScope, value: TensorValue, plate: string, fn
 
 function lowerSum(scope: QuantityScope, terms: readonly Term[]): TensorValue {
   if (terms.length === 0) return { kind: "tensor", js: num(0), shape: [], lead: NO_LEAD };
-  const values = terms.map((t) => ({ term: t, value: lowerTerm(scope, t) }));
+  const values = terms.map((t) => ({ term: t, value: lowerTerm(scope, t, terms.length === 1) }));
   let total: TensorValue = { kind: "tensor", js: num(0), shape: [], lead: NO_LEAD };
   values.forEach(({ term, value }, i) => {
     const js =
@@ -96,9 +97,10 @@ function lowerSum(scope: QuantityScope, terms: readonly Term[]): TensorValue {
 /** Terms of one statement. */
 const TERMS = 16;
 
-/** A term's quantity times its non-constant factors. */
-function lowerTerm(scope: QuantityScope, term: Term): TensorValue {
-  const value = lowerQuantity(scope, term.quantity);
+/** A term's quantity times its non-constant factors. An expression beside other terms is a term of its own, with a metric. */
+function lowerTerm(scope: QuantityScope, term: Term, alone: boolean): TensorValue {
+  const { quantity } = term;
+  const value = quantity.kind === "value" ? namedValue(scope, quantity.expr, !alone) : lowerQuantity(scope, quantity);
   const factors = term.factors.map((f) => tensorValue(lowerExpr(scope, f)));
   return {
     ...value,
@@ -320,6 +322,16 @@ function lowerEnumerate(scope: QuantityScope, q: Extract<Quantity, { kind: "enum
 
 const sumEvent = (js: Js, rank: number): Js =>
   rank <= 0 ? js : call("sum", js, numbers(Array.from({ length: rank }, (_, i) => i - rank)));
+
+/** A part of an objective with no density in it, called as it is written; `term` where it is a metric. Constants and bare names say all themselves. */
+function namedValue(scope: QuantityScope, expr: Expr, term = false): TensorValue {
+  const value = tensorValue(lowerExpr(scope, expr));
+  // what a template of the standard library says is not to be found in the model
+  if (!["builtin", "netCall", "layer"].includes(expr.kind) || expr.span.file.path.startsWith("std/")) return value;
+  const text = textOf(expr.span).replace(/\s+/gu, " ");
+  const label = text.length > 60 ? `${text.slice(0, 59)}…` : text;
+  return { ...value, js: termOf(term ? scope : { ...scope, enumerating: true }, label, expr.span, value.js) };
+}
 
 /** `p(x | z)` */
 export function conditionalText(context: DeriveContext, factor: Factor): string {

@@ -4,7 +4,7 @@
  */
 import { type DeriveContext, densityOf, inHeader, parentsOf } from "../ir/derive/context.js";
 import type { DrawStep, Factor, Quantity, Term } from "../ir/quantity.js";
-import type { Expr } from "../ir/types.js";
+import type { BuiltinExpr, Expr } from "../ir/types.js";
 
 interface Notation {
   readonly name: (text: string) => string;
@@ -40,12 +40,14 @@ const plain: Notation = {
   integral: (v, body) => `∫ ${body} d${v}`,
 };
 
-const LATEX_FUNCTIONS = new Set(["log", "exp", "max", "min", "tanh", "sin", "cos"]);
+const LATEX_FUNCTIONS = new Set(["log", "exp", "sum", "max", "min", "tanh", "sin", "cos"]);
 const GREEK = /^(alpha|beta|gamma|delta|epsilon|zeta|eta|theta|iota|kappa|lambda|mu|nu|xi|pi|rho|sigma|tau|upsilon|phi|chi|psi|omega)$/u;
 
-function latexName(text: string): string {
+export function latexName(text: string): string {
   const family = /^(.*)\[(.*)\]$/u.exec(text);
   if (family) return `${latexName(family[1] ?? "")}_{${family[2]}}`;
+  const mean = /^mean\((.*)\)$/u.exec(text);
+  if (mean) return `\\mu_{${latexName(mean[1] ?? "")}}`;
   if (GREEK.test(text)) return `\\${text}`;
   const numbered = /^(\p{L}+)(\d+)$/u.exec(text);
   if (numbered) return `${latexName(numbered[1] ?? "")}_{${numbered[2]}}`;
@@ -80,6 +82,15 @@ const latex: Notation = {
   group: (b) => `\\left(${b}\\right)`,
   integral: (v, body) => `\\int ${body} \\, \\mathrm{d}${v}`,
 };
+
+/** An expression by itself. */
+export function expressionText(context: DeriveContext, expr: Expr, outer = 0): string {
+  return expression(context, plain, expr, outer);
+}
+
+export function expressionLatex(context: DeriveContext, expr: Expr, outer = 0): string {
+  return expression(context, latex, expr, outer);
+}
 
 export function quantityText(context: DeriveContext, quantity: Quantity): string {
   return write(context, plain, quantity);
@@ -231,19 +242,47 @@ function expression(context: DeriveContext, n: Notation, e: Expr, outer = 0): st
       const infix = INFIX[e.fn];
       if (infix && a && b) {
         const [symbol, precedence] = infix;
-        const operator = n === latex && symbol === "*" ? "\\cdot" : n === latex && symbol === "@" ? "" : symbol;
+        const entrywise = rankOf(a) > 0 && rankOf(b) > 0;
+        const operator = n === latex && symbol === "*" ? (entrywise ? "\\odot" : "\\cdot") : n === latex && symbol === "@" ? "" : symbol;
         const text = `${inner(a, precedence)} ${operator} ${inner(b, precedence + 1)}`.replace("  ", " ");
         return precedence < outer ? n.group(text) : text;
       }
-      if (e.fn === "div" && a && b) return n.frac(inner(a, 2), inner(b, 3));
+      if (e.fn === "div" && a && b) {
+        const text = n === latex ? n.frac(inner(a), inner(b)) : n.frac(inner(a, 2), inner(b, 3));
+        return outer > (n === latex ? 3 : 2) ? n.group(text) : text;
+      }
       if (e.fn === "neg" && a) return outer > 1 ? n.group(`-${inner(a, 2)}`) : `-${inner(a, 2)}`;
       if (e.fn === "pow" && a && b) return `${inner(a, 4)}^${n === latex ? `{${inner(b)}}` : inner(b, 4)}`;
-      return n.fn(
-        e.fn,
-        e.args.map((x) => inner(x)),
-      );
+      return indexed(n, e, inner) ?? n.fn(e.fn, [...e.args.map((x) => inner(x)), ...axisOf(e)]);
     }
     default:
       return "…";
   }
+}
+
+/** `U[y]`, `x[2]`, `x[1..3]`, and the transpose in LaTeX; undefined for what is written as a function. */
+function indexed(n: Notation, e: BuiltinExpr, inner: (x: Expr, outer?: number) => string): string | undefined {
+  const [a, b] = e.args;
+  if (!a) return undefined;
+  const at = (index: string): string => (n === latex ? `{${inner(a, 5)}}_{${index}}` : `${inner(a, 5)}[${index}]`);
+  if (e.fn === "take" && b) return at(inner(b));
+  if (e.fn === "index" && rankOf(a) === 1) return at(String(Number(e.options["position"]) + 1));
+  if (e.fn === "slice" && rankOf(a) === 1) {
+    const [first, last] = [Number(e.options["start"]) + 1, String(e.options["stop"])];
+    return at(n === latex ? `${first}:${last}` : `${first}..${last}`);
+  }
+  return e.fn === "transpose" && n === latex && rankOf(a) === 2 ? `${inner(a, 5)}^{\\top}` : undefined;
+}
+
+/** The axes of a reduction that leaves some, counted from 1. */
+function axisOf(e: BuiltinExpr): readonly string[] {
+  const axes = e.options["axes"];
+  const rank = rankOf(e.args[0]);
+  if (!Array.isArray(axes) || axes.length === rank || axes.length === 0) return [];
+  const positions = (axes as readonly number[]).map((a) => a + rank + 1);
+  return [`axis = ${positions.length === 1 ? String(positions[0]) : `[${positions.join(", ")}]`}`];
+}
+
+function rankOf(e: Expr | undefined): number {
+  return e?.type.kind === "tensor" ? e.type.shape.length : 0;
 }

@@ -4,14 +4,15 @@ import { type Span, textOf } from "../base/source.js";
 import type * as ast from "../parser/ast.js";
 import { actualsOf, bindArguments } from "./arguments.js";
 import { densityHeader } from "./density-header.js";
-import { type Env, newOwner } from "./env.js";
+import { distributions } from "./distributions.js";
+import { type DensityHeader, type Env, newOwner } from "./env.js";
 import { elaborateExpr } from "./expr.js";
 import { objectiveEnv } from "./objective-env.js";
 import { isPerExample } from "./objective-value.js";
 import { type EvaluatorEntry, evaluators } from "./settings-table.js";
 import { requireNumber } from "./static.js";
 import { elaborateBy, nameOf } from "./train.js";
-import type { Evaluation } from "./types.js";
+import type { Density, Evaluation } from "./types.js";
 
 export function elaborateEvaluate(env: Env, decls: readonly ast.EvaluateDecl[]): readonly Evaluation[] {
   const seen = new Map<string, Span>();
@@ -49,7 +50,7 @@ function elaborateEvaluator(env: Env, entry: EvaluatorEntry, call: ast.CallExpr)
   const params = [...entry.densities, ...entry.options.map((o) => ({ name: o.name, required: o.required === true }))];
   const bound = bindArguments(env.cx, { what, params }, actualsOf(call.args), call.span);
   if (!bound) return undefined;
-  const densities: string[] = [];
+  const densities: DensityHeader[] = [];
   for (const { name } of entry.densities) {
     const actual = bound.byName.get(name);
     if (actual?.kind !== "ast") continue;
@@ -61,7 +62,15 @@ function elaborateEvaluator(env: Env, entry: EvaluatorEntry, call: ast.CallExpr)
     }
     const header = densityHeader(env.cx, entity.decl);
     if (!header) return undefined;
-    densities.push(header.name);
+    densities.push(header);
+  }
+  const [measured] = densities;
+  const density = measured && env.cx.densityByName.get(measured.name);
+  if (density && !density.head.some((v) => isMeasured(env, entry, density, v))) {
+    const at = bound.byName.get(entry.densities[0]?.name ?? "")?.span ?? call.span;
+    const labels = [{ span: measured.span, text: `draws ${density.head.map((v) => `\`${v}\``).join(", ")}` }];
+    report(env.cx.diagnostics, "GM3047", at, { evaluator: entry.name, density: density.name, needs: entry.needs }, { labels });
+    return undefined;
   }
   const options: Record<string, number> = {};
   for (const option of entry.options) {
@@ -71,5 +80,11 @@ function elaborateEvaluator(env: Env, entry: EvaluatorEntry, call: ast.CallExpr)
     if (!value) return undefined;
     options[option.runtime] = value.value;
   }
-  return { kind: "evaluator", evaluator: entry.name, densities, options };
+  return { kind: "evaluator", evaluator: entry.name, densities: densities.map((d) => d.name), options };
+}
+
+function isMeasured(env: Env, entry: EvaluatorEntry, density: Density, name: string): boolean {
+  const variable = env.cx.variables.get(name);
+  const drawn = density.statements.find((s) => s.kind === "draw" && s.variable === name);
+  return variable !== undefined && entry.measures(variable, drawn?.kind === "draw" ? distributions.get(drawn.dist.dist) : undefined);
 }

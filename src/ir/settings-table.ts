@@ -3,6 +3,9 @@
  * holds it against `src/runtime/train`.
  */
 
+import type { Distribution } from "./distributions.js";
+import type { Variable } from "./types.js";
+
 export interface SettingArgument {
   readonly name: string;
   /** Name in the runtime and in the IR. */
@@ -138,6 +141,10 @@ export interface EvaluatorEntry {
   /** Arguments that are densities, in order. */
   readonly densities: readonly { readonly name: string; readonly required: boolean }[];
   readonly options: readonly SettingArgument[];
+  /** Which variables of the first density's head it measures; one at least must be. `dist`: what the variable is drawn from. */
+  readonly measures: (variable: Variable, dist: Distribution | undefined) => boolean;
+  /** "a latent with a mean" */
+  readonly needs: string;
 }
 
 const evaluatorTable: readonly EvaluatorEntry[] = [
@@ -146,33 +153,43 @@ const evaluatorTable: readonly EvaluatorEntry[] = [
     doc: "latent units whose posterior mean varies over the data: Var(E[z | x]) > threshold (Burda et al. 2016)",
     densities: [{ name: "q", required: true }],
     options: [arg("threshold")],
+    measures: ({ role }, dist) => role === "latent" && dist?.hasMean === true,
+    needs: "a latent whose distribution has a mean",
   },
   {
     name: "reconstruction",
-    doc: "squared error of the mean of the data given a draw of the latents",
+    doc: "squared error of the mean of the data given a draw of the latents; labels are left out",
     densities: [
       { name: "p", required: true },
       { name: "q", required: true },
     ],
     options: [],
+    measures: ({ role, domain }) => role === "data" && domain.name !== "category",
+    needs: "data other than labels",
   },
   {
     name: "ais",
     doc: "log Z of a density's energy by annealed importance sampling (Neal 2001; Salakhutdinov & Murray 2008)",
     densities: [{ name: "p", required: false }],
     options: [arg("chains", "integer"), arg("temperatures", "integer")],
+    measures: () => true,
+    needs: "a variable",
   },
   {
     name: "pseudo_likelihood",
     doc: "log-probability of each unit given the others, summed (Besag 1975): a cheap monitor of an energy",
     densities: [{ name: "p", required: false }],
     options: [],
+    measures: ({ role, domain }) => role === "data" && (domain.name === "binary" || domain.name === "category"),
+    needs: "binary data or labels",
   },
   {
     name: "reconstruction_error",
     doc: "squared error of the data after one step to the hidden units and back: a cheap monitor of an energy",
     densities: [{ name: "p", required: false }],
     options: [],
+    measures: ({ role }) => role === "data",
+    needs: "data",
   },
 ];
 

@@ -262,12 +262,22 @@ describe.each([
 });
 
 describe("a loss that is not finite", () => {
-  it("ends the run with the term and its line, and keeps the last checkpoint", async () => {
-    const exploding = tinyModel.replace("adam(lr = 1e-2)", "sgd(lr = 1e18)");
-    writeFileSync(at("boom.gm"), exploding);
+  it("ends the run with the term and its line, and speaks of the checkpoint that there is", async () => {
+    writeFileSync(at("boom.gm"), tinyModel.replace("adam(lr = 1e-2)", "sgd(lr = step_decay(1e-3, 1e12, epochs = 2))"));
     const ran = await gmc(["train", "boom.gm", ...data, "--engine", "reference"], { cwd: folder });
     expect(ran.code).toBe(1);
-    expect(ran.stderr).toMatch(/error\[GM4003\]: .+, boom\.gm:\d+: /);
+    expect(ran.stderr).toMatch(/error\[GM4003\]: log [pq]\(.+\), boom\.gm:\d+: |error\[GM4003\]: KL\(.+\), boom\.gm:\d+: /);
+    const saved = /the checkpoint of step (\d+) holds finite weights/.exec(ran.stderr)?.[1];
+    expect(readdirSync(at("runs/boom/checkpoints"))).toContain(`step-${(saved ?? "").padStart(9, "0")}.json`);
     expect(ran.stderr).not.toContain("bug of gmc");
+  });
+
+  it("in the first step speaks of no checkpoint and leaves no folder", async () => {
+    writeFileSync(at("still.gm"), tinyModel.replace("decoder(z), 0.5", "decoder(z), exp(-200)"));
+    const ran = await gmc(["train", "still.gm", ...data, "--engine", "reference"], { cwd: folder });
+    expect(ran.code).toBe(1);
+    expect(ran.stderr).toContain("error[GM4003]: log p(x | z), still.gm:12: is minus infinity at step 1 of train");
+    expect(ran.stderr).not.toContain("checkpoint");
+    expect(existsSync(at("runs/still"))).toBe(false);
   });
 });

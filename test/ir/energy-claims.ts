@@ -4,6 +4,7 @@
  */
 import type { EnergyAnalysis } from "../../src/ir/energy/index.js";
 import type { DeriveContext } from "../../src/ir/derive/context.js";
+import { fieldOf, precisionOf } from "../../src/ir/energy/field.js";
 import type { Expr } from "../../src/ir/types.js";
 import { type Arr, evaluateExpr, type Point, size } from "./energy-evaluate.js";
 
@@ -156,4 +157,71 @@ export function isPositiveDefinite(matrix: readonly (readonly number[])[]): bool
       (l[i] as number[])[j] = i === j ? Math.sqrt(s) : s / (l[j]?.[j] ?? 1);
     }
   return true;
+}
+
+/**
+ * The field of every variable whose derivative is given in full, and the precision of Normal ones, held against central differences of the
+ * energy at zero. Says how many were compared.
+ */
+export function wrongFields(
+  context: DeriveContext,
+  analysis: EnergyAnalysis,
+  seed: number,
+): { readonly wrong: readonly string[]; readonly checked: number } {
+  const random = randomFrom(seed);
+  const normal = (): number => Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
+  const weights = new Map<string, Arr>();
+  const weight = (path: string, shape: readonly number[]): Arr => {
+    const known = weights.get(path) ?? { shape, data: Array.from({ length: size(shape) }, normal) };
+    weights.set(path, known);
+    return known;
+  };
+  const at: Record<string, Arr> = {};
+  for (const name of [...analysis.variables, ...analysis.reads]) {
+    const domain = context.model.variables.get(name)?.domain;
+    const shape = [...(domain?.shape ?? []), ...(domain?.classes ? [domain.classes] : [])].map((d) => d.size);
+    at[name] = { shape, data: Array.from({ length: size(shape) }, normal) };
+  }
+  const wrong: string[] = [];
+  let checked = 0;
+  for (const name of analysis.variables) {
+    const law = analysis.laws.get(name)?.kind;
+    if (law === "coupled" || law === "nonlinear" || law === "jointNormal") continue;
+    const { shape } = at[name] as Arr;
+    const zero: Arr = { shape, data: Array.from({ length: size(shape) }, () => 0) };
+    const E = (unit: number, by: number): number => {
+      const x = { ...zero, data: zero.data.map((v, i) => (i === unit ? v + by : v)) };
+      return analysis.energies.reduce(
+        (t, e) => t + (evaluateExpr(context, { variables: { ...at, [name]: x }, weight }, e).data[0] ?? NaN),
+        0,
+      );
+    };
+    const value = (expr: Expr): readonly number[] => {
+      const { shape: own, data } = evaluateExpr(context, { variables: { ...at, [name]: zero }, weight }, expr);
+      if (size(own) > size(shape)) throw new Error(`a field of shape ${own.join()}`);
+      return zero.data.map((_, i) => data[i % data.length] ?? NaN);
+    };
+    const compare = (what: string, given: readonly number[], wanted: readonly number[]): void => {
+      checked++;
+      const off = Math.max(...given.map((g, i) => Math.abs(g - (wanted[i] ?? NaN)) / Math.max(1, Math.abs(g))));
+      if (!(off < 1e-6)) wrong.push(`${what} of ${name}: ${given.join()} instead of ${wanted.join()}`);
+    };
+    const field = fieldOf(context, analysis, name);
+    if (field.rest.length === 0) {
+      const total = field.parts.map(value).reduce((a, b) => a.map((x, i) => x + (b[i] ?? NaN)), zero.data);
+      compare(
+        "field",
+        total,
+        zero.data.map((_, i) => E(i, -0.5) - E(i, 0.5)),
+      );
+    }
+    const precision = law === "normal" ? precisionOf(context, analysis, name) : undefined;
+    if (precision)
+      compare(
+        "precision",
+        value(precision),
+        zero.data.map((_, i) => E(i, 1) + E(i, -1) - 2 * E(i, 0)),
+      );
+  }
+  return { wrong, checked };
 }

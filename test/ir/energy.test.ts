@@ -353,6 +353,38 @@ describe("units that do not meet", () => {
   });
 });
 
+describe("findings", () => {
+  const codes = (domain: string, energy: string): readonly string[] =>
+    analysed(`data v : ${domain}   param b : real[D] = 0, s : positive[D] = 1   density p(v) { energy ${energy} }`).codes;
+
+  test.each([
+    ["real[D]", "b @ v", "GM3604"],
+    ["real[D]", "-(v @ v)", "GM3605"],
+    ["real[D]", "sum((-s) * v^2)", "GM3605"],
+    ["real[D]", "sum((v - b)^2 / (-s)) + b @ v", "GM3605"],
+    ["real[D]", "-sum(exp(b) * v^2) - sum(softplus(b) * (v - 1)^2)", "GM3605"],
+    ["real[D]", "sum(tanh(v))", "GM3606"],
+    ["count[D]", "v @ v", "GM3607"],
+    ["count[D]", "sum(softplus(v))", "GM3607"],
+    ["positive[D]", "sum(v)", "GM3608"],
+    ["unit[D]", "sum(v)", "GM3608"],
+    ["byte[D]", "sum(v)", "GM3608"],
+    ["simplex[D]", "b @ v", "GM3608"],
+  ])("%s under %s", (domain, energy, code) => {
+    expect(codes(domain, energy)).toEqual([code]);
+  });
+
+  test.each([
+    ["real[D]", "sum(b * v^2)"],
+    ["real[D]", "sum(v^2) - 2 * sum(v^2)"],
+    ["real[D]", "sum(v^2) + sum(tanh(v))"],
+    ["binary[D]", "0 * sum(v)"],
+    ["count[D]", "sum(v) + b @ v"],
+  ])("none in %s under %s", (domain, energy) => {
+    expect(codes(domain, energy)).toEqual([]);
+  });
+});
+
 describe("size", () => {
   const chain = (n: number, step: string): string => {
     const steps = Array.from({ length: n }, (_, i) => `s${i + 1} = ${step.replaceAll("S", `s${i}`)}`).join("\n    ");

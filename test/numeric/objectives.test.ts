@@ -476,6 +476,23 @@ model Drop {
 }`);
     expect(ts).toMatch(/export function logP\(w: Weights, x: Tensor, z: Tensor, key: Key\)/u);
   });
+  it("keeps schedules apart from the runtime's names and its own", () => {
+    const { ts, model } = loadModel(`
+objective Weighed(p, q, key = 1, w = 1, beta = 1) = key * E[z ~ q(z | x)](w * log p(x | z) + beta * (log p(z) - log q(z | x)))
+model Names {
+  data x : unit[2]
+  latent z : real[2]
+  density p(x, z) {
+    z ~ Normal(0, 1)
+    x ~ Beta(exp(z), 1)
+  }
+  density q(z | x) { z ~ Normal(x |> dense(2), 1) }
+  train { maximize Weighed(p, q, key = linear(0, 1, steps = 2), w = linear(0, 1, steps = 2), beta = linear(0, 1, steps = 2)) }
+}`);
+    expect(ts).toContain("export function weighed(w: Weights, x: Tensor, key_: Tensor, w_: Tensor, beta_: Tensor, key: Key): Tensor {");
+    expect(ts).toContain("weighed(w, data.x, schedule.key, schedule.w, schedule.beta, key)");
+    expect(Object.keys(model.train[0]?.schedules ?? {})).toEqual(["key", "w", "beta"]);
+  });
   it("keeps nets, data and locals apart from the runtime's names", () => {
     const loaded = loadModel(`
 model Names {

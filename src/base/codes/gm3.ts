@@ -192,4 +192,9 @@ export const gm3 = {
     "Density expected",
     (a) => `\`${a.formal}\` of \`${a.template}\` is a density`,
   ),
+  GM3047: code<{ evaluator: string; density: string; needs: string }>(
+    "error",
+    "Nothing to measure",
+    (a) => `\`${a.evaluator}\` needs ${a.needs}, and \`${a.density}\` draws none`,
+  ),
 } as const satisfies Record<`GM30${string}`, CodeEntry<never>>;

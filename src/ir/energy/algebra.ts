@@ -79,8 +79,17 @@ export function times(a: Expr, b: Expr): Expr {
   if (b.kind === "number") return times(b, a);
   if (a.kind === "number" && b.kind === "builtin" && (b.fn === "mul" || b.fn === "div")) {
     const [c, d] = b.args;
-    if (c?.kind === "number" && d && b.fn === "mul") return times(number(a.value * c.value, a), d);
+    if (c?.kind === "number" && d)
+      return b.fn === "mul" ? times(number(a.value * c.value, a), d) : divided(number(a.value * c.value, a), d);
     if (d?.kind === "number" && c && b.fn === "div") return times(number(a.value / d.value, a), c);
+  }
+  for (const [x, y] of [
+    [a, b],
+    [b, a],
+  ] as const) {
+    const [c, d] = x.kind === "builtin" && x.fn === "div" ? x.args : [];
+    if (c && d && sameExpr(d, y) && sameShape(shapeOf(c), shape)) return c;
+    if (c?.kind === "number" && d) return divided(times(c, y), d);
   }
   return builtin("mul", [a, b], shape, a);
 }
@@ -93,6 +102,9 @@ export function divided(a: Expr, b: Expr): Expr {
   if (a.kind === "number" && b.kind === "number" && b.value !== 0) return number(a.value / b.value, a);
   const [na, nb] = [negatedOf(a), negatedOf(b)];
   if (na || nb) return na && nb ? divided(na, nb) : negative(divided(na ?? a, nb ?? b));
+  const [c, d] = b.kind === "builtin" && (b.fn === "div" || b.fn === "mul") ? b.args : [];
+  if (b.kind === "builtin" && b.fn === "div" && c && d) return divided(times(a, d), c);
+  if (a.kind === "number" && c?.kind === "number" && d) return divided(number(a.value / c.value, a), d);
   return builtin("div", [a, b], shape, a);
 }
 
@@ -191,6 +203,13 @@ export function mentions(context: DeriveContext, expr: Expr, variable: string): 
   if (expr.kind === "variable") return expr.variable === variable;
   if (expr.kind === "local") return context.reads.get(expr.local.id)?.has(variable) === true;
   return childrenOf(expr).some((child) => mentions(context, child, variable));
+}
+
+/** Whether an expression has at most `limit` nodes when it is spelled out; the parts of one that was rewritten may be shared. */
+export function isShort(expr: Expr, limit: number): boolean {
+  let left = limit;
+  const count = (e: Expr): boolean => --left >= 0 && childrenOf(e).every(count);
+  return count(expr);
 }
 
 /** Equal as written; places in the file aside. */

@@ -8,7 +8,7 @@ import type { DeriveContext } from "../derive/context.js";
 import { layers } from "../layers.js";
 import { sameShape, tensor } from "../shapes.js";
 import type { BuiltinExpr, Dim, Expr, LocalExpr, Variable } from "../types.js";
-import { builtin, filled, followed, mentions, minus, number, plus, rebuilt, substitute, summed, times } from "./algebra.js";
+import { builtin, filled, followed, isShort, mentions, minus, number, plus, rebuilt, substitute, summed, times } from "./algebra.js";
 import type { Dependence, Structure } from "./dependence.js";
 import { type Place, shapeOf } from "./places.js";
 
@@ -32,8 +32,12 @@ export function affineIn(context: DeriveContext, structure: Structure, expr: Exp
     }
     return d.coupling === "single" && d.place ? (split(context, of, e, variable, d.place) ?? e) : e;
   });
-  return visit(expr);
+  const made = visit(expr);
+  return made === expr || isShort(made, mostNodes) ? made : expr;
 }
+
+/** Of a rewritten energy, spelled out. */
+const mostNodes = 20_000;
 
 /** A name whose value is rewritten gives way to the value. */
 function changed(context: DeriveContext, e: LocalExpr, value: Expr | undefined): Expr {

@@ -99,6 +99,7 @@ export function origin(label: string, place: string, t: Tensor): Tensor {
   const node = trace.nodes[t.id];
   if (node !== undefined) node.origin ??= from;
   trace.marker = trace.nodes.length;
+  trace.marks.push({ ...from, value: t });
   return t;
 }
 

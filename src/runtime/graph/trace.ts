@@ -34,12 +34,19 @@ export type Peephole = (
 
 type Draft = { -readonly [K in keyof NodeOf<Prim>]: NodeOf<Prim>[K] };
 
+/** A part of an objective, where it stands, and its value. */
+export interface Mark extends Origin {
+  readonly value: Tensor;
+}
+
 export interface Trace {
   readonly number: number;
   readonly mode: Mode;
   readonly nodes: Draft[];
   readonly writes: Map<string, Tensor>;
   readonly terms: Map<string, Tensor>;
+  /** every value that was given an origin, in order */
+  readonly marks: Mark[];
   /** sources by name, so that a name is one node */
   readonly sources: Map<string, Tensor>;
   /** constants of rank 0 by dtype and value */
@@ -75,6 +82,7 @@ export function withTrace<T>(
     nodes: [],
     writes: new Map(),
     terms: new Map(),
+    marks: [],
     sources: new Map(),
     scalars: new Map(),
     sites: new Map(),

@@ -2,7 +2,7 @@
  * What to say when a value was not finite: which term of the objective it was, and where it stands in the `.gm` file.
  * The masked updates left the weights as they were before the failing step, so the step can be looked at again with the same batch and the same draws.
  */
-import type { EngineSession, HostTensors } from "../engines/engine.js";
+import type { EngineSession, HostTensors, Program } from "../engines/engine.js";
 import { GmcError } from "../graph/errors.js";
 import type { Origin } from "../graph/types.js";
 import { defined } from "./context.js";
@@ -18,47 +18,70 @@ export interface FaultSite {
   readonly fault: number;
   /** Number of the step, from 1. */
   readonly step: number;
+  /** Step of the last checkpoint; undefined where there is none. */
+  readonly saved: number | undefined;
 }
 
-/** GM4003, naming the first term that is not finite, else the first whose gradient is not, else the objective. */
+/** GM4003, naming the first part of the objective that is not a number, else the first that is infinite, else the first whose gradient is not finite. */
 export async function nonFinite(session: EngineSession, site: FaultSite): Promise<GmcError> {
   const { update, values } = site;
-  const whole = origin(site, defined(update.metrics[0], "metric"));
+  const whole: Origin = { label: update.label, place: update.place };
   if (site.fault === CARRIED_FAULT) return describe(site, whole, "what it carries to the next step (its chains) is not finite");
-  const at = update.metrics.findIndex((_, i) => i > 0 && !Number.isFinite(values[i]));
-  if (at > 0) return describe(site, origin(site, defined(update.metrics[at], "metric")), `is ${show(values[at])}`);
-  if (!Number.isFinite(values[0])) return describe(site, whole, `is ${show(values[0])}`);
-  const spoiled = await spoiledGradients(session, site);
-  const first = update.metrics.slice(1).find((label) => spoiled.has(label));
-  return describe(site, origin(site, first ?? defined(update.metrics[0], "metric")), "has a gradient that is not finite");
+  const { values: again, origins, gradients } = update.diagnose();
+  if (update.metrics.some((_, i) => !Number.isFinite(values[i]))) {
+    const outputs = await run(session, site, again);
+    const found = origins.map((origin, i) => ({ origin, value: worst(outputs[String(i)]?.data ?? []) }));
+    const first = found.find(({ value }) => Number.isNaN(value)) ?? found.find(({ value }) => !Number.isFinite(value));
+    if (first !== undefined) return describe(site, first.origin, `is ${show(first.value)}`);
+    const at = update.metrics.findIndex((_, i) => i > 0 && !Number.isFinite(values[i]));
+    return describe(site, at > 0 ? originOf(update, at) : whole, `is ${show(values[Math.max(0, at)])}`);
+  }
+  const sound = await run(session, site, gradients);
+  const spoiled = update.metrics.findIndex((label, i) => i > 0 && sound[label]?.data[0] === 0);
+  return describe(site, spoiled > 0 ? originOf(update, spoiled) : whole, "has a gradient that is not finite");
 }
 
-function origin(site: FaultSite, metric: string): Origin {
-  return site.update.origins[metric] ?? { label: site.update.label, place: site.update.place };
+function originOf(update: PlannedUpdate, metric: number): Origin {
+  return update.origins[defined(update.metrics[metric], "metric")] ?? { label: update.label, place: update.place };
 }
 
 function describe(site: FaultSite, origin: Origin, what: string): GmcError {
-  return new GmcError("GM4003", `${origin.label}, ${origin.place}: ${what} at step ${site.step} of ${site.plan.name}`, [
-    "the last checkpoint holds finite weights",
+  const { saved, step, plan } = site;
+  const kept =
+    saved !== undefined
+      ? `the checkpoint of step ${saved} holds finite weights`
+      : step === 1
+        ? "no step was done before: look at how the weights start, and at the data"
+        : "no checkpoint was written before this step";
+  return new GmcError("GM4003", `${origin.label}, ${origin.place}: ${what} at step ${step} of ${plan.name}`, [
+    kept,
     "a smaller learning rate (--lr), clip_norm in the optimizer, or a scale that is bounded away from 0 often help",
   ]);
+}
+
+/** NaN where there is one, else an infinity, else a finite number. */
+function worst(data: ArrayLike<number>): number {
+  let found = 0;
+  for (let i = 0; i < data.length; i++) {
+    const value = data[i] ?? 0;
+    if (Number.isNaN(value)) return value;
+    if (!Number.isFinite(value)) found = value;
+  }
+  return found;
 }
 
 function show(value: number | undefined): string {
   return value === undefined || Number.isNaN(value) ? "NaN" : value > 0 ? "infinite" : "minus infinity";
 }
 
-/** Terms whose gradient in the moved weights is not finite. */
-async function spoiledGradients(session: EngineSession, site: FaultSite): Promise<ReadonlySet<string>> {
-  const program = site.update.diagnose();
+/** The outputs of a program at the feeds of the failing run. */
+async function run(session: EngineSession, site: FaultSite, program: Program): Promise<HostTensors> {
+  if (program.fetch.length === 0) return {};
   const executable = await session.compile(program);
   try {
-    const { lr: _lr, ...feeds } = site.feeds;
-    const wanted = new Set(
-      program.stages.flatMap((s) => (s.kind === "call" ? s.graph.nodes : [])).flatMap((n) => (n.prim === "input" ? [n.params.name] : [])),
-    );
-    const result = await executable.run(Object.fromEntries(Object.entries(feeds).filter(([name]) => wanted.has(name))));
-    return new Set(Object.entries(result).flatMap(([label, t]) => (t.data[0] === 0 ? [label] : [])));
+    const nodes = program.stages.flatMap((s) => (s.kind === "call" ? s.graph.nodes : []));
+    const wanted = new Set(nodes.flatMap((n) => (n.prim === "input" ? [n.params.name] : [])));
+    return await executable.run(Object.fromEntries(Object.entries(site.feeds).filter(([name]) => wanted.has(name))));
   } finally {
     executable.dispose();
   }

@@ -111,6 +111,11 @@ export interface LoopOptions extends LoopHooks {
   readonly resume?: Cursor | undefined;
 }
 
+interface Running extends LoopOptions {
+  /** Step of the last checkpoint; undefined where there is none. */
+  readonly saved: () => number | undefined;
+}
+
 export interface LoopResult {
   readonly outcome: "finished" | "interrupted";
   readonly cursor: Cursor;
@@ -132,7 +137,19 @@ interface Compiled {
 }
 
 /** Runs all phases from the start or from `resume` on. Throws GM4003 where a value is not finite; the store then holds the last good weights. */
-export async function runLoop(options: LoopOptions): Promise<LoopResult> {
+export async function runLoop(given: LoopOptions): Promise<LoopResult> {
+  let saved = given.resume?.total;
+  const { onCheckpoint } = given;
+  const options: Running = {
+    ...given,
+    saved: () => saved,
+    ...(onCheckpoint && {
+      onCheckpoint: async (reason: CheckpointReason, at: Cursor, names: readonly string[]) => {
+        await onCheckpoint(reason, at, names);
+        saved = at.total;
+      },
+    }),
+  };
   let cursor = options.resume ?? startCursor;
   let last: MetricRecord | undefined;
   let states: readonly string[] = [];
@@ -156,7 +173,7 @@ export async function runLoop(options: LoopOptions): Promise<LoopResult> {
   return { outcome: "finished", cursor, last, stepSeconds, stepsRun };
 }
 
-async function runPhase(options: LoopOptions, index: number, from: Cursor): Promise<PhaseResult> {
+async function runPhase(options: Running, index: number, from: Cursor): Promise<PhaseResult> {
   const { session } = options;
   const definition = defined(options.phases[index], `phase ${index}`);
   const plan = options.plan(index);
@@ -185,7 +202,7 @@ interface PhaseRun {
   readonly from: Cursor;
 }
 
-async function steps(options: LoopOptions, run: PhaseRun): Promise<PhaseResult> {
+async function steps(options: Running, run: PhaseRun): Promise<PhaseResult> {
   const { session } = options;
   const { index, plan, source, compiled, from } = run;
   const stepsPerEpoch = Math.max(1, Math.floor(source.stepsPerEpoch / plan.batchesPerStep));
@@ -267,7 +284,15 @@ async function steps(options: LoopOptions, run: PhaseRun): Promise<PhaseResult> 
         for (let i = 0; i < c.update.metrics.length; i++) current[c.offset + i] = values[i] ?? NaN;
         const code = defined(fault, FAULT).data[0] ?? 0;
         if (code !== 0)
-          throw await nonFinite(session, { plan, update: c.update, feeds: c.feeds, values, fault: code, step: before + step + 1 });
+          throw await nonFinite(session, {
+            plan,
+            update: c.update,
+            feeds: c.feeds,
+            values,
+            fault: code,
+            step: before + step + 1,
+            saved: options.saved(),
+          });
       }
     }
     step++;

@@ -55,8 +55,17 @@ export interface PlannedUpdate {
   /** Weights that it moves, and other states of the model that it writes (running statistics). */
   readonly weights: readonly string[];
   readonly untrained: readonly string[];
-  /** Staged on demand: for each term an output, 0 where the term's gradient in the moved weights is not finite. */
-  readonly diagnose: () => Program;
+  /** Staged on demand, to look at a run again that was not finite. */
+  readonly diagnose: () => Diagnosis;
+}
+
+/** Both programs take the feeds of the update's run. */
+export interface Diagnosis {
+  /** The parts of the objective in order; output `i` is the value of `origins[i]`. */
+  readonly values: Program;
+  readonly origins: readonly Origin[];
+  /** For each term an output by its label: 0 where the term's gradient in the moved weights is not finite. */
+  readonly gradients: Program;
 }
 
 export interface PhasePlan {
@@ -247,8 +256,24 @@ function stageDiagnosis(
   phase: PhaseDefinition,
   update: UpdateDefinition,
   config: { readonly batch: number; readonly targets: readonly LeafAt[]; readonly dynamic: ReadonlySet<string> },
-): Program {
-  const graph = stage(
+): Diagnosis {
+  const origins: Origin[] = [];
+  const values = stage(
+    {},
+    () => {
+      update.value(contextOf(model, phase, update, config));
+      const trace = currentTrace();
+      trace.writes.clear();
+      return Object.fromEntries(
+        trace.marks.map(({ label, place, value }, i) => {
+          origins.push({ label, place });
+          return [String(i), value];
+        }),
+      );
+    },
+    { mode: "train" },
+  );
+  const gradients = stage(
     {},
     () => {
       const context = contextOf(model, phase, update, config);
@@ -267,11 +292,12 @@ function stageDiagnosis(
     },
     { mode: "train" },
   );
-  return {
+  const program = (graph: Graph): Program => ({
     name: `diagnosis of ${update.label}`,
     stages: [{ kind: "call", name: "diagnosis", graph: optimize(graph) }],
     fetch: Object.keys(graph.outputs),
-  };
+  });
+  return { values: program(values), origins, gradients: program(gradients) };
 }
 
 function updateSpec(

@@ -1,0 +1,197 @@
+/** Explanations of energies: the texts of well-known models, and every formula that is given against the numerical gradient. */
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { interactionSvg } from "../../src/codegen/energy-picture.js";
+import { type EnergyExplanation, explainEnergy, printEnergy } from "../../src/codegen/explain-energy.js";
+import { analysed, type Analysed } from "./energy-support.js";
+import { wrongFields } from "./energy-claims.js";
+
+function explained(body: string): EnergyExplanation {
+  const { context, analysis, text } = analysed(body);
+  if (!analysis) throw new Error(text);
+  return explainEnergy(context, analysis);
+}
+
+const texts = (e: EnergyExplanation): readonly string[] => e.conditionals.map((c) => c.text);
+
+const models = {
+  rbm: `data v : binary[D]   latent h : binary[H]   param W : real[D, H], a : real[H] = 0, b : real[D] = 0
+    density p(v, h) { energy -(v @ W @ h) - a @ h - b @ v }`,
+  gaussian: `data v : real[D]   latent h : binary[H]   param W : real[D, H], a : real[H] = 0, b : real[D] = 0, s : positive[D] = 1
+    density p(v, h) { energy sum((v - b)^2 / (2 * s^2)) - (v / s^2) @ W @ h - a @ h }`,
+  dbm: `data v : binary[D]   latent h1 : binary[H], h2 : binary[K]   param W1 : real[D, H], W2 : real[H, K]
+    density p(v, h1, h2) { energy -(v @ W1 @ h1) - h1 @ W2 @ h2 }`,
+  label: `data v : binary[D], y : category[10]   latent h : binary[H]   param W : real[D, H], U : real[10, H], d : real[10] = 0
+    density p(v, y, h) { energy -(v @ W @ h) - h @ U[y] - d[y] }`,
+  conv: `data v : binary[8, 8, 1]   latent h : binary[6, 6, K] at_most_one(2, 2)   param b : real[K] = 0, c : real = 0
+    density p(v, h) { energy -sum(conv(v, K, 3, padding = "valid", bias = false) * h) - sum(b * h) - c * sum(v) }`,
+  softmax: `data v : count[D]   latent h : binary[H]   param W : real[D, H], a : real[H] = 0, b : real[D] = 0
+    density p(v, h) { energy -(v @ W @ h) - b @ v - sum(v) * (a @ h) }`,
+  covariance: `data v : real[D]   latent c : binary[K], m : binary[H]   param C : real[D, K], W : real[D, H], a : real[K] = 0
+    density p(v, c, m) { energy ((v @ C)^2) @ c / 2 - a @ c + sum(v^2) / 2 - v @ W @ m }`,
+  general: `data v : binary[D]   latent h : binary[H]   param W : real[D, H], L : real[D, D]
+    density p(v, h) { energy -(v @ W @ h) - v @ L @ v }`,
+  slab: `data v : real[D]   latent s : real[H], h : binary[H]   param W : real[D, H], a : real[H] = 0
+    density p(v, s, h) { energy v @ v / 2 + s @ s / 2 - (v @ W) @ (s * h) - a @ h }`,
+  net: `data v : binary[D]   latent h : binary[H]   net up(v) = v |> dense(H)
+    density p(v, h) { energy -sum(up(v) * h) - sum(v) }`,
+};
+
+describe("explanations", () => {
+  test("conditionals", () => {
+    expect(texts(explained(models.rbm))).toEqual(["p(v = 1 | h) = sigmoid(W @ h + b)", "p(h = 1 | v) = sigmoid(v @ W + a)"]);
+    expect(texts(explained(models.gaussian))).toEqual([
+      "p(v | h) = Normal(mean = b + W @ h, variance = s^2)",
+      "p(h = 1 | v) = sigmoid(v / s^2 @ W + a)",
+    ]);
+    expect(texts(explained(models.dbm))).toEqual([
+      "p(v = 1 | h1) = sigmoid(W1 @ h1)",
+      "p(h1 = 1 | v, h2) = sigmoid(v @ W1 + W2 @ h2)",
+      "p(h2 = 1 | h1) = sigmoid(h1 @ W2)",
+    ]);
+    expect(texts(explained(models.label)).slice(1)).toEqual(["p(y | h) = softmax(U @ h + d)", "p(h = 1 | v, y) = sigmoid(v @ W + U[y])"]);
+    expect(texts(explained(models.conv))).toEqual([
+      "p(v = 1 | h) = sigmoid(conv_transposed(h) + c)",
+      "p(h = 1 | v) = exp(a) / (1 + sum(exp(a))), a = conv(v) + b",
+    ]);
+    expect(texts(explained(models.softmax))).toEqual([
+      "p(v | h, N) = Multinomial(N, softmax(W @ h + b)), N = sum(v)",
+      "p(h = 1 | v) = sigmoid(v @ W + sum(v) * a)",
+    ]);
+    expect(texts(explained(models.covariance)).slice(1)).toEqual([
+      "p(c = 1 | v) = sigmoid(a - 0.5 * (v @ C)^2)",
+      "p(m = 1 | v) = sigmoid(v @ W)",
+    ]);
+    expect(texts(explained(models.slab))).toEqual([
+      "p(v | s, h) = Normal(mean = W @ (s * h), variance = 1)",
+      "p(s | v, h) = Normal(mean = v @ W * h, variance = 1)",
+      "p(h = 1 | v, s) = sigmoid(v @ W * s + a)",
+    ]);
+    expect(texts(explained(models.net))).toEqual(["p(v = 1 | h) = sigmoid(1 + d/dv (sum(up(v) * h)))", "p(h = 1 | v) = sigmoid(up(v))"]);
+    expect(texts(explained(models.general))[0]).toBe("p(v[i] = 1 | all other units) = sigmoid(E(v[i] = 0) - E(v[i] = 1))");
+  });
+
+  test("free energy", () => {
+    expect(explained(models.rbm).freeEnergy?.text).toBe("F(v) = -b @ v - sum(softplus(v @ W + a))");
+    expect(explained(models.rbm).freeEnergy?.latex).toBe("F(v) = -b v - \\sum \\operatorname{softplus}\\left(v W + a\\right)");
+    expect(explained(models.label).freeEnergy?.text).toBe("F(v, y) = -d[y] - sum(softplus(v @ W + U[y]))");
+    expect(explained(models.dbm).freeEnergy).toMatchObject({
+      text: "F(v, h2) = -sum(softplus(v @ W1 + W2 @ h2))",
+      note: "h2: summed over 2^3 states",
+    });
+    expect(explained(models.slab).freeEnergy?.text).toBe("F(v, h) = v @ v / 2 - a @ h - sum((v @ W * h)^2 / 2 + log(2 * pi) / 2)");
+  });
+
+  test("mean field, sweep, graph", () => {
+    const e = explained(models.dbm);
+    expect(e.meanField.map((f) => f.text)).toEqual(["mean(h1) <- sigmoid(v @ W1 + W2 @ mean(h2))", "mean(h2) <- sigmoid(mean(h1) @ W2)"]);
+    expect(e.meanField[0]?.latex).toBe("\\mu_{h_{1}} \\leftarrow \\sigma\\left(v W_{1} + W_{2} \\mu_{h_{2}}\\right)");
+    expect(e.sweep).toBe("h1, then v and h2");
+    expect(e.graph).toEqual([
+      { a: "v", b: "h1", terms: ["v @ W1 @ h1"] },
+      { a: "h1", b: "h2", terms: ["h1 @ W2 @ h2"] },
+    ]);
+    expect(explained(models.rbm).meanField).toEqual([]);
+    expect(printEnergy(e)).toContain("  v -- h1   in v @ W1 @ h1");
+  });
+
+  test("the whole page of an RBM", () => {
+    expect(printEnergy(explained(models.rbm)).join("\n")).toBe(`energy of p  (test.gm:3)
+  E(v, h) = -v @ W @ h - a @ h - b @ v
+    LaTeX: E(v, h) = -v W h - a h - b v
+conditionals
+  p(v = 1 | h) = sigmoid(W @ h + b)
+    LaTeX: p(v = 1 \\mid h) = \\sigma\\left(W h + b\\right)
+  p(h = 1 | v) = sigmoid(v @ W + a)
+    LaTeX: p(h = 1 \\mid v) = \\sigma\\left(v W + a\\right)
+Gibbs sweep: h, then v
+free energy
+  F(v) = -b @ v - sum(softplus(v @ W + a))
+    LaTeX: F(v) = -b v - \\sum \\operatorname{softplus}\\left(v W + a\\right)
+interactions
+  v -- h   in v @ W @ h
+log Z is exact: v sums out in closed form, the 2^4 states of h are visited`);
+  });
+
+  test("the graph as a picture", () => {
+    const { analysis } = analysed(models.dbm);
+    const svg = analysis ? interactionSvg(analysis) : "";
+    expect(svg.match(/<path /gu)).toHaveLength(2);
+    expect(svg.match(/class="(data|latent)"/gu)).toEqual(['class="data"', 'class="latent"', 'class="latent"']);
+    // v below, h2 on top
+    const y = [...svg.matchAll(/class="(?:data|latent)" cx="[\d.]+" cy="([\d.]+)"/gu)].map((m) => Number(m[1]));
+    expect(y[0]).toBeGreaterThan(y[1] ?? NaN);
+    expect(y[1]).toBeGreaterThan(y[2] ?? NaN);
+  });
+});
+
+describe("formulas are the gradient", () => {
+  const check = ({ context, analysis, text }: Analysed, seed: number): number => {
+    if (!analysis) throw new Error(text);
+    const { wrong, checked } = wrongFields(context, analysis, seed);
+    expect(wrong).toEqual([]);
+    return checked;
+  };
+
+  test.each(Object.entries(models).filter(([name]) => name !== "conv"))("%s", (_, body) => {
+    expect(check(analysed(body), 5)).toBeGreaterThan(0);
+  });
+
+  test("random bilinear energies", () => {
+    const left = fc.constantFrom(
+      "v",
+      "reverse(v)",
+      "(v + b)",
+      "(2 * v)",
+      "(c * v)",
+      "(-v)",
+      "(v / s)",
+      "(v * b)",
+      "(b - v)",
+      "flatten(reshape(v, 3, 2))",
+      "(L @ v)",
+      "(v @ L)",
+    );
+    const right = fc.constantFrom(
+      "h",
+      "(h + a)",
+      "(U[y] * h)",
+      "(U[y] + h)",
+      "(W @ h)[1..4]",
+      "(h * (v @ W))",
+      "(transpose(W) @ b * h)",
+      "(x * h)",
+      "(h / 3)",
+    );
+    const whole = fc.oneof(
+      fc.tuple(left, right).map(([l, r]) => (r.endsWith("[1..4]") ? `sum(${r})` : `${l} @ W @ ${r}`)),
+      right.map((r) => `sum(${r})`),
+      left.map((l) => `mean(${l})`),
+      left.map((l) => `${l} @ ${l.length > 4 ? "b" : "s"}`),
+      fc.constantFrom(
+        "d[y]",
+        "sum(onehot(y) * d)",
+        "onehot(y) @ d",
+        "x^2",
+        "3 * x",
+        "sum((x - h)^2)",
+        "sum((x * b - k)^2 / s)",
+        "k @ k",
+        "sum(k^2 * softplus(v))",
+        "(k - L @ v) @ (k - L @ v) / 2",
+        "sum(s * (2 * k + 1) * k)",
+      ),
+    );
+    let checked = 0;
+    fc.assert(
+      fc.property(fc.array(whole, { minLength: 1, maxLength: 4 }), fc.integer(), (parts, seed) => {
+        const result = analysed(`data v : binary[D], y : category[5], k : real[D]   latent h : binary[H], x : real
+          param W : real[D, H], L : real[D, D], U : real[5, H], a : real[H], b : real[D], c : real, d : real[5], s : positive[D] = 1
+          density p(v, h, y, x, k) { energy ${parts.join(" - ")} + sum(v) + sum(h) + d[y] + 9 * x^2 + sum(k^2) }`);
+        if (result.analysis) checked += check(result, seed);
+      }),
+      { numRuns: 150, seed: 3 },
+    );
+    expect(checked).toBeGreaterThan(200);
+  });
+});
