@@ -14,6 +14,7 @@ import { chainsName, energyFunction, energyModelName, partitionName } from "./na
 import { literal, lowerExpr, type Scope, weightsAt } from "./lower-expr.js";
 import { variableOf } from "./lower-dist.js";
 import { densityScope, type QuantityScope, termOf } from "./quantity-scope.js";
+import { explainEnergy } from "./explain-energy.js";
 import { place } from "./place.js";
 import { FunctionWriter, joinLeads, type Names, type Lead, leadOf, NO_LEAD, tensorValue, type TensorValue, type Value } from "./values.js";
 
@@ -66,7 +67,10 @@ export function lowerEnergy(
   const destructured = `{ ${read.map((v, i) => fieldOf(v, params[i]?.name ?? v)).join(", ")} }`;
   const model: JsConst = {
     name: modelName,
-    doc: [`${density.name}(${read.join(", ")}) as its energy defines it, exp(-E) / Z  ${place(energy.energies[0]?.span ?? density.span)}`],
+    doc: [
+      `${density.name}(${read.join(", ")}) as its energy defines it, exp(-E) / Z  ${place(energy.energies[0]?.span ?? density.span)}`,
+      ...explainEnergy(context, analysis).conditionals.map((c) => c.text),
+    ],
     fn: "energyModel",
     typeArguments: `Weights, ${read.map((v) => JSON.stringify(v)).join(" | ")}`,
     type: "EnergyModel<Weights>",
