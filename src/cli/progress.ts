@@ -27,16 +27,18 @@ interface Stream {
 export function openProgress(stream: Stream, now: () => number = () => performance.now()): Progress {
   const live = stream.isTTY === true && process.env["TERM"] !== "dumb";
   const began = now();
-  let firstStep: number | undefined;
+  /** The first step that was seen, and when: what came before it (staging, compiling) says nothing of the speed. */
+  let first: { readonly step: number; readonly at: number } | undefined;
   let shownAt = -Infinity;
   let width = 0;
   let latest: MetricRecord | undefined;
-  let speed = 0;
   let lastEpoch = 0;
+  /** Of the newest step, where the line does not show it yet. */
+  let unshown: (() => StepReport) | undefined;
 
   const line = (report: StepReport): string => {
-    const elapsed = (now() - began) / 1000;
-    speed = (report.total - (firstStep ?? report.total)) / Math.max(1e-9, elapsed);
+    const elapsed = (now() - (first?.at ?? now())) / 1000;
+    const speed = (report.total - (first?.step ?? report.total)) / Math.max(1e-9, elapsed);
     const left = speed > 0 ? (report.steps - report.step) / speed : NaN;
     const [label, value] = Object.entries(latest?.values ?? report.values)[0] ?? ["", NaN];
     return [
@@ -45,22 +47,25 @@ export function openProgress(stream: Stream, now: () => number = () => performan
       `step ${report.step}/${report.steps}`,
       `${label} ${number(value)}`,
       speed > 0 ? `${speed >= 10 ? speed.toFixed(0) : speed.toFixed(1)} steps/s` : "",
-      `${duration(left)} left`,
+      speed > 0 ? `${duration(left)} left` : "",
     ]
       .filter((part) => part !== "")
       .join("  ");
   };
   const show = (text: string): void => {
-    const cut = text.slice(0, Math.max(20, (stream.columns ?? 100) - 1));
+    // a terminal that does not know its width says 0
+    const cut = text.slice(0, Math.max(20, (stream.columns || 100) - 1));
     stream.write(`\r${cut.padEnd(width)}`);
     width = cut.length;
   };
   return {
     step: (report) => {
       const at = now();
-      firstStep ??= report().total - 1;
+      first ??= { step: report().total, at };
       if (live) {
+        unshown = report;
         if (at - shownAt < 100) return;
+        unshown = undefined;
         shownAt = at;
         show(line(report()));
         return;
@@ -86,6 +91,8 @@ export function openProgress(stream: Stream, now: () => number = () => performan
       width = 0;
     },
     done: () => {
+      if (live && unshown !== undefined) show(line(unshown()));
+      unshown = undefined;
       if (live && width > 0) stream.write("\n");
       width = 0;
     },

@@ -1,9 +1,10 @@
 /** `gmc compile --watch`: compiles again whenever a model or what it imports changes, until interrupted. */
-import { watch, type FSWatcher } from "node:fs";
+import { existsSync, watch, type FSWatcher } from "node:fs";
 import { basename, dirname, resolve } from "node:path";
-import { CompileFailure, reportFailure } from "../errors.js";
+import { reportFailure } from "../errors.js";
 import { FINE } from "../exit.js";
-import { stderr } from "../output.js";
+import { json, stderr } from "../output.js";
+import { compileFile, FileError } from "../sources.js";
 import type { CompiledOne, CompileFlags } from "./compile.js";
 
 export async function watchCompile(
@@ -19,13 +20,12 @@ export async function watchCompile(
 
   const run = async (path: string): Promise<void> => {
     try {
-      const { loaded } = await compileOne(path, flags);
-      loaded.paths.forEach((p) => depend(p, path));
+      const { outputs } = await compileOne(path, flags);
+      if (flags.json) json({ ok: true, files: outputs });
     } catch (error) {
       reportFailure(error, flags.json === true);
-      const paths = error instanceof CompileFailure ? error.diagnostics.flatMap((d) => d.labels.map((l) => l.span.file.path)) : [];
-      [path, ...paths].forEach((p) => depend(resolve(p), path));
     }
+    for (const source of [resolve(path), ...sourcesOf(path)]) depend(source, path);
   };
   const depend = (source: string, model: string): void => {
     models.set(source, (models.get(source) ?? new Set()).add(model));
@@ -43,8 +43,14 @@ export async function watchCompile(
         })();
       }, 50);
     });
+    // a folder that is removed has nothing more to tell
+    watcher.on("error", () => watcher.close());
     watchers.set(folder, watcher);
   };
+  for (const path of files) {
+    const folder = dirname(resolve(path));
+    if (!existsSync(folder)) throw new FileError(`${path}: there is no folder ${dirname(path)} to watch`);
+  }
   for (const path of files) await run(path);
   stderr(`watching ${files.join(", ")}; Ctrl+C ends`);
   await new Promise<void>((done) => {
@@ -53,4 +59,13 @@ export async function watchCompile(
   });
   watchers.forEach((w) => w.close());
   return FINE;
+}
+
+/** The file and what it imports, of a model with errors too; none where it cannot be read. */
+function sourcesOf(path: string): readonly string[] {
+  try {
+    return compileFile(path).paths;
+  } catch {
+    return [];
+  }
 }
