@@ -35,7 +35,11 @@ export function energyP(w: Weights, v: Tensor, h: Tensor): Tensor {
   ); // [...]
 }
 
-/** p(v, h) as its energy defines it, exp(-E) / Z  boltzmann.gm:13 */
+/**
+ * p(v, h) as its energy defines it, exp(-E) / Z  boltzmann.gm:13
+ * p(v[i] = 1 | all other units) = sigmoid(E(v[i] = 0) - E(v[i] = 1))
+ * p(h[i] = 1 | all other units) = sigmoid(E(h[i] = 0) - E(h[i] = 1))
+ */
 export const energyModelP = energyModel<Weights, "v" | "h">({
   name: "p",
   place: "boltzmann.gm:13",

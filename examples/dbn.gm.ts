@@ -30,7 +30,11 @@ export function energyP(w: Weights, h1: Tensor, h2: Tensor): Tensor {
   return sub(sub(neg(sum(mul(matmul(h1, w.W2), h2), [-1])), sum(mul(w.a2, h2), [-1])), sum(mul(w.b1, h1), [-1])); // [...]
 }
 
-/** p(h1, h2) as its energy defines it, exp(-E) / Z  dbn.gm:17 */
+/**
+ * p(h1, h2) as its energy defines it, exp(-E) / Z  dbn.gm:17
+ * p(h1 = 1 | h2) = sigmoid(W2 @ h2 + b1)
+ * p(h2 = 1 | h1) = sigmoid(h1 @ W2 + a2)
+ */
 export const energyModelP = energyModel<Weights, "h1" | "h2">({
   name: "p",
   place: "dbn.gm:17",
@@ -83,7 +87,11 @@ export function energyR1(w: Weights, v: Tensor, h1: Tensor): Tensor {
   return sub(sub(neg(sum(mul(matmul(v, w.W1), h1), [-1])), sum(mul(w.a1, h1), [-1])), sum(mul(w.b0, v), [-1])); // [...]
 }
 
-/** r1(v, h1) as its energy defines it, exp(-E) / Z  dbn.gm:26 */
+/**
+ * r1(v, h1) as its energy defines it, exp(-E) / Z  dbn.gm:26
+ * p(v = 1 | h1) = sigmoid(W1 @ h1 + b0)
+ * p(h1 = 1 | v) = sigmoid(v @ W1 + a1)
+ */
 export const energyModelR1 = energyModel<Weights, "v" | "h1">({
   name: "r1",
   place: "dbn.gm:26",
@@ -100,7 +108,11 @@ export function energyR2(w: Weights, h1: Tensor, h2: Tensor): Tensor {
   return sub(sub(neg(sum(mul(matmul(h1, w.W2), h2), [-1])), sum(mul(w.a2, h2), [-1])), sum(mul(w.b1, h1), [-1])); // [...]
 }
 
-/** r2(h1, h2) as its energy defines it, exp(-E) / Z  dbn.gm:30 */
+/**
+ * r2(h1, h2) as its energy defines it, exp(-E) / Z  dbn.gm:30
+ * p(h1 = 1 | h2) = sigmoid(W2 @ h2 + b1)
+ * p(h2 = 1 | h1) = sigmoid(h1 @ W2 + a2)
+ */
 export const energyModelR2 = energyModel<Weights, "h1" | "h2">({
   name: "r2",
   place: "dbn.gm:30",

@@ -30,7 +30,10 @@ export function energyP(w: Weights, x: Tensor): Tensor {
   return add(sum(f(w.f, x), [-1]), div(sum(pow(x, 2), [-1]), 50)); // [...]
 }
 
-/** p(x) as its energy defines it, exp(-E) / Z  energy_net.gm:8 */
+/**
+ * p(x) as its energy defines it, exp(-E) / Z  energy_net.gm:8
+ * p(x) by its gradient -dE/dx
+ */
 export const energyModelP = energyModel<Weights, "x">({
   name: "p",
   place: "energy_net.gm:8",

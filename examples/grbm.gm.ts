@@ -25,7 +25,11 @@ export function energyP(w: Weights, v: Tensor, h: Tensor): Tensor {
   return sub(sub(div(sum(pow(sub(v, w.b), 2), [-1]), 2), sum(mul(matmul(v, w.W), h), [-1])), sum(mul(w.a, h), [-1])); // [...]
 }
 
-/** p(v, h) as its energy defines it, exp(-E) / Z  grbm.gm:11 */
+/**
+ * p(v, h) as its energy defines it, exp(-E) / Z  grbm.gm:11
+ * p(v | h) = Normal(mean = b + W @ h, variance = 1)
+ * p(h = 1 | v) = sigmoid(v @ W + a)
+ */
 export const energyModelP = energyModel<Weights, "v" | "h">({
   name: "p",
   place: "grbm.gm:11",

@@ -25,7 +25,11 @@ export function energyP(w: Weights, v: Tensor, h: Tensor): Tensor {
   return sub(sub(neg(sum(mul(matmul(v, w.W), h), [-1])), sum(mul(w.a, h), [-1])), sum(mul(w.b, v), [-1])); // [...]
 }
 
-/** p(v, h) as its energy defines it, exp(-E) / Z  rbm.gm:11 */
+/**
+ * p(v, h) as its energy defines it, exp(-E) / Z  rbm.gm:11
+ * p(v = 1 | h) = sigmoid(W @ h + b)
+ * p(h = 1 | v) = sigmoid(v @ W + a)
+ */
 export const energyModelP = energyModel<Weights, "v" | "h">({
   name: "p",
   place: "rbm.gm:11",

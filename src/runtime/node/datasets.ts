@@ -113,7 +113,10 @@ function sized(loaded: LoadedSet, size: ItemOptions["size"]): LoadedSet {
   const [height, width] = size;
   const other = (array: DataArray): boolean => array.shape.length >= 3 && (array.shape[1] !== height || array.shape[2] !== width);
   const fields = Object.entries(loaded.fields).map(([name, field]): [string, Field] => {
-    const splits = Object.entries(field.splits).map(([split, array]) => [split, other(array) ? resizePictures(array, height, width) : array]);
+    const splits = Object.entries(field.splits).map(([split, array]) => [
+      split,
+      other(array) ? resizePictures(array, height, width) : array,
+    ]);
     const before = field.splits.train;
     if (before === undefined || !other(before)) return [name, field];
     const note = `${before.shape[1]} x ${before.shape[2]} averaged to ${height} x ${width}`;
