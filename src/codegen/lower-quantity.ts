@@ -6,11 +6,11 @@ import { InternalError } from "../base/internal-error.js";
 import type { DeriveContext } from "../ir/derive/context.js";
 import { densityOf, inHeader, parentsOf, variablesIn } from "../ir/derive/context.js";
 import type { DrawStep, Factor, Quantity, Term } from "../ir/quantity.js";
-import type { Dim, DistCall, Expr, Variable } from "../ir/types.js";
+import type { Dim, DistCall, Expr } from "../ir/types.js";
 import { distExprs } from "../ir/walk.js";
 import { below } from "../base/below.js";
 import { textOf } from "../base/source.js";
-import { call, type Js, type JsField, method, name, num, numbers, object, str } from "./js.js";
+import { call, type Js, method, num, numbers, str } from "./js.js";
 import { lowerBuiltin } from "./lower-builtin.js";
 import { lowerDist, variableOf } from "./lower-dist.js";
 import { energyDraws, lowerLogPartition, lowerMatching, lowerUnnormalised } from "./lower-energy.js";
@@ -20,7 +20,7 @@ import { capital } from "./names.js";
 import { place } from "./place.js";
 import { bound, densityScope, type QuantityScope, termOf } from "./quantity-scope.js";
 import { variableSpec } from "./specs.js";
-import { hasLead, joinLeads, type Lead, leadOf, NO_LEAD, tensorValue, type TensorValue, type Value } from "./values.js";
+import { joinLeads, type Lead, leadOf, NO_LEAD, tensorValue, type TensorValue, type Value } from "./values.js";
 
 export function lowerQuantity(scope: QuantityScope, q: Quantity): TensorValue {
   switch (q.kind) {
