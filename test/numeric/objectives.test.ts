@@ -405,7 +405,9 @@ model Posterior(K = 3) {
     if (definition?.kind !== "rows") throw new Error(name);
     return runModel(
       loaded,
-      ({ w, x: d, key, rows }) => ({ value: definition.value({ w: w as never, data: d, key, rows, schedule: {}, carried: {}, partition: {} }, 1) }),
+      ({ w, x: d, key, rows }) => ({
+        value: definition.value({ w: w as never, data: d, key, rows, schedule: {}, carried: {}, partition: {} }, 1),
+      }),
       { data, state },
     ).value!;
   };
