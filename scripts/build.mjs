@@ -4,8 +4,9 @@
 import { spawnSync } from "node:child_process";
 import { chmodSync, cpSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
-import { dirname, extname, join, relative } from "node:path";
+import { dirname, extname, join, relative, resolve, sep } from "node:path";
 import { fileURLToPath } from "node:url";
+import { rolldown } from "rolldown";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const next = join(root, `.dist-${process.pid}`);
@@ -20,6 +21,7 @@ try {
   const { status } = spawnSync(process.execPath, args, { stdio: "inherit", cwd: root });
   if (status !== 0) process.exit(status ?? 1);
   copyOthers(join(root, "src"));
+  await bundleCli();
   const bin = join(next, "cli", "main.js");
   if (existsSync(bin)) chmodSync(bin, 0o755);
   const old = `${next}-old`;
@@ -31,6 +33,34 @@ try {
   utimesSync(stamp, began, began);
 } finally {
   rmSync(next, { recursive: true, force: true });
+}
+
+/**
+ * The command line with the compiler in it as a few files in place of 150: to find and link that many modules takes longer than to compile a
+ * model. Packages and the runtime stay outside: the runtime that trains a model is the one that programs import.
+ */
+async function bundleCli() {
+  const source = join(root, "src", "cli");
+  const outside = {
+    name: "outside",
+    resolveId(id, importer) {
+      if (importer === undefined) return undefined;
+      if (!id.startsWith(".")) return { id, external: true };
+      const path = resolve(dirname(importer), id);
+      return path.startsWith(join(root, "src", "runtime") + sep)
+        ? { id: relative(source, path).split(sep).join("/"), external: true }
+        : undefined;
+    },
+  };
+  const bundle = await rolldown({
+    input: join(source, "main.ts"),
+    platform: "node",
+    resolve: { extensionAlias: { ".js": [".ts"] } },
+    plugins: [outside],
+  });
+  rmSync(join(next, "cli"), { recursive: true });
+  await bundle.write({ dir: join(next, "cli"), format: "esm", sourcemap: true, chunkFileNames: "[name].js" });
+  await bundle.close();
 }
 
 function copyOthers(folder) {

@@ -4,6 +4,11 @@ import { ModuleKind, ModuleResolutionKind, Project, ScriptTarget } from "ts-morp
 
 /** Problems as `line:column message`; empty where it type-checks under --strict. */
 export function verifyGenerated(source: string, text: string): readonly string[] {
+  return verifyAll([{ source, text }])[0] ?? [];
+}
+
+/** The problems of each of several files, which are loaded together. */
+export function verifyAll(generated: readonly { readonly source: string; readonly text: string }[]): readonly (readonly string[])[] {
   const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
   const suffix = import.meta.url.endsWith(".ts") ? ".ts" : ".d.ts";
   const project = new Project({
@@ -20,11 +25,15 @@ export function verifyGenerated(source: string, text: string): readonly string[]
     },
     skipAddingFilesFromTsConfig: true,
   });
-  const file = project.createSourceFile(here(`./verified-${source.replaceAll(/[^\p{L}\p{N}.]/gu, "_")}.ts`), text, { overwrite: true });
-  return file.getPreEmitDiagnostics().map((d) => {
-    const start = d.getStart();
-    const at = start === undefined ? { line: 0, column: 0 } : file.getLineAndColumnAtPos(start);
-    const message = d.getMessageText();
-    return `${at.line}:${at.column} ${typeof message === "string" ? message : message.getMessageText()}`;
-  });
+  const files = generated.map(({ source, text }) =>
+    project.createSourceFile(here(`./verified-${source.replaceAll(/[^\p{L}\p{N}.]/gu, "_")}.ts`), text, { overwrite: true }),
+  );
+  return files.map((file) =>
+    file.getPreEmitDiagnostics().map((d) => {
+      const start = d.getStart();
+      const at = start === undefined ? { line: 0, column: 0 } : file.getLineAndColumnAtPos(start);
+      const message = d.getMessageText();
+      return `${at.line}:${at.column} ${typeof message === "string" ? message : message.getMessageText()}`;
+    }),
+  );
 }

@@ -50,20 +50,26 @@ function printImports(model: EmittedModel, text: string, { flavour, runtime }: P
   if (flavour !== "dts") {
     values.add("defineModel");
     const own = new Set([...model.declarations.map((d) => d.name), "weights"]);
-    const locals = (js: Js, bound: ReadonlySet<string>): void => {
-      for (const n of namesIn(js)) if (!own.has(n) && !bound.has(n)) values.add(n);
+    const add = (parts: readonly Js[], bound: readonly string[]): void => {
+      const names = new Set<string>();
+      for (const js of parts) namesIn(js, names);
+      for (const name of bound) names.delete(name);
+      for (const name of names) if (!own.has(name)) values.add(name);
     };
-    locals(model.weights, new Set());
+    add([model.weights], []);
     for (const f of model.declarations) {
       if (!("body" in f)) {
         values.add(f.fn);
-        locals(f.value, new Set());
+        add([f.value], []);
         continue;
       }
-      const bound = new Set([...f.params.map((p) => p.name), ...f.body.filter((s) => s.kind === "const").map((s) => s.name)]);
-      for (const s of f.body) locals(s.value, bound);
+      const bound = [...f.params, ...f.body.filter((s) => s.kind === "const")].map((x) => x.name);
+      add(
+        f.body.map((s) => s.value),
+        bound,
+      );
     }
-    locals(model.definition, new Set(["w", "data", "rows", "schedule", "key", "k", "context"]));
+    add([model.definition], ["w", "data", "rows", "schedule", "key", "k", "context"]);
   }
   const types =
     flavour === "js"

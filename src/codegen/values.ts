@@ -79,7 +79,8 @@ const RESERVED = new Set(
 
 /** `h[2]` -> `h2`; a name that is taken gets a number. */
 export function identifier(text: string): string {
-  const plain = text.replace(/\[(\d+)\]/gu, "$1").replace(/[^\p{ID_Continue}$]/gu, "_");
+  // Most names are plain already; the classes of all letters take long to make ready.
+  const plain = /^[A-Za-z0-9_$]*$/.test(text) ? text : text.replace(/\[(\d+)\]/gu, "$1").replace(/[^\p{ID_Continue}$]/gu, "_");
   return RESERVED.has(plain) ? `${plain}_` : plain;
 }
 

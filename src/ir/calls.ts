@@ -2,11 +2,12 @@
  * Calls and `|>`: of functions, layers, nets, blocks handed to a template, and `repeat(n) { … }`.
  * The left side of `|>` becomes the first argument of the right.
  */
+import { remembered } from "../base/remembered.js";
 import { report } from "../base/report.js";
 import { type Span, textOf } from "../base/source.js";
 import { didYouMean } from "../base/suggest.js";
 import type * as ast from "../parser/ast.js";
-import { type Actual, actualsOf, bindArguments } from "./arguments.js";
+import { type Actual, actualsOf, bindArguments, type Signature } from "./arguments.js";
 import { builtinCall } from "./builtin-call.js";
 import { type Builtin, builtins, functionNames } from "./builtins.js";
 import { distributions } from "./distributions.js";
@@ -263,16 +264,18 @@ function twoSided(name: string, actuals: readonly Actual[]): string {
   return name === "max" ? "maximum" : name === "min" ? "minimum" : name;
 }
 
+const signatureOf = remembered((entry: Builtin): Signature => ({
+  what: `\`${entry.fn}\``,
+  params: [
+    ...entry.args.map((name) => ({ name, required: true })),
+    ...entry.options.map((o) => ({ name: o.name, required: o.required === true, named: o.named === true })),
+  ],
+  ...(entry.rest ? { rest: "more" } : entry.restOption ? { rest: entry.restOption } : {}),
+}));
+
 function callBuiltin(env: Env, entry: Builtin, actuals: readonly Actual[], span: Span): Expr | undefined {
-  const what = `\`${entry.fn}\``;
-  const signature = {
-    what,
-    params: [
-      ...entry.args.map((name) => ({ name, required: true })),
-      ...entry.options.map((o) => ({ name: o.name, required: o.required === true, named: o.named === true })),
-    ],
-    ...(entry.rest ? { rest: "more" } : entry.restOption ? { rest: entry.restOption } : {}),
-  };
+  const signature = signatureOf(entry);
+  const { what } = signature;
   const bound = bindArguments(env.cx, signature, actuals, span);
   if (!bound) return undefined;
   const values: Expr[] = [];

@@ -1,7 +1,8 @@
 /** Layers where they stand: arguments checked, an instance with a path of its own hung on its owner. */
+import { remembered } from "../base/remembered.js";
 import { report } from "../base/report.js";
 import type { Span } from "../base/source.js";
-import { type Actual, bindArguments } from "./arguments.js";
+import { type Actual, bindArguments, type Signature } from "./arguments.js";
 import { notTooDeep, reportLabel, requireTensor, withinLimit } from "./builtin-call.js";
 import { valueOf } from "./calls.js";
 import { countedName, type Env, type Owner } from "./env.js";
@@ -11,13 +12,18 @@ import { readOptions } from "./options.js";
 import { maxElements, showShape, showType, tensor } from "./shapes.js";
 import type { Expr, LayerInstance } from "./types.js";
 
-export function callLayer(env: Env, layer: Layer, actuals: readonly Actual[], span: Span): Expr | undefined {
-  const what = `\`${layer.name}\``;
-  const params = [
+const signatureOf = remembered((layer: Layer): Signature => ({
+  what: `\`${layer.name}\``,
+  params: [
     { name: "x", required: true },
     ...layer.options.map((o) => ({ name: o.name, required: o.required === true, named: o.named === true })),
-  ];
-  const bound = bindArguments(env.cx, { what, params }, actuals, span);
+  ],
+}));
+
+export function callLayer(env: Env, layer: Layer, actuals: readonly Actual[], span: Span): Expr | undefined {
+  const signature = signatureOf(layer);
+  const { what } = signature;
+  const bound = bindArguments(env.cx, signature, actuals, span);
   const input = bound?.byName.get("x");
   const x = input && valueOf(env, input);
   if (!bound || !x) return undefined;

@@ -27,8 +27,9 @@ export function readOptions(
   const dims = new Map<string, readonly Dim[]>();
   let ok = true;
   for (const spec of specs) {
+    const named = byName.get(spec.name);
     const more = rest?.option === spec.name ? rest.actuals : [];
-    const actuals = [...(byName.has(spec.name) ? [byName.get(spec.name)] : []), ...more].flatMap((a) => (a ? [a] : []));
+    const actuals = named ? [named, ...more] : more;
     if (actuals.length === 0) {
       if (spec.fallback !== undefined) options.set(spec.name, spec.fallback);
       continue;

@@ -20,36 +20,41 @@ export class ExpressionGrammar extends RecoveringParser {
     });
   });
 
+  // Alternatives are made once: made anew at each operand, they would be most of what reading one costs.
+  private readonly primaries = {
+    IGNORE_AMBIGUITIES: true,
+    DEF: [
+      { GATE: () => this.LA(2).tokenType === t.LBracket, ALT: () => this.SUBRULE(this.binder) },
+      { ALT: () => this.CONSUME(t.Name) },
+      { ALT: () => this.CONSUME(t.NumberLiteral) },
+      { ALT: () => this.CONSUME(t.StringLiteral) },
+      { ALT: () => this.CONSUME(t.True) },
+      { ALT: () => this.CONSUME(t.False) },
+      { GATE: () => this.LA(3).tokenType === t.Equals, ALT: () => this.SUBRULE(this.record) },
+      { ALT: () => this.SUBRULE(this.group) },
+      { ALT: () => this.SUBRULE(this.list) },
+      { GATE: () => this.densityFollowsLog(), ALT: () => this.SUBRULE(this.logDensity) },
+      { ALT: () => this.CONSUME(t.Log) },
+    ],
+  };
+  private readonly applications = [
+    { ALT: () => this.SUBRULE(this.args) },
+    { ALT: () => this.SUBRULE(this.indices) },
+    { ALT: () => this.SUBRULE(this.field) },
+    { ALT: () => this.SUBRULE(this.block) },
+  ];
+  private readonly application = {
+    GATE: () => !this.blockForbidden || this.LA(1).tokenType !== t.LBrace,
+    DEF: () => {
+      this.OR1(this.applications);
+    },
+  };
+
   /** `-` at will, a primary, and what is applied to it: calls, indices, fields, blocks. */
   readonly operand = this.RULE("operand", () => {
     this.MANY(() => this.CONSUME(t.Minus));
-    this.OR({
-      IGNORE_AMBIGUITIES: true,
-      DEF: [
-        { GATE: () => this.LA(2).tokenType === t.LBracket, ALT: () => this.SUBRULE(this.binder) },
-        { ALT: () => this.CONSUME(t.Name) },
-        { ALT: () => this.CONSUME(t.NumberLiteral) },
-        { ALT: () => this.CONSUME(t.StringLiteral) },
-        { ALT: () => this.CONSUME(t.True) },
-        { ALT: () => this.CONSUME(t.False) },
-        { GATE: () => this.LA(3).tokenType === t.Equals, ALT: () => this.SUBRULE(this.record) },
-        { ALT: () => this.SUBRULE(this.group) },
-        { ALT: () => this.SUBRULE(this.list) },
-        { GATE: () => this.densityFollowsLog(), ALT: () => this.SUBRULE(this.logDensity) },
-        { ALT: () => this.CONSUME(t.Log) },
-      ],
-    });
-    this.MANY1({
-      GATE: () => !this.blockForbidden || this.LA(1).tokenType !== t.LBrace,
-      DEF: () => {
-        this.OR1([
-          { ALT: () => this.SUBRULE(this.args) },
-          { ALT: () => this.SUBRULE(this.indices) },
-          { ALT: () => this.SUBRULE(this.field) },
-          { ALT: () => this.SUBRULE(this.block) },
-        ]);
-      },
-    });
+    this.OR(this.primaries);
+    this.MANY1(this.application);
   });
 
   readonly args = this.RULE("args", () => {
@@ -68,14 +73,16 @@ export class ExpressionGrammar extends RecoveringParser {
     this.commaSeparated(1, this.arg);
   });
 
+  private readonly argKinds = {
+    IGNORE_AMBIGUITIES: true,
+    DEF: [
+      { GATE: () => this.LA(2).tokenType === t.Equals, ALT: () => this.SUBRULE(this.namedArg) },
+      { ALT: () => this.SUBRULE(this.expression) },
+    ],
+  };
+
   readonly arg = this.RULE("arg", () => {
-    this.OR({
-      IGNORE_AMBIGUITIES: true,
-      DEF: [
-        { GATE: () => this.LA(2).tokenType === t.Equals, ALT: () => this.SUBRULE(this.namedArg) },
-        { ALT: () => this.SUBRULE(this.expression) },
-      ],
-    });
+    this.OR(this.argKinds);
   });
 
   readonly indices = this.RULE("indices", () => {

@@ -25,20 +25,22 @@ export class Grammar extends ExpressionGrammar {
     this.CONSUME(t.StringLiteral);
   });
 
+  private readonly declarationKinds = [
+    { ALT: () => this.SUBRULE(this.constDecl) },
+    { ALT: () => this.SUBRULE(this.dataDecl) },
+    { ALT: () => this.SUBRULE(this.latentDecl) },
+    { ALT: () => this.SUBRULE(this.paramDecl) },
+    { ALT: () => this.SUBRULE(this.netDecl) },
+    { ALT: () => this.SUBRULE(this.flowDecl) },
+    { ALT: () => this.SUBRULE(this.densityDecl) },
+    { ALT: () => this.SUBRULE(this.objectiveDecl) },
+    { ALT: () => this.SUBRULE(this.modelDecl) },
+    { ALT: () => this.SUBRULE(this.trainDecl) },
+    { ALT: () => this.SUBRULE(this.evaluateDecl) },
+  ];
+
   readonly declaration = this.RULE("declaration", () => {
-    this.OR([
-      { ALT: () => this.SUBRULE(this.constDecl) },
-      { ALT: () => this.SUBRULE(this.dataDecl) },
-      { ALT: () => this.SUBRULE(this.latentDecl) },
-      { ALT: () => this.SUBRULE(this.paramDecl) },
-      { ALT: () => this.SUBRULE(this.netDecl) },
-      { ALT: () => this.SUBRULE(this.flowDecl) },
-      { ALT: () => this.SUBRULE(this.densityDecl) },
-      { ALT: () => this.SUBRULE(this.objectiveDecl) },
-      { ALT: () => this.SUBRULE(this.modelDecl) },
-      { ALT: () => this.SUBRULE(this.trainDecl) },
-      { ALT: () => this.SUBRULE(this.evaluateDecl) },
-    ]);
+    this.OR(this.declarationKinds);
   });
 
   readonly modelDecl = this.RULE("modelDecl", () => {
@@ -272,19 +274,23 @@ export class Grammar extends ExpressionGrammar {
     this.closeBlock();
   });
 
+  private readonly statementKinds = [
+    { ALT: () => this.SUBRULE(this.forStmt) },
+    { ALT: () => this.SUBRULE(this.energyStmt) },
+    { ALT: () => this.SUBRULE(this.returnStmt) },
+    { ALT: () => this.SUBRULE(this.bindStmt) },
+  ];
+
   readonly statement = this.RULE("statement", () => {
-    this.OR([
-      { ALT: () => this.SUBRULE(this.forStmt) },
-      { ALT: () => this.SUBRULE(this.energyStmt) },
-      { ALT: () => this.SUBRULE(this.returnStmt) },
-      { ALT: () => this.SUBRULE(this.bindStmt) },
-    ]);
+    this.OR(this.statementKinds);
   });
+
+  private readonly bindSigns = [{ ALT: () => this.CONSUME(t.Equals) }, { ALT: () => this.CONSUME(t.Tilde) }];
 
   /** `h = e` binds, `z ~ d` draws. */
   readonly bindStmt = this.RULE("bindStmt", () => {
     this.SUBRULE(this.target);
-    this.OR([{ ALT: () => this.CONSUME(t.Equals) }, { ALT: () => this.CONSUME(t.Tilde) }]);
+    this.OR(this.bindSigns);
     this.SUBRULE(this.expression);
   });
 

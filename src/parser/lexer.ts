@@ -10,19 +10,7 @@ import type { SourceFile, Span } from "../base/source.js";
 import { reportHidden } from "./hidden.js";
 import { foreignOperators, foreignWords, lookalikes } from "./lookalikes.js";
 import { isReservedName } from "./names.js";
-import {
-  binderWords,
-  Dot,
-  Identifier,
-  Invalid,
-  keywords,
-  NumberLiteral,
-  RBracket,
-  RParen,
-  signs,
-  softKeywords,
-  StringLiteral,
-} from "./tokens.js";
+import { Dot, Identifier, Invalid, NumberLiteral, RBracket, RParen, signs, StringLiteral, words } from "./tokens.js";
 
 export interface GmToken extends IToken {
   readonly startLine: number;
@@ -50,7 +38,6 @@ export interface Lexed {
   readonly comments: readonly Comment[];
 }
 
-const asciiName = /[A-Za-z_][A-Za-z0-9_]*/y;
 /** Wider than the language, so that a bad letter is reported as part of its name. */
 const anyName = /[\p{L}_][\p{L}\p{M}\p{N}\p{Pc}]*/uy;
 const goodName = /^[\p{Script=Latin}\p{Script=Greek}_][\p{Script=Latin}\p{Script=Greek}0-9_]*$/u;
@@ -87,6 +74,35 @@ function endOfLine(text: string, offset: number): number {
 
 function countLineEnds(text: string): number {
   return text.match(lineEnd)?.length ?? 0;
+}
+
+/** Classes of ASCII characters: most text needs no pattern, and those of all letters take long to make ready. */
+const LETTER = 1;
+const DIGIT = 2;
+const SIGN = 3;
+const classes = Uint8Array.from({ length: 0x80 }, (_, code) => {
+  const character = String.fromCharCode(code);
+  return /[A-Za-z_]/.test(character) ? LETTER : /[0-9]/.test(character) ? DIGIT : /[!-/:-@[-^`{-~]/.test(character) ? SIGN : 0;
+});
+
+function isWordCode(code: number): boolean {
+  const kind = classes[code];
+  return kind === LETTER || kind === DIGIT;
+}
+
+/** End of the ASCII name or number part that begins at `offset`. */
+function endOfWord(text: string, offset: number): number {
+  let end = offset;
+  while (isWordCode(text.charCodeAt(end))) end++;
+  return end;
+}
+
+/** What runs on after a number that ends at `offset`. */
+function tailOfNumber(text: string, offset: number): string {
+  const next = text.charCodeAt(offset);
+  const isPlain = Number.isNaN(next) || (next < 0x80 && next !== 0x2e && !isWordCode(next));
+  const isRange = next === 0x2e && text.charCodeAt(offset + 1) === 0x2e;
+  return isPlain || isRange ? "" : (matchAt(numberTail, text, offset) ?? "");
 }
 
 /** Whether `.` right after this token reads a field. */
@@ -156,14 +172,14 @@ export function lex(file: SourceFile, diagnostics: Diagnostics): Lexed {
   };
 
   const readName = (): void => {
-    let raw = matchAt(asciiName, text, at) ?? "";
+    let raw = text.slice(at, endOfWord(text, at));
     let name = raw;
     if (raw === "" || text.charCodeAt(at + raw.length) > 0x7f) {
       raw = matchAt(anyName, text, at) ?? raw;
       name = readWideName(raw);
     }
     const end = at + raw.length;
-    const type = keywords.get(name) ?? softKeywords.get(name) ?? binderWords.get(name) ?? Identifier;
+    const type = words.get(name) ?? Identifier;
     if (type === Identifier && isReservedName(name) && !namesReported.has(name)) {
       namesReported.add(name);
       report(
@@ -179,7 +195,7 @@ export function lex(file: SourceFile, diagnostics: Diagnostics): Lexed {
 
   const readNumber = (): void => {
     const image = matchAt(number, text, at) ?? "0";
-    const tail = matchAt(numberTail, text, at + image.length) ?? "";
+    const tail = tailOfNumber(text, at + image.length);
     const end = at + image.length + tail.length;
     if (tail !== "") {
       const whole = image + tail;
@@ -311,7 +327,9 @@ export function lex(file: SourceFile, diagnostics: Diagnostics): Lexed {
       pushComment("block", close < 0 ? text.length : close + 2);
       // What the comment swallowed may be missed: the parser is to say nothing about the end of the file.
       if (close < 0) push(Invalid, "", at);
-    } else if (unit >= 0x30 && unit <= 0x39) {
+    } else if (classes[unit] === LETTER) {
+      readName();
+    } else if (classes[unit] === DIGIT) {
       readNumber();
     } else if (unit === 0x22) {
       readString('"', '"');
@@ -322,9 +340,11 @@ export function lex(file: SourceFile, diagnostics: Diagnostics): Lexed {
       const end = endOfLine(text, at);
       report(diagnostics, "GM1040", span(at, at + 1), {}, { help: ["write `//` in place of `#`"] });
       pushComment("line", end);
+    } else if (classes[unit] === SIGN) {
+      readOther();
     } else if (matchAt(blank, text, at) !== undefined) {
       at = blank.lastIndex;
-    } else if (unit === 0x5f || matchAt(anyName, text, at) !== undefined) {
+    } else if (matchAt(anyName, text, at) !== undefined) {
       readName();
     } else {
       readOther();

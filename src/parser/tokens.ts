@@ -109,6 +109,9 @@ export const binderWords: ReadonlyMap<string, TokenType> = byText(
   ["E", "sum", "mean", "max", "min", "logsumexp", "logmeanexp", "grad"].map(binderWord),
 );
 
+/** All words that are more than identifiers. */
+export const words: ReadonlyMap<string, TokenType> = new Map([...keywords, ...softKeywords, ...binderWords]);
+
 /** Signs; the lexer takes the longest that fits. */
 export const signs: ReadonlyMap<string, TokenType> = byText([
   ...[Pipe, Arrow, DotDot, AtMost, Plus, Minus, Star, Slash, At, Caret, Bar, Tilde, Equals, Colon, Comma, Semicolon, Dot, Question],

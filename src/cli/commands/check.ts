@@ -1,5 +1,6 @@
 /** `gmc check`: errors and warnings of models; writes nothing. */
 import { diagnosticToJson } from "../../base/render.js";
+import { expectBriefRun } from "../brief.js";
 import { printDiagnostics } from "../errors.js";
 import { FINE, WRONG } from "../exit.js";
 import type { Settings } from "../options.js";
@@ -12,6 +13,7 @@ interface CheckFlags {
 }
 
 export function checkCommand(files: readonly string[], flags: CheckFlags): number {
+  expectBriefRun();
   const checked = files.map((path) => ({ path, diagnostics: compileFile(path, { set: flags.set ?? {} }).diagnostics }));
   const all = checked.flatMap((c) => c.diagnostics);
   const failed = hasErrors(all);

@@ -5,6 +5,7 @@ import { diagnosticToJson } from "../../base/render.js";
 import { GmcError } from "../../runtime/graph/errors.js";
 import { holdsText } from "../../runtime/node/files.js";
 import { printIr } from "../../ir/print.js";
+import { expectBriefRun } from "../brief.js";
 import { CompileFailure, Exit, printDiagnostics, reportFailure } from "../errors.js";
 import { FINE, WRONG } from "../exit.js";
 import type { Settings } from "../options.js";
@@ -31,6 +32,7 @@ interface Written {
 }
 
 export async function compileCommand(files: readonly string[], flags: CompileFlags): Promise<number> {
+  expectBriefRun();
   if (flags.out !== undefined && flags.out !== "-" && files.length > 1 && !isFolder(flags.out)) {
     throw new FileError(`--out ${flags.out} is one file, and ${files.length} models were given`, [`name a folder: --out ${flags.out}/`]);
   }

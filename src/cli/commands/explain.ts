@@ -2,6 +2,7 @@
 import { explain, printExplanation } from "../../codegen/explain.js";
 import { graphCost } from "../../runtime/graph/cost.js";
 import { planPhase } from "../../runtime/train/plan.js";
+import { expectBriefRun } from "../brief.js";
 import { printDiagnostics } from "../errors.js";
 import { FINE } from "../exit.js";
 import { importModel } from "../load-model.js";
@@ -25,6 +26,7 @@ interface StepCost {
 }
 
 export async function explainCommand(file: string, flags: ExplainFlags): Promise<number> {
+  expectBriefRun();
   const compiled = compileOrFail(file, { set: flags.set ?? {}, ...(flags.model === undefined ? {} : { model: flags.model }) });
   if (compiled.derived === undefined) return FINE;
   if (!flags.json) printDiagnostics(compiled.diagnostics, false);

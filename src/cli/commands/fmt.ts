@@ -2,6 +2,7 @@
 import { statSync } from "node:fs";
 import { Diagnostics } from "../../base/report.js";
 import { format } from "../../parser/format.js";
+import { expectBriefRun } from "../brief.js";
 import { printDiagnostics, reportFailure } from "../errors.js";
 import { FINE, WRONG } from "../exit.js";
 import { json, stderr } from "../output.js";
@@ -14,6 +15,7 @@ interface FmtFlags {
 }
 
 export function fmtCommand(files: readonly string[], flags: FmtFlags): number {
+  expectBriefRun();
   let code = FINE;
   const states: { file: string; state: "formatted" | "unchanged" | "unformatted" | "broken" }[] = [];
   for (const path of files) {

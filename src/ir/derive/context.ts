@@ -119,18 +119,24 @@ export function netOf(context: DeriveContext, name: string): Net {
  * Bindings in `seen` are left out, and those that are walked are added: handed on, it makes several walks as long as one.
  */
 export function walk(context: DeriveContext, expr: Expr, visit: (expr: Expr) => void, seen: Set<string> = new Set()): void {
-  // A stack of our own: a chain of bindings is deeper than the machine's.
-  const open: { readonly expr: Expr; readonly below: boolean }[] = [{ expr, below: false }];
-  for (let top = open.pop(); top; top = open.pop()) {
-    const e = top.expr;
-    if (top.below) visit(e);
-    else {
-      open.push({ expr: e, below: true });
-      for (const child of [...childrenOf(e)].reverse()) open.push({ expr: child, below: false });
-      const bound = e.kind === "local" && !seen.has(e.local.id) ? context.bindings.get(e.local.id) : undefined;
-      if (bound) open.push({ expr: bound.value, below: false });
-      if (bound) seen.add(bound.local.id);
+  // A stack of our own: a chain of bindings is deeper than the machine's. `undefined` stands above what is to be visited next.
+  const open: (Expr | undefined)[] = [expr];
+  while (open.length > 0) {
+    const e = open.pop();
+    if (e === undefined) {
+      visit(open.pop() as Expr);
+      continue;
     }
+    const below = childrenOf(e);
+    const bound = e.kind === "local" && !seen.has(e.local.id) ? context.bindings.get(e.local.id) : undefined;
+    if (below.length === 0 && !bound) {
+      visit(e);
+      continue;
+    }
+    open.push(e, undefined);
+    for (let i = below.length - 1; i >= 0; i--) open.push(below[i]);
+    if (bound) open.push(bound.value);
+    if (bound) seen.add(bound.local.id);
   }
 }
 
@@ -219,7 +225,7 @@ export interface WeightEntry {
 }
 
 /** Every weight of the model, in the order of the file: params, nets, layers that stand in densities and objectives. */
-export function weightEntries(context: DeriveContext): readonly WeightEntry[] {
+export const weightEntries = remembered((context: DeriveContext): readonly WeightEntry[] => {
   const { model } = context;
   const found = new Map<string, WeightEntry>();
   for (const param of model.params) {
@@ -256,10 +262,11 @@ export function weightEntries(context: DeriveContext): readonly WeightEntry[] {
   for (const objective of model.objectives) visit(objective.value);
   for (const phase of model.train) for (const update of phase.updates) visit(update.value);
   return [...found.values()];
-}
+});
 
 /** The shortest list of paths that covers `moved` and nothing else of `all`: a net's name where all its layers move. */
 export function coveringPaths(all: readonly string[], moved: readonly string[]): readonly string[] {
+  if (moved.length === 0) return [];
   const below = countBelow(all);
   const movedBelow = countPaths(moved);
   const covered = (prefix: string): boolean => movedBelow.get(prefix) === below.get(prefix);
@@ -277,7 +284,8 @@ function countPaths(paths: readonly string[]): ReadonlyMap<string, number> {
 function prefixesOf(path: string): readonly string[] {
   const prefixes: string[] = [];
   for (let dot = path.indexOf("."); dot >= 0; dot = path.indexOf(".", dot + 1)) prefixes.push(path.slice(0, dot));
-  return [...prefixes, path];
+  prefixes.push(path);
+  return prefixes;
 }
 
 /** Whether a weight path lies at or below one of the prefixes. */

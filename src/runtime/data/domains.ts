@@ -56,9 +56,15 @@ function byteExtent(data: Uint8Array): Extent {
   return { low: low < 0 ? Infinity : low, high: seen.lastIndexOf(1), integers: true };
 }
 
+/** Looks no further once all values have occurred, which in pictures they soon have. */
 function seenBytes(data: Uint8Array): Uint8Array {
   const seen = new Uint8Array(256);
-  for (let i = 0; i < data.length; i++) seen[data[i]!] = 1;
+  const block = 1 << 16;
+  for (let start = 0; start < data.length; start += block) {
+    const end = Math.min(data.length, start + block);
+    for (let i = start; i < end; i++) seen[data[i]!] = 1;
+    if (!seen.includes(0)) break;
+  }
   return seen;
 }
 
@@ -131,6 +137,11 @@ export function displayRange(column: Column): readonly [number, number] {
     default:
       break;
   }
+  if (source instanceof Uint8Array) {
+    const { low, high } = byteExtent(source);
+    // Bytes of a picture use their whole range.
+    return source.length === 0 ? [0, 1] : [low * scale, Math.max(high * scale, (low + 1) * scale)];
+  }
   let count = 0;
   let sum = 0;
   let squares = 0;
@@ -146,8 +157,6 @@ export function displayRange(column: Column): readonly [number, number] {
     if (value > high) high = value;
   }
   if (count === 0) return [0, 1];
-  // Bytes of a picture use their whole range.
-  if (source instanceof Uint8Array) return [low, Math.max(high, low + scale)];
   const mean = sum / count;
   const reach = 3 * Math.sqrt(Math.max(0, squares / count - mean * mean));
   const ends: [number, number] = [Math.max(low, mean - reach), Math.min(high, mean + reach)];
