@@ -146,7 +146,9 @@ function buildProgram(finish: Finish): Command {
     .action(async (run: string | undefined, flags: object) => finish(await (await import("./commands/eval.js")).evalCommand(run, flags)));
 
   const ofPictures = (name: string, summary: string): Command =>
-    ofRun(name, summary).addOption(new Option("--out <FILE>", "picture to write; into the run folder unless told"));
+    ofRun(name, summary).addOption(
+      new Option("--out <FILE>", "picture to write, or folder (with / at its end); the run folder unless told"),
+    );
 
   ofPictures("sample", "draw from a trained model")
     .addOption(new Option("--count <N>", "how many; 64 unless told, 10 chains with --every").argParser(wholeNumber(1)))

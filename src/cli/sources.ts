@@ -27,7 +27,9 @@ export function readSource(path: string): SourceFile {
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code;
     if (code === "ENOENT" || code === "ENOTDIR")
-      throw new FileError(`${path}: there is no such file`, ["paths are relative to the current folder"]);
+      throw new FileError(`${path}: there is no such file`, [
+        existsSync(`${path}.gm`) ? `did you mean ${path}.gm?` : "paths are relative to the current folder",
+      ]);
     if (code === "EISDIR")
       throw new FileError(`${path}: is a folder, expected a .gm file`, [`name its files: ${path.replace(/\/$/, "")}/*.gm`]);
     throw new FileError(`${path}: cannot be read (${code ?? String(error)})`);

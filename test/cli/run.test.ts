@@ -96,6 +96,20 @@ describe("train", () => {
     }
   });
 
+  it("says that it measures the training rows where there are no others", async () => {
+    writeFileSync(at("points.csv"), `a,b\n${Array.from({ length: 40 }, (_, i) => `${Math.sin(i)},${Math.cos(i)}`).join("\n")}\n`);
+    const ran = await gmc(["train", "tiny.gm", "--data", "points.csv", "--steps", "1", "--out", "own"], { cwd: folder });
+    expect(ran.stderr).toContain("note: there are no test rows");
+    expect(ran.stderr).toContain("trained 1 step in");
+    expect(ran.stdout).toContain("train, 40 rows");
+    const cut = await gmc(["train", "tiny.gm", "--data", "points.csv:test=10", "--steps", "1", "--out", "cut"], { cwd: folder });
+    expect(cut.stderr).not.toContain("note:");
+    writeFileSync(at("pair.gm"), tinyModel.replace("data x : real[2]", "data x : real[2], y : real").replace("model Tiny", "model Pair"));
+    const pair = await gmc(["train", "pair.gm", "--data", "points.csv"], { cwd: folder });
+    expect(pair.stderr).toContain("columns of a table are named after #: y=points.csv#b (it has a, b)");
+    expect((await gmc(["train", "pair", "--data", "points.csv"], { cwd: folder })).stderr).toContain("did you mean pair.gm?");
+  });
+
   it("never writes into another run", async () => {
     expect((await gmc(["train", "tiny.gm", ...data, "--steps", "1", "--out", "json-run"], { cwd: folder })).stderr).toContain(
       "error[GM5207]",
@@ -128,12 +142,34 @@ describe("a trained run", () => {
     expect(between.shown.x.shape).toEqual([8, 2]);
   });
 
+  it("is drawn into folders that are made for it, and says what it cannot draw or measure", async () => {
+    for (const [out, path] of [
+      ["pictures/", "pictures/samples.svg"],
+      ["pictures", "pictures/samples.svg"],
+      ["some/where/points.svg", "some/where/points.svg"],
+    ] as const) {
+      rmSync(at(path), { force: true });
+      expect((await gmc(["sample", "elsewhere", "--count", "4", "--out", out], { cwd: folder })).stdout.trim()).toBe(path);
+      expect(read(path)).toContain("<svg");
+    }
+    const many = await gmc(["reconstruct", "elsewhere", "--count", "1000"], { cwd: folder });
+    expect(many).toMatchObject({ code: 1, stdout: "" });
+    expect(many.stderr).toContain("error[GM4004]: pinwheel has 20 test rows, and 1000 are asked for");
+    const none = await gmc(["eval", "elsewhere", "--data", "x=nowhere.npy"], { cwd: folder });
+    expect(none.stderr).toContain("error[GM5001]: nowhere.npy: there is no such file");
+    const split = await gmc(["eval", "elsewhere", "--data", "x=points.csv", "--split", "validation"], {
+      cwd: folder,
+    });
+    expect(split.stderr).toMatch(/error\[GM4004\]: .+ has no validation rows to evaluate on\n.*it has train/);
+  });
+
   it("resumes with more epochs, and has nothing to do without", async () => {
     const idle = await gmc(["resume", "elsewhere"], { cwd: folder });
     expect(idle).toMatchObject({ code: 0 });
     expect(idle.stderr).toContain("is finished");
     const more = await gmc(["resume", "elsewhere", "--epochs", "5", "--json", "--no-eval"], { cwd: folder });
     expect(JSON.parse(lines(more.stdout).at(-1) ?? "")).toMatchObject({ outcome: "finished", training: { steps: 50 } });
+    expect(more.stderr).toContain("trained 10 steps (50 in all)");
   });
 
   it("falls back to the checkpoint before a damaged one and says so", async () => {

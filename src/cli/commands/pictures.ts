@@ -1,8 +1,9 @@
 /** `gmc sample`, `gmc reconstruct`, `gmc interpolate`: pictures from a trained model. With --json the numbers themselves on stdout. */
+import { dirname } from "node:path";
 import type { SplitName } from "../../runtime/data/dataset.js";
 import type { ChainStart } from "../../runtime/eval/chain.js";
 import type { RowsByName, TrainedSession } from "../../runtime/eval/session.js";
-import { writeFileAtomic } from "../../runtime/node/files.js";
+import { makeFolder, writeFileAtomic } from "../../runtime/node/files.js";
 import { GmcError } from "../../runtime/graph/errors.js";
 import { dataVariables } from "../../runtime/train/context.js";
 import { FINE } from "../exit.js";
@@ -117,6 +118,7 @@ async function show(named: string | undefined, flags: RunFlags, make: (trained: 
       throw new GmcError("GM5311", `${trained.model.name} has no variable that can be drawn`, ["--json prints the numbers"]);
     for (const drawing of drawings) {
       const path = pathFor(drawing, drawings.length, restored.run.path, flags.out);
+      makeFolder(dirname(path));
       writeFileAtomic(path, drawing.content);
       stdout(path);
     }

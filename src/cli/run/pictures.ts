@@ -1,6 +1,7 @@
 /**
  * Pictures of a run: samples, reconstructions, interpolations by variable, and the curve of its losses.
  */
+import { statSync } from "node:fs";
 import { join } from "node:path";
 import { canReconstruct } from "../../runtime/eval/draw.js";
 import type { Reconstructions, RowsByName, SampleOptions, Samples, TrainedSession } from "../../runtime/eval/session.js";
@@ -22,6 +23,8 @@ export interface NamedDrawing {
 /** GM5311 where --out asks for a kind of file that this is not. */
 export function pathFor(drawing: NamedDrawing, count: number, folder: string, out: string | undefined): string {
   if (out === undefined) return join(folder, `${drawing.stem}.${drawing.extension}`);
+  if (/[\\/]$/.test(out) || statSync(out, { throwIfNoEntry: false })?.isDirectory())
+    return join(out, `${drawing.stem}.${drawing.extension}`);
   const match = /\.(\w+)$/.exec(out);
   if (match !== null && match[1] !== drawing.extension) {
     throw new GmcError("GM5311", `${out}: this is drawn as .${drawing.extension}`, [

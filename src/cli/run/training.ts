@@ -2,6 +2,7 @@
  * One training run, from its start or from a checkpoint, to its closing evaluation and pictures. `gmc train` and `gmc resume` end here.
  */
 import { rmSync } from "node:fs";
+import { evaluationSplit } from "../../runtime/data/dataset.js";
 import { openSession } from "../../runtime/eval/session.js";
 import type { Evaluation } from "../../runtime/eval/protocol.js";
 import type { HostTensor } from "../../runtime/engines/engine.js";
@@ -51,6 +52,8 @@ export async function runTraining(run: TrainingRun): Promise<number> {
   const log = (text: string): void => stderr(text);
   log(describeEngine(picked));
   for (const line of dataset.provenance) log(`data: ${line}`);
+  if (run.evaluate && evaluationSplit(dataset) === "train")
+    log("note: there are no test rows, so the closing evaluation measures the training rows; add :test=0.1 to the data to keep some back");
   log(`run ${folder.path}${run.resume ? `, from step ${run.resume.total}` : ""}`);
   const metrics = openMetrics(folder.path, run.resume?.total);
   const progress = openProgress(process.stderr);
@@ -107,7 +110,9 @@ export async function runTraining(run: TrainingRun): Promise<number> {
       if (run.json) json({ ...base, outcome: "interrupted", peakMemoryBytes: peakMemory() } satisfies RunResults);
       return INTERRUPTED;
     }
-    log(`trained ${grouped(training.steps)} steps in ${duration(training.seconds)}, ${training.stepsPerSecond.toFixed(0)} steps/s`);
+    log(
+      `trained ${stepsText(result.stepsRun, training.steps)} in ${duration(training.seconds)}, ${training.stepsPerSecond.toFixed(0)} steps/s`,
+    );
     const trained = openSession({ session, model, dataset, seed: settings.seed, averaged, step: result.cursor.total });
     // vega takes half a second to load: not before it is needed
     const { closingPictures } = await import("./pictures.js");
@@ -155,6 +160,11 @@ export async function runTraining(run: TrainingRun): Promise<number> {
     // a run that failed before it did anything leaves no folder to wonder about
     if (empty) rmSync(folder.path, { recursive: true, force: true });
   }
+}
+
+/** "3,000 steps", "500 steps (3,500 in all)" */
+function stepsText(done: number, total: number): string {
+  return `${grouped(done)} ${done === 1 ? "step" : "steps"}${done === total ? "" : ` (${grouped(total)} in all)`}`;
 }
 
 function engineOf(run: TrainingRun): RunResults["engine"] {

@@ -69,10 +69,16 @@ function nothingFor(raw: RawData, name: string, spec: VariableSpec): GmcError {
     const shape = each.splits.train?.shape.slice(1) ?? [];
     return `${field} (${each.role}${shape.length > 0 ? ` ${showShape(shape)}` : ""})`;
   });
+  const table = Object.values(raw.fields).find((each) => (each.splits.train?.entries ?? []).length > 1);
+  const columns = table?.splits.train?.entries ?? [];
+  const shown = columns.length > 8 ? `${columns.slice(0, 8).join(", ")}, …` : columns.join(", ");
   return new GmcError(
     "GM5020",
     `no data for ${showVariable(name, spec)}: ${raw.name} offers ${offered.length > 0 ? offered.join(", ") : "nothing"}`,
-    [`name a file or a field for it: --data '…,${name}=FILE'`],
+    [
+      `name a file or a field for it: --data '…,${name}=FILE'`,
+      ...(table === undefined ? [] : [`columns of a table are named after #: ${name}=${table.path}#${columns.at(-1)} (it has ${shown})`]),
+    ],
   );
 }
 

@@ -105,7 +105,10 @@ export function openSession(options: SessionOptions): TrainedSession {
       if (batch.rows < rows) break;
       return Object.fromEntries(Object.entries(batch.tensors).map(([name, t]) => [name, { ...t, data: t.data.slice() }]));
     }
-    throw new GmcError("GM4004", `${dataset.name} has fewer than ${rows} ${use} rows`);
+    const there = Math.min(...dataset.streams.map((s) => s.splits[use]?.rows ?? 0));
+    throw new GmcError("GM4004", `${dataset.name} has ${there} ${use} rows, and ${rows} are asked for`, [
+      there === 0 ? "name another split" : "ask for fewer, or name another split; an interpolation takes two rows a pair",
+    ]);
   };
   const seedOf = (given: { readonly seed?: number } | undefined): number => given?.seed ?? options.seed;
   return {
