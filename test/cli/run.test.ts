@@ -163,6 +163,14 @@ describe("a trained run", () => {
     expect(split.stderr).toMatch(/error\[GM4004\]: .+ has no validation rows to evaluate on\n.*it has train/);
   });
 
+  it("is named by its folder, which is whole", async () => {
+    expect((await gmc(["eval", "tiny"], { cwd: folder })).stderr).toContain("did you mean runs/tiny?");
+    cpSync(at("runs/tiny"), at("part"), { recursive: true });
+    rmSync(at("part/model.gm.js"));
+    const part = await gmc(["sample", "part"], { cwd: folder });
+    expect(part.stderr).toContain("error[GM5209]: part is not a whole run folder: model.gm.js");
+  });
+
   it("resumes with more epochs, and has nothing to do without", async () => {
     const idle = await gmc(["resume", "elsewhere"], { cwd: folder });
     expect(idle).toMatchObject({ code: 0 });

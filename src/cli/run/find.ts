@@ -18,7 +18,13 @@ export interface FoundRun {
 export async function findRun(named: string | undefined): Promise<FoundRun> {
   const path = await pathOf(named);
   const settings = settingsOf(path, readRunConfig(path));
-  return { path, settings, js: readText(join(path, "model.gm.js")) };
+  const js = join(path, "model.gm.js");
+  if (!existsSync(js)) {
+    throw new GmcError("GM5209", `${path} is not a whole run folder: model.gm.js, which the run was made with, is missing`, [
+      "put it back from a copy, or train anew",
+    ]);
+  }
+  return { path, settings, js: readText(js) };
 }
 
 async function pathOf(named: string | undefined): Promise<string> {
@@ -26,6 +32,9 @@ async function pathOf(named: string | undefined): Promise<string> {
     const newest = listRuns()[0];
     if (newest === undefined) throw new GmcError("GM5310", "there is no run under runs/", ["train a model first: gmc train model.gm"]);
     return newest;
+  }
+  if (!existsSync(named) && existsSync(join("runs", named, "config.json"))) {
+    throw new GmcError("GM5209", `${named}: there is no such run folder`, [`did you mean runs/${named}?`]);
   }
   if (!named.endsWith(".gm") || (existsSync(named) && statSync(named).isDirectory())) return named.replace(/[\\/]+$/, "");
   const { base, options } = await loadConfig(named);
