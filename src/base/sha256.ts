@@ -23,43 +23,53 @@ const START = [
 ];
 
 export function sha256(text: string): string {
-  const bytes = padded(new TextEncoder().encode(text));
-  const blocks = new DataView(bytes.buffer);
+  const words = padded(new TextEncoder().encode(text));
   const state = Int32Array.from(START);
   const w = new Int32Array(64);
-  for (let at = 0; at < bytes.length; at += 64) {
-    for (let t = 0; t < 16; t++) w[t] = blocks.getInt32(at + 4 * t);
+  for (let at = 0; at < words.length; at += 16) {
+    w.set(words.subarray(at, at + 16));
     compress(state, w);
   }
   return Array.from(state, (word) => (word >>> 0).toString(16).padStart(8, "0")).join("");
 }
 
-/** A one bit, zeros, and the number of bits in 64, so that the whole is a multiple of 64 bytes (section 5.1.1). */
-function padded(message: Uint8Array): Uint8Array<ArrayBuffer> {
-  const bytes = new Uint8Array(64 * Math.ceil((message.length + 9) / 64));
+/** A one bit, zeros, and the number of bits in 64, so that the whole is a multiple of 16 words (section 5.1.1); the first byte is a word's highest. */
+function padded(message: Uint8Array): Int32Array {
+  const length = 16 * Math.ceil((message.length + 9) / 64);
+  const bytes = new Uint8Array(4 * length);
   bytes.set(message);
   bytes[message.length] = 0x80;
   const view = new DataView(bytes.buffer);
   view.setUint32(bytes.length - 8, Math.floor(message.length / 2 ** 29));
   view.setUint32(bytes.length - 4, message.length << 3);
-  return bytes;
+  const words = new Int32Array(length);
+  for (let i = 0; i < length; i++) words[i] = view.getInt32(4 * i);
+  return words;
 }
 
 /** One block, in the first 16 words of `w` (section 6.2.2). */
 function compress(state: Int32Array, w: Int32Array): void {
-  for (let t = 16; t < 64; t++) {
-    const x = w[t - 15] as number;
-    const y = w[t - 2] as number;
-    const low = ((x >>> 7) | (x << 25)) ^ ((x >>> 18) | (x << 14)) ^ (x >>> 3);
-    const high = ((y >>> 17) | (y << 15)) ^ ((y >>> 19) | (y << 13)) ^ (y >>> 10);
-    w[t] = ((w[t - 16] as number) + low + (w[t - 7] as number) + high) | 0;
-  }
-  let [a, b, c, d, e, f, g, h] = state as unknown as [number, number, number, number, number, number, number, number];
+  const at = (i: number): number => state[i] as number;
+  let a = at(0);
+  let b = at(1);
+  let c = at(2);
+  let d = at(3);
+  let e = at(4);
+  let f = at(5);
+  let g = at(6);
+  let h = at(7);
   for (let t = 0; t < 64; t++) {
+    if (t >= 16) {
+      const x = w[t - 15] as number;
+      const y = w[t - 2] as number;
+      const low = ((x >>> 7) | (x << 25)) ^ ((x >>> 18) | (x << 14)) ^ (x >>> 3);
+      const high = ((y >>> 17) | (y << 15)) ^ ((y >>> 19) | (y << 13)) ^ (y >>> 10);
+      w[t] = (w[t - 16] as number) + low + (w[t - 7] as number) + high;
+    }
     const high = ((e >>> 6) | (e << 26)) ^ ((e >>> 11) | (e << 21)) ^ ((e >>> 25) | (e << 7));
-    const one = (h + high + ((e & f) ^ (~e & g)) + (K[t] as number) + (w[t] as number)) | 0;
+    const one = (h + high + (g ^ (e & (f ^ g))) + (K[t] as number) + (w[t] as number)) | 0;
     const low = ((a >>> 2) | (a << 30)) ^ ((a >>> 13) | (a << 19)) ^ ((a >>> 22) | (a << 10));
-    const two = (low + ((a & b) ^ (a & c) ^ (b & c))) | 0;
+    const two = low + ((a & b) | (c & (a | b)));
     h = g;
     g = f;
     f = e;
@@ -69,5 +79,12 @@ function compress(state: Int32Array, w: Int32Array): void {
     b = a;
     a = (one + two) | 0;
   }
-  [a, b, c, d, e, f, g, h].forEach((word, i) => (state[i] = ((state[i] as number) + word) | 0));
+  state[0] = at(0) + a;
+  state[1] = at(1) + b;
+  state[2] = at(2) + c;
+  state[3] = at(3) + d;
+  state[4] = at(4) + e;
+  state[5] = at(5) + f;
+  state[6] = at(6) + g;
+  state[7] = at(7) + h;
 }

@@ -28,12 +28,14 @@ export function editDistance(a: string, b: string, limit = Infinity): number {
 export function didYouMean(name: string, candidates: Iterable<string>): string | undefined {
   if (name.length > 64) return undefined;
   const limit = Math.max(1, Math.floor((name.length + 1) / 3));
-  const plain = (text: string): string => text.toLowerCase().replaceAll(/[_-]/g, "");
+  const wanted = plain(name);
   let best: string | undefined;
   let bestDistance = limit + 1;
   for (const candidate of candidates) {
     if (candidate === name) continue;
-    const distance = plain(candidate) === plain(name) ? 0.5 : editDistance(name, candidate, limit);
+    // Only a nearer one is of interest, and next to one edit nothing is nearer but a change of case.
+    const within = Math.ceil(bestDistance) - 1;
+    const distance = plain(candidate) === wanted ? 0.5 : within < 1 ? Infinity : editDistance(name, candidate, within);
     // A one-letter name is one edit from every other: only a change of case is a hint there.
     if (distance < bestDistance && (distance < 1 || name.length > 1)) {
       best = candidate;
@@ -41,6 +43,11 @@ export function didYouMean(name: string, candidates: Iterable<string>): string |
     }
   }
   return best;
+}
+
+function plain(text: string): string {
+  const lower = text.toLowerCase();
+  return lower.includes("_") || lower.includes("-") ? lower.replaceAll(/[_-]/g, "") : lower;
 }
 
 /** `didYouMean` as a help line: `[]` or ["did you mean `decoder`?"]. */

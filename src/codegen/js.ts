@@ -87,7 +87,7 @@ export function namesIn(js: Js, found: Set<string> = new Set()): Set<string> {
       found.add(js.name);
       break;
     case "call":
-      found.add(js.fn.split(".")[0] ?? js.fn);
+      found.add(rootOf(js.fn));
       for (const a of js.args) namesIn(a, found);
       break;
     case "method":
@@ -118,4 +118,10 @@ export function namesIn(js: Js, found: Set<string> = new Set()): Set<string> {
       break;
   }
   return found;
+}
+
+/** `normal.logProb` -> `normal` */
+function rootOf(fn: string): string {
+  const dot = fn.indexOf(".");
+  return dot < 0 ? fn : fn.slice(0, dot);
 }

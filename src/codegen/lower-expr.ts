@@ -105,10 +105,9 @@ function lowerLocal(scope: Scope, { local }: LocalExpr): Value {
 function lowerBinding(scope: Scope, binding: Binding): Value {
   const { writer } = scope;
   return writer.remember(bindingKey(scope, binding), () =>
-    writer.nested(() => {
+    writer.nested("binding", (deep) => {
       // What a long chain reads is evaluated from its far end.
-      if (writer.isDeep)
-        for (const earlier of inOrder(scope.context, binding, (b) => isKnown(scope, b)).slice(0, -1)) lowerBinding(scope, earlier);
+      if (deep) for (const earlier of inOrder(scope.context, binding, (b) => isKnown(scope, b)).slice(0, -1)) lowerBinding(scope, earlier);
       const value = lowerExpr(scope, binding.value);
       const isName = value.js.kind === "name" || value.js.kind === "number" || value.js.kind === "member";
       return isName ? value : writer.bind(binding.local.name, value);

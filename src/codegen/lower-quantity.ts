@@ -206,9 +206,9 @@ function bindStep(scope: QuantityScope, steps: Steps, step: DrawStep, position: 
       inputs,
       isKnown: () => value !== undefined,
       value: () =>
-        (value ??= writer.nested(() => {
+        (value ??= writer.nested("draw", (deep) => {
           // What a long chain of draws reads is drawn from its far end.
-          if (writer.isDeep) for (const earlier of below(self, (b) => undrawn(context, steps, b))) earlier.value();
+          if (deep) for (const earlier of below(self, (b) => undrawn(context, steps, b))) earlier.value();
           return make();
         })),
     };

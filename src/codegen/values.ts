@@ -42,6 +42,8 @@ export type Value = TensorValue | RecordValue;
 export const NO_LEAD: Lead = { plates: new Set(), batch: false };
 
 export function joinLeads(leads: readonly Lead[]): Lead {
+  const [first] = leads;
+  if (first && leads.every((l) => l === first || (l.batch === first.batch && l.plates.size === 0 && first.plates.size === 0))) return first;
   return { plates: new Set(leads.flatMap((l) => [...l.plates])), batch: leads.some((l) => l.batch) };
 }
 
@@ -122,7 +124,7 @@ export class FunctionWriter {
   private readonly plateList: PlateAxis[] = [];
   /** Values already computed, so that what two terms share stands once. */
   readonly memo = new Map<string, Value>();
-  private depth = 0;
+  private readonly depth = { binding: 0, draw: 0 };
   /** The name that holds the rows of the batch, once asked for. */
   private rowsName: string | undefined;
 
@@ -193,8 +195,8 @@ export class FunctionWriter {
 
   /** The leading axes of a value, outermost first: the size of each plate it has, 1 for one that it lacks, B. */
   leadAxes(lead: Lead): readonly { readonly js: Js; readonly text: string }[] {
-    const positions = [...lead.plates].map((id) => this.plate(id).position);
-    const top = Math.max(0, ...positions);
+    let top = 0;
+    for (const id of lead.plates) top = Math.max(top, this.plate(id).position);
     const axes: { js: Js; text: string }[] = [];
     for (let p = top; p >= 1; p--) {
       const plate = this.plateList.find((x) => x.position === p && lead.plates.has(x.id));
@@ -222,19 +224,17 @@ export class FunctionWriter {
     return top - this.plate(id).position;
   }
 
-  /** Evaluates a value that another one waits for. */
-  nested<T>(make: () => T): T {
-    this.depth++;
+  /**
+   * Evaluates a binding or a draw that another one waits for. `deep` now and then, where so many of a kind wait for one another that the next
+   * had better not wait too: the machine's stack has an end.
+   */
+  nested<T>(kind: "binding" | "draw", make: (deep: boolean) => T): T {
+    const depth = ++this.depth[kind];
     try {
-      return make();
+      return make(depth % 64 === 0);
     } finally {
-      this.depth--;
+      this.depth[kind]--;
     }
-  }
-
-  /** So many values wait for one another that the next had better not wait too: the machine's stack has an end. */
-  get isDeep(): boolean {
-    return this.depth >= 64;
   }
 
   remember(key: string, make: () => Value): Value {

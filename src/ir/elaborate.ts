@@ -106,7 +106,7 @@ function elaborateModel(
     densityByName: new Map(),
     objectives: new Map(),
     facts: new Map(),
-    factsOfExpr: new WeakMap(),
+    factsOfExpr: new Map(),
     usedIds: new Map(),
     budget: { unrolled: 0 },
   };

@@ -27,7 +27,7 @@ export interface Context {
   readonly objectives: Map<ast.ObjectiveDecl, Objective | undefined>;
   /** What is known of locals and nets beyond their types, and of expressions once it was asked for. */
   readonly facts: Map<string, Facts>;
-  readonly factsOfExpr: WeakMap<object, Facts>;
+  readonly factsOfExpr: Map<object, Facts>;
   /** Ids of locals and nets so far, each with the number to try next where it is wanted again. */
   readonly usedIds: Map<string, number>;
   /** Number of statements and terms that unrolling has made so far. */

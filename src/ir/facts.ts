@@ -44,7 +44,9 @@ function ranged(range: Range): Facts {
 export function factsOf(cx: Context, expr: Expr): Facts {
   const known = cx.factsOfExpr.get(expr);
   if (known) return known;
-  const facts = { ...findFacts(cx, expr), depth: depthOf(cx, expr) };
+  const found = findFacts(cx, expr);
+  const depth = depthOf(cx, expr);
+  const facts = found.depth === depth ? found : { ...found, depth };
   cx.factsOfExpr.set(expr, facts);
   return facts;
 }

@@ -101,7 +101,7 @@ function constantEnv(scope: Scope, diagnostics: Diagnostics): Env {
     densityByName: new Map(),
     objectives: new Map(),
     facts: new Map(),
-    factsOfExpr: new WeakMap(),
+    factsOfExpr: new Map(),
     usedIds: new Map(),
     budget: { unrolled: 0 },
   };

@@ -16,7 +16,7 @@ export class Builder {
   givenUp = 0;
   /** Set once a model has been found to be closed before its end. */
   closedEarly = false;
-  private readonly depths = new WeakMap<Expr, number>();
+  private readonly depths = new Map<Expr, number>();
   private tooDeep = false;
   private readonly brokenParts: BrokenPart[] = [];
 

@@ -99,9 +99,15 @@ export function argsOf(b: Builder, node: CstNode): readonly ast.Arg[] {
     const value = expression(b, theNode(arg, "expression"));
     return { name: undefined, value, span: value.span };
   });
+  if (args.length > 1) checkOrder(b, args);
+  return args;
+}
+
+function checkOrder(b: Builder, args: readonly ast.Arg[]): void {
   const firstNamed = args.find((arg) => arg.name !== undefined);
-  const late = firstNamed && args.find((arg) => arg.name === undefined && arg.span.start > firstNamed.span.start);
-  if (firstNamed && late) {
+  if (!firstNamed) return;
+  const late = args.find((arg) => arg.name === undefined && arg.span.start > firstNamed.span.start);
+  if (late) {
     const labels = [{ span: firstNamed.span, text: "the first named argument" }];
     b.report("GM1024", late.span, {}, { labels, help: ["put positional arguments first, or name this one"] });
   }
@@ -109,7 +115,6 @@ export function argsOf(b: Builder, node: CstNode): readonly ast.Arg[] {
     args.flatMap((arg) => arg.name ?? []),
     "the argument list",
   );
-  return args;
 }
 
 export function namedArg(b: Builder, node: CstNode): ast.NamedArg {
