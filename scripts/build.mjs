@@ -45,6 +45,8 @@ async function bundleCli() {
     name: "outside",
     resolveId(id, importer) {
       if (importer === undefined) return undefined;
+      // one small function of a package: to find its modules at every start takes longer than to run it
+      if (id.startsWith("@noble/hashes/") || importer.includes("@noble")) return undefined;
       if (!id.startsWith(".")) return { id, external: true };
       const path = resolve(dirname(importer), id);
       return path.startsWith(join(root, "src", "runtime") + sep)
