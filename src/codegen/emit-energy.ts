@@ -70,7 +70,8 @@ function gradientMoves(method: string, options: Options): Js | undefined {
 function chainStart(variable: string, domain: Domain): Js {
   switch (domain.name) {
     case "binary":
-      return object({ kind: str("bernoulli") });
+      // all off is the one state that every block of `at_most_one` allows
+      return object({ kind: str(domain.atMostOne ? "zeros" : "bernoulli") });
     case "category":
       return object({ kind: str("categorical"), classes: num(domain.classes?.size ?? 0) });
     case "count":

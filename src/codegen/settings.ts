@@ -1,9 +1,8 @@
 /** Settings of a train block as calls of the runtime's builders: `adam(lr = 1e-3)` -> `adam({ lr: 0.001 })`. */
+import { camel } from "../base/camel.js";
 import { InternalError } from "../base/internal-error.js";
 import type { Setting, SettingValue } from "../ir/types.js";
 import { array, bool, call, type Js, num, numbers, object, str } from "./js.js";
-
-const camel = (text: string): string => text.replace(/_(\w)/gu, (_, c: string) => c.toUpperCase());
 
 /** Arguments that schedules take by position, in the runtime's order; what is left goes into the options object. */
 const POSITIONAL: Readonly<Record<string, readonly string[]>> = {

@@ -4,6 +4,7 @@
  *
  * Axes are counted from 1 in a `.gm` file; in the IR they count from the end (-1 is the last), since the runtime puts sample and batch axes first.
  */
+import { camel } from "../base/camel.js";
 import { report } from "../base/report.js";
 import {
   alongOthers,
@@ -27,7 +28,21 @@ import {
   withOptions,
   without,
 } from "./builtin-rules.js";
-import type { Builtin, KnownArg, Linearity, OptionSpec } from "./builtin-types.js";
+import {
+  numeric,
+  unary,
+  binary,
+  comparison,
+  axisOption,
+  reduction,
+  kept,
+  together,
+  each,
+  inFirst,
+  overImage,
+  first,
+} from "./builtin-forms.js";
+import type { Builtin } from "./builtin-types.js";
 import {
   abovezero,
   added,
@@ -47,7 +62,6 @@ import {
   reciprocal,
 } from "./range.js";
 import { dim, showShape, tensor, timesDim } from "./shapes.js";
-import type { Element } from "./types.js";
 
 export { isLinearIn } from "./builtin-types.js";
 export type {
@@ -63,76 +77,6 @@ export type {
   TypedArg,
 } from "./builtin-types.js";
 export { windowed } from "./builtin-rules.js";
-
-const numeric: readonly Element[] = ["real"];
-
-function unary(fn: string, doc: string, range?: Builtin["range"], more: Partial<Builtin> = {}): Builtin {
-  return {
-    fn,
-    runtime: more.runtime ?? camel(fn),
-    doc,
-    args: ["x"],
-    options: [],
-    takes: numeric,
-    reads: "place",
-    type: ({ args }) => ({ type: tensor(args[0]?.type.shape ?? []) }),
-    ...(range ? { range } : {}),
-    ...more,
-  };
-}
-
-function binary(fn: string, doc: string, range?: Builtin["range"], more: Partial<Builtin> = {}): Builtin {
-  return {
-    fn,
-    runtime: more.runtime ?? camel(fn),
-    doc,
-    args: ["a", "b"],
-    options: [],
-    takes: numeric,
-    reads: "place",
-    type: (call) => elementwise(call, "real"),
-    ...(range ? { range } : {}),
-    ...more,
-  };
-}
-
-function comparison(fn: string, doc: string): Builtin {
-  return binary(fn, doc, undefined, { takes: ["real", "int"], type: (call) => elementwise(call, "bool") });
-}
-
-const axesOption: OptionSpec = { name: "axis", kind: "axes" };
-const axisOption: OptionSpec = { name: "axis", kind: "axis", fallback: -1 };
-
-function reduction(fn: string, doc: string, range?: Builtin["range"], more: Partial<Builtin> = {}): Builtin {
-  return {
-    fn,
-    runtime: camel(fn),
-    doc,
-    args: ["x"],
-    options: [axesOption],
-    takes: numeric,
-    reads: ({ axes }) => axes as readonly number[],
-    type: ({ args, options }) => {
-      const shape = args[0]?.type.shape ?? [];
-      const axes = (options.get("axis") as readonly number[] | undefined) ?? shape.map((_, i) => i - shape.length);
-      return { type: tensor(without(shape, axes)), options: { axes } };
-    },
-    ...(range ? { range } : {}),
-    ...more,
-  };
-}
-
-const kept = ([x]: readonly KnownArg[]): boolean => x?.simplex === true;
-
-/** Linear in both operands together, in each of them, in the first. */
-const together: Linearity = [[0, 1]];
-const each: Linearity = [[0], [1]];
-const inFirst: Linearity = [[0]];
-
-/** Height and width of [height, width, channels]. */
-const overImage: readonly number[] = [-3, -2];
-
-const first = ([r = anything]: readonly Range[]): Range => r;
 
 const table: readonly Builtin[] = [
   // ---- operators
@@ -529,10 +473,6 @@ export const builtins: ReadonlyMap<string, Builtin> = new Map(table.map((entry) 
 
 /** Names that a `.gm` file may call. */
 export const functionNames: readonly string[] = table.filter((entry) => entry.symbol === undefined).map((entry) => entry.fn);
-
-function camel(name: string): string {
-  return name.replaceAll(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
-}
 
 function filled(fn: string, doc: string, value: number): Builtin {
   return {

@@ -62,12 +62,7 @@ const table: readonly EstimatorEntry[] = [
     doc: "persistent chains, k Gibbs sweeps a step (Tieleman 2008; Younes 1999)",
     options: [sweeps(1), chains, sampler],
   },
-  {
-    name: "tempering",
-    role: "model",
-    doc: "persistent chains at several temperatures that swap their states (Desjardins et al. 2010)",
-    options: [sweeps(1), chains, integer("temperatures", 10, "inverse temperatures between 0 and 1")],
-  },
+  { name: "tempering", role: "model", doc: "", options: [], planned: true },
   {
     name: "langevin",
     role: "model",

@@ -146,7 +146,7 @@ export type HiddenMethod =
   /** A factorised posterior by fixed-point updates; the quantity is then a lower bound. */
   | { readonly kind: "meanField"; readonly hidden: readonly string[]; readonly steps: number; readonly damping: number }
   /** A sample after that many Gibbs sweeps; its gradient is that of the marginal in expectation. */
-  | { readonly kind: "gibbs"; readonly hidden: readonly string[]; readonly steps: number; readonly sampler: string };
+  | { readonly kind: "gibbs"; readonly hidden: readonly string[]; readonly steps: number };
 
 /** What log Z, or its gradient, comes from. */
 export type PartitionMethod =

@@ -3,6 +3,7 @@
  * holds it against `src/runtime/train`.
  */
 
+import { camel } from "../base/camel.js";
 import type { Distribution } from "./distributions.js";
 import type { Variable } from "./types.js";
 
@@ -141,6 +142,8 @@ export interface EvaluatorEntry {
   /** Arguments that are densities, in order. */
   readonly densities: readonly { readonly name: string; readonly required: boolean }[];
   readonly options: readonly SettingArgument[];
+  /** It is about the energy of a density, the only one of the model where none is named. */
+  readonly ofEnergy?: true;
   /** Which variables of the first density's head it measures; one at least must be. `dist`: what the variable is drawn from. */
   readonly measures: (variable: Variable, dist: Distribution | undefined) => boolean;
   /** "a latent with a mean" */
@@ -171,6 +174,7 @@ const evaluatorTable: readonly EvaluatorEntry[] = [
     name: "ais",
     doc: "log Z of a density's energy by annealed importance sampling (Neal 2001; Salakhutdinov & Murray 2008)",
     densities: [{ name: "p", required: false }],
+    ofEnergy: true,
     options: [arg("chains", "integer"), arg("temperatures", "integer")],
     measures: () => true,
     needs: "a variable",
@@ -179,6 +183,7 @@ const evaluatorTable: readonly EvaluatorEntry[] = [
     name: "pseudo_likelihood",
     doc: "log-probability of each unit given the others, summed (Besag 1975): a cheap monitor of an energy",
     densities: [{ name: "p", required: false }],
+    ofEnergy: true,
     options: [],
     measures: ({ role, domain }) => role === "data" && (domain.name === "binary" || domain.name === "category"),
     needs: "binary data or labels",
@@ -187,6 +192,7 @@ const evaluatorTable: readonly EvaluatorEntry[] = [
     name: "reconstruction_error",
     doc: "squared error of the data after one step to the hidden units and back: a cheap monitor of an energy",
     densities: [{ name: "p", required: false }],
+    ofEnergy: true,
     options: [],
     measures: ({ role }) => role === "data",
     needs: "data",
@@ -194,7 +200,3 @@ const evaluatorTable: readonly EvaluatorEntry[] = [
 ];
 
 export const evaluators: ReadonlyMap<string, EvaluatorEntry> = new Map(evaluatorTable.map((e) => [e.name, e]));
-
-function camel(name: string): string {
-  return name.replaceAll(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
-}

@@ -87,7 +87,7 @@ describe("training steps of the examples", () => {
             },
             runs: [{ program: program.name, feeds: { ...feeds, ...scalars, rng: tensor([4], [5, 0, 3, 0], "u32") } }],
             // Weights of importance samples are exponentials of log-densities of some hundreds, each of which f32 holds to 3e-5.
-            tolerance: 3e-4,
+            tolerance: file === "iwae.gm" ? 3e-4 : 1e-4,
           },
           `${file}, ${plan.name}`,
         );

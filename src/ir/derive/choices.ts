@@ -25,6 +25,11 @@ export interface Choices {
   readonly matching: Chosen | undefined;
 }
 
+/** The first choice of a statement, if any: where nothing of the kind is estimated, each of them is too many. */
+export function firstChoice({ latents, data, model, partition, matching }: Choices): Chosen | undefined {
+  return [...latents.values(), data, model, partition, matching].find((c) => c !== undefined);
+}
+
 export const NO_CHOICES: Choices = { latents: new Map(), data: undefined, model: undefined, partition: undefined, matching: undefined };
 
 /** Sorts the choices of a statement; undefined after an error has been reported. */
@@ -37,6 +42,19 @@ export function chosen(context: DeriveContext, by: readonly EstimatorChoice[]): 
       const entry = estimators.get(asked.name);
       if (!entry) {
         unknownEstimator(context, asked.name, asked.span);
+        ok = false;
+        continue;
+      }
+      // of latents, the draw itself says which estimators would be legal in place of it
+      if (entry.planned && entry.role !== "latent") {
+        const others = estimatorNames(entry.role).map((e) => `\`${e}\``);
+        report(
+          context.diagnostics,
+          "GM3509",
+          asked.span,
+          { construct: `the estimator \`${asked.name}\`` },
+          { help: others.length > 0 ? [`${others.join(", ")} can stand here`] : [] },
+        );
         ok = false;
         continue;
       }

@@ -4,9 +4,11 @@ import { analyseEnergy, type EnergyAnalysis } from "../energy/index.js";
 import { estimators, type Options } from "../estimators.js";
 import type { DerivedEvaluation, DerivedModel, DerivedPhase, DerivedUpdate } from "../derived-model.js";
 import type { DerivedObjective } from "../quantity.js";
+import { evaluators } from "../settings-table.js";
 import type { Density, Evaluation, ModelIr, Update } from "../types.js";
 import { boundOf, combineOf } from "./bounds.js";
 import { coveringPaths, deriveContext, type DeriveContext, underPaths, weightEntries, type WeightEntry } from "./context.js";
+import { chosen, firstChoice } from "./choices.js";
 import { deriveObjective, movedBy } from "./objective.js";
 import { nameSchedules } from "./schedules.js";
 
@@ -141,11 +143,21 @@ function energyDensity(context: DeriveContext, named: string | undefined): strin
   return found.length === 1 ? found[0]?.density.name : undefined;
 }
 
-const ENERGY_EVALUATORS: ReadonlySet<string> = new Set(["ais", "pseudo_likelihood", "reconstruction_error"]);
-
 function deriveEvaluator(context: DeriveContext, evaluation: Evaluation): DerivedEvaluation | undefined {
   const { value } = evaluation;
-  if (value.kind !== "evaluator" || !ENERGY_EVALUATORS.has(value.evaluator)) return { evaluation, objective: undefined, energy: undefined };
+  const choices = chosen(context, evaluation.by);
+  const idle = choices && firstChoice(choices);
+  if (idle)
+    report(
+      context.diagnostics,
+      "GM3526",
+      idle.span,
+      { estimator: idle.entry.name },
+      { help: ["a named evaluator says itself how it measures: give it options, `ais(chains = 100)`"] },
+    );
+  if (!choices || idle) return undefined;
+  if (value.kind !== "evaluator" || !evaluators.get(value.evaluator)?.ofEnergy)
+    return { evaluation, objective: undefined, energy: undefined };
   const [named] = value.densities;
   const energy = energyDensity(context, named);
   if (energy !== undefined) return { evaluation, objective: undefined, energy };

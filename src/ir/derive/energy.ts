@@ -59,7 +59,7 @@ export function hiddenMethod(
     if (!fits) return undefined;
     return asked.entry.name === "mean_field"
       ? { kind: "meanField", hidden, steps, damping: numberOption(asked.options, "damping") }
-      : { kind: "gibbs", hidden, steps, sampler: String(asked.options["sampler"]) };
+      : { kind: "gibbs", hidden, steps };
   }
   const way = requireExact(context, analysis, {
     quantity,
