@@ -1,7 +1,7 @@
 /**
- * Runs one peer in a process of its own: `node peer.mjs <module> <threads> <pictures> <steps>`. Answers each line on standard input with one run of
- * `steps` steps, as a line of JSON: milliseconds of each step, the last loss, the most memory so far.
- * A peer module exports `version` and `open({ threads, pictures, steps })`, which gives `{ step() }`, one step at a time, or `{ run() }`, which
+ * Runs one peer in a process of its own: `node peer.mjs <module> <threads> <data> <steps>`. Answers each line on standard input with one run of
+ * `steps` steps, as a line of JSON: milliseconds of each step, the last loss (or what else the suite compares), the most memory so far.
+ * A peer module exports `version` and `open({ threads, data, steps })`, which gives `{ step() }`, one step at a time, or `{ run() }`, which
  * does all steps and gives their times.
  */
 import { readFileSync } from "node:fs";
@@ -10,25 +10,25 @@ import { createInterface } from "node:readline";
 const [module, threads, file, steps] = process.argv.slice(2);
 const peer = await import(new URL(module, import.meta.url));
 const bytes = readFileSync(file);
-const pictures = new Float32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4).slice();
-const opened = await peer.open({ threads: Number(threads), pictures, steps: Number(steps) });
+const data = new Float32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4).slice();
+const opened = await peer.open({ threads: Number(threads), data, steps: Number(steps) });
 const say = (message) => process.stdout.write(`${JSON.stringify(message)}\n`);
 
 async function run() {
   if (opened.run) return opened.run();
   const ms = [];
-  let loss = NaN;
+  let last = NaN;
   for (let i = 0; i < Number(steps); i += 1) {
     const start = performance.now();
-    loss = await opened.step();
+    last = await opened.step();
     ms.push(performance.now() - start);
   }
-  return { ms, loss };
+  return { ms, last };
 }
 
 say({ version: peer.version, note: opened.note });
 for await (const _line of createInterface({ input: process.stdin })) {
-  const { ms, loss } = await run();
-  say({ ms, loss, peakMiB: process.resourceUsage().maxRSS / 1024 });
+  const { ms, last } = await run();
+  say({ ms, last, peakMiB: process.resourceUsage().maxRSS / 1024 });
 }
 process.exit(0);

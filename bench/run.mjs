@@ -1,7 +1,7 @@
 /**
- * `npm run bench`: one training step of a VAE, gmc against its peers; prints one Markdown table.
+ * `npm run bench`: gmc against its peers; prints one Markdown table for each suite.
  *
- *     node bench/run.mjs [--rounds 15] [--steps 40] [--threads N] [--only gmc,torch]
+ *     node bench/run.mjs [--suite vae|cd|ais|all] [--rounds N] [--steps N] [--threads N] [--only gmc,torch]
  *
  * Each peer is a process of its own. They take turns, a run of `steps` steps each, in a new order each round, so that whatever else the
  * machine does hits all alike; a peer that waits for its turn is idle. A run counts with the median of its steps, a peer with the median of
@@ -14,63 +14,59 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { pictures } from "./vae.mjs";
 
+const SUITES = ["vae", "cd", "ais"];
 const { values: flags } = parseArgs({
   options: {
-    rounds: { type: "string", default: "15" },
-    steps: { type: "string", default: "40" },
+    suite: { type: "string", default: "vae" },
+    rounds: { type: "string" },
+    steps: { type: "string" },
     threads: { type: "string", default: String(physicalCores()) },
     only: { type: "string" },
   },
 });
 const path = (file) => fileURLToPath(new URL(file, import.meta.url));
-const js = (module) => ({ command: process.execPath, args: [path("peer.mjs"), module] });
-const all = {
-  gmc: { label: "gmc, `onnx` engine", ...js("./peers/gmc.mjs") },
-  naive: { label: "one ONNX graph by hand", ...js("./peers/onnx-naive.mjs") },
-  tfjs: { label: "TensorFlow.js by hand", ...js("./peers/tfjs-wasm.mjs") },
-  torch: {
-    label: "PyTorch",
-    command: "python3",
-    args: [path("peers/vae_torch.py")],
-    present: () => runs("python3", ["-c", "import torch"]),
-  },
-};
-const chosen = flags.only?.split(",") ?? Object.keys(all);
+const wanted = flags.suite === "all" ? SUITES : flags.suite.split(",");
+for (const name of wanted) if (!SUITES.includes(name)) throw new Error(`no suite ${name}: ${SUITES.join(", ")}, all`);
+for (const name of wanted) console.log(`${await runSuite((await import(`./suites/${name}.mjs`)).default)}\n`);
 
-const folder = mkdtempSync(join(os.tmpdir(), "gmc-bench-"));
-try {
-  const data = join(folder, "pictures.f32");
-  writeFileSync(data, pictures(40));
+async function runSuite(suite) {
+  const rounds = Number(flags.rounds ?? suite.rounds);
+  const steps = Number(flags.steps ?? suite.steps);
+  const folder = mkdtempSync(join(os.tmpdir(), "gmc-bench-"));
   const peers = [];
-  for (const name of chosen) {
-    const peer = all[name];
-    if (peer === undefined) throw new Error(`no peer ${name}: ${Object.keys(all).join(", ")}`);
-    if (peer.present && !peer.present()) console.error(`${peer.label}: not installed here, left out`);
-    else peers.push({ name, label: peer.label, runs: [], steps: [], ...(await start(peer, [flags.threads, data, flags.steps])) });
-  }
-  for (let round = -1; round < Number(flags.rounds); round += 1) {
-    const order = peers.map((_, i) => peers[(i + round + peers.length) % peers.length]);
-    for (const peer of order) {
-      const answer = await peer.ask();
-      // round -1 warms up
-      if (round >= 0) {
-        peer.runs.push(median(answer.ms));
-        peer.steps.push(...answer.ms);
-      }
-      peer.last = answer;
+  try {
+    const data = join(folder, "data.f32");
+    writeFileSync(data, suite.data());
+    for (const name of flags.only?.split(",") ?? Object.keys(suite.peers)) {
+      const peer = suite.peers[name];
+      if (peer === undefined) throw new Error(`no peer ${name}: ${Object.keys(suite.peers).join(", ")}`);
+      if (peer.needs && !runs("python3", ["-c", `import ${peer.needs}`])) console.error(`${peer.label}: not installed here, left out`);
+      else peers.push({ name, label: peer.label, runs: [], steps: [], ...(await start(peer, [flags.threads, data, String(steps)])) });
     }
-    process.stderr.write(".");
+    // round -1 warms up, where there are several
+    for (let round = rounds > 1 ? -1 : 0; round < rounds; round += 1) {
+      const order = peers.map((_, i) => peers[(i + round + peers.length) % peers.length]);
+      for (const peer of order) {
+        const answer = await peer.ask();
+        if (round >= 0) {
+          peer.runs.push(median(answer.ms));
+          peer.steps.push(...answer.ms);
+        }
+        peer.last = answer;
+      }
+      process.stderr.write(".");
+    }
+    process.stderr.write("\n");
+  } finally {
+    for (const peer of peers) peer.stop();
+    rmSync(folder, { recursive: true, force: true });
   }
-  process.stderr.write("\n");
-  for (const peer of peers) peer.stop();
-  console.log(table(peers));
-} finally {
-  rmSync(folder, { recursive: true, force: true });
+  return table(suite, peers, `${rounds} ${rounds === 1 ? "round" : "rounds"} of ${steps} ${steps === 1 ? "step" : "steps"}`);
 }
 
-async function start({ command, args }, more) {
+async function start({ module, script }, more) {
+  const [command, args] = module ? [process.execPath, [path("peer.mjs"), `./${module}`]] : ["python3", [path(script)]];
   const child = spawn(command, [...args, ...more], { stdio: ["pipe", "pipe", "inherit"] });
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   const answer = async () => {
@@ -86,7 +82,7 @@ async function start({ command, args }, more) {
   return { version, note, ask, stop: () => child.stdin.end() };
 }
 
-function table(peers) {
+function table(suite, peers, rounds) {
   const base = peers[0];
   const number = (value, digits = 2) => value.toFixed(digits);
   const rows = peers.map((peer) => [
@@ -96,13 +92,13 @@ function table(peers) {
     number(quantile(peer.steps, 0.1)),
     peer === base ? "" : number(median(peer.runs.map((own, i) => base.runs[i] / own))),
     number(peer.last.peakMiB, 0),
-    number(peer.last.loss, 1),
+    number(peer.last.last, 1),
   ]);
-  const head = ["", "version", "ms a step, median", "fastest tenth", `${base.name} / this`, "peak MiB", "loss"];
+  const head = ["", "version", `${suite.unit}, median`, "fastest tenth", `${base.name} / this`, "peak MiB", suite.last];
   const lines = [head, head.map((_, i) => (i < 2 ? "---" : "---:")), ...rows].map((row) => `| ${row.join(" | ")} |`);
   const cpu = os.cpus()[0]?.model ?? "?";
   return [
-    `VAE 784-400-20-400-784, batch 128, Adam; pixels drawn and noise drawn in the step. ${flags.rounds} rounds of ${flags.steps} steps.`,
+    `${suite.title}. ${rounds}.`,
     `${cpu}, ${os.cpus().length} CPUs, ${flags.threads} threads; ${os.type()} ${os.arch()}, Node ${process.version}.${base.note ? ` gmc: ${base.note}.` : ""}`,
     "",
     ...lines,

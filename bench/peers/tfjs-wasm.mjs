@@ -7,7 +7,7 @@ import { initialWeights, vae } from "../vae.mjs";
 
 export const version = `tfjs ${tf.version.tfjs}, wasm backend`;
 
-export async function open({ pictures }) {
+export async function open({ data: pictures }) {
   setWasmPaths(join(dirname(createRequire(import.meta.url).resolve("@tensorflow/tfjs-backend-wasm")), "/"));
   await tf.setBackend("wasm");
   await tf.ready();

@@ -1,7 +1,7 @@
 """Peer: the VAE step 784-400-20-400-784 in eager PyTorch, written the way a PyTorch user writes it.
 
 vae_torch.py <threads> <pictures> <steps>: answers each line on standard input with one run of `steps` steps, as a line of JSON
-{"ms": [...], "loss": ..., "peakMiB": ...}, as peer.mjs does.
+{"ms": [...], "last": ..., "peakMiB": ...}, as peer.mjs does.
 """
 
 import json
@@ -62,7 +62,7 @@ def main():
             times.append((time.perf_counter() - start) * 1000)
             count += 1
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        print(json.dumps({"ms": times, "loss": loss, "peakMiB": peak}), flush=True)
+        print(json.dumps({"ms": times, "last": loss, "peakMiB": peak}), flush=True)
 
 
 main()
