@@ -253,7 +253,7 @@ function expression(context: DeriveContext, n: Notation, e: Expr, outer = 0): st
       }
       if (e.fn === "neg" && a) return outer > 1 ? n.group(`-${inner(a, 2)}`) : `-${inner(a, 2)}`;
       if (e.fn === "pow" && a && b) return `${inner(a, 4)}^${n === latex ? `{${inner(b)}}` : inner(b, 4)}`;
-      return indexed(n, e, inner) ?? n.fn(e.fn, [...e.args.map((x) => inner(x)), ...axisOf(e)]);
+      return indexed(n, e, inner) ?? n.fn(e.fn, [...e.args.map((x) => inner(x)), ...axisOf(e), ...windowOf(e)]);
     }
     default:
       return "…";
@@ -281,6 +281,18 @@ function axisOf(e: BuiltinExpr): readonly string[] {
   if (!Array.isArray(axes) || axes.length === rank || axes.length === 0) return [];
   const positions = (axes as readonly number[]).map((a) => a + rank + 1);
   return [`axis = ${positions.length === 1 ? String(positions[0]) : `[${positions.join(", ")}]`}`];
+}
+
+/** What a convolution says of its windows, and the size of a pooling's. */
+function windowOf(e: BuiltinExpr): readonly string[] {
+  const { stride, padding, size, factor } = e.options;
+  if (e.fn === "conv" || e.fn === "conv_transpose")
+    return [
+      ...(stride === undefined ? [] : [`stride = ${String(stride)}`]),
+      ...(padding === undefined ? [] : [`padding = ${String(padding)}`]),
+    ];
+  if (e.fn === "avg_pool" || e.fn === "max_pool") return [String(size)];
+  return e.fn === "upsample" ? [String(factor)] : [];
 }
 
 function rankOf(e: Expr | undefined): number {

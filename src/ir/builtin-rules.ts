@@ -4,8 +4,8 @@
  */
 import { report } from "../base/report.js";
 import type { BuiltinCall, KnownArg, Options, Typed, TypedArg } from "./builtin-types.js";
-import { isNonNegative, isPositive, multiplied, type Range, abovezero, anything, fromZero, times } from "./range.js";
-import { broadcastShapes, dim, elementCount, plusDim, sameShape, showShape, tensor } from "./shapes.js";
+import { abovezero, anything, between, fromZero, hull, isNonNegative, isPositive, multiplied, type Range, times } from "./range.js";
+import { broadcastShapes, dim, elementCount, plusDim, sameShape, showShape, tensor, timesDim } from "./shapes.js";
 import type { Dim, Element } from "./types.js";
 
 export function without(shape: readonly Dim[], axes: readonly number[]): readonly Dim[] {
@@ -283,4 +283,82 @@ export function imageShape(call: BuiltinCall): readonly [Dim, Dim, Dim] | undefi
     found: showShape(x?.type.shape ?? []),
   });
   return undefined;
+}
+
+/** x [H, W, C] with a kernel [kh, kw, C, K] -> [H', W', K]. */
+export function convType(call: BuiltinCall): Typed | undefined {
+  const [x, kernel] = call.args;
+  const image = imageShape(call);
+  const k = image && kernelShape(call);
+  if (!x || !kernel || !image || !k) return undefined;
+  const [kh, kw, channels, filters] = k;
+  if (channels.size !== image[2].size)
+    return mismatch(
+      call,
+      x,
+      kernel,
+      `\`${call.name}\` needs the image's channels as the third axis of its kernel`,
+      turnedHelp(k, 3, image[2]),
+    );
+  const { stride, padding } = windowOptions(call);
+  const [h, w] = [windowed(image[0], kh.size, stride, padding), windowed(image[1], kw.size, stride, padding)];
+  if (!h || !w)
+    return mismatch(call, x, kernel, `\`${call.name}\` needs a kernel that fits into the image`, [
+      '`padding = "same"` reads zeros around it',
+    ]);
+  return { type: tensor([h, w, filters]), options: unlessDefault(stride, padding) };
+}
+
+/** x [H', W', K] with a kernel [kh, kw, C, K] -> [H, W, C]. */
+export function convTransposeType(call: BuiltinCall): Typed | undefined {
+  const [x, kernel] = call.args;
+  const image = imageShape(call);
+  const k = image && kernelShape(call);
+  if (!x || !kernel || !image || !k) return undefined;
+  const [kh, kw, channels, filters] = k;
+  if (filters.size !== image[2].size)
+    return mismatch(
+      call,
+      x,
+      kernel,
+      `\`${call.name}\` needs the last axis of its input as the last of its kernel`,
+      turnedHelp(k, 2, image[2]),
+    );
+  const { stride, padding } = windowOptions(call);
+  const grow = (d: Dim, window: number): Dim => (padding === "same" ? timesDim(d, dim(stride)) : dim((d.size - 1) * stride + window));
+  return { type: tensor([grow(image[0], kh.size), grow(image[1], kw.size), channels]), options: unlessDefault(stride, padding) };
+}
+
+function kernelShape(call: BuiltinCall): readonly [Dim, Dim, Dim, Dim] | undefined {
+  const kernel = call.args[1];
+  const [kh, kw, channels, filters, ...more] = kernel?.type.shape ?? [];
+  if (kh && kw && channels && filters && more.length === 0) return [kh, kw, channels, filters];
+  report(
+    call.cx.diagnostics,
+    "GM2030",
+    kernel?.span ?? call.span,
+    { what: `\`${call.name}\``, expected: "a kernel [height, width, channels, filters]", found: showShape(kernel?.type.shape ?? []) },
+    { help: ["`param W : real[5, 5, 1, 24]`: 24 filters of 5 x 5 over 1 channel"] },
+  );
+  return undefined;
+}
+
+/** The other axis of the kernel may be the one that fits. */
+function turnedHelp(kernel: readonly Dim[], other: number, wanted: Dim): readonly string[] {
+  if (kernel[other]?.size !== wanted.size) return [];
+  return other === 3 ? ["from filters back to channels: `conv_transpose(h, W)`"] : ["from channels to filters: `conv(x, W)`"];
+}
+
+function windowOptions({ options }: BuiltinCall): { readonly stride: number; readonly padding: string } {
+  return { stride: options.get("stride") as number, padding: options.get("padding") as string };
+}
+
+function unlessDefault(stride: number, padding: string): Options {
+  return { ...(stride === 1 ? {} : { stride }), ...(padding === "valid" ? {} : { padding }) };
+}
+
+/** Sums of products, some of which fall outside the image. */
+export function convRange([a = anything, b = anything]: readonly Range[], _: Options, [, kernel]: readonly KnownArg[]): Range {
+  const terms = (kernel?.shape ?? []).reduce((n, d) => n * d.size, 1);
+  return hull([between(0, 0, false), times(multiplied(a, b), terms)]);
 }

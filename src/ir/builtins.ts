@@ -9,6 +9,9 @@ import { report } from "../base/report.js";
 import {
   alongOthers,
   concatType,
+  convRange,
+  convTransposeType,
+  convType,
   elementwise,
   gluType,
   imageShape,
@@ -426,6 +429,16 @@ const table: readonly Builtin[] = [
     },
   },
   // ---- images: [height, width, channels]
+  convolution(
+    "conv",
+    "convolution of an image with a kernel [height, width, channels, filters], linear in each: conv(x, W). As a layer, it has a kernel of its own",
+    convType,
+  ),
+  convolution(
+    "conv_transpose",
+    "the transpose of `conv` with the same kernel, from filters back to channels: conv_transpose(h, W)",
+    convTransposeType,
+  ),
   pooling("max_pool", "greatest entry of each window", first),
   pooling("avg_pool", "mean of each window", first, { linear: "all" }),
   {
@@ -503,6 +516,23 @@ function alongAxis(fn: string, doc: string, range?: Builtin["range"], more: Part
     type: ({ args, options }) => ({ type: tensor(args[0]?.type.shape ?? []), options: { axis: options.get("axis") as number } }),
     ...(range ? { range } : {}),
     ...more,
+  };
+}
+
+function convolution(fn: "conv" | "conv_transpose", doc: string, type: Builtin["type"]): Builtin {
+  return {
+    fn,
+    runtime: fn === "conv" ? "convolve" : "convolveTranspose",
+    doc,
+    args: ["x", "kernel"],
+    options: [
+      { name: "stride", kind: "size", named: true, fallback: 1 },
+      { name: "padding", kind: "choice", choices: ["valid", "same"], named: true, fallback: "valid" },
+    ],
+    takes: numeric,
+    linear: each,
+    type,
+    range: convRange,
   };
 }
 

@@ -220,8 +220,8 @@ function callTable(env: Env, callee: ast.NameExpr, actuals: readonly Actual[], s
     }
   }
   const layer = layers.get(name);
-  if (layer) return callLayer(env, layer, actuals, span);
   const entry = builtins.get(twoSided(name, actuals));
+  if (layer && !(entry && handsKernel(env, entry, actuals))) return callLayer(env, layer, actuals, span);
   if (entry && entry.symbol === undefined) return callBuiltin(env, entry, actuals, span);
   if (distributions.has(name)) {
     report(
@@ -262,6 +262,14 @@ function callTable(env: Env, callee: ast.NameExpr, actuals: readonly Actual[], s
 function twoSided(name: string, actuals: readonly Actual[]): string {
   if (actuals.length < 2 || actuals.some((a) => a.name !== undefined)) return name;
   return name === "max" ? "maximum" : name === "min" ? "minimum" : name;
+}
+
+/** `conv(x, W)` and `conv(x, kernel = W)` are the function of two values, `conv(x, 32, 3)` is the layer. */
+function handsKernel(env: Env, entry: Builtin, actuals: readonly Actual[]): boolean {
+  const [, second] = entry.args;
+  if (actuals.some((a) => a.name?.name === second)) return true;
+  const kernel = actuals.filter((a) => a.name === undefined)[1];
+  return kernel?.kind === "piped" || (kernel !== undefined && evaluateStatic(env, kernel.value)?.kind === "dynamic");
 }
 
 const signatureOf = remembered((entry: Builtin): Signature => ({

@@ -57,6 +57,9 @@ function depthOf(cx: Context, expr: Expr): number {
   return depth;
 }
 
+/** Sums of products, which take any value. */
+const PRODUCTS: Readonly<Record<string, string>> = { matmul: "a matrix product", conv: "a convolution", conv_transpose: "a convolution" };
+
 function findFacts(cx: Context, expr: Expr): Facts {
   switch (expr.kind) {
     case "number":
@@ -84,12 +87,17 @@ function findFacts(cx: Context, expr: Expr): Facts {
       const ranges = args.map((arg) => arg.range);
       const range = entry.range ? entry.range(ranges, expr.options, known) : anything;
       const first = args[0];
-      const product = entry.fn === "matmul" && range.low < 0 && range.high > 0;
+      const product = PRODUCTS[entry.fn];
       return {
         ...noFacts,
         range,
         simplex: entry.simplex?.(known, expr.options) === true,
-        raw: product ? { span: expr.span, what: "a matrix product" } : entry.moves ? first?.raw : undefined,
+        raw:
+          product !== undefined && range.low < 0 && range.high > 0
+            ? { span: expr.span, what: product }
+            : entry.moves
+              ? first?.raw
+              : undefined,
         classes: entry.moves ? first?.classes : undefined,
       };
     }

@@ -135,6 +135,7 @@ export function rebuilt(expr: BuiltinExpr, args: readonly Expr[]): Expr {
       if (expr.fn === "mul") return times(a, b);
       if (expr.fn === "div") return divided(a, b);
       if (expr.fn === "matmul") return product(a, b, shape);
+      if ((expr.fn === "conv" || expr.fn === "conv_transpose") && (isZero(a) || isZero(b))) return filled(0, shape, a);
       if (expr.fn === "pow" && b.kind === "number" && b.value > 0 && (isZero(a) || isOne(a))) return a;
     }
     if (a && expr.fn === "neg") return negative(a);

@@ -124,6 +124,8 @@ export function pull(context: DeriveContext, expr: Expr, g: Expr, name: string):
   if (e.fn === "div" && a && b && !depends(b)) return side(context, e, a, divided(g, b), name);
   if (e.fn === "matmul" && a && b && depends(a) !== depends(b))
     return depends(a) ? ofLeft(context, a, b, g, name) : ofRight(context, a, b, g, name);
+  if ((e.fn === "conv" || e.fn === "conv_transpose") && a && b && !depends(b)) return ofConvolution(context, e, a, b, g, name);
+  if (e.fn === "avg_pool" && a) return ofPool(context, e, a, g, name);
   if (e.fn === "sum" && a && shapeOf(e).length === 0) return pull(context, a, g, name);
   if (e.fn === "mean" && a && shapeOf(e).length === 0) return pull(context, a, divided(g, number(count(shapeOf(a)), e)), name);
   if ((e.fn === "sum" || e.fn === "mean") && a && shapeOf(g).length === 0) {
@@ -180,6 +182,42 @@ function ofRight(context: DeriveContext, a: Expr, b: Expr, g: Expr, name: string
   return sameShape(shapeOf(g), [...left.slice(0, 1), ...right.slice(1)])
     ? pull(context, b, product(transposed(a), g, right), name)
     : undefined;
+}
+
+/** `conv(a, kernel)` and its transpose are each other's derivative in a, where the transpose reaches back to the shape of a. */
+function ofConvolution(context: DeriveContext, e: BuiltinExpr, a: Expr, kernel: Expr, g: Expr, name: string): Expr | undefined {
+  const [kh, kw] = shapeOf(kernel).map((d) => d.size);
+  const stride = Number(e.options["stride"] ?? 1);
+  const back = shapeOf(e.fn === "conv" ? e : a).slice(0, 2);
+  const forth = shapeOf(e.fn === "conv" ? a : e).slice(0, 2);
+  const reach = [kh ?? 1, kw ?? 1].map((k, i) => {
+    const n = back[i]?.size ?? 0;
+    return e.options["padding"] === "same" ? n * stride : (n - 1) * stride + k;
+  });
+  if (reach.some((n, i) => n !== forth[i]?.size)) return undefined;
+  const whole = sameShape(shapeOf(g), shapeOf(e)) ? g : shapeOf(g).length === 0 ? times(g, filled(1, shapeOf(e), e)) : undefined;
+  const other = e.fn === "conv" ? "conv_transpose" : "conv";
+  return whole && signedPull(context, a, whole, (x) => builtin(other, [x, kernel], shapeOf(a), e, e.options), name);
+}
+
+/** The mean of each block of an image, spread over the block again. */
+function ofPool(context: DeriveContext, e: BuiltinExpr, a: Expr, g: Expr, name: string): Expr | undefined {
+  const { size, stride } = e.options;
+  const n = Number(size);
+  const blocks = stride === size && [0, 1].every((i) => shapeOf(a)[i]?.size === n * (shapeOf(e)[i]?.size ?? 0));
+  if (!blocks || !sameShape(shapeOf(g), shapeOf(e))) return undefined;
+  const options = { factor: n, method: "nearest" };
+  const spread = (x: Expr): Expr => divided(builtin("upsample", [x], shapeOf(a), e, options), number(n * n, e));
+  return signedPull(context, a, g, spread, name);
+}
+
+/** Into `a` with g put through a linear function, its sign and a number in front of it taken outside. */
+function signedPull(context: DeriveContext, a: Expr, g: Expr, through: (g: Expr) => Expr, name: string): Expr | undefined {
+  if (g.kind === "builtin" && g.fn === "neg" && g.args[0]) return signedPull(context, a, g.args[0], (x) => negative(through(x)), name);
+  const [factor, rest] = g.kind === "builtin" && g.fn === "mul" ? g.args : [];
+  if (factor?.kind === "number" && rest && sameShape(shapeOf(rest), shapeOf(g)))
+    return signedPull(context, a, rest, (x) => times(factor, through(x)), name);
+  return pull(context, a, through(g), name);
 }
 
 function transposed(a: Expr): Expr {

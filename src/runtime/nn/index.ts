@@ -25,6 +25,7 @@ export {
   type ConvSpecOptions,
   type Extent,
 } from "./conv.js";
+export { convolve, convolveTranspose, type ConvolveOptions } from "./convolve.js";
 export { dropout, type DropoutOptions } from "./dropout.js";
 export { embedding, type Embedding } from "./embedding.js";
 export { axisToEvent, concatEvent, flatten, padEvent, reshapeEvent, transposeEvent } from "./events.js";
