@@ -45,6 +45,21 @@ export const randomScenarios: Readonly<Record<string, () => Scenario>> = {
       tolerance: 2e-5,
     };
   },
+  "counts are the same, one row or a thousand draws": () => {
+    const graph = g.stage({ n: { shape: [5, 3] } }, ({ n }) => {
+      const probs = (shape: number[]): g.Tensor => g.square(g.sub(g.reshape(g.iota(g.sizeOf(shape), "f32"), shape), 4));
+      const key = g.rootKey();
+      return {
+        rows: g.randomCounts(key.at("rows"), probs([5, 3, 7]), n, [rows(5), 3, 7]),
+        middle: g.randomCounts(key.at("middle"), probs([129]), g.transpose(n), [3, rows(5), 129]),
+        shared: g.randomCounts(key.at("shared").iterate(g.constant(3, [], "i32")), probs([2, 1, 11]), 1000, [2, 4, 11]),
+        one: g.randomCounts(key.at("one"), g.constant([0, 2, 0]), 9, [3]),
+      };
+    });
+    const n = tensor([5, 3], [0, 1, 2, 17, 300, 4, 4, 4, 0, 1, 1, 1, NaN, -1, 0.5]);
+    const programs: Program[] = [{ name: "draw", stages: [{ kind: "call", name: "draw", graph }], fetch: ["rows", "middle", "shared", "one"] }];
+    return { programs, runs: STATES.map((state) => ({ program: "draw", feeds: { rng: state, n } })) };
+  },
   "stages, sites with other letters": () => {
     const graph = g.stage({}, () => {
       const key = g.rootKey();

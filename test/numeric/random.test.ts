@@ -12,7 +12,8 @@ import {
   fnv1a32,
 } from "../../src/runtime/graph/random.js";
 import { compute } from "../../src/runtime/engines/reference/evaluate.js";
-import { randomBits, randomNormal, randomUniform, rootKey, type Rows } from "../../src/runtime/graph/key.js";
+import { randomBits, randomCounts, randomNormal, randomUniform, rootKey, type Rows } from "../../src/runtime/graph/key.js";
+import { constant } from "../../src/runtime/graph/ops.js";
 import { erfc, normalQuantile } from "../../src/runtime/graph/semantics/special.js";
 
 const hex = (words: ArrayLike<number>): string[] => Array.from(words, (w) => w.toString(16).padStart(8, "0"));
@@ -47,6 +48,21 @@ describe("layout", () => {
     const [a, r, b] = [2, 3, 1];
     const e = a * 5 + b; // C order over the other axes
     expect(words[(a * 4 + r) * 5 + b]).toBe(threefry(k[0]!, k[1]!, r + 10, e >> 1)[e & 1]);
+  });
+
+  it("of counts is what random-counts.ts documents, spelled out for one vector", () => {
+    const rng = Uint32Array.of(7, 8, 9, 10);
+    const p = [0.5, 0, 3, 1.5];
+    const counts = compute(() => randomCounts(rootKey().at("n"), constant(p), 5, [2, rows(3), 4]), {}, { rng }).data;
+    const k = threefry(7, 8, siteCounter("n", 0), 9);
+    const [a, r] = [1, 2];
+    const own = threefry(k[0]!, k[1]!, r + 10, a);
+    const want = [0, 0, 0, 0];
+    for (let i = 0; i < 5; i++) {
+      const u = (threefry(own[0]!, own[1]!, i >> 1, 0)[i & 1]! + 0.5) * 2 ** -32 * 5;
+      want[u < 0.5 ? 0 : u < 3.5 ? 2 : 3]! += 1;
+    }
+    expect(Array.from(counts.slice((a * 3 + r) * 4, (a * 3 + r) * 4 + 4))).toEqual(want);
   });
 
   it("gives a row the same numbers in whichever batch it sits", () => {

@@ -86,6 +86,13 @@ export const cases: { readonly [P in Prim]: readonly Case[] } = {
     },
     { name: "bits", operands: {}, fn: () => g.randomBits(g.rootKey().at("b").fold(3), [7]), ...none },
   ],
+  randomCounts: [
+    {
+      name: "counts",
+      operands: { x: numbers([5, 3]) },
+      fn: ({ x }) => g.mul(x!, g.randomCounts(g.rootKey().at("n"), g.constant([1, 2, 1]), 4, [g.rowsOf(x!), 3])),
+    },
+  ],
 
   neg: unary("neg", g.neg),
   abs: unary("abs", g.abs, -2, 2, { first: true }),

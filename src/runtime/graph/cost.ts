@@ -41,6 +41,7 @@ function flops(node: Node, inputs: readonly Node[]): number {
     case "constant":
     case "iota":
     case "random":
+    case "randomCounts":
     case "cast":
     case "stopGradient":
     case "reshape":

@@ -3,9 +3,10 @@
  * drawing from it emits a `random` node. The same key draws the same numbers, so a sampler takes `key.at(…)` for each part.
  */
 import { GmcError } from "./errors.js";
+import { broadcastTo } from "./ops/elementwise.js";
 import { foldStage } from "./random.js";
 import { shapeError } from "./shape.js";
-import { emit, source, type Tensor } from "./trace.js";
+import { emit, source, type Tensor, type TensorLike } from "./trace.js";
 import type { PrimParams } from "./types.js";
 
 export interface Key {
@@ -95,4 +96,16 @@ export function randomNormal(key: Key, shape: DrawShape): Tensor {
 /** u32 words. */
 export function randomBits(key: Key, shape: DrawShape): Tensor {
   return draw("bits", key, shape);
+}
+
+/**
+ * Whole numbers [..., V]: how many of `total` independent draws fall into each of V categories. `probs` and `total` broadcast to `shape`, which ends
+ * with V, and to what is before; probabilities need not sum to one. Time grows with the totals, not with V. See random-counts.ts.
+ */
+export function randomCounts(key: Key, probs: TensorLike, total: TensorLike, shape: DrawShape): Tensor {
+  const rng = source("input", "rng", { shape: [4], dtype: "u32" });
+  const { shape: plain, rowAxis } = resolveShape(shape);
+  const inputs = [broadcastTo(probs, plain), broadcastTo(total, plain.slice(0, -1)), rng];
+  const params = { site: key.path, stage: key.stage, rowAxis };
+  return emit("randomCounts", key.iteration === undefined ? inputs : [...inputs, key.iteration], params);
 }

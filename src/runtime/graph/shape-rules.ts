@@ -168,6 +168,18 @@ export const shapeRules: ShapeRules = {
     return { shape: type.shape, dtype: kind === "bits" ? "u32" : "f32" };
   },
 
+  randomCounts: ({ rowAxis }, inputs) => {
+    const [probs, total, rng] = [at(inputs, 0), at(inputs, 1), at(inputs, 2)];
+    need("randomCounts", probs, "f32");
+    need("randomCounts", total, "f32");
+    if (probs.shape.length === 0 || !sameShape(probs.shape.slice(0, -1), total.shape))
+      throw shapeError(`randomCounts: totals ${showShape(total.shape)} do not fit probabilities ${showShape(probs.shape)}`);
+    if (rng.dtype !== "u32" || !sameShape(rng.shape, [4])) throw shapeError("randomCounts: the state is u32 [4]");
+    if (inputs.length > 3) scalarIndex("randomCounts", at(inputs, 3));
+    if (rowAxis !== null) axisExtent("randomCounts", total.shape, rowAxis);
+    return { shape: probs.shape, dtype: "f32" };
+  },
+
   neg: numeric("neg"),
   abs: numeric("abs"),
   sign: numeric("sign"),

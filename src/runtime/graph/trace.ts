@@ -130,14 +130,14 @@ export function emit<P extends Prim>(prim: P, inputs: readonly Tensor[], params:
     }
     return replaced;
   }
-  if (prim === "random") checkSite(trace, params as PrimParams["random"]);
+  if (prim === "random" || prim === "randomCounts") checkSite(trace, params as PrimParams["randomCounts"]);
   const id = trace.nodes.length;
   trace.nodes.push({ id, prim, inputs: inputs.map((t) => t.id), params, shape: type.shape, dtype: type.dtype, origin: trace.origin });
   return { id, trace: trace.number, shape: type.shape, dtype: type.dtype };
 }
 
 /** Two sites that hash to one counter word would draw the same numbers unnoticed. */
-function checkSite(trace: Trace, params: PrimParams["random"]): void {
+function checkSite(trace: Trace, params: PrimParams["randomCounts"]): void {
   const counter = siteCounter(params.site, params.stage);
   const site = `${params.site}#${params.stage}`;
   const before = trace.sites.get(counter);

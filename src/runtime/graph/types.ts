@@ -35,6 +35,12 @@ export interface PrimParams {
    */
   random: { readonly kind: "bits" | "uniform" | "normal"; readonly site: string; readonly stage: number; readonly rowAxis: number | null };
 
+  /**
+   * (probs [..., V], total [...], rng, iteration?) counts f32 [..., V] of `total` draws from V categories, see random-counts.ts. `rowAxis` is one
+   * of the leading axes.
+   */
+  randomCounts: { readonly site: string; readonly stage: number; readonly rowAxis: number | null };
+
   // -- elementwise; operands have equal shapes, except that any operand may be of rank 0
   neg: Empty;
   abs: Empty;

@@ -25,7 +25,7 @@ export function verify(graph: Graph, after = "staging"): void {
       if (states.has(key)) fail(`${what}: ${key} is read by two nodes`);
       states.set(key, node);
     }
-    if (node.prim === "random") {
+    if (node.prim === "random" || node.prim === "randomCounts") {
       const counter = siteCounter(node.params.site, node.params.stage);
       const site = `${node.params.site}#${node.params.stage}`;
       if ((sites.get(counter) ?? site) !== site) fail(`the random sites ${sites.get(counter)} and ${site} share one hash`);

@@ -140,6 +140,7 @@ export const vjpRules: { readonly [P in Prim]: VjpRule<P> } = {
   constant: none,
   iota: none,
   random: none,
+  randomCounts: none,
 
   neg: unary((ct) => g.neg(ct)),
   abs: unary((ct, x) => g.mul(ct, g.sign(x))),

@@ -3,6 +3,7 @@
  * A step takes regions and fills a region.
  */
 import { GmcError, InternalError } from "../../graph/errors.js";
+import { drawCounts } from "../../graph/random-counts.js";
 import { drawKey } from "../../graph/random.js";
 import { sizeOf } from "../../graph/shape.js";
 import type { NodeOf } from "../../graph/types.js";
@@ -18,6 +19,8 @@ export function hostKernel(arena: Arena, node: NodeOf<HostPrim>): HostRun {
   switch (node.prim) {
     case "random":
       return drawKernel(arena, node as NodeOf<"random">);
+    case "randomCounts":
+      return countsKernel(node as NodeOf<"randomCounts">);
     case "cholesky":
       return inFloat64((inputs, out) => choleskyKernel(node as NodeOf<"cholesky">, inputs, out));
     case "triangularSolve":
@@ -49,6 +52,15 @@ function drawKernel(arena: Arena, node: NodeOf<"random">): HostRun {
     words(operands, out);
     if (kind === "uniform") arena.kernels.uniform(out.address, out.size);
     if (kind === "normal") arena.kernels.normal(out.address, out.size);
+  };
+}
+
+function countsKernel({ params, shape }: NodeOf<"randomCounts">): HostRun {
+  const { site, stage, rowAxis } = params;
+  return ([probs, total, rng, iteration], out) => {
+    const state = rng!.data();
+    const key = drawKey(state, { site, stage, iteration: iteration?.data()[0] });
+    drawCounts(out.data() as Float32Array, { probs: probs!.data(), totals: total!.data() }, shape, rowAxis, state[3]!, key);
   };
 }
 

@@ -3,6 +3,7 @@
  * Plain loops in float64; integers wrap and compare exactly. This table is the definition of right: the reference engine runs it, constant folding uses it, every other engine is compared to it.
  */
 import { GmcError } from "../errors.js";
+import { drawCounts } from "../random-counts.js";
 import { drawKey, fillWords } from "../random.js";
 import { sizeOf, stridesOf } from "../shape.js";
 import type { NodeOf, Prim } from "../types.js";
@@ -100,6 +101,11 @@ export const kernels: { readonly [P in Prim]: Kernel<P> } = {
     fillWords(words, out.shape, params.rowAxis, rng!.data[3]!, key);
     if (params.kind === "uniform") for (let i = 0; i < words.length; i++) out.data[i] = (words[i]! >>> 8) * 2 ** -24;
     if (params.kind === "normal") for (let i = 0; i < words.length; i++) out.data[i] = normalQuantile(((words[i]! >>> 8) + 0.5) * 2 ** -24);
+  },
+  randomCounts: ({ params }, [probs, total, rng, iteration], out) => {
+    const key = drawKey(rng!.data, { site: params.site, stage: params.stage, iteration: iteration?.data[0] });
+    const given = { probs: probs!.data, totals: total!.data };
+    drawCounts(out.data as Float64Array, given, out.shape, params.rowAxis, rng!.data[3]!, key);
   },
 
   neg: unary((x) => -x),
