@@ -6,26 +6,29 @@ import { fileURLToPath } from "node:url";
 const root = fileURLToPath(new URL("..", import.meta.url));
 
 export async function loadTables(load) {
-  const [builtins, layers, distributions, statics, settings, schedules, tokens, runtimeTrain, registry, datasets, spec] = await Promise.all(
-    [
-      "ir/builtins",
-      "ir/layers",
-      "ir/distributions",
-      "ir/static-functions",
-      "ir/settings-table",
-      "ir/schedules",
-      "parser/tokens",
-      "runtime/train/optimizers",
-      "base/registry",
-      "runtime/node/datasets",
-      "runtime/data/spec",
-    ].map(load),
-  );
+  const [builtins, layers, distributions, statics, estimators, settings, schedules, tokens, runtimeTrain, registry, datasets, spec] =
+    await Promise.all(
+      [
+        "ir/builtins",
+        "ir/layers",
+        "ir/distributions",
+        "ir/static-functions",
+        "ir/estimators",
+        "ir/settings-table",
+        "ir/schedules",
+        "parser/tokens",
+        "runtime/train/optimizers",
+        "base/registry",
+        "runtime/node/datasets",
+        "runtime/data/spec",
+      ].map(load),
+    );
   return {
     ...builtins,
     ...layers,
     ...distributions,
     ...statics,
+    ...estimators,
     ...settings,
     ...schedules,
     ...tokens,
@@ -87,7 +90,7 @@ async function findingsOf(load) {
   return (text) => renderDiagnostics(compile({ path: "model.gm", text }).diagnostics, { color: false });
 }
 
-/** Each example with its text, the functions of its generated file, and what `gmc explain` says of its train block. */
+/** Each example with its text, the functions of its generated file, and what `gmc explain` says of its energies and of its train block. */
 async function examplesOf(load) {
   const { compile } = await load("compile");
   const { explain, printExplanation } = await load("codegen/explain");
@@ -102,8 +105,12 @@ async function examplesOf(load) {
     for (const match of compiled.print("ts").matchAll(/^\/\*\*(?:(?!\*\/)[\s\S])*\*\/\nexport function (\w+)[\s\S]*?^}$/gm))
       functions[match[1]] = match[0];
     const sections = printExplanation(explain(compiled.derived)).split("\n\n");
-    const derived = sections.filter((section) => section.startsWith("train:")).map((section) => section.replace(/^ {2}LaTeX: .*\n/m, ""));
-    examples[file.replace(/\.gm$/, "")] = { text, functions, derived: derived.join("\n\n") };
+    const plain = (head) =>
+      sections
+        .filter((section) => section.startsWith(head))
+        .map((section) => section.replaceAll(/^ +LaTeX: .*\n/gm, ""))
+        .join("\n\n");
+    examples[file.replace(/\.gm$/, "")] = { text, functions, derived: plain("train"), energy: plain("energy of ") };
   }
   return examples;
 }

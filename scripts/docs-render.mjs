@@ -41,6 +41,11 @@ export function renderRegions(tables) {
     optimizers: optimizers(tables),
     schedules: schedules(tables),
     evaluators: evaluators(tables),
+    "estimators of latents": estimatorTable(tables, "latent"),
+    "estimators of energies": ["data", "model", "partition", "matching"].map((role) => estimatorTable(tables, role)).join("\n\n"),
+    "planned estimators": estimatorsOf(tables, (e) => e.planned)
+      .map((e) => `\`${e.name}\``)
+      .join(", "),
     "standard library": library(tables),
     "data sets": table(
       ["Name", "What it is"],
@@ -259,6 +264,26 @@ function evaluators({ evaluators }) {
   return table(["Evaluator", "What it measures"], rows);
 }
 
+const ESTIMATED = {
+  latent: "A draw of a latent",
+  data: "Hidden variables given the data",
+  model: "The gradient of log Z",
+  partition: "The value of log Z",
+  matching: "In place of the likelihood",
+};
+
+function estimatorTable(tables, role) {
+  const rows = estimatorsOf(tables, (e) => e.role === role && !e.planned).map((e) => {
+    const shown = e.options.map((o) => `${o.name} = ${o.value}`);
+    return [`\`${e.name}${shown.length > 0 ? `(${shown.join(", ")})` : ""}\``, sentence(e.doc)];
+  });
+  return table([ESTIMATED[role], "How"], rows);
+}
+
+function estimatorsOf({ estimators }, wanted) {
+  return [...estimators.values()].filter(wanted);
+}
+
 function library({ library }) {
   return library
     .map(({ file, declarations }) => {
@@ -271,13 +296,14 @@ function library({ library }) {
     .join("\n\n");
 }
 
-/** `example vae`: its text; `derived vae`: what gmc explain says of its train block; `code vae elbo`: a function of its generated file. */
+/** `example vae`: its text; `derived vae`: what gmc explain says of its train block; `energy rbm`: what it says of its energies; `code vae elbo`: a function of its generated file. */
 function examples({ examples }) {
   const fenced = (info, text) => `\`\`\`${info}\n${text.trim()}\n\`\`\``;
   return Object.fromEntries(
-    Object.entries(examples).flatMap(([name, { text, functions, derived }]) => [
+    Object.entries(examples).flatMap(([name, { text, functions, derived, energy }]) => [
       [`example ${name}`, fenced("gm", text)],
       [`derived ${name}`, fenced("text", derived)],
+      ...(energy === "" ? [] : [[`energy ${name}`, fenced("text", energy)]]),
       ...Object.entries(functions).map(([fn, code]) => [`code ${name} ${fn}`, `<!-- prettier-ignore -->\n${fenced("ts", code)}`]),
     ]),
   );
