@@ -21,7 +21,7 @@ import {
   type Tensor,
   type TensorLike,
 } from "../graph/index.js";
-import { blockSize, fromBlocks, toBlocks } from "./blocks.js";
+import { blockSize, fromBlocks, toBlocks, unitAxis } from "./blocks.js";
 import { conditionals, logNormaliser, type Totals } from "./conditional.js";
 import type { EnergyModel, Units, Values } from "./energy-model.js";
 import { energyAt, fieldsAt } from "./fields.js";
@@ -147,7 +147,8 @@ function fieldOf(units: Units, given: BaseStatistics | undefined, smoothing: num
     case "oneOfBlock": {
       if (given === undefined) return undefined;
       const p = smooth(toBlocks(given.mean, units), blockSize(units) + 1);
-      const none = sub(1, expandDims(sum(p, -1), -1));
+      const axis = unitAxis(units);
+      const none = sub(1, expandDims(sum(p, axis), axis));
       return linear(fromBlocks(log(div(p, none)), units));
     }
     case "multinomial": {

@@ -1,4 +1,7 @@
-/** Units under "at most one of a block": the event cut into blocks, [...lead, ...grid, ...rest, n] with the n units of a block last, and back. */
+/**
+ * Units under "at most one of a block": the event cut into blocks, [...lead, n, ...grid, ...rest] with the n units of a block before what the blocks are
+ * counted over, and back. So the axes after those that are cut (channels) stay together, and moving them copies runs of memory.
+ */
 import { reshape, sizeOf, transpose, type Shape, type Tensor } from "../graph/index.js";
 import { shapeError, showShape } from "../graph/shape.js";
 
@@ -17,12 +20,22 @@ export function gridOf({ shape, block }: Blocks): number[] {
   return shape.map((extent, i) => extent / (block[i] ?? 1));
 }
 
+/** The axis of a block's units, from the end. */
+export const unitAxis = ({ shape }: Blocks): number => -shape.length - 1;
+
 /** The axes of the event cut: [grid 0, block 0, grid 1, block 1, …, rest]. */
 function cut(blocks: Blocks): { readonly shape: number[]; readonly order: number[] } {
   const grid = gridOf(blocks);
   const shape = grid.flatMap((n, i) => (i < blocks.block.length ? [n, blocks.block[i]!] : [n]));
   const inBlock = blocks.block.map((_, i) => 2 * i + 1);
-  return { shape, order: [...shape.keys()].filter((axis) => !inBlock.includes(axis)).concat(inBlock) };
+  return { shape, order: [...inBlock, ...[...shape.keys()].filter((axis) => !inBlock.includes(axis))] };
+}
+
+/** From units of a block on the last axis, [...lead, ...grid, ...rest, n]. */
+export function unitsForward(x: Tensor, blocks: Blocks): Tensor {
+  const last = x.shape.length - 1;
+  const first = last - blocks.shape.length;
+  return transpose(x, [...Array.from({ length: first }, (_, i) => i), last, ...blocks.shape.map((_, i) => first + i)]);
 }
 
 export function toBlocks(x: Tensor, blocks: Blocks): Tensor {
@@ -30,7 +43,7 @@ export function toBlocks(x: Tensor, blocks: Blocks): Tensor {
   const lead = x.shape.slice(0, rank);
   const { shape, order } = cut(blocks);
   const moved = transpose(reshape(x, [...lead, ...shape]), [...lead.keys(), ...order.map((axis) => rank + axis)]);
-  return reshape(moved, [...lead, ...gridOf(blocks), blockSize(blocks)]);
+  return reshape(moved, [...lead, blockSize(blocks), ...gridOf(blocks)]);
 }
 
 export function fromBlocks(x: Tensor, blocks: Blocks): Tensor {

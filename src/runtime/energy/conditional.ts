@@ -47,7 +47,7 @@ import { categorical } from "../prob/categorical.js";
 import { logDeterminant, solveLower, vectorMatrix } from "../prob/linear.js";
 import { multinomial } from "../prob/multinomial.js";
 import { HALF_LOG_2PI, xlog1py, xlogy } from "../prob/numeric.js";
-import { blockSize, fromBlocks, gridOf, toBlocks, type Blocks } from "./blocks.js";
+import { blockSize, fromBlocks, gridOf, toBlocks, unitAxis, type Blocks } from "./blocks.js";
 import type { EnergyModel, Units, Values } from "./energy-model.js";
 import { curvature, diagonalCurvature, fieldsAt } from "./fields.js";
 import { drawLead, leadOf, plainShape, seenBy, unitsOf, without } from "./values.js";
@@ -191,29 +191,33 @@ export function drawFrom(key: Key, c: Conditional, lead: DrawShape): Tensor {
 
 /** By inversion, one uniform a block: unit k is on where the uniform falls between the sums of the probabilities before k and up to k. */
 function drawOneOfBlock(key: Key, logits: Tensor, blocks: Blocks, lead: DrawShape): Tensor {
+  const axis = unitAxis(blocks);
   const probs = blockProbs(logits, blocks);
-  const uniform = expandDims(randomUniform(key, [...lead, ...gridOf(blocks)]), -1);
+  const uniform = expandDims(randomUniform(key, [...lead, ...gridOf(blocks)]), axis);
   // 0 … 0 1 … 1 along the block, whatever the rounding of the sums: its only step is the unit that is on.
-  const reached = cast(less(uniform, cumsum(probs, -1)), "f32");
+  const reached = cast(less(uniform, cumsum(probs, axis)), "f32");
   const size = blockSize(blocks);
   const none = reached.shape.map(() => 0);
-  const before = size === 1 ? 0 : pad(sliceAxis(reached, -1, 0, size - 1), [...none.slice(1), 1], none);
+  const one = none.with(axis, 1);
+  const before = size === 1 ? 0 : pad(sliceAxis(reached, axis, 0, size - 1), one, none);
   return fromBlocks(sub(reached, before), blocks);
 }
 
-/** P(unit on), [...lead, ...grid, n]: softmax with one more logit, 0. */
+/** P(unit on), [...lead, n, ...grid]: softmax with one more logit, 0. */
 function blockProbs(logits: Tensor, blocks: Blocks): Tensor {
+  const axis = unitAxis(blocks);
   const l = toBlocks(logits, blocks);
-  const top = expandDims(max(reduceMax(stopGradient(l), -1), 0), -1);
+  const top = expandDims(max(reduceMax(stopGradient(l), axis), 0), axis);
   const e = exp(sub(l, top));
-  return div(e, add(exp(neg(top)), expandDims(sum(e, -1), -1)));
+  return div(e, add(exp(neg(top)), expandDims(sum(e, axis), axis)));
 }
 
 /** log(1 + Σ exp(logits)) of each block. */
 function blockLogNormaliser(logits: Tensor, blocks: Blocks): Tensor {
+  const axis = unitAxis(blocks);
   const l = toBlocks(logits, blocks);
-  const low = l.shape.map(() => 0);
-  return logSumExp(pad(l, low, [...low.slice(1), 1]), -1);
+  const top = max(reduceMax(stopGradient(l), axis), 0);
+  return add(top, log(add(exp(neg(top)), sum(exp(sub(l, expandDims(top, axis))), axis))));
 }
 
 /** The mean, as the energy sees the variable. */
@@ -268,7 +272,7 @@ export function meanGap(c: Conditional): Tensor {
     case "categorical":
       return sub(logSumExp(c.logits, -1), sum(mul(softmax(c.logits, -1), c.logits), -1));
     case "oneOfBlock": {
-      const expected = sum(mul(blockProbs(c.logits, c.blocks), toBlocks(c.logits, c.blocks)), -1);
+      const expected = sum(mul(blockProbs(c.logits, c.blocks), toBlocks(c.logits, c.blocks)), unitAxis(c.blocks));
       return sub(blockLogNormaliser(c.logits, c.blocks), expected);
     }
     case "normal":
@@ -296,8 +300,9 @@ export function entropyOfMean(units: Units, mean: Tensor): Tensor | undefined {
       return neg(sum(plogp(mean), -1));
     case "oneOfBlock": {
       const on = toBlocks(mean, units);
-      const off = max(sub(1, sum(on, -1)), 0);
-      return neg(add(sum(plogp(on), -1), plogp(off)));
+      const axis = unitAxis(units);
+      const off = max(sub(1, sum(on, axis)), 0);
+      return neg(add(sum(plogp(on), axis), plogp(off)));
     }
     case "multinomial": {
       const counts = flat(mean, units.shape);

@@ -118,7 +118,8 @@ function sitesOf(model: EnergyModel, name: string): Sites {
     }
     case "oneOfBlock": {
       const [size, grid] = [blockSize(units), gridOf(units)];
-      const within = (chosen: Tensor, unit: Tensor): Tensor => fromBlocks(mul(shaped(chosen, [...grid, 1]), unit), units);
+      const within = (chosen: Tensor, unit: Tensor): Tensor =>
+        fromBlocks(mul(shaped(chosen, [1, ...grid]), reshape(unit, [size, ...grid.map(() => 1)])), units);
       const states = (chosen: Tensor): Tensor[] => Array.from({ length: size }, (_, k) => within(chosen, hot(size, k)));
       return { count: sizeOf(grid), event, none: true, cover: (chosen) => within(chosen, ones([size])), states };
     }

@@ -2,7 +2,7 @@
 import { GmcError } from "../graph/errors.js";
 import { cast, constant, div, expandDims, greater, max, mul, oneHot, reshape, sub, type Shape, type Tensor } from "../graph/index.js";
 import { iotaAlong, sizeOf } from "../graph/index.js";
-import { blockSize, fromBlocks, gridOf } from "./blocks.js";
+import { blockSize, fromBlocks, gridOf, unitsForward } from "./blocks.js";
 import type { EnergyModel, Units, Values } from "./energy-model.js";
 import { unitsOf } from "./values.js";
 
@@ -72,7 +72,7 @@ function valueOf(units: Units, digit: Tensor): Tensor {
     case "oneOfBlock": {
       // Digit 0 is "none", digit k unit k of the block.
       const hot = mul(oneHot(max(sub(digit, 1), 0), blockSize(units)), expandDims(cast(greater(digit, 0), "f32"), -1));
-      return fromBlocks(hot, units);
+      return fromBlocks(unitsForward(hot, units), units);
     }
     default:
       return cast(digit, "f32");

@@ -101,7 +101,8 @@ const patchLimit = 2 ** 24;
 
 /**
  * Three ways, by measurement: with enough channels one product x^T dy per tap of the window, over what the tap sees; with few, one product over
- * all patches side by side; else (groups, large images) a convolution of x with dy.
+ * all patches, a row for each tap and channel, so that whole pictures are copied and no single pixels; else (groups, large images) a
+ * convolution of x with dy.
  */
 const convFilterGrad: Lowering<"convFilterGrad"> = (c, node, operands) => {
   const { params } = node;
@@ -111,30 +112,51 @@ const convFilterGrad: Lowering<"convFilterGrad"> = (c, node, operands) => {
   const taps = sizeOf(params.filterShape.slice(0, -2));
   const rows = sizeOf(dy.slice(0, -1));
   if (params.groups > 1 || (cin < 2 * narrow && rows * taps * cin > patchLimit)) return filterGradByConv(c, node, names, x, dy);
-  const seen = tapViews(c.b, params, names[0], x, dy);
   const grad = reshaped(c.b, names[1], [rows, dy[dy.length - 1]!]);
-  const multiply = (view: string, columns: number): string =>
-    c.b.op("Gemm", [reshaped(c.b, view, [rows, columns]), grad], { transA: int(1) });
   const joined =
     cin >= 2 * narrow
       ? concat(
           c.b,
-          seen.map((view) => multiply(view, cin)),
+          tapViews(c.b, params, names[0], x, dy).map((view) =>
+            c.b.op("Gemm", [reshaped(c.b, view, [rows, cin]), grad], { transA: int(1) }),
+          ),
           0,
         )
-      : multiply(concat(c.b, seen, x.length - 1), taps * cin);
+      : c.b.op("Gemm", [patches(c.b, params, names[0], x, dy), grad]);
   return { name: reshaped(c.b, joined, node.shape), shape: node.shape };
 };
+
+/** [taps channels, rows]: what each tap sees of each channel. */
+function patches(b: ModelBuilder, params: NodeOf<"convFilterGrad">["params"], x: string, xShape: Shape, dy: Shape): string {
+  const rank = xShape.length;
+  const cin = xShape[rank - 1]!;
+  const rows = sizeOf(dy.slice(0, -1));
+  const order = [rank - 1, ...range(rank - 1)];
+  const planes = cin === 1 ? reshaped(b, x, [1, ...xShape.slice(0, -1)]) : transposed(b, x, order);
+  const views = tapViews(b, params, planes, xShape, dy, 2);
+  return concat(
+    b,
+    views.map((view) => reshaped(b, view, [cin, rows])),
+    0,
+  );
+}
 
 function concat(b: ModelBuilder, parts: readonly string[], axis: number): string {
   return parts.length === 1 ? parts[0]! : b.op("Concat", parts, { axis: int(axis) });
 }
 
-/** For each tap of the window, in C order, the entries of x that meet it: [N, ...output, Cin]. */
-function tapViews(b: ModelBuilder, params: NodeOf<"convFilterGrad">["params"], x: string, xShape: Shape, dy: Shape): string[] {
+/**
+ * For each tap of the window, in C order, the entries of x that meet it: [N, ...output, Cin], or with axes in x's order whatever that is. `first` is the
+ * first spatial axis, `xShape` the shape with channels last.
+ */
+function tapViews(b: ModelBuilder, params: NodeOf<"convFilterGrad">["params"], x: string, xShape: Shape, dy: Shape, first = 1): string[] {
   const spatial = xShape.length - 2;
-  const sides = (k: 0 | 1): number[] => [0, ...params.padding.map((p) => p[k]), 0];
-  const ends = [...sides(0), ...sides(1)];
+  const around = (pads: readonly number[]): number[] => [
+    ...new Array<number>(first).fill(0),
+    ...pads,
+    ...new Array<number>(2 - first).fill(0),
+  ];
+  const ends = [...around(params.padding.map((p) => p[0])), ...around(params.padding.map((p) => p[1]))];
   const wide = ends.every((n) => n === 0) ? x : b.op("Pad", [x, b.i64(ends)]);
   const taps = params.filterShape
     .slice(0, spatial)
@@ -142,7 +164,7 @@ function tapViews(b: ModelBuilder, params: NodeOf<"convFilterGrad">["params"], x
   return taps.map((tap) => {
     const start = tap.map((t, i) => t * params.dilation[i]!);
     const stop = start.map((from, i) => from + (dy[i + 1]! - 1) * params.stride[i]! + 1);
-    return b.op("Slice", [wide, b.i64(start), b.i64(stop), b.i64(range(spatial, 1)), b.i64(params.stride)]);
+    return b.op("Slice", [wide, b.i64(start), b.i64(stop), b.i64(range(spatial, first)), b.i64(params.stride)]);
   });
 }
 
