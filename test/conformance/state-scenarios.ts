@@ -175,6 +175,22 @@ export const stateScenarios: Readonly<Record<string, () => Scenario>> = {
     return { programs: [program], runs: [0, 1, 2, 3].map((k) => ({ program: "p", feeds: { x: tensor([129], wave(129, k)) } })) };
   },
 
+  "large writes that a condition masks, the masked value itself given too": () => {
+    const shape = [64, 32];
+    const graph = g.stage({ rng: { shape: [4], dtype: "u32" } }, () => {
+      const i = g.iterationInput();
+      const [s, t, drawn] = [g.state("s", shape), g.state("t", shape), g.state("drawn", shape)];
+      const even = g.not(g.and(g.not(g.equal(i, 0)), g.not(g.equal(i, 2))));
+      const next = g.select(even, g.add(s, 1), s);
+      g.writeState(s, next);
+      g.writeState(t, g.select(even, s, t));
+      g.writeState(drawn, g.select(g.not(even), g.randomUniform(g.rootKey().at("u").iterate(i), shape), drawn));
+      return { next };
+    });
+    const state = { s: tensor(shape, wave(2048)), t: tensor(shape, wave(2048, 1)), drawn: tensor(shape, wave(2048, 2)) };
+    const rng = tensor([4], [5, 0, 0, 0], "u32");
+    return once([{ kind: "repeat", name: "r", graph, count: 4 }], ["next", "s", "t", "drawn"], state, { rng }, 2);
+  },
   "repeat a fixed number of times, the state carried": () => {
     const graph = g.stage({}, () => {
       const s = g.state("s", [7]);

@@ -6,6 +6,7 @@ import type { Stage } from "../engines/engine.js";
 import { abs, and, constant, equal, iterationInput, mean, select, stage, state, writeState, type Tensor } from "../graph/index.js";
 import { InternalError } from "../graph/errors.js";
 import { optimize } from "../graph/passes/index.js";
+import { under } from "../graph/passes/match.js";
 import type { StepContext, UpdateDefinition } from "../model.js";
 import { carriedName } from "./carried.js";
 import { isFinite } from "./context.js";
@@ -14,6 +15,11 @@ export interface FaultState {
   readonly name: string;
   /** What it becomes where a carried value is not finite. */
   readonly code: number;
+}
+
+/** 0 and 1 made of a condition: never anything else, whatever the weights are. */
+function isTruth(t: Tensor): boolean {
+  return under(t, "cast")?.dtype === "bool";
 }
 
 /** One stage for each of the update's `before`. `context` makes the context of the trace it is called in. */
@@ -26,7 +32,7 @@ export function stageBefore(update: UpdateDefinition, fault: FaultState, context
         const moved = step.run(step.times > 1 ? { ...given, key: given.key.iterate(iterationInput()) } : given);
         const flag = state(fault.name, [], "i32");
         const sound = Object.values(moved).reduce<Tensor | undefined>((all, t) => {
-          if (t.dtype !== "f32") return all;
+          if (t.dtype !== "f32" || isTruth(t)) return all;
           const finite = isFinite(mean(abs(t)));
           return all ? and(all, finite) : finite;
         }, undefined);

@@ -5,6 +5,7 @@
 import type * as Ort from "onnxruntime-node";
 import { InternalError } from "../../graph/errors.js";
 import type { Graph, Node } from "../../graph/types.js";
+import { guardWrites } from "./guards.js";
 import { bernoulliKernel, hostKernel, type HostRun } from "./host.js";
 import { lowerModel, type LoweredModel, type ModelPort } from "./lower.js";
 import type { Arena, Region } from "./memory.js";
@@ -37,8 +38,8 @@ interface Surroundings {
 }
 
 export async function compileCall(name: string, staged: Graph, wanted: readonly string[], around: Surroundings): Promise<Call> {
-  const graph = reuseReductions(staged);
-  const plan = planGraph(graph, wanted);
+  const { graph, guards } = guardWrites(reuseReductions(staged));
+  const plan = planGraph(graph, [...new Set([...wanted, ...Object.values(guards)])]);
   const { arena, store } = around;
   const regions = allocate(graph, plan, arena);
   const owned = new Set(regions.values());
@@ -53,7 +54,10 @@ export async function compileCall(name: string, staged: Graph, wanted: readonly 
       steps.push(hostStep(graph, step, regions, arena, store));
     }
   }
-  const writes = Object.entries(graph.writes).map(([state, id]) => ({ state, node: graph.nodes[id]! }));
+  const writes = Object.keys(graph.writes).map((state) => {
+    const guard = guards[state];
+    return { state, guard: guard === undefined ? undefined : regions.get(graph.outputs[guard]!)! };
+  });
   return {
     outputs: new Map(wanted.map((output) => [output, regions.get(graph.outputs[output]!)!])),
     async run(inputs) {
@@ -66,7 +70,7 @@ export async function compileCall(name: string, staged: Graph, wanted: readonly 
         const { dtype, shape } = graph.nodes[id]!;
         store.spare(state, dtype, shape).data().set(regions.get(id)!.data());
       }
-      for (const { state } of writes) store.swap(state);
+      for (const { state, guard } of writes) if (guard === undefined || guard.data()[0] === 1) store.swap(state);
     },
     async dispose() {
       for (const region of owned) region.free();
