@@ -2,9 +2,9 @@
 // source sha256 bfe94ff7cf4bab3c9e3802928daed238875bed72500a032ece23fe454045c593
 
 import {
-  adam, add, aisProgram, bernoulli, binary, cd, chainsOf, defineModel, drawUnits, energyModel, freeEnergy, gibbsChain,
-  init, logPartitionSurrogate, matmul, moveChains, mul, neg, param, required, rowsOf, sgd, sub, sum, term,
-  transposeEvent, type Draw, type Key, type Rows, type Tensor, type Values, type WeightsOf,
+  adam, add, aisProgram, bernoulli, binary, chainsOf, defineModel, drawUnits, energyModel, freeEnergy, gibbsChain, init,
+  logPartitionSurrogate, matmul, moveChains, mul, neg, param, required, rowsOf, sgd, sub, sum, term, transposeEvent,
+  type Draw, type Key, type Rows, type Tensor, type Values, type WeightsOf,
 } from "gmc/runtime";
 
 /** Every weight: where it lives, its shape, how it starts. */
@@ -147,18 +147,32 @@ export function objective(w: Weights, v: Tensor, key: Key): Tensor {
   return logQh1; // [B]
 }
 
+/** What the chains of r2 start at, one for each row: drawn as in the objective. */
+export function startR2(w: Weights, v: Tensor, key: Key): Values {
+  const B = rowsOf(v);
+  const h1 = drawUnits(energyModelR1, w, key.at("h1"), { v }, "h1", { lead: [B] }); // [B, 500]
+  return { "r2.h1": h1 };
+}
+
 /**
  * E[h1 ~ r1(h1 | v)](log r2(h1)) per example  dbn.gm:44
  * h1: sampled (from its conditional: its units are independent given the rest)
  * h2: exact (its units are independent given the rest: summed out in closed form)
  * log Z: cd(k = 1) (its gradient from samples of the model: contrastive divergence: k Gibbs sweeps from the data (Hinton 2002))
  */
-export function objective2(w: Weights, v: Tensor, key: Key): Tensor {
+export function objective2(w: Weights, v: Tensor, chainsR2: Values, key: Key): Tensor {
   const B = rowsOf(v);
   const h1 = drawUnits(energyModelR1, w, key.at("h1"), { v }, "h1", { lead: [B] }); // [B, 500]
   const minusF = term("-F(h1)", "dbn.gm:44", neg(freeEnergy(energyModelR2, w, { h1 }, { sum: ["h2"] }))); // [B]
-  const logZ = term("log Z", "dbn.gm:44", cd(energyModelR2, w, key.at("cd"), { h1 }, { k: 1, sum: ["h2"] })); // [B]  its gradient at samples of the model
+  const logZ = term("log Z", "dbn.gm:44", logPartitionSurrogate(energyModelR2, w, chainsR2, { sum: ["h2"] })); // [B]  its gradient at samples of the model
   return sub(minusF, logZ); // [B]
+}
+
+/** What the chains of p start at, one for each row: drawn as in the objective. */
+export function startP(w: Weights, v: Tensor, key: Key): Values {
+  const B = rowsOf(v);
+  const h1 = bernoulli.sample(key.at("h1"), { logits: add(matmul(v, w.R), w.r) }, [B, 500]); // [B, 500]
+  return { "p.h1": h1 };
 }
 
 /**
@@ -167,7 +181,7 @@ export function objective2(w: Weights, v: Tensor, key: Key): Tensor {
  * h2: exact (its units are independent given the rest: summed out in closed form)
  * log Z: cd(k = 3) (its gradient from samples of the model: contrastive divergence: k Gibbs sweeps from the data (Hinton 2002))
  */
-export function objective3(w: Weights, v: Tensor, key: Key): Tensor {
+export function objective3(w: Weights, v: Tensor, chainsP: Values, key: Key): Tensor {
   const B = rowsOf(v);
   const h1 = bernoulli.sample(key.at("h1"), { logits: add(matmul(v, w.R), w.r) }, [B, 500]); // [B, 500]
   const minusF = term("-F(h1)", "dbn.gm:48", neg(freeEnergy(energyModelP, w, { h1 }, { sum: ["h2"] }))); // [B]
@@ -176,7 +190,7 @@ export function objective3(w: Weights, v: Tensor, key: Key): Tensor {
     "dbn.gm:18",
     sum(bernoulli.logProb(v, { logits: add(matmul(h1, transposeEvent(w.W1, [-1, -2])), w.b0) }), [-1]),
   ); // [B]
-  const logZ = term("log Z", "dbn.gm:48", cd(energyModelP, w, key.at("cd"), { h1 }, { k: 3, sum: ["h2"] })); // [B]  its gradient at samples of the model
+  const logZ = term("log Z", "dbn.gm:48", logPartitionSurrogate(energyModelP, w, chainsP, { sum: ["h2"] })); // [B]  its gradient at samples of the model
   return sub(add(minusF, logPv), logZ); // [B]
 }
 
@@ -289,9 +303,18 @@ export const model = defineModel<typeof weights, "v">({
           direction: "maximize",
           label: "E[h1 ~ r1(h1 | v)](log r2(h1))",
           place: "dbn.gm:44",
-          value: ({ w, data, key }) => objective2(w, data.v, key),
+          value: ({ w, data, carried, key }) => objective2(w, data.v, chainsOf(carried, "r2"), key),
           over: ["W2", "a2", "b1"],
           optimizer: sgd({ lr: 0.05 }),
+          carried: { "r2.h1": { shape: [100, 500], dtype: "f32", perRow: true, start: { kind: "zeros" } } },
+          before: [
+            { name: "start", times: 1, run: ({ w, data, key }) => startR2(w, data.v, key) },
+            {
+              name: "cd",
+              times: 1,
+              run: ({ w, key, carried }) => moveChains(energyModelR2, w, key.at("r2"), carried, { sum: ["h2"] }),
+            },
+          ],
         },
       ],
     },
@@ -304,9 +327,18 @@ export const model = defineModel<typeof weights, "v">({
           direction: "maximize",
           label: "E[h1 ~ q(h1 | v)](log p(v, h1))",
           place: "dbn.gm:48",
-          value: ({ w, data, key }) => objective3(w, data.v, key),
+          value: ({ w, data, carried, key }) => objective3(w, data.v, chainsOf(carried, "p"), key),
           over: ["W1", "b0", "W2", "a2", "b1"],
           optimizer: sgd({ lr: 0.001 }),
+          carried: { "p.h1": { shape: [100, 500], dtype: "f32", perRow: true, start: { kind: "zeros" } } },
+          before: [
+            { name: "start", times: 1, run: ({ w, data, key }) => startP(w, data.v, key) },
+            {
+              name: "cd",
+              times: 3,
+              run: ({ w, key, carried }) => moveChains(energyModelP, w, key.at("p"), carried, { sum: ["h2"] }),
+            },
+          ],
         },
       ],
     },

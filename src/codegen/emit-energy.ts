@@ -7,67 +7,107 @@ import type { ChainUse } from "../ir/quantity.js";
 import type { Domain } from "../ir/types.js";
 import { array, arrow, bool, call, type Js, type JsField, name, num, numbers, object, str } from "./js.js";
 import { variableOf } from "./lower-dist.js";
+import { replicasOf } from "./lower-energy.js";
 import { literal } from "./lower-expr.js";
+import type { ChainStart } from "./lower-objective.js";
 import { energyModelName } from "./names.js";
 import { place } from "./place.js";
 
 // ---- chains -----------------------------------------------------------------------------------------------
 
-/** Persistent chains: how many, of what, and where they start. */
+/** Chains: how many, of what, and where they start; with the conditions that the chains of rows keep. */
 export function carriedChains(derived: DerivedModel, batch: number, chains: ChainUse): readonly JsField[] {
-  const { density, count, start } = chains;
-  return start.map((variable): JsField => {
+  const { density, count, start, options } = chains;
+  const replicas = replicasOf(chains);
+  const kept = chains.begin === undefined ? [] : energyOf(derived.context, density).reads;
+  return [...start, ...kept].map((variable): JsField => {
     const { domain } = variableOf(derived.context, variable);
     return {
       name: `${density}.${variable}`,
       value: object({
-        shape: numbers([count ?? batch, ...domain.shape.map((d) => d.size)]),
+        shape: numbers([...(replicas === undefined ? [] : [replicas]), count ?? batch, ...domain.shape.map((d) => d.size)]),
         dtype: str(domain.name === "category" ? "i32" : "f32"),
         perRow: count === undefined ? bool(true) : undefined,
-        start: count === undefined ? object({ kind: str("zeros") }) : chainStart(variable, domain),
+        replicas: replicas === undefined ? undefined : num(replicas),
+        start: count === undefined ? object({ kind: str("zeros") }) : chainStart(variable, domain, options),
         of: count === undefined ? undefined : object({ density: str(density), variable: str(variable) }),
       }),
     };
   });
 }
 
-/** What moves the chains of an energy: from the data where they are not persistent, then the sweeps. */
-export function beforeStages(derived: DerivedModel, chains: ChainUse): readonly Js[] {
+/** What moves the chains of an energy: from the data or from noise where they are not persistent, then the sweeps. */
+export function beforeStages(derived: DerivedModel, chains: ChainUse, drawn: ChainStart | undefined): readonly Js[] {
   const { density, options, count, start, sum, method } = chains;
   const reads = energyOf(derived.context, density).reads;
   const data = (v: string): Js => ({ kind: "member", target: name("data"), name: v });
-  const begin = object({
-    name: str("start"),
-    times: num(1),
-    run: arrow("({ data })", object(start.map((v) => ({ name: `${density}.${v}`, value: data(v) })))),
-  });
+  const model = name(energyModelName(density));
+  const begins = (run: Js): Js => object({ name: str("start"), times: num(1), run });
+  const begin = drawn
+    ? begins(callStart(drawn))
+    : count === undefined
+      ? begins(arrow("({ data })", object(start.map((v) => ({ name: `${density}.${v}`, value: data(v) })))))
+      : options["start"] === "noise"
+        ? begins(
+            arrow("({ key, carried })", call("freshChains", model, call("key.at", str(density)), name("carried"), ...noiseScale(options))),
+          )
+        : undefined;
   const { k = 1 } = options;
-  const given = reads.length === 0 ? undefined : object(reads.map((v) => ({ name: v, value: data(v) })));
+  const replicas = replicasOf(chains);
+  const given = reads.length === 0 || drawn ? undefined : object(reads.map((v) => ({ name: v, value: data(v) })));
   const settings = object({
     sum: sum.length === 0 ? undefined : array(sum.map(str)),
     given,
-    moves: gradientMoves(method, options),
+    moves: gradientMoves(derived, chains),
+    replicas: replicas === undefined ? undefined : num(replicas),
   });
   const move = object({
     name: str(method),
     times: literal(k),
     run: arrow(
       `({ w, key, carried${given ? ", data" : ""} })`,
-      call("moveChains", name(energyModelName(density)), name("w"), call("key.at", str(density)), name("carried"), settings),
+      call("moveChains", model, name("w"), call("key.at", str(density)), name("carried"), settings),
     ),
   });
-  return count === undefined ? [begin, move] : [move];
+  return begin ? [begin, move] : [move];
 }
 
-/** How real variables without a conditional are moved: by what the statement asks for. */
-function gradientMoves(method: string, options: Options): Js | undefined {
-  if (method === "langevin") return object({ kind: str("langevin"), step: literal(options["step"] ?? 0) });
-  if (method === "hmc")
-    return object({ kind: str("hmc"), step: literal(options["step"] ?? 0), leapfrog: literal(options["leapfrog"] ?? 1) });
-  return undefined;
+function callStart({ fn, data, rows, schedules, random }: ChainStart): Js {
+  const parts = ["w", data.length > 0 && "data", rows && "rows", schedules.length > 0 && "schedule", random && "key"].filter(Boolean);
+  const args: Js[] = [
+    name("w"),
+    ...data.map((v): Js => ({ kind: "member", target: name("data"), name: v })),
+    ...(rows ? [name("rows")] : []),
+    ...schedules.map((s): Js => ({ kind: "member", target: name("schedule"), name: s })),
+    ...(random ? [name("key")] : []),
+  ];
+  return arrow(`({ ${parts.join(", ")} })`, call(fn.name, ...args));
 }
 
-function chainStart(variable: string, domain: Domain): Js {
+function noiseScale(options: Options): readonly Js[] {
+  const { scale = 1 } = options;
+  return scale === 1 ? [] : [object({ scale: literal(scale) })];
+}
+
+/** How real variables are moved along the gradient, and which: all that the chains hold, by what the statement asks for. */
+function gradientMoves(derived: DerivedModel, { density, method, options, sum }: ChainUse): Js | undefined {
+  if (method !== "langevin" && method !== "hmc") return undefined;
+  const { laws, variable, variables } = energyOf(derived.context, density);
+  const real = variables.filter((v) => variable.get(v)?.domain.name === "real" && !sum.includes(v));
+  const names = real.every((v) => laws.get(v)?.kind === "nonlinear") ? undefined : array(real.map(str));
+  const step = literal(options["step"] ?? 0);
+  if (method === "hmc") return object({ kind: str("hmc"), step, leapfrog: literal(options["leapfrog"] ?? 1), names });
+  const { metropolis, noise = 1 } = options;
+  return object({
+    kind: str("langevin"),
+    step,
+    metropolis: metropolis === false ? bool(false) : undefined,
+    noise: noise === 1 ? undefined : literal(noise),
+    names,
+  });
+}
+
+function chainStart(variable: string, domain: Domain, { scale = 1 }: Options): Js {
   switch (domain.name) {
     case "binary":
       // all off is the one state that every block of `at_most_one` allows
@@ -83,7 +123,7 @@ function chainStart(variable: string, domain: Domain): Js {
       return object({ kind: str("uniform"), low: num(0), high: num(255) });
     case "real":
     case "positive":
-      return object({ kind: str("normal") });
+      return object({ kind: str("normal"), scale: scale === 1 ? undefined : literal(scale) });
   }
 }
 
@@ -98,7 +138,10 @@ export function emitChain(derived: DerivedModel, density: string): Js {
     (v) => analysis.variable.get(v)?.domain.name === "real" && analysis.laws.get(v)?.kind === "nonlinear",
   );
   const used = derived.phases.flatMap((p) => p.updates.flatMap((u) => u.derived.chains)).find((c) => c.density === density);
-  const asked = used && gradientMoves(used.method, used.options);
+  const asked = used && gradientMoves(derived, used);
+  // a net that is trained by short runs from noise is drawn from by such runs
+  const short = used?.options["start"] === "noise" ? used : undefined;
+  const starts = short && analysis.variables.filter((v) => variableOf(derived.context, v).domain.name === "real");
   const moves = asked ?? object({ kind: str("hmc"), step: num(0.1), leapfrog: num(10) });
   const sampler = arrow(
     "(w, key, x, clamp)",
@@ -114,7 +157,18 @@ export function emitChain(derived: DerivedModel, density: string): Js {
       ]),
     ),
   );
-  return call("gibbsChain", model, object({ sweeps: num(SWEEPS), sampler: bent ? sampler : undefined }));
+  return call(
+    "gibbsChain",
+    model,
+    object({
+      sweeps: short ? literal(short.options["k"] ?? 1) : num(SWEEPS),
+      sampler: bent || asked ? sampler : undefined,
+      starts:
+        short && starts && (short.options["scale"] ?? 1) !== 1
+          ? object(starts.map((v) => ({ name: v, value: chainStart(v, variableOf(derived.context, v).domain, short.options) })))
+          : undefined,
+    }),
+  );
 }
 
 // ---- log Z ------------------------------------------------------------------------------------------------

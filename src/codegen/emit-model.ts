@@ -144,7 +144,7 @@ class Objectives {
     if (found) return found;
     const lowered = lowerObjective(this.context, this.names.fresh(identifier(functionName(stated, value))), derived, doc, this.names);
     this.known.set(key, lowered);
-    this.functions.push(lowered.fn);
+    this.functions.push(...lowered.chains.flatMap(({ begin }) => (begin ? [begin.fn] : [])), lowered.fn);
     return lowered;
   }
 }
@@ -169,7 +169,7 @@ function callObjective(
   const args: Js[] = [name("w"), ...o.data.map((v): Js => ({ kind: "member", target: name("data"), name: v }))];
   if (o.rows) args.push(name("rows"));
   for (const s of o.schedules) args.push({ kind: "member", target: name("schedule"), name: s });
-  for (const { density } of o.chains) args.push(call("chainsOf", name("carried"), str(density)));
+  for (const { use } of o.chains) args.push(call("chainsOf", name("carried"), str(use.density)));
   for (const { density } of o.partitions) args.push(call("required", name("partition"), str(partitionMetricName(derived, density))));
   if (o.random) args.push(name("key"));
   if (o.samples) args.push(samples ?? num(o.samples.size));
@@ -241,8 +241,8 @@ function emitUpdate(derived: DerivedModel, u: DerivedUpdate, phase: DerivedPhase
     carried:
       o.chains.length === 0
         ? undefined
-        : object(o.chains.flatMap((c) => carriedChains(derived, numberSetting(phase.phase.settings, "batch") ?? BATCH, c))),
-    before: o.chains.length === 0 ? undefined : array(o.chains.flatMap((c) => beforeStages(derived, c))),
+        : object(o.chains.flatMap(({ use }) => carriedChains(derived, numberSetting(phase.phase.settings, "batch") ?? BATCH, use))),
+    before: o.chains.length === 0 ? undefined : array(o.chains.flatMap(({ use, begin }) => beforeStages(derived, use, begin))),
   });
 }
 

@@ -6,6 +6,7 @@ import { InternalError } from "../base/internal-error.js";
 import type { DeriveContext, EnergyBlock } from "../ir/derive/context.js";
 import { densityOf } from "../ir/derive/context.js";
 import { energyOf } from "../ir/derive/energy.js";
+import { numberOption, type Options } from "../ir/estimators.js";
 import type { EnergyAnalysis, UnitLaw } from "../ir/energy/index.js";
 import type { DrawStep, Matching, Quantity } from "../ir/quantity.js";
 import type { Density, Dim, Domain, Expr } from "../ir/types.js";
@@ -249,6 +250,24 @@ function summation(sum: readonly string[], enumerate: readonly string[]): Js | u
   });
 }
 
+/** Replicas of each chain that is tempered. */
+export function replicasOf({ method, options }: { readonly method: string; readonly options: Options }): number | undefined {
+  return method === "tempering" ? numberOption(options, "temperatures") : undefined;
+}
+
+/** Values that the chain of each row starts at, and the conditions that it keeps, as what the update carries. */
+export function lowerStart(scope: QuantityScope, q: LogPartition): Js {
+  if (q.method.kind !== "chain") throw new InternalError(`no chain of ${q.density}`);
+  const inner = densityScope(scope, q.at);
+  return object(
+    withReads(scope, q.density, q.method.start).map((variable) => {
+      const value = inner.variable(variable);
+      if (!value) throw new InternalError(`\`${variable}\` of ${q.density} is not in scope`);
+      return { name: `${q.density}.${variable}`, value: tensorValue(value).js };
+    }),
+  );
+}
+
 /** log Z, or a tensor whose gradient is that of log Z. */
 export function lowerLogPartition(scope: QuantityScope, q: LogPartition): TensorValue {
   const model = name(energyModelName(q.density));
@@ -267,9 +286,14 @@ export function lowerLogPartition(scope: QuantityScope, q: LogPartition): Tensor
     case "estimated":
       return { kind: "tensor", js: name(partitionName(q.density)), shape: [], lead: NO_LEAD };
     case "chain": {
-      const sums = method.sum.length === 0 ? undefined : object({ sum: array(method.sum.map(str)) });
       if (method.place !== "inline") {
-        const surrogate = call("logPartitionSurrogate", model, name("w"), name(chainsName(q.density)), ...(sums ? [sums] : []));
+        const { reads } = energyOf(scope.context, q.density);
+        const given = reads.length === 0 ? undefined : valuesOf(scope, q.density, q.at, reads).js;
+        const sums = method.sum.length === 0 ? undefined : array(method.sum.map(str));
+        const settings = sums || given ? [object({ sum: sums, given })] : [];
+        const chains = name(chainsName(q.density));
+        const held = replicasOf(method) === undefined ? chains : call("modelReplica", chains);
+        const surrogate = call("logPartitionSurrogate", model, name("w"), held, ...settings);
         const js = method.place === "persistent" ? call("mean", surrogate) : surrogate;
         const lead = method.place === "persistent" ? NO_LEAD : BATCH;
         const value: TensorValue = { kind: "tensor", js: termOf(scope, "log Z", q.span, js), shape: [], lead };

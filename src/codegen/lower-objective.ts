@@ -1,25 +1,31 @@
 /** A derived objective -> one function, per example. */
 import type { DeriveContext } from "../ir/derive/context.js";
-import { type DerivedObjective, type Plate, type Quantity, walkQuantity } from "../ir/quantity.js";
+import { type ChainUse, type DerivedObjective, type Plate, type Quantity, walkQuantity } from "../ir/quantity.js";
 import { distributions } from "../ir/distributions.js";
 import type { Dim, DistCall, Expr } from "../ir/types.js";
-import { call, type Js, type JsFunction, type JsParam, name, num } from "./js.js";
+import { call, type Js, type JsFunction, type JsParam, name, namesIn, num } from "./js.js";
 import { weightsAt } from "./lower-expr.js";
 import { variableOf } from "./lower-dist.js";
-import { lowerQuantity } from "./lower-quantity.js";
+import { lowerBegin, lowerQuantity } from "./lower-quantity.js";
 import { capital, chainsName, partitionName } from "./names.js";
 import type { QuantityScope } from "./quantity-scope.js";
 import { FunctionWriter, identifier, Names, type Value } from "./values.js";
 
-export interface LoweredObjective {
+/** How to call a function: which of data, rows, schedules and key it takes, in this order after `w`. */
+export interface Called {
   readonly fn: JsFunction;
-  /** How to call it: which of data, schedules, rows, key and k it takes, in this order after `w`. */
   readonly data: readonly string[];
   readonly schedules: readonly string[];
   readonly rows: boolean;
   readonly random: boolean;
-  /** Densities whose persistent chains it advances: one parameter each. */
-  readonly chains: DerivedObjective["chains"];
+}
+
+/** What the chains of rows start at where the data do not say. */
+export type ChainStart = Called;
+
+export interface LoweredObjective extends Called {
+  /** Densities whose chains it reads: one parameter each. */
+  readonly chains: readonly { readonly use: ChainUse; readonly begin: ChainStart | undefined }[];
   /** Densities whose log Z is fed to it. */
   readonly partitions: DerivedObjective["partitions"];
   /** Number of samples where the objective draws one family. */
@@ -33,6 +39,53 @@ export function lowerObjective(
   doc: readonly string[],
   file: Names,
 ): LoweredObjective {
+  const { scope, params, samples, rows } = open(context, derived, file);
+  const value = lowerQuantity(scope, derived.quantity);
+  return {
+    fn: { name: fnName, doc, params, returns: "Tensor", body: scope.writer.finish(value.js, scope.writer.shapeText(value)) },
+    data: derived.data,
+    schedules: derived.schedules.map((s) => s.name),
+    rows,
+    random: derived.random,
+    chains: derived.chains.map((use) => ({ use, begin: lowerChainStart(context, derived, use, file) })),
+    partitions: derived.partitions,
+    samples,
+  };
+}
+
+/** `startR2(w, v, key)`: what the chains of the rows start at, drawn as in the objective itself. */
+function lowerChainStart(context: DeriveContext, derived: DerivedObjective, use: ChainUse, file: Names): ChainStart | undefined {
+  if (!use.begin) return undefined;
+  const { scope, params, rows } = open(context, { ...derived, quantity: use.begin, chains: [], partitions: [] }, file);
+  const body = scope.writer.finish(lowerBegin(scope, use.begin), undefined);
+  const read = body.reduce((found, s) => namesIn(s.value, found), new Set<string>());
+  const kept = params.filter((p) => p.name === "w" || read.has(p.name));
+  const keeps = (i: number): boolean => kept.includes(params[i] as JsParam);
+  const scalars = 1 + derived.data.length + (rows ? 1 : 0);
+  return {
+    fn: {
+      name: file.fresh(`start${capital(use.density)}`),
+      doc: [`What the chains of ${use.density} start at, one for each row: drawn as in the objective.`],
+      params: kept,
+      returns: "Values",
+      body,
+    },
+    data: derived.data.filter((_, i) => keeps(1 + i)),
+    schedules: derived.schedules.filter((_, i) => keeps(scalars + i)).map((s) => s.name),
+    rows: kept.some((p) => p.type === "Rows"),
+    random: kept.some((p) => p.type === "Key"),
+  };
+}
+
+interface Opened {
+  readonly scope: QuantityScope;
+  readonly params: readonly JsParam[];
+  readonly samples: Dim | undefined;
+  readonly rows: boolean;
+}
+
+/** The parameters of an objective's function, and the scope that they make: `w`, then the data, then the rest. */
+function open(context: DeriveContext, derived: DerivedObjective, file: Names): Opened {
   const plates = platesOf(derived.quantity);
   const first = plates[0];
   const samples = plates.length === 1 ? first?.count : undefined;
@@ -84,17 +137,7 @@ export function lowerObjective(
     },
     plateSize: (count): Js => (samples ? name("k") : num(count.size)),
   };
-  const value = lowerQuantity(scope, derived.quantity);
-  return {
-    fn: { name: fnName, doc, params, returns: "Tensor", body: writer.finish(value.js, writer.shapeText(value)) },
-    data: derived.data,
-    schedules: derived.schedules.map((s) => s.name),
-    rows,
-    random: derived.random,
-    chains: derived.chains,
-    partitions: derived.partitions,
-    samples,
-  };
+  return { scope, params, samples, rows };
 }
 
 /** What each is called as a parameter: its own name unless that is taken and not `free` all the same. */

@@ -13,7 +13,7 @@ import { textOf } from "../base/source.js";
 import { call, type Js, method, num, numbers, str } from "./js.js";
 import { lowerBuiltin } from "./lower-builtin.js";
 import { lowerDist, variableOf } from "./lower-dist.js";
-import { energyDraws, lowerLogPartition, lowerMatching, lowerUnnormalised } from "./lower-energy.js";
+import { energyDraws, lowerLogPartition, lowerMatching, lowerStart, lowerUnnormalised } from "./lower-energy.js";
 import { lowerExpr, type Scope } from "./lower-expr.js";
 import { lowerGaussianMarginal } from "./lower-gaussian-marginal.js";
 import { capital } from "./names.js";
@@ -167,6 +167,15 @@ function lowerExpect(scope: QuantityScope, q: Extract<Quantity, { kind: "expect"
     : body;
   scope.writer.dropPlate(q.plate.id);
   return value;
+}
+
+/** What the rows' chains start at, as a record: the draws around a log Z, without what is made of them. */
+export function lowerBegin(scope: QuantityScope, q: Quantity): Js {
+  if (q.kind === "logPartition") return lowerStart(scope, q);
+  if (q.kind !== "expect") throw new InternalError(`no chain starts in a ${q.kind}`);
+  const steps: Steps = { variables: new Map(), locals: new Map(), drawn: new Map() };
+  q.steps.forEach((step, position) => bindStep(scope, steps, step, position, undefined));
+  return lowerBegin(after(scope, steps, q.steps.length), q.body);
 }
 
 /** The draws of an `E`, each evaluated where it is first needed. */

@@ -11,16 +11,20 @@ import { InternalError } from "../base/internal-error.js";
 
 export type EstimatorRole = "latent" | "data" | "model" | "partition" | "matching" | "optimum";
 
-export type OptionValue = number | string;
+export type OptionValue = number | string | boolean;
 export type Options = Readonly<Record<string, OptionValue>>;
 
 export interface EstimatorOption {
   readonly name: string;
-  readonly kind: "integer" | "number" | "choice";
+  readonly kind: "integer" | "number" | "choice" | "flag";
   /** Where it is not given. */
   readonly value: OptionValue;
   /** Of a choice. */
   readonly values?: readonly string[];
+  /** The least whole number; 1 where absent. */
+  readonly least?: number;
+  /** Of a number that must not be 0. */
+  readonly positive?: true;
   readonly doc: string;
 }
 
@@ -29,6 +33,8 @@ export interface EstimatorEntry {
   readonly role: EstimatorRole;
   readonly doc: string;
   readonly options: readonly EstimatorOption[];
+  /** Why options do not go together, and what would; `given` are those that are written. */
+  readonly conflict?: (options: Options, given: Options) => readonly [problem: string, help: string] | undefined;
   /** No rule of this version derives it: it is known, so that a misspelling is told from it. */
   readonly planned?: true;
 }
@@ -44,6 +50,38 @@ const sampler: EstimatorOption = {
   doc: "whole layers at once, or unit by unit where a layer's units meet",
 };
 const chains = integer("chains", 100, "persistent chains");
+const start: EstimatorOption = {
+  name: "start",
+  kind: "choice",
+  value: "persistent",
+  values: ["persistent", "noise", "data"],
+  doc: "where the chains of a step begin: where the last step left them, at noise, or at the rows of the batch, one each",
+};
+const scale: EstimatorOption = {
+  ...number("scale", 1, "deviation of the Normal noise that real variables begin at"),
+  positive: true,
+};
+const step = (value: number, doc: string): EstimatorOption => ({ ...number("step", value, doc), positive: true });
+
+/** Options of chains that have no place where these begin at the data. */
+function startConflict(options: Options, given: Options): readonly [string, string] | undefined {
+  const idle = options["start"] === "data" ? ["chains", "scale"].find((name) => given[name] !== undefined) : undefined;
+  return idle === undefined
+    ? undefined
+    : [
+        `\`${idle}\` has no meaning with \`start = data\`: each row of the batch begins one chain`,
+        `leave \`${idle}\` out, or use \`start = noise\``,
+      ];
+}
+
+function langevinConflict(options: Options, given: Options): readonly [string, string] | undefined {
+  if (options["metropolis"] === true && options["noise"] !== 1)
+    return [
+      `\`noise = ${options["noise"]}\` does not go with steps that are accepted or refused: these have their own noise, 1`,
+      `add \`metropolis = false\`, or leave \`noise\` out`,
+    ];
+  return startConflict(options, given);
+}
 
 const table: readonly EstimatorEntry[] = [
   { name: "reparam", role: "latent", doc: "a sample as a differentiable function of the parameters (Kingma & Welling 2014)", options: [] },
@@ -62,18 +100,49 @@ const table: readonly EstimatorEntry[] = [
     doc: "persistent chains, k Gibbs sweeps a step (Tieleman 2008; Younes 1999)",
     options: [sweeps(1), chains, sampler],
   },
-  { name: "tempering", role: "model", doc: "", options: [], planned: true },
+  {
+    name: "tempering",
+    role: "model",
+    doc:
+      "persistent chains with replicas at inverse temperatures evenly spaced from 0 (independent units: discrete ones uniform, real ones standard Normal) to 1 " +
+      "(the model), k sweeps of all and exchanges of neighbours a step (Swendsen & Wang 1986; Desjardins et al. 2010)",
+    options: [
+      sweeps(1),
+      chains,
+      { ...integer("temperatures", 10, "replicas of each chain, the hottest at inverse temperature 0, the last at 1"), least: 2 },
+      sampler,
+    ],
+  },
   {
     name: "langevin",
     role: "model",
-    doc: "persistent chains of real variables, k Metropolis-corrected Langevin steps",
-    options: [sweeps(20), chains, number("step", 0.01, "step size")],
+    doc: "chains whose real variables take k Langevin steps a step (Parisi 1981; Grenander & Miller 1994), the others Gibbs sweeps",
+    options: [
+      sweeps(20),
+      chains,
+      step(0.01, "deviation of a step's noise; its drift is half its square times the gradient"),
+      {
+        name: "metropolis",
+        kind: "flag",
+        value: true,
+        doc: "steps are accepted or refused, so that the energy's own distribution is left invariant (Roberts & Tweedie 1996)",
+      },
+      number(
+        "noise",
+        1,
+        "without `metropolis`: the noise as a multiple of that of the dynamics; below 1 the walk is that of a colder energy (Nijkamp et al. 2019)",
+      ),
+      start,
+      scale,
+    ],
+    conflict: langevinConflict,
   },
   {
     name: "hmc",
     role: "model",
-    doc: "persistent chains of real variables, k Hamiltonian trajectories (Neal 2011)",
-    options: [sweeps(1), chains, number("step", 0.1, "step size of the leapfrog"), integer("leapfrog", 10, "steps of a trajectory")],
+    doc: "chains whose real variables take k Hamiltonian trajectories a step (Duane et al. 1987; Neal 2011), the others Gibbs sweeps",
+    options: [sweeps(1), chains, step(0.1, "step size of the leapfrog"), integer("leapfrog", 10, "steps of a trajectory"), start, scale],
+    conflict: startConflict,
   },
   {
     name: "mean_field",

@@ -158,10 +158,10 @@ export type PartitionMethod =
       readonly method: string;
       readonly options: Options;
       /**
-       * `persistent`: kept from step to step; `rows`: one for each row, started at its data; `inline`: started at values of the objective
-       * itself and unrolled in it.
+       * `persistent`: kept from step to step; `rows`: one for each row, started at its data; `drawn`: one for each row, started at what the `E`
+       * around it draws; `inline`: one for each sample of a family or state of a sum, unrolled in the objective.
        */
-      readonly place: "persistent" | "rows" | "inline";
+      readonly place: "persistent" | "rows" | "drawn" | "inline";
       readonly sum: readonly string[];
       /** Variables that the chain starts from. */
       readonly start: readonly string[];
@@ -180,6 +180,8 @@ export interface ChainUse {
   /** Variables that they hold. */
   readonly start: readonly string[];
   readonly sum: readonly string[];
+  /** What gives each row's chain its start where the data do not: the draws around log Z, and log Z itself in place of the body. */
+  readonly begin: Quantity | undefined;
 }
 
 /** Objectives that take the place of the likelihood of an energy. */

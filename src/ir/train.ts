@@ -266,10 +266,11 @@ function byClause(env: Env, clause: ast.ByClause): readonly EstimatorChoice[] | 
   return latents.map((variable) => ({ variable, estimators, span: clause.span }));
 }
 
-/** A number, or the name of a choice: `sampler = single_site`. */
+/** A number, `true` or `false`, or the name of a choice: `sampler = single_site`. */
 function optionValue(env: Env, estimator: string, arg: ast.Arg): OptionValue | undefined {
   const option = estimators.get(estimator)?.options.find((o) => o.name === arg.name?.name);
   if (option?.kind === "choice" && arg.value.kind === "name") return arg.value.name;
+  if (arg.value.kind === "boolean") return arg.value.value;
   return requireNumber(env, arg.value, `an option of \`${estimator}\``)?.value;
 }
 

@@ -60,6 +60,11 @@ export interface CarriedSpec {
   readonly shape: Shape;
   /** There is one chain for each row of the batch: another batch size than the phase's replaces the first extent. */
   readonly perRow?: true;
+  /**
+   * The first axis counts replicas of the chains at other temperatures, [replicas, chains, ...event], the last of them the model's own. They start
+   * alike: replicas of a chain of counts share its total.
+   */
+  readonly replicas?: number;
   readonly dtype: "f32" | "i32";
   readonly start: CarriedStart;
   /** Whose values these are: chains of a density's variable are what `gmc sample --start chains` begins with. */
@@ -158,7 +163,7 @@ export interface RowMetric<S extends WeightSpecs = WeightSpecs, D extends string
   readonly combine?: "logMeanExp" | "negLogMeanExp" | "mean";
   /** Names of partition metrics whose log Z it reads: they are measured first, and their standard error becomes part of this one's. */
   readonly partitions?: readonly string[];
-  /** The first so many rows of the data alone. */
+  /** Only so many rows of the data, evenly spaced, since rows often lie sorted by class. */
   readonly rows?: number;
   /** What is reported: the exponential of the mean (perplexity) in place of the mean. */
   readonly transform?: "exp";
@@ -183,7 +188,9 @@ export interface PartitionContext<S extends WeightSpecs = WeightSpecs> {
   readonly w: WeightsOf<S>;
   /** Draws of an iteration take `key.iterate(iteration)`. */
   readonly key: Key;
-  /** The conditions, without a batch axis: [...event]. */
+  /** Conditions that are measured side by side; 1 where log Z depends on nothing. */
+  readonly conditions: number;
+  /** Their values, [conditions, ...event]. */
   readonly given: Readonly<Record<string, Tensor>>;
   /** Of the training rows, entry by entry: [...event], of a category [...event, classes]. */
   readonly statistics: Readonly<Record<string, { readonly mean: Tensor; readonly variance: Tensor }>>;
@@ -199,7 +206,10 @@ export interface PartitionProgram<S extends WeightSpecs = WeightSpecs> {
     carried: Readonly<Record<string, Tensor>>,
     iteration: Tensor,
   ) => Readonly<Record<string, Tensor>>;
-  /** Log weights [n], one for each independent chain: log Z is the log of the mean of their exponentials. An exact log Z is [1]. */
+  /**
+   * Log weights [conditions * n], n independent chains of the first condition before those of the second: log Z of a condition is the log of
+   * the mean of their exponentials. An exact log Z has n = 1.
+   */
   readonly result: (context: PartitionContext<S>, carried: Readonly<Record<string, Tensor>>) => Tensor;
 }
 
@@ -221,7 +231,7 @@ export interface PartitionMetric<
    * each distinct value among the rows, and what is reported is the mean over the rows.
    */
   readonly given?: (context: StepContext<S, D, T>) => Readonly<Record<string, Tensor>>;
-  /** With `given`: the first so many rows of the data alone. A metric that reads it takes no others either. */
+  /** With `given`: only so many rows of the data, evenly spaced. A metric that reads it takes no others either. */
   readonly rows?: number;
   readonly program: (settings: { readonly chains: number; readonly temperatures: number }) => PartitionProgram<S>;
 }

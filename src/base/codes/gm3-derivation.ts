@@ -64,10 +64,10 @@ export const gm3Derivation = {
     (a) => `\`${a.path}\` ascends ${a.a} and descends ${a.b}: the two steps undo each other`,
   ),
   GM3521: code<{ problem: string }>("error", "Option of an estimator", (a) => a.problem),
-  GM3523: code<{ density: string; missing: string }>(
+  GM3523: code<{ estimator: string; density: string; missing: string }>(
     "error",
     "Contrastive divergence without a start",
-    (a) => `\`cd\` starts its chain at the data, but ${a.missing} of ${a.density} has no value here`,
+    (a) => `\`${a.estimator}\` starts its chain at the data, but ${a.missing} of ${a.density} has no value here`,
   ),
   GM3524: code<{ density: string; reads: string }>(
     "error",
@@ -93,5 +93,16 @@ export const gm3Derivation = {
     "error",
     "Evaluator of an energy",
     (a) => `\`${a.evaluator}\` is about a density with an energy, and ${a.found}`,
+  ),
+  GM3529: code<{ estimator: string; density: string }>(
+    "error",
+    "Sampler that moves nothing",
+    (a) => `\`${a.estimator}\` moves real variables along the gradient, and the chains of ${a.density} hold none`,
+  ),
+  GM3530: code<{ estimator: string; density: string; most: number }>(
+    "error",
+    "Chain inside a family of samples",
+    (a) =>
+      `\`${a.estimator}\` would start a chain of ${a.density} at every sample of a family or state of a sum: these are unrolled in the objective, and only \`cd\` of at most ${a.most} sweeps is`,
   ),
 } as const satisfies Record<`GM35${string}`, CodeEntry<never>>;

@@ -2,7 +2,15 @@
 import { report } from "../../base/report.js";
 import type { Span } from "../../base/source.js";
 import { didYouMean } from "../../base/suggest.js";
-import { type EstimatorEntry, type EstimatorRole, estimatorNames, estimators, type Options, type OptionValue } from "../estimators.js";
+import {
+  type EstimatorEntry,
+  type EstimatorOption,
+  type EstimatorRole,
+  estimatorNames,
+  estimators,
+  type Options,
+  type OptionValue,
+} from "../estimators.js";
 import type { EstimatorChoice } from "../types.js";
 import type { DeriveContext } from "./context.js";
 
@@ -125,20 +133,7 @@ function optionsOf(context: DeriveContext, entry: EstimatorEntry, given: Options
   if (entry.planned) return options;
   for (const [name, value] of Object.entries(given)) {
     const option = entry.options.find((o) => o.name === name);
-    const problem =
-      option === undefined
-        ? `\`${entry.name}\` has no option \`${name}\``
-        : option.kind === "choice"
-          ? option.values?.includes(String(value))
-            ? undefined
-            : `\`${name}\` is one of ${option.values?.map((v) => `\`${v}\``).join(", ")}, not \`${value}\``
-          : typeof value === "string"
-            ? `\`${name}\` is a number, not \`${value}\``
-            : option.kind === "integer" && (!Number.isInteger(value) || value < 1)
-              ? `\`${name}\` is a whole number from 1 on, not ${value}`
-              : !(value >= 0) || !Number.isFinite(value)
-                ? `\`${name}\` is not below 0, and finite: not ${value}`
-                : undefined;
+    const problem = option === undefined ? `\`${entry.name}\` has no option \`${name}\`` : misfit(option, value);
     if (problem !== undefined) {
       const names = entry.options.map((o) => o.name);
       const guess = option === undefined ? didYouMean(name, names) : undefined;
@@ -153,7 +148,9 @@ function optionsOf(context: DeriveContext, entry: EstimatorEntry, given: Options
               ? `did you mean \`${guess}\`?`
               : names.length === 0
                 ? `\`${entry.name}\` takes no options`
-                : `its options: ${entry.options.map((o) => `\`${o.name} = ${o.value}\` (${o.doc})`).join(", ")}`,
+                : option
+                  ? described(option)
+                  : `its options: ${entry.options.map(described).join(", ")}`,
           ],
         },
       );
@@ -161,5 +158,33 @@ function optionsOf(context: DeriveContext, entry: EstimatorEntry, given: Options
     }
     options[name] = value;
   }
+  const conflict = entry.conflict?.(options, given);
+  if (conflict) {
+    const [problem, help] = conflict;
+    report(context.diagnostics, "GM3521", span, { problem }, { help: [help] });
+    return undefined;
+  }
   return options;
+}
+
+const described = (option: EstimatorOption): string => `\`${option.name} = ${option.value}\` (${option.doc})`;
+
+/** Why a value does not fit its option. */
+function misfit(option: EstimatorOption, value: OptionValue): string | undefined {
+  const { name, kind, values = [], least = 1 } = option;
+  switch (kind) {
+    case "choice":
+      return values.includes(String(value))
+        ? undefined
+        : `\`${name}\` is one of ${values.map((v) => `\`${v}\``).join(", ")}, not \`${value}\``;
+    case "flag":
+      return typeof value === "boolean" ? undefined : `\`${name}\` is \`true\` or \`false\`, not \`${value}\``;
+    case "integer":
+      if (typeof value !== "number") return `\`${name}\` is a number, not \`${value}\``;
+      return Number.isInteger(value) && value >= least ? undefined : `\`${name}\` is a whole number from ${least} on, not ${value}`;
+    case "number":
+      if (typeof value !== "number") return `\`${name}\` is a number, not \`${value}\``;
+      if (option.positive) return value > 0 && Number.isFinite(value) ? undefined : `\`${name}\` is above 0, and finite: not ${value}`;
+      return value >= 0 && Number.isFinite(value) ? undefined : `\`${name}\` is not below 0, and finite: not ${value}`;
+  }
 }

@@ -1,11 +1,11 @@
 /** What a derived objective uses of energies: their expressions, chains, fed partition functions; and whether each choice of `by` was of use. */
 import { report } from "../../base/report.js";
 import { numberOption } from "../estimators.js";
-import { type DerivedObjective, type Quantity, walkQuantity } from "../quantity.js";
+import { type DerivedObjective, type Quantity, quantityChildren, walkQuantity } from "../quantity.js";
 import type { Expr } from "../types.js";
 import type { Choices } from "./choices.js";
 import type { DeriveContext } from "./context.js";
-import { blockOf } from "./energy.js";
+import { blockOf, energyOf } from "./energy.js";
 
 /** Energies behind a quantity: their weights are its weights. */
 export function energiesIn(context: DeriveContext, quantity: Quantity): readonly Expr[] {
@@ -36,10 +36,80 @@ export function chainsOf(quantity: Quantity): DerivedObjective["chains"] {
   walkQuantity(quantity, (q) => {
     if (q.kind !== "logPartition" || q.method.kind !== "chain" || q.method.place === "inline") return;
     const { method, options, start, sum, place } = q.method;
-    const count = place === "rows" ? undefined : numberOption(options, "chains");
-    found.set(q.density, { density: q.density, method, options, count, start, sum });
+    const count = place === "persistent" ? numberOption(options, "chains") : undefined;
+    const begin = place === "drawn" ? around(quantity, q) : undefined;
+    found.set(q.density, { density: q.density, method, options, count, start, sum, begin });
   });
   return [...found.values()];
+}
+
+/** The draws around a log Z, and log Z itself. */
+function around(quantity: Quantity, logZ: Quantity): Quantity | undefined {
+  if (quantity === logZ) return logZ;
+  for (const child of quantityChildren(quantity)) {
+    const inner = around(child, logZ);
+    if (inner) return quantity.kind === "expect" ? { ...quantity, body: inner } : inner;
+  }
+  return undefined;
+}
+
+/** Sweeps that a chain takes in the objective itself. */
+const MOST_UNROLLED = 20;
+
+/**
+ * Chains that start at what an `E` draws are stages of their own, one for each row; those inside a family of samples or a sum over states stay in the
+ * objective, unrolled: they are the sweeps of `cd`, and few. Undefined after an error has been reported.
+ */
+export function placeChains(context: DeriveContext, choices: Choices, quantity: Quantity): Quantity | undefined {
+  const asked = choices.model;
+  const byDensity = new Map<string, Quantity>();
+  let ok = true;
+  const refuse = (code: () => void): void => {
+    if (ok) code();
+    ok = false;
+  };
+  const place = (q: Quantity, single: boolean): Quantity => {
+    switch (q.kind) {
+      case "logPartition": {
+        if (q.method.kind !== "chain" || !asked) return q;
+        const other = byDensity.get(q.density);
+        if (other && energyOf(context, q.density).reads.length > 0)
+          refuse(() =>
+            report(context.diagnostics, "GM3509", asked.span, {
+              construct: `\`${asked.entry.name}\` for \`${q.density}\` under two conditions in one objective`,
+            }),
+          );
+        byDensity.set(q.density, q);
+        if (q.method.place !== "inline") return q;
+        if (single) return { ...q, method: { ...q.method, place: "drawn" } };
+        const k = numberOption(q.method.options, "k");
+        if (asked.entry.name !== "cd" || k > MOST_UNROLLED)
+          refuse(() =>
+            report(
+              context.diagnostics,
+              "GM3530",
+              asked.span,
+              { estimator: asked.text, density: q.density, most: MOST_UNROLLED },
+              { help: [`at most \`cd(k = ${MOST_UNROLLED})\` here, or chains of their own: \`by pcd(k = 1, chains = 100)\``] },
+            ),
+          );
+        return q;
+      }
+      case "sum":
+        return { ...q, terms: q.terms.map((t) => ({ ...t, quantity: place(t.quantity, single) })) };
+      case "apply":
+        return { ...q, args: q.args.map((a) => place(a, single)) };
+      case "expect":
+        return { ...q, body: place(q.body, single && q.plate === undefined) };
+      case "enumerate":
+      case "reduce":
+        return { ...q, body: place(q.body, false) };
+      default:
+        return q;
+    }
+  };
+  const placed = place(quantity, true);
+  return ok ? placed : undefined;
 }
 
 export function partitionsOf(quantity: Quantity): DerivedObjective["partitions"] {

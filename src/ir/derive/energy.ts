@@ -9,7 +9,7 @@ import { type EnergyAnalysis, requireBlocks, requireExact, requireMultiAffine, s
 import { numberOption, type Options } from "../estimators.js";
 import type { EstimatorNote, HiddenMethod, PartitionMethod } from "../quantity.js";
 import type { Expr } from "../types.js";
-import type { Choices } from "./choices.js";
+import type { Choices, Chosen } from "./choices.js";
 import { type DeriveContext, densityOf, type EnergyBlock } from "./context.js";
 
 export interface EnergyRequest {
@@ -55,7 +55,7 @@ export function hiddenMethod(
     const fits =
       asked.entry.name === "mean_field"
         ? requireMultiAffine(context, analysis, hidden, asked.span)
-        : asked.options["sampler"] === "single_site" || requireBlocks(context, analysis, hidden, asked.span);
+        : requireBlocks(context, analysis, drawnAtOnce(analysis, hidden, asked), asked.span);
     if (!fits) return undefined;
     return asked.entry.name === "mean_field"
       ? { kind: "meanField", hidden, steps, damping: numberOption(asked.options, "damping") }
@@ -120,6 +120,18 @@ export function partitionMethod(
   return { kind: "exact", sum: exact.sum, enumerate: exact.enumerate };
 }
 
+/** Whether real variables are moved along the gradient. */
+function movesReal({ entry }: Chosen): boolean {
+  return entry.name === "langevin" || entry.name === "hmc";
+}
+
+/** Of the variables, those that the sampler must be able to draw at once: with `single_site`, units of discrete ones come one after another. */
+function drawnAtOnce(analysis: EnergyAnalysis, names: readonly string[], asked: Chosen): readonly string[] {
+  if (movesReal(asked)) return [];
+  const isReal = (v: string): boolean => analysis.variable.get(v)?.domain.name === "real";
+  return asked.options["sampler"] === "single_site" ? names.filter(isReal) : names;
+}
+
 function chainMethod(
   context: DeriveContext,
   request: EnergyRequest,
@@ -140,17 +152,30 @@ function chainMethod(
   const first = independent ? rest.sum : (analysis.sweep[0] ?? []);
   const { sum } = summable(analysis, first);
   const start = variables.filter((v) => !sum.includes(v));
-  const persistent = model.entry.name !== "cd";
-  const bySite = model.options["sampler"] === "single_site" || model.entry.name === "langevin" || model.entry.name === "hmc";
-  if (!bySite && !requireBlocks(context, analysis, variables, model.span)) return undefined;
-  const place = persistent ? "persistent" : start.every((v) => request.isFreeData(v, at.get(v))) ? "rows" : "inline";
+  const persistent = model.entry.name !== "cd" && model.options["start"] !== "data";
+  if (!requireBlocks(context, analysis, drawnAtOnce(analysis, variables, model), model.span)) return undefined;
+  if (movesReal(model) && !start.some((v) => analysis.variable.get(v)?.domain.name === "real")) {
+    report(
+      context.diagnostics,
+      "GM3529",
+      model.span,
+      { estimator: model.entry.name, density },
+      { help: ["Gibbs sweeps draw all of them: `by pcd(k = 1, chains = 100)`, or `by cd(k = 1)`"] },
+    );
+    return undefined;
+  }
+  const place = persistent
+    ? "persistent"
+    : [...start, ...analysis.reads].every((v) => request.isFreeData(v, at.get(v)))
+      ? "rows"
+      : "inline";
   const missing = start.filter((v) => !given.includes(v));
   if (!persistent && missing.length > 0) {
     report(
       context.diagnostics,
       "GM3523",
       model.span,
-      { density, missing: missing.map((v) => `\`${v}\``).join(", ") },
+      { estimator: model.entry.name, density, missing: missing.map((v) => `\`${v}\``).join(", ") },
       { help: ["persistent chains keep values of their own: `by mean_field(steps = 10) and pcd(k = 5, chains = 100)`"] },
     );
     return undefined;
@@ -162,7 +187,13 @@ function chainMethod(
       "GM3524",
       model.span,
       { density, reads },
-      { help: ["`by cd(k = …)` starts from each row, under its own conditions"] },
+      {
+        help: [
+          movesReal(model)
+            ? `\`by ${model.entry.name}(start = data, …)\` starts from each row, under its own conditions`
+            : "`by cd(k = …)` starts from each row, under its own conditions",
+        ],
+      },
     );
     return undefined;
   }

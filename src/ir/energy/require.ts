@@ -57,8 +57,8 @@ function samplerHelp(name: string, samplers: readonly Sampler[]): readonly strin
   const help: Readonly<Record<Sampler, string | undefined>> = {
     gibbs: undefined,
     single_site: `draw the units of \`${name}\` one after another: \`by pcd(k = 1, chains = 100, sampler = single_site)\``,
-    langevin: `draw \`${name}\` along the gradient of the energy: \`by langevin(steps = 20, step = 0.01)\``,
-    hmc: "with a correction that makes it exact: `by hmc(steps = 10, step = 0.01)`",
+    langevin: `draw \`${name}\` along the gradient of the energy: \`by langevin(k = 20, step = 0.01)\``,
+    hmc: "in longer moves: `by hmc(k = 1, step = 0.1, leapfrog = 10)`",
   };
   return samplers.flatMap((s) => help[s] ?? []);
 }

@@ -25,17 +25,23 @@ export interface ChainOptions {
 
 /**
  * -F at samples of the model, [...lead], the samples held fixed: the gradient of its mean estimates that of log Z. What is summed over is
- * averaged exactly.
+ * averaged exactly. `given` holds conditions: they are no samples, and a gradient passes through them.
  */
-export function logPartitionSurrogate<W>(model: EnergyModel<W>, w: W, samples: Values, options: Summation = {}): Tensor {
-  return neg(freeEnergy(model, w, without(held(samples), options.sum ?? []), options));
+export function logPartitionSurrogate<W>(
+  model: EnergyModel<W>,
+  w: W,
+  samples: Values,
+  options: Summation & { readonly given?: Values } = {},
+): Tensor {
+  const { given = {}, ...summation } = options;
+  return neg(freeEnergy(model, w, without({ ...held(samples), ...given }, summation.sum ?? []), summation));
 }
 
 /** CD-k from the values `x` (data, and samples of hidden variables where the sweep needs them): the surrogate of log Z for each row, [...lead]. */
 export function cd<W>(model: EnergyModel<W>, w: W, key: Key, x: Values, options: ChainOptions = {}): Tensor {
   // Hidden units first: of them the data give no values.
   const samples = advance(model, w, key, x, options, options.sum ?? []);
-  return logPartitionSurrogate(model, w, samples, pick(options));
+  return logPartitionSurrogate(model, w, samples, { ...pick(options), given: without(x, Object.keys(model.units)) });
 }
 
 /**
@@ -55,7 +61,7 @@ export function pcd<W>(
   const first = kept ? Object.keys(model.units).filter((name) => !names.includes(name)) : names;
   const samples = advance(model, w, key, { ...options.given, ...chains }, options, first);
   for (const [name, chain] of Object.entries(chains)) writeState(chain, samples[name]!);
-  return mean(logPartitionSurrogate(model, w, samples, pick(options)));
+  return mean(logPartitionSurrogate(model, w, samples, { ...pick(options), ...(options.given && { given: options.given }) }));
 }
 
 function advance<W>(

@@ -4,7 +4,7 @@ export { conditional, drawUnits, meanUnits, type Conditional, type ConditionalOp
 export { freeEnergy, logPartition, marginal, partitionChunk, type Summation } from "./free-energy.js";
 export { countStates } from "./states.js";
 export { gibbs, type GibbsOptions } from "./gibbs.js";
-export { chainsOf, moveChains, sweepOnce, type GradientMoves, type MoveOptions } from "./chains.js";
+export { chainsOf, freshChains, moveChains, sweepOnce, type GradientMoves, type MoveOptions } from "./chains.js";
 export { contrastWithNormal, type ContrastOptions } from "./contrast-with-normal.js";
 export { cd, logPartitionSurrogate, pcd, type ChainOptions } from "./contrastive.js";
 export { meanField, meanFieldBound, type MeanFieldOptions } from "./mean-field.js";
@@ -29,7 +29,7 @@ export {
   type PartitionInputs,
   type PartitionSteps,
 } from "./partition-programs.js";
-export { temper, temperedPcd, type TemperOptions } from "./temper.js";
+export { modelReplica, temper, temperedPcd, type TemperOptions } from "./temper.js";
 export { singleSite, type SingleSiteOptions } from "./single-site.js";
 export { hmc, langevin, type HmcOptions, type LangevinOptions } from "./langevin.js";
 export { denoisingScoreMatching, scoreMatching, type ScoreMatchingOptions, type ScoreOptions } from "./score-matching.js";

@@ -40,12 +40,19 @@ export interface LangevinOptions {
   readonly sum?: readonly string[];
   /** Accept or refuse each step, so that the energy's own distribution is left invariant (MALA: Roberts & Tweedie 1996). */
   readonly metropolis?: boolean;
+  /**
+   * The noise's deviation as a multiple of that of Langevin dynamics, without `metropolis`: 1 by default. Below 1 the walk is that of a colder
+   * energy, at 0 it descends (short runs of energy nets: Nijkamp et al. 2019; Du & Mordatch 2019).
+   */
+  readonly noise?: number;
   readonly lead?: DrawShape;
 }
 
 /** x <- x - (epsilon^2 / 2) dE/dx + epsilon noise (Parisi 1981; Grenander & Miller 1994). */
 export function langevin<W>(model: EnergyModel<W>, w: W, key: Key, x: Values, options: LangevinOptions): Values {
-  const { steps = 1, stepSize } = options;
+  const { steps = 1, stepSize, noise: share = 1 } = options;
+  if (options.metropolis === true && share !== 1)
+    throw new GmcError("GM4008", `noise of ${share} times the dynamics' own: a step that is accepted or refused has its own noise, 1`);
   if (options.metropolis === true) return hmc(model, w, key, x, { ...options, leapfrog: 1 }).values;
   const walk = prepare(model, w, x, options);
   let values = walk.start;
@@ -53,16 +60,16 @@ export function langevin<W>(model: EnergyModel<W>, w: W, key: Key, x: Values, op
     const { gradients } = walk.at(values);
     values = Object.fromEntries(
       walk.names.map((name) => {
-        const noise = randomNormal(key.at(name).fold(i), walk.draw(name));
         const drift = mul(mul(0.5, square(stepSize)), gradients[name]!);
-        return [name, stopGradient(add(sub(values[name]!, drift), mul(stepSize, noise)))];
+        const noise = share === 0 ? 0 : mul(mul(share, stepSize), randomNormal(key.at(name).fold(i), walk.draw(name)));
+        return [name, stopGradient(add(sub(values[name]!, drift), noise))];
       }),
     );
   }
   return { ...x, ...values };
 }
 
-export interface HmcOptions extends Omit<LangevinOptions, "metropolis"> {
+export interface HmcOptions extends Omit<LangevinOptions, "metropolis" | "noise"> {
   /** Leapfrog steps of each proposal. */
   readonly leapfrog: number;
 }

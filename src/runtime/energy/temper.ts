@@ -82,6 +82,16 @@ export function temper<W>(model: EnergyModel<W>, base: EnergyModel<W>, w: W, key
   return held(values);
 }
 
+/** Values of the model's own replica, the last, among tempered chains [replicas, ...]. */
+export function modelReplica(chains: Values): Values {
+  return Object.fromEntries(
+    Object.entries(chains).map(([name, value]) => {
+      const [replicas = 1] = value.shape;
+      return [name, squeeze(sliceAxis(value, 0, replicas - 1, replicas), 0)];
+    }),
+  );
+}
+
 /** As `pcd`, with tempered chains [replicas, chains, ...event] of the state store; the estimate is taken at the last replica's. */
 export function temperedPcd<W>(
   model: EnergyModel<W>,
@@ -93,8 +103,7 @@ export function temperedPcd<W>(
 ): Tensor {
   const moved = temper(model, base, w, key, chains, options);
   for (const [name, chain] of Object.entries(chains)) writeState(chain, moved[name] ?? chain);
-  const last = (value: Tensor): Tensor => squeeze(sliceAxis(value, 0, options.betas.length - 1, options.betas.length), 0);
-  const samples = { ...options.given, ...Object.fromEntries(Object.entries(moved).map(([name, value]) => [name, last(value)])) };
-  const { sum, totals } = options;
-  return mean(logPartitionSurrogate(model, w, samples, { ...(sum && { sum }), ...(totals && { totals }) }));
+  const { sum, totals, given } = options;
+  const own = { ...(sum && { sum }), ...(totals && { totals }), ...(given && { given }) };
+  return mean(logPartitionSurrogate(model, w, modelReplica(moved), own));
 }

@@ -48,8 +48,15 @@ export function carriedByModel(model: Pick<ModelDefinition, "train">): Readonly<
   return Object.assign({}, ...model.train.map((phase) => carriedOf(phase))) as Record<string, CarriedSpec>;
 }
 
-/** The first value, [chains, ...event]. GM4004 where it starts from data that are not there. */
+/** The first value, [chains, ...event], of replicas all alike [replicas, chains, ...event]. GM4004 where it starts from data that are not there. */
 export function startValue(name: string, spec: CarriedSpec, seed: number, dataset: Dataset | undefined): HostTensor {
+  const { replicas, ...alone } = spec;
+  if (replicas !== undefined) {
+    const one = startValue(name, { ...alone, shape: spec.shape.slice(1) }, seed, dataset);
+    const data = spec.dtype === "i32" ? new Int32Array(sizeOf(spec.shape)) : new Float32Array(sizeOf(spec.shape));
+    for (let r = 0; r < replicas; r++) data.set(one.data, r * one.data.length);
+    return { ...one, shape: spec.shape, data };
+  }
   const stream = hostStream(seed, carriedName(name));
   const data = spec.dtype === "i32" ? new Int32Array(sizeOf(spec.shape)) : new Float32Array(sizeOf(spec.shape));
   fill(data, name, spec, stream, seed, dataset);
