@@ -57,7 +57,9 @@ export const randomScenarios: Readonly<Record<string, () => Scenario>> = {
       };
     });
     const n = tensor([5, 3], [0, 1, 2, 17, 300, 4, 4, 4, 0, 1, 1, 1, NaN, -1, 0.5]);
-    const programs: Program[] = [{ name: "draw", stages: [{ kind: "call", name: "draw", graph }], fetch: ["rows", "middle", "shared", "one"] }];
+    const programs: Program[] = [
+      { name: "draw", stages: [{ kind: "call", name: "draw", graph }], fetch: ["rows", "middle", "shared", "one"] },
+    ];
     return { programs, runs: STATES.map((state) => ({ program: "draw", feeds: { rng: state, n } })) };
   },
   "stages, sites with other letters": () => {

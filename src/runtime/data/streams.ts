@@ -16,7 +16,7 @@ export interface Batch {
   readonly size: number;
   /** Rows that are data; those after them are padding. */
   readonly rows: number;
-  /** Of the first row among the split's rows, for evaluation (the row offset of the random state); 0 in training. */
+  /** Of the first row among the rows taken, for evaluation (the row offset of the random state); 0 in training. */
   readonly offset: number;
 }
 
@@ -74,12 +74,21 @@ export function openTrainStream(dataset: Dataset, options: TrainStreamOptions): 
   };
 }
 
-/** All rows of a split in order, in batches of one size. */
-export function* evaluationBatches(dataset: Dataset, split: SplitName, batch: number, limit = Infinity): Generator<Batch, void, void> {
+/** Rows of a split in batches of one size: the first so many, or those named, in order; all unless told. */
+export function* evaluationBatches(
+  dataset: Dataset,
+  split: SplitName,
+  batch: number,
+  taken: number | readonly number[] = Infinity,
+): Generator<Batch, void, void> {
   const streams = dataset.streams.map((stream) => splitOf(dataset, stream.splits[split], split));
   // Unaligned streams are evaluated side by side as far as the shortest goes.
-  const rows = Math.min(limit, ...streams.map((stream) => stream.rows));
-  const order = Int32Array.from({ length: Math.max(...streams.map((stream) => stream.rows)) }, (_, row) => row);
+  const all = Math.min(...streams.map((stream) => stream.rows));
+  const order =
+    typeof taken === "number"
+      ? Int32Array.from({ length: Math.min(taken, all) }, (_, row) => row)
+      : Int32Array.from(taken).filter((row) => row < all);
+  const rows = order.length;
   const buffers = makeBuffers(dataset, split, batch);
   for (let start = 0, turn = 0; start < rows; start += batch, turn = (turn + 1) % buffers.length) {
     const count = Math.min(batch, rows - start);

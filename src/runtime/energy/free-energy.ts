@@ -3,7 +3,8 @@
  * independent given the rest, by enumeration where they are finite and few.
  */
 import { GmcError } from "../graph/errors.js";
-import { add, broadcastTo, less, lgamma, logSumExp, mul, neg, select, stack, sub, sum, type Shape, type Tensor } from "../graph/index.js";
+import { add, broadcastTo, less, logSumExp, mul, neg, select, stack, sub, sum, type Shape, type Tensor } from "../graph/index.js";
+import { logOrders } from "../prob/multinomial.js";
 import { conditionals, flat, logNormaliser, type Totals } from "./conditional.js";
 import type { EnergyModel, Units, Values } from "./energy-model.js";
 import { energyAt, fieldsAt } from "./fields.js";
@@ -108,13 +109,10 @@ const summedBy = ({ sum: names = [], enumerate = [] }: Summation): readonly stri
 export function measured(model: EnergyModel, x: Values, summed: readonly string[], energy: Tensor): Tensor {
   return Object.entries(model.units).reduce((total, [name, units]) => {
     const value = x[name];
-    return units.kind !== "multinomial" || value === undefined || summed.includes(name) ? total : sub(total, logCoefficient(units, value));
+    return units.kind !== "multinomial" || value === undefined || summed.includes(name)
+      ? total
+      : sub(total, logOrders(flat(value, units.shape)));
   }, energy);
-}
-
-function logCoefficient(units: Units, value: Tensor): Tensor {
-  const counts = flat(value, units.shape);
-  return sub(lgamma(add(sum(counts, -1), 1)), sum(lgamma(add(counts, 1)), -1));
 }
 
 /**
@@ -137,5 +135,6 @@ export function partitionChunk<W>(
   const inside = less(index, count);
   const states = statesAt(model, enumerate, index);
   const value = neg(inClosedForm(model, w, { ...seen, ...states }, names, [chunk, ...lead], options.totals));
-  return logSumExp(stack([acc, logSumExp(select(inside, value, -Infinity), 0)]), 0);
+  const each = broadcastTo(select(inside, value, -Infinity), [chunk, ...lead]);
+  return logSumExp(stack([acc, logSumExp(each, 0)]), 0);
 }

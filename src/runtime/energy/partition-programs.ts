@@ -1,5 +1,5 @@
 /** log Z as computations by iteration (see `PartitionMetric`): annealed importance sampling, its reverse run, and exact sums. */
-import { add, cast, constant, div, reshape, take, type Key, type Tensor } from "../graph/index.js";
+import { add, broadcastTo, cast, constant, div, expandDims, reshape, take, type DrawShape, type Key, type Tensor } from "../graph/index.js";
 import { aisStart, aisStep, type AisOptions } from "./ais.js";
 import { baseRates, type BaseStatistics } from "./annealed.js";
 import type { Totals } from "./conditional.js";
@@ -11,7 +11,9 @@ import { countStates } from "./states.js";
 export interface PartitionInputs<W> {
   readonly w: W;
   readonly key: Key;
-  /** Conditions, [...event]. */
+  /** How many conditions are measured side by side; 1 unless told. */
+  readonly conditions?: number;
+  /** Their values, [conditions, ...event]. */
   readonly given: Values;
   readonly statistics: Readonly<Record<string, BaseStatistics>>;
 }
@@ -21,7 +23,7 @@ export interface PartitionSteps<W> {
   readonly iterations: number;
   readonly start: (inputs: PartitionInputs<W>) => Values;
   readonly step: (inputs: PartitionInputs<W>, carried: Values, iteration: Tensor) => Values;
-  /** Log weights [n]: log Z is the log of the mean of their exponentials. */
+  /** Log weights [conditions * n]: log Z of a condition is the log of the mean of the exponentials of its n. */
   readonly result: (inputs: PartitionInputs<W>, carried: Values) => Tensor;
 }
 
@@ -40,14 +42,18 @@ const WEIGHT = "ais:logWeight";
 export function aisProgram<W>(model: EnergyModel<W>, options: AisProgramOptions<W>): PartitionSteps<W> {
   const { chains, temperatures: betas, sum, sweeps, sampler } = options;
   const iterations = typeof betas === "number" ? betas : betas.length - 1;
-  const totals = ({ given }: PartitionInputs<W>): { readonly totals?: Totals } =>
-    options.totals === undefined ? {} : { totals: options.totals(given) };
+  /** A chain is a row of its own, so that its draws do not depend on which conditions are beside it. */
+  const lead = ({ conditions = 1 }: PartitionInputs<W>): DrawShape => [{ kind: "rows", size: conditions * chains }];
+  const given = (inputs: PartitionInputs<W>): Values =>
+    Object.fromEntries(Object.entries(inputs.given).map(([name, value]) => [name, forEach(value, chains)]));
+  const totals = (inputs: PartitionInputs<W>): { readonly totals?: Totals } =>
+    options.totals === undefined ? {} : { totals: options.totals(given(inputs)) };
   const beta = (i: Tensor): Tensor => (typeof betas === "number" ? div(cast(i, "f32"), betas) : take(constant([...betas]), i, 0));
   const base = ({ statistics }: PartitionInputs<W>): EnergyModel<W> => baseRates(model, statistics);
   return {
     iterations,
     start: (inputs) => {
-      const { values, logWeight } = aisStart(base(inputs), inputs.w, inputs.key, [chains], { ...(sum && { sum }), ...totals(inputs) });
+      const { values, logWeight } = aisStart(base(inputs), inputs.w, inputs.key, lead(inputs), { ...(sum && { sum }), ...totals(inputs) });
       return { ...values, [WEIGHT]: logWeight };
     },
     step: (inputs, { [WEIGHT]: logWeight, ...values }, iteration) => {
@@ -58,7 +64,7 @@ export function aisProgram<W>(model: EnergyModel<W>, options: AisProgramOptions<
         inputs.key.iterate(iteration),
         { values, logWeight: logWeight! },
         { from: beta(iteration), to: beta(add(iteration, 1)) },
-        { given: inputs.given, ...(sum && { sum }), ...(sweeps && { sweeps }), ...(sampler && { sampler }), ...totals(inputs) },
+        { given: given(inputs), ...(sum && { sum }), ...(sweeps && { sweeps }), ...(sampler && { sampler }), ...totals(inputs) },
       );
       return { ...moved.values, [WEIGHT]: moved.logWeight };
     },
@@ -67,6 +73,12 @@ export function aisProgram<W>(model: EnergyModel<W>, options: AisProgramOptions<
       return add(carried[WEIGHT]!, logPartition(base(inputs), inputs.w, {}, { sum: all, ...totals(inputs) }));
     },
   };
+}
+
+/** [conditions, ...event] -> [conditions * chains, ...event], each row `chains` times. */
+function forEach(value: Tensor, chains: number): Tensor {
+  const [conditions = 1, ...event] = value.shape;
+  return reshape(broadcastTo(expandDims(value, 1), [conditions, chains, ...event]), [conditions * chains, ...event]);
 }
 
 export interface ExactProgramOptions {
@@ -84,13 +96,12 @@ export function exactProgram<W>(model: EnergyModel<W>, options: ExactProgramOpti
   const { sum, enumerate } = options;
   return {
     iterations: Math.ceil(count / chunk),
-    start: () => ({ total: constant(-Infinity) }),
+    start: ({ conditions = 1 }) => ({ total: broadcastTo(-Infinity, [conditions]) }),
     step: ({ w, given }, { total }, iteration) => {
       const totals = options.totals?.(given);
-      return {
-        total: partitionChunk(model, w, given, total!, iteration, { enumerate, chunk, ...(sum && { sum }), ...(totals && { totals }) }),
-      };
+      const settings = { enumerate, chunk, lead: total!.shape, ...(sum && { sum }), ...(totals && { totals }) };
+      return { total: partitionChunk(model, w, given, total!, iteration, settings) };
     },
-    result: (_, { total }) => reshape(total!, [1]),
+    result: (_, { total }) => total!,
   };
 }

@@ -10,7 +10,7 @@ import type { ModelDefinition, RowMetric } from "../model.js";
 import { carriedName } from "../train/carried.js";
 import { dataFeeds, defined } from "../train/context.js";
 import { sampleChunks } from "./accumulate.js";
-import { drawnBatches } from "./batches.js";
+import { allRows, drawnBatches, spreadRows } from "./batches.js";
 import { canReconstruct, stageReconstruct } from "./draw.js";
 import { activeUnits, open, reconstructionError, rowMeasurement, termMeasurement, type Measurement } from "./measurements.js";
 import { stagePosteriorMeans, stageRowMetric, stageTerms, type MetricOptions, type MetricProgram } from "./metrics.js";
@@ -67,8 +67,8 @@ type Kind = "metrics" | "terms" | "reconstruction";
 interface Planned {
   readonly kind: Kind;
   readonly batch: number;
-  /** Rows that it takes. */
-  readonly limit: number;
+  /** Rows of the split that it takes. */
+  readonly rows: readonly number[];
   readonly measurement: Measurement;
 }
 
@@ -91,18 +91,22 @@ export async function evaluate(options: EvaluateOptions): Promise<Evaluation> {
   }
   const planned: Planned[] = [];
   try {
-    for (const make of plannedMeasurements(options, names, partitions)) planned.push(await make(rows));
-    // batches of one size are drawn and gathered once for all who take that size
-    for (const batch of new Set(planned.map((m) => m.batch))) {
-      const group = planned.filter((m) => m.batch === batch);
-      const limit = Math.max(...group.map((m) => m.limit));
-      for (const drawn of drawnBatches(dataset, split, { batch, seed: options.seed, limit })) {
-        for (const { measurement, limit: own } of group) {
+    for (const make of plannedMeasurements(options, names, partitions)) planned.push(await make(allRows(rows)));
+    // batches of one size and the same rows are drawn and gathered once for all who take them
+    const groups = new Map<string, Planned[]>();
+    for (const each of planned) {
+      const key = `${each.batch}:${each.rows.join()}`;
+      groups.set(key, [...(groups.get(key) ?? []), each]);
+    }
+    for (const group of groups.values()) {
+      const { batch, rows: taken } = defined(group[0], "measurement");
+      for (const drawn of drawnBatches(dataset, split, { batch, seed: options.seed, rows: taken })) {
+        for (const { measurement } of group) {
           options.signal?.throwIfAborted();
-          const count = Math.min(drawn.rows, own - drawn.offset);
-          if (count > 0) await measurement.run(dataFeeds(drawn.tensors), count, drawn.offset);
+          await measurement.run(dataFeeds(drawn.tensors), drawn.rows, drawn.offset);
         }
-        if (group.some((m) => m.kind === "metrics")) options.onProgress?.({ what: "rows", done: drawn.offset + drawn.rows, total: limit });
+        if (group.some((m) => m.kind === "metrics"))
+          options.onProgress?.({ what: "rows", done: drawn.offset + drawn.rows, total: taken.length });
       }
     }
     for (const { kind, measurement } of planned) Object.assign(found[kind], measurement.results());
@@ -167,7 +171,7 @@ function checkOptions(options: EvaluateOptions): void {
   }
 }
 
-type Make = (rows: number) => Promise<Planned>;
+type Make = (rows: readonly number[]) => Promise<Planned>;
 
 function plannedMeasurements(
   options: EvaluateOptions,
@@ -186,9 +190,9 @@ function plannedMeasurements(
       case "activeUnits":
         return [
           async (rows) => {
-            const batch = options.batch ?? batchFor((b) => stagePosteriorMeans(at(b), metric), rows);
+            const batch = options.batch ?? batchFor((b) => stagePosteriorMeans(at(b), metric), rows.length);
             const opened = await open(session, stagePosteriorMeans(at(batch), metric));
-            return { kind: "metrics", batch, limit: rows, measurement: activeUnits(options, name, metric, opened) };
+            return { kind: "metrics", batch, rows, measurement: activeUnits(options, name, metric, opened) };
           },
         ];
       default:
@@ -196,20 +200,20 @@ function plannedMeasurements(
     }
   });
   const phase = options.phase ?? model.train.length - 1;
-  // weights alone (not a run's checkpoint) come without the chains of an objective
+  // weights alone (not a run's checkpoint) come without the chains of an objective, and chains that start at each batch are of no other rows
   const measurable = (model.train[phase]?.updates ?? []).flatMap((u, i) =>
-    Object.keys(u.carried ?? {}).every((name) => session.has(carriedName(name))) ? [i] : [],
+    Object.entries(u.carried ?? {}).every(([name, spec]) => spec.perRow !== true && session.has(carriedName(name))) ? [i] : [],
   );
   const terms = (options.terms === false ? [] : measurable).map((update): Make => async (rows) => {
-    const batch = options.batch ?? batchFor((b) => stageTerms(at(b), phase, update).program, rows);
+    const batch = options.batch ?? batchFor((b) => stageTerms(at(b), phase, update).program, rows.length);
     const { program, labels } = stageTerms(at(batch), phase, update);
-    return { kind: "terms", batch, limit: rows, measurement: termMeasurement(options, labels, await open(session, program)) };
+    return { kind: "terms", batch, rows, measurement: termMeasurement(options, labels, await open(session, program)) };
   });
   const reconstructs = options.reconstruction !== false && canReconstruct(model);
   const reconstruction: Make = async (rows) => {
     const staged = (rowCount: number): MetricProgram => ({ ...stageReconstruct({ model, rows: rowCount, averaged }), elements: 0 });
-    const batch = options.batch ?? Math.min(rows, 100);
-    return { kind: "reconstruction", batch, limit: rows, measurement: reconstructionError(options, await open(session, staged(batch))) };
+    const batch = options.batch ?? Math.min(rows.length, 100);
+    return { kind: "reconstruction", batch, rows, measurement: reconstructionError(options, await open(session, staged(batch))) };
   };
   return [...metrics, ...terms, ...(reconstructs ? [reconstruction] : [])];
 }
@@ -218,19 +222,20 @@ async function planRowMetric(
   options: EvaluateOptions,
   name: string,
   metric: RowMetric,
-  rows: number,
+  rows: readonly number[],
   measured: ReadonlyMap<string, MeasuredPartition>,
 ): Promise<Planned> {
   const { model, session, averaged } = options;
   const partitions = (metric.partitions ?? []).map((read) => defined(measured.get(read), `log Z ${read}`));
-  const limit = Math.min(rows, metric.rows ?? Infinity, ...partitions.map((p) => p.rows));
+  const known = partitions.flatMap((p) => (p.rows === undefined ? [] : [new Set(p.rows)]));
+  const taken = spreadRows(known.length === 0 ? rows : rows.filter((row) => known.every((set) => set.has(row))), metric.rows);
   const k = metric.samples === undefined ? null : (options.k ?? metric.samples);
   const chunks = metric.combine === undefined ? [k ?? 1] : sampleChunks(k ?? 1, CHUNK);
   const staged = (batch: number, samples: number): MetricProgram => stageRowMetric({ model, batch, averaged }, metric, samples);
-  const batch = options.batch ?? batchFor((b) => staged(b, defined(chunks[0], "chunk")), limit);
+  const batch = options.batch ?? batchFor((b) => staged(b, defined(chunks[0], "chunk")), taken.length);
   const programs = await Promise.all([...new Set(chunks)].map(async (n) => [n, await open(session, staged(batch, n))] as const));
-  const plan = { k, chunks, programs: new Map(programs), batch, partitions, limit: limit < rows ? limit : undefined };
-  return { kind: "metrics", batch, limit, measurement: rowMeasurement(options, name, metric, plan) };
+  const plan = { k, chunks, programs: new Map(programs), batch, partitions, rows: taken, all: rows.length };
+  return { kind: "metrics", batch, rows: taken, measurement: rowMeasurement(options, name, metric, plan) };
 }
 
 /** Rows whose graph fits the memory allowed. Memory grows in proportion to the rows; a graph of two rows tells. */

@@ -58,8 +58,9 @@ export interface RowPlan {
   readonly batch: number;
   /** Of `metric.partitions`, measured. */
   readonly partitions: readonly MeasuredPartition[];
-  /** Rows that it takes, where those are fewer than all. */
-  readonly limit: number | undefined;
+  /** Rows of the split that it takes, of as many as are measured. */
+  readonly rows: readonly number[];
+  readonly all: number;
 }
 
 export function rowMeasurement(options: MeasureOptions, name: string, metric: RowMetric, plan: RowPlan): Measurement {
@@ -71,7 +72,10 @@ export function rowMeasurement(options: MeasureOptions, name: string, metric: Ro
   return {
     run: async (feeds, rows, offset) => {
       const combiner = new SampleCombiner(metric.combine ?? "mean", rows);
-      const all: HostTensors = { ...feeds, ...Object.fromEntries(partitions.map((p) => partitionFeed(p, batch, rows, offset))) };
+      const all: HostTensors = {
+        ...feeds,
+        ...Object.fromEntries(partitions.map((p) => partitionFeed(p, batch, plan.rows.slice(offset, offset + rows)))),
+      };
       for (const [i, count] of chunks.entries()) {
         options.signal?.throwIfAborted();
         const opened = defined(programs.get(count), "program");
@@ -80,7 +84,7 @@ export function rowMeasurement(options: MeasureOptions, name: string, metric: Ro
         for (const [j, p] of partitions.entries()) {
           const { data } = defined(outputs[sensitivityName(p.protocol.name)], "sensitivity");
           const own = defined(slopes[j], "slopes");
-          for (let row = 0; row < rows; row++) own[p.conditionOf(offset + row)]! += (count / samples) * (data[row] ?? NaN);
+          for (let row = 0; row < rows; row++) own[p.conditionOf(plan.rows[offset + row]!)]! += (count / samples) * (data[row] ?? NaN);
         }
       }
       combiner.result().forEach((v) => moments.add(v));
@@ -101,7 +105,7 @@ export function rowMeasurement(options: MeasureOptions, name: string, metric: Ro
           unit: metric.unit,
           k,
           bound: metric.bound ?? null,
-          ...(plan.limit === undefined ? {} : { rows: plan.limit }),
+          ...(plan.rows.length === plan.all ? {} : { rows: plan.rows.length }),
           ...(partitions.length === 0
             ? {}
             : {
@@ -118,8 +122,8 @@ export function rowMeasurement(options: MeasureOptions, name: string, metric: Ro
 }
 
 /** log Z of each row of a batch; of padding that of its first row, which padding repeats. */
-function partitionFeed(p: MeasuredPartition, batch: number, rows: number, offset: number): readonly [string, HostTensor] {
-  const data = Float32Array.from({ length: batch }, (_, i) => p.logZ[p.conditionOf(offset + (i < rows ? i : 0))] ?? NaN);
+function partitionFeed(p: MeasuredPartition, batch: number, rows: readonly number[]): readonly [string, HostTensor] {
+  const data = Float32Array.from({ length: batch }, (_, i) => p.logZ[p.conditionOf(rows[i] ?? rows[0]!)] ?? NaN);
   return [partitionName(p.protocol.name), { dtype: "f32", shape: [batch], data }];
 }
 

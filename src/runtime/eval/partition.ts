@@ -1,17 +1,17 @@
 /**
- * Measuring log Z: the program of a partition metric, run in pieces of a `repeat` stage so that it can tell how far it is and be stopped, once for
- * each distinct condition among the rows. The pieces change no number: draws belong to the iteration, not to the piece.
+ * Measuring log Z: the program of a partition metric, run in pieces of a `repeat` stage so that it can tell how far it is and be stopped, for
+ * each distinct condition among the rows, several side by side. Neither pieces nor groups change a number: draws belong to the iteration and the chain.
  */
 import type { Program } from "../engines/engine.js";
 import type { Dataset, SplitName } from "../data/dataset.js";
 import type { EngineSession, HostTensor, HostTensors } from "../engines/engine.js";
 import { GmcError } from "../graph/errors.js";
-import { input, iterationInput, rootKey, stage, state, writeState, type Tensor } from "../graph/index.js";
+import { input, iterationInput, rootKey, sizeOf, stage, state, writeState, type Tensor } from "../graph/index.js";
 import { optimize } from "../graph/passes/index.js";
 import type { Graph, Shape } from "../graph/types.js";
 import type { ModelDefinition, PartitionContext, PartitionMetric, PartitionProgram } from "../model.js";
 import { averagedState, dataFeeds, dataVariables, defined, readWeights } from "../train/context.js";
-import { drawnBatches, rngOf } from "./batches.js";
+import { allRows, drawnBatches, rngOf, spreadRows } from "./batches.js";
 import { stageConditions } from "./metrics.js";
 import { COUNT, FIRST, runPieces } from "./pieces.js";
 import { labelWith, type PartitionProtocol, type Result } from "./protocol.js";
@@ -36,9 +36,9 @@ export interface PartitionOptions {
 export interface MeasuredPartition {
   readonly result: Result;
   readonly protocol: PartitionProtocol;
-  /** Rows that it holds for; all of them where log Z depends on nothing. */
-  readonly rows: number;
-  /** Which condition a row has: an index into the following. */
+  /** Rows of the split that it holds for, ascending; undefined where log Z depends on nothing, so that it holds for all. */
+  readonly rows: readonly number[] | undefined;
+  /** Which condition a row of the split has: an index into the following. */
   readonly conditionOf: (row: number) => number;
   readonly logZ: readonly number[];
   /** Standard errors; 0 where exact. */
@@ -79,23 +79,33 @@ export function partitionSettings(
   return { chains: options.chains ?? metric.chains ?? 100, temperatures: options.temperatures ?? metric.temperatures ?? 10_000 };
 }
 
+/** Chains that run side by side, over as many conditions as that makes: enough to fill a processor, few enough for its caches. */
+const SIDE_BY_SIDE = 400;
+
 export async function measurePartition(options: PartitionOptions, name: string, metric: PartitionMetric): Promise<MeasuredPartition> {
   const settings = partitionSettings(metric, options);
   const program = metric.program(settings ?? { chains: 1, temperatures: 1 });
-  const { conditions, of } = await distinctConditions(options, metric);
-  const compiled = await compilePartition(options, name, metric, program, conditions[0] ?? {});
+  const { conditions, of, rowIds } = await distinctConditions(options, metric);
+  const most = Math.max(1, Math.floor(SIDE_BY_SIDE / (settings?.chains ?? 1)));
+  const groups = Math.ceil(conditions.length / most);
+  const size = Math.ceil(conditions.length / groups);
+  const compiled = await compilePartition(options, name, metric, program, conditions[0] ?? {}, size);
   const found: ReturnType<typeof logMeanWeight>[] = [];
   try {
-    const total = conditions.length * program.iterations;
-    for (const [i, given] of conditions.entries()) {
-      const logs = await compiled.run(given, i, (done) => options.onProgress?.(i * program.iterations + done, total));
-      found.push(logMeanWeight(logs));
+    const total = groups * program.iterations;
+    for (let group = 0; group < groups; group++) {
+      const first = group * size;
+      // the last group is filled up with its own last condition
+      const own = Array.from({ length: size }, (_, i) => defined(conditions[Math.min(first + i, conditions.length - 1)], "condition"));
+      const done = (iterations: number): void => options.onProgress?.(group * program.iterations + iterations, total);
+      const logs = Array.from(await compiled.run(stacked(own), first, done));
+      const each = logs.length / size;
+      for (let i = 0; i < size && first + i < conditions.length; i++) found.push(logMeanWeight(logs.slice(i * each, (i + 1) * each)));
     }
   } finally {
     compiled.dispose();
   }
   const exact = settings === null;
-  const rows = of === undefined ? options.rows : of.length;
   const counts = conditions.map(() => 0);
   for (const i of of ?? [0]) counts[i] = (counts[i] ?? 0) + 1;
   const share = (i: number): number => (counts[i] ?? 0) / (of?.length ?? 1);
@@ -112,10 +122,11 @@ export async function measurePartition(options: PartitionOptions, name: string, 
     logWeightDeviation: exact || standardError === null ? null : Math.max(...found.map((f) => f.deviation)),
     standardError,
   };
+  const position = new Map(rowIds?.map((row, i) => [row, i]));
   return {
     protocol,
-    rows,
-    conditionOf: of === undefined ? () => 0 : (row) => defined(of[row], `condition of row ${row}`),
+    rows: rowIds,
+    conditionOf: of === undefined ? () => 0 : (row) => defined(of[position.get(row) ?? -1], `condition of row ${row}`),
     logZ: found.map((f) => f.value),
     errors: found.map((f) => (standardError === null ? 0 : f.standardError)),
     result: {
@@ -125,7 +136,7 @@ export async function measurePartition(options: PartitionOptions, name: string, 
       unit: "nats",
       k: null,
       bound: exact ? "exact" : "estimate",
-      ...(of === undefined ? {} : { rows }),
+      ...(of === undefined ? {} : { rows: of.length }),
       partitions: [protocol],
     },
   };
@@ -135,18 +146,22 @@ export async function measurePartition(options: PartitionOptions, name: string, 
 async function distinctConditions(
   options: PartitionOptions,
   metric: PartitionMetric,
-): Promise<{ readonly conditions: readonly HostTensors[]; readonly of: readonly number[] | undefined }> {
+): Promise<{
+  readonly conditions: readonly HostTensors[];
+  readonly of: readonly number[] | undefined;
+  readonly rowIds: readonly number[] | undefined;
+}> {
   const { session, model, dataset, split, seed, averaged } = options;
-  if (metric.given === undefined) return { conditions: [{}], of: undefined };
-  const limit = Math.min(options.rows, metric.rows ?? Infinity);
-  const batch = Math.min(limit, 100);
+  if (metric.given === undefined) return { conditions: [{}], of: undefined, rowIds: undefined };
+  const rowIds = spreadRows(allRows(options.rows), metric.rows);
+  const batch = Math.min(rowIds.length, 100);
   const { program, inputs } = stageConditions({ model, batch, averaged }, metric);
   const executable = await session.compile(program);
   const known = new Map<string, number>();
   const conditions: HostTensors[] = [];
   const of: number[] = [];
   try {
-    for (const drawn of drawnBatches(dataset, split, { batch, seed, limit })) {
+    for (const drawn of drawnBatches(dataset, split, { batch, seed, rows: rowIds })) {
       options.signal?.throwIfAborted();
       const feeds: HostTensors = { ...dataFeeds(drawn.tensors), rng: rngOf(seed, "evaluate", 0, drawn.offset) };
       const outputs = await executable.run(Object.fromEntries(inputs.map((i) => [i, defined(feeds[i], `data for ${i}`)])));
@@ -166,7 +181,19 @@ async function distinctConditions(
   } finally {
     executable.dispose();
   }
-  return { conditions, of };
+  return { conditions, of, rowIds };
+}
+
+/** [...event] of each -> [conditions, ...event]. */
+function stacked(conditions: readonly HostTensors[]): HostTensors {
+  return Object.fromEntries(
+    Object.entries(conditions[0] ?? {}).map(([name, { dtype, shape }]) => {
+      const size = shape.reduce((a, b) => a * b, 1);
+      const data = dtype === "i32" ? new Int32Array(conditions.length * size) : new Float32Array(conditions.length * size);
+      conditions.forEach((c, i) => data.set(defined(c[name], name).data, i * size));
+      return [name, { dtype, shape: [conditions.length, ...shape], data }];
+    }),
+  );
 }
 
 function rowOf(t: HostTensor, row: number): HostTensor {
@@ -176,7 +203,8 @@ function rowOf(t: HostTensor, row: number): HostTensor {
 }
 
 interface CompiledPartition {
-  run(given: HostTensors, index: number, onDone: (iterations: number) => void): Promise<ArrayLike<number>>;
+  /** Of conditions [conditions, ...event], the first of which is number `first`. */
+  run(given: HostTensors, first: number, onDone: (iterations: number) => void): Promise<ArrayLike<number>>;
   dispose(): void;
 }
 
@@ -186,6 +214,7 @@ async function compilePartition(
   metric: PartitionMetric,
   definition: PartitionProgram,
   given: HostTensors,
+  conditions: number,
 ): Promise<CompiledPartition> {
   const { session, seed } = options;
   const variables = dataVariables(options.model);
@@ -193,7 +222,8 @@ async function compilePartition(
   const context = (): PartitionContext => ({
     w: readWeights(options.model, averagedState(options.averaged)),
     key: rootKey().at(name),
-    given: Object.fromEntries(Object.entries(given).map(([n, t]) => [n, input(`given:${n}`, t.shape, t.dtype)])),
+    conditions,
+    given: Object.fromEntries(Object.entries(given).map(([n, t]) => [n, input(`given:${n}`, [conditions, ...t.shape], t.dtype)])),
     statistics: Object.fromEntries(
       (metric.statistics ?? []).map((v) => {
         const shape = statisticsShape(defined(variables[v], `data variable ${v}`));
@@ -230,13 +260,15 @@ async function compilePartition(
   // the regions of the store have the shapes of this run before a program is compiled against them
   for (const { carried: c, shape, dtype } of shapes) await session.write(stored(c), zeros(shape, dtype));
   const [first, repeat, last] = await Promise.all(programs.map((p) => session.compile(p)));
+  const perCondition = sizeOf(outputOf(result, defined(result.outputs["logs"], "logs")).shape) / conditions;
   const [begin, go, end] = [defined(first, "start"), defined(repeat, "steps"), defined(last, "result")];
   return {
-    run: async (condition, index, onDone) => {
+    run: async (values, first, onDone) => {
       const all: HostTensors = {
         ...statistics,
-        ...Object.fromEntries(Object.entries(condition).map(([n, t]) => [`given:${n}`, t])),
-        rng: rngOf(seed, "evaluate", index, 0),
+        ...Object.fromEntries(Object.entries(values).map(([n, t]) => [`given:${n}`, t])),
+        // chains are rows: a condition has its own wherever it is grouped
+        rng: rngOf(seed, "evaluate", 0, first * perCondition),
       };
       const feeds = (graph: Graph): HostTensors => {
         const names = graph.nodes.flatMap((n) => (n.prim === "input" ? [n.params.name] : []));

@@ -8,7 +8,7 @@ import type { ModelDefinition } from "../model.js";
 import { sizeOf } from "../graph/shape.js";
 import { leavesOf } from "../nn/spec.js";
 import { dataFeeds, dataName, dataVariables, defined, emaName } from "../train/context.js";
-import { drawnBatches, rngOf } from "./batches.js";
+import { allRows, drawnBatches, rngOf } from "./batches.js";
 import { runChain, type ChainStart } from "./chain.js";
 import { generativeOf, latentName, stageDecode, stageInfer, stageReconstruct, stageSample, type DrawProgram } from "./draw.js";
 import { evaluate, type EvaluateOptions } from "./evaluate.js";
@@ -101,7 +101,7 @@ export function openSession(options: SessionOptions): TrainedSession {
   };
   const firstRows = (split: SplitName | undefined, rows: number, seed: number): HostTensors => {
     const use = split ?? (dataset.streams.every((s) => s.splits.test) ? "test" : "train");
-    for (const batch of drawnBatches(dataset, use, { batch: rows, seed, limit: rows })) {
+    for (const batch of drawnBatches(dataset, use, { batch: rows, seed, rows: allRows(rows) })) {
       if (batch.rows < rows) break;
       return Object.fromEntries(Object.entries(batch.tensors).map(([name, t]) => [name, { ...t, data: t.data.slice() }]));
     }

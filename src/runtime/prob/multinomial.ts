@@ -1,13 +1,18 @@
 /** Multinomial(total, logits [..., V]) or (total, probs [..., V]): counts [..., V] of `total` independent draws from V categories. */
-import { add, equal, expandDims, lgamma, lift, mul, randomCounts, sub, sum } from "../graph/index.js";
-import type { TensorLike } from "../graph/index.js";
+import { add, equal, expandDims, lift, mul, randomCounts, sub, sum } from "../graph/index.js";
+import type { Tensor, TensorLike } from "../graph/index.js";
 import { categoricalLogProbs, categoricalProbs, weightedSum } from "./categorical.js";
 import { countScalar, realVector, simplexVector } from "./distribution.js";
 import type { Distribution, Logits, Probs } from "./distribution.js";
-import { logWhere } from "./numeric.js";
+import { logFactorial, logWhere } from "./numeric.js";
 
 /** `total` [...] has no category axis. */
 export type MultinomialParams = { readonly total: TensorLike } & (Logits | Probs);
+
+/** log N! - sum log x_v! [...], N = sum x: the log of the number of orders in which the words of a document [..., V] may stand. */
+export function logOrders(counts: Tensor): Tensor {
+  return sub(logFactorial(sum(counts, -1)), sum(logFactorial(counts), -1));
+}
 
 export const multinomial = {
   name: "Multinomial",
@@ -21,7 +26,7 @@ export const multinomial = {
   /** log n! - sum log x_v! + sum x_v log p_v; -Infinity where the counts do not add up to the total */
   logProb: (x, params) => {
     const counts = lift(x);
-    const coefficient = sub(lgamma(add(params.total, 1)), sum(lgamma(add(counts, 1)), -1));
+    const coefficient = sub(logFactorial(params.total), sum(logFactorial(counts), -1));
     return logWhere(equal(sum(counts, -1), params.total), add(coefficient, weightedSum(counts, categoricalLogProbs(params))));
   },
   /** `shape` ends with V. Exact, one draw after another. */
