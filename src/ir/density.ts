@@ -15,7 +15,8 @@ import { memberOf } from "./indexing.js";
 import { type Entity, Scope } from "./scope.js";
 import { headerText } from "./slots.js";
 import { broadcastsTo, showDomain, showShape, showType } from "./shapes.js";
-import type { Density, DensityStatement, Dim, Variable } from "./types.js";
+import type { Density, DensityStatement, Dim, Expr, Variable } from "./types.js";
+import { distExprs, walkExpr } from "./walk.js";
 
 /** Where a variable of the header stands while its body is read. */
 interface Progress {
@@ -30,6 +31,10 @@ interface Progress {
   /** The variable whose distribution is being read. */
   drawing: string | undefined;
   energySeen: boolean;
+  /** While a binding above the first energy is read: the first variable of the energies that it reads. */
+  binding: { reads: string | undefined } | undefined;
+  /** Bindings above the first energy that read its variables, by their local: energies may read them, nothing above the first may. */
+  readonly early: Map<string, string>;
   /** The body disagrees with the header about what the density is over: nothing more is said where it is used. */
   unreliable: boolean;
 }
@@ -51,6 +56,8 @@ export function elaborateDensity(cx: Context, decl: ast.DensityDecl): Density | 
     firstEnergy: plan.energies[0],
     drawing: undefined,
     energySeen: false,
+    binding: undefined,
+    early: new Map(),
     unreliable: false,
   };
   const env: Env = { ...base, access: densityAccess(cx, progress) };
@@ -134,8 +141,14 @@ function elaborateStatement(
       const variable = targetVariable(here, stmt.target, true);
       if (variable === "broken") return undefined;
       if (variable) return elaborateDefine(here, stmt, variable, progress);
+      const found: NonNullable<Progress["binding"]> = { reads: undefined };
+      progress.binding = found;
       const binding = bindLocal(here, stmt, elaborateExpr(here, stmt.value), item.scope, env.scope);
-      return binding && { kind: "bind", binding };
+      progress.binding = undefined;
+      if (!binding) return undefined;
+      const reads = found.reads ?? earlyIn([binding.value], progress)?.variable;
+      if (reads !== undefined && !progress.energySeen) progress.early.set(binding.local.id, reads);
+      return { kind: "bind", binding };
     }
     case "energy": {
       progress.energySeen = true;
@@ -150,6 +163,38 @@ function elaborateStatement(
     case "return":
       return undefined; // refused by the parser
   }
+}
+
+/** The first binding among what expressions read that has no value above the first energy. */
+function earlyIn(exprs: readonly Expr[], progress: Progress): { readonly variable: string; readonly span: Span } | undefined {
+  if (progress.energySeen || progress.early.size === 0) return undefined;
+  let found: { readonly variable: string; readonly span: Span } | undefined;
+  for (const expr of exprs)
+    walkExpr(expr, (e) => {
+      const variable = e.kind === "local" ? progress.early.get(e.local.id) : undefined;
+      if (variable !== undefined) found ??= { variable, span: e.span };
+    });
+  return found;
+}
+
+/** What is drawn or defined above the first energy reads nothing that the energies define, not through bindings either. */
+function readsNoLater(cx: Context, exprs: readonly Expr[], progress: Progress): boolean {
+  const early = earlyIn(exprs, progress);
+  if (early) usedTooSoon(cx, early.variable, early.span, progress.firstEnergy);
+  return early === undefined;
+}
+
+function usedTooSoon(cx: Context, variable: string, span: Span, at: Span | undefined): void {
+  report(
+    cx.diagnostics,
+    "GM3029",
+    span,
+    { variable },
+    {
+      labels: at ? [{ span: at, text: "it gets its value here" }] : [],
+      help: ["statements run from top to bottom: move this one down"],
+    },
+  );
 }
 
 /** Checks that `variable` may get its value here, and notes that it has. */
@@ -210,7 +255,7 @@ function elaborateDraw(
   progress.drawing = variable.name;
   const drawn = elaborateDist(env, stmt.dist, variable);
   progress.drawing = undefined;
-  if (!settle(env, variable, stmt.target, progress) || !drawn) return undefined;
+  if (!settle(env, variable, stmt.target, progress) || !drawn || !readsNoLater(env.cx, distExprs(drawn.dist), progress)) return undefined;
   return { kind: "draw", variable: variable.name, dist: drawn.dist, helper: false, span: stmt.span };
 }
 
@@ -218,7 +263,7 @@ function elaborateDefine(env: Env, stmt: ast.BindStmt, variable: Variable, progr
   progress.drawing = variable.name;
   const value = elaborateExpr(env, stmt.value);
   progress.drawing = undefined;
-  if (!settle(env, variable, stmt.target, progress) || !value) return undefined;
+  if (!settle(env, variable, stmt.target, progress) || !value || !readsNoLater(env.cx, [value], progress)) return undefined;
   if (value.type.kind === "record" || !broadcastsTo(value.type.shape, variable.domain.shape)) {
     report(
       env.cx.diagnostics,
@@ -266,7 +311,7 @@ function elaborateHelper(
   if (index === undefined) place.define(written, entity);
   else if (existing?.kind === "family") (existing.members as Map<number, Entity>).set(index, entity);
   else place.define(written, { kind: "family", what: "latent", members: new Map([[index, entity]]), span: stmt.target.span });
-  if (!variable || !drawn) return undefined;
+  if (!variable || !drawn || !readsNoLater(cx, distExprs(drawn.dist), progress)) return undefined;
   progress.known.set(variable.name, stmt.target.span);
   return { kind: "draw", variable: variable.name, dist: drawn.dist, helper: true, span: stmt.span };
 }
@@ -313,6 +358,10 @@ function densityAccess(cx: Context, progress: Progress): Env["access"] {
     read(variable, span) {
       const { header } = progress;
       if (progress.known.has(variable) || (progress.byEnergy.has(variable) && progress.energySeen)) return { samples: undefined };
+      if (progress.binding && progress.byEnergy.has(variable)) {
+        progress.binding.reads ??= variable;
+        return { samples: undefined };
+      }
       if (progress.drawing === variable) {
         report(cx.diagnostics, "GM3018", span, { variable, density: header.name }, { help: ownHelp(cx.variables.get(variable)) });
         return undefined;
@@ -330,17 +379,7 @@ function densityAccess(cx: Context, progress: Progress): Env["access"] {
         );
         return undefined;
       }
-      const at = progress.planned.get(variable) ?? progress.firstEnergy;
-      report(
-        cx.diagnostics,
-        "GM3029",
-        span,
-        { variable },
-        {
-          labels: at ? [{ span: at, text: "it gets its value here" }] : [],
-          help: ["statements run from top to bottom: move this one down"],
-        },
-      );
+      usedTooSoon(cx, variable, span, progress.planned.get(variable) ?? progress.firstEnergy);
       return undefined;
     },
   };
