@@ -92,7 +92,17 @@ function buildProgram(finish: Finish): Command {
   addModelOptions(add("explain", "what was derived: objective, surrogate, estimators, cost").argument("<file>", ".gm file"))
     .addOption(new Option("--model <NAME>", "which model of a file with several"))
     .addOption(new Option("--batch <N>", "rows of a batch, for the cost").argParser(wholeNumber(1)))
-    .addHelpText("after", examples(["gmc explain vae.gm", "text and LaTeX"], ["gmc explain --json vae.gm", "for a program"]))
+    .addOption(
+      new Option("--svg <FILE>", "draw which variables interact, a picture for each energy; a file, or a folder (with / at its end)"),
+    )
+    .addHelpText(
+      "after",
+      examples(
+        ["gmc explain vae.gm", "text and LaTeX"],
+        ["gmc explain --json vae.gm", "for a program"],
+        ["gmc explain dbm.gm --svg dbm.svg", "and the interaction graph of its energies"],
+      ),
+    )
     .action(async (file: string, flags: object) => finish(await (await import("./commands/explain.js")).explainCommand(file, flags)));
 
   addMeasureOptions(

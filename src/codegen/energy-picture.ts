@@ -6,19 +6,24 @@ import { neighbours } from "../ir/energy/graph.js";
 import type { EnergyAnalysis } from "../ir/energy/index.js";
 import { showDomain } from "../ir/shapes.js";
 
-const column = 150;
 const row = 90;
-const margin = 50;
+const edge = 50;
+/** Of a letter, about: of names, and of what is written under them. */
+const letter = { name: 7.5, label: 5.5 };
 
 export function interactionSvg(analysis: EnergyAnalysis): string {
   const layers = layersOf(analysis);
+  const labels = new Map([...analysis.variable].map(([name, { domain }]) => [name, showDomain(domain)]));
+  const widest = Math.max(...[...labels].map(([name, label]) => Math.max(2 * radius(name), letter.label * label.length)));
+  const column = Math.max(150, widest + 20);
+  const margin = Math.max(edge, widest / 2 + 10);
   const width = 2 * margin + column * Math.max(0, ...layers.map((l) => l.length - 1));
-  const height = 2 * margin + row * Math.max(0, layers.length - 1);
+  const height = 2 * edge + row * Math.max(0, layers.length - 1);
   const places = new Map(
     layers.flatMap((layer, level) =>
       layer.map((name, i): [string, readonly [number, number]] => [
         name,
-        [width / 2 + (i - (layer.length - 1) / 2) * column, height - margin - level * row],
+        [width / 2 + (i - (layer.length - 1) / 2) * column, height - edge - level * row],
       ]),
     ),
   );
@@ -33,19 +38,28 @@ export function interactionSvg(analysis: EnergyAnalysis): string {
     const [x, y] = at(name);
     const variable = analysis.variable.get(name);
     const law = analysis.laws.get(name)?.kind;
-    const loop = law === "coupled" || law === "jointNormal" ? `<circle class="loop" cx="${x + 20}" cy="${y - 14}" r="12"/>` : "";
-    const label = variable ? escaped(`${name} : ${showDomain(variable.domain)}`) : "";
+    const [rx, label] = [radius(name), escaped(labels.get(name) ?? "")];
+    const loop = law === "coupled" || law === "jointNormal" ? `<circle class="loop" cx="${x + rx}" cy="${y - 14}" r="12"/>` : "";
     const kind = variable?.role === "data" ? "data" : "latent";
-    return `${loop}<circle class="${kind}" cx="${x}" cy="${y}" r="20"><title>${label}, ${law ?? ""}</title></circle><text x="${x}" y="${y + 4}">${escaped(name)}</text>`;
+    return [
+      `${loop}<ellipse class="${kind}" cx="${x}" cy="${y}" rx="${rx}" ry="20"><title>${escaped(name)} : ${label}, ${law ?? ""}</title></ellipse>`,
+      `<text x="${x}" y="${y + 4}">${escaped(name)}</text><text class="label" x="${x}" y="${y + 33}">${label}</text>`,
+    ].join("\n");
   });
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}">`,
-    "<style>path, .loop { stroke: #777; stroke-width: 1.5; fill: none } .data { fill: #ddd; stroke: #333 } .latent { fill: #fff; stroke: #333 } text { font: 12px sans-serif; text-anchor: middle }</style>",
+    "<style>path, .loop { stroke: #777; stroke-width: 1.5; fill: none } .data { fill: #ddd; stroke: #333 } .latent { fill: #fff; stroke: #333 } text { font: 12px sans-serif; text-anchor: middle } .label { font-size: 9px; fill: #555; stroke: #fff; stroke-width: 3; paint-order: stroke }</style>",
+    '<rect width="100%" height="100%" fill="#fff"/>',
     ...edges,
     ...nodes,
     "</svg>",
     "",
   ].join("\n");
+}
+
+/** Half the width of a node. */
+function radius(name: string): number {
+  return Math.max(20, (letter.name * name.length) / 2 + 8);
 }
 
 /** Observed variables, then by distance from them; what nothing observed reaches stands in the second layer. */

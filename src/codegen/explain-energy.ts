@@ -194,9 +194,10 @@ function conditional(context: DeriveContext, analysis: EnergyAnalysis, w: Writer
     case "bernoulli":
       return `${w.p(`${x} = 1`, given)} = ${w.fn("sigmoid", logits)}`;
     case "oneOfBlock": {
-      const a = w.fn("exp", "a");
-      const total = `1 + ${w.sum(a)}`;
-      return `${w.p(`${x} = 1`, given)} = ${w.frac(a, w.isPlain ? w.group(total) : total)}, a = ${logits}`;
+      const name = freeName(context);
+      const odds = w.fn("exp", name);
+      const total = `1 + ${w.sum(odds)}`;
+      return `${w.p(`${x} = 1`, given)} = ${w.frac(odds, w.isPlain ? w.group(total) : total)}, ${name} = ${logits}`;
     }
     case "categorical":
       return `${w.p(x, given)} = ${w.fn("softmax", logits)}`;
@@ -224,6 +225,12 @@ function conditional(context: DeriveContext, analysis: EnergyAnalysis, w: Writer
     default:
       return assertNever(law);
   }
+}
+
+/** A letter for a value of its own, that the model does not use. */
+function freeName({ model }: DeriveContext): string {
+  const taken = new Set([...model.variables.keys(), ...model.params.map((p) => p.name)]);
+  return ["a", "s", "t", "u", "y"].find((name) => !taken.has(name)) ?? "logits";
 }
 
 function generalNormal(w: Writer, variable: string, given: readonly string[]): string {

@@ -1,6 +1,10 @@
 /** `gmc explain`: what was derived, and what a step costs. */
+import { interactionSvg } from "../../codegen/energy-picture.js";
 import { explain, printExplanation } from "../../codegen/explain.js";
+import type { DerivedModel } from "../../ir/derived-model.js";
+import { GmcError } from "../../runtime/graph/errors.js";
 import { graphCost } from "../../runtime/graph/cost.js";
+import { writeFileAtomic } from "../../runtime/node/files.js";
 import { planPhase } from "../../runtime/train/plan.js";
 import { expectBriefRun } from "../brief.js";
 import { printDiagnostics } from "../errors.js";
@@ -8,12 +12,14 @@ import { FINE } from "../exit.js";
 import { importModel } from "../load-model.js";
 import type { Settings } from "../options.js";
 import { bytes, grouped, json, stdout } from "../output.js";
+import { pathFor } from "../run/pictures.js";
 import { compileOrFail } from "../sources.js";
 
 interface ExplainFlags {
   readonly set?: Settings;
   readonly model?: string;
   readonly batch?: number;
+  readonly svg?: string;
   readonly json?: boolean;
 }
 
@@ -46,7 +52,8 @@ export async function explainCommand(file: string, flags: ExplainFlags): Promise
     });
   });
   const explanation = explain(compiled.derived);
-  if (flags.json) json({ ...explanation, steps: costs });
+  const pictures = flags.svg === undefined ? [] : drawInteractions(compiled.derived, flags.svg);
+  if (flags.json) json({ ...explanation, steps: costs, ...(flags.svg === undefined ? {} : { pictures }) });
   else {
     const lines = costs.map(
       (c) => `${c.update}: ${grouped(c.flops)} floating-point operations and ${bytes(c.bytes)} moved, at batch ${c.batch}`,
@@ -54,6 +61,23 @@ export async function explainCommand(file: string, flags: ExplainFlags): Promise
     stdout(
       printExplanation(explanation, ["a step (forward and gradient; the optimiser not counted)", ...lines.map((l) => `  ${l}`)]).trimEnd(),
     );
+    for (const { path } of pictures) stdout(path);
   }
   return FINE;
+}
+
+/** A picture for each energy. GM5311 where the model has none, or the file's ending is another. */
+function drawInteractions({ context, model }: DerivedModel, out: string): readonly { readonly density: string; readonly path: string }[] {
+  const energies = [...context.energies.values()];
+  if (energies.length === 0) {
+    throw new GmcError("GM5311", `${model.name} has no energy, so no interactions between variables to draw`, [
+      "an energy stands in a density: `density p(v, h) { energy … }`",
+    ]);
+  }
+  return energies.map((analysis) => {
+    const drawing = { stem: `interactions-${analysis.density}`, extension: "svg", content: interactionSvg(analysis) } as const;
+    const path = pathFor(drawing, energies.length, ".", out);
+    writeFileAtomic(path, drawing.content);
+    return { density: analysis.density, path };
+  });
 }
