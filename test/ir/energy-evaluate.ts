@@ -139,6 +139,8 @@ function matmul(a: Arr, b: Arr): Arr {
   return { shape, data: full.data };
 }
 
+const shapeOfExpr = (e: Expr): readonly number[] => (e.type.kind === "tensor" ? e.type.shape.map((d) => d.size) : []);
+
 export function evaluateExpr(context: DeriveContext, point: Point, expr: Expr): Arr {
   const categories = new Set([...context.model.variables.values()].filter((v) => v.domain.name === "category").map((v) => v.name));
 
@@ -294,6 +296,46 @@ export function evaluateExpr(context: DeriveContext, point: Point, expr: Expr): 
       case "stack": {
         const parts = e.args.map((a) => arr(a));
         return build([parts.length, ...x.shape], ([k = 0, ...rest]) => at(parts[k] as Arr, rest));
+      }
+      case "conv": {
+        const kernel = arr(e.args[1]);
+        const [kh = 1, kw = 1, channels = 1] = kernel.shape;
+        const stride = Number(o["stride"] ?? 1);
+        return build(shapeOfExpr(e), ([i = 0, j = 0, u = 0]) => {
+          let total = 0;
+          for (let p = 0; p < kh; p++)
+            for (let q = 0; q < kw; q++)
+              for (let c = 0; c < channels; c++) total += at(x, [i * stride + p, j * stride + q, c]) * at(kernel, [p, q, c, u]);
+          return total;
+        });
+      }
+      case "conv_transpose": {
+        const kernel = arr(e.args[1]);
+        const [kh = 1, kw = 1, , filters = 1] = kernel.shape;
+        const [h = 1, w = 1] = x.shape;
+        const stride = Number(o["stride"] ?? 1);
+        return build(shapeOfExpr(e), ([i = 0, j = 0, c = 0]) => {
+          let total = 0;
+          for (let m = 0; m < h; m++)
+            for (let n = 0; n < w; n++) {
+              const [p, q] = [i - m * stride, j - n * stride];
+              if (p < 0 || q < 0 || p >= kh || q >= kw) continue;
+              for (let u = 0; u < filters; u++) total += at(x, [m, n, u]) * at(kernel, [p, q, c, u]);
+            }
+          return total;
+        });
+      }
+      case "avg_pool": {
+        const n = o["size"] as number;
+        return build(shapeOfExpr(e), ([i = 0, j = 0, c = 0]) => {
+          let total = 0;
+          for (let p = 0; p < n; p++) for (let q = 0; q < n; q++) total += at(x, [i * n + p, j * n + q, c]);
+          return total / (n * n);
+        });
+      }
+      case "upsample": {
+        const n = o["factor"] as number;
+        return build(shapeOfExpr(e), ([i = 0, j = 0, c = 0]) => at(x, [Math.floor(i / n), Math.floor(j / n), c]));
       }
       case "tril":
         return build(x.shape, (i) => ((i.at(-1) ?? 0) <= (i.at(-2) ?? 0) ? at(x, i) : 0));

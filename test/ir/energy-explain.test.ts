@@ -25,6 +25,16 @@ const models = {
     density p(v, y, h) { energy -(v @ W @ h) - h @ U[y] - d[y] }`,
   conv: `data v : binary[8, 8, 1]   latent h : binary[6, 6, K] at_most_one(2, 2)   param b : real[K] = 0, c : real = 0
     density p(v, h) { energy -sum(conv(v, K, 3, padding = "valid", bias = false) * h) - sum(b * h) - c * sum(v) }`,
+  kernel: `data v : binary[5, 6, 2]   latent h : binary[4, 4, K] at_most_one(2, 2)
+    param W : real[2, 3, 2, K], a : real[K] = 0, b : real[2] = 0
+    density p(v, h) { energy -sum(conv(v, W) * h) - sum(h * a) - sum(v * b) }`,
+  stride: `data v : binary[7, 7, 1]   latent h : binary[3, 3, K]   param W : real[3, 3, 1, K]
+    density p(v, h) { energy -sum(conv(v, W, stride = 2) * h) - sum(v) }`,
+  down: `data v : binary[7, 7, 1]   latent h : binary[3, 3, K]   param W : real[3, 3, 1, K]
+    density p(v, h) { energy -2 * sum(v * conv_transpose(h, W, stride = 2)) - sum(v) }`,
+  pooled: `data v : binary[5, 5, 1]   latent h1 : binary[4, 4, 2] at_most_one(2, 2), h2 : binary[1, 1, K]
+    param W1 : real[2, 2, 1, 2], W2 : real[2, 2, 2, K], a : real[2] = 0
+    density p(v, h1, h2) { energy -sum(conv(v, W1) * h1) - sum(h1 * a) - sum(conv(4 * avg_pool(h1, 2), W2) * h2) }`,
   softmax: `data v : count[D]   latent h : binary[H]   param W : real[D, H], a : real[H] = 0, b : real[D] = 0
     density p(v, h) { energy -(v @ W @ h) - b @ v - sum(v) * (a @ h) }`,
   covariance: `data v : real[D]   latent c : binary[K], m : binary[H]   param C : real[D, K], W : real[D, H], a : real[K] = 0
@@ -53,6 +63,23 @@ describe("explanations", () => {
     expect(texts(explained(models.conv))).toEqual([
       "p(v = 1 | h) = sigmoid(conv_transposed(h) + c)",
       "p(h = 1 | v) = exp(a) / (1 + sum(exp(a))), a = conv(v) + b",
+    ]);
+    expect(texts(explained(models.kernel))).toEqual([
+      "p(v = 1 | h) = sigmoid(conv_transpose(h, W) + b)",
+      "p(h = 1 | v) = exp(s) / (1 + sum(exp(s))), s = conv(v, W) + a",
+    ]);
+    expect(texts(explained(models.stride))).toEqual([
+      "p(v = 1 | h) = sigmoid(conv_transpose(h, W, stride = 2) + 1)",
+      "p(h = 1 | v) = sigmoid(conv(v, W, stride = 2))",
+    ]);
+    expect(texts(explained(models.down))).toEqual([
+      "p(v = 1 | h) = sigmoid(2 * conv_transpose(h, W, stride = 2) + 1)",
+      "p(h = 1 | v) = sigmoid(2 * conv(v, W, stride = 2))",
+    ]);
+    expect(texts(explained(models.pooled))).toEqual([
+      "p(v = 1 | h1) = sigmoid(conv_transpose(h1, W1))",
+      "p(h1 = 1 | v, h2) = exp(s) / (1 + sum(exp(s))), s = conv(v, W1) + a + upsample(conv_transpose(h2, W2), 2)",
+      "p(h2 = 1 | h1) = sigmoid(4 * conv(avg_pool(h1, 2), W2))",
     ]);
     expect(texts(explained(models.softmax))).toEqual([
       "p(v | h, N) = Multinomial(N, softmax(W @ h + b)), N = sum(v)",

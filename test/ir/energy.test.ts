@@ -178,6 +178,41 @@ describe("laws and interactions", () => {
     expect(summable(analysis, ["v", "h"])).toEqual({ sum: ["v"], enumerate: ["h"], log2States: 27 * Math.log2(5) });
   });
 
+  test("convolution with a kernel: bilinear, whichever of the two is drawn", () => {
+    const kernel = `
+      data v : binary[8, 8, 1]
+      latent h : binary[6, 6, K] at_most_one(2, 2)
+      param W : real[3, 3, 1, K]
+      density p(v, h) { energy -sum(conv(v, W) * h) }`;
+    expect(summary(clean(kernel))).toEqual({ laws: { v: "bernoulli", h: "oneOfBlock" }, edges: ["v-h"], sweep: [["h"], ["v"]] });
+    const down = kernel.replace("conv(v, W) * h", "conv_transpose(h, W) * v");
+    expect(summary(clean(down))).toEqual(summary(clean(kernel)));
+    const drawn = kernel.replace("param W : real", "latent W : real").replace("p(v, h)", "p(v, h, W)").replace("* h)", "* h) + sum(W^2)");
+    expect(summary(clean(drawn))).toEqual({
+      laws: { v: "bernoulli", h: "oneOfBlock", W: "normal" },
+      edges: ["v-h", "v-W", "h-W"],
+      sweep: [["h"], ["W"], ["v"]],
+    });
+    const twice = kernel.replace("conv(v, W) * h", "conv(v, W)^2");
+    expect(summary(clean(twice.replace("latent h : binary[6, 6, K] at_most_one(2, 2)", "").replace("p(v, h)", "p(v)"))).laws).toEqual({
+      v: "coupled",
+    });
+  });
+
+  test("pooling by sums of blocks keeps a second layer bilinear", () => {
+    const deep = `
+      data v : binary[5, 5, 1]
+      latent h1 : binary[4, 4, 2] at_most_one(2, 2), h2 : binary[1, 1, K]
+      param W1 : real[2, 2, 1, 2], W2 : real[2, 2, 2, K]
+      density p(v, h1, h2) { energy -sum(conv(v, W1) * h1) - sum(conv(4 * avg_pool(h1, 2), W2) * h2) }`;
+    expect(summary(clean(deep))).toEqual({
+      laws: { v: "bernoulli", h1: "oneOfBlock", h2: "bernoulli" },
+      edges: ["v-h1", "h1-h2"],
+      sweep: [["h1"], ["v", "h2"]],
+    });
+    expect(summary(clean(deep.replace("4 * avg_pool", "max_pool"))).laws).toMatchObject({ h1: "coupled" });
+  });
+
   test("general Boltzmann machine", () => {
     const text = `
       data v : binary[D]

@@ -106,6 +106,34 @@ describe("shapes", () => {
   });
 });
 
+describe("convolutions with a kernel of their own or with one that is handed to them", () => {
+  test.each<[string, string, readonly number[], string]>([
+    ["conv(x, W)", "real[3, 2, 2, 5]", [6, 5, 5], "conv"],
+    ["x |> conv(W)", "real[3, 2, 2, 5]", [6, 5, 5], "conv"],
+    ["conv(x, kernel = W)", "real[3, 2, 2, 5]", [6, 5, 5], "conv"],
+    ["conv(x, -W, stride = 2)", "real[3, 2, 2, 5]", [3, 3, 5], "conv"],
+    ['conv(x, W, padding = "same", stride = 3)', "real[3, 2, 2, 5]", [3, 2, 5], "conv"],
+    ["conv_transpose(x, W)", "real[3, 2, 4, 2]", [10, 7, 4], "conv_transpose"],
+    ['conv_transpose(x, W, stride = 2, padding = "same")', "real[3, 2, 4, 2]", [16, 12, 4], "conv_transpose"],
+  ])("%s", (call, kernel, shape, fn) => {
+    const { ir, text } = elaborateText(
+      `model M { data x : real[8, 6, 2]   param W : ${kernel}   net f(x) = ${call}   objective o = sum(f(x))   train { minimize o } }`,
+    );
+    expect(text).toBe("");
+    const result = ir?.nets[0]?.result;
+    expect(result?.kind === "builtin" && result.fn).toBe(fn);
+    expect(result?.type.kind === "tensor" ? result.type.shape.map((d) => d.size) : []).toEqual(shape);
+  });
+
+  test("numbers make a layer", () => {
+    const { ir, text } = elaborateText(
+      `model M(K = 5) { data x : real[8, 6, 2]   net f(x) = conv(x, K, 3)   objective o = sum(f(x))   train { minimize o } }`,
+    );
+    expect(text).toBe("");
+    expect(ir?.nets[0]?.result.kind).toBe("layer");
+  });
+});
+
 describe("axes count from the end in the IR", () => {
   test.each<[string, Readonly<Record<string, unknown>>]>([
     ["sum(t, axis = 1)", { axes: [-3] }],
