@@ -74,6 +74,34 @@ describe("filters", () => {
     expect(() => throughLayer(below!, model, stored, "W9")).toThrow(/no weight `W9`/);
   });
 
+  it("go on through convolutions as shifted sums, pooled units at all places of their block", () => {
+    const weights = { W1: param([2, 2, 1, 3]), W2: param([2, 2, 3, 2]) };
+    const opening = opened(weights, binary([9, 9, 1]));
+    // h1 [8, 8, 3] is pooled to [4, 4, 3]; h2 is [3, 3, 2]
+    const model = { ...opening.model, latents: { h1: binary([8, 8, 3]), h2: binary([3, 3, 2]) } };
+    const [below] = filterRows(model, opening.dataset, opening.stored);
+    const deep = throughLayer(below!, model, opening.stored, "W2");
+    expect(deep).toMatchObject({ paths: ["W1", "W2"], picture: { height: 5, width: 5, channels: 1 } });
+    expect(deep.rows.shape).toEqual([2, 25]);
+    const [W1, W2] = [opening.stored["W1"]!.data, opening.stored["W2"]!.data];
+    // pixel (y, x) of unit 1: over kernel entries (i, j, k), places (a, b) in the block and pixels (p, q) of the filter that fall on it
+    const pixel = (y: number, x: number): number => {
+      let total = 0;
+      for (const i of [0, 1])
+        for (const j of [0, 1])
+          for (const k of [0, 1, 2])
+            for (const a of [0, 1])
+              for (const b of [0, 1]) {
+                const [p, q] = [y - 2 * i - a, x - 2 * j - b];
+                if (p >= 0 && p < 2 && q >= 0 && q < 2) total += (W2[((i * 2 + j) * 3 + k) * 2 + 1]! * W1[(p * 2 + q) * 3 + k]!) / 4;
+              }
+      return total;
+    };
+    for (let at = 0; at < 25; at++) expect(deep.rows.data[25 + at]).toBeCloseTo(pixel(Math.floor(at / 5), at % 5), 9);
+    // without latents that say otherwise, nothing is pooled
+    expect(throughLayer(below!, opening.model, opening.stored, "W2").picture).toEqual({ height: 3, width: 3, channels: 1 });
+  });
+
   it("are drawn grey at 0, at full contrast each or by one factor", async () => {
     const { model, dataset, stored } = opened({ W: param([64, 2]) }, binary([64]));
     // unit 0 reaches 1, unit 1 a tenth of it

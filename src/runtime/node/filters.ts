@@ -88,11 +88,15 @@ function perUnit(shape: Shape, value: () => Float64Array, event: number): Rows |
 
 /**
  * The units of the next layer, each the sum of the rows below it weighed by its weights (Lee et al. 2009): what a deep unit responds to, as far
- * as it is linear. GM5311 where the weight does not meet the units.
+ * as it is linear. A kernel over filters of convolutions sums them shifted. GM5311 where the weight does not meet the units.
  */
 export function throughLayer<T extends UnitRows>(below: T, model: ModelDefinition, stored: StoredWeights, path: string): T {
   const { spec } = weightAt(model, path);
   const [units = 0, event = 0] = below.rows.shape;
+  if (isFilter(below) && spec.shape.length === 4 && spec.shape[2] === units) {
+    const kernel = constrainedValues(spec, stored[path]?.data ?? []);
+    return { ...below, paths: [...below.paths, path], ...throughKernel(below, spec.shape, kernel, stepBetween(model, spec.shape)) };
+  }
   const next = perUnit(spec.shape, () => constrainedValues(spec, stored[path]?.data ?? []), units);
   if (next === undefined) {
     throw new GmcError(
@@ -109,6 +113,55 @@ export function throughLayer<T extends UnitRows>(below: T, model: ModelDefinitio
     }
   }
   return { ...below, paths: [...below.paths, path], rows: { shape: [count, event], data } };
+}
+
+function isFilter(rows: UnitRows): rows is FilterRows {
+  return "picture" in rows;
+}
+
+/**
+ * Filters of a kernel [kh, kw, below, units] over filters that stand `step` pixels apart, each pooled over step x step places: their mean shifted over
+ * these, weighed by the kernel.
+ */
+function throughKernel(below: FilterRows, shape: Shape, kernel: Float64Array, step: number): Pick<FilterRows, "rows" | "picture"> {
+  const [kh = 0, kw = 0, from = 0, units = 0] = shape;
+  const { height, width, channels } = below.picture;
+  const picture = { height: step * kh - 1 + height, width: step * kw - 1 + width, channels };
+  const event = picture.height * picture.width * channels;
+  const data = new Float64Array(units * event);
+  const line = width * channels;
+  const add = (unit: number, filter: number, top: number, left: number, weight: number): void => {
+    for (let y = 0; y < height; y++) {
+      const [at, source] = [unit * event + ((top + y) * picture.width + left) * channels, (filter * height + y) * line];
+      for (let x = 0; x < line; x++) data[at + x]! += weight * below.rows.data[source + x]!;
+    }
+  };
+  for (let at = 0; at < kernel.length; at++) {
+    const [unit, filter, j, i] = [
+      at % units,
+      Math.floor(at / units) % from,
+      Math.floor(at / (units * from)) % kw,
+      Math.floor(at / (units * from * kw)),
+    ];
+    const weight = kernel[at]! / (step * step);
+    for (let a = 0; a < step; a++) for (let b = 0; b < step; b++) add(unit, filter, step * i + a, step * j + b, weight);
+  }
+  return { rows: { shape: [units, event], data }, picture };
+}
+
+/** By how much a layer below is pooled before a kernel, read off the sizes of the latents with as many channels as the kernel goes from and to; else 1. */
+function stepBetween(model: ModelDefinition, [kh = 1, , from, to]: Shape): number {
+  const sizes = (channels: number | undefined): readonly number[] =>
+    Object.values(model.latents).flatMap(({ shape }) => (shape.length === 3 && shape[2] === channels ? [shape[0] ?? 0] : []));
+  for (const low of sizes(from)) {
+    for (const high of sizes(to)) {
+      for (const pooled of [high + kh - 1, high]) {
+        const step = low / pooled;
+        if (Number.isInteger(step) && step >= 1) return step;
+      }
+    }
+  }
+  return 1;
 }
 
 /** GM5311 for a path that no weight has. */
