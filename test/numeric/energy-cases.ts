@@ -59,13 +59,13 @@ export const spread = (n: number, scale: number, seed: number): number[] =>
 
 export const bits = (n: number): Atom[] =>
   Array.from({ length: 2 ** n }, (_, s) => ({ value: Array.from({ length: n }, (_, i) => (s >> i) & 1), logMeasure: 0 }));
-const indices = (classes: number, n: number): Atom[] =>
+export const indices = (classes: number, n: number): Atom[] =>
   Array.from({ length: classes ** n }, (_, s) => ({
     value: Array.from({ length: n }, (_, i) => Math.floor(s / classes ** i) % classes),
     logMeasure: 0,
   }));
 /** Trapezoid on a grid that reaches far into the tails: for smooth integrands exact to rounding. */
-const grid = (dims: number, reach = 11, step = 0.22): Atom[] => {
+export const grid = (dims: number, reach = 11, step = 0.22): Atom[] => {
   const count = 2 * Math.round(reach / step) + 1;
   return Array.from({ length: count ** dims }, (_, s) => ({
     value: Array.from({ length: dims }, (_, i) => ((Math.floor(s / count ** i) % count) - (count - 1) / 2) * step),
@@ -84,9 +84,9 @@ function compositions(n: number, total: number): Atom[] {
   return all.map((value) => ({ value, logMeasure: logFactorial(total) - value.reduce((s, k) => s + logFactorial(k), 0) }));
 }
 
-const dotN = (a: Numbers, b: Numbers): number => a.reduce((s, v, i) => s + v * b[i]!, 0);
+export const dotN = (a: Numbers, b: Numbers): number => a.reduce((s, v, i) => s + v * b[i]!, 0);
 /** a^T M b of M in C order */
-const bilinear = (a: Numbers, m: Numbers, b: Numbers): number =>
+export const bilinear = (a: Numbers, m: Numbers, b: Numbers): number =>
   a.reduce((s, ai, i) => s + ai * b.reduce((t, bj, j) => t + m[i * b.length + j]! * bj, 0), 0);
 
 const dot = (a: Tensor, b: Tensor): Tensor => sum(mul(a, b), [-1]);
@@ -432,15 +432,18 @@ export function logSum(xs: readonly number[]): number {
   return top === -Infinity ? top : top + Math.log(xs.reduce((s, x) => s + Math.exp(x - top), 0));
 }
 
+/** An energy as plain arithmetic, and the states of its variables. */
+export type Enumerable = Pick<Case, "atoms" | "energy">;
+
 /** Calls `visit` with every joint state of `names`, the others as `fixed`. */
-export function eachState(c: Case, names: readonly string[], fixed: Assignment, visit: (x: Assignment, logMeasure: number) => void): void {
+export function eachState(c: Pick<Case, "atoms">, names: readonly string[], fixed: Assignment, visit: (x: Assignment, logMeasure: number) => void): void {
   const [name, ...others] = names;
   if (name === undefined) return visit(fixed, 0);
   for (const atom of c.atoms[name]!) eachState(c, others, { ...fixed, [name]: atom.value }, (x, m) => visit(x, m + atom.logMeasure));
 }
 
 /** log of the sum (integral) over `names` of measure * exp(-E). */
-export function bruteLogSum(c: Case, w: Assignment, names: readonly string[], fixed: Assignment = {}): number {
+export function bruteLogSum(c: Enumerable, w: Assignment, names: readonly string[], fixed: Assignment = {}): number {
   const terms: number[] = [];
   eachState(c, names, fixed, (x, m) => void terms.push(m - c.energy(w, x)));
   return logSum(terms);
