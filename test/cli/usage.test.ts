@@ -175,6 +175,36 @@ describe("fmt and explain", () => {
     expect(readFileSync(join(folder, "broken.gm"), "utf8")).toBe("model M {");
   });
 
+  it("draws which variables of each energy interact", async () => {
+    writeFileSync(
+      join(folder, "deep.gm"),
+      `model Deep(D = 6, H = 3) {
+  data v : binary[D]
+  latent h1 : binary[H], h2 : binary[H]
+  param W1 : real[D, H], W2 : real[H, H]
+  density p(v, h1, h2) { energy -(v @ W1 @ h1) - h1 @ W2 @ h2 }
+  density r(v, h1) { energy -(v @ W1 @ h1) }
+  train { maximize log p(v) }
+}
+`,
+    );
+    const text = await gmc(["explain", "deep.gm", "--svg", "graph.svg"], { cwd: folder });
+    expect(text.stdout).toMatch(/energy of p[^]*graph-interactions-p\.svg\n.*graph-interactions-r\.svg\n$/);
+    const svg = readFileSync(join(folder, "graph-interactions-p.svg"), "utf8");
+    expect(svg.startsWith("<svg ")).toBe(true);
+    expect(svg.match(/<path /gu)).toHaveLength(2);
+    const asJson = JSON.parse((await gmc(["explain", "deep.gm", "--json", "--svg", "pictures/"], { cwd: folder })).stdout) as {
+      readonly pictures: readonly { readonly density: string; readonly path: string }[];
+    };
+    expect(asJson.pictures.map((p) => p.density)).toEqual(["p", "r"]);
+    for (const { path } of asJson.pictures) expect(existsSync(join(folder, path))).toBe(true);
+    const none = await gmc(["explain", "tiny.gm", "--svg", "none.svg"], { cwd: folder });
+    expect(none.code).toBe(1);
+    expect(none.stderr).toContain("error[GM5311]");
+    const other = await gmc(["explain", "deep.gm", "--svg", "graph.png"], { cwd: folder });
+    expect(other.stderr).toContain("graph.svg");
+  });
+
   it("explains in text and JSON", async () => {
     const text = await gmc(["explain", "tiny.gm"], { cwd: folder });
     expect(text.code).toBe(0);

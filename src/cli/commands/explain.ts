@@ -1,10 +1,11 @@
 /** `gmc explain`: what was derived, and what a step costs. */
+import { dirname } from "node:path";
 import { interactionSvg } from "../../codegen/energy-picture.js";
 import { explain, printExplanation } from "../../codegen/explain.js";
 import type { DerivedModel } from "../../ir/derived-model.js";
 import { GmcError } from "../../runtime/graph/errors.js";
 import { graphCost } from "../../runtime/graph/cost.js";
-import { writeFileAtomic } from "../../runtime/node/files.js";
+import { makeFolder, writeFileAtomic } from "../../runtime/node/files.js";
 import { planPhase } from "../../runtime/train/plan.js";
 import { expectBriefRun } from "../brief.js";
 import { printDiagnostics } from "../errors.js";
@@ -77,6 +78,7 @@ function drawInteractions({ context, model }: DerivedModel, out: string): readon
   return energies.map((analysis) => {
     const drawing = { stem: `interactions-${analysis.density}`, extension: "svg", content: interactionSvg(analysis) } as const;
     const path = pathFor(drawing, energies.length, ".", out);
+    makeFolder(dirname(path));
     writeFileAtomic(path, drawing.content);
     return { density: analysis.density, path };
   });
