@@ -436,7 +436,12 @@ export function logSum(xs: readonly number[]): number {
 export type Enumerable = Pick<Case, "atoms" | "energy">;
 
 /** Calls `visit` with every joint state of `names`, the others as `fixed`. */
-export function eachState(c: Pick<Case, "atoms">, names: readonly string[], fixed: Assignment, visit: (x: Assignment, logMeasure: number) => void): void {
+export function eachState(
+  c: Pick<Case, "atoms">,
+  names: readonly string[],
+  fixed: Assignment,
+  visit: (x: Assignment, logMeasure: number) => void,
+): void {
   const [name, ...others] = names;
   if (name === undefined) return visit(fixed, 0);
   for (const atom of c.atoms[name]!) eachState(c, others, { ...fixed, [name]: atom.value }, (x, m) => visit(x, m + atom.logMeasure));

@@ -75,7 +75,10 @@ describe("chains", () => {
     const far = async (k: number, steps: number): Promise<readonly [bias: number, errors: number]> => {
       const { model } = loadModel(c.text(`by cd(k = ${k})`));
       const { gradients } = await gradientsOf(model, { weights: c.weights, data: dataOf(rows), rows: rows.length, steps, seed: 3 });
-      const bias = Object.entries(exact).reduce((s, [name, xs]) => s + xs.reduce((t, e, i) => t + (gradients[name]!.mean[i]! - e) ** 2, 0), 0);
+      const bias = Object.entries(exact).reduce(
+        (s, [name, xs]) => s + xs.reduce((t, e, i) => t + (gradients[name]!.mean[i]! - e) ** 2, 0),
+        0,
+      );
       return [Math.sqrt(bias), distance(gradients, exact)];
     };
     const [[one, oneErrors], [ten], [hundred, hundredErrors]] = [await far(1, 40), await far(10, 40), await far(100, 40)];

@@ -2,7 +2,18 @@
  * Small energy models as `.gm` text, and the same energies as plain arithmetic whose states are listed: log-likelihoods, and their gradients by
  * differences, without anything of the compiler or the runtime.
  */
-import { bilinear, bits, bruteLogSum, dotN, grid, indices, spread, type Assignment, type Enumerable, type Numbers } from "./energy-cases.js";
+import {
+  bilinear,
+  bits,
+  bruteLogSum,
+  dotN,
+  grid,
+  indices,
+  spread,
+  type Assignment,
+  type Enumerable,
+  type Numbers,
+} from "./energy-cases.js";
 
 export interface PipelineCase extends Enumerable {
   readonly title: string;
@@ -138,8 +149,7 @@ const boltzmann: PipelineCase = {
     "log p(v)",
   ),
   weights: weights({ W: spread(12, 0.9, 1), L: spread(16, 0.8, 2), J: spread(9, 0.9, 5), b: spread(4, 0.8, 3) }),
-  energy: (w, { v, h }) =>
-    -bilinear(v!, w["W"]!, h!) - bilinear(v!, w["L"]!, v!) / 2 - bilinear(h!, w["J"]!, h!) / 2 - dotN(w["b"]!, v!),
+  energy: (w, { v, h }) => -bilinear(v!, w["W"]!, h!) - bilinear(v!, w["L"]!, v!) / 2 - bilinear(h!, w["J"]!, h!) / 2 - dotN(w["b"]!, v!),
   atoms: { v: bits(4), h: bits(3) },
   visible: ["v"],
   hidden: ["h"],
