@@ -16,6 +16,7 @@ import {
   log,
   logSumExp,
   max,
+  min,
   mul,
   neg,
   pad,
@@ -293,8 +294,11 @@ export function entropyOfMean(units: Units, mean: Tensor): Tensor | undefined {
   const plogp = (p: Tensor): Tensor => xlogy(p, p);
   switch (units.kind) {
     case "bernoulli":
-    case "binary":
-      return neg(add(plogp(mean), xlog1py(sub(1, mean), neg(mean))));
+    case "binary": {
+      // an engine's sigmoid may pass 1 by its last bit
+      const p = min(mean, 1);
+      return neg(add(plogp(p), xlog1py(sub(1, p), neg(p))));
+    }
     case "categorical":
     case "category":
       return neg(sum(plogp(mean), -1));
