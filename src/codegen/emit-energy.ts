@@ -7,6 +7,7 @@ import type { ChainUse } from "../ir/quantity.js";
 import type { Domain } from "../ir/types.js";
 import { array, arrow, bool, call, type Js, type JsField, name, num, numbers, object, str } from "./js.js";
 import { variableOf } from "./lower-dist.js";
+import { totalOf } from "./lower-energy.js";
 import { replicasOf } from "./lower-energy.js";
 import { literal } from "./lower-expr.js";
 import type { ChainStart } from "./lower-objective.js";
@@ -195,10 +196,21 @@ export function impliedPartitions(derived: DerivedModel): readonly JsField[] {
       const metric = partitionMetricName(derived, density);
       if (derived.evaluations.some((other) => other.evaluation.name === metric) || found.has(metric)) continue;
       const base = { label: str(`ais(${density})`), place: str(place(e.evaluation.span)) };
-      found.set(metric, { name: metric, value: partitionMetric(derived, density, options, base) });
+      const rows = mostRows(derived, density);
+      const settings = rows === undefined ? options : { ...options, rows };
+      found.set(metric, { name: metric, value: partitionMetric(derived, density, settings, base) });
     }
   }
   return [...found.values()];
+}
+
+/** How many rows the lines take that read a log Z; undefined where one takes all. */
+function mostRows(derived: DerivedModel, density: string): number | undefined {
+  const rows = derived.evaluations
+    .filter((e) => e.objective?.derived.partitions.some((p) => p.density === density))
+    .map(({ evaluation: { value } }) => (value.kind === "evaluator" ? (value.options["rows"] ?? Infinity) : Infinity));
+  const most = Math.max(...rows);
+  return Number.isFinite(most) ? most : undefined;
 }
 
 function partitionMetric(derived: DerivedModel, density: string, options: Options, base: Readonly<Record<string, Js>>): Js {
@@ -209,7 +221,7 @@ function partitionMetric(derived: DerivedModel, density: string, options: Option
   const counts = analysis.variables.filter((v) => analysis.laws.get(v)?.kind === "multinomial");
   const perRow = [
     ...analysis.reads.map((v): JsField => ({ name: v, value: { kind: "member", target: name("data"), name: v } })),
-    ...counts.map((v): JsField => ({ name: v, value: call("sum", { kind: "member", target: name("data"), name: v }, numbers([-1])) })),
+    ...counts.map((v): JsField => ({ name: v, value: totalOf(context, v, { kind: "member", target: name("data"), name: v }) })),
   ];
   const totals = object(counts.map((v) => ({ name: v, value: call("required", name("given"), str(v)) })));
   const program = object([
@@ -228,6 +240,7 @@ function partitionMetric(derived: DerivedModel, density: string, options: Option
     temperatures: literal(options["temperatures"] ?? 1000),
     statistics: shown.length === 0 ? undefined : array(shown.map(str)),
     given: perRow.length === 0 ? undefined : arrow("({ data })", object(perRow)),
+    rows: perRow.length === 0 || options["rows"] === undefined ? undefined : literal(options["rows"]),
     program: arrow("({ chains, temperatures })", call("aisProgram", model, program)),
   });
 }

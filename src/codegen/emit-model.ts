@@ -2,6 +2,7 @@
  * A derived model -> the generated file: weights, one function per net, density and objective, and the definition that the runtime runs.
  * Deterministic: the order is that of the `.gm` file.
  */
+import { InternalError } from "../base/internal-error.js";
 import type { DerivedEvaluation, DerivedModel, DerivedPhase, DerivedUpdate } from "../ir/derived-model.js";
 import { densityOf, type DeriveContext, givenTheirSum, weightEntries } from "../ir/derive/context.js";
 import { fingerprint } from "../ir/derive/kl.js";
@@ -280,11 +281,15 @@ function emitMetric(derived: DerivedModel, e: DerivedEvaluation, objectives: Obj
       `${evaluation.text.replace(/^-\s*/u, "")} per example  ${place(evaluation.span)}`,
       ...(doc === undefined ? [] : doc.split("\n")),
     ]);
+    const own = evaluation.value.kind === "evaluator" ? evaluation.value : undefined;
+    const likelihood = callObjective(derived, o, name("k"), sign, o.samples ? "k" : undefined);
     return object({
       kind: str("rows"),
       ...base,
-      unit: str(bound === undefined ? "" : "nats"),
-      value: callObjective(derived, o, name("k"), sign, o.samples ? "k" : undefined),
+      unit: str(own ? "per ordered word" : bound === undefined ? "" : "nats"),
+      value: own ? perWord(likelihood, dataOf(derived, own.densities[0], own.evaluator)) : likelihood,
+      transform: own ? str("exp") : undefined,
+      rows: optionalNumber(own?.options["rows"]),
       samples: o.samples ? num(o.samples.size) : undefined,
       combine: combine === undefined || !o.samples ? undefined : str(combine),
       bound: bound === undefined ? undefined : str(bound),
@@ -292,6 +297,13 @@ function emitMetric(derived: DerivedModel, e: DerivedEvaluation, objectives: Obj
     });
   }
   return emitEvaluator(derived, e, base);
+}
+
+/** The log-probability of a document's counts, as minus that of one of its words in the order in which they stand. */
+function perWord(likelihood: Js, [counts = ""]: readonly string[]): Js {
+  if (likelihood.kind !== "arrow") throw new InternalError("a likelihood is an expression");
+  const words: Js = { kind: "member", target: name("data"), name: counts };
+  return { ...likelihood, body: call("minusLogWord", likelihood.body, words) };
 }
 
 /** `active_units(q)`, `reconstruction(p, q)`. */
@@ -322,9 +334,9 @@ function emitEvaluator(derived: DerivedModel, e: DerivedEvaluation, base: Readon
   }
 }
 
-function dataOf(derived: DerivedModel, density: string | undefined): readonly string[] {
+function dataOf(derived: DerivedModel, density: string | undefined, evaluator = "reconstruction"): readonly string[] {
   if (density === undefined) return [];
-  const measured = evaluators.get("reconstruction")?.measures;
+  const measured = evaluators.get(evaluator)?.measures;
   return densityOf(derived.context, density).density.head.filter((v) => {
     const variable = derived.model.variables.get(v);
     return variable !== undefined && measured?.(variable, undefined);

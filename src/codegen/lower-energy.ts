@@ -242,12 +242,24 @@ export function lowerUnnormalised(scope: QuantityScope, q: Unnormalised): Tensor
   }
 }
 
-function summation(sum: readonly string[], enumerate: readonly string[]): Js | undefined {
+function summation(sum: readonly string[], enumerate: readonly string[], totals?: Js): Js | undefined {
   if (sum.length + enumerate.length === 0) return undefined;
   return object({
     sum: sum.length === 0 ? undefined : array(sum.map(str)),
     enumerate: enumerate.length === 0 ? undefined : array(enumerate.map(str)),
+    totals,
   });
+}
+
+/** N of counts: the sum over their event. */
+export function totalOf(context: DeriveContext, variable: string, value: Js): Js {
+  return call("sum", value, numbers(variableOf(context, variable).domain.shape.map((_, i, shape) => i - shape.length)));
+}
+
+function fieldJs(record: Js, index: number): Js {
+  const field = record.kind === "object" ? record.fields[index] : undefined;
+  if (!field) throw new InternalError("no such field");
+  return field.value;
 }
 
 /** Replicas of each chain that is tempered. */
@@ -274,8 +286,14 @@ export function lowerLogPartition(scope: QuantityScope, q: LogPartition): Tensor
   const { method } = q;
   switch (method.kind) {
     case "exact": {
-      const given = valuesOf(scope, q.density, q.at, energyOf(scope.context, q.density).reads);
-      const js = call("logPartition", model, name("w"), given.js, summation(method.sum, method.enumerate) ?? object({}));
+      const { reads, laws } = energyOf(scope.context, q.density);
+      const counts = method.sum.filter((v) => laws.get(v)?.kind === "multinomial");
+      // Z of counts is that of their total
+      const known = valuesOf(scope, q.density, q.at, counts);
+      const totals = object(counts.map((v, i) => ({ name: v, value: totalOf(scope.context, v, fieldJs(known.js, i)) })));
+      const given = { ...valuesOf(scope, q.density, q.at, reads), ...(counts.length > 0 && { lead: known.lead }) };
+      const options = summation(method.sum, method.enumerate, counts.length === 0 ? undefined : totals) ?? object({});
+      const js = call("logPartition", model, name("w"), given.js, options);
       return scope.writer.bind("logZ", {
         kind: "tensor",
         js: termOf(scope, "log Z", q.span, js),

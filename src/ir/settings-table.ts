@@ -144,6 +144,8 @@ export interface EvaluatorEntry {
   readonly options: readonly SettingArgument[];
   /** It is about the energy of a density, the only one of the model where none is named. */
   readonly ofEnergy?: true;
+  /** It is about the log-density of the data that it measures, derived as `log p(x)` is: `by` says how. */
+  readonly ofLikelihood?: true;
   /** Which variables of the first density's head it measures; one at least must be. `dist`: what the variable is drawn from. */
   readonly measures: (variable: Variable, dist: Distribution | undefined) => boolean;
   /** "a latent with a mean" */
@@ -175,9 +177,18 @@ const evaluatorTable: readonly EvaluatorEntry[] = [
     doc: "log Z of a density's energy by annealed importance sampling (Neal 2001; Salakhutdinov & Murray 2008)",
     densities: [{ name: "p", required: false }],
     ofEnergy: true,
-    options: [arg("chains", "integer"), arg("temperatures", "integer")],
+    options: [arg("chains", "integer"), arg("temperatures", "integer"), arg("rows", "integer")],
     measures: () => true,
     needs: "a variable",
+  },
+  {
+    name: "perplexity",
+    doc: "exp(-log p(x) / N per ordered word), averaged over documents x of N words (Salakhutdinov & Hinton 2009); `rows`: of so many, evenly spaced",
+    densities: [{ name: "p", required: true }],
+    options: [arg("rows", "integer")],
+    ofLikelihood: true,
+    measures: ({ role, domain }) => role === "data" && domain.name === "count",
+    needs: "data that are counts",
   },
   {
     name: "pseudo_likelihood",

@@ -117,11 +117,32 @@ describe("registered data sets", () => {
     expect(Array.from(train(data).columns["x"]!.source.subarray(0, 2), (v) => Number(v.toFixed(3)))).toEqual([3.6, 79]);
   });
   whenPresent("oilflow", "oilflow", [{ x: real([12]), y: category(3) }], (data) => expect(rows(data)).toEqual([1000, 1000, 1000]));
-  whenPresent("news20", "news20", [{ v: count([2000]) }], (data) => {
-    expect(rows(data)[0]).toBeGreaterThan(11_200);
-    expect(rows(data)[2]).toBeGreaterThan(7_450);
-    expect(train(data).columns["v"]!.entries).toHaveLength(2000);
-    expect(train(data).columns["v"]!.entries!.slice(0, 3)).toEqual(["the", "to", "of"]);
+  whenPresent("20news", "20news", [{ v: count([2000]), y: category(20) }], (data) => {
+    const { columns } = train(data);
+    expect(rows(data)).toEqual([11_262, undefined, 7_498]);
+    expect(columns["v"]!.entries).toHaveLength(2000);
+    expect(columns["v"]!.entries).toEqual(expect.arrayContaining(["god", "space", "windows", "hockey", "encryption"]));
+    expect(columns["v"]!.entries).not.toContain("the");
+    // kept as stored: 25 times less than all entries
+    expect(columns["v"]!.source.length).toBeLessThan(11_262 * 80);
+    expect(classCounts(train(data), "y")).toHaveLength(20);
+    expect(data.provenance.join("\n")).toMatch(
+      /2000 words most frequent[^]*stop words left out[^]*11262 of 11269 training and 7498 of 7505 test/,
+    );
+  });
+  whenPresent("20news", "20news:words=5:stopwords=keep", [{ v: count([5]) }], (data) => {
+    expect(train(data).columns["v"]!.entries).toEqual(["the", "to", "of", "and", "in"]);
+    expect(openTrainStream(data, { batch: 3, seed: 1 }).next().tensors["v"]!.shape).toEqual([3, 5]);
+  });
+  whenPresent("bars", "bars", [{ v: count([25]) }], (data) => {
+    expect(rows(data)).toEqual([2000, 200, 200]);
+    // each pixel lies in one row and one column, so all words are as frequent
+    const { source, entries } = train(data).columns["v"]!;
+    const sums = Array.from({ length: 25 }, (_, j) => source.reduce((t, x, i) => t + (i % 25 === j ? x : 0), 0));
+    const mean = sums.reduce((a, b) => a + b, 0) / 25;
+    expect(mean * 25).toBeGreaterThan(2000 * 45);
+    for (const sum of sums) expect(Math.abs(sum / mean - 1)).toBeLessThan(0.1);
+    expect(entries![7]).toBe("r2c3");
   });
   whenPresent("spoken_digits", "spoken_digits", [{ x: category(256, [2000]) }], (data) => expect(rows(data)[0]).toBeGreaterThan(500));
   whenPresent("pointclouds", "pointclouds:width=256", [{ x: real([256, 3]) }], (data) => {

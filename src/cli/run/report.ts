@@ -33,7 +33,7 @@ function activeDetail(r: Result): string {
 }
 
 function rowsDetail(r: Result): string {
-  return r.rows === undefined ? "" : `the first ${grouped(r.rows)} rows`;
+  return r.rows === undefined ? "" : `${grouped(r.rows)} rows, evenly spaced`;
 }
 
 /** Of an estimated log Z how far its chains may be trusted; of what rests on one, how much of the error is its own. */

@@ -1,13 +1,15 @@
 /** Model IR -> derived model: every objective of `train` and `evaluate`, which weights it moves, which densities generate and infer. */
+import { InternalError } from "../../base/internal-error.js";
 import { report, type Diagnostics } from "../../base/report.js";
 import { analyseEnergy, type EnergyAnalysis } from "../energy/index.js";
 import { estimators, type Options } from "../estimators.js";
 import type { DerivedEvaluation, DerivedModel, DerivedPhase, DerivedUpdate } from "../derived-model.js";
 import type { DerivedObjective } from "../quantity.js";
 import { evaluators } from "../settings-table.js";
-import type { Density, Evaluation, ModelIr, Update } from "../types.js";
+import { scalarType, typeOfDomain } from "../shapes.js";
+import type { Density, Evaluation, Expr, ModelIr, Slot, Update } from "../types.js";
 import { boundOf, combineOf } from "./bounds.js";
-import { coveringPaths, deriveContext, type DeriveContext, underPaths, weightEntries, type WeightEntry } from "./context.js";
+import { coveringPaths, deriveContext, type DeriveContext, densityOf, underPaths, weightEntries, type WeightEntry } from "./context.js";
 import { chosen, firstChoice } from "./choices.js";
 import { deriveObjective, movedBy } from "./objective.js";
 import { nameSchedules } from "./schedules.js";
@@ -143,6 +145,39 @@ function energyDensity(context: DeriveContext, named: string | undefined): strin
   return found.length === 1 ? found[0]?.density.name : undefined;
 }
 
+/** `perplexity(p)`: from log p(x) of the data that it measures. */
+function deriveLikelihood(
+  context: DeriveContext,
+  evaluation: Evaluation,
+  estimated: ReadonlyMap<string, Options>,
+): DerivedEvaluation | undefined {
+  const { value, span } = evaluation;
+  if (value.kind !== "evaluator") return undefined;
+  const { density } = densityOf(context, value.densities[0] ?? "");
+  const slot = (name: string): Slot => {
+    const { domain } = context.model.variables.get(name) ?? { domain: undefined };
+    if (!domain) throw new InternalError(`no variable ${name}`);
+    return { variable: name, value: { kind: "variable", variable: name, sample: undefined, type: typeOfDomain(domain), span } };
+  };
+  const measures = evaluators.get(value.evaluator)?.measures;
+  const measured = density.head.filter((name) => {
+    const variable = context.model.variables.get(name);
+    return variable !== undefined && measures?.(variable, undefined);
+  });
+  const expr: Expr = {
+    kind: "logDensity",
+    density: density.name,
+    head: measured.map(slot),
+    given: density.given.map(slot),
+    type: scalarType,
+    span,
+  };
+  const derived = deriveObjective(context, { value: expr, over: undefined, by: evaluation.by, estimated, span });
+  if (!derived) return undefined;
+  const bound = boundOf(context, derived.quantity, 1);
+  return { evaluation, energy: undefined, objective: { derived, value: expr, sign: 1, combine: undefined, bound } };
+}
+
 function deriveEvaluator(context: DeriveContext, evaluation: Evaluation): DerivedEvaluation | undefined {
   const { value } = evaluation;
   const choices = chosen(context, evaluation.by);
@@ -181,7 +216,10 @@ function deriveEvaluation(
   evaluation: Evaluation,
   estimated: ReadonlyMap<string, Options>,
 ): DerivedEvaluation | undefined {
-  if (evaluation.value.kind === "evaluator") return deriveEvaluator(context, evaluation);
+  if (evaluation.value.kind === "evaluator")
+    return evaluators.get(evaluation.value.evaluator)?.ofLikelihood
+      ? deriveLikelihood(context, evaluation, estimated)
+      : deriveEvaluator(context, evaluation);
   let value = evaluation.value.expr;
   let sign: 1 | -1 = 1;
   while (value.kind === "builtin" && value.fn === "neg" && value.args[0]) {

@@ -14,10 +14,18 @@ export interface DataArray {
   readonly dtype: DataType;
   /** bool is held as 0 and 1. */
   readonly data: DataBuffer;
+  /** Of a matrix of which only some entries are held, all others being 0: `data` are their values. Only `sparse.ts` and what it names take such. */
+  readonly sparse?: SparsePlaces;
   /** Of a text column: the label that each code stands for. */
   readonly labels?: readonly string[];
   /** What the entries of a row are called: words of a vocabulary, columns of a table with a header. */
   readonly entries?: readonly string[];
+}
+
+/** Row i holds the values number starts[i] to starts[i + 1], each at its column; of several at one place the sum counts. */
+export interface SparsePlaces {
+  readonly starts: Int32Array;
+  readonly columns: Int32Array;
 }
 
 export type NamedArrays = Readonly<Record<string, DataArray>>;
@@ -86,12 +94,19 @@ export function showShape(shape: readonly number[]): string {
 
 /** Rows `start` to `stop`, without a copy. */
 export function sliceRows(array: DataArray, start: number, stop: number): DataArray {
+  if (array.sparse !== undefined) {
+    const { starts, columns } = array.sparse;
+    const [from, to] = [starts[start]!, starts[stop]!];
+    const sparse = { starts: starts.slice(start, stop + 1).map((at) => at - from), columns: columns.subarray(from, to) };
+    return { ...array, shape: [stop - start, ...array.shape.slice(1)], data: array.data.subarray(from, to), sparse };
+  }
   const width = rowWidth(array.shape);
   return { ...array, shape: [stop - start, ...array.shape.slice(1)], data: array.data.subarray(start * width, stop * width) };
 }
 
 /** The named rows, in the order given. */
 export function takeRows(array: DataArray, rows: ArrayLike<number>): DataArray {
+  if (array.sparse !== undefined) return takeSparse(array, array.sparse, rows);
   const width = rowWidth(array.shape);
   const data = allocate(array.dtype, rows.length * width);
   for (let i = 0; i < rows.length; i++) {
@@ -99,4 +114,17 @@ export function takeRows(array: DataArray, rows: ArrayLike<number>): DataArray {
     data.set(array.data.subarray(row * width, (row + 1) * width), i * width);
   }
   return { ...array, shape: [rows.length, ...array.shape.slice(1)], data };
+}
+
+function takeSparse(array: DataArray, { starts, columns }: SparsePlaces, rows: ArrayLike<number>): DataArray {
+  const taken = new Int32Array(rows.length + 1);
+  for (let i = 0; i < rows.length; i++) taken[i + 1] = taken[i]! + starts[rows[i]! + 1]! - starts[rows[i]!]!;
+  const data = allocate(array.dtype, taken[rows.length]!);
+  const places = new Int32Array(data.length);
+  for (let i = 0; i < rows.length; i++) {
+    const [from, to] = [starts[rows[i]!]!, starts[rows[i]! + 1]!];
+    data.set(array.data.subarray(from, to), taken[i]);
+    places.set(columns.subarray(from, to), taken[i]);
+  }
+  return { ...array, shape: [rows.length, ...array.shape.slice(1)], data, sparse: { starts: taken, columns: places } };
 }

@@ -7,6 +7,7 @@ import type { StreamSpec, VariableSpec } from "../model.js";
 import { rowWidth, showShape, type DataArray } from "./array.js";
 import { showVariable, type ColumnContext } from "./column-context.js";
 import {
+  columnRows,
   splitNames,
   type Column,
   type Dataset,
@@ -17,6 +18,7 @@ import {
   type SplitName,
 } from "./dataset.js";
 import { describeColumn, describeValues, displayRange, makeColumn } from "./domains.js";
+import { dense } from "./sparse.js";
 import { suggestion } from "./suggest.js";
 
 /** GM5020 to GM5025 where data and model do not fit. */
@@ -119,7 +121,7 @@ function alignedRows(
   raw: RawData,
   sources: ReadonlyMap<string, string>,
 ): number {
-  const rows = names.map((name) => columns[name]!.source.length / Math.max(1, columns[name]!.width));
+  const rows = names.map((name) => columnRows(columns[name]!));
   const first = rows[0]!;
   const other = rows.findIndex((each) => each !== first);
   if (other > 0) {
@@ -137,8 +139,9 @@ function alignedRows(
 function bindVariable(
   name: string,
   spec: VariableSpec,
-  field: Field,
+  given: Field,
 ): { columns: Partial<Record<SplitName, Column>>; notes: readonly string[] } {
+  const field = spec.domain === "count" ? given : filled(given);
   const train = field.splits.train;
   if (train === undefined)
     throw new GmcError("GM5024", `${field.path}: no training rows for ${showVariable(name, spec)}`, [`give them: --data '${name}=FILE'`]);
@@ -173,6 +176,12 @@ function bindVariable(
   notes.push(describeColumn(context("train"), columns.train!, statistics));
   if (train.labels !== undefined) notes.push(`${name}: ${train.labels.map((label, code) => `${label} = ${code}`).join(", ")}`);
   return { columns, notes };
+}
+
+/** The field with all entries of sparse arrays: only counts stay as they are. */
+function filled(field: Field): Field {
+  const splits = Object.entries(field.splits).flatMap(([split, array]) => (array ? [[split, dense(array)]] : []));
+  return { ...field, splits: Object.fromEntries(splits) as Field["splits"] };
 }
 
 function checkShape(name: string, spec: VariableSpec, array: DataArray, path: string, split: SplitName): void {

@@ -2,7 +2,7 @@
  * What a model trains on: raw fields as read from files, and the dataset that they become once bound to a model's `data` statements.
  */
 import type { StreamSpec, VariableSpec } from "../model.js";
-import type { DataArray } from "./array.js";
+import type { DataArray, SparsePlaces } from "./array.js";
 
 export type SplitName = "train" | "validation" | "test";
 
@@ -21,6 +21,8 @@ export interface FieldOptions {
   readonly scale?: "none" | "standardize" | "minmax";
   /** The value that stands for 1 in integer grey values; 255 unless said. */
   readonly maximum?: number;
+  /** Of sparse counts: "keep" takes documents without a word too. */
+  readonly empty?: "keep";
 }
 
 /** One named array of a data set, by split. */
@@ -55,6 +57,8 @@ export interface Column {
   /** What a batch holds: i32 for categories (-1 is missing), f32 for all others. */
   readonly dtype: "f32" | "i32";
   readonly source: Uint8Array | Float32Array | Int32Array;
+  /** Of counts of which only those above 0 are held: where they stand. */
+  readonly sparse?: SparsePlaces;
   readonly scale: number;
   /** Shape of a row in the file, [28, 28]: how pictures of the variable are drawn, whatever shape the model declares. */
   readonly picture?: readonly number[];
@@ -64,6 +68,11 @@ export interface Column {
   readonly range?: readonly [number, number];
   /** Probabilities from which a `binary` value is drawn in each step; false where the values are 0 and 1 already. */
   readonly stochastic: boolean;
+}
+
+/** How many rows a column has. */
+export function columnRows({ source, sparse, width }: Column): number {
+  return sparse === undefined ? source.length / Math.max(1, width) : sparse.starts.length - 1;
 }
 
 export interface Split {

@@ -16,6 +16,7 @@ import type { DataArray } from "./array.js";
 import type { Column, FieldOptions } from "./dataset.js";
 
 import { categoryCodes } from "./categories.js";
+import { sparseCounts } from "./sparse.js";
 import { forbidden, type ColumnContext, type ValueStatistics } from "./column-context.js";
 
 /** What the training rows say about the values; every split is treated by it. */
@@ -86,6 +87,7 @@ export function makeColumn(context: ColumnContext, array: DataArray, statistics:
     case "positive":
       return checked(context, scaled(context, array, options.maximum ?? 1), (v) => v > 0, "a number above 0");
     case "count":
+      if (array.sparse !== undefined) return sparseCounts(context, array);
       return checked(context, scaled(context, array, 1), (v) => v >= 0 && v <= 2 ** 24 && Number.isInteger(v), "a whole number from 0 on");
     case "byte":
       return checked(context, scaled(context, array, 1), (v) => v >= 0 && v <= 255 && Number.isInteger(v), "a whole number in 0..255");
@@ -142,6 +144,14 @@ export function displayRange(column: Column): readonly [number, number] {
     // Bytes of a picture use their whole range.
     return source.length === 0 ? [0, 1] : [low * scale, Math.max(high * scale, (low + 1) * scale)];
   }
+  if (column.sparse !== undefined)
+    return [
+      0,
+      Math.max(
+        1,
+        source.reduce((top, value) => Math.max(top, value), 0),
+      ),
+    ];
   let count = 0;
   let sum = 0;
   let squares = 0;

@@ -4,6 +4,7 @@
  * where there is no WebAssembly the loop does it, with equal results.
  */
 import { gatherWasm } from "./gather-wasm.js";
+import type { SparsePlaces } from "./array.js";
 import type { Column } from "./dataset.js";
 
 /** Fills `out`, the buffer that `make` gave, with rows; rows past `rows.length` are left as they are. */
@@ -16,6 +17,7 @@ export interface RowGather {
 /** A gather of at most `size` rows of a column. */
 export function makeGather(column: Column, size: number): RowGather {
   const { source, width, scale } = column;
+  if (column.sparse !== undefined) return makeSparseGather(source, column.sparse, width, size);
   if (source instanceof Uint8Array) return makeByteGather(source, width, scale, size);
   const out = source instanceof Int32Array ? new Int32Array(size * width) : new Float32Array(size * width);
   return {
@@ -28,6 +30,21 @@ export function makeGather(column: Column, size: number): RowGather {
       for (let i = 0; i < count; i++) {
         const from = rows[start + i]! * width;
         out.set(source.subarray(from, from + width), i * width);
+      }
+    },
+  };
+}
+
+/** Zeros, then the entries that are held. */
+function makeSparseGather(source: Column["source"], { starts, columns }: SparsePlaces, width: number, size: number): RowGather {
+  const out = new Float32Array(size * width);
+  return {
+    out,
+    run: (rows, start, count) => {
+      out.fill(0, 0, count * width);
+      for (let i = 0; i < count; i++) {
+        const row = rows[start + i]!;
+        for (let j = starts[row]!; j < starts[row + 1]!; j++) out[i * width + columns[j]!]! += source[j]!;
       }
     },
   };

@@ -40,6 +40,12 @@ export interface ItemOptions extends FieldOptions {
   readonly width?: number;
   /** Pictures are averaged down to this height and width. */
   readonly size?: readonly [number, number];
+  /** File with the names of a row's entries, one a line: the words of a vocabulary. */
+  readonly vocabulary?: string;
+  /** Of registered word counts: so many words, the most frequent ones of the training documents. */
+  readonly words?: number;
+  /** Of registered word counts: "keep" leaves in what carries grammar alone. */
+  readonly stopwords?: "keep" | "drop";
   /** Of the synthetic sets. */
   readonly rows?: number;
   readonly noise?: number;
@@ -54,7 +60,7 @@ interface OptionRule {
 }
 
 const whole = (
-  key: "validation" | "test" | "limit" | "splitSeed" | "binarizeSeed" | "rows" | "seed" | "width",
+  key: "validation" | "test" | "limit" | "splitSeed" | "binarizeSeed" | "rows" | "seed" | "width" | "words",
   from: number,
 ): OptionRule => ({
   expected: `a whole number from ${from} on`,
@@ -86,7 +92,10 @@ const positive = (key: "maximum" | "noise" | "threshold", from: number): OptionR
   },
 });
 
-function oneOf<K extends "binarize" | "scale" | "split">(key: K, values: readonly NonNullable<Parsed[K]>[]): OptionRule {
+function oneOf<K extends "binarize" | "scale" | "split" | "stopwords" | "empty">(
+  key: K,
+  values: readonly NonNullable<Parsed[K]>[],
+): OptionRule {
   return {
     expected: `one of ${values.join(", ")}`,
     read: (value, into) => {
@@ -128,6 +137,17 @@ const rules: Readonly<Record<string, OptionRule>> = {
     },
   },
   width: whole("width", 1),
+  vocabulary: {
+    expected: "a file with one word a line",
+    read: (value, into) => {
+      if (value === undefined || value === "") return false;
+      into.vocabulary = value;
+      return true;
+    },
+  },
+  words: whole("words", 1),
+  stopwords: oneOf("stopwords", ["drop", "keep"]),
+  empty: oneOf("empty", ["keep"]),
   size: {
     expected: "HEIGHTxWIDTH, for example 28x28",
     read: (value, into) => {

@@ -3,7 +3,8 @@
  * independent given the rest, by enumeration where they are finite and few.
  */
 import { GmcError } from "../graph/errors.js";
-import { add, broadcastTo, less, logSumExp, mul, neg, select, stack, sub, sum, type Shape, type Tensor } from "../graph/index.js";
+import { add, broadcastTo, less, lift, logSumExp, mul, neg, select, stack, sub, sum, type Shape, type Tensor } from "../graph/index.js";
+import { broadcastShapes } from "../graph/shape.js";
 import { logOrders } from "../prob/multinomial.js";
 import { conditionals, flat, logNormaliser, type Totals } from "./conditional.js";
 import type { EnergyModel, Units, Values } from "./energy-model.js";
@@ -65,12 +66,18 @@ function collapsed<W>(model: EnergyModel<W>, w: W, x: Values, options: Summation
   // The values of counts stay for their totals; all others of what is summed would only add leading axes.
   const rest = without(seen, [...names, ...enumerate]);
   const totals = { ...totalsOf(model, seen, names), ...options.totals };
-  const lead = options.lead ?? leadOf(model, rest);
-  if (enumerate.length === 0) return inClosedForm(model, w, rest, names, lead, totals);
+  const own = options.lead ?? leadOf(model, rest);
+  const lead = broadcastShapes(`totals of ${model.name}`, [own, ...Object.values(totals).map((t) => lift(t).shape)]);
+  if (enumerate.length === 0) return inClosedForm(model, w, rest, names, widened(own, lead), totals);
   const count = countStates(model, enumerate);
   const states = statesAt(model, enumerate, numbers(count, lead.length));
-  const energies = inClosedForm(model, w, { ...rest, ...states }, names, [count, ...lead], totals);
+  const energies = inClosedForm(model, w, { ...rest, ...states }, names, [count, ...widened(own, lead)], totals);
   return neg(logSumExp(neg(broadcastTo(energies, [count, ...lead])), 0));
+}
+
+/** `own` with the rank of `lead`: the energy does not see totals, so its fields are read once for all of them. */
+function widened(own: Shape, lead: Shape): Shape {
+  return [...new Array<number>(lead.length - own.length).fill(1), ...own];
 }
 
 function totalsOf(model: EnergyModel, seen: Values, names: readonly string[]): Totals {
@@ -134,7 +141,8 @@ export function partitionChunk<W>(
   const index = add(numbers(chunk, lead.length), mul(iteration, chunk));
   const inside = less(index, count);
   const states = statesAt(model, enumerate, index);
-  const value = neg(inClosedForm(model, w, { ...seen, ...states }, names, [chunk, ...lead], options.totals));
+  const own = widened(leadOf(model, seen), lead);
+  const value = neg(inClosedForm(model, w, { ...seen, ...states }, names, [chunk, ...own], options.totals));
   const each = broadcastTo(select(inside, value, -Infinity), [chunk, ...lead]);
   return logSumExp(stack([acc, logSumExp(each, 0)]), 0);
 }

@@ -79,14 +79,15 @@ export function partitionSettings(
   return { chains: options.chains ?? metric.chains ?? 100, temperatures: options.temperatures ?? metric.temperatures ?? 10_000 };
 }
 
-/** Chains that run side by side, over as many conditions as that makes: enough to fill a processor, few enough for its caches. */
-const SIDE_BY_SIDE = 400;
+/** Numbers that chains side by side hold, and how many chains there are at the least: enough to fill a processor, few enough for its caches. */
+const HELD = 2 ** 19;
+const CHAINS = 400;
 
 export async function measurePartition(options: PartitionOptions, name: string, metric: PartitionMetric): Promise<MeasuredPartition> {
   const settings = partitionSettings(metric, options);
   const program = metric.program(settings ?? { chains: 1, temperatures: 1 });
   const { conditions, of, rowIds } = await distinctConditions(options, metric);
-  const most = Math.max(1, Math.floor(SIDE_BY_SIDE / (settings?.chains ?? 1)));
+  const most = conditionsAtOnce(options, metric, program, conditions[0] ?? {}, settings?.chains ?? 1);
   const groups = Math.ceil(conditions.length / most);
   const size = Math.ceil(conditions.length / groups);
   const compiled = await compilePartition(options, name, metric, program, conditions[0] ?? {}, size);
@@ -139,6 +140,41 @@ export async function measurePartition(options: PartitionOptions, name: string, 
       ...(of === undefined ? {} : { rows: of.length }),
       partitions: [protocol],
     },
+  };
+}
+
+/** How many conditions go side by side, by what the chains of one carry. */
+function conditionsAtOnce(
+  options: PartitionOptions,
+  metric: PartitionMetric,
+  program: PartitionProgram,
+  given: HostTensors,
+  chains: number,
+): number {
+  const { nodes, outputs } = stage({}, () => program.start(partitionContext(options, metric, "", given, 1)), { mode: "eval" });
+  const elements = Object.values(outputs).reduce((total, id) => total + sizeOf(defined(nodes[id], "output").shape), 0);
+  return Math.max(1, Math.floor(Math.max(CHAINS / chains, HELD / Math.max(1, elements))));
+}
+
+function partitionContext(
+  { model, averaged }: PartitionOptions,
+  { statistics = [] }: PartitionMetric,
+  name: string,
+  given: HostTensors,
+  conditions: number,
+): PartitionContext {
+  const variables = dataVariables(model);
+  return {
+    w: readWeights(model, averagedState(averaged)),
+    key: rootKey().at(name),
+    conditions,
+    given: Object.fromEntries(Object.entries(given).map(([n, t]) => [n, input(`given:${n}`, [conditions, ...t.shape], t.dtype)])),
+    statistics: Object.fromEntries(
+      statistics.map((v) => {
+        const shape = statisticsShape(defined(variables[v], `data variable ${v}`));
+        return [v, { mean: input(`mean:${v}`, shape), variance: input(`variance:${v}`, shape) }];
+      }),
+    ),
   };
 }
 
@@ -217,20 +253,8 @@ async function compilePartition(
   conditions: number,
 ): Promise<CompiledPartition> {
   const { session, seed } = options;
-  const variables = dataVariables(options.model);
   const stored = (carried: string): string => `measure:${name}:${carried}`;
-  const context = (): PartitionContext => ({
-    w: readWeights(options.model, averagedState(options.averaged)),
-    key: rootKey().at(name),
-    conditions,
-    given: Object.fromEntries(Object.entries(given).map(([n, t]) => [n, input(`given:${n}`, [conditions, ...t.shape], t.dtype)])),
-    statistics: Object.fromEntries(
-      (metric.statistics ?? []).map((v) => {
-        const shape = statisticsShape(defined(variables[v], `data variable ${v}`));
-        return [v, { mean: input(`mean:${v}`, shape), variance: input(`variance:${v}`, shape) }];
-      }),
-    ),
-  });
+  const context = (): PartitionContext => partitionContext(options, metric, name, given, conditions);
   const staged = (fn: () => Readonly<Record<string, Tensor>>): Graph => optimize(stage({}, fn, { mode: "eval" }));
   const start = staged(() => definition.start(context()));
   const shapes = Object.entries(start.outputs).map(([carried, id]) => ({ carried, ...outputOf(start, id) }));

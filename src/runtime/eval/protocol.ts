@@ -34,7 +34,7 @@ export interface Result {
   readonly bound: string | null;
   /** Further facts: active units by latent. */
   readonly detail?: Readonly<Record<string, number>>;
-  /** Where a metric takes fewer rows than the protocol says: the first so many. */
+  /** Where a metric takes fewer rows than the protocol says: so many, evenly spaced. */
   readonly rows?: number;
   /** The estimates of log Z that the number rests on; of a metric that is one, itself. */
   readonly partitions?: readonly PartitionProtocol[];

@@ -58,12 +58,12 @@ export function hasDataFile(context: DatasetContext, path: string): boolean {
 }
 
 /** A file of the data folder, unpacked where it is gzip'd. GM5011 where it is not there. */
-export async function dataFile(context: DatasetContext, set: string, path: string): Promise<ByteSource> {
+export async function dataFile(context: DatasetContext, set: string, path: string, help?: readonly string[]): Promise<ByteSource> {
   const absolute = join(dataFolder(context), path);
   if (!fs.existsSync(absolute)) {
     throw new GmcError("GM5011", `data set ${set} is not here: ${path} was looked for in ${dataFolder(context)}`, [
       "set GMC_DATA to the folder that holds it",
-      "mnist and the synthetic sets (rings, pinwheel, …) need no folder",
+      ...(help ?? ["mnist and the synthetic sets (rings, pinwheel, …) need no folder"]),
     ]);
   }
   return unpacked({ path: absolute, bytes: readBytes(absolute) });

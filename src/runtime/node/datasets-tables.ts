@@ -1,13 +1,14 @@
 /** Registered data sets of tables, word counts, speech, point clouds, and the synthetic ones. */
-import { takeRows, type DataArray } from "../data/array.js";
+import type { DataArray } from "../data/array.js";
 import { corrupt } from "../data/bytes.js";
 import { parseCsv, tableArray } from "../data/csv.js";
 import type { SplitName } from "../data/dataset.js";
 import { parseMat4 } from "../data/mat.js";
-import { parseNpz, parseNpzArray } from "../data/npz.js";
+import { parseNpzArray } from "../data/npz.js";
 import { describeSynthetic, drawSynthetic, syntheticNames, type SyntheticName } from "../data/synthetic.js";
 import { zipMembers, zipRead } from "../data/zip.js";
 import { dataFile, hasDataFile, makeField, type RegisteredSet } from "./dataset-types.js";
+import { wordSets } from "./datasets-words.js";
 import { nodeInflate } from "./inflate.js";
 import { muLaw, parseWav } from "./wav.js";
 
@@ -101,67 +102,6 @@ const oilflow: RegisteredSet = {
   },
 };
 
-const VOCABULARY = "wordcounts_20news/vocabulary.txt.gz";
-
-const news: RegisteredSet = {
-  title:
-    "20 newsgroups: word counts of 11,269 + 7,505 documents over the 2,000 most frequent words (width=N for others); x counts, y groups",
-  available: (context) => hasDataFile(context, "wordcounts_20news/20news_counts.npz"),
-  load: async (context) => {
-    const source = await dataFile(context, "news20", "wordcounts_20news/20news_counts.npz");
-    const arrays = await parseNpz(source, nodeInflate);
-    const get = (name: string): DataArray["data"] => {
-      const array = arrays[name];
-      if (array === undefined) throw corrupt(source.path, 0, `an array named ${name}`, Object.keys(arrays).join(", "));
-      return array.data;
-    };
-    const words = context.options.width ?? 2000;
-    // Frequency over the training documents alone; equal words in the order of the vocabulary.
-    const frequency = new Float64Array(65_536);
-    const [indices, counts] = [get("train_indices"), get("train_counts")];
-    for (let i = 0; i < indices.length; i++) frequency[indices[i]!]! += counts[i]!;
-    const kept = Array.from(frequency.keys())
-      .sort((a, b) => frequency[b]! - frequency[a]! || a - b)
-      .slice(0, words);
-    const column = new Int32Array(65_536).fill(-1);
-    kept.forEach((word, j) => (column[word] = j));
-    // one word a line, as many as the counts have; without the file topics go by numbers
-    const vocabulary = hasDataFile(context, VOCABULARY)
-      ? new TextDecoder().decode((await dataFile(context, "news20", VOCABULARY)).bytes).split(/\r?\n/)
-      : undefined;
-    const entries = vocabulary && { entries: kept.map((word) => vocabulary[word] ?? `${word}`) };
-    const dense = (split: string): { x: DataArray; y: DataArray } => {
-      const [starts, which, how] = [get(`${split}_indptr`), get(`${split}_indices`), get(`${split}_counts`)];
-      const rows = starts.length - 1;
-      const data = new Uint16Array(rows * words);
-      for (let row = 0; row < rows; row++) {
-        for (let i = starts[row]!; i < starts[row + 1]!; i++) {
-          const j = column[which[i]!]!;
-          if (j >= 0) data[row * words + j] = how[i]!;
-        }
-      }
-      const x: DataArray = { shape: [rows, words], dtype: "u16", data, ...entries };
-      const y: DataArray = { shape: [rows], dtype: "i32", data: Int32Array.from(get(`${split}_labels`), (label) => label - 1) };
-      // A document without any of the words has no distribution over them.
-      const full = Array.from({ length: rows }, (_, row) => row).filter((row) =>
-        data.subarray(row * words, (row + 1) * words).some((count) => count > 0),
-      );
-      return { x: takeRows(x, full), y: takeRows(y, full) };
-    };
-    const [train, test] = [dense("train"), dense("test")];
-    return {
-      fields: {
-        x: makeField("values", { train: train.x, test: test.x }, "news20 counts", context.options),
-        y: makeField("labels", { train: train.y, test: test.y }, "news20 groups"),
-      },
-      notes: [
-        `20 newsgroups, by date, the ${words} most frequent words of the training documents, ${train.x.shape[0]} training and ${test.x.shape[0]} test documents that hold one of them`,
-      ],
-      splits: { split: "random" },
-    };
-  },
-};
-
 const speech: RegisteredSet = {
   title: "Spoken digits: 500 recordings of one speaker, 8 kHz, as mu-law codes in pieces of 2,000 samples (width=N); x codes, y digits",
   available: (context) => hasDataFile(context, "speech/fsdd_jackson_500.zip"),
@@ -242,8 +182,8 @@ export const tableSets: Readonly<Record<string, RegisteredSet>> = {
   iris,
   faithful,
   oilflow,
-  news20: news,
   spoken_digits: speech,
   pointclouds,
+  ...wordSets,
   ...Object.fromEntries(syntheticNames.map((name) => [name, synthetic(name)])),
 };

@@ -16,7 +16,9 @@ import { parseNpy } from "../data/npy.js";
 import { npzNames, parseNpz, parseNpzArray } from "../data/npz.js";
 import { resizePictures } from "../data/resize.js";
 import type { ItemOptions } from "../data/spec.js";
+import { csrArrays, csrMatrix, withVocabulary } from "../data/sparse.js";
 import { suggestion } from "../data/suggest.js";
+import { zipMembers, zipRead } from "../data/zip.js";
 import { readBytes } from "./files.js";
 import { nodeInflate } from "./inflate.js";
 import { readPictureFolder } from "./picture-folder.js";
@@ -55,13 +57,25 @@ export async function readFields(base: string, path: string, part: string | unde
   const absolute = resolve(base, path);
   if (/[\\/]$/.test(path) || isFolder(absolute)) return readFolder(absolute, path, part, options);
   const source = await unpacked({ path, bytes: readNamed(absolute, path) });
-  const fields = await parseFields(kindOf(path), source, part, options);
+  const fields = named(base, path, await parseFields(kindOf(path), source, part, options), options);
   if (options.size === undefined) return fields;
   const [height, width] = options.size;
   return Object.fromEntries(
     Object.entries(fields).map(([name, field]) => [
       name,
       field.array.shape.length >= 3 ? { ...field, array: resizePictures(field.array, height, width) } : field,
+    ]),
+  );
+}
+
+/** With the words of a vocabulary as names of the entries. */
+function named(base: string, path: string, fields: ReadFields, { vocabulary }: ItemOptions): ReadFields {
+  if (vocabulary === undefined) return fields;
+  const text = new TextDecoder().decode(readNamed(resolve(base, vocabulary), vocabulary));
+  return Object.fromEntries(
+    Object.entries(fields).map(([name, field]) => [
+      name,
+      field.array.shape.length < 2 ? field : { ...field, array: withVocabulary(path, field.array, vocabulary, text) },
     ]),
   );
 }
@@ -102,6 +116,7 @@ const asFields = (arrays: Readonly<Record<string, DataArray>>): ReadFields =>
 async function parseFields(kind: Kind, source: ByteSource, part: string | undefined, options: ItemOptions): Promise<ReadFields> {
   switch (kind) {
     case "npz": {
+      if (part === undefined && isScipy(npzNames(source))) return { x: values(await readScipy(source)) };
       if (part !== undefined) return { [part]: values(await parseNpzArray(source, part, nodeInflate)) };
       const names = npzNames(source);
       return names.length === 1
@@ -139,6 +154,23 @@ async function parseFields(kind: Kind, source: ByteSource, part: string | undefi
         throw new GmcError("GM5007", `${source.path} holds one array, so #${part} names nothing`, ["leave the # and what follows out"]);
       return { x: values(parseSingle(kind, source, options)) };
   }
+}
+
+/** The members of a file of SciPy's `save_npz`. */
+const scipyNames = ["indptr", "indices", "data", "shape"] as const;
+const isScipy = (names: readonly string[]): boolean => scipyNames.every((name) => names.includes(name));
+
+async function readScipy(source: ByteSource): Promise<DataArray> {
+  const arrays: Record<string, DataArray> = {};
+  for (const name of scipyNames) arrays[name] = await parseNpzArray(source, name, nodeInflate);
+  const format = zipMembers(source).find((member) => member.name === "format.npy");
+  const kind = format === undefined ? "csr" : new TextDecoder().decode((await zipRead(source, format, nodeInflate)).bytes).slice(-3);
+  if (kind !== "csr")
+    throw unsupported(source.path, `a sparse matrix of the form ${kind} is not read`, [
+      "save it row by row: scipy.sparse.save_npz(path, m.tocsr())",
+    ]);
+  const [, columns = 0] = arrays["shape"]!.data;
+  return csrMatrix(source.path, csrArrays(source.path, arrays, ["indptr", "indices", "data"]), columns);
 }
 
 function parseSingle(kind: "idx" | "npy" | "bits", source: ByteSource, options: ItemOptions): DataArray {

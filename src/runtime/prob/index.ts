@@ -19,7 +19,7 @@ export { logNormal } from "./log-normal.js";
 export { logistic, type LogisticParams } from "./logistic.js";
 export { lowRankNormal, type LowRankNormalParams } from "./low-rank-normal.js";
 export { discretizedLogisticMixture, eventMixture, logisticMixture, mixture, normalMixture, type MixtureParams } from "./mixture.js";
-export { multinomial, type MultinomialParams } from "./multinomial.js";
+export { minusLogWord, multinomial, type MultinomialParams } from "./multinomial.js";
 export { covarianceOf, multivariateNormal, type MultivariateNormalParams } from "./multivariate-normal.js";
 export { negativeBinomial, type NegativeBinomialParams } from "./negative-binomial.js";
 export { normal, type NormalParams } from "./normal.js";

@@ -1,5 +1,5 @@
 /** Multinomial(total, logits [..., V]) or (total, probs [..., V]): counts [..., V] of `total` independent draws from V categories. */
-import { add, equal, expandDims, lift, mul, randomCounts, sub, sum } from "../graph/index.js";
+import { add, div, equal, expandDims, lift, mul, randomCounts, sub, sum } from "../graph/index.js";
 import type { Tensor, TensorLike } from "../graph/index.js";
 import { categoricalLogProbs, categoricalProbs, weightedSum } from "./categorical.js";
 import { countScalar, realVector, simplexVector } from "./distribution.js";
@@ -12,6 +12,14 @@ export type MultinomialParams = { readonly total: TensorLike } & (Logits | Probs
 /** log N! - sum log x_v! [...], N = sum x: the log of the number of orders in which the words of a document [..., V] may stand. */
 export function logOrders(counts: Tensor): Tensor {
   return sub(logFactorial(sum(counts, -1)), sum(logFactorial(counts), -1));
+}
+
+/**
+ * -log P of one word of a document: from log p of its counts [..., V], with its N words in the order in which they stand, over N. That is without the
+ * log N! - sum log x_v! that the counts have for all orders. exp of its mean over documents is the perplexity (Salakhutdinov & Hinton 2009).
+ */
+export function minusLogWord(logProb: Tensor, counts: Tensor): Tensor {
+  return div(sub(logOrders(counts), logProb), sum(counts, -1));
 }
 
 export const multinomial = {

@@ -2,7 +2,7 @@
  * State that an update carries from step to step, such as persistent chains: its names in the store and how it begins.
  * A start is a function of (seed, name, specification, training rows) alone, drawn on the host.
  */
-import type { Column, Dataset } from "../data/dataset.js";
+import { columnRows, type Column, type Dataset } from "../data/dataset.js";
 import { makeGather } from "../data/gather.js";
 import type { HostTensor } from "../engines/engine.js";
 import { assertNever, GmcError, InternalError } from "../graph/errors.js";
@@ -122,7 +122,7 @@ function trainingRows(
   if (column === undefined) throw new GmcError("GM4004", `\`${name}\` starts from data of \`${variable}\`, and there are none`);
   const [chains = 0] = shape;
   if (sizeOf(shape) !== chains * column.width) throw new InternalError(`${name} [${shape.join(", ")}] starts from rows of ${column.width}`);
-  const rows = column.source.length / Math.max(1, column.width);
+  const rows = columnRows(column);
   const order = permutation(rows, seed, carriedName(name));
   return drawnRows(
     column,
