@@ -112,6 +112,8 @@ describe.each(engines.filter((e) => available.includes(e.name)))("$name", (engin
     const { frames, values } = await trained.sample(4, { sweeps: 10, every: 4, start: "data" });
     expect(frames).toHaveLength(3);
     expect(Array.from(frames![0]!.values["v"]!.data)).toEqual(Array.from(trained.data(4)["v"]!.data));
+    // the mean of v would be that given hidden units that nothing has drawn yet
+    expect(frames!.map((f) => Object.hasOwn(f.means, "v"))).toEqual([false, true, true]);
     expect(frames![2]!.values["v"]!.data).not.toEqual(frames![0]!.values["v"]!.data);
     const whole = await trained.sample(4, { sweeps: 10, start: "data" });
     expect(whole.values).toEqual(values);

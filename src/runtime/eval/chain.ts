@@ -78,7 +78,7 @@ export async function runChain(density: DensityDefinition, chain: ChainDefinitio
   const showing = await session.compile(shown);
   try {
     const [own, shownFeeds] = [feedsOf(sweep), feedsOf(show)];
-    const frames: HostTensors[] = every === undefined ? [] : [await showing.run(shownFeeds)];
+    const frames: HostTensors[] = every === undefined ? [] : [started(chain, await showing.run(shownFeeds))];
     for (let done = 0; done < sweeps;) {
       const to = Math.min(sweeps, done + (every ?? sweeps));
       const onDone = (now: number): void => options.onProgress?.(now, sweeps);
@@ -91,6 +91,12 @@ export async function runChain(density: DensityDefinition, chain: ChainDefinitio
     moving.dispose();
     showing.dispose();
   }
+}
+
+/** Before the first sweep: means of the chain's own variables would be those given what no sweep has drawn. */
+function started(chain: ChainDefinition, frame: HostTensors): HostTensors {
+  const own = new Set(Object.keys(chain.variables).map((name) => `mean:${name}`));
+  return Object.fromEntries(Object.entries(frame).filter(([name]) => !own.has(name)));
 }
 
 /** Of the variables that are not clamped. */
