@@ -74,7 +74,7 @@ export const grid = (dims: number, reach = 11, step = 0.22): Atom[] => {
 };
 const logFactorial = (n: number): number => Array.from({ length: n }, (_, i) => Math.log(i + 1)).reduce((a, b) => a + b, 0);
 /** Counts of `total` in `n` places. */
-function compositions(n: number, total: number): Atom[] {
+export function compositions(n: number, total: number): Atom[] {
   const all: number[][] = [];
   const place = (left: number, head: number[]): void => {
     if (head.length === n - 1) all.push([...head, left]);

@@ -5,7 +5,7 @@ import { onnxEngine } from "../../src/runtime/engines/onnx/index.js";
 import { datasetOf } from "../../src/runtime/train/arrays.js";
 import { gradientsOf, type Averaged } from "../support/gradients.js";
 import { loadModel } from "../support/model.js";
-import { bilinear, bits, bruteLogSum, dotN, grid, logSum, spread, type Assignment, type Enumerable } from "./energy-cases.js";
+import { bilinear, bits, bruteLogSum, compositions, dotN, grid, logSum, spread, type Assignment, type Enumerable } from "./energy-cases.js";
 import { dataOf, differences, exactly, meanOver } from "./pipeline-cases.js";
 
 const engines = [referenceEngine, onnxEngine];
@@ -78,6 +78,38 @@ describe("parallel tempering", () => {
     expect(Math.abs(share(replica(replicas, 400)) - on)).toBeLessThan(4 * Math.sqrt((on * (1 - on)) / 400));
     for (const [name, values] of Object.entries(exact)) expectWithin(tempered.gradients[name]!, values, name);
     expect(Math.abs(stuck.gradients["b"]!.mean[0]! - exact["b"]![0]!)).toBeGreaterThan(0.1);
+  });
+
+  it("keeps the total of a chain of counts at every temperature", async () => {
+    const { model } = loadModel(`model M {
+  data v : count[3]
+  latent h : binary[2]
+  param W : real[3, 2], b : real[3]
+  density p(v, h) { energy -(v @ W @ h) - b @ v }
+  train { maximize log p(v) by tempering(k = 1, chains = 30, temperatures = 3)
+    optimizer = sgd(lr = 0.1), batch = 3, steps = 1 }
+}`);
+    const weights = { W: exactly(spread(6, 0.9, 1)), b: exactly(spread(3, 0.5, 2)) };
+    const documents = [
+      [1, 0, 1],
+      [0, 3, 0],
+      [2, 1, 2],
+    ];
+    const energy = (w: Assignment, { v, h }: Assignment): number => -bilinear(v!, w["W"]!, h!) - dotN(w["b"]!, v!);
+    const free = (w: Assignment, v: readonly number[]): number => bruteLogSum({ energy, atoms: { h: bits(2) } }, w, ["h"], { v });
+    const exact = differences(weights, (w) =>
+      documents.reduce((s, v) => {
+        const states = compositions(3, dotN(v, [1, 1, 1]));
+        return s + (free(w, v) - logSum(states.map((a) => a.logMeasure + free(w, a.value)))) / 3;
+      }, 0),
+    );
+    const got = await gradientsOf(model, { weights, data: { v: documents.flat() }, rows: 3, steps: 200, burnIn: 30, seed: 3 });
+    const { data } = got.carried["chain:p.v"]!;
+    const totals = Array.from({ length: 90 }, (_, i) => dotN(Array.from(data.slice(3 * i, 3 * i + 3)), [1, 1, 1]));
+    expect(totals.slice(0, 30)).toEqual(totals.slice(30, 60));
+    expect(totals.slice(0, 30)).toEqual(totals.slice(60));
+    expect([...totals.slice(0, 30)].sort()).toEqual([...Array(10).fill(2), ...Array(10).fill(3), ...Array(10).fill(5)]);
+    for (const [name, values] of Object.entries(exact)) expectWithin(got.gradients[name]!, values, name);
   });
 
   const tempered = loadModel(far.text("by tempering(k = 2, chains = 5, temperatures = 3)")).model;
