@@ -1,5 +1,5 @@
 /** A trained vector for each class of a label. */
-import { take } from "../graph/index.js";
+import { matmul, take } from "../graph/index.js";
 import type { Tensor } from "../graph/index.js";
 import { init } from "./init.js";
 import type { Init } from "./init.js";
@@ -11,9 +11,9 @@ export interface Embedding {
   readonly table: Tensor;
 }
 
-/** labels [...] in 0..classes-1 -> [..., units]. */
+/** labels [...] in 0..classes-1, or one-hot vectors [..., classes] (f32), -> [..., units]. */
 export function embedding(w: Embedding, labels: Tensor): Tensor {
-  return take(w.table, labels, 0);
+  return labels.dtype === "f32" ? matmul(labels, w.table) : take(w.table, labels, 0);
 }
 
 /** Starts from Normal(0, 1 / sqrt(units)) unless told otherwise: vectors of length about 1. */
