@@ -4,6 +4,7 @@
  */
 import { type DeriveContext, densityOf, inHeader, parentsOf } from "../ir/derive/context.js";
 import type { DrawStep, Factor, Quantity, Term } from "../ir/quantity.js";
+import { grouped } from "../ir/static.js";
 import type { BuiltinExpr, Expr } from "../ir/types.js";
 
 interface Notation {
@@ -214,7 +215,7 @@ function expression(context: DeriveContext, n: Notation, e: Expr, outer = 0): st
   const inner = (x: Expr, p = 0): string => expression(context, n, x, p);
   switch (e.kind) {
     case "number":
-      return e.text ?? String(e.value);
+      return grouped(e.text ?? String(e.value), outer);
     case "schedule":
       return n.name(e.name);
     case "local":

@@ -3,7 +3,7 @@
  * resolved, families and templates spelled out. Deterministic.
  */
 import { showDomain } from "./shapes.js";
-import { showNumber } from "./static.js";
+import { grouped, showNumber } from "./static.js";
 import type {
   ConstraintIr,
   Density,
@@ -165,7 +165,7 @@ const operators: Readonly<Record<string, string>> = { add: "+", sub: "-", mul: "
 export function printExpr(expr: Expr): string {
   switch (expr.kind) {
     case "number":
-      return expr.text ?? showNumber(expr.value);
+      return grouped(expr.text ?? showNumber(expr.value), 3);
     case "schedule":
       return `${expr.name}:${printSetting(expr.schedule)}`;
     case "local":

@@ -183,7 +183,7 @@ export function arithmetic(op: ast.BinaryOp, a: StaticNumber, b: StaticNumber): 
 }
 
 /** In brackets where the text binds looser than `level` (1 sum, 2 product, 3 sign, 4 power). */
-function grouped(text: string, level: number): string {
+export function grouped(text: string, level: number): string {
   const own = /[+-]/.test(text.slice(1).replaceAll(/e[+-]/g, "")) ? 1 : /[*/]/.test(text) ? 2 : text.startsWith("-") ? 3 : 5;
   return own < level ? `(${text})` : text;
 }

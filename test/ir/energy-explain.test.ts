@@ -98,6 +98,11 @@ describe("explanations", () => {
     expect(texts(explained(models.general))[0]).toBe("p(v[i] = 1 | all other units) = sigmoid(E(v[i] = 0) - E(v[i] = 1))");
   });
 
+  test("a number that is written as a sum stands in brackets where it is multiplied", () => {
+    const e = explained(models.rbm.replace("- a @ h", "- tanh((1 - D) * a) @ h - tanh(D * a) @ h"));
+    expect(e.energy.text).toContain("tanh((1 - D) * a) @ h - tanh(D * a) @ h");
+  });
+
   test("free energy", () => {
     expect(explained(models.rbm).freeEnergy?.text).toBe("F(v) = -b @ v - sum(softplus(v @ W + a))");
     expect(explained(models.rbm).freeEnergy?.latex).toBe("F(v) = -b v - \\sum \\operatorname{softplus}\\left(v W + a\\right)");
