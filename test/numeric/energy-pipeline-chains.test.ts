@@ -184,7 +184,7 @@ describe("Langevin and Hamiltonian chains", () => {
   const exact = differences(wells.weights, (w) => meanOver(points, (row) => -wells.energy(w, row) - bruteLogSum(wells, w, ["x"])));
   const got = async (by: string, steps = 200, burnIn = 30): ReturnType<typeof gradientsOf> =>
     gradientsOf(loadModel(wells.text(by)).model, { ...run, steps, burnIn });
-  const deviation = (chain: HostTensor): number => Math.sqrt(chain.data.reduce((s: number, x) => s + x * x, 0) / chain.data.length);
+  const deviation = (chain: HostTensor): number => Math.sqrt(Array.from(chain.data).reduce((s, x) => s + x * x, 0) / chain.data.length);
 
   it.each(["by langevin(k = 10, chains = 60, step = 0.7)", "by hmc(k = 2, chains = 60, step = 0.4, leapfrog = 5)"])(
     "%s: the mean of the estimates is the gradient",
