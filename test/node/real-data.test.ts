@@ -138,7 +138,7 @@ describe("registered data sets", () => {
     expect(rows(data)).toEqual([2000, 200, 200]);
     // each pixel lies in one row and one column, so all words are as frequent
     const { source, entries } = train(data).columns["v"]!;
-    const sums = Array.from({ length: 25 }, (_, j) => source.reduce((t, x, i) => t + (i % 25 === j ? x : 0), 0));
+    const sums = Array.from({ length: 25 }, (_, j) => Array.from(source).reduce((t, x, i) => t + (i % 25 === j ? x : 0), 0));
     const mean = sums.reduce((a, b) => a + b, 0) / 25;
     expect(mean * 25).toBeGreaterThan(2000 * 45);
     for (const sum of sums) expect(Math.abs(sum / mean - 1)).toBeLessThan(0.1);

@@ -149,7 +149,7 @@ export function displayRange(column: Column): readonly [number, number] {
       0,
       Math.max(
         1,
-        source.reduce((top, value) => Math.max(top, value), 0),
+        Array.from(source).reduce((top, value) => Math.max(top, value), 0),
       ),
     ];
   let count = 0;
