@@ -10,6 +10,7 @@ import {
   type RawData,
 } from "../../src/runtime/data/index.js";
 import { GmcError } from "../../src/runtime/graph/errors.js";
+import { hostStream } from "../../src/runtime/graph/random.js";
 import { binary, byte, category, count, optional, positive, real, simplex, unit, type VariableSpec } from "../../src/runtime/model.js";
 
 const u8 = (shape: number[], data: number[]): DataArray => ({ shape, dtype: "u8", data: Uint8Array.from(data) });
@@ -93,6 +94,72 @@ describe("domains", () => {
     expect(held(data)).toEqual([-1, 0, 1, 0]);
     expect(held(data, "test")).toEqual([3, 1]);
     expect(held(bindOne(unit([1]), f32([3, 1], [2, 4, 6]), { scale: "minmax" }, f32([1, 1], [7])))).toEqual([0, 0.5, 1]);
+  });
+
+  describe("whitens by the training rows", () => {
+    // a walk, standardised by nothing: entries correlated at every distance, of growing variance
+    const [rows, width] = [400, 7];
+    const walk = (seed: number): DataArray => {
+      const random = hostStream(seed, "test.walk");
+      const values: number[] = [];
+      for (let i = 0; i < rows * width; i++) values.push((i % width === 0 ? 3 : values[i - 1]!) + random.normal());
+      return f32([rows, width], values);
+    };
+    const covariance = (values: readonly number[], mean: readonly number[]): number[][] =>
+      mean.map((a, i) => mean.map((b, j) => mean_(rows, (n) => (values[n * width + i]! - a) * (values[n * width + j]! - b))));
+    const mean_ = (count: number, value: (n: number) => number): number =>
+      Array.from({ length: count }, (_, n) => value(n)).reduce((sum, v) => sum + v, 0) / count;
+    const means = (values: readonly number[]): number[] =>
+      Array.from({ length: width }, (_, j) => mean_(rows, (n) => values[n * width + j]!));
+
+    it("to mean 0 and the identity as covariance, up to the ridge", () => {
+      const source = Array.from(walk(1).data);
+      const c = covariance(source, means(source));
+      const ridge = 1e-9;
+      const got = held(bindOne(real([width]), walk(1), { scale: "whiten", ridge }));
+      for (const m of means(got)) expect(Math.abs(m)).toBeLessThan(1e-6);
+      covariance(got, means(got)).forEach((row, i) => row.forEach((v, j) => expect(v).toBeCloseTo(i === j ? 1 : 0, 5)));
+
+      // with a ridge r: W C W = I - r W^2, W = (C + r I)^(-1/2); so (C + r I)(W C W) = C, W and C commuting
+      const r = (0.5 * c.reduce((sum, row, i) => sum + row[i]!, 0)) / width;
+      const w = covariance(held(bindOne(real([width]), walk(1), { scale: "whiten", ridge: 0.5 })), Array<number>(width).fill(0));
+      c.forEach((row, i) =>
+        row.forEach((v, j) => {
+          const product = row.reduce((sum, a, l) => sum + (a + (i === l ? r : 0)) * w[l]![j]!, 0);
+          expect(product).toBeCloseTo(v, 4);
+        }),
+      );
+    });
+
+    it("and treats the other splits alike", () => {
+      const data = bindOne(real([width]), walk(1), { scale: "whiten" }, walk(1));
+      expect(held(data, "test")).toEqual(held(data));
+      expect(data.provenance.at(-1)).toBe("x: whitened (ZCA) over the training rows, ridge 0.01 of the mean variance");
+      const other = held(bindOne(real([width]), walk(1), { scale: "whiten" }, walk(2)), "test");
+      // of the same law, so about white; 400 rows tell a variance to 7%
+      covariance(other, means(other)).forEach((row, i) =>
+        row.forEach((v, j) => expect(Math.abs(v - (i === j ? 1 : 0))).toBeLessThan(0.35)),
+      );
+    });
+
+    it("in pictures of bytes too, and leaves alone what never varies", () => {
+      const grey = u8([6, 2], [10, 7, 20, 7, 30, 7, 40, 7, 50, 7, 60, 7]);
+      const got = held(bindOne(real([2]), grey, { scale: "whiten", ridge: 1e-9 }));
+      const deviation = Math.sqrt(3500 / 12);
+      got.forEach((v, i) => expect(v).toBeCloseTo(i % 2 === 0 ? (grey.data[i]! - 35) / deviation : 0, 4));
+      expect(held(bindOne(real([2]), f32([3, 2], [1, 1, 1, 1, 1, 1]), { scale: "whiten" }))).toEqual([0, 0, 0, 0, 0, 0]);
+    });
+
+    it("and refuses what has no covariance", () => {
+      const whiten: FieldOptions = { scale: "whiten" };
+      expect(mistake(() => bindOne(unit([width]), walk(1), whiten))).toMatchObject({ code: "GM5013" });
+      expect(mistake(() => bindOne(optional(real([width])), walk(1), whiten))).toMatchObject({ code: "GM5013" });
+      expect(mistake(() => bindOne(real([2]), f32([2, 2], [1, 2, 3, 4]), whiten)).message).toBe(
+        "scale=whiten takes more rows than entries, and file.npy has 2 training rows of 2 entries for x : real[2]",
+      );
+      const missing = mistake(() => bindOne(real([2]), f32([3, 2], [1, 2, 3, NaN, 5, 6]), whiten));
+      expect(missing.message).toContain("found no number (a missing value) in file.npy, train row 2, entry 2 of 2");
+    });
   });
 
   it("looks at every byte, and at a set of pictures no longer than it must", () => {

@@ -5,7 +5,7 @@
 import { GmcError } from "../graph/errors.js";
 import type { StreamSpec, VariableSpec } from "../model.js";
 import { rowWidth, showShape, type DataArray } from "./array.js";
-import { showVariable, type ColumnContext } from "./column-context.js";
+import { showVariable, type ColumnContext, type ValuePlace } from "./column-context.js";
 import {
   columnRows,
   splitNames,
@@ -153,13 +153,10 @@ function bindVariable(
   }
   const event = train.shape.slice(1);
   if (!sameShape(dropOnes(event), dropOnes(spec.shape))) notes.push(`${name}: ${showShape(event)} read as ${showShape(spec.shape)}`);
-  const statistics = describeValues(train, width, field.options);
+  const place = (split: SplitName): ValuePlace => ({ name, spec, width, path: field.path, split });
+  const statistics = describeValues(place("train"), train, field.options);
   const context = (split: SplitName): ColumnContext => ({
-    name,
-    spec,
-    width,
-    path: field.path,
-    split,
+    ...place(split),
     options: field.options,
     statistics,
     labels: train.labels,

@@ -2,6 +2,7 @@
 import { GmcError } from "../graph/errors.js";
 import type { VariableSpec } from "../model.js";
 import type { FieldOptions, SplitName } from "./dataset.js";
+import type { Whitening } from "./whiten.js";
 
 /** Of the training rows. */
 export interface ValueStatistics {
@@ -13,14 +14,20 @@ export interface ValueStatistics {
   readonly grey: boolean;
   /** Entry by entry, where they are asked for. */
   readonly moments: { readonly mean: Float64Array; readonly deviation: Float64Array } | undefined;
+  /** Where it is asked for. */
+  readonly whitening: Whitening | undefined;
 }
 
-export interface ColumnContext {
+/** Where values come from and go to, for messages. */
+export interface ValuePlace {
   readonly name: string;
   readonly spec: VariableSpec;
   readonly width: number;
   readonly path: string;
   readonly split: SplitName;
+}
+
+export interface ColumnContext extends ValuePlace {
   readonly options: FieldOptions;
   readonly statistics: ValueStatistics;
   /** Labels of the training rows' codes, for text columns. */
@@ -35,7 +42,7 @@ export function showVariable(name: string, spec: VariableSpec): string {
 
 /** GM5022. `index` counts entries from the first row on. */
 export function forbidden(
-  context: ColumnContext,
+  context: ValuePlace,
   index: number,
   expected: string,
   found: number | string,

@@ -17,8 +17,13 @@ export interface FieldOptions {
   readonly binarize?: "dynamic" | "fixed" | "threshold";
   readonly binarizeSeed?: number;
   readonly threshold?: number;
-  /** "none" keeps numbers as they are; "standardize" brings each element to mean 0 and variance 1 over the training rows; "minmax" to [0, 1]. */
-  readonly scale?: "none" | "standardize" | "minmax";
+  /**
+   * "none" keeps numbers as they are; "standardize" brings each element to mean 0 and variance 1 over the training rows; "minmax" to [0, 1];
+   * "whiten" makes the elements of a row uncorrelated besides (ZCA).
+   */
+  readonly scale?: "none" | "standardize" | "minmax" | "whiten";
+  /** Of whitening: the share of the mean variance that is added to the variance of each direction; 0.01 unless said. */
+  readonly ridge?: number;
   /** The value that stands for 1 in integer grey values; 255 unless said. */
   readonly maximum?: number;
   /** Of sparse counts: "keep" takes documents without a word too. */

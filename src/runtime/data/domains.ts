@@ -10,25 +10,47 @@
  * | byte     | themselves                                        | integers 0..255                            |
  * | positive, count, simplex, category | themselves              | checked against the domain                 |
  */
-import { assertNever } from "../graph/errors.js";
+import { assertNever, GmcError } from "../graph/errors.js";
 import { hostStream } from "../graph/random.js";
 import type { DataArray } from "./array.js";
 import type { Column, FieldOptions } from "./dataset.js";
 
 import { categoryCodes } from "./categories.js";
 import { sparseCounts } from "./sparse.js";
-import { forbidden, type ColumnContext, type ValueStatistics } from "./column-context.js";
+import { forbidden, showVariable, type ColumnContext, type ValuePlace, type ValueStatistics } from "./column-context.js";
+import { defaultRidge, whitened, whitening, type Whitening } from "./whiten.js";
 
 /** What the training rows say about the values; every split is treated by it. */
-export function describeValues(array: DataArray, width: number, options: FieldOptions): ValueStatistics {
+export function describeValues(place: ValuePlace, array: DataArray, options: FieldOptions): ValueStatistics {
   const { low, high, integers } = array.data instanceof Uint8Array ? byteExtent(array.data) : extent(array.data);
   return {
     low,
     high,
     integers,
     grey: array.dtype === "u8" && high > 1,
-    moments: options.scale === "standardize" ? moments(array, width) : undefined,
+    moments: options.scale === "standardize" ? moments(array, place.width) : undefined,
+    whitening: options.scale === "whiten" ? whiteningOf(place, array, options) : undefined,
   };
+}
+
+/** GM5013 for values that are no real numbers, GM5024 where a covariance cannot be told from the rows, GM5022 for missing values. */
+function whiteningOf(place: ValuePlace, array: DataArray, options: FieldOptions): Whitening {
+  const { name, spec, width, path } = place;
+  const variable = showVariable(name, spec);
+  if (spec.domain !== "real" || spec.optional === true)
+    throw new GmcError("GM5013", `scale=whiten mixes the entries of a row, which leaves real numbers, and ${variable} holds others`, [
+      `declare ${showVariable(name, { ...spec, domain: "real", optional: false })}, or bring the values to the variable's domain with another scale`,
+    ]);
+  const rows = array.shape[0]!;
+  if (rows <= width)
+    throw new GmcError(
+      "GM5024",
+      `scale=whiten takes more rows than entries, and ${path} has ${rows} training rows of ${width} entries for ${variable}`,
+      ["with so few rows, each entry for itself can be scaled: scale=standardize"],
+    );
+  const bad = array.data.findIndex((value) => !Number.isFinite(value));
+  if (bad >= 0) throw forbidden(place, bad, "a finite number", array.data[bad]!);
+  return whitening(array.data, width, options.ridge ?? defaultRidge);
 }
 
 interface Extent {
@@ -117,6 +139,8 @@ export function describeColumn(context: ColumnContext, column: Column, statistic
   }
   if (spec.domain === "real" && options.scale === "standardize")
     return `${name}: brought to mean 0 and variance 1, entry by entry, over the training rows`;
+  if (options.scale === "whiten")
+    return `${name}: whitened (ZCA) over the training rows, ridge ${options.ridge ?? defaultRidge} of the mean variance`;
   if ((spec.domain === "real" || spec.domain === "unit") && options.scale === "minmax")
     return `${name}: (v - ${statistics.low}) / (${statistics.high} - ${statistics.low}), the range of the training rows`;
   const divides =
@@ -229,6 +253,7 @@ function scaled(context: ColumnContext, array: DataArray, over: number, statisti
     }
     return { ...base, source, scale: 1 };
   }
+  if (affine.whitening !== undefined) return { ...base, source: whitened(array.data, affine.whitening), scale: 1 };
   if (options.scale === "minmax" && (spec.domain === "real" || spec.domain === "unit" || spec.domain === "binary")) {
     const span = affine.high > affine.low ? affine.high - affine.low : 1;
     // Rows of another split may lie outside the training range: a bounded domain holds them at its ends.

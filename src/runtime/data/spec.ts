@@ -82,7 +82,7 @@ const share = (key: "validation" | "test"): OptionRule => ({
   },
 });
 
-const positive = (key: "maximum" | "noise" | "threshold", from: number): OptionRule => ({
+const positive = (key: "maximum" | "noise" | "threshold" | "ridge", from: number): OptionRule => ({
   expected: from === 0 ? "a number from 0 on" : "a number above 0",
   read: (value, into) => {
     const number = Number(value);
@@ -111,7 +111,8 @@ const rules: Readonly<Record<string, OptionRule>> = {
   binarize: oneOf("binarize", ["dynamic", "fixed", "threshold"]),
   "binarize-seed": whole("binarizeSeed", 0),
   threshold: positive("threshold", 0),
-  scale: oneOf("scale", ["none", "standardize", "minmax"]),
+  scale: oneOf("scale", ["none", "standardize", "minmax", "whiten"]),
+  ridge: positive("ridge", 1),
   max: positive("maximum", 1),
   validation: share("validation"),
   test: share("test"),
