@@ -3,6 +3,7 @@
  */
 import type { Diagnostic } from "../base/diagnostic.js";
 import { renderDiagnostic, diagnosticToJson, renderDiagnostics } from "../base/render.js";
+import { GmcError } from "../runtime/graph/errors.js";
 import { INTERRUPTED, USAGE, WRONG } from "./exit.js";
 import { colors, json, stderr } from "./output.js";
 
@@ -52,8 +53,16 @@ function isCoded(error: unknown): error is Coded {
   );
 }
 
+/** Node cannot name a current folder that was removed. */
+function isGone(error: unknown): boolean {
+  return error instanceof Error && "syscall" in error && error.syscall === "uv_cwd";
+}
+
 /** Prints what went wrong and gives the exit code. With `asJson`, stdout gets one line of JSON with `error`. */
-export function reportFailure(error: unknown, asJson: boolean): number {
+export function reportFailure(thrown: unknown, asJson: boolean): number {
+  const error = isGone(thrown)
+    ? new GmcError("GM5001", "the current folder is no longer there", ["change to a folder that is: cd PATH"])
+    : thrown;
   if (error instanceof Exit) return error.code;
   if (error instanceof CompileFailure) {
     printDiagnostics(error.diagnostics, asJson);

@@ -1,11 +1,11 @@
 /** Writing where a file cannot be: a full disk, a device, a pipe, a folder, a file in the place of a folder, a place that may not be written to. */
 import { spawn, spawnSync } from "node:child_process";
-import { chmodSync, existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, statSync, symlinkSync } from "node:fs";
+import { chmodSync, existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, type PathLike } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import type { GmcError } from "../../src/runtime/graph/errors.js";
 import { saveCheckpoint } from "../../src/runtime/node/checkpoint.js";
-import { makeFolder, writeFileAtomic } from "../../src/runtime/node/files.js";
+import { diskOps, makeFolder, writeFileAtomic } from "../../src/runtime/node/files.js";
 import { openMetrics } from "../../src/runtime/node/metrics.js";
 import { createRun } from "../../src/runtime/node/run-folder.js";
 import { mistake, temporaryFolder, write } from "./support.js";
@@ -98,6 +98,27 @@ describe("a file that is written whole", () => {
   it.skipIf(!existsSync("/sys/kernel"))("says it of a place where nobody may write", async () => {
     expect((await mistake(() => writeFileAtomic("/sys/gmc-test", "text"))).code).toBe("GM5206");
     expect((await mistake(() => createRun({ name: "x", out: "/sys/gmc-test" }, {}))).code).toBe("GM5206");
+  });
+
+  it.skipIf(!existsSync("/proc/self"))("ends where the file system makes no folders", async () => {
+    expect(await mistake(() => createRun({ name: "x", out: "/proc/gmc-test/run" }, {}))).toMatchObject({
+      code: "GM5212",
+      message: "/proc/gmc-test/run: the file system makes no folder there",
+    });
+  });
+
+  it("makes the folders above it too, beside those that another process made meanwhile", () => {
+    const base = temporaryFolder();
+    const path = join(base, "a", "b", "c");
+    makeFolder(path);
+    makeFolder(path);
+    expect(statSync(path).isDirectory()).toBe(true);
+    const quicker = (folder: PathLike): undefined => {
+      mkdirSync(folder);
+      throw Object.assign(new Error("EEXIST"), { code: "EEXIST" });
+    };
+    makeFolder(join(base, "x", "y"), { ...diskOps, mkdirSync: quicker });
+    expect(statSync(join(base, "x", "y")).isDirectory()).toBe(true);
   });
 });
 

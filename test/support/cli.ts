@@ -50,6 +50,8 @@ export interface Ran {
 export interface RunOptions {
   readonly cwd?: string;
   readonly env?: Readonly<Record<string, string>>;
+  /** Arguments of Node in place of the built program. */
+  readonly node?: readonly string[];
   /** Gets the process as it runs. */
   readonly during?: (child: ChildProcess) => void;
 }
@@ -79,7 +81,7 @@ export async function gmcHere(args: readonly string[], options: Pick<RunOptions,
 
 export function gmc(args: readonly string[], options: RunOptions = {}): Promise<Ran> {
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [bin, ...args], {
+    const child = spawn(process.execPath, [...(options.node ?? [bin]), ...args], {
       cwd: options.cwd ?? root,
       env: { ...process.env, NO_COLOR: "1", FORCE_COLOR: "", ...options.env },
       stdio: ["ignore", "pipe", "pipe"],

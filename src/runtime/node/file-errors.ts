@@ -57,6 +57,11 @@ export function cannotWrite(path: string, error: unknown, kept: readonly string[
   }
 }
 
+/** GM5212 where the folders above are there and the system makes none in them, as in /proc. */
+export function noFolder(path: string): GmcError {
+  return new GmcError("GM5212", `${path}: the file system makes no folder there`, ["choose another folder with --out"]);
+}
+
 export function isMissing(error: unknown): boolean {
   const code = codeOf(error);
   return code === "ENOENT" || code === "ENOTDIR";

@@ -2,8 +2,8 @@
  * Files: reading whole, and writing such that a reader sees the old content or the new, never a part, whatever moment the process or the machine dies.
  */
 import * as fs from "node:fs";
-import { basename, dirname, join } from "node:path";
-import { cannotRead, cannotWrite } from "./file-errors.js";
+import { basename, dirname, join, resolve } from "node:path";
+import { cannotRead, cannotWrite, hasCode, noFolder } from "./file-errors.js";
 
 /** The calls that writing makes; tests replace some to let a disk fill up. */
 export type FileOps = Pick<typeof fs, "openSync" | "writeSync" | "fsyncSync" | "closeSync" | "renameSync" | "rmSync" | "mkdirSync">;
@@ -125,12 +125,32 @@ function syncFolder(folder: string, ops: FileOps): void {
   }
 }
 
-/** GM5205, GM5206, GM5212 */
+/**
+ * With the folders above it. GM5205, GM5206, GM5212. One after another, from the first that is not there: Node's own `recursive` tries for ever where a
+ * file system that makes no folders (/proc) answers that the folder above is missing.
+ */
 export function makeFolder(path: string, ops: FileOps = diskOps): void {
+  const missing: string[] = [];
+  for (let folder = resolve(path); !isFolder(folder) && folder !== dirname(folder); folder = dirname(folder)) missing.push(folder);
   try {
-    ops.mkdirSync(path, { recursive: true });
+    for (const folder of missing.reverse()) {
+      try {
+        ops.mkdirSync(folder);
+      } catch (error) {
+        // another process may have been quicker
+        if (!isFolder(folder)) throw error;
+      }
+    }
   } catch (error) {
-    throw cannotWrite(path, error);
+    throw hasCode(error, "ENOENT") ? noFolder(path) : cannotWrite(path, error);
+  }
+}
+
+function isFolder(path: string): boolean {
+  try {
+    return fs.statSync(path).isDirectory();
+  } catch {
+    return false;
   }
 }
 
