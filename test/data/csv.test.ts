@@ -53,6 +53,18 @@ describe("csv", () => {
     expect(Array.from(tableArray(table("1,NA\n?,4\n")).data)).toEqual([1, NaN, NaN, 4]);
   });
 
+  it("names the cell of text in a column of numbers, which by its own name is a category", () => {
+    const t = table("a,b\n1,2\n3,4\n5,abc\n6,7\n");
+    expect(message(() => tableArray(t))).toBe('GM5006 t.csv:4, column 2: expected a number as in most of the column, found "abc"');
+    expect(tableArray(t, "b")).toMatchObject({ labels: ["2", "4", "7", "abc"] });
+    expect(message(() => tableArray(table("1,x\n2,y\n3,4\n")))).toContain("column 2 holds text");
+  });
+
+  it("knows a header without rows", () => {
+    expect(message(() => table("a,b,c\n"))).toBe("GM5006 t.csv: the table has a header and no rows");
+    expect(table("a,b,c\n", { header: false }).rows).toBe(1);
+  });
+
   it("names file, line and cause", () => {
     expect(message(() => table("1,2\n3,4\n5\n"))).toBe("GM5006 t.csv:3: expected 2 cells as in line 1, found 1");
     expect(message(() => table('1,2\n3,"4\n5,6\n'))).toBe("GM5006 t.csv:2: the quote opened here is never closed");

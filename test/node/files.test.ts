@@ -103,6 +103,8 @@ describe("files by name", () => {
     expect((await load("x=cut.npy")).message).toBe(
       "cut.npy: cut short at byte 138: expected 16 bytes of f32 values for shape [2, 2], found 10 bytes after the header",
     );
+    write(base, "t.csv", "a,b\n1,2\n3,4\n5,abc\n");
+    for (const spec of ["x=t.csv", "t.csv"]) expect((await load(spec)).message).toMatch(/^t\.csv:4, column 2: expected a number/);
     mkdirSync(join(base, "empty"));
     expect((await load("x=empty/")).message).toContain("holds no .png file");
     expect((await load("x=mnist#z")).message).toContain("has no field z");

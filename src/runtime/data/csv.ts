@@ -24,7 +24,21 @@ export interface Table {
 
 export type TableColumn =
   | { readonly kind: "numbers"; readonly name: string; readonly values: Float64Array }
-  | { readonly kind: "labels"; readonly name: string; readonly codes: Int32Array; readonly labels: readonly string[] };
+  | {
+      readonly kind: "labels";
+      readonly name: string;
+      readonly codes: Int32Array;
+      readonly labels: readonly string[];
+      readonly stray?: Stray;
+    };
+
+/** The first cell of text in a column whose cells are numbers for the most part. */
+export interface Stray {
+  readonly line: number;
+  /** 1-based. */
+  readonly column: number;
+  readonly text: string;
+}
 
 interface Row {
   readonly line: number;
@@ -53,7 +67,8 @@ export function parseCsv(source: ByteSource, options: CsvOptions = {}): Table {
   if (repeated !== undefined)
     throw new GmcError("GM5006", `${path}:${first.line}: two columns are named ${repeated}`, ["give each column its own name"]);
   const body = header ? rows.slice(1) : rows;
-  if (body.length === 0) throw new GmcError("GM5006", `${path}: the table has a header and no rows`);
+  if (body.length === 0)
+    throw new GmcError("GM5006", `${path}: the table has a header and no rows`, ["a row of text alone is read with :header=no"]);
   checkedCount(path, [body.length, width]);
   return { path, rows: body.length, named: header, columns: names.map((name, j) => readColumn(name, body, j)) };
 }
@@ -72,6 +87,7 @@ export function tableArray(table: Table, pick?: string): DataArray {
   const data = new Float64Array(table.rows * columns.length);
   columns.forEach((column, j) => {
     if (column.kind === "labels") {
+      if (column.stray !== undefined) throw strayText(table.path, column.name, column.stray);
       throw new GmcError(
         "GM5006",
         `${table.path}: column ${column.name} holds text (${column.labels.slice(0, 3).join(", ")}) among columns of numbers`,
@@ -85,6 +101,16 @@ export function tableArray(table: Table, pick?: string): DataArray {
   });
   const entries = table.named ? { entries: columns.map((column) => column.name) } : {};
   return { shape: alone ? [table.rows] : [table.rows, columns.length], dtype: "f64", data, ...entries };
+}
+
+/** GM5006 */
+export function strayText(path: string, name: string, { line, column, text }: Stray): GmcError {
+  const shown = text.length > 40 ? `${text.slice(0, 40)}…` : text;
+  return new GmcError(
+    "GM5006",
+    `${path}:${line}, column ${column}: expected a number as in most of the column, found ${JSON.stringify(shown)}`,
+    ["a value that is missing is an empty cell, NA or ?", `a column of categories is read by its name or number: ${path}#${name}`],
+  );
 }
 
 function findColumns(table: Table, part: string): readonly TableColumn[] {
@@ -186,16 +212,20 @@ function splitQuoted(path: string, text: string, delimiter: string): readonly Ro
   return rows;
 }
 
+function isMissing(cell: string): boolean {
+  return missing.has(cell.trim().toLowerCase());
+}
+
 function isNumber(cell: string): boolean {
   const trimmed = cell.trim();
   return trimmed !== "" && Number.isFinite(Number(trimmed));
 }
 
-/** Text above numbers in some column, and no number in the first row. */
+/** Text above numbers in some column, or above nothing at all, and no number in the first row. */
 function looksLikeHeader(rows: readonly Row[]): boolean {
   const [first, second] = rows;
-  if (first === undefined || second === undefined || first.cells.some(isNumber)) return false;
-  return second.cells.some(isNumber);
+  if (first === undefined || first.cells.some(isNumber)) return false;
+  return second === undefined ? !first.cells.some(isMissing) : second.cells.some(isNumber);
 }
 
 function readColumn(name: string, rows: readonly Row[], j: number): TableColumn {
@@ -212,5 +242,13 @@ function readColumn(name: string, rows: readonly Row[], j: number): TableColumn 
   const cells = rows.map((row) => row.cells[j]!.trim());
   const labels = [...new Set(cells.filter((cell) => !missing.has(cell.toLowerCase())))].sort((a, b) => (a < b ? -1 : a > b ? 1 : 0));
   const codes = new Map(labels.map((label, code) => [label, code]));
-  return { kind: "labels", name, labels, codes: Int32Array.from(cells, (cell) => codes.get(cell) ?? -1) };
+  const text = rows.filter((_, i) => !isNumber(cells[i]!) && !isMissing(cells[i]!));
+  const first = cells.filter(isNumber).length > text.length ? text[0] : undefined;
+  return {
+    kind: "labels",
+    name,
+    labels,
+    codes: Int32Array.from(cells, (cell) => codes.get(cell) ?? -1),
+    ...(first === undefined ? {} : { stray: { line: first.line, column: j + 1, text: first.cells[j]!.trim() } }),
+  };
 }

@@ -8,7 +8,7 @@ import { GmcError } from "../graph/errors.js";
 import type { DataArray } from "../data/array.js";
 import { parseBits } from "../data/bits.js";
 import { unsupported, type ByteSource } from "../data/bytes.js";
-import { parseCsv, tableArray } from "../data/csv.js";
+import { parseCsv, strayText, tableArray } from "../data/csv.js";
 import { parseIdx } from "../data/idx.js";
 import { inflateSource, isGzip } from "../data/inflate.js";
 import { parseMat4 } from "../data/mat.js";
@@ -128,6 +128,7 @@ async function parseFields(kind: Kind, source: ByteSource, part: string | undefi
       if (part !== undefined) return { x: values(tableArray(table, part)) };
       const labels = table.columns.filter((column) => column.kind === "labels");
       if (labels.length === 0) return { x: values(tableArray(table)) };
+      for (const { name, stray } of labels) if (stray !== undefined) throw strayText(source.path, name, stray);
       const numbers = table.columns.filter((column) => column.kind === "numbers").map((column) => column.name);
       return {
         ...(numbers.length > 0
