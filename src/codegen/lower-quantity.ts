@@ -294,7 +294,7 @@ function lowerEnumerate(scope: QuantityScope, q: Extract<Quantity, { kind: "enum
     q.variable,
     {
       kind: "tensor",
-      js: call("allStates", variableSpec(variable.domain), ...(plate.position > 1 ? [num(plate.position)] : [])),
+      js: call(q.states.oneHot ? "allOneHot" : "allStates", variableSpec(variable.domain), ...(plate.position > 1 ? [num(plate.position)] : [])),
       shape: variable.domain.shape,
       lead,
     },
@@ -310,7 +310,8 @@ function lowerEnumerate(scope: QuantityScope, q: Extract<Quantity, { kind: "enum
   let value: TensorValue;
   if (q.op === "expect") {
     if (!q.weight) throw new InternalError("an enumerated expectation without its weight");
-    const logQ = lowerFactor(inner, q.weight);
+    const lowered = lowerQuantity(inner, q.weight);
+    const logQ = q.weight.kind === "factor" ? lowered : (scope.writer.bind("logPosterior", lowered) as TensorValue);
     const body = lowerQuantity(inner, q.body);
     const weighted: TensorValue = {
       kind: "tensor",

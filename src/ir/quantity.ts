@@ -6,7 +6,8 @@
  */
 import type { Span } from "../base/source.js";
 import type { Options } from "./estimators.js";
-import type { Dim, DistCall, Expr, Local, SettingValue, TensorType } from "./types.js";
+import type { States } from "./states.js";
+import type { Dim, DistCall, Expr, Local, LogDensityExpr, SettingValue, TensorType } from "./types.js";
 import { distExprs } from "./walk.js";
 
 /** One conditional of a density at given values of its variables: log p(variable | parents). */
@@ -102,8 +103,11 @@ export type Quantity =
       readonly variable: string;
       /** Set when the variable is bound under another name (`cf ~ q(c | x)`). */
       readonly local: Local | undefined;
-      readonly states: Dim;
-      readonly weight: Factor | undefined;
+      readonly states: States;
+      /** The log weight of a state: a factor that draws it, or what `log p(c | x)` is where the states follow from what they cause. */
+      readonly weight: Quantity | undefined;
+      /** Of such a posterior weight, the density as it was asked for. */
+      readonly posterior?: LogDensityExpr;
       readonly body: Quantity;
       readonly reason: string;
       readonly span: Span;
@@ -239,8 +243,10 @@ export function quantityChildren(q: Quantity): readonly Quantity[] {
       return q.terms.map((t) => t.quantity);
     case "apply":
       return q.args;
-    case "expect":
     case "enumerate":
+      // a factor draws, and is no part of what is averaged
+      return q.weight && q.weight.kind !== "factor" ? [q.weight, q.body] : [q.body];
+    case "expect":
     case "reduce":
       return [q.body];
   }
@@ -273,8 +279,12 @@ export function mapQuantity(q: Quantity, change: (q: Quantity) => Quantity | und
       }
       return change({ ...q, args });
     }
+    case "enumerate": {
+      const weight = q.weight && q.weight.kind !== "factor" ? inner(q.weight) : q.weight;
+      const body = inner(q.body);
+      return body && (weight || !q.weight) ? change({ ...q, weight, body }) : undefined;
+    }
     case "expect":
-    case "enumerate":
     case "reduce": {
       const body = inner(q.body);
       return body && change({ ...q, body });
@@ -326,7 +336,7 @@ export function exprsOf(quantity: Quantity): readonly Expr[] {
       case "expect":
         return q.steps.forEach((s) => (s.kind === "factor" ? factor(s.factor) : add(stepExprs(s))));
       case "enumerate":
-        return q.weight && factor(q.weight);
+        return q.weight?.kind === "factor" ? factor(q.weight) : undefined;
       case "unnormalised":
       case "logPartition":
       case "matching":

@@ -1,14 +1,24 @@
 /** Finite domains: how many values a variable can take. */
 import type { Dim, Domain } from "./types.js";
 
-/** Number of states of a finite variable, with the text of the sum over them; undefined for an infinite one. */
-export function finiteStates(domain: Domain): Dim | undefined {
-  const entries = domain.shape.reduce((n, d) => n * d.size, 1);
-  const base = domain.name === "binary" ? 2 : domain.name === "category" && domain.classes ? domain.classes.size : undefined;
-  if (base === undefined) return undefined;
-  const size = base ** entries;
-  const text = domain.name === "category" && entries === 1 && domain.classes ? domain.classes.text : String(size);
-  return { size, text };
+/** The values that an exact sum runs over. */
+export interface States extends Dim {
+  /** Vectors of zeros and one 1 along the last axis, as `OneHotCategorical` draws them, in place of every value of the domain. */
+  readonly oneHot: boolean;
+}
+
+/** Number of states of a finite variable, with the text of the sum over them; undefined for an infinite one. `dist`: what it is drawn from. */
+export function finiteStates(domain: Domain, dist?: string): States | undefined {
+  const entries = (shape: readonly Dim[]): number => shape.reduce((n, d) => n * d.size, 1);
+  const last = domain.shape.at(-1);
+  if (dist === "OneHotCategorical" && last) return states(last, entries(domain.shape.slice(0, -1)), true);
+  if (domain.name === "binary") return states({ size: 2, text: "2" }, entries(domain.shape), false);
+  return domain.name === "category" && domain.classes ? states(domain.classes, entries(domain.shape), false) : undefined;
+}
+
+function states(each: Dim, entries: number, oneHot: boolean): States {
+  const size = each.size ** entries;
+  return { size, text: entries === 1 ? each.text : String(size), oneHot };
 }
 
 /** `16`, `2^40`, `10^300`: large counts as a power. */

@@ -6,14 +6,26 @@ import { report } from "../../base/report.js";
 import type { Span } from "../../base/source.js";
 import { distributions } from "../distributions.js";
 import type { DrawStep, Estimator, EstimatorNote, Factor } from "../quantity.js";
-import { typeOfDomain } from "../shapes.js";
-import { finiteStates, stateCount } from "../states.js";
-import type { DistCall, Expr, Local, ObjectiveDraw } from "../types.js";
+import { tensor, typeOfDomain } from "../shapes.js";
+import { finiteStates, stateCount, type States } from "../states.js";
+import type { DistCall, Expr, Local, LogDensityExpr, ObjectiveDraw, Slot } from "../types.js";
 import { childrenOf, distExprs } from "../walk.js";
 import type { Choices } from "./choices.js";
-import { definitionInputs, type DeriveContext, densityOf, inOrder, netOf, stopsGradient, underPaths } from "./context.js";
+import {
+  definitionInputs,
+  type DensityIndex,
+  type DeriveContext,
+  densityOf,
+  inOrder,
+  netOf,
+  parentsOf,
+  stopsGradient,
+  underPaths,
+} from "./context.js";
 import { type EnergyDrawn, planEnergyDraw } from "./energy-draws.js";
 import { ancestorsOf, MAX_STATES } from "./marginal.js";
+
+type DensitySource = Extract<ObjectiveDraw["source"], { kind: "density" }>;
 
 interface Request {
   /** Weight paths that the statement moves; undefined for an evaluation, where no gradient is taken. */
@@ -25,9 +37,20 @@ interface Request {
 /** Whether a weight that the statement moves acts through names that an `E` has drawn: variables by name, others by the id of their local. */
 export type Behind = ReadonlyMap<string, boolean>;
 
+/** A sum over the states of a finite variable, weighted by its posterior. */
+export interface PosteriorStep {
+  readonly kind: "posterior";
+  readonly variable: string;
+  /** Set when it is bound under another name. */
+  readonly local: Local | undefined;
+  readonly states: States;
+  readonly posterior: LogDensityExpr;
+  readonly reason: string;
+}
+
 export interface PlannedDraw {
   /** In order. */
-  readonly steps: readonly DrawStep[];
+  readonly steps: readonly (DrawStep | PosteriorStep)[];
   /** Of what it draws. */
   readonly behind: Behind;
 }
@@ -109,7 +132,7 @@ function trainedThrough(context: DeriveContext, { over }: Request, behind: Behin
 function planDensity(
   context: DeriveContext,
   draw: ObjectiveDraw,
-  source: Extract<ObjectiveDraw["source"], { kind: "density" }>,
+  source: DensitySource,
   request: Request,
   behind: Behind,
   notes: EstimatorNote[],
@@ -122,15 +145,18 @@ function planDensity(
     if (target?.kind === "local") locals.set(variable, target.local);
   });
   const named = new Set(source.head);
-  const needed = ancestorsOf(context, index, source.head);
   const given = source.given.map((s) => s.variable);
+  const known = new Set(given.filter((v) => index.definitions.has(v)));
+  const needed = ancestorsOf(context, index, source.head, known);
+  const effect = [...known].find((v) => followsFrom(context, index, v, needed, known));
+  if (effect !== undefined) return planPosterior(context, draw, source, locals, effect, notes);
   const steps: DrawStep[] = [];
   const outside = trainedThrough(context, request, behind);
   const upstream = new Map(source.given.map((s) => [s.variable, outside([s.value])]));
   const trained = trainedThrough(context, request, upstream);
   const energyDrawn: EnergyDrawn[] = [];
   for (const [variable, definition] of index.definitions) {
-    if (!needed.has(variable) || (definition.kind === "energy" && given.includes(variable))) continue;
+    if (!needed.has(variable)) continue;
     const declared = context.model.variables.get(variable);
     const type = declared && typeOfDomain(declared.domain);
     if (!named.has(variable) && type)
@@ -166,6 +192,88 @@ function planDensity(
   return { steps, behind: new Map(drawn) };
 }
 
+/** Whether the conditional of a known variable reads any of `drawn`, through others that are not known: they then do not follow it forwards. */
+function followsFrom(
+  context: DeriveContext,
+  index: DensityIndex,
+  variable: string,
+  drawn: ReadonlySet<string>,
+  known: ReadonlySet<string>,
+): boolean {
+  const definition = index.definitions.get(variable);
+  if (!definition) return false;
+  // Within an energy, the conditionals given the rest are known; what they read from above is not.
+  const block = new Set(definition.kind === "energy" ? definition.block.variables : []);
+  const parents = [...parentsOf(context, definition)].filter((v) => !block.has(v));
+  return [...ancestorsOf(context, index, parents, known)].some((v) => drawn.has(v));
+}
+
+/** Draws of what causes a known variable, `c ~ p(c | x)`: finite ones by their exact posterior, as weights of their states. */
+function planPosterior(
+  context: DeriveContext,
+  draw: ObjectiveDraw,
+  source: DensitySource,
+  locals: ReadonlyMap<string, Local>,
+  effect: string,
+  notes: EstimatorNote[],
+): PlannedDraw | undefined {
+  const { density } = source;
+  const steps: PosteriorStep[] = [];
+  const given: Slot[] = [...source.given];
+  let total = 1;
+  for (const variable of source.head) {
+    const declared = context.model.variables.get(variable);
+    const definition = densityOf(context, density).definitions.get(variable);
+    const states = declared && finiteStates(declared.domain, definition?.kind === "draw" ? definition.dist.dist : undefined);
+    const type = declared && typeOfDomain(declared.domain);
+    total *= states?.size ?? Infinity;
+    if (!states || !type || total > MAX_STATES || draw.samples) {
+      const conditional = `${density}(${source.head.join(", ")} | ${source.given.map((s) => s.variable).join(", ")})`;
+      report(
+        context.diagnostics,
+        "GM3531",
+        draw.span,
+        { conditional, effect, variable },
+        {
+          labels: labelsOf(context, density, [variable, effect]),
+          help: [
+            `draw from a density of your own, ${source.head.map((v) => `\`${v}\``).join(", ")} given ${source.given.map((s) => `\`${s.variable}\``).join(", ")}`,
+            ...(states && total <= MAX_STATES
+              ? ["its states can be summed exactly in one `E[…]` without a family of samples"]
+              : [`a sum over the posterior is exact for at most ${MAX_STATES} states`]),
+          ],
+        },
+      );
+      return undefined;
+    }
+    const local = locals.get(variable);
+    const value: Expr = local
+      ? { kind: "local", local, type: local.type, span: draw.span }
+      : { kind: "variable", variable, sample: undefined, type, span: draw.span };
+    const posterior: LogDensityExpr = {
+      kind: "logDensity",
+      density,
+      head: [{ variable, value }],
+      given: [...given],
+      type: tensor([]),
+      span: draw.span,
+    };
+    given.push({ variable, value });
+    const reason = `exact: its ${states.size} states, weighted by their posterior`;
+    notes.push({ variable, density, estimator: "enumerate", reason });
+    steps.push({ kind: "posterior", variable, local, states, posterior, reason });
+  }
+  return { steps, behind: new Map(source.head.map((v) => [locals.get(v)?.id ?? v, false])) };
+}
+
+function labelsOf(context: DeriveContext, density: string, variables: readonly string[]): readonly { span: Span; text: string }[] {
+  const { definitions } = densityOf(context, density);
+  return variables.flatMap((v) => {
+    const found = definitions.get(v);
+    return found ? [{ span: found.span, text: `\`${v}\` is drawn here` }] : [];
+  });
+}
+
 interface Choice {
   readonly estimator: Estimator;
   readonly reason: string;
@@ -185,7 +293,7 @@ function chooseEstimator(
 ): Choice | undefined {
   const info = distributions.get(dist.dist);
   const model = context.model.variables.get(variable);
-  const states = model && finiteStates(model.domain);
+  const states = model && finiteStates(model.domain, dist.dist);
   const enumerable = info?.discrete === true && states !== undefined && states.size <= MAX_STATES && draw.samples === undefined;
   const asked = request.choices.latents.get(variable) ?? request.choices.latents.get(undefined);
   if (asked) {

@@ -17,6 +17,12 @@ import { type Definition, type DeriveContext, densityOf, type DensityIndex, pare
 /** Most states that a sum over finite latents may have. */
 export const MAX_STATES = 1024;
 
+/** Name of the distribution that a density draws a variable from. */
+export function drawnFrom(index: DensityIndex, variable: string): string | undefined {
+  const definition = index.definitions.get(variable);
+  return definition?.kind === "draw" ? definition.dist.dist : undefined;
+}
+
 interface Group {
   readonly variables: readonly string[];
   readonly hidden: readonly string[];
@@ -92,13 +98,18 @@ function firstImplicit(context: DeriveContext, index: DensityIndex, wanted: read
   return [...index.definitions].find(([v, d]) => needed.has(v) && d.kind === "define")?.[0];
 }
 
-/** Variables of a density that others are drawn from, themselves included. */
-export function ancestorsOf(context: DeriveContext, index: DensityIndex, wanted: readonly string[]): ReadonlySet<string> {
+/** Variables of a density that others are drawn from, themselves included; what has a value in `known` is not looked behind, and left out. */
+export function ancestorsOf(
+  context: DeriveContext,
+  index: DensityIndex,
+  wanted: Iterable<string>,
+  known: ReadonlySet<string> = new Set(),
+): ReadonlySet<string> {
   const needed = new Set<string>();
   const open = [...wanted];
   for (let name = open.pop(); name !== undefined; name = open.pop()) {
     const definition = index.definitions.get(name);
-    if (!definition || needed.has(name)) continue;
+    if (!definition || needed.has(name) || known.has(name)) continue;
     needed.add(name);
     open.push(...parentsOf(context, definition));
   }
@@ -196,7 +207,7 @@ function solve(
   }
   for (const name of hidden) {
     const variable = context.model.variables.get(name);
-    const states = variable ? finiteStates(variable.domain) : undefined;
+    const states = variable ? finiteStates(variable.domain, drawnFrom(index, name)) : undefined;
     if (states === undefined || states.size * statesSoFar > MAX_STATES) continue;
     const rest = hidden.filter((h) => h !== name);
     const inner = regroup(context, index, variables, rest);
@@ -298,7 +309,7 @@ function whyNotNormal(
   child: Definition | undefined,
 ): string | undefined {
   const variable = context.model.variables.get(name);
-  const states = variable && finiteStates(variable.domain);
+  const states = variable && finiteStates(variable.domain, latent?.kind === "draw" ? latent.dist.dist : undefined);
   if (states) return `\`${name}\` has ${stateCount(states.size)} states, more than ${MAX_STATES}`;
   if (latent?.kind !== "draw" || latent.dist.dist !== "Normal") return `\`${name}\` is not drawn from a Normal`;
   if (context.model.variables.get(name)?.domain.shape.length !== 1) return `\`${name}\` is not a vector`;

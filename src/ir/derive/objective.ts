@@ -24,13 +24,13 @@ import { finiteStates } from "../states.js";
 import type { EstimatorChoice, Expr, ObjectiveDraw } from "../types.js";
 import { childrenOf, freeVariables } from "../walk.js";
 import { chosen, type Choices } from "./choices.js";
-import { type DeriveContext, readsItself, underPaths, walk, weightsIn } from "./context.js";
+import { type DeriveContext, densityOf, readsItself, underPaths, walk, weightsIn } from "./context.js";
 import type { EnergyRequest } from "./energy.js";
 import { chainsOf, drawsSamples, energiesIn, partitionsOf, placeChains, usesChoices } from "./energy-use.js";
 import { type Behind, planDraw } from "./estimators.js";
 import { deriveMatching } from "./matching.js";
 import { closeKl } from "./kl.js";
-import { deriveLogDensity, MAX_STATES, variableText } from "./marginal.js";
+import { deriveLogDensity, drawnFrom, MAX_STATES, variableText } from "./marginal.js";
 import { schedulesIn } from "./schedules.js";
 import { stable } from "./stability.js";
 
@@ -251,10 +251,18 @@ function deriveExpectation(state: State, draws: readonly ObjectiveDraw[], body: 
     pending = [];
   };
   for (const step of [...planned.steps].reverse()) {
+    if (step.kind === "posterior") {
+      flush();
+      const weight = deriveLogDensity(state.context, step.posterior, energyRequest(state));
+      if (!weight || !result) return undefined;
+      const { variable, local, states, posterior, reason } = step;
+      result = { kind: "enumerate", op: "expect", variable, local, states, weight, posterior, body: result, reason, span: whole.span };
+      continue;
+    }
     if (step.kind === "factor" && step.estimator === "enumerate") {
       flush();
       const variable = state.context.model.variables.get(step.factor.variable);
-      const states = variable && finiteStates(variable.domain);
+      const states = variable && finiteStates(variable.domain, step.factor.dist.dist);
       if (!states || !result) throw new InternalError(`cannot enumerate ${step.factor.variable}`);
       if (plate) {
         report(
@@ -332,7 +340,7 @@ function deriveOptimum(state: State, expr: Extract<Expr, { kind: "optimum" }>): 
   for (const name of [...expr.variables].reverse()) {
     if (!body) return undefined;
     const variable = state.context.model.variables.get(name);
-    const states = variable && finiteStates(variable.domain);
+    const states = variable && finiteStates(variable.domain, drawnIn(state.context, expr.body, name));
     total *= states?.size ?? Infinity;
     if (!states || total > MAX_STATES) {
       const found = states ? `it has ${states.size} states, more than ${MAX_STATES}` : `${variableText(variable, name)} is not finite`;
@@ -364,6 +372,17 @@ function deriveOptimum(state: State, expr: Extract<Expr, { kind: "optimum" }>): 
     };
   }
   return body;
+}
+
+/** The distribution of a variable in the densities of an expression; one that draws vectors with one 1 before others: the rest has no mass there. */
+function drawnIn(context: DeriveContext, expr: Expr, variable: string): string | undefined {
+  const found = new Set<string | undefined>();
+  const visit = (e: Expr): void => {
+    if (e.kind === "logDensity") found.add(drawnFrom(densityOf(context, e.density), variable));
+    for (const child of childrenOf(e)) visit(child);
+  };
+  visit(expr);
+  return found.has("OneHotCategorical") ? "OneHotCategorical" : [...found][0];
 }
 
 // ---- what an expression or a quantity contains ----------------------------------------------------

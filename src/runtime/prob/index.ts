@@ -31,6 +31,6 @@ export {
   straightThroughBernoulli,
   straightThroughCategorical,
 } from "./relaxed.js";
-export { allStates } from "./states.js";
+export { allOneHot, allStates } from "./states.js";
 export { studentT, type StudentTParams } from "./student-t.js";
 export { uniform, type UniformParams } from "./uniform.js";

@@ -1,6 +1,6 @@
 /** All values of a finite variable, for exact sums over latents. */
 import { GmcError } from "../graph/errors.js";
-import { cast, constant, iota, reshape } from "../graph/index.js";
+import { cast, constant, iota, oneHot, reshape } from "../graph/index.js";
 import type { Tensor } from "../graph/index.js";
 import type { VariableSpec } from "../model.js";
 
@@ -23,4 +23,14 @@ export function allStates(spec: VariableSpec, lead = 1): Tensor {
     (_, i) => Math.floor(Math.floor(i / entries) / base ** (entries - 1 - (i % entries))) % base,
   );
   return constant(values, shape, spec.domain === "binary" ? "f32" : "i32");
+}
+
+/**
+ * Every value of `spec` that `oneHotCategorical` draws, along a new first axis: [S, 1 × lead, ...event] with a single 1 along the last axis,
+ * S = K^(entries of the other axes). In the order of the category, as `allStates` has it.
+ */
+export function allOneHot(spec: VariableSpec, lead = 1): Tensor {
+  const classes = spec.shape.at(-1);
+  if (classes === undefined) throw new GmcError("GM4003", "a scalar is no vector of zeros and one 1");
+  return oneHot(allStates({ domain: "category", classes, shape: spec.shape.slice(0, -1), optional: false }, lead), classes);
 }
