@@ -6,7 +6,7 @@ import { InternalError } from "../../base/internal-error.js";
 import { remembered } from "../../base/remembered.js";
 import { report } from "../../base/report.js";
 import type { Span } from "../../base/source.js";
-import { builtins } from "../builtins.js";
+import { builtins, isLinearIn } from "../builtins.js";
 import type { Options } from "../estimators.js";
 import { layers } from "../layers.js";
 import {
@@ -160,23 +160,26 @@ function deriveBuiltin(state: State, expr: Extract<Expr, { kind: "builtin" }>): 
   for (const arg of expr.args) {
     const q = derive(state, arg);
     if (!q) return undefined;
-    if (containsSampledExpectation(q) && expr.fn !== "stop") {
-      report(
-        context.diagnostics,
-        "GM3502",
-        expr.span,
-        { fn: builtins.get(expr.fn)?.symbol ?? expr.fn },
-        {
-          labels: [{ span: arg.span, text: "estimated by samples" }],
-          help:
-            expr.fn === "log"
-              ? ["draw a family of samples and put the average inside: `E[z[1..k] ~ q(z | x)](logmeanexp[i in 1..k](…))`"]
-              : ["bring the function inside the expectation, or draw a family of samples and average inside it"],
-        },
-      );
-      return undefined;
-    }
     args.push(q);
+  }
+  const sampled = args.flatMap((q, i) => (containsSampledExpectation(q) ? [i] : []));
+  // a linear function of estimates without bias has none
+  if (sampled.length > 0 && expr.fn !== "stop" && !isLinearIn(builtins.get(expr.fn)?.linear, sampled)) {
+    const at = expr.args[sampled[0] ?? 0] ?? expr;
+    report(
+      context.diagnostics,
+      "GM3502",
+      expr.span,
+      { fn: builtins.get(expr.fn)?.symbol ?? expr.fn },
+      {
+        labels: [{ span: at.span, text: "estimated by samples" }],
+        help:
+          expr.fn === "log"
+            ? ["draw a family of samples and put the average inside: `E[z[1..k] ~ q(z | x)](logmeanexp[i in 1..k](…))`"]
+            : ["bring the function inside the expectation, or draw a family of samples and average inside it"],
+      },
+    );
+    return undefined;
   }
   return { kind: "apply", expr, args };
 }
