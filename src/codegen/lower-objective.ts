@@ -161,7 +161,7 @@ function unusedObjects(quantity: Quantity): ReadonlySet<string> {
     if (q.kind === "factor") drop(q.dist);
     else if (q.kind === "kl") [q.q, q.p].forEach((f) => drop(f.dist));
     else if (q.kind === "gaussianMarginal") [q.latent, q.child].forEach((f) => drop(f.dist));
-    else if (q.kind === "enumerate" && q.weight) drop(q.weight.dist);
+    else if (q.kind === "enumerate" && q.weight?.kind === "factor") drop(q.weight.dist);
     else if (q.kind === "expect")
       for (const s of q.steps)
         if (s.kind === "factor") drop(s.factor.dist);

@@ -294,7 +294,11 @@ function lowerEnumerate(scope: QuantityScope, q: Extract<Quantity, { kind: "enum
     q.variable,
     {
       kind: "tensor",
-      js: call(q.states.oneHot ? "allOneHot" : "allStates", variableSpec(variable.domain), ...(plate.position > 1 ? [num(plate.position)] : [])),
+      js: call(
+        q.states.oneHot ? "allOneHot" : "allStates",
+        variableSpec(variable.domain),
+        ...(plate.position > 1 ? [num(plate.position)] : []),
+      ),
       shape: variable.domain.shape,
       lead,
     },

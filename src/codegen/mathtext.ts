@@ -5,7 +5,7 @@
 import { type DeriveContext, densityOf, inHeader, parentsOf } from "../ir/derive/context.js";
 import type { DrawStep, Factor, Quantity, Term } from "../ir/quantity.js";
 import { grouped } from "../ir/static.js";
-import type { BuiltinExpr, Expr } from "../ir/types.js";
+import type { BuiltinExpr, Expr, LogDensityExpr } from "../ir/types.js";
 
 interface Notation {
   readonly name: (text: string) => string;
@@ -123,7 +123,7 @@ function write(context: DeriveContext, n: Notation, q: Quantity): string {
       );
     case "enumerate": {
       const v = n.name(q.variable);
-      if (q.op === "expect") return n.sum("sum", v, `${q.weight ? factor(context, n, q.weight) : ""}${n.times}${n.group(inner(q.body))}`);
+      if (q.op === "expect") return n.sum("sum", v, `${stateWeight(context, n, q)}${n.times}${n.group(inner(q.body))}`);
       if (q.op === "logsumexp") return n.log(n.sum("sum", v, n.fn("exp", [inner(q.body)])));
       return n.sum(q.op, v, n.group(inner(q.body)));
     }
@@ -183,6 +183,20 @@ function step(context: DeriveContext, n: Notation, s: DrawStep, count: string | 
         ),
       );
   }
+}
+
+/** p(c | x) before what is averaged over the states of c. */
+function stateWeight(context: DeriveContext, n: Notation, q: Extract<Quantity, { kind: "enumerate" }>): string {
+  if (q.weight?.kind === "factor") return factor(context, n, q.weight);
+  if (!q.posterior) return "";
+  const names = (slots: LogDensityExpr["head"]): string => slots.map((s) => slotText(context, n, s.variable, s.value)).join(", ");
+  return n.density(q.posterior.density, names(q.posterior.head), names(q.posterior.given));
+}
+
+/** A variable of a density by the value that it has there. */
+function slotText(context: DeriveContext, n: Notation, variable: string, value: Expr): string {
+  if (value.kind === "variable" && value.variable === variable) return n.name(variable);
+  return value.kind === "local" ? n.name(value.local.name) : expression(context, n, value);
 }
 
 function factor(context: DeriveContext, n: Notation, f: Factor): string {

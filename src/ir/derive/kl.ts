@@ -38,7 +38,7 @@ export function closeKl(context: DeriveContext, node: Averaged, notes: Estimator
   const drawn: readonly Factor[] =
     node.kind === "expect"
       ? node.steps.flatMap((s) => (s.kind === "factor" && !s.local ? [s.factor] : []))
-      : node.weight
+      : node.weight?.kind === "factor"
         ? [node.weight]
         : [];
   const terms: readonly Term[] = node.body.kind === "sum" ? node.body.terms : [{ scale: 1, factors: [], quantity: node.body }];
