@@ -7,7 +7,7 @@ import type { DeriveContext, EnergyBlock } from "../ir/derive/context.js";
 import { densityOf } from "../ir/derive/context.js";
 import { energyOf } from "../ir/derive/energy.js";
 import { numberOption, type Options } from "../ir/estimators.js";
-import type { EnergyAnalysis, UnitLaw } from "../ir/energy/index.js";
+import { type EnergyAnalysis, readFirst, type UnitLaw } from "../ir/energy/index.js";
 import type { DrawStep, Matching, Quantity } from "../ir/quantity.js";
 import type { BuiltinExpr, Density, Dim, Domain, Expr } from "../ir/types.js";
 import { array, arrow, bool, call, type Js, type JsConst, type JsFunction, type JsParam, name, num, numbers, object, str } from "./js.js";
@@ -275,7 +275,7 @@ export function lowerUnnormalised(scope: QuantityScope, q: Unnormalised): Tensor
           name("w"),
           call("key.at", str("posterior")),
           given.js,
-          object({ sweeps: num(steps), clamp: array(q.given.map(str)) }),
+          object({ sweeps: num(steps), clamp: array(q.given.map(str)), fresh: freshJs(scope, q.density, q.given) }),
         ),
         fields: new Map(),
       });
@@ -290,6 +290,12 @@ function summation(sum: readonly string[], enumerate: readonly string[], totals?
     sum: sum.length === 0 ? undefined : array(sum.map(str)),
     enumerate: enumerate.length === 0 ? undefined : array(enumerate.map(str)),
     totals,
+/** Variables that a chain begins at values made up; undefined where what is given is enough. */
+function freshJs(scope: QuantityScope, density: string, given: readonly string[]): Js | undefined {
+  const fresh = readFirst(energyOf(scope.context, density), given);
+  return fresh.length === 0 ? undefined : array(fresh.map(str));
+}
+
   });
 }
 
@@ -422,7 +428,12 @@ export function energyDraws(
       const js = call("drawUnits", model, name("w"), call("key.at", str(wanted)), values.js, str(variable), object({ lead: leadJs }));
       return scope.writer.bind(wanted, { kind: "tensor", js, shape, lead });
     }
-    const options = object({ sweeps: num(step.sweeps), clamp: array(step.given.map(str)), lead: leadJs });
+    const options = object({
+      sweeps: num(step.sweeps),
+      clamp: array(step.given.map(str)),
+      fresh: freshJs(scope, step.density, step.given),
+      lead: leadJs,
+    });
     sampled ??= scope.writer.bind(`${step.density}Sample`, {
       kind: "record",
       js: call("gibbs", model, name("w"), call("key.at", str(step.density)), values.js, options),

@@ -64,6 +64,22 @@ export function samplersOf(law: UnitLaw, domain: Domain): readonly Sampler[] {
   return [...(hasBlockLaw(law) ? (["gibbs"] as const) : []), ...sites, ...gradients];
 }
 
+/** Variables that a sweep reads before it draws them, where those of `given` have values: a chain makes values of theirs up. */
+export function readFirst(analysis: EnergyAnalysis, given: readonly string[]): readonly string[] {
+  const found = new Set<string>();
+  const seen = new Set(given);
+  for (const block of analysis.sweep) {
+    const drawn = block.filter((v) => !given.includes(v));
+    for (const v of drawn) {
+      const law = analysis.laws.get(v);
+      const read = [...neighbours(analysis.edges, v), ...(law && !hasBlockLaw(law) ? [v] : [])];
+      for (const other of read) if (!seen.has(other)) found.add(other);
+    }
+    for (const v of drawn) seen.add(v);
+  }
+  return analysis.variables.filter((v) => found.has(v));
+}
+
 /** log2 of the number of states; Infinity for real variables and for counts. */
 export function log2States(domain: Domain): number {
   const entries = domain.shape.reduce((n, d) => n * d.size, 1);

@@ -1,0 +1,60 @@
+/** Hidden variables of several layers drawn by Gibbs sweeps: their chains begin at values made up. Against enumeration. */
+import { describe, expect, it } from "vitest";
+import { gibbs, rootKey } from "../../src/runtime/index.js";
+import { gradientsOf, type Averaged } from "../support/gradients.js";
+import { loadModel } from "../support/model.js";
+import { bruteLogSum, caseOf, eachState, feedsOf, rowsFrom, run, weightsOf } from "./energy-cases.js";
+import { dataOf, differences, logLikelihood, meanOver, pipelineCase } from "./pipeline-cases.js";
+
+function expectWithin(got: Readonly<Record<string, Averaged>>, exact: Readonly<Record<string, readonly number[]>>, errors = 4.5): void {
+  for (const [name, values] of Object.entries(exact))
+    values.forEach((e, i) => {
+      const { mean, standardError } = got[name]!;
+      expect(Math.abs(mean[i]! - e), `${name}[${i}]: ${mean[i]} for ${e} +- ${standardError[i]}`).toBeLessThan(
+        errors * standardError[i]! + 1e-6,
+      );
+    });
+}
+
+describe("Gibbs sweeps of what is hidden", () => {
+  it.each(["DBM with three hidden layers", "Boltzmann machine with lateral connections"])(
+    "find the means of the posterior: %s",
+    (title) => {
+      const c = caseOf(title);
+      const hidden = Object.keys(c.model.units).filter((v) => v !== "v");
+      const v = c.atoms["v"]![5]!.value;
+      const rows = 6000;
+      const fresh = Object.keys(c.model.units).filter((name) => name !== "v");
+      const draw = (w: Parameters<Parameters<typeof run>[1]>[0], x: Parameters<Parameters<typeof run>[1]>[1]) => ({
+        ...gibbs(c.model, w, rootKey().at("g"), x, { sweeps: 40, clamp: ["v"], fresh }),
+      });
+      const start = Array.from({ length: rows }, () => ({ v }));
+      const drawn = rowsFrom(c, run(c, draw, feedsOf(c, start, ["v"]), [7, 0, 0, 0]), rows);
+      const w = weightsOf(c);
+      const logZ = bruteLogSum(c, w, hidden, { v });
+      for (const name of hidden) {
+        const exact = new Array<number>(c.atoms[name]![0]!.value.length).fill(0);
+        eachState(c, hidden, { v }, (state) => {
+          const p = Math.exp(-c.energy(w, state) - logZ);
+          state[name]!.forEach((x, i) => (exact[i] = exact[i]! + p * x));
+        });
+        exact.forEach((e, i) => {
+          const mean = drawn.reduce((s, row) => s + row[name]![i]!, 0) / rows;
+          expect(Math.abs(mean - e), `${name}[${i}]`).toBeLessThan(4.5 * Math.sqrt((e * (1 - e)) / rows) + 1e-4);
+        });
+      }
+    },
+  );
+
+  it.each([
+    ["DBM of two hidden layers", "by gibbs(steps = 50) and pcd(k = 2, chains = 40)"],
+    ["general Boltzmann machine", "by gibbs(steps = 50, sampler = single_site) and pcd(k = 2, chains = 40, sampler = single_site)"],
+  ])("give the gradient of the log-likelihood: %s %s", async (title, by) => {
+    const c = pipelineCase(title);
+    const exact = differences(c.weights, (w) => meanOver(c.rows, (row) => logLikelihood(c, w, row)));
+    const rows = Array.from({ length: 30 }, (_, i) => c.rows[i % c.rows.length]!);
+    const { model } = loadModel(c.text(by));
+    const { gradients } = await gradientsOf(model, { weights: c.weights, data: dataOf(rows), rows: 30, steps: 200, burnIn: 20, seed: 4 });
+    expectWithin(gradients, exact);
+  });
+});
