@@ -127,7 +127,7 @@ const table: readonly Builtin[] = [
   unary("lgamma", "log of the gamma function"),
   unary("digamma", "derivative of lgamma"),
   unary("tanh", "hyperbolic tangent", monotone(Math.tanh)),
-  unary("sigmoid", "1 / (1 + e^-x)", () => openUnit),
+  unary("sigmoid", "1 / (1 + e^-x)", ([r = anything]) => monotone((x) => 1 / (1 + Math.exp(-x)))([r])),
   unary("log_sigmoid", "log(sigmoid(x)), without overflow", () => ({ low: -Infinity, high: 0, lowOpen: true, highOpen: true })),
   unary("softplus", "log(1 + e^x)", () => abovezero),
   unary("relu", "max(x, 0)", ([r = anything]) => maximum(r, between(0, 0, false))),

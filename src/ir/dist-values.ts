@@ -4,11 +4,11 @@
  */
 import type { Label } from "../base/diagnostic.js";
 import { report } from "../base/report.js";
-import { type Span, textOf } from "../base/source.js";
+import { textOf } from "../base/source.js";
 import type { Distribution, DistributionParameter } from "./distributions.js";
 import type { Env } from "./env.js";
-import { factsOf } from "./facts.js";
-import { isNeverPositive, isNonNegative, isPositive, isWithinUnit } from "./range.js";
+import { factsOf, type Raw } from "./facts.js";
+import { isNeverPositive, isNonNegative, isPositive, isWithinUnit, type Range } from "./range.js";
 import { showNumber } from "./static.js";
 import type { Expr } from "./types.js";
 
@@ -59,16 +59,12 @@ function checkPositive(env: Env, entry: Distribution, param: DistributionParamet
     return false;
   }
   const usual = [`\`exp(…)\` or \`softplus(…)\` makes it positive`];
-  if (raw) {
-    report(env.cx.diagnostics, "GM3017", expr.span, { ...args, found: raw.what }, { labels: origin(expr, raw.span), help: usual });
+  if (raw && range.low < 0) {
+    const help = raw.computed ? usual : (declared(expr, "positive") ?? usual);
+    report(env.cx.diagnostics, "GM3017", expr.span, { ...args, found: rawText(raw, range) }, { labels: origin(expr, raw), help });
     return false;
   }
-  const help =
-    expr.kind === "param"
-      ? [`declare \`${expr.param}\` as \`positive\``]
-      : isNonNegative(range)
-        ? ["add a small number, or use `softplus`"]
-        : usual;
+  const help = declared(expr, "positive") ?? (isNonNegative(range) ? ["add a small number, or use `softplus`"] : usual);
   report(env.cx.diagnostics, "GM3019", expr.span, { ...args, problem: isNonNegative(range) ? "may be zero" : "may be negative" }, { help });
   return true;
 }
@@ -81,15 +77,16 @@ function checkProbability(env: Env, entry: Distribution, param: DistributionPara
   const args = { param: param.name, dist: entry.name };
   const constant = range.high < 0 || (!vector && range.low > 1);
   const squash = vector ? "softmax" : "sigmoid";
-  const help = [`give it as \`logits = …\`${raw ? "" : `, or put it through \`${squash}\``}`, ...productHelp(env, expr, vector)];
+  const direct = raw && !raw.computed;
+  const usual = [`give it as \`logits = …\`${direct ? "" : `, or put it through \`${squash}\``}`, ...productHelp(env, expr, vector)];
+  const help = [...(declared(expr, param.domain) ?? []), ...usual];
   if (raw || constant) {
-    const found = expr.kind === "number" ? showNumber(expr.value) : raw ? `${raw.what}, which is any real number` : "a value outside it";
-    report(env.cx.diagnostics, "GM3020", expr.span, { ...args, found }, { labels: origin(expr, raw?.span), help });
+    const found = expr.kind === "number" ? showNumber(expr.value) : raw ? foundText(raw, range) : "a value outside it";
+    report(env.cx.diagnostics, "GM3020", expr.span, { ...args, found }, { labels: origin(expr, raw), help });
     return false;
   }
-  const declared = expr.kind === "param" ? [`declare \`${expr.param}\` as \`${param.domain}\``] : help;
   const problem = vector ? "may be negative" : "may lie outside 0..1";
-  report(env.cx.diagnostics, "GM3019", expr.span, { ...args, problem }, { help: declared });
+  report(env.cx.diagnostics, "GM3019", expr.span, { ...args, problem }, { help });
   return true;
 }
 
@@ -106,8 +103,24 @@ function productHelp(env: Env, expr: Expr, vector: boolean): readonly string[] {
   return [`or mix probabilities: \`@\` does where ${missing.join(" and ")}`];
 }
 
+/** Ways out where a parameter is handed on as it stands, or an entry of it. */
+function declared(expr: Expr, domain: string): readonly string[] | undefined {
+  if (expr.kind === "builtin" && (expr.fn === "take" || expr.fn === "index") && expr.args[0]) return declared(expr.args[0], domain);
+  return expr.kind === "param" ? [`declare \`${expr.param}\` as \`${domain}\``] : undefined;
+}
+
+/** `a layer's output`, `a value from -1 to 1` */
+function rawText({ what, computed }: Raw, { low, high }: Range): string {
+  if (!computed) return what;
+  return Number.isFinite(low) && Number.isFinite(high) ? `a value from ${showNumber(low)} to ${showNumber(high)}` : `a function of ${what}`;
+}
+
+function foundText(raw: Raw, range: Range): string {
+  return range.low === -Infinity && range.high === Infinity ? `${rawText(raw, range)}, which is any real number` : rawText(raw, range);
+}
+
 /** Where a raw value comes from, where that is not where it is used. */
-function origin(expr: Expr, raw: Span | undefined): readonly Label[] {
-  const elsewhere = raw && (raw.file.path !== expr.span.file.path || raw.start !== expr.span.start);
-  return elsewhere ? [{ span: raw, text: "it comes straight from here" }] : [];
+function origin(expr: Expr, raw: Raw | undefined): readonly Label[] {
+  const elsewhere = raw && (raw.span.file.path !== expr.span.file.path || raw.span.start !== expr.span.start);
+  return elsewhere ? [{ span: raw.span, text: raw.computed ? "it is computed from this" : "it comes straight from here" }] : [];
 }

@@ -19,6 +19,7 @@ import { type Entity, Scope } from "./scope.js";
 import { requireStatic } from "./static.js";
 import { elaborateTrain } from "./train.js";
 import type { ModelIr, StaticValue } from "./types.js";
+import { walkAst } from "./walk.js";
 
 export interface ElaborateInput {
   readonly root: ast.FileAst;
@@ -85,6 +86,20 @@ function startOf(root: ast.FileAst): Span {
   return { file: root.file, start: 0, end: 0 };
 }
 
+/** Names whose values `constrain … in [low, high]` keeps within bounds, phases included. */
+function constrainedNames(model: ast.ModelDecl): ReadonlySet<string> {
+  const names = new Set<string>();
+  const visit = (items: readonly ast.TrainItem[]): void => {
+    for (const item of items) {
+      if (item.kind === "phase") visit(item.items);
+      if (item.kind !== "constrain" || item.bound.kind !== "in") continue;
+      walkAst(item.target, (e) => void (e.kind === "name" && names.add(e.name)));
+    }
+  };
+  for (const member of model.members) if (member.kind === "train") visit(member.items);
+  return names;
+}
+
 function elaborateModel(
   model: ast.ModelDecl,
   fileScope: Scope,
@@ -98,6 +113,7 @@ function elaborateModel(
     variables: new Map(),
     streams: [],
     params: [],
+    constrained: constrainedNames(model),
     nets: [],
     netByName: new Map(),
     instances: new Map(),

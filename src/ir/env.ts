@@ -15,6 +15,8 @@ export interface Context {
   readonly variables: Map<string, Variable>;
   readonly streams: (readonly string[])[];
   readonly params: Param[];
+  /** Names that the train block constrains. */
+  readonly constrained: ReadonlySet<string>;
   /** Elaborated nets, callees first, and the instances of each declaration of the model. */
   readonly nets: Net[];
   readonly netByName: Map<string, Net>;

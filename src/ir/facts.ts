@@ -3,7 +3,7 @@
  * sum to 1, and whether it comes raw from a layer. Used to find a scale that may be negative or a probability outside 0..1. Bounds are safe: a value never lies outside its interval.
  */
 import type { Span } from "../base/source.js";
-import { builtins } from "./builtins.js";
+import { type Builtin, builtins } from "./builtins.js";
 import type { Context } from "./env.js";
 import { layers } from "./layers.js";
 import { anything, fromZero, hull, isNeverPositive, isNonNegative, negated, type Range, rangeOfDomain } from "./range.js";
@@ -16,7 +16,7 @@ export interface Facts {
   readonly classes: Dim | undefined;
   /** Entries along the last axis are probabilities that sum to 1. */
   readonly simplex: boolean;
-  /** The layer or matrix product whose output the value is, as it stands: certainly of either sign. */
+  /** What makes the value take certainly all of its interval: a layer's output, a matrix product, a free parameter, or a function of one of these. */
   readonly raw: Raw | undefined;
   /** How deep the expression nests; a name counts as 0. */
   readonly depth: number;
@@ -28,6 +28,8 @@ export interface Raw {
   readonly span: Span;
   /** "a layer's output" */
   readonly what: string;
+  /** The value is a function of it. */
+  readonly computed: boolean;
 }
 
 export const noFacts: Facts = { range: anything, classes: undefined, simplex: false, raw: undefined, depth: 0, fields: undefined };
@@ -74,7 +76,10 @@ function findFacts(cx: Context, expr: Expr): Facts {
     }
     case "param": {
       const domain = cx.params.find((p) => p.name === expr.param)?.domain;
-      return domain ? factsOfDomain(domain) : noFacts;
+      if (!domain) return noFacts;
+      const free = domain.name === "real" && !cx.constrained.has(expr.param.replace(/\[.*/u, ""));
+      const raw = free ? { span: expr.span, what: `the \`real\` parameter \`${expr.param}\``, computed: false } : undefined;
+      return { ...factsOfDomain(domain), raw };
     }
     case "builtin": {
       const entry = builtins.get(expr.fn);
@@ -94,17 +99,17 @@ function findFacts(cx: Context, expr: Expr): Facts {
         simplex: entry.simplex?.(known, expr.options) === true,
         raw:
           product !== undefined && range.low < 0 && range.high > 0
-            ? { span: expr.span, what: product }
-            : entry.moves
-              ? first?.raw
-              : undefined,
+            ? { span: expr.span, what: product, computed: false }
+            : rawOf(entry, args),
         classes: entry.moves ? first?.classes : undefined,
       };
     }
     case "layer": {
       const entry = layers.get(expr.instance.layer);
       const input = expr.args[0];
-      return entry?.keepsSign && input ? signOf(factsOf(cx, input)) : { ...noFacts, raw: { span: expr.span, what: "a layer's output" } };
+      return entry?.keepsSign && input
+        ? signOf(factsOf(cx, input))
+        : { ...noFacts, raw: { span: expr.span, what: "a layer's output", computed: false } };
     }
     case "record":
       return { ...noFacts, fields: new Map(expr.fields.map((f) => [f.name, factsOf(cx, f.value)])) };
@@ -121,6 +126,30 @@ function findFacts(cx: Context, expr: Expr): Facts {
     case "grad":
       return noFacts;
   }
+}
+
+/** Functions of two values that take all of their interval where one value does and the other is a number. */
+const ARITHMETIC: ReadonlySet<string> = new Set(["add", "sub", "mul", "div"]);
+
+/** Whether a function's value takes all of the interval that is worked out for it. */
+function rawOf(entry: Builtin, args: readonly Facts[]): Raw | undefined {
+  const [a, b] = args;
+  if (entry.moves || entry.fn === "take") return a?.raw;
+  const computed = (raw: Raw | undefined): Raw | undefined => raw && { ...raw, computed: true };
+  if (entry.fn === "neg") return computed(a?.raw);
+  // of the whole line, the image under a function of one number is what its entry says; of a part of it, it may be less
+  if (args.length === 1 && entry.reads === "place") return isWholeLine(a) ? computed(a?.raw) : undefined;
+  if (!a || !b || !ARITHMETIC.has(entry.fn)) return undefined;
+  if (isNumber(b)) return computed(a.raw);
+  return isNumber(a) && entry.fn !== "div" ? computed(b.raw) : undefined;
+}
+
+function isWholeLine(facts: Facts | undefined): boolean {
+  return facts?.range.low === -Infinity && facts.range.high === Infinity;
+}
+
+function isNumber({ range }: Facts): boolean {
+  return range.low === range.high;
 }
 
 /** Of a value whose entries are scaled or set to zero. */

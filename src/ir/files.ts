@@ -93,6 +93,7 @@ function constantEnv(scope: Scope, diagnostics: Diagnostics): Env {
     variables: new Map(),
     streams: [],
     params: [],
+    constrained: new Set(),
     nets: [],
     netByName: new Map(),
     instances: new Map(),

@@ -180,11 +180,11 @@ describe("what may be a scale", () => {
   const codes = (scale: string): readonly string[] =>
     elaborateText(`model M {
       data x : real[3]
-      param r : real[3], pos : positive[3], u : unit[3]
+      param r : real[3], held : real[3], table : real[3, 3], pos : positive[3], u : unit[3]
       net f(x) = x |> dense(3)
       density p(x) { x ~ Normal(0, ${scale.replaceAll("f(x)", "raw")}) }
       density q(x) { raw = f(zeros(3))   x ~ Normal(0, ${scale.replaceAll("f(x)", "raw")}) }
-      train { maximize log q(x) }
+      train { maximize log q(x) constrain held in [0.1, 10] }
     }`).codes.filter((c) => c !== "GM2001");
   test.each([
     "1",
@@ -208,15 +208,30 @@ describe("what may be a scale", () => {
   ])("%s", (scale) => {
     expect(codes(scale)).toEqual([]);
   });
-  test.each(["f(x)", "stop(f(x))"])("%s is certainly wrong", (scale) => {
+  test.each([
+    "f(x)",
+    "stop(f(x))",
+    "tanh(f(x))",
+    "f(x) + 1",
+    "2 * f(x) - 1",
+    "sigmoid(f(x)) - 0.5",
+    "silu(f(x))",
+    "tanh(r)",
+    "r",
+    "1 - exp(f(x))",
+    "table[2]",
+  ])("%s is certainly wrong", (scale) => {
     expect(codes(scale)).toContain("GM3017");
   });
   test.each(["0", "-1", "-exp(f(x))", "-pos"])("%s is never positive", (scale) => {
     expect(codes(scale)).toContain("GM3015");
   });
-  test.each(["r", "u", "relu(f(x))", "abs(f(x))", "tanh(f(x))", "f(x) + 1", "f(x)^2"])("%s may be wrong", (scale) => {
-    expect(codes(scale)).toContain("GM3019");
-  });
+  test.each(["held", "u", "relu(f(x))", "abs(f(x))", "f(x) + f(x)", "sin(exp(f(x)))", "where(greater(r, 0), r, 1)", "f(x)^2"])(
+    "%s may be wrong",
+    (scale) => {
+      expect(codes(scale)).toContain("GM3019");
+    },
+  );
 });
 
 describe("what may be probabilities", () => {

@@ -63,7 +63,7 @@ export const gm3 = {
   ),
   GM3017: code<{ param: string; dist: string; found: string }>(
     "error",
-    "Raw output where a positive parameter is wanted",
+    "Value of either sign where a positive one is wanted",
     (a) => `\`${a.param}\` of \`${a.dist}\` must be positive, and ${a.found} is of either sign`,
   ),
   GM3018: code<{ variable: string; density: string }>(
