@@ -2,6 +2,7 @@
  * Options that several commands share, under one name and one meaning each, and how their values are read.
  */
 import { InvalidArgumentError, Option, type Command } from "commander";
+import { engineNames } from "../runtime/engines/registry.js";
 
 /** `NAME=VALUE` of --set: numbers, lists of numbers, booleans. */
 export type Settings = Readonly<Record<string, number | boolean | readonly number[]>>;
@@ -40,6 +41,11 @@ export function positiveNumber(text: string): number {
   const value = Number(text);
   if (text.trim() === "" || !Number.isFinite(value) || value <= 0) throw new InvalidArgumentError("expected a positive number");
   return value;
+}
+
+function engineName(text: string): string {
+  if (!engineNames.includes(text)) throw new InvalidArgumentError(`expected one of ${engineNames.join(", ")}`);
+  return text;
 }
 
 /** One --set; later ones add to earlier ones. */
@@ -88,7 +94,7 @@ export function addModelOptions(command: Command): Command {
 export function addEngineOptions(command: Command): Command {
   return command
     .addOption(new Option("--seed <N>", "random seed; same seed, same numbers").argParser(wholeNumber(0)))
-    .addOption(new Option("--engine <NAME>", "auto, onnx or reference (see gmc doctor)"))
+    .addOption(new Option("--engine <NAME>", "auto, onnx or reference (see gmc doctor)").argParser(engineName))
     .addOption(new Option("--threads <N>", "threads of the engine; physical cores unless told").argParser(wholeNumber(1)))
     .addOption(new Option("--data <SPEC>", "a data set (mnist) or files (x=train.npy,y=labels.csv)"));
 }

@@ -203,7 +203,13 @@ describe("configuration", () => {
       "GM5103 ./gmc.config.json:1:15: models: there is no model file vea.gm | did you mean vae.gm?".replace("models: ", ""),
     );
     expect(await check("{ data: 1 }")).toContain("GM5101 ./gmc.config.json:1:3: not JSON: expected a key in double quotes");
-    expect(await check('{ "set": { "H": "x" } }')).toContain("GM5103");
+    expect(await check('{ "set": { "H": "x", "K": [1, "y"] } }')).toBe(
+      'GM5103 ./gmc.config.json:1:17: set.H: expected a number or a list or true or false, found "x" | and 1 more in this file',
+    );
+    expect(await check('{ "set": { "K": [1, "y"] } }')).toBe('GM5103 ./gmc.config.json:1:21: set.K.1: expected a number, found "y" | ');
+    expect(await check('{ "engine": "refrence" }')).toBe(
+      'GM5103 ./gmc.config.json:1:13: engine: expected one of auto, onnx, reference, found "refrence" | did you mean reference?',
+    );
     expect(await check('{ "models": { "vae.gm": { "data": 3, "btch": 2 } } }')).toContain("and 1 more in this file");
     expect(await check("[]")).toContain("GM5103");
   });

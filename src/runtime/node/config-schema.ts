@@ -1,4 +1,5 @@
 /** JSON Schema of gmc.config.json; docs and editors use it too. */
+import { engineNames } from "../engines/registry.js";
 
 const options = {
   data: { type: "string", minLength: 1, description: "A registered data set (mnist) or files (x=train.npy,y=labels.csv); as --data." },
@@ -7,7 +8,7 @@ const options = {
   batch: { type: "integer", minimum: 1, description: "Rows of a training batch." },
   lr: { type: "number", exclusiveMinimum: 0, description: "Learning rate, in place of the model's." },
   seed: { type: "integer", minimum: 0, maximum: Number.MAX_SAFE_INTEGER, description: "Seed of weights, data order and noise." },
-  engine: { type: "string", minLength: 1, description: "auto, onnx, reference, …; as --engine." },
+  engine: { type: "string", enum: engineNames, description: "As --engine." },
   threads: { type: "integer", minimum: 1, description: "CPU threads of the engine." },
   k: { type: "integer", minimum: 1, description: "Samples of importance-weighted bounds in evaluation." },
   chains: { type: "integer", minimum: 1, description: "Chains of annealed importance sampling in evaluation." },
@@ -15,7 +16,7 @@ const options = {
   set: {
     type: "object",
     description: "Hyperparameters of the model; as --set.",
-    additionalProperties: { anyOf: [{ type: "number" }, { type: "boolean" }, { type: "array", items: { type: "number" } }] },
+    additionalProperties: { anyOf: [{ type: "number" }, { type: "array", items: { type: "number" } }, { type: "boolean" }] },
   },
 } as const;
 

@@ -21,8 +21,22 @@ export async function compileSchema(schema: object): Promise<Check> {
 }
 
 function problems(validate: ValidateFunction): readonly SchemaProblem[] {
-  // Of alternatives, each that does not fit reports; the keyword that holds them together says nothing more.
-  return (validate.errors ?? []).filter((error) => error.keyword !== "anyOf" && error.keyword !== "if").map(describe);
+  let errors = validate.errors ?? [];
+  for (const union of errors.filter((error) => error.keyword === "anyOf")) {
+    // Each alternative reports why it does not fit: together one mistake, that of the alternative which got further into the value if one did.
+    const inside = errors.filter(
+      (error) => error.schemaPath.startsWith(`${union.schemaPath}/`) && isWithin(error.instancePath, union.instancePath),
+    );
+    const further = inside.find((error) => error.instancePath !== union.instancePath);
+    const types = inside.flatMap((error) => (error.keyword === "type" ? [(error.params as { type: string }).type] : []));
+    const one: ErrorObject = further ?? { ...union, keyword: "type", params: { type: types } };
+    errors = errors.flatMap((error) => (error === union ? [one] : inside.includes(error) ? [] : [error]));
+  }
+  return errors.filter((error) => error.keyword !== "if").map(describe);
+}
+
+function isWithin(path: string, outer: string): boolean {
+  return path === outer || path.startsWith(`${outer}/`);
 }
 
 function describe(error: ErrorObject): SchemaProblem {
