@@ -3,6 +3,7 @@
  *
  *     parse -> elaborate -> derive -> emit -> print
  */
+import { choiceOptions } from "./base/command-line.js";
 import { Diagnostics } from "./base/report.js";
 import type { Diagnostic } from "./base/diagnostic.js";
 import type { SourceFile } from "./base/source.js";
@@ -62,7 +63,8 @@ export function compile(file: SourceFile, options: CompileOptions = {}): Compile
     passes: { ast, ir },
     print: (flavour) => {
       if (!derived) throw new Error("the model has errors");
-      return printFile(emitModel(derived, source), source, derived.model.doc, { flavour, runtime: options.runtime ?? "gmc/runtime" });
+      const runtime = options.runtime ?? "gmc/runtime";
+      return printFile(emitModel(derived, source), source, derived.model.doc, { flavour, runtime, choices: choiceOptions(options) });
     },
   };
 }

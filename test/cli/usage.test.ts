@@ -12,6 +12,7 @@ beforeAll(() => {
   ensureBuilt();
   folder = mkdtempSync(join(tmpdir(), "gmc-usage-"));
   writeFileSync(join(folder, "tiny.gm"), tinyModel);
+  writeFileSync(join(folder, "tiny.txt"), tinyModel);
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
@@ -55,7 +56,9 @@ describe("wrong usage ends with 2 and a way out", () => {
     [["train", "x.gm", "--steps", "many"], "GM5302", "expected a whole number from 1 on"],
     [["train", "x.gm", "--lr", "-1"], "GM5302", "expected a positive number"],
     [["train", "x.gm", "--seed", "1.5"], "GM5302", "expected a whole number from 0 on"],
+    [["train", "x.gm", "--engine", "onyx"], "GM5302", "expected one of auto, onnx, reference"],
     [["compile", "x.gm", "--set", "H"], "GM5302", "NAME=VALUE"],
+    [["compile", "x.gm", "--check", "--watch"], "GM5302", "leave one of them out"],
     [["compile", "x.gm", "--emit", "wasm"], "GM5302", "ts, js"],
     [["doctor", "now"], "GM5302", "gmc doctor --help"],
   ])("%j", async (args, code, text) => {
@@ -72,10 +75,10 @@ describe("what is wrong with model or run ends with 1", () => {
   it.each([
     [["check", "nosuch.gm"], "GM5303"],
     [["compile", "."], "GM5303"],
+    [["compile", "tiny.txt"], "GM5303"],
     [["train", "tiny.gm"], "GM5309"],
     [["train", "tiny.gm", "--data", "mnits"], "GM50"],
     [["train", "tiny.gm", "--data", "x=nosuch.npy"], "GM5001"],
-    [["train", "tiny.gm", "--data", "pinwheel:rows=50", "--engine", "onyx"], "GM4910"],
     [["train", "tiny.gm", "--data", "pinwheel:rows=50", "--batch", "60"], "GM5024"],
     [["eval", "nosuch"], "GM5209"],
     [["sample"], "GM5310"],
@@ -115,6 +118,20 @@ describe("compile", () => {
     expect(readFileSync(output, "utf8")).toBe(`${text}\n`);
     rmSync(output);
     expect((await gmcHere(["compile", "--check", "--json", "tiny.gm"], { cwd: folder })).stdout).toContain('"state":"stale"');
+  });
+
+  it("says in the file and of a stale one how it was compiled, so that following it makes it fresh", async () => {
+    const options = ["--set", "H=5", "--out", "set.gm.js", "--emit", "js"];
+    expect((await gmcHere(["compile", "tiny.gm", ...options], { cwd: folder })).code).toBe(0);
+    expect(readFileSync(join(folder, "set.gm.js"), "utf8")).toContain("run `gmc compile tiny.gm --emit js --set H=5`.");
+    writeFileSync(join(folder, "set.gm.js"), "");
+    const stale = await gmcHere(["compile", "tiny.gm", "--check", ...options], { cwd: folder });
+    const told = /run `gmc (compile [^`]*)`/.exec(stale.stderr)?.[1]?.split(" ") ?? [];
+    expect(told).toContain("H=5");
+    expect((await gmcHere(told, { cwd: folder })).code).toBe(0);
+    expect((await gmcHere(["compile", "tiny.gm", "--check", ...options], { cwd: folder })).code).toBe(0);
+    expect((await gmcHere(["compile", "tiny.txt", "--out", "-"], { cwd: folder })).code).toBe(0);
+    expect(existsSync(join(folder, "tiny.txt.ts"))).toBe(false);
   });
 
   it("writes JavaScript with declarations, elsewhere, with other hyperparameters, to stdout", async () => {

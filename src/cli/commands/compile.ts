@@ -1,12 +1,13 @@
 /** `gmc compile`: writes the generated file of each model, or says that it is stale. A second run changes no byte. */
 import { existsSync, statSync } from "node:fs";
 import { basename, join } from "node:path";
+import { choiceOptions } from "../../base/command-line.js";
 import { diagnosticToJson } from "../../base/render.js";
 import { GmcError } from "../../runtime/graph/errors.js";
 import { holdsText } from "../../runtime/node/files.js";
 import { printIr } from "../../ir/print.js";
 import { expectBriefRun } from "../brief.js";
-import { CompileFailure, Exit, printDiagnostics, reportFailure } from "../errors.js";
+import { CompileFailure, UsageError, Exit, printDiagnostics, reportFailure } from "../errors.js";
 import { FINE, WRONG } from "../exit.js";
 import type { Settings } from "../options.js";
 import { json, stderr, stdout } from "../output.js";
@@ -33,6 +34,10 @@ interface Written {
 
 export async function compileCommand(files: readonly string[], flags: CompileFlags): Promise<number> {
   expectBriefRun();
+  if (flags.check && flags.watch)
+    throw new UsageError("GM5302", "--check and --watch do not go together: one ends with a verdict, the other never", [
+      "leave one of them out",
+    ]);
   if (flags.out !== undefined && flags.out !== "-" && files.length > 1 && !isFolder(flags.out)) {
     throw new FileError(`--out ${flags.out} is one file, and ${files.length} models were given`, [`name a folder: --out ${flags.out}/`]);
   }
@@ -85,6 +90,10 @@ async function compileOne(path: string, flags: CompileFlags): Promise<CompiledOn
     stdout(loaded.print("js").trimEnd());
     return { outputs: [], loaded };
   }
+  if (!path.endsWith(".gm") && (flags.out === undefined || isFolder(flags.out)))
+    throw new FileError(`${path}: expected a file of a name that ends in .gm, after which the output is named`, [
+      `rename it, or name the output: --out model.gm.${flags.emit}`,
+    ]);
   const flavours = flags.emit === "ts" ? (["ts"] as const) : (["js", "dts"] as const);
   const texts = flavours.map((flavour) => ({ flavour, text: loaded.print(flavour), path: outputPath(path, flavour, flags.out) }));
   if (flags.verify) {
@@ -102,7 +111,7 @@ async function compileOne(path: string, flags: CompileFlags): Promise<CompiledOn
     }
     if (flags.check) {
       const fresh = holdsText(output, text);
-      if (!fresh && !flags.json) reportFailure(stale(path, output), false);
+      if (!fresh && !flags.json) reportFailure(stale(path, output, flags), false);
       return { source: path, output, state: fresh ? "unchanged" : "stale" };
     }
     const state = writeGenerated(output, text);
@@ -112,12 +121,14 @@ async function compileOne(path: string, flags: CompileFlags): Promise<CompiledOn
   return { outputs, loaded };
 }
 
-function stale(source: string, output: string): Error {
+function stale(source: string, output: string, flags: CompileFlags): Error {
   const found = statSync(output, { throwIfNoEntry: false });
   if (found !== undefined && !found.isFile())
     return new GmcError("GM5304", `${output} is not a file to compare with`, ["name the generated file with --out"]);
   const message = found === undefined ? `${output} is missing` : `${output} is stale: ${source} would give another text`;
-  return new GmcError("GM5304", message, [`run \`gmc compile ${source}\``]);
+  const emit = flags.emit === "ts" ? "" : ` --emit ${flags.emit}`;
+  const out = flags.out === undefined ? "" : ` --out ${flags.out}`;
+  return new GmcError("GM5304", message, [`run \`gmc compile ${source}${emit}${choiceOptions(flags)}${out}\``]);
 }
 
 function isFolder(path: string): boolean {
