@@ -1,9 +1,9 @@
 /** Mistakes around a run, in the built program: each ends with its code and a way out, never with a stack. */
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { ensureBuilt, gmc } from "../support/cli.js";
+import { ensureBuilt, gmc, type Ran } from "../support/cli.js";
 import { tinyModel } from "../support/tiny.js";
 
 let folder = "";
@@ -13,6 +13,73 @@ beforeAll(() => {
   writeFileSync(join(folder, "tiny.gm"), tinyModel);
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+/** Values of a table of that many columns. */
+const rows = (columns: number, count = 40): string =>
+  Array.from({ length: count }, (_, i) => Array.from({ length: columns }, (_, j) => ((i * 7 + j * 3) % 11) / 5).join(",")).join("\n");
+
+/** Parts that the message has, and no part that only a bug has. */
+function expectMistake(ran: Ran, code: string, ...parts: readonly string[]): void {
+  expect({ code: ran.code, stderr: ran.stderr }).toMatchObject({ code: 1, stderr: expect.stringContaining(`error[${code}]`) as string });
+  for (const part of parts) expect(ran.stderr).toContain(part);
+  expect(ran.stderr).not.toContain("    at ");
+  expect(ran.stderr).not.toContain("bug of gmc");
+}
+
+describe("data of another size", () => {
+  it("are told with the size of the model that would fit, and by the file that is wrong", async () => {
+    writeFileSync(join(folder, "four.csv"), rows(4));
+    writeFileSync(join(folder, "three.csv"), rows(3));
+    writeFileSync(
+      join(folder, "sized.gm"),
+      "model Sized(D = 2, H = 1) {\n  data x : real[D]\n  param m : real[D]\n  density p(x) { x ~ Normal(m, 1) }\n  train { maximize log p(x) batch = 20, epochs = 1 }\n  evaluate { ll = log p(x) }\n}\n",
+    );
+    const train = (file: string, data: string, ...more: readonly string[]): Promise<Ran> =>
+      gmc(["train", file, "--data", data, ...more], { cwd: folder });
+    expectMistake(await train("sized.gm", "x=four.csv"), "GM5021", "--set D=4 makes");
+    const test = await train("sized.gm", "x=four.csv,x.test=three.csv", "--set", "D=4");
+    expectMistake(test, "GM5021", "three.csv has test rows of shape [3]", "the training rows (four.csv) fit");
+    expect(test.stderr).not.toContain("--set");
+    expectMistake(await train("tiny.gm", "x=four.csv"), "GM5021", "the size 2 would have to be 4");
+    expect(
+      (await train("sized.gm", "x=four.csv", "--set", "D=4", "--steps", "2", "--out", "sized", "--k", "9", "--chains", "5")).stderr,
+    ).toContain("note: --k 9 changes nothing: no measured line of Sized takes a number of samples\nnote: --chains 5 changes nothing");
+    const other = await gmc(["eval", "sized", "--data", "x=three.csv"], { cwd: folder });
+    expectMistake(other, "GM5021", "name data of that shape", "gmc train sized.gm");
+    expect(other.stderr).not.toContain("--set");
+    expect((await gmc(["eval", "sized", "--temperatures", "3"], { cwd: folder })).stderr).toContain(
+      "note: --temperatures 3 changes nothing",
+    );
+  });
+
+  it("in a run whose parts are damaged or gone, with a way back", async () => {
+    const generated = join(folder, "sized", "model.gm.js");
+    const text = readFileSync(generated, "utf8");
+    for (const [content, why] of [
+      ["garbage", "garbage is not defined"],
+      ["", "it has no model"],
+    ] as const) {
+      writeFileSync(generated, content);
+      expectMistake(
+        await gmc(["eval", "sized"], { cwd: folder }),
+        "GM5209",
+        `model.gm.js, which the run was made with, is damaged (${why})`,
+      );
+    }
+    const told = /gmc (compile .*)/.exec((await gmc(["eval", "sized"], { cwd: folder })).stderr)?.[1]?.split(" ") ?? [];
+    expect((await gmc(told, { cwd: folder })).code).toBe(0);
+    expect(readFileSync(generated, "utf8")).toBe(text);
+    expect((await gmc(["eval", "sized"], { cwd: folder })).code).toBe(0);
+    rmSync(join(folder, "sized", "checkpoints"), { recursive: true });
+    for (const command of ["eval", "sample", "resume"])
+      expectMistake(
+        await gmc([command, "sized"], { cwd: folder }),
+        "GM5201",
+        "sized/checkpoints holds no checkpoint any more",
+        "back from a copy",
+      );
+  });
+});
 
 describe("folders", () => {
   it("that was removed under a command's feet", async () => {

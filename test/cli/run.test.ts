@@ -207,7 +207,7 @@ describe("a run without a checkpoint", () => {
   ])("that had some is an error and stays as it is: %s", async (name, change) => {
     const ran = await without(name, change);
     expect(ran.code).toBe(1);
-    expect(ran.stderr).toContain(`error[GM5201]: ${name}/checkpoints holds no checkpoint to go on from, and the run came to step 40`);
+    expect(ran.stderr).toContain(`error[GM5201]: ${name}/checkpoints holds no checkpoint any more, and the run came to step 40`);
     expect(ran.stderr).toContain("gmc train tiny.gm");
     expect(read(name, "metrics.jsonl")).toBe(read("runs/tiny/metrics.jsonl"));
     expect(existsSync(at(name, ".lock"))).toBe(false);

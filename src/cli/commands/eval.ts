@@ -9,6 +9,7 @@ import { describeEngine, peakMemory } from "../run/open.js";
 import { printEvaluation } from "../run/report.js";
 import { defined, measureSettings } from "../run/settings.js";
 import { openTrained } from "../run/trained.js";
+import { unusedMeasures } from "../run/unused.js";
 
 interface EvalFlags extends RunFlags, MeasureFlags {
   readonly split?: SplitName;
@@ -19,7 +20,7 @@ interface EvalFlags extends RunFlags, MeasureFlags {
 export async function evalCommand(named: string | undefined, flags: EvalFlags): Promise<number> {
   const { batch, ...others } = flags;
   const { trained, restored } = await openTrained(named, others);
-  if (!flags.json) stderr(describeEngine(restored.opened.picked));
+  if (!flags.json) [describeEngine(restored.opened.picked), ...unusedMeasures(trained.model, flags, flags.metric)].forEach(stderr);
   const interrupt = onInterrupt("stopping");
   const progress = openWorkProgress(process.stderr, flags.json);
   try {

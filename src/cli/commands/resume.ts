@@ -10,6 +10,7 @@ import type { Opened } from "../run/open.js";
 import { measureSettings } from "../run/settings.js";
 import { runTraining } from "../run/training.js";
 import { restoreOrStart } from "../run/trained.js";
+import { unusedMeasures } from "../run/unused.js";
 
 interface ResumeFlags extends RunFlags, MeasureFlags {
   readonly eval?: boolean;
@@ -25,6 +26,7 @@ export async function resumeCommand(named: string | undefined, flags: ResumeFlag
     opened.session.dispose();
     return FINE;
   }
+  if (!flags.json) unusedMeasures(opened.model, flags).forEach(stderr);
   if (checkpoint) warnOfChange(checkpoint.manifest, opened);
   const { folder } = reopenRun(run.path);
   return runTraining({

@@ -2,11 +2,14 @@
 import { carriedByModel } from "../../runtime/train/carried.js";
 import { createRun } from "../../runtime/node/run-folder.js";
 import { printDiagnostics } from "../errors.js";
+import { importModel } from "../load-model.js";
 import type { MeasureFlags, RunFlags } from "../options.js";
+import { stderr } from "../output.js";
 import { openRun, versions } from "../run/open.js";
 import { configuredSet, resolveSettings } from "../run/settings.js";
 import { runTraining } from "../run/training.js";
-import { compileOrFail } from "../sources.js";
+import { unusedMeasures } from "../run/unused.js";
+import { compileOrFail, type Loaded } from "../sources.js";
 
 interface TrainFlags extends RunFlags, MeasureFlags {
   readonly eval?: boolean;
@@ -17,8 +20,9 @@ export async function trainCommand(file: string, flags: TrainFlags): Promise<num
   if (!flags.json) printDiagnostics(compiled.diagnostics, false);
   const { settings, runs } = await resolveSettings(file, flags);
   const js = compiled.print("js");
-  const opened = await openRun(js, settings);
+  const opened = await openRun(await importModel(js), settings, (variable, shape) => otherSizes(compiled, variable, shape));
   const { model, dataset, picked } = opened;
+  if (!flags.json) unusedMeasures(model, flags).forEach(stderr);
   const carried = carriedByModel(model);
   const folder = createRun(
     { name: file.split(/[\\/]/).at(-1)?.replace(/\.gm$/, "") ?? model.name, out: flags.out, root: runs },
@@ -38,4 +42,18 @@ export async function trainCommand(file: string, flags: TrainFlags): Promise<num
   folder.write("model.gm", compiled.file.text);
   folder.write("model.gm.js", js);
   return runTraining({ opened, settings, folder, evaluate: flags.eval !== false, json: flags.json === true });
+}
+
+/** `--set D=4`, where a hyperparameter alone is the size; else how the size is written. */
+function otherSizes({ derived }: Loaded, variable: string, shape: readonly number[]): readonly string[] {
+  const model = derived?.model;
+  const sizes = (model?.variables.get(variable)?.domain.shape ?? []).flatMap(({ size, text }, i) =>
+    shape[i] === undefined || shape[i] === size ? [] : [{ text, found: shape[i] }],
+  );
+  const alone = (text: string): boolean => model?.hyper.some((h) => h.name === text) ?? false;
+  if (sizes.every(({ text }) => alone(text)))
+    return [`${sizes.map(({ text, found }) => `--set ${text}=${found}`).join(" ")} makes the model take rows of that shape`];
+  return [
+    `in the model ${sizes.map(({ text, found }) => `${/^\d+$/.test(text) ? `the size ${text}` : `\`${text}\``} would have to be ${found}`).join(", ")}`,
+  ];
 }

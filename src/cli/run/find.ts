@@ -5,6 +5,7 @@ import { GmcError } from "../../runtime/graph/errors.js";
 import { loadConfig } from "../../runtime/node/config.js";
 import { readText } from "../../runtime/node/files.js";
 import { listRuns, readRunConfig, type RunConfig } from "../../runtime/node/run-folder.js";
+import { setOptions } from "../../base/command-line.js";
 import type { RunSettings } from "./settings.js";
 
 export interface FoundRun {
@@ -20,11 +21,21 @@ export async function findRun(named: string | undefined): Promise<FoundRun> {
   const settings = settingsOf(path, readRunConfig(path));
   const js = join(path, "model.gm.js");
   if (!existsSync(js)) {
-    throw new GmcError("GM5209", `${path} is not a whole run folder: model.gm.js, which the run was made with, is missing`, [
-      "put it back from a copy, or train anew",
-    ]);
+    throw new GmcError(
+      "GM5209",
+      `${path} is not a whole run folder: model.gm.js, which the run was made with, is missing`,
+      modelAnew(path, settings),
+    );
   }
   return { path, settings, js: readText(js) };
+}
+
+/** Ways back to the model.gm.js of a run. */
+export function modelAnew(path: string, { file, set }: RunSettings): readonly string[] {
+  return [
+    "put it back from a copy",
+    `or write it anew, if the model is as it was: gmc compile ${file} --emit js --out ${path}/model.gm.js${setOptions(set)}`,
+  ];
 }
 
 async function pathOf(named: string | undefined): Promise<string> {

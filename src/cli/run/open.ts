@@ -1,11 +1,11 @@
 /** Opens what a run needs: the model from its generated JavaScript, the data bound to it, the engine. */
+import type { ResizeHelp } from "../../runtime/data/bind.js";
 import type { Dataset } from "../../runtime/data/dataset.js";
 import type { EngineSession } from "../../runtime/engines/engine.js";
 import type { ModelDefinition } from "../../runtime/model.js";
 import { loadDataset } from "../../runtime/node/datasets.js";
 import { chooseEngine, type ChosenEngine } from "../../runtime/engines/registry.js";
 import { version } from "../../version.js";
-import { importModel } from "../load-model.js";
 import type { RunSettings } from "./settings.js";
 
 export interface Opened {
@@ -15,10 +15,10 @@ export interface Opened {
   readonly session: EngineSession;
 }
 
-export async function openRun(js: string, settings: RunSettings): Promise<Opened> {
-  const model = await importModel(js);
+/** `resizeHelp`: what to say where the data have rows of another shape than the model. */
+export async function openRun(model: ModelDefinition, settings: RunSettings, resizeHelp?: ResizeHelp): Promise<Opened> {
   const [dataset, picked] = await Promise.all([
-    loadDataset(settings.data.spec, model.streams, { base: settings.data.base }),
+    loadDataset(settings.data.spec, model.streams, { base: settings.data.base, resizeHelp }),
     chooseEngine(settings.engine),
   ]);
   const session = await picked.engine.open(settings.threads === undefined ? {} : { threads: settings.threads });

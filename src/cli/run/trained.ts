@@ -1,7 +1,9 @@
 /** A trained model from a run folder: its weights in an open session. */
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
+import type { ResizeHelp } from "../../runtime/data/bind.js";
 import { openSession, type TrainedSession } from "../../runtime/eval/session.js";
+import type { ModelDefinition } from "../../runtime/model.js";
 import { GmcError } from "../../runtime/graph/errors.js";
 import { checkCompatible, loadCheckpoint, type LoadedCheckpoint } from "../../runtime/node/checkpoint.js";
 import { readMetrics, type MetricRow } from "../../runtime/node/metrics.js";
@@ -9,7 +11,8 @@ import { leavesOf } from "../../runtime/nn/spec.js";
 import { emaName } from "../../runtime/train/context.js";
 import type { RunFlags } from "../options.js";
 import { stderr } from "../output.js";
-import { findRun, type FoundRun } from "./find.js";
+import { importModel } from "../load-model.js";
+import { findRun, modelAnew, type FoundRun } from "./find.js";
 import { openRun, type Opened } from "./open.js";
 import { defined, type RunSettings } from "./settings.js";
 
@@ -32,21 +35,34 @@ export async function restoreOrStart(
   try {
     return await restoreRun(named, flags);
   } catch (error) {
-    if (!(error instanceof GmcError) || error.code !== "GM5201") throw error;
+    if (!isWithout(error)) throw error;
     const run = await findRun(named);
     const settings = withFlags(run, flags);
     const last = readMetrics(run.path).at(-1);
-    if (hadCheckpoint(run.path, last)) {
-      const reached = last === undefined ? "" : `, and the run came to step ${last.step}`;
-      throw new GmcError("GM5201", `${run.path}/checkpoints holds no checkpoint to go on from${reached}`, [
-        "put the checkpoints of the run back from a copy",
-        `or train anew into another folder: gmc train ${settings.file}`,
-      ]);
-    }
+    if (hadCheckpoint(run.path, last)) throw error;
     stderr(
       `${run.path} was stopped before its first checkpoint${last === undefined ? "" : ` (at step ${last.step})`}; it starts again from step 0`,
     );
-    return { run, settings, checkpoint: undefined, opened: await openRun(run.js, settings), averaged: new Set() };
+    return { run, settings, checkpoint: undefined, opened: await openFound(run, settings), averaged: new Set() };
+  }
+}
+
+function isWithout(error: unknown): error is GmcError {
+  return error instanceof GmcError && error.code === "GM5201";
+}
+
+/** The newest sound checkpoint; GM5201 says whether there never was one or it is gone. */
+async function checkpointOf(run: FoundRun, settings: RunSettings): Promise<LoadedCheckpoint> {
+  try {
+    return await loadCheckpoint(`${run.path}/checkpoints`);
+  } catch (error) {
+    const last = readMetrics(run.path).at(-1);
+    if (!isWithout(error) || !hadCheckpoint(run.path, last)) throw error;
+    const reached = last === undefined ? "" : `, and the run came to step ${last.step}`;
+    throw new GmcError("GM5201", `${run.path}/checkpoints holds no checkpoint any more${reached}`, [
+      "put the checkpoints of the run back from a copy",
+      `or train anew into another folder: gmc train ${settings.file}`,
+    ]);
   }
 }
 
@@ -64,9 +80,9 @@ function hadCheckpoint(path: string, last: MetricRow | undefined): boolean {
 export async function restoreRun(named: string | undefined, flags: RunFlags): Promise<Restored> {
   const run = await findRun(named);
   const settings = withFlags(run, flags);
-  const checkpoint = await loadCheckpoint(`${run.path}/checkpoints`);
+  const checkpoint = await checkpointOf(run, settings);
   for (const line of checkpoint.skipped) stderr(`warning: a damaged checkpoint was passed over: ${line}`);
-  const opened = await openRun(run.js, settings);
+  const opened = await openFound(run, settings);
   const { model, session } = opened;
   const weights = Object.fromEntries(leavesOf(model.weights).map(({ path, spec }) => [path, { shape: spec.shape }]));
   for (const line of checkCompatible(checkpoint, { name: model.name, source: model.source.sha256, weights })) stderr(`warning: ${line}`);
@@ -84,6 +100,32 @@ export async function openTrained(
   const step = restored.checkpoint.manifest.step;
   const trained = openSession({ session, model, dataset, seed: restored.settings.seed, averaged: restored.averaged, step });
   return { trained, restored };
+}
+
+async function openFound(run: FoundRun, settings: RunSettings): Promise<Opened> {
+  return openRun(await modelOf(run), settings, asTrained(settings));
+}
+
+/** GM5209 where model.gm.js is not what gmc wrote. */
+async function modelOf(run: FoundRun): Promise<ModelDefinition> {
+  let why = "it has no model";
+  try {
+    const model: ModelDefinition | undefined = await importModel(run.js);
+    if (model !== undefined) return model;
+  } catch (error) {
+    if (error instanceof GmcError) throw error;
+    why = error instanceof Error ? error.message : String(error);
+  }
+  throw new GmcError(
+    "GM5209",
+    `${run.path} is not a whole run folder: model.gm.js, which the run was made with, is damaged (${why})`,
+    modelAnew(run.path, run.settings),
+  );
+}
+
+/** A trained model has its sizes for good. */
+function asTrained({ file }: RunSettings): ResizeHelp {
+  return () => ["the run was trained on rows of the model's shape: name data of that shape", `or train anew on these: gmc train ${file}`];
 }
 
 /** Options of the command line win over those of the run. */

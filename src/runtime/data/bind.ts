@@ -8,6 +8,7 @@ import { rowWidth, showShape, type DataArray } from "./array.js";
 import { showVariable, type ColumnContext, type ValuePlace } from "./column-context.js";
 import {
   columnRows,
+  pathOf,
   splitNames,
   type Column,
   type Dataset,
@@ -21,11 +22,14 @@ import { describeColumn, describeValues, displayRange, makeColumn } from "./doma
 import { dense } from "./sparse.js";
 import { suggestion } from "./suggest.js";
 
+/** How the model comes to rows of another shape, `[4]` or `[28, 28]`: ways out of GM5021 that whoever binds knows of. */
+export type ResizeHelp = (variable: string, shape: readonly number[]) => readonly string[];
+
 /** GM5020 to GM5025 where data and model do not fit. */
-export function bindData(raw: RawData, streams: readonly StreamSpec[]): Dataset {
+export function bindData(raw: RawData, streams: readonly StreamSpec[], resizeHelp: ResizeHelp = () => []): Dataset {
   const sources = matchFields(raw, streams);
   const notes: string[] = [];
-  const bound = streams.map((spec) => bindStream(raw, spec, sources, notes));
+  const bound = streams.map((spec) => bindStream(raw, spec, sources, notes, resizeHelp));
   return { name: raw.name, streams: bound, provenance: [...raw.notes, ...notes] };
 }
 
@@ -84,12 +88,18 @@ function nothingFor(raw: RawData, name: string, spec: VariableSpec): GmcError {
   );
 }
 
-function bindStream(raw: RawData, spec: StreamSpec, sources: ReadonlyMap<string, string>, notes: string[]): DatasetStream {
+function bindStream(
+  raw: RawData,
+  spec: StreamSpec,
+  sources: ReadonlyMap<string, string>,
+  notes: string[],
+  resizeHelp: ResizeHelp,
+): DatasetStream {
   const names = Object.keys(spec);
   const columns: Partial<Record<SplitName, Record<string, Column>>> = {};
   for (const name of names) {
     const field = raw.fields[sources.get(name)!]!;
-    const bound = bindVariable(name, spec[name]!, field);
+    const bound = bindVariable(name, spec[name]!, field, resizeHelp);
     notes.push(...field.notes.map((note) => `${name}: ${note}`), ...bound.notes);
     for (const split of splitNames) {
       const column = bound.columns[split];
@@ -125,14 +135,14 @@ function alignedRows(
   const first = rows[0]!;
   const other = rows.findIndex((each) => each !== first);
   if (other > 0) {
-    const show = (i: number): string => `${names[i]} has ${rows[i]} (${raw.fields[sources.get(names[i]!)!]!.path})`;
+    const show = (i: number): string => `${names[i]} has ${rows[i]} (${pathOf(raw.fields[sources.get(names[i]!)!]!, split)})`;
     throw new GmcError(
       "GM5023",
       `variables of one data statement are aligned row by row, but of the ${split} rows ${show(0)}, ${show(other)}`,
       ["two data statements declare streams that are not aligned"],
     );
   }
-  if (first === 0) throw new GmcError("GM5024", `${raw.fields[sources.get(names[0]!)!]!.path} has no ${split} rows`);
+  if (first === 0) throw new GmcError("GM5024", `${pathOf(raw.fields[sources.get(names[0]!)!]!, split)} has no ${split} rows`);
   return first;
 }
 
@@ -140,6 +150,7 @@ function bindVariable(
   name: string,
   spec: VariableSpec,
   given: Field,
+  resizeHelp: ResizeHelp,
 ): { columns: Partial<Record<SplitName, Column>>; notes: readonly string[] } {
   const field = spec.domain === "count" ? given : filled(given);
   const train = field.splits.train;
@@ -149,11 +160,11 @@ function bindVariable(
   const notes: string[] = [];
   for (const split of splitNames) {
     const array = field.splits[split];
-    if (array !== undefined) checkShape(name, spec, array, field.path, split);
+    if (array !== undefined) checkShape(name, spec, array, field, split, resizeHelp);
   }
   const event = train.shape.slice(1);
   if (!sameShape(dropOnes(event), dropOnes(spec.shape))) notes.push(`${name}: ${showShape(event)} read as ${showShape(spec.shape)}`);
-  const place = (split: SplitName): ValuePlace => ({ name, spec, width, path: field.path, split });
+  const place = (split: SplitName): ValuePlace => ({ name, spec, width, path: pathOf(field, split), split });
   const statistics = describeValues(place("train"), train, field.options);
   const context = (split: SplitName): ColumnContext => ({
     ...place(split),
@@ -181,13 +192,21 @@ function filled(field: Field): Field {
   return { ...field, splits: Object.fromEntries(splits) as Field["splits"] };
 }
 
-function checkShape(name: string, spec: VariableSpec, array: DataArray, path: string, split: SplitName): void {
+function checkShape(name: string, spec: VariableSpec, array: DataArray, field: Field, split: SplitName, resizeHelp: ResizeHelp): void {
+  const path = pathOf(field, split);
   const event = array.shape.slice(1);
   const wanted = spec.shape.reduce((product, size) => product * size, 1);
   const found = rowWidth(array.shape);
   const entries = (count: number): string => `${count} ${count === 1 ? "entry" : "entries"} per example`;
   if (wanted !== found) {
-    const help = spec.shape.length === 1 ? [`a hyperparameter that sets the shape is changed with --set NAME=${found}`] : [];
+    const help =
+      split !== "train"
+        ? [`rows of all splits are alike: the training rows (${pathOf(field, "train")}) fit`]
+        : spec.shape.length === 1
+          ? resizeHelp(name, [found])
+          : event.length === spec.shape.length
+            ? resizeHelp(name, event)
+            : [];
     throw new GmcError(
       "GM5021",
       `${showVariable(name, spec)} holds ${entries(wanted)}, and ${path} has ${split} rows of shape ${showShape(event)}, ${entries(found)}`,

@@ -35,11 +35,16 @@ export interface Field {
   /** Labels go to `category` variables, values to all others. */
   readonly role: "values" | "labels";
   readonly splits: Readonly<Partial<Record<SplitName, DataArray>>>;
-  /** Files that the arrays come from, for messages. */
+  /** The file that the arrays come from, for messages; `paths` where that of a split is another. */
   readonly path: string;
+  readonly paths?: Readonly<Partial<Record<SplitName, string>>>;
   readonly options: FieldOptions;
   /** What was done to the values before, for the protocol. */
   readonly notes: readonly string[];
+}
+
+export function pathOf(field: Field, split: SplitName): string {
+  return field.paths?.[split] ?? field.path;
 }
 
 /** Fields as read, before a model asks for them. */

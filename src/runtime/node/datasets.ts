@@ -6,8 +6,8 @@ import { resolve } from "node:path";
 import { GmcError } from "../graph/errors.js";
 import type { StreamSpec } from "../model.js";
 import type { DataArray } from "../data/array.js";
-import { bindData } from "../data/bind.js";
-import type { Dataset, Field, RawData, SplitName } from "../data/dataset.js";
+import { bindData, type ResizeHelp } from "../data/bind.js";
+import { pathOf, splitNames, type Dataset, type Field, type RawData, type SplitName } from "../data/dataset.js";
 import { parseDataSpec, type DataItem, type ItemOptions } from "../data/spec.js";
 import { resizePictures } from "../data/resize.js";
 import { applySplits, type SplitOptions } from "../data/splits.js";
@@ -23,6 +23,7 @@ export interface LoadOptions {
   /** Folder that relative paths start from; the current one unless said. */
   readonly base?: string;
   readonly env?: Readonly<Record<string, string | undefined>>;
+  readonly resizeHelp?: ResizeHelp | undefined;
 }
 
 export interface DatasetListing {
@@ -38,7 +39,7 @@ export function listDatasets(options: LoadOptions = {}): readonly DatasetListing
 
 /** Reads and binds. All of GM50xx. */
 export async function loadDataset(spec: string, streams: readonly StreamSpec[], options: LoadOptions = {}): Promise<Dataset> {
-  return bindData(await loadRawData(spec, options), streams);
+  return bindData(await loadRawData(spec, options), streams, options.resizeHelp);
 }
 
 /** Reads and cuts rows, before a model asks for its variables. */
@@ -75,7 +76,9 @@ export async function loadRawData(text: string, options: LoadOptions = {}): Prom
 function join(known: Field | undefined, field: Field): Field {
   if (known === undefined) return field;
   const main = field.splits.train === undefined ? known : field;
-  return { ...main, splits: { ...known.splits, ...field.splits }, options: { ...known.options, ...field.options } };
+  const splits = { ...known.splits, ...field.splits };
+  const paths = Object.fromEntries(splitNames.map((split) => [split, pathOf(field.splits[split] === undefined ? known : field, split)]));
+  return { ...main, splits, paths, options: { ...known.options, ...field.options } };
 }
 
 function shortName(items: readonly DataItem[], text: string): string {
