@@ -137,7 +137,7 @@ export const model = defineModel<typeof weights, "v">({
       label: "pseudo_likelihood(p)",
       place: "rbm.gm:22",
       unit: "nats",
-      value: ({ w, data, key }) => pseudoLogLikelihood(energyModelP, w, key, { v: data.v }, "v", { sum: ["h"] }),
+      value: ({ w, data, key }) => pseudoLogLikelihood(energyModelP, w, key, { v: data.v }, ["v"], { sum: ["h"] }),
     },
   },
 });

@@ -1,7 +1,8 @@
 /** What a definition says of energies: chains that updates carry and what moves them, partition functions, cheap monitors. */
+import { InternalError } from "../base/internal-error.js";
 import type { DerivedModel } from "../ir/derived-model.js";
 import { energyOf } from "../ir/derive/energy.js";
-import { mostLog2States, summable } from "../ir/energy/index.js";
+import { type EnergyAnalysis, pseudoLikelihoodOf, reconstructionOf, summable } from "../ir/energy/index.js";
 import { estimators, type Options } from "../ir/estimators.js";
 import type { ChainUse } from "../ir/quantity.js";
 import type { Domain } from "../ir/types.js";
@@ -131,8 +132,8 @@ function chainStart(variable: string, domain: Domain, { scale = 1 }: Options): J
 /** Gibbs sweeps before a sample of an energy is shown. */
 const SWEEPS = 1000;
 
-/** How samples of a density's energy are drawn: as the statement that trains it moves its chains. */
-export function emitChain(derived: DerivedModel, density: string): Js {
+/** How samples of a density's energy are drawn: as the statement that trains it moves its chains. `before` draws what the energy is given. */
+export function emitChain(derived: DerivedModel, density: string, before: string | undefined): Js {
   const model = name(energyModelName(density));
   const analysis = energyOf(derived.context, density);
   const bent = analysis.variables.some(
@@ -163,6 +164,7 @@ export function emitChain(derived: DerivedModel, density: string): Js {
     model,
     object({
       sweeps: short ? literal(short.options["k"] ?? 1) : num(SWEEPS),
+      before: before === undefined ? undefined : name(before),
       sampler: bent || asked ? sampler : undefined,
       starts:
         short && starts && (short.options["scale"] ?? 1) !== 1
@@ -261,19 +263,39 @@ export function emitEnergyEvaluator(
     return partitionMetric(derived, density, { ...defaults, ...options }, base);
   }
   const shown = analysis.variables.filter((v) => variableOf(context, v).role === "data");
-  const hidden = analysis.variables.filter((v) => !shown.includes(v));
-  const { sum, log2States } = summable(analysis, hidden);
   const values = object([...shown, ...analysis.reads].map((v) => ({ name: v, value: { kind: "member", target: name("data"), name: v } })));
-  const settings =
-    evaluator === "pseudo_likelihood" && log2States <= mostLog2States && sum.length > 0 ? [object({ sum: array(sum.map(str)) })] : [];
-  const fn = evaluator === "pseudo_likelihood" ? "pseudoLogLikelihood" : "reconstructionError";
+  const pseudo = evaluator === "pseudo_likelihood";
+  const fn = pseudo ? "pseudoLogLikelihood" : "reconstructionError";
   return object({
     kind: str("rows"),
     ...base,
-    unit: str(evaluator === "pseudo_likelihood" ? "nats" : "squared error"),
+    unit: str(pseudo ? "nats" : "squared error"),
     value: arrow(
       "({ w, data, key })",
-      call(fn, name(energyModelName(density)), name("w"), name("key"), values, str(shown[0] ?? ""), ...settings),
+      call(
+        fn,
+        name(energyModelName(density)),
+        name("w"),
+        name("key"),
+        values,
+        ...(pseudo ? pseudoLikelihoodJs(analysis) : reconstructionJs(analysis)),
+      ),
     ),
   });
+}
+
+function pseudoLikelihoodJs(analysis: EnergyAnalysis): readonly Js[] {
+  const { names, sum, enumerate } = pseudoLikelihoodOf(analysis);
+  const settings = object({
+    sum: sum.length === 0 ? undefined : array(sum.map(str)),
+    enumerate: enumerate.length === 0 ? undefined : array(enumerate.map(str)),
+  });
+  return [array(names.map(str)), ...(sum.length + enumerate.length === 0 ? [] : [settings])];
+}
+
+function reconstructionJs(analysis: EnergyAnalysis): readonly Js[] {
+  const way = reconstructionOf(analysis);
+  if (!way) throw new InternalError(`no reconstruction under the energy of ${analysis.density}`);
+  const settings = object({ fresh: array(way.fresh.map(str)), sweeps: num(way.sweeps) });
+  return [str(way.name), ...(way.fresh.length === 0 ? [] : [settings])];
 }

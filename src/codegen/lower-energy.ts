@@ -129,7 +129,13 @@ function unitsJs(context: DeriveContext, variable: string, law: UnitLaw, degree:
 function coupledUnits(domain: Domain, shape: Js, law: UnitLaw, degree: number | undefined): Js {
   if (domain.name === "category") return object({ kind: str("category"), shape, classes: num(domain.classes?.size ?? 0) });
   if (domain.name === "binary")
-    return object({ kind: str("binary"), shape, quadratic: law.kind === "coupled" && degree === 2 ? bool(true) : undefined });
+    return object({
+      kind: str("binary"),
+      shape,
+      // blocks are visited state by state
+      quadratic: law.kind === "coupled" && degree === 2 && !domain.atMostOne ? bool(true) : undefined,
+      block: domain.atMostOne && numbers(domain.atMostOne),
+    });
   return object({ kind: str("real"), shape });
 }
 
@@ -284,18 +290,18 @@ export function lowerUnnormalised(scope: QuantityScope, q: Unnormalised): Tensor
   }
 }
 
-function summation(sum: readonly string[], enumerate: readonly string[], totals?: Js): Js | undefined {
-  if (sum.length + enumerate.length === 0) return undefined;
-  return object({
-    sum: sum.length === 0 ? undefined : array(sum.map(str)),
-    enumerate: enumerate.length === 0 ? undefined : array(enumerate.map(str)),
-    totals,
 /** Variables that a chain begins at values made up; undefined where what is given is enough. */
 function freshJs(scope: QuantityScope, density: string, given: readonly string[]): Js | undefined {
   const fresh = readFirst(energyOf(scope.context, density), given);
   return fresh.length === 0 ? undefined : array(fresh.map(str));
 }
 
+function summation(sum: readonly string[], enumerate: readonly string[], totals?: Js): Js | undefined {
+  if (sum.length + enumerate.length === 0) return undefined;
+  return object({
+    sum: sum.length === 0 ? undefined : array(sum.map(str)),
+    enumerate: enumerate.length === 0 ? undefined : array(enumerate.map(str)),
+    totals,
   });
 }
 

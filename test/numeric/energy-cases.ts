@@ -385,6 +385,23 @@ const lateral = (quadratic: boolean): Case => ({
   splits: [[["h"], ["v"]]],
 });
 
+/** Lateral connections within and between blocks of which at most one unit is on. */
+const rivals: Case = {
+  title: "lateral connections under one of a block",
+  model: model("rivals", {
+    units: { v: { kind: "binary", shape: [6], block: [2] }, h: { kind: "bernoulli", shape: [2] } },
+    sweep: [["h"], ["v"]],
+    energy: (w, x) =>
+      neg(total(product(at(x, "v"), w["W"]!, at(x, "h")), product(at(x, "v"), w["L"]!, at(x, "v")), dot(w["b"]!, at(x, "v")))),
+  }),
+  weights: { W: tensor([6, 2], 1.1, 1), L: tensor([6, 6], 0.9, 2), b: tensor([6], 0.8, 3) },
+  energy: (w, { v, h }) => -bilinear(v!, w["W"]!, h!) - bilinear(v!, w["L"]!, v!) - dotN(w["b"]!, v!),
+  atoms: { v: bits(6).filter(({ value }) => [0, 2, 4].every((i) => value[i]! + value[i + 1]! <= 1)), h: bits(2) },
+  sum: ["h"],
+  rest: ["v"],
+  splits: [[["h"], ["v"]]],
+};
+
 /** Categories in a ring, neighbours coupled by a table. */
 const ring: Case = {
   title: "categories that interact",
@@ -421,6 +438,7 @@ export const cases: readonly Case[] = [
   gated,
   lateral(false),
   lateral(true),
+  rivals,
   ring,
 ];
 export const caseOf = (title: string): Case => cases.find((c) => c.title === title)!;

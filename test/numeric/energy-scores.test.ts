@@ -295,12 +295,16 @@ describe("pseudo-likelihood", () => {
       return [none, ...block.map((on) => none.map((v, i) => (i === on ? 1 : v)))];
     });
 
+  const pairs = (value: readonly number[]): number[][][] =>
+    [0, 2, 4].map((j) => [0, 1, 2].map((on) => value.map((v, i) => (i === j ? +(on === 1) : i === j + 1 ? +(on === 2) : v))));
+
   it.each([
     ["RBM", "v", ["h"], bits],
     ["RBM", "v", [], bits],
     ["categories", "c", ["h"], digits],
     ["convolutional RBM with one of a block", "h", ["v"], blocks],
     ["Boltzmann machine with lateral connections", "v", ["h"], bits],
+    ["lateral connections under one of a block", "v", ["h"], pairs],
     ["categories that interact", "c", ["h"], digits],
   ] as const)("of %s in %s, %s summed out", (title, name, summed, alternatives) => {
     const c = caseOf(title);
@@ -309,7 +313,7 @@ describe("pseudo-likelihood", () => {
     const given = Object.keys(c.model.units).filter((n) => !(summed as readonly string[]).includes(n));
     const { exact } = run(
       c,
-      (w, x) => ({ exact: pseudoLogLikelihood(c.model, w, rootKey(), x, name, { sum: [...summed] }) }),
+      (w, x) => ({ exact: pseudoLogLikelihood(c.model, w, rootKey(), x, [name], { sum: [...summed] }) }),
       feedsOf(c, rows, given),
     );
     const terms = rows.map((row) => {
@@ -325,7 +329,7 @@ describe("pseudo-likelihood", () => {
     const copies = 3000;
     const { one } = run(
       c,
-      (w, x) => ({ one: pseudoLogLikelihood(c.model, w, rootKey().at("pl"), x, name, { sum: [...summed], units: "one" }) }),
+      (w, x) => ({ one: pseudoLogLikelihood(c.model, w, rootKey().at("pl"), x, [name], { sum: [...summed], units: "one" }) }),
       feedsOf(c, new Array<Assignment>(copies).fill(rows[pick]!), given),
     );
     const average = one!.reduce((s, x) => s + x, 0) / copies;
@@ -337,7 +341,7 @@ describe("pseudo-likelihood", () => {
   it("is not for real variables and counts, and visits one unit a row of many", () => {
     const c = caseOf("Gaussian-Bernoulli RBM with its own deviations");
     expect(() =>
-      run(c, (w, x) => ({ p: pseudoLogLikelihood(c.model, w, rootKey(), x, "v", { sum: ["h"] }) }), feedsOf(c, exactDraws(c, 2), ["v"])),
+      run(c, (w, x) => ({ p: pseudoLogLikelihood(c.model, w, rootKey(), x, ["v"], { sum: ["h"] }) }), feedsOf(c, exactDraws(c, 2), ["v"])),
     ).toThrow("its units are normal");
     const rbm = caseOf("RBM");
     const wide = {
@@ -347,7 +351,7 @@ describe("pseudo-likelihood", () => {
     const graph = optimize(
       stage({}, () => {
         const w = { W: state("W", [784, 500]), a: state("a", [500]), b: state("b", [784]) };
-        return { p: mean(pseudoLogLikelihood(wide, w, rootKey(), { v: input("v", [100, 784]) }, "v", { sum: ["h"] })) };
+        return { p: mean(pseudoLogLikelihood(wide, w, rootKey(), { v: input("v", [100, 784]) }, ["v"], { sum: ["h"] })) };
       }),
     );
     // both values of one unit of each row: one product over twice the rows

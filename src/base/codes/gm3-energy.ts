@@ -73,4 +73,9 @@ export const gm3Energy = {
     "Mean field without a closed form",
     (a) => `mean field needs an energy that is affine in each unit of \`${a.variable}\`: ${a.reason}`,
   ),
+  GM3616: code<{ evaluator: string; density: string; reason: string }>(
+    "error",
+    "Monitor without a form",
+    (a) => `\`${a.evaluator}\` of \`${a.density}\` has no form: ${a.reason}`,
+  ),
 } as const satisfies Record<`GM36${string}`, CodeEntry<never>>;

@@ -1,7 +1,7 @@
 /** Model IR -> derived model: every objective of `train` and `evaluate`, which weights it moves, which densities generate and infer. */
 import { InternalError } from "../../base/internal-error.js";
 import { report, type Diagnostics } from "../../base/report.js";
-import { analyseEnergy, type EnergyAnalysis } from "../energy/index.js";
+import { analyseEnergy, type EnergyAnalysis, requireMonitor } from "../energy/index.js";
 import { estimators, type Options } from "../estimators.js";
 import type { DerivedEvaluation, DerivedModel, DerivedPhase, DerivedUpdate } from "../derived-model.js";
 import type { DerivedObjective } from "../quantity.js";
@@ -11,6 +11,7 @@ import type { Density, Evaluation, Expr, ModelIr, Slot, Update } from "../types.
 import { boundOf, combineOf } from "./bounds.js";
 import { coveringPaths, deriveContext, type DeriveContext, densityOf, underPaths, weightEntries, type WeightEntry } from "./context.js";
 import { chosen, firstChoice } from "./choices.js";
+import { energyOf } from "./energy.js";
 import { deriveObjective, movedBy } from "./objective.js";
 import { nameSchedules } from "./schedules.js";
 
@@ -195,7 +196,10 @@ function deriveEvaluator(context: DeriveContext, evaluation: Evaluation): Derive
     return { evaluation, objective: undefined, energy: undefined };
   const [named] = value.densities;
   const energy = energyDensity(context, named);
-  if (energy !== undefined) return { evaluation, objective: undefined, energy };
+  if (energy !== undefined)
+    return requireMonitor(context, energyOf(context, energy), value.evaluator, evaluation.span)
+      ? { evaluation, objective: undefined, energy }
+      : undefined;
   const some = [...context.densities.values()].filter((d) => d.energy).map((d) => d.density.name);
   report(
     context.diagnostics,

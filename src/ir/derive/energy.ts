@@ -5,7 +5,7 @@
 import { InternalError } from "../../base/internal-error.js";
 import { report } from "../../base/report.js";
 import type { Span } from "../../base/source.js";
-import { type EnergyAnalysis, requireBlocks, requireExact, requireMultiAffine, summable } from "../energy/index.js";
+import { type EnergyAnalysis, layeredChoices, requireBlocks, requireExact, requireMultiAffine, summable } from "../energy/index.js";
 import { numberOption, type Options } from "../estimators.js";
 import type { EstimatorNote, HiddenMethod, PartitionMethod } from "../quantity.js";
 import type { Expr } from "../types.js";
@@ -66,10 +66,7 @@ export function hiddenMethod(
     span: request.span,
     hidden,
     choices: request.training
-      ? [
-          "bound them: `by mean_field(steps = 10) and pcd(k = 5, chains = 100)`",
-          "or sample them: `by gibbs(steps = 10) and pcd(k = 5, chains = 100)`",
-        ]
+      ? layeredChoices(analysis, hidden)
       : ["bound them: `by mean_field(steps = 30) and ais(chains = 100, temperatures = 1000)`"],
   });
   if (!way || !requireBlocks(context, analysis, way.sum, request.span)) return undefined;
@@ -117,6 +114,30 @@ export function partitionMethod(
   });
   if (!exact || !requireBlocks(context, analysis, exact.sum, request.span)) return undefined;
   note("exact", exact.enumerate.length > 0 ? `summed over ${2 ** exact.log2States} states` : "summed in closed form");
+  return { kind: "exact", sum: exact.sum, enumerate: exact.enumerate };
+}
+
+/** log Z for each state of `read`, which is drawn before the energy and summed out: exact, since an estimate of each would not be that of the sum. */
+export function partitionInSum(
+  context: DeriveContext,
+  request: EnergyRequest,
+  density: string,
+  read: string,
+  quantity: string,
+): PartitionMethod | undefined {
+  const analysis = energyOf(context, density);
+  const exact = requireExact(context, analysis, {
+    quantity,
+    span: request.span,
+    hidden: analysis.variables,
+    choices: [
+      `the energy is normalised for each \`${read}\`, which is summed here: leave out the \`~\` of \`${read}\`, and the energy defines it too`,
+      `or draw \`${read}\` from a density of its own: \`E[${read} ~ q(${read} | …)](log ${density}(…, ${read}) - log q(${read} | …))\``,
+    ],
+  });
+  if (!exact || !requireBlocks(context, analysis, exact.sum, request.span)) return undefined;
+  const reason = exact.enumerate.length > 0 ? `summed over ${2 ** exact.log2States} states` : "summed in closed form";
+  request.notes.push({ variable: "log Z", density, estimator: "exact", reason: `for each \`${read}\` ${reason}` });
   return { kind: "exact", sum: exact.sum, enumerate: exact.enumerate };
 }
 
@@ -176,7 +197,7 @@ function chainMethod(
       "GM3523",
       model.span,
       { estimator: model.entry.name, density, missing: missing.map((v) => `\`${v}\``).join(", ") },
-      { help: ["persistent chains keep values of their own: `by mean_field(steps = 10) and pcd(k = 5, chains = 100)`"] },
+      { notes: ["persistent chains keep values of their own"], help: layeredChoices(analysis, missing) },
     );
     return undefined;
   }

@@ -10,7 +10,7 @@ import type { Expr, Variable } from "../types.js";
 import { builtin } from "./algebra.js";
 import { curvatureOf, isDefinite, type Curvature } from "./curvature.js";
 import { allReal, type Dependence, pairKey, type Structure, structureOf } from "./dependence.js";
-import { colouring } from "./graph.js";
+import { colouring, hasBlockLaw } from "./graph.js";
 import { lawOf } from "./laws.js";
 import { listed } from "./listed.js";
 import { affineIn, withoutNorms } from "./rewrite.js";
@@ -86,9 +86,16 @@ export function analyseEnergy(context: DeriveContext, name: string): EnergyAnaly
     laws,
     edges,
     sweep: colouring(variables, edges, isHidden),
-    multiAffine: new Set(variables.filter((v) => (total.on.get(v)?.unitDegree ?? 1) === 1)),
+    multiAffine: new Set(
+      variables.filter((v) => (total.on.get(v)?.unitDegree ?? 1) === 1 && !meetInBlocks(variableOf(context, v), laws.get(v))),
+    ),
     definite: definiteness(context, structure, whole, variables),
   };
+}
+
+/** Units of a block exclude each other, so their product is 0 and not that of their means; which units meet is not known. */
+function meetInBlocks({ domain }: Variable, law: UnitLaw | undefined): boolean {
+  return domain.atMostOne !== undefined && law !== undefined && !hasBlockLaw(law);
 }
 
 function variableOf(context: DeriveContext, name: string): Variable {

@@ -3,6 +3,7 @@ export { analyseEnergy, hasEnergy } from "./analyse.js";
 export { hasBlockLaw, log2States, readFirst, samplersOf, summable, type Summed } from "./graph.js";
 export { pseudoLikelihoodOf, reconstructionOf, requireMonitor, type PseudoLikelihood, type Reconstruction } from "./monitors.js";
 export {
+  layeredChoices,
   mostLog2States,
   normaliserChoices,
   requireBlocks,

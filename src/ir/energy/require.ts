@@ -7,7 +7,7 @@ import type { Span } from "../../base/source.js";
 import type { DeriveContext } from "../derive/context.js";
 import { showDomain } from "../shapes.js";
 import { listed } from "./listed.js";
-import { samplersOf, summable, type Summed } from "./graph.js";
+import { hasBlockLaw, samplersOf, summable, type Summed } from "./graph.js";
 import type { EnergyAnalysis, Sampler } from "./types.js";
 
 /** Sums over more than 2^20 states are not made. */
@@ -105,6 +105,20 @@ export function statesText(way: Summed): string {
   return `${count} states of ${listed(way.enumerate)} would have to be summed`;
 }
 
+/** What takes the place of hidden units that do not sum out, with chains of the model's own: a bound where mean field has one, samples. */
+export function layeredChoices(analysis: EnergyAnalysis, hidden: readonly string[]): readonly string[] {
+  const laws = [...analysis.laws].map(([name, law]) => ({ law, domain: analysis.variable.get(name)?.domain.name }));
+  const lawless = laws.filter(({ law }) => !hasBlockLaw(law));
+  if (lawless.some(({ domain }) => domain === "real")) return [];
+  const sites = lawless.length > 0 ? "sampler = single_site" : undefined;
+  const and = `and pcd(${["k = 5", "chains = 100", ...(sites ? [sites] : [])].join(", ")})`;
+  const bounded = hidden.every((v) => analysis.multiAffine.has(v) || analysis.laws.get(v)?.kind === "normal");
+  return [
+    ...(bounded ? [`mean field for the data phase, persistent chains for the model's: \`by mean_field(steps = 10) ${and}\``] : []),
+    `${bounded ? "or samples" : "samples"} of the hidden units: \`by gibbs(${["steps = 10", ...(sites ? [sites] : [])].join(", ")}) ${and}\``,
+  ];
+}
+
 /** Estimators of the gradient of a log-likelihood that this energy allows, the usual ones first. */
 export function normaliserChoices(analysis: EnergyAnalysis): readonly string[] {
   const laws = [...analysis.laws];
@@ -119,9 +133,7 @@ export function normaliserChoices(analysis: EnergyAnalysis): readonly string[] {
   if (needsGradients) {
     choices.push("sample by the energy's gradient: `by langevin(…)` or `by hmc(…)`");
   } else if (layered) {
-    choices.push(
-      `mean field for the data phase, persistent chains for the model's: \`by mean_field(steps = 10) and pcd(k = 5, chains = 100${sampler})\``,
-    );
+    choices.push(...layeredChoices(analysis, hidden));
   } else {
     choices.push(
       `contrastive divergence, chains that start at the data: \`by cd(k = 1${sampler})\``,
@@ -141,7 +153,9 @@ export function requireMultiAffine(context: DeriveContext, analysis: EnergyAnaly
     const law = analysis.laws.get(name);
     if (!d || analysis.multiAffine.has(name) || law?.kind === "normal") continue;
     ok = false;
-    const bends = d.bends;
+    // units of a block exclude each other: affine in each is not enough of them
+    const meets = law?.kind === "coupled" ? law.cause : undefined;
+    const bends = d.unitDegree === 1 ? meets : d.bends;
     report(
       context.diagnostics,
       "GM3615",
@@ -149,7 +163,7 @@ export function requireMultiAffine(context: DeriveContext, analysis: EnergyAnaly
       { variable: name, reason: bends?.reason ?? "it is of a higher degree" },
       {
         labels: bends ? [{ span: bends.expr.span, text: "this term" }] : [],
-        help: ["fill in the hidden units by samples: `by pcd(…)` alone"],
+        help: layeredChoices(analysis, names),
       },
     );
   }

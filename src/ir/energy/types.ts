@@ -64,7 +64,7 @@ export interface EnergyAnalysis {
   readonly edges: readonly Edge[];
   /** Blocks of variables that do not interact, in the order in which a Gibbs sweep draws them. */
   readonly sweep: readonly (readonly string[])[];
-  /** Variables each of whose units enters affinely, the others held (a category: its one-hot vector): what mean field needs. */
+  /** Variables each of whose units enters affinely, the others held (a category: its one-hot vector): what mean field needs. Not units that interact under `at_most_one`. */
   readonly multiAffine: ReadonlySet<string>;
   readonly definite: Definiteness;
 }

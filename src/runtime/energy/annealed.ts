@@ -23,10 +23,10 @@ import {
 } from "../graph/index.js";
 import { blockSize, fromBlocks, toBlocks, unitAxis } from "./blocks.js";
 import { conditionals, logNormaliser, type Totals } from "./conditional.js";
-import type { EnergyModel, Units, Values } from "./energy-model.js";
+import type { EnergyModel, Values } from "./energy-model.js";
 import { energyAt, fieldsAt } from "./fields.js";
 import { overEvent } from "./free-energy.js";
-import { eventOf, seenBy } from "./values.js";
+import { eventOf, independent, type IndependentUnits, seenBy } from "./values.js";
 
 /** The model at inverse temperature `beta` (broadcasts against the energy): the base at 0, the model at 1. */
 export function annealed<W>(model: EnergyModel<W>, base: EnergyModel<W>, beta: TensorLike): EnergyModel<W> {
@@ -91,7 +91,9 @@ export function baseRates(
   statistics: Readonly<Record<string, BaseStatistics | undefined>> = {},
   smoothing = SMOOTHING,
 ): EnergyModel<unknown> {
-  const fields = Object.entries(model.units).map(([name, units]) => [name, units, fieldOf(units, statistics[name], smoothing)] as const);
+  const fields = Object.entries(model.units).map(
+    ([name, units]) => [name, units, fieldOf(independent(units), statistics[name], smoothing)] as const,
+  );
   const names = Object.keys(model.units);
   return {
     name: `${model.name} (base rates)`,
@@ -111,23 +113,8 @@ export function baseRates(
   };
 }
 
-/** Units of the same domain that do not interact. */
-function independent(units: Units): Units {
-  switch (units.kind) {
-    case "binary":
-      return { kind: "bernoulli", shape: units.shape };
-    case "category":
-      return { ...units, kind: "categorical" };
-    case "real":
-    case "jointNormal":
-      return { kind: "normal", shape: units.shape };
-    default:
-      return units;
-  }
-}
-
 /** The entries of the energy of one variable; undefined of a uniform one, whose energy is 0. */
-function fieldOf(units: Units, given: BaseStatistics | undefined, smoothing: number): ((x: Tensor) => Tensor) | undefined {
+function fieldOf(units: IndependentUnits, given: BaseStatistics | undefined, smoothing: number): ((x: Tensor) => Tensor) | undefined {
   const event = eventOf(units);
   const smooth = (p: Tensor, states: number): Tensor => add(mul(p, 1 - smoothing), smoothing / states);
   const linear =
@@ -135,14 +122,12 @@ function fieldOf(units: Units, given: BaseStatistics | undefined, smoothing: num
     (x: Tensor): Tensor =>
       neg(mul(x, logits));
   switch (units.kind) {
-    case "bernoulli":
-    case "binary": {
+    case "bernoulli": {
       if (given === undefined) return undefined;
       const p = smooth(given.mean, 2);
       return linear(log(div(p, sub(1, p))));
     }
     case "categorical":
-    case "category":
       return given === undefined ? undefined : linear(log(smooth(given.mean, units.classes)));
     case "oneOfBlock": {
       if (given === undefined) return undefined;
@@ -163,9 +148,7 @@ function fieldOf(units: Units, given: BaseStatistics | undefined, smoothing: num
         ),
       );
     }
-    case "normal":
-    case "jointNormal":
-    case "real": {
+    case "normal": {
       const [loc, scale] = [given?.mean ?? 0, given?.variance === undefined ? 1 : sqrt(add(given.variance, smoothing))];
       return (x) => mul(0.5, square(div(sub(x, loc), scale)));
     }

@@ -51,7 +51,7 @@ import { HALF_LOG_2PI, xlog1py, xlogy } from "../prob/numeric.js";
 import { blockSize, fromBlocks, gridOf, toBlocks, unitAxis, type Blocks } from "./blocks.js";
 import type { EnergyModel, Units, Values } from "./energy-model.js";
 import { curvature, diagonalCurvature, fieldsAt } from "./fields.js";
-import { drawLead, leadOf, plainShape, seenBy, unitsOf, without } from "./values.js";
+import { drawLead, independent, leadOf, plainShape, seenBy, unitsOf, without } from "./values.js";
 
 /** Parameters are [...lead, ...event]. */
 export type Conditional =
@@ -292,32 +292,29 @@ export function meanGap(c: Conditional): Tensor {
 /** As `meanGap`, from a mean alone, [...lead, ...]; of normal units undefined, their width does not show in it. */
 export function entropyOfMean(units: Units, mean: Tensor): Tensor | undefined {
   const plogp = (p: Tensor): Tensor => xlogy(p, p);
-  switch (units.kind) {
-    case "bernoulli":
-    case "binary": {
+  const lone = independent(units);
+  switch (lone.kind) {
+    case "bernoulli": {
       // an engine's sigmoid may pass 1 by its last bit
       const p = min(mean, 1);
       return neg(add(plogp(p), xlog1py(sub(1, p), neg(p))));
     }
     case "categorical":
-    case "category":
       return neg(sum(plogp(mean), -1));
     case "oneOfBlock": {
-      const on = toBlocks(mean, units);
-      const axis = unitAxis(units);
+      const on = toBlocks(mean, lone);
+      const axis = unitAxis(lone);
       const off = max(sub(1, sum(on, axis)), 0);
       return neg(add(sum(plogp(on), axis), plogp(off)));
     }
     case "multinomial": {
-      const counts = flat(mean, units.shape);
+      const counts = flat(mean, lone.shape);
       return neg(sum(xlogy(counts, div(counts, expandDims(sum(counts, -1), -1))), -1));
     }
     case "normal":
-    case "jointNormal":
-    case "real":
       return undefined;
     default:
-      return assertNever(units);
+      return assertNever(lone);
   }
 }
 

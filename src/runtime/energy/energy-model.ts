@@ -24,8 +24,11 @@ export type Units =
   | { readonly kind: "jointNormal"; readonly shape: Shape }
   /** Counts given their sum N, E affine, base measure N! / prod x!: Multinomial(N, logits = -dE/dx). */
   | { readonly kind: "multinomial"; readonly shape: Shape }
-  /** `quadratic`: E is a polynomial of degree two at most in them given the rest; a scan then costs one matrix product. */
-  | { readonly kind: "binary"; readonly shape: Shape; readonly quadratic?: boolean }
+  /**
+   * `quadratic`: E is a polynomial of degree two at most in them given the rest; a scan then costs one matrix product. `block`: at most one unit of
+   * a block on, as of `oneOfBlock`; the blocks are then visited.
+   */
+  | { readonly kind: "binary"; readonly shape: Shape; readonly quadratic?: boolean; readonly block?: readonly number[] }
   | { readonly kind: "category"; readonly shape: Shape; readonly classes: number }
   | { readonly kind: "real"; readonly shape: Shape };
 

@@ -24,7 +24,7 @@ import { conditionals, entropyOfMean, meanGap, meanOf, type Totals } from "./con
 import type { EnergyModel, Units, Values } from "./energy-model.js";
 import { energyAt, gradientOf } from "./fields.js";
 import { measured, overEvent } from "./free-energy.js";
-import { eventOf, isCategory, isLawless, isReal, leadOf, seenBy, unitsOf } from "./values.js";
+import { eventOf, independent, isCategory, isLawless, isReal, leadOf, seenBy, unitsOf } from "./values.js";
 
 export interface MeanFieldOptions {
   /** Variables that get means; all others have values in `x`. */
@@ -94,6 +94,12 @@ function interactingMean<W>(model: EnergyModel<W>, w: W, x: Values, name: string
     throw new GmcError("GM4009", `\`${name}\` of \`${model.name}\` (${model.place}) has no mean in closed form`, [
       "langevin and hmc move it",
     ]);
+  if (units.kind === "binary" && units.block !== undefined)
+    throw new GmcError(
+      "GM4009",
+      `mean field of \`${name}\` of \`${model.name}\` (${model.place}): its units interact under one of a block`,
+      ["within a block the energy at their means is not the mean of the energy; single_site draws them"],
+    );
   const at = stopGradient(broadcastTo(x[name]!, [...lead, ...eventOf(units)]));
   const [gradient] = gradientOf(energyAt(model, w, { ...x, [name]: at }), [at]);
   return isCategory(units) ? softmax(neg(gradient!), -1) : sigmoid(neg(gradient!));
@@ -101,17 +107,16 @@ function interactingMean<W>(model: EnergyModel<W>, w: W, x: Values, name: string
 
 function uniformMean(units: Units, lead: Shape, total: Totals[string] | undefined): Tensor {
   const shape = [...lead, ...eventOf(units)];
-  switch (units.kind) {
+  const lone = independent(units);
+  switch (lone.kind) {
     case "bernoulli":
-    case "binary":
       return constant(0.5, shape);
     case "oneOfBlock":
-      return constant(1 / (blockSize(units) + 1), shape);
+      return constant(1 / (blockSize(lone) + 1), shape);
     case "categorical":
-    case "category":
-      return constant(1 / units.classes, shape);
+      return constant(1 / lone.classes, shape);
     case "multinomial":
-      return mul(ones(shape), mul(total ?? 1, 1 / sizeOf(units.shape)));
+      return mul(ones(shape), mul(total ?? 1, 1 / sizeOf(lone.shape)));
     default:
       return constant(0, shape);
   }

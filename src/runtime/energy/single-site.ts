@@ -1,6 +1,6 @@
 /**
  * Gibbs sampling of one unit after another, by differences of the energy: for discrete units that interact within their variable, and for
- * energies that are not affine in them.
+ * energies that are not affine in them. Of "at most one of a block" the block is the unit.
  */
 import { GmcError } from "../graph/errors.js";
 import {
@@ -9,6 +9,7 @@ import {
   broadcastTo,
   cast,
   concat,
+  expandDims,
   eye,
   less,
   mul,
@@ -30,8 +31,9 @@ import {
 import { diagonal, vectorMatrix } from "../prob/linear.js";
 import { standardGumbel } from "../prob/noise.js";
 import { flat } from "./conditional.js";
-import type { EnergyModel, Units, Values } from "./energy-model.js";
+import type { EnergyModel, Values } from "./energy-model.js";
 import { curvature, energyAt, fieldsAt } from "./fields.js";
+import { sitesOf, stateAt, type Sites } from "./sites.js";
 import { drawLead, eventOf, held, isCategory, plainShape, seenBy, unitsOf, without } from "./values.js";
 
 export interface SingleSiteOptions {
@@ -44,7 +46,7 @@ export interface SingleSiteOptions {
 
 /** Values after so many scans from `x`, in the order of the units, unrolled, without gradient. Gibbs sweeps do this to units that interact; here it is done to all. */
 export function singleSite<W>(model: EnergyModel<W>, w: W, key: Key, x: Values, options: SingleSiteOptions = {}): Values {
-  const discrete = Object.keys(model.units).filter((name) => statesOf(unitsOf(model, name)) !== undefined);
+  const discrete = Object.keys(model.units).filter((name) => sitesOf(unitsOf(model, name)) !== undefined);
   const { names = discrete, scans = 1 } = options;
   const lead = drawLead(model, seenBy(model, x), options.lead);
   let values = held(x);
@@ -57,24 +59,18 @@ export function singleSite<W>(model: EnergyModel<W>, w: W, key: Key, x: Values, 
 /** One scan over the units of `name`; `seen` as the energy sees it. */
 export function scan<W>(model: EnergyModel<W>, w: W, key: Key, seen: Values, name: string, lead: DrawShape): Tensor {
   const units = unitsOf(model, name);
-  const states = statesOf(units);
-  if (states === undefined)
+  const sites = sitesOf(units);
+  if (sites === undefined)
     throw new GmcError("GM4009", `single-site sampling of \`${name}\` (${model.place}): its units are ${units.kind}`, [
       "it visits binary and category units; langevin and hmc move real ones",
     ]);
   if (seen[name] === undefined)
     throw new GmcError("GM4002", `single-site sampling of \`${name}\` (${model.place}) starts from its value, which is missing`);
   const drawn =
-    units.kind === "binary" && units.quadratic === true
+    units.kind === "binary" && units.quadratic === true && units.block === undefined
       ? scanQuadratic(model, w, key, seen, name, lead)
-      : scanDifferences(model, w, key, seen, name, states, lead);
+      : scanDifferences(model, w, key, seen, name, sites, lead);
   return isCategory(units) ? argMax(drawn, -1) : stopGradient(drawn);
-}
-
-/** How many values a unit has; undefined where they are not visited one by one. */
-function statesOf(units: Units): number | undefined {
-  if (isCategory(units)) return units.classes;
-  return units.kind === "bernoulli" || units.kind === "binary" ? 2 : undefined;
 }
 
 /** x_i = 1 with logit f_i - Σ_j H_ij x_j - H_ii / 2, the sum over j other than i; the sums are corrected as units change. */
@@ -103,28 +99,27 @@ function scanQuadratic<W>(model: EnergyModel<W>, w: W, key: Key, seen: Values, n
   return reshape(concat(drawn, -1), [...shape, ...units.shape]);
 }
 
-/** Each unit from the energies of all its values, the other units as they are. */
-function scanDifferences<W>(model: EnergyModel<W>, w: W, key: Key, seen: Values, name: string, states: number, lead: DrawShape): Tensor {
-  const units = unitsOf(model, name);
-  const category = isCategory(units);
+/** Each unit from the energies of all its states, the other units as they are. */
+function scanDifferences<W>(model: EnergyModel<W>, w: W, key: Key, seen: Values, name: string, sites: Sites, lead: DrawShape): Tensor {
   const shape = plainShape(lead);
-  const size = sizeOf(units.shape);
-  const entries = category ? [states] : [];
-  const noise = category ? standardGumbel(key, [...lead, size, states]) : randomUniform(key, [...lead, size]);
-  const wide = (t: Tensor, extra: readonly number[]): Tensor => reshape(t, [...shape, ...units.shape.map(() => 1), ...extra]);
-  let x = broadcastTo(seen[name]!, [...shape, ...eventOf(units)]);
-  for (let i = 0; i < size; i++) {
-    const site = reshape(sliceAxis(eye(size), 0, i, i + 1), [...units.shape, ...entries.map(() => 1)]);
-    const cleared = mul(x, sub(1, site));
-    const hot = (k: number): Tensor => reshape(sliceAxis(eye(states), 0, k, k + 1), [states]);
-    const alternatives = Array.from({ length: states }, (_, k) => add(cleared, mul(site, category ? hot(k) : k)));
-    const all = broadcastTo(energyAt(model, w, { ...seen, [name]: stack(alternatives, 0) }), [states, ...shape]);
-    const energies = split(all, states, 0).map((t) => squeeze(t, 0));
-    const chance = reshape(sliceAxis(noise, shape.length, i, i + 1), [...shape, ...entries]);
-    const drawn = category
-      ? oneHot(argMax(sub(chance, stack(energies, shape.length)), -1), states)
-      : cast(less(chance, sigmoid(sub(energies[0]!, energies[1]!))), "f32");
-    x = add(cleared, mul(site, wide(drawn, entries)));
+  const { count, states, none } = sites;
+  const all = states + (none ? 1 : 0);
+  // of two states, one uniform decides
+  const coin = none && states === 1;
+  const noise = coin ? randomUniform(key, [...lead, count]) : standardGumbel(key, [...lead, count, all]);
+  let x = broadcastTo(seen[name]!, [...shape, ...eventOf(unitsOf(model, name))]);
+  for (let i = 0; i < count; i++) {
+    const site = stateAt(count, i);
+    const cleared = mul(x, sub(1, sites.cover(site)));
+    const on = Array.from({ length: states }, (_, k) => add(cleared, sites.put(site, stateAt(states, k))));
+    const alternatives = stack(none ? [cleared, ...on] : on, 0);
+    const energies = broadcastTo(energyAt(model, w, { ...seen, [name]: alternatives }), [all, ...shape]);
+    const each = split(energies, all, 0).map((t) => squeeze(t, 0));
+    const chance = squeeze(sliceAxis(noise, shape.length, i, i + 1), shape.length);
+    const drawn = coin
+      ? expandDims(cast(less(chance, sigmoid(sub(each[0]!, each[1]!))), "f32"), -1)
+      : oneHot(argMax(sub(chance, stack(each, shape.length)), -1), all);
+    x = add(cleared, sites.put(site, none && !coin ? sliceAxis(drawn, -1, 1, all) : drawn));
   }
   return x;
 }

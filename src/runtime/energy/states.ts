@@ -4,7 +4,7 @@ import { cast, constant, div, expandDims, greater, max, mul, oneHot, reshape, su
 import { iotaAlong, sizeOf } from "../graph/index.js";
 import { blockSize, fromBlocks, gridOf, unitsForward } from "./blocks.js";
 import type { EnergyModel, Units, Values } from "./energy-model.js";
-import { unitsOf } from "./values.js";
+import { independent, unitsOf } from "./values.js";
 
 /** A state number is an i32; more states than this are out of reach of any enumeration. */
 const MOST_LOG2 = 30;
@@ -16,15 +16,14 @@ interface Digits {
 }
 
 function digitsOf(model: EnergyModel, name: string, units: Units): Digits {
-  switch (units.kind) {
+  const lone = independent(units);
+  switch (lone.kind) {
     case "bernoulli":
-    case "binary":
-      return { base: 2, shape: units.shape };
+      return { base: 2, shape: lone.shape };
     case "categorical":
-    case "category":
-      return { base: units.classes, shape: units.shape };
+      return { base: lone.classes, shape: lone.shape };
     case "oneOfBlock":
-      return { base: blockSize(units) + 1, shape: gridOf(units) };
+      return { base: blockSize(lone) + 1, shape: gridOf(lone) };
     default:
       throw new GmcError("GM4009", `\`${name}\` of \`${model.name}\` (${model.place}) has no finite list of states`, [
         "only binary and category variables can be enumerated; sum or integrate this one",
@@ -65,14 +64,14 @@ export function statesAt(model: EnergyModel, names: readonly string[], index: Te
 }
 
 function valueOf(units: Units, digit: Tensor): Tensor {
-  switch (units.kind) {
+  const lone = independent(units);
+  switch (lone.kind) {
     case "categorical":
-    case "category":
-      return oneHot(digit, units.classes);
+      return oneHot(digit, lone.classes);
     case "oneOfBlock": {
       // Digit 0 is "none", digit k unit k of the block.
-      const hot = mul(oneHot(max(sub(digit, 1), 0), blockSize(units)), expandDims(cast(greater(digit, 0), "f32"), -1));
-      return fromBlocks(unitsForward(hot, units), units);
+      const hot = mul(oneHot(max(sub(digit, 1), 0), blockSize(lone)), expandDims(cast(greater(digit, 0), "f32"), -1));
+      return fromBlocks(unitsForward(hot, lone), lone);
     }
     default:
       return cast(digit, "f32");

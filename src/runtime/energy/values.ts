@@ -29,6 +29,23 @@ export function isLawless(units: Units): boolean {
   return units.kind === "binary" || units.kind === "category" || units.kind === "real";
 }
 
+export type IndependentUnits = Exclude<Units, { readonly kind: "binary" | "category" | "real" | "jointNormal" }>;
+
+/** Units of the same domain, and of the same states, that do not interact. */
+export function independent(units: Units): IndependentUnits {
+  switch (units.kind) {
+    case "binary":
+      return units.block ? { kind: "oneOfBlock", shape: units.shape, block: units.block } : { kind: "bernoulli", shape: units.shape };
+    case "category":
+      return { kind: "categorical", shape: units.shape, classes: units.classes };
+    case "real":
+    case "jointNormal":
+      return { kind: "normal", shape: units.shape };
+    default:
+      return units;
+  }
+}
+
 /** A value's event as the energy sees it. */
 export function eventOf(units: Units): Shape {
   return isCategory(units) ? [...units.shape, units.classes] : units.shape;

@@ -1,8 +1,9 @@
 /** How an energy model is drawn from: block Gibbs sweeps, or a sampler that moves what those do not, as the chain of a density. */
 import { assertNever } from "../graph/errors.js";
-import type { Key, Tensor } from "../graph/index.js";
+import type { Key, Rows, Tensor } from "../graph/index.js";
 import { gibbs, meanUnits, type EnergyModel, type Units } from "../energy/index.js";
-import type { ChainDefinition, ChainVariable } from "../model.js";
+import { independent } from "../energy/values.js";
+import type { ChainDefinition, ChainVariable, Draw } from "../model.js";
 
 type Values = Readonly<Record<string, Tensor>>;
 
@@ -11,6 +12,8 @@ export interface GibbsChainOptions<W> {
   readonly sweeps?: number;
   /** In place of a block Gibbs sweep: a transition that leaves the model invariant and keeps the variables of `clamp` (single_site, langevin, hmc). */
   readonly sampler?: (w: W, key: Key, x: Values, clamp: readonly string[]) => Values;
+  /** Draws what the density gives the energy: variables of the head that come before it. */
+  readonly before?: (w: W, key: Key, rows: Rows, given: Values) => Draw;
   /** How variables start where not as follows from their units. */
   readonly starts?: Readonly<Record<string, ChainVariable["start"]>>;
 }
@@ -25,6 +28,8 @@ export function gibbsChain<W>(
 ): {
   readonly variables: ChainDefinition["variables"];
   readonly sweeps: number;
+  readonly reads: readonly string[];
+  readonly before?: (w: W, key: Key, rows: Rows, given: Values) => Draw;
   readonly sweep: (w: W, key: Key, values: Values, given: Values) => Values;
   readonly means: Readonly<Record<string, (w: W, values: Values) => Tensor>>;
 } {
@@ -38,6 +43,8 @@ export function gibbsChain<W>(
   return {
     variables: Object.fromEntries(variables),
     sweeps: options.sweeps ?? 1000,
+    reads: Object.keys(model.reads ?? {}),
+    ...(options.before && { before: options.before }),
     sweep: (w, key, values, given) => {
       const clamp = Object.keys(given).filter((name) => model.units[name] !== undefined);
       const x = { ...values, ...given };
@@ -70,22 +77,19 @@ function hasLaw(units: Units): boolean {
 }
 
 function startOf(name: string, units: Units): ChainVariable["start"] {
-  switch (units.kind) {
+  const lone = independent(units);
+  switch (lone.kind) {
     case "bernoulli":
-    case "binary":
       return { kind: "bernoulli" };
     case "oneOfBlock":
       return { kind: "zeros" };
     case "categorical":
-    case "category":
-      return { kind: "categorical", classes: units.classes };
+      return { kind: "categorical", classes: lone.classes };
     case "normal":
-    case "jointNormal":
-    case "real":
       return { kind: "normal" };
     case "multinomial":
       return { kind: "counts", variable: name };
     default:
-      return assertNever(units);
+      return assertNever(lone);
   }
 }
