@@ -57,6 +57,11 @@ describe("chains", () => {
     ["DBM of two hidden layers", "by tempering(k = 1, chains = 25, temperatures = 3)"],
     ["general Boltzmann machine", "by pcd(k = 1, chains = 40, sampler = single_site)"],
     ["general Boltzmann machine", "by tempering(k = 1, chains = 20, temperatures = 3, sampler = single_site)"],
+    ["Boltzmann machine with at most one unit of a block on", "by pcd(k = 1, chains = 40, sampler = single_site)"],
+    [
+      "Boltzmann machine with at most one unit of a block on",
+      "by gibbs(steps = 10, sampler = single_site) and pcd(k = 1, chains = 40, sampler = single_site)",
+    ],
   ];
 
   it.each(ways)("of %s, %s: the mean of the estimates is the gradient", async (title, by) => {

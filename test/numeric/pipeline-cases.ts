@@ -156,7 +156,23 @@ const boltzmann: PipelineCase = {
   rows: rbm.rows,
 };
 
-export const pipelineCases: readonly PipelineCase[] = [rbm, grbm, dbm, labels, conditional, pooled, boltzmann];
+/** L couples units of a block too, which are never on together. */
+const rivals: PipelineCase = {
+  title: "Boltzmann machine with at most one unit of a block on",
+  text: model(
+    "data v : binary[4] at_most_one(2) latent h : binary[4] at_most_one(2) param W : real[4, 4], L : real[4, 4], J : real[4, 4], b : real[4]",
+    "p(v, h) { energy -(v @ W @ h) - v @ L @ v - h @ J @ h - b @ v }",
+    "log p(v)",
+  ),
+  weights: weights({ W: spread(16, 0.9, 1), L: spread(16, 0.8, 2), J: spread(16, 0.9, 5), b: spread(4, 0.8, 3) }),
+  energy: (w, { v, h }) => -bilinear(v!, w["W"]!, h!) - bilinear(v!, w["L"]!, v!) - bilinear(h!, w["J"]!, h!) - dotN(w["b"]!, v!),
+  atoms: { v: pooled.atoms["h"]!, h: pooled.atoms["h"]! },
+  visible: ["v"],
+  hidden: ["h"],
+  rows: [{ v: [1, 0, 0, 1] }, { v: [0, 0, 1, 0] }, { v: [0, 1, 0, 0] }],
+};
+
+export const pipelineCases: readonly PipelineCase[] = [rbm, grbm, dbm, labels, conditional, pooled, boltzmann, rivals];
 export const pipelineCase = (title: string): PipelineCase => pipelineCases.find((c) => c.title === title)!;
 
 /** log p(visible | conditions) of one row. */
