@@ -26,7 +26,7 @@ import {
 } from "./js.js";
 import { beforeStages, emitChain, carriedChains, emitEnergyEvaluator, impliedPartitions, partitionMetricName } from "./emit-energy.js";
 import { lowerEnergy } from "./lower-energy.js";
-import { headerText, lowerLogDensity, lowerNet, lowerSampler } from "./lower-density.js";
+import { headerText, lowerLogDensity, lowerNet, lowerSampler, lowerSamplerBefore } from "./lower-density.js";
 import { place } from "./place.js";
 import { functionName, lowerObjective, type LoweredObjective } from "./lower-objective.js";
 import { netFunction } from "./lower-expr.js";
@@ -62,12 +62,19 @@ export function emitModel(derived: DerivedModel, source: SourceInfo): EmittedMod
   const densities = model.densities.flatMap((density) => {
     const energy = lowerEnergy(context, density, names);
     const logDensity = lowerLogDensity(context, density, names);
+    const before = lowerSamplerBefore(context, density, names);
     const sampler = lowerSampler(context, density, names);
     return [
       {
         density,
         energy,
-        declarations: [...(energy ? [energy.fn, energy.model] : []), ...(logDensity ? [logDensity] : []), ...(sampler ? [sampler] : [])],
+        declarations: [
+          ...(energy ? [energy.fn, energy.model] : []),
+          ...(logDensity ? [logDensity] : []),
+          ...(before ? [before] : []),
+          ...(sampler ? [sampler] : []),
+        ],
+        before,
         sampler,
       },
     ];
@@ -95,7 +102,7 @@ export function emitModel(derived: DerivedModel, source: SourceInfo): EmittedMod
     ),
     weights: name("weights"),
     densities: object(
-      densities.map(({ density, energy, sampler }): JsField => ({
+      densities.map(({ density, energy, before, sampler }): JsField => ({
         name: density.name,
         value: object({
           head: array(density.head.map(str)),
@@ -103,7 +110,7 @@ export function emitModel(derived: DerivedModel, source: SourceInfo): EmittedMod
           label: str(headerText(density)),
           place: str(place(density.span)),
           sample: sampler && name(sampler.name),
-          chain: energy && emitChain(derived, density.name),
+          chain: energy && emitChain(derived, density.name, before?.name),
         }),
       })),
     ),

@@ -1,8 +1,9 @@
 /** Nets and densities -> functions: one per net; log p(x, z) and an ancestral sampler per density. */
 import type { Span } from "../base/source.js";
 import { NO_CHOICES } from "../ir/derive/choices.js";
-import { deriveLogDensity } from "../ir/derive/marginal.js";
-import { type DeriveContext, densityOf, givenTheirSum } from "../ir/derive/context.js";
+import { ancestorsOf, deriveLogDensity } from "../ir/derive/marginal.js";
+import { type Definition, type DeriveContext, densityOf, givenTheirSum } from "../ir/derive/context.js";
+import { energyOf } from "../ir/derive/energy.js";
 import { drawsNumbers } from "../ir/derive/objective.js";
 import { exprsOf } from "../ir/quantity.js";
 import { distributions } from "../ir/distributions.js";
@@ -176,8 +177,28 @@ function bindParams(writer: FunctionWriter, variable: string, params: Js): Js {
  * chain; undefined where it draws them all.
  */
 export function lowerSampler(context: DeriveContext, density: Density, file: Names): JsFunction | undefined {
+  const { definitions } = densityOf(context, density.name);
+  if ([...definitions.values()].every((d) => d.kind === "energy")) return undefined;
+  return samplerOf(context, density, file, [...definitions]);
+}
+
+/** `sampleBeforeP`: what an energy reads of the variables that are drawn before it; undefined where it reads none. */
+export function lowerSamplerBefore(context: DeriveContext, density: Density, file: Names): JsFunction | undefined {
   const index = densityOf(context, density.name);
-  if ([...index.definitions.values()].every((d) => d.kind === "energy")) return undefined;
+  const reads = index.energy ? energyOf(context, density.name).reads : [];
+  const needed = ancestorsOf(context, index, reads);
+  const before = [...index.definitions].filter(([v]) => needed.has(v));
+  return before.length === 0 ? undefined : samplerOf(context, density, file, before);
+}
+
+function samplerOf(
+  context: DeriveContext,
+  density: Density,
+  file: Names,
+  definitions: readonly (readonly [variable: string, definition: Definition])[],
+): JsFunction {
+  const index = densityOf(context, density.name);
+  const whole = definitions.length === index.definitions.size;
   const writer = new FunctionWriter(file, ["w", "key", "B", "given"], name("B"));
   const values = new Map<string, Value>();
   const scope: Scope = {
@@ -197,7 +218,7 @@ export function lowerSampler(context: DeriveContext, density: Density, file: Nam
   }
   const drawn: Record<string, Js> = {};
   const means: Record<string, Js> = {};
-  for (const [variable, definition] of index.definitions) {
+  for (const [variable, definition] of definitions) {
     const { shape } = variableOf(context, variable).domain;
     if (definition.kind === "energy") {
       const value: Value = { kind: "tensor", js: call("required", given, str(variable)), shape, lead: BATCH };
@@ -236,9 +257,11 @@ export function lowerSampler(context: DeriveContext, density: Density, file: Nam
     if (wantsMean) means[variable] = method(dist.object, "mean", dist.params);
   }
   return {
-    name: `sample${capital(density.name)}`,
+    name: `sample${whole ? "" : "Before"}${capital(density.name)}`,
     doc: [
-      `Draws ${headerText(density)}  ${place(density.span)}`,
+      whole
+        ? `Draws ${headerText(density)}  ${place(density.span)}`
+        : `Draws ${definitions.map(([v]) => v).join(", ")}, which the energy of ${density.name} is given  ${place(density.span)}`,
       "B rows, from the top of its body down; variables in `given` keep their values.",
       ...sums.map((v) => `${v} is drawn given its sum: that of ${v} in \`given\`.`),
     ],

@@ -35,6 +35,7 @@ export const topLevelNames = remembered(
       ...model.densities.flatMap((d) => [
         `log${capital(d.name)}`,
         `sample${capital(d.name)}`,
+        `sampleBefore${capital(d.name)}`,
         energyFunction(d.name),
         energyModelName(d.name),
       ]),

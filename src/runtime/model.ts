@@ -252,6 +252,10 @@ export interface ChainDefinition<S extends WeightSpecs = WeightSpecs> {
   readonly variables: Readonly<Record<string, ChainVariable>>;
   /** Sweeps of a sample, unless told. */
   readonly sweeps: number;
+  /** What the energy is given besides: conditions, variables of the head that come before it. */
+  readonly reads?: readonly string[];
+  /** Variables of the head that the energy is given are drawn by this first, and then are among `given`; so are those that they are drawn from. */
+  readonly before?: (w: WeightsOf<S>, key: Key, rows: Rows, given: Readonly<Record<string, Tensor>>) => Draw;
   /**
    * The values after one sweep, [B, ...event], of all variables that `given` does not hold: conditions are among `given`, and variables of the
    * chain that are clamped.
@@ -276,7 +280,7 @@ export interface DensityDefinition<S extends WeightSpecs = WeightSpecs> {
   readonly given: readonly string[];
   readonly label: string;
   readonly place: string;
-  /** Where an energy stands in the density: its variables are drawn first, by a chain, and are given to `sample`. */
+  /** Where an energy stands in the density: its variables are drawn by a chain, and are given to `sample`, which draws the rest. */
   readonly chain?: ChainDefinition<S>;
   /**
    * Ancestral sampling of `rows` rows; variables in `given` are clamped (conditions must be among them). Of a variable that is drawn given its

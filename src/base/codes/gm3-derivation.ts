@@ -111,4 +111,9 @@ export const gm3Derivation = {
     (a) =>
       `\`${a.conditional}\` cannot be drawn: \`${a.effect}\` is drawn from \`${a.variable}\`, not the other way round`,
   ),
+  GM3532: code<{ density: string; reads: string }>(
+    "error",
+    "Latents before an energy",
+    (a) => `the energy of ${a.density} is normalised given ${a.reads}, of which the data hold no values`,
+  ),
 } as const satisfies Record<`GM35${string}`, CodeEntry<never>>;

@@ -11,7 +11,7 @@ import type { Density, Evaluation, Expr, ModelIr, Slot, Update } from "../types.
 import { boundOf, combineOf } from "./bounds.js";
 import { coveringPaths, deriveContext, type DeriveContext, densityOf, underPaths, weightEntries, type WeightEntry } from "./context.js";
 import { chosen, firstChoice } from "./choices.js";
-import { energyOf } from "./energy.js";
+import { energyOf, requireDataReads } from "./energy.js";
 import { deriveObjective, movedBy } from "./objective.js";
 import { nameSchedules } from "./schedules.js";
 
@@ -197,7 +197,8 @@ function deriveEvaluator(context: DeriveContext, evaluation: Evaluation): Derive
   const [named] = value.densities;
   const energy = energyDensity(context, named);
   if (energy !== undefined)
-    return requireMonitor(context, energyOf(context, energy), value.evaluator, evaluation.span)
+    return requireDataReads(context, energy, evaluation.span) &&
+      requireMonitor(context, energyOf(context, energy), value.evaluator, evaluation.span)
       ? { evaluation, objective: undefined, energy }
       : undefined;
   const some = [...context.densities.values()].filter((d) => d.energy).map((d) => d.density.name);

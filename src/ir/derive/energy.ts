@@ -6,6 +6,7 @@ import { InternalError } from "../../base/internal-error.js";
 import { report } from "../../base/report.js";
 import type { Span } from "../../base/source.js";
 import { type EnergyAnalysis, layeredChoices, requireBlocks, requireExact, requireMultiAffine, summable } from "../energy/index.js";
+import { listed } from "../energy/listed.js";
 import { numberOption, type Options } from "../estimators.js";
 import type { EstimatorNote, HiddenMethod, PartitionMethod } from "../quantity.js";
 import type { Expr } from "../types.js";
@@ -97,6 +98,7 @@ export function partitionMethod(
   if (request.training && model) return chainMethod(context, request, analysis, given, at, note);
   const estimated = partition?.options ?? request.estimated.get(density);
   if (!request.training && estimated) {
+    if (!requireDataReads(context, density, request.span)) return undefined;
     note("ais", `annealed importance sampling, ${estimated["chains"]} chains, ${estimated["temperatures"]} temperatures`);
     return { kind: "estimated", options: estimated };
   }
@@ -115,6 +117,30 @@ export function partitionMethod(
   if (!exact || !requireBlocks(context, analysis, exact.sum, request.span)) return undefined;
   note("exact", exact.enumerate.length > 0 ? `summed over ${2 ** exact.log2States} states` : "summed in closed form");
   return { kind: "exact", sum: exact.sum, enumerate: exact.enumerate };
+}
+
+/** What is measured at the data: latents that are drawn before the energy have no values there. A finding where there are some. */
+export function requireDataReads(context: DeriveContext, density: string, at: Span): boolean {
+  const index = densityOf(context, density);
+  const latent = energyOf(context, density).reads.filter((v) => context.model.variables.get(v)?.role !== "data");
+  if (latent.length === 0) return true;
+  report(
+    context.diagnostics,
+    "GM3532",
+    at,
+    { density, reads: listed(latent) },
+    {
+      labels: latent.flatMap((v) => {
+        const drawn = index.definitions.get(v);
+        return drawn ? [{ span: drawn.span, text: `\`${v}\` is drawn here, before the energy` }] : [];
+      }),
+      help: [
+        `exact forms need no estimate: leave out \`ais\`, where the variables of the energy sum out`,
+        `or leave out what draws ${listed(latent)}: the energy defines ${latent.length === 1 ? "it" : "them"} too`,
+      ],
+    },
+  );
+  return false;
 }
 
 /** log Z for each state of `read`, which is drawn before the energy and summed out: exact, since an estimate of each would not be that of the sum. */

@@ -11,7 +11,7 @@ import { finiteStates, stateCount } from "../states.js";
 import type { Factor, PartitionMethod, Quantity, Term } from "../quantity.js";
 import type { Expr, LogDensityExpr, Slot, Variable } from "../types.js";
 import { dependenceOn } from "./affine.js";
-import { type EnergyRequest, hiddenMethod, partitionMethod } from "./energy.js";
+import { energyOf, type EnergyRequest, hiddenMethod, partitionInSum, partitionMethod } from "./energy.js";
 import { type Definition, type DeriveContext, densityOf, type DensityIndex, parentsOf } from "./context.js";
 
 /** Most states that a sum over finite latents may have. */
@@ -217,9 +217,12 @@ function solve(
       if (!part) return undefined;
       terms.push(...flatten(part, 1));
     }
-    const only = terms[0];
-    const body: Quantity = terms.length === 1 && only ? only.quantity : { kind: "sum", terms, span: asked.span };
-    return {
+    const normalised = outsideTheSum(context, index, name, terms, asked);
+    if (!normalised) return undefined;
+    const [only] = normalised.inside;
+    const { length } = normalised.inside;
+    const body: Quantity = length === 1 && only ? only.quantity : { kind: "sum", terms: normalised.inside, span: asked.span };
+    const enumerated: Quantity = {
       kind: "enumerate",
       op: "logsumexp",
       local: undefined,
@@ -230,8 +233,42 @@ function solve(
       reason: `summed over its ${states.size} states`,
       span: asked.span,
     };
+    if (normalised.outside.length === 0) return enumerated;
+    return { kind: "sum", terms: [{ scale: 1, factors: [], quantity: enumerated }, ...normalised.outside], span: asked.span };
   }
   return solveNormal(context, index, variables, hidden, at, asked);
+}
+
+/**
+ * Of the terms under a sum over `name`: log Z stands before the sum where it is the same for all states, so that it is settled with the rest; where the
+ * energy is normalised for each state, only its exact value can be summed.
+ */
+function outsideTheSum(
+  context: DeriveContext,
+  index: DensityIndex,
+  name: string,
+  terms: readonly Term[],
+  asked: Asked,
+): { readonly inside: readonly Term[]; readonly outside: readonly Term[] } | undefined {
+  const inside: Term[] = [];
+  const outside: Term[] = [];
+  for (const term of terms) {
+    const { quantity } = term;
+    if (quantity.kind !== "logPartition") inside.push(term);
+    else if (!readsOf(context, index).has(name)) outside.push(term);
+    else if (quantity.method.kind === "exact") inside.push(term);
+    else {
+      const method = partitionInSum(context, asked.energy, index.density.name, name, asked.text);
+      if (!method) return undefined;
+      inside.push({ ...term, quantity: { ...quantity, method } });
+    }
+  }
+  return { inside, outside };
+}
+
+/** What the energy is given: its conditions, what was drawn before it. */
+function readsOf(context: DeriveContext, index: DensityIndex): ReadonlySet<string> {
+  return new Set(energyOf(context, index.density.name).reads);
 }
 
 /** log of the energy's factor with `hidden` summed out: log Σ exp(-E) - log Z, the latter still without a method. */

@@ -51,7 +51,8 @@ const stored = (name: string): string => `draw:${name}`;
 const fed = (name: string): string => `given:${name}`;
 
 /** GM4008 for a number of sweeps that is none, GM4009 where there are no persistent chains to begin with. */
-export async function runChain(density: DensityDefinition, chain: ChainDefinition, options: ChainOptions): Promise<ChainDraw> {
+export async function runChain(density: DensityDefinition, chain: ChainDefinition, asked: ChainOptions): Promise<ChainDraw> {
+  const options = { ...asked, given: { ...(await drawnBefore(chain, asked)), ...asked.given } };
   const { session, seed, every } = options;
   const sweeps = options.sweeps ?? chain.sweeps;
   for (const [name, value] of [
@@ -61,12 +62,7 @@ export async function runChain(density: DensityDefinition, chain: ChainDefinitio
     if (!(Number.isInteger(value) && value >= 1)) throw new GmcError("GM4008", `${name} must be a whole number from 1 on, found ${value}`);
   }
   for (const [name, value] of Object.entries(await startValues(chain, options))) await session.write(stored(name), value);
-  const rng = rngOf(seed, "draw", 0, 0);
-  const feedsOf = (graph: Graph): HostTensors => {
-    const all: HostTensors = { ...Object.fromEntries(Object.entries(options.given).map(([n, t]) => [fed(n), t])), rng };
-    const names = graph.nodes.flatMap((n) => (n.prim === "input" ? [n.params.name] : []));
-    return Object.fromEntries(names.flatMap((n) => (all[n] === undefined ? [] : [[n, all[n]]])));
-  };
+  const feedsOf = (graph: Graph): HostTensors => feedsFor(graph, options);
   const sweep = stageSweep(chain, options);
   const show = stageShow(density, chain, options);
   const shown: Program = { name: "draw", stages: [{ kind: "call", name: "draw", graph: show }], fetch: Object.keys(show.outputs) };
@@ -90,6 +86,38 @@ export async function runChain(density: DensityDefinition, chain: ChainDefinitio
   } finally {
     moving.dispose();
     showing.dispose();
+  }
+}
+
+function feedsFor(graph: Graph, { given, seed }: ChainOptions): HostTensors {
+  const all: HostTensors = { ...Object.fromEntries(Object.entries(given).map(([n, t]) => [fed(n), t])), rng: rngOf(seed, "draw", 0, 0) };
+  const names = graph.nodes.flatMap((n) => (n.prim === "input" ? [n.params.name] : []));
+  return Object.fromEntries(names.flatMap((n) => (all[n] === undefined ? [] : [[n, all[n]]])));
+}
+
+/** Values of what the energy is given of the density's own variables. */
+async function drawnBefore(chain: ChainDefinition, options: ChainOptions): Promise<HostTensors> {
+  const { before } = chain;
+  if (before === undefined) return {};
+  const graph = optimize(
+    stage(
+      {},
+      () => {
+        const w = readWeights(options.model, averagedState(options.averaged));
+        return { ...before(w as never, rootKey(), { kind: "rows", size: options.rows }, given(options)).values };
+      },
+      { mode: "eval" },
+    ),
+  );
+  const program = await options.session.compile({
+    name: "before",
+    stages: [{ kind: "call", name: "before", graph }],
+    fetch: Object.keys(graph.outputs),
+  });
+  try {
+    return await program.run(feedsFor(graph, options));
+  } finally {
+    program.dispose();
   }
 }
 

@@ -80,11 +80,17 @@ export function canReconstruct(model: ModelDefinition): boolean {
   return model.generative !== undefined && (model.inference !== undefined || observedInChain(model).length > 0);
 }
 
-/** Data variables that an energy defines; none where some hidden variable of it has no mean that they could be inferred by. */
+/**
+ * Data variables that an energy defines; none where some hidden variable of it has no mean that they could be inferred by, or where it is given a
+ * latent that is drawn before it.
+ */
 function observedInChain(model: ModelDefinition): readonly string[] {
-  const chain = model.generative === undefined ? undefined : model.densities[model.generative]?.chain;
+  const density = model.generative === undefined ? undefined : model.densities[model.generative];
+  const chain = density?.chain;
   const names = Object.keys(chain?.variables ?? {});
-  const visible = names.filter((name) => Object.hasOwn(dataVariables(model), name));
+  const isData = (name: string): boolean => Object.hasOwn(dataVariables(model), name);
+  if (chain?.reads?.some((name) => !isData(name) && !density?.given.includes(name))) return [];
+  const visible = names.filter(isData);
   return names.every((name) => visible.includes(name) || chain?.means[name] !== undefined) ? visible : [];
 }
 
@@ -101,7 +107,7 @@ function throughMeans(
   const w = weights(options) as never;
   const data = dataVariables(options.model);
   const hidden = Object.entries(chain.variables).filter(([name]) => !visible.includes(name));
-  const conditions = density.given.filter((name) => chain.variables[name] === undefined);
+  const conditions = [...new Set([...density.given, ...(chain.reads ?? [])])].filter((name) => chain.variables[name] === undefined);
   let values: Readonly<Record<string, Tensor>> = Object.fromEntries([
     ...[...visible, ...conditions].map((name) => [name, variableInput(options, name)] as const),
     ...hidden.map(([name, { shape, dtype }]) => [name, zeros([options.rows, ...shape], dtype)] as const),

@@ -1,0 +1,123 @@
+/** Energies given variables that are drawn before them: one log Z for each of their values. Likelihoods, gradients and draws against enumeration. */
+import { describe, expect, it } from "vitest";
+import { referenceEngine, openSession } from "../../src/runtime/index.js";
+import { datasetOf } from "../../src/runtime/train/arrays.js";
+import { initialWeights, writeAll } from "../../src/runtime/train/weights.js";
+import { gradientsOf } from "../support/gradients.js";
+import { loadModel } from "../support/model.js";
+import { bilinear, bits, dotN, logSum, spread, type Assignment, type Numbers } from "./energy-cases.js";
+import { dataOf, differences, exactly, meanOver } from "./pipeline-cases.js";
+
+const states = (n: number): Numbers[] => bits(n).map((a) => a.value);
+const softplus = (x: number): number => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x)));
+
+/** A label, then pixels and hidden units given it. */
+const text = (objective: string, evaluation = ""): string => `model M {
+  data v : binary[3], y : category[3]
+  latent h : binary[2]
+  param W : real[3, 2] init Normal(0, 1), S : real[3, 2] init Normal(0, 2), a : real[3] init Normal(0, 1)
+  density p(y, v, h) {
+    y ~ Categorical(logits = a)
+    energy -(v @ W @ h) - S[y] @ h
+  }
+  train { maximize ${objective}
+    optimizer = sgd(lr = 0.1), batch = 3, steps = 1 }
+  ${evaluation}
+}`;
+
+const weights: Assignment = { W: exactly(spread(6, 1.2, 1)), S: exactly(spread(6, 2, 2)), a: exactly(spread(3, 1, 3)) };
+
+/** log p(y, v) */
+function joint(w: Assignment, y: number, v: Numbers): number {
+  const logY = w["a"]![y]! - logSum(w["a"]!);
+  const free = (x: Numbers): number => logSum(states(2).map((h) => bilinear(x, w["W"]!, h) + dotN(w["S"]!.slice(2 * y, 2 * y + 2), h)));
+  return logY + free(v) - logSum(states(3).map(free));
+}
+const marginal = (w: Assignment, v: Numbers): number => logSum([0, 1, 2].map((y) => joint(w, y, v)));
+
+const rows = [
+  { v: [1, 0, 1], y: [2] },
+  { v: [0, 0, 1], y: [0] },
+  { v: [1, 1, 0], y: [2] },
+];
+
+describe("an energy given a label drawn before it", () => {
+  it.each([
+    ["log p(y, v)", (w: Assignment, r: (typeof rows)[number]) => joint(w, r.y[0]!, r.v)],
+    ["log p(v)", (w: Assignment, r: (typeof rows)[number]) => marginal(w, r.v)],
+    ["log p(y | v)", (w: Assignment, r: (typeof rows)[number]) => joint(w, r.y[0]!, r.v) - marginal(w, r.v)],
+  ])("%s and its gradient", async (objective, exact) => {
+    const { model } = loadModel(text(objective));
+    const got = await gradientsOf(model, { weights, data: dataOf(rows), rows: 3 });
+    expect(got.value.mean[0]).toBeCloseTo(
+      meanOver(rows, (r) => exact(weights, r)),
+      5,
+    );
+    for (const [name, values] of Object.entries(differences(weights, (w) => meanOver(rows, (r) => exact(w, r)))))
+      values.forEach((e, i) => expect(Math.abs(got.gradients[name]!.mean[i]! - e), `${name}[${i}]`).toBeLessThan(1e-5));
+  });
+
+  it("is drawn after it, and measured without an estimate", async () => {
+    const { model } = loadModel(text("log p(y, v) by cd(k = 1)", "evaluate { nll = -log p(y, v) cls = -log p(y | v) }"));
+    const session = await referenceEngine.open();
+    const dataset = datasetOf(model, {
+      train: { v: Float32Array.from(rows.flatMap((r) => r.v)), y: Int32Array.from(rows.flatMap((r) => r.y)) },
+    });
+    const initial = initialWeights(model, 2, dataset);
+    await writeAll(session, initial);
+    const w: Assignment = Object.fromEntries(["W", "S", "a"].map((n) => [n, [...initial.get(n)!.data]]));
+    const trained = openSession({ session, model, dataset, seed: 3, averaged: new Set(), step: 0 });
+    const { metrics } = await trained.evaluate();
+    expect(Object.keys(metrics)).not.toContain("logZ");
+    expect(metrics["nll"]!.value).toBeCloseTo(-meanOver(rows, (r) => joint(w, r.y[0]!, r.v)), 4);
+    expect(metrics["cls"]!.value).toBeCloseTo(-meanOver(rows, (r) => joint(w, r.y[0]!, r.v) - marginal(w, r.v)), 4);
+    const n = 3000;
+    const { values } = await trained.sample(n, { sweeps: 30 });
+    for (let y = 0; y < 3; y++)
+      for (const v of states(3)) {
+        const p = Math.exp(joint(w, y, v));
+        let count = 0;
+        for (let r = 0; r < n; r++) if (values["y"]!.data[r] === y && v.every((x, i) => values["v"]!.data[3 * r + i] === x)) count++;
+        expect(Math.abs(count / n - p), `${y} ${v.join("")}`).toBeLessThan(4.5 * Math.sqrt((p * (1 - p)) / n) + 1e-4);
+      }
+    // a label that is held
+    const held = await trained.sample(2000, { sweeps: 30, given: { y: { shape: [2000], data: new Int32Array(2000).fill(1) } } });
+    expect(held.values["y"]!.data.every((c) => c === 1)).toBe(true);
+    expect((await trained.reconstruct(2)).shown["v"]!.shape).toEqual([2, 3]);
+    trained.close();
+  });
+});
+
+describe("an energy given a latent drawn before it", () => {
+  const model = (evaluation: string): string => `model M {
+  data v : binary[3]
+  latent h : binary[2]
+  param W : real[3, 2], c : real[2]
+  density p(v, h) {
+    h ~ Bernoulli(logits = c)
+    energy -(v @ W @ h)
+  }
+  train { maximize log p(v)
+    optimizer = sgd(lr = 0.1), batch = 2, steps = 1 }
+  ${evaluation}
+}`;
+  const w: Assignment = { W: exactly(spread(6, 1.2, 1)), c: exactly(spread(2, 1, 2)) };
+  /** log p(v): the units of v are independent given h */
+  const exact = (w: Assignment, v: Numbers): number =>
+    logSum(
+      states(2).map((h) => {
+        const fields = [0, 1, 2].map((i) => dotN(w["W"]!.slice(2 * i, 2 * i + 2), h));
+        const logH = h.reduce((s, x, j) => s + x * w["c"]![j]! - softplus(w["c"]![j]!), 0);
+        return logH + fields.reduce((s, f, i) => s + f * v[i]! - softplus(f), 0);
+      }),
+    );
+
+  it("is summed with its log Z for each state", async () => {
+    const data = [{ v: [1, 0, 1] }, { v: [0, 1, 0] }];
+    const got = await gradientsOf(loadModel(model("")).model, { weights: w, data: dataOf(data), rows: 2 });
+    const mean = (w: Assignment): number => meanOver(data, (r) => exact(w, r.v));
+    expect(got.value.mean[0]).toBeCloseTo(mean(w), 5);
+    for (const [name, values] of Object.entries(differences(w, mean)))
+      values.forEach((e, i) => expect(Math.abs(got.gradients[name]!.mean[i]! - e), `${name}[${i}]`).toBeLessThan(1e-5));
+  });
+});
