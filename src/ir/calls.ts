@@ -253,7 +253,14 @@ function callTable(env: Env, callee: ast.NameExpr, actuals: readonly Actual[], s
   const known = synonymOf(synonyms, name);
   const callable = (e: Entity): boolean => e.kind === "net" || e.kind === "block" || (env.mode === "objective" && e.kind === "objective");
   const near = didYouMean(name, [...env.scope.visible(callable), ...functionNames, ...layers.keys()]);
-  const help = known ? [known] : near ? [`did you mean \`${near}\`?`] : suggestions(env.scope, name, callable);
+  const behind = env.scope.findBehind(name) !== undefined;
+  const help = behind
+    ? suggestions(env.scope, name, callable)
+    : known
+      ? [known]
+      : near
+        ? [`did you mean \`${near}\`?`]
+        : suggestions(env.scope, name, callable);
   report(env.cx.diagnostics, "GM2029", callee.span, { name, what: "function, layer or net" }, { help });
   return undefined;
 }

@@ -26,7 +26,9 @@ export function fileScopes({ root, files, std }: Files, diagnostics: Diagnostics
     for (const item of file.imports) {
       const resolved = resolveImport(file.file.path, item.path);
       const imported = resolved === undefined ? undefined : files.get(resolved);
-      if (imported) declareFile(imported, scope, scopeOf(imported), false, diagnostics, item.span);
+      if (!imported) continue;
+      declareFile(imported, scope, scopeOf(imported), false, diagnostics, item.span);
+      scope.passOver(scopeOf(imported), imported.file.path);
     }
     declareFile(file, scope, scope, false, diagnostics);
     return scope;

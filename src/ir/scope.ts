@@ -49,6 +49,8 @@ export type FamilyWhat = "data" | "latent" | "parameter" | "binding";
 
 export class Scope {
   private readonly names = new Map<string, Entity>();
+  /** Names that an imported file imports for itself: where they stand, and who imports them. */
+  private readonly behind = new Map<string, { readonly path: string; readonly by: string }>();
 
   constructor(readonly parent: Scope | undefined) {}
 
@@ -62,6 +64,20 @@ export class Scope {
 
   find(name: string): Entity | undefined {
     return this.names.get(name) ?? this.parent?.find(name);
+  }
+
+  /** What `imported` sees and does not declare itself stands behind it: nothing here, but worth a word where it is missed. */
+  passOver(imported: Scope, by: string): void {
+    for (const [name, entity] of imported.names) {
+      const path = entity.span.file.path;
+      if (path !== by && !this.behind.has(name)) this.behind.set(name, { path, by });
+    }
+    for (const [name, place] of imported.behind) if (!this.behind.has(name)) this.behind.set(name, place);
+  }
+
+  /** Where an imported file has a name from that is unknown here. */
+  findBehind(name: string): { readonly path: string; readonly by: string } | undefined {
+    return this.behind.get(name) ?? this.parent?.findBehind(name);
   }
 
   /** All names that can be seen from here, the nearest first. */

@@ -1,6 +1,7 @@
 /** The train block: phases, statements (`maximize V over D by …`), settings, constraints. */
 import { report } from "../base/report.js";
 import { type Span, textOf } from "../base/source.js";
+import { didYouMeanHelp } from "../base/suggest.js";
 import type * as ast from "../parser/ast.js";
 import { densityHeader } from "./density-header.js";
 import { type Env, newOwner } from "./env.js";
@@ -180,7 +181,7 @@ function weightPaths(env: Env, target: ast.Expr): readonly string[] | undefined 
       if (only === undefined || more.length > 0) return base ? wrongTarget(env, target.span, textOf(target.span)) : undefined;
       const path = `${only}.${target.field.name}`;
       if (isPath(env, path)) return [path];
-      report(env.cx.diagnostics, "GM2066", target.field.span, { name: path });
+      report(env.cx.diagnostics, "GM2066", target.field.span, { name: path }, { help: weightsOf(env, only, target.field.name) });
       return undefined;
     }
     default:
@@ -224,6 +225,16 @@ function entityPaths(env: Env, entity: Entity, name: string, span: Span): readon
 function wrongTarget(env: Env, span: Span, found: string): undefined {
   report(env.cx.diagnostics, "GM2067", span, { found });
   return undefined;
+}
+
+/** What there is in place of a part that a net does not have. */
+function weightsOf(env: Env, owner: string, part: string): readonly string[] {
+  const paths = env.cx.nets.flatMap((net) => [net.path, ...net.weights.map((w) => `${net.path}.${w.name}`)]);
+  const parts = new Set(
+    paths.filter((path) => path.startsWith(`${owner}.`)).map((path) => path.slice(owner.length + 1).split(".")[0] ?? ""),
+  );
+  const listed = `\`${owner}\` ${parts.size === 0 ? "has no parts" : `has ${[...parts].map((p) => `\`${p}\``).join(", ")}`}`;
+  return [...didYouMeanHelp(part, parts), listed];
 }
 
 function isPath(env: Env, path: string): boolean {

@@ -18,6 +18,8 @@ export function reportUnknownName(
 }
 
 export function suggestions(scope: Scope, name: string, fits: (entity: Entity) => boolean, more: Iterable<string> = []): readonly string[] {
+  const behind = scope.findBehind(name);
+  if (behind !== undefined) return [`\`${name}\` stands in ${behind.path}, which ${behind.by} imports for itself: import it here too`];
   const near = didYouMean(name, [...scope.visible(fits), ...more]) ?? didYouMean(name, scope.visible());
   if (near === undefined) return [];
   const entity = scope.find(near);

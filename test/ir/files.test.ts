@@ -94,7 +94,11 @@ describe("imports", () => {
 
   test("imports of imports are not one's own", () => {
     const files = { "a.gm": 'import "nets.gm"\nnet a(x) = outer(x)', "nets.gm": nets };
-    expect(elaborateText(model('import "a.gm"', "objective o = sum(inner(x))"), { files }).codes).toEqual(["GM2029"]);
+    const { codes, text } = elaborateText(model('import "a.gm"', "objective o = sum(inner(x))"), { files });
+    expect(codes).toEqual(["GM2029"]);
+    expect(text).toContain("help: `inner` stands in nets.gm, which a.gm imports for itself: import it here too");
+    const deep = elaborateText(model('import "b.gm"', "objective o = sum(x) * Width"), { files: { ...files, "b.gm": 'import "a.gm"' } });
+    expect(deep.text).toContain("`Width` stands in nets.gm, which a.gm imports for itself");
   });
 
   test("a name that is taken", () => {
