@@ -159,7 +159,10 @@ function distributions({ distributions }) {
     ["Distribution", "What it is", "For", "Gradient through samples", "Finite sum"],
     [...distributions.values()].map((d) => {
       const list = (params) => params.map((p) => (p.fallback === undefined ? p.name : `${p.name} = ${p.fallback}`)).join(", ");
-      const forms = d.parameters.map((params) => `\`${d.name}(${[list(params), ...(d.mixes ? ["Component(…)"] : [])].join(", ")})\``);
+      // weights by place are of the first kind; of another kind they are named, and then so is what is mixed
+      const mixing = (params, i) =>
+        (i === 0 ? [list(params), "Component(…)"] : [...params.map((p) => `${p.name} = …`), "of = Component(…)"]).join(", ");
+      const forms = d.parameters.map((params, i) => `\`${d.name}(${d.mixes ? mixing(params, i) : list(params)})\``);
       const axes = d.eventRank > 0 ? " One draw is a whole vector." : "";
       const wider = d.wider.length > 0 ? `; with a warning: ${d.wider.map((w) => `\`${w}\``).join(", ")}` : "";
       return [
