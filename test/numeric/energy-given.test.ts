@@ -35,7 +35,7 @@ function joint(w: Assignment, y: number, v: Numbers): number {
 }
 const marginal = (w: Assignment, v: Numbers): number => logSum([0, 1, 2].map((y) => joint(w, y, v)));
 
-const rows = [
+const rows: readonly Assignment[] = [
   { v: [1, 0, 1], y: [2] },
   { v: [0, 0, 1], y: [0] },
   { v: [1, 1, 0], y: [2] },
@@ -43,9 +43,9 @@ const rows = [
 
 describe("an energy given a label drawn before it", () => {
   it.each([
-    ["log p(y, v)", (w: Assignment, r: (typeof rows)[number]) => joint(w, r.y[0]!, r.v)],
-    ["log p(v)", (w: Assignment, r: (typeof rows)[number]) => marginal(w, r.v)],
-    ["log p(y | v)", (w: Assignment, r: (typeof rows)[number]) => joint(w, r.y[0]!, r.v) - marginal(w, r.v)],
+    ["log p(y, v)", (w: Assignment, r: Assignment) => joint(w, r["y"]![0]!, r["v"]!)],
+    ["log p(v)", (w: Assignment, r: Assignment) => marginal(w, r["v"]!)],
+    ["log p(y | v)", (w: Assignment, r: Assignment) => joint(w, r["y"]![0]!, r["v"]!) - marginal(w, r["v"]!)],
   ])("%s and its gradient", async (objective, exact) => {
     const { model } = loadModel(text(objective));
     const got = await gradientsOf(model, { weights, data: dataOf(rows), rows: 3 });
@@ -61,7 +61,7 @@ describe("an energy given a label drawn before it", () => {
     const { model } = loadModel(text("log p(y, v) by cd(k = 1)", "evaluate { nll = -log p(y, v) cls = -log p(y | v) }"));
     const session = await referenceEngine.open();
     const dataset = datasetOf(model, {
-      train: { v: Float32Array.from(rows.flatMap((r) => r.v)), y: Int32Array.from(rows.flatMap((r) => r.y)) },
+      train: { v: Float32Array.from(rows.flatMap((r) => r["v"]!)), y: Int32Array.from(rows.flatMap((r) => r["y"]!)) },
     });
     const initial = initialWeights(model, 2, dataset);
     await writeAll(session, initial);
@@ -69,8 +69,8 @@ describe("an energy given a label drawn before it", () => {
     const trained = openSession({ session, model, dataset, seed: 3, averaged: new Set(), step: 0 });
     const { metrics } = await trained.evaluate();
     expect(Object.keys(metrics)).not.toContain("logZ");
-    expect(metrics["nll"]!.value).toBeCloseTo(-meanOver(rows, (r) => joint(w, r.y[0]!, r.v)), 4);
-    expect(metrics["cls"]!.value).toBeCloseTo(-meanOver(rows, (r) => joint(w, r.y[0]!, r.v) - marginal(w, r.v)), 4);
+    expect(metrics["nll"]!.value).toBeCloseTo(-meanOver(rows, (r) => joint(w, r["y"]![0]!, r["v"]!)), 4);
+    expect(metrics["cls"]!.value).toBeCloseTo(-meanOver(rows, (r) => joint(w, r["y"]![0]!, r["v"]!) - marginal(w, r["v"]!)), 4);
     const n = 3000;
     const { values } = await trained.sample(n, { sweeps: 30 });
     for (let y = 0; y < 3; y++)
@@ -112,10 +112,24 @@ describe("an energy given a latent drawn before it", () => {
       }),
     );
 
+  it("is inferred where the data are reconstructed", async () => {
+    const inference = "density q(h | v) { h ~ Bernoulli(logits = v |> dense(2)) }";
+    const objective = "E[h ~ q(h | v)](log p(v, h) - log q(h | v))";
+    const given = model("").replace("train {", `${inference}\n  train {`).replace("log p(v)", `${objective} by h: enumerate`);
+    const loaded = loadModel(given).model;
+    const session = await referenceEngine.open();
+    const dataset = datasetOf(loaded, { train: { v: Float32Array.of(1, 0, 1, 0, 1, 1) } });
+    await writeAll(session, initialWeights(loaded, 2, dataset));
+    const trained = openSession({ session, model: loaded, dataset, seed: 3, averaged: new Set(), step: 0 });
+    expect((await trained.reconstruct(2)).shown["v"]!.shape).toEqual([2, 3]);
+    expect((await trained.sample(4, { sweeps: 2 })).values["h"]!.shape).toEqual([4, 2]);
+    trained.close();
+  });
+
   it("is summed with its log Z for each state", async () => {
     const data = [{ v: [1, 0, 1] }, { v: [0, 1, 0] }];
     const got = await gradientsOf(loadModel(model("")).model, { weights: w, data: dataOf(data), rows: 2 });
-    const mean = (w: Assignment): number => meanOver(data, (r) => exact(w, r.v));
+    const mean = (w: Assignment): number => meanOver(data, (r) => exact(w, r["v"]!));
     expect(got.value.mean[0]).toBeCloseTo(mean(w), 5);
     for (const [name, values] of Object.entries(differences(w, mean)))
       values.forEach((e, i) => expect(Math.abs(got.gradients[name]!.mean[i]! - e), `${name}[${i}]`).toBeLessThan(1e-5));

@@ -77,21 +77,32 @@ export function stageReconstruct(options: DrawOptions): DrawProgram {
 
 /** Whether there is a way from data to latents and back. */
 export function canReconstruct(model: ModelDefinition): boolean {
-  return model.generative !== undefined && (model.inference !== undefined || observedInChain(model).length > 0);
+  if (observedInChain(model).length > 0) return true;
+  const chain = model.generative === undefined ? undefined : model.densities[model.generative]?.chain;
+  const known = inferredIn(model);
+  return (
+    model.generative !== undefined && model.inference !== undefined && Object.keys(chain?.variables ?? {}).every((v) => known.includes(v))
+  );
 }
 
 /**
  * Data variables that an energy defines; none where some hidden variable of it has no mean that they could be inferred by, or where it is given a
- * latent that is drawn before it.
+ * latent that nothing infers.
  */
 function observedInChain(model: ModelDefinition): readonly string[] {
   const density = model.generative === undefined ? undefined : model.densities[model.generative];
   const chain = density?.chain;
   const names = Object.keys(chain?.variables ?? {});
   const isData = (name: string): boolean => Object.hasOwn(dataVariables(model), name);
-  if (chain?.reads?.some((name) => !isData(name) && !density?.given.includes(name))) return [];
+  const inferred = inferredIn(model);
+  if (chain?.reads?.some((name) => !isData(name) && !density?.given.includes(name) && !inferred.includes(name))) return [];
   const visible = names.filter(isData);
   return names.every((name) => visible.includes(name) || chain?.means[name] !== undefined) ? visible : [];
+}
+
+/** Latents that a density infers from data. */
+function inferredIn(model: ModelDefinition): readonly string[] {
+  return model.inference === undefined ? [] : (model.densities[model.inference]?.head ?? []);
 }
 
 /** Sweeps of mean-field updates (Peterson & Anderson 1987) over hidden variables that depend on each other. */
@@ -108,8 +119,10 @@ function throughMeans(
   const data = dataVariables(options.model);
   const hidden = Object.entries(chain.variables).filter(([name]) => !visible.includes(name));
   const conditions = [...new Set([...density.given, ...(chain.reads ?? [])])].filter((name) => chain.variables[name] === undefined);
+  const before = conditions.filter((name) => !Object.hasOwn(data, name) && !density.given.includes(name));
+  const inferred = before.length === 0 ? {} : infer(options);
   let values: Readonly<Record<string, Tensor>> = Object.fromEntries([
-    ...[...visible, ...conditions].map((name) => [name, variableInput(options, name)] as const),
+    ...[...visible, ...conditions].map((name) => [name, inferred[name] ?? variableInput(options, name)] as const),
     ...hidden.map(([name, { shape, dtype }]) => [name, zeros([options.rows, ...shape], dtype)] as const),
   ]);
   for (let i = 0; i < (hidden.length > 1 ? MEAN_FIELD : 1); i++) {
@@ -125,7 +138,7 @@ function throughMeans(
         return mean === undefined ? [] : [[`mean:${name}`, mean(w, values)]];
       }),
     ),
-    ...Object.fromEntries(hidden.map(([name]) => [latentName(name), defined(values[name], name)])),
+    ...Object.fromEntries([...before, ...hidden.map(([name]) => name)].map((name) => [latentName(name), defined(values[name], name)])),
   };
 }
 
