@@ -404,6 +404,16 @@ const table: readonly Builtin[] = [
     type: (call) => squareType(call),
   },
   {
+    fn: "cholesky_factor",
+    runtime: "choleskyFactor",
+    doc: "the entries below the diagonal, softplus of those on it, zeros above: any matrix as a factor L of a covariance L L^T",
+    args: ["x"],
+    options: [],
+    takes: numeric,
+    reads: "place",
+    type: (call) => squareType(call),
+  },
+  {
     fn: "tril",
     runtime: "lowerTriangle",
     doc: "the matrix with zeros above its diagonal",

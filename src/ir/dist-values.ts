@@ -8,6 +8,7 @@ import { textOf } from "../base/source.js";
 import type { Distribution, DistributionParameter } from "./distributions.js";
 import type { Env } from "./env.js";
 import { factsOf, type Raw } from "./facts.js";
+import { isFactor } from "./matrices.js";
 import { isNeverPositive, isNonNegative, isPositive, isWithinUnit, type Range } from "./range.js";
 import { showNumber } from "./static.js";
 import type { Expr } from "./types.js";
@@ -22,8 +23,10 @@ export function checkParameterValue(env: Env, entry: Distribution, param: Distri
       return checkProbability(env, entry, param, expr);
     case "count":
       return checkCount(env, entry, param, expr);
-    case "real":
     case "lowerTriangular":
+    case "covariance":
+      return checkMatrix(env, entry, param, expr);
+    case "real":
       return true;
   }
 }
@@ -60,11 +63,11 @@ function checkPositive(env: Env, entry: Distribution, param: DistributionParamet
   }
   const usual = [`\`exp(…)\` or \`softplus(…)\` makes it positive`];
   if (raw && range.low < 0) {
-    const help = raw.computed ? usual : (declared(expr, "positive") ?? usual);
+    const help = declared(expr, raw, "positive") ?? usual;
     report(env.cx.diagnostics, "GM3017", expr.span, { ...args, found: rawText(raw, range) }, { labels: origin(expr, raw), help });
     return false;
   }
-  const help = declared(expr, "positive") ?? (isNonNegative(range) ? ["add a small number, or use `softplus`"] : usual);
+  const help = declared(expr, raw, "positive") ?? (isNonNegative(range) ? ["add a small number, or use `softplus`"] : usual);
   report(env.cx.diagnostics, "GM3019", expr.span, { ...args, problem: isNonNegative(range) ? "may be zero" : "may be negative" }, { help });
   return true;
 }
@@ -79,13 +82,51 @@ function checkProbability(env: Env, entry: Distribution, param: DistributionPara
   const squash = vector ? "softmax" : "sigmoid";
   const direct = raw && !raw.computed;
   const usual = [`give it as \`logits = …\`${direct ? "" : `, or put it through \`${squash}\``}`, ...productHelp(env, expr, vector)];
-  const help = [...(declared(expr, param.domain) ?? []), ...usual];
+  const help = [...(declared(expr, raw, param.domain) ?? []), ...usual];
   if (raw || constant) {
     const found = expr.kind === "number" ? showNumber(expr.value) : raw ? foundText(raw, range) : "a value outside it";
     report(env.cx.diagnostics, "GM3020", expr.span, { ...args, found }, { labels: origin(expr, raw), help });
     return false;
   }
   const problem = vector ? "may be negative" : "may lie outside 0..1";
+  report(env.cx.diagnostics, "GM3019", expr.span, { ...args, problem }, { help });
+  return true;
+}
+
+/** A factor of a covariance, or the covariance itself. A matrix of free entries is certainly neither. */
+function checkMatrix(env: Env, entry: Distribution, param: DistributionParameter, expr: Expr): boolean {
+  const known = factsOf(env.cx, expr);
+  const factor = param.domain === "lowerTriangular";
+  if (factor ? isFactor(known) : known.matrix.definite) return true;
+  const { raw, range } = known;
+  const args = { param: param.name, dist: entry.name };
+  const build = `cholesky_factor(${expr.kind === "param" || expr.kind === "local" ? textOf(expr.span) : "…"})`;
+  const help = factor
+    ? [`\`scale_tril = ${build}\` makes it one: zeros above the diagonal, softplus of the entries on it`]
+    : [
+        `give its factor: \`scale_tril = ${build}\` is lower triangular with a positive diagonal`,
+        "or build it: `A @ transpose(A) + 1e-3 * eye(D)` is positive definite",
+      ];
+  const negative = isNeverPositive(range) && !known.matrix.lower;
+  if (negative || (raw && !known.matrix.semidefinite && (!factor || range.low < 0))) {
+    report(
+      env.cx.diagnostics,
+      "GM3048",
+      expr.span,
+      {
+        ...args,
+        expected: factor ? "lower triangular with a positive diagonal" : "symmetric and positive definite",
+        found: negative || !raw ? "entries that are never above zero" : `${rawText(raw, range)}, whose entries are free`,
+      },
+      { labels: origin(expr, raw), help },
+    );
+    return false;
+  }
+  const problem = !factor
+    ? "may not be positive definite"
+    : known.matrix.lower
+      ? "may have a diagonal that is not positive"
+      : "may not be lower triangular with a positive diagonal";
   report(env.cx.diagnostics, "GM3019", expr.span, { ...args, problem }, { help });
   return true;
 }
@@ -103,10 +144,10 @@ function productHelp(env: Env, expr: Expr, vector: boolean): readonly string[] {
   return [`or mix probabilities: \`@\` does where ${missing.join(" and ")}`];
 }
 
-/** Ways out where a parameter is handed on as it stands, or an entry of it. */
-function declared(expr: Expr, domain: string): readonly string[] | undefined {
-  if (expr.kind === "builtin" && (expr.fn === "take" || expr.fn === "index") && expr.args[0]) return declared(expr.args[0], domain);
-  return expr.kind === "param" ? [`declare \`${expr.param}\` as \`${domain}\``] : undefined;
+/** The way out where a parameter is handed on as it stands, or an entry of it. */
+function declared(expr: Expr, raw: Raw | undefined, domain: string): readonly string[] | undefined {
+  const name = expr.kind === "param" ? expr.param : raw?.computed ? undefined : raw?.param;
+  return name === undefined ? undefined : [`declare \`${name}\` as \`${domain}\``];
 }
 
 /** `a layer's output`, `a value from -1 to 1` */

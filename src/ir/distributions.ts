@@ -5,7 +5,7 @@
  */
 import type { DomainName } from "./types.js";
 
-export type ParameterDomain = "real" | "positive" | "unit" | "simplex" | "count" | "lowerTriangular";
+export type ParameterDomain = "real" | "positive" | "unit" | "simplex" | "count" | "lowerTriangular" | "covariance";
 
 export interface DistributionParameter {
   readonly name: string;
@@ -111,7 +111,7 @@ const table: readonly Distribution[] = [
     doc: "normal vector with mean loc and covariance L L^T, L = scale_tril lower triangular, or with its covariance",
     parameters: [
       [real("loc", undefined, 1), { name: "scale_tril", runtime: "scaleTril", domain: "lowerTriangular", rank: 2 }],
-      [real("loc", undefined, 1), real("covariance", undefined, 2)],
+      [real("loc", undefined, 1), { name: "covariance", domain: "covariance", rank: 2 }],
     ],
     domains: ["real"],
     eventRank: 1,

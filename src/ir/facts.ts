@@ -6,6 +6,7 @@ import type { Span } from "../base/source.js";
 import { type Builtin, builtins } from "./builtins.js";
 import type { Context } from "./env.js";
 import { layers } from "./layers.js";
+import { matrixOf, type MatrixFacts, noMatrix } from "./matrices.js";
 import { anything, fromZero, hull, isNeverPositive, isNonNegative, negated, type Range, rangeOfDomain } from "./range.js";
 import type { Dim, Domain, Expr } from "./types.js";
 import { childrenOf } from "./walk.js";
@@ -18,6 +19,7 @@ export interface Facts {
   readonly simplex: boolean;
   /** What makes the value take certainly all of its interval: a layer's output, a matrix product, a free parameter, or a function of one of these. */
   readonly raw: Raw | undefined;
+  readonly matrix: MatrixFacts;
   /** How deep the expression nests; a name counts as 0. */
   readonly depth: number;
   /** Of a record. */
@@ -30,9 +32,19 @@ export interface Raw {
   readonly what: string;
   /** The value is a function of it. */
   readonly computed: boolean;
+  /** The parameter that it is. */
+  readonly param?: string;
 }
 
-export const noFacts: Facts = { range: anything, classes: undefined, simplex: false, raw: undefined, depth: 0, fields: undefined };
+export const noFacts: Facts = {
+  range: anything,
+  classes: undefined,
+  simplex: false,
+  raw: undefined,
+  matrix: noMatrix,
+  depth: 0,
+  fields: undefined,
+};
 
 /** What a variable's or parameter's domain says. */
 export function factsOfDomain(domain: Domain): Facts {
@@ -78,7 +90,9 @@ function findFacts(cx: Context, expr: Expr): Facts {
       const domain = cx.params.find((p) => p.name === expr.param)?.domain;
       if (!domain) return noFacts;
       const free = domain.name === "real" && !cx.constrained.has(expr.param.replace(/\[.*/u, ""));
-      const raw = free ? { span: expr.span, what: `the \`real\` parameter \`${expr.param}\``, computed: false } : undefined;
+      const raw = free
+        ? { span: expr.span, what: `the \`real\` parameter \`${expr.param}\``, computed: false, param: expr.param }
+        : undefined;
       return { ...factsOfDomain(domain), raw };
     }
     case "builtin": {
@@ -101,6 +115,7 @@ function findFacts(cx: Context, expr: Expr): Facts {
           product !== undefined && range.low < 0 && range.high > 0
             ? { span: expr.span, what: product, computed: false }
             : rawOf(entry, args),
+        matrix: matrixOf(expr, args),
         classes: entry.moves ? first?.classes : undefined,
       };
     }

@@ -234,6 +234,55 @@ describe("what may be a scale", () => {
   );
 });
 
+describe("what may be a covariance or its factor", () => {
+  const codes = (argument: string): readonly string[] =>
+    elaborateText(`model M(D = 3) {
+      data x : real[D], y : real[D]
+      param S : real[D, D], A : real[2, D], P : positive[D, D], s : positive[D], r : real[D], T : real[2, D, D]
+      net f(y) = y |> dense(D * D) |> reshape(D, D)
+      density p(x | y) { e = f(y)  L = tril(e)  x ~ MultivariateNormal(zeros(D), ${argument}) }
+      train { maximize log p(x | y) }
+    }`).codes;
+  test.each([
+    "scale_tril = cholesky_factor(S)",
+    "scale_tril = cholesky_factor(e)",
+    "scale_tril = cholesky_factor(T)[1]",
+    "scale_tril = 0.1 * eye(D)",
+    "scale_tril = eye(D) * s",
+    "scale_tril = tril(exp(e))",
+    "scale_tril = cholesky_factor(S) @ cholesky_factor(e)",
+    "scale_tril = cholesky(transpose(A) @ A + eye(D))",
+    "covariance = transpose(A) @ A + 1e-3 * eye(D)",
+    "covariance = L @ transpose(L) + eye(D) * s",
+    "covariance = cholesky_factor(S) @ transpose(cholesky_factor(S))",
+    "covariance = eye(D) / s",
+  ])("%s", (argument) => {
+    expect(codes(argument)).toEqual([]);
+  });
+  test.each([
+    "scale_tril = tril(S) + eye(D)",
+    "scale_tril = P",
+    "covariance = transpose(A) @ A",
+    "covariance = P",
+    "covariance = eye(D) * r",
+  ])("%s may be wrong", (argument) => {
+    expect(codes(argument)).toEqual(["GM3019"]);
+  });
+  test.each([
+    "scale_tril = S",
+    "scale_tril = tril(S)",
+    "scale_tril = L",
+    "scale_tril = T[1]",
+    "scale_tril = 0 * eye(D) - 3",
+    "covariance = S",
+    "covariance = e",
+    "covariance = exp(S)",
+    "covariance = -exp(S)",
+  ])("%s is certainly wrong", (argument) => {
+    expect(codes(argument)).toEqual(["GM3048"]);
+  });
+});
+
 describe("what may be probabilities", () => {
   const codes = (draw: string): readonly string[] =>
     elaborateText(`model M(K = 4, V = 3) {

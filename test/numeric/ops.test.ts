@@ -213,6 +213,21 @@ describe("linear algebra", () => {
     close(out["wide"]!, [...want, ...want.map((x) => -x), ...want.map((x) => -x), ...want]);
   });
 
+  it("choleskyFactor makes any matrix a factor, which cholesky finds again", () => {
+    const x = [-3, 9, 9, 0.5, 0.2, 9, -1, 0.3, 4];
+    const softplus = (v: number): number => Math.log1p(Math.exp(v));
+    const out = compute(
+      ({ x }) => {
+        const l = g.choleskyFactor(x!);
+        return { l, again: g.cholesky(g.matmul(l, l, { transposeB: true })) };
+      },
+      { x: t([3, 3], x) },
+    );
+    const want = [softplus(-3), 0, 0, 0.5, softplus(0.2), 0, -1, 0.3, softplus(4)];
+    want.forEach((v, i) => expect(out["l"]!.data[i]).toBeCloseTo(v, 10));
+    want.forEach((v, i) => expect(out["again"]!.data[i]).toBeCloseTo(v, 10));
+  });
+
   it("cholesky and triangular solves undo the product", () => {
     const l = [2, 0, 0, 0.5, 1.5, 0, -1, 0.3, 0.7];
     const a = naive(l, [l[0]!, l[3]!, l[6]!, l[1]!, l[4]!, l[7]!, l[2]!, l[5]!, l[8]!], 3, 3, 3);

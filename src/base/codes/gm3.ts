@@ -197,4 +197,9 @@ export const gm3 = {
     "Nothing to measure",
     (a) => `\`${a.evaluator}\` needs ${a.needs}, and \`${a.density}\` draws none`,
   ),
+  GM3048: code<{ param: string; dist: string; expected: string; found: string }>(
+    "error",
+    "Not a covariance",
+    (a) => `\`${a.param}\` of \`${a.dist}\` must be ${a.expected}, found ${a.found}`,
+  ),
 } as const satisfies Record<`GM30${string}`, CodeEntry<never>>;

@@ -12,8 +12,8 @@ export type Support =
   "real" | "positive" | "nonnegative" | "unit" | "binary" | "category" | "count" | "byte" | "simplex" | "oneHot" | "interval" | "point";
 
 export interface ParameterInfo {
-  /** The set that the parameter lies in; `count` is a nonnegative integer, `lowerTriangular` has a positive diagonal. */
-  readonly domain: "real" | "positive" | "unit" | "simplex" | "count" | "lowerTriangular";
+  /** The set that the parameter lies in; `count` is a nonnegative integer, `lowerTriangular` has a positive diagonal, a `covariance` is positive definite. */
+  readonly domain: "real" | "positive" | "unit" | "simplex" | "count" | "lowerTriangular" | "covariance";
   /** Axes of the parameter that belong to one draw. */
   readonly rank: number;
 }

@@ -27,7 +27,7 @@ export const multivariateNormal = {
   eventRank: 1,
   parameters: [
     { loc: realVector, scaleTril: { domain: "lowerTriangular", rank: 2 } },
-    { loc: realVector, covariance: { domain: "real", rank: 2 } },
+    { loc: realVector, covariance: { domain: "covariance", rank: 2 } },
   ],
   reparameterised: true,
   /** -|L^-1 (x - loc)|^2 / 2 - log det L - D log(2 pi) / 2 */

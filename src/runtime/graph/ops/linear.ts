@@ -6,9 +6,9 @@ import { broadcastShapes, sameShape, shapeError, showShape, sizeOf } from "../sh
 import { convExtent } from "../shape-rules.js";
 import { emit, type Tensor } from "../trace.js";
 import type { ConvParams, Shape } from "../types.js";
-import { broadcastTo, mul } from "./elementwise.js";
+import { add, broadcastTo, mul, softplus } from "./elementwise.js";
 import { sum } from "./reduce.js";
-import { expandDims, matrixTranspose, reshape, squeeze } from "./structure.js";
+import { expandDims, eye, lowerTriangle, matrixTranspose, reshape, squeeze } from "./structure.js";
 
 export interface MatmulOptions {
   /** read the last two axes of a operand transposed */
@@ -53,6 +53,11 @@ export function outer(a: Tensor, b: Tensor): Tensor {
 /** Lower factor L of a symmetric positive definite a = L L^T (NaN where it is not). Reads the lower triangle; the gradient is symmetric. */
 export function cholesky(a: Tensor): Tensor {
   return emit("cholesky", [a], {});
+}
+
+/** Lower triangular with a positive diagonal, of any x [..., n, n]: its entries below the diagonal, softplus of those on it. */
+export function choleskyFactor(x: Tensor): Tensor {
+  return add(lowerTriangle(x, -1), mul(eye(x.shape.at(-1) ?? 0), softplus(x)));
 }
 
 /** Solves l x = b, or l^T x = b, for lower triangular l [..., n, n] and b [..., n, m]; leading axes broadcast. */
