@@ -148,6 +148,8 @@ export function print(root: Doc, width: number): string {
         break;
       case "comment": {
         if (doc.ownLine && !lineIsEmpty) endLine(at);
+        // a division and a comment without a blank between would be a line comment
+        if (out.at(-1)?.endsWith("/")) write(" ", at);
         write(doc.text, at);
         const lastLine = doc.text.slice(doc.text.lastIndexOf("\n") + 1);
         if (lastLine.length < doc.text.length) column = widthOf(lastLine);

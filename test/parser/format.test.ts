@@ -29,6 +29,12 @@ describe("format", () => {
     expect(fmt(formatted)).toBe(formatted);
   });
 
+  it("keeps a division and a comment behind it apart", () => {
+    const text = "objective V = p[-mu / /* block */ z / --q, 1..2]\n";
+    expect(tree(fmt(text))).toBe(tree(text));
+    expect(comments(fmt(text))).toEqual(["/* block */"]);
+  });
+
   it("keeps the tree and is idempotent, whatever the layout", () => {
     fc.assert(
       fc.property(withLayout(fileText), (text) => {
