@@ -4,7 +4,7 @@
  */
 import { assertNever } from "../base/internal-error.js";
 import type { DeriveContext } from "../ir/derive/context.js";
-import { builtin, divided, isShort, isZero, number, plus, substitute, times } from "../ir/energy/algebra.js";
+import { builtin, divided, isOne, isShort, isZero, number, plus, substitute, times } from "../ir/energy/algebra.js";
 import { atZero, fieldOf, precisionOf, type Sum } from "../ir/energy/field.js";
 import { neighbours } from "../ir/energy/graph.js";
 import {
@@ -194,10 +194,7 @@ function conditional(context: DeriveContext, analysis: EnergyAnalysis, w: Writer
     case "bernoulli":
       return `${w.p(`${x} = 1`, given)} = ${w.fn("sigmoid", logits)}`;
     case "oneOfBlock": {
-      const name = freeName(context);
-      const odds = w.fn("exp", name);
-      const total = `1 + ${w.sum(odds)}`;
-      return `${w.p(`${x} = 1`, given)} = ${w.frac(odds, w.isPlain ? w.group(total) : total)}, ${name} = ${logits}`;
+      return `${w.p(`${x} = 1`, given)} = ${blockSoftmax(context, w, logits)}`;
     }
     case "categorical":
       return `${w.p(x, given)} = ${w.fn("softmax", logits)}`;
@@ -217,6 +214,10 @@ function conditional(context: DeriveContext, analysis: EnergyAnalysis, w: Writer
       const discrete = analysis.variable.get(variable)?.domain.name !== "real";
       if (!discrete)
         return `${w.p(x, given)} ${w.word("by its gradient")} ${w.isPlain ? `-dE/d${x}` : `-\\frac{\\partial E}{\\partial ${x}}`}`;
+      if (analysis.variable.get(variable)?.domain.atMostOne) {
+        const block = w.isPlain ? `${x}[block]` : `${x}_{\\text{block}}`;
+        return `${w.p(block, [w.word("all other units")])} = ${w.fn("softmax", `-E(${block} = k)`)}`;
+      }
       const unit = w.isPlain ? `${x}[i]` : `${x}_{i}`;
       return analysis.variable.get(variable)?.domain.name === "binary"
         ? `${w.p(`${unit} = 1`, [w.word("all other units")])} = ${w.fn("sigmoid", `E(${unit} = 0) - E(${unit} = 1)`)}`
@@ -227,10 +228,18 @@ function conditional(context: DeriveContext, analysis: EnergyAnalysis, w: Writer
   }
 }
 
+/** Over the units of a block and "none", whose logit is 0. */
+function blockSoftmax(context: DeriveContext, w: Writer, logits: string): string {
+  const name = freeName(context);
+  const odds = w.fn("exp", name);
+  const total = `1 + ${w.sum(odds)}`;
+  return `${w.frac(odds, w.isPlain ? w.group(total) : total)}, ${name} = ${logits}`;
+}
+
 /** A letter for a value of its own, that the model does not use. */
 function freeName({ model }: DeriveContext): string {
   const taken = new Set([...model.variables.keys(), ...model.params.map((p) => p.name)]);
-  return ["a", "s", "t", "u", "y"].find((name) => !taken.has(name)) ?? "logits";
+  return ["s", "t", "u", "a", "y"].find((name) => !taken.has(name)) ?? "logits";
 }
 
 function generalNormal(w: Writer, variable: string, given: readonly string[]): string {
@@ -248,8 +257,11 @@ function noteOf(analysis: EnergyAnalysis, name: string, law: UnitLaw): string | 
     case "oneOfBlock":
       return `a softmax over each block of ${law.block.join(" x ")} units and the state in which none is 1`;
     case "coupled":
-    case "nonlinear":
-      return `${law.cause.reason}: drawn by ${variable ? samplersOf(law, variable.domain).join(" or ") : ""}`;
+    case "nonlinear": {
+      const block = variable?.domain.atMostOne;
+      const states = block ? `, block by block of ${block.join(" x ")} units, k being one of them or none` : "";
+      return `${law.cause.reason}: drawn by ${variable ? samplersOf(law, variable.domain).join(" or ") : ""}${states}`;
+    }
     default:
       return undefined;
   }
@@ -340,14 +352,18 @@ function meanField(
     const formula = both((w) => {
       const means: Writer = { ...w, expr: (e, outer) => w.expr(withMeans(context, analysis, e, hidden), outer) };
       const logits = sumText(means, field, variable);
-      const activation = law?.kind === "categorical" || law?.kind === "multinomial" || law?.kind === "oneOfBlock" ? "softmax" : "sigmoid";
+      const activation = law?.kind === "categorical" || law?.kind === "multinomial" ? "softmax" : "sigmoid";
       const precision = precisionOf(context, analysis, variable);
       const value =
         law?.kind === "normal"
           ? precision
-            ? w.frac(w.group(logits), means.expr(precision, 3))
+            ? isOne(precision)
+              ? logits
+              : w.frac(w.group(logits), means.expr(precision, 3))
             : w.mean(variable)
-          : w.fn(activation, logits);
+          : law?.kind === "oneOfBlock"
+            ? blockSoftmax(context, w, logits)
+            : w.fn(activation, logits);
       return `${w.mean(variable)} ${w.to} ${value}`;
     });
     return { variable, ...formula };

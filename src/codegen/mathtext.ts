@@ -259,8 +259,10 @@ function expression(context: DeriveContext, n: Notation, e: Expr, outer = 0): st
         const [symbol, precedence] = infix;
         const entrywise = rankOf(a) > 0 && rankOf(b) > 0;
         const operator = n === latex && symbol === "*" ? (entrywise ? "\\odot" : "\\cdot") : n === latex && symbol === "@" ? "" : symbol;
-        const text = `${inner(a, precedence)} ${operator} ${inner(b, precedence + 1)}`.replace("  ", " ");
-        return precedence < outer ? n.group(text) : text;
+        // factors that stand side by side bind more tightly than `\\odot`
+        const own = n === latex && e.fn === "matmul" ? precedence + 0.5 : precedence;
+        const text = `${inner(a, own)} ${operator} ${inner(b, precedence + 1)}`.replace("  ", " ");
+        return own < outer ? n.group(text) : text;
       }
       if (e.fn === "div" && a && b) {
         const text = n === latex ? n.frac(inner(a), inner(b)) : n.frac(inner(a, 2), inner(b, 3));

@@ -192,7 +192,7 @@ const evaluatorTable: readonly EvaluatorEntry[] = [
   },
   {
     name: "pseudo_likelihood",
-    doc: "log-probability of each unit given the others, summed (Besag 1975): a cheap monitor of an energy",
+    doc: "log-probability of each observed binary unit or label given the others, summed (Besag 1975): a cheap monitor of an energy",
     densities: [{ name: "p", required: false }],
     ofEnergy: true,
     options: [],
@@ -201,7 +201,7 @@ const evaluatorTable: readonly EvaluatorEntry[] = [
   },
   {
     name: "reconstruction_error",
-    doc: "squared error of the data after one step to the hidden units and back: a cheap monitor of an energy",
+    doc: "squared error of the first data variable after a step to the hidden units, ten where these meet, and back: a cheap monitor of an energy",
     densities: [{ name: "p", required: false }],
     ofEnergy: true,
     options: [],

@@ -62,7 +62,7 @@ describe("explanations", () => {
     expect(texts(explained(models.label)).slice(1)).toEqual(["p(y | h) = softmax(U @ h + d)", "p(h = 1 | v, y) = sigmoid(v @ W + U[y])"]);
     expect(texts(explained(models.conv))).toEqual([
       "p(v = 1 | h) = sigmoid(conv_transposed(h) + c)",
-      "p(h = 1 | v) = exp(a) / (1 + sum(exp(a))), a = conv(v) + b",
+      "p(h = 1 | v) = exp(s) / (1 + sum(exp(s))), s = conv(v) + b",
     ]);
     expect(texts(explained(models.kernel))).toEqual([
       "p(v = 1 | h) = sigmoid(conv_transpose(h, W) + b)",
@@ -124,6 +124,20 @@ describe("explanations", () => {
       { a: "h1", b: "h2", terms: ["h1 @ W2 @ h2"] },
     ]);
     expect(explained(models.rbm).meanField).toEqual([]);
+    // a block has the state "none" too, also where its units interact
+    const blocks = explained(
+      "model M { data v : binary[4] latent h : binary[4] at_most_one(2), g : binary[3] param W : real[4, 4], U : real[4, 3] density p(v, h, g) { energy -(v @ W @ h) - h @ U @ g } train { maximize log p(v) by mean_field(steps = 5) and pcd(k = 1) } }",
+    );
+    expect(blocks.meanField[0]?.text).toBe("mean(h) <- exp(s) / (1 + sum(exp(s))), s = v @ W + U @ mean(g)");
+    const rivals = explained(
+      "model M { data v : binary[4] at_most_one(2) param L : real[4, 4] density p(v) { energy -(v @ L @ v) } train { maximize log p(v) by pcd(k = 1, sampler = single_site) } }",
+    );
+    expect(rivals.conditionals[0]?.text).toBe("p(v[block] | all other units) = softmax(-E(v[block] = k))");
+    // a product of entries keeps its brackets beside a matrix
+    const gated = explained(
+      "model M { data v : binary[4], y : category[3] latent h : binary[3] param W : real[4, 3], C : real[3, 4] density p(v, h | y) { energy -((v * C[y]) @ W @ h) } train { maximize log p(v | y) by cd(k = 1) } }",
+    );
+    expect(gated.energy.latex).toContain("-\\left(v \\odot {C}_{y}\\right) W h");
     expect(printEnergy(e)).toContain("  v -- h1   in v @ W1 @ h1");
   });
 

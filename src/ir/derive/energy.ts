@@ -76,7 +76,7 @@ export function hiddenMethod(
     request.notes.push({ variable, density, estimator: "exact", reason });
   }
   for (const variable of way.enumerate) {
-    const reason = `summed over its ${2 ** way.log2States} states`;
+    const reason = `summed over its ${Math.round(2 ** way.log2States)} states`;
     request.notes.push({ variable, density, estimator: "enumerate", reason });
   }
   return { kind: "exact", sum: way.sum, enumerate: way.enumerate };
@@ -115,7 +115,7 @@ export function partitionMethod(
         }),
   });
   if (!exact || !requireBlocks(context, analysis, exact.sum, request.span)) return undefined;
-  note("exact", exact.enumerate.length > 0 ? `summed over ${2 ** exact.log2States} states` : "summed in closed form");
+  note("exact", exact.enumerate.length > 0 ? `summed over ${Math.round(2 ** exact.log2States)} states` : "summed in closed form");
   return { kind: "exact", sum: exact.sum, enumerate: exact.enumerate };
 }
 
@@ -162,7 +162,7 @@ export function partitionInSum(
     ],
   });
   if (!exact || !requireBlocks(context, analysis, exact.sum, request.span)) return undefined;
-  const reason = exact.enumerate.length > 0 ? `summed over ${2 ** exact.log2States} states` : "summed in closed form";
+  const reason = exact.enumerate.length > 0 ? `summed over ${Math.round(2 ** exact.log2States)} states` : "summed in closed form";
   request.notes.push({ variable: "log Z", density, estimator: "exact", reason: `for each \`${read}\` ${reason}` });
   return { kind: "exact", sum: exact.sum, enumerate: exact.enumerate };
 }
