@@ -102,8 +102,8 @@ export function energyP(w: Weights, v: Tensor, h1: Tensor, h2: Tensor): Tensor {
 /**
  * p(v, h1, h2) as its energy defines it, exp(-E) / Z  conv_dbn.gm:36
  * p(v = 1 | h1) = sigmoid(conv_transpose(h1, W1) + b)
- * p(h1 = 1 | v, h2) = exp(a) / (1 + sum(exp(a))), a = conv(v, W1) + a1 + upsample(conv_transpose(h2, W2), 2)
- * p(h2 = 1 | h1) = exp(a) / (1 + sum(exp(a))), a = 4 * conv(avg_pool(h1, 2), W2) + a2
+ * p(h1 = 1 | v, h2) = exp(s) / (1 + sum(exp(s))), s = conv(v, W1) + a1 + upsample(conv_transpose(h2, W2), 2)
+ * p(h2 = 1 | h1) = exp(s) / (1 + sum(exp(s))), s = 4 * conv(avg_pool(h1, 2), W2) + a2
  */
 export const energyModelP = energyModel<Weights, "v" | "h1" | "h2">({
   name: "p",
@@ -131,7 +131,7 @@ export function energyR1(w: Weights, v: Tensor, h1: Tensor): Tensor {
 /**
  * r1(v, h1) as its energy defines it, exp(-E) / Z  conv_dbn.gm:41
  * p(v = 1 | h1) = sigmoid(conv_transpose(h1, W1) + b)
- * p(h1 = 1 | v) = exp(a) / (1 + sum(exp(a))), a = conv(v, W1) + a1
+ * p(h1 = 1 | v) = exp(s) / (1 + sum(exp(s))), s = conv(v, W1) + a1
  */
 export const energyModelR1 = energyModel<Weights, "v" | "h1">({
   name: "r1",
@@ -160,8 +160,8 @@ export function energyR2(w: Weights, h1: Tensor, h2: Tensor): Tensor {
 
 /**
  * r2(h1, h2) as its energy defines it, exp(-E) / Z  conv_dbn.gm:45
- * p(h1 = 1 | h2) = exp(a) / (1 + sum(exp(a))), a = upsample(conv_transpose(h2, W2), 2) + c1
- * p(h2 = 1 | h1) = exp(a) / (1 + sum(exp(a))), a = 4 * conv(avg_pool(h1, 2), W2) + a2
+ * p(h1 = 1 | h2) = exp(s) / (1 + sum(exp(s))), s = upsample(conv_transpose(h2, W2), 2) + c1
+ * p(h2 = 1 | h1) = exp(s) / (1 + sum(exp(s))), s = 4 * conv(avg_pool(h1, 2), W2) + a2
  */
 export const energyModelR2 = energyModel<Weights, "h1" | "h2">({
   name: "r2",
@@ -274,6 +274,7 @@ export const model = defineModel<typeof weights, "v">({
           label: "log r1(v) - strength1 * sparsity1(v)",
           place: "conv_dbn.gm:51",
           value: ({ w, data, carried }) => objective(w, data.v, chainsOf(carried, "r1")),
+          gradientOnly: true,
           over: ["W1", "a1", "b"],
           optimizer: sgd({ lr: 0.01 }),
           carried: { "r1.v": { shape: [100, 28, 28, 1], dtype: "f32", perRow: true, start: { kind: "zeros" } } },
@@ -298,6 +299,7 @@ export const model = defineModel<typeof weights, "v">({
           label: "E[h1 ~ r1(h1 | v)](log r2(h1) - strength2 * sparsity2(h1))",
           place: "conv_dbn.gm:55",
           value: ({ w, data, carried, key }) => objective2(w, data.v, chainsOf(carried, "r2"), key),
+          gradientOnly: true,
           over: ["W2", "a2", "c1"],
           optimizer: sgd({ lr: 0.02 }),
           carried: { "r2.h1": { shape: [100, 18, 18, 24], dtype: "f32", perRow: true, start: { kind: "zeros" } } },
@@ -322,6 +324,7 @@ export const model = defineModel<typeof weights, "v">({
           label: "log p(v)",
           place: "conv_dbn.gm:61",
           value: ({ w, data, carried }) => logPV(w, data.v, chainsOf(carried, "p")),
+          gradientOnly: true,
           over: ["W1", "a1", "b", "W2", "a2"],
           optimizer: sgd({ lr: 0.001 }),
           carried: {
