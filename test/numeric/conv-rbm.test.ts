@@ -91,7 +91,7 @@ describe("a convolutional RBM with one unit of a block", () => {
     const z = marginal.reduce((s, x) => s + x, 0);
     const { nll } = loaded.model.evaluate;
     if (nll?.kind !== "rows") throw new Error("nll is no mean over rows");
-    const got = runModel(loaded, ({ w, x, key }) => ({ out: nll.value({ w, data: x, key, partition: {} } as never) }), {
+    const got = runModel(loaded, ({ w, x, key }) => ({ out: nll.value({ w, data: x, key, partition: {} } as never, 1) }), {
       data: { v: { shape: [visible.length, 3, 3, 1], data: visible.flat() } },
       state,
     })["out"]!;
