@@ -102,6 +102,7 @@ export const model = defineModel<typeof weights, "v">({
           label: "log p(v)",
           place: "boltzmann.gm:17",
           value: ({ w, data, carried }) => logPV(w, data.v, chainsOf(carried, "p")),
+          gradientOnly: true,
           over: ["W", "L", "J", "a", "b"],
           optimizer: sgd({ lr: 0.05 }),
           carried: {

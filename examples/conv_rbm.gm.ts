@@ -120,6 +120,7 @@ export const model = defineModel<typeof weights, "v">({
           label: "log p(v) - strength * sparsity",
           place: "conv_rbm.gm:25",
           value: ({ w, data, carried }) => objective(w, data.v, chainsOf(carried, "p")),
+          gradientOnly: true,
           over: ["W", "a", "b"],
           optimizer: sgd({ lr: 0.01 }),
           carried: { "p.v": { shape: [100, 28, 28, 1], dtype: "f32", perRow: true, start: { kind: "zeros" } } },

@@ -239,6 +239,7 @@ export const model = defineModel<typeof weights, "v">({
           label: "E[v_copy ~ twice(v_copy | v)](log r1(v, v_copy))",
           place: "dbm.gm:33",
           value: ({ w, data, carried, key }) => objective(w, data.v, chainsOf(carried, "r1"), key),
+          gradientOnly: true,
           over: ["W1", "b", "a1"],
           optimizer: sgd({ lr: 0.05 }),
           carried: {
@@ -266,6 +267,7 @@ export const model = defineModel<typeof weights, "v">({
           label: "E[v_copy ~ twice(v_copy | v), h1 ~ r1(h1 | v, v_copy)](log r2(h1))",
           place: "dbm.gm:37",
           value: ({ w, data, carried, key }) => objective2(w, data.v, chainsOf(carried, "r2"), key),
+          gradientOnly: true,
           over: ["W2", "a2"],
           optimizer: sgd({ lr: 0.05 }),
           carried: { "r2.h1": { shape: [100, 500], dtype: "f32", perRow: true, start: { kind: "zeros" } } },
@@ -292,6 +294,7 @@ export const model = defineModel<typeof weights, "v">({
           label: "log p(v)",
           place: "dbm.gm:43",
           value: ({ w, data, carried }) => logPV(w, data.v, chainsOf(carried, "p")),
+          gradientOnly: true,
           over: ["W1", "W2", "b", "a1", "a2"],
           optimizer: sgd({ lr: linear(0.005, 0, { epochs: 5 }) }),
           carried: {
@@ -336,7 +339,7 @@ export const model = defineModel<typeof weights, "v">({
       place: "dbm.gm:50",
       unit: "nats",
       value: ({ w, data, partition }) => neg(logPV2(w, data.v, required(partition, "logZ"))),
-      bound: "estimate",
+      bound: "upper bound up to the error of log Z",
       partitions: ["logZ"],
     },
   },

@@ -94,6 +94,7 @@ export const model = defineModel<typeof weights, "x">({
           label: "log p(x)",
           place: "energy_net.gm:12",
           value: ({ w, data, key }) => logPX(w, data.x, key),
+          gradientOnly: true,
           over: ["f"],
           optimizer: adam({ lr: 0.001 }),
         },

@@ -97,6 +97,7 @@ export const model = defineModel<typeof weights, "v">({
           label: "log p(v)",
           place: "grbm.gm:18",
           value: ({ w, data, carried }) => logPV(w, data.v, chainsOf(carried, "p")),
+          gradientOnly: true,
           over: ["b", "W", "a"],
           optimizer: momentum({ lr: linear(0.001, 0, { epochs: 20 }), momentum: 0.9 }),
           carried: {

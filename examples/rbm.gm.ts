@@ -91,6 +91,7 @@ export const model = defineModel<typeof weights, "v">({
           label: "log p(v)",
           place: "rbm.gm:15",
           value: ({ w, data, carried }) => logPV(w, data.v, chainsOf(carried, "p")),
+          gradientOnly: true,
           over: ["W", "a", "b"],
           optimizer: sgd({ lr: linear(0.05, 0, { epochs: 10 }) }),
           carried: {

@@ -98,6 +98,7 @@ export const model = defineModel<typeof weights, "v">({
           label: "log p(v)",
           place: "replicated_softmax.gm:15",
           value: ({ w, data, carried }) => logPV(w, data.v, chainsOf(carried, "p")),
+          gradientOnly: true,
           over: ["W", "b", "a"],
           optimizer: adam({ lr: linear(0.005, 0, { epochs: 20 }) }),
           carried: { "p.v": { shape: [100, 25], dtype: "f32", perRow: true, start: { kind: "zeros" } } },

@@ -5,6 +5,7 @@
 import { InternalError } from "../base/internal-error.js";
 import type { DerivedEvaluation, DerivedModel, DerivedPhase, DerivedUpdate } from "../ir/derived-model.js";
 import { densityOf, type DeriveContext, givenTheirSum, weightEntries } from "../ir/derive/context.js";
+import { hasGradientOnly } from "../ir/derive/energy-use.js";
 import { fingerprint } from "../ir/derive/kl.js";
 import type { DerivedObjective } from "../ir/quantity.js";
 import { evaluators } from "../ir/settings-table.js";
@@ -246,6 +247,7 @@ function emitUpdate(derived: DerivedModel, u: DerivedUpdate, phase: DerivedPhase
     over: array(u.moves.map(str)),
     optimizer: emitOptimizer(optimizer, [...phase.phase.settings, ...u.update.settings]),
     steps: steps === undefined || steps === 1 ? undefined : num(steps),
+    gradientOnly: hasGradientOnly(u.derived.quantity) ? bool(true) : undefined,
     carried:
       o.chains.length === 0
         ? undefined

@@ -20,6 +20,8 @@ export interface VariableSpec {
   readonly classes?: number;
   /** `category[10]?`: may be missing in some rows. */
   readonly optional?: boolean;
+  /** Ends of the domain at which the model's densities are zero or infinite: data must lie above the lower one, or within both. */
+  readonly open?: "low" | "both";
 }
 
 /** One `data` statement: its variables are aligned row by row; two streams are independent. */
@@ -82,6 +84,8 @@ export interface UpdateDefinition<S extends WeightSpecs = WeightSpecs, D extends
   readonly value: (context: StepContext<S, D, T>) => Tensor;
   /** What is differentiated where that is not `value` itself (score-function estimators). */
   readonly surrogate?: (context: StepContext<S, D, T>) => Tensor;
+  /** The value has the gradient of what the statement names, and is no measure of it (samples of chains, score matching): evaluation leaves it out. */
+  readonly gradientOnly?: boolean;
   /** Paths into `weights` that this statement moves: `decoder`, `q.block1`, `mu`. */
   readonly over: readonly string[];
   readonly optimizer: OptimizerSpec;
@@ -167,7 +171,7 @@ export interface RowMetric<S extends WeightSpecs = WeightSpecs, D extends string
   readonly rows?: number;
   /** What is reported: the exponential of the mean (perplexity) in place of the mean. */
   readonly transform?: "exp";
-  /** "lower bound", "upper bound", "exact", "estimate": what the number is to the quantity that its name promises. */
+  /** "lower bound", "upper bound" (also "… up to the error of log Z"), "exact", "estimate": what the number is to the quantity that its name promises. */
   readonly bound?: string;
 }
 
@@ -332,5 +336,7 @@ export const count = variable("count");
 export const byte = variable("byte");
 export const simplex = variable("simplex");
 export const category = (classes: number, shape: Shape = []): VariableSpec => ({ domain: "category", classes, shape });
+/** A variable whose densities leave out the ends of its domain: a `Beta`'s data are above 0 and below 1. */
+export const interior = (spec: VariableSpec, open: "low" | "both" = "both"): VariableSpec => ({ ...spec, open });
 /** `category[10]?` */
 export const optional = (spec: VariableSpec): VariableSpec => ({ ...spec, optional: true });

@@ -58,3 +58,21 @@ describe("Gibbs sweeps of what is hidden", () => {
     expectWithin(gradients, exact);
   });
 });
+
+describe("what results call a number", () => {
+  const c = pipelineCase("DBM of two hidden layers");
+  const measured = (line: string): string => loadModel(c.text("").replace(/\}$/u, `  evaluate { m = ${line} }\n}`)).ts;
+
+  it.each([
+    ["-log p(v) by mean_field(steps = 5)", "upper bound"],
+    ["log p(v) by mean_field(steps = 5)", "lower bound"],
+    ["-log p(v) by mean_field(steps = 5) and ais(chains = 5, temperatures = 5)", "upper bound up to the error of log Z"],
+    ["-log p(v)", "exact"],
+  ])("%s: %s", (line, bound) => expect(measured(line)).toContain(`bound: "${bound}"`));
+
+  it("leaves out objectives whose value is no measure", () => {
+    const of = (by: string): boolean | undefined => loadModel(c.text(by)).model.train[0]!.updates[0]!.gradientOnly;
+    expect(of("by pcd(k = 1, chains = 10)")).toBe(true);
+    expect(of("")).toBeUndefined();
+  });
+});

@@ -6,7 +6,10 @@ import type { Combine } from "../derived-model.js";
 import { type Quantity, type Term, walkQuantity } from "../quantity.js";
 import { type DeriveContext, densityOf } from "./context.js";
 
-/** "exact", "lower bound" of log p (an upper one of its negative), "estimate"; undefined where no log-density is in it. */
+/**
+ * "exact", "lower bound" of log p (an upper one of its negative), "estimate"; undefined where no log-density is in it. A bound whose log Z is
+ * estimated is one "up to the error of log Z".
+ */
 export function boundOf(context: DeriveContext, quantity: Quantity, sign: 1 | -1): string | undefined {
   let sampled = false;
   let density = false;
@@ -16,6 +19,8 @@ export function boundOf(context: DeriveContext, quantity: Quantity, sign: 1 | -1
     density ||= q.kind === "factor" || q.kind === "kl" || q.kind === "gaussianMarginal" || q.kind === "unnormalised";
   });
   if (!density) return undefined;
+  const meanField = meanFieldBound(quantity);
+  if (meanField !== undefined) return `${sign === 1 ? "lower" : "upper"} bound${meanField}`;
   if (isEvidenceBound(context, quantity)) return sign === 1 ? "lower bound" : "upper bound";
   return sampled ? "estimate" : "exact";
 }
@@ -26,6 +31,24 @@ export function combineOf(quantity: Quantity, sign: 1 | -1): Combine | undefined
     return undefined;
   if (quantity.body.op === "logmeanexp") return sign === 1 ? "logMeanExp" : "negLogMeanExp";
   return quantity.body.op === "mean" ? "mean" : undefined;
+}
+
+/** Mean field bounds the sum over what is hidden from below, where all else is exact or log Z; what stands behind "bound", or undefined. */
+function meanFieldBound(quantity: Quantity): string | undefined {
+  const terms: readonly Term[] = quantity.kind === "sum" ? quantity.terms : [{ scale: 1, factors: [], quantity }];
+  let bounded = false;
+  let estimated = false;
+  for (const { quantity: q, scale, factors } of terms) {
+    if (factors.length > 0) return undefined;
+    if (q.kind === "unnormalised" && q.method.kind === "meanField") {
+      if (scale !== 1) return undefined;
+      bounded = true;
+    } else if (q.kind === "logPartition") {
+      if (q.method.kind === "chain") return undefined;
+      estimated ||= q.method.kind === "estimated";
+    } else if (q.kind !== "factor" && !(q.kind === "unnormalised" && q.method.kind === "exact")) return undefined;
+  }
+  return bounded ? (estimated ? " up to the error of log Z" : "") : undefined;
 }
 
 function isEvidenceBound(context: DeriveContext, quantity: Quantity): boolean {

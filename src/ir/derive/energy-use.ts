@@ -31,6 +31,15 @@ export function drawsSamples(q: Quantity): boolean {
   }
 }
 
+/** Parts that stand for a gradient alone: log Z at samples of the model, what takes the place of the likelihood. */
+export function hasGradientOnly(quantity: Quantity): boolean {
+  let found = false;
+  walkQuantity(quantity, (q) => {
+    found ||= q.kind === "matching" || (q.kind === "logPartition" && q.method.kind === "chain");
+  });
+  return found;
+}
+
 export function chainsOf(quantity: Quantity): DerivedObjective["chains"] {
   const found = new Map<string, DerivedObjective["chains"][number]>();
   walkQuantity(quantity, (q) => {

@@ -53,7 +53,7 @@ const fed = (name: string): string => `given:${name}`;
 /** GM4008 for a number of sweeps that is none, GM4009 where there are no persistent chains to begin with. */
 export async function runChain(density: DensityDefinition, chain: ChainDefinition, asked: ChainOptions): Promise<ChainDraw> {
   const options = { ...asked, given: { ...(await drawnBefore(chain, asked)), ...asked.given } };
-  const { session, seed, every } = options;
+  const { session, every } = options;
   const sweeps = options.sweeps ?? chain.sweeps;
   for (const [name, value] of [
     ["sweeps", sweeps],

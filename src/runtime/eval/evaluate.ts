@@ -202,7 +202,10 @@ function plannedMeasurements(
   const phase = options.phase ?? model.train.length - 1;
   // weights alone (not a run's checkpoint) come without the chains of an objective, and chains that start at each batch are of no other rows
   const measurable = (model.train[phase]?.updates ?? []).flatMap((u, i) =>
-    Object.entries(u.carried ?? {}).every(([name, spec]) => spec.perRow !== true && session.has(carriedName(name))) ? [i] : [],
+    u.gradientOnly !== true &&
+    Object.entries(u.carried ?? {}).every(([name, spec]) => spec.perRow !== true && session.has(carriedName(name)))
+      ? [i]
+      : [],
   );
   const terms = (options.terms === false ? [] : measurable).map((update): Make => async (rows) => {
     const batch = options.batch ?? batchFor((b) => stageTerms(at(b), phase, update).program, rows.length);
