@@ -8,6 +8,7 @@ import { densityOf, type DeriveContext, givenTheirSum, weightEntries } from "../
 import { hasGradientOnly } from "../ir/derive/energy-use.js";
 import { fingerprint } from "../ir/derive/kl.js";
 import type { DerivedObjective } from "../ir/quantity.js";
+import { openEnds } from "../ir/support.js";
 import { evaluators } from "../ir/settings-table.js";
 import type { Expr, ModelIr } from "../ir/types.js";
 import {
@@ -132,7 +133,9 @@ export function emitModel(derived: DerivedModel, source: SourceInfo): EmittedMod
 
 function spec(model: ModelIr, variable: string): Js {
   const found = model.variables.get(variable);
-  return found ? variableSpec(found.domain) : object({});
+  if (!found) return object({});
+  const ends = openEnds(model, variable);
+  return ends ? call("interior", variableSpec(found.domain), ...(ends === "both" ? [] : [str(ends)])) : variableSpec(found.domain);
 }
 
 /** Functions of objectives; two statements of the same quantity (a bound trained with k = 5, evaluated with k = 200) share one. */
@@ -244,10 +247,10 @@ function emitUpdate(derived: DerivedModel, u: DerivedUpdate, phase: DerivedPhase
     label: str(u.update.text),
     place: str(place(u.update.span)),
     value: callObjective(derived, o, undefined, 1, undefined),
+    gradientOnly: hasGradientOnly(u.derived.quantity) ? bool(true) : undefined,
     over: array(u.moves.map(str)),
     optimizer: emitOptimizer(optimizer, [...phase.phase.settings, ...u.update.settings]),
     steps: steps === undefined || steps === 1 ? undefined : num(steps),
-    gradientOnly: hasGradientOnly(u.derived.quantity) ? bool(true) : undefined,
     carried:
       o.chains.length === 0
         ? undefined

@@ -394,7 +394,9 @@ function checkDomain(env: Env, entry: Distribution, mixed: Distribution | undefi
       { variable: variable.name, domain, dist: judged.name },
       {
         labels: declared,
-        help: [`declare \`${variable.name}\` as \`${judged.domains[0] ?? "real"}\`, or draw it from \`${usualDistribution[domain]}\``],
+        help: [
+          `declare \`${variable.name}\` as \`${judged.domains[0] ?? "real"}\`, or draw it from \`${usualDistribution[domain]}\`${domain === "unit" ? ", for data without exact zeros and ones" : ""}`,
+        ],
       },
     );
     return true;

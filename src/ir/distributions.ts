@@ -31,6 +31,8 @@ export interface Distribution {
   readonly domains: readonly DomainName[];
   /** Domains that it reaches beyond: a draw may fall outside, which is a warning. */
   readonly wider: readonly DomainName[];
+  /** Ends of a domain, the lower one or both, at which its density is zero or infinite. */
+  readonly open?: Partial<Record<DomainName, "low" | "both">>;
   /** Axes of one draw: 1 for a vector of dependent entries. */
   readonly eventRank: number;
   /** How the axes of one draw follow from the parameters: the shape of a vector parameter, or the rows of a matrix. */
@@ -133,6 +135,7 @@ const table: readonly Distribution[] = [
     parameters: [[real("loc", 0), positive("scale", 1)]],
     domains: ["positive"],
     wider: ["unit"],
+    open: { unit: "low" },
     reparameterised: true,
   }),
   entry({
@@ -157,12 +160,14 @@ const table: readonly Distribution[] = [
     parameters: [[positive("concentration"), positive("rate", 1)]],
     domains: ["positive"],
     wider: ["unit"],
+    open: { unit: "low" },
   }),
   entry({
     name: "Beta",
     doc: "density proportional to x^(alpha-1) (1-x)^(beta-1)",
     parameters: [[positive("alpha"), positive("beta")]],
     domains: ["unit"],
+    open: { unit: "both" },
   }),
   entry({
     name: "Uniform",
@@ -176,6 +181,7 @@ const table: readonly Distribution[] = [
     doc: "density over probability vectors proportional to prod x_k^(concentration_k - 1)",
     parameters: [[positive("concentration", undefined, 1)]],
     domains: ["simplex"],
+    open: { simplex: "low" },
     eventRank: 1,
     drawAxis: "concentration",
   }),

@@ -10,8 +10,21 @@ import {
   type RawData,
 } from "../../src/runtime/data/index.js";
 import { GmcError } from "../../src/runtime/graph/errors.js";
+import { loadModel } from "../support/model.js";
 import { hostStream } from "../../src/runtime/graph/random.js";
-import { binary, byte, category, count, optional, positive, real, simplex, unit, type VariableSpec } from "../../src/runtime/model.js";
+import {
+  binary,
+  byte,
+  category,
+  count,
+  interior,
+  optional,
+  positive,
+  real,
+  simplex,
+  unit,
+  type VariableSpec,
+} from "../../src/runtime/model.js";
 
 const u8 = (shape: number[], data: number[]): DataArray => ({ shape, dtype: "u8", data: Uint8Array.from(data) });
 const f32 = (shape: number[], data: number[]): DataArray => ({ shape, dtype: "f32", data: Float32Array.from(data) });
@@ -48,6 +61,48 @@ const held = (data: Dataset, split: "train" | "test" = "train"): number[] => {
   const column = data.streams[0]!.splits[split]!.columns["x"]!;
   return Array.from(column.source, (value) => value * column.scale);
 };
+
+describe("domains whose ends the model's densities leave out", () => {
+  const inside = /above 0 and below 1.* found (0|1|255) in file\.npy, train row 2, entry 1 of 2/u;
+
+  it.each([
+    ["zeros", f32([2, 2], [0.1, 0.2, 0, 0.5])],
+    ["ones", f32([2, 2], [0.1, 0.2, 1, 0.5])],
+    ["white pixels", u8([2, 2], [10, 20, 255, 3])],
+  ])("refuse %s with the first row and a way out", (_, array) => {
+    const error = mistake(() => bindOne(interior(unit([2])), array));
+    expect(error.code).toBe("GM5022");
+    expect(error.message).toMatch(inside);
+    expect(error.help.join()).toContain("inward");
+  });
+
+  it("take what lies inside, and the other end where only one is left out", () => {
+    expect(held(bindOne(interior(unit([2])), f32([1, 2], [0.25, 0.75])))).toEqual([0.25, 0.75]);
+    expect(held(bindOne(interior(unit([2]), "low"), f32([1, 2], [0.25, 1])))).toEqual([0.25, 1]);
+    expect(mistake(() => bindOne(interior(unit([2]), "low"), f32([1, 2], [0.25, 0]))).code).toBe("GM5022");
+    expect(mistake(() => bindOne(interior(simplex([2]), "low"), f32([2, 2], [0.25, 0.75, 0, 1]))).message).toContain("row 2, entry 1");
+  });
+
+  it("are those that the densities of the model ask for", () => {
+    const streams = (draw: string, domain: string): string =>
+      JSON.stringify(
+        loadModel(`model M(D = 2) {
+          data x : ${domain}[D]
+          density p(x) { x ~ ${draw} }
+          train { maximize log p(x) batch = 2, epochs = 1 }
+        }`).model.streams,
+      );
+    expect(streams("Beta(2, 2)", "unit")).toContain('"open":"both"');
+    expect(streams("Gamma(2, 2)", "unit")).toContain('"open":"low"');
+    expect(streams("Dirichlet(ones(D))", "simplex")).toContain('"open":"low"');
+    for (const [draw, domain] of [
+      ["Uniform(0, 1)", "unit"],
+      ["Gamma(2, 2)", "positive"],
+      ["Normal(0, 1)", "real"],
+    ] as const)
+      expect(streams(draw, domain)).not.toContain("open");
+  });
+});
 
 describe("domains", () => {
   it("binary takes grey values as probabilities, drawn in the step", () => {

@@ -100,10 +100,13 @@ export function makeColumn(context: ColumnContext, array: DataArray, statistics:
     case "binary":
       return binaryColumn(context, array, statistics);
     case "unit":
-      return checked(context, scaled(context, array, divisor(statistics, options)), (v) => v >= 0 && v <= 1, "a value in [0, 1]", [
-        "integer grey values with another maximum: add :max=16",
-        "bring each entry to [0, 1]: add :scale=minmax",
-      ]);
+      return inside(
+        context,
+        checked(context, scaled(context, array, divisor(statistics, options)), (v) => v >= 0 && v <= 1, "a value in [0, 1]", [
+          "integer grey values with another maximum: add :max=16",
+          "bring each entry to [0, 1]: add :scale=minmax",
+        ]),
+      );
     case "real":
       return checked(context, scaled(context, array, divisor(statistics, options), statistics), () => true, "a finite number");
     case "positive":
@@ -116,11 +119,33 @@ export function makeColumn(context: ColumnContext, array: DataArray, statistics:
     case "simplex": {
       const column = checked(context, scaled(context, array, 1), (v) => v >= 0, "a share from 0 on");
       checkSums(context, column);
-      return column;
+      return inside(context, column);
     }
     default:
       return assertNever(spec.domain);
   }
+}
+
+/** Values of a domain whose ends the model's densities leave out. */
+function inside(context: ColumnContext, column: Column): Column {
+  const { open, domain } = context.spec;
+  if (open === undefined) return column;
+  const expected = open === "both" ? "a value above 0 and below 1" : domain === "simplex" ? "shares above 0" : "a value above 0";
+  return checked(
+    context,
+    column,
+    (v) => v > 0 && (open === "low" || v < 1),
+    `${expected}, since the distribution that it is drawn from has no density at the end${open === "both" ? "s" : ""}`,
+    domain === "simplex"
+      ? [
+          "add a small share to each before the rows are divided by their sums",
+          "shares from counts: keep the counts, and draw them from `Multinomial`",
+        ]
+      : [
+          "move the values inward before they are saved: (v * (n - 1) + 0.5) / n for n rows (Smithson & Verkuilen 2006)",
+          "grey values: declare `byte` and draw from `DiscretizedLogistic`, or `binary` and draw from `Bernoulli`",
+        ],
+  );
 }
 
 /** One line of the protocol: what happened to the values. */

@@ -1,0 +1,18 @@
+/** Which ends of a data variable's domain its densities exclude: where data hold them, a likelihood is infinite. */
+import { distributions } from "./distributions.js";
+import type { DistCall, DomainName, ModelIr } from "./types.js";
+
+export type OpenEnds = "low" | "both";
+
+/** The ends at which a density that draws the variable has no finite value; undefined where all values of the domain are fine. */
+export function openEnds(model: ModelIr, variable: string): OpenEnds | undefined {
+  const domain = model.variables.get(variable)?.domain.name;
+  const ends = model.densities.flatMap((density) =>
+    density.statements.map((s) => (s.kind === "draw" && s.variable === variable && domain ? endsOf(s.dist, domain) : undefined)),
+  );
+  return ends.includes("both") ? "both" : ends.find((e) => e !== undefined);
+}
+
+function endsOf(dist: DistCall, domain: DomainName): OpenEnds | undefined {
+  return dist.of ? endsOf(dist.of, domain) : distributions.get(dist.dist)?.open?.[domain];
+}
