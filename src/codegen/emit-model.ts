@@ -286,7 +286,7 @@ function emitMetric(derived: DerivedModel, e: DerivedEvaluation, objectives: Obj
   const { evaluation } = e;
   const base = { label: str(evaluation.text), place: str(place(evaluation.span)) };
   if (e.objective) {
-    const { derived: quantity, value, sign, combine, bound } = e.objective;
+    const { derived: quantity, value, sign, combine, bound, unit } = e.objective;
     const stated = evaluation.value.kind === "objective" ? evaluation.value.objective : undefined;
     const doc = evaluation.value.kind === "objective" ? evaluation.value.doc : undefined;
     const o = objectives.get(quantity, value, stated, [
@@ -298,7 +298,7 @@ function emitMetric(derived: DerivedModel, e: DerivedEvaluation, objectives: Obj
     return object({
       kind: str("rows"),
       ...base,
-      unit: str(own ? "per ordered word" : bound === undefined ? "" : "nats"),
+      unit: str(own ? "per ordered word" : unit),
       value: own ? perWord(likelihood, dataOf(derived, own.densities[0], own.evaluator)) : likelihood,
       transform: own ? str("exp") : undefined,
       rows: optionalNumber(own?.options["rows"]),

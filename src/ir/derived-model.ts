@@ -30,6 +30,7 @@ export interface DerivedEvaluation {
         readonly sign: 1 | -1;
         readonly combine: Combine | undefined;
         readonly bound: string | undefined;
+        readonly unit: string;
       }
     | undefined;
 }

@@ -5,12 +5,15 @@
 import type { Combine } from "../derived-model.js";
 import { type Quantity, type Term, walkQuantity } from "../quantity.js";
 import { type DeriveContext, densityOf } from "./context.js";
+import { withoutScale } from "./units.js";
 
 /**
  * "exact", "lower bound" of log p (an upper one of its negative), "estimate"; undefined where no log-density is in it. A bound whose log Z is
- * estimated is one "up to the error of log Z".
+ * estimated is one "up to the error of log Z", a constant factor leaves it one.
  */
-export function boundOf(context: DeriveContext, quantity: Quantity, sign: 1 | -1): string | undefined {
+export function boundOf(context: DeriveContext, measured: Quantity, outer: 1 | -1): string | undefined {
+  const { scale, quantity } = withoutScale(measured);
+  const sign = scale < 0 ? -outer : outer;
   let sampled = false;
   let density = false;
   walkQuantity(quantity, (q) => {

@@ -4,11 +4,12 @@ import { report, type Diagnostics } from "../../base/report.js";
 import { analyseEnergy, type EnergyAnalysis, requireMonitor } from "../energy/index.js";
 import { estimators, type Options } from "../estimators.js";
 import type { DerivedEvaluation, DerivedModel, DerivedPhase, DerivedUpdate } from "../derived-model.js";
-import type { DerivedObjective } from "../quantity.js";
+import type { DerivedObjective, Quantity } from "../quantity.js";
 import { evaluators } from "../settings-table.js";
 import { scalarType, typeOfDomain } from "../shapes.js";
 import type { Density, Evaluation, Expr, ModelIr, Slot, Update } from "../types.js";
 import { boundOf, combineOf } from "./bounds.js";
+import { unitOf } from "./units.js";
 import { coveringPaths, deriveContext, type DeriveContext, densityOf, underPaths, weightEntries, type WeightEntry } from "./context.js";
 import { chosen, firstChoice } from "./choices.js";
 import { energyOf, requireDataReads } from "./energy.js";
@@ -176,7 +177,11 @@ function deriveLikelihood(
   const derived = deriveObjective(context, { value: expr, over: undefined, by: evaluation.by, estimated, span });
   if (!derived) return undefined;
   const bound = boundOf(context, derived.quantity, 1);
-  return { evaluation, energy: undefined, objective: { derived, value: expr, sign: 1, combine: undefined, bound } };
+  return {
+    evaluation,
+    energy: undefined,
+    objective: { derived, value: expr, sign: 1, combine: undefined, bound, unit: unitIn(derived.quantity, bound) },
+  };
 }
 
 function deriveEvaluator(context: DeriveContext, evaluation: Evaluation): DerivedEvaluation | undefined {
@@ -234,7 +239,13 @@ function deriveEvaluation(
   const derived = deriveObjective(context, { value, over: undefined, by: evaluation.by, estimated, span: evaluation.span });
   if (!derived) return undefined;
   const combine = combineOf(derived.quantity, sign);
-  return { evaluation, energy: undefined, objective: { derived, value, sign, combine, bound: boundOf(context, derived.quantity, sign) } };
+  const bound = boundOf(context, derived.quantity, sign);
+  return { evaluation, energy: undefined, objective: { derived, value, sign, combine, bound, unit: unitIn(derived.quantity, bound) } };
+}
+
+/** What is no measure of a log-density has no unit. */
+function unitIn(quantity: Quantity, bound: string | undefined): string {
+  return bound === undefined ? "" : unitOf(quantity);
 }
 
 /** The generative density draws data; the inference density draws latents given data. */

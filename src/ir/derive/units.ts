@@ -1,0 +1,59 @@
+/** A measure times a constant: bounds stay bounds, and log-likelihoods over log 2 are bits. */
+import type { Quantity, Term } from "../quantity.js";
+import type { Expr } from "../types.js";
+
+export interface Scaled {
+  /** Not 0. */
+  readonly scale: number;
+  /** What is scaled; the quantity itself where nothing is. */
+  readonly quantity: Quantity;
+}
+
+/** Takes a constant that all terms share out of a sum: `-IWAE(p, q, k = 50) / (D * log(2))`. */
+export function withoutScale(quantity: Quantity): Scaled {
+  const whole: Scaled = { scale: 1, quantity };
+  if (quantity.kind !== "sum") return whole;
+  const scales = quantity.terms.map((t) => t.factors.reduce((s, f) => s * (constantOf(f) ?? NaN), t.scale));
+  const [first] = scales;
+  if (first === undefined || !(Math.abs(first) > 0) || scales.some((s) => !isNear(Math.abs(s), Math.abs(first)))) return whole;
+  const [only] = quantity.terms;
+  if (only && quantity.terms.length === 1) return { scale: first, quantity: only.quantity };
+  if (isNear(Math.abs(first), 1) && quantity.terms.every((t) => t.factors.length === 0)) return whole;
+  const terms = quantity.terms.map((t, i): Term => ({ scale: Math.sign(scales[i] ?? first), factors: [], quantity: t.quantity }));
+  return { scale: Math.abs(first), quantity: { ...quantity, terms } };
+}
+
+/** Of a measure with a log-density in it. Terms of weights of their own, a weighted bound, are still nats. */
+export function unitOf(quantity: Quantity): string {
+  const { scale, quantity: measure } = withoutScale(quantity);
+  const size = 1 / Math.abs(scale);
+  const bits = size / Math.log(2);
+  if (measure.kind === "apply" || (measure.kind === "sum" && measure.terms.some((t) => t.factors.length > 0))) return "";
+  if (isNear(size, 1)) return "nats";
+  return !isWhole(bits) ? "" : isNear(bits, 1) ? "bits" : "bits per dim";
+}
+
+const isNear = (a: number, b: number): boolean => Math.abs(a - b) <= 1e-9 * Math.max(Math.abs(a), Math.abs(b));
+const isWhole = (x: number): boolean => Math.round(x) >= 1 && isNear(x, Math.round(x));
+
+/** The value of an expression of numbers alone. */
+function constantOf(expr: Expr): number | undefined {
+  if (expr.kind === "number") return expr.value;
+  if (expr.kind !== "builtin") return undefined;
+  const values = expr.args.map(constantOf);
+  if (values.some((v) => v === undefined)) return undefined;
+  const [a = NaN, b = NaN] = values as readonly number[];
+  return CONSTANTS[expr.fn]?.(a, b);
+}
+
+const CONSTANTS: Readonly<Record<string, (a: number, b: number) => number>> = {
+  neg: (a) => -a,
+  add: (a, b) => a + b,
+  sub: (a, b) => a - b,
+  mul: (a, b) => a * b,
+  div: (a, b) => a / b,
+  pow: (a, b) => a ** b,
+  log: (a) => Math.log(a),
+  exp: (a) => Math.exp(a),
+  sqrt: (a) => Math.sqrt(a),
+};
