@@ -108,8 +108,7 @@ export const gm3Derivation = {
   GM3531: code<{ conditional: string; effect: string; variable: string }>(
     "error",
     "Draw from a posterior",
-    (a) =>
-      `\`${a.conditional}\` cannot be drawn: \`${a.effect}\` is drawn from \`${a.variable}\`, not the other way round`,
+    (a) => `\`${a.conditional}\` cannot be drawn: \`${a.effect}\` is drawn from \`${a.variable}\`, not the other way round`,
   ),
   GM3532: code<{ density: string; reads: string }>(
     "error",

@@ -17,7 +17,18 @@ export {
   type InputSpecs,
   type StageOptions,
 } from "./stage.js";
-export { randomBits, randomCounts, randomNormal, randomUniform, resolveShape, rootKey, rowsOf, type DrawShape, type Key, type Rows } from "./key.js";
+export {
+  randomBits,
+  randomCounts,
+  randomNormal,
+  randomUniform,
+  resolveShape,
+  rootKey,
+  rowsOf,
+  type DrawShape,
+  type Key,
+  type Rows,
+} from "./key.js";
 export { foldStage, hostStream, permutation, rngState, seedWords, threefry2x32, type HostStream } from "./random.js";
 export { sizeOf } from "./shape.js";
 export * from "./ops.js";
