@@ -14,7 +14,7 @@ import { array, arrow, bool, call, type Js, type JsConst, type JsFunction, type 
 import { chainsName, energyFunction, energyModelName, partitionName } from "./names.js";
 import { literal, lowerExpr, type Scope, weightsAt } from "./lower-expr.js";
 import { variableOf } from "./lower-dist.js";
-import { densityScope, type QuantityScope, termOf } from "./quantity-scope.js";
+import { densityScope, type QuantityScope, termOf, siteOf } from "./quantity-scope.js";
 import { explainEnergy } from "./explain-energy.js";
 import { place } from "./place.js";
 import { FunctionWriter, joinLeads, type Names, type Lead, leadOf, NO_LEAD, tensorValue, type TensorValue, type Value } from "./values.js";
@@ -431,7 +431,15 @@ export function energyDraws(
     const wanted = step.variables.find((v) => v.variable === variable)?.local?.name ?? variable;
     const leadJs: Js = { kind: "array", items: leadItems(scope, lead) };
     if (step.sweeps === 0) {
-      const js = call("drawUnits", model, name("w"), call("key.at", str(wanted)), values.js, str(variable), object({ lead: leadJs }));
+      const js = call(
+        "drawUnits",
+        model,
+        name("w"),
+        call("key.at", str(siteOf(scope, wanted))),
+        values.js,
+        str(variable),
+        object({ lead: leadJs }),
+      );
       return scope.writer.bind(wanted, { kind: "tensor", js, shape, lead });
     }
     const options = object({
@@ -442,7 +450,7 @@ export function energyDraws(
     });
     sampled ??= scope.writer.bind(`${step.density}Sample`, {
       kind: "record",
-      js: call("gibbs", model, name("w"), call("key.at", str(step.density)), values.js, options),
+      js: call("gibbs", model, name("w"), call("key.at", str(siteOf(scope, step.density))), values.js, options),
       fields: new Map(),
     }).js;
     return { kind: "tensor", js: call("required", sampled, str(variable)), shape, lead };

@@ -18,7 +18,7 @@ import { lowerExpr, type Scope } from "./lower-expr.js";
 import { lowerGaussianMarginal } from "./lower-gaussian-marginal.js";
 import { capital } from "./names.js";
 import { place } from "./place.js";
-import { bound, densityScope, type QuantityScope, termOf } from "./quantity-scope.js";
+import { bound, densityScope, type QuantityScope, termOf, siteOf } from "./quantity-scope.js";
 import { variableSpec } from "./specs.js";
 import { joinLeads, type Lead, leadOf, NO_LEAD, tensorValue, type TensorValue, type Value } from "./values.js";
 
@@ -159,7 +159,8 @@ function lowerExpect(scope: QuantityScope, q: Extract<Quantity, { kind: "expect"
   if (q.plate) scope.writer.addPlate(q.plate.id, scope.plateSize(q.plate.count), q.plate.count.text);
   const steps: Steps = { variables: new Map(), locals: new Map(), drawn: new Map() };
   q.steps.forEach((step, position) => bindStep(scope, steps, step, position, q.plate?.id));
-  const body = lowerQuantity(after(scope, steps, q.steps.length), q.body);
+  const around = new Set([...(scope.around ?? []), ...q.steps.flatMap((step) => sitesOf(scope, step))]);
+  const body = lowerQuantity({ ...after(scope, steps, q.steps.length), around }, q.body);
   if (!q.plate) return body;
   // What is left of the family outside any reduction is averaged: that is the expectation.
   const value = body.lead.plates.has(q.plate.id)
@@ -167,6 +168,20 @@ function lowerExpect(scope: QuantityScope, q: Extract<Quantity, { kind: "expect"
     : body;
   scope.writer.dropPlate(q.plate.id);
   return value;
+}
+
+/** The names under which a step draws. */
+function sitesOf(scope: QuantityScope, step: DrawStep): readonly string[] {
+  switch (step.kind) {
+    case "factor":
+      return [siteOf(scope, step.local?.name ?? step.factor.variable)];
+    case "distribution":
+      return [siteOf(scope, step.local.name)];
+    case "energy":
+      return [step.density, ...step.variables.map((v) => v.local?.name ?? v.variable)].map((name) => siteOf(scope, name));
+    case "bind":
+      return [];
+  }
 }
 
 /** What the rows' chains start at, as a record: the draws around a log Z, without what is made of them. */
@@ -281,7 +296,7 @@ function drawFrom(
   const lowered = lowerDist(inner, dist, shape.length);
   const lead: Lead = { plates: new Set([...lowered.lead.plates, ...(plate === undefined ? [] : [plate])]), batch: true };
   if (!scope.key) throw new InternalError("a draw stands where there is no key");
-  const key = call("key.at", str(wanted));
+  const key = call("key.at", str(siteOf(scope, wanted)));
   const js = method(lowered.object, "sample", key, lowered.params, scope.writer.drawShape(lead, shape));
   return scope.writer.bind(wanted, { kind: "tensor", js, shape, lead });
 }

@@ -10,8 +10,17 @@ import type { Value } from "./values.js";
 export interface QuantityScope extends Scope {
   /** Inside a sum over states: its terms are no metrics of their own. */
   readonly enumerating?: boolean;
+  /** Names that the `E`s around have drawn. */
+  readonly around?: ReadonlySet<string>;
   /** Number of samples: JavaScript of each plate's size. */
   readonly plateSize: (count: Dim) => Js;
+}
+
+/** Where a draw takes its numbers from: its name, and another one where an `E` around draws under that name, so that both are independent. */
+export function siteOf({ around }: QuantityScope, name: string): string {
+  let site = name;
+  for (let i = 2; around?.has(site); i++) site = `${name}#${i}`;
+  return site;
 }
 
 /** The scope of a density's body: its variables stand for the values given to them, but for `own`. */

@@ -75,7 +75,8 @@ model M {
   objective held = E[b ~ p(b | a = x)](sum(b))
   objective nested = E[a ~ p(a)](E[b ~ p(b | a)](sum((b - 3 * a) ^ 2) + 0 * sum(x)))
   objective above = E[xf ~ p(x | a = x)](sum(xf))
-  evaluate { held = held, nested = nested, above = above }
+  objective product = E[a ~ p(a)](sum(a) * E[a ~ p(a)](sum(a)) + 0 * sum(x))
+  evaluate { held = held, nested = nested, above = above, product = product }
 }`);
   const state = { m: [0.4, -1.1] };
   const data = { x: { shape: [2, 2], data: [1, 2, -3, 0.5] } };
@@ -92,6 +93,16 @@ model M {
   it("begin at the values that are given", () => {
     expect(run("held").map((v) => Math.round(v))).toEqual([9, -8]);
     expect(run("above").map((v) => Math.round(v))).toEqual([9, -8]);
+  });
+
+  it("are independent of draws of the same name around them", () => {
+    let total = 0;
+    for (let seed = 1; seed <= 500; seed++) {
+      const { value } = runModel(loaded, ({ f, w, x, key }) => ({ value: f("product")(w, x["x"], key) }), { data, state, seed });
+      total += value!.reduce((s, v) => s + v, 0) / value!.length / 500;
+    }
+    // (E sum(a))^2 = 0.49; the second moment is 2.49, the standard error below 0.1
+    expect(Math.abs(total - 0.49)).toBeLessThan(0.4);
   });
 
   it("see the draws around them", () => {
