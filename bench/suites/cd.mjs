@@ -6,7 +6,7 @@ export default {
   unit: "ms a step",
   rounds: 9,
   steps: 10,
-  last: "F(v~) - F(v)",
+  last: "F(v) - F(v~)",
   data: () => pictures(4000),
   peers: {
     gmc: { label: "gmc, `onnx` engine", module: "peers/gmc-cd.mjs" },
