@@ -179,8 +179,10 @@ function bindVariable(
   }
   const range = displayRange(columns.train!);
   const entries = train.entries?.length === width ? { entries: train.entries } : {};
+  const audio =
+    train.audio === undefined ? {} : { audio: { ...train.audio, ...(spec.domain === "category" ? { levels: spec.classes ?? 1 } : {}) } };
   for (const split of splitNames)
-    if (columns[split] !== undefined) columns[split] = { ...columns[split], picture: event, range, ...entries };
+    if (columns[split] !== undefined) columns[split] = { ...columns[split], picture: event, range, ...entries, ...audio };
   notes.push(describeColumn(context("train"), columns.train!, statistics));
   if (train.labels !== undefined) notes.push(`${name}: ${train.labels.map((label, code) => `${label} = ${code}`).join(", ")}`);
   return { columns, notes };
