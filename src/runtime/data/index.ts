@@ -17,4 +17,11 @@ export { applySplits, type SplitOptions } from "./splits.js";
 export * from "./streams.js";
 export { encodeWav, parseWav, resample, type Wave } from "./wav.js";
 export { closest, suggestion } from "./suggest.js";
-export { describeSynthetic, drawSynthetic, syntheticNames, type SyntheticName, type SyntheticOptions } from "./synthetic.js";
+export {
+  describeSynthetic,
+  drawSynthetic,
+  syntheticLogDensity,
+  syntheticNames,
+  type SyntheticName,
+  type SyntheticOptions,
+} from "./synthetic.js";
