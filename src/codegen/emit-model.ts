@@ -286,7 +286,7 @@ function emitMetric(derived: DerivedModel, e: DerivedEvaluation, objectives: Obj
   const { evaluation } = e;
   const base = { label: str(evaluation.text), place: str(place(evaluation.span)) };
   if (e.objective) {
-    const { derived: quantity, value, sign, combine, bound, unit } = e.objective;
+    const { derived: quantity, value, sign, combine, combineScale, bound, unit, densities } = e.objective;
     const stated = evaluation.value.kind === "objective" ? evaluation.value.objective : undefined;
     const doc = evaluation.value.kind === "objective" ? evaluation.value.doc : undefined;
     const o = objectives.get(quantity, value, stated, [
@@ -304,7 +304,9 @@ function emitMetric(derived: DerivedModel, e: DerivedEvaluation, objectives: Obj
       rows: optionalNumber(own?.options["rows"]),
       samples: o.samples ? num(o.samples.size) : undefined,
       combine: combine === undefined || !o.samples ? undefined : str(combine),
+      combineScale: combineScale === 1 || !o.samples ? undefined : num(combineScale),
       bound: bound === undefined ? undefined : str(bound),
+      logDensityOf: densities.size === 0 ? undefined : object(Object.fromEntries([...densities].map(([v, times]) => [v, num(times)]))),
       partitions: o.partitions.length === 0 ? undefined : array(o.partitions.map((p) => str(partitionMetricName(derived, p.density)))),
     });
   }

@@ -165,6 +165,8 @@ export interface RowMetric<S extends WeightSpecs = WeightSpecs, D extends string
    * (IWAE: log 1/C Σ exp v_c), its negative (-IWAE), or their mean. Absent: all samples are taken at once.
    */
   readonly combine?: "logMeanExp" | "negLogMeanExp" | "mean";
+  /** What the value is such a logarithm times, above 0; 1 unless told: 1/784 of -IWAE(p, q, k = 5000) / 784. */
+  readonly combineScale?: number;
   /** Names of partition metrics whose log Z it reads: they are measured first, and their standard error becomes part of this one's. */
   readonly partitions?: readonly string[];
   /** Only so many rows of the data, evenly spaced, since rows often lie sorted by class. */
@@ -173,6 +175,11 @@ export interface RowMetric<S extends WeightSpecs = WeightSpecs, D extends string
   readonly transform?: "exp";
   /** "lower bound", "upper bound" (also "… up to the error of log Z"), "exact", "estimate": what the number is to the quantity that its name promises. */
   readonly bound?: string;
+  /**
+   * Continuous data variables whose log-density the value is, each times what: `{ x: -1 }` of -log p(x). A density depends on the units of the
+   * data, which are not those of the file where values were scaled.
+   */
+  readonly logDensityOf?: Readonly<Record<string, number>>;
 }
 
 /** Number of latent units with Var_data(E_q[z | x]) > threshold (Burda et al. 2016). */

@@ -16,6 +16,7 @@ import type { DataArray } from "./array.js";
 import type { Column, FieldOptions } from "./dataset.js";
 
 import { categoryCodes } from "./categories.js";
+import { logJacobian, takesWholeNumbers } from "./jacobian.js";
 import { sparseCounts } from "./sparse.js";
 import { forbidden, showVariable, type ColumnContext, type ValuePlace, type ValueStatistics } from "./column-context.js";
 import { defaultRidge, whitened, whitening, type Whitening } from "./whiten.js";
@@ -170,9 +171,22 @@ export function describeColumn(context: ColumnContext, column: Column, statistic
     return `${name}: whitened (ZCA) over the training rows, ridge ${options.ridge ?? defaultRidge} of the mean variance`;
   if ((spec.domain === "real" || spec.domain === "unit") && options.scale === "minmax")
     return `${name}: (v - ${statistics.low}) / (${statistics.high} - ${statistics.low}), the range of the training rows`;
-  const divides =
-    spec.domain === "unit" || spec.domain === "real" ? over !== 1 : spec.domain === "positive" && options.maximum !== undefined;
-  return divides ? `${name}: ${shown}` : `${name}: values as in the file`;
+  return over !== 1 && divides(context) ? `${name}: ${shown}` : `${name}: values as in the file`;
+}
+
+/** How densities of the values are to be read, where they are not those of the values in the file. */
+export function describeUnits(
+  context: ColumnContext,
+  column: Column,
+  statistics: ValueStatistics,
+): Pick<Column, "logJacobian" | "wholeNumbers"> {
+  const change = logJacobian(context, statistics, divides(context) ? divisor(statistics, context.options) : 1);
+  return { ...(change === 0 ? {} : { logJacobian: change }), ...(takesWholeNumbers(column, statistics) ? { wholeNumbers: true } : {}) };
+}
+
+/** Whether what stands for 1 divides the values. */
+function divides({ spec, options }: ColumnContext): boolean {
+  return spec.domain === "unit" || spec.domain === "real" || (spec.domain === "positive" && options.maximum !== undefined);
 }
 
 /** What pictures show as black and white: the ends of a bounded domain, else three deviations around the mean, within the values. */
