@@ -8,7 +8,7 @@ import { densityOf, type DeriveContext, givenTheirSum, weightEntries } from "../
 import { hasGradientOnly } from "../ir/derive/energy-use.js";
 import { fingerprint } from "../ir/derive/kl.js";
 import type { DerivedObjective } from "../ir/quantity.js";
-import { openEnds } from "../ir/support.js";
+import { drawsUnitVectors, openEnds } from "../ir/support.js";
 import { evaluators } from "../ir/settings-table.js";
 import type { Expr, ModelIr } from "../ir/types.js";
 import {
@@ -134,6 +134,7 @@ export function emitModel(derived: DerivedModel, source: SourceInfo): EmittedMod
 function spec(model: ModelIr, variable: string): Js {
   const found = model.variables.get(variable);
   if (!found) return object({});
+  if (found.role === "data" && drawsUnitVectors(model, variable)) return call("unitVector", variableSpec(found.domain));
   const ends = openEnds(model, variable);
   return ends ? call("interior", variableSpec(found.domain), ...(ends === "both" ? [] : [str(ends)])) : variableSpec(found.domain);
 }

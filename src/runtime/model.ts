@@ -22,6 +22,8 @@ export interface VariableSpec {
   readonly optional?: boolean;
   /** Ends of the domain at which the model's densities are zero or infinite: data must lie above the lower one, or within both. */
   readonly open?: "low" | "both";
+  /** Along the last axis there is one 1, and all else is 0. */
+  readonly unitVector?: true;
 }
 
 /** One `data` statement: its variables are aligned row by row; two streams are independent. */
@@ -345,5 +347,7 @@ export const simplex = variable("simplex");
 export const category = (classes: number, shape: Shape = []): VariableSpec => ({ domain: "category", classes, shape });
 /** A variable whose densities leave out the ends of its domain: a `Beta`'s data are above 0 and below 1. */
 export const interior = (spec: VariableSpec, open: "low" | "both" = "both"): VariableSpec => ({ ...spec, open });
+/** A variable whose values are zeros and one 1 along the last axis: what `OneHotCategorical` draws. */
+export const unitVector = (spec: VariableSpec): VariableSpec => ({ ...spec, unitVector: true });
 /** `category[10]?` */
 export const optional = (spec: VariableSpec): VariableSpec => ({ ...spec, optional: true });

@@ -98,8 +98,11 @@ export function makeColumn(context: ColumnContext, array: DataArray, statistics:
   switch (spec.domain) {
     case "category":
       return { variable: spec, width: context.width, dtype: "i32", source: categoryCodes(context, array), scale: 1, stochastic: false };
-    case "binary":
-      return binaryColumn(context, array, statistics);
+    case "binary": {
+      const column = binaryColumn(context, array, statistics);
+      checkUnitVectors(context, column);
+      return column;
+    }
     case "unit":
       return inside(
         context,
@@ -120,6 +123,7 @@ export function makeColumn(context: ColumnContext, array: DataArray, statistics:
     case "simplex": {
       const column = checked(context, scaled(context, array, 1), (v) => v >= 0, "a share from 0 on");
       checkSums(context, column);
+      checkUnitVectors(context, column);
       return inside(context, column);
     }
     default:
@@ -334,6 +338,28 @@ function checked(
     if (!Number.isFinite(value) ? !(optional && Number.isNaN(value)) : !legal(value)) throw forbidden(context, i, expected, value, help);
   }
   return column;
+}
+
+/** GM5022 where a variable that is drawn from `OneHotCategorical` holds anything but zeros and one 1. */
+function checkUnitVectors(context: ColumnContext, column: Column): void {
+  if (context.spec.unitVector !== true) return;
+  const { source, scale, stochastic } = column;
+  const size = context.spec.shape.at(-1) ?? 1;
+  for (let start = 0; start < source.length; start += size) {
+    let ones = 0;
+    let zeros = 0;
+    for (let i = start; i < start + size; i++) {
+      if (source[i]! * scale === 1) ones++;
+      else if (source[i] === 0) zeros++;
+    }
+    if (ones === 1 && zeros === size - 1 && !stochastic) continue;
+    const found =
+      ones + zeros < size ? "values between 0 and 1" : stochastic ? "probabilities, from which 0 and 1 are drawn" : `${ones} ones`;
+    throw forbidden(context, start, `one 1 and ${size - 1} zeros, which is all that \`OneHotCategorical\` draws`, found, [
+      "class numbers need no vector: declare `category` and draw from `Categorical`",
+      "counts or shares of several classes: draw from `Multinomial` or `Dirichlet`",
+    ]);
+  }
 }
 
 function checkSums(context: ColumnContext, column: Column): void {
