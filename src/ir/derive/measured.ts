@@ -2,6 +2,7 @@
  * Of which data variables a measure is the log-density, and times what: `-log p(x) / 2` is that of x times -1/2. A density depends on the units
  * of its variable, so whoever reports the number has to know. Probabilities (of bytes, counts, categories) do not.
  */
+import { assertNever } from "../../base/internal-error.js";
 import type { Quantity, Term } from "../quantity.js";
 import type { DomainName, Expr } from "../types.js";
 import type { DeriveContext } from "./context.js";
@@ -49,8 +50,13 @@ function timesIn(q: Quantity, variable: string): number | undefined {
     case "apply":
       return q.args.every((each) => timesIn(each, variable) === 0) ? 0 : undefined;
     // of a divergence both densities change alike, and log Z is a number
-    default:
+    case "kl":
+    case "logPartition":
+    case "matching":
+    case "value":
       return 0;
+    default:
+      return assertNever(q);
   }
 }
 
