@@ -1,8 +1,8 @@
 /** What every peer of the benchmark runs: the VAE step 784-400-20-400-784, its first weights. */
 export const vae = { batch: 128, pixels: 784, hidden: 400, latent: 20, rate: 1e-3, beta1: 0.9, beta2: 0.999, epsilon: 1e-8 };
 
-/** A small reproducible generator (mulberry32) for first weights; the peers draw their noise with their own. */
-function uniforms(seed) {
+/** A small reproducible generator (mulberry32) for first weights and noise in the data; the peers draw the noise of their steps with their own. */
+export function uniforms(seed) {
   let a = seed >>> 0;
   return () => {
     a = (a + 0x6d2b79f5) >>> 0;

@@ -132,6 +132,7 @@ export const model = defineModel<typeof weights, "v">({
       unit: "nats",
       value: ({ w, data, partition }) => neg(logPV2(w, data.v, required(partition, "logZ"))),
       bound: "estimate",
+      logDensityOf: { v: -1 },
       partitions: ["logZ"],
     },
     error: {

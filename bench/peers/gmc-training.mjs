@@ -5,8 +5,9 @@
 import { train } from "gmc/node";
 import { compiledModel } from "./compiled.mjs";
 
-/** `rows`: the data of `variable`, 784 numbers a row. */
-export async function openTraining({ file, variable, rows, threads, steps }) {
+/** `rows`: the data of `variable`, numbers of rows of shape `event`; `codes` where they are categories. */
+export async function openTraining({ file, variable, rows, threads, steps, event = [784], codes = false }) {
+  const width = event.reduce((a, b) => a * b, 1);
   const model = await compiledModel(file);
   const begun = performance.now();
   let firstStep;
@@ -14,7 +15,7 @@ export async function openTraining({ file, variable, rows, threads, steps }) {
   let ms = [];
   let last = 0;
   void train(model, {
-    data: { [variable]: { shape: [rows.length / 784, 784], data: rows } },
+    data: { [variable]: { shape: [rows.length / width, ...event], data: codes ? Int32Array.from(rows) : rows } },
     engine: "onnx",
     engineOptions: { threads },
     seed: 1,

@@ -8,7 +8,7 @@ import { densityOf, type DeriveContext, givenTheirSum, weightEntries } from "../
 import { hasGradientOnly } from "../ir/derive/energy-use.js";
 import { fingerprint } from "../ir/derive/kl.js";
 import type { DerivedObjective } from "../ir/quantity.js";
-import { openEnds } from "../ir/support.js";
+import { drawsUnitVectors, openEnds } from "../ir/support.js";
 import { evaluators } from "../ir/settings-table.js";
 import type { Expr, ModelIr } from "../ir/types.js";
 import {
@@ -134,6 +134,7 @@ export function emitModel(derived: DerivedModel, source: SourceInfo): EmittedMod
 function spec(model: ModelIr, variable: string): Js {
   const found = model.variables.get(variable);
   if (!found) return object({});
+  if (found.role === "data" && drawsUnitVectors(model, variable)) return call("unitVector", variableSpec(found.domain));
   const ends = openEnds(model, variable);
   return ends ? call("interior", variableSpec(found.domain), ...(ends === "both" ? [] : [str(ends)])) : variableSpec(found.domain);
 }
@@ -286,7 +287,7 @@ function emitMetric(derived: DerivedModel, e: DerivedEvaluation, objectives: Obj
   const { evaluation } = e;
   const base = { label: str(evaluation.text), place: str(place(evaluation.span)) };
   if (e.objective) {
-    const { derived: quantity, value, sign, combine, bound, unit } = e.objective;
+    const { derived: quantity, value, sign, combine, combineScale, bound, unit, densities } = e.objective;
     const stated = evaluation.value.kind === "objective" ? evaluation.value.objective : undefined;
     const doc = evaluation.value.kind === "objective" ? evaluation.value.doc : undefined;
     const o = objectives.get(quantity, value, stated, [
@@ -304,7 +305,9 @@ function emitMetric(derived: DerivedModel, e: DerivedEvaluation, objectives: Obj
       rows: optionalNumber(own?.options["rows"]),
       samples: o.samples ? num(o.samples.size) : undefined,
       combine: combine === undefined || !o.samples ? undefined : str(combine),
+      combineScale: combineScale === 1 || !o.samples ? undefined : num(combineScale),
       bound: bound === undefined ? undefined : str(bound),
+      logDensityOf: densities.size === 0 ? undefined : object(Object.fromEntries([...densities].map(([v, times]) => [v, num(times)]))),
       partitions: o.partitions.length === 0 ? undefined : array(o.partitions.map((p) => str(partitionMetricName(derived, p.density)))),
     });
   }

@@ -13,7 +13,7 @@ const LOWERING = [
   "padEvent param piecewise positive real reduceMax reduceMin required reshape reshapeEvent rmsprop rowReconstructionError rowsOf sgd",
   "cd denoisingScoreMatching drawUnits energyModel freeEnergy gibbs logPartition meanFieldBound meanUnits",
   "aisProgram chainsOf contrastWithNormal freshChains gibbsChain logPartitionSurrogate meanField minusLogWord modelReplica moveChains pseudoLogLikelihood reconstructionError scoreMatching sweepOnce",
-  "simplex sliceAxis squeeze stepDecay sub sum term transpose transposeEvent unit warmup zeros",
+  "simplex sliceAxis squeeze stepDecay sub sum term transpose transposeEvent unit unitVector warmup zeros",
 ].flatMap((line) => line.split(" "));
 
 export const RUNTIME_NAMES: ReadonlySet<string> = new Set([

@@ -29,8 +29,12 @@ export interface DerivedEvaluation {
         readonly value: Expr;
         readonly sign: 1 | -1;
         readonly combine: Combine | undefined;
+        /** What the value is times such a logarithm, above 0. */
+        readonly combineScale: number;
         readonly bound: string | undefined;
         readonly unit: string;
+        /** Continuous data variables whose log-density it is, each times what. */
+        readonly densities: ReadonlyMap<string, number>;
       }
     | undefined;
 }

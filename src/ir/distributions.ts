@@ -33,6 +33,8 @@ export interface Distribution {
   readonly wider: readonly DomainName[];
   /** Ends of a domain, the lower one or both, at which its density is zero or infinite. */
   readonly open?: Partial<Record<DomainName, "low" | "both">>;
+  /** Draws are vectors of zeros and one 1: the only values of the domain that have a probability. */
+  readonly unitVectors?: true;
   /** Axes of one draw: 1 for a vector of dependent entries. */
   readonly eventRank: number;
   /** How the axes of one draw follow from the parameters: the shape of a vector parameter, or the rows of a matrix. */
@@ -200,6 +202,7 @@ const table: readonly Distribution[] = [
     doc: "one of K classes, as a vector of zeros and one 1",
     parameters: [[logits], [probs]],
     domains: ["binary", "simplex"],
+    unitVectors: true,
     eventRank: 1,
     drawAxis: "logits",
     discrete: true,

@@ -1,4 +1,4 @@
-/** Which ends of a data variable's domain its densities exclude: where data hold them, a likelihood is infinite. */
+/** Which values of a data variable's domain its densities exclude: where data hold them, a likelihood is infinite or means nothing. */
 import { distributions } from "./distributions.js";
 import type { DistCall, DomainName, ModelIr } from "./types.js";
 
@@ -11,6 +11,13 @@ export function openEnds(model: ModelIr, variable: string): OpenEnds | undefined
     density.statements.map((s) => (s.kind === "draw" && s.variable === variable && domain ? endsOf(s.dist, domain) : undefined)),
   );
   return ends.includes("both") ? "both" : ends.find((e) => e !== undefined);
+}
+
+/** Whether a density draws vectors of zeros and one 1 as the variable. */
+export function drawsUnitVectors(model: ModelIr, variable: string): boolean {
+  return model.densities.some((density) =>
+    density.statements.some((s) => s.kind === "draw" && s.variable === variable && distributions.get(s.dist.dist)?.unitVectors === true),
+  );
 }
 
 function endsOf(dist: DistCall, domain: DomainName): OpenEnds | undefined {

@@ -22,6 +22,8 @@ export interface VariableSpec {
   readonly optional?: boolean;
   /** Ends of the domain at which the model's densities are zero or infinite: data must lie above the lower one, or within both. */
   readonly open?: "low" | "both";
+  /** Along the last axis there is one 1, and all else is 0. */
+  readonly unitVector?: true;
 }
 
 /** One `data` statement: its variables are aligned row by row; two streams are independent. */
@@ -165,6 +167,8 @@ export interface RowMetric<S extends WeightSpecs = WeightSpecs, D extends string
    * (IWAE: log 1/C Σ exp v_c), its negative (-IWAE), or their mean. Absent: all samples are taken at once.
    */
   readonly combine?: "logMeanExp" | "negLogMeanExp" | "mean";
+  /** What the value is such a logarithm times, above 0; 1 unless told: 1/784 of -IWAE(p, q, k = 5000) / 784. */
+  readonly combineScale?: number;
   /** Names of partition metrics whose log Z it reads: they are measured first, and their standard error becomes part of this one's. */
   readonly partitions?: readonly string[];
   /** Only so many rows of the data, evenly spaced, since rows often lie sorted by class. */
@@ -173,6 +177,11 @@ export interface RowMetric<S extends WeightSpecs = WeightSpecs, D extends string
   readonly transform?: "exp";
   /** "lower bound", "upper bound" (also "… up to the error of log Z"), "exact", "estimate": what the number is to the quantity that its name promises. */
   readonly bound?: string;
+  /**
+   * Continuous data variables whose log-density the value is, each times what: `{ x: -1 }` of -log p(x). A density depends on the units of the
+   * data, which are not those of the file where values were scaled.
+   */
+  readonly logDensityOf?: Readonly<Record<string, number>>;
 }
 
 /** Number of latent units with Var_data(E_q[z | x]) > threshold (Burda et al. 2016). */
@@ -338,5 +347,7 @@ export const simplex = variable("simplex");
 export const category = (classes: number, shape: Shape = []): VariableSpec => ({ domain: "category", classes, shape });
 /** A variable whose densities leave out the ends of its domain: a `Beta`'s data are above 0 and below 1. */
 export const interior = (spec: VariableSpec, open: "low" | "both" = "both"): VariableSpec => ({ ...spec, open });
+/** A variable whose values are zeros and one 1 along the last axis: what `OneHotCategorical` draws. */
+export const unitVector = (spec: VariableSpec): VariableSpec => ({ ...spec, unitVector: true });
 /** `category[10]?` */
 export const optional = (spec: VariableSpec): VariableSpec => ({ ...spec, optional: true });

@@ -327,6 +327,38 @@ describe("matching", () => {
   });
 });
 
+describe("what OneHotCategorical draws", () => {
+  const { model } = loadModel(`
+model M(K = 3) {
+  data c : binary[2, K], s : simplex[K], b : binary[K]
+  param w : real[K] = 0
+  density p(c, s, b) { c ~ OneHotCategorical(logits = w) s ~ OneHotCategorical(logits = w) b ~ Bernoulli(logits = w) }
+  train { maximize log p(c, s, b) batch = 4, epochs = 1 }
+}`);
+  const { c, s, b } = model.streams[0]!;
+
+  it("is asked of data, of no other variable", () => {
+    expect([c!.unitVector, s!.unitVector, b!.unitVector]).toEqual([true, true, undefined]);
+  });
+
+  it.each([
+    ["no 1", [0, 0, 0], "found 0 ones in file.npy, train row 1, entry 4 of 6"],
+    ["two", [1, 0, 1], "found 2 ones"],
+  ])("refuses a row with %s", (_, last, text) => {
+    const error = mistake(() => bindOne(c!, u8([2, 2, 3], [0, 1, 0, ...last, 1, 0, 0, 0, 0, 1])));
+    expect(error).toMatchObject({ code: "GM5022" });
+    expect(error.message).toContain(text);
+    expect(error.message).toContain("expected one 1 and 2 zeros");
+  });
+
+  it("refuses shares and probabilities, takes unit vectors", () => {
+    expect(mistake(() => bindOne(s!, f32([1, 3], [0.5, 0.5, 0]))).message).toContain("values between 0 and 1");
+    expect(mistake(() => bindOne(c!, u8([1, 2, 3], [255, 0, 0, 0, 255, 0]))).message).toContain("probabilities");
+    expect(held(bindOne(c!, u8([1, 2, 3], [1, 0, 0, 0, 0, 1])))).toEqual([1, 0, 0, 0, 0, 1]);
+    expect(held(bindOne(s!, f32([1, 3], [0, 1, 0])))).toEqual([0, 1, 0]);
+  });
+});
+
 describe("splits", () => {
   const numbers = (n: number): Field =>
     field({

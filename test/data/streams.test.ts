@@ -8,6 +8,7 @@ import {
   evaluationBatches,
   evaluationSplit,
   openTrainStream,
+  syntheticLogDensity,
   syntheticNames,
   type DataArray,
   type Dataset,
@@ -196,5 +197,52 @@ describe("toy sets", () => {
     for (const [x, y] of points("checkerboard", 0)) expect((Math.floor(x / 2) + Math.floor(y / 2) + 100) % 2).toBe(0);
     const radii = new Set(points("rings", 0).map(([x, y]) => Math.hypot(x, y).toFixed(3)));
     expect([...radii].sort()).toEqual(["0.750", "1.500", "2.250", "3.000"]);
+  });
+
+  // Noise wide enough for a coarse grid, narrow enough that the rings leave the middle empty and no arm of the pinwheel folds over.
+  it.each(syntheticNames.map((name) => [name, name === "pinwheel" ? 0.1 : name === "rings" ? 0.2 : 0.3] as const))(
+    "%s: its density integrates to one and is that of the draws",
+    (name, noise) => {
+      // the pinwheel's noise is doubled with it
+      const step = name === "pinwheel" ? noise : noise / 2;
+      const reach = 6.6;
+      const side = Math.round((2 * reach) / step);
+      const at = (i: number): number => -reach + (i + 0.5) * step;
+      const grid = Float64Array.from({ length: 2 * side * side }, (_, i) =>
+        at(i % 2 === 0 ? (i >> 1) % side : Math.floor((i >> 1) / side)),
+      );
+      const density = syntheticLogDensity(name, grid, { noise }).map((v) => Math.exp(v) * step * step);
+      expect(Math.abs(density.reduce((a, b) => a + b, 0) - 1)).toBeLessThan(2e-3);
+      // E cos(k x) and E sin(k x) at some frequencies, over the grid and over draws
+      const rows = 20_000;
+      const { data } = drawSynthetic(name, "train", { rows, seed: 3, noise });
+      for (const [a, b] of [
+        [0.7, 0],
+        [0, 0.9],
+        [1.1, 1.3],
+        [-1.6, 0.8],
+        [2.3, -1.9],
+      ] as const)
+        // prettier-ignore
+        for (const wave of [Math.cos, Math.sin]) {
+          let drawn = 0;
+          for (let i = 0; i < rows; i++) drawn += wave(a * data[2 * i]! + b * data[2 * i + 1]!) / rows;
+          const exact = density.reduce((sum, p, i) => sum + p * wave(a * grid[2 * i]! + b * grid[2 * i + 1]!), 0);
+          expect(Math.abs(drawn - exact)).toBeLessThan(4 / Math.sqrt(rows));
+        }
+    },
+  );
+
+  it("have densities in closed form at some points", () => {
+    const log = (name: (typeof syntheticNames)[number], x: number, y: number, noise?: number): number =>
+      syntheticLogDensity(name, [x, y], { noise })[0]!;
+    expect(log("checkerboard", 1, 1)).toBeCloseTo(-Math.log(32), 12);
+    expect(log("checkerboard", 1, -1)).toBe(-Infinity);
+    // at a corner of two dark fields a blurred board has half of a field's density
+    expect(log("checkerboard", 0, 0, 0.01)).toBeCloseTo(-Math.log(64), 10);
+    expect(log("eight_gaussians", 2 * Math.SQRT2, 0, 0.1)).toBeCloseTo(-Math.log(8 * 2 * Math.PI * 0.01), 10);
+    expect(log("rings", 0, 1.5, 0.01)).toBeCloseTo(-Math.log(4 * 2 * Math.PI * 1.5 * 0.01 * Math.sqrt(2 * Math.PI)), 10);
+    // a narrow line of even density 1 / length: 1 / (2 pi) along each moon, of two
+    expect(log("two_moons", -1, 1.5, 0.001)).toBeCloseTo(-Math.log(2 * 2 * Math.PI * 0.002 * Math.sqrt(2 * Math.PI)), 4);
   });
 });

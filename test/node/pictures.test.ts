@@ -1,8 +1,10 @@
 /** Pictures: every pixel of a grid where it belongs, looks chosen by shape, plots that are sound SVG with their points in place. */
 import { PNG } from "pngjs";
 import { describe, expect, it } from "vitest";
-import { drawReconstructions, drawRows, lookOf, type Drawing } from "../../src/runtime/node/pictures.js";
+import { muLaw, parseWav } from "../../src/runtime/data/index.js";
+import { drawCompletions, drawReconstructions, drawRows, lookOf, type Drawing } from "../../src/runtime/node/pictures.js";
 import { drawCurves, drawHistogram, drawPlane } from "../../src/runtime/node/plots.js";
+import { soundFile, spectrum } from "../../src/runtime/node/sound-pictures.js";
 import { cloudTiles, encodePng, grid, tiles, type Rows } from "../../src/runtime/node/raster.js";
 import { binary, byte, category, real, unit } from "../../src/runtime/model.js";
 
@@ -22,6 +24,51 @@ describe("looks", () => {
     expect(lookOf(category(10))).toEqual({ kind: "scalar" });
     expect(lookOf(real([1024, 3]), { range: [-1, 1] })).toEqual({ kind: "cloud", reach: 1.1 });
     expect(lookOf(real([12]), { picture: [12] })).toEqual({ kind: "lines" });
+  });
+});
+
+describe("sound", () => {
+  const rate = 8000;
+  const tone = (hertz: number): number[] => Array.from({ length: 2000 }, (_, i) => 0.5 * Math.sin((2 * Math.PI * hertz * i) / rate));
+
+  it("has the look that the data say it has", () => {
+    expect(lookOf(category(256, [2000]), { audio: { rate, levels: 256 } })).toEqual({ kind: "sound", sound: { rate, levels: 256 } });
+  });
+
+  it("has a spectrum with its tone where it belongs, and as much power as the window lets through", () => {
+    // band k of 256 samples at 8 kHz is k * 31.25 Hz
+    const power = spectrum(tone(1000), 1000);
+    expect(power.indexOf(Math.max(...power))).toBe(32);
+    // a sine of amplitude a under a window of sum s has the peak (a s / 2)^2, the sum of a Hann window of 256 is 128
+    expect(power[32]).toBeCloseTo((0.5 * 64) ** 2, 0);
+    expect(power[60]! / power[32]!).toBeLessThan(1e-6);
+    expect(Math.max(...spectrum(tone(1000), -200))).toBe(0);
+  });
+
+  it("is drawn as a wave above its spectrogram, low frequencies at the bottom", async () => {
+    const rows: Rows = { shape: [2, 2000], data: [...tone(500), ...tone(3000)] };
+    const drawing = await drawRows("x", rows, { kind: "sound", sound: { rate } });
+    const png = decode(drawing.content);
+    const brightest = (tile: number): number => {
+      const x = 2 + tile * 242 + 120;
+      const light = Array.from({ length: 128 }, (_, y) => pixel(png, 2 + 48 + y, x).reduce((a, b) => a + b, 0));
+      return 127 - light.indexOf(Math.max(...light));
+    };
+    expect([brightest(0), brightest(1)]).toEqual([500 / 31.25, 3000 / 31.25]);
+    // the wave reaches from top to bottom of its part
+    expect(pixel(png, 2 + 24, 2 + 120)).toEqual([0, 114, 178]);
+  });
+
+  it("comes back from the file that is written, codes as the middle of their steps", () => {
+    const levels = 256;
+    const codes = tone(1000).map((v) => muLaw(v, levels));
+    const { rate: written, samples } = parseWav({ path: "s.wav", bytes: soundFile({ shape: [2, 1000], data: codes }, { rate, levels }) });
+    expect([written, samples.length]).toEqual([rate, 2 * (1000 + 1600)]);
+    expect(samples[1000]).toBe(0);
+    for (const [at, i] of [[3, 3], [999, 999], [2600, 1000], [3599, 1999]] as const) expect(muLaw(samples[at]!)).toBe(codes[i]); // prettier-ignore
+    // what is too loud makes all softer
+    const loud = parseWav({ path: "s.wav", bytes: soundFile({ shape: [1, 2], data: [4, -1] }, { rate }) }).samples;
+    expect([loud[0], loud[1]]).toEqual([32767 / 32768, -0.25]);
   });
 });
 
@@ -72,6 +119,20 @@ describe("grids", () => {
     expect([shade(0, false), shade(0, true), shade(1, false), shade(1, true), shade(2, false), shade(2, true)]).toEqual([
       0, 255, 51, 204, 102, 153,
     ]);
+  });
+
+  it("show an original, what is known of it, and its completions in a line", async () => {
+    const shape = { height: 8, width: 8, channels: 1 } as const;
+    const filled = (...values: number[]): Rows => ({ shape: [2, 64], data: values.flatMap((v) => Array<number>(64).fill(v)) });
+    // of the first picture the upper half is known, of the second the left one
+    const known: Rows = { shape: [2, 64], data: Array.from({ length: 128 }, (_, i) => (i < 64 ? (i < 32 ? 1 : 0) : i % 8 < 4 ? 1 : 0)) };
+    const look = { kind: "image", shape, range: [0, 1] } as const;
+    const drawing = await drawCompletions("x", filled(0.2, 0.4), known, [filled(0.6, 0.8), filled(1, 0)], look);
+    const png = decode(drawing.content);
+    const at = (row: number, tile: number, y: number, x: number): number[] => pixel(png, 7 * (2 + row * 10 + y), 7 * (2 + tile * 10 + x));
+    expect([at(0, 0, 7, 7), at(1, 0, 7, 7)]).toEqual([[51, 51, 51], [102, 102, 102]]); // prettier-ignore
+    expect([at(0, 1, 3, 7), at(0, 1, 4, 0), at(1, 1, 7, 3), at(1, 1, 0, 4)]).toEqual([[51, 51, 51], [120, 150, 200], [102, 102, 102], [120, 150, 200]]); // prettier-ignore
+    expect([at(0, 2, 0, 0), at(1, 2, 0, 0), at(0, 3, 0, 0), at(1, 3, 0, 0)].map(([grey]) => grey)).toEqual([153, 204, 255, 0]);
   });
 
   it("show point clouds upright, what is near darker", () => {

@@ -144,7 +144,23 @@ describe("registered data sets", () => {
     for (const sum of sums) expect(Math.abs(sum / mean - 1)).toBeLessThan(0.1);
     expect(entries![7]).toBe("r2c3");
   });
-  whenPresent("spoken_digits", "spoken_digits", [{ x: category(256, [2000]) }], (data) => expect(rows(data)[0]).toBeGreaterThan(500));
+  whenPresent("fsdd", "fsdd", [{ x: category(256, [2000]), y: category(10) }], (data) => {
+    const [own = 0, , test = 0] = rows(data);
+    expect(own).toBeGreaterThan(500);
+    // five recordings of fifty are for test
+    expect(test / (own + test)).toBeCloseTo(0.1, 1);
+    expect(train(data).columns["x"]!.audio).toEqual({ rate: 8000, levels: 256 });
+    // speech is loud around 0: most codes are near the middle, and all are used
+    expect(mean(train(data), "x")).toBeCloseTo(128, -1);
+    expect(new Set(train(data).columns["x"]!.source).size).toBeGreaterThan(200);
+  });
+  whenPresent("mnist", "mnist:pad=32x32:limit=50", [{ x: byte([32, 32, 1]) }], (data) => {
+    const { source } = train(data).columns["x"]!;
+    expect(rows(data)[0]).toBe(50);
+    for (let row = 0; row < 50; row++)
+      for (let i = 0; i < 32; i++) expect([source[row * 1024 + i], source[row * 1024 + 32 * i + 31]]).toEqual([0, 0]);
+    expect(mean(train(data), "x")).toBeGreaterThan(20);
+  });
   whenPresent("pointclouds", "pointclouds:width=256", [{ x: real([256, 3]) }], (data) => {
     expect(rows(data)).toEqual([738, undefined, 82]);
     expect(mean(train(data), "x")).toBeCloseTo(0, 1);

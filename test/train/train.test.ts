@@ -235,6 +235,18 @@ describe.each(engines.filter((e) => available.includes(e.name)))("$name", (engin
       trained.close();
     });
 
+    it("records no validation where the objective has a gradient and no value", async () => {
+      const model = handVae();
+      const updates = model.train[0]!.updates.map((u) => ({ ...u, gradientOnly: true }));
+      const trained = await train(
+        { ...model, train: [{ ...model.train[0]!, updates }] },
+        { data: { x: rows }, validation: { x: rows }, engine, epochs: 2, seed: 1 },
+      );
+      expect(trained.history.length).toBeGreaterThan(0);
+      expect(trained.history.filter((r) => r.split === "validation")).toEqual([]);
+      trained.close();
+    });
+
     it("needs a validation split and a metric that is measured", async () => {
       const phase = { earlyStopping: { metric: "nothing", patience: 2, minDelta: 0 } };
       await expect(train(handVae({ phase }), { data: { x: rows }, engine, steps: 1 })).rejects.toMatchObject({ code: "GM4004" });

@@ -9,14 +9,15 @@ import { GmcError } from "../../runtime/graph/errors.js";
 import { drawFilters, filterRows, topicRows } from "../../runtime/node/filters.js";
 import type { MetricRow } from "../../runtime/node/metrics.js";
 import { columnOf, drawReconstructions, drawRows, lookOf, type Drawing } from "../../runtime/node/pictures.js";
-import { drawCurves, type Series } from "../../runtime/node/plots.js";
+import { drawCurves, drawPlane, planeWindow, type Series } from "../../runtime/node/plots.js";
+import { soundFile } from "../../runtime/node/sound-pictures.js";
 import { dataVariables } from "../../runtime/train/context.js";
 import { filterStem, topicsText } from "./units.js";
 
 /** A file to be: its stem, its ending and what it holds. */
 export interface NamedDrawing {
   readonly stem: string;
-  readonly extension: Drawing["extension"] | "txt";
+  readonly extension: Drawing["extension"] | "txt" | "wav";
   readonly content: Drawing["content"];
 }
 
@@ -35,10 +36,15 @@ export function pathFor(drawing: NamedDrawing, count: number, folder: string, ou
   return `${count > 1 ? `${stem}-${drawing.stem}` : stem}.${drawing.extension}`;
 }
 
-/** Pictures are drawn of what has a picture: no labels. */
+/** Pictures are drawn of what has a picture: of categories those that are sound or an image, no labels. */
 function drawable(trained: TrainedSession, rows: RowsByName): readonly string[] {
   const variables = dataVariables(trained.model);
-  return Object.keys(rows).filter((name) => variables[name] !== undefined && variables[name]?.domain !== "category");
+  return Object.keys(rows).filter((name) => {
+    const spec = variables[name];
+    if (spec === undefined || spec.domain !== "category") return spec !== undefined;
+    const { kind } = lookFor(trained, name);
+    return kind === "sound" || kind === "image";
+  });
 }
 
 function lookFor(trained: TrainedSession, name: string): ReturnType<typeof lookOf> {
@@ -52,7 +58,9 @@ function shownSamples(trained: TrainedSession, samples: { readonly values: RowsB
   const names = new Set([...Object.keys(samples.values), ...Object.keys(samples.means)]);
   return Object.fromEntries(
     [...names].flatMap((name) => {
-      const image = dataVariables(trained.model)[name] !== undefined && lookFor(trained, name).kind === "image";
+      const spec = dataVariables(trained.model)[name];
+      // the mean of a category is a row of probabilities
+      const image = spec !== undefined && spec.domain !== "category" && lookFor(trained, name).kind === "image";
       const rows = image ? (samples.means[name] ?? samples.values[name]) : (samples.values[name] ?? samples.means[name]);
       return rows === undefined ? [] : [[name, rows]];
     }),
@@ -77,8 +85,33 @@ export async function drawSamples(trained: TrainedSession, samples: Samples, cou
       stem: stemOf("samples", name, names),
       ...(await drawRows(name, own, look, { columns: columnsFor(count), label: "samples", ...(data ? { data } : {}) })),
     });
+    if (look.kind === "sound") drawn.push({ stem: stemOf("samples", name, names), extension: "wav", content: soundFile(own, look.sound) });
   }
   return drawn;
+}
+
+/** Squares of a side of the heat map. */
+const SHADES = 140;
+
+/** The density of a variable in the plane as shades, rows of the data on it; nothing where the model has no exact one. */
+export async function drawDensity(trained: TrainedSession): Promise<readonly NamedDrawing[]> {
+  const [name, ...others] = Object.keys(dataVariables(trained.model));
+  if (name === undefined || others.length > 0 || lookFor(trained, name).kind !== "plane") return [];
+  const data = (await firstData(trained, 500))[name];
+  if (data === undefined) return [];
+  const points = Array.from({ length: data.shape[0] ?? 0 }, (_, i) => [data.data[2 * i]!, data.data[2 * i + 1]!] as const);
+  const set = { name: "data", points };
+  const window = planeWindow([set]);
+  const at = ([low, high]: readonly [number, number], i: number): number => low + ((high - low) * (i + 0.5)) / SHADES;
+  const squares = Float32Array.from({ length: 2 * SHADES * SHADES }, (_, i) => {
+    const square = i >> 1;
+    // row by row from the top
+    return i % 2 === 0 ? at(window.x, square % SHADES) : at(window.y, SHADES - 1 - Math.floor(square / SHADES));
+  });
+  const log = await trained.logDensity({ shape: [SHADES * SHADES, 2], data: squares });
+  if (log === undefined) return [];
+  const density = { rows: SHADES, columns: SHADES, values: log.map(Math.exp) };
+  return [{ stem: "density", extension: "svg", content: await drawPlane([set], { title: `density of ${name}`, window, density }) }];
 }
 
 /** Chains over time: one row of pictures a chain, one column a frame. Of other variables than images there is no such picture. */
@@ -194,6 +227,7 @@ export async function closingPictures(
     const loss = await drawLoss(model, rows);
     return loss ? [loss] : [];
   });
+  await attempt("density", () => drawDensity(trained));
   if (canSample(model)) await attempt("samples", async () => drawSamples(trained, await trained.sample(64, sampling), 64));
   const available = Math.min(...dataset.streams.map((s) => (s.splits.test ?? s.splits.train).rows));
   if (canReconstruct(model)) {

@@ -12,7 +12,7 @@ export function printEvaluation(evaluation: Evaluation, color: boolean): string 
     r.unit === "units" ? String(r.value) : number(r.value),
     r.standardError === null ? "" : `± ${number(r.standardError)}`,
     r.unit,
-    [r.label === name ? "" : r.label, r.bound ?? "", activeDetail(r), rowsDetail(r), ...partitionDetail(name, r)]
+    [r.label === name ? "" : r.label, r.bound ?? "", activeDetail(r), rowsDetail(r), ...densityDetail(r), ...partitionDetail(name, r)]
       .filter((part) => part !== "")
       .join(", "),
   ];
@@ -34,6 +34,19 @@ function activeDetail(r: Result): string {
 
 function rowsDetail(r: Result): string {
   return r.rows === undefined ? "" : `${grouped(r.rows)} rows, evenly spaced`;
+}
+
+/** Whether a log-density is one of the values in the file, and what scaling does to it. */
+function densityDetail(r: Result): readonly string[] {
+  if (r.density === undefined) return [];
+  const { of, scaling, dequantisation } = r.density;
+  const change = `${scaling < 0 ? "-" : "+"} ${number(Math.abs(scaling))}`;
+  return [
+    ...(scaling === 0
+      ? []
+      : [of === "file" ? `of the values in the file, ${change} for scaling` : `of scaled values; of those in the file ${change}`]),
+    ...(dequantisation === undefined ? [] : ["whole numbers as points of a density, without dequantisation"]),
+  ];
 }
 
 /** Of an estimated log Z how far its chains may be trusted; of what rests on one, how much of the error is its own. */

@@ -9,7 +9,8 @@ import { evaluators } from "../settings-table.js";
 import { scalarType, typeOfDomain } from "../shapes.js";
 import type { Density, Evaluation, Expr, ModelIr, Slot, Update } from "../types.js";
 import { boundOf, combineOf } from "./bounds.js";
-import { unitOf } from "./units.js";
+import { measuredDensities } from "./measured.js";
+import { unitOf, withoutScale } from "./units.js";
 import { coveringPaths, deriveContext, type DeriveContext, densityOf, underPaths, weightEntries, type WeightEntry } from "./context.js";
 import { chosen, firstChoice } from "./choices.js";
 import { energyOf, requireDataReads } from "./energy.js";
@@ -180,7 +181,16 @@ function deriveLikelihood(
   return {
     evaluation,
     energy: undefined,
-    objective: { derived, value: expr, sign: 1, combine: undefined, bound, unit: unitIn(derived.quantity, bound) },
+    objective: {
+      derived,
+      value: expr,
+      sign: 1,
+      combine: undefined,
+      combineScale: 1,
+      bound,
+      unit: unitIn(derived.quantity, bound),
+      densities: new Map(),
+    },
   };
 }
 
@@ -238,9 +248,13 @@ function deriveEvaluation(
   }
   const derived = deriveObjective(context, { value, over: undefined, by: evaluation.by, estimated, span: evaluation.span });
   if (!derived) return undefined;
-  const combine = combineOf(derived.quantity, sign);
+  const whole = withoutScale(derived.quantity);
+  const combine = combineOf(whole.quantity, whole.scale < 0 ? (sign === 1 ? -1 : 1) : sign);
+  const combineScale = combine === undefined || combine === "mean" ? 1 : Math.abs(whole.scale);
   const bound = boundOf(context, derived.quantity, sign);
-  return { evaluation, energy: undefined, objective: { derived, value, sign, combine, bound, unit: unitIn(derived.quantity, bound) } };
+  const unit = unitIn(derived.quantity, bound);
+  const densities = unit === "" ? new Map<string, number>() : measuredDensities(context, derived.quantity, sign, derived.data);
+  return { evaluation, energy: undefined, objective: { derived, value, sign, combine, combineScale, bound, unit, densities } };
 }
 
 /** What is no measure of a log-density has no unit. */

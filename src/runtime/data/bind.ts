@@ -18,7 +18,7 @@ import {
   type Split,
   type SplitName,
 } from "./dataset.js";
-import { describeColumn, describeValues, displayRange, makeColumn } from "./domains.js";
+import { describeColumn, describeUnits, describeValues, displayRange, makeColumn } from "./domains.js";
 import { dense } from "./sparse.js";
 import { suggestion } from "./suggest.js";
 
@@ -177,10 +177,13 @@ function bindVariable(
     const array = field.splits[split];
     if (array !== undefined) columns[split] = makeColumn(context(split), array, statistics);
   }
+  const units = describeUnits(context("train"), columns.train!, statistics);
   const range = displayRange(columns.train!);
   const entries = train.entries?.length === width ? { entries: train.entries } : {};
+  const audio =
+    train.audio === undefined ? {} : { audio: { ...train.audio, ...(spec.domain === "category" ? { levels: spec.classes ?? 1 } : {}) } };
   for (const split of splitNames)
-    if (columns[split] !== undefined) columns[split] = { ...columns[split], picture: event, range, ...entries };
+    if (columns[split] !== undefined) columns[split] = { ...columns[split], picture: event, range, ...entries, ...audio, ...units };
   notes.push(describeColumn(context("train"), columns.train!, statistics));
   if (train.labels !== undefined) notes.push(`${name}: ${train.labels.map((label, code) => `${label} = ${code}`).join(", ")}`);
   return { columns, notes };

@@ -1,5 +1,6 @@
 /** Codes of category variables: 0 .. K-1, -1 for a missing value of an optional variable. */
 import type { DataArray } from "./array.js";
+import { muLaw } from "./audio.js";
 import { forbidden, type ColumnContext } from "./column-context.js";
 
 export function categoryCodes(context: ColumnContext, array: DataArray): Int32Array {
@@ -8,6 +9,14 @@ export function categoryCodes(context: ColumnContext, array: DataArray): Int32Ar
   const expected = `a category 0..${classes - 1}${optional ? ", or -1 where it is missing" : ""}`;
   const translate = translation(context, array);
   const codes = new Int32Array(array.data.length);
+  if (array.audio !== undefined) {
+    for (let i = 0; i < codes.length; i++) {
+      const sample = array.data[i]!;
+      if (!Number.isFinite(sample)) throw forbidden(context, i, "a finite sample", sample);
+      codes[i] = muLaw(sample, classes);
+    }
+    return codes;
+  }
   for (let i = 0; i < codes.length; i++) {
     const raw = array.data[i]!;
     const value = Number.isNaN(raw) ? -1 : translate === undefined || raw < 0 ? raw : translate[raw]!;

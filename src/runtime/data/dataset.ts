@@ -74,8 +74,14 @@ export interface Column {
   readonly picture?: readonly number[];
   /** What the entries of a row are called, where the data say it: the words of a vocabulary. */
   readonly entries?: readonly string[];
+  /** Of sound: samples a second, and whether values are mu-law codes (of so many levels) or samples. */
+  readonly audio?: { readonly rate: number; readonly levels?: number };
   /** What is black and white, or the ends of an axis: of bounded domains their ends, else most of the training values. */
   readonly range?: readonly [number, number];
+  /** log |d value / d value in the file| of a row in nats, where values were scaled. */
+  readonly logJacobian?: number;
+  /** Of a continuous variable: whole numbers, taken for points of a density without noise. */
+  readonly wholeNumbers?: true;
   /** Probabilities from which a `binary` value is drawn in each step; false where the values are 0 and 1 already. */
   readonly stochastic: boolean;
 }

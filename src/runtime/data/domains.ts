@@ -16,6 +16,7 @@ import type { DataArray } from "./array.js";
 import type { Column, FieldOptions } from "./dataset.js";
 
 import { categoryCodes } from "./categories.js";
+import { logJacobian, takesWholeNumbers } from "./jacobian.js";
 import { sparseCounts } from "./sparse.js";
 import { forbidden, showVariable, type ColumnContext, type ValuePlace, type ValueStatistics } from "./column-context.js";
 import { defaultRidge, whitened, whitening, type Whitening } from "./whiten.js";
@@ -97,8 +98,11 @@ export function makeColumn(context: ColumnContext, array: DataArray, statistics:
   switch (spec.domain) {
     case "category":
       return { variable: spec, width: context.width, dtype: "i32", source: categoryCodes(context, array), scale: 1, stochastic: false };
-    case "binary":
-      return binaryColumn(context, array, statistics);
+    case "binary": {
+      const column = binaryColumn(context, array, statistics);
+      checkUnitVectors(context, column);
+      return column;
+    }
     case "unit":
       return inside(
         context,
@@ -119,6 +123,7 @@ export function makeColumn(context: ColumnContext, array: DataArray, statistics:
     case "simplex": {
       const column = checked(context, scaled(context, array, 1), (v) => v >= 0, "a share from 0 on");
       checkSums(context, column);
+      checkUnitVectors(context, column);
       return inside(context, column);
     }
     default:
@@ -151,6 +156,8 @@ function inside(context: ColumnContext, column: Column): Column {
 /** One line of the protocol: what happened to the values. */
 export function describeColumn(context: ColumnContext, column: Column, statistics: ValueStatistics): string {
   const { name, spec, options } = context;
+  if (column.audio?.levels !== undefined)
+    return `${name}: samples as mu-law codes of ${column.audio.levels} levels (G.711), whose probabilities are those of codes`;
   const over = divisor(statistics, options);
   const shown = over === 1 ? "v" : `v/${over}`;
   if (spec.domain === "binary") {
@@ -168,9 +175,22 @@ export function describeColumn(context: ColumnContext, column: Column, statistic
     return `${name}: whitened (ZCA) over the training rows, ridge ${options.ridge ?? defaultRidge} of the mean variance`;
   if ((spec.domain === "real" || spec.domain === "unit") && options.scale === "minmax")
     return `${name}: (v - ${statistics.low}) / (${statistics.high} - ${statistics.low}), the range of the training rows`;
-  const divides =
-    spec.domain === "unit" || spec.domain === "real" ? over !== 1 : spec.domain === "positive" && options.maximum !== undefined;
-  return divides ? `${name}: ${shown}` : `${name}: values as in the file`;
+  return over !== 1 && divides(context) ? `${name}: ${shown}` : `${name}: values as in the file`;
+}
+
+/** How densities of the values are to be read, where they are not those of the values in the file. */
+export function describeUnits(
+  context: ColumnContext,
+  column: Column,
+  statistics: ValueStatistics,
+): Pick<Column, "logJacobian" | "wholeNumbers"> {
+  const change = logJacobian(context, statistics, divides(context) ? divisor(statistics, context.options) : 1);
+  return { ...(change === 0 ? {} : { logJacobian: change }), ...(takesWholeNumbers(column, statistics) ? { wholeNumbers: true } : {}) };
+}
+
+/** Whether what stands for 1 divides the values. */
+function divides({ spec, options }: ColumnContext): boolean {
+  return spec.domain === "unit" || spec.domain === "real" || (spec.domain === "positive" && options.maximum !== undefined);
 }
 
 /** What pictures show as black and white: the ends of a bounded domain, else three deviations around the mean, within the values. */
@@ -318,6 +338,28 @@ function checked(
     if (!Number.isFinite(value) ? !(optional && Number.isNaN(value)) : !legal(value)) throw forbidden(context, i, expected, value, help);
   }
   return column;
+}
+
+/** GM5022 where a variable that is drawn from `OneHotCategorical` holds anything but zeros and one 1. */
+function checkUnitVectors(context: ColumnContext, column: Column): void {
+  if (context.spec.unitVector !== true) return;
+  const { source, scale, stochastic } = column;
+  const size = context.spec.shape.at(-1) ?? 1;
+  for (let start = 0; start < source.length; start += size) {
+    let ones = 0;
+    let zeros = 0;
+    for (let i = start; i < start + size; i++) {
+      if (source[i]! * scale === 1) ones++;
+      else if (source[i] === 0) zeros++;
+    }
+    if (ones === 1 && zeros === size - 1 && !stochastic) continue;
+    const found =
+      ones + zeros < size ? "values between 0 and 1" : stochastic ? "probabilities, from which 0 and 1 are drawn" : `${ones} ones`;
+    throw forbidden(context, start, `one 1 and ${size - 1} zeros, which is all that \`OneHotCategorical\` draws`, found, [
+      "class numbers need no vector: declare `category` and draw from `Categorical`",
+      "counts or shares of several classes: draw from `Multinomial` or `Dirichlet`",
+    ]);
+  }
 }
 
 function checkSums(context: ColumnContext, column: Column): void {

@@ -1,5 +1,6 @@
 /** Data: parsers from bytes, binding to a model's variables, batches. Pure; reading files is in node/. */
 export * from "./array.js";
+export { audioRows, fromMuLaw, muLaw, type AudioOptions, type AudioRows, type Recording } from "./audio.js";
 export { parseBits } from "./bits.js";
 export { bindData } from "./bind.js";
 export type { ByteSource } from "./bytes.js";
@@ -10,9 +11,17 @@ export { inflateSource, isGzip, maxUnpacked, webInflate, type Compression, type 
 export { parseMat4 } from "./mat.js";
 export { parseNpy } from "./npy.js";
 export { npzNames, parseNpz, parseNpzArray } from "./npz.js";
-export { resizePictures } from "./resize.js";
+export { padPictures, resizePictures } from "./resize.js";
 export * from "./spec.js";
 export { applySplits, type SplitOptions } from "./splits.js";
 export * from "./streams.js";
+export { encodeWav, parseWav, resample, type Wave } from "./wav.js";
 export { closest, suggestion } from "./suggest.js";
-export { describeSynthetic, drawSynthetic, syntheticNames, type SyntheticName, type SyntheticOptions } from "./synthetic.js";
+export {
+  describeSynthetic,
+  drawSynthetic,
+  syntheticLogDensity,
+  syntheticNames,
+  type SyntheticName,
+  type SyntheticOptions,
+} from "./synthetic.js";

@@ -1,4 +1,4 @@
-/** Pictures brought to another size by averaging areas: each target pixel is the mean of the source area that it covers. */
+/** Pictures brought to another size: by averaging areas (each target pixel is the mean of the source area that it covers), or with a border of zeros. */
 import { allocate, type DataArray } from "./array.js";
 
 /** [N, H, W] or [N, H, W, C] to [N, height, width(, C)]; u8 is rounded, all else becomes f32. */
@@ -19,6 +19,21 @@ export function resizePictures(array: DataArray, height: number, width: number):
     data.set(small, n * small.length);
   }
   return { shape: [count, height, width, ...array.shape.slice(3)], dtype: bytes ? "u8" : "f32", data };
+}
+
+/** [N, H, W] or [N, H, W, C] in the middle of [N, height, width(, C)], zeros around. */
+export function padPictures(array: DataArray, height: number, width: number): DataArray {
+  const [count = 0, fromHeight = 0, fromWidth = 0, channels = 1] = array.shape;
+  const [top, left] = [Math.floor((height - fromHeight) / 2), Math.floor((width - fromWidth) / 2)];
+  const line = fromWidth * channels;
+  const data = allocate(array.dtype, count * height * width * channels);
+  for (let n = 0; n < count; n++) {
+    for (let y = 0; y < fromHeight; y++) {
+      const from = (n * fromHeight + y) * line;
+      data.set(array.data.subarray(from, from + line), ((n * height + top + y) * width + left) * channels);
+    }
+  }
+  return { ...array, shape: [count, height, width, ...array.shape.slice(3)], data };
 }
 
 /** For each target: the first source that it covers, how many, and their shares, `stride` apart. */

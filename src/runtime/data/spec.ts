@@ -36,10 +36,14 @@ export interface ItemOptions extends FieldOptions {
   /** Of tables. */
   readonly header?: boolean;
   readonly delimiter?: string;
-  /** Bits of a row of a .bits file. */
+  /** Bits of a row of a .bits file; samples of a row of sound. */
   readonly width?: number;
+  /** Of sound: samples a second that recordings are brought to. */
+  readonly rate?: number;
   /** Pictures are averaged down to this height and width. */
   readonly size?: readonly [number, number];
+  /** Pictures get a border of zeros up to this height and width. */
+  readonly pad?: readonly [number, number];
   /** File with the names of a row's entries, one a line: the words of a vocabulary. */
   readonly vocabulary?: string;
   /** Of registered word counts: so many words, the most frequent ones of the training documents. */
@@ -60,7 +64,7 @@ interface OptionRule {
 }
 
 const whole = (
-  key: "validation" | "test" | "limit" | "splitSeed" | "binarizeSeed" | "rows" | "seed" | "width" | "words",
+  key: "validation" | "test" | "limit" | "splitSeed" | "binarizeSeed" | "rows" | "seed" | "width" | "words" | "rate",
   from: number,
 ): OptionRule => ({
   expected: `a whole number from ${from} on`,
@@ -107,6 +111,16 @@ function oneOf<K extends "binarize" | "scale" | "split" | "stopwords" | "empty">
   };
 }
 
+const heightAndWidth = (key: "size" | "pad"): OptionRule => ({
+  expected: "HEIGHTxWIDTH, for example 28x28",
+  read: (value, into) => {
+    const match = /^(\d{1,5})x(\d{1,5})$/.exec(value ?? "");
+    if (match === null || Number(match[1]) < 1 || Number(match[2]) < 1) return false;
+    into[key] = [Number(match[1]), Number(match[2])];
+    return true;
+  },
+});
+
 const rules: Readonly<Record<string, OptionRule>> = {
   binarize: oneOf("binarize", ["dynamic", "fixed", "threshold"]),
   "binarize-seed": whole("binarizeSeed", 0),
@@ -138,6 +152,7 @@ const rules: Readonly<Record<string, OptionRule>> = {
     },
   },
   width: whole("width", 1),
+  rate: whole("rate", 1),
   vocabulary: {
     expected: "a file with one word a line",
     read: (value, into) => {
@@ -149,15 +164,8 @@ const rules: Readonly<Record<string, OptionRule>> = {
   words: whole("words", 1),
   stopwords: oneOf("stopwords", ["drop", "keep"]),
   empty: oneOf("empty", ["keep"]),
-  size: {
-    expected: "HEIGHTxWIDTH, for example 28x28",
-    read: (value, into) => {
-      const match = /^(\d{1,5})x(\d{1,5})$/.exec(value ?? "");
-      if (match === null || Number(match[1]) < 1 || Number(match[2]) < 1) return false;
-      into.size = [Number(match[1]), Number(match[2])];
-      return true;
-    },
-  },
+  size: heightAndWidth("size"),
+  pad: heightAndWidth("pad"),
   rows: whole("rows", 1),
   noise: positive("noise", 0),
   seed: whole("seed", 0),

@@ -14,6 +14,8 @@ export class SampleCombiner {
   constructor(
     private readonly combine: Combine,
     rows: number,
+    /** Values are such logarithms times this. */
+    private readonly scale = 1,
   ) {
     this.top = new Float64Array(rows).fill(-Infinity);
     this.total = new Float64Array(rows);
@@ -22,9 +24,9 @@ export class SampleCombiner {
   /** `values[i]` is row i's value over `samples` samples. */
   add(values: ArrayLike<number>, samples: number): void {
     this.samples += samples;
-    const sign = this.combine === "negLogMeanExp" ? -1 : 1;
+    const factor = this.combine === "mean" ? 1 : (this.combine === "negLogMeanExp" ? -1 : 1) / this.scale;
     for (let i = 0; i < this.total.length; i++) {
-      const value = sign * (values[i] ?? NaN);
+      const value = factor * (values[i] ?? NaN);
       if (this.combine === "mean") {
         this.total[i] = (this.total[i] ?? 0) + samples * value;
         continue;
@@ -46,7 +48,7 @@ export class SampleCombiner {
       const total = this.total[i] ?? NaN;
       if (this.combine === "mean") out[i] = total / this.samples;
       else {
-        const log = (this.top[i] ?? NaN) + Math.log(total / this.samples);
+        const log = this.scale * ((this.top[i] ?? NaN) + Math.log(total / this.samples));
         out[i] = this.combine === "negLogMeanExp" ? -log : log;
       }
     }

@@ -11,6 +11,7 @@ import { carriedName } from "../train/carried.js";
 import { dataFeeds, defined } from "../train/context.js";
 import { sampleChunks } from "./accumulate.js";
 import { allRows, drawnBatches, spreadRows } from "./batches.js";
+import { densityUnits } from "./density-units.js";
 import { canReconstruct, stageReconstruct } from "./draw.js";
 import { activeUnits, open, reconstructionError, rowMeasurement, termMeasurement, type Measurement } from "./measurements.js";
 import { stagePosteriorMeans, stageRowMetric, stageTerms, type MetricOptions, type MetricProgram } from "./metrics.js";
@@ -237,7 +238,8 @@ async function planRowMetric(
   const staged = (batch: number, samples: number): MetricProgram => stageRowMetric({ model, batch, averaged }, metric, samples);
   const batch = options.batch ?? batchFor((b) => staged(b, defined(chunks[0], "chunk")), taken.length);
   const programs = await Promise.all([...new Set(chunks)].map(async (n) => [n, await open(session, staged(batch, n))] as const));
-  const plan = { k, chunks, programs: new Map(programs), batch, partitions, rows: taken, all: rows.length };
+  const units = densityUnits(metric, options.dataset);
+  const plan = { k, chunks, programs: new Map(programs), batch, partitions, units, rows: taken, all: rows.length };
   return { kind: "metrics", batch, rows: taken, measurement: rowMeasurement(options, name, metric, plan) };
 }
 

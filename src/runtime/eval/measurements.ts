@@ -9,7 +9,7 @@ import { Moments, SampleCombiner } from "./accumulate.js";
 import { rngOf } from "./batches.js";
 import { finalSchedules, partitionName, sensitivityName, squaredError, type MetricProgram } from "./metrics.js";
 import type { MeasuredPartition } from "./partition.js";
-import { labelWith, type Result } from "./protocol.js";
+import { labelWith, type DensityUnits, type Result } from "./protocol.js";
 
 /** One thing that is measured over all rows of a split. */
 export interface Measurement {
@@ -38,7 +38,7 @@ export async function open(
 }
 
 /** What of `feeds` a program takes, with the random state and the final values of schedules. */
-function feedsFor(options: MeasureOptions, opened: Opened, feeds: HostTensors, step: number, offset: number): HostTensors {
+export function feedsFor(options: MeasureOptions, opened: Opened, feeds: HostTensors, step: number, offset: number): HostTensors {
   const out: Record<string, HostTensor> = {};
   for (const name of opened.inputs) {
     const schedule = finalSchedules(options.model)[name];
@@ -58,20 +58,22 @@ export interface RowPlan {
   readonly batch: number;
   /** Of `metric.partitions`, measured. */
   readonly partitions: readonly MeasuredPartition[];
+  /** Where its log-density is of values that were scaled. */
+  readonly units: DensityUnits | undefined;
   /** Rows of the split that it takes, of as many as are measured. */
   readonly rows: readonly number[];
   readonly all: number;
 }
 
 export function rowMeasurement(options: MeasureOptions, name: string, metric: RowMetric, plan: RowPlan): Measurement {
-  const { k, chunks, programs, batch, partitions } = plan;
+  const { k, chunks, programs, batch, partitions, units } = plan;
   const moments = new Moments();
   const samples = chunks.reduce((a, b) => a + b, 0);
   /** Sum over the rows of d value / d log Z, by partition and condition. */
   const slopes = partitions.map((p) => new Float64Array(p.logZ.length));
   return {
     run: async (feeds, rows, offset) => {
-      const combiner = new SampleCombiner(metric.combine ?? "mean", rows);
+      const combiner = new SampleCombiner(metric.combine ?? "mean", rows, metric.combineScale);
       const all: HostTensors = {
         ...feeds,
         ...Object.fromEntries(partitions.map((p) => partitionFeed(p, batch, plan.rows.slice(offset, offset + rows)))),
@@ -100,11 +102,12 @@ export function rowMeasurement(options: MeasureOptions, name: string, metric: Ro
       return {
         [name]: {
           label: labelWith(metric.label, { k }),
-          value: metric.transform === "exp" ? scale : moments.mean,
+          value: metric.transform === "exp" ? scale : moments.mean + (units?.of === "file" ? units.scaling : 0),
           standardError: Number.isNaN(error) ? null : error,
           unit: metric.unit,
           k,
           bound: metric.bound ?? null,
+          ...(units === undefined ? {} : { density: units }),
           ...(plan.rows.length === plan.all ? {} : { rows: plan.rows.length }),
           ...(partitions.length === 0
             ? {}

@@ -36,8 +36,26 @@ export interface Result {
   readonly detail?: Readonly<Record<string, number>>;
   /** Where a metric takes fewer rows than the protocol says: so many, evenly spaced. */
   readonly rows?: number;
+  /** Where a log-density is of values that were scaled, or of whole numbers. */
+  readonly density?: DensityUnits;
   /** The estimates of log Z that the number rests on; of a metric that is one, itself. */
   readonly partitions?: readonly PartitionProtocol[];
+}
+
+/**
+ * A density depends on the units of its variable. Bits per dim are those of the values in the file (of bytes), so what scaling changes is added;
+ * nats are of the values as the model sees them, and the change is told.
+ */
+export interface DensityUnits {
+  /** Of the values as `file` has them, or as the `model` sees them. */
+  readonly of: "file" | "model";
+  /** From the one to the other, in the unit of the result: added where it is of the file, to be added where it is of the model. */
+  readonly scaling: number;
+  /**
+   * "none": whole numbers are points of the density, which may grow without bound there: the number is no code length of them.
+   * Absent where the data are none.
+   */
+  readonly dequantisation?: "none";
 }
 
 /** How a log Z was found, and how far the draws behind it may be trusted. */

@@ -10,6 +10,7 @@ import { leavesOf } from "../nn/spec.js";
 import { dataFeeds, dataName, dataVariables, defined, emaName } from "../train/context.js";
 import { allRows, drawnBatches, rngOf } from "./batches.js";
 import { runChain, type ChainStart } from "./chain.js";
+import { exactDensity, logDensities } from "./density.js";
 import { generativeOf, latentName, stageDecode, stageInfer, stageReconstruct, stageSample, type DrawProgram } from "./draw.js";
 import { evaluate, type EvaluateOptions } from "./evaluate.js";
 import type { Evaluation } from "./protocol.js";
@@ -39,6 +40,11 @@ export interface TrainedSession {
   data(rows: number, split?: SplitName): RowsByName;
   /** `steps` pictures from one row of the data to another, for each pair. */
   interpolate(pairs: number, steps: number, options?: InterpolateOptions): Promise<Reconstructions>;
+  /**
+   * log p in nats of rows of the one data variable, [n, ...event] in the model's units; undefined where no line of `evaluate { … }` is exactly
+   * that.
+   */
+  logDensity(rows: { readonly shape: readonly number[]; readonly data: ArrayLike<number> }): Promise<Float64Array | undefined>;
   close(): void;
 }
 
@@ -161,6 +167,10 @@ export function openSession(options: SessionOptions): TrainedSession {
       const held = Object.fromEntries(generativeOf(model).given.map((name) => [name, holdRows(defined(data[name], name), pairs, steps)]));
       const shown = await run(stageDecode({ model, rows, averaged }), { ...dataFeeds(held), ...between }, seedOf(more));
       return { data, shown: withPrefix(shown, "mean:") };
+    },
+    logDensity: async (rows) => {
+      const density = exactDensity(model);
+      return density && logDensities({ session, model, averaged }, density, rows);
     },
     close: () => session.dispose(),
   };

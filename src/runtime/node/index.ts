@@ -9,9 +9,10 @@ export { makeFolder, projectRoot, readBytes, readText, writeFileAtomic } from ".
 export { lockFolder, type Lock } from "./lock.js";
 export type { Manifest } from "./manifest.js";
 export { openMetrics, readMetrics, type MetricRow, type MetricsLog } from "./metrics.js";
-export { columnOf, drawReconstructions, drawRows, lookOf, type Drawing, type Look } from "./pictures.js";
+export { columnOf, drawCompletions, drawReconstructions, drawRows, lookOf, type Drawing, type Look } from "./pictures.js";
 export { drawCurves, drawHistogram, drawLines, drawPlane, planeWindow, renderSvg } from "./plots.js";
 export type { CurveOptions, PlaneOptions, PointSet, Series, Window } from "./plots.js";
+export { samplesOf, soundFile, type SoundLook } from "./sound-pictures.js";
 export { encodePng, type Raster, type Rows } from "./raster.js";
 export { readArray, readFields, type ReadField, type ReadFields } from "./readers.js";
 export { createRun, listRuns, readRunConfig, reopenRun, type NewRun, type RunConfig, type RunFolder } from "./run-folder.js";

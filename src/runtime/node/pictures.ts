@@ -1,9 +1,11 @@
 /**
- * Pictures of a variable's rows, chosen by its shape: a grid of images as PNG, point clouds as PNG, points in the plane, histograms and lines as SVG.
+ * Pictures of a variable's rows, chosen by its shape: a grid of images as PNG, point clouds as PNG, waves and spectrograms of sound as PNG,
+ * points in the plane, histograms and lines as SVG.
  */
 import type { Column, Dataset } from "../data/dataset.js";
 import type { VariableSpec } from "../model.js";
 import { drawHistogram, drawLines, drawPlane, type PointSet } from "./plots.js";
+import { soundRaster, type SoundLook } from "./sound-pictures.js";
 import { cloudTiles, encodePng, enlarge, grid, pairs, tiles, type PictureShape, type Raster, type Rows } from "./raster.js";
 
 export interface Drawing {
@@ -17,17 +19,19 @@ export type Look =
   | { readonly kind: "image"; readonly shape: PictureShape; readonly range: readonly [number, number] }
   | { readonly kind: "cloud"; readonly reach: number }
   | { readonly kind: "plane" }
+  | { readonly kind: "sound"; readonly sound: SoundLook }
   | { readonly kind: "scalar" }
   | { readonly kind: "lines" };
 
 /** The look of a data variable. The shape of the rows in the file decides before the declared one does (784 entries that were 28 x 28). */
-export function lookOf(spec: VariableSpec, column?: Pick<Column, "picture" | "range">): Look {
+export function lookOf(spec: VariableSpec, column?: Pick<Column, "picture" | "range" | "audio">): Look {
   const range = column?.range ?? defaultRange(spec);
   const filed = column?.picture === undefined ? undefined : imageShape(column.picture);
   const declared = imageShape(spec.shape);
   const size = spec.shape.reduce((product, each) => product * each, 1);
   const [first = 1, last = 1] = [spec.shape[0], spec.shape.at(-1)];
   if (size === 1) return { kind: "scalar" };
+  if (column?.audio !== undefined) return { kind: "sound", sound: column.audio };
   if (spec.shape.length === 2 && (last === 2 || last === 3) && first >= 32)
     return { kind: "cloud", reach: Math.max(Math.abs(range[0]), Math.abs(range[1])) * 1.1 };
   if (declared !== undefined) return { kind: "image", shape: declared, range };
@@ -57,6 +61,8 @@ export async function drawRows(
       return png(grid(tiles(rows, look.shape, look.range), options.columns), look.shape.height);
     case "cloud":
       return png(grid(cloudTiles(rows, look.reach), options.columns), 96);
+    case "sound":
+      return { extension: "png", content: encodePng(soundRaster(rows, look.sound, 4, 16)) };
     case "plane": {
       const sets: PointSet[] = [
         ...(options.data === undefined ? [] : [{ name: "data", points: points(options.data) }]),
@@ -102,6 +108,40 @@ export async function drawReconstructions(
     default:
       return drawRows(name, shown, look, { data, label: "reconstructions" });
   }
+}
+
+/** What stands for a pixel that is not known. */
+const unknown = [120, 150, 200] as const;
+
+/**
+ * Images, one a line: the original, what is known of it, and completions side by side. `known` holds 1 where a pixel is given, [rows, ...event];
+ * `completions` are as many rows each. Of other looks than images the completions alone.
+ */
+export async function drawCompletions(
+  name: string,
+  original: Rows,
+  known: Rows,
+  completions: readonly Rows[],
+  look: Look,
+): Promise<Drawing> {
+  if (look.kind !== "image") {
+    const [first] = completions;
+    return drawRows(name, first ?? original, look, { data: original, label: "completions" });
+  }
+  const { height, width, channels } = look.shape;
+  const originals = tiles(original, look.shape, look.range);
+  const masked = originals.map((tile, row): Raster => {
+    const data = tile.data.slice();
+    for (let pixel = 0; pixel < height * width; pixel++) {
+      const at = (row * height * width + pixel) * channels;
+      const missing = Array.from({ length: channels }, (_, c) => known.data[at + c]).some((v) => v === 0);
+      if (missing) data.set(unknown, 3 * pixel);
+    }
+    return { height, width, data };
+  });
+  const completed = completions.map((rows) => tiles(rows, look.shape, look.range));
+  const lines = originals.flatMap((tile, i) => [tile, masked[i]!, ...completed.map((own) => own[i]!)]);
+  return png(grid(lines, 2 + completions.length), height);
 }
 
 /** [H, W], [H, W, 1] or [H, W, 3]. */

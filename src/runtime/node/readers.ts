@@ -1,6 +1,6 @@
 /**
  * Data files by their endings, gzip'd or not: IDX (.idx, -ubyte), .npy, .npz, tables (.csv, .tsv, .txt, .data), MATLAB 4 (.mat), packed bits (.bits),
- * folders of .png. Each path gives one or more fields; errors name the path as the user gave it.
+ * waves (.wav, or a .zip of them), folders of .png or .wav. Each path gives one or more fields; errors name the path as the user gave it.
  */
 import * as fs from "node:fs";
 import { resolve } from "node:path";
@@ -22,15 +22,18 @@ import { zipMembers, zipRead } from "../data/zip.js";
 import { readBytes } from "./files.js";
 import { nodeInflate } from "./inflate.js";
 import { readPictureFolder } from "./picture-folder.js";
+import { readWave, readWaveFolder, readWaveZip, waveFiles } from "./sound-files.js";
 
 export interface ReadField {
   readonly array: DataArray;
   readonly role: "values" | "labels";
+  /** What was done to the values, for the protocol. */
+  readonly notes?: readonly string[];
 }
 
 export type ReadFields = Readonly<Record<string, ReadField>>;
 
-type Kind = "idx" | "npy" | "npz" | "csv" | "mat" | "bits";
+type Kind = "idx" | "npy" | "npz" | "csv" | "mat" | "bits" | "wav" | "zip";
 
 const endings: readonly (readonly [RegExp, Kind])[] = [
   [/(\.idx|[.-]ubyte|\.idx\d-ubyte)$/i, "idx"],
@@ -39,6 +42,8 @@ const endings: readonly (readonly [RegExp, Kind])[] = [
   [/\.(csv|tsv|txt|data)$/i, "csv"],
   [/\.mat$/i, "mat"],
   [/\.(bits|packbits)$/i, "bits"],
+  [/\.wav$/i, "wav"],
+  [/\.zip$/i, "zip"],
 ];
 
 /** The one array of a file, or the `part` of it that is named. `path` is relative to `base`. */
@@ -103,7 +108,7 @@ function kindOf(path: string): Kind {
   const kind = endings.find(([ending]) => ending.test(plain))?.[1];
   if (kind === undefined) {
     throw unsupported(path, "no reader for files of this ending", [
-      "read are .idx and -ubyte, .npy, .npz, .csv, .tsv, .txt, .mat, .bits, each with or without .gz, and folders of .png",
+      "read are .idx and -ubyte, .npy, .npz, .csv, .tsv, .txt, .mat, .bits, .wav, each with or without .gz, .zip of .wav, and folders of .png or .wav",
     ]);
   }
   return kind;
@@ -153,6 +158,8 @@ async function parseFields(kind: Kind, source: ByteSource, part: string | undefi
     default:
       if (part !== undefined)
         throw new GmcError("GM5007", `${source.path} holds one array, so #${part} names nothing`, ["leave the # and what follows out"]);
+      if (kind === "wav") return readWave(source, options);
+      if (kind === "zip") return readWaveZip(source, options);
       return { x: values(parseSingle(kind, source, options)) };
   }
 }
@@ -188,6 +195,14 @@ function parseSingle(kind: "idx" | "npy" | "bits", source: ByteSource, options: 
 }
 
 function readFolder(absolute: string, path: string, part: string | undefined, options: ItemOptions): ReadFields {
+  const waves = waveFiles(absolute);
+  if (waves !== undefined) {
+    const fields = readWaveFolder(path, waves, options);
+    if (part === undefined) return fields;
+    const field = Object.hasOwn(fields, part) ? fields[part] : undefined;
+    if (field === undefined) throw new GmcError("GM5007", `${path} offers ${Object.keys(fields).join(" and ")}, not ${part}`);
+    return { [part]: field };
+  }
   if (part !== undefined && part !== "labels" && part !== "pictures")
     throw new GmcError("GM5007", `${path} offers pictures and labels, not ${part}`, suggestion(part, ["pictures", "labels"]));
   const folder = readPictureFolder(absolute, options.size);

@@ -307,7 +307,9 @@ async function steps(options: Running, run: PhaseRun): Promise<PhaseResult> {
     if (epochEnds) {
       if (options.validate) {
         const values = await options.validate(index);
-        await options.onRecord?.({ phase: plan.name, split: "validation", epoch: step / stepsPerEpoch, step: before + step, values });
+        // an objective of which the gradient alone is known has no value to record
+        if (Object.keys(values).length > 0)
+          await options.onRecord?.({ phase: plan.name, split: "validation", epoch: step / stepsPerEpoch, step: before + step, values });
         if (stopping && (await stopping.seen(values, session, plan, before + step))) break;
       }
       if (step < total) await options.onCheckpoint?.("epoch", cursor(), states());

@@ -1,0 +1,7 @@
+/** gmc: models/glow-bench.gm through the compiler, as `gmc train` runs it. */
+import { openTraining } from "./gmc-training.mjs";
+
+export { version } from "./compiled.mjs";
+
+export const open = ({ threads, data, steps }) =>
+  openTraining({ file: "glow-bench.gm", variable: "x", rows: data, threads, steps, event: [32, 32, 3] });

@@ -1,0 +1,67 @@
+/**
+ * log p(x) of any rows, where the model measures it exactly: a line of `evaluate { … }` that is a multiple of the log-density of its only data
+ * variable. Whoever asks knows no more of the model than that.
+ */
+import type { EngineSession } from "../engines/engine.js";
+import type { ModelDefinition, RowMetric } from "../model.js";
+import { dataName, dataVariables, defined } from "../train/context.js";
+import { feedsFor, open } from "./measurements.js";
+import { stageRowMetric } from "./metrics.js";
+
+export interface ExactDensity {
+  /** Name of the metric. */
+  readonly metric: string;
+  readonly variable: string;
+  /** The metric is log p times this. */
+  readonly times: number;
+}
+
+/** undefined where the model does not measure one. */
+export function exactDensity(model: ModelDefinition): ExactDensity | undefined {
+  const [variable, ...others] = Object.keys(dataVariables(model));
+  if (variable === undefined || others.length > 0) return undefined;
+  for (const [metric, definition] of Object.entries(model.evaluate)) {
+    if (definition.kind !== "rows" || definition.bound !== "exact" || definition.samples !== undefined) continue;
+    const times = definition.logDensityOf?.[variable];
+    if (times !== undefined && (definition.partitions ?? []).length === 0) return { metric, variable, times };
+  }
+  return undefined;
+}
+
+const BATCH = 500;
+
+export interface DensityOptions {
+  readonly session: EngineSession;
+  readonly model: ModelDefinition;
+  readonly averaged: ReadonlySet<string>;
+}
+
+/** In nats, one a row of `rows`, [n, ...event] in the model's units. */
+export async function logDensities(
+  options: DensityOptions,
+  density: ExactDensity,
+  rows: { readonly shape: readonly number[]; readonly data: ArrayLike<number> },
+): Promise<Float64Array> {
+  const { session, model, averaged } = options;
+  const event = defined(dataVariables(model)[density.variable], density.variable).shape;
+  const width = event.reduce((a, b) => a * b, 1);
+  const count = rows.shape[0] ?? 0;
+  const metric = model.evaluate[density.metric] as RowMetric;
+  const opened = await open(session, stageRowMetric({ model, batch: BATCH, averaged }, metric, 1));
+  const out = new Float64Array(count);
+  try {
+    for (let start = 0; start < count; start += BATCH) {
+      // the last batch repeats the last row
+      const data = Float32Array.from({ length: BATCH * width }, (_, i) => {
+        const row = Math.min(count - 1, start + Math.floor(i / width));
+        return rows.data[row * width + (i % width)]!;
+      });
+      const feeds = { [dataName(density.variable)]: { dtype: "f32" as const, shape: [BATCH, ...event], data } };
+      const value = defined((await opened.executable.run(feedsFor({ model, seed: 0 }, opened, feeds, 0, start)))["value"], "value").data;
+      for (let i = 0; i < BATCH && start + i < count; i++) out[start + i] = value[i]! / density.times;
+    }
+  } finally {
+    opened.executable.dispose();
+  }
+  return out;
+}
