@@ -95,7 +95,7 @@ describe("gradients against central differences", () => {
         const at = (step: number): number =>
           compute(value, { ...feeds, [name]: { ...feeds[name]!, data: feeds[name]!.data.map((v, j) => v + step * along[j]!) } }).data[0]!;
         const slope = (at(h) - at(-h)) / (2 * h);
-        const own = gradients[name]!.data.reduce((s, g, j) => s + g * along[j]!, 0);
+        const own = Array.from(gradients[name]!.data).reduce((s, g, j) => s + g * along[j]!, 0);
         close([own], [slope], 1e-6, name);
       });
     });
