@@ -42,6 +42,9 @@ function close(a: ArrayLike<number>, b: ArrayLike<number>, tolerance: number, wh
   }
 }
 
+/** Batch normalisation by running statistics. */
+const evaluation = { mode: "eval" } as const;
+
 const hasInverse = (b: gmc.Bijector): boolean => b.directions.inverse !== "none";
 
 function outputs(c: FlowCase, { z, ...w }: Readonly<Record<string, Tensor>>): Record<string, Tensor> {
@@ -56,13 +59,17 @@ describe("float64", () => {
     test(c.name, () => {
       const feeds = feedsOf(c);
       const rank = (c.outEvent ?? c.event).length;
-      const out = compute((inputs) => {
-        const made = outputs(c, inputs);
-        expect(made["x"]!.shape).toEqual([2, 3, ...(c.outEvent ?? c.event)]);
-        expect(made["logDet"]!.shape).toEqual([2, 3]);
-        const rows = jacobianRows(made["x"]!, inputs["z"]!, rank);
-        return { ...made, ...Object.fromEntries(rows.map((row, j) => [`row${j}`, row])) };
-      }, feeds);
+      const out = compute(
+        (inputs) => {
+          const made = outputs(c, inputs);
+          expect(made["x"]!.shape).toEqual([2, 3, ...(c.outEvent ?? c.event)]);
+          expect(made["logDet"]!.shape).toEqual([2, 3]);
+          const rows = jacobianRows(made["x"]!, inputs["z"]!, rank);
+          return { ...made, ...Object.fromEntries(rows.map((row, j) => [`row${j}`, row])) };
+        },
+        feeds,
+        evaluation,
+      );
       const size = gmc.sizeOf(c.event);
       const dense = Array.from({ length: 6 }, (_, n) =>
         logAbsDet(Array.from({ length: size }, (_, j) => [...out[`row${j}`]!.data.slice(n * size, (n + 1) * size)])),
@@ -70,7 +77,12 @@ describe("float64", () => {
       close(out["logDet"]!.data, dense, 1e-8, "log-determinant");
       if (out["back"]) {
         close(out["back"].data, feeds["z"]!.data, 1e-8, "round trip");
-        close(out["backLogDet"]!.data, dense.map((v) => -v), 1e-8, "log-determinant of the inverse");
+        close(
+          out["backLogDet"]!.data,
+          dense.map((v) => -v),
+          1e-8,
+          "log-determinant of the inverse",
+        );
       }
     });
   }
@@ -83,17 +95,27 @@ describe("gradients against central differences", () => {
       const trained = Object.keys(feeds).filter((name) => c.spec?.leaves[name]?.trained !== false);
       const value = (inputs: Readonly<Record<string, Tensor>>): Tensor => {
         const parts = Object.values(outputs(c, inputs)).filter((_, i) => i !== 2);
-        return parts.map((t, i) => gmc.sum(gmc.mul(t, gmc.constant([...noise(gmc.sizeOf(t.shape), 50 + i)], t.shape)))).reduce((a, b) => gmc.add(a, b));
+        return parts
+          .map((t, i) => gmc.sum(gmc.mul(t, gmc.constant([...noise(gmc.sizeOf(t.shape), 50 + i)], t.shape))))
+          .reduce((a, b) => gmc.add(a, b));
       };
-      const gradients = compute((inputs) => {
-        const list = gmc.grad(value(inputs), trained.map((name) => inputs[name]!));
-        return Object.fromEntries(trained.map((name, i) => [name, list[i]!]));
-      }, feeds);
+      const gradients = compute(
+        (inputs) => {
+          const list = gmc.grad(
+            value(inputs),
+            trained.map((name) => inputs[name]!),
+          );
+          return Object.fromEntries(trained.map((name, i) => [name, list[i]!]));
+        },
+        feeds,
+        evaluation,
+      );
       trained.forEach((name, i) => {
         const along = noise(feeds[name]!.data.length, 30 + i);
         const h = 1e-6;
         const at = (step: number): number =>
-          compute(value, { ...feeds, [name]: { ...feeds[name]!, data: feeds[name]!.data.map((v, j) => v + step * along[j]!) } }).data[0]!;
+          compute(value, { ...feeds, [name]: { ...feeds[name]!, data: feeds[name]!.data.map((v, j) => v + step * along[j]!) } }, evaluation)
+            .data[0]!;
         const slope = (at(h) - at(-h)) / (2 * h);
         const own = Array.from(gradients[name]!.data).reduce((s, g, j) => s + g * along[j]!, 0);
         close([own], [slope], 1e-6, name);
@@ -109,9 +131,9 @@ describe.skipIf(!available)("float32", () => {
   for (const c of cases) {
     test(c.name, async () => {
       const feeds = feedsOf(c, 3);
-      const exact = compute((inputs) => outputs(c, inputs), feeds);
+      const exact = compute((inputs) => outputs(c, inputs), feeds, evaluation);
       const specs = Object.fromEntries(Object.entries(feeds).map(([name, feed]) => [name, { shape: feed.shape }]));
-      const graph = gmc.stage(specs, (inputs) => outputs(c, inputs));
+      const graph = gmc.stage(specs, (inputs) => outputs(c, inputs), evaluation);
       const session = await onnxEngine.open({ threads: 1 });
       try {
         const stages = [{ kind: "call", name: "flow", graph } as const];

@@ -40,13 +40,20 @@ export const netWeights = (from: Shape, to: Shape, name = "net"): Readonly<Recor
   [`${name}C`]: [gmc.sizeOf(to)],
 });
 
+/** [..., D] to [..., D, 2] by the entries before each in an order: tanh of a masked product, so that it is not linear. */
+function triangularNet(w: Weights, size: number, order: readonly number[] | undefined): (t: Tensor) => Tensor {
+  const place = (i: number): number => (order ? order.indexOf(i) : i);
+  const mask = gmc.constant(
+    Array.from({ length: 2 * size * size }, (_, i) =>
+      place(Math.floor(i / (2 * size))) < place(Math.floor((i % (2 * size)) / 2)) ? 1 : 0,
+    ),
+    [size, 2 * size],
+  );
+  return (t) => gmc.reshape(gmc.tanh(gmc.add(gmc.matmul(t, gmc.mul(w["made"]!, mask)), w["bias"]!)), [...t.shape, 2]);
+}
+
 /** Cases of a coupling: the event, its mask, what its net takes and gives. */
-function couplings(
-  name: string,
-  parameters: number,
-  make: (options: gmc.CouplingOptions) => Bijector,
-  extra = "",
-): readonly FlowCase[] {
+function couplings(name: string, parameters: number, make: (options: gmc.CouplingOptions) => Bijector, extra = ""): readonly FlowCase[] {
   const of = (event: Shape, mask: gmc.Mask, swap: boolean, kept: Shape, changed: Shape): FlowCase => {
     const to = [...changed.slice(0, -1), changed.at(-1)! * parameters];
     return {
@@ -69,7 +76,13 @@ function couplings(
   ];
 }
 
-const layer = (name: string, event: Shape, spec: LayerSpec<unknown>, make: (w: Weights) => Bijector, rest: Partial<FlowCase> = {}): FlowCase => ({
+const layer = (
+  name: string,
+  event: Shape,
+  spec: LayerSpec<unknown>,
+  make: (w: Weights) => Bijector,
+  rest: Partial<FlowCase> = {},
+): FlowCase => ({
   name: `${name} [${event.join(", ")}]`,
   event,
   spec,
@@ -92,6 +105,61 @@ export const cases: readonly FlowCase[] = [
   layer("planar", [2, 2, 2], gmc.planar.spec([2, 2, 2]), (w) => gmc.planar(w as never, { event: [2, 2, 2] })),
   layer("radial", [5], gmc.radial.spec([5]), (w) => gmc.radial(w as never, { event: [5] })),
   layer("radial", [2, 2], gmc.radial.spec([2, 2]), (w) => gmc.radial(w as never, { event: [2, 2] })),
+  layer("sylvester", [5], gmc.sylvester.spec([5], 3), (w) => gmc.sylvester(w as never, { event: [5] })),
+  layer("sylvester", [2, 2], gmc.sylvester.spec([2, 2], 2, { reflections: 3 }), (w) => gmc.sylvester(w as never, { event: [2, 2] })),
+  layer("sylvester triangular", [4], gmc.sylvester.spec([4], 4, { orthogonal: "triangular" }), (w) =>
+    gmc.sylvester(w as never, { event: [4] }),
+  ),
+  layer("actnorm", [4], gmc.actnorm.spec(4), (w) => gmc.actnorm(w as never, { event: [4] })),
+  layer("actnorm", [2, 3, 2], gmc.actnorm.spec(2), (w) => gmc.actnorm(w as never, { event: [2, 3, 2] })),
+  layer("invertibleLinear", [5], gmc.invertibleLinear.spec(5), (w) => gmc.invertibleLinear(w as never, { event: [5] }), { spread: 0.3 }),
+  layer("invertibleLinear", [2, 2, 3], gmc.invertibleLinear.spec(3), (w) => gmc.invertibleLinear(w as never, { event: [2, 2, 3] }), {
+    spread: 0.3,
+  }),
+  ...(["maskedAutoregressive", "inverseAutoregressive"] as const).flatMap((name): FlowCase[] => {
+    const cases = [
+      { extra: "", event: [5], options: {} },
+      { extra: " exp, own order", event: [4], options: { scale: "exp", order: [2, 0, 3, 1] } as const },
+      { extra: " sigmoid", event: [3], options: { scale: "sigmoid" } as const },
+    ];
+    return cases.map(({ extra, event, options }) => ({
+      name: `${name}${extra} [${event.join(", ")}]`,
+      event,
+      weights: { made: [event[0]!, 2 * event[0]!], bias: [2 * event[0]!] },
+      make: (w) => gmc[name]({ event, net: triangularNet(w, event[0]!, "order" in options ? options.order : undefined), ...options }),
+    }));
+  }),
+  ...(
+    [
+      ["exp", gmc.expFlow],
+      ["softplus", gmc.softplusFlow],
+      ["sigmoid", gmc.sigmoidFlow],
+    ] as const
+  ).map(([name, make]): FlowCase => ({ name, event: [2, 3], make: () => make({ event: [2, 3] }) })),
+  { name: "sigmoid, alpha", event: [4], make: () => gmc.sigmoidFlow({ event: [4], alpha: 0.05 }) },
+  { name: "logit", event: [4], make: () => gmc.logitFlow({ event: [4] }), z: (n) => 0.5 + 0.45 * n },
+  layer("batchNorm", [4], gmc.batchNormFlow.spec(4), (w) => gmc.batchNormFlow(w as never, { event: [4] })),
+  layer("batchNorm", [2, 2, 3], gmc.batchNormFlow.spec(3), (w) => gmc.batchNormFlow(w as never, { event: [2, 2, 3] })),
+  {
+    name: "multiScale of another shape",
+    event: [2, 2, 8],
+    weights: { ...netWeights([1, 1, 8], [1, 1, 16]) },
+    make: (w) =>
+      gmc.multiScale({
+        event: [2, 2, 8],
+        innerEvent: [1, 1, 16],
+        inner: gmc.chain([
+          gmc.coupling({ event: [1, 1, 16], mask: "channel", net: netOf(w, [1, 1, 8], [1, 1, 16]) }),
+          gmc.squeezeFlow({ event: [1, 1, 16] }),
+        ]),
+      }),
+  },
+  {
+    name: "multiScale of a vector",
+    event: [5],
+    weights: netWeights([1], [2]),
+    make: (w) => gmc.multiScale({ event: [5], size: 2, inner: gmc.coupling({ event: [2], net: netOf(w, [1], [2]) }) }),
+  },
   { name: "permute by order", event: [2, 4], make: () => gmc.permute({ event: [2, 4], order: [2, 0, 3, 1] }) },
   { name: "permute by seed", event: [7], make: () => gmc.permute({ event: [7], order: 3 }) },
   { name: "reverse", event: [5], make: () => gmc.reverseFlow({ event: [5] }) },

@@ -22,7 +22,8 @@ export function affine(w: Affine, { event }: EventOptions): Bijector {
     directions: closed,
   };
 }
-affine.spec = (event: Shape): LayerSpec<Affine> => layerSpec("affine", { shift: leaf(event, init.zeros), logScale: leaf(event, init.zeros) });
+affine.spec = (event: Shape): LayerSpec<Affine> =>
+  layerSpec("affine", { shift: leaf(event, init.zeros), logScale: leaf(event, init.zeros) });
 
 /** Σ of a log scale over the event that it is stretched to. */
 function total(logScale: Tensor, x: Tensor, event: Shape): Tensor {

@@ -26,10 +26,18 @@ export interface AutoregressiveOptions extends EventOptions, ScaleOptions {
 type Trained = "forward" | "inverse";
 
 /** Shift and log scale, both [..., D], of the map from z to x, given the side that the net reads. */
-function parametersOf(what: string, t: Tensor, size: number, options: AutoregressiveOptions, trained: Trained): { shift: Tensor; logScale: Tensor } {
+function parametersOf(
+  what: string,
+  t: Tensor,
+  size: number,
+  options: AutoregressiveOptions,
+  trained: Trained,
+): { shift: Tensor; logScale: Tensor } {
   const params = options.net(t);
   if (params.shape.at(-1) !== 2 || params.shape.at(-2) !== size) {
-    throw shapeError(`${what}: the net gives ${showShape(params.shape)}, and [..., ${size}, 2] is needed: shift and raw log scale of each entry`);
+    throw shapeError(
+      `${what}: the net gives ${showShape(params.shape)}, and [..., ${size}, 2] is needed: shift and raw log scale of each entry`,
+    );
   }
   const part = (i: number): Tensor => reshape(sliceAxis(params, -1, i, i + 1), params.shape.slice(0, -1));
   return { shift: part(0), logScale: logScaleOf(part(1), options, trained) };
@@ -43,7 +51,9 @@ function placesOf(what: string, size: number, order: readonly number[] | undefin
   const list = order ?? Array.from({ length: size }, (_, i) => i);
   const places = Array.from({ length: size }, (_, i) => list.indexOf(i));
   if (list.length !== size || places.includes(-1)) {
-    throw new GmcError("GM4021", `${what}: [${list.join(", ")}] is no order of ${size} entries`, [`each of 0 to ${size - 1} stands in it once`]);
+    throw new GmcError("GM4021", `${what}: [${list.join(", ")}] is no order of ${size} entries`, [
+      `each of 0 to ${size - 1} stands in it once`,
+    ]);
   }
   return places;
 }
@@ -69,7 +79,9 @@ function autoregressive(what: string, options: AutoregressiveOptions, reads: "x"
         "GM4022",
         `${what}: ${reads === "x" ? "from z to x" : "from x to z"} takes one pass of the net for each of ${size} entries, and they are unrolled up to ${cap}`,
         [
-          reads === "x" ? "inverseAutoregressive is one pass from z to x, and sequential from x to z" : "maskedAutoregressive is one pass from x to z",
+          reads === "x"
+            ? "inverseAutoregressive is one pass from z to x, and sequential from x to z"
+            : "maskedAutoregressive is one pass from x to z",
           "a coupling is one pass in both directions",
           `{ cap: ${size} } unrolls it all the same`,
         ],

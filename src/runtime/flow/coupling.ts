@@ -43,7 +43,8 @@ function couple(what: string, { event, net, ...options }: CouplingOptions, trans
   const { parameters } = transformer;
   const run = (x: Tensor, direction: "forward" | "inverse"): Image => {
     const lead = leadOf(what, x, event);
-    const finish = (logDerivative: Tensor | null): Tensor => (logDerivative === null ? noVolume(lead) : sumLast(logDerivative, event.length));
+    const finish = (logDerivative: Tensor | null): Tensor =>
+      logDerivative === null ? noVolume(lead) : sumLast(logDerivative, event.length);
     if (mask.kind === "board") {
       const changed = mask.changed();
       const params = checked(what, net(mul(x, sub(1, changed))), event.slice(0, -1), channels, parameters);

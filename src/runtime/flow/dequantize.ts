@@ -26,7 +26,8 @@ export interface DequantizeFlowOptions extends EventOptions {
  * logarithm of the volume that levels stretch, D log levels: rounding has no Jacobian.
  */
 export function dequantizeFlow({ event, key, levels = 256, noise }: DequantizeFlowOptions): Bijector {
-  if (!Number.isInteger(levels) || levels < 2) throw new GmcError("GM4021", `dequantize: levels is a whole number from 2 on, found ${levels}`);
+  if (!Number.isInteger(levels) || levels < 2)
+    throw new GmcError("GM4021", `dequantize: levels is a whole number from 2 on, found ${levels}`);
   const volume = sizeOf(event) * Math.log(levels);
   /** A draw for each entry, tied to the row of the data. */
   const shapeOf = (x: Tensor): DrawShape => {

@@ -3,7 +3,20 @@
  * W = P L (U + diag(s)) (eq. 10): P a fixed permutation, L lower triangular with ones, U strictly upper. log |det| = positions Σ log |s|. From z
  * to x two triangular systems give the inverse matrix once, for all positions.
  */
-import { add, exp, eye, expandDims, lowerTriangle, matmul, matrixTranspose, mul, neg, sum, triangularSolve, upperTriangle } from "../graph/index.js";
+import {
+  add,
+  exp,
+  eye,
+  expandDims,
+  lowerTriangle,
+  matmul,
+  matrixTranspose,
+  mul,
+  neg,
+  sum,
+  triangularSolve,
+  upperTriangle,
+} from "../graph/index.js";
 import type { Tensor } from "../graph/index.js";
 import { init } from "../nn/init.js";
 import { layerSpec, leaf, untrained } from "../nn/spec.js";

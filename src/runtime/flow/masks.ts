@@ -44,7 +44,14 @@ export function maskOf(what: string, event: Shape, { mask = "halves", swap = fal
     case "halves":
     case "channel": {
       const first = Math.floor(extent / 2);
-      return partition(what, event, swap, [first, extent - first], (x) => split(x, [first, extent - first], -1), (parts) => concat(parts, -1));
+      return partition(
+        what,
+        event,
+        swap,
+        [first, extent - first],
+        (x) => split(x, [first, extent - first], -1),
+        (parts) => concat(parts, -1),
+      );
     }
     case "alternate":
       return partition(what, event, swap, [Math.ceil(extent / 2), Math.floor(extent / 2)], everyOther, interleave);

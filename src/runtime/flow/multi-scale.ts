@@ -31,7 +31,10 @@ export function multiScale({ event, inner, innerEvent, size }: MultiScaleOptions
   const part = [...event.slice(0, -1), first];
   const below = innerEvent ?? part;
   if (sizeOf(below) !== sizeOf(part)) {
-    throw new GmcError("GM4021", `multiScale: the part ${showShape(part)} does not hold the entries of the inner event ${showShape(below)}`);
+    throw new GmcError(
+      "GM4021",
+      `multiScale: the part ${showShape(part)} does not hold the entries of the inner event ${showShape(below)}`,
+    );
   }
   const parts = (t: Tensor): readonly Tensor[] => split(t, [first, channels - first], -1);
   const forward = (z: Tensor): Image => {

@@ -118,4 +118,8 @@ export function radial(weights: Radial, { event }: EventOptions): Bijector {
   };
 }
 radial.spec = (event: Shape): LayerSpec<Radial> =>
-  layerSpec("radial", { centre: leaf(event, init.normal(0, 1)), alpha: leaf([], init.normal(0, 0.1)), beta: leaf([], init.normal(0, 0.1)) });
+  layerSpec("radial", {
+    centre: leaf(event, init.normal(0, 1)),
+    alpha: leaf([], init.normal(0, 0.1)),
+    beta: leaf([], init.normal(0, 0.1)),
+  });

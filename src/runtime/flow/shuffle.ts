@@ -31,7 +31,9 @@ export function permute({ event, order }: PermuteOptions): Bijector {
   const extent = channelsOf("permute", event);
   const list = typeof order === "number" ? [...permutation(extent, order, "permute")] : order;
   if (list.length !== extent || [...list].sort((a, b) => a - b).some((at, i) => at !== i)) {
-    throw new GmcError("GM4021", `permute: [${list.join(", ")}] is no order of ${extent} entries`, [`each of 0 to ${extent - 1} stands in it once`]);
+    throw new GmcError("GM4021", `permute: [${list.join(", ")}] is no order of ${extent} entries`, [
+      `each of 0 to ${extent - 1} stands in it once`,
+    ]);
   }
   const back = new Array<number>(extent).fill(0);
   list.forEach((from, to) => (back[from] = to));
@@ -56,11 +58,9 @@ export function squeezeFlow({ event, factor = 2 }: SqueezeOptions): Bijector {
   const block = factor ** spatial.length;
   const channels = (event.at(-1) ?? 0) / block;
   if (spatial.length < 1 || spatial.length > 2 || !Number.isInteger(factor) || factor < 2 || !Number.isInteger(channels)) {
-    throw new GmcError(
-      "GM4021",
-      `squeeze: the channels of ${showShape(event)} do not divide into blocks of ${factor} x ${factor}`,
-      ["its event on the side of z is [H, W, f^2 C] or [T, f C]"],
-    );
+    throw new GmcError("GM4021", `squeeze: the channels of ${showShape(event)} do not divide into blocks of ${factor} x ${factor}`, [
+      "its event on the side of z is [H, W, f^2 C] or [T, f C]",
+    ]);
   }
   const wide = [...spatial.map((n) => n * factor), channels];
   const factors = spatial.map(() => factor);

@@ -112,9 +112,7 @@ export function rationalQuadratic(
   const between = mul(xi, sub(1, xi));
   const denominator = add(s, mul(bend, between));
   const moved =
-    direction === "inverse"
-      ? add(y0, div(mul(h, add(mul(s, square(xi)), mul(d0, between))), denominator))
-      : add(x0, mul(w, xi));
+    direction === "inverse" ? add(y0, div(mul(h, add(mul(s, square(xi)), mul(d0, between))), denominator)) : add(x0, mul(w, xi));
   const slope = add(add(mul(d1, square(xi)), mul(mul(2, s), between)), mul(d0, square(sub(1, xi))));
   const logSlope = add(mul(2, sub(log(s), log(denominator))), log(slope));
   return {

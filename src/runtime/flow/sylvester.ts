@@ -5,7 +5,25 @@
  * entries are to be permuted. There is no closed form from x to z. Weights may carry leading axes, where a net of the data gives them.
  */
 import { GmcError } from "../graph/errors.js";
-import { add, div, expandDims, eye, log, matrixTranspose, max, mul, reshape, sizeOf, sliceAxis, square, squeeze, sub, sum, tanh, upperTriangle } from "../graph/index.js";
+import {
+  add,
+  div,
+  expandDims,
+  eye,
+  log,
+  matrixTranspose,
+  max,
+  mul,
+  reshape,
+  sizeOf,
+  sliceAxis,
+  square,
+  squeeze,
+  sub,
+  sum,
+  tanh,
+  upperTriangle,
+} from "../graph/index.js";
 import type { Shape, Tensor } from "../graph/index.js";
 import { init } from "../nn/init.js";
 import { layerSpec, leaf } from "../nn/spec.js";
@@ -80,10 +98,12 @@ sylvester.spec = (event: Shape, m: number, options: SylvesterOptions = {}): Laye
   const size = sizeOf(event);
   const { orthogonal = "householder", reflections = m } = options;
   if (!Number.isInteger(m) || m < 1 || m > size || (orthogonal === "triangular" && m !== size)) {
-    const range = orthogonal === "triangular" ? `${size}, the size of the event,` : `a whole number from 1 to ${size}, the size of the event,`;
+    const range =
+      orthogonal === "triangular" ? `${size}, the size of the event,` : `a whole number from 1 to ${size}, the size of the event,`;
     throw new GmcError("GM4021", `sylvester: m is ${range} where Q is ${orthogonal}, found ${m}`);
   }
-  if (!Number.isInteger(reflections) || reflections < 1) throw new GmcError("GM4021", `sylvester: ${reflections} is no number of reflections`);
+  if (!Number.isInteger(reflections) || reflections < 1)
+    throw new GmcError("GM4021", `sylvester: ${reflections} is no number of reflections`);
   return layerSpec("sylvester", {
     r: leaf([m, m], init.normal(0, 0.1)),
     s: leaf([m, m], init.normal(0, 0.1)),
