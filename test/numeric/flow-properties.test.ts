@@ -1,50 +1,14 @@
-/** What each bijection promises beyond being one: constraints at extreme weights, starts, modes, bounds, errors, float32 at realistic sizes. */
+/** What each bijection promises beyond being one: constraints at extreme weights, starts, modes, bounds. */
 import { describe, expect, test } from "vitest";
 import { onnxEngine } from "../../src/runtime/engines/onnx/index.js";
 import { compute } from "../../src/runtime/engines/reference/evaluate.js";
 import * as gmc from "../../src/runtime/index.js";
 import type { Bijector, LayerSpec, Shape, Tensor } from "../../src/runtime/index.js";
-import { netOf, netWeights, noise } from "./flow-cases.js";
+import { noise } from "./flow-cases.js";
+import { array, finite, initial, single, type Feeds } from "./flow-runs.js";
 
 const available = (await onnxEngine.probe()).available;
 if (!available) console.log("flow-properties: onnxruntime-node is not installed, float32 tests skipped");
-
-type Feeds = Readonly<Record<string, { readonly shape: Shape; readonly data: Float64Array }>>;
-
-const array = (shape: Shape, seed: number, scale = 1): { readonly shape: Shape; readonly data: Float64Array } => ({
-  shape,
-  data: noise(gmc.sizeOf(shape), seed).map((v) => scale * v),
-});
-
-/** Runs in float32. */
-async function single(
-  feeds: Feeds,
-  fn: (t: Readonly<Record<string, Tensor>>) => Readonly<Record<string, Tensor>>,
-  mode: "train" | "eval" = "eval",
-) {
-  const graph = gmc.stage(Object.fromEntries(Object.entries(feeds).map(([name, { shape }]) => [name, { shape }])), fn, { mode });
-  const session = await onnxEngine.open({ threads: 1 });
-  try {
-    const program = await session.compile({ name: "p", stages: [{ kind: "call", name: "c", graph }], fetch: Object.keys(graph.outputs) });
-    const inputs = Object.entries(feeds).map(([name, { shape, data }]) => [
-      name,
-      { dtype: "f32" as const, shape, data: Float32Array.from(data) },
-    ]);
-    return await program.run(Object.fromEntries(inputs));
-  } finally {
-    session.dispose();
-  }
-}
-
-const initial = (spec: LayerSpec<unknown>, path: string): Feeds =>
-  Object.fromEntries(
-    Object.entries(spec.leaves).map(([name, leaf]) => [
-      name,
-      { shape: leaf.shape, data: gmc.initialState(leaf, { seed: 3, path: `${path}.${name}` }) },
-    ]),
-  );
-
-const finite = (values: ArrayLike<number>): boolean => Array.from(values).every(Number.isFinite);
 
 describe("planar, radial, sylvester at extreme weights", () => {
   const event = [3];
@@ -129,6 +93,30 @@ describe("planar, radial, sylvester at extreme weights", () => {
     out["all"]!.data.forEach((v, i) => expect(v).toBeCloseTo(out["each"]!.data[i]!, 12));
     out["value"]!.data.forEach((v, i) => expect(v).toBeCloseTo(out["values"]!.data[i]!, 12));
   });
+});
+
+describe("masks", () => {
+  /** 1 where a coupling changes an entry. */
+  const changed = (event: Shape, mask: gmc.Mask, swap: boolean, entries: number): readonly number[] => {
+    const net = (): Tensor => gmc.ones([...event.slice(0, -1), entries]);
+    return Array.from(compute(() => gmc.additiveCoupling({ event, mask, swap, net }).inverse(gmc.zeros(event)).value).data);
+  };
+  const cases: readonly [Shape, gmc.Mask, readonly number[], readonly [number, number]][] = [
+    [[4], "halves", [0, 0, 1, 1], [2, 2]],
+    [[5], "halves", [0, 0, 1, 1, 1], [3, 2]],
+    [[5], "alternate", [0, 1, 0, 1, 0], [2, 3]],
+    [[4], "alternate", [0, 1, 0, 1], [2, 2]],
+    [[5], "checkerboard", [0, 1, 0, 1, 0], [5, 5]],
+    [[1, 2, 2], "channel", [0, 1, 0, 1], [1, 1]],
+    [[2, 3, 1], "checkerboard", [0, 1, 0, 1, 0, 1], [1, 1]],
+    [[2, 2, 2], "checkerboard", [0, 0, 1, 1, 1, 1, 0, 0], [2, 2]],
+  ];
+  for (const [event, mask, pattern, [entries, swapped]] of cases) {
+    test(`${mask} of [${event.join(", ")}], and swapped`, () => {
+      expect(changed(event, mask, false, entries)).toEqual(pattern);
+      expect(changed(event, mask, true, swapped)).toEqual(pattern.map((v) => 1 - v));
+    });
+  }
 });
 
 describe("spline", () => {
@@ -364,179 +352,5 @@ describe("composition", () => {
     const out = compute(() => gmc.squeezeFlow({ event: [1, 2, 4] }).inverse(gmc.reshape(gmc.cast(gmc.iota(8), "f32"), [1, 2, 4, 1])).value);
     expect(out.shape).toEqual([1, 1, 2, 4]);
     expect(Array.from(out.data)).toEqual([0, 1, 4, 5, 2, 3, 6, 7]);
-  });
-});
-
-describe("errors", () => {
-  const caught = (fn: () => unknown): gmc.GmcError => {
-    let error: unknown;
-    try {
-      gmc.stage({}, () => (fn(), {}));
-    } catch (e) {
-      error = e;
-    }
-    expect(error).toBeInstanceOf(gmc.GmcError);
-    return error as gmc.GmcError;
-  };
-  const z = (shape: Shape): Tensor => gmc.zeros(shape);
-  const cases: readonly [string, string, () => unknown, RegExp][] = [
-    [
-      "GM4020",
-      "planar backwards",
-      () => gmc.planar({} as never, { event: [2] }).inverse(z([1, 2])),
-      /planar has no closed form from x to z/,
-    ],
-    ["GM4020", "sylvester backwards", () => gmc.sylvester({} as never, { event: [2] }).inverse(z([1, 2])), /sylvester has no closed form/],
-    ["GM4020", "inverted planar forwards", () => gmc.invert(gmc.planar({} as never, { event: [2] })).forward(z([1, 2])), /from x to z/],
-    ["GM4021", "nothing to chain", () => gmc.chain([]), /one bijection at least/],
-    [
-      "GM4021",
-      "one entry has no half",
-      () => gmc.coupling({ event: [1], net: (t) => t }).forward(z([2, 1])),
-      /leaves nothing to keep of an event \[1\]/,
-    ],
-    ["GM4021", "no order", () => gmc.permute({ event: [3], order: [0, 0, 1] }), /is no order of 3 entries/],
-    ["GM4021", "no order of a MAF", () => gmc.maskedAutoregressive({ event: [3], order: [1, 2, 3], net: (t) => t }), /is no order of 3/],
-    [
-      "GM4021",
-      "MAF of images",
-      () => gmc.maskedAutoregressive({ event: [2, 3], net: (t) => t }),
-      /maps vectors \[D\], and the event is \[2, 3\]/,
-    ],
-    ["GM4021", "blocks that do not divide", () => gmc.squeezeFlow({ event: [2, 2, 6] }), /do not divide into blocks of 2 x 2/],
-    ["GM4021", "too many of m", () => gmc.sylvester.spec([3], 4), /m is a whole number from 1 to 3/],
-    ["GM4021", "triangular m", () => gmc.sylvester.spec([3], 2, { orthogonal: "triangular" }), /m is 3, the size of the event/],
-    ["GM4021", "bins", () => gmc.splineCoupling({ event: [4], bins: 0, net: (t) => t }), /bins is a whole number from 1/],
-    ["GM4021", "bound", () => gmc.splineCoupling({ event: [4], bound: -1, net: (t) => t }), /bound is a positive number/],
-    ["GM4021", "alpha", () => gmc.sigmoidFlow({ event: [4], alpha: 0.5 }), /alpha lies between 0 and 0.5/],
-    ["GM4021", "levels", () => gmc.dequantizeFlow({ event: [4], levels: 1, key: gmc.rootKey() }), /levels is a whole number from 2/],
-    ["GM4021", "an odd half", () => gmc.multiScale({ event: [3], inner: gmc.reverseFlow({ event: [1] }) }), /does not divide into 1.5/],
-    [
-      "GM4021",
-      "an inner event of another size",
-      () => gmc.multiScale({ event: [4], innerEvent: [3], inner: gmc.reverseFlow({ event: [3] }) }),
-      /does not hold the entries/,
-    ],
-    [
-      "GM4022",
-      "too long to unroll",
-      () => gmc.maskedAutoregressive({ event: [784], net: (t) => t }).forward(z([2, 784])),
-      /one pass of the net for each of 784 entries/,
-    ],
-    ["GM4901", "a value of another event", () => gmc.reverseFlow({ event: [3] }).forward(z([2, 4])), /does not end so/],
-    [
-      "GM4901",
-      "a net of another size",
-      () => gmc.coupling({ event: [4], net: (t) => t }).forward(z([2, 4])),
-      /does not end with \[4\]: 2 for each of 2/,
-    ],
-    [
-      "GM4901",
-      "a MAF's net of another size",
-      () => gmc.maskedAutoregressive({ event: [4], net: (t) => t }).inverse(z([2, 4])),
-      /\[\.\.\., 4, 2\] is needed/,
-    ],
-  ];
-  for (const [code, what, fn, message] of cases) {
-    test(`${code}: ${what}`, () => {
-      const error = caught(fn);
-      expect([error.code, error.message]).toEqual([code, expect.stringMatching(message)]);
-    });
-  }
-});
-
-describe.skipIf(!available)("float32 at realistic sizes: there and back, and the log-determinants cancel", () => {
-  const check = async (feeds: Feeds, make: (w: Readonly<Record<string, Tensor>>) => Bijector, tolerance: number) => {
-    const own = await single(feeds, ({ x, ...w }) => {
-      const flow = make(w);
-      const z = flow.inverse(x!);
-      const back = flow.forward(z.value);
-      return {
-        off: gmc.reduceMax(gmc.abs(gmc.sub(back.value, x!))),
-        log: gmc.reduceMax(gmc.abs(gmc.add(z.logDet, back.logDet))),
-        logDet: z.logDet,
-      };
-    });
-    expect(finite(own["logDet"]!.data)).toBe(true);
-    expect(own["off"]!.data[0]!).toBeLessThan(tolerance);
-    // relative to the number of entries that it sums over
-    expect(own["log"]!.data[0]! / Math.max(1, ...Array.from(own["logDet"]!.data, Math.abs))).toBeLessThan(tolerance);
-  };
-  test("eight affine couplings of 784 entries", async () => {
-    const depth = 8;
-    const weights = Object.assign({}, ...Array.from({ length: depth }, (_, i) => netWeights([392], [784], `n${i}`))) as Record<
-      string,
-      Shape
-    >;
-    const feeds = { ...Object.fromEntries(Object.entries(weights).map(([k, s], i) => [k, array(s, i, 0.3)])), x: array([100, 784], 99, 2) };
-    await check(
-      feeds,
-      (w) =>
-        gmc.chain(
-          Array.from({ length: depth }, (_, i) => gmc.coupling({ event: [784], swap: i % 2 === 1, net: netOf(w, [392], [784], `n${i}`) })),
-        ),
-      1e-4,
-    );
-  });
-  test("four spline couplings of 64 entries", async () => {
-    const depth = 4;
-    const weights = Object.assign({}, ...Array.from({ length: depth }, (_, i) => netWeights([32], [32 * 23], `n${i}`))) as Record<
-      string,
-      Shape
-    >;
-    const feeds = {
-      ...Object.fromEntries(Object.entries(weights).map(([k, s], i) => [k, array(s, i, 0.2)])),
-      x: array([100, 64], 99, 3.5),
-    };
-    await check(
-      feeds,
-      (w) =>
-        gmc.chain(
-          Array.from({ length: depth }, (_, i) =>
-            gmc.splineCoupling({ event: [64], swap: i % 2 === 1, net: netOf(w, [32], [32 * 23], `n${i}`) }),
-          ),
-        ),
-      1e-4,
-    );
-  });
-  test("Glow: two levels of three steps on 16 x 16 x 3", async () => {
-    const feeds: Record<string, Feeds[string]> = { x: array([8, 16, 16, 3], 99, 1) };
-    const step = (name: string, event: Shape): ((w: Readonly<Record<string, Tensor>>) => Bijector) => {
-      const channels = event.at(-1)!;
-      const specs = { actnorm: gmc.actnorm.spec(channels), linear: gmc.invertibleLinear.spec(channels) };
-      for (const [layer, spec] of Object.entries(specs))
-        for (const [leaf, value] of Object.entries(initial(spec, `${name}.${layer}`))) feeds[`${name}.${layer}.${leaf}`] = value;
-      const filters: Readonly<Record<string, Shape>> = { a: [3, 3, channels / 2, 8], b: [1, 1, 8, 8], c: [3, 3, 8, channels] };
-      Object.entries(filters).forEach(([k, shape], i) => (feeds[`${name}.${k}`] = array(shape, channels + i, 0.3)));
-      return (w) => {
-        const layer = (prefix: string): never =>
-          Object.fromEntries(
-            Object.entries(w).flatMap(([k, t]) => (k.startsWith(`${name}.${prefix}.`) ? [[k.split(".").at(-1)!, t]] : [])),
-          ) as never;
-        const conv = (k: string, t: Tensor): Tensor => gmc.conv2d({ kernel: w[`${name}.${k}`]! } as never, t);
-        return gmc.chain([
-          gmc.coupling({ event, mask: "channel", scale: "sigmoid", net: (t) => conv("c", gmc.relu(conv("b", gmc.relu(conv("a", t))))) }),
-          gmc.invertibleLinear(layer("linear"), { event }),
-          gmc.actnorm(layer("actnorm"), { event }),
-        ]);
-      };
-    };
-    const [low, high]: readonly [Shape, Shape] = [
-      [4, 4, 24],
-      [8, 8, 12],
-    ];
-    const [lower, higher] = [["l1", "l2", "l3"].map((n) => step(n, low)), ["h1", "h2", "h3"].map((n) => step(n, high))];
-    await check(
-      feeds,
-      (w) => {
-        const inner = gmc.chain([...lower.map((s) => s(w)), gmc.squeezeFlow({ event: low })]);
-        return gmc.chain([
-          gmc.multiScale({ event: high, inner, innerEvent: low }),
-          ...higher.map((s) => s(w)),
-          gmc.squeezeFlow({ event: high }),
-        ]);
-      },
-      1e-4,
-    );
   });
 });
