@@ -226,9 +226,11 @@ function partitionMetric(derived: DerivedModel, density: string, options: Option
     ...counts.map((v): JsField => ({ name: v, value: totalOf(context, v, { kind: "member", target: name("data"), name: v }) })),
   ];
   const totals = object(counts.map((v) => ({ name: v, value: call("required", name("given"), str(v)) })));
+  const backwards = options["reverse"] !== undefined;
   const program = object([
     { name: "chains", value: name("chains") },
     { name: "temperatures", value: name("temperatures") },
+    ...(backwards ? [{ name: "reverse", value: name("reverse") }] : []),
     ...(sum.length === 0 ? [] : [{ name: "sum", value: array(sum.map(str)) }]),
     ...(counts.length === 0 ? [] : [{ name: "totals", value: arrow("(given)", totals) }]),
   ]);
@@ -243,7 +245,8 @@ function partitionMetric(derived: DerivedModel, density: string, options: Option
     statistics: shown.length === 0 ? undefined : array(shown.map(str)),
     given: perRow.length === 0 ? undefined : arrow("({ data })", object(perRow)),
     rows: perRow.length === 0 || options["rows"] === undefined ? undefined : literal(options["rows"]),
-    program: arrow("({ chains, temperatures })", call("aisProgram", model, program)),
+    reverse: options["reverse"] === undefined ? undefined : literal(options["reverse"]),
+    program: arrow(backwards ? "({ chains, temperatures, reverse })" : "({ chains, temperatures })", call("aisProgram", model, program)),
   });
 }
 

@@ -286,7 +286,7 @@ function emitMetric(derived: DerivedModel, e: DerivedEvaluation, objectives: Obj
   const { evaluation } = e;
   const base = { label: str(evaluation.text), place: str(place(evaluation.span)) };
   if (e.objective) {
-    const { derived: quantity, value, sign, combine, bound, unit } = e.objective;
+    const { derived: quantity, value, sign, combine, bound, impossible, unit } = e.objective;
     const stated = evaluation.value.kind === "objective" ? evaluation.value.objective : undefined;
     const doc = evaluation.value.kind === "objective" ? evaluation.value.doc : undefined;
     const o = objectives.get(quantity, value, stated, [
@@ -305,6 +305,7 @@ function emitMetric(derived: DerivedModel, e: DerivedEvaluation, objectives: Obj
       samples: o.samples ? num(o.samples.size) : undefined,
       combine: combine === undefined || !o.samples ? undefined : str(combine),
       bound: bound === undefined ? undefined : str(bound),
+      impossible: impossible === undefined ? undefined : str(impossible),
       partitions: o.partitions.length === 0 ? undefined : array(o.partitions.map((p) => str(partitionMetricName(derived, p.density)))),
     });
   }

@@ -30,6 +30,8 @@ export interface DerivedEvaluation {
         readonly sign: 1 | -1;
         readonly combine: Combine | undefined;
         readonly bound: string | undefined;
+        /** The sign that no row's value can have. */
+        readonly impossible: "positive" | "negative" | undefined;
         readonly unit: string;
       }
     | undefined;

@@ -138,3 +138,31 @@ it("sums out a category of the prior that q leaves out: a mixture", async () => 
   const { value } = await gradientsOf(loadModel(mixture).model, { weights: at, data: { x }, rows: 1 });
   expect(value.mean[0]).toBeCloseTo(exact, 5);
 });
+
+describe("what a number is to the likelihood", () => {
+  const printed = (data: string, metric: string): string =>
+    loadModel(`model M {
+  data x : ${data}
+  latent z : real[2], h : binary[30]
+  param W : real[2, 30], C : real[2, 4], R : real[4, 2]
+  density p(x, z, h) {
+    energy sum(z^2) / 2 - z @ W @ h
+    x ~ ${data.startsWith("binary") ? "Bernoulli(logits = z @ C)" : "Normal(z @ C, 1)"}
+  }
+  density q(z | x) { z ~ Normal(x @ R, 1) }
+  evaluate { logZ = ais(chains = 10, temperatures = 10)   m = ${metric} }
+}`).ts.replace(/^[\s\S]*\bm: \{/u, "");
+
+  it("is a bound up to log Z, and below zero at no row where the data are discrete", () => {
+    expect(printed("binary[4]", "ELBO(p, q)")).toContain('bound: "lower bound up to the error of log Z"');
+    expect(printed("binary[4]", "ELBO(p, q)")).toContain('impossible: "positive"');
+    expect(printed("binary[4]", "-IWAE(p, q, k = 3)")).toContain('bound: "upper bound up to the error of log Z"');
+    expect(printed("binary[4]", "-IWAE(p, q, k = 3)")).toContain('impossible: "negative"');
+  });
+
+  it("may have any sign where they are not, or where it is no likelihood", () => {
+    expect(printed("real[4]", "ELBO(p, q)")).toContain('bound: "lower bound up to the error of log Z"');
+    expect(printed("real[4]", "ELBO(p, q)")).not.toContain("impossible");
+    expect(printed("binary[4]", "E[z ~ q(z | x)](log p(z))")).not.toContain("impossible");
+  });
+});

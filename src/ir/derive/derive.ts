@@ -8,7 +8,7 @@ import type { DerivedObjective, Quantity } from "../quantity.js";
 import { evaluators } from "../settings-table.js";
 import { scalarType, typeOfDomain } from "../shapes.js";
 import type { Density, Evaluation, Expr, ModelIr, Slot, Update } from "../types.js";
-import { boundOf, combineOf } from "./bounds.js";
+import { boundOf, combineOf, impossibleSign } from "./bounds.js";
 import { unitOf } from "./units.js";
 import { coveringPaths, deriveContext, type DeriveContext, densityOf, underPaths, weightEntries, type WeightEntry } from "./context.js";
 import { chosen, firstChoice } from "./choices.js";
@@ -180,7 +180,16 @@ function deriveLikelihood(
   return {
     evaluation,
     energy: undefined,
-    objective: { derived, value: expr, sign: 1, combine: undefined, bound, unit: unitIn(derived.quantity, bound) },
+    objective: {
+      derived,
+      value: expr,
+      sign: 1,
+      combine: undefined,
+      bound,
+      // what is reported is made of minus the log-probability
+      impossible: impossibleSign(context, derived.quantity, expr, -1),
+      unit: unitIn(derived.quantity, bound),
+    },
   };
 }
 
@@ -240,7 +249,9 @@ function deriveEvaluation(
   if (!derived) return undefined;
   const combine = combineOf(derived.quantity, sign);
   const bound = boundOf(context, derived.quantity, sign);
-  return { evaluation, energy: undefined, objective: { derived, value, sign, combine, bound, unit: unitIn(derived.quantity, bound) } };
+  const impossible = impossibleSign(context, derived.quantity, value, sign);
+  const unit = unitIn(derived.quantity, bound);
+  return { evaluation, energy: undefined, objective: { derived, value, sign, combine, bound, impossible, unit } };
 }
 
 /** What is no measure of a log-density has no unit. */
