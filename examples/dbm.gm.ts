@@ -2,9 +2,9 @@
 // source sha256 3b93d1744f0b9e0b5667e97406b39eac26427897d2180b781a201b00c5c62cac
 
 import {
-  add, aisProgram, binary, chainsOf, defineModel, drawUnits, energyModel, freeEnergy, gibbsChain, init, linear,
-  logPartitionSurrogate, matmul, mean, meanField, meanFieldBound, moveChains, mul, neg, param, required, rowsOf, sgd,
-  sub, sum, term, type Draw, type Key, type Rows, type Tensor, type Values, type WeightsOf,
+  add, aisProgram, binary, chainStart, chainsOf, defineModel, drawUnits, energyModel, freeEnergy, gibbsChain, init,
+  linear, logPartitionSurrogate, matmul, mean, meanField, meanFieldBound, moveChains, mul, neg, param, required, rowsOf,
+  sgd, sub, sum, term, type Draw, type Key, type Rows, type Tensor, type Values, type WeightsOf,
 } from "gmc/runtime";
 
 /** Every weight: where it lives, its shape, how it starts. */
@@ -301,13 +301,13 @@ export const model = defineModel<typeof weights, "v">({
             "p.v": {
               shape: [100, 784],
               dtype: "f32",
-              start: { kind: "bernoulli" },
+              start: chainStart(energyModelP, "v"),
               of: { density: "p", variable: "v" },
             },
             "p.h2": {
               shape: [100, 1000],
               dtype: "f32",
-              start: { kind: "bernoulli" },
+              start: chainStart(energyModelP, "h2"),
               of: { density: "p", variable: "h2" },
             },
           },

@@ -2,9 +2,9 @@
 // source sha256 8662c7da44b77594b970abe30a8a2de4043e9fe3ec25a4e8738474c3c082c210
 
 import {
-  add, aisProgram, binary, chainsOf, defineModel, drawUnits, energyModel, freeEnergy, gibbsChain, init, linear,
-  logPartitionSurrogate, matmul, mean, meanField, meanFieldBound, moveChains, mul, neg, param, required, rowsOf, sgd,
-  sub, sum, term, type Draw, type Key, type Rows, type Tensor, type Values, type WeightsOf,
+  add, aisProgram, binary, chainStart, chainsOf, defineModel, drawUnits, energyModel, freeEnergy, gibbsChain, init,
+  linear, logPartitionSurrogate, matmul, mean, meanField, meanFieldBound, moveChains, mul, neg, param, required, rowsOf,
+  sgd, sub, sum, term, type Draw, type Key, type Rows, type Tensor, type Values, type WeightsOf,
 } from "gmc/runtime";
 
 /** Every weight: where it lives, its shape, how it starts. */
@@ -389,13 +389,13 @@ export const model = defineModel<typeof weights, "v">({
             "p.v": {
               shape: [100, 784],
               dtype: "f32",
-              start: { kind: "bernoulli" },
+              start: chainStart(energyModelP, "v"),
               of: { density: "p", variable: "v" },
             },
             "p.h2": {
               shape: [100, 500],
               dtype: "f32",
-              start: { kind: "bernoulli" },
+              start: chainStart(energyModelP, "h2"),
               of: { density: "p", variable: "h2" },
             },
           },
