@@ -4,12 +4,9 @@
  *
  * Axes are counted from 1 in a `.gm` file; in the IR they count from the end (-1 is the last), since the runtime puts sample and batch axes first.
  */
-import { camel } from "../base/camel.js";
-import { report } from "../base/report.js";
 import {
   alongOthers,
   concatType,
-  convRange,
   convTransposeType,
   convType,
   elementwise,
@@ -27,7 +24,6 @@ import {
   takeType,
   transposeType,
   whereType,
-  windowed,
   withOptions,
   without,
 } from "./builtin-rules.js";
@@ -39,6 +35,10 @@ import {
   axisOption,
   reduction,
   kept,
+  alongAxis,
+  convolution,
+  filled,
+  pooling,
   together,
   each,
   inFirst,
@@ -61,10 +61,9 @@ import {
   multiplied,
   negated,
   openUnit,
-  type Range,
   reciprocal,
 } from "./range.js";
-import { dim, showShape, tensor, timesDim } from "./shapes.js";
+import { dim, tensor, timesDim } from "./shapes.js";
 
 export { isLinearIn } from "./builtin-types.js";
 export type {
@@ -505,89 +504,3 @@ export const builtins: ReadonlyMap<string, Builtin> = new Map(table.map((entry) 
 
 /** Names that a `.gm` file may call. */
 export const functionNames: readonly string[] = table.filter((entry) => entry.symbol === undefined).map((entry) => entry.fn);
-
-function filled(fn: string, doc: string, value: number): Builtin {
-  return {
-    fn,
-    runtime: fn,
-    doc,
-    args: [],
-    options: [{ name: "shape", kind: "sizes", required: true }],
-    restOption: "shape",
-    takes: numeric,
-    range: () => between(value, value, false),
-    type: ({ dims }) => {
-      const shape = dims.get("shape") ?? [];
-      return { type: tensor(shape), options: { shape: shape.map((d) => d.size) } };
-    },
-  };
-}
-
-function alongAxis(fn: string, doc: string, range?: Builtin["range"], more: Partial<Builtin> = {}): Builtin {
-  return {
-    fn,
-    runtime: camel(fn),
-    doc,
-    args: ["x"],
-    options: [axisOption],
-    takes: numeric,
-    reads: ({ axis }) => [axis as number],
-    type: ({ args, options }) => ({ type: tensor(args[0]?.type.shape ?? []), options: { axis: options.get("axis") as number } }),
-    ...(range ? { range } : {}),
-    ...more,
-  };
-}
-
-function convolution(fn: "conv" | "conv_transpose", doc: string, type: Builtin["type"]): Builtin {
-  return {
-    fn,
-    runtime: fn === "conv" ? "convolve" : "convolveTranspose",
-    doc,
-    args: ["x", "kernel"],
-    options: [
-      { name: "stride", kind: "size", named: true, fallback: 1 },
-      { name: "padding", kind: "choice", choices: ["valid", "same"], named: true, fallback: "valid" },
-    ],
-    takes: numeric,
-    linear: each,
-    type,
-    range: convRange,
-  };
-}
-
-function pooling(fn: string, doc: string, range: (args: readonly Range[]) => Range, more: Partial<Builtin> = {}): Builtin {
-  return {
-    fn,
-    runtime: camel(fn),
-    doc: `${doc}: ${fn}(x, 2), stride = size unless given`,
-    args: ["x"],
-    options: [
-      { name: "size", kind: "size", required: true },
-      { name: "stride", kind: "size", named: true },
-      { name: "padding", kind: "choice", choices: ["valid", "same"], named: true, fallback: "valid" },
-    ],
-    takes: numeric,
-    reads: () => overImage,
-    range,
-    type: (call) => {
-      const shape = imageShape(call);
-      const size = call.options.get("size") as number;
-      const stride = (call.options.get("stride") as number | undefined) ?? size;
-      const padding = call.options.get("padding") as string;
-      if (!shape) return undefined;
-      const [h, w, c] = shape;
-      const out = [h, w].map((d) => windowed(d, size, stride, padding));
-      const [oh, ow] = out;
-      if (!oh || !ow) {
-        report(call.cx.diagnostics, "GM2030", call.span, {
-          what: `\`${fn}\``,
-          expected: `at least ${size} pixels`,
-          found: showShape([h, w]),
-        });
-        return undefined;
-      }
-      return { type: tensor([oh, ow, c]), options: { size, stride, padding } };
-    },
-    ...more,
-  };
-}
