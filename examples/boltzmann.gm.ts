@@ -2,8 +2,9 @@
 // source sha256 a9d4d5013464b2a8f23bd819f9e1e11a60eb4c5340281a6d0ff8c7c31eb0b0d7
 
 import {
-  binary, chainsOf, defineModel, div, energyModel, freeEnergy, gibbsChain, init, logPartition, logPartitionSurrogate,
-  matmul, mean, moveChains, mul, neg, param, sgd, sub, sum, term, type Tensor, type Values, type WeightsOf,
+  binary, chainStart, chainsOf, defineModel, div, energyModel, freeEnergy, gibbsChain, init, logPartition,
+  logPartitionSurrogate, matmul, mean, moveChains, mul, neg, param, sgd, sub, sum, term, type Tensor, type Values,
+  type WeightsOf,
 } from "gmc/runtime";
 
 /** Every weight: where it lives, its shape, how it starts. */
@@ -109,10 +110,15 @@ export const model = defineModel<typeof weights, "v">({
             "p.v": {
               shape: [100, 16],
               dtype: "f32",
-              start: { kind: "bernoulli" },
+              start: chainStart(energyModelP, "v"),
               of: { density: "p", variable: "v" },
             },
-            "p.h": { shape: [100, 4], dtype: "f32", start: { kind: "bernoulli" }, of: { density: "p", variable: "h" } },
+            "p.h": {
+              shape: [100, 4],
+              dtype: "f32",
+              start: chainStart(energyModelP, "h"),
+              of: { density: "p", variable: "h" },
+            },
           },
           before: [
             {

@@ -2,9 +2,10 @@
 // source sha256 4c5fcc3ef238bfd29ed4a653953be5b3e744a2e220b11828cc1d38671a96d7ce
 
 import {
-  add, avgPool, binary, chainsOf, convolve, defineModel, div, drawUnits, energyModel, exp, freeEnergy, gibbsChain, init,
-  log, logPartitionSurrogate, mean, meanField, meanFieldBound, moveChains, mul, neg, param, reconstructionError, rowsOf,
-  sgd, stopGradient, sub, sum, term, upsample, type Key, type Tensor, type Values, type WeightsOf,
+  add, avgPool, binary, chainStart, chainsOf, convolve, defineModel, div, drawUnits, energyModel, exp, freeEnergy,
+  gibbsChain, init, log, logPartitionSurrogate, mean, meanField, meanFieldBound, moveChains, mul, neg, param,
+  reconstructionError, rowsOf, sgd, stopGradient, sub, sum, term, upsample, type Key, type Tensor, type Values,
+  type WeightsOf,
 } from "gmc/runtime";
 
 /** Every weight: where it lives, its shape, how it starts. */
@@ -331,13 +332,13 @@ export const model = defineModel<typeof weights, "v">({
             "p.v": {
               shape: [100, 28, 28, 1],
               dtype: "f32",
-              start: { kind: "bernoulli" },
+              start: chainStart(energyModelP, "v"),
               of: { density: "p", variable: "v" },
             },
             "p.h2": {
               shape: [100, 4, 4, 40],
               dtype: "f32",
-              start: { kind: "zeros" },
+              start: chainStart(energyModelP, "h2"),
               of: { density: "p", variable: "h2" },
             },
           },

@@ -2,7 +2,7 @@
 // source sha256 6631610eee46adb2e81c3747b90332a0dea31f519dde59c69c7cf14165ac8ffb
 
 import {
-  aisProgram, binary, chainsOf, defineModel, div, energyModel, freeEnergy, gibbsChain, init, linear,
+  aisProgram, binary, chainStart, chainsOf, defineModel, div, energyModel, freeEnergy, gibbsChain, init, linear,
   logPartitionSurrogate, matmul, mean, momentum, moveChains, mul, neg, param, pow, real, reconstructionError, required,
   sub, sum, term, type Tensor, type Values, type WeightsOf,
 } from "gmc/runtime";
@@ -101,7 +101,12 @@ export const model = defineModel<typeof weights, "v">({
           over: ["b", "W", "a"],
           optimizer: momentum({ lr: linear(0.001, 0, { epochs: 20 }), momentum: 0.9 }),
           carried: {
-            "p.v": { shape: [100, 784], dtype: "f32", start: { kind: "normal" }, of: { density: "p", variable: "v" } },
+            "p.v": {
+              shape: [100, 784],
+              dtype: "f32",
+              start: chainStart(energyModelP, "v"),
+              of: { density: "p", variable: "v" },
+            },
           },
           before: [
             {

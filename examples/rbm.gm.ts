@@ -2,9 +2,9 @@
 // source sha256 6f5fdacf950bdc0a7513956ecdcc4226d848b3c260ae46834693817288989069
 
 import {
-  aisProgram, binary, chainsOf, defineModel, energyModel, freeEnergy, gibbsChain, init, linear, logPartitionSurrogate,
-  matmul, mean, moveChains, mul, neg, param, pseudoLogLikelihood, required, sgd, sub, sum, term, type Tensor,
-  type Values, type WeightsOf,
+  aisProgram, binary, chainStart, chainsOf, defineModel, energyModel, freeEnergy, gibbsChain, init, linear,
+  logPartitionSurrogate, matmul, mean, moveChains, mul, neg, param, pseudoLogLikelihood, required, sgd, sub, sum, term,
+  type Tensor, type Values, type WeightsOf,
 } from "gmc/runtime";
 
 /** Every weight: where it lives, its shape, how it starts. */
@@ -98,7 +98,7 @@ export const model = defineModel<typeof weights, "v">({
             "p.v": {
               shape: [100, 784],
               dtype: "f32",
-              start: { kind: "bernoulli" },
+              start: chainStart(energyModelP, "v"),
               of: { density: "p", variable: "v" },
             },
           },
@@ -131,6 +131,7 @@ export const model = defineModel<typeof weights, "v">({
       unit: "nats",
       value: ({ w, data, partition }) => neg(logPV2(w, data.v, required(partition, "logZ"))),
       bound: "estimate",
+      impossible: "negative",
       partitions: ["logZ"],
     },
     pl: {

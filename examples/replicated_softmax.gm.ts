@@ -141,6 +141,7 @@ export const model = defineModel<typeof weights, "v">({
       transform: "exp",
       rows: 50,
       bound: "estimate",
+      impossible: "negative",
       partitions: ["logZ"],
     },
     error: {

@@ -5,7 +5,6 @@ import { energyOf } from "../ir/derive/energy.js";
 import { type EnergyAnalysis, pseudoLikelihoodOf, reconstructionOf, summable } from "../ir/energy/index.js";
 import { estimators, type Options } from "../ir/estimators.js";
 import type { ChainUse } from "../ir/quantity.js";
-import type { Domain } from "../ir/types.js";
 import { array, arrow, bool, call, type Js, type JsField, name, num, numbers, object, str } from "./js.js";
 import { variableOf } from "./lower-dist.js";
 import { totalOf } from "./lower-energy.js";
@@ -31,7 +30,7 @@ export function carriedChains(derived: DerivedModel, batch: number, chains: Chai
         dtype: str(domain.name === "category" ? "i32" : "f32"),
         perRow: count === undefined ? bool(true) : undefined,
         replicas: replicas === undefined ? undefined : num(replicas),
-        start: count === undefined ? object({ kind: str("zeros") }) : chainStart(variable, domain, options),
+        start: count === undefined ? object({ kind: str("zeros") }) : chainStart(density, variable, options),
         of: count === undefined ? undefined : object({ density: str(density), variable: str(variable) }),
       }),
     };
@@ -109,24 +108,9 @@ function gradientMoves(derived: DerivedModel, { density, method, options, sum }:
   });
 }
 
-function chainStart(variable: string, domain: Domain, { scale = 1 }: Options): Js {
-  switch (domain.name) {
-    case "binary":
-      // all off is the one state that every block of `at_most_one` allows
-      return object({ kind: str(domain.atMostOne ? "zeros" : "bernoulli") });
-    case "category":
-      return object({ kind: str("categorical"), classes: num(domain.classes?.size ?? 0) });
-    case "count":
-      return object({ kind: str("counts"), variable: str(variable) });
-    case "unit":
-    case "simplex":
-      return object({ kind: str("uniform"), low: num(0), high: num(1) });
-    case "byte":
-      return object({ kind: str("uniform"), low: num(0), high: num(255) });
-    case "real":
-    case "positive":
-      return object({ kind: str("normal"), scale: scale === 1 ? undefined : literal(scale) });
-  }
+/** How a variable's chains start, by the rule of the runtime. */
+function chainStart(density: string, variable: string, { scale = 1 }: Options): Js {
+  return call("chainStart", name(energyModelName(density)), str(variable), ...(scale === 1 ? [] : [literal(scale)]));
 }
 
 /** Gibbs sweeps before a sample of an energy is shown. */
@@ -143,7 +127,6 @@ export function emitChain(derived: DerivedModel, density: string, before: string
   const asked = used && gradientMoves(derived, used);
   // a net that is trained by short runs from noise is drawn from by such runs
   const short = used?.options["start"] === "noise" ? used : undefined;
-  const starts = short && analysis.variables.filter((v) => variableOf(derived.context, v).domain.name === "real");
   const moves = asked ?? object({ kind: str("hmc"), step: num(0.1), leapfrog: num(10) });
   const sampler = arrow(
     "(w, key, x, clamp)",
@@ -166,10 +149,7 @@ export function emitChain(derived: DerivedModel, density: string, before: string
       sweeps: short ? literal(short.options["k"] ?? 1) : num(SWEEPS),
       before: before === undefined ? undefined : name(before),
       sampler: bent || asked ? sampler : undefined,
-      starts:
-        short && starts && (short.options["scale"] ?? 1) !== 1
-          ? object(starts.map((v) => ({ name: v, value: chainStart(v, variableOf(derived.context, v).domain, short.options) })))
-          : undefined,
+      scale: short && (short.options["scale"] ?? 1) !== 1 ? literal(short.options["scale"] ?? 1) : undefined,
     }),
   );
 }
@@ -226,9 +206,11 @@ function partitionMetric(derived: DerivedModel, density: string, options: Option
     ...counts.map((v): JsField => ({ name: v, value: totalOf(context, v, { kind: "member", target: name("data"), name: v }) })),
   ];
   const totals = object(counts.map((v) => ({ name: v, value: call("required", name("given"), str(v)) })));
+  const backwards = options["reverse"] !== undefined;
   const program = object([
     { name: "chains", value: name("chains") },
     { name: "temperatures", value: name("temperatures") },
+    ...(backwards ? [{ name: "reverse", value: name("reverse") }] : []),
     ...(sum.length === 0 ? [] : [{ name: "sum", value: array(sum.map(str)) }]),
     ...(counts.length === 0 ? [] : [{ name: "totals", value: arrow("(given)", totals) }]),
   ]);
@@ -243,7 +225,8 @@ function partitionMetric(derived: DerivedModel, density: string, options: Option
     statistics: shown.length === 0 ? undefined : array(shown.map(str)),
     given: perRow.length === 0 ? undefined : arrow("({ data })", object(perRow)),
     rows: perRow.length === 0 || options["rows"] === undefined ? undefined : literal(options["rows"]),
-    program: arrow("({ chains, temperatures })", call("aisProgram", model, program)),
+    reverse: options["reverse"] === undefined ? undefined : literal(options["reverse"]),
+    program: arrow(backwards ? "({ chains, temperatures, reverse })" : "({ chains, temperatures })", call("aisProgram", model, program)),
   });
 }
 

@@ -287,7 +287,7 @@ function emitMetric(derived: DerivedModel, e: DerivedEvaluation, objectives: Obj
   const { evaluation } = e;
   const base = { label: str(evaluation.text), place: str(place(evaluation.span)) };
   if (e.objective) {
-    const { derived: quantity, value, sign, combine, combineScale, bound, unit, densities } = e.objective;
+    const { derived: quantity, value, sign, combine, combineScale, bound, impossible, unit, densities } = e.objective;
     const stated = evaluation.value.kind === "objective" ? evaluation.value.objective : undefined;
     const doc = evaluation.value.kind === "objective" ? evaluation.value.doc : undefined;
     const o = objectives.get(quantity, value, stated, [
@@ -308,6 +308,7 @@ function emitMetric(derived: DerivedModel, e: DerivedEvaluation, objectives: Obj
       combineScale: combineScale === 1 || !o.samples ? undefined : num(combineScale),
       bound: bound === undefined ? undefined : str(bound),
       logDensityOf: densities.size === 0 ? undefined : object(Object.fromEntries([...densities].map(([v, times]) => [v, num(times)]))),
+      impossible: impossible === undefined ? undefined : str(impossible),
       partitions: o.partitions.length === 0 ? undefined : array(o.partitions.map((p) => str(partitionMetricName(derived, p.density)))),
     });
   }

@@ -193,8 +193,11 @@ function stateWeight(context: DeriveContext, n: Notation, q: Extract<Quantity, {
   return n.density(q.posterior.density, names(q.posterior.head), names(q.posterior.given));
 }
 
-/** A variable of a density by the value that it has there. */
-function slotText(context: DeriveContext, n: Notation, variable: string, value: Expr): string {
+/** A variable of a density by the value that it has there; under its own name where it has none. */
+function slotText(context: DeriveContext, n: Notation, variable: string, value: Expr | undefined): string {
+  if (value === undefined) return n.name(variable);
+  if (value.kind === "variable" && value.sample?.kind === "index")
+    return `${n.name(variable)}${n === plain ? `[${value.sample.index}]` : `^{(${value.sample.index})}`}`;
   if (value.kind === "variable" && value.variable === variable) return n.name(variable);
   return value.kind === "local" ? n.name(value.local.name) : expression(context, n, value);
 }
@@ -203,17 +206,7 @@ function factor(context: DeriveContext, n: Notation, f: Factor): string {
   const index = densityOf(context, f.density);
   const definition = index.definitions.get(f.variable);
   const given = definition ? inHeader(index, parentsOf(context, definition)) : [];
-  const at = (v: string): string => {
-    const value = f.at.get(v);
-    if (value === undefined) return n.name(v);
-    if (value.kind === "variable" && value.sample?.kind === "index")
-      return `${n.name(v)}${n === plain ? `[${value.sample.index}]` : `^{(${value.sample.index})}`}`;
-    return value.kind === "variable" && value.variable === v
-      ? n.name(v)
-      : value.kind === "local"
-        ? n.name(value.local.name)
-        : expression(context, n, value);
-  };
+  const at = (v: string): string => slotText(context, n, v, f.at.get(v));
   const conditions = given.map((v) => (v === f.variable ? n.fn("sum", [at(v)]) : at(v)));
   return n.density(f.density, at(f.variable), conditions.join(", "));
 }

@@ -1,9 +1,10 @@
-/** The forms that entries of the function table share: entrywise in one or two operands, reductions over axes. */
+/** The forms that entries of the function table share: entrywise in one or two operands, reductions, along an axis, convolutions, windows. */
 import { camel } from "../base/camel.js";
-import { elementwise, without } from "./builtin-rules.js";
+import { report } from "../base/report.js";
+import { convRange, elementwise, imageShape, windowed, without } from "./builtin-rules.js";
 import type { Builtin, KnownArg, Linearity, OptionSpec } from "./builtin-types.js";
-import { anything, type Range } from "./range.js";
-import { tensor } from "./shapes.js";
+import { anything, between, type Range } from "./range.js";
+import { showShape, tensor } from "./shapes.js";
 import type { Element } from "./types.js";
 
 export const numeric: readonly Element[] = ["real"];
@@ -39,7 +40,7 @@ export function binary(fn: string, doc: string, range?: Builtin["range"], more: 
 }
 
 export function comparison(fn: string, doc: string): Builtin {
-  return binary(fn, doc, undefined, { takes: ["real", "int"], type: (call) => elementwise(call, "bool") });
+  return binary(fn, doc, undefined, { takes: ["real", "int"], growth: 0, type: (call) => elementwise(call, "bool") });
 }
 
 export const axesOption: OptionSpec = { name: "axis", kind: "axes" };
@@ -75,3 +76,89 @@ export const inFirst: Linearity = [[0]];
 export const overImage: readonly number[] = [-3, -2];
 
 export const first = ([r = anything]: readonly Range[]): Range => r;
+
+export function filled(fn: string, doc: string, value: number): Builtin {
+  return {
+    fn,
+    runtime: fn,
+    doc,
+    args: [],
+    options: [{ name: "shape", kind: "sizes", required: true }],
+    restOption: "shape",
+    takes: numeric,
+    range: () => between(value, value, false),
+    type: ({ dims }) => {
+      const shape = dims.get("shape") ?? [];
+      return { type: tensor(shape), options: { shape: shape.map((d) => d.size) } };
+    },
+  };
+}
+
+export function alongAxis(fn: string, doc: string, range?: Builtin["range"], more: Partial<Builtin> = {}): Builtin {
+  return {
+    fn,
+    runtime: camel(fn),
+    doc,
+    args: ["x"],
+    options: [axisOption],
+    takes: numeric,
+    reads: ({ axis }) => [axis as number],
+    type: ({ args, options }) => ({ type: tensor(args[0]?.type.shape ?? []), options: { axis: options.get("axis") as number } }),
+    ...(range ? { range } : {}),
+    ...more,
+  };
+}
+
+export function convolution(fn: "conv" | "conv_transpose", doc: string, type: Builtin["type"]): Builtin {
+  return {
+    fn,
+    runtime: fn === "conv" ? "convolve" : "convolveTranspose",
+    doc,
+    args: ["x", "kernel"],
+    options: [
+      { name: "stride", kind: "size", named: true, fallback: 1 },
+      { name: "padding", kind: "choice", choices: ["valid", "same"], named: true, fallback: "valid" },
+    ],
+    takes: numeric,
+    linear: each,
+    type,
+    range: convRange,
+  };
+}
+
+export function pooling(fn: string, doc: string, range: (args: readonly Range[]) => Range, more: Partial<Builtin> = {}): Builtin {
+  return {
+    fn,
+    runtime: camel(fn),
+    doc: `${doc}: ${fn}(x, 2), stride = size unless given`,
+    args: ["x"],
+    options: [
+      { name: "size", kind: "size", required: true },
+      { name: "stride", kind: "size", named: true },
+      { name: "padding", kind: "choice", choices: ["valid", "same"], named: true, fallback: "valid" },
+    ],
+    takes: numeric,
+    reads: () => overImage,
+    range,
+    type: (call) => {
+      const shape = imageShape(call);
+      const size = call.options.get("size") as number;
+      const stride = (call.options.get("stride") as number | undefined) ?? size;
+      const padding = call.options.get("padding") as string;
+      if (!shape) return undefined;
+      const [h, w, c] = shape;
+      const out = [h, w].map((d) => windowed(d, size, stride, padding));
+      const [oh, ow] = out;
+      if (!oh || !ow) {
+        report(call.cx.diagnostics, "GM2030", call.span, {
+          what: `\`${fn}\``,
+          expected: `at least ${size} pixels`,
+          found: showShape([h, w]),
+        });
+        return undefined;
+      }
+      return { type: tensor([oh, ow, c]), options: { size, stride, padding } };
+    },
+    ...more,
+  };
+}

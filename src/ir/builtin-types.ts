@@ -78,6 +78,8 @@ export interface Builtin {
   readonly linear?: Linearity;
   /** Not linear, but a polynomial: of this degree in its argument, or its first argument to the power of the second. */
   readonly power?: number | "exponent";
+  /** Of a function that is not linear nor a power: its entries grow at most as this power of its arguments' do. */
+  readonly growth?: number;
   /** Which entries of its arguments an entry of the result depends on; absent: on any. */
   readonly reads?: Reads;
   /** Position of an argument of labels in whose one-hot form the function is linear. */

@@ -4,12 +4,9 @@
  *
  * Axes are counted from 1 in a `.gm` file; in the IR they count from the end (-1 is the last), since the runtime puts sample and batch axes first.
  */
-import { camel } from "../base/camel.js";
-import { report } from "../base/report.js";
 import {
   alongOthers,
   concatType,
-  convRange,
   convTransposeType,
   convType,
   elementwise,
@@ -27,7 +24,6 @@ import {
   takeType,
   transposeType,
   whereType,
-  windowed,
   withOptions,
   without,
 } from "./builtin-rules.js";
@@ -39,6 +35,10 @@ import {
   axisOption,
   reduction,
   kept,
+  alongAxis,
+  convolution,
+  filled,
+  pooling,
   together,
   each,
   inFirst,
@@ -61,10 +61,9 @@ import {
   multiplied,
   negated,
   openUnit,
-  type Range,
   reciprocal,
 } from "./range.js";
-import { dim, showShape, tensor, timesDim } from "./shapes.js";
+import { dim, tensor, timesDim } from "./shapes.js";
 
 export { isLinearIn } from "./builtin-types.js";
 export type {
@@ -104,9 +103,9 @@ const table: readonly Builtin[] = [
     simplex: matmulSimplex,
   },
   // ---- elementwise
-  unary("abs", "|x|", () => fromZero),
+  unary("abs", "|x|", () => fromZero, { growth: 1 }),
   unary("sign", "-1, 0 or 1", () => between(-1, 1, false)),
-  unary("floor", "greatest whole number below", ([r = anything]) => ({ ...r, low: Math.floor(r.low), lowOpen: false })),
+  unary("floor", "greatest whole number below", ([r = anything]) => ({ ...r, low: Math.floor(r.low), lowOpen: false }), { growth: 1 }),
   unary("exp", "e^x", ([r = anything]) => ({
     low: Math.exp(r.low),
     high: Math.exp(r.high),
@@ -116,7 +115,7 @@ const table: readonly Builtin[] = [
   unary("log", "natural logarithm", ([r = anything]) => (r.low >= 0 ? monotone(Math.log)([r]) : anything)),
   unary("log1p", "log(1 + x)", ([r = anything]) => (r.low >= -1 ? monotone(Math.log1p)([r]) : anything)),
   unary("expm1", "e^x - 1", monotone(Math.expm1)),
-  unary("sqrt", "square root", ([r = anything]) => (r.low >= 0 ? monotone(Math.sqrt)([r]) : fromZero)),
+  unary("sqrt", "square root", ([r = anything]) => (r.low >= 0 ? monotone(Math.sqrt)([r]) : fromZero), { growth: 0.5 }),
   unary("square", "x^2", ([r = anything]) => (isPositive(r) || (r.high <= 0 && r.highOpen) ? abovezero : fromZero), {
     power: 2,
   }),
@@ -128,21 +127,25 @@ const table: readonly Builtin[] = [
   unary("digamma", "derivative of lgamma"),
   unary("tanh", "hyperbolic tangent", monotone(Math.tanh)),
   unary("sigmoid", "1 / (1 + e^-x)", ([r = anything]) => monotone((x) => 1 / (1 + Math.exp(-x)))([r])),
-  unary("log_sigmoid", "log(sigmoid(x)), without overflow", () => ({ low: -Infinity, high: 0, lowOpen: true, highOpen: true })),
-  unary("softplus", "log(1 + e^x)", () => abovezero),
-  unary("relu", "max(x, 0)", ([r = anything]) => maximum(r, between(0, 0, false))),
+  unary("log_sigmoid", "log(sigmoid(x)), without overflow", () => ({ low: -Infinity, high: 0, lowOpen: true, highOpen: true }), {
+    growth: 1,
+  }),
+  unary("softplus", "log(1 + e^x)", () => abovezero, { growth: 1 }),
+  unary("relu", "max(x, 0)", ([r = anything]) => maximum(r, between(0, 0, false)), { growth: 1 }),
   unary("leaky_relu", "x where positive, slope * x elsewhere", undefined, {
+    growth: 1,
     options: [{ name: "slope", kind: "number", fallback: 0.01 }],
     type: withOptions,
   }),
   unary("elu", "x where positive, alpha (e^x - 1) elsewhere", undefined, {
+    growth: 1,
     options: [{ name: "alpha", kind: "number", fallback: 1 }],
     type: withOptions,
   }),
-  unary("selu", "self-normalising elu (Klambauer et al. 2017)"),
-  unary("gelu", "x times the normal distribution function (Hendrycks & Gimpel 2016)"),
-  unary("silu", "x * sigmoid(x)"),
-  unary("mish", "x * tanh(softplus(x)) (Misra 2019)"),
+  unary("selu", "self-normalising elu (Klambauer et al. 2017)", undefined, { growth: 1 }),
+  unary("gelu", "x times the normal distribution function (Hendrycks & Gimpel 2016)", undefined, { growth: 1 }),
+  unary("silu", "x * sigmoid(x)", undefined, { growth: 1 }),
+  unary("mish", "x * tanh(softplus(x)) (Misra 2019)", undefined, { growth: 1 }),
   unary("softsign", "x / (1 + |x|)", () => between(-1, 1, true)),
   unary("hard_tanh", "x limited to -1..1", () => between(-1, 1, false)),
   unary("stop", "the value, with no gradient through it", first, { runtime: "stopGradient", moves: true, simplex: kept }),
@@ -153,8 +156,10 @@ const table: readonly Builtin[] = [
     ],
     type: withOptions,
   }),
-  binary("maximum", "the greater, entry by entry", ([a = anything, b = anything]) => maximum(a, b)),
-  binary("minimum", "the lesser, entry by entry", ([a = anything, b = anything]) => negated(maximum(negated(a), negated(b)))),
+  binary("maximum", "the greater, entry by entry", ([a = anything, b = anything]) => maximum(a, b), { growth: 1 }),
+  binary("minimum", "the lesser, entry by entry", ([a = anything, b = anything]) => negated(maximum(negated(a), negated(b))), {
+    growth: 1,
+  }),
   comparison("less", "a < b"),
   comparison("less_equal", "a <= b"),
   comparison("greater", "a > b"),
@@ -171,6 +176,7 @@ const table: readonly Builtin[] = [
     options: [],
     takes: ["real", "bool"],
     linear: [[1, 2]],
+    growth: 1,
     reads: "place",
     type: whereType,
     range: ([, a = anything, b = anything]) => hull([a, b]),
@@ -187,14 +193,16 @@ const table: readonly Builtin[] = [
     simplex: ([x], { axes }) => x?.simplex === true && !(axes as readonly number[]).includes(-1),
   }),
   reduction("variance", "mean squared distance to the mean, of all entries or along axes", () => fromZero, { power: 2 }),
-  reduction("max", "greatest entry, or along axes", first, { runtime: "reduceMax" }),
-  reduction("min", "least entry, or along axes", first, { runtime: "reduceMin" }),
-  reduction("logsumexp", "log of the sum of exponentials, without overflow", undefined, { runtime: "logSumExp" }),
-  reduction("logmeanexp", "log of the mean of exponentials, without overflow", first, { runtime: "logMeanExp" }),
-  reduction("norm", "2-norm, of all entries or along axes", () => fromZero),
+  reduction("max", "greatest entry, or along axes", first, { growth: 1, runtime: "reduceMax" }),
+  reduction("min", "least entry, or along axes", first, { growth: 1, runtime: "reduceMin" }),
+  reduction("logsumexp", "log of the sum of exponentials, without overflow", undefined, { growth: 1, runtime: "logSumExp" }),
+  reduction("logmeanexp", "log of the mean of exponentials, without overflow", first, { growth: 1, runtime: "logMeanExp" }),
+  reduction("norm", "2-norm, of all entries or along axes", () => fromZero, { growth: 1 }),
   // ---- along one axis
   alongAxis("softmax", "e^x over its sum along an axis (the last)", () => openUnit, { simplex: (_, { axis }) => axis === -1 }),
-  alongAxis("log_softmax", "log(softmax(x)), without overflow", () => ({ low: -Infinity, high: 0, lowOpen: true, highOpen: true })),
+  alongAxis("log_softmax", "log(softmax(x)), without overflow", () => ({ low: -Infinity, high: 0, lowOpen: true, highOpen: true }), {
+    growth: 1,
+  }),
   alongAxis("cumsum", "running sum along an axis (the last)", undefined, { linear: "all" }),
   alongAxis("reverse", "entries in reverse order along an axis (the last)", first, {
     moves: true,
@@ -202,7 +210,7 @@ const table: readonly Builtin[] = [
     reads: "one",
     simplex: kept,
   }),
-  alongAxis("glu", "first half times sigmoid of the second, along an axis (Dauphin et al. 2017)", undefined, { type: gluType }),
+  alongAxis("glu", "first half times sigmoid of the second, along an axis (Dauphin et al. 2017)", undefined, { growth: 1, type: gluType }),
   alongAxis(
     "gated_tanh",
     "tanh of the first half times sigmoid of the second, along an axis (van den Oord et al. 2016)",
@@ -449,7 +457,7 @@ const table: readonly Builtin[] = [
     "the transpose of `conv` with the same kernel, from filters back to channels: conv_transpose(h, W)",
     convTransposeType,
   ),
-  pooling("max_pool", "greatest entry of each window", first),
+  pooling("max_pool", "greatest entry of each window", first, { growth: 1 }),
   pooling("avg_pool", "mean of each window", first, { linear: "all" }),
   {
     fn: "global_avg_pool",
@@ -496,89 +504,3 @@ export const builtins: ReadonlyMap<string, Builtin> = new Map(table.map((entry) 
 
 /** Names that a `.gm` file may call. */
 export const functionNames: readonly string[] = table.filter((entry) => entry.symbol === undefined).map((entry) => entry.fn);
-
-function filled(fn: string, doc: string, value: number): Builtin {
-  return {
-    fn,
-    runtime: fn,
-    doc,
-    args: [],
-    options: [{ name: "shape", kind: "sizes", required: true }],
-    restOption: "shape",
-    takes: numeric,
-    range: () => between(value, value, false),
-    type: ({ dims }) => {
-      const shape = dims.get("shape") ?? [];
-      return { type: tensor(shape), options: { shape: shape.map((d) => d.size) } };
-    },
-  };
-}
-
-function alongAxis(fn: string, doc: string, range?: Builtin["range"], more: Partial<Builtin> = {}): Builtin {
-  return {
-    fn,
-    runtime: camel(fn),
-    doc,
-    args: ["x"],
-    options: [axisOption],
-    takes: numeric,
-    reads: ({ axis }) => [axis as number],
-    type: ({ args, options }) => ({ type: tensor(args[0]?.type.shape ?? []), options: { axis: options.get("axis") as number } }),
-    ...(range ? { range } : {}),
-    ...more,
-  };
-}
-
-function convolution(fn: "conv" | "conv_transpose", doc: string, type: Builtin["type"]): Builtin {
-  return {
-    fn,
-    runtime: fn === "conv" ? "convolve" : "convolveTranspose",
-    doc,
-    args: ["x", "kernel"],
-    options: [
-      { name: "stride", kind: "size", named: true, fallback: 1 },
-      { name: "padding", kind: "choice", choices: ["valid", "same"], named: true, fallback: "valid" },
-    ],
-    takes: numeric,
-    linear: each,
-    type,
-    range: convRange,
-  };
-}
-
-function pooling(fn: string, doc: string, range: (args: readonly Range[]) => Range, more: Partial<Builtin> = {}): Builtin {
-  return {
-    fn,
-    runtime: camel(fn),
-    doc: `${doc}: ${fn}(x, 2), stride = size unless given`,
-    args: ["x"],
-    options: [
-      { name: "size", kind: "size", required: true },
-      { name: "stride", kind: "size", named: true },
-      { name: "padding", kind: "choice", choices: ["valid", "same"], named: true, fallback: "valid" },
-    ],
-    takes: numeric,
-    reads: () => overImage,
-    range,
-    type: (call) => {
-      const shape = imageShape(call);
-      const size = call.options.get("size") as number;
-      const stride = (call.options.get("stride") as number | undefined) ?? size;
-      const padding = call.options.get("padding") as string;
-      if (!shape) return undefined;
-      const [h, w, c] = shape;
-      const out = [h, w].map((d) => windowed(d, size, stride, padding));
-      const [oh, ow] = out;
-      if (!oh || !ow) {
-        report(call.cx.diagnostics, "GM2030", call.span, {
-          what: `\`${fn}\``,
-          expected: `at least ${size} pixels`,
-          found: showShape([h, w]),
-        });
-        return undefined;
-      }
-      return { type: tensor([oh, ow, c]), options: { size, stride, padding } };
-    },
-    ...more,
-  };
-}

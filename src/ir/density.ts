@@ -12,6 +12,7 @@ import { distributions } from "./distributions.js";
 import { type Context, type DensityHeader, type Env, freshId, newOwner, within } from "./env.js";
 import { elaborateExpr } from "./expr.js";
 import { memberOf } from "./indexing.js";
+import { writtenOut } from "./inline-nets.js";
 import { type Entity, Scope } from "./scope.js";
 import { headerText } from "./slots.js";
 import { broadcastsTo, showDomain, showShape, showType } from "./shapes.js";
@@ -158,7 +159,7 @@ function elaborateStatement(
         report(env.cx.diagnostics, "GM3003", stmt.value.span, { found: showType(value.type) }, { help: ["`sum(…)` adds up its entries"] });
         return undefined;
       }
-      return { kind: "energy", value, span: stmt.span };
+      return { kind: "energy", value: writtenOut(env.cx, value), span: stmt.span };
     }
     case "return":
       return undefined; // refused by the parser

@@ -32,6 +32,8 @@ export interface DerivedEvaluation {
         /** What the value is times such a logarithm, above 0. */
         readonly combineScale: number;
         readonly bound: string | undefined;
+        /** The sign that no row's value can have. */
+        readonly impossible: "positive" | "negative" | undefined;
         readonly unit: string;
         /** Continuous data variables whose log-density it is, each times what. */
         readonly densities: ReadonlyMap<string, number>;

@@ -49,6 +49,8 @@ export interface Layer {
   readonly keepsSign?: boolean;
   /** Linear in its input, up to a constant. */
   readonly linear?: boolean;
+  /** Its entries grow at most as this power of its input's do, whatever its weights. */
+  readonly growth?: number;
   /** Which entries of its input an entry of the result depends on; absent: on any, or on other rows of the batch. */
   readonly reads?: Reads;
   readonly apply: (call: LayerCall) => LayerResult | undefined;
@@ -65,6 +67,7 @@ const table: readonly Layer[] = [
     doc: "x @ kernel + bias along the last axis",
     takes: "real",
     linear: true,
+    growth: 1,
     reads: lastAxes(1),
     options: [{ name: "units", kind: "size", required: true }, bias],
     apply: (call) => {
@@ -100,6 +103,7 @@ const table: readonly Layer[] = [
     runtime: "layerNorm",
     doc: "normalises over the last axis (Ba et al. 2016)",
     takes: "real",
+    growth: 0,
     reads: lastAxes(1),
     options: [eps],
     apply: (call) => channelwise(call, { eps: 1e-5 }),
@@ -109,6 +113,7 @@ const table: readonly Layer[] = [
     runtime: "groupNorm",
     doc: "normalises over space and groups of channels (Wu & He 2018)",
     takes: "real",
+    growth: 0,
     options: [{ name: "groups", kind: "size", required: true }, eps],
     apply: (call) => {
       const channels = call.input[call.input.length - 1];
@@ -129,6 +134,7 @@ const table: readonly Layer[] = [
     runtime: "instanceNorm",
     doc: "normalises each channel over space (Ulyanov et al. 2016)",
     takes: "real",
+    growth: 0,
     options: [eps],
     apply: (call) => {
       if (call.input.length < 2) return wrongInput(call, "space and channels");
@@ -254,6 +260,7 @@ function convolution(name: string, spatial: number, doc: string): Layer {
     doc: `${doc}: ${name}(channels, size)`,
     takes: "real",
     linear: true,
+    growth: 1,
     reads: lastAxes(spatial + 1),
     options: [
       { name: "channels", kind: "size", required: true },
@@ -299,6 +306,7 @@ function transposed(name: string, spatial: number, doc: string): Layer {
     doc: `${doc}: ${name}(channels, size, stride = 2)`,
     takes: "real",
     linear: true,
+    growth: 1,
     reads: lastAxes(spatial + 1),
     options: [
       { name: "channels", kind: "size", required: true },

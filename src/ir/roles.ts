@@ -4,7 +4,8 @@
  *
  * 1. A name that is the only one in the heads of a density, and is drawn from it or stands among the heads of another density too, stands
  *    for all of that density's head (z, of q).
- * 2. The one name that is left in the heads of another density stands for the rest of that density's head (x, of p), which must be observed.
+ * 2. The one name that is left in the heads of another density stands for what is observed in the rest of that density's head (x, of p). Latents
+ *    there must have an exact sum, which derivation then takes: units of an energy, variables of few states.
  * 3. The one name that is left behind the bars of densities, and in no head, stands for their conditions (x of q, where p has no x).
  * 4. What is left stands for the variable of the model under that name.
  */
@@ -15,6 +16,7 @@ import { membersOf } from "./density-header.js";
 import type { Context, DensityHeader, Env } from "./env.js";
 import type { Scope } from "./scope.js";
 import { headerText } from "./slots.js";
+import { finiteStates, MAX_STATES } from "./states.js";
 import { walkAst } from "./walk.js";
 
 /** How a template's body uses one of its densities. */
@@ -166,19 +168,20 @@ function matchRest(
   }
   if (more.length === 0) {
     const others = owners.filter((u) => u !== use);
-    if (hidden.length > 0 && others.length > 0) {
+    const uncovered = hidden.filter((v) => !maySumOut(cx, use.header.name, v));
+    if (uncovered.length > 0 && others.length > 0) {
       report(
         cx.diagnostics,
         "GM3042",
         callSpan,
-        { template, density: use.header.name, role: only, hidden: list(hidden) },
+        { template, density: use.header.name, role: only, hidden: list(uncovered) },
         {
           labels: [
             { span: use.header.span, text: headerText(use.header) },
             ...others.map((o) => ({ span: o.header.span, text: `covers ${list(o.header.head)}` })),
           ],
           help: [
-            `${others.map((o) => `\`${o.header.name}\``).join(" and ")} must cover every latent of \`${use.header.name}\`: add ${list(hidden)} to its head`,
+            `${others.map((o) => `\`${o.header.name}\``).join(" and ")} must cover every latent of \`${use.header.name}\` that has no exact sum: add ${list(uncovered)} to its head`,
           ],
         },
       );
@@ -206,6 +209,16 @@ function matchRest(
     { labels: [{ span: use.header.span, text: headerText(use.header) }] },
   );
   return false;
+}
+
+/** Whether a latent that no other density draws may have an exact sum: one of few states, or one that an energy defines, which its analysis decides. */
+function maySumOut(cx: Context, density: string, name: string): boolean {
+  const statements = cx.densityByName.get(density)?.statements ?? [];
+  const own = statements.find((s) => (s.kind === "draw" || s.kind === "define") && s.variable === name);
+  if (!own) return statements.some((s) => s.kind === "energy");
+  const variable = cx.variables.get(name);
+  const states = variable && own.kind === "draw" ? finiteStates(variable.domain, own.dist.dist) : undefined;
+  return states !== undefined && states.size <= MAX_STATES;
 }
 
 /** Latents that one density draws must be variables of the densities that are conditioned on them or evaluate them. */

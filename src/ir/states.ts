@@ -1,6 +1,9 @@
 /** Finite domains: how many values a variable can take. */
 import type { Dim, Domain } from "./types.js";
 
+/** Most states that a sum over finite latents may have. */
+export const MAX_STATES = 1024;
+
 /** The values that an exact sum runs over. */
 export interface States extends Dim {
   /** Vectors of zeros and one 1 along the last axis, as `OneHotCategorical` draws them, in place of every value of the domain. */

@@ -3,6 +3,22 @@ import type { SourceFile } from "../base/source.js";
 
 export const stdSources: readonly SourceFile[] = [
   {
+    path: "std/energies.gm",
+    text: [
+      "// Energies of machines that are built from. Each is written out where it is called, so that its conditionals are derived as if it stood there.",
+      "",
+      "/// Restricted Boltzmann machine: units v and h with weights W, biases a of h and b of v. Of tied copies take the sum: `rbm_energy(v + v_copy, h, W, a, b)`;",
+      "/// doubled weights are `2 * W`. Smolensky 1986; Hinton 2002.",
+      "net rbm_energy(v, h, W, a, b) = -(v @ W @ h) - a @ h - b @ v",
+      "",
+      "/// Gaussian-Bernoulli restricted Boltzmann machine: real v of deviation sigma (a number, or a positive one for each), binary h.",
+      "/// Welling, Rosen-Zvi & Hinton 2005; Krizhevsky 2009.",
+      "net grbm_energy(v, h, W, a, b, sigma = 1) =",
+      "  sum(((v - b) / sigma)^2) / 2 - (v / sigma) @ W @ h - a @ h",
+      "",
+    ].join("\n"),
+  },
+  {
     path: "std/nets.gm",
     text: [
       "// Building blocks of networks. Each is a template: every call has weights of its own. `activation` takes a function, a layer or a chain of them.",

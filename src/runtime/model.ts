@@ -175,6 +175,11 @@ export interface RowMetric<S extends WeightSpecs = WeightSpecs, D extends string
   readonly rows?: number;
   /** What is reported: the exponential of the mean (perplexity) in place of the mean. */
   readonly transform?: "exp";
+  /**
+   * Of log-probabilities of discrete values, "positive"; of their negatives, "negative": no row has a value of this sign, unless the log Z that it
+   * reads is too low.
+   */
+  readonly impossible?: "positive" | "negative";
   /** "lower bound", "upper bound" (also "… up to the error of log Z"), "exact", "estimate": what the number is to the quantity that its name promises. */
   readonly bound?: string;
   /**
@@ -207,6 +212,8 @@ export interface PartitionContext<S extends WeightSpecs = WeightSpecs> {
   readonly given: Readonly<Record<string, Tensor>>;
   /** Of the training rows, entry by entry: [...event], of a category [...event, classes]. */
   readonly statistics: Readonly<Record<string, { readonly mean: Tensor; readonly variance: Tensor }>>;
+  /** Of a reverse run: rows of the data that its chains start from, [conditions * chains, ...event], by variable. */
+  readonly rows?: Readonly<Record<string, Tensor>>;
 }
 
 /** A computation by iteration. What it carries is state of the session while it runs, so memory does not grow with the iterations. */
@@ -224,6 +231,13 @@ export interface PartitionProgram<S extends WeightSpecs = WeightSpecs> {
    * the mean of their exponentials. An exact log Z has n = 1.
    */
   readonly result: (context: PartitionContext<S>, carried: Readonly<Record<string, Tensor>>) => Tensor;
+}
+
+export interface PartitionSettings {
+  readonly chains: number;
+  readonly temperatures: number;
+  /** For the reverse run: sweeps before it. */
+  readonly reverse?: number;
 }
 
 /** log Z of a density that is known up to it, by annealed importance sampling (Neal 2001) or exactly, and how far it may be off. */
@@ -246,7 +260,9 @@ export interface PartitionMetric<
   readonly given?: (context: StepContext<S, D, T>) => Readonly<Record<string, Tensor>>;
   /** With `given`: only so many rows of the data, evenly spaced. A metric that reads it takes no others either. */
   readonly rows?: number;
-  readonly program: (settings: { readonly chains: number; readonly temperatures: number }) => PartitionProgram<S>;
+  /** Also a reverse run, from chains that have taken so many sweeps from rows of the data: its logs are of 1 / Z. */
+  readonly reverse?: number;
+  readonly program: (settings: PartitionSettings) => PartitionProgram<S>;
 }
 
 /** Values of a density's variables, and the means of their distributions where those have one. */

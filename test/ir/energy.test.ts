@@ -2,7 +2,7 @@
 import { describe, expect, test } from "vitest";
 import { requireBlocks, summable } from "../../src/ir/energy/index.js";
 import { printExpr } from "../../src/ir/print.js";
-import { analysed, clean, summary } from "./energy-support.js";
+import { analysed, clean, summary, suspected } from "./energy-support.js";
 
 const rbm = `
   data v : binary[D]
@@ -110,7 +110,7 @@ describe("laws and interactions", () => {
     const free = unit
       .replace("sum((v - b)^2) / 2", "sum(s * (v - b)^2) / 2")
       .replace("b : real[D] = 0", "b : real[D] = 0, s : real[D] = 0");
-    expect(clean(free).definite).toBe("checked");
+    expect(suspected(free).definite).toBe("checked");
   });
 
   test("quadratic forms, norms and inner products of a real variable", () => {
@@ -127,9 +127,9 @@ describe("laws and interactions", () => {
       expect(summary(clean(real(square))).laws, square).toEqual({ v: "normal" });
       expect(clean(real(square)).definite, square).toBe("proven");
     }
-    expect(summary(clean(real("v @ P @ v"))).laws).toEqual({ v: "jointNormal" });
-    expect(clean(real("v @ P @ v")).definite).toBe("checked");
-    expect(clean(real("sum((v @ P)^2) / 2")).definite).toBe("checked");
+    expect(summary(suspected(real("v @ P @ v"))).laws).toEqual({ v: "jointNormal" });
+    expect(suspected(real("v @ P @ v")).definite).toBe("checked");
+    expect(suspected(real("sum((v @ P)^2) / 2")).definite).toBe("checked");
     expect(clean(real("sum((v @ P)^2) / 2 + sum(v^2) / 2")).definite).toBe("proven");
     expect(clean(real("sum((v @ P)^2) / 2 + sum(v^2) / 2 - b @ v")).laws.get("v")?.kind).toBe("jointNormal");
     expect(clean(real("variance(v) + mean(v^2)")).laws.get("v")?.kind).toBe("jointNormal");
@@ -306,13 +306,13 @@ describe("laws and interactions", () => {
       latent s : real[H], h : binary[H]
       param W : real[D, H], a : real[H] = 0
       density p(v, s, h) { energy v @ v / 2 + s @ s / 2 - (v @ W) @ (s * h) - a @ h }`;
-    expect(summary(clean(slab))).toEqual({
+    expect(summary(suspected(slab))).toEqual({
       laws: { v: "normal", s: "normal", h: "bernoulli" },
       edges: ["v-s", "v-h", "s-h"],
       sweep: [["s"], ["h"], ["v"]],
     });
-    expect(clean(slab).definite).toBe("checked");
-    expect(summable(clean(slab), ["s", "h"])).toEqual({ sum: ["s"], enumerate: ["h"], log2States: 4 });
+    expect(suspected(slab).definite).toBe("checked");
+    expect(summable(suspected(slab), ["s", "h"])).toEqual({ sum: ["s"], enumerate: ["h"], log2States: 4 });
   });
 
   test("two visible streams", () => {
@@ -398,7 +398,11 @@ describe("findings", () => {
     ["real[D]", "sum((-s) * v^2)", "GM3605"],
     ["real[D]", "sum((v - b)^2 / (-s)) + b @ v", "GM3605"],
     ["real[D]", "-sum(exp(b) * v^2) - sum(softplus(b) * (v - 1)^2)", "GM3605"],
+    ["real[D]", "sum(v^2) - sum(v^4)", "GM3605"],
     ["real[D]", "sum(tanh(v))", "GM3606"],
+    ["real[D]", "(v[1] - v[2])^2", "GM3617"],
+    ["real[D]", "sum(b * v^2)", "GM3618"],
+    ["real[D]", "sum(v^2) - 2 * sum(v^2)", "GM3618"],
     ["count[D]", "v @ v", "GM3607"],
     ["count[D]", "sum(softplus(v))", "GM3607"],
     ["positive[D]", "sum(v)", "GM3608"],
@@ -410,8 +414,7 @@ describe("findings", () => {
   });
 
   test.each([
-    ["real[D]", "sum(b * v^2)"],
-    ["real[D]", "sum(v^2) - 2 * sum(v^2)"],
+    ["real[D]", "sum(v^4) - sum(v^2)"],
     ["real[D]", "sum(v^2) + sum(tanh(v))"],
     ["binary[D]", "0 * sum(v)"],
     ["count[D]", "sum(v) + b @ v"],

@@ -78,4 +78,14 @@ export const gm3Energy = {
     "Monitor without a form",
     (a) => `\`${a.evaluator}\` of \`${a.density}\` has no form: ${a.reason}`,
   ),
+  GM3617: code<{ variables: string }>(
+    "error",
+    "Energy flat in a direction",
+    (a) => `the energy does not hold ${a.variables} in every direction: it cannot be normalised`,
+  ),
+  GM3618: code<{ variables: string }>(
+    "warning",
+    "Curvature of unknown sign",
+    (a) => `the energy may not be normalisable: nothing shows that it holds ${a.variables} for all weights`,
+  ),
 } as const satisfies Record<`GM36${string}`, CodeEntry<never>>;

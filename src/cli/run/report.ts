@@ -1,6 +1,6 @@
 /** Results as a person reads them: each number with its standard error and what it is, then the protocol. */
 import picocolors from "picocolors";
-import type { Evaluation, Result } from "../../runtime/eval/protocol.js";
+import type { Evaluation, Result, ReverseProtocol } from "../../runtime/eval/protocol.js";
 import { duration, grouped, table } from "../output.js";
 import { number } from "../progress.js";
 
@@ -23,7 +23,8 @@ export function printEvaluation(evaluation: Evaluation, color: boolean): string 
   const head = `${c.bold(protocol.model)} on ${protocol.dataset}, ${protocol.split}, ${grouped(protocol.rows)} rows`;
   const lines = all.map((line, i) => `  ${i < metrics.length ? c.bold(line) : line}`);
   const facts = `seed ${protocol.seed}, engine ${protocol.engine}${protocol.ema ? ", averaged weights" : ""}, step ${grouped(protocol.step)}, ${duration(evaluation.seconds)}`;
-  return [head, ...lines, ...protocol.data.map((line) => c.dim(`  data: ${line}`)), c.dim(`  ${facts}`)].join("\n");
+  const warnings = evaluation.warnings.map((text) => `  ${c.yellow("warning")}: ${text}`);
+  return [head, ...lines, ...warnings, ...protocol.data.map((line) => c.dim(`  data: ${line}`)), c.dim(`  ${facts}`)].join("\n");
 }
 
 function activeDetail(r: Result): string {
@@ -54,7 +55,14 @@ function partitionDetail(name: string, r: Result): readonly string[] {
   return (r.partitions ?? []).map((p) => {
     if (p.effectiveSampleSize === null) return p.name === name ? "" : `with ${p.name} exact`;
     if (p.name !== name) return p.standardError === null ? "" : `± ${number(p.standardError)} of it from ${p.name}`;
+    const above = p.reverse ? `, ${reverseDetail(p.reverse, p.chains)}` : "";
     const each = p.conditions > 1 ? `, ${grouped(p.conditions)} values of it, the worst: ` : "";
-    return `${each}effective sample size ${p.effectiveSampleSize.toFixed(1)} of ${p.chains ?? 0} chains`.replace(/^, /, "");
+    return `${each}effective sample size ${p.effectiveSampleSize.toFixed(1)} of ${p.chains ?? 0} chains${above}`.replace(/^, /, "");
   });
+}
+
+/** The run from the model to the base: the bound above, and what the two leave open. */
+function reverseDetail(r: ReverseProtocol, chains: number | null): string {
+  const error = r.standardError === null ? "" : ` ± ${number(r.standardError)}`;
+  return `upper bound ${number(r.value)}${error} from chains ${grouped(r.sweeps)} sweeps from the data (effective sample size ${r.effectiveSampleSize.toFixed(1)} of ${chains ?? 0}), gap ${number(r.gap)}`;
 }

@@ -4,6 +4,7 @@
  */
 import type { Combine } from "../derived-model.js";
 import { type Quantity, type Term, walkQuantity } from "../quantity.js";
+import type { Expr } from "../types.js";
 import { type DeriveContext, densityOf } from "./context.js";
 import { withoutScale } from "./units.js";
 
@@ -24,7 +25,7 @@ export function boundOf(context: DeriveContext, measured: Quantity, outer: 1 | -
   if (!density) return undefined;
   const meanField = meanFieldBound(quantity);
   if (meanField !== undefined) return `${sign === 1 ? "lower" : "upper"} bound${meanField}`;
-  if (isEvidenceBound(context, quantity)) return sign === 1 ? "lower bound" : "upper bound";
+  if (isEvidenceBound(context, quantity)) return `${sign === 1 ? "lower" : "upper"} bound${readsEstimate(quantity) ? upToLogZ : ""}`;
   return sampled ? "estimate" : "exact";
 }
 
@@ -51,7 +52,40 @@ function meanFieldBound(quantity: Quantity): string | undefined {
       estimated ||= q.method.kind === "estimated";
     } else if (q.kind !== "factor" && !(q.kind === "unnormalised" && q.method.kind === "exact")) return undefined;
   }
-  return bounded ? (estimated ? " up to the error of log Z" : "") : undefined;
+  return bounded ? (estimated ? upToLogZ : "") : undefined;
+}
+
+const upToLogZ = " up to the error of log Z";
+
+function readsEstimate(quantity: Quantity): boolean {
+  let found = false;
+  walkQuantity(quantity, (q) => {
+    found ||= q.kind === "logPartition" && q.method.kind === "estimated";
+  });
+  return found;
+}
+
+/**
+ * The sign that no row can have, where the measure is the log-probability of discrete values, a lower bound of it, or the negative of one: only a log Z
+ * that is too low gives another. Undefined where values have a density, which may be above 1.
+ */
+export function impossibleSign(
+  context: DeriveContext,
+  measured: Quantity,
+  value: Expr,
+  outer: 1 | -1,
+): "positive" | "negative" | undefined {
+  const { scale, quantity } = withoutScale(measured);
+  if (!readsEstimate(quantity) || (value.kind !== "logDensity" && !isEvidenceBound(context, quantity))) return undefined;
+  const found = new Set<string>();
+  walkQuantity(quantity, (q) => {
+    if (q.kind === "factor") found.add(q.variable);
+    if (q.kind === "kl") found.add(q.p.variable);
+    if (q.kind === "unnormalised") for (const v of q.given) found.add(v);
+  });
+  const data = [...found].flatMap((name) => context.model.variables.get(name) ?? []).filter((v) => v.role === "data");
+  if (!data.every(({ domain }) => domain.name === "binary" || domain.name === "category" || domain.name === "count")) return undefined;
+  return (scale < 0 ? -outer : outer) === 1 ? "positive" : "negative";
 }
 
 function isEvidenceBound(context: DeriveContext, quantity: Quantity): boolean {
@@ -84,6 +118,12 @@ function place(term: Term, source: string, above: Map<string, Set<string>>, belo
     below.add(quantity.q.variable);
     return true;
   }
+  // an energy's variables are one factor: its value, hidden ones summed out, less log Z
+  if (quantity.kind === "unnormalised" && scale === 1 && quantity.density !== source && quantity.method.kind === "exact") {
+    for (const v of [...quantity.given, ...quantity.method.sum, ...quantity.method.enumerate]) add(quantity.density, v);
+    return true;
+  }
+  if (quantity.kind === "logPartition") return scale === -1 && quantity.method.kind !== "chain";
   if (quantity.kind !== "factor") return false;
   if (quantity.density === source && scale === -1) below.add(quantity.variable);
   else if (quantity.density !== source && scale === 1) add(quantity.density, quantity.variable);

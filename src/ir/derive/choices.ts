@@ -72,7 +72,8 @@ export function chosen(context: DeriveContext, by: readonly EstimatorChoice[]): 
         continue;
       }
       const found: Chosen = { entry, options, text: choiceText(asked.name, asked.options), span: asked.span };
-      const isLatent = entry.role === "latent" || choice.variable !== undefined;
+      // `by z: enumerate and pcd(…)`: what is joined to a latent's estimator treats the energy
+      const isLatent = entry.role === "latent" || (choice.variable !== undefined && asked === choice.estimators[0]);
       const before = isLatent ? latents.get(choice.variable) : others.get(entry.role);
       if (before) {
         report(

@@ -8,7 +8,7 @@ import type { DerivedObjective, Quantity } from "../quantity.js";
 import { evaluators } from "../settings-table.js";
 import { scalarType, typeOfDomain } from "../shapes.js";
 import type { Density, Evaluation, Expr, ModelIr, Slot, Update } from "../types.js";
-import { boundOf, combineOf } from "./bounds.js";
+import { boundOf, combineOf, impossibleSign } from "./bounds.js";
 import { measuredDensities } from "./measured.js";
 import { unitOf, withoutScale } from "./units.js";
 import { coveringPaths, deriveContext, type DeriveContext, densityOf, underPaths, weightEntries, type WeightEntry } from "./context.js";
@@ -188,6 +188,8 @@ function deriveLikelihood(
       combine: undefined,
       combineScale: 1,
       bound,
+      // what is reported is made of minus the log-probability
+      impossible: impossibleSign(context, derived.quantity, expr, -1),
       unit: unitIn(derived.quantity, bound),
       densities: new Map(),
     },
@@ -252,9 +254,10 @@ function deriveEvaluation(
   const combine = combineOf(whole.quantity, whole.scale < 0 ? (sign === 1 ? -1 : 1) : sign);
   const combineScale = combine === undefined || combine === "mean" ? 1 : Math.abs(whole.scale);
   const bound = boundOf(context, derived.quantity, sign);
+  const impossible = impossibleSign(context, derived.quantity, value, sign);
   const unit = unitIn(derived.quantity, bound);
   const densities = unit === "" ? new Map<string, number>() : measuredDensities(context, derived.quantity, sign, derived.data);
-  return { evaluation, energy: undefined, objective: { derived, value, sign, combine, combineScale, bound, unit, densities } };
+  return { evaluation, energy: undefined, objective: { derived, value, sign, combine, combineScale, bound, impossible, unit, densities } };
 }
 
 /** What is no measure of a log-density has no unit. */

@@ -7,7 +7,7 @@ import type { Span } from "../../base/source.js";
 import { distributions } from "../distributions.js";
 import type { DrawStep, Estimator, EstimatorNote, Factor } from "../quantity.js";
 import { tensor, typeOfDomain } from "../shapes.js";
-import { finiteStates, stateCount, type States } from "../states.js";
+import { finiteStates, MAX_STATES, stateCount, type States } from "../states.js";
 import type { DistCall, Expr, Local, LogDensityExpr, ObjectiveDraw, Slot } from "../types.js";
 import { childrenOf, distExprs } from "../walk.js";
 import type { Choices } from "./choices.js";
@@ -23,7 +23,7 @@ import {
   underPaths,
 } from "./context.js";
 import { type EnergyDrawn, planEnergyDraw } from "./energy-draws.js";
-import { ancestorsOf, MAX_STATES } from "./marginal.js";
+import { ancestorsOf } from "./marginal.js";
 
 type DensitySource = Extract<ObjectiveDraw["source"], { kind: "density" }>;
 

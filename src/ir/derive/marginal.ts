@@ -7,15 +7,13 @@
  */
 import { type Span, textOf } from "../../base/source.js";
 import { report } from "../../base/report.js";
-import { finiteStates, stateCount } from "../states.js";
+import { finiteStates, MAX_STATES, stateCount } from "../states.js";
 import type { Factor, PartitionMethod, Quantity, Term } from "../quantity.js";
 import type { Expr, LogDensityExpr, Slot, Variable } from "../types.js";
+import { listed } from "../energy/listed.js";
 import { dependenceOn } from "./affine.js";
 import { energyOf, type EnergyRequest, hiddenMethod, partitionInSum, partitionMethod } from "./energy.js";
 import { type Definition, type DeriveContext, densityOf, type DensityIndex, parentsOf } from "./context.js";
-
-/** Most states that a sum over finite latents may have. */
-export const MAX_STATES = 1024;
 
 /** Name of the distribution that a density draws a variable from. */
 export function drawnFrom(index: DensityIndex, variable: string): string | undefined {
@@ -330,7 +328,7 @@ function solveNormal(
       }),
       notes: why,
       help: [
-        "bound it from below with a density over the latents: `maximize ELBO(p, q)` or `IWAE(p, q, k = 50)`",
+        `bound it from below with a density that draws ${listed(hidden)}: \`maximize ELBO(p, q)\` or \`IWAE(p, q, k = 50)\``,
         `exact forms exist where finite latents have at most ${MAX_STATES} states together, or a Normal latent enters one Normal's location linearly`,
       ],
     },

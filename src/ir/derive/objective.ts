@@ -20,7 +20,7 @@ import {
   type Term,
   walkQuantity,
 } from "../quantity.js";
-import { finiteStates } from "../states.js";
+import { finiteStates, MAX_STATES } from "../states.js";
 import type { EstimatorChoice, Expr, ObjectiveDraw } from "../types.js";
 import { childrenOf, freeVariables } from "../walk.js";
 import { chosen, type Choices } from "./choices.js";
@@ -30,7 +30,7 @@ import { chainsOf, drawsSamples, energiesIn, partitionsOf, placeChains, usesChoi
 import { type Behind, planDraw } from "./estimators.js";
 import { deriveMatching } from "./matching.js";
 import { closeKl } from "./kl.js";
-import { deriveLogDensity, drawnFrom, MAX_STATES, variableText } from "./marginal.js";
+import { deriveLogDensity, drawnFrom, variableText } from "./marginal.js";
 import { schedulesIn } from "./schedules.js";
 import { stable } from "./stability.js";
 

@@ -8,14 +8,14 @@ import { layers } from "../layers.js";
 import { report } from "../../base/report.js";
 import type { Expr, Variable } from "../types.js";
 import { builtin } from "./algebra.js";
-import { curvatureOf, isDefinite, type Curvature } from "./curvature.js";
-import { allReal, type Dependence, pairKey, type Structure, structureOf } from "./dependence.js";
+import { type Dependence, pairKey, type Structure, structureOf } from "./dependence.js";
 import { colouring, hasBlockLaw } from "./graph.js";
 import { lawOf } from "./laws.js";
 import { listed } from "./listed.js";
+import { checkNormalisable } from "./normalisable.js";
 import { affineIn, withoutNorms } from "./rewrite.js";
 import { termsOf } from "./terms.js";
-import type { Definiteness, Edge, EnergyAnalysis, EnergyTerm, UnitLaw } from "./types.js";
+import type { Edge, EnergyAnalysis, EnergyTerm, UnitLaw } from "./types.js";
 
 /** Whether a density has an energy. */
 export function hasEnergy(context: DeriveContext, density: string): boolean {
@@ -66,6 +66,9 @@ export function analyseEnergy(context: DeriveContext, name: string): EnergyAnaly
     if (law) laws.set(v, law);
   }
   if (failed()) return undefined;
+  const real = variables.filter((v) => variableOf(context, v).domain.name === "real");
+  const definite = checkNormalisable(context, structure, whole, terms, real);
+  if (failed()) return undefined;
   const edges = edgesOf(variables, terms, total.pairs);
   const isHidden = (v: string): boolean => context.model.variables.get(v)?.role !== "data";
   return {
@@ -89,7 +92,7 @@ export function analyseEnergy(context: DeriveContext, name: string): EnergyAnaly
     multiAffine: new Set(
       variables.filter((v) => (total.on.get(v)?.unitDegree ?? 1) === 1 && !meetInBlocks(variableOf(context, v), laws.get(v))),
     ),
-    definite: definiteness(context, structure, whole, variables),
+    definite,
   };
 }
 
@@ -120,15 +123,6 @@ function edgesOf(variables: readonly string[], terms: readonly EnergyTerm[], pai
       return pairs.has(key) ? [{ a, b, terms: terms.filter((t) => t.reach.pairs.has(key)) }] : [];
     }),
   );
-}
-
-function definiteness(context: DeriveContext, structure: Structure, whole: Expr, variables: readonly string[]): Definiteness {
-  const real = variables.filter((v) => context.model.variables.get(v)?.domain.name === "real");
-  const joint = structure.of(whole).on.get(allReal);
-  if (real.length === 0 || !joint) return "none";
-  if (joint.degree > 2) return "unbounded";
-  const curvature: Curvature = curvatureOf(context, structure, whole, allReal, real);
-  return curvature.sign === "positive" && isDefinite(curvature, real) ? "proven" : "checked";
 }
 
 /** Dropout in an energy would make every evaluation another density. */

@@ -50,19 +50,12 @@ export function curvatureOf(
       if (!of(b)) return weighted(visit(a), rangeOf(context, b));
     }
     if (e.fn === "div" && a && b && !of(b)) return weighted(visit(a), rangeOf(context, b));
-    const entry = builtins.get(e.fn);
-    // linear, and of positive entries positive: its weights are not negative
-    if (a && e.args.length === 1 && entry?.linear === "all" && entry.range && isNonNegative(entry.range([fromZero], e.options, []))) {
+    if (a && e.args.length === 1 && positiveLinear(e)) {
       const inner = visit(a);
       return keepsAll(e) ? inner : { ...inner, strict: [] };
     }
     return UNKNOWN;
   };
-  /** Every entry of the argument counts in the sum of the result's. */
-  const keepsAll = (e: BuiltinExpr): boolean =>
-    typeof builtins.get(e.fn)?.reads === "function"
-      ? shapeOf(e).length < shapeOf(e.args[0]).length
-      : shapeOf(e).reduce((n, s) => n * s.size, 1) === shapeOf(e.args[0]).reduce((n, s) => n * s.size, 1);
   const held = (affine: Expr): Curvature["strict"] =>
     variables.flatMap((variable) =>
       spans(affine, variable)
@@ -93,8 +86,20 @@ export function curvatureOf(
   return visit(expr);
 }
 
+/** Linear, and of positive entries positive: its weights are not negative. */
+export function positiveLinear(e: BuiltinExpr): boolean {
+  const entry = builtins.get(e.fn);
+  return entry?.linear === "all" && entry.range !== undefined && isNonNegative(entry.range([fromZero], e.options, []));
+}
+
+/** Every entry of the argument counts in the sum of the result's. */
+export function keepsAll(e: BuiltinExpr): boolean {
+  const count = (x: Expr | undefined): number => shapeOf(x).reduce((n, s) => n * s.size, 1);
+  return typeof builtins.get(e.fn)?.reads === "function" ? shapeOf(e).length < shapeOf(e.args[0]).length : count(e) === count(e.args[0]);
+}
+
 /** `x @ y` of two vectors: a sum of products. */
-function isInner(e: BuiltinExpr): boolean {
+export function isInner(e: BuiltinExpr): boolean {
   return e.fn === "matmul" && shapeOf(e.args[0]).length === 1 && shapeOf(e.args[1]).length === 1;
 }
 

@@ -8,8 +8,9 @@ import type { Span } from "../../base/source.js";
 import type { DeriveContext } from "../derive/context.js";
 import { showDomain } from "../shapes.js";
 import type { Expr, Variable } from "../types.js";
-import { curvatureOf, isDefinite } from "./curvature.js";
+import { curvatureOf } from "./curvature.js";
 import type { Cause, Dependence, Structure } from "./dependence.js";
+import { fallsIn } from "./growth.js";
 import type { EnergyTerm, UnitLaw } from "./types.js";
 
 export interface LawScene {
@@ -150,10 +151,11 @@ function real(scene: LawScene, d: Dependence): UnitLaw | undefined {
     return undefined;
   }
   const curvature = curvatureOf(context, structure, whole, name, [name]);
-  if (curvature.sign === "negative") {
+  const negative = curvature.sign === "negative";
+  if (negative || fallsIn(context, structure, whole, name)) {
     const { term } = culprit(
       scene,
-      (t) => t.degree > 1,
+      (t) => t.degree === d.degree,
       (t) => t.bends,
     );
     report(
@@ -164,7 +166,11 @@ function real(scene: LawScene, d: Dependence): UnitLaw | undefined {
       {
         label: `falls as \`${name}\` grows`,
         labels: [declared(variable)],
-        notes: ["the curvature of the energy is negative for all weights: exp(-energy) has no integral"],
+        notes: [
+          negative
+            ? "the curvature of the energy is negative for all weights: exp(-energy) has no integral"
+            : "what falls outgrows what rises, for all weights: exp(-energy) has no integral",
+        ],
         help: ["likely states have a low energy: a term that holds the variable has a plus sign"],
       },
     );
@@ -176,22 +182,6 @@ function real(scene: LawScene, d: Dependence): UnitLaw | undefined {
     (t) => t.degree > 2,
     (t) => t.bends,
   );
-  const grows = scene.terms.some((t) => {
-    const c = curvatureOf(context, structure, t.expr, name, [name]);
-    return c.sign === (t.scale > 0 ? "positive" : "negative") && isDefinite(c, [name]);
-  });
-  if (!grows)
-    report(
-      context.diagnostics,
-      "GM3606",
-      term.span,
-      { variable: name },
-      {
-        labels: [declared(variable)],
-        notes: [`no term of the energy is seen to grow with \`${name}\` for all weights: exp(-energy) may have no integral`],
-        help: [`add a term that does: \`energy sum(${name}^2) / 2\``],
-      },
-    );
   return { kind: "nonlinear", term, cause };
 }
 

@@ -18,7 +18,7 @@ import {
   type Shape,
   type Tensor,
 } from "../graph/index.js";
-import { constantValue } from "../graph/passes/match.js";
+import { constantValue } from "../graph/look.js";
 import { atZero } from "./at-zero.js";
 import type { EnergyModel, Values } from "./energy-model.js";
 import { beforeEvent, dependsOn, eventOf, probe, unitsOf } from "./values.js";

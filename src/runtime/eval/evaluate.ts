@@ -17,6 +17,7 @@ import { activeUnits, open, reconstructionError, rowMeasurement, termMeasurement
 import { stagePosteriorMeans, stageRowMetric, stageTerms, type MetricOptions, type MetricProgram } from "./metrics.js";
 import { measurePartition, type MeasuredPartition } from "./partition.js";
 import type { Evaluation, Result } from "./protocol.js";
+import { warningsOf } from "./warnings.js";
 
 /** How far an evaluation is with what it does now. */
 export interface EvaluationProgress {
@@ -120,6 +121,7 @@ export async function evaluate(options: EvaluateOptions): Promise<Evaluation> {
   return {
     ...found,
     metrics,
+    warnings: warningsOf(metrics),
     protocol: {
       model: model.name,
       source: model.source.sha256,

@@ -2,7 +2,7 @@
 import { assertNever } from "../graph/errors.js";
 import type { Key, Rows, Tensor } from "../graph/index.js";
 import { gibbs, meanUnits, type EnergyModel, type Units } from "../energy/index.js";
-import { independent } from "../energy/values.js";
+import { independent, unitsOf } from "../energy/values.js";
 import type { ChainDefinition, ChainVariable, Draw } from "../model.js";
 
 type Values = Readonly<Record<string, Tensor>>;
@@ -14,14 +14,11 @@ export interface GibbsChainOptions<W> {
   readonly sampler?: (w: W, key: Key, x: Values, clamp: readonly string[]) => Values;
   /** Draws what the density gives the energy: variables of the head that come before it. */
   readonly before?: (w: W, key: Key, rows: Rows, given: Values) => Draw;
-  /** How variables start where not as follows from their units. */
-  readonly starts?: Readonly<Record<string, ChainVariable["start"]>>;
+  /** Deviation at which real variables start; 1 by default. */
+  readonly scale?: number;
 }
 
-/**
- * Units start as fair coins, at a class or at a standard Normal; one-of-a-block units all off; counts as many as a row of the training data of the
- * same name holds.
- */
+/** Its variables start as `chainStart` says. */
 export function gibbsChain<W>(
   model: EnergyModel<W>,
   options: GibbsChainOptions<W> = {},
@@ -37,8 +34,7 @@ export function gibbsChain<W>(
   const variables = order.flatMap((name): (readonly [string, ChainVariable])[] => {
     const units = model.units[name];
     if (units === undefined) return [];
-    const start = options.starts?.[name] ?? startOf(name, units);
-    return [[name, { shape: units.shape, dtype: "classes" in units ? "i32" : "f32", start }]];
+    return [[name, { shape: units.shape, dtype: "classes" in units ? "i32" : "f32", start: chainStart(model, name, options.scale) }]];
   });
   return {
     variables: Object.fromEntries(variables),
@@ -76,8 +72,12 @@ function hasLaw(units: Units): boolean {
   }
 }
 
-function startOf(name: string, units: Units): ChainVariable["start"] {
-  const lone = independent(units);
+/**
+ * How the chains of a variable start: fair coins, a class drawn evenly, Normal of deviation `scale`; one-of-a-block units all off, the one state that every
+ * block allows; counts as many as a row of the training data of the same name holds.
+ */
+export function chainStart<W>(model: EnergyModel<W>, name: string, scale = 1): ChainVariable["start"] {
+  const lone = independent(unitsOf(model, name));
   switch (lone.kind) {
     case "bernoulli":
       return { kind: "bernoulli" };
@@ -86,7 +86,7 @@ function startOf(name: string, units: Units): ChainVariable["start"] {
     case "categorical":
       return { kind: "categorical", classes: lone.classes };
     case "normal":
-      return { kind: "normal" };
+      return { kind: "normal", ...(scale !== 1 && { scale }) };
     case "multinomial":
       return { kind: "counts", variable: name };
     default:

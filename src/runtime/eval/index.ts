@@ -12,5 +12,5 @@ export {
   type TrainedSession,
 } from "./session.js";
 export type { ChainStart } from "./chain.js";
-export { gibbsChain, type GibbsChainOptions } from "./gibbs-chain.js";
+export { chainStart, gibbsChain, type GibbsChainOptions } from "./gibbs-chain.js";
 export { rowReconstructionError } from "./row-reconstruction.js";

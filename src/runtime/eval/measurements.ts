@@ -69,6 +69,9 @@ export function rowMeasurement(options: MeasureOptions, name: string, metric: Ro
   const { k, chunks, programs, batch, partitions, units } = plan;
   const moments = new Moments();
   const samples = chunks.reduce((a, b) => a + b, 0);
+  const sign = metric.impossible === "negative" ? -1 : 1;
+  const beyond = { rows: 0, most: 0 };
+  const random = [...programs.values()].some((p) => p.inputs.has("rng"));
   /** Sum over the rows of d value / d log Z, by partition and condition. */
   const slopes = partitions.map((p) => new Float64Array(p.logZ.length));
   return {
@@ -89,7 +92,12 @@ export function rowMeasurement(options: MeasureOptions, name: string, metric: Ro
           for (let row = 0; row < rows; row++) own[p.conditionOf(plan.rows[offset + row]!)]! += (count / samples) * (data[row] ?? NaN);
         }
       }
-      combiner.result().forEach((v) => moments.add(v));
+      combiner.result().forEach((v) => {
+        moments.add(v);
+        if (metric.impossible === undefined || !(sign * v > 0)) return;
+        beyond.rows++;
+        beyond.most = Math.max(beyond.most, sign * v);
+      });
     },
     results: () => {
       const scale = metric.transform === "exp" ? Math.exp(moments.mean) : 1;
@@ -99,6 +107,8 @@ export function rowMeasurement(options: MeasureOptions, name: string, metric: Ro
       );
       const ofRows = scale * moments.standardError;
       const error = shares.reduce((t, share) => Math.hypot(t, share), ofRows);
+      // a row that is estimated by samples may be above by chance; their mean is not
+      const tooHigh = random ? Math.max(0, beyond.rows > 0 ? sign * moments.mean - 4 * moments.standardError : 0) : beyond.most;
       return {
         [name]: {
           label: labelWith(metric.label, { k }),
@@ -108,6 +118,7 @@ export function rowMeasurement(options: MeasureOptions, name: string, metric: Ro
           k,
           bound: metric.bound ?? null,
           ...(units === undefined ? {} : { density: units }),
+          ...(tooHigh > 0 ? { impossible: { rows: beyond.rows, of: moments.count, most: tooHigh } } : {}),
           ...(plan.rows.length === plan.all ? {} : { rows: plan.rows.length }),
           ...(partitions.length === 0
             ? {}

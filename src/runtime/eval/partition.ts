@@ -10,9 +10,9 @@ import { input, iterationInput, rootKey, sizeOf, stage, state, writeState, type 
 import { optimize } from "../graph/passes/index.js";
 import type { Graph, Shape } from "../graph/types.js";
 import type { ModelDefinition, PartitionContext, PartitionMetric, PartitionProgram } from "../model.js";
-import { averagedState, dataFeeds, dataVariables, defined, readWeights } from "../train/context.js";
-import { allRows, drawnBatches, rngOf, spreadRows } from "./batches.js";
-import { stageConditions } from "./metrics.js";
+import { averagedState, dataVariables, defined, readWeights } from "../train/context.js";
+import { rngOf } from "./batches.js";
+import { distinctConditions, startRows } from "./conditions.js";
 import { COUNT, FIRST, runPieces } from "./pieces.js";
 import { labelWith, type PartitionProtocol, type Result } from "./protocol.js";
 import { statisticsShape, trainingStatistics } from "./statistics.js";
@@ -85,34 +85,36 @@ const CHAINS = 400;
 
 export async function measurePartition(options: PartitionOptions, name: string, metric: PartitionMetric): Promise<MeasuredPartition> {
   const settings = partitionSettings(metric, options);
-  const program = metric.program(settings ?? { chains: 1, temperatures: 1 });
-  const { conditions, of, rowIds } = await distinctConditions(options, metric);
-  const most = conditionsAtOnce(options, metric, program, conditions[0] ?? {}, settings?.chains ?? 1);
+  const distinct = await distinctConditions(options, metric);
+  const { conditions, of, rowIds } = distinct;
+  const { chains, temperatures } = settings ?? { chains: 1, temperatures: 1 };
+  const forward = metric.program({ chains, temperatures });
+  const backward = settings && metric.reverse !== undefined ? metric.program({ chains, temperatures, reverse: metric.reverse }) : undefined;
+  const most = conditionsAtOnce(options, metric, forward, conditions[0] ?? {}, chains);
   const groups = Math.ceil(conditions.length / most);
-  const size = Math.ceil(conditions.length / groups);
-  const compiled = await compilePartition(options, name, metric, program, conditions[0] ?? {}, size);
-  const found: ReturnType<typeof logMeanWeight>[] = [];
-  try {
-    const total = groups * program.iterations;
-    for (let group = 0; group < groups; group++) {
-      const first = group * size;
-      // the last group is filled up with its own last condition
-      const own = Array.from({ length: size }, (_, i) => defined(conditions[Math.min(first + i, conditions.length - 1)], "condition"));
-      const done = (iterations: number): void => options.onProgress?.(group * program.iterations + iterations, total);
-      const logs = Array.from(await compiled.run(stacked(own), first, done));
-      const each = logs.length / size;
-      for (let i = 0; i < size && first + i < conditions.length; i++) found.push(logMeanWeight(logs.slice(i * each, (i + 1) * each)));
-    }
-  } finally {
-    compiled.dispose();
-  }
+  const total = groups * (forward.iterations + (backward?.iterations ?? 0));
+  const run: RunOptions = { options, metric, conditions, groups, of: name };
+  const progress = (before: number) => (done: number) => options.onProgress?.(before + done, total);
+  const found = await logsOf({ ...run, program: forward, onDone: progress(0) });
+  const reversed =
+    backward &&
+    (await logsOf({
+      ...run,
+      of: `${name}: reverse`,
+      program: backward,
+      rows: startRows(options, metric, distinct, chains),
+      onDone: progress(groups * forward.iterations),
+    }));
   const exact = settings === null;
   const counts = conditions.map(() => 0);
   for (const i of of ?? [0]) counts[i] = (counts[i] ?? 0) + 1;
   const share = (i: number): number => (counts[i] ?? 0) / (of?.length ?? 1);
-  const value = found.reduce((t, f, i) => t + share(i) * f.value, 0);
-  const error = Math.sqrt(found.reduce((t, f, i) => t + (share(i) * f.standardError) ** 2, 0));
-  const standardError = exact || Number.isNaN(error) ? null : error;
+  const averaged = (each: typeof found): { readonly value: number; readonly standardError: number | null } => {
+    const error = Math.sqrt(each.reduce((t, f, i) => t + (share(i) * f.standardError) ** 2, 0));
+    return { value: each.reduce((t, f, i) => t + share(i) * f.value, 0), standardError: exact || Number.isNaN(error) ? null : error };
+  };
+  const { value, standardError } = averaged(found);
+  const inverse = reversed && averaged(reversed);
   const protocol: PartitionProtocol = {
     name,
     method: metric.method,
@@ -122,6 +124,15 @@ export async function measurePartition(options: PartitionOptions, name: string, 
     effectiveSampleSize: exact ? null : Math.min(...found.map((f) => f.effectiveSampleSize)),
     logWeightDeviation: exact || standardError === null ? null : Math.max(...found.map((f) => f.deviation)),
     standardError,
+    ...(inverse && {
+      reverse: {
+        value: -inverse.value,
+        standardError: inverse.standardError,
+        sweeps: metric.reverse ?? 0,
+        effectiveSampleSize: Math.min(...(reversed ?? []).map((f) => f.effectiveSampleSize)),
+        gap: -inverse.value - value,
+      },
+    }),
   };
   const position = new Map(rowIds?.map((row, i) => [row, i]));
   return {
@@ -136,11 +147,56 @@ export async function measurePartition(options: PartitionOptions, name: string, 
       standardError,
       unit: "nats",
       k: null,
-      bound: exact ? "exact" : "estimate",
+      bound: exact ? "exact" : inverse ? "lower bound" : "estimate",
       ...(of === undefined ? {} : { rows: of.length }),
       partitions: [protocol],
     },
   };
+}
+
+interface RunOptions {
+  readonly options: PartitionOptions;
+  readonly metric: PartitionMetric;
+  readonly conditions: readonly HostTensors[];
+  /** The conditions are cut into so many of one size. */
+  readonly groups: number;
+  /** Site of the draws, and name of what is carried. */
+  readonly of: string;
+}
+
+/** What the logs of each condition come to. */
+async function logsOf(
+  run: RunOptions & {
+    readonly program: PartitionProgram;
+    /** Of each condition, where its chains start: [chains, ...event]. */
+    readonly rows?: readonly HostTensors[];
+    /** Iterations done, over all groups. */
+    readonly onDone: (iterations: number) => void;
+  },
+): Promise<readonly ReturnType<typeof logMeanWeight>[]> {
+  const { options, metric, conditions, groups, program, rows = [] } = run;
+  const size = Math.ceil(conditions.length / groups);
+  const compiled = await compilePartition(options, run.of, metric, program, { given: conditions[0] ?? {}, rows: rows[0] ?? {} }, size);
+  const found: ReturnType<typeof logMeanWeight>[] = [];
+  try {
+    for (let group = 0; group < groups; group++) {
+      const first = group * size;
+      // the last group is filled up with its own last condition
+      const own = Array.from({ length: size }, (_, i) => Math.min(first + i, conditions.length - 1));
+      const logs = Array.from(
+        await compiled.run(
+          { given: stacked(own.map((i) => defined(conditions[i], "condition"))), rows: stacked(own.map((i) => rows[i] ?? {})) },
+          first,
+          (iterations) => run.onDone(group * program.iterations + iterations),
+        ),
+      );
+      const each = logs.length / size;
+      for (let i = 0; i < size && first + i < conditions.length; i++) found.push(logMeanWeight(logs.slice(i * each, (i + 1) * each)));
+    }
+  } finally {
+    compiled.dispose();
+  }
+  return found;
 }
 
 /** How many conditions go side by side, by what the chains of one carry. */
@@ -151,7 +207,9 @@ function conditionsAtOnce(
   given: HostTensors,
   chains: number,
 ): number {
-  const { nodes, outputs } = stage({}, () => program.start(partitionContext(options, metric, "", given, 1)), { mode: "eval" });
+  const { nodes, outputs } = stage({}, () => program.start(partitionContext(options, metric, "", { given, rows: {} }, 1)), {
+    mode: "eval",
+  });
   const elements = Object.values(outputs).reduce((total, id) => total + sizeOf(defined(nodes[id], "output").shape), 0);
   return Math.max(1, Math.floor(Math.max(CHAINS / chains, HELD / Math.max(1, elements))));
 }
@@ -160,7 +218,7 @@ function partitionContext(
   { model, averaged }: PartitionOptions,
   { statistics = [] }: PartitionMetric,
   name: string,
-  given: HostTensors,
+  { given, rows }: Fed,
   conditions: number,
 ): PartitionContext {
   const variables = dataVariables(model);
@@ -175,49 +233,24 @@ function partitionContext(
         return [v, { mean: input(`mean:${v}`, shape), variance: input(`variance:${v}`, shape) }];
       }),
     ),
+    rows: Object.fromEntries(
+      Object.entries(rows).map(
+        ([
+          n,
+          {
+            shape: [chains = 1, ...event],
+            dtype,
+          },
+        ]) => [n, input(`rows:${n}`, [conditions * chains, ...event], dtype)],
+      ),
+    ),
   };
 }
 
-/** What the rows' log Z depends on, each value once in the order of the rows, and which one a row has. One empty condition where it depends on nothing. */
-async function distinctConditions(
-  options: PartitionOptions,
-  metric: PartitionMetric,
-): Promise<{
-  readonly conditions: readonly HostTensors[];
-  readonly of: readonly number[] | undefined;
-  readonly rowIds: readonly number[] | undefined;
-}> {
-  const { session, model, dataset, split, seed, averaged } = options;
-  if (metric.given === undefined) return { conditions: [{}], of: undefined, rowIds: undefined };
-  const rowIds = spreadRows(allRows(options.rows), metric.rows);
-  const batch = Math.min(rowIds.length, 100);
-  const { program, inputs } = stageConditions({ model, batch, averaged }, metric);
-  const executable = await session.compile(program);
-  const known = new Map<string, number>();
-  const conditions: HostTensors[] = [];
-  const of: number[] = [];
-  try {
-    for (const drawn of drawnBatches(dataset, split, { batch, seed, rows: rowIds })) {
-      options.signal?.throwIfAborted();
-      const feeds: HostTensors = { ...dataFeeds(drawn.tensors), rng: rngOf(seed, "evaluate", 0, drawn.offset) };
-      const outputs = await executable.run(Object.fromEntries(inputs.map((i) => [i, defined(feeds[i], `data for ${i}`)])));
-      for (let row = 0; row < drawn.rows; row++) {
-        const condition = Object.fromEntries(Object.entries(outputs).map(([n, t]) => [n, rowOf(t, row)]));
-        const key = Object.values(condition)
-          .map((t) => Array.from(t.data).join(","))
-          .join(";");
-        let index = known.get(key);
-        if (index === undefined) {
-          known.set(key, (index = conditions.length));
-          conditions.push(condition);
-        }
-        of.push(index);
-      }
-    }
-  } finally {
-    executable.dispose();
-  }
-  return { conditions, of, rowIds };
+/** Of one condition, or of several stacked along a first axis. */
+interface Fed {
+  readonly given: HostTensors;
+  readonly rows: HostTensors;
 }
 
 /** [...event] of each -> [conditions, ...event]. */
@@ -232,15 +265,9 @@ function stacked(conditions: readonly HostTensors[]): HostTensors {
   );
 }
 
-function rowOf(t: HostTensor, row: number): HostTensor {
-  const shape = t.shape.slice(1);
-  const width = shape.reduce((a, b) => a * b, 1);
-  return { dtype: t.dtype, shape, data: t.data.slice(row * width, (row + 1) * width) };
-}
-
 interface CompiledPartition {
   /** Of conditions [conditions, ...event], the first of which is number `first`. */
-  run(given: HostTensors, first: number, onDone: (iterations: number) => void): Promise<ArrayLike<number>>;
+  run(fed: Fed, first: number, onDone: (iterations: number) => void): Promise<ArrayLike<number>>;
   dispose(): void;
 }
 
@@ -249,12 +276,12 @@ async function compilePartition(
   name: string,
   metric: PartitionMetric,
   definition: PartitionProgram,
-  given: HostTensors,
+  fed: Fed,
   conditions: number,
 ): Promise<CompiledPartition> {
   const { session, seed } = options;
   const stored = (carried: string): string => `measure:${name}:${carried}`;
-  const context = (): PartitionContext => partitionContext(options, metric, name, given, conditions);
+  const context = (): PartitionContext => partitionContext(options, metric, name, fed, conditions);
   const staged = (fn: () => Readonly<Record<string, Tensor>>): Graph => optimize(stage({}, fn, { mode: "eval" }));
   const start = staged(() => definition.start(context()));
   const shapes = Object.entries(start.outputs).map(([carried, id]) => ({ carried, ...outputOf(start, id) }));
@@ -290,7 +317,19 @@ async function compilePartition(
     run: async (values, first, onDone) => {
       const all: HostTensors = {
         ...statistics,
-        ...Object.fromEntries(Object.entries(values).map(([n, t]) => [`given:${n}`, t])),
+        ...Object.fromEntries(Object.entries(values.given).map(([n, t]) => [`given:${n}`, t])),
+        // [conditions, chains, ...event]: the program sees one axis
+        ...Object.fromEntries(
+          Object.entries(values.rows).map(
+            ([
+              n,
+              {
+                shape: [a = 1, b = 1, ...event],
+                ...t
+              },
+            ]) => [`rows:${n}`, { ...t, shape: [a * b, ...event] }],
+          ),
+        ),
         // chains are rows: a condition has its own wherever it is grouped
         rng: rngOf(seed, "evaluate", 0, first * perCondition),
       };

@@ -38,6 +38,8 @@ export interface Result {
   readonly rows?: number;
   /** Where a log-density is of values that were scaled, or of whole numbers. */
   readonly density?: DensityUnits;
+  /** Rows whose probability comes out above 1, which none has: log Z is too low, by no less than the largest log-probability. */
+  readonly impossible?: { readonly rows: number; readonly of: number; readonly most: number };
   /** The estimates of log Z that the number rests on; of a metric that is one, itself. */
   readonly partitions?: readonly PartitionProtocol[];
 }
@@ -76,6 +78,23 @@ export interface PartitionProtocol {
   readonly logWeightDeviation: number | null;
   /** What it adds to the standard error of the metric, as one of two independent parts; null where exact. */
   readonly standardError: number | null;
+  /** The other bound, where a reverse run was asked for. */
+  readonly reverse?: ReverseProtocol;
+}
+
+/**
+ * log Z by annealing from the model to the base: a stochastic upper bound where the chains' starts are samples of the model, as the forward run is
+ * a lower one (Grosse, Ghahramani & Adams 2015). Chains that only come near the model bound what they reach of it.
+ */
+export interface ReverseProtocol {
+  readonly value: number;
+  readonly standardError: number | null;
+  /** Sweeps of the model between the rows of the data and the first temperature. */
+  readonly sweeps: number;
+  /** The least over the conditions. */
+  readonly effectiveSampleSize: number;
+  /** Upper less lower bound: how much is not known of log Z, as far as both runs found all of the model. */
+  readonly gap: number;
 }
 
 export interface Evaluation {
@@ -85,6 +104,8 @@ export interface Evaluation {
   readonly terms: Readonly<Record<string, Result>>;
   /** Squared error of reconstructions by data variable, summed over the event, where the model reconstructs. */
   readonly reconstruction: Readonly<Record<string, Result>>;
+  /** What cannot be so, or is not to be trusted, each with what to do. */
+  readonly warnings: readonly string[];
   readonly protocol: Protocol;
   readonly seconds: number;
 }

@@ -6,7 +6,7 @@ import type { Stage } from "../engines/engine.js";
 import { abs, and, constant, equal, iterationInput, mean, select, stage, state, writeState, type Tensor } from "../graph/index.js";
 import { InternalError } from "../graph/errors.js";
 import { optimize } from "../graph/passes/index.js";
-import { under } from "../graph/passes/match.js";
+import { under } from "../graph/look.js";
 import type { StepContext, UpdateDefinition } from "../model.js";
 import { carriedName } from "./carried.js";
 import { isFinite } from "./context.js";

@@ -5,7 +5,7 @@ import { broadcastShapes, sameShape, sizeOf } from "../shape.js";
 import { emit, producer, scalar, type Tensor } from "../trace.js";
 import type { Prim, PrimParams, Shape } from "../types.js";
 import { elementwise } from "./elementwise-prims.js";
-import { constantValue, made, operand, under } from "./match.js";
+import { constantValue, made, operand, under } from "../look.js";
 
 export function simplifyElementwise(prim: Prim, inputs: readonly Tensor[], params: PrimParams[Prim]): Tensor | undefined {
   if (!elementwise.has(prim)) return undefined;

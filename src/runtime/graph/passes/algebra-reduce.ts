@@ -5,7 +5,7 @@ import { reshape } from "../ops/structure.js";
 import { dropAxes } from "../shape.js";
 import { producer, type Tensor } from "../trace.js";
 import type { Prim, PrimParams } from "../types.js";
-import { made, operand, under } from "./match.js";
+import { made, operand, under } from "../look.js";
 
 export function simplifyReduction(prim: Prim, inputs: readonly Tensor[], params: PrimParams[Prim]): Tensor | undefined {
   if (prim !== "reduceSum" && prim !== "reduceMax") return undefined;

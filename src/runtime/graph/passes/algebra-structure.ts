@@ -4,7 +4,7 @@ import { concat, reshape, reverse, slice, sliceAxis, take, transpose } from "../
 import { sameShape, sizeOf } from "../shape.js";
 import { emit, type Tensor } from "../trace.js";
 import type { Prim, PrimParams } from "../types.js";
-import { constantValue, made, operand, under } from "./match.js";
+import { constantValue, made, operand, under } from "../look.js";
 
 export function simplifyStructure(prim: Prim, inputs: readonly Tensor[], params: PrimParams[Prim]): Tensor | undefined {
   const x = inputs[0]!;

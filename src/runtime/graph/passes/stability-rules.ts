@@ -7,7 +7,7 @@ import { logSumExp } from "../ops/reduce.js";
 import { reshape, transpose } from "../ops/structure.js";
 import { producer, type Tensor } from "../trace.js";
 import type { Node, Prim } from "../types.js";
-import { constantValue, operand, under } from "./match.js";
+import { constantValue, operand, under } from "../look.js";
 
 /** Through what only moves values. */
 function core(t: Tensor): Node {

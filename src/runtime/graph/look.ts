@@ -1,6 +1,6 @@
-/** How rewrites look at what has been staged: the node behind a tensor, its operands, its constant value. */
-import { producer, tensorOf, type Tensor } from "../trace.js";
-import type { Node, NodeOf, Prim } from "../types.js";
+/** What has been staged, looked at: the node behind a tensor, its operands, its constant value. */
+import { producer, tensorOf, type Tensor } from "./trace.js";
+import type { Node, NodeOf, Prim } from "./types.js";
 
 /** The i-th operand of a node of the current trace. */
 export function operand(node: Pick<Node, "inputs">, i: number): Tensor {

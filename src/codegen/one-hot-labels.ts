@@ -1,0 +1,85 @@
+/**
+ * Categories as an energy sees them: one-hot vectors, so that it is linear in their units. A lookup `U[y]` becomes the product `y @ U`; labels of
+ * conditions, which are not its own, stay labels.
+ */
+import type { DeriveContext, EnergyBlock } from "../ir/derive/context.js";
+import type { BuiltinExpr, Dim, Expr } from "../ir/types.js";
+import { variableOf } from "./lower-dist.js";
+
+/** The event shape in which an energy sees a variable: categories of its own are one-hot. */
+export function seenShape(context: DeriveContext, energy: EnergyBlock, variable: string): readonly Dim[] {
+  const { domain } = variableOf(context, variable);
+  return domain.name === "category" && domain.classes && energy.variables.includes(variable)
+    ? [...domain.shape, domain.classes]
+    : domain.shape;
+}
+
+/** Labels of the energy's own categories, `y`, `y[2]`, `y[1..3]`, as the one-hot vectors that it sees; undefined of all else. */
+function hotLabels(context: DeriveContext, energy: EnergyBlock, expr: Expr): Expr | undefined {
+  if (expr.kind === "variable") {
+    if (!energy.variables.includes(expr.variable) || variableOf(context, expr.variable).domain.name !== "category") return undefined;
+    return { ...expr, type: { kind: "tensor", element: "real", shape: seenShape(context, energy, expr.variable) } };
+  }
+  if (expr.kind !== "builtin" || (expr.fn !== "index" && expr.fn !== "slice") || expr.type.kind !== "tensor") return undefined;
+  const of = expr.args[0] && hotLabels(context, energy, expr.args[0]);
+  const axis = expr.options["axis"];
+  if (of?.type.kind !== "tensor" || typeof axis !== "number") return undefined;
+  // the classes are one more axis, the last; axes count from the end
+  const type = { ...of.type, shape: [...expr.type.shape, ...of.type.shape.slice(-1)] };
+  return { ...expr, args: [of], options: { ...expr.options, axis: axis - 1 }, type };
+}
+
+/** Rows of a table that are matrices or more: the product with the table of flat rows, in the shape of the rows. */
+function rowsOfTable(expr: BuiltinExpr, y: Expr, table: Expr, row: readonly Dim[]): Expr {
+  const width = row.reduce((product, d) => product * d.size, 1);
+  const labels = y.type.kind === "tensor" ? y.type.shape : [];
+  const shaped = (of: Expr, shape: readonly Dim[]): Expr => ({
+    ...expr,
+    fn: "reshape",
+    args: [of],
+    options: { shape: shape.map((d) => d.size) },
+    type: { kind: "tensor", element: "real", shape },
+  });
+  const flat = { size: width, text: String(width) };
+  const rows = shaped(table, [...labels.slice(-1), flat]);
+  const product: Expr = {
+    ...expr,
+    fn: "matmul",
+    args: [y, rows],
+    options: {},
+    type: { kind: "tensor", element: "real", shape: [...labels.slice(0, -1), flat] },
+  };
+  return shaped(product, [...labels.slice(0, -1), ...row]);
+}
+
+/** `U[y]` of a one-hot y is `y @ U`. */
+export function oneHot(context: DeriveContext, energy: EnergyBlock, expr: Expr): Expr {
+  const inner = (e: Expr): Expr => oneHot(context, energy, e);
+  const hot = (e: Expr | undefined): Expr | undefined => e && hotLabels(context, energy, e);
+  switch (expr.kind) {
+    case "builtin": {
+      const [table, index] = expr.args;
+      if (expr.fn === "onehot") return hot(table) ?? { ...expr, args: expr.args.map(inner) };
+      const y = expr.fn === "take" ? hot(index) : undefined;
+      if (!table || y?.type.kind !== "tensor" || table.type.kind !== "tensor") return { ...expr, args: expr.args.map(inner) };
+      const row = table.type.shape.slice(1);
+      if (row.length === 0) {
+        const product: Expr = { ...expr, fn: "mul", args: [y, inner(table)], options: {}, type: y.type };
+        return { ...expr, fn: "sum", args: [product], options: { axes: [-1] } };
+      }
+      if (row.length === 1) return { ...expr, fn: "matmul", args: [y, inner(table)], options: {} };
+      return rowsOfTable(expr, y, inner(table), row);
+    }
+    case "layer":
+      if (expr.instance.layer === "embedding") return { ...expr, args: expr.args.map((e) => hot(e) ?? inner(e)) };
+      return { ...expr, args: expr.args.map(inner) };
+    case "netCall":
+      return { ...expr, args: expr.args.map(inner) };
+    case "record":
+      return { ...expr, fields: expr.fields.map((f) => ({ ...f, value: inner(f.value) })) };
+    case "field":
+      return { ...expr, target: inner(expr.target) };
+    default:
+      return expr;
+  }
+}

@@ -1,0 +1,111 @@
+/**
+ * Whether exp(-energy) has an integral over the real variables together: refused where some direction is proven to be free, warned of where
+ * nothing is proven either way. `lawOf` has looked at each variable by itself before.
+ */
+import { report } from "../../base/report.js";
+import type { Span } from "../../base/source.js";
+import type { DeriveContext } from "../derive/context.js";
+import { showDomain } from "../shapes.js";
+import type { Expr } from "../types.js";
+import { mentions } from "./algebra.js";
+import { curvatureOf, isDefinite } from "./curvature.js";
+import { allReal, type Structure } from "./dependence.js";
+import { flatDirection } from "./flat.js";
+import { growthOf } from "./growth.js";
+import { listed } from "./listed.js";
+import type { Definiteness, EnergyTerm } from "./types.js";
+
+/** Reports what it finds; says what is known of the curvature in `variables`, the real ones. */
+export function checkNormalisable(
+  context: DeriveContext,
+  structure: Structure,
+  whole: Expr,
+  terms: readonly EnergyTerm[],
+  variables: readonly string[],
+): Definiteness {
+  const joint = structure.of(whole).on.get(allReal);
+  if (variables.length === 0 || !joint) return "none";
+  const declared = variables.flatMap((name): { readonly span: Span; readonly text: string }[] => {
+    const variable = context.model.variables.get(name);
+    return variable ? [{ span: variable.span, text: `\`${name}\` is ${showDomain(variable.domain)}` }] : [];
+  });
+  const bending = terms.filter((t) => (t.reach.on.get(allReal)?.degree ?? 1) > 1);
+  const quadratic = joint.degree <= 2;
+  const flat = flatDirection(context, structure, whole, variables);
+  if (flat) {
+    const { rank, units, direction } = flat;
+    const along = direction && units <= 8 ? `; it is flat along ${variables.join(", ")} = (${direction.join(", ")})` : "";
+    report(
+      context.diagnostics,
+      "GM3617",
+      bending[0]?.span,
+      { variables: listed(variables) },
+      {
+        labels: declared,
+        notes: [
+          `its curved terms depend on ${counted(rank, "combination")} of ${counted(units, "number")}${along}`,
+          "exp(-energy) is constant or exponential along what is left, for all weights, so it has no integral",
+        ],
+        help: [`add what holds every direction: ${variables.map((v) => `\`energy sum(${v}^2) / 2\``).join(", ")}`],
+      },
+    );
+    return quadratic ? "checked" : "unbounded";
+  }
+  const growth = growthOf(context, structure, whole, variables);
+  const curvature = quadratic ? curvatureOf(context, structure, whole, allReal, variables) : undefined;
+  const definite = curvature?.sign === "positive" && isDefinite(curvature, variables);
+  if (growth.proven || definite) return quadratic ? "proven" : "unbounded";
+  const term = bending.find((t) => growth.loose.some((e) => within(e.span, t.span))) ?? bending[0];
+  const about = growth.free.length > 0 ? growth.free : variables.filter((v) => growth.loose.some((e) => mentions(context, e, v)));
+  const suspects = about.length > 0 ? about : variables;
+  const coupled = growth.loose.length > 0;
+  if (quadratic)
+    report(
+      context.diagnostics,
+      "GM3618",
+      term?.span,
+      { variables: listed(suspects) },
+      {
+        labels: declared,
+        notes: [
+          coupled
+            ? "the sign of this term's curvature depends on the weights: for some of them exp(-energy) has no integral"
+            : "for some weights the energy is flat in a direction, and exp(-energy) has no integral",
+          "a run stops once a curvature is no longer positive: draws and densities of these variables are then not finite",
+        ],
+        help:
+          suspects.length > 1
+            ? [`write the coupling as a square: \`sum((${suspects[0]} - W @ ${suspects[1]})^2)\` cannot fall`]
+            : ["weigh squares by what is above zero: `param s : positive[D]`, or `exp(s)`"],
+      },
+    );
+  else
+    report(
+      context.diagnostics,
+      "GM3606",
+      term?.span,
+      { variable: suspects.join("`, `") },
+      {
+        labels: declared,
+        notes: [
+          growth.free.length > 0
+            ? `no term of the energy is seen to grow with ${listed(growth.free)} for all weights: exp(-energy) may have no integral`
+            : "this term is not seen to be outgrown by the others for all weights: exp(-energy) may have no integral",
+        ],
+        help: [
+          growth.free.length > 0
+            ? `add a term that does: ${growth.free.map((v) => `\`energy sum(${v}^2) / 2\``).join(", ")}`
+            : `add an even power of a higher order than this term's, times a number above zero`,
+        ],
+      },
+    );
+  return quadratic ? "checked" : "unbounded";
+}
+
+function within(inner: Span, outer: Span): boolean {
+  return inner.file === outer.file && inner.start >= outer.start && inner.end <= outer.end;
+}
+
+function counted(n: number, noun: string): string {
+  return `${n} ${noun}${n === 1 ? "" : "s"}`;
+}

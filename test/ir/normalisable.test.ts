@@ -1,0 +1,185 @@
+/**
+ * Which energies of real variables have a normaliser: what is proven, refused and warned of, each held against the energy's values in float64
+ * far out, in many directions and for many weights.
+ */
+import { describe, expect, test } from "vitest";
+import type { DeriveContext } from "../../src/ir/derive/context.js";
+import { randomFrom } from "./energy-claims.js";
+import { type Arr, evaluateExpr, size } from "./energy-evaluate.js";
+import { analysed } from "./energy-support.js";
+
+const declarations = `
+  data x : real[D], y : real[K]
+  latent h : binary[H]
+  param s : real[D] = 1, t : positive[D] = 1, b : real[D] = 0, c : real = 1
+  param W : real[D, K], A : real[D, D], N : real[D, 2], U : real[D, H]`;
+
+const nets: Readonly<Record<string, string>> = {
+  f: "net f(x) = x |> dense(6) |> softplus |> dense(1) |> sum",
+  g: "net g(x) = x |> dense(6) |> tanh |> dense(1) |> sum",
+  q: "net q(x) = sum((x |> dense(6))^2)",
+};
+
+const variablesOf = (energy: string): string => ["x", "y", "h"].filter((v) => new RegExp(`\\b${v}\\b`, "u").test(energy)).join(", ");
+
+const analyse = (energy: string): ReturnType<typeof analysed> => {
+  const called = Object.entries(nets).flatMap(([name, net]) => (new RegExp(`\\b${name}\\(`, "u").test(energy) ? [net] : []));
+  return analysed(`${declarations}\n ${called.join("\n")}\n density p(${variablesOf(energy)}) { energy ${energy} }`);
+};
+
+/** Values of the energy along a ray, at random weights and direction. */
+function ray(context: DeriveContext, seed: number, direction?: readonly number[]): (radius: number) => number {
+  const random = randomFrom(seed);
+  const normal = (): number => Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
+  const weights = new Map<string, Arr>();
+  const index = context.densities.get("p");
+  const at = new Map(
+    (index?.energy?.variables ?? []).map((name): [string, Arr] => {
+      const domain = context.model.variables.get(name)?.domain;
+      const shape = (domain?.shape ?? []).map((d) => d.size);
+      const data = Array.from({ length: size(shape) }, (_, i) =>
+        domain?.name === "binary" ? Math.round(random()) : (direction?.[i] ?? normal()),
+      );
+      return [name, { shape, data }];
+    }),
+  );
+  const weight = (path: string, shape: readonly number[]): Arr => {
+    const known = weights.get(path) ?? { shape, data: Array.from({ length: size(shape) }, normal) };
+    weights.set(path, known);
+    return known;
+  };
+  return (radius) => {
+    const real = (name: string): boolean => context.model.variables.get(name)?.domain.name === "real";
+    const variables = Object.fromEntries(
+      [...at].map(([name, a]) => [name, real(name) ? { ...a, data: a.data.map((v) => v * radius) } : a]),
+    );
+    return (index?.energy?.energies ?? []).reduce(
+      (total, e) => total + (evaluateExpr(context, { variables, weight }, e.value).data[0] ?? NaN),
+      0,
+    );
+  };
+}
+
+describe("energies that are proven to grow in every direction", () => {
+  test.each([
+    "sum(x^4) - sum(x^2)",
+    "sum(x^4 - x^2)",
+    "sum((x^2 - 1)^2)",
+    "sum((x^2 - 1)^2) + s @ x",
+    "sum(x^4) / 4 - x @ A @ x",
+    "sum(x^4) - 3 * (c * sum(x))^3",
+    "sum(t * x^2) - f(x)",
+    "sum(x^2) / 100 - c * f(x)",
+    "sum(exp(s) * (x - b)^2) + g(x)",
+    "sum(x^4) - q(x)",
+    "sum(x^2) / 2 + sum(y^2) / 2 - c * tanh(sum(x)) * sum(y)",
+    "sum(x^4) + sum(y^4) - x @ W @ y",
+    "sum(x^4) + sum(y^2) - x @ W @ y",
+    "sum((x - W @ y)^2) + sum(y^2)",
+    "sum((y - x @ W)^2) / 2 + sum((x - b)^2 / t)",
+    "sum((x - W @ (y^2))^2) + sum(y^2)",
+    "(x[1] - x[2])^2 + x[2]^2 + sum(x[3..6]^2)",
+    "(x[2] - x[1]^2)^2 + x[1]^2 + sum(x[3..6]^2)",
+    "x[1]^2 + x[2]^2 + x[3]^2 + x[4]^2 + x[5]^2 + x[6]^2",
+    "sum(abs(x)) - g(x)",
+    "norm(x - b)",
+    "norm(x)^3 - x @ A @ x",
+    "sum(abs(x)^3) - x @ A @ x",
+    "variance(x) + mean(x^2)",
+    "sum((1 + sum(h)) * x^2) - x @ U @ h",
+    "sum(relu(x)) + sum(x^2) / 2 - sum(s * abs(x))",
+    "sum(x^2) / 2 - maximum(f(x), s @ x)",
+  ])("%s", (energy) => {
+    const { codes, context, text } = analyse(energy);
+    expect(codes, text).toEqual([]);
+    for (let seed = 1; seed <= 40; seed++) {
+      const value = ray(context, seed);
+      const [near, far] = [value(1e4), value(1e6)];
+      expect(far, `seed ${seed}`).toBeGreaterThan(near + 1e3);
+      expect(near, `seed ${seed}`).toBeGreaterThan(value(0));
+    }
+  });
+});
+
+describe("energies that are refused: flat, or linear, in a direction", () => {
+  test.each([
+    ["(x[1] - x[2])^2 + sum(x[3..6]^2)", [1, 1, 0, 0, 0, 0]],
+    ["(x[1] - x[2])^2 + sum(x[3..6]^2) + b @ x", [1, 1, 0, 0, 0, 0]],
+    ["sum((x[1..5] - x[2..6])^2)", [1, 1, 1, 1, 1, 1]],
+    ["sum((x - mean(x))^2)", [1, 1, 1, 1, 1, 1]],
+    ["sum(x)^2 + (x[1] + 2 * x[2])^4 - 3 * x[3]", [0, 0, 1, -1, 0, 0]],
+    ["sum((x[1..4] / 2 - x[2..5])^2) + (x[6] + x[1])^2", [16, 8, 4, 2, 1, -16]],
+    ["softplus(x[1] + x[2]) + softplus(-x[1] - x[2]) + sum(x[3..6]^2)", [1, -1, 0, 0, 0, 0]],
+  ])("%s", (energy, direction) => {
+    const { codes, context } = analyse(energy);
+    expect(codes).toEqual(["GM3617"]);
+    for (let seed = 1; seed <= 5; seed++) {
+      const value = ray(context, seed, direction);
+      // what is flat or linear has equal differences
+      const bend = value(20) - 2 * value(10) + value(0);
+      expect(Math.abs(bend)).toBeLessThan(1e-6 * Math.max(1, Math.abs(value(20))));
+    }
+  });
+
+  test.each([
+    ["sum((x @ W)^2)", "3 combinations of 6 numbers"],
+    ["sum((y - x @ W)^2)", "3 combinations of 9 numbers"],
+    ["sum((x @ N)^2) + sum((x @ W)^2)", "5 combinations of 6 numbers"],
+    ["f(x @ W) + sum(x)^2 ", "4 combinations of 6 numbers"],
+  ])("%s: fewer combinations than units, whatever the weights", (energy, count) => {
+    const { codes, text } = analyse(energy);
+    expect(codes).toEqual(["GM3617"]);
+    expect(text).toContain(count);
+  });
+
+  test("images are counted, not multiplied out", () => {
+    const smooth = (more: string): readonly string[] =>
+      analysed(`data x : real[28, 28]   density p(x) { energy sum((x[1..27] - x[2..28])^2) ${more} }`).codes;
+    expect(smooth("")).toEqual(["GM3617"]);
+    expect(smooth("+ sum(x^2) / 10")).toEqual([]);
+  });
+});
+
+describe("energies that fall without end", () => {
+  test.each([
+    "sum(x^2) - sum(x^4)",
+    "sum(t * x^2) / 2 - sum(t * x^4) + f(x)",
+    "c * sum(x)^2 - sum(x^6) + sum(x^4)",
+    "sum(y^2) - sum(x^4) + x @ W @ y",
+  ])("%s", (energy) => {
+    const { codes, context } = analyse(energy);
+    expect(codes).toEqual(["GM3605"]);
+    const { variables } = { variables: context.densities.get("p")?.energy?.variables ?? [] };
+    expect(variables).toContain("x");
+    if (!variables.includes("y")) for (let seed = 1; seed <= 10; seed++) expect(ray(context, seed)(1e4)).toBeLessThan(-1e6);
+  });
+});
+
+describe("warnings where weights decide", () => {
+  /** Some weights of a few make the energy fall or stay. */
+  const mayFail = (context: DeriveContext): boolean =>
+    Array.from({ length: 400 }, (_, seed) => ray(context, seed)).some((value) => value(1e4) <= value(1) + 1);
+
+  test.each([
+    ["sum(s * x^2)", "GM3618"],
+    ["sum(s * x^2) + b @ x", "GM3618"],
+    ["sum(x^2) / 2 + sum(y^2) / 2 - x @ W @ y", "GM3618"],
+    ["x @ A @ x", "GM3618"],
+    ["sum(x^2) / 2 - c * sum(x)^2", "GM3618"],
+    ["f(x)", "GM3606"],
+    ["sum(x^2) / 2 - q(x)", "GM3618"],
+    ["sum(x^4) - c * sum(x)^4", "GM3606"],
+    ["sum(x^2) + sum(y^2) - x @ W @ y - c * sum(x)^3", "GM3606"],
+    ["sum(h) * sum(x^4) + sum(tanh(x))", "GM3606"],
+  ])("%s", (energy, code) => {
+    const { codes, context } = analyse(energy);
+    expect(codes).toEqual([code]);
+    expect(mayFail(context)).toBe(true);
+  });
+
+  test("a matrix of full rank may lack it: flat for some weights", () => {
+    const { codes, text } = analyse("sum((x @ A)^2)");
+    expect(codes).toEqual(["GM3618"]);
+    expect(text).toContain("flat in a direction");
+  });
+});
