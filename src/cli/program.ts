@@ -10,7 +10,7 @@ import { stderr } from "./output.js";
 import type { CompileFlags } from "./commands/compile.js";
 import type { InterpolateFlags, PictureFlags, SampleFlags } from "./commands/pictures.js";
 import type { FilterFlags, UnitFlags } from "./commands/units.js";
-import { addEngineOptions, addMeasureOptions, addModelOptions, addTrainingOptions, held, wholeNumber } from "./options.js";
+import { addEngineOptions, addMeasureOptions, addModelOptions, addTrainingOptions, held, positiveNumber, wholeNumber } from "./options.js";
 
 /** Runs a command line and gives its exit code: 0 fine, 1 the model or the run is wrong, 2 wrong usage, 130 interrupted. */
 export async function runCli(args: readonly string[]): Promise<number> {
