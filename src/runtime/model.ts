@@ -2,9 +2,10 @@
  * The contract between a generated file and what runs it: a generated file exports `model`, a `ModelDefinition`;
  * the training loop, the evaluators and the command line consume it and know nothing else of the model.
  */
-import type { Key, Rows, Tensor } from "./graph/index.js";
+import type { DrawShape, Key, Rows, Tensor } from "./graph/index.js";
 import { GmcError } from "./graph/errors.js";
 import type { Shape } from "./graph/types.js";
+import type { Order } from "./nn/degrees.js";
 import type { WeightSpecs, WeightsOf } from "./nn/spec.js";
 import type { OptimizerSpec } from "./train/optimizers.js";
 import type { Schedule } from "./train/schedules.js";
@@ -302,6 +303,36 @@ export interface ChainDefinition<S extends WeightSpecs = WeightSpecs> {
   readonly means: Readonly<Record<string, (w: WeightsOf<S>, values: Readonly<Record<string, Tensor>>) => Tensor>>;
 }
 
+/**
+ * A variable of a density that is drawn entry by entry, each given the entries before it. Its event shape is [...positions, ...rest]: the first
+ * `positionAxes` axes are positions, in raster order; what is at one position (channels, a vector) is drawn at once.
+ */
+export interface SequentialDefinition<S extends WeightSpecs = WeightSpecs> {
+  readonly variable: string;
+  /** Event shape of the variable, its type: as the variable's own. */
+  readonly shape: Shape;
+  readonly dtype: "f32" | "i32";
+  readonly positionAxes: number;
+  /** Order in which positions are drawn, over their raster numbers: as they lie unless told. */
+  readonly order?: Order;
+  /** What `params` is given besides the variable: conditions, variables of the head that come before it. */
+  readonly reads?: readonly string[];
+  /** Variables of the head that it is given are drawn by this first, as with a chain, and then are among `given`. */
+  readonly before?: (w: WeightsOf<S>, key: Key, rows: Rows, given: Readonly<Record<string, Tensor>>) => Draw;
+  /**
+   * Parameters of the variable's distribution, [B, ...positions, ...] each, or of rank 0 where they are the same at all positions. `given` holds
+   * `variable`, [B, ...shape], and what it reads. Entries from a position on do not move the parameters there: they may be anything finite.
+   */
+  readonly params: (w: WeightsOf<S>, key: Key, given: Readonly<Record<string, Tensor>>) => Readonly<Record<string, Tensor>>;
+  /**
+   * A draw of `shape`, [rows, 1 for each position axis, ...rest], from parameters at one position, [B, 1 for each position axis, ...]:
+   * `bernoulli.sample(key, { logits: params.logits }, shape)`.
+   */
+  readonly draw: (params: Readonly<Record<string, Tensor>>, key: Key, shape: DrawShape) => Tensor;
+  /** E[entry | those before it] from parameters, of the same shape as a draw, where there is one: what pictures show. */
+  readonly mean?: (params: Readonly<Record<string, Tensor>>) => Tensor;
+}
+
 /** How a density is drawn from. */
 export interface DensityDefinition<S extends WeightSpecs = WeightSpecs> {
   /** Variables of the head, in order, and what they are conditioned on; a variable that is drawn given its own sum is among both. */
@@ -311,6 +342,11 @@ export interface DensityDefinition<S extends WeightSpecs = WeightSpecs> {
   readonly place: string;
   /** Where an energy stands in the density: its variables are drawn by a chain, and are given to `sample`, which draws the rest. */
   readonly chain?: ChainDefinition<S>;
+  /**
+   * Where a variable is drawn entry by entry: it is given to `sample` once it is drawn, which draws those after it. `sample` alone draws it at
+   * once only where it is given. Not together with a chain.
+   */
+  readonly sequential?: SequentialDefinition<S>;
   /**
    * Ancestral sampling of `rows` rows; variables in `given` are clamped (conditions must be among them). Of a variable that is drawn given its
    * own sum (counts given their total) only the sum is kept. Absent where a chain draws them all.

@@ -26,9 +26,31 @@ export {
   type Extent,
 } from "./conv.js";
 export { convolve, convolveTranspose, type ConvolveOptions } from "./convolve.js";
+export {
+  degreeMask,
+  degreesOf,
+  drawnMask,
+  maskInTurn,
+  orderOf,
+  unitsOf,
+  type DegreeRule,
+  type Degrees,
+  type MaskChoice,
+  type Order,
+} from "./degrees.js";
 export { dropout, type DropoutOptions } from "./dropout.js";
 export { embedding, type Embedding } from "./embedding.js";
 export { axisToEvent, concatEvent, flatten, padEvent, reshapeEvent, transposeEvent } from "./events.js";
+export {
+  causalConv1d,
+  maskedConv2d,
+  type CausalConv1dOptions,
+  type MaskKind,
+  type MaskedConv2dOptions,
+  type MaskedConv2dSpecOptions,
+} from "./masked-conv.js";
+export { maskedDense, type MaskedDense } from "./masked-dense.js";
+export { nade, type Nade, type NadeSpecOptions } from "./nade.js";
 export {
   batchNorm,
   groupNorm,
