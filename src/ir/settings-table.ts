@@ -11,7 +11,7 @@ export interface SettingArgument {
   readonly name: string;
   /** Name in the runtime and in the IR. */
   readonly runtime: string;
-  readonly kind: "number" | "integer" | "boolean" | "rate" | "fraction" | "objective";
+  readonly kind: "number" | "integer" | "boolean" | "rate" | "fraction" | "objective" | "goal";
   readonly required?: boolean;
 }
 
@@ -134,6 +134,7 @@ export const earlyStoppingArgs: readonly SettingArgument[] = [
   { name: "metric", runtime: "metric", kind: "objective", required: true },
   arg("patience", "integer"),
   arg("min_delta"),
+  arg("goal", "goal"),
 ];
 
 export interface EvaluatorEntry {
@@ -150,6 +151,8 @@ export interface EvaluatorEntry {
   readonly measures: (variable: Variable, dist: Distribution | undefined) => boolean;
   /** "a latent with a mean" */
   readonly needs: string;
+  /** Where training should take it. */
+  readonly goal?: "rise" | "fall";
 }
 
 const evaluatorTable: readonly EvaluatorEntry[] = [
@@ -160,6 +163,7 @@ const evaluatorTable: readonly EvaluatorEntry[] = [
     options: [arg("threshold")],
     measures: ({ role }, dist) => role === "latent" && dist?.hasMean === true,
     needs: "a latent whose distribution has a mean",
+    goal: "rise",
   },
   {
     name: "reconstruction",
@@ -171,6 +175,7 @@ const evaluatorTable: readonly EvaluatorEntry[] = [
     options: [],
     measures: ({ role, domain }) => role === "data" && domain.name !== "category",
     needs: "data other than labels",
+    goal: "fall",
   },
   {
     name: "ais",
@@ -189,6 +194,7 @@ const evaluatorTable: readonly EvaluatorEntry[] = [
     ofLikelihood: true,
     measures: ({ role, domain }) => role === "data" && domain.name === "count",
     needs: "data that are counts",
+    goal: "fall",
   },
   {
     name: "pseudo_likelihood",
@@ -198,6 +204,7 @@ const evaluatorTable: readonly EvaluatorEntry[] = [
     options: [],
     measures: ({ role, domain }) => role === "data" && (domain.name === "binary" || domain.name === "category"),
     needs: "binary data or labels",
+    goal: "rise",
   },
   {
     name: "reconstruction_error",
@@ -207,6 +214,7 @@ const evaluatorTable: readonly EvaluatorEntry[] = [
     options: [],
     measures: ({ role }) => role === "data",
     needs: "data",
+    goal: "fall",
   },
 ];
 

@@ -235,6 +235,16 @@ describe.each(engines.filter((e) => available.includes(e.name)))("$name", (engin
       trained.close();
     });
 
+    it("goes the way that the model says: what should rise stops once it falls", async () => {
+      const stopped = async (goal: "rise" | "fall") => {
+        const model = handVae({ phase: { earlyStopping: { metric: "ELBO(p, q)", patience: 2, minDelta: 0, goal }, epochs: 6 } });
+        const { history } = await train(model, { data: { x: rows }, validation: { x: rows }, engine, seed: 1 });
+        return history.filter((r) => r.split === "validation").length;
+      };
+      expect(await stopped("rise")).toBe(6);
+      expect(await stopped("fall")).toBe(3);
+    });
+
     it("needs a validation split and a metric that is measured", async () => {
       const phase = { earlyStopping: { metric: "nothing", patience: 2, minDelta: 0 } };
       await expect(train(handVae({ phase }), { data: { x: rows }, engine, steps: 1 })).rejects.toMatchObject({ code: "GM4004" });

@@ -202,4 +202,9 @@ export const gm3 = {
     "Not a covariance",
     (a) => `\`${a.param}\` of \`${a.dist}\` must be ${a.expected}, found ${a.found}`,
   ),
+  GM3049: code<{ metric: string }>(
+    "error",
+    "Early stopping without a direction",
+    (a) => `whether \`${a.metric}\` should rise or fall cannot be read off it, and early stopping keeps the epoch where it is best`,
+  ),
 } as const satisfies Record<`GM30${string}`, CodeEntry<never>>;

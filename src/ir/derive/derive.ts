@@ -15,6 +15,7 @@ import { chosen, firstChoice } from "./choices.js";
 import { energyOf, requireDataReads } from "./energy.js";
 import { deriveObjective, movedBy } from "./objective.js";
 import { nameSchedules } from "./schedules.js";
+import { stoppingGoal } from "./stopping.js";
 
 /** Derives a model; undefined after errors have been reported. */
 export function derive(model: ModelIr, diagnostics: Diagnostics): DerivedModel | undefined {
@@ -24,7 +25,7 @@ export function derive(model: ModelIr, diagnostics: Diagnostics): DerivedModel |
   const entries = weightEntries(context);
   const weights = entries.map((e) => e.path);
   let failed = false;
-  const phases = model.train.map((phase): DerivedPhase => {
+  const derivedPhases = model.train.map((phase): DerivedPhase => {
     const updates = nameSchedules(phase.updates).flatMap((update): readonly DerivedUpdate[] => {
       const derived = deriveObjective(context, {
         value: update.value,
@@ -47,6 +48,7 @@ export function derive(model: ModelIr, diagnostics: Diagnostics): DerivedModel |
     if (!derived) failed = true;
     return derived ? [derived] : [];
   });
+  const phases = failed ? [] : derivedPhases.map((p) => ({ ...p, goal: stoppingGoal(context, p.phase, evaluations) }));
   if (failed || diagnostics.hasErrors) return undefined;
   if (phases.length > 0) warnUntrained(context, entries, phases);
   return { context, model, phases, evaluations, ...roles(context) };

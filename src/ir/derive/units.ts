@@ -37,7 +37,7 @@ const isNear = (a: number, b: number): boolean => Math.abs(a - b) <= 1e-9 * Math
 const isWhole = (x: number): boolean => Math.round(x) >= 1 && isNear(x, Math.round(x));
 
 /** The value of an expression of numbers alone. */
-function constantOf(expr: Expr): number | undefined {
+export function constantOf(expr: Expr): number | undefined {
   if (expr.kind === "number") return expr.value;
   if (expr.kind !== "builtin") return undefined;
   const values = expr.args.map(constantOf);
