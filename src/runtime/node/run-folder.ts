@@ -35,7 +35,8 @@ export interface RunFolder {
   release(): void;
 }
 
-const mark = "gmc-run";
+/** `format` of config.json. */
+export const runMark = "gmc-run";
 
 export interface NewRun {
   /** Stem of the folder's name, from the model. */
@@ -51,7 +52,7 @@ export function createRun(run: NewRun, config: RunConfig): RunFolder {
   const path = run.out === undefined ? freeFolder(run.root ?? "runs", safeName(run.name)) : emptyFolder(run.out);
   const folder = hold(path);
   try {
-    folder.writeJson("config.json", { format: mark, ...config });
+    folder.writeJson("config.json", { format: runMark, ...config });
   } catch (error) {
     folder.release();
     throw error;
@@ -80,7 +81,7 @@ export function readRunConfig(path: string): RunConfig {
     if (error instanceof GmcError) throw error;
     throw new GmcError("GM5209", `${file} is not JSON (${error instanceof Error ? error.message : String(error)})`);
   }
-  if (typeof value !== "object" || value === null || !("format" in value) || value.format !== mark) {
+  if (typeof value !== "object" || value === null || !("format" in value) || value.format !== runMark) {
     throw new GmcError("GM5209", `${path} is not a run folder: its config.json was not written by gmc train`);
   }
   const { format: _format, ...config } = value as Record<string, unknown>;
