@@ -187,10 +187,10 @@ export const gm3 = {
     "Condition without a value",
     (a) => `\`${a.density}\` is conditioned on the latent \`${a.variable}\`, which has no value in \`${a.template}\``,
   ),
-  GM3046: code<{ template: string; formal: string }>(
+  GM3046: code<{ template: string; formal: string; found: string }>(
     "error",
     "Density expected",
-    (a) => `\`${a.formal}\` of \`${a.template}\` is a density`,
+    (a) => `\`${a.formal}\` of \`${a.template}\` must be a density, found ${a.found}`,
   ),
   GM3047: code<{ evaluator: string; density: string; needs: string }>(
     "error",

@@ -126,7 +126,11 @@ function warnUntrained(context: DeriveContext, entries: readonly WeightEntry[], 
   )) {
     const net = context.model.nets.find((n) => n.path === path);
     const entry = entries.find((e) => underPaths(e.path, [path]));
-    report(context.diagnostics, "GM3510", net?.span ?? entry?.span ?? context.model.span, { path });
+    const density = context.densities.get(path.split(".")[0] ?? path)?.density;
+    // a layer may stand in a template of another file: what calls it is what is not trained
+    const layer = entry?.span.file === context.model.span.file ? entry.span : undefined;
+    const whole = density?.name === path ? density.span : undefined;
+    report(context.diagnostics, "GM3510", net?.span ?? whole ?? layer ?? density?.span ?? context.model.span, { path });
   }
 }
 
