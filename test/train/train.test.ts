@@ -301,6 +301,17 @@ describe.each(engines.filter((e) => available.includes(e.name)))("$name", (engin
       const trained = await train(handVae(), { data: { x: nested }, engine, steps: 1 });
       trained.close();
       await expect(train(handVae(), { data: { x: [[0, 1], [1]] }, engine, steps: 1 })).rejects.toMatchObject({ code: "GM4004" });
+      for (const [entry, found] of [
+        ["1", 'the text "1"'],
+        [undefined, "undefined"],
+        [null, "null"],
+      ]) {
+        const x = [[0, entry]] as unknown as number[][];
+        await expect(train(handVae(), { data: { x }, engine, steps: 1 })).rejects.toMatchObject({
+          code: "GM4004",
+          message: `\`x\`[0][1] is ${found}, where a number was expected`,
+        });
+      }
     });
   });
 });
