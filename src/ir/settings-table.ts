@@ -11,7 +11,7 @@ export interface SettingArgument {
   readonly name: string;
   /** Name in the runtime and in the IR. */
   readonly runtime: string;
-  readonly kind: "number" | "integer" | "boolean" | "rate" | "fraction" | "objective" | "goal";
+  readonly kind: "number" | "integer" | "boolean" | "rate" | "fraction" | "positive" | "objective" | "goal";
   readonly required?: boolean;
 }
 
@@ -30,8 +30,8 @@ const arg = (name: string, kind: SettingArgument["kind"] = "number", runtime: st
 /** Every optimiser takes these. */
 const shared: readonly SettingArgument[] = [
   arg("lr", "rate"),
-  arg("clip_norm"),
-  arg("clip_value"),
+  arg("clip_norm", "positive"),
+  arg("clip_value", "positive"),
   arg("weight_decay"),
   arg("ema", "fraction"),
 ];
@@ -73,7 +73,7 @@ export interface SettingEntry {
   readonly name: string;
   readonly runtime: string;
   readonly doc: string;
-  readonly kind: "integer" | "number" | "fraction" | "optimizer" | "earlyStopping" | "rate";
+  readonly kind: "integer" | "number" | "fraction" | "positive" | "optimizer" | "earlyStopping" | "rate";
   /** Where it may stand. */
   readonly scope: "phase" | "update" | "both";
 }
@@ -94,10 +94,10 @@ const settingTable: readonly SettingEntry[] = [
     name: "clip_norm",
     runtime: "clipNorm",
     doc: "scales gradients so that their global norm is at most this",
-    kind: "number",
+    kind: "positive",
     scope: "both",
   },
-  { name: "clip_value", runtime: "clipValue", doc: "limits each entry of the gradients", kind: "number", scope: "both" },
+  { name: "clip_value", runtime: "clipValue", doc: "limits each entry of the gradients", kind: "positive", scope: "both" },
   { name: "weight_decay", runtime: "weightDecay", doc: "pulls weights to zero", kind: "number", scope: "both" },
   {
     name: "ema",

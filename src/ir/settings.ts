@@ -209,6 +209,8 @@ function expected(spec: SettingArgument): string {
       return "a number from 0 to below 1";
     case "boolean":
       return "true or false";
+    case "positive":
+      return "a number above 0";
     case "rate":
       return "a positive number or a schedule";
     case "goal":
