@@ -15,7 +15,7 @@ import * as fs from "node:fs";
 import { basename, join } from "node:path";
 import { GmcError } from "../graph/errors.js";
 import { cannotRead, cannotWrite, hasCode, isMissing } from "./file-errors.js";
-import { makeFolder, readText, writeFileAtomic } from "./files.js";
+import { isTemporary, makeFolder, readText, writeFileAtomic } from "./files.js";
 import { lockFolder } from "./lock.js";
 
 /** What config.json holds beside its mark; plain JSON. */
@@ -47,11 +47,18 @@ export interface NewRun {
   readonly root?: string | undefined;
 }
 
-/** Makes and locks a new folder and writes its config.json. GM5207 where --out holds something. */
-export function createRun(run: NewRun, config: RunConfig): RunFolder {
-  const path = run.out === undefined ? freeFolder(run.root ?? "runs", safeName(run.name)) : emptyFolder(run.out);
+/**
+ * Makes and locks a new folder and writes its files, config.json last: a folder that has one is a whole run, whenever its maker was killed.
+ * GM5207 where --out holds something else than what a maker left that was killed.
+ */
+export function createRun(run: NewRun, config: RunConfig, files: Readonly<Record<string, string>> = {}): RunFolder {
+  const path =
+    run.out === undefined
+      ? freeFolder(run.root ?? "runs", safeName(run.name))
+      : emptyFolder(run.out, new Set([".lock", ...Object.keys(files)]));
   const folder = hold(path);
   try {
+    for (const [name, content] of Object.entries(files)) folder.write(name, content);
     folder.writeJson("config.json", { format: runMark, ...config });
   } catch (error) {
     folder.release();
@@ -139,7 +146,7 @@ function freeFolder(root: string, name: string): string {
   }
 }
 
-function emptyFolder(path: string): string {
+function emptyFolder(path: string, own: ReadonlySet<string>): string {
   makeFolder(path);
   let names: readonly string[];
   try {
@@ -149,7 +156,7 @@ function emptyFolder(path: string): string {
   }
   if (names.includes("config.json"))
     throw new GmcError("GM5207", `${path} already holds a run`, [`go on with it: gmc resume ${path}`, "or name another folder with --out"]);
-  if (names.some((name) => name !== ".lock"))
+  if (names.some((name) => !own.has(name) && !isTemporary(name)))
     throw new GmcError("GM5207", `${path} is not empty`, ["name a new or empty folder with --out"]);
   return path;
 }
