@@ -204,6 +204,7 @@ function functions({ builtins }, which) {
 
 const kinds = {
   number: "a number of at least 0",
+  positive: "a number above 0",
   integer: "a whole number of at least 1",
   boolean: "true or false",
   rate: "a positive number or a schedule",

@@ -232,6 +232,7 @@ function emitPhase(derived: DerivedModel, phase: DerivedPhase, objectives: Objec
             metric: settingJs(stopping.args["metric"] ?? { kind: "text", value: "" }),
             patience: settingJs(stopping.args["patience"] ?? { kind: "static", value: 10 }),
             minDelta: settingJs(stopping.args["minDelta"] ?? { kind: "static", value: 0 }),
+            goal: phase.goal === undefined ? undefined : str(phase.goal),
           })
         : undefined,
   });

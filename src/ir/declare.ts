@@ -188,6 +188,13 @@ function distributionInit(env: Env, call: ast.CallExpr, domain: Domain): Param["
     }
     params[param.name] = value.value;
   }
+  const { low, high } = params;
+  if (low !== undefined && high !== undefined && !(high > low)) {
+    const what = "`high` of `Uniform`";
+    const expected = `above \`low\`, which is ${low}`;
+    report(env.cx.diagnostics, "GM2018", bound.byName.get("high")?.span ?? call.span, { what, expected, found: String(high) });
+    return undefined;
+  }
   if (domain.name !== "real") {
     report(
       env.cx.diagnostics,
@@ -211,7 +218,10 @@ function valueInit(env: Env, value: ast.Expr, domain: Domain, domainSpan: Span):
   }
   const numbers = typeof plain === "number" ? [plain] : plain;
   const range = rangeOfDomain(domain);
-  const outside = numbers.find((n) => !Number.isFinite(n) || n < range.low || n > range.high || (isPositive(range) && n <= 0));
+  // what is stored is unbounded: the ends of a domain lie at infinity there
+  const open = isPositive(range) || domain.name === "unit" || domain.name === "simplex";
+  const atEnd = (n: number): boolean => (open && n <= range.low) || (domain.name === "unit" && n >= range.high);
+  const outside = numbers.find((n) => !Number.isFinite(n) || n < range.low || n > range.high || atEnd(n));
   if (outside !== undefined) {
     report(
       env.cx.diagnostics,

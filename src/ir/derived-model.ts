@@ -10,9 +10,14 @@ export interface DerivedUpdate {
   readonly moves: readonly string[];
 }
 
+/** Where a watched metric should go. */
+export type Goal = "rise" | "fall";
+
 export interface DerivedPhase {
   readonly phase: Phase;
   readonly updates: readonly DerivedUpdate[];
+  /** Of the metric that early stopping watches. */
+  readonly goal?: Goal | undefined;
 }
 
 /** How values of several chunks of samples combine; see RowMetric in the runtime. */

@@ -11,6 +11,7 @@ import { objectiveEnv } from "./objective-env.js";
 import { isPerExample } from "./objective-value.js";
 import { type EvaluatorEntry, evaluators } from "./settings-table.js";
 import { requireNumber } from "./static.js";
+import { notADensity } from "./templates.js";
 import { elaborateBy, nameOf } from "./train.js";
 import type { Density, Evaluation } from "./types.js";
 
@@ -55,9 +56,8 @@ function elaborateEvaluator(env: Env, entry: EvaluatorEntry, call: ast.CallExpr)
     const actual = bound.byName.get(name);
     if (actual?.kind !== "ast") continue;
     const entity = actual.value.kind === "name" ? env.scope.find(actual.value.name) : undefined;
-    if (entity?.kind === "poison") return undefined;
     if (entity?.kind !== "density") {
-      report(env.cx.diagnostics, "GM3046", actual.span, { template: entry.name, formal: name }, { help: ["name a density of the model"] });
+      notADensity(env, actual.value, entity, { template: entry.name, formal: name });
       return undefined;
     }
     const header = densityHeader(env.cx, entity.decl);

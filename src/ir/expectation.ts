@@ -5,7 +5,7 @@ import type * as ast from "../parser/ast.js";
 import { checkFree } from "./body.js";
 import { wrongBinder } from "./binders.js";
 import { elaborateDist } from "./dist-call.js";
-import { distributions } from "./distributions.js";
+import { distributions, distributionSynonyms } from "./distributions.js";
 import { type Env, freshId, within } from "./env.js";
 import { elaborateExpr } from "./expr.js";
 import { factsOfDomain, noFacts } from "./facts.js";
@@ -15,6 +15,7 @@ import { dim, tensor, typeOfDomain } from "./shapes.js";
 import { densityCall, slotNames, type SlotName } from "./slots.js";
 import { requireInteger } from "./static.js";
 import type { Dim, DrawTarget, Expr, Local, ObjectiveDraw } from "./types.js";
+import { suggestions, synonymOf } from "./unknown.js";
 
 /** What a draw binds: names of the scope, and variables with their number of samples. */
 interface Bindings {
@@ -63,6 +64,14 @@ function elaborateDraw(env: Env, binder: ast.DrawBinder, bindings: Bindings): Ob
   if (entity?.kind === "poison") return undefined;
   if (entity?.kind === "density" && source.kind === "call") return densityDraw(env, binder, source, bindings, samples);
   if (!entity && callee !== undefined && distributions.has(callee)) return distributionDraw(env, binder, bindings, samples);
+  if (!entity && callee !== undefined) {
+    const meant = synonymOf(distributionSynonyms, callee);
+    const { span } = source.kind === "call" ? source.callee : source;
+    const help =
+      meant === undefined ? suggestions(env.scope, callee, (e) => e.kind === "density", distributions.keys()) : [`write \`${meant}\``];
+    report(env.cx.diagnostics, "GM2001", span, { what: "density or distribution", name: callee }, { help });
+    return undefined;
+  }
   const help =
     entity?.kind === "density"
       ? [`name what is drawn: \`${callee}(${entity.decl.head.map((h) => h.name).join(", ")})\``]

@@ -11,7 +11,7 @@ export interface SettingArgument {
   readonly name: string;
   /** Name in the runtime and in the IR. */
   readonly runtime: string;
-  readonly kind: "number" | "integer" | "boolean" | "rate" | "fraction" | "objective";
+  readonly kind: "number" | "integer" | "boolean" | "rate" | "fraction" | "positive" | "objective" | "goal";
   readonly required?: boolean;
 }
 
@@ -30,8 +30,8 @@ const arg = (name: string, kind: SettingArgument["kind"] = "number", runtime: st
 /** Every optimiser takes these. */
 const shared: readonly SettingArgument[] = [
   arg("lr", "rate"),
-  arg("clip_norm"),
-  arg("clip_value"),
+  arg("clip_norm", "positive"),
+  arg("clip_value", "positive"),
   arg("weight_decay"),
   arg("ema", "fraction"),
 ];
@@ -73,7 +73,7 @@ export interface SettingEntry {
   readonly name: string;
   readonly runtime: string;
   readonly doc: string;
-  readonly kind: "integer" | "number" | "fraction" | "optimizer" | "earlyStopping" | "rate";
+  readonly kind: "integer" | "number" | "fraction" | "positive" | "optimizer" | "earlyStopping" | "rate";
   /** Where it may stand. */
   readonly scope: "phase" | "update" | "both";
 }
@@ -94,10 +94,10 @@ const settingTable: readonly SettingEntry[] = [
     name: "clip_norm",
     runtime: "clipNorm",
     doc: "scales gradients so that their global norm is at most this",
-    kind: "number",
+    kind: "positive",
     scope: "both",
   },
-  { name: "clip_value", runtime: "clipValue", doc: "limits each entry of the gradients", kind: "number", scope: "both" },
+  { name: "clip_value", runtime: "clipValue", doc: "limits each entry of the gradients", kind: "positive", scope: "both" },
   { name: "weight_decay", runtime: "weightDecay", doc: "pulls weights to zero", kind: "number", scope: "both" },
   {
     name: "ema",
@@ -134,6 +134,7 @@ export const earlyStoppingArgs: readonly SettingArgument[] = [
   { name: "metric", runtime: "metric", kind: "objective", required: true },
   arg("patience", "integer"),
   arg("min_delta"),
+  arg("goal", "goal"),
 ];
 
 export interface EvaluatorEntry {
@@ -150,6 +151,8 @@ export interface EvaluatorEntry {
   readonly measures: (variable: Variable, dist: Distribution | undefined) => boolean;
   /** "a latent with a mean" */
   readonly needs: string;
+  /** Where training should take it. */
+  readonly goal?: "rise" | "fall";
 }
 
 const evaluatorTable: readonly EvaluatorEntry[] = [
@@ -160,6 +163,7 @@ const evaluatorTable: readonly EvaluatorEntry[] = [
     options: [arg("threshold")],
     measures: ({ role }, dist) => role === "latent" && dist?.hasMean === true,
     needs: "a latent whose distribution has a mean",
+    goal: "rise",
   },
   {
     name: "reconstruction",
@@ -171,6 +175,7 @@ const evaluatorTable: readonly EvaluatorEntry[] = [
     options: [],
     measures: ({ role, domain }) => role === "data" && domain.name !== "category",
     needs: "data other than labels",
+    goal: "fall",
   },
   {
     name: "ais",
@@ -189,6 +194,7 @@ const evaluatorTable: readonly EvaluatorEntry[] = [
     ofLikelihood: true,
     measures: ({ role, domain }) => role === "data" && domain.name === "count",
     needs: "data that are counts",
+    goal: "fall",
   },
   {
     name: "pseudo_likelihood",
@@ -198,6 +204,7 @@ const evaluatorTable: readonly EvaluatorEntry[] = [
     options: [],
     measures: ({ role, domain }) => role === "data" && (domain.name === "binary" || domain.name === "category"),
     needs: "binary data or labels",
+    goal: "rise",
   },
   {
     name: "reconstruction_error",
@@ -207,6 +214,7 @@ const evaluatorTable: readonly EvaluatorEntry[] = [
     options: [],
     measures: ({ role }) => role === "data",
     needs: "data",
+    goal: "fall",
   },
 ];
 

@@ -143,6 +143,8 @@ function argumentValue(
   metrics: readonly string[],
 ): SettingValue | undefined {
   if (spec.kind === "objective") return metricValue(env, value, what, metrics);
+  if (spec.kind === "goal" && value.kind === "string" && (value.value === "rise" || value.value === "fall"))
+    return { kind: "text", value: value.value };
   if (isSchedule(env, value)) {
     if (spec.kind === "rate") return elaborateSchedule(env, value);
     report(env.cx.diagnostics, "GM2062", value.span, { what, expected: expected(spec), found: "a schedule" });
@@ -207,8 +209,12 @@ function expected(spec: SettingArgument): string {
       return "a number from 0 to below 1";
     case "boolean":
       return "true or false";
+    case "positive":
+      return "a number above 0";
     case "rate":
       return "a positive number or a schedule";
+    case "goal":
+      return '`"rise"` or `"fall"`';
     case "objective":
       return "the name of a line of `evaluate`";
     case "number":

@@ -2,8 +2,9 @@
  * Objective templates, `objective ELBO(p, q, beta = 1) = …`: densities, numbers, schedules, nets and values put in place of the formals, the
  * other names matched by role, the body elaborated as if it stood where the call stands.
  */
+import type { Label } from "../base/diagnostic.js";
 import { report } from "../base/report.js";
-import type { Span } from "../base/source.js";
+import { type Span, textOf } from "../base/source.js";
 import type * as ast from "../parser/ast.js";
 import { type Actual, bindArguments } from "./arguments.js";
 import { densityHeader } from "./density-header.js";
@@ -13,10 +14,11 @@ import { elaborateExpr } from "./expr.js";
 import { attributed } from "./attribution.js";
 import { matchRoles } from "./roles.js";
 import { elaborateSchedule, isSchedule } from "./schedules.js";
-import { type Entity, Scope } from "./scope.js";
+import { describe, type Entity, Scope } from "./scope.js";
 import { scalarType } from "./shapes.js";
 import { evaluateStatic } from "./static.js";
 import type { Expr } from "./types.js";
+import { reportUnknownName } from "./unknown.js";
 
 type ObjectiveEntity = Extract<Entity, { kind: "objective" }>;
 
@@ -93,14 +95,8 @@ function argumentEntity(env: Env, formal: ast.Formal, actual: Actual, decl: ast.
   const { value, span } = actual;
   const entity = value.kind === "name" ? env.scope.find(value.name) : undefined;
   if (usedAsDensity(decl.body, formal.name.name) && entity?.kind !== "density") {
-    if (entity?.kind !== "poison")
-      report(
-        env.cx.diagnostics,
-        "GM3046",
-        span,
-        { template: decl.name.name, formal: formal.name.name },
-        { labels: [{ span: formal.span, text: "a density is expected here" }], help: ["name a density of the model: `ELBO(p, q)`"] },
-      );
+    const labels = [{ span: formal.span, text: "a density is expected here" }];
+    notADensity(env, value, entity, { template: decl.name.name, formal: formal.name.name }, labels);
     return undefined;
   }
   if (entity && (entity.kind === "density" || entity.kind === "net" || entity.kind === "flow" || entity.kind === "block")) return entity;
@@ -113,6 +109,25 @@ function argumentEntity(env: Env, formal: ast.Formal, actual: Actual, decl: ast.
   if (known.kind !== "dynamic") return { kind: "static", what: "argument", value: known, span };
   const expr = elaborateExpr(env, value);
   return expr && { kind: "value", expr, span };
+}
+
+/** Reports what stands where a template or an evaluator takes a density. */
+export function notADensity(
+  env: Env,
+  value: ast.Expr,
+  entity: Entity | undefined,
+  where: { readonly template: string; readonly formal: string },
+  labels: readonly Label[] = [],
+): void {
+  if (entity?.kind === "poison") return;
+  if (value.kind === "name" && !entity) {
+    reportUnknownName(env, value.name, value.span, (e) => e.kind === "density", [], "density");
+    return;
+  }
+  const found = entity && value.kind === "name" ? `\`${value.name}\`, ${describe(entity)}` : `\`${textOf(value.span)}\``;
+  const known = [...env.scope.visible((e) => e.kind === "density")].map((d) => `\`${d}\``);
+  const help = known.length > 0 ? [`there ${known.length === 1 ? "is" : "are"} ${known.join(", ")}`] : [];
+  report(env.cx.diagnostics, "GM3046", value.span, { ...where, found }, { labels, help });
 }
 
 function usedAsDensity(body: ast.Expr, formal: string): boolean {

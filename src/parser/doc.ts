@@ -7,15 +7,29 @@ import { characterWidth } from "../base/display.js";
 
 export type Doc =
   | string
-  | { readonly kind: "concat" | "indent" | "group"; readonly parts: readonly Doc[]; readonly breaks: boolean }
+  | { readonly kind: "concat" | "indent" | "group"; readonly parts: readonly Doc[]; readonly breaks: boolean; readonly ends: boolean }
   /** What stands to the right of `=`: beside it, else whole on the next line, else beside it over several lines. */
-  | { readonly kind: "assigned"; readonly value: Doc; readonly hung: Doc; readonly breaks: boolean }
+  | { readonly kind: "assigned"; readonly value: Doc; readonly hung: Doc; readonly breaks: boolean; readonly ends: boolean }
   /** Where a line may end; `flat` is what stands there where it does not, `undefined` where it must. */
   | { readonly kind: "line"; readonly flat: string | undefined; readonly breaks: boolean }
   | { readonly kind: "comment"; readonly text: string; readonly ownLine: boolean; readonly endsLine: boolean; readonly breaks: boolean };
 
+/** A comment at the end of a document ends the line after it, and none inside: what it stands behind may still be on one line. */
+function endsLine(doc: Doc | undefined): boolean {
+  return typeof doc === "object" && (doc.kind === "comment" ? doc.endsLine : doc.kind !== "line" && doc.ends);
+}
+
+function isEmpty(doc: Doc): boolean {
+  return typeof doc === "string" ? doc === "" : "parts" in doc && doc.parts.every(isEmpty);
+}
+
 function breaksIn(parts: readonly Doc[]): boolean {
-  return parts.some((part) => typeof part !== "string" && part.breaks);
+  const last = parts.findLastIndex((part) => !isEmpty(part));
+  return parts.some((part, i) => typeof part !== "string" && (part.breaks || (i < last && endsLine(part))));
+}
+
+function endsIn(parts: readonly Doc[]): boolean {
+  return endsLine(parts.findLast((part) => !isEmpty(part)));
 }
 
 /** Documents, and lists of them, which may be as long as a file. */
@@ -23,7 +37,7 @@ type Parts = readonly (Doc | readonly Doc[])[];
 
 function container(kind: "concat" | "indent" | "group", given: Parts): Doc {
   const parts = given.flat() as readonly Doc[];
-  return { kind, parts, breaks: breaksIn(parts) };
+  return { kind, parts, breaks: breaksIn(parts), ends: endsIn(parts) };
 }
 
 export function concat(...parts: Parts): Doc {
@@ -32,7 +46,7 @@ export function concat(...parts: Parts): Doc {
 
 /** `value` to the right of a sign, or on the next line; `hung` is how it stands where it takes several lines. */
 export function assigned(value: Doc, hung: Doc): Doc {
-  return { kind: "assigned", value, hung, breaks: breaksIn([value]) };
+  return { kind: "assigned", value, hung, breaks: breaksIn([value]), ends: endsLine(value) };
 }
 
 /** Lines that end inside begin two columns further right. */
@@ -55,7 +69,7 @@ export const wideLine: Doc = { kind: "line", flat: "   ", breaks: false };
 
 /** `ownLine`: begins a line; `endsLine`: nothing may follow on its last line. */
 export function comment(text: string, ownLine: boolean, endsLine: boolean): Doc {
-  return { kind: "comment", text, ownLine, endsLine, breaks: ownLine || endsLine || text.includes("\n") };
+  return { kind: "comment", text, ownLine, endsLine, breaks: ownLine || text.includes("\n") };
 }
 
 function widthOf(text: string): number {
@@ -163,17 +177,17 @@ export function print(root: Doc, width: number): string {
         break;
       }
       case "assigned": {
-        const beside: Work = { indent: at, flat: true, doc: { kind: "concat", parts: [" ", doc.value], breaks: false } };
+        const beside: Work = { indent: at, flat: true, doc: { kind: "concat", parts: [" ", doc.value], breaks: false, ends: false } };
         const below: Work = { indent: at + 2, flat: true, doc: doc.value };
         if (!doc.breaks && (flat || fits(beside, work, width - column))) work.push(beside);
         else if (!doc.breaks && fits(below, work, width - at - 2)) {
           endLine(at + 2);
           work.push(below);
-        } else work.push({ indent: at, flat: false, doc: { kind: "concat", parts: [" ", doc.hung], breaks: true } });
+        } else work.push({ indent: at, flat: false, doc: { kind: "concat", parts: [" ", doc.hung], breaks: true, ends: false } });
         break;
       }
       case "group": {
-        const whole: Doc = { kind: "concat", parts: doc.parts, breaks: doc.breaks };
+        const whole: Doc = { ...doc, kind: "concat" };
         const flatHere = !doc.breaks && (flat || fits({ indent: at, flat: true, doc: whole }, work, width - column));
         work.push({ indent: at, flat: flatHere, doc: whole });
       }

@@ -132,7 +132,13 @@ export interface PhaseDefinition<S extends WeightSpecs = WeightSpecs, D extends 
   readonly schedules?: Readonly<Record<string, Schedule>>;
   /** Moving average of the weights, used for evaluation and samples: its decay. */
   readonly ema?: number;
-  readonly earlyStopping?: { readonly metric: string; readonly patience: number; readonly minDelta: number };
+  readonly earlyStopping?: {
+    readonly metric: string;
+    readonly patience: number;
+    readonly minDelta: number;
+    /** Where the metric should go. Absent: up where an update maximises what has the metric's name, else down. */
+    readonly goal?: "rise" | "fall";
+  };
 }
 
 /** One line of `evaluate { … }`. */

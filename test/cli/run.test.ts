@@ -180,6 +180,37 @@ describe("a trained run", () => {
     expect(more.stderr).toContain("trained 10 steps (50 in all)");
   });
 
+  it("keeps its last states where it was stopped in its closing evaluation", async () => {
+    cpSync(at("runs/tiny"), at("measured"), { recursive: true });
+    rmSync(at("measured/results.json"));
+    expect((await gmc(["resume", "measured"], { cwd: folder })).code).toBe(0);
+    expect(JSON.parse(read("measured/results.json"))).toMatchObject({
+      metrics: (JSON.parse(read("runs/tiny/results.json")) as { metrics: unknown }).metrics,
+    });
+    expect(states("measured").equals(states("runs/tiny"))).toBe(true);
+    expect(await gmc(["resume", "measured", "--epochs", "5", "--no-eval"], { cwd: folder })).toMatchObject({ code: 0 });
+    expect(states("measured").equals(states("elsewhere"))).toBe(true);
+  });
+
+  it("trained further and stopped again goes on with the same options", async () => {
+    cpSync(at("runs/tiny"), at("further"), { recursive: true });
+    expect((await gmc(["resume", "further", "--epochs", "5", "--no-eval"], { cwd: folder })).code).toBe(0);
+    // as if killed before its first checkpoint
+    ["checkpoints", "metrics.jsonl", "metrics.csv", "results.json"].forEach((n) => {
+      rmSync(at("further", n), { recursive: true });
+      cpSync(at("runs/tiny", n), at("further", n), { recursive: true });
+    });
+    expect((await gmc(["resume", "further", "--no-eval"], { cwd: folder })).stderr).toContain("(50 in all)");
+    expect(states("further").equals(states("elsewhere"))).toBe(true);
+    expect((await gmc(["resume", "further"], { cwd: folder })).stderr).toContain("further is finished (step 50)");
+  });
+
+  it("takes epochs in place of steps", async () => {
+    await gmc(["train", "tiny.gm", ...data, "--steps", "3", "--no-eval", "--out", "short"], { cwd: folder });
+    const ran = await gmc(["resume", "short", "--epochs", "2", "--no-eval"], { cwd: folder });
+    expect(ran.stderr).toContain("(20 in all)");
+  });
+
   it("falls back to the checkpoint before a damaged one and says so", async () => {
     cpSync(at("runs/tiny"), at("damaged"), { recursive: true });
     const path = at("damaged/checkpoints", newest("damaged"));

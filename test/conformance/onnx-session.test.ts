@@ -161,7 +161,10 @@ describe("without onnxruntime", () => {
     const { onnxEngine: alone } = await import("../../src/runtime/engines/onnx/index.js");
     const info = await alone.probe();
     expect(info.available).toBe(false);
-    expect(info.detail).toContain("onnxruntime-node");
-    await expect(alone.open()).rejects.toMatchObject({ code: "GM5401", help: [expect.stringContaining("npm install onnxruntime-node")] });
+    expect(info.detail).toContain("npm install --ignore-scripts onnxruntime-node");
+    await expect(alone.open()).rejects.toMatchObject({
+      code: "GM5401",
+      help: [expect.stringContaining("npm install --ignore-scripts onnxruntime-node")],
+    });
   });
 });

@@ -1,5 +1,6 @@
 /**
  * Mistakes that elaboration finds: the framed output of each, kept beside its model. A case is named by its code and has no other finding.
+ * (GM3049 is found by derivation: derivation-errors.test.ts.)
  * First lines `//! set NAME=VALUE` and `//! model NAME` stand for options of the command line; imports are read from errors/files.
  */
 import { describe, expect, test } from "vitest";
@@ -31,7 +32,7 @@ describe.each([
   ["golden/errors/gm2", "GM20"],
   ["golden/errors/gm3", "GM30"],
 ])("%s", (folder, prefix) => {
-  test.each(goldenCases(folder, ".gm").filter((name) => name.startsWith(prefix)))("%s", (name) => {
+  test.each(goldenCases(folder, ".gm").filter((name) => name.startsWith(prefix) && !name.startsWith("GM3049")))("%s", (name) => {
     const text = readCase(`${folder}/${name}`);
     const diagnostics = new Diagnostics();
     const root = parse({ path: name, text }, diagnostics);

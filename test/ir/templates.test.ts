@@ -125,7 +125,7 @@ describe("roles", () => {
     ],
     ["ELBO(q, p)", {}, "GM3043"],
     ["ELBO(p, x)", {}, "GM3046"],
-    ["ELBO(p, r)", {}, "GM3046"],
+    ["ELBO(p, r)", {}, "GM2001"],
     ["ELBO", {}, "GM2007"],
     ["Nothing(p, q)", {}, "GM2029"],
     ["ELBO(p, q) + z", {}, "GM3033"],

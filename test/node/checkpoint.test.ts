@@ -37,6 +37,39 @@ const bits = (all: HostTensors): Record<string, unknown> =>
     ]),
   );
 
+describe("the cursor of a manifest", () => {
+  const cursor = {
+    phase: 0,
+    step: 3,
+    total: 3,
+    draws: 3,
+    data: null,
+    window: { count: 0, sums: [] },
+    stopping: null,
+    fresh: false,
+    done: false,
+  };
+
+  it.each([
+    ["draws", "3"],
+    ["total", 2.5],
+    ["done", "false"],
+    ["window", { count: 0 }],
+    ["draws", undefined],
+  ])("with %s %j is damage, and the checkpoint before is taken", async (key, value) => {
+    const folder = temporaryFolder();
+    saveCheckpoint(folder, { ...info(1), cursor }, tensors(1));
+    saveCheckpoint(folder, { ...info(2), cursor }, tensors(2));
+    const path = join(folder, "step-000000002.json");
+    const manifest = JSON.parse(fs.readFileSync(path, "utf8")) as { cursor: Record<string, unknown> };
+    manifest.cursor[key] = value;
+    fs.writeFileSync(path, JSON.stringify(manifest));
+    const loaded = await loadCheckpoint(folder);
+    expect(loaded.manifest.step).toBe(1);
+    expect(loaded.skipped[0]).toContain("step-000000002.json: cursor");
+  });
+});
+
 describe("safetensors", () => {
   it("round-trips every element type, bit by bit", () => {
     const file = encodeSafetensors(tensors(1), { format: "gmc" });

@@ -34,6 +34,25 @@ describe("run folders", () => {
     expect(fs.readdirSync(foreign)).toEqual(["thesis.txt"]);
   });
 
+  it("are whole or no run: config.json comes last, and a folder that was not finished is taken again", async () => {
+    const root = join(temporaryFolder(), "runs");
+    const out = join(root, "mine");
+    const files = { "model.gm": "model M { }", "model.gm.js": "export {}" };
+    createRun({ name: "M", out }, {}, files).release();
+    expect(fs.readdirSync(out).sort()).toEqual(["config.json", "model.gm", "model.gm.js"]);
+    const config = fs.statSync(join(out, "config.json")).mtimeMs;
+    for (const name of Object.keys(files)) expect(fs.statSync(join(out, name)).mtimeMs).toBeLessThanOrEqual(config);
+    // killed between two files, and within one
+    fs.rmSync(join(out, "config.json"));
+    fs.rmSync(join(out, "model.gm.js"));
+    write(out, ".config.json.1.2.tmp", "{");
+    expect(listRuns(root)).toEqual([]);
+    expect(await mistake(() => createRun({ name: "M", out }, {}))).toMatchObject({ code: "GM5207" });
+    createRun({ name: "M", out }, {}, files).release();
+    expect(listRuns(root)).toEqual([out]);
+    expect(fs.readFileSync(join(out, "model.gm.js"), "utf8")).toBe("export {}");
+  });
+
   it("are found, read and reopened", async () => {
     const root = join(temporaryFolder(), "runs");
     const run = createRun({ name: "VAE", root }, { seed: 3, options: { lr: 0.1 } });

@@ -247,6 +247,16 @@ describe.each(engines.filter((e) => available.includes(e.name)))("$name", (engin
       trained.close();
     });
 
+    it("goes the way that the model says: what should rise stops once it falls", async () => {
+      const stopped = async (goal: "rise" | "fall") => {
+        const model = handVae({ phase: { earlyStopping: { metric: "ELBO(p, q)", patience: 2, minDelta: 0, goal }, epochs: 6 } });
+        const { history } = await train(model, { data: { x: rows }, validation: { x: rows }, engine, seed: 1 });
+        return history.filter((r) => r.split === "validation").length;
+      };
+      expect(await stopped("rise")).toBe(6);
+      expect(await stopped("fall")).toBe(3);
+    });
+
     it("needs a validation split and a metric that is measured", async () => {
       const phase = { earlyStopping: { metric: "nothing", patience: 2, minDelta: 0 } };
       await expect(train(handVae({ phase }), { data: { x: rows }, engine, steps: 1 })).rejects.toMatchObject({ code: "GM4004" });
@@ -303,6 +313,17 @@ describe.each(engines.filter((e) => available.includes(e.name)))("$name", (engin
       const trained = await train(handVae(), { data: { x: nested }, engine, steps: 1 });
       trained.close();
       await expect(train(handVae(), { data: { x: [[0, 1], [1]] }, engine, steps: 1 })).rejects.toMatchObject({ code: "GM4004" });
+      for (const [entry, found] of [
+        ["1", 'the text "1"'],
+        [undefined, "undefined"],
+        [null, "null"],
+      ]) {
+        const x = [[0, entry]] as unknown as number[][];
+        await expect(train(handVae(), { data: { x }, engine, steps: 1 })).rejects.toMatchObject({
+          code: "GM4004",
+          message: `\`x\`[0][1] is ${found}, where a number was expected`,
+        });
+      }
     });
   });
 });

@@ -187,10 +187,10 @@ export const gm3 = {
     "Condition without a value",
     (a) => `\`${a.density}\` is conditioned on the latent \`${a.variable}\`, which has no value in \`${a.template}\``,
   ),
-  GM3046: code<{ template: string; formal: string }>(
+  GM3046: code<{ template: string; formal: string; found: string }>(
     "error",
     "Density expected",
-    (a) => `\`${a.formal}\` of \`${a.template}\` is a density`,
+    (a) => `\`${a.formal}\` of \`${a.template}\` must be a density, found ${a.found}`,
   ),
   GM3047: code<{ evaluator: string; density: string; needs: string }>(
     "error",
@@ -201,5 +201,10 @@ export const gm3 = {
     "error",
     "Not a covariance",
     (a) => `\`${a.param}\` of \`${a.dist}\` must be ${a.expected}, found ${a.found}`,
+  ),
+  GM3049: code<{ metric: string }>(
+    "error",
+    "Early stopping without a direction",
+    (a) => `whether \`${a.metric}\` should rise or fall cannot be read off it, and early stopping keeps the epoch where it is best`,
   ),
 } as const satisfies Record<`GM30${string}`, CodeEntry<never>>;

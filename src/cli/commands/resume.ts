@@ -1,13 +1,13 @@
 /** `gmc resume`: goes on where a run stopped, bitwise as if it never had; with more epochs or steps, trains a finished run further. */
 import { existsSync } from "node:fs";
 import type { Manifest } from "../../runtime/node/manifest.js";
-import { reopenRun } from "../../runtime/node/run-folder.js";
+import { readRunConfig, reopenRun, runMark, type RunConfig, type RunFolder } from "../../runtime/node/run-folder.js";
 import type { Cursor } from "../../runtime/train/loop.js";
 import { FINE } from "../exit.js";
 import type { MeasureFlags, RunFlags } from "../options.js";
 import { json, stderr } from "../output.js";
 import type { Opened } from "../run/open.js";
-import { measureSettings } from "../run/settings.js";
+import { measureSettings, type RunSettings } from "../run/settings.js";
 import { runTraining } from "../run/training.js";
 import { restoreOrStart } from "../run/trained.js";
 import { unusedMeasures } from "../run/unused.js";
@@ -17,9 +17,13 @@ interface ResumeFlags extends RunFlags, MeasureFlags {
 }
 
 export async function resumeCommand(named: string | undefined, flags: ResumeFlags): Promise<number> {
-  const { run, opened, settings, checkpoint } = await restoreOrStart(named, flags);
+  const restored = await restoreOrStart(named, flags);
+  const { run, opened, checkpoint } = restored;
   const saved = checkpoint?.manifest.cursor as unknown as Cursor | undefined;
-  const longer = flags.epochs !== undefined || flags.steps !== undefined;
+  const asked = flags.epochs !== undefined || flags.steps !== undefined;
+  const config = readRunConfig(run.path);
+  // stopped before the first checkpoint past the one that it was to be trained further from
+  const longer = asked || (saved !== undefined && config["furtherFrom"] === saved.total);
   if (saved?.done && !longer && existsSync(`${run.path}/results.json`)) {
     if (flags.json) json({ run: run.path, outcome: "finished", step: saved.total });
     else stderr(`${run.path} is finished (step ${saved.total}); \`gmc resume ${run.path} --epochs N\` trains it further`);
@@ -29,14 +33,28 @@ export async function resumeCommand(named: string | undefined, flags: ResumeFlag
   if (!flags.json) unusedMeasures(opened.model, flags).forEach(stderr);
   if (checkpoint) warnOfChange(checkpoint.manifest, opened);
   const { folder } = reopenRun(run.path);
+  const settings = { ...restored.settings, ...measureSettings(flags, restored.settings) };
+  keepSettings(folder, config, settings, saved?.done && asked ? saved.total : undefined);
   return runTraining({
     opened,
-    settings: { ...settings, ...measureSettings(flags, settings) },
+    settings,
     folder,
     resume: saved && longer ? { ...saved, done: false } : saved,
     evaluate: flags.eval !== false,
     json: flags.json === true,
   });
+}
+
+/** What the run goes on with is part of it: stopped again, it goes on with the same. */
+function keepSettings(folder: RunFolder, config: RunConfig, settings: RunSettings, furtherFrom: number | undefined): void {
+  const next = { ...config, settings, ...(furtherFrom === undefined ? {} : { furtherFrom }) };
+  if (JSON.stringify(next) === JSON.stringify(config)) return;
+  try {
+    folder.writeJson("config.json", { format: runMark, ...next });
+  } catch (error) {
+    folder.release();
+    throw error;
+  }
 }
 
 /** Bitwise needs the same engine and versions. */

@@ -38,9 +38,8 @@ export async function trainCommand(file: string, flags: TrainFlags): Promise<num
       engine: { name: picked.engine.name, detail: picked.info.detail, why: picked.why },
       versions: versions(),
     },
+    { "model.gm": compiled.file.text, "model.gm.js": js },
   );
-  folder.write("model.gm", compiled.file.text);
-  folder.write("model.gm.js", js);
   return runTraining({ opened, settings, folder, evaluate: flags.eval !== false, json: flags.json === true });
 }
 

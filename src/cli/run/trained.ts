@@ -130,11 +130,13 @@ function asTrained({ file }: RunSettings): ResizeHelp {
 
 /** Options of the command line win over those of the run. */
 function withFlags(run: FoundRun, flags: RunFlags): RunSettings {
+  const { epochs, steps, ...others } = run.settings;
+  // an option takes the place of both lengths of the run
+  const length = flags.epochs !== undefined || flags.steps !== undefined ? { epochs: flags.epochs, steps: flags.steps } : { epochs, steps };
   return {
-    ...run.settings,
+    ...others,
     ...defined({
-      epochs: flags.epochs,
-      steps: flags.steps,
+      ...length,
       batch: flags.batch,
       lr: flags.lr,
       engine: flags.engine,

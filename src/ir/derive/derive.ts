@@ -16,6 +16,7 @@ import { chosen, firstChoice } from "./choices.js";
 import { energyOf, requireDataReads } from "./energy.js";
 import { deriveObjective, movedBy } from "./objective.js";
 import { nameSchedules } from "./schedules.js";
+import { stoppingGoal } from "./stopping.js";
 
 /** Derives a model; undefined after errors have been reported. */
 export function derive(model: ModelIr, diagnostics: Diagnostics): DerivedModel | undefined {
@@ -25,7 +26,7 @@ export function derive(model: ModelIr, diagnostics: Diagnostics): DerivedModel |
   const entries = weightEntries(context);
   const weights = entries.map((e) => e.path);
   let failed = false;
-  const phases = model.train.map((phase): DerivedPhase => {
+  const derivedPhases = model.train.map((phase): DerivedPhase => {
     const updates = nameSchedules(phase.updates).flatMap((update): readonly DerivedUpdate[] => {
       const derived = deriveObjective(context, {
         value: update.value,
@@ -48,6 +49,7 @@ export function derive(model: ModelIr, diagnostics: Diagnostics): DerivedModel |
     if (!derived) failed = true;
     return derived ? [derived] : [];
   });
+  const phases = failed ? [] : derivedPhases.map((p) => ({ ...p, goal: stoppingGoal(context, p.phase, evaluations) }));
   if (failed || diagnostics.hasErrors) return undefined;
   if (phases.length > 0) warnUntrained(context, entries, phases);
   return { context, model, phases, evaluations, ...roles(context) };
@@ -125,7 +127,11 @@ function warnUntrained(context: DeriveContext, entries: readonly WeightEntry[], 
   )) {
     const net = context.model.nets.find((n) => n.path === path);
     const entry = entries.find((e) => underPaths(e.path, [path]));
-    report(context.diagnostics, "GM3510", net?.span ?? entry?.span ?? context.model.span, { path });
+    const density = context.densities.get(path.split(".")[0] ?? path)?.density;
+    // a layer may stand in a template of another file: what calls it is what is not trained
+    const layer = entry?.span.file === context.model.span.file ? entry.span : undefined;
+    const whole = density?.name === path ? density.span : undefined;
+    report(context.diagnostics, "GM3510", net?.span ?? whole ?? layer ?? density?.span ?? context.model.span, { path });
   }
 }
 

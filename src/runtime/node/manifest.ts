@@ -33,6 +33,27 @@ export interface Manifest {
 const text = { type: "string" } as const;
 const count = { type: "integer", minimum: 0 } as const;
 
+/** Of a run; that of saved weights is empty. A wrong number here would go on with other draws and rows, and nobody would see it. */
+const cursor = {
+  type: "object",
+  properties: {
+    phase: count,
+    step: count,
+    total: count,
+    draws: count,
+    data: { type: ["object", "null"] },
+    window: {
+      type: "object",
+      required: ["count", "sums"],
+      properties: { count, sums: { type: "array", items: { type: ["number", "null"] } } },
+    },
+    stopping: { type: ["object", "null"] },
+    fresh: { type: "boolean" },
+    done: { type: "boolean" },
+  },
+  dependencies: { phase: ["step", "total", "draws", "data", "window", "stopping", "fresh", "done"] },
+} as const;
+
 export const manifestSchema = {
   type: "object",
   additionalProperties: false,
@@ -62,7 +83,7 @@ export const manifestSchema = {
       required: ["spec", "provenance"],
       properties: { spec: text, provenance: { type: "array", items: text } },
     },
-    cursor: { type: "object" },
+    cursor,
     tensors: {
       type: "object",
       additionalProperties: false,

@@ -15,7 +15,7 @@ import * as fs from "node:fs";
 import { basename, join } from "node:path";
 import { GmcError } from "../graph/errors.js";
 import { cannotRead, cannotWrite, hasCode, isMissing } from "./file-errors.js";
-import { makeFolder, readText, writeFileAtomic } from "./files.js";
+import { isTemporary, makeFolder, readText, writeFileAtomic } from "./files.js";
 import { lockFolder } from "./lock.js";
 
 /** What config.json holds beside its mark; plain JSON. */
@@ -35,7 +35,8 @@ export interface RunFolder {
   release(): void;
 }
 
-const mark = "gmc-run";
+/** `format` of config.json. */
+export const runMark = "gmc-run";
 
 export interface NewRun {
   /** Stem of the folder's name, from the model. */
@@ -46,12 +47,19 @@ export interface NewRun {
   readonly root?: string | undefined;
 }
 
-/** Makes and locks a new folder and writes its config.json. GM5207 where --out holds something. */
-export function createRun(run: NewRun, config: RunConfig): RunFolder {
-  const path = run.out === undefined ? freeFolder(run.root ?? "runs", safeName(run.name)) : emptyFolder(run.out);
+/**
+ * Makes and locks a new folder and writes its files, config.json last: a folder that has one is a whole run, whenever its maker was killed.
+ * GM5207 where --out holds something else than what a maker left that was killed.
+ */
+export function createRun(run: NewRun, config: RunConfig, files: Readonly<Record<string, string>> = {}): RunFolder {
+  const path =
+    run.out === undefined
+      ? freeFolder(run.root ?? "runs", safeName(run.name))
+      : emptyFolder(run.out, new Set([".lock", ...Object.keys(files)]));
   const folder = hold(path);
   try {
-    folder.writeJson("config.json", { format: mark, ...config });
+    for (const [name, content] of Object.entries(files)) folder.write(name, content);
+    folder.writeJson("config.json", { format: runMark, ...config });
   } catch (error) {
     folder.release();
     throw error;
@@ -80,7 +88,7 @@ export function readRunConfig(path: string): RunConfig {
     if (error instanceof GmcError) throw error;
     throw new GmcError("GM5209", `${file} is not JSON (${error instanceof Error ? error.message : String(error)})`);
   }
-  if (typeof value !== "object" || value === null || !("format" in value) || value.format !== mark) {
+  if (typeof value !== "object" || value === null || !("format" in value) || value.format !== runMark) {
     throw new GmcError("GM5209", `${path} is not a run folder: its config.json was not written by gmc train`);
   }
   const { format: _format, ...config } = value as Record<string, unknown>;
@@ -138,7 +146,7 @@ function freeFolder(root: string, name: string): string {
   }
 }
 
-function emptyFolder(path: string): string {
+function emptyFolder(path: string, own: ReadonlySet<string>): string {
   makeFolder(path);
   let names: readonly string[];
   try {
@@ -148,7 +156,7 @@ function emptyFolder(path: string): string {
   }
   if (names.includes("config.json"))
     throw new GmcError("GM5207", `${path} already holds a run`, [`go on with it: gmc resume ${path}`, "or name another folder with --out"]);
-  if (names.some((name) => name !== ".lock"))
+  if (names.some((name) => !own.has(name) && !isTemporary(name)))
     throw new GmcError("GM5207", `${path} is not empty`, ["name a new or empty folder with --out"]);
   return path;
 }

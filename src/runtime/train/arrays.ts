@@ -64,12 +64,18 @@ function toDataArray(name: string, spec: VariableSpec, given: ArrayInput): DataA
       data[at++] = value;
       return;
     }
+    if (!Array.isArray(value)) throw new GmcError("GM4004", `\`${name}\`${path} is ${shown(value)}, where a number was expected`);
     if (value.length !== shape[depth])
       throw new GmcError("GM4004", `\`${name}\`${path} has ${value.length} entries, others have ${shape[depth]}`);
     value.forEach((v, i) => fill(v, depth + 1, `${path}[${i}]`));
   };
   fill(given, 0, "");
   return { shape, dtype: "f64", data };
+}
+
+/** Whatever a caller without types hands over. */
+function shown(value: unknown): string {
+  return typeof value === "string" ? `the text ${JSON.stringify(value.slice(0, 40))}` : String(value);
 }
 
 function dtypeOf(data: NumberArray): DataType {

@@ -154,6 +154,7 @@ export async function runLoop(given: LoopOptions): Promise<LoopResult> {
     }),
   };
   let cursor = options.resume ?? startCursor;
+  const wasDone = cursor.done;
   let last: MetricRecord | undefined;
   let states: readonly string[] = [];
   let stepSeconds = 0;
@@ -172,7 +173,8 @@ export async function runLoop(given: LoopOptions): Promise<LoopResult> {
     }
   }
   cursor = { ...cursor, done: true };
-  await options.onCheckpoint?.("end", cursor, states);
+  // the checkpoint that it began from holds the states of the last phase, which were not made anew
+  if (!wasDone) await options.onCheckpoint?.("end", cursor, states);
   return { outcome: "finished", cursor, last, stepSeconds, stepsRun };
 }
 

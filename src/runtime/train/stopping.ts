@@ -23,14 +23,14 @@ export class EarlyStopping {
   private current: StoppingState;
   private readonly sign: 1 | -1;
 
-  /** A metric that an update maximises should rise; any other (a loss, an evaluated -IWAE) should fall. */
   constructor(
     private readonly settings: Settings,
     phase: Pick<PhaseDefinition, "updates">,
     state: StoppingState | null,
   ) {
     this.current = state ?? { best: null, bestStep: 0, bad: 0 };
-    this.sign = phase.updates.some((u) => u.label === settings.metric && u.direction === "maximize") ? -1 : 1;
+    const maximized = phase.updates.some((u) => u.label === settings.metric && u.direction === "maximize");
+    this.sign = (settings.goal ?? (maximized ? "rise" : "fall")) === "rise" ? -1 : 1;
   }
 
   get state(): StoppingState {

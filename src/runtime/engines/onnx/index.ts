@@ -2,6 +2,7 @@
  * The onnx engine: forward and backward of a step as one ONNX graph in onnxruntime on the CPU; optimisers and draws as WebAssembly kernels in
  * place over the same memory. onnxruntime-node is loaded when the engine is asked for, not before.
  */
+import { GmcError } from "../../graph/errors.js";
 import type { Engine } from "../engine.js";
 import { loadOrt } from "./ort.js";
 import { openSession } from "./session.js";
@@ -18,10 +19,16 @@ export const onnxEngine: Engine = {
         detail: `onnxruntime-node ${ort.env.versions.node ?? "?"}, CPU (built with ${providers.join(", ")})`,
       };
     } catch (error) {
-      return { name: "onnx", available: false, detail: error instanceof Error ? error.message : String(error) };
+      return { name: "onnx", available: false, detail: unavailable(error) };
     }
   },
   async open(options = {}) {
     return openSession(await loadOrt(), options);
   },
 };
+
+/** Why, and what would make it available. */
+function unavailable(error: unknown): string {
+  if (!(error instanceof GmcError)) return error instanceof Error ? error.message : String(error);
+  return [error.message, ...error.help].join(". ").replace(/\.$/u, "");
+}

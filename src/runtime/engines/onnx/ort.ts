@@ -4,6 +4,8 @@ import { GmcError } from "../../graph/errors.js";
 
 export type OrtModule = typeof Ort;
 
+const installOrt = "npm install --ignore-scripts onnxruntime-node";
+
 let loaded: Promise<OrtModule> | undefined;
 
 /** The module; a GmcError (GM5401) where it is not installed or does not load. */
@@ -23,7 +25,8 @@ function missing(error: unknown): GmcError {
   const absent = (error as { readonly code?: string } | null)?.code === "ERR_MODULE_NOT_FOUND";
   const what = absent ? "onnxruntime-node is not installed" : `onnxruntime-node does not load here: ${firstLine(error)}`;
   return new GmcError("GM5401", `the onnx engine cannot run: ${what}`, [
-    "Install it with `npm install onnxruntime-node`, or choose another engine with --engine.",
+    // its install script fetches CUDA libraries from elsewhere than the registry, and npm leaves an optional package out whose script fails
+    `Install it with \`${installOrt}\`, or choose another engine with --engine.`,
   ]);
 }
 
