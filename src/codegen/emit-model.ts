@@ -35,7 +35,7 @@ import { netFunction } from "./lower-expr.js";
 import { capital } from "./names.js";
 import { topLevelNames } from "./reserved.js";
 import { findSetting, numberSetting, settingJs } from "./settings.js";
-import { layerSpec, paramSpec, variableSpec } from "./specs.js";
+import { specOf, variableSpec } from "./specs.js";
 import { identifier, Names } from "./values.js";
 
 export interface EmittedModel {
@@ -384,7 +384,7 @@ function emitWeights(context: DeriveContext): Js {
       at.children.set(part, made);
       at = made;
     }
-    at.children.set(parts.at(-1) ?? entry.path, entry.of.kind === "param" ? paramSpec(entry.of.param) : layerSpec(entry.of.instance));
+    at.children.set(parts.at(-1) ?? entry.path, specOf(entry.of));
   }
   const toJs = (tree: Tree): Js =>
     object([...tree.children].map(([key, value]): JsField => ({ name: key, value: "children" in value ? toJs(value) : value })));

@@ -35,7 +35,7 @@ export function explain(derived: DerivedModel): Explanation {
   const { model, context } = derived;
   const weights = weightEntries(context).map((e) => ({
     path: e.path,
-    layer: e.of.kind === "param" ? "param" : e.of.instance.layer,
+    layer: e.of.kind === "param" ? "param" : e.of.kind === "layer" ? e.of.instance.layer : e.of.instance.bijection,
     parameters: e.parameters,
   }));
   const objective = (statement: string, at: string, d: DerivedObjective, moves: readonly string[]): ObjectiveExplanation => ({
