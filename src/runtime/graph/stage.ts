@@ -31,6 +31,8 @@ export type InputSpecs = Readonly<Record<string, InputSpec>>;
 export interface StageOptions {
   /** "train" by default */
   readonly mode?: Mode;
+  /** State entries that start in this stage, see nn/start.ts. */
+  readonly starts?: ReadonlySet<string>;
 }
 
 /** Stages `fn` over named inputs; what it returns are the graph's outputs, what it wrote with `writeState` its writes. */
@@ -39,7 +41,7 @@ export function stage<S extends InputSpecs>(
   fn: (inputs: { readonly [K in keyof S]: Tensor }) => Readonly<Record<string, Tensor>>,
   options: StageOptions = {},
 ): Graph {
-  const { trace, result } = withTrace({ mode: options.mode ?? "train", peephole: stabilise }, () => {
+  const { trace, result } = withTrace({ mode: options.mode ?? "train", peephole: stabilise, starts: options.starts }, () => {
     const tensors = Object.fromEntries(Object.entries(inputs).map(([name, spec]) => [name, input(name, spec.shape, spec.dtype)]));
     return fn(tensors as { readonly [K in keyof S]: Tensor });
   });

@@ -54,6 +54,8 @@ export interface Trace {
   /** counter word -> site of the draws so far */
   readonly sites: Map<number, string>;
   readonly peephole: Peephole | undefined;
+  /** state entries that this stage starts from what reaches their layers (see nn/start.ts) */
+  readonly starts: ReadonlySet<string> | undefined;
   /** given to nodes as they are emitted */
   origin: Origin | undefined;
   /** nodes before it have been offered an origin by `term` */
@@ -72,7 +74,7 @@ export function currentTrace(): Trace {
 
 /** Runs `fn` with a fresh current trace and gives both back. */
 export function withTrace<T>(
-  options: { readonly mode?: Mode; readonly peephole?: Peephole },
+  options: { readonly mode?: Mode; readonly peephole?: Peephole; readonly starts?: ReadonlySet<string> | undefined },
   fn: (trace: Trace) => T,
 ): { trace: Trace; result: T } {
   const outer = current;
@@ -87,6 +89,7 @@ export function withTrace<T>(
     scalars: new Map(),
     sites: new Map(),
     peephole: options.peephole,
+    starts: options.starts,
     origin: undefined,
     marker: 0,
   };

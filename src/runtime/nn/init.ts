@@ -7,6 +7,8 @@ import { hostStream, sizeOf } from "../graph/index.js";
 import { GmcError, assertNever } from "../graph/errors.js";
 import type { HostStream } from "../graph/random.js";
 import type { Shape } from "../graph/types.js";
+import { factorise } from "./rotation.js";
+import type { Factors } from "./rotation.js";
 
 export type Init =
   | { readonly kind: "constant"; readonly value: number }
@@ -25,6 +27,11 @@ export type Init =
   | { readonly kind: "orthogonal"; readonly gain: number }
   /** The identity matrix on the last two axes, times `gain`. */
   | { readonly kind: "identity"; readonly gain: number }
+  /**
+   * One of the factors of a random rotation W = P L (U + diag(s)), see rotation.ts. Leaves of one layer take theirs of the same rotation; for
+   * `lu` and `permutation` the leaf is square.
+   */
+  | { readonly kind: "rotation"; readonly part: keyof Factors }
   /**
    * Starts from data: the leaf's leading axes are filled with distinct random rows of the data variable. `variable` null takes the
    * only data variable of the model. Evaluated by whoever has the data, through `InitContext.rows`.
@@ -52,6 +59,8 @@ export const init = {
   /** Saxe et al. 2014: the Q of a random normal matrix [prod(leading), last]. */
   orthogonal: (gain = 1): Init => ({ kind: "orthogonal", gain }),
   identity: (gain = 1): Init => ({ kind: "identity", gain }),
+  /** A factor of a random rotation, the same for all leaves of a layer. */
+  rotation: (part: keyof Factors): Init => ({ kind: "rotation", part }),
   /** Rows of the model's only data variable. */
   data: { kind: "data", variable: null },
   /** Rows of the data variable of that name. */
@@ -124,6 +133,12 @@ export function evaluateInit(spec: Init, shape: Shape, context: InitContext): Fl
         );
       }
       return new Float64Array(size).map((_, i) => (Math.floor(i / columns) % rows === i % columns ? spec.gain : 0));
+    }
+    case "rotation": {
+      const n = shape.at(-1) ?? 1;
+      // the random numbers are those of the layer, not of the leaf
+      const path = context.path.slice(0, Math.max(0, context.path.lastIndexOf(".")));
+      return factorise(orthogonal({ ...context, path }, [n, n]), n)[spec.part];
     }
     case "data":
       return fromData(spec.variable, shape, context);

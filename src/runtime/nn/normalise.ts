@@ -15,6 +15,7 @@ import {
   square,
   stopGradient,
   sub,
+  variance,
   writeState,
 } from "../graph/index.js";
 import type { Shape, Tensor } from "../graph/index.js";
@@ -36,6 +37,12 @@ export interface ChannelNorm {
 }
 
 const channelLeaves = (shape: Shape) => ({ scale: leaf(shape, init.ones), shift: leaf(shape, init.zeros) });
+
+/** Mean and (biased) variance over all axes but the last, and over how many values. */
+export function batchStatistics(x: Tensor): { readonly mean: Tensor; readonly variance: Tensor; readonly count: number } {
+  const axes = x.shape.slice(0, -1).map((_, i) => i);
+  return { mean: mean(x, axes), variance: variance(x, axes), count: sizeOf(x.shape.slice(0, -1)) };
+}
 
 /** (x - mean) / sqrt(variance + eps) over `axes`, and the statistics. */
 function standardised(
@@ -72,10 +79,18 @@ export function batchNorm(w: BatchNorm, x: Tensor, { momentum = 0.9, eps = 1e-5 
   if (currentMode() === "eval") return add(mul(div(sub(x, w.runningMean), sqrt(add(w.runningVariance, eps))), w.scale), w.shift);
   const axes = x.shape.slice(0, -1).map((_, i) => i);
   const batch = standardised(x, axes, eps);
-  const n = sizeOf(x.shape.slice(0, -1));
-  move(w.runningMean, batch.mean, momentum);
-  move(w.runningVariance, mul(batch.variance, n / Math.max(1, n - 1)), momentum);
+  moveRunning(w, { ...batch, count: sizeOf(x.shape.slice(0, -1)) }, momentum);
   return add(mul(batch.y, w.scale), w.shift);
+}
+
+/** Moves running statistics towards those of a batch of `count` values. */
+export function moveRunning(
+  w: Pick<BatchNorm, "runningMean" | "runningVariance">,
+  batch: { readonly mean: Tensor; readonly variance: Tensor; readonly count: number },
+  momentum: number,
+): void {
+  move(w.runningMean, batch.mean, momentum);
+  move(w.runningVariance, mul(batch.variance, batch.count / Math.max(1, batch.count - 1)), momentum);
 }
 
 function move(running: Tensor, batch: Tensor, momentum: number): void {

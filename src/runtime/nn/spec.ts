@@ -28,6 +28,8 @@ export interface LeafSpec {
   readonly constraint: LeafConstraint;
   /** Fan in and fan out where they cannot be read off the shape (grouped and transposed convolutions). */
   readonly fans?: readonly [number, number];
+  /** It starts from what reaches its layer in the first batch, see start.ts; `init` holds until then. */
+  readonly startsFromInput?: true;
 }
 
 declare const weightsType: unique symbol;

@@ -1,0 +1,115 @@
+/**
+ * Coupling layers (Dinh et al. 2015, 2017): one part of an event is kept, and a net of it says how each entry of the other is mapped. The
+ * Jacobian is triangular, so its log-determinant is the sum over the changed entries. Both directions are one pass of the net.
+ *
+ * The net maps the kept part [..., k] to [..., n * p]: n changed entries along the last axis, p parameters each. With the mask
+ * `checkerboard` it sees the event with changed entries at zero, and gives parameters of all entries, of which those of changed ones are used.
+ */
+import { add, exp, mul, neg, reshape, split, sub } from "../graph/index.js";
+import type { Shape, Tensor } from "../graph/index.js";
+import { shapeError, showShape } from "../graph/shape.js";
+import { channelsOf, closed, leadOf, noVolume, sumLast } from "./bijector.js";
+import type { Bijector, Conditioner, EventOptions, Image } from "./bijector.js";
+import { maskOf } from "./masks.js";
+import type { MaskOptions } from "./masks.js";
+import { logScaleOf } from "./scale.js";
+import type { ScaleOptions } from "./scale.js";
+import { rationalQuadratic, splineParameters } from "./spline.js";
+import type { SplineOptions } from "./spline.js";
+
+export interface CouplingOptions extends EventOptions, MaskOptions {
+  readonly net: Conditioner;
+}
+
+/** What a coupling does to the entries that it changes. */
+interface Transformer {
+  /** Parameters for each entry. */
+  readonly parameters: number;
+  /**
+   * New entries and the log of each one's derivative (null where it is 1 everywhere), of entries u [..., n] under parameters [..., n * p].
+   * `changed`, where given, is 1 at entries to change and 0 at those that stay as they are, with derivative 1.
+   */
+  readonly apply: (
+    u: Tensor,
+    params: Tensor,
+    direction: "forward" | "inverse",
+    changed: Tensor | undefined,
+  ) => { readonly value: Tensor; readonly logDerivative: Tensor | null };
+}
+
+function couple(what: string, { event, net, ...options }: CouplingOptions, transformer: Transformer): Bijector {
+  const mask = maskOf(what, event, options);
+  const channels = channelsOf(what, event);
+  const { parameters } = transformer;
+  const run = (x: Tensor, direction: "forward" | "inverse"): Image => {
+    const lead = leadOf(what, x, event);
+    const finish = (logDerivative: Tensor | null): Tensor =>
+      logDerivative === null ? noVolume(lead) : sumLast(logDerivative, event.length);
+    if (mask.kind === "board") {
+      const changed = mask.changed();
+      const params = checked(what, net(mul(x, sub(1, changed))), event.slice(0, -1), channels, parameters);
+      const { value, logDerivative } = transformer.apply(x, params, direction, changed);
+      return { value, logDet: finish(logDerivative) };
+    }
+    const parts = mask.cut(x);
+    const params = checked(what, net(parts.kept), event.slice(0, -1), mask.changed, parameters);
+    const { value, logDerivative } = transformer.apply(parts.changed, params, direction, undefined);
+    return { value: mask.join(parts.kept, value), logDet: finish(logDerivative) };
+  };
+  return { forward: (z) => run(z, "forward"), inverse: (x) => run(x, "inverse"), directions: closed };
+}
+
+/** GM4901 where the net's result is not one for the entries that are changed. */
+function checked(what: string, params: Tensor, positions: Shape, entries: number, parameters: number): Tensor {
+  const expected = [...positions, entries * parameters];
+  const found = params.shape.slice(params.shape.length - expected.length);
+  if (params.shape.length < expected.length || expected.some((n, i) => n !== found[i])) {
+    throw shapeError(
+      `${what}: the net gives ${showShape(found)}, and ${showShape(expected)} is needed: ${parameters} for each of ${entries} changed entries`,
+    );
+  }
+  return params;
+}
+
+export interface AffineCouplingOptions extends CouplingOptions, ScaleOptions {}
+
+/** RealNVP's (Dinh et al. 2017, eq. 7 and 8): x = z scale + shift. Parameters: all shifts, then all raw scales. */
+export function coupling(options: AffineCouplingOptions): Bijector {
+  return couple("coupling", options, {
+    parameters: 2,
+    apply: (u, params, direction, changed) => {
+      const [shift, raw] = split(params, 2, -1);
+      const masked = (t: Tensor): Tensor => (changed === undefined ? t : mul(t, changed));
+      const logScale = masked(logScaleOf(raw!, options, "inverse"));
+      return direction === "forward"
+        ? { value: add(mul(u, exp(logScale)), masked(shift!)), logDerivative: logScale }
+        : { value: mul(sub(u, masked(shift!)), exp(neg(logScale))), logDerivative: neg(logScale) };
+    },
+  });
+}
+
+/** NICE's (Dinh et al. 2015, section 3.2): x = z + shift; it keeps volumes. Parameters: the shifts. */
+export function additiveCoupling(options: CouplingOptions): Bijector {
+  return couple("additiveCoupling", options, {
+    parameters: 1,
+    apply: (u, params, direction, changed) => {
+      const shift = changed === undefined ? params : mul(params, changed);
+      return { value: direction === "forward" ? add(u, shift) : sub(u, shift), logDerivative: null };
+    },
+  });
+}
+
+export interface SplineCouplingOptions extends CouplingOptions, SplineOptions {}
+
+/**
+ * Neural spline flow (Durkan et al. 2019): each entry goes through a monotone rational-quadratic spline. Parameters of an entry, contiguous:
+ * `bins` widths, `bins` heights, `bins - 1` slopes, all raw; at zeros it is the identity.
+ */
+export function splineCoupling(options: SplineCouplingOptions): Bijector {
+  const parameters = splineParameters(options);
+  return couple("splineCoupling", options, {
+    parameters,
+    apply: (u, params, direction, changed) =>
+      rationalQuadratic(u, reshape(params, [...params.shape.slice(0, -1), -1, parameters]), direction, options, changed),
+  });
+}
