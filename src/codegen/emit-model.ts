@@ -31,7 +31,8 @@ import { lowerEnergy } from "./lower-energy.js";
 import { headerText, lowerLogDensity, lowerNet, lowerSampler, lowerSamplerBefore } from "./lower-density.js";
 import { place } from "./place.js";
 import { functionName, lowerObjective, type LoweredObjective } from "./lower-objective.js";
-import { netFunction } from "./lower-expr.js";
+import { flowFunction, netFunction } from "./lower-expr.js";
+import { lowerFlow } from "./lower-flow.js";
 import { capital } from "./names.js";
 import { topLevelNames } from "./reserved.js";
 import { findSetting, numberSetting, settingJs } from "./settings.js";
@@ -59,11 +60,14 @@ export interface SourceInfo {
 
 export function emitModel(derived: DerivedModel, source: SourceInfo): EmittedModel {
   const { context, model } = derived;
-  const names = new Names([...topLevelNames(context.model), ...model.nets.map((n) => netFunction(context, n))]);
+  const own = [...model.nets.map((n) => netFunction(context, n)), ...model.flows.map((f) => flowFunction(context, f))];
+  const names = new Names([...topLevelNames(context.model), ...own]);
   const nets = model.nets.map((net) => lowerNet(context, net, names));
+  const flows = model.flows.map((flow) => lowerFlow(context, flow, names));
   const densities = model.densities.flatMap((density) => {
     const energy = lowerEnergy(context, density, names);
-    const logDensity = lowerLogDensity(context, density, names);
+    const stands = derived.densities.get(density.name);
+    const logDensity = stands && lowerLogDensity(context, density, stands, names);
     const before = lowerSamplerBefore(context, density, names);
     const sampler = lowerSampler(context, density, names);
     return [
@@ -124,7 +128,7 @@ export function emitModel(derived: DerivedModel, source: SourceInfo): EmittedMod
   const schedules = [...new Set([...derived.phases.flatMap((p) => p.updates.flatMap((u) => u.derived.schedules.map((s) => s.name)))])];
   return {
     weights: emitWeights(context),
-    declarations: [...nets, ...densities.flatMap((d) => d.declarations), ...objectives.functions],
+    declarations: [...nets, ...flows, ...densities.flatMap((d) => d.declarations), ...objectives.functions],
     definition,
     data: [...model.variables.values()].filter((v) => v.role === "data").map((v) => v.name),
     schedules,

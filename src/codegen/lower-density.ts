@@ -1,14 +1,12 @@
 /** Nets and densities -> functions: one per net; log p(x, z) and an ancestral sampler per density. */
-import type { Span } from "../base/source.js";
-import { NO_CHOICES } from "../ir/derive/choices.js";
-import { ancestorsOf, deriveLogDensity } from "../ir/derive/marginal.js";
+import { ancestorsOf } from "../ir/derive/marginal.js";
+import type { DerivedDensity } from "../ir/derived-model.js";
 import { type Definition, type DeriveContext, densityOf, givenTheirSum } from "../ir/derive/context.js";
 import { energyOf } from "../ir/derive/energy.js";
 import { drawsNumbers } from "../ir/derive/objective.js";
 import { exprsOf } from "../ir/quantity.js";
 import { distributions } from "../ir/distributions.js";
-import type { Density, Dim, Expr, Local, Net, Slot, Type } from "../ir/types.js";
-import { Diagnostics } from "../base/report.js";
+import type { Density, Dim, Local, Net, Type } from "../ir/types.js";
 import { call, type Js, type JsFunction, type JsParam, method, name, object, str } from "./js.js";
 import { printFlat } from "./print-js.js";
 import { place } from "./place.js";
@@ -109,26 +107,12 @@ function eventDoc(context: DeriveContext, variable: string): string {
   return `${variable} [${["...", ...variableOf(context, variable).domain.shape.map((d) => String(d.size))].join(", ")}]`;
 }
 
-/** `logP(w, x, z)`: the joint log-density at given values; undefined where it has none (implicit, energy). */
-export function lowerLogDensity(context: DeriveContext, density: Density, file: Names): JsFunction | undefined {
-  const index = densityOf(context, density.name);
-  if (index.energy || [...index.definitions.values()].some((d) => d.kind === "define")) return undefined;
-  const writer = new FunctionWriter(file, ["w", "key"], undefined);
-  const slot = (variable: string): Slot => ({ variable, value: variableExpr(context, variable, density.span) });
-  const quantity = deriveLogDensity(
-    { ...context, diagnostics: new Diagnostics() },
-    {
-      kind: "logDensity",
-      density: density.name,
-      head: density.head.map(slot),
-      given: density.given.map(slot),
-      type: { kind: "tensor", element: "real", shape: [] },
-      span: density.span,
-    },
-    { choices: NO_CHOICES, training: false, estimated: new Map(), isFreeData: () => false, span: density.span, notes: [] },
-  );
+/** `logP(w, x, z)`: the log-density at given values; undefined where it has none (implicit, energy). */
+export function lowerLogDensity(context: DeriveContext, density: Density, derived: DerivedDensity, file: Names): JsFunction | undefined {
+  const { quantity, head } = derived;
   if (!quantity) return undefined;
-  const { params, values } = variableParams(context, writer, [...density.head, ...density.given]);
+  const writer = new FunctionWriter(file, ["w", "key"], undefined);
+  const { params, values } = variableParams(context, writer, [...head, ...density.given]);
   const random = drawsNumbers(context, exprsOf(quantity));
   const scope: QuantityScope = {
     context,
@@ -144,8 +128,8 @@ export function lowerLogDensity(context: DeriveContext, density: Density, file: 
     name: `log${capital(density.name)}`,
     doc: [
       ...(density.doc === undefined ? [] : [...density.doc.split("\n"), ""]),
-      `log ${headerText(density)}  ${place(density.span)}`,
-      `${[...density.head, ...density.given].map((v) => eventDoc(context, v)).join(", ")} -> [...]`,
+      `log ${headerText({ ...density, head })}  ${place(density.span)}`,
+      `${[...head, ...density.given].map((v) => eventDoc(context, v)).join(", ")} -> [...]`,
     ],
     params: [{ name: "w", type: "Weights" }, ...params, ...(random ? [{ name: "key", type: "Key" }] : [])],
     returns: "Tensor",
@@ -153,18 +137,8 @@ export function lowerLogDensity(context: DeriveContext, density: Density, file: 
   };
 }
 
-export function headerText(density: Density): string {
+export function headerText(density: Pick<Density, "name" | "head" | "given">): string {
   return `${density.name}(${density.head.join(", ")}${density.given.length > 0 ? ` | ${density.given.join(", ")}` : ""})`;
-}
-
-function variableExpr(context: DeriveContext, variable: string, span: Span): Expr {
-  return {
-    kind: "variable",
-    variable,
-    sample: undefined,
-    type: { kind: "tensor", element: "real", shape: variableOf(context, variable).domain.shape },
-    span,
-  };
 }
 
 function bindParams(writer: FunctionWriter, variable: string, params: Js): Js {

@@ -2,13 +2,14 @@
 import { remembered } from "../base/remembered.js";
 import { builtins } from "../ir/builtins.js";
 import { distributions } from "../ir/distributions.js";
+import { bijections } from "../ir/flows.js";
 import { layers } from "../ir/layers.js";
 import type { ModelIr } from "../ir/types.js";
 import { capital, energyFunction, energyModelName } from "./names.js";
 
 /** Runtime names that lowering writes besides those of the tables. */
 const LOWERING = [
-  "adam adamax adamw allOneHot allStates axisToEvent binary byte category clip concatEvent constant constantSchedule cosine count defineModel eye",
+  "adam adamax adamw allOneHot allStates axisToEvent binary byte category chain clip concatEvent constant constantSchedule cosine count defineModel eye",
   "expandDims exponentialSchedule init interior iwaeSchedule linear logMeanExp logSumExp lowRankNormal mixture momentum mul neg ones optional origin",
   "padEvent param piecewise positive real reduceMax reduceMin required reshape reshapeEvent rmsprop rowReconstructionError rowsOf sgd",
   "cd denoisingScoreMatching drawUnits energyModel freeEnergy gibbs logPartition meanFieldBound meanUnits",
@@ -20,6 +21,7 @@ export const RUNTIME_NAMES: ReadonlySet<string> = new Set([
   ...LOWERING,
   ...[...builtins.values()].map((b) => b.runtime),
   ...[...layers.values()].map((l) => l.runtime),
+  ...[...bijections.values()].map((b) => b.runtime),
   ...[...distributions.values()].map((d) => d.runtime),
   ...[...distributions.keys()].map((d) => `kl${d}`),
 ]);

@@ -136,7 +136,7 @@ const table: readonly Bijection[] = [
     elementwise: false,
     logDet: "log |1 + u·w h'(w·z + b)|",
     constraint: "invertible since w·u >= -1, built in",
-    apply: (call) => onVector(call, (d) => ({ spec: [d.size], parameters: 2 * d.size + 1 })),
+    apply: (call) => onEvent(call, (event, n) => ({ spec: [event], parameters: 2 * n + 1 })),
   },
   {
     name: "radial",
@@ -148,7 +148,7 @@ const table: readonly Bijection[] = [
     elementwise: false,
     logDet: "(D - 1) log(1 + beta h) + log(1 + beta h + beta h' r)",
     constraint: "invertible since beta >= -alpha, built in",
-    apply: (call) => onVector(call, (d) => ({ spec: [d.size], parameters: d.size + 2 })),
+    apply: (call) => onEvent(call, (event, n) => ({ spec: [event], parameters: n + 2 })),
   },
   {
     name: "sylvester",
@@ -162,9 +162,9 @@ const table: readonly Bijection[] = [
     constraint: "invertible since the products of the diagonals of R and R' are above -1, built in",
     apply: (call) => {
       const rank = call.options.get("rank") as number;
-      return onVector(call, (d) => {
-        if (rank > d.size) return problem(call, `its rank is at most the number of entries, ${d.size}, found ${rank}`);
-        return { spec: [d.size, rank], parameters: d.size * rank + 2 * rank * rank + rank };
+      return onEvent(call, (event, n) => {
+        if (rank > n) return problem(call, `its rank is at most the number of entries, ${n}, found ${rank}`);
+        return { spec: [event, rank], parameters: n * rank + 2 * rank * rank + rank };
       });
     },
   },
@@ -215,7 +215,7 @@ const table: readonly Bijection[] = [
   },
   {
     name: "reverse",
-    runtime: "reverse",
+    runtime: "reverseFlow",
     doc: "the entries of the last axis in reverse order",
     options: [],
     directions: closed,
@@ -225,7 +225,7 @@ const table: readonly Bijection[] = [
   },
   {
     name: "squeeze",
-    runtime: "squeeze",
+    runtime: "squeezeFlow",
     doc: "on the way to data, channels become space: [h, w, c f^2] to [h f, w f, c] (Dinh et al. 2017, section 3.6)",
     options: [{ name: "factor", kind: "size", fallback: 2 }],
     directions: closed,
@@ -357,10 +357,9 @@ const count = (shape: readonly Dim[]): number => shape.reduce((n, d) => n * d.si
 
 type Own = Pick<BijectionResult, "spec" | "parameters">;
 
-function onVector(call: BijectionCall, make: (d: Dim) => Own | undefined): BijectionResult | undefined {
-  const [d, ...more] = call.from.shape;
-  if (!d || more.length > 0) return wrongShape(call, "a vector");
-  const own = make(d);
+function onEvent(call: BijectionCall, make: (event: readonly number[], entries: number) => Own | undefined): BijectionResult | undefined {
+  if (call.from.shape.length === 0) return wrongShape(call, "at least one axis");
+  const own = make(sizes(call.from.shape), count(call.from.shape));
   return own && { ...own, to: call.from, options: {} };
 }
 

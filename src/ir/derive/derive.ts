@@ -14,6 +14,7 @@ import { coveringPaths, deriveContext, type DeriveContext, densityOf, underPaths
 import { chosen, firstChoice } from "./choices.js";
 import { energyOf, requireDataReads } from "./energy.js";
 import { deriveObjective, movedBy } from "./objective.js";
+import { deriveDensity } from "./derived-density.js";
 import { nameSchedules } from "./schedules.js";
 
 /** Derives a model; undefined after errors have been reported. */
@@ -49,7 +50,8 @@ export function derive(model: ModelIr, diagnostics: Diagnostics): DerivedModel |
   });
   if (failed || diagnostics.hasErrors) return undefined;
   if (phases.length > 0) warnUntrained(context, entries, phases);
-  return { context, model, phases, evaluations, ...roles(context) };
+  const densities = new Map(model.densities.map((d) => [d.name, deriveDensity(context, d.name)]));
+  return { context, model, densities, phases, evaluations, ...roles(context) };
 }
 
 /** The analyses of all energies; undefined after an error in one. */

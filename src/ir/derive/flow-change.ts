@@ -8,7 +8,7 @@
 import { report } from "../../base/report.js";
 import { textOf, type Span } from "../../base/source.js";
 import type { Direction, Expr, Flow, FlowCallExpr } from "../types.js";
-import { type Definition, type DeriveContext, densityOf, type DensityIndex, flowOf, parentsOf, variablesIn } from "./context.js";
+import { type Definition, type DeriveContext, type DensityIndex, flowOf, parentsOf, variablesIn } from "./context.js";
 import { bijections } from "../flows.js";
 
 /** Variables of a density that an `E` has drawn, with the names that they are bound to. */
@@ -110,7 +110,7 @@ export function changeOfVariables(
 }
 
 /** The other way round: z as a function of x, and the calls whose log-determinants add up. */
-function inverted({ calls }: FlowChain, variable: string): { readonly value: Expr; readonly calls: readonly FlowCallExpr[] } {
+export function inverted({ calls }: FlowChain, variable: string): { readonly value: Expr; readonly calls: readonly FlowCallExpr[] } {
   const outer = calls[calls.length - 1] as FlowCallExpr;
   let value: Expr = { kind: "variable", variable, sample: undefined, type: outer.type, span: outer.span };
   const back: FlowCallExpr[] = [];
@@ -229,15 +229,3 @@ function implicit(context: DeriveContext, definition: Extract<Definition, { kind
   );
   return undefined;
 }
-
-/** Variables of a density that others are made of by flows: their values are exact functions of what is made of them. */
-export function invertible(context: DeriveContext, density: string): ReadonlyMap<string, Expr> {
-  const found = new Map<string, Expr>();
-  for (const definition of [...densityOf(context, density).definitions.values()].reverse()) {
-    const chain = definition.kind === "define" ? flowChain(context, definition.value) : undefined;
-    if (!chain || chain.calls.some((c) => directionOf(flowOf(context, c.flow), c.direction, true) === "none")) continue;
-    found.set(chain.source, inverted(chain, definition.variable).value);
-  }
-  return found;
-}
-

@@ -1,0 +1,74 @@
+/** Flows -> functions: each gives the bijector of its steps, in the direction from base to data. */
+import type { DeriveContext } from "../ir/derive/context.js";
+import { netOf } from "../ir/derive/context.js";
+import { bijections, showSide } from "../ir/flows.js";
+import type { Flow, FlowStep } from "../ir/types.js";
+import { InternalError } from "../base/internal-error.js";
+import { array, arrow, call, type Js, type JsField, type JsFunction, type JsParam, name, numbers, object } from "./js.js";
+import { flowFunction, flowJs, flowNeeds, literal, lowerExpr, netFunction, netNeeds, type Scope, weightsAt } from "./lower-expr.js";
+import { typeText, weightsType } from "./lower-density.js";
+import { place } from "./place.js";
+import { FunctionWriter, type Names, type Value, valueOfType } from "./values.js";
+
+const BATCH = { plates: new Set<string>(), batch: true };
+
+export function lowerFlow(context: DeriveContext, flow: Flow, file: Names): JsFunction {
+  const needs = flowNeeds(context, flow);
+  const writer = new FunctionWriter(file, ["w", "t"], undefined);
+  const params: JsParam[] = needs === "none" ? [] : [{ name: "w", type: needs === "own" ? weightsType(flow.path) : "Weights" }];
+  const locals = new Map<string, Value>();
+  for (const p of flow.given) {
+    const id = writer.fresh(p.name);
+    params.push({ name: id, type: typeText(p.type) });
+    locals.set(p.id, valueOfType(name(id), p.type, BATCH));
+  }
+  const scope: Scope = {
+    context,
+    writer,
+    variable: () => undefined,
+    local: (id) => locals.get(id),
+    weights: weightsAt(needs === "own" ? flow.path : ""),
+    key: undefined,
+  };
+  const steps = flow.steps.map((step) => lowerStep(scope, step));
+  const [only] = steps;
+  const { forward, inverse } = flow.directions;
+  const direction = { closed: "in closed form", sequential: "one pass for each entry", none: "not available" };
+  const given = flow.given.length > 0 ? ` | ${flow.given.map((g) => g.name).join(", ")}` : "";
+  return {
+    name: flowFunction(context, flow),
+    doc: [
+      ...(flow.doc === undefined ? [] : [...flow.doc.split("\n"), ""]),
+      `${flow.name}(z${given}) : ${showSide(flow.from)} -> ${showSide(flow.to)}  ${place(flow.span)}`,
+      `From base to data: ${direction[forward]}; back: ${direction[inverse]}.`,
+    ],
+    params,
+    returns: "Bijector",
+    body: writer.finish(steps.length === 1 && only ? only : call("chain", array(steps)), undefined),
+  };
+}
+
+function lowerStep(scope: Scope, step: FlowStep): Js {
+  if (step.kind === "flow") {
+    const given = step.given.map((e) => lowerExpr(scope, e).js);
+    return flowJs(scope, step.flow, given);
+  }
+  const { instance, conditioner } = step;
+  const entry = bijections.get(instance.bijection);
+  if (!entry) throw new InternalError(`no bijection ${instance.bijection}`);
+  const fields: JsField[] = [{ name: "event", value: numbers(step.from.shape.map((d) => d.size)) }];
+  for (const [key, value] of Object.entries(instance.options)) fields.push({ name: key, value: literal(value) });
+  if (conditioner) fields.push({ name: "net", value: conditionerJs(scope, conditioner) });
+  const weights = instance.parameterCount > 0 ? [scope.weights(instance.path)] : [];
+  return call(entry.runtime, ...weights, object(fields));
+}
+
+/** `(t) => fCoupling1(w.coupling1, t, e)` */
+function conditionerJs(scope: Scope, conditioner: NonNullable<Extract<FlowStep, { kind: "bijection" }>["conditioner"]>): Js {
+  const net = netOf(scope.context, conditioner.net);
+  const needs = netNeeds(scope.context, net);
+  const weights: Js[] = needs === "none" ? [] : [needs === "own" ? scope.weights(net.path) : scope.weights("")];
+  const given = conditioner.given.map((e) => lowerExpr(scope, e).js);
+  return arrow("(t)", call(netFunction(scope.context, net), ...weights, name("t"), ...given));
+}
+
