@@ -4,7 +4,7 @@ import { netOf } from "../ir/derive/context.js";
 import { bijections, showSide } from "../ir/flows.js";
 import type { Flow, FlowStep } from "../ir/types.js";
 import { InternalError } from "../base/internal-error.js";
-import { array, arrow, call, type Js, type JsField, type JsFunction, type JsParam, name, numbers, object } from "./js.js";
+import { array, arrow, call, type Js, type JsField, type JsFunction, type JsParam, name, num, numbers, object } from "./js.js";
 import { flowFunction, flowJs, flowNeeds, literal, lowerExpr, netFunction, netNeeds, type Scope, weightsAt } from "./lower-expr.js";
 import { typeText, weightsType } from "./lower-density.js";
 import { place } from "./place.js";
@@ -32,6 +32,7 @@ export function lowerFlow(context: DeriveContext, flow: Flow, file: Names): JsFu
   };
   const steps = flow.steps.map((step) => lowerStep(scope, step));
   const [only] = steps;
+  const whole = steps.length === 1 && only ? only : call("chain", array(steps));
   const { forward, inverse } = flow.directions;
   const direction = { closed: "in closed form", sequential: "one pass for each entry", none: "not available" };
   const given = flow.given.length > 0 ? ` | ${flow.given.map((g) => g.name).join(", ")}` : "";
@@ -44,8 +45,19 @@ export function lowerFlow(context: DeriveContext, flow: Flow, file: Names): JsFu
     ],
     params,
     returns: "Bijector",
-    body: writer.finish(steps.length === 1 && only ? only : call("chain", array(steps)), undefined),
+    body: writer.finish(flow.given.length > 0 ? conditioned(flow, whole, locals) : whole, undefined),
   };
+}
+
+/** What the flow is given may have leading axes that the values lack. */
+function conditioned(flow: Flow, whole: Js, locals: ReadonlyMap<string, Value>): Js {
+  const on = flow.given.flatMap((g) => {
+    const value = locals.get(g.id);
+    const tensors = value?.kind === "record" ? [...value.fields.values()] : value ? [value] : [];
+    return tensors.map((t) => array([t.js, num(t.shape.length)]));
+  });
+  const axes = numbers([flow.from.shape.length, flow.to.shape.length]);
+  return call("conditioned", whole, object({ axes, on: array(on) }));
 }
 
 function lowerStep(scope: Scope, step: FlowStep): Js {

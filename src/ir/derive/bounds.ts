@@ -3,8 +3,9 @@
  * E over q of log p(joint) - log q(drawn), in plain terms (a KL stands for its two), or the logmeanexp or mean of that over a family.
  */
 import type { Combine } from "../derived-model.js";
-import { type Quantity, type Term, walkQuantity } from "../quantity.js";
+import { type Factor, type Quantity, type Term, walkQuantity } from "../quantity.js";
 import { type DeriveContext, densityOf } from "./context.js";
+import { flowChain } from "./flow-change.js";
 import { withoutScale } from "./units.js";
 
 /**
@@ -59,7 +60,11 @@ function isEvidenceBound(context: DeriveContext, quantity: Quantity): boolean {
   const combined = quantity.plate ? combineOf(quantity, 1) !== undefined : true;
   const body = quantity.body.kind === "reduce" ? quantity.body.body : quantity.body;
   if (!combined || (quantity.plate === undefined && quantity.body.kind === "reduce")) return false;
-  const drawn = quantity.steps.map((s) => (s.kind === "factor" && !s.local ? s.factor : undefined));
+  const drawn = quantity.steps.flatMap((s) => {
+    // what flows make of a draw is that draw in other coordinates
+    if (s.kind === "bind" && flowChain(context, s.value)) return [];
+    return s.kind === "factor" && (!s.local || isHelper(context, s.factor)) ? [s.factor] : [undefined];
+  });
   const terms = body.kind === "sum" ? body.terms : [{ scale: 1, factors: [], quantity: body }];
   const source = drawn[0]?.density;
   if (source === undefined || drawn.some((f) => f?.density !== source) || terms.some((t) => t.factors.length > 0)) return false;
@@ -69,8 +74,15 @@ function isEvidenceBound(context: DeriveContext, quantity: Quantity): boolean {
   const [joint, ...others] = [...above];
   if (!joint || others.length > 0) return false;
   // Every conditional of the joint once, and every draw's own density once.
-  const all = [...densityOf(context, joint[0]).definitions.keys()];
+  const { definitions } = densityOf(context, joint[0]);
+  const sources = [...definitions.values()].flatMap((d) => (d.kind === "define" ? [d.variable] : []));
+  const all = [...definitions.keys()].filter((v) => !sources.includes(v));
   return all.every((v) => joint[1].has(v)) && drawn.every((f) => f !== undefined && below.has(f.variable));
+}
+
+/** Drawn under its own name, without being named in the header. */
+function isHelper(context: DeriveContext, { density, variable }: Factor): boolean {
+  return !densityOf(context, density).header.has(variable);
 }
 
 /** Sorts a term into the joint's conditionals and the draws' own; false where it is neither. */
@@ -83,6 +95,12 @@ function place(term: Term, source: string, above: Map<string, Set<string>>, belo
     add(quantity.p.density, quantity.p.variable);
     below.add(quantity.q.variable);
     return true;
+  }
+  if (quantity.kind === "logDet") {
+    // of the draws, -log|det| of what was done to them; of the joint, that of going back
+    const forth = quantity.calls[0]?.direction === "forward";
+    if (scale === 1) return quantity.density === source ? forth : true;
+    return false;
   }
   if (quantity.kind !== "factor") return false;
   if (quantity.density === source && scale === -1) below.add(quantity.variable);

@@ -3,6 +3,7 @@
  * has ends in `Flow`.
  */
 export { chain, invert, type Bijector, type Conditioner, type Direction, type EventOptions, type Image } from "./bijector.js";
+export { conditioned, type ConditionedOptions } from "./conditioned.js";
 export { actnorm } from "./actnorm.js";
 export { affine, type Affine } from "./affine.js";
 export { inverseAutoregressive, maskedAutoregressive, type AutoregressiveOptions } from "./autoregressive.js";
