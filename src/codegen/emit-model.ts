@@ -10,7 +10,7 @@ import { fingerprint } from "../ir/derive/kl.js";
 import type { DerivedObjective } from "../ir/quantity.js";
 import { openEnds } from "../ir/support.js";
 import { evaluators } from "../ir/settings-table.js";
-import type { Expr, ModelIr } from "../ir/types.js";
+import type { Density, Expr, ModelIr } from "../ir/types.js";
 import {
   arrow,
   array,
@@ -28,7 +28,7 @@ import {
 } from "./js.js";
 import { beforeStages, emitChain, carriedChains, emitEnergyEvaluator, impliedPartitions, partitionMetricName } from "./emit-energy.js";
 import { lowerEnergy } from "./lower-energy.js";
-import { headerText, lowerLogDensity, lowerNet, lowerSampler, lowerSamplerBefore } from "./lower-density.js";
+import { headerText, type Inverse, lowerInverse, lowerLogDensity, lowerNet, lowerSampler, lowerSamplerBefore } from "./lower-density.js";
 import { place } from "./place.js";
 import { functionName, lowerObjective, type LoweredObjective } from "./lower-objective.js";
 import { flowFunction, netFunction } from "./lower-expr.js";
@@ -70,6 +70,7 @@ export function emitModel(derived: DerivedModel, source: SourceInfo): EmittedMod
     const logDensity = stands && lowerLogDensity(context, density, stands, names);
     const before = lowerSamplerBefore(context, density, names);
     const sampler = lowerSampler(context, density, names);
+    const inverse = stands && derived.inverse === density.name ? lowerInverse(context, density, stands, names) : undefined;
     return [
       {
         density,
@@ -79,7 +80,9 @@ export function emitModel(derived: DerivedModel, source: SourceInfo): EmittedMod
           ...(logDensity ? [logDensity] : []),
           ...(before ? [before] : []),
           ...(sampler ? [sampler] : []),
+          ...(inverse ? [inverse.fn] : []),
         ],
+        inverse,
         before,
         sampler,
       },
@@ -91,6 +94,7 @@ export function emitModel(derived: DerivedModel, source: SourceInfo): EmittedMod
     ...impliedPartitions(derived),
     ...derived.evaluations.map((e): JsField => ({ name: e.evaluation.name, value: emitMetric(derived, e, objectives) })),
   ]);
+  const inferenceName = derived.inference ?? densities.find((d) => d.inverse)?.inverse?.fn.name;
   const definition = object({
     name: str(model.name),
     source: object({ file: str(source.file), sha256: str(source.sha256), compiler: str(source.compiler) }),
@@ -108,20 +112,23 @@ export function emitModel(derived: DerivedModel, source: SourceInfo): EmittedMod
     ),
     weights: name("weights"),
     densities: object(
-      densities.map(({ density, energy, before, sampler }): JsField => ({
-        name: density.name,
-        value: object({
-          head: array(density.head.map(str)),
-          given: array([...density.given, ...givenTheirSum(context, densityOf(context, density.name))].map(str)),
-          label: str(headerText(density)),
-          place: str(place(density.span)),
-          sample: sampler && name(sampler.name),
-          chain: energy && emitChain(derived, density.name, before?.name),
-        }),
-      })),
+      densities.flatMap(({ density, energy, before, sampler, inverse }): JsField[] => [
+        {
+          name: density.name,
+          value: object({
+            head: array(density.head.map(str)),
+            given: array([...density.given, ...givenTheirSum(context, densityOf(context, density.name))].map(str)),
+            label: str(headerText(density)),
+            place: str(place(density.span)),
+            sample: sampler && name(sampler.name),
+            chain: energy && emitChain(derived, density.name, before?.name),
+          }),
+        },
+        ...(inverse ? [{ name: inverse.fn.name, value: inverseDefinition(density, inverse) }] : []),
+      ]),
     ),
     generative: derived.generative === undefined ? undefined : str(derived.generative),
-    inference: derived.inference === undefined ? undefined : str(derived.inference),
+    inference: inferenceName === undefined ? undefined : str(inferenceName),
     train,
     evaluate,
   });
@@ -133,6 +140,17 @@ export function emitModel(derived: DerivedModel, source: SourceInfo): EmittedMod
     data: [...model.variables.values()].filter((v) => v.role === "data").map((v) => v.name),
     schedules,
   };
+}
+
+/** What infers latents exactly, in the form of a density. */
+function inverseDefinition(density: Density, { fn, head, given, label }: Inverse): Js {
+  return object({
+    head: array(head.map(str)),
+    given: array(given.map(str)),
+    label: str(label),
+    place: str(place(density.span)),
+    sample: name(fn.name),
+  });
 }
 
 function spec(model: ModelIr, variable: string): Js {

@@ -1,7 +1,7 @@
 /** Nets and densities -> functions: one per net; log p(x, z) and an ancestral sampler per density. */
 import { ancestorsOf } from "../ir/derive/marginal.js";
 import type { DerivedDensity } from "../ir/derived-model.js";
-import { type Definition, type DeriveContext, densityOf, givenTheirSum } from "../ir/derive/context.js";
+import { type Definition, type DeriveContext, densityOf, givenTheirSum, variablesIn } from "../ir/derive/context.js";
 import { energyOf } from "../ir/derive/energy.js";
 import { drawsNumbers } from "../ir/derive/objective.js";
 import { exprsOf } from "../ir/quantity.js";
@@ -239,12 +239,7 @@ function samplerOf(
       "B rows, from the top of its body down; variables in `given` keep their values.",
       ...sums.map((v) => `${v} is drawn given its sum: that of ${v} in \`given\`.`),
     ],
-    params: [
-      { name: "w", type: "Weights" },
-      { name: "key", type: "Key" },
-      { name: "B", type: "Rows" },
-      { name: "given", type: "Readonly<Record<string, Tensor>>" },
-    ],
+    params: samplerParams,
     returns: "Draw",
     body: writer.finish(
       object({ values: object(Object.fromEntries(Object.entries(drawn))), means: object(Object.fromEntries(Object.entries(means))) }),
@@ -252,5 +247,52 @@ function samplerOf(
     ),
   };
 }
+
+/** `inverseP(w, key, B, given)`: latents as the flow's inverse gives them from data, in the form of a sampler. */
+export function lowerInverse(context: DeriveContext, density: Density, { inverses }: DerivedDensity, file: Names): Inverse {
+  const writer = new FunctionWriter(file, ["w", "key", "B", "given"], name("B"));
+  const values = new Map<string, Value>();
+  const scope: Scope = {
+    context,
+    writer,
+    variable: (v) => values.get(v),
+    local: () => undefined,
+    weights: weightsAt(""),
+    key: name("key"),
+  };
+  const head = [...inverses.keys()].reverse();
+  const given = [...variablesIn(context, [...inverses.values()])].filter((v) => !inverses.has(v));
+  for (const variable of given) {
+    const { shape } = variableOf(context, variable).domain;
+    values.set(variable, writer.bind(variable, { kind: "tensor", js: call("required", name("given"), str(variable)), shape, lead: BATCH }));
+  }
+  for (const [variable, value] of inverses) values.set(variable, writer.bind(variable, lowerExpr(scope, value)));
+  const label = `${density.name}(${head.join(", ")} | ${given.join(", ")})`;
+  const fn: JsFunction = {
+    name: `inverse${capital(density.name)}`,
+    doc: [`${label}: what ${given.join(", ")} was made of, by the inverse of the flow  ${place(density.span)}`],
+    params: samplerParams,
+    returns: "Draw",
+    body: writer.finish(
+      object({ values: object(Object.fromEntries(head.map((v) => [v, jsOf(values, v)]))), means: object({}) }),
+      undefined,
+    ),
+  };
+  return { fn, head, given, label };
+}
+
+export interface Inverse {
+  readonly fn: JsFunction;
+  readonly head: readonly string[];
+  readonly given: readonly string[];
+  readonly label: string;
+}
+
+const samplerParams: readonly JsParam[] = [
+  { name: "w", type: "Weights" },
+  { name: "key", type: "Key" },
+  { name: "B", type: "Rows" },
+  { name: "given", type: "Readonly<Record<string, Tensor>>" },
+];
 
 const jsOf = (values: ReadonlyMap<string, Value>, variable: string): Js => values.get(variable)?.js ?? name(variable);

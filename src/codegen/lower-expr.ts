@@ -175,7 +175,11 @@ export function flowImage(scope: Scope, expr: FlowCallExpr, wanted: string): { r
     ]);
   const image = scope.writer.remember(imageKey(js), () => {
     const text = scope.writer.shapeText({ kind: "tensor", js, shape, lead });
-    return scope.writer.bind(wanted, { kind: "record", js, fields: fields(js) }, `value ${text}, logDet ${scope.writer.shapeText({ kind: "tensor", js, shape: [], lead })}`);
+    return scope.writer.bind(
+      wanted,
+      { kind: "record", js, fields: fields(js) },
+      `value ${text}, logDet ${scope.writer.shapeText({ kind: "tensor", js, shape: [], lead })}`,
+    );
   });
   const [value, logDet] = image.kind === "record" ? [image.fields.get("value"), image.fields.get("logDet")] : [];
   if (!value || !logDet) throw new InternalError("the image of a flow is a record");
@@ -187,7 +191,11 @@ const imageKey = (js: Js): string => `image|${JSON.stringify(js)}`;
 function imageOf(scope: Scope, expr: FlowCallExpr): { readonly js: Js; readonly lead: Lead } {
   const arg = lowerExpr(scope, expr.arg);
   const given = expr.given.map((e) => lowerExpr(scope, e));
-  const bijector = flowJs(scope, expr.flow, given.map((v) => v.js));
+  const bijector = flowJs(
+    scope,
+    expr.flow,
+    given.map((v) => v.js),
+  );
   return { js: method(bijector, expr.direction, arg.js), lead: joinLeads([leadOf(arg), ...given.map(leadOf)]) };
 }
 

@@ -83,4 +83,3 @@ function conditionerJs(scope: Scope, conditioner: NonNullable<Extract<FlowStep, 
   const given = conditioner.given.map((e) => lowerExpr(scope, e).js);
   return arrow("(t)", call(netFunction(scope.context, net), ...weights, name("t"), ...given));
 }
-

@@ -27,7 +27,12 @@ export function siteOf({ around }: QuantityScope, name: string): string {
  * The scope of a density's body: its variables stand for the values given to them, but for `own`; those of `through` follow from others of the
  * density.
  */
-export function densityScope<S extends Scope>(scope: S, at: ReadonlyMap<string, Expr>, own?: string, through?: ReadonlyMap<string, Expr>): S {
+export function densityScope<S extends Scope>(
+  scope: S,
+  at: ReadonlyMap<string, Expr>,
+  own?: string,
+  through?: ReadonlyMap<string, Expr>,
+): S {
   const inner: S = {
     ...scope,
     variable: (v) => {

@@ -37,6 +37,7 @@ export const topLevelNames = remembered(
       ...model.densities.flatMap((d) => [
         `log${capital(d.name)}`,
         `sample${capital(d.name)}`,
+        `inverse${capital(d.name)}`,
         `sampleBefore${capital(d.name)}`,
         energyFunction(d.name),
         energyModelName(d.name),

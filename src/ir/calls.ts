@@ -153,7 +153,13 @@ function callField(
   return undefined;
 }
 
-function callEntity(env: Env, entity: Exclude<Entity, { kind: "flow" }>, callee: ast.NameExpr, actuals: readonly Actual[], span: Span): Expr | undefined {
+function callEntity(
+  env: Env,
+  entity: Exclude<Entity, { kind: "flow" }>,
+  callee: ast.NameExpr,
+  actuals: readonly Actual[],
+  span: Span,
+): Expr | undefined {
   switch (entity.kind) {
     case "net":
       return callNet(env, entity, callee, actuals, span);

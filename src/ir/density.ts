@@ -314,7 +314,10 @@ function flowsMeet({ cx }: Env, value: Expr, variable: Variable): boolean {
     "GM3703",
     value.arg.span,
     { variable: source.name, domain: showDomain(source.domain), flow: flow.name, from: showSide(from) },
-    { labels: [{ span: source.span, text: `\`${source.name}\` is ${showDomain(source.domain)}` }], help: fromHelp(source.domain.name, from.domain) },
+    {
+      labels: [{ span: source.span, text: `\`${source.name}\` is ${showDomain(source.domain)}` }],
+      help: fromHelp(source.domain.name, from.domain),
+    },
   );
   return false;
 }
@@ -397,7 +400,8 @@ function shapeFromUse(env: Env, name: string, later: readonly FlatStatement[]): 
     const callee = calleeOn(stmt.value, name);
     if (callee === undefined) continue;
     const entity = env.scope.find(callee);
-    if (entity?.kind === "flow" && entity.decl.domain) return declaredSide({ ...env, scope: entity.scope }, entity.decl.domain)?.shape ?? [];
+    if (entity?.kind === "flow" && entity.decl.domain)
+      return declaredSide({ ...env, scope: entity.scope }, entity.decl.domain)?.shape ?? [];
     const target = targetVariable(env, stmt.target, true);
     if (target && target !== "broken") return target.domain.shape;
     return shapeFromUse(env, stmt.target.name.name, later.slice(i + 1));

@@ -56,4 +56,6 @@ export interface DerivedModel {
   /** Density that samples are drawn from, density that infers latents from data. */
   readonly generative: string | undefined;
   readonly inference: string | undefined;
+  /** Density whose latents follow from its data by the inverse of a flow, where nothing else infers them. */
+  readonly inverse: string | undefined;
 }

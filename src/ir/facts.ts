@@ -129,7 +129,9 @@ function findFacts(cx: Context, expr: Expr): Facts {
     case "flowCall": {
       const flow = cx.flowByName.get(expr.flow);
       const side = flow && (expr.direction === "forward" ? flow.to : flow.from);
-      return side ? factsOfDomain({ name: side.domain, classes: undefined, shape: side.shape, optional: false, atMostOne: undefined }) : noFacts;
+      return side
+        ? factsOfDomain({ name: side.domain, classes: undefined, shape: side.shape, optional: false, atMostOne: undefined })
+        : noFacts;
     }
     case "record":
       return { ...noFacts, fields: new Map(expr.fields.map((f) => [f.name, factsOf(cx, f.value)])) };

@@ -167,7 +167,13 @@ function elaborateFlow(
   cx.open.pop();
   if (!ok) return undefined;
   if (chain.steps.length === 0) {
-    report(cx.diagnostics, "GM2071", decl.name.span, { name, what: "a flow without a step" }, { help: ["a `repeat` has one turn at least"] });
+    report(
+      cx.diagnostics,
+      "GM2071",
+      decl.name.span,
+      { name, what: "a flow without a step" },
+      { help: ["a `repeat` has one turn at least"] },
+    );
     return undefined;
   }
   const flow: Flow = {
@@ -212,7 +218,13 @@ function flowAccess(cx: Context, decl: ast.FlowDecl): Env["access"] {
       const role = cx.variables.get(variable)?.role === "data" ? "a data variable" : "a latent";
       const name = decl.name.name;
       const given = [...decl.given.map((g) => textOf(g.span)), variable.replaceAll(/[[\]]/g, "")].join(", ");
-      report(cx.diagnostics, "GM2079", span, { name: variable, role, flow: name }, { help: [`condition it: \`flow ${name}(z | ${given}) = …\``] });
+      report(
+        cx.diagnostics,
+        "GM2079",
+        span,
+        { name: variable, role, flow: name },
+        { help: [`condition it: \`flow ${name}(z | ${given}) = …\``] },
+      );
       return undefined;
     },
   };

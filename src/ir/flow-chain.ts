@@ -85,7 +85,9 @@ function appendCall(
   const entity = env.scope.find(callee.name);
   if (entity?.kind === "poison") return false;
   if (entity?.kind === "flow")
-    return entity.template ? appendTemplate(env, entity, actuals, given, chain, span) : appendFlow(env, entity, actuals, given, chain, span);
+    return entity.template
+      ? appendTemplate(env, entity, actuals, given, chain, span)
+      : appendFlow(env, entity, actuals, given, chain, span);
   if (entity?.kind === "block" && actuals.length === 0) {
     const inner: Env = { ...entity.env, owner: env.owner, site: env.site };
     return appendSteps(inner, entity.ast, chain);
@@ -204,7 +206,13 @@ export function declaredSide(env: Env, expr: ast.DomainExpr): Side | undefined {
 
 function fits(env: Env, what: string, wanted: Side, found: Side, span: Span): boolean {
   if (sameSide(wanted, found)) return true;
-  report(env.cx.diagnostics, "GM2072", span, { what, expected: showSide(wanted), found: showSide(found) }, { help: chainHelp(wanted, found) });
+  report(
+    env.cx.diagnostics,
+    "GM2072",
+    span,
+    { what, expected: showSide(wanted), found: showSide(found) },
+    { help: chainHelp(wanted, found) },
+  );
   return false;
 }
 
@@ -225,7 +233,12 @@ export function bindFormals(env: Env, entity: FlowEntity, actuals: readonly Actu
   let ok = true;
   for (const formal of formals) {
     const actual = bound.byName.get(formal.name.name);
-    const value = actual?.kind === "ast" ? { ast: actual.value, env } : formal.value ? { ast: formal.value, env: within(env, entity.scope) } : undefined;
+    const value =
+      actual?.kind === "ast"
+        ? { ast: actual.value, env }
+        : formal.value
+          ? { ast: formal.value, env: within(env, entity.scope) }
+          : undefined;
     const entityOf = value && formalEntity(value.env, value.ast, formal.name.span);
     if (entityOf) scope.define(formal.name.name, entityOf);
     else if (actual?.kind === "piped") scope.define(formal.name.name, { kind: "value", expr: actual.expr, span: actual.span });

@@ -96,11 +96,16 @@ const table: readonly Bijection[] = [
     logDet: "sum(log scale(kept))",
     options: [{ name: "scale", kind: "choice", choices: ["tanh", "sigmoid", "exp"], named: true, fallback: "tanh" }],
   }),
-  coupling("additive_coupling", "additiveCoupling", "shifts part of the entries by what a net makes of the others (Dinh et al. 2015, NICE)", {
-    perEntry: () => 1,
-    logDet: "0",
-    options: [],
-  }),
+  coupling(
+    "additive_coupling",
+    "additiveCoupling",
+    "shifts part of the entries by what a net makes of the others (Dinh et al. 2015, NICE)",
+    {
+      perEntry: () => 1,
+      logDet: "0",
+      options: [],
+    },
+  ),
   coupling(
     "spline_coupling",
     "splineCoupling",
@@ -211,7 +216,8 @@ const table: readonly Bijection[] = [
     directions: closed,
     elementwise: false,
     logDet: "0",
-    apply: (call) => (needsAxis(call) ? { to: call.from, options: { order: call.options.get("seed") as number }, parameters: 0 } : undefined),
+    apply: (call) =>
+      needsAxis(call) ? { to: call.from, options: { order: call.options.get("seed") as number }, parameters: 0 } : undefined,
   },
   {
     name: "reverse",
@@ -415,4 +421,3 @@ export function showSide(side: Side): string {
   const numbers = side.shape.map((d) => String(d.size)).join(", ");
   return texts === numbers ? `${side.domain}[${numbers}]` : `${side.domain}[${texts}] = ${side.domain}[${numbers}]`;
 }
-

@@ -181,7 +181,14 @@ export type FlowStep =
       readonly span: Span;
     }
   /** Another flow of the model. */
-  | { readonly kind: "flow"; readonly flow: string; readonly given: readonly Expr[]; readonly from: Side; readonly to: Side; readonly span: Span };
+  | {
+      readonly kind: "flow";
+      readonly flow: string;
+      readonly given: readonly Expr[];
+      readonly from: Side;
+      readonly to: Side;
+      readonly span: Span;
+    };
 
 /** A net from what a bijection keeps to the parameters of what it changes; the flow's conditions are its further arguments. */
 export interface Conditioner {

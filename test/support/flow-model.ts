@@ -32,7 +32,9 @@ export function someWeights(loaded: Loaded, seed = 1, scale = 0.5): Readonly<Rec
 }
 
 type State = Readonly<Record<string, readonly number[]>>;
-type Given = Readonly<Record<string, { readonly shape: readonly number[]; readonly data: readonly number[]; readonly dtype?: "f32" | "i32" }>>;
+type Given = Readonly<
+  Record<string, { readonly shape: readonly number[]; readonly data: readonly number[]; readonly dtype?: "f32" | "i32" }>
+>;
 
 /** What the sampler of a density gives where some variables are held. */
 export function drawn(loaded: Loaded, sampler: string, state: State, given: Given, seed = 1): Readonly<Record<string, readonly number[]>> {

@@ -200,7 +200,13 @@ function planDensity(
   const drawn = [...needed].map((v): [string, boolean] => [locals.get(v)?.id ?? v, upstream.get(v) === true]);
   const values = [...needed].map((v): [string, Expr] => {
     const { domain } = context.model.variables.get(v) ?? {};
-    const own: Expr = { kind: "variable", variable: v, sample: undefined, type: domain ? typeOfDomain(domain) : tensor([]), span: draw.span };
+    const own: Expr = {
+      kind: "variable",
+      variable: v,
+      sample: undefined,
+      type: domain ? typeOfDomain(domain) : tensor([]),
+      span: draw.span,
+    };
     return [v, at.get(v) ?? own];
   });
   return { steps, behind: new Map(drawn), drawn: { density: source.density, values: new Map(values), given: source.given } };

@@ -85,7 +85,10 @@ export function changeOfVariables(
     const chain = flowChain(context, value);
     if (!chain) return implicit(context, definition, asked);
     const { calls, source } = chain;
-    const conditions = variablesIn(context, calls.flatMap((c) => c.given));
+    const conditions = variablesIn(
+      context,
+      calls.flatMap((c) => c.given),
+    );
     // with hidden conditions, what was drawn is one of many values that lead to x
     if (drawn.has(source) && !settled.has(source) && [...conditions].every((v) => settled.has(v))) {
       terms.set(variable, { calls, scale: -1 });
@@ -152,7 +155,11 @@ export function directionOf(flow: Flow, direction: FlowCallExpr["direction"], ot
 // ---- what there is no density of ---------------------------------------------------------------------
 
 /** The step of a flow that lacks a direction. */
-export function stepWithout(context: DeriveContext, flow: Flow, direction: FlowCallExpr["direction"]): { readonly name: string; readonly span: Span } {
+export function stepWithout(
+  context: DeriveContext,
+  flow: Flow,
+  direction: FlowCallExpr["direction"],
+): { readonly name: string; readonly span: Span } {
   for (const step of flow.steps) {
     if (step.kind === "flow") {
       const inner = flowOf(context, step.flow);
@@ -224,7 +231,9 @@ function implicit(context: DeriveContext, definition: Extract<Definition, { kind
     { quantity: asked.text, variable, net: textOf(value.span) },
     {
       labels,
-      help: [`draw it: \`${variable} ~ Normal(…)\`, or compare samples instead of likelihoods (a minimax objective, a moment-matching one)`],
+      help: [
+        `draw it: \`${variable} ~ Normal(…)\`, or compare samples instead of likelihoods (a minimax objective, a moment-matching one)`,
+      ],
     },
   );
   return undefined;

@@ -80,12 +80,14 @@ function drawnWith(expr: LogDensityExpr, { density }: DensityIndex, all: readonl
   const sample = first?.value.kind === "variable" || first?.value.kind === "local" ? first.value.sample : undefined;
   const sampled = (value: Expr): Expr => (sample && (value.kind === "variable" || value.kind === "local") ? { ...value, sample } : value);
   const same = (a: Expr, b: Expr | undefined): boolean => b !== undefined && fingerprint(a) === fingerprint(b);
-  const found = [...all].reverse().find(
-    ({ density: name, values, given }) =>
-      name === density.name &&
-      expr.head.every((s) => values.has(s.variable) && same(s.value, sampled(values.get(s.variable) ?? s.value))) &&
-      expr.given.every((s) => same(s.value, given.find((g) => g.variable === s.variable)?.value)),
-  );
+  const found = [...all]
+    .reverse()
+    .find(
+      ({ density: name, values, given }) =>
+        name === density.name &&
+        expr.head.every((s) => values.has(s.variable) && same(s.value, sampled(values.get(s.variable) ?? s.value))) &&
+        expr.given.every((s) => same(s.value, given.find((g) => g.variable === s.variable)?.value)),
+    );
   const slots = new Set([...expr.head, ...expr.given].map((s) => s.variable));
   return new Map([...(found?.values ?? [])].flatMap(([v, value]): [string, Expr][] => (slots.has(v) ? [] : [[v, sampled(value)]])));
 }
@@ -144,11 +146,7 @@ function flatten(quantity: Quantity, scale: number): readonly Term[] {
 }
 
 /** Factors and log-determinants of what is needed, in the order of the body, grouped by shared hidden variables. */
-function groupsOf(
-  side: Side,
-  needed: ReadonlySet<string>,
-  known: ReadonlySet<string>,
-): readonly Group[] {
+function groupsOf(side: Side, needed: ReadonlySet<string>, known: ReadonlySet<string>): readonly Group[] {
   const { index, change } = side;
   const counts = ([v, d]: readonly [string, Definition]): boolean => needed.has(v) && (d.kind !== "define" || change.terms.has(v));
   const variables = [...index.definitions].filter(counts).map(([v]) => v);

@@ -13,12 +13,14 @@ export interface ConditionedOptions {
 
 /** The bijection on values that have every leading axis of what it is given: a coupling keeps a part as it is, and joins it to the rest. */
 export function conditioned(b: Bijector, { axes, on }: ConditionedOptions): Bijector {
-  const run = (direction: (t: Tensor) => Image, rank: number) => (t: Tensor): Image => {
-    const cut = t.shape.length - rank;
-    const lead = t.shape.slice(0, cut);
-    const joint = broadcastShapes("conditioned", [lead, ...on.map(([value, own]) => value.shape.slice(0, value.shape.length - own))]);
-    const same = joint.length === lead.length && joint.every((n, i) => n === lead[i]);
-    return direction(same ? t : broadcastTo(t, [...joint, ...t.shape.slice(cut)]));
-  };
+  const run =
+    (direction: (t: Tensor) => Image, rank: number) =>
+    (t: Tensor): Image => {
+      const cut = t.shape.length - rank;
+      const lead = t.shape.slice(0, cut);
+      const joint = broadcastShapes("conditioned", [lead, ...on.map(([value, own]) => value.shape.slice(0, value.shape.length - own))]);
+      const same = joint.length === lead.length && joint.every((n, i) => n === lead[i]);
+      return direction(same ? t : broadcastTo(t, [...joint, ...t.shape.slice(cut)]));
+    };
   return { forward: run(b.forward, axes[0]), inverse: run(b.inverse, axes[1]), directions: b.directions };
 }
