@@ -23,15 +23,13 @@ export interface AutoregressiveOptions extends EventOptions, ScaleOptions {
   readonly cap?: number;
 }
 
-type Trained = "forward" | "inverse";
-
 /** Shift and log scale, both [..., D], of the map from z to x, given the side that the net reads. */
 function parametersOf(
   what: string,
   t: Tensor,
   size: number,
   options: AutoregressiveOptions,
-  trained: Trained,
+  reads: "x" | "z",
 ): { shift: Tensor; logScale: Tensor } {
   const params = options.net(t);
   if (params.shape.at(-1) !== 2 || params.shape.at(-2) !== size) {
@@ -40,7 +38,9 @@ function parametersOf(
     );
   }
   const part = (i: number): Tensor => reshape(sliceAxis(params, -1, i, i + 1), params.shape.slice(0, -1));
-  return { shift: part(0), logScale: logScaleOf(part(1), options, trained) };
+  const scaled = logScaleOf(part(1), options);
+  // a sigmoid belongs to the direction of one pass: what is trained must not grow
+  return { shift: part(0), logScale: reads === "x" && options.scale === "sigmoid" ? neg(scaled) : scaled };
 }
 
 const toX = (z: Tensor, shift: Tensor, logScale: Tensor): Tensor => add(mul(z, exp(logScale)), shift);
@@ -62,13 +62,12 @@ function placesOf(what: string, size: number, order: readonly number[] | undefin
 function autoregressive(what: string, options: AutoregressiveOptions, reads: "x" | "z"): Bijector {
   const size = vectorEvent(what, options.event);
   const places = placesOf(what, size, options.order);
-  const trained: Trained = reads === "x" ? "inverse" : "forward";
   const [there, back] = reads === "x" ? [toZ, toX] : [toX, toZ];
   const signed = (logScale: Tensor, forward: boolean): Tensor => sum(forward ? logScale : neg(logScale), -1);
 
   const onePass = (t: Tensor): Image => {
     leadOf(what, t, options.event);
-    const { shift, logScale } = parametersOf(what, t, size, options, trained);
+    const { shift, logScale } = parametersOf(what, t, size, options, reads);
     return { value: there(t, shift, logScale), logDet: signed(logScale, reads === "z") };
   };
   const sequential = (t: Tensor): Image => {
@@ -91,7 +90,7 @@ function autoregressive(what: string, options: AutoregressiveOptions, reads: "x"
     let known = zeros(t.shape);
     let logScale = known;
     for (let k = 0; k < size; k++) {
-      const params = parametersOf(what, known, size, options, trained);
+      const params = parametersOf(what, known, size, options, reads);
       ({ logScale } = params);
       const value = back(t, params.shift, logScale);
       known = k === size - 1 ? value : select(less(place, k + 1), value, 0);

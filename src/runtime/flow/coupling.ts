@@ -73,28 +73,31 @@ function checked(what: string, params: Tensor, positions: Shape, entries: number
 
 export interface AffineCouplingOptions extends CouplingOptions, ScaleOptions {}
 
-/** RealNVP's (Dinh et al. 2017, eq. 7 and 8): x = z scale + shift. Parameters: all shifts, then all raw scales. */
+/**
+ * RealNVP's (Dinh et al. 2017, eq. 7 and 8), from x to z as there: z = x scale + shift. Parameters: all shifts, then all raw scales. Trained in
+ * this direction, the gradient of a shift does not grow with the scale.
+ */
 export function coupling(options: AffineCouplingOptions): Bijector {
   return couple("coupling", options, {
     parameters: 2,
     apply: (u, params, direction, changed) => {
       const [shift, raw] = split(params, 2, -1);
       const masked = (t: Tensor): Tensor => (changed === undefined ? t : mul(t, changed));
-      const logScale = masked(logScaleOf(raw!, options, "inverse"));
-      return direction === "forward"
+      const logScale = masked(logScaleOf(raw!, options));
+      return direction === "inverse"
         ? { value: add(mul(u, exp(logScale)), masked(shift!)), logDerivative: logScale }
         : { value: mul(sub(u, masked(shift!)), exp(neg(logScale))), logDerivative: neg(logScale) };
     },
   });
 }
 
-/** NICE's (Dinh et al. 2015, section 3.2): x = z + shift; it keeps volumes. Parameters: the shifts. */
+/** NICE's (Dinh et al. 2015, section 3.2), from x to z: z = x + shift; it keeps volumes. Parameters: the shifts. */
 export function additiveCoupling(options: CouplingOptions): Bijector {
   return couple("additiveCoupling", options, {
     parameters: 1,
     apply: (u, params, direction, changed) => {
       const shift = changed === undefined ? params : mul(params, changed);
-      return { value: direction === "forward" ? add(u, shift) : sub(u, shift), logDerivative: null };
+      return { value: direction === "inverse" ? add(u, shift) : sub(u, shift), logDerivative: null };
     },
   });
 }

@@ -1,6 +1,6 @@
 /** The forms of a learned scale: from the raw number that a net gives to the log of a scale. */
 import { assertNever } from "../graph/errors.js";
-import { add, logSigmoid, mul, neg, tanh } from "../graph/index.js";
+import { add, logSigmoid, mul, tanh } from "../graph/index.js";
 import type { Tensor } from "../graph/index.js";
 
 /**
@@ -16,20 +16,15 @@ export interface ScaleOptions {
   readonly limit?: number;
 }
 
-/**
- * The log scale of the map from z to x. A scale in the form of a sigmoid belongs to the direction that training takes, `trained`: it must
- * not grow there.
- */
-export function logScaleOf(raw: Tensor, { scale = "tanh", limit = 3 }: ScaleOptions, trained: "forward" | "inverse"): Tensor {
+/** The log scale that a raw number stands for. */
+export function logScaleOf(raw: Tensor, { scale = "tanh", limit = 3 }: ScaleOptions): Tensor {
   switch (scale) {
     case "exp":
       return raw;
     case "tanh":
       return mul(limit, tanh(mul(1 / limit, raw)));
-    case "sigmoid": {
-      const log = logSigmoid(add(raw, 2));
-      return trained === "forward" ? log : neg(log);
-    }
+    case "sigmoid":
+      return logSigmoid(add(raw, 2));
     default:
       return assertNever(scale);
   }

@@ -7,11 +7,11 @@ import {
   abs,
   add,
   and,
+  broadcastTo,
   cast,
   concat,
   constant,
   div,
-  expandDims,
   lessEqual,
   log,
   matmul,
@@ -19,18 +19,22 @@ import {
   mul,
   neg,
   ones,
+  reshape,
   select,
   softmax,
+  sizeOf,
   softplus,
   split,
   sqrt,
   square,
   sub,
   sum,
+  transpose,
   sliceAxis,
   zeros,
 } from "../graph/index.js";
 import type { Tensor } from "../graph/index.js";
+import { broadcastShapes } from "../graph/shape.js";
 import { isChanged } from "./masks.js";
 
 export interface SplineOptions {
@@ -55,10 +59,10 @@ export function splineParameters({ bins = 8, bound = 3 }: SplineOptions): number
   return 3 * bins - 1;
 }
 
-/** Row k holds 1 in the columns after k: a product with it gives, for each bin, the sum of those before. */
+/** Row k holds 1 in the columns before k: its product with bins is, for each bin, the sum of those before. */
 function sumsBefore(bins: number): Tensor {
   return constant(
-    Array.from({ length: bins * bins }, (_, i) => (Math.floor(i / bins) < i % bins ? 1 : 0)),
+    Array.from({ length: bins * bins }, (_, i) => (i % bins < Math.floor(i / bins) ? 1 : 0)),
     [bins, bins],
   );
 }
@@ -68,15 +72,18 @@ interface Bins {
   readonly size: Tensor;
 }
 
-/** Positions and extents [..., n, bins] of raw ones, on [-bound, bound]. */
+/** Positions and extents of bins on [-bound, bound], of raw extents; [bins, N] all. */
 function binsOf(raw: Tensor, bins: number, bound: number): Bins {
-  const size = mul(2 * bound, add(MIN_BIN, mul(1 - MIN_BIN * bins, softmax(raw, -1))));
-  return { size, left: sub(matmul(size, sumsBefore(bins)), bound) };
+  const size = mul(2 * bound, add(MIN_BIN, mul(1 - MIN_BIN * bins, softmax(raw, 0))));
+  return { size, left: sub(matmul(sumsBefore(bins), size), bound) };
 }
 
 /**
  * Entries u [..., n] through splines of raw parameters [..., n, 3 bins - 1], and the log of each one's derivative. The spline itself is the map
  * from x to z, so the direction of density estimation needs no root; `forward` is its inverse (eq. 6 to 8).
+ *
+ * All is computed with the N entries of the whole batch along the last axis and bins along the first: with bins last, every operation would work
+ * on runs of eight numbers.
  */
 export function rationalQuadratic(
   u: Tensor,
@@ -85,26 +92,28 @@ export function rationalQuadratic(
   { bins = 8, bound = 3 }: SplineOptions,
   changed: Tensor | undefined,
 ): { readonly value: Tensor; readonly logDerivative: Tensor } {
-  const [rawWidths, rawHeights, rawSlopes] = split(raw, [bins, bins, bins - 1], -1);
+  const stretched = broadcastTo(u, broadcastShapes("splineCoupling", [u.shape, raw.shape.slice(0, -1)]));
+  const entries = sizeOf(stretched.shape);
+  const flat = reshape(stretched, [entries]);
+  const parameters = transpose(reshape(broadcastTo(raw, [...stretched.shape, raw.shape.at(-1)!]), [entries, -1]));
+  const [rawWidths, rawHeights, rawSlopes] = split(parameters, [bins, bins, bins - 1], 0);
   const [x, y] = [binsOf(rawWidths!, bins, bound), binsOf(rawHeights!, bins, bound)];
-  const end = ones([...raw.shape.slice(0, -1), 1]);
-  const inner = add(softplus(add(rawSlopes!, SLOPE_AT_ZERO)), MIN_SLOPE);
-  const slopes = bins === 1 ? concat([end, end], -1) : concat([end, inner, end], -1);
+  const end = ones([1, entries]);
+  const slopes = bins === 1 ? concat([end, end], 0) : concat([end, add(softplus(add(rawSlopes!, SLOPE_AT_ZERO)), MIN_SLOPE), end], 0);
 
   // Outside of the bound, and where nothing is to change, the spline is asked at 0, where all is finite.
-  const within = lessEqual(abs(u), bound);
-  const inside = changed === undefined ? within : and(within, isChanged(changed));
-  const at = select(inside, u, 0);
+  const within = lessEqual(abs(flat), bound);
+  const inside = changed === undefined ? within : and(within, reshape(isChanged(broadcastTo(changed, stretched.shape)), [entries]));
+  const at = select(inside, flat, 0);
 
-  // One bin per entry as a one-hot sum: a gather by index has no cheap gradient.
+  // One bin per entry as a sum over one-hots: a gather by index has no cheap gradient.
   const knots = (direction === "inverse" ? x : y).left;
-  const reached = cast(lessEqual(sliceAxis(knots, -1, 1, bins), expandDims(at, -1)), "f32");
-  const side = [...reached.shape.slice(0, -1), 1];
-  const hit = bins === 1 ? ones(side) : sub(concat([ones(side), reached], -1), concat([reached, zeros(side)], -1));
-  const pick = (values: Tensor): Tensor => sum(mul(hit, values), -1);
+  const reached = cast(lessEqual(sliceAxis(knots, 0, 1, bins), at), "f32");
+  const hit = bins === 1 ? ones([1, entries]) : sub(concat([ones([1, entries]), reached], 0), concat([reached, zeros([1, entries])], 0));
+  const pick = (values: Tensor): Tensor => sum(mul(hit, values), 0);
   const [x0, w, y0, h] = [pick(x.left), pick(x.size), pick(y.left), pick(y.size)];
-  const d0 = pick(sliceAxis(slopes, -1, 0, bins));
-  const d1 = pick(sliceAxis(slopes, -1, 1, bins + 1));
+  const d0 = pick(sliceAxis(slopes, 0, 0, bins));
+  const d1 = pick(sliceAxis(slopes, 0, 1, bins + 1));
 
   const s = div(h, w);
   const bend = sub(add(d0, d1), mul(2, s));
@@ -116,8 +125,8 @@ export function rationalQuadratic(
   const slope = add(add(mul(d1, square(xi)), mul(mul(2, s), between)), mul(d0, square(sub(1, xi))));
   const logSlope = add(mul(2, sub(log(s), log(denominator))), log(slope));
   return {
-    value: select(inside, moved, u),
-    logDerivative: select(inside, direction === "inverse" ? logSlope : neg(logSlope), 0),
+    value: reshape(select(inside, moved, flat), stretched.shape),
+    logDerivative: reshape(select(inside, direction === "inverse" ? logSlope : neg(logSlope), 0), stretched.shape),
   };
 }
 

@@ -16,6 +16,7 @@ import { nonFinite } from "./fault.js";
 import { FAULT, LEARNING_RATE, type PhasePlan, type PlannedUpdate } from "./plan.js";
 import { pause } from "./pause.js";
 import { valueAt, type Progress, type Schedule } from "./schedules.js";
+import { runStart } from "./start.js";
 import { EarlyStopping, type StoppingState } from "./stopping.js";
 
 /** JSON: how far training has come. */
@@ -35,6 +36,8 @@ export interface Cursor {
   readonly stopping: StoppingState | null;
   /** The phase has not begun: its states are still to be created. */
   readonly fresh: boolean;
+  /** Paths of the weights that have started from a batch (see nn/start.ts); absent where there are none. */
+  readonly started?: readonly string[];
   /** True once all phases are through. */
   readonly done: boolean;
 }
@@ -92,8 +95,8 @@ export interface LoopHooks {
 export interface LoopOptions extends LoopHooks {
   readonly session: EngineSession;
   readonly phases: readonly PhaseDefinition[];
-  /** Stages a phase when it begins. */
-  readonly plan: (phase: number) => PhasePlan;
+  /** Stages a phase when it begins; `started` are weights that have started from a batch in an earlier one. */
+  readonly plan: (phase: number, started: ReadonlySet<string>) => PhasePlan;
   /** The stream of a phase's batches. */
   readonly stream: (batch: number) => TrainStream;
   /** How a value begins that an update carries from step to step. */
@@ -173,12 +176,19 @@ export async function runLoop(given: LoopOptions): Promise<LoopResult> {
   return { outcome: "finished", cursor, last, stepSeconds, stepsRun };
 }
 
-async function runPhase(options: Running, index: number, from: Cursor): Promise<PhaseResult> {
+async function runPhase(options: Running, index: number, given: Cursor): Promise<PhaseResult> {
   const { session } = options;
   const definition = defined(options.phases[index], `phase ${index}`);
-  const plan = options.plan(index);
-  if (from.fresh) await createStates(options, plan, index > 0);
+  const plan = options.plan(index, new Set(given.started));
   const source = options.stream(plan.batch);
+  let from = given;
+  if (from.fresh) {
+    await createStates(options, plan, index > 0);
+    if (plan.start) {
+      await runStart(session, plan, plan.start, source, options.seed);
+      from = { ...from, started: [...(from.started ?? []), ...plan.start.weights] };
+    }
+  }
   if (from.data !== null) source.seek(from.data);
   const compiled = await compileUpdates(session, plan);
   try {
@@ -236,6 +246,7 @@ async function steps(options: Running, run: PhaseRun): Promise<PhaseResult> {
     window: { count, sums: [...sums] },
     stopping: stopping?.state ?? null,
     fresh: false,
+    ...(from.started ? { started: from.started } : {}),
     done: false,
   });
   const states = (): readonly string[] => [...plan.states.map((s) => s.name), ...(stopping?.stateNames(plan) ?? [])];

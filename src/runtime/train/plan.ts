@@ -23,6 +23,7 @@ import { carriedBy, carriedName, carriedOf } from "./carried.js";
 import { dataName, emaName, isFinite, defined, scheduleName, stepContext } from "./context.js";
 import type { OptimizerSpec } from "./optimizers.js";
 import type { Schedule } from "./schedules.js";
+import { stageStart } from "./start.js";
 
 /** Feed of the learning rate. A colon keeps it apart from the names of a model. */
 export const LEARNING_RATE = "run:lr";
@@ -78,6 +79,16 @@ export interface PhasePlan {
   readonly averaged: readonly string[];
   /** Batches that one step takes. */
   readonly batchesPerStep: number;
+  /** What weights start from that wait for the first batch; absent where there are none. */
+  readonly start?: PlannedStart;
+}
+
+/** A run before the phase's first step, see start.ts. */
+export interface PlannedStart {
+  readonly program: Program;
+  readonly inputs: PlannedUpdate["inputs"];
+  /** Paths of the weights that it starts: those of them that the phase's updates reach. */
+  readonly weights: readonly string[];
 }
 
 export interface PlanOptions {
@@ -87,6 +98,8 @@ export interface PlanOptions {
   readonly batch?: number | undefined;
   /** Replaces every learning rate. */
   readonly lr?: number | undefined;
+  /** Weights that have started already, in an earlier phase. */
+  readonly started?: ReadonlySet<string> | undefined;
 }
 
 /** Stages phase number `index` of the model. Throws GM4007, GM4011 where the definition does not fit its weights. */
@@ -128,6 +141,9 @@ export function planPhase(model: ModelDefinition, index: number, options: PlanOp
       diagnose: () => stageDiagnosis(model, phase, update, { batch, targets, dynamic: options.dynamic }),
     };
   });
+  const start = stageStart(model, options.started ?? new Set(), () => {
+    for (const update of phase.updates) update.value(contextOf(model, phase, update, { batch, dynamic: options.dynamic }));
+  });
   const batchesPerStep = 1 + updates.reduce((total, u) => total + u.steps - 1, 0);
   return {
     name: phase.name,
@@ -137,7 +153,16 @@ export function planPhase(model: ModelDefinition, index: number, options: PlanOp
     states: [...states.values()],
     averaged: [...states.values()].flatMap((s) => (s.start.kind === "copy" ? [s.start.of] : [])),
     batchesPerStep,
+    ...(start ? { start: plannedStart(phase, start) } : {}),
   };
+}
+
+function plannedStart(
+  phase: PhaseDefinition,
+  { graph, weights }: { readonly graph: Graph; readonly weights: readonly string[] },
+): PlannedStart {
+  const program: Program = { name: `${phase.name}: start`, stages: [{ kind: "call", name: "start", graph }], fetch: [] };
+  return { program, inputs: inputsOf(graph), weights };
 }
 
 function allInputs(graphs: readonly Graph[]): PlannedUpdate["inputs"] {

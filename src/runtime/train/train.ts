@@ -149,7 +149,7 @@ export async function trainOn(
   const result = await runLoop({
     session,
     phases: model.train,
-    plan: (phase) => planPhase(model, phase, { dynamic, batch: options.batch, lr: options.lr }),
+    plan: (phase, started) => planPhase(model, phase, { dynamic, batch: options.batch, lr: options.lr, started }),
     stream: (batch) => openTrainStream(dataset, { batch, seed }),
     startValue: (name, spec) => startValue(name, spec, seed, dataset),
     seed,

@@ -1,6 +1,6 @@
 /** Algebra on what moves values: compositions that merge, moves that do nothing, transpositions taken into matrix products. */
-import { broadcastTo } from "../ops/elementwise.js";
-import { concat, reshape, reverse, slice, sliceAxis, transpose } from "../ops/structure.js";
+import { broadcastTo, constant } from "../ops/elementwise.js";
+import { concat, reshape, reverse, slice, sliceAxis, take, transpose } from "../ops/structure.js";
 import { sameShape, sizeOf } from "../shape.js";
 import { emit, type Tensor } from "../trace.js";
 import type { Prim, PrimParams } from "../types.js";
@@ -45,6 +45,11 @@ export function simplifyStructure(prim: Prim, inputs: readonly Tensor[], params:
         x.shape.filter((_, i) => i !== axis),
       );
     }
+    case "scatterAdd": {
+      const { axis, size } = params as PrimParams["scatterAdd"];
+      const order = inverseOrder(inputs[1]!, size);
+      return order && take(x, constant(order, [size], "i32"), axis);
+    }
     case "dynamicSlice": {
       const { axis, size } = params as PrimParams["dynamicSlice"];
       const index = constantValue(inputs[1]);
@@ -57,6 +62,15 @@ export function simplifyStructure(prim: Prim, inputs: readonly Tensor[], params:
     default:
       return undefined;
   }
+}
+
+/** Of known indices that name each of 0..size - 1 once: where each stands. Adding by them scatters nothing twice, so it is a gather. */
+function inverseOrder(indices: Tensor, size: number): number[] | undefined {
+  const known = made(indices, "constant");
+  if (known === undefined || indices.shape.length !== 1 || known.params.values.length !== size) return undefined;
+  const order = new Array<number>(size).fill(-1);
+  known.params.values.forEach((to, from) => (order[to] = from));
+  return order.includes(-1) ? undefined : order;
 }
 
 /** The only value of what is stretched from one element, as a scalar. */
