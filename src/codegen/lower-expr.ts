@@ -3,6 +3,7 @@ import { InternalError } from "../base/internal-error.js";
 import type { DeriveContext } from "../ir/derive/context.js";
 import { flowOf, inOrder, netOf } from "../ir/derive/context.js";
 import type { Binding, BuiltinExpr, Expr, Flow, FlowCallExpr, LayerInstance, LocalExpr, Net } from "../ir/types.js";
+import { bijectionsOf, flowsIn } from "../ir/flows.js";
 import { layers } from "../ir/layers.js";
 import { childrenOf } from "../ir/walk.js";
 import { lowerBuiltin } from "./lower-builtin.js";
@@ -204,7 +205,8 @@ export function flowJs(scope: Scope, flow: string, given: readonly Js[]): Js {
   const found = flowOf(scope.context, flow);
   const needs = flowNeeds(scope.context, found);
   const first: Js[] = needs === "none" ? [] : [needs === "own" ? scope.weights(found.path) : scope.weights("")];
-  return call(flowFunction(scope.context, found), ...first, ...given);
+  const key = found.random ? [call(`${keyText(scope)}.at`, { kind: "string", value: found.name })] : [];
+  return call(flowFunction(scope.context, found), ...first, ...given, ...key);
 }
 
 /** The name of a flow's function in the generated file. */
@@ -215,11 +217,8 @@ export function flowFunction(context: DeriveContext, flow: Flow): string {
 /** What weights a flow's function takes, as a net's. */
 export function flowNeeds(context: DeriveContext, flow: Flow): NetNeeds {
   let own = false;
-  for (const step of flow.steps) {
-    if (step.kind === "flow") {
-      if (flowNeeds(context, flowOf(context, step.flow)) !== "none") return "model";
-      continue;
-    }
+  if (flowsIn(flow.steps).some((name) => flowNeeds(context, flowOf(context, name)) !== "none")) return "model";
+  for (const step of bijectionsOf(flow.steps)) {
     own ||= step.instance.parameterCount > 0;
     const net = step.conditioner && netOf(context, step.conditioner.net);
     const needs = net ? netNeeds(context, net) : "none";

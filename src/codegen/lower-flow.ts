@@ -2,9 +2,9 @@
 import type { DeriveContext } from "../ir/derive/context.js";
 import { netOf } from "../ir/derive/context.js";
 import { bijections, showSide } from "../ir/flows.js";
-import type { Flow, FlowStep } from "../ir/types.js";
+import type { BijectionStep, Flow, FlowStep } from "../ir/types.js";
 import { InternalError } from "../base/internal-error.js";
-import { array, arrow, call, type Js, type JsField, type JsFunction, type JsParam, name, num, numbers, object } from "./js.js";
+import { array, arrow, call, type Js, type JsField, type JsFunction, type JsParam, name, num, numbers, object, str } from "./js.js";
 import { flowFunction, flowJs, flowNeeds, literal, lowerExpr, netFunction, netNeeds, type Scope, weightsAt } from "./lower-expr.js";
 import { typeText, weightsType } from "./lower-density.js";
 import { place } from "./place.js";
@@ -14,7 +14,7 @@ const BATCH = { plates: new Set<string>(), batch: true };
 
 export function lowerFlow(context: DeriveContext, flow: Flow, file: Names): JsFunction {
   const needs = flowNeeds(context, flow);
-  const writer = new FunctionWriter(file, ["w", "t"], undefined);
+  const writer = new FunctionWriter(file, ["w", "t", "key"], undefined);
   const params: JsParam[] = needs === "none" ? [] : [{ name: "w", type: needs === "own" ? weightsType(flow.path) : "Weights" }];
   const locals = new Map<string, Value>();
   for (const p of flow.given) {
@@ -28,8 +28,9 @@ export function lowerFlow(context: DeriveContext, flow: Flow, file: Names): JsFu
     variable: () => undefined,
     local: (id) => locals.get(id),
     weights: weightsAt(needs === "own" ? flow.path : ""),
-    key: undefined,
+    key: flow.random ? name("key") : undefined,
   };
+  if (flow.random) params.push({ name: "key", type: "Key" });
   const steps = flow.steps.map((step) => lowerStep(scope, step));
   const [only] = steps;
   const whole = steps.length === 1 && only ? only : call("chain", array(steps));
@@ -70,9 +71,25 @@ function lowerStep(scope: Scope, step: FlowStep): Js {
   if (!entry) throw new InternalError(`no bijection ${instance.bijection}`);
   const fields: JsField[] = [{ name: "event", value: numbers(step.from.shape.map((d) => d.size)) }];
   for (const [key, value] of Object.entries(instance.options)) fields.push({ name: key, value: literal(value) });
+  if (entry.keyed) fields.push({ name: "key", value: call("key.at", str(instance.path.split(".").at(-1) ?? instance.bijection)) });
+  if (step.noise !== undefined) fields.push({ name: "noise", value: arrow("(x)", flowJs(scope, step.noise, [name("x")])) });
+  if (step.inner) fields.push(...innerFields(scope, step, step.inner));
   if (conditioner) fields.push({ name: "net", value: conditionerJs(scope, conditioner) });
   const weights = instance.parameterCount > 0 ? [scope.weights(instance.path)] : [];
   return call(entry.runtime, ...weights, object(fields));
+}
+
+/** What a part of the input goes through, at the resolution of `inner`: its steps, then channels become space. */
+function innerFields(scope: Scope, step: BijectionStep, inner: NonNullable<BijectionStep["inner"]>): readonly JsField[] {
+  const below = inner.from.shape.map((d) => d.size);
+  const factor = (step.from.shape[0]?.size ?? 1) / (below[0] ?? 1);
+  const event: JsField = { name: "event", value: numbers(below) };
+  const grows = factor === 1 ? [] : [call("squeezeFlow", object([event, ...(factor === 2 ? [] : [{ name: "factor", value: num(factor) }])]))];
+  const parts = [...inner.steps.map((s) => lowerStep(scope, s)), ...grows];
+  return [
+    { name: "inner", value: call("chain", array(parts)) },
+    { name: "innerEvent", value: numbers(below) },
+  ];
 }
 
 /** `(t) => fCoupling1(w.coupling1, t, e)` */

@@ -13,12 +13,11 @@ import { type Context, countedName, type Env, freshId, newOwner } from "./env.js
 import { elaborateExpr } from "./expr.js";
 import { factsOf } from "./facts.js";
 import { appendDeclared, bindFormals, type Chain, declaredSide, type FlowEntity, parametersOf } from "./flow-chain.js";
-import { chained, showSide, sideOf } from "./flows.js";
+import { bijections, bijectionsOf, chained, flowsIn, showSide, sideOf } from "./flows.js";
 import { refused } from "./layer-call.js";
-import { bijections } from "./flows.js";
 import { Scope } from "./scope.js";
 import { sameShape, sameType, showType, tensor } from "./shapes.js";
-import type { Directions, Expr, Flow, FlowCallExpr, Local, Side } from "./types.js";
+import type { Directions, Expr, Flow, FlowCallExpr, FlowStep, Local, Side } from "./types.js";
 
 type DirectionName = FlowCallExpr["direction"];
 
@@ -184,6 +183,7 @@ function elaborateFlow(
     to: chain.side,
     steps: chain.steps,
     directions: chained(chain.steps.map((s) => directionsOf(cx, s))),
+    random: isRandom(cx, chain.steps),
     weights: inner.owner.weights,
     doc: decl.doc,
     span: decl.span,
@@ -193,7 +193,13 @@ function elaborateFlow(
   return flow;
 }
 
-function directionsOf(cx: Context, step: Flow["steps"][number]): Directions {
+function isRandom(cx: Context, steps: readonly FlowStep[]): boolean {
+  const inner = flowsIn(steps).some((name) => cx.flowByName.get(name)?.random);
+  return inner || bijectionsOf(steps).some((s) => bijections.get(s.instance.bijection)?.keyed);
+}
+
+function directionsOf(cx: Context, step: FlowStep): Directions {
+  if (step.kind === "bijection" && step.inner) return chained(step.inner.steps.map((s) => directionsOf(cx, s)));
   const directions = step.kind === "flow" ? cx.flowByName.get(step.flow)?.directions : bijections.get(step.instance.bijection)?.directions;
   return directions ?? { forward: "none", inverse: "none" };
 }

@@ -11,16 +11,16 @@ import { attributed } from "./attribution.js";
 import { builtins } from "./builtins.js";
 import { conditionerOf } from "./flow-conditioner.js";
 import { type Bijection, bijections, sameSide, showSide } from "./flows.js";
-import { countedName, type Env, newOwner, within } from "./env.js";
+import { countedName, type Env, freshId, newOwner, within } from "./env.js";
 import { elaborateExpr } from "./expr.js";
 import { flowOf, givenOf } from "./flow-call.js";
 import { layers } from "./layers.js";
 import { readOptions } from "./options.js";
 import { describe, type Entity, Scope } from "./scope.js";
-import { maxElements } from "./shapes.js";
+import { maxElements, tensor } from "./shapes.js";
 import { evaluateStatic, requireInteger } from "./static.js";
 import { elaborateDomain } from "./declare.js";
-import type { BijectionInstance, FlowStep, Side } from "./types.js";
+import type { BijectionInstance, BijectionStep, Expr, FlowStep, Local, Side } from "./types.js";
 
 export type FlowEntity = Extract<Entity, { kind: "flow" }>;
 
@@ -276,6 +276,8 @@ function appendBijection(env: Env, bijection: Bijection, actuals: readonly Actua
   const what = `\`${bijection.name}\``;
   const params = [
     ...(bijection.conditioned ? [{ name: "net", required: true }] : []),
+    ...(bijection.nests ? [{ name: "inner", required: true }] : []),
+    ...(bijection.noisy ? [{ name: "noise", required: false }] : []),
     ...bijection.options.map((o) => ({ name: o.name, required: o.required === true, named: o.named === true })),
   ];
   const bound = bindArguments(cx, { what, params }, actuals, span);
@@ -310,7 +312,51 @@ function appendBijection(env: Env, bijection: Bijection, actuals: readonly Actua
   if (wants && !conditioner) return false;
   if (result.parameters > 0) env.owner.weights.push({ kind: "bijection", name, bijection: instance });
   if (conditioner) env.owner.weights.push({ kind: "net", name, net: conditioner.net });
-  chain.steps.push({ kind: "bijection", instance, conditioner, from, to: result.to, span });
+  const inner = result.inner && innerSteps(env, bound.byName.get("inner"), result.inner.from, counted(env, name));
+  const noise = bound.byName.get("noise");
+  const noisy = noise && noiseOf(env, noise, result.to);
+  if ((result.inner && !inner) || (noise && noisy === undefined)) return false;
+  const more = { ...(inner ? { inner } : {}), ...(noisy === undefined ? {} : { noise: noisy }) };
+  chain.steps.push({ kind: "bijection", instance, conditioner, ...more, from, to: result.to, span });
   chain.side = result.to;
   return true;
+}
+
+/** The owner of the weights inside of a step. */
+const counted = (env: Env, name: string): Env => ({ ...env, owner: { ...newOwner(`${env.owner.path}.${name}`) } });
+
+/** The chain inside of a step: it leads to the part that it replaces. */
+function innerSteps(
+  env: Env,
+  actual: Actual | undefined,
+  from: Side,
+  inside: Env,
+): BijectionStep["inner"] | undefined {
+  if (actual?.kind !== "ast") return undefined;
+  const chain: Chain = { steps: [], side: from };
+  if (!appendSteps(inside, actual.value, chain)) return undefined;
+  env.owner.weights.push(...inside.owner.weights.map((w) => ({ ...w, name: `${inside.owner.path.split(".").at(-1)}.${w.name}` })));
+  return fits(env, "the chain inside", from, chain.side, actual.span) ? { steps: chain.steps, from } : undefined;
+}
+
+/** `dequantize(u)`: a flow of the model, conditioned on what noise is added to, onto the unit interval. */
+function noiseOf(env: Env, actual: Actual, to: Side): string | undefined {
+  const entity = actual.kind === "ast" && actual.value.kind === "name" ? env.scope.find(actual.value.name) : undefined;
+  const shape = to.shape;
+  const value: Local = { id: freshId(env.cx, `${env.site}.x`), name: "x", type: tensor(shape), span: actual.span };
+  if (entity?.kind !== "flow" || entity.template || entity.decl.given.length !== 1) {
+    if (entity?.kind !== "poison")
+      report(
+        env.cx.diagnostics,
+        "GM2082",
+        actual.span,
+        {},
+        { help: ["declare one: `flow u(e | x) on real[D] -> unit[D] = coupling(…) |> sigmoid`, and end the other flow in `dequantize(u)`"] },
+      );
+    return undefined;
+  }
+  const given: Expr = { kind: "local", local: value, type: value.type, span: actual.span };
+  const flow = flowOf(env, entity, [given], { domain: "real", shape }, actual.span);
+  const ends: Side = { domain: "unit", shape };
+  return flow && fits(env, "noise", ends, flow.to, actual.span) ? flow.name : undefined;
 }

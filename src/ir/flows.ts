@@ -10,7 +10,7 @@ import type { Span } from "../base/source.js";
 import type { OptionSpec, OptionValue } from "./builtins.js";
 import type { Context } from "./env.js";
 import { dim, showShape, timesDim } from "./shapes.js";
-import type { Dim, Directions, Domain, DomainName, Side } from "./types.js";
+import type { BijectionStep, Dim, Directions, Domain, DomainName, FlowStep, Side } from "./types.js";
 
 export interface BijectionCall {
   readonly cx: Context;
@@ -32,6 +32,8 @@ export interface BijectionResult {
   readonly parameters: number;
   /** Event shapes that its conditioner maps from and to. */
   readonly conditioner?: { readonly from: readonly Dim[]; readonly to: readonly Dim[] };
+  /** The side that its inner chain maps from, and to. */
+  readonly inner?: { readonly from: Side };
 }
 
 export interface Bijection {
@@ -56,8 +58,12 @@ export interface Bijection {
   readonly logDet: string;
   /** What makes it invertible, where that is a matter of its weights. */
   readonly constraint?: string;
-  /** Its weights start from data. */
-  readonly fromData?: boolean;
+  /** Going back draws random numbers. */
+  readonly keyed?: boolean;
+  /** Its first argument is a chain that a part of its input goes through. */
+  readonly nests?: boolean;
+  /** It may take a flow, conditioned on x, that makes its noise. */
+  readonly noisy?: boolean;
   readonly apply: (call: BijectionCall) => BijectionResult | undefined;
 }
 
@@ -182,7 +188,6 @@ const table: readonly Bijection[] = [
     directions: closed,
     elementwise: true,
     logDet: "places * sum(log scale)",
-    fromData: true,
     apply: (call) => perChannel(call, (c) => ({ spec: [c], parameters: 2 * c })),
   },
   {
@@ -253,6 +258,42 @@ const table: readonly Bijection[] = [
         parameters: 0,
       };
     },
+  },
+  {
+    name: "multi_scale",
+    runtime: "multiScale",
+    doc: "half of the channels go through a chain at half of the resolution, squeezed by `factor`; the others are done (Dinh et al. 2017, section 3.6)",
+    nests: true,
+    options: [{ name: "factor", kind: "size", named: true, fallback: 2 }],
+    takes: ["real"],
+    directions: closed,
+    elementwise: false,
+    logDet: "that of the chain",
+    apply: (call) => {
+      const factor = call.options.get("factor") as number;
+      const [h, w, c, ...more] = call.from.shape;
+      if (!h || !w || !c || more.length > 0) return wrongShape(call, "an image [height, width, channels]");
+      if (c.size % 2 !== 0) return problem(call, `half of the channels go through its chain, and ${c.size} do not halve`);
+      if (h.size % factor !== 0 || w.size % factor !== 0)
+        return problem(call, `its chain works at 1/${factor} of the resolution, and ${h.size} x ${w.size} places do not divide by ${factor}`);
+      const half = c.size / 2;
+      const below: Side = { ...call.from, shape: [dim(h.size / factor), dim(w.size / factor), dim(half * factor * factor)] };
+      return { to: call.from, options: {}, parameters: 0, inner: { from: below } };
+    },
+  },
+  {
+    name: "dequantize",
+    runtime: "dequantizeFlow",
+    doc: "whole numbers 0 to 255 as floor(256 z), and back by noise: log p becomes a lower bound (Theis et al. 2016; Ho et al. 2019)",
+    options: [],
+    takes: ["unit"],
+    ends: "byte",
+    keyed: true,
+    noisy: true,
+    directions: closed,
+    elementwise: true,
+    logDet: "D log 256; back: -D log 256 - log q(u | x)",
+    apply: (call) => ({ to: { domain: "byte", shape: call.from.shape }, options: {}, parameters: 0 }),
   },
   onDomain("sigmoid", "sigmoid", "1 / (1 + exp(-z))", "real", "unit", "sum(log sigmoid(z) + log sigmoid(-z))"),
   onDomain("logit", "logit", "log(z / (1 - z))", "unit", "real", "-sum(log z + log(1 - z))"),
@@ -397,6 +438,16 @@ function wrongShape(call: BijectionCall, expected: string): undefined {
 function problem(call: BijectionCall, text: string): undefined {
   report(call.cx.diagnostics, "GM2031", call.span, { what: `\`${call.name}\``, problem: text });
   return undefined;
+}
+
+/** Bijections of a flow with those that stand inside of others; flows of the model that it is made of are left out. */
+export function bijectionsOf(steps: readonly FlowStep[]): readonly BijectionStep[] {
+  return steps.flatMap((s) => (s.kind === "bijection" ? [s, ...bijectionsOf(s.inner?.steps ?? [])] : []));
+}
+
+/** Flows of the model that a flow is made of, those that make noise among them. */
+export function flowsIn(steps: readonly FlowStep[]): readonly string[] {
+  return steps.flatMap((s) => (s.kind === "flow" ? [s.flow] : [...flowsIn(s.inner?.steps ?? []), ...(s.noise === undefined ? [] : [s.noise])]));
 }
 
 /** Directions of maps that are applied one after the other: the worst of each. */

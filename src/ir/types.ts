@@ -164,22 +164,30 @@ export interface Flow {
   readonly to: Side;
   readonly steps: readonly FlowStep[];
   readonly directions: Directions;
+  /** Going back draws random numbers: noise that takes a discrete variable to a continuous one. */
+  readonly random: boolean;
   /** Bijections, nets and flows in it that have weights. */
   readonly weights: readonly WeightNode[];
   readonly doc: string | undefined;
   readonly span: Span;
 }
 
+/** A bijection of the table; `conditioner` is what gives it its parameters. */
+export interface BijectionStep {
+  readonly kind: "bijection";
+  readonly instance: BijectionInstance;
+  readonly conditioner: Conditioner | undefined;
+  /** Of one that maps a part of its input by other steps: these, and the event that they start from. */
+  readonly inner?: { readonly steps: readonly FlowStep[]; readonly from: Side };
+  /** Of noise that a flow makes, given the value to which it is added: that flow. */
+  readonly noise?: string;
+  readonly from: Side;
+  readonly to: Side;
+  readonly span: Span;
+}
+
 export type FlowStep =
-  /** A bijection of the table; `conditioner` is what gives it its parameters. */
-  | {
-      readonly kind: "bijection";
-      readonly instance: BijectionInstance;
-      readonly conditioner: Conditioner | undefined;
-      readonly from: Side;
-      readonly to: Side;
-      readonly span: Span;
-    }
+  | BijectionStep
   /** Another flow of the model. */
   | {
       readonly kind: "flow";

@@ -1,6 +1,7 @@
 /** The weights that densities and expressions depend on, by path: nets, parameters, and the layers that hang on densities and objectives. */
 import type { Context } from "./env.js";
 import type { Density, Expr, Flow, Net, WeightNode } from "./types.js";
+import { bijectionsOf, flowsIn } from "./flows.js";
 import { distExprs, walkExpr } from "./walk.js";
 
 /** Paths of the weights of a density, in order of use: `decoder`, `mu`, `p.dense1`. */
@@ -50,10 +51,12 @@ function collectNet(cx: Context, net: Net, paths: Set<string>): void {
 function collectFlow(cx: Context, flow: Flow, paths: Set<string>): void {
   if (paths.has(flow.path)) return;
   if (ownWeights(cx, flow.weights)) paths.add(flow.path);
-  for (const step of flow.steps) {
-    const inner = step.kind === "flow" ? cx.flowByName.get(step.flow) : undefined;
+  for (const name of flowsIn(flow.steps)) {
+    const inner = cx.flowByName.get(name);
     if (inner) collectFlow(cx, inner, paths);
-    const net = step.kind === "bijection" && step.conditioner ? cx.netByName.get(step.conditioner.net) : undefined;
+  }
+  for (const step of bijectionsOf(flow.steps)) {
+    const net = step.conditioner ? cx.netByName.get(step.conditioner.net) : undefined;
     if (!net) continue;
     const found = new Set<string>();
     collect(cx, net.result, found);

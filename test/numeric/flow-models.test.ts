@@ -147,6 +147,53 @@ model M {
   });
 });
 
+describe("images and bytes", () => {
+  it("a multi-scale flow, the shape of z another than that of x", () => {
+    const loaded = loadModel(`
+flow step(conditioner) = actnorm |> invertible_linear |> coupling(conditioner)
+net cnn(x, H) = x |> conv(H, 3) |> tanh
+model M {
+  data x : real[4, 4, 1]
+  latent z : real[2, 2, 4]
+  flow f on real[2, 2, 4] -> real[4, 4, 1] = multi_scale(step(cnn(3))) |> step(cnn(2)) |> squeeze
+  density p(x, z) { z ~ Normal(0, 1)  x = f(z) }
+  train { maximize log p(x) }
+}`);
+    const state = someWeights(loaded);
+    const z = normals(4, 16);
+    const given = { z: { shape: [1, 2, 2, 4], data: z } };
+    const x = drawn(loaded, "sampleP", state, given)["x"]!;
+    expect(logP(loaded, state, [x])[0]).toBeCloseTo(logNormal(z) - logDetOf(loaded, "sampleP", state, given, "z", "x"), 4);
+  });
+
+  it("noise under bytes: its mean is the probability, and its mean log a lower bound", () => {
+    const loaded = loadModel(`
+model M {
+  data x : byte[1]
+  latent z : real[1]
+  flow f on real[1] -> byte[1] = affine |> sigmoid |> dequantize
+  density p(x, z) { z ~ Normal(0, 1)  x = f(z) }
+  train { maximize log p(x) }
+  evaluate { nll = -log p(x)  ll = log p(x) }
+}`);
+    const { evaluate } = loaded.model as unknown as { evaluate: Record<string, { bound: string }> };
+    expect([evaluate["nll"]!.bound, evaluate["ll"]!.bound]).toEqual(["upper bound", "lower bound"]);
+    const state = { "f.affine1.shift": [0.3], "f.affine1.logScale": [-0.5] };
+    const rows = Array.from({ length: 4000 }, () => [100]);
+    const values = logP(loaded, state, rows);
+    const mean = (f: (v: number) => number): number => values.reduce((s, v) => s + f(v), 0) / values.length;
+    // P(x) = P(x / 256 <= sigmoid(0.3 + exp(-0.5) z) < (x + 1) / 256), by the midpoint rule
+    const density = (y: number): number => {
+      const base = (Math.log(y / (1 - y)) - 0.3) / Math.exp(-0.5);
+      return Math.exp(logNormal([base])) / (Math.exp(-0.5) * y * (1 - y));
+    };
+    const exact = Array.from({ length: 100 }, (_, i) => density((100 + (i + 0.5) / 100) / 256)).reduce((s, v) => s + v, 0) / 25600;
+    expect(mean(Math.exp) / exact).toBeCloseTo(1, 3);
+    expect(mean((v) => v)).toBeLessThan(Math.log(exact) + 1e-6);
+    expect(new Set(values).size).toBe(4000);
+  });
+});
+
 describe("a helper that was drawn is reused", () => {
   const text = (flow: string, objective: string): string => `
 net cond(t, e) = concat(t, e) |> mlp([8])

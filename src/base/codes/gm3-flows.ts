@@ -53,6 +53,11 @@ export const gm2Flows = {
     "Argument of a flow",
     (a) => `\`${a.formal}\` is no argument that the flow \`${a.flow}\` can have here`,
   ),
+  GM2082: code(
+    "error",
+    "Noise of a dequantisation",
+    () => "the noise of `dequantize` is made by a flow of the model with one condition, the value that it is added to",
+  ),
 } as const satisfies Record<`GM2${string}`, CodeEntry<never>>;
 
 export const gm3Flows = {

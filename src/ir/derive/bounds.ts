@@ -3,8 +3,8 @@
  * E over q of log p(joint) - log q(drawn), in plain terms (a KL stands for its two), or the logmeanexp or mean of that over a family.
  */
 import type { Combine } from "../derived-model.js";
-import { type Factor, type Quantity, type Term, walkQuantity } from "../quantity.js";
-import { type DeriveContext, densityOf } from "./context.js";
+import { type Factor, type Quantity, quantityChildren, type Term, walkQuantity } from "../quantity.js";
+import { type DeriveContext, densityOf, flowOf } from "./context.js";
 import { flowChain } from "./flow-change.js";
 import { withoutScale } from "./units.js";
 
@@ -26,7 +26,36 @@ export function boundOf(context: DeriveContext, measured: Quantity, outer: 1 | -
   const meanField = meanFieldBound(quantity);
   if (meanField !== undefined) return `${sign === 1 ? "lower" : "upper"} bound${meanField}`;
   if (isEvidenceBound(context, quantity)) return sign === 1 ? "lower bound" : "upper bound";
-  return sampled ? "estimate" : "exact";
+  if (sampled) return "estimate";
+  const noisy = dequantised(context, quantity);
+  if (noisy === 0) return "exact";
+  return noisy === undefined ? "estimate" : noisy * sign === 1 ? "lower bound" : "upper bound";
+}
+
+/**
+ * Whether noise takes a discrete variable to a continuous one: 0 where it does not, else the sign of the log-density of the latter, undefined
+ * where it has none. By Jensen's inequality its mean is at most the log-probability (Theis et al. 2016, eq. 13), also through a sum over states.
+ */
+function dequantised(context: DeriveContext, quantity: Quantity): 1 | -1 | 0 | undefined {
+  switch (quantity.kind) {
+    case "logDet":
+      return quantity.calls.some((c) => c.direction === "inverse" && flowOf(context, c.flow).random) ? 1 : 0;
+    case "sum": {
+      const signs = new Set<1 | -1 | 0 | undefined>();
+      for (const t of quantity.terms) {
+        const inner = dequantised(context, t.quantity);
+        if (inner !== 0) signs.add(inner === undefined || t.factors.length > 0 ? undefined : t.scale > 0 ? inner : inner === 1 ? -1 : 1);
+      }
+      const [only] = signs;
+      return signs.size === 0 ? 0 : signs.size === 1 ? only : undefined;
+    }
+    case "enumerate":
+      return quantity.op === "logsumexp" ? dequantised(context, quantity.body) : undefined;
+    default: {
+      const inner = quantityChildren(quantity).map((q) => dequantised(context, q));
+      return inner.every((s) => s === 0) ? 0 : undefined;
+    }
+  }
 }
 
 /** How chunks of samples combine: the quantity must be one `E` over a family, with the reduction over it outermost. */

@@ -164,6 +164,9 @@ export function stepWithout(
     if (step.kind === "flow") {
       const inner = flowOf(context, step.flow);
       if (inner.directions[direction] === "none") return stepWithout(context, inner, direction);
+    } else if (step.inner) {
+      const found = stepWithout(context, { ...flow, steps: step.inner.steps }, direction);
+      if (found.name !== flow.name) return found;
     } else if (bijections.get(step.instance.bijection)?.directions[direction] === "none")
       return { name: step.instance.bijection, span: step.span };
   }

@@ -419,6 +419,7 @@ export function drawsNumbers(context: DeriveContext, exprs: readonly Expr[]): bo
   const note = (x: Expr): void => {
     found ||=
       (x.kind === "netCall" && (context.nets.get(x.net)?.random ?? false)) ||
+      (x.kind === "flowCall" && (context.flows.get(x.flow)?.random ?? false)) ||
       (x.kind === "layer" && layers.get(x.instance.layer)?.keyed === true);
   };
   for (const e of exprs) walk(context, e, note, seen);
