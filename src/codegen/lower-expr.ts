@@ -3,7 +3,7 @@ import { InternalError } from "../base/internal-error.js";
 import type { DeriveContext } from "../ir/derive/context.js";
 import { flowOf, inOrder, netOf } from "../ir/derive/context.js";
 import type { Binding, BuiltinExpr, Expr, Flow, FlowCallExpr, LayerInstance, LocalExpr, Net } from "../ir/types.js";
-import { bijectionsOf, flowsIn } from "../ir/flows.js";
+import { bijectionsOf, flowsIn, netsIn } from "../ir/flows.js";
 import { layers } from "../ir/layers.js";
 import { childrenOf } from "../ir/walk.js";
 import { lowerBuiltin } from "./lower-builtin.js";
@@ -218,10 +218,9 @@ export function flowFunction(context: DeriveContext, flow: Flow): string {
 export function flowNeeds(context: DeriveContext, flow: Flow): NetNeeds {
   let own = false;
   if (flowsIn(flow.steps).some((name) => flowNeeds(context, flowOf(context, name)) !== "none")) return "model";
-  for (const step of bijectionsOf(flow.steps)) {
-    own ||= step.instance.parameterCount > 0;
-    const net = step.conditioner && netOf(context, step.conditioner.net);
-    const needs = net ? netNeeds(context, net) : "none";
+  own = bijectionsOf(flow.steps).some((step) => step.instance.parameterCount > 0);
+  for (const name of netsIn(flow.steps)) {
+    const needs = netNeeds(context, netOf(context, name));
     if (needs === "model") return "model";
     own ||= needs === "own";
   }

@@ -2,7 +2,7 @@
 import type { DeriveContext } from "../ir/derive/context.js";
 import { netOf } from "../ir/derive/context.js";
 import { bijections, showSide } from "../ir/flows.js";
-import type { BijectionStep, Flow, FlowStep } from "../ir/types.js";
+import type { BijectionStep, Conditioner, Flow, FlowStep, OwnStep } from "../ir/types.js";
 import { InternalError } from "../base/internal-error.js";
 import { array, arrow, call, type Js, type JsField, type JsFunction, type JsParam, name, num, numbers, object, str } from "./js.js";
 import { flowFunction, flowJs, flowNeeds, literal, lowerExpr, netFunction, netNeeds, type Scope, weightsAt } from "./lower-expr.js";
@@ -66,6 +66,7 @@ function lowerStep(scope: Scope, step: FlowStep): Js {
     const given = step.given.map((e) => lowerExpr(scope, e).js);
     return flowJs(scope, step.flow, given);
   }
+  if (step.kind === "own") return lowerOwn(scope, step);
   const { instance, conditioner } = step;
   const entry = bijections.get(instance.bijection);
   if (!entry) throw new InternalError(`no bijection ${instance.bijection}`);
@@ -84,7 +85,8 @@ function innerFields(scope: Scope, step: BijectionStep, inner: NonNullable<Bijec
   const below = inner.from.shape.map((d) => d.size);
   const factor = (step.from.shape[0]?.size ?? 1) / (below[0] ?? 1);
   const event: JsField = { name: "event", value: numbers(below) };
-  const grows = factor === 1 ? [] : [call("squeezeFlow", object([event, ...(factor === 2 ? [] : [{ name: "factor", value: num(factor) }])]))];
+  const grows =
+    factor === 1 ? [] : [call("squeezeFlow", object([event, ...(factor === 2 ? [] : [{ name: "factor", value: num(factor) }])]))];
   const parts = [...inner.steps.map((s) => lowerStep(scope, s)), ...grows];
   return [
     { name: "inner", value: call("chain", array(parts)) },
@@ -92,11 +94,44 @@ function innerFields(scope: Scope, step: BijectionStep, inner: NonNullable<Bijec
   ];
 }
 
+/** A bijection that the model writes out: its functions, and the structure of its Jacobian. */
+function lowerOwn(scope: Scope, step: OwnStep): Js {
+  const { jacobian } = step;
+  const places = (list: readonly number[]): Js => numbers(list);
+  const structure: Js = (() => {
+    switch (jacobian.kind) {
+      case "triangular":
+        return object({
+          kind: str("triangular"),
+          levels: array(jacobian.levels.map((l) => object({ outputs: places(l.outputs), inputs: places(l.inputs) }))),
+        });
+      case "rankOne":
+        return object({
+          kind: str("rankOne"),
+          scalar: conditionerJs(scope, jacobian.scalar, "z"),
+          rest: conditionerJs(scope, jacobian.rest, "z", "s"),
+        });
+      default:
+        return object({ kind: str(jacobian.kind) });
+    }
+  })();
+  return call(
+    "ownFlow",
+    object({
+      event: numbers(step.from.shape.map((d) => d.size)),
+      forward: conditionerJs(scope, step.forward, "z"),
+      inverse: step.inverse && conditionerJs(scope, step.inverse, "x"),
+      jacobian: structure,
+    }),
+  );
+}
+
 /** `(t) => fCoupling1(w.coupling1, t, e)` */
-function conditionerJs(scope: Scope, conditioner: NonNullable<Extract<FlowStep, { kind: "bijection" }>["conditioner"]>): Js {
+function conditionerJs(scope: Scope, conditioner: Conditioner, ...inputs: readonly string[]): Js {
   const net = netOf(scope.context, conditioner.net);
   const needs = netNeeds(scope.context, net);
   const weights: Js[] = needs === "none" ? [] : [needs === "own" ? scope.weights(net.path) : scope.weights("")];
   const given = conditioner.given.map((e) => lowerExpr(scope, e).js);
-  return arrow("(t)", call(netFunction(scope.context, net), ...weights, name("t"), ...given));
+  const names = inputs.length > 0 ? inputs : ["t"];
+  return arrow(`(${names.join(", ")})`, call(netFunction(scope.context, net), ...weights, ...names.map(name), ...given));
 }

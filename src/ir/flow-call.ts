@@ -199,6 +199,7 @@ function isRandom(cx: Context, steps: readonly FlowStep[]): boolean {
 }
 
 function directionsOf(cx: Context, step: FlowStep): Directions {
+  if (step.kind === "own") return { forward: "closed", inverse: step.inverse ? "closed" : "none" };
   if (step.kind === "bijection" && step.inner) return chained(step.inner.steps.map((s) => directionsOf(cx, s)));
   const directions = step.kind === "flow" ? cx.flowByName.get(step.flow)?.directions : bijections.get(step.instance.bijection)?.directions;
   return directions ?? { forward: "none", inverse: "none" };

@@ -9,6 +9,7 @@ import type * as ast from "../parser/ast.js";
 import { type Actual, actualsOf, bindArguments } from "./arguments.js";
 import { attributed } from "./attribution.js";
 import { builtins } from "./builtins.js";
+import { appendOwn } from "./flow-own.js";
 import { conditionerOf } from "./flow-conditioner.js";
 import { type Bijection, bijections, sameSide, showSide } from "./flows.js";
 import { countedName, type Env, freshId, newOwner, within } from "./env.js";
@@ -170,7 +171,7 @@ function appendTemplate(
 export function appendDeclared(env: Env, { decl }: FlowEntity, chain: Chain): boolean {
   const from = decl.domain && declaredSide(env, decl.domain);
   if (decl.domain && (!from || !fits(env, `\`${decl.name.name}\``, from, chain.side, decl.domain.span))) return false;
-  if (!decl.chain || !appendSteps(env, decl.chain, chain)) return false;
+  if (!(decl.chain ? appendSteps(env, decl.chain, chain) : appendOwn(env, decl, chain))) return false;
   const to = decl.range ? declaredSide(env, decl.range) : from;
   if (!decl.domain || !to) return !decl.domain;
   if (sameSide(to, chain.side)) return true;
@@ -326,12 +327,7 @@ function appendBijection(env: Env, bijection: Bijection, actuals: readonly Actua
 const counted = (env: Env, name: string): Env => ({ ...env, owner: { ...newOwner(`${env.owner.path}.${name}`) } });
 
 /** The chain inside of a step: it leads to the part that it replaces. */
-function innerSteps(
-  env: Env,
-  actual: Actual | undefined,
-  from: Side,
-  inside: Env,
-): BijectionStep["inner"] | undefined {
+function innerSteps(env: Env, actual: Actual | undefined, from: Side, inside: Env): BijectionStep["inner"] | undefined {
   if (actual?.kind !== "ast") return undefined;
   const chain: Chain = { steps: [], side: from };
   if (!appendSteps(inside, actual.value, chain)) return undefined;
@@ -351,7 +347,9 @@ function noiseOf(env: Env, actual: Actual, to: Side): string | undefined {
         "GM2082",
         actual.span,
         {},
-        { help: ["declare one: `flow u(e | x) on real[D] -> unit[D] = coupling(…) |> sigmoid`, and end the other flow in `dequantize(u)`"] },
+        {
+          help: ["declare one: `flow u(e | x) on real[D] -> unit[D] = coupling(…) |> sigmoid`, and end the other flow in `dequantize(u)`"],
+        },
       );
     return undefined;
   }

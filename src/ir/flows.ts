@@ -275,7 +275,10 @@ const table: readonly Bijection[] = [
       if (!h || !w || !c || more.length > 0) return wrongShape(call, "an image [height, width, channels]");
       if (c.size % 2 !== 0) return problem(call, `half of the channels go through its chain, and ${c.size} do not halve`);
       if (h.size % factor !== 0 || w.size % factor !== 0)
-        return problem(call, `its chain works at 1/${factor} of the resolution, and ${h.size} x ${w.size} places do not divide by ${factor}`);
+        return problem(
+          call,
+          `its chain works at 1/${factor} of the resolution, and ${h.size} x ${w.size} places do not divide by ${factor}`,
+        );
       const half = c.size / 2;
       const below: Side = { ...call.from, shape: [dim(h.size / factor), dim(w.size / factor), dim(half * factor * factor)] };
       return { to: call.from, options: {}, parameters: 0, inner: { from: below } };
@@ -445,9 +448,22 @@ export function bijectionsOf(steps: readonly FlowStep[]): readonly BijectionStep
   return steps.flatMap((s) => (s.kind === "bijection" ? [s, ...bijectionsOf(s.inner?.steps ?? [])] : []));
 }
 
+/** Nets that a flow's bijections take their parameters from, or are written as. */
+export function netsIn(steps: readonly FlowStep[]): readonly string[] {
+  return steps.flatMap((s) => {
+    if (s.kind === "flow") return [];
+    if (s.kind === "bijection") return [...(s.conditioner ? [s.conditioner.net] : []), ...netsIn(s.inner?.steps ?? [])];
+    const parts = s.jacobian.kind === "rankOne" ? [s.jacobian.scalar, s.jacobian.rest] : [];
+    return [s.forward, ...(s.inverse ? [s.inverse] : []), ...parts].map((c) => c.net);
+  });
+}
+
 /** Flows of the model that a flow is made of, those that make noise among them. */
 export function flowsIn(steps: readonly FlowStep[]): readonly string[] {
-  return steps.flatMap((s) => (s.kind === "flow" ? [s.flow] : [...flowsIn(s.inner?.steps ?? []), ...(s.noise === undefined ? [] : [s.noise])]));
+  return steps.flatMap((s) => {
+    if (s.kind === "flow") return [s.flow];
+    return s.kind === "own" ? [] : [...flowsIn(s.inner?.steps ?? []), ...(s.noise === undefined ? [] : [s.noise])];
+  });
 }
 
 /** Directions of maps that are applied one after the other: the worst of each. */

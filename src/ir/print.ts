@@ -89,6 +89,7 @@ function printFlow(flow: Flow): readonly string[] {
   return [
     `  flow ${flow.name}(${given}) ${printSide(flow.from)} -> ${printSide(flow.to)}  (${flow.path})  forward ${forward}, inverse ${inverse}`,
     ...flow.steps.map((step) => {
+      if (step.kind === "own") return `    |> ${step.forward.net}, jacobian ${step.jacobian.kind}  ${printSide(step.to)}`;
       const name = step.kind === "flow" ? step.flow : `${step.instance.path}: ${printInstance(step.instance.bijection, step.instance)}`;
       const net = step.kind === "bijection" && step.conditioner ? `, net ${step.conditioner.net}` : "";
       return `    |> ${name}${net}  ${printSide(step.to)}`;

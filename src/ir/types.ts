@@ -186,8 +186,27 @@ export interface BijectionStep {
   readonly span: Span;
 }
 
+/** A bijection that the model writes out itself. */
+export interface OwnStep {
+  readonly kind: "own";
+  readonly forward: Conditioner;
+  readonly inverse: Conditioner | undefined;
+  readonly jacobian:
+    | { readonly kind: "elementwise" | "linear" | "dense" }
+    | {
+        readonly kind: "triangular";
+        readonly levels: readonly { readonly outputs: readonly number[]; readonly inputs: readonly number[] }[];
+      }
+    /** x = rest(z, s), s = scalar(z). */
+    | { readonly kind: "rankOne"; readonly scalar: Conditioner; readonly rest: Conditioner };
+  readonly from: Side;
+  readonly to: Side;
+  readonly span: Span;
+}
+
 export type FlowStep =
   | BijectionStep
+  | OwnStep
   /** Another flow of the model. */
   | {
       readonly kind: "flow";

@@ -1,7 +1,7 @@
 /** The weights that densities and expressions depend on, by path: nets, parameters, and the layers that hang on densities and objectives. */
 import type { Context } from "./env.js";
 import type { Density, Expr, Flow, Net, WeightNode } from "./types.js";
-import { bijectionsOf, flowsIn } from "./flows.js";
+import { flowsIn, netsIn } from "./flows.js";
 import { distExprs, walkExpr } from "./walk.js";
 
 /** Paths of the weights of a density, in order of use: `decoder`, `mu`, `p.dense1`. */
@@ -55,8 +55,8 @@ function collectFlow(cx: Context, flow: Flow, paths: Set<string>): void {
     const inner = cx.flowByName.get(name);
     if (inner) collectFlow(cx, inner, paths);
   }
-  for (const step of bijectionsOf(flow.steps)) {
-    const net = step.conditioner ? cx.netByName.get(step.conditioner.net) : undefined;
+  for (const name of netsIn(flow.steps)) {
+    const net = cx.netByName.get(name);
     if (!net) continue;
     const found = new Set<string>();
     collect(cx, net.result, found);

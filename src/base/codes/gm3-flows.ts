@@ -53,6 +53,11 @@ export const gm2Flows = {
     "Argument of a flow",
     (a) => `\`${a.formal}\` is no argument that the flow \`${a.flow}\` can have here`,
   ),
+  GM2083: code<{ flow: string; problem: string }>(
+    "error",
+    "Flow that is written out",
+    (a) => `the flow \`${a.flow}\` cannot be written out so: ${a.problem}`,
+  ),
   GM2082: code(
     "error",
     "Noise of a dequantisation",
@@ -86,6 +91,16 @@ export const gm3Flows = {
     "error",
     "Flow onto a discrete variable",
     (a) => `\`${a.variable}\` is \`${a.domain}\`, which is discrete, and the flow \`${a.flow}\` gives a density of continuous values`,
+  ),
+  GM3707: code<{ flow: string; reason: string }>(
+    "error",
+    "Jacobian without structure",
+    (a) => `the Jacobian of the flow \`${a.flow}\` has no structure that its determinant follows from: ${a.reason}`,
+  ),
+  GM3708: code<{ flow: string; size: number; most: number }>(
+    "error",
+    "Dense Jacobian too large",
+    (a) => `\`jacobian = dense\` takes all of the Jacobian, which is for at most ${a.most} entries; \`${a.flow}\` has ${a.size}`,
   ),
   GM3706: code<{ quantity: string; variable: string; problem: string }>(
     "error",

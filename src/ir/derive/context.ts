@@ -5,7 +5,7 @@ import { remembered } from "../../base/remembered.js";
 import type { Diagnostics } from "../../base/report.js";
 import type { Span } from "../../base/source.js";
 import type { EnergyAnalysis } from "../energy/types.js";
-import { bijectionsOf, flowsIn } from "../flows.js";
+import { bijectionsOf, flowsIn, netsIn } from "../flows.js";
 import type { BijectionInstance, Binding, Density, DistCall, Expr, Flow, LayerInstance, ModelIr, Net, Param } from "../types.js";
 import { childrenOf, distExprs, walkExpr } from "../walk.js";
 
@@ -128,11 +128,9 @@ export function partsOfFlow(
   context: DeriveContext,
   flow: Flow,
 ): { readonly nets: readonly Net[]; readonly bijections: readonly BijectionInstance[] } {
-  const own = bijectionsOf(flow.steps).map((step) => ({
-    nets: step.conditioner ? [netOf(context, step.conditioner.net)] : [],
-    bijections: [step.instance],
-  }));
-  const parts = [...own, ...flowsIn(flow.steps).map((name) => partsOfFlow(context, flowOf(context, name)))];
+  const nets = netsIn(flow.steps).map((name) => netOf(context, name));
+  const own = { nets, bijections: bijectionsOf(flow.steps).map((step) => step.instance) };
+  const parts = [own, ...flowsIn(flow.steps).map((name) => partsOfFlow(context, flowOf(context, name)))];
   return { nets: parts.flatMap((p) => p.nets), bijections: parts.flatMap((p) => p.bijections) };
 }
 
@@ -288,6 +286,7 @@ export const weightEntries = remembered((context: DeriveContext): readonly Weigh
   const within = new Set([...conditioners].flatMap((net) => model.nets.filter((n) => n.path.startsWith(`${net.path}.`))));
   for (const net of model.nets) if (!conditioners.has(net) && !within.has(net)) ofNet(net);
   for (const flow of model.flows) {
+    for (const name of netsIn(flow.steps.filter((s) => s.kind === "own"))) ofNet(netOf(context, name));
     for (const { instance, conditioner } of bijectionsOf(flow.steps)) {
       if (instance.parameterCount > 0)
         found.set(instance.path, {

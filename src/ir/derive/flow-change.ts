@@ -164,6 +164,8 @@ export function stepWithout(
     if (step.kind === "flow") {
       const inner = flowOf(context, step.flow);
       if (inner.directions[direction] === "none") return stepWithout(context, inner, direction);
+    } else if (step.kind === "own") {
+      if (direction === "inverse" && !step.inverse) return { name: flow.name, span: step.span };
     } else if (step.inner) {
       const found = stepWithout(context, { ...flow, steps: step.inner.steps }, direction);
       if (found.name !== flow.name) return found;

@@ -23,6 +23,7 @@ export type { Mask, MaskOptions } from "./masks.js";
 export { multiScale, type MultiScaleOptions } from "./multi-scale.js";
 export { planar, radial, type Planar, type Radial } from "./planar.js";
 export type { ScaleForm, ScaleOptions } from "./scale.js";
+export { ownFlow, type Jacobian, type Level, type OwnFlowOptions } from "./own.js";
 export { permute, reverseFlow, squeezeFlow, type PermuteOptions, type SqueezeOptions } from "./shuffle.js";
 export type { SplineOptions } from "./spline.js";
 export { sylvester, type Sylvester, type SylvesterOptions } from "./sylvester.js";
