@@ -28,13 +28,14 @@ const runtimeLayers: Readonly<Record<string, readonly string[]>> = {
   nn: ["graph"],
   prob: ["graph", "model.ts"],
   energy: ["graph", "prob"],
+  flow: ["graph", "nn", "prob"],
   "model.ts": ["graph", "nn", "train"],
   engines: ["graph"],
   data: ["graph", "model.ts"],
   train: ["graph", "nn", "prob", "data", "engines", "model.ts", "eval"],
   eval: ["graph", "nn", "prob", "energy", "data", "engines", "model.ts", "train"],
   node: ["graph", "nn", "prob", "data", "engines", "model.ts", "train", "eval"],
-  "index.ts": ["graph", "nn", "prob", "energy", "data", "engines", "model.ts", "train", "eval"],
+  "index.ts": ["graph", "nn", "prob", "energy", "flow", "data", "engines", "model.ts", "train", "eval"],
 };
 
 const importsOf = (file: string): readonly string[] =>

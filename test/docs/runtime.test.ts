@@ -36,5 +36,6 @@ it("docs/runtime.md", async () => {
   const score = [...(lines[3]?.[0] as Float32Array)];
   expect(score.length).toBe(2);
   expect(score.every((v) => Number.isFinite(v) && v > -20)).toBe(true);
+  expect(lines[4]).toEqual([[3]]);
   expect(readFileSync(join(folder, "script.js"), "utf8")).toContain("gmc/node");
 });

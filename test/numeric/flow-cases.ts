@@ -131,15 +131,15 @@ export const cases: readonly FlowCase[] = [
   }),
   ...(
     [
-      ["exp", gmc.expFlow],
-      ["softplus", gmc.softplusFlow],
-      ["sigmoid", gmc.sigmoidFlow],
+      ["expFlow", gmc.expFlow],
+      ["softplusFlow", gmc.softplusFlow],
+      ["sigmoidFlow", gmc.sigmoidFlow],
     ] as const
   ).map(([name, make]): FlowCase => ({ name, event: [2, 3], make: () => make({ event: [2, 3] }) })),
-  { name: "sigmoid, alpha", event: [4], make: () => gmc.sigmoidFlow({ event: [4], alpha: 0.05 }) },
-  { name: "logit", event: [4], make: () => gmc.logitFlow({ event: [4] }), z: (n) => 0.5 + 0.45 * n },
-  layer("batchNorm", [4], gmc.batchNormFlow.spec(4), (w) => gmc.batchNormFlow(w as never, { event: [4] })),
-  layer("batchNorm", [2, 2, 3], gmc.batchNormFlow.spec(3), (w) => gmc.batchNormFlow(w as never, { event: [2, 2, 3] })),
+  { name: "sigmoidFlow, alpha", event: [4], make: () => gmc.sigmoidFlow({ event: [4], alpha: 0.05 }) },
+  { name: "logitFlow", event: [4], make: () => gmc.logitFlow({ event: [4] }), z: (n) => 0.5 + 0.45 * n },
+  layer("batchNormFlow", [4], gmc.batchNormFlow.spec(4), (w) => gmc.batchNormFlow(w as never, { event: [4] })),
+  layer("batchNormFlow", [2, 2, 3], gmc.batchNormFlow.spec(3), (w) => gmc.batchNormFlow(w as never, { event: [2, 2, 3] })),
   {
     name: "multiScale of another shape",
     event: [2, 2, 8],
@@ -162,11 +162,11 @@ export const cases: readonly FlowCase[] = [
   },
   { name: "permute by order", event: [2, 4], make: () => gmc.permute({ event: [2, 4], order: [2, 0, 3, 1] }) },
   { name: "permute by seed", event: [7], make: () => gmc.permute({ event: [7], order: 3 }) },
-  { name: "reverse", event: [5], make: () => gmc.reverseFlow({ event: [5] }) },
-  { name: "squeeze", event: [2, 3, 8], outEvent: [4, 6, 2], make: () => gmc.squeezeFlow({ event: [2, 3, 8] }) },
-  { name: "squeeze of a sequence", event: [2, 6], outEvent: [6, 2], make: () => gmc.squeezeFlow({ event: [2, 6], factor: 3 }) },
+  { name: "reverseFlow", event: [5], make: () => gmc.reverseFlow({ event: [5] }) },
+  { name: "squeezeFlow", event: [2, 3, 8], outEvent: [4, 6, 2], make: () => gmc.squeezeFlow({ event: [2, 3, 8] }) },
+  { name: "squeezeFlow of a sequence", event: [2, 6], outEvent: [6, 2], make: () => gmc.squeezeFlow({ event: [2, 6], factor: 3 }) },
   {
-    name: "chain",
+    name: "chain, invert",
     event: [4],
     weights: { ...netWeights([2], [4]), u: [4], w: [4], b: [] },
     make: (w) =>

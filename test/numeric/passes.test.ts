@@ -218,6 +218,18 @@ describe("algebra", () => {
         return g.grad(g.sum(g.add(g.sin(a!), g.sin(g.mul(b!, 1)))), [x!])[0]!;
       },
     ],
+    [
+      "the gradient of a known order is an order",
+      "gather cos mul",
+      { x: [2, 3], y: [2, 3] },
+      ({ x, y }) => g.grad(g.sum(g.mul(g.take(g.sin(x!), g.constant([2, 0, 1], [3], "i32"), 1), y!)), [x!])[0]!,
+    ],
+    [
+      "what names an entry twice stays a scattered sum",
+      "scatterAdd",
+      { x: [2, 3], y: [2, 3] },
+      ({ x, y }) => g.grad(g.sum(g.mul(g.take(x!, g.constant([2, 0, 2], [3], "i32"), 1), y!)), [x!])[0]!,
+    ],
     ["constants fold", "add", { x }, ({ x }) => g.add(x!, g.exp(g.mul(2, g.constant([1, 2, 3]))))],
     ["a mask of constants folds", "select", { x: [3, 3] }, ({ x }) => g.lowerTriangle(x!)],
     ["equal work is done once", "exp mul", { x }, ({ x }) => g.add(g.exp(x!), g.exp(g.mul(1, x!)))],

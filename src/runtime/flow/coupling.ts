@@ -5,12 +5,12 @@
  * The net maps the kept part [..., k] to [..., n * p]: n changed entries along the last axis, p parameters each. With the mask
  * `checkerboard` it sees the event with changed entries at zero, and gives parameters of all entries, of which those of changed ones are used.
  */
-import { add, exp, mul, neg, reshape, split, sub } from "../graph/index.js";
+import { add, broadcastTo, exp, mul, neg, reshape, split, sub } from "../graph/index.js";
 import type { Shape, Tensor } from "../graph/index.js";
-import { shapeError, showShape } from "../graph/shape.js";
-import { channelsOf, closed, leadOf, noVolume, sumLast } from "./bijector.js";
+import { broadcastShapes, sameShape, shapeError, showShape } from "../graph/shape.js";
+import { closed, leadOf, noVolume, perExample, sumLast } from "./bijector.js";
 import type { Bijector, Conditioner, EventOptions, Image } from "./bijector.js";
-import { maskOf } from "./masks.js";
+import { divide } from "./masks.js";
 import type { MaskOptions } from "./masks.js";
 import { logScaleOf } from "./scale.js";
 import type { ScaleOptions } from "./scale.js";
@@ -38,37 +38,33 @@ interface Transformer {
 }
 
 function couple(what: string, { event, net, ...options }: CouplingOptions, transformer: Transformer): Bijector {
-  const mask = maskOf(what, event, options);
-  const channels = channelsOf(what, event);
-  const { parameters } = transformer;
   const run = (x: Tensor, direction: "forward" | "inverse"): Image => {
-    const lead = leadOf(what, x, event);
-    const finish = (logDerivative: Tensor | null): Tensor =>
-      logDerivative === null ? noVolume(lead) : sumLast(logDerivative, event.length);
-    if (mask.kind === "board") {
-      const changed = mask.changed();
-      const params = checked(what, net(mul(x, sub(1, changed))), event.slice(0, -1), channels, parameters);
-      const { value, logDerivative } = transformer.apply(x, params, direction, changed);
-      return { value, logDet: finish(logDerivative) };
-    }
-    const parts = mask.cut(x);
-    const params = checked(what, net(parts.kept), event.slice(0, -1), mask.changed, parameters);
-    const { value, logDerivative } = transformer.apply(parts.changed, params, direction, undefined);
-    return { value: mask.join(parts.kept, value), logDet: finish(logDerivative) };
+    const given = leadOf(what, x, event);
+    const { entries, cut, join, board } = divide(what, event, options);
+    const { seen, changed } = cut(x);
+    const params = net(seen);
+    // a condition that the net closes over may have more leading axes than the value
+    const lead = broadcastShapes(what, [given, paramsLead(what, params, event, entries, transformer.parameters)]);
+    const wide = (t: Tensor): Tensor => broadcastTo(t, [...lead, ...t.shape.slice(given.length)]);
+    const { value, logDerivative } = transformer.apply(wide(changed), params, direction, board);
+    return {
+      value: join(wide(seen), value),
+      logDet: logDerivative === null ? noVolume(lead) : perExample(sumLast(logDerivative, event.length), lead),
+    };
   };
   return { forward: (z) => run(z, "forward"), inverse: (x) => run(x, "inverse"), directions: closed };
 }
 
-/** GM4901 where the net's result is not one for the entries that are changed. */
-function checked(what: string, params: Tensor, positions: Shape, entries: number, parameters: number): Tensor {
-  const expected = [...positions, entries * parameters];
-  const found = params.shape.slice(params.shape.length - expected.length);
-  if (params.shape.length < expected.length || expected.some((n, i) => n !== found[i])) {
+/** Leading axes of what the net gives. GM4901 where its event is not one for the entries that are changed. */
+function paramsLead(what: string, params: Tensor, event: Shape, entries: number, parameters: number): Shape {
+  const expected = [...event.slice(0, -1), entries * parameters];
+  const rank = params.shape.length - expected.length;
+  if (rank < 0 || !sameShape(params.shape.slice(rank), expected)) {
     throw shapeError(
-      `${what}: the net gives ${showShape(found)}, and ${showShape(expected)} is needed: ${parameters} for each of ${entries} changed entries`,
+      `${what}: the net gives ${showShape(params.shape)}, which does not end with ${showShape(expected)}: ${parameters} for each of ${entries} changed entries`,
     );
   }
-  return params;
+  return params.shape.slice(0, rank);
 }
 
 export interface AffineCouplingOptions extends CouplingOptions, ScaleOptions {}

@@ -3,7 +3,7 @@
  * and its gradient a scattered sum.
  */
 import { GmcError, assertNever } from "../graph/errors.js";
-import { cast, concat, constant, equal, reshape, sizeOf, sliceAxis, split, stack } from "../graph/index.js";
+import { cast, concat, constant, equal, mul, reshape, sizeOf, sliceAxis, split, stack, sub } from "../graph/index.js";
 import type { Shape, Tensor } from "../graph/index.js";
 import { showShape } from "../graph/shape.js";
 import { channelsOf } from "./bijector.js";
@@ -22,46 +22,43 @@ export interface MaskOptions {
   readonly swap?: boolean;
 }
 
-/** Cuts the last axis in two parts and joins them again. */
-export interface Partition {
-  readonly kind: "parts";
-  readonly kept: number;
-  readonly changed: number;
-  readonly cut: (x: Tensor) => { readonly kept: Tensor; readonly changed: Tensor };
-  readonly join: (kept: Tensor, changed: Tensor) => Tensor;
+/** How an event is divided. */
+export interface Division {
+  /** Of the last axis, how many entries parameters are needed for. */
+  readonly entries: number;
+  /** What a net may see, and what holds the entries to change. */
+  readonly cut: (x: Tensor) => { readonly seen: Tensor; readonly changed: Tensor };
+  /** The event again, of what was seen and what the other has become. */
+  readonly join: (seen: Tensor, changed: Tensor) => Tensor;
+  /** Where `changed` also holds entries to keep: 1 at those to change, else 0; of the event's rank, extent 1 along channels. */
+  readonly board?: Tensor;
 }
 
-/** 1 where an entry is changed, 0 where it is kept: of the event's rank, extent 1 along channels. */
-export interface Board {
-  readonly kind: "board";
-  readonly changed: () => Tensor;
-}
-
-/** GM4021 where the mask leaves nothing to keep or nothing to change. */
-export function maskOf(what: string, event: Shape, { mask = "halves", swap = false }: MaskOptions): Partition | Board {
+/** Stages the division of an event. GM4021 where the mask leaves nothing to keep or nothing to change. */
+export function divide(what: string, event: Shape, { mask = "halves", swap = false }: MaskOptions): Division {
   const extent = channelsOf(what, event);
   switch (mask) {
     case "halves":
     case "channel": {
-      const first = Math.floor(extent / 2);
-      return partition(
-        what,
-        event,
+      const sizes = [Math.floor(extent / 2), Math.ceil(extent / 2)] as const;
+      if (extent < 2) throw nothingLeft(what, event, mask);
+      return inParts(
+        sizes,
         swap,
-        [first, extent - first],
-        (x) => split(x, [first, extent - first], -1),
+        (x) => split(x, sizes, -1),
         (parts) => concat(parts, -1),
       );
     }
     case "alternate":
-      return partition(what, event, swap, [Math.ceil(extent / 2), Math.floor(extent / 2)], everyOther, interleave);
+      if (extent < 2) throw nothingLeft(what, event, mask);
+      return inParts([Math.ceil(extent / 2), Math.floor(extent / 2)], swap, everyOther, interleave);
     case "checkerboard": {
       // a vector's entries are its places; of an image the last axis is no place
       const places = event.length > 1 ? event.slice(0, -1) : event;
       if (sizeOf(places) < 2) throw nothingLeft(what, event, mask);
-      const values = parities(places).map((parity) => (parity === 0) === swap);
-      const shape = event.length > 1 ? [...places, 1] : places;
-      return { kind: "board", changed: () => constant(values.map(Number), shape) };
+      const values = parities(places).map((parity) => Number((parity === 0) === swap));
+      const board = constant(values, event.length > 1 ? [...places, 1] : places);
+      return { entries: extent, cut: (x) => ({ seen: mul(x, sub(1, board)), changed: x }), join: (_, changed) => changed, board };
     }
     default:
       return assertNever(mask);
@@ -79,25 +76,21 @@ function nothingLeft(what: string, event: Shape, mask: string): GmcError {
   ]);
 }
 
-function partition(
-  what: string,
-  event: Shape,
-  swap: boolean,
+/** Two parts of the last axis; the first is kept unless swapped. */
+function inParts(
   sizes: readonly [number, number],
+  swap: boolean,
   cut: (x: Tensor) => readonly Tensor[],
   join: (parts: readonly [Tensor, Tensor]) => Tensor,
-): Partition {
-  if (sizes.includes(0)) throw nothingLeft(what, event, "halves");
-  const [k, c] = swap ? [1, 0] : [0, 1];
+): Division {
+  const [kept, other] = swap ? ([1, 0] as const) : ([0, 1] as const);
   return {
-    kind: "parts",
-    kept: sizes[k]!,
-    changed: sizes[c]!,
+    entries: sizes[other],
     cut: (x) => {
       const parts = cut(x);
-      return { kept: parts[k]!, changed: parts[c]! };
+      return { seen: parts[kept]!, changed: parts[other]! };
     },
-    join: (kept, changed) => join(swap ? [changed, kept] : [kept, changed]),
+    join: (seen, changed) => join(swap ? [changed, seen] : [seen, changed]),
   };
 }
 

@@ -15,9 +15,9 @@ const LOG_E_MINUS_1 = Math.log(Math.E - 1);
 /** Least determinant factor; the papers allow 0, whose log is no number. */
 const MARGIN = 1e-6;
 
-/** Softplus moved so that 0 gives 1, and never quite 0: the m of appendix A.1 plus 1, with m(0) = 0 so that u = 0 is the identity. */
-export function positiveFactor(raw: Tensor): Tensor {
-  return add(softplus(add(raw, LOG_E_MINUS_1)), MARGIN);
+/** Softplus moved so that 0 gives 1, and never below MARGIN: the m of appendix A.1 plus 1, with m(0) = 0 so that u = 0 is the identity. */
+function positiveFactor(raw: Tensor): Tensor {
+  return add(mul(1 - MARGIN, softplus(add(raw, LOG_E_MINUS_1))), MARGIN);
 }
 
 const flat = (t: Tensor, event: Shape): Tensor => reshape(t, [...t.shape.slice(0, t.shape.length - event.length), sizeOf(event)]);

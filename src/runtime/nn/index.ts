@@ -42,6 +42,7 @@ export {
 } from "./normalise.js";
 export { avgPool, globalAvgPool, maxPool, upsample, type PoolOptions, type UpsampleOptions } from "./pool.js";
 export { dense, type Dense, type DenseOptions } from "./dense.js";
+export { fromInput, startingFrom } from "./start.js";
 export { evaluateInit, fansOf, init, type Init, type InitContext, type InitData } from "./init.js";
 export {
   constrained,
