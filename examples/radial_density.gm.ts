@@ -50,7 +50,7 @@ export function U(x: Tensor): Tensor {
 
 /**
  * f(z) : real[2] -> real[2]  radial_density.gm:6
- * From base to data: in closed form; back: not available.
+ * From base to data: in closed form; back: in closed form.
  */
 export function f(w: Weights["f"]): Bijector {
   return chain([
@@ -71,6 +71,16 @@ export function f(w: Weights["f"]): Bijector {
     radial(w.radial15, { event: [2] }),
     radial(w.radial16, { event: [2] }),
   ]);
+}
+
+/**
+ * log p(x)  radial_density.gm:8
+ * x [..., 2] -> [...]
+ */
+export function logP(w: Weights, x: Tensor): Tensor {
+  const z = f(w.f).inverse(x); // value [B, 2], logDet [B]
+  const logPz = term("log p(z)", "radial_density.gm:9", sum(normal.logProb(z.value, { loc: 0, scale: 1 }), [-1])); // [...]
+  return add(logPz, term("log |det dz/dx|", "radial_density.gm:10", z.logDet)); // [...]
 }
 
 /**

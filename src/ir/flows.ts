@@ -155,7 +155,7 @@ const table: readonly Bijection[] = [
     doc: "z + beta (z - z0) / (alpha + |z - z0|) (Rezende & Mohamed 2015, eq. 14)",
     options: [],
     takes: ["real"],
-    directions: { forward: "closed", inverse: "none" },
+    directions: closed,
     elementwise: false,
     logDet: "(D - 1) log(1 + beta h) + log(1 + beta h + beta h' r)",
     constraint: "invertible since beta >= -alpha, built in",

@@ -46,6 +46,7 @@ describe("log p(x) by change of variables", () => {
       "flow f on real[D] = coupling(dense(2), head = false) |> reverse |> coupling(dense(2), head = false)",
       2,
     ],
+    ["radial", "flow f on real[D] = radial |> affine |> radial", 3],
     ["flow of flows", "flow g = coupling(mlp([4])) |> reverse   flow f on real[D] = g |> affine |> g", 2],
   ])("%s", (_, flow, D) => {
     const loaded = loadModel(model(flow, "", D));
