@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 const root = fileURLToPath(new URL("..", import.meta.url));
 
 export async function loadTables(load) {
-  const [builtins, layers, distributions, statics, estimators, settings, schedules, tokens, runtimeTrain, registry, datasets, spec] =
+  const [builtins, layers, distributions, statics, estimators, settings, schedules, tokens, runtimeTrain, registry, datasets, spec, flows] =
     await Promise.all(
       [
         "ir/builtins",
@@ -21,6 +21,7 @@ export async function loadTables(load) {
         "base/registry",
         "runtime/node/datasets",
         "runtime/data/spec",
+        "ir/flows",
       ].map(load),
     );
   return {
@@ -32,6 +33,7 @@ export async function loadTables(load) {
     ...settings,
     ...schedules,
     ...tokens,
+    bijections: flows.bijections,
     registry: registry.registry,
     optimizerDefaults: Object.fromEntries([...settings.optimizers.keys()].map((name) => [name, runtimeTrain[name]()])),
     datasets: datasets.listDatasets(),

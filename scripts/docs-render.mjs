@@ -32,6 +32,7 @@ export function renderRegions(tables) {
     keywords: keywords(tables),
     domains: domains(tables),
     layers: layers(tables),
+    bijections: bijections(tables),
     distributions: distributions(tables),
     synonyms: synonyms(tables),
     operators: functions(tables, (f) => f.symbol !== undefined),
@@ -151,6 +152,18 @@ function layers({ layers }) {
       `${sentence(layer.doc.replace(/: \w+\([^)]*\)$/, ""))}${choices(layer.options)}${layer.weightless ? " It has no weights." : ""}`,
       `\`${layer.runtime}\``,
     ]),
+  );
+}
+
+function bijections({ bijections }) {
+  const ways = { closed: "one pass", sequential: "one pass an entry", none: "none" };
+  return table(
+    ["Bijection", "What it does", "log \\|det dx/dz\\|", "Forward", "Inverse"],
+    [...bijections.values()].map((b) => {
+      const first = b.conditioned ? ["net"] : b.nests ? ["chain"] : b.noisy ? ["noise?"] : [];
+      const text = `${sentence(b.doc)}${choices(b.options)}${b.constraint ? ` ${sentence(b.constraint)}` : ""}`;
+      return [signature(b.name, first, b.options), text, `\`${b.logDet}\``.replaceAll("|", "\\|"), ways[b.directions.forward], ways[b.directions.inverse]];
+    }),
   );
 }
 

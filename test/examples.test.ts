@@ -27,7 +27,7 @@ describe("examples", () => {
 
   it.each(examples)("%s: a few steps improve its objective", async (file) => {
     const { model } = (await import(`../examples/${file}.ts`)) as { model: ModelDefinition };
-    const spec = config.models[file]?.data;
+    const spec = config.models[file]?.data ?? (model.streams.length === 0 ? "none" : undefined);
     if (spec === undefined) throw new Error(`${file} has no data set in gmc.config.json`);
     let data;
     try {

@@ -10,7 +10,7 @@ import { fingerprint } from "../ir/derive/kl.js";
 import type { DerivedObjective } from "../ir/quantity.js";
 import { drawsUnitVectors, openEnds } from "../ir/support.js";
 import { evaluators } from "../ir/settings-table.js";
-import type { Expr, ModelIr } from "../ir/types.js";
+import type { Density, Expr, ModelIr } from "../ir/types.js";
 import {
   arrow,
   array,
@@ -28,14 +28,15 @@ import {
 } from "./js.js";
 import { beforeStages, emitChain, carriedChains, emitEnergyEvaluator, impliedPartitions, partitionMetricName } from "./emit-energy.js";
 import { lowerEnergy } from "./lower-energy.js";
-import { headerText, lowerLogDensity, lowerNet, lowerSampler, lowerSamplerBefore } from "./lower-density.js";
+import { headerText, type Inverse, lowerInverse, lowerLogDensity, lowerNet, lowerSampler, lowerSamplerBefore } from "./lower-density.js";
 import { place } from "./place.js";
 import { functionName, lowerObjective, type LoweredObjective } from "./lower-objective.js";
-import { netFunction } from "./lower-expr.js";
+import { flowFunction, netFunction } from "./lower-expr.js";
+import { lowerFlow } from "./lower-flow.js";
 import { capital } from "./names.js";
 import { topLevelNames } from "./reserved.js";
 import { findSetting, numberSetting, settingJs } from "./settings.js";
-import { layerSpec, paramSpec, variableSpec } from "./specs.js";
+import { specOf, variableSpec } from "./specs.js";
 import { identifier, Names } from "./values.js";
 
 export interface EmittedModel {
@@ -59,13 +60,17 @@ export interface SourceInfo {
 
 export function emitModel(derived: DerivedModel, source: SourceInfo): EmittedModel {
   const { context, model } = derived;
-  const names = new Names([...topLevelNames(context.model), ...model.nets.map((n) => netFunction(context, n))]);
+  const own = [...model.nets.map((n) => netFunction(context, n)), ...model.flows.map((f) => flowFunction(context, f))];
+  const names = new Names([...topLevelNames(context.model), ...own]);
   const nets = model.nets.map((net) => lowerNet(context, net, names));
+  const flows = model.flows.map((flow) => lowerFlow(context, flow, names));
   const densities = model.densities.flatMap((density) => {
     const energy = lowerEnergy(context, density, names);
-    const logDensity = lowerLogDensity(context, density, names);
+    const stands = derived.densities.get(density.name);
+    const logDensity = stands && lowerLogDensity(context, density, stands, names);
     const before = lowerSamplerBefore(context, density, names);
     const sampler = lowerSampler(context, density, names);
+    const inverse = stands && derived.inverse === density.name ? lowerInverse(context, density, stands, names) : undefined;
     return [
       {
         density,
@@ -75,7 +80,9 @@ export function emitModel(derived: DerivedModel, source: SourceInfo): EmittedMod
           ...(logDensity ? [logDensity] : []),
           ...(before ? [before] : []),
           ...(sampler ? [sampler] : []),
+          ...(inverse ? [inverse.fn] : []),
         ],
+        inverse,
         before,
         sampler,
       },
@@ -87,6 +94,7 @@ export function emitModel(derived: DerivedModel, source: SourceInfo): EmittedMod
     ...impliedPartitions(derived),
     ...derived.evaluations.map((e): JsField => ({ name: e.evaluation.name, value: emitMetric(derived, e, objectives) })),
   ]);
+  const inferenceName = derived.inference ?? densities.find((d) => d.inverse)?.inverse?.fn.name;
   const definition = object({
     name: str(model.name),
     source: object({ file: str(source.file), sha256: str(source.sha256), compiler: str(source.compiler) }),
@@ -104,31 +112,45 @@ export function emitModel(derived: DerivedModel, source: SourceInfo): EmittedMod
     ),
     weights: name("weights"),
     densities: object(
-      densities.map(({ density, energy, before, sampler }): JsField => ({
-        name: density.name,
-        value: object({
-          head: array(density.head.map(str)),
-          given: array([...density.given, ...givenTheirSum(context, densityOf(context, density.name))].map(str)),
-          label: str(headerText(density)),
-          place: str(place(density.span)),
-          sample: sampler && name(sampler.name),
-          chain: energy && emitChain(derived, density.name, before?.name),
-        }),
-      })),
+      densities.flatMap(({ density, energy, before, sampler, inverse }): JsField[] => [
+        {
+          name: density.name,
+          value: object({
+            head: array(density.head.map(str)),
+            given: array([...density.given, ...givenTheirSum(context, densityOf(context, density.name))].map(str)),
+            label: str(headerText(density)),
+            place: str(place(density.span)),
+            sample: sampler && name(sampler.name),
+            chain: energy && emitChain(derived, density.name, before?.name),
+          }),
+        },
+        ...(inverse ? [{ name: inverse.fn.name, value: inverseDefinition(density, inverse) }] : []),
+      ]),
     ),
     generative: derived.generative === undefined ? undefined : str(derived.generative),
-    inference: derived.inference === undefined ? undefined : str(derived.inference),
+    inference: inferenceName === undefined ? undefined : str(inferenceName),
     train,
     evaluate,
   });
   const schedules = [...new Set([...derived.phases.flatMap((p) => p.updates.flatMap((u) => u.derived.schedules.map((s) => s.name)))])];
   return {
     weights: emitWeights(context),
-    declarations: [...nets, ...densities.flatMap((d) => d.declarations), ...objectives.functions],
+    declarations: [...nets, ...flows, ...densities.flatMap((d) => d.declarations), ...objectives.functions],
     definition,
     data: [...model.variables.values()].filter((v) => v.role === "data").map((v) => v.name),
     schedules,
   };
+}
+
+/** What infers latents exactly, in the form of a density. */
+function inverseDefinition(density: Density, { fn, head, given, label }: Inverse): Js {
+  return object({
+    head: array(head.map(str)),
+    given: array(given.map(str)),
+    label: str(label),
+    place: str(place(density.span)),
+    sample: name(fn.name),
+  });
 }
 
 function spec(model: ModelIr, variable: string): Js {
@@ -389,7 +411,7 @@ function emitWeights(context: DeriveContext): Js {
       at.children.set(part, made);
       at = made;
     }
-    at.children.set(parts.at(-1) ?? entry.path, entry.of.kind === "param" ? paramSpec(entry.of.param) : layerSpec(entry.of.instance));
+    at.children.set(parts.at(-1) ?? entry.path, specOf(entry.of));
   }
   const toJs = (tree: Tree): Js =>
     object([...tree.children].map(([key, value]): JsField => ({ name: key, value: "children" in value ? toJs(value) : value })));

@@ -4,6 +4,7 @@ import type { DerivedObjective } from "../ir/quantity.js";
 import { weightEntries } from "../ir/derive/context.js";
 
 import { type EnergyExplanation, explainEnergy, printEnergy } from "./explain-energy.js";
+import { explainFlow, type FlowExplanation, printFlow } from "./explain-flow.js";
 import { place } from "./place.js";
 import { quantityLatex, quantityText } from "./mathtext.js";
 
@@ -27,6 +28,7 @@ export interface Explanation {
   readonly parameters: number;
   readonly weights: readonly { readonly path: string; readonly layer: string; readonly parameters: number }[];
   readonly energies: readonly EnergyExplanation[];
+  readonly flows: readonly FlowExplanation[];
   readonly train: readonly ObjectiveExplanation[];
   readonly evaluate: readonly ObjectiveExplanation[];
 }
@@ -35,7 +37,7 @@ export function explain(derived: DerivedModel): Explanation {
   const { model, context } = derived;
   const weights = weightEntries(context).map((e) => ({
     path: e.path,
-    layer: e.of.kind === "param" ? "param" : e.of.instance.layer,
+    layer: e.of.kind === "param" ? "param" : e.of.kind === "layer" ? e.of.instance.layer : e.of.instance.bijection,
     parameters: e.parameters,
   }));
   const objective = (statement: string, at: string, d: DerivedObjective, moves: readonly string[]): ObjectiveExplanation => ({
@@ -58,6 +60,7 @@ export function explain(derived: DerivedModel): Explanation {
     parameters: weights.reduce((n, w) => n + w.parameters, 0),
     weights,
     energies: [...context.energies.values()].map((analysis) => explainEnergy(context, analysis)),
+    flows: model.flows.map((flow) => explainFlow(context, flow)),
     train: derived.phases.flatMap((p) =>
       p.updates.map((u) => objective(`${u.update.direction} ${u.update.text}`, place(u.update.span), u.derived, u.moves)),
     ),
@@ -89,6 +92,7 @@ export function printExplanation(e: Explanation, extra: readonly string[] = []):
     "",
   );
   for (const energy of e.energies) lines.push(...printEnergy(energy), "");
+  for (const flow of e.flows) lines.push(...printFlow(flow), "");
   for (const [title, items] of [["train", e.train] as const, ["evaluate", e.evaluate] as const]) {
     for (const o of items) {
       lines.push(`${title}: ${o.statement}  (${o.place})`, `  = ${o.text}`, `  LaTeX: ${o.latex}`);

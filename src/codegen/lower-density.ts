@@ -1,14 +1,12 @@
 /** Nets and densities -> functions: one per net; log p(x, z) and an ancestral sampler per density. */
-import type { Span } from "../base/source.js";
-import { NO_CHOICES } from "../ir/derive/choices.js";
-import { ancestorsOf, deriveLogDensity } from "../ir/derive/marginal.js";
-import { type Definition, type DeriveContext, densityOf, givenTheirSum } from "../ir/derive/context.js";
+import { ancestorsOf } from "../ir/derive/marginal.js";
+import type { DerivedDensity } from "../ir/derived-model.js";
+import { type Definition, type DeriveContext, densityOf, givenTheirSum, variablesIn } from "../ir/derive/context.js";
 import { energyOf } from "../ir/derive/energy.js";
 import { drawsNumbers } from "../ir/derive/objective.js";
 import { exprsOf } from "../ir/quantity.js";
 import { distributions } from "../ir/distributions.js";
-import type { Density, Dim, Expr, Local, Net, Slot, Type } from "../ir/types.js";
-import { Diagnostics } from "../base/report.js";
+import type { Density, Dim, Local, Net, Type } from "../ir/types.js";
 import { call, type Js, type JsFunction, type JsParam, method, name, object, str } from "./js.js";
 import { printFlat } from "./print-js.js";
 import { place } from "./place.js";
@@ -109,26 +107,12 @@ function eventDoc(context: DeriveContext, variable: string): string {
   return `${variable} [${["...", ...variableOf(context, variable).domain.shape.map((d) => String(d.size))].join(", ")}]`;
 }
 
-/** `logP(w, x, z)`: the joint log-density at given values; undefined where it has none (implicit, energy). */
-export function lowerLogDensity(context: DeriveContext, density: Density, file: Names): JsFunction | undefined {
-  const index = densityOf(context, density.name);
-  if (index.energy || [...index.definitions.values()].some((d) => d.kind === "define")) return undefined;
-  const writer = new FunctionWriter(file, ["w", "key"], undefined);
-  const slot = (variable: string): Slot => ({ variable, value: variableExpr(context, variable, density.span) });
-  const quantity = deriveLogDensity(
-    { ...context, diagnostics: new Diagnostics() },
-    {
-      kind: "logDensity",
-      density: density.name,
-      head: density.head.map(slot),
-      given: density.given.map(slot),
-      type: { kind: "tensor", element: "real", shape: [] },
-      span: density.span,
-    },
-    { choices: NO_CHOICES, training: false, estimated: new Map(), isFreeData: () => false, span: density.span, notes: [] },
-  );
+/** `logP(w, x, z)`: the log-density at given values; undefined where it has none (implicit, energy). */
+export function lowerLogDensity(context: DeriveContext, density: Density, derived: DerivedDensity, file: Names): JsFunction | undefined {
+  const { quantity, head } = derived;
   if (!quantity) return undefined;
-  const { params, values } = variableParams(context, writer, [...density.head, ...density.given]);
+  const writer = new FunctionWriter(file, ["w", "key"], undefined);
+  const { params, values } = variableParams(context, writer, [...head, ...density.given]);
   const random = drawsNumbers(context, exprsOf(quantity));
   const scope: QuantityScope = {
     context,
@@ -144,8 +128,8 @@ export function lowerLogDensity(context: DeriveContext, density: Density, file: 
     name: `log${capital(density.name)}`,
     doc: [
       ...(density.doc === undefined ? [] : [...density.doc.split("\n"), ""]),
-      `log ${headerText(density)}  ${place(density.span)}`,
-      `${[...density.head, ...density.given].map((v) => eventDoc(context, v)).join(", ")} -> [...]`,
+      `log ${headerText({ ...density, head })}  ${place(density.span)}`,
+      `${[...head, ...density.given].map((v) => eventDoc(context, v)).join(", ")} -> [...]`,
     ],
     params: [{ name: "w", type: "Weights" }, ...params, ...(random ? [{ name: "key", type: "Key" }] : [])],
     returns: "Tensor",
@@ -153,18 +137,8 @@ export function lowerLogDensity(context: DeriveContext, density: Density, file: 
   };
 }
 
-export function headerText(density: Density): string {
+export function headerText(density: Pick<Density, "name" | "head" | "given">): string {
   return `${density.name}(${density.head.join(", ")}${density.given.length > 0 ? ` | ${density.given.join(", ")}` : ""})`;
-}
-
-function variableExpr(context: DeriveContext, variable: string, span: Span): Expr {
-  return {
-    kind: "variable",
-    variable,
-    sample: undefined,
-    type: { kind: "tensor", element: "real", shape: variableOf(context, variable).domain.shape },
-    span,
-  };
 }
 
 function bindParams(writer: FunctionWriter, variable: string, params: Js): Js {
@@ -265,12 +239,7 @@ function samplerOf(
       "B rows, from the top of its body down; variables in `given` keep their values.",
       ...sums.map((v) => `${v} is drawn given its sum: that of ${v} in \`given\`.`),
     ],
-    params: [
-      { name: "w", type: "Weights" },
-      { name: "key", type: "Key" },
-      { name: "B", type: "Rows" },
-      { name: "given", type: "Readonly<Record<string, Tensor>>" },
-    ],
+    params: samplerParams,
     returns: "Draw",
     body: writer.finish(
       object({ values: object(Object.fromEntries(Object.entries(drawn))), means: object(Object.fromEntries(Object.entries(means))) }),
@@ -278,5 +247,52 @@ function samplerOf(
     ),
   };
 }
+
+/** `inverseP(w, key, B, given)`: latents as the flow's inverse gives them from data, in the form of a sampler. */
+export function lowerInverse(context: DeriveContext, density: Density, { inverses }: DerivedDensity, file: Names): Inverse {
+  const writer = new FunctionWriter(file, ["w", "key", "B", "given"], name("B"));
+  const values = new Map<string, Value>();
+  const scope: Scope = {
+    context,
+    writer,
+    variable: (v) => values.get(v),
+    local: () => undefined,
+    weights: weightsAt(""),
+    key: name("key"),
+  };
+  const head = [...inverses.keys()].reverse();
+  const given = [...variablesIn(context, [...inverses.values()])].filter((v) => !inverses.has(v));
+  for (const variable of given) {
+    const { shape } = variableOf(context, variable).domain;
+    values.set(variable, writer.bind(variable, { kind: "tensor", js: call("required", name("given"), str(variable)), shape, lead: BATCH }));
+  }
+  for (const [variable, value] of inverses) values.set(variable, writer.bind(variable, lowerExpr(scope, value)));
+  const label = `${density.name}(${head.join(", ")} | ${given.join(", ")})`;
+  const fn: JsFunction = {
+    name: `inverse${capital(density.name)}`,
+    doc: [`${label}: what ${given.join(", ")} was made of, by the inverse of the flow  ${place(density.span)}`],
+    params: samplerParams,
+    returns: "Draw",
+    body: writer.finish(
+      object({ values: object(Object.fromEntries(head.map((v) => [v, jsOf(values, v)]))), means: object({}) }),
+      undefined,
+    ),
+  };
+  return { fn, head, given, label };
+}
+
+export interface Inverse {
+  readonly fn: JsFunction;
+  readonly head: readonly string[];
+  readonly given: readonly string[];
+  readonly label: string;
+}
+
+const samplerParams: readonly JsParam[] = [
+  { name: "w", type: "Weights" },
+  { name: "key", type: "Key" },
+  { name: "B", type: "Rows" },
+  { name: "given", type: "Readonly<Record<string, Tensor>>" },
+];
 
 const jsOf = (values: ReadonlyMap<string, Value>, variable: string): Js => values.get(variable)?.js ?? name(variable);

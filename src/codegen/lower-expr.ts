@@ -1,14 +1,27 @@
 /** Deterministic expressions of the model IR -> JavaScript over runtime tensors. */
 import { InternalError } from "../base/internal-error.js";
 import type { DeriveContext } from "../ir/derive/context.js";
-import { inOrder, netOf } from "../ir/derive/context.js";
-import type { Binding, BuiltinExpr, Expr, LayerInstance, LocalExpr, Net } from "../ir/types.js";
+import { flowOf, inOrder, netOf } from "../ir/derive/context.js";
+import type { Binding, BuiltinExpr, Expr, Flow, FlowCallExpr, LayerInstance, LocalExpr, Net } from "../ir/types.js";
+import { bijectionsOf, flowsIn, netsIn } from "../ir/flows.js";
 import { layers } from "../ir/layers.js";
 import { childrenOf } from "../ir/walk.js";
 import { lowerBuiltin } from "./lower-builtin.js";
 import { topLevelNames } from "./reserved.js";
-import { call, type Js, name, num, object, path } from "./js.js";
-import { type FunctionWriter, joinLeads, leadOf, memoKey, NO_LEAD, tensorValue, type Value, valueOfType } from "./values.js";
+import { call, type Js, member, method, name, num, object, path } from "./js.js";
+import {
+  type FunctionWriter,
+  joinLeads,
+  type Lead,
+  leadOf,
+  memoKey,
+  NO_LEAD,
+  type RecordValue,
+  tensorValue,
+  type TensorValue,
+  type Value,
+  valueOfType,
+} from "./values.js";
 
 /** What names mean where an expression stands. */
 export interface Scope {
@@ -67,6 +80,8 @@ export function lowerExpr(scope: Scope, expr: Expr): Value {
         expr.args.map((a) => lowerExpr(scope, a)),
         expr,
       );
+    case "flowCall":
+      return lowerFlowCall(scope, expr);
     case "logDensity":
     case "expectation":
     case "reduce":
@@ -143,10 +158,83 @@ function lowerLayer(scope: Scope, instance: LayerInstance, args: readonly Value[
   return valueOfType(js, expr.type, joinLeads(args.map(leadOf)));
 }
 
-/** A bias is a matter of which weights there are; everything else is one of how they are applied, and some of both. */
+/** The value alone; where its log-determinant is wanted too, both come from one image. */
+function lowerFlowCall(scope: Scope, expr: FlowCallExpr): Value {
+  const { js, lead } = imageOf(scope, expr);
+  const known = scope.writer.memo.get(imageKey(js));
+  return valueOfType(member(known ? known.js : js, "value"), expr.type, lead);
+}
+
+/** `const z = f(w.f).inverse(x)`, bound once: its value and its log-determinant, which has the leading axes alone. */
+export function flowImage(scope: Scope, expr: FlowCallExpr, wanted: string): { readonly value: TensorValue; readonly logDet: TensorValue } {
+  const { js, lead } = imageOf(scope, expr);
+  const shape = expr.type.kind === "tensor" ? expr.type.shape : [];
+  const fields = (image: Js): RecordValue["fields"] =>
+    new Map([
+      ["value", { kind: "tensor", js: member(image, "value"), shape, lead }],
+      ["logDet", { kind: "tensor", js: member(image, "logDet"), shape: [], lead }],
+    ]);
+  const image = scope.writer.remember(imageKey(js), () => {
+    const text = scope.writer.shapeText({ kind: "tensor", js, shape, lead });
+    return scope.writer.bind(
+      wanted,
+      { kind: "record", js, fields: fields(js) },
+      `value ${text}, logDet ${scope.writer.shapeText({ kind: "tensor", js, shape: [], lead })}`,
+    );
+  });
+  const [value, logDet] = image.kind === "record" ? [image.fields.get("value"), image.fields.get("logDet")] : [];
+  if (!value || !logDet) throw new InternalError("the image of a flow is a record");
+  return { value, logDet };
+}
+
+const imageKey = (js: Js): string => `image|${JSON.stringify(js)}`;
+
+function imageOf(scope: Scope, expr: FlowCallExpr): { readonly js: Js; readonly lead: Lead } {
+  const arg = lowerExpr(scope, expr.arg);
+  const given = expr.given.map((e) => lowerExpr(scope, e));
+  const bijector = flowJs(
+    scope,
+    expr.flow,
+    given.map((v) => v.js),
+  );
+  return { js: method(bijector, expr.direction, arg.js), lead: joinLeads([leadOf(arg), ...given.map(leadOf)]) };
+}
+
+/** `f(w.f, e)`: the bijector, as the function of that name makes it. */
+export function flowJs(scope: Scope, flow: string, given: readonly Js[]): Js {
+  const found = flowOf(scope.context, flow);
+  const needs = flowNeeds(scope.context, found);
+  const first: Js[] = needs === "none" ? [] : [needs === "own" ? scope.weights(found.path) : scope.weights("")];
+  const key = found.random ? [call(`${keyText(scope)}.at`, { kind: "string", value: found.name })] : [];
+  return call(flowFunction(scope.context, found), ...first, ...given, ...key);
+}
+
+/** The name of a flow's function in the generated file. */
+export function flowFunction(context: DeriveContext, flow: Flow): string {
+  return topLevelNames(context.model).has(flow.name) ? `${flow.name}Flow` : flow.name;
+}
+
+/** What weights a flow's function takes, as a net's. */
+export function flowNeeds(context: DeriveContext, flow: Flow): NetNeeds {
+  let own = false;
+  if (flowsIn(flow.steps).some((name) => flowNeeds(context, flowOf(context, name)) !== "none")) return "model";
+  own = bijectionsOf(flow.steps).some((step) => step.instance.parameterCount > 0);
+  for (const name of netsIn(flow.steps)) {
+    const needs = netNeeds(context, netOf(context, name));
+    if (needs === "model") return "model";
+    own ||= needs === "own";
+  }
+  return own ? "own" : "none";
+}
+
+/** A bias and a start are matters of which weights there are; everything else is one of how they are applied, and some of both. */
 export function layerOptions(instance: LayerInstance, use: "spec" | "apply"): readonly Js[] {
-  const wanted = Object.entries(instance.options).filter(([o]) => (use === "spec" ? o === "bias" || o === "groups" : o !== "bias"));
-  return wanted.length === 0 ? [] : [object(Object.fromEntries(wanted.map(([k, v]) => [k, literal(v)])))];
+  const wanted = Object.entries(instance.options).filter(([o]) =>
+    use === "spec" ? o === "bias" || o === "groups" || o === "start" : o !== "bias" && o !== "start",
+  );
+  const field = ([key, value]: (typeof wanted)[number]): [string, Js] =>
+    key === "start" ? ["init", member(name("init"), String(value))] : [key, literal(value)];
+  return wanted.length === 0 ? [] : [object(Object.fromEntries(wanted.map(field)))];
 }
 
 function lowerNetCall(scope: Scope, net: Net, args: readonly Value[], expr: Expr): Value {
@@ -188,6 +276,7 @@ function findNeeds(context: DeriveContext, net: Net): NetNeeds {
       if (e.kind === "param") model = true;
       if (e.kind === "layer" && hasWeights(e.instance)) at(e.instance.path);
       if (e.kind === "netCall") visit(netOf(context, e.net));
+      if (e.kind === "flowCall") model = true;
       for (const child of childrenOf(e)) look(child);
     };
     for (const b of n.body) look(b.value);

@@ -12,14 +12,14 @@ import { joinLeads, type Lead, leadOf, tensorValue, type TensorValue, type Value
 export function lowerGaussianMarginal(scope: QuantityScope, q: Extract<Quantity, { kind: "gaussianMarginal" }>): TensorValue {
   const z = variableOf(scope.context, q.latent.variable).domain.shape[0];
   const xShape = variableOf(scope.context, q.child.variable).domain.shape;
-  const x = densityScope(scope, q.child.at).variable(q.child.variable);
+  const x = densityScope(scope, q.child.at, undefined, q.child.through).variable(q.child.variable);
   const loc = q.child.dist.params["loc"];
   if (!z || !x || !loc) throw new InternalError("a Gaussian marginal without its parts");
-  const prior = lowerDist(densityScope(scope, q.latent.at), q.latent.dist, 1);
+  const prior = lowerDist(densityScope(scope, q.latent.at, undefined, q.latent.through), q.latent.dist, 1);
   // The child's location is affine in z: read it off at zero and at the unit vectors.
   const at = (value: Value): TensorValue => {
     const inner = { ...scope, variable: bound(scope.variable, q.latent.variable, value) };
-    return tensorValue(lowerExpr(densityScope(inner, q.child.at, q.latent.variable), loc));
+    return tensorValue(lowerExpr(densityScope(inner, q.child.at, q.latent.variable, q.child.through), loc));
   };
   const batch = { plates: new Set<string>(), batch: true };
   const zero: TensorValue = { kind: "tensor", js: call("zeros", numbers([1, z.size])), shape: [z], lead: batch };
@@ -57,7 +57,7 @@ export function lowerGaussianMarginal(scope: QuantityScope, q: Extract<Quantity,
       : priorLoc && call("mul", priorLoc.js, call("sum", factor.js, numbers([-2])));
   const loc0 = isZero || !shift ? offset.js : call("add", offset.js, shift);
   const noise = lowerDist(
-    densityScope(scope, q.child.at),
+    densityScope(scope, q.child.at, undefined, q.child.through),
     { ...q.child.dist, params: { ...(q.child.dist.params["scale"] ? { scale: q.child.dist.params["scale"] } : {}) } },
     1,
   ).values["scale"];

@@ -5,8 +5,9 @@
 import { InternalError } from "../base/internal-error.js";
 import type { DeriveContext } from "../ir/derive/context.js";
 import { densityOf, inHeader, parentsOf, variablesIn } from "../ir/derive/context.js";
-import type { DrawStep, Factor, Quantity, Term } from "../ir/quantity.js";
-import type { Dim, DistCall, Expr } from "../ir/types.js";
+import { flowChain } from "../ir/derive/flow-change.js";
+import type { DrawStep, Factor, LogDet, Quantity, Term } from "../ir/quantity.js";
+import type { Dim, DistCall, Expr, FlowCallExpr } from "../ir/types.js";
 import { distExprs } from "../ir/walk.js";
 import { below } from "../base/below.js";
 import { textOf } from "../base/source.js";
@@ -14,7 +15,7 @@ import { call, type Js, method, num, numbers, str } from "./js.js";
 import { lowerBuiltin } from "./lower-builtin.js";
 import { lowerDist, variableOf } from "./lower-dist.js";
 import { energyDraws, lowerLogPartition, lowerMatching, lowerStart, lowerUnnormalised } from "./lower-energy.js";
-import { lowerExpr, type Scope } from "./lower-expr.js";
+import { flowImage, lowerExpr, type Scope } from "./lower-expr.js";
 import { lowerGaussianMarginal } from "./lower-gaussian-marginal.js";
 import { capital } from "./names.js";
 import { place } from "./place.js";
@@ -28,6 +29,8 @@ export function lowerQuantity(scope: QuantityScope, q: Quantity): TensorValue {
       return namedValue(scope, q.expr);
     case "factor":
       return lowerFactor(scope, q);
+    case "logDet":
+      return lowerLogDet(scope, q);
     case "sum":
       return lowerSum(scope, q.terms);
     case "apply": {
@@ -117,7 +120,7 @@ function scaled(js: Js, scale: number): Js {
 
 function lowerFactor(scope: QuantityScope, factor: Factor): TensorValue {
   const { shape } = variableOf(scope.context, factor.variable).domain;
-  const inner = densityScope(scope, factor.at);
+  const inner = densityScope(scope, factor.at, undefined, factor.through);
   const x = inner.variable(factor.variable);
   if (!x) throw new InternalError(`\`${factor.variable}\` is not in scope`);
   const dist = lowerDist(inner, factor.dist, shape.length);
@@ -132,6 +135,37 @@ function lowerFactor(scope: QuantityScope, factor: Factor): TensorValue {
   return scope.writer.remember(`${label}|${place(factor.span)}|${x.js.kind === "name" ? x.js.name : ""}|${JSON.stringify(js)}`, () =>
     scope.writer.bind(factorName(factor), value),
   ) as TensorValue;
+}
+
+/** The log-determinants of a definition's flows. */
+function lowerLogDet(scope: QuantityScope, q: LogDet): TensorValue {
+  const inner = densityScope(scope, q.at, undefined, q.through);
+  const values = q.calls.map((c) => flowImage(inner, c, imageName(q, c)).logDet);
+  const [first, ...rest] = values;
+  if (!first) throw new InternalError("a log-determinant of no flow");
+  const js = rest.reduce<Js>((total, v) => call("add", total, v.js), first.js);
+  const label = logDetLabel(scope.context, q);
+  return { ...first, js: termOf(scope, label, q.span, js), lead: joinLeads(values.map((v) => v.lead)) };
+}
+
+/** What a flow gives is called after the variable that it gives. */
+function imageName({ variable, through, calls }: LogDet, at: FlowCallExpr): string {
+  const follows = [...(through ?? [])].find(([, value]) => value === at);
+  if (follows) return follows[0];
+  return calls.at(-1) === at && at.direction === "forward" ? variable : at.flow;
+}
+
+/** `log |det dz/dx|` */
+export function logDetLabel(context: DeriveContext, { density, variable, calls }: LogDet): string {
+  const definition = densityOf(context, density).definitions.get(variable);
+  const source = definition?.kind === "define" ? flowChain(context, definition.value)?.source : undefined;
+  const forth = definition?.kind === "define" && calls[0]?.direction === lastDirection(context, definition.value);
+  const [above, under] = forth ? [variable, source] : [source, variable];
+  return `log |det d${above ?? "z"}/d${under ?? "x"}|`;
+}
+
+function lastDirection(context: DeriveContext, value: Expr): string | undefined {
+  return flowChain(context, value)?.calls[0]?.direction;
 }
 
 function lowerKl(scope: QuantityScope, q: Extract<Quantity, { kind: "kl" }>): TensorValue {
@@ -251,7 +285,10 @@ function bindStep(scope: QuantityScope, steps: Steps, step: DrawStep, position: 
       return;
     }
     case "bind": {
-      const bound = bind([step.value], () => lowerExpr(densityScope(before, step.at), step.value));
+      const bound = bind([step.value], () => {
+        const inner = densityScope(before, step.at);
+        return step.value.kind === "flowCall" ? flowImage(inner, step.value, step.variable).value : lowerExpr(inner, step.value);
+      });
       steps.drawn.set(step.variable, bound);
       const local = step.at.get(step.variable);
       if (local?.kind === "local") steps.locals.set(local.local.id, bound);

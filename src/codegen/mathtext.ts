@@ -3,7 +3,8 @@
  * `Notation` says how each construct is written.
  */
 import { type DeriveContext, densityOf, inHeader, parentsOf } from "../ir/derive/context.js";
-import type { DrawStep, Factor, Quantity, Term } from "../ir/quantity.js";
+import { flowChain } from "../ir/derive/flow-change.js";
+import type { DrawStep, Factor, LogDet, Quantity, Term } from "../ir/quantity.js";
 import { grouped } from "../ir/static.js";
 import type { BuiltinExpr, Expr, LogDensityExpr } from "../ir/types.js";
 
@@ -108,6 +109,8 @@ function write(context: DeriveContext, n: Notation, q: Quantity): string {
       return expression(context, n, q.expr);
     case "factor":
       return n.log(factor(context, n, q));
+    case "logDet":
+      return logDet(context, n, q);
     case "kl":
       return n.kl(factor(context, n, q.q), factor(context, n, q.p));
     case "sum":
@@ -136,6 +139,16 @@ function write(context: DeriveContext, n: Notation, q: Quantity): string {
     case "reduce":
       return n.over(q.op, q.index, q.count.text, inner(q.body));
   }
+}
+
+/** log |det dz/dx| of a definition by flows. */
+function logDet(context: DeriveContext, n: Notation, q: LogDet): string {
+  const definition = densityOf(context, q.density).definitions.get(q.variable);
+  const chain = definition?.kind === "define" ? flowChain(context, definition.value) : undefined;
+  const source = n.name(chain?.source ?? "z");
+  const forth = chain?.calls[0]?.direction === q.calls[0]?.direction;
+  const [above, under] = forth ? [n.name(q.variable), source] : [source, n.name(q.variable)];
+  return n === latex ? `\\log \\left|\\det \\frac{\\partial ${above}}{\\partial ${under}}\\right|` : `log |det d${above}/d${under}|`;
 }
 
 function unnormalised(n: Notation, q: Extract<Quantity, { kind: "unnormalised" }>): string {
@@ -206,7 +219,10 @@ function factor(context: DeriveContext, n: Notation, f: Factor): string {
   const index = densityOf(context, f.density);
   const definition = index.definitions.get(f.variable);
   const given = definition ? inHeader(index, parentsOf(context, definition)) : [];
-  const at = (v: string): string => slotText(context, n, v, f.at.get(v));
+  const at = (v: string): string => {
+    const follows = f.through?.get(v);
+    return follows ? `${n.name(v)} = ${expression(context, n, follows)}` : slotText(context, n, v, f.at.get(v));
+  };
   const conditions = given.map((v) => (v === f.variable ? n.fn("sum", [at(v)]) : at(v)));
   return n.density(f.density, at(f.variable), conditions.join(", "));
 }
@@ -235,6 +251,12 @@ function expression(context: DeriveContext, n: Notation, e: Expr, outer = 0): st
       return `${inner(e.target)}.${e.field}`;
     case "record":
       return n.group(e.fields.map((f) => `${f.name} = ${inner(f.value)}`).join(", "));
+    case "flowCall": {
+      const name = `${n.name(e.flow)}${e.direction === "forward" ? "" : n === latex ? "^{-1}" : "^-1"}`;
+      const given = e.given.length > 0 ? `${n === latex ? " \\mid " : " | "}${e.given.map((g) => inner(g)).join(", ")}` : "";
+      const body = `${inner(e.arg)}${given}`;
+      return n === latex ? `${name}\\left(${body}\\right)` : `${name}(${body})`;
+    }
     case "netCall":
       return n.fn(
         e.net,

@@ -75,6 +75,8 @@ export function oneHot(context: DeriveContext, energy: EnergyBlock, expr: Expr):
       return { ...expr, args: expr.args.map(inner) };
     case "netCall":
       return { ...expr, args: expr.args.map(inner) };
+    case "flowCall":
+      return { ...expr, arg: inner(expr.arg), given: expr.given.map(inner) };
     case "record":
       return { ...expr, fields: expr.fields.map((f) => ({ ...f, value: inner(f.value) })) };
     case "field":

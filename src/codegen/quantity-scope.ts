@@ -2,7 +2,7 @@
 import type { Span } from "../base/source.js";
 import type { Dim, Expr } from "../ir/types.js";
 import { call, type Js, str } from "./js.js";
-import { lowerExpr, type Scope } from "./lower-expr.js";
+import { flowImage, lowerExpr, type Scope } from "./lower-expr.js";
 import { place } from "./place.js";
 import type { Value } from "./values.js";
 
@@ -23,15 +23,26 @@ export function siteOf({ around }: QuantityScope, name: string): string {
   return site;
 }
 
-/** The scope of a density's body: its variables stand for the values given to them, but for `own`. */
-export function densityScope(scope: Scope, at: ReadonlyMap<string, Expr>, own?: string): Scope {
-  return {
+/**
+ * The scope of a density's body: its variables stand for the values given to them, but for `own`; those of `through` follow from others of the
+ * density.
+ */
+export function densityScope<S extends Scope>(
+  scope: S,
+  at: ReadonlyMap<string, Expr>,
+  own?: string,
+  through?: ReadonlyMap<string, Expr>,
+): S {
+  const inner: S = {
     ...scope,
     variable: (v) => {
+      const follows = through?.get(v);
+      if (follows) return follows.kind === "flowCall" ? flowImage(inner, follows, v).value : lowerExpr(inner, follows);
       const given = v === own ? undefined : at.get(v);
       return given ? lowerExpr(scope, given) : scope.variable(v);
     },
   };
+  return inner;
 }
 
 /** `name` bound to a value, in a scope's variables or locals. */

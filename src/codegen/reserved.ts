@@ -2,14 +2,15 @@
 import { remembered } from "../base/remembered.js";
 import { builtins } from "../ir/builtins.js";
 import { distributions } from "../ir/distributions.js";
+import { bijections } from "../ir/flows.js";
 import { layers } from "../ir/layers.js";
 import type { ModelIr } from "../ir/types.js";
 import { capital, energyFunction, energyModelName } from "./names.js";
 
 /** Runtime names that lowering writes besides those of the tables. */
 const LOWERING = [
-  "adam adamax adamw allOneHot allStates axisToEvent binary byte category clip concatEvent constant constantSchedule cosine count defineModel eye",
-  "expandDims exponentialSchedule init interior iwaeSchedule linear logMeanExp logSumExp lowRankNormal mixture momentum mul neg ones optional origin",
+  "adam adamax adamw allOneHot allStates axisToEvent binary byte category chain clip conditioned concatEvent constant constantSchedule cosine count defineModel eye",
+  "expandDims exponentialSchedule init interior iwaeSchedule linear logMeanExp logSumExp lowRankNormal mixture momentum mul neg ones optional origin ownFlow",
   "padEvent param piecewise positive real reduceMax reduceMin required reshape reshapeEvent rmsprop rowReconstructionError rowsOf sgd",
   "cd denoisingScoreMatching drawUnits energyModel freeEnergy gibbs logPartition meanFieldBound meanUnits",
   "aisProgram chainStart chainsOf contrastWithNormal freshChains gibbsChain logPartitionSurrogate meanField minusLogWord modelReplica moveChains pseudoLogLikelihood reconstructionError scoreMatching sweepOnce",
@@ -20,6 +21,7 @@ export const RUNTIME_NAMES: ReadonlySet<string> = new Set([
   ...LOWERING,
   ...[...builtins.values()].map((b) => b.runtime),
   ...[...layers.values()].map((l) => l.runtime),
+  ...[...bijections.values()].map((b) => b.runtime),
   ...[...distributions.values()].map((d) => d.runtime),
   ...[...distributions.keys()].map((d) => `kl${d}`),
 ]);
@@ -35,6 +37,7 @@ export const topLevelNames = remembered(
       ...model.densities.flatMap((d) => [
         `log${capital(d.name)}`,
         `sample${capital(d.name)}`,
+        `inverse${capital(d.name)}`,
         `sampleBefore${capital(d.name)}`,
         energyFunction(d.name),
         energyModelName(d.name),

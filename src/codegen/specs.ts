@@ -1,5 +1,7 @@
 /** Declarations of the model IR as calls of the runtime's spec functions. */
-import type { Domain, LayerInstance, Param } from "../ir/types.js";
+import type { WeightEntry } from "../ir/derive/context.js";
+import { bijections } from "../ir/flows.js";
+import type { BijectionInstance, Domain, LayerInstance, Param } from "../ir/types.js";
 import { layers } from "../ir/layers.js";
 import { InternalError } from "../base/internal-error.js";
 import { call, type Js, name, num, numbers, object, str } from "./js.js";
@@ -16,14 +18,33 @@ export function variableSpec(domain: Domain): Js {
 }
 
 /** `dense.spec(784, 200)` */
-export function layerSpec(instance: LayerInstance): Js {
+function layerSpec(instance: LayerInstance): Js {
   const runtime = layers.get(instance.layer)?.runtime;
   if (runtime === undefined) throw new InternalError(`no layer ${instance.layer}`);
   return call(`${runtime}.spec`, ...instance.spec.map(literal), ...layerOptions(instance, "spec"));
 }
 
+/** `planar.spec(2)` */
+function bijectionSpec(instance: BijectionInstance): Js {
+  const runtime = bijections.get(instance.bijection)?.runtime;
+  if (runtime === undefined) throw new InternalError(`no bijection ${instance.bijection}`);
+  return call(`${runtime}.spec`, ...instance.spec.map(literal));
+}
+
+/** The declaration of a weight. */
+export function specOf(of: WeightEntry["of"]): Js {
+  switch (of.kind) {
+    case "param":
+      return paramSpec(of.param);
+    case "layer":
+      return layerSpec(of.instance);
+    case "bijection":
+      return bijectionSpec(of.instance);
+  }
+}
+
 /** `param([10, 2], { init: init.normal(0, 0.01) })` */
-export function paramSpec(param: Param): Js {
+function paramSpec(param: Param): Js {
   const constraint = ["positive", "unit", "simplex"].includes(param.domain.name) ? str(param.domain.name) : undefined;
   const options = object({ init: paramInit(param), constraint });
   const shape = numbers(param.domain.shape.map((d) => d.size));

@@ -13,6 +13,7 @@ import { type Builtin, builtins, functionNames } from "./builtins.js";
 import { distributions } from "./distributions.js";
 import type { Env } from "./env.js";
 import { elaborateExpr, numberExpr } from "./expr.js";
+import { callFlow } from "./flow-call.js";
 import { callLayer } from "./layer-call.js";
 import { layers } from "./layers.js";
 import { callNet } from "./nets.js";
@@ -112,7 +113,7 @@ function callCallee(
   given: readonly ast.Arg[] | undefined,
   span: Span,
 ): Expr | undefined {
-  if (callee.kind === "field") return callField(env, callee);
+  if (callee.kind === "field") return callField(env, callee, actuals, given, span);
   const entity = env.scope.find(callee.name);
   if (given !== undefined && entity?.kind !== "density" && entity?.kind !== "poison" && entity?.kind !== "flow") {
     const at = given[0]?.span ?? span;
@@ -125,19 +126,40 @@ function callCallee(
     );
     return undefined;
   }
+  if (entity?.kind === "flow") return callFlow(env, entity, "forward", actuals, given, span);
   return entity ? callEntity(env, entity, callee, actuals, span) : callTable(env, callee, actuals, span);
 }
 
-function callField(env: Env, callee: ast.FieldExpr): undefined {
+/** `f.inverse(x)`: the only function of a name that there is. */
+function callField(
+  env: Env,
+  callee: ast.FieldExpr,
+  actuals: readonly Actual[],
+  given: readonly ast.Arg[] | undefined,
+  span: Span,
+): Expr | undefined {
   const base = callee.target.kind === "name" ? env.scope.find(callee.target.name) : undefined;
   if (base?.kind === "poison") return undefined;
-  if (base?.kind === "flow")
-    report(env.cx.diagnostics, "GM2049", callee.span, { name: callee.target.kind === "name" ? callee.target.name : "this" });
-  else report(env.cx.diagnostics, "GM2006", callee.span, { name: calleeText(callee), what: "no function of a value" });
+  const direction = callee.field.name;
+  if (base?.kind === "flow" && (direction === "forward" || direction === "inverse"))
+    return callFlow(env, base, direction, actuals, given, span);
+  report(
+    env.cx.diagnostics,
+    "GM2006",
+    callee.span,
+    { name: calleeText(callee), what: "no function of a value" },
+    { help: base?.kind === "flow" ? ["a flow has two directions: `f(z)` and `f.inverse(x)`"] : [] },
+  );
   return undefined;
 }
 
-function callEntity(env: Env, entity: Entity, callee: ast.NameExpr, actuals: readonly Actual[], span: Span): Expr | undefined {
+function callEntity(
+  env: Env,
+  entity: Exclude<Entity, { kind: "flow" }>,
+  callee: ast.NameExpr,
+  actuals: readonly Actual[],
+  span: Span,
+): Expr | undefined {
   switch (entity.kind) {
     case "net":
       return callNet(env, entity, callee, actuals, span);
@@ -146,9 +168,6 @@ function callEntity(env: Env, entity: Entity, callee: ast.NameExpr, actuals: rea
     case "objective":
       return expandTemplate(env, entity, callee, actuals, span);
     case "poison":
-      return undefined;
-    case "flow":
-      report(env.cx.diagnostics, "GM2049", callee.span, { name: callee.name }, { labels: [{ span: entity.span, text: "declared here" }] });
       return undefined;
     case "density":
       report(

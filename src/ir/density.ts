@@ -6,9 +6,11 @@ import { report } from "../base/report.js";
 import type { Span } from "../base/source.js";
 import type * as ast from "../parser/ast.js";
 import { bindLocal, checkFree, flatten, type FlatStatement, targetIndex } from "./body.js";
+import { declaredSide } from "./flow-chain.js";
 import { densityHeader } from "./density-header.js";
 import { type Drawn, elaborateDist } from "./dist-call.js";
 import { distributions } from "./distributions.js";
+import { bijections, showSide } from "./flows.js";
 import { type Context, type DensityHeader, type Env, freshId, newOwner, within } from "./env.js";
 import { elaborateExpr } from "./expr.js";
 import { memberOf } from "./indexing.js";
@@ -16,7 +18,7 @@ import { writtenOut } from "./inline-nets.js";
 import { type Entity, Scope } from "./scope.js";
 import { headerText } from "./slots.js";
 import { broadcastsTo, showDomain, showShape, showType } from "./shapes.js";
-import type { Density, DensityStatement, Dim, Expr, Variable } from "./types.js";
+import type { Density, DensityStatement, Dim, DomainName, Expr, Variable } from "./types.js";
 import { distExprs, walkExpr } from "./walk.js";
 
 /** Where a variable of the header stands while its body is read. */
@@ -275,7 +277,65 @@ function elaborateDefine(env: Env, stmt: ast.BindStmt, variable: Variable, progr
     );
     return undefined;
   }
+  if (!flowsMeet(env, value, variable)) return undefined;
   return { kind: "define", variable: variable.name, value, span: stmt.span };
+}
+
+/** A flow maps between domains: that of the variable which it gives, and that of the one which it is applied to. */
+function flowsMeet({ cx }: Env, value: Expr, variable: Variable): boolean {
+  const flow = value.kind === "flowCall" ? cx.flowByName.get(value.flow) : undefined;
+  if (value.kind !== "flowCall" || !flow) return true;
+  const [from, to] = value.direction === "forward" ? [flow.from, flow.to] : [flow.to, flow.from];
+  const labels = [{ span: variable.span, text: `\`${variable.name}\` is ${showDomain(variable.domain)}` }];
+  const { name: domain } = variable.domain;
+  if (domain !== to.domain) {
+    const discrete = ["binary", "category", "count", "byte"].includes(domain);
+    if (discrete)
+      report(
+        cx.diagnostics,
+        "GM3705",
+        value.span,
+        { variable: variable.name, domain: showDomain(variable.domain), flow: flow.name },
+        { labels, help: discreteHelp(variable) },
+      );
+    else
+      report(
+        cx.diagnostics,
+        "GM3704",
+        value.span,
+        { variable: variable.name, domain: showDomain(variable.domain), flow: flow.name, to: showSide(to) },
+        { labels, help: ontoHelp(to.domain, domain) },
+      );
+    return false;
+  }
+  const source = value.arg.kind === "variable" ? cx.variables.get(value.arg.variable) : undefined;
+  if (!source || source.domain.name === from.domain) return true;
+  report(
+    cx.diagnostics,
+    "GM3703",
+    value.arg.span,
+    { variable: source.name, domain: showDomain(source.domain), flow: flow.name, from: showSide(from) },
+    {
+      labels: [{ span: source.span, text: `\`${source.name}\` is ${showDomain(source.domain)}` }],
+      help: fromHelp(source.domain.name, from.domain),
+    },
+  );
+  return false;
+}
+
+const discreteHelp = ({ domain }: Variable): readonly string[] =>
+  domain.name === "byte"
+    ? ["end the flow in noise: `… |> sigmoid |> dequantize`, and log p is bounded from below (Theis et al. 2016)"]
+    : ["a flow gives real, positive or unit variables; a discrete one is drawn: `x ~ Bernoulli(logits = decoder(z))`"];
+
+function ontoHelp(found: string, wanted: string): readonly string[] {
+  const last = [...bijections.values()].find((b) => b.takes?.includes(found as DomainName) && b.ends === wanted);
+  return last ? [`end the flow in a bijection onto it: \`… |> ${last.name}\``] : [`declare the variable \`${found}\``];
+}
+
+function fromHelp(found: string, wanted: string): readonly string[] {
+  const first = [...bijections.values()].find((b) => b.takes?.includes(found as DomainName) && b.ends === wanted);
+  return first ? [`begin the flow in a bijection from it: \`${first.name} |> …\``] : [`draw it from a distribution over \`${wanted}\``];
 }
 
 /** `z0 ~ Normal(0, 1)` of a name that is no variable of the model: a variable of this density alone. */
@@ -306,7 +366,7 @@ function elaborateHelper(
     );
     return undefined;
   }
-  const shape = drawn && (drawn.shape.length > 0 ? drawn.shape : shapeFromUse(cx, written, later()));
+  const shape = drawn && (drawn.shape.length > 0 ? drawn.shape : shapeFromUse(env, written, later()));
   const variable = drawn && shape && helperVariable(cx, progress.header.name, name, drawn, shape, stmt.target.span);
   const entity: Entity = variable ? { kind: "variable", variable, span: stmt.target.span } : { kind: "poison", span: stmt.target.span };
   if (index === undefined) place.define(written, entity);
@@ -331,15 +391,36 @@ function helperVariable(cx: Context, density: string, written: string, drawn: Dr
   return variable;
 }
 
-/** A helper drawn from scalars takes its shape from the variable that a flow or net makes of it: `z = f(z0)`. */
-function shapeFromUse(cx: Context, name: string, later: readonly FlatStatement[]): readonly Dim[] {
-  for (const { stmt } of later) {
-    if (stmt.kind !== "bind" || stmt.value.kind !== "call") continue;
-    const uses = stmt.value.args.some((a) => a.value.kind === "name" && a.value.name === name);
-    const target = cx.modelScope.find(stmt.target.name.name);
-    if (uses && target?.kind === "variable") return target.variable.domain.shape;
+/**
+ * A helper drawn from scalars takes its shape from its use: what a flow is declared on, else the variable that a flow or net makes of it,
+ * `z = f(z0)`, through names that are bound on the way.
+ */
+function shapeFromUse(env: Env, name: string, later: readonly FlatStatement[]): readonly Dim[] {
+  for (const [i, { stmt }] of later.entries()) {
+    if (stmt.kind !== "bind") continue;
+    const callee = calleeOn(stmt.value, name);
+    if (callee === undefined) continue;
+    const entity = env.scope.find(callee);
+    if (entity?.kind === "flow" && entity.decl.domain)
+      return declaredSide({ ...env, scope: entity.scope }, entity.decl.domain)?.shape ?? [];
+    const target = targetVariable(env, stmt.target, true);
+    if (target && target !== "broken") return target.domain.shape;
+    return shapeFromUse(env, stmt.target.name.name, later.slice(i + 1));
   }
   return [];
+}
+
+/** `f` of `f(z0)`, `g(f(z0))`, `z0 |> f`: what a name is handed to first. */
+function calleeOn(expr: ast.Expr, name: string): string | undefined {
+  const nameOf = (e: ast.Expr): string | undefined =>
+    e.kind === "name" ? e.name : e.kind === "call" && e.callee.kind === "name" ? e.callee.name : undefined;
+  if (expr.kind === "pipe") {
+    const left = expr.left;
+    return left.kind === "name" && left.name === name ? nameOf(expr.right) : calleeOn(left, name);
+  }
+  if (expr.kind !== "call") return undefined;
+  if (expr.args.some((a) => a.value.kind === "name" && a.value.name === name)) return nameOf(expr);
+  return expr.args.map((a) => calleeOn(a.value, name)).find((c) => c !== undefined);
 }
 
 /** How a variable may stand in its own parameters. */

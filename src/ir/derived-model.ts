@@ -1,5 +1,5 @@
 /** The model after derivation: its IR, with every statement of `train` and `evaluate` derived. What codegen and `explain` work from. */
-import type { DerivedObjective } from "./quantity.js";
+import type { DerivedObjective, Quantity } from "./quantity.js";
 import type { DeriveContext } from "./derive/context.js";
 import type { Evaluation, Expr, ModelIr, Phase, Update } from "./types.js";
 
@@ -46,12 +46,27 @@ export interface DerivedEvaluation {
     | undefined;
 }
 
+/** A density by itself. */
+export interface DerivedDensity {
+  readonly name: string;
+  /** The variables of its header that its log-density is of: those that flows make others of have none beside them. */
+  readonly head: readonly string[];
+  /** Its log-density; undefined where it has none. */
+  readonly quantity: Quantity | undefined;
+  /** Variables of its header that are functions of others of it, by the inverse of a flow. */
+  readonly inverses: ReadonlyMap<string, Expr>;
+}
+
 export interface DerivedModel {
   readonly context: DeriveContext;
   readonly model: ModelIr;
+  /** By name. */
+  readonly densities: ReadonlyMap<string, DerivedDensity>;
   readonly phases: readonly DerivedPhase[];
   readonly evaluations: readonly DerivedEvaluation[];
   /** Density that samples are drawn from, density that infers latents from data. */
   readonly generative: string | undefined;
   readonly inference: string | undefined;
+  /** Density whose latents follow from its data by the inverse of a flow, where nothing else infers them. */
+  readonly inverse: string | undefined;
 }

@@ -117,6 +117,9 @@ function elaborateModel(
     nets: [],
     netByName: new Map(),
     instances: new Map(),
+    flows: [],
+    flowByName: new Map(),
+    flowInstances: new Map(),
     open: [],
     headers: new Map(),
     densityByName: new Map(),
@@ -173,8 +176,8 @@ function declareCallables(cx: Context, model: ast.ModelDecl, scope: Scope, defin
         define(member.name, { kind: "net", decl: member, scope, template: false, span });
         break;
       case "flow":
-        report(cx.diagnostics, "GM2049", span, { name: member.name.name });
-        define(member.name, { kind: "poison", span });
+        cx.usedIds.set(member.name.name, 2);
+        define(member.name, { kind: "flow", decl: member, scope, template: false, span });
         break;
       case "density":
         define(member.name, { kind: "density", decl: member, span });
@@ -213,6 +216,7 @@ function elaborateMembers(env: Env, model: ast.ModelDecl, hyper: ModelIr["hyper"
     variables: cx.variables,
     params: cx.params,
     nets: cx.nets,
+    flows: cx.flows,
     densities: [...cx.densityByName.values()],
     objectives,
     train,
@@ -224,12 +228,13 @@ function elaborateMembers(env: Env, model: ast.ModelDecl, hyper: ModelIr["hyper"
 function warnUnused(cx: Context, model: ast.ModelDecl): void {
   if (cx.diagnostics.hasErrors) return;
   for (const member of model.members) {
-    if (member.kind === "net" && !cx.instances.has(member))
+    const unused = (member.kind === "net" && !cx.instances.has(member)) || (member.kind === "flow" && !cx.flowInstances.has(member));
+    if (unused)
       report(
         cx.diagnostics,
         "GM2043",
         member.name.span,
-        { name: member.name.name },
+        { what: member.kind, name: member.name.name },
         { help: ["its body has not been checked: shapes come from calls"] },
       );
   }

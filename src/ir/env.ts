@@ -6,7 +6,7 @@ import type { Diagnostics } from "../base/report.js";
 import type { Span } from "../base/source.js";
 import type { Facts } from "./facts.js";
 import type { Entity, Scope } from "./scope.js";
-import type { Density, Dim, Net, Objective, Param, Type, Variable, WeightNode } from "./types.js";
+import type { Density, Dim, Flow, Net, Objective, Param, Type, Variable, WeightNode } from "./types.js";
 
 /** State of the elaboration of one model. */
 export interface Context {
@@ -21,6 +21,10 @@ export interface Context {
   readonly nets: Net[];
   readonly netByName: Map<string, Net>;
   readonly instances: Map<ast.NetDecl, NetInstance[]>;
+  /** Elaborated flows, those that others are made of first, and the one instance of each flow of the model. */
+  readonly flows: Flow[];
+  readonly flowByName: Map<string, Flow>;
+  readonly flowInstances: Map<ast.FlowDecl, FlowInstance>;
   /** Nets that are being elaborated, outermost first: a second entry is a cycle. */
   readonly open: { readonly name: string; readonly node: object; readonly span: Span }[];
   /** null: the header is wrong. */
@@ -42,6 +46,12 @@ export interface NetInstance {
   readonly callSpan: Span;
   /** undefined: its body is broken, which has been reported. */
   readonly net: Net | undefined;
+}
+
+export interface FlowInstance {
+  readonly callSpan: Span;
+  /** undefined: its body is broken, which has been reported. */
+  readonly flow: Flow | undefined;
 }
 
 /** Header of a density, names resolved. */

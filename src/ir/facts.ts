@@ -126,6 +126,13 @@ function findFacts(cx: Context, expr: Expr): Facts {
         ? signOf(factsOf(cx, input))
         : { ...noFacts, raw: { span: expr.span, what: "a layer's output", computed: false } };
     }
+    case "flowCall": {
+      const flow = cx.flowByName.get(expr.flow);
+      const side = flow && (expr.direction === "forward" ? flow.to : flow.from);
+      return side
+        ? factsOfDomain({ name: side.domain, classes: undefined, shape: side.shape, optional: false, atMostOne: undefined })
+        : noFacts;
+    }
     case "record":
       return { ...noFacts, fields: new Map(expr.fields.map((f) => [f.name, factsOf(cx, f.value)])) };
     case "field":

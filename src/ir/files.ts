@@ -71,8 +71,7 @@ function entityOf(decl: Exclude<ast.TopDecl, ast.ModelDecl>, scope: Scope, libra
     case "objective":
       return { kind: "objective", decl: { ...decl, params: decl.params ?? [] }, scope, library, span };
     case "flow":
-      report(diagnostics, "GM2049", span, { name: decl.name.name });
-      return { kind: "poison", span };
+      return { kind: "flow", decl, scope, template: true, span };
     case "const": {
       const value = requireStatic(constantEnv(scope, diagnostics), decl.value, "a constant");
       return value
@@ -99,6 +98,9 @@ function constantEnv(scope: Scope, diagnostics: Diagnostics): Env {
     nets: [],
     netByName: new Map(),
     instances: new Map(),
+    flows: [],
+    flowByName: new Map(),
+    flowInstances: new Map(),
     open: [],
     headers: new Map(),
     densityByName: new Map(),

@@ -58,6 +58,8 @@ export interface Layer {
 
 const padding: OptionSpec = { name: "padding", kind: "choice", choices: ["same", "valid"], named: true, fallback: "same" };
 const bias: OptionSpec = { name: "bias", kind: "boolean", named: true, fallback: true };
+/** Where its kernel starts: at zero, a layer whose result starts at zero. */
+const start: OptionSpec = { name: "start", kind: "choice", choices: ["default", "zeros"], named: true, fallback: "default" };
 const eps: OptionSpec = { name: "eps", kind: "number", named: true, min: 0, fallback: 1e-5 };
 
 const table: readonly Layer[] = [
@@ -69,7 +71,7 @@ const table: readonly Layer[] = [
     linear: true,
     growth: 1,
     reads: lastAxes(1),
-    options: [{ name: "units", kind: "size", required: true }, bias],
+    options: [{ name: "units", kind: "size", required: true }, bias, start],
     apply: (call) => {
       const inputs = call.input[call.input.length - 1];
       const units = size(call, "units");
@@ -77,7 +79,7 @@ const table: readonly Layer[] = [
       return {
         shape: [...call.input.slice(0, -1), units],
         spec: [inputs.size, units.size],
-        options: given(call, { bias: true }),
+        options: given(call, { bias: true, start: "default" }),
         weights: { kernel: [inputs.size, units.size], ...biasOf(call, units) },
       };
     },

@@ -147,7 +147,7 @@ function reportOtherShapes(env: Env, name: string, first: NetInstance, signature
 
 export function hasWeights(cx: Context, net: Net): boolean {
   return net.weights.some((node) => {
-    if (node.kind === "layer") return true;
+    if (node.kind !== "net") return true;
     const inner = cx.netByName.get(node.net);
     return inner !== undefined && hasWeights(cx, inner);
   });

@@ -13,6 +13,7 @@ import type {
   EstimatorChoice,
   Evaluation,
   Expr,
+  Flow,
   LayerInstance,
   ModelIr,
   Net,
@@ -22,6 +23,7 @@ import type {
   SampleIndex,
   Setting,
   SettingValue,
+  Side,
   Slot,
   Type,
   Update,
@@ -38,6 +40,7 @@ export function printIr(model: ModelIr): string {
     ...streams,
     ...model.params.map(printParam),
     ...model.nets.flatMap(printNet),
+    ...model.flows.flatMap(printFlow),
     ...model.densities.flatMap(printDensity),
     ...model.objectives.flatMap((o) => [`  objective ${o.name} = ${printExpr(o.value)}`, ...printWeights(o.weights)]),
     ...model.train.flatMap(printPhase),
@@ -80,13 +83,43 @@ function printNet(net: Net): readonly string[] {
   ];
 }
 
-function printWeights(weights: readonly WeightNode[]): readonly string[] {
-  return weights.map((w) => (w.kind === "net" ? `    weights ${w.name}: net ${w.net}` : `    weights ${w.name}: ${printLayer(w.layer)}`));
+function printFlow(flow: Flow): readonly string[] {
+  const given = flow.given.map((g) => `${g.name}: ${printType(g.type)}`).join(", ");
+  const { forward, inverse } = flow.directions;
+  return [
+    `  flow ${flow.name}(${given}) ${printSide(flow.from)} -> ${printSide(flow.to)}  (${flow.path})  forward ${forward}, inverse ${inverse}`,
+    ...flow.steps.map((step) => {
+      if (step.kind === "own") return `    |> ${step.forward.net}, jacobian ${step.jacobian.kind}  ${printSide(step.to)}`;
+      const name = step.kind === "flow" ? step.flow : `${step.instance.path}: ${printInstance(step.instance.bijection, step.instance)}`;
+      const net = step.kind === "bijection" && step.conditioner ? `, net ${step.conditioner.net}` : "";
+      return `    |> ${name}${net}  ${printSide(step.to)}`;
+    }),
+    ...printWeights(flow.weights),
+  ];
 }
 
-function printLayer(layer: LayerInstance): string {
+function printSide(side: Side): string {
+  return `${side.domain}${sizes(side.shape)}`;
+}
+
+function printWeights(weights: readonly WeightNode[]): readonly string[] {
+  return weights.map((w) => {
+    switch (w.kind) {
+      case "net":
+        return `    weights ${w.name}: net ${w.net}`;
+      case "flow":
+        return `    weights ${w.name}: flow ${w.flow}`;
+      case "layer":
+        return `    weights ${w.name}: ${printInstance(w.layer.layer, w.layer)}`;
+      case "bijection":
+        return `    weights ${w.name}: ${printInstance(w.bijection.bijection, w.bijection)}`;
+    }
+  });
+}
+
+function printInstance(name: string, layer: Pick<LayerInstance, "spec" | "options" | "parameterCount">): string {
   const options = Object.entries(layer.options).map(([k, v]) => `${k} = ${JSON.stringify(v)}`);
-  return `${layer.layer}(${[...layer.spec.map((s) => JSON.stringify(s)), ...options].join(", ")}), ${layer.parameterCount} numbers`;
+  return `${name}(${[...layer.spec.map((s) => JSON.stringify(s)), ...options].join(", ")}), ${layer.parameterCount} numbers`;
 }
 
 function printDensity(density: Density): readonly string[] {
@@ -184,6 +217,10 @@ export function printExpr(expr: Expr): string {
       return `${expr.instance.path}(${expr.args.map(printExpr).join(", ")})`;
     case "netCall":
       return `${expr.net}(${expr.args.map(printExpr).join(", ")})`;
+    case "flowCall": {
+      const given = expr.given.length > 0 ? ` | ${expr.given.map(printExpr).join(", ")}` : "";
+      return `${expr.flow}${expr.direction === "inverse" ? ".inverse" : ""}(${printExpr(expr.arg)}${given})`;
+    }
     case "record":
       return `(${expr.fields.map((f) => `${f.name} = ${printExpr(f.value)}`).join(", ")})`;
     case "field":

@@ -7,7 +7,7 @@
 import type { Span } from "../base/source.js";
 import type { Options } from "./estimators.js";
 import type { States } from "./states.js";
-import type { Dim, DistCall, Expr, Local, LogDensityExpr, SettingValue, TensorType } from "./types.js";
+import type { Dim, DistCall, Expr, FlowCallExpr, Local, LogDensityExpr, SettingValue, TensorType } from "./types.js";
 import { distExprs } from "./walk.js";
 
 /** One conditional of a density at given values of its variables: log p(variable | parents). */
@@ -18,6 +18,21 @@ export interface Factor {
   readonly dist: DistCall;
   /** Values of the density's variables, in the objective's scope; those not listed stand under their own name. */
   readonly at: ReadonlyMap<string, Expr>;
+  /** Values that follow from others by flows, in the density's own names; see flow-change.ts. */
+  readonly through?: ReadonlyMap<string, Expr>;
+  readonly span: Span;
+}
+
+/** log |det| of the Jacobians of flows, at values of a density's variables: what a change of variables to or from `variable` costs. */
+export interface LogDet {
+  readonly kind: "logDet";
+  readonly density: string;
+  /** The variable that flows make of another. */
+  readonly variable: string;
+  /** Their log-determinants add up. */
+  readonly calls: readonly FlowCallExpr[];
+  readonly at: ReadonlyMap<string, Expr>;
+  readonly through?: ReadonlyMap<string, Expr>;
   readonly span: Span;
 }
 
@@ -80,6 +95,7 @@ export interface Plate {
 
 export type Quantity =
   | Factor
+  | LogDet
   /** No density in it: an ordinary expression of data, parameters, drawn values. */
   | { readonly kind: "value"; readonly expr: Expr }
   | { readonly kind: "sum"; readonly terms: readonly Term[]; readonly span: Span }
@@ -232,6 +248,7 @@ export interface DerivedObjective {
 export function quantityChildren(q: Quantity): readonly Quantity[] {
   switch (q.kind) {
     case "factor":
+    case "logDet":
     case "value":
     case "kl":
     case "gaussianMarginal":
@@ -314,15 +331,23 @@ export function exprsOf(quantity: Quantity): readonly Expr[] {
   const add = (exprs: Iterable<Expr>): void => {
     for (const e of exprs) found.push(e);
   };
+  const values = ({ at, through }: Pick<Factor, "at" | "through">): void => {
+    for (const map of through ? [at, through] : [at]) {
+      if (!shared.has(map)) add(map.values());
+      shared.add(map);
+    }
+  };
   const factor = (f: Factor): void => {
     add(distExprs(f.dist));
-    if (!shared.has(f.at)) add(f.at.values());
-    shared.add(f.at);
+    values(f);
   };
   walkQuantity(quantity, (q) => {
     switch (q.kind) {
       case "factor":
         return factor(q);
+      case "logDet":
+        add(q.calls);
+        return values(q);
       case "value":
         return add([q.expr]);
       case "kl":

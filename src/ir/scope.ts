@@ -23,7 +23,8 @@ export type Entity =
   | { readonly kind: "family"; readonly what: FamilyWhat; readonly members: ReadonlyMap<number, Entity>; readonly span: Span }
   /** A net of the model (one instance) or, `template`, of a file (one instance per call site). */
   | { readonly kind: "net"; readonly decl: ast.NetDecl; readonly scope: Scope; readonly template: boolean; readonly span: Span }
-  | { readonly kind: "flow"; readonly decl: ast.FlowDecl; readonly span: Span }
+  /** A flow, likewise. */
+  | { readonly kind: "flow"; readonly decl: ast.FlowDecl; readonly scope: Scope; readonly template: boolean; readonly span: Span }
   | { readonly kind: "density"; readonly decl: ast.DensityDecl; readonly span: Span }
   | { readonly kind: "objective"; readonly decl: ast.ObjectiveDecl; readonly scope: Scope; readonly library: boolean; readonly span: Span }
   /** A binding, a net's parameter, or a name that `E` binds; `samples` where it is a family of draws; `of` the variable it renames. */

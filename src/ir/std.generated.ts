@@ -19,6 +19,26 @@ export const stdSources: readonly SourceFile[] = [
     ].join("\n"),
   },
   {
+    path: "std/flows.gm",
+    text: [
+      "// Flows, in the direction from base to data. Each is a template: every use has weights of its own. `conditioner` takes a net that makes features;",
+      "// the couplings put their own output layer on top of it.",
+      "",
+      '/// Affine couplings that take turns in what they keep. Dinh, Sohl-Dickstein & Bengio 2017, "Density estimation using Real NVP".',
+      "flow realnvp(conditioner, steps = 8) = repeat(steps) { coupling(conditioner) |> reverse }",
+      "",
+      "/// Rational-quadratic splines with a linear map between them.",
+      '/// Durkan, Bekasov, Murray & Papamakarios 2019, "Neural Spline Flows", section 5.',
+      "flow spline_flow(conditioner, steps = 4, bins = 8, bound = 3) =",
+      "  repeat(steps) { spline_coupling(conditioner, bins = bins, bound = bound) |> invertible_linear }",
+      "",
+      "/// A step of Glow, from base to data: coupling, invertible 1x1 convolution, activation normalisation.",
+      '/// Kingma & Dhariwal 2018, "Glow: Generative Flow with Invertible 1x1 Convolutions", figure 2a, read from z to x.',
+      'flow glow_step(conditioner) = coupling(conditioner, scale = "sigmoid") |> invertible_linear |> actnorm',
+      "",
+    ].join("\n"),
+  },
+  {
     path: "std/nets.gm",
     text: [
       "// Building blocks of networks. Each is a template: every call has weights of its own. `activation` takes a function, a layer or a chain of them.",

@@ -202,6 +202,7 @@ function isTrainable(entity: Entity): boolean {
 function entityPaths(env: Env, entity: Entity, name: string, span: Span): readonly string[] | undefined {
   switch (entity.kind) {
     case "net":
+    case "flow":
       if (entity.template) return wrongTarget(env, span, `the template \`${name}\``);
       return [entity.decl.name.name];
     case "param":
@@ -229,7 +230,7 @@ function wrongTarget(env: Env, span: Span, found: string): undefined {
 
 /** What there is in place of a part that a net does not have. */
 function weightsOf(env: Env, owner: string, part: string): readonly string[] {
-  const paths = env.cx.nets.flatMap((net) => [net.path, ...net.weights.map((w) => `${net.path}.${w.name}`)]);
+  const paths = [...env.cx.nets, ...env.cx.flows].flatMap((net) => [net.path, ...net.weights.map((w) => `${net.path}.${w.name}`)]);
   const parts = new Set(
     paths.filter((path) => path.startsWith(`${owner}.`)).map((path) => path.slice(owner.length + 1).split(".")[0] ?? ""),
   );
@@ -238,7 +239,7 @@ function weightsOf(env: Env, owner: string, part: string): readonly string[] {
 }
 
 function isPath(env: Env, path: string): boolean {
-  return env.cx.nets.some((net) => net.path === path || net.weights.some((w) => `${net.path}.${w.name}` === path));
+  return [...env.cx.nets, ...env.cx.flows].some((net) => net.path === path || net.weights.some((w) => `${net.path}.${w.name}` === path));
 }
 
 // ---- by ---------------------------------------------------------------------------------------------

@@ -55,6 +55,8 @@ export interface ModelIr {
   readonly params: readonly Param[];
   /** Model nets and the instances of file-level and library nets, callees before callers. */
   readonly nets: readonly Net[];
+  /** Flows of the model and instances of file-level and library flows, those that others are made of first. */
+  readonly flows: readonly Flow[];
   readonly densities: readonly Density[];
   /** Objectives named in the model (not templates), and the nets, densities and objectives that stand in `train` and `evaluate` inline. */
   readonly objectives: readonly Objective[];
@@ -113,10 +115,12 @@ export interface Net {
   readonly span: Span;
 }
 
-/** A node of the weights tree below a net or density. */
+/** A node of the weights tree below a net, flow or density. */
 export type WeightNode =
   | { readonly kind: "layer"; readonly name: string; readonly layer: LayerInstance }
-  | { readonly kind: "net"; readonly name: string; readonly net: string };
+  | { readonly kind: "net"; readonly name: string; readonly net: string }
+  | { readonly kind: "bijection"; readonly name: string; readonly bijection: BijectionInstance }
+  | { readonly kind: "flow"; readonly name: string; readonly flow: string };
 
 export interface LayerInstance {
   /** Name in the layer table: `dense`, `conv`. */
@@ -124,6 +128,107 @@ export interface LayerInstance {
   /** `decoder.dense1` */
   readonly path: string;
   /** Static arguments of the runtime's `layer.spec(…)`, in order; empty options are left out. */
+  readonly spec: readonly (number | readonly number[])[];
+  readonly options: Readonly<Record<string, number | boolean | string | readonly number[]>>;
+  readonly parameterCount: number;
+  readonly span: Span;
+}
+
+// ---- flows --------------------------------------------------------------------------------------
+
+/** Where the values on one side of a bijection lie. */
+export interface Side {
+  readonly domain: DomainName;
+  readonly shape: readonly Dim[];
+}
+
+/** How a bijection is computed in a direction: `sequential` is exact, one pass for each entry. */
+export type Direction = "closed" | "sequential" | "none";
+
+export interface Directions {
+  readonly forward: Direction;
+  readonly inverse: Direction;
+}
+
+/** A bijection from base to data: steps that are applied one after the other. */
+export interface Flow {
+  /** Unique in the model: `f`, `realnvp2`. */
+  readonly name: string;
+  /** Path of its weights. */
+  readonly path: string;
+  /** What it is conditioned on: `e` of `flow f(z | e)`. */
+  readonly given: readonly Local[];
+  /** The side of the base, z. */
+  readonly from: Side;
+  /** The side of the data, x. */
+  readonly to: Side;
+  readonly steps: readonly FlowStep[];
+  readonly directions: Directions;
+  /** Going back draws random numbers: noise that takes a discrete variable to a continuous one. */
+  readonly random: boolean;
+  /** Bijections, nets and flows in it that have weights. */
+  readonly weights: readonly WeightNode[];
+  readonly doc: string | undefined;
+  readonly span: Span;
+}
+
+/** A bijection of the table; `conditioner` is what gives it its parameters. */
+export interface BijectionStep {
+  readonly kind: "bijection";
+  readonly instance: BijectionInstance;
+  readonly conditioner: Conditioner | undefined;
+  /** Of one that maps a part of its input by other steps: these, and the event that they start from. */
+  readonly inner?: { readonly steps: readonly FlowStep[]; readonly from: Side };
+  /** Of noise that a flow makes, given the value to which it is added: that flow. */
+  readonly noise?: string;
+  readonly from: Side;
+  readonly to: Side;
+  readonly span: Span;
+}
+
+/** A bijection that the model writes out itself. */
+export interface OwnStep {
+  readonly kind: "own";
+  readonly forward: Conditioner;
+  readonly inverse: Conditioner | undefined;
+  readonly jacobian:
+    | { readonly kind: "elementwise" | "linear" | "dense" }
+    | {
+        readonly kind: "triangular";
+        readonly levels: readonly { readonly outputs: readonly number[]; readonly inputs: readonly number[] }[];
+      }
+    /** x = rest(z, s), s = scalar(z). */
+    | { readonly kind: "rankOne"; readonly scalar: Conditioner; readonly rest: Conditioner };
+  readonly from: Side;
+  readonly to: Side;
+  readonly span: Span;
+}
+
+export type FlowStep =
+  | BijectionStep
+  | OwnStep
+  /** Another flow of the model. */
+  | {
+      readonly kind: "flow";
+      readonly flow: string;
+      readonly given: readonly Expr[];
+      readonly from: Side;
+      readonly to: Side;
+      readonly span: Span;
+    };
+
+/** A net from what a bijection keeps to the parameters of what it changes; the flow's conditions are its further arguments. */
+export interface Conditioner {
+  readonly net: string;
+  readonly given: readonly Expr[];
+}
+
+export interface BijectionInstance {
+  /** Name in the table of bijections: `coupling`. */
+  readonly bijection: string;
+  /** `f.coupling1` */
+  readonly path: string;
+  /** Static arguments of the runtime's `bijection.spec(…)`, in order. */
   readonly spec: readonly (number | readonly number[])[];
   readonly options: Readonly<Record<string, number | boolean | string | readonly number[]>>;
   readonly parameterCount: number;
@@ -265,6 +370,7 @@ export type Expr =
   | BuiltinExpr
   | LayerExpr
   | NetCallExpr
+  | FlowCallExpr
   | RecordExpr
   | FieldExpr
   | LogDensityExpr
@@ -331,6 +437,14 @@ export interface NetCallExpr extends ExprBase {
   readonly kind: "netCall";
   readonly net: string;
   readonly args: readonly Expr[];
+}
+/** `f(z)`, `f.inverse(x)`; the value alone: densities add the log-determinant. */
+export interface FlowCallExpr extends ExprBase {
+  readonly kind: "flowCall";
+  readonly flow: string;
+  readonly direction: "forward" | "inverse";
+  readonly arg: Expr;
+  readonly given: readonly Expr[];
 }
 export interface RecordExpr extends ExprBase {
   readonly kind: "record";

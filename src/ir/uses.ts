@@ -1,6 +1,7 @@
 /** The weights that densities and expressions depend on, by path: nets, parameters, and the layers that hang on densities and objectives. */
 import type { Context } from "./env.js";
-import type { Density, Expr, Net, WeightNode } from "./types.js";
+import type { Density, Expr, Flow, Net, WeightNode } from "./types.js";
+import { flowsIn, netsIn } from "./flows.js";
 import { distExprs, walkExpr } from "./walk.js";
 
 /** Paths of the weights of a density, in order of use: `decoder`, `mu`, `p.dense1`. */
@@ -30,6 +31,10 @@ function collect(cx: Context, expr: Expr, paths: Set<string>): void {
       const net = cx.netByName.get(e.net);
       if (net) collectNet(cx, net, paths);
     }
+    if (e.kind === "flowCall") {
+      const flow = cx.flowByName.get(e.flow);
+      if (flow) collectFlow(cx, flow, paths);
+    }
   });
 }
 
@@ -42,6 +47,23 @@ function collectNet(cx: Context, net: Net, paths: Set<string>): void {
   for (const path of inner) if (!path.startsWith(`${net.path}.`)) paths.add(path);
 }
 
+/** A flow, likewise: its bijections and their nets are its own, flows of the model and parameters stand beside it. */
+function collectFlow(cx: Context, flow: Flow, paths: Set<string>): void {
+  if (paths.has(flow.path)) return;
+  if (ownWeights(cx, flow.weights)) paths.add(flow.path);
+  for (const name of flowsIn(flow.steps)) {
+    const inner = cx.flowByName.get(name);
+    if (inner) collectFlow(cx, inner, paths);
+  }
+  for (const name of netsIn(flow.steps)) {
+    const net = cx.netByName.get(name);
+    if (!net) continue;
+    const found = new Set<string>();
+    collect(cx, net.result, found);
+    for (const path of found) if (!path.startsWith(`${flow.path}.`)) paths.add(path);
+  }
+}
+
 function ownWeights(cx: Context, weights: readonly WeightNode[]): boolean {
-  return weights.some((node) => node.kind === "layer" || ownWeights(cx, cx.netByName.get(node.net)?.weights ?? []));
+  return weights.some((node) => node.kind !== "net" || ownWeights(cx, cx.netByName.get(node.net)?.weights ?? []));
 }

@@ -68,6 +68,8 @@ export function childrenOf(expr: Expr): readonly Expr[] {
     case "layer":
     case "netCall":
       return expr.args;
+    case "flowCall":
+      return [expr.arg, ...expr.given];
     case "record":
       return expr.fields.map((f) => f.value);
     case "field":

@@ -71,7 +71,7 @@ export interface NetDecl extends Documented, MaybeBroken {
   readonly span: Span;
 }
 
-/** `flow f(z | e) on real[D] -> unit[D] = chain`, or a body in braces with `forward(z) = e` and optionally `inverse(x) = e`. */
+/** `flow f(z | e) on real[D] -> unit[D] = chain`, or a body in braces with `forward(z) = e` and optionally `inverse(x) = e`, `jacobian = dense`. */
 export interface FlowDecl extends Documented, MaybeBroken {
   readonly kind: "flow";
   readonly name: Ident;
@@ -81,6 +81,8 @@ export interface FlowDecl extends Documented, MaybeBroken {
   readonly range: DomainExpr | undefined;
   readonly chain: Expr | undefined;
   readonly directions: readonly FlowDirection[];
+  /** `jacobian = dense`: how its log-determinant is taken. */
+  readonly jacobian: Ident | undefined;
   readonly span: Span;
 }
 

@@ -85,6 +85,7 @@ interface FlowParts {
   readonly range: ast.DomainExpr | undefined;
   readonly chain: ast.Expr | undefined;
   readonly directions: readonly ast.FlowDirection[];
+  readonly jacobian: ast.Ident | undefined;
 }
 
 /** A flow's parts; `broken` says that a direction may be missing because it could not be read. */
@@ -96,9 +97,12 @@ export function flowParts(b: Builder, node: CstNode, broken: boolean): FlowParts
   const [domain, range] = nodes(node, "domain").map((part) => domainOf(b, part, false));
   const chain = maybeNode(node, "expression");
   const body = maybeNode(node, "flowBody");
-  const directions = body ? nodes(body, "flowDirection").map((direction) => directionOf(b, direction)) : [];
+  const lines = body ? nodes(body, "flowDirection") : [];
+  const jacobians = lines.filter((line) => maybeToken(line, "Jacobian"));
+  const directions = lines.filter((line) => !jacobians.includes(line)).map((line) => directionOf(b, line));
+  const [jacobian] = jacobians.map((line) => b.name(line));
   if (body) checkDirections(b, node, directions, broken);
-  return { params, given, domain, range, chain: chain && expression(b, chain), directions };
+  return { params, given, domain, range, chain: chain && expression(b, chain), directions, jacobian };
 }
 
 function directionOf(b: Builder, node: CstNode): ast.FlowDirection {

@@ -119,12 +119,25 @@ export class Grammar extends ExpressionGrammar {
   });
 
   readonly flowDirection = this.RULE("flowDirection", () => {
-    this.OR([{ ALT: () => this.CONSUME(t.Forward) }, { ALT: () => this.CONSUME(t.Inverse) }]);
-    this.CONSUME(t.LParen);
-    this.CONSUME(t.Name);
-    this.CONSUME(t.RParen);
-    this.CONSUME(t.Equals);
-    this.SUBRULE(this.expression);
+    this.OR([
+      {
+        ALT: () => {
+          this.OR1([{ ALT: () => this.CONSUME(t.Forward) }, { ALT: () => this.CONSUME(t.Inverse) }]);
+          this.CONSUME(t.LParen);
+          this.CONSUME(t.Name);
+          this.CONSUME(t.RParen);
+          this.CONSUME(t.Equals);
+          this.SUBRULE(this.expression);
+        },
+      },
+      {
+        ALT: () => {
+          this.CONSUME(t.Jacobian);
+          this.CONSUME1(t.Equals);
+          this.CONSUME1(t.Name);
+        },
+      },
+    ]);
   });
 
   readonly densityDecl = this.RULE("densityDecl", () => {

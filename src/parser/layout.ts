@@ -213,6 +213,8 @@ export class Layout {
       case "flowDecl":
         return this.flow(node);
       case "flowDirection": {
+        const jacobian = maybeToken(node, "Jacobian");
+        if (jacobian) return concat(this.token(jacobian), " ", this.the(node, "Equals"), " ", this.the(node, "Name"));
         const word = maybeToken(node, "Forward") ?? theToken(node, "Inverse");
         return concat(
           this.token(word),

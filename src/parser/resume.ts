@@ -76,7 +76,7 @@ function beginsByWord(token: GmToken, item: ItemKind): boolean {
     case "trainItem":
       return trainWords.has(token.tokenType);
     case "direction":
-      return token.firstOnLine && (token.tokenType === t.Forward || token.tokenType === t.Inverse);
+      return token.firstOnLine && (token.tokenType === t.Forward || token.tokenType === t.Inverse || token.tokenType === t.Jacobian);
     case "file":
     case "member":
       // Words of other places: each is a mistake of its own.

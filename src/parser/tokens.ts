@@ -27,6 +27,7 @@ export const On = softWord("On", "on");
 export const AtMostOne = softWord("AtMostOne", "at_most_one");
 export const Forward = softWord("Forward", "forward");
 export const Inverse = softWord("Inverse", "inverse");
+export const Jacobian = softWord("Jacobian", "jacobian");
 
 // ---- keywords -----------------------------------------------------------------------------------
 
@@ -103,7 +104,7 @@ export const keywords: ReadonlyMap<string, TokenType> = byText([
 ]);
 
 /** Words with a meaning in one place that may also be names. */
-export const softKeywords: ReadonlyMap<string, TokenType> = byText([Data, Init, On, AtMostOne, Forward, Inverse]);
+export const softKeywords: ReadonlyMap<string, TokenType> = byText([Data, Init, On, AtMostOne, Forward, Inverse, Jacobian]);
 
 export const binderWords: ReadonlyMap<string, TokenType> = byText(
   ["E", "sum", "mean", "max", "min", "logsumexp", "logmeanexp", "grad"].map(binderWord),

@@ -61,7 +61,9 @@ describe("gm.tmLanguage.json", () => {
         ? "data x"
         : word === "forward" || word === "inverse"
           ? `${word}(z)`
-          : `${word} `;
+          : word === "jacobian"
+            ? `${word} = dense`
+            : `${word} `;
     expect(scopes(keyword).get(word)).toMatch(/^(keyword|storage|support)/);
   });
 

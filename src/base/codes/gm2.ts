@@ -123,7 +123,7 @@ export const gm2 = {
     "Net called with two shapes",
     (a) => `\`${a.name}\` shares its weights between all its calls, and this one has another shape: expected ${a.first}, found ${a.second}`,
   ),
-  GM2043: code<{ name: string }>("warning", "Net never called", (a) => `nothing calls the net \`${a.name}\``),
+  GM2043: code<{ what: string; name: string }>("warning", "Net never called", (a) => `nothing calls the ${a.what} \`${a.name}\``),
   GM2044: code<{ from: string; fromCount: number; to: string; toCount: number }>(
     "error",
     "Reshape changes the number of entries",
@@ -148,11 +148,6 @@ export const gm2 = {
     "error",
     "Truth values and numbers",
     (a) => `${a.what} takes ${a.expected}, found ${a.found}`,
-  ),
-  GM2049: code<{ name: string }>(
-    "error",
-    "Flow",
-    (a) => `\`${a.name}\` is a flow: this version of gmc reads flows, but derives no change of variables yet`,
   ),
   GM2050: code<{ what: string; found: string }>("error", "Label wanted", (a) => `${a.what} takes a label of a category, found ${a.found}`),
   GM2051: code<{ name: string }>(
@@ -196,7 +191,7 @@ export const gm2 = {
   GM2067: code<{ found: string }>(
     "error",
     "Nothing that can be trained",
-    (a) => `nets, parameters and densities have weights; ${a.found} has none`,
+    (a) => `nets, flows, parameters and densities have weights; ${a.found} has none`,
   ),
   GM2068: code<{ found: string }>("error", "Estimator expected", (a) => `expected the name of an estimator, found \`${a.found}\``),
   GM2069: code<{ name: string }>("error", "Estimator of data", (a) => `\`${a.name}\` is observed: estimators are chosen for latents`),

@@ -18,7 +18,7 @@ interface TrainFlags extends RunFlags, MeasureFlags {
 export async function trainCommand(file: string, flags: TrainFlags): Promise<number> {
   const compiled = compileOrFail(file, { set: await configuredSet(file, flags) });
   if (!flags.json) printDiagnostics(compiled.diagnostics, false);
-  const { settings, runs } = await resolveSettings(file, flags);
+  const { settings, runs } = await resolveSettings(file, flags, compiled.derived?.model.streams.length === 0);
   const js = compiled.print("js");
   const opened = await openRun(await importModel(js), settings, (variable, shape) => otherSizes(compiled, variable, shape));
   const { model, dataset, picked } = opened;

@@ -21,15 +21,24 @@ export interface RunSettings extends MeasureFlags {
   readonly threads?: number;
 }
 
-/** Also `runs`, the folder that runs lie in. GM5309 where no data set is named anywhere. */
-export async function resolveSettings(file: string, flags: RunFlags & MeasureFlags): Promise<{ settings: RunSettings; runs: string }> {
+/**
+ * Also `runs`, the folder that runs lie in. GM5309 where no data set is named anywhere, and the model, `dataless`, is not one that draws all of its
+ * variables itself.
+ */
+export async function resolveSettings(
+  file: string,
+  flags: RunFlags & MeasureFlags,
+  dataless: boolean,
+): Promise<{ settings: RunSettings; runs: string }> {
   const { base, options, path } = await loadConfig(file);
   const data =
     flags.data !== undefined
       ? { spec: flags.data, base: process.cwd() }
       : options.data !== undefined
         ? { spec: options.data, base }
-        : undefined;
+        : dataless
+          ? { spec: "none", base: process.cwd() }
+          : undefined;
   if (data === undefined) {
     const here = listDatasets().filter((d) => d.available);
     throw new GmcError("GM5309", `no data are named for ${file}`, [

@@ -85,6 +85,10 @@ function look(search: Search, expr: Expr): Dependence {
     }
     case "netCall":
       return ofNet(search, expr);
+    case "flowCall": {
+      const all = joined([expr.arg, ...expr.given].map(of));
+      return all.kind === "affine" ? other(`the flow \`${expr.flow}\` is not linear`) : all;
+    }
     case "logDensity":
     case "expectation":
     case "reduce":

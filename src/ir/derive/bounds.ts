@@ -3,9 +3,10 @@
  * E over q of log p(joint) - log q(drawn), in plain terms (a KL stands for its two), or the logmeanexp or mean of that over a family.
  */
 import type { Combine } from "../derived-model.js";
-import { type Quantity, type Term, walkQuantity } from "../quantity.js";
+import { type Factor, type Quantity, quantityChildren, type Term, walkQuantity } from "../quantity.js";
 import type { Expr } from "../types.js";
-import { type DeriveContext, densityOf } from "./context.js";
+import { type DeriveContext, densityOf, flowOf } from "./context.js";
+import { flowChain } from "./flow-change.js";
 import { withoutScale } from "./units.js";
 
 /**
@@ -26,7 +27,36 @@ export function boundOf(context: DeriveContext, measured: Quantity, outer: 1 | -
   const meanField = meanFieldBound(quantity);
   if (meanField !== undefined) return `${sign === 1 ? "lower" : "upper"} bound${meanField}`;
   if (isEvidenceBound(context, quantity)) return `${sign === 1 ? "lower" : "upper"} bound${readsEstimate(quantity) ? upToLogZ : ""}`;
-  return sampled ? "estimate" : "exact";
+  if (sampled) return "estimate";
+  const noisy = dequantised(context, quantity);
+  if (noisy === 0) return "exact";
+  return noisy === undefined ? "estimate" : noisy * sign === 1 ? "lower bound" : "upper bound";
+}
+
+/**
+ * Whether noise takes a discrete variable to a continuous one: 0 where it does not, else the sign of the log-density of the latter, undefined
+ * where it has none. By Jensen's inequality its mean is at most the log-probability (Theis et al. 2016, eq. 13), also through a sum over states.
+ */
+function dequantised(context: DeriveContext, quantity: Quantity): 1 | -1 | 0 | undefined {
+  switch (quantity.kind) {
+    case "logDet":
+      return quantity.calls.some((c) => c.direction === "inverse" && flowOf(context, c.flow).random) ? 1 : 0;
+    case "sum": {
+      const signs = new Set<1 | -1 | 0 | undefined>();
+      for (const t of quantity.terms) {
+        const inner = dequantised(context, t.quantity);
+        if (inner !== 0) signs.add(inner === undefined || t.factors.length > 0 ? undefined : t.scale > 0 ? inner : inner === 1 ? -1 : 1);
+      }
+      const [only] = signs;
+      return signs.size === 0 ? 0 : signs.size === 1 ? only : undefined;
+    }
+    case "enumerate":
+      return quantity.op === "logsumexp" ? dequantised(context, quantity.body) : undefined;
+    default: {
+      const inner = quantityChildren(quantity).map((q) => dequantised(context, q));
+      return inner.every((s) => s === 0) ? 0 : undefined;
+    }
+  }
 }
 
 /** How chunks of samples combine: the quantity must be one `E` over a family, with the reduction over it outermost. */
@@ -93,7 +123,11 @@ function isEvidenceBound(context: DeriveContext, quantity: Quantity): boolean {
   const combined = quantity.plate ? combineOf(quantity, 1) !== undefined : true;
   const body = quantity.body.kind === "reduce" ? quantity.body.body : quantity.body;
   if (!combined || (quantity.plate === undefined && quantity.body.kind === "reduce")) return false;
-  const drawn = quantity.steps.map((s) => (s.kind === "factor" && !s.local ? s.factor : undefined));
+  const drawn = quantity.steps.flatMap((s) => {
+    // what flows make of a draw is that draw in other coordinates
+    if (s.kind === "bind" && flowChain(context, s.value)) return [];
+    return s.kind === "factor" && (!s.local || isHelper(context, s.factor)) ? [s.factor] : [undefined];
+  });
   const terms = body.kind === "sum" ? body.terms : [{ scale: 1, factors: [], quantity: body }];
   const source = drawn[0]?.density;
   if (source === undefined || drawn.some((f) => f?.density !== source) || terms.some((t) => t.factors.length > 0)) return false;
@@ -103,8 +137,15 @@ function isEvidenceBound(context: DeriveContext, quantity: Quantity): boolean {
   const [joint, ...others] = [...above];
   if (!joint || others.length > 0) return false;
   // Every conditional of the joint once, and every draw's own density once.
-  const all = [...densityOf(context, joint[0]).definitions.keys()];
+  const { definitions } = densityOf(context, joint[0]);
+  const sources = [...definitions.values()].flatMap((d) => (d.kind === "define" ? [d.variable] : []));
+  const all = [...definitions.keys()].filter((v) => !sources.includes(v));
   return all.every((v) => joint[1].has(v)) && drawn.every((f) => f !== undefined && below.has(f.variable));
+}
+
+/** Drawn under its own name, without being named in the header. */
+function isHelper(context: DeriveContext, { density, variable }: Factor): boolean {
+  return !densityOf(context, density).header.has(variable);
 }
 
 /** Sorts a term into the joint's conditionals and the draws' own; false where it is neither. */
@@ -124,6 +165,12 @@ function place(term: Term, source: string, above: Map<string, Set<string>>, belo
     return true;
   }
   if (quantity.kind === "logPartition") return scale === -1 && quantity.method.kind !== "chain";
+  if (quantity.kind === "logDet") {
+    // of the draws, -log|det| of what was done to them; of the joint, that of going back
+    const forth = quantity.calls[0]?.direction === "forward";
+    if (scale === 1) return quantity.density === source ? forth : true;
+    return false;
+  }
   if (quantity.kind !== "factor") return false;
   if (quantity.density === source && scale === -1) below.add(quantity.variable);
   else if (quantity.density !== source && scale === 1) add(quantity.density, quantity.variable);

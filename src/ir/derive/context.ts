@@ -5,7 +5,8 @@ import { remembered } from "../../base/remembered.js";
 import type { Diagnostics } from "../../base/report.js";
 import type { Span } from "../../base/source.js";
 import type { EnergyAnalysis } from "../energy/types.js";
-import type { Binding, Density, DistCall, Expr, LayerInstance, ModelIr, Net, Param } from "../types.js";
+import { bijectionsOf, flowsIn, netsIn } from "../flows.js";
+import type { BijectionInstance, Binding, Density, DistCall, Expr, Flow, LayerInstance, ModelIr, Net, Param } from "../types.js";
 import { childrenOf, distExprs, walkExpr } from "../walk.js";
 
 /** How a density defines one of its variables. */
@@ -41,6 +42,7 @@ export interface DeriveContext {
   /** Variables that each binding reads, through other bindings too. */
   readonly reads: ReadonlyMap<string, ReadonlySet<string>>;
   readonly nets: ReadonlyMap<string, Net>;
+  readonly flows: ReadonlyMap<string, Flow>;
   /** Analyses of the densities that have an energy. */
   readonly energies: ReadonlyMap<string, EnergyAnalysis>;
 }
@@ -54,7 +56,8 @@ export function deriveContext(model: ModelIr, diagnostics: Diagnostics): DeriveC
   }
   for (const net of model.nets) for (const binding of net.body) bindings.set(binding.local.id, binding);
   const nets = new Map(model.nets.map((net) => [net.name, net]));
-  return { model, diagnostics, densities, bindings, reads: readsOf(bindings), nets, energies: new Map() };
+  const flows = new Map(model.flows.map((flow) => [flow.name, flow]));
+  return { model, diagnostics, densities, bindings, reads: readsOf(bindings), nets, flows, energies: new Map() };
 }
 
 function indexDensity(density: Density): DensityIndex {
@@ -112,6 +115,23 @@ export function netOf(context: DeriveContext, name: string): Net {
   const found = context.nets.get(name);
   if (!found) throw new InternalError(`no net ${name}`);
   return found;
+}
+
+export function flowOf(context: DeriveContext, name: string): Flow {
+  const found = context.flows.get(name);
+  if (!found) throw new InternalError(`no flow ${name}`);
+  return found;
+}
+
+/** Nets that give a flow's bijections their parameters, and the bijections; of the flows of the model that it is made of, too. */
+export function partsOfFlow(
+  context: DeriveContext,
+  flow: Flow,
+): { readonly nets: readonly Net[]; readonly bijections: readonly BijectionInstance[] } {
+  const nets = netsIn(flow.steps).map((name) => netOf(context, name));
+  const own = { nets, bijections: bijectionsOf(flow.steps).map((step) => step.instance) };
+  const parts = [own, ...flowsIn(flow.steps).map((name) => partsOfFlow(context, flowOf(context, name)))];
+  return { nets: parts.flatMap((p) => p.nets), bijections: parts.flatMap((p) => p.bijections) };
 }
 
 /**
@@ -202,26 +222,35 @@ export function weightsIn(context: DeriveContext, exprs: readonly Expr[]): Reado
   const found = new Set<string>();
   const nets = new Set<string>();
   const seen = new Set<string>();
+  const ofNet = (net: Net): void => {
+    if (nets.has(net.name)) return;
+    nets.add(net.name);
+    for (const b of net.body) walk(context, b.value, visit, seen);
+    walk(context, net.result, visit, seen);
+  };
   const visit = (e: Expr): void => {
     if (e.kind === "param") found.add(e.path);
     else if (e.kind === "layer" && e.instance.parameterCount > 0) found.add(e.instance.path);
-    else if (e.kind === "netCall" && !nets.has(e.net)) {
-      nets.add(e.net);
-      const net = netOf(context, e.net);
-      for (const b of net.body) walk(context, b.value, visit, seen);
-      walk(context, net.result, visit, seen);
+    else if (e.kind === "netCall") ofNet(netOf(context, e.net));
+    else if (e.kind === "flowCall") {
+      const parts = partsOfFlow(context, flowOf(context, e.flow));
+      for (const b of parts.bijections) if (b.parameterCount > 0) found.add(b.path);
+      parts.nets.forEach(ofNet);
     }
   };
   for (const expr of exprs) walk(context, expr, visit, seen);
   return found;
 }
 
-/** A parameter or a layer with weights. */
+/** A parameter, or a layer or bijection with weights. */
 export interface WeightEntry {
   readonly path: string;
   readonly parameters: number;
   readonly span: Span;
-  readonly of: { readonly kind: "param"; readonly param: Param } | { readonly kind: "layer"; readonly instance: LayerInstance };
+  readonly of:
+    | { readonly kind: "param"; readonly param: Param }
+    | { readonly kind: "layer"; readonly instance: LayerInstance }
+    | { readonly kind: "bijection"; readonly instance: BijectionInstance };
 }
 
 /** Every weight of the model, in the order of the file: params, nets, layers that stand in densities and objectives. */
@@ -248,9 +277,27 @@ export const weightEntries = remembered((context: DeriveContext): readonly Weigh
     });
   };
   const visit = (e: Expr): void => walk(context, e, note, seen);
-  for (const net of model.nets) {
+  const ofNet = (net: Net): void => {
     for (const b of net.body) visit(b.value);
     visit(net.result);
+  };
+  // those of a flow stand together, in the order of its steps
+  const conditioners = new Set(model.flows.flatMap((flow) => partsOfFlow(context, flow).nets));
+  const within = new Set([...conditioners].flatMap((net) => model.nets.filter((n) => n.path.startsWith(`${net.path}.`))));
+  for (const net of model.nets) if (!conditioners.has(net) && !within.has(net)) ofNet(net);
+  for (const flow of model.flows) {
+    for (const name of netsIn(flow.steps.filter((s) => s.kind === "own"))) ofNet(netOf(context, name));
+    for (const { instance, conditioner } of bijectionsOf(flow.steps)) {
+      if (instance.parameterCount > 0)
+        found.set(instance.path, {
+          path: instance.path,
+          parameters: instance.parameterCount,
+          span: instance.span,
+          of: { kind: "bijection", instance },
+        });
+      const net = conditioner && netOf(context, conditioner.net);
+      for (const inner of net ? model.nets.filter((n) => n === net || n.path.startsWith(`${net.path}.`)) : []) ofNet(inner);
+    }
   }
   for (const density of model.densities) {
     for (const s of density.statements) {

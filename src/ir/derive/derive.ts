@@ -3,7 +3,7 @@ import { InternalError } from "../../base/internal-error.js";
 import { report, type Diagnostics } from "../../base/report.js";
 import { analyseEnergy, type EnergyAnalysis, requireMonitor } from "../energy/index.js";
 import { estimators, type Options } from "../estimators.js";
-import type { DerivedEvaluation, DerivedModel, DerivedPhase, DerivedUpdate } from "../derived-model.js";
+import type { DerivedDensity, DerivedEvaluation, DerivedModel, DerivedPhase, DerivedUpdate } from "../derived-model.js";
 import type { DerivedObjective, Quantity } from "../quantity.js";
 import { evaluators } from "../settings-table.js";
 import { scalarType, typeOfDomain } from "../shapes.js";
@@ -11,10 +11,20 @@ import type { Density, Evaluation, Expr, ModelIr, Slot, Update } from "../types.
 import { boundOf, combineOf, impossibleSign } from "./bounds.js";
 import { measuredDensities } from "./measured.js";
 import { unitOf, withoutScale } from "./units.js";
-import { coveringPaths, deriveContext, type DeriveContext, densityOf, underPaths, weightEntries, type WeightEntry } from "./context.js";
+import {
+  coveringPaths,
+  deriveContext,
+  type DeriveContext,
+  densityOf,
+  underPaths,
+  variablesIn,
+  weightEntries,
+  type WeightEntry,
+} from "./context.js";
 import { chosen, firstChoice } from "./choices.js";
 import { energyOf, requireDataReads } from "./energy.js";
 import { deriveObjective, movedBy } from "./objective.js";
+import { deriveDensity } from "./derived-density.js";
 import { nameSchedules } from "./schedules.js";
 import { stoppingGoal } from "./stopping.js";
 
@@ -52,7 +62,8 @@ export function derive(model: ModelIr, diagnostics: Diagnostics): DerivedModel |
   const phases = failed ? [] : derivedPhases.map((p) => ({ ...p, goal: stoppingGoal(context, p.phase, evaluations) }));
   if (failed || diagnostics.hasErrors) return undefined;
   if (phases.length > 0) warnUntrained(context, entries, phases);
-  return { context, model, phases, evaluations, ...roles(context) };
+  const densities = new Map(model.densities.map((d) => [d.name, deriveDensity(context, d.name)]));
+  return { context, model, densities, phases, evaluations, ...roles(context, densities) };
 }
 
 /** The analyses of all energies; undefined after an error in one. */
@@ -271,8 +282,14 @@ function unitIn(quantity: Quantity, bound: string | undefined): string {
   return bound === undefined ? "" : unitOf(quantity);
 }
 
-/** The generative density draws data; the inference density draws latents given data. */
-function roles(context: DeriveContext): Pick<DerivedModel, "generative" | "inference"> {
+/**
+ * The generative density draws data; the inference density draws latents given data. Without one, latents that flows map to data are inferred
+ * exactly, by the inverse.
+ */
+function roles(
+  context: DeriveContext,
+  derived: ReadonlyMap<string, DerivedDensity>,
+): Pick<DerivedModel, "generative" | "inference" | "inverse"> {
   const isData = (name: string): boolean => context.model.variables.get(name)?.role === "data";
   const usable = context.model.densities;
   const generative = usable.find((d) => d.head.some(isData));
@@ -281,5 +298,10 @@ function roles(context: DeriveContext): Pick<DerivedModel, "generative" | "infer
   const infers = (d: Density): boolean =>
     d !== generative && d.head.length > 0 && d.given.some(isData) && latents.every((v) => d.head.includes(v));
   const inference = latents.length > 0 ? usable.find(infers) : undefined;
-  return { generative: generative?.name, inference: inference?.name };
+  const inverses = generative && !inference ? derived.get(generative.name)?.inverses : undefined;
+  const known = (expr: Expr): boolean =>
+    [...variablesIn(context, [expr])].every((v) => isData(v) || (inverses?.has(v) === true && known(inverses.get(v) ?? expr)));
+  const exact =
+    generative && latents.length > 0 && latents.every((v) => inverses?.has(v)) && latents.every((v) => known(inverses?.get(v) as Expr));
+  return { generative: generative?.name, inference: inference?.name, inverse: exact ? generative.name : undefined };
 }

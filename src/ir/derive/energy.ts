@@ -10,6 +10,7 @@ import { listed } from "../energy/listed.js";
 import { numberOption, type Options } from "../estimators.js";
 import type { EstimatorNote, HiddenMethod, PartitionMethod } from "../quantity.js";
 import type { Expr } from "../types.js";
+import type { DrawnTogether } from "./flow-change.js";
 import type { Choices, Chosen } from "./choices.js";
 import { type DeriveContext, densityOf, type EnergyBlock } from "./context.js";
 
@@ -23,6 +24,8 @@ export interface EnergyRequest {
   readonly isFreeData: (variable: string, value: Expr | undefined) => boolean;
   readonly span: Span;
   readonly notes: EstimatorNote[];
+  /** What the `E`s around have drawn from densities, the innermost last. */
+  readonly drawn?: readonly DrawnTogether[];
 }
 
 /** The analysis of a density's energy, which `derive` has made before anything asks for it. */

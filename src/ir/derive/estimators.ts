@@ -16,13 +16,16 @@ import {
   type DensityIndex,
   type DeriveContext,
   densityOf,
+  flowOf,
   inOrder,
   netOf,
   parentsOf,
+  partsOfFlow,
   stopsGradient,
   underPaths,
 } from "./context.js";
 import { type EnergyDrawn, planEnergyDraw } from "./energy-draws.js";
+import type { DrawnTogether } from "./flow-change.js";
 import { ancestorsOf } from "./marginal.js";
 
 type DensitySource = Extract<ObjectiveDraw["source"], { kind: "density" }>;
@@ -53,6 +56,8 @@ export interface PlannedDraw {
   readonly steps: readonly (DrawStep | PosteriorStep)[];
   /** Of what it draws. */
   readonly behind: Behind;
+  /** Of a density: each variable of it that it draws, under the name that it is bound to. */
+  readonly drawn?: DrawnTogether;
 }
 
 /** Steps of one draw; undefined after an error has been reported. */
@@ -111,7 +116,7 @@ function trainedThrough(context: DeriveContext, { over }: Request, behind: Behin
     if (e.kind === "local") return behind.get(e.local.id) === true || ofLocal(e.local.id);
     if (e.kind === "param") return underPaths(e.path, over);
     if (e.kind === "layer" && e.instance.parameterCount > 0 && underPaths(e.instance.path, over)) return true;
-    return (e.kind === "netCall" && ofNet(e.net)) || childrenOf(e).some(acts);
+    return (e.kind === "netCall" && ofNet(e.net)) || (e.kind === "flowCall" && ofFlow(e.flow)) || childrenOf(e).some(acts);
   };
   const ofLocal = (id: string): boolean => {
     const binding = locals.has(id) ? undefined : context.bindings.get(id);
@@ -125,6 +130,10 @@ function trainedThrough(context: DeriveContext, { over }: Request, behind: Behin
     const found = [...net.body.map((b) => b.value), net.result].some(acts);
     nets.set(name, found);
     return found;
+  };
+  const ofFlow = (name: string): boolean => {
+    const parts = partsOfFlow(context, flowOf(context, name));
+    return parts.bijections.some((b) => b.parameterCount > 0 && underPaths(b.path, over)) || parts.nets.some((n) => ofNet(n.name));
   };
   return (exprs) => exprs.some(acts);
 }
@@ -160,7 +169,7 @@ function planDensity(
     const declared = context.model.variables.get(variable);
     const type = declared && typeOfDomain(declared.domain);
     if (!named.has(variable) && type)
-      locals.set(variable, { id: `${source.density}.${variable}`, name: variable, type, span: definition.span });
+      locals.set(variable, { id: `${source.density}.${variable}@${draw.span.start}`, name: variable, type, span: definition.span });
     const local = locals.get(variable);
     if (local) at.set(variable, { kind: "local", local, type: local.type, span: draw.span });
     const moved = trained(definitionInputs(definition));
@@ -189,7 +198,18 @@ function planDensity(
     steps.push({ kind: "factor", factor, local, estimator: choice.estimator, reason: choice.reason, span: draw.span });
   }
   const drawn = [...needed].map((v): [string, boolean] => [locals.get(v)?.id ?? v, upstream.get(v) === true]);
-  return { steps, behind: new Map(drawn) };
+  const values = [...needed].map((v): [string, Expr] => {
+    const { domain } = context.model.variables.get(v) ?? {};
+    const own: Expr = {
+      kind: "variable",
+      variable: v,
+      sample: undefined,
+      type: domain ? typeOfDomain(domain) : tensor([]),
+      span: draw.span,
+    };
+    return [v, at.get(v) ?? own];
+  });
+  return { steps, behind: new Map(drawn), drawn: { density: source.density, values: new Map(values), given: source.given } };
 }
 
 /** Whether the conditional of a known variable reads any of `drawn`, through others that are not known: they then do not follow it forwards. */

@@ -94,8 +94,9 @@ export function closeKl(context: DeriveContext, node: Averaged, notes: Estimator
   };
 }
 
-/** The factor is evaluated at the drawn variable itself, not at `z = e`. */
+/** The factor is evaluated at the drawn variable itself, not at `z = e`, and nothing follows from others by flows. */
 function standsForItself(factor: Factor): boolean {
+  if (factor.through) return false;
   const at = factor.at.get(factor.variable);
   return at === undefined || (at.kind === "variable" && at.variable === factor.variable && at.sample === undefined);
 }

@@ -5,7 +5,7 @@
  * Method: take the factors of A, B and their ancestors (others integrate to one), group them by the hidden variables that they share,
  * cancel the groups that numerator and denominator have in common (this finds log p(x | z) in one factor), solve what is left.
  */
-import { type Span, textOf } from "../../base/source.js";
+import type { Span } from "../../base/source.js";
 import { report } from "../../base/report.js";
 import { finiteStates, MAX_STATES, stateCount } from "../states.js";
 import type { Factor, PartitionMethod, Quantity, Term } from "../quantity.js";
@@ -13,6 +13,8 @@ import type { Expr, LogDensityExpr, Slot, Variable } from "../types.js";
 import { listed } from "../energy/listed.js";
 import { dependenceOn } from "./affine.js";
 import { energyOf, type EnergyRequest, hiddenMethod, partitionInSum, partitionMethod } from "./energy.js";
+import { type Change, changeOfVariables, type DrawnTogether } from "./flow-change.js";
+import { fingerprint } from "./kl.js";
 import { type Definition, type DeriveContext, densityOf, type DensityIndex, parentsOf } from "./context.js";
 
 /** Name of the distribution that a density draws a variable from. */
@@ -29,35 +31,63 @@ interface Group {
 /** Derives a log-density; undefined after an error has been reported. */
 export function deriveLogDensity(context: DeriveContext, expr: LogDensityExpr, request: EnergyRequest): Quantity | undefined {
   const index = densityOf(context, expr.density);
-  const text = logDensityText(expr);
   const conditions = new Set(index.density.given);
-  const implicit = firstImplicit(
-    context,
-    index,
-    [...expr.head, ...expr.given].map((s) => s.variable),
-  );
-  if (implicit !== undefined) {
-    factorOf(context, index, implicit, new Map(), { text, span: expr.span, energy: request });
-    return undefined;
-  }
-  const at = new Map([...expr.head, ...expr.given].map((slot: Slot): [string, Expr] => [slot.variable, slot.value]));
+  const asked: Asked = { text: logDensityText(expr), span: expr.span, energy: request };
+  const drawn = drawnWith(expr, index, request.drawn ?? []);
+  const slots = new Map([...expr.head, ...expr.given].map((slot: Slot): [string, Expr] => [slot.variable, slot.value]));
   const behind = expr.given.map((s) => s.variable).filter((v) => !conditions.has(v));
   const all = [...expr.head.map((s) => s.variable), ...behind];
 
-  const numerator = groupsOf(context, index, all, new Set([...all, ...conditions]));
-  const denominator = behind.length === 0 ? [] : groupsOf(context, index, behind, new Set([...behind, ...conditions]));
-  const above = groupsWithout(numerator, denominator);
-  const below = groupsWithout(denominator, numerator);
-
+  const part = (wanted: readonly string[]): Part | undefined => {
+    const known = new Set([...wanted, ...conditions]);
+    const needed = ancestorsOf(context, index, wanted);
+    const change = changeOfVariables(context, index, needed, known, new Set(drawn.keys()), asked);
+    return change && { side: { context, index, change }, groups: groupsOf({ context, index, change }, needed, known) };
+  };
+  const numerator = part(all);
+  const denominator = behind.length === 0 ? { groups: [], side: undefined } : part(behind);
+  if (!numerator || !denominator) return undefined;
+  const reused = [...drawn].filter(([v]) => numerator.side.change.reused.has(v));
+  const at = new Map([...slots, ...reused]);
   const terms: Term[] = [];
-  for (const [groups, scale] of [[above, 1] as const, [below, -1] as const]) {
-    for (const group of groups) {
-      const quantity = solve(context, index, group.variables, group.hidden, at, { text, span: expr.span, energy: request }, 1);
+  for (const [here, other, scale] of [[numerator, denominator, 1] as const, [denominator, numerator, -1] as const]) {
+    for (const group of here.side ? groupsWithout(here.groups, other.groups) : []) {
+      const quantity = here.side && solve(here.side, group.variables, group.hidden, at, asked, 1);
       if (!quantity) return undefined;
       terms.push(...flatten(quantity, scale));
     }
   }
-  return settlePartition(context, index, terms, { text, span: expr.span, energy: request });
+  return settlePartition(context, index, terms, asked);
+}
+
+interface Part {
+  readonly side: Side;
+  readonly groups: readonly Group[];
+}
+
+/** A density, with what follows from the variables that have a value on a side of the quotient. */
+interface Side {
+  readonly context: DeriveContext;
+  readonly index: DensityIndex;
+  readonly change: Change;
+}
+
+/** Where all that is asked about was drawn by one `E` from this density: the variables that were drawn with it. */
+function drawnWith(expr: LogDensityExpr, { density }: DensityIndex, all: readonly DrawnTogether[]): ReadonlyMap<string, Expr> {
+  const [first] = expr.head;
+  const sample = first?.value.kind === "variable" || first?.value.kind === "local" ? first.value.sample : undefined;
+  const sampled = (value: Expr): Expr => (sample && (value.kind === "variable" || value.kind === "local") ? { ...value, sample } : value);
+  const same = (a: Expr, b: Expr | undefined): boolean => b !== undefined && fingerprint(a) === fingerprint(b);
+  const found = [...all]
+    .reverse()
+    .find(
+      ({ density: name, values, given }) =>
+        name === density.name &&
+        expr.head.every((s) => values.has(s.variable) && same(s.value, sampled(values.get(s.variable) ?? s.value))) &&
+        expr.given.every((s) => same(s.value, given.find((g) => g.variable === s.variable)?.value)),
+    );
+  const slots = new Set([...expr.head, ...expr.given].map((s) => s.variable));
+  return new Map([...(found?.values ?? [])].flatMap(([v, value]): [string, Expr][] => (slots.has(v) ? [] : [[v, sampled(value)]])));
 }
 
 /** log Z cancels in a conditional; where it does not, it needs a method. */
@@ -90,12 +120,6 @@ export function logDensityText(expr: LogDensityExpr): string {
   return `log ${expr.density}(${names(expr.head)}${expr.given.length > 0 ? ` | ${names(expr.given)}` : ""})`;
 }
 
-/** The first variable, in the order of the body, that a density pushes through a function instead of drawing it. */
-function firstImplicit(context: DeriveContext, index: DensityIndex, wanted: readonly string[]): string | undefined {
-  const needed = ancestorsOf(context, index, wanted);
-  return [...index.definitions].find(([v, d]) => needed.has(v) && d.kind === "define")?.[0];
-}
-
 /** Variables of a density that others are drawn from, themselves included; what has a value in `known` is not looked behind, and left out. */
 export function ancestorsOf(
   context: DeriveContext,
@@ -119,19 +143,17 @@ function flatten(quantity: Quantity, scale: number): readonly Term[] {
   return [{ scale, factors: [], quantity }];
 }
 
-/** Factors of `wanted` and its ancestors, in the order of the body, grouped by shared hidden variables. */
-function groupsOf(context: DeriveContext, index: DensityIndex, wanted: readonly string[], known: ReadonlySet<string>): readonly Group[] {
-  const needed = ancestorsOf(context, index, wanted);
-  const variables = [...index.definitions.keys()].filter((v) => needed.has(v));
-  return regroup(
-    context,
-    index,
-    variables,
-    variables.filter((v) => !known.has(v)),
-  );
+/** Factors and log-determinants of what is needed, in the order of the body, grouped by shared hidden variables. */
+function groupsOf(side: Side, needed: ReadonlySet<string>, known: ReadonlySet<string>): readonly Group[] {
+  const { index, change } = side;
+  const counts = ([v, d]: readonly [string, Definition]): boolean => needed.has(v) && (d.kind !== "define" || change.terms.has(v));
+  const variables = [...index.definitions].filter(counts).map(([v]) => v);
+  const isHidden = (v: string): boolean =>
+    !known.has(v) && !change.reused.has(v) && !change.through.has(v) && index.definitions.get(v)?.kind !== "define";
+  return regroup(side, variables, variables.filter(isHidden));
 }
 
-function regroup(context: DeriveContext, index: DensityIndex, variables: readonly string[], hidden: readonly string[]): readonly Group[] {
+function regroup({ index, change }: Side, variables: readonly string[], hidden: readonly string[]): readonly Group[] {
   const position = new Map([...index.definitions.keys()].map((v, i) => [v, i]));
   const order = (names: Iterable<string>): readonly string[] => [...names].sort((a, b) => (position.get(a) ?? 0) - (position.get(b) ?? 0));
   const hiddenSet = new Set(hidden);
@@ -146,7 +168,7 @@ function regroup(context: DeriveContext, index: DensityIndex, variables: readonl
   const [leader] = block;
   for (const v of variables) {
     const definition = index.definitions.get(v);
-    const read = hiddenSet.size === 0 || !definition ? [] : [...parentsOf(context, definition)];
+    const read = hiddenSet.size === 0 || !definition ? [] : [...change.reads(definition)];
     const touched = [v, ...read].filter((name) => hiddenSet.has(name));
     const met = leader !== undefined && block.has(v) ? [...touched, leader] : touched;
     // The largest of the groups that meet here takes in the others.
@@ -175,14 +197,14 @@ interface Asked {
 }
 
 function solve(
-  context: DeriveContext,
-  index: DensityIndex,
+  side: Side,
   variables: readonly string[],
   hidden: readonly string[],
   given: ReadonlyMap<string, Expr>,
   asked: Asked,
   statesSoFar: number,
 ): Quantity | undefined {
+  const { context, index } = side;
   // A variable that is summed or integrated out stands for itself, also where the other side of the quotient gives it a value.
   const at = hidden.some((h) => given.has(h)) ? new Map([...given].filter(([v]) => !hidden.includes(v))) : given;
   const block = new Set(index.energy?.variables);
@@ -191,9 +213,13 @@ function solve(
   if (hidden.length === 0 || directed.length === 0) {
     const terms: Term[] = [];
     for (const v of directed) {
-      const factor = factorOf(context, index, v, at, asked);
-      if (!factor) return undefined;
-      terms.push({ scale: 1, factors: [], quantity: factor });
+      const term = termOf(side, v, at, asked);
+      if (!term) return undefined;
+      terms.push(term);
+    }
+    if (ofEnergy.length > 0 && side.change.through.size > 0) {
+      report(context.diagnostics, "GM3509", asked.span, { construct: "a flow beside an energy in one density" });
+      return undefined;
     }
     if (ofEnergy.length > 0) {
       const parts = energyTerms(context, index, hidden, at, asked);
@@ -201,17 +227,17 @@ function solve(
       terms.push(...parts);
     }
     const only = terms[0];
-    return terms.length === 1 && only ? only.quantity : { kind: "sum", terms, span: asked.span };
+    return terms.length === 1 && only?.scale === 1 ? only.quantity : { kind: "sum", terms, span: asked.span };
   }
   for (const name of hidden) {
     const variable = context.model.variables.get(name);
     const states = variable ? finiteStates(variable.domain, drawnFrom(index, name)) : undefined;
     if (states === undefined || states.size * statesSoFar > MAX_STATES) continue;
     const rest = hidden.filter((h) => h !== name);
-    const inner = regroup(context, index, variables, rest);
+    const inner = regroup(side, variables, rest);
     const terms: Term[] = [];
     for (const group of inner) {
-      const part = solve(context, index, group.variables, group.hidden, at, asked, statesSoFar * states.size);
+      const part = solve(side, group.variables, group.hidden, at, asked, statesSoFar * states.size);
       if (!part) return undefined;
       terms.push(...flatten(part, 1));
     }
@@ -219,7 +245,7 @@ function solve(
     if (!normalised) return undefined;
     const [only] = normalised.inside;
     const { length } = normalised.inside;
-    const body: Quantity = length === 1 && only ? only.quantity : { kind: "sum", terms: normalised.inside, span: asked.span };
+    const body: Quantity = length === 1 && only?.scale === 1 ? only.quantity : { kind: "sum", terms: normalised.inside, span: asked.span };
     const enumerated: Quantity = {
       kind: "enumerate",
       op: "logsumexp",
@@ -234,7 +260,7 @@ function solve(
     if (normalised.outside.length === 0) return enumerated;
     return { kind: "sum", terms: [{ scale: 1, factors: [], quantity: enumerated }, ...normalised.outside], span: asked.span };
   }
-  return solveNormal(context, index, variables, hidden, at, asked);
+  return solveNormal(side, variables, hidden, at, asked);
 }
 
 /**
@@ -291,13 +317,13 @@ function energyTerms(
 
 /** One Normal latent with one Normal child whose location is affine in it. */
 function solveNormal(
-  context: DeriveContext,
-  index: DensityIndex,
+  side: Side,
   variables: readonly string[],
   hidden: readonly string[],
   at: ReadonlyMap<string, Expr>,
   asked: Asked,
 ): Quantity | undefined {
+  const { context, index } = side;
   const why: string[] = [];
   const [name] = hidden;
   if (hidden.length === 1 && name !== undefined) {
@@ -307,8 +333,8 @@ function solveNormal(
     const definition = child === undefined ? undefined : index.definitions.get(child);
     const reason = whyNotNormal(context, name, latent, children, definition);
     if (reason === undefined && child !== undefined) {
-      const latentFactor = factorOf(context, index, name, at, asked);
-      const childFactor = factorOf(context, index, child, at, asked);
+      const latentFactor = factorOf(side, name, at, asked);
+      const childFactor = factorOf(side, child, at, asked);
       if (!latentFactor || !childFactor) return undefined;
       return { kind: "gaussianMarginal", latent: latentFactor, child: childFactor, span: asked.span };
     }
@@ -358,31 +384,25 @@ function whyNotNormal(
   return undefined;
 }
 
-function factorOf(
-  context: DeriveContext,
-  index: DensityIndex,
-  variable: string,
-  at: ReadonlyMap<string, Expr>,
-  asked: Asked,
-): Factor | undefined {
+function termOf(side: Side, variable: string, at: ReadonlyMap<string, Expr>, asked: Asked): Term | undefined {
+  const { index, change } = side;
+  const term = change.terms.get(variable);
   const definition = index.definitions.get(variable);
-  if (definition?.kind === "draw")
-    return { kind: "factor", density: index.density.name, variable, dist: definition.dist, at, span: definition.span };
-  if (definition?.kind === "define") {
-    report(
-      context.diagnostics,
-      "GM3506",
-      asked.span,
-      { quantity: asked.text, variable, net: textOf(definition.value.span) },
-      {
-        labels: [{ span: definition.span, text: `\`${variable}\` is defined here, not drawn` }],
-        help: [
-          `draw it: \`${variable} ~ Normal(…)\`, or compare samples instead of likelihoods (a minimax objective, a moment-matching one)`,
-        ],
-      },
-    );
-    return undefined;
+  if (!term || !definition) {
+    const factor = factorOf(side, variable, at, asked);
+    return factor && { scale: 1, factors: [], quantity: factor };
   }
+  const through = change.through.size > 0 ? { through: change.through } : {};
+  const { calls, scale } = term;
+  const { span } = definition;
+  return { scale, factors: [], quantity: { kind: "logDet", density: index.density.name, variable, calls, at, ...through, span } };
+}
+
+function factorOf({ context, index, change }: Side, variable: string, at: ReadonlyMap<string, Expr>, asked: Asked): Factor | undefined {
+  const definition = index.definitions.get(variable);
+  const through = change.through.size > 0 ? { through: change.through } : {};
+  if (definition?.kind === "draw")
+    return { kind: "factor", density: index.density.name, variable, dist: definition.dist, at, ...through, span: definition.span };
   report(context.diagnostics, "GM3509", asked.span, { construct: `the conditional of \`${variable}\`` });
   return undefined;
 }

@@ -32,6 +32,7 @@ export function measuredDensities(
 function timesIn(q: Quantity, variable: string): number | undefined {
   switch (q.kind) {
     case "factor":
+    case "logDet":
       return q.variable === variable && isItself(q.at, variable) ? 1 : 0;
     case "gaussianMarginal":
       return timesIn(q.child, variable);

@@ -26,6 +26,7 @@ import { childrenOf, freeVariables } from "../walk.js";
 import { chosen, type Choices } from "./choices.js";
 import { type DeriveContext, densityOf, readsItself, underPaths, walk, weightsIn } from "./context.js";
 import type { EnergyRequest } from "./energy.js";
+import type { DrawnTogether } from "./flow-change.js";
 import { chainsOf, drawsSamples, energiesIn, partitionsOf, placeChains, usesChoices } from "./energy-use.js";
 import { type Behind, planDraw } from "./estimators.js";
 import { deriveMatching } from "./matching.js";
@@ -54,6 +55,8 @@ interface State {
   readonly plates: ReadonlyMap<string, Plate>;
   /** Whether trained weights act through what enclosing draws bind. */
   readonly behind: Behind;
+  /** What enclosing draws took from densities, the innermost last. */
+  readonly drawn: readonly DrawnTogether[];
   /** Plate that an index of `sum[i in 1..k]` runs over. */
   readonly counter: { plates: number };
 }
@@ -62,7 +65,7 @@ interface State {
 export function deriveObjective(context: DeriveContext, request: ObjectiveRequest): DerivedObjective | undefined {
   const choices = chosen(context, request.by);
   if (!choices) return undefined;
-  const state: State = { context, request, choices, notes: [], plates: new Map(), behind: new Map(), counter: { plates: 0 } };
+  const state: State = { context, request, choices, notes: [], plates: new Map(), behind: new Map(), drawn: [], counter: { plates: 0 } };
   const derived = derive(state, request.value);
   if (!derived || !usesChoices(context, choices, derived)) return undefined;
   const quantity = placeChains(context, choices, derived);
@@ -113,6 +116,7 @@ function energyRequest(state: State): EnergyRequest {
     estimated: request.estimated ?? new Map(),
     span: request.span,
     notes,
+    drawn: state.drawn,
   };
 }
 
@@ -244,7 +248,10 @@ function deriveExpectation(state: State, draws: readonly ObjectiveDraw[], body: 
     if (plate) plates.set(name, plate);
     else plates.delete(name);
   }
-  let result = inner({ ...state, plates, behind: new Map([...state.behind, ...planned.behind]) });
+  const rebound = (d: DrawnTogether): boolean =>
+    [...d.values.values()].some((v) => v.kind === "variable" && draw.names.some((n) => n.kind === "variable" && n.variable === v.variable));
+  const drawn = [...state.drawn.filter((d) => !rebound(d)), ...(planned.drawn ? [planned.drawn] : [])];
+  let result = inner({ ...state, plates, drawn, behind: new Map([...state.behind, ...planned.behind]) });
   if (!result) return undefined;
   // Innermost draws last: enumerated latents wrap what follows them, sampled ones in a row share one node.
   let pending: DrawStep[] = [];
@@ -412,6 +419,7 @@ export function drawsNumbers(context: DeriveContext, exprs: readonly Expr[]): bo
   const note = (x: Expr): void => {
     found ||=
       (x.kind === "netCall" && (context.nets.get(x.net)?.random ?? false)) ||
+      (x.kind === "flowCall" && (context.flows.get(x.flow)?.random ?? false)) ||
       (x.kind === "layer" && layers.get(x.instance.layer)?.keyed === true);
   };
   for (const e of exprs) walk(context, e, note, seen);

@@ -37,6 +37,8 @@ function renamed(expr: Expr, names: ReadonlyMap<Expr, string>): Expr {
     case "layer":
     case "netCall":
       return { ...expr, args: expr.args.map(inner) };
+    case "flowCall":
+      return { ...expr, arg: inner(expr.arg), given: expr.given.map(inner) };
     case "record":
       return { ...expr, fields: expr.fields.map((f) => ({ ...f, value: inner(f.value) })) };
     case "field":

@@ -12,6 +12,8 @@ export function stable(context: DeriveContext, expr: Expr): Expr {
     case "layer":
     case "netCall":
       return { ...expr, args: expr.args.map((a) => stable(context, a)) };
+    case "flowCall":
+      return { ...expr, arg: stable(context, expr.arg), given: expr.given.map((e) => stable(context, e)) };
     case "record":
       return { ...expr, fields: expr.fields.map((f) => ({ ...f, value: stable(context, f.value) })) };
     case "field":

@@ -160,6 +160,8 @@ export function substitute(context: DeriveContext, expr: Expr, variable: string,
       case "layer":
       case "netCall":
         return { ...e, args: e.args.map(visit) };
+      case "flowCall":
+        return { ...e, arg: visit(e.arg), given: e.given.map(visit) };
       case "record":
         return { ...e, fields: e.fields.map((f) => ({ ...f, value: visit(f.value) })) };
       case "field": {
@@ -229,6 +231,7 @@ export function sameExpr(a: Expr, b: Expr): boolean {
     return a.fn === b.fn && JSON.stringify(a.options) === JSON.stringify(b.options) && children();
   if (a.kind === "layer" && b.kind === "layer") return a.instance === b.instance && children();
   if (a.kind === "netCall" && b.kind === "netCall") return a.net === b.net && children();
+  if (a.kind === "flowCall" && b.kind === "flowCall") return a.flow === b.flow && a.direction === b.direction && children();
   if (a.kind === "field" && b.kind === "field") return a.field === b.field && children();
   return false;
 }

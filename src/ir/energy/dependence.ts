@@ -9,7 +9,8 @@ import { assertNever } from "../../base/internal-error.js";
 import { builtins, isLinearIn, type Linearity, type Reads } from "../builtins.js";
 import { type DeriveContext, inOrder, netOf } from "../derive/context.js";
 import { layers } from "../layers.js";
-import type { BuiltinExpr, Dim, Expr, LayerExpr, Variable } from "../types.js";
+import type { BuiltinExpr, Dim, Expr, FlowCallExpr, LayerExpr, Variable } from "../types.js";
+import { childrenOf } from "../walk.js";
 import {
   arranged,
   axesOf,
@@ -138,6 +139,11 @@ export function structureOf(context: DeriveContext, names: readonly string[]): S
           expr,
           expr.args.map((a) => tensorOf(a, env)),
         );
+      case "flowCall":
+        return ofFlow(
+          expr,
+          childrenOf(expr).map((a) => tensorOf(a, env)),
+        );
       case "netCall": {
         const net = netOf(context, expr.net);
         const inner = new Map<string, AnyReach>(
@@ -206,7 +212,7 @@ function flat(reach: AnyReach): Reach {
 
 /** What a rule needs to know of an operation. */
 interface Operation {
-  readonly expr: BuiltinExpr | LayerExpr;
+  readonly expr: BuiltinExpr | LayerExpr | FlowCallExpr;
   readonly name: string;
   readonly linear: Linearity | undefined;
   readonly reads: Reads | undefined;
@@ -284,6 +290,11 @@ function ofLayer(expr: LayerExpr, args: readonly Reach[]): Reach {
   });
 }
 
+/** Any entry of the result may depend on any entry of what is mapped. */
+function ofFlow(expr: FlowCallExpr, args: readonly Reach[]): Reach {
+  return result({ expr, name: expr.flow, linear: undefined, reads: undefined, axes: [], power: undefined, moves: false, args });
+}
+
 function mapDependence(reach: Reach, f: (d: Dependence) => Dependence): Reach {
   return { ...reach, on: new Map([...reach.on].map(([name, d]) => [name, f(d)])) };
 }
@@ -337,7 +348,7 @@ function dependence(op: Operation, parts: readonly (Dependence | undefined)[]): 
 
 /** Axes that a reduction removes are gone from the place. */
 function dropped(op: Operation, place: Place): Place {
-  return shapeOf(op.expr).length < shapeOf(op.expr.args[0]).length ? withoutAxes(place, op.axes) : place;
+  return shapeOf(op.expr).length < shapeOf(childrenOf(op.expr)[0]).length ? withoutAxes(place, op.axes) : place;
 }
 
 function degrees(
@@ -364,7 +375,7 @@ function multiplied(a: Dependence, b: Dependence): { readonly degree: Degree; re
 
 /** A matrix product: its factors entry by entry, summed over the axis between them. */
 function contracted(op: Operation, parts: readonly (Dependence | undefined)[]): Dependence | undefined {
-  const [left, right] = op.expr.args;
+  const [left, right] = childrenOf(op.expr);
   const axes = contraction(shapeOf(left), shapeOf(right));
   const [a, b] = parts.map((d, i) => d && { ...d, plain: false, place: d.place && moveAxes(d.place, i === 0 ? axes.left : axes.right) });
   if (!a || !b) {

@@ -329,6 +329,7 @@ export function atZero(context: DeriveContext, analysis: EnergyAnalysis, expr: E
       return { ...e, args: e.args.map(lookups) };
     }
     if (e.kind === "layer" && layers.get(e.instance.layer)?.takes === "int") return filled(0, shapeOf(e), e);
+    if (e.kind === "flowCall") return { ...e, arg: lookups(e.arg), given: e.given.map(lookups) };
     return e.kind === "layer" || e.kind === "netCall" ? { ...e, args: e.args.map(lookups) } : e;
   });
   return lookups(expr);

@@ -147,6 +147,7 @@ export function withoutNorms(context: DeriveContext, expr: Expr, variables: read
   const visit = followed(context, (e, inside): Expr => {
     if (!depends(e)) return e;
     if (e.kind === "local") return changed(context, e, inside());
+    if (e.kind === "flowCall") return { ...e, arg: visit(e.arg), given: e.given.map(visit) };
     if (e.kind === "layer" || e.kind === "netCall") return withArgs(e, e.args.map(visit));
     if (e.kind !== "builtin") return e;
     const squared = squareOf(e);

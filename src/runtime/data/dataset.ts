@@ -110,6 +110,16 @@ export interface Dataset {
   readonly provenance: readonly string[];
 }
 
+/** Of a model that draws all of its variables itself: rows without values, so that a step, an epoch and an evaluation have their sizes. */
+export function rowsAlone(): Dataset {
+  const split = (rows: number): Split => ({ rows, columns: {} });
+  return {
+    name: "none",
+    streams: [{ spec: {}, splits: { train: split(10_000), validation: split(1_000), test: split(10_000) } }],
+    provenance: ["the model has no data: an epoch is 10,000 draws, an evaluation takes 10,000"],
+  };
+}
+
 /** Rows of a split: of its longest stream. */
 export function splitRows(dataset: Dataset, split: SplitName): number {
   return Math.max(0, ...dataset.streams.map((stream) => stream.splits[split]?.rows ?? 0));

@@ -7,7 +7,7 @@ import { GmcError } from "../graph/errors.js";
 import type { StreamSpec } from "../model.js";
 import type { DataArray } from "../data/array.js";
 import { bindData, type ResizeHelp } from "../data/bind.js";
-import { pathOf, splitNames, type Dataset, type Field, type RawData, type SplitName } from "../data/dataset.js";
+import { pathOf, rowsAlone, splitNames, type Dataset, type Field, type RawData, type SplitName } from "../data/dataset.js";
 import { parseDataSpec, type DataItem, type ItemOptions } from "../data/spec.js";
 import { padPictures, resizePictures } from "../data/resize.js";
 import { applySplits, type SplitOptions } from "../data/splits.js";
@@ -37,8 +37,9 @@ export function listDatasets(options: LoadOptions = {}): readonly DatasetListing
   return Object.entries(registered).map(([name, set]) => ({ name, title: set.title, available: set.available(contextOf(options, {})) }));
 }
 
-/** Reads and binds. All of GM50xx. */
+/** Reads and binds; a model without data reads none. All of GM50xx. */
 export async function loadDataset(spec: string, streams: readonly StreamSpec[], options: LoadOptions = {}): Promise<Dataset> {
+  if (streams.length === 0) return rowsAlone();
   return bindData(await loadRawData(spec, options), streams, options.resizeHelp);
 }
 

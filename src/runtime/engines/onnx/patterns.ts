@@ -99,8 +99,13 @@ const biased: Matcher = (s, node) => {
       return { absorbs: [id], lower: (c) => gemm(c, product, operands(c), c.value(other)) };
     }
     if ((product.prim === "conv" || product.prim === "convInputGrad") && isChannelBias(s, other, product)) {
-      const lower = (c: LoweringContext): Value =>
-        product.prim === "conv" ? conv(c, product, operands(c), c.value(other)) : convInputGrad(c, product, operands(c), c.value(other));
+      const lower = (c: LoweringContext): Value => {
+        const value = c.value(other);
+        // handed over from another part of the program, the bias comes stretched, and the operator takes none such
+        const own = value.shape.length === 1 ? value : undefined;
+        const result = product.prim === "conv" ? conv(c, product, operands(c), own) : convInputGrad(c, product, operands(c), own);
+        return own ? result : { ...result, name: c.b.op("Add", [result.name, value.name]) };
+      };
       return { absorbs: [id], lower };
     }
   }

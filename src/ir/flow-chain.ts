@@ -1,0 +1,360 @@
+/**
+ * The chain of a flow, `repeat(4) { coupling(mlp([64])) |> reverse } |> sigmoid`: steps in the direction from base to data, each with the
+ * domain and shape on either side. A flow of a file or of the library is spelled out in place, its weights below a name of its own.
+ */
+import { report } from "../base/report.js";
+import { type Span, textOf } from "../base/source.js";
+import { didYouMeanHelp } from "../base/suggest.js";
+import type * as ast from "../parser/ast.js";
+import { type Actual, actualsOf, bindArguments } from "./arguments.js";
+import { attributed } from "./attribution.js";
+import { builtins } from "./builtins.js";
+import { appendOwn } from "./flow-own.js";
+import { conditionerOf } from "./flow-conditioner.js";
+import { type Bijection, bijections, sameSide, showSide } from "./flows.js";
+import { countedName, type Env, freshId, newOwner, within } from "./env.js";
+import { elaborateExpr } from "./expr.js";
+import { flowOf, givenOf } from "./flow-call.js";
+import { layers } from "./layers.js";
+import { readOptions } from "./options.js";
+import { describe, type Entity, Scope } from "./scope.js";
+import { maxElements, tensor } from "./shapes.js";
+import { evaluateStatic, requireInteger } from "./static.js";
+import { elaborateDomain } from "./declare.js";
+import type { BijectionInstance, BijectionStep, Expr, FlowStep, Local, Side } from "./types.js";
+
+export type FlowEntity = Extract<Entity, { kind: "flow" }>;
+
+/** Where a chain is being read: its steps so far, and what stands on their right side. */
+export interface Chain {
+  readonly steps: FlowStep[];
+  side: Side;
+}
+
+/** No flow has more steps. */
+const maxSteps = 2_000;
+
+/** Appends the steps of an expression; false after an error has been reported. */
+export function appendSteps(env: Env, expr: ast.Expr, chain: Chain): boolean {
+  if (chain.steps.length > maxSteps) {
+    report(env.cx.diagnostics, "GM2023", expr.span, { problem: `the flow has more than ${maxSteps} steps` });
+    return false;
+  }
+  switch (expr.kind) {
+    case "pipe":
+      return appendSteps(env, expr.left, chain) && appendSteps(env, expr.right, chain);
+    case "name":
+      return appendCall(env, expr, [], undefined, chain, expr.span);
+    case "call":
+      if (expr.callee.kind === "name") return appendCall(env, expr.callee, actualsOf(expr.args), expr.given, chain, expr.span);
+      break;
+    case "blockCall":
+      return appendRepeated(env, expr, chain);
+  }
+  return noBijection(env, expr.span, textOf(expr.span), "not a bijection", []);
+}
+
+function noBijection(env: Env, span: Span, name: string, what: string, help: readonly string[]): false {
+  const known = ["a flow is made of bijections, `coupling(net) |> reverse`, and of other flows"];
+  report(env.cx.diagnostics, "GM2071", span, { name, what }, { help: help.length > 0 ? help : known });
+  return false;
+}
+
+function appendRepeated(env: Env, block: ast.BlockCallExpr, chain: Chain): boolean {
+  const callee = block.call.callee;
+  const name = callee.kind === "name" ? callee.name : callee.field.name;
+  if (name !== "repeat") {
+    report(env.cx.diagnostics, "GM2029", callee.span, { name, what: "block" }, { help: ["`repeat(n) { … }` applies a chain n times"] });
+    return false;
+  }
+  const signature = { what: "`repeat`", params: [{ name: "times", required: true }] };
+  const actual = bindArguments(env.cx, signature, actualsOf(block.call.args), block.call.span)?.byName.get("times");
+  const times = actual?.kind === "ast" ? requireInteger(env, actual.value, "the number of repetitions", 0, maxSteps) : undefined;
+  if (times === undefined) return false;
+  for (let i = 0; i < times.value; i++) if (!appendSteps(env, block.body, chain)) return false;
+  return true;
+}
+
+function appendCall(
+  env: Env,
+  callee: ast.NameExpr,
+  actuals: readonly Actual[],
+  given: readonly ast.Arg[] | undefined,
+  chain: Chain,
+  span: Span,
+): boolean {
+  const entity = env.scope.find(callee.name);
+  if (entity?.kind === "poison") return false;
+  if (entity?.kind === "flow")
+    return entity.template
+      ? appendTemplate(env, entity, actuals, given, chain, span)
+      : appendFlow(env, entity, actuals, given, chain, span);
+  if (entity?.kind === "block" && actuals.length === 0) {
+    const inner: Env = { ...entity.env, owner: env.owner, site: env.site };
+    return appendSteps(inner, entity.ast, chain);
+  }
+  const bijection = entity ? undefined : bijections.get(callee.name);
+  if (bijection) return appendBijection(env, bijection, actuals, chain, span);
+  if (entity) return noBijection(env, callee.span, callee.name, describe(entity), hidesHelp(callee.name));
+  const what = layers.has(callee.name) ? "a layer" : builtins.has(callee.name) ? "a function that no flow can invert" : "no bijection";
+  const flows = [...env.scope.visible((e) => e.kind === "flow"), ...bijections.keys()];
+  return noBijection(env, callee.span, callee.name, what, what === "no bijection" ? didYouMeanHelp(callee.name, flows) : layerHelp(what));
+}
+
+const hidesHelp = (name: string): readonly string[] =>
+  bijections.has(name) ? [`it hides the bijection \`${name}\`: give one of them another name`] : [];
+
+const layerHelp = (what: string): readonly string[] =>
+  what === "a layer" ? ["a net stands inside a bijection, which keeps part of its input: `coupling(mlp([64, 64]))`"] : [];
+
+/** A flow of the model as a step of another: its one instance. */
+function appendFlow(
+  env: Env,
+  entity: FlowEntity,
+  actuals: readonly Actual[],
+  given: readonly ast.Arg[] | undefined,
+  chain: Chain,
+  span: Span,
+): boolean {
+  const [first] = actuals;
+  if (first) {
+    report(env.cx.diagnostics, "GM2025", first.span, { what: `\`${entity.decl.name.name}\``, most: 0, given: actuals.length });
+    return false;
+  }
+  const values = givenOf(env, entity.decl, given, span);
+  const flow = values && flowOf(env, entity, values, chain.side, span);
+  if (!flow || !values || !fits(env, `\`${flow.name}\``, flow.from, chain.side, span)) return false;
+  chain.steps.push({ kind: "flow", flow: flow.name, given: values, from: flow.from, to: flow.to, span });
+  chain.side = flow.to;
+  return true;
+}
+
+/** A template: its steps, with its formals in place. */
+function appendTemplate(
+  env: Env,
+  entity: FlowEntity,
+  actuals: readonly Actual[],
+  given: readonly ast.Arg[] | undefined,
+  chain: Chain,
+  span: Span,
+): boolean {
+  const { cx } = env;
+  const name = entity.decl.name.name;
+  const at = cx.open.findIndex((o) => o.node === entity.decl);
+  if (at >= 0) {
+    const cycle = [...cx.open.slice(at).map((o) => o.name), name];
+    report(cx.diagnostics, "GM2005", span, { what: "flow", cycle: cycle.join(" -> ") });
+    return false;
+  }
+  const values = givenOf(env, entity.decl, given, span);
+  const counted = countedName(env.owner, name);
+  const path = `${env.owner.path}.${counted}`;
+  const scope = new Scope(entity.scope);
+  if (!values || !bindFormals(env, entity, actuals, scope, span)) return false;
+  entity.decl.given.forEach((formal, i) => {
+    const expr = values[i];
+    if (expr) scope.define(formal.name.name, { kind: "value", expr, span: formal.name.span });
+  });
+  cx.open.push({ name, node: entity.decl, span });
+  const ok = attributed(env, entity.decl.name.span, span, (outer) => {
+    const owner = newOwner(path);
+    const inner: Env = { ...outer, scope, owner, site: `${env.site}_${counted}` };
+    const done = appendDeclared(inner, entity, chain);
+    env.owner.weights.push(...owner.weights.map((w) => ({ ...w, name: `${counted}.${w.name}` })));
+    return done;
+  });
+  cx.open.pop();
+  return ok;
+}
+
+/** The chain of a declaration, between the sides that it declares. */
+export function appendDeclared(env: Env, { decl }: FlowEntity, chain: Chain): boolean {
+  const from = decl.domain && declaredSide(env, decl.domain);
+  if (decl.domain && (!from || !fits(env, `\`${decl.name.name}\``, from, chain.side, decl.domain.span))) return false;
+  if (!(decl.chain ? appendSteps(env, decl.chain, chain) : appendOwn(env, decl, chain))) return false;
+  const to = decl.range ? declaredSide(env, decl.range) : from;
+  if (!decl.domain || !to) return !decl.domain;
+  if (sameSide(to, chain.side)) return true;
+  report(
+    env.cx.diagnostics,
+    "GM2075",
+    (decl.range ?? decl.domain).span,
+    { name: decl.name.name, expected: showSide(to), found: showSide(chain.side) },
+    {
+      label: decl.range ? "declared here" : "without `->`, it maps onto what it is on",
+      labels: chain.steps.slice(-1).map((s) => ({ span: s.span, text: `ends in ${showSide(chain.side)}` })),
+      help: [`\`on ${sourceOf(decl.domain)} -> ${chain.side.domain}[${chain.side.shape.map((d) => d.text).join(", ")}]\``],
+    },
+  );
+  return false;
+}
+
+const sourceOf = (domain: ast.DomainExpr): string => textOf(domain.span);
+
+export function declaredSide(env: Env, expr: ast.DomainExpr): Side | undefined {
+  const domain = elaborateDomain(env, expr);
+  if (!domain) return undefined;
+  if (["real", "positive", "unit", "byte"].includes(domain.name) && !domain.optional) return { domain: domain.name, shape: domain.shape };
+  report(
+    env.cx.diagnostics,
+    "GM2022",
+    expr.span,
+    { problem: `a flow maps numbers of a continuous domain, and \`${domain.name}\` is none` },
+    { help: ["its sides are `real`, `positive` or `unit`, and `byte` on the side of the data where it ends in `dequantize`"] },
+  );
+  return undefined;
+}
+
+function fits(env: Env, what: string, wanted: Side, found: Side, span: Span): boolean {
+  if (sameSide(wanted, found)) return true;
+  report(
+    env.cx.diagnostics,
+    "GM2072",
+    span,
+    { what, expected: showSide(wanted), found: showSide(found) },
+    { help: chainHelp(wanted, found) },
+  );
+  return false;
+}
+
+/** A bijection of the table that leads from one domain to another. */
+function chainHelp(wanted: Side, found: Side): readonly string[] {
+  if (wanted.domain === found.domain) return [];
+  const between = [...bijections.values()].filter((b) => b.takes?.includes(found.domain) && b.ends === wanted.domain);
+  return between.map((b) => `\`${b.name}\` maps ${found.domain} to ${wanted.domain}: put it between`);
+}
+
+/** Formals of a template: numbers, and nets or bijections that are applied where they stand. */
+export function bindFormals(env: Env, entity: FlowEntity, actuals: readonly Actual[], scope: Scope, span: Span): boolean {
+  const { decl } = entity;
+  const formals = parametersOf(decl);
+  const params = formals.map((p) => ({ name: p.name.name, required: p.value === undefined }));
+  const bound = bindArguments(env.cx, { what: `\`${decl.name.name}\``, params, declared: decl.name.span }, actuals, span);
+  if (!bound) return false;
+  let ok = true;
+  for (const formal of formals) {
+    const actual = bound.byName.get(formal.name.name);
+    const value =
+      actual?.kind === "ast"
+        ? { ast: actual.value, env }
+        : formal.value
+          ? { ast: formal.value, env: within(env, entity.scope) }
+          : undefined;
+    const entityOf = value && formalEntity(value.env, value.ast, formal.name.span);
+    if (entityOf) scope.define(formal.name.name, entityOf);
+    else if (actual?.kind === "piped") scope.define(formal.name.name, { kind: "value", expr: actual.expr, span: actual.span });
+    else ok = false;
+  }
+  return ok;
+}
+
+function formalEntity(env: Env, expr: ast.Expr, span: Span): Entity | undefined {
+  const known = evaluateStatic(env, expr);
+  if (known === undefined) return undefined;
+  if (known.kind !== "dynamic") return { kind: "static", what: "argument", value: known, span };
+  const entity = expr.kind === "name" ? env.scope.find(expr.name) : undefined;
+  if (entity && ["block", "flow", "net", "value", "param", "local"].includes(entity.kind)) return entity;
+  if (entity?.kind === "poison") return undefined;
+  if (["call", "pipe", "blockCall", "name"].includes(expr.kind)) return { kind: "block", ast: expr, env, span };
+  const value = elaborateExpr(env, expr);
+  return value && { kind: "value", expr: value, span };
+}
+
+/** Formals that the flow uses; another one, `z` of `flow f(z | e)`, names what it maps. */
+export function parametersOf(decl: ast.FlowDecl): readonly ast.Formal[] {
+  const bodies = [decl.chain, decl.domain, decl.range, ...decl.directions.map((d) => d.body)].flatMap((e) => (e ? [textOf(e.span)] : []));
+  const uses = (name: string): boolean => {
+    const word = new RegExp(`(?<![\\p{L}\\p{N}_])${name.replaceAll(/[.*+?^${}()|[\]\\]/g, "\\$&")}(?![\\p{L}\\p{N}_])`, "u");
+    return bodies.some((body) => word.test(body));
+  };
+  return decl.params.filter((p) => p.value !== undefined || uses(p.name.name));
+}
+
+// ---- bijections of the table ---------------------------------------------------------------------------
+
+function appendBijection(env: Env, bijection: Bijection, actuals: readonly Actual[], chain: Chain, span: Span): boolean {
+  const { cx } = env;
+  const what = `\`${bijection.name}\``;
+  const params = [
+    ...(bijection.conditioned ? [{ name: "net", required: true }] : []),
+    ...(bijection.nests ? [{ name: "inner", required: true }] : []),
+    ...(bijection.noisy ? [{ name: "noise", required: false }] : []),
+    ...bijection.options.map((o) => ({ name: o.name, required: o.required === true, named: o.named === true })),
+  ];
+  const bound = bindArguments(cx, { what, params }, actuals, span);
+  const statics = bound && readOptions(env, what, bijection.options, bound.byName, undefined, chain.side.shape);
+  if (!bound || !statics) return false;
+  const from = chain.side;
+  if (bijection.takes && !bijection.takes.includes(from.domain)) {
+    const wanted: Side = { ...from, domain: bijection.takes[0] ?? "real" };
+    report(cx.diagnostics, "GM2072", span, { what, expected: showSide(wanted), found: showSide(from) }, { help: chainHelp(wanted, from) });
+    return false;
+  }
+  const result = bijection.apply({ cx, name: bijection.name, span, from, ...statics });
+  if (!result) return false;
+  if (result.parameters > maxElements) {
+    report(cx.diagnostics, "GM2019", span, { shape: showSide(from), count: result.parameters });
+    return false;
+  }
+  const name = countedName(env.owner, bijection.name);
+  const path = `${env.owner.path}.${name}`;
+  const instance: BijectionInstance = {
+    bijection: bijection.name,
+    path,
+    spec: result.spec ?? [],
+    options: result.options,
+    parameterCount: result.parameters,
+    span,
+  };
+  const net = bound.byName.get("net");
+  const wants = result.conditioner;
+  const head = bijection.plainConditioner !== true && statics.options.get("head") === true;
+  const conditioner = wants && net?.kind === "ast" ? conditionerOf(env, { what, net: net.value, ...wants, head, path, span }) : undefined;
+  if (wants && !conditioner) return false;
+  if (result.parameters > 0) env.owner.weights.push({ kind: "bijection", name, bijection: instance });
+  if (conditioner) env.owner.weights.push({ kind: "net", name, net: conditioner.net });
+  const inner = result.inner && innerSteps(env, bound.byName.get("inner"), result.inner.from, counted(env, name));
+  const noise = bound.byName.get("noise");
+  const noisy = noise && noiseOf(env, noise, result.to);
+  if ((result.inner && !inner) || (noise && noisy === undefined)) return false;
+  const more = { ...(inner ? { inner } : {}), ...(noisy === undefined ? {} : { noise: noisy }) };
+  chain.steps.push({ kind: "bijection", instance, conditioner, ...more, from, to: result.to, span });
+  chain.side = result.to;
+  return true;
+}
+
+/** The owner of the weights inside of a step. */
+const counted = (env: Env, name: string): Env => ({ ...env, owner: { ...newOwner(`${env.owner.path}.${name}`) } });
+
+/** The chain inside of a step: it leads to the part that it replaces. */
+function innerSteps(env: Env, actual: Actual | undefined, from: Side, inside: Env): BijectionStep["inner"] | undefined {
+  if (actual?.kind !== "ast") return undefined;
+  const chain: Chain = { steps: [], side: from };
+  if (!appendSteps(inside, actual.value, chain)) return undefined;
+  env.owner.weights.push(...inside.owner.weights.map((w) => ({ ...w, name: `${inside.owner.path.split(".").at(-1)}.${w.name}` })));
+  return fits(env, "the chain inside", from, chain.side, actual.span) ? { steps: chain.steps, from } : undefined;
+}
+
+/** `dequantize(u)`: a flow of the model, conditioned on what noise is added to, onto the unit interval. */
+function noiseOf(env: Env, actual: Actual, to: Side): string | undefined {
+  const entity = actual.kind === "ast" && actual.value.kind === "name" ? env.scope.find(actual.value.name) : undefined;
+  const shape = to.shape;
+  const value: Local = { id: freshId(env.cx, `${env.site}.x`), name: "x", type: tensor(shape), span: actual.span };
+  if (entity?.kind !== "flow" || entity.template || entity.decl.given.length !== 1) {
+    if (entity?.kind !== "poison")
+      report(
+        env.cx.diagnostics,
+        "GM2082",
+        actual.span,
+        {},
+        {
+          help: ["declare one: `flow u(e | x) on real[D] -> unit[D] = coupling(…) |> sigmoid`, and end the other flow in `dequantize(u)`"],
+        },
+      );
+    return undefined;
+  }
+  const given: Expr = { kind: "local", local: value, type: value.type, span: actual.span };
+  const flow = flowOf(env, entity, [given], { domain: "real", shape }, actual.span);
+  const ends: Side = { domain: "unit", shape };
+  return flow && fits(env, "noise", ends, flow.to, actual.span) ? flow.name : undefined;
+}

@@ -1,0 +1,148 @@
+/**
+ * A flow that the model writes out, `flow swirl(a) on real[2] { forward(z) = …  inverse(x) = … }`: its two functions as nets, and the structure of
+ * its Jacobian, from which the log-determinant is derived.
+ */
+import { camel } from "../base/camel.js";
+import { report } from "../base/report.js";
+import type { Span } from "../base/source.js";
+import type * as ast from "../parser/ast.js";
+import { localEntity } from "./body.js";
+import { requireTensor } from "./builtin-call.js";
+import { type Env, freshId, within } from "./env.js";
+import { elaborateExpr } from "./expr.js";
+import { factsOf, factsOfDomain, netKey } from "./facts.js";
+import { type Chain, declaredSide } from "./flow-chain.js";
+import { MOST_ENTRIES, type JacobianStructure, structureOf } from "./flow-structure/structure.js";
+import { Scope } from "./scope.js";
+import { elementCount, sameShape, showShape, tensor } from "./shapes.js";
+import type { Conditioner, Expr, Local, Net, OwnStep, Side } from "./types.js";
+import { walkExpr } from "./walk.js";
+
+export function appendOwn(env: Env, decl: ast.FlowDecl, chain: Chain): boolean {
+  const from = chain.side;
+  const to = decl.range ? declaredSide(env, decl.range) : from;
+  const forward = decl.directions.find((d) => d.direction === "forward");
+  const inverse = decl.directions.find((d) => d.direction === "inverse");
+  if (!to || !forward) return false;
+  const there = written(env, decl, forward, from, to);
+  const back = inverse && written(env, decl, inverse, to, from);
+  const random = env.owner.random;
+  if (random) report(env.cx.diagnostics, "GM2083", forward.span, { flow: decl.name.name, problem: "it draws random numbers" });
+  if (!there || (inverse && !back) || random) return false;
+  const jacobian = jacobianOf(env, decl, there, forward.body.span);
+  if (!jacobian) return false;
+  const name = camel(env.owner.path.replaceAll(".", "_"));
+  const step: OwnStep = {
+    kind: "own",
+    forward: netOf(env, `${name}Forward`, [there.input], there.value, forward.body.span),
+    inverse: back && netOf(env, `${name}Inverse`, [back.input], back.value, inverse.body.span),
+    jacobian:
+      jacobian.kind === "rankOne"
+        ? {
+            kind: "rankOne",
+            scalar: netOf(env, `${name}Scalar`, [there.input], jacobian.scalar, forward.body.span),
+            rest: netOf(env, `${name}Rest`, [there.input, jacobian.local], jacobian.rest, forward.body.span),
+          }
+        : jacobian,
+    from,
+    to,
+    span: decl.span,
+  };
+  chain.steps.push(step);
+  chain.side = to;
+  return true;
+}
+
+interface Written {
+  readonly input: Local;
+  readonly value: Expr;
+}
+
+function written(env: Env, decl: ast.FlowDecl, { param, body }: ast.FlowDirection, from: Side, to: Side): Written | undefined {
+  const { cx } = env;
+  const scope = new Scope(env.scope);
+  const input: Local = { id: freshId(cx, `${env.site}.${param.name}`), name: param.name, type: tensor(from.shape), span: param.span };
+  cx.facts.set(
+    input.id,
+    factsOfDomain({ name: from.domain, classes: undefined, shape: from.shape, optional: false, atMostOne: undefined }),
+  );
+  scope.define(param.name, localEntity(input));
+  const value = elaborateExpr(within(env, scope), body);
+  const type = value && requireTensor(env, value);
+  if (!value || !type) return undefined;
+  if (sameShape(type.shape, to.shape) && type.element === "real") return { input, value };
+  const problem = `it maps to ${showShape(to.shape)}, and \`${param.name}\` is made ${showShape(type.shape)}`;
+  report(
+    cx.diagnostics,
+    "GM2083",
+    body.span,
+    { flow: decl.name.name, problem },
+    { labels: [{ span: decl.name.span, text: "declared here" }] },
+  );
+  return undefined;
+}
+
+/** The structure that is found, or that `jacobian = dense` asks for. */
+function jacobianOf(env: Env, decl: ast.FlowDecl, { input, value }: Written, span: Span): JacobianStructure | undefined {
+  const { cx } = env;
+  const flow = decl.name.name;
+  const size = input.type.kind === "tensor" ? elementCount(input.type.shape) : 0;
+  const asked = decl.jacobian;
+  if (asked && asked.name !== "dense") {
+    report(
+      cx.diagnostics,
+      "GM2083",
+      asked.span,
+      { flow, problem: `there is no Jacobian \`${asked.name}\`` },
+      { help: ["write `jacobian = dense`"] },
+    );
+    return undefined;
+  }
+  if (asked && size > MOST_ENTRIES) {
+    report(cx.diagnostics, "GM3708", asked.span, { flow, size, most: MOST_ENTRIES });
+    return undefined;
+  }
+  if (asked) return { kind: "dense" };
+  const wide = (): Local => ({ id: freshId(cx, `${env.site}.s`), name: "s", type: input.type, span });
+  const found = structureOf(value, input, wide);
+  if (found.kind !== "none") return found;
+  report(
+    cx.diagnostics,
+    "GM3707",
+    span,
+    { flow, reason: found.reason },
+    {
+      labels: [{ span: decl.name.span, text: "declared here" }],
+      help: [
+        "structures are: elementwise, triangular in some order of the entries, linear, a change through one scalar (`z + u * tanh(w @ z)`)",
+        ...(size <= MOST_ENTRIES ? ["or add `jacobian = dense` to its body: all of the Jacobian, one derivative for each entry"] : []),
+        "or make it of several flows, each with a structure of its own: `f |> g`",
+      ],
+    },
+  );
+  return undefined;
+}
+
+/** A function of the flow as a net: what it is conditioned on comes after its own arguments. */
+function netOf(env: Env, wanted: string, inputs: readonly Local[], result: Expr, span: Span): Conditioner {
+  const { cx } = env;
+  const given: Local[] = [];
+  walkExpr(result, (e) => {
+    if (e.kind === "local" && ![...inputs, ...given].some((l) => l.id === e.local.id)) given.push(e.local);
+  });
+  const net: Net = {
+    name: freshId(cx, wanted),
+    path: env.owner.path,
+    params: [...inputs, ...given],
+    body: [],
+    result,
+    weights: [],
+    random: false,
+    doc: undefined,
+    span,
+  };
+  cx.facts.set(netKey(net.name), factsOf(cx, result));
+  cx.nets.push(net);
+  cx.netByName.set(net.name, net);
+  return { net: net.name, given: given.map((local): Expr => ({ kind: "local", local, type: local.type, span })) };
+}

@@ -1,0 +1,159 @@
+/**
+ * Which entries of its input each entry of an expression's value reads: a set for each, exact for what the table of functions says of itself
+ * (its own place, a rearrangement, whole axes), and all that any argument reads where it says nothing.
+ */
+import { builtins } from "../builtins.js";
+import type { BuiltinExpr, Dim, Expr } from "../types.js";
+import { childrenOf } from "../walk.js";
+
+type Entries = readonly ReadonlySet<number>[];
+
+const NOTHING: ReadonlySet<number> = new Set();
+
+/** Sets of entries of the local `input`, in C order, for each entry of the value; `cut` are expressions that count as constants. */
+export function readsOfEntries(expr: Expr, input: string, cut: (expr: Expr) => boolean = () => false): Entries {
+  const known = new Map<Expr, Entries>();
+  const of = (e: Expr): Entries => {
+    const before = known.get(e);
+    if (before) return before;
+    const made = cut(e) ? constantOf(e) : find(e);
+    known.set(e, made);
+    return made;
+  };
+  const find = (e: Expr): Entries => {
+    const size = sizeOf(shapeOf(e));
+    if (e.kind === "local") return e.local.id === input ? Array.from({ length: size }, (_, i) => new Set([i])) : constantOf(e);
+    if (e.kind === "builtin") return ofBuiltin(e, e.args.map(of)) ?? all(e, size);
+    return all(e, size);
+  };
+  const all = (e: Expr, size: number): Entries => {
+    const together = union(childrenOf(e).flatMap((a) => of(a)));
+    return new Array<ReadonlySet<number>>(size).fill(together);
+  };
+  return of(expr);
+}
+
+const constantOf = (e: Expr): Entries => new Array<ReadonlySet<number>>(sizeOf(shapeOf(e))).fill(NOTHING);
+
+function union(sets: readonly ReadonlySet<number>[]): ReadonlySet<number> {
+  const distinct = new Set(sets.filter((s) => s.size > 0));
+  const [only] = distinct;
+  if (distinct.size <= 1) return only ?? NOTHING;
+  return new Set([...distinct].flatMap((s) => [...s]));
+}
+
+export function shapeOf(e: Expr): readonly number[] {
+  return e.type.kind === "tensor" ? e.type.shape.map((d: Dim) => d.size) : [];
+}
+
+export const sizeOf = (shape: readonly number[]): number => shape.reduce((n, d) => n * d, 1);
+
+/** Indices of each entry, in C order. */
+function indicesOf(shape: readonly number[]): readonly (readonly number[])[] {
+  return shape.reduce<readonly (readonly number[])[]>(
+    (before, n) => before.flatMap((index) => Array.from({ length: n }, (_, i) => [...index, i])),
+    [[]],
+  );
+}
+
+function at(shape: readonly number[], index: readonly number[]): number {
+  return index.reduce((flat, i, axis) => flat * (shape[axis] ?? 1) + i, 0);
+}
+
+/** The entry of an operand that meets an entry of the result, trailing axes aligned and axes of size 1 repeated. */
+function broadcastAt(shape: readonly number[], index: readonly number[]): number {
+  const own = index.slice(index.length - shape.length);
+  return at(
+    shape,
+    own.map((i, axis) => (shape[axis] === 1 ? 0 : i)),
+  );
+}
+
+/** undefined: the function says nothing that helps. */
+function ofBuiltin(e: BuiltinExpr, args: readonly Entries[]): Entries | undefined {
+  const entry = builtins.get(e.fn);
+  const shapes = e.args.map(shapeOf);
+  const shape = shapeOf(e);
+  const indices = indicesOf(shape);
+  const pick = (position: number, index: readonly number[]): ReadonlySet<number> =>
+    args[position]?.[at(shapes[position] ?? [], index)] ?? NOTHING;
+  const reads = typeof entry?.reads === "function" ? entry.reads(e.options) : entry?.reads;
+  if (reads === "place") return indices.map((index) => union(args.map((a, i) => a[broadcastAt(shapes[i] ?? [], index)] ?? NOTHING)));
+  if (reads === "one") return ofMove(e, shapes, indices, pick);
+  if (reads === "contract") return ofProduct(shapes, indices, pick);
+  if (!Array.isArray(reads) || args.length !== 1) return undefined;
+  const rank = shapes[0]?.length ?? 0;
+  const axes = new Set((reads as readonly number[]).map((a) => a + rank));
+  const reduced = shape.length < rank;
+  const key = (index: readonly number[]): string => index.filter((_, axis) => !axes.has(axis)).join();
+  const groups = new Map<string, ReadonlySet<number>[]>();
+  indicesOf(shapes[0] ?? []).forEach((index, i) => {
+    const group = groups.get(key(index)) ?? [];
+    group.push(args[0]?.[i] ?? NOTHING);
+    groups.set(key(index), group);
+  });
+  const joined = new Map([...groups].map(([k, sets]) => [k, union(sets)]));
+  return indices.map((index) => joined.get(reduced ? index.join() : key(index)) ?? NOTHING);
+}
+
+type Pick = (position: number, index: readonly number[]) => ReadonlySet<number>;
+
+function ofMove(
+  e: BuiltinExpr,
+  shapes: readonly (readonly number[])[],
+  indices: readonly (readonly number[])[],
+  pick: Pick,
+): Entries | undefined {
+  const rank = shapes[0]?.length ?? 0;
+  const { options } = e;
+  switch (e.fn) {
+    case "index": {
+      const axis = (options["axis"] as number) + rank;
+      const position = options["position"] as number;
+      return indices.map((index) => pick(0, [...index.slice(0, axis), position, ...index.slice(axis)]));
+    }
+    case "slice": {
+      const axis = (options["axis"] as number) + rank;
+      const start = options["start"] as number;
+      return indices.map((index) =>
+        pick(
+          0,
+          index.map((i, a) => (a === axis ? i + start : i)),
+        ),
+      );
+    }
+    case "concat": {
+      const axis = (options["axis"] as number) + rank;
+      return indices.map((index) => {
+        let offset = index[axis] ?? 0;
+        let position = 0;
+        while (offset >= (shapes[position]?.[axis] ?? Infinity)) offset -= shapes[position++]?.[axis] ?? 0;
+        return pick(
+          position,
+          index.map((i, a) => (a === axis ? offset : i)),
+        );
+      });
+    }
+    case "stack":
+      return indices.map(([position = 0, ...index]) => pick(position, index));
+    case "reshape":
+    case "flatten": {
+      const from = indicesOf(shapes[0] ?? []);
+      return indices.map((_, i) => pick(0, from[i] ?? []));
+    }
+    default:
+      return undefined;
+  }
+}
+
+/** A matrix product: a vector on the left is a row, on the right a column. */
+function ofProduct(shapes: readonly (readonly number[])[], indices: readonly (readonly number[])[], pick: Pick): Entries | undefined {
+  const [left = [], right = []] = shapes;
+  if (left.length > 2 || right.length > 2) return undefined;
+  const inner = left.at(-1) ?? 1;
+  return indices.map((index) => {
+    const row = left.length === 2 ? [index[0] ?? 0] : [];
+    const column = right.length === 2 ? [index[left.length === 2 ? 1 : 0] ?? 0] : [];
+    return union(Array.from({ length: inner }, (_, k) => [pick(0, [...row, k]), pick(1, [k, ...column])]).flat());
+  });
+}

@@ -1,0 +1,101 @@
+/** Bijections that a model writes out: their log-determinants, derived from the structure of the Jacobian, against central differences. */
+import { describe, expect, it } from "vitest";
+import { compile } from "../../src/compile.js";
+import { loadModel, runModel } from "../support/model.js";
+import { drawn, logDetOf, logNormal, normals, someWeights } from "../support/flow-model.js";
+
+const text = (flow: string, D: number, range = "real"): string => `
+model M(D = ${D}) {
+  latent z : real[D], x : ${range}[D]
+  param w : real[D]  param u : real[D]  param a : positive  param A : real[D, D]
+  ${flow}
+  density p(x, z) { z ~ Normal(0, 1)  x = f(z) }
+  objective entropy = E[x ~ p(x)](log p(x))
+  train { minimize entropy }
+}`;
+
+const structureIn = (flow: string, D: number, range?: string): string | undefined => {
+  const { derived, diagnostics } = compile({ path: "test.gm", text: text(flow, D, range) });
+  const [step] = derived?.model.flows[0]?.steps ?? [];
+  return step?.kind === "own" ? step.jacobian.kind : diagnostics[0]?.code;
+};
+
+describe("flows that are written out", () => {
+  it.each([
+    ["elementwise", "flow f on real[D] -> positive[D] { forward(z) = exp(a * z)  inverse(x) = log(x) / a }", 3, "positive"],
+    ["elementwise", "flow f on real[D] { forward(z) = z + 0.3 * sin(z) * w / (1 + abs(w)) }", 4, "real"],
+    [
+      "triangular",
+      "flow f on real[D] { forward(z) = stack(z[1] * exp(z[2]) + z[2]^2, 2 * z[2])  inverse(x) = stack((x[1] - (x[2] / 2)^2) / exp(x[2] / 2), x[2] / 2) }",
+      2,
+      "real",
+    ],
+    ["triangular", "flow f on real[D] { forward(z) = concat(z[1..2], z[3..4] * exp(z[1..2]) + w[1] * z[2] * z[1]) }", 4, "real"],
+    ["triangular", "flow f on real[D] { forward(z) = stack(z[3], z[1] + z[3]^3, z[2] * exp(z[1])) }", 3, "real"],
+    ["linear", "flow f on real[D] { forward(z) = z @ A + w }", 3, "real"],
+    ["rankOne", "flow f on real[D] { forward(z) = z + 0.2 * u * tanh(w @ z + 0.3) }", 4, "real"],
+    ["rankOne", "flow f on real[D] { forward(z) = z + 0.5 * (z - w) / (a + norm(z - w)) }", 3, "real"],
+    [
+      "rankOne",
+      "flow f on real[D] { forward(z) = sinh(z) + 0.1 * u * sigmoid(sum(z * w)) }".replace("sinh(z)", "(exp(z) - exp(-z))"),
+      3,
+      "real",
+    ],
+    ["dense", "flow f on real[D] { forward(z) = z + 0.2 * tanh(z @ A)  jacobian = dense }", 3, "real"],
+    [
+      "dense",
+      "flow f on real[D] { forward(z) = stack(z[1] * cos(norm(z)) - z[2] * sin(norm(z)), z[1] * sin(norm(z)) + z[2] * cos(norm(z)))  inverse(x) = stack(x[1] * cos(norm(x)) + x[2] * sin(norm(x)), x[2] * cos(norm(x)) - x[1] * sin(norm(x)))  jacobian = dense }",
+      2,
+      "real",
+    ],
+  ])("%s: %s", (kind, flow, D, range) => {
+    expect(structureIn(flow, D, range)).toBe(kind);
+    const loaded = loadModel(text(flow, D, range));
+    const state = { ...someWeights(loaded, 4), A: normals(9, D * D).map((v, i) => 0.4 * v + (i % (D + 1) === 0 ? 1 : 0)) };
+    const update = loaded.model.train[0]!.updates[0]!;
+    for (const seed of [1, 2]) {
+      const { value, z } = runModel(
+        loaded,
+        ({ f, w, key, rows }) => ({
+          value: update.value({ w, data: {}, key, rows, schedule: {}, carried: {} } as never),
+          z: (f("sampleP")(w, key, rows, {}) as unknown as { values: { z: never } }).values.z,
+        }),
+        { state, seed },
+      );
+      const given = { z: { shape: [1, D], data: z! } };
+      expect(value![0]).toBeCloseTo(logNormal(z!) - logDetOf(loaded, "sampleP", state, given, "z", "x"), 5);
+    }
+  });
+
+  it("both directions agree", () => {
+    const flow =
+      "flow f on real[D] { forward(z) = stack(z[1] * exp(z[2]) + z[2]^2, 2 * z[2])  inverse(x) = stack((x[1] - (x[2] / 2)^2) / exp(x[2] / 2), x[2] / 2) }";
+    const loaded = loadModel(
+      text(flow, 2)
+        .replace("latent z : real[D], x : real[D]", "data x : real[D]  latent z : real[D]")
+        .replace("objective entropy = E[x ~ p(x)](log p(x))", "")
+        .replace("minimize entropy", "maximize log p(x)"),
+    );
+    const state = someWeights(loaded);
+    const z = [0.7, -0.4];
+    const given = { z: { shape: [1, 2], data: z } };
+    const x = drawn(loaded, "sampleP", state, given)["x"]!;
+    const update = loaded.model.train[0]!.updates[0]!;
+    const { value } = runModel(
+      loaded,
+      ({ w, x: data, key, rows }) => ({ value: update.value({ w, data, key, rows, schedule: {}, carried: {} } as never) }),
+      {
+        data: { x: { shape: [1, 2], data: x } },
+        state,
+      },
+    );
+    expect(value![0]).toBeCloseTo(logNormal(z) - logDetOf(loaded, "sampleP", state, given, "z", "x"), 5);
+  });
+
+  it("says what it saw where there is no structure", () => {
+    expect(structureIn("flow f on real[D] { forward(z) = z + tanh(z @ A) }", 3)).toBe("GM3707");
+    expect(structureIn("flow f on real[D] { forward(z) = stack(z[1] + z[2]^2, z[2] + z[1]^2) }", 2)).toBe("GM3707");
+    expect(structureIn("flow f on real[D] { forward(z) = stack(z[1], z[1]) }", 2)).toBe("GM3707");
+    expect(structureIn("flow f on real[D] { forward(z) = z + tanh(z @ A)  jacobian = dense }", 33)).toBe("GM3708");
+  });
+});
