@@ -28,6 +28,7 @@ import {
 } from "./js.js";
 import { beforeStages, emitChain, carriedChains, emitEnergyEvaluator, impliedPartitions, partitionMetricName } from "./emit-energy.js";
 import { lowerEnergy } from "./lower-energy.js";
+import { emitSequential, lowerSequential } from "./lower-sequential.js";
 import { headerText, lowerLogDensity, lowerNet, lowerSampler, lowerSamplerBefore } from "./lower-density.js";
 import { place } from "./place.js";
 import { functionName, lowerObjective, type LoweredObjective } from "./lower-objective.js";
@@ -66,6 +67,7 @@ export function emitModel(derived: DerivedModel, source: SourceInfo): EmittedMod
     const logDensity = lowerLogDensity(context, density, names);
     const before = lowerSamplerBefore(context, density, names);
     const sampler = lowerSampler(context, density, names);
+    const sequential = lowerSequential(context, density, names);
     return [
       {
         density,
@@ -73,11 +75,13 @@ export function emitModel(derived: DerivedModel, source: SourceInfo): EmittedMod
         declarations: [
           ...(energy ? [energy.fn, energy.model] : []),
           ...(logDensity ? [logDensity] : []),
+          ...(sequential ? [sequential.params] : []),
           ...(before ? [before] : []),
           ...(sampler ? [sampler] : []),
         ],
         before,
         sampler,
+        sequential,
       },
     ];
   });
@@ -104,7 +108,7 @@ export function emitModel(derived: DerivedModel, source: SourceInfo): EmittedMod
     ),
     weights: name("weights"),
     densities: object(
-      densities.map(({ density, energy, before, sampler }): JsField => ({
+      densities.map(({ density, energy, before, sampler, sequential }): JsField => ({
         name: density.name,
         value: object({
           head: array(density.head.map(str)),
@@ -113,6 +117,7 @@ export function emitModel(derived: DerivedModel, source: SourceInfo): EmittedMod
           place: str(place(density.span)),
           sample: sampler && name(sampler.name),
           chain: energy && emitChain(derived, density.name, before?.name),
+          sequential: sequential && emitSequential(context, sequential, before?.name),
         }),
       })),
     ),
@@ -384,7 +389,7 @@ function emitWeights(context: DeriveContext): Js {
       at.children.set(part, made);
       at = made;
     }
-    at.children.set(parts.at(-1) ?? entry.path, entry.of.kind === "param" ? paramSpec(entry.of.param) : layerSpec(entry.of.instance));
+    at.children.set(parts.at(-1) ?? entry.path, entry.of.kind === "param" ? paramSpec(entry.of.param) : layerSpec(context, entry.of.instance));
   }
   const toJs = (tree: Tree): Js =>
     object([...tree.children].map(([key, value]): JsField => ({ name: key, value: "children" in value ? toJs(value) : value })));

@@ -174,18 +174,22 @@ function bindParams(writer: FunctionWriter, variable: string, params: Js): Js {
 
 /**
  * `sampleP(w, key, B, given)`: ancestral sampling, given variables clamped. The variables of an energy come in `given`, from a Markov
- * chain; undefined where it draws them all.
+ * chain, a variable that is drawn entry after entry from a loop over them; undefined where these are all.
  */
 export function lowerSampler(context: DeriveContext, density: Density, file: Names): JsFunction | undefined {
   const { definitions } = densityOf(context, density.name);
-  if ([...definitions.values()].every((d) => d.kind === "energy")) return undefined;
+  const inOrder = context.sequential.get(density.name)?.variable;
+  if ([...definitions.values()].every((d) => d.kind === "energy" || d.variable === inOrder)) return undefined;
   return samplerOf(context, density, file, [...definitions]);
 }
 
-/** `sampleBeforeP`: what an energy reads of the variables that are drawn before it; undefined where it reads none. */
+/** `sampleBeforeP`: what an energy, or a variable drawn entry after entry, reads of the variables that are drawn before it; undefined where it reads none. */
 export function lowerSamplerBefore(context: DeriveContext, density: Density, file: Names): JsFunction | undefined {
   const index = densityOf(context, density.name);
-  const reads = index.energy ? energyOf(context, density.name).reads : [];
+  const reads = [
+    ...(index.energy ? energyOf(context, density.name).reads : []),
+    ...(context.sequential.get(density.name)?.reads ?? []),
+  ];
   const needed = ancestorsOf(context, index, reads);
   const before = [...index.definitions].filter(([v]) => needed.has(v));
   return before.length === 0 ? undefined : samplerOf(context, density, file, before);
@@ -211,6 +215,7 @@ function samplerOf(
   };
   const given = name("given");
   const sums = givenTheirSum(context, index);
+  const inOrder = context.sequential.get(density.name)?.variable;
   const tensorOf = (js: Js, shape: readonly Dim[]): Value => ({ kind: "tensor", js, shape, lead: BATCH });
   for (const variable of density.given) {
     const { domain } = variableOf(context, variable);
@@ -220,7 +225,7 @@ function samplerOf(
   const means: Record<string, Js> = {};
   for (const [variable, definition] of definitions) {
     const { shape } = variableOf(context, variable).domain;
-    if (definition.kind === "energy") {
+    if (definition.kind === "energy" || variable === inOrder) {
       const value: Value = { kind: "tensor", js: call("required", given, str(variable)), shape, lead: BATCH };
       values.set(variable, writer.bind(variable, value));
       drawn[variable] = jsOf(values, variable);
@@ -261,8 +266,9 @@ function samplerOf(
     doc: [
       whole
         ? `Draws ${headerText(density)}  ${place(density.span)}`
-        : `Draws ${definitions.map(([v]) => v).join(", ")}, which the energy of ${density.name} is given  ${place(density.span)}`,
+        : `Draws ${definitions.map(([v]) => v).join(", ")}, which ${inOrder ?? `the energy of ${density.name}`} is given  ${place(density.span)}`,
       "B rows, from the top of its body down; variables in `given` keep their values.",
+      ...(whole && inOrder !== undefined ? [`${inOrder} is drawn entry after entry before, and is among \`given\`.`] : []),
       ...sums.map((v) => `${v} is drawn given its sum: that of ${v} in \`given\`.`),
     ],
     params: [

@@ -3,7 +3,8 @@ import { InternalError } from "../base/internal-error.js";
 import type { DeriveContext } from "../ir/derive/context.js";
 import { inOrder, netOf } from "../ir/derive/context.js";
 import type { Binding, BuiltinExpr, Expr, LayerInstance, LocalExpr, Net } from "../ir/types.js";
-import { layers } from "../ir/layers.js";
+import type { Degrees } from "../ir/autoregressive/order.js";
+import { type Layer, layers } from "../ir/layers.js";
 import { childrenOf } from "../ir/walk.js";
 import { lowerBuiltin } from "./lower-builtin.js";
 import { topLevelNames } from "./reserved.js";
@@ -137,15 +138,29 @@ function lowerLayer(scope: Scope, instance: LayerInstance, args: readonly Value[
     layer.runtime,
     ...first,
     ...inputs,
+    ...maskOf(scope.context, instance),
     ...(layer.weightless ? instance.spec.map(literal) : []),
     ...layerOptions(instance, "apply"),
   );
   return valueOfType(js, expr.type, joinLeads(args.map(leadOf)));
 }
 
+/** The rule by which a layer is masked, where the analysis of orders has decided one. */
+export function maskOf(context: DeriveContext, instance: LayerInstance): readonly Js[] {
+  const rule = context.masks.get(instance.path);
+  return rule ? [object({ from: degreesJs(rule.from), to: degreesJs(rule.to), strict: { kind: "boolean", value: rule.strict } })] : [];
+}
+
+function degreesJs(degrees: Degrees): Js {
+  return object(Object.fromEntries(Object.entries(degrees).map(([key, value]) => [key, literal(value as number | string | readonly number[])])));
+}
+
+const SPEC_OPTIONS = { takes: ["bias", "groups"], alone: ["bias"] } as const;
+
 /** A bias is a matter of which weights there are; everything else is one of how they are applied, and some of both. */
 export function layerOptions(instance: LayerInstance, use: "spec" | "apply"): readonly Js[] {
-  const wanted = Object.entries(instance.options).filter(([o]) => (use === "spec" ? o === "bias" || o === "groups" : o !== "bias"));
+  const { takes, alone }: NonNullable<Layer["specOptions"]> = layers.get(instance.layer)?.specOptions ?? SPEC_OPTIONS;
+  const wanted = Object.entries(instance.options).filter(([o]) => (use === "spec" ? takes.includes(o) : !alone.includes(o)));
   return wanted.length === 0 ? [] : [object(Object.fromEntries(wanted.map(([k, v]) => [k, literal(v)])))];
 }
 

@@ -5,6 +5,8 @@
  * Axes are counted from 1 in a `.gm` file; in the IR they count from the end (-1 is the last), since the runtime puts sample and batch axes first.
  */
 import { camel } from "../base/camel.js";
+import { across, along, type Grid, joined, meet, reshaped, running, transposed, uniform, withLeading, withTrailing } from "./autoregressive/grid.js";
+import { underWindow } from "./autoregressive/windows.js";
 import { report } from "../base/report.js";
 import {
   alongOthers,
@@ -45,7 +47,7 @@ import {
   overImage,
   first,
 } from "./builtin-forms.js";
-import type { Builtin } from "./builtin-types.js";
+import type { Builtin, Options } from "./builtin-types.js";
 import {
   abovezero,
   added,
@@ -65,6 +67,12 @@ import {
   reciprocal,
 } from "./range.js";
 import { dim, showShape, tensor, timesDim } from "./shapes.js";
+
+/** Stands for an argument that is not there. */
+const none = uniform([]);
+
+/** Each of n positions reads the one `by` further on. */
+const shifted = (n: number, by: number): readonly (readonly number[])[] => Array.from({ length: n }, (_, i) => [i + by]);
 
 export { isLinearIn } from "./builtin-types.js";
 export type {
@@ -195,11 +203,20 @@ const table: readonly Builtin[] = [
   // ---- along one axis
   alongAxis("softmax", "e^x over its sum along an axis (the last)", () => openUnit, { simplex: (_, { axis }) => axis === -1 }),
   alongAxis("log_softmax", "log(softmax(x)), without overflow", () => ({ low: -Infinity, high: 0, lowOpen: true, highOpen: true })),
-  alongAxis("cumsum", "running sum along an axis (the last)", undefined, { linear: "all" }),
+  alongAxis("cumsum", "running sum along an axis (the last)", undefined, {
+    linear: "all",
+    degrees: ([x = none], { options: { axis } }) => running(x, axis as number),
+  }),
   alongAxis("reverse", "entries in reverse order along an axis (the last)", first, {
     moves: true,
     linear: "all",
     reads: "one",
+    degrees: ([x = none], { options: { axis } }) =>
+      along(
+        x,
+        axis as number,
+        Array.from({ length: x.shape.at(axis as number) ?? 1 }, (_, i, n = x.shape.at(axis as number) ?? 1) => [n - 1 - i]),
+      ),
     simplex: kept,
   }),
   alongAxis("glu", "first half times sigmoid of the second, along an axis (Dauphin et al. 2017)", undefined, { type: gluType }),
@@ -237,6 +254,7 @@ const table: readonly Builtin[] = [
     moves: true,
     linear: "all",
     reads: "one",
+    degrees: ([x = none], { shape }) => reshaped(x, shape),
     range: first,
     type: reshapeType,
   },
@@ -250,6 +268,7 @@ const table: readonly Builtin[] = [
     moves: true,
     linear: "all",
     reads: "one",
+    degrees: ([x = none], { shape }) => reshaped(x, shape),
     range: first,
     type: ({ args }) => {
       const type = args[0]?.type ?? tensor([]);
@@ -268,6 +287,7 @@ const table: readonly Builtin[] = [
     moves: true,
     linear: "all",
     reads: "one",
+    degrees: ([x = none], { options: { order } }) => transposed(x, order as readonly number[]),
     range: first,
     simplex: ([x], { order }) => x?.simplex === true && (order as readonly number[]).at(-1) === -1,
     type: transposeType,
@@ -282,6 +302,11 @@ const table: readonly Builtin[] = [
     takes: numeric,
     linear: "all",
     reads: "one",
+    degrees: (args, { options: { axis } }) =>
+      joined(
+        args.map((x) => (x.shape.length === 0 ? reshaped(x, [1]) : x)),
+        axis as number,
+      ),
     range: hull,
     simplex: alongOthers,
     type: concatType,
@@ -296,6 +321,7 @@ const table: readonly Builtin[] = [
     takes: numeric,
     linear: "all",
     reads: "one",
+    degrees: (args, { shape }) => joined(args.map(withLeading), -shape.length),
     range: hull,
     simplex: alongOthers,
     type: stackType,
@@ -312,6 +338,8 @@ const table: readonly Builtin[] = [
     takes: numeric,
     linear: "all",
     reads: "one",
+    degrees: ([x = none], { options: { low }, shape }) =>
+      shape.reduce((grid, size, axis) => along(grid, axis - shape.length, shifted(size, -((low as readonly number[])[axis] ?? 0))), x),
     range: ([r = anything]) => hull([r, between(0, 0, false)]),
     type: padType,
   },
@@ -329,6 +357,8 @@ const table: readonly Builtin[] = [
     moves: true,
     linear: "all",
     reads: "one",
+    degrees: ([x = none], { options: { axis, position } }) =>
+      across(along(x, axis as number, [[position as number]]), [axis as number], false),
     range: first,
     simplex: alongOthers,
     type: ({ args, options }) => {
@@ -352,6 +382,8 @@ const table: readonly Builtin[] = [
     moves: true,
     linear: "all",
     reads: "one",
+    degrees: ([x = none], { options: { axis, start, stop } }) =>
+      along(x, axis as number, shifted((stop as number) - (start as number), start as number)),
     range: first,
     simplex: alongOthers,
     type: ({ args, options }) => {
@@ -378,6 +410,8 @@ const table: readonly Builtin[] = [
     takes: ["real", "int"],
     linear: inFirst,
     labels: 1,
+    degrees: ([table = none, labels = none], { shape }) =>
+      meet(shape, [withTrailing(labels, table.shape.slice(1)), across(table, [-table.shape.length], false)]),
     range: first,
     simplex: ([table]) => table?.simplex === true && table.shape.length > 1,
     type: takeType,
@@ -390,6 +424,7 @@ const table: readonly Builtin[] = [
     options: [{ name: "classes", kind: "size" }],
     takes: ["int"],
     labels: 0,
+    degrees: ([label = none], { shape }) => withTrailing(label, shape.slice(-1)),
     range: () => closedUnit,
     simplex: () => true,
     type: onehotType,
@@ -541,9 +576,20 @@ function convolution(fn: "conv" | "conv_transpose", doc: string, type: Builtin["
     ],
     takes: numeric,
     linear: each,
+    ...(fn === "conv" ? { degrees: convDegrees } : {}),
     type,
     range: convRange,
   };
+}
+
+/** The image under the kernel, and all of the kernel. */
+function convDegrees(
+  [x = none, kernel = none]: readonly Grid[],
+  { options, shape }: { readonly options: Options; readonly shape: readonly number[] },
+): Grid {
+  const { stride = 1, padding = "valid" } = options;
+  const window = { size: kernel.shape.slice(0, 2), stride: stride as number, padding: padding as "same" | "valid", dilation: 1 };
+  return meet(shape, [underWindow(x, shape, window), across(kernel, [-4, -3, -2, -1], false)]);
 }
 
 function pooling(fn: string, doc: string, range: (args: readonly Range[]) => Range, more: Partial<Builtin> = {}): Builtin {

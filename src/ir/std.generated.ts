@@ -3,6 +3,24 @@ import type { SourceFile } from "../base/source.js";
 
 export const stdSources: readonly SourceFile[] = [
   {
+    path: "std/autoregressive.gm",
+    text: [
+      "// Nets for variables that are drawn entry after entry: `x ~ Bernoulli(logits = made(x, [500]))`. The compiler proves of each use that the parameters",
+      "// of an entry read those before it alone.",
+      "",
+      "/// Masked autoencoder for distribution estimation: `x ~ Bernoulli(logits = made(x, [500]))` of a vector x. A seed in place of an order is one by chance.",
+      "/// Germain, Gregor, Murray & Larochelle 2015, section 3.",
+      'net made(x, widths, activation = relu, order = "natural") {',
+      "  h[0] = x",
+      "  for l in 1..length(widths) {",
+      "    h[l] = h[l-1] |> masked_dense(widths[l], order = order) |> activation",
+      "  }",
+      "  return h[length(widths)] |> masked_dense(size(x), order = order)",
+      "}",
+      "",
+    ].join("\n"),
+  },
+  {
     path: "std/nets.gm",
     text: [
       "// Building blocks of networks. Each is a template: every call has weights of its own. `activation` takes a function, a layer or a chain of them.",

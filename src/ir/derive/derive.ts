@@ -1,6 +1,7 @@
 /** Model IR -> derived model: every objective of `train` and `evaluate`, which weights it moves, which densities generate and infer. */
 import { InternalError } from "../../base/internal-error.js";
 import { report, type Diagnostics } from "../../base/report.js";
+import { proveOrders } from "../autoregressive/prove.js";
 import { analyseEnergy, type EnergyAnalysis, requireMonitor } from "../energy/index.js";
 import { estimators, type Options } from "../estimators.js";
 import type { DerivedEvaluation, DerivedModel, DerivedPhase, DerivedUpdate } from "../derived-model.js";
@@ -18,7 +19,8 @@ import { nameSchedules } from "./schedules.js";
 
 /** Derives a model; undefined after errors have been reported. */
 export function derive(model: ModelIr, diagnostics: Diagnostics): DerivedModel | undefined {
-  const context = withEnergies(deriveContext(model, diagnostics));
+  const directed = withOrders(deriveContext(model, diagnostics));
+  const context = directed && withEnergies(directed);
   if (!context) return undefined;
   refuseDomains(context);
   const entries = weightEntries(context);
@@ -50,6 +52,12 @@ export function derive(model: ModelIr, diagnostics: Diagnostics): DerivedModel |
   if (failed || diagnostics.hasErrors) return undefined;
   if (phases.length > 0) warnUntrained(context, entries, phases);
   return { context, model, phases, evaluations, ...roles(context) };
+}
+
+/** With the proofs of variables that are drawn entry after entry; undefined after an error in one. */
+function withOrders(context: DeriveContext): DeriveContext | undefined {
+  const proven = proveOrders(context);
+  return proven && { ...context, ...proven };
 }
 
 /** The analyses of all energies; undefined after an error in one. */
