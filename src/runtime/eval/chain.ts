@@ -6,14 +6,14 @@ import type { Program } from "../engines/engine.js";
 import type { Dataset } from "../data/dataset.js";
 import type { EngineSession, HostTensor, HostTensors } from "../engines/engine.js";
 import { assertNever, GmcError } from "../graph/errors.js";
-import { input, iterationInput, rootKey, stage, state, writeState, type Tensor } from "../graph/index.js";
+import { iterationInput, rootKey, stage, state, writeState, type Tensor } from "../graph/index.js";
 import { optimize } from "../graph/passes/index.js";
 import { sizeOf } from "../graph/shape.js";
 import type { Graph, Shape } from "../graph/types.js";
 import type { ChainDefinition, DensityDefinition, ModelDefinition } from "../model.js";
 import { carriedByModel, carriedName, startValue } from "../train/carried.js";
 import { averagedState, dataVariables, defined, readWeights } from "../train/context.js";
-import { rngOf } from "./batches.js";
+import { drawnBefore, feedsFor, givenInputs } from "./before.js";
 import { drawFrom, meanOf, valueOf } from "./draw.js";
 import { COUNT, FIRST, runPieces } from "./pieces.js";
 
@@ -48,11 +48,10 @@ export interface ChainDraw {
 }
 
 const stored = (name: string): string => `draw:${name}`;
-const fed = (name: string): string => `given:${name}`;
 
 /** GM4008 for a number of sweeps that is none, GM4009 where there are no persistent chains to begin with. */
 export async function runChain(density: DensityDefinition, chain: ChainDefinition, asked: ChainOptions): Promise<ChainDraw> {
-  const options = { ...asked, given: { ...(await drawnBefore(chain, asked)), ...asked.given } };
+  const options = { ...asked, given: { ...(await drawnBefore(chain.before, asked)), ...asked.given } };
   const { session, every } = options;
   const sweeps = options.sweeps ?? chain.sweeps;
   for (const [name, value] of [
@@ -62,7 +61,7 @@ export async function runChain(density: DensityDefinition, chain: ChainDefinitio
     if (!(Number.isInteger(value) && value >= 1)) throw new GmcError("GM4008", `${name} must be a whole number from 1 on, found ${value}`);
   }
   for (const [name, value] of Object.entries(await startValues(chain, options))) await session.write(stored(name), value);
-  const feedsOf = (graph: Graph): HostTensors => feedsFor(graph, options);
+  const feedsOf = (graph: Graph): HostTensors => feedsFor([graph], options);
   const sweep = stageSweep(chain, options);
   const show = stageShow(density, chain, options);
   const shown: Program = { name: "draw", stages: [{ kind: "call", name: "draw", graph: show }], fetch: Object.keys(show.outputs) };
@@ -86,38 +85,6 @@ export async function runChain(density: DensityDefinition, chain: ChainDefinitio
   } finally {
     moving.dispose();
     showing.dispose();
-  }
-}
-
-function feedsFor(graph: Graph, { given, seed }: ChainOptions): HostTensors {
-  const all: HostTensors = { ...Object.fromEntries(Object.entries(given).map(([n, t]) => [fed(n), t])), rng: rngOf(seed, "draw", 0, 0) };
-  const names = graph.nodes.flatMap((n) => (n.prim === "input" ? [n.params.name] : []));
-  return Object.fromEntries(names.flatMap((n) => (all[n] === undefined ? [] : [[n, all[n]]])));
-}
-
-/** Values of what the energy is given of the density's own variables. */
-async function drawnBefore(chain: ChainDefinition, options: ChainOptions): Promise<HostTensors> {
-  const { before } = chain;
-  if (before === undefined) return {};
-  const graph = optimize(
-    stage(
-      {},
-      () => {
-        const w = readWeights(options.model, averagedState(options.averaged));
-        return { ...before(w as never, rootKey(), { kind: "rows", size: options.rows }, given(options)).values };
-      },
-      { mode: "eval" },
-    ),
-  );
-  const program = await options.session.compile({
-    name: "before",
-    stages: [{ kind: "call", name: "before", graph }],
-    fetch: Object.keys(graph.outputs),
-  });
-  try {
-    return await program.run(feedsFor(graph, options));
-  } finally {
-    program.dispose();
   }
 }
 
@@ -178,10 +145,6 @@ function cycled(state: HostTensor, rows: number, event: Shape): HostTensor {
   return { dtype: state.dtype, shape: [rows, ...event], data };
 }
 
-function given(options: ChainOptions): Readonly<Record<string, Tensor>> {
-  return Object.fromEntries(Object.entries(options.given).map(([name, t]) => [name, input(fed(name), t.shape, t.dtype)]));
-}
-
 function current(chain: ChainDefinition, options: ChainOptions): Readonly<Record<string, Tensor>> {
   const free = Object.entries(chain.variables).filter(([name]) => options.given[name] === undefined);
   return Object.fromEntries(free.map(([name, { shape, dtype }]) => [name, state(stored(name), [options.rows, ...shape], dtype)]));
@@ -194,7 +157,7 @@ function stageSweep(chain: ChainDefinition, options: ChainOptions): Graph {
       () => {
         const values = current(chain, options);
         const w = readWeights(options.model, averagedState(options.averaged));
-        const next = chain.sweep(w as never, rootKey().iterate(iterationInput()), values, given(options));
+        const next = chain.sweep(w as never, rootKey().iterate(iterationInput()), values, givenInputs(options));
         for (const [name, value] of Object.entries(values)) writeState(value, defined(next[name], `next ${name}`));
         return {};
       },
@@ -210,7 +173,7 @@ function stageShow(density: DensityDefinition, chain: ChainDefinition, options: 
       {},
       () => {
         const w = readWeights(options.model, averagedState(options.averaged));
-        const values = { ...given(options), ...current(chain, options) };
+        const values = { ...givenInputs(options), ...current(chain, options) };
         const data = dataVariables(options.model);
         const rest = density.head.filter((name) => values[name] === undefined);
         const draw = rest.length === 0 ? undefined : drawFrom(density, w, rootKey(), { kind: "rows", size: options.rows }, values);

@@ -12,20 +12,26 @@ const PIECE = 200;
 export interface PieceOptions {
   readonly from?: number;
   readonly to: number;
+  /** Iterations of every piece, where the program's other stages follow so many: as many as fit the time unless told. */
+  readonly piece?: number | undefined;
   readonly onDone?: ((iterations: number) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
 /** Iterations `from` (0 unless told) to `to` of a program whose stage repeats `COUNT` times from `FIRST` on. Throws where the signal says so. */
 export async function runPieces(executable: Executable, feeds: HostTensors, options: PieceOptions): Promise<void> {
-  let piece = 1;
+  let piece = options.piece ?? 1;
+  let shown = performance.now();
   for (let done = options.from ?? 0; done < options.to;) {
     options.signal?.throwIfAborted();
     const count = Math.min(piece, options.to - done);
     const began = performance.now();
     await executable.run({ ...feeds, [COUNT]: whole(count), [FIRST]: whole(done) });
     done += count;
-    if (performance.now() - began < PIECE / 2) piece *= 2;
+    const now = performance.now();
+    if (options.piece === undefined && now - began < PIECE / 2) piece *= 2;
+    if (options.piece !== undefined && now - shown < PIECE && done < options.to) continue;
+    shown = now;
     options.onDone?.(done);
     await pause();
   }

@@ -4,13 +4,14 @@
 import type { Dataset, SplitName } from "../data/dataset.js";
 import type { EngineSession, HostTensor, HostTensors } from "../engines/engine.js";
 import { GmcError } from "../graph/errors.js";
-import type { ModelDefinition } from "../model.js";
+import type { DensityDefinition, ModelDefinition } from "../model.js";
 import { sizeOf } from "../graph/shape.js";
 import { leavesOf } from "../nn/spec.js";
 import { dataFeeds, dataName, dataVariables, defined, emaName } from "../train/context.js";
 import { allRows, drawnBatches, rngOf } from "./batches.js";
 import { runChain, type ChainStart } from "./chain.js";
 import { generativeOf, latentName, stageDecode, stageInfer, stageReconstruct, stageSample, type DrawProgram } from "./draw.js";
+import { runSequential, type SequentialOptions } from "./sequential.js";
 import { evaluate, type EvaluateOptions } from "./evaluate.js";
 import type { Evaluation } from "./protocol.js";
 
@@ -52,7 +53,13 @@ export interface SampleOptions {
   readonly start?: ChainStart;
   /** Also what the chains are at the start and after every so many sweeps: `frames`. */
   readonly every?: number;
-  /** Sweeps done, of all. */
+  /** Of a density that is drawn entry by entry: entries that are held, at `values` where `mask` is not 0. [rows, ...event] each. */
+  readonly known?: { readonly values: Rows; readonly mask: Rows };
+  /** Of such a density: below 1 draws are less varied, above more. 1 unless told. */
+  readonly temperature?: number;
+  /** What is computed in full at each position, where it could not be kept. */
+  readonly onNote?: (note: string) => void;
+  /** Sweeps, or positions, done, of all. */
   readonly onProgress?: (done: number, total: number) => void;
   readonly signal?: AbortSignal;
 }
@@ -110,6 +117,17 @@ export function openSession(options: SessionOptions): TrainedSession {
       there === 0 ? "name another split" : "ask for fewer, or name another split; an interpolation takes two rows a pair",
     ]);
   };
+  const drawSequential = (rows: number, seed: number, given: HostTensors, more: Partial<SequentialOptions> = {}): Promise<HostTensors> => {
+    const density = generativeOf(model);
+    return runSequential(density, defined(density.sequential, "sequential"), { session, model, averaged, rows, seed, given, ...more });
+  };
+  /** Data given latents and conditions, by the names of the variables: what pictures show. */
+  const decode = async (rows: number, seed: number, given: HostTensors): Promise<RowsByName> => {
+    const drawn = await drawSequential(rows, seed, given);
+    const data = dataVariables(model);
+    const outputs = { ...withPrefix(drawn, "value:"), ...withPrefix(drawn, "mean:") };
+    return Object.fromEntries(Object.entries(outputs).filter(([name]) => Object.hasOwn(data, name) && given[name] === undefined));
+  };
   const seedOf = (given: { readonly seed?: number } | undefined): number => given?.seed ?? options.seed;
   return {
     model,
@@ -128,13 +146,16 @@ export function openSession(options: SessionOptions): TrainedSession {
       const seed = seedOf(more);
       const data = (): HostTensors => firstRows(undefined, rows, seed);
       const given = givenValues(model, rows, more.given, data);
+      checkOptions(density, more);
       const shown = (outputs: HostTensors): Pick<Samples, "values" | "means"> => ({
         values: { ...given, ...withPrefix(outputs, "value:") },
         means: withPrefix(outputs, "mean:"),
       });
       if (density.chain === undefined) {
-        for (const name of ["sweeps", "start", "every"] as const) {
-          if (more[name] !== undefined) throw new GmcError("GM4009", `${density.label} is not drawn by a chain: it takes no \`${name}\``);
+        if (density.sequential !== undefined) {
+          const { temperature, onNote, onProgress, signal } = more;
+          const known = more.known && { values: hostRows(more.known.values), mask: hostRows(more.known.mask) };
+          return shown(await drawSequential(rows, seed, given, { temperature, known, onNote, onProgress, signal }));
         }
         const variables = dataVariables(model);
         const fed = Object.entries(given).map(([name, t]) => [Object.hasOwn(variables, name) ? dataName(name) : latentName(name), t]);
@@ -147,6 +168,12 @@ export function openSession(options: SessionOptions): TrainedSession {
     },
     reconstruct: async (rows, more) => {
       const data = firstRows(more?.split, rows, seedOf(more));
+      const density = generativeOf(model);
+      if (density.sequential !== undefined) {
+        const inferred = await run(stageInfer({ model, rows, averaged }), dataFeeds(data), seedOf(more));
+        const conditions = Object.fromEntries(density.given.map((name) => [name, defined(data[name], name)]));
+        return { data, shown: await decode(rows, seedOf(more), { ...conditions, ...latentsOf(inferred) }) };
+      }
       return { data, shown: withPrefix(await run(stageReconstruct({ model, rows, averaged }), dataFeeds(data), seedOf(more)), "mean:") };
     },
     data: (rows, split) => firstRows(split, rows, options.seed),
@@ -164,6 +191,31 @@ export function openSession(options: SessionOptions): TrainedSession {
     },
     close: () => session.dispose(),
   };
+}
+
+/** GM4009 for an option that the density has no use for. */
+function checkOptions(density: DensityDefinition, options: SampleOptions): void {
+  const [chain, entries] = [["sweeps", "start", "every"] as const, ["known", "temperature"] as const];
+  if (density.chain === undefined) {
+    for (const name of chain)
+      if (options[name] !== undefined) throw new GmcError("GM4009", `${density.label} is not drawn by a chain: it takes no \`${name}\``);
+  }
+  if (density.sequential === undefined) {
+    for (const name of entries)
+      if (options[name] !== undefined)
+        throw new GmcError("GM4009", `${density.label} is not drawn entry by entry: it takes no \`${name}\``, [
+          "an autoregressive density is, such as one of a masked net",
+        ]);
+  }
+}
+
+function hostRows({ shape, data }: Rows): HostTensor {
+  return { dtype: data instanceof Int32Array ? "i32" : "f32", shape, data };
+}
+
+/** Latents by their names. */
+function latentsOf(outputs: HostTensors): HostTensors {
+  return withPrefix(outputs, latentName("")) as HostTensors;
 }
 
 /**

@@ -1,0 +1,65 @@
+/** What drawing by parts is given: feeds of conditions and held values, and variables of the head that are drawn before the others. */
+import type { EngineSession, HostTensors } from "../engines/engine.js";
+import { input, rootKey, stage, type Key, type Rows, type Tensor } from "../graph/index.js";
+import { optimize } from "../graph/passes/index.js";
+import type { Graph } from "../graph/types.js";
+import type { Draw, ModelDefinition } from "../model.js";
+import { averagedState, readWeights } from "../train/context.js";
+import { rngOf } from "./batches.js";
+
+export interface GivenOptions {
+  readonly session: EngineSession;
+  readonly model: ModelDefinition;
+  readonly averaged: ReadonlySet<string>;
+  readonly rows: number;
+  readonly seed: number;
+  /** Number of the first row, 0 unless told. */
+  readonly firstRow?: number | undefined;
+  /** Conditions, and variables that are held: [rows, ...event]. */
+  readonly given: HostTensors;
+}
+
+type Before = (w: never, key: Key, rows: Rows, given: Readonly<Record<string, Tensor>>) => Draw;
+
+const fed = (name: string): string => `given:${name}`;
+
+/** What is given, as inputs of the current stage. */
+export function givenInputs({ given }: Pick<GivenOptions, "given">): Readonly<Record<string, Tensor>> {
+  return Object.fromEntries(Object.entries(given).map(([name, t]) => [name, input(fed(name), t.shape, t.dtype)]));
+}
+
+/** Those feeds that the graphs read. */
+export function feedsFor(graphs: readonly Graph[], { given, seed, firstRow = 0 }: GivenOptions): HostTensors {
+  const all: HostTensors = {
+    ...Object.fromEntries(Object.entries(given).map(([n, t]) => [fed(n), t])),
+    rng: rngOf(seed, "draw", 0, firstRow),
+  };
+  const names = graphs.flatMap((graph) => graph.nodes.flatMap((n) => (n.prim === "input" ? [n.params.name] : [])));
+  return Object.fromEntries(names.flatMap((n) => (all[n] === undefined ? [] : [[n, all[n]]])));
+}
+
+/** Runs a graph once; gives its outputs. */
+export async function runOnce(name: string, graph: Graph, options: GivenOptions): Promise<HostTensors> {
+  const program = await options.session.compile({ name, stages: [{ kind: "call", name, graph }], fetch: Object.keys(graph.outputs) });
+  try {
+    return await program.run(feedsFor([graph], options));
+  } finally {
+    program.dispose();
+  }
+}
+
+/** Values of the variables that `before` draws; none without it. */
+export async function drawnBefore(before: unknown, options: GivenOptions): Promise<HostTensors> {
+  if (before === undefined) return {};
+  const graph = optimize(
+    stage(
+      {},
+      () => {
+        const w = readWeights(options.model, averagedState(options.averaged));
+        return { ...(before as Before)(w as never, rootKey(), { kind: "rows", size: options.rows }, givenInputs(options)).values };
+      },
+      { mode: "eval" },
+    ),
+  );
+  return runOnce("before", graph, options);
+}

@@ -1,0 +1,139 @@
+/**
+ * Drawing a variable entry by entry, each given those before it. Positions are iterations of a `repeat` stage; what earlier ones computed is kept in
+ * the store, so that one costs what is new at it. A draw is tied to its row and its position: it is the same for any number of rows drawn
+ * together, and the same as by computing all anew at each position.
+ */
+import type { HostTensor, HostTensors } from "../engines/engine.js";
+import { GmcError } from "../graph/errors.js";
+import { rootKey, stage } from "../graph/index.js";
+import type { Kept } from "../graph/incremental/index.js";
+import { optimize } from "../graph/passes/index.js";
+import { sameShape, showShape, sizeOf } from "../graph/shape.js";
+import type { Shape } from "../graph/types.js";
+import type { DensityDefinition, SequentialDefinition } from "../model.js";
+import { averagedState, dataVariables, readWeights } from "../train/context.js";
+import { drawnBefore, feedsFor, givenInputs, runOnce, type GivenOptions } from "./before.js";
+import { drawFrom, meanOf, valueOf } from "./draw.js";
+import { COUNT, FIRST, runPieces } from "./pieces.js";
+import { HELD, MEAN, stageEntries, VALUE } from "./sequential-stage.js";
+
+/** Entries that are held: where `mask` is not 0, at `values`. Both [rows, ...event]. */
+export interface Known {
+  readonly values: HostTensor;
+  readonly mask: HostTensor;
+}
+
+export interface SequentialOptions extends GivenOptions {
+  readonly known?: Known | undefined;
+  /** 1 unless told; below it draws are less varied. */
+  readonly temperature?: number | undefined;
+  /** False computes everything anew at each position: for tests, and for measuring what is saved. */
+  readonly incremental?: boolean | undefined;
+  readonly onProgress?: ((done: number, total: number) => void) | undefined;
+  /** What is computed in full at each position, and why. */
+  readonly onNote?: ((note: string) => void) | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * `value:<variable>` and `mean:<variable>` of all that the density draws. GM4030 for known entries that do not fit, or a temperature that is none;
+ * GM4031 for a temperature that the distribution has no use for.
+ */
+export async function runSequential(
+  density: DensityDefinition,
+  sequential: SequentialDefinition,
+  asked: SequentialOptions,
+): Promise<HostTensors> {
+  const { temperature = 1 } = asked;
+  if (!(temperature > 0 && temperature < Infinity))
+    throw new GmcError("GM4030", `a temperature is a number above 0, found ${temperature}`, ["1 draws from the model as it is"]);
+  const options = { ...asked, given: { ...(await drawnBefore(sequential.before, asked)), ...asked.given } };
+  const { variable } = sequential;
+  const held = options.given[variable];
+  const drawn = held === undefined ? await drawEntries(sequential, options) : {};
+  const value = held ?? drawn[`value:${variable}`]!;
+  return { ...(await drawRest(density, { ...options, given: { ...options.given, [variable]: value } })), ...drawn };
+}
+
+async function drawEntries(sequential: SequentialDefinition, options: SequentialOptions): Promise<HostTensors> {
+  const { session, known } = options;
+  const { variable, dtype } = sequential;
+  const staged = stageEntries(sequential, { ...options, held: known !== undefined });
+  staged.notes.forEach((note) => options.onNote?.(note));
+  const full = [options.rows, ...sequential.shape];
+  await session.write(
+    VALUE,
+    known === undefined ? zerosOf({ shape: full, dtype }) : fitting(known.values, { shape: full, dtype }, variable),
+  );
+  if (known !== undefined) await session.write(HELD, fitting(known.mask, { shape: full, dtype: "f32" }, variable));
+  if (sequential.mean !== undefined) await session.write(MEAN, zerosOf({ shape: full, dtype: "f32" }));
+  for (const [name, kept] of staged.kept) await session.write(name, zerosOf(kept));
+  if (Object.keys(staged.fixed.writes).length > 0) await runOnce("fixed", staged.fixed, options);
+  const { draw, keep, positions } = staged;
+  const moving = await session.compile({
+    name: "sequential",
+    stages: [
+      { kind: "repeat", name: "draw", graph: draw, count: COUNT, first: FIRST },
+      ...(keep === undefined ? [] : [{ kind: "call", name: "keep", graph: keep } as const]),
+    ],
+    fetch: [],
+  });
+  try {
+    await runPieces(moving, feedsFor(keep === undefined ? [draw] : [draw, keep], options), {
+      to: positions,
+      piece: keep === undefined ? undefined : staged.perUnit,
+      onDone: (done) => options.onProgress?.(done, positions),
+      signal: options.signal,
+    });
+  } finally {
+    moving.dispose();
+  }
+  return {
+    [`value:${variable}`]: await session.read(VALUE),
+    ...(sequential.mean === undefined ? {} : { [`mean:${variable}`]: await session.read(MEAN) }),
+  };
+}
+
+/** What the density draws given its variable, and what was drawn or given before. */
+async function drawRest(density: DensityDefinition, options: SequentialOptions): Promise<HostTensors> {
+  const rest = density.head.filter((name) => options.given[name] === undefined);
+  const values = Object.fromEntries(density.head.flatMap((name) => (options.given[name] ? [[`value:${name}`, options.given[name]]] : [])));
+  if (rest.length === 0) return values;
+  const graph = optimize(
+    stage(
+      {},
+      () => {
+        const w = readWeights(options.model, averagedState(options.averaged));
+        const draw = drawFrom(density, w, rootKey(), { kind: "rows", size: options.rows }, givenInputs(options));
+        const data = dataVariables(options.model);
+        return Object.fromEntries(
+          rest.flatMap((name) => [
+            [`value:${name}`, valueOf(draw, name)],
+            ...(data[name]?.domain === "category" ? [] : [[`mean:${name}`, meanOf(draw, name)] as const]),
+          ]),
+        );
+      },
+      { mode: "eval" },
+    ),
+  );
+  return { ...values, ...(await runOnce("rest", graph, options)) };
+}
+
+function zerosOf({ shape, dtype }: Kept): HostTensor {
+  const size = sizeOf(shape);
+  const data = { f32: Float32Array, i32: Int32Array, u32: Uint32Array, bool: Uint8Array }[dtype];
+  return { dtype, shape, data: new data(size) };
+}
+
+function fitting(
+  value: HostTensor,
+  { shape, dtype }: { readonly shape: Shape; readonly dtype: "f32" | "i32" },
+  variable: string,
+): HostTensor {
+  if (!sameShape(value.shape, shape))
+    throw new GmcError(
+      "GM4030",
+      `known entries of \`${variable}\` and their mask are ${showShape(shape)}, found ${showShape(value.shape)}`,
+    );
+  return { dtype, shape, data: dtype === "i32" ? Int32Array.from(value.data) : Float32Array.from(value.data) };
+}

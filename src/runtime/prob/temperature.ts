@@ -1,0 +1,22 @@
+/**
+ * Sampling colder or hotter than the model: parameters of a distribution at a temperature T. Logits are divided by T, so a draw of a Bernoulli or a
+ * category comes from p^(1/T), and scales are multiplied by it, as is usual for densities over the reals (a Normal's p^(1/T) has scale √T s).
+ */
+import { div, GmcError, mul } from "../graph/index.js";
+import type { Tensor } from "../graph/index.js";
+
+const AT: Readonly<Record<string, (value: Tensor, temperature: number) => Tensor>> = {
+  logits: (value, t) => div(value, t),
+  scale: (value, t) => mul(value, t),
+};
+
+/** Parameters by their names at temperature T > 0. GM4031 where none of them is one that a temperature moves. */
+export function atTemperature(params: Readonly<Record<string, Tensor>>, temperature: number): Readonly<Record<string, Tensor>> {
+  if (temperature === 1) return params;
+  if (!Object.keys(params).some((name) => Object.hasOwn(AT, name))) {
+    throw new GmcError("GM4031", `a temperature moves logits and scales, and the distribution is given ${Object.keys(params).join(", ")}`, [
+      "write the distribution by its logits, or draw at temperature 1",
+    ]);
+  }
+  return Object.fromEntries(Object.entries(params).map(([name, value]) => [name, AT[name]?.(value, temperature) ?? value]));
+}
