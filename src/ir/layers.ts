@@ -148,7 +148,7 @@ const table: readonly Layer[] = [
   {
     name: "causal_conv",
     runtime: "causalConv1d",
-    doc: "convolution over [length, channels] that sees the positions up to its own, where `strict` those before it: causal_conv(channels, size)",
+    doc: "convolution over [length, channels] that sees the positions up to its own, where `strict` those before it; of an image, along each row: causal_conv(channels, size)",
     takes: "real",
     linear: true,
     ordered: true,
@@ -165,14 +165,14 @@ const table: readonly Layer[] = [
       bias,
     ],
     apply: (call) => {
-      const image = imageOf(call, 1);
-      if (!image) return undefined;
+      const [inputs, length] = call.input.toReversed();
+      if (!inputs || !length) return wrongInput(call, "a sequence [length, channels]");
       const [channels, window] = [size(call, "channels"), call.options.get("size") as number];
       return {
-        shape: [...image.space, channels],
-        spec: [image.channels.size, channels.size, window],
+        shape: [...call.input.slice(0, -1), channels],
+        spec: [inputs.size, channels.size, window],
         options: given(call, { dilation: 1, strict: false, bias: true }),
-        weights: { kernel: [window, image.channels.size, channels.size], ...biasOf(call, channels) },
+        weights: { kernel: [window, inputs.size, channels.size], ...biasOf(call, channels) },
       };
     },
   },

@@ -53,9 +53,9 @@ export function behindInRaster(grid: Grid, shape: readonly number[], size: numbe
   return meet(shape, [before, along(own, -1, reads)]);
 }
 
-/** A causal convolution over [length, channels] (van den Oord et al. 2016c, section 2.1): `size` positions up to its own, `strict`: up to the one before. */
+/** A causal convolution over [..., length, channels] (van den Oord et al. 2016c, section 2.1): `size` positions up to its own, `strict`: up to the one before. */
 export function behindInTime(grid: Grid, shape: readonly number[], size: number, dilation: number, strict: boolean): Grid {
-  const [length = 1] = shape;
+  const length = shape.at(-2) ?? 1;
   const shift = strict ? 1 : 0;
   const reads = Array.from({ length }, (_, t) => Array.from({ length: size }, (__, i) => t - shift - i * dilation));
   return allChannels(along(grid, -2, reads), shape);
