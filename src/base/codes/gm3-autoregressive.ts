@@ -27,10 +27,10 @@ export const gm3Autoregressive = {
     "Draw of an autoregressive variable in an objective",
     (a) => `\`${a.variable}\` of \`${a.density}\` is drawn entry after entry, which no objective can do`,
   ),
-  GM3726: code<{ density: string; variables: string }>(
+  GM3726: code<{ density: string; what: string }>(
     "error",
-    "Two variables drawn entry after entry",
-    (a) => `\`${a.density}\` draws ${a.variables} entry after entry, and samples are drawn of one such variable`,
+    "Two loops in one density",
+    (a) => `\`${a.density}\` draws ${a.what}, and a sample takes one such loop, no more`,
   ),
   GM3727: code<{ evaluator: string; density: string; variable: string }>(
     "error",

@@ -2,6 +2,7 @@
  * Variables that stand in their own parameters: `x ~ Bernoulli(logits = made(x))` is a density where the parameters of each entry read entries
  * alone that are drawn before it, p(x) = prod_i p(x_i | x_<i). That is proven here, or refused with the way by which a later entry is read.
  */
+import type { Label } from "../../base/diagnostic.js";
 import { report } from "../../base/report.js";
 import { type Span, textOf } from "../../base/source.js";
 import { type Definition, type DeriveContext, inHeader, parentsOf, readsItself, weightEntries } from "../derive/context.js";
@@ -41,25 +42,25 @@ export function proveOrders(context: DeriveContext): Pick<DeriveContext, "sequen
       if (definition.kind !== "draw" || !readsItself(context, definition)) continue;
       const before = sequential.get(index.density.name);
       const proof = proveOne(context, index.density.name, definition, masks);
-      if (before) tooMany(context, index.density.name, before, definition);
-      if (!proof || before) ok = false;
+      const alone = !before && !index.energy;
+      if (before) {
+        const labels = [{ span: before.span, text: `\`${before.variable}\` is drawn entry after entry, too` }];
+        tooMany(context, index.density.name, `\`${before.variable}\` and \`${definition.variable}\` entry after entry`, definition, labels);
+      } else if (index.energy) {
+        const names = index.energy.variables.map((v) => `\`${v}\``).join(", ");
+        const labels = index.energy.energies.map((e) => ({ span: e.span, text: `${names} by a chain` }));
+        tooMany(context, index.density.name, `\`${definition.variable}\` entry after entry and ${names} by a chain`, definition, labels);
+      }
+      if (!proof || !alone) ok = false;
       else sequential.set(index.density.name, { ...proof, reads: inHeader(index, parentsOf(context, definition)) });
     }
   }
   return ok && settled(context, masks) ? { sequential, masks } : undefined;
 }
 
-function tooMany(context: DeriveContext, density: string, before: Sequential, { variable, span }: Drawn): void {
-  report(
-    context.diagnostics,
-    "GM3726",
-    span,
-    { density, variables: `\`${before.variable}\` and \`${variable}\`` },
-    {
-      labels: [{ span: before.span, text: `\`${before.variable}\` is drawn entry after entry, too` }],
-      help: ["give one of them parameters that do not read it"],
-    },
-  );
+function tooMany(context: DeriveContext, density: string, what: string, { variable, span }: Drawn, labels: readonly Label[]): void {
+  const help = [`give \`${variable}\` parameters that do not read it, or have the other one in a density of its own`];
+  report(context.diagnostics, "GM3726", span, { density, what }, { labels, help });
 }
 
 /** Layers that are masked by a rule have one. */
@@ -215,8 +216,8 @@ interface Wrong {
   readonly entry: number;
   /** Of the variable, whose parameter it is. */
   readonly of: number;
-  /** The rank below which all that it reads should be. */
-  readonly limit: number;
+  /** The greatest rank that it reads. */
+  readonly degree: number;
 }
 
 /** The first entry of a parameter that reads an entry which is not drawn before its own. `lead`: axes over which draws are independent. */
@@ -231,7 +232,10 @@ function firstWrong(grid: Grid, rank: number, lead: readonly number[], tracked: 
     let limit = tracked.ranks[draw * perDraw] ?? 0;
     for (let i = 1; i < perDraw; i++) limit = Math.min(limit, tracked.ranks[draw * perDraw + i] ?? 0);
     const at = repeated(draw, lead, own) * inner;
-    for (let i = 0; i < inner; i++) if ((degrees[at + i] ?? NONE) >= limit) return { entry: at + i, of: draw * perDraw, limit };
+    for (let i = 0; i < inner; i++) {
+      const degree = degrees[at + i] ?? NONE;
+      if (degree >= limit) return { entry: at + i, of: draw * perDraw, degree };
+    }
   }
   return undefined;
 }
@@ -269,14 +273,19 @@ function entryName(variable: string, shape: readonly number[], entry: number): s
 type Reach = "before" | "upTo" | "all" | "later" | "units";
 
 function reachOf(grid: Grid, { shape, size, ranks }: Tracked): Reach {
-  if (least(grid) === size - 1 && greatest(grid) === size - 1 && size > 1) return "all";
-  const total = grid.shape.reduce((n, s) => n * s, 1);
-  const places = shape.every((s, axis) => grid.shape[axis] === s) || grid.shape[0] === size;
-  if (!places) return "units";
-  const perEntry = total / size;
+  if (size > 1 && least(grid) === greatest(grid)) return "all";
+  // The value's leading axes are those of the variable, as many as agree, or all of them in one.
+  const agree = shape.findIndex((s, axis) => grid.shape[axis] !== s);
+  const leading = agree < 0 ? shape.length : agree;
+  const places = grid.shape[0] === size ? size : shape.slice(0, leading).reduce((n, s) => n * s, 1);
+  if (places === 1 && size > 1) return "units";
+  const [perPlace, inValue] = [size / places, grid.shape.reduce((n, s) => n * s, 1) / places];
+  const [lowest, highest] = [Math.min, Math.max].map((pick) =>
+    Array.from({ length: places }, (_, p) => ranks.slice(p * perPlace, (p + 1) * perPlace).reduce((a, b) => pick(a, b))),
+  ) as [number[], number[]];
   const degrees = entries(grid);
-  if (degrees.every((degree, i) => degree < (ranks[Math.floor(i / perEntry)] ?? 0))) return "before";
-  return degrees.every((degree, i) => degree <= (ranks[Math.floor(i / perEntry)] ?? 0)) ? "upTo" : "later";
+  if (degrees.every((degree, i) => degree < (lowest[Math.floor(i / inValue)] ?? 0))) return "before";
+  return degrees.every((degree, i) => degree <= (highest[Math.floor(i / inValue)] ?? 0)) ? "upTo" : "later";
 }
 
 const spanOf = (expr: Expr): Span => (expr.kind === "layer" ? expr.instance.span : expr.span);
@@ -287,20 +296,21 @@ function shortText(span: Span): string {
   return text.length > 40 ? `${text.slice(0, 39)}…` : text;
 }
 
-function refuse(context: DeriveContext, tracked: Tracked, tracker: Tracker, param: string, expr: Expr, { entry, of, limit }: Wrong): void {
+function refuse(context: DeriveContext, tracked: Tracked, tracker: Tracker, param: string, expr: Expr, { entry, of, degree }: Wrong): void {
   const { variable = "" } = tracked;
-  const way = tracker.way(expr, entry, limit);
+  const way = tracker.way(expr, entry, degree);
   const read = way[0]?.entry ?? of;
   const told = tellingStops(way, tracked);
-  const culprit = told.find(({ reach }) => reach === "all" || reach === "later");
+  const culprit = told.find(({ reach }) => isTooFar(reach));
+  const last = told.find(({ stop }) => sameSpan(spanOf(stop.expr), expr.span));
   report(
     context.diagnostics,
     "GM3721",
     expr.span,
     { variable, param, entry: entryName(variable, tracked.shape, of), read: entryName(variable, tracked.shape, read) },
     {
-      label: `the parameters of an entry may read those that are drawn before it`,
-      labels: told.map(({ stop, text }) => ({ span: spanOf(stop.expr), text })),
+      label: last?.text ?? "the parameters of an entry may read entries that are drawn before it, no others",
+      labels: told.filter((t) => t !== last).map(({ stop, text }) => ({ span: spanOf(stop.expr), text })),
       notes: read === of && !culprit ? [`nothing on the way from \`${variable}\` to \`${param}\` leaves the entry itself out`] : [],
       help: waysOut(culprit?.stop, variable),
     },
@@ -312,6 +322,10 @@ interface Told {
   readonly reach: Reach;
   readonly text: string;
 }
+
+const isTooFar = (reach: Reach): boolean => reach === "all" || reach === "later";
+
+const sameSpan = (a: Span, b: Span): boolean => a.file === b.file && a.start === b.start && a.end === b.end;
 
 /** Most places that an error shows. */
 const SHOWN = 6;
@@ -329,14 +343,14 @@ function tellingStops(way: readonly Stop[], tracked: Tracked): readonly Told[] {
       upTo: `\`${name}\`: each entry reads those up to its own`,
       all: `\`${name}\` mixes all entries`,
       later: `\`${name}\`: entries read later ones, too`,
-      units: `\`${name}\`: each unit reads some of the entries`,
+      units: `\`${name}\`: each unit reads the entries up to its degree`,
     };
     if (before === undefined) told.push({ stop, reach, text: `\`${tracked.variable ?? ""}\` itself is read here` });
-    else if (reach !== before || expr.kind === "layer") told.push({ stop, reach, text: texts[reach] });
+    else if (reach !== before || (expr.kind === "layer" && !isTooFar(reach))) told.push({ stop, reach, text: texts[reach] });
     before = reach;
   });
-  // What follows a mixture of all changes nothing.
-  const worst = told.findIndex(({ reach }) => reach === "all");
+  // What follows makes it no better.
+  const worst = told.findIndex(({ reach }, i) => i > 0 && isTooFar(reach));
   const kept = worst >= 0 ? told.slice(0, worst + 1) : told;
   return kept.length <= SHOWN ? kept : [...kept.slice(0, 2), ...kept.slice(kept.length - SHOWN + 2)];
 }

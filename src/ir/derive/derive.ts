@@ -206,7 +206,7 @@ function deriveEvaluator(context: DeriveContext, evaluation: Evaluation): Derive
     );
   if (!choices || idle) return undefined;
   if (value.kind !== "evaluator" || !evaluators.get(value.evaluator)?.ofEnergy)
-    return { evaluation, objective: undefined, energy: undefined };
+    return drawsInOrder(context, evaluation) ? undefined : { evaluation, objective: undefined, energy: undefined };
   const [named] = value.densities;
   const energy = energyDensity(context, named);
   if (energy !== undefined)
@@ -227,6 +227,25 @@ function deriveEvaluator(context: DeriveContext, evaluation: Evaluation): Derive
     },
   );
   return undefined;
+}
+
+/** Reports an evaluator that draws from a density whose variable is drawn entry after entry. */
+function drawsInOrder(context: DeriveContext, { value, span }: Evaluation): boolean {
+  if (value.kind !== "evaluator") return false;
+  const [found] = value.densities.flatMap((density) => context.sequential.get(density) ?? []);
+  if (!found) return false;
+  const { density, variable } = found;
+  report(
+    context.diagnostics,
+    "GM3727",
+    span,
+    { evaluator: value.evaluator, density, variable },
+    {
+      labels: [{ span: found.span, text: `the parameters of an entry of \`${variable}\` read those before it` }],
+      help: [`measure what is evaluated, not drawn: \`-log ${density}(…)\`, \`ELBO(p, q)\`, \`Distortion(p, q)\``],
+    },
+  );
+  return true;
 }
 
 function deriveEvaluation(
