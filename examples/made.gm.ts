@@ -52,6 +52,7 @@ export function made(w: Weights["p"]["made1"], x: Tensor): Tensor {
 
 /**
  * log p(x)  made.gm:6
+ * p(x) = prod_i p(x_i | x_<i): i over the 784 positions, as they lie
  * x [..., 784] -> [...]
  */
 export function logP(w: Weights, x: Tensor): Tensor {

@@ -115,7 +115,7 @@ export function residual5(w: Weights["p"]["pixelcnn1"]["pixelcnn_blocks1"]["resi
 /**
  * What follows the first layer of a PixelCNN.
  *
- * pixelcnn_blocks(h)  autoregressive.gm:27
+ * pixelcnn_blocks(h)  autoregressive.gm:28
  * h [..., 28, 28, 32] -> [..., 28, 28, 1]
  */
 export function pixelcnn_blocks(w: Weights["p"]["pixelcnn1"]["pixelcnn_blocks1"], h: Tensor): Tensor {
@@ -146,6 +146,7 @@ export function pixelcnn(w: Weights["p"]["pixelcnn1"], x: Tensor): Tensor {
 
 /**
  * log p(x)  pixelcnn.gm:6
+ * p(x) = prod_i p(x_i | x_<i): i over the 784 positions [28, 28], row after row
  * x [..., 28, 28, 1] -> [...]
  */
 export function logP(w: Weights, x: Tensor): Tensor {

@@ -4,6 +4,7 @@ import type { DerivedObjective } from "../ir/quantity.js";
 import { weightEntries } from "../ir/derive/context.js";
 
 import { type EnergyExplanation, explainEnergy, printEnergy } from "./explain-energy.js";
+import { explainOrder, type OrderExplanation, printOrder } from "./order-text.js";
 import { place } from "./place.js";
 import { quantityLatex, quantityText } from "./mathtext.js";
 
@@ -27,6 +28,8 @@ export interface Explanation {
   readonly parameters: number;
   readonly weights: readonly { readonly path: string; readonly layer: string; readonly parameters: number }[];
   readonly energies: readonly EnergyExplanation[];
+  /** Variables that are drawn entry after entry. */
+  readonly orders: readonly OrderExplanation[];
   readonly train: readonly ObjectiveExplanation[];
   readonly evaluate: readonly ObjectiveExplanation[];
 }
@@ -58,6 +61,7 @@ export function explain(derived: DerivedModel): Explanation {
     parameters: weights.reduce((n, w) => n + w.parameters, 0),
     weights,
     energies: [...context.energies.values()].map((analysis) => explainEnergy(context, analysis)),
+    orders: [...context.sequential.values()].map(explainOrder),
     train: derived.phases.flatMap((p) =>
       p.updates.map((u) => objective(`${u.update.direction} ${u.update.text}`, place(u.update.span), u.derived, u.moves)),
     ),
@@ -89,6 +93,7 @@ export function printExplanation(e: Explanation, extra: readonly string[] = []):
     "",
   );
   for (const energy of e.energies) lines.push(...printEnergy(energy), "");
+  for (const order of e.orders) lines.push(...printOrder(order), "");
   for (const [title, items] of [["train", e.train] as const, ["evaluate", e.evaluate] as const]) {
     for (const o of items) {
       lines.push(`${title}: ${o.statement}  (${o.place})`, `  = ${o.text}`, `  LaTeX: ${o.latex}`);

@@ -11,6 +11,7 @@ import type { Density, Dim, Expr, Local, Net, Slot, Type } from "../ir/types.js"
 import { Diagnostics } from "../base/report.js";
 import { call, type Js, type JsFunction, type JsParam, method, name, object, str } from "./js.js";
 import { printFlat } from "./print-js.js";
+import { orderLine } from "./order-text.js";
 import { place } from "./place.js";
 import { lowerExpr, netFunction, netNeeds, type Scope, weightsAt } from "./lower-expr.js";
 import { capital } from "./names.js";
@@ -145,6 +146,7 @@ export function lowerLogDensity(context: DeriveContext, density: Density, file: 
     doc: [
       ...(density.doc === undefined ? [] : [...density.doc.split("\n"), ""]),
       `log ${headerText(density)}  ${place(density.span)}`,
+      ...[context.sequential.get(density.name)].flatMap((s) => (s ? [orderLine(s)] : [])),
       `${[...density.head, ...density.given].map((v) => eventDoc(context, v)).join(", ")} -> [...]`,
     ],
     params: [{ name: "w", type: "Weights" }, ...params, ...(random ? [{ name: "key", type: "Key" }] : [])],

@@ -25,8 +25,8 @@ export interface Sequential {
   readonly order: Order;
   /** Variables of the density's header that the parameters read besides. */
   readonly reads: readonly string[];
-  /** The layers that hold the order, as they stand on the way. */
-  readonly layers: readonly { readonly instance: LayerInstance; readonly rule: MaskRule | undefined }[];
+  /** The layers that hold the order, as they stand on the way, and what is read by what they give. */
+  readonly layers: readonly { readonly instance: LayerInstance; readonly reach: Reach }[];
   readonly span: Span;
 }
 
@@ -132,7 +132,7 @@ function proveOne(context: DeriveContext, density: string, definition: Drawn, ma
     positions,
     order: orderOver(inOrder.ranks, positions, order.places),
     reads: [],
-    layers: tracker.ordered.map((instance) => ({ instance, rule: masks.get(instance.path) })),
+    layers: [...tracker.ordered].map(([instance, grid]) => ({ instance, reach: reachOf(grid, inOrder) })),
     span,
   };
 }
@@ -153,7 +153,7 @@ function orderOf(
   size: number,
   tracker: Tracker,
 ): { readonly places: Order; readonly size: number } | undefined {
-  const named = tracker.ordered.flatMap((instance) => {
+  const named = [...tracker.ordered.keys()].flatMap((instance) => {
     const rule = tracker.rules.get(instance.path)?.rules[0];
     const sides = rule ? [rule.from, rule.to].flatMap((side) => (side.kind === "order" ? [side.size] : [])) : [size];
     const [places] = sides;
@@ -269,8 +269,8 @@ function entryName(variable: string, shape: readonly number[], entry: number): s
   return places.length === 0 ? variable : `${variable}[${places.join(", ")}]`;
 }
 
-/** What the entries of a value read, in words. */
-type Reach = "before" | "upTo" | "all" | "later" | "units";
+/** What the entries of a value read: those before their own, up to it, all, later ones too; or units that stand at no place, some. */
+export type Reach = "before" | "upTo" | "all" | "later" | "units";
 
 function reachOf(grid: Grid, { shape, size, ranks }: Tracked): Reach {
   if (size > 1 && least(grid) === greatest(grid)) return "all";

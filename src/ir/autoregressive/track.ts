@@ -59,8 +59,8 @@ export interface Tracker {
   readonly way: (expr: Expr, entry: number, least: number) => readonly Stop[];
   /** Rules of the masked layers that were passed, by the path of their weights; two for one that is used in two ways. */
   readonly rules: ReadonlyMap<string, { readonly instance: LayerInstance; readonly rules: readonly MaskRule[] }>;
-  /** Layers that are made for an order, in the order in which they were met, and whose input reads the variable. */
-  readonly ordered: readonly LayerInstance[];
+  /** Layers that are made for an order and whose input reads the variable, in the order in which they were met, and the degrees that they give. */
+  readonly ordered: ReadonlyMap<LayerInstance, Grid>;
 }
 
 const newFrame = (): Frame => ({ locals: new Map(), known: new Map(), calls: new Map() });
@@ -68,7 +68,7 @@ const newFrame = (): Frame => ({ locals: new Map(), known: new Map(), calls: new
 export function track(context: DeriveContext, tracked: Tracked): Tracker {
   const root = newFrame();
   const rules = new Map<string, { readonly instance: LayerInstance; readonly rules: MaskRule[] }>();
-  const ordered = new Set<LayerInstance>();
+  const ordered = new Map<LayerInstance, Grid>();
   const seeds = new Set<number>();
   const results = new Map<string, AnyGrid>();
   const interned = new Map<string, number>();
@@ -179,9 +179,10 @@ export function track(context: DeriveContext, tracked: Tracked): Tracker {
     const { instance } = expr;
     const layer = layers.get(instance.layer);
     const shape = shapeOf(expr);
-    if (layer?.ordered && !readsNothing(x)) ordered.add(instance);
     const rule = layer?.masked ? decide(instance, x, shape) : undefined;
-    return layerDegrees(expr, x, rule);
+    const grid = layerDegrees(expr, x, rule);
+    if (layer?.ordered && !readsNothing(x)) ordered.set(instance, grid);
+    return grid;
   };
 
   const decide = (instance: LayerInstance, x: Grid, shape: readonly number[]): MaskRule => {
@@ -268,9 +269,7 @@ export function track(context: DeriveContext, tracked: Tracked): Tracker {
     of: (expr) => tensor(expr, root),
     way: (expr, entry, least) => way(expr, root, entry, least),
     rules,
-    get ordered() {
-      return [...ordered];
-    },
+    ordered,
   };
 }
 
