@@ -5,7 +5,7 @@
 import * as g from "../../src/runtime/graph/index.js";
 import { emit } from "../../src/runtime/graph/trace.js";
 import type { Prim } from "../../src/runtime/graph/types.js";
-import { integers, numbers, type Case, type Operand } from "../numeric/vjp-cases.js";
+import { integers, nadeGradOf, nadeOf, nadeOperands, numbers, type Case, type Operand } from "../numeric/vjp-cases.js";
 
 export const SIZES: readonly number[] = [1, 7, 127, 129];
 
@@ -141,6 +141,15 @@ const moves = (
     [2, 3, 129],
   ],
 ): Case[] => shapes.map((shape) => ({ name: `${name} [${shape.join(", ")}]`, operands: { x: numbers(shape) }, fn: ({ x }) => fn(x!) }));
+
+/** More examples than go through the entries together, hidden units that do not fill vectors. */
+const nadeCases = (fn: Case["fn"]): Case[] =>
+  [
+    [1, 1, 1, 1],
+    [3, 9, 5, 2],
+    [17, 31, 50, 1],
+    [9, 20, 64, 3],
+  ].map(([n, d, h, o]): Case => ({ name: `[${n}, ${d}], ${h} hidden, ${o}`, operands: nadeOperands(n!, d!, h!, o!), fn }));
 
 export const sizedCases: { readonly [P in Prim]: readonly Case[] } = {
   input: each((n) => [
@@ -402,6 +411,8 @@ export const sizedCases: { readonly [P in Prim]: readonly Case[] } = {
     { name: `i32 [${n}]`, operands: { x: int([n], -9, 9) }, fn: ({ x }) => g.cumsum(x!, 0) },
   ]),
 
+  nade: nadeCases(nadeOf),
+  nadeGrad: nadeCases(nadeGradOf),
   matmul: matmuls,
   conv: convCases("y"),
   convInputGrad: [

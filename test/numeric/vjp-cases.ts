@@ -60,6 +60,29 @@ const binary = (
 ];
 
 const none = { wrt: [] };
+/** Every third entry of x is zero: the hidden layer does not change there. */
+export const nadeOperands = (n: number, d: number, h: number, o: number): Case["operands"] => ({
+  x: numbers([n, d]),
+  w: numbers([d, h], -1, 1),
+  c: numbers([h]),
+  v: numbers([d, o, h], -1, 1),
+});
+export const nadeOf: Case["fn"] = ({ x, w, c, v }) => {
+  const on = g.constant(
+    Array.from({ length: x!.shape[1]! }, (_, i) => (i % 3 === 1 ? 0 : 1)),
+    [x!.shape[1]!],
+  );
+  return g.nadeOutputs(g.mul(x!, on), w!, c!, v!);
+};
+export const nadeGradOf: Case["fn"] = (all) => {
+  const y = nadeOf(all);
+  const weights = g.sin(g.reshape(g.iota(g.sizeOf(y.shape), "f32"), y.shape));
+  const d = g.grad(g.sum(g.mul(y, weights)), [all["x"]!, all["w"]!, all["c"]!, all["v"]!]);
+  return g.concat(
+    d.map((part) => g.reshape(part, [-1])),
+    0,
+  );
+};
 const spd = (n: number, x: g.Tensor): g.Tensor => g.add(g.matmul(x, x, { transposeB: true }), g.mul(g.eye(n), 1.5));
 const lower = (n: number, x: g.Tensor): g.Tensor => g.add(g.lowerTriangle(x, -1), g.mul(g.eye(n), g.add(g.exp(x), 1)));
 const conv2 = { x: numbers([2, 7, 5, 4]), w: numbers([3, 2, 2, 6]) };
@@ -265,6 +288,13 @@ export const cases: { readonly [P in Prim]: readonly Case[] } = {
     { name: "cumsum", operands: { x: numbers([2, 5, 3]) }, fn: ({ x }) => g.sin(g.cumsum(x!, 1)) },
     { name: "cumsum reverse", operands: { x: numbers([5]) }, fn: ({ x }) => g.sin(g.cumsum(x!, 0, true)) },
   ],
+
+  nade: [
+    { name: "nade", operands: nadeOperands(3, 5, 6, 1), fn: nadeOf, first: true },
+    { name: "nade two outputs", operands: nadeOperands(2, 4, 3, 2), fn: nadeOf, first: true },
+    { name: "nade one entry", operands: nadeOperands(2, 1, 4, 1), fn: nadeOf, first: true },
+  ],
+  nadeGrad: [{ name: "nadeGrad", operands: nadeOperands(3, 5, 6, 2), fn: nadeGradOf, ...none }],
 
   matmul: [
     ...[false, true].flatMap((ta) =>

@@ -27,7 +27,7 @@ import {
   type DrawShape,
   type Tensor,
 } from "../graph/index.js";
-import { fixedGraph, planUnits, UnitEmitter, type Kept, type Place, type UnitPlan } from "../graph/incremental/index.js";
+import { expanded, fixedGraph, planUnits, UnitEmitter, type Kept, type Place, type UnitPlan } from "../graph/incremental/index.js";
 import { optimize } from "../graph/passes/index.js";
 import { sameShape, showShape, sizeOf } from "../graph/shape.js";
 import type { Graph, Shape } from "../graph/types.js";
@@ -80,7 +80,8 @@ interface Layout {
 export function stageEntries(sequential: SequentialDefinition, options: StageOptions): StagedEntries {
   const layout = layoutOf(sequential, options.rows);
   const { natural, perUnit, units } = layout;
-  const graph = stageParams(sequential, options);
+  const whole = stageParams(sequential, options);
+  const graph = options.incremental === false ? whole : expanded(whole);
   const plan = planUnits(graph, { variable: VALUE, several: perUnit > 1, natural, full: options.incremental === false });
   const emitters: UnitEmitter[] = [];
   const staged = (fn: () => void): Graph => {

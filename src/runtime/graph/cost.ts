@@ -71,6 +71,11 @@ function flops(node: Node, inputs: readonly Node[]): number {
       return 2 * sizeOf(first!.shape) * sizeOf(inputs[1]!.shape.slice(0, -1));
     case "convFilterGrad":
       return 2 * sizeOf(inputs[1]!.shape) * sizeOf(node.shape.slice(0, -1));
+    // running sums, products and sigmoids; backwards twice the products and the sums again
+    case "nade":
+      return 2 * sizeOf(first!.shape) * (inputs[1]!.shape[1]! * 2 + sizeOf(inputs[3]!.shape.slice(1)));
+    case "nadeGrad":
+      return 2 * sizeOf(first!.shape) * (inputs[1]!.shape[1]! * 4 + 2 * sizeOf(inputs[3]!.shape.slice(1)));
     case "cholesky": {
       const n = node.shape[node.shape.length - 1]!;
       return (out * n) / 3;

@@ -136,6 +136,18 @@ function matmulShape(params: PrimParams["matmul"], a: Shape, b: Shape): number[]
   return [...batch, m, n];
 }
 
+function nadeExtents(what: string, inputs: readonly ValueType[]): { n: number; d: number; h: number; o: number } {
+  const [x, inward, bias, outward] = [at(inputs, 0), at(inputs, 1), at(inputs, 2), at(inputs, 3)];
+  for (const input of inputs) need(what, input, "f32");
+  const [[n = 0, d = 0], [, h = 0], [, o = 0]] = [x.shape, inward.shape, outward.shape];
+  const fits = x.shape.length === 2 && sameShape(inward.shape, [d, h]) && sameShape(bias.shape, [h]) && sameShape(outward.shape, [d, o, h]);
+  if (!fits) {
+    const shapes = [x, inward, bias, outward].map(({ shape }) => showShape(shape)).join(", ");
+    throw shapeError(`${what}: ${shapes} do not fit: it takes x [N, D], inward [D, H], bias [H], outward [D, O, H]`);
+  }
+  return { n, d, h, o };
+}
+
 function scalarIndex(what: string, index: ValueType): void {
   if (index.shape.length !== 0 || index.dtype !== "i32")
     throw shapeError(`${what}: the index is an i32 scalar, not ${index.dtype} ${showShape(index.shape)}`);
@@ -368,6 +380,16 @@ export const shapeRules: ShapeRules = {
     if (!sameShape(expected, dy.shape))
       throw shapeError(`convFilterGrad: dy is ${showShape(dy.shape)}, the convolution gives ${showShape(expected)}`);
     return { shape: params.filterShape, dtype: "f32" };
+  },
+  nade: (_params, inputs) => {
+    const { n, d, o } = nadeExtents("nade", inputs);
+    return { shape: [n, d, o], dtype: "f32" };
+  },
+  nadeGrad: ({ of }, inputs) => {
+    const { n, d, h, o } = nadeExtents("nadeGrad", inputs);
+    const dy = at(inputs, 4);
+    if (!sameShape(dy.shape, [n, d, o])) throw shapeError(`nadeGrad: dy is ${showShape(dy.shape)}, the result ${showShape([n, d, o])}`);
+    return { shape: of === "x" ? [n, d] : [d * h + h + d * o * h], dtype: "f32" };
   },
   cholesky: (_params, inputs) => {
     const a = at(inputs, 0);

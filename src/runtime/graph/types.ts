@@ -117,6 +117,13 @@ export interface PrimParams {
   convInputGrad: ConvParams & { readonly inputShape: Shape };
   /** (x, dy) gradient of conv in w, which has shape `filterShape` */
   convFilterGrad: ConvParams & { readonly filterShape: Shape };
+  /**
+   * (x [N, D], inward [D, H], bias [H], outward [D, O, H]) y [N, D, O] = outward_d sigmoid(bias + Σ_{i<d} x_i inward_i): the conditionals of NADE
+   * with running sums, which composed of other primitives would take memory for [N, D, H]
+   */
+  nade: Empty;
+  /** (x, inward, bias, outward, dy) gradient of nade: of x [N, D], or of the weights one after the other, [D H + H + D O H] */
+  nadeGrad: { readonly of: "x" | "weights" };
   /** (a [..., n, n]) lower Cholesky factor */
   cholesky: Empty;
   /** (l [..., n, n] lower, b [..., n, m]) solves l x = b, or l^T x = b */

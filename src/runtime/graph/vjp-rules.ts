@@ -6,8 +6,9 @@
  * Not differentiable, by nature: sources and draws; integers and conditions; sign, floor and comparisons, whose derivative is zero
  * wherever it exists; argMax; stopGradient, by request. Their rule is `none`.
  */
+import { GmcError } from "./errors.js";
 import * as g from "./ops.js";
-import { sameShape } from "./shape.js";
+import { sameShape, sizeOf } from "./shape.js";
 import { emit, type Tensor } from "./trace.js";
 import type { NodeOf, Prim, PrimParams, Shape } from "./types.js";
 
@@ -86,6 +87,20 @@ function triangularSolveRule({ params: { transpose }, inputs: [l], out: x, ct }:
     return g.neg(g.lowerTriangle(transpose ? g.matmul(x, d, { transposeB: true }) : g.matmul(d, x, { transposeB: true })));
   };
   return [dl, db];
+}
+
+/** Both gradients run through the entries backwards; those of the weights come of one run. */
+function nadeRule({ inputs, ct }: VjpContext<"nade">): Cotangents {
+  let packed: Tensor | undefined;
+  let from = 0;
+  const weights = inputs.slice(1).map(({ shape }) => {
+    const [start, stop] = [from, (from += sizeOf(shape))];
+    return (): Tensor => {
+      packed ??= emit("nadeGrad", [...inputs, ct], { of: "weights" });
+      return g.reshape(g.sliceAxis(packed, 0, start, stop), shape);
+    };
+  });
+  return [() => emit("nadeGrad", [...inputs, ct], { of: "x" }), ...weights];
 }
 
 function concatRule({ params: { axis }, inputs, ct }: VjpContext<"concat">): Cotangents {
@@ -228,6 +243,12 @@ export const vjpRules: { readonly [P in Prim]: VjpRule<P> } = {
     () => emit("convInputGrad", [dy!, ct], { ...params, inputShape: x!.shape }),
     () => emit("conv", [x!, ct], params),
   ],
+  nade: nadeRule,
+  nadeGrad: () => {
+    throw new GmcError("GM4032", "a second derivative of nade is asked for, and it has a first one only", [
+      "write the layer with cumsum, which costs memory for entries times hidden units, or leave it out of what is differentiated twice",
+    ]);
+  },
   cholesky: choleskyRule,
   triangularSolve: triangularSolveRule,
 };

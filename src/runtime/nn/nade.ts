@@ -5,7 +5,7 @@
  *
  * The sums are running ones, so an example takes time O(D H), not O(D^2 H).
  */
-import { add, cumsum, expandDims, matmul, mul, pad, sigmoid, sliceAxis, squeeze, sum } from "../graph/index.js";
+import { add, nadeOutputs, reshape, sizeOf } from "../graph/index.js";
 import type { Tensor } from "../graph/index.js";
 import { shapeError, showShape } from "../graph/shape.js";
 import { init, type Init } from "./init.js";
@@ -17,7 +17,7 @@ export interface Nade {
   readonly inward: Tensor;
   /** c: [H] */
   readonly hiddenBias: Tensor;
-  /** V: from the hidden layer to an entry's parameters, [D, H], with several [D, H, outputs] */
+  /** V: from the hidden layer to an entry's parameters, [D, H], with several [D, outputs, H] */
   readonly outward: Tensor;
   /** b: [D] or [D, outputs] */
   readonly bias: Tensor;
@@ -32,23 +32,12 @@ export interface NadeSpecOptions {
 
 /** x [..., D] -> [..., D], or [..., D, outputs]: logits of a Bernoulli as a rule. */
 export function nade(w: Nade, x: Tensor): Tensor {
-  const [entries = 0] = w.inward.shape;
+  const [entries = 0, hidden = 0] = w.inward.shape;
   if (x.shape.at(-1) !== entries) throw shapeError(`nade: ${showShape(x.shape)} does not end with ${entries} entries`);
-  const terms = mul(expandDims(x, -1), w.inward);
-  const before = cumsum(shifted(terms), -2);
-  const hidden = sigmoid(add(before, w.hiddenBias));
-  if (w.outward.shape.length === 2) return add(sum(mul(hidden, w.outward), -1), w.bias);
-  return add(squeeze(matmul(expandDims(hidden, -2), w.outward), -2), w.bias);
-}
-
-/** One place later along the last axis but one; zeros first. */
-function shifted(x: Tensor): Tensor {
-  const rank = x.shape.length;
-  return pad(
-    sliceAxis(x, -2, 0, (x.shape[rank - 2] ?? 1) - 1),
-    x.shape.map((_, axis) => (axis === rank - 2 ? 1 : 0)),
-    x.shape.map(() => 0),
-  );
+  const outputs = w.outward.shape.length === 3 ? [w.outward.shape[1] ?? 1] : [];
+  const flat = reshape(x, [sizeOf(x.shape.slice(0, -1)), entries]);
+  const y = nadeOutputs(flat, w.inward, w.hiddenBias, reshape(w.outward, [entries, outputs[0] ?? 1, hidden]));
+  return add(reshape(y, [...x.shape, ...outputs]), w.bias);
 }
 
 nade.spec = (entries: number, hidden: number, options: NadeSpecOptions = {}): LayerSpec<Nade> => {
@@ -57,7 +46,7 @@ nade.spec = (entries: number, hidden: number, options: NadeSpecOptions = {}): La
   return layerSpec("nade", {
     inward: leaf([entries, hidden], start),
     hiddenBias: leaf([hidden], init.zeros),
-    outward: leaf([entries, hidden, ...out], start, [hidden, entries * (outputs ?? 1)]),
+    outward: leaf([entries, ...out, hidden], start, [hidden, entries * (outputs ?? 1)]),
     bias: leaf([entries, ...out], init.zeros),
   });
 };

@@ -7,6 +7,7 @@ import { InternalError } from "../../graph/errors.js";
 import type { Graph, Node } from "../../graph/types.js";
 import { guardWrites } from "./guards.js";
 import { bernoulliKernel, hostKernel, type HostRun } from "./host.js";
+import { partWrites, writePart } from "./in-place.js";
 import { lowerModel, type LoweredModel, type ModelPort } from "./lower.js";
 import type { Arena, Region } from "./memory.js";
 import { createSession, failed, type OrtModule, type SessionOptions } from "./ort.js";
@@ -38,8 +39,9 @@ interface Surroundings {
 }
 
 export async function compileCall(name: string, staged: Graph, wanted: readonly string[], around: Surroundings): Promise<Call> {
-  const { graph, guards } = guardWrites(reuseReductions(staged));
-  const plan = planGraph(graph, [...new Set([...wanted, ...Object.values(guards)])]);
+  const { graph: whole, guards } = guardWrites(reuseReductions(staged));
+  const { graph, parts } = partWrites(whole, [...wanted, ...Object.values(guards)]);
+  const plan = planGraph(graph, [...new Set([...wanted, ...Object.values(guards), ...parts.flatMap(({ part, index }) => [part, index])])]);
   const { arena, store } = around;
   const regions = allocate(graph, plan, arena);
   const owned = new Set(regions.values());
@@ -69,6 +71,9 @@ export async function compileCall(name: string, staged: Graph, wanted: readonly 
       for (const [state, id] of Object.entries(plan.copies)) {
         const { dtype, shape } = graph.nodes[id]!;
         store.spare(state, dtype, shape).data().set(regions.get(id)!.data());
+      }
+      for (const { state, axis, part, index } of parts) {
+        writePart(store.current(state), regions.get(graph.outputs[part]!)!, regions.get(graph.outputs[index]!)!, axis);
       }
       for (const { state, guard } of writes) if (guard === undefined || guard.data()[0] === 1) store.swap(state);
     },

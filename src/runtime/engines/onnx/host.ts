@@ -9,6 +9,7 @@ import { sizeOf } from "../../graph/shape.js";
 import type { NodeOf } from "../../graph/types.js";
 import { choleskyKernel, triangularSolveKernel } from "../../graph/semantics/kernels-linear.js";
 import { allocate, valueOf, type Value } from "../../graph/semantics/value.js";
+import { nadeGradHost, nadeHost } from "./nade.js";
 import type { Arena, Region } from "./memory.js";
 import type { TypedArray } from "../engine.js";
 import type { HostPrim } from "./plan.js";
@@ -25,6 +26,10 @@ export function hostKernel(arena: Arena, node: NodeOf<HostPrim>): HostRun {
       return inFloat64((inputs, out) => choleskyKernel(node as NodeOf<"cholesky">, inputs, out));
     case "triangularSolve":
       return inFloat64((inputs, out) => triangularSolveKernel(node as NodeOf<"triangularSolve">, inputs, out));
+    case "nade":
+      return nadeHost(arena, node as NodeOf<"nade">);
+    case "nadeGrad":
+      return nadeGradHost(arena, node as NodeOf<"nadeGrad">);
     case "scatterAdd":
       return scatterAddKernel(node as NodeOf<"scatterAdd">);
     default:

@@ -79,6 +79,11 @@ export interface Kernels {
       momentum: number,
     ]
   ) => void;
+  readonly dot: (a: Address, b: Address, n: number) => number;
+  readonly axpy: (y: Address, x: Address, n: number, scale: number) => void;
+  readonly logistic: (out: Address, x: Address, n: number) => void;
+  readonly throughLogistic: (sum: Address, g: Address, h: Address, n: number) => void;
+  readonly outerStep: (g: Address, v: Address, dv: Address, h: Address, n: number, scale: number) => void;
   readonly average: (e: Address, w: Address, n: number, decay: number, rest: number) => void;
   readonly clamp: (x: Address, n: number, low: number, high: number) => void;
   readonly finite: (x: Address, n: number) => number;

@@ -7,7 +7,7 @@ import { InternalError } from "../../graph/errors.js";
 import { sameShape } from "../../graph/shape.js";
 import type { Graph, Node, NodeOf } from "../../graph/types.js";
 
-export type HostPrim = "random" | "randomCounts" | "cholesky" | "triangularSolve" | "scatterAdd";
+export type HostPrim = "random" | "randomCounts" | "cholesky" | "triangularSolve" | "scatterAdd" | "nade" | "nadeGrad";
 
 export type HostStep =
   | { readonly kind: "host"; readonly node: NodeOf<HostPrim>; readonly id: number }
@@ -35,7 +35,15 @@ export interface Plan {
   readonly copies: Readonly<Record<string, number>>;
 }
 
-const hostPrims: ReadonlySet<string> = new Set<HostPrim>(["random", "randomCounts", "cholesky", "triangularSolve", "scatterAdd"]);
+const hostPrims: ReadonlySet<string> = new Set<HostPrim>([
+  "random",
+  "randomCounts",
+  "cholesky",
+  "triangularSolve",
+  "scatterAdd",
+  "nade",
+  "nadeGrad",
+]);
 const isSource = (node: Node): boolean =>
   node.prim === "input" || node.prim === "state" || node.prim === "constant" || node.prim === "iota";
 
@@ -99,6 +107,8 @@ function hostStep(graph: Graph, fused: ReadonlyMap<number, HostStep>, id: number
     case "cholesky":
     case "triangularSolve":
     case "scatterAdd":
+    case "nade":
+    case "nadeGrad":
       return { kind: "host", node, id };
     default:
       throw new InternalError(`${node.prim} is no host step`);

@@ -4,4 +4,5 @@
  * computed in full, with a note. The result is that of the whole graph, up to rounding, as long as later entries do not matter.
  */
 export { UnitEmitter, fixedGraph, type EmitOptions, type Kept, type Place } from "./emit.js";
+export { expanded } from "./expand.js";
 export { planUnits, type PlanOptions, type UnitPlan } from "./plan.js";

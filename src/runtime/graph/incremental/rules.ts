@@ -296,6 +296,8 @@ export const unitRules: { readonly [P in Prim]: UnitRule<P> | null } = {
   conv,
   convInputGrad: null,
   convFilterGrad: null,
+  nade: null,
+  nadeGrad: null,
   cholesky: matrices,
   triangularSolve: matrices,
 };

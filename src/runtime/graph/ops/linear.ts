@@ -68,6 +68,14 @@ export function triangularSolve(l: Tensor, b: Tensor, { transpose = false }: { r
   });
 }
 
+/**
+ * The conditionals of NADE (Larochelle & Murray 2011): x [N, D], inward [D, H], bias [H], outward [D, O, H] -> [N, D, O], for each entry what
+ * `outward_d sigmoid(bias + Σ_{i<d} x_i inward_i)` gives, in time O(N D H) and without memory for [N, D, H]. It has no second derivative.
+ */
+export function nadeOutputs(x: Tensor, inward: Tensor, bias: Tensor, outward: Tensor): Tensor {
+  return emit("nade", [x, inward, bias, outward], {});
+}
+
 /** "same": extent / stride, rounded up; "valid": no padding; a number, or [before, after], per spatial axis. */
 export type Padding = "same" | "valid" | number | readonly (number | readonly [number, number])[];
 

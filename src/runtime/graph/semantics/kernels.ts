@@ -8,6 +8,7 @@ import { drawKey, fillWords } from "../random.js";
 import { sizeOf, stridesOf } from "../shape.js";
 import type { NodeOf, Prim } from "../types.js";
 import { convFilterGradKernel, convInputGradKernel, convKernel } from "./kernels-conv.js";
+import { nadeGradKernel, nadeKernel } from "./kernels-nade.js";
 import { choleskyKernel, matmulKernel, triangularSolveKernel } from "./kernels-linear.js";
 import { erf, lgamma, normalQuantile, polygamma, sigmoid, softplus } from "./special.js";
 import { around, copy, whole } from "./strided.js";
@@ -252,6 +253,8 @@ export const kernels: { readonly [P in Prim]: Kernel<P> } = {
   conv: convKernel,
   convInputGrad: convInputGradKernel,
   convFilterGrad: convFilterGradKernel,
+  nade: nadeKernel,
+  nadeGrad: nadeGradKernel,
   cholesky: choleskyKernel,
   triangularSolve: triangularSolveKernel,
 };
