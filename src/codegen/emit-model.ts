@@ -389,7 +389,10 @@ function emitWeights(context: DeriveContext): Js {
       at.children.set(part, made);
       at = made;
     }
-    at.children.set(parts.at(-1) ?? entry.path, entry.of.kind === "param" ? paramSpec(entry.of.param) : layerSpec(context, entry.of.instance));
+    at.children.set(
+      parts.at(-1) ?? entry.path,
+      entry.of.kind === "param" ? paramSpec(entry.of.param) : layerSpec(context, entry.of.instance),
+    );
   }
   const toJs = (tree: Tree): Js =>
     object([...tree.children].map(([key, value]): JsField => ({ name: key, value: "children" in value ? toJs(value) : value })));

@@ -188,10 +188,7 @@ export function lowerSampler(context: DeriveContext, density: Density, file: Nam
 /** `sampleBeforeP`: what an energy, or a variable drawn entry after entry, reads of the variables that are drawn before it; undefined where it reads none. */
 export function lowerSamplerBefore(context: DeriveContext, density: Density, file: Names): JsFunction | undefined {
   const index = densityOf(context, density.name);
-  const reads = [
-    ...(index.energy ? energyOf(context, density.name).reads : []),
-    ...(context.sequential.get(density.name)?.reads ?? []),
-  ];
+  const reads = [...(index.energy ? energyOf(context, density.name).reads : []), ...(context.sequential.get(density.name)?.reads ?? [])];
   const needed = ancestorsOf(context, index, reads);
   const before = [...index.definitions].filter(([v]) => needed.has(v));
   return before.length === 0 ? undefined : samplerOf(context, density, file, before);

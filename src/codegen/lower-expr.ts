@@ -152,7 +152,9 @@ export function maskOf(context: DeriveContext, instance: LayerInstance): readonl
 }
 
 function degreesJs(degrees: Degrees): Js {
-  return object(Object.fromEntries(Object.entries(degrees).map(([key, value]) => [key, literal(value as number | string | readonly number[])])));
+  return object(
+    Object.fromEntries(Object.entries(degrees).map(([key, value]) => [key, literal(value as number | string | readonly number[])])),
+  );
 }
 
 const SPEC_OPTIONS = { takes: ["bias", "groups"], alone: ["bias"] } as const;

@@ -81,18 +81,23 @@ export function lowerSequential(context: DeriveContext, density: Density, file: 
 /** The parameters of what a mixture mixes, where they stand in a record of their own: `of_loc`. */
 function flatten(fields: readonly JsField[], prefix: string): readonly (JsField & { readonly value: Js })[] {
   return fields.flatMap((f) =>
-    f.value === undefined ? [] : f.value.kind === "object" ? flatten(f.value.fields, `${prefix}${f.name}_`) : [{ name: `${prefix}${f.name}`, value: f.value }],
+    f.value === undefined
+      ? []
+      : f.value.kind === "object"
+        ? flatten(f.value.fields, `${prefix}${f.name}_`)
+        : [{ name: `${prefix}${f.name}`, value: f.value }],
   );
 }
 
 function rebuilt(fields: readonly JsField[], prefix: string): Js {
   return object(
-    fields.map(
-      (f): JsField => ({
-        name: f.name,
-        value: f.value?.kind === "object" ? rebuilt(f.value.fields, `${prefix}${f.name}_`) : call("required", name("params"), str(`${prefix}${f.name}`)),
-      }),
-    ),
+    fields.map((f): JsField => ({
+      name: f.name,
+      value:
+        f.value?.kind === "object"
+          ? rebuilt(f.value.fields, `${prefix}${f.name}_`)
+          : call("required", name("params"), str(`${prefix}${f.name}`)),
+    })),
   );
 }
 

@@ -66,6 +66,13 @@ function positionsText({ shape, positionAxes, positions, order }: Sequential): s
   const axes = shape.slice(0, positionAxes);
   const atOnce = shape.slice(positionAxes).reduce((n, s) => n * s, 1);
   const where = axes.length > 1 ? `the ${positions} positions [${axes.join(", ")}]` : `the ${positions} positions`;
-  const how = order === "natural" ? (axes.length > 1 ? "row after row" : "as they lie") : order === "reverse" ? "from the last to the first" : `in the order of ${orderText(order)}`;
+  const how =
+    order === "natural"
+      ? axes.length > 1
+        ? "row after row"
+        : "as they lie"
+      : order === "reverse"
+        ? "from the last to the first"
+        : `in the order of ${orderText(order)}`;
   return `i over ${where}, ${how}${atOnce > 1 ? `, the ${atOnce} entries at one of them at once` : ""}`;
 }

@@ -5,7 +5,19 @@
  * Axes are counted from 1 in a `.gm` file; in the IR they count from the end (-1 is the last), since the runtime puts sample and batch axes first.
  */
 import { camel } from "../base/camel.js";
-import { across, along, type Grid, joined, meet, reshaped, running, transposed, uniform, withLeading, withTrailing } from "./autoregressive/grid.js";
+import {
+  across,
+  along,
+  type Grid,
+  joined,
+  meet,
+  reshaped,
+  running,
+  transposed,
+  uniform,
+  withLeading,
+  withTrailing,
+} from "./autoregressive/grid.js";
 import { underWindow } from "./autoregressive/windows.js";
 import { report } from "../base/report.js";
 import {

@@ -307,7 +307,8 @@ function elaborateDraw(
   const totals = drawn ? ownSums(drawn.dist) : [];
   const isInOrder =
     readsNoLater(env.cx, totals, progress) &&
-    readsNoLater(env.cx, exprs, progress, variable.name) && (!drawn || usedByDraw(env.cx, variable.name, exprs, progress));
+    readsNoLater(env.cx, exprs, progress, variable.name) &&
+    (!drawn || usedByDraw(env.cx, variable.name, exprs, progress));
   if (!settle(env, variable, stmt.target, progress) || !drawn || !isInOrder) return undefined;
   return { kind: "draw", variable: variable.name, dist: drawn.dist, helper: false, span: stmt.span };
 }
@@ -410,7 +411,9 @@ function densityAccess(cx: Context, progress: Progress): Env["access"] {
         return { samples: undefined };
       }
       if (progress.defining === variable) {
-        const help = [`draw it: the parameters of \`${variable} ~ …\` may read \`${variable}\` through a net that is proven autoregressive`];
+        const help = [
+          `draw it: the parameters of \`${variable} ~ …\` may read \`${variable}\` through a net that is proven autoregressive`,
+        ];
         report(cx.diagnostics, "GM3018", span, { variable, density: header.name }, { help });
         return undefined;
       }

@@ -134,7 +134,13 @@ const table: readonly Layer[] = [
     linear: true,
     ordered: true,
     degrees: (x, { instance, shape }) =>
-      behindInRaster(x, shape, instance.spec[2] as number, instance.options["mask"] as "A" | "B", (instance.options["groups"] as number | undefined) ?? 1),
+      behindInRaster(
+        x,
+        shape,
+        instance.spec[2] as number,
+        instance.options["mask"] as "A" | "B",
+        (instance.options["groups"] as number | undefined) ?? 1,
+      ),
     specOptions: { takes: ["mask", "groups", "bias"], alone: ["bias"] },
     options: [
       { name: "channels", kind: "size", required: true },

@@ -37,8 +37,18 @@ describe("orders", () => {
 const bernoulli = (shape: string, logits: string, domain = "binary"): string =>
   `model M { data x : ${domain}[${shape}]  density p(x) { x ~ Bernoulli(logits = ${logits}) }  train { maximize log p(x) } }`;
 
-/** Text of a model, what its variable looks like, the rank of each entry where it is not its place. */
-const families: readonly (readonly [name: string, text: string, shown: Shown, set?: Readonly<Record<string, number | readonly number[]>>, ranks?: readonly number[]])[] = [
+interface Family {
+  readonly name: string;
+  readonly text: string;
+  readonly shown: Shown;
+  readonly set?: Readonly<Record<string, number | readonly number[]>>;
+  /** When each entry is drawn, where it is not its place. */
+  readonly ranks?: readonly number[];
+}
+
+type Row = readonly [name: string, text: string, shown: Shown, set?: Family["set"], ranks?: Family["ranks"]];
+
+const rows: readonly Row[] = [
   ["made.gm", example("made"), { shape: [10] }, { D: 10, widths: [12] }],
   ["made.gm, two hidden layers", example("made"), { shape: [10] }, { D: 10, widths: [7, 20] }],
   ["nade.gm", example("nade"), { shape: [10] }, { D: 10, H: 5 }],
@@ -54,14 +64,27 @@ const families: readonly (readonly [name: string, text: string, shown: Shown, se
     { shape: [3, 4, 1], given: { z: { shape: [2], data: [0.3, -1.2] } } },
     { Z: 2, C: 2, blocks: 1 },
   ],
-  ["wavenet.gm", example("wavenet").replaceAll("256", "3").replace("8, 16, 32, 64, 128, 3", "4"), { shape: [6], states: 3, dtype: "i32" }, { T: 6, C: 3, dilations: [1, 2, 4], skip: 4 }],
+  [
+    "wavenet.gm",
+    example("wavenet").replaceAll("256", "3").replace("8, 16, 32, 64, 128, 3", "4"),
+    { shape: [6], states: 3, dtype: "i32" },
+    { T: 6, C: 3, dilations: [1, 2, 4], skip: 4 },
+  ],
   ["gated PixelCNN", bernoulli("3, 4, 1", "gated_pixelcnn(x, 2, 2)"), { shape: [3, 4, 1] }],
   ["gated PixelCNN, wider", bernoulli("2, 5, 1", "gated_pixelcnn(x, 2, 1, window = 5)"), { shape: [2, 5, 1] }],
-  ["colours in order", bernoulli("2, 2, 3", 'x |> masked_conv(6, 3, mask = "A", groups = 3) |> tanh |> masked_conv(3, 3, mask = "B", groups = 3)'), { shape: [2, 2, 3] }],
+  [
+    "colours in order",
+    bernoulli("2, 2, 3", 'x |> masked_conv(6, 3, mask = "A", groups = 3) |> tanh |> masked_conv(3, 3, mask = "B", groups = 3)'),
+    { shape: [2, 2, 3] },
+  ],
   ["from the last to the first", bernoulli("6", 'made(x, [9], order = "reverse")'), { shape: [6] }, {}, [5, 4, 3, 2, 1, 0]],
   ["an order by chance", bernoulli("7", "made(x, [5, 9], order = 3)"), { shape: [7] }, {}, rankOf(shuffled(7, 3, "order"))],
   ["a listed order", bernoulli("4", "made(x, [6], order = [3, 1, 4, 2])"), { shape: [4] }, {}, rankOf([2, 0, 3, 1])],
-  ["hidden degrees by chance", bernoulli("6", "x |> masked_dense(8, seed = 4) |> tanh |> masked_dense(9, seed = 5) |> tanh |> masked_dense(6)"), { shape: [6] }],
+  [
+    "hidden degrees by chance",
+    bernoulli("6", "x |> masked_dense(8, seed = 4) |> tanh |> masked_dense(9, seed = 5) |> tanh |> masked_dense(6)"),
+    { shape: [6] },
+  ],
   [
     "categories in order",
     "model M { data x : category[3][4]  density p(x) { x ~ Categorical(logits = onehot(x) |> masked_dense(5) |> tanh |> masked_dense(3)) }  train { maximize log p(x) } }",
@@ -76,7 +99,15 @@ function rankOf(places: readonly number[]): readonly number[] {
   return ranks;
 }
 
-describe.each(families)("%s", (_, text, shown, set = {}, ranks = undefined) => {
+const families = rows.map(([name, text, shown, set, ranks]): Family => ({
+  name,
+  text,
+  shown,
+  ...(set ? { set } : {}),
+  ...(ranks ? { ranks } : {}),
+}));
+
+describe.each(families)("$name", ({ text, shown, set = {}, ranks }) => {
   const loaded = loadModel(text, { set });
 
   it("sums to 1", () => {

@@ -8,7 +8,10 @@ import { type Loaded, runModel } from "./model.js";
 export function someWeights(loaded: Loaded, seed = 1): Readonly<Record<string, readonly number[]>> {
   const stream = hostStream(seed, "weights");
   return Object.fromEntries(
-    leavesOf(loaded.weights).map(({ path, spec }) => [path, Array.from({ length: spec.shape.reduce((n, s) => n * s, 1) }, () => stream.normal())]),
+    leavesOf(loaded.weights).map(({ path, spec }) => [
+      path,
+      Array.from({ length: spec.shape.reduce((n, s) => n * s, 1) }, () => stream.normal()),
+    ]),
   );
 }
 
@@ -23,7 +26,9 @@ export interface Shown {
   readonly states?: number;
   readonly dtype?: "f32" | "i32";
   /** Further data, one row for all. */
-  readonly given?: Readonly<Record<string, { readonly shape: readonly number[]; readonly data: readonly number[]; readonly dtype?: "f32" | "i32" }>>;
+  readonly given?: Readonly<
+    Record<string, { readonly shape: readonly number[]; readonly data: readonly number[]; readonly dtype?: "f32" | "i32" }>
+  >;
 }
 
 /** The sum of p(x) over all x, by `logP` of the generated code. */

@@ -175,7 +175,14 @@ export function joined(grids: readonly Grid[], axis: number): Grid {
 /** Along one axis (from the end): each position reads those up to it. */
 export function running(grid: Grid, axis: number): Grid {
   const at = grid.shape.length + axis;
-  const full = grid.stored[at] === grid.shape[at] ? grid : along(grid, axis, Array.from({ length: grid.shape[at] ?? 1 }, (_, i) => [i]));
+  const full =
+    grid.stored[at] === grid.shape[at]
+      ? grid
+      : along(
+          grid,
+          axis,
+          Array.from({ length: grid.shape[at] ?? 1 }, (_, i) => [i]),
+        );
   const data = Int32Array.from(full.data);
   const step = product(full.stored.slice(at + 1));
   const size = full.stored[at] ?? 1;
@@ -201,6 +208,7 @@ export function withLast(grid: Grid, size: number): Grid {
 
 /** Degrees of two grids are the same, entry by entry. */
 export function sameGrid(a: Grid, b: Grid): boolean {
-  const same = (x: ArrayLike<number>, y: ArrayLike<number>): boolean => x.length === y.length && Array.prototype.every.call(x, (v, i) => v === y[i]);
+  const same = (x: ArrayLike<number>, y: ArrayLike<number>): boolean =>
+    x.length === y.length && Array.prototype.every.call(x, (v, i) => v === y[i]);
   return same(a.shape, b.shape) && same(a.stored, b.stored) && same(a.data, b.data);
 }

@@ -14,7 +14,13 @@ export interface Ordered {
 }
 
 /** The rule of a masked layer at an input. `seeds`: of the hidden units that layers before it may have. */
-export function maskRule(x: Grid, shape: readonly number[], instance: LayerInstance, variable: Ordered, seeds: readonly number[]): MaskRule {
+export function maskRule(
+  x: Grid,
+  shape: readonly number[],
+  instance: LayerInstance,
+  variable: Ordered,
+  seeds: readonly number[],
+): MaskRule {
   const { masking = {} } = instance;
   const order = variable.order === "natural" ? {} : { order: variable.order };
   const [places = 1, channels] = x.shape;
@@ -31,7 +37,12 @@ export function maskRule(x: Grid, shape: readonly number[], instance: LayerInsta
     ...(width === undefined ? {} : { channels: width }),
     ...order,
   });
-  const to = channels !== undefined ? ordered(places, shape[1]) : units === variable.size ? ordered(units, masking.channels) : hidden(units, masking.seed);
+  const to =
+    channels !== undefined
+      ? ordered(places, shape[1])
+      : units === variable.size
+        ? ordered(units, masking.channels)
+        : hidden(units, masking.seed);
   if (channels === undefined && places !== variable.size) {
     const candidates = [undefined, ...seeds].map((seed) => hidden(places, seed));
     const from = candidates.find((c) => isBehind(x, c, variable)) ?? hidden(places, undefined);
@@ -51,7 +62,11 @@ function isBehind(x: Grid, degrees: Degrees, { size }: Ordered): boolean {
 /** Degrees behind a masked layer: of the units that each of its units reads, the greatest. Without a rule, the greatest of all. */
 export function maskedDegrees(x: Grid, shape: readonly number[], rule: MaskRule | undefined): Grid {
   const read = entries(x);
-  if (!rule) return uniform(shape, read.reduce((a, b) => Math.max(a, b), NONE));
+  if (!rule)
+    return uniform(
+      shape,
+      read.reduce((a, b) => Math.max(a, b), NONE),
+    );
   const [from, to] = [degreesOf(rule.from), degreesOf(rule.to)];
   const top = [from, to].flatMap((list) => list.reduce((a, b) => Math.max(a, b), 0)).reduce((a, b) => Math.max(a, b));
   const upTo = new Array<number>(top + 1).fill(NONE);

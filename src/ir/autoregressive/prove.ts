@@ -83,7 +83,9 @@ function settled(context: DeriveContext, masks: ReadonlyMap<string, MaskRule>): 
 
 /** Parameters of a distribution, each with how many of its last axes belong to one draw. */
 function parametersOf(dist: DistCall, more = 0): readonly { readonly name: string; readonly expr: Expr; readonly rank: number }[] {
-  const ranks = new Map(distributions.get(dist.dist)?.parameters.flatMap((list) => list.map((p) => [p.runtime ?? p.name, p.rank] as const)));
+  const ranks = new Map(
+    distributions.get(dist.dist)?.parameters.flatMap((list) => list.map((p) => [p.runtime ?? p.name, p.rank] as const)),
+  );
   const own = Object.entries(dist.params).map(([name, expr]) => ({ name, expr, rank: (ranks.get(name) ?? 0) + more }));
   return dist.of ? [...own, ...parametersOf(dist.of, more + 1)] : own;
 }
@@ -102,7 +104,8 @@ function proveOne(context: DeriveContext, density: string, definition: Drawn, ma
   const first = look(natural);
   const order = orderOf(context, variable, size, first);
   if (!order) return undefined;
-  const inOrder = order.places === "natural" ? natural : { ...natural, order: order.places, ranks: ranksIn(order.places, order.size, size) };
+  const inOrder =
+    order.places === "natural" ? natural : { ...natural, order: order.places, ranks: ranksIn(order.places, order.size, size) };
   const tracker = inOrder === natural ? first : look(inOrder);
   const lead = shape.slice(0, shape.length - (distributions.get(dist.dist)?.eventRank ?? 0));
   const worst = params.map(({ name, expr, rank }) => ({ name, expr, finding: firstWrong(tracker.of(expr), rank, lead, inOrder) }));
@@ -117,7 +120,13 @@ function proveOne(context: DeriveContext, density: string, definition: Drawn, ma
     if (!rule) continue;
     if (other || JSON.stringify(rule) !== JSON.stringify(rules[0])) {
       ok = false;
-      report(context.diagnostics, "GM3724", instance.span, { layer: instance.layer }, { help: ["move the net out of the model: each call then has weights of its own"] });
+      report(
+        context.diagnostics,
+        "GM3724",
+        instance.span,
+        { layer: instance.layer },
+        { help: ["move the net out of the model: each call then has weights of its own"] },
+      );
     } else masks.set(path, rule);
   }
   if (!ok) return undefined;
@@ -163,7 +172,8 @@ function orderOf(
   if (!first) return { places: "natural", size };
   const other = named.find((n) => !sameOrder(n.order, first.order) || (first.order !== "natural" && n.places !== first.places));
   if (other) {
-    const over = (n: typeof first): string => `${orderText(n.order)}${n.places === first.places && n.places === other.places ? "" : ` of ${n.places} places`}`;
+    const over = (n: typeof first): string =>
+      `${orderText(n.order)}${n.places === first.places && n.places === other.places ? "" : ` of ${n.places} places`}`;
     report(
       context.diagnostics,
       "GM3722",
@@ -177,7 +187,13 @@ function orderOf(
     );
     return undefined;
   }
-  const why = typeof first.order === "object" ? whyNoOrder(first.order.map((place) => place + 1), first.places) : undefined;
+  const why =
+    typeof first.order === "object"
+      ? whyNoOrder(
+          first.order.map((place) => place + 1),
+          first.places,
+        )
+      : undefined;
   if (why === undefined) return { places: first.order, size: first.places };
   report(
     context.diagnostics,
@@ -190,7 +206,11 @@ function orderOf(
 }
 
 /** As few axes of positions as the parameters allow: what is at one position is drawn at once. */
-function positionAxesOf(grids: readonly { readonly grid: Grid; readonly rank: number }[], lead: readonly number[], tracked: Tracked): number {
+function positionAxesOf(
+  grids: readonly { readonly grid: Grid; readonly rank: number }[],
+  lead: readonly number[],
+  tracked: Tracked,
+): number {
   for (let axes = 1; axes < lead.length; axes++) {
     const positions = tracked.shape.slice(0, axes).reduce((n, s) => n * s, 1);
     const width = tracked.size / positions;
@@ -359,8 +379,9 @@ function waysOut(culprit: Stop | undefined, variable: string): readonly string[]
   const expr = culprit?.expr;
   const instead = expr?.kind === "layer" ? layers.get(expr.instance.layer)?.inOrder : undefined;
   return [
-    ...(instead === undefined || expr?.kind !== "layer" ? [] : [`\`${instead}\` in place of \`${expr.instance.layer}\` reads the entries in an order`]),
+    ...(instead === undefined || expr?.kind !== "layer"
+      ? []
+      : [`\`${instead}\` in place of \`${expr.instance.layer}\` reads the entries in an order`]),
     `layers in an order are \`masked_dense\`, \`masked_conv\` (the first with mask = "A"), \`causal_conv\` (the first strict) and \`nade\`; nets of them \`made(${variable}, …)\`, \`pixelcnn(${variable}, …)\`, \`wavenet(${variable}, …)\``,
   ];
 }
-

@@ -85,7 +85,10 @@ export function track(context: DeriveContext, tracked: Tracked): Tracker {
   const tensor = (expr: Expr, frame: Frame): Grid => {
     const grid = visit(expr, frame);
     if (!("kind" in grid)) return grid;
-    return uniform(shapeOf(expr), [...grid.fields.values()].reduce((top, field) => Math.max(top, greatest(field)), NONE));
+    return uniform(
+      shapeOf(expr),
+      [...grid.fields.values()].reduce((top, field) => Math.max(top, greatest(field)), NONE),
+    );
   };
 
   const isLeaf = (expr: Expr): boolean =>
@@ -112,8 +115,7 @@ export function track(context: DeriveContext, tracked: Tracked): Tracker {
         if (!origin) return uniform(shapeOf(expr));
         const binding = frame.locals.has(expr.local.id) ? undefined : context.bindings.get(expr.local.id);
         // A long chain of bindings is walked from its far end.
-        if (binding)
-          for (const b of inOrder(context, binding, (other) => root.known.has(other.value)).slice(0, -1)) visit(b.value, root);
+        if (binding) for (const b of inOrder(context, binding, (other) => root.known.has(other.value)).slice(0, -1)) visit(b.value, root);
         return visit(origin.expr, origin.frame);
       }
       case "record":
@@ -168,7 +170,10 @@ export function track(context: DeriveContext, tracked: Tracked): Tracker {
 
   /** A number for each grid, the same for equal ones. */
   const intern = (grid: AnyGrid): number => {
-    const text = "kind" in grid ? [...grid.fields].map(([name, f]) => `${name}:${intern(f)}`).join() : `${grid.shape.join()};${grid.stored.join()};${grid.data.join()}`;
+    const text =
+      "kind" in grid
+        ? [...grid.fields].map(([name, f]) => `${name}:${intern(f)}`).join()
+        : `${grid.shape.join()};${grid.stored.join()};${grid.data.join()}`;
     const known = interned.get(text);
     if (known !== undefined) return known;
     interned.set(text, interned.size);
@@ -278,13 +283,24 @@ export function shapeOf(expr: Expr): readonly number[] {
 }
 
 /** One entry of one argument that alone makes the finding true: there is one, since degrees of a union are the greatest of its parts. */
-function blame(args: readonly Grid[], isFound: (args: readonly Grid[]) => boolean): { readonly arg: number; readonly entry: number } | undefined {
+function blame(
+  args: readonly Grid[],
+  isFound: (args: readonly Grid[]) => boolean,
+): { readonly arg: number; readonly entry: number } | undefined {
   const without = args.map((g) => uniform(g.shape));
   for (const [i, grid] of args.entries()) {
     if (readsNothing(grid)) continue;
     const all = entries(grid);
     const found = (low: number, high: number): boolean =>
-      isFound(without.with(i, gridOf(grid.shape, all.map((degree, n) => (n >= low && n < high ? degree : NONE)))));
+      isFound(
+        without.with(
+          i,
+          gridOf(
+            grid.shape,
+            all.map((degree, n) => (n >= low && n < high ? degree : NONE)),
+          ),
+        ),
+      );
     let [low, high] = [0, all.length];
     if (!found(low, high)) continue;
     while (high - low > 1) {

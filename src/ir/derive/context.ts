@@ -61,7 +61,17 @@ export function deriveContext(model: ModelIr, diagnostics: Diagnostics): DeriveC
   }
   for (const net of model.nets) for (const binding of net.body) bindings.set(binding.local.id, binding);
   const nets = new Map(model.nets.map((net) => [net.name, net]));
-  return { model, diagnostics, densities, bindings, reads: readsOf(bindings), nets, energies: new Map(), sequential: new Map(), masks: new Map() };
+  return {
+    model,
+    diagnostics,
+    densities,
+    bindings,
+    reads: readsOf(bindings),
+    nets,
+    energies: new Map(),
+    sequential: new Map(),
+    masks: new Map(),
+  };
 }
 
 function indexDensity(density: Density): DensityIndex {
@@ -205,7 +215,9 @@ export function readsItself(context: DeriveContext, { variable, dist }: Drawn): 
 }
 
 function ownReads(context: DeriveContext, { variable, dist }: Drawn, bySum: boolean): boolean {
-  const sums = new Set(distributions.get(dist.dist)?.parameters.flatMap((list) => list.flatMap((p) => (p.ownSum ? [p.runtime ?? p.name] : []))));
+  const sums = new Set(
+    distributions.get(dist.dist)?.parameters.flatMap((list) => list.flatMap((p) => (p.ownSum ? [p.runtime ?? p.name] : []))),
+  );
   const own = Object.entries(dist.params).flatMap(([name, expr]) => (sums.has(name) === bySum ? [expr] : []));
   const inner = dist.of && !bySum ? distExprs(dist.of) : [];
   return variablesIn(context, [...own, ...inner]).has(variable);
