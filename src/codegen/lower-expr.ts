@@ -8,7 +8,7 @@ import { type Layer, layers } from "../ir/layers.js";
 import { childrenOf } from "../ir/walk.js";
 import { lowerBuiltin } from "./lower-builtin.js";
 import { topLevelNames } from "./reserved.js";
-import { call, type Js, name, num, object, path } from "./js.js";
+import { call, type Js, type JsField, name, num, object, path } from "./js.js";
 import { type FunctionWriter, joinLeads, leadOf, memoKey, NO_LEAD, tensorValue, type Value, valueOfType } from "./values.js";
 
 /** What names mean where an expression stands. */
@@ -138,17 +138,21 @@ function lowerLayer(scope: Scope, instance: LayerInstance, args: readonly Value[
     layer.runtime,
     ...first,
     ...inputs,
-    ...maskOf(scope.context, instance),
     ...(layer.weightless ? instance.spec.map(literal) : []),
-    ...layerOptions(instance, "apply"),
+    ...layerOptions(scope.context, instance, "apply"),
   );
   return valueOfType(js, expr.type, joinLeads(args.map(leadOf)));
 }
 
 /** The rule by which a layer is masked, where the analysis of orders has decided one. */
-export function maskOf(context: DeriveContext, instance: LayerInstance): readonly Js[] {
+function maskOf(context: DeriveContext, instance: LayerInstance): readonly JsField[] {
   const rule = context.masks.get(instance.path);
-  return rule ? [object({ from: degreesJs(rule.from), to: degreesJs(rule.to), strict: { kind: "boolean", value: rule.strict } })] : [];
+  if (!rule) return [];
+  return [
+    { name: "from", value: degreesJs(rule.from) },
+    { name: "to", value: degreesJs(rule.to) },
+    { name: "strict", value: { kind: "boolean", value: rule.strict } },
+  ];
 }
 
 function degreesJs(degrees: Degrees): Js {
@@ -159,11 +163,12 @@ function degreesJs(degrees: Degrees): Js {
 
 const SPEC_OPTIONS = { takes: ["bias", "groups"], alone: ["bias"] } as const;
 
-/** A bias is a matter of which weights there are; everything else is one of how they are applied, and some of both. */
-export function layerOptions(instance: LayerInstance, use: "spec" | "apply"): readonly Js[] {
+/** A bias is a matter of which weights there are; everything else is one of how they are applied, and some of both, as a mask is. */
+export function layerOptions(context: DeriveContext, instance: LayerInstance, use: "spec" | "apply"): readonly Js[] {
   const { takes, alone }: NonNullable<Layer["specOptions"]> = layers.get(instance.layer)?.specOptions ?? SPEC_OPTIONS;
   const wanted = Object.entries(instance.options).filter(([o]) => (use === "spec" ? takes.includes(o) : !alone.includes(o)));
-  return wanted.length === 0 ? [] : [object(Object.fromEntries(wanted.map(([k, v]) => [k, literal(v)])))];
+  const fields = [...maskOf(context, instance), ...wanted.map(([k, v]): JsField => ({ name: k, value: literal(v) }))];
+  return fields.length === 0 ? [] : [object(fields)];
 }
 
 function lowerNetCall(scope: Scope, net: Net, args: readonly Value[], expr: Expr): Value {

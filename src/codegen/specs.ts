@@ -4,7 +4,7 @@ import type { Domain, LayerInstance, Param } from "../ir/types.js";
 import { layers } from "../ir/layers.js";
 import { InternalError } from "../base/internal-error.js";
 import { call, type Js, name, num, numbers, object, str } from "./js.js";
-import { layerOptions, literal, maskOf } from "./lower-expr.js";
+import { layerOptions, literal } from "./lower-expr.js";
 
 /** `binary([784])`, `category(10)` */
 export function variableSpec(domain: Domain): Js {
@@ -20,7 +20,7 @@ export function variableSpec(domain: Domain): Js {
 export function layerSpec(context: DeriveContext, instance: LayerInstance): Js {
   const runtime = layers.get(instance.layer)?.runtime;
   if (runtime === undefined) throw new InternalError(`no layer ${instance.layer}`);
-  return call(`${runtime}.spec`, ...instance.spec.map(literal), ...maskOf(context, instance), ...layerOptions(instance, "spec"));
+  return call(`${runtime}.spec`, ...instance.spec.map(literal), ...layerOptions(context, instance, "spec"));
 }
 
 /** `param([10, 2], { init: init.normal(0, 0.01) })` */
