@@ -25,25 +25,26 @@ export interface Shown {
   readonly shape: readonly number[];
   readonly states?: number;
   readonly dtype?: "f32" | "i32";
+  /** The function of the generated code: `logP` unless told. */
+  readonly fn?: string;
   /** Further data, one row for all. */
   readonly given?: Readonly<
     Record<string, { readonly shape: readonly number[]; readonly data: readonly number[]; readonly dtype?: "f32" | "i32" }>
   >;
 }
 
-/** The sum of p(x) over all x, by `logP` of the generated code. */
-export function totalMass(loaded: Loaded, { shape, states = 2, dtype = "f32", given = {} }: Shown): number {
+/** The sum of p(x) over all x, by a function of the generated code. */
+export function totalMass(loaded: Loaded, { shape, states = 2, dtype = "f32", fn = "logP", given = {} }: Shown): number {
   const n = shape.reduce((a, b) => a * b, 1);
   const x = { shape: [states ** n, ...shape], data: allStates(n, states), dtype };
   const more = Object.entries(given).map(([name, g]) => [
     name,
     { ...g, shape: [states ** n, ...g.shape], data: Array.from({ length: states ** n }, () => g.data).flat() },
   ]);
-  const { log = [] } = runModel(
-    loaded,
-    ({ f, w, x: at }) => ({ log: f("logP")(w, at["x"], ...Object.keys(given).map((name) => at[name])) }),
-    { data: { x, ...Object.fromEntries(more) }, state: someWeights(loaded) },
-  );
+  const { log = [] } = runModel(loaded, ({ f, w, x: at }) => ({ log: f(fn)(w, at["x"], ...Object.keys(given).map((name) => at[name])) }), {
+    data: { x, ...Object.fromEntries(more) },
+    state: someWeights(loaded),
+  });
   return log.reduce((total, l) => total + Math.exp(l), 0);
 }
 
