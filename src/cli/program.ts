@@ -10,7 +10,7 @@ import { stderr } from "./output.js";
 import type { CompileFlags } from "./commands/compile.js";
 import type { InterpolateFlags, PictureFlags, SampleFlags } from "./commands/pictures.js";
 import type { FilterFlags, UnitFlags } from "./commands/units.js";
-import { addEngineOptions, addMeasureOptions, addModelOptions, addTrainingOptions, held, wholeNumber } from "./options.js";
+import { addEngineOptions, addMeasureOptions, addModelOptions, addTrainingOptions, held, positiveNumber, wholeNumber } from "./options.js";
 
 /** Runs a command line and gives its exit code: 0 fine, 1 the model or the run is wrong, 2 wrong usage, 130 interrupted. */
 export async function runCli(args: readonly string[]): Promise<number> {
@@ -170,6 +170,18 @@ function buildProgram(finish: Finish): Command {
     .addOption(new Option("--sweeps <N>", "of an energy model: sweeps of the chains, in place of the model's").argParser(wholeNumber(1)))
     .addOption(new Option("--start <KIND>", "what the chains begin with: at random unless told").choices(["random", "data", "chains"]))
     .addOption(new Option("--every <N>", "draw the chains over time: a row each, a picture every N sweeps").argParser(wholeNumber(1)))
+    .addOption(
+      new Option("--temperature <T>", "of an autoregressive model: below 1 samples are less varied, above 1 more").argParser(
+        positiveNumber,
+      ),
+    )
+    .addOption(
+      new Option(
+        "--known <REGION>",
+        "of an autoregressive model: hold a half of rows of the data and draw the rest; top, bottom, left, right, or an .npy FILE that is 1 where entries are held",
+      ),
+    )
+    .addOption(new Option("--split <NAME>", "with --known: which rows").choices(["train", "validation", "test"]))
     .addHelpText(
       "after",
       examples(
@@ -177,6 +189,7 @@ function buildProgram(finish: Finish): Command {
         ["gmc sample runs/vae --count 100 --seed 3 --out grid.png", ""],
         ["gmc sample runs/cvae --given y=7", "sevens"],
         ["gmc sample runs/rbm --start chains --sweeps 2000 --every 100", "chains over time, from those of the training"],
+        ["gmc sample runs/nade --known top --count 16", "lower halves of test images, given their upper ones"],
       ),
     )
     .action(async (run: string | undefined, flags: SampleFlags) =>

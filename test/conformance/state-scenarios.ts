@@ -53,6 +53,38 @@ export const stateScenarios: Readonly<Record<string, () => Scenario>> = {
       {},
       3,
     ),
+  "parts of an entry are written, at places known when it runs, also past the end": () => {
+    const graph = g.stage({}, () => {
+      const [s, last] = [g.state("s", [3, 5, 2]), g.state("last", [7])];
+      const i = g.iterationInput();
+      const part = g.mul(g.add(g.dynamicSlice(s, g.sub(i, g.lift(1, "i32")), 1, 2), 0.5), 1.5);
+      g.writeState(s, g.dynamicUpdateSlice(s, part, i, 1));
+      g.writeState(last, g.dynamicUpdateSlice(last, g.reshape(g.cast(i, "f32"), [1]), i, 0));
+      return { read: part };
+    });
+    return once(
+      [
+        { kind: "repeat", name: "parts", graph, count: 6 },
+        call(
+          "then",
+          step("s", (s) => g.mul(s, 2), [3, 5, 2]),
+        ),
+      ],
+      ["read", "s", "last"],
+      { s: tensor([3, 5, 2], wave(30)), last: tensor([7], wave(7)) },
+      {},
+      2,
+    );
+  },
+  "an entry whose changed value is read too": () => {
+    const graph = g.stage({}, () => {
+      const s = g.state("s", [4, 3]);
+      const changed = g.dynamicUpdateSlice(s, g.ones([1, 3]), 2, 0);
+      g.writeState(s, changed);
+      return { total: g.sum(changed), changed };
+    });
+    return once([call("a", graph)], ["total", "changed", "s"], { s: tensor([4, 3], wave(12)) }, {}, 2);
+  },
   "two entries change places at once": () => {
     const graph = g.stage({}, () => {
       const [a, b] = [g.state("a", [129]), g.state("b", [129])];

@@ -1,14 +1,17 @@
 /** `gmc sample`, `gmc reconstruct`, `gmc interpolate`: pictures from a trained model. With --json the numbers themselves on stdout. */
 import { dirname } from "node:path";
 import type { SplitName } from "../../runtime/data/dataset.js";
+import { parseNpy } from "../../runtime/data/npy.js";
 import type { ChainStart } from "../../runtime/eval/chain.js";
-import type { RowsByName, TrainedSession } from "../../runtime/eval/session.js";
-import { makeFolder, writeFileAtomic } from "../../runtime/node/files.js";
+import { drawingSteps, generativeOf } from "../../runtime/eval/draw.js";
+import { regionMask, regions } from "../../runtime/eval/known.js";
+import type { Rows, RowsByName, TrainedSession } from "../../runtime/eval/session.js";
+import { makeFolder, readBytes, writeFileAtomic } from "../../runtime/node/files.js";
 import { GmcError } from "../../runtime/graph/errors.js";
 import { dataVariables } from "../../runtime/train/context.js";
 import { FINE } from "../exit.js";
 import type { RunFlags } from "../options.js";
-import { json, stdout } from "../output.js";
+import { json, stderr, stdout } from "../output.js";
 import { openWorkProgress } from "../run/evaluating.js";
 import { drawChains, drawInterpolated, drawReconstructed, drawSamples, pathFor, type NamedDrawing } from "../run/pictures.js";
 import { defined } from "../run/settings.js";
@@ -25,6 +28,9 @@ export interface SampleFlags extends RunFlags {
   readonly sweeps?: number;
   readonly start?: ChainStart;
   readonly every?: number;
+  readonly temperature?: number;
+  readonly known?: string;
+  readonly split?: SplitName;
 }
 
 export interface InterpolateFlags extends PictureFlags {
@@ -40,13 +46,17 @@ interface Shown {
 
 export function sampleCommand(named: string | undefined, flags: SampleFlags): Promise<number> {
   return show(named, flags, async (trained): Promise<Shown> => {
-    const { sweeps, start, every } = flags;
-    const count = flags.count ?? (every === undefined ? 64 : 10);
+    const { sweeps, start, every, temperature } = flags;
+    const count = flags.count ?? (every === undefined && flags.known === undefined ? 64 : 10);
+    const known = flags.known === undefined ? undefined : knownEntries(trained, count, flags.known, flags.split);
     const progress = openWorkProgress(process.stderr, flags.json);
     const samples = await trained.sample(count, {
-      ...defined({ sweeps, start, every }),
-      given: heldValues(trained, count, flags.given ?? {}),
-      onProgress: (done, total) => progress.report({ what: "sweeps", done, total }),
+      ...defined({ sweeps, start, every, temperature, known: known?.entries }),
+      given: { ...known?.conditions, ...heldValues(trained, count, flags.given ?? {}) },
+      onProgress: (done, total) => progress.report({ what: drawingSteps(trained.model), done, total }),
+      onNote: (text) => {
+        if (!flags.json) stderr(`computed anew at each position: ${text}`);
+      },
     });
     progress.done();
     if (flags.json) {
@@ -54,11 +64,46 @@ export function sampleCommand(named: string | undefined, flags: SampleFlags): Pr
       const steps = (frames ?? []).flatMap((f, i) => [[`values at ${i * (every ?? 0)}`, f.values] as const]);
       return { drawings: [], rows: { values, means, ...Object.fromEntries(steps) } };
     }
+    if (known !== undefined) {
+      const drawings = await drawReconstructed(trained, { data: known.data, shown: samples.values });
+      return { drawings: drawings.map((d) => ({ ...d, stem: d.stem.replace("reconstructions", "completed") })), rows: {} };
+    }
     return {
       drawings: every === undefined ? await drawSamples(trained, samples, count) : await drawChains(trained, samples.frames ?? []),
       rows: {},
     };
   });
+}
+
+interface KnownEntries {
+  /** The rows of the data. */
+  readonly data: RowsByName;
+  readonly entries: { readonly values: Rows; readonly mask: Rows };
+  /** What the density is conditioned on, of the same rows. */
+  readonly conditions: RowsByName;
+}
+
+/** Entries of the first rows of a split, as a region or a file of a mask says. GM4009 where the model is not drawn entry by entry, GM4030 for a mask of another size. */
+function knownEntries(trained: TrainedSession, rows: number, region: string, split: SplitName | undefined): KnownEntries {
+  const density = generativeOf(trained.model);
+  const variable = density.sequential?.variable;
+  const data = trained.data(rows, split);
+  const values = variable === undefined ? undefined : data[variable];
+  if (values === undefined)
+    throw new GmcError("GM4009", `${density.label} draws no data entry by entry: it takes no \`known\``, [
+      "an autoregressive density does, such as one of a masked net",
+    ]);
+  const event = values.shape.slice(1);
+  const size = event.reduce((a, b) => a * b, 1);
+  const named = regions.find((name) => name === region);
+  const mask = named === undefined ? parseNpy({ path: region, bytes: readBytes(region) }).data : regionMask(event, named);
+  if (mask.length !== size && mask.length !== size * rows)
+    throw new GmcError("GM4030", `the mask ${region} holds ${mask.length} numbers, and a row of \`${variable}\` has ${size}`, [
+      `a mask is of one row, or of all ${rows} rows`,
+    ]);
+  const full = Float32Array.from({ length: size * rows }, (_, i) => mask[i % mask.length] ?? 0);
+  const conditions = Object.fromEntries(density.given.flatMap((name) => (data[name] === undefined ? [] : [[name, data[name]]])));
+  return { data, entries: { values, mask: { shape: values.shape, data: full } }, conditions };
 }
 
 /** `y=3` for all rows, `x=data` for the first rows of the data. GM4009 for a name that the model does not have. */

@@ -3,7 +3,8 @@
  */
 import { statSync } from "node:fs";
 import { join } from "node:path";
-import { canReconstruct } from "../../runtime/eval/draw.js";
+import { canReconstruct, generativeOf } from "../../runtime/eval/draw.js";
+import { sizeOf } from "../../runtime/graph/shape.js";
 import type { Reconstructions, RowsByName, SampleOptions, Samples, TrainedSession } from "../../runtime/eval/session.js";
 import { GmcError } from "../../runtime/graph/errors.js";
 import { drawFilters, filterRows, topicRows } from "../../runtime/node/filters.js";
@@ -174,6 +175,15 @@ function canSample(model: TrainedSession["model"]): boolean {
   return density !== undefined && density.given.every((name) => !Object.hasOwn(model.latents, name));
 }
 
+/** Rows of the closing samples: fewer where one is drawn in many steps. */
+function samplesShown(model: TrainedSession["model"]): number {
+  const { sequential } = generativeOf(model);
+  return sequential !== undefined && sizeOf(sequential.shape.slice(0, sequential.positionAxes)) > MANY ? 8 : 64;
+}
+
+/** Steps of a sample beyond which fewer are drawn: more than the pixels of a small image. */
+const MANY = 4096;
+
 /** What a run ends with. A picture that cannot be drawn is a line of the log, not the end of the run. */
 export async function closingPictures(
   trained: TrainedSession,
@@ -194,7 +204,10 @@ export async function closingPictures(
     const loss = await drawLoss(model, rows);
     return loss ? [loss] : [];
   });
-  if (canSample(model)) await attempt("samples", async () => drawSamples(trained, await trained.sample(64, sampling), 64));
+  if (canSample(model)) {
+    const count = samplesShown(model);
+    await attempt("samples", async () => drawSamples(trained, await trained.sample(count, sampling), count));
+  }
   const available = Math.min(...dataset.streams.map((s) => (s.splits.test ?? s.splits.train).rows));
   if (canReconstruct(model)) {
     await attempt("reconstructions", async () => drawReconstructed(trained, await trained.reconstruct(Math.min(32, available))));

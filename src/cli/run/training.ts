@@ -3,6 +3,7 @@
  */
 import { rmSync } from "node:fs";
 import { evaluationSplit } from "../../runtime/data/dataset.js";
+import { drawingSteps } from "../../runtime/eval/draw.js";
 import { openSession } from "../../runtime/eval/session.js";
 import type { Evaluation } from "../../runtime/eval/protocol.js";
 import type { HostTensor } from "../../runtime/engines/engine.js";
@@ -118,7 +119,7 @@ export async function runTraining(run: TrainingRun): Promise<number> {
     const { closingPictures } = await import("./pictures.js");
     const sampling = openWorkProgress(process.stderr, run.json);
     const pictures = await closingPictures(trained, metrics.rows(), log, {
-      onProgress: (done, total) => sampling.report({ what: "sweeps", done, total }),
+      onProgress: (done, total) => sampling.report({ what: drawingSteps(model), done, total }),
       signal: interrupt.signal,
     });
     sampling.done();

@@ -33,6 +33,11 @@ export function generativeOf(model: ModelDefinition): DensityDefinition {
   return density;
 }
 
+/** What drawing a sample counts, for a line of progress. */
+export function drawingSteps(model: ModelDefinition): "sweeps" | "positions" {
+  return generativeOf(model).sequential === undefined ? "sweeps" : "positions";
+}
+
 /** The density that infers latents from data. GM4009 where the model has none. */
 export function inferenceOf(model: ModelDefinition): DensityDefinition {
   const density = model.inference === undefined ? undefined : model.densities[model.inference];

@@ -245,7 +245,7 @@ export const vjpRules: { readonly [P in Prim]: VjpRule<P> } = {
   ],
   nade: nadeRule,
   nadeGrad: () => {
-    throw new GmcError("GM4032", "a second derivative of nade is asked for, and it has a first one only", [
+    throw new GmcError("GM4909", "a second derivative of nade is asked for, and it has a first one only", [
       "write the layer with cumsum, which costs memory for entries times hidden units, or leave it out of what is differentiated twice",
     ]);
   },
