@@ -1,6 +1,7 @@
 /** The order in which the entries of a variable are drawn, and its proof, in words and in LaTeX. */
 import { textOf } from "../base/source.js";
-import type { Reach, Sequential } from "../ir/autoregressive/prove.js";
+import type { Sequential } from "../ir/autoregressive/prove.js";
+import type { Reach } from "../ir/autoregressive/reach.js";
 import { orderText } from "../ir/autoregressive/order.js";
 import { latexName } from "./mathtext.js";
 import { place } from "./place.js";

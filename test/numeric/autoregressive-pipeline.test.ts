@@ -5,7 +5,12 @@
 import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { Diagnostics } from "../../src/base/report.js";
 import { compile } from "../../src/compile.js";
+import type { MaskRule } from "../../src/ir/autoregressive/order.js";
+import { proveMap } from "../../src/ir/autoregressive/prove.js";
+import { deriveContext } from "../../src/ir/derive/context.js";
+import { elaborateText } from "../ir/support.js";
 import { degreesOf as compilerDegrees, placesOf } from "../../src/ir/autoregressive/order.js";
 import { chance, shuffled } from "../../src/base/random-order.js";
 import { hostStream, permutation } from "../../src/runtime/graph/random.js";
@@ -128,6 +133,16 @@ it("no blind spot: pixels of a gated PixelCNN read all before them", () => {
   reads.forEach((read, i) => expect(read.size).toBe(i));
 });
 
+it("means and scales out of one net that is bound above the draw", () => {
+  const text = `model M {
+    data x : real[5]
+    density p(x) { e = made_values(x, [12], activation = tanh)   x ~ Normal(e[1..5, 1], exp(e[1..5, 2])) }
+    train { maximize log p(x) }
+  }`;
+  const reads = readsOf(loadModel(text), { shape: [5] });
+  expect(reads.map((r) => [...r].sort())).toEqual([[], [0], [0, 1], [0, 1, 2], [0, 1, 2, 3]]);
+});
+
 it("made reads all before an entry, in every order", () => {
   for (const order of ['"natural"', '"reverse"', "4"]) {
     const reads = readsOf(loadModel(bernoulli("6", `made(x, [20, 20], activation = tanh, order = ${order})`)), { shape: [6] });
@@ -218,6 +233,33 @@ describe("beside other variables", () => {
     );
     out["one"]?.forEach((v) => expect(v).toBeCloseTo(1, 9));
     out["bound"]?.forEach((v, i) => expect(v).toBeLessThan(out["exact"]?.[i] ?? -Infinity));
+  });
+});
+
+// ---- nets by themselves ----------------------------------------------------------------------------------
+
+describe("nets that are to be autoregressive by themselves", () => {
+  /** What is found of net f. */
+  const proof = (net: string): { readonly ok: boolean; readonly codes: readonly string[]; readonly strict: readonly boolean[] } => {
+    const { ir, text } = elaborateText(
+      `model M { data x : real[5]  net f(h) = ${net}  density p(x) { x ~ Normal(sum(f(x)), 1) }  train { maximize log p(x) } }`,
+    );
+    const found = ir?.nets.find((n) => n.name === "f");
+    if (!ir || !found) throw new Error(text);
+    const diagnostics = new Diagnostics();
+    const masks = new Map<string, MaskRule>();
+    const ok = proveMap(deriveContext(ir, diagnostics), found, "masked_autoregressive", masks);
+    return { ok, codes: diagnostics.errors.map((d) => d.code), strict: [...masks.values()].map((m) => m.strict) };
+  };
+
+  it("pairs of values for each entry", () => {
+    expect(proof("made_values(h, [8, 9])")).toEqual({ ok: true, codes: [], strict: [true, false, false] });
+    expect(proof("stack(h |> nade(3), h |> nade(2)) |> transpose")).toMatchObject({ ok: true, codes: [] });
+  });
+
+  it("are refused where they read too far", () => {
+    expect(proof("stack(h |> nade(3), h |> dense(5)) |> transpose")).toMatchObject({ ok: false, codes: ["GM3728"] });
+    expect(proof("made_values(h, [8]) + (stack(h, h) |> transpose)")).toMatchObject({ ok: false, codes: ["GM3728"] });
   });
 });
 

@@ -2,16 +2,18 @@
  * Variables that stand in their own parameters: `x ~ Bernoulli(logits = made(x))` is a density where the parameters of each entry read entries
  * alone that are drawn before it, p(x) = prod_i p(x_i | x_<i). That is proven here, or refused with the way by which a later entry is read.
  */
+import { InternalError } from "../../base/internal-error.js";
 import type { Label } from "../../base/diagnostic.js";
 import { report } from "../../base/report.js";
-import { type Span, textOf } from "../../base/source.js";
+import type { Span } from "../../base/source.js";
 import { type Definition, type DeriveContext, inHeader, parentsOf, readsItself, weightEntries } from "../derive/context.js";
 import { distributions } from "../distributions.js";
 import { layers } from "../layers.js";
-import type { DistCall, Expr, LayerInstance } from "../types.js";
-import { entries, greatest, type Grid, least, NONE, readsNothing } from "./grid.js";
+import type { DistCall, Expr, LayerInstance, Net } from "../types.js";
+import type { Grid } from "./grid.js";
 import { type MaskRule, type Order, orderText, placesOf, ranksOf, sameOrder, whyNoOrder } from "./order.js";
-import { type Stop, track, type Tracked, type Tracker } from "./track.js";
+import { entryName, firstWrong, type Reach, reachOf, sameSpan, spanOf, storyOf, waysOut, type Wrong } from "./reach.js";
+import { track, type Tracked, type Tracker } from "./track.js";
 
 /** A variable that is drawn entry after entry, and the proof that it may be. */
 export interface Sequential {
@@ -90,48 +92,94 @@ function parametersOf(dist: DistCall, more = 0): readonly { readonly name: strin
   return dist.of ? [...own, ...parametersOf(dist.of, more + 1)] : own;
 }
 
-function proveOne(context: DeriveContext, density: string, definition: Drawn, masks: Map<string, MaskRule>): Sequential | undefined {
-  const { variable, dist, span } = definition;
-  const shape = (context.model.variables.get(variable)?.domain.shape ?? []).map((d) => d.size);
+/** What is to read entries of a variable in an order: the parameters of its distribution, or what a net makes of its first parameter. */
+interface Subject {
+  readonly tracked: Omit<Tracked, "size" | "order" | "ranks">;
+  /** The name in messages. */
+  readonly name: string;
+  /** Last axes of the event that are drawn together. */
+  readonly eventRank: number;
+  readonly params: readonly { readonly name: string; readonly expr: Expr; readonly rank: number }[];
+  readonly refuse: (found: Refused) => void;
+}
+
+interface Refused {
+  readonly tracked: Tracked;
+  readonly tracker: Tracker;
+  readonly param: string;
+  readonly expr: Expr;
+  readonly wrong: Wrong;
+}
+
+interface Proven {
+  readonly tracked: Tracked;
+  readonly tracker: Tracker;
+  /** The order that the layers name, over as many places as it has. */
+  readonly places: Order;
+  /** Axes of the event over which draws are independent. */
+  readonly lead: readonly number[];
+}
+
+/** Proves a subject, and adds the masks that follow to `masks`. */
+function prove(context: DeriveContext, subject: Subject, masks: Map<string, MaskRule>): Proven | undefined {
+  const { shape } = subject.tracked;
   const size = shape.reduce((n, s) => n * s, 1);
-  const natural: Tracked = { variable, shape, size, order: "natural", ranks: Array.from({ length: size }, (_, i) => i) };
-  const params = parametersOf(dist);
+  const natural: Tracked = { ...subject.tracked, size, order: "natural", ranks: Array.from({ length: size }, (_, i) => i) };
   const look = (tracked: Tracked): Tracker => {
     const tracker = track(context, tracked);
-    for (const { expr } of params) tracker.of(expr);
+    for (const { expr } of subject.params) tracker.of(expr);
     return tracker;
   };
   const first = look(natural);
-  const order = orderOf(context, variable, size, first);
+  const order = orderOf(context, subject.name, size, first);
   if (!order) return undefined;
-  const inOrder =
+  const tracked =
     order.places === "natural" ? natural : { ...natural, order: order.places, ranks: ranksIn(order.places, order.size, size) };
-  const tracker = inOrder === natural ? first : look(inOrder);
-  const lead = shape.slice(0, shape.length - (distributions.get(dist.dist)?.eventRank ?? 0));
-  const worst = params.map(({ name, expr, rank }) => ({ name, expr, finding: firstWrong(tracker.of(expr), rank, lead, inOrder) }));
-  const wrong = worst.find(({ finding }) => finding);
-  if (wrong?.finding) {
-    refuse(context, inOrder, tracker, wrong.name, wrong.expr, wrong.finding);
+  const tracker = tracked === natural ? first : look(tracked);
+  const lead = shape.slice(0, shape.length - subject.eventRank);
+  for (const { name, expr, rank } of subject.params) {
+    const wrong = firstWrong(tracker.of(expr), rank, lead, tracked);
+    if (!wrong) continue;
+    subject.refuse({ tracked, tracker, param: name, expr, wrong });
     return undefined;
   }
+  return settleMasks(context, tracker, masks) ? { tracked, tracker, places: order.places, lead } : undefined;
+}
+
+/** One rule for each masked layer, whatever it is used for. */
+function settleMasks(context: DeriveContext, tracker: Tracker, masks: Map<string, MaskRule>): boolean {
   let ok = true;
   for (const [path, { instance, rules }] of tracker.rules) {
-    const [rule, other] = [masks.get(path) ?? rules[0], rules[1]];
+    const [rule, other] = rules;
+    const known = masks.get(path) ?? rule;
     if (!rule) continue;
-    if (other || JSON.stringify(rule) !== JSON.stringify(rules[0])) {
-      ok = false;
-      report(
-        context.diagnostics,
-        "GM3724",
-        instance.span,
-        { layer: instance.layer },
-        { help: ["move the net out of the model: each call then has weights of its own"] },
-      );
-    } else masks.set(path, rule);
+    if (!other && JSON.stringify(known) === JSON.stringify(rule)) {
+      masks.set(path, rule);
+      continue;
+    }
+    ok = false;
+    report(
+      context.diagnostics,
+      "GM3724",
+      instance.span,
+      { layer: instance.layer },
+      { help: ["move the net out of the model: each call then has weights of its own"] },
+    );
   }
-  if (!ok) return undefined;
+  return ok;
+}
+
+function proveOne(context: DeriveContext, density: string, definition: Drawn, masks: Map<string, MaskRule>): Sequential | undefined {
+  const { variable, dist, span } = definition;
+  const shape = (context.model.variables.get(variable)?.domain.shape ?? []).map((d) => d.size);
+  const params = parametersOf(dist);
+  const eventRank = distributions.get(dist.dist)?.eventRank ?? 0;
+  const subject: Subject = { tracked: { variable, shape }, name: variable, eventRank, params, refuse: (found) => refuse(context, found) };
+  const proven = prove(context, subject, masks);
+  if (!proven) return undefined;
+  const { tracked, tracker, places, lead } = proven;
   const grids = params.map(({ expr, rank }) => ({ grid: tracker.of(expr), rank }));
-  const positionAxes = positionAxesOf(grids, lead, inOrder);
+  const positionAxes = positionAxesOf(grids, lead, tracked);
   const positions = shape.slice(0, positionAxes).reduce((n, s) => n * s, 1);
   return {
     density,
@@ -139,11 +187,39 @@ function proveOne(context: DeriveContext, density: string, definition: Drawn, ma
     shape,
     positionAxes,
     positions,
-    order: orderOver(inOrder.ranks, positions, order.places),
+    order: orderOver(tracked.ranks, positions, places),
     reads: [],
-    layers: [...tracker.ordered].map(([instance, grid]) => ({ instance, reach: reachOf(grid, inOrder) })),
+    layers: [...tracker.ordered].map(([instance, grid]) => ({ instance, reach: reachOf(grid, tracked) })),
     span,
   };
+}
+
+/**
+ * Proves of a net that entry i of what it gives, [...shape of its first parameter, ...], reads entries of that parameter before i alone, and adds
+ * the masks that follow to `masks`; false after an error. `what`: who asks for it, in the message.
+ */
+export function proveMap(context: DeriveContext, net: Net, what: string, masks: Map<string, MaskRule>): boolean {
+  const [param] = net.params;
+  if (param?.type.kind !== "tensor" || net.result.type.kind !== "tensor") throw new InternalError(`${net.name} maps no tensor to a tensor`);
+  const shape = param.type.shape.map((d) => d.size);
+  const values = net.result.type.shape.length - shape.length;
+  const subject: Subject = {
+    tracked: { local: param.id, shape },
+    name: param.name,
+    eventRank: 0,
+    params: [{ name: net.name, expr: net.result, rank: values }],
+    refuse: ({ tracked, tracker, expr, wrong }) => {
+      const { told, culprit, read } = storyOf(tracker.way(expr, wrong.entry, wrong.degree), { ...tracked, variable: param.name });
+      report(
+        context.diagnostics,
+        "GM3728",
+        net.span,
+        { net: net.name, what, entry: String(wrong.of + 1), read: String((read ?? wrong.of) + 1) },
+        { labels: told.map(({ stop, text }) => ({ span: spanOf(stop.expr), text })), help: waysOut(culprit?.stop, param.name) },
+      );
+    },
+  };
+  return prove(context, subject, masks) !== undefined;
 }
 
 /** Ranks of entries where places of several entries each are in order. */
@@ -229,159 +305,21 @@ function orderOver(ranks: readonly number[], positions: number, named: Order): O
   return candidates.find((order) => sameOrder(placesOf(order, positions), places)) ?? places;
 }
 
-// ---- what is refused -------------------------------------------------------------------------------
-
-interface Wrong {
-  /** Of the parameter. */
-  readonly entry: number;
-  /** Of the variable, whose parameter it is. */
-  readonly of: number;
-  /** The greatest rank that it reads. */
-  readonly degree: number;
-}
-
-/** The first entry of a parameter that reads an entry which is not drawn before its own. `lead`: axes over which draws are independent. */
-function firstWrong(grid: Grid, rank: number, lead: readonly number[], tracked: Tracked): Wrong | undefined {
-  if (readsNothing(grid)) return undefined;
-  const own = grid.shape.slice(0, Math.max(0, grid.shape.length - rank));
-  const inner = grid.shape.slice(own.length).reduce((n, s) => n * s, 1);
-  const degrees = entries(grid);
-  const draws = lead.reduce((n, s) => n * s, 1);
-  const perDraw = tracked.size / draws;
-  for (let draw = 0; draw < draws; draw++) {
-    let limit = tracked.ranks[draw * perDraw] ?? 0;
-    for (let i = 1; i < perDraw; i++) limit = Math.min(limit, tracked.ranks[draw * perDraw + i] ?? 0);
-    const at = repeated(draw, lead, own) * inner;
-    for (let i = 0; i < inner; i++) {
-      const degree = degrees[at + i] ?? NONE;
-      if (degree >= limit) return { entry: at + i, of: draw * perDraw, degree };
-    }
-  }
-  return undefined;
-}
-
-/** Where a draw stands in a parameter that is repeated to the shape of all draws. */
-function repeated(draw: number, lead: readonly number[], own: readonly number[]): number {
-  let rest = draw;
-  let at = 0;
-  let step = 1;
-  for (let axis = 1; axis <= own.length; axis++) {
-    const size = lead.at(-axis) ?? 1;
-    const extent = own.at(-axis) ?? 1;
-    if (extent > 1) at += (rest % size) * step;
-    rest = Math.floor(rest / size);
-    step *= extent;
-  }
-  return at;
-}
-
-/** `x[2, 1]`, counted from 1. */
-function entryName(variable: string, shape: readonly number[], entry: number): string {
-  let rest = entry;
-  const places = shape
-    .toReversed()
-    .map((size) => {
-      const at = (rest % size) + 1;
-      rest = Math.floor(rest / size);
-      return at;
-    })
-    .toReversed();
-  return places.length === 0 ? variable : `${variable}[${places.join(", ")}]`;
-}
-
-/** What the entries of a value read: those before their own, up to it, all, later ones too; or units that stand at no place, some. */
-export type Reach = "before" | "upTo" | "all" | "later" | "units";
-
-function reachOf(grid: Grid, { shape, size, ranks }: Tracked): Reach {
-  if (size > 1 && least(grid) === greatest(grid)) return "all";
-  // The value's leading axes are those of the variable, as many as agree, or all of them in one.
-  const agree = shape.findIndex((s, axis) => grid.shape[axis] !== s);
-  const leading = agree < 0 ? shape.length : agree;
-  const places = grid.shape[0] === size ? size : shape.slice(0, leading).reduce((n, s) => n * s, 1);
-  if (places === 1 && size > 1) return "units";
-  const [perPlace, inValue] = [size / places, grid.shape.reduce((n, s) => n * s, 1) / places];
-  const [lowest, highest] = [Math.min, Math.max].map((pick) =>
-    Array.from({ length: places }, (_, p) => ranks.slice(p * perPlace, (p + 1) * perPlace).reduce((a, b) => pick(a, b))),
-  ) as [number[], number[]];
-  const degrees = entries(grid);
-  if (degrees.every((degree, i) => degree < (lowest[Math.floor(i / inValue)] ?? 0))) return "before";
-  return degrees.every((degree, i) => degree <= (highest[Math.floor(i / inValue)] ?? 0)) ? "upTo" : "later";
-}
-
-const spanOf = (expr: Expr): Span => (expr.kind === "layer" ? expr.instance.span : expr.span);
-
-/** Text of a place in one line. */
-function shortText(span: Span): string {
-  const text = textOf(span).replaceAll(/\s+/gu, " ");
-  return text.length > 40 ? `${text.slice(0, 39)}…` : text;
-}
-
-function refuse(context: DeriveContext, tracked: Tracked, tracker: Tracker, param: string, expr: Expr, { entry, of, degree }: Wrong): void {
+function refuse(context: DeriveContext, { tracked, tracker, param, expr, wrong }: Refused): void {
   const { variable = "" } = tracked;
-  const way = tracker.way(expr, entry, degree);
-  const read = way[0]?.entry ?? of;
-  const told = tellingStops(way, tracked);
-  const culprit = told.find(({ reach }) => isTooFar(reach));
+  const { told, culprit, read } = storyOf(tracker.way(expr, wrong.entry, wrong.degree), tracked);
   const last = told.find(({ stop }) => sameSpan(spanOf(stop.expr), expr.span));
+  const own = read === undefined || read === wrong.of;
   report(
     context.diagnostics,
     "GM3721",
     expr.span,
-    { variable, param, entry: entryName(variable, tracked.shape, of), read: entryName(variable, tracked.shape, read) },
+    { variable, param, entry: entryName(variable, tracked.shape, wrong.of), read: entryName(variable, tracked.shape, read ?? wrong.of) },
     {
       label: last?.text ?? "the parameters of an entry may read entries that are drawn before it, no others",
       labels: told.filter((t) => t !== last).map(({ stop, text }) => ({ span: spanOf(stop.expr), text })),
-      notes: read === of && !culprit ? [`nothing on the way from \`${variable}\` to \`${param}\` leaves the entry itself out`] : [],
+      notes: own && !culprit ? [`nothing on the way from \`${variable}\` to \`${param}\` leaves the entry itself out`] : [],
       help: waysOut(culprit?.stop, variable),
     },
   );
-}
-
-interface Told {
-  readonly stop: Stop;
-  readonly reach: Reach;
-  readonly text: string;
-}
-
-const isTooFar = (reach: Reach): boolean => reach === "all" || reach === "later";
-
-const sameSpan = (a: Span, b: Span): boolean => a.file === b.file && a.start === b.start && a.end === b.end;
-
-/** Most places that an error shows. */
-const SHOWN = 6;
-
-/** The stops that say something: where the variable is read, where what an entry reads becomes more or other, and the last layers. */
-function tellingStops(way: readonly Stop[], tracked: Tracked): readonly Told[] {
-  const told: Told[] = [];
-  let before: Reach | undefined;
-  way.forEach((stop) => {
-    const reach = reachOf(stop.grid, tracked);
-    const { expr } = stop;
-    const name = shortText(expr.kind === "layer" ? expr.instance.span : expr.span);
-    const texts: Readonly<Record<Reach, string>> = {
-      before: `\`${name}\`: each entry reads those before it`,
-      upTo: `\`${name}\`: each entry reads those up to its own`,
-      all: `\`${name}\` mixes all entries`,
-      later: `\`${name}\`: entries read later ones, too`,
-      units: `\`${name}\`: each unit reads the entries up to its degree`,
-    };
-    if (before === undefined) told.push({ stop, reach, text: `\`${tracked.variable ?? ""}\` itself is read here` });
-    else if (reach !== before || (expr.kind === "layer" && !isTooFar(reach))) told.push({ stop, reach, text: texts[reach] });
-    before = reach;
-  });
-  // What follows makes it no better.
-  const worst = told.findIndex(({ reach }, i) => i > 0 && isTooFar(reach));
-  const kept = worst >= 0 ? told.slice(0, worst + 1) : told;
-  return kept.length <= SHOWN ? kept : [...kept.slice(0, 2), ...kept.slice(kept.length - SHOWN + 2)];
-}
-
-function waysOut(culprit: Stop | undefined, variable: string): readonly string[] {
-  const expr = culprit?.expr;
-  const instead = expr?.kind === "layer" ? layers.get(expr.instance.layer)?.inOrder : undefined;
-  return [
-    ...(instead === undefined || expr?.kind !== "layer"
-      ? []
-      : [`\`${instead}\` in place of \`${expr.instance.layer}\` reads the entries in an order`]),
-    `layers in an order are \`masked_dense\`, \`masked_conv\` (the first with mask = "A"), \`causal_conv\` (the first strict) and \`nade\`; nets of them \`made(${variable}, …)\`, \`pixelcnn(${variable}, …)\`, \`wavenet(${variable}, …)\``,
-  ];
 }
