@@ -6,7 +6,15 @@ import { InternalError } from "../../base/internal-error.js";
 import type { Label } from "../../base/diagnostic.js";
 import { report } from "../../base/report.js";
 import type { Span } from "../../base/source.js";
-import { type Definition, type DeriveContext, inHeader, parentsOf, readsItself, weightEntries } from "../derive/context.js";
+import {
+  type Definition,
+  type DensityIndex,
+  type DeriveContext,
+  inHeader,
+  parentsOf,
+  readsItself,
+  weightEntries,
+} from "../derive/context.js";
 import { distributions } from "../distributions.js";
 import { layers } from "../layers.js";
 import type { DistCall, Expr, LayerInstance, Net } from "../types.js";
@@ -25,7 +33,7 @@ export interface Sequential {
   readonly positions: number;
   /** Over the positions. */
   readonly order: Order;
-  /** Variables of the density's header that the parameters read besides. */
+  /** Variables of the density that the parameters read besides. */
   readonly reads: readonly string[];
   /** The layers that hold the order, as they stand on the way, and what is read by what they give. */
   readonly layers: readonly { readonly instance: LayerInstance; readonly reach: Reach }[];
@@ -54,10 +62,16 @@ export function proveOrders(context: DeriveContext): Pick<DeriveContext, "sequen
         tooMany(context, index.density.name, `\`${definition.variable}\` entry after entry and ${names} by a chain`, definition, labels);
       }
       if (!proof || !alone) ok = false;
-      else sequential.set(index.density.name, { ...proof, reads: inHeader(index, parentsOf(context, definition)) });
+      else sequential.set(index.density.name, { ...proof, reads: readsOf(context, index, definition) });
     }
   }
   return ok && settled(context, masks) ? { sequential, masks } : undefined;
+}
+
+/** What the parameters of a variable read besides: of the header in its order, then helpers. */
+function readsOf(context: DeriveContext, index: DensityIndex, definition: Drawn): readonly string[] {
+  const parents = parentsOf(context, definition);
+  return [...inHeader(index, parents), ...[...index.definitions.keys()].filter((v) => parents.has(v) && !index.header.has(v))];
 }
 
 function tooMany(context: DeriveContext, density: string, what: string, { variable, span }: Drawn, labels: readonly Label[]): void {
