@@ -76,6 +76,17 @@ export const stateScenarios: Readonly<Record<string, () => Scenario>> = {
       2,
     );
   },
+  "a part that a condition holds back is not written": () => {
+    const graph = g.stage({}, () => {
+      const s = g.state("s", [64, 32]);
+      const n = g.state("n", []);
+      const changed = g.dynamicUpdateSlice(s, g.add(g.zeros([64, 1]), n), 3, 1);
+      g.writeState(s, g.select(g.less(n, 1.5), changed, s));
+      g.writeState(n, g.add(n, 1));
+      return {};
+    });
+    return once([call("a", graph)], ["s", "n"], { s: tensor([64, 32], wave(2048)), n: tensor([], [0]) }, {}, 4);
+  },
   "an entry whose changed value is read too": () => {
     const graph = g.stage({}, () => {
       const s = g.state("s", [4, 3]);

@@ -214,6 +214,21 @@ describe("causalConv1d", () => {
     });
   }
 
+  test("rows of an image are sequences of their own", () => {
+    const [kernel, x] = [
+      { shape: [2, 2, 3], data: noise(12, 3) },
+      { shape: [2, 4, 5, 2], data: noise(80, 4) },
+    ];
+    const out = compute(
+      ({ k, x }) => ({
+        rows: g.causalConv1d({ kernel: k! }, x!, { dilation: 2, strict: true }),
+        alone: g.reshape(g.causalConv1d({ kernel: k! }, g.reshape(x!, [8, 5, 2]), { dilation: 2, strict: true }), [2, 4, 5, 3]),
+      }),
+      { k: kernel, x },
+    );
+    expect([...out["rows"]!.data]).toEqual([...out["alone"]!.data]);
+  });
+
   test("one position, strict: nothing but the bias", () => {
     const out = compute(({ x, k, b }) => g.causalConv1d({ kernel: k!, bias: b! }, x!, { strict: true }), {
       x: { shape: [2, 1, 1], data: [1, 2] },

@@ -191,7 +191,7 @@ const gated = hand({
     v: g.conv2d.spec(1, 8, [2, 3]),
     v2: g.conv2d.spec(4, 8, [2, 3]),
     link: g.dense.spec(8, 8),
-    h: g.maskedConv2d.spec(1, 8, [1, 3], { mask: "A" }),
+    h: g.causalConv1d.spec(1, 8, 2),
     out: g.dense.spec(4, 1),
   },
   sequential: {
@@ -210,7 +210,7 @@ const gated = hand({
       };
       const v = g.gatedTanh(g.conv2d(w.v, x, pads));
       const v2 = g.conv2d(w.v2, v, pads);
-      const h = g.add(g.maskedConv2d(w.h, x, { mask: "A" }), g.dense(w.link, down(v2)));
+      const h = g.add(g.causalConv1d(w.h, x, { strict: true }), g.dense(w.link, down(v2)));
       return { logits: g.squeeze(g.dense(w.out, g.gatedTanh(h)), -1) };
     },
     ...bernoulliDraw,

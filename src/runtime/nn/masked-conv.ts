@@ -117,15 +117,18 @@ export function causalConv1d(w: Conv, x: Tensor, { dilation = 1, strict = false 
   const [taps = 1, , outputs = 1] = w.kernel.shape;
   if (w.kernel.shape.length !== 3) throw shapeError(`causalConv1d: a kernel is [taps, in, out], found ${showShape(w.kernel.shape)}`);
   const length = x.shape.at(-2) ?? 0;
-  const reach = (taps - 1) * dilation;
-  const y =
-    strict && length === 1
-      ? zeros([...x.shape.slice(0, -1), outputs])
-      : strict
-        ? conv(sliceAxis(x, -2, 0, length - 1), w.kernel, { dilation, padding: [[reach + 1, 0]] })
-        : conv(x, w.kernel, { dilation, padding: [[reach, 0]] });
+  const before = (taps - 1) * dilation + (strict ? 1 : 0);
+  const read = strict ? sliceAxis(x, -2, 0, length - 1) : x;
+  const y = strict && length === 1 ? zeros([...x.shape.slice(0, -1), outputs]) : alongLast(read, w.kernel, before, dilation);
   return w.bias === undefined ? y : add(y, w.bias);
 }
+
+/** Of rows of an image as a window one row high: the rows keep an axis of their own, along which an image may be drawn. */
+function alongLast(x: Tensor, kernel: Tensor, before: number, dilation: number): Tensor {
+  if (x.shape.length < 4) return conv(x, kernel, { dilation, padding: [[before, 0]] });
+  return conv(x, expandDims(kernel, 0), { dilation: [1, dilation], padding: [0, [before, 0]] });
+}
+
 causalConv1d.spec = (inputs: number, outputs: number, taps: number, options: Omit<ConvSpecOptions, "groups"> = {}): LayerSpec<Conv> =>
   layerSpec("causalConv1d", {
     kernel: leaf([taps, inputs, outputs], options.init ?? init.glorotUniform),

@@ -40,7 +40,7 @@ interface Surroundings {
 
 export async function compileCall(name: string, staged: Graph, wanted: readonly string[], around: Surroundings): Promise<Call> {
   const { graph: whole, guards } = guardWrites(reuseReductions(staged));
-  const { graph, parts } = partWrites(whole, [...wanted, ...Object.values(guards)]);
+  const { graph, parts } = partWrites(whole, [...wanted, ...Object.values(guards)], new Set(Object.keys(guards)));
   const plan = planGraph(graph, [...new Set([...wanted, ...Object.values(guards), ...parts.flatMap(({ part, index }) => [part, index])])]);
   const { arena, store } = around;
   const regions = allocate(graph, plan, arena);

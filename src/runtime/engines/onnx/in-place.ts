@@ -20,8 +20,8 @@ export interface InPlace {
   readonly parts: readonly PartWrite[];
 }
 
-/** `wanted`: the outputs that somebody reads. */
-export function partWrites(graph: Graph, wanted: readonly string[]): InPlace {
+/** `wanted`: the outputs that somebody reads. Entries whose write is `guarded` are exchanged as a whole, or not at all (guards.ts). */
+export function partWrites(graph: Graph, wanted: readonly string[], guarded: ReadonlySet<string>): InPlace {
   const outputs: Record<string, number> = { ...graph.outputs };
   const writes: Record<string, number> = {};
   const parts: PartWrite[] = [];
@@ -31,7 +31,11 @@ export function partWrites(graph: Graph, wanted: readonly string[]): InPlace {
     const node = graph.nodes[id]!;
     const whole = node.prim === "dynamicUpdateSlice" ? graph.nodes[node.inputs[0]!]! : undefined;
     const own =
-      whole?.prim === "state" && whole.params.name === state && !read.has(id) && written.filter((other) => other === id).length === 1;
+      whole?.prim === "state" &&
+      whole.params.name === state &&
+      !guarded.has(state) &&
+      !read.has(id) &&
+      written.filter((other) => other === id).length === 1;
     if (node.prim !== "dynamicUpdateSlice" || !own) {
       writes[state] = id;
       continue;
