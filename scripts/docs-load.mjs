@@ -112,7 +112,13 @@ async function examplesOf(load) {
         .filter((section) => section.startsWith(head))
         .map((section) => section.replaceAll(/^ +LaTeX: .*\n/gm, ""))
         .join("\n\n");
-    examples[file.replace(/\.gm$/, "")] = { text, functions, derived: plain("train"), energy: plain("energy of ") };
+    examples[file.replace(/\.gm$/, "")] = {
+      text,
+      functions,
+      derived: plain("train"),
+      energy: plain("energy of "),
+      order: plain("autoregressive"),
+    };
   }
   return examples;
 }

@@ -140,7 +140,10 @@ function value(v) {
 function choices(options) {
   return options
     .filter((o) => o.choices)
-    .map((o) => ` \`${o.name}\` is ${o.choices.map((c) => `\`"${c}"\``).join(" or ")}.`)
+    .map(
+      (o) =>
+        ` \`${o.name}\` is ${o.choices.map((c) => `\`"${c}"\``).join(" or ")}${o.kind === "order" ? ", a seed, or a list of places" : ""}.`,
+    )
     .join("");
 }
 
@@ -313,14 +316,15 @@ function library({ library }) {
     .join("\n\n");
 }
 
-/** `example vae`: its text; `derived vae`: what gmc explain says of its train block; `energy rbm`: what it says of its energies; `code vae elbo`: a function of its generated file. */
+/** `example vae`: its text; `derived vae`: what gmc explain says of its train block; `energy rbm`: what it says of its energies; `order made`: of the orders of its variables; `code vae elbo`: a function of its generated file. */
 function examples({ examples }) {
   const fenced = (info, text) => `\`\`\`${info}\n${text.trim()}\n\`\`\``;
   return Object.fromEntries(
-    Object.entries(examples).flatMap(([name, { text, functions, derived, energy }]) => [
+    Object.entries(examples).flatMap(([name, { text, functions, derived, energy, order }]) => [
       [`example ${name}`, fenced("gm", text)],
       [`derived ${name}`, fenced("text", derived)],
       ...(energy === "" ? [] : [[`energy ${name}`, fenced("text", energy)]]),
+      ...(order === "" ? [] : [[`order ${name}`, fenced("text", order)]]),
       ...Object.entries(functions).map(([fn, code]) => [`code ${name} ${fn}`, `<!-- prettier-ignore -->\n${fenced("ts", code)}`]),
     ]),
   );

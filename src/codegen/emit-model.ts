@@ -28,6 +28,7 @@ import {
 } from "./js.js";
 import { beforeStages, emitChain, carriedChains, emitEnergyEvaluator, impliedPartitions, partitionMetricName } from "./emit-energy.js";
 import { lowerEnergy } from "./lower-energy.js";
+import { emitSequential, lowerSequential } from "./lower-sequential.js";
 import { headerText, type Inverse, lowerInverse, lowerLogDensity, lowerNet, lowerSampler, lowerSamplerBefore } from "./lower-density.js";
 import { place } from "./place.js";
 import { functionName, lowerObjective, type LoweredObjective } from "./lower-objective.js";
@@ -71,6 +72,7 @@ export function emitModel(derived: DerivedModel, source: SourceInfo): EmittedMod
     const before = lowerSamplerBefore(context, density, names);
     const sampler = lowerSampler(context, density, names);
     const inverse = stands && derived.inverse === density.name ? lowerInverse(context, density, stands, names) : undefined;
+    const sequential = lowerSequential(context, density, names);
     return [
       {
         density,
@@ -78,6 +80,7 @@ export function emitModel(derived: DerivedModel, source: SourceInfo): EmittedMod
         declarations: [
           ...(energy ? [energy.fn, energy.model] : []),
           ...(logDensity ? [logDensity] : []),
+          ...(sequential ? [sequential.params] : []),
           ...(before ? [before] : []),
           ...(sampler ? [sampler] : []),
           ...(inverse ? [inverse.fn] : []),
@@ -85,6 +88,7 @@ export function emitModel(derived: DerivedModel, source: SourceInfo): EmittedMod
         inverse,
         before,
         sampler,
+        sequential,
       },
     ];
   });
@@ -112,7 +116,7 @@ export function emitModel(derived: DerivedModel, source: SourceInfo): EmittedMod
     ),
     weights: name("weights"),
     densities: object(
-      densities.flatMap(({ density, energy, before, sampler, inverse }): JsField[] => [
+      densities.flatMap(({ density, energy, before, sampler, sequential, inverse }): JsField[] => [
         {
           name: density.name,
           value: object({
@@ -122,6 +126,7 @@ export function emitModel(derived: DerivedModel, source: SourceInfo): EmittedMod
             place: str(place(density.span)),
             sample: sampler && name(sampler.name),
             chain: energy && emitChain(derived, density.name, before?.name),
+            sequential: sequential && emitSequential(context, sequential, before?.name),
           }),
         },
         ...(inverse ? [{ name: inverse.fn.name, value: inverseDefinition(density, inverse) }] : []),
@@ -411,7 +416,7 @@ function emitWeights(context: DeriveContext): Js {
       at.children.set(part, made);
       at = made;
     }
-    at.children.set(parts.at(-1) ?? entry.path, specOf(entry.of));
+    at.children.set(parts.at(-1) ?? entry.path, specOf(context, entry.of));
   }
   const toJs = (tree: Tree): Js =>
     object([...tree.children].map(([key, value]): JsField => ({ name: key, value: "children" in value ? toJs(value) : value })));

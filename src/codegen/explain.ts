@@ -5,6 +5,7 @@ import { weightEntries } from "../ir/derive/context.js";
 
 import { type EnergyExplanation, explainEnergy, printEnergy } from "./explain-energy.js";
 import { explainFlow, type FlowExplanation, printFlow } from "./explain-flow.js";
+import { explainOrder, type OrderExplanation, printOrder } from "./order-text.js";
 import { place } from "./place.js";
 import { quantityLatex, quantityText } from "./mathtext.js";
 
@@ -29,6 +30,8 @@ export interface Explanation {
   readonly weights: readonly { readonly path: string; readonly layer: string; readonly parameters: number }[];
   readonly energies: readonly EnergyExplanation[];
   readonly flows: readonly FlowExplanation[];
+  /** Variables that are drawn entry after entry. */
+  readonly orders: readonly OrderExplanation[];
   readonly train: readonly ObjectiveExplanation[];
   readonly evaluate: readonly ObjectiveExplanation[];
 }
@@ -61,6 +64,7 @@ export function explain(derived: DerivedModel): Explanation {
     weights,
     energies: [...context.energies.values()].map((analysis) => explainEnergy(context, analysis)),
     flows: model.flows.map((flow) => explainFlow(context, flow)),
+    orders: [...context.sequential.values()].map(explainOrder),
     train: derived.phases.flatMap((p) =>
       p.updates.map((u) => objective(`${u.update.direction} ${u.update.text}`, place(u.update.span), u.derived, u.moves)),
     ),
@@ -93,6 +97,7 @@ export function printExplanation(e: Explanation, extra: readonly string[] = []):
   );
   for (const energy of e.energies) lines.push(...printEnergy(energy), "");
   for (const flow of e.flows) lines.push(...printFlow(flow), "");
+  for (const order of e.orders) lines.push(...printOrder(order), "");
   for (const [title, items] of [["train", e.train] as const, ["evaluate", e.evaluate] as const]) {
     for (const o of items) {
       lines.push(`${title}: ${o.statement}  (${o.place})`, `  = ${o.text}`, `  LaTeX: ${o.latex}`);

@@ -9,6 +9,7 @@ import { distributions } from "../ir/distributions.js";
 import type { Density, Dim, Local, Net, Type } from "../ir/types.js";
 import { call, type Js, type JsFunction, type JsParam, method, name, object, str } from "./js.js";
 import { printFlat } from "./print-js.js";
+import { orderLine } from "./order-text.js";
 import { place } from "./place.js";
 import { lowerExpr, netFunction, netNeeds, type Scope, weightsAt } from "./lower-expr.js";
 import { capital } from "./names.js";
@@ -129,6 +130,7 @@ export function lowerLogDensity(context: DeriveContext, density: Density, derive
     doc: [
       ...(density.doc === undefined ? [] : [...density.doc.split("\n"), ""]),
       `log ${headerText({ ...density, head })}  ${place(density.span)}`,
+      ...[context.sequential.get(density.name)].flatMap((s) => (s ? [orderLine(s)] : [])),
       `${[...head, ...density.given].map((v) => eventDoc(context, v)).join(", ")} -> [...]`,
     ],
     params: [{ name: "w", type: "Weights" }, ...params, ...(random ? [{ name: "key", type: "Key" }] : [])],
@@ -148,18 +150,19 @@ function bindParams(writer: FunctionWriter, variable: string, params: Js): Js {
 
 /**
  * `sampleP(w, key, B, given)`: ancestral sampling, given variables clamped. The variables of an energy come in `given`, from a Markov
- * chain; undefined where it draws them all.
+ * chain, a variable that is drawn entry after entry from a loop over them; undefined where these are all.
  */
 export function lowerSampler(context: DeriveContext, density: Density, file: Names): JsFunction | undefined {
   const { definitions } = densityOf(context, density.name);
-  if ([...definitions.values()].every((d) => d.kind === "energy")) return undefined;
+  const inOrder = context.sequential.get(density.name)?.variable;
+  if ([...definitions.values()].every((d) => d.kind === "energy" || d.variable === inOrder)) return undefined;
   return samplerOf(context, density, file, [...definitions]);
 }
 
-/** `sampleBeforeP`: what an energy reads of the variables that are drawn before it; undefined where it reads none. */
+/** `sampleBeforeP`: what an energy, or a variable drawn entry after entry, reads of the variables that are drawn before it; undefined where it reads none. */
 export function lowerSamplerBefore(context: DeriveContext, density: Density, file: Names): JsFunction | undefined {
   const index = densityOf(context, density.name);
-  const reads = index.energy ? energyOf(context, density.name).reads : [];
+  const reads = [...(index.energy ? energyOf(context, density.name).reads : []), ...(context.sequential.get(density.name)?.reads ?? [])];
   const needed = ancestorsOf(context, index, reads);
   const before = [...index.definitions].filter(([v]) => needed.has(v));
   return before.length === 0 ? undefined : samplerOf(context, density, file, before);
@@ -185,6 +188,7 @@ function samplerOf(
   };
   const given = name("given");
   const sums = givenTheirSum(context, index);
+  const inOrder = context.sequential.get(density.name)?.variable;
   const tensorOf = (js: Js, shape: readonly Dim[]): Value => ({ kind: "tensor", js, shape, lead: BATCH });
   for (const variable of density.given) {
     const { domain } = variableOf(context, variable);
@@ -194,7 +198,7 @@ function samplerOf(
   const means: Record<string, Js> = {};
   for (const [variable, definition] of definitions) {
     const { shape } = variableOf(context, variable).domain;
-    if (definition.kind === "energy") {
+    if (definition.kind === "energy" || variable === inOrder) {
       const value: Value = { kind: "tensor", js: call("required", given, str(variable)), shape, lead: BATCH };
       values.set(variable, writer.bind(variable, value));
       drawn[variable] = jsOf(values, variable);
@@ -235,8 +239,9 @@ function samplerOf(
     doc: [
       whole
         ? `Draws ${headerText(density)}  ${place(density.span)}`
-        : `Draws ${definitions.map(([v]) => v).join(", ")}, which the energy of ${density.name} is given  ${place(density.span)}`,
+        : `Draws ${definitions.map(([v]) => v).join(", ")}, which ${inOrder ?? `the energy of ${density.name}`} is given  ${place(density.span)}`,
       "B rows, from the top of its body down; variables in `given` keep their values.",
+      ...(whole && inOrder !== undefined ? [`${inOrder} is drawn entry after entry before, and is among \`given\`.`] : []),
       ...sums.map((v) => `${v} is drawn given its sum: that of ${v} in \`given\`.`),
     ],
     params: samplerParams,

@@ -23,6 +23,11 @@ export function lowerDist(scope: Scope, dist: DistCall, eventRank: number): Lowe
   return { ...parts, params: wholeRecord(parts.params) };
 }
 
+/** The same with its parameters as a record of their own, one field each. */
+export function lowerDistRecord(scope: Scope, dist: DistCall, eventRank: number): LoweredDist {
+  return lowerDistParts(scope, dist, eventRank, 0);
+}
+
 /** A mixture's parameters stand beside those of what it mixes, which have the components as one more axis; `of` keeps equal names apart. */
 function lowerDistParts(scope: Scope, dist: DistCall, eventRank: number, more: number): LoweredDist {
   const info = distributions.get(dist.dist);

@@ -3,12 +3,13 @@ import { InternalError } from "../base/internal-error.js";
 import type { DeriveContext } from "../ir/derive/context.js";
 import { flowOf, inOrder, netOf } from "../ir/derive/context.js";
 import type { Binding, BuiltinExpr, Expr, Flow, FlowCallExpr, LayerInstance, LocalExpr, Net } from "../ir/types.js";
+import type { Degrees } from "../ir/autoregressive/order.js";
 import { bijectionsOf, flowsIn, netsIn } from "../ir/flows.js";
-import { layers } from "../ir/layers.js";
+import { type Layer, layers } from "../ir/layers.js";
 import { childrenOf } from "../ir/walk.js";
 import { lowerBuiltin } from "./lower-builtin.js";
 import { topLevelNames } from "./reserved.js";
-import { call, type Js, member, method, name, num, object, path } from "./js.js";
+import { call, type Js, type JsField, member, method, name, num, object, path } from "./js.js";
 import {
   type FunctionWriter,
   joinLeads,
@@ -153,7 +154,7 @@ function lowerLayer(scope: Scope, instance: LayerInstance, args: readonly Value[
     ...first,
     ...inputs,
     ...(layer.weightless ? instance.spec.map(literal) : []),
-    ...layerOptions(instance, "apply"),
+    ...layerOptions(scope.context, instance, "apply"),
   );
   return valueOfType(js, expr.type, joinLeads(args.map(leadOf)));
 }
@@ -227,14 +228,36 @@ export function flowNeeds(context: DeriveContext, flow: Flow): NetNeeds {
   return own ? "own" : "none";
 }
 
-/** A bias and a start are matters of which weights there are; everything else is one of how they are applied, and some of both. */
-export function layerOptions(instance: LayerInstance, use: "spec" | "apply"): readonly Js[] {
-  const wanted = Object.entries(instance.options).filter(([o]) =>
-    use === "spec" ? o === "bias" || o === "groups" || o === "start" : o !== "bias" && o !== "start",
+/** The rule by which a layer is masked, where the analysis of orders has decided one. */
+function maskOf(context: DeriveContext, instance: LayerInstance): readonly JsField[] {
+  const rule = context.masks.get(instance.path);
+  if (!rule) return [];
+  return [
+    { name: "from", value: degreesJs(rule.from) },
+    { name: "to", value: degreesJs(rule.to) },
+    { name: "strict", value: { kind: "boolean", value: rule.strict } },
+  ];
+}
+
+function degreesJs(degrees: Degrees): Js {
+  return object(
+    Object.fromEntries(Object.entries(degrees).map(([key, value]) => [key, literal(value as number | string | readonly number[])])),
   );
-  const field = ([key, value]: (typeof wanted)[number]): [string, Js] =>
-    key === "start" ? ["init", member(name("init"), String(value))] : [key, literal(value)];
-  return wanted.length === 0 ? [] : [object(Object.fromEntries(wanted.map(field)))];
+}
+
+const SPEC_OPTIONS = { takes: ["bias", "groups", "start"], alone: ["bias", "start"] } as const;
+
+/** The start of a layer is the initialiser of that name. */
+function optionField([key, value]: readonly [string, LayerInstance["options"][string]]): JsField {
+  return key === "start" ? { name: "init", value: member(name("init"), String(value)) } : { name: key, value: literal(value) };
+}
+
+/** A bias and a start are matters of which weights there are; everything else is one of how they are applied, and some of both, as a mask is. */
+export function layerOptions(context: DeriveContext, instance: LayerInstance, use: "spec" | "apply"): readonly Js[] {
+  const { takes, alone }: NonNullable<Layer["specOptions"]> = layers.get(instance.layer)?.specOptions ?? SPEC_OPTIONS;
+  const wanted = Object.entries(instance.options).filter(([o]) => (use === "spec" ? takes.includes(o) : !alone.includes(o)));
+  const fields = [...maskOf(context, instance), ...wanted.map(optionField)];
+  return fields.length === 0 ? [] : [object(fields)];
 }
 
 function lowerNetCall(scope: Scope, net: Net, args: readonly Value[], expr: Expr): Value {

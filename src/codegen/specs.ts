@@ -1,5 +1,5 @@
 /** Declarations of the model IR as calls of the runtime's spec functions. */
-import type { WeightEntry } from "../ir/derive/context.js";
+import type { DeriveContext, WeightEntry } from "../ir/derive/context.js";
 import { bijections } from "../ir/flows.js";
 import type { BijectionInstance, Domain, LayerInstance, Param } from "../ir/types.js";
 import { layers } from "../ir/layers.js";
@@ -18,10 +18,10 @@ export function variableSpec(domain: Domain): Js {
 }
 
 /** `dense.spec(784, 200)` */
-function layerSpec(instance: LayerInstance): Js {
+function layerSpec(context: DeriveContext, instance: LayerInstance): Js {
   const runtime = layers.get(instance.layer)?.runtime;
   if (runtime === undefined) throw new InternalError(`no layer ${instance.layer}`);
-  return call(`${runtime}.spec`, ...instance.spec.map(literal), ...layerOptions(instance, "spec"));
+  return call(`${runtime}.spec`, ...instance.spec.map(literal), ...layerOptions(context, instance, "spec"));
 }
 
 /** `planar.spec(2)` */
@@ -32,12 +32,12 @@ function bijectionSpec(instance: BijectionInstance): Js {
 }
 
 /** The declaration of a weight. */
-export function specOf(of: WeightEntry["of"]): Js {
+export function specOf(context: DeriveContext, of: WeightEntry["of"]): Js {
   switch (of.kind) {
     case "param":
       return paramSpec(of.param);
     case "layer":
-      return layerSpec(of.instance);
+      return layerSpec(context, of.instance);
     case "bijection":
       return bijectionSpec(of.instance);
   }

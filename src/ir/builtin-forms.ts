@@ -1,13 +1,18 @@
 /** The forms that entries of the function table share: entrywise in one or two operands, reductions, along an axis, convolutions, windows. */
 import { camel } from "../base/camel.js";
 import { report } from "../base/report.js";
+import { across, type Grid, meet, uniform } from "./autoregressive/grid.js";
+import { underWindow } from "./autoregressive/windows.js";
 import { convRange, elementwise, imageShape, windowed, without } from "./builtin-rules.js";
-import type { Builtin, KnownArg, Linearity, OptionSpec } from "./builtin-types.js";
+import type { Builtin, KnownArg, Linearity, Options, OptionSpec } from "./builtin-types.js";
 import { anything, between, type Range } from "./range.js";
 import { showShape, tensor } from "./shapes.js";
 import type { Element } from "./types.js";
 
 export const numeric: readonly Element[] = ["real"];
+
+/** Stands for an argument that is not there. */
+export const none = uniform([]);
 
 export function unary(fn: string, doc: string, range?: Builtin["range"], more: Partial<Builtin> = {}): Builtin {
   return {
@@ -121,9 +126,20 @@ export function convolution(fn: "conv" | "conv_transpose", doc: string, type: Bu
     ],
     takes: numeric,
     linear: each,
+    ...(fn === "conv" ? { degrees: convDegrees } : {}),
     type,
     range: convRange,
   };
+}
+
+/** The image under the kernel, and all of the kernel. */
+function convDegrees(
+  [x = none, kernel = none]: readonly Grid[],
+  { options, shape }: { readonly options: Options; readonly shape: readonly number[] },
+): Grid {
+  const { stride = 1, padding = "valid" } = options;
+  const window = { size: kernel.shape.slice(0, 2), stride: stride as number, padding: padding as "same" | "valid", dilation: 1 };
+  return meet(shape, [underWindow(x, shape, window), across(kernel, [-4, -3, -2, -1], false)]);
 }
 
 export function pooling(fn: string, doc: string, range: (args: readonly Range[]) => Range, more: Partial<Builtin> = {}): Builtin {

@@ -1,5 +1,6 @@
 /** The form of the builtin table's entries, and what their typing rules are given. */
 import type { Span } from "../base/source.js";
+import type { Grid } from "./autoregressive/grid.js";
 import type { Context } from "./env.js";
 import type { Range } from "./range.js";
 import type { Dim, Element, Expr, TensorType } from "./types.js";
@@ -10,7 +11,7 @@ export type Options = Readonly<Record<string, OptionValue>>;
 /** A static argument of a function or layer, as `checkOption` reads it. */
 export interface OptionSpec {
   readonly name: string;
-  readonly kind: "number" | "integer" | "size" | "boolean" | "axis" | "axes" | "sizes" | "choice" | "pair";
+  readonly kind: "number" | "integer" | "size" | "boolean" | "axis" | "axes" | "sizes" | "choice" | "pair" | "order";
   readonly choices?: readonly string[];
   readonly min?: number;
   readonly required?: boolean;
@@ -82,6 +83,11 @@ export interface Builtin {
   readonly growth?: number;
   /** Which entries of its arguments an entry of the result depends on; absent: on any. */
   readonly reads?: Reads;
+  /**
+   * Degrees of the result's entries from those of its arguments', `shape` being the result's; absent: what `reads` says, and where that leaves open
+   * which entry is read, the greatest of all.
+   */
+  readonly degrees?: (args: readonly Grid[], call: { readonly options: Options; readonly shape: readonly number[] }) => Grid;
   /** Position of an argument of labels in whose one-hot form the function is linear. */
   readonly labels?: number;
 }

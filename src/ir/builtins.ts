@@ -4,6 +4,22 @@
  *
  * Axes are counted from 1 in a `.gm` file; in the IR they count from the end (-1 is the last), since the runtime puts sample and batch axes first.
  */
+import { camel } from "../base/camel.js";
+import {
+  across,
+  along,
+  type Grid,
+  joined,
+  meet,
+  reshaped,
+  running,
+  transposed,
+  uniform,
+  withLeading,
+  withTrailing,
+} from "./autoregressive/grid.js";
+import { underWindow } from "./autoregressive/windows.js";
+import { report } from "../base/report.js";
 import {
   alongOthers,
   concatType,
@@ -45,7 +61,7 @@ import {
   overImage,
   first,
 } from "./builtin-forms.js";
-import type { Builtin } from "./builtin-types.js";
+import type { Builtin, Options } from "./builtin-types.js";
 import {
   abovezero,
   added,
@@ -64,6 +80,12 @@ import {
   reciprocal,
 } from "./range.js";
 import { dim, tensor, timesDim } from "./shapes.js";
+
+/** Stands for an argument that is not there. */
+const none = uniform([]);
+
+/** Each of n positions reads the one `by` further on. */
+const shifted = (n: number, by: number): readonly (readonly number[])[] => Array.from({ length: n }, (_, i) => [i + by]);
 
 export { isLinearIn } from "./builtin-types.js";
 export type {
@@ -203,11 +225,20 @@ const table: readonly Builtin[] = [
   alongAxis("log_softmax", "log(softmax(x)), without overflow", () => ({ low: -Infinity, high: 0, lowOpen: true, highOpen: true }), {
     growth: 1,
   }),
-  alongAxis("cumsum", "running sum along an axis (the last)", undefined, { linear: "all" }),
+  alongAxis("cumsum", "running sum along an axis (the last)", undefined, {
+    linear: "all",
+    degrees: ([x = none], { options: { axis } }) => running(x, axis as number),
+  }),
   alongAxis("reverse", "entries in reverse order along an axis (the last)", first, {
     moves: true,
     linear: "all",
     reads: "one",
+    degrees: ([x = none], { options: { axis } }) =>
+      along(
+        x,
+        axis as number,
+        Array.from({ length: x.shape.at(axis as number) ?? 1 }, (_, i, n = x.shape.at(axis as number) ?? 1) => [n - 1 - i]),
+      ),
     simplex: kept,
   }),
   alongAxis("glu", "first half times sigmoid of the second, along an axis (Dauphin et al. 2017)", undefined, { growth: 1, type: gluType }),
@@ -245,6 +276,7 @@ const table: readonly Builtin[] = [
     moves: true,
     linear: "all",
     reads: "one",
+    degrees: ([x = none], { shape }) => reshaped(x, shape),
     range: first,
     type: reshapeType,
   },
@@ -258,6 +290,7 @@ const table: readonly Builtin[] = [
     moves: true,
     linear: "all",
     reads: "one",
+    degrees: ([x = none], { shape }) => reshaped(x, shape),
     range: first,
     type: ({ args }) => {
       const type = args[0]?.type ?? tensor([]);
@@ -276,6 +309,7 @@ const table: readonly Builtin[] = [
     moves: true,
     linear: "all",
     reads: "one",
+    degrees: ([x = none], { options: { order } }) => transposed(x, order as readonly number[]),
     range: first,
     simplex: ([x], { order }) => x?.simplex === true && (order as readonly number[]).at(-1) === -1,
     type: transposeType,
@@ -290,6 +324,11 @@ const table: readonly Builtin[] = [
     takes: numeric,
     linear: "all",
     reads: "one",
+    degrees: (args, { options: { axis } }) =>
+      joined(
+        args.map((x) => (x.shape.length === 0 ? reshaped(x, [1]) : x)),
+        axis as number,
+      ),
     range: hull,
     simplex: alongOthers,
     type: concatType,
@@ -304,6 +343,7 @@ const table: readonly Builtin[] = [
     takes: numeric,
     linear: "all",
     reads: "one",
+    degrees: (args, { shape }) => joined(args.map(withLeading), -shape.length),
     range: hull,
     simplex: alongOthers,
     type: stackType,
@@ -320,6 +360,8 @@ const table: readonly Builtin[] = [
     takes: numeric,
     linear: "all",
     reads: "one",
+    degrees: ([x = none], { options: { low }, shape }) =>
+      shape.reduce((grid, size, axis) => along(grid, axis - shape.length, shifted(size, -((low as readonly number[])[axis] ?? 0))), x),
     range: ([r = anything]) => hull([r, between(0, 0, false)]),
     type: padType,
   },
@@ -337,6 +379,8 @@ const table: readonly Builtin[] = [
     moves: true,
     linear: "all",
     reads: "one",
+    degrees: ([x = none], { options: { axis, position } }) =>
+      across(along(x, axis as number, [[position as number]]), [axis as number], false),
     range: first,
     simplex: alongOthers,
     type: ({ args, options }) => {
@@ -360,6 +404,8 @@ const table: readonly Builtin[] = [
     moves: true,
     linear: "all",
     reads: "one",
+    degrees: ([x = none], { options: { axis, start, stop } }) =>
+      along(x, axis as number, shifted((stop as number) - (start as number), start as number)),
     range: first,
     simplex: alongOthers,
     type: ({ args, options }) => {
@@ -386,6 +432,8 @@ const table: readonly Builtin[] = [
     takes: ["real", "int"],
     linear: inFirst,
     labels: 1,
+    degrees: ([table = none, labels = none], { shape }) =>
+      meet(shape, [withTrailing(labels, table.shape.slice(1)), across(table, [-table.shape.length], false)]),
     range: first,
     simplex: ([table]) => table?.simplex === true && table.shape.length > 1,
     type: takeType,
@@ -398,6 +446,7 @@ const table: readonly Builtin[] = [
     options: [{ name: "classes", kind: "size" }],
     takes: ["int"],
     labels: 0,
+    degrees: ([label = none], { shape }) => withTrailing(label, shape.slice(-1)),
     range: () => closedUnit,
     simplex: () => true,
     type: onehotType,

@@ -18,7 +18,7 @@ import { writtenOut } from "./inline-nets.js";
 import { type Entity, Scope } from "./scope.js";
 import { headerText } from "./slots.js";
 import { broadcastsTo, showDomain, showShape, showType } from "./shapes.js";
-import type { Density, DensityStatement, Dim, DomainName, Expr, Variable } from "./types.js";
+import type { Density, DensityStatement, Dim, DistCall, DomainName, Expr, Variable } from "./types.js";
 import { distExprs, walkExpr } from "./walk.js";
 
 /** Where a variable of the header stands while its body is read. */
@@ -28,18 +28,32 @@ interface Progress {
   readonly known: Map<string, Span>;
   /** Where each variable is drawn or defined, found before the body is read. */
   readonly planned: ReadonlyMap<string, Span>;
+  /** Those of them that are drawn. */
+  readonly draws: ReadonlySet<string>;
   /** Covered by energies; known from the first energy on. */
   readonly byEnergy: ReadonlySet<string>;
   readonly firstEnergy: Span | undefined;
-  /** The variable whose distribution is being read. */
+  /** The variable whose distribution is being read: its parameters may read it, which the derivation proves or refuses. */
   drawing: string | undefined;
+  /** The variable that is being defined. */
+  defining: string | undefined;
   energySeen: boolean;
-  /** While a binding above the first energy is read: the first variable of the energies that it reads. */
-  binding: { reads: string | undefined } | undefined;
-  /** Bindings above the first energy that read its variables, by their local: energies may read them, nothing above the first may. */
-  readonly early: Map<string, string>;
+  /** While a binding is read: the first variable that it reads and that has no value yet, and where. */
+  binding: { reads: Early | undefined } | undefined;
+  /**
+   * Bindings that read a variable which has no value yet, by their local: the energies that define it may read them, and the parameters of the
+   * variable itself; nothing else above it may.
+   */
+  readonly early: Map<string, Early>;
+  /** Of those, what they are bound to. */
+  readonly bindings: Map<string, Expr>;
   /** The body disagrees with the header about what the density is over: nothing more is said where it is used. */
   unreliable: boolean;
+}
+
+interface Early {
+  readonly variable: string;
+  readonly span: Span;
 }
 
 export function elaborateDensity(cx: Context, decl: ast.DensityDecl): Density | undefined {
@@ -55,12 +69,15 @@ export function elaborateDensity(cx: Context, decl: ast.DensityDecl): Density | 
     header,
     known: new Map(header.given.map((v) => [v, header.span])),
     planned: plan.defined,
+    draws: plan.draws,
     byEnergy,
     firstEnergy: plan.energies[0],
     drawing: undefined,
+    defining: undefined,
     energySeen: false,
     binding: undefined,
     early: new Map(),
+    bindings: new Map(),
     unreliable: false,
   };
   const env: Env = { ...base, access: densityAccess(cx, progress) };
@@ -94,8 +111,14 @@ function planOf(
   env: Env,
   flat: readonly FlatStatement[],
   header: DensityHeader,
-): { readonly defined: Map<string, Span>; readonly energies: readonly Span[]; readonly broken: boolean } {
+): {
+  readonly defined: Map<string, Span>;
+  readonly draws: ReadonlySet<string>;
+  readonly energies: readonly Span[];
+  readonly broken: boolean;
+} {
   const defined = new Map<string, Span>();
+  const draws = new Set<string>();
   const energies: Span[] = [];
   let broken = false;
   const head = new Set(header.head);
@@ -104,9 +127,12 @@ function planOf(
     if (stmt.kind !== "draw" && stmt.kind !== "bind") continue;
     const variable = targetVariable(within(env, scope), stmt.target, false);
     if (variable === "broken") broken = true;
-    else if (variable && head.has(variable.name) && !defined.has(variable.name)) defined.set(variable.name, stmt.target.span);
+    else if (variable && head.has(variable.name) && !defined.has(variable.name)) {
+      defined.set(variable.name, stmt.target.span);
+      if (stmt.kind === "draw") draws.add(variable.name);
+    }
   }
-  return { defined, energies, broken };
+  return { defined, draws, energies, broken };
 }
 
 /** The variable of the model that a target names; undefined where it names none. */
@@ -149,8 +175,11 @@ function elaborateStatement(
       const binding = bindLocal(here, stmt, elaborateExpr(here, stmt.value), item.scope, env.scope);
       progress.binding = undefined;
       if (!binding) return undefined;
-      const reads = found.reads ?? earlyIn([binding.value], progress)?.variable;
-      if (reads !== undefined && !progress.energySeen) progress.early.set(binding.local.id, reads);
+      const reads = found.reads ?? earlyIn([binding.value], progress);
+      if (reads !== undefined && !hasValue(progress, reads.variable)) {
+        progress.early.set(binding.local.id, reads);
+        progress.bindings.set(binding.local.id, binding.value);
+      }
       return { kind: "bind", binding };
     }
     case "energy": {
@@ -168,23 +197,42 @@ function elaborateStatement(
   }
 }
 
-/** The first binding among what expressions read that has no value above the first energy. */
-function earlyIn(exprs: readonly Expr[], progress: Progress): { readonly variable: string; readonly span: Span } | undefined {
-  if (progress.energySeen || progress.early.size === 0) return undefined;
-  let found: { readonly variable: string; readonly span: Span } | undefined;
+function hasValue({ known, byEnergy, energySeen }: Progress, variable: string): boolean {
+  return known.has(variable) || (byEnergy.has(variable) && energySeen);
+}
+
+/** The first binding among what expressions read that has no value yet. `own`: a variable whose parameters they are. */
+function earlyIn(exprs: readonly Expr[], progress: Progress, own?: string): Early | undefined {
+  if (progress.early.size === 0) return undefined;
+  let found: Early | undefined;
   for (const expr of exprs)
     walkExpr(expr, (e) => {
-      const variable = e.kind === "local" ? progress.early.get(e.local.id) : undefined;
-      if (variable !== undefined) found ??= { variable, span: e.span };
+      const early = e.kind === "local" ? progress.early.get(e.local.id) : undefined;
+      if (early && early.variable !== own && !hasValue(progress, early.variable)) found ??= { variable: early.variable, span: e.span };
     });
   return found;
 }
 
-/** What is drawn or defined above the first energy reads nothing that the energies define, not through bindings either. */
-function readsNoLater(cx: Context, exprs: readonly Expr[], progress: Progress): boolean {
-  const early = earlyIn(exprs, progress);
-  if (early) usedTooSoon(cx, early.variable, early.span, progress.firstEnergy);
+/** What is drawn or defined reads nothing that gets its value later, not through bindings either; a variable's parameters may read itself. */
+function readsNoLater(cx: Context, exprs: readonly Expr[], progress: Progress, own?: string): boolean {
+  const early = earlyIn(exprs, progress, own);
+  if (early) usedTooSoon(cx, early.variable, early.span, progress.planned.get(early.variable) ?? progress.firstEnergy);
   return early === undefined;
+}
+
+/** A binding that reads a variable above its draw is one of its parameters; what is not stands in the wrong place. */
+function usedByDraw(cx: Context, variable: string, exprs: readonly Expr[], progress: Progress): boolean {
+  const waiting = new Map([...progress.early].filter(([, early]) => early.variable === variable));
+  const through = (expr: Expr): void =>
+    walkExpr(expr, (e) => {
+      if (e.kind !== "local" || !waiting.delete(e.local.id)) return;
+      const value = progress.bindings.get(e.local.id);
+      if (value) through(value);
+    });
+  exprs.forEach(through);
+  const [unused] = waiting.values();
+  if (unused) usedTooSoon(cx, variable, unused.span, progress.planned.get(variable));
+  return unused === undefined;
 }
 
 function usedTooSoon(cx: Context, variable: string, span: Span, at: Span | undefined): void {
@@ -258,14 +306,26 @@ function elaborateDraw(
   progress.drawing = variable.name;
   const drawn = elaborateDist(env, stmt.dist, variable);
   progress.drawing = undefined;
-  if (!settle(env, variable, stmt.target, progress) || !drawn || !readsNoLater(env.cx, distExprs(drawn.dist), progress)) return undefined;
+  const exprs = drawn ? distExprs(drawn.dist) : [];
+  const totals = drawn ? ownSums(drawn.dist) : [];
+  const isInOrder =
+    readsNoLater(env.cx, totals, progress) &&
+    readsNoLater(env.cx, exprs, progress, variable.name) &&
+    (!drawn || usedByDraw(env.cx, variable.name, exprs, progress));
+  if (!settle(env, variable, stmt.target, progress) || !drawn || !isInOrder) return undefined;
   return { kind: "draw", variable: variable.name, dist: drawn.dist, helper: false, span: stmt.span };
 }
 
+/** Parameters that may be the sum of the variable, as it stands. */
+function ownSums({ dist, params }: DistCall): readonly Expr[] {
+  const names = (distributions.get(dist)?.parameters ?? []).flat().flatMap((p) => (p.ownSum ? [p.runtime ?? p.name] : []));
+  return Object.entries(params).flatMap(([name, expr]) => (names.includes(name) ? [expr] : []));
+}
+
 function elaborateDefine(env: Env, stmt: ast.BindStmt, variable: Variable, progress: Progress): DensityStatement | undefined {
-  progress.drawing = variable.name;
+  progress.defining = variable.name;
   const value = elaborateExpr(env, stmt.value);
-  progress.drawing = undefined;
+  progress.defining = undefined;
   if (!settle(env, variable, stmt.target, progress) || !value || !readsNoLater(env.cx, [value], progress)) return undefined;
   if (value.type.kind === "record" || !broadcastsTo(value.type.shape, variable.domain.shape)) {
     report(
@@ -423,29 +483,20 @@ function calleeOn(expr: ast.Expr, name: string): string | undefined {
   return expr.args.map((a) => calleeOn(a.value, name)).find((c) => c !== undefined);
 }
 
-/** How a variable may stand in its own parameters. */
-function ownHelp(variable: Variable | undefined): readonly string[] {
-  const proven = "only a net that is proven autoregressive may do that; no layer of this version is one";
-  if (variable?.domain.name !== "count" || variable.domain.shape.length === 0) return [proven];
-  const { name } = variable;
-  return [
-    variable.role === "data"
-      ? `counts given their total are \`${name} ~ Multinomial(sum(${name}), …)\``
-      : `\`sum(${name})\` may be the total of a \`Multinomial\` where \`${name}\` is data: the total of a latent is not known`,
-  ];
-}
-
 function densityAccess(cx: Context, progress: Progress): Env["access"] {
   return {
     read(variable, span) {
       const { header } = progress;
-      if (progress.known.has(variable) || (progress.byEnergy.has(variable) && progress.energySeen)) return { samples: undefined };
-      if (progress.binding && progress.byEnergy.has(variable)) {
-        progress.binding.reads ??= variable;
+      if (hasValue(progress, variable) || progress.drawing === variable) return { samples: undefined };
+      if (progress.binding && (progress.byEnergy.has(variable) || progress.draws.has(variable))) {
+        progress.binding.reads ??= { variable, span };
         return { samples: undefined };
       }
-      if (progress.drawing === variable) {
-        report(cx.diagnostics, "GM3018", span, { variable, density: header.name }, { help: ownHelp(cx.variables.get(variable)) });
+      if (progress.defining === variable) {
+        const help = [
+          `draw it: the parameters of \`${variable} ~ …\` may read \`${variable}\` through a net that is proven autoregressive`,
+        ];
+        report(cx.diagnostics, "GM3018", span, { variable, density: header.name }, { help });
         return undefined;
       }
       if (!header.head.includes(variable)) {

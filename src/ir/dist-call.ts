@@ -20,7 +20,6 @@ import {
   usualDistribution,
 } from "./distributions.js";
 import type { Env } from "./env.js";
-import { overlay } from "./objective-env.js";
 import { describe } from "./scope.js";
 import { broadcastShapes, broadcastsTo, dim, sameShape, showDim, showDomain, showShape } from "./shapes.js";
 import type { Dim, DistCall, Expr, TensorType, Variable } from "./types.js";
@@ -175,8 +174,8 @@ function parameterValues(
   for (const param of list) {
     const actual = byName.get(param.name);
     if (!actual) continue;
-    const own = param.ownSum && variable?.role === "data" ? variable.name : undefined;
-    const expr = valueOf(own === undefined ? env : { ...env, access: overlay(env.access, new Map([[own, undefined]])) }, actual);
+    const own = param.ownSum ? variable : undefined;
+    const expr = valueOf(env, actual);
     const type = expr && requireTensor(env, expr);
     if (expr && own !== undefined && !checkOwnSum(env, entry, param, expr, own)) {
       ok = false;
@@ -192,12 +191,13 @@ function parameterValues(
   return ok ? values : undefined;
 }
 
-/** `sum(x)` of `x ~ Multinomial(sum(x), …)`: the only way in which a variable may stand in its own parameters. */
-function checkOwnSum(env: Env, entry: Distribution, param: DistributionParameter, expr: Expr, variable: string): boolean {
+/** `sum(x)` of `x ~ Multinomial(sum(x), …)`: the only way in which a variable may stand in such a parameter. */
+function checkOwnSum(env: Env, entry: Distribution, param: DistributionParameter, expr: Expr, { name: variable, role }: Variable): boolean {
   if (!freeVariables(expr).has(variable)) return true;
   const [summed] = expr.kind === "builtin" && expr.fn === "sum" ? expr.args : [];
   const axes = expr.kind === "builtin" ? (expr.options["axes"] as readonly number[] | undefined) : undefined;
-  if (summed?.kind === "variable" && summed.variable === variable && axes?.length === 1 && axes[0] === -1) return true;
+  const isSum = summed?.kind === "variable" && summed.variable === variable && axes?.length === 1 && axes[0] === -1;
+  if (isSum && role === "data") return true;
   const rank = env.cx.variables.get(variable)?.domain.shape.length ?? 1;
   const sum = rank > 1 ? `sum(${variable}, axis = -1)` : `sum(${variable})`;
   report(
@@ -205,7 +205,13 @@ function checkOwnSum(env: Env, entry: Distribution, param: DistributionParameter
     "GM3018",
     expr.span,
     { variable, density: env.site },
-    { help: [`\`${param.name}\` of \`${entry.name}\` may be the sum of \`${variable}\` and nothing else: \`${sum}\``] },
+    {
+      help: [
+        role === "data"
+          ? `\`${param.name}\` of \`${entry.name}\` may be the sum of \`${variable}\` and nothing else: \`${sum}\``
+          : `\`${sum}\` may be the total of a \`${entry.name}\` where \`${variable}\` is data: the total of a latent is not known`,
+      ],
+    },
   );
   return false;
 }

@@ -45,7 +45,12 @@ export function callLayer(env: Env, layer: Layer, actuals: readonly Actual[], sp
     report(env.cx.diagnostics, "GM2019", span, { shape: showShape(largest.map((n) => ({ size: n, text: String(n) }))), count });
     return undefined;
   }
-  const instance = hang(env, layer, span, { spec: result.spec, options: result.options, parameterCount: count });
+  const instance = hang(env, layer, span, {
+    spec: result.spec,
+    options: result.options,
+    ...(result.masking ? { masking: result.masking } : {}),
+    parameterCount: count,
+  });
   return instance && notTooDeep(env, { kind: "layer", instance, args: [x], type: tensor(result.shape), span });
 }
 
@@ -53,7 +58,7 @@ function hang(
   env: Env,
   layer: Layer,
   span: Span,
-  made: Pick<LayerInstance, "spec" | "options" | "parameterCount">,
+  made: Pick<LayerInstance, "spec" | "options" | "masking" | "parameterCount">,
 ): LayerInstance | undefined {
   if (refused(env, env.owner, `\`${layer.name}\``, span)) return undefined;
   const name = countedName(env.owner, layer.name);

@@ -4,11 +4,15 @@
  * holds the table against `src/runtime/nn`.
  */
 import { report } from "../base/report.js";
+import { along, type Grid, running, withLast, withTrailing } from "./autoregressive/grid.js";
+import { maskedDegrees } from "./autoregressive/masks.js";
+import type { MaskRule, Order } from "./autoregressive/order.js";
+import { behindInRaster, behindInTime, underWindow } from "./autoregressive/windows.js";
 import type { Span } from "../base/source.js";
 import { type OptionSpec, type OptionValue, type Reads, windowed } from "./builtins.js";
 import type { Context } from "./env.js";
 import { dim, elementCount, showShape, timesDim } from "./shapes.js";
-import type { Dim } from "./types.js";
+import type { Dim, LayerInstance, Masking } from "./types.js";
 
 export interface LayerCall {
   readonly cx: Context;
@@ -23,12 +27,22 @@ export interface LayerCall {
   readonly dims: ReadonlyMap<string, readonly Dim[]>;
 }
 
+/** What a layer's rule about degrees is given. */
+export interface LayerDegrees {
+  readonly instance: LayerInstance;
+  /** Of the result. */
+  readonly shape: readonly number[];
+  /** Of a layer that is masked by a rule. */
+  readonly rule: MaskRule | undefined;
+}
+
 export interface LayerResult {
   readonly shape: readonly Dim[];
   /** Arguments of the runtime's `layer.spec(…)`, options aside. */
   readonly spec: readonly (number | readonly number[])[];
   /** Options of `layer.spec` and `layer` that differ from their defaults, under the runtime's names. */
   readonly options: Readonly<Record<string, OptionValue>>;
+  readonly masking?: Masking;
   /** Trained weights. */
   readonly weights: Readonly<Record<string, readonly number[]>>;
 }
@@ -53,6 +67,19 @@ export interface Layer {
   readonly growth?: number;
   /** Which entries of its input an entry of the result depends on; absent: on any, or on other rows of the batch. */
   readonly reads?: Reads;
+  /**
+   * Degrees of the result's entries from those of the input's, where `reads` is too coarse for that; absent: what `reads` says, and where that is
+   * absent too, the greatest of all.
+   */
+  readonly degrees?: (x: Grid, call: LayerDegrees) => Grid;
+  /** Masks by a rule that the analysis decides: the runtime's `spec` and the layer itself take it. */
+  readonly masked?: boolean;
+  /** Is made for entries in an order, and so for that of the variable alone: the order that the instance names, or that in which they lie. */
+  readonly ordered?: boolean;
+  /** The layer that does the same in an order. */
+  readonly inOrder?: string;
+  /** Options that `layer.spec(…)` takes, and those that only it takes. */
+  readonly specOptions?: { readonly takes: readonly string[]; readonly alone: readonly string[] };
   readonly apply: (call: LayerCall) => LayerResult | undefined;
 }
 
@@ -71,6 +98,8 @@ const table: readonly Layer[] = [
     linear: true,
     growth: 1,
     reads: lastAxes(1),
+    degrees: (x, { shape }) => withLast(x, shape.at(-1) ?? 1),
+    inOrder: "masked_dense",
     options: [{ name: "units", kind: "size", required: true }, bias, start],
     apply: (call) => {
       const inputs = call.input[call.input.length - 1];
@@ -81,6 +110,114 @@ const table: readonly Layer[] = [
         spec: [inputs.size, units.size],
         options: given(call, { bias: true, start: "default" }),
         weights: { kernel: [inputs.size, units.size], ...biasOf(call, units) },
+      };
+    },
+  },
+  {
+    name: "masked_dense",
+    runtime: "maskedDense",
+    doc: "dense, masked so that its units read entries of the variable in an order: [D] -> [n] by degrees, [D, c] -> [D, n]; `channels = c`: [n, c]",
+    takes: "real",
+    linear: true,
+    masked: true,
+    ordered: true,
+    degrees: (x, { shape, rule }) => maskedDegrees(x, shape, rule),
+    options: [
+      { name: "units", kind: "size", required: true },
+      { name: "order", kind: "order", named: true, choices: ["natural", "reverse"] },
+      { name: "seed", kind: "integer", named: true },
+      { name: "channels", kind: "size", named: true },
+      bias,
+    ],
+    apply: maskedDense,
+  },
+  {
+    name: "masked_conv",
+    runtime: "maskedConv2d",
+    doc: 'convolution over [height, width, channels] that sees what comes before a pixel in raster order, with mask = "B" the pixel too: masked_conv(channels, size)',
+    takes: "real",
+    linear: true,
+    ordered: true,
+    degrees: (x, { instance, shape }) =>
+      behindInRaster(
+        x,
+        shape,
+        instance.spec[2] as number,
+        instance.options["mask"] as "A" | "B",
+        (instance.options["groups"] as number | undefined) ?? 1,
+      ),
+    specOptions: { takes: ["mask", "groups", "bias"], alone: ["bias"] },
+    options: [
+      { name: "channels", kind: "size", required: true },
+      { name: "size", kind: "size", required: true },
+      { name: "mask", kind: "choice", choices: ["A", "B"], named: true, required: true },
+      { name: "groups", kind: "size", named: true, fallback: 1 },
+      bias,
+    ],
+    apply: maskedConvolution,
+  },
+  {
+    name: "causal_conv",
+    runtime: "causalConv1d",
+    doc: "convolution over [length, channels] that sees the positions up to its own, where `strict` those before it; of an image, along each row: causal_conv(channels, size)",
+    takes: "real",
+    linear: true,
+    ordered: true,
+    degrees: (x, { instance, shape }) => {
+      const { dilation = 1, strict = false } = instance.options;
+      return behindInTime(x, shape, instance.spec[2] as number, dilation as number, strict as boolean);
+    },
+    specOptions: { takes: ["bias"], alone: ["bias"] },
+    options: [
+      { name: "channels", kind: "size", required: true },
+      { name: "size", kind: "size", required: true },
+      { name: "dilation", kind: "size", named: true, fallback: 1 },
+      { name: "strict", kind: "boolean", named: true, fallback: false },
+      bias,
+    ],
+    apply: (call) => {
+      const [inputs, length] = call.input.toReversed();
+      if (!inputs || !length) return wrongInput(call, "a sequence [length, channels]");
+      const [channels, window] = [size(call, "channels"), call.options.get("size") as number];
+      return {
+        shape: [...call.input.slice(0, -1), channels],
+        spec: [inputs.size, channels.size, window],
+        options: given(call, { dilation: 1, strict: false, bias: true }),
+        weights: { kernel: [window, inputs.size, channels.size], ...biasOf(call, channels) },
+      };
+    },
+  },
+  {
+    name: "nade",
+    runtime: "nade",
+    doc: "neural autoregressive distribution estimator (Larochelle & Murray 2011): a hidden layer for each entry, over the entries before it, with shared weights; [D] -> [D], with `outputs = n` [D, n]",
+    takes: "real",
+    ordered: true,
+    degrees: (x, { shape }) => {
+      const before = Array.from({ length: x.shape[0] ?? 1 }, (_, i) => [i - 1]);
+      return withTrailing(along(running(x, -1), -1, before), shape.slice(1));
+    },
+    specOptions: { takes: ["outputs"], alone: ["outputs"] },
+    options: [
+      { name: "hidden", kind: "size", required: true },
+      { name: "outputs", kind: "size", named: true },
+    ],
+    apply: (call) => {
+      const [entries, ...more] = call.input;
+      if (!entries || more.length > 0) return wrongInput(call, "a vector");
+      const hidden = size(call, "hidden");
+      const outputs = call.dims.get("outputs") ?? [];
+      const sizes = outputs.map((d) => d.size);
+      return {
+        shape: [entries, ...outputs],
+        spec: [entries.size, hidden.size],
+        options: given(call, { outputs: 0 }),
+        weights: {
+          inward: [entries.size, hidden.size],
+          hiddenBias: [hidden.size],
+          outward: [entries.size, hidden.size, ...sizes],
+          bias: [entries.size, ...sizes],
+        },
       };
     },
   },
@@ -166,6 +303,7 @@ const table: readonly Layer[] = [
   {
     name: "embedding",
     runtime: "embedding",
+    degrees: (x, { shape }) => withTrailing(x, shape.slice(-1)),
     doc: "a trained vector for each class of a label",
     takes: "int",
     options: [
@@ -194,6 +332,56 @@ const table: readonly Layer[] = [
     },
   },
 ];
+
+function maskedDense(call: LayerCall): LayerResult | undefined {
+  const [first, inner, ...more] = call.input;
+  if (!first || more.length > 0) return wrongInput(call, "a vector [D], or [D, c] with c values for each entry");
+  const units = size(call, "units");
+  const channels = call.dims.get("channels")?.[0];
+  if (inner && channels) {
+    const problem = "of an input [D, c] it gives [D, n] as it is: leave out `channels`";
+    report(call.cx.diagnostics, "GM2031", call.span, { what: "`masked_dense`", problem });
+    return undefined;
+  }
+  const shape = inner ? [first, units] : channels ? [units, channels] : [units];
+  const [inputs, outputs] = [call.input, shape].map((dims) => elementCount(dims)) as [number, number];
+  const order = call.options.get("order") as Order | undefined;
+  const seed = call.options.get("seed") as number | undefined;
+  return {
+    shape,
+    spec: [inputs, outputs],
+    options: given(call, { bias: true }),
+    masking: {
+      ...(order === undefined || order === "natural" ? {} : { order }),
+      ...(seed === undefined ? {} : { seed }),
+      ...(channels ? { channels: channels.size } : {}),
+    },
+    weights: { kernel: [inputs, outputs], ...(call.options.get("bias") === false ? {} : { bias: [outputs] }) },
+  };
+}
+
+function maskedConvolution(call: LayerCall): LayerResult | undefined {
+  const image = imageOf(call, 2);
+  if (!image) return undefined;
+  const channels = size(call, "channels");
+  const [window, groups] = [call.options.get("size") as number, call.options.get("groups") as number];
+  const problem =
+    window % 2 === 0
+      ? `its size must be odd, so that the window has a centre, found ${window}`
+      : image.channels.size % groups !== 0 || channels.size % groups !== 0
+        ? `${image.channels.size} channels in and ${channels.size} out do not both divide into ${groups} groups`
+        : undefined;
+  if (problem !== undefined) {
+    report(call.cx.diagnostics, "GM2031", call.span, { what: "`masked_conv`", problem });
+    return undefined;
+  }
+  return {
+    shape: [...image.space, channels],
+    spec: [image.channels.size, channels.size, window],
+    options: { mask: call.options.get("mask") as string, ...given(call, { groups: 1, bias: true }) },
+    weights: { kernel: [(window + 1) / 2, window, image.channels.size, channels.size], ...biasOf(call, channels) },
+  };
+}
 
 /** Reads the last n axes whole: a vector's one, the space and channels of an image. */
 function lastAxes(n: number): Reads {
@@ -264,6 +452,17 @@ function convolution(name: string, spatial: number, doc: string): Layer {
     linear: true,
     growth: 1,
     reads: lastAxes(spatial + 1),
+    inOrder: spatial === 2 ? "masked_conv" : "causal_conv",
+    degrees: (x, { instance, shape }) => {
+      const { stride = 1, padding = "same", dilation = 1 } = instance.options;
+      const taps = new Array<number>(spatial).fill(instance.spec[2] as number);
+      return underWindow(x, shape, {
+        size: taps,
+        stride: stride as number,
+        padding: padding as "same" | "valid",
+        dilation: dilation as number,
+      });
+    },
     options: [
       { name: "channels", kind: "size", required: true },
       { name: "size", kind: "size", required: true },

@@ -3,6 +3,7 @@ import { report } from "../base/report.js";
 import type { Span } from "../base/source.js";
 import { didYouMeanHelp } from "../base/suggest.js";
 import type { Actual } from "./arguments.js";
+import { whyNoOrder } from "./autoregressive/order.js";
 import type { OptionSpec, OptionValue } from "./builtins.js";
 import type { Env } from "./env.js";
 import { maxElements, showShape } from "./shapes.js";
@@ -54,6 +55,7 @@ function readOne(env: Env, what: string, spec: OptionSpec, actuals: readonly Act
   const [actual] = actuals;
   if (!actual) return undefined;
   const values: { readonly value: Static; readonly span: Span }[] = [];
+  let isList = false;
   for (const a of actuals) {
     if (a.kind === "piped") {
       report(env.cx.diagnostics, "GM2017", a.span, { what: name });
@@ -61,11 +63,12 @@ function readOne(env: Env, what: string, spec: OptionSpec, actuals: readonly Act
     }
     const value = requireStatic(env, a.value, name);
     if (value === undefined) return undefined;
+    isList ||= value.kind === "list";
     for (const item of value.kind === "list" ? value.items : [value]) values.push({ value: item, span: a.span });
   }
   const [first] = values;
   if (!first) return wrong(env, actual.span, name, expectationOf(spec), "an empty list");
-  const list = spec.kind === "axes" || spec.kind === "sizes" || spec.kind === "pair";
+  const list = spec.kind === "axes" || spec.kind === "sizes" || spec.kind === "pair" || (spec.kind === "order" && isList);
   if (!list && values.length > 1) return wrong(env, actual.span, name, expectationOf(spec), `a list of ${values.length}`);
   switch (spec.kind) {
     case "number":
@@ -82,6 +85,12 @@ function readOne(env: Env, what: string, spec: OptionSpec, actuals: readonly Act
       const near = first.value.kind === "string" ? didYouMeanHelp(first.value.value, choices) : [];
       return wrong(env, first.span, name, expectationOf(spec), kindOfStatic(first.value), near);
     }
+    case "order":
+      if (list) return readOrder(env, what, spec, values);
+      if (first.value.kind === "string") return readOne(env, what, { ...spec, kind: "choice" }, actuals, shape);
+      return first.value.kind === "number" && Number.isInteger(first.value.value) && first.value.value >= 0
+        ? { value: first.value.value }
+        : wrong(env, first.span, name, expectationOf(spec), kindOfStatic(first.value));
     case "integer":
     case "size":
     case "sizes":
@@ -120,6 +129,28 @@ function readOne(env: Env, what: string, spec: OptionSpec, actuals: readonly Act
   }
 }
 
+/** A list that names each of its places once, from 1; in the IR from 0. */
+function readOrder(
+  env: Env,
+  what: string,
+  spec: OptionSpec,
+  values: readonly { readonly value: Static; readonly span: Span }[],
+): Read | undefined {
+  const places = values.map(({ value }) => (value.kind === "number" ? value.value : NaN));
+  const why = whyNoOrder(places, places.length);
+  if (why === undefined) return { value: places.map((place) => place - 1) };
+  report(
+    env.cx.diagnostics,
+    "GM2086",
+    values[0]?.span,
+    { what: `\`${spec.name}\` of ${what}`, why },
+    { help: [`name each of the places 1 to ${places.length} once, in the order in which they are drawn`, ...OTHER_ORDERS] },
+  );
+  return undefined;
+}
+
+const OTHER_ORDERS: readonly string[] = ['or write `order = "reverse"`, or the seed of an order by chance, `order = 7`'];
+
 /** 1-based, or negative from the end -> negative from the end. */
 export function toAxis(axis: number, rank: number): number | undefined {
   if (!Number.isInteger(axis)) return undefined;
@@ -144,6 +175,8 @@ function expectationOf(spec: OptionSpec): string {
     case "axis":
     case "axes":
       return "an axis";
+    case "order":
+      return '"natural", "reverse", a seed, or a list of places';
     case "choice":
       return (spec.choices ?? []).map((c) => JSON.stringify(c)).join(" or ");
   }

@@ -4,6 +4,7 @@
  * hyperparameters are numbers. What is left is mathematics over typed tensors. Plain data throughout.
  */
 import type { Span } from "../base/source.js";
+import type { Order } from "./autoregressive/order.js";
 import type { Options } from "./estimators.js";
 
 /** A size that remembers how it was written: `{ size: 784, text: "D" }`. */
@@ -130,8 +131,20 @@ export interface LayerInstance {
   /** Static arguments of the runtime's `layer.spec(…)`, in order; empty options are left out. */
   readonly spec: readonly (number | readonly number[])[];
   readonly options: Readonly<Record<string, number | boolean | string | readonly number[]>>;
+  /** Options from which the analysis of orders decides a mask: the runtime is handed what it decides. */
+  readonly masking?: Masking;
   readonly parameterCount: number;
   readonly span: Span;
+}
+
+/** How the units of a masked layer are to be put in order. */
+export interface Masking {
+  /** The order of the entries: as they lie unless told. */
+  readonly order?: Order;
+  /** Degrees of hidden units by chance. */
+  readonly seed?: number;
+  /** Values for each entry, in an axis of their own. */
+  readonly channels?: number;
 }
 
 // ---- flows --------------------------------------------------------------------------------------

@@ -3,9 +3,13 @@ import { describe, expect, test } from "vitest";
 import * as runtime from "../../src/runtime/index.js";
 import { builtins } from "../../src/ir/builtins.js";
 import { distributions } from "../../src/ir/distributions.js";
+import { gridOf } from "../../src/ir/autoregressive/grid.js";
+import { maskRule } from "../../src/ir/autoregressive/masks.js";
+import type { MaskRule } from "../../src/ir/autoregressive/order.js";
 import { layers } from "../../src/ir/layers.js";
 import { schedules } from "../../src/ir/schedules.js";
 import { optimizers } from "../../src/ir/settings-table.js";
+import type { LayerInstance } from "../../src/ir/types.js";
 import { elaborateText } from "./support.js";
 
 const names = runtime as unknown as Readonly<Record<string, unknown>>;
@@ -47,6 +51,24 @@ interface RuntimeLayer {
   };
 }
 
+/** The rule of a masked layer at a variable itself, in the order in which its entries lie. */
+function naturalRule(input: readonly number[], output: readonly { readonly size: number }[], instance: LayerInstance): MaskRule {
+  const [places = 1] = input;
+  const grid = gridOf(
+    input,
+    Int32Array.from({ length: input.reduce((a, b) => a * b, 1) }, (_, i) => i),
+  );
+  const size = input.reduce((a, b) => a * b, 1);
+  expect(size % places).toBe(0);
+  return maskRule(
+    grid,
+    output.map((d) => d.size),
+    instance,
+    { size, order: "natural" },
+    [],
+  );
+}
+
 describe("layers", () => {
   const calls: readonly (readonly [call: string, input: string])[] = [
     ["dense(5)", "real[7]"],
@@ -68,6 +90,15 @@ describe("layers", () => {
     ["embedding(5)", "category[10]"],
     ["embedding(5)", "category[10][3]"],
     ["dropout(0.5)", "real[7]"],
+    ["masked_dense(5)", "real[7]"],
+    ["masked_dense(7, channels = 3, bias = false)", "real[7]"],
+    ["masked_dense(3)", "real[7, 2]"],
+    ['masked_conv(6, 3, mask = "A")', "real[5, 4, 2]"],
+    ['masked_conv(6, 5, mask = "B", groups = 3, bias = false)', "real[5, 4, 3]"],
+    ["causal_conv(6, 3, dilation = 2)", "real[9, 2]"],
+    ["causal_conv(6, 2, strict = true, bias = false)", "real[3, 9, 2]"],
+    ["nade(4)", "real[7]"],
+    ["nade(4, outputs = 3)", "real[7]"],
   ];
 
   test("each is called below", () => {
@@ -87,9 +118,11 @@ describe("layers", () => {
     expect(layer).toBeTypeOf("function");
     const variable = ir?.variables.get("x")?.domain;
     const shape = [2, ...(variable?.shape.map((d) => d.size) ?? [])];
-    const bias = instance.options["bias"] === false ? { bias: false } : {};
-    const groups = typeof instance.options["groups"] === "number" ? { groups: instance.options["groups"] } : {};
-    const { bias: _bias, ...applied } = instance.options;
+    const { takes, alone } = entry?.specOptions ?? { takes: ["bias", "groups"], alone: ["bias"] };
+    const pick = (wanted: (option: string) => boolean): object =>
+      Object.fromEntries(Object.entries(instance.options).filter(([o]) => wanted(o)));
+    const [forSpec, applied] = [pick((o) => takes.includes(o)), pick((o) => !alone.includes(o))];
+    const rule = entry?.masked ? naturalRule(shape.slice(1), result.type.shape, instance) : {};
     let leaves: Readonly<Record<string, { readonly shape: readonly number[]; readonly trained: boolean }>> = {};
     let out: readonly number[] = [];
     runtime.stage({ x: { shape, dtype: variable?.name === "category" ? "i32" : "f32" } }, (given) => {
@@ -97,9 +130,9 @@ describe("layers", () => {
       if (entry?.weightless) {
         out = layer(runtime.rootKey(), x, ...instance.spec, applied).shape;
       } else {
-        const spec = layer.spec?.(...instance.spec, { ...bias, ...groups });
+        const spec = layer.spec?.(...instance.spec, { ...rule, ...forSpec });
         leaves = spec?.leaves ?? {};
-        out = layer(runtime.materialize(spec as never), x, applied).shape;
+        out = layer(runtime.materialize(spec as never), x, { ...rule, ...applied }).shape;
       }
       return {};
     });

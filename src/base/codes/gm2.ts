@@ -196,4 +196,5 @@ export const gm2 = {
   GM2068: code<{ found: string }>("error", "Estimator expected", (a) => `expected the name of an estimator, found \`${a.found}\``),
   GM2069: code<{ name: string }>("error", "Estimator of data", (a) => `\`${a.name}\` is observed: estimators are chosen for latents`),
   GM2070: code<{ problem: string }>("error", "Constraint that cannot hold", (a) => `this constraint cannot be kept: ${a.problem}`),
+  GM2086: code<{ what: string; why: string }>("error", "Order that is none", (a) => `${a.what} is no order: ${a.why}`),
 } as const satisfies Record<`GM2${string}`, CodeEntry<never>>;

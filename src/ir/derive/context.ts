@@ -4,6 +4,9 @@ import { InternalError } from "../../base/internal-error.js";
 import { remembered } from "../../base/remembered.js";
 import type { Diagnostics } from "../../base/report.js";
 import type { Span } from "../../base/source.js";
+import type { MaskRule } from "../autoregressive/order.js";
+import type { Sequential } from "../autoregressive/prove.js";
+import { distributions } from "../distributions.js";
 import type { EnergyAnalysis } from "../energy/types.js";
 import { bijectionsOf, flowsIn, netsIn } from "../flows.js";
 import type { BijectionInstance, Binding, Density, DistCall, Expr, Flow, LayerInstance, ModelIr, Net, Param } from "../types.js";
@@ -45,6 +48,10 @@ export interface DeriveContext {
   readonly flows: ReadonlyMap<string, Flow>;
   /** Analyses of the densities that have an energy. */
   readonly energies: ReadonlyMap<string, EnergyAnalysis>;
+  /** Variables that are drawn entry after entry, by density. */
+  readonly sequential: ReadonlyMap<string, Sequential>;
+  /** Rules of masked layers, by the path of their weights. */
+  readonly masks: ReadonlyMap<string, MaskRule>;
 }
 
 export function deriveContext(model: ModelIr, diagnostics: Diagnostics): DeriveContext {
@@ -57,7 +64,18 @@ export function deriveContext(model: ModelIr, diagnostics: Diagnostics): DeriveC
   for (const net of model.nets) for (const binding of net.body) bindings.set(binding.local.id, binding);
   const nets = new Map(model.nets.map((net) => [net.name, net]));
   const flows = new Map(model.flows.map((flow) => [flow.name, flow]));
-  return { model, diagnostics, densities, bindings, reads: readsOf(bindings), nets, flows, energies: new Map() };
+  return {
+    model,
+    diagnostics,
+    densities,
+    bindings,
+    reads: readsOf(bindings),
+    nets,
+    flows,
+    energies: new Map(),
+    sequential: new Map(),
+    masks: new Map(),
+  };
 }
 
 function indexDensity(density: Density): DensityIndex {
@@ -202,14 +220,33 @@ export function inHeader({ header }: DensityIndex, variables: Iterable<string>):
   return [...variables].filter((v) => header.has(v)).sort((a, b) => at(a) - at(b));
 }
 
+interface Drawn {
+  readonly variable: string;
+  readonly dist: DistCall;
+}
+
 /** Is the variable drawn given its own sum, `x ~ Multinomial(sum(x), …)`? To draw it takes a value whose sum is kept. */
-export function readsItself(context: DeriveContext, { variable, dist }: { readonly variable: string; readonly dist: DistCall }): boolean {
-  return variablesIn(context, distExprs(dist)).has(variable);
+export function readsOwnSum(context: DeriveContext, { variable, dist }: Drawn): boolean {
+  return ownReads(context, { variable, dist }, true);
+}
+
+/** Is the variable drawn entry after entry, each given those before it: does it stand in its own parameters otherwise than by its sum? */
+export function readsItself(context: DeriveContext, { variable, dist }: Drawn): boolean {
+  return ownReads(context, { variable, dist }, false);
+}
+
+function ownReads(context: DeriveContext, { variable, dist }: Drawn, bySum: boolean): boolean {
+  const sums = new Set(
+    distributions.get(dist.dist)?.parameters.flatMap((list) => list.flatMap((p) => (p.ownSum ? [p.runtime ?? p.name] : []))),
+  );
+  const own = Object.entries(dist.params).flatMap(([name, expr]) => (sums.has(name) === bySum ? [expr] : []));
+  const inner = dist.of && !bySum ? distExprs(dist.of) : [];
+  return variablesIn(context, [...own, ...inner]).has(variable);
 }
 
 /** Variables of a density that are drawn given their own sum. */
 export function givenTheirSum(context: DeriveContext, index: DensityIndex): readonly string[] {
-  return [...index.definitions.values()].flatMap((d) => (d.kind === "draw" && readsItself(context, d) ? [d.variable] : []));
+  return [...index.definitions.values()].flatMap((d) => (d.kind === "draw" && readsOwnSum(context, d) ? [d.variable] : []));
 }
 
 /** No gradient passes: `stop(…)`. */

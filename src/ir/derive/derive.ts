@@ -1,6 +1,7 @@
 /** Model IR -> derived model: every objective of `train` and `evaluate`, which weights it moves, which densities generate and infer. */
 import { InternalError } from "../../base/internal-error.js";
 import { report, type Diagnostics } from "../../base/report.js";
+import { proveOrders } from "../autoregressive/prove.js";
 import { analyseEnergy, type EnergyAnalysis, requireMonitor } from "../energy/index.js";
 import { estimators, type Options } from "../estimators.js";
 import type { DerivedDensity, DerivedEvaluation, DerivedModel, DerivedPhase, DerivedUpdate } from "../derived-model.js";
@@ -30,7 +31,8 @@ import { stoppingGoal } from "./stopping.js";
 
 /** Derives a model; undefined after errors have been reported. */
 export function derive(model: ModelIr, diagnostics: Diagnostics): DerivedModel | undefined {
-  const context = withEnergies(deriveContext(model, diagnostics));
+  const directed = withOrders(deriveContext(model, diagnostics));
+  const context = directed && withEnergies(directed);
   if (!context) return undefined;
   refuseDomains(context);
   const entries = weightEntries(context);
@@ -64,6 +66,12 @@ export function derive(model: ModelIr, diagnostics: Diagnostics): DerivedModel |
   if (phases.length > 0) warnUntrained(context, entries, phases);
   const densities = new Map(model.densities.map((d) => [d.name, deriveDensity(context, d.name)]));
   return { context, model, densities, phases, evaluations, ...roles(context, densities) };
+}
+
+/** With the proofs of variables that are drawn entry after entry; undefined after an error in one. */
+function withOrders(context: DeriveContext): DeriveContext | undefined {
+  const proven = proveOrders(context);
+  return proven && { ...context, ...proven };
 }
 
 /** The analyses of all energies; undefined after an error in one. */
@@ -227,7 +235,7 @@ function deriveEvaluator(context: DeriveContext, evaluation: Evaluation): Derive
     );
   if (!choices || idle) return undefined;
   if (value.kind !== "evaluator" || !evaluators.get(value.evaluator)?.ofEnergy)
-    return { evaluation, objective: undefined, energy: undefined };
+    return drawsInOrder(context, evaluation) ? undefined : { evaluation, objective: undefined, energy: undefined };
   const [named] = value.densities;
   const energy = energyDensity(context, named);
   if (energy !== undefined)
@@ -248,6 +256,25 @@ function deriveEvaluator(context: DeriveContext, evaluation: Evaluation): Derive
     },
   );
   return undefined;
+}
+
+/** Reports an evaluator that draws from a density whose variable is drawn entry after entry. */
+function drawsInOrder(context: DeriveContext, { value, span }: Evaluation): boolean {
+  if (value.kind !== "evaluator") return false;
+  const [found] = value.densities.flatMap((density) => context.sequential.get(density) ?? []);
+  if (!found) return false;
+  const { density, variable } = found;
+  report(
+    context.diagnostics,
+    "GM3727",
+    span,
+    { evaluator: value.evaluator, density, variable },
+    {
+      labels: [{ span: found.span, text: `the parameters of an entry of \`${variable}\` read those before it` }],
+      help: [`measure what is evaluated, not drawn: \`-log ${density}(…)\`, \`ELBO(p, q)\`, \`Distortion(p, q)\``],
+    },
+  );
+  return true;
 }
 
 function deriveEvaluation(

@@ -21,6 +21,7 @@ import {
   netOf,
   parentsOf,
   partsOfFlow,
+  readsItself,
   stopsGradient,
   underPaths,
 } from "./context.js";
@@ -315,6 +316,10 @@ function chooseEstimator(
   const model = context.model.variables.get(variable);
   const states = model && finiteStates(model.domain, dist.dist);
   const enumerable = info?.discrete === true && states !== undefined && states.size <= MAX_STATES && draw.samples === undefined;
+  if (readsItself(context, { variable, dist }) && !enumerable) {
+    reportSequential(context, variable, dist, draw, request);
+    return undefined;
+  }
   const asked = request.choices.latents.get(variable) ?? request.choices.latents.get(undefined);
   if (asked) {
     const { span } = asked;
@@ -368,6 +373,28 @@ function chooseEstimator(
       : `or make the latent finite with at most ${MAX_STATES} states, or one with a reparameterised distribution such as Normal or Logistic`,
   ]);
   return undefined;
+}
+
+/** A draw that takes one pass for each entry, in an objective that is one graph. */
+function reportSequential(context: DeriveContext, variable: string, dist: DistCall, draw: ObjectiveDraw, request: Request): void {
+  const density = draw.source.kind === "density" ? draw.source.density : "";
+  const role = context.model.variables.get(variable)?.role;
+  report(
+    context.diagnostics,
+    "GM3725",
+    request.span,
+    { variable, density },
+    {
+      label: "asks for its samples",
+      labels: [{ span: dist.span, text: `the parameters of an entry of \`${variable}\` read those before it` }],
+      help: [
+        role === "data"
+          ? `evaluate it instead: \`log ${density}(${variable})\` takes one pass for all entries; \`gmc sample\` draws it`
+          : `draw \`${variable}\` from a density whose parameters do not read it; a prior \`p(${variable})\` may be autoregressive, since an objective only evaluates it`,
+        `or make it finite: up to ${MAX_STATES} states are summed exactly`,
+      ],
+    },
+  );
 }
 
 function reportNoGradient(

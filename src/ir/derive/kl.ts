@@ -6,7 +6,7 @@
  */
 import type { EstimatorNote, Factor, Quantity, Term } from "../quantity.js";
 import type { Expr } from "../types.js";
-import { type DeriveContext, densityOf, parentsOf } from "./context.js";
+import { type DeriveContext, densityOf, parentsOf, readsItself } from "./context.js";
 
 /** Families whose KL to a member of the same family is in the runtime (`klNormal`, …); a test holds the list against it. */
 export const CLOSED_FORM_KL: ReadonlySet<string> = new Set([
@@ -62,7 +62,7 @@ export function closeKl(context: DeriveContext, node: Averaged, notes: Estimator
       open.find(
         (t) => t !== own && t.scale === -own.scale && sameFactors(t.factors, own.factors) && isPrior(context, t.quantity, q, isLater),
       );
-    if (!own || !other || other.quantity.kind !== "factor") return;
+    if (!own || !other || other.quantity.kind !== "factor" || readsItself(context, q)) return;
     const fn = closedFormKl(q.dist.dist, other.quantity.dist.dist);
     if (fn === undefined) return;
     const term: Term = { scale: own.scale, factors: own.factors, quantity: { kind: "kl", fn, q, p: other.quantity, span: node.span } };
@@ -105,7 +105,8 @@ function isPrior(context: DeriveContext, quantity: Quantity, q: Factor, isLater:
   if (quantity.kind !== "factor" || quantity.variable !== q.variable || quantity.density === q.density || !standsForItself(quantity))
     return false;
   const definition = densityOf(context, quantity.density).definitions.get(quantity.variable);
-  if (!definition) return false;
+  // given those before them, the entries of one that is drawn in an order are independent, and no more than that
+  if (definition?.kind !== "draw" || readsItself(context, definition)) return false;
   return [...parentsOf(context, definition)].every((parent) => {
     const at = quantity.at.get(parent);
     const read = at === undefined ? parent : at.kind === "variable" ? at.variable : undefined;

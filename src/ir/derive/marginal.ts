@@ -15,7 +15,7 @@ import { dependenceOn } from "./affine.js";
 import { energyOf, type EnergyRequest, hiddenMethod, partitionInSum, partitionMethod } from "./energy.js";
 import { type Change, changeOfVariables, type DrawnTogether } from "./flow-change.js";
 import { fingerprint } from "./kl.js";
-import { type Definition, type DeriveContext, densityOf, type DensityIndex, parentsOf } from "./context.js";
+import { type Definition, type DeriveContext, densityOf, type DensityIndex, parentsOf, readsItself } from "./context.js";
 
 /** Name of the distribution that a density draws a variable from. */
 export function drawnFrom(index: DensityIndex, variable: string): string | undefined {
@@ -374,6 +374,8 @@ function whyNotNormal(
   if (states) return `\`${name}\` has ${stateCount(states.size)} states, more than ${MAX_STATES}`;
   if (latent?.kind !== "draw" || latent.dist.dist !== "Normal") return `\`${name}\` is not drawn from a Normal`;
   if (context.model.variables.get(name)?.domain.shape.length !== 1) return `\`${name}\` is not a vector`;
+  const inOrder = [latent, child].find((d) => d?.kind === "draw" && readsItself(context, d));
+  if (inOrder) return `\`${inOrder.variable}\` is drawn entry after entry`;
   if (children.length !== 1) return `\`${name}\` has ${children.length} children: ${children.map((c) => `\`${c}\``).join(", ")}`;
   if (child?.kind !== "draw" || child.dist.dist !== "Normal") return `\`${children[0]}\` is not drawn from a Normal`;
   if (context.model.variables.get(children[0] ?? "")?.domain.shape.length !== 1) return `\`${children[0]}\` is not a vector`;

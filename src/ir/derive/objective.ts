@@ -24,7 +24,7 @@ import { finiteStates, MAX_STATES } from "../states.js";
 import type { EstimatorChoice, Expr, ObjectiveDraw } from "../types.js";
 import { childrenOf, freeVariables } from "../walk.js";
 import { chosen, type Choices } from "./choices.js";
-import { type DeriveContext, densityOf, readsItself, underPaths, walk, weightsIn } from "./context.js";
+import { type DeriveContext, densityOf, readsOwnSum, underPaths, walk, weightsIn } from "./context.js";
 import type { EnergyRequest } from "./energy.js";
 import type { DrawnTogether } from "./flow-change.js";
 import { chainsOf, drawsSamples, energiesIn, partitionsOf, placeChains, usesChoices } from "./energy-use.js";
@@ -77,7 +77,7 @@ export function deriveObjective(context: DeriveContext, request: ObjectiveReques
     random ||= drawsSamples(q);
     if (q.kind !== "expect") return;
     // what is drawn given its own sum takes that of the data
-    for (const step of q.steps) if (step.kind === "factor" && readsItself(context, step.factor)) free.add(step.factor.variable);
+    for (const step of q.steps) if (step.kind === "factor" && readsOwnSum(context, step.factor)) free.add(step.factor.variable);
   });
   random ||= drawsNumbers(context, used);
   return {

@@ -1,0 +1,79 @@
+/** The order in which the entries of a variable are drawn, and its proof, in words and in LaTeX. */
+import { textOf } from "../base/source.js";
+import type { Sequential } from "../ir/autoregressive/prove.js";
+import type { Reach } from "../ir/autoregressive/reach.js";
+import { orderText } from "../ir/autoregressive/order.js";
+import { latexName } from "./mathtext.js";
+import { place } from "./place.js";
+
+export interface OrderExplanation {
+  readonly density: string;
+  readonly variable: string;
+  readonly place: string;
+  readonly text: string;
+  readonly latex: string;
+  /** Layers that hold the order, in the order in which they are passed: what each entry, or unit, that they give reads. */
+  readonly proof: readonly { readonly layer: string; readonly place: string; readonly reads: string; readonly times: number }[];
+}
+
+const READS: Readonly<Record<Reach, string>> = {
+  before: "entries before its own",
+  upTo: "entries up to its own",
+  units: "entries before its degree",
+  all: "all entries",
+  later: "later entries, too",
+};
+
+export function explainOrder(sequential: Sequential): OrderExplanation {
+  const { density, variable, span } = sequential;
+  const proof: { layer: string; place: string; reads: string; times: number }[] = [];
+  for (const { instance, reach } of sequential.layers) {
+    const step = { layer: textOf(instance.span).replaceAll(/\s+/gu, " "), place: place(instance.span), reads: READS[reach], times: 1 };
+    const same = proof.find((p) => p.layer === step.layer && p.place === step.place && p.reads === step.reads);
+    if (same) same.times++;
+    else proof.push(step);
+  }
+  return { density, variable, place: place(span), text: orderLine(sequential), latex: orderLatex(sequential), proof };
+}
+
+export function printOrder(o: OrderExplanation): readonly string[] {
+  const rows = o.proof.map((p) => [p.times === 1 ? p.layer : `${p.layer}, ${p.times} times`, `reads ${p.reads}`, p.place] as const);
+  const widths = [0, 1].map((i) => Math.max(0, ...rows.map((r) => (r[i] ?? "").length)));
+  return [
+    `autoregressive: ${o.variable} in ${o.density}  (${o.place})`,
+    `  ${o.text}`,
+    `  LaTeX: ${o.latex}`,
+    "  proof: the parameters of an entry read entries before it alone; on the way,",
+    ...rows.map(([a, b, c]) => `    ${a.padEnd(widths[0] ?? 0)}  ${b.padEnd(widths[1] ?? 0)}  ${c}`),
+  ];
+}
+
+/** "p(x) = prod_i p(x_i | x_<i): i over 784 entries, in raster order" */
+export function orderLine(sequential: Sequential): string {
+  const { density, variable, reads } = sequential;
+  const given = reads.length === 0 ? "" : ` | ${reads.join(", ")}`;
+  return `${density}(${variable}${given}) = prod_i ${density}(${variable}_i | ${[`${variable}_<i`, ...reads].join(", ")}): ${positionsText(sequential)}`;
+}
+
+function orderLatex({ density, variable, reads }: Sequential): string {
+  const [p, x] = [latexName(density), latexName(variable)];
+  const rest = reads.map(latexName);
+  const given = rest.length === 0 ? "" : ` \\mid ${rest.join(", ")}`;
+  return `${p}(${x}${given}) = \\prod_{i} ${p}(${x}_i \\mid ${[`${x}_{<i}`, ...rest].join(", ")})`;
+}
+
+/** "i over the 784 pixels [28, 28] in raster order, the 3 entries at one of them at once" */
+function positionsText({ shape, positionAxes, positions, order }: Sequential): string {
+  const axes = shape.slice(0, positionAxes);
+  const atOnce = shape.slice(positionAxes).reduce((n, s) => n * s, 1);
+  const where = axes.length > 1 ? `the ${positions} positions [${axes.join(", ")}]` : `the ${positions} positions`;
+  const how =
+    order === "natural"
+      ? axes.length > 1
+        ? "row after row"
+        : "as they lie"
+      : order === "reverse"
+        ? "from the last to the first"
+        : `in the order of ${orderText(order)}`;
+  return `i over ${where}, ${how}${atOnce > 1 ? `, the ${atOnce} entries at one of them at once` : ""}`;
+}

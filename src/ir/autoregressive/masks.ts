@@ -1,0 +1,80 @@
+/**
+ * Masks of layers that are masked by degrees: which rule fits an input, and what comes of a rule. The first layer on a path is strict, since the
+ * entry of rank r stands for itself there; what it gives reads ranks below r alone, and layers after it are inclusive.
+ */
+import type { LayerInstance } from "../types.js";
+import { entries, type Grid, gridOf, NONE, uniform } from "./grid.js";
+import { type Degrees, degreesOf, type MaskRule, type Order } from "./order.js";
+
+/** The variable whose entries are in order. */
+export interface Ordered {
+  /** How many entries it has. */
+  readonly size: number;
+  readonly order: Order;
+}
+
+/** The rule of a masked layer at an input. `seeds`: of the hidden units that layers before it may have. */
+export function maskRule(
+  x: Grid,
+  shape: readonly number[],
+  instance: LayerInstance,
+  variable: Ordered,
+  seeds: readonly number[],
+): MaskRule {
+  const { masking = {} } = instance;
+  const order = variable.order === "natural" ? {} : { order: variable.order };
+  const [places = 1, channels] = x.shape;
+  const [units = 1] = shape;
+  const hidden = (size: number, seed: number | undefined): Degrees => ({
+    kind: "hidden",
+    size,
+    max: Math.max(1, variable.size - 1),
+    ...(seed === undefined ? {} : { seed }),
+  });
+  const ordered = (size: number, width: number | undefined): Degrees => ({
+    kind: "order",
+    size,
+    ...(width === undefined ? {} : { channels: width }),
+    ...order,
+  });
+  const to =
+    channels !== undefined
+      ? ordered(places, shape[1])
+      : units === variable.size
+        ? ordered(units, masking.channels)
+        : hidden(units, masking.seed);
+  if (channels === undefined && places !== variable.size) {
+    const candidates = [undefined, ...seeds].map((seed) => hidden(places, seed));
+    const from = candidates.find((c) => isBehind(x, c, variable)) ?? hidden(places, undefined);
+    return { from, to, strict: false };
+  }
+  const from = ordered(places, channels);
+  return { from, to, strict: !isBehind(x, from, variable) };
+}
+
+/** Whether every unit of degree m has read ranks below m alone. */
+function isBehind(x: Grid, degrees: Degrees, { size }: Ordered): boolean {
+  const limits = degreesOf(degrees);
+  const perPlace = degrees.kind === "order" ? size / degrees.size : 1;
+  return entries(x).every((degree, i) => degree < (limits[i] ?? 0) * perPlace);
+}
+
+/** Degrees behind a masked layer: of the units that each of its units reads, the greatest. Without a rule, the greatest of all. */
+export function maskedDegrees(x: Grid, shape: readonly number[], rule: MaskRule | undefined): Grid {
+  const read = entries(x);
+  if (!rule)
+    return uniform(
+      shape,
+      read.reduce((a, b) => Math.max(a, b), NONE),
+    );
+  const [from, to] = [degreesOf(rule.from), degreesOf(rule.to)];
+  const top = [from, to].flatMap((list) => list.reduce((a, b) => Math.max(a, b), 0)).reduce((a, b) => Math.max(a, b));
+  const upTo = new Array<number>(top + 1).fill(NONE);
+  from.forEach((degree, i) => (upTo[degree] = Math.max(upTo[degree] ?? NONE, read[i] ?? NONE)));
+  for (let d = 1; d < upTo.length; d++) upTo[d] = Math.max(upTo[d] ?? NONE, upTo[d - 1] ?? NONE);
+  const at = (degree: number): number => (degree < 0 ? NONE : (upTo[degree] ?? NONE));
+  return gridOf(
+    shape,
+    Int32Array.from(to, (degree) => at(rule.strict ? degree - 1 : degree)),
+  );
+}

@@ -1,0 +1,339 @@
+/**
+ * Variables that stand in their own parameters: `x ~ Bernoulli(logits = made(x))` is a density where the parameters of each entry read entries
+ * alone that are drawn before it, p(x) = prod_i p(x_i | x_<i). That is proven here, or refused with the way by which a later entry is read.
+ */
+import { InternalError } from "../../base/internal-error.js";
+import type { Label } from "../../base/diagnostic.js";
+import { report } from "../../base/report.js";
+import type { Span } from "../../base/source.js";
+import {
+  type Definition,
+  type DensityIndex,
+  type DeriveContext,
+  inHeader,
+  parentsOf,
+  readsItself,
+  weightEntries,
+} from "../derive/context.js";
+import { distributions } from "../distributions.js";
+import { layers } from "../layers.js";
+import type { DistCall, Expr, LayerInstance, Net } from "../types.js";
+import type { Grid } from "./grid.js";
+import { type MaskRule, type Order, orderText, placesOf, ranksOf, sameOrder, whyNoOrder } from "./order.js";
+import { entryName, firstWrong, type Reach, reachOf, sameSpan, spanOf, storyOf, waysOut, type Wrong } from "./reach.js";
+import { track, type Tracked, type Tracker } from "./track.js";
+
+/** A variable that is drawn entry after entry, and the proof that it may be. */
+export interface Sequential {
+  readonly density: string;
+  readonly variable: string;
+  readonly shape: readonly number[];
+  /** So many leading axes of the event are positions; what is at one of them is drawn at once. */
+  readonly positionAxes: number;
+  readonly positions: number;
+  /** Over the positions. */
+  readonly order: Order;
+  /** Variables of the density that the parameters read besides. */
+  readonly reads: readonly string[];
+  /** The layers that hold the order, as they stand on the way, and what is read by what they give. */
+  readonly layers: readonly { readonly instance: LayerInstance; readonly reach: Reach }[];
+  readonly span: Span;
+}
+
+type Drawn = Extract<Definition, { kind: "draw" }>;
+
+/** Proofs of all densities, and the masks that they decide; undefined after an error. */
+export function proveOrders(context: DeriveContext): Pick<DeriveContext, "sequential" | "masks"> | undefined {
+  const sequential = new Map<string, Sequential>();
+  const masks = new Map<string, MaskRule>();
+  let ok = true;
+  for (const index of context.densities.values()) {
+    for (const definition of index.definitions.values()) {
+      if (definition.kind !== "draw" || !readsItself(context, definition)) continue;
+      const before = sequential.get(index.density.name);
+      const proof = proveOne(context, index.density.name, definition, masks);
+      const alone = !before && !index.energy;
+      if (before) {
+        const labels = [{ span: before.span, text: `\`${before.variable}\` is drawn entry after entry, too` }];
+        tooMany(context, index.density.name, `\`${before.variable}\` and \`${definition.variable}\` entry after entry`, definition, labels);
+      } else if (index.energy) {
+        const names = index.energy.variables.map((v) => `\`${v}\``).join(", ");
+        const labels = index.energy.energies.map((e) => ({ span: e.span, text: `${names} by a chain` }));
+        tooMany(context, index.density.name, `\`${definition.variable}\` entry after entry and ${names} by a chain`, definition, labels);
+      }
+      if (!proof || !alone) ok = false;
+      else sequential.set(index.density.name, { ...proof, reads: readsOf(context, index, definition) });
+    }
+  }
+  return ok && settled(context, masks) ? { sequential, masks } : undefined;
+}
+
+/** What the parameters of a variable read besides: of the header in its order, then helpers. */
+function readsOf(context: DeriveContext, index: DensityIndex, definition: Drawn): readonly string[] {
+  const parents = parentsOf(context, definition);
+  return [...inHeader(index, parents), ...[...index.definitions.keys()].filter((v) => parents.has(v) && !index.header.has(v))];
+}
+
+function tooMany(context: DeriveContext, density: string, what: string, { variable, span }: Drawn, labels: readonly Label[]): void {
+  const help = [`give \`${variable}\` parameters that do not read it, or have the other one in a density of its own`];
+  report(context.diagnostics, "GM3726", span, { density, what }, { labels, help });
+}
+
+/** Layers that are masked by a rule have one. */
+function settled(context: DeriveContext, masks: ReadonlyMap<string, MaskRule>): boolean {
+  let ok = true;
+  for (const { of } of weightEntries(context)) {
+    if (of.kind !== "layer" || !layers.get(of.instance.layer)?.masked || masks.has(of.instance.path)) continue;
+    ok = false;
+    const { layer, span } = of.instance;
+    report(
+      context.diagnostics,
+      "GM3723",
+      span,
+      { layer },
+      { help: ["`dense` reads all of its input; masked layers belong into the parameters of `x ~ …` that read `x` itself"] },
+    );
+  }
+  return ok;
+}
+
+/** Parameters of a distribution, each with how many of its last axes belong to one draw. */
+function parametersOf(dist: DistCall, more = 0): readonly { readonly name: string; readonly expr: Expr; readonly rank: number }[] {
+  const ranks = new Map(
+    distributions.get(dist.dist)?.parameters.flatMap((list) => list.map((p) => [p.runtime ?? p.name, p.rank] as const)),
+  );
+  const own = Object.entries(dist.params).map(([name, expr]) => ({ name, expr, rank: (ranks.get(name) ?? 0) + more }));
+  return dist.of ? [...own, ...parametersOf(dist.of, more + 1)] : own;
+}
+
+/** What is to read entries of a variable in an order: the parameters of its distribution, or what a net makes of its first parameter. */
+interface Subject {
+  readonly tracked: Omit<Tracked, "size" | "order" | "ranks">;
+  /** The name in messages. */
+  readonly name: string;
+  /** Last axes of the event that are drawn together. */
+  readonly eventRank: number;
+  readonly params: readonly { readonly name: string; readonly expr: Expr; readonly rank: number }[];
+  readonly refuse: (found: Refused) => void;
+}
+
+interface Refused {
+  readonly tracked: Tracked;
+  readonly tracker: Tracker;
+  readonly param: string;
+  readonly expr: Expr;
+  readonly wrong: Wrong;
+}
+
+interface Proven {
+  readonly tracked: Tracked;
+  readonly tracker: Tracker;
+  /** The order that the layers name, over as many places as it has. */
+  readonly places: Order;
+  /** Axes of the event over which draws are independent. */
+  readonly lead: readonly number[];
+}
+
+/** Proves a subject, and adds the masks that follow to `masks`. */
+function prove(context: DeriveContext, subject: Subject, masks: Map<string, MaskRule>): Proven | undefined {
+  const { shape } = subject.tracked;
+  const size = shape.reduce((n, s) => n * s, 1);
+  const natural: Tracked = { ...subject.tracked, size, order: "natural", ranks: Array.from({ length: size }, (_, i) => i) };
+  const look = (tracked: Tracked): Tracker => {
+    const tracker = track(context, tracked);
+    for (const { expr } of subject.params) tracker.of(expr);
+    return tracker;
+  };
+  const first = look(natural);
+  const order = orderOf(context, subject.name, size, first);
+  if (!order) return undefined;
+  const tracked =
+    order.places === "natural" ? natural : { ...natural, order: order.places, ranks: ranksIn(order.places, order.size, size) };
+  const tracker = tracked === natural ? first : look(tracked);
+  const lead = shape.slice(0, shape.length - subject.eventRank);
+  for (const { name, expr, rank } of subject.params) {
+    const wrong = firstWrong(tracker.of(expr), rank, lead, tracked);
+    if (!wrong) continue;
+    subject.refuse({ tracked, tracker, param: name, expr, wrong });
+    return undefined;
+  }
+  return settleMasks(context, tracker, masks) ? { tracked, tracker, places: order.places, lead } : undefined;
+}
+
+/** One rule for each masked layer, whatever it is used for. */
+function settleMasks(context: DeriveContext, tracker: Tracker, masks: Map<string, MaskRule>): boolean {
+  let ok = true;
+  for (const [path, { instance, rules }] of tracker.rules) {
+    const [rule, other] = rules;
+    const known = masks.get(path) ?? rule;
+    if (!rule) continue;
+    if (!other && JSON.stringify(known) === JSON.stringify(rule)) {
+      masks.set(path, rule);
+      continue;
+    }
+    ok = false;
+    report(
+      context.diagnostics,
+      "GM3724",
+      instance.span,
+      { layer: instance.layer },
+      { help: ["move the net out of the model: each call then has weights of its own"] },
+    );
+  }
+  return ok;
+}
+
+function proveOne(context: DeriveContext, density: string, definition: Drawn, masks: Map<string, MaskRule>): Sequential | undefined {
+  const { variable, dist, span } = definition;
+  const shape = (context.model.variables.get(variable)?.domain.shape ?? []).map((d) => d.size);
+  const params = parametersOf(dist);
+  const eventRank = distributions.get(dist.dist)?.eventRank ?? 0;
+  const subject: Subject = { tracked: { variable, shape }, name: variable, eventRank, params, refuse: (found) => refuse(context, found) };
+  const proven = prove(context, subject, masks);
+  if (!proven) return undefined;
+  const { tracked, tracker, places, lead } = proven;
+  const grids = params.map(({ expr, rank }) => ({ grid: tracker.of(expr), rank }));
+  const positionAxes = positionAxesOf(grids, lead, tracked);
+  const positions = shape.slice(0, positionAxes).reduce((n, s) => n * s, 1);
+  return {
+    density,
+    variable,
+    shape,
+    positionAxes,
+    positions,
+    order: orderOver(tracked.ranks, positions, places),
+    reads: [],
+    layers: [...tracker.ordered].map(([instance, grid]) => ({ instance, reach: reachOf(grid, tracked) })),
+    span,
+  };
+}
+
+/**
+ * Proves of a net that entry i of what it gives, [...shape of its first parameter, ...], reads entries of that parameter before i alone, and adds
+ * the masks that follow to `masks`; false after an error. `what`: who asks for it, in the message.
+ */
+export function proveMap(context: DeriveContext, net: Net, what: string, masks: Map<string, MaskRule>): boolean {
+  const [param] = net.params;
+  if (param?.type.kind !== "tensor" || net.result.type.kind !== "tensor") throw new InternalError(`${net.name} maps no tensor to a tensor`);
+  const shape = param.type.shape.map((d) => d.size);
+  const values = net.result.type.shape.length - shape.length;
+  const subject: Subject = {
+    tracked: { local: param.id, shape },
+    name: param.name,
+    eventRank: 0,
+    params: [{ name: net.name, expr: net.result, rank: values }],
+    refuse: ({ tracked, tracker, expr, wrong }) => {
+      const { told, culprit, read } = storyOf(tracker.way(expr, wrong.entry, wrong.degree), { ...tracked, variable: param.name });
+      report(
+        context.diagnostics,
+        "GM3728",
+        net.span,
+        { net: net.name, what, entry: String(wrong.of + 1), read: String((read ?? wrong.of) + 1) },
+        { labels: told.map(({ stop, text }) => ({ span: spanOf(stop.expr), text })), help: waysOut(culprit?.stop, param.name) },
+      );
+    },
+  };
+  return prove(context, subject, masks) !== undefined;
+}
+
+/** Ranks of entries where places of several entries each are in order. */
+function ranksIn(order: Order, places: number, size: number): readonly number[] {
+  const ranks = ranksOf(order, places);
+  const perPlace = size / places;
+  return Array.from({ length: size }, (_, i) => (ranks[Math.floor(i / perPlace)] ?? 0) * perPlace + (i % perPlace));
+}
+
+// ---- the order ------------------------------------------------------------------------------------
+
+/** The order that the layers on the way name, and over how many places it runs; undefined after an error. */
+function orderOf(
+  context: DeriveContext,
+  variable: string,
+  size: number,
+  tracker: Tracker,
+): { readonly places: Order; readonly size: number } | undefined {
+  const named = [...tracker.ordered.keys()].flatMap((instance) => {
+    const rule = tracker.rules.get(instance.path)?.rules[0];
+    const sides = rule ? [rule.from, rule.to].flatMap((side) => (side.kind === "order" ? [side.size] : [])) : [size];
+    const [places] = sides;
+    return places === undefined ? [] : [{ instance, order: instance.masking?.order ?? ("natural" as const), places }];
+  });
+  const [first] = named;
+  if (!first) return { places: "natural", size };
+  const other = named.find((n) => !sameOrder(n.order, first.order) || (first.order !== "natural" && n.places !== first.places));
+  if (other) {
+    const over = (n: typeof first): string =>
+      `${orderText(n.order)}${n.places === first.places && n.places === other.places ? "" : ` of ${n.places} places`}`;
+    report(
+      context.diagnostics,
+      "GM3722",
+      other.instance.span,
+      { variable, a: over(first), b: over(other) },
+      {
+        label: `in the order ${over(other)}`,
+        labels: [{ span: first.instance.span, text: `in the order ${over(first)}` }],
+        help: ["give all layers on the way the same `order`; convolutions and `nade` know the natural one alone"],
+      },
+    );
+    return undefined;
+  }
+  const why =
+    typeof first.order === "object"
+      ? whyNoOrder(
+          first.order.map((place) => place + 1),
+          first.places,
+        )
+      : undefined;
+  if (why === undefined) return { places: first.order, size: first.places };
+  report(
+    context.diagnostics,
+    "GM2086",
+    first.instance.span,
+    { what: "`order` of `masked_dense`", why },
+    { help: [`\`${variable}\` has ${first.places} places: name each of 1 to ${first.places} once`] },
+  );
+  return undefined;
+}
+
+/** As few axes of positions as the parameters allow: what is at one position is drawn at once. */
+function positionAxesOf(
+  grids: readonly { readonly grid: Grid; readonly rank: number }[],
+  lead: readonly number[],
+  tracked: Tracked,
+): number {
+  for (let axes = 1; axes < lead.length; axes++) {
+    const positions = tracked.shape.slice(0, axes).reduce((n, s) => n * s, 1);
+    const width = tracked.size / positions;
+    const coarse = tracked.ranks.map((rank) => Math.floor(rank / width) * width);
+    const whole = coarse.every((rank, i) => rank === coarse[i - (i % width)]);
+    if (whole && grids.every(({ grid, rank }) => !firstWrong(grid, rank, lead, { ...tracked, ranks: coarse }))) return axes;
+  }
+  return lead.length;
+}
+
+/** The order over positions that ranks of entries amount to, by the name that it has. */
+function orderOver(ranks: readonly number[], positions: number, named: Order): Order {
+  const width = ranks.length / positions;
+  const places = Array.from({ length: positions }, (_, i) => i).sort((a, b) => (ranks[a * width] ?? 0) - (ranks[b * width] ?? 0));
+  const candidates: readonly Order[] = ["natural", "reverse", ...(typeof named === "number" ? [named] : [])];
+  return candidates.find((order) => sameOrder(placesOf(order, positions), places)) ?? places;
+}
+
+function refuse(context: DeriveContext, { tracked, tracker, param, expr, wrong }: Refused): void {
+  const { variable = "" } = tracked;
+  const { told, culprit, read } = storyOf(tracker.way(expr, wrong.entry, wrong.degree), tracked);
+  const last = told.find(({ stop }) => sameSpan(spanOf(stop.expr), expr.span));
+  const own = read === undefined || read === wrong.of;
+  report(
+    context.diagnostics,
+    "GM3721",
+    expr.span,
+    { variable, param, entry: entryName(variable, tracked.shape, wrong.of), read: entryName(variable, tracked.shape, read ?? wrong.of) },
+    {
+      label: last?.text ?? "the parameters of an entry may read entries that are drawn before it, no others",
+      labels: told.filter((t) => t !== last).map(({ stop, text }) => ({ span: spanOf(stop.expr), text })),
+      notes: own && !culprit ? [`nothing on the way from \`${variable}\` to \`${param}\` leaves the entry itself out`] : [],
+      help: waysOut(culprit?.stop, variable),
+    },
+  );
+}

@@ -1,0 +1,151 @@
+/**
+ * What entries of a value read, judged against an order: where a parameter reads too far, and the way by which it does, told for people.
+ */
+import { type Span, textOf } from "../../base/source.js";
+import { layers } from "../layers.js";
+import type { Expr } from "../types.js";
+import { entries, greatest, type Grid, least, NONE, readsNothing } from "./grid.js";
+import type { Stop, Tracked } from "./track.js";
+
+export interface Wrong {
+  /** Of the parameter. */
+  readonly entry: number;
+  /** Of the variable, whose parameter it is. */
+  readonly of: number;
+  /** The greatest rank that it reads. */
+  readonly degree: number;
+}
+
+/** The first entry of a parameter that reads an entry which is not drawn before its own. `lead`: axes over which draws are independent. */
+export function firstWrong(grid: Grid, rank: number, lead: readonly number[], tracked: Tracked): Wrong | undefined {
+  if (readsNothing(grid)) return undefined;
+  const own = grid.shape.slice(0, Math.max(0, grid.shape.length - rank));
+  const inner = grid.shape.slice(own.length).reduce((n, s) => n * s, 1);
+  const degrees = entries(grid);
+  const draws = lead.reduce((n, s) => n * s, 1);
+  const perDraw = tracked.size / draws;
+  for (let draw = 0; draw < draws; draw++) {
+    let limit = tracked.ranks[draw * perDraw] ?? 0;
+    for (let i = 1; i < perDraw; i++) limit = Math.min(limit, tracked.ranks[draw * perDraw + i] ?? 0);
+    const at = repeated(draw, lead, own) * inner;
+    for (let i = 0; i < inner; i++) {
+      const degree = degrees[at + i] ?? NONE;
+      if (degree >= limit) return { entry: at + i, of: draw * perDraw, degree };
+    }
+  }
+  return undefined;
+}
+
+/** Where a draw stands in a parameter that is repeated to the shape of all draws. */
+function repeated(draw: number, lead: readonly number[], own: readonly number[]): number {
+  let rest = draw;
+  let at = 0;
+  let step = 1;
+  for (let axis = 1; axis <= own.length; axis++) {
+    const size = lead.at(-axis) ?? 1;
+    const extent = own.at(-axis) ?? 1;
+    if (extent > 1) at += (rest % size) * step;
+    rest = Math.floor(rest / size);
+    step *= extent;
+  }
+  return at;
+}
+
+/** `x[2, 1]`, counted from 1. */
+export function entryName(variable: string, shape: readonly number[], entry: number): string {
+  let rest = entry;
+  const places = shape
+    .toReversed()
+    .map((size) => {
+      const at = (rest % size) + 1;
+      rest = Math.floor(rest / size);
+      return at;
+    })
+    .toReversed();
+  return places.length === 0 ? variable : `${variable}[${places.join(", ")}]`;
+}
+
+/** What the entries of a value read: those before their own, up to it, all, later ones too; or units that stand at no place, some. */
+export type Reach = "before" | "upTo" | "all" | "later" | "units";
+
+export function reachOf(grid: Grid, { shape, size, ranks }: Tracked): Reach {
+  if (size > 1 && least(grid) === greatest(grid)) return "all";
+  // The value's leading axes are those of the variable, as many as agree, or all of them in one.
+  const agree = shape.findIndex((s, axis) => grid.shape[axis] !== s);
+  const leading = agree < 0 ? shape.length : agree;
+  const places = grid.shape[0] === size ? size : shape.slice(0, leading).reduce((n, s) => n * s, 1);
+  if (places === 1 && size > 1) return "units";
+  const [perPlace, inValue] = [size / places, grid.shape.reduce((n, s) => n * s, 1) / places];
+  const [lowest, highest] = [Math.min, Math.max].map((pick) =>
+    Array.from({ length: places }, (_, p) => ranks.slice(p * perPlace, (p + 1) * perPlace).reduce((a, b) => pick(a, b))),
+  ) as [number[], number[]];
+  const degrees = entries(grid);
+  if (degrees.every((degree, i) => degree < (lowest[Math.floor(i / inValue)] ?? 0))) return "before";
+  return degrees.every((degree, i) => degree <= (highest[Math.floor(i / inValue)] ?? 0)) ? "upTo" : "later";
+}
+
+export const spanOf = (expr: Expr): Span => (expr.kind === "layer" ? expr.instance.span : expr.span);
+
+/** Text of a place in one line. */
+function shortText(span: Span): string {
+  const text = textOf(span).replaceAll(/\s+/gu, " ");
+  return text.length > 40 ? `${text.slice(0, 39)}…` : text;
+}
+
+/** The way from a variable to an entry that reads too far: what is told of it, where it went wrong, and the entry of the variable. */
+export function storyOf(
+  way: readonly Stop[],
+  tracked: Tracked,
+): { readonly told: readonly Told[]; readonly culprit: Told | undefined; readonly read: number | undefined } {
+  const told = tellingStops(way, tracked);
+  return { told, culprit: told.find(({ reach }) => isTooFar(reach)), read: way[0]?.entry };
+}
+
+export interface Told {
+  readonly stop: Stop;
+  readonly reach: Reach;
+  readonly text: string;
+}
+
+const isTooFar = (reach: Reach): boolean => reach === "all" || reach === "later";
+
+export const sameSpan = (a: Span, b: Span): boolean => a.file === b.file && a.start === b.start && a.end === b.end;
+
+/** Most places that an error shows. */
+const SHOWN = 6;
+
+/** The stops that say something: where the variable is read, where what an entry reads becomes more or other, and the last layers. */
+function tellingStops(way: readonly Stop[], tracked: Tracked): readonly Told[] {
+  const told: Told[] = [];
+  let before: Reach | undefined;
+  way.forEach((stop) => {
+    const reach = reachOf(stop.grid, tracked);
+    const { expr } = stop;
+    const name = shortText(expr.kind === "layer" ? expr.instance.span : expr.span);
+    const texts: Readonly<Record<Reach, string>> = {
+      before: `\`${name}\`: each entry reads those before it`,
+      upTo: `\`${name}\`: each entry reads those up to its own`,
+      all: `\`${name}\` mixes all entries`,
+      later: `\`${name}\`: entries read later ones, too`,
+      units: `\`${name}\`: each unit reads the entries up to its degree`,
+    };
+    if (before === undefined) told.push({ stop, reach, text: `\`${tracked.variable ?? ""}\` itself is read here` });
+    else if (reach !== before || (expr.kind === "layer" && !isTooFar(reach))) told.push({ stop, reach, text: texts[reach] });
+    before = reach;
+  });
+  // What follows makes it no better.
+  const worst = told.findIndex(({ reach }, i) => i > 0 && isTooFar(reach));
+  const kept = worst >= 0 ? told.slice(0, worst + 1) : told;
+  return kept.length <= SHOWN ? kept : [...kept.slice(0, 2), ...kept.slice(kept.length - SHOWN + 2)];
+}
+
+export function waysOut(culprit: Stop | undefined, variable: string): readonly string[] {
+  const expr = culprit?.expr;
+  const instead = expr?.kind === "layer" ? layers.get(expr.instance.layer)?.inOrder : undefined;
+  return [
+    ...(instead === undefined || expr?.kind !== "layer"
+      ? []
+      : [`\`${instead}\` in place of \`${expr.instance.layer}\` reads the entries in an order`]),
+    `layers in an order are \`masked_dense\`, \`masked_conv\` (the first with mask = "A"), \`causal_conv\` (the first strict) and \`nade\`; nets of them \`made(${variable}, …)\`, \`pixelcnn(${variable}, …)\`, \`wavenet(${variable}, …)\``,
+  ];
+}

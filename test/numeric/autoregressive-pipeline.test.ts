@@ -1,0 +1,365 @@
+/**
+ * Autoregressive densities, compiled: every family sums to 1 over all configurations, parameters of an entry change with entries before it alone,
+ * for the nets of the library and for layers put together by chance.
+ */
+import { readFileSync } from "node:fs";
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { Diagnostics } from "../../src/base/report.js";
+import { compile } from "../../src/compile.js";
+import type { MaskRule } from "../../src/ir/autoregressive/order.js";
+import { proveMap } from "../../src/ir/autoregressive/prove.js";
+import { deriveContext } from "../../src/ir/derive/context.js";
+import { elaborateText } from "../ir/support.js";
+import { degreesOf as compilerDegrees, placesOf } from "../../src/ir/autoregressive/order.js";
+import { chance, shuffled } from "../../src/base/random-order.js";
+import { hostStream, permutation } from "../../src/runtime/graph/random.js";
+import { degreesOf, orderOf } from "../../src/runtime/nn/degrees.js";
+import { loadModel, runModel } from "../support/model.js";
+import { allStates, readsOf, type Shown, someWeights, totalMass } from "../support/ordered.js";
+
+const example = (name: string): string => readFileSync(`examples/${name}.gm`, "utf8");
+
+describe("orders", () => {
+  it("are those of the runtime", () => {
+    for (const seed of [0, 7, 2 ** 40 + 3]) {
+      expect(shuffled(13, seed, "order")).toEqual([...permutation(13, seed, "order")]);
+      const [ours, theirs] = [chance(seed, "degrees"), hostStream(seed, "degrees")];
+      for (let i = 0; i < 20; i++) expect(ours(5)).toBe(theirs.below(5));
+    }
+    for (const order of ["natural", "reverse", 5, [2, 0, 1, 3]] as const) expect(placesOf(order, 4)).toEqual(orderOf(order, 4));
+    for (const degrees of [
+      { kind: "order", size: 4, channels: 2, order: 9 },
+      { kind: "order", size: 5, order: "reverse" },
+      { kind: "hidden", size: 7, max: 4 },
+      { kind: "hidden", size: 7, max: 3, seed: 2 },
+      { kind: "hidden", size: 3, max: 0 },
+    ] as const)
+      expect(compilerDegrees(degrees)).toEqual(degreesOf(degrees));
+  });
+});
+
+const bernoulli = (shape: string, logits: string, domain = "binary"): string =>
+  `model M { data x : ${domain}[${shape}]  density p(x) { x ~ Bernoulli(logits = ${logits}) }  train { maximize log p(x) } }`;
+
+interface Family {
+  readonly name: string;
+  readonly text: string;
+  readonly shown: Shown;
+  readonly set?: Readonly<Record<string, number | readonly number[]>>;
+  /** When each entry is drawn, where it is not its place. */
+  readonly ranks?: readonly number[];
+}
+
+type Row = readonly [name: string, text: string, shown: Shown, set?: Family["set"], ranks?: Family["ranks"]];
+
+const rows: readonly Row[] = [
+  ["made.gm", example("made"), { shape: [10] }, { D: 10, widths: [12] }],
+  ["made.gm, two hidden layers", example("made"), { shape: [10] }, { D: 10, widths: [7, 20] }],
+  ["nade.gm", example("nade"), { shape: [10] }, { D: 10, H: 5 }],
+  ["pixelcnn.gm", example("pixelcnn").replace("28, 28, 1", "3, 4, 1"), { shape: [3, 4, 1] }, { C: 3, blocks: 2 }],
+  [
+    "pixelvae.gm given z",
+    example("pixelvae")
+      .replaceAll("28, 28, 1", "3, 4, 1")
+      .replace(/net decoder.*$/mu, "net decoder(z) = z |> dense(24) |> reshape(3, 4, 2)")
+      .replace("flatten |> dense(128)", "flatten |> dense(6)")
+      .replace("density p(x, z) {\n    z ~ Normal(0, 1)", "density r(z) { z ~ Normal(0, 1) }\n  density p(x | z) {")
+      .replace(/train \{[\s\S]*$/u, "train { maximize E[z ~ q(z | x)](log p(x | z) + log r(z) - log q(z | x)) }\n}"),
+    { shape: [3, 4, 1], given: { z: { shape: [2], data: [0.3, -1.2] } } },
+    { Z: 2, C: 2, blocks: 1 },
+  ],
+  [
+    "wavenet.gm",
+    example("wavenet").replaceAll("256", "3").replace("8, 16, 32, 64, 128, 3", "4"),
+    { shape: [6], states: 3, dtype: "i32" },
+    { T: 6, C: 3, dilations: [1, 2, 4], skip: 4 },
+  ],
+  ["gated PixelCNN", bernoulli("3, 4, 1", "gated_pixelcnn(x, 2, 2)"), { shape: [3, 4, 1] }],
+  ["gated PixelCNN, wider", bernoulli("2, 5, 1", "gated_pixelcnn(x, 2, 1, window = 5)"), { shape: [2, 5, 1] }],
+  [
+    "colours in order",
+    bernoulli("2, 2, 3", 'x |> masked_conv(6, 3, mask = "A", groups = 3) |> tanh |> masked_conv(3, 3, mask = "B", groups = 3)'),
+    { shape: [2, 2, 3] },
+  ],
+  ["from the last to the first", bernoulli("6", 'made(x, [9], order = "reverse")'), { shape: [6] }, {}, [5, 4, 3, 2, 1, 0]],
+  ["an order by chance", bernoulli("7", "made(x, [5, 9], order = 3)"), { shape: [7] }, {}, rankOf(shuffled(7, 3, "order"))],
+  ["a listed order", bernoulli("4", "made(x, [6], order = [3, 1, 4, 2])"), { shape: [4] }, {}, rankOf([2, 0, 3, 1])],
+  [
+    "hidden degrees by chance",
+    bernoulli("6", "x |> masked_dense(8, seed = 4) |> tanh |> masked_dense(9, seed = 5) |> tanh |> masked_dense(6)"),
+    { shape: [6] },
+  ],
+  [
+    "categories in order",
+    "model M { data x : category[3][4]  density p(x) { x ~ Categorical(logits = onehot(x) |> masked_dense(5) |> tanh |> masked_dense(3)) }  train { maximize log p(x) } }",
+    { shape: [4], states: 3, dtype: "i32" },
+  ],
+  ["pairs in order", bernoulli("3, 2", "x |> causal_conv(2, 2, strict = true)"), { shape: [3, 2] }],
+];
+
+function rankOf(places: readonly number[]): readonly number[] {
+  const ranks = places.map(() => 0);
+  places.forEach((place, rank) => (ranks[place] = rank));
+  return ranks;
+}
+
+const families = rows.map(([name, text, shown, set, ranks]): Family => ({
+  name,
+  text,
+  shown,
+  ...(set ? { set } : {}),
+  ...(ranks ? { ranks } : {}),
+}));
+
+describe.each(families)("$name", ({ text, shown, set = {}, ranks }) => {
+  const loaded = loadModel(text, { set });
+
+  it("sums to 1", () => {
+    expect(totalMass(loaded, shown)).toBeCloseTo(1, 5);
+  });
+
+  it("reads entries before its own alone", () => {
+    if (shown.given) return;
+    const reads = readsOf(loaded, shown);
+    reads.forEach((read, i) => {
+      for (const j of read) expect((ranks?.[j] ?? j) < (ranks?.[i] ?? i), `${i + 1} reads ${j + 1}`).toBe(true);
+    });
+  });
+});
+
+it("no blind spot: pixels of a gated PixelCNN read all before them", () => {
+  const reads = readsOf(loadModel(bernoulli("4, 4, 1", "gated_pixelcnn(x, 3, 3)")), { shape: [4, 4, 1] });
+  reads.forEach((read, i) => expect(read.size).toBe(i));
+});
+
+it("means and scales out of one net that is bound above the draw", () => {
+  const text = `model M {
+    data x : real[5]
+    density p(x) { e = made_values(x, [12], activation = tanh)   x ~ Normal(e[1..5, 1], exp(e[1..5, 2])) }
+    train { maximize log p(x) }
+  }`;
+  const reads = readsOf(loadModel(text), { shape: [5] });
+  expect(reads.map((r) => [...r].sort())).toEqual([[], [0], [0, 1], [0, 1, 2], [0, 1, 2, 3]]);
+});
+
+it("made reads all before an entry, in every order", () => {
+  for (const order of ['"natural"', '"reverse"', "4"]) {
+    const reads = readsOf(loadModel(bernoulli("6", `made(x, [20, 20], activation = tanh, order = ${order})`)), { shape: [6] });
+    expect(reads.map((r) => r.size).sort((a, b) => a - b)).toEqual([0, 1, 2, 3, 4, 5]);
+  }
+});
+
+// ---- beside other variables ------------------------------------------------------------------------------
+
+describe("beside other variables", () => {
+  const bits = { shape: [6] };
+
+  it("a finite latent is summed over", () => {
+    const text = `model M {
+      data x : binary[6]   latent c : category[3]   param mu : real[3, 6]
+      density p(x, c) { c ~ Categorical(logits = zeros(3))   x ~ Bernoulli(logits = made(x, [8]) + mu[c]) }
+      density r(x) { x ~ Bernoulli(logits = zeros(6)) }
+      train { maximize log p(x) }
+    }`;
+    const loaded = loadModel(text);
+    const mass = totalMass(loaded, { ...bits, fn: "logPX" });
+    expect(mass).toBeCloseTo(1, 5);
+    expect(loaded.compiled.derived?.context.sequential.get("p")?.reads).toEqual(["c"]);
+  });
+
+  it("a latent that reads itself is summed over", () => {
+    const text = `model M {
+      data x : binary[6]   latent h : binary[4]
+      density p(x, h) { h ~ Bernoulli(logits = h |> nade(3))   x ~ Bernoulli(logits = h |> dense(6)) }
+      train { maximize log p(x) }
+    }`;
+    expect(totalMass(loadModel(text), { ...bits, fn: "logPX" })).toBeCloseTo(1, 5);
+  });
+
+  it("conditions", () => {
+    const text = `model M {
+      data x : binary[6], y : category[3]
+      density p(x | y) { x ~ Bernoulli(logits = made(x, [9]) + (onehot(y) |> dense(6))) }
+      train { maximize log p(x | y) }
+    }`;
+    expect(totalMass(loadModel(text), { ...bits, given: { y: { shape: [], data: [2], dtype: "i32" } } })).toBeCloseTo(1, 5);
+  });
+
+  it("two variables, the second given the first", () => {
+    const text = `model M {
+      data x : binary[4], y : binary[2]
+      density p(x, y) {
+        x ~ Bernoulli(logits = made(x, [9]))
+        y ~ Bernoulli(logits = x |> dense(2))
+      }
+      train { maximize log p(x, y) }
+    }`;
+    const loaded = loadModel(text);
+    const mass = [0, 1, 2, 3]
+      .map((n) => totalMass(loaded, { shape: [4], given: { y: { shape: [2], data: [n >> 1, n & 1] } } }))
+      .reduce((a, b) => a + b);
+    expect(mass).toBeCloseTo(1, 5);
+  });
+
+  it("a prior that reads itself has no closed KL, and its bound is the mean of the log-ratio", () => {
+    const text = (prior: string): string => `model M {
+      data x : real[3]   latent z : real[4]
+      density p(x, z) { z ~ Normal(${prior}, 1)   x ~ Normal(z |> dense(3), 1) }
+      density q(z | x) { z ~ Normal(x |> dense(4), 1) }
+      train { maximize ELBO(p, q) }
+    }`;
+    const estimators = (t: string): readonly string[] =>
+      loadModel(t).compiled.derived?.phases[0]?.updates[0]?.derived.notes.map((n) => n.estimator) ?? [];
+    expect(estimators(text("0"))).toEqual(["reparam", "closed-form KL"]);
+    expect(estimators(text("z |> nade(5)"))).toEqual(["reparam"]);
+  });
+
+  it("a posterior that reads itself is summed over where it is finite", () => {
+    const text = `model M {
+      data x : binary[3]   latent h : binary[3]
+      density p(x, h) { h ~ Bernoulli(logits = h |> nade(2))   x ~ Bernoulli(logits = h |> dense(3)) }
+      density q(h | x) { h ~ Bernoulli(logits = (h |> nade(2)) + (x |> dense(3))) }
+      objective one = E[h ~ q(h | x)](0 * log p(x, h) + 1)
+      train { maximize ELBO(p, q) }
+      evaluate { exact = log p(x)   total = one }
+    }`;
+    const loaded = loadModel(text);
+    const x = { shape: [8, 3], data: allStates(3) };
+    const out = runModel(
+      loaded,
+      ({ f, w, x: at }) => ({ bound: f("elbo")(w, at["x"]), exact: f("logPX")(w, at["x"]), one: f("one")(w, at["x"]) }),
+      { data: { x }, state: someWeights(loaded) },
+    );
+    out["one"]?.forEach((v) => expect(v).toBeCloseTo(1, 9));
+    out["bound"]?.forEach((v, i) => expect(v).toBeLessThan(out["exact"]?.[i] ?? -Infinity));
+  });
+});
+
+// ---- nets by themselves ----------------------------------------------------------------------------------
+
+describe("nets that are to be autoregressive by themselves", () => {
+  /** What is found of net f. */
+  const proof = (net: string): { readonly ok: boolean; readonly codes: readonly string[]; readonly strict: readonly boolean[] } => {
+    const { ir, text } = elaborateText(
+      `model M { data x : real[5]  net f(h) = ${net}  density p(x) { x ~ Normal(sum(f(x)), 1) }  train { maximize log p(x) } }`,
+    );
+    const found = ir?.nets.find((n) => n.name === "f");
+    if (!ir || !found) throw new Error(text);
+    const diagnostics = new Diagnostics();
+    const masks = new Map<string, MaskRule>();
+    const ok = proveMap(deriveContext(ir, diagnostics), found, "masked_autoregressive", masks);
+    return { ok, codes: diagnostics.errors.map((d) => d.code), strict: [...masks.values()].map((m) => m.strict) };
+  };
+
+  it("pairs of values for each entry", () => {
+    expect(proof("made_values(h, [8, 9])")).toEqual({ ok: true, codes: [], strict: [true, false, false] });
+    expect(proof("stack(h |> nade(3), h |> nade(2)) |> transpose")).toMatchObject({ ok: true, codes: [] });
+  });
+
+  it("are refused where they read too far", () => {
+    expect(proof("stack(h |> nade(3), h |> dense(5)) |> transpose")).toMatchObject({ ok: false, codes: ["GM3728"] });
+    expect(proof("made_values(h, [8]) + (stack(h, h) |> transpose)")).toMatchObject({ ok: false, codes: ["GM3728"] });
+  });
+});
+
+// ---- layers by chance ---------------------------------------------------------------------------------
+
+/** Chains of layers over a shape, most of them in order, some not. */
+const vector = fc.constantFrom(
+  "masked_dense(6)",
+  "masked_dense(9)",
+  "masked_dense(4)",
+  "masked_dense(7, seed = 3)",
+  "nade(3)",
+  "tanh",
+  "reverse",
+  "cumsum",
+  "residual(masked_dense(6))",
+  "residual(tanh)",
+  "dense(6)",
+  "softplus",
+  "softmax",
+);
+const image = fc.constantFrom(
+  'masked_conv(2, 3, mask = "A")',
+  'masked_conv(2, 3, mask = "B")',
+  'masked_conv(4, 3, mask = "B", groups = 2)',
+  'masked_conv(2, 5, mask = "A")',
+  "causal_conv(2, 2)",
+  "causal_conv(2, 2, strict = true)",
+  "conv(2, 1)",
+  "conv(2, 3)",
+  "shift_down",
+  "rows_up_to(2, 3)",
+  "dense(2)",
+  "layer_norm",
+  "tanh",
+  "residual(conv(2, 1))",
+  "transpose(2, 1, 3)",
+  "gated_dense(2)",
+  "upsample(1)",
+);
+const sequence = fc.constantFrom(
+  "causal_conv(2, 2)",
+  "causal_conv(2, 2, strict = true)",
+  "causal_conv(2, 3, dilation = 2)",
+  "conv1d(2, 3)",
+  "dense(2)",
+  "masked_dense(2)",
+  "masked_dense(3)",
+  "layer_norm",
+  "tanh",
+  "transpose |> dense(6) |> transpose",
+  "residual(causal_conv(2, 2))",
+  "reverse(axis = 1)",
+);
+const shapes = [
+  { name: "vector", layers: vector, dims: "6", start: "x", end: "", shown: { shape: [6] } },
+  { name: "image", layers: image, dims: "3, 3, 2", start: "x", end: " |> dense(2)", shown: { shape: [3, 3, 2] } },
+  { name: "sequence", layers: sequence, dims: "6, 2", start: "x", end: " |> dense(2)", shown: { shape: [6, 2] } },
+] as const;
+
+/** Layers whose rule is as fine as what they do, and that need no order to stand in. */
+const exact = (chain: readonly string[]): boolean => !chain.some((layer) => layer.includes("masked_dense") || layer.startsWith("upsample"));
+
+/** The same function of x as parameters of a variable that it is given to: nothing is to be proven, and \`paramsP\` still shows what it reads. */
+const readable = (net: string, dims: string): string =>
+  `model M { data x : real[${dims}]  data y : real[${dims}]
+    density p(y | x) { y ~ Normal(0 * strictly(y) + f(x), 1) }
+    net f(x) = ${net}
+    net strictly(y) = ${dims.split(",").length === 1 ? "y |> nade(1)" : `y |> causal_conv(${dims.split(",").at(-1)}, 1, strict = true)`}
+    train { maximize log p(y | x) } }`;
+
+describe.each(shapes)("layers by chance: $name", ({ layers, dims, start, end, shown }) => {
+  it("what is accepted is strict", () => {
+    let accepted = 0;
+    let refused = 0;
+    fc.assert(
+      fc.property(fc.array(layers, { minLength: 1, maxLength: 4 }), (chain) => {
+        const text = `model M { data x : real[${dims}]  density p(x) { x ~ Normal(${[start, ...chain].join(" |> ")}${end}, 1) }  train { maximize log p(x) } }`;
+        const { derived, diagnostics } = compile({ path: "test.gm", text });
+        if (!derived) {
+          const codes = new Set(diagnostics.filter((d) => d.severity === "error").map((d) => d.code));
+          // Chains whose shapes do not fit say nothing of orders.
+          if (!codes.has("GM3721")) return;
+          refused++;
+          if (exact(chain)) {
+            const other = loadModel(readable([start, ...chain].join(" |> ") + end, dims));
+            const later = readsOf(other, shown).some((read, i) => [...read].some((j) => j >= i));
+            expect(later, `${chain.join(" |> ")} is refused, and reads no entry too late`).toBe(true);
+          }
+          return;
+        }
+        accepted++;
+        const loaded = loadModel(text);
+        readsOf(loaded, shown).forEach((read, i) => {
+          for (const j of read) expect(j < i, `${text}: ${i + 1} reads ${j + 1}`).toBe(true);
+        });
+      }),
+      { numRuns: Number(process.env["FUZZ_RUNS"] ?? 120) },
+    );
+    expect(accepted).toBeGreaterThan(5);
+    expect(refused).toBeGreaterThan(5);
+  });
+});
