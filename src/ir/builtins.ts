@@ -4,22 +4,7 @@
  *
  * Axes are counted from 1 in a `.gm` file; in the IR they count from the end (-1 is the last), since the runtime puts sample and batch axes first.
  */
-import { camel } from "../base/camel.js";
-import {
-  across,
-  along,
-  type Grid,
-  joined,
-  meet,
-  reshaped,
-  running,
-  transposed,
-  uniform,
-  withLeading,
-  withTrailing,
-} from "./autoregressive/grid.js";
-import { underWindow } from "./autoregressive/windows.js";
-import { report } from "../base/report.js";
+import { across, along, joined, meet, reshaped, running, transposed, uniform, withLeading, withTrailing } from "./autoregressive/grid.js";
 import {
   alongOthers,
   concatType,
@@ -60,8 +45,9 @@ import {
   inFirst,
   overImage,
   first,
+  none,
 } from "./builtin-forms.js";
-import type { Builtin, Options } from "./builtin-types.js";
+import type { Builtin } from "./builtin-types.js";
 import {
   abovezero,
   added,
@@ -80,9 +66,6 @@ import {
   reciprocal,
 } from "./range.js";
 import { dim, tensor, timesDim } from "./shapes.js";
-
-/** Stands for an argument that is not there. */
-const none = uniform([]);
 
 /** Each of n positions reads the one `by` further on. */
 const shifted = (n: number, by: number): readonly (readonly number[])[] => Array.from({ length: n }, (_, i) => [i + by]);
