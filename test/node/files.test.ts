@@ -135,6 +135,20 @@ describe("pictures", () => {
     expect(colour.streams[0]!.splits.train.rows).toBe(4);
   });
 
+  it("gives a variable the pictures of a labelled folder, and labels whatever the pictures' sizes", async () => {
+    const base = temporaryFolder();
+    for (const kind of ["dog", "cat"]) mkdirSync(join(base, "photos", kind), { recursive: true });
+    write(base, "photos/dog/1.png", png(4, 4, false, 200));
+    write(base, "photos/cat/1.png", png(8, 2, false, 100));
+    const streams = [{ x: byte([2, 2]), y: category(2) }];
+    const data = await loadDataset("x=photos/:size=2x2,y=photos/#labels", streams, { base });
+    const { columns } = data.streams[0]!.splits.train;
+    expect(Array.from(columns["x"]!.source)).toEqual([100, 100, 100, 100, 200, 200, 200, 200]);
+    expect(Array.from(columns["y"]!.source)).toEqual([0, 1]);
+    const one = await mistake(() => loadDataset("x=photos,y=photos/#labels", streams, { base }));
+    expect(one).toMatchObject({ code: "GM5027" });
+  });
+
   it("wants one size, or brings all to one", async () => {
     const base = temporaryFolder();
     mkdirSync(join(base, "p"));

@@ -46,9 +46,10 @@ const endings: readonly (readonly [RegExp, Kind])[] = [
   [/\.zip$/i, "zip"],
 ];
 
-/** The one array of a file, or the `part` of it that is named. `path` is relative to `base`. */
+/** The one array of a file, or the `part` of it that is named; of a folder its pictures. `path` is relative to `base`. */
 export async function readArray(base: string, path: string, part: string | undefined, options: ItemOptions): Promise<ReadField> {
-  const fields = await readFields(base, path, part, options);
+  const folder = isFolderPath(path, resolve(base, path));
+  const fields = await readFields(base, path, folder ? (part ?? "pictures") : part, options);
   const names = Object.keys(fields);
   if (names.length > 1) {
     // A table is one array unless it is asked for its columns; what else has several arrays is asked which.
@@ -60,7 +61,7 @@ export async function readArray(base: string, path: string, part: string | undef
 /** All arrays of a file by name. A table offers its numbers as `x` and each text column under its own name; a folder `x` and, of subfolders, `y`. */
 export async function readFields(base: string, path: string, part: string | undefined, options: ItemOptions): Promise<ReadFields> {
   const absolute = resolve(base, path);
-  if (/[\\/]$/.test(path) || isFolder(absolute)) return readFolder(absolute, path, part, options);
+  if (isFolderPath(path, absolute)) return readFolder(absolute, path, part, options);
   const source = await unpacked({ path, bytes: readNamed(absolute, path) });
   const fields = named(base, path, await parseFields(kindOf(path), source, part, options), options);
   if (options.size === undefined) return fields;
@@ -194,6 +195,10 @@ function parseSingle(kind: "idx" | "npy" | "bits", source: ByteSource, options: 
   }
 }
 
+function isFolderPath(path: string, absolute: string): boolean {
+  return /[\\/]$/.test(path) || isFolder(absolute);
+}
+
 function readFolder(absolute: string, path: string, part: string | undefined, options: ItemOptions): ReadFields {
   const waves = waveFiles(absolute);
   if (waves !== undefined) {
@@ -205,7 +210,8 @@ function readFolder(absolute: string, path: string, part: string | undefined, op
   }
   if (part !== undefined && part !== "labels" && part !== "pictures")
     throw new GmcError("GM5007", `${path} offers pictures and labels, not ${part}`, suggestion(part, ["pictures", "labels"]));
-  const folder = readPictureFolder(absolute, options.size);
+  // labels do without the pictures' sizes
+  const folder = readPictureFolder(absolute, options.size ?? (part === "labels" ? [1, 1] : undefined));
   const x: ReadField = { array: folder.pictures, role: "values" };
   if (part === "pictures") return { x };
   if (part === "labels") {
