@@ -4,7 +4,7 @@
  *
  * Axes are counted from 1 in a `.gm` file; in the IR they count from the end (-1 is the last), since the runtime puts sample and batch axes first.
  */
-import { across, along, joined, meet, reshaped, running, transposed, uniform, withLeading, withTrailing } from "./autoregressive/grid.js";
+import { across, along, joined, meet, reshaped, running, transposed, withLeading, withTrailing } from "./autoregressive/grid.js";
 import {
   alongOthers,
   concatType,
