@@ -7,11 +7,12 @@ import { gm1 } from "./codes/gm1.js";
 import { gm2 } from "./codes/gm2.js";
 import { gm3 } from "./codes/gm3.js";
 import { gm3Derivation } from "./codes/gm3-derivation.js";
+import { gm3Players } from "./codes/gm3-players.js";
 import { gm3Energy } from "./codes/gm3-energy.js";
 import { gm4 } from "./codes/gm4.js";
 import { gm5 } from "./codes/gm5.js";
 
-export const registry = { ...gm1, ...gm2, ...gm3, ...gm3Derivation, ...gm3Energy, ...gm4, ...gm5 };
+export const registry = { ...gm1, ...gm2, ...gm3, ...gm3Derivation, ...gm3Players, ...gm3Energy, ...gm4, ...gm5 };
 
 export type Code = keyof typeof registry;
 

@@ -138,6 +138,9 @@ function spec(model: ModelIr, variable: string): Js {
   return ends ? call("interior", variableSpec(found.domain), ...(ends === "both" ? [] : [str(ends)])) : variableSpec(found.domain);
 }
 
+/** What is taken out of a step's context, under these names, where an objective is called. */
+const CONTEXT: ReadonlySet<string> = new Set(["w", "data", "key", "k", "rows", "schedule", "carried", "partition"]);
+
 /** Functions of objectives; two statements of the same quantity (a bound trained with k = 5, evaluated with k = 200) share one. */
 class Objectives {
   private readonly known = new Map<string, LoweredObjective>();
@@ -154,7 +157,9 @@ class Objectives {
     const key = `${fingerprint(withoutCounts(value))}|${derived.chains.length + derived.partitions.length > 0 ? derived.training : ""}|${estimators.replaceAll("sampled", "reparam")}|${derived.schedules.map((s) => s.name).join()}`;
     const found = this.known.get(key);
     if (found) return found;
-    const lowered = lowerObjective(this.context, this.names.fresh(identifier(functionName(stated, value))), derived, doc, this.names);
+    const wanted = identifier(functionName(stated, value));
+    const fnName = this.names.fresh(CONTEXT.has(wanted) ? `${wanted}Value` : wanted);
+    const lowered = lowerObjective(this.context, fnName, derived, doc, this.names);
     this.known.set(key, lowered);
     this.functions.push(...lowered.chains.flatMap(({ begin }) => (begin ? [begin.fn] : [])), lowered.fn);
     return lowered;

@@ -2,13 +2,14 @@
 import { InternalError } from "../base/internal-error.js";
 import type { DeriveContext } from "../ir/derive/context.js";
 import { inOrder, netOf } from "../ir/derive/context.js";
-import type { Binding, BuiltinExpr, Expr, LayerInstance, LocalExpr, Net } from "../ir/types.js";
+import type { Binding, BuiltinExpr, Expr, GradExpr, LayerInstance, LocalExpr, Net } from "../ir/types.js";
 import { layers } from "../ir/layers.js";
 import { childrenOf } from "../ir/walk.js";
 import { lowerBuiltin } from "./lower-builtin.js";
 import { topLevelNames } from "./reserved.js";
+import { capital } from "./names.js";
 import { call, type Js, name, num, object, path } from "./js.js";
-import { type FunctionWriter, joinLeads, leadOf, memoKey, NO_LEAD, tensorValue, type Value, valueOfType } from "./values.js";
+import { type FunctionWriter, joinLeads, leadOf, memoKey, NO_LEAD, tensorValue, type TensorValue, type Value, valueOfType } from "./values.js";
 
 /** What names mean where an expression stands. */
 export interface Scope {
@@ -67,13 +68,39 @@ export function lowerExpr(scope: Scope, expr: Expr): Value {
         expr.args.map((a) => lowerExpr(scope, a)),
         expr,
       );
+    case "grad":
+      return lowerGrad(scope, expr);
     case "logDensity":
     case "expectation":
     case "reduce":
     case "optimum":
-    case "grad":
       throw new InternalError(`${expr.kind} reached codegen underived`);
   }
+}
+
+/**
+ * The gradient of a body in values that are given leaves of their own, so that what else reads them is not counted. Examples do not meet, so
+ * the gradient of the sum over all rows and samples holds each one's own; a value that has no such axes is repeated along them first.
+ */
+function lowerGrad(scope: Scope, expr: GradExpr): Value {
+  const leaves = new Map<string, TensorValue>();
+  for (const { local, value } of expr.locals) {
+    const at = tensorValue(lowerExpr(scope, value));
+    const lead = scope.writer.allLead(at.lead);
+    const whole = lead === at.lead ? [] : [scope.writer.drawShape(lead, at.shape)];
+    leaves.set(local.id, scope.writer.bind(local.name, { ...at, lead, js: call("leaf", at.js, ...whole) }) as TensorValue);
+  }
+  const inner: Scope = { ...scope, local: (id) => leaves.get(id) ?? scope.local(id) };
+  const body = tensorValue(lowerExpr(inner, expr.body));
+  const value = body.js.kind === "name" ? body : (scope.writer.bind("value", body) as TensorValue);
+  const gradients = expr.locals.map(({ local }): [string, TensorValue] => {
+    const leaf = leaves.get(local.id);
+    if (!leaf) throw new InternalError(`no leaf for ${local.name}`);
+    return [local.name, { ...leaf, js: call("gradientIn", value.js, leaf.js) }];
+  });
+  const [only, ...more] = gradients;
+  if (only && more.length === 0) return scope.writer.bind(`grad${capital(only[0])}`, only[1]);
+  return { kind: "record", js: object(Object.fromEntries(gradients.map(([f, v]) => [f, v.js]))), fields: new Map(gradients) };
 }
 
 /** What goes into a layer: an earlier layer's output gets a name of its own, so that a chain reads one step a line. */

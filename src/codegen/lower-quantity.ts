@@ -180,6 +180,7 @@ function sitesOf(scope: QuantityScope, step: DrawStep): readonly string[] {
     case "energy":
       return [step.density, ...step.variables.map((v) => v.local?.name ?? v.variable)].map((name) => siteOf(scope, name));
     case "bind":
+    case "data":
       return [];
   }
 }
@@ -258,6 +259,12 @@ function bindStep(scope: QuantityScope, steps: Steps, step: DrawStep, position: 
       else steps.variables.set(step.variable, bound);
       return;
     }
+    case "data": {
+      const bound = bind([], () => lowerRow(scope, step));
+      if (step.local) steps.locals.set(step.local.id, bound);
+      else steps.variables.set(step.variable, bound);
+      return;
+    }
     case "energy": {
       const draws = energyDraws(before, step, plate);
       for (const { variable, local } of step.variables) {
@@ -275,6 +282,15 @@ function bindStep(scope: QuantityScope, steps: Steps, step: DrawStep, position: 
       );
       return;
   }
+}
+
+/** A row of the data: of the batch, or of the batch moved on. */
+function lowerRow(scope: QuantityScope, step: Extract<DrawStep, { kind: "data" }>): Value {
+  const row = scope.data(step.variable);
+  if (!row) throw new InternalError(`\`${step.variable}\` is no data of the objective`);
+  if (step.shift === 0) return row;
+  const moved: Value = { ...tensorValue(row), js: call("rollRows", row.js, num(step.shift)) };
+  return scope.writer.bind(step.local?.name ?? step.variable, moved, "other rows of the batch");
 }
 
 /** Steps that a step reads and that have no value yet. */

@@ -22,6 +22,7 @@ import {
   stopsGradient,
   underPaths,
 } from "./context.js";
+import { dataSteps, type Taken } from "./data-draws.js";
 import { type EnergyDrawn, planEnergyDraw } from "./energy-draws.js";
 import { ancestorsOf, MAX_STATES } from "./marginal.js";
 
@@ -31,6 +32,8 @@ interface Request {
   /** Weight paths that the statement moves; undefined for an evaluation, where no gradient is taken. */
   readonly over: readonly string[] | undefined;
   readonly choices: Choices;
+  /** Rows of the streams that draws around it have taken. */
+  readonly taken: Taken;
   readonly span: Span;
 }
 
@@ -64,17 +67,11 @@ export function planDraw(
   notes: EstimatorNote[],
 ): PlannedDraw | undefined {
   switch (draw.source.kind) {
-    case "data":
-      report(
-        context.diagnostics,
-        "GM3509",
-        draw.span,
-        { construct: "`E[… ~ data]` inside an objective" },
-        {
-          help: ["objectives are averaged over data by `train` already: use the data variable itself"],
-        },
-      );
-      return undefined;
+    case "data": {
+      const steps = dataSteps(context, draw, draw.source.stream, request.taken, request.over ? undefined : request.span);
+      const names = draw.names.map((n): [string, boolean] => [n.kind === "variable" ? n.variable : n.local.id, false]);
+      return steps && { steps, behind: new Map(names) };
+    }
     case "distribution": {
       const [target] = draw.names;
       if (target?.kind !== "local" || target.local.type.kind !== "tensor") {

@@ -24,6 +24,7 @@ import { finiteStates } from "../states.js";
 import type { EstimatorChoice, Expr, ObjectiveDraw } from "../types.js";
 import { childrenOf, freeVariables } from "../walk.js";
 import { chosen, type Choices } from "./choices.js";
+import { takenBy, type Taken } from "./data-draws.js";
 import { type DeriveContext, densityOf, readsItself, underPaths, walk, weightsIn } from "./context.js";
 import type { EnergyRequest } from "./energy.js";
 import { chainsOf, drawsSamples, energiesIn, partitionsOf, placeChains, usesChoices } from "./energy-use.js";
@@ -56,25 +57,31 @@ interface State {
   readonly behind: Behind;
   /** Plate that an index of `sum[i in 1..k]` runs over. */
   readonly counter: { plates: number };
+  /** Rows of the streams that free data variables and the draws around have taken. */
+  readonly taken: Taken;
 }
 
 /** Derives an objective; undefined after an error has been reported. */
 export function deriveObjective(context: DeriveContext, request: ObjectiveRequest): DerivedObjective | undefined {
   const choices = chosen(context, request.by);
   if (!choices) return undefined;
-  const state: State = { context, request, choices, notes: [], plates: new Map(), behind: new Map(), counter: { plates: 0 } };
+  const free = new Set(freeVariables(request.value));
+  const taken = takenBy(context, free);
+  const state: State = { context, request, choices, notes: [], plates: new Map(), behind: new Map(), counter: { plates: 0 }, taken };
   const derived = derive(state, request.value);
   if (!derived || !usesChoices(context, choices, derived)) return undefined;
   const quantity = placeChains(context, choices, derived);
   if (!quantity) return undefined;
   const used = [...exprsOf(quantity), ...energiesIn(context, quantity)];
-  const free = new Set(freeVariables(request.value));
   let random = false;
   walkQuantity(quantity, (q) => {
     random ||= drawsSamples(q);
     if (q.kind !== "expect") return;
     // what is drawn given its own sum takes that of the data
-    for (const step of q.steps) if (step.kind === "factor" && readsItself(context, step.factor)) free.add(step.factor.variable);
+    for (const step of q.steps) {
+      if (step.kind === "factor" && readsItself(context, step.factor)) free.add(step.factor.variable);
+      if (step.kind === "data") free.add(step.variable);
+    }
   });
   random ||= drawsNumbers(context, used);
   return {
@@ -143,7 +150,13 @@ function derive(state: State, expr: Expr): Quantity | undefined {
     case "builtin":
       return deriveBuiltin(state, expr);
     case "grad":
-      report(context.diagnostics, "GM3509", expr.span, { construct: "`grad[…]` inside an objective" });
+      report(
+        context.diagnostics,
+        "GM3743",
+        expr.span,
+        {},
+        { help: ["take it of nets, parameters and drawn values: `E[x ~ p(x)](norm(grad[y = x](D(y))))`"] },
+      );
       return undefined;
     default:
       report(context.diagnostics, "GM3509", expr.span, { construct: "a density inside a record, layer or net call" });
@@ -235,7 +248,8 @@ function deriveExpectation(state: State, draws: readonly ObjectiveDraw[], body: 
   const [draw, ...rest] = draws;
   if (!draw) return derive(state, body);
   const inner = (next: State): Quantity | undefined => deriveExpectation(next, rest, body, whole);
-  const planned = planDraw(state.context, draw, { ...state.request, choices: state.choices }, state.behind, state.notes);
+  const request = { ...state.request, choices: state.choices, taken: state.taken };
+  const planned = planDraw(state.context, draw, request, state.behind, state.notes);
   if (!planned) return undefined;
   const plate: Plate | undefined = draw.samples ? { id: `plate${state.counter.plates++}`, count: draw.samples } : undefined;
   const plates = new Map(state.plates);
@@ -244,7 +258,7 @@ function deriveExpectation(state: State, draws: readonly ObjectiveDraw[], body: 
     if (plate) plates.set(name, plate);
     else plates.delete(name);
   }
-  let result = inner({ ...state, plates, behind: new Map([...state.behind, ...planned.behind]) });
+  let result = inner({ ...state, plates, behind: new Map([...state.behind, ...planned.behind]), taken: after(state.taken, draw) });
   if (!result) return undefined;
   // Innermost draws last: enumerated latents wrap what follows them, sampled ones in a row share one node.
   let pending: DrawStep[] = [];
@@ -302,6 +316,11 @@ function deriveExpectation(state: State, draws: readonly ObjectiveDraw[], body: 
   }
   flush();
   return result;
+}
+
+/** Rows taken once a draw has been made. */
+function after(taken: Taken, { source }: ObjectiveDraw): Taken {
+  return source.kind === "data" ? new Map([...taken, [source.stream, (taken.get(source.stream) ?? 0) + 1]]) : taken;
 }
 
 function deriveReduce(state: State, expr: Extract<Expr, { kind: "reduce" }>): Quantity | undefined {
@@ -397,7 +416,6 @@ export const isProbabilistic = remembered(
     expr.kind === "expectation" ||
     expr.kind === "reduce" ||
     expr.kind === "optimum" ||
-    expr.kind === "grad" ||
     childrenOf(expr).some(isProbabilistic),
 );
 

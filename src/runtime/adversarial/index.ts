@@ -1,0 +1,3 @@
+/** Minimax games and moment matching: gradients as values, independent rows, discrepancies between batches. */
+export { gradientIn, leaf } from "./gradients.js";
+export { rollRows } from "./rows.js";
