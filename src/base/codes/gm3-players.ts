@@ -13,4 +13,29 @@ export const gm3Players = {
     "Gradient of a density or an expectation",
     () => "`grad[…]` is taken of an expression, and this one holds a log-density or an expectation",
   ),
+  GM3744: code<{ objective: string; a: string; b: string; way: string }>(
+    "warning",
+    "Players that pull the same way",
+    (a) => `\`${a.a}\` and \`${a.b}\` both ${a.way} \`${a.objective}\`: a generator and its critic play against each other`,
+  ),
+  GM3745: code<{ objective: string }>(
+    "warning",
+    "Objective that no player moves",
+    (a) => `no statement of \`train\` and no line of \`evaluate\` uses \`${a.objective}\``,
+  ),
+  GM3746: code<{ net: string; found: string }>(
+    "error",
+    "Discriminator whose output is no scalar",
+    (a) => `a discriminator gives one number per example, and \`${a.net}\` gives ${a.found}`,
+  ),
+  GM3747: code<{ net: string; a: string; domainA: string; b: string; domainB: string }>(
+    "error",
+    "Streams of different domains",
+    (a) => `\`${a.net}\` reads \`${a.a}\`, which is ${a.domainA}, and \`${a.b}\`, which is ${a.domainB}, as values of one kind`,
+  ),
+  GM3748: code<{ net: string }>(
+    "warning",
+    "Wasserstein objective without a Lipschitz control",
+    (a) => `nothing keeps \`${a.net}\` Lipschitz: the difference of its means over data and samples grows without end`,
+  ),
 } as const satisfies Record<`GM37${string}`, CodeEntry<never>>;

@@ -37,7 +37,7 @@ export function dataSteps(
     return undefined;
   }
   if (shift > 0 && evaluated) {
-    report(context.diagnostics, "GM3742", evaluated, { what: "two independent rows of one stream" }, { labels: [{ span: draw.span, text: "the second draw" }] });
+    report(context.diagnostics, "GM3742", evaluated, { what: "a second, independent row of a stream" }, { labels: [{ span: draw.span, text: "the second draw" }] });
     return undefined;
   }
   return draw.names.map((target): DrawStep => {

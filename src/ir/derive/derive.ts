@@ -14,6 +14,7 @@ import { coveringPaths, deriveContext, type DeriveContext, densityOf, underPaths
 import { chosen, firstChoice } from "./choices.js";
 import { energyOf, requireDataReads } from "./energy.js";
 import { deriveObjective, movedBy } from "./objective.js";
+import { checkPlayers, warnUnmoved } from "./players/check.js";
 import { nameSchedules } from "./schedules.js";
 
 /** Derives a model; undefined after errors have been reported. */
@@ -38,7 +39,7 @@ export function derive(model: ModelIr, diagnostics: Diagnostics): DerivedModel |
       }
       return [{ update, derived, moves: coveringPaths(weights, checkMoves(context, update, derived)) }];
     });
-    checkOpposites(context, updates);
+    checkPlayers(context, { phase, updates });
     return { phase, updates };
   });
   const estimated = estimatedPartitions(context);
@@ -48,7 +49,10 @@ export function derive(model: ModelIr, diagnostics: Diagnostics): DerivedModel |
     return derived ? [derived] : [];
   });
   if (failed || diagnostics.hasErrors) return undefined;
-  if (phases.length > 0) warnUntrained(context, entries, phases);
+  if (phases.length > 0) {
+    warnUntrained(context, entries, phases);
+    warnUnmoved(context, model);
+  }
   return { context, model, phases, evaluations, ...roles(context) };
 }
 
@@ -90,28 +94,6 @@ function checkMoves(context: DeriveContext, update: Update, derived: DerivedObje
       { help: [`it depends on ${derived.weights.map((w) => `\`${w}\``).join(", ")}`] },
     );
   return moves;
-}
-
-/** A weight may not ascend and descend the same objective within a phase. */
-function checkOpposites(context: DeriveContext, updates: readonly DerivedUpdate[]): void {
-  for (const [i, a] of updates.entries()) {
-    for (const b of updates.slice(i + 1)) {
-      if (a.update.direction === b.update.direction || a.update.name === undefined || a.update.text !== b.update.text) continue;
-      const path = a.moves.find((p) => b.moves.some((q) => underPaths(p, [q]) || underPaths(q, [p])));
-      if (path === undefined) continue;
-      const [up, down] = a.update.direction === "maximize" ? [a, b] : [b, a];
-      report(
-        context.diagnostics,
-        "GM3514",
-        b.update.span,
-        { path, a: `\`${up.update.text}\``, b: `\`${down.update.text}\`` },
-        {
-          labels: [{ span: a.update.span, text: `${a.update.direction}d here` }],
-          help: ["name after `over` the nets that each player owns"],
-        },
-      );
-    }
-  }
 }
 
 /** One warning for each net or parameter that no statement moves, not one for each of its layers. */
