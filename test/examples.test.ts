@@ -43,7 +43,10 @@ describe("examples", () => {
     const [update] = phase?.updates ?? [];
     if (!update) throw new Error(`${file} trains nothing`);
     const trained = await train(model, { data, batch, steps, recordEvery: 1, seed: 3 });
-    const values = trained.history.filter((r) => r.split === "train" && r.phase === phase?.name).map((r) => Number(r.values[update.label]));
+    // two players of one objective are told apart by what they move
+    const value = (of: Readonly<Record<string, unknown>>): number =>
+      Number(of[update.label] ?? of[`${update.label} over ${update.over.join(", ")}`]);
+    const values = trained.history.filter((r) => r.split === "train" && r.phase === phase?.name).map((r) => value(r.values));
     await trained.close();
     expect(values).toHaveLength(steps);
     expect(values.every(Number.isFinite)).toBe(true);

@@ -6,6 +6,8 @@ import { InternalError } from "../base/internal-error.js";
 import type { DerivedEvaluation, DerivedModel, DerivedPhase, DerivedUpdate } from "../ir/derived-model.js";
 import { densityOf, type DeriveContext, givenTheirSum, weightEntries } from "../ir/derive/context.js";
 import { hasGradientOnly } from "../ir/derive/energy-use.js";
+import { PATHWISE } from "../ir/derive/estimators.js";
+import { couplesRows } from "../ir/derive/players/rows.js";
 import { fingerprint } from "../ir/derive/kl.js";
 import type { DerivedObjective } from "../ir/quantity.js";
 import { openEnds } from "../ir/support.js";
@@ -153,7 +155,7 @@ class Objectives {
   ) {}
 
   get(derived: DerivedObjective, value: Expr, stated: string | undefined, doc: readonly string[]): LoweredObjective {
-    const estimators = derived.notes.map((n) => `${n.variable}:${n.estimator}`).join();
+    const estimators = derived.notes.filter((n) => n.estimator !== PATHWISE).map((n) => `${n.variable}:${n.estimator}`).join();
     const key = `${fingerprint(withoutCounts(value))}|${derived.chains.length + derived.partitions.length > 0 ? derived.training : ""}|${estimators.replaceAll("sampled", "reparam")}|${derived.schedules.map((s) => s.name).join()}`;
     const found = this.known.get(key);
     if (found) return found;
@@ -252,7 +254,7 @@ function emitUpdate(derived: DerivedModel, u: DerivedUpdate, phase: DerivedPhase
     label: str(u.update.text),
     place: str(place(u.update.span)),
     value: callObjective(derived, o, undefined, 1, undefined),
-    gradientOnly: hasGradientOnly(u.derived.quantity) ? bool(true) : undefined,
+    gradientOnly: hasGradientOnly(u.derived.quantity) || couplesRows(u.derived.quantity) ? bool(true) : undefined,
     over: array(u.moves.map(str)),
     optimizer: emitOptimizer(optimizer, [...phase.phase.settings, ...u.update.settings]),
     steps: steps === undefined || steps === 1 ? undefined : num(steps),

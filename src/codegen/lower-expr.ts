@@ -3,13 +3,24 @@ import { InternalError } from "../base/internal-error.js";
 import type { DeriveContext } from "../ir/derive/context.js";
 import { inOrder, netOf } from "../ir/derive/context.js";
 import type { Binding, BuiltinExpr, Expr, GradExpr, LayerInstance, LocalExpr, Net } from "../ir/types.js";
+import { builtins } from "../ir/builtins.js";
 import { layers } from "../ir/layers.js";
 import { childrenOf } from "../ir/walk.js";
 import { lowerBuiltin } from "./lower-builtin.js";
 import { topLevelNames } from "./reserved.js";
 import { capital } from "./names.js";
 import { call, type Js, name, num, object, path } from "./js.js";
-import { type FunctionWriter, joinLeads, leadOf, memoKey, NO_LEAD, tensorValue, type TensorValue, type Value, valueOfType } from "./values.js";
+import {
+  type FunctionWriter,
+  joinLeads,
+  leadOf,
+  memoKey,
+  NO_LEAD,
+  tensorValue,
+  type TensorValue,
+  type Value,
+  valueOfType,
+} from "./values.js";
 
 /** What names mean where an expression stands. */
 export interface Scope {
@@ -117,7 +128,8 @@ function lowerBuiltinExpr(scope: Scope, expr: BuiltinExpr): Value {
   const args = expr.args.map((a) => lowerExpr(scope, a));
   if (expr.type.kind !== "tensor") throw new InternalError(`builtin ${expr.fn} gives a record`);
   const js = lowerBuiltin(expr, args.map(tensorValue));
-  return { kind: "tensor", js, shape: expr.type.shape, lead: joinLeads(args.map(leadOf)) };
+  const lead = builtins.get(expr.fn)?.wholeBatch ? NO_LEAD : joinLeads(args.map(leadOf));
+  return { kind: "tensor", js, shape: expr.type.shape, lead };
 }
 
 function lowerLocal(scope: Scope, { local }: LocalExpr): Value {
@@ -170,9 +182,14 @@ function lowerLayer(scope: Scope, instance: LayerInstance, args: readonly Value[
   return valueOfType(js, expr.type, joinLeads(args.map(leadOf)));
 }
 
+/** Options that say which weights there are. */
+const OF_WEIGHTS: ReadonlySet<string> = new Set(["bias", "spectral"]);
+
 /** A bias is a matter of which weights there are; everything else is one of how they are applied, and some of both. */
 export function layerOptions(instance: LayerInstance, use: "spec" | "apply"): readonly Js[] {
-  const wanted = Object.entries(instance.options).filter(([o]) => (use === "spec" ? o === "bias" || o === "groups" : o !== "bias"));
+  const wanted = Object.entries(instance.options).filter(([o]) =>
+    use === "spec" ? OF_WEIGHTS.has(o) || o === "groups" : !OF_WEIGHTS.has(o),
+  );
   return wanted.length === 0 ? [] : [object(Object.fromEntries(wanted.map(([k, v]) => [k, literal(v)])))];
 }
 

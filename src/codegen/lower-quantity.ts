@@ -7,6 +7,7 @@ import type { DeriveContext } from "../ir/derive/context.js";
 import { densityOf, inHeader, parentsOf, variablesIn } from "../ir/derive/context.js";
 import type { DrawStep, Factor, Quantity, Term } from "../ir/quantity.js";
 import type { Dim, DistCall, Expr } from "../ir/types.js";
+import { builtins } from "../ir/builtins.js";
 import { distExprs } from "../ir/walk.js";
 import { below } from "../base/below.js";
 import { textOf } from "../base/source.js";
@@ -20,7 +21,7 @@ import { capital } from "./names.js";
 import { place } from "./place.js";
 import { bound, densityScope, type QuantityScope, termOf, siteOf } from "./quantity-scope.js";
 import { variableSpec } from "./specs.js";
-import { joinLeads, type Lead, leadOf, NO_LEAD, tensorValue, type TensorValue, type Value } from "./values.js";
+import { type FunctionWriter, joinLeads, type Lead, leadOf, NO_LEAD, tensorValue, type TensorValue, type Value } from "./values.js";
 
 export function lowerQuantity(scope: QuantityScope, q: Quantity): TensorValue {
   switch (q.kind) {
@@ -36,7 +37,7 @@ export function lowerQuantity(scope: QuantityScope, q: Quantity): TensorValue {
         kind: "tensor",
         js: lowerBuiltin(q.expr, args),
         shape: q.expr.type.kind === "tensor" ? q.expr.type.shape : [],
-        lead: joinLeads(args.map((a) => a.lead)),
+        lead: builtins.get(q.expr.fn)?.wholeBatch ? NO_LEAD : joinLeads(args.map((a) => a.lead)),
       };
     }
     case "kl":
@@ -252,9 +253,10 @@ function bindStep(scope: QuantityScope, steps: Steps, step: DrawStep, position: 
       return;
     }
     case "bind": {
-      const bound = bind([step.value], () => lowerExpr(densityScope(before, step.at), step.value));
-      steps.drawn.set(step.variable, bound);
       const local = step.at.get(step.variable);
+      const wanted = local?.kind === "local" ? local.local.name : step.variable;
+      const bound = bind([step.value], () => named(writer, wanted, lowerExpr(densityScope(before, step.at), step.value)));
+      steps.drawn.set(step.variable, bound);
       if (local?.kind === "local") steps.locals.set(local.local.id, bound);
       else steps.variables.set(step.variable, bound);
       return;
@@ -282,6 +284,11 @@ function bindStep(scope: QuantityScope, steps: Steps, step: DrawStep, position: 
       );
       return;
   }
+}
+
+/** A value under a name of its own, unless it has one. */
+function named(writer: FunctionWriter, wanted: string, value: Value): Value {
+  return value.js.kind === "name" || value.js.kind === "number" ? value : writer.bind(wanted, value);
 }
 
 /** A row of the data: of the batch, or of the batch moved on. */

@@ -10,7 +10,7 @@ export type Options = Readonly<Record<string, OptionValue>>;
 /** A static argument of a function or layer, as `checkOption` reads it. */
 export interface OptionSpec {
   readonly name: string;
-  readonly kind: "number" | "integer" | "size" | "boolean" | "axis" | "axes" | "sizes" | "choice" | "pair";
+  readonly kind: "number" | "integer" | "size" | "boolean" | "axis" | "axes" | "sizes" | "numbers" | "choice" | "pair";
   readonly choices?: readonly string[];
   readonly min?: number;
   readonly required?: boolean;
@@ -80,6 +80,8 @@ export interface Builtin {
   readonly power?: number | "exponent";
   /** Which entries of its arguments an entry of the result depends on; absent: on any. */
   readonly reads?: Reads;
+  /** Couples the rows of a batch: its value is one for all of them. */
+  readonly wholeBatch?: true;
   /** Position of an argument of labels in whose one-hot form the function is linear. */
   readonly labels?: number;
 }

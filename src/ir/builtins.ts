@@ -46,6 +46,7 @@ import {
   first,
 } from "./builtin-forms.js";
 import type { Builtin } from "./builtin-types.js";
+import { batchFunctions } from "./builtins-batch.js";
 import {
   abovezero,
   added,
@@ -467,6 +468,33 @@ const table: readonly Builtin[] = [
     },
   },
   {
+    fn: "reflect_pad",
+    runtime: "reflectPad",
+    doc: "an image with `size` pixels more on each side of its height and width, mirrored at its border: reflect_pad(x, 1)",
+    args: ["x"],
+    options: [{ name: "size", kind: "size", required: true }],
+    takes: numeric,
+    moves: true,
+    linear: "all",
+    reads: "one",
+    range: first,
+    type: (call) => {
+      const shape = imageShape(call);
+      const size = call.options.get("size") as number;
+      if (!shape) return undefined;
+      const [h, w, c] = shape;
+      if (Math.min(h.size, w.size) <= size) {
+        report(call.cx.diagnostics, "GM2030", call.span, {
+          what: "`reflect_pad`",
+          expected: `more than ${size} pixels to mirror`,
+          found: showShape([h, w]),
+        });
+        return undefined;
+      }
+      return { type: tensor([dim(h.size + 2 * size), dim(w.size + 2 * size), c]), options: { size } };
+    },
+  },
+  {
     fn: "upsample",
     runtime: "upsample",
     doc: 'repeats each pixel `factor` times in height and width, or interpolates (method = "bilinear")',
@@ -490,6 +518,7 @@ const table: readonly Builtin[] = [
       };
     },
   },
+  ...batchFunctions,
 ];
 
 export const builtins: ReadonlyMap<string, Builtin> = new Map(table.map((entry) => [entry.fn, entry]));

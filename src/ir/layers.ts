@@ -55,6 +55,7 @@ export interface Layer {
 }
 
 const padding: OptionSpec = { name: "padding", kind: "choice", choices: ["same", "valid"], named: true, fallback: "same" };
+const spectral: OptionSpec = { name: "spectral", kind: "boolean", named: true, fallback: false };
 const bias: OptionSpec = { name: "bias", kind: "boolean", named: true, fallback: true };
 const eps: OptionSpec = { name: "eps", kind: "number", named: true, min: 0, fallback: 1e-5 };
 
@@ -66,7 +67,7 @@ const table: readonly Layer[] = [
     takes: "real",
     linear: true,
     reads: lastAxes(1),
-    options: [{ name: "units", kind: "size", required: true }, bias],
+    options: [{ name: "units", kind: "size", required: true }, bias, spectral],
     apply: (call) => {
       const inputs = call.input[call.input.length - 1];
       const units = size(call, "units");
@@ -74,7 +75,7 @@ const table: readonly Layer[] = [
       return {
         shape: [...call.input.slice(0, -1), units],
         spec: [inputs.size, units.size],
-        options: given(call, { bias: true }),
+        options: given(call, { bias: true, spectral: false }),
         weights: { kernel: [inputs.size, units.size], ...biasOf(call, units) },
       };
     },
@@ -263,6 +264,7 @@ function convolution(name: string, spatial: number, doc: string): Layer {
       { name: "dilation", kind: "size", named: true, fallback: 1 },
       { name: "groups", kind: "size", named: true, fallback: 1 },
       bias,
+      spectral,
     ],
     apply: (call) => {
       const image = imageOf(call, spatial);
@@ -285,7 +287,7 @@ function convolution(name: string, spatial: number, doc: string): Layer {
       return {
         shape: [...out.flatMap((d) => d ?? []), channels],
         spec: [image.channels.size, channels.size, window],
-        options: given(call, { stride: 1, padding: "same", dilation: 1, groups: 1, bias: true }),
+        options: given(call, { stride: 1, padding: "same", dilation: 1, groups: 1, bias: true, spectral: false }),
         weights: { kernel, ...biasOf(call, channels) },
       };
     },
@@ -306,6 +308,7 @@ function transposed(name: string, spatial: number, doc: string): Layer {
       { name: "stride", kind: "size", named: true, fallback: 1 },
       padding,
       bias,
+      spectral,
     ],
     apply: (call) => {
       const image = imageOf(call, spatial);
@@ -317,7 +320,7 @@ function transposed(name: string, spatial: number, doc: string): Layer {
       return {
         shape: [...image.space.map(grow), channels],
         spec: [image.channels.size, channels.size, window],
-        options: given(call, { stride: 1, padding: "same", bias: true }),
+        options: given(call, { stride: 1, padding: "same", bias: true, spectral: false }),
         weights: { kernel: [...image.space.map(() => window), image.channels.size, channels.size], ...biasOf(call, channels) },
       };
     },

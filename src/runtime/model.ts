@@ -84,7 +84,10 @@ export interface UpdateDefinition<S extends WeightSpecs = WeightSpecs, D extends
   readonly value: (context: StepContext<S, D, T>) => Tensor;
   /** What is differentiated where that is not `value` itself (score-function estimators). */
   readonly surrogate?: (context: StepContext<S, D, T>) => Tensor;
-  /** The value has the gradient of what the statement names, and is no measure of it (samples of chains, score matching): evaluation leaves it out. */
+  /**
+   * The value is no mean over rows that measures what the statement names (samples of chains, score matching, a quantity of the whole batch):
+   * evaluation leaves it out.
+   */
   readonly gradientOnly?: boolean;
   /** Paths into `weights` that this statement moves: `decoder`, `q.block1`, `mu`. */
   readonly over: readonly string[];

@@ -38,4 +38,9 @@ export const gm3Players = {
     "Wasserstein objective without a Lipschitz control",
     (a) => `nothing keeps \`${a.net}\` Lipschitz: the difference of its means over data and samples grows without end`,
   ),
+  GM3749: code<{ fn: string; where: string }>(
+    "error",
+    "Function of a whole batch outside of an objective",
+    (a) => `\`${a.fn}\` couples the rows of a batch, and a ${a.where} is about one example`,
+  ),
 } as const satisfies Record<`GM37${string}`, CodeEntry<never>>;

@@ -16,6 +16,7 @@ export const gm4 = {
   GM4010: worded("An optimiser option out of range"),
   GM4011: worded("A constraint that does not fit its weight"),
   GM4012: worded("Too few rows for independent draws"),
+  GM4013: worded("Too few rows for a discrepancy"),
   GM4501: worded("An initialiser that does not fit its weight"),
   GM4502: worded("A start from data without data"),
   GM4503: worded("A start outside the domain"),

@@ -3,28 +3,32 @@
  * be independent: the n-th is the batch moved on by n rows, which the shuffled order makes another draw without replacement.
  */
 import { report } from "../../base/report.js";
-import type { Span } from "../../base/source.js";
 import type { DrawStep } from "../quantity.js";
-import type { ObjectiveDraw } from "../types.js";
+import type { Expr, ObjectiveDraw } from "../types.js";
+import { freeVariables } from "../walk.js";
 import type { DeriveContext } from "./context.js";
 
-/** How many rows of each stream have been taken by what stands around: by the `E`s, and by free data variables. */
+/** How many rows of each stream have been taken by what stands around a draw. */
 export type Taken = ReadonlyMap<number, number>;
 
-/** Each stream whose variables are free has its row taken. */
-export function takenBy(context: DeriveContext, free: Iterable<string>): Taken {
-  const names = new Set(free);
-  return new Map(context.model.streams.flatMap((s, i) => (s.some((v) => names.has(v)) ? [[i, 1] as const] : [])));
+/** What is taken where an `E` begins: by the `E`s around it, and by data variables that it reads and does not bind. */
+export function takenFor(context: DeriveContext, around: Taken, expectation: Expr): Taken {
+  const free = freeVariables(expectation);
+  return new Map(
+    context.model.streams.flatMap((names, stream) => {
+      const taken = Math.max(around.get(stream) ?? 0, names.some((v) => free.has(v)) ? 1 : 0);
+      return taken > 0 ? [[stream, taken] as const] : [];
+    }),
+  );
+}
+
+/** Rows taken once a draw has been made. */
+export function takenAfter(taken: Taken, { source }: ObjectiveDraw): Taken {
+  return source.kind === "data" ? new Map([...taken, [source.stream, (taken.get(source.stream) ?? 0) + 1]]) : taken;
 }
 
 /** One step for each variable of the draw; undefined after an error has been reported. */
-export function dataSteps(
-  context: DeriveContext,
-  draw: ObjectiveDraw,
-  stream: number,
-  taken: Taken,
-  evaluated: Span | undefined,
-): readonly DrawStep[] | undefined {
+export function dataSteps(context: DeriveContext, draw: ObjectiveDraw, stream: number, taken: Taken): readonly DrawStep[] | undefined {
   const shift = taken.get(stream) ?? 0;
   if (draw.samples) {
     report(
@@ -34,10 +38,6 @@ export function dataSteps(
       {},
       { help: ["draw as many names as are needed, each in its place: `E[x ~ data, y ~ data(x)](…)`"] },
     );
-    return undefined;
-  }
-  if (shift > 0 && evaluated) {
-    report(context.diagnostics, "GM3742", evaluated, { what: "a second, independent row of a stream" }, { labels: [{ span: draw.span, text: "the second draw" }] });
     return undefined;
   }
   return draw.names.map((target): DrawStep => {

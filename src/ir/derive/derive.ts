@@ -14,6 +14,7 @@ import { coveringPaths, deriveContext, type DeriveContext, densityOf, underPaths
 import { chosen, firstChoice } from "./choices.js";
 import { energyOf, requireDataReads } from "./energy.js";
 import { deriveObjective, movedBy } from "./objective.js";
+import { couplesRows } from "./players/rows.js";
 import { checkPlayers, warnUnmoved } from "./players/check.js";
 import { nameSchedules } from "./schedules.js";
 
@@ -220,6 +221,17 @@ function deriveEvaluation(
   }
   const derived = deriveObjective(context, { value, over: undefined, by: evaluation.by, estimated, span: evaluation.span });
   if (!derived) return undefined;
+  const coupled = couplesRows(derived.quantity);
+  if (coupled !== undefined) {
+    report(
+      context.diagnostics,
+      "GM3742",
+      evaluation.span,
+      { what: coupled },
+      { help: ["`train` takes its gradient from batches; measure the model by a quantity that is a mean over rows"] },
+    );
+    return undefined;
+  }
   const combine = combineOf(derived.quantity, sign);
   const bound = boundOf(context, derived.quantity, sign);
   return { evaluation, energy: undefined, objective: { derived, value, sign, combine, bound, unit: unitIn(derived.quantity, bound) } };

@@ -58,6 +58,9 @@ export interface PlannedDraw {
   readonly behind: Behind;
 }
 
+/** The estimator of what is pushed through a net: no draw of its own, and the gradient passes. */
+export const PATHWISE = "pathwise";
+
 /** Steps of one draw; undefined after an error has been reported. */
 export function planDraw(
   context: DeriveContext,
@@ -68,7 +71,7 @@ export function planDraw(
 ): PlannedDraw | undefined {
   switch (draw.source.kind) {
     case "data": {
-      const steps = dataSteps(context, draw, draw.source.stream, request.taken, request.over ? undefined : request.span);
+      const steps = dataSteps(context, draw, draw.source.stream, request.taken);
       const names = draw.names.map((n): [string, boolean] => [n.kind === "variable" ? n.variable : n.local.id, false]);
       return steps && { steps, behind: new Map(names) };
     }
@@ -163,6 +166,7 @@ function planDensity(
     const moved = trained(definitionInputs(definition));
     upstream.set(variable, moved);
     if (definition.kind === "define") {
+      if (moved) notes.push({ variable, density: source.density, estimator: PATHWISE, reason: "a differentiable function of what it is computed from" });
       steps.push({ kind: "bind", variable, density: source.density, value: definition.value, at, span: definition.span });
       continue;
     }

@@ -24,7 +24,7 @@ import { finiteStates } from "../states.js";
 import type { EstimatorChoice, Expr, ObjectiveDraw } from "../types.js";
 import { childrenOf, freeVariables } from "../walk.js";
 import { chosen, type Choices } from "./choices.js";
-import { takenBy, type Taken } from "./data-draws.js";
+import { takenAfter, takenFor, type Taken } from "./data-draws.js";
 import { type DeriveContext, densityOf, readsItself, underPaths, walk, weightsIn } from "./context.js";
 import type { EnergyRequest } from "./energy.js";
 import { chainsOf, drawsSamples, energiesIn, partitionsOf, placeChains, usesChoices } from "./energy-use.js";
@@ -57,7 +57,7 @@ interface State {
   readonly behind: Behind;
   /** Plate that an index of `sum[i in 1..k]` runs over. */
   readonly counter: { plates: number };
-  /** Rows of the streams that free data variables and the draws around have taken. */
+  /** Rows of the streams that what stands around has taken. */
   readonly taken: Taken;
 }
 
@@ -66,8 +66,7 @@ export function deriveObjective(context: DeriveContext, request: ObjectiveReques
   const choices = chosen(context, request.by);
   if (!choices) return undefined;
   const free = new Set(freeVariables(request.value));
-  const taken = takenBy(context, free);
-  const state: State = { context, request, choices, notes: [], plates: new Map(), behind: new Map(), counter: { plates: 0 }, taken };
+  const state: State = { context, request, choices, notes: [], plates: new Map(), behind: new Map(), counter: { plates: 0 }, taken: new Map() };
   const derived = derive(state, request.value);
   if (!derived || !usesChoices(context, choices, derived)) return undefined;
   const quantity = placeChains(context, choices, derived);
@@ -142,7 +141,7 @@ function derive(state: State, expr: Expr): Quantity | undefined {
         ? deriveMatching(context, expr, state.choices.matching)
         : deriveLogDensity(context, expr, energyRequest(state));
     case "expectation":
-      return deriveExpectation(state, expr.draws, expr.body, expr);
+      return deriveExpectation({ ...state, taken: takenFor(context, state.taken, expr) }, expr.draws, expr.body, expr);
     case "reduce":
       return deriveReduce(state, expr);
     case "optimum":
@@ -258,7 +257,7 @@ function deriveExpectation(state: State, draws: readonly ObjectiveDraw[], body: 
     if (plate) plates.set(name, plate);
     else plates.delete(name);
   }
-  let result = inner({ ...state, plates, behind: new Map([...state.behind, ...planned.behind]), taken: after(state.taken, draw) });
+  let result = inner({ ...state, plates, behind: new Map([...state.behind, ...planned.behind]), taken: takenAfter(state.taken, draw) });
   if (!result) return undefined;
   // Innermost draws last: enumerated latents wrap what follows them, sampled ones in a row share one node.
   let pending: DrawStep[] = [];
@@ -316,11 +315,6 @@ function deriveExpectation(state: State, draws: readonly ObjectiveDraw[], body: 
   }
   flush();
   return result;
-}
-
-/** Rows taken once a draw has been made. */
-function after(taken: Taken, { source }: ObjectiveDraw): Taken {
-  return source.kind === "data" ? new Map([...taken, [source.stream, (taken.get(source.stream) ?? 0) + 1]]) : taken;
 }
 
 function deriveReduce(state: State, expr: Extract<Expr, { kind: "reduce" }>): Quantity | undefined {

@@ -40,8 +40,18 @@ export {
   type GroupNormOptions,
   type NormOptions,
 } from "./normalise.js";
-export { avgPool, globalAvgPool, maxPool, upsample, type PoolOptions, type UpsampleOptions } from "./pool.js";
+export {
+  avgPool,
+  globalAvgPool,
+  maxPool,
+  upsample,
+  reflectPad,
+  type PoolOptions,
+  type ReflectPadOptions,
+  type UpsampleOptions,
+} from "./pool.js";
 export { dense, type Dense, type DenseOptions } from "./dense.js";
+export { normalisedKernel, type Normalised } from "./spectral.js";
 export { evaluateInit, fansOf, init, type Init, type InitContext, type InitData } from "./init.js";
 export {
   constrained,

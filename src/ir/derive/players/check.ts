@@ -98,7 +98,9 @@ function comparePair(context: DeriveContext, a: Player, b: Player): void {
         b.update.update.span,
         { objective: mine.name, a: a.update.moves.join(", "), b: b.update.moves.join(", "), way: mine.sign === 1 ? "ascend" : "descend" },
         {
-          labels: [{ span: a.update.update.span, text: `\`${a.update.moves.join(", ")}\` ${mine.sign === 1 ? "ascends" : "descends"} it here` }],
+          labels: [
+            { span: a.update.update.span, text: `\`${a.update.moves.join(", ")}\` ${mine.sign === 1 ? "ascends" : "descends"} it here` },
+          ],
           help: [`to play against it: \`${other} ${b.update.update.text} over ${b.update.update.over.join(", ")}\``],
         },
       );
@@ -137,6 +139,8 @@ export function warnUnmoved(context: DeriveContext, model: ModelIr): void {
         "GM3745",
         objective.span,
         { objective: objective.name },
-        { help: [`\`maximize ${objective.name} over …\` or \`minimize ${objective.name} over …\` in \`train\`, or a line of \`evaluate\``] },
+        {
+          help: [`\`maximize ${objective.name} over …\` or \`minimize ${objective.name} over …\` in \`train\`, or a line of \`evaluate\``],
+        },
       );
 }

@@ -20,8 +20,7 @@ export function checkStreams(context: DeriveContext, { update }: DerivedUpdate):
   const visit = (e: Expr, names: ReadonlyMap<string, string>): void => {
     if (e.kind === "expectation") {
       const inner = new Map(names);
-      for (const draw of e.draws)
-        for (const n of draw.names) if (n.kind === "local" && n.of !== undefined) inner.set(n.local.id, n.of);
+      for (const draw of e.draws) for (const n of draw.names) if (n.kind === "local" && n.of !== undefined) inner.set(n.local.id, n.of);
       for (const child of childrenOf(e)) visit(child, inner);
       return;
     }
