@@ -13,7 +13,12 @@ export type Taken = ReadonlyMap<number, number>;
 
 /** What is taken where an `E` begins: by the `E`s around it, and by data variables that it reads and does not bind. */
 export function takenFor(context: DeriveContext, around: Taken, expectation: Expr): Taken {
-  const free = freeVariables(expectation);
+  return takenBeside(context, around, [expectation]);
+}
+
+/** What is taken in an expression beside others that it is no plain term with: a product of x with an `E` over other rows, say. */
+export function takenBeside(context: DeriveContext, around: Taken, others: readonly Expr[]): Taken {
+  const free = new Set(others.flatMap((e) => [...freeVariables(e)]));
   return new Map(
     context.model.streams.flatMap((names, stream) => {
       const taken = Math.max(around.get(stream) ?? 0, names.some((v) => free.has(v)) ? 1 : 0);

@@ -24,7 +24,7 @@ import { finiteStates } from "../states.js";
 import type { EstimatorChoice, Expr, ObjectiveDraw } from "../types.js";
 import { childrenOf, freeVariables } from "../walk.js";
 import { chosen, type Choices } from "./choices.js";
-import { takenAfter, takenFor, type Taken } from "./data-draws.js";
+import { takenAfter, takenBeside, takenFor, type Taken } from "./data-draws.js";
 import { type DeriveContext, densityOf, readsItself, underPaths, walk, weightsIn } from "./context.js";
 import type { EnergyRequest } from "./energy.js";
 import { chainsOf, drawsSamples, energiesIn, partitionsOf, placeChains, usesChoices } from "./energy-use.js";
@@ -170,7 +170,8 @@ function deriveBuiltin(state: State, expr: Extract<Expr, { kind: "builtin" }>): 
   if (terms) return { kind: "sum", terms, span: expr.span };
   const args: Quantity[] = [];
   for (const arg of expr.args) {
-    const q = derive(state, arg);
+    const others = expr.args.filter((other) => other !== arg);
+    const q = derive({ ...state, taken: takenBeside(context, state.taken, others) }, arg);
     if (!q) return undefined;
     args.push(q);
   }
@@ -198,10 +199,11 @@ function deriveBuiltin(state: State, expr: Extract<Expr, { kind: "builtin" }>): 
 
 /** Sums, differences and multiples, as terms; undefined where `expr` is none of these at its top. */
 function linearTerms(state: State, expr: Expr, scale: number, factors: readonly Expr[]): readonly Term[] | "failed" | undefined {
-  const part = (e: Expr, s: number, f: readonly Expr[]): readonly Term[] | "failed" => {
-    const inner = e.kind === "builtin" && isProbabilistic(e) ? linearTerms(state, e, s, f) : undefined;
+  const part = (e: Expr, s: number, f: readonly Expr[], beside: readonly Expr[] = []): readonly Term[] | "failed" => {
+    const at = beside.length === 0 ? state : { ...state, taken: takenBeside(state.context, state.taken, beside) };
+    const inner = e.kind === "builtin" && isProbabilistic(e) ? linearTerms(at, e, s, f) : undefined;
     if (inner) return inner;
-    const quantity = derive(state, e);
+    const quantity = derive(at, e);
     if (!quantity) return "failed";
     return quantity.kind === "sum"
       ? quantity.terms.map((t) => ({ scale: t.scale * s, factors: [...f, ...t.factors], quantity: t.quantity }))
@@ -236,7 +238,7 @@ function linearTerms(state: State, expr: Expr, scale: number, factors: readonly 
               type: plain.type,
               span: plain.span,
             };
-      return part(other, scale, [...factors, factor]);
+      return part(other, scale, [...factors, factor], [factor]);
     }
     default:
       return undefined;
