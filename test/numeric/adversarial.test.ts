@@ -1,9 +1,11 @@
 /** Games: gradients of gradients against finite differences, gradients of players against hand-written ones, who moves and who does not, known optima. */
+import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { hostStream, mean, referenceEngine, type ModelDefinition } from "../../src/runtime/index.js";
 import { train } from "../../src/runtime/train/index.js";
 import { datasetOf } from "../../src/runtime/train/arrays.js";
 import { leavesOf } from "../../src/runtime/nn/spec.js";
+import { loadDataset, train as trainOnNode } from "../../src/runtime/node/index.js";
 import { gradientsOf } from "../support/gradients.js";
 import { loadModel, runModel, type Loaded } from "../support/model.js";
 
@@ -217,5 +219,27 @@ model Line {
     trained.close();
     expect(Math.abs((weights["m"]?.data[0] ?? NaN) - 1.5)).toBeLessThan(0.1);
     expect(Math.abs(Math.abs(weights["s"]?.data[0] ?? NaN) - 0.7)).toBeLessThan(0.1);
+  });
+});
+
+describe("wgan_gp.gm", () => {
+  it("covers 8 of 8 modes of the ring, half of its samples within three standard deviations of one (120 steps, seed 1)", async () => {
+    const text = readFileSync(new URL("../../examples/wgan_gp.gm", import.meta.url), "utf8");
+    const { model } = loadModel(text, { set: { H: 64 } });
+    const data = await loadDataset("eight_gaussians", model.streams, { base: "." });
+    const trained = await trainOnNode(model, { data, seed: 1, steps: 120, lr: 3e-3 });
+    const { values } = await trained.sample(2000, { seed: 5 });
+    await trained.close();
+    const x = Array.from(values["x"]?.data ?? []);
+    const counts = new Array<number>(8).fill(0);
+    for (let i = 0; i < x.length; i += 2) {
+      for (let mode = 0; mode < 8; mode++) {
+        const angle = (2 * Math.PI * mode) / 8;
+        const distance = Math.hypot((x[i] ?? 0) - 2 * Math.SQRT2 * Math.cos(angle), (x[i + 1] ?? 0) - 2 * Math.SQRT2 * Math.sin(angle));
+        if (distance < 3 * 0.35) counts[mode]! += 1;
+      }
+    }
+    expect(counts.every((n) => n >= 40), counts.join(" ")).toBe(true);
+    expect(counts.reduce((a, b) => a + b, 0)).toBeGreaterThan(1000);
   });
 });
