@@ -27,6 +27,7 @@ const runtimeLayers: Readonly<Record<string, readonly string[]>> = {
   graph: [],
   nn: ["graph"],
   prob: ["graph", "model.ts"],
+  adversarial: ["graph"],
   energy: ["graph", "prob"],
   "model.ts": ["graph", "nn", "train"],
   engines: ["graph"],
@@ -34,7 +35,7 @@ const runtimeLayers: Readonly<Record<string, readonly string[]>> = {
   train: ["graph", "nn", "prob", "data", "engines", "model.ts", "eval"],
   eval: ["graph", "nn", "prob", "energy", "data", "engines", "model.ts", "train"],
   node: ["graph", "nn", "prob", "data", "engines", "model.ts", "train", "eval"],
-  "index.ts": ["graph", "nn", "prob", "energy", "data", "engines", "model.ts", "train", "eval"],
+  "index.ts": ["graph", "nn", "prob", "energy", "adversarial", "data", "engines", "model.ts", "train", "eval"],
 };
 
 const importsOf = (file: string): readonly string[] =>

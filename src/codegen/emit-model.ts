@@ -155,7 +155,10 @@ class Objectives {
   ) {}
 
   get(derived: DerivedObjective, value: Expr, stated: string | undefined, doc: readonly string[]): LoweredObjective {
-    const estimators = derived.notes.filter((n) => n.estimator !== PATHWISE).map((n) => `${n.variable}:${n.estimator}`).join();
+    const estimators = derived.notes
+      .filter((n) => n.estimator !== PATHWISE)
+      .map((n) => `${n.variable}:${n.estimator}`)
+      .join();
     const key = `${fingerprint(withoutCounts(value))}|${derived.chains.length + derived.partitions.length > 0 ? derived.training : ""}|${estimators.replaceAll("sampled", "reparam")}|${derived.schedules.map((s) => s.name).join()}`;
     const found = this.known.get(key);
     if (found) return found;

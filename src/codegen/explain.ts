@@ -75,7 +75,7 @@ function surrogateText(d: DerivedObjective): string {
     return "the same with log Z replaced by -F at samples of the model, held fixed: its gradient estimates that of log p, its value does not";
   const pushed = d.notes.filter((n) => n.estimator === PATHWISE).map((n) => n.variable);
   if (drawn.length === 0 && pushed.length > 0)
-    return `the estimate itself: the gradient passes through ${pushed.join(", ")}, computed from noise that it does not move`;
+    return `the estimate itself: the gradient passes through ${pushed.join(", ")}, a function of what is drawn`;
   if (drawn.length === 0)
     return d.random ? "the estimate itself; no gradient passes through its samples" : "the objective itself: it is exact";
   const [first = "z"] = drawn;

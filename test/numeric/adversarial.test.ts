@@ -109,7 +109,10 @@ model M {
   train { maximize f }
 }`);
     const state = { w: [0.5, -2] };
-    const out = runModel(loaded, ({ f, w, x }) => ({ v: f("f")(w, x["x"]) }), { data: { x: { shape: [2, 2], data: [1, 2, 3, 4] } }, state });
+    const out = runModel(loaded, ({ f, w, x }) => ({ v: f("f")(w, x["x"]) }), {
+      data: { x: { shape: [2, 2], data: [1, 2, 3, 4] } },
+      state,
+    });
     // d/dy sum(y x w) = x w, not 2 x w
     expect(out["v"]).toEqual([1 * 0.5 - 2 * 2, 3 * 0.5 - 2 * 4]);
   });
@@ -138,11 +141,15 @@ describe("players", () => {
     const [rows, width] = [4, 3];
     const x = spread(rows * width, 1.2, 3);
     const { gradients } = await gradientsOf(loaded.model, { weights: state, data: { x }, rows });
-    const fake = runModel(loaded, ({ f, w, key, rows: B }) => ({ x: (f("sampleP")(w, key, B, {}) as never as { values: { x: never } }).values.x }), {
-      data: { x: { shape: [rows, width], data: x } },
-      state,
-      seed: 1,
-    })["x"] as number[];
+    const fake = runModel(
+      loaded,
+      ({ f, w, key, rows: B }) => ({ x: (f("sampleP")(w, key, B, {}) as never as { values: { x: never } }).values.x }),
+      {
+        data: { x: { shape: [rows, width], data: x } },
+        state,
+        seed: 1,
+      },
+    )["x"] as number[];
     const kernel = state["critic.dense1.kernel"] ?? [];
     const [bias = 0] = state["critic.dense1.bias"] ?? [];
     const sigmoid = (t: number): number => 1 / (1 + Math.exp(-t));
@@ -222,6 +229,39 @@ model Line {
   });
 });
 
+describe("two streams", () => {
+  it("a map between unpaired streams, with its cycle, brings the one to where the other lies", async () => {
+    const { model } = loadModel(`
+model Cycle {
+  data a : real[1]
+  data b : real[1]
+  param shift : real[1] = 0
+  param back : real[1] = 0
+  param slope : real[1] = 0
+  net F(a) = a + shift
+  net G(b) = b + back
+  net critic(b) = sum(slope * b)
+  objective V = GANOfB - R
+  objective GANOfB = E[b ~ data](log(sigmoid(critic(b)))) + E[a ~ data](log(1 - sigmoid(critic(F(a)))))
+  objective R = E[b ~ data](sum(grad[y = b](critic(y)) ^ 2))
+  objective cycle = E[a ~ data](sum((G(F(a)) - a) ^ 2)) + E[b ~ data](sum((F(G(b)) - b) ^ 2))
+  train {
+    maximize V over slope
+    minimize GANOfB + cycle over shift, back
+    optimizer = adam(lr = 2e-2, beta1 = 0), batch = 64, steps = 700, ema = 0.98
+  }
+}`);
+    const random = hostStream(5, "streams");
+    const a = Float32Array.from({ length: 640 }, () => random.normal());
+    const b = Float32Array.from({ length: 960 }, () => 2 + random.normal());
+    const trained = await train(model, { data: datasetOf(model, { train: { a, b } }), engine: referenceEngine, seed: 2 });
+    const weights = await trained.weights();
+    trained.close();
+    expect(Math.abs((weights["shift"]?.data[0] ?? NaN) - 2)).toBeLessThan(0.2);
+    expect(Math.abs((weights["back"]?.data[0] ?? NaN) + 2)).toBeLessThan(0.2);
+  });
+});
+
 describe("wgan_gp.gm", () => {
   it("covers 8 of 8 modes of the ring, half of its samples within three standard deviations of one (120 steps, seed 1)", async () => {
     const text = readFileSync(new URL("../../examples/wgan_gp.gm", import.meta.url), "utf8");
@@ -239,7 +279,10 @@ describe("wgan_gp.gm", () => {
         if (distance < 3 * 0.35) counts[mode]! += 1;
       }
     }
-    expect(counts.every((n) => n >= 40), counts.join(" ")).toBe(true);
+    expect(
+      counts.every((n) => n >= 40),
+      counts.join(" "),
+    ).toBe(true);
     expect(counts.reduce((a, b) => a + b, 0)).toBeGreaterThan(1000);
   });
 });

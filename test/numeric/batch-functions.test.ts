@@ -110,7 +110,11 @@ model M {
     expect(value("E[x ~ data, xr ~ data(x)](sum(w * (x - xr)))")).toEqual([-22, -22, 44]);
     expect(value("sum(w * x) * E[xr ~ data(x)](sum(xr))")).toEqual([21 * 7, 43 * 11, 65 * 3]);
     expect(value("E[xr ~ data(x)](sum(x * xr))")).toEqual([1 * 3 + 2 * 4, 3 * 5 + 4 * 6, 5 * 1 + 6 * 2]);
-    expect(value("E[x ~ data, a ~ data(x), b ~ data(x)](sum(x + 10 * a + 100 * b))")).toEqual([3 + 70 + 1100, 7 + 110 + 300, 11 + 30 + 700]);
+    expect(value("E[x ~ data, a ~ data(x), b ~ data(x)](sum(x + 10 * a + 100 * b))")).toEqual([
+      3 + 70 + 1100,
+      7 + 110 + 300,
+      11 + 30 + 700,
+    ]);
   });
 
   it("of two streams each has its own rows", () => {
@@ -144,7 +148,10 @@ describe("spectral normalisation", () => {
         const out = gmc.normalisedKernel({ kernel: t["k"]!, singular: gmc.state("singular", [3]) });
         return { out };
       });
-      const outputs = evaluate({ ...graph, outputs: { ...graph.outputs, next: graph.writes["singular"] ?? 0 } }, { k: { shape: [4, 3], data: matrix }, singular });
+      const outputs = evaluate(
+        { ...graph, outputs: { ...graph.outputs, next: graph.writes["singular"] ?? 0 } },
+        { k: { shape: [4, 3], data: matrix }, singular },
+      );
       singular = Array.from(outputs["next"]?.data ?? []);
       kernel = Array.from(outputs["out"]?.data ?? []);
     }
@@ -152,9 +159,13 @@ describe("spectral normalisation", () => {
   });
 
   it("moves nothing in an evaluation, and a layer without it is as it was", () => {
-    const staged = gmc.stage({ k: { shape: [4, 3] } }, (t) => ({ out: gmc.normalisedKernel({ kernel: t["k"]!, singular: gmc.state("u", [3]) }) }), {
-      mode: "eval",
-    });
+    const staged = gmc.stage(
+      { k: { shape: [4, 3] } },
+      (t) => ({ out: gmc.normalisedKernel({ kernel: t["k"]!, singular: gmc.state("u", [3]) }) }),
+      {
+        mode: "eval",
+      },
+    );
     expect(staged.writes).toEqual({});
     expect(Object.keys(gmc.dense.spec(4, 3).leaves)).toEqual(["kernel", "bias"]);
     expect(Object.keys(gmc.dense.spec(4, 3, { spectral: true }).leaves)).toEqual(["kernel", "bias", "singular"]);
@@ -164,10 +175,14 @@ describe("spectral normalisation", () => {
 
   it("its gradient passes through the kernel and its singular value, for fixed vectors (Miyato et al. 2018, eq. 11)", () => {
     const u = [0.2, -0.4, 0.9];
-    const gradient = run({ k: { shape: [4, 3], data: w }, u: { shape: [3], data: u } }, (t) => {
-      const out = gmc.normalisedKernel({ kernel: t["k"]!, singular: gmc.stopGradient(t["u"]!) });
-      return { g: gmc.grad(gmc.sum(gmc.mul(out, gmc.constant(spread(12, 1, 5), [4, 3]))), [t["k"]!])[0]! };
-    }, "eval")["g"];
+    const gradient = run(
+      { k: { shape: [4, 3], data: w }, u: { shape: [3], data: u } },
+      (t) => {
+        const out = gmc.normalisedKernel({ kernel: t["k"]!, singular: gmc.stopGradient(t["u"]!) });
+        return { g: gmc.grad(gmc.sum(gmc.mul(out, gmc.constant(spread(12, 1, 5), [4, 3]))), [t["k"]!])[0]! };
+      },
+      "eval",
+    )["g"];
     // v = W u / |W u|, u' = W^T v / |W^T v|, sigma = v^T W u'; d (W / sigma) : A = A / sigma - (W : A) / sigma^2 v u'^T
     const row = (i: number): number[] => w.slice(3 * i, 3 * i + 3);
     const unit = (x: readonly number[]): number[] => x.map((t) => t / Math.hypot(...x));

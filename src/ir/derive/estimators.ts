@@ -166,7 +166,13 @@ function planDensity(
     const moved = trained(definitionInputs(definition));
     upstream.set(variable, moved);
     if (definition.kind === "define") {
-      if (moved) notes.push({ variable, density: source.density, estimator: PATHWISE, reason: "a differentiable function of what it is computed from" });
+      if (moved)
+        notes.push({
+          variable,
+          density: source.density,
+          estimator: PATHWISE,
+          reason: "a differentiable function of what it is computed from",
+        });
       steps.push({ kind: "bind", variable, density: source.density, value: definition.value, at, span: definition.span });
       continue;
     }

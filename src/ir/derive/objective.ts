@@ -66,7 +66,16 @@ export function deriveObjective(context: DeriveContext, request: ObjectiveReques
   const choices = chosen(context, request.by);
   if (!choices) return undefined;
   const free = new Set(freeVariables(request.value));
-  const state: State = { context, request, choices, notes: [], plates: new Map(), behind: new Map(), counter: { plates: 0 }, taken: new Map() };
+  const state: State = {
+    context,
+    request,
+    choices,
+    notes: [],
+    plates: new Map(),
+    behind: new Map(),
+    counter: { plates: 0 },
+    taken: new Map(),
+  };
   const derived = derive(state, request.value);
   if (!derived || !usesChoices(context, choices, derived)) return undefined;
   const quantity = placeChains(context, choices, derived);
