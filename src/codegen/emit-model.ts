@@ -336,6 +336,10 @@ function emitEvaluator(derived: DerivedModel, e: DerivedEvaluation, base: Readon
   const [first, second] = value.densities;
   const sampler = (density: string | undefined): Js => name(`sample${capital(density ?? "q")}`);
   switch (value.evaluator) {
+    case "mmd_test":
+    case "ring_modes":
+    case "grid_modes":
+      return object({ kind: str("samples"), ...base, ...emitSamples(derived, value.evaluator, first, value.options) });
     case "active_units":
       return object({
         kind: str("activeUnits"),
@@ -354,6 +358,42 @@ function emitEvaluator(derived: DerivedModel, e: DerivedEvaluation, base: Readon
       });
     }
   }
+}
+
+/** `mmd_test(p)`, `ring_modes(p)`: a sample for each row, given the row's conditions and nothing else of it. */
+function emitSamples(
+  derived: DerivedModel,
+  evaluator: string,
+  density: string | undefined,
+  options: Readonly<Record<string, number>>,
+): Readonly<Record<string, Js>> {
+  const { given } = densityOf(derived.context, density ?? "").density;
+  const [variable = ""] = dataOf(derived, density, evaluator);
+  const data = name("data");
+  const conditions = object(Object.fromEntries(given.map((v) => [v, { kind: "member", target: data, name: v } as const])));
+  const draw = call(`sample${capital(density ?? "")}`, name("w"), name("key"), name("rows"), conditions);
+  const option = (key: string, fallback: number): Js => num(options[key] ?? fallback);
+  const values: Js = { kind: "member", target: draw, name: "values" };
+  const method =
+    evaluator === "mmd_test"
+      ? object({ kind: str("mmd"), permutations: option("permutations", 200) })
+      : evaluator === "ring_modes"
+        ? object({
+            kind: str("modes"),
+            centres: call("ringCentres", option("modes", 8), option("radius", 2 * Math.SQRT2)),
+            scale: option("scale", 0.35),
+          })
+        : object({
+            kind: str("modes"),
+            centres: call("gridCentres", option("side", 5), option("spacing", 2)),
+            scale: option("scale", 0.05),
+          });
+  return {
+    variable: str(variable),
+    sample: arrow(`({ w, ${given.length > 0 ? "data, " : ""}key, rows })`, call("required", values, str(variable))),
+    rows: option("rows", evaluator === "mmd_test" ? 500 : 2500),
+    method,
+  };
 }
 
 function dataOf(derived: DerivedModel, density: string | undefined, evaluator = "reconstruction"): readonly string[] {

@@ -204,3 +204,49 @@ it("a mirrored border repeats what lies inside, not the border itself", () => {
   const middle = [row(1, 2, 3), row(4, 5, 6), row(7, 8, 9)];
   expect(out["y"]).toEqual([middle[2], middle[1], middle[0], middle[1], middle[2], middle[1], middle[0]].flat());
 });
+
+describe("samples against data", () => {
+  const random = (seed: number): gmc.HostStream => gmc.hostStream(seed, "samples");
+  const normals = (stream: gmc.HostStream, rows: number, shift = 0): { width: number; data: number[] } => ({
+    width: 2,
+    data: Array.from({ length: 2 * rows }, () => shift + stream.normal()),
+  });
+
+  it("the test's statistic is the unbiased estimate with the data's median as width", () => {
+    const stream = random(1);
+    const [real, drawn] = [normals(stream, 9), normals(stream, 7, 0.5)];
+    const { value, bandwidth } = gmc.mmdTest(real, drawn, 5, stream);
+    const own = rowsOf(real.data, 2).flatMap((p, i, all) => all.slice(i + 1).map((q) => (p[0]! - q[0]!) ** 2 + (p[1]! - q[1]!) ** 2));
+    expect(bandwidth).toBeCloseTo(own.sort((x, y) => x - y)[Math.floor(own.length / 2)]!, 12);
+    const other = run({ x: { shape: [9, 2], data: real.data }, y: { shape: [7, 2], data: drawn.data } }, (t) => ({
+      v: gmc.mmd(t["x"]!, t["y"]!, 1, { bandwidths: [bandwidth] }),
+    }))["v"]?.[0];
+    expect(value).toBeCloseTo(other ?? NaN, 10);
+  });
+
+  it("rejects another distribution, and one in twenty of the same at a level of 0.05", () => {
+    expect(gmc.mmdTest(normals(random(2), 40), normals(random(3), 40, 1.5), 99, random(4)).p).toBe(0.01);
+    const small = Array.from({ length: 100 }, (_, i) => {
+      const stream = random(10 + i);
+      return gmc.mmdTest(normals(stream, 20), normals(stream, 20), 39, stream).p <= 0.05;
+    }).filter(Boolean).length;
+    // Binomial(100, 0.05): above 12 once in a thousand
+    expect(small).toBeLessThanOrEqual(12);
+  });
+
+  it("counts the modes that samples cover", () => {
+    const ring = gmc.ringCentres(8, 2);
+    expect(ring[2]?.[0]).toBeCloseTo(0, 12);
+    expect(ring[2]?.[1]).toBeCloseTo(2, 12);
+    const grid = gmc.gridCentres(3, 2);
+    expect(grid.map((c) => c.join())).toEqual(["-2,-2", "0,-2", "2,-2", "-2,0", "0,0", "2,0", "-2,2", "0,2", "2,2"]);
+    const at = (centres: readonly (readonly number[])[]): { width: number; data: number[] } => ({
+      width: 2,
+      data: centres.flatMap((c) => [...c]),
+    });
+    expect(gmc.countModes(at(grid), grid, 0.1)).toEqual({ covered: 9, quality: 1 });
+    expect(gmc.countModes(at(grid.slice(0, 4)), grid, 0.1)).toEqual({ covered: 4, quality: 1 });
+    // 0.31 away is more than three scales
+    expect(gmc.countModes(at([...grid.slice(0, 3), [0, 0.31]]), grid, 0.1)).toEqual({ covered: 3, quality: 0.75 });
+  });
+});

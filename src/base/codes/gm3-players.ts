@@ -43,4 +43,9 @@ export const gm3Players = {
     "Function of a whole batch outside of an objective",
     (a) => `\`${a.fn}\` couples the rows of a batch, and a ${a.where} is about one example`,
   ),
+  GM3750: code<{ density: string; why: string }>(
+    "error",
+    "Density that is not drawn row by row",
+    (a) => `a sample of \`${a.density}\` for each row of the data cannot be drawn: ${a.why}`,
+  ),
 } as const satisfies Record<`GM37${string}`, CodeEntry<never>>;

@@ -180,6 +180,8 @@ function deriveEvaluator(context: DeriveContext, evaluation: Evaluation): Derive
       { help: ["a named evaluator says itself how it measures: give it options, `ais(chains = 100)`"] },
     );
   if (!choices || idle) return undefined;
+  if (value.kind === "evaluator" && evaluators.get(value.evaluator)?.ofSamples && !isDrawnByRows(context, evaluation, value.densities[0]))
+    return undefined;
   if (value.kind !== "evaluator" || !evaluators.get(value.evaluator)?.ofEnergy)
     return { evaluation, objective: undefined, energy: undefined };
   const [named] = value.densities;
@@ -202,6 +204,24 @@ function deriveEvaluator(context: DeriveContext, evaluation: Evaluation): Derive
     },
   );
   return undefined;
+}
+
+/** Is a density drawn forwards from what the data hold? Reports where it is not. */
+function isDrawnByRows(context: DeriveContext, evaluation: Evaluation, name = ""): boolean {
+  const { density, energy } = densityOf(context, name);
+  const hidden = density.given.find((v) => context.model.variables.get(v)?.role !== "data");
+  if (!energy && hidden === undefined) return true;
+  report(
+    context.diagnostics,
+    "GM3750",
+    evaluation.span,
+    {
+      density: name,
+      why: energy ? "its energy is drawn by a Markov chain" : `it is given \`${hidden}\`, of which the data hold no values`,
+    },
+    { labels: [{ span: density.span, text: "declared here" }] },
+  );
+  return false;
 }
 
 function deriveEvaluation(

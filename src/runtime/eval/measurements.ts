@@ -38,7 +38,7 @@ export async function open(
 }
 
 /** What of `feeds` a program takes, with the random state and the final values of schedules. */
-function feedsFor(options: MeasureOptions, opened: Opened, feeds: HostTensors, step: number, offset: number): HostTensors {
+export function feedsFor(options: MeasureOptions, opened: Opened, feeds: HostTensors, step: number, offset: number): HostTensors {
   const out: Record<string, HostTensor> = {};
   for (const name of opened.inputs) {
     const schedule = finalSchedules(options.model)[name];
