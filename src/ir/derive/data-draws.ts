@@ -2,21 +2,20 @@
  * `E[x ~ data](…)`: what is drawn is a row of the batch, over which the loop averages. Draws of one stream that stand within one another must
  * be independent: the n-th is the batch moved on by n rows, which the shuffled order makes another draw without replacement.
  */
+import { remembered } from "../../base/remembered.js";
 import { report } from "../../base/report.js";
 import type { DrawStep } from "../quantity.js";
 import type { Expr, ObjectiveDraw } from "../types.js";
-import { freeVariables } from "../walk.js";
+import { childrenOf, freeVariables } from "../walk.js";
 import type { DeriveContext } from "./context.js";
 
 /** How many rows of each stream have been taken by what stands around a draw. */
 export type Taken = ReadonlyMap<number, number>;
 
-/** What is taken where an `E` begins: by the `E`s around it, and by data variables that it reads and does not bind. */
-export function takenFor(context: DeriveContext, around: Taken, expectation: Expr): Taken {
-  return takenBeside(context, around, [expectation]);
-}
-
-/** What is taken in an expression beside others that it is no plain term with: a product of x with an `E` over other rows, say. */
+/**
+ * What is taken, beside what is so already, by the data variables that expressions read and do not bind: those that an `E` itself reads, and those
+ * that it meets otherwise than as a plain term, in a product say.
+ */
 export function takenBeside(context: DeriveContext, around: Taken, others: readonly Expr[]): Taken {
   const free = new Set(others.flatMap((e) => [...freeVariables(e)]));
   return new Map(
@@ -26,6 +25,12 @@ export function takenBeside(context: DeriveContext, around: Taken, others: reado
     }),
   );
 }
+
+/** Whether an `E` in it draws from the data: whether it matters what stands beside it. */
+export const drawsData = remembered(
+  (expr: Expr): boolean =>
+    (expr.kind === "expectation" && expr.draws.some((d) => d.source.kind === "data")) || childrenOf(expr).some(drawsData),
+);
 
 /** Rows taken once a draw has been made. */
 export function takenAfter(taken: Taken, { source }: ObjectiveDraw): Taken {

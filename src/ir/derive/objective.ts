@@ -24,7 +24,7 @@ import { finiteStates } from "../states.js";
 import type { EstimatorChoice, Expr, ObjectiveDraw } from "../types.js";
 import { childrenOf, freeVariables } from "../walk.js";
 import { chosen, type Choices } from "./choices.js";
-import { takenAfter, takenBeside, takenFor, type Taken } from "./data-draws.js";
+import { drawsData, takenAfter, takenBeside, type Taken } from "./data-draws.js";
 import { type DeriveContext, densityOf, readsItself, underPaths, walk, weightsIn } from "./context.js";
 import type { EnergyRequest } from "./energy.js";
 import { chainsOf, drawsSamples, energiesIn, partitionsOf, placeChains, usesChoices } from "./energy-use.js";
@@ -150,7 +150,7 @@ function derive(state: State, expr: Expr): Quantity | undefined {
         ? deriveMatching(context, expr, state.choices.matching)
         : deriveLogDensity(context, expr, energyRequest(state));
     case "expectation":
-      return deriveExpectation({ ...state, taken: takenFor(context, state.taken, expr) }, expr.draws, expr.body, expr);
+      return deriveExpectation(drawsData(expr) ? beside(state, [expr]) : state, expr.draws, expr.body, expr);
     case "reduce":
       return deriveReduce(state, expr);
     case "optimum":
@@ -179,8 +179,15 @@ function deriveBuiltin(state: State, expr: Extract<Expr, { kind: "builtin" }>): 
   if (terms) return { kind: "sum", terms, span: expr.span };
   const args: Quantity[] = [];
   for (const arg of expr.args) {
-    const others = expr.args.filter((other) => other !== arg);
-    const q = derive({ ...state, taken: takenBeside(context, state.taken, others) }, arg);
+    const q = derive(
+      drawsData(arg)
+        ? beside(
+            state,
+            expr.args.filter((other) => other !== arg),
+          )
+        : state,
+      arg,
+    );
     if (!q) return undefined;
     args.push(q);
   }
@@ -206,10 +213,15 @@ function deriveBuiltin(state: State, expr: Extract<Expr, { kind: "builtin" }>): 
   return { kind: "apply", expr, args };
 }
 
+/** The state in an expression that others multiply, or meet otherwise than as plain terms. */
+function beside(state: State, others: readonly Expr[]): State {
+  return { ...state, taken: takenBeside(state.context, state.taken, others) };
+}
+
 /** Sums, differences and multiples, as terms; undefined where `expr` is none of these at its top. */
 function linearTerms(state: State, expr: Expr, scale: number, factors: readonly Expr[]): readonly Term[] | "failed" | undefined {
-  const part = (e: Expr, s: number, f: readonly Expr[], beside: readonly Expr[] = []): readonly Term[] | "failed" => {
-    const at = beside.length === 0 ? state : { ...state, taken: takenBeside(state.context, state.taken, beside) };
+  const part = (e: Expr, s: number, f: readonly Expr[], factor?: Expr): readonly Term[] | "failed" => {
+    const at = factor && drawsData(e) ? beside(state, [factor]) : state;
     const inner = e.kind === "builtin" && isProbabilistic(e) ? linearTerms(at, e, s, f) : undefined;
     if (inner) return inner;
     const quantity = derive(at, e);
@@ -247,7 +259,7 @@ function linearTerms(state: State, expr: Expr, scale: number, factors: readonly 
               type: plain.type,
               span: plain.span,
             };
-      return part(other, scale, [...factors, factor], [factor]);
+      return part(other, scale, [...factors, factor], factor);
     }
     default:
       return undefined;

@@ -16,7 +16,7 @@ import { densitiesIn, isImplicit, linearParts, shapeOf, type Sign, weightsOf, we
 
 export function checkPlayers(context: DeriveContext, phase: DerivedPhase): void {
   const { updates } = phase;
-  const held = updates.map((u) => objectivesIn(context, updates, u));
+  const held = updates.map((u) => (updates.length > 1 ? objectivesIn(context, u) : []));
   updates.forEach((a, i) => {
     updates.slice(i + 1).forEach((b, j) => {
       comparePair(context, { update: a, held: held[i] ?? [] }, { update: b, held: held[i + 1 + j] ?? [] });
@@ -35,19 +35,17 @@ interface Held {
   readonly sign: Sign;
 }
 
-function objectivesIn(context: DeriveContext, updates: readonly DerivedUpdate[], { update }: DerivedUpdate): readonly Held[] {
-  const names = new Map<string, string>();
-  for (const u of updates) {
-    const core = coreOf(u.update.value);
-    names.set(shapeOf(core), u.update.text.replace(/^-\s*/u, ""));
-  }
-  for (const o of context.model.objectives) names.set(shapeOf(o.value), o.name);
+/** The statement's own objective, and those that are declared and stand in it: these are one object wherever they stand. */
+function objectivesIn(context: DeriveContext, { update }: DerivedUpdate): readonly Held[] {
+  const names = new Map(context.model.objectives.map((o) => [o.value, o.name]));
   const direction: Sign = update.direction === "maximize" ? 1 : -1;
+  const core = coreOf(update.value);
   const found = new Map<string, Held>();
   for (const { expr, sign } of linearParts(update.value)) {
+    const name = names.get(expr) ?? (expr === core ? update.text.replace(/^-\s*/u, "") : undefined);
+    if (name === undefined) continue;
     const shape = shapeOf(expr);
-    const name = names.get(shape);
-    if (name !== undefined && !found.has(shape)) found.set(shape, { name, shape, expr, sign: sign === direction ? 1 : -1 });
+    if (!found.has(shape)) found.set(shape, { name, shape, expr, sign: sign === direction ? 1 : -1 });
   }
   return [...found.values()];
 }
