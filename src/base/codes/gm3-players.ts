@@ -48,4 +48,9 @@ export const gm3Players = {
     "Density that is not drawn row by row",
     (a) => `a sample of \`${a.density}\` for each row of the data cannot be drawn: ${a.why}`,
   ),
+  GM3751: code<{ variable: string; fn: string }>(
+    "error",
+    "Function of a whole batch inside of a sum over states",
+    (a) => `\`${a.variable}\` is summed over its states, and \`${a.fn}\` compares samples: a batch of all states is no sample`,
+  ),
 } as const satisfies Record<`GM37${string}`, CodeEntry<never>>;

@@ -32,6 +32,7 @@ import { type Behind, planDraw } from "./estimators.js";
 import { deriveMatching } from "./matching.js";
 import { closeKl } from "./kl.js";
 import { deriveLogDensity, drawnFrom, MAX_STATES, variableText } from "./marginal.js";
+import { summedAround } from "./players/rows.js";
 import { schedulesIn } from "./schedules.js";
 import { stable } from "./stability.js";
 
@@ -80,6 +81,16 @@ export function deriveObjective(context: DeriveContext, request: ObjectiveReques
   if (!derived || !usesChoices(context, choices, derived)) return undefined;
   const quantity = placeChains(context, choices, derived);
   if (!quantity) return undefined;
+  const summed = summedAround(quantity);
+  if (summed) {
+    report(context.diagnostics, "GM3751", request.span, summed, {
+      help: [
+        `make \`${summed.variable}\` a latent that is sampled, such as a Normal`,
+        "or train against a critic, which sees one example at a time: `maximize GAN(p, D) over D`",
+      ],
+    });
+    return undefined;
+  }
   const used = [...exprsOf(quantity), ...energiesIn(context, quantity)];
   let random = false;
   walkQuantity(quantity, (q) => {
