@@ -129,7 +129,7 @@ export function startR1(w: Weights, v: Tensor): Values {
  * h1: exact (its units are independent given the rest: summed out in closed form)
  * log Z: cd(k = 1) (its gradient from samples of the model: contrastive divergence: k Gibbs sweeps from the data (Hinton 2002))
  */
-export function objective(w: Weights, v: Tensor, chainsR1: Values, key: Key): Tensor {
+export function objective(w: Weights, v: Tensor, chainsR1: Values): Tensor {
   const minusF = term(
     "-F(v, v_copy)",
     "dbm.gm:29",
@@ -238,7 +238,7 @@ export const model = defineModel<typeof weights, "v">({
           direction: "maximize",
           label: "E[v_copy ~ twice(v_copy | v)](log r1(v, v_copy))",
           place: "dbm.gm:29",
-          value: ({ w, data, carried, key }) => objective(w, data.v, chainsOf(carried, "r1"), key),
+          value: ({ w, data, carried }) => objective(w, data.v, chainsOf(carried, "r1")),
           gradientOnly: true,
           over: ["W1", "a1", "b"],
           optimizer: sgd({ lr: 0.05 }),

@@ -94,24 +94,27 @@ export function sampleP(w: Weights, key: Key, B: Rows, given: Readonly<Record<st
 /**
  * E[noisy ~ corruption(noisy | x), z ~ q(z | x = noisy)](log p(x | z)) per example  denoising_autoencoder.gm:16
  * noisy: sampled (no trained weight acts through it)
+ * z: pathwise (a differentiable function of what it is computed from)
  */
 export function objective(w: Weights, x: Tensor, key: Key): Tensor {
   const B = rowsOf(x);
   const noisy = bernoulli.sample(key.at("noisy"), { probs: mul(0.7, x) }, [B, 784]); // [B, 784]
+  const z = encoder(w.encoder, noisy); // [B, 64]
   const logPx = term(
     "log p(x | z)",
     "denoising_autoencoder.gm:13",
-    sum(bernoulli.logProb(x, { logits: decoder(w.decoder, encoder(w.encoder, noisy)) }), [-1]),
+    sum(bernoulli.logProb(x, { logits: decoder(w.decoder, z) }), [-1]),
   ); // [B]
   return logPx; // [B]
 }
 
 /** E[z ~ q(z | x)](log p(x | z)) per example  denoising_autoencoder.gm:21 */
-export function objective2(w: Weights, x: Tensor, key: Key): Tensor {
+export function objective2(w: Weights, x: Tensor): Tensor {
+  const z = encoder(w.encoder, x); // [B, 64]
   const logPx = term(
     "log p(x | z)",
     "denoising_autoencoder.gm:13",
-    sum(bernoulli.logProb(x, { logits: decoder(w.decoder, encoder(w.encoder, x)) }), [-1]),
+    sum(bernoulli.logProb(x, { logits: decoder(w.decoder, z) }), [-1]),
   ); // [B]
   return logPx; // [B]
 }
@@ -167,7 +170,7 @@ export const model = defineModel<typeof weights, "x">({
       label: "-E[z ~ q(z | x)](log p(x | z))",
       place: "denoising_autoencoder.gm:21",
       unit: "nats",
-      value: ({ w, data, key }) => neg(objective2(w, data.x, key)),
+      value: ({ w, data }) => neg(objective2(w, data.x)),
       bound: "estimate",
     },
     denoised: {

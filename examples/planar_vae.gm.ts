@@ -147,6 +147,7 @@ export function sampleQ(w: Weights, key: Key, B: Rows, given: Readonly<Record<st
 /**
  * ELBO(p, q) per example  planar_vae.gm:25
  * z0: reparam (a sample of Normal is a differentiable function of its parameters)
+ * z: pathwise (a differentiable function of what it is computed from)
  * Evidence lower bound: log p(x) - KL(q(z | x), p(z | x)). With beta other than 1 the weighted bound of the beta-VAE, and with a schedule KL warm-up.
  * Kingma & Welling 2014, eq. 3; Higgins et al. 2017, eq. 4; Bowman et al. 2016, section 3.1.
  */

@@ -96,6 +96,7 @@ export function sampleP(w: Weights, key: Key, B: Rows, given: Readonly<Record<st
 /**
  * free_energy per example  radial_density.gm:19
  * z: sampled (no trained weight acts through it)
+ * x: pathwise (a differentiable function of what it is computed from)
  * KL(p, exp(-U) / Z) - log Z
  */
 export function free_energy(w: Weights, B: Rows, key: Key): Tensor {

@@ -27,6 +27,7 @@ const runtimeLayers: Readonly<Record<string, readonly string[]>> = {
   graph: [],
   nn: ["graph"],
   prob: ["graph", "model.ts"],
+  adversarial: ["graph"],
   energy: ["graph", "prob"],
   flow: ["graph", "nn", "prob"],
   "model.ts": ["graph", "nn", "train"],
@@ -35,7 +36,7 @@ const runtimeLayers: Readonly<Record<string, readonly string[]>> = {
   train: ["graph", "nn", "prob", "data", "engines", "model.ts", "eval"],
   eval: ["graph", "nn", "prob", "energy", "data", "engines", "model.ts", "train"],
   node: ["graph", "nn", "prob", "data", "engines", "model.ts", "train", "eval"],
-  "index.ts": ["graph", "nn", "prob", "energy", "flow", "data", "engines", "model.ts", "train", "eval"],
+  "index.ts": ["graph", "nn", "prob", "energy", "flow", "adversarial", "data", "engines", "model.ts", "train", "eval"],
 };
 
 const importsOf = (file: string): readonly string[] =>

@@ -43,12 +43,16 @@ describe("examples", () => {
     const [update] = phase?.updates ?? [];
     if (!update) throw new Error(`${file} trains nothing`);
     const trained = await train(model, { data, batch, steps, recordEvery: 1, seed: 3 });
-    const values = trained.history.filter((r) => r.split === "train" && r.phase === phase?.name).map((r) => Number(r.values[update.label]));
+    // two players of one objective are told apart by what they move
+    const value = (of: Readonly<Record<string, unknown>>): number =>
+      Number(of[update.label] ?? of[`${update.label} over ${update.over.join(", ")}`]);
+    const values = trained.history.filter((r) => r.split === "train" && r.phase === phase?.name).map((r) => value(r.values));
     await trained.close();
     expect(values).toHaveLength(steps);
     expect(values.every(Number.isFinite)).toBe(true);
     // With log Z replaced by samples of the model, or the likelihood by score matching, the value itself says nothing of progress in so few steps.
-    if (update.carried || file === "energy_net.gm") return;
+    // Clipping takes the weights of a critic away from where they start.
+    if (update.carried || phase?.constraints || file === "energy_net.gm") return;
     const mean = (xs: readonly number[]): number => xs.reduce((a, b) => a + b, 0) / xs.length;
     const gain = mean(values.slice(-steps / 4)) - mean(values.slice(0, steps / 4));
     expect(update.direction === "maximize" ? gain : -gain).toBeGreaterThan(0);

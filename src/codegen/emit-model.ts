@@ -6,6 +6,8 @@ import { InternalError } from "../base/internal-error.js";
 import type { DerivedEvaluation, DerivedModel, DerivedPhase, DerivedUpdate } from "../ir/derived-model.js";
 import { densityOf, type DeriveContext, givenTheirSum, weightEntries } from "../ir/derive/context.js";
 import { hasGradientOnly } from "../ir/derive/energy-use.js";
+import { PATHWISE } from "../ir/derive/estimators.js";
+import { couplesRows } from "../ir/derive/players/rows.js";
 import { fingerprint } from "../ir/derive/kl.js";
 import type { DerivedObjective } from "../ir/quantity.js";
 import { drawsUnitVectors, openEnds } from "../ir/support.js";
@@ -166,6 +168,9 @@ function spec(model: ModelIr, variable: string): Js {
   return ends ? call("interior", variableSpec(found.domain), ...(ends === "both" ? [] : [str(ends)])) : variableSpec(found.domain);
 }
 
+/** What is taken out of a step's context, under these names, where an objective is called. */
+const CONTEXT: ReadonlySet<string> = new Set(["w", "data", "key", "k", "rows", "schedule", "carried", "partition"]);
+
 /** Functions of objectives; two statements of the same quantity (a bound trained with k = 5, evaluated with k = 200) share one. */
 class Objectives {
   private readonly known = new Map<string, LoweredObjective>();
@@ -178,11 +183,16 @@ class Objectives {
   ) {}
 
   get(derived: DerivedObjective, value: Expr, stated: string | undefined, doc: readonly string[]): LoweredObjective {
-    const estimators = derived.notes.map((n) => `${n.variable}:${n.estimator}`).join();
+    const estimators = derived.notes
+      .filter((n) => n.estimator !== PATHWISE)
+      .map((n) => `${n.variable}:${n.estimator}`)
+      .join();
     const key = `${fingerprint(withoutCounts(value))}|${derived.chains.length + derived.partitions.length > 0 ? derived.training : ""}|${estimators.replaceAll("sampled", "reparam")}|${derived.schedules.map((s) => s.name).join()}`;
     const found = this.known.get(key);
     if (found) return found;
-    const lowered = lowerObjective(this.context, this.names.fresh(identifier(functionName(stated, value))), derived, doc, this.names);
+    const wanted = identifier(functionName(stated, value));
+    const fnName = this.names.fresh(CONTEXT.has(wanted) ? `${wanted}Value` : wanted);
+    const lowered = lowerObjective(this.context, fnName, derived, doc, this.names);
     this.known.set(key, lowered);
     this.functions.push(...lowered.chains.flatMap(({ begin }) => (begin ? [begin.fn] : [])), lowered.fn);
     return lowered;
@@ -276,7 +286,7 @@ function emitUpdate(derived: DerivedModel, u: DerivedUpdate, phase: DerivedPhase
     label: str(u.update.text),
     place: str(place(u.update.span)),
     value: callObjective(derived, o, undefined, 1, undefined),
-    gradientOnly: hasGradientOnly(u.derived.quantity) ? bool(true) : undefined,
+    gradientOnly: hasGradientOnly(u.derived.quantity) || couplesRows(u.derived.quantity) ? bool(true) : undefined,
     over: array(u.moves.map(str)),
     optimizer: emitOptimizer(optimizer, [...phase.phase.settings, ...u.update.settings]),
     steps: steps === undefined || steps === 1 ? undefined : num(steps),
@@ -358,6 +368,10 @@ function emitEvaluator(derived: DerivedModel, e: DerivedEvaluation, base: Readon
   const [first, second] = value.densities;
   const sampler = (density: string | undefined): Js => name(`sample${capital(density ?? "q")}`);
   switch (value.evaluator) {
+    case "mmd_test":
+    case "ring_modes":
+    case "grid_modes":
+      return object({ kind: str("samples"), ...base, ...emitSamples(derived, value.evaluator, first, value.options) });
     case "active_units":
       return object({
         kind: str("activeUnits"),
@@ -376,6 +390,42 @@ function emitEvaluator(derived: DerivedModel, e: DerivedEvaluation, base: Readon
       });
     }
   }
+}
+
+/** `mmd_test(p)`, `ring_modes(p)`: a sample for each row, given the row's conditions and nothing else of it. */
+function emitSamples(
+  derived: DerivedModel,
+  evaluator: string,
+  density: string | undefined,
+  options: Readonly<Record<string, number>>,
+): Readonly<Record<string, Js>> {
+  const { given } = densityOf(derived.context, density ?? "").density;
+  const [variable = ""] = dataOf(derived, density, evaluator);
+  const data = name("data");
+  const conditions = object(Object.fromEntries(given.map((v) => [v, { kind: "member", target: data, name: v } as const])));
+  const draw = call(`sample${capital(density ?? "")}`, name("w"), name("key"), name("rows"), conditions);
+  const option = (key: string, fallback: number): Js => num(options[key] ?? fallback);
+  const values: Js = { kind: "member", target: draw, name: "values" };
+  const method =
+    evaluator === "mmd_test"
+      ? object({ kind: str("mmd"), permutations: option("permutations", 200) })
+      : evaluator === "ring_modes"
+        ? object({
+            kind: str("modes"),
+            centres: call("ringCentres", option("modes", 8), option("radius", 2 * Math.SQRT2)),
+            scale: option("scale", 0.35),
+          })
+        : object({
+            kind: str("modes"),
+            centres: call("gridCentres", option("side", 5), option("spacing", 2)),
+            scale: option("scale", 0.05),
+          });
+  return {
+    variable: str(variable),
+    sample: arrow(`({ w, ${given.length > 0 ? "data, " : ""}key, rows })`, call("required", values, str(variable))),
+    rows: option("rows", evaluator === "mmd_test" ? 500 : 2500),
+    method,
+  };
 }
 
 function dataOf(derived: DerivedModel, density: string | undefined, evaluator = "reconstruction"): readonly string[] {

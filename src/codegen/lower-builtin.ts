@@ -56,6 +56,16 @@ export function lowerBuiltin(expr: BuiltinExpr, args: readonly TensorValue[]): J
       return call("concatEvent", array(args.map((a) => eventOf(a, rank))), num(option("axis")));
     case "stack":
       return call("concatEvent", array(args.map((a) => call("expandDims", tensorJs(alignEvent(a, rank - 1)), num(-rank)))), num(-rank));
+    case "batch_mean":
+      return call("batchMean", tensorJs(x.js), num(x.shape.length));
+    case "mmd":
+      return call(
+        "mmd",
+        x.js,
+        need(y, expr).js,
+        num(x.shape.length),
+        object(Object.fromEntries(Object.entries(expr.options).map(([k, v]) => [k, literalJs(v)]))),
+      );
     case "pad":
       return call("padEvent", x.js, numbers(list("low")), numbers(list("high")));
     default: {
@@ -76,6 +86,11 @@ export function lowerBuiltin(expr: BuiltinExpr, args: readonly TensorValue[]): J
       return call(runtime, ...args.map((a) => alignEvent(a, rank)), ...last);
     }
   }
+}
+
+function literalJs(value: BuiltinExpr["options"][string]): Js | undefined {
+  if (typeof value === "string") return { kind: "string", value };
+  return typeof value === "number" ? num(value) : Array.isArray(value) ? numbers(value as readonly number[]) : undefined;
 }
 
 /** A literal becomes a tensor where a list of tensors is asked for. */

@@ -119,6 +119,7 @@ export function lowerLogDensity(context: DeriveContext, density: Density, derive
     context,
     writer,
     variable: (v) => values.get(v),
+    data: (v) => values.get(v),
     local: () => undefined,
     weights: weightsAt(""),
     key: random ? name("key") : undefined,

@@ -2,13 +2,15 @@
 import { InternalError } from "../base/internal-error.js";
 import type { DeriveContext } from "../ir/derive/context.js";
 import { flowOf, inOrder, netOf } from "../ir/derive/context.js";
-import type { Binding, BuiltinExpr, Expr, Flow, FlowCallExpr, LayerInstance, LocalExpr, Net } from "../ir/types.js";
+import type { Binding, BuiltinExpr, Expr, Flow, FlowCallExpr, GradExpr, LayerInstance, LocalExpr, Net } from "../ir/types.js";
 import type { Degrees } from "../ir/autoregressive/order.js";
+import { builtins } from "../ir/builtins.js";
 import { bijectionsOf, flowsIn, netsIn } from "../ir/flows.js";
 import { type Layer, layers } from "../ir/layers.js";
 import { childrenOf } from "../ir/walk.js";
 import { lowerBuiltin } from "./lower-builtin.js";
 import { topLevelNames } from "./reserved.js";
+import { capital } from "./names.js";
 import { call, type Js, type JsField, member, method, name, num, object, path } from "./js.js";
 import {
   type FunctionWriter,
@@ -83,13 +85,39 @@ export function lowerExpr(scope: Scope, expr: Expr): Value {
       );
     case "flowCall":
       return lowerFlowCall(scope, expr);
+    case "grad":
+      return lowerGrad(scope, expr);
     case "logDensity":
     case "expectation":
     case "reduce":
     case "optimum":
-    case "grad":
       throw new InternalError(`${expr.kind} reached codegen underived`);
   }
+}
+
+/**
+ * The gradient of a body in values that are given leaves of their own, so that what else reads them is not counted. Examples do not meet, so
+ * the gradient of the sum over all rows and samples holds each one's own; a value that has no such axes is repeated along them first.
+ */
+function lowerGrad(scope: Scope, expr: GradExpr): Value {
+  const leaves = new Map<string, TensorValue>();
+  for (const { local, value } of expr.locals) {
+    const at = tensorValue(lowerExpr(scope, value));
+    const lead = scope.writer.allLead(at.lead);
+    const whole = lead === at.lead ? [] : [scope.writer.drawShape(lead, at.shape)];
+    leaves.set(local.id, scope.writer.bind(local.name, { ...at, lead, js: call("leaf", at.js, ...whole) }) as TensorValue);
+  }
+  const inner: Scope = { ...scope, local: (id) => leaves.get(id) ?? scope.local(id) };
+  const body = tensorValue(lowerExpr(inner, expr.body));
+  const value = body.js.kind === "name" ? body : (scope.writer.bind("value", body) as TensorValue);
+  const gradients = expr.locals.map(({ local }): [string, TensorValue] => {
+    const leaf = leaves.get(local.id);
+    if (!leaf) throw new InternalError(`no leaf for ${local.name}`);
+    return [local.name, { ...leaf, js: call("gradientIn", value.js, leaf.js) }];
+  });
+  const [only, ...more] = gradients;
+  if (only && more.length === 0) return scope.writer.bind(`grad${capital(only[0])}`, only[1]);
+  return { kind: "record", js: object(Object.fromEntries(gradients.map(([f, v]) => [f, v.js]))), fields: new Map(gradients) };
 }
 
 /** What goes into a layer: an earlier layer's output gets a name of its own, so that a chain reads one step a line. */
@@ -106,7 +134,8 @@ function lowerBuiltinExpr(scope: Scope, expr: BuiltinExpr): Value {
   const args = expr.args.map((a) => lowerExpr(scope, a));
   if (expr.type.kind !== "tensor") throw new InternalError(`builtin ${expr.fn} gives a record`);
   const js = lowerBuiltin(expr, args.map(tensorValue));
-  return { kind: "tensor", js, shape: expr.type.shape, lead: joinLeads(args.map(leadOf)) };
+  const lead = builtins.get(expr.fn)?.wholeBatch ? NO_LEAD : joinLeads(args.map(leadOf));
+  return { kind: "tensor", js, shape: expr.type.shape, lead };
 }
 
 function lowerLocal(scope: Scope, { local }: LocalExpr): Value {
@@ -245,14 +274,14 @@ function degreesJs(degrees: Degrees): Js {
   );
 }
 
-const SPEC_OPTIONS = { takes: ["bias", "groups", "start"], alone: ["bias", "start"] } as const;
+const SPEC_OPTIONS = { takes: ["bias", "groups", "start", "spectral"], alone: ["bias", "start", "spectral"] } as const;
 
 /** The start of a layer is the initialiser of that name. */
 function optionField([key, value]: readonly [string, LayerInstance["options"][string]]): JsField {
   return key === "start" ? { name: "init", value: member(name("init"), String(value)) } : { name: key, value: literal(value) };
 }
 
-/** A bias and a start are matters of which weights there are; everything else is one of how they are applied, and some of both, as a mask is. */
+/** A bias, a start and a norm are matters of which weights there are; everything else is one of how they are applied, and some of both, as a mask is. */
 export function layerOptions(context: DeriveContext, instance: LayerInstance, use: "spec" | "apply"): readonly Js[] {
   const { takes, alone }: NonNullable<Layer["specOptions"]> = layers.get(instance.layer)?.specOptions ?? SPEC_OPTIONS;
   const wanted = Object.entries(instance.options).filter(([o]) => (use === "spec" ? takes.includes(o) : !alone.includes(o)));

@@ -128,6 +128,7 @@ function open(context: DeriveContext, derived: DerivedObjective, file: Names): O
     context,
     writer,
     variable: (v) => variables.get(v),
+    data: (v) => variables.get(v),
     local: () => undefined,
     weights: weightsAt(""),
     key: derived.random ? name("key") : undefined,

@@ -8,6 +8,7 @@ import { densityOf, inHeader, parentsOf, variablesIn } from "../ir/derive/contex
 import { flowChain } from "../ir/derive/flow-change.js";
 import type { DrawStep, Factor, LogDet, Quantity, Term } from "../ir/quantity.js";
 import type { Dim, DistCall, Expr, FlowCallExpr } from "../ir/types.js";
+import { builtins } from "../ir/builtins.js";
 import { distExprs } from "../ir/walk.js";
 import { below } from "../base/below.js";
 import { textOf } from "../base/source.js";
@@ -21,7 +22,7 @@ import { capital } from "./names.js";
 import { place } from "./place.js";
 import { bound, densityScope, type QuantityScope, termOf, siteOf } from "./quantity-scope.js";
 import { variableSpec } from "./specs.js";
-import { joinLeads, type Lead, leadOf, NO_LEAD, tensorValue, type TensorValue, type Value } from "./values.js";
+import { type FunctionWriter, joinLeads, type Lead, leadOf, NO_LEAD, tensorValue, type TensorValue, type Value } from "./values.js";
 
 export function lowerQuantity(scope: QuantityScope, q: Quantity): TensorValue {
   switch (q.kind) {
@@ -39,7 +40,7 @@ export function lowerQuantity(scope: QuantityScope, q: Quantity): TensorValue {
         kind: "tensor",
         js: lowerBuiltin(q.expr, args),
         shape: q.expr.type.kind === "tensor" ? q.expr.type.shape : [],
-        lead: joinLeads(args.map((a) => a.lead)),
+        lead: builtins.get(q.expr.fn)?.wholeBatch ? NO_LEAD : joinLeads(args.map((a) => a.lead)),
       };
     }
     case "kl":
@@ -214,6 +215,7 @@ function sitesOf(scope: QuantityScope, step: DrawStep): readonly string[] {
     case "energy":
       return [step.density, ...step.variables.map((v) => v.local?.name ?? v.variable)].map((name) => siteOf(scope, name));
     case "bind":
+    case "data":
       return [];
   }
 }
@@ -285,13 +287,22 @@ function bindStep(scope: QuantityScope, steps: Steps, step: DrawStep, position: 
       return;
     }
     case "bind": {
+      const local = step.at.get(step.variable);
+      const wanted = local?.kind === "local" ? local.local.name : step.variable;
       const bound = bind([step.value], () => {
         const inner = densityScope(before, step.at);
-        return step.value.kind === "flowCall" ? flowImage(inner, step.value, step.variable).value : lowerExpr(inner, step.value);
+        return step.value.kind === "flowCall"
+          ? flowImage(inner, step.value, wanted).value
+          : named(writer, wanted, lowerExpr(inner, step.value));
       });
       steps.drawn.set(step.variable, bound);
-      const local = step.at.get(step.variable);
       if (local?.kind === "local") steps.locals.set(local.local.id, bound);
+      else steps.variables.set(step.variable, bound);
+      return;
+    }
+    case "data": {
+      const bound = bind([], () => lowerRow(scope, step));
+      if (step.local) steps.locals.set(step.local.id, bound);
       else steps.variables.set(step.variable, bound);
       return;
     }
@@ -312,6 +323,20 @@ function bindStep(scope: QuantityScope, steps: Steps, step: DrawStep, position: 
       );
       return;
   }
+}
+
+/** A value under a name of its own, unless it has one. */
+function named(writer: FunctionWriter, wanted: string, value: Value): Value {
+  return value.js.kind === "name" || value.js.kind === "number" ? value : writer.bind(wanted, value);
+}
+
+/** A row of the data: of the batch, or of the batch moved on. */
+function lowerRow(scope: QuantityScope, step: Extract<DrawStep, { kind: "data" }>): Value {
+  const row = scope.data(step.variable);
+  if (!row) throw new InternalError(`\`${step.variable}\` is no data of the objective`);
+  if (step.shift === 0) return row;
+  const moved: Value = { ...tensorValue(row), js: call("rollRows", row.js, num(step.shift)) };
+  return scope.writer.bind(step.local?.name ?? step.variable, moved, "other rows of the batch");
 }
 
 /** Steps that a step reads and that have no value yet. */

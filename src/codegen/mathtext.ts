@@ -20,6 +20,7 @@ interface Notation {
   readonly over: (op: string, index: string, count: string, body: string) => string;
   readonly fn: (name: string, args: readonly string[]) => string;
   readonly frac: (a: string, b: string) => string;
+  readonly gradient: (names: readonly string[], body: string) => string;
   readonly times: string;
   readonly group: (body: string) => string;
   readonly integral: (variable: string, body: string) => string;
@@ -37,6 +38,7 @@ const plain: Notation = {
   over: (op, i, n, body) => `${op}[${i} in 1..${n}](${body})`,
   fn: (n, args) => `${n}(${args.join(", ")})`,
   frac: (a, b) => `${a} / ${b}`,
+  gradient: (names, body) => `grad[${names.join(", ")}](${body})`,
   times: " * ",
   group: (b) => `(${b})`,
   integral: (v, body) => `∫ ${body} d${v}`,
@@ -80,6 +82,7 @@ const latex: Notation = {
   },
   fn: (n, args) => `${LATEX_FUNCTIONS.has(n) ? `\\${n}` : `\\operatorname{${n.replaceAll("_", "\\_")}}`}\\left(${args.join(", ")}\\right)`,
   frac: (a, b) => `\\frac{${a}}{${b}}`,
+  gradient: (names, body) => `\\nabla_{${names.join(", ")}} ${body}`,
   times: " \\, ",
   group: (b) => `\\left(${b}\\right)`,
   integral: (v, body) => `\\int ${body} \\, \\mathrm{d}${v}`,
@@ -187,6 +190,8 @@ function step(context: DeriveContext, n: Notation, s: DrawStep, count: string | 
       );
     case "bind":
       return `${n.name(s.variable)} = ${expression(context, n, s.value)}`;
+    case "data":
+      return n.draw(named(s.local?.name ?? s.variable), n.name("data"));
     case "distribution":
       return n.draw(
         named(s.local.name),
@@ -287,6 +292,11 @@ function expression(context: DeriveContext, n: Notation, e: Expr, outer = 0): st
       if (e.fn === "pow" && a && b) return `${inner(a, 4)}^${n === latex ? `{${inner(b)}}` : inner(b, 4)}`;
       return indexed(n, e, inner) ?? n.fn(e.fn, [...e.args.map((x) => inner(x)), ...axisOf(e), ...windowOf(e)]);
     }
+    case "grad":
+      return n.gradient(
+        e.locals.map((l) => n.name(l.local.name)),
+        inner(e.body),
+      );
     default:
       return "…";
   }

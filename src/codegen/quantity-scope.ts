@@ -8,6 +8,8 @@ import type { Value } from "./values.js";
 
 /** An objective's scope: the variables and locals bound so far. */
 export interface QuantityScope extends Scope {
+  /** The batch of a data variable, whatever the `E`s around have bound under its name. */
+  readonly data: (variable: string) => Value | undefined;
   /** Inside a sum over states: its terms are no metrics of their own. */
   readonly enumerating?: boolean;
   /** Names that the `E`s around have drawn. */

@@ -193,6 +193,12 @@ export class FunctionWriter {
     return name(this.rowsName);
   }
 
+  /** The lead of what has every axis that there is: `lead` itself where it has them all, or where the function does not know its rows. */
+  allLead(lead: Lead): Lead {
+    if (!this.rows || (lead.batch && this.plateList.every((p) => lead.plates.has(p.id)))) return lead;
+    return { plates: new Set(this.plateList.map((p) => p.id)), batch: true };
+  }
+
   /** The leading axes of a value, outermost first: the size of each plate it has, 1 for one that it lacks, B. */
   leadAxes(lead: Lead): readonly { readonly js: Js; readonly text: string }[] {
     let top = 0;

@@ -18,6 +18,16 @@ const none: StaticOptions = { options: new Map(), dims: new Map() };
 export function builtinCall(env: Env, fn: string, args: readonly Expr[], span: Span, statics: StaticOptions = none): Expr | undefined {
   const entry = builtins.get(fn);
   if (entry === undefined) throw new InternalError(`no builtin ${fn}`);
+  if (entry.wholeBatch && env.mode !== "objective") {
+    report(
+      env.cx.diagnostics,
+      "GM3749",
+      span,
+      { fn, where: env.mode },
+      { help: ["give the net's value a name in an objective, and call it there"] },
+    );
+    return undefined;
+  }
   const typed = args.map((arg, i) => typedArg(env, entry, arg, i));
   const clean = typed.flatMap((arg) => (arg ? [arg] : []));
   if (clean.length < typed.length) return undefined;

@@ -11,7 +11,7 @@ export type Options = Readonly<Record<string, OptionValue>>;
 /** A static argument of a function or layer, as `checkOption` reads it. */
 export interface OptionSpec {
   readonly name: string;
-  readonly kind: "number" | "integer" | "size" | "boolean" | "axis" | "axes" | "sizes" | "choice" | "pair" | "order";
+  readonly kind: "number" | "integer" | "size" | "boolean" | "axis" | "axes" | "sizes" | "numbers" | "choice" | "pair" | "order";
   readonly choices?: readonly string[];
   readonly min?: number;
   readonly required?: boolean;
@@ -88,6 +88,8 @@ export interface Builtin {
    * which entry is read, the greatest of all.
    */
   readonly degrees?: (args: readonly Grid[], call: { readonly options: Options; readonly shape: readonly number[] }) => Grid;
+  /** Couples the rows of a batch: its value is one for all of them. */
+  readonly wholeBatch?: true;
   /** Position of an argument of labels in whose one-hot form the function is linear. */
   readonly labels?: number;
 }

@@ -5,6 +5,7 @@
  * Axes are counted from 1 in a `.gm` file; in the IR they count from the end (-1 is the last), since the runtime puts sample and batch axes first.
  */
 import { across, along, joined, meet, reshaped, running, transposed, withLeading, withTrailing } from "./autoregressive/grid.js";
+import { report } from "../base/report.js";
 import {
   alongOthers,
   concatType,
@@ -48,6 +49,7 @@ import {
   none,
 } from "./builtin-forms.js";
 import type { Builtin } from "./builtin-types.js";
+import { batchFunctions } from "./builtins-batch.js";
 import {
   abovezero,
   added,
@@ -65,7 +67,7 @@ import {
   openUnit,
   reciprocal,
 } from "./range.js";
-import { dim, tensor, timesDim } from "./shapes.js";
+import { dim, showShape, tensor, timesDim } from "./shapes.js";
 
 /** Each of n positions reads the one `by` further on. */
 const shifted = (n: number, by: number): readonly (readonly number[])[] => Array.from({ length: n }, (_, i) => [i + by]);
@@ -507,6 +509,33 @@ const table: readonly Builtin[] = [
     },
   },
   {
+    fn: "reflect_pad",
+    runtime: "reflectPad",
+    doc: "an image with `size` pixels more on each side of its height and width, mirrored at its border: reflect_pad(x, 1)",
+    args: ["x"],
+    options: [{ name: "size", kind: "size", required: true }],
+    takes: numeric,
+    moves: true,
+    linear: "all",
+    reads: "one",
+    range: first,
+    type: (call) => {
+      const shape = imageShape(call);
+      const size = call.options.get("size") as number;
+      if (!shape) return undefined;
+      const [h, w, c] = shape;
+      if (Math.min(h.size, w.size) <= size) {
+        report(call.cx.diagnostics, "GM2030", call.span, {
+          what: "`reflect_pad`",
+          expected: `more than ${size} pixels to mirror`,
+          found: showShape([h, w]),
+        });
+        return undefined;
+      }
+      return { type: tensor([dim(h.size + 2 * size), dim(w.size + 2 * size), c]), options: { size } };
+    },
+  },
+  {
     fn: "upsample",
     runtime: "upsample",
     doc: 'repeats each pixel `factor` times in height and width, or interpolates (method = "bilinear")',
@@ -530,6 +559,7 @@ const table: readonly Builtin[] = [
       };
     },
   },
+  ...batchFunctions,
 ];
 
 export const builtins: ReadonlyMap<string, Builtin> = new Map(table.map((entry) => [entry.fn, entry]));

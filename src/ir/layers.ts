@@ -84,6 +84,7 @@ export interface Layer {
 }
 
 const padding: OptionSpec = { name: "padding", kind: "choice", choices: ["same", "valid"], named: true, fallback: "same" };
+const spectral: OptionSpec = { name: "spectral", kind: "boolean", named: true, fallback: false };
 const bias: OptionSpec = { name: "bias", kind: "boolean", named: true, fallback: true };
 /** Where its kernel starts: at zero, a layer whose result starts at zero. */
 const start: OptionSpec = { name: "start", kind: "choice", choices: ["default", "zeros"], named: true, fallback: "default" };
@@ -100,7 +101,7 @@ const table: readonly Layer[] = [
     reads: lastAxes(1),
     degrees: (x, { shape }) => withLast(x, shape.at(-1) ?? 1),
     inOrder: "masked_dense",
-    options: [{ name: "units", kind: "size", required: true }, bias, start],
+    options: [{ name: "units", kind: "size", required: true }, bias, start, spectral],
     apply: (call) => {
       const inputs = call.input[call.input.length - 1];
       const units = size(call, "units");
@@ -108,7 +109,7 @@ const table: readonly Layer[] = [
       return {
         shape: [...call.input.slice(0, -1), units],
         spec: [inputs.size, units.size],
-        options: given(call, { bias: true, start: "default" }),
+        options: given(call, { bias: true, start: "default", spectral: false }),
         weights: { kernel: [inputs.size, units.size], ...biasOf(call, units) },
       };
     },
@@ -471,6 +472,7 @@ function convolution(name: string, spatial: number, doc: string): Layer {
       { name: "dilation", kind: "size", named: true, fallback: 1 },
       { name: "groups", kind: "size", named: true, fallback: 1 },
       bias,
+      spectral,
     ],
     apply: (call) => {
       const image = imageOf(call, spatial);
@@ -493,7 +495,7 @@ function convolution(name: string, spatial: number, doc: string): Layer {
       return {
         shape: [...out.flatMap((d) => d ?? []), channels],
         spec: [image.channels.size, channels.size, window],
-        options: given(call, { stride: 1, padding: "same", dilation: 1, groups: 1, bias: true }),
+        options: given(call, { stride: 1, padding: "same", dilation: 1, groups: 1, bias: true, spectral: false }),
         weights: { kernel, ...biasOf(call, channels) },
       };
     },
@@ -515,6 +517,7 @@ function transposed(name: string, spatial: number, doc: string): Layer {
       { name: "stride", kind: "size", named: true, fallback: 1 },
       padding,
       bias,
+      spectral,
     ],
     apply: (call) => {
       const image = imageOf(call, spatial);
@@ -526,7 +529,7 @@ function transposed(name: string, spatial: number, doc: string): Layer {
       return {
         shape: [...image.space.map(grow), channels],
         spec: [image.channels.size, channels.size, window],
-        options: given(call, { stride: 1, padding: "same", bias: true }),
+        options: given(call, { stride: 1, padding: "same", bias: true, spectral: false }),
         weights: { kernel: [...image.space.map(() => window), image.channels.size, channels.size], ...biasOf(call, channels) },
       };
     },

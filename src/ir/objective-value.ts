@@ -9,7 +9,7 @@ import { objectiveEnv } from "./objective-env.js";
 import type { Entity, Scope } from "./scope.js";
 import { showType } from "./shapes.js";
 import type { Expr, Objective } from "./types.js";
-import { freeVariables } from "./walk.js";
+import { childrenOf, freeVariables } from "./walk.js";
 
 type ObjectiveEntity = Extract<Entity, { kind: "objective" }>;
 
@@ -73,9 +73,36 @@ export function elaborateObjective(cx: Context, decl: ast.ObjectiveDecl, scope: 
   return objective;
 }
 
+function isVector({ type }: Expr): boolean {
+  return type.kind === "tensor" && type.element === "real" && type.shape.length > 0;
+}
+
+/** In an objective that is a vector: the net inside of an `E` whose value has that shape. */
+function criticOf(whole: Expr, expr: Expr, inside = false): Extract<Expr, { kind: "netCall" }> | undefined {
+  if (inside && expr.kind === "netCall" && isVector(expr) && showType(expr.type) === showType(whole.type)) return expr;
+  for (const child of childrenOf(expr)) {
+    const found = criticOf(whole, child, inside || expr.kind === "expectation");
+    if (found) return found;
+  }
+  return undefined;
+}
+
 /** One number per example; reports where it is not. */
 export function isPerExample(cx: Context, value: Expr, span: Span): boolean {
   if (value.type.kind === "tensor" && value.type.shape.length === 0 && value.type.element === "real") return true;
+  if (isVector(value)) {
+    const critic = criticOf(value, value);
+    if (critic) {
+      report(
+        cx.diagnostics,
+        "GM3746",
+        critic.span,
+        { net: critic.net, found: showType(critic.type) },
+        { help: ["let it end in one number: `… |> dense(1) |> sum`"] },
+      );
+      return false;
+    }
+  }
   const help =
     value.type.kind === "tensor" && value.type.element === "real" ? ["`sum(…)` adds up its entries, `mean(…)` averages them"] : [];
   report(cx.diagnostics, "GM3035", span, { found: showType(value.type) }, { help });

@@ -68,13 +68,23 @@ function readOne(env: Env, what: string, spec: OptionSpec, actuals: readonly Act
   }
   const [first] = values;
   if (!first) return wrong(env, actual.span, name, expectationOf(spec), "an empty list");
-  const list = spec.kind === "axes" || spec.kind === "sizes" || spec.kind === "pair" || (spec.kind === "order" && isList);
+  const list =
+    spec.kind === "axes" || spec.kind === "sizes" || spec.kind === "numbers" || spec.kind === "pair" || (spec.kind === "order" && isList);
   if (!list && values.length > 1) return wrong(env, actual.span, name, expectationOf(spec), `a list of ${values.length}`);
   switch (spec.kind) {
     case "number":
       if (first.value.kind !== "number" || Number.isNaN(first.value.value) || (spec.min !== undefined && first.value.value < spec.min))
         return wrong(env, first.span, name, expectationOf(spec), kindOfStatic(first.value));
       return { value: first.value.value };
+    case "numbers": {
+      const out: number[] = [];
+      for (const { value, span } of values) {
+        if (value.kind !== "number" || !(value.value > (spec.min ?? -Infinity)))
+          return wrong(env, span, name, expectationOf(spec), kindOfStatic(value));
+        out.push(value.value);
+      }
+      return { value: out };
+    }
     case "boolean":
       return first.value.kind === "boolean"
         ? { value: first.value.value }
@@ -166,6 +176,8 @@ function expectationOf(spec: OptionSpec): string {
       return "a whole number";
     case "size":
       return "a whole number of at least 1";
+    case "numbers":
+      return spec.min === undefined ? "a list of numbers" : `a list of numbers above ${spec.min}`;
     case "sizes":
       return "whole numbers of at least 1";
     case "pair":

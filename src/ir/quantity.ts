@@ -77,6 +77,15 @@ export type DrawStep =
       readonly reason: string;
       readonly span: Span;
     }
+  /** A row of a stream: of the batch itself, or where draws of the same stream stand around it, of the batch moved on by `shift` rows. */
+  | {
+      readonly kind: "data";
+      readonly variable: string;
+      /** Set when the drawn variable is bound under another name. */
+      readonly local: Local | undefined;
+      readonly shift: number;
+      readonly span: Span;
+    }
   | {
       readonly kind: "distribution";
       readonly local: Local;
@@ -317,6 +326,8 @@ function stepExprs(step: DrawStep): readonly Expr[] {
       return [...distExprs(step.factor.dist), ...step.factor.at.values()];
     case "bind":
       return [step.value];
+    case "data":
+      return [];
     case "energy":
       return [...step.at.values()];
     case "distribution":

@@ -147,6 +147,8 @@ export interface EvaluatorEntry {
   readonly ofEnergy?: true;
   /** It is about the log-density of the data that it measures, derived as `log p(x)` is: `by` says how. */
   readonly ofLikelihood?: true;
+  /** It draws a sample of the density for each row of the data. */
+  readonly ofSamples?: true;
   /** Which variables of the first density's head it measures; one at least must be. `dist`: what the variable is drawn from. */
   readonly measures: (variable: Variable, dist: Distribution | undefined) => boolean;
   /** "a latent with a mean" */
@@ -154,6 +156,10 @@ export interface EvaluatorEntry {
   /** Where training should take it. */
   readonly goal?: "rise" | "fall";
 }
+
+const isNumeric: EvaluatorEntry["measures"] = ({ role, domain }) => role === "data" && domain.name !== "category";
+const isPlanar: EvaluatorEntry["measures"] = (variable, dist) =>
+  isNumeric(variable, dist) && variable.domain.shape.length === 1 && variable.domain.shape[0]?.size === 2;
 
 const evaluatorTable: readonly EvaluatorEntry[] = [
   {
@@ -215,6 +221,33 @@ const evaluatorTable: readonly EvaluatorEntry[] = [
     measures: ({ role }) => role === "data",
     needs: "data",
     goal: "fall",
+  },
+  {
+    name: "mmd_test",
+    doc: "squared maximum mean discrepancy between samples and data with a Gaussian kernel as wide as the data's median distance, and the p-value of a permutation test (Gretton et al. 2012): of `rows` rows (500), by `permutations` (200)",
+    densities: [{ name: "p", required: true }],
+    options: [arg("rows", "integer"), arg("permutations", "integer")],
+    ofSamples: true,
+    measures: isNumeric,
+    needs: "data other than labels",
+  },
+  {
+    name: "ring_modes",
+    doc: "how many of `modes` (8) modes on a circle of `radius` (2.83) samples cover, and the share of samples within three `scale`s (0.35) of one: of `rows` samples (2500)",
+    densities: [{ name: "p", required: true }],
+    options: [arg("modes", "integer"), arg("radius"), arg("scale"), arg("rows", "integer")],
+    ofSamples: true,
+    measures: isPlanar,
+    needs: "data of two numbers a row",
+  },
+  {
+    name: "grid_modes",
+    doc: "how many of `side` x `side` (5) modes on a grid around 0, `spacing` (2) apart, samples cover, and the share of samples within three `scale`s (0.05) of one: of `rows` samples (2500)",
+    densities: [{ name: "p", required: true }],
+    options: [arg("side", "integer"), arg("spacing"), arg("scale"), arg("rows", "integer")],
+    ofSamples: true,
+    measures: isPlanar,
+    needs: "data of two numbers a row",
   },
 ];
 

@@ -87,7 +87,10 @@ export interface UpdateDefinition<S extends WeightSpecs = WeightSpecs, D extends
   readonly value: (context: StepContext<S, D, T>) => Tensor;
   /** What is differentiated where that is not `value` itself (score-function estimators). */
   readonly surrogate?: (context: StepContext<S, D, T>) => Tensor;
-  /** The value has the gradient of what the statement names, and is no measure of it (samples of chains, score matching): evaluation leaves it out. */
+  /**
+   * The value is no mean over rows that measures what the statement names (samples of chains, score matching, a quantity of the whole batch):
+   * evaluation leaves it out.
+   */
   readonly gradientOnly?: boolean;
   /** Paths into `weights` that this statement moves: `decoder`, `q.block1`, `mu`. */
   readonly over: readonly string[];
@@ -143,7 +146,7 @@ export interface PhaseDefinition<S extends WeightSpecs = WeightSpecs, D extends 
 
 /** One line of `evaluate { … }`. */
 export type MetricDefinition<S extends WeightSpecs = WeightSpecs, D extends string = string, T extends string = string> =
-  RowMetric<S, D, T> | ActiveUnitsMetric<S, D, T> | PartitionMetric<S, D, T>;
+  RowMetric<S, D, T> | ActiveUnitsMetric<S, D, T> | PartitionMetric<S, D, T> | SamplesMetric<S, D, T>;
 
 interface MetricBase {
   /** As written: `-IWAE(p, q, k = 200)`. Part of the protocol. */
@@ -206,6 +209,26 @@ export interface ActiveUnitsMetric<
   readonly threshold: number;
   /** Posterior means by latent: [B, ...event]. */
   readonly mean: (context: StepContext<S, D, T>) => Readonly<Record<string, Tensor>>;
+}
+
+/** Samples of a density against the rows of the data, judged together: for densities without a likelihood. */
+export interface SamplesMetric<
+  S extends WeightSpecs = WeightSpecs,
+  D extends string = string,
+  T extends string = string,
+> extends MetricBase {
+  readonly kind: "samples";
+  /** The data variable that is drawn. */
+  readonly variable: string;
+  /** A sample for each row, given the row's conditions: [B, ...event]. */
+  readonly sample: (context: StepContext<S, D, T>) => Tensor;
+  /** Only so many rows of the data, evenly spaced. */
+  readonly rows: number;
+  readonly method:
+    /** Squared maximum mean discrepancy, with the p-value of a permutation test. */
+    | { readonly kind: "mmd"; readonly permutations: number }
+    /** How many of known modes the samples cover; a sample within three scales of a centre belongs to it. */
+    | { readonly kind: "modes"; readonly centres: readonly (readonly number[])[]; readonly scale: number };
 }
 
 /** Conditions and statistics that a partition function is found for. */

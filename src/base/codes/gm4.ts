@@ -15,6 +15,8 @@ export const gm4 = {
   GM4009: worded("The model cannot do this"),
   GM4010: worded("An optimiser option out of range"),
   GM4011: worded("A constraint that does not fit its weight"),
+  GM4012: worded("Too few rows for independent draws"),
+  GM4013: worded("Too few rows for a discrepancy"),
   GM4020: worded("A bijection without a closed form in this direction"),
   GM4021: worded("A bijection that does not fit its event"),
   GM4022: worded("A sequential direction too long to unroll"),

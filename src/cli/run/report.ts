@@ -9,10 +9,10 @@ export function printEvaluation(evaluation: Evaluation, color: boolean): string 
   const { protocol } = evaluation;
   const row = (name: string, r: Result): readonly string[] => [
     name,
-    r.unit === "units" ? String(r.value) : number(r.value),
+    Number.isInteger(r.value) && r.unit !== "" && r.standardError === null && r.detail ? String(r.value) : number(r.value),
     r.standardError === null ? "" : `± ${number(r.standardError)}`,
     r.unit,
-    [r.label === name ? "" : r.label, r.bound ?? "", activeDetail(r), rowsDetail(r), ...densityDetail(r), ...partitionDetail(name, r)]
+    [r.label === name ? "" : r.label, r.bound ?? "", detailOf(r), rowsDetail(r), ...densityDetail(r), ...partitionDetail(name, r)]
       .filter((part) => part !== "")
       .join(", "),
   ];
@@ -27,10 +27,17 @@ export function printEvaluation(evaluation: Evaluation, color: boolean): string 
   return [head, ...lines, ...warnings, ...protocol.data.map((line) => c.dim(`  data: ${line}`)), c.dim(`  ${facts}`)].join("\n");
 }
 
-function activeDetail(r: Result): string {
+/** `z 12 of 50`, `p 0.31` */
+function detailOf(r: Result): string {
   if (!r.detail) return "";
-  const names = Object.keys(r.detail).filter((name) => Object.hasOwn(r.detail ?? {}, `${name} of`));
-  return names.map((name) => `${name} ${r.detail?.[name]} of ${r.detail?.[`${name} of`]}`).join(", ");
+  const { detail } = r;
+  const names = Object.keys(detail).filter((name) => !(name.endsWith(" of") && Object.hasOwn(detail, name.slice(0, -3))));
+  return names
+    .map((name) => {
+      const whole = detail[`${name} of`];
+      return whole === undefined ? `${name} ${number(detail[name] ?? NaN)}` : `${name} ${detail[name]} of ${whole}`;
+    })
+    .join(", ");
 }
 
 function rowsDetail(r: Result): string {

@@ -26,6 +26,8 @@ import { chosen, firstChoice } from "./choices.js";
 import { energyOf, requireDataReads } from "./energy.js";
 import { deriveObjective, movedBy } from "./objective.js";
 import { deriveDensity } from "./derived-density.js";
+import { couplesRows } from "./players/rows.js";
+import { checkPlayers, warnUnmoved } from "./players/check.js";
 import { nameSchedules } from "./schedules.js";
 import { stoppingGoal } from "./stopping.js";
 
@@ -52,7 +54,7 @@ export function derive(model: ModelIr, diagnostics: Diagnostics): DerivedModel |
       }
       return [{ update, derived, moves: coveringPaths(weights, checkMoves(context, update, derived)) }];
     });
-    checkOpposites(context, updates);
+    checkPlayers(context, { phase, updates });
     return { phase, updates };
   });
   const estimated = estimatedPartitions(context);
@@ -63,7 +65,10 @@ export function derive(model: ModelIr, diagnostics: Diagnostics): DerivedModel |
   });
   const phases = failed ? [] : derivedPhases.map((p) => ({ ...p, goal: stoppingGoal(context, p.phase, evaluations) }));
   if (failed || diagnostics.hasErrors) return undefined;
-  if (phases.length > 0) warnUntrained(context, entries, phases);
+  if (phases.length > 0) {
+    warnUntrained(context, entries, phases);
+    warnUnmoved(context, model);
+  }
   const densities = new Map(model.densities.map((d) => [d.name, deriveDensity(context, d.name)]));
   return { context, model, densities, phases, evaluations, ...roles(context, densities) };
 }
@@ -112,28 +117,6 @@ function checkMoves(context: DeriveContext, update: Update, derived: DerivedObje
       { help: [`it depends on ${derived.weights.map((w) => `\`${w}\``).join(", ")}`] },
     );
   return moves;
-}
-
-/** A weight may not ascend and descend the same objective within a phase. */
-function checkOpposites(context: DeriveContext, updates: readonly DerivedUpdate[]): void {
-  for (const [i, a] of updates.entries()) {
-    for (const b of updates.slice(i + 1)) {
-      if (a.update.direction === b.update.direction || a.update.name === undefined || a.update.text !== b.update.text) continue;
-      const path = a.moves.find((p) => b.moves.some((q) => underPaths(p, [q]) || underPaths(q, [p])));
-      if (path === undefined) continue;
-      const [up, down] = a.update.direction === "maximize" ? [a, b] : [b, a];
-      report(
-        context.diagnostics,
-        "GM3514",
-        b.update.span,
-        { path, a: `\`${up.update.text}\``, b: `\`${down.update.text}\`` },
-        {
-          labels: [{ span: a.update.span, text: `${a.update.direction}d here` }],
-          help: ["name after `over` the nets that each player owns"],
-        },
-      );
-    }
-  }
 }
 
 /** One warning for each net or parameter that no statement moves, not one for each of its layers. */
@@ -234,6 +217,8 @@ function deriveEvaluator(context: DeriveContext, evaluation: Evaluation): Derive
       { help: ["a named evaluator says itself how it measures: give it options, `ais(chains = 100)`"] },
     );
   if (!choices || idle) return undefined;
+  if (value.kind === "evaluator" && evaluators.get(value.evaluator)?.ofSamples && !isDrawnByRows(context, evaluation, value.densities[0]))
+    return undefined;
   if (value.kind !== "evaluator" || !evaluators.get(value.evaluator)?.ofEnergy)
     return drawsInOrder(context, evaluation) ? undefined : { evaluation, objective: undefined, energy: undefined };
   const [named] = value.densities;
@@ -277,6 +262,24 @@ function drawsInOrder(context: DeriveContext, { value, span }: Evaluation): bool
   return true;
 }
 
+/** Is a density drawn forwards from what the data hold? Reports where it is not. */
+function isDrawnByRows(context: DeriveContext, evaluation: Evaluation, name = ""): boolean {
+  const { density, energy } = densityOf(context, name);
+  const hidden = density.given.find((v) => context.model.variables.get(v)?.role !== "data");
+  if (!energy && hidden === undefined) return true;
+  report(
+    context.diagnostics,
+    "GM3750",
+    evaluation.span,
+    {
+      density: name,
+      why: energy ? "its energy is drawn by a Markov chain" : `it is given \`${hidden}\`, of which the data hold no values`,
+    },
+    { labels: [{ span: density.span, text: "declared here" }] },
+  );
+  return false;
+}
+
 function deriveEvaluation(
   context: DeriveContext,
   evaluation: Evaluation,
@@ -294,6 +297,17 @@ function deriveEvaluation(
   }
   const derived = deriveObjective(context, { value, over: undefined, by: evaluation.by, estimated, span: evaluation.span });
   if (!derived) return undefined;
+  const coupled = couplesRows(derived.quantity);
+  if (coupled !== undefined) {
+    report(
+      context.diagnostics,
+      "GM3742",
+      evaluation.span,
+      { what: coupled },
+      { help: ["`train` takes its gradient from batches; measure the model by a quantity that is a mean over rows"] },
+    );
+    return undefined;
+  }
   const whole = withoutScale(derived.quantity);
   const combine = combineOf(whole.quantity, whole.scale < 0 ? (sign === 1 ? -1 : 1) : sign);
   const combineScale = combine === undefined || combine === "mean" ? 1 : Math.abs(whole.scale);

@@ -20,6 +20,7 @@ export function energiesIn(context: DeriveContext, quantity: Quantity): readonly
 export function drawsSamples(q: Quantity): boolean {
   switch (q.kind) {
     case "expect":
+      return q.steps.some((s) => s.kind !== "data" && s.kind !== "bind");
     case "matching":
       return true;
     case "unnormalised":

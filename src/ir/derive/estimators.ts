@@ -25,6 +25,7 @@ import {
   stopsGradient,
   underPaths,
 } from "./context.js";
+import { dataSteps, type Taken } from "./data-draws.js";
 import { type EnergyDrawn, planEnergyDraw } from "./energy-draws.js";
 import type { DrawnTogether } from "./flow-change.js";
 import { ancestorsOf } from "./marginal.js";
@@ -35,6 +36,8 @@ interface Request {
   /** Weight paths that the statement moves; undefined for an evaluation, where no gradient is taken. */
   readonly over: readonly string[] | undefined;
   readonly choices: Choices;
+  /** Rows of the streams that draws around it have taken. */
+  readonly taken: Taken;
   readonly span: Span;
 }
 
@@ -61,6 +64,9 @@ export interface PlannedDraw {
   readonly drawn?: DrawnTogether;
 }
 
+/** The estimator of what is pushed through a net: no draw of its own, and the gradient passes. */
+export const PATHWISE = "pathwise";
+
 /** Steps of one draw; undefined after an error has been reported. */
 export function planDraw(
   context: DeriveContext,
@@ -70,17 +76,11 @@ export function planDraw(
   notes: EstimatorNote[],
 ): PlannedDraw | undefined {
   switch (draw.source.kind) {
-    case "data":
-      report(
-        context.diagnostics,
-        "GM3509",
-        draw.span,
-        { construct: "`E[… ~ data]` inside an objective" },
-        {
-          help: ["objectives are averaged over data by `train` already: use the data variable itself"],
-        },
-      );
-      return undefined;
+    case "data": {
+      const steps = dataSteps(context, draw, draw.source.stream, request.taken);
+      const names = draw.names.map((n): [string, boolean] => [n.kind === "variable" ? n.variable : n.local.id, false]);
+      return steps && { steps, behind: new Map(names) };
+    }
     case "distribution": {
       const [target] = draw.names;
       if (target?.kind !== "local" || target.local.type.kind !== "tensor") {
@@ -176,6 +176,13 @@ function planDensity(
     const moved = trained(definitionInputs(definition));
     upstream.set(variable, moved);
     if (definition.kind === "define") {
+      if (moved)
+        notes.push({
+          variable,
+          density: source.density,
+          estimator: PATHWISE,
+          reason: "a differentiable function of what it is computed from",
+        });
       steps.push({ kind: "bind", variable, density: source.density, value: definition.value, at, span: definition.span });
       continue;
     }

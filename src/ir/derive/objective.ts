@@ -24,6 +24,7 @@ import { finiteStates, MAX_STATES } from "../states.js";
 import type { EstimatorChoice, Expr, ObjectiveDraw } from "../types.js";
 import { childrenOf, freeVariables } from "../walk.js";
 import { chosen, type Choices } from "./choices.js";
+import { drawsData, takenAfter, takenBeside, type Taken } from "./data-draws.js";
 import { type DeriveContext, densityOf, readsOwnSum, underPaths, walk, weightsIn } from "./context.js";
 import type { EnergyRequest } from "./energy.js";
 import type { DrawnTogether } from "./flow-change.js";
@@ -32,6 +33,7 @@ import { type Behind, planDraw } from "./estimators.js";
 import { deriveMatching } from "./matching.js";
 import { closeKl } from "./kl.js";
 import { deriveLogDensity, drawnFrom, variableText } from "./marginal.js";
+import { summedAround } from "./players/rows.js";
 import { schedulesIn } from "./schedules.js";
 import { stable } from "./stability.js";
 
@@ -59,25 +61,50 @@ interface State {
   readonly drawn: readonly DrawnTogether[];
   /** Plate that an index of `sum[i in 1..k]` runs over. */
   readonly counter: { plates: number };
+  /** Rows of the streams that what stands around has taken. */
+  readonly taken: Taken;
 }
 
 /** Derives an objective; undefined after an error has been reported. */
 export function deriveObjective(context: DeriveContext, request: ObjectiveRequest): DerivedObjective | undefined {
   const choices = chosen(context, request.by);
   if (!choices) return undefined;
-  const state: State = { context, request, choices, notes: [], plates: new Map(), behind: new Map(), drawn: [], counter: { plates: 0 } };
+  const free = new Set(freeVariables(request.value));
+  const state: State = {
+    context,
+    request,
+    choices,
+    notes: [],
+    plates: new Map(),
+    behind: new Map(),
+    drawn: [],
+    counter: { plates: 0 },
+    taken: new Map(),
+  };
   const derived = derive(state, request.value);
   if (!derived || !usesChoices(context, choices, derived)) return undefined;
   const quantity = placeChains(context, choices, derived);
   if (!quantity) return undefined;
+  const summed = summedAround(quantity);
+  if (summed) {
+    report(context.diagnostics, "GM3751", request.span, summed, {
+      help: [
+        `make \`${summed.variable}\` a latent that is sampled, such as a Normal`,
+        "or train against a critic, which sees one example at a time: `maximize GAN(p, D) over D`",
+      ],
+    });
+    return undefined;
+  }
   const used = [...exprsOf(quantity), ...energiesIn(context, quantity)];
-  const free = new Set(freeVariables(request.value));
   let random = false;
   walkQuantity(quantity, (q) => {
     random ||= drawsSamples(q);
     if (q.kind !== "expect") return;
     // what is drawn given its own sum takes that of the data
-    for (const step of q.steps) if (step.kind === "factor" && readsOwnSum(context, step.factor)) free.add(step.factor.variable);
+    for (const step of q.steps) {
+      if (step.kind === "factor" && readsOwnSum(context, step.factor)) free.add(step.factor.variable);
+      if (step.kind === "data") free.add(step.variable);
+    }
   });
   random ||= drawsNumbers(context, used);
   return {
@@ -139,7 +166,7 @@ function derive(state: State, expr: Expr): Quantity | undefined {
         ? deriveMatching(context, expr, state.choices.matching)
         : deriveLogDensity(context, expr, energyRequest(state));
     case "expectation":
-      return deriveExpectation(state, expr.draws, expr.body, expr);
+      return deriveExpectation(drawsData(expr) ? beside(state, [expr]) : state, expr.draws, expr.body, expr);
     case "reduce":
       return deriveReduce(state, expr);
     case "optimum":
@@ -147,7 +174,13 @@ function derive(state: State, expr: Expr): Quantity | undefined {
     case "builtin":
       return deriveBuiltin(state, expr);
     case "grad":
-      report(context.diagnostics, "GM3509", expr.span, { construct: "`grad[…]` inside an objective" });
+      report(
+        context.diagnostics,
+        "GM3743",
+        expr.span,
+        {},
+        { help: ["take it of nets, parameters and drawn values: `E[x ~ p(x)](norm(grad[y = x](D(y))))`"] },
+      );
       return undefined;
     default:
       report(context.diagnostics, "GM3509", expr.span, { construct: "a density inside a record, layer or net call" });
@@ -162,7 +195,15 @@ function deriveBuiltin(state: State, expr: Extract<Expr, { kind: "builtin" }>): 
   if (terms) return { kind: "sum", terms, span: expr.span };
   const args: Quantity[] = [];
   for (const arg of expr.args) {
-    const q = derive(state, arg);
+    const q = derive(
+      drawsData(arg)
+        ? beside(
+            state,
+            expr.args.filter((other) => other !== arg),
+          )
+        : state,
+      arg,
+    );
     if (!q) return undefined;
     args.push(q);
   }
@@ -188,12 +229,18 @@ function deriveBuiltin(state: State, expr: Extract<Expr, { kind: "builtin" }>): 
   return { kind: "apply", expr, args };
 }
 
+/** The state in an expression that others multiply, or meet otherwise than as plain terms. */
+function beside(state: State, others: readonly Expr[]): State {
+  return { ...state, taken: takenBeside(state.context, state.taken, others) };
+}
+
 /** Sums, differences and multiples, as terms; undefined where `expr` is none of these at its top. */
 function linearTerms(state: State, expr: Expr, scale: number, factors: readonly Expr[]): readonly Term[] | "failed" | undefined {
-  const part = (e: Expr, s: number, f: readonly Expr[]): readonly Term[] | "failed" => {
-    const inner = e.kind === "builtin" && isProbabilistic(e) ? linearTerms(state, e, s, f) : undefined;
+  const part = (e: Expr, s: number, f: readonly Expr[], factor?: Expr): readonly Term[] | "failed" => {
+    const at = factor && drawsData(e) ? beside(state, [factor]) : state;
+    const inner = e.kind === "builtin" && isProbabilistic(e) ? linearTerms(at, e, s, f) : undefined;
     if (inner) return inner;
-    const quantity = derive(state, e);
+    const quantity = derive(at, e);
     if (!quantity) return "failed";
     return quantity.kind === "sum"
       ? quantity.terms.map((t) => ({ scale: t.scale * s, factors: [...f, ...t.factors], quantity: t.quantity }))
@@ -228,7 +275,7 @@ function linearTerms(state: State, expr: Expr, scale: number, factors: readonly 
               type: plain.type,
               span: plain.span,
             };
-      return part(other, scale, [...factors, factor]);
+      return part(other, scale, [...factors, factor], factor);
     }
     default:
       return undefined;
@@ -239,7 +286,8 @@ function deriveExpectation(state: State, draws: readonly ObjectiveDraw[], body: 
   const [draw, ...rest] = draws;
   if (!draw) return derive(state, body);
   const inner = (next: State): Quantity | undefined => deriveExpectation(next, rest, body, whole);
-  const planned = planDraw(state.context, draw, { ...state.request, choices: state.choices }, state.behind, state.notes);
+  const request = { ...state.request, choices: state.choices, taken: state.taken };
+  const planned = planDraw(state.context, draw, request, state.behind, state.notes);
   if (!planned) return undefined;
   const plate: Plate | undefined = draw.samples ? { id: `plate${state.counter.plates++}`, count: draw.samples } : undefined;
   const plates = new Map(state.plates);
@@ -251,7 +299,13 @@ function deriveExpectation(state: State, draws: readonly ObjectiveDraw[], body: 
   const rebound = (d: DrawnTogether): boolean =>
     [...d.values.values()].some((v) => v.kind === "variable" && draw.names.some((n) => n.kind === "variable" && n.variable === v.variable));
   const drawn = [...state.drawn.filter((d) => !rebound(d)), ...(planned.drawn ? [planned.drawn] : [])];
-  let result = inner({ ...state, plates, drawn, behind: new Map([...state.behind, ...planned.behind]) });
+  let result = inner({
+    ...state,
+    plates,
+    drawn,
+    behind: new Map([...state.behind, ...planned.behind]),
+    taken: takenAfter(state.taken, draw),
+  });
   if (!result) return undefined;
   // Innermost draws last: enumerated latents wrap what follows them, sampled ones in a row share one node.
   let pending: DrawStep[] = [];
@@ -404,7 +458,6 @@ export const isProbabilistic = remembered(
     expr.kind === "expectation" ||
     expr.kind === "reduce" ||
     expr.kind === "optimum" ||
-    expr.kind === "grad" ||
     childrenOf(expr).some(isProbabilistic),
 );
 

@@ -18,6 +18,12 @@ export function stable(context: DeriveContext, expr: Expr): Expr {
       return { ...expr, fields: expr.fields.map((f) => ({ ...f, value: stable(context, f.value) })) };
     case "field":
       return { ...expr, target: stable(context, expr.target) };
+    case "grad":
+      return {
+        ...expr,
+        locals: expr.locals.map((l) => ({ ...l, value: stable(context, l.value) })),
+        body: stable(context, expr.body),
+      };
     default:
       return expr;
   }

@@ -14,7 +14,8 @@ import { allRows, drawnBatches, spreadRows } from "./batches.js";
 import { densityUnits } from "./density-units.js";
 import { canReconstruct, stageReconstruct } from "./draw.js";
 import { activeUnits, open, reconstructionError, rowMeasurement, termMeasurement, type Measurement } from "./measurements.js";
-import { stagePosteriorMeans, stageRowMetric, stageTerms, type MetricOptions, type MetricProgram } from "./metrics.js";
+import { sampleMeasurement } from "./samples.js";
+import { stagePosteriorMeans, stageRowMetric, stageSamples, stageTerms, type MetricOptions, type MetricProgram } from "./metrics.js";
 import { measurePartition, type MeasuredPartition } from "./partition.js";
 import type { Evaluation, Result } from "./protocol.js";
 import { warningsOf } from "./warnings.js";
@@ -196,6 +197,15 @@ function plannedMeasurements(
             const batch = options.batch ?? batchFor((b) => stagePosteriorMeans(at(b), metric), rows.length);
             const opened = await open(session, stagePosteriorMeans(at(batch), metric));
             return { kind: "metrics", batch, rows, measurement: activeUnits(options, name, metric, opened) };
+          },
+        ];
+      case "samples":
+        return [
+          async (rows) => {
+            const taken = spreadRows(rows, metric.rows);
+            const batch = options.batch ?? batchFor((b) => stageSamples(at(b), metric), taken.length);
+            const opened = await open(session, stageSamples(at(batch), metric));
+            return { kind: "metrics", batch, rows: taken, measurement: sampleMeasurement(options, name, metric, opened) };
           },
         ];
       default:

@@ -13,4 +13,5 @@ export {
 } from "./session.js";
 export type { ChainStart } from "./chain.js";
 export { chainStart, gibbsChain, type GibbsChainOptions } from "./gibbs-chain.js";
+export { countModes, gridCentres, mmdTest, ringCentres } from "./samples.js";
 export { rowReconstructionError } from "./row-reconstruction.js";

@@ -8,7 +8,15 @@ import { broadcastTo, grad, input, mean, stage, sum, terms, type Tensor } from "
 import { currentTrace } from "../graph/trace.js";
 import { optimize } from "../graph/passes/index.js";
 import type { Graph } from "../graph/types.js";
-import type { ActiveUnitsMetric, ModelDefinition, PartitionMetric, RowMetric, StepContext, UpdateDefinition } from "../model.js";
+import type {
+  ActiveUnitsMetric,
+  ModelDefinition,
+  PartitionMetric,
+  RowMetric,
+  SamplesMetric,
+  StepContext,
+  UpdateDefinition,
+} from "../model.js";
 import { defined, scheduleName, stepContext } from "../train/context.js";
 import { valueAt } from "../train/schedules.js";
 
@@ -54,6 +62,11 @@ export function stageConditions(options: MetricOptions, metric: PartitionMetric)
 /** Outputs by latent: [B, ...event]. */
 export function stagePosteriorMeans(options: MetricOptions, metric: ActiveUnitsMetric): MetricProgram {
   return metricProgram(metric.label, options, () => ({ ...metric.mean(context(options)) }));
+}
+
+/** Output `samples` [B, ...event]. */
+export function stageSamples(options: MetricOptions, metric: SamplesMetric): MetricProgram {
+  return metricProgram(metric.label, options, () => ({ samples: metric.sample(context(options)) }));
 }
 
 /** Outputs `term:<i>` [B]: the objective of an update of a phase first, then its terms in order. */

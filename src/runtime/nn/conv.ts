@@ -7,6 +7,7 @@ import type { ConvOptions, ConvTransposeOptions, Padding, Tensor } from "../grap
 import { shapeError } from "../graph/shape.js";
 import { init } from "./init.js";
 import type { Init } from "./init.js";
+import { normalisedKernel, singularLeaf } from "./spectral.js";
 import { layerSpec, leaf } from "./spec.js";
 import type { LayerSpec } from "./spec.js";
 
@@ -15,6 +16,8 @@ export interface Conv {
   readonly kernel: Tensor;
   /** [out] */
   readonly bias?: Tensor;
+  /** The last extent of the kernel, of a layer with spectral normalisation. */
+  readonly singular?: Tensor;
 }
 
 /** A window's extent: one number for all axes, or one for each. */
@@ -25,6 +28,8 @@ export interface ConvSpecOptions {
   readonly bias?: boolean;
   /** Default 1. */
   readonly groups?: number;
+  /** Divides the kernel by its largest singular value. Default false. */
+  readonly spectral?: boolean;
   /** Default Glorot uniform. */
   readonly init?: Init;
   /** Default zeros. */
@@ -95,6 +100,7 @@ function specOf(layer: string, axes: number, transposed: boolean) {
     return layerSpec(layer, {
       kernel: leaf([...extents, ...channels], options.init ?? init.glorotUniform, fans),
       ...(options.bias === false ? {} : { bias: leaf([outputs], options.biasInit ?? init.zeros) }),
+      ...(options.spectral === true ? { singular: singularLeaf(channels[1] ?? 1) } : {}),
     });
   };
 }
@@ -102,7 +108,7 @@ function specOf(layer: string, axes: number, transposed: boolean) {
 /** x [..., H, W, in] -> [..., H', W', out]: cross-correlation with the kernel, plus bias. */
 export function conv2d(w: Conv, x: Tensor, options: ConvOptions = {}): Tensor {
   checkAxes("conv2d", w, 2);
-  return withBias(w, conv(x, w.kernel, { padding: "same", ...options }));
+  return withBias(w, conv(x, normalisedKernel(w), { padding: "same", ...options }));
 }
 conv2d.spec = specOf("conv2d", 2, false);
 /** [H, W, in] -> [H', W', out] */
@@ -114,7 +120,7 @@ conv2d.outShape = ([h = 1, w = 1]: readonly number[], outputs: number, window: E
 /** x [..., L, in] -> [..., L', out]. */
 export function conv1d(w: Conv, x: Tensor, options: ConvOptions = {}): Tensor {
   checkAxes("conv1d", w, 1);
-  return withBias(w, conv(x, w.kernel, { padding: "same", ...options }));
+  return withBias(w, conv(x, normalisedKernel(w), { padding: "same", ...options }));
 }
 conv1d.spec = specOf("conv1d", 1, false);
 /** [L, in] -> [L', out] */
@@ -126,7 +132,7 @@ conv1d.outShape = ([length = 1]: readonly number[], outputs: number, window: Ext
 /** x [..., H, W, in] -> [..., H', W', out]: the gradient of a convolution in its input, plus bias ("deconvolution"). */
 export function convTranspose2d(w: Conv, x: Tensor, options: ConvTransposeOptions = {}): Tensor {
   checkAxes("convTranspose2d", w, 2);
-  return withBias(w, convTranspose(x, w.kernel, { padding: "same", ...options }));
+  return withBias(w, convTranspose(x, normalisedKernel(w), { padding: "same", ...options }));
 }
 convTranspose2d.spec = specOf("convTranspose2d", 2, true);
 /** [H, W, in] -> [H', W', out] */
@@ -140,7 +146,7 @@ convTranspose2d.outShape = (
 /** x [..., L, in] -> [..., L', out]. */
 export function convTranspose1d(w: Conv, x: Tensor, options: ConvTransposeOptions = {}): Tensor {
   checkAxes("convTranspose1d", w, 1);
-  return withBias(w, convTranspose(x, w.kernel, { padding: "same", ...options }));
+  return withBias(w, convTranspose(x, normalisedKernel(w), { padding: "same", ...options }));
 }
 convTranspose1d.spec = specOf("convTranspose1d", 1, true);
 /** [L, in] -> [L', out] */

@@ -62,9 +62,19 @@ export {
   type GroupNormOptions,
   type NormOptions,
 } from "./normalise.js";
-export { avgPool, globalAvgPool, maxPool, upsample, type PoolOptions, type UpsampleOptions } from "./pool.js";
+export {
+  avgPool,
+  globalAvgPool,
+  maxPool,
+  upsample,
+  reflectPad,
+  type PoolOptions,
+  type ReflectPadOptions,
+  type UpsampleOptions,
+} from "./pool.js";
 export { dense, type Dense, type DenseOptions } from "./dense.js";
 export { fromInput, startingFrom } from "./start.js";
+export { normalisedKernel, type Normalised } from "./spectral.js";
 export { evaluateInit, fansOf, init, type Init, type InitContext, type InitData } from "./init.js";
 export {
   constrained,

@@ -98,7 +98,7 @@ function move(running: Tensor, batch: Tensor, momentum: number): void {
 }
 
 /** What a state entry holds after the writes staged so far. */
-function pending(entry: Tensor): Tensor {
+export function pending(entry: Tensor): Tensor {
   const node = producer(entry);
   return (node.prim === "state" ? currentTrace().writes.get(node.params.name) : undefined) ?? entry;
 }

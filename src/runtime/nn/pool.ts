@@ -2,7 +2,24 @@
  * Pooling and resizing of images x [..., H, W, C]. Built of slices, maxima and matrix products, so every gradient comes with them. At a tie,
  * the gradient of max-pooling goes to one of the largest entries.
  */
-import { add, broadcastTo, constant, div, matmul, max, mean, pad, reduceMax, reshape, select, sizeOf, slice } from "../graph/index.js";
+import {
+  add,
+  broadcastTo,
+  concat,
+  constant,
+  div,
+  matmul,
+  max,
+  mean,
+  pad,
+  reduceMax,
+  reshape,
+  reverse,
+  select,
+  sizeOf,
+  slice,
+  sliceAxis,
+} from "../graph/index.js";
 import type { Padding, Shape, Tensor } from "../graph/index.js";
 import { shapeError, showShape } from "../graph/shape.js";
 import { windowedShape } from "./conv.js";
@@ -88,6 +105,23 @@ function blocks(x: Tensor, options: PoolOptions): Tensor | undefined {
   const exact = h % window[0] === 0 && w % window[1] === 0 && (options.padding === undefined || typeof options.padding === "string");
   if (!exact || stride[0] !== window[0] || stride[1] !== window[1]) return undefined;
   return reshape(x, [sizeOf(lead), h / window[0], window[0], w / window[1], window[1], c]);
+}
+
+export interface ReflectPadOptions {
+  /** Pixels on each side, fewer than there are. */
+  readonly size: number;
+}
+
+/** x [..., H, W, C] with `size` pixels more on each side, mirrored at the border, which is not repeated. */
+export function reflectPad(x: Tensor, { size }: ReflectPadOptions): Tensor {
+  const mirrored = (t: Tensor, axis: number): Tensor => {
+    const extent = t.shape.at(axis) ?? 0;
+    if (extent <= size) throw shapeError(`reflectPad: ${showShape(x.shape)} has no ${size} pixels to mirror`);
+    const before = reverse(sliceAxis(t, axis, 1, size + 1), [axis]);
+    const after = reverse(sliceAxis(t, axis, extent - size - 1, extent - 1), [axis]);
+    return concat([before, t, after], axis);
+  };
+  return mirrored(mirrored(x, -3), -2);
 }
 
 function restore(y: Tensor, lead: Shape): Tensor {

@@ -1,0 +1,56 @@
+/** GM3741-GM3770: draws from the data, gradients as values, and the players of a game. */
+import { code, type CodeEntry } from "./entry.js";
+
+export const gm3Players = {
+  GM3741: code("error", "Family of rows of the data", () => "a family of samples cannot be drawn from the data"),
+  GM3742: code<{ what: string }>(
+    "error",
+    "Quantity of a whole batch in an evaluation",
+    (a) => `${a.what} couples the rows of a batch: it is no mean over rows, which is what \`evaluate\` measures`,
+  ),
+  GM3743: code(
+    "error",
+    "Gradient of a density or an expectation",
+    () => "`grad[…]` is taken of an expression, and this one holds a log-density or an expectation",
+  ),
+  GM3744: code<{ objective: string; a: string; b: string; way: string }>(
+    "warning",
+    "Players that pull the same way",
+    (a) => `\`${a.a}\` and \`${a.b}\` both ${a.way} \`${a.objective}\`: a generator and its critic play against each other`,
+  ),
+  GM3745: code<{ objective: string }>(
+    "warning",
+    "Objective that no player moves",
+    (a) => `no statement of \`train\` and no line of \`evaluate\` uses \`${a.objective}\``,
+  ),
+  GM3746: code<{ net: string; found: string }>(
+    "error",
+    "Discriminator whose output is no scalar",
+    (a) => `a discriminator gives one number per example, and \`${a.net}\` gives ${a.found}`,
+  ),
+  GM3747: code<{ net: string; a: string; domainA: string; b: string; domainB: string }>(
+    "error",
+    "Streams of different domains",
+    (a) => `\`${a.net}\` reads \`${a.a}\`, which is ${a.domainA}, and \`${a.b}\`, which is ${a.domainB}, as values of one kind`,
+  ),
+  GM3748: code<{ net: string }>(
+    "warning",
+    "Wasserstein objective without a Lipschitz control",
+    (a) => `nothing keeps \`${a.net}\` Lipschitz: the difference of its means over data and samples grows without end`,
+  ),
+  GM3749: code<{ fn: string; where: string }>(
+    "error",
+    "Function of a whole batch outside of an objective",
+    (a) => `\`${a.fn}\` couples the rows of a batch, and a ${a.where} is about one example`,
+  ),
+  GM3750: code<{ density: string; why: string }>(
+    "error",
+    "Density that is not drawn row by row",
+    (a) => `a sample of \`${a.density}\` for each row of the data cannot be drawn: ${a.why}`,
+  ),
+  GM3751: code<{ variable: string; fn: string }>(
+    "error",
+    "Function of a whole batch inside of a sum over states",
+    (a) => `\`${a.variable}\` is summed over its states, and \`${a.fn}\` compares samples: a batch of all states is no sample`,
+  ),
+} as const satisfies Record<`GM37${string}`, CodeEntry<never>>;

@@ -1,0 +1,144 @@
+/**
+ * What the compiler proves of a phase's players: no weight both ascends and descends one objective, two players of a game do not pull the same
+ * way, every objective is moved by some player, a critic sees one domain, a Wasserstein objective has a Lipschitz control.
+ *
+ * Signs are normalised (`minimize -V` is `maximize V`), and a net is counted for all who use it: a player moves the weights that it names where
+ * they act on the objective, by whatever path. Different objectives are no conflict: an encoder may move for two.
+ */
+import { report } from "../../../base/report.js";
+import type { DerivedPhase, DerivedUpdate } from "../../derived-model.js";
+import type { Expr, ModelIr } from "../../types.js";
+import { childrenOf } from "../../walk.js";
+import { type DeriveContext, underPaths } from "../context.js";
+import { checkStreams } from "./streams.js";
+import { checkLipschitz } from "./lipschitz.js";
+import { densitiesIn, isImplicit, linearParts, shapeOf, type Sign, weightsOf, weightsOfDensity } from "./parts.js";
+
+export function checkPlayers(context: DeriveContext, phase: DerivedPhase): void {
+  const { updates } = phase;
+  const held = updates.map((u) => (updates.length > 1 ? objectivesIn(context, u) : []));
+  updates.forEach((a, i) => {
+    updates.slice(i + 1).forEach((b, j) => {
+      comparePair(context, { update: a, held: held[i] ?? [] }, { update: b, held: held[i + 1 + j] ?? [] });
+    });
+    checkStreams(context, a);
+    checkLipschitz(context, phase, a);
+  });
+}
+
+/** An objective that a statement moves its weights by: itself, or one with a name that it is linear in. */
+interface Held {
+  readonly name: string;
+  readonly shape: string;
+  readonly expr: Expr;
+  /** 1: the statement ascends it. */
+  readonly sign: Sign;
+}
+
+/** The statement's own objective, and those that are declared and stand in it: these are one object wherever they stand. */
+function objectivesIn(context: DeriveContext, { update }: DerivedUpdate): readonly Held[] {
+  const names = new Map(context.model.objectives.map((o) => [o.value, o.name]));
+  const direction: Sign = update.direction === "maximize" ? 1 : -1;
+  const core = coreOf(update.value);
+  const found = new Map<string, Held>();
+  for (const { expr, sign } of linearParts(update.value)) {
+    const name = names.get(expr) ?? (expr === core ? update.text.replace(/^-\s*/u, "") : undefined);
+    if (name === undefined) continue;
+    const shape = shapeOf(expr);
+    if (!found.has(shape)) found.set(shape, { name, shape, expr, sign: sign === direction ? 1 : -1 });
+  }
+  return [...found.values()];
+}
+
+/** What a statement is about, without a sign or a number before it. */
+function coreOf(value: Expr): Expr {
+  const parts = linearParts(value);
+  const at = parts.findIndex((p) => p.whole || (p.expr.kind === "builtin" && (p.expr.fn === "add" || p.expr.fn === "sub")));
+  return parts[at]?.expr ?? value;
+}
+
+interface Player {
+  readonly update: DerivedUpdate;
+  readonly held: readonly Held[];
+}
+
+function comparePair(context: DeriveContext, a: Player, b: Player): void {
+  for (const mine of a.held) {
+    const theirs = b.held.find((h) => h.shape === mine.shape);
+    if (!theirs) continue;
+    const acting = weightsOf(context, mine.expr);
+    const moves = (p: Player): readonly string[] =>
+      [...acting].filter((w) => underPaths(w, p.update.moves) || p.update.moves.some((m) => underPaths(m, [w])));
+    const [first, second] = [moves(a), moves(b)];
+    const shared = first.find((w) => second.includes(w));
+    if (shared !== undefined && mine.sign !== theirs.sign) {
+      const path = a.update.moves.find((m) => underPaths(shared, [m])) ?? shared;
+      const [up, down] = mine.sign === 1 ? [a, b] : [b, a];
+      const text = ({ update: { update } }: Player): string =>
+        `\`${mine.name}\`${update.text === mine.name ? "" : ` (\`${update.direction} ${update.text}\`)`}`;
+      report(
+        context.diagnostics,
+        "GM3514",
+        b.update.update.span,
+        { path, a: text(up), b: text(down) },
+        {
+          labels: [{ span: a.update.update.span, text: `${a.update.update.direction}d here` }],
+          help: ["name after `over` the nets that each player owns"],
+        },
+      );
+      return;
+    }
+    if (shared === undefined && mine.sign === theirs.sign && playsAgainst(context, mine.expr, first, second)) {
+      const other = b.update.update.direction === "maximize" ? "minimize" : "maximize";
+      report(
+        context.diagnostics,
+        "GM3744",
+        b.update.update.span,
+        { objective: mine.name, a: a.update.moves.join(", "), b: b.update.moves.join(", "), way: mine.sign === 1 ? "ascend" : "descend" },
+        {
+          labels: [
+            { span: a.update.update.span, text: `\`${a.update.moves.join(", ")}\` ${mine.sign === 1 ? "ascends" : "descends"} it here` },
+          ],
+          help: [`to play against it: \`${other} ${b.update.update.text} over ${b.update.update.over.join(", ")}\``],
+        },
+      );
+      return;
+    }
+  }
+}
+
+/**
+ * One of the two moves an implicit density that the objective draws from, the other does not, and the objective holds no log-density: a
+ * generator and its critic. The parts of a bound, moved by two optimisers, are no such pair.
+ */
+function playsAgainst(context: DeriveContext, objective: Expr, a: readonly string[], b: readonly string[]): boolean {
+  if (densitiesIn(objective, "evaluated").size > 0) return false;
+  const generated = new Set(
+    [...densitiesIn(objective, "drawn")].filter((d) => isImplicit(context, d)).flatMap((d) => [...weightsOfDensity(context, d)]),
+  );
+  const generates = (moved: readonly string[]): boolean => moved.some((w) => generated.has(w));
+  return a.length > 0 && b.length > 0 && generates(a) !== generates(b);
+}
+
+/** A warning for each declared objective that neither `train` nor `evaluate` uses, where something is trained. */
+export function warnUnmoved(context: DeriveContext, model: ModelIr): void {
+  const seen = new Set<Expr>();
+  const visit = (e: Expr): void => {
+    if (seen.has(e)) return;
+    seen.add(e);
+    childrenOf(e).forEach(visit);
+  };
+  for (const phase of model.train) for (const update of phase.updates) visit(update.value);
+  for (const { value } of model.evaluate) if (value.kind === "objective") visit(value.expr);
+  for (const objective of model.objectives)
+    if (!seen.has(objective.value))
+      report(
+        context.diagnostics,
+        "GM3745",
+        objective.span,
+        { objective: objective.name },
+        {
+          help: [`\`maximize ${objective.name} over …\` or \`minimize ${objective.name} over …\` in \`train\`, or a line of \`evaluate\``],
+        },
+      );
+}

@@ -1,0 +1,102 @@
+/**
+ * The linear parts of an objective with their signs, and what an objective depends on: what the checks of a game's players compare.
+ * `-V`, `2 * V` and `V - R` hold V with the signs -1, 1 and 1.
+ */
+import { remembered } from "../../../base/remembered.js";
+import type { Expr } from "../../types.js";
+import { childrenOf, distExprs } from "../../walk.js";
+import { type DeriveContext, densityOf, walk, weightsIn } from "../context.js";
+
+export type Sign = 1 | -1;
+
+export interface Part {
+  readonly sign: Sign;
+  readonly expr: Expr;
+  /** It is no sum, difference or multiple of others. */
+  readonly whole: boolean;
+}
+
+/** An expression and all parts that it is linear in, outermost first. A factor that is no number (a schedule) is taken for positive. */
+export function linearParts(expr: Expr, sign: Sign = 1): readonly Part[] {
+  const under = (inner: readonly Part[]): readonly Part[] => [{ sign, expr, whole: false }, ...inner];
+  const flipped: Sign = sign === 1 ? -1 : 1;
+  if (expr.kind === "builtin") {
+    const [a, b] = expr.args;
+    switch (expr.fn) {
+      case "neg":
+        if (a) return under(linearParts(a, flipped));
+        break;
+      case "add":
+      case "sub":
+        if (a && b) return under([...linearParts(a, sign), ...linearParts(b, expr.fn === "add" ? sign : flipped)]);
+        break;
+      case "mul":
+      case "div": {
+        const factor = a && expr.fn === "mul" && isScalar(a) ? a : b && isScalar(b) ? b : undefined;
+        const other = factor === a ? b : a;
+        if (factor && other) return under(linearParts(other, factor.kind === "number" && factor.value < 0 ? flipped : sign));
+        break;
+      }
+    }
+  }
+  return [{ sign, expr, whole: true }];
+}
+
+function isScalar(expr: Expr): boolean {
+  return expr.kind === "number" || expr.kind === "schedule";
+}
+
+/** Structure of an expression without its places; names that it binds itself are told apart by their order alone. */
+export const shapeOf = remembered((expr: Expr): string => {
+  const ids = new Map<string, number>();
+  return JSON.stringify(expr, (key, value: unknown) => {
+    if (key === "span" || key === "text") return undefined;
+    if (key === "id" && typeof value === "string") {
+      const number = ids.get(value) ?? ids.size;
+      ids.set(value, number);
+      return number;
+    }
+    return value instanceof Map ? [...value] : value;
+  });
+});
+
+/** Densities that an expression draws from or evaluates. */
+export function densitiesIn(expr: Expr, kind: "drawn" | "evaluated"): ReadonlySet<string> {
+  const found = new Set<string>();
+  const visit = (e: Expr): void => {
+    if (kind === "evaluated" && e.kind === "logDensity") found.add(e.density);
+    if (kind === "drawn" && e.kind === "expectation")
+      for (const { source } of e.draws) if (source.kind === "density") found.add(source.density);
+    for (const child of childrenOf(e)) visit(child);
+  };
+  visit(expr);
+  return found;
+}
+
+/** Weights of a density's body. */
+export function weightsOfDensity(context: DeriveContext, density: string): ReadonlySet<string> {
+  const exprs = [...densityOf(context, density).definitions.values()].flatMap((d): readonly Expr[] =>
+    d.kind === "draw" ? distExprs(d.dist) : d.kind === "define" ? [d.value] : d.block.energies.map((e) => e.value),
+  );
+  return weightsIn(context, exprs);
+}
+
+/** Weights of an objective: those in it, and those of the densities that it names. */
+export function weightsOf(context: DeriveContext, expr: Expr): ReadonlySet<string> {
+  const densities = [...densitiesIn(expr, "drawn"), ...densitiesIn(expr, "evaluated")];
+  return new Set([...weightsIn(context, [expr]), ...densities.flatMap((d) => [...weightsOfDensity(context, d)])]);
+}
+
+/** Does the density push what it draws through an expression, so that it has no likelihood? */
+export function isImplicit(context: DeriveContext, density: string): boolean {
+  return [...densityOf(context, density).definitions.values()].some((d) => d.kind === "define");
+}
+
+/** Calls of nets in an expression, through the names that stand for values. */
+export function netCalls(context: DeriveContext, expr: Expr): readonly Extract<Expr, { kind: "netCall" }>[] {
+  const found: Extract<Expr, { kind: "netCall" }>[] = [];
+  walk(context, expr, (e) => {
+    if (e.kind === "netCall") found.push(e);
+  });
+  return found;
+}

@@ -1,0 +1,13 @@
+/** Other rows of a batch: independent draws from the data, since a batch is drawn without replacement in a shuffled order. */
+import { concat, GmcError, sliceAxis, type Tensor } from "../graph/index.js";
+
+/** `x` [B, ...event] with row i + by (around the end) in the place of row i. Throws GM4012 where the batch has no other row left. */
+export function rollRows(x: Tensor, by: number): Tensor {
+  const rows = x.shape[0] ?? 0;
+  if (rows <= by) {
+    throw new GmcError("GM4012", `the objective takes ${by + 1} independent rows of a stream, and a batch has ${rows}`, [
+      `use batches of at least ${by + 1} rows: --batch ${by + 1}`,
+    ]);
+  }
+  return concat([sliceAxis(x, 0, by, rows), sliceAxis(x, 0, 0, by)], 0);
+}
