@@ -16,6 +16,8 @@ export interface LoweredDist {
   readonly values: Readonly<Record<string, TensorValue>>;
   readonly lead: Lead;
   readonly eventRank: number;
+  /** What a mixture mixes. */
+  readonly of?: LoweredDist;
 }
 
 export function lowerDist(scope: Scope, dist: DistCall, eventRank: number): LoweredDist {
@@ -54,6 +56,7 @@ function lowerDistParts(scope: Scope, dist: DistCall, eventRank: number, more: n
     values: { ...inner.values, ...Object.fromEntries(own) },
     lead: joinLeads([ownLead, inner.lead]),
     eventRank: info.eventRank,
+    of: inner,
   };
 }
 

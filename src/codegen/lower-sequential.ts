@@ -6,9 +6,9 @@ import { InternalError } from "../base/internal-error.js";
 import type { Sequential } from "../ir/autoregressive/prove.js";
 import { type DeriveContext, densityOf } from "../ir/derive/context.js";
 import { distributions } from "../ir/distributions.js";
-import type { Density } from "../ir/types.js";
+import type { Density, DistCall } from "../ir/types.js";
 import { array, arrow, call, type Js, type JsField, type JsFunction, method, name, num, numbers, object, str } from "./js.js";
-import { lowerDistRecord, variableOf } from "./lower-dist.js";
+import { type LoweredDist, lowerDistRecord, variableOf } from "./lower-dist.js";
 import { literal, type Scope, weightsAt } from "./lower-expr.js";
 import { capital } from "./names.js";
 import { orderLine } from "./order-text.js";
@@ -49,13 +49,7 @@ export function lowerSequential(context: DeriveContext, density: Density, file: 
   }
   const dist = lowerDistRecord(scope, definition.dist, sequential.shape.length);
   if (dist.params.kind !== "object") throw new InternalError("parameters are a record");
-  const flat = flatten(dist.params.fields, "");
-  const alone = new Set(Object.entries(dist.values).flatMap(([p, v]) => (hasLead(v.lead) || v.shape.length === 0 ? [] : [p])));
-  // What is the same for all rows has no axis of them; a number is one for all positions.
-  const result = flat.map(({ name: p, value }): JsField => ({
-    name: p,
-    value: value.kind === "number" ? call("constant", value) : alone.has(p) ? call("expandDims", value, num(0)) : value,
-  }));
+  const result = flatParameters(definition.dist, dist, sequential.shape.length, 0, "");
   return {
     sequential,
     object: dist.object,
@@ -78,15 +72,28 @@ export function lowerSequential(context: DeriveContext, density: Density, file: 
   };
 }
 
-/** The parameters of what a mixture mixes, where they stand in a record of their own: `of_loc`. */
-function flatten(fields: readonly JsField[], prefix: string): readonly (JsField & { readonly value: Js })[] {
-  return fields.flatMap((f) =>
-    f.value === undefined
-      ? []
-      : f.value.kind === "object"
-        ? flatten(f.value.fields, `${prefix}${f.name}_`)
-        : [{ name: `${prefix}${f.name}`, value: f.value }],
-  );
+/**
+ * Parameters as one flat record, those of what a mixture mixes under `of_loc` where a record of their own holds them. What is the same for all rows
+ * gets axes for rows and positions, a number stays one.
+ */
+function flatParameters(drawn: DistCall, lowered: LoweredDist, eventRank: number, more: number, prefix: string): readonly JsField[] {
+  if (lowered.params.kind !== "object") throw new InternalError("parameters are a record");
+  const { of } = lowered;
+  const own = new Set(Object.keys(drawn.params));
+  const apart = lowered.params.fields.some((f) => f.value?.kind === "object");
+  const ranks = new Map((distributions.get(drawn.dist)?.parameters ?? []).flat().map((p) => [p.runtime ?? p.name, p.rank + more]));
+  const lead = eventRank - (distributions.get(drawn.dist)?.eventRank ?? 0);
+  const fields = lowered.params.fields.flatMap((f): JsField[] => {
+    if (f.value === undefined || !own.has(f.name)) return [];
+    const value = lowered.values[f.name];
+    if (f.value.kind === "number") return [{ name: `${prefix}${f.name}`, value: call("constant", f.value) }];
+    if (!value || hasLead(value.lead) || value.shape.length === 0) return [{ name: `${prefix}${f.name}`, value: f.value }];
+    let js: Js = f.value;
+    for (let r = value.shape.length; r <= lead + (ranks.get(f.name) ?? 0); r++) js = call("expandDims", js, num(0));
+    return [{ name: `${prefix}${f.name}`, value: js }];
+  });
+  if (!of || !drawn.of) return fields;
+  return [...fields, ...flatParameters(drawn.of, of, eventRank, more + 1, apart ? `${prefix}of_` : prefix)];
 }
 
 function rebuilt(fields: readonly JsField[], prefix: string): Js {

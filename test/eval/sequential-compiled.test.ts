@@ -20,6 +20,12 @@ const cases: readonly (readonly [name: string, text: string, shape: readonly num
   ["two channels at once", bernoulli("2, 2", "x |> causal_conv(2, 2, strict = true)"), [2, 2], 2],
   ["channels in order", bernoulli("1, 2, 2", 'x |> masked_conv(2, 3, mask = "A", groups = 2)'), [1, 2, 2], 2],
   [
+    "a mixture whose weights are the same for all entries",
+    "model M { data x : binary[4]  param w : real[3]  density p(x) { m = made_values(x, [6], 3)   x ~ Mixture(w, Bernoulli(logits = m)) }  train { maximize log p(x) } }",
+    [4],
+    2,
+  ],
+  [
     "categories",
     "model M { data x : category[3][3]  density p(x) { x ~ Categorical(logits = onehot(x) |> wavenet(2, [1, 2], 3, outputs = 3)) }  train { maximize log p(x) } }",
     [3],

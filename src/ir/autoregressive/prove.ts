@@ -188,7 +188,13 @@ function proveOne(context: DeriveContext, density: string, definition: Drawn, ma
   const shape = (context.model.variables.get(variable)?.domain.shape ?? []).map((d) => d.size);
   const params = parametersOf(dist);
   const eventRank = distributions.get(dist.dist)?.eventRank ?? 0;
-  const subject: Subject = { tracked: { variable, shape }, name: variable, eventRank, params, refuse: (found) => refuse(context, found) };
+  const subject: Subject = {
+    tracked: { variable, shape },
+    name: variable,
+    eventRank,
+    params,
+    refuse: (found) => refuse(context, eventRank, found),
+  };
   const proven = prove(context, subject, masks);
   if (!proven) return undefined;
   const { tracked, tracker, places, lead } = proven;
@@ -319,11 +325,12 @@ function orderOver(ranks: readonly number[], positions: number, named: Order): O
   return candidates.find((order) => sameOrder(placesOf(order, positions), places)) ?? places;
 }
 
-function refuse(context: DeriveContext, { tracked, tracker, param, expr, wrong }: Refused): void {
+function refuse(context: DeriveContext, eventRank: number, { tracked, tracker, param, expr, wrong }: Refused): void {
   const { variable = "" } = tracked;
   const { told, culprit, read } = storyOf(tracker.way(expr, wrong.entry, wrong.degree), tracked);
   const last = told.find(({ stop }) => sameSpan(spanOf(stop.expr), expr.span));
   const own = read === undefined || read === wrong.of;
+  const together = eventRank === 0 ? undefined : tracked.shape.slice(tracked.shape.length - eventRank).join(" x ");
   report(
     context.diagnostics,
     "GM3721",
@@ -332,7 +339,11 @@ function refuse(context: DeriveContext, { tracked, tracker, param, expr, wrong }
     {
       label: last?.text ?? "the parameters of an entry may read entries that are drawn before it, no others",
       labels: told.filter((t) => t !== last).map(({ stop, text }) => ({ span: spanOf(stop.expr), text })),
-      notes: own && !culprit ? [`nothing on the way from \`${variable}\` to \`${param}\` leaves the entry itself out`] : [],
+      notes: together
+        ? [`the ${together} entries of a draw are drawn at once: the parameters of a draw may read those before it`]
+        : own && !culprit
+          ? [`nothing on the way from \`${variable}\` to \`${param}\` leaves the entry itself out`]
+          : [],
       help: waysOut(culprit?.stop, variable),
     },
   );
