@@ -10,7 +10,7 @@ import { stderr } from "./output.js";
 import type { CompileFlags } from "./commands/compile.js";
 import type { InterpolateFlags, PictureFlags, SampleFlags } from "./commands/pictures.js";
 import type { FilterFlags, UnitFlags } from "./commands/units.js";
-import { addEngineOptions, addMeasureOptions, addModelOptions, addTrainingOptions, held, wholeNumber } from "./options.js";
+import { addEngineOptions, addMeasureOptions, addModelOptions, addTrainingOptions, held, positiveNumber, wholeNumber } from "./options.js";
 
 /** Runs a command line and gives its exit code: 0 fine, 1 the model or the run is wrong, 2 wrong usage, 130 interrupted. */
 export async function runCli(args: readonly string[]): Promise<number> {
@@ -167,6 +167,9 @@ function buildProgram(finish: Finish): Command {
         held,
       ),
     )
+    .addOption(
+      new Option("--temperature <X>", "of a flow: scales the noise that data are made of; 1 unless told").argParser(positiveNumber),
+    )
     .addOption(new Option("--sweeps <N>", "of an energy model: sweeps of the chains, in place of the model's").argParser(wholeNumber(1)))
     .addOption(new Option("--start <KIND>", "what the chains begin with: at random unless told").choices(["random", "data", "chains"]))
     .addOption(new Option("--every <N>", "draw the chains over time: a row each, a picture every N sweeps").argParser(wholeNumber(1)))
@@ -176,6 +179,7 @@ function buildProgram(finish: Finish): Command {
         ["gmc sample", "64 samples of the newest run"],
         ["gmc sample runs/vae --count 100 --seed 3 --out grid.png", ""],
         ["gmc sample runs/cvae --given y=7", "sevens"],
+        ["gmc sample runs/glow --temperature 0.7", "of a flow, closer to its most likely pictures"],
         ["gmc sample runs/rbm --start chains --sweeps 2000 --every 100", "chains over time, from those of the training"],
       ),
     )

@@ -245,6 +245,8 @@ export interface Draw {
   readonly values: Readonly<Record<string, Tensor>>;
   /** E[variable | its parents]: pictures show this (pixel probabilities rather than coin flips). */
   readonly means: Readonly<Record<string, Tensor>>;
+  /** Locations of the Normal variables that flows map to others: what samples of a lower temperature are drawn closer to. */
+  readonly base?: Readonly<Record<string, Tensor>>;
 }
 
 /** A variable of a chain: its event shape, and how a row of it starts where nothing else is told. */

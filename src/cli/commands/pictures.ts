@@ -22,6 +22,7 @@ export interface PictureFlags extends RunFlags {
 export interface SampleFlags extends RunFlags {
   readonly count?: number;
   readonly given?: Readonly<Record<string, number | "data">>;
+  readonly temperature?: number;
   readonly sweeps?: number;
   readonly start?: ChainStart;
   readonly every?: number;
@@ -40,11 +41,11 @@ interface Shown {
 
 export function sampleCommand(named: string | undefined, flags: SampleFlags): Promise<number> {
   return show(named, flags, async (trained): Promise<Shown> => {
-    const { sweeps, start, every } = flags;
+    const { temperature, sweeps, start, every } = flags;
     const count = flags.count ?? (every === undefined ? 64 : 10);
     const progress = openWorkProgress(process.stderr, flags.json);
     const samples = await trained.sample(count, {
-      ...defined({ sweeps, start, every }),
+      ...defined({ temperature, sweeps, start, every }),
       given: heldValues(trained, count, flags.given ?? {}),
       onProgress: (done, total) => progress.report({ what: "sweeps", done, total }),
     });

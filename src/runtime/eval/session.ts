@@ -46,6 +46,8 @@ export interface SampleOptions {
   readonly seed?: number;
   /** Conditions, and other variables of the density that are held at these values. */
   readonly given?: RowsByName;
+  /** Of a flow: scales the noise of its base; 1 unless told. */
+  readonly temperature?: number;
   /** Of a density with a chain: sweeps, in place of its own number. */
   readonly sweeps?: number;
   /** What the chains begin with: at random unless told, rows of the data, or the persistent chains of the training. */
@@ -138,8 +140,15 @@ export function openSession(options: SessionOptions): TrainedSession {
         }
         const variables = dataVariables(model);
         const fed = Object.entries(given).map(([name, t]) => [Object.hasOwn(variables, name) ? dataName(name) : latentName(name), t]);
-        return shown(await run(stageSample({ model, rows, averaged }, Object.keys(given)), Object.fromEntries(fed) as HostTensors, seed));
+        return shown(
+          await run(
+            stageSample({ model, rows, averaged }, Object.keys(given), more.temperature),
+            Object.fromEntries(fed) as HostTensors,
+            seed,
+          ),
+        );
       }
+      if (more.temperature !== undefined) throw new GmcError("GM4009", `${density.label} is drawn by a chain: it takes no \`temperature\``);
       const { sweeps, start, every, onProgress, signal } = more;
       const all = { session, model, dataset, averaged, rows, seed, given, data, sweeps, start, every, onProgress, signal };
       const { last, frames } = await runChain(density, density.chain, all);
