@@ -83,7 +83,9 @@ function structureText({ jacobian }: OwnStep): string {
     const order = jacobian.levels.flatMap((l) => l.outputs.map((o, k) => `x[${o + 1}] by z[${(l.inputs[k] ?? 0) + 1}]`));
     return `triangular, in the order ${order.slice(0, 8).join(", ")}${order.length > 8 ? ", …" : ""}`;
   }
-  return { elementwise: "elementwise", linear: "linear", dense: "dense, as asked for", rankOne: "a diagonal and a rank-one update" }[jacobian.kind];
+  return { elementwise: "elementwise", linear: "linear", dense: "dense, as asked for", rankOne: "a diagonal and a rank-one update" }[
+    jacobian.kind
+  ];
 }
 
 /** Runs of steps that come again in the same order are told once. */

@@ -308,6 +308,23 @@ export interface ModelDefinition<S extends WeightSpecs = WeightSpecs, D extends 
   readonly inference?: string;
   readonly train: readonly PhaseDefinition<S, D, T>[];
   readonly evaluate: Readonly<Record<string, MetricDefinition<S, D, T>>>;
+  /** Flows that the model writes out, whose inverse is tried at the start of a training. */
+  readonly roundTrips?: readonly RoundTrip<S>[];
+}
+
+export interface RoundTrip<S extends WeightSpecs = WeightSpecs> {
+  readonly flow: string;
+  readonly place: string;
+  /** Event on the side of z, and the domain that it lies in. */
+  readonly event: Shape;
+  readonly domain: "real" | "positive" | "unit";
+  readonly bijector: (context: { readonly w: WeightsOf<S> }) => TwoWays;
+}
+
+/** The part of a bijection that a round trip needs. */
+export interface TwoWays {
+  readonly forward: (z: Tensor) => { readonly value: Tensor };
+  readonly inverse: (x: Tensor) => { readonly value: Tensor };
 }
 
 /**

@@ -17,6 +17,7 @@ export const gm4 = {
   GM4011: worded("A constraint that does not fit its weight"),
   GM4020: worded("A bijection without a closed form in this direction"),
   GM4021: worded("A bijection that does not fit its event"),
+  GM4023: worded("An inverse that does not undo its flow"),
   GM4022: worded("A sequential direction too long to unroll"),
   GM4501: worded("An initialiser that does not fit its weight"),
   GM4502: worded("A start from data without data"),
