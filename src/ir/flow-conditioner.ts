@@ -82,7 +82,15 @@ function isAutoregressive({ cx }: Env, { what, net, from, to, span }: Wanted, va
     cx.diagnostics,
     "GM3709",
     net.span,
-    { what, entry: entry + 1, reads: read.slice(0, 4).map((j) => `\`t[${j + 1}]\``).join(", ") + (read.length > 4 ? ", …" : "") },
+    {
+      what,
+      entry: entry + 1,
+      reads:
+        read
+          .slice(0, 4)
+          .map((j) => `\`t[${j + 1}]\``)
+          .join(", ") + (read.length > 4 ? ", …" : ""),
+    },
     {
       labels: [{ span, text: "in this bijection" }],
       help: [

@@ -115,6 +115,8 @@ model M {
 
   it("tries whether the inverse undoes the flow", async () => {
     await expect(train(loadModel(model("log(x)")).model, { data: rows, engine: "reference" })).resolves.toBeDefined();
-    await expect(train(loadModel(model("log(x) / (2 * a)")).model, { data: rows, engine: "reference" })).rejects.toThrow(/does not undo it/u);
+    await expect(train(loadModel(model("log(x) / (2 * a)")).model, { data: rows, engine: "reference" })).rejects.toThrow(
+      /does not undo it/u,
+    );
   });
 });
