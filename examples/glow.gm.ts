@@ -322,7 +322,7 @@ export function logP(w: Weights, x: Tensor, key: Key): Tensor {
 export function sampleP(w: Weights, key: Key, B: Rows, given: Readonly<Record<string, Tensor>>): Draw {
   const z = given.z ?? normal.sample(key.at("z"), { loc: 0, scale: 1 }, [B, 14, 14, 4]); // [B, 14, 14, 4]
   const x = given.x ?? f(w.f, key.at("f")).forward(z).value; // [B, 28, 28, 1]
-  return { values: { z, x }, means: {} };
+  return { values: { z, x }, means: {}, base: { z: normal.mean({ loc: 0, scale: 1 }) } };
 }
 
 /** p(z | x): what x was made of, by the inverse of the flow  glow.gm:14 */

@@ -185,7 +185,7 @@ export function logP(w: Weights, x: Tensor): Tensor {
 export function sampleP(w: Weights, key: Key, B: Rows, given: Readonly<Record<string, Tensor>>): Draw {
   const z = given.z ?? normal.sample(key.at("z"), { loc: 0, scale: 1 }, [B, 2]); // [B, 2]
   const x = given.x ?? f(w.f).forward(z).value; // [B, 2]
-  return { values: { z, x }, means: {} };
+  return { values: { z, x }, means: {}, base: { z: normal.mean({ loc: 0, scale: 1 }) } };
 }
 
 /** p(z | x): what x was made of, by the inverse of the flow  nsf.gm:9 */

@@ -125,6 +125,7 @@ export const model = defineModel<typeof weights, never>({
   latents: { z: real([2]), x: real([2]) },
   weights,
   densities: { p: { head: ["x", "z"], given: [], label: "p(x, z)", place: "radial_density.gm:8", sample: sampleP } },
+  generative: "p",
   train: [
     {
       name: "train",

@@ -165,7 +165,13 @@ function bijections({ bijections }) {
     [...bijections.values()].map((b) => {
       const first = b.conditioned ? ["net"] : b.nests ? ["chain"] : b.noisy ? ["noise?"] : [];
       const text = `${sentence(b.doc)}${choices(b.options)}${b.constraint ? ` ${sentence(b.constraint)}` : ""}`;
-      return [signature(b.name, first, b.options), text, `\`${b.logDet}\``.replaceAll("|", "\\|"), ways[b.directions.forward], ways[b.directions.inverse]];
+      return [
+        signature(b.name, first, b.options),
+        text,
+        `\`${b.logDet}\``.replaceAll("|", "\\|"),
+        ways[b.directions.forward],
+        ways[b.directions.inverse],
+      ];
     }),
   );
 }

@@ -171,9 +171,10 @@ function buildProgram(finish: Finish): Command {
     .addOption(new Option("--start <KIND>", "what the chains begin with: at random unless told").choices(["random", "data", "chains"]))
     .addOption(new Option("--every <N>", "draw the chains over time: a row each, a picture every N sweeps").argParser(wholeNumber(1)))
     .addOption(
-      new Option("--temperature <T>", "of an autoregressive model: below 1 samples are less varied, above 1 more").argParser(
-        positiveNumber,
-      ),
+      new Option(
+        "--temperature <T>",
+        "below 1 samples are less varied, above 1 more: of an autoregressive model, or of a flow, where it scales the noise that data are made of",
+      ).argParser(positiveNumber),
     )
     .addOption(
       new Option(
@@ -188,6 +189,7 @@ function buildProgram(finish: Finish): Command {
         ["gmc sample", "64 samples of the newest run"],
         ["gmc sample runs/vae --count 100 --seed 3 --out grid.png", ""],
         ["gmc sample runs/cvae --given y=7", "sevens"],
+        ["gmc sample runs/glow --temperature 0.7", "of a flow, closer to its most likely pictures"],
         ["gmc sample runs/rbm --start chains --sweeps 2000 --every 100", "chains over time, from those of the training"],
         ["gmc sample runs/nade --known top --count 16", "lower halves of test images, given their upper ones"],
       ),

@@ -23,6 +23,8 @@ export interface FlowExplanation {
   readonly to: string;
   readonly forward: string;
   readonly inverse: string;
+  /** Going back adds noise: log-densities through it are lower bounds. */
+  readonly noisy: boolean;
   readonly steps: readonly StepExplanation[];
 }
 
@@ -34,6 +36,7 @@ export function explainFlow(context: DeriveContext, flow: Flow): FlowExplanation
     from: showSide(flow.from),
     to: showSide(flow.to),
     ...flow.directions,
+    noisy: flow.random,
     steps: repeated(steps),
   };
 }
@@ -109,6 +112,7 @@ export function printFlow(flow: FlowExplanation): readonly string[] {
   return [
     `flow ${flow.name} : ${flow.from} -> ${flow.to}  (${flow.place})`,
     `  forward ${flow.forward}, inverse ${flow.inverse}; log |det dx/dz| is the sum over its steps, of which z is the input:`,
+    ...(flow.noisy ? ["  back from whole numbers by noise: log p is a lower bound of the log-probability (Theis et al. 2016)"] : []),
     ...rows.map((r) => `    ${r.map((c, i) => (i < 3 ? c.padEnd(widths[i] ?? 0) : c)).join("  ")}`.trimEnd()),
   ];
 }

@@ -1,7 +1,8 @@
 /** Nets and densities -> functions: one per net; log p(x, z) and an ancestral sampler per density. */
 import { ancestorsOf } from "../ir/derive/marginal.js";
 import type { DerivedDensity } from "../ir/derived-model.js";
-import { type Definition, type DeriveContext, densityOf, givenTheirSum, variablesIn } from "../ir/derive/context.js";
+import { flowChain } from "../ir/derive/flow-change.js";
+import { type Definition, type DensityIndex, type DeriveContext, densityOf, givenTheirSum, variablesIn } from "../ir/derive/context.js";
 import { energyOf } from "../ir/derive/energy.js";
 import { drawsNumbers } from "../ir/derive/objective.js";
 import { exprsOf } from "../ir/quantity.js";
@@ -195,6 +196,8 @@ function samplerOf(
     const { domain } = variableOf(context, variable);
     values.set(variable, writer.bind(variable, tensorOf(call("required", given, str(variable)), domain.shape)));
   }
+  const mapped = whole && density.head.some((v) => context.model.variables.get(v)?.role === "data") ? basesOf(context, index) : new Set();
+  const base: Record<string, Js> = {};
   const drawn: Record<string, Js> = {};
   const means: Record<string, Js> = {};
   for (const [variable, definition] of definitions) {
@@ -222,7 +225,8 @@ function samplerOf(
     const lowered = lowerDist(scope, definition.dist, shape.length);
     const wantsMean = info?.hasMean === true && lowered.lead.batch;
     // Parameters that both the sample and the mean read are computed once.
-    const shared = wantsMean && printFlat(lowered.params).includes("(");
+    const tempered = mapped.has(variable) && definition.dist.dist === "Normal";
+    const shared = (wantsMean || tempered) && printFlat(lowered.params).includes("(");
     const dist = shared ? { ...lowered, params: bindParams(writer, variable, lowered.params) } : lowered;
     const sample = method(dist.object, "sample", call("key.at", str(variable)), dist.params, writer.drawShape(BATCH, shape));
     const bound = writer.bind(variable, {
@@ -234,6 +238,7 @@ function samplerOf(
     values.set(variable, bound);
     drawn[variable] = bound.js;
     if (wantsMean) means[variable] = method(dist.object, "mean", dist.params);
+    if (tempered) base[variable] = method(dist.object, "mean", dist.params);
   }
   return {
     name: `sample${whole ? "" : "Before"}${capital(density.name)}`,
@@ -248,10 +253,19 @@ function samplerOf(
     params: samplerParams,
     returns: "Draw",
     body: writer.finish(
-      object({ values: object(Object.fromEntries(Object.entries(drawn))), means: object(Object.fromEntries(Object.entries(means))) }),
+      object({
+        values: object(Object.fromEntries(Object.entries(drawn))),
+        means: object(Object.fromEntries(Object.entries(means))),
+        base: Object.keys(base).length > 0 ? object(base) : undefined,
+      }),
       undefined,
     ),
   };
+}
+
+/** Variables that flows map to others. */
+function basesOf(context: DeriveContext, { definitions }: DensityIndex): ReadonlySet<string> {
+  return new Set([...definitions.values()].flatMap((d) => (d.kind === "define" ? (flowChain(context, d.value)?.source ?? []) : [])));
 }
 
 /** `inverseP(w, key, B, given)`: latents as the flow's inverse gives them from data, in the form of a sampler. */

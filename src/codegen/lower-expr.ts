@@ -231,7 +231,7 @@ function imageOf(scope: Scope, expr: FlowCallExpr): { readonly js: Js; readonly 
 }
 
 /** `f(w.f, e)`: the bijector, as the function of that name makes it. */
-export function flowJs(scope: Scope, flow: string, given: readonly Js[]): Js {
+export function flowJs(scope: Pick<Scope, "context" | "weights"> & Partial<Pick<Scope, "key">>, flow: string, given: readonly Js[]): Js {
   const found = flowOf(scope.context, flow);
   const needs = flowNeeds(scope.context, found);
   const first: Js[] = needs === "none" ? [] : [needs === "own" ? scope.weights(found.path) : scope.weights("")];
@@ -351,7 +351,7 @@ export function literal(value: number | boolean | string | readonly number[]): J
   }
 }
 
-function keyText(scope: Scope): string {
+function keyText(scope: Partial<Pick<Scope, "key">>): string {
   if (!scope.key) throw new InternalError("random numbers are drawn where there is no key");
   return jsText(scope.key);
 }

@@ -300,6 +300,8 @@ export interface Draw {
   readonly values: Readonly<Record<string, Tensor>>;
   /** E[variable | its parents]: pictures show this (pixel probabilities rather than coin flips). */
   readonly means: Readonly<Record<string, Tensor>>;
+  /** Locations of the Normal variables that flows map to others: what samples of a lower temperature are drawn closer to. */
+  readonly base?: Readonly<Record<string, Tensor>>;
 }
 
 /** A variable of a chain: its event shape, and how a row of it starts where nothing else is told. */
@@ -396,6 +398,23 @@ export interface ModelDefinition<S extends WeightSpecs = WeightSpecs, D extends 
   readonly inference?: string;
   readonly train: readonly PhaseDefinition<S, D, T>[];
   readonly evaluate: Readonly<Record<string, MetricDefinition<S, D, T>>>;
+  /** Flows that the model writes out, whose inverse is tried at the start of a training. */
+  readonly roundTrips?: readonly RoundTrip<S>[];
+}
+
+export interface RoundTrip<S extends WeightSpecs = WeightSpecs> {
+  readonly flow: string;
+  readonly place: string;
+  /** Event on the side of z, and the domain that it lies in. */
+  readonly event: Shape;
+  readonly domain: "real" | "positive" | "unit";
+  readonly bijector: (context: { readonly w: WeightsOf<S> }) => TwoWays;
+}
+
+/** The part of a bijection that a round trip needs. */
+export interface TwoWays {
+  readonly forward: (z: Tensor) => { readonly value: Tensor };
+  readonly inverse: (x: Tensor) => { readonly value: Tensor };
 }
 
 /**

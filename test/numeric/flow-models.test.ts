@@ -8,6 +8,7 @@ import { drawn, integral, logDetOf, logNormal, normals, someWeights } from "../s
 
 const model = (flow: string, more = "", D = 2): string => `
 net cond(t, e, width = 8) = concat(t, e) |> mlp([width])
+net pairs(t) = stack(stack(0.3, -0.2), (t[1..1] |> dense(4) |> tanh |> dense(2)))
 model M(D = ${D}) {
   data x : real[D]
   latent z : real[D]
@@ -47,6 +48,8 @@ describe("log p(x) by change of variables", () => {
       2,
     ],
     ["radial", "flow f on real[D] = radial |> affine |> radial", 3],
+    ["masked autoregressive", "flow f on real[D] = masked_autoregressive(pairs) |> reverse |> masked_autoregressive(pairs)", 2],
+    ["inverse autoregressive", "flow f on real[D] = inverse_autoregressive(pairs) |> affine", 2],
     ["flow of flows", "flow g = coupling(mlp([4])) |> reverse   flow f on real[D] = g |> affine |> g", 2],
   ])("%s", (_, flow, D) => {
     const loaded = loadModel(model(flow, "", D));

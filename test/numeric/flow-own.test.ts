@@ -1,5 +1,6 @@
 /** Bijections that a model writes out: their log-determinants, derived from the structure of the Jacobian, against central differences. */
 import { describe, expect, it } from "vitest";
+import { train } from "../../src/runtime/node/index.js";
 import { compile } from "../../src/compile.js";
 import { loadModel, runModel } from "../support/model.js";
 import { drawn, logDetOf, logNormal, normals, someWeights } from "../support/flow-model.js";
@@ -97,5 +98,25 @@ describe("flows that are written out", () => {
     expect(structureIn("flow f on real[D] { forward(z) = stack(z[1] + z[2]^2, z[2] + z[1]^2) }", 2)).toBe("GM3707");
     expect(structureIn("flow f on real[D] { forward(z) = stack(z[1], z[1]) }", 2)).toBe("GM3707");
     expect(structureIn("flow f on real[D] { forward(z) = z + tanh(z @ A)  jacobian = dense }", 33)).toBe("GM3708");
+  });
+});
+
+describe("the start of a training", () => {
+  const model = (inverse: string): string => `
+model M {
+  data x : positive[2]
+  latent z : real[2]
+  param a : positive
+  flow f on real[2] -> positive[2] { forward(z) = exp(a * z)  inverse(x) = ${inverse} }
+  density p(x, z) { z ~ Normal(0, 1)  x = f(z) }
+  train { maximize log p(x)  steps = 3, batch = 4 }
+}`;
+  const rows = { x: { shape: [8, 2], data: Float32Array.from(normals(1, 16), (v) => Math.exp(v)) } };
+
+  it("tries whether the inverse undoes the flow", async () => {
+    await expect(train(loadModel(model("log(x)")).model, { data: rows, engine: "reference" })).resolves.toBeDefined();
+    await expect(train(loadModel(model("log(x) / (2 * a)")).model, { data: rows, engine: "reference" })).rejects.toThrow(
+      /does not undo it/u,
+    );
   });
 });

@@ -19,6 +19,7 @@ export const gm4 = {
   GM4013: worded("Too few rows for a discrepancy"),
   GM4020: worded("A bijection without a closed form in this direction"),
   GM4021: worded("A bijection that does not fit its event"),
+  GM4023: worded("An inverse that does not undo its flow"),
   GM4022: worded("A sequential direction too long to unroll"),
   GM4030: worded("Entries or a temperature that a draw cannot take"),
   GM4031: worded("A temperature that the distribution has no use for"),

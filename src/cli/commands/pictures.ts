@@ -25,10 +25,10 @@ export interface PictureFlags extends RunFlags {
 export interface SampleFlags extends RunFlags {
   readonly count?: number;
   readonly given?: Readonly<Record<string, number | "data">>;
+  readonly temperature?: number;
   readonly sweeps?: number;
   readonly start?: ChainStart;
   readonly every?: number;
-  readonly temperature?: number;
   readonly known?: string;
   readonly split?: SplitName;
 }

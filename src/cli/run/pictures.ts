@@ -37,9 +37,14 @@ export function pathFor(drawing: NamedDrawing, count: number, folder: string, ou
   return `${count > 1 ? `${stem}-${drawing.stem}` : stem}.${drawing.extension}`;
 }
 
+/** What there are pictures of: the data, or, of a model without data, what it draws. */
+function shownVariables({ model }: TrainedSession): TrainedSession["model"]["latents"] {
+  return model.streams.length > 0 ? dataVariables(model) : model.latents;
+}
+
 /** Pictures are drawn of what has a picture: of categories those that are sound or an image, no labels. */
 function drawable(trained: TrainedSession, rows: RowsByName): readonly string[] {
-  const variables = dataVariables(trained.model);
+  const variables = shownVariables(trained);
   return Object.keys(rows).filter((name) => {
     const spec = variables[name];
     if (spec === undefined || spec.domain !== "category") return spec !== undefined;
@@ -49,7 +54,7 @@ function drawable(trained: TrainedSession, rows: RowsByName): readonly string[] 
 }
 
 function lookFor(trained: TrainedSession, name: string): ReturnType<typeof lookOf> {
-  const spec = dataVariables(trained.model)[name];
+  const spec = shownVariables(trained)[name];
   if (spec === undefined) throw new Error(`no data variable ${name}`);
   return lookOf(spec, columnOf(trained.dataset, name));
 }
@@ -59,7 +64,7 @@ function shownSamples(trained: TrainedSession, samples: { readonly values: RowsB
   const names = new Set([...Object.keys(samples.values), ...Object.keys(samples.means)]);
   return Object.fromEntries(
     [...names].flatMap((name) => {
-      const spec = dataVariables(trained.model)[name];
+      const spec = shownVariables(trained)[name];
       // the mean of a category is a row of probabilities
       const image = spec !== undefined && spec.domain !== "category" && lookFor(trained, name).kind === "image";
       const rows = image ? (samples.means[name] ?? samples.values[name]) : (samples.values[name] ?? samples.means[name]);

@@ -333,7 +333,9 @@ function roles(
 ): Pick<DerivedModel, "generative" | "inference" | "inverse"> {
   const isData = (name: string): boolean => context.model.variables.get(name)?.role === "data";
   const usable = context.model.densities;
-  const generative = usable.find((d) => d.head.some(isData));
+  const hasData = context.model.streams.length > 0;
+  // without data, samples are of what the model draws by itself
+  const generative = usable.find((d) => (hasData ? d.head.some(isData) : d.given.length === 0));
   // What the generative density reads or draws besides data is what inference has to supply.
   const latents = generative ? [...generative.head, ...generative.given].filter((v) => !isData(v)) : [];
   const infers = (d: Density): boolean =>

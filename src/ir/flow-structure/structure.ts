@@ -91,7 +91,7 @@ function rankOne(expr: Expr, input: Local, scalarLocal: () => Local): JacobianSt
   const text = (e: Expr): string => JSON.stringify(e, (key, value: unknown) => (key === "span" || key === "text" ? undefined : value));
   if (!scalar || scalars.some((s) => text(s) !== text(scalar))) return undefined;
   const isScalar = (e: Expr): boolean => scalars.includes(e);
-  const rest = readsOfEntries(expr, input.id, isScalar);
+  const rest = readsOfEntries(expr, input.id, { cut: isScalar });
   if (!rest.every((set, i) => set.size === 1 && set.has(i))) return undefined;
   const local = scalarLocal();
   const value: Expr = { kind: "local", local, type: local.type, span: scalar.span };

@@ -53,6 +53,11 @@ export interface SampleOptions {
   readonly seed?: number;
   /** Conditions, and other variables of the density that are held at these values. */
   readonly given?: RowsByName;
+  /**
+   * Below 1 draws are less varied, above more; 1 unless told. Of a flow it scales the noise of its base, of a density that is drawn entry by entry
+   * the scales of each entry's distribution, and divides its logits.
+   */
+  readonly temperature?: number;
   /** Of a density with a chain: sweeps, in place of its own number. */
   readonly sweeps?: number;
   /** What the chains begin with: at random unless told, rows of the data, or the persistent chains of the training. */
@@ -61,8 +66,6 @@ export interface SampleOptions {
   readonly every?: number;
   /** Of a density that is drawn entry by entry: entries that are held, at `values` where `mask` is not 0. [rows, ...event] each. */
   readonly known?: { readonly values: Rows; readonly mask: Rows };
-  /** Of such a density: below 1 draws are less varied, above more. 1 unless told. */
-  readonly temperature?: number;
   /** What is computed in full at each position, where it could not be kept. */
   readonly onNote?: (note: string) => void;
   /** Sweeps, or positions, done, of all. */
@@ -165,8 +168,15 @@ export function openSession(options: SessionOptions): TrainedSession {
         }
         const variables = dataVariables(model);
         const fed = Object.entries(given).map(([name, t]) => [Object.hasOwn(variables, name) ? dataName(name) : latentName(name), t]);
-        return shown(await run(stageSample({ model, rows, averaged }, Object.keys(given)), Object.fromEntries(fed) as HostTensors, seed));
+        return shown(
+          await run(
+            stageSample({ model, rows, averaged }, Object.keys(given), more.temperature),
+            Object.fromEntries(fed) as HostTensors,
+            seed,
+          ),
+        );
       }
+      if (more.temperature !== undefined) throw new GmcError("GM4009", `${density.label} is drawn by a chain: it takes no \`temperature\``);
       const { sweeps, start, every, onProgress, signal } = more;
       const all = { session, model, dataset, averaged, rows, seed, given, data, sweeps, start, every, onProgress, signal };
       const { last, frames } = await runChain(density, density.chain, all);
@@ -205,18 +215,14 @@ export function openSession(options: SessionOptions): TrainedSession {
 
 /** GM4009 for an option that the density has no use for. */
 function checkOptions(density: DensityDefinition, options: SampleOptions): void {
-  const [chain, entries] = [["sweeps", "start", "every"] as const, ["known", "temperature"] as const];
   if (density.chain === undefined) {
-    for (const name of chain)
+    for (const name of ["sweeps", "start", "every"] as const)
       if (options[name] !== undefined) throw new GmcError("GM4009", `${density.label} is not drawn by a chain: it takes no \`${name}\``);
   }
-  if (density.sequential === undefined) {
-    for (const name of entries)
-      if (options[name] !== undefined)
-        throw new GmcError("GM4009", `${density.label} is not drawn entry by entry: it takes no \`${name}\``, [
-          "an autoregressive density is, such as one of a masked net",
-        ]);
-  }
+  if (density.sequential === undefined && options.known !== undefined)
+    throw new GmcError("GM4009", `${density.label} is not drawn entry by entry: it takes no \`known\``, [
+      "an autoregressive density is, such as one of a masked net",
+    ]);
 }
 
 function hostRows({ shape, data }: Rows): HostTensor {

@@ -16,6 +16,7 @@ import { stochasticVariables } from "../eval/batches.js";
 import { evaluate } from "../eval/evaluate.js";
 import { openSession, type TrainedSession } from "../eval/session.js";
 import type { Dataset, FieldOptions } from "../data/dataset.js";
+import { checkRoundTrips } from "./round-trip.js";
 import { openTrainStream } from "../data/streams.js";
 import type { Engine, EngineOptions, EngineSession } from "../engines/engine.js";
 import { GmcError } from "../graph/errors.js";
@@ -130,7 +131,10 @@ export async function trainOn(
   const seed = options.seed ?? 0;
   const dynamic = stochasticVariables(dataset);
   const leaves = leavesOf(model.weights).map((l) => l.path);
-  if (options.resume === undefined) await writeAll(session, initialWeights(model, seed, dataset));
+  if (options.resume === undefined) {
+    await writeAll(session, initialWeights(model, seed, dataset));
+    await checkRoundTrips(session, model, seed);
+  }
   const averaged = (): ReadonlySet<string> => new Set(leaves.filter((path) => session.has(emaName(path))));
   // chains outlive their phase: a later one goes on with them, and samples may begin with them
   const carried = (): readonly string[] =>

@@ -1,0 +1,34 @@
+/** Samples of flows at a temperature, and latents by the exact inverse. */
+import { describe, expect, it } from "vitest";
+import { train } from "../../src/runtime/node/index.js";
+import { loadModel } from "../support/model.js";
+import { normals } from "../support/flow-model.js";
+
+const model = `
+model M {
+  data x : real[2]
+  latent z : real[2]
+  flow f on real[2] = repeat(2) { coupling(mlp([8])) |> reverse }
+  density p(x, z) { z ~ Normal(3, 1)  x = f(z) }
+  train { maximize log p(x)  steps = 5, batch = 16 }
+}`;
+
+const rows = { x: { shape: [32, 2], data: Float32Array.from(normals(1, 64)) } };
+
+describe("a trained flow", () => {
+  it("reconstructs and interpolates exactly, and takes a temperature", async () => {
+    const trained = await train(loadModel(model).model, { data: rows, engine: "reference", seed: 2 });
+    const { data, shown } = await trained.reconstruct(8);
+    data["x"]!.data.forEach((v, i) => expect(shown["x"]!.data[i]).toBeCloseTo(v, 5));
+    const between = await trained.interpolate(2, 5);
+    const [first, last] = [between.shown["x"]!.data.slice(0, 2), between.shown["x"]!.data.slice(8, 10)];
+    expect(first[0]).toBeCloseTo(between.data["x"]!.data[0]!, 5);
+    expect(last[1]).toBeCloseTo(between.data["x"]!.data[3]!, 5);
+    const warm = await trained.sample(16, { seed: 5 });
+    const cold = await trained.sample(16, { seed: 5, temperature: 0.5 });
+    warm.values["z"]!.data.forEach((v, i) => expect(cold.values["z"]!.data[i]).toBeCloseTo(3 + 0.5 * (v - 3), 5));
+    const none = await trained.sample(16, { seed: 5, temperature: 1 });
+    warm.values["x"]!.data.forEach((v, i) => expect(none.values["x"]!.data[i]).toBeCloseTo(v, 5));
+    await trained.close();
+  });
+});
