@@ -21,7 +21,10 @@ export function writtenOut(cx: Context, expr: Expr): Expr {
     for (const b of net.body) values.set(b.local.id, visit(b.value, values, span));
     return visit(net.result, values, span);
   };
+  // nets that call nets twice double with each: beyond the limit nothing is followed further
+  let left = mostNodes;
   const visit = (e: Expr, values: ReadonlyMap<string, Expr>, span: Span | undefined): Expr => {
+    if (--left < 0) return e;
     const at = span === undefined ? e : { ...e, span };
     const inner = (x: Expr): Expr => visit(x, values, span);
     switch (at.kind) {
@@ -48,7 +51,7 @@ export function writtenOut(cx: Context, expr: Expr): Expr {
     }
   };
   const out = visit(expr, new Map(), undefined);
-  if (gone.size === 0 || longerThan(out, mostNodes)) return expr;
+  if (gone.size === 0 || left < 0 || longerThan(out, mostNodes)) return expr;
   // a net of the model may be called elsewhere, a template's instance is this call's own
   const own = new Set([...cx.instances.values()].flatMap((list) => list.flatMap((i) => i.net?.name ?? [])));
   cx.nets.splice(0, cx.nets.length, ...cx.nets.filter((n) => !gone.has(n.name) || own.has(n.name)));

@@ -182,9 +182,12 @@ describe("a session", () => {
     await expect(trained.sample(2, { sweeps: 3 })).rejects.toThrow(/not drawn by a chain/u);
   });
 
-  test("options of drawing entry by entry are refused elsewhere", async () => {
+  test("known entries are refused elsewhere", async () => {
     const { sequential: _, ...plain } = model.densities["p"]!;
     const trained = await trainedOf({ ...model, densities: { p: plain } }, { x: new Float32Array(4 * D), y: new Float32Array(4) });
-    await expect(trained.sample(2, { temperature: 0.5 })).rejects.toThrow(/not drawn entry by entry: it takes no `temperature`/u);
+    const part = { shape: [2, D], data: new Float32Array(2 * D) };
+    await expect(trained.sample(2, { known: { values: part, mask: part } })).rejects.toThrow(
+      /not drawn entry by entry: it takes no `known`/u,
+    );
   });
 });
