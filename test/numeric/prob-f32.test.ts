@@ -94,6 +94,13 @@ describe.skipIf(!available)("densities and their gradients", () => {
     ["beta", [1e-6, 0.5, 0.9, 0.999], [0.1, 1, 2.5, 30], (x, p) => gmc.beta.logProb(x, { alpha: p, beta: 2 })],
     ["studentT", [-50, 0, 3, 400], [1, 2.5, 10, 4], (x, p) => gmc.studentT.logProb(x, { df: p, loc: 0, scale: 2 })],
     ["poisson", [0, 1, 30, 5], [1e-4, 0.5, 20, 90], (x, p) => gmc.poisson.logProb(x, { rate: p })],
+    ["poisson, many", [1e6, 1005000, 20, 16], [1e6, 1e6, 35.5, 4e4], (x, p) => gmc.poisson.logProb(x, { rate: p })],
+    [
+      "binomial, many",
+      [30000, 70100, 16, 99990],
+      [-0.8, 0.9, -9, 9.5],
+      (x, p) => gmc.binomial.logProb(x, { total: 100000, logits: p }),
+    ],
     ["negativeBinomial", [0, 1, 30, 5], [0.1, 0.5, 20, 9], (x, p) => gmc.negativeBinomial.logProb(x, { total: p, logits: -0.4 })],
     ["laplace", [-30, 0, 1, 40], [0.1, 1, 100, 5], (x, p) => gmc.laplace.logProb(x, { loc: 0.3, scale: p })],
     ["gumbel", [-3, 0, 1, 40], [1, 1, 10, 5], (x, p) => gmc.gumbel.logProb(x, { loc: 0.3, scale: p })],
@@ -118,4 +125,21 @@ describe.skipIf(!available)("densities and their gradients", () => {
       }
     });
   }
+});
+
+// scipy.stats 1.17: poisson.logpmf, binom.logpmf
+const published: readonly [string, number, () => Tensor][] = [
+  ["Poisson(1e6) at 1e6", -7.826693896204233, () => gmc.poisson.logProb(1e6, { rate: 1e6 })],
+  ["Poisson(1e6) at 1,005,000", -20.30840625986457, () => gmc.poisson.logProb(1005000, { rate: 1e6 })],
+  ["Poisson(35.5) at 20", -6.44496253112608, () => gmc.poisson.logProb(20, { rate: 35.5 })],
+  ["Binomial(1e5, 0.3) at 30,000", -5.89508052655583, () => gmc.binomial.logProb(30000, { total: 100000, probs: 0.3 })],
+  ["Binomial(1e5, 0.7) at 70,100", -6.132371602790954, () => gmc.binomial.logProb(70100, { total: 100000, probs: 0.7 })],
+];
+
+describe.each([referenceEngine, ...(available ? [onnxEngine] : [])])("log-probabilities of large counts on $name", (engine) => {
+  test.each(published)("%s", async (_, want, density) => {
+    const graph = gmc.stage({ zero: { shape: [] } }, ({ zero }) => ({ y: gmc.add(density(), zero) }));
+    const { y } = await run(engine, graph, { zero: { dtype: "f32", shape: [], data: Float32Array.of(0) } });
+    expect(Math.abs(Number(y!.data[0]) - want)).toBeLessThan(engine.name === "reference" ? 1e-6 : 2e-4);
+  });
 });

@@ -17,6 +17,7 @@ import {
   max,
   mul,
   neg,
+  not,
   select,
   sub,
   sum,
@@ -76,6 +77,30 @@ export function logFactorial(n: TensorLike): Tensor {
   const large = max(given, FACTORIALS);
   const series = add(sub(mul(add(large, 0.5), log(large)), large), add(HALF_LOG_2PI, div(1 / 12, large)));
   return select(small, known, series);
+}
+
+/** Whether all are 1 or more: log-probabilities of such counts go by `stirlingError` and `deviance`. */
+export function fromOneOn(...counts: readonly TensorLike[]): Tensor {
+  return counts.map((n) => not(less(n, 1))).reduce(and);
+}
+
+/** log n! - log(sqrt(2 pi n) n^n e^-n) for n >= 1: as it stands below 16, by Stirling's series from there on (error below 1e-11). */
+export function stirlingError(n: TensorLike): Tensor {
+  const isFew = less(n, 16);
+  const few = select(isFew, n, 1);
+  const many = select(isFew, 16, n);
+  const square = mul(many, many);
+  const asItStands = sub(lgamma(add(few, 1)), add(sub(mul(add(few, 0.5), log(few)), few), HALF_LOG_2PI));
+  return select(isFew, asItStands, div(sub(1 / 12, div(sub(1 / 360, div(1 / 1260, square)), square)), many));
+}
+
+/**
+ * x log(x / mean) + mean - x, how far a count is from what is expected, without the cancellation of its large terms (Loader 2000, "Fast and
+ * Accurate Computation of Binomial Probabilities", eq. 3): in float32 a log-probability of millions keeps its last digits. For x, mean > 0.
+ */
+export function deviance(x: TensorLike, mean: TensorLike): Tensor {
+  const off = div(sub(x, mean), mean);
+  return mul(mean, sub(mul(add(1, off), log1p(off)), off));
 }
 
 /** `value` where the condition holds, -Infinity elsewhere; the gradient there is zero. */
