@@ -308,10 +308,10 @@ function appendBijection(env: Env, bijection: Bijection, actuals: readonly Actua
   };
   const net = bound.byName.get("net");
   const wants = result.conditioner;
-  const head = bijection.plainConditioner !== true && statics.options.get("head") === true;
+  const head = bijection.autoregressive !== true && statics.options.get("head") === true;
   const conditioner =
     wants && net?.kind === "ast"
-      ? conditionerOf(env, { what, net: net.value, ...wants, head, autoregressive: bijection.plainConditioner === true, path, span })
+      ? conditionerOf(env, { what, net: net.value, ...wants, head, path, span })
       : undefined;
   if (wants && !conditioner) return false;
   if (result.parameters > 0) env.owner.weights.push({ kind: "bijection", name, bijection: instance });

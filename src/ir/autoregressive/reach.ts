@@ -139,13 +139,17 @@ function tellingStops(way: readonly Stop[], tracked: Tracked): readonly Told[] {
   return kept.length <= SHOWN ? kept : [...kept.slice(0, 2), ...kept.slice(kept.length - SHOWN + 2)];
 }
 
-export function waysOut(culprit: Stop | undefined, variable: string): readonly string[] {
+/** The layer that reads in an order what the culprit mixes. */
+export function insteadOf(culprit: Stop | undefined): readonly string[] {
   const expr = culprit?.expr;
   const instead = expr?.kind === "layer" ? layers.get(expr.instance.layer)?.inOrder : undefined;
+  if (instead === undefined || expr?.kind !== "layer") return [];
+  return [`\`${instead}\` in place of \`${expr.instance.layer}\` reads the entries in an order`];
+}
+
+export function waysOut(culprit: Stop | undefined, variable: string): readonly string[] {
   return [
-    ...(instead === undefined || expr?.kind !== "layer"
-      ? []
-      : [`\`${instead}\` in place of \`${expr.instance.layer}\` reads the entries in an order`]),
+    ...insteadOf(culprit),
     `layers in an order are \`masked_dense\`, \`masked_conv\` (the first with mask = "A"), \`causal_conv\` (the first strict) and \`nade\`; nets of them \`made(${variable}, …)\`, \`pixelcnn(${variable}, …)\`, \`wavenet(${variable}, …)\``,
   ];
 }
