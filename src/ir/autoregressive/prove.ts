@@ -256,7 +256,7 @@ export function proveMap(
     eventRank: 0,
     params: [{ name: net.name, expr: net.result, rank: values }],
     refuse: ({ tracked, tracker, expr, wrong }) => {
-      const { told, culprit, read } = storyOf(tracker.way(expr, wrong.entry, wrong.degree), { ...tracked, variable: "the net's input" });
+      const { told, culprit, read } = storyOf(tracker.way(expr, wrong.entry, wrong.degree), tracked);
       const labels = told.map(({ stop, text }) => ({ span: spanOf(stop.expr), text }));
       report(
         context.diagnostics,

@@ -117,6 +117,7 @@ const SHOWN = 6;
 /** The stops that say something: where the variable is read, where what an entry reads becomes more or other, and the last layers. */
 function tellingStops(way: readonly Stop[], tracked: Tracked): readonly Told[] {
   const told: Told[] = [];
+  const own = tracked.variable === undefined ? "the input of the net" : `\`${tracked.variable}\` itself`;
   let before: Reach | undefined;
   way.forEach((stop) => {
     const reach = reachOf(stop.grid, tracked);
@@ -129,7 +130,7 @@ function tellingStops(way: readonly Stop[], tracked: Tracked): readonly Told[] {
       later: `\`${name}\`: entries read later ones, too`,
       units: `\`${name}\`: each unit reads the entries up to its degree`,
     };
-    if (before === undefined) told.push({ stop, reach, text: `\`${tracked.variable ?? ""}\` itself is read here` });
+    if (before === undefined) told.push({ stop, reach, text: `${own} is read here` });
     else if (reach !== before || (expr.kind === "layer" && !isTooFar(reach))) told.push({ stop, reach, text: texts[reach] });
     before = reach;
   });
