@@ -394,7 +394,7 @@ function autoregressive(name: string, runtime: string, doc: string, directions: 
     directions,
     elementwise: false,
     logDet: "sum(log scale)",
-    constraint: "triangular since its net is proven to read the entries before an entry alone",
+    constraint: "triangular since its net is proven autoregressive",
     apply: (call) => {
       const [d, ...more] = call.from.shape;
       if (!d || more.length > 0) return wrongShape(call, "a vector");
