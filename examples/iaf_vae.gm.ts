@@ -165,7 +165,7 @@ export function made_values_given(
 /**
  * Conditioner of f.iaf1.inverse_autoregressive1.
  *
- * fIaf1InverseAutoregressive1(t, h)  flows.gm:26
+ * fIaf1InverseAutoregressive1(t, h)  flows.gm:28
  * t [..., 32], h [..., 300] -> [..., 32, 2]
  */
 export function fIaf1InverseAutoregressive1(
@@ -208,7 +208,7 @@ export function made_values_given2(
 /**
  * Conditioner of f.iaf1.inverse_autoregressive2.
  *
- * fIaf1InverseAutoregressive2(t, h)  flows.gm:26
+ * fIaf1InverseAutoregressive2(t, h)  flows.gm:28
  * t [..., 32], h [..., 300] -> [..., 32, 2]
  */
 export function fIaf1InverseAutoregressive2(
@@ -251,7 +251,7 @@ export function made_values_given3(
 /**
  * Conditioner of f.iaf1.inverse_autoregressive3.
  *
- * fIaf1InverseAutoregressive3(t, h)  flows.gm:26
+ * fIaf1InverseAutoregressive3(t, h)  flows.gm:28
  * t [..., 32], h [..., 300] -> [..., 32, 2]
  */
 export function fIaf1InverseAutoregressive3(
@@ -294,7 +294,7 @@ export function made_values_given4(
 /**
  * Conditioner of f.iaf1.inverse_autoregressive4.
  *
- * fIaf1InverseAutoregressive4(t, h)  flows.gm:26
+ * fIaf1InverseAutoregressive4(t, h)  flows.gm:28
  * t [..., 32], h [..., 300] -> [..., 32, 2]
  */
 export function fIaf1InverseAutoregressive4(

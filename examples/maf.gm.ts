@@ -151,7 +151,7 @@ export function made_values(w: Weights["f"]["maf1"]["masked_autoregressive1"]["m
 /**
  * Conditioner of f.maf1.masked_autoregressive1.
  *
- * fMaf1MaskedAutoregressive1(t)  flows.gm:21
+ * fMaf1MaskedAutoregressive1(t)  flows.gm:22
  * t [..., 64] -> [..., 64, 2]
  */
 export function fMaf1MaskedAutoregressive1(w: Weights["f"]["maf1"]["masked_autoregressive1"], t: Tensor): Tensor {
@@ -191,7 +191,7 @@ export function made_values2(w: Weights["f"]["maf1"]["masked_autoregressive2"]["
 /**
  * Conditioner of f.maf1.masked_autoregressive2.
  *
- * fMaf1MaskedAutoregressive2(t)  flows.gm:21
+ * fMaf1MaskedAutoregressive2(t)  flows.gm:22
  * t [..., 64] -> [..., 64, 2]
  */
 export function fMaf1MaskedAutoregressive2(w: Weights["f"]["maf1"]["masked_autoregressive2"], t: Tensor): Tensor {
@@ -231,7 +231,7 @@ export function made_values3(w: Weights["f"]["maf1"]["masked_autoregressive3"]["
 /**
  * Conditioner of f.maf1.masked_autoregressive3.
  *
- * fMaf1MaskedAutoregressive3(t)  flows.gm:21
+ * fMaf1MaskedAutoregressive3(t)  flows.gm:22
  * t [..., 64] -> [..., 64, 2]
  */
 export function fMaf1MaskedAutoregressive3(w: Weights["f"]["maf1"]["masked_autoregressive3"], t: Tensor): Tensor {
@@ -271,7 +271,7 @@ export function made_values4(w: Weights["f"]["maf1"]["masked_autoregressive4"]["
 /**
  * Conditioner of f.maf1.masked_autoregressive4.
  *
- * fMaf1MaskedAutoregressive4(t)  flows.gm:21
+ * fMaf1MaskedAutoregressive4(t)  flows.gm:22
  * t [..., 64] -> [..., 64, 2]
  */
 export function fMaf1MaskedAutoregressive4(w: Weights["f"]["maf1"]["masked_autoregressive4"], t: Tensor): Tensor {
@@ -311,7 +311,7 @@ export function made_values5(w: Weights["f"]["maf1"]["masked_autoregressive5"]["
 /**
  * Conditioner of f.maf1.masked_autoregressive5.
  *
- * fMaf1MaskedAutoregressive5(t)  flows.gm:21
+ * fMaf1MaskedAutoregressive5(t)  flows.gm:22
  * t [..., 64] -> [..., 64, 2]
  */
 export function fMaf1MaskedAutoregressive5(w: Weights["f"]["maf1"]["masked_autoregressive5"], t: Tensor): Tensor {

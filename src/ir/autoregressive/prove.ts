@@ -113,7 +113,11 @@ function settled(context: DeriveContext, masks: ReadonlyMap<string, MaskRule>): 
       "GM3723",
       span,
       { layer },
-      { help: ["`dense` reads all of its input; masked layers belong into the parameters of `x ~ …` that read `x` itself, or into the net of an autoregressive flow"] },
+      {
+        help: [
+          "`dense` reads all of its input; masked layers belong into the parameters of `x ~ …` that read `x` itself, or into the net of an autoregressive flow",
+        ],
+      },
     );
   }
   return ok;
