@@ -94,7 +94,7 @@ export function cnn(w: Weights["f"]["multi_scale1"]["glow_step1"]["coupling1"]["
 /**
  * Conditioner of f.multi_scale1.glow_step1.coupling1.
  *
- * fMultiScale1GlowStep1Coupling1(t)  flows.gm:14
+ * fMultiScale1GlowStep1Coupling1(t)  flows.gm:16
  * t [..., 7, 7, 4] -> [..., 7, 7, 8]
  */
 export function fMultiScale1GlowStep1Coupling1(
@@ -116,7 +116,7 @@ export function cnn2(w: Weights["f"]["multi_scale1"]["glow_step2"]["coupling1"][
 /**
  * Conditioner of f.multi_scale1.glow_step2.coupling1.
  *
- * fMultiScale1GlowStep2Coupling1(t)  flows.gm:14
+ * fMultiScale1GlowStep2Coupling1(t)  flows.gm:16
  * t [..., 7, 7, 4] -> [..., 7, 7, 8]
  */
 export function fMultiScale1GlowStep2Coupling1(
@@ -138,7 +138,7 @@ export function cnn3(w: Weights["f"]["multi_scale1"]["glow_step3"]["coupling1"][
 /**
  * Conditioner of f.multi_scale1.glow_step3.coupling1.
  *
- * fMultiScale1GlowStep3Coupling1(t)  flows.gm:14
+ * fMultiScale1GlowStep3Coupling1(t)  flows.gm:16
  * t [..., 7, 7, 4] -> [..., 7, 7, 8]
  */
 export function fMultiScale1GlowStep3Coupling1(
@@ -160,7 +160,7 @@ export function cnn4(w: Weights["f"]["multi_scale1"]["glow_step4"]["coupling1"][
 /**
  * Conditioner of f.multi_scale1.glow_step4.coupling1.
  *
- * fMultiScale1GlowStep4Coupling1(t)  flows.gm:14
+ * fMultiScale1GlowStep4Coupling1(t)  flows.gm:16
  * t [..., 7, 7, 4] -> [..., 7, 7, 8]
  */
 export function fMultiScale1GlowStep4Coupling1(
@@ -182,7 +182,7 @@ export function cnn5(w: Weights["f"]["glow_step1"]["coupling1"]["cnn1"], x: Tens
 /**
  * Conditioner of f.glow_step1.coupling1.
  *
- * fGlowStep1Coupling1(t)  flows.gm:14
+ * fGlowStep1Coupling1(t)  flows.gm:16
  * t [..., 14, 14, 2] -> [..., 14, 14, 4]
  */
 export function fGlowStep1Coupling1(w: Weights["f"]["glow_step1"]["coupling1"], t: Tensor): Tensor {
@@ -201,7 +201,7 @@ export function cnn6(w: Weights["f"]["glow_step2"]["coupling1"]["cnn1"], x: Tens
 /**
  * Conditioner of f.glow_step2.coupling1.
  *
- * fGlowStep2Coupling1(t)  flows.gm:14
+ * fGlowStep2Coupling1(t)  flows.gm:16
  * t [..., 14, 14, 2] -> [..., 14, 14, 4]
  */
 export function fGlowStep2Coupling1(w: Weights["f"]["glow_step2"]["coupling1"], t: Tensor): Tensor {
@@ -220,7 +220,7 @@ export function cnn7(w: Weights["f"]["glow_step3"]["coupling1"]["cnn1"], x: Tens
 /**
  * Conditioner of f.glow_step3.coupling1.
  *
- * fGlowStep3Coupling1(t)  flows.gm:14
+ * fGlowStep3Coupling1(t)  flows.gm:16
  * t [..., 14, 14, 2] -> [..., 14, 14, 4]
  */
 export function fGlowStep3Coupling1(w: Weights["f"]["glow_step3"]["coupling1"], t: Tensor): Tensor {
@@ -239,7 +239,7 @@ export function cnn8(w: Weights["f"]["glow_step4"]["coupling1"]["cnn1"], x: Tens
 /**
  * Conditioner of f.glow_step4.coupling1.
  *
- * fGlowStep4Coupling1(t)  flows.gm:14
+ * fGlowStep4Coupling1(t)  flows.gm:16
  * t [..., 14, 14, 2] -> [..., 14, 14, 4]
  */
 export function fGlowStep4Coupling1(w: Weights["f"]["glow_step4"]["coupling1"], t: Tensor): Tensor {

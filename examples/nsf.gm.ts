@@ -55,7 +55,7 @@ export function mlp(w: Weights["f"]["spline_flow1"]["spline_coupling1"]["mlp1"],
 /**
  * Conditioner of f.spline_flow1.spline_coupling1.
  *
- * fSplineFlow1SplineCoupling1(t)  flows.gm:10
+ * fSplineFlow1SplineCoupling1(t)  flows.gm:11
  * t [..., 1] -> [..., 23]
  */
 export function fSplineFlow1SplineCoupling1(w: Weights["f"]["spline_flow1"]["spline_coupling1"], t: Tensor): Tensor {
@@ -79,7 +79,7 @@ export function mlp2(w: Weights["f"]["spline_flow1"]["spline_coupling2"]["mlp1"]
 /**
  * Conditioner of f.spline_flow1.spline_coupling2.
  *
- * fSplineFlow1SplineCoupling2(t)  flows.gm:10
+ * fSplineFlow1SplineCoupling2(t)  flows.gm:11
  * t [..., 1] -> [..., 23]
  */
 export function fSplineFlow1SplineCoupling2(w: Weights["f"]["spline_flow1"]["spline_coupling2"], t: Tensor): Tensor {
@@ -103,7 +103,7 @@ export function mlp3(w: Weights["f"]["spline_flow1"]["spline_coupling3"]["mlp1"]
 /**
  * Conditioner of f.spline_flow1.spline_coupling3.
  *
- * fSplineFlow1SplineCoupling3(t)  flows.gm:10
+ * fSplineFlow1SplineCoupling3(t)  flows.gm:11
  * t [..., 1] -> [..., 23]
  */
 export function fSplineFlow1SplineCoupling3(w: Weights["f"]["spline_flow1"]["spline_coupling3"], t: Tensor): Tensor {
@@ -127,7 +127,7 @@ export function mlp4(w: Weights["f"]["spline_flow1"]["spline_coupling4"]["mlp1"]
 /**
  * Conditioner of f.spline_flow1.spline_coupling4.
  *
- * fSplineFlow1SplineCoupling4(t)  flows.gm:10
+ * fSplineFlow1SplineCoupling4(t)  flows.gm:11
  * t [..., 1] -> [..., 23]
  */
 export function fSplineFlow1SplineCoupling4(w: Weights["f"]["spline_flow1"]["spline_coupling4"], t: Tensor): Tensor {

@@ -308,11 +308,8 @@ function appendBijection(env: Env, bijection: Bijection, actuals: readonly Actua
   };
   const net = bound.byName.get("net");
   const wants = result.conditioner;
-  const head = bijection.plainConditioner !== true && statics.options.get("head") === true;
-  const conditioner =
-    wants && net?.kind === "ast"
-      ? conditionerOf(env, { what, net: net.value, ...wants, head, autoregressive: bijection.plainConditioner === true, path, span })
-      : undefined;
+  const head = bijection.autoregressive !== true && statics.options.get("head") === true;
+  const conditioner = wants && net?.kind === "ast" ? conditionerOf(env, { what, net: net.value, ...wants, head, path, span }) : undefined;
   if (wants && !conditioner) return false;
   if (result.parameters > 0) env.owner.weights.push({ kind: "bijection", name, bijection: instance });
   if (conditioner) env.owner.weights.push({ kind: "net", name, net: conditioner.net });

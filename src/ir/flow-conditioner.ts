@@ -11,7 +11,6 @@ import { requireTensor } from "./builtin-call.js";
 import { applyTo } from "./calls.js";
 import { type Env, freshId, newOwner, type Owner } from "./env.js";
 import { factsOf, netKey } from "./facts.js";
-import { readsOfEntries } from "./flow-structure/reads.js";
 import { sameShape, showShape, tensor } from "./shapes.js";
 import type { Conditioner, Dim, Expr, LayerInstance, Local, Net } from "./types.js";
 import { walkExpr } from "./walk.js";
@@ -25,8 +24,6 @@ interface Wanted {
   readonly to: readonly Dim[];
   /** An output layer is put on top. */
   readonly head: boolean;
-  /** Parameters of an entry may read earlier entries alone. */
-  readonly autoregressive: boolean;
   /** `f.coupling1` */
   readonly path: string;
   readonly span: Span;
@@ -46,7 +43,7 @@ export function conditionerOf(env: Env, wanted: Wanted): Conditioner | undefined
     report(cx.diagnostics, "GM2080", written.span, { what: wanted.what }, { help: ["leave `dropout` out of it"] });
     return undefined;
   }
-  if (!fits(env, wanted, features.shape) || (wanted.autoregressive && !isAutoregressive(env, wanted, value, input))) return undefined;
+  if (!fits(env, wanted, features.shape)) return undefined;
   const result = wanted.head ? outputLayer(owner, value, wanted) : value;
   const given: Local[] = [];
   walkExpr(result, (e) => {
@@ -67,39 +64,6 @@ export function conditionerOf(env: Env, wanted: Wanted): Conditioner | undefined
   cx.nets.push(net);
   cx.netByName.set(name, net);
   return { net: name, given: given.map((local): Expr => ({ kind: "local", local, type: local.type, span: written.span })) };
-}
-
-/** Whether nothing that an entry's parameters are made of is that entry or a later one: found from which entries read which, through nets. */
-function isAutoregressive({ cx }: Env, { what, net, from, to, span }: Wanted, value: Expr, input: Local): boolean {
-  const size = from[0]?.size ?? 1;
-  const each = to.slice(1).reduce((n, d) => n * d.size, 1);
-  const reads = readsOfEntries(value, input.id, { nets: cx.netByName });
-  const wrong = reads.findIndex((set, i) => [...set].some((j) => j >= Math.floor(i / each)));
-  if (wrong < 0) return true;
-  const entry = Math.floor(wrong / each);
-  const read = [...(reads[wrong] ?? [])].filter((j) => j >= entry).sort((a, b) => a - b);
-  report(
-    cx.diagnostics,
-    "GM3709",
-    net.span,
-    {
-      what,
-      entry: entry + 1,
-      reads:
-        read
-          .slice(0, 4)
-          .map((j) => `\`t[${j + 1}]\``)
-          .join(", ") + (read.length > 4 ? ", …" : ""),
-    },
-    {
-      labels: [{ span, text: "in this bijection" }],
-      help: [
-        "an entry's shift and scale may read the entries before it: a masked net, or functions of `t[1..i-1]`",
-        size > 1 ? "`coupling` takes any net" : "`affine` scales and shifts one entry",
-      ],
-    },
-  );
-  return false;
 }
 
 function fits(env: Env, { what, net, from, to, head, span }: Wanted, found: readonly Dim[]): boolean {

@@ -44,8 +44,8 @@ export interface Bijection {
   readonly doc: string;
   /** Its first argument is a net that gives it its parameters. */
   readonly conditioned?: boolean;
-  /** The conditioner gives the parameters themselves: no output layer is put on top of it. */
-  readonly plainConditioner?: boolean;
+  /** Its net gives each entry's parameters themselves, of the entries before it: no output layer is put on top, and that is proven. */
+  readonly autoregressive?: boolean;
   readonly options: readonly OptionSpec[];
   /** Domains that it maps from; absent: any, which it keeps. */
   readonly takes?: readonly DomainName[];
@@ -76,6 +76,8 @@ const mask: OptionSpec = {
   named: true,
   fallback: "halves",
 };
+/** How a raw number becomes a scale. */
+const scale: OptionSpec = { name: "scale", kind: "choice", choices: ["tanh", "sigmoid", "exp"], named: true, fallback: "tanh" };
 const swap: OptionSpec = { name: "swap", kind: "boolean", named: true, fallback: false };
 /** Whether an output layer is put on top of the conditioner. */
 const head: OptionSpec = { name: "head", kind: "boolean", named: true, fallback: true };
@@ -100,7 +102,7 @@ const table: readonly Bijection[] = [
   coupling("coupling", "coupling", "shifts and scales part of the entries by what a net makes of the others (Dinh et al. 2017, eq. 7)", {
     perEntry: () => 2,
     logDet: "sum(log scale(kept))",
-    options: [{ name: "scale", kind: "choice", choices: ["tanh", "sigmoid", "exp"], named: true, fallback: "tanh" }],
+    options: [scale],
   }),
   coupling(
     "additive_coupling",
@@ -386,16 +388,17 @@ function autoregressive(name: string, runtime: string, doc: string, directions: 
     runtime,
     doc,
     conditioned: true,
-    plainConditioner: true,
-    options: [],
+    autoregressive: true,
+    options: [scale],
     takes: ["real"],
     directions,
     elementwise: false,
     logDet: "sum(log scale)",
+    constraint: "triangular since its net is proven autoregressive",
     apply: (call) => {
       const [d, ...more] = call.from.shape;
       if (!d || more.length > 0) return wrongShape(call, "a vector");
-      return { to: call.from, options: {}, parameters: 0, conditioner: { from: [d], to: [d, dim(2)] } };
+      return { to: call.from, options: differing(call, [scale]), parameters: 0, conditioner: { from: [d], to: [d, dim(2)] } };
     },
   };
 }

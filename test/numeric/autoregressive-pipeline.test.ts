@@ -276,7 +276,8 @@ describe("nets that are to be autoregressive by themselves", () => {
     if (!ir || !found) throw new Error(text);
     const diagnostics = new Diagnostics();
     const masks = new Map<string, MaskRule>();
-    const ok = proveMap(deriveContext(ir, diagnostics), found, "masked_autoregressive", masks);
+    const ok =
+      proveMap(deriveContext(ir, diagnostics), found, { bijection: "masked_autoregressive", span: found.span }, masks) !== undefined;
     return { ok, codes: diagnostics.errors.map((d) => d.code), strict: [...masks.values()].map((m) => m.strict) };
   };
 

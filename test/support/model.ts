@@ -49,6 +49,8 @@ export interface RunOptions {
   /** State of leaves by path, unconstrained. */
   readonly state?: Readonly<Record<string, readonly number[]>>;
   readonly seed?: number;
+  /** "train" unless told. */
+  readonly mode?: "train" | "eval";
 }
 
 export interface RunContext {
@@ -78,6 +80,7 @@ export function runModel(
         rows: { kind: "rows", size: first?.shape[0] ?? 1 },
       });
     },
+    { mode: options.mode ?? "train" },
   );
   const feeds: Record<string, Feed> = {
     rng: [options.seed ?? 1, 0, 0, 0],

@@ -37,9 +37,9 @@ export const gm3Autoregressive = {
     "Evaluator that draws an autoregressive variable",
     (a) => `\`${a.evaluator}\` draws \`${a.variable}\` of \`${a.density}\` at once, and it is drawn entry after entry`,
   ),
-  GM3728: code<{ net: string; what: string; entry: string; read: string }>(
+  GM3728: code<{ what: string; entry: string; read: string }>(
     "error",
     "Net that is not autoregressive",
-    (a) => `\`${a.what}\` needs a net that reads entries before an entry, and entry ${a.entry} of \`${a.net}\` reads entry ${a.read}`,
+    (a) => `the net of \`${a.what}\` is not autoregressive: what it makes for entry ${a.entry} reads entry ${a.read}`,
   ),
 } as const satisfies Record<`GM37${string}`, CodeEntry<never>>;

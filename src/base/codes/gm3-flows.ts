@@ -102,11 +102,6 @@ export const gm3Flows = {
     "Dense Jacobian too large",
     (a) => `\`jacobian = dense\` takes all of the Jacobian, which is for at most ${a.most} entries; \`${a.flow}\` has ${a.size}`,
   ),
-  GM3709: code<{ what: string; entry: number; reads: string }>(
-    "error",
-    "Net that is not autoregressive",
-    (a) => `the net of ${a.what} is not autoregressive: what it makes for entry ${a.entry} may depend on ${a.reads}`,
-  ),
   GM3706: code<{ quantity: string; variable: string; problem: string }>(
     "error",
     "No change of variables",

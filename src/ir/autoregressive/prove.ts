@@ -1,6 +1,7 @@
 /**
  * Variables that stand in their own parameters: `x ~ Bernoulli(logits = made(x))` is a density where the parameters of each entry read entries
- * alone that are drawn before it, p(x) = prod_i p(x_i | x_<i). That is proven here, or refused with the way by which a later entry is read.
+ * alone that are drawn before it, p(x) = prod_i p(x_i | x_<i). That is proven here, or refused with the way by which a later entry is read. So are
+ * the nets of autoregressive bijections, whose Jacobian is triangular only then.
  */
 import { InternalError } from "../../base/internal-error.js";
 import type { Label } from "../../base/diagnostic.js";
@@ -11,16 +12,18 @@ import {
   type DensityIndex,
   type DeriveContext,
   inHeader,
+  netOf,
   parentsOf,
   readsItself,
   weightEntries,
 } from "../derive/context.js";
 import { distributions } from "../distributions.js";
+import { bijections, bijectionsOf } from "../flows.js";
 import { layers } from "../layers.js";
-import type { DistCall, Expr, LayerInstance, Net } from "../types.js";
+import type { BijectionInstance, DistCall, Expr, LayerInstance, Net } from "../types.js";
 import type { Grid } from "./grid.js";
 import { type MaskRule, type Order, orderText, placesOf, ranksOf, sameOrder, whyNoOrder } from "./order.js";
-import { entryName, firstWrong, type Reach, reachOf, sameSpan, spanOf, storyOf, waysOut, type Wrong } from "./reach.js";
+import { entryName, firstWrong, insteadOf, type Reach, reachOf, sameSpan, spanOf, storyOf, waysOut, type Wrong } from "./reach.js";
 import { track, type Tracked, type Tracker } from "./track.js";
 
 /** A variable that is drawn entry after entry, and the proof that it may be. */
@@ -42,8 +45,8 @@ export interface Sequential {
 
 type Drawn = Extract<Definition, { kind: "draw" }>;
 
-/** Proofs of all densities, and the masks that they decide; undefined after an error. */
-export function proveOrders(context: DeriveContext): Pick<DeriveContext, "sequential" | "masks"> | undefined {
+/** Proofs of all densities and of the nets of autoregressive bijections, and the masks that they decide; undefined after an error. */
+export function proveOrders(context: DeriveContext): Pick<DeriveContext, "sequential" | "masks" | "orders"> | undefined {
   const sequential = new Map<string, Sequential>();
   const masks = new Map<string, MaskRule>();
   let ok = true;
@@ -65,7 +68,26 @@ export function proveOrders(context: DeriveContext): Pick<DeriveContext, "sequen
       else sequential.set(index.density.name, { ...proof, reads: readsOf(context, index, definition) });
     }
   }
-  return ok && settled(context, masks) ? { sequential, masks } : undefined;
+  const orders = provenFlows(context, masks);
+  return ok && orders && settled(context, masks) ? { sequential, masks, orders } : undefined;
+}
+
+/** Orders of the nets of autoregressive bijections; undefined after an error. A flow is refused for the first that is wrong. */
+function provenFlows(context: DeriveContext, masks: Map<string, MaskRule>): ReadonlyMap<string, Order> | undefined {
+  const orders = new Map<string, Order>();
+  let ok = true;
+  for (const flow of context.model.flows) {
+    for (const { instance, conditioner } of bijectionsOf(flow.steps)) {
+      if (!conditioner || bijections.get(instance.bijection)?.autoregressive !== true) continue;
+      const order = proveMap(context, netOf(context, conditioner.net), instance, masks);
+      if (order === undefined) {
+        ok = false;
+        break;
+      }
+      orders.set(conditioner.net, order);
+    }
+  }
+  return ok ? orders : undefined;
 }
 
 /** What the parameters of a variable read besides: of the header in its order, then helpers. */
@@ -91,7 +113,11 @@ function settled(context: DeriveContext, masks: ReadonlyMap<string, MaskRule>): 
       "GM3723",
       span,
       { layer },
-      { help: ["`dense` reads all of its input; masked layers belong into the parameters of `x ~ …` that read `x` itself"] },
+      {
+        help: [
+          "`dense` reads all of its input; masked layers belong into the parameters of `x ~ …` that read `x` itself, or into the net of an autoregressive flow",
+        ],
+      },
     );
   }
   return ok;
@@ -215,10 +241,15 @@ function proveOne(context: DeriveContext, density: string, definition: Drawn, ma
 }
 
 /**
- * Proves of a net that entry i of what it gives, [...shape of its first parameter, ...], reads entries of that parameter before i alone, and adds
- * the masks that follow to `masks`; false after an error. `what`: who asks for it, in the message.
+ * Proves of a net that entry i of what it gives, [...shape of its first parameter, ...], reads entries of that parameter before i alone, in an
+ * order that is given back, and adds the masks that follow to `masks`; undefined after an error. What else the net is given counts for nothing.
  */
-export function proveMap(context: DeriveContext, net: Net, what: string, masks: Map<string, MaskRule>): boolean {
+export function proveMap(
+  context: DeriveContext,
+  net: Net,
+  asked: Pick<BijectionInstance, "bijection" | "span">,
+  masks: Map<string, MaskRule>,
+): Order | undefined {
   const [param] = net.params;
   if (param?.type.kind !== "tensor" || net.result.type.kind !== "tensor") throw new InternalError(`${net.name} maps no tensor to a tensor`);
   const shape = param.type.shape.map((d) => d.size);
@@ -229,17 +260,26 @@ export function proveMap(context: DeriveContext, net: Net, what: string, masks: 
     eventRank: 0,
     params: [{ name: net.name, expr: net.result, rank: values }],
     refuse: ({ tracked, tracker, expr, wrong }) => {
-      const { told, culprit, read } = storyOf(tracker.way(expr, wrong.entry, wrong.degree), { ...tracked, variable: param.name });
+      const { told, culprit, read } = storyOf(tracker.way(expr, wrong.entry, wrong.degree), tracked);
+      const labels = told.map(({ stop, text }) => ({ span: spanOf(stop.expr), text }));
       report(
         context.diagnostics,
         "GM3728",
         net.span,
-        { net: net.name, what, entry: String(wrong.of + 1), read: String((read ?? wrong.of) + 1) },
-        { labels: told.map(({ stop, text }) => ({ span: spanOf(stop.expr), text })), help: waysOut(culprit?.stop, param.name) },
+        { what: asked.bijection, entry: String(wrong.of + 1), read: String((read ?? wrong.of) + 1) },
+        {
+          labels: [...labels, { span: asked.span, text: "in this bijection" }],
+          help: [
+            ...insteadOf(culprit?.stop),
+            "an entry's shift and scale may read the entries before it: `made_values([100])`, `masked_dense` and `nade`, functions of them",
+            "`coupling` takes any net",
+          ],
+        },
       );
     },
   };
-  return prove(context, subject, masks) !== undefined;
+  const proven = prove(context, subject, masks);
+  return proven && orderOver(proven.tracked.ranks, proven.tracked.size, proven.places);
 }
 
 /** Ranks of entries where places of several entries each are in order. */

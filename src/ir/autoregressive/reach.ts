@@ -117,6 +117,7 @@ const SHOWN = 6;
 /** The stops that say something: where the variable is read, where what an entry reads becomes more or other, and the last layers. */
 function tellingStops(way: readonly Stop[], tracked: Tracked): readonly Told[] {
   const told: Told[] = [];
+  const own = tracked.variable === undefined ? "the input of the net" : `\`${tracked.variable}\` itself`;
   let before: Reach | undefined;
   way.forEach((stop) => {
     const reach = reachOf(stop.grid, tracked);
@@ -129,7 +130,7 @@ function tellingStops(way: readonly Stop[], tracked: Tracked): readonly Told[] {
       later: `\`${name}\`: entries read later ones, too`,
       units: `\`${name}\`: each unit reads the entries up to its degree`,
     };
-    if (before === undefined) told.push({ stop, reach, text: `\`${tracked.variable ?? ""}\` itself is read here` });
+    if (before === undefined) told.push({ stop, reach, text: `${own} is read here` });
     else if (reach !== before || (expr.kind === "layer" && !isTooFar(reach))) told.push({ stop, reach, text: texts[reach] });
     before = reach;
   });
@@ -139,13 +140,17 @@ function tellingStops(way: readonly Stop[], tracked: Tracked): readonly Told[] {
   return kept.length <= SHOWN ? kept : [...kept.slice(0, 2), ...kept.slice(kept.length - SHOWN + 2)];
 }
 
-export function waysOut(culprit: Stop | undefined, variable: string): readonly string[] {
+/** The layer that reads in an order what the culprit mixes. */
+export function insteadOf(culprit: Stop | undefined): readonly string[] {
   const expr = culprit?.expr;
   const instead = expr?.kind === "layer" ? layers.get(expr.instance.layer)?.inOrder : undefined;
+  if (instead === undefined || expr?.kind !== "layer") return [];
+  return [`\`${instead}\` in place of \`${expr.instance.layer}\` reads the entries in an order`];
+}
+
+export function waysOut(culprit: Stop | undefined, variable: string): readonly string[] {
   return [
-    ...(instead === undefined || expr?.kind !== "layer"
-      ? []
-      : [`\`${instead}\` in place of \`${expr.instance.layer}\` reads the entries in an order`]),
+    ...insteadOf(culprit),
     `layers in an order are \`masked_dense\`, \`masked_conv\` (the first with mask = "A"), \`causal_conv\` (the first strict) and \`nade\`; nets of them \`made(${variable}, …)\`, \`pixelcnn(${variable}, …)\`, \`wavenet(${variable}, …)\``,
   ];
 }

@@ -4,7 +4,7 @@ import { InternalError } from "../../base/internal-error.js";
 import { remembered } from "../../base/remembered.js";
 import type { Diagnostics } from "../../base/report.js";
 import type { Span } from "../../base/source.js";
-import type { MaskRule } from "../autoregressive/order.js";
+import type { MaskRule, Order } from "../autoregressive/order.js";
 import type { Sequential } from "../autoregressive/prove.js";
 import { distributions } from "../distributions.js";
 import type { EnergyAnalysis } from "../energy/types.js";
@@ -52,6 +52,8 @@ export interface DeriveContext {
   readonly sequential: ReadonlyMap<string, Sequential>;
   /** Rules of masked layers, by the path of their weights. */
   readonly masks: ReadonlyMap<string, MaskRule>;
+  /** Orders in which nets of autoregressive bijections read the entries, by net. */
+  readonly orders: ReadonlyMap<string, Order>;
 }
 
 export function deriveContext(model: ModelIr, diagnostics: Diagnostics): DeriveContext {
@@ -75,6 +77,7 @@ export function deriveContext(model: ModelIr, diagnostics: Diagnostics): DeriveC
     energies: new Map(),
     sequential: new Map(),
     masks: new Map(),
+    orders: new Map(),
   };
 }
 

@@ -3,7 +3,7 @@
  * (its own place, a rearrangement, whole axes), and all that any argument reads where it says nothing.
  */
 import { builtins } from "../builtins.js";
-import type { BuiltinExpr, Dim, Expr, Net } from "../types.js";
+import type { BuiltinExpr, Dim, Expr } from "../types.js";
 import { childrenOf } from "../walk.js";
 
 type Entries = readonly ReadonlySet<number>[];
@@ -13,17 +13,12 @@ const NOTHING: ReadonlySet<number> = new Set();
 export interface ReadOptions {
   /** Expressions that count as constants. */
   readonly cut?: (expr: Expr) => boolean;
-  /** Nets by name, whose bodies are followed; all others read all that they are handed. */
-  readonly nets?: ReadonlyMap<string, Net>;
 }
 
 /** Sets of entries of the local `input`, in C order, for each entry of the value. */
 export function readsOfEntries(expr: Expr, input: string, options: ReadOptions = {}): Entries {
-  return readsIn(expr, (id, e) => (id === input ? Array.from({ length: sizeOf(shapeOf(e)) }, (_, i) => new Set([i])) : undefined), options);
-}
-
-function readsIn(expr: Expr, local: (id: string, e: Expr) => Entries | undefined, options: ReadOptions): Entries {
-  const { cut = () => false, nets } = options;
+  const { cut = () => false } = options;
+  const own = (e: Expr): Entries => Array.from({ length: sizeOf(shapeOf(e)) }, (_, i) => new Set([i]));
   const known = new Map<Expr, Entries>();
   const of = (e: Expr): Entries => {
     const before = known.get(e);
@@ -34,17 +29,9 @@ function readsIn(expr: Expr, local: (id: string, e: Expr) => Entries | undefined
   };
   const find = (e: Expr): Entries => {
     const size = sizeOf(shapeOf(e));
-    if (e.kind === "local") return local(e.local.id, e) ?? constantOf(e);
-    const net = e.kind === "netCall" ? nets?.get(e.net) : undefined;
-    if (e.kind === "netCall" && net && net.result.type.kind === "tensor") return ofNet(net, e.args.map(of));
+    if (e.kind === "local") return e.local.id === input ? own(e) : constantOf(e);
     if (e.kind === "builtin") return ofBuiltin(e, e.args.map(of)) ?? all(e, size);
     return all(e, size);
-  };
-  const ofNet = (net: Net, args: readonly Entries[]): Entries => {
-    const inside = new Map(net.params.map((p, i) => [p.id, args[i] ?? []]));
-    const look = (id: string): Entries | undefined => inside.get(id);
-    for (const b of net.body) if (b.value.type.kind === "tensor") inside.set(b.local.id, readsIn(b.value, look, options));
-    return readsIn(net.result, look, options);
   };
   const all = (e: Expr, size: number): Entries => {
     const together = union(childrenOf(e).flatMap((a) => of(a)));

@@ -10,6 +10,7 @@ import { GmcError } from "../graph/errors.js";
 import { add, constant, exp, less, mul, neg, reshape, select, sliceAxis, sub, sum, zeros } from "../graph/index.js";
 import type { Tensor } from "../graph/index.js";
 import { shapeError, showShape } from "../graph/shape.js";
+import { type Order, orderOf } from "../nn/degrees.js";
 import { leadOf, vectorEvent } from "./bijector.js";
 import type { Bijector, Conditioner, EventOptions, Image } from "./bijector.js";
 import { logScaleOf } from "./scale.js";
@@ -17,8 +18,8 @@ import type { ScaleOptions } from "./scale.js";
 
 export interface AutoregressiveOptions extends EventOptions, ScaleOptions {
   readonly net: Conditioner;
-  /** The order in which entries depend on earlier ones: indices, first to last. As they lie, unless told. */
-  readonly order?: readonly number[];
+  /** The order in which entries depend on earlier ones: by name, by the seed of a random one, or indices, first to last. As they lie, unless told. */
+  readonly order?: Order;
   /** Longest event that the sequential direction is unrolled for. Default 128. */
   readonly cap?: number;
 }
@@ -47,8 +48,8 @@ const toX = (z: Tensor, shift: Tensor, logScale: Tensor): Tensor => add(mul(z, e
 const toZ = (x: Tensor, shift: Tensor, logScale: Tensor): Tensor => mul(sub(x, shift), exp(neg(logScale)));
 
 /** For each entry its place in the order. GM4021 where it is none. */
-function placesOf(what: string, size: number, order: readonly number[] | undefined): number[] {
-  const list = order ?? Array.from({ length: size }, (_, i) => i);
+function placesOf(what: string, size: number, order: Order | undefined): number[] {
+  const list = typeof order === "object" ? order : orderOf(order, size);
   const places = Array.from({ length: size }, (_, i) => list.indexOf(i));
   if (list.length !== size || places.includes(-1)) {
     throw new GmcError("GM4021", `${what}: [${list.join(", ")}] is no order of ${size} entries`, [
