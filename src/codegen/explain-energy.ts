@@ -135,8 +135,16 @@ export function explainEnergy(context: DeriveContext, analysis: EnergyAnalysis):
         ? `log Z is exact: ${way.sum.length > 0 ? `${way.sum.join(" and ")} sum${way.sum.length === 1 ? "s" : ""} out in closed form` : "no variable sums out"}${way.enumerate.length > 0 ? `, the ${countText(way.log2States)} states of ${way.enumerate.join(" and ")} are visited` : ""}`
         : `log Z is not exact: ${statesText(way).replaceAll("`", "")}`,
     notes: notesOf(analysis),
-    graph: analysis.edges.map((e) => ({ a: e.a, b: e.b, terms: e.terms.map((t) => plain(context).expr(t.expr)) })),
+    graph: [...loopsOf(analysis), ...analysis.edges].map((e) => ({ a: e.a, b: e.b, terms: e.terms.map((t) => plain(context).expr(t.expr)) })),
   };
+}
+
+/** Variables whose own units interact, with the terms in which they do. */
+function loopsOf(analysis: EnergyAnalysis): EnergyAnalysis["edges"] {
+  return [...analysis.laws].flatMap(([name, law]) => {
+    if (law.kind !== "coupled" && law.kind !== "jointNormal") return [];
+    return [{ a: name, b: name, terms: analysis.terms.filter((t) => t.reach.on.get(name)?.coupling === "coupled") }];
+  });
 }
 
 function countText(log2: number): string {

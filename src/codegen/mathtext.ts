@@ -45,6 +45,8 @@ const plain: Notation = {
 };
 
 const LATEX_FUNCTIONS = new Set(["log", "exp", "sum", "max", "min", "tanh", "sin", "cos"]);
+/** Written without brackets around what they reach to the right. */
+const LARGE_OPERATORS = new Set(["sum", "max", "min"]);
 const GREEK = /^(alpha|beta|gamma|delta|epsilon|zeta|eta|theta|iota|kappa|lambda|mu|nu|xi|pi|rho|sigma|tau|upsilon|phi|chi|psi|omega)$/u;
 
 export function latexName(text: string): string {
@@ -163,7 +165,7 @@ function unnormalised(n: Notation, q: Extract<Quantity, { kind: "unnormalised" }
       return n.log(n.sum("sum", hidden.map(n.name).join(", "), n.fn("exp", [`-${n.fn("E", [...given, ...hidden.map(n.name)])}`])));
     }
     case "meanField": {
-      const means = q.method.hidden.map((h) => `${n.name("mu")}_${n.name(h)}`);
+      const means = q.method.hidden.map((h) => (n === latex ? n.name(`mean(${h})`) : `mu_${n.name(h)}`));
       return n.group(`-${n.fn("E", [...given, ...means])} + ${n.fn("H", means)}`);
     }
     case "gibbs":
@@ -289,7 +291,12 @@ function expression(context: DeriveContext, n: Notation, e: Expr, outer = 0): st
         return outer > (n === latex ? 3 : 2) ? n.group(text) : text;
       }
       if (e.fn === "neg" && a) return outer > 1 ? n.group(`-${inner(a, 2)}`) : `-${inner(a, 2)}`;
-      if (e.fn === "pow" && a && b) return `${inner(a, 4)}^${n === latex ? `{${inner(b)}}` : inner(b, 4)}`;
+      if (e.fn === "pow" && a && b) {
+        // `\sum (x)^{2}` would read as a sum of squares; a power of a power needs its brackets in both notations
+        const base = n === latex && LARGE_OPERATORS.has(a.kind === "builtin" ? a.fn : "") ? n.group(inner(a)) : inner(a, 4);
+        const text = `${base}^${n === latex ? `{${inner(b)}}` : inner(b, 4)}`;
+        return outer >= 4 ? n.group(text) : text;
+      }
       return indexed(n, e, inner) ?? n.fn(e.fn, [...e.args.map((x) => inner(x)), ...axisOf(e), ...windowOf(e)]);
     }
     case "grad":

@@ -9,6 +9,7 @@ import { type DensityHeader, type Env, newOwner } from "./env.js";
 import { elaborateExpr } from "./expr.js";
 import { objectiveEnv } from "./objective-env.js";
 import { isPerExample } from "./objective-value.js";
+import { expected, fits } from "./settings.js";
 import { type EvaluatorEntry, evaluators } from "./settings-table.js";
 import { requireNumber } from "./static.js";
 import { notADensity } from "./templates.js";
@@ -76,8 +77,13 @@ function elaborateEvaluator(env: Env, entry: EvaluatorEntry, call: ast.CallExpr)
   for (const option of entry.options) {
     const actual = bound.byName.get(option.name);
     if (actual?.kind !== "ast") continue;
-    const value = requireNumber(env, actual.value, `\`${option.name}\` of ${what}`);
+    const asked = `\`${option.name}\` of ${what}`;
+    const value = requireNumber(env, actual.value, asked);
     if (!value) return undefined;
+    if (!fits(option, value)) {
+      report(env.cx.diagnostics, "GM2062", actual.value.span, { what: asked, expected: expected(option), found: String(value.value) });
+      return undefined;
+    }
     options[option.runtime] = value.value;
   }
   return { kind: "evaluator", evaluator: entry.name, densities: densities.map((d) => d.name), options };

@@ -186,7 +186,8 @@ function metricValue(env: Env, value: ast.Expr, what: string, metrics: readonly 
   return undefined;
 }
 
-function fits(spec: SettingArgument, value: Static): boolean {
+/** Whether a value is of the kind that a setting, or an option of a named evaluator, takes. */
+export function fits(spec: SettingArgument, value: Static): boolean {
   if (spec.kind === "boolean") return value.kind === "boolean";
   if (value.kind !== "number" || !Number.isFinite(value.value)) return false;
   switch (spec.kind) {
@@ -201,7 +202,8 @@ function fits(spec: SettingArgument, value: Static): boolean {
   }
 }
 
-function expected(spec: SettingArgument): string {
+/** What `fits` asks for, in words. */
+export function expected(spec: SettingArgument): string {
   switch (spec.kind) {
     case "integer":
       return "a whole number of at least 1";

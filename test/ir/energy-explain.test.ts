@@ -2,7 +2,9 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { interactionSvg } from "../../src/codegen/energy-picture.js";
+import { explain } from "../../src/codegen/explain.js";
 import { type EnergyExplanation, explainEnergy, printEnergy } from "../../src/codegen/explain-energy.js";
+import { compile } from "../../src/compile.js";
 import { analysed, type Analysed } from "./energy-support.js";
 import { wrongFields } from "./energy-claims.js";
 
@@ -112,6 +114,26 @@ describe("explanations", () => {
       note: "h2: summed over 2^3 states",
     });
     expect(explained(models.slab).freeEnergy?.text).toBe("F(v, h) = v @ v / 2 - a @ h - sum((v @ W * h)^2 / 2 + log(2 * pi) / 2)");
+  });
+
+  test("units that interact among themselves stand in the graph, with every term in which they do", () => {
+    const e = explained(
+      "data v : binary[D] latent h : binary[H] param W : real[D, H], L : real[D, D] density p(v, h) { energy -(v @ W @ h) - v @ L @ v / 2 + sum(v)^2 / 10 }",
+    );
+    expect(e.graph).toEqual([
+      { a: "v", b: "v", terms: ["v @ L @ v", "sum(v)^2"] },
+      { a: "v", b: "h", terms: ["v @ W @ h"] },
+    ]);
+    expect(explained(models.rbm).graph).toEqual([{ a: "v", b: "h", terms: ["v @ W @ h"] }]);
+  });
+
+  test("powers keep the brackets that say what is raised", () => {
+    const of = (term: string): EnergyExplanation["energy"] =>
+      explained(`data v : real[D] param s : real[D] = 1 density p(v) { energy sum(v^2) / 2 + ${term} }`).energy;
+    expect(of("sum(v)^2").latex).toContain("\\left(\\sum\\left(v\\right)\\right)^{2}");
+    expect(of("sum(v)^2").text).toContain("sum(v)^2");
+    expect(of("sum(v^2 * (s^2)^3)").text).toContain("(s^2)^3");
+    expect(of("sum(v^2 * (s^2)^3)").latex).toContain("\\left(s^{2}\\right)^{3}");
   });
 
   test("mean field, sweep, graph", () => {
@@ -239,5 +261,20 @@ describe("formulas are the gradient", () => {
       { numRuns: 150, seed: 3 },
     );
     expect(checked).toBeGreaterThan(200);
+  });
+});
+
+describe("objectives", () => {
+  test("means under mean field have one subscript, that of their variable", () => {
+    const { derived } = compile({
+      path: "test.gm",
+      text: `model M { data v : binary[4] latent h1 : binary[4], h2 : binary[3] param W1 : real[4, 4], W2 : real[4, 3]
+        density p(v, h1, h2) { energy -(v @ W1 @ h1) - h1 @ W2 @ h2 }
+        train { maximize log p(v) by mean_field(steps = 5) and pcd(k = 1)   optimizer = sgd(lr = 0.1), batch = 10, epochs = 1 } }`,
+    });
+    if (!derived) throw new Error("not derived");
+    const [trained] = explain(derived).train;
+    expect(trained?.text).toBe("(-E(v, mu_h1, mu_h2) + H(mu_h1, mu_h2)) - log Z");
+    expect(trained?.latex).toContain("\\operatorname{H}\\left(\\mu_{h_{1}}, \\mu_{h_{2}}\\right)");
   });
 });

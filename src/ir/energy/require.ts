@@ -2,6 +2,7 @@
  * What an estimator, sampler or exact form asks of an energy, checked where it is asked for: each reports what stands in the way, points at the
  * term, and names what would work.
  */
+import type { Label } from "../../base/diagnostic.js";
 import { report } from "../../base/report.js";
 import type { Span } from "../../base/source.js";
 import type { DeriveContext } from "../derive/context.js";
@@ -84,7 +85,7 @@ export function requireExact(context: DeriveContext, analysis: EnergyAnalysis, a
     { quantity: asked.quantity, states: statesText(way) },
     {
       label: "asked for here",
-      labels: analysis.terms.slice(0, 1).map((t) => ({ span: t.span, text: `the energy of \`${analysis.density}\`` })),
+      labels: inTheWay(analysis, way),
       notes: [
         way.sum.length > 0
           ? `${listed(way.sum)} ${way.sum.length === 1 ? "is" : "are"} summed out in closed form; what is left is too much`
@@ -95,6 +96,16 @@ export function requireExact(context: DeriveContext, analysis: EnergyAnalysis, a
     },
   );
   return undefined;
+}
+
+/** Terms that couple the units of what would have to be enumerated; where none does, the energy. */
+function inTheWay(analysis: EnergyAnalysis, way: Summed): readonly Label[] {
+  const coupled = way.enumerate.flatMap((name) => {
+    const law = analysis.laws.get(name);
+    return law?.kind === "coupled" ? [{ span: law.term.span, text: `couples the units of \`${name}\`` }] : [];
+  });
+  if (coupled.length > 0) return coupled;
+  return analysis.terms.slice(0, 1).map((t) => ({ span: t.span, text: `the energy of \`${analysis.density}\`` }));
 }
 
 /** `2^500 states of h would have to be summed` */
