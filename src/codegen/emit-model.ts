@@ -34,8 +34,9 @@ import { emitSequential, lowerSequential } from "./lower-sequential.js";
 import { headerText, type Inverse, lowerInverse, lowerLogDensity, lowerNet, lowerSampler, lowerSamplerBefore } from "./lower-density.js";
 import { place } from "./place.js";
 import { functionName, lowerObjective, type LoweredObjective } from "./lower-objective.js";
-import { flowFunction, flowJs, netFunction, weightsAt } from "./lower-expr.js";
+import { flowFunction, netFunction } from "./lower-expr.js";
 import { lowerFlow } from "./lower-flow.js";
+import { roundTrips } from "./round-trips.js";
 import { capital } from "./names.js";
 import { topLevelNames } from "./reserved.js";
 import { findSetting, numberSetting, settingJs } from "./settings.js";
@@ -138,7 +139,7 @@ export function emitModel(derived: DerivedModel, source: SourceInfo): EmittedMod
     inference: inferenceName === undefined ? undefined : str(inferenceName),
     train,
     evaluate,
-    roundTrips: roundTrips(derived),
+    roundTrips: roundTrips(context, model),
   });
   const schedules = [...new Set([...derived.phases.flatMap((p) => p.updates.flatMap((u) => u.derived.schedules.map((s) => s.name)))])];
   return {
@@ -148,24 +149,6 @@ export function emitModel(derived: DerivedModel, source: SourceInfo): EmittedMod
     data: [...model.variables.values()].filter((v) => v.role === "data").map((v) => v.name),
     schedules,
   };
-}
-
-/** Flows that the model writes out in both directions, and that are conditioned on nothing. */
-function roundTrips({ context, model }: DerivedModel): Js | undefined {
-  const own = model.flows.filter((f) => f.given.length === 0 && f.steps.some((s) => s.kind === "own" && s.inverse));
-  if (own.length === 0) return undefined;
-  const scope = { context, weights: weightsAt("") };
-  return array(
-    own.map((flow) =>
-      object({
-        flow: str(flow.name),
-        place: str(place(flow.span)),
-        event: numbers(flow.from.shape.map((d) => d.size)),
-        domain: str(flow.from.domain),
-        bijector: arrow("({ w })", flowJs(scope, flow.name, [])),
-      }),
-    ),
-  );
 }
 
 /** What infers latents exactly, in the form of a density. */

@@ -83,6 +83,8 @@ function surrogateText(d: DerivedObjective): string {
   const pushed = d.notes.filter((n) => n.estimator === PATHWISE).map((n) => n.variable);
   if (drawn.length === 0 && pushed.length > 0)
     return `the estimate itself: the gradient passes through ${pushed.join(", ")}, a function of what is drawn`;
+  if (d.notes.length === 0 && d.random)
+    return "the estimate itself: it draws noise of a fixed distribution alone, and the gradient passes through what is made of it";
   if (drawn.length === 0)
     return d.random ? "the estimate itself; no gradient passes through its samples" : "the objective itself: it is exact";
   const [first = "z"] = drawn;

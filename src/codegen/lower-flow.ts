@@ -97,7 +97,7 @@ function innerFields(scope: Scope, step: BijectionStep, inner: NonNullable<Bijec
 }
 
 /** A bijection that the model writes out: its functions, and the structure of its Jacobian. */
-function lowerOwn(scope: Scope, step: OwnStep): Js {
+export function lowerOwn(scope: Scope, step: OwnStep): Js {
   const { jacobian } = step;
   const places = (list: readonly number[]): Js => numbers(list);
   const structure: Js = (() => {

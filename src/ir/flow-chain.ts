@@ -260,12 +260,13 @@ function formalEntity(env: Env, expr: ast.Expr, span: Span): Entity | undefined 
   return value && { kind: "value", expr: value, span };
 }
 
-/** Formals that the flow uses; another one, `z` of `flow f(z | e)`, names what it maps. */
+/** Formals that the flow uses; another one, `z` of `flow f(z | e)`, names what it maps, as does the `z` of its own `forward(z)`. */
 export function parametersOf(decl: ast.FlowDecl): readonly ast.Formal[] {
-  const bodies = [decl.chain, decl.domain, decl.range, ...decl.directions.map((d) => d.body)].flatMap((e) => (e ? [textOf(e.span)] : []));
+  const texts = [decl.chain, decl.domain, decl.range].flatMap((e) => (e ? [textOf(e.span)] : []));
   const uses = (name: string): boolean => {
     const word = new RegExp(`(?<![\\p{L}\\p{N}_])${name.replaceAll(/[.*+?^${}()|[\]\\]/g, "\\$&")}(?![\\p{L}\\p{N}_])`, "u");
-    return bodies.some((body) => word.test(body));
+    const bodies = decl.directions.flatMap((d) => (d.param.name === name ? [] : [textOf(d.body.span)]));
+    return [...texts, ...bodies].some((body) => word.test(body));
   };
   return decl.params.filter((p) => p.value !== undefined || uses(p.name.name));
 }

@@ -398,7 +398,7 @@ export interface ModelDefinition<S extends WeightSpecs = WeightSpecs, D extends 
   readonly inference?: string;
   readonly train: readonly PhaseDefinition<S, D, T>[];
   readonly evaluate: Readonly<Record<string, MetricDefinition<S, D, T>>>;
-  /** Flows that the model writes out, whose inverse is tried at the start of a training. */
+  /** Bijections that the model writes out, whose inverse is tried at the start of a training. */
   readonly roundTrips?: readonly RoundTrip<S>[];
 }
 
@@ -408,7 +408,10 @@ export interface RoundTrip<S extends WeightSpecs = WeightSpecs> {
   /** Event on the side of z, and the domain that it lies in. */
   readonly event: Shape;
   readonly domain: "real" | "positive" | "unit";
-  readonly bijector: (context: { readonly w: WeightsOf<S> }) => TwoWays;
+  /** Shapes of what it is conditioned on, by name; `e.loc` of a record. */
+  readonly given?: Readonly<Record<string, Shape>>;
+  /** `given`: values of those shapes, [rows, ...shape]. */
+  readonly bijector: (context: { readonly w: WeightsOf<S>; readonly given: Readonly<Record<string, Tensor>> }) => TwoWays;
 }
 
 /** The part of a bijection that a round trip needs. */

@@ -32,3 +32,18 @@ describe("a trained flow", () => {
     await trained.close();
   });
 });
+
+describe("a density by a flow that has one direction", () => {
+  it("is evaluated, without the reconstructions that take the other", async () => {
+    const planar = model
+      .replace("repeat(2) { coupling(mlp([8])) |> reverse }", "planar |> planar")
+      .replace("x = f(z)", "x = f.inverse(z)")
+      .replace(/\}$/u, "  evaluate { nll = -log p(x) }\n}");
+    const trained = await train(loadModel(planar).model, { data: rows, engine: "reference", seed: 2 });
+    const { metrics, reconstruction } = await trained.evaluate();
+    expect(metrics["nll"]!.value).toBeGreaterThan(0);
+    expect(reconstruction).toEqual({});
+    await expect(trained.sample(1)).rejects.toMatchObject({ code: "GM4020" });
+    await trained.close();
+  });
+});

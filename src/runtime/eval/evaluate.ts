@@ -225,13 +225,24 @@ function plannedMeasurements(
     const { program, labels } = stageTerms(at(batch), phase, update);
     return { kind: "terms", batch, rows, measurement: termMeasurement(options, labels, await open(session, program)) };
   });
-  const reconstructs = options.reconstruction !== false && canReconstruct(model);
+  const staged = (rowCount: number): MetricProgram => ({ ...stageReconstruct({ model, rows: rowCount, averaged }), elements: 0 });
+  const reconstructs = options.reconstruction !== false && canReconstruct(model) && hasDirections(() => staged(1));
   const reconstruction: Make = async (rows) => {
-    const staged = (rowCount: number): MetricProgram => ({ ...stageReconstruct({ model, rows: rowCount, averaged }), elements: 0 });
     const batch = options.batch ?? Math.min(rows.length, 100);
     return { kind: "reconstruction", batch, rows, measurement: reconstructionError(options, await open(session, staged(batch))) };
   };
   return [...metrics, ...terms, ...(reconstructs ? [reconstruction] : [])];
+}
+
+/** False where a flow on the way to the latents and back has no closed form: a density of data alone is no less measured for that. */
+function hasDirections(stageIt: () => unknown): boolean {
+  try {
+    stageIt();
+    return true;
+  } catch (error) {
+    if (error instanceof GmcError && (error.code === "GM4020" || error.code === "GM4022")) return false;
+    throw error;
+  }
 }
 
 async function planRowMetric(

@@ -1,5 +1,5 @@
 /**
- * Flows that a model writes out, at the start of a training: whether the inverse that it gives undoes the forward direction, at draws of the base.
+ * Bijections that a model writes out, at the start of a training: whether the inverse that it gives undoes the forward direction, at draws.
  * Structure of a Jacobian does not prove a bijection; a likelihood by a wrong inverse would be wrong without a sign of it.
  */
 import type { EngineSession } from "../engines/engine.js";
@@ -22,7 +22,11 @@ export async function checkRoundTrips(session: EngineSession, model: ModelDefini
       const key = rootKey().at(`round trip ${trip.flow}`);
       const noise = randomNormal(key, [ROWS, ...trip.event]);
       const z = onto(trip.domain, noise);
-      const b = trip.bijector({ w: readWeights(model, averagedState(new Set())) });
+      // numbers in (0, 1) lie in whatever domain a condition may have
+      const given = Object.fromEntries(
+        Object.entries(trip.given ?? {}).map(([name, shape]) => [name, sigmoid(randomNormal(key.at(name), [ROWS, ...shape]))]),
+      );
+      const b = trip.bijector({ w: readWeights(model, averagedState(new Set())), given });
       const back = b.inverse(b.forward(z).value).value;
       const error = div(abs(sub(back, z)), add(1, abs(z)));
       return { worst: reduceMax(error), mean: mean(error) };
@@ -39,7 +43,7 @@ export async function checkRoundTrips(session: EngineSession, model: ModelDefini
     if (worst <= TOLERANCE) continue;
     throw new GmcError(
       "GM4023",
-      `the inverse of the flow ${trip.flow} (${trip.place}) does not undo it: of ${ROWS} draws the worst comes back off by ${worst.toPrecision(3)}`,
+      `the inverse that is written out in the flow ${trip.flow} (${trip.place}) does not undo it: of ${ROWS} draws the worst comes back off by ${worst.toPrecision(3)}`,
       ["check `forward` and `inverse` against each other; errors are relative to 1 + |z|"],
     );
   }

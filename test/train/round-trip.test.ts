@@ -1,0 +1,95 @@
+/** Bijections that models write out, tried at the start of a training: those that are wrong, wherever they stand, and those that are not. */
+import { describe, expect, it } from "vitest";
+import { leavesOf, referenceEngine } from "../../src/runtime/index.js";
+import { evaluateInit } from "../../src/runtime/nn/init.js";
+import { checkRoundTrips } from "../../src/runtime/train/round-trip.js";
+import { loadModel } from "../support/model.js";
+
+async function tried(text: string): Promise<void> {
+  const loaded = loadModel(text);
+  const session = await referenceEngine.open();
+  for (const { path, spec } of leavesOf(loaded.weights))
+    await session.write(path, {
+      dtype: "f32",
+      shape: spec.shape,
+      data: Float32Array.from(evaluateInit(spec.init, spec.shape, { path, seed: 1 })),
+    });
+  await checkRoundTrips(session, loaded.model, 1);
+}
+
+const plain = (flow: string, { before = "", on = "real[2]", to = on }: { before?: string; on?: string; to?: string } = {}): string => `
+${before}
+model M {
+  data x : ${to}
+  latent z : ${on}
+  flow f on ${on} -> ${to} = ${flow}
+  density p(x, z) { z ~ Normal(0, 1)  x = f(z) }
+  train { maximize log p(x) }
+}`;
+const given = (y: string, more: string, body: string, e = "y"): string => `
+model M {
+  data x : real[2], y : ${y}
+  latent z : real[2]
+  ${more}
+  flow f(z | e) on real[2] { ${body} }
+  density p(x, z | y) { z ~ Normal(0, 1)  x = f(z | ${e}) }
+  train { maximize log p(x | y) }
+}`;
+
+const right = "flow g { forward(z) = 2 * z + 1  inverse(x) = (x - 1) / 2 }";
+const wrong = "flow g { forward(z) = 2 * z + 1  inverse(x) = (x + 1) / 2 }";
+
+describe("an inverse that does not undo its flow is found", () => {
+  it.each([
+    ["alone", plain("g", { before: wrong })],
+    ["in a chain", plain("affine |> g |> reverse", { before: wrong })],
+    ["before noise", plain("g |> sigmoid |> dequantize", { before: wrong, to: "byte[2]" })],
+    ["on a part of an image", plain("multi_scale(g)", { before: wrong, on: "real[4, 4, 2]" })],
+    ["of one sign alone", plain("g", { before: "flow g { forward(z) = z^2  inverse(x) = sqrt(x) }" })],
+    ["out of the domain", plain("g", { before: "flow g { forward(z) = z - 9  inverse(x) = exp(log(x)) + 9 }" })],
+    ["conditioned on numbers", given("real[2]", "", "forward(z) = 2 * z + e  inverse(x) = (x + e) / 2")],
+    [
+      "conditioned on a label",
+      given("category[3]", "param b : real[3, 2] init Normal(1, 1)", "forward(z) = z + b[e]  inverse(x) = x + b[e]"),
+    ],
+  ])("%s", async (_, text) => {
+    await expect(tried(text)).rejects.toMatchObject({ code: "GM4023" });
+  });
+});
+
+describe("an inverse that undoes its flow passes", () => {
+  it.each([
+    ["before noise", plain("g |> sigmoid |> dequantize", { before: right, to: "byte[2]" })],
+    ["before statistics of a batch", plain("g |> batch_norm", { before: right })],
+    ["on a part of an image", plain("multi_scale(g)", { before: right, on: "real[4, 4, 2]" })],
+    ["conditioned on numbers", given("real[2]", "", "forward(z) = 2 * z + e  inverse(x) = (x - e) / 2")],
+    [
+      "conditioned on a label",
+      given("category[3]", "param b : real[3, 2] init Normal(1, 1)", "forward(z) = z + b[e]  inverse(x) = x - b[e]"),
+    ],
+    [
+      "conditioned on a record",
+      given(
+        "real[3]",
+        "net n(y) = (a = y |> dense(2), b = y |> dense(2))",
+        "forward(z) = z * exp(e.a) + e.b  inverse(x) = (x - e.b) * exp(-e.a)",
+        "n(y)",
+      ),
+    ],
+    [
+      "before a step with one direction",
+      `${right}
+       model M {
+         data x : real[2]
+         latent z : real[2]
+         flow f on real[2] = g |> planar
+         density p(x, z) { z ~ Normal(0, 1)  x ~ Normal(z, 1) }
+         density q(z | x) { u ~ Normal(x, 1)  z = f(u) }
+         train { maximize ELBO(p, q) }
+       }`,
+    ],
+  ])("%s", async (_, text) => {
+    await expect(tried(text)).resolves.toBeUndefined();
+    expect(loadModel(text).model.roundTrips).toHaveLength(1);
+  });
+});
