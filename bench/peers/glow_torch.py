@@ -65,7 +65,7 @@ class Coupling(nn.Module):
         kept, changed = x.chunk(2, dim=1)
         shift, raw = self.net(kept).chunk(2, dim=1)
         log_scale = F.logsigmoid(raw + 2)
-        return torch.cat([kept, (changed - shift) * torch.exp(-log_scale)], dim=1), -log_scale.sum((1, 2, 3))
+        return torch.cat([kept, changed * torch.exp(log_scale) + shift], dim=1), log_scale.sum((1, 2, 3))
 
 
 class Glow(nn.Module):

@@ -24,7 +24,7 @@ class Coupling(nn.Module):
         kept, changed = x.chunk(2, dim=-1)
         shift, raw = self.net(kept).chunk(2, dim=-1)
         log_scale = 3 * torch.tanh(raw / 3)
-        return torch.cat([kept, (changed - shift) * torch.exp(-log_scale)], dim=-1), -log_scale.sum(-1)
+        return torch.cat([kept, changed * torch.exp(log_scale) + shift], dim=-1), log_scale.sum(-1)
 
 
 class RealNVP(nn.Module):

@@ -308,6 +308,41 @@ describe("convolutions", () => {
   }
 });
 
+describe("convolutions of single positions", () => {
+  it("are products over channels as they lie, gradients too, with bias and relu", async () => {
+    const operands = { x: wave([2, 6, 5, 8]), w: wave([1, 1, 8, 16]), b: wave([16]), v: wave([1, 1, 16, 4]) };
+    const graph = staged(operands, ({ x, w, b, v }) => {
+      const y = g.sum(g.sin(g.conv(g.relu(g.add(g.conv(x!, w!), b!)), v!)));
+      const [dx, dw, db] = g.grad(y, [x!, w!, b!]);
+      return { y, dx: dx!, dw: dw!, db: db! };
+    });
+    const best = g.optimize(graph);
+    expect(operators(best).filter((op) => op.startsWith("Conv") || op === "Transpose")).toEqual([]);
+    expect(count(operators(graph), "Transpose")).toBeGreaterThan(0);
+    const [want, got] = [await agrees(graph, operands, 1e-4), await agrees(best, operands, 1e-4)];
+    for (const name of Object.keys(want)) got[name]!.forEach((value, i) => expect(value).toBeCloseTo(want[name]![i]!, 3));
+  });
+});
+
+describe("sums over rows", () => {
+  it.each([
+    [[4, 5, 6, 12], "Gemm"],
+    [[4, 5, 6, 4], "Gemm"],
+    [[4, 5, 6, 3], "ReduceSum"],
+    [[5, 3, 12], "ReduceSum"],
+  ] as const)("of %j are done by %s", async (shape, op) => {
+    const operands = { x: wave([...shape]) };
+    const graph = staged(operands, ({ x }) =>
+      g.sum(
+        x!,
+        shape.slice(1).map((_, i) => i),
+      ),
+    );
+    expect(operators(graph)).toContain(op);
+    await agrees(graph, operands, 1e-5);
+  });
+});
+
 describe("biases of convolutions", () => {
   it("are added by them", async () => {
     const operands = { x: wave([2, 6, 5, 3]), w: wave([3, 3, 3, 8]), b: wave([8]), c: wave([3]), d: wave([6, 5, 8]) };

@@ -187,6 +187,7 @@ describe("random graphs keep their values", () => {
 
 describe("algebra", () => {
   const x = [2, 3];
+  const pointwise = { x: [2, 4, 5, 3], w: [1, 1, 3, 6], y: [2, 4, 5, 6] };
   it.each<[string, string, Record<string, number[]>, (x: Record<string, g.Tensor>) => g.Tensor]>([
     ["x * 1 + 0", "", { x }, ({ x }) => g.add(g.mul(x!, 1), 0)],
     ["--x", "", { x }, ({ x }) => g.neg(g.neg(x!))],
@@ -209,6 +210,12 @@ describe("algebra", () => {
     ["sum of sums", "reduceSum", { x }, ({ x }) => g.sum(g.sum(x!, 0))],
     ["split and joined again", "", { x }, ({ x }) => g.concat(g.split(x!, 3, 1), 1)],
     ["a slice of a join", "", { x, y: x }, ({ x, y }) => g.slice(g.concat([x!, y!], 0), [2, 0])],
+    ["a convolution of single positions", "reshape matmul", pointwise, ({ x, w }) => g.conv(x!, w!, { dilation: 2 })],
+    ["its gradient in x", "reshape matmul cos mul", pointwise, ({ x, w, y }) => g.grad(g.sum(g.mul(g.conv(g.sin(x!), w!), y!)), [x!])[0]!],
+    ["its gradient in w", "reshape reshape matmul reshape", pointwise, ({ x, w, y }) => g.grad(g.sum(g.mul(g.conv(x!, w!), y!)), [w!])[0]!],
+    ["a stride is more than a product", "conv", pointwise, ({ x, w }) => g.conv(x!, w!, { stride: 2 })],
+    ["padding is more than a product", "conv", pointwise, ({ x, w }) => g.conv(x!, w!, { padding: [[0, 1], 0] })],
+    ["groups are more than a product", "conv", { x: [2, 4, 5, 6], w: [1, 1, 3, 4] }, ({ x, w }) => g.conv(x!, w!, { groups: 2 })],
     [
       "the gradient of a split is a join",
       "slice slice cos cos concat",

@@ -341,6 +341,11 @@ export const cases: { readonly [P in Prim]: readonly Case[] } = {
       operands: { x: numbers([2, 7, 3]), w: numbers([3, 3, 2]) },
       fn: ({ x, w }) => g.conv(x!, w!, { stride: 2, padding: "same" }),
     },
+    {
+      name: "conv of single positions",
+      operands: { x: numbers([2, 3, 2, 3]), w: numbers([1, 1, 3, 4]) },
+      fn: ({ x, w }) => g.conv(x!, w!),
+    },
   ],
   convInputGrad: [
     {

@@ -156,7 +156,7 @@ export function reduce(b: ModelBuilder, op: string, x: Value, axes: readonly num
 function sumOfRows(b: ModelBuilder, x: Value, axes: readonly number[]): Value | undefined {
   const shape = x.shape.slice(axes.length);
   const [rows, columns] = [sizeOf(x.shape.slice(0, axes.length)), sizeOf(shape)];
-  if (axes.some((axis, i) => axis !== i) || rows < 16 || columns < 16) return undefined;
+  if (axes.some((axis, i) => axis !== i) || rows < 16 || columns < 4) return undefined;
   const matrix = x.shape.length === 2 ? x.name : reshaped(b, x.name, [rows, columns]);
   const ones = b.once("Expand", [b.f32([1]), b.i64([1, rows])]);
   return { name: reshaped(b, b.op("Gemm", [ones, matrix]), shape), shape };
