@@ -35,12 +35,39 @@ describe("nets", () => {
     ["x |> residual(dense(9) |> relu |> dense(D)) |> gaussian(Z)", dense(6, 9) + dense(9, 6) + 2 * dense(6, 4)],
     ["x |> residual_mlp(5, blocks = 3) |> gaussian(Z)", dense(6, 5) + 6 * dense(5, 5) + 2 * dense(5, 4)],
     ["x |> reshape(3, 2, 1) |> resnet_block(7) |> flatten |> gaussian(Z)", 14 + (9 * 7 + 7) + (9 * 49 + 7) + 2 * dense(42, 4)],
+    [
+      "x |> reshape(3, 2, 1) |> patch_critic(4) |> flatten |> gaussian(Z)",
+      16 * 4 + 4 + (16 * 4 * 8 + 8 + 16) + (16 * 8 + 1) + 2 * dense(1, 4),
+    ],
   ])("%s", (body, count) => {
     const { ir, text } = elaborateText(model(body));
     expect(text).toBe("");
     const decoder = dense(4, 8) + dense(8, 6);
     const layers = ir?.nets.flatMap((net) => net.weights.flatMap((w) => (w.kind === "layer" ? [w.layer] : []))) ?? [];
     expect(layers.reduce((total, layer) => total + layer.parameterCount, 0)).toBe(count + decoder);
+  });
+
+  test("residual_translator keeps height and width, and has the weights of its layers", () => {
+    const { ir, text } = elaborateText(`model M(S = 8, C = 3) {
+  data a : unit[S, S, 1]
+  data b : unit[S, S, 2]
+  net G(a) = a |> residual_translator(2, C, blocks = 2)
+  net D(b) = b |> patch_critic(C)
+  density p(b | a) { b = G(a) }
+  train {
+    minimize PatchLeastSquares(p, D) over D
+    minimize PatchLeastSquaresFool(p, D) over G
+  }
+}`);
+    expect(text).toBe("");
+    const conv = (size: number, from: number, to: number): number => size * size * from * to + to;
+    const normed = (size: number, from: number, to: number): number => conv(size, from, to) + 2 * to;
+    const layers =
+      ir?.nets.filter((n) => n.name !== "D").flatMap((n) => n.weights.flatMap((w) => (w.kind === "layer" ? [w.layer] : []))) ?? [];
+    const critic = conv(4, 2, 3) + normed(4, 3, 6) + conv(4, 6, 1);
+    const expected =
+      normed(7, 1, 3) + normed(3, 3, 6) + normed(3, 6, 12) + 4 * normed(3, 12, 12) + normed(3, 12, 6) + normed(3, 6, 3) + conv(7, 3, 2);
+    expect(layers.reduce((total, layer) => total + layer.parameterCount, 0)).toBe(expected + critic);
   });
 
   test("every instance has weights of its own", () => {

@@ -3,6 +3,7 @@
  */
 import { readdirSync, readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
+import { parseDataSpec } from "../../src/runtime/data/spec.js";
 import { loadDataset, listDatasets } from "../../src/runtime/node/datasets.js";
 import { openTrainStream, type Dataset, type Split } from "../../src/runtime/data/index.js";
 import { binary, byte, category, count, real, unit, type StreamSpec } from "../../src/runtime/model.js";
@@ -69,7 +70,7 @@ describe("registered data sets", () => {
     const examples = readdirSync(folder).filter((name) => name.endsWith(".gm") && hasData(name));
     expect(Object.keys(config.models).sort()).toEqual(examples.sort());
     for (const [model, { data }] of Object.entries(config.models))
-      expect(fresh.get(data.split(":")[0] ?? ""), data).toBe(model !== "wavenet.gm"); // no package of recordings is known
+      for (const { source } of parseDataSpec(data).items) expect(fresh.get(source), data).toBe(model !== "wavenet.gm"); // no package of recordings is known
   });
 
   whenPresent("mnist", "mnist:validation=10000:limit=100", [{ x: unit([28, 28, 1]) }], (data) => {
@@ -156,6 +157,11 @@ describe("registered data sets", () => {
     // speech is loud around 0: most codes are near the middle, and all are used
     expect(mean(train(data), "x")).toBeCloseTo(128, -1);
     expect(new Set(train(data).columns["x"]!.source).size).toBeGreaterThan(200);
+  });
+  whenPresent("mnist", "a=mnist:limit=50,b=mnist:invert", [{ a: byte([28, 28, 1]) }, { b: byte([28, 28, 1]) }], (data) => {
+    const [a, b] = data.streams.map((stream, i) => stream.splits.train.columns[["a", "b"][i]!]!.source);
+    expect(a!.length).toBe(50 * 784);
+    for (let i = 0; i < 50 * 784; i++) expect(b![i]).toBe(255 - a![i]!);
   });
   whenPresent("mnist", "mnist:pad=32x32:limit=50", [{ x: byte([32, 32, 1]) }], (data) => {
     const { source } = train(data).columns["x"]!;

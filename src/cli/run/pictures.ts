@@ -4,12 +4,13 @@
 import { statSync } from "node:fs";
 import { join } from "node:path";
 import { canReconstruct, generativeOf } from "../../runtime/eval/draw.js";
+import { directionsOf } from "../../runtime/eval/translate.js";
 import { sizeOf } from "../../runtime/graph/shape.js";
 import type { Reconstructions, RowsByName, SampleOptions, Samples, TrainedSession } from "../../runtime/eval/session.js";
 import { GmcError } from "../../runtime/graph/errors.js";
 import { drawFilters, filterRows, topicRows } from "../../runtime/node/filters.js";
 import type { MetricRow } from "../../runtime/node/metrics.js";
-import { columnOf, drawReconstructions, drawRows, lookOf, type Drawing } from "../../runtime/node/pictures.js";
+import { columnOf, drawLinked, drawReconstructions, drawRows, lookOf, type Drawing } from "../../runtime/node/pictures.js";
 import { drawCurves, drawPlane, planeWindow, type Series } from "../../runtime/node/plots.js";
 import { soundFile } from "../../runtime/node/sound-pictures.js";
 import { dataVariables } from "../../runtime/train/context.js";
@@ -169,6 +170,20 @@ export async function drawReconstructed(trained: TrainedSession, shown: Reconstr
   return drawn;
 }
 
+/** Of a model that translates between streams: a row, its translation and, where there is a way back, its cycle, side by side. */
+export async function drawTranslations(trained: TrainedSession, rows: number): Promise<readonly NamedDrawing[]> {
+  const translations = await trained.translate(rows);
+  return translations.flatMap(({ from, to, data, there, back }): NamedDrawing[] => {
+    const columns = [
+      { rows: data, look: lookFor(trained, from) },
+      { rows: there, look: lookFor(trained, to) },
+      ...(back === undefined ? [] : [{ rows: back, look: lookFor(trained, from) }]),
+    ];
+    const drawing = drawLinked(columns);
+    return drawing === undefined ? [] : [{ stem: `translations-${from}-${to}`, ...drawing }];
+  });
+}
+
 /** One row of pictures a pair. */
 export async function drawInterpolated(trained: TrainedSession, shown: RowsByName, points: number): Promise<readonly NamedDrawing[]> {
   const names = drawable(trained, shown);
@@ -251,6 +266,7 @@ export async function closingPictures(
   if (canReconstruct(model)) {
     await attempt("reconstructions", async () => drawReconstructed(trained, await trained.reconstruct(Math.min(32, available))));
   }
+  if (directionsOf(model).length > 0) await attempt("translations", () => drawTranslations(trained, Math.min(16, available)));
   await attempt("filters", async () => {
     const filters = filterRows(model, dataset, await trained.weights());
     return Promise.all(filters.map(async (f): Promise<NamedDrawing> => ({ stem: filterStem(f), ...(await drawFilters(f)) })));

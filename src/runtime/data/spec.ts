@@ -44,6 +44,8 @@ export interface ItemOptions extends FieldOptions {
   readonly size?: readonly [number, number];
   /** Pictures get a border of zeros up to this height and width. */
   readonly pad?: readonly [number, number];
+  /** Bytes v of pictures become 255 - v: dark for light. */
+  readonly invert?: boolean;
   /** File with the names of a row's entries, one a line: the words of a vocabulary. */
   readonly vocabulary?: string;
   /** Of registered word counts: so many words, the most frequent ones of the training documents. */
@@ -111,6 +113,15 @@ function oneOf<K extends "binarize" | "scale" | "split" | "stopwords" | "empty">
   };
 }
 
+const yesOrNo = (key: "header" | "invert"): OptionRule => ({
+  expected: "yes or no",
+  read: (value, into) => {
+    if (value !== undefined && value !== "yes" && value !== "no") return false;
+    into[key] = value !== "no";
+    return true;
+  },
+});
+
 const heightAndWidth = (key: "size" | "pad"): OptionRule => ({
   expected: "HEIGHTxWIDTH, for example 28x28",
   read: (value, into) => {
@@ -133,14 +144,8 @@ const rules: Readonly<Record<string, OptionRule>> = {
   split: oneOf("split", ["tail", "random"]),
   "split-seed": whole("splitSeed", 0),
   limit: whole("limit", 1),
-  header: {
-    expected: "yes or no",
-    read: (value, into) => {
-      if (value !== undefined && value !== "yes" && value !== "no") return false;
-      into.header = value !== "no";
-      return true;
-    },
-  },
+  header: yesOrNo("header"),
+  invert: yesOrNo("invert"),
   delimiter: {
     expected: "tab, space, comma, semicolon or one character",
     read: (value, into) => {

@@ -16,7 +16,7 @@ export interface DrawProgram {
   readonly inputs: readonly string[];
 }
 
-interface DrawOptions {
+export interface DrawOptions {
   readonly model: ModelDefinition;
   readonly rows: number;
   readonly averaged: ReadonlySet<string>;
@@ -246,7 +246,7 @@ export function valueOf(draw: Draw, name: string): Tensor {
   return value;
 }
 
-function drawProgram(name: string, options: DrawOptions, fn: () => Record<string, Tensor>): DrawProgram {
+export function drawProgram(name: string, options: DrawOptions, fn: () => Record<string, Tensor>): DrawProgram {
   const graph: Graph = optimize(stage({}, fn, { mode: "eval" }));
   const inputs = graph.nodes.flatMap((n) => (n.prim === "input" ? [n.params.name] : []));
   return { program: { name, stages: [{ kind: "call", name, graph }], fetch: Object.keys(graph.outputs) }, inputs };

@@ -10,6 +10,7 @@ export {
   type Samples,
   type SessionOptions,
   type TrainedSession,
+  type Translation,
 } from "./session.js";
 export type { ChainStart } from "./chain.js";
 export { chainStart, gibbsChain, type GibbsChainOptions } from "./gibbs-chain.js";

@@ -13,6 +13,7 @@ import { runChain, type ChainStart } from "./chain.js";
 import { exactDensity, logDensities } from "./density.js";
 import { generativeOf, latentName, stageDecode, stageInfer, stageReconstruct, stageSample, type DrawProgram } from "./draw.js";
 import { runSequential, type SequentialOptions } from "./sequential.js";
+import { directionsOf, stageTranslation } from "./translate.js";
 import { evaluate, type EvaluateOptions } from "./evaluate.js";
 import type { Evaluation } from "./protocol.js";
 
@@ -41,6 +42,8 @@ export interface TrainedSession {
   data(rows: number, split?: SplitName): RowsByName;
   /** `steps` pictures from one row of the data to another, for each pair. */
   interpolate(pairs: number, steps: number, options?: InterpolateOptions): Promise<Reconstructions>;
+  /** The first `rows` rows of each stream that the model translates, what becomes of them in the other, and of that on the way back. */
+  translate(rows: number, options?: { readonly split?: SplitName; readonly seed?: number }): Promise<readonly Translation[]>;
   /**
    * log p in nats of rows of the one data variable, [n, ...event] in the model's units; undefined where no line of `evaluate { … }` is exactly
    * that.
@@ -86,6 +89,18 @@ export interface Reconstructions {
   readonly data: RowsByName;
   /** What the model makes of them; of an interpolation pairs * steps rows. */
   readonly shown: RowsByName;
+}
+
+export interface Translation {
+  /** Data variables. */
+  readonly from: string;
+  readonly to: string;
+  /** Rows of `from`. */
+  readonly data: Rows;
+  /** Rows of `to` that the model makes of them. */
+  readonly there: Rows;
+  /** Rows of `from` again, where a density leads back. */
+  readonly back?: Rows;
 }
 
 export interface InterpolateOptions {
@@ -204,6 +219,16 @@ export function openSession(options: SessionOptions): TrainedSession {
       const held = Object.fromEntries(generativeOf(model).given.map((name) => [name, holdRows(defined(data[name], name), pairs, steps)]));
       const shown = await run(stageDecode({ model, rows, averaged }), { ...dataFeeds(held), ...between }, seedOf(more));
       return { data, shown: withPrefix(shown, "mean:") };
+    },
+    translate: async (rows, more) => {
+      const data = firstRows(more?.split, rows, seedOf(more));
+      const out: Translation[] = [];
+      for (const way of directionsOf(model)) {
+        const shown = await run(stageTranslation({ model, rows, averaged }, way), dataFeeds(data), seedOf(more));
+        const { there, back } = shown as { readonly there: HostTensor; readonly back?: HostTensor };
+        out.push({ from: way.from, to: way.to, data: defined(data[way.from], way.from), there, ...(back === undefined ? {} : { back }) });
+      }
+      return out;
     },
     logDensity: async (rows) => {
       const density = exactDensity(model);

@@ -94,7 +94,24 @@ interface LoadedItem {
 
 async function loadItem(item: DataItem, options: LoadOptions): Promise<LoadedItem> {
   const set = Object.hasOwn(registered, item.source) ? registered[item.source] : undefined;
-  return padded(await (set === undefined ? loadFile(item, options) : loadSet(item, set, options)), item);
+  return padded(inverted(await (set === undefined ? loadFile(item, options) : loadSet(item, set, options)), item), item);
+}
+
+/** Pictures of `:invert`, dark for light; labels beside them stay. GM5013 where none is made of bytes. */
+function inverted(loaded: LoadedItem, { source, options: { invert } }: DataItem): LoadedItem {
+  if (invert !== true) return loaded;
+  const isPicture = ({ shape, dtype }: DataArray): boolean => shape.length >= 3 && dtype === "u8";
+  if (!Object.values(loaded.fields).some((field) => Object.values(field.splits).some(isPicture)))
+    throw new GmcError("GM5013", `${source}: invert is for pictures of bytes, [rows, height, width] or [rows, height, width, channels]`);
+  const fields = Object.entries(loaded.fields).map(([name, field]): [string, Field] => {
+    if (!Object.values(field.splits).some(isPicture)) return [name, field];
+    const splits = Object.entries(field.splits).map(([split, array]) => [
+      split,
+      isPicture(array) ? { ...array, data: Uint8Array.from(array.data, (v) => 255 - v) } : array,
+    ]);
+    return [name, { ...field, splits: Object.fromEntries(splits) as Field["splits"], notes: [...field.notes, "inverted: 255 - v"] }];
+  });
+  return { ...loaded, fields: Object.fromEntries(fields) };
 }
 
 /** Pictures of `:pad=32x32`, in the middle of zeros. GM5013 where they are larger. */

@@ -110,6 +110,23 @@ export async function drawReconstructions(
   }
 }
 
+/** Rows of one variable, one a line, followed by what was made of it in other variables; images of one size all of them, else nothing is drawn. */
+export function drawLinked(columns: readonly { readonly rows: Rows; readonly look: Look }[]): Drawing | undefined {
+  const drawn = columns.map(({ rows, look }) => (look.kind === "image" ? tiles(rows, look.shape, look.range) : []));
+  const [first] = columns;
+  const [tile] = drawn[0] ?? [];
+  const alike = drawn.every(
+    (own) => own.length === drawn[0]?.length && own.every((t) => t.height === tile?.height && t.width === tile.width),
+  );
+  if (first?.look.kind !== "image" || !alike) return undefined;
+  const count = drawn[0]?.length ?? 0;
+  // two blocks of lines side by side
+  const half = Math.ceil(count / 2);
+  const order = Array.from({ length: count }, (_, i) => (i % 2 === 0 ? i / 2 : half + (i - 1) / 2));
+  const all = order.flatMap((i) => drawn.flatMap((own) => own[i] ?? []));
+  return png(grid(all, 2 * columns.length), first.look.shape.height);
+}
+
 /** What stands for a pixel that is not known. */
 const unknown = [120, 150, 200] as const;
 
