@@ -95,12 +95,7 @@ describe.skipIf(!available)("densities and their gradients", () => {
     ["studentT", [-50, 0, 3, 400], [1, 2.5, 10, 4], (x, p) => gmc.studentT.logProb(x, { df: p, loc: 0, scale: 2 })],
     ["poisson", [0, 1, 30, 5], [1e-4, 0.5, 20, 90], (x, p) => gmc.poisson.logProb(x, { rate: p })],
     ["poisson, many", [1e6, 1005000, 20, 16], [1e6, 1e6, 35.5, 4e4], (x, p) => gmc.poisson.logProb(x, { rate: p })],
-    [
-      "binomial, many",
-      [30000, 70100, 16, 99990],
-      [-0.8, 0.9, -9, 9.5],
-      (x, p) => gmc.binomial.logProb(x, { total: 100000, logits: p }),
-    ],
+    ["binomial, many", [30000, 70100, 16, 99990], [-0.8, 0.9, -9, 9.5], (x, p) => gmc.binomial.logProb(x, { total: 100000, logits: p })],
     ["negativeBinomial", [0, 1, 30, 5], [0.1, 0.5, 20, 9], (x, p) => gmc.negativeBinomial.logProb(x, { total: p, logits: -0.4 })],
     ["laplace", [-30, 0, 1, 40], [0.1, 1, 100, 5], (x, p) => gmc.laplace.logProb(x, { loc: 0.3, scale: p })],
     ["gumbel", [-3, 0, 1, 40], [1, 1, 10, 5], (x, p) => gmc.gumbel.logProb(x, { loc: 0.3, scale: p })],
