@@ -147,17 +147,19 @@ describe("a session", () => {
         given: [],
         label: "p(z, x, y)",
         place: "hand.gm:1",
-        sequential: {
-          ...(nade.sequential as never as g.SequentialDefinition),
-          reads: ["z"],
-          before: (_w, key, rows, given) => {
-            const z = given["z"] ?? g.bernoulli.sample(key.at("z"), { probs: 0.5 }, [rows]);
-            return { values: { z }, means: {} };
+        sequential: [
+          {
+            ...(nade.sequential as never as g.SequentialDefinition),
+            reads: ["z"],
+            before: (_w, key, rows, given) => {
+              const z = given["z"] ?? g.bernoulli.sample(key.at("z"), { probs: 0.5 }, [rows]);
+              return { values: { z }, means: {} };
+            },
+            params: (w, _key, given) => ({
+              logits: g.add(g.nade((w as never as { n: g.Nade }).n, given["x"]!), g.mul(100, g.sub(g.expandDims(given["z"]!, -1), 0.5))),
+            }),
           },
-          params: (w, _key, given) => ({
-            logits: g.add(g.nade((w as never as { n: g.Nade }).n, given["x"]!), g.mul(100, g.sub(g.expandDims(given["z"]!, -1), 0.5))),
-          }),
-        },
+        ],
         sample: (_w, key, rows, given) => {
           const y = given["y"] ?? g.add(g.sum(given["x"] as Tensor, -1), g.mul(0, g.randomNormal(key.at("y"), [rows])));
           return { values: { y }, means: { y } };
