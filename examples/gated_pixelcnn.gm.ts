@@ -219,23 +219,25 @@ export const model = defineModel<typeof weights, "x">({
       given: [],
       label: "p(x)",
       place: "gated_pixelcnn.gm:15",
-      sequential: {
-        variable: "x",
-        shape: [14, 14, 1],
-        dtype: "f32",
-        positionAxes: 2,
-        params: paramsP,
-        draw: (params, key, shape) => discretizedLogisticMixture.sample(
-          key,
-          { logits: required(params, "logits"), loc: required(params, "loc"), scale: required(params, "scale") },
-          shape,
-        ),
-        mean: (params) => discretizedLogisticMixture.mean({
-          logits: required(params, "logits"),
-          loc: required(params, "loc"),
-          scale: required(params, "scale"),
-        }),
-      },
+      sequential: [
+        {
+          variable: "x",
+          shape: [14, 14, 1],
+          dtype: "f32",
+          positionAxes: 2,
+          params: paramsP,
+          draw: (params, key, shape) => discretizedLogisticMixture.sample(
+            key,
+            { logits: required(params, "logits"), loc: required(params, "loc"), scale: required(params, "scale") },
+            shape,
+          ),
+          mean: (params) => discretizedLogisticMixture.mean({
+            logits: required(params, "logits"),
+            loc: required(params, "loc"),
+            scale: required(params, "scale"),
+          }),
+        },
+      ],
     },
   },
   generative: "p",

@@ -179,7 +179,7 @@ function buildProgram(finish: Finish): Command {
     .addOption(
       new Option(
         "--known <REGION>",
-        "of an autoregressive model: hold a half of rows of the data and draw the rest; top, bottom, left, right, or an .npy FILE that is 1 where entries are held",
+        "of an autoregressive model: hold a half of rows of the data and draw the rest; top, bottom, left, right, or an .npy FILE that is 1 where entries are held. Entries that are drawn before a held one do not follow it",
       ),
     )
     .addOption(new Option("--split <NAME>", "with --known: which rows").choices(["train", "validation", "test"]))

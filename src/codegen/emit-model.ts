@@ -30,8 +30,8 @@ import {
 } from "./js.js";
 import { beforeStages, emitChain, carriedChains, emitEnergyEvaluator, impliedPartitions, partitionMetricName } from "./emit-energy.js";
 import { lowerEnergy } from "./lower-energy.js";
-import { emitSequential, lowerSequential } from "./lower-sequential.js";
-import { headerText, type Inverse, lowerInverse, lowerLogDensity, lowerNet, lowerSampler, lowerSamplerBefore } from "./lower-density.js";
+import { emitSequential, lowerSequentials } from "./lower-sequential.js";
+import { headerText, type Inverse, lowerBeforeEnergy, lowerInverse, lowerLogDensity, lowerNet, lowerSampler } from "./lower-density.js";
 import { place } from "./place.js";
 import { functionName, lowerObjective, type LoweredObjective } from "./lower-objective.js";
 import { flowFunction, netFunction } from "./lower-expr.js";
@@ -72,10 +72,10 @@ export function emitModel(derived: DerivedModel, source: SourceInfo): EmittedMod
     const energy = lowerEnergy(context, density, names);
     const stands = derived.densities.get(density.name);
     const logDensity = stands && lowerLogDensity(context, density, stands, names);
-    const before = lowerSamplerBefore(context, density, names);
+    const before = lowerBeforeEnergy(context, density, names);
     const sampler = lowerSampler(context, density, names);
     const inverse = stands && derived.inverse === density.name ? lowerInverse(context, density, stands, names) : undefined;
-    const sequential = lowerSequential(context, density, names);
+    const sequentials = lowerSequentials(context, density, names);
     return [
       {
         density,
@@ -83,7 +83,7 @@ export function emitModel(derived: DerivedModel, source: SourceInfo): EmittedMod
         declarations: [
           ...(energy ? [energy.fn, energy.model] : []),
           ...(logDensity ? [logDensity] : []),
-          ...(sequential ? [sequential.params] : []),
+          ...sequentials.flatMap((s) => (s.before ? [s.params, s.before] : [s.params])),
           ...(before ? [before] : []),
           ...(sampler ? [sampler] : []),
           ...(inverse ? [inverse.fn] : []),
@@ -91,7 +91,7 @@ export function emitModel(derived: DerivedModel, source: SourceInfo): EmittedMod
         inverse,
         before,
         sampler,
-        sequential,
+        sequentials,
       },
     ];
   });
@@ -119,7 +119,7 @@ export function emitModel(derived: DerivedModel, source: SourceInfo): EmittedMod
     ),
     weights: name("weights"),
     densities: object(
-      densities.flatMap(({ density, energy, before, sampler, sequential, inverse }): JsField[] => [
+      densities.flatMap(({ density, energy, before, sampler, sequentials, inverse }): JsField[] => [
         {
           name: density.name,
           value: object({
@@ -129,7 +129,7 @@ export function emitModel(derived: DerivedModel, source: SourceInfo): EmittedMod
             place: str(place(density.span)),
             sample: sampler && name(sampler.name),
             chain: energy && emitChain(derived, density.name, before?.name),
-            sequential: sequential && emitSequential(context, sequential, before?.name),
+            sequential: sequentials.length === 0 ? undefined : array(sequentials.map((s) => emitSequential(context, s))),
           }),
         },
         ...(inverse ? [{ name: inverse.fn.name, value: inverseDefinition(density, inverse) }] : []),

@@ -65,7 +65,7 @@ export function explain(derived: DerivedModel): Explanation {
     weights,
     energies: [...context.energies.values()].map((analysis) => explainEnergy(context, analysis)),
     flows: model.flows.map((flow) => explainFlow(context, flow)),
-    orders: [...context.sequential.values()].map(explainOrder),
+    orders: [...context.sequential.values()].flat().map(explainOrder),
     train: derived.phases.flatMap((p) =>
       p.updates.map((u) => objective(`${u.update.direction} ${u.update.text}`, place(u.update.span), u.derived, u.moves)),
     ),

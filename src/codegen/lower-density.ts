@@ -1,5 +1,6 @@
 /** Nets and densities -> functions: one per net; log p(x, z) and an ancestral sampler per density. */
 import { ancestorsOf } from "../ir/derive/marginal.js";
+import type { Sequential } from "../ir/autoregressive/prove.js";
 import type { DerivedDensity } from "../ir/derived-model.js";
 import { flowChain } from "../ir/derive/flow-change.js";
 import { type Definition, type DensityIndex, type DeriveContext, densityOf, givenTheirSum, variablesIn } from "../ir/derive/context.js";
@@ -132,7 +133,7 @@ export function lowerLogDensity(context: DeriveContext, density: Density, derive
     doc: [
       ...(density.doc === undefined ? [] : [...density.doc.split("\n"), ""]),
       `log ${headerText({ ...density, head })}  ${place(density.span)}`,
-      ...[context.sequential.get(density.name)].flatMap((s) => (s ? [orderLine(s)] : [])),
+      ...(context.sequential.get(density.name) ?? []).map(orderLine),
       `${[...head, ...density.given].map((v) => eventDoc(context, v)).join(", ")} -> [...]`,
     ],
     params: [{ name: "w", type: "Weights" }, ...params, ...(random ? [{ name: "key", type: "Key" }] : [])],
@@ -152,22 +153,57 @@ function bindParams(writer: FunctionWriter, variable: string, params: Js): Js {
 
 /**
  * `sampleP(w, key, B, given)`: ancestral sampling, given variables clamped. The variables of an energy come in `given`, from a Markov
- * chain, a variable that is drawn entry after entry from a loop over them; undefined where these are all.
+ * chain, variables that are drawn entry after entry from loops over these; undefined where these are all.
  */
 export function lowerSampler(context: DeriveContext, density: Density, file: Names): JsFunction | undefined {
   const { definitions } = densityOf(context, density.name);
-  const inOrder = context.sequential.get(density.name)?.variable;
-  if ([...definitions.values()].every((d) => d.kind === "energy" || d.variable === inOrder)) return undefined;
+  const inOrder = inOrderOf(context, density);
+  if ([...definitions.values()].every((d) => d.kind === "energy" || inOrder.includes(d.variable))) return undefined;
   return samplerOf(context, density, file, [...definitions]);
 }
 
-/** `sampleBeforeP`: what an energy, or a variable drawn entry after entry, reads of the variables that are drawn before it; undefined where it reads none. */
-export function lowerSamplerBefore(context: DeriveContext, density: Density, file: Names): JsFunction | undefined {
+/** Variables that are drawn entry after entry. */
+function inOrderOf(context: DeriveContext, density: Density): readonly string[] {
+  return (context.sequential.get(density.name) ?? []).map((s) => s.variable);
+}
+
+/** `sampleBeforeP`: what the energy reads of the variables that are drawn before it; undefined where it reads none. */
+export function lowerBeforeEnergy(context: DeriveContext, density: Density, file: Names): JsFunction | undefined {
+  const { energy } = densityOf(context, density.name);
+  if (!energy) return undefined;
+  return samplerBefore(context, density, file, energyOf(context, density.name).reads, { of: `the energy of ${density.name}`, suffix: "" });
+}
+
+/** What a variable drawn entry after entry reads of those that are drawn before it; `suffix` ends the name. Undefined where it reads none. */
+export function lowerBeforeEntries(
+  context: DeriveContext,
+  density: Density,
+  file: Names,
+  { variable, reads }: Sequential,
+  suffix: string,
+): JsFunction | undefined {
+  return samplerBefore(context, density, file, reads, { of: variable, suffix });
+}
+
+interface Before {
+  /** What is given the variables. */
+  readonly of: string;
+  readonly suffix: string;
+}
+
+function samplerBefore(
+  context: DeriveContext,
+  density: Density,
+  file: Names,
+  reads: readonly string[],
+  before: Before,
+): JsFunction | undefined {
   const index = densityOf(context, density.name);
-  const reads = [...(index.energy ? energyOf(context, density.name).reads : []), ...(context.sequential.get(density.name)?.reads ?? [])];
   const needed = ancestorsOf(context, index, reads);
-  const before = [...index.definitions].filter(([v]) => needed.has(v));
-  return before.length === 0 ? undefined : samplerOf(context, density, file, before);
+  const definitions = [...index.definitions].filter(([v]) => needed.has(v));
+  const inOrder = inOrderOf(context, density);
+  if (definitions.every(([v]) => inOrder.includes(v))) return undefined;
+  return samplerOf(context, density, file, definitions, before);
 }
 
 function samplerOf(
@@ -175,9 +211,10 @@ function samplerOf(
   density: Density,
   file: Names,
   definitions: readonly (readonly [variable: string, definition: Definition])[],
+  before?: Before,
 ): JsFunction {
   const index = densityOf(context, density.name);
-  const whole = definitions.length === index.definitions.size;
+  const whole = before === undefined;
   const writer = new FunctionWriter(file, ["w", "key", "B", "given"], name("B"));
   const values = new Map<string, Value>();
   const scope: Scope = {
@@ -190,7 +227,7 @@ function samplerOf(
   };
   const given = name("given");
   const sums = givenTheirSum(context, index);
-  const inOrder = context.sequential.get(density.name)?.variable;
+  const inOrder = inOrderOf(context, density);
   const tensorOf = (js: Js, shape: readonly Dim[]): Value => ({ kind: "tensor", js, shape, lead: BATCH });
   for (const variable of density.given) {
     const { domain } = variableOf(context, variable);
@@ -202,7 +239,7 @@ function samplerOf(
   const means: Record<string, Js> = {};
   for (const [variable, definition] of definitions) {
     const { shape } = variableOf(context, variable).domain;
-    if (definition.kind === "energy" || variable === inOrder) {
+    if (definition.kind === "energy" || inOrder.includes(variable)) {
       const value: Value = { kind: "tensor", js: call("required", given, str(variable)), shape, lead: BATCH };
       values.set(variable, writer.bind(variable, value));
       drawn[variable] = jsOf(values, variable);
@@ -241,13 +278,13 @@ function samplerOf(
     if (tempered) base[variable] = method(dist.object, "mean", dist.params);
   }
   return {
-    name: `sample${whole ? "" : "Before"}${capital(density.name)}`,
+    name: whole ? `sample${capital(density.name)}` : `sampleBefore${capital(density.name)}${before.suffix}`,
     doc: [
       whole
         ? `Draws ${headerText(density)}  ${place(density.span)}`
-        : `Draws ${definitions.map(([v]) => v).join(", ")}, which ${inOrder ?? `the energy of ${density.name}`} is given  ${place(density.span)}`,
+        : `Draws ${definitions.map(([v]) => v).join(", ")}, which ${before.of} is given  ${place(density.span)}`,
       "B rows, from the top of its body down; variables in `given` keep their values.",
-      ...(whole && inOrder !== undefined ? [`${inOrder} is drawn entry after entry before, and is among \`given\`.`] : []),
+      ...definitions.flatMap(([v]) => (inOrder.includes(v) ? [`${v} is drawn entry after entry before, and is among \`given\`.`] : [])),
       ...sums.map((v) => `${v} is drawn given its sum: that of ${v} in \`given\`.`),
     ],
     params: samplerParams,

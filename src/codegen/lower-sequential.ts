@@ -8,6 +8,7 @@ import { type DeriveContext, densityOf } from "../ir/derive/context.js";
 import { distributions } from "../ir/distributions.js";
 import type { Density, DistCall } from "../ir/types.js";
 import { array, arrow, call, type Js, type JsField, type JsFunction, method, name, num, numbers, object, str } from "./js.js";
+import { lowerBeforeEntries } from "./lower-density.js";
 import { type LoweredDist, lowerDistRecord, variableOf } from "./lower-dist.js";
 import { literal, type Scope, weightsAt } from "./lower-expr.js";
 import { capital } from "./names.js";
@@ -19,17 +20,23 @@ const BATCH = { plates: new Set<string>(), batch: true };
 
 export interface LoweredSequential {
   readonly sequential: Sequential;
-  /** `paramsP(w, key, given)` */
+  /** `paramsP(w, key, given)`; with the variable in its name where there are several. */
   readonly params: JsFunction;
+  /** Draws what the parameters read of the variables that are drawn before. */
+  readonly before: JsFunction | undefined;
   /** The runtime's distribution, and its parameters out of a flat record of them. */
   readonly object: Js;
   readonly fields: Js;
   readonly hasMean: boolean;
 }
 
-export function lowerSequential(context: DeriveContext, density: Density, file: Names): LoweredSequential | undefined {
-  const sequential = context.sequential.get(density.name);
-  if (!sequential) return undefined;
+/** The variables of a density that are drawn entry after entry, in the order of its body. */
+export function lowerSequentials(context: DeriveContext, density: Density, file: Names): readonly LoweredSequential[] {
+  const all = context.sequential.get(density.name) ?? [];
+  return all.map((s) => lowerSequential(context, density, file, s, all.length > 1 ? capital(s.variable) : ""));
+}
+
+function lowerSequential(context: DeriveContext, density: Density, file: Names, sequential: Sequential, suffix: string): LoweredSequential {
   const { variable, reads } = sequential;
   const definition = densityOf(context, density.name).definitions.get(variable);
   if (definition?.kind !== "draw") throw new InternalError(`${variable} is not drawn`);
@@ -55,8 +62,9 @@ export function lowerSequential(context: DeriveContext, density: Density, file: 
     object: dist.object,
     fields: rebuilt(dist.params.fields, ""),
     hasMean: distributions.get(definition.dist.dist)?.hasMean === true,
+    before: lowerBeforeEntries(context, density, file, sequential, suffix),
     params: {
-      name: `params${capital(density.name)}`,
+      name: `params${capital(density.name)}${suffix}`,
       doc: [
         `Parameters of ${variable} in ${density.name}, at values of ${[variable, ...reads].join(", ")}  ${place(sequential.span)}`,
         orderLine(sequential),
@@ -109,7 +117,8 @@ function rebuilt(fields: readonly JsField[], prefix: string): Js {
 }
 
 /** `{ variable: "x", shape: [784], dtype: "f32", positionAxes: 1, params: paramsP, … }` */
-export function emitSequential(context: DeriveContext, lowered: LoweredSequential, before: string | undefined): Js {
+export function emitSequential(context: DeriveContext, lowered: LoweredSequential): Js {
+  const { before } = lowered;
   const { variable, shape, positionAxes, order, reads } = lowered.sequential;
   return object({
     variable: str(variable),
@@ -118,7 +127,7 @@ export function emitSequential(context: DeriveContext, lowered: LoweredSequentia
     positionAxes: num(positionAxes),
     order: order === "natural" ? undefined : literal(order),
     reads: reads.length === 0 ? undefined : array(reads.map(str)),
-    before: before === undefined ? undefined : name(before),
+    before: before && name(before.name),
     params: name(lowered.params.name),
     draw: arrow("(params, key, shape)", method(lowered.object, "sample", name("key"), lowered.fields, name("shape"))),
     mean: lowered.hasMean ? arrow("(params)", method(lowered.object, "mean", lowered.fields)) : undefined,

@@ -348,7 +348,10 @@ export interface SequentialDefinition<S extends WeightSpecs = WeightSpecs> {
   readonly order?: Order;
   /** What `params` is given besides the variable: conditions, variables of the head that come before it. */
   readonly reads?: readonly string[];
-  /** Variables of the head that it is given are drawn by this first, as with a chain, and then are among `given`. */
+  /**
+   * Variables of the head that it is given are drawn by this first, as with a chain, and then are among `given`; so are those of them that are drawn
+   * entry by entry.
+   */
   readonly before?: (w: WeightsOf<S>, key: Key, rows: Rows, given: Readonly<Record<string, Tensor>>) => Draw;
   /**
    * Parameters of the variable's distribution, [B, ...positions, ...] each, or of rank 0 where they are the same at all positions. `given` holds
@@ -374,10 +377,10 @@ export interface DensityDefinition<S extends WeightSpecs = WeightSpecs> {
   /** Where an energy stands in the density: its variables are drawn by a chain, and are given to `sample`, which draws the rest. */
   readonly chain?: ChainDefinition<S>;
   /**
-   * Where a variable is drawn entry by entry: it is given to `sample` once it is drawn, which draws those after it. `sample` alone draws it at
-   * once only where it is given. Not together with a chain.
+   * Where variables are drawn entry by entry, in this order, each given those before it: they are given to `sample` once they are drawn, which
+   * draws all others. Not together with a chain.
    */
-  readonly sequential?: SequentialDefinition<S>;
+  readonly sequential?: readonly SequentialDefinition<S>[];
   /**
    * Ancestral sampling of `rows` rows; variables in `given` are clamped (conditions must be among them). Of a variable that is drawn given its
    * own sum (counts given their total) only the sum is kept. Absent where a chain draws them all.

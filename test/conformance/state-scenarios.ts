@@ -1,5 +1,6 @@
 /** The store: when a write is seen, what is kept apart, how programs share it; repeats. */
 import * as g from "../../src/runtime/graph/index.js";
+import { optimize } from "../../src/runtime/graph/passes/index.js";
 import type { HostTensors, Program, Stage } from "../../src/runtime/engines/engine.js";
 import { scalarOf, tensor, type Scenario } from "./compare.js";
 
@@ -95,6 +96,25 @@ export const stateScenarios: Readonly<Record<string, () => Scenario>> = {
       return { total: g.sum(changed), changed };
     });
     return once([call("a", graph)], ["total", "changed", "s"], { s: tensor([4, 3], wave(12)) }, {}, 2);
+  },
+  "an entry takes another shape, there and back": () => {
+    // what was there is not read: without the passes a reference to it would be
+    const written = (fn: (t: g.Tensor) => g.Tensor): g.Graph =>
+      optimize(
+        g.stage({}, () => {
+          const value = fn(g.state("t", [2, 3]));
+          g.writeState(g.state("s", value.shape), value);
+          return {};
+        }),
+      );
+    const whole = written((t) => g.concat([t, g.mul(t, 2)], 0));
+    const half = written((t) => g.mul(t, 3));
+    const programs: Program[] = [
+      { name: "whole", stages: [call("a", whole)], fetch: ["s"] },
+      { name: "half", stages: [call("a", half)], fetch: ["s"] },
+    ];
+    const runs = ["whole", "half", "half", "whole", "half"].map((program) => ({ program, feeds: {} }));
+    return { programs, state: { t: tensor([2, 3], wave(6)) }, runs };
   },
   "two entries change places at once": () => {
     const graph = g.stage({}, () => {

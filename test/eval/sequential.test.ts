@@ -28,9 +28,9 @@ async function opened(made: typeof nade, scale = 2, engine = "reference") {
 }
 
 /** A session as training gives it back, of a model made by hand. */
-async function trainedOf(model: ModelDefinition, data: Record<string, Float32Array>, scale = 2) {
-  const session = await g.referenceEngine.open();
-  await fill(session, model.weights, scale);
+async function trainedOf(model: ModelDefinition, data: Record<string, Float32Array>, { engine = "reference" } = {}) {
+  const session = await (await chooseEngine(engine)).engine.open();
+  await fill(session, model.weights, 2);
   const dataset = datasetOf(model, { train: data });
   return g.openSession({ session, model, dataset, seed: 1, averaged: new Set(), step: 0 });
 }
@@ -147,17 +147,19 @@ describe("a session", () => {
         given: [],
         label: "p(z, x, y)",
         place: "hand.gm:1",
-        sequential: {
-          ...(nade.sequential as never as g.SequentialDefinition),
-          reads: ["z"],
-          before: (_w, key, rows, given) => {
-            const z = given["z"] ?? g.bernoulli.sample(key.at("z"), { probs: 0.5 }, [rows]);
-            return { values: { z }, means: {} };
+        sequential: [
+          {
+            ...(nade.sequential as never as g.SequentialDefinition),
+            reads: ["z"],
+            before: (_w, key, rows, given) => {
+              const z = given["z"] ?? g.bernoulli.sample(key.at("z"), { probs: 0.5 }, [rows]);
+              return { values: { z }, means: {} };
+            },
+            params: (w, _key, given) => ({
+              logits: g.add(g.nade((w as never as { n: g.Nade }).n, given["x"]!), g.mul(100, g.sub(g.expandDims(given["z"]!, -1), 0.5))),
+            }),
           },
-          params: (w, _key, given) => ({
-            logits: g.add(g.nade((w as never as { n: g.Nade }).n, given["x"]!), g.mul(100, g.sub(g.expandDims(given["z"]!, -1), 0.5))),
-          }),
-        },
+        ],
         sample: (_w, key, rows, given) => {
           const y = given["y"] ?? g.add(g.sum(given["x"] as Tensor, -1), g.mul(0, g.randomNormal(key.at("y"), [rows])));
           return { values: { y }, means: { y } };
@@ -180,6 +182,18 @@ describe("a session", () => {
     const entries = await trained.sample(1, { given: { x: { shape: [1, D], data: Float32Array.of(1, 0, 1, 0) } } });
     expect([...entries.values["y"]!.data]).toEqual([2]);
     await expect(trained.sample(2, { sweeps: 3 })).rejects.toThrow(/not drawn by a chain/u);
+  });
+
+  test.each(["reference", "onnx"])("draws other numbers of rows one after another: %s", async (engine) => {
+    // what follows from z alone is kept as it is, [rows, ...]
+    const data = { x: new Float32Array(4 * D), y: new Float32Array(4) };
+    const trained = await trainedOf(model, data, { engine });
+    const own = await trainedOf(model, data, { engine });
+    await trained.sample(6);
+    for (const rows of [2, 7]) {
+      const [after, alone] = [await trained.sample(rows, { seed: 3 }), await own.sample(rows, { seed: 3 })];
+      expect([...after.values["x"]!.data]).toEqual([...alone.values["x"]!.data]);
+    }
   });
 
   test("known entries are refused elsewhere", async () => {

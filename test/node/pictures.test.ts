@@ -59,6 +59,18 @@ describe("sound", () => {
     expect(pixel(png, 2 + 24, 2 + 120)).toEqual([0, 114, 178]);
   });
 
+  it("stands above what a model makes of it", async () => {
+    const [data, shown] = [tone(500), tone(3000)].map((values): Rows => ({ shape: [1, 2000], data: values }));
+    const png = decode((await drawReconstructions("x", data!, shown!, { kind: "sound", sound: { rate } })).content);
+    const one = decode((await drawRows("x", shown!, { kind: "sound", sound: { rate } })).content);
+    const height = 48 + 128;
+    expect(png.height).toBeGreaterThanOrEqual(2 * height);
+    // the lower tile is that of the second argument
+    const column = (from: PNG, top: number): number[][] => Array.from({ length: height }, (_, y) => pixel(from, top + y, 2 + 120));
+    expect(column(png, 2 + height + 2)).toEqual(column(one, 2));
+    expect(column(png, 2)).not.toEqual(column(one, 2));
+  });
+
   it("comes back from the file that is written, codes as the middle of their steps", () => {
     const levels = 256;
     const codes = tone(1000).map((v) => muLaw(v, levels));

@@ -165,7 +165,7 @@ describe("beside other variables", () => {
     const loaded = loadModel(text);
     const mass = totalMass(loaded, { ...bits, fn: "logPX" });
     expect(mass).toBeCloseTo(1, 5);
-    expect(loaded.compiled.derived?.context.sequential.get("p")?.reads).toEqual(["c"]);
+    expect(loaded.compiled.derived?.context.sequential.get("p")?.map((s) => s.reads)).toEqual([["c"]]);
   });
 
   it("a latent that reads itself is summed over", () => {

@@ -31,7 +31,7 @@ export function modelOf(made: Hand<never>): ModelDefinition {
     latents: {},
     weights: made.weights,
     densities: {
-      p: { head: [variable], given: made.given ?? [], label: `p(${variable})`, place: "hand.gm:1", sequential: made.sequential as never },
+      p: { head: [variable], given: made.given ?? [], label: `p(${variable})`, place: "hand.gm:1", sequential: [made.sequential as never] },
     },
     generative: "p",
     train: [],
@@ -53,7 +53,7 @@ export async function drawn<S extends WeightSpecs>(
   const model = modelOf(made as never);
   const notes: string[] = [];
   const density = model.densities["p"]!;
-  const outputs: HostTensors = await runSequential(density, made.sequential as never, {
+  const outputs: HostTensors = await runSequential(density, {
     session,
     model,
     averaged: new Set(),

@@ -29,8 +29,8 @@ export const gm3Autoregressive = {
   ),
   GM3726: code<{ density: string; what: string }>(
     "error",
-    "Two loops in one density",
-    (a) => `\`${a.density}\` draws ${a.what}, and a sample takes one such loop, no more`,
+    "Autoregressive variable beside an energy",
+    (a) => `\`${a.density}\` draws ${a.what}, and a sample takes one of the two`,
   ),
   GM3727: code<{ evaluator: string; density: string; variable: string }>(
     "error",

@@ -78,7 +78,7 @@ export function sampleCommand(named: string | undefined, flags: SampleFlags): Pr
 interface KnownEntries {
   /** The rows of the data. */
   readonly data: RowsByName;
-  readonly entries: { readonly values: Rows; readonly mask: Rows };
+  readonly entries: { readonly variable: string; readonly values: Rows; readonly mask: Rows };
   /** What the density is conditioned on, of the same rows. */
   readonly conditions: RowsByName;
 }
@@ -86,10 +86,10 @@ interface KnownEntries {
 /** Entries of the first rows of a split, as a region or a file of a mask says. GM4009 where the model is not drawn entry by entry, GM4030 for a mask of another size. */
 function knownEntries(trained: TrainedSession, rows: number, region: string, split: SplitName | undefined): KnownEntries {
   const density = generativeOf(trained.model);
-  const variable = density.sequential?.variable;
   const data = trained.data(rows, split);
+  const variable = density.sequential?.findLast((s) => data[s.variable] !== undefined)?.variable;
   const values = variable === undefined ? undefined : data[variable];
-  if (values === undefined)
+  if (variable === undefined || values === undefined)
     throw new GmcError("GM4009", `${density.label} draws no data entry by entry: it takes no \`known\``, [
       "an autoregressive density does, such as one of a masked net",
     ]);
@@ -103,7 +103,7 @@ function knownEntries(trained: TrainedSession, rows: number, region: string, spl
     ]);
   const full = Float32Array.from({ length: size * rows }, (_, i) => mask[i % mask.length] ?? 0);
   const conditions = Object.fromEntries(density.given.flatMap((name) => (data[name] === undefined ? [] : [[name, data[name]]])));
-  return { data, entries: { values, mask: { shape: values.shape, data: full } }, conditions };
+  return { data, entries: { variable, values, mask: { shape: values.shape, data: full } }, conditions };
 }
 
 /** `y=3` for all rows, `x=data` for the first rows of the data. GM4009 for a name that the model does not have. */

@@ -4,6 +4,7 @@
 import { statSync } from "node:fs";
 import { join } from "node:path";
 import { canReconstruct, generativeOf } from "../../runtime/eval/draw.js";
+import { positionsOf } from "../../runtime/eval/sequential.js";
 import { directionsOf } from "../../runtime/eval/translate.js";
 import { sizeOf } from "../../runtime/graph/shape.js";
 import type { Reconstructions, RowsByName, SampleOptions, Samples, TrainedSession } from "../../runtime/eval/session.js";
@@ -43,14 +44,14 @@ function shownVariables({ model }: TrainedSession): TrainedSession["model"]["lat
   return model.streams.length > 0 ? dataVariables(model) : model.latents;
 }
 
-/** Pictures are drawn of what has a picture: of categories those that are sound or an image, no labels. */
+/** Pictures are drawn of what has a picture: of categories those that are sound, an image or a sequence, no labels. */
 function drawable(trained: TrainedSession, rows: RowsByName): readonly string[] {
   const variables = shownVariables(trained);
   return Object.keys(rows).filter((name) => {
     const spec = variables[name];
     if (spec === undefined || spec.domain !== "category") return spec !== undefined;
     const { kind } = lookFor(trained, name);
-    return kind === "sound" || kind === "image";
+    return kind === "sound" || kind === "image" || kind === "lines";
   });
 }
 
@@ -160,12 +161,10 @@ export async function drawReconstructed(trained: TrainedSession, shown: Reconstr
   const drawn: NamedDrawing[] = [];
   for (const name of names) {
     const [data, rows] = [shown.data[name], shown.shown[name]];
-    if (data !== undefined && rows !== undefined) {
-      drawn.push({
-        stem: stemOf("reconstructions", name, names),
-        ...(await drawReconstructions(name, data, rows, lookFor(trained, name))),
-      });
-    }
+    if (data === undefined || rows === undefined) continue;
+    const [stem, look] = [stemOf("reconstructions", name, names), lookFor(trained, name)];
+    drawn.push({ stem, ...(await drawReconstructions(name, data, rows, look)) });
+    if (look.kind === "sound") drawn.push({ stem, extension: "wav", content: soundFile(inTurn(data, rows), look.sound) });
   }
   return drawn;
 }
@@ -182,6 +181,17 @@ export async function drawTranslations(trained: TrainedSession, rows: number): P
     const drawing = drawLinked(columns);
     return drawing === undefined ? [] : [{ stem: `translations-${from}-${to}`, ...drawing }];
   });
+}
+
+/** The first row of one, the first of the other, the second of one, … */
+function inTurn(one: RowsByName[string], other: RowsByName[string]): RowsByName[string] {
+  const count = one.shape[0] ?? 0;
+  const width = one.data.length / Math.max(1, count);
+  const data = Float32Array.from({ length: 2 * one.data.length }, (_, i) => {
+    const row = Math.floor(i / width);
+    return (row % 2 === 0 ? one : other).data[(row >> 1) * width + (i % width)] ?? 0;
+  });
+  return { shape: [2 * count, ...one.shape.slice(1)], data };
 }
 
 /** One row of pictures a pair. */
@@ -230,8 +240,7 @@ function canSample(model: TrainedSession["model"]): boolean {
 
 /** Rows of the closing samples: fewer where one is drawn in many steps. */
 function samplesShown(model: TrainedSession["model"]): number {
-  const { sequential } = generativeOf(model);
-  return sequential !== undefined && sizeOf(sequential.shape.slice(0, sequential.positionAxes)) > MANY ? 8 : 64;
+  return positionsOf(generativeOf(model)) > MANY ? 8 : 64;
 }
 
 /** Steps of a sample beyond which fewer are drawn: more than the pixels of a small image. */

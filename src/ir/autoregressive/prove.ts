@@ -4,7 +4,6 @@
  * the nets of autoregressive bijections, whose Jacobian is triangular only then.
  */
 import { InternalError } from "../../base/internal-error.js";
-import type { Label } from "../../base/diagnostic.js";
 import { report } from "../../base/report.js";
 import type { Span } from "../../base/source.js";
 import {
@@ -47,25 +46,17 @@ type Drawn = Extract<Definition, { kind: "draw" }>;
 
 /** Proofs of all densities and of the nets of autoregressive bijections, and the masks that they decide; undefined after an error. */
 export function proveOrders(context: DeriveContext): Pick<DeriveContext, "sequential" | "masks" | "orders"> | undefined {
-  const sequential = new Map<string, Sequential>();
+  const sequential = new Map<string, readonly Sequential[]>();
   const masks = new Map<string, MaskRule>();
   let ok = true;
   for (const index of context.densities.values()) {
     for (const definition of index.definitions.values()) {
       if (definition.kind !== "draw" || !readsItself(context, definition)) continue;
-      const before = sequential.get(index.density.name);
+      const before = sequential.get(index.density.name) ?? [];
       const proof = proveOne(context, index.density.name, definition, masks);
-      const alone = !before && !index.energy;
-      if (before) {
-        const labels = [{ span: before.span, text: `\`${before.variable}\` is drawn entry after entry, too` }];
-        tooMany(context, index.density.name, `\`${before.variable}\` and \`${definition.variable}\` entry after entry`, definition, labels);
-      } else if (index.energy) {
-        const names = index.energy.variables.map((v) => `\`${v}\``).join(", ");
-        const labels = index.energy.energies.map((e) => ({ span: e.span, text: `${names} by a chain` }));
-        tooMany(context, index.density.name, `\`${definition.variable}\` entry after entry and ${names} by a chain`, definition, labels);
-      }
-      if (!proof || !alone) ok = false;
-      else sequential.set(index.density.name, { ...proof, reads: readsOf(context, index, definition) });
+      if (index.energy) besideEnergy(context, index.density.name, index.energy, definition);
+      if (!proof || index.energy) ok = false;
+      else sequential.set(index.density.name, [...before, { ...proof, reads: readsOf(context, index, definition) }]);
     }
   }
   const orders = provenFlows(context, masks);
@@ -96,7 +87,15 @@ function readsOf(context: DeriveContext, index: DensityIndex, definition: Drawn)
   return [...inHeader(index, parents), ...[...index.definitions.keys()].filter((v) => parents.has(v) && !index.header.has(v))];
 }
 
-function tooMany(context: DeriveContext, density: string, what: string, { variable, span }: Drawn, labels: readonly Label[]): void {
+function besideEnergy(
+  context: DeriveContext,
+  density: string,
+  { variables, energies }: NonNullable<DensityIndex["energy"]>,
+  { variable, span }: Drawn,
+): void {
+  const names = variables.map((v) => `\`${v}\``).join(", ");
+  const what = `\`${variable}\` entry after entry and ${names} by a chain`;
+  const labels = energies.map((e) => ({ span: e.span, text: `${names} by a chain` }));
   const help = [`give \`${variable}\` parameters that do not read it, or have the other one in a density of its own`];
   report(context.diagnostics, "GM3726", span, { density, what }, { labels, help });
 }

@@ -49,7 +49,7 @@ export interface DeriveContext {
   /** Analyses of the densities that have an energy. */
   readonly energies: ReadonlyMap<string, EnergyAnalysis>;
   /** Variables that are drawn entry after entry, by density. */
-  readonly sequential: ReadonlyMap<string, Sequential>;
+  readonly sequential: ReadonlyMap<string, readonly Sequential[]>;
   /** Rules of masked layers, by the path of their weights. */
   readonly masks: ReadonlyMap<string, MaskRule>;
   /** Orders in which nets of autoregressive bijections read the entries, by net. */

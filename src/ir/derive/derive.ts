@@ -246,7 +246,7 @@ function deriveEvaluator(context: DeriveContext, evaluation: Evaluation): Derive
 /** Reports an evaluator that draws from a density whose variable is drawn entry after entry. */
 function drawsInOrder(context: DeriveContext, { value, span }: Evaluation): boolean {
   if (value.kind !== "evaluator") return false;
-  const [found] = value.densities.flatMap((density) => context.sequential.get(density) ?? []);
+  const [found] = value.densities.flatMap((density) => [...(context.sequential.get(density) ?? [])]);
   if (!found) return false;
   const { density, variable } = found;
   report(

@@ -19,6 +19,8 @@ import { HELD, MEAN, stageEntries, VALUE } from "./sequential-stage.js";
 
 /** Entries that are held: where `mask` is not 0, at `values`. Both [rows, ...event]. */
 export interface Known {
+  /** The last of those that are drawn entry by entry unless told. */
+  readonly variable?: string | undefined;
   readonly values: HostTensor;
   readonly mask: HostTensor;
 }
@@ -35,24 +37,46 @@ export interface SequentialOptions extends GivenOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** Positions of a row, of all variables together. */
+export function positionsOf({ sequential = [] }: DensityDefinition): number {
+  return sequential.reduce((sum, { shape, positionAxes }) => sum + sizeOf(shape.slice(0, positionAxes)), 0);
+}
+
 /**
- * `value:<variable>` and `mean:<variable>` of all that the density draws. GM4030 for known entries that do not fit, or a temperature that is none;
- * GM4031 for a temperature that the distribution has no use for.
+ * `value:<variable>` and `mean:<variable>` of all that the density draws, its variables that are drawn entry by entry one after another. GM4030 for
+ * known entries that do not fit, or a temperature that is none; GM4031 for a temperature that a distribution has no use for.
  */
-export async function runSequential(
-  density: DensityDefinition,
-  sequential: SequentialDefinition,
-  asked: SequentialOptions,
-): Promise<HostTensors> {
-  const { temperature = 1 } = asked;
+export async function runSequential(density: DensityDefinition, asked: SequentialOptions): Promise<HostTensors> {
+  const { temperature = 1, known } = asked;
   if (!(temperature > 0 && temperature < Infinity))
     throw new GmcError("GM4030", `a temperature is a number above 0, found ${temperature}`, ["1 draws from the model as it is"]);
-  const options = { ...asked, given: { ...(await drawnBefore(sequential.before, asked)), ...asked.given } };
-  const { variable } = sequential;
-  const held = options.given[variable];
-  const drawn = held === undefined ? await drawEntries(sequential, options) : {};
-  const value = held ?? drawn[`value:${variable}`]!;
-  return { ...(await drawRest(density, { ...options, given: { ...options.given, [variable]: value } })), ...drawn };
+  const { sequential: all = [] } = density;
+  const heldIn = known?.variable ?? all.at(-1)?.variable;
+  if (known !== undefined && !all.some(({ variable }) => variable === heldIn))
+    throw new GmcError("GM4030", `\`${heldIn}\` of ${density.label} is not drawn entry by entry`, [
+      `known entries are of ${all.map(({ variable }) => variable).join(" or ")}`,
+    ]);
+  const total = positionsOf({ ...density, sequential: all.filter(({ variable }) => asked.given[variable] === undefined) });
+  let options = asked;
+  let outputs: HostTensors = {};
+  let done = 0;
+  for (const sequential of all) {
+    const { variable } = sequential;
+    options = { ...options, given: { ...(await drawnBefore(sequential.before, options)), ...options.given } };
+    if (options.given[variable] !== undefined) continue;
+    const start = done;
+    const drawn = await drawEntries(sequential, {
+      ...options,
+      known: variable === heldIn ? known : undefined,
+      onProgress: (positions) => {
+        done = start + positions;
+        asked.onProgress?.(done, total);
+      },
+    });
+    outputs = { ...outputs, ...drawn };
+    options = { ...options, given: { ...options.given, [variable]: drawn[`value:${variable}`]! } };
+  }
+  return { ...(await drawRest(density, options)), ...outputs };
 }
 
 async function drawEntries(sequential: SequentialDefinition, options: SequentialOptions): Promise<HostTensors> {

@@ -11,7 +11,7 @@ import { dataFeeds, dataName, dataVariables, defined, emaName } from "../train/c
 import { allRows, drawnBatches, rngOf } from "./batches.js";
 import { runChain, type ChainStart } from "./chain.js";
 import { exactDensity, logDensities } from "./density.js";
-import { generativeOf, latentName, stageDecode, stageInfer, stageReconstruct, stageSample, type DrawProgram } from "./draw.js";
+import { generativeOf, inferenceOf, latentName, stageDecode, stageInfer, stageReconstruct, stageSample, type DrawProgram } from "./draw.js";
 import { runSequential, type SequentialOptions } from "./sequential.js";
 import { directionsOf, stageTranslation } from "./translate.js";
 import { evaluate, type EvaluateOptions } from "./evaluate.js";
@@ -67,8 +67,11 @@ export interface SampleOptions {
   readonly start?: ChainStart;
   /** Also what the chains are at the start and after every so many sweeps: `frames`. */
   readonly every?: number;
-  /** Of a density that is drawn entry by entry: entries that are held, at `values` where `mask` is not 0. [rows, ...event] each. */
-  readonly known?: { readonly values: Rows; readonly mask: Rows };
+  /**
+   * Of a density that is drawn entry by entry: entries that are held, at `values` where `mask` is not 0. [rows, ...event] each. Of the last variable
+   * that is drawn so unless another is named.
+   */
+  readonly known?: { readonly variable?: string; readonly values: Rows; readonly mask: Rows };
   /** What is computed in full at each position, where it could not be kept. */
   readonly onNote?: (note: string) => void;
   /** Sweeps, or positions, done, of all. */
@@ -141,17 +144,38 @@ export function openSession(options: SessionOptions): TrainedSession {
       there === 0 ? "name another split" : "ask for fewer, or name another split; an interpolation takes two rows a pair",
     ]);
   };
-  const drawSequential = (rows: number, seed: number, given: HostTensors, more: Partial<SequentialOptions> = {}): Promise<HostTensors> => {
-    const density = generativeOf(model);
-    return runSequential(density, defined(density.sequential, "sequential"), { session, model, averaged, rows, seed, given, ...more });
+  const drawSequential = (
+    density: DensityDefinition,
+    rows: number,
+    seed: number,
+    given: HostTensors,
+    more: Partial<SequentialOptions> = {},
+  ): Promise<HostTensors> => runSequential(density, { session, model, averaged, rows, seed, given, ...more });
+  /** Latents given the data, by their names: the mean of each where it has one. */
+  const infer = async (rows: number, seed: number, data: HostTensors): Promise<HostTensors> => {
+    const density = inferenceOf(model);
+    if (density.sequential === undefined)
+      return tensorsOf(await run(stageInfer({ model, rows, averaged }), dataFeeds(data), seed), latentName(""));
+    const given = Object.fromEntries(density.given.map((name) => [name, defined(data[name], name)]));
+    // a draw as a whole: means of entries, each given those drawn before it, are no value of the variable
+    return tensorsOf(await drawSequential(density, rows, seed, given), "value:");
   };
   /** Data given latents and conditions, by the names of the variables: what pictures show. */
   const decode = async (rows: number, seed: number, given: HostTensors): Promise<RowsByName> => {
-    const drawn = await drawSequential(rows, seed, given);
+    const density = generativeOf(model);
     const data = dataVariables(model);
+    if (density.sequential === undefined) {
+      const fed = Object.fromEntries(
+        Object.entries(given).map(([name, t]) => [Object.hasOwn(data, name) ? dataName(name) : latentName(name), t]),
+      );
+      return withPrefix(await run(stageDecode({ model, rows, averaged }), fed, seed), "mean:");
+    }
+    const drawn = await drawSequential(density, rows, seed, given);
     const outputs = { ...withPrefix(drawn, "value:"), ...withPrefix(drawn, "mean:") };
     return Object.fromEntries(Object.entries(outputs).filter(([name]) => Object.hasOwn(data, name) && given[name] === undefined));
   };
+  const conditionsOf = (data: HostTensors): HostTensors =>
+    Object.fromEntries(generativeOf(model).given.map((name) => [name, defined(data[name], name)]));
   const seedOf = (given: { readonly seed?: number } | undefined): number => given?.seed ?? options.seed;
   return {
     model,
@@ -178,8 +202,8 @@ export function openSession(options: SessionOptions): TrainedSession {
       if (density.chain === undefined) {
         if (density.sequential !== undefined) {
           const { temperature, onNote, onProgress, signal } = more;
-          const known = more.known && { values: hostRows(more.known.values), mask: hostRows(more.known.mask) };
-          return shown(await drawSequential(rows, seed, given, { temperature, known, onNote, onProgress, signal }));
+          const known = more.known && { ...more.known, values: hostRows(more.known.values), mask: hostRows(more.known.mask) };
+          return shown(await drawSequential(density, rows, seed, given, { temperature, known, onNote, onProgress, signal }));
         }
         const variables = dataVariables(model);
         const fed = Object.entries(given).map(([name, t]) => [Object.hasOwn(variables, name) ? dataName(name) : latentName(name), t]);
@@ -199,11 +223,10 @@ export function openSession(options: SessionOptions): TrainedSession {
     },
     reconstruct: async (rows, more) => {
       const data = firstRows(more?.split, rows, seedOf(more));
-      const density = generativeOf(model);
-      if (density.sequential !== undefined) {
-        const inferred = await run(stageInfer({ model, rows, averaged }), dataFeeds(data), seedOf(more));
-        const conditions = Object.fromEntries(density.given.map((name) => [name, defined(data[name], name)]));
-        return { data, shown: await decode(rows, seedOf(more), { ...conditions, ...latentsOf(inferred) }) };
+      const inferred = model.inference === undefined ? undefined : model.densities[model.inference];
+      if (generativeOf(model).sequential !== undefined || inferred?.sequential !== undefined) {
+        const latents = await infer(rows, seedOf(more), data);
+        return { data, shown: await decode(rows, seedOf(more), { ...conditionsOf(data), ...latents }) };
       }
       return { data, shown: withPrefix(await run(stageReconstruct({ model, rows, averaged }), dataFeeds(data), seedOf(more)), "mean:") };
     },
@@ -211,14 +234,12 @@ export function openSession(options: SessionOptions): TrainedSession {
     interpolate: async (pairs, steps, more) => {
       if (steps < 2) throw new GmcError("GM4008", `an interpolation has at least 2 steps, found ${steps}`);
       const data = firstRows(more?.split, 2 * pairs, seedOf(more));
-      const inferred = await run(stageInfer({ model, rows: 2 * pairs, averaged }), dataFeeds(data), seedOf(more));
-      const rows = pairs * steps;
+      const inferred = await infer(2 * pairs, seedOf(more), data);
       const between = Object.fromEntries(
         Object.entries(inferred).map(([name, t]) => [name, interpolateRows(t, pairs, steps, more?.path ?? "linear")]),
       );
-      const held = Object.fromEntries(generativeOf(model).given.map((name) => [name, holdRows(defined(data[name], name), pairs, steps)]));
-      const shown = await run(stageDecode({ model, rows, averaged }), { ...dataFeeds(held), ...between }, seedOf(more));
-      return { data, shown: withPrefix(shown, "mean:") };
+      const held = Object.fromEntries(Object.entries(conditionsOf(data)).map(([name, t]) => [name, holdRows(t, pairs, steps)]));
+      return { data, shown: await decode(pairs * steps, seedOf(more), { ...held, ...between }) };
     },
     translate: async (rows, more) => {
       const data = firstRows(more?.split, rows, seedOf(more));
@@ -254,9 +275,9 @@ function hostRows({ shape, data }: Rows): HostTensor {
   return { dtype: data instanceof Int32Array ? "i32" : "f32", shape, data };
 }
 
-/** Latents by their names. */
-function latentsOf(outputs: HostTensors): HostTensors {
-  return withPrefix(outputs, latentName("")) as HostTensors;
+/** Those outputs whose names begin so, by the rest of their names. */
+function tensorsOf(outputs: HostTensors, prefix: string): HostTensors {
+  return withPrefix(outputs, prefix) as HostTensors;
 }
 
 /**

@@ -5,7 +5,7 @@
 import type { Column, Dataset } from "../data/dataset.js";
 import type { VariableSpec } from "../model.js";
 import { drawHistogram, drawLines, drawPlane, type PointSet } from "./plots.js";
-import { soundRaster, type SoundLook } from "./sound-pictures.js";
+import { soundPairs, soundRaster, type SoundLook } from "./sound-pictures.js";
 import { cloudTiles, encodePng, enlarge, grid, pairs, tiles, type PictureShape, type Raster, type Rows } from "./raster.js";
 
 export interface Drawing {
@@ -95,6 +95,8 @@ export async function drawReconstructions(
       return png(pairs(tiles(data, look.shape, look.range), tiles(shown, look.shape, look.range), options.columns), look.shape.height);
     case "cloud":
       return png(pairs(cloudTiles(data, look.reach), cloudTiles(shown, look.reach), options.columns), 96);
+    case "sound":
+      return { extension: "png", content: encodePng(soundPairs(data, shown, look.sound, 4, 16)) };
     case "lines": {
       const [above, below] = [lines(data), lines(shown)];
       return {

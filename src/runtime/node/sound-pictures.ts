@@ -3,7 +3,7 @@
  */
 import { fromMuLaw } from "../data/audio.js";
 import { encodeWav } from "../data/wav.js";
-import { grid, type Raster, type Rows } from "./raster.js";
+import { grid, pairs, type Raster, type Rows } from "./raster.js";
 
 /** Of a variable that holds sound: samples a second, and the levels of mu-law codes where it holds these. */
 export interface SoundLook {
@@ -48,6 +48,12 @@ const RANGE = 70;
 /** One tile a row, `columns` a line, of the first `most` rows. */
 export function soundRaster(rows: Rows, look: SoundLook, columns: number, most: number): Raster {
   return grid(samplesOf(rows, look).slice(0, most).map(tile), columns);
+}
+
+/** Tiles of `data` above those of `shown`, of the first `most` rows. */
+export function soundPairs(data: Rows, shown: Rows, look: SoundLook, columns: number, most: number): Raster {
+  const [above, below] = [data, shown].map((rows) => samplesOf(rows, look).slice(0, most).map(tile));
+  return pairs(above!, below!, columns);
 }
 
 function tile(samples: Float32Array): Raster {

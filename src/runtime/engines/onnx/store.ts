@@ -51,7 +51,7 @@ export class Store {
     return region;
   }
 
-  /** Where the next value of the entry is to be put; an entry that is not there yet begins so. */
+  /** Where the next value of the entry is to be put, which may be of another shape than it has; an entry that is not there yet begins so. */
   spare(name: string, dtype: DType, shape: Shape): Region {
     const entry = this.entries.get(name);
     if (entry === undefined) {
@@ -59,7 +59,10 @@ export class Store {
       this.entries.set(name, { current, spare });
       return spare;
     }
-    entry.spare ??= this.arena.region(dtype, shape);
+    if (entry.spare === undefined || entry.spare.dtype !== dtype || !sameShape(entry.spare.shape, shape)) {
+      entry.spare?.free();
+      entry.spare = this.arena.region(dtype, shape);
+    }
     return entry.spare;
   }
 
