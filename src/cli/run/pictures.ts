@@ -6,7 +6,6 @@ import { join } from "node:path";
 import { canReconstruct, generativeOf } from "../../runtime/eval/draw.js";
 import { positionsOf } from "../../runtime/eval/sequential.js";
 import { directionsOf } from "../../runtime/eval/translate.js";
-import { sizeOf } from "../../runtime/graph/shape.js";
 import type { Reconstructions, RowsByName, SampleOptions, Samples, TrainedSession } from "../../runtime/eval/session.js";
 import { GmcError } from "../../runtime/graph/errors.js";
 import { drawFilters, filterRows, topicRows } from "../../runtime/node/filters.js";
