@@ -152,3 +152,20 @@ describe("the arena", () => {
     expect(arena.region("f32", [3]).data().length).toBe(3);
   });
 });
+
+describe("the logistic kernel", () => {
+  it("is right to f32 from end to end, and keeps NaN", () => {
+    const ends = [NaN, Infinity, -Infinity, 0, -0, 1e30, -1e30, 87, -87, 88, -88, 1e-40, 0.5 * Math.LN2, -0.5 * Math.LN2];
+    const values = Float32Array.from({ length: 400 }, (_, i) => ends[i] ?? (i - 200) / 2.3);
+    const arena = new Arena(ort);
+    const [x, out] = [arena.copyOf({ dtype: "f32", shape: [400], data: values }), arena.region("f32", [400])];
+    arena.kernels.logistic(out.address, x.address, 400);
+    const got = out.data();
+    values.forEach((value, i) => {
+      // exp(-87) is the least that it gives
+      const want = 1 / (1 + Math.exp(-Math.max(-87, Math.min(87, value))));
+      if (Number.isNaN(value)) expect(got[i]).toBeNaN();
+      else expect(Math.abs(got[i]! - want), `at ${value}`).toBeLessThan(3e-7 * want);
+    });
+  });
+});

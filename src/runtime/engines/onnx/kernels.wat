@@ -556,15 +556,20 @@
         (local.set $x (i32.add (local.get $x) (i32.const 16)))
         (br $next))))
 
-  ;; out <- 1 / (1 + exp(-x)); exp by Cephes' expf: 2^k exp(r), |r| <= log(2) / 2, with a polynomial of degree 5 for exp(r) - 1 - r
+  ;; out <- 1 / (1 + exp(-x)); exp by Cephes' expf: 2^k exp(r), |r| <= log(2) / 2, with a polynomial of degree 5 for exp(r) - 1 - r.
+  ;; Added to 1.5 * 2^23, a number is rounded to the integer k, which then stands in the low bits: cheaper than nearest and trunc_sat. pmin and
+  ;; pmax keep a NaN that is their first operand, and are one instruction where min and max are six.
   (func (export "logistic") (param $out i32) (param $x i32) (param $n i32)
-    (local $end i32) (local $v v128) (local $k v128) (local $r v128) (local $p v128)
+    (local $end i32) (local $v v128) (local $t v128) (local $k v128) (local $r v128) (local $p v128)
     (local.set $end (i32.add (local.get $out) (i32.shl (local.get $n) (i32.const 2))))
     (block $done
       (loop $next
         (br_if $done (i32.ge_u (local.get $out) (local.get $end)))
-        (local.set $v (f32x4.min (f32x4.max (f32x4.neg (v128.load (local.get $x))) (v128.const f32x4 -87 -87 -87 -87)) (v128.const f32x4 87 87 87 87)))
-        (local.set $k (f32x4.nearest (f32x4.mul (local.get $v) (v128.const f32x4 1.44269504 1.44269504 1.44269504 1.44269504))))
+        (local.set $v (f32x4.pmin (f32x4.pmax (f32x4.neg (v128.load (local.get $x))) (v128.const f32x4 -87 -87 -87 -87)) (v128.const f32x4 87 87 87 87)))
+        (local.set $t (f32x4.add
+          (f32x4.mul (local.get $v) (v128.const f32x4 1.44269504 1.44269504 1.44269504 1.44269504))
+          (v128.const f32x4 12582912 12582912 12582912 12582912)))
+        (local.set $k (f32x4.sub (local.get $t) (v128.const f32x4 12582912 12582912 12582912 12582912)))
         (local.set $r (f32x4.sub
           (f32x4.sub (local.get $v) (f32x4.mul (local.get $k) (v128.const f32x4 0.693359375 0.693359375 0.693359375 0.693359375)))
           (f32x4.mul (local.get $k) (v128.const f32x4 -2.12194440e-4 -2.12194440e-4 -2.12194440e-4 -2.12194440e-4))))
@@ -578,7 +583,7 @@
           (f32x4.add (f32x4.mul (f32x4.mul (local.get $p) (local.get $r)) (local.get $r)) (local.get $r))
           (v128.const f32x4 1 1 1 1)))
         (local.set $p (f32x4.mul (local.get $p)
-          (i32x4.shl (i32x4.add (i32x4.trunc_sat_f32x4_s (local.get $k)) (v128.const i32x4 127 127 127 127)) (i32.const 23))))
+          (i32x4.shl (i32x4.add (local.get $t) (v128.const i32x4 127 127 127 127)) (i32.const 23))))
         (v128.store (local.get $out) (f32x4.div (v128.const f32x4 1 1 1 1) (f32x4.add (v128.const f32x4 1 1 1 1) (local.get $p))))
         (local.set $out (i32.add (local.get $out) (i32.const 16)))
         (local.set $x (i32.add (local.get $x) (i32.const 16)))
