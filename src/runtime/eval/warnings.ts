@@ -20,7 +20,9 @@ export function warningsOf(metrics: Readonly<Record<string, Result>>): readonly 
 function noNumber(name: string, { value, unit }: Result): readonly string[] {
   if (!Number.isNaN(value)) return [];
   const words = unit === "per ordered word" ? ", such as a document without words" : "";
-  return [`${name} is no number, because that of some row is none: look for rows that it does not measure${words}, and for weights that are not finite`];
+  return [
+    `${name} is no number, because that of some row is none: look for rows that it does not measure${words}, and for weights that are not finite`,
+  ];
 }
 
 function impossibleRows(name: string, { impossible, unit, partitions = [], standardError }: Result): readonly string[] {
