@@ -135,7 +135,11 @@ export function explainEnergy(context: DeriveContext, analysis: EnergyAnalysis):
         ? `log Z is exact: ${way.sum.length > 0 ? `${way.sum.join(" and ")} sum${way.sum.length === 1 ? "s" : ""} out in closed form` : "no variable sums out"}${way.enumerate.length > 0 ? `, the ${countText(way.log2States)} states of ${way.enumerate.join(" and ")} are visited` : ""}`
         : `log Z is not exact: ${statesText(way).replaceAll("`", "")}`,
     notes: notesOf(analysis),
-    graph: [...loopsOf(analysis), ...analysis.edges].map((e) => ({ a: e.a, b: e.b, terms: e.terms.map((t) => plain(context).expr(t.expr)) })),
+    graph: [...loopsOf(analysis), ...analysis.edges].map((e) => ({
+      a: e.a,
+      b: e.b,
+      terms: e.terms.map((t) => plain(context).expr(t.expr)),
+    })),
   };
 }
 
@@ -393,7 +397,11 @@ function notesOf(analysis: EnergyAnalysis): readonly string[] {
   const words: Readonly<Record<EnergyAnalysis["definite"], string | undefined>> = {
     none: undefined,
     proven: `the curvature in ${real.join(" and ")} is proven positive definite`,
-    checked: `the curvature in ${real.join(" and ")} is checked as the run goes: it must stay positive definite`,
+    checked:
+      real.length > 1
+        ? `the joint curvature in ${real.join(" and ")} is not proven positive definite, and a run watches that of each by itself alone`
+        : `the curvature in ${real.join(" and ")} is checked as the run goes: it must stay positive definite`,
+    grows: `the energy is proven to grow with ${real.join(" and ")} in every direction: exp(-E) has an integral`,
     unbounded: `${real.join(" and ")} enter${real.length === 1 ? "s" : ""} beyond second degree: whether exp(-E) has an integral is not known`,
   };
   const definite = words[analysis.definite];

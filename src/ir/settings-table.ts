@@ -194,7 +194,7 @@ const evaluatorTable: readonly EvaluatorEntry[] = [
   },
   {
     name: "perplexity",
-    doc: "exp(-log p(x) / N per ordered word), averaged over documents x of N words (Salakhutdinov & Hinton 2009); `rows`: of so many, evenly spaced",
+    doc: "exp of the mean of -log p(x) / N over documents x of N words, in the order in which these stand (Salakhutdinov & Hinton 2009); `rows`: of so many, evenly spaced",
     densities: [{ name: "p", required: true }],
     options: [arg("rows", "integer")],
     ofLikelihood: true,

@@ -234,6 +234,13 @@ describe("warnings", () => {
     expect(warningsOf(partition(more))).toEqual([expect.stringMatching(text)]);
   });
 
+  it("name a line that is no number", () => {
+    const ppl: Result = { label: "perplexity(p)", value: NaN, standardError: null, unit: "per ordered word", k: null, bound: "exact" };
+    expect(warningsOf({ ppl })).toEqual([expect.stringMatching(/^ppl is no number.* a document without words/u)]);
+    expect(warningsOf({ nll: { ...ppl, unit: "nats" } })).toEqual([expect.not.stringMatching(/words/u)]);
+    expect(warningsOf({ ppl: { ...ppl, value: 900 } })).toEqual([]);
+  });
+
   it.each([reverse(0.4), reverse(-0.3), {}])("let %o pass", (more) => {
     expect(warningsOf(partition(more))).toEqual([]);
   });

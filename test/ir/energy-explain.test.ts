@@ -127,6 +127,23 @@ describe("explanations", () => {
     expect(explained(models.rbm).graph).toEqual([{ a: "v", b: "h", terms: ["v @ W @ h"] }]);
   });
 
+  test("a joint curvature that no run watches is not said to be checked", () => {
+    const two =
+      "data v : real[D] latent h : real[D] param W : real[D, D] density p(v, h) { energy sum(v^2) / 2 + sum(h^2) / 2 - v @ W @ h }";
+    const one = "data v : real[D] param s : real[D] = 1 density p(v) { energy sum(s * v^2) }";
+    expect(explained(two).notes).toEqual([
+      "the joint curvature in v and h is not proven positive definite, and a run watches that of each by itself alone",
+    ]);
+    expect(explained(one).notes).toEqual(["the curvature in v is checked as the run goes: it must stay positive definite"]);
+  });
+
+  test("what is said of an integral is what was proven", () => {
+    const of = (energy: string): readonly string[] =>
+      explained(`data v : real[D] param s : real[D] density p(v) { energy ${energy} }`).notes;
+    expect(of("sum(v^4) - sum(v^2) - s @ v")).toEqual(["the energy is proven to grow with v in every direction: exp(-E) has an integral"]);
+    expect(of("sum(s * v^4)")).toEqual(["v enters beyond second degree: whether exp(-E) has an integral is not known"]);
+  });
+
   test("powers keep the brackets that say what is raised", () => {
     const of = (term: string): EnergyExplanation["energy"] =>
       explained(`data v : real[D] param s : real[D] = 1 density p(v) { energy sum(v^2) / 2 + ${term} }`).energy;

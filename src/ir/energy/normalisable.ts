@@ -54,7 +54,7 @@ export function checkNormalisable(
   const growth = growthOf(context, structure, whole, variables);
   const curvature = quadratic ? curvatureOf(context, structure, whole, allReal, variables) : undefined;
   const definite = curvature?.sign === "positive" && isDefinite(curvature, variables);
-  if (growth.proven || definite) return quadratic ? "proven" : "unbounded";
+  if (growth.proven || definite) return quadratic ? "proven" : "grows";
   const term = bending.find((t) => growth.loose.some((e) => within(e.span, t.span))) ?? bending[0];
   const about = growth.free.length > 0 ? growth.free : variables.filter((v) => growth.loose.some((e) => mentions(context, e, v)));
   const suspects = about.length > 0 ? about : variables;
@@ -71,7 +71,9 @@ export function checkNormalisable(
           coupled
             ? "the sign of this term's curvature depends on the weights: for some of them exp(-energy) has no integral"
             : "for some weights the energy is flat in a direction, and exp(-energy) has no integral",
-          "a run stops once a curvature is no longer positive: draws and densities of these variables are then not finite",
+          suspects.length > 1
+            ? "a run does not watch it: where the joint curvature is not positive, samples and log Z are of no distribution, however finite they look"
+            : "a run stops once the curvature is no longer positive: draws and densities of the variable are then not finite",
         ],
         help:
           suspects.length > 1

@@ -1,5 +1,5 @@
 /**
- * What the numbers of an evaluation say of each other: a probability above 1, an upper bound below a lower one, a log Z that one chain decides.
+ * What the numbers of an evaluation say of each other: none at all, a probability above 1, an upper bound below a lower one, a log Z that one chain decides.
  * Pure: results in, sentences out, each with what to do.
  */
 import type { PartitionProtocol, Result } from "./protocol.js";
@@ -11,9 +11,18 @@ const FEW = 2;
 
 export function warningsOf(metrics: Readonly<Record<string, Result>>): readonly string[] {
   return Object.entries(metrics).flatMap(([name, result]) => [
+    ...noNumber(name, result),
     ...impossibleRows(name, result),
     ...(result.partitions ?? []).filter((p) => p.name === name).flatMap((p) => [...contradiction(p), ...openGap(p), ...oneChain(p)]),
   ]);
+}
+
+function noNumber(name: string, { value, unit }: Result): readonly string[] {
+  if (!Number.isNaN(value)) return [];
+  const words = unit === "per ordered word" ? ", such as a document without words" : "";
+  return [
+    `${name} is no number, because that of some row is none: look for rows that it does not measure${words}, and for weights that are not finite`,
+  ];
 }
 
 function impossibleRows(name: string, { impossible, unit, partitions = [], standardError }: Result): readonly string[] {
