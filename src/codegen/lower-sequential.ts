@@ -33,7 +33,7 @@ export interface LoweredSequential {
 /** The variables of a density that are drawn entry after entry, in the order of its body. */
 export function lowerSequentials(context: DeriveContext, density: Density, file: Names): readonly LoweredSequential[] {
   const all = context.sequential.get(density.name) ?? [];
-  return all.map((s) => lowerSequential(context, density, file, s, all.length > 1 ? capital(s.variable) : ""));
+  return all.map((s) => lowerSequential(context, density, file, s, all.length > 1 ? `Of${capital(s.variable)}` : ""));
 }
 
 function lowerSequential(context: DeriveContext, density: Density, file: Names, sequential: Sequential, suffix: string): LoweredSequential {

@@ -39,6 +39,8 @@ export const topLevelNames = remembered(
         `sample${capital(d.name)}`,
         `inverse${capital(d.name)}`,
         `sampleBefore${capital(d.name)}`,
+        `params${capital(d.name)}`,
+        ...d.head.flatMap((v) => [`params${capital(d.name)}Of${capital(v)}`, `sampleBefore${capital(d.name)}Of${capital(v)}`]),
         energyFunction(d.name),
         energyModelName(d.name),
       ]),
