@@ -11,7 +11,7 @@ import { optimize } from "../graph/passes/index.js";
 import { sameShape, showShape, sizeOf } from "../graph/shape.js";
 import type { Shape } from "../graph/types.js";
 import type { DensityDefinition, SequentialDefinition } from "../model.js";
-import { averagedState, dataVariables, readWeights } from "../train/context.js";
+import { averagedState, dataVariables, defined, readWeights } from "../train/context.js";
 import { drawnBefore, feedsFor, givenInputs, runOnce, type GivenOptions } from "./before.js";
 import { drawFrom, meanOf, valueOf } from "./draw.js";
 import { COUNT, FIRST, runPieces } from "./pieces.js";
@@ -68,7 +68,10 @@ async function drawEntries(sequential: SequentialDefinition, options: Sequential
   if (known !== undefined) await session.write(HELD, fitting(known.mask, { shape: full, dtype: "f32" }, variable));
   if (sequential.mean !== undefined) await session.write(MEAN, zerosOf({ shape: full, dtype: "f32" }));
   for (const [name, kept] of staged.kept) await session.write(name, zerosOf(kept));
-  if (Object.keys(staged.fixed.writes).length > 0) await runOnce("fixed", staged.fixed, options);
+  const { nodes, writes } = staged.fixed;
+  // an earlier draw of this session may have left them with another number of rows
+  for (const [name, id] of Object.entries(writes)) await session.write(name, zerosOf(defined(nodes[id], `node of ${name}`)));
+  if (Object.keys(writes).length > 0) await runOnce("fixed", staged.fixed, options);
   const { draw, keep, positions } = staged;
   const moving = await session.compile({
     name: "sequential",

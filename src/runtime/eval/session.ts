@@ -201,7 +201,10 @@ export function openSession(options: SessionOptions): TrainedSession {
       const between = Object.fromEntries(
         Object.entries(inferred).map(([name, t]) => [name, interpolateRows(t, pairs, steps, more?.path ?? "linear")]),
       );
-      const held = Object.fromEntries(generativeOf(model).given.map((name) => [name, holdRows(defined(data[name], name), pairs, steps)]));
+      const density = generativeOf(model);
+      const held = Object.fromEntries(density.given.map((name) => [name, holdRows(defined(data[name], name), pairs, steps)]));
+      if (density.sequential !== undefined)
+        return { data, shown: await decode(rows, seedOf(more), { ...held, ...latentsOf(between as HostTensors) }) };
       const shown = await run(stageDecode({ model, rows, averaged }), { ...dataFeeds(held), ...between }, seedOf(more));
       return { data, shown: withPrefix(shown, "mean:") };
     },
