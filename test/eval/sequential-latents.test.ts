@@ -42,6 +42,8 @@ describe.each(["reference", "onnx"] as const)("a decoder that is drawn entry aft
     const { shown } = await trained.interpolate(2, 5);
     expect(shown["x"]!.shape).toEqual([10, 6]);
     shown["x"]!.data.forEach((p) => expect(p > 0 && p < 1).toBe(true));
+    const known = { values: { shape: [8, 6], data: new Float32Array(48) }, mask: { shape: [8, 6], data: new Float32Array(48).fill(0.5) } };
+    await expect(trained.sample(8, { given, known })).rejects.toMatchObject({ code: "GM4030" });
     const again = await trained.sample(8, { given, seed: 3 });
     expect([...again.values["x"]!.data]).toEqual([...drawn.values["x"]!.data]);
     await trained.close();

@@ -65,7 +65,7 @@ async function drawEntries(sequential: SequentialDefinition, options: Sequential
     VALUE,
     known === undefined ? zerosOf({ shape: full, dtype }) : fitting(known.values, { shape: full, dtype }, variable),
   );
-  if (known !== undefined) await session.write(HELD, fitting(known.mask, { shape: full, dtype: "f32" }, variable));
+  if (known !== undefined) await session.write(HELD, zeroOrOne(fitting(known.mask, { shape: full, dtype: "f32" }, variable)));
   if (sequential.mean !== undefined) await session.write(MEAN, zerosOf({ shape: full, dtype: "f32" }));
   for (const [name, kept] of staged.kept) await session.write(name, zerosOf(kept));
   const { nodes, writes } = staged.fixed;
@@ -126,6 +126,13 @@ function zerosOf({ shape, dtype }: Kept): HostTensor {
   const size = sizeOf(shape);
   const data = { f32: Float32Array, i32: Int32Array, u32: Uint32Array, bool: Uint8Array }[dtype];
   return { dtype, shape, data: new data(size) };
+}
+
+/** GM4030 for a mask that holds an entry by half. */
+function zeroOrOne(mask: HostTensor): HostTensor {
+  const other = Array.prototype.find.call(mask.data, (v: number) => v !== 0 && v !== 1) as number | undefined;
+  if (other !== undefined) throw new GmcError("GM4030", `a mask is 1 where entries are held and 0 elsewhere, found ${other}`);
+  return mask;
 }
 
 function fitting(
