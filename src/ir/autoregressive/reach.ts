@@ -128,7 +128,10 @@ function tellingStops(way: readonly Stop[], tracked: Tracked): readonly Told[] {
       upTo: `\`${name}\`: each entry reads those up to its own`,
       all: `\`${name}\` mixes all entries`,
       later: `\`${name}\`: entries read later ones, too`,
-      units: `\`${name}\`: each unit reads the entries up to its degree`,
+      units:
+        expr.kind === "layer" && layers.get(expr.instance.layer)?.masked === true
+          ? `\`${name}\`: each unit reads the entries up to its degree`
+          : `\`${name}\`: its places are not those of \`${tracked.variable ?? ""}\``,
     };
     if (before === undefined) told.push({ stop, reach, text: `${own} is read here` });
     else if (reach !== before || (expr.kind === "layer" && !isTooFar(reach))) told.push({ stop, reach, text: texts[reach] });

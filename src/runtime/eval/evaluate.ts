@@ -226,7 +226,9 @@ function plannedMeasurements(
     return { kind: "terms", batch, rows, measurement: termMeasurement(options, labels, await open(session, program)) };
   });
   const staged = (rowCount: number): MetricProgram => ({ ...stageReconstruct({ model, rows: rowCount, averaged }), elements: 0 });
-  const reconstructs = options.reconstruction !== false && canReconstruct(model) && hasDirections(() => staged(1));
+  const sequential = model.generative !== undefined && model.densities[model.generative]?.sequential !== undefined;
+  // what is drawn entry after entry is a sample, no mean, and takes a step for each entry of each row
+  const reconstructs = options.reconstruction !== false && !sequential && canReconstruct(model) && hasDirections(() => staged(1));
   const reconstruction: Make = async (rows) => {
     const batch = options.batch ?? Math.min(rows.length, 100);
     return { kind: "reconstruction", batch, rows, measurement: reconstructionError(options, await open(session, staged(batch))) };

@@ -11,7 +11,7 @@ import { optimize } from "../graph/passes/index.js";
 import { sameShape, showShape, sizeOf } from "../graph/shape.js";
 import type { Shape } from "../graph/types.js";
 import type { DensityDefinition, SequentialDefinition } from "../model.js";
-import { averagedState, dataVariables, readWeights } from "../train/context.js";
+import { averagedState, dataVariables, defined, readWeights } from "../train/context.js";
 import { drawnBefore, feedsFor, givenInputs, runOnce, type GivenOptions } from "./before.js";
 import { drawFrom, meanOf, valueOf } from "./draw.js";
 import { COUNT, FIRST, runPieces } from "./pieces.js";
@@ -89,10 +89,13 @@ async function drawEntries(sequential: SequentialDefinition, options: Sequential
     VALUE,
     known === undefined ? zerosOf({ shape: full, dtype }) : fitting(known.values, { shape: full, dtype }, variable),
   );
-  if (known !== undefined) await session.write(HELD, fitting(known.mask, { shape: full, dtype: "f32" }, variable));
+  if (known !== undefined) await session.write(HELD, zeroOrOne(fitting(known.mask, { shape: full, dtype: "f32" }, variable)));
   if (sequential.mean !== undefined) await session.write(MEAN, zerosOf({ shape: full, dtype: "f32" }));
   for (const [name, kept] of staged.kept) await session.write(name, zerosOf(kept));
-  if (Object.keys(staged.fixed.writes).length > 0) await runOnce("fixed", staged.fixed, options);
+  const { nodes, writes } = staged.fixed;
+  // an earlier draw of this session may have left them with another number of rows
+  for (const [name, id] of Object.entries(writes)) await session.write(name, zerosOf(defined(nodes[id], `node of ${name}`)));
+  if (Object.keys(writes).length > 0) await runOnce("fixed", staged.fixed, options);
   const { draw, keep, positions } = staged;
   const moving = await session.compile({
     name: "sequential",
@@ -147,6 +150,13 @@ function zerosOf({ shape, dtype }: Kept): HostTensor {
   const size = sizeOf(shape);
   const data = { f32: Float32Array, i32: Int32Array, u32: Uint32Array, bool: Uint8Array }[dtype];
   return { dtype, shape, data: new data(size) };
+}
+
+/** GM4030 for a mask that holds an entry by half. */
+function zeroOrOne(mask: HostTensor): HostTensor {
+  const other = Array.prototype.find.call(mask.data, (v: number) => v !== 0 && v !== 1) as number | undefined;
+  if (other !== undefined) throw new GmcError("GM4030", `a mask is 1 where entries are held and 0 elsewhere, found ${other}`);
+  return mask;
 }
 
 function fitting(
