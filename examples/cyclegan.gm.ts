@@ -3,7 +3,7 @@
 
 import {
   abs, adam, add, conv2d, convTranspose2d, defineModel, instanceNorm, leakyRelu, mean, mul, origin, pow, reflectPad,
-  relu, required, sigmoid, sub, unit, type Draw, type Key, type Rows, type Tensor, type WeightsOf,
+  relu, required, sigmoid, sub, term, unit, type Draw, type Key, type Rows, type Tensor, type WeightsOf,
 } from "gmc/runtime";
 
 /** Every weight: where it lives, its shape, how it starts. */
@@ -338,12 +338,28 @@ export function objective(w: Weights, a: Tensor, b: Tensor): Tensor {
   return add(
     add(
       add(
-        mul(0.5, mean(pow(sub(critic_a(w.critic_a, a), 1), 2), [-3, -2, -1])),
-        mul(0.5, mean(pow(sub(critic_a(w.critic_a, xf), 0), 2), [-3, -2, -1])),
+        term(
+          "E[a ~ data](0.5 * mean((critic_a(a) - 1)^2))",
+          "adversarial.gm:45",
+          mul(0.5, mean(pow(sub(critic_a(w.critic_a, a), 1), 2), [-3, -2, -1])),
+        ),
+        term(
+          "E[a = to_a(b)](0.5 * mean((critic_a(xf) - 0)^2))",
+          "adversarial.gm:45",
+          mul(0.5, mean(pow(sub(critic_a(w.critic_a, xf), 0), 2), [-3, -2, -1])),
+        ),
       ),
-      mul(0.5, mean(pow(sub(critic_b(w.critic_b, b), 1), 2), [-3, -2, -1])),
+      term(
+        "E[b ~ data](0.5 * mean((critic_b(b) - 1)^2))",
+        "adversarial.gm:45",
+        mul(0.5, mean(pow(sub(critic_b(w.critic_b, b), 1), 2), [-3, -2, -1])),
+      ),
     ),
-    mul(0.5, mean(pow(sub(critic_b(w.critic_b, xf2), 0), 2), [-3, -2, -1])),
+    term(
+      "E[b = to_b(a)](0.5 * mean((critic_b(xf) - 0)^2))",
+      "adversarial.gm:45",
+      mul(0.5, mean(pow(sub(critic_b(w.critic_b, xf2), 0), 2), [-3, -2, -1])),
+    ),
   ); // [B]
 }
 
@@ -365,19 +381,44 @@ export function objective2(w: Weights, a: Tensor, b: Tensor): Tensor {
       add(
         add(
           add(
-            mul(0.5, mean(pow(sub(critic_a(w.critic_a, xf), 1), 2), [-3, -2, -1])),
-            mul(0.5, mean(pow(sub(critic_b(w.critic_b, xf2), 1), 2), [-3, -2, -1])),
+            term(
+              "E[a = to_a(b)](0.5 * mean((critic_a(xf) - 1)^2))",
+              "adversarial.gm:48",
+              mul(0.5, mean(pow(sub(critic_a(w.critic_a, xf), 1), 2), [-3, -2, -1])),
+            ),
+            term(
+              "E[b = to_b(a)](0.5 * mean((critic_b(xf) - 1)^2))",
+              "adversarial.gm:48",
+              mul(0.5, mean(pow(sub(critic_b(w.critic_b, xf2), 1), 2), [-3, -2, -1])),
+            ),
           ),
           mul(
             10,
-            origin("mean(abs(to_a(bf) - a))", "cyclegan.gm:22", mean(abs(sub(to_a(w.to_a, bf), a)), [-3, -2, -1])),
+            term(
+              "E[a ~ data](E[b = to_b(a)](mean(abs(to_a(bf) - a))))",
+              "cyclegan.gm:22",
+              mean(abs(sub(to_a(w.to_a, bf), a)), [-3, -2, -1]),
+            ),
           ),
         ),
-        mul(10, origin("mean(abs(to_b(af) - b))", "cyclegan.gm:23", mean(abs(sub(to_b(w.to_b, af), b)), [-3, -2, -1]))),
+        mul(
+          10,
+          term(
+            "E[b ~ data](E[a = to_a(b)](mean(abs(to_b(af) - b))))",
+            "cyclegan.gm:23",
+            mean(abs(sub(to_b(w.to_b, af), b)), [-3, -2, -1]),
+          ),
+        ),
       ),
-      mul(5, origin("mean(abs(to_a(a) - a))", "cyclegan.gm:24", mean(abs(sub(to_a(w.to_a, a), a)), [-3, -2, -1]))),
+      mul(
+        5,
+        term("E[a ~ data](mean(abs(to_a(a) - a)))", "cyclegan.gm:24", mean(abs(sub(to_a(w.to_a, a), a)), [-3, -2, -1])),
+      ),
     ),
-    mul(5, origin("mean(abs(to_b(b) - b))", "cyclegan.gm:25", mean(abs(sub(to_b(w.to_b, b), b)), [-3, -2, -1]))),
+    mul(
+      5,
+      term("E[b ~ data](mean(abs(to_b(b) - b)))", "cyclegan.gm:25", mean(abs(sub(to_b(w.to_b, b), b)), [-3, -2, -1])),
+    ),
   ); // [B]
 }
 
