@@ -286,3 +286,30 @@ describe("wgan_gp.gm", () => {
     expect(counts.reduce((a, b) => a + b, 0)).toBeGreaterThan(1000);
   });
 });
+
+describe("metrics of a game", () => {
+  const value = "E[x ~ data](critic(x)) - 2 * E[x ~ p(x)](critic(x))";
+  const parts = ["E[x ~ data](critic(x))", "E[z ~ p(z), x = G(z)](critic(x))"];
+
+  it("are the means of its sides, of which the objective is the sum", async () => {
+    const { model } = loadModel(
+      game("x |> dense(H) |> tanh |> dense(1) |> tanh |> sum", `maximize ${value} over critic   minimize Fool(p, critic) over G`),
+    );
+    const data = datasetOf(model, { train: { x: Float32Array.from(spread(24)) } });
+    const trained = await train(model, { engine: referenceEngine, data, batch: 4, steps: 3, recordEvery: 1, seed: 2 });
+    trained.close();
+    expect(trained.history).toHaveLength(3);
+    for (const { values } of trained.history) {
+      const [real = NaN, fake = NaN] = parts.map((name) => values[name]);
+      expect(values[value]).toBeCloseTo(real - 2 * fake, 5);
+      expect(Math.abs(real - fake)).toBeGreaterThan(1e-4);
+    }
+  });
+
+  it("leave what log-densities are called, and an objective of one part, as they are", () => {
+    const { ts } = loadModel(
+      game("x |> dense(1) |> tanh |> sum", "maximize Fool(p, critic) over G   maximize E[x ~ data](critic(x)) over critic"),
+    );
+    expect(ts).not.toContain("term(");
+  });
+});
