@@ -313,3 +313,31 @@ describe("metrics of a game", () => {
     expect(ts).not.toContain("term(");
   });
 });
+
+it("set_dense is equivariant and what pools it invariant: points in another order give the same in that order", () => {
+  const loaded = loadModel(`
+model Sets(N = 5) {
+  data x : real[N, 3]
+  net each(x) = x |> set_dense(4) |> tanh |> set_dense(2)
+  net pooled(x) = x |> set_dense(4) |> tanh |> mean(axis = 1) |> dense(1) |> sum
+  train { maximize pooled(x) + sum(each(x)) over each, pooled   batch = 2 }
+}`);
+  const x = spread(15, 1.2, 3);
+  const order = [3, 0, 4, 1, 2];
+  const moved = order.flatMap((i) => x.slice(3 * i, 3 * i + 3));
+  const run = (data: number[]): Record<string, readonly number[]> =>
+    runModel(
+      loaded,
+      ({ f, w, x: { x: points } }) => ({
+        each: f("each")((w as { readonly each: never }).each, points),
+        pooled: f("pooled")((w as { readonly pooled: never }).pooled, points),
+      }),
+      { data: { x: { shape: [1, 5, 3], data } }, state: stateOf(loaded.model) },
+    ) as Record<string, readonly number[]>;
+  const [a, b] = [run(x), run(moved)];
+  order.forEach((from, to) => {
+    for (let c = 0; c < 2; c++) expect(b["each"]?.[2 * to + c]).toBeCloseTo(a["each"]?.[2 * from + c] ?? NaN, 10);
+  });
+  expect(Math.abs((a["each"]?.[0] ?? 0) - (a["each"]?.[2] ?? 0))).toBeGreaterThan(1e-3);
+  expect(b["pooled"]?.[0]).toBeCloseTo(a["pooled"]?.[0] ?? NaN, 10);
+});
