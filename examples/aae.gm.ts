@@ -2,8 +2,8 @@
 // source sha256 96c16894eee9842fc14b6d31b28734a1aea004cfab2216e16ceee684fef703c9
 
 import {
-  adam, add, bernoulli, binary, defineModel, dense, leakyRelu, logSigmoid, neg, normal, origin, real, relu, required,
-  rowsOf, sum, term, type Draw, type Key, type Rows, type Tensor, type WeightsOf,
+  adam, add, bernoulli, binary, defineModel, dense, leakyRelu, logSigmoid, neg, normal, real, relu, required, rowsOf,
+  sum, term, type Draw, type Key, type Rows, type Tensor, type WeightsOf,
 } from "gmc/runtime";
 
 /** Every weight: where it lives, its shape, how it starts. */
@@ -96,8 +96,8 @@ export function v(w: Weights, x: Tensor, key: Key): Tensor {
   const z = normal.sample(key.at("z"), { loc: 0, scale: 1 }, [B, 8]); // [B, 8]
   const z2 = encoder(w.encoder, x); // [B, 8]
   return add(
-    origin("log(sigmoid(critic(z)))", "aae.gm:22", logSigmoid(critic(w.critic, z))),
-    origin("log(1 - sigmoid(critic(z)))", "aae.gm:22", logSigmoid(neg(critic(w.critic, z2)))),
+    term("E[z ~ p(z)](log_sigmoid(critic(z)))", "aae.gm:22", logSigmoid(critic(w.critic, z))),
+    term("E[z = encoder(x)](log_sigmoid(-critic(z)))", "aae.gm:22", logSigmoid(neg(critic(w.critic, z2)))),
   ); // [B]
 }
 

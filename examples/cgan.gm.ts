@@ -3,7 +3,7 @@
 
 import {
   adam, add, category, concatEvent, defineModel, dense, embedding, leakyRelu, logSigmoid, neg, normal, origin, real,
-  relu, required, rowsOf, sigmoid, sum, unit, type Draw, type Key, type Rows, type Tensor, type WeightsOf,
+  relu, required, rowsOf, sigmoid, sum, term, unit, type Draw, type Key, type Rows, type Tensor, type WeightsOf,
 } from "gmc/runtime";
 
 /** Every weight: where it lives, its shape, how it starts. */
@@ -67,8 +67,12 @@ export function v(w: Weights, x: Tensor, y: Tensor, key: Key): Tensor {
   const z = normal.sample(key.at("z"), { loc: 0, scale: 1 }, [B, 64]); // [B, 64]
   const x2 = G(w.G, z, y); // [B, 784]
   return add(
-    origin("log(sigmoid(critic(x, y)))", "cgan.gm:23", logSigmoid(critic(w.critic, x, y))),
-    origin("log(1 - sigmoid(critic(x, y)))", "cgan.gm:24", logSigmoid(neg(critic(w.critic, x2, y)))),
+    term("E[x ~ data, y ~ data](log_sigmoid(critic(x, y)))", "cgan.gm:23", logSigmoid(critic(w.critic, x, y))),
+    term(
+      "E[y ~ data](E[z ~ p(z), x = G(z, y)](log_sigmoid(-critic(x, y))))",
+      "cgan.gm:24",
+      logSigmoid(neg(critic(w.critic, x2, y))),
+    ),
   ); // [B]
 }
 

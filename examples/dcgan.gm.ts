@@ -3,7 +3,7 @@
 
 import {
   adam, add, batchNorm, conv2d, convTranspose2d, defineModel, dense, leakyRelu, logSigmoid, neg, normal, real, relu,
-  reshapeEvent, rowsOf, sigmoid, sum, unit, type Draw, type Key, type Rows, type Tensor, type WeightsOf,
+  reshapeEvent, rowsOf, sigmoid, sum, term, unit, type Draw, type Key, type Rows, type Tensor, type WeightsOf,
 } from "gmc/runtime";
 
 /** Every weight: where it lives, its shape, how it starts. */
@@ -68,7 +68,10 @@ export function gan(w: Weights, x: Tensor, key: Key): Tensor {
   const B = rowsOf(x);
   const z = normal.sample(key.at("z"), { loc: 0, scale: 1 }, [B, 64]); // [B, 64]
   const xf = G(w.G, z); // [B, 28, 28, 1]
-  return add(logSigmoid(critic(w.critic, x)), logSigmoid(neg(critic(w.critic, xf)))); // [B]
+  return add(
+    term("E[x ~ data](log_sigmoid(critic(x)))", "adversarial.gm:6", logSigmoid(critic(w.critic, x))),
+    term("E[z ~ p(z), x = G(z)](log_sigmoid(-critic(xf)))", "adversarial.gm:6", logSigmoid(neg(critic(w.critic, xf)))),
+  ); // [B]
 }
 
 /**

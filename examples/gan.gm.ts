@@ -2,8 +2,8 @@
 // source sha256 cb03c5a07bf3f83168d283f613bf58b4ca1431755033a49ae2756efd77ab7e42
 
 import {
-  adam, add, defineModel, dense, leakyRelu, logSigmoid, neg, normal, origin, real, relu, required, rowsOf, sum,
-  type Draw, type Key, type Rows, type Tensor, type WeightsOf,
+  adam, add, defineModel, dense, leakyRelu, logSigmoid, neg, normal, real, relu, required, rowsOf, sum, term, type Draw,
+  type Key, type Rows, type Tensor, type WeightsOf,
 } from "gmc/runtime";
 
 /** Every weight: where it lives, its shape, how it starts. */
@@ -54,8 +54,8 @@ export function v(w: Weights, x: Tensor, key: Key): Tensor {
   const z = normal.sample(key.at("z"), { loc: 0, scale: 1 }, [B, 2]); // [B, 2]
   const x2 = G(w.G, z); // [B, 2]
   return add(
-    origin("log(sigmoid(critic(x)))", "gan.gm:16", logSigmoid(critic(w.critic, x))),
-    origin("log(1 - sigmoid(critic(x)))", "gan.gm:16", logSigmoid(neg(critic(w.critic, x2)))),
+    term("E[x ~ data](log_sigmoid(critic(x)))", "gan.gm:16", logSigmoid(critic(w.critic, x))),
+    term("E[z ~ p(z), x = G(z)](log_sigmoid(-critic(x)))", "gan.gm:16", logSigmoid(neg(critic(w.critic, x2)))),
   ); // [B]
 }
 

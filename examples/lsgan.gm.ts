@@ -2,8 +2,8 @@
 // source sha256 aaf2e7a5d240496d96fff34102af9120c5f03ade8dad5723f156c9fc0e7f84a6
 
 import {
-  adam, add, defineModel, dense, leakyRelu, mul, normal, pow, real, relu, rowsOf, sigmoid, sub, sum, unit, type Draw,
-  type Key, type Rows, type Tensor, type WeightsOf,
+  adam, add, defineModel, dense, leakyRelu, mul, normal, pow, real, relu, rowsOf, sigmoid, sub, sum, term, unit,
+  type Draw, type Key, type Rows, type Tensor, type WeightsOf,
 } from "gmc/runtime";
 
 /** Every weight: where it lives, its shape, how it starts. */
@@ -54,7 +54,14 @@ export function leastSquares(w: Weights, x: Tensor, key: Key): Tensor {
   const B = rowsOf(x);
   const z = normal.sample(key.at("z"), { loc: 0, scale: 1 }, [B, 64]); // [B, 64]
   const xf = G(w.G, z); // [B, 784]
-  return add(mul(0.5, pow(sub(critic(w.critic, x), 1), 2)), mul(0.5, pow(sub(critic(w.critic, xf), 0), 2))); // [B]
+  return add(
+    term("E[x ~ data](0.5 * (critic(x) - 1)^2)", "adversarial.gm:35", mul(0.5, pow(sub(critic(w.critic, x), 1), 2))),
+    term(
+      "E[z ~ p(z), x = G(z)](0.5 * (critic(xf) - 0)^2)",
+      "adversarial.gm:35",
+      mul(0.5, pow(sub(critic(w.critic, xf), 0), 2)),
+    ),
+  ); // [B]
 }
 
 /**

@@ -2,8 +2,8 @@
 // source sha256 47f1cce606b8a323d2acd52e6210b5933bced8ec6227be17bb593f181db72fde
 
 import {
-  adam, add, defineModel, dense, neg, normal, real, relu, required, ringCentres, rowsOf, sub, sum, type Draw, type Key,
-  type Rows, type Tensor, type WeightsOf,
+  adam, add, defineModel, dense, neg, normal, real, relu, required, ringCentres, rowsOf, sub, sum, term, type Draw,
+  type Key, type Rows, type Tensor, type WeightsOf,
 } from "gmc/runtime";
 
 /** Every weight: where it lives, its shape, how it starts. */
@@ -58,7 +58,10 @@ export function hinge(w: Weights, x: Tensor, key: Key): Tensor {
   const B = rowsOf(x);
   const z = normal.sample(key.at("z"), { loc: 0, scale: 1 }, [B, 2]); // [B, 2]
   const xf = G(w.G, z); // [B, 2]
-  return sub(neg(relu(sub(1, critic(w.critic, x)))), relu(add(1, critic(w.critic, xf)))); // [B]
+  return sub(
+    neg(term("E[x ~ data](relu(1 - critic(x)))", "adversarial.gm:28", relu(sub(1, critic(w.critic, x))))),
+    term("E[z ~ p(z), x = G(z)](relu(1 + critic(xf)))", "adversarial.gm:28", relu(add(1, critic(w.critic, xf)))),
+  ); // [B]
 }
 
 /**

@@ -2,7 +2,7 @@
 // source sha256 d641628ad8655041ca4111615bfedc62ba12bd9710033381c46511ada62763ff
 
 import {
-  defineModel, dense, normal, origin, real, relu, required, ringCentres, rmsprop, rowsOf, sub, sum, type Draw, type Key,
+  defineModel, dense, normal, real, relu, required, ringCentres, rmsprop, rowsOf, sub, sum, term, type Draw, type Key,
   type Rows, type Tensor, type WeightsOf,
 } from "gmc/runtime";
 
@@ -54,8 +54,8 @@ export function wValue(w: Weights, x: Tensor, key: Key): Tensor {
   const z = normal.sample(key.at("z"), { loc: 0, scale: 1 }, [B, 2]); // [B, 2]
   const x2 = G(w.G, z); // [B, 2]
   return sub(
-    origin("critic(x)", "wgan.gm:16", critic(w.critic, x)),
-    origin("critic(x)", "wgan.gm:16", critic(w.critic, x2)),
+    term("E[x ~ data](critic(x))", "wgan.gm:16", critic(w.critic, x)),
+    term("E[z ~ p(z), x = G(z)](critic(x))", "wgan.gm:16", critic(w.critic, x2)),
   ); // [B]
 }
 

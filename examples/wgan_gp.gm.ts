@@ -2,8 +2,8 @@
 // source sha256 5e93749f71366bba70db01a3c0c0f5878dad405955e10f85aeb299ac2b6d69c9
 
 import {
-  adam, add, defineModel, dense, expandDims, gradientIn, leaf, mul, norm, normal, origin, pow, real, relu, required,
-  ringCentres, rowsOf, sub, sum, uniform, type Draw, type Key, type Rows, type Tensor, type WeightsOf,
+  adam, add, defineModel, dense, expandDims, gradientIn, leaf, mul, norm, normal, pow, real, relu, required,
+  ringCentres, rowsOf, sub, sum, term, uniform, type Draw, type Key, type Rows, type Tensor, type WeightsOf,
 } from "gmc/runtime";
 
 /** Every weight: where it lives, its shape, how it starts. */
@@ -61,12 +61,12 @@ export function objective(w: Weights, x: Tensor, key: Key): Tensor {
   const gradY = gradientIn(value, y); // [B, 2]
   return sub(
     sub(
-      origin("critic(x)", "wgan_gp.gm:16", critic(w.critic, x)),
-      origin("critic(x)", "wgan_gp.gm:16", critic(w.critic, x2)),
+      term("E[x ~ data](critic(x))", "wgan_gp.gm:16", critic(w.critic, x)),
+      term("E[z ~ p(z), x = G(z)](critic(x))", "wgan_gp.gm:16", critic(w.critic, x2)),
     ),
-    origin(
-      "(norm(grad[y = u * x + (1 - u) * xf](critic(y))) - 1)^2",
-      "wgan_gp.gm:19",
+    term(
+      "E[x ~ data](E[z ~ p(z), x = G(z)](E[u ~ Uniform(0, 1)]((norm(grad[y](critic(y))) - 1)^2)))",
+      "wgan_gp.gm:18",
       pow(sub(norm(gradY, [-1]), 1), 2),
     ),
   ); // [B]
@@ -82,8 +82,8 @@ export function wValue(w: Weights, x: Tensor, key: Key): Tensor {
   const z = normal.sample(key.at("z"), { loc: 0, scale: 1 }, [B, 2]); // [B, 2]
   const x2 = G(w.G, z); // [B, 2]
   return sub(
-    origin("critic(x)", "wgan_gp.gm:16", critic(w.critic, x)),
-    origin("critic(x)", "wgan_gp.gm:16", critic(w.critic, x2)),
+    term("E[x ~ data](critic(x))", "wgan_gp.gm:16", critic(w.critic, x)),
+    term("E[z ~ p(z), x = G(z)](critic(x))", "wgan_gp.gm:16", critic(w.critic, x2)),
   ); // [B]
 }
 

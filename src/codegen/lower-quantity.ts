@@ -18,6 +18,7 @@ import { lowerDist, variableOf } from "./lower-dist.js";
 import { energyDraws, lowerLogPartition, lowerMatching, lowerStart, lowerUnnormalised } from "./lower-energy.js";
 import { flowImage, lowerExpr, type Scope } from "./lower-expr.js";
 import { lowerGaussianMarginal } from "./lower-gaussian-marginal.js";
+import { quantityText } from "./mathtext.js";
 import { capital } from "./names.js";
 import { place } from "./place.js";
 import { bound, densityScope, type QuantityScope, termOf, siteOf } from "./quantity-scope.js";
@@ -104,13 +105,31 @@ const TERMS = 16;
 /** A term's quantity times its non-constant factors. An expression beside other terms is a term of its own, with a metric. */
 function lowerTerm(scope: QuantityScope, term: Term, alone: boolean): TensorValue {
   const { quantity } = term;
-  const value = quantity.kind === "value" ? namedValue(scope, quantity.expr, !alone) : lowerQuantity(scope, quantity);
+  const value = alone ? lowerQuantity(scope, quantity) : lowerPart(scope, quantity);
   const factors = term.factors.map((f) => tensorValue(lowerExpr(scope, f)));
   return {
     ...value,
     js: factors.reduceRight<Js>((js, f) => call("mul", f.js, js), value.js),
     lead: joinLeads([value.lead, ...factors.map((f) => f.lead)]),
   };
+}
+
+/**
+ * One of several terms. An expectation of an expression, such as a critic's mean over the data, is measured by what it is after templates and names have
+ * been put in: the two sides of a game. Log-densities in it have names of their own.
+ */
+function lowerPart(scope: QuantityScope, quantity: Quantity): TensorValue {
+  if (quantity.kind === "value") return namedValue(scope, quantity.expr, true);
+  if (quantity.kind !== "expect" || !isOfValues(quantity)) return lowerQuantity(scope, quantity);
+  const value = lowerQuantity({ ...scope, unnamed: true }, quantity);
+  // within a family of samples it is no quantity of its own
+  const within = value.lead.plates.size > 0 ? { ...scope, enumerating: true } : scope;
+  return { ...value, js: termOf(within, quantityText(scope.context, quantity), quantity.span, value.js) };
+}
+
+/** Draws and expressions alone. */
+function isOfValues(quantity: Quantity): boolean {
+  return quantity.kind === "value" || (quantity.kind === "expect" && quantity.plate === undefined && isOfValues(quantity.body));
 }
 
 function scaled(js: Js, scale: number): Js {
@@ -418,7 +437,7 @@ const sumEvent = (js: Js, rank: number): Js =>
 function namedValue(scope: QuantityScope, expr: Expr, term = false): TensorValue {
   const value = tensorValue(lowerExpr(scope, expr));
   // what a template of the standard library says is not to be found in the model
-  if (!["builtin", "netCall", "layer"].includes(expr.kind) || expr.span.file.path.startsWith("std/")) return value;
+  if (scope.unnamed || !["builtin", "netCall", "layer"].includes(expr.kind) || expr.span.file.path.startsWith("std/")) return value;
   const text = textOf(expr.span).replace(/\s+/gu, " ");
   const label = text.length > 60 ? `${text.slice(0, 59)}…` : text;
   return { ...value, js: termOf(term ? scope : { ...scope, enumerating: true }, label, expr.span, value.js) };

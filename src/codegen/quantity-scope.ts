@@ -12,6 +12,8 @@ export interface QuantityScope extends Scope {
   readonly data: (variable: string) => Value | undefined;
   /** Inside a sum over states: its terms are no metrics of their own. */
   readonly enumerating?: boolean;
+  /** Inside of a term that has a name: its expressions get none. */
+  readonly unnamed?: boolean;
   /** Names that the `E`s around have drawn. */
   readonly around?: ReadonlySet<string>;
   /** Number of samples: JavaScript of each plate's size. */

@@ -77,6 +77,11 @@ function isVector({ type }: Expr): boolean {
   return type.kind === "tensor" && type.element === "real" && type.shape.length > 0;
 }
 
+/** Height, width and channels: a discriminator of patches. */
+function isMap({ type }: Expr): boolean {
+  return type.kind === "tensor" && type.shape.length === 3;
+}
+
 /** In an objective that is a vector: the net inside of an `E` whose value has that shape. */
 function criticOf(whole: Expr, expr: Expr, inside = false): Extract<Expr, { kind: "netCall" }> | undefined {
   if (inside && expr.kind === "netCall" && isVector(expr) && showType(expr.type) === showType(whole.type)) return expr;
@@ -98,7 +103,11 @@ export function isPerExample(cx: Context, value: Expr, span: Span): boolean {
         "GM3746",
         critic.span,
         { net: critic.net, found: showType(critic.type) },
-        { help: ["let it end in one number: `… |> dense(1) |> sum`"] },
+        {
+          help: isMap(critic)
+            ? ["average over its patches: let it end in `… |> mean`, or use `PatchLeastSquares`, which averages the losses of all patches"]
+            : ["let it end in one number: `… |> dense(1) |> sum`"],
+        },
       );
       return false;
     }

@@ -286,3 +286,58 @@ describe("wgan_gp.gm", () => {
     expect(counts.reduce((a, b) => a + b, 0)).toBeGreaterThan(1000);
   });
 });
+
+describe("metrics of a game", () => {
+  const value = "E[x ~ data](critic(x)) - 2 * E[x ~ p(x)](critic(x))";
+  const parts = ["E[x ~ data](critic(x))", "E[z ~ p(z), x = G(z)](critic(x))"];
+
+  it("are the means of its sides, of which the objective is the sum", async () => {
+    const { model } = loadModel(
+      game("x |> dense(H) |> tanh |> dense(1) |> tanh |> sum", `maximize ${value} over critic   minimize Fool(p, critic) over G`),
+    );
+    const data = datasetOf(model, { train: { x: Float32Array.from(spread(24)) } });
+    const trained = await train(model, { engine: referenceEngine, data, batch: 4, steps: 3, recordEvery: 1, seed: 2 });
+    trained.close();
+    expect(trained.history).toHaveLength(3);
+    for (const { values } of trained.history) {
+      const [real = NaN, fake = NaN] = parts.map((name) => values[name]);
+      expect(values[value]).toBeCloseTo(real - 2 * fake, 5);
+      expect(Math.abs(real - fake)).toBeGreaterThan(1e-4);
+    }
+  });
+
+  it("leave what log-densities are called, and an objective of one part, as they are", () => {
+    const { ts } = loadModel(
+      game("x |> dense(1) |> tanh |> sum", "maximize Fool(p, critic) over G   maximize E[x ~ data](critic(x)) over critic"),
+    );
+    expect(ts).not.toContain("term(");
+  });
+});
+
+it("set_dense is equivariant and what pools it invariant: points in another order give the same in that order", () => {
+  const loaded = loadModel(`
+model Sets(N = 5) {
+  data x : real[N, 3]
+  net each(x) = x |> set_dense(4) |> tanh |> set_dense(2)
+  net pooled(x) = x |> set_dense(4) |> tanh |> mean(axis = 1) |> dense(1) |> sum
+  train { maximize pooled(x) + sum(each(x)) over each, pooled   batch = 2 }
+}`);
+  const x = spread(15, 1.2, 3);
+  const order = [3, 0, 4, 1, 2];
+  const moved = order.flatMap((i) => x.slice(3 * i, 3 * i + 3));
+  const run = (data: number[]): Record<string, readonly number[]> =>
+    runModel(
+      loaded,
+      ({ f, w, x: { x: points } }) => ({
+        each: f("each")((w as { readonly each: never }).each, points),
+        pooled: f("pooled")((w as { readonly pooled: never }).pooled, points),
+      }),
+      { data: { x: { shape: [1, 5, 3], data } }, state: stateOf(loaded.model) },
+    ) as Record<string, readonly number[]>;
+  const [a, b] = [run(x), run(moved)];
+  order.forEach((from, to) => {
+    for (let c = 0; c < 2; c++) expect(b["each"]?.[2 * to + c]).toBeCloseTo(a["each"]?.[2 * from + c] ?? NaN, 10);
+  });
+  expect(Math.abs((a["each"]?.[0] ?? 0) - (a["each"]?.[2] ?? 0))).toBeGreaterThan(1e-3);
+  expect(b["pooled"]?.[0]).toBeCloseTo(a["pooled"]?.[0] ?? NaN, 10);
+});

@@ -14,6 +14,7 @@ import { columnOf, drawLinked, drawReconstructions, drawRows, lookOf, type Drawi
 import { drawCurves, drawPlane, planeWindow, type Series } from "../../runtime/node/plots.js";
 import { soundFile } from "../../runtime/node/sound-pictures.js";
 import { dataVariables } from "../../runtime/train/context.js";
+import { STRIP_COLUMNS, type StripRow } from "./strip.js";
 import { filterStem, topicsText } from "./units.js";
 
 /** A file to be: its stem, its ending and what it holds. */
@@ -168,6 +169,28 @@ export async function drawReconstructed(trained: TrainedSession, shown: Reconstr
   return drawn;
 }
 
+/** Samples over training: a row of pictures an epoch, the same noise in each column. Of one row, and of other variables than pictures, there is none. */
+export async function drawStrip(trained: TrainedSession, strip: readonly StripRow[]): Promise<readonly NamedDrawing[]> {
+  if (strip.length < 2) return [];
+  const shown = strip.map(({ samples }) => shownSamples(trained, samples));
+  const conditions = new Set(generativeOf(trained.model).given);
+  const kinds = ["image", "cloud"];
+  const names = drawable(trained, shown[0] ?? {}).filter((name) => kinds.includes(lookFor(trained, name).kind) && !conditions.has(name));
+  const drawn: NamedDrawing[] = [];
+  for (const name of names) {
+    const own = shown.flatMap((row) => row[name] ?? []);
+    const rows = {
+      shape: [own.length * STRIP_COLUMNS, ...(own[0]?.shape.slice(1) ?? [])],
+      data: Float32Array.from(own.flatMap(({ data }) => Array.from(data))),
+    };
+    drawn.push({
+      stem: stemOf("strip", name, names),
+      ...(await drawRows(name, rows, lookFor(trained, name), { columns: STRIP_COLUMNS, label: "samples" })),
+    });
+  }
+  return drawn;
+}
+
 /** Of a model that translates between streams: a row, its translation and, where there is a way back, its cycle, side by side. */
 export async function drawTranslations(trained: TrainedSession, rows: number): Promise<readonly NamedDrawing[]> {
   const translations = await trained.translate(rows);
@@ -248,7 +271,7 @@ const MANY = 4096;
 /** What a run ends with. A picture that cannot be drawn is a line of the log, not the end of the run. */
 export async function closingPictures(
   trained: TrainedSession,
-  rows: readonly MetricRow[],
+  { metrics: rows, strip }: { readonly metrics: readonly MetricRow[]; readonly strip: readonly StripRow[] },
   log: (text: string) => void,
   sampling: Pick<SampleOptions, "onProgress" | "signal"> = {},
 ): Promise<readonly NamedDrawing[]> {
@@ -270,6 +293,7 @@ export async function closingPictures(
     const count = samplesShown(model);
     await attempt("samples", async () => drawSamples(trained, await trained.sample(count, sampling), count));
   }
+  await attempt("samples over training", () => drawStrip(trained, strip));
   const available = Math.min(...dataset.streams.map((s) => (s.splits.test ?? s.splits.train).rows));
   if (canReconstruct(model)) {
     await attempt("reconstructions", async () => drawReconstructed(trained, await trained.reconstruct(Math.min(32, available))));

@@ -20,6 +20,7 @@ import { openWorkProgress } from "./evaluating.js";
 import { describeEngine, peakMemory, versions, type Opened } from "./open.js";
 import { printEvaluation } from "./report.js";
 import { measureSettings, type RunSettings } from "./settings.js";
+import { collectStrip } from "./strip.js";
 
 export interface TrainingRun {
   readonly opened: Opened;
@@ -60,6 +61,7 @@ export async function runTraining(run: TrainingRun): Promise<number> {
   const progress = openProgress(process.stderr);
   const interrupt = onInterrupt("saving");
   const began = performance.now();
+  const strip = collectStrip(opened, settings.seed);
   let empty = false;
   try {
     const { result, averaged } = await trainOn(session, model, dataset, {
@@ -73,8 +75,9 @@ export async function runTraining(run: TrainingRun): Promise<number> {
         metrics.append(rowOf(record));
         if (run.json) json({ record: rowOf(record) });
       },
-      onCheckpoint: async (_, cursor, states) => {
+      onCheckpoint: async (reason, cursor, states) => {
         metrics.sync();
+        if (reason !== "interval" && reason !== "interrupted") await strip.add(cursor.total);
         const tensors: Record<string, HostTensor> = {};
         for (const name of states) tensors[name] = await session.read(name);
         saveCheckpoint(
@@ -118,7 +121,7 @@ export async function runTraining(run: TrainingRun): Promise<number> {
     // vega takes half a second to load: not before it is needed
     const { closingPictures } = await import("./pictures.js");
     const sampling = openWorkProgress(process.stderr, run.json);
-    const pictures = await closingPictures(trained, metrics.rows(), log, {
+    const pictures = await closingPictures(trained, { metrics: metrics.rows(), strip: strip.rows() }, log, {
       onProgress: (done, total) => sampling.report({ what: drawingSteps(model), done, total }),
       signal: interrupt.signal,
     });

@@ -97,6 +97,12 @@ async function loadItem(item: DataItem, options: LoadOptions): Promise<LoadedIte
   return padded(inverted(await (set === undefined ? loadFile(item, options) : loadSet(item, set, options)), item), item);
 }
 
+function negative(bytes: ArrayLike<number>): Uint8Array {
+  const out = new Uint8Array(bytes.length);
+  for (let i = 0; i < out.length; i++) out[i] = 255 - bytes[i]!;
+  return out;
+}
+
 /** Pictures of `:invert`, dark for light; labels beside them stay. GM5013 where none is made of bytes. */
 function inverted(loaded: LoadedItem, { source, options: { invert } }: DataItem): LoadedItem {
   if (invert !== true) return loaded;
@@ -107,7 +113,7 @@ function inverted(loaded: LoadedItem, { source, options: { invert } }: DataItem)
     if (!Object.values(field.splits).some(isPicture)) return [name, field];
     const splits = Object.entries(field.splits).map(([split, array]) => [
       split,
-      isPicture(array) ? { ...array, data: Uint8Array.from(array.data, (v) => 255 - v) } : array,
+      isPicture(array) ? { ...array, data: negative(array.data) } : array,
     ]);
     return [name, { ...field, splits: Object.fromEntries(splits) as Field["splits"], notes: [...field.notes, "inverted: 255 - v"] }];
   });

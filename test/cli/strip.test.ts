@@ -1,0 +1,67 @@
+/** Samples over training: a row an epoch, of models that draw at once, few rows however long the run. */
+import { expect, it } from "vitest";
+import { referenceEngine, type ModelDefinition } from "gmc/runtime";
+import { collectStrip, STRIP_COLUMNS, type Strip } from "../../src/cli/run/strip.js";
+import { datasetOf } from "../../src/runtime/train/arrays.js";
+import { initialWeights, writeAll } from "../../src/runtime/train/weights.js";
+import { handRbm } from "../support/hand-rbm.js";
+import { loadModel } from "../support/model.js";
+
+const generator = loadModel(`
+model M {
+  data x : real[3]
+  latent z : real[2]
+  net G(z) = z |> dense(3)
+  net critic(x) = x |> dense(1) |> tanh |> sum
+  density p(x, z) { z ~ Normal(0, 1)   x = G(z) }
+  train { maximize WGAN(p, critic) over critic   minimize WGAN(p, critic) over G   batch = 2 }
+}`).model;
+
+async function stripOf(
+  model: ModelDefinition,
+  steps: readonly number[],
+  between: (step: number) => Promise<void> | void = () => {},
+): Promise<Strip> {
+  const session = await referenceEngine.open();
+  const [stream = {}] = model.streams;
+  const dataset = datasetOf(model, {
+    train: Object.fromEntries(Object.keys(stream).map((name) => [name, new Float32Array(4 * (stream[name]?.shape[0] ?? 1))])),
+  });
+  await writeAll(session, initialWeights(model, 1, dataset));
+  const strip = collectStrip({ session, model, dataset }, 4);
+  for (const step of steps) {
+    await between(step);
+    await strip.add(step);
+  }
+  session.dispose();
+  return strip;
+}
+
+it("holds the same noise at each epoch, once for each step", async () => {
+  const rows = (await stripOf(generator, [10, 20, 20])).rows();
+  expect(rows.map((r) => r.step)).toEqual([10, 20]);
+  const [first, second] = rows.map((r) => r.samples.values["x"]);
+  expect(first?.shape).toEqual([STRIP_COLUMNS, 3]);
+  expect(Array.from(second?.data ?? [])).toEqual(Array.from(first?.data ?? []));
+  expect(new Set(first?.data).size).toBe(3 * STRIP_COLUMNS);
+});
+
+it("spreads few rows over a long run", async () => {
+  const steps = (
+    await stripOf(
+      generator,
+      Array.from({ length: 100 }, (_, i) => i),
+    )
+  )
+    .rows()
+    .map((r) => r.step);
+  expect(steps.length).toBeGreaterThan(10);
+  expect(steps.length).toBeLessThanOrEqual(20);
+  expect(steps.at(-1)).toBeGreaterThan(90);
+  const gaps = steps.slice(1).map((s, i) => s - (steps[i] ?? 0));
+  expect(new Set(gaps).size).toBe(1);
+});
+
+it("is empty where a sample takes many sweeps", async () => {
+  expect((await stripOf(handRbm({ D: 4, H: 2, spread: 1, sweeps: 10 }), [1, 2])).rows()).toEqual([]);
+});
