@@ -12,29 +12,29 @@ export const weights = {
     residual_translator1: {
       residual1: {
         mirrored_block1: {
-          conv1: conv2d.spec(16, 16, 3),
+          conv1: conv2d.spec(16, 16, 3, { bias: false }),
           instance_norm1: instanceNorm.spec(16),
-          conv2: conv2d.spec(16, 16, 3),
+          conv2: conv2d.spec(16, 16, 3, { bias: false }),
           instance_norm2: instanceNorm.spec(16),
         },
       },
       residual2: {
         mirrored_block1: {
-          conv1: conv2d.spec(16, 16, 3),
+          conv1: conv2d.spec(16, 16, 3, { bias: false }),
           instance_norm1: instanceNorm.spec(16),
-          conv2: conv2d.spec(16, 16, 3),
+          conv2: conv2d.spec(16, 16, 3, { bias: false }),
           instance_norm2: instanceNorm.spec(16),
         },
       },
-      conv1: conv2d.spec(1, 4, 7),
+      conv1: conv2d.spec(1, 4, 7, { bias: false }),
       instance_norm1: instanceNorm.spec(4),
-      conv2: conv2d.spec(4, 8, 3),
+      conv2: conv2d.spec(4, 8, 3, { bias: false }),
       instance_norm2: instanceNorm.spec(8),
-      conv3: conv2d.spec(8, 16, 3),
+      conv3: conv2d.spec(8, 16, 3, { bias: false }),
       instance_norm3: instanceNorm.spec(16),
-      conv_transpose1: convTranspose2d.spec(16, 8, 3),
+      conv_transpose1: convTranspose2d.spec(16, 8, 3, { bias: false }),
       instance_norm4: instanceNorm.spec(8),
-      conv_transpose2: convTranspose2d.spec(8, 4, 3),
+      conv_transpose2: convTranspose2d.spec(8, 4, 3, { bias: false }),
       instance_norm5: instanceNorm.spec(4),
       conv4: conv2d.spec(4, 1, 7),
     },
@@ -43,29 +43,29 @@ export const weights = {
     residual_translator1: {
       residual1: {
         mirrored_block1: {
-          conv1: conv2d.spec(16, 16, 3),
+          conv1: conv2d.spec(16, 16, 3, { bias: false }),
           instance_norm1: instanceNorm.spec(16),
-          conv2: conv2d.spec(16, 16, 3),
+          conv2: conv2d.spec(16, 16, 3, { bias: false }),
           instance_norm2: instanceNorm.spec(16),
         },
       },
       residual2: {
         mirrored_block1: {
-          conv1: conv2d.spec(16, 16, 3),
+          conv1: conv2d.spec(16, 16, 3, { bias: false }),
           instance_norm1: instanceNorm.spec(16),
-          conv2: conv2d.spec(16, 16, 3),
+          conv2: conv2d.spec(16, 16, 3, { bias: false }),
           instance_norm2: instanceNorm.spec(16),
         },
       },
-      conv1: conv2d.spec(1, 4, 7),
+      conv1: conv2d.spec(1, 4, 7, { bias: false }),
       instance_norm1: instanceNorm.spec(4),
-      conv2: conv2d.spec(4, 8, 3),
+      conv2: conv2d.spec(4, 8, 3, { bias: false }),
       instance_norm2: instanceNorm.spec(8),
-      conv3: conv2d.spec(8, 16, 3),
+      conv3: conv2d.spec(8, 16, 3, { bias: false }),
       instance_norm3: instanceNorm.spec(16),
-      conv_transpose1: convTranspose2d.spec(16, 8, 3),
+      conv_transpose1: convTranspose2d.spec(16, 8, 3, { bias: false }),
       instance_norm4: instanceNorm.spec(8),
-      conv_transpose2: convTranspose2d.spec(8, 4, 3),
+      conv_transpose2: convTranspose2d.spec(8, 4, 3, { bias: false }),
       instance_norm5: instanceNorm.spec(4),
       conv4: conv2d.spec(4, 1, 7),
     },
@@ -73,7 +73,7 @@ export const weights = {
   critic_a: {
     patch_critic1: {
       conv1: conv2d.spec(1, 4, 4),
-      conv2: conv2d.spec(4, 8, 4),
+      conv2: conv2d.spec(4, 8, 4, { bias: false }),
       instance_norm1: instanceNorm.spec(8),
       conv3: conv2d.spec(8, 1, 4),
     },
@@ -81,7 +81,7 @@ export const weights = {
   critic_b: {
     patch_critic1: {
       conv1: conv2d.spec(1, 4, 4),
-      conv2: conv2d.spec(4, 8, 4),
+      conv2: conv2d.spec(4, 8, 4, { bias: false }),
       instance_norm1: instanceNorm.spec(8),
       conv3: conv2d.spec(8, 1, 4),
     },
@@ -95,7 +95,7 @@ export type Weights = WeightsOf<typeof weights>;
  * Two 3 x 3 convolutions with instance normalisation and mirrored borders: what a residual block of a translator adds.
  * Johnson et al. 2016, supplementary material; Zhu et al. 2017, appendix 7.2.
  *
- * mirrored_block(x)  nets.gm:70
+ * mirrored_block(x)  nets.gm:77
  * x [..., 4, 4, 16] -> [..., 4, 4, 16]
  */
 export function mirrored_block(
@@ -123,7 +123,7 @@ export function residual(w: Weights["to_b"]["residual_translator1"]["residual1"]
  * Two 3 x 3 convolutions with instance normalisation and mirrored borders: what a residual block of a translator adds.
  * Johnson et al. 2016, supplementary material; Zhu et al. 2017, appendix 7.2.
  *
- * mirrored_block2(x)  nets.gm:70
+ * mirrored_block2(x)  nets.gm:77
  * x [..., 4, 4, 16] -> [..., 4, 4, 16]
  */
 export function mirrored_block2(
@@ -182,7 +182,7 @@ export function to_b(w: Weights["to_b"], a: Tensor): Tensor {
  * Two 3 x 3 convolutions with instance normalisation and mirrored borders: what a residual block of a translator adds.
  * Johnson et al. 2016, supplementary material; Zhu et al. 2017, appendix 7.2.
  *
- * mirrored_block3(x)  nets.gm:70
+ * mirrored_block3(x)  nets.gm:77
  * x [..., 4, 4, 16] -> [..., 4, 4, 16]
  */
 export function mirrored_block3(
@@ -210,7 +210,7 @@ export function residual3(w: Weights["to_a"]["residual_translator1"]["residual1"
  * Two 3 x 3 convolutions with instance normalisation and mirrored borders: what a residual block of a translator adds.
  * Johnson et al. 2016, supplementary material; Zhu et al. 2017, appendix 7.2.
  *
- * mirrored_block4(x)  nets.gm:70
+ * mirrored_block4(x)  nets.gm:77
  * x [..., 4, 4, 16] -> [..., 4, 4, 16]
  */
 export function mirrored_block4(
@@ -270,7 +270,7 @@ export function to_a(w: Weights["to_a"], b: Tensor): Tensor {
  * over it; for an objective of one number, `|> mean`. `halvings` layers with stride 2.
  * Isola, Zhu, Zhou & Efros 2017, "Image-to-Image Translation with Conditional Adversarial Networks", section 3.2.2; Zhu et al. 2017, appendix 7.2.
  *
- * patch_critic(x)  nets.gm:82
+ * patch_critic(x)  nets.gm:89
  * x [..., 16, 16, 1] -> [..., 4, 4, 1]
  */
 export function patch_critic(w: Weights["critic_a"]["patch_critic1"], x: Tensor): Tensor {
@@ -293,7 +293,7 @@ export function critic_a(w: Weights["critic_a"], a: Tensor): Tensor {
  * over it; for an objective of one number, `|> mean`. `halvings` layers with stride 2.
  * Isola, Zhu, Zhou & Efros 2017, "Image-to-Image Translation with Conditional Adversarial Networks", section 3.2.2; Zhu et al. 2017, appendix 7.2.
  *
- * patch_critic2(x)  nets.gm:82
+ * patch_critic2(x)  nets.gm:89
  * x [..., 16, 16, 1] -> [..., 4, 4, 1]
  */
 export function patch_critic2(w: Weights["critic_b"]["patch_critic1"], x: Tensor): Tensor {

@@ -30,7 +30,7 @@ export type Weights = WeightsOf<typeof weights>;
  * Layer of a set x [points, features], equivariant: another order of the points gives the same results in that order. Each point is mapped alike, and by
  * another map their mean is added. Zaheer, Kottur, Ravanbakhsh, Poczos, Salakhutdinov & Smola 2017, "Deep Sets", eq. 4.
  *
- * set_dense(x)  nets.gm:92
+ * set_dense(x)  nets.gm:102
  * x [..., 128, 64] -> [..., 128, 64]
  */
 export function set_dense(w: Weights["G"]["set_dense1"], x: Tensor): Tensor {
@@ -41,7 +41,7 @@ export function set_dense(w: Weights["G"]["set_dense1"], x: Tensor): Tensor {
  * Layer of a set x [points, features], equivariant: another order of the points gives the same results in that order. Each point is mapped alike, and by
  * another map their mean is added. Zaheer, Kottur, Ravanbakhsh, Poczos, Salakhutdinov & Smola 2017, "Deep Sets", eq. 4.
  *
- * set_dense2(x)  nets.gm:92
+ * set_dense2(x)  nets.gm:102
  * x [..., 128, 64] -> [..., 128, 64]
  */
 export function set_dense2(w: Weights["G"]["set_dense2"], x: Tensor): Tensor {
@@ -68,7 +68,7 @@ export function G(w: Weights["G"], z: Tensor, e: Tensor): Tensor {
  * Layer of a set x [points, features], equivariant: another order of the points gives the same results in that order. Each point is mapped alike, and by
  * another map their mean is added. Zaheer, Kottur, Ravanbakhsh, Poczos, Salakhutdinov & Smola 2017, "Deep Sets", eq. 4.
  *
- * set_dense3(x)  nets.gm:92
+ * set_dense3(x)  nets.gm:102
  * x [..., 128, 3] -> [..., 128, 64]
  */
 export function set_dense3(w: Weights["critic"]["set_dense1"], x: Tensor): Tensor {
@@ -79,7 +79,7 @@ export function set_dense3(w: Weights["critic"]["set_dense1"], x: Tensor): Tenso
  * Layer of a set x [points, features], equivariant: another order of the points gives the same results in that order. Each point is mapped alike, and by
  * another map their mean is added. Zaheer, Kottur, Ravanbakhsh, Poczos, Salakhutdinov & Smola 2017, "Deep Sets", eq. 4.
  *
- * set_dense4(x)  nets.gm:92
+ * set_dense4(x)  nets.gm:102
  * x [..., 128, 64] -> [..., 128, 64]
  */
 export function set_dense4(w: Weights["critic"]["set_dense2"], x: Tensor): Tensor {

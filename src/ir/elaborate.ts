@@ -199,7 +199,7 @@ function elaborateMembers(env: Env, model: ast.ModelDecl, hyper: ModelIr["hyper"
     m.kind === "objective" && m.params === undefined ? (elaborateObjective(cx, m, env.scope, m.name.span) ?? []) : [],
   );
   const evaluate = model.members.filter((m) => m.kind === "evaluate");
-  const metrics = evaluate.flatMap((e) => e.items.map((i) => i.name.name));
+  const metrics = evaluate.some((e) => e.broken) ? undefined : evaluate.flatMap((e) => e.items.map((i) => i.name.name));
   const train = elaborateTrain(
     env,
     model.members.filter((m) => m.kind === "train"),

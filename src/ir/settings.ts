@@ -20,13 +20,16 @@ import { staticFunctions } from "./static-functions.js";
 import { kindOfStatic, requireStatic, type Static } from "./static.js";
 import type { Setting, SettingValue } from "./types.js";
 
+/** Names of the lines of `evaluate`; undefined where some could not be read. */
+export type Metrics = readonly string[] | undefined;
+
 export function elaborateSetting(
   env: Env,
   name: ast.Ident,
   value: ast.Expr,
   span: Span,
   scope: "phase" | "update",
-  metrics: readonly string[],
+  metrics: Metrics,
 ): Setting | undefined {
   const entry = settings.get(name.name);
   const fits = (s: SettingEntry): boolean => s.scope === "both" || s.scope === scope;
@@ -51,7 +54,7 @@ export function elaborateSetting(
   return result && { name: entry.runtime, value: result, span };
 }
 
-function settingValue(env: Env, entry: SettingEntry, value: ast.Expr, metrics: readonly string[]): SettingValue | undefined {
+function settingValue(env: Env, entry: SettingEntry, value: ast.Expr, metrics: Metrics): SettingValue | undefined {
   switch (entry.kind) {
     case "optimizer":
       return optimizerValue(env, value);
@@ -82,7 +85,7 @@ function optimizerValue(env: Env, value: ast.Expr): SettingValue | undefined {
   return args && { kind: "call", name: entry.name, args };
 }
 
-function earlyStopping(env: Env, value: ast.Expr, metrics: readonly string[]): SettingValue | undefined {
+function earlyStopping(env: Env, value: ast.Expr, metrics: Metrics): SettingValue | undefined {
   const call = value.kind === "record" ? callOf(value) : asCall(value);
   if (!call || call.callee.kind !== "name" || call.callee.name !== "early_stopping") {
     report(env.cx.diagnostics, "GM2062", value.span, {
@@ -117,7 +120,7 @@ function argumentValues(
   what: string,
   specs: readonly SettingArgument[],
   call: ast.CallExpr,
-  metrics: readonly string[],
+  metrics: Metrics,
   synonyms: Readonly<Record<string, string>> = {},
 ): Readonly<Record<string, SettingValue>> | undefined {
   const params = specs.map((s) => ({ name: s.name, required: s.required === true }));
@@ -135,13 +138,7 @@ function argumentValues(
   return ok ? args : undefined;
 }
 
-function argumentValue(
-  env: Env,
-  spec: SettingArgument,
-  value: ast.Expr,
-  what: string,
-  metrics: readonly string[],
-): SettingValue | undefined {
+function argumentValue(env: Env, spec: SettingArgument, value: ast.Expr, what: string, metrics: Metrics): SettingValue | undefined {
   if (spec.kind === "objective") return metricValue(env, value, what, metrics);
   if (spec.kind === "goal" && value.kind === "string" && (value.value === "rise" || value.value === "fall"))
     return { kind: "text", value: value.value };
@@ -173,7 +170,8 @@ function argumentValue(
   return undefined;
 }
 
-function metricValue(env: Env, value: ast.Expr, what: string, metrics: readonly string[]): SettingValue | undefined {
+function metricValue(env: Env, value: ast.Expr, what: string, metrics: Metrics): SettingValue | undefined {
+  if (metrics === undefined) return undefined;
   if (value.kind === "name" && metrics.includes(value.name)) return { kind: "text", value: value.name };
   const help = value.kind === "name" ? didYouMeanHelp(value.name, metrics) : [];
   report(

@@ -12,7 +12,7 @@ import { objectiveEnv } from "./objective-env.js";
 import { isPerExample } from "./objective-value.js";
 import { toAxis } from "./options.js";
 import { describe, type Entity } from "./scope.js";
-import { elaborateSetting } from "./settings.js";
+import { elaborateSetting, type Metrics } from "./settings.js";
 import { showShape } from "./shapes.js";
 import { slotNames } from "./slots.js";
 import { requireNumber, requireStatic } from "./static.js";
@@ -20,7 +20,7 @@ import type { ConstraintIr, EstimatorChoice, Param, Phase, Setting, Update } fro
 import { reportUnknownName } from "./unknown.js";
 import { weightsOfDensity } from "./uses.js";
 
-export function elaborateTrain(env: Env, decls: readonly ast.TrainDecl[], metrics: readonly string[]): readonly Phase[] {
+export function elaborateTrain(env: Env, decls: readonly ast.TrainDecl[], metrics: Metrics): readonly Phase[] {
   const [decl, second] = decls;
   if (!decl) return [];
   if (second)
@@ -69,7 +69,7 @@ export function keywordSpan(span: Span, word: string): Span {
   return { file: span.file, start: span.start, end: span.start + word.length };
 }
 
-function settingsOf(env: Env, items: readonly ast.TrainItem[], metrics: readonly string[]): readonly Setting[] {
+function settingsOf(env: Env, items: readonly ast.TrainItem[], metrics: Metrics): readonly Setting[] {
   const seen = new Map<string, Span>();
   const out: Setting[] = [];
   for (const item of items) {
@@ -95,7 +95,7 @@ function elaboratePhase(
   name: string,
   items: readonly ast.TrainItem[],
   shared: readonly Setting[],
-  metrics: readonly string[],
+  metrics: Metrics,
   span: Span,
 ): Phase {
   const own = settingsOf(env, items, metrics);
@@ -107,7 +107,7 @@ function elaboratePhase(
   return { name, updates, settings, constraints, span };
 }
 
-function elaborateUpdate(env: Env, item: ast.UpdateItem, metrics: readonly string[]): Update | undefined {
+function elaborateUpdate(env: Env, item: ast.UpdateItem, metrics: Metrics): Update | undefined {
   const objective = objectiveEnv(env.cx, env.scope, newOwner("train", "train"), "train");
   const value = elaborateExpr(objective, item.objective);
   const over = item.over.flatMap((target) => weightPaths(env, target) ?? ["?"]);
@@ -128,7 +128,7 @@ function elaborateUpdate(env: Env, item: ast.UpdateItem, metrics: readonly strin
   };
 }
 
-function updateSettings(env: Env, item: ast.UpdateItem, metrics: readonly string[]): readonly Setting[] {
+function updateSettings(env: Env, item: ast.UpdateItem, metrics: Metrics): readonly Setting[] {
   const seen = new Map<string, Span>();
   return item.options.flatMap((option) => {
     const before = seen.get(option.name.name);
