@@ -80,17 +80,17 @@ const models = [
   {
     name: "made",
     file: "made.gm",
-    epochs: 100,
+    epochs: 25,
     length: (epochs) => ["--set", `epochs=${epochs}`],
-    args: ["--data", "binarized_mnist"],
+    args: ["--set", "widths=[2000]", "--data", "binarized_mnist"],
     published: "88.40*, Germain et al. 2015, one hidden layer of 8,000 units, one order",
   },
   {
     name: "nade",
     file: "nade.gm",
-    epochs: 100,
+    epochs: 25,
     length: (epochs) => ["--set", `epochs=${epochs}`],
-    args: ["--data", "binarized_mnist"],
+    args: ["--set", "H=500", "--data", "binarized_mnist"],
     published: "88.33*, Larochelle & Murray 2011, 500 hidden units",
   },
   {

@@ -209,7 +209,8 @@ describe("configuration", () => {
       const base = temporaryFolder();
       write(base, "vae.gm", "");
       const error = await mistake(() => readConfig(write(base, "gmc.config.json", text)));
-      return `${error.code} ${error.message.replace(base, ".")} | ${error.help.join(" ")}`;
+      // the path is told from where one stands
+      return `${error.code} ${error.message.replace(/\S*gmc\.config\.json:/u, "./gmc.config.json:")} | ${error.help.join(" ")}`;
     };
     expect(await check('{\n  "data": "mnist",\n  "epoch": 3\n}')).toBe(
       'GM5102 ./gmc.config.json:3:3: there is no key "epoch" here | did you mean epochs?',
