@@ -21,14 +21,21 @@ export interface DequantizeFlowOptions extends EventOptions {
   readonly noise?: (x: Tensor) => Bijector;
 }
 
+/** How far noise keeps from 0 and 1, so that (x + u) / levels stays within (0, 1) in float32, where a logit is finite: the last digit below `levels`. */
+const margin = (levels: number): number => levels * 2 ** -24;
+
 /**
- * Backwards logDet = -D log levels - log q(u | x): for one draw the log of what the density of z is to be multiplied by. Forwards it is the
+ * Backwards logDet = -D log levels - log q(u | x), u between the edges that `margin` leaves: for one draw the log of what the density of z is to be multiplied by. Forwards it is the
  * logarithm of the volume that levels stretch, D log levels: rounding has no Jacobian.
  */
 export function dequantizeFlow({ event, key, levels = 256, noise }: DequantizeFlowOptions): Bijector {
   if (!Number.isInteger(levels) || levels < 2)
     throw new GmcError("GM4021", `dequantize: levels is a whole number from 2 on, found ${levels}`);
   const volume = sizeOf(event) * Math.log(levels);
+  const edge = margin(levels);
+  const inside = 1 - 2 * edge;
+  /** log of the density of noise that is squeezed into edge .. 1 - edge, against that of noise on 0 .. 1. */
+  const squeezed = -sizeOf(event) * Math.log(inside);
   /** A draw for each entry, tied to the row of the data. */
   const shapeOf = (x: Tensor): DrawShape => {
     const lead = leadOf("dequantize", x, event);
@@ -50,7 +57,11 @@ export function dequantizeFlow({ event, key, levels = 256, noise }: DequantizeFl
     inverse: (x) => {
       const lead = leadOf("dequantize", x, event);
       const { u, logQ } = draw(x);
-      return { value: mul(1 / levels, add(x, u)), logDet: logQ === undefined ? perExample(-volume, lead) : sub(-volume, logQ) };
+      const constant = -volume - squeezed;
+      return {
+        value: mul(1 / levels, add(x, add(edge, mul(inside, u)))),
+        logDet: logQ === undefined ? perExample(constant, lead) : sub(constant, logQ),
+      };
     },
     directions: closed,
   };
