@@ -35,10 +35,7 @@ describe("nets", () => {
     ["x |> residual(dense(9) |> relu |> dense(D)) |> gaussian(Z)", dense(6, 9) + dense(9, 6) + 2 * dense(6, 4)],
     ["x |> residual_mlp(5, blocks = 3) |> gaussian(Z)", dense(6, 5) + 6 * dense(5, 5) + 2 * dense(5, 4)],
     ["x |> reshape(3, 2, 1) |> resnet_block(7) |> flatten |> gaussian(Z)", 14 + (9 * 7 + 7) + (9 * 49 + 7) + 2 * dense(42, 4)],
-    [
-      "x |> reshape(3, 2, 1) |> patch_critic(4) |> flatten |> gaussian(Z)",
-      16 * 4 + 4 + (16 * 4 * 8 + 16) + (16 * 8 + 1) + 2 * dense(1, 4),
-    ],
+    ["x |> reshape(3, 2, 1) |> patch_critic(4) |> flatten |> gaussian(Z)", 16 * 4 + 4 + (16 * 4 * 8 + 16) + (16 * 8 + 1) + 2 * dense(1, 4)],
   ])("%s", (body, count) => {
     const { ir, text } = elaborateText(model(body));
     expect(text).toBe("");
