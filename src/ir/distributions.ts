@@ -227,7 +227,7 @@ const table: readonly Distribution[] = [
   }),
   entry({
     name: "NegativeBinomial",
-    doc: "failures before `total` successes",
+    doc: "counted events, each of probability `probs`, before the `total`-th that is none; mean total probs / (1 - probs)",
     parameters: [
       [positive("total"), real("logits")],
       [positive("total"), unit("probs")],

@@ -175,6 +175,9 @@ describe("a trained run", () => {
     const idle = await gmc(["resume", "elsewhere"], { cwd: folder });
     expect(idle).toMatchObject({ code: 0 });
     expect(idle.stderr).toContain("is finished");
+    const other = await gmc(["resume", "elsewhere", "--epochs", "5", "--batch", "7"], { cwd: folder });
+    expect(other.code).toBe(1);
+    expect(other.stderr).toContain("error[GM4008]: a run goes on with batches of ");
     const more = await gmc(["resume", "elsewhere", "--epochs", "5", "--json", "--no-eval"], { cwd: folder });
     expect(JSON.parse(lines(more.stdout).at(-1) ?? "")).toMatchObject({ outcome: "finished", training: { steps: 50 } });
     expect(more.stderr).toContain("trained 10 steps (50 in all)");

@@ -1,5 +1,6 @@
 /** `gmc resume`: goes on where a run stopped, bitwise as if it never had; with more epochs or steps, trains a finished run further. */
 import { existsSync } from "node:fs";
+import { GmcError } from "../../runtime/graph/errors.js";
 import type { Manifest } from "../../runtime/node/manifest.js";
 import { readRunConfig, reopenRun, runMark, type RunConfig, type RunFolder } from "../../runtime/node/run-folder.js";
 import type { Cursor } from "../../runtime/train/loop.js";
@@ -30,6 +31,14 @@ export async function resumeCommand(named: string | undefined, flags: ResumeFlag
     opened.session.dispose();
     return FINE;
   }
+  if (saved) {
+    try {
+      sameBatch(run.settings, opened, saved, flags.batch);
+    } catch (error) {
+      opened.session.dispose();
+      throw error;
+    }
+  }
   if (!flags.json) unusedMeasures(opened.model, flags).forEach(stderr);
   if (checkpoint) warnOfChange(checkpoint.manifest, opened);
   const { folder } = reopenRun(run.path);
@@ -43,6 +52,17 @@ export async function resumeCommand(named: string | undefined, flags: ResumeFlag
     evaluate: flags.eval !== false,
     json: flags.json === true,
   });
+}
+
+/** GM4008 for another batch size than the steps were taken with: what is counted in epochs, schedules too, would jump. */
+function sameBatch({ batch, file }: RunSettings, { model }: Opened, { phase, step }: Cursor, asked: number | undefined): void {
+  const before = batch ?? model.train[phase]?.batch;
+  if (asked === undefined || before === undefined || asked === before || step === 0) return;
+  throw new GmcError(
+    "GM4008",
+    `a run goes on with batches of ${before}, which it began with: its epochs and schedules are counted in their steps`,
+    ["leave --batch out", `or train anew: gmc train ${file} --batch ${asked}`],
+  );
 }
 
 /** What the run goes on with is part of it: stopped again, it goes on with the same. */
