@@ -88,7 +88,7 @@ const models = [
   {
     name: "nade",
     file: "nade.gm",
-    epochs: 25,
+    epochs: 40,
     length: (epochs) => ["--set", `epochs=${epochs}`],
     args: ["--set", "H=500", "--data", "binarized_mnist"],
     published: "88.33*, Larochelle & Murray 2011, 500 hidden units",
