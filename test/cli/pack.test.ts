@@ -1,42 +1,46 @@
 /**
- * A project of one's own: the packed package, a model, its generated module, a script that trains it on the script's own arrays.
- * Dependencies are linked from here, so nothing is fetched.
+ * A project of one's own: `npm install` of the packed package, a model, its generated module, a script that trains it on the script's own arrays.
+ * Dependencies come from a registry on this machine that serves what is installed here, so nothing is fetched.
  */
-import { spawnSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { spawn } from "node:child_process";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { ensureBuilt, root } from "../support/cli.js";
+import { serveInstalled } from "../support/registry.js";
 import { tinyModel } from "../support/tiny.js";
 
 let project = "";
-const run = (command: string, args: readonly string[], cwd = project): string => {
-  const { status, stdout, stderr } = spawnSync(command, args, { cwd, encoding: "utf8", env: { ...process.env, NO_COLOR: "1" } });
+/** Runs to the end without blocking: the registry answers from this process. */
+async function run(command: string, args: readonly string[], cwd = project): Promise<string> {
+  const child = spawn(command, args, { cwd, env: { ...process.env, NO_COLOR: "1" } });
+  let stdout = "";
+  let stderr = "";
+  child.stdout.setEncoding("utf8").on("data", (text: string) => (stdout += text));
+  child.stderr.setEncoding("utf8").on("data", (text: string) => (stderr += text));
+  const status = await new Promise<number | null>((resolve, reject) => child.on("close", resolve).on("error", reject));
   if (status !== 0) throw new Error(`${command} ${args.join(" ")} ended with ${status}:\n${stdout}\n${stderr}`);
   return stdout;
-};
+}
 
-beforeAll(() => {
+beforeAll(async () => {
   ensureBuilt();
   project = mkdtempSync(join(tmpdir(), "gmc-pack-"));
-  const packed = run("npm", ["pack", "--ignore-scripts", "--json", "--pack-destination", project], root);
+  const packed = await run("npm", ["pack", "--ignore-scripts", "--json", "--pack-destination", project], root);
   const [{ filename = "" } = {}] = JSON.parse(packed) as { filename?: string }[];
-  const modules = join(project, "node_modules");
-  mkdirSync(join(modules, "gmc"), { recursive: true });
-  run("tar", ["-xzf", filename, "--strip-components=1", "-C", join(modules, "gmc")]);
-  // what npm would install beside it: each of the package's dependencies, and theirs
-  for (const name of readdirSync(join(root, "node_modules"))) {
-    if (name !== "gmc" && !name.startsWith(".")) symlinkSync(join(root, "node_modules", name), join(modules, name));
-  }
   writeFileSync(join(project, "package.json"), JSON.stringify({ name: "mine", type: "module", private: true }));
   writeFileSync(join(project, "tiny.gm"), tinyModel);
-});
+  const registry = await serveInstalled();
+  // onnxruntime-node is optional: 280 MB, left out
+  const options = ["--omit=optional", "--no-audit", "--no-fund", "--registry", registry.url, "--cache", join(project, ".npm")];
+  await run("npm", ["install", ...options, `./${filename}`, "@types/node"]);
+  registry.close();
+}, 120_000);
 afterAll(() => rmSync(project, { recursive: true, force: true }));
 
-it("installs, compiles, and trains from a script on its own arrays", () => {
-  const gmc = join("node_modules", "gmc", "dist", "cli", "main.js");
-  run(process.execPath, [gmc, "compile", "tiny.gm", "--emit", "js"]);
+it("installs, compiles, and trains from a script on its own arrays", async () => {
+  await run("npx", ["--no-install", "gmc", "compile", "tiny.gm", "--emit", "js"]);
   writeFileSync(
     join(project, "train.js"),
     `import { loadTrained, train } from "gmc/node";
@@ -55,11 +59,11 @@ trained.close();
 again.close();
 `,
   );
-  const result = JSON.parse(run(process.execPath, ["train.js"])) as Record<string, unknown>;
+  const result = JSON.parse(await run(process.execPath, ["train.js"])) as Record<string, unknown>;
   expect(result).toMatchObject({ same: true, rows: 10, shape: [3, 2], nll: { k: 20, unit: "nats" } });
 });
 
-it("type-checks against the declarations of the package", () => {
+it("type-checks against the declarations of the package", async () => {
   writeFileSync(
     join(project, "use.ts"),
     `import { train, type TrainedModel } from "gmc/node";
@@ -88,7 +92,7 @@ export async function main(): Promise<Evaluation> {
     files: ["use.ts"],
   };
   writeFileSync(join(project, "tsconfig.json"), JSON.stringify(config));
-  expect(run(process.execPath, [join(root, "node_modules", "typescript", "bin", "tsc"), "-p", "."])).toBe("");
+  expect(await run(process.execPath, [join(root, "node_modules", "typescript", "bin", "tsc"), "-p", "."])).toBe("");
 });
 
 it("runs no install script of a dependency, which might fetch from elsewhere than the registry", () => {
