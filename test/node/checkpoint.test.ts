@@ -248,6 +248,15 @@ describe("disks that fail", () => {
     }
   });
 
+  it("at the first checkpoint leave no empty folder, which would be that of a run whose checkpoints were taken away", async () => {
+    const run = temporaryFolder();
+    const folder = join(run, "checkpoints");
+    expect(await mistake(() => saveCheckpoint(folder, info(1), tensors(1), { ops: failing("writeSync", "ENOSPC", 1) }))).toMatchObject({
+      code: "GM5205",
+    });
+    expect(fs.readdirSync(run)).toEqual([]);
+  });
+
   it("are named: read-only file system, no permission", async () => {
     const folder = temporaryFolder();
     expect(await mistake(() => writeFileAtomic(join(folder, "a"), "x", failing("openSync", "EROFS", 1)))).toMatchObject({ code: "GM5206" });

@@ -55,6 +55,7 @@ export function saveCheckpoint(folder: string, info: CheckpointInfo, tensors: Ho
     writeFileAtomic(path, `${JSON.stringify(manifest, null, 2)}\n`, ops);
   } catch (error) {
     const kept = listManifests(folder)[0];
+    removeIfEmpty(folder, ops);
     throw error instanceof GmcError && kept !== undefined
       ? new GmcError(error.code, error.message, [...error.help, `the checkpoint before is intact: ${join(folder, kept)}`])
       : error;
@@ -181,6 +182,15 @@ function listNames(folder: string): readonly string[] {
   } catch (error) {
     if (isMissing(error)) return [];
     throw cannotRead(folder, error);
+  }
+}
+
+/** A folder without a first checkpoint is none: an empty one is that of a run which lost its checkpoints. */
+function removeIfEmpty(folder: string, ops: FileOps): void {
+  try {
+    ops.rmdirSync(folder);
+  } catch {
+    // It holds something.
   }
 }
 

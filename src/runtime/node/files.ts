@@ -6,7 +6,10 @@ import { basename, dirname, join, resolve } from "node:path";
 import { cannotRead, cannotWrite, hasCode, noFolder } from "./file-errors.js";
 
 /** The calls that writing makes; tests replace some to let a disk fill up. */
-export type FileOps = Pick<typeof fs, "openSync" | "writeSync" | "fsyncSync" | "closeSync" | "renameSync" | "rmSync" | "mkdirSync">;
+export type FileOps = Pick<
+  typeof fs,
+  "openSync" | "writeSync" | "fsyncSync" | "closeSync" | "renameSync" | "rmSync" | "rmdirSync" | "mkdirSync"
+>;
 
 export const diskOps: FileOps = fs;
 
