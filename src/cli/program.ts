@@ -125,7 +125,12 @@ function buildProgram(finish: Finish): Command {
 
   addMeasureOptions(
     addTrainingOptions(
-      addEngineOptions(add("resume", "go on with a run that was stopped, bitwise").argument("[run]", "run folder; the newest unless told")),
+      addEngineOptions(
+        add("resume", "go on with a run that was stopped, bitwise; its batch size stays").argument(
+          "[run]",
+          "run folder; the newest unless told",
+        ),
+      ),
     ),
   )
     .option("--no-eval", "leave the closing evaluation out")
