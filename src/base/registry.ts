@@ -7,6 +7,7 @@ import { gm1 } from "./codes/gm1.js";
 import { gm2 } from "./codes/gm2.js";
 import { gm3 } from "./codes/gm3.js";
 import { gm3Autoregressive } from "./codes/gm3-autoregressive.js";
+import { gm3Missing } from "./codes/gm3-missing.js";
 import { gm3Derivation } from "./codes/gm3-derivation.js";
 import { gm3Players } from "./codes/gm3-players.js";
 import { gm3Energy } from "./codes/gm3-energy.js";
@@ -23,6 +24,7 @@ export const registry = {
   ...gm3Energy,
   ...gm3Flows,
   ...gm3Autoregressive,
+  ...gm3Missing,
   ...gm3Players,
   ...gm4,
   ...gm5,

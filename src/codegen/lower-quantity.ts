@@ -19,6 +19,7 @@ import { energyDraws, lowerLogPartition, lowerMatching, lowerStart, lowerUnnorma
 import { flowImage, lowerExpr, type Scope } from "./lower-expr.js";
 import { lowerGaussianMarginal } from "./lower-gaussian-marginal.js";
 import { quantityText } from "./mathtext.js";
+import { fillIn, lowerByRow, weighKnown } from "./lower-missing.js";
 import { capital } from "./names.js";
 import { place } from "./place.js";
 import { bound, densityScope, type QuantityScope, termOf, siteOf } from "./quantity-scope.js";
@@ -46,6 +47,8 @@ export function lowerQuantity(scope: QuantityScope, q: Quantity): TensorValue {
     }
     case "kl":
       return lowerKl(scope, q);
+    case "byRow":
+      return lowerByRow(scope, q, lowerQuantity);
     case "expect":
       return lowerExpect(scope, q);
     case "enumerate":
@@ -297,9 +300,11 @@ function bindStep(scope: QuantityScope, steps: Steps, step: DrawStep, position: 
     case "factor": {
       const { factor, local } = step;
       const { shape } = variableOf(context, factor.variable).domain;
-      const bound = bind(distExprs(factor.dist), () =>
-        drawFrom(before, densityScope(before, factor.at, factor.variable), factor.dist, shape, local?.name ?? factor.variable, plate),
-      );
+      const bound = bind(distExprs(factor.dist), () => {
+        const inner = densityScope(before, factor.at, factor.variable);
+        const drawn = drawFrom(before, inner, factor.dist, shape, local?.name ?? factor.variable, plate);
+        return step.fills ? fillIn(scope, factor.variable, drawn) : drawn;
+      });
       steps.drawn.set(factor.variable, bound);
       if (local) steps.locals.set(local.id, bound);
       else steps.variables.set(factor.variable, bound);
@@ -392,7 +397,7 @@ function lowerEnumerate(scope: QuantityScope, q: Extract<Quantity, { kind: "enum
       kind: "tensor",
       js: call(
         q.states.oneHot ? "allOneHot" : "allStates",
-        variableSpec(variable.domain),
+        variableSpec({ ...variable.domain, optional: false }),
         ...(plate.position > 1 ? [num(plate.position)] : []),
       ),
       shape: variable.domain.shape,
@@ -413,11 +418,13 @@ function lowerEnumerate(scope: QuantityScope, q: Extract<Quantity, { kind: "enum
     const lowered = lowerQuantity(inner, q.weight);
     const logQ = q.weight.kind === "factor" ? lowered : (scope.writer.bind("logPosterior", lowered) as TensorValue);
     const body = lowerQuantity(inner, q.body);
+    const weight: TensorValue = { ...logQ, js: call("exp", logQ.js) };
+    const given = q.fills ? weighKnown(scope, q.variable, tensorValue(states), weight) : weight;
     const weighted: TensorValue = {
       kind: "tensor",
-      js: call("mul", call("exp", logQ.js), body.js),
+      js: call("mul", given.js, body.js),
       shape: [],
-      lead: joinLeads([logQ.lead, body.lead]),
+      lead: joinLeads([given.lead, body.lead]),
     };
     value = reducePlate(scope, weighted, plate.id, "sum");
   } else {

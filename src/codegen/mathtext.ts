@@ -21,6 +21,8 @@ interface Notation {
   readonly fn: (name: string, args: readonly string[]) => string;
   readonly frac: (a: string, b: string) => string;
   readonly gradient: (names: readonly string[], body: string) => string;
+  /** 1 where a variable of the row is so, else 0. */
+  readonly iverson: (variable: string, word: string) => string;
   readonly times: string;
   readonly group: (body: string) => string;
   readonly integral: (variable: string, body: string) => string;
@@ -39,6 +41,7 @@ const plain: Notation = {
   fn: (n, args) => `${n}(${args.join(", ")})`,
   frac: (a, b) => `${a} / ${b}`,
   gradient: (names, body) => `grad[${names.join(", ")}](${body})`,
+  iverson: (v, word) => `[${v} ${word}]`,
   times: " * ",
   group: (b) => `(${b})`,
   integral: (v, body) => `∫ ${body} d${v}`,
@@ -85,6 +88,7 @@ const latex: Notation = {
   fn: (n, args) => `${LATEX_FUNCTIONS.has(n) ? `\\${n}` : `\\operatorname{${n.replaceAll("_", "\\_")}}`}\\left(${args.join(", ")}\\right)`,
   frac: (a, b) => `\\frac{${a}}{${b}}`,
   gradient: (names, body) => `\\nabla_{${names.join(", ")}} ${body}`,
+  iverson: (v, word) => `[${v} \\text{ ${word}}]`,
   times: " \\, ",
   group: (b) => `\\left(${b}\\right)`,
   integral: (v, body) => `\\int ${body} \\, \\mathrm{d}${v}`,
@@ -134,6 +138,12 @@ function write(context: DeriveContext, n: Notation, q: Quantity): string {
       if (q.op === "expect") return n.sum("sum", v, `${stateWeight(context, n, q)}${n.times}${n.group(inner(q.body))}`);
       if (q.op === "logsumexp") return n.log(n.sum("sum", v, n.fn("exp", [inner(q.body)])));
       return n.sum(q.op, v, n.group(inner(q.body)));
+    }
+    case "byRow": {
+      const part = (x: Quantity | undefined, word: string): string[] =>
+        x ? [`${n.iverson(n.name(q.variable), word)}${n.times}${q.there && q.missing ? n.group(inner(x)) : inner(x)}`] : [];
+      const parts = [...part(q.there, "there"), ...part(q.missing, "missing")].join(" + ");
+      return q.there && q.missing ? n.group(parts) : parts;
     }
     case "unnormalised":
       return unnormalised(n, q);

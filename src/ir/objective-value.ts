@@ -112,8 +112,13 @@ export function isPerExample(cx: Context, value: Expr, span: Span): boolean {
       return false;
     }
   }
+  const { element } = value.type.kind === "tensor" ? value.type : { element: undefined };
   const help =
-    value.type.kind === "tensor" && value.type.element === "real" ? ["`sum(…)` adds up its entries, `mean(…)` averages them"] : [];
+    element === "real"
+      ? ["`sum(…)` adds up its entries, `mean(…)` averages them"]
+      : element === "bool"
+        ? ["count where it holds: `where(…, 1, 0)`"]
+        : [];
   report(cx.diagnostics, "GM3035", span, { found: showType(value.type) }, { help });
   return false;
 }

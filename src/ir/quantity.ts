@@ -54,6 +54,8 @@ export type DrawStep =
       readonly local: Local | undefined;
       readonly estimator: Estimator;
       readonly reason: string;
+      /** Its variable may be missing in the data, and is drawn in rows where it is; in others it has its value. */
+      readonly fills?: true;
       readonly span: Span;
     }
   | {
@@ -133,12 +135,15 @@ export type Quantity =
       readonly weight: Quantity | undefined;
       /** Of such a posterior weight, the density as it was asked for. */
       readonly posterior?: LogDensityExpr;
+      /** The variable may be missing in the data: in rows where it is not, all weight is on its value. */
+      readonly fills?: true;
       readonly body: Quantity;
       readonly reason: string;
       readonly span: Span;
     }
   /** log ∫ N(z; …) N(x; loc affine in z, scale free of z) dz, a low-rank Normal (Bishop 2006, eq. 2.115). */
   | { readonly kind: "gaussianMarginal"; readonly latent: Factor; readonly child: Factor; readonly span: Span }
+  | ByRow
   /** log of the sum of exp(-E) over the hidden ones of an energy's variables; -E itself where none is hidden. */
   | {
       readonly kind: "unnormalised";
@@ -167,6 +172,17 @@ export type Quantity =
       readonly body: Quantity;
       readonly span: Span;
     };
+
+/** One quantity in rows of the data where a variable has a value, another where it is missing; 0 for the one that is left out. */
+export interface ByRow {
+  readonly kind: "byRow";
+  readonly variable: string;
+  readonly there: Quantity | undefined;
+  readonly missing: Quantity | undefined;
+  /** `log q(y | x)`: what both are, where it was written so. */
+  readonly text: string | undefined;
+  readonly span: Span;
+}
 
 /** How the hidden variables of an energy are treated given the others. */
 export type HiddenMethod =
@@ -240,6 +256,8 @@ export interface DerivedObjective {
   readonly weights: readonly string[];
   /** Data variables that it is a function of, in order of declaration. */
   readonly data: readonly string[];
+  /** Those of them that may be missing and must be there: an evaluation leaves rows without them out. */
+  readonly complete: readonly string[];
   /** Schedules whose scalars it reads. */
   readonly schedules: readonly { readonly name: string; readonly schedule: SettingValue }[];
   /** It draws random numbers. */
@@ -269,6 +287,8 @@ export function quantityChildren(q: Quantity): readonly Quantity[] {
       return q.terms.map((t) => t.quantity);
     case "apply":
       return q.args;
+    case "byRow":
+      return [q.there, q.missing].filter((x) => x !== undefined);
     case "enumerate":
       // a factor draws, and is no part of what is averaged
       return q.weight && q.weight.kind !== "factor" ? [q.weight, q.body] : [q.body];
@@ -304,6 +324,12 @@ export function mapQuantity(q: Quantity, change: (q: Quantity) => Quantity | und
         args.push(quantity);
       }
       return change({ ...q, args });
+    }
+    case "byRow": {
+      const there = q.there && inner(q.there);
+      const missing = q.missing && inner(q.missing);
+      const lost = (q.there !== undefined && !there) || (q.missing !== undefined && !missing);
+      return lost ? undefined : change({ ...q, there, missing });
     }
     case "enumerate": {
       const weight = q.weight && q.weight.kind !== "factor" ? inner(q.weight) : q.weight;
@@ -378,6 +404,7 @@ export function exprsOf(quantity: Quantity): readonly Expr[] {
       case "matching":
         return add(q.at.values());
       case "apply":
+      case "byRow":
       case "reduce":
         return;
     }

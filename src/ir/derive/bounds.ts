@@ -153,7 +153,10 @@ function place(term: Term, source: string, above: Map<string, Set<string>>, belo
   const add = (density: string, variable: string): void => {
     above.set(density, (above.get(density) ?? new Set()).add(variable));
   };
-  const { quantity, scale } = term;
+  const { scale } = term;
+  // what a draw fills in has a density of its own in the rows where it does
+  const filled = term.quantity.kind === "byRow" && !term.quantity.there ? term.quantity.missing : undefined;
+  const quantity = filled?.kind === "factor" && filled.density === source ? filled : term.quantity;
   if (quantity.kind === "kl" && scale === -1 && quantity.q.density === source) {
     add(quantity.p.density, quantity.p.variable);
     below.add(quantity.q.variable);

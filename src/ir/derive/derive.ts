@@ -96,11 +96,12 @@ function withEnergies(context: DeriveContext): DeriveContext | undefined {
 function refuseDomains(context: DeriveContext): void {
   for (const variable of context.model.variables.values()) {
     const byEnergy = [...context.densities.values()].some((d) => d.energy?.variables.includes(variable.name));
-    const construct = variable.domain.optional
-      ? "a variable that may be missing (`?`)"
-      : variable.domain.atMostOne && !byEnergy
-        ? "`at_most_one` outside of an energy"
-        : undefined;
+    const construct =
+      variable.domain.optional && byEnergy
+        ? "a variable of an energy that may be missing (`?`)"
+        : variable.domain.atMostOne && !byEnergy
+          ? "`at_most_one` outside of an energy"
+          : undefined;
     if (construct !== undefined) report(context.diagnostics, "GM3509", variable.span, { construct });
   }
 }

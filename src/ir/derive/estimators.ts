@@ -197,13 +197,14 @@ function planDensity(
     const factor: Factor = { kind: "factor", density: source.density, variable, dist: definition.dist, at, span: definition.span };
     const choice = chooseEstimator(context, draw, variable, definition.dist, moved, request);
     if (!choice) return undefined;
+    const fills = declared?.domain.optional === true && !local ? { fills: true as const } : {};
     notes.push({
       variable,
       density: source.density,
       estimator: choice.estimator === "none" ? "sampled" : choice.estimator,
-      reason: choice.reason,
+      reason: fills.fills ? `${choice.reason}, in rows where the data miss it` : choice.reason,
     });
-    steps.push({ kind: "factor", factor, local, estimator: choice.estimator, reason: choice.reason, span: draw.span });
+    steps.push({ kind: "factor", factor, local, estimator: choice.estimator, reason: choice.reason, ...fills, span: draw.span });
   }
   const drawn = [...needed].map((v): [string, boolean] => [locals.get(v)?.id ?? v, upstream.get(v) === true]);
   const values = [...needed].map((v): [string, Expr] => {

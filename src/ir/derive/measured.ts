@@ -40,6 +40,10 @@ function timesIn(q: Quantity, variable: string): number | undefined {
       return q.given.includes(variable) && isItself(q.at, variable) ? 1 : 0;
     case "sum":
       return q.terms.reduce<number | undefined>((sum, term) => plus(sum, timesInTerm(term, variable)), 0);
+    case "byRow": {
+      const [there, missing] = [q.there, q.missing].map((each) => each && timesIn(each, variable));
+      return there === missing ? there : undefined;
+    }
     case "enumerate":
       return plus(timesIn(q.body, variable), q.weight === undefined ? 0 : timesIn(q.weight, variable));
     case "expect":

@@ -33,6 +33,7 @@ import { type Behind, planDraw } from "./estimators.js";
 import { deriveMatching } from "./matching.js";
 import { closeKl } from "./kl.js";
 import { deriveLogDensity, drawnFrom, variableText } from "./marginal.js";
+import { deriveByRow, filledIn, mayBeMissing, mustBeThere } from "./missing.js";
 import { summedAround } from "./players/rows.js";
 import { schedulesIn } from "./schedules.js";
 import { stable } from "./stability.js";
@@ -59,6 +60,8 @@ interface State {
   readonly behind: Behind;
   /** What enclosing draws took from densities, the innermost last. */
   readonly drawn: readonly DrawnTogether[];
+  /** Variables that enclosing draws bind. */
+  readonly bound: ReadonlySet<string>;
   /** Plate that an index of `sum[i in 1..k]` runs over. */
   readonly counter: { plates: number };
   /** Rows of the streams that what stands around has taken. */
@@ -69,6 +72,8 @@ interface State {
 export function deriveObjective(context: DeriveContext, request: ObjectiveRequest): DerivedObjective | undefined {
   const choices = chosen(context, request.by);
   if (!choices) return undefined;
+  const complete = mustBeThere(context, request);
+  if (!complete) return undefined;
   const free = new Set(freeVariables(request.value));
   const state: State = {
     context,
@@ -78,6 +83,7 @@ export function deriveObjective(context: DeriveContext, request: ObjectiveReques
     plates: new Map(),
     behind: new Map(),
     drawn: [],
+    bound: new Set(),
     counter: { plates: 0 },
     taken: new Map(),
   };
@@ -99,10 +105,11 @@ export function deriveObjective(context: DeriveContext, request: ObjectiveReques
   let random = false;
   walkQuantity(quantity, (q) => {
     random ||= drawsSamples(q);
+    if (q.kind === "byRow" || (q.kind === "enumerate" && q.fills)) free.add(q.variable);
     if (q.kind !== "expect") return;
     // what is drawn given its own sum takes that of the data
     for (const step of q.steps) {
-      if (step.kind === "factor" && readsOwnSum(context, step.factor)) free.add(step.factor.variable);
+      if (step.kind === "factor" && (step.fills || readsOwnSum(context, step.factor))) free.add(step.factor.variable);
       if (step.kind === "data") free.add(step.variable);
     }
   });
@@ -112,6 +119,7 @@ export function deriveObjective(context: DeriveContext, request: ObjectiveReques
     notes: distinct(state.notes),
     weights: [...weightsIn(context, used)],
     data: [...context.model.variables.keys()].filter((v) => free.has(v)),
+    complete,
     schedules: schedulesIn(used),
     random,
     training: request.over !== undefined,
@@ -164,7 +172,7 @@ function derive(state: State, expr: Expr): Quantity | undefined {
     case "logDensity":
       return state.choices.matching
         ? deriveMatching(context, expr, state.choices.matching)
-        : deriveLogDensity(context, expr, energyRequest(state));
+        : deriveByRow(context, expr, state.bound, (part) => deriveLogDensity(context, part, energyRequest(state)));
     case "expectation":
       return deriveExpectation(drawsData(expr) ? beside(state, [expr]) : state, expr.draws, expr.body, expr);
     case "reduce":
@@ -304,8 +312,10 @@ function deriveExpectation(state: State, draws: readonly ObjectiveDraw[], body: 
     plates,
     drawn,
     behind: new Map([...state.behind, ...planned.behind]),
+    bound: new Set([...state.bound, ...draw.names.flatMap((n) => (n.kind === "variable" ? [n.variable] : []))]),
     taken: takenAfter(state.taken, draw),
   });
+  result = result && filledIn(state.context, draw, result);
   if (!result) return undefined;
   // Innermost draws last: enumerated latents wrap what follows them, sampled ones in a row share one node.
   let pending: DrawStep[] = [];
@@ -320,7 +330,20 @@ function deriveExpectation(state: State, draws: readonly ObjectiveDraw[], body: 
       const weight = deriveLogDensity(state.context, step.posterior, energyRequest(state));
       if (!weight || !result) return undefined;
       const { variable, local, states, posterior, reason } = step;
-      result = { kind: "enumerate", op: "expect", variable, local, states, weight, posterior, body: result, reason, span: whole.span };
+      const fills = !local && mayBeMissing(state.context, variable) ? { fills: true as const } : {};
+      result = {
+        kind: "enumerate",
+        op: "expect",
+        variable,
+        local,
+        states,
+        weight,
+        posterior,
+        ...fills,
+        body: result,
+        reason,
+        span: whole.span,
+      };
       continue;
     }
     if (step.kind === "factor" && step.estimator === "enumerate") {
@@ -353,6 +376,7 @@ function deriveExpectation(state: State, draws: readonly ObjectiveDraw[], body: 
           variable: step.factor.variable,
           states,
           weight: step.factor,
+          ...(step.fills ? { fills: true } : {}),
           body: result,
           reason: step.reason,
           span: whole.span,

@@ -71,6 +71,9 @@ function collectSigns(q: Quantity, sign: number, into: Set<number>): void {
         collectSigns(t.quantity, sign * Math.sign(scale), into);
       }
       return;
+    case "byRow":
+      for (const each of [q.there, q.missing]) if (each) collectSigns(each, sign, into);
+      return;
     case "enumerate":
     case "expect":
     case "reduce":

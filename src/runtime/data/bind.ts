@@ -19,6 +19,7 @@ import {
   type SplitName,
 } from "./dataset.js";
 import { describeColumn, describeUnits, describeValues, displayRange, makeColumn } from "./domains.js";
+import { keepObserved } from "./observed.js";
 import { dense } from "./sparse.js";
 import { suggestion } from "./suggest.js";
 
@@ -28,6 +29,7 @@ export type ResizeHelp = (variable: string, shape: readonly number[]) => readonl
 /** GM5020 to GM5025 where data and model do not fit. */
 export function bindData(raw: RawData, streams: readonly StreamSpec[], resizeHelp: ResizeHelp = () => []): Dataset {
   const sources = matchFields(raw, streams);
+  checkObserved(raw, streams, sources);
   const notes: string[] = [];
   const bound = streams.map((spec) => bindStream(raw, spec, sources, notes, resizeHelp));
   return { name: raw.name, streams: bound, provenance: [...raw.notes, ...notes] };
@@ -64,6 +66,21 @@ function matchFields(raw: RawData, streams: readonly StreamSpec[]): ReadonlyMap<
     take(name, free[0]);
   }
   return matched;
+}
+
+/** GM5013 where values are to be taken away and no variable may be missing. */
+function checkObserved(raw: RawData, streams: readonly StreamSpec[], sources: ReadonlyMap<string, string>): void {
+  const bound = streams
+    .flatMap((stream) => Object.entries(stream))
+    .map(([name, spec]) => ({ name, spec, field: raw.fields[sources.get(name)!]! }));
+  const asked = bound.find(({ field }) => field.options.observed !== undefined);
+  if (asked === undefined || bound.some(({ spec, field }) => spec.optional === true && field.options.observed !== undefined)) return;
+  const labels = bound.find(({ spec }) => roleOf(spec) === "labels") ?? asked;
+  throw new GmcError(
+    "GM5013",
+    `observed=${asked.field.options.observed} is about a variable that may be missing, and ${raw.name} gives ${bound.map(({ name, spec }) => showVariable(name, spec)).join(", ")}`,
+    [`declare one that may be: data ${showVariable(labels.name, { ...labels.spec, optional: true })}`],
+  );
 }
 
 function roleOf(spec: VariableSpec): Field["role"] {
@@ -177,6 +194,8 @@ function bindVariable(
     const array = field.splits[split];
     if (array !== undefined) columns[split] = makeColumn(context(split), array, statistics);
   }
+  const observed = keepObserved(place("train"), columns.train!, field.options);
+  if (observed) columns.train = observed.column;
   const units = describeUnits(context("train"), columns.train!, statistics);
   const range = displayRange(columns.train!);
   const entries = train.entries?.length === width ? { entries: train.entries } : {};
@@ -185,6 +204,7 @@ function bindVariable(
   for (const split of splitNames)
     if (columns[split] !== undefined) columns[split] = { ...columns[split], picture: event, range, ...entries, ...audio, ...units };
   notes.push(describeColumn(context("train"), columns.train!, statistics));
+  if (observed) notes.push(observed.note);
   if (train.labels !== undefined) notes.push(`${name}: ${train.labels.map((label, code) => `${label} = ${code}`).join(", ")}`);
   return { columns, notes };
 }

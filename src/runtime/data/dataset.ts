@@ -26,6 +26,9 @@ export interface FieldOptions {
   readonly ridge?: number;
   /** The value that stands for 1 in integer grey values; 255 unless said. */
   readonly maximum?: number;
+  /** Of variables that may be missing: in how many training rows they are kept; picked by `observedSeed`. */
+  readonly observed?: number;
+  readonly observedSeed?: number;
   /** Of sparse counts: "keep" takes documents without a word too. */
   readonly empty?: "keep";
 }

@@ -66,7 +66,19 @@ interface OptionRule {
 }
 
 const whole = (
-  key: "validation" | "test" | "limit" | "splitSeed" | "binarizeSeed" | "rows" | "seed" | "width" | "words" | "rate",
+  key:
+    | "validation"
+    | "test"
+    | "limit"
+    | "splitSeed"
+    | "binarizeSeed"
+    | "rows"
+    | "seed"
+    | "width"
+    | "words"
+    | "rate"
+    | "observed"
+    | "observedSeed",
   from: number,
 ): OptionRule => ({
   expected: `a whole number from ${from} on`,
@@ -144,6 +156,8 @@ const rules: Readonly<Record<string, OptionRule>> = {
   split: oneOf("split", ["tail", "random"]),
   "split-seed": whole("splitSeed", 0),
   limit: whole("limit", 1),
+  observed: whole("observed", 1),
+  "observed-seed": whole("observedSeed", 0),
   header: yesOrNo("header"),
   invert: yesOrNo("invert"),
   delimiter: {

@@ -4,6 +4,7 @@
  * Randomness belongs to (seed, row, sample), so no number depends on the batch size.
  */
 import { evaluationSplit, splitNames, splitRows, type Dataset, type SplitName } from "../data/dataset.js";
+import { hasRow } from "../data/observed.js";
 import type { EngineSession } from "../engines/engine.js";
 import { assertNever, GmcError } from "../graph/errors.js";
 import type { ModelDefinition, RowMetric } from "../model.js";
@@ -257,7 +258,8 @@ async function planRowMetric(
   const { model, session, averaged } = options;
   const partitions = (metric.partitions ?? []).map((read) => defined(measured.get(read), `log Z ${read}`));
   const known = partitions.flatMap((p) => (p.rows === undefined ? [] : [new Set(p.rows)]));
-  const taken = spreadRows(known.length === 0 ? rows : rows.filter((row) => known.every((set) => set.has(row))), metric.rows);
+  const complete = completeRows(options, metric, rows);
+  const taken = spreadRows(known.length === 0 ? complete : complete.filter((row) => known.every((set) => set.has(row))), metric.rows);
   const k = metric.samples === undefined ? null : (options.k ?? metric.samples);
   const chunks = metric.combine === undefined ? [k ?? 1] : sampleChunks(k ?? 1, CHUNK);
   const staged = (batch: number, samples: number): MetricProgram => stageRowMetric({ model, batch, averaged }, metric, samples);
@@ -266,6 +268,26 @@ async function planRowMetric(
   const units = densityUnits(metric, options.dataset);
   const plan = { k, chunks, programs: new Map(programs), batch, partitions, units, rows: taken, all: rows.length };
   return { kind: "metrics", batch, rows: taken, measurement: rowMeasurement(options, name, metric, plan) };
+}
+
+/** The rows that hold every value that a metric needs. GM4004 where none does. */
+function completeRows(
+  { dataset, split = evaluationSplit(dataset) }: EvaluateOptions,
+  metric: RowMetric,
+  rows: readonly number[],
+): readonly number[] {
+  const { complete = [] } = metric;
+  if (complete.length === 0) return rows;
+  const columns = complete.map((name) =>
+    defined(dataset.streams.find((s) => name in s.spec)?.splits[split]?.columns[name], `data for ${name}`),
+  );
+  const found = rows.filter((row) => columns.every((column) => hasRow(column, row)));
+  if (found.length === 0)
+    throw new GmcError(
+      "GM4004",
+      `${metric.label} (${metric.place}) is measured where ${complete.join(" and ")} ${complete.length === 1 ? "is" : "are"} observed, and no ${split} row of ${dataset.name} has ${complete.length === 1 ? "it" : "them"}`,
+    );
+  return found;
 }
 
 /** Rows whose graph fits the memory allowed. Memory grows in proportion to the rows; a graph of two rows tells. */

@@ -94,7 +94,17 @@ interface LoadedItem {
 
 async function loadItem(item: DataItem, options: LoadOptions): Promise<LoadedItem> {
   const set = Object.hasOwn(registered, item.source) ? registered[item.source] : undefined;
-  return padded(inverted(await (set === undefined ? loadFile(item, options) : loadSet(item, set, options)), item), item);
+  return observedIn(padded(inverted(await (set === undefined ? loadFile(item, options) : loadSet(item, set, options)), item), item), item);
+}
+
+/** `:observed=1000` is about whichever of the fields goes to a variable that may be missing. */
+function observedIn(loaded: LoadedItem, { options: { observed, observedSeed } }: DataItem): LoadedItem {
+  if (observed === undefined) return loaded;
+  const asked = { observed, ...(observedSeed === undefined ? {} : { observedSeed }) };
+  const fields = Object.entries(loaded.fields).map(
+    ([name, field]) => [name, { ...field, options: { ...field.options, ...asked } }] as const,
+  );
+  return { ...loaded, fields: Object.fromEntries(fields) };
 }
 
 function negative(bytes: ArrayLike<number>): Uint8Array {

@@ -1,0 +1,69 @@
+/** `observed=N`: values of an optional variable are kept in N training rows, and missing in the others. */
+import { GmcError } from "../graph/errors.js";
+import { permutation } from "../graph/random.js";
+import { showVariable, type ValuePlace } from "./column-context.js";
+import { columnRows, type Column, type FieldOptions } from "./dataset.js";
+
+/**
+ * Rows are picked by `observedSeed`, apart from the run's seed; of categories as many of each class as can be, the rest of the rows
+ * left out. GM5024 where there are fewer rows than are to be kept.
+ */
+export function keepObserved(
+  { name, spec, path }: ValuePlace,
+  column: Column,
+  options: FieldOptions,
+): { column: Column; note: string } | undefined {
+  const { observed, observedSeed = 0 } = options;
+  if (observed === undefined || spec.optional !== true) return undefined;
+  const rows = columnRows(column);
+  if (observed > rows) {
+    throw new GmcError(
+      "GM5024",
+      `${path}: ${observed} rows of ${showVariable(name, spec)} are to be observed, and there are ${rows} training rows`,
+      [`ask for fewer: observed=${rows}`],
+    );
+  }
+  const order = permutation(rows, observedSeed, "data.observed");
+  const kept = new Set(
+    spec.domain === "category" && column.width === 1 ? inTurn(order, column.source, observed) : order.slice(0, observed),
+  );
+  const missing = column.dtype === "i32" ? -1 : NaN;
+  const source = column.dtype === "i32" ? Int32Array.from(column.source) : Float32Array.from(column.source, (v) => v * column.scale);
+  for (let row = 0; row < rows; row++) if (!kept.has(row)) source.fill(missing, row * column.width, (row + 1) * column.width);
+  const classes = new Set([...kept].map((row) => source[row]));
+  const each = spec.domain === "category" && column.width === 1 ? `, of ${classes.size} classes in turn` : "";
+  return {
+    column: { ...column, source, scale: 1 },
+    note: `${name}: observed in ${observed} of ${rows} training rows${each} (observed seed ${observedSeed}), missing in the others`,
+  };
+}
+
+/** Whether no entry of a row is missing. */
+export function hasRow({ source, width, dtype }: Column, row: number): boolean {
+  for (let i = row * width; i < (row + 1) * width; i++) {
+    const value = source[i] ?? NaN;
+    if (dtype === "i32" ? value < 0 : Number.isNaN(value)) return false;
+  }
+  return true;
+}
+
+/** Rows in the given order, taken from one class after another until there are enough. */
+function inTurn(order: ArrayLike<number>, codes: ArrayLike<number>, wanted: number): readonly number[] {
+  const byClass = new Map<number, number[]>();
+  for (const row of Array.from(order)) {
+    const code = codes[row] ?? -1;
+    if (code < 0) continue;
+    const rows = byClass.get(code);
+    if (rows) rows.push(row);
+    else byClass.set(code, [row]);
+  }
+  const queues = [...byClass].sort(([a], [b]) => a - b).map(([, rows]) => rows);
+  const taken: number[] = [];
+  for (let turn = 0; taken.length < wanted && queues.some((rows) => rows.length > turn); turn++) {
+    for (const rows of queues) {
+      const row = rows[turn];
+      if (row !== undefined && taken.length < wanted) taken.push(row);
+    }
+  }
+  return taken;
+}
