@@ -2,7 +2,7 @@
 import { expect, test } from "vitest";
 import { elaborateExample } from "./support.js";
 
-test.each(["vae", "iwae", "hvae", "cvae", "conv_vae", "autoencoder", "denoising_autoencoder", "mog", "kmeans", "factor_analysis", "ppca"])(
+test.each(["vae", "iwae", "hvae", "cvae", "ssvae", "conv_vae", "autoencoder", "denoising_autoencoder", "mog", "kmeans", "factor_analysis", "ppca"])(
   "%s",
   (name) => {
     const ir = elaborateExample(name);
