@@ -2,10 +2,20 @@
 import { expect, test } from "vitest";
 import { elaborateExample } from "./support.js";
 
-test.each(["vae", "iwae", "hvae", "cvae", "ssvae", "conv_vae", "autoencoder", "denoising_autoencoder", "mog", "kmeans", "factor_analysis", "ppca"])(
-  "%s",
-  (name) => {
-    const ir = elaborateExample(name);
-    expect(ir.train.length).toBeGreaterThan(0);
-  },
-);
+test.each([
+  "vae",
+  "iwae",
+  "hvae",
+  "cvae",
+  "ssvae",
+  "conv_vae",
+  "autoencoder",
+  "denoising_autoencoder",
+  "mog",
+  "kmeans",
+  "factor_analysis",
+  "ppca",
+])("%s", (name) => {
+  const ir = elaborateExample(name);
+  expect(ir.train.length).toBeGreaterThan(0);
+});
