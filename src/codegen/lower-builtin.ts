@@ -31,8 +31,12 @@ export function lowerBuiltin(expr: BuiltinExpr, args: readonly TensorValue[]): J
   switch (expr.fn) {
     case "matmul":
       return lowerMatmul(x, need(y, expr));
-    case "take":
-      return call("take", x.js, need(y, expr).js, num(0));
+    case "take": {
+      const labels = need(y, expr);
+      if (!hasLead(x.lead)) return call("take", x.js, labels.js, num(0));
+      // a table of the row's own, such as what a net gives or another label has picked
+      return call("takeEvent", x.js, labels.js, num(x.shape.length), ...(labels.shape.length === 0 ? [] : [num(labels.shape.length)]));
+    }
     case "index":
       return call(
         "squeeze",

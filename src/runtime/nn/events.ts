@@ -2,7 +2,7 @@
  * Shape operations on the event axes of a tensor [...leading, ...event]: what leads (samples, batch) stays as it is. Axes are negative:
  * they count from the end.
  */
-import { broadcastTo, concat, pad, reshape, transpose } from "../graph/index.js";
+import { broadcastTo, concat, equal, expandDims, iota, pad, reshape, select, sum, transpose } from "../graph/index.js";
 import type { Shape, Tensor } from "../graph/index.js";
 import { broadcastShapes, shapeError, showShape } from "../graph/shape.js";
 
@@ -56,4 +56,20 @@ export function padEvent(x: Tensor, low: readonly number[], high: readonly numbe
 export function axisToEvent(x: Tensor): Tensor {
   const rank = x.shape.length;
   return transpose(x, [...Array.from({ length: rank - 2 }, (_, i) => i + 1), 0, rank - 1]);
+}
+
+/**
+ * Rows of a table that differs from example to example: `table` [...lead, K, ...row] with `rank` event axes at labels [...lead, ...S] with
+ * `labelRank` of them -> [...lead, ...S, ...row]. Leading axes broadcast.
+ */
+export function takeEvent(table: Tensor, labels: Tensor, rank: number, labelRank = 0): Tensor {
+  const axis = table.shape.length - rank;
+  const classes = table.shape[axis];
+  if (rank < 1 || axis < 0 || classes === undefined) throw shapeError(`takeEvent: ${showShape(table.shape)} has no ${rank} event axes`);
+  const ones = (n: number): readonly number[] => Array.from({ length: n }, () => 1);
+  const { shape } = labels;
+  const hot = reshape(equal(expandDims(labels, shape.length), iota(classes)), [...shape, classes, ...ones(rank - 1)]);
+  const rows = reshape(table, [...table.shape.slice(0, axis), ...ones(labelRank), ...table.shape.slice(axis)]);
+  // no product: what is not picked may be infinite
+  return sum(select(hot, rows, 0), [-rank]);
 }
