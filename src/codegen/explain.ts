@@ -1,12 +1,13 @@
 /** What was derived, for `gmc explain`: as data, and as text for a person. */
 import { PATHWISE } from "../ir/derive/estimators.js";
 import type { DerivedModel } from "../ir/derived-model.js";
-import type { DerivedObjective } from "../ir/quantity.js";
+import type { DerivedObjective, Quantity } from "../ir/quantity.js";
 import { weightEntries } from "../ir/derive/context.js";
 
 import { type EnergyExplanation, explainEnergy, printEnergy } from "./explain-energy.js";
 import { explainFlow, type FlowExplanation, printFlow } from "./explain-flow.js";
 import { explainOrder, type OrderExplanation, printOrder } from "./order-text.js";
+import type { Span } from "../base/source.js";
 import { place } from "./place.js";
 import { quantityLatex, quantityText } from "./mathtext.js";
 
@@ -44,15 +45,24 @@ export function explain(derived: DerivedModel): Explanation {
     layer: e.of.kind === "param" ? "param" : e.of.kind === "layer" ? e.of.instance.layer : e.of.instance.bijection,
     parameters: e.parameters,
   }));
-  const objective = (statement: string, at: string, d: DerivedObjective, moves: readonly string[]): ObjectiveExplanation => ({
-    statement,
-    place: at,
-    text: quantityText(context, d.quantity),
-    latex: quantityLatex(context, d.quantity),
-    surrogate: surrogateText(d),
-    moves,
-    latents: d.notes,
-  });
+  const objective = (
+    statement: string,
+    at: Span,
+    d: DerivedObjective,
+    moves: readonly string[],
+    sign: 1 | -1 = 1,
+  ): ObjectiveExplanation => {
+    const quantity = sign === 1 ? d.quantity : negative(d.quantity, at);
+    return {
+      statement,
+      place: place(at),
+      text: quantityText(context, quantity),
+      latex: quantityLatex(context, quantity),
+      surrogate: surrogateText(d),
+      moves,
+      latents: d.notes,
+    };
+  };
   return {
     model: model.name,
     hyperparameters: Object.fromEntries(model.hyper.map((h) => [h.name, h.value])),
@@ -67,12 +77,20 @@ export function explain(derived: DerivedModel): Explanation {
     flows: model.flows.map((flow) => explainFlow(context, flow)),
     orders: [...context.sequential.values()].flat().map(explainOrder),
     train: derived.phases.flatMap((p) =>
-      p.updates.map((u) => objective(`${u.update.direction} ${u.update.text}`, place(u.update.span), u.derived, u.moves)),
+      p.updates.map((u) => objective(`${u.update.direction} ${u.update.text}`, u.update.span, u.derived, u.moves)),
     ),
     evaluate: derived.evaluations.flatMap((e) =>
-      e.objective ? [objective(`${e.evaluation.name} = ${e.evaluation.text}`, place(e.evaluation.span), e.objective.derived, [])] : [],
+      e.objective
+        ? [objective(`${e.evaluation.name} = ${e.evaluation.text}`, e.evaluation.span, e.objective.derived, [], e.objective.sign)]
+        : [],
     ),
   };
+}
+
+/** What `-X` of a line of `evaluate` measures: X is derived without its sign. */
+function negative(quantity: Quantity, span: Span): Quantity {
+  if (quantity.kind === "sum") return { ...quantity, terms: quantity.terms.map((t) => ({ ...t, scale: -t.scale })) };
+  return { kind: "sum", terms: [{ scale: -1, factors: [], quantity }], span };
 }
 
 /** What the gradient is taken of: with these estimators, the estimate itself. */

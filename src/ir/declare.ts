@@ -1,7 +1,7 @@
 /** Domains, variables and parameters as they are declared; families spelled out. */
 import { synonymOf } from "./unknown.js";
 import { report } from "../base/report.js";
-import type { Span } from "../base/source.js";
+import { type Span, textOf } from "../base/source.js";
 import { didYouMeanHelp } from "../base/suggest.js";
 import type * as ast from "../parser/ast.js";
 import { actualsOf, bindArguments } from "./arguments.js";
@@ -195,17 +195,24 @@ function distributionInit(env: Env, call: ast.CallExpr, domain: Domain): Param["
     report(env.cx.diagnostics, "GM2018", bound.byName.get("high")?.span ?? call.span, { what, expected, found: String(high) });
     return undefined;
   }
-  if (domain.name !== "real") {
-    report(
-      env.cx.diagnostics,
-      "GM2056",
-      call.span,
-      { domain: domain.name, found: `draws of \`${name}\`` },
-      { help: ["give it a constant start: `= 1`"] },
-    );
+  // all that it can draw lies in the domain
+  const drawn = low !== undefined && high !== undefined ? [low, high] : [-Infinity, Infinity];
+  if (domain.name !== "real" && drawn.some((end) => !isStart(domain, end))) {
+    const inside = domain.name === "unit" ? "init Uniform(0.1, 0.9)` or `= 0.5" : "init Uniform(0.5, 1.5)` or `= 1";
+    const found = `draws of \`${textOf(call.span)}\``;
+    report(env.cx.diagnostics, "GM2056", call.span, { domain: domain.name, found }, { help: [`start inside of it: \`${inside}\``] });
     return undefined;
   }
   return { kind: "distribution", dist: name, params };
+}
+
+/** Whether a parameter can start there: what is stored is unbounded, and the ends of a domain lie at infinity there. */
+function isStart(domain: Domain, n: number): boolean {
+  const range = rangeOfDomain(domain);
+  const open = isPositive(range) || domain.name === "unit" || domain.name === "simplex";
+  const atEnd = (open && n <= range.low) || (domain.name === "unit" && n >= range.high);
+  // shares are brought to a sum of 1
+  return Number.isFinite(n) && n >= range.low && (n <= range.high || domain.name === "simplex") && !atEnd;
 }
 
 function valueInit(env: Env, value: ast.Expr, domain: Domain, domainSpan: Span): Param["init"] | undefined {
@@ -217,11 +224,7 @@ function valueInit(env: Env, value: ast.Expr, domain: Domain, domainSpan: Span):
     return undefined;
   }
   const numbers = typeof plain === "number" ? [plain] : plain;
-  const range = rangeOfDomain(domain);
-  // what is stored is unbounded: the ends of a domain lie at infinity there
-  const open = isPositive(range) || domain.name === "unit" || domain.name === "simplex";
-  const atEnd = (n: number): boolean => (open && n <= range.low) || (domain.name === "unit" && n >= range.high);
-  const outside = numbers.find((n) => !Number.isFinite(n) || n < range.low || n > range.high || atEnd(n));
+  const outside = numbers.find((n) => !isStart(domain, n));
   if (outside !== undefined) {
     report(
       env.cx.diagnostics,

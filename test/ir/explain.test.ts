@@ -1,0 +1,39 @@
+/** What `gmc explain` says of objectives, as text. */
+import { expect, it } from "vitest";
+import { compile } from "../../src/compile.js";
+import { explain } from "../../src/codegen/explain.js";
+
+function explained(text: string): ReturnType<typeof explain> {
+  const { derived } = compile({ path: "test.gm", text });
+  if (!derived) throw new Error("it does not compile");
+  return explain(derived);
+}
+
+it("keeps the sign of a line of `evaluate`", () => {
+  const { evaluate } = explained(`model M {
+    data x : real[2]
+    latent z : real[2]
+    density p(x, z) { z ~ Normal(0, 1)  x ~ Normal(z, 1) }
+    density q(z | x) { z ~ Normal(x, 1) }
+    train { maximize ELBO(p, q)  optimizer = sgd(0.1) }
+    evaluate { a = -log p(x)  b = log p(x)  c = -ELBO(p, q)  d = -(log p(x | z = x) - 2 * log p(z = x)) }
+  }`);
+  expect(evaluate.map((e) => e.text)).toEqual([
+    "-log ∫ p(x | z) p(z) dz",
+    "log ∫ p(x | z) p(z) dz",
+    "-E[z ~ q(z | x)](log p(x | z) - KL(q(z | x), p(z)))",
+    "-log p(x | x) + 2 * log p(x)",
+  ]);
+  expect(evaluate.map((e) => e.latex[0])).toEqual(["-", "\\", "-", "-"]);
+});
+
+it("marks what may be missing, and the rows in which a term stands", () => {
+  const { variables, train } = explained(`model M {
+    data x : real, y : category[3]?
+    param w : real[3], mu : real[3]
+    density p(x, y) { y ~ Categorical(logits = w)  x ~ Normal(mu[y], 1) }
+    train { maximize log p(x, y) }
+  }`);
+  expect(variables.map((v) => v.domain)).toEqual(["real", "category[3]?"]);
+  expect(train[0]?.text).toBe("([y there] * (log p(y) + log p(x | y)) + [y missing] * (log sum[y](exp(log p(y) + log p(x | y)))))");
+});
