@@ -127,13 +127,11 @@ describe("explanations", () => {
     expect(explained(models.rbm).graph).toEqual([{ a: "v", b: "h", terms: ["v @ W @ h"] }]);
   });
 
-  test("a joint curvature that no run watches is not said to be checked", () => {
+  test("curvature that weights decide is said to be checked", () => {
     const two =
       "data v : real[D] latent h : real[D] param W : real[D, D] density p(v, h) { energy sum(v^2) / 2 + sum(h^2) / 2 - v @ W @ h }";
     const one = "data v : real[D] param s : real[D] = 1 density p(v) { energy sum(s * v^2) }";
-    expect(explained(two).notes).toEqual([
-      "the joint curvature in v and h is not proven positive definite, and a run watches that of each by itself alone",
-    ]);
+    expect(explained(two).notes).toEqual(["the joint curvature in v and h is checked as the run goes: it must stay positive definite"]);
     expect(explained(one).notes).toEqual(["the curvature in v is checked as the run goes: it must stay positive definite"]);
   });
 

@@ -99,9 +99,7 @@ export function checkNormalisable(
           coupled
             ? "the sign of this term's curvature depends on the weights: for some of them exp(-energy) has no integral"
             : "for some weights the energy is flat in a direction, and exp(-energy) has no integral",
-          suspects.length > 1
-            ? "a run does not watch it: where the joint curvature is not positive, samples and log Z are of no distribution, however finite they look"
-            : "a run stops once the curvature is no longer positive: draws and densities of the variable are then not finite",
+          `a run looks at the ${variables.length > 1 ? "joint curvature" : "curvature"} where it draws and where it normalises, and stops once it is no longer positive`,
         ],
         help:
           suspects.length > 1

@@ -204,7 +204,11 @@ function isConstant(e: Entry): boolean {
 
 function scaled(e: Entry, by: number): Entry {
   const map = (m: ReadonlyMap<number, number>): ReadonlyMap<number, number> => new Map([...m].map(([k, v]) => [k, v * by]));
-  return { quadratic: map(e.quadratic), linear: e.linear && map(e.linear), constant: e.constant === undefined ? undefined : e.constant * by };
+  return {
+    quadratic: map(e.quadratic),
+    linear: e.linear && map(e.linear),
+    constant: e.constant === undefined ? undefined : e.constant * by,
+  };
 }
 
 function sumOf(entries: Entries): Entry {
