@@ -83,6 +83,11 @@ describe("explanations", () => {
       "p(h1 = 1 | v, h2) = exp(s) / (1 + sum(exp(s))), s = conv(v, W1) + a + upsample(conv_transpose(h2, W2), 2)",
       "p(h2 = 1 | h1) = sigmoid(4 * conv(avg_pool(h1, 2), W2))",
     ]);
+    expect(texts(explained(models.pooled.replace("4 * avg_pool(h1, 2)", "pool(h1)")))).toEqual([
+      "p(v = 1 | h1) = sigmoid(conv_transpose(h1, W1))",
+      "p(h1 = 1 | v, h2) = exp(s) / (1 + sum(exp(s))), s = conv(v, W1) + a + upsample(conv_transpose(h2, W2), 2)",
+      "p(h2 = 1 | h1) = sigmoid(conv(pool(h1), W2))",
+    ]);
     expect(texts(explained(models.softmax))).toEqual([
       "p(v | h, N) = Multinomial(N, softmax(W @ h + b)), N = sum(v)",
       "p(h = 1 | v) = sigmoid(v @ W + sum(v) * a)",

@@ -210,6 +210,7 @@ describe("laws and interactions", () => {
       edges: ["v-h1", "h1-h2"],
       sweep: [["h1"], ["v", "h2"]],
     });
+    expect(summary(clean(deep.replace("4 * avg_pool(h1, 2)", "pool(h1)")))).toEqual(summary(clean(deep)));
     expect(summary(clean(deep.replace("4 * avg_pool", "max_pool"))).laws).toMatchObject({ h1: "coupled" });
   });
 
