@@ -31,7 +31,7 @@ export type Weights = WeightsOf<typeof weights>;
 export function off_target(s: Tensor): Tensor {
   const odds = exp(s); // [..., 18, 18, 24]
   const share = mean(
-    div(odds, add(1, upsample(blockSum(odds, { rank: 3 }), { factor: 2, method: "nearest" }))),
+    div(odds, add(1, upsample(blockSum(odds, { blocks: [2, 2], rank: 3 }), { factor: 2, method: "nearest" }))),
     [-3, -2],
   ); // [..., 24]
   return neg(sum(add(mul(0.005, log(share)), mul(0.995, log(sub(1, share)))), [-1])); // [...]
@@ -55,7 +55,7 @@ export function sparsity1(w: Weights, v: Tensor): Tensor {
 export function off_target2(s: Tensor): Tensor {
   const odds = exp(s); // [..., 4, 4, 40]
   const share = mean(
-    div(odds, add(1, upsample(blockSum(odds, { rank: 3 }), { factor: 2, method: "nearest" }))),
+    div(odds, add(1, upsample(blockSum(odds, { blocks: [2, 2], rank: 3 }), { factor: 2, method: "nearest" }))),
     [-3, -2],
   ); // [..., 40]
   return neg(sum(add(mul(0.01, log(share)), mul(0.99, log(sub(1, share)))), [-1])); // [...]
@@ -66,7 +66,7 @@ export function off_target2(s: Tensor): Tensor {
  * h1 [..., 18, 18, 24] -> [...]
  */
 export function sparsity2(w: Weights, h1: Tensor): Tensor {
-  return off_target2(add(convolve(blockSum(h1, { rank: 3 }), stopGradient(w.W2)), w.a2)); // [...]
+  return off_target2(add(convolve(blockSum(h1, { blocks: [2, 2], rank: 3 }), stopGradient(w.W2)), w.a2)); // [...]
 }
 
 /**
@@ -79,7 +79,10 @@ export function energyP(w: Weights, v: Tensor, h1: Tensor, h2: Tensor): Tensor {
       sub(neg(sum(mul(convolve(v, w.W1), h1), [-3, -2, -1])), sum(mul(h1, w.a1), [-3, -2, -1])),
       mul(w.b, sum(v, [-3, -2, -1])),
     ),
-    sub(neg(sum(mul(convolve(blockSum(h1, { rank: 3 }), w.W2), h2), [-3, -2, -1])), sum(mul(h2, w.a2), [-3, -2, -1])),
+    sub(
+      neg(sum(mul(convolve(blockSum(h1, { blocks: [2, 2], rank: 3 }), w.W2), h2), [-3, -2, -1])),
+      sum(mul(h2, w.a2), [-3, -2, -1]),
+    ),
   ); // [...]
 }
 
@@ -134,7 +137,10 @@ export const energyModelR1 = energyModel<Weights, "v" | "h1">({
  */
 export function energyR2(w: Weights, h1: Tensor, h2: Tensor): Tensor {
   return sub(
-    sub(neg(sum(mul(convolve(blockSum(h1, { rank: 3 }), w.W2), h2), [-3, -2, -1])), sum(mul(h2, w.a2), [-3, -2, -1])),
+    sub(
+      neg(sum(mul(convolve(blockSum(h1, { blocks: [2, 2], rank: 3 }), w.W2), h2), [-3, -2, -1])),
+      sum(mul(h2, w.a2), [-3, -2, -1]),
+    ),
     sum(mul(h1, w.c1), [-3, -2, -1]),
   ); // [...]
 }

@@ -25,7 +25,10 @@ export type Weights = WeightsOf<typeof weights>;
  */
 export function share(w: Weights, v: Tensor): Tensor {
   const odds = exp(add(convolve(v, stopGradient(w.W)), w.a)); // [..., 18, 18, 24]
-  return mean(div(odds, add(1, upsample(blockSum(odds, { rank: 3 }), { factor: 2, method: "nearest" }))), [-3, -2]); // [..., 24]
+  return mean(
+    div(odds, add(1, upsample(blockSum(odds, { blocks: [2, 2], rank: 3 }), { factor: 2, method: "nearest" }))),
+    [-3, -2],
+  ); // [..., 24]
 }
 
 /**
