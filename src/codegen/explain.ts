@@ -1,6 +1,6 @@
 /** What was derived, for `gmc explain`: as data, and as text for a person. */
 import { PATHWISE } from "../ir/derive/estimators.js";
-import type { DerivedModel } from "../ir/derived-model.js";
+import type { DerivedEvaluation, DerivedModel } from "../ir/derived-model.js";
 import type { DerivedObjective } from "../ir/quantity.js";
 import { weightEntries } from "../ir/derive/context.js";
 
@@ -8,7 +8,7 @@ import { type EnergyExplanation, explainEnergy, printEnergy } from "./explain-en
 import { explainFlow, type FlowExplanation, printFlow } from "./explain-flow.js";
 import { explainOrder, type OrderExplanation, printOrder } from "./order-text.js";
 import { place } from "./place.js";
-import { quantityLatex, quantityText } from "./mathtext.js";
+import { latexName, quantityLatex, quantityText } from "./mathtext.js";
 
 export interface ObjectiveExplanation {
   /** "maximize ELBO(p, q)", or the name of an evaluation. */
@@ -70,8 +70,24 @@ export function explain(derived: DerivedModel): Explanation {
       p.updates.map((u) => objective(`${u.update.direction} ${u.update.text}`, place(u.update.span), u.derived, u.moves)),
     ),
     evaluate: derived.evaluations.flatMap((e) =>
-      e.objective ? [objective(`${e.evaluation.name} = ${e.evaluation.text}`, place(e.evaluation.span), e.objective.derived, [])] : [],
+      e.objective
+        ? [perplexity(e, objective(`${e.evaluation.name} = ${e.evaluation.text}`, place(e.evaluation.span), e.objective.derived, []))]
+        : [],
     ),
+  };
+}
+
+/** Of a named evaluator of a likelihood, what is made of log p: the perplexity of a word in the order in which a document's words stand. */
+function perplexity({ evaluation: { value }, objective }: DerivedEvaluation, of: ObjectiveExplanation): ObjectiveExplanation {
+  const [slot] = objective?.value.kind === "logDensity" ? objective.value.head : [];
+  if (value.kind !== "evaluator" || !slot) return of;
+  const { variable } = slot;
+  const density = value.densities[0] ?? "p";
+  const x = latexName(variable);
+  return {
+    ...of,
+    text: `exp(mean((log(N! / prod(${variable}!)) - log ${density}(${variable})) / N)), N = sum(${variable}), log ${density}(${variable}) = ${of.text}`,
+    latex: `\\exp\\left(\\frac{1}{M} \\sum_{m=1}^{M} \\frac{1}{N_m} \\left(\\log \\frac{N_m!}{\\prod_i ${x}_{mi}!} - \\log ${latexName(density)}(${x}_m)\\right)\\right), \\quad N = \\sum_i ${x}_i, \\quad \\log ${latexName(density)}(${x}) = ${of.latex}`,
   };
 }
 

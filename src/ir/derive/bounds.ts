@@ -50,10 +50,8 @@ function dequantised(context: DeriveContext, quantity: Quantity): 1 | -1 | 0 | u
       const [only] = signs;
       return signs.size === 0 ? 0 : signs.size === 1 ? only : undefined;
     }
-    case "enumerate":
-      if (quantity.op === "logsumexp") return dequantised(context, quantity.body);
-    // falls through: what is added up over all states is what it says, as long as its parts are
     default: {
+      if (quantity.kind === "enumerate" && quantity.op === "logsumexp") return dequantised(context, quantity.body);
       const inner = quantityChildren(quantity).map((q) => dequantised(context, q));
       return inner.every((s) => s === 0) ? 0 : undefined;
     }
@@ -164,7 +162,10 @@ function within(
     return { drawn: [weight?.kind === "factor" && !local ? weight : undefined, ...inner.drawn], terms: inner.terms };
   }
   if (quantity.kind !== "sum") return { drawn: [], terms: [{ scale: 1, factors: [], quantity }] };
-  const parts = quantity.terms.map((t) => ({ t, inner: t.scale === 1 && t.factors.length === 0 ? within(context, t.quantity) : undefined }));
+  const parts = quantity.terms.map((t) => ({
+    t,
+    inner: t.scale === 1 && t.factors.length === 0 ? within(context, t.quantity) : undefined,
+  }));
   return {
     drawn: parts.flatMap(({ inner }) => inner?.drawn ?? []),
     terms: parts.flatMap(({ t, inner }) => inner?.terms ?? [t]),
