@@ -202,7 +202,7 @@ export const model = defineModel<typeof weights, "x" | "y">({
       place: "ssvae.gm:34",
       unit: "nats",
       value: ({ w, data, key }) => neg(elbo(w, data.x, data.y, key)),
-      bound: "estimate",
+      bound: "upper bound",
     },
     error: {
       kind: "rows",

@@ -399,7 +399,7 @@ function notesOf(analysis: EnergyAnalysis): readonly string[] {
     proven: `the curvature in ${real.join(" and ")} is proven positive definite`,
     checked:
       real.length > 1
-        ? `the joint curvature in ${real.join(" and ")} is not proven positive definite, and a run watches that of each by itself alone`
+        ? `the joint curvature in ${real.join(" and ")} is checked as the run goes: it must stay positive definite`
         : `the curvature in ${real.join(" and ")} is checked as the run goes: it must stay positive definite`,
     grows: `the energy is proven to grow with ${real.join(" and ")} in every direction: exp(-E) has an integral`,
     unbounded: `${real.join(" and ")} enter${real.length === 1 ? "s" : ""} beyond second degree: whether exp(-E) has an integral is not known`,

@@ -1,6 +1,6 @@
 /** What was derived, for `gmc explain`: as data, and as text for a person. */
 import { PATHWISE } from "../ir/derive/estimators.js";
-import type { DerivedModel } from "../ir/derived-model.js";
+import type { DerivedEvaluation, DerivedModel } from "../ir/derived-model.js";
 import type { DerivedObjective, Quantity } from "../ir/quantity.js";
 import { weightEntries } from "../ir/derive/context.js";
 
@@ -9,7 +9,7 @@ import { explainFlow, type FlowExplanation, printFlow } from "./explain-flow.js"
 import { explainOrder, type OrderExplanation, printOrder } from "./order-text.js";
 import type { Span } from "../base/source.js";
 import { place } from "./place.js";
-import { quantityLatex, quantityText } from "./mathtext.js";
+import { latexName, quantityLatex, quantityText } from "./mathtext.js";
 
 export interface ObjectiveExplanation {
   /** "maximize ELBO(p, q)", or the name of an evaluation. */
@@ -81,7 +81,12 @@ export function explain(derived: DerivedModel): Explanation {
     ),
     evaluate: derived.evaluations.flatMap((e) =>
       e.objective
-        ? [objective(`${e.evaluation.name} = ${e.evaluation.text}`, e.evaluation.span, e.objective.derived, [], e.objective.sign)]
+        ? [
+            perplexity(
+              e,
+              objective(`${e.evaluation.name} = ${e.evaluation.text}`, e.evaluation.span, e.objective.derived, [], e.objective.sign),
+            ),
+          ]
         : [],
     ),
   };
@@ -91,6 +96,20 @@ export function explain(derived: DerivedModel): Explanation {
 function negative(quantity: Quantity, span: Span): Quantity {
   if (quantity.kind === "sum") return { ...quantity, terms: quantity.terms.map((t) => ({ ...t, scale: -t.scale })) };
   return { kind: "sum", terms: [{ scale: -1, factors: [], quantity }], span };
+}
+
+/** Of a named evaluator of a likelihood, what is made of log p: the perplexity of a word in the order in which a document's words stand. */
+function perplexity({ evaluation: { value }, objective }: DerivedEvaluation, of: ObjectiveExplanation): ObjectiveExplanation {
+  const [slot] = objective?.value.kind === "logDensity" ? objective.value.head : [];
+  if (value.kind !== "evaluator" || !slot) return of;
+  const { variable } = slot;
+  const density = value.densities[0] ?? "p";
+  const x = latexName(variable);
+  return {
+    ...of,
+    text: `exp(mean((log(N! / prod(${variable}!)) - log ${density}(${variable})) / N)), N = sum(${variable}), log ${density}(${variable}) = ${of.text}`,
+    latex: `\\exp\\left(\\frac{1}{M} \\sum_{m=1}^{M} \\frac{1}{N_m} \\left(\\log \\frac{N_m!}{\\prod_i ${x}_{mi}!} - \\log ${latexName(density)}(${x}_m)\\right)\\right), \\quad N = \\sum_i ${x}_i, \\quad \\log ${latexName(density)}(${x}) = ${of.latex}`,
+  };
 }
 
 /** What the gradient is taken of: with these estimators, the estimate itself. */

@@ -70,6 +70,8 @@ export function lowerBuiltin(expr: BuiltinExpr, args: readonly TensorValue[]): J
         num(x.shape.length),
         object(Object.fromEntries(Object.entries(expr.options).map(([k, v]) => [k, literalJs(v)]))),
       );
+    case "pool":
+      return call(runtime, x.js, object({ blocks: numbers(list("blocks")), rank: num(option("rank")) }));
     case "pad":
       return call("padEvent", x.js, numbers(list("low")), numbers(list("high")));
     default: {

@@ -86,11 +86,16 @@ export function lowerEnergy(
         analysis.reads.length === 0
           ? undefined
           : object(analysis.reads.map((v) => ({ name: v, value: numbers(variableOf(context, v).domain.shape.map((d) => d.size)) }))),
+      watch: analysis.definite === "checked" ? array(realOf(analysis).map(str)) : undefined,
       sweep: array(sweepOf(analysis).map((block) => array(block.map(str)))),
       energy: arrow(`(w, ${destructured})`, call(fn.name, name("w"), ...params.map((p) => name(p.name)))),
     }),
   };
   return { fn, model };
+}
+
+function realOf(analysis: EnergyAnalysis): readonly string[] {
+  return analysis.variables.filter((v) => analysis.variable.get(v)?.domain.name === "real");
 }
 
 /** Blocks of a Gibbs sweep; real variables without a conditional in closed form are in none. */

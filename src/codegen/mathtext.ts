@@ -350,8 +350,14 @@ function windowOf(e: BuiltinExpr): readonly string[] {
       ...(stride === undefined ? [] : [`stride = ${String(stride)}`]),
       ...(padding === undefined ? [] : [`padding = ${String(padding)}`]),
     ];
+  if (e.fn === "pool") return blocksOf(e);
   if (e.fn === "avg_pool" || e.fn === "max_pool") return [String(size)];
   return e.fn === "upsample" ? [String(factor)] : [];
+}
+
+/** Of units whose declaration says them, they go without saying. */
+function blocksOf(e: BuiltinExpr): readonly string[] {
+  return e.args[0]?.kind === "variable" ? [] : (e.options["blocks"] as readonly number[]).map(String);
 }
 
 function rankOf(e: Expr | undefined): number {

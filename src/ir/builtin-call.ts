@@ -68,7 +68,8 @@ function typedArg(env: Env, entry: Builtin, arg: Expr, position: number): TypedA
       });
     return undefined;
   }
-  return { expr: arg, type, span: arg.span, classes: factsOf(env.cx, arg).classes };
+  const { classes, blocks } = factsOf(env.cx, arg);
+  return { expr: arg, type, span: arg.span, classes, blocks };
 }
 
 /** A category's label where a number is wanted. */

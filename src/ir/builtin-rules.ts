@@ -285,6 +285,37 @@ export function imageShape(call: BuiltinCall): readonly [Dim, Dim, Dim] | undefi
   return undefined;
 }
 
+/** Blocks as written, else those of the declaration; the leading axes are as many times shorter. */
+export function blockType(call: BuiltinCall): Typed | undefined {
+  const [x] = call.args;
+  if (!x) return undefined;
+  const { shape } = x.type;
+  const blocks = call.dims.get("blocks")?.map((d) => d.size) ?? x.blocks;
+  const fits = blocks?.every((size, i) => shape[i] !== undefined && size > 0 && shape[i].size % size === 0);
+  if (!blocks || fits !== true) {
+    report(
+      call.cx.diagnostics,
+      "GM2030",
+      x.span,
+      {
+        what: `\`${call.name}\``,
+        expected: blocks ? `blocks of ${blocks.join(" x ")} that tile its leading axes` : "units in blocks of known sizes",
+        found: blocks ? showShape(shape) : "units without any",
+      },
+      { help: blocks ? [] : [`name the sizes: \`${call.name}(x, 2, 2)\`; of \`binary[…] at_most_one(2, 2)\` they are known`] },
+    );
+    return undefined;
+  }
+  const pooled = shape.map((d, i) => ((blocks[i] ?? 1) === 1 ? d : dim(d.size / (blocks[i] ?? 1))));
+  return { type: tensor(pooled), options: { blocks: [...blocks], rank: shape.length } };
+}
+
+/** As many of what an entry is as a block has units. */
+export function blockRange([r = anything]: readonly Range[], { blocks }: Options): Range {
+  const units = (blocks as readonly number[]).reduce((n, b) => n * b, 1);
+  return { ...r, low: r.low * units, high: r.high * units };
+}
+
 /** x [H, W, C] with a kernel [kh, kw, C, K] -> [H', W', K]. */
 export function convType(call: BuiltinCall): Typed | undefined {
   const [x, kernel] = call.args;

@@ -39,6 +39,8 @@ export interface TypedArg {
   readonly span: Span;
   /** K where it is a category's label. */
   readonly classes: Dim | undefined;
+  /** Sizes of the blocks in which at most one of its units is on. */
+  readonly blocks: readonly number[] | undefined;
 }
 
 /** What is known of an argument's value beside its interval. */

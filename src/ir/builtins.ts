@@ -8,6 +8,8 @@ import { across, along, joined, meet, reshaped, running, transposed, withLeading
 import { report } from "../base/report.js";
 import {
   alongOthers,
+  blockRange,
+  blockType,
   concatType,
   convTransposeType,
   convType,
@@ -493,6 +495,19 @@ const table: readonly Builtin[] = [
   ),
   pooling("max_pool", "greatest entry of each window", first, { growth: 1 }),
   pooling("avg_pool", "mean of each window", first, { linear: "all" }),
+  {
+    fn: "pool",
+    runtime: "blockSum",
+    doc: "sum over each block of the leading axes: pool(h, 2, 2); of units declared `at_most_one(2, 2)` the blocks are known, and pool(h) is 1 where one of a block is on",
+    args: ["x"],
+    options: [{ name: "blocks", kind: "sizes" }],
+    restOption: "blocks",
+    takes: numeric,
+    linear: "all",
+    reads: ({ blocks, rank }) => (blocks as readonly number[]).map((_, i) => i - (rank as number)),
+    range: blockRange,
+    type: blockType,
+  },
   {
     fn: "global_avg_pool",
     runtime: "globalAvgPool",

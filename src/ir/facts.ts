@@ -15,6 +15,8 @@ export interface Facts {
   readonly range: Range;
   /** K of a category's labels. */
   readonly classes: Dim | undefined;
+  /** Sizes of the blocks of its leading axes in which at most one unit is on. */
+  readonly blocks: readonly number[] | undefined;
   /** Entries along the last axis are probabilities that sum to 1. */
   readonly simplex: boolean;
   /** What makes the value take certainly all of its interval: a layer's output, a matrix product, a free parameter, or a function of one of these. */
@@ -39,6 +41,7 @@ export interface Raw {
 export const noFacts: Facts = {
   range: anything,
   classes: undefined,
+  blocks: undefined,
   simplex: false,
   raw: undefined,
   matrix: noMatrix,
@@ -48,7 +51,7 @@ export const noFacts: Facts = {
 
 /** What a variable's or parameter's domain says. */
 export function factsOfDomain(domain: Domain): Facts {
-  return { ...noFacts, range: rangeOfDomain(domain), classes: domain.classes, simplex: domain.name === "simplex" };
+  return { ...noFacts, range: rangeOfDomain(domain), classes: domain.classes, blocks: domain.atMostOne, simplex: domain.name === "simplex" };
 }
 
 function ranged(range: Range): Facts {

@@ -223,7 +223,8 @@ function netBody(env: Env, entity: NetEntity, args: readonly NetArgument[], name
     else if (arg.kind === "block") scope.define(formal.name.name, { kind: "block", ast: arg.ast, env: arg.env, span });
     else {
       const local: Local = { id: freshId(cx, `${name}.${formal.name.name}`), name: formal.name.name, type: arg.expr.type, span };
-      cx.facts.set(local.id, { ...noFacts, classes: factsOf(cx, arg.expr).classes });
+      const { classes, blocks } = factsOf(cx, arg.expr);
+      cx.facts.set(local.id, { ...noFacts, classes, blocks });
       params.push(local);
       scope.define(local.name, localEntity(local));
     }

@@ -334,6 +334,8 @@ export interface ChainDefinition<S extends WeightSpecs = WeightSpecs> {
    * [B, ...event, classes].
    */
   readonly means: Readonly<Record<string, (w: WeightsOf<S>, values: Readonly<Record<string, Tensor>>) => Tensor>>;
+  /** Asks, of the chain's values and the conditions, what a sample needs to mean anything (see graph/checks.ts). */
+  readonly watch?: (w: WeightsOf<S>, values: Readonly<Record<string, Tensor>>) => void;
 }
 
 /**

@@ -333,6 +333,16 @@ export function evaluateExpr(context: DeriveContext, point: Point, expr: Expr): 
           return total / (n * n);
         });
       }
+      case "pool": {
+        const blocks = o["blocks"] as readonly number[];
+        const total = new Map<string, number>();
+        build(x.shape, (i) => {
+          const key = i.map((p, axis) => Math.floor(p / (blocks[axis] ?? 1))).join();
+          total.set(key, (total.get(key) ?? 0) + at(x, i));
+          return 0;
+        });
+        return build(shapeOfExpr(e), (i) => total.get(i.join()) ?? 0);
+      }
       case "upsample": {
         const n = o["factor"] as number;
         return build(shapeOfExpr(e), ([i = 0, j = 0, c = 0]) => at(x, [Math.floor(i / n), Math.floor(j / n), c]));

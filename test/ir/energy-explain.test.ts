@@ -83,6 +83,11 @@ describe("explanations", () => {
       "p(h1 = 1 | v, h2) = exp(s) / (1 + sum(exp(s))), s = conv(v, W1) + a + upsample(conv_transpose(h2, W2), 2)",
       "p(h2 = 1 | h1) = sigmoid(4 * conv(avg_pool(h1, 2), W2))",
     ]);
+    expect(texts(explained(models.pooled.replace("4 * avg_pool(h1, 2)", "pool(h1)")))).toEqual([
+      "p(v = 1 | h1) = sigmoid(conv_transpose(h1, W1))",
+      "p(h1 = 1 | v, h2) = exp(s) / (1 + sum(exp(s))), s = conv(v, W1) + a + upsample(conv_transpose(h2, W2), 2)",
+      "p(h2 = 1 | h1) = sigmoid(conv(pool(h1), W2))",
+    ]);
     expect(texts(explained(models.softmax))).toEqual([
       "p(v | h, N) = Multinomial(N, softmax(W @ h + b)), N = sum(v)",
       "p(h = 1 | v) = sigmoid(v @ W + sum(v) * a)",
@@ -127,13 +132,11 @@ describe("explanations", () => {
     expect(explained(models.rbm).graph).toEqual([{ a: "v", b: "h", terms: ["v @ W @ h"] }]);
   });
 
-  test("a joint curvature that no run watches is not said to be checked", () => {
+  test("curvature that weights decide is said to be checked", () => {
     const two =
       "data v : real[D] latent h : real[D] param W : real[D, D] density p(v, h) { energy sum(v^2) / 2 + sum(h^2) / 2 - v @ W @ h }";
     const one = "data v : real[D] param s : real[D] = 1 density p(v) { energy sum(s * v^2) }";
-    expect(explained(two).notes).toEqual([
-      "the joint curvature in v and h is not proven positive definite, and a run watches that of each by itself alone",
-    ]);
+    expect(explained(two).notes).toEqual(["the joint curvature in v and h is checked as the run goes: it must stay positive definite"]);
     expect(explained(one).notes).toEqual(["the curvature in v is checked as the run goes: it must stay positive definite"]);
   });
 

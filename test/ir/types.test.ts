@@ -88,6 +88,8 @@ describe("shapes", () => {
     ["real[8, 6, 2]", "max_pool(3, stride = 2)", [3, 2, 2]],
     ["real[8, 6, 2]", 'avg_pool(3, stride = 2, padding = "same")', [4, 3, 2]],
     ["real[8, 6, 2]", "global_avg_pool", [2]],
+    ["real[8, 6, 2]", "pool(4, 3)", [2, 2, 2]],
+    ["real[8, 6, 2]", "pool(2)", [4, 6, 2]],
     ["real[8, 6, 2]", "upsample(2)", [16, 12, 2]],
     ["real[8, 6, 2]", "conv(5, 3)", [8, 6, 5]],
     ["real[9, 6, 2]", "conv(5, 3, stride = 2)", [5, 3, 5]],

@@ -101,3 +101,40 @@ describe("a convolutional RBM with one unit of a block", () => {
     );
   });
 });
+
+describe("pooled units", () => {
+  // the second layer hears whether a unit of a block is on
+  const deep = (pooled: string): string => `
+model M {
+  data v : binary[3, 3, 1]
+  latent h : binary[2, 2, 2] at_most_one(2, 2), g : binary[3]
+  param W : real[2, 2, 1, 2], a : real[2], b : real, U : real[2, 3]
+  density p(v, h, g) { energy -sum(conv(v, W) * h) - sum(h * a) - b * sum(v) - flatten(${pooled}) @ U @ g }
+  train { maximize log p(v) by mean_field(steps = 5) and pcd(k = 1, chains = 10) }
+  evaluate { nll = -log p(v) }
+}`;
+  const U = [0.7, -1.1, 0.4, 0.9, 0.2, -0.8];
+
+  test("log p(v), against the sum over all states", () => {
+    const whole = (v: readonly number[], h: readonly number[], g: readonly number[]): number => {
+      const on = [0, 1].map((k) => [0, 1, 2, 3].reduce((s, place) => s + h[place * 2 + k]!, 0));
+      return energy(v, h) - on.reduce((t, p, k) => t + g.reduce((s, x, j) => s + p * U[k * 3 + j]! * x, 0), 0);
+    };
+    const top = bits(3);
+    const weight = (v: readonly number[]): number =>
+      hidden.reduce((t, h) => t + top.reduce((s, g) => s + Math.exp(-whole(v, h, g)), 0), 0);
+    const logZ = Math.log(visible.reduce((t, v) => t + weight(v), 0));
+    const shown = [visible[0]!, visible[77]!, visible[511]!, visible[300]!];
+    for (const pooled of ["pool(h)", "pool(h, 2, 2)", "4 * avg_pool(h, 2)"]) {
+      const model = loadModel(deep(pooled));
+      const { nll } = model.model.evaluate;
+      if (nll?.kind !== "rows") throw new Error("no rows");
+      const out = runModel(
+        model,
+        ({ w, x, key, rows }) => ({ out: nll.value({ w, data: x, key, rows, schedule: {}, carried: {}, partition: {} } as never, 1) }),
+        { data: { v: { shape: [4, 3, 3, 1], data: shown.flat() } }, state: { ...state, U } },
+      )["out"]!;
+      shown.forEach((v, i) => expect(out[i], pooled).toBeCloseTo(logZ - Math.log(weight(v)), 4));
+    }
+  });
+});

@@ -160,6 +160,30 @@ describe("what a number is to the likelihood", () => {
     expect(printed("binary[4]", "-IWAE(p, q, k = 3)")).toContain('impossible: "negative"');
   });
 
+  it("is a bound where what is drawn is summed over, and exact where nothing is bounded", () => {
+    const summed = (metric: string): string =>
+      loadModel(`model M {
+  data x : binary[4]
+  latent h : binary[3], g : binary[2]
+  param W : real[3, 2], C : real[3, 4], R : real[4, 3]
+  density p(x, h, g) {
+    energy -(h @ W @ g)
+    x ~ Bernoulli(logits = h @ C)
+  }
+  density q(h, g | x) {
+    h ~ Bernoulli(logits = x @ R)
+    g ~ Bernoulli(logits = h @ W)
+  }
+  evaluate { m = ${metric} }
+}`).ts.replace(/^[\s\S]*\bm: \{/u, "");
+    expect(summed("-ELBO(p, q) by enumerate")).toContain('bound: "upper bound"');
+    expect(summed("ELBO(p, q) by h: enumerate")).toContain('bound: "lower bound"');
+    expect(summed("E[h, g ~ q(h, g | x)](log p(x | h)) by enumerate")).toContain('bound: "exact"');
+    // q's own density is missing: no bound of anything
+    expect(summed("E[h, g ~ q(h, g | x)](log p(x, h, g)) by enumerate")).toContain('bound: "exact"');
+    expect(summed("ELBO(p, q, beta = 2) by enumerate")).toContain('bound: "exact"');
+  });
+
   it("may have any sign where they are not, or where it is no likelihood", () => {
     expect(printed("real[4]", "ELBO(p, q)")).toContain('bound: "lower bound up to the error of log Z"');
     expect(printed("real[4]", "ELBO(p, q)")).not.toContain("impossible");

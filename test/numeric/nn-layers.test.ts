@@ -323,6 +323,32 @@ describe("pooling and resizing", () => {
     });
   }
 
+  test("sums over blocks, by counting, and their gradient", () => {
+    const shape = [3, 4, 6, 2];
+    const x = noise(shape);
+    const sums = new Float64Array(3 * 2 * 2 * 2);
+    x.data.forEach((value, i) => {
+      const [n, r, c, k] = [Math.floor(i / 48), Math.floor(i / 12) % 4, Math.floor(i / 2) % 6, i % 2];
+      sums[((n * 2 + Math.floor(r / 2)) * 2 + Math.floor(c / 3)) * 2 + k]! += value;
+    });
+    const options = { blocks: [2, 3], rank: 3 };
+    const out = compute(
+      ({ x: t }) => {
+        const pooled = gmc.blockSum(t!, options);
+        return { pooled, gradient: gmc.grad(gmc.sum(gmc.square(pooled)), [t!])[0]! };
+      },
+      { x },
+    );
+    expect(out["pooled"]!.shape).toEqual([3, 2, 2, 2]);
+    close(out["pooled"]!.data, [...sums]);
+    const at = (i: number): number => Math.floor(i / 24) * 4 + Math.floor((Math.floor(i / 2) % 6) / 3) * 2 + (i % 2);
+    close(
+      out["gradient"]!.data,
+      [...x.data].map((_, i) => 2 * sums[at(i)]!),
+    );
+    expect(() => compute(({ x: t }) => ({ y: gmc.blockSum(t!, { blocks: [3], rank: 3 }) }), { x })).toThrow("do not tile");
+  });
+
   test("the gradient of overlapping max-pooling, against finite differences", () => {
     const x = noise([1, 5, 5, 1]);
     const objective = (t: Tensor): Tensor => gmc.sum(gmc.square(gmc.maxPool(t, { size: 3, stride: 2, padding: "same" })));

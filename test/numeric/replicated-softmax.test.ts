@@ -1,5 +1,6 @@
 /** Replicated softmax from its text: log Z of each length against sums over all documents, annealed importance sampling, perplexity, gradients. */
 import { describe, expect, it } from "vitest";
+import { explain } from "../../src/codegen/explain.js";
 import { loadModel, runModel } from "../support/model.js";
 import { compile } from "../../src/compile.js";
 import { onnxEngine } from "../../src/runtime/engines/onnx/index.js";
@@ -89,6 +90,13 @@ describe("replicated softmax", () => {
     });
     rows.forEach((v, i) => expect(value![i]).toBeCloseTo(logOrdered(w, v) + logOrders(v) - logZ(w, total(v)), 9));
     expect(value!.slice(rows.length).reduce((s, l) => s + Math.exp(l), 0)).toBeCloseTo(1, 9);
+  });
+
+  it("is explained as what is reported, not as the log-probability that it is made of", () => {
+    const { derived } = loadModel(text("", "ppl = perplexity(p)")).compiled;
+    const [line] = derived ? explain(derived).evaluate : [];
+    expect(line?.text).toBe("exp(mean((log(N! / prod(v!)) - log p(v)) / N)), N = sum(v), log p(v) = log sum[h](exp(-E(v, h))) - log Z");
+    expect(line?.latex).toContain("\\log \\frac{N_m!}{\\prod_i v_{mi}!} - \\log p(v_m)");
   });
 
   it("measures what one order of the words weighs: perplexity, exactly", async () => {

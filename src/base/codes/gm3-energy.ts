@@ -88,4 +88,9 @@ export const gm3Energy = {
     "Curvature of unknown sign",
     (a) => `the energy may not be normalisable: nothing shows that it holds ${a.variables} for all weights`,
   ),
+  GM3625: code<{ variables: string }>(
+    "error",
+    "Energy of indefinite curvature",
+    (a) => `the energy falls without end in a direction of ${a.variables}: it cannot be normalised`,
+  ),
 } as const satisfies Record<`GM36${string}`, CodeEntry<never>>;

@@ -21,6 +21,8 @@ export const gm4 = {
   GM4021: worded("A bijection that does not fit its event"),
   GM4023: worded("An inverse that does not undo its flow"),
   GM4022: worded("A sequential direction too long to unroll"),
+  GM4024: worded("Curvature that is not positive"),
+  GM4025: worded("Joint curvature that is not positive"),
   GM4030: worded("Entries or a temperature that a draw cannot take"),
   GM4031: worded("A temperature that the distribution has no use for"),
   GM4501: worded("An initialiser that does not fit its weight"),

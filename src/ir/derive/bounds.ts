@@ -50,9 +50,8 @@ function dequantised(context: DeriveContext, quantity: Quantity): 1 | -1 | 0 | u
       const [only] = signs;
       return signs.size === 0 ? 0 : signs.size === 1 ? only : undefined;
     }
-    case "enumerate":
-      return quantity.op === "logsumexp" ? dequantised(context, quantity.body) : undefined;
     default: {
+      if (quantity.kind === "enumerate" && quantity.op === "logsumexp") return dequantised(context, quantity.body);
       const inner = quantityChildren(quantity).map((q) => dequantised(context, q));
       return inner.every((s) => s === 0) ? 0 : undefined;
     }
@@ -119,16 +118,12 @@ export function impossibleSign(
 }
 
 function isEvidenceBound(context: DeriveContext, quantity: Quantity): boolean {
-  if (quantity.kind !== "expect") return false;
-  const combined = quantity.plate ? combineOf(quantity, 1) !== undefined : true;
-  const body = quantity.body.kind === "reduce" ? quantity.body.body : quantity.body;
-  if (!combined || (quantity.plate === undefined && quantity.body.kind === "reduce")) return false;
-  const drawn = quantity.steps.flatMap((s) => {
-    // what flows make of a draw is that draw in other coordinates
-    if (s.kind === "bind" && flowChain(context, s.value)) return [];
-    return s.kind === "factor" && (!s.local || isHelper(context, s.factor)) ? [s.factor] : [undefined];
-  });
-  const terms = body.kind === "sum" ? body.terms : [{ scale: 1, factors: [], quantity: body }];
+  const family = quantity.kind === "expect" && quantity.plate !== undefined;
+  if (family && (combineOf(quantity, 1) === undefined || quantity.body.kind !== "reduce")) return false;
+  // of a family, what the reduction over it is taken of
+  const inside = family && quantity.body.kind === "reduce" ? quantity.body.body : quantity;
+  const { drawn: deeper, terms } = within(context, inside);
+  const drawn = family ? [...drawsOf(context, quantity), ...deeper] : deeper;
   const source = drawn[0]?.density;
   if (source === undefined || drawn.some((f) => f?.density !== source) || terms.some((t) => t.factors.length > 0)) return false;
   const above = new Map<string, Set<string>>();
@@ -141,6 +136,40 @@ function isEvidenceBound(context: DeriveContext, quantity: Quantity): boolean {
   const sources = [...definitions.values()].flatMap((d) => (d.kind === "define" ? [d.variable] : []));
   const all = [...definitions.keys()].filter((v) => !sources.includes(v));
   return all.every((v) => joint[1].has(v)) && drawn.every((f) => f !== undefined && below.has(f.variable));
+}
+
+/** Factors that an expectation draws; undefined for what is none. */
+function drawsOf(context: DeriveContext, { steps }: Extract<Quantity, { kind: "expect" }>): readonly (Factor | undefined)[] {
+  return steps.flatMap((s) => {
+    // what flows make of a draw is that draw in other coordinates
+    if (s.kind === "bind" && flowChain(context, s.value)) return [];
+    return s.kind === "factor" && (!s.local || isHelper(context, s.factor)) ? [s.factor] : [undefined];
+  });
+}
+
+/** What expectations draw, by samples or over all states, and the terms under them: E(a) + E(b) is E(a + b). */
+function within(
+  context: DeriveContext,
+  quantity: Quantity,
+): { readonly drawn: readonly (Factor | undefined)[]; readonly terms: readonly Term[] } {
+  if (quantity.kind === "expect" && quantity.plate === undefined) {
+    const inner = within(context, quantity.body);
+    return { drawn: [...drawsOf(context, quantity), ...inner.drawn], terms: inner.terms };
+  }
+  if (quantity.kind === "enumerate" && quantity.op === "expect") {
+    const { weight, local, body } = quantity;
+    const inner = within(context, body);
+    return { drawn: [weight?.kind === "factor" && !local ? weight : undefined, ...inner.drawn], terms: inner.terms };
+  }
+  if (quantity.kind !== "sum") return { drawn: [], terms: [{ scale: 1, factors: [], quantity }] };
+  const parts = quantity.terms.map((t) => ({
+    t,
+    inner: t.scale === 1 && t.factors.length === 0 ? within(context, t.quantity) : undefined,
+  }));
+  return {
+    drawn: parts.flatMap(({ inner }) => inner?.drawn ?? []),
+    terms: parts.flatMap(({ t, inner }) => inner?.terms ?? [t]),
+  };
 }
 
 /** Drawn under its own name, without being named in the header. */

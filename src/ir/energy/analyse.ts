@@ -54,6 +54,8 @@ export function analyseEnergy(context: DeriveContext, name: string): EnergyAnaly
       );
     return rewritten;
   });
+  // an energy without variables was meant to mention what no other does
+  const idle = failed();
   const terms = energies
     .flatMap((e) => termsOf(context, e))
     .map((t): EnergyTerm => ({ ...t, span: t.expr.span, reach: structure.of(t.expr) }));
@@ -61,6 +63,7 @@ export function analyseEnergy(context: DeriveContext, name: string): EnergyAnaly
   const total = structure.of(whole);
   const laws = new Map<string, UnitLaw>();
   for (const v of variables) {
+    if (idle && !total.on.has(v)) continue;
     const variable = variableOf(context, v);
     const law = lawOf({ context, structure, density: name, variable, energies: index.energy?.energies ?? [], whole, terms });
     if (law) laws.set(v, law);

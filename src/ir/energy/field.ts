@@ -126,6 +126,7 @@ export function pull(context: DeriveContext, expr: Expr, g: Expr, name: string):
     return depends(a) ? ofLeft(context, a, b, g, name) : ofRight(context, a, b, g, name);
   if ((e.fn === "conv" || e.fn === "conv_transpose") && a && b && !depends(b)) return ofConvolution(context, e, a, b, g, name);
   if (e.fn === "avg_pool" && a) return ofPool(context, e, a, g, name);
+  if (e.fn === "pool" && a) return ofBlocks(context, e, a, g, name);
   if (e.fn === "sum" && a && shapeOf(e).length === 0) return pull(context, a, g, name);
   if (e.fn === "mean" && a && shapeOf(e).length === 0) return pull(context, a, divided(g, number(count(shapeOf(a)), e)), name);
   if ((e.fn === "sum" || e.fn === "mean") && a && shapeOf(g).length === 0) {
@@ -208,6 +209,15 @@ function ofPool(context: DeriveContext, e: BuiltinExpr, a: Expr, g: Expr, name: 
   if (!blocks || !sameShape(shapeOf(g), shapeOf(e))) return undefined;
   const options = { factor: n, method: "nearest" };
   const spread = (x: Expr): Expr => divided(builtin("upsample", [x], shapeOf(a), e, options), number(n * n, e));
+  return signedPull(context, a, g, spread, name);
+}
+
+/** Each unit gets what its block gets; square blocks of an image have a name for it. */
+function ofBlocks(context: DeriveContext, e: BuiltinExpr, a: Expr, g: Expr, name: string): Expr | undefined {
+  const [rows, columns, ...more] = e.options["blocks"] as readonly number[];
+  if (rows === undefined || rows !== columns || more.length > 0 || shapeOf(a).length !== 3) return undefined;
+  if (!sameShape(shapeOf(g), shapeOf(e))) return undefined;
+  const spread = (x: Expr): Expr => builtin("upsample", [x], shapeOf(a), e, { factor: rows, method: "nearest" });
   return signedPull(context, a, g, spread, name);
 }
 

@@ -8,10 +8,11 @@
  */
 import { builtins, isLinearIn } from "../builtins.js";
 import type { DeriveContext } from "../derive/context.js";
-import type { BuiltinExpr, Dim, Expr } from "../types.js";
+import type { Expr } from "../types.js";
 import { childrenOf } from "../walk.js";
 import { allReal, type Structure } from "./dependence.js";
 import { shapeOf } from "./places.js";
+import { linearForms, sizeOf, unitsOfReals } from "./quadratic.js";
 
 export interface Flat {
   /** How many combinations of the units the energy bends along, at most; how many units there are. */
@@ -26,25 +27,21 @@ const mostUnits = 64;
 
 /** Undefined where no direction is proven to be flat. */
 export function flatDirection(context: DeriveContext, structure: Structure, energy: Expr, variables: readonly string[]): Flat | undefined {
-  const starts = new Map<string, number>();
-  let units = 0;
-  for (const v of variables) {
-    starts.set(v, units);
-    units += count(context.model.variables.get(v)?.domain.shape ?? []);
-  }
+  const all = unitsOfReals(context, variables);
+  const { starts, count: units } = all;
   const forms = bentForms(context, structure, energy);
   const rows: (readonly number[])[] = [];
   const touched = new Set<number>();
   let unknown = 0;
   for (const form of forms) {
-    const known = units <= mostUnits ? rowsOf(context, structure, form, starts, units) : undefined;
+    const known = units <= mostUnits ? linearForms(context, structure, form, all) : undefined;
     if (known) {
-      rows.push(...known);
+      for (const row of known) rows.push(Array.from({ length: units }, (_, i) => row.get(i) ?? 0));
       continue;
     }
     const single = variables.find((v) => isSingle(structure, form, v, variables));
-    const whole = count(shapeOf(form));
-    const size = single === undefined ? Infinity : count(context.model.variables.get(single)?.domain.shape ?? []);
+    const whole = sizeOf(shapeOf(form));
+    const size = single === undefined ? Infinity : sizeOf(context.model.variables.get(single)?.domain.shape ?? []);
     // each entry reads one unit, so that the entries span no more than the variable
     if (single !== undefined && size <= whole) for (let i = 0; i < size; i++) touched.add((starts.get(single) ?? 0) + i);
     else unknown += whole;
@@ -90,95 +87,6 @@ function isSingle(structure: Structure, form: Expr, variable: string, variables:
   return on.get(variable)?.coupling === "single" && variables.every((v) => v === variable || !on.has(v));
 }
 
-/** Coefficients of an affine value in the units, a row for each entry; undefined where some are not numbers. */
-function rowsOf(
-  context: DeriveContext,
-  structure: Structure,
-  form: Expr,
-  starts: ReadonlyMap<string, number>,
-  units: number,
-): readonly (readonly number[])[] | undefined {
-  type Rows = readonly (readonly number[])[];
-  const zero = Array.from({ length: units }, () => 0);
-  const combined = (a: readonly number[], b: readonly number[], by: number): readonly number[] => a.map((x, i) => x + by * (b[i] ?? 0));
-  const constant = (e: Expr): number | undefined => {
-    if (e.kind === "number") return e.value;
-    return e.kind === "builtin" && e.fn === "neg" && e.args[0]?.kind === "number" ? -e.args[0].value : undefined;
-  };
-  const visit = (e: Expr): Rows | undefined => {
-    const shape = shapeOf(e);
-    if (!structure.of(e).on.has(allReal)) return Array.from({ length: count(shape) }, () => zero);
-    if (e.kind === "variable") {
-      const start = starts.get(e.variable) ?? 0;
-      return Array.from({ length: count(shape) }, (_, i) => zero.map((_zero, j) => (j === start + i ? 1 : 0)));
-    }
-    if (e.kind === "local") {
-      const binding = context.bindings.get(e.local.id);
-      return binding && visit(binding.value);
-    }
-    if (e.kind !== "builtin") return undefined;
-    const [a, b] = e.args;
-    if (!a) return undefined;
-    const rows = visit(a);
-    if (e.fn === "neg") return rows?.map((r) => combined(zero, r, -1));
-    if ((e.fn === "add" || e.fn === "sub") && b) {
-      const others = visit(b);
-      if (!rows || !others) return undefined;
-      const [left, right] = [repeated(rows, shapeOf(a), shape), repeated(others, shapeOf(b), shape)];
-      return left.map((r, i) => combined(r, right[i] ?? zero, e.fn === "add" ? 1 : -1));
-    }
-    if ((e.fn === "mul" || e.fn === "div") && b) {
-      const [x, y] = [constant(a), constant(b)];
-      if (y !== undefined && rows && (e.fn === "mul" || y !== 0)) return rows.map((r) => combined(zero, r, e.fn === "mul" ? y : 1 / y));
-      return x !== undefined && e.fn === "mul" ? visit(b)?.map((r) => combined(zero, r, x)) : undefined;
-    }
-    return rows && rearranged(e, rows, shapeOf(a), zero);
-  };
-  return visit(form);
-}
-
-/** Functions that add up or pick entries of one argument. */
-function rearranged(
-  e: BuiltinExpr,
-  rows: readonly (readonly number[])[],
-  from: readonly Dim[],
-  zero: readonly number[],
-): readonly (readonly number[])[] | undefined {
-  const { options } = e;
-  const axis = options["axis"] as number;
-  switch (e.fn) {
-    case "reshape":
-    case "flatten":
-      return rows;
-    case "index":
-      return rows.filter((_, i) => place(i, from, axis) === options["position"]);
-    case "slice":
-      return rows.filter((_, i) => place(i, from, axis) >= Number(options["start"]) && place(i, from, axis) < Number(options["stop"]));
-    case "sum":
-    case "mean": {
-      if (shapeOf(e).length > 0) return undefined;
-      const by = e.fn === "sum" ? 1 : 1 / rows.length;
-      return [rows.reduce((total, r) => total.map((x, i) => x + by * (r[i] ?? 0)), zero)];
-    }
-    default:
-      return undefined;
-  }
-}
-
-/** Position of entry i along an axis, counted from the end. */
-function place(i: number, shape: readonly Dim[], axis: number): number {
-  const stride = count(shape.slice(shape.length + axis + 1));
-  return Math.floor(i / stride) % (shape.at(axis)?.size ?? 1);
-}
-
-/** Rows of a value that is repeated to a wider shape. */
-function repeated<T>(rows: readonly T[], from: readonly Dim[], to: readonly Dim[]): readonly T[] {
-  return Array.from({ length: count(to) }, (_, i) => {
-    const at = from.reduce((index, d, axis) => index * d.size + (d.size === 1 ? 0 : place(i, to, axis - from.length)), 0);
-    return rows[at] as T;
-  });
-}
-
 interface Reduced {
   readonly rows: readonly (readonly number[])[];
   /** The column of the leading entry of each row. */
@@ -211,8 +119,4 @@ function nullVector({ rows, pivots }: Reduced, columns: number): readonly number
     const value = i === free ? 1 : at < 0 ? 0 : -(rows[at]?.[free] ?? 0);
     return Math.round(value * 1e6) / 1e6 + 0;
   });
-}
-
-function count(shape: readonly Dim[]): number {
-  return shape.reduce((n, d) => n * d.size, 1);
 }

@@ -13,6 +13,7 @@ import { allReal, type Structure } from "./dependence.js";
 import { flatDirection } from "./flat.js";
 import { growthOf } from "./growth.js";
 import { listed } from "./listed.js";
+import { constantHessian, fallingDirection, isPositiveDefinite, unitsOfReals } from "./quadratic.js";
 import type { Definiteness, EnergyTerm } from "./types.js";
 
 /** Reports what it finds; says what is known of the curvature in `variables`, the real ones. */
@@ -52,10 +53,37 @@ export function checkNormalisable(
     return quadratic ? "checked" : "unbounded";
   }
   const growth = growthOf(context, structure, whole, variables);
+  const term = bending.find((t) => growth.loose.some((e) => within(e.span, t.span))) ?? bending[0];
+  const units = unitsOfReals(context, variables);
+  const hessian = quadratic ? constantHessian(context, structure, whole, units) : undefined;
+  if (hessian && isPositiveDefinite(hessian)) return "proven";
+  const falling = hessian && fallingDirection(hessian);
+  if (falling) {
+    report(
+      context.diagnostics,
+      "GM3625",
+      term?.span,
+      { variables: listed(variables) },
+      {
+        label: bending.length > 1 ? "with the other curved terms" : "here",
+        labels: declared,
+        notes: [
+          units.count <= 8
+            ? `it falls along ${variables.join(", ")} = (${falling.join(", ")}): exp(-energy) has no integral`
+            : "its Hessian is known, for no weight is in it, and has a negative eigenvalue: exp(-energy) has no integral",
+        ],
+        help: [
+          variables.length > 1
+            ? `write the coupling as a square, \`sum((${variables[0]} - c * ${variables[1]})^2)\`, or hold the variables by larger quadratic terms`
+            : `hold it by a larger quadratic term: \`energy c * sum(${variables[0]}^2)\``,
+        ],
+      },
+    );
+    return "checked";
+  }
   const curvature = quadratic ? curvatureOf(context, structure, whole, allReal, variables) : undefined;
   const definite = curvature?.sign === "positive" && isDefinite(curvature, variables);
   if (growth.proven || definite) return quadratic ? "proven" : "grows";
-  const term = bending.find((t) => growth.loose.some((e) => within(e.span, t.span))) ?? bending[0];
   const about = growth.free.length > 0 ? growth.free : variables.filter((v) => growth.loose.some((e) => mentions(context, e, v)));
   const suspects = about.length > 0 ? about : variables;
   const coupled = growth.loose.length > 0;
@@ -71,9 +99,7 @@ export function checkNormalisable(
           coupled
             ? "the sign of this term's curvature depends on the weights: for some of them exp(-energy) has no integral"
             : "for some weights the energy is flat in a direction, and exp(-energy) has no integral",
-          suspects.length > 1
-            ? "a run does not watch it: where the joint curvature is not positive, samples and log Z are of no distribution, however finite they look"
-            : "a run stops once the curvature is no longer positive: draws and densities of the variable are then not finite",
+          `a run looks at the ${variables.length > 1 ? "joint curvature" : "curvature"} where it draws and where it normalises, and stops once it is no longer positive`,
         ],
         help:
           suspects.length > 1

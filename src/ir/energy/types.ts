@@ -41,8 +41,7 @@ export interface Edge {
 }
 
 /**
- * Positive definiteness of the joint Hessian of all real variables given the others: proven; to be checked as the run goes, which it is for each
- * variable by itself, in its conditional; or no such Hessian, since together they are of a degree above 2: `grows` where the energy is proven to
+ * Positive definiteness of the joint Hessian of all real variables given the others: proven; to be checked as the run goes; or no such Hessian, since together they are of a degree above 2: `grows` where the energy is proven to
  * grow in all directions, else `unbounded`. `none`: there are no real variables.
  */
 export type Definiteness = "none" | "proven" | "checked" | "grows" | "unbounded";

@@ -51,7 +51,8 @@ import { HALF_LOG_2PI, xlog1py, xlogy } from "../prob/numeric.js";
 import { blockSize, fromBlocks, gridOf, toBlocks, unitAxis, type Blocks } from "./blocks.js";
 import type { EnergyModel, Units, Values } from "./energy-model.js";
 import { curvature, diagonalCurvature, fieldsAt } from "./fields.js";
-import { drawLead, independent, leadOf, plainShape, seenBy, unitsOf, without } from "./values.js";
+import { drawLead, flat, independent, leadOf, plainShape, seenBy, unitsOf, without } from "./values.js";
+import { watchFactor, watchPrecision } from "./watch.js";
 
 /** Parameters are [...lead, ...event]. */
 export type Conditional =
@@ -113,10 +114,12 @@ function conditionalOf<W>(
       return { kind: "oneOfBlock", logits: field, blocks: units };
     case "normal": {
       const precision = diagonalCurvature(model, w, rest, name, lead);
+      watchPrecision(model, name, precision);
       return { kind: "normal", loc: div(field, precision), scale: div(1, sqrt(precision)), precision };
     }
     case "jointNormal": {
       const precisionTril = cholesky(curvature(model, w, rest, name, lead));
+      watchFactor(model, name, precisionTril);
       const loc = solveUpper(precisionTril, solveLower(precisionTril, flat(field, units.shape)));
       return { kind: "jointNormal", loc: reshape(loc, field.shape), precisionTril, shape: units.shape };
     }
@@ -326,11 +329,6 @@ function widthOf(precision: Tensor): Tensor {
 /** [] or [...lead] */
 function jointWidth({ precisionTril }: { readonly precisionTril: Tensor }): Tensor {
   return sub(HALF_LOG_2PI * (precisionTril.shape.at(-1) ?? 1), logDeterminant(precisionTril));
-}
-
-/** The event as one axis. */
-export function flat(x: Tensor, event: Shape): Tensor {
-  return reshape(x, [...x.shape.slice(0, x.shape.length - event.length), sizeOf(event)]);
 }
 
 /** L^-T v for vectors v [..., D] and a factor [D, D] or [..., D, D]. */

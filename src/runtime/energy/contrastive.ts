@@ -9,6 +9,7 @@ import type { EnergyModel, Values } from "./energy-model.js";
 import { freeEnergy, type Summation } from "./free-energy.js";
 import { gibbs, sweepFrom } from "./gibbs.js";
 import { held, without } from "./values.js";
+import { watchCurvature } from "./watch.js";
 
 export interface ChainOptions {
   /** Sweeps; 1 by default. */
@@ -34,6 +35,7 @@ export function logPartitionSurrogate<W>(
   options: Summation & { readonly given?: Values } = {},
 ): Tensor {
   const { given = {}, ...summation } = options;
+  watchCurvature(model, w, { ...held(samples), ...given });
   return neg(freeEnergy(model, w, without({ ...held(samples), ...given }, summation.sum ?? []), summation));
 }
 

@@ -46,6 +46,11 @@ export interface EnergyModel<W = never> {
   readonly reads?: Readonly<Record<string, Shape>>;
   /** Blocks of variables that are independent given the rest; a Gibbs sweep draws them in this order. Real variables without a law are in none. */
   readonly sweep: readonly (readonly string[])[];
+  /**
+   * Real variables in which the energy is quadratic, the others held, and whose joint curvature no structure proves positive definite: a run looks
+   * at it (see `watchCurvature`).
+   */
+  readonly watch?: readonly string[];
   /** [...lead] of units (categories one-hot) and of what it reads, each [...lead, ...event]. */
   readonly energy: (w: W, x: Values) => Tensor;
   /**

@@ -13,6 +13,7 @@ import {
   ones,
   reshape,
   sizeOf,
+  sliceAxis,
   transpose,
   vjp,
   type Shape,
@@ -70,12 +71,35 @@ export function fieldsAt<W>(model: EnergyModel<W>, w: W, x: Values, names: reado
 export function diagonalCurvature<W>(model: EnergyModel<W>, w: W, x: Values, name: string, lead: Shape): Tensor {
   const event = unitsOf(model, name).shape;
   if (model.parts !== undefined) return weighted(model, (part) => diagonalCurvature(part, w, x, name, lead), event.length);
+  const { value, missing } = diagonalAt(model, w, x, name, event, lead);
+  refuseMissing(model, [value], missing);
+  return value;
+}
+
+interface Found {
+  readonly value: Tensor;
+  /** Stand-ins of values that were lacking: a result that depends on them is none. */
+  readonly missing: readonly Tensor[];
+}
+
+function diagonalAt<W>(model: EnergyModel<W>, w: W, x: Values, name: string, event: Shape, lead: Shape): Found {
   const at = probe([...lead, ...event]);
   const { x: all, missing } = completed(model, { ...x, [name]: at }, lead);
   const [gradient] = gradientOf(model.energy(w, all), [at]);
-  const [curvature] = atZero(vjp([gradient!], [ones(at.shape)], [at]), [at]);
-  refuseMissing(model, [curvature!], missing);
-  return curvature!;
+  const [value] = atZero(vjp([gradient!], [ones(at.shape)], [at]), [at]);
+  return { value: value!, missing };
+}
+
+/** As `diagonalCurvature`, [...event] where it depends on weights alone; undefined where it depends on values that `x` lacks. */
+export function leanCurvature<W>(model: EnergyModel<W>, w: W, x: Values, name: string, lead: Shape): Tensor | undefined {
+  const { shape } = unitsOf(model, name);
+  const standIns = lonely(model, x, [name]);
+  if (standIns !== undefined) {
+    const { value } = diagonalAt(model, w, standIns, name, shape, []);
+    if (!dependsOn([value], Object.values(standIns))) return value;
+  }
+  const { value, missing } = diagonalAt(model, w, x, name, shape, lead);
+  return missing.length > 0 && dependsOn([value], missing) ? undefined : value;
 }
 
 /**
@@ -83,34 +107,64 @@ export function diagonalCurvature<W>(model: EnergyModel<W>, w: W, x: Values, nam
  * the cotangents of D copies of the variable: one pass over the gradient, whatever D.
  */
 export function curvature<W>(model: EnergyModel<W>, w: W, x: Values, name: string, lead: Shape): Tensor {
-  const event = unitsOf(model, name).shape;
   if (model.parts !== undefined) return weighted(model, (part) => curvature(part, w, x, name, lead), 2);
-  const size = sizeOf(event);
-  const hessian = (rest: Values, around: Shape): { readonly rows: Tensor; readonly missing: readonly Tensor[] } => {
-    const at = probe([size, ...around, ...event]);
-    const { x: all, missing } = completed(model, { ...rest, [name]: at }, around);
-    const [gradient] = gradientOf(model.energy(w, all), [at]);
-    const unit = reshape(eye(size), [size, ...around.map(() => 1), ...event]);
-    const [rows] = atZero(vjp([gradient!], [broadcastTo(unit, at.shape)], [at]), [at]);
-    const flat = reshape(rows!, [size, ...around, size]);
-    const axes = [...flat.shape.keys()];
-    return { rows: transpose(flat, [...axes.slice(1, -1), 0, axes.length - 1]), missing };
+  const found = crossCurvature(model, w, x, [name], [name], lead);
+  refuseMissing(model, [found.blocks[name]!], found.missing);
+  return found.blocks[name]!;
+}
+
+/**
+ * Second derivatives of an energy that is quadratic in `columns` together, one in a variable of `rows` and one in each of `columns` (which hold the
+ * rows'): [n, size] each, n over all of the rows' units; [...lead, n, size] where it depends on other values. `missing` are stand-ins of values that
+ * `x` lacks: a result that depends on them is none.
+ */
+export function crossCurvature<W>(
+  model: EnergyModel<W>,
+  w: W,
+  x: Values,
+  rows: readonly string[],
+  columns: readonly string[],
+  lead: Shape,
+): { readonly blocks: Values; readonly missing: readonly Tensor[] } {
+  const eventAt = (name: string): Shape => unitsOf(model, name).shape;
+  const sizes = rows.map((name) => sizeOf(eventAt(name)));
+  const size = sizes.reduce((a, b) => a + b, 0);
+  const identity = eye(size);
+  const hessian = (rest: Values, around: Shape): { readonly blocks: Values; readonly missing: readonly Tensor[] } => {
+    const probes = Object.fromEntries(columns.map((name) => [name, probe([size, ...around, ...eventAt(name)])]));
+    const { x: all, missing } = completed(model, { ...rest, ...probes }, around);
+    const at = columns.map((name) => probes[name]!);
+    const gradients = gradientOf(
+      model.energy(w, all),
+      rows.map((name) => probes[name]!),
+    );
+    let start = 0;
+    const units = rows.map((name, i) => {
+      const own = rows.length === 1 ? identity : sliceAxis(identity, 1, start, start + sizes[i]!);
+      start += sizes[i]!;
+      return broadcastTo(reshape(own, [size, ...around.map(() => 1), ...eventAt(name)]), probes[name]!.shape);
+    });
+    const found = atZero(vjp(gradients, units, at), at);
+    const blocks = columns.map((name, i) => {
+      const flat = reshape(found[i]!, [size, ...around, sizeOf(eventAt(name))]);
+      const axes = [...flat.shape.keys()];
+      return [name, transpose(flat, [...axes.slice(1, -1), 0, axes.length - 1])] as const;
+    });
+    return { blocks: Object.fromEntries(blocks), missing };
   };
-  const standIns = lonely(model, x, name);
+  const standIns = lonely(model, x, columns);
   if (standIns !== undefined) {
-    const { rows } = hessian(standIns, []);
-    if (!dependsOn([rows], Object.values(standIns))) return rows;
+    const found = hessian(standIns, []);
+    if (!dependsOn(Object.values(found.blocks), Object.values(standIns))) return found;
   }
-  const { rows, missing } = hessian(x, lead);
-  refuseMissing(model, [rows], missing);
-  return rows;
+  return hessian(x, lead);
 }
 
 /** Zeros without leading axes in the place of every other variable; undefined where a shape is not known. */
-function lonely(model: EnergyModel, x: Values, name: string): Values | undefined {
+function lonely(model: EnergyModel, x: Values, names: readonly string[]): Values | undefined {
   const events: Record<string, Shape> = { ...model.reads };
   for (const [other, units] of Object.entries(model.units)) events[other] = eventOf(units);
-  const others = [...new Set([...Object.keys(x), ...Object.keys(events)])].filter((other) => other !== name);
+  const others = [...new Set([...Object.keys(x), ...Object.keys(events)])].filter((other) => !names.includes(other));
   if (others.some((other) => events[other] === undefined)) return undefined;
   return Object.fromEntries(
     others.map((other) => {

@@ -6,11 +6,12 @@ import { GmcError } from "../graph/errors.js";
 import { add, broadcastTo, less, lift, logSumExp, mul, neg, select, stack, sub, sum, type Shape, type Tensor } from "../graph/index.js";
 import { broadcastShapes } from "../graph/shape.js";
 import { logOrders } from "../prob/multinomial.js";
-import { conditionals, flat, logNormaliser, type Totals } from "./conditional.js";
+import { conditionals, logNormaliser, type Totals } from "./conditional.js";
 import type { EnergyModel, Units, Values } from "./energy-model.js";
 import { energyAt, fieldsAt } from "./fields.js";
 import { countStates, numbers, statesAt } from "./states.js";
-import { leadOf, seenBy, unitsOf, without } from "./values.js";
+import { flat, leadOf, seenBy, unitsOf, without } from "./values.js";
+import { watchCurvature } from "./watch.js";
 
 export interface Summation {
   /** Variables summed or integrated in closed form: independent of each other given the rest. */
@@ -66,6 +67,7 @@ function collapsed<W>(model: EnergyModel<W>, w: W, x: Values, options: Summation
   // The values of counts stay for their totals; all others of what is summed would only add leading axes.
   const rest = without(seen, [...names, ...enumerate]);
   const totals = { ...totalsOf(model, seen, names), ...options.totals };
+  watchCurvature(model, w, rest);
   const own = options.lead ?? leadOf(model, rest);
   const lead = broadcastShapes(`totals of ${model.name}`, [own, ...Object.values(totals).map((t) => lift(t).shape)]);
   if (enumerate.length === 0) return inClosedForm(model, w, rest, names, widened(own, lead), totals);

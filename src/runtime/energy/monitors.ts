@@ -19,13 +19,13 @@ import {
   type Key,
   type Tensor,
 } from "../graph/index.js";
-import { flat, meanUnits } from "./conditional.js";
+import { meanUnits } from "./conditional.js";
 import type { EnergyModel, Values } from "./energy-model.js";
 import { freeEnergy, type Summation } from "./free-energy.js";
 import { gibbs, type GibbsOptions } from "./gibbs.js";
 import { sitesOf, stateAt } from "./sites.js";
 import { countStates } from "./states.js";
-import { drawLead, eventOf, held, plainShape, seenBy, unitsOf, without } from "./values.js";
+import { drawLead, eventOf, flat, held, plainShape, seenBy, unitsOf, without } from "./values.js";
 
 /** Up to this many units all are visited, unless told otherwise, and up to so many states of units and of what is enumerated for each. */
 const EXACT_UNITS = 64;

@@ -22,7 +22,8 @@ import type { EnergyModel, Values } from "./energy-model.js";
 import { logPartition, partitionChunk } from "./free-energy.js";
 import { gibbs, sweepFrom } from "./gibbs.js";
 import { countStates } from "./states.js";
-import { plainShape } from "./values.js";
+import { plainShape, without } from "./values.js";
+import { watchCurvature } from "./watch.js";
 
 /** What a program is given while it is staged; as `PartitionContext` of a model. */
 export interface PartitionInputs<W> {
@@ -84,6 +85,7 @@ export function aisProgram<W>(model: EnergyModel<W>, options: AisProgramOptions<
     start: (inputs) => {
       if (reverse !== undefined) return reverseStart(model, inputs, lead(inputs), { summed: sum ?? [], ...totals(inputs) });
       const { values, logWeight } = aisStart(base(inputs), inputs.w, inputs.key, lead(inputs), { ...(sum && { sum }), ...totals(inputs) });
+      watchCurvature(model, inputs.w, { ...given(inputs), ...values });
       return { ...values, [WEIGHT]: logWeight };
     },
     step: (inputs, { [WEIGHT]: logWeight, ...values }, iteration) => {
@@ -100,6 +102,7 @@ export function aisProgram<W>(model: EnergyModel<W>, options: AisProgramOptions<
     },
     result: (inputs, carried) => {
       const all = Object.keys(model.units);
+      watchCurvature(model, inputs.w, { ...given(inputs), ...without(carried, [WEIGHT]) });
       const ofBase = logPartition(base(inputs), inputs.w, {}, { sum: all, ...totals(inputs) });
       return reverse === undefined ? add(carried[WEIGHT]!, ofBase) : sub(carried[WEIGHT]!, ofBase);
     },

@@ -28,11 +28,11 @@ import {
   type Tensor,
   type TensorLike,
 } from "../graph/index.js";
-import { flat } from "./conditional.js";
+
 import type { EnergyModel, Values } from "./energy-model.js";
 import { gradientOf } from "./fields.js";
 import { freeEnergy, type Summation } from "./free-energy.js";
-import { drawLead, isReal, plainShape, seenBy, unitsOf, without } from "./values.js";
+import { drawLead, flat, isReal, plainShape, seenBy, unitsOf, without } from "./values.js";
 
 /** Up to this many entries the trace of the Hessian is exact, unless told otherwise. */
 const EXACT_TRACE = 64;

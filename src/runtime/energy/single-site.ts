@@ -30,11 +30,11 @@ import {
 } from "../graph/index.js";
 import { diagonal, vectorMatrix } from "../prob/linear.js";
 import { standardGumbel } from "../prob/noise.js";
-import { flat } from "./conditional.js";
+
 import type { EnergyModel, Values } from "./energy-model.js";
 import { curvature, energyAt, fieldsAt } from "./fields.js";
 import { sitesOf, stateAt, type Sites } from "./sites.js";
-import { drawLead, eventOf, held, isCategory, plainShape, seenBy, unitsOf, without } from "./values.js";
+import { drawLead, eventOf, flat, held, isCategory, plainShape, seenBy, unitsOf, without } from "./values.js";
 
 export interface SingleSiteOptions {
   /** Variables whose units are visited; all others keep their values. All binary and category ones by default. */

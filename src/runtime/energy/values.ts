@@ -1,6 +1,17 @@
 /** Values of an energy model's variables: what the energy sees of them, their leading axes, and where a tensor comes from. */
 import { GmcError } from "../graph/errors.js";
-import { constant, oneHot, reshape, resolveShape, stopGradient, zeros, type DrawShape, type Shape, type Tensor } from "../graph/index.js";
+import {
+  constant,
+  oneHot,
+  reshape,
+  resolveShape,
+  sizeOf,
+  stopGradient,
+  zeros,
+  type DrawShape,
+  type Shape,
+  type Tensor,
+} from "../graph/index.js";
 import { broadcastShapes } from "../graph/shape.js";
 import { producer, tensorOf } from "../graph/trace.js";
 import type { EnergyModel, Units, Values } from "./energy-model.js";
@@ -54,6 +65,11 @@ export function eventOf(units: Units): Shape {
 /** A category's index as a one-hot vector; what is one-hot already, or a mean of such, stays. */
 export function seenOf(units: Units, value: Tensor): Tensor {
   return isCategory(units) && value.dtype !== "f32" ? oneHot(value, units.classes) : value;
+}
+
+/** The event as one axis. */
+export function flat(x: Tensor, event: Shape): Tensor {
+  return reshape(x, [...x.shape.slice(0, x.shape.length - event.length), sizeOf(event)]);
 }
 
 /** Values as the energy sees them. */

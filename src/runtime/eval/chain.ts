@@ -6,6 +6,7 @@ import type { Program } from "../engines/engine.js";
 import type { Dataset } from "../data/dataset.js";
 import type { EngineSession, HostTensor, HostTensors } from "../engines/engine.js";
 import { assertNever, GmcError } from "../graph/errors.js";
+import { stageChecked, verified, type Check } from "../graph/checks.js";
 import { iterationInput, rootKey, stage, state, writeState, type Tensor } from "../graph/index.js";
 import { optimize } from "../graph/passes/index.js";
 import { sizeOf } from "../graph/shape.js";
@@ -63,28 +64,29 @@ export async function runChain(density: DensityDefinition, chain: ChainDefinitio
   for (const [name, value] of Object.entries(await startValues(chain, options))) await session.write(stored(name), value);
   const feedsOf = (graph: Graph): HostTensors => feedsFor([graph], options);
   const sweep = stageSweep(chain, options);
-  const show = stageShow(density, chain, options);
+  const { graph: show, checks } = stageShow(density, chain, options);
   const shown: Program = { name: "draw", stages: [{ kind: "call", name: "draw", graph: show }], fetch: Object.keys(show.outputs) };
   const moving = await session.compile({
     name: "sweeps",
     stages: [{ kind: "repeat", name: "sweep", graph: sweep, count: COUNT, first: FIRST }],
     fetch: [],
   });
-  const showing = await session.compile(shown);
+  const drawing = await session.compile(shown);
+  const showing = async (feeds: HostTensors): Promise<HostTensors> => verified(await drawing.run(feeds), checks);
   try {
     const [own, shownFeeds] = [feedsOf(sweep), feedsOf(show)];
-    const frames: HostTensors[] = every === undefined ? [] : [started(chain, await showing.run(shownFeeds))];
+    const frames: HostTensors[] = every === undefined ? [] : [started(chain, await showing(shownFeeds))];
     for (let done = 0; done < sweeps;) {
       const to = Math.min(sweeps, done + (every ?? sweeps));
       const onDone = (now: number): void => options.onProgress?.(now, sweeps);
       await runPieces(moving, own, { from: done, to, onDone, signal: options.signal });
       done = to;
-      if (every !== undefined && done % every === 0) frames.push(await showing.run(shownFeeds));
+      if (every !== undefined && done % every === 0) frames.push(await showing(shownFeeds));
     }
-    return { last: await showing.run(shownFeeds), frames };
+    return { last: await showing(shownFeeds), frames };
   } finally {
     moving.dispose();
-    showing.dispose();
+    drawing.dispose();
   }
 }
 
@@ -167,27 +169,30 @@ function stageSweep(chain: ChainDefinition, options: ChainOptions): Graph {
 }
 
 /** What the density's variables are given the chain's: values and means. */
-function stageShow(density: DensityDefinition, chain: ChainDefinition, options: ChainOptions): Graph {
-  return optimize(
-    stage(
-      {},
-      () => {
-        const w = readWeights(options.model, averagedState(options.averaged));
-        const values = { ...givenInputs(options), ...current(chain, options) };
-        const data = dataVariables(options.model);
-        const rest = density.head.filter((name) => values[name] === undefined);
-        const draw = rest.length === 0 ? undefined : drawFrom(density, w, rootKey(), { kind: "rows", size: options.rows }, values);
-        const outputs: Record<string, Tensor> = {};
-        for (const name of density.head) {
-          outputs[`value:${name}`] = values[name] ?? valueOf(defined(draw, "draw"), name);
-          if (data[name]?.domain === "category") continue;
-          if (draw !== undefined && rest.includes(name)) outputs[`mean:${name}`] = meanOf(draw, name);
-          else if (chain.means[name] !== undefined && options.given[name] === undefined)
-            outputs[`mean:${name}`] = chain.means[name](w as never, values);
-        }
-        return outputs;
-      },
-      { mode: "eval" },
-    ),
+function stageShow(
+  density: DensityDefinition,
+  chain: ChainDefinition,
+  options: ChainOptions,
+): { readonly graph: Graph; readonly checks: readonly Check["failed"][] } {
+  const { graph, checks } = stageChecked(
+    () => {
+      const w = readWeights(options.model, averagedState(options.averaged));
+      const values = { ...givenInputs(options), ...current(chain, options) };
+      const data = dataVariables(options.model);
+      const rest = density.head.filter((name) => values[name] === undefined);
+      const draw = rest.length === 0 ? undefined : drawFrom(density, w, rootKey(), { kind: "rows", size: options.rows }, values);
+      const outputs: Record<string, Tensor> = {};
+      for (const name of density.head) {
+        outputs[`value:${name}`] = values[name] ?? valueOf(defined(draw, "draw"), name);
+        if (data[name]?.domain === "category") continue;
+        if (draw !== undefined && rest.includes(name)) outputs[`mean:${name}`] = meanOf(draw, name);
+        else if (chain.means[name] !== undefined && options.given[name] === undefined)
+          outputs[`mean:${name}`] = chain.means[name](w as never, values);
+      }
+      chain.watch?.(w as never, values);
+      return outputs;
+    },
+    { mode: "eval" },
   );
+  return { graph: optimize(graph), checks };
 }

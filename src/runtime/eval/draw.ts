@@ -4,7 +4,8 @@
  */
 import type { Program } from "../engines/engine.js";
 import { GmcError } from "../graph/errors.js";
-import { add, argMax, input, mul, rootKey, stage, sub, zeros, type Key, type Rows, type Tensor } from "../graph/index.js";
+import { stageChecked, type Check } from "../graph/checks.js";
+import { add, argMax, input, mul, rootKey, sub, zeros, type Key, type Rows, type Tensor } from "../graph/index.js";
 import { optimize } from "../graph/passes/index.js";
 import type { Graph } from "../graph/types.js";
 import type { ChainDefinition, DensityDefinition, Draw, ModelDefinition, StepContext, VariableSpec } from "../model.js";
@@ -12,6 +13,8 @@ import { averagedState, dataInput, dataVariables, defined, dtypeOf, readWeights 
 
 export interface DrawProgram {
   readonly program: Program;
+  /** Conditions that a run needs to mean anything, see graph/checks.ts. */
+  readonly checks: readonly Check["failed"][];
   /** Input names, `rng` among them where it draws. */
   readonly inputs: readonly string[];
 }
@@ -247,7 +250,8 @@ export function valueOf(draw: Draw, name: string): Tensor {
 }
 
 export function drawProgram(name: string, options: DrawOptions, fn: () => Record<string, Tensor>): DrawProgram {
-  const graph: Graph = optimize(stage({}, fn, { mode: "eval" }));
+  const { graph: staged, checks } = stageChecked(fn, { mode: "eval" });
+  const graph: Graph = optimize(staged);
   const inputs = graph.nodes.flatMap((n) => (n.prim === "input" ? [n.params.name] : []));
-  return { program: { name, stages: [{ kind: "call", name, graph }], fetch: Object.keys(graph.outputs) }, inputs };
+  return { program: { name, stages: [{ kind: "call", name, graph }], fetch: Object.keys(graph.outputs) }, inputs, checks };
 }

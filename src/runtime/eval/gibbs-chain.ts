@@ -3,6 +3,7 @@ import { assertNever } from "../graph/errors.js";
 import type { Key, Rows, Tensor } from "../graph/index.js";
 import { gibbs, meanUnits, type EnergyModel, type Units } from "../energy/index.js";
 import { independent, unitsOf } from "../energy/values.js";
+import { watchCurvature } from "../energy/watch.js";
 import type { ChainDefinition, ChainVariable, Draw } from "../model.js";
 
 type Values = Readonly<Record<string, Tensor>>;
@@ -29,6 +30,7 @@ export function gibbsChain<W>(
   readonly before?: (w: W, key: Key, rows: Rows, given: Values) => Draw;
   readonly sweep: (w: W, key: Key, values: Values, given: Values) => Values;
   readonly means: Readonly<Record<string, (w: W, values: Values) => Tensor>>;
+  readonly watch?: (w: W, values: Values) => void;
 } {
   const order = [...new Set([...model.sweep.flat(), ...Object.keys(model.units)])];
   const variables = order.flatMap((name): (readonly [string, ChainVariable])[] => {
@@ -41,6 +43,7 @@ export function gibbsChain<W>(
     sweeps: options.sweeps ?? 1000,
     reads: Object.keys(model.reads ?? {}),
     ...(options.before && { before: options.before }),
+    ...(model.watch && { watch: (w: W, values: Values) => watchCurvature(model, w, values) }),
     sweep: (w, key, values, given) => {
       const clamp = Object.keys(given).filter((name) => model.units[name] !== undefined);
       const x = { ...values, ...given };

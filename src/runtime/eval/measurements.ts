@@ -3,6 +3,7 @@
  * Memory is bounded: samples come in chunks, and moments are accumulated in float64.
  */
 import type { EngineSession, Executable, HostTensor, HostTensors } from "../engines/engine.js";
+import { verified } from "../graph/checks.js";
 import type { ActiveUnitsMetric, ModelDefinition, RowMetric } from "../model.js";
 import { dataName, dataVariables, defined } from "../train/context.js";
 import { Moments, SampleCombiner } from "./accumulate.js";
@@ -30,11 +31,13 @@ export interface Opened {
   readonly inputs: ReadonlySet<string>;
 }
 
-export async function open(
-  session: EngineSession,
-  staged: { readonly program: MetricProgram["program"]; readonly inputs: readonly string[] },
-): Promise<Opened> {
-  return { executable: await session.compile(staged.program), inputs: new Set(staged.inputs) };
+export async function open(session: EngineSession, staged: Pick<MetricProgram, "program" | "inputs" | "checks">): Promise<Opened> {
+  const compiled = await session.compile(staged.program);
+  const executable: Executable = {
+    run: async (feeds) => verified(await compiled.run(feeds), staged.checks),
+    dispose: () => compiled.dispose(),
+  };
+  return { executable, inputs: new Set(staged.inputs) };
 }
 
 /** What of `feeds` a program takes, with the random state and the final values of schedules. */

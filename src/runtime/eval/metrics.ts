@@ -4,7 +4,8 @@
  */
 import type { Program } from "../engines/engine.js";
 import { InternalError } from "../graph/errors.js";
-import { broadcastTo, grad, input, mean, stage, sum, terms, type Tensor } from "../graph/index.js";
+import { stageChecked, type Check } from "../graph/checks.js";
+import { broadcastTo, grad, input, mean, sum, terms, type Tensor } from "../graph/index.js";
 import { currentTrace } from "../graph/trace.js";
 import { optimize } from "../graph/passes/index.js";
 import type { Graph } from "../graph/types.js";
@@ -23,6 +24,8 @@ import { valueAt } from "../train/schedules.js";
 export interface MetricProgram {
   readonly program: Program;
   readonly inputs: readonly string[];
+  /** Conditions that a run needs to mean anything, see graph/checks.ts. */
+  readonly checks: readonly Check["failed"][];
   /** Elements that the graph's values hold in all: an upper bound of the memory it takes. */
   readonly elements: number;
 }
@@ -135,8 +138,7 @@ function perRow(t: Tensor, batch: number): Tensor {
 }
 
 function metricProgram(name: string, options: MetricOptions, fn: () => Record<string, Tensor>): MetricProgram {
-  const staged = stage(
-    {},
+  const { graph: staged, checks } = stageChecked(
     () => {
       const outputs = fn();
       currentTrace().writes.clear();
@@ -147,5 +149,5 @@ function metricProgram(name: string, options: MetricOptions, fn: () => Record<st
   const graph: Graph = optimize(staged);
   const inputs = graph.nodes.flatMap((n) => (n.prim === "input" ? [n.params.name] : []));
   const elements = graph.nodes.reduce((total, n) => total + (n.prim === "state" ? 0 : n.shape.reduce((a, b) => a * b, 1)), 0);
-  return { program: { name, stages: [{ kind: "call", name, graph }], fetch: Object.keys(graph.outputs) }, inputs, elements };
+  return { program: { name, stages: [{ kind: "call", name, graph }], fetch: Object.keys(graph.outputs) }, inputs, checks, elements };
 }

@@ -6,6 +6,7 @@ import type { Program } from "../engines/engine.js";
 import type { Dataset, SplitName } from "../data/dataset.js";
 import type { EngineSession, HostTensor, HostTensors } from "../engines/engine.js";
 import { GmcError } from "../graph/errors.js";
+import { isCheck, stageChecked, verified, type Check } from "../graph/checks.js";
 import { input, iterationInput, rootKey, sizeOf, stage, state, writeState, type Tensor } from "../graph/index.js";
 import { optimize } from "../graph/passes/index.js";
 import type { Graph, Shape } from "../graph/types.js";
@@ -265,6 +266,11 @@ function stacked(conditions: readonly HostTensors[]): HostTensors {
   );
 }
 
+interface Checked {
+  readonly graph: Graph;
+  readonly checks: readonly Check["failed"][];
+}
+
 interface CompiledPartition {
   /** Of conditions [conditions, ...event], the first of which is number `first`. */
   run(fed: Fed, first: number, onDone: (iterations: number) => void): Promise<ArrayLike<number>>;
@@ -282,12 +288,15 @@ async function compilePartition(
   const { session, seed } = options;
   const stored = (carried: string): string => `measure:${name}:${carried}`;
   const context = (): PartitionContext => partitionContext(options, metric, name, fed, conditions);
-  const staged = (fn: () => Readonly<Record<string, Tensor>>): Graph => optimize(stage({}, fn, { mode: "eval" }));
-  const start = staged(() => definition.start(context()));
-  const shapes = Object.entries(start.outputs).map(([carried, id]) => ({ carried, ...outputOf(start, id) }));
+  const staged = (fn: () => Readonly<Record<string, Tensor>>): Checked => {
+    const { graph, checks } = stageChecked(fn, { mode: "eval" });
+    return { graph: optimize(graph), checks };
+  };
+  const { graph: start, checks: atStart } = staged(() => definition.start(context()));
+  const shapes = Object.entries(start.outputs).flatMap(([carried, id]) => (isCheck(carried) ? [] : [{ carried, ...outputOf(start, id) }]));
   const carried = (): Readonly<Record<string, Tensor>> =>
     Object.fromEntries(shapes.map(({ carried: c, shape, dtype }) => [c, state(stored(c), shape, dtype)]));
-  const step = staged(() => {
+  const { graph: step } = staged(() => {
     const now = carried();
     for (const [c, next] of Object.entries(definition.step(context(), now, iterationInput()))) {
       const before = now[c];
@@ -296,11 +305,11 @@ async function compilePartition(
     }
     return {};
   });
-  const result = staged(() => ({ logs: definition.result(context(), carried()) }));
+  const { graph: result, checks: atResult } = staged(() => ({ logs: definition.result(context(), carried()) }));
   const programs: readonly Program[] = [
     { name: `${name}: start`, stages: [{ kind: "call", name: "start", graph: start }], fetch: Object.keys(start.outputs) },
     { name: `${name}: steps`, stages: [{ kind: "repeat", name: "steps", graph: step, count: COUNT, first: FIRST }], fetch: [] },
-    { name: `${name}: result`, stages: [{ kind: "call", name: "result", graph: result }], fetch: ["logs"] },
+    { name: `${name}: result`, stages: [{ kind: "call", name: "result", graph: result }], fetch: Object.keys(result.outputs) },
   ];
   const statistics: Record<string, HostTensor> = {};
   for (const v of metric.statistics ?? []) {
@@ -337,9 +346,9 @@ async function compilePartition(
         const names = graph.nodes.flatMap((n) => (n.prim === "input" ? [n.params.name] : []));
         return Object.fromEntries(names.flatMap((n) => (all[n] === undefined ? [] : [[n, all[n]]])));
       };
-      for (const [c, value] of Object.entries(await begin.run(feeds(start)))) await session.write(stored(c), value);
+      for (const [c, value] of Object.entries(verified(await begin.run(feeds(start)), atStart))) await session.write(stored(c), value);
       await runPieces(go, feeds(step), { to: definition.iterations, onDone, signal: options.signal });
-      const { logs } = await end.run(feeds(result));
+      const { logs } = verified(await end.run(feeds(result)), atResult);
       return defined(logs, "log weights").data;
     },
     dispose: () => [begin, go, end].forEach((e) => e.dispose()),

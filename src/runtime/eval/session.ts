@@ -3,6 +3,7 @@
  */
 import type { Dataset, SplitName } from "../data/dataset.js";
 import type { EngineSession, HostTensor, HostTensors } from "../engines/engine.js";
+import { verified } from "../graph/checks.js";
 import { GmcError } from "../graph/errors.js";
 import type { DensityDefinition, ModelDefinition } from "../model.js";
 import { sizeOf } from "../graph/shape.js";
@@ -128,7 +129,8 @@ export function openSession(options: SessionOptions): TrainedSession {
     const executable = await session.compile(staged.program);
     try {
       const all: HostTensors = { ...feeds, rng: rngOf(seed, "draw", 0, 0) };
-      return await executable.run(Object.fromEntries(staged.inputs.map((name) => [name, defined(all[name], `value of ${name}`)])));
+      const fed = Object.fromEntries(staged.inputs.map((name) => [name, defined(all[name], `value of ${name}`)]));
+      return verified(await executable.run(fed), staged.checks);
     } finally {
       executable.dispose();
     }

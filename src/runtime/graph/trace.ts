@@ -39,6 +39,14 @@ export interface Mark extends Origin {
   readonly value: Tensor;
 }
 
+/** What must be above 0 for the stage to mean anything, see checks.ts. */
+export interface Check {
+  /** f32, of rank 0. */
+  readonly value: Tensor;
+  /** What to say where it is not; -Infinity where it is no number that one could name. `when` follows the sentence: " at step 3 of train". */
+  readonly failed: (value: number | undefined, when: string) => GmcError;
+}
+
 export interface Trace {
   readonly number: number;
   readonly mode: Mode;
@@ -47,6 +55,7 @@ export interface Trace {
   readonly terms: Map<string, Tensor>;
   /** every value that was given an origin, in order */
   readonly marks: Mark[];
+  readonly checks: Check[];
   /** sources by name, so that a name is one node */
   readonly sources: Map<string, Tensor>;
   /** constants of rank 0 by dtype and value */
@@ -85,6 +94,7 @@ export function withTrace<T>(
     writes: new Map(),
     terms: new Map(),
     marks: [],
+    checks: [],
     sources: new Map(),
     scalars: new Map(),
     sites: new Map(),

@@ -64,6 +64,7 @@ export {
 } from "./normalise.js";
 export {
   avgPool,
+  blockSum,
   globalAvgPool,
   maxPool,
   upsample,

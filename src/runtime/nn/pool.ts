@@ -19,6 +19,7 @@ import {
   sizeOf,
   slice,
   sliceAxis,
+  sum,
 } from "../graph/index.js";
 import type { Padding, Shape, Tensor } from "../graph/index.js";
 import { shapeError, showShape } from "../graph/shape.js";
@@ -32,6 +33,26 @@ export interface PoolOptions {
   readonly stride?: Extent;
   /** Default "valid". */
   readonly padding?: Padding;
+}
+
+export interface BlockOptions {
+  /** Sizes along the leading axes of the event, which they divide. */
+  readonly blocks: readonly number[];
+  /** Axes of the event. */
+  readonly rank: number;
+}
+
+/** x [..., ...event] -> the sum over each block of the event's leading axes: the pooled units of probabilistic max-pooling (Lee et al. 2009). */
+export function blockSum(x: Tensor, { blocks, rank }: BlockOptions): Tensor {
+  const first = x.shape.length - rank;
+  const event = x.shape.slice(first);
+  if (first < 0 || blocks.length > rank || blocks.some((size, i) => !(size >= 1) || event[i]! % size !== 0))
+    throw shapeError(`blocks of ${showShape(blocks)} do not tile ${showShape(event)}`);
+  const cut = event.flatMap((extent, i) => (blocks[i] === undefined ? [extent] : [extent / blocks[i], blocks[i]]));
+  return sum(
+    reshape(x, [...x.shape.slice(0, first), ...cut]),
+    blocks.map((_, i) => first + 2 * i + 1),
+  );
 }
 
 interface Windows {

@@ -5,16 +5,35 @@
 import type { Stage } from "../engines/engine.js";
 import { abs, and, constant, equal, iterationInput, mean, select, stage, state, writeState, type Tensor } from "../graph/index.js";
 import { InternalError } from "../graph/errors.js";
+import { isBroken, type Check } from "../graph/checks.js";
+import { currentTrace } from "../graph/trace.js";
 import { optimize } from "../graph/passes/index.js";
 import { under } from "../graph/look.js";
 import type { StepContext, UpdateDefinition } from "../model.js";
 import { carriedName } from "./carried.js";
 import { isFinite } from "./context.js";
 
-export interface FaultState {
+export interface Faults {
+  /** Of the state. */
   readonly name: string;
   /** What it becomes where a carried value is not finite. */
-  readonly code: number;
+  readonly carried: number;
+  /** What it becomes where the first condition of all does not hold; of the next it is the next number. */
+  readonly firstCheck: number;
+  /** Conditions so far. */
+  readonly checks: Check["failed"][];
+}
+
+/** The number of the first condition of the current stage that does not hold, or 0; undefined where there are none. Adds them to those of `faults`. */
+export function brokenCheck(faults: Faults): Tensor | undefined {
+  const numbered = currentTrace().checks.map(({ value, failed }) => {
+    faults.checks.push(failed);
+    return { value, number: faults.firstCheck + faults.checks.length - 1 };
+  });
+  return numbered.reduceRight<Tensor | undefined>(
+    (later, { value, number }) => select(isBroken(value), constant(number, [], "i32"), later ?? constant(0, [], "i32")),
+    undefined,
+  );
 }
 
 /** 0 and 1 made of a condition: never anything else, whatever the weights are. */
@@ -23,19 +42,22 @@ function isTruth(t: Tensor): boolean {
 }
 
 /** One stage for each of the update's `before`. `context` makes the context of the trace it is called in. */
-export function stageBefore(update: UpdateDefinition, fault: FaultState, context: () => StepContext): readonly Stage[] {
+export function stageBefore(update: UpdateDefinition, faults: Faults, context: () => StepContext): readonly Stage[] {
   return (update.before ?? []).map((step): Stage => {
     const graph = stage(
       {},
       () => {
         const given = context();
         const moved = step.run(step.times > 1 ? { ...given, key: given.key.iterate(iterationInput()) } : given);
-        const flag = state(fault.name, [], "i32");
-        const sound = Object.values(moved).reduce<Tensor | undefined>((all, t) => {
+        const flag = state(faults.name, [], "i32");
+        const broken = brokenCheck(faults);
+        const finite = Object.values(moved).reduce<Tensor | undefined>((all, t) => {
           if (t.dtype !== "f32" || isTruth(t)) return all;
-          const finite = isFinite(mean(abs(t)));
-          return all ? and(all, finite) : finite;
+          const each = isFinite(mean(abs(t)));
+          return all ? and(all, each) : each;
         }, undefined);
+        const holds = broken && equal(broken, 0);
+        const sound = holds && finite ? and(holds, finite) : (holds ?? finite);
         const unharmed = equal(flag, 0);
         const write = sound ? and(unharmed, sound) : unharmed;
         for (const [name, value] of Object.entries(moved)) {
@@ -44,7 +66,9 @@ export function stageBefore(update: UpdateDefinition, fault: FaultState, context
           const at = state(carriedName(name), old.shape, old.dtype);
           writeState(at, select(write, value, at));
         }
-        if (sound) writeState(flag, select(sound, flag, select(unharmed, constant(fault.code, [], "i32"), flag)));
+        const carried = constant(faults.carried, [], "i32");
+        const found = broken ? select(equal(broken, 0), carried, broken) : carried;
+        if (sound) writeState(flag, select(sound, flag, select(unharmed, found, flag)));
         return {};
       },
       { mode: "train" },

@@ -3,10 +3,11 @@
  * The masked updates left the weights as they were before the failing step, so the step can be looked at again with the same batch and the same draws.
  */
 import type { EngineSession, HostTensors, Program } from "../engines/engine.js";
+import { HOLDS_FROM } from "../graph/checks.js";
 import { GmcError } from "../graph/errors.js";
 import type { Origin } from "../graph/types.js";
 import { defined } from "./context.js";
-import { CARRIED_FAULT, type PhasePlan, type PlannedUpdate } from "./plan.js";
+import { CARRIED_FAULT, CHECK_FAULT, type PhasePlan, type PlannedUpdate } from "./plan.js";
 
 export interface FaultSite {
   readonly plan: PhasePlan;
@@ -22,10 +23,11 @@ export interface FaultSite {
   readonly saved: number | undefined;
 }
 
-/** GM4003, naming the first part of the objective that is not a number, else the first that is infinite, else the first whose gradient is not finite. */
+/** The error of a condition that does not hold, where it is one; else GM4003, naming the first part of the objective that is not a number, else the first that is infinite, else the first whose gradient is not finite. */
 export async function nonFinite(session: EngineSession, site: FaultSite): Promise<GmcError> {
   const { update, values } = site;
   const whole: Origin = { label: update.label, place: update.place };
+  if (site.fault >= CHECK_FAULT) return broken(session, site);
   if (site.fault === CARRIED_FAULT) return describe(site, whole, "what it carries to the next step (its chains) is not finite");
   const { values: again, origins, gradients } = update.diagnose();
   if (update.metrics.some((_, i) => !Number.isFinite(values[i]))) {
@@ -41,22 +43,33 @@ export async function nonFinite(session: EngineSession, site: FaultSite): Promis
   return describe(site, spoiled > 0 ? originOf(update, spoiled) : whole, "has a gradient that is not finite");
 }
 
+/** What the condition that did not hold has to say. Its value is known where it did not hold at the start of the step already. */
+async function broken(session: EngineSession, site: FaultSite): Promise<GmcError> {
+  const number = site.fault - CHECK_FAULT;
+  const outputs = await run(session, site, site.update.diagnose().checks);
+  const value = outputs[String(number)]?.data[0];
+  const known = value !== undefined && value < HOLDS_FROM ? value : undefined;
+  const error = defined(site.update.checks[number], `condition ${number}`)(known, ` at step ${site.step} of ${site.plan.name}`);
+  return new GmcError(error.code, error.message, [keptOf(site), ...error.help]);
+}
+
 function originOf(update: PlannedUpdate, metric: number): Origin {
   return update.origins[defined(update.metrics[metric], "metric")] ?? { label: update.label, place: update.place };
 }
 
 function describe(site: FaultSite, origin: Origin, what: string): GmcError {
-  const { saved, step, plan } = site;
-  const kept =
-    saved !== undefined
-      ? `the checkpoint of step ${saved} holds finite weights`
-      : step === 1
-        ? "no step was done before: look at how the weights start, and at the data"
-        : "no checkpoint was written before this step";
+  const { step, plan } = site;
   return new GmcError("GM4003", `${origin.label}, ${origin.place}: ${what} at step ${step} of ${plan.name}`, [
-    kept,
+    keptOf(site),
     "a smaller learning rate (--lr), clip_norm in the optimizer, or a scale that is bounded away from 0 often help",
   ]);
+}
+
+function keptOf({ saved, step }: FaultSite): string {
+  if (saved !== undefined) return `the checkpoint of step ${saved} holds finite weights`;
+  return step === 1
+    ? "no step was done before: look at how the weights start, and at the data"
+    : "no checkpoint was written before this step";
 }
 
 /** NaN where there is one, else an infinity, else a finite number. */

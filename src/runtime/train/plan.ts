@@ -10,7 +10,24 @@
  */
 import type { Program, StateSpec, UpdateSpec, UpdateTarget } from "../engines/engine.js";
 import { assertNever, GmcError, InternalError } from "../graph/errors.js";
-import { abs, add, and, constant, equal, mean, select, stack, stage, state, sum, terms, writeState, type Tensor } from "../graph/index.js";
+import {
+  abs,
+  add,
+  and,
+  constant,
+  equal,
+  mean,
+  not,
+  select,
+  stack,
+  stage,
+  state,
+  sum,
+  terms,
+  writeState,
+  type Tensor,
+} from "../graph/index.js";
+import type { Check } from "../graph/checks.js";
 import { currentTrace, withOrigin } from "../graph/trace.js";
 import { optimize } from "../graph/passes/index.js";
 import { grad } from "../graph/vjp.js";
@@ -18,7 +35,7 @@ import { slotNames } from "../graph/updates.js";
 import type { Graph, Origin } from "../graph/types.js";
 import type { CarriedSpec, Constraint, ModelDefinition, PhaseDefinition, UpdateDefinition } from "../model.js";
 import { leavesUnder, unconstrained, type LeafAt } from "../nn/spec.js";
-import { stageBefore } from "./before.js";
+import { brokenCheck, stageBefore, type Faults } from "./before.js";
 import { carriedBy, carriedName, carriedOf } from "./carried.js";
 import { dataName, emaName, isFinite, defined, scheduleName, stepContext } from "./context.js";
 import type { OptimizerSpec } from "./optimizers.js";
@@ -27,9 +44,13 @@ import { stageStart } from "./start.js";
 
 /** Feed of the learning rate. A colon keeps it apart from the names of a model. */
 export const LEARNING_RATE = "run:lr";
-/** i32: 0 while all was finite; 1 once an objective or a gradient was not, 2 once what an update carries was not. */
+/**
+ * i32: 0 while all was finite; 1 once an objective or a gradient was not, 2 once what an update carries was not; from 3 on the number of a condition
+ * that did not hold (see graph/checks.ts).
+ */
 export const FAULT = "train:fault";
 export const CARRIED_FAULT = 2;
+export const CHECK_FAULT = 3;
 
 /** A state that training adds to the weights, and how it starts: zeros, a copy of a weight, or as an update says that carries it. */
 export interface AddedState extends StateSpec {
@@ -56,6 +77,8 @@ export interface PlannedUpdate {
   /** Weights that it moves, and other states of the model that it writes (running statistics). */
   readonly weights: readonly string[];
   readonly untrained: readonly string[];
+  /** What to say where the fault is `CHECK_FAULT` and more. */
+  readonly checks: readonly Check["failed"][];
   /** Staged on demand, to look at a run again that was not finite. */
   readonly diagnose: () => Diagnosis;
 }
@@ -67,6 +90,8 @@ export interface Diagnosis {
   readonly origins: readonly Origin[];
   /** For each term an output by its label: 0 where the term's gradient in the moved weights is not finite. */
   readonly gradients: Program;
+  /** Outputs by the number of a condition: its value, at what is carried when the step begins. */
+  readonly checks: Program;
 }
 
 export interface PhasePlan {
@@ -116,10 +141,16 @@ export function planPhase(model: ModelDefinition, index: number, options: PlanOp
   const updates = phase.updates.map((update, i): PlannedUpdate => {
     const targets = trainedLeaves(model, update);
     const optimizer = { ...update.optimizer, ema: phase.ema ?? update.optimizer.ema, lr: options.lr ?? update.optimizer.lr };
-    const staged = stageUpdate(model, phase, update, { batch, targets, label: defined(labels[i], "label"), dynamic: options.dynamic });
-    const before = stageBefore(update, { name: FAULT, code: CARRIED_FAULT }, () =>
-      contextOf(model, phase, update, { batch, dynamic: options.dynamic }),
-    );
+    const context = (): ReturnType<typeof stepContext> => contextOf(model, phase, update, { batch, dynamic: options.dynamic });
+    const faults: Faults = { name: FAULT, carried: CARRIED_FAULT, firstCheck: CHECK_FAULT, checks: [] };
+    const before = stageBefore(update, faults, context);
+    const staged = stageUpdate(model, phase, update, {
+      batch,
+      targets,
+      label: defined(labels[i], "label"),
+      dynamic: options.dynamic,
+      faults,
+    });
     const spec = updateSpec(phase, update, optimizer, `${index}.${i}`, targets);
     addStates(states, spec, targets);
     return {
@@ -138,6 +169,7 @@ export function planPhase(model: ModelDefinition, index: number, options: PlanOp
       steps: update.steps ?? 1,
       weights: targets.map((t) => t.path),
       untrained: Object.keys(staged.graph.writes).filter((name) => name !== FAULT),
+      checks: faults.checks,
       diagnose: () => stageDiagnosis(model, phase, update, { batch, targets, dynamic: options.dynamic }),
     };
   });
@@ -222,7 +254,13 @@ function stageUpdate(
   model: ModelDefinition,
   phase: PhaseDefinition,
   update: UpdateDefinition,
-  config: { readonly batch: number; readonly targets: readonly LeafAt[]; readonly label: string; readonly dynamic: ReadonlySet<string> },
+  config: {
+    readonly batch: number;
+    readonly targets: readonly LeafAt[];
+    readonly label: string;
+    readonly dynamic: ReadonlySet<string>;
+    readonly faults: Faults;
+  },
 ): StagedUpdate {
   const origins: Record<string, Origin> = {};
   const metrics = [config.label];
@@ -245,7 +283,9 @@ function stageUpdate(
         );
         const fault = state(FAULT, [], "i32");
         const carried = new Set(Object.keys(update.carried ?? {}).map(carriedName));
-        const sound = and(isFinite(value), isFinite(differentiated));
+        const broken = brokenCheck(config.faults);
+        const finite = and(isFinite(value), isFinite(differentiated));
+        const sound = broken ? and(finite, equal(broken, 0)) : finite;
         const goesOn = [...trace.writes].reduce<Tensor>(
           (all, [name, t]) => (carried.has(name) && t.dtype === "f32" ? and(all, isFinite(mean(abs(t)))) : all),
           sound,
@@ -255,7 +295,10 @@ function stageUpdate(
           const old = state(name, t.shape, t.dtype);
           writeState(old, select(write, t, old));
         }
-        writeState(fault, select(goesOn, fault, goesOn === sound ? 1 : select(sound, constant(CARRIED_FAULT, [], "i32"), 1)));
+        const unsound = goesOn === sound ? 1 : select(sound, constant(CARRIED_FAULT, [], "i32"), 1);
+        const found = broken ? select(equal(broken, 0), unsound, broken) : unsound;
+        // what was wrong first is what is told
+        writeState(fault, select(and(not(goesOn), equal(fault, 0)), found, fault));
         const outputs: Record<string, Tensor> = { metrics: stack([value, ...[...named.values()].map((t) => mean(t))], 0) };
         config.targets.forEach((t, i) => (outputs[gradientName(t.path)] = defined(gradients[i], `gradient of ${t.path}`)));
         return outputs;
@@ -317,12 +360,32 @@ function stageDiagnosis(
     },
     { mode: "train" },
   );
+  const checks: Graph = stage(
+    {},
+    () => {
+      const outputs: Record<string, Tensor> = {};
+      const take = (): void => {
+        for (const { value } of currentTrace().checks.splice(0)) outputs[String(Object.keys(outputs).length)] = value;
+      };
+      const context = contextOf(model, phase, update, config);
+      for (const step of update.before ?? []) {
+        step.run(context);
+        take();
+      }
+      update.value(context);
+      update.surrogate?.(context);
+      take();
+      currentTrace().writes.clear();
+      return outputs;
+    },
+    { mode: "train" },
+  );
   const program = (graph: Graph): Program => ({
     name: `diagnosis of ${update.label}`,
     stages: [{ kind: "call", name: "diagnosis", graph: optimize(graph) }],
     fetch: Object.keys(graph.outputs),
   });
-  return { values: program(values), origins, gradients: program(gradients) };
+  return { values: program(values), origins, gradients: program(gradients), checks: program(checks) };
 }
 
 function updateSpec(

@@ -1,0 +1,157 @@
+/**
+ * What a run says once the curvature of a quadratic energy is no longer positive: held against eigenvalues and closed forms, at the step at which it
+ * happens, in training, in an estimate of log Z and in samples.
+ */
+import { describe, expect, it } from "vitest";
+import { trainOn } from "gmc/runtime";
+import { onnxEngine } from "../../src/runtime/engines/onnx/index.js";
+import { referenceEngine } from "../../src/runtime/engines/reference/index.js";
+import { evaluate } from "../../src/runtime/eval/evaluate.js";
+import { openSession } from "../../src/runtime/eval/session.js";
+import { datasetOf } from "../../src/runtime/train/arrays.js";
+import { initialWeights, writeAll } from "../../src/runtime/train/weights.js";
+import { loadModel } from "../support/model.js";
+
+const here = (await onnxEngine.probe()).available;
+const rows = Array.from({ length: 20 }, (_, i) => [Math.sin(i), Math.cos(i), Math.sin(2 * i)]);
+
+interface Failure {
+  readonly code: string;
+  readonly message: string;
+  readonly help: readonly string[];
+}
+
+type Ask = "train" | "evaluate" | "sample";
+
+async function failure(text: string, engine: typeof referenceEngine, ask: Ask = "train"): Promise<Failure | undefined> {
+  const { model } = loadModel(text);
+  const session = await engine.open();
+  const dataset = datasetOf(model, { train: { x: rows } });
+  try {
+    if (ask === "train") await trainOn(session, model, dataset, { seed: 1 });
+    else {
+      await writeAll(session, initialWeights(model, 1, dataset));
+      const averaged = new Set<string>();
+      if (ask === "evaluate") await evaluate({ session, model, dataset, split: "train", seed: 1, averaged });
+      else await openSession({ session, model, dataset, seed: 1, averaged, step: 0 }).sample(4);
+    }
+    return undefined;
+  } catch (error) {
+    if ((error as Failure).code === undefined) throw error;
+    return error as Failure;
+  } finally {
+    session.dispose();
+  }
+}
+
+/** `drift` is subtracted from the objective: it pulls the parameters by itself, by as much as the data have no say in. */
+const model = (declared: string, energy: string, by: string, drift: string, evaluated = ""): string => `model M {
+  data x : real[3]
+  ${declared}
+  density p(${["x", "y", "c"].filter((v) => v === "x" || declared.includes(` ${v} :`)).join(", ")}) {
+    energy ${energy}
+  }
+  train { maximize log p(x) ${drift === "" ? "" : `- ${drift}`} by ${by}, optimizer = sgd(lr = 0.1)
+    batch = 10, epochs = 30 }
+  ${evaluated === "" ? "" : `evaluate { ${evaluated} }`}
+}`;
+
+describe.each([
+  ["reference", referenceEngine],
+  ["onnx", onnxEngine],
+] as const)("on %s", (name, engine) => {
+  const possible = it.skipIf(name === "onnx" && !here);
+
+  possible("one variable, in the step in which it turns", async () => {
+    const found = await failure(model("param s : real = 0.5", "s * sum(x^2) / 2", "cd(k = 1)", "20 * s"), engine);
+    expect(found?.code).toBe("GM4024");
+    expect(found?.message).toMatch(
+      /^the curvature of the energy of `p` \(test\.gm:5\) in `x` is -\d\.\d+ at step 2 of train: exp\(-energy\) has no integral$/u,
+    );
+  });
+
+  possible("units of one variable that interact", async () => {
+    const found = await failure(model("param A : real[3, 3] = -1", "x @ A @ x + sum(x^2)", "cd(k = 1)", ""), engine);
+    expect(found?.code).toBe("GM4024");
+    expect(found?.message).toContain("in `x` is not positive in every direction at step 1 of train");
+    expect(found?.help[0]).toContain("how the weights start");
+  });
+
+  // Gibbs sampling sees two conditionals of curvature 1, whatever W is
+  const coupled = (start: string, drift: string, evaluated = ""): string =>
+    model(
+      `latent y : real[2]  param W : real[3, 2] ${start}`,
+      "sum(x^2) / 2 + sum(y^2) / 2 - x @ W @ y",
+      "pcd(k = 2, chains = 5)",
+      drift,
+      evaluated,
+    );
+
+  possible("two variables, in the step in which a singular value of their coupling passes 1", async () => {
+    const { model: definition } = loadModel(coupled("init Normal(0, 0.01)", "sum(W)"));
+    const largest = async (steps: number): Promise<{ readonly value: number; readonly error: Failure | undefined }> => {
+      const session = await engine.open();
+      const error = await trainOn(session, definition, datasetOf(definition, { train: { x: rows } }), { seed: 1, steps }).then(
+        () => undefined,
+        (e: unknown) => e as Failure,
+      );
+      if (error && !error.code.startsWith("GM402")) throw error;
+      const { data } = await session.read("W");
+      session.dispose();
+      // of W^T W, 2 x 2
+      const at = (i: number, j: number): number => [0, 1, 2].reduce((t, r) => t + (data[2 * r + i] ?? 0) * (data[2 * r + j] ?? 0), 0);
+      const [trace, det] = [at(0, 0) + at(1, 1), at(0, 0) * at(1, 1) - at(0, 1) ** 2];
+      return { value: Math.sqrt(trace / 2 + Math.sqrt(trace ** 2 / 4 - det)), error };
+    };
+    const { error, value } = await largest(30);
+    expect(error?.code).toBe("GM4025");
+    expect(error?.message).toMatch(/in `x` and `y` is not positive in every direction at step \d+ of train/u);
+    const step = Number(/step (\d+)/u.exec(error?.message ?? "")?.[1]);
+    expect(value).toBeGreaterThan(1);
+    const before = await largest(step - 2);
+    expect(before.error).toBeUndefined();
+    expect(before.value).toBeLessThan(1);
+    expect(before.value).toBeGreaterThan(0);
+  });
+
+  possible("where another variable decides", async () => {
+    const gated = (k: number): string =>
+      model(`latent c : binary  param k : real = ${k}`, "sum(x^2) / 2 * (1 - k * c) - c", "pcd(k = 3, chains = 20)", "");
+    const found = await failure(gated(1.5), engine);
+    expect(found?.code).toBe("GM4024");
+    expect(found?.message).toContain("in `x` is -0.5 at step 1");
+    expect(await failure(gated(0.5).replace("lr = 0.1", "lr = 1e-6"), engine)).toBeUndefined();
+  });
+
+  possible.each([
+    ["log Z by annealing", "evaluate", coupled("= 1", "", "logZ = ais(chains = 5, temperatures = 20)"), "GM4025"],
+    ["samples", "sample", coupled("= 1", ""), "GM4025"],
+    ["samples of one variable", "sample", model("param s : real = -0.25", "s * sum(x^2)", "cd(k = 1)", ""), "GM4024"],
+    ["an exact log-likelihood", "evaluate", model("param s : real = -0.25", "s * sum(x^2)", "cd(k = 1)", "", "nll = -log p(x)"), "GM4024"],
+    [
+      "log Z by annealing of one variable",
+      "evaluate",
+      model("param s : real = -0.25", "s * sum(x^2)", "cd(k = 1)", "", "logZ = ais(chains = 5, temperatures = 20)"),
+      "GM4024",
+    ],
+  ] as const)("%s", async (_, ask, text, code) => {
+    const found = await failure(text, engine, ask);
+    expect(found?.code).toBe(code);
+    expect(found?.message).not.toContain("NaN");
+    expect(found?.message).toContain("(test.gm:5)");
+  });
+
+  possible("what holds goes on", async () => {
+    const well = coupled("= 0.1", "", "logZ = ais(chains = 5, temperatures = 20)").replace("lr = 0.1", "lr = 1e-3");
+    for (const ask of ["train", "evaluate", "sample"] as const) expect(await failure(well, engine, ask)).toBeUndefined();
+  });
+});
+
+describe("the proof that no structure gives is not asked for where one does", () => {
+  it("by what the file says", () => {
+    const written = (energy: string): boolean =>
+      loadModel(model("latent y : real[2]  param W : real[3, 2]", energy, "cd(k = 1)", "")).ts.includes("watch:");
+    expect(written("sum(x^2) / 2 + sum(y^2) / 2 - x @ W @ y")).toBe(true);
+    expect(written("sum((x - W @ y)^2) / 2 + sum(y^2) / 2")).toBe(false);
+  });
+});
