@@ -12,6 +12,8 @@ export interface OrderExplanation {
   readonly place: string;
   readonly text: string;
   readonly latex: string;
+  /** So many, each proven. */
+  readonly orders: number;
   /** Layers that hold the order, in the order in which they are passed: what each entry, or unit, that they give reads. */
   readonly proof: readonly { readonly layer: string; readonly place: string; readonly reads: string; readonly times: number }[];
 }
@@ -25,7 +27,7 @@ const READS: Readonly<Record<Reach, string>> = {
 };
 
 export function explainOrder(sequential: Sequential): OrderExplanation {
-  const { density, variable, span } = sequential;
+  const { density, variable, orders, span } = sequential;
   const proof: { layer: string; place: string; reads: string; times: number }[] = [];
   for (const { instance, reach } of sequential.layers) {
     const step = { layer: textOf(instance.span).replaceAll(/\s+/gu, " "), place: place(instance.span), reads: READS[reach], times: 1 };
@@ -33,7 +35,7 @@ export function explainOrder(sequential: Sequential): OrderExplanation {
     if (same) same.times++;
     else proof.push(step);
   }
-  return { density, variable, place: place(span), text: orderLine(sequential), latex: orderLatex(sequential), proof };
+  return { density, variable, place: place(span), text: orderLine(sequential), latex: orderLatex(sequential), orders, proof };
 }
 
 export function printOrder(o: OrderExplanation): readonly string[] {
@@ -43,7 +45,10 @@ export function printOrder(o: OrderExplanation): readonly string[] {
     `autoregressive: ${o.variable} in ${o.density}  (${o.place})`,
     `  ${o.text}`,
     `  LaTeX: ${o.latex}`,
-    "  proof: the parameters of an entry read entries before it alone; on the way,",
+    `  proof${o.orders === 1 ? "" : `, of each of the ${o.orders} orders`}: the parameters of an entry read entries before it alone; on the way,`,
+    ...(o.orders === 1
+      ? []
+      : ["    training takes one of the orders in each step, evaluation the mean of p over all, a sample the first"]),
     ...rows.map(([a, b, c]) => `    ${a.padEnd(widths[0] ?? 0)}  ${b.padEnd(widths[1] ?? 0)}  ${c}`),
   ];
 }
@@ -63,7 +68,7 @@ function orderLatex({ density, variable, reads }: Sequential): string {
 }
 
 /** "i over the 784 pixels [28, 28] in raster order, the 3 entries at one of them at once" */
-function positionsText({ shape, positionAxes, positions, order }: Sequential): string {
+function positionsText({ shape, positionAxes, positions, order, orders }: Sequential): string {
   const axes = shape.slice(0, positionAxes);
   const atOnce = shape.slice(positionAxes).reduce((n, s) => n * s, 1);
   const where = axes.length > 1 ? `the ${positions} positions [${axes.join(", ")}]` : `the ${positions} positions`;
@@ -75,5 +80,6 @@ function positionsText({ shape, positionAxes, positions, order }: Sequential): s
       : order === "reverse"
         ? "from the last to the first"
         : `in the order of ${orderText(order)}`;
-  return `i over ${where}, ${how}${atOnce > 1 ? `, the ${atOnce} entries at one of them at once` : ""}`;
+  const several = orders === 1 ? "" : `, the first of ${orders} orders`;
+  return `i over ${where}, ${how}${several}${atOnce > 1 ? `, the ${atOnce} entries at one of them at once` : ""}`;
 }

@@ -45,6 +45,24 @@ export function degreesOf(degrees: Degrees): readonly number[] {
   return Array.from({ length: size }, () => 1 + below(top));
 }
 
+/**
+ * The rule as one of several masks has it: those past the first (0) shift the seed of every order and of every hidden layer, and one without a
+ * seed gets one, so orders and connectivity both change (Germain et al. 2015, section 4.2).
+ */
+export function reseeded(rule: MaskRule, mask: number): MaskRule {
+  const side = (degrees: Degrees): Degrees =>
+    mask === 0
+      ? degrees
+      : degrees.kind === "order"
+        ? { ...degrees, order: orderOfMask(degrees.order ?? "natural", mask) }
+        : { ...degrees, seed: (degrees.seed ?? 0) + mask };
+  return { ...rule, from: side(rule.from), to: side(rule.to) };
+}
+
+export function orderOfMask(order: Order, mask: number): Order {
+  return mask === 0 ? order : (typeof order === "number" ? order : 0) + mask;
+}
+
 /** What is wrong with a list of places, counted from 1, as an order of n of them; undefined where nothing is. */
 export function whyNoOrder(list: readonly number[], n: number): string | undefined {
   const twice = list.find((place, i) => list.indexOf(place) !== i);

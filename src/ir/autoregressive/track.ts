@@ -65,7 +65,8 @@ export interface Tracker {
 
 const newFrame = (): Frame => ({ locals: new Map(), known: new Map(), calls: new Map() });
 
-export function track(context: DeriveContext, tracked: Tracked): Tracker {
+/** `decided`: rules of masked layers by the path of their weights; those that it lacks follow from what they are used for. */
+export function track(context: DeriveContext, tracked: Tracked, decided: ReadonlyMap<string, MaskRule> = new Map()): Tracker {
   const root = newFrame();
   const rules = new Map<string, { readonly instance: LayerInstance; readonly rules: MaskRule[] }>();
   const ordered = new Map<LayerInstance, Grid>();
@@ -197,7 +198,7 @@ export function track(context: DeriveContext, tracked: Tracked): Tracker {
   };
 
   const decide = (instance: LayerInstance, x: Grid, shape: readonly number[]): MaskRule => {
-    const rule = maskRule(x, shape, instance, tracked, [...seeds]);
+    const rule = decided.get(instance.path) ?? maskRule(x, shape, instance, tracked, [...seeds]);
     if (instance.masking?.seed !== undefined) seeds.add(instance.masking.seed);
     const known = rules.get(instance.path);
     if (!known) rules.set(instance.path, { instance, rules: [rule] });

@@ -6,6 +6,7 @@ import { InternalError } from "../../base/internal-error.js";
 import { remembered } from "../../base/remembered.js";
 import { report } from "../../base/report.js";
 import type { Span } from "../../base/source.js";
+import { ordersIn } from "../autoregressive/several.js";
 import { builtins, isLinearIn } from "../builtins.js";
 import type { Options } from "../estimators.js";
 import { layers } from "../layers.js";
@@ -22,7 +23,7 @@ import {
 } from "../quantity.js";
 import { finiteStates, MAX_STATES } from "../states.js";
 import type { EstimatorChoice, Expr, ObjectiveDraw } from "../types.js";
-import { childrenOf, freeVariables } from "../walk.js";
+import { childrenOf, distExprs, freeVariables } from "../walk.js";
 import { chosen, type Choices } from "./choices.js";
 import { drawsData, takenAfter, takenBeside, type Taken } from "./data-draws.js";
 import { type DeriveContext, densityOf, readsOwnSum, underPaths, walk, weightsIn } from "./context.js";
@@ -106,18 +107,39 @@ export function deriveObjective(context: DeriveContext, request: ObjectiveReques
       if (step.kind === "data") free.add(step.variable);
     }
   });
-  random ||= drawsNumbers(context, used);
+  const training = request.over !== undefined;
+  const orders = ordersIn(context, used);
+  random ||= drawsNumbers(context, used) || (training && orders > 1);
   return {
     quantity,
-    notes: distinct(state.notes),
+    notes: distinct([...state.notes, ...(orders > 1 ? ordersNotes(context, quantity, training) : [])]),
     weights: [...weightsIn(context, used)],
     data: [...context.model.variables.keys()].filter((v) => free.has(v)),
     schedules: schedulesIn(used),
     random,
-    training: request.over !== undefined,
+    training,
+    orders,
     chains: chainsOf(quantity),
     partitions: partitionsOf(quantity),
   };
+}
+
+/** What becomes of several orders, by variable. */
+function ordersNotes(context: DeriveContext, quantity: Quantity, training: boolean): readonly EstimatorNote[] {
+  const notes: EstimatorNote[] = [];
+  walkQuantity(quantity, (q) => {
+    const orders = q.kind === "factor" ? ordersIn(context, distExprs(q.dist)) : 1;
+    if (q.kind !== "factor" || orders === 1) return;
+    notes.push({
+      variable: q.variable,
+      density: q.density,
+      estimator: training ? "order of the step" : "ensemble",
+      reason: training
+        ? `log p in one of ${orders} orders by chance, the same for all rows: its mean over orders is at most log of the mean of p, which is measured (Germain et al. 2015, section 4.2)`
+        : `p is the mean over ${orders} orders, each of which sums to 1`,
+    });
+  });
+  return notes;
 }
 
 /** A log-density that stands twice is treated alike both times. */

@@ -83,34 +83,49 @@ function reseeded(order: Order | undefined, mask: number): Order {
   return (typeof order === "number" ? order : 0) + mask;
 }
 
-/** Which of several masks a step uses: the same for all layers of a net. */
+/** Which of several masks is used: the same one for all layers of a net, or all of them side by side. */
 export interface MaskChoice {
   readonly masks: number;
-  /** i32 [] in 0 .. masks-1 */
-  readonly index: Tensor;
+  /** i32 [] in 0 .. masks-1; absent where all are used, along a leading axis. */
+  readonly index?: Tensor;
+  /** So many leading axes stand between the one of all masks and the batch: 0 unless told. */
+  readonly within?: number;
 }
 
+type OneMask = MaskChoice & { readonly index: Tensor };
+
 /** One of `masks` masks by chance, the same for all rows: order-agnostic and connectivity-agnostic training (Germain et al. 2015, section 4.2). */
-export function drawnMask(key: Key, masks: number): MaskChoice {
+export function drawnMask(key: Key, masks: number): OneMask {
   return { masks, index: cast(floor(mul(randomUniform(key, []), masks)), "i32") };
 }
 
 /** The masks in turn: that of a step, i32 [], or of whatever else counts from 0. */
-export function maskInTurn(masks: number, step: Tensor): MaskChoice {
+export function maskInTurn(masks: number, step: Tensor): OneMask {
   const whole = cast(floor(div(cast(step, "f32"), masks)), "i32");
   return { masks, index: sub(step, mul(whole, lift(masks, "i32"))) };
 }
 
 /**
- * The mask [in, out] of a kernel, 1 where a unit reads another. Compared from the degrees in the graph, since a literal of that size would make
+ * All masks side by side: what a net gives has a leading axis [masks, ...] before `within` others and the batch. An ensemble over orders is the
+ * mean of p along it (Germain et al. 2015, section 4.2).
+ */
+export function allMasks(masks: number, within = 0): MaskChoice {
+  return { masks, within };
+}
+
+/**
+ * The mask [in, out] of a kernel, [masks, ...ones, in, out] of all masks, 1 where a unit reads another. Compared from the degrees in the graph, since a literal of that size would make
  * it long; without a choice it depends on literals alone, and engines compute it once.
  */
 export function degreeMask(rule: DegreeRule, choice?: MaskChoice): Tensor {
   const of = (degrees: Degrees): Tensor => {
     if (choice === undefined) return constant(degreesOf(degrees), [unitsOf(degrees)], "i32");
-    const all = Array.from({ length: choice.masks }, (_, mask) => degreesOf(degrees, mask)).flat();
-    return take(constant(all, [choice.masks, unitsOf(degrees)], "i32"), choice.index, 0);
+    const { masks, index, within = 0 } = choice;
+    const all = Array.from({ length: masks }, (_, mask) => degreesOf(degrees, mask)).flat();
+    const units = unitsOf(degrees);
+    if (index === undefined) return constant(all, [masks, ...new Array<number>(within).fill(1), units], "i32");
+    return take(constant(all, [masks, units], "i32"), index, 0);
   };
-  const [from, to] = [expandDims(of(rule.from), -1), expandDims(of(rule.to), 0)];
+  const [from, to] = [expandDims(of(rule.from), -1), expandDims(of(rule.to), -2)];
   return cast(rule.strict ? less(from, to) : lessEqual(from, to), "f32");
 }

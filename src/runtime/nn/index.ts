@@ -29,6 +29,7 @@ export { convolve, convolveTranspose, type ConvolveOptions } from "./convolve.js
 export {
   degreeMask,
   degreesOf,
+  allMasks,
   drawnMask,
   maskInTurn,
   orderOf,
