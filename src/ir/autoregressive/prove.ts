@@ -208,7 +208,16 @@ function prove(context: DeriveContext, subject: Subject, masks: Map<string, Mask
 }
 
 function masksAt({ rules }: Tracker, mask: number): ReadonlyMap<string, MaskRule> {
-  return new Map([...rules].flatMap(([path, { rules: [rule] }]) => (rule ? [[path, reseeded(rule, mask)] as const] : [])));
+  return new Map(
+    [...rules].flatMap(
+      ([
+        path,
+        {
+          rules: [rule],
+        },
+      ]) => (rule ? [[path, reseeded(rule, mask)] as const] : []),
+    ),
+  );
 }
 
 /** What holds in the first of several orders and not in another: a part that knows its own. */
@@ -229,7 +238,9 @@ function inFirstAlone(context: DeriveContext, variable: string, found: Refused, 
     },
     {
       label: `in order ${mask + 1} of ${orders}`,
-      labels: told.filter(({ stop }) => !sameSpan(spanOf(stop.expr), expr.span)).map(({ stop, text }) => ({ span: spanOf(stop.expr), text })),
+      labels: told
+        .filter(({ stop }) => !sameSpan(spanOf(stop.expr), expr.span))
+        .map(({ stop, text }) => ({ span: spanOf(stop.expr), text })),
       help: [
         "what is shifted, sliced or summed along the entries knows the order in which they lie alone: leave it to `masked_dense`",
         "or have one order: leave out `orders`",
