@@ -12,7 +12,7 @@ import { childrenOf } from "../ir/walk.js";
 import { lowerBuiltin } from "./lower-builtin.js";
 import { topLevelNames } from "./reserved.js";
 import { capital } from "./names.js";
-import { call, type Js, type JsField, member, method, name, num, object, path } from "./js.js";
+import { array, call, type Js, type JsField, member, method, name, num, object, path, str } from "./js.js";
 import {
   type FunctionWriter,
   joinLeads,
@@ -282,8 +282,11 @@ function maskOf(context: DeriveContext, instance: LayerInstance): readonly JsFie
 }
 
 function degreesJs(degrees: Degrees): Js {
+  if (degrees.kind === "joined") return object({ kind: str(degrees.kind), parts: array(degrees.parts.map(degreesJs)) });
   return object(
-    Object.fromEntries(Object.entries(degrees).map(([key, value]) => [key, literal(value as number | string | readonly number[])])),
+    Object.fromEntries(
+      Object.entries(degrees).map(([key, value]) => [key, literal(value as number | boolean | string | readonly number[])]),
+    ),
   );
 }
 

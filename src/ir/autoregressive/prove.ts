@@ -20,7 +20,7 @@ import { distributions } from "../distributions.js";
 import { bijections, bijectionsOf } from "../flows.js";
 import { layers } from "../layers.js";
 import type { BijectionInstance, DistCall, Expr, LayerInstance, Net } from "../types.js";
-import type { Grid } from "./grid.js";
+import { entries, type Grid } from "./grid.js";
 import { type MaskRule, type Order, orderOfMask, orderText, placesOf, ranksOf, reseeded, sameOrder, whyNoOrder } from "./order.js";
 import { entryName, firstWrong, insteadOf, type Reach, reachOf, sameSpan, spanOf, storyOf, waysOut, type Wrong } from "./reach.js";
 import { track, type Tracked, type Tracker } from "./track.js";
@@ -51,7 +51,14 @@ export interface OrderedLayer {
 
 /** The net of an autoregressive bijection, and the proof that it may be one. */
 export interface OrderedNet {
+  /** The flow and the bijection in it that the net belongs to. */
+  readonly flow: string;
+  readonly bijection: string;
+  /** Of its first parameter. */
+  readonly shape: readonly number[];
+  readonly positions: number;
   readonly order: Order;
+  readonly span: Span;
   readonly layers: readonly OrderedLayer[];
 }
 
@@ -83,12 +90,13 @@ function provenFlows(context: DeriveContext, masks: Map<string, MaskRule>): Read
   for (const flow of context.model.flows) {
     for (const { instance, conditioner } of bijectionsOf(flow.steps)) {
       if (!conditioner || bijections.get(instance.bijection)?.autoregressive !== true) continue;
-      const order = proveMap(context, netOf(context, conditioner.net), instance, masks);
-      if (order === undefined) {
+      const net = netOf(context, conditioner.net);
+      const proven = proveMap(context, net, instance, masks);
+      if (proven === undefined) {
         ok = false;
         break;
       }
-      orders.set(conditioner.net, order);
+      orders.set(conditioner.net, { ...proven, flow: flow.name, bijection: instance.bijection, span: net.span });
     }
   }
   return ok ? orders : undefined;
@@ -186,14 +194,16 @@ function prove(context: DeriveContext, subject: Subject, masks: Map<string, Mask
   const first = look(natural);
   const order = orderOf(context, subject.name, size, first);
   if (!order) return undefined;
-  const inOrderOf = (places: Order): Tracked =>
-    places === "natural" ? natural : { ...natural, order: places, ranks: ranksIn(places, order.size, size) };
-  const tracked = inOrderOf(order.places);
+  const inOrderOf = (mask: number): Tracked => {
+    const places = order.places(mask);
+    return places === "natural" ? natural : { ...natural, order: places, ranks: ranksIn(places, order.size, size) };
+  };
+  const tracked = inOrderOf(0);
   const tracker = tracked === natural ? first : look(tracked);
   const lead = shape.slice(0, shape.length - subject.eventRank);
   // The first order decides which masks there are; the others are those masks, drawn again.
   for (let mask = 0; mask < order.orders; mask++) {
-    const at = mask === 0 ? tracked : inOrderOf(orderOfMask(order.places, mask));
+    const at = mask === 0 ? tracked : inOrderOf(mask);
     const seen = mask === 0 ? tracker : look(at, masksAt(tracker, mask));
     for (const { name, expr, rank } of subject.params) {
       const wrong = firstWrong(seen.of(expr), rank, lead, at);
@@ -204,7 +214,7 @@ function prove(context: DeriveContext, subject: Subject, masks: Map<string, Mask
       return undefined;
     }
   }
-  return settleMasks(context, tracker, masks) ? { tracked, tracker, places: order.places, orders: order.orders, lead } : undefined;
+  return settleMasks(context, tracker, masks) ? { tracked, tracker, places: tracked.order, orders: order.orders, lead } : undefined;
 }
 
 function masksAt({ rules }: Tracker, mask: number): ReadonlyMap<string, MaskRule> {
@@ -305,7 +315,7 @@ function proveOne(context: DeriveContext, density: string, definition: Drawn, ma
 }
 
 function layersOf({ tracker, tracked }: Proven): readonly OrderedLayer[] {
-  return [...tracker.ordered].map(([instance, grid]) => ({ instance, reach: reachOf(grid, tracked) }));
+  return [...tracker.ordered].map(([instance, { grid }]) => ({ instance, reach: reachOf(grid, tracked) }));
 }
 
 /**
@@ -317,7 +327,7 @@ export function proveMap(
   net: Net,
   asked: Pick<BijectionInstance, "bijection" | "span">,
   masks: Map<string, MaskRule>,
-): OrderedNet | undefined {
+): Omit<OrderedNet, "flow" | "bijection" | "span"> | undefined {
   const [param] = net.params;
   if (param?.type.kind !== "tensor" || net.result.type.kind !== "tensor") throw new InternalError(`${net.name} maps no tensor to a tensor`);
   const shape = param.type.shape.map((d) => d.size);
@@ -349,7 +359,8 @@ export function proveMap(
   const proven = prove(context, subject, masks);
   if (!proven) return undefined;
   const several = [...proven.tracker.ordered.keys()].find((instance) => instance.masking?.orders !== undefined);
-  if (!several) return { order: orderOver(proven.tracked.ranks, proven.tracked.size, proven.places), layers: layersOf(proven) };
+  const { ranks, size: positions } = proven.tracked;
+  if (!several) return { shape, positions, order: orderOver(ranks, positions, proven.places), layers: layersOf(proven) };
   report(
     context.diagnostics,
     "GM3730",
@@ -378,16 +389,28 @@ function orderOf(
   variable: string,
   size: number,
   tracker: Tracker,
-): { readonly places: Order; readonly size: number; readonly orders: number } | undefined {
-  const named = [...tracker.ordered.keys()].flatMap((instance) => {
+): { readonly places: (mask: number) => Order; readonly size: number; readonly orders: number } | undefined {
+  // What is moved on the way to the first layers, `x |> reverse |> made(…)`, is in their order there.
+  const moves = [...tracker.ordered.values()].flatMap(({ input }) => movedPlaces(input, size) ?? []);
+  const inVariable = (order: Order, moved = moves[0]): Order =>
+    moved === undefined || moved.every((p, i) => p === i) ? order : nameOf(placesOf(order, moved.length).map((p) => moved[p] ?? 0));
+  const named = [...tracker.ordered].flatMap(([instance, { input }]) => {
     const rule = tracker.rules.get(instance.path)?.rules[0];
     const sides = rule ? [rule.from, rule.to].flatMap((side) => (side.kind === "order" ? [side.size] : [])) : [size];
     const [places] = sides;
-    const { order = "natural" as const, orders = 1 } = instance.masking ?? {};
-    return places === undefined ? [] : [{ instance, order, orders, places }];
+    const { order: own = "natural" as const, orders = 1 } = instance.masking ?? {};
+    const why =
+      typeof own === "object" && places !== undefined
+        ? whyNoOrder(
+            own.map((place) => place + 1),
+            places,
+          )
+        : undefined;
+    const order = why === undefined ? inVariable(own, movedPlaces(input, size)?.[0] ?? moves[0]) : own;
+    return places === undefined ? [] : [{ instance, own, order, orders, places, why }];
   });
   const [first] = named;
-  if (!first) return { places: "natural", size, orders: 1 };
+  if (!first) return { places: () => "natural", size, orders: 1 };
   const known = (n: typeof first): boolean => n.order === "natural" && n.orders === 1;
   const other = named.find(
     (n) => !sameOrder(n.order, first.order) || n.orders !== first.orders || (!known(first) && n.places !== first.places),
@@ -408,14 +431,8 @@ function orderOf(
     );
     return undefined;
   }
-  const why =
-    typeof first.order === "object"
-      ? whyNoOrder(
-          first.order.map((place) => place + 1),
-          first.places,
-        )
-      : undefined;
-  if (why === undefined) return { places: first.order, size: first.places, orders: first.orders };
+  const { why } = first;
+  if (why === undefined) return { places: (mask) => inVariable(orderOfMask(first.own, mask)), size: first.places, orders: first.orders };
   report(
     context.diagnostics,
     "GM2086",
@@ -424,6 +441,23 @@ function orderOf(
     { help: [`\`${variable}\` has ${first.places} places: name each of 1 to ${first.places} once`] },
   );
   return undefined;
+}
+
+/** The places of the variable that stand at the places of a value which only moves them about; undefined where it is no such value. */
+function movedPlaces(x: Grid, size: number): readonly [readonly number[]] | undefined {
+  const [places = 1, channels = 1] = x.shape;
+  const perPlace = places === size ? 0 : 1;
+  if (x.shape.length > 2 || (perPlace === 1 && places * channels !== size)) return undefined;
+  const read = entries(x);
+  const step = perPlace === 1 ? channels : 1;
+  const moved = Array.from({ length: places }, (_, p) => (read[p * channels] ?? 0) / step);
+  const whole = read.every((rank, i) => rank === (moved[Math.floor(i / channels)] ?? 0) * step + perPlace * (i % channels));
+  return whole && moved.every(Number.isInteger) && new Set(moved).size === places && Math.min(...moved) === 0 ? [moved] : undefined;
+}
+
+/** Places in the order in which they are drawn, by the name that they have. */
+function nameOf(places: readonly number[]): Order {
+  return (["natural", "reverse"] as const).find((order) => sameOrder(placesOf(order, places.length), places)) ?? places;
 }
 
 /** As few axes of positions as the parameters allow: what is at one position is drawn at once. */
@@ -446,8 +480,7 @@ function positionAxesOf(
 function orderOver(ranks: readonly number[], positions: number, named: Order): Order {
   const width = ranks.length / positions;
   const places = Array.from({ length: positions }, (_, i) => i).sort((a, b) => (ranks[a * width] ?? 0) - (ranks[b * width] ?? 0));
-  const candidates: readonly Order[] = ["natural", "reverse", ...(typeof named === "number" ? [named] : [])];
-  return candidates.find((order) => sameOrder(placesOf(order, positions), places)) ?? places;
+  return typeof named === "number" && sameOrder(placesOf(named, positions), places) ? named : nameOf(places);
 }
 
 function refuse(context: DeriveContext, eventRank: number, { tracked, tracker, param, expr, wrong }: Refused): void {

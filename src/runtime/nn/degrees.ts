@@ -4,7 +4,8 @@
  * A degree says how far along the order of the entries a unit looks. The entry that stands at place r of the order, r = 0 .. D-1, has the
  * degree r; hidden units have degrees 1 .. D-1. A unit of degree m reads one of degree m' where m > m' (strict) or m >= m' (inclusive).
  * With one strict layer on each path, the first, and inclusive ones after it, an output of degree r sees the entries of degrees below r: a
- * hidden unit of degree m sees entries 0 .. m-1, and an output of degree r sees hidden units of degrees up to r.
+ * hidden unit of degree m sees entries 0 .. m-1, and an output of degree r sees hidden units of degrees up to r. Units of no degree, -1, read
+ * nothing of the variable, and all may read them.
  *
  * Degrees are given by a rule, so that generated code holds no lists. Seeded rules draw the same degrees in every run.
  */
@@ -30,11 +31,17 @@ import { shapeError } from "../graph/shape.js";
 /** An order over n places, by the name of a rule, the seed of a random order, or as the places themselves in the order in which they are drawn. */
 export type Order = "natural" | "reverse" | number | readonly number[];
 
-/** Degrees of the entries of the variable, each once for each of its channels, or of hidden units. */
-export type Degrees =
-  | { readonly kind: "order"; readonly size: number; readonly channels?: number; readonly order?: Order }
+/** Degrees of the entries of the variable, each once for each of its channels, of hidden units, or of units that all may read. */
+export type DegreesPart =
+  /** `itself`: one later, where the entries stand beside units that are behind them. */
+  | { readonly kind: "order"; readonly size: number; readonly channels?: number; readonly order?: Order; readonly itself?: boolean }
   /** 1 .. max spread evenly over the units, ascending, or drawn by a seed. `max` is D - 1. */
-  | { readonly kind: "hidden"; readonly size: number; readonly max: number; readonly seed?: number };
+  | { readonly kind: "hidden"; readonly size: number; readonly max: number; readonly seed?: number }
+  /** They read nothing of the variable. */
+  | { readonly kind: "free"; readonly size: number };
+
+/** Of units of one kind, or of several in a row. */
+export type Degrees = DegreesPart | { readonly kind: "joined"; readonly parts: readonly DegreesPart[] };
 
 /** What a masked layer connects. */
 export interface DegreeRule {
@@ -57,6 +64,7 @@ export function orderOf(order: Order | undefined, n: number): readonly number[] 
 
 /** Units that a rule gives degrees to. */
 export function unitsOf(degrees: Degrees): number {
+  if (degrees.kind === "joined") return degrees.parts.reduce((n, part) => n + unitsOf(part), 0);
   return degrees.kind === "order" ? degrees.size * (degrees.channels ?? 1) : degrees.size;
 }
 
@@ -65,12 +73,14 @@ export function unitsOf(degrees: Degrees): number {
  * without one gets one), so orders and connectivity both change, and layers that share a rule still agree.
  */
 export function degreesOf(degrees: Degrees, mask = 0): readonly number[] {
+  if (degrees.kind === "joined") return degrees.parts.flatMap((part) => degreesOf(part, mask));
+  if (degrees.kind === "free") return new Array<number>(degrees.size).fill(-1);
   if (degrees.kind === "order") {
-    const { size, channels = 1 } = degrees;
+    const { size, channels = 1, itself = false } = degrees;
     const order = orderOf(mask === 0 ? degrees.order : reseeded(degrees.order, mask), size);
     const rank = new Array<number>(size);
     order.forEach((place, r) => (rank[place] = r));
-    return rank.flatMap((r) => new Array<number>(channels).fill(r));
+    return rank.flatMap((r) => new Array<number>(channels).fill(r + Number(itself)));
   }
   const { size, seed, max } = degrees;
   const top = Math.max(1, max);

@@ -36,6 +36,7 @@ export {
   unitsOf,
   type DegreeRule,
   type Degrees,
+  type DegreesPart,
   type MaskChoice,
   type Order,
 } from "./degrees.js";

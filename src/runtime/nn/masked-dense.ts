@@ -50,5 +50,5 @@ maskedDense.spec = (inputs: number, outputs: number, options: DegreeRule & Dense
 /** Event shape [D] or [D, c] -> [D, n], or [n] of hidden units. */
 maskedDense.outShape = (rule: DegreeRule): readonly number[] => {
   const { to } = rule;
-  return hasChannels(to) ? [to.size, to.channels ?? 1] : [to.size];
+  return hasChannels(to) ? [to.size, to.channels ?? 1] : [unitsOf(to)];
 };
