@@ -117,6 +117,17 @@ export const gm3Flows = {
     "Flow that may leave its range",
     (a) => `\`${a.direction}\` of the flow \`${a.flow}\` is declared onto \`${a.onto}\`, and nothing keeps its values there: ${a.found}`,
   ),
+  GM3713: code<{ times: number }>(
+    "error",
+    "Terms that share their noise",
+    (a) => `these ${a.times} terms are one and the same: the flow draws its noise once for all of them`,
+  ),
+  GM3714: code<{ density: string; variable: string; energy: string }>(
+    "error",
+    "Flow beside an energy",
+    (a) =>
+      `\`${a.density}\` maps \`${a.variable}\` by a flow, and has an energy of ${a.energy}: no change of variables is derived beside an energy, whose chains would have to run through the flow`,
+  ),
   GM3706: code<{ quantity: string; variable: string; problem: string }>(
     "error",
     "No change of variables",

@@ -32,7 +32,8 @@ import type { DrawnTogether } from "./flow-change.js";
 import { chainsOf, drawsSamples, energiesIn, partitionsOf, placeChains, usesChoices } from "./energy-use.js";
 import { type Behind, planDraw } from "./estimators.js";
 import { deriveMatching } from "./matching.js";
-import { closeKl } from "./kl.js";
+import { dequantised } from "./bounds.js";
+import { closeKl, fingerprint } from "./kl.js";
 import { deriveLogDensity, drawnFrom, variableText } from "./marginal.js";
 import { summedAround } from "./players/rows.js";
 import { schedulesIn } from "./schedules.js";
@@ -229,6 +230,7 @@ function deriveBuiltin(state: State, expr: Extract<Expr, { kind: "builtin" }>): 
     if (!q) return undefined;
     args.push(q);
   }
+  if (sharesNoise(context, expr, args)) return undefined;
   const sampled = args.flatMap((q, i) => (containsSampledExpectation(q) ? [i] : []));
   // a linear function of estimates without bias has none
   if (sampled.length > 0 && expr.fn !== "stop" && !isLinearIn(builtins.get(expr.fn)?.linear, sampled)) {
@@ -249,6 +251,27 @@ function deriveBuiltin(state: State, expr: Extract<Expr, { kind: "builtin" }>): 
     return undefined;
   }
   return { kind: "apply", expr, args };
+}
+
+/** Terms of a reduction that are alike and draw noise draw the same: their mean is that of one of them, whatever their number. */
+function sharesNoise(context: DeriveContext, expr: Extract<Expr, { kind: "builtin" }>, args: readonly Quantity[]): boolean {
+  const [first, ...others] = expr.args;
+  if (!first || others.length === 0 || (expr.fn !== "stack" && expr.fn !== "concat")) return false;
+  const one = fingerprint(first);
+  if (!others.every((other) => fingerprint(other) === one) || args[0] === undefined || dequantised(context, args[0]) === 0) return false;
+  report(
+    context.diagnostics,
+    "GM3713",
+    expr.span,
+    { times: expr.args.length },
+    {
+      help: [
+        "`-log p(x)` is the bound by one draw of the noise for each row; its mean over the rows has the standard error that is printed",
+        "a tighter one has noise that is learnt: `dequantize(u)` with a flow `u(e | x)` onto `unit`",
+      ],
+    },
+  );
+  return true;
 }
 
 /** The state in an expression that others multiply, or meet otherwise than as plain terms. */
