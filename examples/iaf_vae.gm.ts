@@ -137,7 +137,7 @@ export function encoder(
  * The same given a vector of something else, which all entries may read: it is added to the first hidden layer.
  * Kingma et al. 2016, "Improving Variational Inference with Inverse Autoregressive Flow", section 4; Papamakarios et al. 2017, section 3.4.
  *
- * made_values_given(x, features)  autoregressive.gm:26
+ * made_values_given(x, features)  autoregressive.gm:28
  * x [..., 32], features [..., 300] -> [..., 32, 2]
  */
 export function made_values_given(
@@ -180,7 +180,7 @@ export function fIaf1InverseAutoregressive1(
  * The same given a vector of something else, which all entries may read: it is added to the first hidden layer.
  * Kingma et al. 2016, "Improving Variational Inference with Inverse Autoregressive Flow", section 4; Papamakarios et al. 2017, section 3.4.
  *
- * made_values_given2(x, features)  autoregressive.gm:26
+ * made_values_given2(x, features)  autoregressive.gm:28
  * x [..., 32], features [..., 300] -> [..., 32, 2]
  */
 export function made_values_given2(
@@ -223,7 +223,7 @@ export function fIaf1InverseAutoregressive2(
  * The same given a vector of something else, which all entries may read: it is added to the first hidden layer.
  * Kingma et al. 2016, "Improving Variational Inference with Inverse Autoregressive Flow", section 4; Papamakarios et al. 2017, section 3.4.
  *
- * made_values_given3(x, features)  autoregressive.gm:26
+ * made_values_given3(x, features)  autoregressive.gm:28
  * x [..., 32], features [..., 300] -> [..., 32, 2]
  */
 export function made_values_given3(
@@ -266,7 +266,7 @@ export function fIaf1InverseAutoregressive3(
  * The same given a vector of something else, which all entries may read: it is added to the first hidden layer.
  * Kingma et al. 2016, "Improving Variational Inference with Inverse Autoregressive Flow", section 4; Papamakarios et al. 2017, section 3.4.
  *
- * made_values_given4(x, features)  autoregressive.gm:26
+ * made_values_given4(x, features)  autoregressive.gm:28
  * x [..., 32], features [..., 300] -> [..., 32, 2]
  */
 export function made_values_given4(

@@ -122,7 +122,7 @@ export type Weights = WeightsOf<typeof weights>;
  * The same with several values for each entry, [D, values], such as means and log-scales: `e = made_values(x, [100])`.
  * Germain et al. 2015; Papamakarios, Pavlakou & Murray 2017, "Masked Autoregressive Flow for Density Estimation".
  *
- * made_values(x)  autoregressive.gm:16
+ * made_values(x)  autoregressive.gm:17
  * x [..., 64] -> [..., 64, 2]
  */
 export function made_values(w: Weights["f"]["maf1"]["masked_autoregressive1"]["made_values1"], x: Tensor): Tensor {
@@ -162,7 +162,7 @@ export function fMaf1MaskedAutoregressive1(w: Weights["f"]["maf1"]["masked_autor
  * The same with several values for each entry, [D, values], such as means and log-scales: `e = made_values(x, [100])`.
  * Germain et al. 2015; Papamakarios, Pavlakou & Murray 2017, "Masked Autoregressive Flow for Density Estimation".
  *
- * made_values2(x)  autoregressive.gm:16
+ * made_values2(x)  autoregressive.gm:17
  * x [..., 64] -> [..., 64, 2]
  */
 export function made_values2(w: Weights["f"]["maf1"]["masked_autoregressive2"]["made_values1"], x: Tensor): Tensor {
@@ -202,7 +202,7 @@ export function fMaf1MaskedAutoregressive2(w: Weights["f"]["maf1"]["masked_autor
  * The same with several values for each entry, [D, values], such as means and log-scales: `e = made_values(x, [100])`.
  * Germain et al. 2015; Papamakarios, Pavlakou & Murray 2017, "Masked Autoregressive Flow for Density Estimation".
  *
- * made_values3(x)  autoregressive.gm:16
+ * made_values3(x)  autoregressive.gm:17
  * x [..., 64] -> [..., 64, 2]
  */
 export function made_values3(w: Weights["f"]["maf1"]["masked_autoregressive3"]["made_values1"], x: Tensor): Tensor {
@@ -242,7 +242,7 @@ export function fMaf1MaskedAutoregressive3(w: Weights["f"]["maf1"]["masked_autor
  * The same with several values for each entry, [D, values], such as means and log-scales: `e = made_values(x, [100])`.
  * Germain et al. 2015; Papamakarios, Pavlakou & Murray 2017, "Masked Autoregressive Flow for Density Estimation".
  *
- * made_values4(x)  autoregressive.gm:16
+ * made_values4(x)  autoregressive.gm:17
  * x [..., 64] -> [..., 64, 2]
  */
 export function made_values4(w: Weights["f"]["maf1"]["masked_autoregressive4"]["made_values1"], x: Tensor): Tensor {
@@ -282,7 +282,7 @@ export function fMaf1MaskedAutoregressive4(w: Weights["f"]["maf1"]["masked_autor
  * The same with several values for each entry, [D, values], such as means and log-scales: `e = made_values(x, [100])`.
  * Germain et al. 2015; Papamakarios, Pavlakou & Murray 2017, "Masked Autoregressive Flow for Density Estimation".
  *
- * made_values5(x)  autoregressive.gm:16
+ * made_values5(x)  autoregressive.gm:17
  * x [..., 64] -> [..., 64, 2]
  */
 export function made_values5(w: Weights["f"]["maf1"]["masked_autoregressive5"]["made_values1"], x: Tensor): Tensor {

@@ -51,8 +51,9 @@ describe("examples", () => {
     expect(values).toHaveLength(steps);
     expect(values.every(Number.isFinite)).toBe(true);
     // With log Z replaced by samples of the model, or the likelihood by score matching, the value itself says nothing of progress in so few steps.
+    // An energy that comes in slowly makes the objective another one in each step.
     // Clipping takes the weights of a critic away from where they start.
-    if (update.carried || phase?.constraints || file === "energy_net.gm") return;
+    if (update.carried || phase?.constraints || (phase?.schedules && model.streams.length === 0) || file === "energy_net.gm") return;
     const mean = (xs: readonly number[]): number => xs.reduce((a, b) => a + b, 0) / xs.length;
     const gain = mean(values.slice(-steps / 4)) - mean(values.slice(0, steps / 4));
     expect(update.direction === "maximize" ? gain : -gain).toBeGreaterThan(0);

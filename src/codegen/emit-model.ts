@@ -189,7 +189,7 @@ class Objectives {
       .filter((n) => n.estimator !== PATHWISE)
       .map((n) => `${n.variable}:${n.estimator}`)
       .join();
-    const key = `${fingerprint(withoutCounts(value))}|${derived.chains.length + derived.partitions.length > 0 ? derived.training : ""}|${estimators.replaceAll("sampled", "reparam")}|${derived.schedules.map((s) => s.name).join()}`;
+    const key = `${fingerprint(withoutCounts(value))}|${derived.orders > 1 || derived.chains.length + derived.partitions.length > 0 ? derived.training : ""}|${estimators.replaceAll("sampled", "reparam")}|${derived.schedules.map((s) => s.name).join()}`;
     const found = this.known.get(key);
     if (found) return found;
     const wanted = identifier(functionName(stated, value));
@@ -348,6 +348,7 @@ function emitMetric(derived: DerivedModel, e: DerivedEvaluation, objectives: Obj
       combine: combine === undefined || !o.samples ? undefined : str(combine),
       combineScale: combineScale === 1 || !o.samples ? undefined : num(combineScale),
       bound: bound === undefined ? undefined : str(bound),
+      orders: optionalNumber(quantity.orders === 1 ? undefined : quantity.orders),
       logDensityOf: densities.size === 0 ? undefined : object(Object.fromEntries([...densities].map(([v, times]) => [v, num(times)]))),
       impossible: impossible === undefined ? undefined : str(impossible),
       partitions: o.partitions.length === 0 ? undefined : array(o.partitions.map((p) => str(partitionMetricName(derived, p.density)))),

@@ -6,8 +6,8 @@ import { weightEntries } from "../ir/derive/context.js";
 
 import { type EnergyExplanation, explainEnergy, printEnergy } from "./explain-energy.js";
 import { explainFlow, type FlowExplanation, printFlow } from "./explain-flow.js";
-import { explainOrder, type OrderExplanation, printOrder } from "./order-text.js";
 import type { Span } from "../base/source.js";
+import { explainNets, explainOrder, type NetOrderExplanation, type OrderExplanation, printNetOrder, printOrder } from "./order-text.js";
 import { place } from "./place.js";
 import { latexName, quantityLatex, quantityText } from "./mathtext.js";
 
@@ -34,6 +34,8 @@ export interface Explanation {
   readonly flows: readonly FlowExplanation[];
   /** Variables that are drawn entry after entry. */
   readonly orders: readonly OrderExplanation[];
+  /** Nets of autoregressive bijections. */
+  readonly nets: readonly NetOrderExplanation[];
   readonly train: readonly ObjectiveExplanation[];
   readonly evaluate: readonly ObjectiveExplanation[];
 }
@@ -76,6 +78,7 @@ export function explain(derived: DerivedModel): Explanation {
     energies: [...context.energies.values()].map((analysis) => explainEnergy(context, analysis)),
     flows: model.flows.map((flow) => explainFlow(context, flow)),
     orders: [...context.sequential.values()].flat().map(explainOrder),
+    nets: explainNets(context.orders.values()),
     train: derived.phases.flatMap((p) =>
       p.updates.map((u) => objective(`${u.update.direction} ${u.update.text}`, u.update.span, u.derived, u.moves)),
     ),
@@ -140,6 +143,7 @@ export function printExplanation(e: Explanation, extra: readonly string[] = []):
   );
   for (const energy of e.energies) lines.push(...printEnergy(energy), "");
   for (const flow of e.flows) lines.push(...printFlow(flow), "");
+  for (const net of e.nets) lines.push(...printNetOrder(net), "");
   for (const order of e.orders) lines.push(...printOrder(order), "");
   for (const [title, items] of [["train", e.train] as const, ["evaluate", e.evaluate] as const]) {
     for (const o of items) {

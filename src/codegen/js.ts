@@ -34,6 +34,7 @@ export interface JsStatement {
 export interface JsParam {
   readonly name: string;
   readonly type: string;
+  readonly optional?: boolean;
 }
 
 export interface JsFunction {

@@ -7,6 +7,7 @@ import { type Definition, type DensityIndex, type DeriveContext, densityOf, give
 import { energyOf } from "../ir/derive/energy.js";
 import { drawsNumbers } from "../ir/derive/objective.js";
 import { exprsOf } from "../ir/quantity.js";
+import { ordersOfNet } from "../ir/autoregressive/several.js";
 import { distributions } from "../ir/distributions.js";
 import type { Density, Dim, Local, Net, Type } from "../ir/types.js";
 import { call, type Js, type JsFunction, type JsParam, method, name, object, str } from "./js.js";
@@ -45,7 +46,7 @@ export function shapeDoc(type: Type): string {
 
 export function lowerNet(context: DeriveContext, net: Net, file: Names): JsFunction {
   const needs = netNeeds(context, net);
-  const writer = new FunctionWriter(file, ["w", "key"], undefined);
+  const writer = new FunctionWriter(file, ["w", "key", "masks"], undefined);
   const params: JsParam[] = needs === "none" ? [] : [{ name: "w", type: needs === "own" ? weightsType(net.path) : "Weights" }];
   const locals = new Map<string, Value>();
   for (const p of net.params) {
@@ -54,6 +55,8 @@ export function lowerNet(context: DeriveContext, net: Net, file: Names): JsFunct
     locals.set(p.id, valueOfType(name(id), p.type, BATCH));
   }
   if (net.random) params.push({ name: "key", type: "Key" });
+  const orders = ordersOfNet(context, net);
+  if (orders > 1) params.push({ name: "masks", type: "MaskChoice", optional: true });
   const scope: Scope = {
     context,
     writer,
@@ -61,6 +64,7 @@ export function lowerNet(context: DeriveContext, net: Net, file: Names): JsFunct
     local: (id) => locals.get(id),
     weights: weightsAt(needs === "own" ? net.path : ""),
     key: net.random ? name("key") : undefined,
+    ...(orders > 1 ? { masks: { js: name("masks") } } : {}),
   };
   for (const b of net.body) locals.set(b.local.id, bindLocal(writer, b.local, lowerExpr(scope, b.value)));
   const result = lowerExpr(scope, net.result);
@@ -125,6 +129,7 @@ export function lowerLogDensity(context: DeriveContext, density: Density, derive
     local: () => undefined,
     weights: weightsAt(""),
     key: random ? name("key") : undefined,
+    training: false,
     plateSize: (count) => ({ kind: "number", value: count.size }),
   };
   const value = lowerQuantity(scope, quantity);

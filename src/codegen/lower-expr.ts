@@ -4,6 +4,7 @@ import type { DeriveContext } from "../ir/derive/context.js";
 import { flowOf, inOrder, netOf } from "../ir/derive/context.js";
 import type { Binding, BuiltinExpr, Expr, Flow, FlowCallExpr, GradExpr, LayerInstance, LocalExpr, Net } from "../ir/types.js";
 import type { Degrees } from "../ir/autoregressive/order.js";
+import { ordersIn, ordersOfNet } from "../ir/autoregressive/several.js";
 import { builtins } from "../ir/builtins.js";
 import { bijectionsOf, flowsIn, netsIn } from "../ir/flows.js";
 import { type Layer, layers } from "../ir/layers.js";
@@ -11,7 +12,7 @@ import { childrenOf } from "../ir/walk.js";
 import { lowerBuiltin } from "./lower-builtin.js";
 import { topLevelNames } from "./reserved.js";
 import { capital } from "./names.js";
-import { call, type Js, type JsField, member, method, name, num, object, path } from "./js.js";
+import { array, call, type Js, type JsField, member, method, name, num, object, path, str } from "./js.js";
 import {
   type FunctionWriter,
   joinLeads,
@@ -38,6 +39,8 @@ export interface Scope {
   readonly weights: (path: string) => Js;
   /** The key for layers that draw (dropout), where the function has one. */
   readonly key: Js | undefined;
+  /** Which of several orders masked layers take; without it, the first. `plate`: the leading axis that all of them side by side have. */
+  readonly masks?: { readonly js: Js; readonly plate?: string };
   /** The parameter that a schedule's scalar is, where the function has one. */
   readonly schedule?: (name: string) => Js | undefined;
 }
@@ -164,12 +167,20 @@ function isKnown(scope: Scope, binding: Binding): boolean {
   return scope.local(binding.local.id) !== undefined || scope.writer.memo.has(bindingKey(scope, binding));
 }
 
-function bindingKey({ context, variable }: Scope, { local }: Binding): string {
+function bindingKey({ context, variable, masks }: Scope, { local, value }: Binding): string {
   const reads = [...(context.reads.get(local.id) ?? [])].map((v) => {
-    const value = variable(v);
-    return value ? memoKey(value) : v;
+    const known = variable(v);
+    return known ? memoKey(known) : v;
   });
-  return `${local.id}(${reads.join(",")})`;
+  const masked = masks !== undefined && ordersIn(context, [value]) > 1 ? `|${JSON.stringify(masks)}` : "";
+  return `${local.id}(${reads.join(",")})${masked}`;
+}
+
+/** The argument that says which of several orders is taken, and the leading axis that comes of it. */
+function masksOf(scope: Scope, orders: number): { readonly args: readonly Js[]; readonly leads: readonly Lead[] } {
+  const { masks } = scope;
+  if (orders === 1 || !masks) return { args: [], leads: [] };
+  return { args: [masks.js], leads: masks.plate === undefined ? [] : [{ plates: new Set([masks.plate]), batch: false }] };
 }
 
 function lowerLayer(scope: Scope, instance: LayerInstance, args: readonly Value[], expr: Expr): Value {
@@ -178,14 +189,16 @@ function lowerLayer(scope: Scope, instance: LayerInstance, args: readonly Value[
   const inputs = args.map((a) => a.js);
   const key = layer.keyed ? [call(`${keyText(scope)}.at`, { kind: "string", value: instance.path.split(".").at(-1) ?? layer.name })] : [];
   const first = layer.weightless ? key : [...key, scope.weights(instance.path)];
+  const masks = masksOf(scope, instance.masking?.orders ?? 1);
   const js = call(
     layer.runtime,
     ...first,
     ...inputs,
     ...(layer.weightless ? instance.spec.map(literal) : []),
     ...layerOptions(scope.context, instance, "apply"),
+    ...masks.args,
   );
-  return valueOfType(js, expr.type, joinLeads(args.map(leadOf)));
+  return valueOfType(js, expr.type, joinLeads([...args.map(leadOf), ...masks.leads]));
 }
 
 /** The value alone; where its log-determinant is wanted too, both come from one image. */
@@ -269,8 +282,11 @@ function maskOf(context: DeriveContext, instance: LayerInstance): readonly JsFie
 }
 
 function degreesJs(degrees: Degrees): Js {
+  if (degrees.kind === "joined") return object({ kind: str(degrees.kind), parts: array(degrees.parts.map(degreesJs)) });
   return object(
-    Object.fromEntries(Object.entries(degrees).map(([key, value]) => [key, literal(value as number | string | readonly number[])])),
+    Object.fromEntries(
+      Object.entries(degrees).map(([key, value]) => [key, literal(value as number | boolean | string | readonly number[])]),
+    ),
   );
 }
 
@@ -290,11 +306,12 @@ export function layerOptions(context: DeriveContext, instance: LayerInstance, us
 }
 
 function lowerNetCall(scope: Scope, net: Net, args: readonly Value[], expr: Expr): Value {
-  const lead = joinLeads(args.map(leadOf));
+  const masks = masksOf(scope, ordersOfNet(scope.context, net));
+  const lead = joinLeads([...args.map(leadOf), ...masks.leads]);
   const weights = netNeeds(scope.context, net);
   const first: Js[] = weights === "none" ? [] : [weights === "own" ? scope.weights(net.path) : scope.weights("")];
   const key = net.random ? [call(`${keyText(scope)}.at`, { kind: "string", value: net.name })] : [];
-  return valueOfType(call(netFunction(scope.context, net), ...first, ...args.map((a) => a.js), ...key), expr.type, lead);
+  return valueOfType(call(netFunction(scope.context, net), ...first, ...args.map((a) => a.js), ...key, ...masks.args), expr.type, lead);
 }
 
 /** The name of a net's function in the generated file. */

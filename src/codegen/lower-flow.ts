@@ -75,7 +75,7 @@ function lowerStep(scope: Scope, step: FlowStep): Js {
   if (entry.keyed) fields.push({ name: "key", value: call("key.at", str(instance.path.split(".").at(-1) ?? instance.bijection)) });
   if (step.noise !== undefined) fields.push({ name: "noise", value: arrow("(x)", flowJs(scope, step.noise, [name("x")])) });
   if (step.inner) fields.push(...innerFields(scope, step, step.inner));
-  const order = conditioner && scope.context.orders.get(conditioner.net);
+  const order = conditioner && scope.context.orders.get(conditioner.net)?.order;
   if (order !== undefined && order !== "natural") fields.push({ name: "order", value: literal(order) });
   if (conditioner) fields.push({ name: "net", value: conditionerJs(scope, conditioner) });
   const weights = instance.parameterCount > 0 ? [scope.weights(instance.path)] : [];

@@ -132,6 +132,7 @@ function open(context: DeriveContext, derived: DerivedObjective, file: Names): O
     local: () => undefined,
     weights: weightsAt(""),
     key: derived.random ? name("key") : undefined,
+    training: derived.training,
     schedule: (s) => {
       const id = scalars.get(s);
       return id === undefined ? undefined : name(id);

@@ -8,6 +8,7 @@ import { densityOf, inHeader, parentsOf, variablesIn } from "../ir/derive/contex
 import { flowChain } from "../ir/derive/flow-change.js";
 import type { DrawStep, Factor, LogDet, Quantity, Term } from "../ir/quantity.js";
 import type { Dim, DistCall, Expr, FlowCallExpr } from "../ir/types.js";
+import { ordersIn } from "../ir/autoregressive/several.js";
 import { builtins } from "../ir/builtins.js";
 import { distExprs } from "../ir/walk.js";
 import { below } from "../base/below.js";
@@ -143,21 +144,40 @@ function scaled(js: Js, scale: number): Js {
 
 function lowerFactor(scope: QuantityScope, factor: Factor): TensorValue {
   const { shape } = variableOf(scope.context, factor.variable).domain;
-  const inner = densityScope(scope, factor.at, undefined, factor.through);
+  const masks = masksFor(scope, factor);
+  const inner = { ...densityScope(scope, factor.at, undefined, factor.through), ...(masks ? { masks } : {}) };
   const x = inner.variable(factor.variable);
   if (!x) throw new InternalError(`\`${factor.variable}\` is not in scope`);
   const dist = lowerDist(inner, factor.dist, shape.length);
-  const js = sumEvent(method(dist.object, "logProb", x.js, dist.params), shape.length - dist.eventRank);
-  const label = factorLabel(scope.context, factor);
-  const value: TensorValue = {
+  const each: TensorValue = {
     kind: "tensor",
-    js: termOf(scope, label, factor.span, js),
+    js: sumEvent(method(dist.object, "logProb", x.js, dist.params), shape.length - dist.eventRank),
     shape: [],
     lead: joinLeads([leadOf(x), dist.lead]),
   };
+  // p over several orders is the mean of what it is in each
+  const ensemble = masks?.plate === undefined ? each : reducePlate(scope, each, masks.plate, "logMeanExp");
+  if (masks?.plate !== undefined) scope.writer.dropPlate(masks.plate);
+  const { js } = ensemble;
+  const label = factorLabel(scope.context, factor);
+  const value: TensorValue = { ...ensemble, js: termOf(scope, label, factor.span, js) };
   return scope.writer.remember(`${label}|${place(factor.span)}|${x.js.kind === "name" ? x.js.name : ""}|${JSON.stringify(js)}`, () =>
     scope.writer.bind(factorName(factor), value),
   ) as TensorValue;
+}
+
+/** Which of several orders a factor's masked layers take: where a gradient is taken, one for all of a function; else all, along an axis. */
+function masksFor(scope: QuantityScope, factor: Factor): Scope["masks"] {
+  const orders = ordersIn(scope.context, distExprs(factor.dist));
+  if (orders === 1) return undefined;
+  if (!scope.training) {
+    const { position, id } = scope.writer.addPlate(`orders#${scope.writer.statements.length}`, num(orders), String(orders));
+    return { js: call("allMasks", num(orders), ...(position > 1 ? [num(position - 1)] : [])), plate: id };
+  }
+  if (!scope.key) throw new InternalError("an order is drawn where there is no key");
+  const key = call("key.at", str("order of the step"));
+  const choice: Value = { kind: "record", js: call("drawnMask", key, num(orders)), fields: new Map() };
+  return { js: scope.writer.remember(`masks|${orders}`, () => scope.writer.bind("masks", choice, `one of ${orders} orders`)).js };
 }
 
 /** The log-determinants of a definition's flows. */

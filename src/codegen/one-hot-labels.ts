@@ -4,6 +4,7 @@
  */
 import type { DeriveContext, EnergyBlock } from "../ir/derive/context.js";
 import type { BuiltinExpr, Dim, Expr } from "../ir/types.js";
+import { mapChildren } from "../ir/walk.js";
 import { variableOf } from "./lower-dist.js";
 
 /** The event shape in which an energy sees a variable: categories of its own are one-hot. */
@@ -59,9 +60,9 @@ export function oneHot(context: DeriveContext, energy: EnergyBlock, expr: Expr):
   switch (expr.kind) {
     case "builtin": {
       const [table, index] = expr.args;
-      if (expr.fn === "onehot") return hot(table) ?? { ...expr, args: expr.args.map(inner) };
+      if (expr.fn === "onehot") return hot(table) ?? mapChildren(expr, inner);
       const y = expr.fn === "take" ? hot(index) : undefined;
-      if (!table || y?.type.kind !== "tensor" || table.type.kind !== "tensor") return { ...expr, args: expr.args.map(inner) };
+      if (!table || y?.type.kind !== "tensor" || table.type.kind !== "tensor") return mapChildren(expr, inner);
       const row = table.type.shape.slice(1);
       if (row.length === 0) {
         const product: Expr = { ...expr, fn: "mul", args: [y, inner(table)], options: {}, type: y.type };
@@ -72,16 +73,8 @@ export function oneHot(context: DeriveContext, energy: EnergyBlock, expr: Expr):
     }
     case "layer":
       if (expr.instance.layer === "embedding") return { ...expr, args: expr.args.map((e) => hot(e) ?? inner(e)) };
-      return { ...expr, args: expr.args.map(inner) };
-    case "netCall":
-      return { ...expr, args: expr.args.map(inner) };
-    case "flowCall":
-      return { ...expr, arg: inner(expr.arg), given: expr.given.map(inner) };
-    case "record":
-      return { ...expr, fields: expr.fields.map((f) => ({ ...f, value: inner(f.value) })) };
-    case "field":
-      return { ...expr, target: inner(expr.target) };
+      return mapChildren(expr, inner);
     default:
-      return expr;
+      return mapChildren(expr, inner);
   }
 }

@@ -156,7 +156,7 @@ export function printDeclaration(declaration: JsDeclaration, flavour: Flavour): 
 
 export function printFunction(fn: JsFunction, flavour: Flavour): string {
   const typed = flavour !== "js";
-  const params = fn.params.map((p) => (typed ? `${p.name}: ${p.type}` : p.name));
+  const params = fn.params.map((p) => (typed ? `${p.name}${p.optional === true ? "?" : ""}: ${p.type}` : p.name));
   const returns = typed ? `: ${fn.returns}` : "";
   const keyword = flavour === "dts" ? "export declare function" : "export function";
   let head = `${keyword} ${fn.name}(${params.join(", ")})${returns}`;

@@ -16,6 +16,8 @@ export interface QuantityScope extends Scope {
   readonly unnamed?: boolean;
   /** Names that the `E`s around have drawn. */
   readonly around?: ReadonlySet<string>;
+  /** A gradient is taken: of several orders, one is drawn. */
+  readonly training: boolean;
   /** Number of samples: JavaScript of each plate's size. */
   readonly plateSize: (count: Dim) => Js;
 }

@@ -83,6 +83,8 @@ export interface Builtin {
   readonly power?: number | "exponent";
   /** Of a function that is not linear nor a power: its entries grow at most as this power of its arguments' do. */
   readonly growth?: number;
+  /** Of a function of one value: an interval that its derivative lies in, where the value lies in one. */
+  readonly slope?: (x: Range, options: Options) => Range;
   /** Which entries of its arguments an entry of the result depends on; absent: on any. */
   readonly reads?: Reads;
   /**

@@ -11,6 +11,10 @@ import { requireTensor } from "./builtin-call.js";
 import { type Env, freshId, within } from "./env.js";
 import { elaborateExpr } from "./expr.js";
 import { factsOf, factsOfDomain, netKey } from "./facts.js";
+import { notMonotone } from "./flow-structure/monotone.js";
+import { shapeOf, sizeOf } from "./flow-structure/reads.js";
+import { showSide } from "./flows.js";
+import { rangeOfDomain, showRange } from "./range.js";
 import { type Chain, declaredSide } from "./flow-chain.js";
 import { MOST_ENTRIES, type JacobianStructure, structureOf } from "./flow-structure/structure.js";
 import { Scope } from "./scope.js";
@@ -30,7 +34,8 @@ export function appendOwn(env: Env, decl: ast.FlowDecl, chain: Chain): boolean {
   if (random) report(env.cx.diagnostics, "GM2083", forward.span, { flow: decl.name.name, problem: "it draws random numbers" });
   if (!there || (inverse && !back) || random) return false;
   const jacobian = jacobianOf(env, decl, there, forward.body.span);
-  if (!jacobian) return false;
+  if (!jacobian || !isOnto(env, decl, there, to, forward) || (back && inverse && !isOnto(env, decl, back, from, inverse))) return false;
+  if (!back) tellUnproven(env, decl, there, jacobian, forward.body.span);
   const name = camel(env.owner.path.replaceAll(".", "_"));
   const step: OwnStep = {
     kind: "own",
@@ -80,6 +85,80 @@ function written(env: Env, decl: ast.FlowDecl, { param, body }: ast.FlowDirectio
     { labels: [{ span: decl.name.span, text: "declared here" }] },
   );
   return undefined;
+}
+
+/** A direction whose values leave out a part of the side that it maps onto is no bijection onto it: mass of the density would be missing. */
+function isOnto(env: Env, decl: ast.FlowDecl, { value }: Written, onto: Side, { direction, body }: ast.FlowDirection): boolean {
+  const { range } = factsOf(env.cx, value);
+  const all = rangeOfDomain({ name: onto.domain, classes: undefined, shape: onto.shape, optional: false, atMostOne: undefined });
+  // an interval is safe: no value lies outside of it
+  if (range.low <= all.low && range.high >= all.high) {
+    if (range.low < all.low || range.high > all.high)
+      report(
+        env.cx.diagnostics,
+        "GM3712",
+        body.span,
+        { flow: decl.name.name, direction, onto: showSide(onto), found: showRange(range) },
+        {
+          labels: [{ span: decl.name.span, text: "declared here" }],
+          help: ["`exp`, `softplus` and `positive` parameters lie above 0, `sigmoid` between 0 and 1"],
+        },
+      );
+    return true;
+  }
+  const found = showRange(range);
+  report(
+    env.cx.diagnostics,
+    "GM3710",
+    body.span,
+    { flow: decl.name.name, direction, onto: showSide(onto), found },
+    {
+      labels: [{ span: decl.name.span, text: "declared here" }],
+      help:
+        direction === "forward"
+          ? [
+              ...(range.low >= 0 && range.high <= 1 ? [`declare it onto \`unit\`: \`flow ${decl.name.name} on … -> unit[…]\``] : []),
+              ...(range.low >= 0 && range.high > 1 ? [`declare it onto \`positive\`: \`flow ${decl.name.name} on … -> positive[…]\``] : []),
+              `give it values that reach all of \`${onto.domain}\`, such as those of \`z + tanh(z)\` among the real numbers`,
+            ]
+          : ["the inverse maps back onto all that the flow is declared on"],
+    },
+  );
+  return false;
+}
+
+/** Without an inverse nothing is tried as a training starts, so that a map that is not one to one would not be found. */
+function tellUnproven(env: Env, decl: ast.FlowDecl, { input, value }: Written, jacobian: JacobianStructure, span: Span): void {
+  if (jacobian.kind === "linear") return;
+  const entries = sizeOf(shapeOf(value)) > 1;
+  const found =
+    jacobian.kind === "elementwise" || jacobian.kind === "triangular"
+      ? notMonotone(value, input.id, jacobian, (e) => factsOf(env.cx, e).range)
+      : { output: 0, input: 0 };
+  if (!found) return;
+  const z = input.name;
+  const together = jacobian.kind === "rankOne" || jacobian.kind === "dense";
+  const problem = together
+    ? "all entries change together"
+    : entries
+      ? `entry ${found.output + 1} may rise and fall with \`${z}[${found.input + 1}]\``
+      : `it may rise and fall with \`${z}\``;
+  report(
+    env.cx.diagnostics,
+    "GM3711",
+    span,
+    { flow: decl.name.name, problem },
+    {
+      labels: [{ span: decl.name.span, text: "declared here" }],
+      help: [
+        "where two values map to one, log p is not that of what is drawn, and p does not integrate to 1",
+        `give its \`inverse(x) = …\`: the start of a training tries it`,
+        together
+          ? "or use `planar`, `radial` or `sylvester`, which are kept one to one"
+          : `or write it so that it is seen to grow: \`${z} + 0.5 * tanh(${z})\`, \`exp(a) * ${z}\``,
+      ],
+    },
+  );
 }
 
 /** The structure that is found, or that `jacobian = dense` asks for. */

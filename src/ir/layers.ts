@@ -117,7 +117,7 @@ const table: readonly Layer[] = [
   {
     name: "masked_dense",
     runtime: "maskedDense",
-    doc: "dense, masked so that its units read entries of the variable in an order: [D] -> [n] by degrees, [D, c] -> [D, n]; `channels = c`: [n, c]",
+    doc: "dense, masked so that its units read entries of the variable in an order: [D] -> [n] by degrees, [D, c] -> [D, n]; `channels = c`: [n, c]; `orders = k`: k orders and connectivities",
     takes: "real",
     linear: true,
     masked: true,
@@ -126,6 +126,7 @@ const table: readonly Layer[] = [
     options: [
       { name: "units", kind: "size", required: true },
       { name: "order", kind: "order", named: true, choices: ["natural", "reverse"] },
+      { name: "orders", kind: "size", named: true },
       { name: "seed", kind: "integer", named: true },
       { name: "channels", kind: "size", named: true },
       bias,
@@ -348,12 +349,14 @@ function maskedDense(call: LayerCall): LayerResult | undefined {
   const [inputs, outputs] = [call.input, shape].map((dims) => elementCount(dims)) as [number, number];
   const order = call.options.get("order") as Order | undefined;
   const seed = call.options.get("seed") as number | undefined;
+  const orders = (call.options.get("orders") as number | undefined) ?? 1;
   return {
     shape,
     spec: [inputs, outputs],
     options: given(call, { bias: true }),
     masking: {
       ...(order === undefined || order === "natural" ? {} : { order }),
+      ...(orders === 1 ? {} : { orders }),
       ...(seed === undefined ? {} : { seed }),
       ...(channels ? { channels: channels.size } : {}),
     },

@@ -264,6 +264,8 @@ export interface DerivedObjective {
   readonly random: boolean;
   /** A gradient is taken of it. */
   readonly training: boolean;
+  /** Orders that its masked layers choose from: training takes one of them in each step, all else the mean of p over them. */
+  readonly orders: number;
   /** Densities whose persistent chains it advances, and how many there are. */
   readonly chains: readonly ChainUse[];
   /** Densities whose log Z is fed to it. */

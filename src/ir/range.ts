@@ -56,6 +56,12 @@ export function rangeOfDomain(domain: Domain): Range {
   }
 }
 
+/** `(-1, 1)`, `[0, infinity)` */
+export function showRange({ low, high, lowOpen, highOpen }: Range): string {
+  const end = (n: number): string => (Number.isFinite(n) ? String(Number(n.toPrecision(6))) : n < 0 ? "-infinity" : "infinity");
+  return `${lowOpen || low === -Infinity ? "(" : "["}${end(low)}, ${end(high)}${highOpen || high === Infinity ? ")" : "]"}`;
+}
+
 export function negated(r: Range): Range {
   return { low: -r.high, high: -r.low, lowOpen: r.highOpen, highOpen: r.lowOpen };
 }
@@ -102,6 +108,21 @@ export function reciprocal(r: Range): Range {
     };
   if (r.high < 0 || (r.high === 0 && r.highOpen)) return negated(reciprocal(negated(r)));
   return anything;
+}
+
+/** e^x. */
+export function exponential(r: Range): Range {
+  return {
+    low: Math.exp(r.low),
+    high: Math.exp(r.high),
+    lowOpen: r.lowOpen || r.low === -Infinity,
+    highOpen: r.highOpen || r.high === Infinity,
+  };
+}
+
+/** Above 0, up to a number. */
+export function upTo(high: number): Range {
+  return { low: 0, high, lowOpen: true, highOpen: false };
 }
 
 /** A function that grows with its argument: applied to both ends; `open` where it never reaches its own limits. */

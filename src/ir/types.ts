@@ -141,6 +141,8 @@ export interface LayerInstance {
 export interface Masking {
   /** The order of the entries: as they lie unless told. */
   readonly order?: Order;
+  /** So many orders and connectivities, of which a step uses one; one unless told. */
+  readonly orders?: number;
   /** Degrees of hidden units by chance. */
   readonly seed?: number;
   /** Values for each entry, in an axis of their own. */

@@ -95,6 +95,51 @@ export function childrenOf(expr: Expr): readonly Expr[] {
   }
 }
 
+/** The expression with others in place of its children, in the order of `childrenOf`; itself where it has none. */
+export function mapChildren(expr: Expr, to: (child: Expr) => Expr): Expr {
+  switch (expr.kind) {
+    case "number":
+    case "schedule":
+    case "local":
+    case "variable":
+    case "param":
+      return expr;
+    case "builtin":
+    case "layer":
+    case "netCall":
+      return { ...expr, args: expr.args.map(to) };
+    case "flowCall":
+      return { ...expr, arg: to(expr.arg), given: expr.given.map(to) };
+    case "record":
+      return { ...expr, fields: expr.fields.map((f) => ({ ...f, value: to(f.value) })) };
+    case "field":
+      return { ...expr, target: to(expr.target) };
+    case "logDensity": {
+      const slots = (list: typeof expr.head): typeof expr.head => list.map((s) => ({ ...s, value: to(s.value) }));
+      return { ...expr, head: slots(expr.head), given: slots(expr.given) };
+    }
+    case "expectation": {
+      const draws = expr.draws.map((d): typeof d => {
+        const { source } = d;
+        if (source.kind === "density")
+          return { ...d, source: { ...source, given: source.given.map((s) => ({ ...s, value: to(s.value) })) } };
+        return source.kind === "distribution" ? { ...d, source: { ...source, dist: mapDist(source.dist, to) } } : d;
+      });
+      return { ...expr, draws, body: to(expr.body) };
+    }
+    case "reduce":
+    case "optimum":
+      return { ...expr, body: to(expr.body) };
+    case "grad":
+      return { ...expr, locals: expr.locals.map((l) => ({ ...l, value: to(l.value) })), body: to(expr.body) };
+  }
+}
+
+function mapDist(dist: DistCall, to: (expr: Expr) => Expr): DistCall {
+  const params = Object.fromEntries(Object.entries(dist.params).map(([name, value]) => [name, to(value)]));
+  return { ...dist, params, ...(dist.of ? { of: mapDist(dist.of, to) } : {}) };
+}
+
 export function distExprs(dist: DistCall): readonly Expr[] {
   return [...Object.values(dist.params), ...(dist.of ? distExprs(dist.of) : [])];
 }

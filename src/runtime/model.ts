@@ -194,6 +194,8 @@ export interface RowMetric<S extends WeightSpecs = WeightSpecs, D extends string
   readonly impossible?: "positive" | "negative";
   /** "lower bound", "upper bound" (also "… up to the error of log Z"), "exact", "estimate": what the number is to the quantity that its name promises. */
   readonly bound?: string;
+  /** Where masked layers have several orders: p is the mean over so many. */
+  readonly orders?: number;
   /**
    * Continuous data variables whose log-density the value is, each times what: `{ x: -1 }` of -log p(x). A density depends on the units of the
    * data, which are not those of the file where values were scaled.

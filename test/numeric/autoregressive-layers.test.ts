@@ -148,6 +148,17 @@ describe("maskedDense", () => {
       expect(total(D, specs, with_)).toBeCloseTo(1, 9);
     }
     expect(new Set(orders).size).toBe(3);
+    // all masks side by side give what each gives, along an axis before those within
+    const { feeds, tree } = weightsOf(specs);
+    for (const within of [0, 1]) {
+      const x = { shape: [...(within === 1 ? [4] : []), 2, D], data: noise((within === 1 ? 4 : 1) * 2 * D) };
+      const all = compute((inputs) => net(tree(inputs), inputs["x"]!, g.allMasks(3, within)), { ...feeds, x });
+      expect(all.shape).toEqual([3, ...x.shape]);
+      const each = [0, 1, 2].flatMap((mask) =>
+        Array.from(compute((inputs) => net(tree(inputs), inputs["x"]!, g.maskInTurn(3, g.lift(mask, "i32"))), { ...feeds, x }).data),
+      );
+      Array.from(all.data).forEach((v, i) => expect(v).toBeCloseTo(each[i]!, 12));
+    }
     const picked = compute(
       () => Object.fromEntries(Array.from({ length: 40 }, (_, i) => [String(i), g.drawnMask(g.rootKey().at("order").fold(i), 4).index])),
       {},

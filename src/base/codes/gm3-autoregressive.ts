@@ -42,4 +42,15 @@ export const gm3Autoregressive = {
     "Net that is not autoregressive",
     (a) => `the net of \`${a.what}\` is not autoregressive: what it makes for entry ${a.entry} reads entry ${a.read}`,
   ),
+  GM3729: code<{ variable: string; param: string; orders: number; other: string; entry: string; read: string }>(
+    "error",
+    "Autoregressive in one of several orders",
+    (a) =>
+      `\`${a.variable}\` is drawn entry after entry in the first of its ${a.orders} orders, not in ${a.other}: there \`${a.param}\` for \`${a.entry}\` reads \`${a.read}\``,
+  ),
+  GM3730: code<{ what: string; orders: number }>(
+    "error",
+    "Several orders in a bijection",
+    (a) => `the net of \`${a.what}\` masks by ${a.orders} orders, and a bijection has one`,
+  ),
 } as const satisfies Record<`GM37${string}`, CodeEntry<never>>;

@@ -102,6 +102,32 @@ export const gm3Flows = {
     "Dense Jacobian too large",
     (a) => `\`jacobian = dense\` takes all of the Jacobian, which is for at most ${a.most} entries; \`${a.flow}\` has ${a.size}`,
   ),
+  GM3710: code<{ flow: string; direction: string; onto: string; found: string }>(
+    "error",
+    "Flow that does not reach its range",
+    (a) => `\`${a.direction}\` of the flow \`${a.flow}\` is declared onto \`${a.onto}\`, and its values lie in ${a.found}`,
+  ),
+  GM3711: code<{ flow: string; problem: string }>(
+    "warning",
+    "Flow that is not proven to be one to one",
+    (a) => `nothing proves that the flow \`${a.flow}\` maps no two values to one: ${a.problem}`,
+  ),
+  GM3712: code<{ flow: string; direction: string; onto: string; found: string }>(
+    "warning",
+    "Flow that may leave its range",
+    (a) => `\`${a.direction}\` of the flow \`${a.flow}\` is declared onto \`${a.onto}\`, and nothing keeps its values there: ${a.found}`,
+  ),
+  GM3713: code<{ times: number }>(
+    "error",
+    "Terms that share their noise",
+    (a) => `these ${a.times} terms are one and the same: the flow draws its noise once for all of them`,
+  ),
+  GM3714: code<{ density: string; variable: string; energy: string }>(
+    "error",
+    "Flow beside an energy",
+    (a) =>
+      `\`${a.density}\` maps \`${a.variable}\` by a flow, and has an energy of ${a.energy}: no change of variables is derived beside an energy, whose chains would have to run through the flow`,
+  ),
   GM3706: code<{ quantity: string; variable: string; problem: string }>(
     "error",
     "No change of variables",

@@ -12,7 +12,15 @@ export function printEvaluation(evaluation: Evaluation, color: boolean): string 
     Number.isInteger(r.value) && r.unit !== "" && r.standardError === null && r.detail ? String(r.value) : number(r.value),
     r.standardError === null ? "" : `± ${number(r.standardError)}`,
     r.unit,
-    [r.label === name ? "" : r.label, r.bound ?? "", detailOf(r), rowsDetail(r), ...densityDetail(r), ...partitionDetail(name, r)]
+    [
+      r.label === name ? "" : r.label,
+      r.bound ?? "",
+      ordersDetail(r),
+      detailOf(r),
+      rowsDetail(r),
+      ...densityDetail(r),
+      ...partitionDetail(name, r),
+    ]
       .filter((part) => part !== "")
       .join(", "),
   ];
@@ -38,6 +46,10 @@ function detailOf(r: Result): string {
       return whole === undefined ? `${name} ${number(detail[name] ?? NaN)}` : `${name} ${detail[name]} of ${whole}`;
     })
     .join(", ");
+}
+
+function ordersDetail(r: Result): string {
+  return r.orders === undefined ? "" : `p the mean over ${r.orders} orders`;
 }
 
 function rowsDetail(r: Result): string {

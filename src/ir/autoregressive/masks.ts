@@ -4,7 +4,7 @@
  */
 import type { LayerInstance } from "../types.js";
 import { entries, type Grid, gridOf, NONE, uniform } from "./grid.js";
-import { type Degrees, degreesOf, type MaskRule, type Order } from "./order.js";
+import { type Degrees, degreesOf, type MaskRule, type Order, type Part, unitsOf } from "./order.js";
 
 /** The variable whose entries are in order. */
 export interface Ordered {
@@ -13,16 +13,16 @@ export interface Ordered {
   readonly order: Order;
 }
 
-/** The rule of a masked layer at an input. `seeds`: of the hidden units that layers before it may have. */
+/** The rule of a masked layer at an input. `before`: degrees that masked layers before it have given to their units. */
 export function maskRule(
   x: Grid,
   shape: readonly number[],
   instance: LayerInstance,
   variable: Ordered,
-  seeds: readonly number[],
+  before: readonly Degrees[],
 ): MaskRule {
   const { masking = {} } = instance;
-  const order = variable.order === "natural" ? {} : { order: variable.order };
+  const order = (masking.order ?? "natural") === "natural" ? {} : { order: masking.order };
   const [places = 1, channels] = x.shape;
   const [units = 1] = shape;
   const hidden = (size: number, seed: number | undefined): Degrees => ({
@@ -44,12 +44,42 @@ export function maskRule(
         ? ordered(units, masking.channels)
         : hidden(units, masking.seed);
   if (channels === undefined && places !== variable.size) {
-    const candidates = [undefined, ...seeds].map((seed) => hidden(places, seed));
-    const from = candidates.find((c) => isBehind(x, c, variable)) ?? hidden(places, undefined);
-    return { from, to, strict: false };
+    const candidates = [hidden(places, undefined), ...before.filter((d) => unitsOf(d) === places)];
+    const from = candidates.find((c) => isBehind(x, c, variable)) ?? joinedDegrees(x, [ordered(variable.size, undefined), ...before]);
+    return { from: from ?? hidden(places, undefined), to, strict: false };
   }
   const from = ordered(places, channels);
   return { from, to, strict: !isBehind(x, from, variable) };
+}
+
+/**
+ * Units of several layers in a row, `concat(h, k)`: parts that each have known degrees, or read nothing. The entries themselves count one rank
+ * later, since what is made of them reads them, too. Undefined where no such parts make up the input.
+ */
+function joinedDegrees(x: Grid, known: readonly Degrees[]): Degrees | undefined {
+  const read = entries(x);
+  const candidates = known.flatMap((d): readonly Part[] =>
+    d.kind === "joined" ? [] : d.kind === "order" ? [d, { ...d, itself: true }] : [d],
+  );
+  const hopeless = new Set<number>();
+  const partsFrom = (start: number): readonly Part[] | undefined => {
+    if (start === read.length) return [];
+    if (hopeless.has(start)) return undefined;
+    let free = 0;
+    while (read[start + free] === NONE) free++;
+    const fits = (part: Part): boolean => {
+      const limits = degreesOf(part);
+      return start + limits.length <= read.length && limits.every((limit, i) => (read[start + i] ?? 0) < limit);
+    };
+    for (const part of [...(free > 0 ? [{ kind: "free", size: free } as const] : []), ...candidates.filter(fits)]) {
+      const rest = partsFrom(start + unitsOf(part));
+      if (rest) return [part, ...rest];
+    }
+    hopeless.add(start);
+    return undefined;
+  };
+  const parts = partsFrom(0);
+  return parts && { kind: "joined", parts };
 }
 
 /** Whether every unit of degree m has read ranks below m alone. */
@@ -70,9 +100,11 @@ export function maskedDegrees(x: Grid, shape: readonly number[], rule: MaskRule 
   const [from, to] = [degreesOf(rule.from), degreesOf(rule.to)];
   const top = [from, to].flatMap((list) => list.reduce((a, b) => Math.max(a, b), 0)).reduce((a, b) => Math.max(a, b));
   const upTo = new Array<number>(top + 1).fill(NONE);
-  from.forEach((degree, i) => (upTo[degree] = Math.max(upTo[degree] ?? NONE, read[i] ?? NONE)));
+  // units of no degree are read by all
+  from.forEach((degree, i) => (upTo[Math.max(0, degree)] = Math.max(upTo[Math.max(0, degree)] ?? NONE, read[i] ?? NONE)));
   for (let d = 1; d < upTo.length; d++) upTo[d] = Math.max(upTo[d] ?? NONE, upTo[d - 1] ?? NONE);
-  const at = (degree: number): number => (degree < 0 ? NONE : (upTo[degree] ?? NONE));
+  const free = from.reduce((most, degree, i) => (degree < 0 ? Math.max(most, read[i] ?? NONE) : most), NONE);
+  const at = (degree: number): number => (degree < 0 ? free : (upTo[degree] ?? NONE));
   return gridOf(
     shape,
     Int32Array.from(to, (degree) => at(rule.strict ? degree - 1 : degree)),

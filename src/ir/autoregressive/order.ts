@@ -7,10 +7,17 @@ import { chance, shuffled } from "../../base/random-order.js";
 /** By name, by the seed of a random order, or the places 0.. in the order in which they are drawn. */
 export type Order = "natural" | "reverse" | number | readonly number[];
 
-/** Entries of the variable (the ranks of their places, for each of the channels at a place), or hidden units of degrees 1 .. max. */
-export type Degrees =
-  | { readonly kind: "order"; readonly size: number; readonly channels?: number; readonly order?: Order }
-  | { readonly kind: "hidden"; readonly size: number; readonly max: number; readonly seed?: number };
+/**
+ * Entries of the variable (the ranks of their places, for each of the channels at a place; one later where they are the entries `itself` among
+ * units that are behind them), hidden units of degrees 1 .. max, or units that read nothing of the variable.
+ */
+export type Part =
+  | { readonly kind: "order"; readonly size: number; readonly channels?: number; readonly order?: Order; readonly itself?: true }
+  | { readonly kind: "hidden"; readonly size: number; readonly max: number; readonly seed?: number }
+  | { readonly kind: "free"; readonly size: number };
+
+/** Units of one kind, or of several in a row. */
+export type Degrees = Part | { readonly kind: "joined"; readonly parts: readonly Part[] };
 
 /** What a masked layer connects: units whose degree is above those they read (strict), or not below. */
 export interface MaskRule {
@@ -33,16 +40,43 @@ export function ranksOf(order: Order, n: number): readonly number[] {
   return ranks;
 }
 
+/** Units that a rule gives degrees to. */
+export function unitsOf(degrees: Degrees): number {
+  if (degrees.kind === "joined") return degrees.parts.reduce((n, part) => n + unitsOf(part), 0);
+  return degrees.kind === "order" ? degrees.size * (degrees.channels ?? 1) : degrees.size;
+}
+
 export function degreesOf(degrees: Degrees): readonly number[] {
+  if (degrees.kind === "joined") return degrees.parts.flatMap(degreesOf);
+  if (degrees.kind === "free") return new Array<number>(degrees.size).fill(-1);
   if (degrees.kind === "order") {
-    const { size, channels = 1, order = "natural" } = degrees;
-    return ranksOf(order, size).flatMap((rank) => new Array<number>(channels).fill(rank));
+    const { size, channels = 1, order = "natural", itself = false } = degrees;
+    return ranksOf(order, size).flatMap((rank) => new Array<number>(channels).fill(rank + Number(itself)));
   }
   const { size, max, seed } = degrees;
   const top = Math.max(1, max);
   if (seed === undefined) return Array.from({ length: size }, (_, k) => 1 + Math.floor((k * top) / size));
   const below = chance(seed, "degrees");
   return Array.from({ length: size }, () => 1 + below(top));
+}
+
+/**
+ * The rule as one of several masks has it: those past the first (0) shift the seed of every order and of every hidden layer, and one without a
+ * seed gets one, so orders and connectivity both change (Germain et al. 2015, section 4.2).
+ */
+export function reseeded(rule: MaskRule, mask: number): MaskRule {
+  const part = (degrees: Part): Part => {
+    if (mask === 0 || degrees.kind === "free") return degrees;
+    if (degrees.kind === "order") return { ...degrees, order: orderOfMask(degrees.order ?? "natural", mask) };
+    return { ...degrees, seed: (degrees.seed ?? 0) + mask };
+  };
+  const side = (degrees: Degrees): Degrees =>
+    degrees.kind === "joined" ? { kind: "joined", parts: degrees.parts.map(part) } : part(degrees);
+  return { ...rule, from: side(rule.from), to: side(rule.to) };
+}
+
+export function orderOfMask(order: Order, mask: number): Order {
+  return mask === 0 ? order : (typeof order === "number" ? order : 0) + mask;
 }
 
 /** What is wrong with a list of places, counted from 1, as an order of n of them; undefined where nothing is. */

@@ -20,8 +20,8 @@ import { distributions } from "../distributions.js";
 import { bijections, bijectionsOf } from "../flows.js";
 import { layers } from "../layers.js";
 import type { BijectionInstance, DistCall, Expr, LayerInstance, Net } from "../types.js";
-import type { Grid } from "./grid.js";
-import { type MaskRule, type Order, orderText, placesOf, ranksOf, sameOrder, whyNoOrder } from "./order.js";
+import { entries, type Grid } from "./grid.js";
+import { type MaskRule, type Order, orderOfMask, orderText, placesOf, ranksOf, reseeded, sameOrder, whyNoOrder } from "./order.js";
 import { entryName, firstWrong, insteadOf, type Reach, reachOf, sameSpan, spanOf, storyOf, waysOut, type Wrong } from "./reach.js";
 import { track, type Tracked, type Tracker } from "./track.js";
 
@@ -33,13 +33,33 @@ export interface Sequential {
   /** So many leading axes of the event are positions; what is at one of them is drawn at once. */
   readonly positionAxes: number;
   readonly positions: number;
-  /** Over the positions. */
+  /** Over the positions; where there are several, the first. */
   readonly order: Order;
+  /** How many orders the layers mask by, each of them proven: 1 unless told. */
+  readonly orders: number;
   /** Variables of the density that the parameters read besides. */
   readonly reads: readonly string[];
   /** The layers that hold the order, as they stand on the way, and what is read by what they give. */
-  readonly layers: readonly { readonly instance: LayerInstance; readonly reach: Reach }[];
+  readonly layers: readonly OrderedLayer[];
   readonly span: Span;
+}
+
+export interface OrderedLayer {
+  readonly instance: LayerInstance;
+  readonly reach: Reach;
+}
+
+/** The net of an autoregressive bijection, and the proof that it may be one. */
+export interface OrderedNet {
+  /** The flow and the bijection in it that the net belongs to. */
+  readonly flow: string;
+  readonly bijection: string;
+  /** Of its first parameter. */
+  readonly shape: readonly number[];
+  readonly positions: number;
+  readonly order: Order;
+  readonly span: Span;
+  readonly layers: readonly OrderedLayer[];
 }
 
 type Drawn = Extract<Definition, { kind: "draw" }>;
@@ -64,18 +84,19 @@ export function proveOrders(context: DeriveContext): Pick<DeriveContext, "sequen
 }
 
 /** Orders of the nets of autoregressive bijections; undefined after an error. A flow is refused for the first that is wrong. */
-function provenFlows(context: DeriveContext, masks: Map<string, MaskRule>): ReadonlyMap<string, Order> | undefined {
-  const orders = new Map<string, Order>();
+function provenFlows(context: DeriveContext, masks: Map<string, MaskRule>): ReadonlyMap<string, OrderedNet> | undefined {
+  const orders = new Map<string, OrderedNet>();
   let ok = true;
   for (const flow of context.model.flows) {
     for (const { instance, conditioner } of bijectionsOf(flow.steps)) {
       if (!conditioner || bijections.get(instance.bijection)?.autoregressive !== true) continue;
-      const order = proveMap(context, netOf(context, conditioner.net), instance, masks);
-      if (order === undefined) {
+      const net = netOf(context, conditioner.net);
+      const proven = proveMap(context, net, instance, masks);
+      if (proven === undefined) {
         ok = false;
         break;
       }
-      orders.set(conditioner.net, order);
+      orders.set(conditioner.net, { ...proven, flow: flow.name, bijection: instance.bijection, span: net.span });
     }
   }
   return ok ? orders : undefined;
@@ -153,8 +174,9 @@ interface Refused {
 interface Proven {
   readonly tracked: Tracked;
   readonly tracker: Tracker;
-  /** The order that the layers name, over as many places as it has. */
+  /** The order that the layers name, over as many places as it has; the first of `orders`. */
   readonly places: Order;
+  readonly orders: number;
   /** Axes of the event over which draws are independent. */
   readonly lead: readonly number[];
 }
@@ -164,25 +186,77 @@ function prove(context: DeriveContext, subject: Subject, masks: Map<string, Mask
   const { shape } = subject.tracked;
   const size = shape.reduce((n, s) => n * s, 1);
   const natural: Tracked = { ...subject.tracked, size, order: "natural", ranks: Array.from({ length: size }, (_, i) => i) };
-  const look = (tracked: Tracked): Tracker => {
-    const tracker = track(context, tracked);
+  const look = (tracked: Tracked, decided?: ReadonlyMap<string, MaskRule>): Tracker => {
+    const tracker = track(context, tracked, decided);
     for (const { expr } of subject.params) tracker.of(expr);
     return tracker;
   };
   const first = look(natural);
   const order = orderOf(context, subject.name, size, first);
   if (!order) return undefined;
-  const tracked =
-    order.places === "natural" ? natural : { ...natural, order: order.places, ranks: ranksIn(order.places, order.size, size) };
+  const inOrderOf = (mask: number): Tracked => {
+    const places = order.places(mask);
+    return places === "natural" ? natural : { ...natural, order: places, ranks: ranksIn(places, order.size, size) };
+  };
+  const tracked = inOrderOf(0);
   const tracker = tracked === natural ? first : look(tracked);
   const lead = shape.slice(0, shape.length - subject.eventRank);
-  for (const { name, expr, rank } of subject.params) {
-    const wrong = firstWrong(tracker.of(expr), rank, lead, tracked);
-    if (!wrong) continue;
-    subject.refuse({ tracked, tracker, param: name, expr, wrong });
-    return undefined;
+  // The first order decides which masks there are; the others are those masks, drawn again.
+  for (let mask = 0; mask < order.orders; mask++) {
+    const at = mask === 0 ? tracked : inOrderOf(mask);
+    const seen = mask === 0 ? tracker : look(at, masksAt(tracker, mask));
+    for (const { name, expr, rank } of subject.params) {
+      const wrong = firstWrong(seen.of(expr), rank, lead, at);
+      if (!wrong) continue;
+      const found = { tracked: at, tracker: seen, param: name, expr, wrong };
+      if (mask === 0) subject.refuse(found);
+      else inFirstAlone(context, subject.name, found, mask, order.orders);
+      return undefined;
+    }
   }
-  return settleMasks(context, tracker, masks) ? { tracked, tracker, places: order.places, lead } : undefined;
+  return settleMasks(context, tracker, masks) ? { tracked, tracker, places: tracked.order, orders: order.orders, lead } : undefined;
+}
+
+function masksAt({ rules }: Tracker, mask: number): ReadonlyMap<string, MaskRule> {
+  return new Map(
+    [...rules].flatMap(
+      ([
+        path,
+        {
+          rules: [rule],
+        },
+      ]) => (rule ? [[path, reseeded(rule, mask)] as const] : []),
+    ),
+  );
+}
+
+/** What holds in the first of several orders and not in another: a part that knows its own. */
+function inFirstAlone(context: DeriveContext, variable: string, found: Refused, mask: number, orders: number): void {
+  const { tracked, tracker, param, expr, wrong } = found;
+  const { told, read } = storyOf(tracker.way(expr, wrong.entry, wrong.degree), tracked);
+  report(
+    context.diagnostics,
+    "GM3729",
+    expr.span,
+    {
+      variable,
+      param,
+      orders,
+      other: orderText(tracked.order),
+      entry: entryName(variable, tracked.shape, wrong.of),
+      read: entryName(variable, tracked.shape, read ?? wrong.of),
+    },
+    {
+      label: `in order ${mask + 1} of ${orders}`,
+      labels: told
+        .filter(({ stop }) => !sameSpan(spanOf(stop.expr), expr.span))
+        .map(({ stop, text }) => ({ span: spanOf(stop.expr), text })),
+      help: [
+        "what is shifted, sliced or summed along the entries knows the order in which they lie alone: leave it to `masked_dense`",
+        "or have one order: leave out `orders`",
+      ],
+    },
+  );
 }
 
 /** One rule for each masked layer, whatever it is used for. */
@@ -222,7 +296,7 @@ function proveOne(context: DeriveContext, density: string, definition: Drawn, ma
   };
   const proven = prove(context, subject, masks);
   if (!proven) return undefined;
-  const { tracked, tracker, places, lead } = proven;
+  const { tracked, tracker, places, orders, lead } = proven;
   const grids = params.map(({ expr, rank }) => ({ grid: tracker.of(expr), rank }));
   const positionAxes = positionAxesOf(grids, lead, tracked);
   const positions = shape.slice(0, positionAxes).reduce((n, s) => n * s, 1);
@@ -233,10 +307,15 @@ function proveOne(context: DeriveContext, density: string, definition: Drawn, ma
     positionAxes,
     positions,
     order: orderOver(tracked.ranks, positions, places),
+    orders,
     reads: [],
-    layers: [...tracker.ordered].map(([instance, grid]) => ({ instance, reach: reachOf(grid, tracked) })),
+    layers: layersOf(proven),
     span,
   };
+}
+
+function layersOf({ tracker, tracked }: Proven): readonly OrderedLayer[] {
+  return [...tracker.ordered].map(([instance, { grid }]) => ({ instance, reach: reachOf(grid, tracked) }));
 }
 
 /**
@@ -248,7 +327,7 @@ export function proveMap(
   net: Net,
   asked: Pick<BijectionInstance, "bijection" | "span">,
   masks: Map<string, MaskRule>,
-): Order | undefined {
+): Omit<OrderedNet, "flow" | "bijection" | "span"> | undefined {
   const [param] = net.params;
   if (param?.type.kind !== "tensor" || net.result.type.kind !== "tensor") throw new InternalError(`${net.name} maps no tensor to a tensor`);
   const shape = param.type.shape.map((d) => d.size);
@@ -278,7 +357,21 @@ export function proveMap(
     },
   };
   const proven = prove(context, subject, masks);
-  return proven && orderOver(proven.tracked.ranks, proven.tracked.size, proven.places);
+  if (!proven) return undefined;
+  const several = [...proven.tracker.ordered.keys()].find((instance) => instance.masking?.orders !== undefined);
+  const { ranks, size: positions } = proven.tracked;
+  if (!several) return { shape, positions, order: orderOver(ranks, positions, proven.places), layers: layersOf(proven) };
+  report(
+    context.diagnostics,
+    "GM3730",
+    asked.span,
+    { what: asked.bijection, orders: proven.orders },
+    {
+      labels: [{ span: several.span, text: "by this layer" }],
+      help: ["leave out `orders`; several steps, each in an order of its own, are `repeat(5) { maf(made_values([100])) |> reverse }`"],
+    },
+  );
+  return undefined;
 }
 
 /** Ranks of entries where places of several entries each are in order. */
@@ -290,25 +383,41 @@ function ranksIn(order: Order, places: number, size: number): readonly number[] 
 
 // ---- the order ------------------------------------------------------------------------------------
 
-/** The order that the layers on the way name, and over how many places it runs; undefined after an error. */
+/** The order that the layers on the way name, how many of them, and over how many places they run; undefined after an error. */
 function orderOf(
   context: DeriveContext,
   variable: string,
   size: number,
   tracker: Tracker,
-): { readonly places: Order; readonly size: number } | undefined {
-  const named = [...tracker.ordered.keys()].flatMap((instance) => {
+): { readonly places: (mask: number) => Order; readonly size: number; readonly orders: number } | undefined {
+  // What is moved on the way to the first layers, `x |> reverse |> made(…)`, is in their order there.
+  const moves = [...tracker.ordered.values()].flatMap(({ input }) => movedPlaces(input, size) ?? []);
+  const inVariable = (order: Order, moved = moves[0]): Order =>
+    moved === undefined || moved.every((p, i) => p === i) ? order : nameOf(placesOf(order, moved.length).map((p) => moved[p] ?? 0));
+  const named = [...tracker.ordered].flatMap(([instance, { input }]) => {
     const rule = tracker.rules.get(instance.path)?.rules[0];
     const sides = rule ? [rule.from, rule.to].flatMap((side) => (side.kind === "order" ? [side.size] : [])) : [size];
     const [places] = sides;
-    return places === undefined ? [] : [{ instance, order: instance.masking?.order ?? ("natural" as const), places }];
+    const { order: own = "natural" as const, orders = 1 } = instance.masking ?? {};
+    const why =
+      typeof own === "object" && places !== undefined
+        ? whyNoOrder(
+            own.map((place) => place + 1),
+            places,
+          )
+        : undefined;
+    const order = why === undefined ? inVariable(own, movedPlaces(input, size)?.[0] ?? moves[0]) : own;
+    return places === undefined ? [] : [{ instance, own, order, orders, places, why }];
   });
   const [first] = named;
-  if (!first) return { places: "natural", size };
-  const other = named.find((n) => !sameOrder(n.order, first.order) || (first.order !== "natural" && n.places !== first.places));
+  if (!first) return { places: () => "natural", size, orders: 1 };
+  const known = (n: typeof first): boolean => n.order === "natural" && n.orders === 1;
+  const other = named.find(
+    (n) => !sameOrder(n.order, first.order) || n.orders !== first.orders || (!known(first) && n.places !== first.places),
+  );
   if (other) {
     const over = (n: typeof first): string =>
-      `${orderText(n.order)}${n.places === first.places && n.places === other.places ? "" : ` of ${n.places} places`}`;
+      `${orderText(n.order)}${n.orders === 1 ? "" : ` with ${n.orders - 1} others`}${n.places === first.places && n.places === other.places ? "" : ` of ${n.places} places`}`;
     report(
       context.diagnostics,
       "GM3722",
@@ -317,19 +426,13 @@ function orderOf(
       {
         label: `in the order ${over(other)}`,
         labels: [{ span: first.instance.span, text: `in the order ${over(first)}` }],
-        help: ["give all layers on the way the same `order`; convolutions and `nade` know the natural one alone"],
+        help: ["give all layers on the way the same `order` and `orders`; convolutions and `nade` know the natural one alone"],
       },
     );
     return undefined;
   }
-  const why =
-    typeof first.order === "object"
-      ? whyNoOrder(
-          first.order.map((place) => place + 1),
-          first.places,
-        )
-      : undefined;
-  if (why === undefined) return { places: first.order, size: first.places };
+  const { why } = first;
+  if (why === undefined) return { places: (mask) => inVariable(orderOfMask(first.own, mask)), size: first.places, orders: first.orders };
   report(
     context.diagnostics,
     "GM2086",
@@ -338,6 +441,23 @@ function orderOf(
     { help: [`\`${variable}\` has ${first.places} places: name each of 1 to ${first.places} once`] },
   );
   return undefined;
+}
+
+/** The places of the variable that stand at the places of a value which only moves them about; undefined where it is no such value. */
+function movedPlaces(x: Grid, size: number): readonly [readonly number[]] | undefined {
+  const [places = 1, channels = 1] = x.shape;
+  const perPlace = places === size ? 0 : 1;
+  if (x.shape.length > 2 || (perPlace === 1 && places * channels !== size)) return undefined;
+  const read = entries(x);
+  const step = perPlace === 1 ? channels : 1;
+  const moved = Array.from({ length: places }, (_, p) => (read[p * channels] ?? 0) / step);
+  const whole = read.every((rank, i) => rank === (moved[Math.floor(i / channels)] ?? 0) * step + perPlace * (i % channels));
+  return whole && moved.every(Number.isInteger) && new Set(moved).size === places && Math.min(...moved) === 0 ? [moved] : undefined;
+}
+
+/** Places in the order in which they are drawn, by the name that they have. */
+function nameOf(places: readonly number[]): Order {
+  return (["natural", "reverse"] as const).find((order) => sameOrder(placesOf(order, places.length), places)) ?? places;
 }
 
 /** As few axes of positions as the parameters allow: what is at one position is drawn at once. */
@@ -360,8 +480,7 @@ function positionAxesOf(
 function orderOver(ranks: readonly number[], positions: number, named: Order): Order {
   const width = ranks.length / positions;
   const places = Array.from({ length: positions }, (_, i) => i).sort((a, b) => (ranks[a * width] ?? 0) - (ranks[b * width] ?? 0));
-  const candidates: readonly Order[] = ["natural", "reverse", ...(typeof named === "number" ? [named] : [])];
-  return candidates.find((order) => sameOrder(placesOf(order, positions), places)) ?? places;
+  return typeof named === "number" && sameOrder(placesOf(named, positions), places) ? named : nameOf(places);
 }
 
 function refuse(context: DeriveContext, eventRank: number, { tracked, tracker, param, expr, wrong }: Refused): void {

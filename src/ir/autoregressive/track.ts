@@ -12,7 +12,7 @@ import type { BuiltinExpr, Expr, LayerExpr, LayerInstance } from "../types.js";
 import { across, entries, type Grid, greatest, gridOf, meet, NONE, readsNothing, reshaped, uniform } from "./grid.js";
 import type { Ordered } from "./masks.js";
 import { maskRule } from "./masks.js";
-import type { MaskRule } from "./order.js";
+import type { Degrees, MaskRule } from "./order.js";
 
 interface RecordGrid {
   readonly kind: "record";
@@ -59,17 +59,18 @@ export interface Tracker {
   readonly way: (expr: Expr, entry: number, least: number) => readonly Stop[];
   /** Rules of the masked layers that were passed, by the path of their weights; two for one that is used in two ways. */
   readonly rules: ReadonlyMap<string, { readonly instance: LayerInstance; readonly rules: readonly MaskRule[] }>;
-  /** Layers that are made for an order and whose input reads the variable, in the order in which they were met, and the degrees that they give. */
-  readonly ordered: ReadonlyMap<LayerInstance, Grid>;
+  /** Layers that are made for an order and whose input reads the variable, in the order in which they were met: the degrees that go in and come out. */
+  readonly ordered: ReadonlyMap<LayerInstance, { readonly input: Grid; readonly grid: Grid }>;
 }
 
 const newFrame = (): Frame => ({ locals: new Map(), known: new Map(), calls: new Map() });
 
-export function track(context: DeriveContext, tracked: Tracked): Tracker {
+/** `decided`: rules of masked layers by the path of their weights; those that it lacks follow from what they are used for. */
+export function track(context: DeriveContext, tracked: Tracked, decided: ReadonlyMap<string, MaskRule> = new Map()): Tracker {
   const root = newFrame();
   const rules = new Map<string, { readonly instance: LayerInstance; readonly rules: MaskRule[] }>();
-  const ordered = new Map<LayerInstance, Grid>();
-  const seeds = new Set<number>();
+  const ordered = new Map<LayerInstance, { readonly input: Grid; readonly grid: Grid }>();
+  const hidden = new Map<string, Degrees>();
   const results = new Map<string, AnyGrid>();
   const interned = new Map<string, number>();
   const leaf = gridOf(tracked.shape, Int32Array.from(tracked.ranks));
@@ -192,13 +193,13 @@ export function track(context: DeriveContext, tracked: Tracked): Tracker {
     const shape = shapeOf(expr);
     const rule = layer?.masked ? decide(instance, x, shape) : undefined;
     const grid = layerDegrees(expr, x, rule);
-    if (layer?.ordered && !readsNothing(x)) ordered.set(instance, grid);
+    if (layer?.ordered && !readsNothing(x)) ordered.set(instance, { input: x, grid });
     return grid;
   };
 
   const decide = (instance: LayerInstance, x: Grid, shape: readonly number[]): MaskRule => {
-    const rule = maskRule(x, shape, instance, tracked, [...seeds]);
-    if (instance.masking?.seed !== undefined) seeds.add(instance.masking.seed);
+    const rule = decided.get(instance.path) ?? maskRule(x, shape, instance, tracked, [...hidden.values()]);
+    hidden.set(JSON.stringify(rule.to), rule.to);
     const known = rules.get(instance.path);
     if (!known) rules.set(instance.path, { instance, rules: [rule] });
     else if (!known.rules.some((r) => JSON.stringify(r) === JSON.stringify(rule))) known.rules.push(rule);

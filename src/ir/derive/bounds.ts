@@ -37,7 +37,7 @@ export function boundOf(context: DeriveContext, measured: Quantity, outer: 1 | -
  * Whether noise takes a discrete variable to a continuous one: 0 where it does not, else the sign of the log-density of the latter, undefined
  * where it has none. By Jensen's inequality its mean is at most the log-probability (Theis et al. 2016, eq. 13), also through a sum over states.
  */
-function dequantised(context: DeriveContext, quantity: Quantity): 1 | -1 | 0 | undefined {
+export function dequantised(context: DeriveContext, quantity: Quantity): 1 | -1 | 0 | undefined {
   switch (quantity.kind) {
     case "logDet":
       return quantity.calls.some((c) => c.direction === "inverse" && flowOf(context, c.flow).random) ? 1 : 0;

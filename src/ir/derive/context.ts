@@ -4,8 +4,8 @@ import { InternalError } from "../../base/internal-error.js";
 import { remembered } from "../../base/remembered.js";
 import type { Diagnostics } from "../../base/report.js";
 import type { Span } from "../../base/source.js";
-import type { MaskRule, Order } from "../autoregressive/order.js";
-import type { Sequential } from "../autoregressive/prove.js";
+import type { MaskRule } from "../autoregressive/order.js";
+import type { OrderedNet, Sequential } from "../autoregressive/prove.js";
 import { distributions } from "../distributions.js";
 import type { EnergyAnalysis } from "../energy/types.js";
 import { bijectionsOf, flowsIn, netsIn } from "../flows.js";
@@ -52,8 +52,8 @@ export interface DeriveContext {
   readonly sequential: ReadonlyMap<string, readonly Sequential[]>;
   /** Rules of masked layers, by the path of their weights. */
   readonly masks: ReadonlyMap<string, MaskRule>;
-  /** Orders in which nets of autoregressive bijections read the entries, by net. */
-  readonly orders: ReadonlyMap<string, Order>;
+  /** Nets of autoregressive bijections, by name: the order in which they read the entries. */
+  readonly orders: ReadonlyMap<string, OrderedNet>;
 }
 
 export function deriveContext(model: ModelIr, diagnostics: Diagnostics): DeriveContext {

@@ -218,7 +218,20 @@ function solve(
       terms.push(term);
     }
     if (ofEnergy.length > 0 && side.change.through.size > 0) {
-      report(context.diagnostics, "GM3509", asked.span, { construct: "a flow beside an energy in one density" });
+      const [made = ""] = side.change.through.keys();
+      report(
+        context.diagnostics,
+        "GM3714",
+        asked.span,
+        { density: index.density.name, variable: made, energy: ofEnergy.map((v) => `\`${v}\``).join(", ") },
+        {
+          labels: index.energy?.energies.map((e) => ({ span: e.span, text: `the energy of ${ofEnergy.join(", ")}` })) ?? [],
+          help: [
+            "give what the flow starts from a distribution, `z ~ Normal(0, 1)`",
+            "or put the energy on the data and read them through the flow: `energy E(f.inverse(x))`, without a line `x = f(z)`",
+          ],
+        },
+      );
       return undefined;
     }
     if (ofEnergy.length > 0) {

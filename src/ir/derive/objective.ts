@@ -6,6 +6,7 @@ import { InternalError } from "../../base/internal-error.js";
 import { remembered } from "../../base/remembered.js";
 import { report } from "../../base/report.js";
 import type { Span } from "../../base/source.js";
+import { ordersIn } from "../autoregressive/several.js";
 import { builtins, isLinearIn } from "../builtins.js";
 import type { Options } from "../estimators.js";
 import { layers } from "../layers.js";
@@ -22,7 +23,7 @@ import {
 } from "../quantity.js";
 import { finiteStates, MAX_STATES } from "../states.js";
 import type { EstimatorChoice, Expr, ObjectiveDraw } from "../types.js";
-import { childrenOf, freeVariables } from "../walk.js";
+import { childrenOf, distExprs, freeVariables } from "../walk.js";
 import { chosen, type Choices } from "./choices.js";
 import { drawsData, takenAfter, takenBeside, type Taken } from "./data-draws.js";
 import { type DeriveContext, densityOf, readsOwnSum, underPaths, walk, weightsIn } from "./context.js";
@@ -31,7 +32,8 @@ import type { DrawnTogether } from "./flow-change.js";
 import { chainsOf, drawsSamples, energiesIn, partitionsOf, placeChains, usesChoices } from "./energy-use.js";
 import { type Behind, planDraw } from "./estimators.js";
 import { deriveMatching } from "./matching.js";
-import { closeKl } from "./kl.js";
+import { dequantised } from "./bounds.js";
+import { closeKl, fingerprint } from "./kl.js";
 import { deriveLogDensity, drawnFrom, variableText } from "./marginal.js";
 import { deriveByRow, filledIn, mayBeMissing, mustBeThere } from "./missing.js";
 import { summedAround } from "./players/rows.js";
@@ -113,19 +115,40 @@ export function deriveObjective(context: DeriveContext, request: ObjectiveReques
       if (step.kind === "data") free.add(step.variable);
     }
   });
-  random ||= drawsNumbers(context, used);
+  const training = request.over !== undefined;
+  const orders = ordersIn(context, used);
+  random ||= drawsNumbers(context, used) || (training && orders > 1);
   return {
     quantity,
-    notes: distinct(state.notes),
+    notes: distinct([...state.notes, ...(orders > 1 ? ordersNotes(context, quantity, training) : [])]),
     weights: [...weightsIn(context, used)],
     data: [...context.model.variables.keys()].filter((v) => free.has(v)),
     complete,
     schedules: schedulesIn(used),
     random,
-    training: request.over !== undefined,
+    training,
+    orders,
     chains: chainsOf(quantity),
     partitions: partitionsOf(quantity),
   };
+}
+
+/** What becomes of several orders, by variable. */
+function ordersNotes(context: DeriveContext, quantity: Quantity, training: boolean): readonly EstimatorNote[] {
+  const notes: EstimatorNote[] = [];
+  walkQuantity(quantity, (q) => {
+    const orders = q.kind === "factor" ? ordersIn(context, distExprs(q.dist)) : 1;
+    if (q.kind !== "factor" || orders === 1) return;
+    notes.push({
+      variable: q.variable,
+      density: q.density,
+      estimator: training ? "order of the step" : "ensemble",
+      reason: training
+        ? `log p in one of ${orders} orders by chance, the same for all rows: its mean over orders is at most log of the mean of p, which is measured (Germain et al. 2015, section 4.2)`
+        : `p is the mean over ${orders} orders, each of which sums to 1`,
+    });
+  });
+  return notes;
 }
 
 /** A log-density that stands twice is treated alike both times. */
@@ -215,6 +238,7 @@ function deriveBuiltin(state: State, expr: Extract<Expr, { kind: "builtin" }>): 
     if (!q) return undefined;
     args.push(q);
   }
+  if (sharesNoise(context, expr, args)) return undefined;
   const sampled = args.flatMap((q, i) => (containsSampledExpectation(q) ? [i] : []));
   // a linear function of estimates without bias has none
   if (sampled.length > 0 && expr.fn !== "stop" && !isLinearIn(builtins.get(expr.fn)?.linear, sampled)) {
@@ -235,6 +259,27 @@ function deriveBuiltin(state: State, expr: Extract<Expr, { kind: "builtin" }>): 
     return undefined;
   }
   return { kind: "apply", expr, args };
+}
+
+/** Terms of a reduction that are alike and draw noise draw the same: their mean is that of one of them, whatever their number. */
+function sharesNoise(context: DeriveContext, expr: Extract<Expr, { kind: "builtin" }>, args: readonly Quantity[]): boolean {
+  const [first, ...others] = expr.args;
+  if (!first || others.length === 0 || (expr.fn !== "stack" && expr.fn !== "concat")) return false;
+  const one = fingerprint(first);
+  if (!others.every((other) => fingerprint(other) === one) || args[0] === undefined || dequantised(context, args[0]) === 0) return false;
+  report(
+    context.diagnostics,
+    "GM3713",
+    expr.span,
+    { times: expr.args.length },
+    {
+      help: [
+        "`-log p(x)` is the bound by one draw of the noise for each row; its mean over the rows has the standard error that is printed",
+        "a tighter one has noise that is learnt: `dequantize(u)` with a flow `u(e | x)` onto `unit`",
+      ],
+    },
+  );
+  return true;
 }
 
 /** The state in an expression that others multiply, or meet otherwise than as plain terms. */

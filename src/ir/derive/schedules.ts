@@ -1,6 +1,6 @@
 /** Schedules of a phase: each scalar that is fed has one name, also where two statements call theirs alike. */
 import type { Expr, SettingValue, Update } from "../types.js";
-import { childrenOf } from "../walk.js";
+import { childrenOf, mapChildren } from "../walk.js";
 
 /** Renames schedules so that within the phase a name stands for one schedule: `beta`, `beta2`. */
 export function nameSchedules(updates: readonly Update[]): readonly Update[] {
@@ -29,35 +29,8 @@ function nameOf(taken: Map<string, string>, wanted: string, schedule: SettingVal
 }
 
 function renamed(expr: Expr, names: ReadonlyMap<Expr, string>): Expr {
-  const inner = (e: Expr): Expr => renamed(e, names);
-  switch (expr.kind) {
-    case "schedule":
-      return { ...expr, name: names.get(expr) ?? expr.name };
-    case "builtin":
-    case "layer":
-    case "netCall":
-      return { ...expr, args: expr.args.map(inner) };
-    case "flowCall":
-      return { ...expr, arg: inner(expr.arg), given: expr.given.map(inner) };
-    case "record":
-      return { ...expr, fields: expr.fields.map((f) => ({ ...f, value: inner(f.value) })) };
-    case "field":
-      return { ...expr, target: inner(expr.target) };
-    case "logDensity":
-      return {
-        ...expr,
-        head: expr.head.map((s) => ({ ...s, value: inner(s.value) })),
-        given: expr.given.map((s) => ({ ...s, value: inner(s.value) })),
-      };
-    case "expectation":
-    case "reduce":
-    case "optimum":
-      return { ...expr, body: inner(expr.body) };
-    case "grad":
-      return { ...expr, locals: expr.locals.map((l) => ({ ...l, value: inner(l.value) })), body: inner(expr.body) };
-    default:
-      return expr;
-  }
+  if (expr.kind === "schedule") return { ...expr, name: names.get(expr) ?? expr.name };
+  return mapChildren(expr, (e) => renamed(e, names));
 }
 
 /** The schedules that expressions read, by name. */

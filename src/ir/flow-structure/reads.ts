@@ -63,6 +63,19 @@ function indicesOf(shape: readonly number[]): readonly (readonly number[])[] {
   );
 }
 
+/** The index of an entry, in C order. */
+function indexAt(shape: readonly number[], entry: number): readonly number[] {
+  let rest = entry;
+  return shape
+    .toReversed()
+    .map((n) => {
+      const i = rest % n;
+      rest = Math.floor(rest / n);
+      return i;
+    })
+    .toReversed();
+}
+
 function at(shape: readonly number[], index: readonly number[]): number {
   return index.reduce((flat, i, axis) => flat * (shape[axis] ?? 1) + i, 0);
 }
@@ -103,14 +116,31 @@ function ofBuiltin(e: BuiltinExpr, args: readonly Entries[]): Entries | undefine
   return indices.map((index) => joined.get(reduced ? index.join() : key(index)) ?? NOTHING);
 }
 
-type Pick = (position: number, index: readonly number[]) => ReadonlySet<number>;
+/** An entry of an argument. */
+export interface Source {
+  readonly arg: number;
+  readonly entry: number;
+}
 
-function ofMove(
+/** The entries of its arguments that one entry of a function's value is made of, where these are single ones: its own place of each, or one that is moved. */
+export function sourcesOf(e: BuiltinExpr, entry: number): readonly Source[] | undefined {
+  const shapes = e.args.map(shapeOf);
+  const index = indexAt(shapeOf(e), entry);
+  const reads = builtins.get(e.fn)?.reads;
+  if (reads === "place") return shapes.map((shape, arg) => ({ arg, entry: broadcastAt(shape, index) }));
+  if (reads !== "one") return undefined;
+  if (e.fn === "reshape" || e.fn === "flatten") return [{ arg: 0, entry }];
+  return ofMove<Source>(e, shapes, [index], (arg, own) => ({ arg, entry: at(shapes[arg] ?? [], own) }));
+}
+
+type Pick<T = ReadonlySet<number>> = (position: number, index: readonly number[]) => T;
+
+function ofMove<T>(
   e: BuiltinExpr,
   shapes: readonly (readonly number[])[],
   indices: readonly (readonly number[])[],
-  pick: Pick,
-): Entries | undefined {
+  pick: Pick<T>,
+): readonly T[] | undefined {
   const rank = shapes[0]?.length ?? 0;
   const { options } = e;
   switch (e.fn) {

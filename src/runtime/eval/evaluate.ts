@@ -290,7 +290,8 @@ function completeRows(
   return found;
 }
 
-/** Rows whose graph fits the memory allowed. Memory grows in proportion to the rows; a graph of two rows tells. */
+/** Rows whose graph fits the memory allowed. What masks and weights take is the same for any number of rows: two graphs tell what a row adds. */
 function batchFor(stageAt: (batch: number) => { readonly elements: number }, rows: number): number {
-  return Math.max(1, Math.min(200, rows, Math.floor(ELEMENTS / Math.max(1, stageAt(2).elements / 2))));
+  const perRow = (stageAt(4).elements - stageAt(2).elements) / 2;
+  return Math.max(1, Math.min(200, rows, Math.floor(ELEMENTS / Math.max(1, perRow))));
 }

@@ -120,6 +120,7 @@ export function rowMeasurement(options: MeasureOptions, name: string, metric: Ro
           unit: metric.unit,
           k,
           bound: metric.bound ?? null,
+          ...(metric.orders === undefined ? {} : { orders: metric.orders }),
           ...(units === undefined ? {} : { density: units }),
           ...(tooHigh > 0 ? { impossible: { rows: beyond.rows, of: moments.count, most: tooHigh } } : {}),
           ...(plan.rows.length === plan.all ? {} : { rows: plan.rows.length }),

@@ -32,6 +32,8 @@ export interface Result {
   readonly k: number | null;
   /** "upper bound", "exact", "estimate", …: what the number is to the quantity that its name promises. */
   readonly bound: string | null;
+  /** Where masked layers have several orders: p is the mean over so many, not one of them. */
+  readonly orders?: number;
   /** Further facts: active units by latent. */
   readonly detail?: Readonly<Record<string, number>>;
   /** Where a metric takes fewer rows than the protocol says: so many, evenly spaced. */

@@ -29,12 +29,14 @@ export { convolve, convolveTranspose, type ConvolveOptions } from "./convolve.js
 export {
   degreeMask,
   degreesOf,
+  allMasks,
   drawnMask,
   maskInTurn,
   orderOf,
   unitsOf,
   type DegreeRule,
   type Degrees,
+  type DegreesPart,
   type MaskChoice,
   type Order,
 } from "./degrees.js";

@@ -18,7 +18,7 @@ export interface MaskedDense {
 
 /**
  * x [..., in] -> x @ (kernel * mask) + bias [..., out]. Where a rule has channels, that side of the layer is [D, channels] in place of one axis.
- * `choice` picks one of several masks in place of the rule's own (see `drawnMask`).
+ * `choice` picks one of several masks in place of the rule's own (see `drawnMask`), or all of them: the result then has a leading axis [masks, ...].
  */
 export function maskedDense(w: MaskedDense, x: Tensor, rule: DegreeRule, choice?: MaskChoice): Tensor {
   const flat = hasChannels(rule.from) ? flatten(x, 2) : x;
@@ -50,5 +50,5 @@ maskedDense.spec = (inputs: number, outputs: number, options: DegreeRule & Dense
 /** Event shape [D] or [D, c] -> [D, n], or [n] of hidden units. */
 maskedDense.outShape = (rule: DegreeRule): readonly number[] => {
   const { to } = rule;
-  return hasChannels(to) ? [to.size, to.channels ?? 1] : [to.size];
+  return hasChannels(to) ? [to.size, to.channels ?? 1] : [unitsOf(to)];
 };
