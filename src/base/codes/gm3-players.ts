@@ -1,4 +1,4 @@
-/** GM3741-GM3770: draws from the data, gradients as values, and the players of a game. */
+/** GM3741-GM3775: draws from the data, gradients as values, and the players of a game. */
 import { code, type CodeEntry } from "./entry.js";
 
 export const gm3Players = {
@@ -52,5 +52,15 @@ export const gm3Players = {
     "error",
     "Function of a whole batch inside of a sum over states",
     (a) => `\`${a.variable}\` is summed over its states, and \`${a.fn}\` compares samples: a batch of all states is no sample`,
+  ),
+  GM3752: code<{ net: string; symmetry: string; points: string; reason: string }>(
+    "error",
+    "Net that depends on the order of a set",
+    (a) => `\`${a.net}\` is declared ${a.symmetry} to the order of the points of ${a.points}, and ${a.reason}`,
+  ),
+  GM3753: code<{ net: string; symmetry: string; problem: string }>(
+    "error",
+    "Set that a net does not have",
+    (a) => `\`${a.net}\` is declared ${a.symmetry} to the order of a set's points, and ${a.problem}`,
   ),
 } as const satisfies Record<`GM37${string}`, CodeEntry<never>>;
