@@ -127,6 +127,7 @@ function elaborateModel(
     facts: new Map(),
     factsOfExpr: new Map(),
     usedIds: new Map(),
+    vectorCritics: new Set(),
     budget: { unrolled: 0 },
   };
   const env: Env = {
