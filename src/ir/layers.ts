@@ -11,7 +11,7 @@ import { behindInRaster, behindInTime, underWindow } from "./autoregressive/wind
 import type { Span } from "../base/source.js";
 import { type OptionSpec, type OptionValue, type Reads, windowed } from "./builtins.js";
 import type { Context } from "./env.js";
-import { dim, elementCount, showShape, timesDim } from "./shapes.js";
+import { dim, elementCount, plusDim, showShape, timesDim } from "./shapes.js";
 import { classed, mixing, type PermutesRule } from "./symmetry/axes.js";
 import type { Dim, LayerInstance, Masking } from "./types.js";
 
@@ -75,6 +75,11 @@ export interface Layer {
    * absent too, the greatest of all.
    */
   readonly degrees?: (x: Grid, call: LayerDegrees) => Grid;
+  /**
+   * A row's result depends on the other rows of the batch, always or in training alone: it stands where a batch of independent rows is seen, in
+   * objectives, and never in a density, under `grad[…]` or in an evaluation (`training`: not under `grad[…]`).
+   */
+  readonly readsBatch?: "always" | "training";
   /** Masks by a rule that the analysis decides: the runtime's `spec` and the layer itself take it. */
   readonly masked?: boolean;
   /** Is made for entries in an order, and so for that of the variable alone: the order that the instance names, or that in which they lie. */
@@ -242,6 +247,7 @@ const table: readonly Layer[] = [
     runtime: "batchNorm",
     doc: "normalises each channel (the last axis) by the batch in training and by running averages otherwise (Ioffe & Szegedy 2015)",
     takes: "real",
+    readsBatch: "training",
     permutes: channelsAlone,
     options: [{ name: "momentum", kind: "number", named: true, min: 0, fallback: 0.9 }, eps],
     apply: (call) => channelwise(call, { momentum: 0.9, eps: 1e-5 }),
@@ -291,6 +297,28 @@ const table: readonly Layer[] = [
       if (call.input.length < 2) return wrongInput(call, "space and channels");
       const out = channelwise(call, { eps: 1e-5 });
       return out && { ...out, options: { ...out.options, ...spatialOf(call) } };
+    },
+  },
+  {
+    name: "minibatch_discrimination",
+    runtime: "minibatchDiscrimination",
+    doc: "a vector, and behind it how near the row is to the others of the batch by `kernels` distances in `dims` dimensions (Salimans et al. 2016, section 3.2): in critics of objectives alone",
+    takes: "real",
+    readsBatch: "always",
+    options: [
+      { name: "kernels", kind: "size", required: true },
+      { name: "dims", kind: "size", required: true },
+    ],
+    apply: (call) => {
+      const [features, ...more] = call.input;
+      if (!features || more.length > 0) return wrongInput(call, "a vector");
+      const [kernels, dims] = [size(call, "kernels"), size(call, "dims")];
+      return {
+        shape: [plusDim(features, kernels)],
+        spec: [features.size, kernels.size, dims.size],
+        options: {},
+        weights: { kernel: [features.size, kernels.size, dims.size] },
+      };
     },
   },
   {

@@ -63,4 +63,14 @@ export const gm3Players = {
     "Set that a net does not have",
     (a) => `\`${a.net}\` is declared ${a.symmetry} to the order of a set's points, and ${a.problem}`,
   ),
+  GM3754: code<{ layer: string; density: string }>(
+    "error",
+    "Layer in a density that reads the batch",
+    (a) => `\`${a.layer}\` reads the other rows of the batch, and \`${a.density}\` is the density of one example`,
+  ),
+  GM3755: code<{ layer: string }>(
+    "error",
+    "Gradient through a layer that reads the batch",
+    (a) => `\`grad[…]\` is one gradient per example, and \`${a.layer}\` makes the value of an example depend on the other rows of the batch`,
+  ),
 } as const satisfies Record<`GM37${string}`, CodeEntry<never>>;

@@ -33,7 +33,7 @@ import { type Behind, planDraw } from "./estimators.js";
 import { deriveMatching } from "./matching.js";
 import { closeKl } from "./kl.js";
 import { deriveLogDensity, drawnFrom, variableText } from "./marginal.js";
-import { summedAround } from "./players/rows.js";
+import { refuseReadersUnderGradients, summedAround } from "./players/rows.js";
 import { schedulesIn } from "./schedules.js";
 import { stable } from "./stability.js";
 
@@ -68,7 +68,7 @@ interface State {
 /** Derives an objective; undefined after an error has been reported. */
 export function deriveObjective(context: DeriveContext, request: ObjectiveRequest): DerivedObjective | undefined {
   const choices = chosen(context, request.by);
-  if (!choices) return undefined;
+  if (!choices || refuseReadersUnderGradients(context, [request.value])) return undefined;
   const free = new Set(freeVariables(request.value));
   const state: State = {
     context,
@@ -85,7 +85,7 @@ export function deriveObjective(context: DeriveContext, request: ObjectiveReques
   if (!derived || !usesChoices(context, choices, derived)) return undefined;
   const quantity = placeChains(context, choices, derived);
   if (!quantity) return undefined;
-  const summed = summedAround(quantity);
+  const summed = summedAround(context, quantity);
   if (summed) {
     report(context.diagnostics, "GM3751", request.span, summed, {
       help: [

@@ -26,8 +26,10 @@ export function checkPlayers(context: DeriveContext, phase: DerivedPhase): void 
     else if (!undone.has(meeting.mine.shape)) reportTogether(context, meeting);
   }
   for (const update of updates) {
-    checkStreams(context, update);
-    checkLipschitz(context, phase, update);
+    context.diagnostics.attributing({ span: update.update.span, text: "in this statement" }, () => {
+      checkStreams(context, update);
+      checkLipschitz(context, phase, update);
+    });
   }
 }
 
