@@ -2,16 +2,21 @@
 import { code, type CodeEntry } from "./entry.js";
 
 export const gm3Players = {
-  GM3741: code("error", "Family of rows of the data", () => "a family of samples cannot be drawn from the data"),
+  GM3741: code<{ rows: number; most: number }>(
+    "error",
+    "Family of too many rows of the data",
+    (a) =>
+      `a family of ${a.rows.toLocaleString("en-US")} rows of the data is drawn for each row, and ${a.most.toLocaleString("en-US")} are the most`,
+  ),
   GM3742: code<{ what: string }>(
     "error",
     "Quantity of a whole batch in an evaluation",
     (a) => `${a.what} couples the rows of a batch: it is no mean over rows, which is what \`evaluate\` measures`,
   ),
-  GM3743: code(
+  GM3743: code<{ problem: string }>(
     "error",
-    "Gradient of a density or an expectation",
-    () => "`grad[…]` is taken of an expression, and this one holds a log-density or an expectation",
+    "Gradient of what is estimated",
+    (a) => `\`grad[…]\` is taken of what is known exactly, and ${a.problem}`,
   ),
   GM3744: code<{ objective: string; a: string; b: string; way: string }>(
     "warning",
@@ -71,6 +76,7 @@ export const gm3Players = {
   GM3755: code<{ layer: string }>(
     "error",
     "Gradient through a layer that reads the batch",
-    (a) => `\`grad[…]\` is one gradient per example, and \`${a.layer}\` makes the value of an example depend on the other rows of the batch`,
+    (a) =>
+      `\`grad[…]\` is one gradient per example, and \`${a.layer}\` makes the value of an example depend on the other rows of the batch`,
   ),
 } as const satisfies Record<`GM37${string}`, CodeEntry<never>>;

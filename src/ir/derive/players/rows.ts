@@ -28,7 +28,7 @@ export function couplesRows(context: DeriveContext, quantity: Quantity): string 
   if (fn !== undefined) return `\`${fn}\``;
   let moved = false;
   walkQuantity(quantity, (q) => {
-    moved ||= q.kind === "expect" && q.steps.some((s) => s.kind === "data" && s.shift > 0);
+    moved ||= q.kind === "expect" && q.steps.some((s) => s.kind === "data" && (s.shift > 0 || s.family !== undefined));
   });
   return moved ? "a second, independent row of a stream" : undefined;
 }
