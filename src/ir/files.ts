@@ -109,6 +109,7 @@ function constantEnv(scope: Scope, diagnostics: Diagnostics): Env {
     factsOfExpr: new Map(),
     usedIds: new Map(),
     vectorCritics: new Set(),
+    disordered: new Set(),
     budget: { unrolled: 0 },
   };
   return { cx, scope, owner: newOwner(""), access: { read: () => undefined }, mode: "net", site: "", template: false };

@@ -117,7 +117,7 @@ describe("players of games", () => {
       ]),
     );
     const x = spread(3 * rows, 3);
-    const data = text.includes("y : category") ? { x, y: [0, 3, 1, 1] } : { x };
+    const data: Readonly<Record<string, number[]>> = text.includes("y : category") ? { x, y: [0, 3, 1, 1] } : { x };
     const at = (path: string, i: number, by: number): Promise<number> =>
       gradientsOf(model, {
         weights: { ...weights, [path]: (weights[path] ?? []).map((v, j) => (j === i ? v + by : v)) },

@@ -22,6 +22,9 @@ export function proveSymmetry(cx: Context, net: Net, declared: ast.Symmetry): Ne
   for (const { field, value } of results) {
     const what = field === undefined ? "its result" : `its result \`${field}\``;
     if (value.kind === "lost") {
+      const known = value.calls.some((call) => call.kind === "netCall" && cx.disordered.has(call.net));
+      cx.disordered.add(net.name);
+      if (known) return undefined;
       refuse(cx, net, declared, names, {
         what: shortText(placeIn(value, declared.span)),
         why: value.why,
@@ -33,6 +36,7 @@ export function proveSymmetry(cx: Context, net: Net, declared: ast.Symmetry): Ne
     }
     const why = wrongResult(declared.kind, value, points[0]?.type.kind === "tensor" ? (points[0].type.shape[0]?.size ?? 0) : 0);
     if (why === undefined) continue;
+    cx.disordered.add(net.name);
     const { result } = net;
     const expr = result.kind === "record" ? (result.fields.find((f) => f.name === field)?.value ?? result) : result;
     const at = placeOf(expr, declared.span) ?? declared.span;
