@@ -9,6 +9,7 @@ import type { Span } from "./source.js";
 export class Diagnostics {
   private readonly found: Diagnostic[] = [];
   private readonly seen = new Set<string>();
+  private use: Label | undefined;
 
   constructor(private readonly limit = Infinity) {}
 
@@ -28,8 +29,22 @@ export class Diagnostics {
     return this.found.some((d) => d.severity === "error");
   }
 
-  add(diagnostic: Diagnostic): void {
+  /** What `run` finds in another file than that of `use`, in a template of the library say, is shown at `use` first. */
+  attributing<T>(use: Label, run: () => T): T {
+    const before = this.use;
+    this.use = use;
+    try {
+      return run();
+    } finally {
+      this.use = before;
+    }
+  }
+
+  add(finding: Diagnostic): void {
     if (this.found.length >= this.limit) return;
+    const [primary] = finding.labels;
+    const foreign = this.use && primary && primary.span.file.path !== this.use.span.file.path;
+    const diagnostic = foreign && this.use ? { ...finding, labels: [this.use, ...finding.labels] } : finding;
     const at = diagnostic.labels[0]?.span;
     const key = JSON.stringify([diagnostic.code, at?.file.path, at?.start, at?.end, diagnostic.message]);
     if (this.seen.has(key)) return;

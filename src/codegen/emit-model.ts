@@ -288,7 +288,7 @@ function emitUpdate(derived: DerivedModel, u: DerivedUpdate, phase: DerivedPhase
     label: str(u.update.text),
     place: str(place(u.update.span)),
     value: callObjective(derived, o, undefined, 1, undefined),
-    gradientOnly: hasGradientOnly(u.derived.quantity) || couplesRows(u.derived.quantity) ? bool(true) : undefined,
+    gradientOnly: hasGradientOnly(u.derived.quantity) || couplesRows(derived.context, u.derived.quantity) ? bool(true) : undefined,
     over: array(u.moves.map(str)),
     optimizer: emitOptimizer(optimizer, [...phase.phase.settings, ...u.update.settings]),
     steps: steps === undefined || steps === 1 ? undefined : num(steps),

@@ -36,6 +36,8 @@ export interface Explanation {
   readonly orders: readonly OrderExplanation[];
   /** Nets of autoregressive bijections. */
   readonly nets: readonly NetOrderExplanation[];
+  /** Nets that do not depend on the order of a set's points, as declared and proven. */
+  readonly symmetries: readonly { readonly net: string; readonly kind: string; readonly points: readonly string[] }[];
   readonly train: readonly ObjectiveExplanation[];
   readonly evaluate: readonly ObjectiveExplanation[];
 }
@@ -79,6 +81,7 @@ export function explain(derived: DerivedModel): Explanation {
     flows: model.flows.map((flow) => explainFlow(context, flow)),
     orders: [...context.sequential.values()].flat().map(explainOrder),
     nets: explainNets(context.orders.values()),
+    symmetries: model.nets.flatMap((net) => (net.symmetry ? [{ net: net.name, ...net.symmetry }] : [])),
     train: derived.phases.flatMap((p) =>
       p.updates.map((u) => objective(`${u.update.direction} ${u.update.text}`, u.update.span, u.derived, u.moves)),
     ),
@@ -145,6 +148,12 @@ export function printExplanation(e: Explanation, extra: readonly string[] = []):
   for (const flow of e.flows) lines.push(...printFlow(flow), "");
   for (const net of e.nets) lines.push(...printNetOrder(net), "");
   for (const order of e.orders) lines.push(...printOrder(order), "");
+  if (e.symmetries.length > 0)
+    lines.push(
+      "sets",
+      ...e.symmetries.map((s) => `  ${s.net} is ${s.kind} to the order of the points of ${s.points.join(" and ")}: proven`),
+      "",
+    );
   for (const [title, items] of [["train", e.train] as const, ["evaluate", e.evaluate] as const]) {
     for (const o of items) {
       lines.push(`${title}: ${o.statement}  (${o.place})`, `  = ${o.text}`, `  LaTeX: ${o.latex}`);

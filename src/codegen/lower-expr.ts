@@ -89,7 +89,7 @@ export function lowerExpr(scope: Scope, expr: Expr): Value {
     case "flowCall":
       return lowerFlowCall(scope, expr);
     case "grad":
-      return lowerGrad(scope, expr);
+      return lowerGrad(scope, expr, (inner) => tensorValue(lowerExpr(inner, expr.body)));
     case "logDensity":
     case "expectation":
     case "reduce":
@@ -102,7 +102,7 @@ export function lowerExpr(scope: Scope, expr: Expr): Value {
  * The gradient of a body in values that are given leaves of their own, so that what else reads them is not counted. Examples do not meet, so
  * the gradient of the sum over all rows and samples holds each one's own; a value that has no such axes is repeated along them first.
  */
-function lowerGrad(scope: Scope, expr: GradExpr): Value {
+export function lowerGrad(scope: Scope, expr: GradExpr, bodyIn: (inner: Scope) => TensorValue): Value {
   const leaves = new Map<string, TensorValue>();
   for (const { local, value } of expr.locals) {
     const at = tensorValue(lowerExpr(scope, value));
@@ -111,7 +111,7 @@ function lowerGrad(scope: Scope, expr: GradExpr): Value {
     leaves.set(local.id, scope.writer.bind(local.name, { ...at, lead, js: call("leaf", at.js, ...whole) }) as TensorValue);
   }
   const inner: Scope = { ...scope, local: (id) => leaves.get(id) ?? scope.local(id) };
-  const body = tensorValue(lowerExpr(inner, expr.body));
+  const body = bodyIn(inner);
   const value = body.js.kind === "name" ? body : (scope.writer.bind("value", body) as TensorValue);
   const gradients = expr.locals.map(({ local }): [string, TensorValue] => {
     const leaf = leaves.get(local.id);

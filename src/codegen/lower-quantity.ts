@@ -17,7 +17,7 @@ import { call, type Js, method, num, numbers, str } from "./js.js";
 import { lowerBuiltin } from "./lower-builtin.js";
 import { lowerDist, variableOf } from "./lower-dist.js";
 import { energyDraws, lowerLogPartition, lowerMatching, lowerStart, lowerUnnormalised } from "./lower-energy.js";
-import { flowImage, lowerExpr, type Scope } from "./lower-expr.js";
+import { flowImage, lowerExpr, lowerGrad, type Scope } from "./lower-expr.js";
 import { lowerGaussianMarginal } from "./lower-gaussian-marginal.js";
 import { quantityText } from "./mathtext.js";
 import { fillIn, lowerByRow, weighKnown } from "./lower-missing.js";
@@ -46,6 +46,8 @@ export function lowerQuantity(scope: QuantityScope, q: Quantity): TensorValue {
         lead: builtins.get(q.expr.fn)?.wholeBatch ? NO_LEAD : joinLeads(args.map((a) => a.lead)),
       };
     }
+    case "grad":
+      return tensorValue(lowerGrad(scope, q.expr, (inner) => lowerQuantity({ ...scope, ...inner, enumerating: true }, q.body)));
     case "kl":
       return lowerKl(scope, q);
     case "byRow":
@@ -345,7 +347,7 @@ function bindStep(scope: QuantityScope, steps: Steps, step: DrawStep, position: 
       return;
     }
     case "data": {
-      const bound = bind([], () => lowerRow(scope, step));
+      const bound = bind([], () => lowerRow(scope, step, plate));
       if (step.local) steps.locals.set(step.local.id, bound);
       else steps.variables.set(step.variable, bound);
       return;
@@ -374,10 +376,20 @@ function named(writer: FunctionWriter, wanted: string, value: Value): Value {
   return value.js.kind === "name" || value.js.kind === "number" ? value : writer.bind(wanted, value);
 }
 
-/** A row of the data: of the batch, or of the batch moved on. */
-function lowerRow(scope: QuantityScope, step: Extract<DrawStep, { kind: "data" }>): Value {
+/** A row of the data: of the batch, or of the batch moved on; a family of them along its plate. */
+function lowerRow(scope: QuantityScope, step: Extract<DrawStep, { kind: "data" }>, plate: string | undefined): Value {
   const row = scope.data(step.variable);
   if (!row) throw new InternalError(`\`${step.variable}\` is no data of the objective`);
+  if (step.family && plate !== undefined) {
+    const { size, position } = scope.writer.plate(plate);
+    const above = position > 1 ? [num(position)] : [];
+    const value: Value = {
+      ...tensorValue(row),
+      lead: { plates: new Set([plate]), batch: true },
+      js: call("rowFamily", row.js, num(step.shift), size, ...above),
+    };
+    return scope.writer.bind(step.local?.name ?? step.variable, value, "rows of the batch, each moved on by one more");
+  }
   if (step.shift === 0) return row;
   const moved: Value = { ...tensorValue(row), js: call("rollRows", row.js, num(step.shift)) };
   return scope.writer.bind(step.local?.name ?? step.variable, moved, "other rows of the batch");

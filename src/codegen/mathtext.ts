@@ -126,6 +126,11 @@ function write(context: DeriveContext, n: Notation, q: Quantity): string {
       return q.terms.map((t, i) => term(context, n, t, i === 0)).join(" ");
     case "apply":
       return n.fn(q.expr.fn, q.args.map(inner));
+    case "grad":
+      return n.gradient(
+        q.expr.locals.map((l) => n.name(l.local.name)),
+        inner(q.body),
+      );
     case "gaussianMarginal":
       return n.log(n.integral(n.name(q.latent.variable), `${factor(context, n, q.child)} ${factor(context, n, q.latent)}`));
     case "expect":

@@ -6,6 +6,7 @@ import { underWindow } from "./autoregressive/windows.js";
 import { convRange, elementwise, imageShape, windowed, without } from "./builtin-rules.js";
 import type { Builtin, KnownArg, Linearity, Options, OptionSpec } from "./builtin-types.js";
 import { anything, between, type Range } from "./range.js";
+import { mixing, reducing, uniform as allAlike } from "./symmetry/axes.js";
 import { showShape, tensor } from "./shapes.js";
 import type { Element } from "./types.js";
 
@@ -60,6 +61,7 @@ export function reduction(fn: string, doc: string, range?: Builtin["range"], mor
     options: [axesOption],
     takes: numeric,
     reads: ({ axes }) => axes as readonly number[],
+    permutes: reducing(({ axes }) => axes as readonly number[]),
     type: ({ args, options }) => {
       const shape = args[0]?.type.shape ?? [];
       const axes = (options.get("axis") as readonly number[] | undefined) ?? shape.map((_, i) => i - shape.length);
@@ -91,6 +93,7 @@ export function filled(fn: string, doc: string, value: number): Builtin {
     options: [{ name: "shape", kind: "sizes", required: true }],
     restOption: "shape",
     takes: numeric,
+    permutes: allAlike,
     range: () => between(value, value, false),
     type: ({ dims }) => {
       const shape = dims.get("shape") ?? [];
@@ -108,6 +111,7 @@ export function alongAxis(fn: string, doc: string, range?: Builtin["range"], mor
     options: [axisOption],
     takes: numeric,
     reads: ({ axis }) => [axis as number],
+    permutes: mixing(({ axis }) => [axis as number]),
     type: ({ args, options }) => ({ type: tensor(args[0]?.type.shape ?? []), options: { axis: options.get("axis") as number } }),
     ...(range ? { range } : {}),
     ...more,
@@ -155,6 +159,7 @@ export function pooling(fn: string, doc: string, range: (args: readonly Range[])
     ],
     takes: numeric,
     reads: () => overImage,
+    permutes: mixing(() => overImage),
     range,
     type: (call) => {
       const shape = imageShape(call);

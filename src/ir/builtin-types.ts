@@ -3,6 +3,7 @@ import type { Span } from "../base/source.js";
 import type { Grid } from "./autoregressive/grid.js";
 import type { Context } from "./env.js";
 import type { Range } from "./range.js";
+import type { PermutesRule } from "./symmetry/axes.js";
 import type { Dim, Element, Expr, TensorType } from "./types.js";
 
 export type OptionValue = number | boolean | string | readonly number[];
@@ -92,6 +93,8 @@ export interface Builtin {
    * which entry is read, the greatest of all.
    */
   readonly degrees?: (args: readonly Grid[], call: { readonly options: Options; readonly shape: readonly number[] }) => Grid;
+  /** What another order of a set's points does to it; absent: nothing where it works entry by entry (`reads`), else it depends on the order. */
+  readonly permutes?: PermutesRule;
   /** Couples the rows of a batch: its value is one for all of them. */
   readonly wholeBatch?: true;
   /** Position of an argument of labels in whose one-hot form the function is linear. */

@@ -72,6 +72,20 @@ import {
   upTo,
 } from "./range.js";
 import { dim, showShape, tensor, timesDim } from "./shapes.js";
+import {
+  byPlace,
+  classed,
+  contracting,
+  joining,
+  lookingUp,
+  mixing,
+  padding,
+  reducing,
+  regardless,
+  reordering,
+  reshaping,
+  taking,
+} from "./symmetry/axes.js";
 
 /** Each of n positions reads the one `by` further on. */
 const shifted = (n: number, by: number): readonly (readonly number[])[] => Array.from({ length: n }, (_, i) => [i + by]);
@@ -109,6 +123,7 @@ const table: readonly Builtin[] = [
     takes: numeric,
     linear: each,
     reads: "contract",
+    permutes: contracting,
     type: matmulType,
     range: matmulRange,
     simplex: matmulSimplex,
@@ -220,9 +235,13 @@ const table: readonly Builtin[] = [
   reduction("logmeanexp", "log of the mean of exponentials, without overflow", first, { growth: 1, runtime: "logMeanExp" }),
   reduction("norm", "2-norm, of all entries or along axes", () => fromZero, { growth: 1 }),
   // ---- along one axis
-  alongAxis("softmax", "e^x over its sum along an axis (the last)", () => openUnit, { simplex: (_, { axis }) => axis === -1 }),
+  alongAxis("softmax", "e^x over its sum along an axis (the last)", () => openUnit, {
+    permutes: regardless,
+    simplex: (_, { axis }) => axis === -1,
+  }),
   alongAxis("log_softmax", "log(softmax(x)), without overflow", () => ({ low: -Infinity, high: 0, lowOpen: true, highOpen: true }), {
     growth: 1,
+    permutes: regardless,
   }),
   alongAxis("cumsum", "running sum along an axis (the last)", undefined, {
     linear: "all",
@@ -256,6 +275,7 @@ const table: readonly Builtin[] = [
     args: ["x"],
     options: [axisOption],
     takes: numeric,
+    permutes: mixing(({ axis }) => [axis as number]),
     type: ({ args, options }) => {
       const axis = options.get("axis") as number;
       return { type: tensor(without(args[0]?.type.shape ?? [], [axis]), "int"), options: { axis } };
@@ -276,6 +296,7 @@ const table: readonly Builtin[] = [
     linear: "all",
     reads: "one",
     degrees: ([x = none], { shape }) => reshaped(x, shape),
+    permutes: reshaping,
     range: first,
     type: reshapeType,
   },
@@ -290,6 +311,7 @@ const table: readonly Builtin[] = [
     linear: "all",
     reads: "one",
     degrees: ([x = none], { shape }) => reshaped(x, shape),
+    permutes: reshaping,
     range: first,
     type: ({ args }) => {
       const type = args[0]?.type ?? tensor([]);
@@ -309,6 +331,7 @@ const table: readonly Builtin[] = [
     linear: "all",
     reads: "one",
     degrees: ([x = none], { options: { order } }) => transposed(x, order as readonly number[]),
+    permutes: reordering,
     range: first,
     simplex: ([x], { order }) => x?.simplex === true && (order as readonly number[]).at(-1) === -1,
     type: transposeType,
@@ -328,6 +351,7 @@ const table: readonly Builtin[] = [
         args.map((x) => (x.shape.length === 0 ? reshaped(x, [1]) : x)),
         axis as number,
       ),
+    permutes: joining(false),
     range: hull,
     simplex: alongOthers,
     type: concatType,
@@ -343,6 +367,7 @@ const table: readonly Builtin[] = [
     linear: "all",
     reads: "one",
     degrees: (args, { shape }) => joined(args.map(withLeading), -shape.length),
+    permutes: joining(true),
     range: hull,
     simplex: alongOthers,
     type: stackType,
@@ -361,6 +386,7 @@ const table: readonly Builtin[] = [
     reads: "one",
     degrees: ([x = none], { options: { low }, shape }) =>
       shape.reduce((grid, size, axis) => along(grid, axis - shape.length, shifted(size, -((low as readonly number[])[axis] ?? 0))), x),
+    permutes: padding,
     range: ([r = anything]) => hull([r, between(0, 0, false)]),
     type: padType,
   },
@@ -380,6 +406,7 @@ const table: readonly Builtin[] = [
     reads: "one",
     degrees: ([x = none], { options: { axis, position } }) =>
       across(along(x, axis as number, [[position as number]]), [axis as number], false),
+    permutes: taking,
     range: first,
     simplex: alongOthers,
     type: ({ args, options }) => {
@@ -405,6 +432,7 @@ const table: readonly Builtin[] = [
     reads: "one",
     degrees: ([x = none], { options: { axis, start, stop } }) =>
       along(x, axis as number, shifted((stop as number) - (start as number), start as number)),
+    permutes: taking,
     range: first,
     simplex: alongOthers,
     type: ({ args, options }) => {
@@ -433,6 +461,7 @@ const table: readonly Builtin[] = [
     labels: 1,
     degrees: ([table = none, labels = none], { shape }) =>
       meet(shape, [withTrailing(labels, table.shape.slice(1)), across(table, [-table.shape.length], false)]),
+    permutes: lookingUp,
     range: first,
     simplex: ([table]) => table?.simplex === true && table.shape.length > 1,
     type: takeType,
@@ -446,6 +475,7 @@ const table: readonly Builtin[] = [
     takes: ["int"],
     labels: 0,
     degrees: ([label = none], { shape }) => withTrailing(label, shape.slice(-1)),
+    permutes: classed,
     range: () => closedUnit,
     simplex: () => true,
     type: onehotType,
@@ -467,6 +497,7 @@ const table: readonly Builtin[] = [
     options: [],
     takes: numeric,
     reads: "place",
+    permutes: byPlace,
     type: (call) => squareType(call),
   },
   {
@@ -478,6 +509,7 @@ const table: readonly Builtin[] = [
     takes: numeric,
     linear: "all",
     reads: "place",
+    permutes: byPlace,
     type: (call) => squareType(call),
   },
   {
@@ -529,6 +561,7 @@ const table: readonly Builtin[] = [
     takes: numeric,
     linear: "all",
     reads: () => overImage,
+    permutes: reducing(() => overImage),
     range: first,
     type: (call) => {
       const shape = imageShape(call);

@@ -127,6 +127,8 @@ function elaborateModel(
     facts: new Map(),
     factsOfExpr: new Map(),
     usedIds: new Map(),
+    vectorCritics: new Set(),
+    disordered: new Set(),
     budget: { unrolled: 0 },
   };
   const env: Env = {

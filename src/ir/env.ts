@@ -36,6 +36,10 @@ export interface Context {
   readonly factsOfExpr: Map<object, Facts>;
   /** Ids of locals and nets so far, each with the number to try next where it is wanted again. */
   readonly usedIds: Map<string, number>;
+  /** Nets of which it has been said that they are no discriminators: once is enough. */
+  readonly vectorCritics: Set<string>;
+  /** Nets that have been said to depend on the order of a set: that those who call them do too follows from it. */
+  readonly disordered: Set<string>;
   /** Number of statements and terms that unrolling has made so far. */
   readonly budget: { unrolled: number };
 }

@@ -108,6 +108,8 @@ function constantEnv(scope: Scope, diagnostics: Diagnostics): Env {
     facts: new Map(),
     factsOfExpr: new Map(),
     usedIds: new Map(),
+    vectorCritics: new Set(),
+    disordered: new Set(),
     budget: { unrolled: 0 },
   };
   return { cx, scope, owner: newOwner(""), access: { read: () => undefined }, mode: "net", site: "", template: false };

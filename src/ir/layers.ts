@@ -11,7 +11,8 @@ import { behindInRaster, behindInTime, underWindow } from "./autoregressive/wind
 import type { Span } from "../base/source.js";
 import { type OptionSpec, type OptionValue, type Reads, windowed } from "./builtins.js";
 import type { Context } from "./env.js";
-import { dim, elementCount, showShape, timesDim } from "./shapes.js";
+import { dim, elementCount, plusDim, showShape, timesDim } from "./shapes.js";
+import { classed, mixing, type PermutesRule } from "./symmetry/axes.js";
 import type { Dim, LayerInstance, Masking } from "./types.js";
 
 export interface LayerCall {
@@ -67,11 +68,18 @@ export interface Layer {
   readonly growth?: number;
   /** Which entries of its input an entry of the result depends on; absent: on any, or on other rows of the batch. */
   readonly reads?: Reads;
+  /** What another order of a set's points does to it; absent: nothing where it works entry by entry (`reads`), else it depends on the order. */
+  readonly permutes?: PermutesRule;
   /**
    * Degrees of the result's entries from those of the input's, where `reads` is too coarse for that; absent: what `reads` says, and where that is
    * absent too, the greatest of all.
    */
   readonly degrees?: (x: Grid, call: LayerDegrees) => Grid;
+  /**
+   * A row's result depends on the other rows of the batch, always or in training alone: it stands where a batch of independent rows is seen, in
+   * objectives, and never in a density, under `grad[…]` or in an evaluation (`training`: not under `grad[…]`).
+   */
+  readonly readsBatch?: "always" | "training";
   /** Masks by a rule that the analysis decides: the runtime's `spec` and the layer itself take it. */
   readonly masked?: boolean;
   /** Is made for entries in an order, and so for that of the variable alone: the order that the instance names, or that in which they lie. */
@@ -90,6 +98,9 @@ const bias: OptionSpec = { name: "bias", kind: "boolean", named: true, fallback:
 const start: OptionSpec = { name: "start", kind: "choice", choices: ["default", "zeros"], named: true, fallback: "default" };
 const eps: OptionSpec = { name: "eps", kind: "number", named: true, min: 0, fallback: 1e-5 };
 
+/** Mixes channels, each position alike. */
+const channelsAlone = mixing(() => [-1]);
+
 const table: readonly Layer[] = [
   {
     name: "dense",
@@ -99,6 +110,7 @@ const table: readonly Layer[] = [
     linear: true,
     growth: 1,
     reads: lastAxes(1),
+    permutes: channelsAlone,
     degrees: (x, { shape }) => withLast(x, shape.at(-1) ?? 1),
     inOrder: "masked_dense",
     options: [{ name: "units", kind: "size", required: true }, bias, start, spectral],
@@ -236,6 +248,8 @@ const table: readonly Layer[] = [
     runtime: "batchNorm",
     doc: "normalises each channel (the last axis) by the batch in training and by running averages otherwise (Ioffe & Szegedy 2015)",
     takes: "real",
+    readsBatch: "training",
+    permutes: channelsAlone,
     options: [{ name: "momentum", kind: "number", named: true, min: 0, fallback: 0.9 }, eps],
     apply: (call) => channelwise(call, { momentum: 0.9, eps: 1e-5 }),
   },
@@ -246,6 +260,7 @@ const table: readonly Layer[] = [
     takes: "real",
     growth: 0,
     reads: lastAxes(1),
+    permutes: channelsAlone,
     options: [eps],
     apply: (call) => channelwise(call, { eps: 1e-5 }),
   },
@@ -255,6 +270,7 @@ const table: readonly Layer[] = [
     doc: "normalises over space and groups of channels (Wu & He 2018)",
     takes: "real",
     growth: 0,
+    permutes: channelsAlone,
     options: [{ name: "groups", kind: "size", required: true }, eps],
     apply: (call) => {
       const channels = call.input[call.input.length - 1];
@@ -276,11 +292,34 @@ const table: readonly Layer[] = [
     doc: "normalises each channel over space (Ulyanov et al. 2016)",
     takes: "real",
     growth: 0,
+    permutes: channelsAlone,
     options: [eps],
     apply: (call) => {
       if (call.input.length < 2) return wrongInput(call, "space and channels");
       const out = channelwise(call, { eps: 1e-5 });
       return out && { ...out, options: { ...out.options, ...spatialOf(call) } };
+    },
+  },
+  {
+    name: "minibatch_discrimination",
+    runtime: "minibatchDiscrimination",
+    doc: "a vector, and behind it how near the row is to the others of the batch by `kernels` distances in `dims` dimensions (Salimans et al. 2016, section 3.2): in critics of objectives alone",
+    takes: "real",
+    readsBatch: "always",
+    options: [
+      { name: "kernels", kind: "size", required: true },
+      { name: "dims", kind: "size", required: true },
+    ],
+    apply: (call) => {
+      const [features, ...more] = call.input;
+      if (!features || more.length > 0) return wrongInput(call, "a vector");
+      const [kernels, dims] = [size(call, "kernels"), size(call, "dims")];
+      return {
+        shape: [plusDim(features, kernels)],
+        spec: [features.size, kernels.size, dims.size],
+        options: {},
+        weights: { kernel: [features.size, kernels.size, dims.size] },
+      };
     },
   },
   {
@@ -305,6 +344,7 @@ const table: readonly Layer[] = [
   {
     name: "embedding",
     runtime: "embedding",
+    permutes: classed,
     degrees: (x, { shape }) => withTrailing(x, shape.slice(-1)),
     doc: "a trained vector for each class of a label",
     takes: "int",
@@ -393,6 +433,15 @@ function lastAxes(n: number): Reads {
   return () => axes;
 }
 
+/** A window of one position, moved by one, maps each position alike; a larger one mixes neighbours. */
+function underWindows(spatial: number): PermutesRule {
+  const whole = mixing(() => Array.from({ length: spatial + 1 }, (_, i) => i - spatial - 1));
+  return (args, call) => {
+    const { stride = 1 } = call.options;
+    return call.spec[2] === 1 && stride === 1 ? channelsAlone(args, call) : whole(args, call);
+  };
+}
+
 export const layers: ReadonlyMap<string, Layer> = new Map(table.map((layer) => [layer.name, layer]));
 
 function size(call: LayerCall, option: string): Dim {
@@ -456,6 +505,7 @@ function convolution(name: string, spatial: number, doc: string): Layer {
     linear: true,
     growth: 1,
     reads: lastAxes(spatial + 1),
+    permutes: underWindows(spatial),
     inOrder: spatial === 2 ? "masked_conv" : "causal_conv",
     degrees: (x, { instance, shape }) => {
       const { stride = 1, padding = "same", dilation = 1 } = instance.options;

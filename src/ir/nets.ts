@@ -17,6 +17,7 @@ import { refused } from "./layer-call.js";
 import { layers } from "./layers.js";
 import { type Entity, Scope } from "./scope.js";
 import { sameType, showType } from "./shapes.js";
+import { proveSymmetry } from "./symmetry/prove.js";
 import { evaluateStatic, showStatic, type Static } from "./static.js";
 import type { Binding, Expr, Local, Net, Type } from "./types.js";
 
@@ -241,7 +242,9 @@ function netBody(env: Env, entity: NetEntity, args: readonly NetArgument[], name
     } else ok = false; // the parser refuses draws and energies in a net
   }
   if (!result || !ok) return undefined;
-  const net: Net = { name, path, params, body, result, weights: owner.weights, random: owner.random, doc: decl.doc, span: decl.span };
+  const plain: Net = { name, path, params, body, result, weights: owner.weights, random: owner.random, doc: decl.doc, span: decl.span };
+  const symmetry = decl.symmetry && proveSymmetry(cx, plain, decl.symmetry);
+  const net = symmetry ? { ...plain, symmetry } : plain;
   cx.facts.set(netKey(name), factsOf(cx, result));
   cx.nets.push(net);
   cx.netByName.set(name, net);

@@ -97,13 +97,21 @@ export function isPerExample(cx: Context, value: Expr, span: Span): boolean {
   if (value.type.kind === "tensor" && value.type.shape.length === 0 && value.type.element === "real") return true;
   if (isVector(value)) {
     const critic = criticOf(value, value);
+    if (critic && cx.vectorCritics.has(critic.net)) return false;
     if (critic) {
+      cx.vectorCritics.add(critic.net);
+      // called in a template of the library, it is wrong where the template is used
+      const inPlace = critic.span.file.path === span.file.path;
+      const at = inPlace ? critic.span : span;
+      const gives = cx.netByName.get(critic.net)?.result.span;
       report(
         cx.diagnostics,
         "GM3746",
-        critic.span,
+        at,
         { net: critic.net, found: showType(critic.type) },
         {
+          ...(inPlace ? {} : { label: `calls \`${critic.net}\` as a discriminator` }),
+          labels: gives?.file.path === at.file.path ? [{ span: gives, text: showType(critic.type) }] : [],
           help: isMap(critic)
             ? ["average over its patches: let it end in `… |> mean`, or use `PatchLeastSquares`, which averages the losses of all patches"]
             : ["let it end in one number: `… |> dense(1) |> sum`"],

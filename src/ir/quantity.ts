@@ -7,7 +7,7 @@
 import type { Span } from "../base/source.js";
 import type { Options } from "./estimators.js";
 import type { States } from "./states.js";
-import type { Dim, DistCall, Expr, FlowCallExpr, Local, LogDensityExpr, SettingValue, TensorType } from "./types.js";
+import type { Dim, DistCall, Expr, FlowCallExpr, GradExpr, Local, LogDensityExpr, SettingValue, TensorType } from "./types.js";
 import { distExprs } from "./walk.js";
 
 /** One conditional of a density at given values of its variables: log p(variable | parents). */
@@ -86,6 +86,8 @@ export type DrawStep =
       /** Set when the drawn variable is bound under another name. */
       readonly local: Local | undefined;
       readonly shift: number;
+      /** Of a family of k draws: the batch moved on by `shift` and the next k - 1 numbers of rows. */
+      readonly family: Dim | undefined;
       readonly span: Span;
     }
   | {
@@ -112,6 +114,8 @@ export type Quantity =
   | { readonly kind: "sum"; readonly terms: readonly Term[]; readonly span: Span }
   /** A function of quantities; `expr` is the builtin call as elaborated, its arguments replaced by `args`. */
   | { readonly kind: "apply"; readonly expr: Extract<Expr, { kind: "builtin" }>; readonly args: readonly Quantity[] }
+  /** The gradient of an exact quantity in what `expr` names, of the shape of that; `expr` is the gradient as elaborated, its body replaced. */
+  | { readonly kind: "grad"; readonly expr: GradExpr; readonly body: Quantity }
   /** KL(q, p) between two distributions of one variable, in closed form; `fn` is the runtime's function. */
   | { readonly kind: "kl"; readonly fn: string; readonly q: Factor; readonly p: Factor; readonly span: Span }
   | {
@@ -296,6 +300,7 @@ export function quantityChildren(q: Quantity): readonly Quantity[] {
       return q.weight && q.weight.kind !== "factor" ? [q.weight, q.body] : [q.body];
     case "expect":
     case "reduce":
+    case "grad":
       return [q.body];
   }
 }
@@ -339,7 +344,8 @@ export function mapQuantity(q: Quantity, change: (q: Quantity) => Quantity | und
       return body && (weight || !q.weight) ? change({ ...q, weight, body }) : undefined;
     }
     case "expect":
-    case "reduce": {
+    case "reduce":
+    case "grad": {
       const body = inner(q.body);
       return body && change({ ...q, body });
     }
@@ -405,6 +411,8 @@ export function exprsOf(quantity: Quantity): readonly Expr[] {
       case "logPartition":
       case "matching":
         return add(q.at.values());
+      case "grad":
+        return add(q.expr.locals.map((l) => l.value));
       case "apply":
       case "byRow":
       case "reduce":

@@ -385,7 +385,7 @@ export const stdSources: readonly SourceFile[] = [
       "",
       "/// Layer of a set x [points, features], equivariant: another order of the points gives the same results in that order. Each point is mapped alike, and by",
       '/// another map their mean is added. Zaheer, Kottur, Ravanbakhsh, Poczos, Salakhutdinov & Smola 2017, "Deep Sets", eq. 4.',
-      "net set_dense(x, units) = (x |> dense(units)) + (mean(x, axis = 1) |> dense(units, bias = false))",
+      "net set_dense(x, units) equivariant(x) = (x |> dense(units)) + (mean(x, axis = 1) |> dense(units, bias = false))",
       "",
     ].join("\n"),
   },

@@ -112,6 +112,8 @@ export interface Net {
   readonly weights: readonly WeightNode[];
   /** Draws random numbers (dropout). */
   readonly random: boolean;
+  /** Proven: what another order of the points of these parameters does to its result. */
+  readonly symmetry?: { readonly kind: "invariant" | "equivariant"; readonly points: readonly string[] };
   readonly doc: string | undefined;
   readonly span: Span;
 }

@@ -66,8 +66,16 @@ export interface NetDecl extends Documented, MaybeBroken {
   readonly kind: "net";
   readonly name: Ident;
   readonly params: readonly Formal[];
+  readonly symmetry: Symmetry | undefined;
   /** `net f(x) = e` is a body of one `return`. */
   readonly body: readonly Stmt[];
+  readonly span: Span;
+}
+
+/** `invariant`, `equivariant(x)`: to the order of the points of a set; no names: of the only parameter. */
+export interface Symmetry {
+  readonly kind: "invariant" | "equivariant";
+  readonly names: readonly Ident[];
   readonly span: Span;
 }
 

@@ -7,7 +7,7 @@ import { InternalError } from "../base/internal-error.js";
 import type * as ast from "./ast.js";
 import type { Builder } from "./builder.js";
 import { chosen, endOf, maybeNode, maybeToken, nodes, startOf, theNode, theToken } from "./cst.js";
-import { declaratorsOf, flowParts, formalsOf, headOf, paramItemOf } from "./declarations.js";
+import { declaratorsOf, flowParts, formalsOf, headOf, paramItemOf, symmetryOf } from "./declarations.js";
 import type { DocFinder } from "./docs.js";
 import { expression } from "./expressions.js";
 import { netBody, statementsOf } from "./statements.js";
@@ -90,7 +90,8 @@ function declarationOf(b: Builder, docs: DocFinder, declaration: CstNode): Decl 
       const name = b.name(node);
       const params = formalsOf(b, theNode(node, "formals"), "the parameters of the net");
       const body = netBody(b, node, name);
-      return { kind: "net", doc, name, params, body, span, ...b.brokenFlag(node, maybeNode(node, "statements")) };
+      const symmetry = symmetryOf(b, maybeNode(node, "symmetry"));
+      return { kind: "net", doc, name, params, symmetry, body, span, ...b.brokenFlag(node, maybeNode(node, "statements")) };
     }
     case "flowDecl": {
       const flag = b.brokenFlag(node, maybeNode(node, "flowBody"));

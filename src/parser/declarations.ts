@@ -78,6 +78,14 @@ export function paramItemOf(b: Builder, node: CstNode): ast.ParamItem {
   return { ...declarator, init: initial, span: b.span(node) };
 }
 
+/** `invariant`, `equivariant(x)` after the parameters of a net. */
+export function symmetryOf(b: Builder, node: CstNode | undefined): ast.Symmetry | undefined {
+  if (!node) return undefined;
+  const names = nodes(node, "variable").map((variable) => b.name(variable));
+  b.noRepeats(names, "the sets of the net");
+  return { kind: maybeToken(node, "Invariant") ? "invariant" : "equivariant", names, span: b.span(node) };
+}
+
 interface FlowParts {
   readonly params: readonly ast.Formal[];
   readonly given: readonly ast.Formal[];

@@ -78,6 +78,7 @@ export class Grammar extends ExpressionGrammar {
     this.CONSUME(t.Net);
     this.CONSUME(t.Name);
     this.SUBRULE(this.formals);
+    this.OPTION(() => this.SUBRULE(this.symmetry));
     this.OR([
       {
         ALT: () => {
@@ -87,6 +88,15 @@ export class Grammar extends ExpressionGrammar {
       },
       { ALT: () => this.SUBRULE(this.statements) },
     ]);
+  });
+
+  readonly symmetry = this.RULE("symmetry", () => {
+    this.OR([{ ALT: () => this.CONSUME(t.Invariant) }, { ALT: () => this.CONSUME(t.Equivariant) }]);
+    this.OPTION(() => {
+      this.CONSUME(t.LParen);
+      this.commaSeparated(1, this.variable);
+      this.CONSUME(t.RParen);
+    });
   });
 
   readonly flowDecl = this.RULE("flowDecl", () => {

@@ -207,8 +207,15 @@ export class Layout {
           " ",
           this.the(node, "Name"),
           this.node(theNode(node, "formals")),
+          maybeNode(node, "symmetry") ? concat(" ", this.maybe(node, "symmetry")) : "",
           " ",
           this.bodyOf(node, "statements"),
+        );
+      case "symmetry":
+        return concat(
+          this.tokensOf(node, "Invariant"),
+          this.tokensOf(node, "Equivariant"),
+          maybeToken(node, "LParen") ? this.enclosed(node, "LParen", "RParen", () => this.list(node, "variable")) : "",
         );
       case "flowDecl":
         return this.flow(node);

@@ -28,6 +28,8 @@ export const AtMostOne = softWord("AtMostOne", "at_most_one");
 export const Forward = softWord("Forward", "forward");
 export const Inverse = softWord("Inverse", "inverse");
 export const Jacobian = softWord("Jacobian", "jacobian");
+export const Invariant = softWord("Invariant", "invariant");
+export const Equivariant = softWord("Equivariant", "equivariant");
 
 // ---- keywords -----------------------------------------------------------------------------------
 
@@ -104,7 +106,9 @@ export const keywords: ReadonlyMap<string, TokenType> = byText([
 ]);
 
 /** Words with a meaning in one place that may also be names. */
-export const softKeywords: ReadonlyMap<string, TokenType> = byText([Data, Init, On, AtMostOne, Forward, Inverse, Jacobian]);
+export const softKeywords: ReadonlyMap<string, TokenType> = byText([
+  ...[Data, Init, On, AtMostOne, Forward, Inverse, Jacobian, Invariant, Equivariant],
+]);
 
 export const binderWords: ReadonlyMap<string, TokenType> = byText(
   ["E", "sum", "mean", "max", "min", "logsumexp", "logmeanexp", "grad"].map(binderWord),

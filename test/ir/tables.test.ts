@@ -90,6 +90,7 @@ describe("layers", () => {
     ["embedding(5)", "category[10]"],
     ["embedding(5)", "category[10][3]"],
     ["dropout(0.5)", "real[7]"],
+    ["minibatch_discrimination(4, 3)", "real[7]"],
     ["masked_dense(5)", "real[7]"],
     ["masked_dense(7, channels = 3, bias = false)", "real[7]"],
     ["masked_dense(3)", "real[7, 2]"],

@@ -100,6 +100,12 @@ model Images(C = 2) {
     }
   });
 
+  it("a critic that reads the batch has the gradient that differences of its objective have", async () => {
+    const critic = "x |> dense(H) |> tanh |> minibatch_discrimination(2, 3) |> dense(1) |> sum";
+    const loaded = loadModel(game(critic, "maximize GAN(p, critic) - 0.5 * NonSaturating(p, critic) over critic, G"));
+    await compareWithDifferences(loaded, "objective", 4, 3);
+  });
+
   it("a gradient in a value counts that value alone", () => {
     const loaded = loadModel(`
 model M {

@@ -29,6 +29,7 @@ const cases: readonly [string, readonly number[], Readonly<Record<string, Option
   ["instance_norm", [4, 4, 6], {}],
   ["masked_conv", [4, 5, 2], { channels: 4, size: 3, mask: "A" }],
   ["causal_conv", [6, 2], { channels: 4, size: 3, dilation: 2, strict: true }],
+  ["minibatch_discrimination", [5], { kernels: 3, dims: 2 }],
   ["nade", [6], { hidden: 4 }],
   ["nade", [6], { hidden: 4, outputs: 3 }],
 ];

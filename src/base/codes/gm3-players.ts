@@ -1,17 +1,22 @@
-/** GM3741-GM3770: draws from the data, gradients as values, and the players of a game. */
+/** GM3741-GM3775: draws from the data, gradients as values, and the players of a game. */
 import { code, type CodeEntry } from "./entry.js";
 
 export const gm3Players = {
-  GM3741: code("error", "Family of rows of the data", () => "a family of samples cannot be drawn from the data"),
+  GM3741: code<{ rows: number; most: number }>(
+    "error",
+    "Family of too many rows of the data",
+    (a) =>
+      `a family of ${a.rows.toLocaleString("en-US")} rows of the data is drawn for each row, and ${a.most.toLocaleString("en-US")} are the most`,
+  ),
   GM3742: code<{ what: string }>(
     "error",
     "Quantity of a whole batch in an evaluation",
     (a) => `${a.what} couples the rows of a batch: it is no mean over rows, which is what \`evaluate\` measures`,
   ),
-  GM3743: code(
+  GM3743: code<{ problem: string }>(
     "error",
-    "Gradient of a density or an expectation",
-    () => "`grad[…]` is taken of an expression, and this one holds a log-density or an expectation",
+    "Gradient of what is estimated",
+    (a) => `\`grad[…]\` is taken of what is known exactly, and ${a.problem}`,
   ),
   GM3744: code<{ objective: string; a: string; b: string; way: string }>(
     "warning",
@@ -52,5 +57,26 @@ export const gm3Players = {
     "error",
     "Function of a whole batch inside of a sum over states",
     (a) => `\`${a.variable}\` is summed over its states, and \`${a.fn}\` compares samples: a batch of all states is no sample`,
+  ),
+  GM3752: code<{ net: string; symmetry: string; points: string; reason: string }>(
+    "error",
+    "Net that depends on the order of a set",
+    (a) => `\`${a.net}\` is declared ${a.symmetry} to the order of the points of ${a.points}, and ${a.reason}`,
+  ),
+  GM3753: code<{ net: string; symmetry: string; problem: string }>(
+    "error",
+    "Set that a net does not have",
+    (a) => `\`${a.net}\` is declared ${a.symmetry} to the order of a set's points, and ${a.problem}`,
+  ),
+  GM3754: code<{ layer: string; density: string }>(
+    "error",
+    "Layer in a density that reads the batch",
+    (a) => `\`${a.layer}\` reads the other rows of the batch, and \`${a.density}\` is the density of one example`,
+  ),
+  GM3755: code<{ layer: string }>(
+    "error",
+    "Gradient through a layer that reads the batch",
+    (a) =>
+      `\`grad[…]\` is one gradient per example, and \`${a.layer}\` makes the value of an example depend on the other rows of the batch`,
   ),
 } as const satisfies Record<`GM37${string}`, CodeEntry<never>>;

@@ -18,12 +18,15 @@ export function boundOf(context: DeriveContext, measured: Quantity, outer: 1 | -
   const sign = scale < 0 ? -outer : outer;
   let sampled = false;
   let density = false;
+  let sloped = false;
   walkQuantity(quantity, (q) => {
+    sloped ||= q.kind === "grad";
     sampled ||= q.kind === "expect" || (q.kind === "logPartition" && q.method.kind !== "exact");
     sampled ||= q.kind === "unnormalised" && q.method.kind !== "exact";
     density ||= q.kind === "factor" || q.kind === "kl" || q.kind === "gaussianMarginal" || q.kind === "unnormalised";
   });
-  if (!density) return undefined;
+  // a slope of a log-density says nothing of its height
+  if (!density || sloped) return undefined;
   const meanField = meanFieldBound(quantity);
   if (meanField !== undefined) return `${sign === 1 ? "lower" : "upper"} bound${meanField}`;
   if (isEvidenceBound(context, quantity)) return `${sign === 1 ? "lower" : "upper"} bound${readsEstimate(quantity) ? upToLogZ : ""}`;

@@ -33,25 +33,35 @@ export const drawsData = remembered(
 );
 
 /** Rows taken once a draw has been made. */
-export function takenAfter(taken: Taken, { source }: ObjectiveDraw): Taken {
-  return source.kind === "data" ? new Map([...taken, [source.stream, (taken.get(source.stream) ?? 0) + 1]]) : taken;
+export function takenAfter(taken: Taken, { source, samples }: ObjectiveDraw): Taken {
+  return source.kind === "data" ? new Map([...taken, [source.stream, (taken.get(source.stream) ?? 0) + (samples?.size ?? 1)]]) : taken;
 }
+
+/** Most rows of a family: each is a copy of the batch. */
+const MOST_ROWS = 1000;
 
 /** One step for each variable of the draw; undefined after an error has been reported. */
 export function dataSteps(context: DeriveContext, draw: ObjectiveDraw, stream: number, taken: Taken): readonly DrawStep[] | undefined {
   const shift = taken.get(stream) ?? 0;
-  if (draw.samples) {
+  if (draw.samples && draw.samples.size > MOST_ROWS) {
     report(
       context.diagnostics,
       "GM3741",
       draw.span,
-      {},
-      { help: ["draw as many names as are needed, each in its place: `E[x ~ data, y ~ data(x)](…)`"] },
+      { rows: draw.samples.size, most: MOST_ROWS },
+      { help: ["`E[x ~ data](…)` alone is the mean over all rows of a batch"] },
     );
     return undefined;
   }
   return draw.names.map((target): DrawStep => {
     const variable = target.kind === "variable" ? target.variable : (target.of ?? target.local.name);
-    return { kind: "data", variable, local: target.kind === "local" ? target.local : undefined, shift, span: draw.span };
+    return {
+      kind: "data",
+      variable,
+      local: target.kind === "local" ? target.local : undefined,
+      shift,
+      family: draw.samples,
+      span: draw.span,
+    };
   });
 }

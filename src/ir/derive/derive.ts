@@ -26,7 +26,7 @@ import { chosen, firstChoice } from "./choices.js";
 import { energyOf, requireDataReads } from "./energy.js";
 import { deriveObjective, movedBy } from "./objective.js";
 import { deriveDensity } from "./derived-density.js";
-import { couplesRows } from "./players/rows.js";
+import { couplesRows, refuseReadersInDensities } from "./players/rows.js";
 import { checkPlayers, warnUnmoved } from "./players/check.js";
 import { nameSchedules } from "./schedules.js";
 import { stoppingGoal } from "./stopping.js";
@@ -37,17 +37,20 @@ export function derive(model: ModelIr, diagnostics: Diagnostics): DerivedModel |
   const context = directed && withEnergies(directed);
   if (!context) return undefined;
   refuseDomains(context);
+  refuseReadersInDensities(context);
   const entries = weightEntries(context);
   const weights = entries.map((e) => e.path);
   let failed = false;
   const derivedPhases = model.train.map((phase): DerivedPhase => {
     const updates = nameSchedules(phase.updates).flatMap((update): readonly DerivedUpdate[] => {
-      const derived = deriveObjective(context, {
-        value: update.value,
-        over: update.over.length === 0 ? weights : movedBy(weights, update.over),
-        by: update.by,
-        span: update.span,
-      });
+      const derived = diagnostics.attributing({ span: update.span, text: "in this statement" }, () =>
+        deriveObjective(context, {
+          value: update.value,
+          over: update.over.length === 0 ? weights : movedBy(weights, update.over),
+          by: update.by,
+          span: update.span,
+        }),
+      );
       if (!derived) {
         failed = true;
         return [];
@@ -59,7 +62,9 @@ export function derive(model: ModelIr, diagnostics: Diagnostics): DerivedModel |
   });
   const estimated = estimatedPartitions(context);
   const evaluations = model.evaluate.flatMap((evaluation): readonly DerivedEvaluation[] => {
-    const derived = deriveEvaluation(context, evaluation, estimated);
+    const derived = diagnostics.attributing({ span: evaluation.span, text: "in this line" }, () =>
+      deriveEvaluation(context, evaluation, estimated),
+    );
     if (!derived) failed = true;
     return derived ? [derived] : [];
   });
@@ -298,7 +303,7 @@ function deriveEvaluation(
   }
   const derived = deriveObjective(context, { value, over: undefined, by: evaluation.by, estimated, span: evaluation.span });
   if (!derived) return undefined;
-  const coupled = couplesRows(derived.quantity);
+  const coupled = couplesRows(context, derived.quantity);
   if (coupled !== undefined) {
     report(
       context.diagnostics,

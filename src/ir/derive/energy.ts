@@ -26,6 +26,8 @@ export interface EnergyRequest {
   readonly notes: EstimatorNote[];
   /** What the `E`s around have drawn from densities, the innermost last. */
   readonly drawn?: readonly DrawnTogether[];
+  /** Ids of the names that gradients around are taken in: what reads none of them counts for nothing. */
+  readonly under?: ReadonlySet<string>;
 }
 
 /** The analysis of a density's energy, which `derive` has made before anything asks for it. */

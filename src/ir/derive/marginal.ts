@@ -10,6 +10,7 @@ import { report } from "../../base/report.js";
 import { finiteStates, MAX_STATES, stateCount } from "../states.js";
 import type { Factor, PartitionMethod, Quantity, Term } from "../quantity.js";
 import type { Expr, LogDensityExpr, Slot, Variable } from "../types.js";
+import { walkExpr } from "../walk.js";
 import { listed } from "../energy/listed.js";
 import { dependenceOn } from "./affine.js";
 import { energyOf, type EnergyRequest, hiddenMethod, partitionInSum, partitionMethod } from "./energy.js";
@@ -96,7 +97,7 @@ function settlePartition(context: DeriveContext, index: DensityIndex, terms: rea
   const balance = partitions.reduce((total, t) => total + t.scale, 0);
   let settled = terms.filter((t) => t.quantity.kind !== "logPartition");
   const [partition] = partitions;
-  if (partition?.quantity.kind === "logPartition" && balance !== 0) {
+  if (partition?.quantity.kind === "logPartition" && balance !== 0 && !isConstant(context, partition.quantity, asked)) {
     const given = settled.flatMap((t) => (t.quantity.kind === "unnormalised" ? t.quantity.given : []));
     const method = partitionMethod(context, asked.energy, index.density.name, given, partition.quantity.at, asked.text);
     if (!method) return undefined;
@@ -106,6 +107,16 @@ function settlePartition(context: DeriveContext, index: DensityIndex, terms: rea
   return settled.length === 1 && only && only.scale === 1 && only.factors.length === 0
     ? only.quantity
     : { kind: "sum", terms: settled, span: asked.span };
+}
+
+/** log Z under a gradient in names that its conditions do not read. */
+function isConstant(context: DeriveContext, { density, at }: Extract<Quantity, { kind: "logPartition" }>, asked: Asked): boolean {
+  const { under } = asked.energy;
+  if (!under || under.size === 0) return false;
+  const conditions = energyOf(context, density).reads.flatMap((v) => at.get(v) ?? []);
+  let reads = false;
+  for (const e of conditions) walkExpr(e, (x) => (reads ||= x.kind === "local" && under.has(x.local.id)));
+  return !reads;
 }
 
 function groupsWithout(groups: readonly Group[], others: readonly Group[]): readonly Group[] {

@@ -54,11 +54,12 @@ function timesIn(q: Quantity, variable: string): number | undefined {
     }
     case "apply":
       return q.args.every((each) => timesIn(each, variable) === 0) ? 0 : undefined;
-    // of a divergence both densities change alike, and log Z is a number
+    // of a divergence both densities change alike, log Z is a number, a slope no log-density
     case "kl":
     case "logPartition":
     case "matching":
     case "value":
+    case "grad":
       return 0;
     default:
       return assertNever(q);

@@ -22,7 +22,7 @@ import {
   walkQuantity,
 } from "../quantity.js";
 import { finiteStates, MAX_STATES } from "../states.js";
-import type { EstimatorChoice, Expr, ObjectiveDraw } from "../types.js";
+import type { EstimatorChoice, Expr, GradExpr, ObjectiveDraw } from "../types.js";
 import { childrenOf, distExprs, freeVariables } from "../walk.js";
 import { chosen, type Choices } from "./choices.js";
 import { drawsData, takenAfter, takenBeside, type Taken } from "./data-draws.js";
@@ -36,7 +36,7 @@ import { dequantised } from "./bounds.js";
 import { closeKl, fingerprint } from "./kl.js";
 import { deriveLogDensity, drawnFrom, variableText } from "./marginal.js";
 import { deriveByRow, filledIn, mayBeMissing, mustBeThere } from "./missing.js";
-import { summedAround } from "./players/rows.js";
+import { refuseReadersUnderGradients, summedAround } from "./players/rows.js";
 import { schedulesIn } from "./schedules.js";
 import { stable } from "./stability.js";
 
@@ -66,6 +66,8 @@ interface State {
   readonly bound: ReadonlySet<string>;
   /** Plate that an index of `sum[i in 1..k]` runs over. */
   readonly counter: { plates: number };
+  /** Ids of the names that gradients around are taken in. */
+  readonly under: ReadonlySet<string>;
   /** Rows of the streams that what stands around has taken. */
   readonly taken: Taken;
 }
@@ -73,7 +75,7 @@ interface State {
 /** Derives an objective; undefined after an error has been reported. */
 export function deriveObjective(context: DeriveContext, request: ObjectiveRequest): DerivedObjective | undefined {
   const choices = chosen(context, request.by);
-  if (!choices) return undefined;
+  if (!choices || refuseReadersUnderGradients(context, [request.value])) return undefined;
   const complete = mustBeThere(context, request);
   if (!complete) return undefined;
   const free = new Set(freeVariables(request.value));
@@ -87,13 +89,14 @@ export function deriveObjective(context: DeriveContext, request: ObjectiveReques
     drawn: [],
     bound: new Set(),
     counter: { plates: 0 },
+    under: new Set(),
     taken: new Map(),
   };
   const derived = derive(state, request.value);
   if (!derived || !usesChoices(context, choices, derived)) return undefined;
   const quantity = placeChains(context, choices, derived);
   if (!quantity) return undefined;
-  const summed = summedAround(quantity);
+  const summed = summedAround(context, quantity);
   if (summed) {
     report(context.diagnostics, "GM3751", request.span, summed, {
       help: [
@@ -175,6 +178,7 @@ function energyRequest(state: State): EnergyRequest {
     span: request.span,
     notes,
     drawn: state.drawn,
+    under: state.under,
   };
 }
 
@@ -205,18 +209,35 @@ function derive(state: State, expr: Expr): Quantity | undefined {
     case "builtin":
       return deriveBuiltin(state, expr);
     case "grad":
-      report(
-        context.diagnostics,
-        "GM3743",
-        expr.span,
-        {},
-        { help: ["take it of nets, parameters and drawn values: `E[x ~ p(x)](norm(grad[y = x](D(y))))`"] },
-      );
-      return undefined;
+      return deriveGradient(state, expr);
     default:
       report(context.diagnostics, "GM3509", expr.span, { construct: "a density inside a record, layer or net call" });
       return undefined;
   }
+}
+
+/** The gradient of a log-density, or of what is made of some: where it is exact. What log Z does not read, its gradient does not either. */
+function deriveGradient(state: State, expr: GradExpr): Quantity | undefined {
+  const refuse = (problem: string, help: string): undefined => {
+    report(state.context.diagnostics, "GM3743", expr.span, { problem }, { help: [help] });
+    return undefined;
+  };
+  const [only, ...more] = expr.locals;
+  if (!only || more.length > 0)
+    return refuse("that of a log-density in one name at a time", `write one for each: \`grad[${only?.local.name ?? "x"}](…)\``);
+  if (isProbabilistic(only.value))
+    return refuse("where it is taken, a log-density or an expectation stands", "draw the value before: `E[y ~ …](grad[y](…))`");
+  const body = derive({ ...state, under: new Set([...state.under, only.local.id]) }, expr.body);
+  if (!body) return undefined;
+  let problem: string | undefined;
+  walkQuantity(body, (q) => {
+    if (q.kind === "expect") problem ??= "this one holds an expectation, which samples estimate";
+    if (q.kind === "matching" || ((q.kind === "unnormalised" || q.kind === "logPartition") && q.method.kind !== "exact"))
+      problem ??= "this one holds a log-density that is estimated";
+  });
+  return problem === undefined
+    ? { kind: "grad", expr, body }
+    : refuse(problem, "draw first, and take the gradient at each sample: `E[x ~ p(x)](norm(grad[y = x](D(y))))`");
 }
 
 function deriveBuiltin(state: State, expr: Extract<Expr, { kind: "builtin" }>): Quantity | undefined {
@@ -299,7 +320,8 @@ function linearTerms(state: State, expr: Expr, scale: number, factors: readonly 
       ? quantity.terms.map((t) => ({ scale: t.scale * s, factors: [...f, ...t.factors], quantity: t.quantity }))
       : [{ scale: s, factors: f, quantity }];
   };
-  if (expr.kind !== "builtin") return undefined;
+  // sums of values with axes, such as gradients, are applied as they stand
+  if (expr.kind !== "builtin" || (expr.type.kind === "tensor" && expr.type.shape.length > 0)) return undefined;
   const [a, b] = expr.args;
   switch (expr.fn) {
     case "neg":

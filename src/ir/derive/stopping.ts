@@ -62,6 +62,7 @@ function collectSigns(q: Quantity, sign: number, into: Set<number>): void {
       into.add(-sign);
       return;
     case "matching":
+    case "grad":
     case "apply":
       into.add(0);
       return;

@@ -1,5 +1,5 @@
 /** Other rows of a batch: independent draws from the data, since a batch is drawn without replacement in a shuffled order. */
-import { concat, GmcError, sliceAxis, type Tensor } from "../graph/index.js";
+import { concat, GmcError, reshape, sliceAxis, stack, type Tensor } from "../graph/index.js";
 
 /** `x` [B, ...event] with row i + by (around the end) in the place of row i. Throws GM4012 where the batch has no other row left. */
 export function rollRows(x: Tensor, by: number): Tensor {
@@ -10,4 +10,14 @@ export function rollRows(x: Tensor, by: number): Tensor {
     ]);
   }
   return concat([sliceAxis(x, 0, by, rows), sliceAxis(x, 0, 0, by)], 0);
+}
+
+/**
+ * `count` independent rows for each row: `x` [B, ...event] moved on by `from`, `from + 1`, … rows, as [count, 1, …, B, ...event] with `position` - 1 axes
+ * of size 1. Throws GM4012 where the batch has too few rows.
+ */
+export function rowFamily(x: Tensor, from: number, count: number, position = 1): Tensor {
+  const moved = Array.from({ length: count }, (_, i) => (from + i === 0 ? x : rollRows(x, from + i)));
+  const family = stack(moved, 0);
+  return position === 1 ? family : reshape(family, [count, ...new Array<number>(position - 1).fill(1), ...x.shape]);
 }

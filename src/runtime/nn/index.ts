@@ -52,6 +52,7 @@ export {
   type MaskedConv2dSpecOptions,
 } from "./masked-conv.js";
 export { maskedDense, type MaskedDense } from "./masked-dense.js";
+export { minibatchDiscrimination, type MinibatchDiscrimination } from "./minibatch.js";
 export { nade, type Nade, type NadeSpecOptions } from "./nade.js";
 export {
   batchNorm,

@@ -17,13 +17,20 @@ import { densitiesIn, isImplicit, linearParts, shapeOf, type Sign, weightsOf, we
 export function checkPlayers(context: DeriveContext, phase: DerivedPhase): void {
   const { updates } = phase;
   const held = updates.map((u) => (updates.length > 1 ? objectivesIn(context, u) : []));
-  updates.forEach((a, i) => {
-    updates.slice(i + 1).forEach((b, j) => {
-      comparePair(context, { update: a, held: held[i] ?? [] }, { update: b, held: held[i + 1 + j] ?? [] });
+  const players = updates.map((update, i): Player => ({ update, held: held[i] ?? [] }));
+  const meetings = players.flatMap((a, i) => players.slice(i + 1).flatMap((b) => meetingsOf(context, a, b)));
+  const undone = new Set(meetings.filter((m) => m.kind === "undone").map((m) => m.mine.shape));
+  for (const meeting of meetings) {
+    if (meeting.kind === "undone") reportUndone(context, meeting);
+    // who owns what comes first
+    else if (!undone.has(meeting.mine.shape)) reportTogether(context, meeting);
+  }
+  for (const update of updates) {
+    context.diagnostics.attributing({ span: update.update.span, text: "in this statement" }, () => {
+      checkStreams(context, update);
+      checkLipschitz(context, phase, update);
     });
-    checkStreams(context, a);
-    checkLipschitz(context, phase, a);
-  });
+  }
 }
 
 /** An objective that a statement moves its weights by: itself, or one with a name that it is linear in. */
@@ -62,7 +69,19 @@ interface Player {
   readonly held: readonly Held[];
 }
 
-function comparePair(context: DeriveContext, a: Player, b: Player): void {
+/** Two statements that move one objective in a way that they should not. */
+interface Meeting {
+  /** `undone`: they move one weight both ways; `together`: a generator and its critic go the same way. */
+  readonly kind: "undone" | "together";
+  readonly a: Player;
+  readonly b: Player;
+  readonly mine: Held;
+  /** A weight that both move. */
+  readonly shared: string | undefined;
+}
+
+/** The first objective about which two statements meet. */
+function meetingsOf(context: DeriveContext, a: Player, b: Player): readonly Meeting[] {
   for (const mine of a.held) {
     const theirs = b.held.find((h) => h.shape === mine.shape);
     if (!theirs) continue;
@@ -71,40 +90,44 @@ function comparePair(context: DeriveContext, a: Player, b: Player): void {
       [...acting].filter((w) => underPaths(w, p.update.moves) || p.update.moves.some((m) => underPaths(m, [w])));
     const [first, second] = [moves(a), moves(b)];
     const shared = first.find((w) => second.includes(w));
-    if (shared !== undefined && mine.sign !== theirs.sign) {
-      const path = a.update.moves.find((m) => underPaths(shared, [m])) ?? shared;
-      const [up, down] = mine.sign === 1 ? [a, b] : [b, a];
-      const text = ({ update: { update } }: Player): string =>
-        `\`${mine.name}\`${update.text === mine.name ? "" : ` (\`${update.direction} ${update.text}\`)`}`;
-      report(
-        context.diagnostics,
-        "GM3514",
-        b.update.update.span,
-        { path, a: text(up), b: text(down) },
-        {
-          labels: [{ span: a.update.update.span, text: `${a.update.update.direction}d here` }],
-          help: ["name after `over` the nets that each player owns"],
-        },
-      );
-      return;
-    }
-    if (shared === undefined && mine.sign === theirs.sign && playsAgainst(context, mine.expr, first, second)) {
-      const other = b.update.update.direction === "maximize" ? "minimize" : "maximize";
-      report(
-        context.diagnostics,
-        "GM3744",
-        b.update.update.span,
-        { objective: mine.name, a: a.update.moves.join(", "), b: b.update.moves.join(", "), way: mine.sign === 1 ? "ascend" : "descend" },
-        {
-          labels: [
-            { span: a.update.update.span, text: `\`${a.update.moves.join(", ")}\` ${mine.sign === 1 ? "ascends" : "descends"} it here` },
-          ],
-          help: [`to play against it: \`${other} ${b.update.update.text} over ${b.update.update.over.join(", ")}\``],
-        },
-      );
-      return;
-    }
+    if (shared !== undefined && mine.sign !== theirs.sign) return [{ kind: "undone", a, b, mine, shared }];
+    if (shared === undefined && mine.sign === theirs.sign && playsAgainst(context, mine.expr, first, second))
+      return [{ kind: "together", a, b, mine, shared }];
   }
+  return [];
+}
+
+function reportUndone(context: DeriveContext, { a, b, mine, shared = "" }: Meeting): void {
+  const path = a.update.moves.find((m) => underPaths(shared, [m])) ?? shared;
+  const [up, down] = mine.sign === 1 ? [a, b] : [b, a];
+  const text = ({ update: { update } }: Player): string =>
+    `\`${mine.name}\`${update.text === mine.name ? "" : ` (\`${update.direction} ${update.text}\`)`}`;
+  report(
+    context.diagnostics,
+    "GM3514",
+    b.update.update.span,
+    { path, a: text(up), b: text(down) },
+    {
+      labels: [{ span: a.update.update.span, text: `${a.update.update.direction}d here` }],
+      help: ["name after `over` the nets that each player owns"],
+    },
+  );
+}
+
+function reportTogether(context: DeriveContext, { a, b, mine }: Meeting): void {
+  const other = b.update.update.direction === "maximize" ? "minimize" : "maximize";
+  report(
+    context.diagnostics,
+    "GM3744",
+    b.update.update.span,
+    { objective: mine.name, a: a.update.moves.join(", "), b: b.update.moves.join(", "), way: mine.sign === 1 ? "ascend" : "descend" },
+    {
+      labels: [
+        { span: a.update.update.span, text: `\`${a.update.moves.join(", ")}\` ${mine.sign === 1 ? "ascends" : "descends"} it here` },
+      ],
+      help: [`to play against it: \`${other} ${b.update.update.text} over ${b.update.update.over.join(", ")}\``],
+    },
+  );
 }
 
 /**

@@ -1,35 +1,140 @@
-/** Quantities that couple the rows of a batch: no value of an example by itself, so no mean over the rows of an evaluation. */
+/**
+ * What couples the rows of a batch: functions of the whole batch (`mmd`), layers that read other rows (`minibatch_discrimination`; `batch_norm` while it
+ * trains), independent rows of a stream. Such a quantity is no value of an example by itself, so no mean over the rows of an evaluation. Objectives
+ * may hold it: a training batch is a sample of independent rows. A density is about one example, and so is a gradient `grad[…]`: there it is refused.
+ */
+import { remembered } from "../../../base/remembered.js";
+import { report } from "../../../base/report.js";
+import type { Span } from "../../../base/source.js";
 import { builtins } from "../../builtins.js";
+import { layers } from "../../layers.js";
 import { exprsOf, type Quantity, walkQuantity } from "../../quantity.js";
-import { walkExpr } from "../../walk.js";
+import type { Expr, Net } from "../../types.js";
+import { childrenOf, walkExpr } from "../../walk.js";
+import { definitionInputs, type DeriveContext, flowOf, netOf, partsOfFlow, walk } from "../context.js";
+
+/** A layer or function that reads the batch, where it stands or is called. */
+interface Reader {
+  readonly name: string;
+  readonly when: "always" | "training";
+  readonly span: Span;
+  /** Where the layer itself stands. */
+  readonly layer: Span;
+}
 
 /** What in a quantity couples rows, as a message names it; undefined where nothing does. */
-export function couplesRows(quantity: Quantity): string | undefined {
-  const fn = batchFunctionIn(quantity);
+export function couplesRows(context: DeriveContext, quantity: Quantity): string | undefined {
+  const fn = readerIn(context, quantity);
   if (fn !== undefined) return `\`${fn}\``;
   let moved = false;
   walkQuantity(quantity, (q) => {
-    moved ||= q.kind === "expect" && q.steps.some((s) => s.kind === "data" && s.shift > 0);
+    moved ||= q.kind === "expect" && q.steps.some((s) => s.kind === "data" && (s.shift > 0 || s.family !== undefined));
   });
   return moved ? "a second, independent row of a stream" : undefined;
 }
 
-/** A latent that is summed over around a function of the whole batch, and that function: the batch then holds states, not samples. */
-export function summedAround(quantity: Quantity): { readonly variable: string; readonly fn: string } | undefined {
+/** A latent that is summed over around what reads the whole batch, and the name of that: the batch then holds states, not samples. */
+export function summedAround(context: DeriveContext, quantity: Quantity): { readonly variable: string; readonly fn: string } | undefined {
   let found: { readonly variable: string; readonly fn: string } | undefined;
   walkQuantity(quantity, (q) => {
-    const fn = q.kind === "enumerate" ? batchFunctionIn(q.body) : undefined;
+    const fn = q.kind === "enumerate" ? readerIn(context, q.body) : undefined;
     if (q.kind === "enumerate" && fn !== undefined) found ??= { variable: q.variable, fn };
   });
   return found;
 }
 
-function batchFunctionIn(quantity: Quantity): string | undefined {
+/** Does what a quantity holds always read the batch? Through nets, too. */
+function readerIn(context: DeriveContext, quantity: Quantity): string | undefined {
   let found: string | undefined;
-  const note = (fn: string): void => {
-    if (builtins.get(fn)?.wholeBatch) found ??= fn;
-  };
-  walkQuantity(quantity, (q) => q.kind === "apply" && note(q.expr.fn));
-  for (const expr of exprsOf(quantity)) walkExpr(expr, (e) => e.kind === "builtin" && note(e.fn));
+  walkQuantity(quantity, (q) => {
+    if (q.kind === "apply" && builtins.get(q.expr.fn)?.wholeBatch) found ??= q.expr.fn;
+  });
+  for (const expr of exprsOf(quantity)) found ??= readersIn(context, expr).find((r) => r.when === "always")?.name;
   return found;
+}
+
+/** Readers of the batch that evaluating an expression meets: those of nets at their calls. */
+function readersIn(context: DeriveContext, expr: Expr): readonly Reader[] {
+  const found: Reader[] = [];
+  walkExpr(expr, (e) => found.push(...readersAt(context, e)));
+  return found;
+}
+
+function readersAt(context: DeriveContext, e: Expr): readonly Reader[] {
+  switch (e.kind) {
+    case "builtin":
+      return builtins.get(e.fn)?.wholeBatch ? [{ name: e.fn, when: "always", span: e.span, layer: e.span }] : [];
+    case "layer": {
+      const when = layers.get(e.instance.layer)?.readsBatch;
+      return when ? [{ name: e.instance.layer, when, span: e.instance.span, layer: e.instance.span }] : [];
+    }
+    case "netCall":
+      return readersOf(context)(netOf(context, e.net)).map((r) => ({ ...r, span: e.span }));
+    case "flowCall":
+      return partsOfFlow(context, flowOf(context, e.flow)).nets.flatMap((net) =>
+        readersOf(context)(net).map((r) => ({ ...r, span: e.span })),
+      );
+    default:
+      return [];
+  }
+}
+
+/** Those of a net's body; each body is looked through once. */
+const readersOf = remembered((context: DeriveContext) =>
+  remembered((net: Net): readonly Reader[] => [...net.body.map((b) => b.value), net.result].flatMap((e) => readersIn(context, e))),
+);
+
+/** Reports layers in densities that always read the batch. */
+export function refuseReadersInDensities(context: DeriveContext): void {
+  for (const { density, definitions } of context.densities.values()) {
+    const exprs = [...definitions.values()].flatMap(definitionInputs);
+    const seen = new Set<string>();
+    let found: Reader | undefined;
+    for (const expr of exprs) walk(context, expr, (e) => (found ??= readersAt(context, e).find((r) => r.when === "always")), seen);
+    if (!found) continue;
+    report(
+      context.diagnostics,
+      "GM3754",
+      found.span,
+      { layer: found.name, density: density.name },
+      { labels: layerOf(found), help: ["it belongs in a net that an objective calls: a critic"] },
+    );
+  }
+}
+
+/** Reports a gradient of what reads the batch through the names that it is taken in; true where it did. */
+export function refuseReadersUnderGradients(context: DeriveContext, exprs: readonly Expr[]): boolean {
+  let refused = false;
+  const visit = (e: Expr): void => {
+    if (e.kind === "grad") {
+      const names = new Set(e.locals.map(({ local }) => local.id));
+      walkExpr(e.body, (inner) => {
+        const reader = refused ? undefined : readersAt(context, inner)[0];
+        if (!reader || !childrenOf(inner).some((child) => readsLocal(child, names))) return;
+        refused = true;
+        report(
+          context.diagnostics,
+          "GM3755",
+          reader.span,
+          { layer: reader.name },
+          {
+            labels: layerOf(reader),
+            help: ["`layer_norm` and `instance_norm` normalise each example by itself"],
+          },
+        );
+      });
+    }
+    for (const child of childrenOf(e)) visit(child);
+  };
+  exprs.forEach(visit);
+  return refused;
+}
+
+/** Where the layer stands, unless it is shown. */
+function layerOf({ name, span, layer }: Reader): readonly { readonly span: Span; readonly text: string }[] {
+  return span === layer ? [] : [{ span: layer, text: `\`${name}\` stands here` }];
+}
+
+function readsLocal(expr: Expr, ids: ReadonlySet<string>): boolean {
+  return (expr.kind === "local" && ids.has(expr.local.id)) || childrenOf(expr).some((e) => readsLocal(e, ids));
 }

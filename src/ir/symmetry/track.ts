@@ -1,0 +1,205 @@
+/**
+ * What another order of the points of a net's parameters does to a value: followed through functions, layers and nets by the `permutes` of their
+ * entries. What has no rule depends on the order as soon as it reads the points.
+ */
+import { assertNever } from "../../base/internal-error.js";
+import { builtins, type Options } from "../builtins.js";
+import { layers } from "../layers.js";
+import type { Expr, Net } from "../types.js";
+import { type Axis, byPlace, entrywise, isMoved, type Placed, type PermutesRule } from "./axes.js";
+
+/** A value, and the last function or layer that handed the points on to it. */
+interface Ordered extends Placed {
+  readonly kind: "ordered";
+  readonly trail: Trail | undefined;
+}
+
+/** Where a value came to depend on the order of the points in another way than by an axis of them. */
+export interface Lost {
+  readonly kind: "lost";
+  readonly expr: Expr;
+  readonly why: string;
+  /** How the points came there. */
+  readonly trail: Trail | undefined;
+  /** Calls of nets around it, innermost first. */
+  readonly calls: readonly Expr[];
+}
+
+/** Functions and layers that points passed, the last one first. */
+export interface Trail {
+  readonly expr: Expr;
+  readonly placed: Placed;
+  readonly before: Trail | undefined;
+}
+
+interface RecordOf {
+  readonly kind: "record";
+  readonly fields: ReadonlyMap<string, Ordered | Lost>;
+}
+
+type Value = Ordered | Lost | RecordOf;
+
+export interface Outcome {
+  /** The result, or each field of it. */
+  readonly results: readonly { readonly field: string | undefined; readonly value: Ordered | Lost }[];
+}
+
+/** What becomes of the net's result where the first axes of the parameters with these ids are put into another order together. */
+export function followPoints(net: Net, points: ReadonlySet<string>, netOf: (name: string) => Net): Outcome {
+  const results = new Map<string, Value>();
+
+  const ofNet = (callee: Net, args: readonly Value[]): Value => {
+    const locals = new Map<string, Value>();
+    callee.params.forEach((p, i) => {
+      const arg = args[i];
+      if (arg) locals.set(p.id, arg);
+    });
+    const known = new Map<Expr, Value>();
+    const visit = (expr: Expr): Value => {
+      const before = known.get(expr);
+      if (before) return before;
+      const value = find(expr);
+      known.set(expr, value);
+      return value;
+    };
+    const tensor = (expr: Expr): Ordered | Lost => {
+      const value = visit(expr);
+      if (value.kind !== "record") return value;
+      return [...value.fields.values()].find((f) => f.kind === "lost" || isMoved(f)) ?? still(expr);
+    };
+
+    const find = (expr: Expr): Value => {
+      switch (expr.kind) {
+        case "number":
+        case "schedule":
+        case "param":
+        case "variable":
+          return still(expr);
+        case "local":
+          return locals.get(expr.local.id) ?? still(expr);
+        case "record":
+          return { kind: "record", fields: new Map(expr.fields.map((f) => [f.name, tensor(f.value)])) };
+        case "field": {
+          const target = visit(expr.target);
+          return target.kind === "record" ? (target.fields.get(expr.field) ?? still(expr)) : target;
+        }
+        case "builtin": {
+          const entry = builtins.get(expr.fn);
+          return applied(expr, entry?.permutes ?? (entry?.reads === "place" ? entrywise : byPlace), expr.args, expr.options);
+        }
+        case "layer": {
+          const { instance } = expr;
+          const layer = layers.get(instance.layer);
+          const rule = layer?.permutes ?? (layer?.reads === "place" ? entrywise : byPlace);
+          return applied(expr, rule, expr.args, instance.options, instance.spec);
+        }
+        case "flowCall":
+          return applied(expr, byPlace, [expr.arg, ...expr.given]);
+        case "netCall": {
+          const inner = netOf(expr.net);
+          const values = expr.args.map(visit);
+          const found = values.some(concernsPoints) ? callOf(inner, values) : stillOf(expr);
+          return found.kind === "record"
+            ? { kind: "record", fields: new Map([...found.fields].map(([name, f]) => [name, within(f, expr)])) }
+            : within(found, expr);
+        }
+        case "logDensity":
+        case "expectation":
+        case "reduce":
+        case "optimum":
+        case "grad":
+          // what binds names of its own has no rule
+          return {
+            kind: "lost",
+            expr,
+            why: "binds names of its own, and no rule says how it treats the points",
+            trail: undefined,
+            calls: [],
+          };
+        default:
+          return assertNever(expr);
+      }
+    };
+
+    const applied = (
+      expr: Expr,
+      rule: PermutesRule,
+      inputs: readonly Expr[],
+      options: Options = {},
+      spec: readonly (number | readonly number[])[] = [],
+    ): Value => {
+      const shape = shapeOf(expr);
+      const placed: Ordered[] = [];
+      for (const input of inputs) {
+        const value = tensor(input);
+        if (value.kind === "lost") return value;
+        placed.push(value);
+      }
+      const axes = rule(placed, { options, shape, spec });
+      const from = placed.find(isMoved);
+      const trail = from?.trail;
+      if ("why" in axes) return { kind: "lost", expr, why: axes.why, trail, calls: [] };
+      const value = { shape, axes };
+      return { kind: "ordered", ...value, trail: from ? { expr, placed: value, before: trail } : undefined };
+    };
+
+    for (const b of callee.body) locals.set(b.local.id, visit(b.value));
+    return visit(callee.result);
+  };
+
+  /** A net that is called again with the same is not followed again. */
+  const callOf = (inner: Net, args: readonly Value[]): Value => {
+    const key = `${inner.name}(${args.map(keyOf).join(";")})`;
+    const value = results.get(key) ?? ofNet(inner, args);
+    results.set(key, value);
+    return value;
+  };
+
+  const args = net.params.map((p): Value => {
+    const value = stillOf(p);
+    if (!points.has(p.id) || value.kind !== "ordered") return value;
+    return { ...value, axes: value.axes.map((axis, i): Axis => (i === 0 ? "moved" : axis)) };
+  });
+  const result = ofNet(net, args);
+  return {
+    results:
+      result.kind === "record" ? [...result.fields].map(([field, value]) => ({ field, value })) : [{ field: undefined, value: result }],
+  };
+}
+
+function concernsPoints(value: Value): boolean {
+  if (value.kind === "record") return [...value.fields.values()].some(concernsPoints);
+  return value.kind === "lost" || isMoved(value);
+}
+
+const keyOf = (value: Value): string =>
+  value.kind === "record"
+    ? [...value.fields].map(([name, f]) => `${name}:${keyOf(f)}`).join()
+    : value.kind === "lost"
+      ? "lost"
+      : value.axes.join(" ");
+
+/** A value that came out of a call: seen from outside, the call is what it passed. */
+function within(value: Ordered | Lost, call: Expr): Ordered | Lost {
+  if (value.kind === "lost") return { ...value, calls: [...value.calls, call] };
+  return value.trail ? { ...value, trail: { expr: call, placed: value, before: value.trail } } : value;
+}
+
+/** What reads no points. */
+function stillOf({ type }: Pick<Expr, "type">): Value {
+  return type.kind === "record"
+    ? { kind: "record", fields: new Map(type.fields.map((f) => [f.name, fixed(f.type.shape.map((d) => d.size))])) }
+    : fixed(type.shape.map((d) => d.size));
+}
+
+function still(expr: Expr): Ordered {
+  return fixed(shapeOf(expr));
+}
+
+function fixed(shape: readonly number[]): Ordered {
+  return { kind: "ordered", shape, axes: shape.map((size) => (size === 1 ? "alike" : "kept")), trail: undefined };
+}
+
+function shapeOf(expr: Expr): readonly number[] {
+  return expr.type.kind === "tensor" ? expr.type.shape.map((d) => d.size) : [];
+}
