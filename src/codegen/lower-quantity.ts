@@ -58,6 +58,9 @@ export function lowerQuantity(scope: QuantityScope, q: Quantity): TensorValue {
       return lowerLogPartition(scope, q);
     case "matching":
       return lowerMatching(scope, q);
+    // the latents are parameters of the function: what finds them stands beside it (emit-optimum.ts)
+    case "optimum":
+      return lowerQuantity(scope, q.body);
     case "reduce": {
       const body = scope.writer.bind(
         q.op === "logmeanexp" || q.op === "logsumexp" ? "logW" : "terms",

@@ -135,6 +135,8 @@ function write(context: DeriveContext, n: Notation, q: Quantity): string {
       if (q.op === "logsumexp") return n.log(n.sum("sum", v, n.fn("exp", [inner(q.body)])));
       return n.sum(q.op, v, n.group(inner(q.body)));
     }
+    case "optimum":
+      return n.sum(q.op, q.variables.map(n.name).join(", "), n.group(inner(q.body)));
     case "unnormalised":
       return unnormalised(n, q);
     case "logPartition":

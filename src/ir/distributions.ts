@@ -19,6 +19,9 @@ export interface DistributionParameter {
   readonly ownSum?: boolean;
 }
 
+/** Laws of src/runtime/map: soft threshold, shift and projection, projection. */
+export type ProximalLaw = "laplace" | "exponential" | "uniform";
+
 export interface Distribution {
   /** `Normal` */
   readonly name: string;
@@ -46,6 +49,8 @@ export interface Distribution {
   /** x = loc + scale * noise of a fixed distribution. */
   readonly locScale: boolean;
   readonly hasMean: boolean;
+  /** Its log-density has a kink or an edge, and a proximal operator in closed form: what `ista` does with a prior. */
+  readonly proximal?: ProximalLaw;
   /** Its first argument list ends with a distribution over which it mixes. */
   readonly mixes?: boolean;
 }
@@ -99,7 +104,7 @@ function locScale(name: string, doc: string, more: Partial<Distribution> = {}): 
 
 const table: readonly Distribution[] = [
   locScale("Normal", "normal with mean loc and standard deviation scale", { parameters: [[real("loc", 0), positive("scale", 1)]] }),
-  locScale("Laplace", "density exp(-|x - loc| / scale) / (2 scale)"),
+  locScale("Laplace", "density exp(-|x - loc| / scale) / (2 scale)", { proximal: "laplace" }),
   locScale("Logistic", "its distribution function is sigmoid((x - loc) / scale)"),
   locScale("Cauchy", "Student's t with one degree of freedom; it has no mean", { hasMean: false }),
   locScale("Gumbel", "the limit of maxima: distribution function exp(-exp(-(x - loc) / scale))"),
@@ -155,6 +160,7 @@ const table: readonly Distribution[] = [
     domains: ["positive"],
     wider: ["unit"],
     reparameterised: true,
+    proximal: "exponential",
   }),
   entry({
     name: "Gamma",
@@ -177,6 +183,7 @@ const table: readonly Distribution[] = [
     parameters: [[real("low", 0), real("high", 1)]],
     domains: ["real", "positive", "unit"],
     reparameterised: true,
+    proximal: "uniform",
   }),
   entry({
     name: "Dirichlet",

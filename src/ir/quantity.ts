@@ -5,6 +5,7 @@
  * Scoping is lexical: `expect` and `enumerate` bind variables (and locals) in their bodies, inner bindings hide outer ones.
  */
 import type { Span } from "../base/source.js";
+import type { ProximalLaw } from "./distributions.js";
 import type { Options } from "./estimators.js";
 import type { States } from "./states.js";
 import type { Dim, DistCall, Expr, FlowCallExpr, Local, LogDensityExpr, SettingValue, TensorType } from "./types.js";
@@ -158,6 +159,7 @@ export type Quantity =
       readonly span: Span;
     }
   | Matching
+  | Optimum
   | {
       readonly kind: "reduce";
       readonly op: "sum" | "mean" | "max" | "min" | "logsumexp" | "logmeanexp";
@@ -167,6 +169,29 @@ export type Quantity =
       readonly body: Quantity;
       readonly span: Span;
     };
+
+/** The greatest (least) value of the body over continuous latents, at the latents that an inner loop finds; see derive/optimum.ts. */
+export interface Optimum {
+  readonly kind: "optimum";
+  readonly op: "max" | "min";
+  readonly variables: readonly string[];
+  /** Of the table of estimators: `ista`. */
+  readonly method: string;
+  readonly options: Options;
+  readonly body: Quantity;
+  /** The body (its negative for `min`) without the terms that are treated apart: what gradients are taken of. */
+  readonly smooth: Quantity;
+  /** Terms with a proximal operator: a variable's prior, times a factor. */
+  readonly proximal: readonly {
+    readonly factor: Factor;
+    readonly law: ProximalLaw;
+    readonly scale: number;
+    readonly factors: readonly Expr[];
+  }[];
+  /** The smooth part is quadratic in the latents, alike for every row. */
+  readonly quadratic: boolean;
+  readonly span: Span;
+}
 
 /** How the hidden variables of an energy are treated given the others. */
 export type HiddenMethod =
@@ -274,6 +299,7 @@ export function quantityChildren(q: Quantity): readonly Quantity[] {
       return q.weight && q.weight.kind !== "factor" ? [q.weight, q.body] : [q.body];
     case "expect":
     case "reduce":
+    case "optimum":
       return [q.body];
   }
 }
@@ -314,6 +340,11 @@ export function mapQuantity(q: Quantity, change: (q: Quantity) => Quantity | und
     case "reduce": {
       const body = inner(q.body);
       return body && change({ ...q, body });
+    }
+    case "optimum": {
+      const body = inner(q.body);
+      const smooth = body && inner(q.smooth);
+      return smooth && change({ ...q, body, smooth });
     }
     default:
       return change(q);
@@ -379,6 +410,7 @@ export function exprsOf(quantity: Quantity): readonly Expr[] {
         return add(q.at.values());
       case "apply":
       case "reduce":
+      case "optimum":
         return;
     }
   });

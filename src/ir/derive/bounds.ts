@@ -24,6 +24,8 @@ export function boundOf(context: DeriveContext, measured: Quantity, outer: 1 | -
     density ||= q.kind === "factor" || q.kind === "kl" || q.kind === "gaussianMarginal" || q.kind === "unnormalised";
   });
   if (!density) return undefined;
+  // whatever latents the inner loop finds, the value there is not beyond the optimum
+  if (quantity.kind === "optimum") return (quantity.op === "max" ? sign : -sign) === 1 ? "lower bound" : "upper bound";
   const meanField = meanFieldBound(quantity);
   if (meanField !== undefined) return `${sign === 1 ? "lower" : "upper"} bound${meanField}`;
   if (isEvidenceBound(context, quantity)) return `${sign === 1 ? "lower" : "upper"} bound${readsEstimate(quantity) ? upToLogZ : ""}`;
