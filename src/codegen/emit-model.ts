@@ -14,14 +14,15 @@ import type { DerivedObjective, Optimum } from "../ir/quantity.js";
 import { drawsUnitVectors, openEnds } from "../ir/support.js";
 import { evaluators } from "../ir/settings-table.js";
 import type { Density, Expr, ModelIr } from "../ir/types.js";
-import { arrow, array, bool, call, type Js, type JsDeclaration, type JsField, name, num, numbers, object, str } from "./js.js";
+import { array, arrow, bool, call, type Js, type JsDeclaration, type JsField, member, name, num, numbers, object, str } from "./js.js";
 import { beforeStages, emitChain, carriedChains, emitEnergyEvaluator, impliedPartitions, partitionMetricName } from "./emit-energy.js";
 import { latentsJs, latentsParts, type LoweredOptimum, lowerOptimum, optimumFields } from "./emit-optimum.js";
 import { lowerEnergy } from "./lower-energy.js";
 import { emitSequential, lowerSequentials } from "./lower-sequential.js";
 import { headerText, type Inverse, lowerBeforeEnergy, lowerInverse, lowerLogDensity, lowerNet, lowerSampler } from "./lower-density.js";
 import { place } from "./place.js";
-import { functionName, lowerObjective, type LoweredObjective } from "./lower-objective.js";
+import { lowerEm } from "./emit-em.js";
+import { type Called, functionName, lowerObjective, type LoweredObjective } from "./lower-objective.js";
 import { flowFunction, netFunction } from "./lower-expr.js";
 import { lowerFlow } from "./lower-flow.js";
 import { roundTrips } from "./round-trips.js";
@@ -166,6 +167,8 @@ class Objectives {
   private readonly known = new Map<string, LoweredObjective>();
   /** Of those that maximise over continuous latents. */
   private readonly optima = new Map<LoweredObjective, LoweredOptimum>();
+  /** Of those that expectation maximisation raises. */
+  private readonly maximisations = new Map<LoweredObjective, Called>();
   readonly functions: JsDeclaration[] = [];
 
   constructor(
@@ -181,7 +184,7 @@ class Objectives {
       .join();
     const key = `${fingerprint(withoutCounts(value))}|${derived.chains.length + derived.partitions.length > 0 ? derived.training : ""}|${estimators.replaceAll("sampled", "reparam").replaceAll("fista", "ista")}|${derived.schedules.map((s) => s.name).join()}`;
     const found = this.known.get(key);
-    if (found) return found;
+    if (found) return this.withEm(found, derived, value);
     const [optimum] = optimaIn(derived.quantity);
     // a maximum's function is what is maximised, at latents that it is given
     const wanted = identifier(functionName(stated, value.kind === "optimum" && optimum ? value.body : value));
@@ -195,7 +198,22 @@ class Objectives {
     }
     this.known.set(key, lowered);
     this.functions.push(...lowered.chains.flatMap(({ begin }) => (begin ? [begin.fn] : [])), lowered.fn);
+    return this.withEm(lowered, derived, value);
+  }
+
+  /** With the function of its M-steps, where the statement asks for them. */
+  private withEm(lowered: LoweredObjective, derived: DerivedObjective, value: Expr): LoweredObjective {
+    const em = this.maximisations.has(lowered) ? undefined : lowerEm(this.context, derived, lowered.fn.name, place(value.span), this.names);
+    if (em) {
+      this.maximisations.set(lowered, em);
+      this.functions.push(em.fn);
+    }
     return lowered;
+  }
+
+  /** What the M-steps of an objective climb. */
+  emOf(lowered: LoweredObjective): Called | undefined {
+    return this.maximisations.get(lowered);
   }
 
   /** What finds the latents of an objective, and how this statement asks for it. */
@@ -306,19 +324,29 @@ function emitUpdate(derived: DerivedModel, u: DerivedUpdate, phase: DerivedPhase
   const steps = numberSetting(u.update.settings, "steps");
   const batch = numberSetting(phase.phase.settings, "batch") ?? BATCH;
   const found = objectives.optimumOf(o, u.derived);
+  const em = u.derived.em && objectives.emOf(o);
   const latents = found && optimumFields(found.lowered, found.optimum, batch);
   return object({
     direction: str(u.update.direction),
     label: str(u.update.text),
     place: str(place(u.update.span)),
     value: callObjective(derived, o, undefined, 1, undefined, found, true),
+    surrogate: em && callFunction(em),
+    assigns: em && bool(true),
     gradientOnly: hasGradientOnly(u.derived.quantity) || couplesRows(u.derived.quantity) ? bool(true) : undefined,
     over: array(u.moves.map(str)),
-    optimizer: emitOptimizer(optimizer, [...phase.phase.settings, ...u.update.settings]),
+    optimizer: em ? call("sgd", object({ lr: num(1) })) : emitOptimizer(optimizer, [...phase.phase.settings, ...u.update.settings]),
     steps: steps === undefined || steps === 1 ? undefined : num(steps),
     carried: o.chains.length === 0 ? latents?.carried : object(o.chains.flatMap(({ use }) => carriedChains(derived, batch, use))),
     before: o.chains.length === 0 ? latents?.before : array(o.chains.flatMap(({ use, begin }) => beforeStages(derived, use, begin))),
   });
+}
+
+/** `({ w, data }) => emLogPX(w, data.x)` */
+function callFunction({ fn, data, schedules }: Called): Js {
+  const parts = ["w", ...(data.length > 0 ? ["data"] : []), ...(schedules.length > 0 ? ["schedule"] : [])];
+  const args = [...data.map((v) => member(name("data"), v)), ...schedules.map((s) => member(name("schedule"), s))];
+  return arrow(`({ ${parts.join(", ")} })`, call(fn.name, name("w"), ...args));
 }
 
 /** The learning rate, clipping and weight decay may stand beside the optimiser in the train block. */

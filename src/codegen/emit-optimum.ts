@@ -139,6 +139,7 @@ function proximalFunction(
       [`Priors with a kink or an edge, as their proximal operators take them  ${at}`],
       file,
       priors,
+      "Proximals",
     ),
   );
 }

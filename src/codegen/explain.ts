@@ -81,6 +81,8 @@ function surrogateText(d: DerivedObjective): string {
   const drawn = d.notes.filter((n) => n.estimator === "reparam").map((n) => n.variable);
   if (d.chains.length > 0 || d.notes.some((n) => n.variable === "log Z" && n.estimator !== "exact" && n.estimator !== "ais"))
     return "the same with log Z replaced by -F at samples of the model, held fixed: its gradient estimates that of log p, its value does not";
+  if (d.em)
+    return `nothing: each step sets ${d.em.flatMap((s) => s.fits.map((f) => f.path)).join(", ")} to the estimate in closed form, each row weighed by d log p / d of its conditional's log`;
   const [optimum] = optimaIn(d.quantity);
   if (optimum)
     return `the same with ${optimum.variables.join(", ")} held fixed where the inner loop left ${optimum.variables.length > 1 ? "them" : "it"}: at an optimum, that is the gradient of the ${optimum.op}`;

@@ -61,12 +61,13 @@ export function lowerFunction(
   doc: readonly string[],
   file: Names,
   result?: (scope: QuantityScope) => Js,
+  returns = "Tensor",
 ): Called {
   const { scope, params, rows } = open(context, { ...derived, chains: [], partitions: [] }, file);
   const inner: QuantityScope = { ...scope, enumerating: true };
   const body = result ? scope.writer.finish(result(inner), undefined) : finished(inner, lowerQuantity(inner, derived.quantity));
   return {
-    fn: { name: fnName, doc, params, returns: result ? "Proximals" : "Tensor", body },
+    fn: { name: fnName, doc, params, returns, body },
     data: derived.data,
     schedules: derived.schedules.map((s) => s.name),
     rows,

@@ -155,9 +155,12 @@ function lowerFactor(scope: QuantityScope, factor: Factor): TensorValue {
     shape: [],
     lead: joinLeads([leadOf(x), dist.lead]),
   };
-  return scope.writer.remember(`${label}|${place(factor.span)}|${x.js.kind === "name" ? x.js.name : ""}|${JSON.stringify(js)}`, () =>
-    scope.writer.bind(factorName(factor), value),
+  const logProb = scope.writer.remember(
+    `${label}|${place(factor.span)}|${x.js.kind === "name" ? x.js.name : ""}|${JSON.stringify(js)}`,
+    () => scope.writer.bind(factorName(factor), value),
   ) as TensorValue;
+  scope.onFactor?.(factor, { x, logProb, dist, inner });
+  return logProb;
 }
 
 /** The log-determinants of a definition's flows. */

@@ -51,6 +51,8 @@ export interface Distribution {
   readonly hasMean: boolean;
   /** Its log-density has a kink or an edge, and a proximal operator in closed form: what `ista` does with a prior. */
   readonly proximal?: ProximalLaw;
+  /** Parameters whose weighted maximum-likelihood estimate has a closed form given the others, in the order in which they are found (M-steps). */
+  readonly fits?: readonly string[];
   /** Its first argument list ends with a distribution over which it mixes. */
   readonly mixes?: boolean;
 }
@@ -103,7 +105,10 @@ function locScale(name: string, doc: string, more: Partial<Distribution> = {}): 
 }
 
 const table: readonly Distribution[] = [
-  locScale("Normal", "normal with mean loc and standard deviation scale", { parameters: [[real("loc", 0), positive("scale", 1)]] }),
+  locScale("Normal", "normal with mean loc and standard deviation scale", {
+    parameters: [[real("loc", 0), positive("scale", 1)]],
+    fits: ["loc", "scale"],
+  }),
   locScale("Laplace", "density exp(-|x - loc| / scale) / (2 scale)", { proximal: "laplace" }),
   locScale("Logistic", "its distribution function is sigmoid((x - loc) / scale)"),
   locScale("Cauchy", "Student's t with one degree of freedom; it has no mean", { hasMean: false }),
@@ -144,6 +149,7 @@ const table: readonly Distribution[] = [
     wider: ["unit"],
     open: { unit: "low" },
     reparameterised: true,
+    fits: ["loc", "scale"],
   }),
   entry({
     name: "HalfNormal",
@@ -152,6 +158,7 @@ const table: readonly Distribution[] = [
     domains: ["positive"],
     wider: ["unit"],
     reparameterised: true,
+    fits: ["scale"],
   }),
   entry({
     name: "Exponential",
@@ -161,6 +168,7 @@ const table: readonly Distribution[] = [
     wider: ["unit"],
     reparameterised: true,
     proximal: "exponential",
+    fits: ["rate"],
   }),
   entry({
     name: "Gamma",
@@ -194,7 +202,14 @@ const table: readonly Distribution[] = [
     eventRank: 1,
     drawAxis: "concentration",
   }),
-  entry({ name: "Bernoulli", doc: "0 or 1", parameters: [[{ ...real("logits") }], [unit("probs")]], domains: ["binary"], discrete: true }),
+  entry({
+    name: "Bernoulli",
+    doc: "0 or 1",
+    parameters: [[{ ...real("logits") }], [unit("probs")]],
+    domains: ["binary"],
+    fits: ["logits", "probs"],
+    discrete: true,
+  }),
   entry({
     name: "Categorical",
     doc: "one of K classes, 0..K-1",
@@ -203,6 +218,7 @@ const table: readonly Distribution[] = [
     classes: true,
     discrete: true,
     hasMean: false,
+    fits: ["logits", "probs"],
   }),
   entry({
     name: "OneHotCategorical",
@@ -213,6 +229,7 @@ const table: readonly Distribution[] = [
     eventRank: 1,
     drawAxis: "logits",
     discrete: true,
+    fits: ["logits", "probs"],
   }),
   entry({
     name: "Poisson",
@@ -221,6 +238,7 @@ const table: readonly Distribution[] = [
     domains: ["count"],
     wider: ["byte"],
     discrete: true,
+    fits: ["rate"],
   }),
   entry({
     name: "Binomial",
@@ -254,6 +272,7 @@ const table: readonly Distribution[] = [
     eventRank: 1,
     drawAxis: "logits",
     discrete: true,
+    fits: ["logits", "probs"],
   }),
   entry({
     name: "DiscretizedLogistic",

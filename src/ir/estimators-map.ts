@@ -1,4 +1,7 @@
-/** The estimators of a maximum over continuous latents: `max[z](log p(x, z)) by ista(steps = 50)`. Part of the table in estimators.ts. */
+/**
+ * The estimators of a maximum over continuous latents, `max[z](log p(x, z)) by ista(steps = 50)`, and expectation maximisation, `log p(x) by em`.
+ * Part of the table in estimators.ts.
+ */
 import type { EstimatorEntry, EstimatorOption } from "./estimators.js";
 
 const steps: EstimatorOption = { name: "steps", kind: "integer", value: 50, doc: "steps from where the latents begin" };
@@ -22,5 +25,11 @@ export const mapEstimators: readonly EstimatorEntry[] = [
     role: "optimum",
     doc: "Adam on the latents, for log-densities that no step size fits (Kingma & Ba 2015)",
     options: [steps, { name: "lr", kind: "number", value: 0.1, positive: true, doc: "learning rate of the latents" }, warm],
+  },
+  {
+    name: "em",
+    role: "update",
+    doc: "expectation maximisation (Dempster et al. 1977): every parameter at its weighted maximum-likelihood estimate, in closed form; hard where the latents are maximised over",
+    options: [],
   },
 ];

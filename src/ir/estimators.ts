@@ -7,11 +7,12 @@
  *     partition   how the value of log Z is estimated, in `evaluate`
  *     matching    what is trained in place of the likelihood of an energy
  *     optimum     how a maximum over continuous latents is found
+ *     update      what moves the weights in place of a gradient step
  */
 import { InternalError } from "../base/internal-error.js";
 import { mapEstimators } from "./estimators-map.js";
 
-export type EstimatorRole = "latent" | "data" | "model" | "partition" | "matching" | "optimum";
+export type EstimatorRole = "latent" | "data" | "model" | "partition" | "matching" | "optimum" | "update";
 
 export type OptionValue = number | string | boolean;
 export type Options = Readonly<Record<string, OptionValue>>;

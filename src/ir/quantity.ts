@@ -258,8 +258,27 @@ export interface EstimatorNote {
   readonly reason: string;
 }
 
+/** What an M-step of expectation maximisation estimates, factor by factor; see derive/em.ts. */
+export interface MaximisationStep {
+  readonly factor: Factor;
+  readonly fits: readonly FittedParameter[];
+}
+
+export interface FittedParameter {
+  /** Of the distribution, under the runtime's name: `loc`. */
+  readonly parameter: string;
+  /** Of the weight that is estimated. */
+  readonly path: string;
+  /** Picks entries of the weight: `mu[c]`. */
+  readonly selection: Expr;
+  /** What the distribution takes is this of the entries picked. */
+  readonly link: "identity" | "exp";
+}
+
 export interface DerivedObjective {
   readonly quantity: Quantity;
+  /** Set where the weights are moved by expectation maximisation. */
+  readonly em?: readonly MaximisationStep[];
   readonly notes: readonly EstimatorNote[];
   /** Weight paths (roots below densities and nets) that it depends on. */
   readonly weights: readonly string[];

@@ -32,4 +32,29 @@ export const gm3Map = {
     "Optimum away from a prior",
     (a) => `\`${a.op}\` runs away from the prior \`${a.term}\`: it enters with the wrong sign`,
   ),
+  GM3851: code<{ found: string }>(
+    "error",
+    "Expectation maximisation of what is no likelihood",
+    (a) => `\`em\` takes a log-likelihood with its finite latents summed out or maximised over, and finds ${a.found}`,
+  ),
+  GM3852: code<{ parameter: string; conditional: string; dist: string; why: string }>(
+    "error",
+    "M-step without a closed form",
+    (a) => `\`em\` has no closed-form M-step for \`${a.parameter}\` of \`${a.conditional}\`, a ${a.dist}: ${a.why}`,
+  ),
+  GM3853: code<{ weight: string; first: string; second: string }>(
+    "error",
+    "Weight of two M-steps",
+    (a) => `\`em\` would estimate \`${a.weight}\` twice: in \`${a.first}\` and in \`${a.second}\``,
+  ),
+  GM3854: code<{ setting: string }>(
+    "error",
+    "Optimiser beside expectation maximisation",
+    (a) => `\`em\` sets the parameters to their estimates, and \`${a.setting}\` has no meaning for it`,
+  ),
+  GM3855: code<{ direction: string }>(
+    "error",
+    "Expectation maximisation downwards",
+    (a) => `\`em\` raises a likelihood, and the statement says \`${a.direction}\``,
+  ),
 } as const satisfies Record<`GM38${string}`, CodeEntry<never>>;

@@ -32,11 +32,12 @@ export interface Choices {
   readonly partition: Chosen | undefined;
   readonly matching: Chosen | undefined;
   readonly optimum: Chosen | undefined;
+  readonly update: Chosen | undefined;
 }
 
 /** The first choice of a statement, if any: where nothing of the kind is estimated, each of them is too many. */
-export function firstChoice({ latents, data, model, partition, matching, optimum }: Choices): Chosen | undefined {
-  return [...latents.values(), data, model, partition, matching, optimum].find((c) => c !== undefined);
+export function firstChoice({ latents, data, model, partition, matching, optimum, update }: Choices): Chosen | undefined {
+  return [...latents.values(), data, model, partition, matching, optimum, update].find((c) => c !== undefined);
 }
 
 export const NO_CHOICES: Choices = {
@@ -46,6 +47,7 @@ export const NO_CHOICES: Choices = {
   partition: undefined,
   matching: undefined,
   optimum: undefined,
+  update: undefined,
 };
 
 /** Sorts the choices of a statement; undefined after an error has been reported. */
@@ -111,6 +113,7 @@ export function chosen(context: DeriveContext, by: readonly EstimatorChoice[]): 
     partition: others.get("partition"),
     matching: others.get("matching"),
     optimum: others.get("optimum"),
+    update: others.get("update"),
   };
 }
 

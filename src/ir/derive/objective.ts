@@ -31,6 +31,7 @@ import type { EnergyRequest } from "./energy.js";
 import type { DrawnTogether } from "./flow-change.js";
 import { chainsOf, drawsSamples, energiesIn, partitionsOf, placeChains, usesChoices } from "./energy-use.js";
 import { type Behind, planDraw } from "./estimators.js";
+import { deriveEm } from "./em.js";
 import { deriveMatching } from "./matching.js";
 import { closeKl } from "./kl.js";
 import { deriveLogDensity, drawnFrom, variableText } from "./marginal.js";
@@ -89,7 +90,9 @@ export function deriveObjective(context: DeriveContext, request: ObjectiveReques
   if (!quantity) return undefined;
   const [climbed] = optimaIn(quantity);
   if (climbed && chainsOf(quantity).length > 0) {
-    report(context.diagnostics, "GM3509", climbed.span, { construct: "a maximum over continuous latents beside a log Z that chains estimate" });
+    report(context.diagnostics, "GM3509", climbed.span, {
+      construct: "a maximum over continuous latents beside a log Z that chains estimate",
+    });
     return undefined;
   }
   const summed = summedAround(quantity);
@@ -102,6 +105,8 @@ export function deriveObjective(context: DeriveContext, request: ObjectiveReques
     });
     return undefined;
   }
+  const em = choices.update && deriveEm(context, quantity, request.over, choices.update);
+  if (choices.update && !em) return undefined;
   const used = [...exprsOf(quantity), ...energiesIn(context, quantity)];
   let random = false;
   walkQuantity(quantity, (q) => {
@@ -116,6 +121,7 @@ export function deriveObjective(context: DeriveContext, request: ObjectiveReques
   random ||= drawsNumbers(context, used);
   return {
     quantity,
+    ...(em && { em }),
     notes: distinct(state.notes),
     weights: [...weightsIn(context, used)],
     data: [...context.model.variables.keys()].filter((v) => free.has(v)),

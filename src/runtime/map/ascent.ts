@@ -37,6 +37,7 @@ import { sizeOf } from "../graph/shape.js";
 import type { Shape } from "../graph/types.js";
 import { gradientIn, leaf } from "../adversarial/gradients.js";
 import type { Values } from "../energy/energy-model.js";
+import type { WeightSpecs } from "../nn/spec.js";
 import type { BeforeStage, CarriedSpec, StepContext } from "../model.js";
 import { isFinite } from "../train/context.js";
 
@@ -102,7 +103,12 @@ export function ascend<W>(model: Ascent<W>, w: W, given: Values, rows: Rows, met
 }
 
 /** What an update carries that maximises over `batch` rows: under `name.`, the variables and what the method keeps of them. */
-export function ascentState<W>(model: Ascent<W>, name: string, batch: number, method: AscentMethod): Readonly<Record<string, CarriedSpec>> {
+export function ascentState(
+  model: Ascent<never>,
+  name: string,
+  batch: number,
+  method: AscentMethod,
+): Readonly<Record<string, CarriedSpec>> {
   const found: Record<string, CarriedSpec> = {};
   const put = (key: string, shape: Shape, perRow: boolean, random = false): void => {
     found[`${name}.${key}`] = { shape, dtype: "f32", start: { kind: random ? "normal" : "zeros" }, ...(perRow ? { perRow: true } : {}) };
@@ -118,18 +124,22 @@ export function ascentState<W>(model: Ascent<W>, name: string, batch: number, me
 }
 
 /** Stages of an update that find the variables. `given` takes what they are conditioned on from the step; `warm` goes on from what is carried. */
-export function ascentStages<W>(
-  model: Ascent<W>,
+export function ascentStages<S extends WeightSpecs, D extends string, T extends string>(
+  model: Ascent<never>,
   name: string,
-  given: (context: StepContext) => Values,
+  given: (context: StepContext<S, D, T>) => Values,
   method: AscentMethod,
   warm = false,
-): readonly BeforeStage[] {
-  const stage = (title: string, times: number, run: (w: W, given: Values, state: Values, rows: number) => Values): BeforeStage => ({
+): readonly BeforeStage<S, D, T>[] {
+  const stage = (
+    title: string,
+    times: number,
+    run: (w: never, given: Values, state: Values, rows: number) => Values,
+  ): BeforeStage<S, D, T> => ({
     name: title,
     times,
     run: (context) => {
-      const found = run(context.w as W, given(context), under(context.carried, name), context.rows.size);
+      const found = run(context.w as never, given(context), under(context.carried, name), context.rows.size);
       return Object.fromEntries(Object.entries(found).map(([key, value]) => [`${name}.${key}`, value]));
     },
   });

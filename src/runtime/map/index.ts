@@ -1,4 +1,4 @@
-/** Maximum a posteriori: latents that maximise a log-density. */
+/** Maximum a posteriori: latents that maximise a log-density; expectation maximisation. */
 export {
   ascend,
   ascendable,
@@ -10,3 +10,4 @@ export {
   type Proximal,
   type Proximals,
 } from "./ascent.js";
+export { mSteps, type Fitted, type FittedLaw, type MStep } from "./em.js";

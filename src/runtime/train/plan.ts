@@ -115,7 +115,11 @@ export function planPhase(model: ModelDefinition, index: number, options: PlanOp
   const labels = metricLabels(phase);
   const updates = phase.updates.map((update, i): PlannedUpdate => {
     const targets = trainedLeaves(model, update);
-    const optimizer = { ...update.optimizer, ema: phase.ema ?? update.optimizer.ema, lr: options.lr ?? update.optimizer.lr };
+    const optimizer = {
+      ...update.optimizer,
+      ema: phase.ema ?? update.optimizer.ema,
+      lr: update.assigns ? 1 : (options.lr ?? update.optimizer.lr),
+    };
     const staged = stageUpdate(model, phase, update, { batch, targets, label: defined(labels[i], "label"), dynamic: options.dynamic });
     const before = stageBefore(update, { name: FAULT, code: CARRIED_FAULT }, () =>
       contextOf(model, phase, update, { batch, dynamic: options.dynamic }),
