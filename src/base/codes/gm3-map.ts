@@ -45,7 +45,7 @@ export const gm3Map = {
   GM3853: code<{ weight: string; first: string; second: string }>(
     "error",
     "Weight of two M-steps",
-    (a) => `\`em\` would estimate \`${a.weight}\` twice: in \`${a.first}\` and in \`${a.second}\``,
+    (a) => `\`em\` would estimate \`${a.weight}\` twice: for \`${a.first}\` and for \`${a.second}\``,
   ),
   GM3854: code<{ setting: string }>(
     "error",

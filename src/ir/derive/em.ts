@@ -44,7 +44,7 @@ export function deriveEm(
     return undefined;
   }
   const steps: MaximisationStep[] = [];
-  const owners = new Map<string, Factor>();
+  const owners = new Map<string, { readonly factor: Factor; readonly parameter: string }>();
   for (const factor of factors) {
     const fits: FittedParameter[] = [];
     for (const [parameter, value] of Object.entries(factor.dist.params)) {
@@ -58,10 +58,14 @@ export function deriveEm(
           context.diagnostics,
           "GM3853",
           asked.span,
-          { weight: fitted.path, first: conditionalOf(other), second: conditionalOf(factor) },
+          {
+            weight: fitted.path,
+            first: `${other.parameter}\` of \`${conditionalOf(other.factor)}`,
+            second: `${parameter}\` of \`${conditionalOf(factor)}`,
+          },
           {
             labels: [
-              { span: other.span, text: "first here" },
+              { span: other.factor.dist.params[other.parameter]?.span ?? other.factor.span, text: "first here" },
               { span: value.span, text: "and here" },
             ],
             help: ["give each its own weight, or train with an optimiser"],
@@ -69,7 +73,7 @@ export function deriveEm(
         );
         return undefined;
       }
-      owners.set(fitted.path, factor);
+      owners.set(fitted.path, { factor, parameter });
       fits.push(fitted);
     }
     if (fits.length > 0) steps.push({ factor, fits: inOrder(factor, fits) });

@@ -48,7 +48,7 @@ export function deriveContinuousOptimum(
   for (const name of variables) if (!canClimb(context, name, asked)) return undefined;
   const noisy = whatIsRandom(body) ?? (random(exprsOf(body)) ? "a layer in it draws numbers of its own" : undefined);
   if (noisy !== undefined) {
-    report(context.diagnostics, "GM3844", span, { what: noisy }, { help: ["average outside: the latents of each draw are then its own"] });
+    report(context.diagnostics, "GM3844", span, { what: noisy }, { help: ["put its mean or an exact sum in its place"] });
     return undefined;
   }
   const sense = op === "max" ? 1 : -1;
