@@ -120,7 +120,22 @@ export function impossibleSign(
   return (scale < 0 ? -outer : outer) === 1 ? "positive" : "negative";
 }
 
-function isEvidenceBound(context: DeriveContext, quantity: Quantity): boolean {
+/**
+ * (1 / c) logmeanexp of c times the log weights, 0 < c <= 1, as that of the log weights: the Rényi bound of order alpha = 1 - c. By samples it lies below
+ * the exact one, which for alpha of 0 or more lies below the evidence (Li & Turner 2016, theorems 1 and 2). Beyond these orders nothing is said.
+ */
+function withoutOrder(quantity: Quantity): Quantity {
+  if (quantity.kind !== "expect") return quantity;
+  const { scale: outer, quantity: inner } = withoutScale(quantity.body);
+  if (inner.kind !== "reduce" || inner.op !== "logmeanexp") return quantity;
+  const { scale, quantity: body } = withoutScale(inner.body);
+  const c = Math.abs(scale);
+  const bounds = outer > 0 && c > 0 && c <= 1 && Math.abs(outer * c - 1) < 1e-9;
+  return bounds ? { ...quantity, body: { ...inner, body } } : quantity;
+}
+
+function isEvidenceBound(context: DeriveContext, whole: Quantity): boolean {
+  const quantity = withoutOrder(whole);
   if (quantity.kind !== "expect") return false;
   const combined = quantity.plate ? combineOf(quantity, 1) !== undefined : true;
   const body = quantity.body.kind === "reduce" ? quantity.body.body : quantity.body;
