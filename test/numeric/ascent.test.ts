@@ -191,7 +191,7 @@ describe("other priors and children", () => {
   });
 
   it("stays in the box of a Uniform prior", async () => {
-    const { z } = await found(model("Uniform(-0.5, 0.75)", "Normal(z @ A, 0.5)", "by ista(steps = 700)"));
+    const { z } = await found(model("Uniform(-0.5, 0.75)", "Normal(z @ A, 0.5)", "by fista(steps = 900)"));
     for (let r = 0; r < B; r++) {
       const code = z.slice(r * F, r * F + F);
       const slope = back(forward(code).map((v, d) => row(r)[d]! - v));
@@ -229,7 +229,14 @@ describe("other priors and children", () => {
   };
 
   it.each(["ista", "fista"])("%s backtracks where the smooth part is no quadratic", async (by) => {
-    const loaded = model("Laplace(0, 4)", "Bernoulli(logits = z @ A)", `by ${by}(steps = 700)`, "", "real", "binary");
+    const loaded = model(
+      "Laplace(0, 4)",
+      "Bernoulli(logits = z @ A)",
+      `by ${by}(steps = ${by === "ista" ? 2500 : 700})`,
+      "",
+      "real",
+      "binary",
+    );
     expect(loaded.ts).toContain('curvature: "varies"');
     const { z } = await found(loaded, bits);
     expect(z.filter((v) => v === 0).length).toBeGreaterThan(3);

@@ -13,6 +13,7 @@ import {
   constant,
   div,
   greater,
+  less,
   lessEqual,
   max,
   min,
@@ -39,7 +40,6 @@ import { gradientIn, leaf } from "../adversarial/gradients.js";
 import type { Values } from "../energy/energy-model.js";
 import type { WeightSpecs } from "../nn/spec.js";
 import type { BeforeStage, CarriedSpec, StepContext } from "../model.js";
-import { isFinite } from "../train/context.js";
 
 /** A prior that is not smooth: its log-density is `weight` (1 unless told) times the one named. */
 export type Proximal =
@@ -207,7 +207,7 @@ function firstCurvature<W>(model: Ascent<W>, w: W, given: Values, at: Values): T
   ).gradients;
   const change = sqrt(rowSum(names(model).map((v) => square(sub(part(there, v), part(here, v))))));
   const guess = div(change, length);
-  return max(select(isFinite(guess), guess, ones(guess.shape)), LEAST_CURVATURE);
+  return max(select(less(guess, 1e30), guess, ones(guess.shape)), LEAST_CURVATURE);
 }
 
 // ---- curvature of a quadratic part -------------------------------------------------------------------------
