@@ -43,6 +43,8 @@ export function renderRegions(tables) {
     schedules: schedules(tables),
     evaluators: evaluators(tables),
     "estimators of latents": estimatorTable(tables, "latent"),
+    "estimators of maxima": estimatorTable(tables, "optimum"),
+    "estimators of updates": estimatorTable(tables, "update"),
     "estimators of energies": ["data", "model", "partition", "matching"].map((role) => estimatorTable(tables, role)).join("\n\n"),
     "planned estimators": estimatorsOf(tables, (e) => e.planned)
       .map((e) => `\`${e.name}\``)
@@ -296,6 +298,8 @@ const ESTIMATED = {
   model: "The gradient of log Z",
   partition: "The value of log Z",
   matching: "In place of the likelihood",
+  optimum: "A maximum over continuous latents",
+  update: "In place of gradient steps",
 };
 
 function estimatorTable(tables, role) {

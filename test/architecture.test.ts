@@ -30,13 +30,14 @@ const runtimeLayers: Readonly<Record<string, readonly string[]>> = {
   adversarial: ["graph"],
   energy: ["graph", "prob"],
   flow: ["graph", "nn", "prob"],
+  map: ["graph", "nn", "adversarial", "energy", "model.ts"],
   "model.ts": ["graph", "nn", "train"],
   engines: ["graph"],
   data: ["graph", "model.ts"],
   train: ["graph", "nn", "prob", "data", "engines", "model.ts", "eval"],
   eval: ["graph", "nn", "prob", "energy", "data", "engines", "model.ts", "train"],
   node: ["graph", "nn", "prob", "data", "engines", "model.ts", "train", "eval"],
-  "index.ts": ["graph", "nn", "prob", "energy", "flow", "adversarial", "data", "engines", "model.ts", "train", "eval"],
+  "index.ts": ["graph", "nn", "prob", "energy", "flow", "adversarial", "map", "data", "engines", "model.ts", "train", "eval"],
 };
 
 const importsOf = (file: string): readonly string[] =>

@@ -9,31 +9,20 @@ import { hasGradientOnly } from "../ir/derive/energy-use.js";
 import { PATHWISE } from "../ir/derive/estimators.js";
 import { couplesRows } from "../ir/derive/players/rows.js";
 import { fingerprint } from "../ir/derive/kl.js";
-import type { DerivedObjective } from "../ir/quantity.js";
+import { optimaIn } from "../ir/derive/optimum.js";
+import type { DerivedObjective, Optimum } from "../ir/quantity.js";
 import { drawsUnitVectors, openEnds } from "../ir/support.js";
 import { evaluators } from "../ir/settings-table.js";
 import type { Density, Expr, ModelIr } from "../ir/types.js";
-import {
-  arrow,
-  array,
-  bool,
-  call,
-  type Js,
-  type JsDeclaration,
-  type JsField,
-  type JsFunction,
-  name,
-  num,
-  numbers,
-  object,
-  str,
-} from "./js.js";
+import { array, arrow, bool, call, type Js, type JsDeclaration, type JsField, member, name, num, numbers, object, str } from "./js.js";
 import { beforeStages, emitChain, carriedChains, emitEnergyEvaluator, impliedPartitions, partitionMetricName } from "./emit-energy.js";
+import { latentsJs, latentsParts, type LoweredOptimum, lowerOptimum, optimumFields } from "./emit-optimum.js";
 import { lowerEnergy } from "./lower-energy.js";
 import { emitSequential, lowerSequentials } from "./lower-sequential.js";
 import { headerText, type Inverse, lowerBeforeEnergy, lowerInverse, lowerLogDensity, lowerNet, lowerSampler } from "./lower-density.js";
 import { place } from "./place.js";
-import { functionName, lowerObjective, type LoweredObjective } from "./lower-objective.js";
+import { lowerEm } from "./emit-em.js";
+import { type Called, functionName, lowerObjective, type LoweredObjective } from "./lower-objective.js";
 import { flowFunction, netFunction } from "./lower-expr.js";
 import { lowerFlow } from "./lower-flow.js";
 import { roundTrips } from "./round-trips.js";
@@ -176,7 +165,11 @@ const CONTEXT: ReadonlySet<string> = new Set(["w", "data", "key", "k", "rows", "
 /** Functions of objectives; two statements of the same quantity (a bound trained with k = 5, evaluated with k = 200) share one. */
 class Objectives {
   private readonly known = new Map<string, LoweredObjective>();
-  readonly functions: JsFunction[] = [];
+  /** Of those that maximise over continuous latents. */
+  private readonly optima = new Map<LoweredObjective, LoweredOptimum>();
+  /** Of those that expectation maximisation raises. */
+  private readonly maximisations = new Map<LoweredObjective, Called>();
+  readonly functions: JsDeclaration[] = [];
 
   constructor(
     private readonly context: DeriveContext,
@@ -189,15 +182,45 @@ class Objectives {
       .filter((n) => n.estimator !== PATHWISE)
       .map((n) => `${n.variable}:${n.estimator}`)
       .join();
-    const key = `${fingerprint(withoutCounts(value))}|${derived.orders > 1 || derived.chains.length + derived.partitions.length > 0 ? derived.training : ""}|${estimators.replaceAll("sampled", "reparam")}|${derived.schedules.map((s) => s.name).join()}`;
+    const key = `${fingerprint(withoutCounts(value))}|${derived.orders > 1 || derived.chains.length + derived.partitions.length > 0 ? derived.training : ""}|${estimators.replaceAll("sampled", "reparam").replaceAll("fista", "ista")}|${derived.schedules.map((s) => s.name).join()}`;
     const found = this.known.get(key);
-    if (found) return found;
-    const wanted = identifier(functionName(stated, value));
+    if (found) return this.withEm(found, derived, value);
+    const [optimum] = optimaIn(derived.quantity);
+    // a maximum's function is what is maximised, at latents that it is given
+    const wanted = identifier(functionName(stated, value.kind === "optimum" && optimum ? value.body : value));
     const fnName = this.names.fresh(CONTEXT.has(wanted) ? `${wanted}Value` : wanted);
-    const lowered = lowerObjective(this.context, fnName, derived, doc, this.names);
+    const at = optimum ? { ...derived, data: [...derived.data, ...optimum.variables] } : derived;
+    const lowered = lowerObjective(this.context, fnName, at, doc, this.names);
+    const inner = lowerOptimum(this.context, derived, fnName, this.names);
+    if (inner) {
+      this.optima.set(lowered, inner);
+      this.functions.push(...inner.functions, inner.problem);
+    }
     this.known.set(key, lowered);
     this.functions.push(...lowered.chains.flatMap(({ begin }) => (begin ? [begin.fn] : [])), lowered.fn);
+    return this.withEm(lowered, derived, value);
+  }
+
+  /** With the function of its M-steps, where the statement asks for them. */
+  private withEm(lowered: LoweredObjective, derived: DerivedObjective, value: Expr): LoweredObjective {
+    const em = this.maximisations.has(lowered) ? undefined : lowerEm(this.context, derived, lowered.fn.name, place(value.span), this.names);
+    if (em) {
+      this.maximisations.set(lowered, em);
+      this.functions.push(em.fn);
+    }
     return lowered;
+  }
+
+  /** What the M-steps of an objective climb. */
+  emOf(lowered: LoweredObjective): Called | undefined {
+    return this.maximisations.get(lowered);
+  }
+
+  /** What finds the latents of an objective, and how this statement asks for it. */
+  optimumOf(lowered: LoweredObjective, derived: DerivedObjective): Found | undefined {
+    const inner = this.optima.get(lowered);
+    const [optimum] = optimaIn(derived.quantity);
+    return inner && optimum && { lowered: inner, optimum };
   }
 }
 
@@ -210,32 +233,48 @@ function withoutCounts(expr: Expr): Expr {
   ) as Expr;
 }
 
-/** `({ w, data, key }, k) => elbo(w, data.x, key, k)` */
+interface Found {
+  readonly lowered: LoweredOptimum;
+  readonly optimum: Optimum;
+}
+
+/** `({ w, data, key }, k) => elbo(w, data.x, key, k)`; `training`: latents of a maximum are those that the update carries. */
 function callObjective(
   derived: DerivedModel,
   o: LoweredObjective,
   samples: Js | undefined,
   sign: 1 | -1,
   extraParam: string | undefined,
+  found?: Found,
+  training = false,
 ): Js {
-  const args: Js[] = [name("w"), ...o.data.map((v): Js => ({ kind: "member", target: name("data"), name: v }))];
+  const ofData = o.data.filter((v) => !found?.lowered.variables.includes(v));
+  const args: Js[] = [
+    name("w"),
+    ...ofData.map((v): Js => ({ kind: "member", target: name("data"), name: v })),
+    ...(found ? latentsJs(found.lowered, found.optimum, training) : []),
+  ];
   if (o.rows) args.push(name("rows"));
   for (const s of o.schedules) args.push({ kind: "member", target: name("schedule"), name: s });
   for (const { use } of o.chains) args.push(call("chainsOf", name("carried"), str(use.density)));
   for (const { density } of o.partitions) args.push(call("required", name("partition"), str(partitionMetricName(derived, density))));
   if (o.random) args.push(name("key"));
   if (o.samples) args.push(samples ?? num(o.samples.size));
-  const parts = [
+  const parts = new Set([
     "w",
-    ...(o.data.length > 0 ? ["data"] : []),
+    ...(ofData.length > 0 ? ["data"] : []),
     ...(o.rows ? ["rows"] : []),
     ...(o.schedules.length > 0 ? ["schedule"] : []),
     ...(o.chains.length > 0 ? ["carried"] : []),
     ...(o.partitions.length > 0 ? ["partition"] : []),
     ...(o.random ? ["key"] : []),
-  ];
+    ...(found ? latentsParts(found.lowered, training) : []),
+  ]);
   const value = call(o.fn.name, ...args);
-  return arrow(`({ ${parts.join(", ")} }${extraParam === undefined ? "" : `, ${extraParam}`})`, sign === -1 ? call("neg", value) : value);
+  return arrow(
+    `({ ${[...parts].join(", ")} }${extraParam === undefined ? "" : `, ${extraParam}`})`,
+    sign === -1 ? call("neg", value) : value,
+  );
 }
 
 function emitPhase(derived: DerivedModel, phase: DerivedPhase, objectives: Objectives): Js {
@@ -283,21 +322,31 @@ function emitUpdate(derived: DerivedModel, u: DerivedUpdate, phase: DerivedPhase
   const o = objectives.get(u.derived, u.update.value, u.update.name, objectiveDoc(u));
   const optimizer = findSetting(u.update.settings, "optimizer") ?? findSetting(phase.phase.settings, "optimizer");
   const steps = numberSetting(u.update.settings, "steps");
+  const batch = numberSetting(phase.phase.settings, "batch") ?? BATCH;
+  const found = objectives.optimumOf(o, u.derived);
+  const em = u.derived.em && objectives.emOf(o);
+  const latents = found && optimumFields(found.lowered, found.optimum, batch);
   return object({
     direction: str(u.update.direction),
     label: str(u.update.text),
     place: str(place(u.update.span)),
-    value: callObjective(derived, o, undefined, 1, undefined),
+    value: callObjective(derived, o, undefined, 1, undefined, found, true),
+    surrogate: em && callFunction(em),
+    assigns: em && bool(true),
     gradientOnly: hasGradientOnly(u.derived.quantity) || couplesRows(derived.context, u.derived.quantity) ? bool(true) : undefined,
     over: array(u.moves.map(str)),
-    optimizer: emitOptimizer(optimizer, [...phase.phase.settings, ...u.update.settings]),
+    optimizer: em ? call("sgd", object({ lr: num(1) })) : emitOptimizer(optimizer, [...phase.phase.settings, ...u.update.settings]),
     steps: steps === undefined || steps === 1 ? undefined : num(steps),
-    carried:
-      o.chains.length === 0
-        ? undefined
-        : object(o.chains.flatMap(({ use }) => carriedChains(derived, numberSetting(phase.phase.settings, "batch") ?? BATCH, use))),
-    before: o.chains.length === 0 ? undefined : array(o.chains.flatMap(({ use, begin }) => beforeStages(derived, use, begin))),
+    carried: o.chains.length === 0 ? latents?.carried : object(o.chains.flatMap(({ use }) => carriedChains(derived, batch, use))),
+    before: o.chains.length === 0 ? latents?.before : array(o.chains.flatMap(({ use, begin }) => beforeStages(derived, use, begin))),
   });
+}
+
+/** `({ w, data }) => emLogPX(w, data.x)` */
+function callFunction({ fn, data, schedules }: Called): Js {
+  const parts = ["w", ...(data.length > 0 ? ["data"] : []), ...(schedules.length > 0 ? ["schedule"] : [])];
+  const args = [...data.map((v) => member(name("data"), v)), ...schedules.map((s) => member(name("schedule"), s))];
+  return arrow(`({ ${parts.join(", ")} })`, call(fn.name, name("w"), ...args));
 }
 
 /** The learning rate, clipping and weight decay may stand beside the optimiser in the train block. */
@@ -335,7 +384,7 @@ function emitMetric(derived: DerivedModel, e: DerivedEvaluation, objectives: Obj
       ...(doc === undefined ? [] : doc.split("\n")),
     ]);
     const own = evaluation.value.kind === "evaluator" ? evaluation.value : undefined;
-    const likelihood = callObjective(derived, o, name("k"), sign, o.samples ? "k" : undefined);
+    const likelihood = callObjective(derived, o, name("k"), sign, o.samples ? "k" : undefined, objectives.optimumOf(o, quantity));
     return object({
       kind: str("rows"),
       ...base,

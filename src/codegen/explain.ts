@@ -1,5 +1,6 @@
 /** What was derived, for `gmc explain`: as data, and as text for a person. */
 import { PATHWISE } from "../ir/derive/estimators.js";
+import { optimaIn } from "../ir/derive/optimum.js";
 import type { DerivedEvaluation, DerivedModel } from "../ir/derived-model.js";
 import type { DerivedObjective, Quantity } from "../ir/quantity.js";
 import { weightEntries } from "../ir/derive/context.js";
@@ -123,6 +124,11 @@ function surrogateText(d: DerivedObjective): string {
   const drawn = d.notes.filter((n) => n.estimator === "reparam").map((n) => n.variable);
   if (d.chains.length > 0 || d.notes.some((n) => n.variable === "log Z" && n.estimator !== "exact" && n.estimator !== "ais"))
     return "the same with log Z replaced by -F at samples of the model, held fixed: its gradient estimates that of log p, its value does not";
+  if (d.em)
+    return `nothing: each step sets ${d.em.flatMap((s) => s.fits.map((f) => f.path)).join(", ")} to the estimate in closed form, each row weighed by d log p / d of its conditional's log`;
+  const [optimum] = optimaIn(d.quantity);
+  if (optimum)
+    return `the same with ${optimum.variables.join(", ")} held fixed where the inner loop left ${optimum.variables.length > 1 ? "them" : "it"}: at an optimum, that is the gradient of the ${optimum.op}`;
   const pushed = d.notes.filter((n) => n.estimator === PATHWISE).map((n) => n.variable);
   if (drawn.length === 0 && pushed.length > 0)
     return `the estimate itself: the gradient passes through ${pushed.join(", ")}, a function of what is drawn`;

@@ -9,7 +9,7 @@ import { variableOf } from "./lower-dist.js";
 import { lowerBegin, lowerQuantity } from "./lower-quantity.js";
 import { capital, chainsName, partitionName } from "./names.js";
 import type { QuantityScope } from "./quantity-scope.js";
-import { FunctionWriter, identifier, Names, type Value } from "./values.js";
+import { FunctionWriter, identifier, Names, type TensorValue, type Value } from "./values.js";
 
 /** How to call a function: which of data, rows, schedules and key it takes, in this order after `w`. */
 export interface Called {
@@ -51,6 +51,32 @@ export function lowerObjective(
     partitions: derived.partitions,
     samples,
   };
+}
+
+/** A function of what an objective's is: a part of it, or what `result` makes of its parameters. */
+export function lowerFunction(
+  context: DeriveContext,
+  fnName: string,
+  derived: DerivedObjective,
+  doc: readonly string[],
+  file: Names,
+  result?: (scope: QuantityScope) => Js,
+  returns = "Tensor",
+): Called {
+  const { scope, params, rows } = open(context, { ...derived, chains: [], partitions: [] }, file);
+  const inner: QuantityScope = { ...scope, enumerating: true };
+  const body = result ? scope.writer.finish(result(inner), undefined) : finished(inner, lowerQuantity(inner, derived.quantity));
+  return {
+    fn: { name: fnName, doc, params, returns, body },
+    data: derived.data,
+    schedules: derived.schedules.map((s) => s.name),
+    rows,
+    random: derived.random,
+  };
+}
+
+function finished({ writer }: QuantityScope, value: TensorValue): JsFunction["body"] {
+  return writer.finish(value.js, writer.shapeText(value));
 }
 
 /** `startR2(w, v, key)`: what the chains of the rows start at, drawn as in the objective itself. */

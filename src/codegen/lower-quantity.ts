@@ -64,6 +64,9 @@ export function lowerQuantity(scope: QuantityScope, q: Quantity): TensorValue {
       return lowerLogPartition(scope, q);
     case "matching":
       return lowerMatching(scope, q);
+    // the latents are parameters of the function: what finds them stands beside it (emit-optimum.ts)
+    case "optimum":
+      return lowerQuantity(scope, q.body);
     case "reduce": {
       const body = scope.writer.bind(
         q.op === "logmeanexp" || q.op === "logsumexp" ? "logW" : "terms",
@@ -163,9 +166,12 @@ function lowerFactor(scope: QuantityScope, factor: Factor): TensorValue {
   const { js } = ensemble;
   const label = factorLabel(scope.context, factor);
   const value: TensorValue = { ...ensemble, js: termOf(scope, label, factor.span, js) };
-  return scope.writer.remember(`${label}|${place(factor.span)}|${x.js.kind === "name" ? x.js.name : ""}|${JSON.stringify(js)}`, () =>
-    scope.writer.bind(factorName(factor), value),
+  const logProb = scope.writer.remember(
+    `${label}|${place(factor.span)}|${x.js.kind === "name" ? x.js.name : ""}|${JSON.stringify(js)}`,
+    () => scope.writer.bind(factorName(factor), value),
   ) as TensorValue;
+  scope.onFactor?.(factor, { x, logProb, dist, inner });
+  return logProb;
 }
 
 /** Which of several orders a factor's masked layers take: where a gradient is taken, one for all of a function; else all, along an axis. */

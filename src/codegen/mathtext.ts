@@ -150,6 +150,8 @@ function write(context: DeriveContext, n: Notation, q: Quantity): string {
       const parts = [...part(q.there, "there"), ...part(q.missing, "missing")].join(" + ");
       return q.there && q.missing ? n.group(parts) : parts;
     }
+    case "optimum":
+      return n.sum(q.op, q.variables.map(n.name).join(", "), n.group(inner(q.body)));
     case "unnormalised":
       return unnormalised(n, q);
     case "logPartition":

@@ -11,7 +11,7 @@ export interface PrintOptions {
   readonly choices?: string;
 }
 
-const TYPES = ["Bijector", "Draw", "Key", "MaskChoice", "Rows", "Tensor", "Values", "WeightsOf"] as const;
+const TYPES = ["Bijector", "Draw", "Key", "MaskChoice", "Proximals", "Rows", "Tensor", "Values", "WeightsOf"] as const;
 
 export function printFile(model: EmittedModel, source: SourceInfo, modelDoc: string | undefined, options: PrintOptions): string {
   const { flavour } = options;
@@ -79,7 +79,9 @@ function printImports(model: EmittedModel, text: string, { flavour, runtime }: P
       ? []
       : [
           ...TYPES.filter((t) => new RegExp(`\\b${t}\\b`, "u").test(text)),
-          ...(flavour === "dts" ? ["EnergyModel", "LayerSpec", "LeafSpec", "ModelDefinition"].filter((t) => text.includes(t)) : []),
+          ...(flavour === "dts"
+            ? ["Ascent", "EnergyModel", "LayerSpec", "LeafSpec", "ModelDefinition"].filter((t) => text.includes(t))
+            : []),
         ];
   const names = [...[...values].sort(compare), ...types.sort(compare).map((t) => (flavour === "dts" ? t : `type ${t}`))];
   const keyword = flavour === "dts" ? "import type" : "import";

@@ -4,7 +4,9 @@ import type { Dim, Expr } from "../ir/types.js";
 import { call, type Js, str } from "./js.js";
 import { flowImage, lowerExpr, type Scope } from "./lower-expr.js";
 import { place } from "./place.js";
-import type { Value } from "./values.js";
+import type { Factor } from "../ir/quantity.js";
+import type { LoweredDist } from "./lower-dist.js";
+import type { TensorValue, Value } from "./values.js";
 
 /** An objective's scope: the variables and locals bound so far. */
 export interface QuantityScope extends Scope {
@@ -12,6 +14,8 @@ export interface QuantityScope extends Scope {
   readonly data: (variable: string) => Value | undefined;
   /** Inside a sum over states: its terms are no metrics of their own. */
   readonly enumerating?: boolean;
+  /** Told of each conditional that is evaluated: the M-steps of expectation maximisation are made of them. */
+  readonly onFactor?: (factor: Factor, parts: FactorParts) => void;
   /** Inside of a term that has a name: its expressions get none. */
   readonly unnamed?: boolean;
   /** Names that the `E`s around have drawn. */
@@ -20,6 +24,14 @@ export interface QuantityScope extends Scope {
   readonly training: boolean;
   /** Number of samples: JavaScript of each plate's size. */
   readonly plateSize: (count: Dim) => Js;
+}
+
+/** A conditional in code: the value drawn, its log-probability, and the scope of its parameters. */
+export interface FactorParts {
+  readonly x: Value;
+  readonly logProb: TensorValue;
+  readonly dist: LoweredDist;
+  readonly inner: QuantityScope;
 }
 
 /** Where a draw takes its numbers from: its name, and another one where an `E` around draws under that name, so that both are independent. */

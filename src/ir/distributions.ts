@@ -19,6 +19,9 @@ export interface DistributionParameter {
   readonly ownSum?: boolean;
 }
 
+/** Laws of src/runtime/map: soft threshold, shift and projection, projection. */
+export type ProximalLaw = "laplace" | "exponential" | "uniform";
+
 export interface Distribution {
   /** `Normal` */
   readonly name: string;
@@ -46,6 +49,10 @@ export interface Distribution {
   /** x = loc + scale * noise of a fixed distribution. */
   readonly locScale: boolean;
   readonly hasMean: boolean;
+  /** Its log-density has a kink or an edge, and a proximal operator in closed form: what `ista` does with a prior. */
+  readonly proximal?: ProximalLaw;
+  /** Parameters whose weighted maximum-likelihood estimate has a closed form given the others, in the order in which they are found (M-steps). */
+  readonly fits?: readonly string[];
   /** Its first argument list ends with a distribution over which it mixes. */
   readonly mixes?: boolean;
 }
@@ -98,8 +105,11 @@ function locScale(name: string, doc: string, more: Partial<Distribution> = {}): 
 }
 
 const table: readonly Distribution[] = [
-  locScale("Normal", "normal with mean loc and standard deviation scale", { parameters: [[real("loc", 0), positive("scale", 1)]] }),
-  locScale("Laplace", "density exp(-|x - loc| / scale) / (2 scale)"),
+  locScale("Normal", "normal with mean loc and standard deviation scale", {
+    parameters: [[real("loc", 0), positive("scale", 1)]],
+    fits: ["loc", "scale"],
+  }),
+  locScale("Laplace", "density exp(-|x - loc| / scale) / (2 scale)", { proximal: "laplace" }),
   locScale("Logistic", "its distribution function is sigmoid((x - loc) / scale)"),
   locScale("Cauchy", "Student's t with one degree of freedom; it has no mean", { hasMean: false }),
   locScale("Gumbel", "the limit of maxima: distribution function exp(-exp(-(x - loc) / scale))"),
@@ -139,6 +149,7 @@ const table: readonly Distribution[] = [
     wider: ["unit"],
     open: { unit: "low" },
     reparameterised: true,
+    fits: ["loc", "scale"],
   }),
   entry({
     name: "HalfNormal",
@@ -147,6 +158,7 @@ const table: readonly Distribution[] = [
     domains: ["positive"],
     wider: ["unit"],
     reparameterised: true,
+    fits: ["scale"],
   }),
   entry({
     name: "Exponential",
@@ -155,6 +167,8 @@ const table: readonly Distribution[] = [
     domains: ["positive"],
     wider: ["unit"],
     reparameterised: true,
+    proximal: "exponential",
+    fits: ["rate"],
   }),
   entry({
     name: "Gamma",
@@ -177,6 +191,7 @@ const table: readonly Distribution[] = [
     parameters: [[real("low", 0), real("high", 1)]],
     domains: ["real", "positive", "unit"],
     reparameterised: true,
+    proximal: "uniform",
   }),
   entry({
     name: "Dirichlet",
@@ -187,7 +202,14 @@ const table: readonly Distribution[] = [
     eventRank: 1,
     drawAxis: "concentration",
   }),
-  entry({ name: "Bernoulli", doc: "0 or 1", parameters: [[{ ...real("logits") }], [unit("probs")]], domains: ["binary"], discrete: true }),
+  entry({
+    name: "Bernoulli",
+    doc: "0 or 1",
+    parameters: [[{ ...real("logits") }], [unit("probs")]],
+    domains: ["binary"],
+    fits: ["logits", "probs"],
+    discrete: true,
+  }),
   entry({
     name: "Categorical",
     doc: "one of K classes, 0..K-1",
@@ -196,6 +218,7 @@ const table: readonly Distribution[] = [
     classes: true,
     discrete: true,
     hasMean: false,
+    fits: ["logits", "probs"],
   }),
   entry({
     name: "OneHotCategorical",
@@ -206,6 +229,7 @@ const table: readonly Distribution[] = [
     eventRank: 1,
     drawAxis: "logits",
     discrete: true,
+    fits: ["logits", "probs"],
   }),
   entry({
     name: "Poisson",
@@ -214,6 +238,7 @@ const table: readonly Distribution[] = [
     domains: ["count"],
     wider: ["byte"],
     discrete: true,
+    fits: ["rate"],
   }),
   entry({
     name: "Binomial",
@@ -247,6 +272,7 @@ const table: readonly Distribution[] = [
     eventRank: 1,
     drawAxis: "logits",
     discrete: true,
+    fits: ["logits", "probs"],
   }),
   entry({
     name: "DiscretizedLogistic",

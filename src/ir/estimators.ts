@@ -6,10 +6,13 @@
  *     model       how the gradient of log Z is estimated (the negative phase)
  *     partition   how the value of log Z is estimated, in `evaluate`
  *     matching    what is trained in place of the likelihood of an energy
+ *     optimum     how a maximum over continuous latents is found
+ *     update      what moves the weights in place of a gradient step
  */
 import { InternalError } from "../base/internal-error.js";
+import { mapEstimators } from "./estimators-map.js";
 
-export type EstimatorRole = "latent" | "data" | "model" | "partition" | "matching" | "optimum";
+export type EstimatorRole = "latent" | "data" | "model" | "partition" | "matching" | "optimum" | "update";
 
 export type OptionValue = number | string | boolean;
 export type Options = Readonly<Record<string, OptionValue>>;
@@ -175,7 +178,7 @@ const table: readonly EstimatorEntry[] = [
     doc: "noise-contrastive estimation against a Normal fitted to the batch (Gutmann & Hyvarinen 2010)",
     options: [integer("ratio", 1, "noise samples for each of the data")],
   },
-  ...["ista", "fista", "adam"].map((name): EstimatorEntry => ({ name, role: "optimum", doc: "", options: [], planned: true })),
+  ...mapEstimators,
 ];
 
 export const estimators: ReadonlyMap<string, EstimatorEntry> = new Map(table.map((e) => [e.name, e]));

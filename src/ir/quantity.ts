@@ -5,6 +5,7 @@
  * Scoping is lexical: `expect` and `enumerate` bind variables (and locals) in their bodies, inner bindings hide outer ones.
  */
 import type { Span } from "../base/source.js";
+import type { ProximalLaw } from "./distributions.js";
 import type { Options } from "./estimators.js";
 import type { States } from "./states.js";
 import type { Dim, DistCall, Expr, FlowCallExpr, GradExpr, Local, LogDensityExpr, SettingValue, TensorType } from "./types.js";
@@ -167,6 +168,7 @@ export type Quantity =
       readonly span: Span;
     }
   | Matching
+  | Optimum
   | {
       readonly kind: "reduce";
       readonly op: "sum" | "mean" | "max" | "min" | "logsumexp" | "logmeanexp";
@@ -185,6 +187,29 @@ export interface ByRow {
   readonly missing: Quantity | undefined;
   /** `log q(y | x)`: what both are, where it was written so. */
   readonly text: string | undefined;
+  readonly span: Span;
+}
+
+/** The greatest (least) value of the body over continuous latents, at the latents that an inner loop finds; see derive/optimum.ts. */
+export interface Optimum {
+  readonly kind: "optimum";
+  readonly op: "max" | "min";
+  readonly variables: readonly string[];
+  /** Of the table of estimators: `ista`. */
+  readonly method: string;
+  readonly options: Options;
+  readonly body: Quantity;
+  /** The body (its negative for `min`) without the terms that are treated apart: what gradients are taken of. */
+  readonly smooth: Quantity;
+  /** Terms with a proximal operator: a variable's prior, times a factor. */
+  readonly proximal: readonly {
+    readonly factor: Factor;
+    readonly law: ProximalLaw;
+    readonly scale: number;
+    readonly factors: readonly Expr[];
+  }[];
+  /** The smooth part is quadratic in the latents, alike for every row. */
+  readonly quadratic: boolean;
   readonly span: Span;
 }
 
@@ -253,8 +278,27 @@ export interface EstimatorNote {
   readonly reason: string;
 }
 
+/** What an M-step of expectation maximisation estimates, factor by factor; see derive/em.ts. */
+export interface MaximisationStep {
+  readonly factor: Factor;
+  readonly fits: readonly FittedParameter[];
+}
+
+export interface FittedParameter {
+  /** Of the distribution, under the runtime's name: `loc`. */
+  readonly parameter: string;
+  /** Of the weight that is estimated. */
+  readonly path: string;
+  /** Picks entries of the weight: `mu[c]`. */
+  readonly selection: Expr;
+  /** What the distribution takes is this of the entries picked. */
+  readonly link: "identity" | "exp";
+}
+
 export interface DerivedObjective {
   readonly quantity: Quantity;
+  /** Set where the weights are moved by expectation maximisation. */
+  readonly em?: readonly MaximisationStep[];
   readonly notes: readonly EstimatorNote[];
   /** Weight paths (roots below densities and nets) that it depends on. */
   readonly weights: readonly string[];
@@ -301,6 +345,7 @@ export function quantityChildren(q: Quantity): readonly Quantity[] {
     case "expect":
     case "reduce":
     case "grad":
+    case "optimum":
       return [q.body];
   }
 }
@@ -348,6 +393,11 @@ export function mapQuantity(q: Quantity, change: (q: Quantity) => Quantity | und
     case "grad": {
       const body = inner(q.body);
       return body && change({ ...q, body });
+    }
+    case "optimum": {
+      const body = inner(q.body);
+      const smooth = body && inner(q.smooth);
+      return smooth && change({ ...q, body, smooth });
     }
     default:
       return change(q);
@@ -416,6 +466,7 @@ export function exprsOf(quantity: Quantity): readonly Expr[] {
       case "apply":
       case "byRow":
       case "reduce":
+      case "optimum":
         return;
     }
   });

@@ -5,6 +5,7 @@ export * from "./prob/index.js";
 export * from "./flow/index.js";
 export * from "./adversarial/index.js";
 export * from "./energy/index.js";
+export * from "./map/index.js";
 export * from "./model.js";
 export * from "./train/index.js";
 export * from "./eval/index.js";

@@ -94,6 +94,11 @@ export interface UpdateDefinition<S extends WeightSpecs = WeightSpecs, D extends
   readonly gradientOnly?: boolean;
   /** Paths into `weights` that this statement moves: `decoder`, `q.block1`, `mu`. */
   readonly over: readonly string[];
+  /**
+   * A gradient step of rate 1 along `surrogate` sets the weights (an M-step of expectation maximisation): no other learning rate has a meaning, and a
+   * step of the phase takes all training rows, whatever its batch.
+   */
+  readonly assigns?: true;
   readonly optimizer: OptimizerSpec;
   /** How many times a step runs it; each time on a fresh batch. */
   readonly steps?: number;

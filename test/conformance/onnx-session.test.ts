@@ -86,6 +86,23 @@ describe("a session", () => {
     expect((await s.read("total")).data[0]).toBe(8);
   });
 
+  it("spreads a number over a large state that a condition guards", async () => {
+    const s = await session();
+    const graph = g.stage({}, () => {
+      const big = g.state("big", [40, 50]);
+      g.writeState(big, g.select(g.less(g.state("flag", []), 1), 0.5, big));
+      return {};
+    });
+    await s.write("big", f32([40, 50], ...Array.from({ length: 2000 }, (_, i) => i)));
+    await s.write("flag", f32([], 0));
+    const executable = await s.compile(call("p", graph));
+    await executable.run({});
+    await executable.run({});
+    const { shape, data } = await s.read("big");
+    expect(shape).toEqual([40, 50]);
+    expect(Array.from(data).every((v) => v === 0.5)).toBe(true);
+  });
+
   it("takes the feeds as they are at the run, also where a kernel reads them", async () => {
     const s = await session();
     const graph = g.stage({ p: { shape: [40] } }, ({ p }) => ({

@@ -27,6 +27,8 @@ export function boundOf(context: DeriveContext, measured: Quantity, outer: 1 | -
   });
   // a slope of a log-density says nothing of its height
   if (!density || sloped) return undefined;
+  // whatever latents the inner loop finds, the value there is not beyond the optimum
+  if (quantity.kind === "optimum") return (quantity.op === "max" ? sign : -sign) === 1 ? "lower bound" : "upper bound";
   const meanField = meanFieldBound(quantity);
   if (meanField !== undefined) return `${sign === 1 ? "lower" : "upper"} bound${meanField}`;
   if (isEvidenceBound(context, quantity)) return `${sign === 1 ? "lower" : "upper"} bound${readsEstimate(quantity) ? upToLogZ : ""}`;
@@ -120,7 +122,22 @@ export function impossibleSign(
   return (scale < 0 ? -outer : outer) === 1 ? "positive" : "negative";
 }
 
-function isEvidenceBound(context: DeriveContext, quantity: Quantity): boolean {
+/**
+ * (1 / c) logmeanexp of c times the log weights, 0 < c <= 1, as that of the log weights: the Rényi bound of order alpha = 1 - c. By samples it lies below
+ * the exact one, which for alpha of 0 or more lies below the evidence (Li & Turner 2016, theorems 1 and 2). Beyond these orders nothing is said.
+ */
+function withoutOrder(quantity: Quantity): Quantity {
+  if (quantity.kind !== "expect") return quantity;
+  const { scale: outer, quantity: inner } = withoutScale(quantity.body);
+  if (inner.kind !== "reduce" || inner.op !== "logmeanexp") return quantity;
+  const { scale, quantity: body } = withoutScale(inner.body);
+  const c = Math.abs(scale);
+  const bounds = outer > 0 && c > 0 && c <= 1 && Math.abs(outer * c - 1) < 1e-9;
+  return bounds ? { ...quantity, body: { ...inner, body } } : quantity;
+}
+
+function isEvidenceBound(context: DeriveContext, whole: Quantity): boolean {
+  const quantity = withoutOrder(whole);
   const family = quantity.kind === "expect" && quantity.plate !== undefined;
   if (family && (combineOf(quantity, 1) === undefined || quantity.body.kind !== "reduce")) return false;
   // of a family, what the reduction over it is taken of

@@ -31,14 +31,24 @@ export interface Choices {
   readonly model: Chosen | undefined;
   readonly partition: Chosen | undefined;
   readonly matching: Chosen | undefined;
+  readonly optimum: Chosen | undefined;
+  readonly update: Chosen | undefined;
 }
 
 /** The first choice of a statement, if any: where nothing of the kind is estimated, each of them is too many. */
-export function firstChoice({ latents, data, model, partition, matching }: Choices): Chosen | undefined {
-  return [...latents.values(), data, model, partition, matching].find((c) => c !== undefined);
+export function firstChoice({ latents, data, model, partition, matching, optimum, update }: Choices): Chosen | undefined {
+  return [...latents.values(), data, model, partition, matching, optimum, update].find((c) => c !== undefined);
 }
 
-export const NO_CHOICES: Choices = { latents: new Map(), data: undefined, model: undefined, partition: undefined, matching: undefined };
+export const NO_CHOICES: Choices = {
+  latents: new Map(),
+  data: undefined,
+  model: undefined,
+  partition: undefined,
+  matching: undefined,
+  optimum: undefined,
+  update: undefined,
+};
 
 /** Sorts the choices of a statement; undefined after an error has been reported. */
 export function chosen(context: DeriveContext, by: readonly EstimatorChoice[]): Choices | undefined {
@@ -102,6 +112,8 @@ export function chosen(context: DeriveContext, by: readonly EstimatorChoice[]): 
     model: others.get("model"),
     partition: others.get("partition"),
     matching: others.get("matching"),
+    optimum: others.get("optimum"),
+    update: others.get("update"),
   };
 }
 

@@ -55,6 +55,7 @@ export function derive(model: ModelIr, diagnostics: Diagnostics): DerivedModel |
         failed = true;
         return [];
       }
+      if (derived.em && !emFits(context, phase, update)) failed = true;
       return [{ update, derived, moves: coveringPaths(weights, checkMoves(context, update, derived)) }];
     });
     checkPlayers(context, { phase, updates });
@@ -76,6 +77,21 @@ export function derive(model: ModelIr, diagnostics: Diagnostics): DerivedModel |
   }
   const densities = new Map(model.densities.map((d) => [d.name, deriveDensity(context, d.name)]));
   return { context, model, densities, phases, evaluations, ...roles(context, densities) };
+}
+
+/** A statement by expectation maximisation has no use for a direction but up, nor for settings of an optimiser: its own, or its phase's if it stands alone. */
+function emFits(context: DeriveContext, phase: ModelIr["train"][number], update: Update): boolean {
+  if (update.direction === "minimize") {
+    report(context.diagnostics, "GM3855", update.span, { direction: "minimize" }, { help: ["`maximize log p(x) by em`"] });
+    return false;
+  }
+  const idle = ["optimizer", "lr", "clipNorm", "clipValue", "weightDecay", "batch"];
+  const settings = phase.updates.length === 1 ? [...update.settings, ...phase.settings] : update.settings;
+  const found = settings.find((s) => idle.includes(s.name));
+  if (!found) return true;
+  const why = found.name === "batch" ? "each step takes all training rows" : "its estimates are exact, so there is no rate";
+  report(context.diagnostics, "GM3854", found.span, { setting: found.name }, { help: [`leave it out: ${why}`] });
+  return false;
 }
 
 /** With the proofs of variables that are drawn entry after entry; undefined after an error in one. */

@@ -134,19 +134,31 @@ export function partitionsOf(quantity: Quantity): DerivedObjective["partitions"]
 export function usesChoices(context: DeriveContext, choices: Choices, quantity: Quantity): boolean {
   let data = false;
   let model = false;
+  let optimum = false;
   walkQuantity(quantity, (q) => {
+    optimum ||= q.kind === "optimum";
     data ||= q.kind === "unnormalised" && q.method.kind !== "exact";
     data ||= q.kind === "expect" && q.steps.some((s) => s.kind === "energy" && s.sweeps > 0);
     model ||= q.kind === "logPartition" && q.method.kind !== "exact";
   });
-  const idle = [...(data ? [] : [choices.data]), ...(model ? [] : [choices.model, choices.partition])].find((c) => c !== undefined);
+  const idle = [
+    ...(data ? [] : [choices.data]),
+    ...(model ? [] : [choices.model, choices.partition]),
+    ...(optimum ? [] : [choices.optimum]),
+  ].find((c) => c !== undefined);
   if (idle)
     report(
       context.diagnostics,
       "GM3526",
       idle.span,
       { estimator: idle.entry.name },
-      { help: ["leave it out, or name the density whose energy it is for"] },
+      {
+        help: [
+          idle.entry.role === "optimum"
+            ? "leave it out: it finds a maximum over continuous latents, `max[z](…)`, and there is none here"
+            : "leave it out, or name the density whose energy it is for",
+        ],
+      },
     );
   return idle === undefined;
 }

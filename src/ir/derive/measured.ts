@@ -47,6 +47,7 @@ function timesIn(q: Quantity, variable: string): number | undefined {
     case "enumerate":
       return plus(timesIn(q.body, variable), q.weight === undefined ? 0 : timesIn(q.weight, variable));
     case "expect":
+    case "optimum":
       return timesIn(q.body, variable);
     case "reduce": {
       const each = timesIn(q.body, variable);

@@ -21,21 +21,24 @@ import {
   type Term,
   walkQuantity,
 } from "../quantity.js";
+import { listed } from "../energy/listed.js";
 import { finiteStates, MAX_STATES } from "../states.js";
 import type { EstimatorChoice, Expr, GradExpr, ObjectiveDraw } from "../types.js";
 import { childrenOf, distExprs, freeVariables } from "../walk.js";
-import { chosen, type Choices } from "./choices.js";
+import { chosen, type Choices, type Chosen } from "./choices.js";
 import { drawsData, takenAfter, takenBeside, type Taken } from "./data-draws.js";
 import { type DeriveContext, densityOf, readsOwnSum, underPaths, walk, weightsIn } from "./context.js";
 import type { EnergyRequest } from "./energy.js";
 import type { DrawnTogether } from "./flow-change.js";
 import { chainsOf, drawsSamples, energiesIn, partitionsOf, placeChains, usesChoices } from "./energy-use.js";
 import { type Behind, planDraw } from "./estimators.js";
+import { deriveEm } from "./em.js";
 import { deriveMatching } from "./matching.js";
 import { dequantised } from "./bounds.js";
 import { closeKl, fingerprint } from "./kl.js";
 import { deriveLogDensity, drawnFrom, variableText } from "./marginal.js";
 import { deriveByRow, filledIn, mayBeMissing, mustBeThere } from "./missing.js";
+import { deriveContinuousOptimum, optimaIn, optimumReason, optimumStands } from "./optimum.js";
 import { refuseReadersUnderGradients, summedAround } from "./players/rows.js";
 import { schedulesIn } from "./schedules.js";
 import { stable } from "./stability.js";
@@ -93,9 +96,16 @@ export function deriveObjective(context: DeriveContext, request: ObjectiveReques
     taken: new Map(),
   };
   const derived = derive(state, request.value);
-  if (!derived || !usesChoices(context, choices, derived)) return undefined;
+  if (!derived || !usesChoices(context, choices, derived) || !optimumStands(context, derived)) return undefined;
   const quantity = placeChains(context, choices, derived);
   if (!quantity) return undefined;
+  const [climbed] = optimaIn(quantity);
+  if (climbed && chainsOf(quantity).length > 0) {
+    report(context.diagnostics, "GM3509", climbed.span, {
+      construct: "a maximum over continuous latents beside a log Z that chains estimate",
+    });
+    return undefined;
+  }
   const summed = summedAround(context, quantity);
   if (summed) {
     report(context.diagnostics, "GM3751", request.span, summed, {
@@ -106,6 +116,8 @@ export function deriveObjective(context: DeriveContext, request: ObjectiveReques
     });
     return undefined;
   }
+  const em = choices.update && deriveEm(context, quantity, request.over, choices.update);
+  if (choices.update && !em) return undefined;
   const used = [...exprsOf(quantity), ...energiesIn(context, quantity)];
   let random = false;
   walkQuantity(quantity, (q) => {
@@ -123,6 +135,7 @@ export function deriveObjective(context: DeriveContext, request: ObjectiveReques
   random ||= drawsNumbers(context, used) || (training && orders > 1);
   return {
     quantity,
+    ...(em && { em }),
     notes: distinct([...state.notes, ...(orders > 1 ? ordersNotes(context, quantity, training) : [])]),
     weights: [...weightsIn(context, used)],
     data: [...context.model.variables.keys()].filter((v) => free.has(v)),
@@ -490,6 +503,12 @@ function deriveReduce(state: State, expr: Extract<Expr, { kind: "reduce" }>): Qu
 }
 
 function deriveOptimum(state: State, expr: Extract<Expr, { kind: "optimum" }>): Quantity | undefined {
+  const isFinite = (name: string): boolean => {
+    const variable = state.context.model.variables.get(name);
+    return variable !== undefined && finiteStates(variable.domain, drawnIn(state.context, expr.body, name)) !== undefined;
+  };
+  const asked = state.choices.optimum;
+  if (asked && !expr.variables.every(isFinite)) return deriveClimb(state, expr, asked, isFinite);
   let body = derive(state, expr.body);
   let total = 1;
   for (const name of [...expr.variables].reverse()) {
@@ -504,7 +523,12 @@ function deriveOptimum(state: State, expr: Extract<Expr, { kind: "optimum" }>): 
         "GM3508",
         expr.span,
         { variable: name, states: found },
-        { help: ["bound the quantity with `ELBO(p, q)`, or make the latent a small `category[K]`"] },
+        {
+          help:
+            variable && ["real", "positive", "unit"].includes(variable.domain.name)
+              ? ["say how it is found: `by ista(steps = 50)`, `fista`, `adam`; or bound the quantity with `ELBO(p, q)`"]
+              : ["bound the quantity with `ELBO(p, q)`, or make the latent a small `category[K]`"],
+        },
       );
       return undefined;
     }
@@ -527,6 +551,34 @@ function deriveOptimum(state: State, expr: Extract<Expr, { kind: "optimum" }>): 
     };
   }
   return body;
+}
+
+/** A maximum over continuous latents, by the inner loop that is asked for. */
+function deriveClimb(
+  state: State,
+  expr: Extract<Expr, { kind: "optimum" }>,
+  asked: Chosen,
+  isFinite: (name: string) => boolean,
+): Quantity | undefined {
+  const { context, notes } = state;
+  const finite = expr.variables.filter(isFinite);
+  if (finite.length > 0) {
+    const continuous = expr.variables.filter((v) => !finite.includes(v));
+    report(
+      context.diagnostics,
+      "GM3841",
+      expr.span,
+      { finite: listed(finite), continuous: listed(continuous) },
+      { help: [`sum the finite ones out, \`max[${continuous.join(", ")}](log p(…))\` without them, or give them a relaxation`] },
+    );
+    return undefined;
+  }
+  const body = derive(state, expr.body);
+  const request = body && { op: expr.op, variables: expr.variables, body, asked, span: expr.span };
+  const optimum = request && deriveContinuousOptimum(context, request, (exprs) => drawsNumbers(context, exprs));
+  if (!optimum) return undefined;
+  for (const variable of expr.variables) notes.push({ variable, density: "", estimator: asked.entry.name, reason: optimumReason(optimum) });
+  return optimum;
 }
 
 /** The distribution of a variable in the densities of an expression; one that draws vectors with one 1 before others: the rest has no mass there. */

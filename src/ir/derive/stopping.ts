@@ -78,6 +78,7 @@ function collectSigns(q: Quantity, sign: number, into: Set<number>): void {
     case "enumerate":
     case "expect":
     case "reduce":
+    case "optimum":
       collectSigns(q.body, sign, into);
   }
 }

@@ -140,7 +140,11 @@ export function planPhase(model: ModelDefinition, index: number, options: PlanOp
   const labels = metricLabels(phase);
   const updates = phase.updates.map((update, i): PlannedUpdate => {
     const targets = trainedLeaves(model, update);
-    const optimizer = { ...update.optimizer, ema: phase.ema ?? update.optimizer.ema, lr: options.lr ?? update.optimizer.lr };
+    const optimizer = {
+      ...update.optimizer,
+      ema: phase.ema ?? update.optimizer.ema,
+      lr: update.assigns ? 1 : (options.lr ?? update.optimizer.lr),
+    };
     const context = (): ReturnType<typeof stepContext> => contextOf(model, phase, update, { batch, dynamic: options.dynamic });
     const faults: Faults = { name: FAULT, carried: CARRIED_FAULT, firstCheck: CHECK_FAULT, checks: [] };
     const before = stageBefore(update, faults, context);

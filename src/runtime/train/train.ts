@@ -15,7 +15,7 @@
 import { stochasticVariables } from "../eval/batches.js";
 import { evaluate } from "../eval/evaluate.js";
 import { openSession, type TrainedSession } from "../eval/session.js";
-import type { Dataset, FieldOptions } from "../data/dataset.js";
+import { splitRows, type Dataset, type FieldOptions } from "../data/dataset.js";
 import { checkRoundTrips } from "./round-trip.js";
 import { openTrainStream } from "../data/streams.js";
 import type { Engine, EngineOptions, EngineSession } from "../engines/engine.js";
@@ -153,7 +153,10 @@ export async function trainOn(
   const result = await runLoop({
     session,
     phases: model.train,
-    plan: (phase, started) => planPhase(model, phase, { dynamic, batch: options.batch, lr: options.lr, started }),
+    plan: (phase, started) => {
+      const whole = model.train[phase]?.updates.some((u) => u.assigns) ? splitRows(dataset, "train") : undefined;
+      return planPhase(model, phase, { dynamic, batch: whole ?? options.batch, lr: options.lr, started });
+    },
     stream: (batch) => openTrainStream(dataset, { batch, seed }),
     startValue: (name, spec) => startValue(name, spec, seed, dataset),
     seed,

@@ -2,7 +2,7 @@
  * Writes that a condition masks, state = select(ok, value, state), made to cost nothing: the value is written beside the old one, as every write is,
  * and the host exchanges the two only where the condition held. ONNX's Where would take longer than a sweep's elementwise operators together.
  */
-import { sizeOf } from "../../graph/shape.js";
+import { sameShape, sizeOf } from "../../graph/shape.js";
 import type { Graph } from "../../graph/types.js";
 
 export interface Guarded {
@@ -23,6 +23,8 @@ export function guardWrites(graph: Graph): Guarded {
     const node = graph.nodes[id]!;
     if (node.prim !== "select" || sizeOf(node.shape) < WORTHWHILE) continue;
     const [condition, value, old] = node.inputs.map((input) => graph.nodes[input]!);
+    // a number that is spread over the state has no size of its own to exchange
+    if (!sameShape(value!.shape, node.shape)) continue;
     if (condition!.shape.length > 0 || old!.prim !== "state" || old!.params.name !== state) continue;
     const name = `guard:${condition!.id}`;
     outputs[name] = condition!.id;

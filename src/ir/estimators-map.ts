@@ -1,0 +1,35 @@
+/**
+ * The estimators of a maximum over continuous latents, `max[z](log p(x, z)) by ista(steps = 50)`, and expectation maximisation, `log p(x) by em`.
+ * Part of the table in estimators.ts.
+ */
+import type { EstimatorEntry, EstimatorOption } from "./estimators.js";
+
+const steps: EstimatorOption = { name: "steps", kind: "integer", value: 50, doc: "steps from where the latents begin" };
+const warm: EstimatorOption = {
+  name: "warm",
+  kind: "flag",
+  value: false,
+  doc: "begin where the update before it left the latents of the same batch, not at 0; in `evaluate` it has no meaning",
+};
+
+export const mapEstimators: readonly EstimatorEntry[] = [
+  {
+    name: "ista",
+    role: "optimum",
+    doc: "proximal gradient ascent: a step of the smooth part, then the prior's soft threshold or projection (Daubechies et al. 2004)",
+    options: [steps, warm],
+  },
+  { name: "fista", role: "optimum", doc: "the same with momentum (Beck & Teboulle 2009)", options: [steps, warm] },
+  {
+    name: "adam",
+    role: "optimum",
+    doc: "Adam on the latents, for log-densities that no step size fits (Kingma & Ba 2015)",
+    options: [steps, { name: "lr", kind: "number", value: 0.1, positive: true, doc: "learning rate of the latents" }, warm],
+  },
+  {
+    name: "em",
+    role: "update",
+    doc: "expectation maximisation (Dempster et al. 1977): every parameter at its weighted maximum-likelihood estimate, in closed form; hard where the latents are maximised over",
+    options: [],
+  },
+];

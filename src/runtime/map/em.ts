@@ -1,0 +1,198 @@
+/**
+ * The M-step of expectation maximisation, as a surrogate whose gradient step of rate 1 arrives at the estimates.
+ *
+ * The weight of a conditional at each row and state is the derivative of the likelihood in its log: the posterior of the state, or 1 at the best one
+ * where the likelihood is a maximum over states. A parameter that picks entries of a weight gathers its statistics by the derivative of the picking
+ * (a sum over all places that read an entry), so any indexing and sharing within one parameter is counted right.
+ */
+import { InternalError } from "../graph/errors.js";
+import {
+  abs,
+  add,
+  div,
+  exp,
+  expandDims,
+  greater,
+  log,
+  max,
+  min,
+  mul,
+  neg,
+  oneHot,
+  log1p,
+  expm1,
+  select,
+  sqrt,
+  square,
+  state,
+  stopGradient,
+  sub,
+  sum,
+  zeros,
+  grad,
+  type Tensor,
+  type TensorLike,
+} from "../graph/index.js";
+import { assertNever } from "../graph/errors.js";
+import { lift } from "../graph/ops/elementwise.js";
+import { gradientIn, leaf } from "../adversarial/gradients.js";
+import { leavesUnder, type LeafConstraint, type WeightSpecs } from "../nn/spec.js";
+
+/** A parameter of a distribution that picks entries of a weight. */
+export interface Fitted {
+  /** Of the weight. */
+  readonly path: string;
+  /** The weight, as the model sees it. */
+  readonly of: Tensor;
+  /** Picks the entries, [..., ...event]. */
+  readonly at: (weight: Tensor) => Tensor;
+  /** The parameter is this of the entries. */
+  readonly link?: "exp";
+}
+
+export type FittedLaw =
+  "normal" | "logNormal" | "halfNormal" | "exponential" | "bernoulli" | "poisson" | "categorical" | "oneHotCategorical" | "multinomial";
+
+export interface MStep {
+  readonly law: FittedLaw;
+  /** What is drawn, [..., ...event]. */
+  readonly x: Tensor;
+  /** Axes of the event. */
+  readonly axes: number;
+  /** Its log-probability where the likelihood reads it, [...]. */
+  readonly logProb: Tensor;
+  /** All parameters as they are. */
+  readonly given: Readonly<Record<string, TensorLike>>;
+  /** Those that are estimated, in order: each given the ones before it as found. */
+  readonly fits: Readonly<Record<string, Fitted>>;
+}
+
+/** Estimates keep this far from 0, and probabilities from 1 also: at the very end a log-density has none. */
+const EDGE = 1e-6;
+
+/**
+ * A number whose gradient in the stored weights is estimate minus weight: a step of rate 1 upwards sets them. `value` [B] is the likelihood, whose
+ * derivative in each `logProb` weighs a conditional. An entry that no row counts for stays.
+ */
+export function mSteps(weights: WeightSpecs, value: Tensor, steps: readonly MStep[]): Tensor {
+  const total = steps.flatMap((step) => {
+    const shares = stopGradient(gradientIn(value, step.logProb));
+    return Object.entries(estimates(step, shares)).map(([path, estimate]) => {
+      const [found] = leavesUnder(weights, path);
+      if (!found) throw new InternalError(`no weight ${path}`);
+      const stored = state(found.path, found.spec.shape);
+      return sum(square(sub(stored, stopGradient(unconstrainedTensor(found.spec.constraint, estimate)))));
+    });
+  });
+  return total.reduce<Tensor>((all, t) => sub(all, mul(0.5, t)), lift(0));
+}
+
+/** Value -> state, as in `unconstrained` of the host. */
+function unconstrainedTensor(constraint: LeafConstraint, value: Tensor): Tensor {
+  switch (constraint) {
+    case "none":
+      return value;
+    case "positive":
+      return add(value, log(neg(expm1(neg(value)))));
+    case "unit":
+      return sub(log(value), log1p(neg(value)));
+    case "simplex":
+      return log(value);
+    default:
+      return assertNever(constraint);
+  }
+}
+
+/** The weights estimated, by path, as the model sees them. */
+function estimates(step: MStep, shares: Tensor): Readonly<Record<string, Tensor>> {
+  const found: Record<string, Tensor> = {};
+  const weighed = withAxes(shares, step.axes);
+  const put = (name: string, value: Tensor, count: Tensor): Tensor => {
+    const fitted = fit(step, name);
+    const entry = fitted.link === "exp" ? log(max(value, EDGE)) : value;
+    const kept = select(greater(count, 0), entry, fitted.of);
+    found[fitted.path] = kept;
+    const now = fitted.at(kept);
+    return fitted.link === "exp" ? exp(now) : now;
+  };
+  const mean = (name: string, x: TensorLike, w: Tensor = weighed): { readonly value: Tensor; readonly count: Tensor } => {
+    const fitted = fit(step, name);
+    // an entry that all of an event reads counts for each of its entries
+    const count = gathered(fitted, add(w, zeros(lift(x).shape)));
+    return { value: div(gathered(fitted, mul(w, x)), select(greater(count, 0), count, 1)), count };
+  };
+  const has = (name: string): boolean => step.fits[name] !== undefined;
+  switch (step.law) {
+    case "normal":
+    case "logNormal": {
+      const x = step.law === "normal" ? step.x : log(step.x);
+      let loc: TensorLike = step.given["loc"] ?? 0;
+      if (has("loc")) {
+        const { value, count } = mean("loc", x, div(weighed, square(step.given["scale"] ?? 1)));
+        loc = put("loc", value, count);
+      }
+      if (has("scale")) {
+        const { value, count } = mean("scale", square(sub(x, loc)));
+        put("scale", sqrt(max(value, EDGE * EDGE)), count);
+      }
+      return found;
+    }
+    case "halfNormal": {
+      const { value, count } = mean("scale", square(step.x));
+      put("scale", sqrt(max(value, EDGE * EDGE)), count);
+      return found;
+    }
+    case "exponential": {
+      const { value, count } = mean("rate", step.x);
+      put("rate", div(1, max(value, EDGE)), count);
+      return found;
+    }
+    case "poisson": {
+      const { value, count } = mean("rate", step.x);
+      put("rate", max(value, EDGE), count);
+      return found;
+    }
+    case "bernoulli": {
+      const name = has("logits") ? "logits" : "probs";
+      const { value, count } = mean(name, step.x);
+      const probs = min(max(value, EDGE), 1 - EDGE);
+      put(name, name === "probs" ? probs : sub(log(probs), log1p(neg(probs))), count);
+      return found;
+    }
+    case "categorical":
+    case "oneHotCategorical":
+    case "multinomial": {
+      const name = has("logits") ? "logits" : "probs";
+      const fitted = fit(step, name);
+      const classes = fitted.of.shape.at(-1) ?? 1;
+      const [x, w] = step.law === "categorical" ? [oneHot(step.x, classes), expandDims(weighed, -1)] : [step.x, weighed];
+      const counts = gathered(fitted, mul(w, x));
+      const all = expandDims(sum(counts, [-1]), -1);
+      const probs = max(div(counts, select(greater(all, 0), all, 1)), EDGE);
+      const scaled = div(probs, expandDims(sum(probs, [-1]), -1));
+      put(name, name === "probs" ? scaled : log(scaled), add(all, mul(0, abs(counts))));
+      return found;
+    }
+    default:
+      return assertNever(step.law);
+  }
+}
+
+function fit(step: MStep, name: string): Fitted {
+  const found = step.fits[name];
+  if (!found) throw new InternalError(`the ${name} of a ${step.law} is not estimated`);
+  return found;
+}
+
+/** For each entry of the weight, the sum of `amounts` over the places that read it. */
+function gathered({ of, at }: Fitted, amounts: Tensor): Tensor {
+  const entries = leaf(of);
+  const [found] = grad(sum(mul(at(entries), stopGradient(amounts))), [entries]);
+  return found as Tensor;
+}
+
+function withAxes(t: Tensor, axes: number): Tensor {
+  let out = t;
+  for (let i = 0; i < axes; i++) out = expandDims(out, -1);
+  return out;
+}
