@@ -128,7 +128,7 @@ export const model = defineModel<typeof weights, "v">({
       program: ({ chains, temperatures }) => aisProgram(energyModelP, {
         chains,
         temperatures,
-        sum: ["h"],
+        sum: ["v"],
         totals: (given) => ({ v: required(given, "v") }),
       }),
     },
