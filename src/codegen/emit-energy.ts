@@ -195,11 +195,26 @@ function mostRows(derived: DerivedModel, density: string): number | undefined {
   return Number.isFinite(most) ? most : undefined;
 }
 
+/**
+ * What annealed chains do not carry: counts, whose N words would hold all else in its state, where they sum out of units that can be visited one by
+ * one; otherwise what is hidden.
+ */
+function summedWhileAnnealing(analysis: EnergyAnalysis): readonly string[] {
+  const domainOf = (v: string): string | undefined => analysis.variable.get(v)?.domain.name;
+  const counts = analysis.variables.filter((v) => analysis.laws.get(v)?.kind === "multinomial");
+  const rest = analysis.variables.filter((v) => !counts.includes(v));
+  const visited = rest.every((v) => domainOf(v) === "binary" || domainOf(v) === "category");
+  if (counts.length > 0 && visited && summable(analysis, counts).enumerate.length === 0) return counts;
+  return summable(
+    analysis,
+    analysis.variables.filter((v) => analysis.variable.get(v)?.role !== "data"),
+  ).sum;
+}
+
 function partitionMetric(derived: DerivedModel, density: string, options: Options, base: Readonly<Record<string, Js>>): Js {
   const { context } = derived;
   const analysis = energyOf(context, density);
-  const hidden = analysis.variables.filter((v) => variableOf(context, v).role !== "data");
-  const { sum } = summable(analysis, hidden);
+  const sum = summedWhileAnnealing(analysis);
   const counts = analysis.variables.filter((v) => analysis.laws.get(v)?.kind === "multinomial");
   const perRow = [
     ...analysis.reads.map((v): JsField => ({ name: v, value: { kind: "member", target: name("data"), name: v } })),
@@ -225,6 +240,7 @@ function partitionMetric(derived: DerivedModel, density: string, options: Option
     statistics: shown.length === 0 ? undefined : array(shown.map(str)),
     given: perRow.length === 0 ? undefined : arrow("({ data })", object(perRow)),
     rows: perRow.length === 0 || options["rows"] === undefined ? undefined : literal(options["rows"]),
+    pilot: (options["pilot"] ?? 0) === 0 ? undefined : literal(options["pilot"]!),
     reverse: options["reverse"] === undefined ? undefined : literal(options["reverse"]),
     program: arrow(backwards ? "({ chains, temperatures, reverse })" : "({ chains, temperatures })", call("aisProgram", model, program)),
   });

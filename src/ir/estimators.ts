@@ -163,7 +163,11 @@ const table: readonly EstimatorEntry[] = [
     name: "ais",
     role: "partition",
     doc: "annealed importance sampling (Neal 2001; Salakhutdinov & Murray 2008)",
-    options: [integer("chains", 100, "runs"), integer("temperatures", 1000, "intermediate distributions")],
+    options: [
+      integer("chains", 100, "runs"),
+      integer("temperatures", 1000, "intermediate distributions"),
+      { ...integer("pilot", 0, "steps of a pilot run that spaces the temperatures; 0: evenly"), least: 0 },
+    ],
   },
   { name: "score_matching", role: "matching", doc: "Hyvarinen 2005: needs no samples and no log Z", options: [] },
   {

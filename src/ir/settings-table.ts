@@ -185,10 +185,16 @@ const evaluatorTable: readonly EvaluatorEntry[] = [
   },
   {
     name: "ais",
-    doc: "log Z of a density's energy by annealed importance sampling (Neal 2001; Salakhutdinov & Murray 2008); with `reverse`, also backwards from chains that took so many sweeps from the data: an upper bound beside the lower one (Grosse et al. 2015)",
+    doc: "log Z of a density's energy by annealed importance sampling (Neal 2001; Salakhutdinov & Murray 2008); with `reverse`, also backwards from chains that took so many sweeps from the data: an upper bound beside the lower one (Grosse et al. 2015); with `pilot`, temperatures spaced by a pilot run of so many steps",
     densities: [{ name: "p", required: false }],
     ofEnergy: true,
-    options: [arg("chains", "integer"), arg("temperatures", "integer"), arg("rows", "integer"), arg("reverse", "integer")],
+    options: [
+      arg("chains", "integer"),
+      arg("temperatures", "integer"),
+      arg("rows", "integer"),
+      arg("reverse", "integer"),
+      arg("pilot", "integer"),
+    ],
     measures: () => true,
     needs: "a variable",
   },

@@ -251,6 +251,8 @@ export interface PartitionContext<S extends WeightSpecs = WeightSpecs> {
   readonly given: Readonly<Record<string, Tensor>>;
   /** Of the training rows, entry by entry: [...event], of a category [...event, classes]. */
   readonly statistics: Readonly<Record<string, { readonly mean: Tensor; readonly variance: Tensor }>>;
+  /** Of temperatures that a pilot run has spaced: those of each condition, inverse, [conditions, steps + 1]. */
+  readonly betas?: Tensor;
   /** Of a reverse run: rows of the data that its chains start from, [conditions * chains, ...event], by variable. */
   readonly rows?: Readonly<Record<string, Tensor>>;
 }
@@ -299,6 +301,8 @@ export interface PartitionMetric<
   readonly given?: (context: StepContext<S, D, T>) => Readonly<Record<string, Tensor>>;
   /** With `given`: only so many rows of the data, evenly spaced. A metric that reads it takes no others either. */
   readonly rows?: number;
+  /** Steps of a pilot run that tells how to space the temperatures, for each condition; evenly where absent. */
+  readonly pilot?: number;
   /** Also a reverse run, from chains that have taken so many sweeps from rows of the data: its logs are of 1 / Z. */
   readonly reverse?: number;
   readonly program: (settings: PartitionSettings) => PartitionProgram<S>;

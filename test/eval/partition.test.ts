@@ -18,7 +18,7 @@ import {
   type Tensor,
 } from "gmc/runtime";
 import { onnxEngine } from "../../src/runtime/engines/onnx/index.js";
-import { logMeanWeight } from "../../src/runtime/eval/partition.js";
+import { logMeanWeight } from "../../src/runtime/eval/log-weights.js";
 import { trainingStatistics } from "../../src/runtime/eval/statistics.js";
 import { datasetOf } from "../../src/runtime/train/arrays.js";
 import { initialWeights, writeAll } from "../../src/runtime/train/weights.js";

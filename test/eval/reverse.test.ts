@@ -229,7 +229,12 @@ describe("warnings", () => {
   it.each([
     ["a gap that errors do not explain", reverse(3), /^logZ is not known better than to 3\.0 nats/u],
     ["bounds that contradict each other", reverse(-2), /^logZ: the upper bound lies 2\.0 nats below the lower one, which cannot be/u],
-    ["one chain that decides", { effectiveSampleSize: 1.2 }, /^logZ: of 100 chains the weights are worth 1\.2/u],
+    ["one chain that decides", { effectiveSampleSize: 1.2 }, /^logZ: of 100 chains the weights are worth 1\.2,.*`pilot = 200`/u],
+    [
+      "values at which one chain decides",
+      { effectiveSampleSize: 1.2, conditions: 9, pilot: 50, sampleSizes: { median: 30, few: 2 } },
+      /^logZ: of 100 chains the weights are worth 1\.2 at the worst, and less than 2 at 2 of its 9 values.*more --temperatures$/u,
+    ],
   ])("name %s", (_, more, text) => {
     expect(warningsOf(partition(more))).toEqual([expect.stringMatching(text)]);
   });

@@ -1,6 +1,6 @@
 /** Results as a person reads them: each number with its standard error and what it is, then the protocol. */
 import picocolors from "picocolors";
-import type { Evaluation, Result, ReverseProtocol } from "../../runtime/eval/protocol.js";
+import { FEW, type Evaluation, type Result, type ReverseProtocol } from "../../runtime/eval/protocol.js";
 import { duration, grouped, table } from "../output.js";
 import { number } from "../progress.js";
 
@@ -75,8 +75,13 @@ function partitionDetail(name: string, r: Result): readonly string[] {
     if (p.effectiveSampleSize === null) return p.name === name ? "" : `with ${p.name} exact`;
     if (p.name !== name) return p.standardError === null ? "" : `± ${number(p.standardError)} of it from ${p.name}`;
     const above = p.reverse ? `, ${reverseDetail(p.reverse, p.chains)}` : "";
-    const each = p.conditions > 1 ? `, ${grouped(p.conditions)} values of it, the worst: ` : "";
-    return `${each}effective sample size ${p.effectiveSampleSize.toFixed(1)} of ${p.chains ?? 0} chains${above}`.replace(/^, /, "");
+    const spaced = p.pilot === undefined ? "" : `temperatures spaced by a pilot run of ${grouped(p.pilot)}, `;
+    const { median, few } = p.sampleSizes ?? { median: 0, few: 0 };
+    const each = p.sampleSizes
+      ? `, at the median ${median.toFixed(1)}, below ${FEW} at ${grouped(few)} of ${grouped(p.conditions)} values of it`
+      : "";
+    const worst = p.sampleSizes ? " at the worst" : "";
+    return `${spaced}effective sample size ${p.effectiveSampleSize.toFixed(1)} of ${p.chains ?? 0} chains${worst}${each}${above}`;
   });
 }
 

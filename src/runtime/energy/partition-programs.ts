@@ -7,6 +7,7 @@ import {
   div,
   expandDims,
   minimum,
+  mul,
   reshape,
   sub,
   take,
@@ -19,10 +20,12 @@ import { aisStart, aisStep, type AisOptions } from "./ais.js";
 import { baseRates, type BaseStatistics } from "./annealed.js";
 import type { Totals } from "./conditional.js";
 import type { EnergyModel, Values } from "./energy-model.js";
-import { logPartition, partitionChunk } from "./free-energy.js";
+import { logPartition, marginal, partitionChunk } from "./free-energy.js";
 import { gibbs, sweepFrom } from "./gibbs.js";
+import { visit } from "./single-site.js";
+import { sitesOf } from "./sites.js";
 import { countStates } from "./states.js";
-import { plainShape, without } from "./values.js";
+import { plainShape, seenBy, unitsOf, without } from "./values.js";
 import { watchCurvature } from "./watch.js";
 
 /** What a program is given while it is staged; as `PartitionContext` of a model. */
@@ -34,6 +37,8 @@ export interface PartitionInputs<W> {
   /** Their values, [conditions, ...event]. */
   readonly given: Values;
   readonly statistics: Readonly<Record<string, BaseStatistics>>;
+  /** The inverse temperatures of each condition, [conditions, steps + 1], in place of those of the program. */
+  readonly betas?: Tensor;
   /** Of a reverse run: where its chains start, [conditions * chains, ...event]; what has no rows starts at draws given those that have. */
   readonly rows?: Values;
 }
@@ -60,6 +65,9 @@ export interface AisProgramOptions<W> extends Pick<AisOptions<W>, "sum" | "sweep
   readonly reverse?: number;
 }
 
+/** Units that a step visits one by one, where counts are summed out. */
+const VISITS = 5;
+
 /** Sweeps over what has no rows, before the others move. */
 const SETTLING = 10;
 
@@ -76,10 +84,38 @@ export function aisProgram<W>(model: EnergyModel<W>, options: AisProgramOptions<
     Object.fromEntries(Object.entries(inputs.given).map(([name, value]) => [name, forEach(value, chains)]));
   const totals = (inputs: PartitionInputs<W>): { readonly totals?: Totals } =>
     options.totals === undefined ? {} : { totals: options.totals(given(inputs)) };
-  const rising = (i: Tensor): Tensor => (typeof betas === "number" ? div(cast(i, "f32"), betas) : take(constant([...betas]), i, 0));
+  /** [], or [conditions * chains] where each condition has its own. */
+  const rising = ({ betas: own }: PartitionInputs<W>, i: Tensor): Tensor => {
+    if (own !== undefined) return own.shape[0] === 1 ? reshape(take(own, i, 1), []) : forEach(take(own, i, 1), chains);
+    return typeof betas === "number" ? div(cast(i, "f32"), betas) : take(constant([...betas]), i, 0);
+  };
   /** Backwards: at the model for the sweeps before, where weights do not change, then down to the base. */
-  const beta = (i: Tensor): Tensor => (reverse === undefined ? rising(i) : rising(minimum(sub(reverse + steps, i), steps)));
+  const beta = (inputs: PartitionInputs<W>, i: Tensor): Tensor =>
+    rising(inputs, reverse === undefined ? i : minimum(sub(reverse + steps, i), steps));
   const base = ({ statistics }: PartitionInputs<W>): EnergyModel<W> => baseRates(model, statistics);
+  const counted = (sum ?? []).some((name) => unitsOf(model, name).kind === "multinomial");
+  /**
+   * A sweep, then visits to units of what is kept, in turn, with the counts summed out. N words that were drawn given a unit hold it in its state
+   * against a barrier that grows with N; with the words summed out it is free to change (the collapsed Gibbs sampler: Liu 1994).
+   */
+  const collapsedMoves =
+    (inputs: PartitionInputs<W>, iteration: Tensor): NonNullable<AisOptions<W>["sampler"]> =>
+    (cooler, key, x) => {
+      const settings = { sum: sum ?? [], ...totals(inputs) };
+      let values = without(
+        gibbs(cooler, inputs.w, key, x, { ...(sweeps && { sweeps }), sweep: sweepFrom(model, settings.sum), ...totals(inputs) }),
+        settings.sum,
+      );
+      const alone = marginal(cooler, settings, { sweep: [] });
+      for (const name of Object.keys(alone.units).filter((n) => sitesOf(unitsOf(alone, n)) !== undefined)) {
+        for (let i = 0; i < VISITS; i++) {
+          const at = add(mul(iteration, VISITS), i);
+          const moved = visit(alone, inputs.w, key.at("visit").at(name).fold(i), seenBy(alone, values), name, at, lead(inputs));
+          values = { ...values, [name]: moved };
+        }
+      }
+      return values;
+    };
   return {
     iterations: steps + (reverse ?? 0),
     start: (inputs) => {
@@ -89,14 +125,15 @@ export function aisProgram<W>(model: EnergyModel<W>, options: AisProgramOptions<
       return { ...values, [WEIGHT]: logWeight };
     },
     step: (inputs, { [WEIGHT]: logWeight, ...values }, iteration) => {
+      const moves = sampler ?? (counted ? collapsedMoves(inputs, iteration) : undefined);
       const moved = aisStep(
         model,
         base(inputs),
         inputs.w,
         inputs.key.iterate(iteration),
         { values, logWeight: logWeight! },
-        { from: beta(iteration), to: beta(add(iteration, 1)) },
-        { given: given(inputs), ...(sum && { sum }), ...(sweeps && { sweeps }), ...(sampler && { sampler }), ...totals(inputs) },
+        { from: beta(inputs, iteration), to: beta(inputs, add(iteration, 1)) },
+        { given: given(inputs), ...(sum && { sum }), ...(sweeps && { sweeps }), ...(moves && { sampler: moves }), ...totals(inputs) },
       );
       return { ...moved.values, [WEIGHT]: moved.logWeight };
     },

@@ -9,6 +9,7 @@ import {
   broadcastTo,
   cast,
   concat,
+  div,
   expandDims,
   eye,
   less,
@@ -26,6 +27,7 @@ import {
   sub,
   type DrawShape,
   type Key,
+  type Shape,
   type Tensor,
 } from "../graph/index.js";
 import { diagonal, vectorMatrix } from "../prob/linear.js";
@@ -99,27 +101,59 @@ function scanQuadratic<W>(model: EnergyModel<W>, w: W, key: Key, seen: Values, n
   return reshape(concat(drawn, -1), [...shape, ...units.shape]);
 }
 
+/** One unit of `name` drawn given all others: unit number `index` (i32 []) modulo their count. `seen` as the energy sees it. */
+export function visit<W>(model: EnergyModel<W>, w: W, key: Key, seen: Values, name: string, index: Tensor, lead: DrawShape): Tensor {
+  const units = unitsOf(model, name);
+  const sites = sitesOf(units);
+  if (sites === undefined)
+    throw new GmcError("GM4009", `a visit to one unit of \`${name}\` (${model.place}): its units are ${units.kind}`, [
+      "binary and category units are visited; langevin and hmc move real ones",
+    ]);
+  const site = oneHot(sub(index, mul(div(index, sites.count), sites.count)), sites.count);
+  const chance = coinDecides(sites) ? randomUniform(key, lead) : standardGumbel(key, [...lead, statesOf(sites)]);
+  const x = broadcastTo(seen[name]!, [...plainShape(lead), ...eventOf(units)]);
+  const drawn = drawSite(model, w, { ...seen, [name]: x }, name, sites, site, chance, plainShape(lead));
+  return isCategory(units) ? argMax(drawn, -1) : stopGradient(drawn);
+}
+
+const statesOf = ({ states, none }: Sites): number => states + (none ? 1 : 0);
+
+/** Of two states, one uniform decides. */
+const coinDecides = ({ states, none }: Sites): boolean => none && states === 1;
+
 /** Each unit from the energies of all its states, the other units as they are. */
 function scanDifferences<W>(model: EnergyModel<W>, w: W, key: Key, seen: Values, name: string, sites: Sites, lead: DrawShape): Tensor {
   const shape = plainShape(lead);
-  const { count, states, none } = sites;
-  const all = states + (none ? 1 : 0);
-  // of two states, one uniform decides
-  const coin = none && states === 1;
-  const noise = coin ? randomUniform(key, [...lead, count]) : standardGumbel(key, [...lead, count, all]);
+  const { count } = sites;
+  const noise = coinDecides(sites) ? randomUniform(key, [...lead, count]) : standardGumbel(key, [...lead, count, statesOf(sites)]);
   let x = broadcastTo(seen[name]!, [...shape, ...eventOf(unitsOf(model, name))]);
   for (let i = 0; i < count; i++) {
-    const site = stateAt(count, i);
-    const cleared = mul(x, sub(1, sites.cover(site)));
-    const on = Array.from({ length: states }, (_, k) => add(cleared, sites.put(site, stateAt(states, k))));
-    const alternatives = stack(none ? [cleared, ...on] : on, 0);
-    const energies = broadcastTo(energyAt(model, w, { ...seen, [name]: alternatives }), [all, ...shape]);
-    const each = split(energies, all, 0).map((t) => squeeze(t, 0));
     const chance = squeeze(sliceAxis(noise, shape.length, i, i + 1), shape.length);
-    const drawn = coin
-      ? expandDims(cast(less(chance, sigmoid(sub(each[0]!, each[1]!))), "f32"), -1)
-      : oneHot(argMax(sub(chance, stack(each, shape.length)), -1), all);
-    x = add(cleared, sites.put(site, none && !coin ? sliceAxis(drawn, -1, 1, all) : drawn));
+    x = drawSite(model, w, { ...seen, [name]: x }, name, sites, stateAt(count, i), chance, shape);
   }
   return x;
+}
+
+/** `seen[name]` with the chosen unit (`site`, one-hot) drawn from the energies of its states; `chance` is a uniform [...lead] or Gumbels [...lead, states]. */
+function drawSite<W>(
+  model: EnergyModel<W>,
+  w: W,
+  seen: Values,
+  name: string,
+  sites: Sites,
+  site: Tensor,
+  chance: Tensor,
+  shape: Shape,
+): Tensor {
+  const { states, none } = sites;
+  const [all, coin] = [statesOf(sites), coinDecides(sites)];
+  const cleared = mul(seen[name]!, sub(1, sites.cover(site)));
+  const on = Array.from({ length: states }, (_, k) => add(cleared, sites.put(site, stateAt(states, k))));
+  const alternatives = stack(none ? [cleared, ...on] : on, 0);
+  const energies = broadcastTo(energyAt(model, w, { ...seen, [name]: alternatives }), [all, ...shape]);
+  const each = split(energies, all, 0).map((t) => squeeze(t, 0));
+  const drawn = coin
+    ? expandDims(cast(less(chance, sigmoid(sub(each[0]!, each[1]!))), "f32"), -1)
+    : oneHot(argMax(sub(chance, stack(each, shape.length)), -1), all);
+  return add(cleared, sites.put(site, none && !coin ? sliceAxis(drawn, -1, 1, all) : drawn));
 }

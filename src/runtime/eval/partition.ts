@@ -7,7 +7,7 @@ import type { Dataset, SplitName } from "../data/dataset.js";
 import type { EngineSession, HostTensor, HostTensors } from "../engines/engine.js";
 import { GmcError } from "../graph/errors.js";
 import { isCheck, stageChecked, verified, type Check } from "../graph/checks.js";
-import { input, iterationInput, rootKey, sizeOf, stage, state, writeState, type Tensor } from "../graph/index.js";
+import { constant, input, iterationInput, rootKey, sizeOf, stage, state, writeState, type Tensor } from "../graph/index.js";
 import { optimize } from "../graph/passes/index.js";
 import type { Graph, Shape } from "../graph/types.js";
 import type { ModelDefinition, PartitionContext, PartitionMetric, PartitionProgram } from "../model.js";
@@ -15,6 +15,8 @@ import { averagedState, dataVariables, defined, readWeights } from "../train/con
 import { rngOf } from "./batches.js";
 import { distinctConditions, startRows } from "./conditions.js";
 import { COUNT, FIRST, runPieces } from "./pieces.js";
+import { pilotTemperatures, spacedTemperatures } from "./pilot.js";
+import { logMeanWeight, sampleSizes, type WeighedLogs } from "./log-weights.js";
 import { labelWith, type PartitionProtocol, type Result } from "./protocol.js";
 import { statisticsShape, trainingStatistics } from "./statistics.js";
 
@@ -46,31 +48,6 @@ export interface MeasuredPartition {
   readonly errors: readonly number[];
 }
 
-/** log of the mean of exp(logs), its standard error by the delta method, and how much the weights behind it are worth. In float64. */
-export function logMeanWeight(logs: ArrayLike<number>): {
-  readonly value: number;
-  readonly standardError: number;
-  readonly effectiveSampleSize: number;
-  readonly deviation: number;
-} {
-  const n = logs.length;
-  const list = Array.from(logs);
-  const top = list.reduce((a, b) => Math.max(a, b), -Infinity);
-  const weights = list.map((l) => Math.exp(l - top));
-  const total = weights.reduce((a, b) => a + b, 0);
-  const squares = weights.reduce((a, b) => a + b * b, 0);
-  const mean = total / n;
-  const variance = n < 2 ? NaN : (squares - n * mean * mean) / (n - 1);
-  const middle = list.reduce((a, b) => a + b, 0) / n;
-  return {
-    value: top + Math.log(mean),
-    // rounding may bring equal weights just below 0
-    standardError: Math.sqrt(Math.max(0, variance) / n) / mean,
-    effectiveSampleSize: (total * total) / squares,
-    deviation: n < 2 ? NaN : Math.sqrt(list.reduce((t, l) => t + (l - middle) ** 2, 0) / (n - 1)),
-  };
-}
-
 /** Settings of the command line over those that the metric was written with. */
 export function partitionSettings(
   metric: PartitionMetric,
@@ -96,13 +73,15 @@ export async function measurePartition(options: PartitionOptions, name: string, 
   const total = groups * (forward.iterations + (backward?.iterations ?? 0));
   const run: RunOptions = { options, metric, conditions, groups, of: name };
   const progress = (before: number) => (done: number) => options.onProgress?.(before + done, total);
-  const found = await logsOf({ ...run, program: forward, onDone: progress(0) });
+  const betas = settings && metric.pilot !== undefined ? await spaced(run, chains, metric.pilot, temperatures) : undefined;
+  const found = await logsOf({ ...run, program: forward, ...(betas && { betas }), onDone: progress(0) });
   const reversed =
     backward &&
     (await logsOf({
       ...run,
       of: `${name}: reverse`,
       program: backward,
+      ...(betas && { betas }),
       rows: startRows(options, metric, distinct, chains),
       onDone: progress(groups * forward.iterations),
     }));
@@ -121,8 +100,10 @@ export async function measurePartition(options: PartitionOptions, name: string, 
     method: metric.method,
     chains: settings?.chains ?? null,
     temperatures: settings?.temperatures ?? null,
+    ...(betas && { pilot: metric.pilot! }),
     conditions: conditions.length,
     effectiveSampleSize: exact ? null : Math.min(...found.map((f) => f.effectiveSampleSize)),
+    ...(exact || conditions.length === 1 ? {} : { sampleSizes: sampleSizes(found) }),
     logWeightDeviation: exact || standardError === null ? null : Math.max(...found.map((f) => f.deviation)),
     standardError,
     ...(inverse && {
@@ -165,30 +146,63 @@ interface RunOptions {
   readonly of: string;
 }
 
+/** The temperatures of each condition, by a pilot run of so many steps. */
+async function spaced(run: RunOptions, chains: number, pilot: number, temperatures: number): Promise<readonly HostTensor[]> {
+  const own = pilotTemperatures(pilot);
+  const logs = run.conditions.map((): ArrayLike<number>[] => []);
+  await logsOf({
+    ...run,
+    of: `${run.of}: pilot`,
+    program: run.metric.program({ chains, temperatures: pilot }),
+    betas: run.conditions.map(() => vector(own)),
+    onStep: (condition, now) => logs[condition]!.push(now),
+    onDone: () => undefined,
+  });
+  return logs.map((each) => vector(spacedTemperatures(own, each, temperatures)));
+}
+
+const vector = (data: Float32Array): HostTensor => ({ dtype: "f32", shape: [data.length], data });
+
 /** What the logs of each condition come to. */
 async function logsOf(
   run: RunOptions & {
     readonly program: PartitionProgram;
+    /** Of each condition, its inverse temperatures [steps + 1]. */
+    readonly betas?: readonly HostTensor[];
     /** Of each condition, where its chains start: [chains, ...event]. */
     readonly rows?: readonly HostTensors[];
+    /** Told the log weights of each condition before the first iteration and after each. */
+    readonly onStep?: (condition: number, logs: ArrayLike<number>) => void;
     /** Iterations done, over all groups. */
     readonly onDone: (iterations: number) => void;
   },
-): Promise<readonly ReturnType<typeof logMeanWeight>[]> {
-  const { options, metric, conditions, groups, program, rows = [] } = run;
+): Promise<readonly WeighedLogs[]> {
+  const { options, metric, conditions, groups, program, rows = [], betas, onStep } = run;
   const size = Math.ceil(conditions.length / groups);
-  const compiled = await compilePartition(options, run.of, metric, program, { given: conditions[0] ?? {}, rows: rows[0] ?? {} }, size);
-  const found: ReturnType<typeof logMeanWeight>[] = [];
+  const fed = (condition: number): Fed => ({
+    given: conditions[condition] ?? {},
+    rows: rows[condition] ?? {},
+    betas: betas === undefined ? {} : { betas: defined(betas[condition], "temperatures") },
+  });
+  const compiled = await compilePartition(options, run.of, metric, program, fed(0), size);
+  const found: WeighedLogs[] = [];
   try {
     for (let group = 0; group < groups; group++) {
       const first = group * size;
       // the last group is filled up with its own last condition
       const own = Array.from({ length: size }, (_, i) => Math.min(first + i, conditions.length - 1));
+      const all = own.map(fed);
       const logs = Array.from(
         await compiled.run(
-          { given: stacked(own.map((i) => defined(conditions[i], "condition"))), rows: stacked(own.map((i) => rows[i] ?? {})) },
+          { given: stacked(all.map((f) => f.given)), rows: stacked(all.map((f) => f.rows)), betas: stacked(all.map((f) => f.betas)) },
           first,
           (iterations) => run.onDone(group * program.iterations + iterations),
+          onStep &&
+            ((now) => {
+              const each = now.length / size;
+              for (let i = 0; i < size && first + i < conditions.length; i++)
+                onStep(first + i, Array.from(now).slice(i * each, (i + 1) * each));
+            }),
         ),
       );
       const each = logs.length / size;
@@ -200,7 +214,7 @@ async function logsOf(
   return found;
 }
 
-/** How many conditions go side by side, by what the chains of one carry. */
+/** How many conditions go side by side, by the largest tensor of one. */
 function conditionsAtOnce(
   options: PartitionOptions,
   metric: PartitionMetric,
@@ -208,10 +222,9 @@ function conditionsAtOnce(
   given: HostTensors,
   chains: number,
 ): number {
-  const { nodes, outputs } = stage({}, () => program.start(partitionContext(options, metric, "", { given, rows: {} }, 1)), {
-    mode: "eval",
-  });
-  const elements = Object.values(outputs).reduce((total, id) => total + sizeOf(defined(nodes[id], "output").shape), 0);
+  const context = (): PartitionContext => partitionContext(options, metric, "", { given, rows: {}, betas: {} }, 1);
+  const { nodes } = stage({}, () => program.step(context(), program.start(context()), constant(0, [], "i32")), { mode: "eval" });
+  const elements = nodes.reduce((most, { shape }) => Math.max(most, sizeOf(shape)), 0);
   return Math.max(1, Math.floor(Math.max(CHAINS / chains, HELD / Math.max(1, elements))));
 }
 
@@ -219,7 +232,7 @@ function partitionContext(
   { model, averaged }: PartitionOptions,
   { statistics = [] }: PartitionMetric,
   name: string,
-  { given, rows }: Fed,
+  { given, rows, betas: { betas } }: Fed,
   conditions: number,
 ): PartitionContext {
   const variables = dataVariables(model);
@@ -234,6 +247,7 @@ function partitionContext(
         return [v, { mean: input(`mean:${v}`, shape), variance: input(`variance:${v}`, shape) }];
       }),
     ),
+    ...(betas && { betas: input("betas", [conditions, ...betas.shape], betas.dtype) }),
     rows: Object.fromEntries(
       Object.entries(rows).map(
         ([
@@ -252,6 +266,8 @@ function partitionContext(
 interface Fed {
   readonly given: HostTensors;
   readonly rows: HostTensors;
+  /** `betas`, where a pilot run has spaced them. */
+  readonly betas: HostTensors;
 }
 
 /** [...event] of each -> [conditions, ...event]. */
@@ -272,8 +288,13 @@ interface Checked {
 }
 
 interface CompiledPartition {
-  /** Of conditions [conditions, ...event], the first of which is number `first`. */
-  run(fed: Fed, first: number, onDone: (iterations: number) => void): Promise<ArrayLike<number>>;
+  /** Of conditions [conditions, ...event], the first of which is number `first`; with `onStep`, told the log weights before and after every iteration. */
+  run(
+    fed: Fed,
+    first: number,
+    onDone: (iterations: number) => void,
+    onStep?: (logs: ArrayLike<number>) => void,
+  ): Promise<ArrayLike<number>>;
   dispose(): void;
 }
 
@@ -323,9 +344,10 @@ async function compilePartition(
   const perCondition = sizeOf(outputOf(result, defined(result.outputs["logs"], "logs")).shape) / conditions;
   const [begin, go, end] = [defined(first, "start"), defined(repeat, "steps"), defined(last, "result")];
   return {
-    run: async (values, first, onDone) => {
+    run: async (values, first, onDone, onStep) => {
       const all: HostTensors = {
         ...statistics,
+        ...values.betas,
         ...Object.fromEntries(Object.entries(values.given).map(([n, t]) => [`given:${n}`, t])),
         // [conditions, chains, ...event]: the program sees one axis
         ...Object.fromEntries(
@@ -347,9 +369,18 @@ async function compilePartition(
         return Object.fromEntries(names.flatMap((n) => (all[n] === undefined ? [] : [[n, all[n]]])));
       };
       for (const [c, value] of Object.entries(verified(await begin.run(feeds(start)), atStart))) await session.write(stored(c), value);
-      await runPieces(go, feeds(step), { to: definition.iterations, onDone, signal: options.signal });
-      const { logs } = verified(await end.run(feeds(result)), atResult);
-      return defined(logs, "log weights").data;
+      const logs = async (): Promise<ArrayLike<number>> =>
+        defined(verified(await end.run(feeds(result)), atResult)["logs"], "log weights").data;
+      const pieces = { onDone, signal: options.signal };
+      if (onStep === undefined) await runPieces(go, feeds(step), { ...pieces, to: definition.iterations });
+      else {
+        onStep(await logs());
+        for (let from = 0; from < definition.iterations; from++) {
+          await runPieces(go, feeds(step), { ...pieces, from, to: from + 1, piece: 1 });
+          onStep(await logs());
+        }
+      }
+      return logs();
     },
     dispose: () => [begin, go, end].forEach((e) => e.dispose()),
   };

@@ -62,6 +62,9 @@ export interface DensityUnits {
   readonly dequantisation?: "none";
 }
 
+/** Chains, as weights count, below which one decides the number and a standard error means little. */
+export const FEW = 2;
+
 /** How a log Z was found, and how far the draws behind it may be trusted. */
 export interface PartitionProtocol {
   /** Of the line in `evaluate { … }`. */
@@ -69,6 +72,8 @@ export interface PartitionProtocol {
   readonly method: "ais" | "exact";
   readonly chains: number | null;
   readonly temperatures: number | null;
+  /** Steps of the pilot run that spaced the temperatures; absent where they are even. */
+  readonly pilot?: number;
   /** Distinct conditions that a log Z was found for; 1 where it depends on nothing. */
   readonly conditions: number;
   /**
@@ -76,6 +81,8 @@ export interface PartitionProtocol {
    * standard error means little.
    */
   readonly effectiveSampleSize: number | null;
+  /** Of several conditions: the median of the effective sample sizes, and how many are so few that one chain decides. */
+  readonly sampleSizes?: { readonly median: number; readonly few: number };
   /** Standard deviation of the log weights, the largest over the conditions; null where exact. */
   readonly logWeightDeviation: number | null;
   /** What it adds to the standard error of the metric, as one of two independent parts; null where exact. */

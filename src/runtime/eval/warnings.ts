@@ -2,12 +2,10 @@
  * What the numbers of an evaluation say of each other: none at all, a probability above 1, an upper bound below a lower one, a log Z that one chain decides.
  * Pure: results in, sentences out, each with what to do.
  */
-import type { PartitionProtocol, Result } from "./protocol.js";
+import { FEW, type PartitionProtocol, type Result } from "./protocol.js";
 
 /** Standard errors that two numbers may be apart by chance. */
 const CHANCE = 4;
-/** Chains, as weights count, below which a standard error means little. */
-const FEW = 2;
 
 export function warningsOf(metrics: Readonly<Record<string, Result>>): readonly string[] {
   return Object.entries(metrics).flatMap(([name, result]) => [
@@ -66,9 +64,10 @@ function openGap(p: PartitionProtocol): readonly string[] {
 
 function oneChain(p: PartitionProtocol): readonly string[] {
   if (p.effectiveSampleSize === null || p.chains === null || p.chains < 10 || p.effectiveSampleSize >= FEW) return [];
+  const where = p.sampleSizes ? ` at the worst, and less than ${FEW} at ${p.sampleSizes.few} of its ${p.conditions} values` : "";
   return [
-    `${p.name}: of ${p.chains} chains the weights are worth ${p.effectiveSampleSize.toFixed(1)}${p.conditions > 1 ? " at the worst" : ""}, so that one decides the number and ` +
-      "its standard error means little: more --temperatures",
+    `${p.name}: of ${p.chains} chains the weights are worth ${p.effectiveSampleSize.toFixed(1)}${where}, so that one decides the number and ` +
+      `its standard error means little: more --temperatures${p.pilot === undefined ? ", or `pilot = 200` in `ais(…)` to space them" : ""}`,
   ];
 }
 
