@@ -53,4 +53,14 @@ export const gm3Players = {
     "Function of a whole batch inside of a sum over states",
     (a) => `\`${a.variable}\` is summed over its states, and \`${a.fn}\` compares samples: a batch of all states is no sample`,
   ),
+  GM3776: code<{ evaluator: string; why: string }>(
+    "error",
+    "More than an evaluator can measure",
+    (a) => `\`${a.evaluator}\` cannot measure this: ${a.why}`,
+  ),
+  GM3777: code<{ evaluator: string; needs: string; why: string }>(
+    "error",
+    "Labels that a classifier cannot learn",
+    (a) => `\`${a.evaluator}\` needs ${a.needs}, and ${a.why}`,
+  ),
 } as const satisfies Record<`GM37${string}`, CodeEntry<never>>;
