@@ -186,6 +186,18 @@ model Two {
       // what the model's own optimisers hold is left as it was
       expect(await count()).toBe(before);
       expect((await trained.evaluate({ terms: false })).metrics).toEqual(metrics);
+      if (classes === "0.5") {
+        // half of the rows moved from one class to the other
+        const moved = Float32Array.from(x, Math.abs);
+        const judged = await trained.judge("test", { shape: [600, 2], data: moved });
+        expect(judged.classifier).toEqual(metrics["test"]?.classifier);
+        expect(judged.detail?.["class 1"]).toBeGreaterThan(0.97);
+        const own = await trained.judge("test", { shape: [600, 2], data: x });
+        expect(own.value).toBeLessThan(judged.value / 10);
+        expect(own.detail?.["precision"]).toBeGreaterThan(0.95);
+        await expect(trained.judge("test", { shape: [600, 2], data: [1] })).rejects.toMatchObject({ code: "GM4040" });
+        await expect(trained.judge("none", { shape: [1, 2], data: [1, 2] })).rejects.toMatchObject({ code: "GM4005" });
+      }
       await trained.close();
       results.push(metrics["test"]);
     }

@@ -2,14 +2,15 @@
  * Samples of a density against the rows of a split: what an implicit density, which has no likelihood, can be judged by. One sample is drawn for
  * each row, given the row's conditions; all of both are held on the host, so the number of rows is limited.
  */
-import type { Dataset } from "../data/dataset.js";
+import type { Dataset, SplitName } from "../data/dataset.js";
 import type { EngineSession, HostTensor, HostTensors } from "../engines/engine.js";
-import { assertNever } from "../graph/errors.js";
+import { assertNever, GmcError } from "../graph/errors.js";
 import { hostStream, type HostStream } from "../graph/random.js";
 import type { SamplesMetric } from "../model.js";
 import { dataName, defined } from "../train/context.js";
 import { pause } from "../train/pause.js";
 import { feedsFor, type MeasureOptions, type Measurement, type Opened } from "./measurements.js";
+import { allRows, drawnBatches, spreadRows } from "./batches.js";
 import { rowsOf, trainClassifier } from "./classifier.js";
 import { cloudTest } from "./clouds.js";
 import { frechetDistance, gaussianOf, precisionRecall } from "./frechet.js";
@@ -50,6 +51,34 @@ export function sampleMeasurement(
     },
     dispose: () => opened.executable.dispose(),
   };
+}
+
+/**
+ * The same measure of rows that come from elsewhere, in the model's units, such as samples of another program: against the rows of the split that
+ * the metric takes, by the classifier that it trains.
+ */
+export async function judgeRows(
+  options: SamplesOptions & { readonly split: SplitName },
+  metric: SamplesMetric,
+  drawn: { readonly shape: readonly number[]; readonly data: ArrayLike<number> },
+): Promise<Result> {
+  const { dataset, split, seed } = options;
+  const all = allRows(Math.min(...dataset.streams.map((s) => s.splits[split]?.rows ?? 0)));
+  const taken = spreadRows(all, metric.rows);
+  const real: Set = { rows: 0, event: drawn.shape.slice(1), data: [] };
+  for (const batch of drawnBatches(dataset, split, { batch: Math.min(200, taken.length), seed, rows: taken })) {
+    const { data } = defined(batch.tensors[metric.variable], `data for ${metric.variable}`);
+    const width = data.length / batch.size;
+    real.rows += batch.rows;
+    for (let i = 0; i < batch.rows * width; i++) real.data.push(data[i] ?? NaN);
+  }
+  const rows = drawn.shape[0] ?? 0;
+  const width = real.data.length / Math.max(1, real.rows);
+  if (drawn.data.length !== rows * width)
+    throw new GmcError("GM4040", `${rows} rows of \`${metric.variable}\` are ${rows * width} numbers, and ${drawn.data.length} are given`);
+  const base = { label: metric.label, standardError: null, k: null, bound: null };
+  const judged = await judge(options, metric, real, { rows, event: real.event, data: Array.from(drawn.data) });
+  return { ...base, ...judged, ...(taken.length === all.length ? {} : { rows: taken.length }) };
 }
 
 interface Set {

@@ -1,7 +1,7 @@
 /**
  * A model with weights in an open session: evaluate, sample, reconstruct, interpolate. What training gives back, and what a checkpoint opens as.
  */
-import type { Dataset, SplitName } from "../data/dataset.js";
+import { evaluationSplit, type Dataset, type SplitName } from "../data/dataset.js";
 import type { EngineSession, HostTensor, HostTensors } from "../engines/engine.js";
 import { GmcError } from "../graph/errors.js";
 import type { DensityDefinition, ModelDefinition } from "../model.js";
@@ -25,7 +25,8 @@ import {
 import { runSequential, type SequentialOptions } from "./sequential.js";
 import { directionsOf, stageTranslation } from "./translate.js";
 import { evaluate, type EvaluateOptions } from "./evaluate.js";
-import type { Evaluation } from "./protocol.js";
+import type { Evaluation, Result } from "./protocol.js";
+import { judgeRows } from "./samples.js";
 
 /** Rows of a variable: [rows, ...event]. */
 export interface Rows {
@@ -59,6 +60,11 @@ export interface TrainedSession {
    * that.
    */
   logDensity(rows: { readonly shape: readonly number[]; readonly data: ArrayLike<number> }): Promise<Float64Array | undefined>;
+  /**
+   * A line of `evaluate { … }` that judges samples, of rows that come from elsewhere in place of draws: the same protocol for a program that knows
+   * nothing of this model. GM4005 where the line is none, GM4040 where the rows do not fit.
+   */
+  judge(metric: string, rows: { readonly shape: readonly number[]; readonly data: ArrayLike<number> }, seed?: number): Promise<Result>;
   close(): void;
 }
 
@@ -271,6 +277,14 @@ export function openSession(options: SessionOptions): TrainedSession {
     logDensity: async (rows) => {
       const density = exactDensity(model);
       return density && logDensities({ session, model, averaged }, density, rows);
+    },
+    judge: async (name, rows, seed = options.seed) => {
+      const metric = model.evaluate[name];
+      if (metric?.kind !== "samples") {
+        const some = Object.entries(model.evaluate).flatMap(([other, { kind }]) => (kind === "samples" ? [other] : []));
+        throw new GmcError("GM4005", `\`${name}\` is no measure of samples`, [`the model evaluates: ${some.join(", ") || "none"}`]);
+      }
+      return judgeRows({ session, model, dataset, split: evaluationSplit(dataset), seed }, metric, rows);
     },
     close: () => session.dispose(),
   };
