@@ -1,7 +1,7 @@
 /**
  * `npm run bench`: gmc against its peers; prints one Markdown table for each suite.
  *
- *     node bench/run.mjs [--suite vae|cd|ais|made|nade|realnvp|glow|wavenet|all] [--rounds N] [--steps N] [--threads N] [--only gmc,torch]
+ *     node bench/run.mjs [--suite vae|cd|ais|made|nade|realnvp|glow|wavenet|gan|dcgan|wgan_gp|all] [--rounds N] [--steps N] [--threads N] [--only gmc,torch]
  *
  * Each peer is a process of its own. They take turns, a run of `steps` steps each, in a new order each round, so that whatever else the
  * machine does hits all alike; a peer that waits for its turn is idle. A run counts with the median of its steps, a peer with the median of
@@ -15,7 +15,7 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 
-const SUITES = ["vae", "cd", "ais", "made", "nade", "realnvp", "glow", "wavenet"];
+const SUITES = ["vae", "cd", "ais", "made", "nade", "realnvp", "glow", "wavenet", "gan", "dcgan", "wgan_gp"];
 const { values: flags } = parseArgs({
   options: {
     suite: { type: "string", default: "vae" },

@@ -286,7 +286,14 @@ function schedules({ schedules }) {
 
 function evaluators({ evaluators }) {
   const rows = [...evaluators.values()].map((e) => {
-    const args = [...e.densities.map((d) => (d.required ? d.name : `${d.name}?`)), ...e.options.map((o) => `${o.name}?`)];
+    const choices = (e.choices ?? []).map((c) => `${c.name}?`);
+    const labels = (e.variables ?? []).map((v) => v.name);
+    const args = [
+      ...e.densities.map((d) => (d.required ? d.name : `${d.name}?`)),
+      ...labels,
+      ...choices,
+      ...e.options.map((o) => `${o.name}?`),
+    ];
     return [`\`${e.name}(${args.join(", ")})\``, sentence(e.doc)];
   });
   return table(["Evaluator", "What it measures"], rows);

@@ -424,7 +424,9 @@ function emitEvaluator(derived: DerivedModel, e: DerivedEvaluation, base: Readon
     case "mmd_test":
     case "ring_modes":
     case "grid_modes":
-      return object({ kind: str("samples"), ...base, ...emitSamples(derived, value.evaluator, first, value.options) });
+    case "cloud_test":
+    case "classifier_test":
+      return object({ kind: str("samples"), ...base, ...emitSamples(derived, value) });
     case "active_units":
       return object({
         kind: str("activeUnits"),
@@ -445,13 +447,14 @@ function emitEvaluator(derived: DerivedModel, e: DerivedEvaluation, base: Readon
   }
 }
 
+type Evaluator = Extract<DerivedEvaluation["evaluation"]["value"], { readonly kind: "evaluator" }>;
+
 /** `mmd_test(p)`, `ring_modes(p)`: a sample for each row, given the row's conditions and nothing else of it. */
 function emitSamples(
   derived: DerivedModel,
-  evaluator: string,
-  density: string | undefined,
-  options: Readonly<Record<string, number>>,
+  { evaluator, densities, options, variables, choices }: Evaluator,
 ): Readonly<Record<string, Js>> {
+  const [density] = densities;
   const { given } = densityOf(derived.context, density ?? "").density;
   const [variable = ""] = dataOf(derived, density, evaluator);
   const data = name("data");
@@ -459,25 +462,37 @@ function emitSamples(
   const draw = call(`sample${capital(density ?? "")}`, name("w"), name("key"), name("rows"), conditions);
   const option = (key: string, fallback: number): Js => num(options[key] ?? fallback);
   const values: Js = { kind: "member", target: draw, name: "values" };
-  const method =
-    evaluator === "mmd_test"
-      ? object({ kind: str("mmd"), permutations: option("permutations", 200) })
-      : evaluator === "ring_modes"
-        ? object({
-            kind: str("modes"),
-            centres: call("ringCentres", option("modes", 8), option("radius", 2 * Math.SQRT2)),
-            scale: option("scale", 0.35),
-          })
-        : object({
-            kind: str("modes"),
-            centres: call("gridCentres", option("side", 5), option("spacing", 2)),
-            scale: option("scale", 0.05),
-          });
+  const methods: Readonly<Record<string, { readonly rows: number; readonly method: () => Readonly<Record<string, Js>> }>> = {
+    mmd_test: { rows: 500, method: () => ({ kind: str("mmd"), permutations: option("permutations", 200) }) },
+    ring_modes: {
+      rows: 2500,
+      method: () => ({
+        kind: str("modes"),
+        centres: call("ringCentres", option("modes", 8), option("radius", 2 * Math.SQRT2)),
+        scale: option("scale", 0.35),
+      }),
+    },
+    grid_modes: {
+      rows: 2500,
+      method: () => ({
+        kind: str("modes"),
+        centres: call("gridCentres", option("side", 5), option("spacing", 2)),
+        scale: option("scale", 0.05),
+      }),
+    },
+    cloud_test: { rows: 100, method: () => ({ kind: str("clouds"), distance: str(choices["distance"] ?? "chamfer") }) },
+    classifier_test: {
+      rows: 2000,
+      method: () => ({ kind: str("classifier"), labels: str(variables["y"] ?? ""), steps: option("steps", 1000), k: option("k", 3) }),
+    },
+  };
+  const found = methods[evaluator];
+  if (!found) throw new InternalError(`no method of ${evaluator}`);
   return {
     variable: str(variable),
     sample: arrow(`({ w, ${given.length > 0 ? "data, " : ""}key, rows })`, call("required", values, str(variable))),
-    rows: option("rows", evaluator === "mmd_test" ? 500 : 2500),
-    method,
+    rows: option("rows", found.rows),
+    method: object(found.method()),
   };
 }
 

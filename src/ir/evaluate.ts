@@ -2,7 +2,7 @@
 import { report } from "../base/report.js";
 import { type Span, textOf } from "../base/source.js";
 import type * as ast from "../parser/ast.js";
-import { actualsOf, bindArguments } from "./arguments.js";
+import { type Actual, actualsOf, bindArguments } from "./arguments.js";
 import { densityHeader } from "./density-header.js";
 import { distributions } from "./distributions.js";
 import { type DensityHeader, type Env, newOwner } from "./env.js";
@@ -49,7 +49,12 @@ function elaborateMetric(env: Env, item: ast.MetricItem): Evaluation["value"] | 
 
 function elaborateEvaluator(env: Env, entry: EvaluatorEntry, call: ast.CallExpr): Evaluation["value"] | undefined {
   const what = `\`${entry.name}\``;
-  const params = [...entry.densities, ...entry.options.map((o) => ({ name: o.name, required: o.required === true }))];
+  const params = [
+    ...entry.densities,
+    ...(entry.variables ?? []).map(({ name }) => ({ name, required: true })),
+    ...(entry.choices ?? []).map(({ name }) => ({ name, required: false })),
+    ...entry.options.map((o) => ({ name: o.name, required: o.required === true })),
+  ];
   const bound = bindArguments(env.cx, { what, params }, actualsOf(call.args), call.span);
   if (!bound) return undefined;
   const densities: DensityHeader[] = [];
@@ -86,7 +91,74 @@ function elaborateEvaluator(env: Env, entry: EvaluatorEntry, call: ast.CallExpr)
     }
     options[option.runtime] = value.value;
   }
-  return { kind: "evaluator", evaluator: entry.name, densities: densities.map((d) => d.name), options };
+  const choices = chosenWords(env, entry, bound.byName);
+  const variables = choices && namedVariables(env, entry, density, bound.byName);
+  if (!choices || !variables) return undefined;
+  const tooMuch = density?.head.flatMap((v) => {
+    const variable = env.cx.variables.get(v);
+    return variable && isMeasured(env, entry, density, v) ? (entry.tooMuch?.(variable, choices) ?? []) : [];
+  })[0];
+  if (tooMuch !== undefined) {
+    const help = (entry.choices ?? []).map(({ name, words }) => `\`${name} = ${words[0]}\` has no such limit`);
+    report(env.cx.diagnostics, "GM3776", call.span, { evaluator: entry.name, why: tooMuch }, { help });
+    return undefined;
+  }
+  return { kind: "evaluator", evaluator: entry.name, densities: densities.map((d) => d.name), options, variables, choices };
+}
+
+type Actuals = ReadonlyMap<string, Actual>;
+
+function chosenWords(env: Env, entry: EvaluatorEntry, actuals: Actuals): Readonly<Record<string, string>> | undefined {
+  const chosen: Record<string, string> = {};
+  for (const { name, words } of entry.choices ?? []) {
+    const actual = actuals.get(name);
+    if (actual?.kind !== "ast") {
+      chosen[name] = words[0] ?? "";
+      continue;
+    }
+    const word = actual.value.kind === "name" ? actual.value.name : undefined;
+    if (word === undefined || !words.includes(word)) {
+      const what = `\`${name}\` of \`${entry.name}\``;
+      const found = textOf(actual.value.span);
+      report(env.cx.diagnostics, "GM2062", actual.value.span, { what, expected: words.map((w) => `\`${w}\``).join(" or "), found });
+      return undefined;
+    }
+    chosen[name] = word;
+  }
+  return chosen;
+}
+
+/** Data variables by the names of the arguments, of the stream of the variable that is measured. */
+function namedVariables(
+  env: Env,
+  entry: EvaluatorEntry,
+  density: Density | undefined,
+  actuals: Actuals,
+): Readonly<Record<string, string>> | undefined {
+  const out: Record<string, string> = {};
+  for (const { name, is, needs } of entry.variables ?? []) {
+    const actual = actuals.get(name);
+    if (actual?.kind !== "ast" || !density) return undefined;
+    const { value } = actual;
+    const entity = value.kind === "name" ? env.scope.find(value.name) : undefined;
+    if (entity?.kind === "poison") return undefined;
+    const variable = value.kind === "name" ? env.cx.variables.get(value.name) : undefined;
+    const measured = density.head.find((v) => isMeasured(env, entry, density, v)) ?? "";
+    const stream = env.cx.streams.find((names) => names.includes(measured)) ?? [];
+    if (!variable || !is(variable) || !stream.includes(variable.name)) {
+      const fitting = [...env.cx.variables.values()].filter((v) => is(v) && stream.includes(v.name));
+      const found = textOf(value.span);
+      const why = variable && is(variable) ? `\`${found}\` belongs to other rows than \`${measured}\`` : `\`${found}\` is none`;
+      const help =
+        fitting.length > 0
+          ? [`there ${fitting.length === 1 ? "is" : "are"} ${fitting.map((v) => `\`${v.name}\``).join(", ")}`]
+          : [`declare the labels beside the data that they are of: \`data ${measured} : …, y : category[10]\``];
+      report(env.cx.diagnostics, "GM3777", value.span, { evaluator: entry.name, needs, why }, { help });
+      return undefined;
+    }
+    out[name] = variable.name;
+  }
+  return out;
 }
 
 function isMeasured(env: Env, entry: EvaluatorEntry, density: Density, name: string): boolean {

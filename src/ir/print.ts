@@ -184,7 +184,7 @@ function printSetting(value: SettingValue): string {
 
 function printEvaluation({ name, value }: Evaluation): string {
   if (value.kind === "objective") return `  evaluate ${name} = ${printExpr(value.expr)}`;
-  const options = Object.entries(value.options).map(([k, v]) => `${k} = ${v}`);
+  const options = Object.entries({ ...value.variables, ...value.choices, ...value.options }).map(([k, v]) => `${k} = ${v}`);
   return `  evaluate ${name} = ${value.evaluator}(${[...value.densities, ...options].join(", ")})`;
 }
 

@@ -142,7 +142,13 @@ export interface EvaluatorEntry {
   readonly doc: string;
   /** Arguments that are densities, in order. */
   readonly densities: readonly { readonly name: string; readonly required: boolean }[];
+  /** Arguments that are data variables, after the densities: `is` says which. */
+  readonly variables?: readonly { readonly name: string; readonly is: (variable: Variable) => boolean; readonly needs: string }[];
   readonly options: readonly SettingArgument[];
+  /** Arguments that are one of some words, the first unless told. */
+  readonly choices?: readonly { readonly name: string; readonly words: readonly string[] }[];
+  /** What of the measured variable is more than a choice allows. */
+  readonly tooMuch?: (variable: Variable, choices: Readonly<Record<string, string>>) => string | undefined;
   /** It is about the energy of a density, the only one of the model where none is named. */
   readonly ofEnergy?: true;
   /** It is about the log-density of the data that it measures, derived as `log p(x)` is: `by` says how. */
@@ -160,6 +166,10 @@ export interface EvaluatorEntry {
 const isNumeric: EvaluatorEntry["measures"] = ({ role, domain }) => role === "data" && domain.name !== "category";
 const isPlanar: EvaluatorEntry["measures"] = (variable, dist) =>
   isNumeric(variable, dist) && variable.domain.shape.length === 1 && variable.domain.shape[0]?.size === 2;
+
+const isCloud: EvaluatorEntry["measures"] = (variable, dist) => isNumeric(variable, dist) && variable.domain.shape.length === 2;
+/** Points of a cloud that are assigned exactly, at most. */
+const MOST_POINTS = 2048;
 
 const evaluatorTable: readonly EvaluatorEntry[] = [
   {
@@ -254,6 +264,36 @@ const evaluatorTable: readonly EvaluatorEntry[] = [
     ofSamples: true,
     measures: isPlanar,
     needs: "data of two numbers a row",
+  },
+  {
+    name: "cloud_test",
+    doc: "of clouds of points: how often the nearest other cloud is of the same kind, drawn or real (1/2 where they cannot be told apart), the share of real clouds that are the nearest of a drawn one, and the mean distance of a real cloud to its nearest drawn one (Achlioptas et al. 2018; Yang et al. 2019); `distance`: `chamfer`, or `emd` for the earth mover's; of `rows` rows (100)",
+    densities: [{ name: "p", required: true }],
+    options: [arg("rows", "integer")],
+    choices: [{ name: "distance", words: ["chamfer", "emd"] }],
+    tooMuch: ({ domain }, { distance }) =>
+      distance === "emd" && (domain.shape[0]?.size ?? 0) > MOST_POINTS
+        ? `an exact assignment takes at most ${MOST_POINTS.toLocaleString("en")} points a cloud, and these have ${domain.shape[0]?.size}`
+        : undefined,
+    ofSamples: true,
+    measures: isCloud,
+    needs: "data that are sets of points, such as `real[128, 3]`",
+  },
+  {
+    name: "classifier_test",
+    doc: "squared Frechet distance between samples and data in the features of a classifier that is trained on the data and their labels `y` for `steps` (1000), with its accuracy; beside it precision and recall by the `k`-th nearest neighbour (3; Kynkaanniemi et al. 2019) and the classes of the samples: of `rows` rows (2000)",
+    densities: [{ name: "p", required: true }],
+    variables: [
+      {
+        name: "y",
+        is: ({ role, domain }) => role === "data" && domain.name === "category" && domain.shape.length === 0 && !domain.optional,
+        needs: "data that are a category of each row, none of them missing",
+      },
+    ],
+    options: [arg("rows", "integer"), arg("steps", "integer"), arg("k", "integer")],
+    ofSamples: true,
+    measures: isNumeric,
+    needs: "data other than labels",
   },
 ];
 

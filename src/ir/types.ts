@@ -372,6 +372,9 @@ export interface Evaluation {
         readonly evaluator: string;
         readonly densities: readonly string[];
         readonly options: Readonly<Record<string, number>>;
+        /** Data variables, and words chosen, by the names of the arguments. */
+        readonly variables: Readonly<Record<string, string>>;
+        readonly choices: Readonly<Record<string, string>>;
       };
   readonly span: Span;
 }

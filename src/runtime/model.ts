@@ -237,7 +237,14 @@ export interface SamplesMetric<
     /** Squared maximum mean discrepancy, with the p-value of a permutation test. */
     | { readonly kind: "mmd"; readonly permutations: number }
     /** How many of known modes the samples cover; a sample within three scales of a centre belongs to it. */
-    | { readonly kind: "modes"; readonly centres: readonly (readonly number[])[]; readonly scale: number };
+    | { readonly kind: "modes"; readonly centres: readonly (readonly number[])[]; readonly scale: number }
+    /** Rows that are clouds of points: whether the nearest neighbour tells drawn ones from real ones, how many real ones are reached, how closely. */
+    | { readonly kind: "clouds"; readonly distance: "chamfer" | "emd" }
+    /**
+     * By a classifier that is trained on the data and their `labels` for so many `steps`: Frechet distance of its features, their precision and recall
+     * by the `k`-th nearest neighbour, and the classes of samples against those of data.
+     */
+    | { readonly kind: "classifier"; readonly labels: string; readonly steps: number; readonly k: number };
 }
 
 /** Conditions and statistics that a partition function is found for. */

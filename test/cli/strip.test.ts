@@ -21,6 +21,7 @@ async function stripOf(
   model: ModelDefinition,
   steps: readonly number[],
   between: (step: number) => Promise<void> | void = () => {},
+  saved?: Parameters<typeof collectStrip>[2],
 ): Promise<Strip> {
   const session = await referenceEngine.open();
   const [stream = {}] = model.streams;
@@ -28,7 +29,7 @@ async function stripOf(
     train: Object.fromEntries(Object.keys(stream).map((name) => [name, new Float32Array(4 * (stream[name]?.shape[0] ?? 1))])),
   });
   await writeAll(session, initialWeights(model, 1, dataset));
-  const strip = collectStrip({ session, model, dataset }, 4);
+  const strip = collectStrip({ session, model, dataset }, 4, saved);
   for (const step of steps) {
     await between(step);
     await strip.add(step);
@@ -60,6 +61,24 @@ it("spreads few rows over a long run", async () => {
   expect(steps.at(-1)).toBeGreaterThan(90);
   const gaps = steps.slice(1).map((s, i) => s - (steps[i] ?? 0));
   expect(new Set(gaps).size).toBe(1);
+});
+
+it("goes on with what was saved, up to the step at which a run goes on", async () => {
+  const steps = Array.from({ length: 30 }, (_, i) => i + 1);
+  const whole = await stripOf(generator, steps);
+  const half = await stripOf(generator, steps.slice(0, 22));
+  const resumed = await stripOf(generator, steps.slice(22), undefined, { bytes: half.encode(), step: 22 });
+  expect(resumed.rows().map((r) => r.step)).toEqual(whole.rows().map((r) => r.step));
+  const [first] = resumed.rows();
+  expect(Array.from(first?.samples.values["x"]?.data ?? [])).toEqual(Array.from(whole.rows()[0]?.samples.values["x"]?.data ?? []));
+  const earlier = await stripOf(generator, [], undefined, { bytes: half.encode(), step: 9 });
+  expect(Math.max(...earlier.rows().map((r) => r.step))).toBeLessThanOrEqual(9);
+  expect(earlier.rows().length).toBeGreaterThan(2);
+});
+
+it("begins anew where what was saved is damaged", async () => {
+  const bytes = (await stripOf(generator, [1, 2])).encode().slice(0, 40);
+  expect((await stripOf(generator, [3], undefined, { bytes, step: 2 })).rows().map((r) => r.step)).toEqual([3]);
 });
 
 it("is empty where a sample takes many sweeps", async () => {

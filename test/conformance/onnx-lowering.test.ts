@@ -294,6 +294,19 @@ describe("convolutions", () => {
     ["dilation", [2, 9, 9, 8], [3, 2, 8, 4], { dilation: [2, 3] }, "Conv", "Gemm"],
     ["one axis", [3, 11, 16], [4, 16, 3], { padding: "same", dilation: 2 }, "Conv", "Gemm"],
   ];
+  it("with steps are one product of patches, and so are their gradients in the input", async () => {
+    const operands = { x: wave([2, 9, 8, 16]), w: wave([5, 4, 16, 8]), b: wave([8]), c: wave([16]) };
+    const options: g.ConvOptions = { padding: "same", stride: [2, 3] };
+    const graph = staged(operands, ({ x, w, b, c }) => {
+      const y = g.sin(g.add(g.conv(x!, w!, options), b!));
+      const back = g.add(g.convTranspose(y, w!, { stride: [2, 3], padding: "same" }), c!);
+      const [dx, dw] = g.grad(g.sum(y), [x!, w!]);
+      return { y, back, dx: dx!, dw: dw! };
+    });
+    expect(operators(graph).filter((op) => op.startsWith("Conv"))).toEqual([]);
+    await agrees(graph, operands, 1e-4);
+  });
+
   for (const [name, x, w, options, dx, dw] of forms) {
     it(`and their gradients, with ${name}`, async () => {
       const operands = { x: wave(x), w: wave(w) };

@@ -109,6 +109,11 @@ const convs: { readonly name: string; readonly x: number[]; readonly w: number[]
   { name: "1x1", x: [7, 5, 5, 12], w: [1, 1, 12, 7], options: {} },
   { name: "depthwise", x: [2, 9, 9, 6], w: [3, 3, 1, 6], options: { padding: 1, groups: 6 } },
   { name: "two groups, dilated", x: [2, 11, 9, 4], w: [3, 2, 2, 6], options: { dilation: 2, groups: 2 } },
+  { name: "5x5 stride 2 of many channels", x: [3, 14, 14, 32], w: [5, 5, 32, 16], options: { padding: "same", stride: 2 } },
+  { name: "stride 2 and 3 of many channels, rows left over", x: [2, 9, 11, 9], w: [4, 3, 9, 8], options: { padding: [[1, 0], [0, 2]], stride: [2, 3] } }, // prettier-ignore
+  { name: "stride past the window of many channels", x: [2, 10, 7, 8], w: [2, 1, 8, 8], options: { stride: 3 } },
+  { name: "more padding than the window reaches, stride 2", x: [1, 6, 5, 8], w: [2, 3, 8, 8], options: { padding: 4, stride: 2 } },
+  { name: "one axis, stride 4 of many channels", x: [2, 65, 8], w: [9, 8, 10], options: { padding: "same", stride: 4 } },
   { name: "stride past the window", x: [1, 9, 9, 2], w: [2, 2, 2, 3], options: { stride: 3 } },
   { name: "one axis, causal", x: [3, 127, 4], w: [2, 4, 5], options: { padding: [[4, 0]], dilation: 4 } },
   { name: "one axis, stride 2", x: [2, 129, 3], w: [7, 3, 2], options: { padding: "same", stride: 2 } },

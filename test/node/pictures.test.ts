@@ -1,9 +1,11 @@
 /** Pictures: every pixel of a grid where it belongs, looks chosen by shape, plots that are sound SVG with their points in place. */
+import { inflateSync } from "node:zlib";
 import { PNG } from "pngjs";
 import { describe, expect, it } from "vitest";
 import { muLaw, parseWav } from "../../src/runtime/data/index.js";
-import { drawCompletions, drawReconstructions, drawRows, lookOf, type Drawing } from "../../src/runtime/node/pictures.js";
+import { drawCompletions, drawReconstructions, drawRows, drawTurning, lookOf, type Drawing } from "../../src/runtime/node/pictures.js";
 import { drawCurves, drawHistogram, drawPlane } from "../../src/runtime/node/plots.js";
+import { parsePng } from "../../src/runtime/node/png.js";
 import { soundFile, spectrum } from "../../src/runtime/node/sound-pictures.js";
 import { cloudTiles, encodePng, grid, tiles, type Rows } from "../../src/runtime/node/raster.js";
 import { binary, byte, category, real, unit } from "../../src/runtime/model.js";
@@ -148,14 +150,14 @@ describe("grids", () => {
   });
 
   it("show point clouds upright, what is near darker", () => {
-    const [tile] = cloudTiles({ shape: [1, 2, 3], data: [0, 1, 0, 0, -1, 0] }, 1.1, 100);
+    const [tile] = cloudTiles({ shape: [1, 2, 3], data: [0, 1, 0, 0, -1, 0] }, 1.1, { size: 100 });
     const dark = Array.from({ length: 100 }, (_, y) =>
       Array.from({ length: 100 }, (_, x) => tile!.data[3 * (y * 100 + x)]!).some((shade) => shade < 255),
     );
     const lines = dark.flatMap((is, y) => (is ? [y] : []));
-    expect(lines).toHaveLength(2);
+    expect(lines).toHaveLength(4);
     expect(lines[0]).toBeLessThan(20);
-    expect(lines[1]).toBeGreaterThan(80);
+    expect(lines[2]).toBeGreaterThan(80);
   });
 });
 
@@ -213,5 +215,51 @@ describe("plots", () => {
       ).extension,
     ).toBe("svg");
     expect((await drawRows("c", { shape: [4], data: [0, 1, 1, 2] }, { kind: "scalar" })).extension).toBe("svg");
+  });
+});
+
+describe("turning clouds", () => {
+  it("turn about the vertical: after half a turn what was right is left, and heights stay", () => {
+    const rows: Rows = { shape: [1, 1, 3], data: [0.6, 0, -0.6 * Math.tan(Math.PI / 6)] };
+    const dark = (turn: number): readonly [number, number] => {
+      const [tile] = cloudTiles(rows, 1.1, { size: 100, turn });
+      const at = tile?.data.findIndex((v) => v < 200) ?? -1;
+      return [Math.floor(at / 300), Math.floor((at % 300) / 3)];
+    };
+    const [[line, column], [, other]] = [dark(0), dark(Math.PI)];
+    expect(column - 50).toBeGreaterThan(10);
+    expect(Math.abs(column + other - 99)).toBeLessThanOrEqual(1);
+    expect(dark(2 * Math.PI)).toEqual([line, column]);
+    const up = (turn: number): number => {
+      const [tile] = cloudTiles({ shape: [1, 1, 3], data: [0, 0.7, 0] }, 1.1, { size: 100, turn });
+      return Math.floor((tile?.data.findIndex((v) => v < 200) ?? -1) / 300);
+    };
+    expect(up(1)).toBe(up(0));
+  });
+
+  it("are an animated PNG whose frames are the pictures, and whose first is what others see", () => {
+    const rows: Rows = { shape: [2, 3, 3], data: Array.from({ length: 18 }, (_, i) => Math.sin(5 * i)) };
+    const look = { kind: "cloud", reach: 1.5 } as const;
+    const drawing = drawTurning(rows, look, { frames: 3, columns: 2 });
+    const bytes = drawing?.content as Uint8Array;
+    const expected = [0, 1, 2].map((i) => grid(cloudTiles(rows, 1.5, { turn: (2 * Math.PI * i) / 3 }), 2));
+    const first = parsePng({ path: "turning.png", bytes });
+    const grey = (raster: (typeof expected)[number] | undefined): readonly number[] =>
+      Array.from(raster?.data ?? []).filter((_, i) => i % 3 === 0);
+    expect(Array.from(first.data)).toEqual(grey(expected[0]));
+    const view = new DataView(bytes.buffer, bytes.byteOffset);
+    const found: number[][] = [];
+    for (let at = 8; at < bytes.length; at += 12 + view.getUint32(at)) {
+      const name = Buffer.from(bytes.subarray(at + 4, at + 8)).toString("latin1");
+      if (name !== "fdAT") continue;
+      const lines = inflateSync(bytes.subarray(at + 12, at + 8 + view.getUint32(at)));
+      found.push([...lines].filter((_, i) => i % (first.width + 1) !== 0));
+    }
+    expect(found).toEqual(expected.slice(1).map(grey));
+  });
+
+  it("are drawn of clouds in space alone", () => {
+    expect(drawTurning({ shape: [1, 2, 2], data: [0, 0, 1, 1] }, { kind: "cloud", reach: 1 })).toBeUndefined();
+    expect(drawTurning({ shape: [1, 2], data: [0, 0] }, { kind: "plane" })).toBeUndefined();
   });
 });

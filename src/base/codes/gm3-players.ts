@@ -79,4 +79,14 @@ export const gm3Players = {
     (a) =>
       `\`grad[…]\` is one gradient per example, and \`${a.layer}\` makes the value of an example depend on the other rows of the batch`,
   ),
+  GM3776: code<{ evaluator: string; why: string }>(
+    "error",
+    "More than an evaluator can measure",
+    (a) => `\`${a.evaluator}\` cannot measure this: ${a.why}`,
+  ),
+  GM3777: code<{ evaluator: string; needs: string; why: string }>(
+    "error",
+    "Labels that a classifier cannot learn",
+    (a) => `\`${a.evaluator}\` needs ${a.needs}, and ${a.why}`,
+  ),
 } as const satisfies Record<`GM37${string}`, CodeEntry<never>>;

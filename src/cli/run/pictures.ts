@@ -3,14 +3,14 @@
  */
 import { statSync } from "node:fs";
 import { join } from "node:path";
-import { canReconstruct, generativeOf } from "../../runtime/eval/draw.js";
+import { canReconstruct, generativeOf, interpolatesNoise } from "../../runtime/eval/draw.js";
 import { positionsOf } from "../../runtime/eval/sequential.js";
 import { directionsOf } from "../../runtime/eval/translate.js";
 import type { Reconstructions, RowsByName, SampleOptions, Samples, TrainedSession } from "../../runtime/eval/session.js";
 import { GmcError } from "../../runtime/graph/errors.js";
 import { drawFilters, filterRows, topicRows } from "../../runtime/node/filters.js";
 import type { MetricRow } from "../../runtime/node/metrics.js";
-import { columnOf, drawLinked, drawReconstructions, drawRows, lookOf, type Drawing } from "../../runtime/node/pictures.js";
+import { columnOf, drawLinked, drawReconstructions, drawRows, drawTurning, lookOf, type Drawing } from "../../runtime/node/pictures.js";
 import { drawCurves, drawPlane, planeWindow, type Series } from "../../runtime/node/plots.js";
 import { soundFile } from "../../runtime/node/sound-pictures.js";
 import { dataVariables } from "../../runtime/train/context.js";
@@ -93,9 +93,19 @@ export async function drawSamples(trained: TrainedSession, samples: Samples, cou
       stem: stemOf("samples", name, names),
       ...(await drawRows(name, own, look, { columns: columnsFor(count), label: "samples", ...(data ? { data } : {}) })),
     });
+    const turning = drawTurning(firstRows(own, TURNING), look);
+    if (turning) drawn.push({ stem: stemOf("turning", name, names), ...turning });
     if (look.kind === "sound") drawn.push({ stem: stemOf("samples", name, names), extension: "wav", content: soundFile(own, look.sound) });
   }
   return drawn;
+}
+
+/** Clouds, at most, that turn side by side. */
+const TURNING = 16;
+
+function firstRows({ shape, data }: RowsByName[string], count: number): RowsByName[string] {
+  const rows = Math.min(count, shape[0] ?? 0);
+  return { shape: [rows, ...shape.slice(1)], data: data.subarray(0, (rows * data.length) / Math.max(1, shape[0] ?? 1)) };
 }
 
 /** Squares of a side of the heat map. */
@@ -174,8 +184,7 @@ export async function drawStrip(trained: TrainedSession, strip: readonly StripRo
   if (strip.length < 2) return [];
   const shown = strip.map(({ samples }) => shownSamples(trained, samples));
   const conditions = new Set(generativeOf(trained.model).given);
-  const kinds = ["image", "cloud"];
-  const names = drawable(trained, shown[0] ?? {}).filter((name) => kinds.includes(lookFor(trained, name).kind) && !conditions.has(name));
+  const names = drawable(trained, shown[0] ?? {}).filter((name) => SEEN.includes(lookFor(trained, name).kind) && !conditions.has(name));
   const drawn: NamedDrawing[] = [];
   for (const name of names) {
     const own = shown.flatMap((row) => row[name] ?? []);
@@ -215,6 +224,23 @@ function inTurn(one: RowsByName[string], other: RowsByName[string]): RowsByName[
   });
   return { shape: [2 * count, ...one.shape.slice(1)], data };
 }
+
+/** Of a model that infers no latents, between draws of its noise: along lines, and along great circles. */
+async function drawNoisePaths(trained: TrainedSession): Promise<readonly NamedDrawing[]> {
+  const points = 10;
+  const drawn: NamedDrawing[] = [];
+  for (const path of ["linear", "spherical"] as const) {
+    const { shown } = await trained.interpolate(5, points, { path });
+    const names = drawable(trained, shown).filter((name) => SEEN.includes(lookFor(trained, name).kind));
+    const rows = Object.fromEntries(names.flatMap((name) => (shown[name] === undefined ? [] : [[name, shown[name]]])));
+    const pictures = await drawInterpolated(trained, rows, points);
+    drawn.push(...pictures.map((d) => ({ ...d, stem: d.stem.replace("interpolations", `interpolations-${path}`) })));
+  }
+  return drawn;
+}
+
+/** Kinds of variables whose rows are looked at one by one. */
+const SEEN: readonly string[] = ["image", "cloud"];
 
 /** One row of pictures a pair. */
 export async function drawInterpolated(trained: TrainedSession, shown: RowsByName, points: number): Promise<readonly NamedDrawing[]> {
@@ -293,6 +319,7 @@ export async function closingPictures(
     const count = samplesShown(model);
     await attempt("samples", async () => drawSamples(trained, await trained.sample(count, sampling), count));
   }
+  if (interpolatesNoise(model)) await attempt("interpolations", () => drawNoisePaths(trained));
   await attempt("samples over training", () => drawStrip(trained, strip));
   const available = Math.min(...dataset.streams.map((s) => (s.splits.test ?? s.splits.train).rows));
   if (canReconstruct(model)) {

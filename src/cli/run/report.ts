@@ -16,7 +16,7 @@ export function printEvaluation(evaluation: Evaluation, color: boolean): string 
       r.label === name ? "" : r.label,
       r.bound ?? "",
       ordersDetail(r),
-      detailOf(r),
+      r.classifier ? "" : detailOf(r),
       rowsDetail(r),
       ...densityDetail(r),
       ...partitionDetail(name, r),
@@ -24,7 +24,10 @@ export function printEvaluation(evaluation: Evaluation, color: boolean): string 
       .filter((part) => part !== "")
       .join(", "),
   ];
-  const metrics = Object.entries(evaluation.metrics).map(([name, r]) => row(name, r));
+  const metrics = Object.entries(evaluation.metrics).flatMap(([name, r]) => [
+    row(name, r),
+    ...judgeLines(r).map((text) => ["", "", "", "", text]),
+  ]);
   const terms = Object.entries(evaluation.terms).map(([name, r]) => row(name, r));
   const reconstruction = Object.values(evaluation.reconstruction).map((r) => row(r.label, r));
   const all = table([...metrics, ...terms, ...reconstruction], [1]).split("\n");
@@ -43,13 +46,30 @@ function detailOf(r: Result): string {
   return names
     .map((name) => {
       const whole = detail[`${name} of`];
-      return whole === undefined ? `${name} ${number(detail[name] ?? NaN)}` : `${name} ${detail[name]} of ${whole}`;
+      const value = detail[name] ?? NaN;
+      return whole === undefined
+        ? `${name} ${Number.isInteger(value) && value > 1 ? grouped(value) : number(value)}`
+        : `${name} ${detail[name]} of ${whole}`;
     })
     .join(", ");
 }
 
 function ordersDetail(r: Result): string {
   return r.orders === undefined ? "" : `p the mean over ${r.orders} orders`;
+}
+
+/** Of samples judged by a classifier: what else it found, the classes, and how far to trust it, a line each. */
+function judgeLines(r: Result): readonly string[] {
+  if (!r.classifier) return [];
+  const { net, steps, batch, seed, accuracy, split, rows } = r.classifier;
+  const all = Object.entries(r.detail ?? {});
+  const part = (classes: boolean): string =>
+    detailOf({ ...r, detail: Object.fromEntries(all.filter(([name]) => /^class \d/.test(name) === classes)) });
+  return [
+    part(false),
+    `classes: ${part(true).replaceAll("class ", "")}`,
+    `by a classifier (${net}; ${grouped(steps)} steps of ${batch} rows, seed ${seed}) that is right on ${(100 * accuracy).toFixed(1)} % of ${grouped(rows)} ${split} rows`,
+  ];
 }
 
 function rowsDetail(r: Result): string {

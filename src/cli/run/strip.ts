@@ -4,8 +4,11 @@
  */
 import { generativeOf } from "../../runtime/eval/draw.js";
 import { openSession, type Samples } from "../../runtime/eval/session.js";
+import { GmcError } from "../../runtime/graph/errors.js";
 import { leavesOf } from "../../runtime/nn/spec.js";
 import { emaName } from "../../runtime/train/context.js";
+import { decodeSafetensors, encodeSafetensors } from "../../runtime/data/safetensors.js";
+import type { HostTensor } from "../../runtime/engines/engine.js";
 import type { Opened } from "./open.js";
 
 export interface StripRow {
@@ -18,6 +21,48 @@ export interface Strip {
   /** Draws a row from the weights as they are; a draw that fails or is slow ends the strip, not the training. */
   add(step: number): Promise<void>;
   rows(): readonly StripRow[];
+  /** All that a resumed run goes on with, as a file. */
+  encode(): Uint8Array;
+}
+
+/** Its file in the run folder. */
+export const STRIP_FILE = "strip.safetensors";
+
+interface StripState {
+  readonly rows: readonly StripRow[];
+  /** Epochs so far, and of how many one is drawn. */
+  readonly epoch: number;
+  readonly every: number;
+}
+
+function encodeStrip({ rows, epoch, every }: StripState): Uint8Array {
+  const tensors = rows.flatMap(({ step, samples }) =>
+    Object.entries({ value: samples.values, mean: samples.means }).flatMap(([kind, all]) =>
+      Object.entries(all).map(([name, { shape, data }]): readonly [string, HostTensor] => {
+        const whole = data instanceof Int32Array;
+        return [`${step}:${kind}:${name}`, { dtype: whole ? "i32" : "f32", shape, data: whole ? data : Float32Array.from(data) }];
+      }),
+    ),
+  );
+  return encodeSafetensors(Object.fromEntries(tensors), { epoch: String(epoch), every: String(every) });
+}
+
+/** What was saved, up to a step of training. */
+function decodeStrip(bytes: Uint8Array, last: number): StripState {
+  const { tensors, metadata } = decodeSafetensors({ path: STRIP_FILE, bytes });
+  const rows = new Map<number, { values: Record<string, HostTensor>; means: Record<string, HostTensor> }>();
+  for (const [key, tensor] of Object.entries(tensors)) {
+    const [, step = "", kind = "", name = ""] = /^(\d+):(\w+):(.*)$/.exec(key) ?? [];
+    if (Number(step) > last) continue;
+    const row = rows.get(Number(step)) ?? { values: {}, means: {} };
+    (kind === "mean" ? row.means : row.values)[name] = tensor;
+    rows.set(Number(step), row);
+  }
+  return {
+    rows: [...rows].sort(([a], [b]) => a - b).map(([step, samples]) => ({ step, samples })),
+    epoch: Number(metadata["epoch"] ?? 0),
+    every: Number(metadata["every"] ?? 1),
+  };
 }
 
 /** Samples a row. */
@@ -27,18 +72,21 @@ const MOST = 20;
 /** Milliseconds that a row may take. */
 const SLOW = 5000;
 
-export function collectStrip({ session, model, dataset }: Pick<Opened, "session" | "model" | "dataset">, seed: number): Strip {
-  let rows: StripRow[] = [];
+/** `saved`: what a run had drawn by the step at which it goes on; what is damaged of it is left, and the strip begins anew. */
+export function collectStrip(
+  { session, model, dataset }: Pick<Opened, "session" | "model" | "dataset">,
+  seed: number,
+  saved?: { readonly bytes: Uint8Array; readonly step: number },
+): Strip {
+  let { rows, epoch, every } = soundState(saved);
   let on = canDraw(model);
-  let epoch = 0;
-  let every = 1;
   return {
     add: async (step) => {
       if (!on || rows.at(-1)?.step === step || epoch++ % every !== 0) return;
       const averaged = new Set(leavesOf(model.weights).flatMap(({ path }) => (session.has(emaName(path)) ? [path] : [])));
       const began = performance.now();
       try {
-        rows.push({ step, samples: await openSession({ session, model, dataset, seed, averaged, step }).sample(STRIP_COLUMNS) });
+        rows = [...rows, { step, samples: await openSession({ session, model, dataset, seed, averaged, step }).sample(STRIP_COLUMNS) }];
       } catch {
         // the closing samples say what is wrong with it
         on = false;
@@ -50,7 +98,19 @@ export function collectStrip({ session, model, dataset }: Pick<Opened, "session"
       }
     },
     rows: () => rows,
+    encode: () => encodeStrip({ rows, epoch, every }),
   };
+}
+
+function soundState(saved: { readonly bytes: Uint8Array; readonly step: number } | undefined): StripState {
+  const none = { rows: [], epoch: 0, every: 1 };
+  if (saved === undefined) return none;
+  try {
+    return decodeStrip(saved.bytes, saved.step);
+  } catch (error) {
+    if (error instanceof GmcError) return none;
+    throw error;
+  }
 }
 
 /** A density that draws all at once, given data or nothing. */

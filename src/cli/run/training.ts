@@ -1,13 +1,14 @@
 /**
  * One training run, from its start or from a checkpoint, to its closing evaluation and pictures. `gmc train` and `gmc resume` end here.
  */
-import { rmSync } from "node:fs";
+import { existsSync, rmSync } from "node:fs";
 import { evaluationSplit } from "../../runtime/data/dataset.js";
 import { drawingSteps } from "../../runtime/eval/draw.js";
 import { openSession } from "../../runtime/eval/session.js";
 import type { Evaluation } from "../../runtime/eval/protocol.js";
 import type { HostTensor } from "../../runtime/engines/engine.js";
 import { saveCheckpoint } from "../../runtime/node/checkpoint.js";
+import { readBytes } from "../../runtime/node/files.js";
 import { openMetrics, type MetricRow } from "../../runtime/node/metrics.js";
 import type { RunFolder } from "../../runtime/node/run-folder.js";
 import type { Cursor, MetricRecord } from "../../runtime/train/loop.js";
@@ -20,7 +21,7 @@ import { openWorkProgress } from "./evaluating.js";
 import { describeEngine, peakMemory, versions, type Opened } from "./open.js";
 import { printEvaluation } from "./report.js";
 import { measureSettings, type RunSettings } from "./settings.js";
-import { collectStrip } from "./strip.js";
+import { collectStrip, STRIP_FILE } from "./strip.js";
 
 export interface TrainingRun {
   readonly opened: Opened;
@@ -61,7 +62,12 @@ export async function runTraining(run: TrainingRun): Promise<number> {
   const progress = openProgress(process.stderr);
   const interrupt = onInterrupt("saving");
   const began = performance.now();
-  const strip = collectStrip(opened, settings.seed);
+  const kept = folder.file(STRIP_FILE);
+  const strip = collectStrip(
+    opened,
+    settings.seed,
+    run.resume && existsSync(kept) ? { bytes: readBytes(kept), step: run.resume.total } : undefined,
+  );
   let empty = false;
   try {
     const { result, averaged } = await trainOn(session, model, dataset, {
@@ -77,7 +83,10 @@ export async function runTraining(run: TrainingRun): Promise<number> {
       },
       onCheckpoint: async (reason, cursor, states) => {
         metrics.sync();
-        if (reason !== "interval" && reason !== "interrupted") await strip.add(cursor.total);
+        if (reason !== "interval" && reason !== "interrupted") {
+          await strip.add(cursor.total);
+          if (strip.rows().length > 0) folder.write(STRIP_FILE, strip.encode());
+        }
         const tensors: Record<string, HostTensor> = {};
         for (const name of states) tensors[name] = await session.read(name);
         saveCheckpoint(

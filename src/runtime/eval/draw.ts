@@ -36,6 +36,14 @@ export function generativeOf(model: ModelDefinition): DensityDefinition {
   return density;
 }
 
+/** Whether a walk between latents is one between draws of noise: nothing infers them from data, and one draw gives all. */
+export function interpolatesNoise(model: ModelDefinition): boolean {
+  if (model.inference !== undefined || model.generative === undefined) return false;
+  const { chain, sequential, head, given, sample } = generativeOf(model);
+  const isLatent = (name: string): boolean => Object.hasOwn(model.latents, name);
+  return chain === undefined && sequential === undefined && sample !== undefined && head.some(isLatent) && !given.some(isLatent);
+}
+
 /** What drawing a sample counts, for a line of progress. */
 export function drawingSteps(model: ModelDefinition): "sweeps" | "positions" {
   return generativeOf(model).sequential === undefined ? "sweeps" : "positions";

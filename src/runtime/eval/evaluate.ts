@@ -113,7 +113,7 @@ export async function evaluate(options: EvaluateOptions): Promise<Evaluation> {
           options.onProgress?.({ what: "rows", done: drawn.offset + drawn.rows, total: taken.length });
       }
     }
-    for (const { kind, measurement } of planned) Object.assign(found[kind], measurement.results());
+    for (const { kind, measurement } of planned) Object.assign(found[kind], await measurement.results());
   } finally {
     planned.forEach((m) => m.measurement.dispose());
   }
@@ -206,7 +206,12 @@ function plannedMeasurements(
             const taken = spreadRows(rows, metric.rows);
             const batch = options.batch ?? batchFor((b) => stageSamples(at(b), metric), taken.length);
             const opened = await open(session, stageSamples(at(batch), metric));
-            return { kind: "metrics", batch, rows: taken, measurement: sampleMeasurement(options, name, metric, opened) };
+            return {
+              kind: "metrics",
+              batch,
+              rows: taken,
+              measurement: sampleMeasurement(options, name, metric, { opened, rows: taken.length, all: rows.length }),
+            };
           },
         ];
       default:

@@ -16,7 +16,7 @@ import { labelWith, type DensityUnits, type Result } from "./protocol.js";
 export interface Measurement {
   /** Takes one batch. */
   run(feeds: HostTensors, rows: number, offset: number): Promise<void>;
-  results(): Readonly<Record<string, Result>>;
+  results(): Readonly<Record<string, Result>> | Promise<Readonly<Record<string, Result>>>;
   dispose(): void;
 }
 

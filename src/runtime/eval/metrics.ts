@@ -67,6 +67,11 @@ export function stagePosteriorMeans(options: MetricOptions, metric: ActiveUnitsM
   return metricProgram(metric.label, options, () => ({ ...metric.mean(context(options)) }));
 }
 
+/** Outputs as `fn` gives them. */
+export function stageOutputs(name: string, options: MetricOptions, fn: (context: StepContext) => Record<string, Tensor>): MetricProgram {
+  return metricProgram(name, options, () => fn(context(options)));
+}
+
 /** Output `samples` [B, ...event]. */
 export function stageSamples(options: MetricOptions, metric: SamplesMetric): MetricProgram {
   return metricProgram(metric.label, options, () => ({ samples: metric.sample(context(options)) }));

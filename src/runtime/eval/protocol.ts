@@ -34,7 +34,7 @@ export interface Result {
   readonly bound: string | null;
   /** Where masked layers have several orders: p is the mean over so many, not one of them. */
   readonly orders?: number;
-  /** Further facts: active units by latent. */
+  /** Further facts: active units by latent; precision and recall beside a distance. */
   readonly detail?: Readonly<Record<string, number>>;
   /** Where a metric takes fewer rows than the protocol says: so many, evenly spaced. */
   readonly rows?: number;
@@ -42,8 +42,23 @@ export interface Result {
   readonly density?: DensityUnits;
   /** Rows whose probability comes out above 1, which none has: log Z is too low, by no less than the largest log-probability. */
   readonly impossible?: { readonly rows: number; readonly of: number; readonly most: number };
+  /** The classifier whose features and classes were compared. */
+  readonly classifier?: ClassifierProtocol;
   /** The estimates of log Z that the number rests on; of a metric that is one, itself. */
   readonly partitions?: readonly PartitionProtocol[];
+}
+
+/** What judged samples, and how well it knows the data: a function of the data, the seed and the steps. */
+export interface ClassifierProtocol {
+  readonly net: string;
+  readonly features: number;
+  readonly steps: number;
+  readonly batch: number;
+  readonly seed: number;
+  /** Share of `rows` rows of `split`, evenly spaced, that it gives their label. */
+  readonly accuracy: number;
+  readonly split: SplitName;
+  readonly rows: number;
 }
 
 /**

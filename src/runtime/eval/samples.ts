@@ -2,52 +2,168 @@
  * Samples of a density against the rows of a split: what an implicit density, which has no likelihood, can be judged by. One sample is drawn for
  * each row, given the row's conditions; all of both are held on the host, so the number of rows is limited.
  */
-import type { HostTensors } from "../engines/engine.js";
+import type { Dataset, SplitName } from "../data/dataset.js";
+import type { EngineSession, HostTensor, HostTensors } from "../engines/engine.js";
+import { assertNever, GmcError } from "../graph/errors.js";
 import { hostStream, type HostStream } from "../graph/random.js";
 import type { SamplesMetric } from "../model.js";
 import { dataName, defined } from "../train/context.js";
+import { pause } from "../train/pause.js";
 import { feedsFor, type MeasureOptions, type Measurement, type Opened } from "./measurements.js";
+import { allRows, drawnBatches, spreadRows } from "./batches.js";
+import { rowsOf, trainClassifier } from "./classifier.js";
+import { cloudTest } from "./clouds.js";
+import { frechetDistance, gaussianOf, precisionRecall } from "./frechet.js";
+import type { Points } from "./points.js";
 import type { Result } from "./protocol.js";
 
-/** Rows as vectors of one width, one after the other. */
-interface Points {
-  readonly width: number;
-  readonly data: readonly number[];
+export interface SamplesOptions extends MeasureOptions {
+  readonly session: EngineSession;
+  readonly dataset: Dataset;
 }
 
-export function sampleMeasurement(options: MeasureOptions, name: string, metric: SamplesMetric, opened: Opened): Measurement {
-  const [real, drawn]: [number[], number[]] = [[], []];
-  let width = 1;
-  const take = (into: number[], values: ArrayLike<number>, rows: number): void => {
-    for (let i = 0; i < rows * width; i++) into.push(values[i] ?? NaN);
+export function sampleMeasurement(
+  options: SamplesOptions,
+  name: string,
+  metric: SamplesMetric,
+  /** The program of the draws, the rows it takes, and of how many. */
+  plan: { readonly opened: Opened; readonly rows: number; readonly all: number },
+): Measurement {
+  const { opened, rows: taken, all } = plan;
+  const real: Set = { rows: 0, event: [], data: [] };
+  const drawn: Set = { rows: 0, event: [], data: [] };
+  const take = (into: Set, { shape, data }: HostTensor, rows: number): void => {
+    into.event = shape.slice(1);
+    into.rows += rows;
+    const width = data.length / Math.max(1, shape[0] ?? 1);
+    for (let i = 0; i < rows * width; i++) into.data.push(data[i] ?? NaN);
   };
   return {
     run: async (feeds: HostTensors, rows, offset) => {
       const outputs = await opened.executable.run(feedsFor(options, opened, feeds, 0, offset));
-      const samples = defined(outputs["samples"], "samples");
-      width = samples.data.length / Math.max(1, samples.shape[0] ?? 1);
-      take(drawn, samples.data, rows);
-      take(real, defined(feeds[dataName(metric.variable)], `data for ${metric.variable}`).data, rows);
+      take(drawn, defined(outputs["samples"], "samples"), rows);
+      take(real, defined(feeds[dataName(metric.variable)], `data for ${metric.variable}`), rows);
     },
-    results: () => {
+    results: async () => {
       const base = { label: metric.label, standardError: null, k: null, bound: null };
-      return { [name]: { ...base, ...judge(metric, { width, data: real }, { width, data: drawn }, options.seed) } };
+      const judged = await judge(options, metric, real, drawn);
+      return { [name]: { ...base, ...judged, ...(taken === all ? {} : { rows: taken }) } };
     },
     dispose: () => opened.executable.dispose(),
   };
 }
 
-function judge(metric: SamplesMetric, real: Points, drawn: Points, seed: number): Pick<Result, "value" | "unit" | "detail"> {
-  switch (metric.method.kind) {
+/**
+ * The same measure of rows that come from elsewhere, in the model's units, such as samples of another program: against the rows of the split that
+ * the metric takes, by the classifier that it trains.
+ */
+export async function judgeRows(
+  options: SamplesOptions & { readonly split: SplitName },
+  metric: SamplesMetric,
+  drawn: { readonly shape: readonly number[]; readonly data: ArrayLike<number> },
+): Promise<Result> {
+  const { dataset, split, seed } = options;
+  const all = allRows(Math.min(...dataset.streams.map((s) => s.splits[split]?.rows ?? 0)));
+  const taken = spreadRows(all, metric.rows);
+  const real: Set = { rows: 0, event: drawn.shape.slice(1), data: [] };
+  for (const batch of drawnBatches(dataset, split, { batch: Math.min(200, taken.length), seed, rows: taken })) {
+    const { data } = defined(batch.tensors[metric.variable], `data for ${metric.variable}`);
+    const width = data.length / batch.size;
+    real.rows += batch.rows;
+    for (let i = 0; i < batch.rows * width; i++) real.data.push(data[i] ?? NaN);
+  }
+  const rows = drawn.shape[0] ?? 0;
+  const width = real.data.length / Math.max(1, real.rows);
+  if (drawn.data.length !== rows * width)
+    throw new GmcError("GM4040", `${rows} rows of \`${metric.variable}\` are ${rows * width} numbers, and ${drawn.data.length} are given`);
+  const base = { label: metric.label, standardError: null, k: null, bound: null };
+  const judged = await judge(options, metric, real, { rows, event: real.event, data: Array.from(drawn.data) });
+  return { ...base, ...judged, ...(taken.length === all.length ? {} : { rows: taken.length }) };
+}
+
+interface Set {
+  rows: number;
+  /** Shape of a row. */
+  event: readonly number[];
+  readonly data: number[];
+}
+
+type Judgement = Pick<Result, "value" | "unit" | "detail" | "classifier">;
+
+async function judge(options: SamplesOptions, metric: SamplesMetric, realSet: Set, drawnSet: Set): Promise<Judgement> {
+  const width = realSet.data.length / Math.max(1, realSet.rows);
+  const [real, drawn] = [
+    { width, data: realSet.data },
+    { width, data: drawnSet.data },
+  ];
+  const { method } = metric;
+  switch (method.kind) {
     case "mmd": {
-      const test = mmdTest(real, drawn, metric.method.permutations, hostStream(seed, "mmd.permutations"));
+      const test = mmdTest(real, drawn, method.permutations, hostStream(options.seed, "mmd.permutations"));
       return { value: test.value, unit: "squared MMD", detail: { p: test.p, bandwidth: test.bandwidth } };
     }
     case "modes": {
-      const found = countModes(drawn, metric.method.centres, metric.method.scale);
-      return { value: found.covered, unit: `of ${metric.method.centres.length} modes`, detail: { "within three scales": found.quality } };
+      const found = countModes(drawn, method.centres, method.scale);
+      return { value: found.covered, unit: `of ${method.centres.length} modes`, detail: { "within three scales": found.quality } };
     }
+    case "clouds": {
+      const dimension = realSet.event.at(-1) ?? 1;
+      const between = async (): Promise<void> => {
+        await pause();
+        options.signal?.throwIfAborted();
+      };
+      const { accuracy, coverage, matching } = await cloudTest(real, drawn, { dimension, distance: method.distance, pause: between });
+      return {
+        value: accuracy,
+        unit: "nearest-neighbour accuracy",
+        detail: { coverage, "minimum matching distance": matching, "points a cloud": width / dimension },
+      };
+    }
+    case "classifier":
+      return judgeByClassifier(options, metric.variable, method, realSet, drawnSet);
+    default:
+      return assertNever(method);
   }
+}
+
+/** Frechet distance of features first; beside it that of as many training rows, what a perfect generator would come to. */
+async function judgeByClassifier(
+  options: SamplesOptions,
+  variable: string,
+  method: Extract<SamplesMetric["method"], { readonly kind: "classifier" }>,
+  real: Set,
+  drawn: Set,
+): Promise<Judgement> {
+  const { labels, steps, k } = method;
+  const classifier = await trainClassifier({ ...options, variable, labels, steps });
+  try {
+    const [a, b] = [await classifier.judge(real.data, real.rows), await classifier.judge(drawn.data, drawn.rows)];
+    const training = rowsOf(options.dataset, "train", { variable, labels, seed: options.seed, count: drawn.rows });
+    const known = await classifier.judge(training.values, training.rows);
+    const [gaussian, shares] = [gaussianOf(a.features), classShares(a.classes, classifier.classCount)];
+    const { precision, recall } = precisionRecall(a.features, b.features, k);
+    const found = classShares(b.classes, classifier.classCount);
+    return {
+      value: frechetDistance(gaussian, gaussianOf(b.features)),
+      unit: "squared Frechet distance of features",
+      detail: {
+        "training rows": frechetDistance(gaussian, gaussianOf(known.features)),
+        precision,
+        recall,
+        "classes apart": shares.reduce((s, p, c) => s + Math.abs(p - (found[c] ?? 0)), 0) / 2,
+        ...Object.fromEntries([...found].map((p, c) => [`class ${c}`, p])),
+      },
+      classifier: classifier.protocol,
+    };
+  } finally {
+    classifier.dispose();
+  }
+}
+
+function classShares(classes: Int32Array, count: number): Float64Array {
+  const shares = new Float64Array(count);
+  for (const c of classes) shares[c]! += 1 / classes.length;
+  return shares;
 }
 
 // ---- maximum mean discrepancy -------------------------------------------------------------------
@@ -65,7 +181,7 @@ export function mmdTest(
 ): { readonly value: number; readonly p: number; readonly bandwidth: number } {
   const { width } = real;
   const [n, m] = [real.data.length / width, drawn.data.length / width];
-  const all = [...real.data, ...drawn.data];
+  const all = [...Array.from(real.data), ...Array.from(drawn.data)];
   const total = n + m;
   const distances = new Float64Array(total * total);
   for (let i = 0; i < total; i++) {

@@ -1,7 +1,7 @@
 /**
  * A model with weights in an open session: evaluate, sample, reconstruct, interpolate. What training gives back, and what a checkpoint opens as.
  */
-import type { Dataset, SplitName } from "../data/dataset.js";
+import { evaluationSplit, type Dataset, type SplitName } from "../data/dataset.js";
 import type { EngineSession, HostTensor, HostTensors } from "../engines/engine.js";
 import { verified } from "../graph/checks.js";
 import { GmcError } from "../graph/errors.js";
@@ -12,11 +12,22 @@ import { dataFeeds, dataName, dataVariables, defined, emaName } from "../train/c
 import { allRows, drawnBatches, rngOf } from "./batches.js";
 import { runChain, type ChainStart } from "./chain.js";
 import { exactDensity, logDensities } from "./density.js";
-import { generativeOf, inferenceOf, latentName, stageDecode, stageInfer, stageReconstruct, stageSample, type DrawProgram } from "./draw.js";
+import {
+  generativeOf,
+  inferenceOf,
+  interpolatesNoise,
+  latentName,
+  stageDecode,
+  stageInfer,
+  stageReconstruct,
+  stageSample,
+  type DrawProgram,
+} from "./draw.js";
 import { runSequential, type SequentialOptions } from "./sequential.js";
 import { directionsOf, stageTranslation } from "./translate.js";
 import { evaluate, type EvaluateOptions } from "./evaluate.js";
-import type { Evaluation } from "./protocol.js";
+import type { Evaluation, Result } from "./protocol.js";
+import { judgeRows } from "./samples.js";
 
 /** Rows of a variable: [rows, ...event]. */
 export interface Rows {
@@ -41,7 +52,7 @@ export interface TrainedSession {
   reconstruct(rows: number, options?: { readonly split?: SplitName; readonly seed?: number }): Promise<Reconstructions>;
   /** The first `rows` rows of a split as the model sees them. */
   data(rows: number, split?: SplitName): RowsByName;
-  /** `steps` pictures from one row of the data to another, for each pair. */
+  /** `steps` pictures from one row of the data to another, for each pair; where nothing infers latents, from one draw of them to another. */
   interpolate(pairs: number, steps: number, options?: InterpolateOptions): Promise<Reconstructions>;
   /** The first `rows` rows of each stream that the model translates, what becomes of them in the other, and of that on the way back. */
   translate(rows: number, options?: { readonly split?: SplitName; readonly seed?: number }): Promise<readonly Translation[]>;
@@ -50,6 +61,11 @@ export interface TrainedSession {
    * that.
    */
   logDensity(rows: { readonly shape: readonly number[]; readonly data: ArrayLike<number> }): Promise<Float64Array | undefined>;
+  /**
+   * A line of `evaluate { … }` that judges samples, of rows that come from elsewhere in place of draws: the same protocol for a program that knows
+   * nothing of this model. GM4005 where the line is none, GM4040 where the rows do not fit.
+   */
+  judge(metric: string, rows: { readonly shape: readonly number[]; readonly data: ArrayLike<number> }, seed?: number): Promise<Result>;
   close(): void;
 }
 
@@ -89,7 +105,7 @@ export interface Samples {
 }
 
 export interface Reconstructions {
-  /** The rows of the data. */
+  /** The rows of the data; none of an interpolation between draws. */
   readonly data: RowsByName;
   /** What the model makes of them; of an interpolation pairs * steps rows. */
   readonly shown: RowsByName;
@@ -176,6 +192,11 @@ export function openSession(options: SessionOptions): TrainedSession {
     const outputs = { ...withPrefix(drawn, "value:"), ...withPrefix(drawn, "mean:") };
     return Object.fromEntries(Object.entries(outputs).filter(([name]) => Object.hasOwn(data, name) && given[name] === undefined));
   };
+  /** Latents of draws, given the conditions of rows of the data, by their names. */
+  const drawNoise = async (rows: number, seed: number, data: HostTensors): Promise<HostTensors> => {
+    const outputs = await run(stageSample({ model, rows, averaged }), dataFeeds(conditionsOf(data)), seed);
+    return Object.fromEntries(Object.entries(tensorsOf(outputs, "value:")).filter(([name]) => Object.hasOwn(model.latents, name)));
+  };
   const conditionsOf = (data: HostTensors): HostTensors =>
     Object.fromEntries(generativeOf(model).given.map((name) => [name, defined(data[name], name)]));
   const seedOf = (given: { readonly seed?: number } | undefined): number => given?.seed ?? options.seed;
@@ -236,12 +257,14 @@ export function openSession(options: SessionOptions): TrainedSession {
     interpolate: async (pairs, steps, more) => {
       if (steps < 2) throw new GmcError("GM4008", `an interpolation has at least 2 steps, found ${steps}`);
       const data = firstRows(more?.split, 2 * pairs, seedOf(more));
-      const inferred = await infer(2 * pairs, seedOf(more), data);
+      const inferred = interpolatesNoise(model)
+        ? await drawNoise(2 * pairs, seedOf(more), data)
+        : await infer(2 * pairs, seedOf(more), data);
       const between = Object.fromEntries(
         Object.entries(inferred).map(([name, t]) => [name, interpolateRows(t, pairs, steps, more?.path ?? "linear")]),
       );
       const held = Object.fromEntries(Object.entries(conditionsOf(data)).map(([name, t]) => [name, holdRows(t, pairs, steps)]));
-      return { data, shown: await decode(pairs * steps, seedOf(more), { ...held, ...between }) };
+      return { data: interpolatesNoise(model) ? {} : data, shown: await decode(pairs * steps, seedOf(more), { ...held, ...between }) };
     },
     translate: async (rows, more) => {
       const data = firstRows(more?.split, rows, seedOf(more));
@@ -256,6 +279,14 @@ export function openSession(options: SessionOptions): TrainedSession {
     logDensity: async (rows) => {
       const density = exactDensity(model);
       return density && logDensities({ session, model, averaged }, density, rows);
+    },
+    judge: async (name, rows, seed = options.seed) => {
+      const metric = model.evaluate[name];
+      if (metric?.kind !== "samples") {
+        const some = Object.entries(model.evaluate).flatMap(([other, { kind }]) => (kind === "samples" ? [other] : []));
+        throw new GmcError("GM4005", `\`${name}\` is no measure of samples`, [`the model evaluates: ${some.join(", ") || "none"}`]);
+      }
+      return judgeRows({ session, model, dataset, split: evaluationSplit(dataset), seed }, metric, rows);
     },
     close: () => session.dispose(),
   };

@@ -4,6 +4,7 @@
  */
 import type { Column, Dataset } from "../data/dataset.js";
 import type { VariableSpec } from "../model.js";
+import { encodeAnimation } from "./apng.js";
 import { drawHistogram, drawLines, drawPlane, type PointSet } from "./plots.js";
 import { soundPairs, soundRaster, type SoundLook } from "./sound-pictures.js";
 import { cloudTiles, encodePng, enlarge, grid, pairs, tiles, type PictureShape, type Raster, type Rows } from "./raster.js";
@@ -80,6 +81,20 @@ export async function drawRows(
     case "lines":
       return { extension: "svg", content: await drawLines(lines(rows), name) };
   }
+}
+
+/** Clouds in space that turn about the vertical once, a frame for each of so many steps; of other rows there is no such picture. */
+export function drawTurning(
+  rows: Rows,
+  look: Look,
+  options: { readonly columns?: number; readonly frames?: number } = {},
+): Drawing | undefined {
+  if (look.kind !== "cloud" || rows.shape.at(-1) !== 3) return undefined;
+  const { columns, frames = 24 } = options;
+  const turned = Array.from({ length: frames }, (_, i) =>
+    grid(cloudTiles(rows, look.reach, { turn: (2 * Math.PI * i) / frames }), columns),
+  );
+  return { extension: "png", content: encodeAnimation(turned, 100) };
 }
 
 /** Originals above what the model makes of them; points and scalars as two sets, lines as pairs one after another. */

@@ -43,24 +43,39 @@ export function tiles(rows: Rows, shape: PictureShape, range: readonly [number, 
   });
 }
 
-/** Point clouds [rows, points, 2 or 3], seen from above the front left corner; `reach` is the coordinate at a tile's edge. */
-export function cloudTiles(rows: Rows, reach: number, size = 96): readonly Raster[] {
+/**
+ * Point clouds [rows, points, 2 or 3], y up, seen from above the front left corner; `reach` is the coordinate at a tile's edge. Clouds in space are
+ * turned about the vertical by `turn` radians before.
+ */
+export function cloudTiles(rows: Rows, reach: number, options: { readonly size?: number; readonly turn?: number } = {}): readonly Raster[] {
+  const { size = 96, turn = 0 } = options;
   const [count = 0, points = 0, axes = 3] = rows.shape;
-  const [sin, cos] = [Math.sin(Math.PI / 6), Math.cos(Math.PI / 6)];
+  const [sin, cos] = [Math.sin(Math.PI / 6 + turn), Math.cos(Math.PI / 6 + turn)];
+  const [tiltSin, tiltCos] = [Math.sin(Math.PI / 6), Math.cos(Math.PI / 6)];
   return Array.from({ length: count }, (_, row) => {
     const data = new Uint8Array(size * size * 3).fill(255);
     for (let point = 0; point < points; point++) {
-      const at = (row * points + point) * axes;
-      const [x, y, z] = [rows.data[at]!, rows.data[at + 1]!, axes === 3 ? rows.data[at + 2]! : 0];
-      const right = axes === 3 ? cos * x + sin * z : x;
-      const depth = axes === 3 ? cos * z - sin * x : 0;
-      const up = axes === 3 ? cos * y - sin * depth : y;
+      const from = (row * points + point) * axes;
+      const [px, py, pz] = [rows.data[from]!, rows.data[from + 1]!, axes === 3 ? rows.data[from + 2]! : 0];
+      const right = axes === 3 ? cos * px + sin * pz : px;
+      const depth = axes === 3 ? cos * pz - sin * px : 0;
+      const up = axes === 3 ? tiltCos * py - tiltSin * depth : py;
       const column = Math.floor(((right / reach + 1) / 2) * size);
       const line = Math.floor(((1 - up / reach) / 2) * size);
       if (!(column >= 0 && column < size && line >= 0 && line < size)) continue;
       // What is nearer is darker.
       const shade = Math.round(110 - 90 * Math.min(1, Math.max(-1, depth / reach)));
-      data.fill(Math.min(shade, data[(line * size + column) * 3]!), (line * size + column) * 3, (line * size + column) * 3 + 3);
+      // two pixels by two: one alone is hardly seen
+      for (const [y, x] of [
+        [line, column],
+        [line, column + 1],
+        [line + 1, column],
+        [line + 1, column + 1],
+      ] as const) {
+        if (y >= size || x >= size) continue;
+        const at = (y * size + x) * 3;
+        data.fill(Math.min(shade, data[at]!), at, at + 3);
+      }
     }
     return { height: size, width: size, data };
   });

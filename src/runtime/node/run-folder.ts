@@ -6,6 +6,7 @@
  *     metrics.jsonl .csv   one row a record
  *     checkpoints/         the last two
  *     results.json         what the run came to, each number with its protocol
+ *     strip.safetensors    samples at the end of epochs, for a strip that a resumed run goes on with
  *     samples.png …        pictures
  *
  * A run never writes into the folder of another: without --out it takes the next free name (vae, vae-2, …), with --out it wants a folder that

@@ -125,6 +125,8 @@ export interface PlanOptions {
   readonly lr?: number | undefined;
   /** Weights that have started already, in an earlier phase. */
   readonly started?: ReadonlySet<string> | undefined;
+  /** What the states of its optimisers are told apart by, where a session holds those of another model: the phase's number unless told. */
+  readonly id?: string | undefined;
 }
 
 /** Stages phase number `index` of the model. Throws GM4007, GM4011 where the definition does not fit its weights. */
@@ -155,7 +157,7 @@ export function planPhase(model: ModelDefinition, index: number, options: PlanOp
       dynamic: options.dynamic,
       faults,
     });
-    const spec = updateSpec(phase, update, optimizer, `${index}.${i}`, targets);
+    const spec = updateSpec(phase, update, optimizer, `${options.id ?? index}.${i}`, targets);
     addStates(states, spec, targets);
     return {
       label: defined(labels[i], "label"),

@@ -41,6 +41,7 @@ function attributes(params: ConvParams, window: Shape): Attributes {
 export function conv(c: LoweringContext, node: NodeOf<"conv">, operands: readonly Value[], bias?: Value): Value {
   const w = c.node(node.inputs[1]!).shape;
   const spatial = w.length - 2;
+  if (isStrided(node.params, w, sizeOf(node.shape.slice(0, -1)) * sizeOf(w.slice(0, -1)))) return convByProduct(c, node, operands, bias);
   const x = channelsFirst(c.b, operand(c, node, operands, 0), spatial);
   const names = [x, filter(c.b, operand(c, node, operands, 1), spatial), ...(bias === undefined ? [] : [bias.name])];
   const y = c.b.op("Conv", names, attributes(node.params, w.slice(0, spatial)));
@@ -50,12 +51,91 @@ export function conv(c: LoweringContext, node: NodeOf<"conv">, operands: readonl
 /** Fewer channels than this make products too narrow to be fast. */
 const narrow = 8;
 
+/**
+ * Whether steps are wider than 1 and one product over all patches, of so many elements, is the faster way: onnxruntime takes such windows picture by
+ * picture, each a product too small for two threads, and would have channels first besides.
+ */
+function isStrided(params: ConvParams, w: Shape, elements: number): boolean {
+  const [cin, cout] = [w[w.length - 2]!, w[w.length - 1]!];
+  const plain = params.groups === 1 && params.dilation.every((d) => d === 1) && params.stride.some((s) => s > 1);
+  return plain && cin >= narrow && cout >= narrow && elements <= patchLimit;
+}
+
+/** x * w as patches of x, [rows, taps Cin], times the window [taps Cin, Cout]. */
+function convByProduct(c: LoweringContext, node: NodeOf<"conv">, operands: readonly Value[], bias: Value | undefined): Value {
+  const [x, w] = [c.node(node.inputs[0]!).shape, c.node(node.inputs[1]!).shape];
+  const views = tapViews(c.b, { ...node.params, filterShape: w }, operand(c, node, operands, 0), x, node.shape);
+  const width = sizeOf(w.slice(0, -1));
+  const seen = reshaped(c.b, concat(c.b, views, x.length - 1), [sizeOf(node.shape.slice(0, -1)), width]);
+  const weights = reshaped(c.b, operand(c, node, operands, 1), [width, w[w.length - 1]!]);
+  const y = c.b.op("Gemm", [seen, weights, ...(bias === undefined ? [] : [bias.name])]);
+  return { name: reshaped(c.b, y, node.shape), shape: node.shape };
+}
+
+/**
+ * The gradient in x at stride s, without sums over what overlaps: along an axis entry s i + r of x meets dy[i + d] by entry r + p - s d of the window
+ * (p: the padding before), so that the s^2 entries of a cell are one product of the patch around dy[i] with a window whose entries are sorted by d and r
+ * (Shi et al. 2016, "Is the deconvolution layer the same as a convolutional layer?").
+ */
+function inputGradByProduct(
+  c: LoweringContext,
+  node: NodeOf<"convInputGrad">,
+  operands: readonly Value[],
+  { dy, w }: { readonly dy: Shape; readonly w: Shape },
+  bias: Value | undefined,
+): Value {
+  const { b } = c;
+  const { params } = node;
+  const spatial = w.length - 2;
+  const [cin, cout] = [w[spatial]!, w[spatial + 1]!];
+  const axes = range(spatial).map((i) => {
+    const [stride, size, pad] = [params.stride[i]!, w[i]!, params.padding[i]![0]];
+    const cells = Math.ceil(params.inputShape[i + 1]! / stride);
+    const low = Math.ceil((pad - size + 1) / stride);
+    const offsets = range(Math.floor((stride - 1 + pad) / stride) - low + 1, low);
+    // an entry outside of the window is the zero that is put after it
+    const picked = offsets.flatMap((d) => range(stride).map((r) => r + pad - stride * d)).map((t) => (t >= 0 && t < size ? t : size));
+    const before = Math.max(0, -low);
+    const after = Math.max(0, cells + offsets[offsets.length - 1]! - dy[i + 1]!);
+    return { stride, cells, taps: offsets.length, picked, padding: [before, after] as const, first: low + before };
+  });
+  const nothing = w.map(() => 0);
+  const extended = b.op("Pad", [operand(c, node, operands, 1), b.i64([...nothing, ...axes.map(() => 1), 0, 0])]);
+  const sorted = axes.reduce((name, axis, i) => b.op("Gather", [name, b.i64(axis.picked)], { axis: int(i) }), extended);
+  const split = reshaped(b, sorted, [...axes.flatMap((axis) => [axis.taps, axis.stride]), cin, cout]);
+  const order = [...range(spatial).map((i) => 2 * i), 2 * spatial + 1, ...range(spatial).map((i) => 2 * i + 1), 2 * spatial];
+  const width = sizeOf(axes.map((axis) => axis.taps)) * cout;
+  const phases = sizeOf(axes.map((axis) => axis.stride));
+  const weights = reshaped(b, transposed(b, split, order), [width, phases * cin]);
+  const cells = axes.map((axis) => axis.cells);
+  const around = {
+    ...params,
+    filterShape: [...axes.map((axis) => axis.taps), cout, cin],
+    padding: axes.map((axis) => axis.padding),
+    stride: axes.map(() => 1),
+  };
+  const views = tapViews(b, around, operand(c, node, operands, 0), dy, [dy[0]!, ...cells, cout], {
+    origin: axes.map((axis) => axis.first),
+  });
+  const seen = reshaped(b, concat(b, views, spatial + 1), [dy[0]! * sizeOf(cells), width]);
+  const added = bias === undefined ? [] : [reshaped(b, b.op("Expand", [bias.name, b.i64([phases, cin])]), [phases * cin])];
+  const y = reshaped(b, b.op("Gemm", [seen, weights, ...added]), [dy[0]!, ...cells, ...axes.map((axis) => axis.stride), cin]);
+  const woven = transposed(b, y, [0, ...range(spatial).flatMap((i) => [1 + i, 1 + spatial + i]), 2 * spatial + 1]);
+  const whole = reshaped(b, woven, [dy[0]!, ...axes.map((axis) => axis.cells * axis.stride), cin]);
+  const sizes = params.inputShape.slice(1, -1);
+  if (axes.every((axis, i) => axis.cells * axis.stride === sizes[i])) return { name: whole, shape: node.shape };
+  const cropped = b.op("Slice", [whole, b.i64(sizes.map(() => 0)), b.i64(sizes), b.i64(range(spatial, 1))]);
+  return { name: cropped, shape: node.shape };
+}
+
 /** The gradient in x, which is also the transposed convolution; plus `bias` [Cin] where given. */
 export function convInputGrad(c: LoweringContext, node: NodeOf<"convInputGrad">, operands: readonly Value[], bias?: Value): Value {
   const { params } = node;
   const [dy, w] = [c.node(node.inputs[0]!).shape, c.node(node.inputs[1]!).shape];
   const spatial = w.length - 2;
   const window = w.slice(0, spatial);
+  if (isStrided(params, w, sizeOf(dy.slice(0, -1)) * sizeOf(window) * w[spatial + 1]!))
+    return inputGradByProduct(c, node, operands, { dy, w }, bias);
   const grad = channelsFirst(c.b, operand(c, node, operands, 0), spatial);
   const weights = operand(c, node, operands, 1);
   const added = bias === undefined ? [] : [bias.name];
@@ -133,7 +213,7 @@ function patches(b: ModelBuilder, params: NodeOf<"convFilterGrad">["params"], x:
   const rows = sizeOf(dy.slice(0, -1));
   const order = [rank - 1, ...range(rank - 1)];
   const planes = cin === 1 ? reshaped(b, x, [1, ...xShape.slice(0, -1)]) : transposed(b, x, order);
-  const views = tapViews(b, params, planes, xShape, dy, 2);
+  const views = tapViews(b, params, planes, xShape, dy, { first: 2 });
   return concat(
     b,
     views.map((view) => reshaped(b, view, [cin, rows])),
@@ -147,9 +227,17 @@ function concat(b: ModelBuilder, parts: readonly string[], axis: number): string
 
 /**
  * For each tap of the window, in C order, the entries of x that meet it: [N, ...output, Cin], or with axes in x's order whatever that is. `first` is the
- * first spatial axis, `xShape` the shape with channels last.
+ * first spatial axis, `xShape` the shape with channels last; the first tap begins at `origin` of what is padded, 0 unless told.
  */
-function tapViews(b: ModelBuilder, params: NodeOf<"convFilterGrad">["params"], x: string, xShape: Shape, dy: Shape, first = 1): string[] {
+function tapViews(
+  b: ModelBuilder,
+  params: NodeOf<"convFilterGrad">["params"],
+  x: string,
+  xShape: Shape,
+  dy: Shape,
+  options: { readonly first?: number; readonly origin?: readonly number[] } = {},
+): string[] {
+  const { first = 1, origin = [] } = options;
   const spatial = xShape.length - 2;
   const around = (pads: readonly number[]): number[] => [
     ...new Array<number>(first).fill(0),
@@ -162,7 +250,7 @@ function tapViews(b: ModelBuilder, params: NodeOf<"convFilterGrad">["params"], x
     .slice(0, spatial)
     .reduce<number[][]>((list, size) => list.flatMap((tap) => range(size).map((i) => [...tap, i])), [[]]);
   return taps.map((tap) => {
-    const start = tap.map((t, i) => t * params.dilation[i]!);
+    const start = tap.map((t, i) => (origin[i] ?? 0) + t * params.dilation[i]!);
     const stop = start.map((from, i) => from + (dy[i + 1]! - 1) * params.stride[i]! + 1);
     return b.op("Slice", [wide, b.i64(start), b.i64(stop), b.i64(range(spatial, first)), b.i64(params.stride)]);
   });

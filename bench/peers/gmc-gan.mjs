@@ -1,0 +1,6 @@
+/** gmc: models/gan-bench.gm through the compiler, as `gmc train` runs it. */
+import { openTraining } from "./gmc-training.mjs";
+
+export { version } from "./compiled.mjs";
+
+export const open = ({ threads, data, steps }) => openTraining({ file: "gan-bench.gm", variable: "x", rows: data, threads, steps });
