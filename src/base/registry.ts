@@ -8,6 +8,7 @@ import { gm2 } from "./codes/gm2.js";
 import { gm3 } from "./codes/gm3.js";
 import { gm3Autoregressive } from "./codes/gm3-autoregressive.js";
 import { gm3Derivation } from "./codes/gm3-derivation.js";
+import { gm3Estimators } from "./codes/gm3-estimators.js";
 import { gm3Players } from "./codes/gm3-players.js";
 import { gm3Energy } from "./codes/gm3-energy.js";
 import { gm2Flows, gm3Flows } from "./codes/gm3-flows.js";
@@ -24,6 +25,7 @@ export const registry = {
   ...gm3Flows,
   ...gm3Autoregressive,
   ...gm3Players,
+  ...gm3Estimators,
   ...gm4,
   ...gm5,
 };

@@ -6,7 +6,7 @@ import { InternalError } from "../base/internal-error.js";
 import type { DerivedEvaluation, DerivedModel, DerivedPhase, DerivedUpdate } from "../ir/derived-model.js";
 import { densityOf, type DeriveContext, givenTheirSum, weightEntries } from "../ir/derive/context.js";
 import { hasGradientOnly } from "../ir/derive/energy-use.js";
-import { PATHWISE } from "../ir/derive/estimators.js";
+import { PATHWISE } from "../ir/derive/plan-draw.js";
 import { couplesRows } from "../ir/derive/players/rows.js";
 import { fingerprint } from "../ir/derive/kl.js";
 import type { DerivedObjective } from "../ir/quantity.js";
@@ -223,6 +223,7 @@ function callObjective(
   for (const s of o.schedules) args.push({ kind: "member", target: name("schedule"), name: s });
   for (const { use } of o.chains) args.push(call("chainsOf", name("carried"), str(use.density)));
   for (const { density } of o.partitions) args.push(call("required", name("partition"), str(partitionMetricName(derived, density))));
+  if (o.memories.length > 0) args.push(name("carried"));
   if (o.random) args.push(name("key"));
   if (o.samples) args.push(samples ?? num(o.samples.size));
   const parts = [
@@ -230,7 +231,7 @@ function callObjective(
     ...(o.data.length > 0 ? ["data"] : []),
     ...(o.rows ? ["rows"] : []),
     ...(o.schedules.length > 0 ? ["schedule"] : []),
-    ...(o.chains.length > 0 ? ["carried"] : []),
+    ...(o.chains.length + o.memories.length > 0 ? ["carried"] : []),
     ...(o.partitions.length > 0 ? ["partition"] : []),
     ...(o.random ? ["key"] : []),
   ];
@@ -293,9 +294,15 @@ function emitUpdate(derived: DerivedModel, u: DerivedUpdate, phase: DerivedPhase
     optimizer: emitOptimizer(optimizer, [...phase.phase.settings, ...u.update.settings]),
     steps: steps === undefined || steps === 1 ? undefined : num(steps),
     carried:
-      o.chains.length === 0
+      o.chains.length + o.memories.length === 0
         ? undefined
-        : object(o.chains.flatMap(({ use }) => carriedChains(derived, numberSetting(phase.phase.settings, "batch") ?? BATCH, use))),
+        : object([
+            ...o.chains.flatMap(({ use }) => carriedChains(derived, numberSetting(phase.phase.settings, "batch") ?? BATCH, use)),
+            ...o.memories.map((m): JsField => ({
+              name: m.name,
+              value: object({ shape: numbers([m.size]), dtype: str("f32"), start: object({ kind: str("zeros") }) }),
+            })),
+          ]),
     before: o.chains.length === 0 ? undefined : array(o.chains.flatMap(({ use, begin }) => beforeStages(derived, use, begin))),
   });
 }

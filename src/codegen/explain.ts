@@ -1,5 +1,5 @@
 /** What was derived, for `gmc explain`: as data, and as text for a person. */
-import { PATHWISE } from "../ir/derive/estimators.js";
+import { PATHWISE } from "../ir/derive/plan-draw.js";
 import type { DerivedModel } from "../ir/derived-model.js";
 import type { DerivedObjective } from "../ir/quantity.js";
 import { weightEntries } from "../ir/derive/context.js";

@@ -125,7 +125,7 @@ export function lowerLogDensity(context: DeriveContext, density: Density, derive
     local: () => undefined,
     weights: weightsAt(""),
     key: random ? name("key") : undefined,
-    plateSize: (count) => ({ kind: "number", value: count.size }),
+    plateSize: (plate) => ({ kind: "number", value: plate.count.size }),
   };
   const value = lowerQuantity(scope, quantity);
   return {

@@ -19,6 +19,7 @@ import { energyDraws, lowerLogPartition, lowerMatching, lowerStart, lowerUnnorma
 import { flowImage, lowerExpr, type Scope } from "./lower-expr.js";
 import { lowerGaussianMarginal } from "./lower-gaussian-marginal.js";
 import { quantityText } from "./mathtext.js";
+import { lowerSurrogate, replacedDraw } from "./lower-surrogate.js";
 import { capital } from "./names.js";
 import { place } from "./place.js";
 import { bound, densityScope, type QuantityScope, termOf, siteOf } from "./quantity-scope.js";
@@ -63,6 +64,8 @@ export function lowerQuantity(scope: QuantityScope, q: Quantity): TensorValue {
         q.op === "logmeanexp" || q.op === "logsumexp" ? "logW" : "terms",
         lowerQuantity(scope, q.body),
       ) as TensorValue;
+      const bound = q.op === "logmeanexp" ? scope.bounds?.get(q.plate) : undefined;
+      if (bound && body.lead.plates.has(q.plate)) return estimated(body, q.plate, bound(body));
       const fn = { sum: "sum", mean: "mean", max: "reduceMax", min: "reduceMin", logsumexp: "logSumExp", logmeanexp: "logMeanExp" }[q.op];
       return reducePlate(scope, body, q.plate, fn);
     }
@@ -138,13 +141,15 @@ function scaled(js: Js, scale: number): Js {
 
 // ---- factors ------------------------------------------------------------------------------------
 
-function lowerFactor(scope: QuantityScope, factor: Factor): TensorValue {
+export function lowerFactor(scope: QuantityScope, factor: Factor): TensorValue {
   const { shape } = variableOf(scope.context, factor.variable).domain;
   const inner = densityScope(scope, factor.at, undefined, factor.through);
   const x = inner.variable(factor.variable);
   if (!x) throw new InternalError(`\`${factor.variable}\` is not in scope`);
   const dist = lowerDist(inner, factor.dist, shape.length);
-  const js = sumEvent(method(dist.object, "logProb", x.js, dist.params), shape.length - dist.eventRank);
+  const fixed = scope.fixed?.has(`${factor.density}.${factor.variable}`) === true;
+  const params = fixed ? call("holdFixed", dist.params) : dist.params;
+  const js = sumEvent(method(dist.object, "logProb", x.js, params), shape.length - dist.eventRank);
   const label = factorLabel(scope.context, factor);
   const value: TensorValue = {
     kind: "tensor",
@@ -209,12 +214,14 @@ function lowerKl(scope: QuantityScope, q: Extract<Quantity, { kind: "kl" }>): Te
 
 // ---- draws --------------------------------------------------------------------------------------
 
-function lowerExpect(scope: QuantityScope, q: Extract<Quantity, { kind: "expect" }>): TensorValue {
-  if (q.plate) scope.writer.addPlate(q.plate.id, scope.plateSize(q.plate.count), q.plate.count.text);
+function lowerExpect(outer: QuantityScope, q: Extract<Quantity, { kind: "expect" }>): TensorValue {
+  const scope = q.surrogate ? { ...outer, memory: q.surrogate.memory } : outer;
+  if (q.plate) scope.writer.addPlate(q.plate.id, scope.plateSize(q.plate), q.plate.count.text);
   const steps: Steps = { variables: new Map(), locals: new Map(), drawn: new Map() };
   q.steps.forEach((step, position) => bindStep(scope, steps, step, position, q.plate?.id));
   const around = new Set([...(scope.around ?? []), ...q.steps.flatMap((step) => sitesOf(scope, step))]);
-  const body = lowerQuantity({ ...after(scope, steps, q.steps.length), around }, q.body);
+  const inner = { ...after(scope, steps, q.steps.length), around };
+  const body = q.surrogate ? lowerSurrogate(inner, scope, q, q.surrogate, steps) : lowerQuantity(inner, q.body);
   if (!q.plate) return body;
   // What is left of the family outside any reduction is averaged: that is the expectation.
   const value = body.lead.plates.has(q.plate.id)
@@ -224,8 +231,13 @@ function lowerExpect(scope: QuantityScope, q: Extract<Quantity, { kind: "expect"
   return value;
 }
 
+/** A value in which the estimator has dealt with the axis of a plate, the outermost one. */
+function estimated(value: TensorValue, plate: string, js: Js): TensorValue {
+  return { ...value, js, lead: { ...value.lead, plates: new Set([...value.lead.plates].filter((p) => p !== plate)) } };
+}
+
 /** The names under which a step draws. */
-function sitesOf(scope: QuantityScope, step: DrawStep): readonly string[] {
+export function sitesOf(scope: QuantityScope, step: DrawStep): readonly string[] {
   switch (step.kind) {
     case "factor":
       return [siteOf(scope, step.local?.name ?? step.factor.variable)];
@@ -249,7 +261,7 @@ export function lowerBegin(scope: QuantityScope, q: Quantity): Js {
 }
 
 /** The draws of an `E`, each evaluated where it is first needed. */
-interface Steps {
+export interface Steps {
   /** By the name of the variable, or the id of the local, that a draw binds. */
   readonly variables: Map<string, BoundStep>;
   readonly locals: Map<string, BoundStep>;
@@ -265,7 +277,7 @@ interface BoundStep {
 }
 
 /** The scope at a step: what the steps before it bind, then what is bound outside. */
-function after<S extends Scope>(scope: S, steps: Steps, position: number): S {
+export function after<S extends Scope>(scope: S, steps: Steps, position: number): S {
   const lookup =
     (own: ReadonlyMap<string, BoundStep>, outer: Scope["variable"]): Scope["variable"] =>
     (name) => {
@@ -298,7 +310,7 @@ function bindStep(scope: QuantityScope, steps: Steps, step: DrawStep, position: 
       const { factor, local } = step;
       const { shape } = variableOf(context, factor.variable).domain;
       const bound = bind(distExprs(factor.dist), () =>
-        drawFrom(before, densityScope(before, factor.at, factor.variable), factor.dist, shape, local?.name ?? factor.variable, plate),
+        drawFrom(before, densityScope(before, factor.at, factor.variable), factor.dist, shape, local?.name ?? factor.variable, plate, step),
       );
       steps.drawn.set(factor.variable, bound);
       if (local) steps.locals.set(local.id, bound);
@@ -373,13 +385,16 @@ function drawFrom(
   shape: readonly Dim[],
   wanted: string,
   plate: string | undefined,
+  step?: Extract<DrawStep, { kind: "factor" }>,
 ): Value {
   const lowered = lowerDist(inner, dist, shape.length);
   const lead: Lead = { plates: new Set([...lowered.lead.plates, ...(plate === undefined ? [] : [plate])]), batch: true };
   if (!scope.key) throw new InternalError("a draw stands where there is no key");
   const key = call("key.at", str(siteOf(scope, wanted)));
-  const js = method(lowered.object, "sample", key, lowered.params, scope.writer.drawShape(lead, shape));
-  return scope.writer.bind(wanted, { kind: "tensor", js, shape, lead });
+  const whole = scope.writer.drawShape(lead, shape);
+  const js = step && replacedDraw(scope, step, { lowered, key, shape: whole });
+  const sample = js ?? method(lowered.object, "sample", key, lowered.params, whole);
+  return scope.writer.bind(wanted, { kind: "tensor", js: sample, shape, lead });
 }
 
 function lowerEnumerate(scope: QuantityScope, q: Extract<Quantity, { kind: "enumerate" }>): TensorValue {
@@ -430,7 +445,7 @@ function lowerEnumerate(scope: QuantityScope, q: Extract<Quantity, { kind: "enum
 
 // ---- names --------------------------------------------------------------------------------------
 
-const sumEvent = (js: Js, rank: number): Js =>
+export const sumEvent = (js: Js, rank: number): Js =>
   rank <= 0 ? js : call("sum", js, numbers(Array.from({ length: rank }, (_, i) => i - rank)));
 
 /** A part of an objective with no density in it, called as it is written; `term` where it is a metric. Constants and bare names say all themselves. */

@@ -52,7 +52,8 @@ export function derive(model: ModelIr, diagnostics: Diagnostics): DerivedModel |
         failed = true;
         return [];
       }
-      return [{ update, derived, moves: coveringPaths(weights, checkMoves(context, update, derived)) }];
+      const moved = checkMoves(context, update, derived);
+      return [{ update, derived, moves: coveringPaths(weights, [...new Set([...moved, ...derived.helpers])]) }];
     });
     checkPlayers(context, { phase, updates });
     return { phase, updates };

@@ -29,13 +29,15 @@ import { type DeriveContext, densityOf, readsOwnSum, underPaths, walk, weightsIn
 import type { EnergyRequest } from "./energy.js";
 import type { DrawnTogether } from "./flow-change.js";
 import { chainsOf, drawsSamples, energiesIn, partitionsOf, placeChains, usesChoices } from "./energy-use.js";
-import { type Behind, planDraw } from "./estimators.js";
+import { planDraw } from "./plan-draw.js";
 import { deriveMatching } from "./matching.js";
 import { closeKl } from "./kl.js";
 import { deriveLogDensity, drawnFrom, variableText } from "./marginal.js";
 import { summedAround } from "./players/rows.js";
 import { schedulesIn } from "./schedules.js";
 import { stable } from "./stability.js";
+import { averaged, helpersOf, memoriesOf, type Surroundings } from "./surrogates.js";
+import type { Behind } from "./trained-through.js";
 
 export interface ObjectiveRequest {
   readonly value: Expr;
@@ -96,6 +98,7 @@ export function deriveObjective(context: DeriveContext, request: ObjectiveReques
     return undefined;
   }
   const used = [...exprsOf(quantity), ...energiesIn(context, quantity)];
+  for (const expr of helpersOf(quantity)) for (const v of freeVariables(expr)) free.add(v);
   let random = false;
   walkQuantity(quantity, (q) => {
     random ||= drawsSamples(q);
@@ -116,6 +119,8 @@ export function deriveObjective(context: DeriveContext, request: ObjectiveReques
     random,
     training: request.over !== undefined,
     chains: chainsOf(quantity),
+    memories: memoriesOf(quantity),
+    helpers: [...weightsIn(context, helpersOf(quantity))],
     partitions: partitionsOf(quantity),
   };
 }
@@ -286,7 +291,7 @@ function deriveExpectation(state: State, draws: readonly ObjectiveDraw[], body: 
   const [draw, ...rest] = draws;
   if (!draw) return derive(state, body);
   const inner = (next: State): Quantity | undefined => deriveExpectation(next, rest, body, whole);
-  const request = { ...state.request, choices: state.choices, taken: state.taken };
+  const request = { ...state.request, choices: state.choices, taken: state.taken, body };
   const planned = planDraw(state.context, draw, request, state.behind, state.notes);
   if (!planned) return undefined;
   const plate: Plate | undefined = draw.samples ? { id: `plate${state.counter.plates++}`, count: draw.samples } : undefined;
@@ -307,11 +312,19 @@ function deriveExpectation(state: State, draws: readonly ObjectiveDraw[], body: 
     taken: takenAfter(state.taken, draw),
   });
   if (!result) return undefined;
+  const surroundings: Surroundings = {
+    context: state.context,
+    plate,
+    notes: state.notes,
+    span: whole.span,
+    statement: state.request.span,
+    fresh: () => `plate${state.counter.plates++}`,
+  };
   // Innermost draws last: enumerated latents wrap what follows them, sampled ones in a row share one node.
   let pending: DrawStep[] = [];
   const flush = (): void => {
     if (pending.length > 0 && result)
-      result = closeKl(state.context, { kind: "expect", plate, steps: pending, body: result, span: whole.span }, state.notes);
+      result = averaged(surroundings, pending, result);
     pending = [];
   };
   for (const step of [...planned.steps].reverse()) {

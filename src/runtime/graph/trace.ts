@@ -45,6 +45,8 @@ export interface Trace {
   readonly nodes: Draft[];
   readonly writes: Map<string, Tensor>;
   readonly terms: Map<string, Tensor>;
+  /** what an update minimises beside its objective */
+  readonly auxiliary: Tensor[];
   /** every value that was given an origin, in order */
   readonly marks: Mark[];
   /** sources by name, so that a name is one node */
@@ -84,6 +86,7 @@ export function withTrace<T>(
     nodes: [],
     writes: new Map(),
     terms: new Map(),
+    auxiliary: [],
     marks: [],
     sources: new Map(),
     scalars: new Map(),
