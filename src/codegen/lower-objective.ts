@@ -136,6 +136,7 @@ function open(context: DeriveContext, derived: DerivedObjective, file: Names): O
     data: (v) => variables.get(v),
     local: () => undefined,
     weights: weightsAt(""),
+    helpers: derived.helpers,
     key: derived.random ? name("key") : undefined,
     schedule: (s) => {
       const id = scalars.get(s);

@@ -140,8 +140,8 @@ function lowerScore(inner: QuantityScope, outer: QuantityScope, q: Expect, use: 
   const value = { ...body, lead: { plates: body.lead.plates, batch: true } };
   if (baseline) {
     const learned = tensorValue(lowerExpr(outer, baseline));
-    const options = normalize === true ? [object({ normalize: bool(true) })] : [];
-    return { ...value, js: call("scoreLearned", body.js, logs, learned.js, name("carried"), str(use.memory), ...options) };
+    const options = object({ weights: weightsBehind(inner, baseline), normalize: normalize === true ? bool(true) : undefined });
+    return { ...value, js: call("scoreLearned", body.js, logs, learned.js, name("carried"), str(use.memory), options) };
   }
   if (kind === "none") return { ...value, js: call("scoreFunction", body.js, logs) };
   return { ...value, js: call("scoreRunningMean", body.js, logs, name("carried"), str(use.memory)) };
@@ -183,9 +183,10 @@ function lowerRelated(
   return estimated(body, q.plate.id, call(surrogate.fn, ...args));
 }
 
-/** The weights of a control variate. */
-function weightsBehind(scope: QuantityScope, control: Expr): Js {
-  return call("weightsUnder", name("w"), array([...weightsIn(scope.context, [control])].map(str)));
+/** The weights of a baseline or control variate that are its own: what it shares with the objective, it does not move. */
+function weightsBehind(scope: QuantityScope, expr: Expr): Js {
+  const own = [...weightsIn(scope.context, [expr])].filter((w) => scope.helpers?.includes(w));
+  return call("weightsUnder", name("w"), array(own.map(str)));
 }
 
 function named(scope: QuantityScope, value: TensorValue): TensorValue {
@@ -195,4 +196,3 @@ function named(scope: QuantityScope, value: TensorValue): TensorValue {
 function estimated(value: TensorValue, plate: string, js: Js): TensorValue {
   return { ...value, js, lead: { batch: true, plates: new Set([...value.lead.plates].filter((p) => p !== plate)) } };
 }
-

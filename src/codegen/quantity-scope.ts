@@ -17,6 +17,8 @@ export interface QuantityScope extends Scope {
   readonly unnamed?: boolean;
   /** Factors, `q.z`, whose parameters are held fixed. */
   readonly fixed?: ReadonlySet<string>;
+  /** Weights that only estimators read, which learn what these say. */
+  readonly helpers?: readonly string[];
   /** What the estimator of the innermost `E` carries is called. */
   readonly memory?: string;
   /** What becomes of the log of a mean over a family, by its plate: the estimator's function of the log weights. */

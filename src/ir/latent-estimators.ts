@@ -258,7 +258,12 @@ export const latentEstimators: readonly LatentEntry[] = [
     role: "latent",
     doc: "as rebar, with a function of the sample added to the control variate: `relax(control = r(z))` (Grathwohl et al. 2018)",
     options: [
-      { name: "control", kind: "expression", value: "", doc: "a number of the sample and what is given, whose weights descend the variance" },
+      {
+        name: "control",
+        kind: "expression",
+        value: "",
+        doc: "a number of the sample and what is given, whose weights descend the variance",
+      },
       ...[temperature(0.5, "temperature of the relaxation, where it starts if it is learned"), learned].map(unscheduled),
     ],
     conflict: (_options, given) =>

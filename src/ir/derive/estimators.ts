@@ -67,7 +67,8 @@ export function chooseEstimator(context: DeriveContext, drawn: Drawn, request: D
   if (asked) {
     const entry = latentEntries.get(asked.entry.name);
     const why = entry ? (entry.rule.misfit(facts, asked.options) ?? coupling(entry, request.body)) : "it is none for a draw";
-    if (entry && why === undefined) return moved || entry.rule.surrogate.kind === "states" ? askedFor(entry, asked, facts) : unmoved(request);
+    if (entry && why === undefined)
+      return moved || entry.rule.surrogate.kind === "states" ? askedFor(entry, asked, facts) : unmoved(request);
     reportMisfit(context, drawn, facts, asked, why ?? "", request.body);
     return undefined;
   }
@@ -151,7 +152,11 @@ function isBound(expr: Expr, names: ReadonlySet<string>): boolean {
       return inner.every((a) => isBound(a, names));
     case "mul":
     case "div":
-      return inner.length === 1 && inner[0] === expr.args[expr.fn === "div" ? 0 : expr.args.indexOf(inner[0] as Expr)] && isBound(inner[0] as Expr, names);
+      return (
+        inner.length === 1 &&
+        inner[0] === expr.args[expr.fn === "div" ? 0 : expr.args.indexOf(inner[0] as Expr)] &&
+        isBound(inner[0] as Expr, names)
+      );
     default:
       return false;
   }

@@ -98,7 +98,8 @@ export function deriveObjective(context: DeriveContext, request: ObjectiveReques
     return undefined;
   }
   const used = [...exprsOf(quantity), ...energiesIn(context, quantity)];
-  for (const expr of helpersOf(quantity)) for (const v of freeVariables(expr)) free.add(v);
+  for (const expr of helpersOf(quantity))
+    for (const v of freeVariables(expr)) if (context.model.variables.get(v)?.role === "data") free.add(v);
   let random = false;
   walkQuantity(quantity, (q) => {
     random ||= drawsSamples(q);
@@ -120,9 +121,18 @@ export function deriveObjective(context: DeriveContext, request: ObjectiveReques
     training: request.over !== undefined,
     chains: chainsOf(quantity),
     memories: memoriesOf(quantity),
-    helpers: [...weightsIn(context, helpersOf(quantity))],
+    helpers: ownWeights(context, used, helpersOf(quantity)),
     partitions: partitionsOf(quantity),
   };
+}
+
+/** Weights that the estimators' expressions read and nothing else of the objective. */
+function ownWeights(context: DeriveContext, used: readonly Expr[], helpers: readonly Expr[]): readonly string[] {
+  const others = weightsIn(
+    context,
+    used.filter((e) => !helpers.includes(e)),
+  );
+  return [...weightsIn(context, helpers)].filter((w) => !others.has(w));
 }
 
 /** A log-density that stands twice is treated alike both times. */
@@ -323,8 +333,7 @@ function deriveExpectation(state: State, draws: readonly ObjectiveDraw[], body: 
   // Innermost draws last: enumerated latents wrap what follows them, sampled ones in a row share one node.
   let pending: DrawStep[] = [];
   const flush = (): void => {
-    if (pending.length > 0 && result)
-      result = averaged(surroundings, pending, result);
+    if (pending.length > 0 && result) result = averaged(surroundings, pending, result);
     pending = [];
   };
   for (const step of [...planned.steps].reverse()) {

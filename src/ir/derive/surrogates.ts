@@ -260,4 +260,3 @@ export function memorySize({ estimator, options }: SurrogateUse): number {
   if (surrogate?.kind !== "score") return 0;
   return options["baseline"] === "none" || options["baseline"] === "leave_one_out" ? 0 : 3;
 }
-

@@ -23,7 +23,7 @@ import {
   type Tensor,
 } from "../graph/index.js";
 import { InternalError } from "../graph/errors.js";
-import { auxiliaryLoss, scoreFunction } from "./surrogate.js";
+import { learn, scoreFunction } from "./surrogate.js";
 
 /** Share of the old mean that a step keeps (Mnih & Gregor 2014, section 2.4, use 0.8). */
 const KEPT = 0.9;
@@ -64,8 +64,8 @@ export function scoreRunningMean(f: Tensor, logQ: Tensor, carried: Carried, name
 }
 
 /**
- * Neural variational inference and learning (Mnih & Gregor 2014, sections 2.3 and 2.4): the baseline is `learned`, which descends the squared distance
- * to `f`, plus the mean of what is left over earlier steps. With `normalize` the centred value is divided by its standard deviation where that is above
+ * Neural variational inference and learning (Mnih & Gregor 2014, sections 2.3 and 2.4): the baseline is `learned`, whose `weights` descend the squared
+ * distance to `f`, plus the mean of what is left over earlier steps. With `normalize` the centred value is divided by its standard deviation where that is above
  * 1: the gradient of the draw's parameters then has another scale, and no other direction in the mean. `learned` broadcasts to `f` [..., B].
  */
 export function scoreLearned(
@@ -74,14 +74,14 @@ export function scoreLearned(
   learned: Tensor,
   carried: Carried,
   name: string,
-  { normalize = false }: { readonly normalize?: boolean } = {},
+  { weights, normalize = false }: { readonly weights: readonly Tensor[]; readonly normalize?: boolean },
 ): Tensor {
   const memory = memoryOf(carried, name);
   if (!memory) return f;
   const left = stopGradient(sub(f, stopGradient(learned)));
   const { mean: offset, variance } = averages(memory);
   remember(memory, left);
-  auxiliaryLoss(mul(0.5, square(sub(stopGradient(sub(f, offset)), learned))));
+  learn(mean(mul(0.5, square(sub(stopGradient(sub(f, offset)), learned)))), weights);
   const baseline = add(stopGradient(learned), offset);
   if (!normalize) return scoreFunction(f, logQ, baseline);
   const scale = max(sqrt(max(variance, 1e-12)), 1);

@@ -106,7 +106,10 @@ export function localExpectation(f: Tensor, z: Tensor, params: BernoulliParams):
   const value = row(f, 0);
   const [all = 1] = f.shape;
   const turned = sub(sliceAxis(f, 0, 1, all), expandDims(value, 0));
-  const last = transpose(turned, [...value.shape.keys(), -1].map((axis) => axis + 1));
+  const last = transpose(
+    turned,
+    [...value.shape.keys(), -1].map((axis) => axis + 1),
+  );
   const event = drawn.shape.slice(drawn.shape.length - rank);
   const gain = mul(reshape(last, [...value.shape, ...event]), sub(1, mul(2, drawn)));
   return add(value, overEvent(mul(stopGradient(gain), only(bernoulliProbs(params))), rank));

@@ -39,7 +39,7 @@ import {
 import { bernoulli, bernoulliLogits, bernoulliProbs, type BernoulliParams } from "../prob/bernoulli.js";
 import { memoryOf, type Carried } from "./baseline.js";
 import { beforeEvent, overEvent, threshold } from "./binary.js";
-import { auxiliaryLoss, only } from "./surrogate.js";
+import { learn, only } from "./surrogate.js";
 
 export interface ControlOptions {
   /** Of the relaxation: where it starts if it is learned. */
@@ -143,13 +143,7 @@ function controlled(
   const estimate = add(add(plain, through ? mul(scale, through) : lift(0)), direct ? stopGradient(direct) : lift(0));
   const spread = mean(sum(square(estimate), [-1]));
   if (memory) move(memory, spread);
-  if (weights.length > 0) {
-    const slopes = grad(spread, weights);
-    weights.forEach((w, i) => {
-      const s = slopes[i];
-      if (s) auxiliaryLoss(sum(mul(stopGradient(s), only(w))));
-    });
-  }
+  learn(spread, weights);
   return surrogate;
 }
 
@@ -174,4 +168,3 @@ function move(memory: Tensor, spread: Tensor): void {
   const moved = sub(sliceAxis(memory, 0, 0, 2), mul(STEP, div(own, add(sqrt(squares), 1e-8))));
   writeState(memory, concat([stopGradient(moved), stopGradient(squares)], 0));
 }
-

@@ -3,7 +3,7 @@
  * estimate of the expectation's gradient. So an estimate stays what it was once it is a surrogate, and surrogates add up and nest: an outer one takes
  * an inner one for the value that it averages.
  */
-import { add, exp, mul, stopGradient, sub, type Tensor, type TensorLike } from "../graph/index.js";
+import { add, exp, grad, mul, stopGradient, sub, sum, type Tensor, type TensorLike } from "../graph/index.js";
 import { currentTrace } from "../graph/trace.js";
 
 /** 0, with the gradient of `x`. */
@@ -30,6 +30,15 @@ export function scoreFunction(f: Tensor, logQ: Tensor, baseline?: TensorLike): T
  */
 export function auxiliaryLoss(loss: Tensor): void {
   currentTrace().auxiliary.push(loss);
+}
+
+/** Lets `weights`, and nothing else that the scalar `loss` depends on, descend it. */
+export function learn(loss: Tensor, weights: readonly Tensor[]): void {
+  const slopes = weights.length > 0 ? grad(loss, weights) : [];
+  weights.forEach((w, i) => {
+    const slope = slopes[i];
+    if (slope) auxiliaryLoss(sum(mul(stopGradient(slope), only(w))));
+  });
 }
 
 /** The losses counted so far in this stage. */

@@ -11,7 +11,23 @@
 import type { Program, StateSpec, UpdateSpec, UpdateTarget } from "../engines/engine.js";
 import { assertNever, GmcError, InternalError } from "../graph/errors.js";
 import { auxiliaryLosses } from "../estimate/surrogate.js";
-import { abs, add, and, constant, equal, mean, select, stack, stage, state, sub, sum, terms, writeState, type Tensor } from "../graph/index.js";
+import {
+  abs,
+  add,
+  and,
+  constant,
+  equal,
+  mean,
+  select,
+  stack,
+  stage,
+  state,
+  sub,
+  sum,
+  terms,
+  writeState,
+  type Tensor,
+} from "../graph/index.js";
 import { currentTrace, withOrigin } from "../graph/trace.js";
 import { optimize } from "../graph/passes/index.js";
 import { grad } from "../graph/vjp.js";
