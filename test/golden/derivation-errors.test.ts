@@ -7,7 +7,7 @@ import { expectGolden, goldenCases, readCase } from "../support/golden.js";
 const FOLDER = "golden/errors/gm3";
 
 describe("errors of derivation", () => {
-  it.each(goldenCases(FOLDER, ".gm").filter((f) => /^GM(35|37|3049)/u.test(f)))("%s", (file) => {
+  it.each(goldenCases(FOLDER, ".gm").filter((f) => /^GM(35|37|38|3049)/u.test(f)))("%s", (file) => {
     const { diagnostics } = compile({ path: file, text: readCase(`${FOLDER}/${file}`) });
     const code = file.slice(0, 6);
     expect(diagnostics.map((d) => d.code)).toContain(code);

@@ -83,7 +83,7 @@ export function chooseEstimator(context: DeriveContext, drawn: Drawn, request: D
   reportNoGradient(context, request, variable, dist, `: ${COUPLED}`, [
     `train by wake-sleep: \`maximize E[…](log p(…)) over p\` and \`maximize E[… ~ p(…)](log q(…)) over q\` need no gradient through \`${variable}\``,
     `or draw \`${variable}\` from a reparameterised distribution such as Normal or Logistic`,
-    ...legalHelp(facts, request.body),
+    ...legalHelp(facts, request.body, ""),
   ]);
   return undefined;
 }
@@ -184,8 +184,10 @@ function ofWholeBatch(body: Expr): boolean {
   return found;
 }
 
+const WITHOUT_BY = "; without `by` gmc chooses one and `gmc explain` says which";
+
 /** The estimators that would be legal at a draw: those without bias, then the others. */
-function legalHelp(facts: DrawFacts, body: Expr): readonly string[] {
+function legalHelp(facts: DrawFacts, body: Expr, chooses = WITHOUT_BY): readonly string[] {
   const legal = [...latentEntries.values()].filter((e) => !e.rule.misfit(facts, defaultsOf(e)) && !coupling(e, body));
   const named = (unbiased: boolean): string =>
     legal
@@ -194,7 +196,7 @@ function legalHelp(facts: DrawFacts, body: Expr): readonly string[] {
       .join(", ");
   if (legal.length === 0) return ["no estimator fits this latent here"];
   const lists = [named(true), ...(named(false) === "" ? [] : [`with a bias ${named(false)}`])].filter((l) => l !== "");
-  return [`legal here: ${lists.join("; ")}; without \`by\` gmc chooses one and \`gmc explain\` says which`];
+  return [`legal here: ${lists.join("; ")}${chooses}`];
 }
 
 function reportMisfit(context: DeriveContext, { variable, dist }: Drawn, facts: DrawFacts, asked: Chosen, why: string, body: Expr): void {
