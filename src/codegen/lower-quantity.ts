@@ -392,9 +392,9 @@ function drawFrom(
   if (!scope.key) throw new InternalError("a draw stands where there is no key");
   const key = call("key.at", str(siteOf(scope, wanted)));
   const whole = scope.writer.drawShape(lead, shape);
-  const js = step && replacedDraw(scope, step, { lowered, key, shape: whole });
-  const sample = js ?? method(lowered.object, "sample", key, lowered.params, whole);
-  return scope.writer.bind(wanted, { kind: "tensor", js: sample, shape, lead });
+  const sample = method(lowered.object, "sample", key, lowered.params, whole);
+  const js = (step && replacedDraw(scope, step, { lowered, sample, key, shape: whole })) ?? sample;
+  return scope.writer.bind(wanted, { kind: "tensor", js, shape, lead });
 }
 
 function lowerEnumerate(scope: QuantityScope, q: Extract<Quantity, { kind: "enumerate" }>): TensorValue {

@@ -3,8 +3,9 @@
  * averages. What each takes follows from its entry in the table of latent estimators.
  */
 import { InternalError } from "../base/internal-error.js";
+import { distributions } from "../ir/distributions.js";
 import { weightsIn } from "../ir/derive/context.js";
-import { latentEntries } from "../ir/latent-estimators.js";
+import { latentEntries, type Surrogate } from "../ir/latent-estimators.js";
 import type { Options } from "../ir/estimators.js";
 import type { DrawStep, Quantity, SurrogateUse } from "../ir/quantity.js";
 import type { Expr } from "../ir/types.js";
@@ -20,15 +21,18 @@ type FactorStep = Extract<DrawStep, { kind: "factor" }>;
 
 interface Noise {
   readonly lowered: LoweredDist;
+  /** Of the distribution itself. */
+  readonly sample: Js;
   readonly key: Js;
   /** Of the whole draw. */
   readonly shape: Js;
 }
 
 /** What is drawn in place of a sample of the distribution itself; undefined where that is drawn. */
-export function replacedDraw(scope: QuantityScope, step: FactorStep, { lowered, key, shape }: Noise): Js | undefined {
-  const entry = latentEntries.get(step.estimator);
-  const surrogate = entry?.rule.surrogate;
+export function replacedDraw(scope: QuantityScope, step: FactorStep, { lowered, sample, key, shape }: Noise): Js | undefined {
+  const surrogate = latentEntries.get(step.estimator)?.rule.surrogate;
+  if (surrogate && holdsSample(surrogate))
+    return distributions.get(step.factor.dist.dist)?.reparameterised ? call("stopGradient", sample) : sample;
   if (surrogate?.kind === "replaced") {
     const t = step.asked?.exprs["t"];
     const temperature = t ? tensorValue(lowerExpr(scope, t)).js : optionJs(step.asked?.options["t"]);
@@ -39,6 +43,11 @@ export function replacedDraw(scope: QuantityScope, step: FactorStep, { lowered, 
   if (surrogate?.kind === "related")
     return call(surrogate.draw, key, lowered.params, shape, ...(surrogate.carries ? learning(scope.memory, step.asked?.options) : []));
   return undefined;
+}
+
+/** The score function takes the gradient through the log-probability of the draw: none may pass through the draw as well. */
+function holdsSample(surrogate: Surrogate): boolean {
+  return surrogate.kind === "held" || surrogate.kind === "score" || (surrogate.kind === "bound" && surrogate.of === "logQ");
 }
 
 /** `carried, "rebar:12:z", { temperature: 0.5 }` */

@@ -34,6 +34,8 @@ export interface DrawFacts {
 export type Surrogate =
   /** The sample as it is: a differentiable function of its parameters. */
   | { readonly kind: "sample" }
+  /** The sample without its gradient. */
+  | { readonly kind: "held" }
   /** The sum over its states. */
   | { readonly kind: "states" }
   /** The same, with the parameters of its own log-density held fixed. */
@@ -56,7 +58,7 @@ export type Surrogate =
     };
 
 export interface LatentRule {
-  readonly path: Exclude<GradientPath, "none">;
+  readonly path: GradientPath;
   readonly unbiased: boolean;
   readonly surrogate: Surrogate;
   /** Why it does not fit a draw; undefined where it does. */
@@ -314,11 +316,18 @@ export const latentEstimators: readonly LatentEntry[] = [
     },
   },
   {
+    name: "fixed",
+    role: "latent",
+    doc: "no gradient through the draw: what it is drawn from is taken as given, as the proposal of reweighted wake-sleep is (Bornschein & Bengio 2015)",
+    options: [],
+    rule: { path: "none", unbiased: false, surrogate: { kind: "held" }, misfit: only(drawn) },
+  },
+  {
     name: "stl",
     role: "latent",
     doc: "sticking the landing: reparameterised, without the score of log q(z | x), whose mean is 0 (Roeder, Wu & Duvenaud 2017)",
     options: [],
-    rule: { path: "reparameterised", unbiased: true, surrogate: { kind: "fixedDensity" }, misfit: only(drawn, smooth, single) },
+    rule: { path: "reparameterised", unbiased: true, surrogate: { kind: "fixedDensity" }, misfit: only(drawn, smooth, single, alone) },
   },
   {
     name: "dreg",
@@ -333,6 +342,11 @@ export const latentEstimators: readonly LatentEntry[] = [
     },
   },
 ];
+
+/** With log q(z | x) inside the log of a mean, its score has another mean than 0. */
+function alone({ samples }: DrawFacts): string | undefined {
+  return samples === undefined ? undefined : "a family of samples is drawn; inside `logmeanexp` it would be biased, and `dreg` is not";
+}
 
 /** The value of an option that is given as an expression. */
 export const EXPRESSION = "…";

@@ -194,6 +194,99 @@ describe("estimators of a bound of two samples", () => {
   });
 });
 
+describe("wake-sleep", () => {
+  const statement = (text: string): string => SBN("ELBO(p, q)", "score").replace("maximize ELBO(p, q) over p, q by score", text);
+  const only = (density: (name: string) => boolean, w: Weights): Weights =>
+    Object.fromEntries(Object.entries(w).filter(([n]) => density(n)));
+  const visible = bits(D);
+  const logPAt = (w: Weights, v: Bits, h1: Bits, h2: Bits): number =>
+    flat(w["b2"]!, h2) + layer(h1, h2, w["W1"]!, w["b1"]!) + layer(v, h1, w["W0"]!, w["b0"]!);
+  const logQAt = (w: Weights, v: Bits, h1: Bits, h2: Bits): number => layer(h1, v, w["V1"]!, w["a1"]!) + layer(h2, h1, w["V2"]!, w["a2"]!);
+  const logWeight = (h: readonly [Bits, Bits]): number => logP(weights, ...h) - logQ(weights, ...h);
+  const cases: readonly [string, (name: string) => boolean, (w: Weights) => number][] = [
+    [
+      "maximize Wake(p, q) over p",
+      (n) => !inQ(n),
+      (w) => states.reduce((sum, h) => sum + Math.exp(logQ(weights, ...h)) * logP(w, ...h), 0),
+    ],
+    [
+      "maximize Sleep(p, q) over q",
+      inQ,
+      (w) => visible.reduce((all, v) => states.reduce((sum, h) => sum + Math.exp(logPAt(weights, v, ...h)) * logQAt(w, v, ...h), all), 0),
+    ],
+    [
+      "maximize WakePhi(p, q, k = 2) over q by fixed",
+      inQ,
+      (w) =>
+        states.reduce(
+          (all, a) =>
+            states.reduce((sum, b) => {
+              const share = 1 / (1 + Math.exp(logWeight(b) - logWeight(a)));
+              const both = Math.exp(logQ(weights, ...a) + logQ(weights, ...b));
+              return sum + both * (share * logQ(w, ...a) + (1 - share) * logQ(w, ...b));
+            }, all),
+          0,
+        ),
+    ],
+  ];
+  it.each(cases)("%s", async (text, density, value) => {
+    const m = await measure(statement(text), differences(value, only(density, weights)), weights, x);
+    show("", text, m);
+    expect(m.worst).toBeLessThan(4);
+  });
+});
+
+describe("reparameterised latents", () => {
+  const GAUSSIAN = (objective: string, by: string): string => `
+model Gaussian {
+  data x : binary[1]
+  latent z : real
+  param b1 : real, b0 : real, V1 : real, V0 : real, a : real
+  density p(x, z) { z ~ Normal(0, 1)   x ~ Bernoulli(logits = ones(1) * (b1 * z + b0)) }
+  density q(z | x) { z ~ Normal(V1 * sum(x) + V0, exp(a)) }
+  train { maximize ${objective} by ${by}
+    optimizer = sgd(lr = 0.1), batch = 4, steps = 1 }
+}`;
+  const at: Weights = { b1: [1.5], b0: [-0.5], V1: [0.75], V0: [-0.25], a: [-0.5] };
+  const one = (w: Weights, name: string): number => w[name]![0]!;
+  const LOG_2PI = Math.log(2 * Math.PI);
+  const points = Array.from({ length: 161 }, (_, i) => (i - 80) / 10);
+  /** E over q by the trapezoid rule in the noise, whose error is far below 1e-6 here: log weights at each point, and the mass there. */
+  const grid = (w: Weights): readonly (readonly [number, number])[] =>
+    points.map((e) => {
+      const scale = Math.exp(one(w, "a"));
+      const z = one(w, "V1") + one(w, "V0") + scale * e;
+      const logit = one(w, "b1") * z + one(w, "b0");
+      const logPrior = -(z * z) / 2 - LOG_2PI / 2;
+      const logQz = -(e * e) / 2 - LOG_2PI / 2 - one(w, "a");
+      return [logPrior + logit - Math.log1p(Math.exp(logit)) - logQz, (Math.exp(-(e * e) / 2) / Math.sqrt(2 * Math.PI)) * 0.1];
+    });
+  const elboOf = (w: Weights): number => grid(w).reduce((sum, [v, mass]) => sum + v * mass, 0);
+  const iwaeOf = (w: Weights): number => {
+    const g = grid(w);
+    return g.reduce((all, [v, m]) => g.reduce((sum, [u, n]) => sum + m * n * logMean([v, u]), all), 0);
+  };
+  const renyiOf = (w: Weights): number => {
+    const g = grid(w);
+    return g.reduce((all, [v, m]) => g.reduce((sum, [u, n]) => sum + 2 * m * n * logMean([v / 2, u / 2]), all), 0);
+  };
+  it.each([
+    ["ELBO(p, q)", "reparam", elboOf],
+    ["ELBO(p, q)", "stl", elboOf],
+    ["ELBO(p, q)", "score", elboOf],
+    ["ELBO(p, q)", "score(baseline = leave_one_out, k = 4)", elboOf],
+    ["IWAE(p, q, k = 2)", "reparam", iwaeOf],
+    ["IWAE(p, q, k = 2)", "dreg", iwaeOf],
+    ["IWAE(p, q, k = 2)", "vimco", iwaeOf],
+    ["Renyi(p, q, k = 2)", "reparam", renyiOf],
+    ["Renyi(p, q, k = 2)", "vimco", renyiOf],
+  ] as const)("%s by %s", async (objective, by, value) => {
+    const m = await measure(GAUSSIAN(objective, by), differences(value, at), at, [1]);
+    show(objective, by, m);
+    expect(m.worst).toBeLessThan(4);
+  });
+});
+
 describe("estimators with a bias", () => {
   it("concrete: less of it the lower the temperature", async () => {
     const off: number[] = [];

@@ -22,4 +22,9 @@ export const gm3Estimators = {
     "Two estimators for one family of samples",
     (a) => `\`${a.a}\` and \`${a.b}\` cannot share one family of samples`,
   ),
+  GM3805: code<{ estimator: string; density: string; variable: string }>(
+    "error",
+    "Estimator that leaves out the score where it counts",
+    (a) => `\`${a.estimator}\` leaves out the score of \`log ${a.density}(${a.variable} | …)\`, whose mean is not 0 where it stands here`,
+  ),
 } as const satisfies Record<`GM38${string}`, CodeEntry<never>>;

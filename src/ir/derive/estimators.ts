@@ -188,7 +188,9 @@ const WITHOUT_BY = "; without `by` gmc chooses one and `gmc explain` says which"
 
 /** The estimators that would be legal at a draw: those without bias, then the others. */
 function legalHelp(facts: DrawFacts, body: Expr, chooses = WITHOUT_BY): readonly string[] {
-  const legal = [...latentEntries.values()].filter((e) => !e.rule.misfit(facts, defaultsOf(e)) && !coupling(e, body));
+  const legal = [...latentEntries.values()].filter(
+    (e) => e.rule.path !== "none" && !e.rule.misfit(facts, defaultsOf(e)) && !coupling(e, body),
+  );
   const named = (unbiased: boolean): string =>
     legal
       .filter((e) => e.rule.unbiased === unbiased)

@@ -92,19 +92,77 @@ function sameUse(a: FactorStep, b: FactorStep): boolean {
   return JSON.stringify(x) === JSON.stringify(y) && Object.keys(e).every((k) => e[k] === f[k]);
 }
 
-function average(around: Surroundings, { steps, by }: Group, body: Quantity): Quantity {
+function average(around: Surroundings, { steps, by }: Group, body: Quantity): Quantity | undefined {
   const { context, span, notes } = around;
   const node = { kind: "expect" as const, plate: around.plate, steps, body, span };
   const surrogate = by && useOf(around, by, steps);
   const own = by && surrogate && ownPlate(around, by, surrogate.options);
-  const closed = closeKl(context, node, notes);
+  // a KL in closed form has no score to leave out
+  const closed = by && entryOf(by)?.rule.surrogate.kind === "fixedDensity" ? node : closeKl(context, node, notes);
   if (!surrogate || closed.kind !== "expect") return closed;
+  const misplaced = misplacedDensity(context, by, steps, closed.body);
+  if (misplaced !== undefined) return reportPlace(around, by, misplaced);
   const plate = around.plate ?? own;
   const { inside, outside } = parted(context, closed.body, namesOf(steps));
   // without a term inside there is nothing to estimate
   if (around.plate !== undefined || outside.length === 0 || inside.length === 0) return { ...closed, plate, surrogate };
   const sum = (terms: readonly Term[]): Quantity => ({ kind: "sum", terms, span });
   return sum([{ scale: 1, factors: [], quantity: { ...closed, plate, surrogate, body: sum(inside) } }, ...outside]);
+}
+
+/**
+ * What holds log q(z | x) fixed leaves out a term of mean 0: the score. It has that mean where log q(z | x) is a plain term of the value, and for DReG where
+ * it is one, subtracted, of the log weights (Tucker et al. 2019, eq. 6). Gives the variable for which it is none.
+ */
+function misplacedDensity(context: DeriveContext, by: FactorStep, steps: readonly DrawStep[], body: Quantity): string | undefined {
+  const surrogate = entryOf(by)?.rule.surrogate;
+  const weighed = surrogate?.kind === "bound" && surrogate.of === "samples";
+  if (!weighed && surrogate?.kind !== "fixedDensity") return undefined;
+  for (const step of steps) {
+    if (step.kind !== "factor" || step.estimator !== by.estimator) continue;
+    const own = (q: Quantity): boolean => q.kind === "factor" && q.density === step.factor.density && q.variable === step.factor.variable;
+    let [all, plain] = [0, 0];
+    walkQuantity(body, (q) => {
+      if (own(q)) all++;
+      if (q.kind !== "sum" || (weighed && !isWeight(body, q))) return;
+      for (const t of q.terms) if (own(t.quantity) && (!weighed || (t.scale === -1 && t.factors.length === 0))) plain++;
+    });
+    const inTerms = weighed || all === termsOf(body).filter((t) => own(t.quantity)).length;
+    if ((weighed ? plain !== 1 || all !== plain : !inTerms) || (weighed && all === 0)) return step.factor.variable;
+  }
+  return undefined;
+}
+
+/** Is `q` what a log of a mean is taken of, somewhere in `body`? */
+function isWeight(body: Quantity, q: Quantity): boolean {
+  let found = false;
+  walkQuantity(body, (r) => {
+    found ||= r.kind === "reduce" && r.body === q;
+  });
+  return found;
+}
+
+const termsOf = (q: Quantity): readonly Term[] => (q.kind === "sum" ? q.terms : [{ scale: 1, factors: [], quantity: q }]);
+
+function reportPlace({ context, statement }: Surroundings, by: FactorStep, variable: string): undefined {
+  const { density } = by.factor;
+  const weighed = entryOf(by)?.rule.surrogate.kind === "bound";
+  report(
+    context.diagnostics,
+    "GM3805",
+    statement,
+    { estimator: by.estimator, density, variable },
+    {
+      labels: [{ span: by.factor.span, text: `\`${variable}\` is drawn here` }],
+      help: [
+        weighed
+          ? `it takes the log of a mean of \`log p(…) - log ${density}(…)\`, as in \`IWAE(p, q, k = 5)\``
+          : `it takes \`log ${density}(…)\` as a plain term, as in \`ELBO(p, q)\``,
+        "`by reparam` is right wherever it stands",
+      ],
+    },
+  );
+  return undefined;
 }
 
 function useOf(around: Surroundings, by: FactorStep, steps: readonly DrawStep[]): SurrogateUse {
@@ -162,7 +220,7 @@ function namesOf(steps: readonly DrawStep[]): ReadonlySet<string> {
 }
 
 function parted(context: DeriveContext, body: Quantity, names: ReadonlySet<string>): { readonly inside: Term[]; readonly outside: Term[] } {
-  const terms: readonly Term[] = body.kind === "sum" ? body.terms : [{ scale: 1, factors: [], quantity: body }];
+  const terms = termsOf(body);
   const inside: Term[] = [];
   const outside: Term[] = [];
   for (const t of terms) (reads(context, t, names) ? inside : outside).push(t);
