@@ -4,6 +4,8 @@
  * variances are printed. Those with a bias show it, and it shrinks with the temperature.
  */
 import { describe, expect, it } from "vitest";
+import { compute } from "../../src/runtime/engines/reference/evaluate.js";
+import * as gmc from "../../src/runtime/index.js";
 import { gradientsOf } from "../support/gradients.js";
 import { loadModel } from "../support/model.js";
 
@@ -284,6 +286,36 @@ model Gaussian {
     const m = await measure(GAUSSIAN(objective, by), differences(value, at), at, [1]);
     show(objective, by, m);
     expect(m.worst).toBeLessThan(4);
+  });
+});
+
+describe("the surrogate of the score function", () => {
+  it.each([undefined, 1.5])("is right in the second derivative, baseline %s", (baseline) => {
+    // E f(b), b ~ Bernoulli(sigmoid(a)): derivatives p (1 - p) (f1 - f0) and p (1 - p) (1 - 2 p) (f1 - f0)
+    const [n, a, low, high] = [10000, 0.7, 1, 3];
+    const out = compute(
+      ({ a: at }) => {
+        const each = gmc.mul(at!, gmc.constant(Array<number>(n).fill(1)));
+        const b = gmc.bernoulli.sample(gmc.rootKey().at("b"), { logits: each }, [{ kind: "rows", size: n }]);
+        const f = gmc.add(low, gmc.mul(high - low, b));
+        const surrogate = gmc.scoreFunction(f, gmc.bernoulli.logProb(b, { logits: each }), baseline);
+        const first = gmc.grad(gmc.sum(surrogate), [each])[0]!;
+        return { value: gmc.sub(surrogate, f), first, second: gmc.grad(gmc.sum(first), [each])[0]! };
+      },
+      { a },
+      { rng: [3, 1, 4, 1] },
+    );
+    const p = 1 / (1 + Math.exp(-a));
+    for (const [name, exact] of [
+      ["value", 0],
+      ["first", p * (1 - p) * (high - low)],
+      ["second", p * (1 - p) * (1 - 2 * p) * (high - low)],
+    ] as const) {
+      const data = [...out[name]!.data];
+      const mean = data.reduce((sum, v) => sum + v, 0) / n;
+      const error = Math.sqrt(data.reduce((sum, v) => sum + (v - mean) ** 2, 0)) / n;
+      expect(Math.abs(mean - exact)).toBeLessThan(4 * error + 1e-12);
+    }
   });
 });
 
