@@ -42,7 +42,7 @@ export function renderRegions(tables) {
     optimizers: optimizers(tables),
     schedules: schedules(tables),
     evaluators: evaluators(tables),
-    "estimators of latents": estimatorTable(tables, "latent"),
+    "estimators of latents": latentTable(tables),
     "estimators of maxima": estimatorTable(tables, "optimum"),
     "estimators of updates": estimatorTable(tables, "update"),
     "estimators of energies": ["data", "model", "partition", "matching"].map((role) => estimatorTable(tables, role)).join("\n\n"),
@@ -310,11 +310,24 @@ const ESTIMATED = {
 };
 
 function estimatorTable(tables, role) {
-  const rows = estimatorsOf(tables, (e) => e.role === role && !e.planned).map((e) => {
-    const shown = e.options.map((o) => `${o.name} = ${o.value}`);
-    return [`\`${e.name}${shown.length > 0 ? `(${shown.join(", ")})` : ""}\``, sentence(e.doc)];
-  });
+  const rows = estimatorsOf(tables, (e) => e.role === role && !e.planned).map((e) => [estimatorCall(e), sentence(e.doc)]);
   return table([ESTIMATED[role], "How"], rows);
+}
+
+/** With the path of the gradient, and whether its mean is the true one. */
+function latentTable(tables) {
+  const rows = estimatorsOf(tables, (e) => e.role === "latent").map((e) => [
+    estimatorCall(e),
+    e.rule.path,
+    e.rule.path === "none" ? "" : e.rule.unbiased ? "none" : "yes",
+    sentence(e.doc),
+  ]);
+  return table([ESTIMATED.latent, "Path", "Bias", "How"], rows);
+}
+
+function estimatorCall(e) {
+  const shown = e.options.map((o) => `${o.name} = ${o.value === "" ? "…" : o.value}`);
+  return `\`${e.name}${shown.length > 0 ? `(${shown.join(", ")})` : ""}\``;
 }
 
 function estimatorsOf({ estimators }, wanted) {

@@ -29,15 +29,16 @@ const runtimeLayers: Readonly<Record<string, readonly string[]>> = {
   prob: ["graph", "model.ts"],
   adversarial: ["graph"],
   energy: ["graph", "prob"],
+  estimate: ["graph", "prob"],
   flow: ["graph", "nn", "prob"],
   map: ["graph", "nn", "adversarial", "energy", "model.ts"],
   "model.ts": ["graph", "nn", "train"],
   engines: ["graph"],
   data: ["graph", "model.ts"],
-  train: ["graph", "nn", "prob", "data", "engines", "model.ts", "eval"],
+  train: ["graph", "nn", "prob", "estimate", "data", "engines", "model.ts", "eval"],
   eval: ["graph", "nn", "prob", "energy", "data", "engines", "model.ts", "train"],
   node: ["graph", "nn", "prob", "data", "engines", "model.ts", "train", "eval"],
-  "index.ts": ["graph", "nn", "prob", "energy", "flow", "adversarial", "map", "data", "engines", "model.ts", "train", "eval"],
+  "index.ts": ["graph", "nn", "prob", "energy", "estimate", "flow", "adversarial", "map", "data", "engines", "model.ts", "train", "eval"],
 };
 
 const importsOf = (file: string): readonly string[] =>

@@ -6,7 +6,7 @@ import { InternalError } from "../base/internal-error.js";
 import type { DerivedEvaluation, DerivedModel, DerivedPhase, DerivedUpdate } from "../ir/derived-model.js";
 import { densityOf, type DeriveContext, givenTheirSum, weightEntries } from "../ir/derive/context.js";
 import { hasGradientOnly } from "../ir/derive/energy-use.js";
-import { PATHWISE } from "../ir/derive/estimators.js";
+import { PATHWISE } from "../ir/derive/plan-draw.js";
 import { couplesRows } from "../ir/derive/players/rows.js";
 import { fingerprint } from "../ir/derive/kl.js";
 import { optimaIn } from "../ir/derive/optimum.js";
@@ -258,6 +258,7 @@ function callObjective(
   for (const s of o.schedules) args.push({ kind: "member", target: name("schedule"), name: s });
   for (const { use } of o.chains) args.push(call("chainsOf", name("carried"), str(use.density)));
   for (const { density } of o.partitions) args.push(call("required", name("partition"), str(partitionMetricName(derived, density))));
+  if (o.memories.length > 0) args.push(name("carried"));
   if (o.random) args.push(name("key"));
   if (o.samples) args.push(samples ?? num(o.samples.size));
   const parts = new Set([
@@ -265,7 +266,7 @@ function callObjective(
     ...(ofData.length > 0 ? ["data"] : []),
     ...(o.rows ? ["rows"] : []),
     ...(o.schedules.length > 0 ? ["schedule"] : []),
-    ...(o.chains.length > 0 ? ["carried"] : []),
+    ...(o.chains.length + o.memories.length > 0 ? ["carried"] : []),
     ...(o.partitions.length > 0 ? ["partition"] : []),
     ...(o.random ? ["key"] : []),
     ...(found ? latentsParts(found.lowered, training) : []),
@@ -318,6 +319,16 @@ function emitPhase(derived: DerivedModel, phase: DerivedPhase, objectives: Objec
 
 const optionalNumber = (value: number | undefined): Js | undefined => (value === undefined ? undefined : num(value));
 
+/** Persistent chains, and what estimators remember from step to step. */
+function carriedStates(derived: DerivedModel, o: LoweredObjective, batch: number): Js | undefined {
+  const chains = o.chains.flatMap(({ use }) => carriedChains(derived, batch, use));
+  const memories = o.memories.map((m): JsField => ({
+    name: m.name,
+    value: object({ shape: numbers([m.size]), dtype: str("f32"), start: object({ kind: str("zeros") }) }),
+  }));
+  return chains.length + memories.length === 0 ? undefined : object([...chains, ...memories]);
+}
+
 function emitUpdate(derived: DerivedModel, u: DerivedUpdate, phase: DerivedPhase, objectives: Objectives): Js {
   const o = objectives.get(u.derived, u.update.value, u.update.name, objectiveDoc(u));
   const optimizer = findSetting(u.update.settings, "optimizer") ?? findSetting(phase.phase.settings, "optimizer");
@@ -337,7 +348,7 @@ function emitUpdate(derived: DerivedModel, u: DerivedUpdate, phase: DerivedPhase
     over: array(u.moves.map(str)),
     optimizer: em ? call("sgd", object({ lr: num(1) })) : emitOptimizer(optimizer, [...phase.phase.settings, ...u.update.settings]),
     steps: steps === undefined || steps === 1 ? undefined : num(steps),
-    carried: o.chains.length === 0 ? latents?.carried : object(o.chains.flatMap(({ use }) => carriedChains(derived, batch, use))),
+    carried: latents?.carried ?? carriedStates(derived, o, batch),
     before: o.chains.length === 0 ? latents?.before : array(o.chains.flatMap(({ use, begin }) => beforeStages(derived, use, begin))),
   });
 }

@@ -1,8 +1,8 @@
 /** What was derived, for `gmc explain`: as data, and as text for a person. */
-import { PATHWISE } from "../ir/derive/estimators.js";
 import { optimaIn } from "../ir/derive/optimum.js";
+import { PATHWISE } from "../ir/derive/plan-draw.js";
 import type { DerivedEvaluation, DerivedModel } from "../ir/derived-model.js";
-import type { DerivedObjective, Quantity } from "../ir/quantity.js";
+import { type DerivedObjective, type Quantity, walkQuantity } from "../ir/quantity.js";
 import { weightEntries } from "../ir/derive/context.js";
 
 import { type EnergyExplanation, explainEnergy, printEnergy } from "./explain-energy.js";
@@ -23,6 +23,14 @@ export interface ObjectiveExplanation {
   readonly surrogate: string;
   readonly moves: readonly string[];
   readonly latents: readonly { readonly variable: string; readonly density: string; readonly estimator: string; readonly reason: string }[];
+  /** From each draw to the trained weights that its own parameters read: how the gradient goes, and whether its mean is the true one. */
+  readonly paths: readonly {
+    readonly variable: string;
+    readonly density: string;
+    readonly path: string;
+    readonly weights: readonly string[];
+    readonly unbiased: boolean;
+  }[];
 }
 
 export interface Explanation {
@@ -65,7 +73,8 @@ export function explain(derived: DerivedModel): Explanation {
       latex: quantityLatex(context, quantity),
       surrogate: surrogateText(d),
       moves,
-      latents: d.notes,
+      latents: d.notes.map(({ variable, density, estimator, reason }) => ({ variable, density, estimator, reason })),
+      paths: d.notes.flatMap(({ variable, density, gradient }) => (gradient ? [{ variable, density, ...gradient }] : [])),
     };
   };
   return {
@@ -121,6 +130,9 @@ function perplexity({ evaluation: { value }, objective }: DerivedEvaluation, of:
 
 /** What the gradient is taken of: with these estimators, the estimate itself. */
 function surrogateText(d: DerivedObjective): string {
+  const estimators = [...new Set(surrogatesIn(d.quantity))];
+  if (estimators.length > 0)
+    return `a surrogate with the value of the estimate, and the gradient of ${estimators.join(" and ")} through what is drawn`;
   const drawn = d.notes.filter((n) => n.estimator === "reparam").map((n) => n.variable);
   if (d.chains.length > 0 || d.notes.some((n) => n.variable === "log Z" && n.estimator !== "exact" && n.estimator !== "ais"))
     return "the same with log Z replaced by -F at samples of the model, held fixed: its gradient estimates that of log p, its value does not";
@@ -138,6 +150,12 @@ function surrogateText(d: DerivedObjective): string {
     return d.random ? "the estimate itself; no gradient passes through its samples" : "the objective itself: it is exact";
   const [first = "z"] = drawn;
   return `the estimate itself, with ${drawn.map((v) => `${v} = sample(noise; its parameters)`).join(", ")}: the gradient passes through ${first}${drawn.length > 1 ? " and the others" : ""}`;
+}
+
+function surrogatesIn(quantity: DerivedObjective["quantity"]): readonly string[] {
+  const found: string[] = [];
+  walkQuantity(quantity, (q) => q.kind === "expect" && q.surrogate && found.push(q.surrogate.estimator));
+  return found;
 }
 
 export function printExplanation(e: Explanation, extra: readonly string[] = []): string {
@@ -164,12 +182,24 @@ export function printExplanation(e: Explanation, extra: readonly string[] = []):
     for (const o of items) {
       lines.push(`${title}: ${o.statement}  (${o.place})`, `  = ${o.text}`, `  LaTeX: ${o.latex}`);
       if (title === "train") lines.push(`  differentiated: ${o.surrogate}`, `  moves: ${o.moves.join(", ")}`);
+      if (o.paths.length > 0) lines.push("  gradients through draws", ...pathTable(o.paths).map((l) => `  ${l}`));
       if (o.latents.length > 0)
         lines.push("  latents", ...table(o.latents.map((l) => [l.variable, l.estimator, l.reason])).map((l) => `  ${l}`));
       lines.push("");
     }
   }
   return [...lines, ...extra].join("\n").trimEnd() + "\n";
+}
+
+/** `z of q -> encoder  reparameterised  unbiased` */
+function pathTable(paths: ObjectiveExplanation["paths"]): readonly string[] {
+  return table(
+    paths.map((p) => [
+      `${p.variable} of ${p.density} -> ${p.weights.length > 0 ? p.weights.join(", ") : p.path === "none" ? "no trained weight" : "what it is drawn from"}`,
+      p.path,
+      p.path === "none" ? "" : p.unbiased ? "unbiased" : "biased",
+    ]),
+  );
 }
 
 function table(rows: readonly (readonly string[])[]): readonly string[] {

@@ -130,7 +130,7 @@ export function lowerLogDensity(context: DeriveContext, density: Density, derive
     weights: weightsAt(""),
     key: random ? name("key") : undefined,
     training: false,
-    plateSize: (count) => ({ kind: "number", value: count.size }),
+    plateSize: (plate) => ({ kind: "number", value: plate.count.size }),
   };
   const value = lowerQuantity(scope, quantity);
   return {

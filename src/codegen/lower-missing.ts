@@ -35,6 +35,12 @@ export function weighKnown(scope: QuantityScope, variable: string, states: Tenso
   return scope.writer.bind(`weight${capital(variable)}`, value, `all on ${variable} where it is there`) as TensorValue;
 }
 
+/** A log-density of what was drawn, in the rows where it was: 0 in others. */
+export function whereDrawn(scope: QuantityScope, variable: string, log: TensorValue): TensorValue {
+  const data = dataOf(scope, variable);
+  return { ...log, js: call("whereMissing", data.js, log.js, num(0), ...rankOf(data)), lead: joinLeads([log.lead, data.lead]) };
+}
+
 /** `lowerPart` lowers either part. */
 export function lowerByRow(scope: QuantityScope, q: ByRow, lowerPart: (scope: QuantityScope, q: Quantity) => TensorValue): TensorValue {
   const data = dataOf(scope, q.variable);

@@ -28,6 +28,8 @@ export interface LoweredObjective extends Called {
   readonly chains: readonly { readonly use: ChainUse; readonly begin: ChainStart | undefined }[];
   /** Densities whose log Z is fed to it. */
   readonly partitions: DerivedObjective["partitions"];
+  /** What its estimators carry: one parameter for all. */
+  readonly memories: DerivedObjective["memories"];
   /** Number of samples where the objective draws one family. */
   readonly samples: Dim | undefined;
 }
@@ -49,6 +51,7 @@ export function lowerObjective(
     random: derived.random,
     chains: derived.chains.map((use) => ({ use, begin: lowerChainStart(context, derived, use, file) })),
     partitions: derived.partitions,
+    memories: derived.memories,
     samples,
   };
 }
@@ -82,7 +85,7 @@ function finished({ writer }: QuantityScope, value: TensorValue): JsFunction["bo
 /** `startR2(w, v, key)`: what the chains of the rows start at, drawn as in the objective itself. */
 function lowerChainStart(context: DeriveContext, derived: DerivedObjective, use: ChainUse, file: Names): ChainStart | undefined {
   if (!use.begin) return undefined;
-  const { scope, params, rows } = open(context, { ...derived, quantity: use.begin, chains: [], partitions: [] }, file);
+  const { scope, params, rows } = open(context, { ...derived, quantity: use.begin, chains: [], partitions: [], memories: [] }, file);
   const body = scope.writer.finish(lowerBegin(scope, use.begin), undefined);
   const read = body.reduce((found, s) => namesIn(s.value, found), new Set<string>());
   const kept = params.filter((p) => p.name === "w" || read.has(p.name));
@@ -120,6 +123,7 @@ function open(context: DeriveContext, derived: DerivedObjective, file: Names): O
     ...["w", "key", "k", ...(rows ? ["B"] : [])],
     ...derived.chains.map((c) => chainsName(c.density)),
     ...derived.partitions.map((p) => partitionName(p.density)),
+    ...(derived.memories.length > 0 ? ["carried"] : []),
   ];
   const scalars = parameterNames(
     derived.schedules.map((s) => s.name),
@@ -148,6 +152,7 @@ function open(context: DeriveContext, derived: DerivedObjective, file: Names): O
   for (const id of scalars.values()) params.push({ name: id, type: "Tensor" });
   for (const { density } of derived.chains) params.push({ name: chainsName(density), type: "Values" });
   for (const { density } of derived.partitions) params.push({ name: partitionName(density), type: "Tensor" });
+  if (derived.memories.length > 0) params.push({ name: "carried", type: "Carried" });
   if (derived.random) params.push({ name: "key", type: "Key" });
   if (samples) params.push({ name: "k", type: "number" });
   const scope: QuantityScope = {
@@ -157,13 +162,14 @@ function open(context: DeriveContext, derived: DerivedObjective, file: Names): O
     data: (v) => variables.get(v),
     local: () => undefined,
     weights: weightsAt(""),
+    helpers: derived.helpers,
     key: derived.random ? name("key") : undefined,
     training: derived.training,
     schedule: (s) => {
       const id = scalars.get(s);
       return id === undefined ? undefined : name(id);
     },
-    plateSize: (count): Js => (samples ? name("k") : num(count.size)),
+    plateSize: (plate): Js => (samples && !plate.own ? name("k") : num(plate.count.size)),
   };
   return { scope, params, samples, rows };
 }
@@ -198,9 +204,10 @@ function unusedObjects(quantity: Quantity): ReadonlySet<string> {
   return unused;
 }
 
+/** Families of samples that the objective names. */
 export function platesOf(quantity: Quantity): readonly Plate[] {
   const found: Plate[] = [];
-  walkQuantity(quantity, (q) => q.kind === "expect" && q.plate && found.push(q.plate));
+  walkQuantity(quantity, (q) => q.kind === "expect" && q.plate && !q.plate.own && found.push(q.plate));
   return found;
 }
 

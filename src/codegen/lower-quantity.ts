@@ -21,6 +21,7 @@ import { flowImage, lowerExpr, lowerGrad, type Scope } from "./lower-expr.js";
 import { lowerGaussianMarginal } from "./lower-gaussian-marginal.js";
 import { quantityText } from "./mathtext.js";
 import { fillIn, lowerByRow, weighKnown } from "./lower-missing.js";
+import { lowerSurrogate, replacedDraw } from "./lower-surrogate.js";
 import { capital } from "./names.js";
 import { place } from "./place.js";
 import { bound, densityScope, type QuantityScope, termOf, siteOf } from "./quantity-scope.js";
@@ -72,6 +73,8 @@ export function lowerQuantity(scope: QuantityScope, q: Quantity): TensorValue {
         q.op === "logmeanexp" || q.op === "logsumexp" ? "logW" : "terms",
         lowerQuantity(scope, q.body),
       ) as TensorValue;
+      const bound = q.op === "logmeanexp" ? scope.bounds?.get(q.plate) : undefined;
+      if (bound && body.lead.plates.has(q.plate)) return estimated(body, q.plate, bound(body));
       const fn = { sum: "sum", mean: "mean", max: "reduceMax", min: "reduceMin", logsumexp: "logSumExp", logmeanexp: "logMeanExp" }[q.op];
       return reducePlate(scope, body, q.plate, fn);
     }
@@ -147,16 +150,18 @@ function scaled(js: Js, scale: number): Js {
 
 // ---- factors ------------------------------------------------------------------------------------
 
-function lowerFactor(scope: QuantityScope, factor: Factor): TensorValue {
+export function lowerFactor(scope: QuantityScope, factor: Factor): TensorValue {
   const { shape } = variableOf(scope.context, factor.variable).domain;
   const masks = masksFor(scope, factor);
   const inner = { ...densityScope(scope, factor.at, undefined, factor.through), ...(masks ? { masks } : {}) };
   const x = inner.variable(factor.variable);
   if (!x) throw new InternalError(`\`${factor.variable}\` is not in scope`);
   const dist = lowerDist(inner, factor.dist, shape.length);
+  const fixed = scope.fixed?.has(`${factor.density}.${factor.variable}`) === true;
+  const params = fixed ? call("holdFixed", dist.params) : dist.params;
   const each: TensorValue = {
     kind: "tensor",
-    js: sumEvent(method(dist.object, "logProb", x.js, dist.params), shape.length - dist.eventRank),
+    js: sumEvent(method(dist.object, "logProb", x.js, params), shape.length - dist.eventRank),
     shape: [],
     lead: joinLeads([leadOf(x), dist.lead]),
   };
@@ -240,12 +245,14 @@ function lowerKl(scope: QuantityScope, q: Extract<Quantity, { kind: "kl" }>): Te
 
 // ---- draws --------------------------------------------------------------------------------------
 
-function lowerExpect(scope: QuantityScope, q: Extract<Quantity, { kind: "expect" }>): TensorValue {
-  if (q.plate) scope.writer.addPlate(q.plate.id, scope.plateSize(q.plate.count), q.plate.count.text);
+function lowerExpect(outer: QuantityScope, q: Extract<Quantity, { kind: "expect" }>): TensorValue {
+  const scope = q.surrogate ? { ...outer, memory: q.surrogate.memory } : outer;
+  if (q.plate) scope.writer.addPlate(q.plate.id, scope.plateSize(q.plate), q.plate.count.text);
   const steps: Steps = { variables: new Map(), locals: new Map(), drawn: new Map() };
   q.steps.forEach((step, position) => bindStep(scope, steps, step, position, q.plate?.id));
   const around = new Set([...(scope.around ?? []), ...q.steps.flatMap((step) => sitesOf(scope, step))]);
-  const body = lowerQuantity({ ...after(scope, steps, q.steps.length), around }, q.body);
+  const inner = { ...after(scope, steps, q.steps.length), around };
+  const body = q.surrogate ? lowerSurrogate(inner, scope, q, q.surrogate, steps) : lowerQuantity(inner, q.body);
   if (!q.plate) return body;
   // What is left of the family outside any reduction is averaged: that is the expectation.
   const value = body.lead.plates.has(q.plate.id)
@@ -255,8 +262,13 @@ function lowerExpect(scope: QuantityScope, q: Extract<Quantity, { kind: "expect"
   return value;
 }
 
+/** A value in which the estimator has dealt with the axis of a plate, the outermost one. */
+function estimated(value: TensorValue, plate: string, js: Js): TensorValue {
+  return { ...value, js, lead: { ...value.lead, plates: new Set([...value.lead.plates].filter((p) => p !== plate)) } };
+}
+
 /** The names under which a step draws. */
-function sitesOf(scope: QuantityScope, step: DrawStep): readonly string[] {
+export function sitesOf(scope: QuantityScope, step: DrawStep): readonly string[] {
   switch (step.kind) {
     case "factor":
       return [siteOf(scope, step.local?.name ?? step.factor.variable)];
@@ -280,7 +292,7 @@ export function lowerBegin(scope: QuantityScope, q: Quantity): Js {
 }
 
 /** The draws of an `E`, each evaluated where it is first needed. */
-interface Steps {
+export interface Steps {
   /** By the name of the variable, or the id of the local, that a draw binds. */
   readonly variables: Map<string, BoundStep>;
   readonly locals: Map<string, BoundStep>;
@@ -296,7 +308,7 @@ interface BoundStep {
 }
 
 /** The scope at a step: what the steps before it bind, then what is bound outside. */
-function after<S extends Scope>(scope: S, steps: Steps, position: number): S {
+export function after<S extends Scope>(scope: S, steps: Steps, position: number): S {
   const lookup =
     (own: ReadonlyMap<string, BoundStep>, outer: Scope["variable"]): Scope["variable"] =>
     (name) => {
@@ -330,7 +342,7 @@ function bindStep(scope: QuantityScope, steps: Steps, step: DrawStep, position: 
       const { shape } = variableOf(context, factor.variable).domain;
       const bound = bind(distExprs(factor.dist), () => {
         const inner = densityScope(before, factor.at, factor.variable);
-        const drawn = drawFrom(before, inner, factor.dist, shape, local?.name ?? factor.variable, plate);
+        const drawn = drawFrom(before, inner, factor.dist, shape, local?.name ?? factor.variable, plate, step);
         return step.fills ? fillIn(scope, factor.variable, drawn) : drawn;
       });
       steps.drawn.set(factor.variable, bound);
@@ -416,12 +428,15 @@ function drawFrom(
   shape: readonly Dim[],
   wanted: string,
   plate: string | undefined,
+  step?: Extract<DrawStep, { kind: "factor" }>,
 ): Value {
   const lowered = lowerDist(inner, dist, shape.length);
   const lead: Lead = { plates: new Set([...lowered.lead.plates, ...(plate === undefined ? [] : [plate])]), batch: true };
   if (!scope.key) throw new InternalError("a draw stands where there is no key");
   const key = call("key.at", str(siteOf(scope, wanted)));
-  const js = method(lowered.object, "sample", key, lowered.params, scope.writer.drawShape(lead, shape));
+  const whole = scope.writer.drawShape(lead, shape);
+  const sample = method(lowered.object, "sample", key, lowered.params, whole);
+  const js = (step && replacedDraw(scope, step, { lowered, sample, key, shape: whole })) ?? sample;
   return scope.writer.bind(wanted, { kind: "tensor", js, shape, lead });
 }
 
@@ -475,7 +490,7 @@ function lowerEnumerate(scope: QuantityScope, q: Extract<Quantity, { kind: "enum
 
 // ---- names --------------------------------------------------------------------------------------
 
-const sumEvent = (js: Js, rank: number): Js =>
+export const sumEvent = (js: Js, rank: number): Js =>
   rank <= 0 ? js : call("sum", js, numbers(Array.from({ length: rank }, (_, i) => i - rank)));
 
 /** A part of an objective with no density in it, called as it is written; `term` where it is a metric. Constants and bare names say all themselves. */

@@ -11,7 +11,7 @@ export interface PrintOptions {
   readonly choices?: string;
 }
 
-const TYPES = ["Bijector", "Draw", "Key", "MaskChoice", "Proximals", "Rows", "Tensor", "Values", "WeightsOf"] as const;
+const TYPES = ["Bijector", "Carried", "Draw", "Key", "MaskChoice", "Proximals", "Rows", "Tensor", "Values", "WeightsOf"] as const;
 
 export function printFile(model: EmittedModel, source: SourceInfo, modelDoc: string | undefined, options: PrintOptions): string {
   const { flavour } = options;

@@ -1,6 +1,7 @@
 /** Where a quantity is lowered: what variables and names mean, the weights, the key; and how a term is named. */
 import type { Span } from "../base/source.js";
-import type { Dim, Expr } from "../ir/types.js";
+import type { Plate } from "../ir/quantity.js";
+import type { Expr } from "../ir/types.js";
 import { call, type Js, str } from "./js.js";
 import { flowImage, lowerExpr, type Scope } from "./lower-expr.js";
 import { place } from "./place.js";
@@ -18,12 +19,20 @@ export interface QuantityScope extends Scope {
   readonly onFactor?: (factor: Factor, parts: FactorParts) => void;
   /** Inside of a term that has a name: its expressions get none. */
   readonly unnamed?: boolean;
+  /** Factors, `q.z`, whose parameters are held fixed. */
+  readonly fixed?: ReadonlySet<string>;
+  /** Weights that only estimators read, which learn what these say. */
+  readonly helpers?: readonly string[];
+  /** What the estimator of the innermost `E` carries is called. */
+  readonly memory?: string;
+  /** What becomes of the log of a mean over a family, by its plate: the estimator's function of the log weights. */
+  readonly bounds?: ReadonlyMap<string, (logW: Value) => Js>;
   /** Names that the `E`s around have drawn. */
   readonly around?: ReadonlySet<string>;
   /** A gradient is taken: of several orders, one is drawn. */
   readonly training: boolean;
   /** Number of samples: JavaScript of each plate's size. */
-  readonly plateSize: (count: Dim) => Js;
+  readonly plateSize: (plate: Plate) => Js;
 }
 
 /** A conditional in code: the value drawn, its log-probability, and the scope of its parameters. */

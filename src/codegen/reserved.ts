@@ -3,6 +3,7 @@ import { remembered } from "../base/remembered.js";
 import { builtins } from "../ir/builtins.js";
 import { distributions } from "../ir/distributions.js";
 import { bijections } from "../ir/flows.js";
+import { latentEstimators } from "../ir/latent-estimators.js";
 import { layers } from "../ir/layers.js";
 import type { ModelIr } from "../ir/types.js";
 import { capital, energyFunction, energyModelName } from "./names.js";
@@ -14,11 +15,24 @@ const LOWERING = [
   "padEvent param piecewise positive real reduceMax reduceMin required reshape reshapeEvent rmsprop rowReconstructionError rowsOf sgd",
   "cd denoisingScoreMatching drawUnits energyModel freeEnergy gibbs logPartition meanFieldBound meanUnits",
   "aisProgram chainStart chainsOf contrastWithNormal freshChains gibbsChain logPartitionSurrogate meanField minusLogWord modelReplica moveChains pseudoLogLikelihood reconstructionError scoreMatching sweepOnce",
+  "holdFixed leaveOneOut scoreFunction scoreLearned scoreRunningMean stopGradient weightsUnder",
   "simplex sliceAxis squeeze stepDecay sub sum term transpose transposeEvent unit unitVector warmup zeros",
 ].flatMap((line) => line.split(" "));
 
+/** What the surrogates of latent estimators are built from. */
+const ESTIMATORS = latentEstimators.flatMap(({ rule: { surrogate } }) =>
+  surrogate.kind === "related"
+    ? [surrogate.draw, surrogate.fn]
+    : surrogate.kind === "bound"
+      ? [surrogate.fn]
+      : surrogate.kind === "replaced"
+        ? Object.values(surrogate.draw)
+        : [],
+);
+
 export const RUNTIME_NAMES: ReadonlySet<string> = new Set([
   ...LOWERING,
+  ...ESTIMATORS,
   ...[...builtins.values()].map((b) => b.runtime),
   ...[...layers.values()].map((l) => l.runtime),
   ...[...bijections.values()].map((b) => b.runtime),

@@ -11,6 +11,7 @@
  */
 import { InternalError } from "../base/internal-error.js";
 import { mapEstimators } from "./estimators-map.js";
+import { latentEstimators } from "./latent-estimators.js";
 
 export type EstimatorRole = "latent" | "data" | "model" | "partition" | "matching" | "optimum" | "update";
 
@@ -19,7 +20,7 @@ export type Options = Readonly<Record<string, OptionValue>>;
 
 export interface EstimatorOption {
   readonly name: string;
-  readonly kind: "integer" | "number" | "choice" | "flag";
+  readonly kind: "integer" | "number" | "choice" | "flag" | "expression";
   /** Where it is not given. */
   readonly value: OptionValue;
   /** Of a choice. */
@@ -28,6 +29,10 @@ export interface EstimatorOption {
   readonly least?: number;
   /** Of a number that must not be 0. */
   readonly positive?: true;
+  /** Of a number that may follow a schedule. */
+  readonly scheduled?: boolean;
+  /** Of a choice in whose place an expression may stand. */
+  readonly expression?: true;
   readonly doc: string;
 }
 
@@ -87,15 +92,7 @@ function langevinConflict(options: Options, given: Options): readonly [string, s
 }
 
 const table: readonly EstimatorEntry[] = [
-  { name: "reparam", role: "latent", doc: "a sample as a differentiable function of the parameters (Kingma & Welling 2014)", options: [] },
-  { name: "enumerate", role: "latent", doc: "the exact sum over the states of a finite latent", options: [] },
-  ...["score", "vimco", "concrete", "straight_through", "dreg", "stl", "rebar", "relax", "arm", "disarm"].map((name): EstimatorEntry => ({
-    name,
-    role: "latent",
-    doc: "",
-    options: [],
-    planned: true,
-  })),
+  ...latentEstimators,
   { name: "cd", role: "model", doc: "contrastive divergence: k Gibbs sweeps from the data (Hinton 2002)", options: [sweeps(1), sampler] },
   {
     name: "pcd",

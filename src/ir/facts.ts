@@ -51,7 +51,13 @@ export const noFacts: Facts = {
 
 /** What a variable's or parameter's domain says. */
 export function factsOfDomain(domain: Domain): Facts {
-  return { ...noFacts, range: rangeOfDomain(domain), classes: domain.classes, blocks: domain.atMostOne, simplex: domain.name === "simplex" };
+  return {
+    ...noFacts,
+    range: rangeOfDomain(domain),
+    classes: domain.classes,
+    blocks: domain.atMostOne,
+    simplex: domain.name === "simplex",
+  };
 }
 
 function ranged(range: Range): Facts {

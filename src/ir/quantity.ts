@@ -7,6 +7,7 @@
 import type { Span } from "../base/source.js";
 import type { ProximalLaw } from "./distributions.js";
 import type { Options } from "./estimators.js";
+import type { GradientPath } from "./latent-estimators.js";
 import type { States } from "./states.js";
 import type { Dim, DistCall, Expr, FlowCallExpr, GradExpr, Local, LogDensityExpr, SettingValue, TensorType } from "./types.js";
 import { distExprs } from "./walk.js";
@@ -44,7 +45,21 @@ export interface Term {
   readonly quantity: Quantity;
 }
 
-export type Estimator = "reparam" | "enumerate" | "none";
+/** What `by` says of a draw. */
+export interface AskedUse {
+  readonly options: Options;
+  /** Options that are expressions or schedules. */
+  readonly exprs: Readonly<Record<string, Expr>>;
+}
+
+/** What an `E` does to the value that it averages so that its gradient is right; of the table of latent estimators. */
+export interface SurrogateUse extends AskedUse {
+  readonly estimator: string;
+  /** Draws that it treats: the names of what they bind. */
+  readonly draws: readonly string[];
+  /** Name of what the update carries for it. */
+  readonly memory: string;
+}
 
 /** One draw of an `E`. */
 export type DrawStep =
@@ -53,10 +68,12 @@ export type DrawStep =
       readonly factor: Factor;
       /** Set when the drawn variable is bound under another name (`xf ~ p(x)`). */
       readonly local: Local | undefined;
-      readonly estimator: Estimator;
+      /** Of the table of latent estimators, or "none". */
+      readonly estimator: string;
       readonly reason: string;
       /** Its variable may be missing in the data, and is drawn in rows where it is; in others it has its value. */
       readonly fills?: true;
+      readonly asked?: AskedUse;
       readonly span: Span;
     }
   | {
@@ -96,7 +113,7 @@ export type DrawStep =
       readonly local: Local;
       readonly dist: DistCall;
       readonly type: TensorType;
-      readonly estimator: Estimator;
+      readonly estimator: string;
       readonly reason: string;
       readonly span: Span;
     };
@@ -105,6 +122,8 @@ export type DrawStep =
 export interface Plate {
   readonly id: string;
   readonly count: Dim;
+  /** It is the estimator's, and no name is indexed by it. */
+  readonly own?: true;
 }
 
 export type Quantity =
@@ -123,6 +142,8 @@ export type Quantity =
       readonly kind: "expect";
       readonly plate: Plate | undefined;
       readonly steps: readonly DrawStep[];
+      /** The gradient through the draws is that of a surrogate of the body. */
+      readonly surrogate?: SurrogateUse;
       readonly body: Quantity;
       readonly span: Span;
     }
@@ -276,6 +297,8 @@ export interface EstimatorNote {
   readonly density: string;
   readonly estimator: string;
   readonly reason: string;
+  /** Of a draw in a statement that trains: the path of the gradient through it, and the trained weights that its own parameters read. */
+  readonly gradient?: { readonly path: GradientPath; readonly unbiased: boolean; readonly weights: readonly string[] };
 }
 
 /** What an M-step of expectation maximisation estimates, factor by factor; see derive/em.ts. */
@@ -316,6 +339,10 @@ export interface DerivedObjective {
   readonly orders: number;
   /** Densities whose persistent chains it advances, and how many there are. */
   readonly chains: readonly ChainUse[];
+  /** What its estimators carry from step to step: how many numbers under each name. */
+  readonly memories: readonly { readonly name: string; readonly size: number }[];
+  /** Weights that only its estimators read: baselines and control variates, which learn beside what the statement moves. */
+  readonly helpers: readonly string[];
   /** Densities whose log Z is fed to it. */
   readonly partitions: readonly { readonly density: string; readonly options: Options }[];
 }
@@ -407,7 +434,7 @@ export function mapQuantity(q: Quantity, change: (q: Quantity) => Quantity | und
 function stepExprs(step: DrawStep): readonly Expr[] {
   switch (step.kind) {
     case "factor":
-      return [...distExprs(step.factor.dist), ...step.factor.at.values()];
+      return [...distExprs(step.factor.dist), ...step.factor.at.values(), ...Object.values(step.asked?.exprs ?? {})];
     case "bind":
       return [step.value];
     case "data":
@@ -454,7 +481,11 @@ export function exprsOf(quantity: Quantity): readonly Expr[] {
       case "sum":
         return q.terms.forEach((t) => add(t.factors));
       case "expect":
-        return q.steps.forEach((s) => (s.kind === "factor" ? factor(s.factor) : add(stepExprs(s))));
+        return q.steps.forEach((s) => {
+          if (s.kind !== "factor") return add(stepExprs(s));
+          factor(s.factor);
+          add(Object.values(s.asked?.exprs ?? {}));
+        });
       case "enumerate":
         return q.weight?.kind === "factor" ? factor(q.weight) : undefined;
       case "unnormalised":

@@ -5,18 +5,19 @@ import { didYouMeanHelp } from "../base/suggest.js";
 import type * as ast from "../parser/ast.js";
 import { densityHeader } from "./density-header.js";
 import { type Env, newOwner } from "./env.js";
-import { estimators, type Options, type OptionValue } from "./estimators.js";
+import { estimators, type OptionValue } from "./estimators.js";
 import { elaborateExpr } from "./expr.js";
 import { memberOf } from "./indexing.js";
-import { objectiveEnv } from "./objective-env.js";
+import { objectiveEnv, overlay } from "./objective-env.js";
 import { isPerExample } from "./objective-value.js";
 import { toAxis } from "./options.js";
 import { describe, type Entity } from "./scope.js";
+import { elaborateSchedule, isSchedule } from "./schedules.js";
 import { elaborateSetting, type Metrics } from "./settings.js";
-import { showShape } from "./shapes.js";
+import { scalarType, showShape } from "./shapes.js";
 import { slotNames } from "./slots.js";
 import { requireNumber, requireStatic } from "./static.js";
-import type { ConstraintIr, EstimatorChoice, Param, Phase, Setting, Update } from "./types.js";
+import type { AskedEstimator, ConstraintIr, EstimatorChoice, Expr, Param, Phase, Setting, Update } from "./types.js";
 import { reportUnknownName } from "./unknown.js";
 import { weightsOfDensity } from "./uses.js";
 
@@ -252,7 +253,7 @@ export function elaborateBy(env: Env, clauses: readonly ast.ByClause[]): readonl
 function byClause(env: Env, clause: ast.ByClause): readonly EstimatorChoice[] | undefined {
   const latents = clause.latent ? byVariables(env, clause.latent) : [undefined];
   if (!latents) return undefined;
-  const estimators: { readonly name: string; readonly options: Options; readonly span: Span }[] = [];
+  const estimators: AskedEstimator[] = [];
   for (const expr of clause.estimators) {
     const name = expr.kind === "name" ? expr.name : expr.kind === "call" && expr.callee.kind === "name" ? expr.callee.name : undefined;
     if (name === undefined) {
@@ -260,7 +261,15 @@ function byClause(env: Env, clause: ast.ByClause): readonly EstimatorChoice[] | 
       return undefined;
     }
     const options: Record<string, OptionValue> = {};
+    const exprs: Record<string, Expr> = {};
     for (const arg of expr.kind === "call" ? expr.args : []) {
+      const expr = optionExpr(env, name, arg);
+      if (expr === "failed") return undefined;
+      if (expr && arg.name) {
+        exprs[arg.name.name] = expr;
+        options[arg.name.name] = textOf(arg.value.span);
+        continue;
+      }
       const value = optionValue(env, name, arg);
       if (!arg.name)
         report(
@@ -273,9 +282,33 @@ function byClause(env: Env, clause: ast.ByClause): readonly EstimatorChoice[] | 
       if (value === undefined || !arg.name) return undefined;
       options[arg.name.name] = value;
     }
-    estimators.push({ name, options, span: expr.span });
+    estimators.push({ name, options, exprs, span: expr.span });
   }
   return latents.map((variable) => ({ variable, estimators, span: clause.span }));
+}
+
+/**
+ * An option that is more than a number: a schedule, or an expression of what is given and, for a check of its own to allow or refuse, of latents.
+ * Undefined where it is none.
+ */
+function optionExpr(env: Env, estimator: string, arg: ast.Arg): Expr | "failed" | undefined {
+  const option = estimators.get(estimator)?.options.find((o) => o.name === arg.name?.name);
+  if (option?.scheduled && isSchedule(env, arg.value)) {
+    const schedule = elaborateSchedule(env, arg.value);
+    return schedule ? { kind: "schedule", name: option.name, schedule, type: scalarType, span: arg.value.span } : "failed";
+  }
+  const named = arg.value.kind === "name" && (option?.values ?? []).includes(arg.value.name);
+  if (named || !(option?.expression || option?.kind === "expression")) return undefined;
+  const latents = [...env.cx.variables.values()].filter((v) => v.role === "latent").map((v) => [v.name, undefined] as const);
+  const expr = elaborateExpr({ ...env, access: overlay(env.access, new Map(latents)) }, arg.value);
+  if (!expr) return "failed";
+  if (expr.type.kind === "tensor" && expr.type.shape.length === 0) return expr;
+  report(env.cx.diagnostics, "GM3801", arg.value.span, {
+    option: option.name,
+    estimator,
+    found: expr.type.kind === "tensor" ? showShape(expr.type.shape) : "a record",
+  });
+  return "failed";
 }
 
 /** A number, `true` or `false`, or the name of a choice: `sampler = single_site`. */

@@ -329,11 +329,20 @@ export interface Update {
   readonly span: Span;
 }
 
+/** `score(baseline = c(x), k = 1)` */
+export interface AskedEstimator {
+  readonly name: string;
+  readonly options: Options;
+  /** Options that are expressions or schedules. */
+  readonly exprs: Readonly<Record<string, Expr>>;
+  readonly span: Span;
+}
+
 /** `by z: reparam`, `by mean_field(steps = 10) and pcd(k = 5)` */
 export interface EstimatorChoice {
   /** undefined: the whole statement. */
   readonly variable: string | undefined;
-  readonly estimators: readonly { readonly name: string; readonly options: Options; readonly span: Span }[];
+  readonly estimators: readonly AskedEstimator[];
   readonly span: Span;
 }
 

@@ -4,6 +4,7 @@ export * from "./nn/index.js";
 export * from "./prob/index.js";
 export * from "./flow/index.js";
 export * from "./adversarial/index.js";
+export * from "./estimate/index.js";
 export * from "./energy/index.js";
 export * from "./map/index.js";
 export * from "./model.js";

@@ -121,8 +121,7 @@ model M {
       return energy(v, h) - on.reduce((t, p, k) => t + g.reduce((s, x, j) => s + p * U[k * 3 + j]! * x, 0), 0);
     };
     const top = bits(3);
-    const weight = (v: readonly number[]): number =>
-      hidden.reduce((t, h) => t + top.reduce((s, g) => s + Math.exp(-whole(v, h, g)), 0), 0);
+    const weight = (v: readonly number[]): number => hidden.reduce((t, h) => t + top.reduce((s, g) => s + Math.exp(-whole(v, h, g)), 0), 0);
     const logZ = Math.log(visible.reduce((t, v) => t + weight(v), 0));
     const shown = [visible[0]!, visible[77]!, visible[511]!, visible[300]!];
     for (const pooled of ["pool(h)", "pool(h, 2, 2)", "4 * avg_pool(h, 2)"]) {

@@ -69,7 +69,9 @@ it.each([
   const times = (r: number, W: readonly number[], j: number, width: number): number =>
     Array.from({ length: D }, (_unused, d) => x[r * D + d]! * W[d * width + j]!).reduce((a, b) => a + b, 0);
   const data = { x: { shape: [B, D], data: x }, y: { shape: [B, ...shape], data: y, dtype: "i32" as const } };
-  const value = runModel(loaded, ({ f, w, x: r }) => ({ value: f("o")(w, r["x"], r["y"]) }), { data, state: { A, C, v: [1, 10] } })["value"]!;
+  const value = runModel(loaded, ({ f, w, x: r }) => ({ value: f("o")(w, r["x"], r["y"]) }), { data, state: { A, C, v: [1, 10] } })[
+    "value"
+  ]!;
   value.forEach((v, r) => {
     const wanted = place.includes("C")
       ? times(r, C, y[r]! * 2, 6) + times(r, C, y[r]! * 2 + 1, 6)

@@ -116,6 +116,42 @@ model M(K = ${K}) {
   });
 });
 
+describe("a score function of a class that may be missing", () => {
+  const loaded = loadModel(`
+model M(K = ${K}) {
+  data x : real, y : category[K]?
+  param mu : real[K], b : real[K]
+  density p(x, y) {
+    y ~ Categorical(logits = zeros(K))
+    x ~ Normal(mu[y], 0.7)
+  }
+  density q(y | x) { y ~ Categorical(logits = b * x) }
+  train {
+    maximize ELBO(p, q) by score(baseline = none)
+    maximize IWAE(p, q, k = 3)
+    optimizer = sgd(0.1), batch = 6, steps = 1
+  }
+}`);
+
+  it.each(loaded.model.train[0]!.updates.map((u, i) => [u.label, i] as const))("moves q by the rows that miss it: %s", (_, i) => {
+    const gradient = (labels: readonly number[]): readonly number[] =>
+      runModel(
+        loaded,
+        ({ w, x: rows, key }) => {
+          const { value } = loaded.model.train[0]!.updates[i]!;
+          const { b } = w as unknown as Readonly<Record<string, Tensor>>;
+          const [found] = grad(mean(value({ w, data: rows, key, schedule: {}, carried: {}, rows: { kind: "rows", size: B } } as never)), [
+            b!,
+          ]);
+          return { found: found! };
+        },
+        { data: { ...data, y: { ...data.y, data: labels } }, state: { mu: spread(K, 1.5, 3), b: spread(K, 0.6, 7) } },
+      )["found"]!;
+    expect(gradient([0, 1, 2, 1, 1, 0]).map(Math.abs)).toEqual([0, 0, 0]);
+    expect(Math.hypot(...gradient(y))).toBeGreaterThan(0.01);
+  });
+});
+
 describe("numbers that may be missing", () => {
   const t = [0.3, NaN, -1.2, NaN, NaN, 0.8, 1.1, NaN, NaN, 0.4, NaN, NaN];
   const loaded = loadModel(`

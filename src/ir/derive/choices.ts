@@ -11,7 +11,8 @@ import {
   type Options,
   type OptionValue,
 } from "../estimators.js";
-import type { EstimatorChoice } from "../types.js";
+import { EXPRESSION } from "../latent-estimators.js";
+import type { AskedEstimator, EstimatorChoice, Expr } from "../types.js";
 import type { DeriveContext } from "./context.js";
 
 /** An estimator asked for, every option with its value. */
@@ -19,6 +20,8 @@ export interface Chosen {
   readonly entry: EstimatorEntry;
   /** Of the table, those given replaced. */
   readonly options: Options;
+  /** Options that are expressions or schedules. */
+  readonly exprs: Readonly<Record<string, Expr>>;
   /** As written: `pcd(k = 1, chains = 100)`. */
   readonly text: string;
   readonly span: Span;
@@ -63,8 +66,7 @@ export function chosen(context: DeriveContext, by: readonly EstimatorChoice[]): 
         ok = false;
         continue;
       }
-      // of latents, the draw itself says which estimators would be legal in place of it
-      if (entry.planned && entry.role !== "latent") {
+      if (entry.planned) {
         const others = estimatorNames(entry.role).map((e) => `\`${e}\``);
         report(
           context.diagnostics,
@@ -76,12 +78,18 @@ export function chosen(context: DeriveContext, by: readonly EstimatorChoice[]): 
         ok = false;
         continue;
       }
-      const options = optionsOf(context, entry, asked.options, asked.span);
+      const options = optionsOf(context, entry, asked);
       if (!options) {
         ok = false;
         continue;
       }
-      const found: Chosen = { entry, options, text: choiceText(asked.name, asked.options), span: asked.span };
+      const found: Chosen = {
+        entry,
+        options,
+        exprs: asked.exprs,
+        text: choiceText(asked.name, asked.options),
+        span: asked.span,
+      };
       // `by z: enumerate and pcd(…)`: what is joined to a latent's estimator treats the energy
       const isLatent = entry.role === "latent" || (choice.variable !== undefined && asked === choice.estimators[0]);
       const before = isLatent ? latents.get(choice.variable) : others.get(entry.role);
@@ -141,11 +149,16 @@ function unknownEstimator(context: DeriveContext, name: string, span: Span): voi
   );
 }
 
-function optionsOf(context: DeriveContext, entry: EstimatorEntry, given: Options, span: Span): Options | undefined {
+function optionsOf(context: DeriveContext, entry: EstimatorEntry, asked: AskedEstimator): Options | undefined {
+  const { span, exprs } = asked;
+  const given = Object.fromEntries(Object.entries(asked.options).map(([name, v]) => [name, exprs[name] ? EXPRESSION : v]));
   const options: Record<string, OptionValue> = Object.fromEntries(entry.options.map((o) => [o.name, o.value]));
-  if (entry.planned) return options;
   for (const [name, value] of Object.entries(given)) {
     const option = entry.options.find((o) => o.name === name);
+    if (option && exprs[name]) {
+      options[name] = value;
+      continue;
+    }
     const problem = option === undefined ? `\`${entry.name}\` has no option \`${name}\`` : misfit(option, value);
     if (problem !== undefined) {
       const names = entry.options.map((o) => o.name);
@@ -192,6 +205,8 @@ function misfit(option: EstimatorOption, value: OptionValue): string | undefined
         : `\`${name}\` is one of ${values.map((v) => `\`${v}\``).join(", ")}, not \`${value}\``;
     case "flag":
       return typeof value === "boolean" ? undefined : `\`${name}\` is \`true\` or \`false\`, not \`${value}\``;
+    case "expression":
+      return `\`${name}\` is an expression of the sample and what is given, not \`${value}\``;
     case "integer":
       if (typeof value !== "number") return `\`${name}\` is a number, not \`${value}\``;
       return Number.isInteger(value) && value >= least ? undefined : `\`${name}\` is a whole number from ${least} on, not ${value}`;

@@ -56,7 +56,8 @@ export function derive(model: ModelIr, diagnostics: Diagnostics): DerivedModel |
         return [];
       }
       if (derived.em && !emFits(context, phase, update)) failed = true;
-      return [{ update, derived, moves: coveringPaths(weights, checkMoves(context, update, derived)) }];
+      const moved = checkMoves(context, update, derived);
+      return [{ update, derived, moves: coveringPaths(weights, [...new Set([...moved, ...derived.helpers])]) }];
     });
     checkPlayers(context, { phase, updates });
     return { phase, updates };

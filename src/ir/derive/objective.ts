@@ -31,8 +31,8 @@ import { type DeriveContext, densityOf, readsOwnSum, underPaths, walk, weightsIn
 import type { EnergyRequest } from "./energy.js";
 import type { DrawnTogether } from "./flow-change.js";
 import { chainsOf, drawsSamples, energiesIn, partitionsOf, placeChains, usesChoices } from "./energy-use.js";
-import { type Behind, planDraw } from "./estimators.js";
 import { deriveEm } from "./em.js";
+import { planDraw } from "./plan-draw.js";
 import { deriveMatching } from "./matching.js";
 import { dequantised } from "./bounds.js";
 import { closeKl, fingerprint } from "./kl.js";
@@ -42,6 +42,8 @@ import { deriveContinuousOptimum, optimaIn, optimumReason, optimumStands } from 
 import { refuseReadersUnderGradients, summedAround } from "./players/rows.js";
 import { schedulesIn } from "./schedules.js";
 import { stable } from "./stability.js";
+import { averaged, helpersOf, memoriesOf, type Surroundings } from "./surrogates.js";
+import type { Behind } from "./trained-through.js";
 
 export interface ObjectiveRequest {
   readonly value: Expr;
@@ -100,10 +102,9 @@ export function deriveObjective(context: DeriveContext, request: ObjectiveReques
   const quantity = placeChains(context, choices, derived);
   if (!quantity) return undefined;
   const [climbed] = optimaIn(quantity);
-  if (climbed && chainsOf(quantity).length > 0) {
-    report(context.diagnostics, "GM3509", climbed.span, {
-      construct: "a maximum over continuous latents beside a log Z that chains estimate",
-    });
+  if (climbed && chainsOf(quantity).length + memoriesOf(quantity).length > 0) {
+    const beside = chainsOf(quantity).length > 0 ? "a log Z that chains estimate" : "an estimator that remembers its baseline";
+    report(context.diagnostics, "GM3509", climbed.span, { construct: `a maximum over continuous latents beside ${beside}` });
     return undefined;
   }
   const summed = summedAround(context, quantity);
@@ -119,6 +120,8 @@ export function deriveObjective(context: DeriveContext, request: ObjectiveReques
   const em = choices.update && deriveEm(context, quantity, request.over, choices.update);
   if (choices.update && !em) return undefined;
   const used = [...exprsOf(quantity), ...energiesIn(context, quantity)];
+  for (const expr of helpersOf(quantity))
+    for (const v of freeVariables(expr)) if (context.model.variables.get(v)?.role === "data") free.add(v);
   let random = false;
   walkQuantity(quantity, (q) => {
     random ||= drawsSamples(q);
@@ -145,6 +148,8 @@ export function deriveObjective(context: DeriveContext, request: ObjectiveReques
     training,
     orders,
     chains: chainsOf(quantity),
+    memories: memoriesOf(quantity),
+    helpers: ownWeights(context, used, helpersOf(quantity)),
     partitions: partitionsOf(quantity),
   };
 }
@@ -165,6 +170,15 @@ function ordersNotes(context: DeriveContext, quantity: Quantity, training: boole
     });
   });
   return notes;
+}
+
+/** Weights that the estimators' expressions read and nothing else of the objective. */
+function ownWeights(context: DeriveContext, used: readonly Expr[], helpers: readonly Expr[]): readonly string[] {
+  const others = weightsIn(
+    context,
+    used.filter((e) => !helpers.includes(e)),
+  );
+  return [...weightsIn(context, helpers)].filter((w) => !others.has(w));
 }
 
 /** A log-density that stands twice is treated alike both times. */
@@ -374,7 +388,7 @@ function deriveExpectation(state: State, draws: readonly ObjectiveDraw[], body: 
   const [draw, ...rest] = draws;
   if (!draw) return derive(state, body);
   const inner = (next: State): Quantity | undefined => deriveExpectation(next, rest, body, whole);
-  const request = { ...state.request, choices: state.choices, taken: state.taken };
+  const request = { ...state.request, choices: state.choices, taken: state.taken, body };
   const planned = planDraw(state.context, draw, request, state.behind, state.notes);
   if (!planned) return undefined;
   const plate: Plate | undefined = draw.samples ? { id: `plate${state.counter.plates++}`, count: draw.samples } : undefined;
@@ -397,11 +411,18 @@ function deriveExpectation(state: State, draws: readonly ObjectiveDraw[], body: 
   });
   result = result && filledIn(state.context, draw, result);
   if (!result) return undefined;
+  const surroundings: Surroundings = {
+    context: state.context,
+    plate,
+    notes: state.notes,
+    span: whole.span,
+    statement: state.request.span,
+    fresh: () => `plate${state.counter.plates++}`,
+  };
   // Innermost draws last: enumerated latents wrap what follows them, sampled ones in a row share one node.
   let pending: DrawStep[] = [];
   const flush = (): void => {
-    if (pending.length > 0 && result)
-      result = closeKl(state.context, { kind: "expect", plate, steps: pending, body: result, span: whole.span }, state.notes);
+    if (pending.length > 0 && result) result = averaged(surroundings, pending, result);
     pending = [];
   };
   for (const step of [...planned.steps].reverse()) {

@@ -12,9 +12,17 @@ export function nameSchedules(updates: readonly Update[]): readonly Update[] {
       for (const child of childrenOf(e)) visit(child);
     };
     visit(update.value);
-    return [...names].every(([e, name]) => e.kind === "schedule" && e.name === name)
-      ? update
-      : { ...update, value: renamed(update.value, names) };
+    const asked = update.by.flatMap((choice) => choice.estimators.flatMap((e) => Object.values(e.exprs)));
+    asked.forEach(visit);
+    if ([...names].every(([e, name]) => e.kind === "schedule" && e.name === name)) return update;
+    const by = update.by.map((choice) => ({
+      ...choice,
+      estimators: choice.estimators.map((e) => ({
+        ...e,
+        exprs: Object.fromEntries(Object.entries(e.exprs).map(([option, expr]) => [option, renamed(expr, names)])),
+      })),
+    }));
+    return { ...update, value: renamed(update.value, names), by };
   });
 }
 

@@ -53,6 +53,8 @@ export interface Trace {
   readonly nodes: Draft[];
   readonly writes: Map<string, Tensor>;
   readonly terms: Map<string, Tensor>;
+  /** what an update minimises beside its objective */
+  readonly auxiliary: Tensor[];
   /** every value that was given an origin, in order */
   readonly marks: Mark[];
   readonly checks: Check[];
@@ -93,6 +95,7 @@ export function withTrace<T>(
     nodes: [],
     writes: new Map(),
     terms: new Map(),
+    auxiliary: [],
     marks: [],
     checks: [],
     sources: new Map(),

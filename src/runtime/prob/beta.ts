@@ -1,9 +1,10 @@
 /** Beta(alpha, beta): density x^(alpha-1) (1-x)^(beta-1) / B(alpha, beta) on (0, 1). */
-import { add, digamma, div, max, min, mul, neg, sigmoid, square, stopGradient, sub } from "../graph/index.js";
+import { add, digamma, div, max, min, mul, neg, sigmoid, square, sub } from "../graph/index.js";
 import type { TensorLike } from "../graph/index.js";
 import { positiveScalar } from "./distribution.js";
 import type { Distribution } from "./distribution.js";
-import { LARGEST_BELOW_ONE, logStandardGamma, SMALLEST } from "./gamma-sampler.js";
+import { LARGEST_BELOW_ONE, SMALLEST } from "./gamma-sampler.js";
+import { logGammaDraw } from "./implicit-gamma.js";
 
 import { logBeta, xlog1py, xlogy } from "./numeric.js";
 
@@ -17,12 +18,12 @@ export const beta = {
   support: "unit",
   eventRank: 0,
   parameters: [{ alpha: positiveScalar, beta: positiveScalar }],
-  reparameterised: false,
+  reparameterised: true,
   logProb: (x, { alpha, beta }) => sub(add(xlogy(sub(alpha, 1), x), xlog1py(sub(beta, 1), neg(x))), logBeta(alpha, beta)),
   /** Ga / (Ga + Gb) of two gamma draws, formed in log space; kept strictly inside (0, 1) in float32. */
   sample: (key, { alpha, beta }, shape) => {
-    const difference = sub(logStandardGamma(key.at("alpha"), alpha, shape), logStandardGamma(key.at("beta"), beta, shape));
-    return stopGradient(min(max(sigmoid(difference), SMALLEST), LARGEST_BELOW_ONE));
+    const difference = sub(logGammaDraw(key.at("alpha"), alpha, shape), logGammaDraw(key.at("beta"), beta, shape));
+    return min(max(sigmoid(difference), SMALLEST), LARGEST_BELOW_ONE);
   },
   mean: ({ alpha, beta }) => div(alpha, add(alpha, beta)),
   variance: ({ alpha, beta }) => {

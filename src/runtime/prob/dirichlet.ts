@@ -1,9 +1,10 @@
 /** Dirichlet(concentration [..., V]) over points of the simplex [..., V]. */
-import { add, digamma, div, lgamma, lift, max, mul, softmax, stopGradient, sub, sum } from "../graph/index.js";
+import { add, digamma, div, lgamma, lift, max, mul, softmax, sub, sum } from "../graph/index.js";
 import type { Tensor, TensorLike } from "../graph/index.js";
 import { positiveVector } from "./distribution.js";
 import type { Distribution } from "./distribution.js";
-import { logStandardGamma, SMALLEST } from "./gamma-sampler.js";
+import { SMALLEST } from "./gamma-sampler.js";
+import { logGammaDraw } from "./implicit-gamma.js";
 
 import { lastSum, xlogy } from "./numeric.js";
 
@@ -21,13 +22,13 @@ export const dirichlet = {
   support: "simplex",
   eventRank: 1,
   parameters: [{ concentration: positiveVector }],
-  reparameterised: false,
+  reparameterised: true,
   logProb: (x, params) => {
     const concentration = lift(params.concentration);
     return sub(sum(xlogy(sub(concentration, 1), x), [-1]), logMultivariateBeta(concentration));
   },
   /** Gamma draws over their sum, formed in log space; no entry underflows to 0. */
-  sample: (key, { concentration }, shape) => stopGradient(max(softmax(logStandardGamma(key, concentration, shape), -1), SMALLEST)),
+  sample: (key, { concentration }, shape) => max(softmax(logGammaDraw(key, concentration, shape), -1), SMALLEST),
   mean: (params) => {
     const concentration = lift(params.concentration);
     return div(concentration, lastSum(concentration));

@@ -16,7 +16,16 @@ export const GAMMA_PROPOSALS = 6;
 
 /** log of a Gamma(concentration, 1) draw: finite where the draw itself would underflow. No gradient; callers cut it. */
 export function logStandardGamma(key: Key, concentration: TensorLike, shape: DrawShape): Tensor {
-  const given = lift(concentration);
+  const { boosted, logDraw, boost } = gammaParts(key, lift(concentration), shape);
+  return select(boosted, add(logDraw, boost), logDraw);
+}
+
+/** The log of a draw at a concentration of at least 1, and what is added to it where the concentration itself is below 1: `boosted`. */
+export function gammaParts(
+  key: Key,
+  given: Tensor,
+  shape: DrawShape,
+): { readonly boosted: Tensor; readonly logDraw: Tensor; readonly boost: Tensor } {
   const boosted = less(given, 1);
   const d = sub(select(boosted, add(given, 1), given), 1 / 3);
   const c = div(1, sqrt(mul(9, d)));
@@ -29,7 +38,7 @@ export function logStandardGamma(key: Key, concentration: TensorLike, shape: Dra
   const accepted = and(positive, less(logU, add(mul(0.5, square(n)), mul(d, add(sub(1, v), logV)))));
   const logDraw = add(log(d), firstAccepted(accepted, logV, 0));
   const boost = div(log(openUniform(key.at("boost"), shape)), given);
-  return select(boosted, add(logDraw, boost), logDraw);
+  return { boosted, logDraw, boost };
 }
 
 /** Of proposals along axis 0, the first accepted one; `otherwise` where there is none. */

@@ -1,9 +1,10 @@
 /** Gamma(concentration, rate): density rate^a x^(a-1) exp(-rate x) / Gamma(a), a the concentration. */
-import { add, digamma, div, exp, lgamma, log, max, mul, square, stopGradient, sub } from "../graph/index.js";
+import { add, digamma, div, exp, lgamma, log, max, mul, square, sub } from "../graph/index.js";
 import type { TensorLike } from "../graph/index.js";
 import { positiveScalar } from "./distribution.js";
 import type { Distribution } from "./distribution.js";
-import { logStandardGamma, SMALLEST } from "./gamma-sampler.js";
+import { SMALLEST } from "./gamma-sampler.js";
+import { logGammaDraw } from "./implicit-gamma.js";
 
 import { xlogy } from "./numeric.js";
 
@@ -17,12 +18,11 @@ export const gamma = {
   support: "positive",
   eventRank: 0,
   parameters: [{ concentration: positiveScalar, rate: positiveScalar }],
-  reparameterised: false,
+  reparameterised: true,
   /** a log rate + (a - 1) log x - rate x - log Gamma(a) */
   logProb: (x, { concentration, rate }) =>
     sub(add(mul(concentration, log(rate)), xlogy(sub(concentration, 1), x)), add(mul(rate, x), lgamma(concentration))),
-  sample: (key, { concentration, rate }, shape) =>
-    stopGradient(max(exp(sub(logStandardGamma(key, concentration, shape), log(rate))), SMALLEST)),
+  sample: (key, { concentration, rate }, shape) => max(exp(sub(logGammaDraw(key, concentration, shape), log(rate))), SMALLEST),
   mean: ({ concentration, rate }) => div(concentration, rate),
   variance: ({ concentration, rate }) => div(concentration, square(rate)),
   mode: ({ concentration, rate }) => div(max(sub(concentration, 1), 0), rate),

@@ -27,6 +27,8 @@ export { poisson, type PoissonParams } from "./poisson.js";
 export {
   concreteBernoulli,
   concreteCategorical,
+  meanThroughBernoulli,
+  meanThroughCategorical,
   straightThrough,
   straightThroughBernoulli,
   straightThroughCategorical,

@@ -4,9 +4,9 @@
  */
 import { add, argMax, cast, div, greater, oneHot, sigmoid, softmax, stopGradient, sub } from "../graph/index.js";
 import type { DrawShape, Key, Tensor, TensorLike } from "../graph/index.js";
-import { bernoulliLogits } from "./bernoulli.js";
+import { bernoulli, bernoulliLogits, bernoulliProbs } from "./bernoulli.js";
 import type { BernoulliParams } from "./bernoulli.js";
-import { categoricalLogProbs } from "./categorical.js";
+import { categoricalLogProbs, categoricalProbs, oneHotCategorical } from "./categorical.js";
 import type { CategoricalParams } from "./categorical.js";
 import { standardGumbel, standardLogistic } from "./noise.js";
 
@@ -35,4 +35,14 @@ export function straightThroughBernoulli(key: Key, params: BernoulliParams, temp
 export function straightThroughCategorical(key: Key, params: CategoricalParams, temperature: TensorLike, shape: DrawShape): Tensor {
   const soft = concreteCategorical(key, params, temperature, shape);
   return straightThrough(oneHot(argMax(soft, -1), soft.shape.at(-1) ?? 1), soft);
+}
+
+/** A draw of exactly 0 or 1 with the gradient of its mean. */
+export function meanThroughBernoulli(key: Key, params: BernoulliParams, shape: DrawShape): Tensor {
+  return straightThrough(bernoulli.sample(key, params, shape), bernoulliProbs(params));
+}
+
+/** A one-hot draw with the gradient of its mean. */
+export function meanThroughCategorical(key: Key, params: CategoricalParams, shape: DrawShape): Tensor {
+  return straightThrough(oneHotCategorical.sample(key, params, shape), categoricalProbs(params));
 }

@@ -1,9 +1,9 @@
 /** StudentT(df, loc, scale): loc + scale * N(0, 1) / sqrt(chi2(df) / df). */
-import { add, div, exp, greater, lgamma, lift, log, log1p, mul, randomNormal, select, square, stopGradient, sub } from "../graph/index.js";
+import { add, div, exp, greater, lgamma, lift, log, log1p, mul, randomNormal, select, square, sub } from "../graph/index.js";
 import type { TensorLike } from "../graph/index.js";
 import { positiveScalar, realScalar } from "./distribution.js";
 import type { Distribution } from "./distribution.js";
-import { logStandardGamma } from "./gamma-sampler.js";
+import { logGammaDraw } from "./implicit-gamma.js";
 import { locScale } from "./noise.js";
 import { LOG_PI, standardise } from "./numeric.js";
 
@@ -18,7 +18,7 @@ export const studentT = {
   support: "real",
   eventRank: 0,
   parameters: [{ df: positiveScalar, loc: realScalar, scale: positiveScalar }],
-  reparameterised: false,
+  reparameterised: true,
   /** log Gamma((v+1)/2) - log Gamma(v/2) - log(v pi)/2 - log scale - (v+1)/2 log(1 + z^2 / v) */
   logProb: (x, { df, loc, scale }) => {
     const half = mul(0.5, add(df, 1));
@@ -26,11 +26,11 @@ export const studentT = {
     const normaliser = sub(lgamma(half), add(lgamma(mul(0.5, df)), mul(0.5, add(log(df), LOG_PI))));
     return sub(sub(normaliser, log(scale)), mul(half, log1p(div(square(z), df))));
   },
-  /** The chi-square is twice a gamma draw; its dependence on df has no pathwise gradient, so the whole sample is cut. */
+  /** The chi-square is twice a gamma draw, whose gradient in df is that of the implicit function. */
   sample: (key, { df, loc, scale }, shape) => {
-    const logChi2OverDf = sub(logStandardGamma(key.at("chi2"), mul(0.5, df), shape), log(mul(0.5, df)));
+    const logChi2OverDf = sub(logGammaDraw(key.at("chi2"), mul(0.5, df), shape), log(mul(0.5, df)));
     const t = mul(randomNormal(key.at("normal"), shape), exp(mul(-0.5, logChi2OverDf)));
-    return stopGradient(locScale(loc, scale, t));
+    return locScale(loc, scale, t);
   },
   /** NaN for df <= 1 */
   mean: ({ df, loc }) => select(greater(df, 1), lift(loc), NaN),

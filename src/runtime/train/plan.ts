@@ -10,6 +10,7 @@
  */
 import type { Program, StateSpec, UpdateSpec, UpdateTarget } from "../engines/engine.js";
 import { assertNever, GmcError, InternalError } from "../graph/errors.js";
+import { auxiliaryLosses } from "../estimate/surrogate.js";
 import {
   abs,
   add,
@@ -22,6 +23,7 @@ import {
   stack,
   stage,
   state,
+  sub,
   sum,
   terms,
   writeState,
@@ -282,7 +284,8 @@ function stageUpdate(
       for (const [label, t] of named) origins[label] = trace.nodes[t.id]?.origin ?? { label, place: update.place };
       metrics.push(...named.keys());
       return withOrigin(whole, () => {
-        const differentiated = update.surrogate ? mean(update.surrogate(context)) : value;
+        const objective = update.surrogate ? mean(update.surrogate(context)) : value;
+        const differentiated = withAuxiliary(objective, update.direction);
         const gradients = grad(
           differentiated,
           config.targets.map((t) => state(t.path, t.spec.shape)),
@@ -313,6 +316,11 @@ function stageUpdate(
     { mode: "train" },
   );
   return { graph: optimize(graph), metrics, origins };
+}
+
+/** What baselines and control variates minimise goes against the objective's direction where that goes up. */
+function withAuxiliary(objective: Tensor, direction: UpdateDefinition["direction"]): Tensor {
+  return auxiliaryLosses().reduce((total, loss) => (direction === "maximize" ? sub(total, mean(loss)) : add(total, mean(loss))), objective);
 }
 
 function contextOf(

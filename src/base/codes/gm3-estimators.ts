@@ -1,0 +1,30 @@
+/** GM3801-GM3840: gradient estimators of discrete and other latents that are not reparameterised. */
+import { code, type CodeEntry } from "./entry.js";
+
+export const gm3Estimators = {
+  GM3801: code<{ option: string; estimator: string; found: string }>(
+    "error",
+    "Baseline that is not a number",
+    (a) => `\`${a.option}\` of \`${a.estimator}\` is a number for each example, not ${a.found}`,
+  ),
+  GM3802: code<{ variable: string }>(
+    "error",
+    "Baseline that sees the sample",
+    (a) => `a baseline may not read \`${a.variable}\`, which it is a baseline for`,
+  ),
+  GM3803: code<{ variable: string; estimator: string }>(
+    "error",
+    "Relaxed latent used as an index",
+    (a) => `\`${a.estimator}\` makes \`${a.variable}\` a vector between its classes, and it is used as an index`,
+  ),
+  GM3804: code<{ a: string; b: string }>(
+    "error",
+    "Two estimators for one family of samples",
+    (a) => `\`${a.a}\` and \`${a.b}\` cannot share one family of samples`,
+  ),
+  GM3805: code<{ estimator: string; density: string; variable: string }>(
+    "error",
+    "Estimator that leaves out the score where it counts",
+    (a) => `\`${a.estimator}\` leaves out the score of \`log ${a.density}(${a.variable} | …)\`, whose mean is not 0 where it stands here`,
+  ),
+} as const satisfies Record<`GM38${string}`, CodeEntry<never>>;

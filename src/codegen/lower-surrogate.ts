@@ -1,0 +1,211 @@
+/**
+ * Estimators -> calls of the runtime's (`src/runtime/estimate`): other samples in place of the plain ones, and the surrogate of the value that an `E`
+ * averages. What each takes follows from its entry in the table of latent estimators.
+ */
+import { InternalError } from "../base/internal-error.js";
+import { distributions } from "../ir/distributions.js";
+import { weightsIn } from "../ir/derive/context.js";
+import { latentEntries, type Surrogate } from "../ir/latent-estimators.js";
+import type { Options } from "../ir/estimators.js";
+import type { DrawStep, Quantity, SurrogateUse } from "../ir/quantity.js";
+import type { Expr } from "../ir/types.js";
+import { array, bool, call, type Js, name, num, object, str } from "./js.js";
+import { lowerDist, type LoweredDist, variableOf } from "./lower-dist.js";
+import { lowerExpr } from "./lower-expr.js";
+import { whereDrawn } from "./lower-missing.js";
+import { after, lowerFactor, lowerQuantity, type Steps } from "./lower-quantity.js";
+import { densityScope, type QuantityScope, siteOf } from "./quantity-scope.js";
+import { tensorValue, type TensorValue } from "./values.js";
+
+type Expect = Extract<Quantity, { kind: "expect" }>;
+type FactorStep = Extract<DrawStep, { kind: "factor" }>;
+
+interface Noise {
+  readonly lowered: LoweredDist;
+  /** Of the distribution itself. */
+  readonly sample: Js;
+  readonly key: Js;
+  /** Of the whole draw. */
+  readonly shape: Js;
+}
+
+/** What is drawn in place of a sample of the distribution itself; undefined where that is drawn. */
+export function replacedDraw(scope: QuantityScope, step: FactorStep, { lowered, sample, key, shape }: Noise): Js | undefined {
+  const surrogate = latentEntries.get(step.estimator)?.rule.surrogate;
+  if (surrogate && holdsSample(surrogate))
+    return distributions.get(step.factor.dist.dist)?.reparameterised ? call("stopGradient", sample) : sample;
+  if (surrogate?.kind === "replaced") {
+    const t = step.asked?.exprs["t"];
+    const temperature = t ? tensorValue(lowerExpr(scope, t)).js : optionJs(step.asked?.options["t"]);
+    const fn = surrogate.draw[step.factor.dist.dist];
+    if (fn === undefined) throw new InternalError(`${step.estimator} of ${step.factor.dist.dist}`);
+    return call(fn, key, lowered.params, ...(temperature ? [temperature] : []), shape);
+  }
+  if (surrogate?.kind === "related")
+    return call(surrogate.draw, key, lowered.params, shape, ...(surrogate.carries ? learning(scope.memory, step.asked?.options) : []));
+  return undefined;
+}
+
+/** The score function takes the gradient through the log-probability of the draw: none may pass through the draw as well. */
+function holdsSample(surrogate: Surrogate): boolean {
+  return surrogate.kind === "held" || surrogate.kind === "score" || (surrogate.kind === "bound" && surrogate.of === "logQ");
+}
+
+/** `carried, "rebar:12:z", { temperature: 0.5 }` */
+function learning(memory: string | undefined, options: Options = {}, weights?: Js): readonly Js[] {
+  const { t = 0.5, learned } = options;
+  const settings = object({ temperature: num(Number(t)), learned: learned === false ? bool(false) : undefined, weights });
+  return [learned === false ? object([]) : name("carried"), str(memory ?? ""), settings];
+}
+
+function optionJs(value: number | string | boolean | undefined): Js | undefined {
+  return typeof value === "number" ? num(value) : undefined;
+}
+
+/** The body of an `E`, as a value with the gradient of its estimator. `inner` has what the steps bind, `outer` what stands around them. */
+export function lowerSurrogate(inner: QuantityScope, outer: QuantityScope, q: Expect, use: SurrogateUse, steps: Steps): TensorValue {
+  const surrogate = latentEntries.get(use.estimator)?.rule.surrogate;
+  const drawn = q.steps.flatMap((s, position) => (s.kind === "factor" && s.estimator === use.estimator ? [{ step: s, position }] : []));
+  switch (surrogate?.kind) {
+    case "fixedDensity":
+      return lowerQuantity({ ...inner, fixed: fixedWith(inner, drawn) }, q.body);
+    case "bound": {
+      if (!q.plate) throw new InternalError(`${use.estimator} without a family`);
+      const bounds = new Map(inner.bounds);
+      if (surrogate.of === "logQ") {
+        bounds.set(q.plate.id, (logW) => call(surrogate.fn, logW.js, logQ(inner, drawn).js));
+        return lowerQuantity({ ...inner, bounds }, q.body);
+      }
+      const held = holdSamples(inner, drawn);
+      bounds.set(q.plate.id, (logW) => call(surrogate.fn, logW.js, array(held.pairs)));
+      return lowerQuantity({ ...held.scope, bounds, fixed: fixedWith(inner, drawn) }, q.body);
+    }
+    case "score":
+      return lowerScore(inner, outer, q, use, drawn);
+    case "related":
+      return lowerRelated(inner, outer, q, use, drawn, steps);
+    default:
+      throw new InternalError(`${use.estimator} has no surrogate`);
+  }
+}
+
+interface DrawnStep {
+  readonly step: FactorStep;
+  readonly position: number;
+}
+
+function fixedWith(scope: QuantityScope, drawn: readonly DrawnStep[]): ReadonlySet<string> {
+  return new Set([...(scope.fixed ?? []), ...drawn.map(({ step }) => `${step.factor.density}.${step.factor.variable}`)]);
+}
+
+/** log q of all that is drawn. */
+function logQ(scope: QuantityScope, drawn: readonly DrawnStep[]): TensorValue {
+  const quiet = { ...scope, enumerating: true };
+  const [first, ...rest] = drawn.map(({ step }) => {
+    const log = lowerFactor(quiet, step.factor);
+    return step.fills ? whereDrawn(scope, step.factor.variable, log) : log;
+  });
+  if (!first) throw new InternalError("a score function of nothing that is drawn");
+  return rest.reduce(
+    (total, value) => ({
+      ...total,
+      js: call("add", total.js, value.js),
+      lead: { plates: new Set([...total.lead.plates, ...value.lead.plates]), batch: total.lead.batch || value.lead.batch },
+    }),
+    first,
+  );
+}
+
+function sampleOf(scope: QuantityScope, { step }: DrawnStep): TensorValue {
+  const value = step.local ? scope.local(step.local.id) : scope.variable(step.factor.variable);
+  if (!value) throw new InternalError(`\`${step.factor.variable}\` is not drawn`);
+  return tensorValue(value);
+}
+
+/** The samples without a gradient, under the names of the draws, and both beside each other. */
+function holdSamples(scope: QuantityScope, drawn: readonly DrawnStep[]): { readonly scope: QuantityScope; readonly pairs: readonly Js[] } {
+  let held = scope;
+  const pairs = drawn.map((d): Js => {
+    const sample = sampleOf(scope, d);
+    const { factor, local } = d.step;
+    const fixed = scope.writer.bind(`${local?.name ?? factor.variable}Fixed`, { ...sample, js: call("stopGradient", sample.js) });
+    const { variable, local: locals } = held;
+    held = local
+      ? { ...held, local: (id) => (id === local.id ? fixed : locals(id)) }
+      : { ...held, variable: (v) => (v === factor.variable ? fixed : variable(v)) };
+    return object({ drawn: sample.js, fixed: fixed.js });
+  });
+  return { scope: held, pairs };
+}
+
+function lowerScore(inner: QuantityScope, outer: QuantityScope, q: Expect, use: SurrogateUse, drawn: readonly DrawnStep[]): TensorValue {
+  const body = named(inner, lowerQuantity(inner, q.body));
+  const log = logQ(inner, drawn);
+  const { baseline: kind = "running_mean", normalize } = use.options;
+  const { baseline } = use.exprs;
+  const over = q.plate;
+  if (over?.own) {
+    if (!body.lead.plates.has(over.id)) return body;
+    return estimated(body, over.id, call("leaveOneOut", body.js, log.js));
+  }
+  // of a family that the body has reduced, all samples share the value
+  const logs = over && log.lead.plates.has(over.id) && !body.lead.plates.has(over.id) ? summed(inner, log, over.id) : log.js;
+  const value = { ...body, lead: { plates: body.lead.plates, batch: true } };
+  if (baseline) {
+    const learned = tensorValue(lowerExpr(outer, baseline));
+    const options = object({ weights: weightsBehind(inner, baseline), normalize: normalize === true ? bool(true) : undefined });
+    return { ...value, js: call("scoreLearned", body.js, logs, learned.js, name("carried"), str(use.memory), options) };
+  }
+  if (kind === "none") return { ...value, js: call("scoreFunction", body.js, logs) };
+  return { ...value, js: call("scoreRunningMean", body.js, logs, name("carried"), str(use.memory)) };
+}
+
+function summed(scope: QuantityScope, value: TensorValue, plate: string): Js {
+  return call("sum", value.js, array([num(scope.writer.plateAxis(value.lead, plate))]));
+}
+
+function lowerRelated(
+  inner: QuantityScope,
+  outer: QuantityScope,
+  q: Expect,
+  use: SurrogateUse,
+  drawn: readonly DrawnStep[],
+  steps: Steps,
+): TensorValue {
+  const surrogate = latentEntries.get(use.estimator)?.rule.surrogate;
+  const [only] = drawn;
+  if (surrogate?.kind !== "related" || !only || !q.plate) throw new InternalError(`${use.estimator} takes one draw`);
+  const body = named(inner, lowerQuantity(inner, q.body));
+  if (!body.lead.plates.has(q.plate.id)) return body;
+  const sample = sampleOf(inner, only);
+  const { factor, local } = only.step;
+  const before = after(outer, steps, only.position);
+  const { shape } = variableOf(inner.context, factor.variable).domain;
+  const dist = lowerDist(densityScope(before, factor.at, factor.variable), factor.dist, shape.length);
+  const args: Js[] = [body.js];
+  const { control } = use.exprs;
+  if (control) args.push(tensorValue(lowerExpr(inner, control)).js);
+  args.push(sample.js, dist.params);
+  if (surrogate.replays) {
+    const site = siteOf(outer, local?.name ?? factor.variable);
+    args.push(call("key.at", str(site)), inner.writer.drawShape(sample.lead, shape));
+  }
+  if (surrogate.carries) {
+    args.push(...learning(use.memory, use.options, control && weightsBehind(inner, control)));
+  }
+  return estimated(body, q.plate.id, call(surrogate.fn, ...args));
+}
+
+/** The weights of a baseline or control variate that are its own: what it shares with the objective, it does not move. */
+function weightsBehind(scope: QuantityScope, expr: Expr): Js {
+  const own = [...weightsIn(scope.context, [expr])].filter((w) => scope.helpers?.includes(w));
+  return call("weightsUnder", name("w"), array(own.map(str)));
+}
+
+function named(scope: QuantityScope, value: TensorValue): TensorValue {
+  return value.js.kind === "name" ? value : (scope.writer.bind("value", value) as TensorValue);
+}
+
+function estimated(value: TensorValue, plate: string, js: Js): TensorValue {
+  return { ...value, js, lead: { batch: true, plates: new Set([...value.lead.plates].filter((p) => p !== plate)) } };
+}

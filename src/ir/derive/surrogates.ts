@@ -1,0 +1,320 @@
+/**
+ * Draws with their estimators -> nested expectations, each with at most one surrogate. What does not read a draw stands outside of its surrogate: it would
+ * only add to the variance.
+ */
+import { report } from "../../base/report.js";
+import type { Span } from "../../base/source.js";
+import { numberOption, type Options } from "../estimators.js";
+import { latentEntries, type LatentEntry } from "../latent-estimators.js";
+import {
+  type DrawStep,
+  type EstimatorNote,
+  type Factor,
+  type Plate,
+  type Quantity,
+  type SurrogateUse,
+  type Term,
+  walkQuantity,
+} from "../quantity.js";
+import type { Expr } from "../types.js";
+import { distExprs, walkExpr } from "../walk.js";
+import { type DeriveContext, variablesIn } from "./context.js";
+import { closeKl } from "./kl.js";
+
+type FactorStep = Extract<DrawStep, { kind: "factor" }>;
+
+export interface Surroundings {
+  readonly context: DeriveContext;
+  /** The family of samples that the draws are of. */
+  readonly plate: Plate | undefined;
+  readonly notes: EstimatorNote[];
+  /** Of the `E`. */
+  readonly span: Span;
+  /** Of the statement. */
+  readonly statement: Span;
+  readonly fresh: () => string;
+}
+
+/** Draws in a row as nested expectations; undefined after an error has been reported. */
+export function averaged(around: Surroundings, steps: readonly DrawStep[], body: Quantity): Quantity | undefined {
+  let result: Quantity | undefined = body;
+  for (const group of grouped(around, steps)?.reverse() ?? []) {
+    if (!result || !seesNoSample(around, group.steps, steps)) return undefined;
+    result = average(around, group, result);
+  }
+  return result;
+}
+
+interface Group {
+  readonly steps: readonly DrawStep[];
+  /** The step that says what the surrogate is. */
+  readonly by: FactorStep | undefined;
+}
+
+/** Steps that share a surrogate: draws of one score function, or all of a family; each draw of related samples stands alone. */
+function grouped(around: Surroundings, steps: readonly DrawStep[]): Group[] | undefined {
+  const groups: { steps: DrawStep[]; by: FactorStep | undefined }[] = [];
+  for (const step of steps) {
+    const wants = step.kind === "factor" && needsSurrogate(entryOf(step)) ? step : undefined;
+    const last = groups.at(-1);
+    const joins = last && (!wants || !last.by || sameUse(last.by, wants)) && (!wants || entryOf(wants)?.rule.surrogate.kind !== "related");
+    const alone = last?.by && entryOf(last.by)?.rule.surrogate.kind === "related" && around.plate === undefined;
+    if (last && joins && !(alone && wants)) {
+      last.steps.push(step);
+      last.by ??= wants;
+    } else groups.push({ steps: [step], by: wants });
+  }
+  const [first, second] = groups.flatMap((g) => (g.by ? [g.by] : []));
+  if (around.plate === undefined || !second || !first) return groups;
+  report(
+    around.context.diagnostics,
+    "GM3804",
+    around.statement,
+    { a: first.estimator, b: second.estimator },
+    {
+      labels: [first, second].map((s) => ({ span: s.factor.span, text: `\`${s.factor.variable}\` by \`${s.estimator}\`` })),
+      help: ["give all draws of the family one estimator", "or draw one sample, `ELBO(p, q)`: its latents may differ"],
+    },
+  );
+  return undefined;
+}
+
+const entryOf = (step: FactorStep): LatentEntry | undefined => latentEntries.get(step.estimator);
+
+function needsSurrogate(entry: LatentEntry | undefined): boolean {
+  return entry !== undefined && ["score", "bound", "related", "fixedDensity"].includes(entry.rule.surrogate.kind);
+}
+
+function sameUse(a: FactorStep, b: FactorStep): boolean {
+  if (a.estimator !== b.estimator) return false;
+  const { options: x = {}, exprs: e = {} } = a.asked ?? {};
+  const { options: y = {}, exprs: f = {} } = b.asked ?? {};
+  return JSON.stringify(x) === JSON.stringify(y) && Object.keys(e).every((k) => e[k] === f[k]);
+}
+
+function average(around: Surroundings, { steps, by }: Group, body: Quantity): Quantity | undefined {
+  const { context, span, notes } = around;
+  const node = { kind: "expect" as const, plate: around.plate, steps, body, span };
+  const surrogate = by && useOf(around, by, steps);
+  const own = by && surrogate && ownPlate(around, by, surrogate.options);
+  // a KL in closed form has no score to leave out
+  const closed = by && entryOf(by)?.rule.surrogate.kind === "fixedDensity" ? node : closeKl(context, node, notes);
+  if (!surrogate || closed.kind !== "expect") return closed;
+  const misplaced = misplacedDensity(context, by, steps, closed.body);
+  if (misplaced !== undefined) return reportPlace(around, by, misplaced);
+  const plate = around.plate ?? own;
+  const { inside, outside } = parted(context, closed.body, namesOf(steps));
+  // without a term inside there is nothing to estimate
+  if (around.plate !== undefined || outside.length === 0 || inside.length === 0) return { ...closed, plate, surrogate };
+  const sum = (terms: readonly Term[]): Quantity => ({ kind: "sum", terms, span });
+  return sum([{ scale: 1, factors: [], quantity: { ...closed, plate, surrogate, body: sum(inside) } }, ...outside]);
+}
+
+/**
+ * What holds log q(z | x) fixed leaves out a term of mean 0: the score. It has that mean where log q(z | x) is a plain term of the value, and for DReG where
+ * it is one, subtracted, of the log weights (Tucker et al. 2019, eq. 6). Gives the variable for which it is none.
+ */
+function misplacedDensity(context: DeriveContext, by: FactorStep, steps: readonly DrawStep[], body: Quantity): string | undefined {
+  const surrogate = entryOf(by)?.rule.surrogate;
+  const weighed = surrogate?.kind === "bound" && surrogate.of === "samples";
+  if (!weighed && surrogate?.kind !== "fixedDensity") return undefined;
+  for (const step of steps) {
+    if (step.kind !== "factor" || step.estimator !== by.estimator) continue;
+    const own = (q: Quantity): boolean => q.kind === "factor" && q.density === step.factor.density && q.variable === step.factor.variable;
+    let [all, plain] = [0, 0];
+    walkQuantity(body, (q) => {
+      if (own(q)) all++;
+      if (q.kind !== "sum" || (weighed && !isWeight(body, q))) return;
+      for (const t of q.terms) if (own(t.quantity) && (!weighed || (t.scale === -1 && t.factors.length === 0))) plain++;
+    });
+    const inTerms = weighed || all === termsOf(body).filter((t) => own(t.quantity)).length;
+    if ((weighed ? plain !== 1 || all !== plain : !inTerms) || (weighed && all === 0)) return step.factor.variable;
+  }
+  return undefined;
+}
+
+/** Is `q` what a log of a mean is taken of, somewhere in `body`? */
+function isWeight(body: Quantity, q: Quantity): boolean {
+  let found = false;
+  walkQuantity(body, (r) => {
+    found ||= r.kind === "reduce" && r.body === q;
+  });
+  return found;
+}
+
+const termsOf = (q: Quantity): readonly Term[] => (q.kind === "sum" ? q.terms : [{ scale: 1, factors: [], quantity: q }]);
+
+function reportPlace({ context, statement }: Surroundings, by: FactorStep, variable: string): undefined {
+  const { density } = by.factor;
+  const weighed = entryOf(by)?.rule.surrogate.kind === "bound";
+  report(
+    context.diagnostics,
+    "GM3805",
+    statement,
+    { estimator: by.estimator, density, variable },
+    {
+      labels: [{ span: by.factor.span, text: `\`${variable}\` is drawn here` }],
+      help: [
+        weighed
+          ? `it takes the log of a mean of \`log p(…) - log ${density}(…)\`, as in \`IWAE(p, q, k = 5)\``
+          : `it takes \`log ${density}(…)\` as a plain term, as in \`ELBO(p, q)\``,
+        "`by reparam` is right wherever it stands",
+      ],
+    },
+  );
+  return undefined;
+}
+
+function useOf(around: Surroundings, by: FactorStep, steps: readonly DrawStep[]): SurrogateUse {
+  const draws = steps.flatMap((s) => (s.kind === "factor" && s.estimator === by.estimator ? [s.local?.name ?? s.factor.variable] : []));
+  const line = lineOf(around.statement);
+  return {
+    estimator: by.estimator,
+    options: by.asked?.options ?? {},
+    exprs: by.asked?.exprs ?? {},
+    draws,
+    memory: `${by.estimator}:${line}:${draws.join(",")}`,
+  };
+}
+
+function lineOf({ file, start }: Span): number {
+  let line = 1;
+  for (let i = file.text.indexOf("\n"); i >= 0 && i < start; i = file.text.indexOf("\n", i + 1)) line++;
+  return line;
+}
+
+/** The samples that an estimator draws for itself. */
+function ownPlate(around: Surroundings, by: FactorStep, options: Options): Plate | undefined {
+  const entry = entryOf(by);
+  const surrogate = entry?.rule.surrogate;
+  const size = surrogate?.kind === "score" ? (options["k"] === undefined ? 1 : numberOption(options, "k")) : countOf(around, by);
+  return size === undefined || size === 1 ? undefined : { id: around.fresh(), count: { size, text: String(size) }, own: true };
+}
+
+function countOf({ context }: Surroundings, { estimator, factor }: FactorStep): number | undefined {
+  const surrogate = latentEntries.get(estimator)?.rule.surrogate;
+  const entries = context.model.variables.get(factor.variable)?.domain.shape.reduce((n, d) => n * d.size, 1) ?? 1;
+  return surrogate?.kind === "related" ? surrogate.count(entries) : undefined;
+}
+
+/** What steps bind: variables by name, locals by id. */
+function namesOf(steps: readonly DrawStep[]): ReadonlySet<string> {
+  return new Set(
+    steps.flatMap((s) => {
+      switch (s.kind) {
+        case "factor":
+          return [s.local?.id ?? s.factor.variable];
+        case "distribution":
+          return [s.local.id];
+        case "energy":
+          return s.variables.map((v) => v.local?.id ?? v.variable);
+        case "data":
+          return [s.local?.id ?? s.variable];
+        case "bind": {
+          const at = s.at.get(s.variable);
+          return [at?.kind === "local" ? at.local.id : s.variable];
+        }
+      }
+    }),
+  );
+}
+
+function parted(context: DeriveContext, body: Quantity, names: ReadonlySet<string>): { readonly inside: Term[]; readonly outside: Term[] } {
+  const terms = termsOf(body);
+  const inside: Term[] = [];
+  const outside: Term[] = [];
+  for (const t of terms) (reads(context, t, names) ? inside : outside).push(t);
+  return { inside, outside };
+}
+
+function reads(context: DeriveContext, { factors, quantity }: Term, names: ReadonlySet<string>): boolean {
+  return factors.some((f) => readsName(context, f, names)) || quantityReads(context, quantity, names);
+}
+
+/** Taken for true where it is not known. */
+function quantityReads(context: DeriveContext, q: Quantity, names: ReadonlySet<string>): boolean {
+  const ofFactor = (f: Factor, itself: boolean): boolean => {
+    if (f.through) return true;
+    const read = [...variablesIn(context, distExprs(f.dist)), ...(itself ? [f.variable] : [])];
+    return read.some((v) => {
+      const at = f.at.get(v);
+      return at ? readsName(context, at, names) : names.has(v);
+    });
+  };
+  switch (q.kind) {
+    case "value":
+      return readsName(context, q.expr, names);
+    case "factor":
+      return ofFactor(q, true);
+    case "kl":
+      return ofFactor(q.q, false) || ofFactor(q.p, false);
+    case "sum":
+      return q.terms.some((t) => reads(context, t, names));
+    case "apply":
+      return q.args.some((a) => quantityReads(context, a, names));
+    default:
+      return true;
+  }
+}
+
+function readsName(context: DeriveContext, expr: Expr, names: ReadonlySet<string>): boolean {
+  let found = false;
+  walkExpr(expr, (e) => {
+    found ||= (e.kind === "variable" && names.has(e.variable)) || (e.kind === "local" && names.has(e.local.id));
+  });
+  return found || [...variablesIn(context, [expr])].some((v) => names.has(v));
+}
+
+/** A baseline is no function of what it is a baseline for: with the sample in it, its own mean is left in the gradient. */
+function seesNoSample({ context }: Surroundings, group: readonly DrawStep[], all: readonly DrawStep[]): boolean {
+  for (const step of group) {
+    const baseline = step.kind === "factor" ? step.asked?.exprs["baseline"] : undefined;
+    if (step.kind !== "factor" || !baseline) continue;
+    const later = namesOf(all.slice(all.indexOf(group[0] ?? step)));
+    const seen = [...variablesIn(context, [baseline])].find((v) => later.has(v));
+    if (seen === undefined) continue;
+    report(
+      context.diagnostics,
+      "GM3802",
+      baseline.span,
+      { variable: seen },
+      {
+        label: `reads \`${seen}\``,
+        labels: [{ span: step.factor.span, text: `\`${step.factor.variable}\` is drawn here` }],
+        help: [
+          "let it read the data, and what is drawn before the latent: `score(baseline = c(x))`",
+          "a function of the sample is a control variate: `relax(control = r(z))` takes its mean away again",
+        ],
+      },
+    );
+    return false;
+  }
+  return true;
+}
+
+/** What the estimators of a quantity carry, and the expressions that they alone read. */
+export function memoriesOf(quantity: Quantity): readonly { readonly name: string; readonly size: number }[] {
+  const found = new Map<string, number>();
+  for (const { memory, size } of usesIn(quantity)) if (size > 0) found.set(memory, size);
+  return [...found].map(([name, size]) => ({ name, size }));
+}
+
+export function helpersOf(quantity: Quantity): readonly Expr[] {
+  return usesIn(quantity).flatMap((u) => Object.values(u.exprs));
+}
+
+function usesIn(quantity: Quantity): readonly (SurrogateUse & { readonly size: number })[] {
+  const found: (SurrogateUse & { readonly size: number })[] = [];
+  walkQuantity(quantity, (q) => {
+    if (q.kind === "expect" && q.surrogate) found.push({ ...q.surrogate, size: memorySize(q.surrogate) });
+  });
+  return found;
+}
+
+/** Numbers that an estimator carries. */
+export function memorySize({ estimator, options }: SurrogateUse): number {
+  const surrogate = latentEntries.get(estimator)?.rule.surrogate;
+  if (surrogate?.kind === "related") return options["learned"] === false ? 0 : (surrogate.carries ?? 0);
+  if (surrogate?.kind !== "score") return 0;
+  return options["baseline"] === "none" || options["baseline"] === "leave_one_out" ? 0 : 3;
+}

@@ -1,0 +1,44 @@
+/** Whether a weight that a statement moves has a gradient through expressions: what asks for a gradient through a draw. */
+import type { Expr } from "../types.js";
+import { childrenOf } from "../walk.js";
+import { type DeriveContext, flowOf, inOrder, netOf, partsOfFlow, stopsGradient, underPaths } from "./context.js";
+
+/** Whether a weight that the statement moves acts through names that an `E` has drawn: variables by name, others by the id of their local. */
+export type Behind = ReadonlyMap<string, boolean>;
+
+/** Tells of expressions whether a weight that the statement moves has a gradient through their values, through draws as well. */
+export function trainedThrough(
+  context: DeriveContext,
+  over: readonly string[] | undefined,
+  behind: Behind,
+): (exprs: readonly Expr[]) => boolean {
+  if (over === undefined) return () => false;
+  const locals = new Map<string, boolean>();
+  const nets = new Map<string, boolean>();
+  const acts = (e: Expr): boolean => {
+    if (stopsGradient(e)) return false;
+    if (e.kind === "variable") return behind.get(e.variable) === true;
+    if (e.kind === "local") return behind.get(e.local.id) === true || ofLocal(e.local.id);
+    if (e.kind === "param") return underPaths(e.path, over);
+    if (e.kind === "layer" && e.instance.parameterCount > 0 && underPaths(e.instance.path, over)) return true;
+    return (e.kind === "netCall" && ofNet(e.net)) || (e.kind === "flowCall" && ofFlow(e.flow)) || childrenOf(e).some(acts);
+  };
+  const ofLocal = (id: string): boolean => {
+    const binding = locals.has(id) ? undefined : context.bindings.get(id);
+    if (binding) for (const b of inOrder(context, binding, (other) => locals.has(other.local.id))) locals.set(b.local.id, acts(b.value));
+    return locals.get(id) === true;
+  };
+  const ofNet = (name: string): boolean => {
+    const known = nets.get(name);
+    if (known !== undefined) return known;
+    const net = netOf(context, name);
+    const found = [...net.body.map((b) => b.value), net.result].some(acts);
+    nets.set(name, found);
+    return found;
+  };
+  const ofFlow = (name: string): boolean => {
+    const parts = partsOfFlow(context, flowOf(context, name));
+    return parts.bijections.some((b) => b.parameterCount > 0 && underPaths(b.path, over)) || parts.nets.some((n) => ofNet(n.name));
+  };
+  return (exprs) => exprs.some(acts);
+}

@@ -1,0 +1,91 @@
+/** The table of latent estimators against the runtime, and the order in which it is used where `by` says nothing. */
+import { describe, expect, it } from "vitest";
+import { compile } from "../../src/compile.js";
+import { explain, printExplanation } from "../../src/codegen/explain.js";
+import { latentEstimators } from "../../src/ir/latent-estimators.js";
+import { renderDiagnostics } from "../../src/base/render.js";
+import * as runtime from "../../src/runtime/index.js";
+
+const model = (units: number, train: string, more = ""): string => `model M {
+  data x : binary[4]
+  latent h : binary[${units}], z : real[2]
+  ${more}
+  density p(x, h, z) {
+    z ~ Normal(0, 1)
+    h ~ Bernoulli(logits = z |> dense(${units}))
+    x ~ Bernoulli(logits = h |> dense(4))
+  }
+  density q(h, z | x) {
+    z ~ Normal(x |> dense(2), 1)
+    h ~ Bernoulli(logits = z |> dense(${units}))
+  }
+  train { ${train} }
+}`;
+
+function explained(text: string): ReturnType<typeof explain> {
+  const compiled = compile({ path: "m.gm", text });
+  if (!compiled.derived) throw new Error(renderDiagnostics(compiled.diagnostics, { color: false }));
+  return explain(compiled.derived);
+}
+
+const chosen = (text: string): readonly string[] =>
+  (explained(text).train[0]?.latents ?? []).filter((l) => l.estimator !== "closed-form KL").map((l) => `${l.variable} ${l.estimator}`);
+
+describe("entries", () => {
+  it.each(latentEstimators.map((e) => [e.name, e] as const))("%s names functions of the runtime", (_, { rule: { surrogate } }) => {
+    const names =
+      surrogate.kind === "related"
+        ? [surrogate.draw, surrogate.fn]
+        : surrogate.kind === "bound"
+          ? [surrogate.fn]
+          : surrogate.kind === "replaced"
+            ? Object.values(surrogate.draw)
+            : [];
+    for (const name of names) expect(typeof (runtime as Readonly<Record<string, unknown>>)[name]).toBe("function");
+  });
+});
+
+describe("without `by`", () => {
+  it.each([
+    [8, "maximize ELBO(p, q)", ["z reparam", "h enumerate"]],
+    [40, "maximize ELBO(p, q)", ["z reparam", "h score"]],
+    [40, "maximize IWAE(p, q, k = 5)", ["z reparam", "h vimco"]],
+    [8, "maximize IWAE(p, q, k = 5)", ["z reparam", "h vimco"]],
+    [40, "maximize IWAE(p, q, k = 1)", ["z reparam", "h score"]],
+    [40, "maximize E[h, z ~ q(h, z | x)](log p(x, h, z)) over p", ["z sampled", "h sampled"]],
+  ] as const)("%s units, %s", (units, train, wanted) => {
+    expect(chosen(model(units, train))).toEqual(wanted);
+  });
+});
+
+describe("explain", () => {
+  it("prints the path of each gradient", () => {
+    const paths = explained(model(40, "maximize ELBO(p, q) by h: concrete(t = 0.5)")).train[0]?.paths;
+    expect(paths?.map((p) => [p.variable, p.path, p.unbiased])).toEqual([
+      ["z", "reparameterised", true],
+      ["h", "relaxed", false],
+    ]);
+    const text = printExplanation(explained(model(40, "maximize ELBO(p, q)")));
+    expect(text).toContain("gradients through draws");
+    expect(text).toMatch(/h of q -> q\.dense2 +score function +unbiased/u);
+    expect(text).toContain("2^40 states are too many to sum");
+  });
+
+  it("says that a baseline moves whatever `over` names", () => {
+    const net = "net c(x) = x |> dense(3) |> tanh |> dense(1) |> sum";
+    const moves = explained(model(40, "maximize ELBO(p, q) over q by h: score(baseline = c(x))", net)).train[0]?.moves;
+    expect(moves).toContain("c");
+    expect(moves).not.toContain("p");
+  });
+});
+
+describe("names", () => {
+  it("of nets do not hide those of estimators", () => {
+    const text = model(40, "maximize ELBO(p, q) by h: disarm", "net disarm(x) = x |> dense(3)").replace(
+      "x |> dense(2), 1",
+      "disarm(x)[1..2], 1",
+    );
+    const compiled = compile({ path: "m.gm", text });
+    expect(compiled.print("ts")).toMatch(/export function disarmNet\(/u);
+  });
+});
