@@ -25,7 +25,7 @@ import { leavesOf } from "../nn/spec.js";
 import { datasetOf, type ArrayInput } from "./arrays.js";
 import { carriedByModel, carriedName, startValue } from "./carried.js";
 import { emaName } from "./context.js";
-import { runLoop, type CheckpointReason, type Cursor, type LoopResult, type MetricRecord, type StepReport } from "./loop.js";
+import { runLoop, speedOf, type CheckpointReason, type Cursor, type LoopResult, type MetricRecord, type StepReport } from "./loop.js";
 import { planPhase } from "./plan.js";
 import { initialWeights, writeAll } from "./weights.js";
 
@@ -103,7 +103,7 @@ export async function train(model: ModelDefinition, options: TrainOptions): Prom
       outcome: result.outcome,
       history,
       cursor: result.cursor,
-      stepsPerSecond: result.stepsRun / Math.max(1e-9, result.stepSeconds),
+      stepsPerSecond: speedOf(result.stepsRun, result.stepSeconds),
     };
   } catch (error) {
     session.dispose();
@@ -115,6 +115,8 @@ export interface RunHooks extends RunOptions {
   /** `states` are the names of all states that belong to the checkpoint. */
   readonly onCheckpoint?: (reason: CheckpointReason, cursor: Cursor, states: readonly string[]) => void | Promise<void>;
   readonly checkpointSeconds?: number | undefined;
+  readonly checkpointGap?: number | undefined;
+  readonly onEpoch?: ((total: number) => void | Promise<void>) | undefined;
   /** The session holds the states that were saved with it. */
   readonly resume?: Cursor | undefined;
 }
@@ -153,6 +155,7 @@ export async function trainOn(
   const result = await runLoop({
     session,
     phases: model.train,
+    weights: leaves,
     plan: (phase, started) => planPhase(model, phase, { dynamic, batch: options.batch, lr: options.lr, started }),
     stream: (batch) => openTrainStream(dataset, { batch, seed }),
     startValue: (name, spec) => startValue(name, spec, seed, dataset),
@@ -161,9 +164,11 @@ export async function trainOn(
     steps: options.steps,
     recordEvery: options.recordEvery,
     checkpointSeconds: options.checkpointSeconds,
+    checkpointGap: options.checkpointGap,
     signal: options.signal,
     resume: options.resume,
     ...(options.onStep ? { onStep: options.onStep } : {}),
+    ...(options.onEpoch ? { onEpoch: options.onEpoch } : {}),
     ...(options.onRecord ? { onRecord: options.onRecord } : {}),
     ...(onCheckpoint
       ? {
