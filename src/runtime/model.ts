@@ -195,8 +195,8 @@ export interface RowMetric<S extends WeightSpecs = WeightSpecs, D extends string
   /** "lower bound", "upper bound" (also "… up to the error of log Z"), "exact", "estimate": what the number is to the quantity that its name promises. */
   readonly bound?: string;
   /**
-   * Continuous data variables whose log-density the value is, each times what: `{ x: -1 }` of -log p(x). A density depends on the units of the
-   * data, which are not those of the file where values were scaled.
+   * Data variables whose log-density, or log-probability, the value is, each times what: `{ x: -1 }` of -log p(x). A density depends on the units
+   * of the data, which are not those of the file where values were scaled; a probability does not.
    */
   readonly logDensityOf?: Readonly<Record<string, number>>;
 }

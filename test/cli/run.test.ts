@@ -233,10 +233,11 @@ describe("a trained run", () => {
     const bytes = readFileSync(path);
     bytes[bytes.length - 3] = (bytes[bytes.length - 3] ?? 0) ^ 1;
     writeFileSync(path, bytes);
+    const steps = readdirSync(at("damaged/checkpoints")).flatMap((n) => /step-(\d+)\.json$/.exec(n)?.[1] ?? []);
     const ran = await gmc(["eval", "damaged", "--json"], { cwd: folder });
     expect(ran.code).toBe(0);
     expect(ran.stderr).toContain("damaged checkpoint was passed over");
-    expect(JSON.parse(ran.stdout)).toMatchObject({ protocol: { step: 30 } });
+    expect(JSON.parse(ran.stdout)).toMatchObject({ protocol: { step: Math.min(...steps.map(Number)) } });
   });
 });
 
