@@ -8,11 +8,7 @@ import type { Expr } from "../types.js";
 import { constantOf } from "./units.js";
 
 /** `data`: the data variables that the quantity is a function of. What is no multiple of a log-density in a variable leaves it out. */
-export function measuredDensities(
-  quantity: Quantity,
-  sign: 1 | -1,
-  data: readonly string[],
-): ReadonlyMap<string, number> {
+export function measuredDensities(quantity: Quantity, sign: 1 | -1, data: readonly string[]): ReadonlyMap<string, number> {
   const found = new Map<string, number>();
   for (const name of data) {
     const times = timesIn(quantity, name);
