@@ -163,6 +163,7 @@ export const model = defineModel<typeof weights, "x">({
       unit: "nats",
       value: ({ w, data }) => neg(objective(w, data.x)),
       bound: "estimate",
+      logDensityOf: { x: -1 },
     },
   },
 });

@@ -236,6 +236,7 @@ export const model = defineModel<typeof weights, "x">({
       samples: 100,
       combine: "negLogMeanExp",
       bound: "upper bound",
+      logDensityOf: { x: -1 },
     },
     rate: {
       kind: "rows",
@@ -252,6 +253,7 @@ export const model = defineModel<typeof weights, "x">({
       unit: "nats",
       value: ({ w, data, key }) => neg(distortion(w, data.x, key)),
       bound: "estimate",
+      logDensityOf: { x: -1 },
     },
     active: {
       kind: "activeUnits",

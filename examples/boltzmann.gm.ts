@@ -139,6 +139,7 @@ export const model = defineModel<typeof weights, "v">({
       unit: "nats",
       value: ({ w, data }) => neg(logPV2(w, data.v)),
       bound: "exact",
+      logDensityOf: { v: -1 },
     },
   },
 });

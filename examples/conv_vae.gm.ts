@@ -181,6 +181,7 @@ export const model = defineModel<typeof weights, "x">({
       samples: 100,
       combine: "negLogMeanExp",
       bound: "upper bound",
+      logDensityOf: { x: -1 },
     },
     active: {
       kind: "activeUnits",

@@ -176,6 +176,7 @@ export const model = defineModel<typeof weights, "x" | "y">({
       samples: 200,
       combine: "negLogMeanExp",
       bound: "upper bound",
+      logDensityOf: { x: -1 },
     },
     active: {
       kind: "activeUnits",

@@ -444,6 +444,7 @@ export const model = defineModel<typeof weights, "v">({
       unit: "nats",
       value: ({ w, data, partition }) => neg(logPV2(w, data.v, required(partition, "logZ"))),
       bound: "upper bound up to the error of log Z",
+      logDensityOf: { v: -1 },
       impossible: "negative",
       partitions: ["logZ"],
     },

@@ -363,6 +363,7 @@ export const model = defineModel<typeof weights, "v">({
       unit: "nats",
       value: ({ w, data, partition, key }) => neg(objective4(w, data.v, required(partition, "logZ"), key)),
       bound: "upper bound up to the error of log Z",
+      logDensityOf: { v: -1 },
       impossible: "negative",
       partitions: ["logZ"],
     },

@@ -172,6 +172,7 @@ export const model = defineModel<typeof weights, "x">({
       unit: "nats",
       value: ({ w, data }) => neg(objective2(w, data.x)),
       bound: "estimate",
+      logDensityOf: { x: -1 },
     },
     denoised: {
       kind: "rows",
@@ -180,6 +181,7 @@ export const model = defineModel<typeof weights, "x">({
       unit: "nats",
       value: ({ w, data, key }) => neg(objective(w, data.x, key)),
       bound: "estimate",
+      logDensityOf: { x: -1 },
     },
   },
 });

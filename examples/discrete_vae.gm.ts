@@ -199,6 +199,7 @@ export const model = defineModel<typeof weights, "x", "t">({
       samples: 200,
       combine: "negLogMeanExp",
       bound: "upper bound",
+      logDensityOf: { x: -1 },
     },
     rate: {
       kind: "rows",

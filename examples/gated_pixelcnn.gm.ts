@@ -266,6 +266,7 @@ export const model = defineModel<typeof weights, "x">({
       unit: "nats",
       value: ({ w, data }) => neg(logPX(w, data.x)),
       bound: "exact",
+      logDensityOf: { x: -1 },
     },
   },
 });

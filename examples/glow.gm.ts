@@ -396,6 +396,7 @@ export const model = defineModel<typeof weights, "x">({
       unit: "bits per dim",
       value: ({ w, data, key }) => objective(w, data.x, key),
       bound: "upper bound",
+      logDensityOf: { x: -1.8401722460318411e-3 },
     },
   },
 });

@@ -263,6 +263,7 @@ export const model = defineModel<typeof weights, "x", "beta">({
       samples: 200,
       combine: "negLogMeanExp",
       bound: "upper bound",
+      logDensityOf: { x: -1 },
     },
     active: {
       kind: "activeUnits",

@@ -453,6 +453,7 @@ export const model = defineModel<typeof weights, "x", "beta">({
       samples: 100,
       combine: "negLogMeanExp",
       bound: "upper bound",
+      logDensityOf: { x: -1 },
     },
     active: {
       kind: "activeUnits",

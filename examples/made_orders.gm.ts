@@ -167,6 +167,7 @@ export const model = defineModel<typeof weights, "x">({
       value: ({ w, data }) => neg(logPX2(w, data.x)),
       bound: "exact",
       orders: 16,
+      logDensityOf: { x: -1 },
     },
   },
 });

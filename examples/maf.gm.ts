@@ -455,6 +455,7 @@ export const model = defineModel<typeof weights, "x">({
       unit: "bits per dim",
       value: ({ w, data, key }) => objective(w, data.x, key),
       bound: "upper bound",
+      logDensityOf: { x: -0.022542110013890053 },
     },
   },
 });

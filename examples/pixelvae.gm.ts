@@ -299,6 +299,7 @@ export const model = defineModel<typeof weights, "x">({
       samples: 20,
       combine: "negLogMeanExp",
       bound: "upper bound",
+      logDensityOf: { x: -1 },
     },
     rate: {
       kind: "rows",

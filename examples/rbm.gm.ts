@@ -131,6 +131,7 @@ export const model = defineModel<typeof weights, "v">({
       unit: "nats",
       value: ({ w, data, partition }) => neg(logPV2(w, data.v, required(partition, "logZ"))),
       bound: "estimate",
+      logDensityOf: { v: -1 },
       impossible: "negative",
       partitions: ["logZ"],
     },

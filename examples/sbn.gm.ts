@@ -160,6 +160,7 @@ export const model = defineModel<typeof weights, "x">({
       samples: 200,
       combine: "negLogMeanExp",
       bound: "upper bound",
+      logDensityOf: { x: -1 },
     },
   },
 });

@@ -443,6 +443,7 @@ export const model = defineModel<typeof weights, "x">({
       unit: "nats",
       value: ({ w, data }) => neg(logRX(w, data.x)),
       bound: "exact",
+      logDensityOf: { x: -1 },
     },
     nll: {
       kind: "rows",
@@ -451,6 +452,7 @@ export const model = defineModel<typeof weights, "x">({
       unit: "nats",
       value: ({ w, data }) => neg(logPXK(w, data.x)),
       bound: "exact",
+      logDensityOf: { x: -1 },
     },
   },
 });

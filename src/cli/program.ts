@@ -126,7 +126,7 @@ function buildProgram(finish: Finish): Command {
   addMeasureOptions(
     addTrainingOptions(
       addEngineOptions(
-        add("resume", "go on with a run that was stopped, bitwise; its batch size stays").argument(
+        add("resume", "go on with a run that was stopped, bitwise; its batch size and seed stay").argument(
           "[run]",
           "run folder; the newest unless told",
         ),

@@ -18,6 +18,11 @@ export function number(value: number): string {
   return size !== 0 && (size < 0.01 || size >= 1e6) ? value.toExponential(2) : value.toFixed(size < 10 ? 3 : 2);
 }
 
+/** 9.5, 120: steps a second */
+export function stepSpeed(speed: number): string {
+  return speed >= 10 ? speed.toFixed(0) : speed.toFixed(1);
+}
+
 interface Stream {
   readonly isTTY?: boolean;
   readonly columns?: number;
@@ -37,17 +42,17 @@ export function openProgress(stream: Stream, now: () => number = () => performan
   let unshown: (() => StepReport) | undefined;
 
   const line = (report: StepReport): string => {
-    const elapsed = (now() - (first?.at ?? now())) / 1000;
-    const speed = (report.total - (first?.step ?? report.total)) / Math.max(1e-9, elapsed);
-    const left = speed > 0 ? (report.steps - report.step) / speed : NaN;
+    const done = report.total - (first?.step ?? report.total);
+    // what is left takes checkpoints and validation too, which the speed of the steps leaves out
+    const left = (((report.steps - report.step) / done) * (now() - (first?.at ?? now()))) / 1000;
     const [label, value] = Object.entries(latest?.values ?? report.values)[0] ?? ["", NaN];
     return [
       report.phase === "train" ? "" : `${report.phase}:`,
       `epoch ${Math.max(1, Math.ceil(report.epoch - 1e-9))}/${Math.ceil(report.epochs)}`,
       `step ${report.step}/${report.steps}`,
       `${label} ${number(value)}`,
-      speed > 0 ? `${speed >= 10 ? speed.toFixed(0) : speed.toFixed(1)} steps/s` : "",
-      speed > 0 ? `${duration(left)} left` : "",
+      done > 0 ? `${stepSpeed(report.stepsPerSecond)} steps/s` : "",
+      done > 0 ? `${duration(left)} left` : "",
     ]
       .filter((part) => part !== "")
       .join("  ");

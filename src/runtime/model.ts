@@ -202,8 +202,8 @@ export interface RowMetric<S extends WeightSpecs = WeightSpecs, D extends string
   /** Where masked layers have several orders: p is the mean over so many. */
   readonly orders?: number;
   /**
-   * Continuous data variables whose log-density the value is, each times what: `{ x: -1 }` of -log p(x). A density depends on the units of the
-   * data, which are not those of the file where values were scaled.
+   * Data variables whose log-density, or log-probability, the value is, each times what: `{ x: -1 }` of -log p(x). A density depends on the units
+   * of the data, which are not those of the file where values were scaled; a probability does not.
    */
   readonly logDensityOf?: Readonly<Record<string, number>>;
 }

@@ -1,8 +1,9 @@
 /** Mistakes around a run, in the built program: each ends with its code and a way out, never with a stack. */
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { otherSplit } from "../../src/cli/run/other-split.js";
 import { ensureBuilt, gmc, type Ran } from "../support/cli.js";
 import { tinyModel } from "../support/tiny.js";
 
@@ -93,5 +94,53 @@ describe("folders", () => {
     expect(ran.code).toBe(1);
     expect(ran.stderr).toContain("error[GM5001]: the current folder is no longer there");
     expect(ran.stderr).not.toContain("    at ");
+  });
+});
+
+describe("a run that goes on or is measured by other means than its own", () => {
+  it("says that its rows are cut otherwise, keeps its seed, and speaks of no --out", async () => {
+    writeFileSync(join(folder, "cut.csv"), rows(2));
+    const run = (...args: readonly string[]): Promise<Ran> => gmc([...args, "--engine", "reference"], { cwd: folder });
+    const trained = await run(
+      "train",
+      "tiny.gm",
+      "--data",
+      "x=cut.csv:test=10",
+      "--steps",
+      "1",
+      "--seed",
+      "9",
+      "--no-eval",
+      "--out",
+      "cut",
+    );
+    expect(trained.code).toBe(0);
+    const other = await run("eval", "cut", "--data", "x=cut.csv:test=10:split-seed=4");
+    expect(other.code).toBe(0);
+    expect(other.stderr).toContain(
+      "warning: the run cut these data by :test=10:split-seed=0, and now they are cut by :test=10:split-seed=4",
+    );
+    expectMistake(await run("resume", "cut", "--seed", "4", "--steps", "2"), "GM4008", "a run goes on with its seed, 9", "--seed 4");
+    expectMistake(await run("sample", "cut", "--count", "1000000000"), "GM4008", "--count is at most 1,000,000 here");
+    writeFileSync(join(folder, "cut", ".lock"), JSON.stringify({ pid: process.pid, host: hostname(), started: null }));
+    const locked = await run("resume", "cut", "--steps", "2", "--seed", "9");
+    expectMistake(locked, "GM5208", "wait for it, or stop it");
+    expect(locked.stderr).not.toContain("--out");
+  }, 120_000);
+
+  it("is told apart from one that cuts its rows the same way", () => {
+    const warned = (before: string, now: string): boolean =>
+      otherSplit({ spec: before, base: "/a" }, { spec: now, base: "/a" }) !== undefined;
+    expect(warned("x=t.npy:test=10", "x=./t.npy:test=10:split-seed=0")).toBe(false);
+    expect(warned("x=t.npy:test=10", "x=t.npy:test=11")).toBe(true);
+    expect(warned("x=t.npy:test=10", "x=t.npy:test=10:split=tail")).toBe(true);
+    expect(warned("x=t.npy:validation=10", "x=t.npy:test=10")).toBe(true);
+    expect(warned("x=t.npy:test=10", "x=t.npy")).toBe(true);
+    expect(warned("mnist", "mnist:validation=0.1")).toBe(true);
+    // other rows altogether, and those of a file that the run did not train on
+    expect(warned("x=t.npy:test=10", "x=u.npy:test=11")).toBe(false);
+    expect(warned("x=t.npy,x.test=v.npy", "x=v.npy:test=10")).toBe(false);
+    expect(otherSplit({ spec: "x=t.npy:test=10", base: "/a" }, { spec: "x=t.npy:test=9", base: "/b" })).toBeUndefined();
+    expect(otherSplit({ spec: "x=t.npy", base: "/a" }, { spec: "x=../a/t.npy:test=9", base: "/b" })).toContain("by nothing");
   });
 });

@@ -19,6 +19,7 @@ function play(isTTY: boolean, steps: number, secondsAStep: number): string {
       epochs: steps / 10,
       stepsPerEpoch: 10,
       total: step,
+      stepsPerSecond: 12,
       values: { "ELBO(p, q)": -100 + step },
     });
     progress.step(report);
@@ -32,9 +33,9 @@ describe("progress", () => {
   it("is a line an epoch when piped", () => {
     const lines = play(false, 30, 0.1).trimEnd().split("\n");
     expect(lines).toHaveLength(6);
-    expect(lines[0]).toBe("epoch 1/3  step 10/30  ELBO(p, q) -90.00  10 steps/s  2.0 s left");
+    expect(lines[0]).toBe("epoch 1/3  step 10/30  ELBO(p, q) -90.00  12 steps/s  2.0 s left");
     expect(lines[1]).toBe("  validation: nll 90.00");
-    expect(lines[4]).toBe("epoch 3/3  step 30/30  ELBO(p, q) -70.00  10 steps/s  0.0 s left");
+    expect(lines[4]).toBe("epoch 3/3  step 30/30  ELBO(p, q) -70.00  12 steps/s  0.0 s left");
   });
 
   it("is one rewritten line on a terminal, shown at most ten times a second", () => {

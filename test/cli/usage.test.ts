@@ -71,6 +71,20 @@ describe("wrong usage ends with 2 and a way out", () => {
   });
 });
 
+describe("code and JSON do not share standard output", () => {
+  it.each([
+    ["--out", "-"],
+    ["--dump", "js"],
+  ])("compile %s %s --json", async (option, value) => {
+    const { code, stdout } = await gmcHere(["compile", "tiny.gm", option, value, "--json"], { cwd: folder });
+    expect(code).toBe(2);
+    expect(JSON.parse(stdout)).toMatchObject({
+      error: { code: "GM5302", message: expect.stringContaining(`--json and ${option} ${value} both want standard output`) as string },
+    });
+    expect((await gmcHere(["compile", "tiny.gm", option, value], { cwd: folder })).stdout).toContain("export const model");
+  });
+});
+
 describe("what is wrong with model or run ends with 1", () => {
   it.each([
     [["check", "nosuch.gm"], "GM5303"],

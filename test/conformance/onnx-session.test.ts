@@ -1,6 +1,7 @@
 /** The onnx session beyond the suite: mistakes in what it is fed, runs that overlap, memory that comes back, a missing onnxruntime. */
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { onnxEngine } from "../../src/runtime/engines/onnx/index.js";
+import { referenceEngine } from "../../src/runtime/engines/reference/index.js";
 import type { EngineSession, HostTensor, Program } from "../../src/runtime/engines/engine.js";
 import * as g from "../../src/runtime/graph/index.js";
 
@@ -56,6 +57,29 @@ describe("mistakes", () => {
 });
 
 describe("a session", () => {
+  it.each([
+    ["onnx", onnxEngine],
+    ["reference", referenceEngine],
+  ] as const)("of %s forgets state that is dropped, and takes it anew", async (_, engine) => {
+    const s = await engine.open();
+    open.push(s);
+    await s.write("w", f32([2], 1, 2));
+    const graph = g.stage({}, () => {
+      const w = g.state("w", [2]);
+      g.writeState(w, g.mul(w, 2));
+      return { y: w };
+    });
+    const executable = await s.compile(call("p", graph));
+    await executable.run({});
+    executable.dispose();
+    s.drop("w");
+    s.drop("never");
+    expect(s.has("w")).toBe(false);
+    await expect(s.read("w")).rejects.toMatchObject({ code: "GM4906" });
+    await s.write("w", f32([3], 4, 5, 6));
+    expect((await s.read("w")).data).toEqual(Float32Array.of(4, 5, 6));
+  });
+
   it("runs one after the other what is started at once", async () => {
     const s = await session();
     const count = g.stage({ by: { shape: [] } }, ({ by }) => {

@@ -1,6 +1,6 @@
 /** Tables of text: quotes, headers, delimiters, labels, missing cells, and errors with file and line. */
 import { describe, expect, it } from "vitest";
-import { parseCsv, tableArray, type CsvOptions, type Table } from "../../src/runtime/data/index.js";
+import { parseCsv, parseDataSpec, tableArray, type CsvOptions, type Table } from "../../src/runtime/data/index.js";
 import { GmcError } from "../../src/runtime/graph/errors.js";
 
 const table = (text: string, options: CsvOptions = {}): Table =>
@@ -58,6 +58,27 @@ describe("csv", () => {
     expect(message(() => tableArray(t))).toBe('GM5006 t.csv:4, column 2: expected a number as in most of the column, found "abc"');
     expect(tableArray(t, "b")).toMatchObject({ labels: ["2", "4", "7", "abc"] });
     expect(message(() => tableArray(table("1,x\n2,y\n3,4\n")))).toContain("column 2 holds text");
+  });
+
+  it("names columns in its help as a specification has to write them", () => {
+    const help = (header: string): string => {
+      try {
+        tableArray(table(`${header}\n1,u\n2,v\n`));
+      } catch (error) {
+        if (error instanceof GmcError) return error.help.join("\n");
+      }
+      throw new Error("expected a GmcError");
+    };
+    for (const [header, ways] of [
+      ["age,kind", ["t.csv#age", "t.csv#kind"]],
+      ['"age: years","kind, of it"', ['t.csv#"age: years"', 't.csv#"kind, of it"']],
+      ['a+b,"a ""kind"""', ["t.csv#1", "t.csv#2"]],
+    ] as const) {
+      for (const way of ways) expect(help(header)).toMatch(new RegExp(`${way.replace(/[.+]/g, "\\$&")}$`, "mu"));
+      const parts = ways.map((way) => parseDataSpec(`x=${way}`).items[0]?.part);
+      const t = table(`${header}\n1,u\n2,v\n`);
+      expect(parts.map((part) => tableArray(t, part).dtype)).toEqual(["f64", "i32"]);
+    }
   });
 
   it("knows a header without rows", () => {

@@ -249,6 +249,30 @@ describe("domains", () => {
     expect(Number.isNaN(held(bindOne(optional(real([1])), f32([2, 1], [NaN, 1])))[0])).toBe(true);
   });
 
+  it("counts that float32 does not hold are refused as they lie in the file, and say why", () => {
+    const f64 = (...data: number[]): DataArray => ({ shape: [data.length], dtype: "f64", data: Float64Array.from(data) });
+    expect(held(bindOne(count([]), f64(0, 2 ** 24)))).toEqual([0, 2 ** 24]);
+    // 2^24 + 1 is rounded to 2^24 by float32
+    for (const value of [2 ** 24 + 1, 99_990_000])
+      expect(mistake(() => bindOne(count([]), f64(3, value)))).toMatchObject({
+        message: `x : count: expected a whole number up to 16,777,216, the last up to which float32 holds all of them, found ${value} in file.npy, train row 2`,
+        help: [expect.stringContaining("larger units"), expect.stringContaining("standardize")],
+      });
+    expect(mistake(() => bindOne(count([]), f64(-1))).message).toContain("expected a whole number from 0 on");
+    expect(held(bindOne(optional(count([])), f64(NaN, 4)))).toEqual([NaN, 4]);
+  });
+
+  it("missing values are answered with what can be done about them", () => {
+    for (const spec of [binary([2]), unit([2]), count([2]), real([2])]) {
+      const { message, help } = mistake(() => bindOne(spec, f32([2, 2], [0, 1, NaN, 1])));
+      expect(message).toContain("found no number (a missing value) in file.npy, train row 2, entry 1 of 2");
+      expect(help).toEqual([
+        expect.stringContaining("fill"),
+        `or declare the variable as one that may be missing in a row: data x : ${spec.domain}[2]?`,
+      ]);
+    }
+  });
+
   it("categories: range, one-based labels, missing values, text", () => {
     expect(held(bindOne(category(3), u8([3], [0, 2, 1])))).toEqual([0, 2, 1]);
     const oneBased = mistake(() => bindOne(category(3), u8([3], [1, 2, 3])));

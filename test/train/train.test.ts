@@ -213,6 +213,27 @@ describe.each(engines.filter((e) => available.includes(e.name)))("$name", (engin
     });
   });
 
+  it("makes no checkpoint at the end of each short epoch, and always one at the first", async () => {
+    const model = handVae();
+    const dataset = datasetOf(model, { train: { x: rows } });
+    const reasons = async (checkpointGap: number | undefined) => {
+      const [found, epochs]: [string[], number[]] = [[], []];
+      const session = await engine.open();
+      await trainOn(session, model, dataset, {
+        batch: 100,
+        steps: 4,
+        checkpointGap,
+        onEpoch: (total) => void epochs.push(total),
+        onCheckpoint: (reason, at) => void found.push(`${reason} ${at.total}`),
+      });
+      session.dispose();
+      expect(epochs).toEqual([1, 2, 3]);
+      return found;
+    };
+    expect(await reasons(undefined)).toEqual(["epoch 1", "epoch 2", "epoch 3", "end 4"]);
+    expect(await reasons(3600)).toEqual(["epoch 1", "end 4"]);
+  });
+
   describe("early stopping", () => {
     it("stops when the validation metric no longer improves and brings the best weights back", async () => {
       const model = handVae({

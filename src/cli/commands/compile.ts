@@ -41,6 +41,12 @@ export async function compileCommand(files: readonly string[], flags: CompileFla
   if (flags.out !== undefined && flags.out !== "-" && files.length > 1 && !isFolder(flags.out)) {
     throw new FileError(`--out ${flags.out} is one file, and ${files.length} models were given`, [`name a folder: --out ${flags.out}/`]);
   }
+  if (flags.json && (flags.out === "-" || flags.dump === "js"))
+    throw new UsageError(
+      "GM5302",
+      `--json and ${flags.dump === "js" ? "--dump js" : "--out -"} both want standard output, one for JSON and one for code`,
+      [flags.dump === "js" ? "leave --json out" : "leave --json out, or write the code to a file with --out FILE"],
+    );
   if (flags.watch) return (await import("./watch.js")).watchCompile(files, flags, compileOne);
   let code = FINE;
   const written: Written[] = [];

@@ -11,7 +11,7 @@ import { GmcError } from "../../runtime/graph/errors.js";
 import { dataVariables } from "../../runtime/train/context.js";
 import { FINE } from "../exit.js";
 import type { RunFlags } from "../options.js";
-import { json, stderr, stdout } from "../output.js";
+import { grouped, json, stderr, stdout } from "../output.js";
 import { openWorkProgress } from "../run/evaluating.js";
 import { drawChains, drawInterpolated, drawReconstructed, drawSamples, pathFor, type NamedDrawing } from "../run/pictures.js";
 import { defined } from "../run/settings.js";
@@ -48,6 +48,7 @@ export function sampleCommand(named: string | undefined, flags: SampleFlags): Pr
   return show(named, flags, async (trained): Promise<Shown> => {
     const { sweeps, start, every, temperature } = flags;
     const count = flags.count ?? (every === undefined && flags.known === undefined ? 64 : 10);
+    checkCount(trained, count);
     const known = flags.known === undefined ? undefined : knownEntries(trained, count, flags.known, flags.split);
     const progress = openWorkProgress(process.stderr, flags.json);
     const samples = await trained.sample(count, {
@@ -73,6 +74,21 @@ export function sampleCommand(named: string | undefined, flags: SampleFlags): Pr
       rows: {},
     };
   });
+}
+
+/** Rows that are drawn at once, and the numbers that they may hold: a few GB with what a graph holds between. */
+const MOST_ROWS = 1_000_000;
+const MOST_NUMBERS = 2 ** 26;
+
+/** GM4008 for more rows than are drawn at once. */
+function checkCount({ model }: TrainedSession, count: number): void {
+  const variables = Object.values({ ...dataVariables(model), ...model.latents });
+  const width = variables.reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0);
+  const most = Math.min(MOST_ROWS, Math.floor(MOST_NUMBERS / Math.max(1, width)));
+  if (count > most)
+    throw new GmcError("GM4008", `--count is at most ${grouped(most)} here, found ${grouped(count)}: all rows are drawn at once`, [
+      "draw fewer, several times over, each time with another --seed",
+    ]);
 }
 
 interface KnownEntries {

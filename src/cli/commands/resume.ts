@@ -1,6 +1,7 @@
 /** `gmc resume`: goes on where a run stopped, bitwise as if it never had; with more epochs or steps, trains a finished run further. */
 import { existsSync } from "node:fs";
 import { GmcError } from "../../runtime/graph/errors.js";
+import { withoutOut } from "../../runtime/node/file-errors.js";
 import type { Manifest } from "../../runtime/node/manifest.js";
 import { readRunConfig, reopenRun, runMark, type RunConfig, type RunFolder } from "../../runtime/node/run-folder.js";
 import type { Cursor } from "../../runtime/train/loop.js";
@@ -18,6 +19,14 @@ interface ResumeFlags extends RunFlags, MeasureFlags {
 }
 
 export async function resumeCommand(named: string | undefined, flags: ResumeFlags): Promise<number> {
+  try {
+    return await goOn(named, flags);
+  } catch (error) {
+    throw withoutOut(error);
+  }
+}
+
+async function goOn(named: string | undefined, flags: ResumeFlags): Promise<number> {
   const restored = await restoreOrStart(named, flags);
   const { run, opened, checkpoint } = restored;
   const saved = checkpoint?.manifest.cursor as unknown as Cursor | undefined;
@@ -34,6 +43,7 @@ export async function resumeCommand(named: string | undefined, flags: ResumeFlag
   if (saved) {
     try {
       sameBatch(run.settings, opened, saved, flags.batch);
+      sameSeed(run.settings, saved, flags.seed);
     } catch (error) {
       opened.session.dispose();
       throw error;
@@ -63,6 +73,16 @@ function sameBatch({ batch, file }: RunSettings, { model }: Opened, { phase, ste
     `a run goes on with batches of ${before}, which it began with: its epochs and schedules are counted in their steps`,
     ["leave --batch out", `or train anew: gmc train ${file} --batch ${asked}`],
   );
+}
+
+/** GM4008 for another seed than the steps were taken with: order of the data and draws would be of neither run. */
+function sameSeed({ seed, file }: RunSettings, { total }: Cursor, asked: number | undefined): void {
+  if (asked === undefined || asked === seed || total === 0) return;
+  throw new GmcError("GM4008", `a run goes on with its seed, ${seed}: with another one it would be a run that no seed gives again`, [
+    "leave --seed out",
+    `or train anew: gmc train ${file} --seed ${asked}`,
+    `to measure with other draws: gmc eval --seed ${asked}`,
+  ]);
 }
 
 /** What the run goes on with is part of it: stopped again, it goes on with the same. */

@@ -111,10 +111,15 @@ function firstRows({ shape, data }: RowsByName[string], count: number): RowsByNa
 /** Squares of a side of the heat map. */
 const SHADES = 140;
 
-/** The density of a variable in the plane as shades, rows of the data on it; nothing where the model has no exact one. */
+/** Domains whose values fill the plane. */
+const CONTINUOUS: ReadonlySet<string> = new Set(["real", "positive", "unit"]);
+
+/** The density of a continuous variable in the plane as shades, rows of the data on it; nothing where the model has no exact one. */
 export async function drawDensity(trained: TrainedSession): Promise<readonly NamedDrawing[]> {
-  const [name, ...others] = Object.keys(dataVariables(trained.model));
+  const variables = dataVariables(trained.model);
+  const [name, ...others] = Object.keys(variables);
   if (name === undefined || others.length > 0 || lookFor(trained, name).kind !== "plane") return [];
+  if (!CONTINUOUS.has(variables[name]?.domain ?? "")) return [];
   const data = (await firstData(trained, 500))[name];
   if (data === undefined) return [];
   const points = Array.from({ length: data.shape[0] ?? 0 }, (_, i) => [data.data[2 * i]!, data.data[2 * i + 1]!] as const);

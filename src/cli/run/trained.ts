@@ -14,6 +14,7 @@ import { stderr } from "../output.js";
 import { importModel } from "../load-model.js";
 import { findRun, modelAnew, type FoundRun } from "./find.js";
 import { openRun, type Opened } from "./open.js";
+import { otherSplit } from "./other-split.js";
 import { defined, type RunSettings } from "./settings.js";
 
 export interface Restored {
@@ -83,6 +84,8 @@ export async function restoreRun(named: string | undefined, flags: RunFlags): Pr
   const checkpoint = await checkpointOf(run, settings);
   for (const line of checkpoint.skipped) stderr(`warning: a damaged checkpoint was passed over: ${line}`);
   const opened = await openFound(run, settings);
+  const cut = flags.data === undefined ? undefined : otherSplit(run.settings.data, settings.data);
+  if (cut !== undefined) stderr(`warning: ${cut}`);
   const { model, session } = opened;
   const weights = Object.fromEntries(leavesOf(model.weights).map(({ path, spec }) => [path, { shape: spec.shape }]));
   for (const line of checkCompatible(checkpoint, { name: model.name, source: model.source.sha256, weights })) stderr(`warning: ${line}`);

@@ -11,12 +11,12 @@ import { saveCheckpoint } from "../../runtime/node/checkpoint.js";
 import { readBytes } from "../../runtime/node/files.js";
 import { openMetrics, type MetricRow } from "../../runtime/node/metrics.js";
 import type { RunFolder } from "../../runtime/node/run-folder.js";
-import type { Cursor, MetricRecord } from "../../runtime/train/loop.js";
+import { speedOf, type Cursor, type MetricRecord } from "../../runtime/train/loop.js";
 import { trainOn } from "../../runtime/train/train.js";
 import { FINE, INTERRUPTED } from "../exit.js";
 import { onInterrupt } from "../interrupt.js";
 import { bytes, colors, duration, grouped, json, stderr, stdout } from "../output.js";
-import { openProgress } from "../progress.js";
+import { openProgress, stepSpeed } from "../progress.js";
 import { openWorkProgress } from "./evaluating.js";
 import { describeEngine, peakMemory, versions, type Opened } from "./open.js";
 import { printEvaluation } from "./report.js";
@@ -75,18 +75,18 @@ export async function runTraining(run: TrainingRun): Promise<number> {
       signal: interrupt.signal,
       resume: run.resume,
       checkpointSeconds: 60,
+      checkpointGap: 5,
       onStep: progress.step,
       onRecord: (record) => {
         progress.record(record);
         metrics.append(rowOf(record));
         if (run.json) json({ record: rowOf(record) });
       },
+      onEpoch: strip.add,
       onCheckpoint: async (reason, cursor, states) => {
         metrics.sync();
-        if (reason !== "interval" && reason !== "interrupted") {
-          await strip.add(cursor.total);
-          if (strip.rows().length > 0) folder.write(STRIP_FILE, strip.encode());
-        }
+        if (reason === "phase" || reason === "end") await strip.add(cursor.total);
+        if (strip.rows().length > 0) folder.write(STRIP_FILE, strip.encode());
         const tensors: Record<string, HostTensor> = {};
         for (const name of states) tensors[name] = await session.read(name);
         saveCheckpoint(
@@ -114,8 +114,8 @@ export async function runTraining(run: TrainingRun): Promise<number> {
     const training = {
       steps: result.cursor.total,
       seconds: (performance.now() - began) / 1000,
-      stepsPerSecond: result.stepsRun / Math.max(1e-9, result.stepSeconds),
-      last: result.last?.values ?? {},
+      stepsPerSecond: speedOf(result.stepsRun, result.stepSeconds),
+      last: result.last?.values ?? lastValues(metrics.rows()),
     };
     const base = { run: folder.path, model: model.name, training, engine: engineOf(run), seed: settings.seed };
     if (result.outcome === "interrupted") {
@@ -124,7 +124,7 @@ export async function runTraining(run: TrainingRun): Promise<number> {
       return INTERRUPTED;
     }
     log(
-      `trained ${stepsText(result.stepsRun, training.steps)} in ${duration(training.seconds)}, ${training.stepsPerSecond.toFixed(0)} steps/s`,
+      `trained ${stepsText(result.stepsRun, training.steps)} in ${duration(training.seconds)}, ${stepSpeed(training.stepsPerSecond)} steps/s`,
     );
     const trained = openSession({ session, model, dataset, seed: settings.seed, averaged, step: result.cursor.total });
     // vega takes half a second to load: not before it is needed
@@ -178,6 +178,18 @@ export async function runTraining(run: TrainingRun): Promise<number> {
 /** "3,000 steps", "500 steps (3,500 in all)" */
 function stepsText(done: number, total: number): string {
   return `${grouped(done)} ${done === 1 ? "step" : "steps"}${done === total ? "" : ` (${grouped(total)} in all)`}`;
+}
+
+/** Of a run that had taken its last step before it went on. */
+function lastValues(rows: readonly MetricRow[]): Readonly<Record<string, number>> {
+  const {
+    step: _step,
+    phase: _phase,
+    epoch: _epoch,
+    split: _split,
+    ...values
+  } = rows.findLast((row) => row["split"] === "train") ?? { step: 0 };
+  return Object.fromEntries(Object.entries(values).map(([name, value]) => [name, typeof value === "number" ? value : NaN]));
 }
 
 function engineOf(run: TrainingRun): RunResults["engine"] {

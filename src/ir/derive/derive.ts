@@ -337,7 +337,7 @@ function deriveEvaluation(
   const bound = boundOf(context, derived.quantity, sign);
   const impossible = impossibleSign(context, derived.quantity, value, sign);
   const unit = unitIn(derived.quantity, bound);
-  const densities = unit === "" ? new Map<string, number>() : measuredDensities(context, derived.quantity, sign, derived.data);
+  const densities = unit === "" ? new Map<string, number>() : measuredDensities(derived.quantity, sign, derived.data);
   return { evaluation, energy: undefined, objective: { derived, value, sign, combine, combineScale, bound, impossible, unit, densities } };
 }
 

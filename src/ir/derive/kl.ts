@@ -1,12 +1,14 @@
 /**
  * Closed-form KL: under `E[z ~ q]`, terms c·log p(z | …) − c·log q(z | …) become −c·KL(q, p) where the pair has one.
  *
- * Legal where the two stand as plain terms of one sum (a linear position), with the same coefficient, and p's parameters read nothing
- * that is drawn with or after z: then E over z given what came before is the KL (law of total expectation).
+ * Legal where the two stand as plain terms of one sum (a linear position), with the same coefficient, and it and p's parameters read neither z nor what
+ * q draws from it, directly or by way of others: given its own parameters z is independent of all else (the Markov property of q), so E over z given
+ * the rest is the KL. In which order q draws what does not depend on each other makes no difference.
  */
 import type { EstimatorNote, Factor, Quantity, Term } from "../quantity.js";
 import type { Expr } from "../types.js";
-import { type DeriveContext, densityOf, parentsOf, readsItself } from "./context.js";
+import { distExprs } from "../walk.js";
+import { type DeriveContext, densityOf, parentsOf, readsItself, variablesIn } from "./context.js";
 
 /** Families whose KL to a member of the same family is in the runtime (`klNormal`, …); a test holds the list against it. */
 export const CLOSED_FORM_KL: ReadonlySet<string> = new Set([
@@ -34,14 +36,59 @@ export function closedFormKl(q: string, p: string): string | undefined {
 type Averaged = Extract<Quantity, { kind: "expect" | "enumerate" }>;
 
 export function closeKl(context: DeriveContext, node: Averaged, notes: EstimatorNote[]): Quantity {
-  if (node.kind === "expect" && node.plate) return node;
-  const drawn: readonly Factor[] =
-    node.kind === "expect"
-      ? node.steps.flatMap((s) => (s.kind === "factor" && !s.local ? [s.factor] : []))
-      : node.weight?.kind === "factor"
-        ? [node.weight]
-        : [];
-  const terms: readonly Term[] = node.body.kind === "sum" ? node.body.terms : [{ scale: 1, factors: [], quantity: node.body }];
+  if (node.kind === "expect") {
+    if (node.plate) return node;
+    const steps = node.steps.flatMap((s) => (s.kind === "factor" && !s.local ? [s.factor] : []));
+    return { ...node, body: closeWithin(context, node, steps, [], node.body, notes) };
+  }
+  if (node.weight?.kind !== "factor") return node;
+  const { rest, closed } = closePairs(context, node, [node.weight], [], termsOf(node.body), notes);
+  if (closed.length === 0) return node;
+  // A KL does not depend on the state that is summed over: it stands outside the sum.
+  const left = rest.flatMap((t) => (closed.includes(t) ? [] : [t]));
+  const kept: readonly Term[] =
+    left.length > 0 ? [{ scale: 1, factors: [], quantity: { ...node, body: { kind: "sum", terms: left, span: node.span } } }] : [];
+  return { kind: "sum", terms: [...kept, ...closed], span: node.span };
+}
+
+/**
+ * The body of an expectation, and of the sums over states in it, which are expectations too: there each state has a KL of its own. `states` draws
+ * what is summed over around `body`.
+ */
+function closeWithin(
+  context: DeriveContext,
+  node: Averaged,
+  drawn: readonly Factor[],
+  states: readonly Factor[],
+  body: Quantity,
+  notes: EstimatorNote[],
+): Quantity {
+  const { rest, closed } = closePairs(context, node, drawn, states, termsOf(body), notes);
+  let inner = false;
+  const terms = rest.map((t): Term => {
+    const q = t.quantity;
+    if (q.kind !== "enumerate" || q.op !== "expect" || q.local || q.weight?.kind !== "factor") return t;
+    const closedBody = closeWithin(context, node, drawn, [...states, q.weight], q.body, notes);
+    if (closedBody === q.body) return t;
+    inner = true;
+    return { ...t, quantity: { ...q, body: closedBody } };
+  });
+  return closed.length > 0 || inner ? { kind: "sum", terms, span: node.span } : body;
+}
+
+function termsOf(body: Quantity): readonly Term[] {
+  return body.kind === "sum" ? body.terms : [{ scale: 1, factors: [], quantity: body }];
+}
+
+/** The terms with each pair that has a closed form replaced by it: `rest`, of which `closed` are new. */
+function closePairs(
+  context: DeriveContext,
+  node: Averaged,
+  drawn: readonly Factor[],
+  states: readonly Factor[],
+  terms: readonly Term[],
+  notes: EstimatorNote[],
+): { readonly rest: readonly Term[]; readonly closed: readonly Term[] } {
   const ofVariable = new Map<string, Term[]>();
   for (const t of terms) {
     if (t.quantity.kind !== "factor") continue;
@@ -49,20 +96,25 @@ export function closeKl(context: DeriveContext, node: Averaged, notes: Estimator
     if (list) list.push(t);
     else ofVariable.set(t.quantity.variable, [t]);
   }
-  const drawnAt = new Map(drawn.map((f, i) => [f.variable, i]));
   /** What becomes of the terms that are closed: in the place of the prior's term, so that the code reads in the order of the body. */
   const becomes = new Map<Term, Term | undefined>();
   const closed: Term[] = [];
-  drawn.forEach((q, position) => {
+  drawn.forEach((q) => {
     const open = (ofVariable.get(q.variable) ?? []).filter((t) => !becomes.has(t));
     const own = open.find((t) => t.quantity.kind === "factor" && t.quantity.density === q.density && standsForItself(t.quantity));
-    const isLater = (variable: string): boolean => (drawnAt.get(variable) ?? -1) >= position;
+    const follows = drawnFrom(context, node, states, q.variable);
     const other =
       own &&
       open.find(
-        (t) => t !== own && t.scale === -own.scale && sameFactors(t.factors, own.factors) && isPrior(context, t.quantity, q, isLater),
+        (t) =>
+          t !== own &&
+          t.scale === -own.scale &&
+          sameFactors(t.factors, own.factors) &&
+          isPrior(context, t.quantity, q, (variable) => follows.has(variable)),
       );
     if (!own || !other || other.quantity.kind !== "factor" || readsItself(context, q)) return;
+    // what multiplies the pair must be the same for all values of the variable
+    if ([...variablesIn(context, own.factors)].some((read) => follows.has(read))) return;
     const fn = closedFormKl(q.dist.dist, other.quantity.dist.dist);
     if (fn === undefined) return;
     const term: Term = { scale: own.scale, factors: own.factors, quantity: { kind: "kl", fn, q, p: other.quantity, span: node.span } };
@@ -75,23 +127,36 @@ export function closeKl(context: DeriveContext, node: Averaged, notes: Estimator
       reason: `KL between ${q.dist.dist} and ${other.quantity.dist.dist}, a plain term of the objective`,
     });
   });
-  if (closed.length === 0) return node;
-  if (node.kind === "expect") {
-    const left = terms.flatMap((t) => (becomes.has(t) ? (becomes.get(t) ?? []) : [t]));
-    return { ...node, body: { kind: "sum", terms: left, span: node.span } };
-  }
-  // A KL does not depend on the state that is summed over: it stands outside the sum.
-  const rest = terms.filter((t) => !becomes.has(t));
-  return {
-    kind: "sum",
-    terms: [
-      ...(rest.length > 0
-        ? [{ scale: 1, factors: [], quantity: { ...node, body: { kind: "sum" as const, terms: rest, span: node.span } } }]
-        : []),
-      ...closed,
-    ],
-    span: node.span,
+  return { rest: terms.flatMap((t) => (becomes.has(t) ? (becomes.get(t) ?? []) : [t])), closed };
+}
+
+/**
+ * `variable`, and what follows from it within the node: whatever a later step that is no plain draw makes, all after it may follow from it. `states`
+ * are drawn after the node's steps.
+ */
+function drawnFrom(context: DeriveContext, node: Averaged, states: readonly Factor[], variable: string): ReadonlySet<string> {
+  const found = new Set([variable]);
+  if (node.kind === "enumerate") return found;
+  const start = node.steps.findIndex((s) => s.kind === "factor" && s.factor.variable === variable);
+  const later = node.steps.slice(start + 1);
+  const known = later.every((s) => (s.kind === "factor" && !s.local) || s.kind === "bind");
+  const add = (made: string, inputs: readonly Expr[], at: ReadonlyMap<string, Expr>): void => {
+    const reads = [...variablesIn(context, inputs)];
+    const values = reads.flatMap((read) => [
+      read,
+      ...variablesIn(
+        context,
+        [at.get(read)].flatMap((e) => e ?? []),
+      ),
+    ]);
+    if (!known || values.some((read) => found.has(read))) found.add(made);
   };
+  for (const step of later) {
+    if (step.kind === "bind") add(step.variable, [step.value], step.at);
+    if (step.kind === "factor") add(step.factor.variable, distExprs(step.factor.dist), step.factor.at);
+  }
+  for (const weight of states) add(weight.variable, distExprs(weight.dist), weight.at);
+  return found;
 }
 
 /** The factor is evaluated at the drawn variable itself, not at `z = e`, and nothing follows from others by flows. */
@@ -101,7 +166,7 @@ function standsForItself(factor: Factor): boolean {
   return at === undefined || (at.kind === "variable" && at.variable === factor.variable && at.sample === undefined);
 }
 
-function isPrior(context: DeriveContext, quantity: Quantity, q: Factor, isLater: (variable: string) => boolean): boolean {
+function isPrior(context: DeriveContext, quantity: Quantity, q: Factor, follows: (variable: string) => boolean): boolean {
   if (quantity.kind !== "factor" || quantity.variable !== q.variable || quantity.density === q.density || !standsForItself(quantity))
     return false;
   const definition = densityOf(context, quantity.density).definitions.get(quantity.variable);
@@ -110,7 +175,7 @@ function isPrior(context: DeriveContext, quantity: Quantity, q: Factor, isLater:
   return [...parentsOf(context, definition)].every((parent) => {
     const at = quantity.at.get(parent);
     const read = at === undefined ? parent : at.kind === "variable" ? at.variable : undefined;
-    return read !== undefined && !isLater(read);
+    return read !== undefined && !follows(read);
   });
 }
 

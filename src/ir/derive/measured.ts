@@ -1,27 +1,16 @@
 /**
- * Of which data variables a measure is the log-density, and times what: `-log p(x) / 2` is that of x times -1/2. A density depends on the units
- * of its variable, so whoever reports the number has to know. Probabilities (of bytes, counts, categories) do not.
+ * Of which data variables a measure is the log-density, or log-probability, and times what: `-log p(x) / 2` is that of x times -1/2. A density
+ * depends on the units of its variable, so whoever reports the number has to know.
  */
 import { assertNever } from "../../base/internal-error.js";
 import type { Quantity, Term } from "../quantity.js";
-import type { DomainName, Expr } from "../types.js";
-import type { DeriveContext } from "./context.js";
+import type { Expr } from "../types.js";
 import { constantOf } from "./units.js";
 
-/** A density over them is one per unit of length. */
-const CONTINUOUS: ReadonlySet<DomainName> = new Set(["real", "positive", "unit"]);
-
 /** `data`: the data variables that the quantity is a function of. What is no multiple of a log-density in a variable leaves it out. */
-export function measuredDensities(
-  context: DeriveContext,
-  quantity: Quantity,
-  sign: 1 | -1,
-  data: readonly string[],
-): ReadonlyMap<string, number> {
+export function measuredDensities(quantity: Quantity, sign: 1 | -1, data: readonly string[]): ReadonlyMap<string, number> {
   const found = new Map<string, number>();
   for (const name of data) {
-    const domain = context.model.variables.get(name)?.domain.name;
-    if (domain === undefined || !CONTINUOUS.has(domain)) continue;
     const times = timesIn(quantity, name);
     if (times !== undefined && times !== 0) found.set(name, sign * times);
   }

@@ -51,6 +51,19 @@ export function forbidden(
   const row = Math.floor(index / context.width);
   const entry = index - row * context.width;
   const place = `${context.path}, ${context.split} row ${row + 1}${context.width > 1 ? `, entry ${entry + 1} of ${context.width}` : ""}`;
-  const value = typeof found === "number" && Number.isNaN(found) ? "no number (a missing value)" : String(found);
-  return new GmcError("GM5022", `${showVariable(context.name, context.spec)}: expected ${expected}, found ${value} in ${place}`, help);
+  const missing = typeof found === "number" && Number.isNaN(found);
+  const value = missing ? "no number (a missing value)" : String(found);
+  return new GmcError(
+    "GM5022",
+    `${showVariable(context.name, context.spec)}: expected ${expected}, found ${value} in ${place}`,
+    missing ? waysWithMissing(context) : help,
+  );
+}
+
+/** What can be done about values that are missing, which no scaling brings into a domain. */
+function waysWithMissing({ name, spec }: ValuePlace): readonly string[] {
+  return [
+    "leave such rows out of the file, or fill the values in",
+    `or declare the variable as one that may be missing in a row: data ${showVariable(name, { ...spec, optional: true })}`,
+  ];
 }

@@ -5,6 +5,7 @@
 import { GmcError } from "../graph/errors.js";
 import { checkedCount, type DataArray } from "./array.js";
 import { corrupt, type ByteSource } from "./bytes.js";
+import { quoted } from "./spec.js";
 import { suggestion } from "./suggest.js";
 
 export interface CsvOptions {
@@ -88,12 +89,13 @@ export function tableArray(table: Table, pick?: string): DataArray {
   columns.forEach((column, j) => {
     if (column.kind === "labels") {
       if (column.stray !== undefined) throw strayText(table.path, column.name, column.stray);
+      const numbers = table.columns.findIndex((other) => other.kind === "numbers");
       throw new GmcError(
         "GM5006",
         `${table.path}: column ${column.name} holds text (${column.labels.slice(0, 3).join(", ")}) among columns of numbers`,
         [
-          `name the columns that you want, for example ${table.path}#${table.columns.find((other) => other.kind === "numbers")?.name ?? "1-3"}`,
-          `read it as a category of its own: ${table.path}#${column.name}`,
+          `name the columns that you want, for example ${numbers < 0 ? `${quoted(table.path)}#1-3` : specOf(table.path, table.columns[numbers]!.name, numbers + 1)}`,
+          `read it as a category of its own: ${specOf(table.path, column.name, table.columns.indexOf(column) + 1)}`,
         ],
       );
     }
@@ -103,13 +105,21 @@ export function tableArray(table: Table, pick?: string): DataArray {
   return { shape: alone ? [table.rows] : [table.rows, columns.length], dtype: "f64", data, ...entries };
 }
 
+/** A column in a specification: by its name, or by its number where no quotes let the name through. */
+function specOf(path: string, name: string, number: number): string {
+  return `${quoted(path)}#${/["+]/.test(name) ? number : quoted(name)}`;
+}
+
 /** GM5006 */
 export function strayText(path: string, name: string, { line, column, text }: Stray): GmcError {
   const shown = text.length > 40 ? `${text.slice(0, 40)}…` : text;
   return new GmcError(
     "GM5006",
     `${path}:${line}, column ${column}: expected a number as in most of the column, found ${JSON.stringify(shown)}`,
-    ["a value that is missing is an empty cell, NA or ?", `a column of categories is read by its name or number: ${path}#${name}`],
+    [
+      "a value that is missing is an empty cell, NA or ?",
+      `a column of categories is read by its name or number: ${specOf(path, name, column)}`,
+    ],
   );
 }
 

@@ -17,7 +17,7 @@ import type { Column, FieldOptions } from "./dataset.js";
 
 import { categoryCodes } from "./categories.js";
 import { logJacobian, takesWholeNumbers } from "./jacobian.js";
-import { sparseCounts } from "./sparse.js";
+import { isCount, noCount, sparseCounts } from "./sparse.js";
 import { forbidden, showVariable, type ColumnContext, type ValuePlace, type ValueStatistics } from "./column-context.js";
 import { defaultRidge, whitened, whitening, type Whitening } from "./whiten.js";
 
@@ -117,7 +117,7 @@ export function makeColumn(context: ColumnContext, array: DataArray, statistics:
       return checked(context, scaled(context, array, options.maximum ?? 1), (v) => v > 0, "a number above 0");
     case "count":
       if (array.sparse !== undefined) return sparseCounts(context, array);
-      return checked(context, scaled(context, array, 1), (v) => v >= 0 && v <= 2 ** 24 && Number.isInteger(v), "a whole number from 0 on");
+      return counts(context, array);
     case "byte":
       return checked(context, scaled(context, array, 1), (v) => v >= 0 && v <= 255 && Number.isInteger(v), "a whole number in 0..255");
     case "simplex": {
@@ -129,6 +129,16 @@ export function makeColumn(context: ColumnContext, array: DataArray, statistics:
     default:
       return assertNever(spec.domain);
   }
+}
+
+/** Looked at as they lie in the file: float32 rounds 16,777,217 to a number that it holds. */
+function counts(context: ColumnContext, array: DataArray): Column {
+  const { data } = array;
+  const optional = context.spec.optional === true;
+  if (!(data instanceof Uint8Array))
+    for (let i = 0; i < data.length; i++)
+      if (!isCount(data[i]!) && !(optional && Number.isNaN(data[i]!))) throw noCount(context, i, data[i]!);
+  return scaled(context, array, 1);
 }
 
 /** Values of a domain whose ends the model's densities leave out. */

@@ -96,8 +96,7 @@ export function sparseCounts(context: ColumnContext, array: DataArray): Column {
     let total = 0;
     for (let i = sparse.starts[row]!; i < sparse.starts[row + 1]!; i++) {
       const value = array.data[i]!;
-      if (!(value >= 0 && value <= 2 ** 24 && Number.isInteger(value)))
-        throw forbidden(context, row * width + sparse.columns[i]!, "a whole number from 0 on", value);
+      if (!isCount(value)) throw noCount(context, row * width + sparse.columns[i]!, value);
       total += value;
     }
     if (total === 0 && context.options.empty !== "keep")
@@ -107,6 +106,22 @@ export function sparseCounts(context: ColumnContext, array: DataArray): Column {
       ]);
   }
   return { variable: context.spec, width, dtype: "f32", source, sparse, scale: 1, stochastic: false };
+}
+
+/** Up to this, float32 holds all whole numbers. */
+const MOST = 2 ** 24;
+
+export function isCount(value: number): boolean {
+  return value >= 0 && value <= MOST && Number.isInteger(value);
+}
+
+/** GM5022 for what is no count, or one that float32 does not hold. `index` counts entries from the first row on. */
+export function noCount(context: ColumnContext, index: number, value: number): GmcError {
+  if (!(value > MOST && Number.isInteger(value))) return forbidden(context, index, "a whole number from 0 on", value);
+  return forbidden(context, index, "a whole number up to 16,777,216, the last up to which float32 holds all of them", value, [
+    "count in larger units: thousands in place of ones",
+    "or declare `real` or `positive`, for which rounding does not matter, with :scale=standardize where it is `real`",
+  ]);
 }
 
 /** Names of the entries of a row, one a line. GM5030 where there are more or fewer than entries. */

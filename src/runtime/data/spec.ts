@@ -276,6 +276,11 @@ function cut(spec: string, text: string, at: string): readonly string[] {
   return parts;
 }
 
+/** A source or a part as it is written in a specification. */
+export function quoted(text: string): string {
+  return /[,:#=]|^\s|\s$/.test(text) ? `"${text}"` : text;
+}
+
 function unquote(text: string): string {
   return text.replace(/"/g, "");
 }

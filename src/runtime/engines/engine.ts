@@ -27,6 +27,8 @@ export interface EngineSession {
   /** A copy. */
   read(name: string): Promise<HostTensor>;
   has(name: string): boolean;
+  /** Forgets state that no compiled program reads or writes any more; nothing where there is none. */
+  drop(name: string): void;
   compile(program: Program): Promise<Executable>;
   dispose(): void;
 }

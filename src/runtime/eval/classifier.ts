@@ -8,11 +8,10 @@ import { openTrainStream } from "../data/streams.js";
 import type { EngineSession, HostTensor } from "../engines/engine.js";
 import { div, relu, type Tensor } from "../graph/index.js";
 import type { ModelDefinition, VariableSpec } from "../model.js";
-import { conv2d } from "../nn/conv.js";
 import { dense, type Dense } from "../nn/dense.js";
-import type { Conv } from "../nn/conv.js";
+import { type Conv, conv2d } from "../nn/conv.js";
 import { reshapeEvent } from "../nn/events.js";
-import type { WeightSpecs } from "../nn/spec.js";
+import { leavesOf, type WeightSpecs } from "../nn/spec.js";
 import { categorical } from "../prob/categorical.js";
 import { dataName, dataVariables, defined } from "../train/context.js";
 import { runLoop } from "../train/loop.js";
@@ -104,6 +103,7 @@ export async function trainClassifier(options: ClassifierOptions): Promise<Class
   await runLoop({
     session,
     phases: model.train,
+    weights: leavesOf(model.weights).map((leaf) => leaf.path),
     plan: (phase, started) => planPhase(model, phase, { dynamic, started, id: NAME }),
     stream: (batch) => openTrainStream(dataset, { batch, seed }),
     startValue: (name, carried) => startValue(name, carried, seed, dataset),

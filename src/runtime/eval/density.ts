@@ -4,6 +4,7 @@
  */
 import type { EngineSession } from "../engines/engine.js";
 import type { ModelDefinition, RowMetric } from "../model.js";
+import { rowsOfVariable, type ArrayInput } from "../train/arrays.js";
 import { dataName, dataVariables, defined } from "../train/context.js";
 import { feedsFor, open } from "./measurements.js";
 import { stageRowMetric } from "./metrics.js";
@@ -36,15 +37,12 @@ export interface DensityOptions {
   readonly averaged: ReadonlySet<string>;
 }
 
-/** In nats, one a row of `rows`, [n, ...event] in the model's units. */
-export async function logDensities(
-  options: DensityOptions,
-  density: ExactDensity,
-  rows: { readonly shape: readonly number[]; readonly data: ArrayLike<number> },
-): Promise<Float64Array> {
+/** In nats, one a row of `given`, in the model's units. GM4004, GM4051 where they are no rows of the variable. */
+export async function logDensities(options: DensityOptions, density: ExactDensity, given: ArrayInput): Promise<Float64Array> {
   const { session, model, averaged } = options;
-  const event = defined(dataVariables(model)[density.variable], density.variable).shape;
-  const width = event.reduce((a, b) => a * b, 1);
+  const spec = defined(dataVariables(model)[density.variable], density.variable);
+  const rows = rowsOfVariable(density.variable, spec, given);
+  const width = spec.shape.reduce((a, b) => a * b, 1);
   const count = rows.shape[0] ?? 0;
   const metric = model.evaluate[density.metric] as RowMetric;
   const opened = await open(session, stageRowMetric({ model, batch: BATCH, averaged }, metric, 1));
@@ -52,11 +50,12 @@ export async function logDensities(
   try {
     for (let start = 0; start < count; start += BATCH) {
       // the last batch repeats the last row
-      const data = Float32Array.from({ length: BATCH * width }, (_, i) => {
+      const data = rows.dtype === "i32" ? new Int32Array(BATCH * width) : new Float32Array(BATCH * width);
+      for (let i = 0; i < data.length; i++) {
         const row = Math.min(count - 1, start + Math.floor(i / width));
-        return rows.data[row * width + (i % width)]!;
-      });
-      const feeds = { [dataName(density.variable)]: { dtype: "f32" as const, shape: [BATCH, ...event], data } };
+        data[i] = rows.data[row * width + (i % width)]!;
+      }
+      const feeds = { [dataName(density.variable)]: { dtype: rows.dtype, shape: [BATCH, ...spec.shape], data } };
       const value = defined((await opened.executable.run(feedsFor({ model, seed: 0 }, opened, feeds, 0, start)))["value"], "value").data;
       for (let i = 0; i < BATCH && start + i < count; i++) out[start + i] = value[i]! / density.times;
     }

@@ -8,7 +8,9 @@ import { GmcError } from "../graph/errors.js";
 import type { DensityDefinition, ModelDefinition } from "../model.js";
 import { sizeOf } from "../graph/shape.js";
 import { leavesOf } from "../nn/spec.js";
+import { rowsOfVariable, type ArrayInput } from "../train/arrays.js";
 import { dataFeeds, dataName, dataVariables, defined, emaName } from "../train/context.js";
+import { checkOptionNames } from "../train/options.js";
 import { allRows, drawnBatches, rngOf } from "./batches.js";
 import { runChain, type ChainStart } from "./chain.js";
 import { exactDensity, logDensities } from "./density.js";
@@ -37,6 +39,8 @@ export interface Rows {
 
 export type RowsByName = Readonly<Record<string, Rows>>;
 
+type SessionEvaluateOptions = Partial<Omit<EvaluateOptions, "session" | "model" | "dataset" | "averaged">>;
+
 export interface TrainedSession {
   readonly model: ModelDefinition;
   readonly session: EngineSession;
@@ -45,7 +49,7 @@ export interface TrainedSession {
   readonly averaged: ReadonlySet<string>;
   /** State name -> value of every weight (the averages where there are some). */
   weights(): Promise<Readonly<Record<string, HostTensor>>>;
-  evaluate(options?: Partial<Omit<EvaluateOptions, "session" | "model" | "dataset" | "averaged">>): Promise<Evaluation>;
+  evaluate(options?: SessionEvaluateOptions): Promise<Evaluation>;
   /** Draws `rows` rows; conditions (`y`) by name, else cycled through the classes or taken from the data. */
   sample(rows: number, options?: SampleOptions): Promise<Samples>;
   /** The first `rows` rows of a split and their reconstructions. */
@@ -60,7 +64,7 @@ export interface TrainedSession {
    * log p in nats of rows of the one data variable, [n, ...event] in the model's units; undefined where no line of `evaluate { … }` is exactly
    * that.
    */
-  logDensity(rows: { readonly shape: readonly number[]; readonly data: ArrayLike<number> }): Promise<Float64Array | undefined>;
+  logDensity(rows: ArrayInput): Promise<Float64Array | undefined>;
   /**
    * A line of `evaluate { … }` that judges samples, of rows that come from elsewhere in place of draws: the same protocol for a program that knows
    * nothing of this model. GM4005 where the line is none, GM4040 where the rows do not fit.
@@ -71,8 +75,8 @@ export interface TrainedSession {
 
 export interface SampleOptions {
   readonly seed?: number;
-  /** Conditions, and other variables of the density that are held at these values. */
-  readonly given?: RowsByName;
+  /** Conditions, and other variables of the density that are held at these values: rows as of `data`, or a number for all entries of all rows. */
+  readonly given?: Readonly<Record<string, ArrayInput | number>>;
   /**
    * Below 1 draws are less varied, above more; 1 unless told. Of a flow it scales the noise of its base, of a density that is drawn entry by entry
    * the scales of each entry's distribution, and divides its logits.
@@ -95,6 +99,36 @@ export interface SampleOptions {
   readonly onProgress?: (done: number, total: number) => void;
   readonly signal?: AbortSignal;
 }
+
+const sampleOptions: Readonly<Record<keyof SampleOptions, true>> = {
+  seed: true,
+  given: true,
+  temperature: true,
+  sweeps: true,
+  start: true,
+  every: true,
+  known: true,
+  onNote: true,
+  onProgress: true,
+  signal: true,
+};
+
+const evaluateOptions: Readonly<Record<keyof SessionEvaluateOptions, true>> = {
+  split: true,
+  seed: true,
+  step: true,
+  k: true,
+  chains: true,
+  temperatures: true,
+  rows: true,
+  metrics: true,
+  terms: true,
+  phase: true,
+  reconstruction: true,
+  batch: true,
+  onProgress: true,
+  signal: true,
+};
 
 export interface Samples {
   readonly values: RowsByName;
@@ -211,9 +245,14 @@ export function openSession(options: SessionOptions): TrainedSession {
       );
       return Object.fromEntries(await Promise.all(entries));
     },
-    evaluate: (more = {}) => evaluate({ session, model, dataset, averaged, step: options.step, ...more, seed: more.seed ?? options.seed }),
+    evaluate: async (more = {}) => {
+      checkOptionNames("evaluate", more, evaluateOptions);
+      return evaluate({ session, model, dataset, averaged, step: options.step, ...more, seed: more.seed ?? options.seed });
+    },
     sample: async (rows, more = {}) => {
       const density = generativeOf(model);
+      checkOptionNames("sample", more, sampleOptions);
+      if (!(Number.isSafeInteger(rows) && rows >= 1)) throw new GmcError("GM4008", `rows must be a whole number from 1 on, found ${rows}`);
       const seed = seedOf(more);
       const data = (): HostTensors => firstRows(undefined, rows, seed);
       const given = givenValues(model, rows, more.given, data);
@@ -320,7 +359,7 @@ function tensorsOf(outputs: HostTensors, prefix: string): HostTensors {
 function givenValues(
   model: ModelDefinition,
   rows: number,
-  given: RowsByName | undefined,
+  given: SampleOptions["given"],
   data: () => HostTensors,
 ): Record<string, HostTensor> {
   const density = generativeOf(model);
@@ -338,13 +377,14 @@ function givenValues(
     const shape = [rows, ...(spec?.shape ?? [])];
     const own = given?.[name];
     if (own !== undefined) {
-      if (own.data.length !== sizeOf(shape))
-        throw new GmcError("GM4009", `\`${name}\` is held at ${own.data.length} numbers, and ${rows} rows of it are ${sizeOf(shape)}`);
-      const dtype = spec?.domain === "category" ? "i32" : "f32";
-      const classes = spec?.classes ?? Infinity;
-      const wrong = dtype === "i32" ? Array.from(own.data).find((c) => !(Number.isInteger(c) && c >= 0 && c < classes)) : undefined;
-      if (wrong !== undefined) throw new GmcError("GM4009", `\`${name}\` is a category 0 to ${classes - 1}, and is held at ${wrong}`);
-      out[name] = { dtype, shape, data: dtype === "i32" ? Int32Array.from(own.data) : Float32Array.from(own.data) };
+      const { dtype, data: values } = rowsOfVariable(
+        name,
+        spec ?? { domain: "real", shape: [] },
+        typeof own === "number" ? new Float32Array(sizeOf(shape)).fill(own) : own,
+      );
+      if (values.length !== sizeOf(shape))
+        throw new GmcError("GM4009", `\`${name}\` is held at ${values.length} numbers, and ${rows} rows of it are ${sizeOf(shape)}`);
+      out[name] = { dtype, shape, data: values };
     } else if (spec?.domain === "category" && spec.shape.length === 0) {
       out[name] = { dtype: "i32", shape, data: Int32Array.from({ length: rows }, (_, i) => i % (spec.classes ?? 1)) };
     } else if (variables[name] !== undefined) out[name] = defined(data()[name], name);

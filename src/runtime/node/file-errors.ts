@@ -57,6 +57,26 @@ export function cannotWrite(path: string, error: unknown, kept: readonly string[
   }
 }
 
+/** Where the folder is that of a run and no option names another. */
+const inPlace: Readonly<Record<string, string>> = {
+  GM5205: "free some space, or move the run folder to another disk and name it there",
+  GM5206: "check the permissions of the run folder, or copy it to where you may write and name the copy",
+  GM5208: "wait for it, or stop it",
+  GM5212: "see what lies there; the run folder may also be copied elsewhere and named there",
+};
+
+/** The error as a command says it that has no --out: other ways out, where those of the writer speak of one. */
+export function withoutOut(error: unknown): unknown {
+  if (!(error instanceof GmcError)) return error;
+  const other = inPlace[error.code];
+  if (other === undefined) return error;
+  return new GmcError(
+    error.code,
+    error.message,
+    error.help.map((line) => (line.includes("--out") ? other : line)),
+  );
+}
+
 /** GM5212 where the folders above are there and the system makes none in them, as in /proc. */
 export function noFolder(path: string): GmcError {
   return new GmcError("GM5212", `${path}: the file system makes no folder there`, ["choose another folder with --out"]);

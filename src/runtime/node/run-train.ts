@@ -11,14 +11,16 @@
  * ```
  */
 import type { Dataset } from "../data/dataset.js";
-import type { Engine, EngineOptions, HostTensor } from "../engines/engine.js";
+import type { Engine, HostTensor } from "../engines/engine.js";
 import { chooseEngine } from "../engines/registry.js";
 import { openSession, type TrainedSession } from "../eval/session.js";
 import type { ModelDefinition } from "../model.js";
 import { leavesOf } from "../nn/spec.js";
 import { carriedByModel, carriedName } from "../train/carried.js";
 import { emaName } from "../train/context.js";
-import { train as trainWith, type TrainedModel, type TrainOptions } from "../train/train.js";
+import { boundData } from "../train/arrays.js";
+import { checkOptionNames } from "../train/options.js";
+import { train as trainWith, type RunOptions, type TrainedModel, type TrainOptions } from "../train/train.js";
 import { checkCompatible, loadCheckpoint, saveCheckpoint } from "./checkpoint.js";
 import { loadDataset } from "./datasets.js";
 
@@ -35,22 +37,24 @@ export interface Saved {
 }
 
 export async function train(model: ModelDefinition, options: NodeTrainOptions): Promise<TrainedModel & Saved> {
-  const data = typeof options.data === "string" ? await loadDataset(options.data, model.streams) : options.data;
-  const engine = await engineOf(options.engine);
-  const trained = await trainWith(model, { ...options, data, engine });
+  const given: NodeTrainOptions | undefined = options;
+  const data = typeof given?.data === "string" ? await loadDataset(given.data, model.streams) : given?.data;
+  const engine = await engineOf(given?.engine);
+  const trained = await trainWith(model, { ...options, data: data as TrainOptions["data"], engine });
   return { ...trained, save: (folder) => save(trained, folder, options.seed ?? 0, trained.cursor.total) };
 }
 
-export interface LoadTrainedOptions {
-  /** A bound data set, or a specification as of `--data`; evaluation and reconstruction need it. */
-  readonly data: Dataset | string;
+export interface LoadTrainedOptions extends Omit<TrainOptions, keyof RunOptions | "data" | "engine" | "onProgress"> {
+  /** As of `train`; evaluation and reconstruction need it. Scaling by the training rows (`standardize`) is by those of these data. */
+  readonly data: NodeTrainOptions["data"];
   readonly engine?: string | Engine;
-  readonly engineOptions?: EngineOptions;
   readonly seed?: number;
 }
 
 /** A model that `save` wrote, or the `checkpoints` folder of a run. GM5201 to GM5204 where it is not there, damaged or of another model. */
 export async function loadTrained(model: ModelDefinition, folder: string, options: LoadTrainedOptions): Promise<TrainedSession & Saved> {
+  checkOptionNames("loadTrained", options, loadOptions);
+  const dataset = await dataOf(model, options);
   const checkpoint = await loadCheckpoint(folder);
   const leaves = leavesOf(model.weights);
   checkCompatible(checkpoint, {
@@ -58,13 +62,27 @@ export async function loadTrained(model: ModelDefinition, folder: string, option
     source: model.source.sha256,
     weights: Object.fromEntries(leaves.map(({ path, spec }) => [path, { shape: spec.shape }])),
   });
-  const dataset = typeof options.data === "string" ? await loadDataset(options.data, model.streams) : options.data;
   const session = await (await engineOf(options.engine)).open(options.engineOptions);
   for (const [name, value] of Object.entries(checkpoint.tensors)) await session.write(name, value);
   const averaged = new Set(leaves.map((l) => l.path).filter((path) => session.has(emaName(path))));
   const { seed, step } = checkpoint.manifest;
   const trained = openSession({ session, model, dataset, seed: options.seed ?? seed, averaged, step });
   return { ...trained, save: (to) => save(trained, to, seed, step) };
+}
+
+const loadOptions: Readonly<Record<keyof LoadTrainedOptions, true>> = {
+  data: true,
+  validation: true,
+  test: true,
+  dataOptions: true,
+  engine: true,
+  engineOptions: true,
+  seed: true,
+};
+
+async function dataOf(model: ModelDefinition, options: LoadTrainedOptions): Promise<Dataset> {
+  const { data } = options;
+  return typeof data === "string" ? loadDataset(data, model.streams) : boundData(model, { ...options, data });
 }
 
 async function engineOf(engine: string | Engine | undefined): Promise<Engine> {

@@ -1,12 +1,13 @@
 /**
  * Data sets from arrays that a script holds: typed arrays in C order, or nested lists, by variable of the model.
  */
-import type { DataArray, DataType } from "../data/array.js";
+import { rowWidth, showShape, type DataArray, type DataType } from "../data/array.js";
 import { bindData } from "../data/bind.js";
 import { splitNames, type Dataset, type Field, type FieldOptions, type SplitName } from "../data/dataset.js";
 import { GmcError } from "../graph/errors.js";
+import type { HostTensor } from "../graph/program.js";
 import type { ModelDefinition, VariableSpec } from "../model.js";
-import { dataVariables } from "./context.js";
+import { dataVariables, dtypeOf } from "./context.js";
 
 export type Nested = number | readonly Nested[];
 
@@ -16,6 +17,35 @@ type NumberArray = Float32Array | Float64Array | Uint8Array | Int8Array | Uint16
 export type ArrayInput = NumberArray | readonly Nested[] | { readonly shape: readonly number[]; readonly data: NumberArray };
 
 export type ArraysBySplit = Readonly<Partial<Record<SplitName, Readonly<Record<string, ArrayInput>>>>>;
+
+/** Training rows by variable, or a data set that is bound already; rows of the other splits beside arrays. */
+export interface DataOptions {
+  readonly data: Readonly<Record<string, ArrayInput>> | Dataset;
+  readonly validation?: Readonly<Record<string, ArrayInput>>;
+  readonly test?: Readonly<Record<string, ArrayInput>>;
+  /** By variable: `{ x: { binarize: "fixed" } }`. */
+  readonly dataOptions?: Readonly<Record<string, FieldOptions>>;
+}
+
+/** GM4004 where there are no data, GM4051 where they are no rows; else as `datasetOf`. */
+export function boundData(model: Pick<ModelDefinition, "name" | "streams">, options: DataOptions): Dataset {
+  const { data, validation, test, dataOptions } = options;
+  const names = Object.keys(dataVariables(model));
+  const way = [names.length === 0 ? "pass an empty one: data: {}" : `pass rows by variable: data: { ${names.join(", ")} }`];
+  // a caller without types hands over whatever it has
+  const [found, others]: readonly [unknown, unknown] = [data, [validation, test]];
+  if (found === undefined) throw new GmcError("GM4004", `no data are given for ${model.name}`, way);
+  if (typeof found !== "object" || found === null) throw new GmcError("GM4051", `data are rows by variable, found ${shown(found)}`, way);
+  for (const each of others as readonly unknown[])
+    if (each !== undefined && (typeof each !== "object" || each === null))
+      throw new GmcError("GM4051", `rows of a split are rows by variable, found ${shown(each)}`, way);
+  if (isDataset(data)) return data;
+  return datasetOf(model, { train: data, ...(validation && { validation }), ...(test && { test }) }, dataOptions);
+}
+
+function isDataset(data: DataOptions["data"]): data is Dataset {
+  return Array.isArray((data as Dataset).streams) && Array.isArray((data as Dataset).provenance);
+}
 
 /** GM4004 where a variable has no array, GM502x where one does not fit its variable. `options` by variable: binarisation, scaling. */
 export function datasetOf(
@@ -43,15 +73,34 @@ export function datasetOf(
   return bindData({ name: "arrays", fields: Object.fromEntries(fields), assigned: known, notes: [] }, model.streams);
 }
 
+/** Rows of a variable as the model takes them, [rows, ...event]. GM4004, GM4051 where they are no rows of it, or no classes. */
+export function rowsOfVariable(name: string, spec: VariableSpec, given: ArrayInput): HostTensor {
+  const { shape, data } = toDataArray(name, spec, given);
+  const width = spec.shape.reduce((a, b) => a * b, 1);
+  const rows = shape[0] ?? 0;
+  if (data.length !== rows * width)
+    throw new GmcError(
+      "GM4051",
+      `a row of \`${name}\` is ${width === 1 ? "1 number" : `${width} numbers`}, found ${showShape(shape)}: ${rows} ${rows === 1 ? "row" : "rows"} of ${rowWidth(shape)}`,
+    );
+  if (dtypeOf(spec) === "f32") return { dtype: "f32", shape: [rows, ...spec.shape], data: Float32Array.from(data) };
+  const classes = spec.classes ?? Infinity;
+  const wrong = data.findIndex((c) => !(Number.isInteger(c) && c >= 0 && c < classes));
+  if (wrong >= 0)
+    throw new GmcError("GM4051", `\`${name}\` is a category 0 to ${classes - 1}, found ${data[wrong]} in row ${Math.floor(wrong / width)}`);
+  return { dtype: "i32", shape: [rows, ...spec.shape], data: Int32Array.from(data) };
+}
+
 function toDataArray(name: string, spec: VariableSpec, given: ArrayInput): DataArray {
   if (ArrayBuffer.isView(given)) {
+    const dtype = typeOfArray(name, given);
     const width = spec.shape.reduce((a, b) => a * b, 1);
     if (given.length % width !== 0) {
       throw new GmcError("GM4004", `\`${name}\` takes ${width} numbers a row, and its ${given.length} numbers are no whole number of rows`);
     }
-    return { shape: [given.length / width, ...spec.shape], dtype: dtypeOf(given), data: given };
+    return { shape: [given.length / width, ...spec.shape], dtype, data: given };
   }
-  if ("data" in given) return { shape: given.shape, dtype: dtypeOf(given.data), data: given.data };
+  if (!Array.isArray(given)) return shapedArray(name, given as Exclude<ArrayInput, NumberArray | readonly Nested[]>);
   const shape: number[] = [];
   for (let level: Nested | readonly Nested[] | undefined = given; Array.isArray(level); level = (level as readonly Nested[])[0])
     shape.push(level.length);
@@ -78,13 +127,44 @@ function shown(value: unknown): string {
   return typeof value === "string" ? `the text ${JSON.stringify(value.slice(0, 40))}` : String(value);
 }
 
-function dtypeOf(data: NumberArray): DataType {
-  if (data instanceof Float32Array) return "f32";
-  if (data instanceof Float64Array) return "f64";
-  if (data instanceof Uint8Array) return "u8";
-  if (data instanceof Int8Array) return "i8";
-  if (data instanceof Uint16Array) return "u16";
-  if (data instanceof Int16Array) return "i16";
-  if (data instanceof Uint32Array) return "u32";
-  return "i32";
+/** `{ shape, data }`, or something that is no rows at all. */
+function shapedArray(name: string, given: { readonly shape: readonly number[]; readonly data: NumberArray }): DataArray {
+  const found = given as Partial<typeof given> | null | undefined;
+  if (typeof found !== "object" || found === null || !ArrayBuffer.isView(found.data) || !Array.isArray(found.shape))
+    throw new GmcError(
+      "GM4051",
+      `\`${name}\` is ${typeof found === "object" && found !== null ? "an object without shape and data" : shown(found)}, where rows were expected`,
+      [`a typed array in row order, nested lists, or { shape, data }`],
+    );
+  const dtype = typeOfArray(name, found.data);
+  const size = found.shape.reduce((a, b) => a * b, 1);
+  if (found.shape.length === 0 || size !== found.data.length)
+    throw new GmcError(
+      "GM4051",
+      `the shape of \`${name}\`, ${showShape(found.shape)}, has ${size} numbers, and its data ${found.data.length}`,
+    );
+  return { shape: found.shape, dtype, data: found.data };
+}
+
+const arrayTypes = {
+  Float32Array: "f32",
+  Float64Array: "f64",
+  Uint8Array: "u8",
+  Uint8ClampedArray: "u8",
+  Int8Array: "i8",
+  Uint16Array: "u16",
+  Int16Array: "i16",
+  Uint32Array: "u32",
+  Int32Array: "i32",
+} as const satisfies Readonly<Record<string, DataType>>;
+
+/** By name, since a Buffer is a Uint8Array and 64-bit integers are no numbers. */
+function typeOfArray(name: string, data: NumberArray): DataType {
+  const kind = data instanceof Uint8Array ? "Uint8Array" : data.constructor.name;
+  const found = (arrayTypes as Readonly<Record<string, DataType>>)[kind];
+  if (found === undefined)
+    throw new GmcError("GM4051", `\`${name}\` is a ${kind}, which holds no numbers that a model takes`, [
+      `one of ${Object.keys(arrayTypes).join(", ")}; of 64-bit integers: Float64Array.from(values, Number)`,
+    ]);
+  return found;
 }

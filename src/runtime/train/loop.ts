@@ -11,7 +11,7 @@ import { assertNever } from "../graph/errors.js";
 import { seedWords } from "../graph/random.js";
 import { sameShape } from "../graph/shape.js";
 import type { CarriedSpec, PhaseDefinition } from "../model.js";
-import { dataName, defined, scheduleName } from "./context.js";
+import { dataName, defined, emaName, scheduleName } from "./context.js";
 import { nonFinite } from "./fault.js";
 import { FAULT, LEARNING_RATE, type PhasePlan, type PlannedUpdate } from "./plan.js";
 import { pause } from "./pause.js";
@@ -76,6 +76,8 @@ export interface StepReport {
   readonly stepsPerEpoch: number;
   /** Steps done in all. */
   readonly total: number;
+  /** Over all steps since the run began or went on; checkpoints, validation and records are not counted. */
+  readonly stepsPerSecond: number;
   /** Of this step alone. */
   readonly values: Readonly<Record<string, number>>;
 }
@@ -86,6 +88,8 @@ export interface LoopHooks {
   /** After each step, on the hot path: be quick. `values()` builds the record of this step's metrics. */
   readonly onStep?: (report: () => StepReport) => void;
   readonly onRecord?: (record: MetricRecord) => void | Promise<void>;
+  /** At the end of each epoch but the last of a phase, which ends with a checkpoint; `total` are steps in all. */
+  readonly onEpoch?: (total: number) => void | Promise<void>;
   /** `states` are those of the phase at hand, beside the weights and their averages. */
   readonly onCheckpoint?: (reason: CheckpointReason, cursor: Cursor, states: readonly string[]) => void | Promise<void>;
   /** Values of the validation split, by metric; runs at the end of each epoch. */
@@ -95,6 +99,8 @@ export interface LoopHooks {
 export interface LoopOptions extends LoopHooks {
   readonly session: EngineSession;
   readonly phases: readonly PhaseDefinition[];
+  /** Paths of all weights of the model. */
+  readonly weights: readonly string[];
   /** Stages a phase when it begins; `started` are weights that have started from a batch in an earlier one. */
   readonly plan: (phase: number, started: ReadonlySet<string>) => PhasePlan;
   /** The stream of a phase's batches. */
@@ -109,12 +115,16 @@ export interface LoopOptions extends LoopHooks {
   readonly recordEvery?: number | undefined;
   /** Seconds between two checkpoints within an epoch; none by default. */
   readonly checkpointSeconds?: number | undefined;
+  /** Seconds since the last checkpoint before which the end of an epoch makes none; 0 by default. A run's first epoch always makes one. */
+  readonly checkpointGap?: number | undefined;
   readonly signal?: AbortSignal | undefined;
   /** Goes on from here; the session holds the states that belong to it. */
   readonly resume?: Cursor | undefined;
 }
 
 interface Running extends LoopOptions {
+  /** Of all steps that this process has run. */
+  readonly clock: { seconds: number; steps: number };
   /** Step of the last checkpoint; undefined where there is none. */
   readonly saved: () => number | undefined;
 }
@@ -143,8 +153,10 @@ interface Compiled {
 export async function runLoop(given: LoopOptions): Promise<LoopResult> {
   let saved = given.resume?.total;
   const { onCheckpoint } = given;
+  const clock = { seconds: 0, steps: 0 };
   const options: Running = {
     ...given,
+    clock,
     saved: () => saved,
     ...(onCheckpoint && {
       onCheckpoint: async (reason: CheckpointReason, at: Cursor, names: readonly string[]) => {
@@ -157,16 +169,13 @@ export async function runLoop(given: LoopOptions): Promise<LoopResult> {
   const wasDone = cursor.done;
   let last: MetricRecord | undefined;
   let states: readonly string[] = [];
-  let stepSeconds = 0;
-  let stepsRun = 0;
+  const ran = (): { readonly stepSeconds: number; readonly stepsRun: number } => ({ stepSeconds: clock.seconds, stepsRun: clock.steps });
   for (let phase = cursor.phase; phase < options.phases.length && !cursor.done; phase++) {
     const result = await runPhase(options, phase, cursor);
     cursor = result.cursor;
     last = result.last ?? last;
     states = result.states;
-    stepSeconds += result.stepSeconds;
-    stepsRun += result.stepsRun;
-    if (result.outcome === "interrupted") return { outcome: "interrupted", cursor, last, stepSeconds, stepsRun };
+    if (result.outcome === "interrupted") return { outcome: "interrupted", cursor, last, ...ran() };
     if (phase + 1 < options.phases.length) {
       cursor = { ...cursor, phase: phase + 1, step: 0, data: null, window: { count: 0, sums: [] }, stopping: null, fresh: true };
       await options.onCheckpoint?.("phase", cursor, []);
@@ -175,7 +184,7 @@ export async function runLoop(given: LoopOptions): Promise<LoopResult> {
   cursor = { ...cursor, done: true };
   // the checkpoint that it began from holds the states of the last phase, which were not made anew
   if (!wasDone) await options.onCheckpoint?.("end", cursor, states);
-  return { outcome: "finished", cursor, last, stepSeconds, stepsRun };
+  return { outcome: "finished", cursor, last, ...ran() };
 }
 
 async function runPhase(options: Running, index: number, given: Cursor): Promise<PhaseResult> {
@@ -184,6 +193,7 @@ async function runPhase(options: Running, index: number, given: Cursor): Promise
   const plan = options.plan(index, new Set(given.started));
   const source = options.stream(plan.batch);
   let from = given;
+  dropAverages(options, plan);
   if (from.fresh) {
     await createStates(options, plan, index > 0);
     if (plan.start) {
@@ -200,7 +210,7 @@ async function runPhase(options: Running, index: number, given: Cursor): Promise
   }
 }
 
-interface PhaseResult extends LoopResult {
+interface PhaseResult extends Pick<LoopResult, "outcome" | "cursor" | "last"> {
   /** States of the phase, beside the weights and their averages. */
   readonly states: readonly string[];
 }
@@ -234,7 +244,7 @@ async function steps(options: Running, run: PhaseRun): Promise<PhaseResult> {
   let count = from.window.count;
   const current = new Float64Array(names.length);
   let last: MetricRecord | undefined;
-  let stepSeconds = 0;
+  const { clock } = options;
   let lastCheckpoint = performance.now();
   let lastPause = lastCheckpoint;
   let outcome: "finished" | "interrupted" = "finished";
@@ -269,6 +279,7 @@ async function steps(options: Running, run: PhaseRun): Promise<PhaseResult> {
     epochs,
     stepsPerEpoch,
     total: before + step,
+    stepsPerSecond: speedOf(clock.steps, clock.seconds),
     values: Object.fromEntries(names.map((name, i) => [name, current[i] ?? NaN])),
   });
 
@@ -312,7 +323,8 @@ async function steps(options: Running, run: PhaseRun): Promise<PhaseResult> {
     for (let i = 0; i < names.length; i++) sums[i] = (sums[i] ?? 0) + (current[i] ?? NaN);
     count++;
     const now = performance.now();
-    stepSeconds += (now - started) / 1000;
+    clock.seconds += (now - started) / 1000;
+    clock.steps++;
     options.onStep?.(report);
 
     const epochEnds = step % stepsPerEpoch === 0 || step === total;
@@ -325,8 +337,14 @@ async function steps(options: Running, run: PhaseRun): Promise<PhaseResult> {
           await options.onRecord?.({ phase: plan.name, split: "validation", epoch: step / stepsPerEpoch, step: before + step, values });
         if (stopping && (await stopping.seen(values, session, plan, before + step))) break;
       }
-      if (step < total) await options.onCheckpoint?.("epoch", cursor(), states());
-      lastCheckpoint = performance.now();
+      if (step < total) {
+        await options.onEpoch?.(before + step);
+        const gap = (performance.now() - lastCheckpoint) / 1000;
+        if (options.saved() === undefined || gap >= (options.checkpointGap ?? 0)) {
+          await options.onCheckpoint?.("epoch", cursor(), states());
+          lastCheckpoint = performance.now();
+        }
+      }
     } else if (options.checkpointSeconds !== undefined && now - lastCheckpoint > options.checkpointSeconds * 1000) {
       await options.onCheckpoint?.("interval", cursor(), states());
       lastCheckpoint = performance.now();
@@ -338,7 +356,12 @@ async function steps(options: Running, run: PhaseRun): Promise<PhaseResult> {
   }
   if (outcome === "interrupted") await options.onCheckpoint?.("interrupted", cursor(), states());
   else await stopping?.restoreBest(session, plan);
-  return { outcome, cursor: cursor(), last, states: states(), stepSeconds, stepsRun: step - from.step };
+  return { outcome, cursor: cursor(), last, states: states() };
+}
+
+/** Steps a second. */
+export function speedOf(steps: number, seconds: number): number {
+  return steps / Math.max(1e-9, seconds);
 }
 
 /** Steps that a phase takes. */
@@ -350,6 +373,12 @@ export function phaseSteps(
   if (overrides.steps !== undefined) return overrides.steps;
   if (overrides.epochs !== undefined) return Math.ceil(overrides.epochs * stepsPerEpoch);
   return definition.steps ?? Math.ceil((definition.epochs ?? 1) * stepsPerEpoch);
+}
+
+/** An average lasts as long as phases keep it: what an earlier one averaged and this one does not is, from here on, the weight itself. */
+function dropAverages({ session, weights }: LoopOptions, plan: PhasePlan): void {
+  const kept = new Set(plan.averaged);
+  for (const path of weights) if (!kept.has(path)) session.drop(emaName(path));
 }
 
 /** `later`: what an earlier phase left goes on (averages, and chains of the same shape); a first phase begins anew in any store. */

@@ -15,17 +15,18 @@
 import { stochasticVariables } from "../eval/batches.js";
 import { evaluate } from "../eval/evaluate.js";
 import { openSession, type TrainedSession } from "../eval/session.js";
-import { splitRows, type Dataset, type FieldOptions } from "../data/dataset.js";
+import { splitRows, type Dataset } from "../data/dataset.js";
 import { checkRoundTrips } from "./round-trip.js";
 import { openTrainStream } from "../data/streams.js";
 import type { Engine, EngineOptions, EngineSession } from "../engines/engine.js";
 import { GmcError } from "../graph/errors.js";
 import type { ModelDefinition } from "../model.js";
 import { leavesOf } from "../nn/spec.js";
-import { datasetOf, type ArrayInput } from "./arrays.js";
+import { boundData, type DataOptions } from "./arrays.js";
 import { carriedByModel, carriedName, startValue } from "./carried.js";
 import { emaName } from "./context.js";
-import { runLoop, type CheckpointReason, type Cursor, type LoopResult, type MetricRecord, type StepReport } from "./loop.js";
+import { runLoop, speedOf, type CheckpointReason, type Cursor, type LoopResult, type MetricRecord, type StepReport } from "./loop.js";
+import { checkOptionNames } from "./options.js";
 import { planPhase } from "./plan.js";
 import { initialWeights, writeAll } from "./weights.js";
 
@@ -48,18 +49,31 @@ export interface RunOptions {
   readonly onRecord?: ((record: MetricRecord) => void | Promise<void>) | undefined;
 }
 
-export interface TrainOptions extends RunOptions {
-  /** Training rows by variable, or a bound data set. */
-  readonly data: Readonly<Record<string, ArrayInput>> | Dataset;
-  readonly validation?: Readonly<Record<string, ArrayInput>>;
-  readonly test?: Readonly<Record<string, ArrayInput>>;
-  /** By variable: `{ x: { binarize: "fixed" } }`. */
-  readonly dataOptions?: Readonly<Record<string, FieldOptions>>;
+export interface TrainOptions extends RunOptions, DataOptions {
   readonly engine: Engine;
   readonly engineOptions?: EngineOptions;
   /** About ten times a second. */
   readonly onProgress?: (report: StepReport) => void;
 }
+
+const trainOptions: Readonly<Record<keyof TrainOptions, true>> = {
+  data: true,
+  validation: true,
+  test: true,
+  dataOptions: true,
+  epochs: true,
+  steps: true,
+  batch: true,
+  lr: true,
+  seed: true,
+  engine: true,
+  engineOptions: true,
+  recordEvery: true,
+  signal: true,
+  onStep: true,
+  onRecord: true,
+  onProgress: true,
+};
 
 export interface TrainedModel extends TrainedSession {
   readonly outcome: LoopResult["outcome"];
@@ -71,13 +85,8 @@ export interface TrainedModel extends TrainedSession {
 
 /** Trains `model` from its start. Throws GM4xxx and GM5xxx for what is wrong with model, data and options. */
 export async function train(model: ModelDefinition, options: TrainOptions): Promise<TrainedModel> {
-  const dataset = isDataset(options.data)
-    ? options.data
-    : datasetOf(
-        model,
-        { train: options.data, ...pick("validation", options.validation), ...pick("test", options.test) },
-        options.dataOptions,
-      );
+  checkOptionNames("train", options, trainOptions);
+  const dataset = boundData(model, options);
   const history: MetricRecord[] = [];
   const session = await options.engine.open(options.engineOptions);
   let shown = 0;
@@ -103,7 +112,7 @@ export async function train(model: ModelDefinition, options: TrainOptions): Prom
       outcome: result.outcome,
       history,
       cursor: result.cursor,
-      stepsPerSecond: result.stepsRun / Math.max(1e-9, result.stepSeconds),
+      stepsPerSecond: speedOf(result.stepsRun, result.stepSeconds),
     };
   } catch (error) {
     session.dispose();
@@ -115,6 +124,8 @@ export interface RunHooks extends RunOptions {
   /** `states` are the names of all states that belong to the checkpoint. */
   readonly onCheckpoint?: (reason: CheckpointReason, cursor: Cursor, states: readonly string[]) => void | Promise<void>;
   readonly checkpointSeconds?: number | undefined;
+  readonly checkpointGap?: number | undefined;
+  readonly onEpoch?: ((total: number) => void | Promise<void>) | undefined;
   /** The session holds the states that were saved with it. */
   readonly resume?: Cursor | undefined;
 }
@@ -153,6 +164,7 @@ export async function trainOn(
   const result = await runLoop({
     session,
     phases: model.train,
+    weights: leaves,
     plan: (phase, started) => {
       const whole = model.train[phase]?.updates.some((u) => u.assigns) ? splitRows(dataset, "train") : undefined;
       return planPhase(model, phase, { dynamic, batch: whole ?? options.batch, lr: options.lr, started });
@@ -164,9 +176,11 @@ export async function trainOn(
     steps: options.steps,
     recordEvery: options.recordEvery,
     checkpointSeconds: options.checkpointSeconds,
+    checkpointGap: options.checkpointGap,
     signal: options.signal,
     resume: options.resume,
     ...(options.onStep ? { onStep: options.onStep } : {}),
+    ...(options.onEpoch ? { onEpoch: options.onEpoch } : {}),
     ...(options.onRecord ? { onRecord: options.onRecord } : {}),
     ...(onCheckpoint
       ? {
@@ -210,12 +224,4 @@ function checkRunOptions(options: RunOptions): void {
     if (value !== undefined && !(Number.isFinite(value) && value > 0))
       throw new GmcError("GM4008", `${name} must be a positive number, found ${value}`);
   }
-}
-
-function isDataset(data: TrainOptions["data"]): data is Dataset {
-  return Array.isArray((data as Dataset).streams) && Array.isArray((data as Dataset).provenance);
-}
-
-function pick<K extends string, V>(key: K, value: V | undefined): Partial<Record<K, V>> {
-  return value === undefined ? {} : ({ [key]: value } as Record<K, V>);
 }

@@ -28,6 +28,7 @@ export function openSession(ort: OrtModule, options: EngineOptions): EngineSessi
     write: (name, value) => store.write(name, value),
     read: (name) => queued(() => Promise.resolve(store.current(name).read())),
     has: (name) => store.has(name),
+    drop: (name) => store.drop(name),
     async compile(program) {
       const compiled = await new ProgramCompiler(ort, arena, store, options, program).compile();
       const executable: Executable = {

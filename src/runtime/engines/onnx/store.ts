@@ -72,12 +72,15 @@ export class Store {
     [entry.current, entry.spare] = [entry.spare ?? entry.current, entry.current];
   }
 
+  drop(name: string): void {
+    const entry = this.entries.get(name);
+    entry?.current.free();
+    entry?.spare?.free();
+    this.entries.delete(name);
+  }
+
   clear(): void {
-    for (const { current, spare } of this.entries.values()) {
-      current.free();
-      spare?.free();
-    }
-    this.entries.clear();
+    for (const name of [...this.entries.keys()]) this.drop(name);
   }
 
   private entry(name: string): Entry {

@@ -33,6 +33,7 @@ function openSession(): EngineSession {
         : Promise.resolve(toHost(value));
     },
     has: (name) => store.has(name),
+    drop: (name) => void store.delete(name),
     compile: (program) => Promise.resolve(executable(program, store)),
     dispose: () => store.clear(),
   };

@@ -1,0 +1,148 @@
+/** What a script hands over without types: it works as the documentation says, or is refused with a code, and never a TypeError. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it, test } from "vitest";
+import { GmcError, referenceEngine, type TrainedModel } from "../../src/runtime/index.js";
+import { loadTrained, train, type Saved } from "../../src/runtime/node/index.js";
+import { loadModel } from "../support/model.js";
+
+const { model } = loadModel(`model C(D = 2) {
+  data x : real[D], y : category[3]
+  param m : real[3, D] init Normal(0, 1)
+  density p(x | y) { x ~ Normal(m[y], 1) }
+  train { maximize log p(x | y) optimizer = sgd(lr = 0.1), batch = 6, epochs = 1 }
+  evaluate { ll = log p(x | y) }
+}`);
+const x = Float32Array.from({ length: 24 }, (_, i) => Math.sin(i));
+const y = Int32Array.from({ length: 12 }, (_, i) => i % 3);
+const engine = referenceEngine;
+
+const folder = mkdtempSync(join(tmpdir(), "gmc-script-"));
+let trained: TrainedModel & Saved;
+beforeAll(async () => {
+  trained = await train(model, { data: { x, y }, engine });
+});
+afterAll(() => {
+  trained.close();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+/** As a script without types calls it. */
+const refused = async (code: string, message: RegExp, run: () => Promise<unknown>) => {
+  const error: unknown = await run().then(
+    () => undefined,
+    (found: unknown) => found,
+  );
+  expect(error).toBeInstanceOf(GmcError);
+  expect(error).toMatchObject({ code, message: expect.stringMatching(message) as string });
+};
+
+describe("train", () => {
+  const run = (options: unknown) => train(model, options as Parameters<typeof train>[1]);
+  it.each<[string, unknown, string, RegExp]>([
+    ["no data", { engine }, "GM4004", /no data are given for C/],
+    ["no options at all", undefined, "GM4004", /no data are given for C/],
+    ["data that are null", { engine, data: null }, "GM4051", /rows by variable, found null/],
+    [
+      "a name of a file in the place of rows",
+      { engine, data: { x: "nope", y } },
+      "GM4051",
+      /`x` is the text "nope", where rows were expected/,
+    ],
+    ["a number in the place of rows", { engine, data: { x: 3, y } }, "GM4051", /`x` is 3/],
+    ["data without a shape", { engine, data: { x: { data: x }, y } }, "GM4051", /without shape and data/],
+    [
+      "a shape that its numbers do not fill",
+      { engine, data: { x: { shape: [13, 2], data: x }, y } },
+      "GM4051",
+      /has 26 numbers, and its data 24/,
+    ],
+    ["64-bit integers", { engine, data: { x, y: BigInt64Array.from(y, BigInt) } }, "GM4051", /BigInt64Array/],
+    ["validation rows that are a text", { engine, data: { x, y }, validation: "v.npy" }, "GM4051", /rows of a split/],
+    ["an option that does not exist", { engine, data: { x, y }, epoch: 3 }, "GM4050", /train has no option `epoch`/],
+  ])("refuses %s", async (_, options, code, message) => refused(code, message, () => run(options)));
+
+  it("says which option was meant", async () => {
+    await expect(run({ engine, data: { x, y }, epoch: 3 })).rejects.toMatchObject({ help: ["did you mean epochs?"] });
+  });
+});
+
+describe("sample", () => {
+  const given = (value: unknown) => trained.sample(3, { given: { y: value as number } });
+  it("holds a condition at rows in any form, or at one number", async () => {
+    const found = await Promise.all([[0, 1, 2], Int32Array.of(0, 1, 2), { shape: [3], data: Int32Array.of(0, 1, 2) }].map(given));
+    for (const { values } of found) expect(values).toEqual(found[0]!.values);
+    expect([...(await given(2)).values["y"]!.data]).toEqual([2, 2, 2]);
+  });
+  it("refuses what is no rows of it", async () => {
+    await refused("GM4051", /`y` is the text "two"/, () => given("two"));
+    await refused("GM4051", /category 0 to 2, found 3 in row 1/, () => given([0, 3, 1]));
+    await refused("GM4051", /category 0 to 2, found 7 in row 0/, () => given(7));
+    await refused("GM4009", /held at 2 numbers, and 3 rows of it are 3/, () => given([0, 1]));
+    await refused("GM4050", /sample has no option `sweep`/, () => trained.sample(3, { sweep: 3 } as object));
+    await refused("GM4008", /rows must be a whole number/, () => trained.sample(1.5));
+  });
+});
+
+test("evaluate says that it has no such option", () =>
+  refused("GM4050", /evaluate has no option `K`/, () => trained.evaluate({ K: 5000 } as object)));
+
+test("loadTrained takes arrays as train does", async () => {
+  await trained.save(folder);
+  const other = { x: x.map((v) => v + 1), y };
+  const again = await loadTrained(model, folder, { data: { x, y }, test: other, engine });
+  expect((await again.evaluate({ split: "train" })).metrics).toEqual((await trained.evaluate()).metrics);
+  const whole = await loadTrained(model, folder, { data: other, engine });
+  expect((await again.evaluate()).metrics["ll"]!.value).toBe((await whole.evaluate()).metrics["ll"]!.value);
+  again.close();
+  whole.close();
+  await refused("GM4004", /no data are given/, () => loadTrained(model, folder, {} as Parameters<typeof loadTrained>[2]));
+  await refused("GM4050", /loadTrained has no option `epochs`/, () =>
+    loadTrained(model, folder, { data: { x, y }, epochs: 2 } as object as Parameters<typeof loadTrained>[2]),
+  );
+});
+
+describe("logDensity", () => {
+  it("takes rows in any form", async () => {
+    const { model: normal } = loadModel(`model N { data x : real[2] param m : real[2] = 0 density p(x) { x ~ Normal(m, 1) }
+      train { maximize log p(x) batch = 4, epochs = 1 } evaluate { ll = log p(x) } }`);
+    const session = await train(normal, { data: { x }, engine, lr: 1e-12 });
+    const points = Float32Array.of(0, 0, 1, 2);
+    const forms = [
+      points,
+      { shape: [2, 2], data: points },
+      [
+        [0, 0],
+        [1, 2],
+      ],
+    ];
+    for (const form of forms) {
+      const found = await session.logDensity(form);
+      expect([...found!]).toEqual([expect.closeTo(-Math.log(2 * Math.PI), 5), expect.closeTo(-Math.log(2 * Math.PI) - 2.5, 5)]);
+    }
+    await refused("GM4051", /a row of `x` is 2 numbers, found \[4\]: 4 rows of 1/, () => session.logDensity({ shape: [4], data: points }));
+    await refused("GM4051", /where rows were expected/, () => session.logDensity(undefined as unknown as Float32Array));
+    session.close();
+  });
+
+  it.each([
+    [
+      "binary[2]",
+      "Bernoulli(probs = 0.25)",
+      [
+        [0, 1],
+        [1, 1],
+      ],
+      [0.75 * 0.25, 0.25 * 0.25],
+    ],
+    ["category[3]", "Categorical(logits = w)", [2, 0], [1 / 3, 1 / 3]],
+    ["count", "Poisson(2)", [0, 3], [Math.exp(-2), (Math.exp(-2) * 8) / 6]],
+  ])("of %s is its log-probability", async (domain, distribution, rows, probabilities) => {
+    const { model: discrete } = loadModel(`model N { data x : ${domain} param w : real[3] = 0 density p(x) { x ~ ${distribution} }
+      train { maximize log p(x) - mean(w * w) batch = 2, epochs = 1 } evaluate { bits = -log p(x) / log(2) } }`);
+    const session = await train(discrete, { data: { x: rows }, engine, lr: 1e-12 });
+    expect([...(await session.logDensity(rows))!]).toEqual(probabilities.map((p) => expect.closeTo(Math.log(p), 5) as number));
+    session.close();
+  });
+});
