@@ -96,6 +96,15 @@ describe.skipIf(!available)("densities and their gradients", () => {
     ["poisson", [0, 1, 30, 5], [1e-4, 0.5, 20, 90], (x, p) => gmc.poisson.logProb(x, { rate: p })],
     ["poisson, many", [1e6, 1005000, 20, 16], [1e6, 1e6, 35.5, 4e4], (x, p) => gmc.poisson.logProb(x, { rate: p })],
     ["binomial, many", [30000, 70100, 16, 99990], [-0.8, 0.9, -9, 9.5], (x, p) => gmc.binomial.logProb(x, { total: 100000, logits: p })],
+    ["gamma, large", [7, 900, 5e4, 1e6], [16, 850, 1e5, 7e5], (x, p) => gmc.gamma.logProb(x, { concentration: p, rate: 0.7 })],
+    ["beta, large", [0.01, 0.5, 0.9, 0.999], [1, 20, 350, 3000], (x, p) => gmc.beta.logProb(x, { alpha: p, beta: 18 })],
+    ["studentT, large", [-50, 0, 3, 400], [31, 33, 1e4, 1e7], (x, p) => gmc.studentT.logProb(x, { df: p, loc: 0, scale: 2 })],
+    [
+      "negativeBinomial, many",
+      [1, 30, 4e4, 1e6],
+      [200, 1, 5e4, 1e6],
+      (x, p) => gmc.negativeBinomial.logProb(x, { total: p, logits: -0.4 }),
+    ],
     ["negativeBinomial", [0, 1, 30, 5], [0.1, 0.5, 20, 9], (x, p) => gmc.negativeBinomial.logProb(x, { total: p, logits: -0.4 })],
     ["laplace", [-30, 0, 1, 40], [0.1, 1, 100, 5], (x, p) => gmc.laplace.logProb(x, { loc: 0.3, scale: p })],
     ["gumbel", [-3, 0, 1, 40], [1, 1, 10, 5], (x, p) => gmc.gumbel.logProb(x, { loc: 0.3, scale: p })],
@@ -122,13 +131,28 @@ describe.skipIf(!available)("densities and their gradients", () => {
   }
 });
 
-// scipy.stats 1.17: poisson.logpmf, binom.logpmf
+// scipy.stats: logpmf, logpdf
 const published: readonly [string, number, () => Tensor][] = [
   ["Poisson(1e6) at 1e6", -7.826693896204233, () => gmc.poisson.logProb(1e6, { rate: 1e6 })],
   ["Poisson(1e6) at 1,005,000", -20.30840625986457, () => gmc.poisson.logProb(1005000, { rate: 1e6 })],
   ["Poisson(35.5) at 20", -6.44496253112608, () => gmc.poisson.logProb(20, { rate: 35.5 })],
   ["Binomial(1e5, 0.3) at 30,000", -5.89508052655583, () => gmc.binomial.logProb(30000, { total: 100000, probs: 0.3 })],
   ["Binomial(1e5, 0.7) at 70,100", -6.132371602790954, () => gmc.binomial.logProb(70100, { total: 100000, probs: 0.7 })],
+  ["NegativeBinomial(4e4, 1/2) at 40,200", -6.816951635042642, () => gmc.negativeBinomial.logProb(40200, { total: 4e4, logits: 0 })],
+  ["NegativeBinomial(1e4, 1/84) at 120", -3.3202969001667952, () => gmc.negativeBinomial.logProb(120, { total: 1e4, probs: 1 / 84 })],
+  ["StudentT(1e4) at 1.3", -1.7639766316067713, () => gmc.studentT.logProb(1.3, { df: 1e4, loc: 0, scale: 1 })],
+  ["StudentT(1e6) at 1.3", -1.763938914179764, () => gmc.studentT.logProb(1.3, { df: 1e6, loc: 0, scale: 1 })],
+  ["StudentT(40) at -2", -2.8790465686390254, () => gmc.studentT.logProb(-2, { df: 40, loc: 0, scale: 1 })],
+  ["Gamma(1e5, 2) at 50,100", -6.183986653848651, () => gmc.gamma.logProb(50100, { concentration: 1e5, rate: 2 })],
+  ["Gamma(1e5, 2) at 49,900", -6.180519983214426, () => gmc.gamma.logProb(49900, { concentration: 1e5, rate: 2 })],
+  ["Gamma(20, 1) at 15", -2.886930366257502, () => gmc.gamma.logProb(15, { concentration: 20, rate: 1 })],
+  ["Beta(5e4, 8e4) at 0.385", 5.6482247303647455, () => gmc.beta.logProb(0.385, { alpha: 5e4, beta: 8e4 })],
+  ["Beta(3, 40) at 0.2", -1.4745003675807151, () => gmc.beta.logProb(0.2, { alpha: 3, beta: 40 })],
+  [
+    "Dirichlet(2e4, 3e4, 5.01e4) at (0.2, 0.3, 0.5)",
+    11.378868764819345,
+    () => gmc.dirichlet.logProb(gmc.constant([0.2, 0.3, 0.5]), { concentration: gmc.constant([2e4, 3e4, 5.01e4]) }),
+  ],
 ];
 
 describe.each([referenceEngine, ...(available ? [onnxEngine] : [])])("log-probabilities of large counts on $name", (engine) => {

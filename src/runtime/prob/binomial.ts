@@ -1,11 +1,11 @@
 /** Binomial(total, logits) or Binomial(total, probs): successes among `total` trials. */
-import { abs, add, and, div, exp, floor, less, log, min, mul, neg, select, softplus, stopGradient, sub } from "../graph/index.js";
+import { abs, add, and, div, exp, floor, less, min, mul, neg, select, softplus, stopGradient, sub } from "../graph/index.js";
 import type { Tensor, TensorLike } from "../graph/index.js";
 import { bernoulliLogits, bernoulliProbs } from "./bernoulli.js";
 import { drawBinomial } from "./count-sampler.js";
 import { countScalar, realScalar, unitScalar } from "./distribution.js";
 import type { Distribution, Logits, Probs } from "./distribution.js";
-import { fromOneOn, deviance, HALF_LOG_2PI, logChoose, stirlingError, xlog1py, xlogy } from "./numeric.js";
+import { fromOneOn, logBinomialTerm, logChoose, xlog1py, xlogy } from "./numeric.js";
 
 export type BinomialParams = { readonly total: TensorLike } & (Logits | Probs);
 
@@ -22,14 +22,18 @@ function ofFew(x: TensorLike, params: BinomialParams): Tensor {
   return add(logChoose(n, x), trials);
 }
 
-/** The same where its terms are large and cancel: Loader 2000, eq. 5. */
-function ofMany(x: Tensor, n: Tensor, logits: Tensor): Tensor {
-  const fails = sub(n, x);
+/**
+ * The same where its terms are large and cancel, of x successes and as many failures as are given, real and 1 or more; logits within `MODERATE` of 0.
+ */
+export function ofManyTrials(x: Tensor, fails: Tensor, logits: Tensor): Tensor {
   // small probabilities to all their digits, which an engine's sigmoid need not have
-  const expected = (logit: Tensor): Tensor => mul(n, div(exp(min(logit, 0)), add(1, exp(neg(abs(logit))))));
-  const apart = add(deviance(x, expected(logits)), deviance(fails, expected(neg(logits))));
-  const errors = sub(stirlingError(n), add(stirlingError(x), stirlingError(fails)));
-  return add(sub(errors, apart), sub(mul(0.5, log(div(n, mul(x, fails)))), HALF_LOG_2PI));
+  const expected = (logit: Tensor): Tensor => mul(add(x, fails), div(exp(min(logit, 0)), add(1, exp(neg(abs(logit))))));
+  return logBinomialTerm(x, fails, expected(logits), expected(neg(logits)));
+}
+
+/** Whether logits are so near to 0 that both probabilities have all their digits. */
+export function isModerate(logits: Tensor): Tensor {
+  return and(less(logits, MODERATE), less(neg(logits), MODERATE));
 }
 
 export const binomial = {
@@ -44,9 +48,9 @@ export const binomial = {
   logProb: (x, params) => {
     const n = params.total;
     const logits = bernoulliLogits(params);
-    const moderate = and(less(logits, MODERATE), less(neg(logits), MODERATE));
-    const many = and(fromOneOn(x, sub(n, x)), moderate);
-    return select(many, ofMany(select(many, x, 1), select(many, n, 2), select(many, logits, 0)), ofFew(x, params));
+    const fails = sub(n, x);
+    const many = and(fromOneOn(x, fails), isModerate(logits));
+    return select(many, ofManyTrials(select(many, x, 1), select(many, fails, 1), select(many, logits, 0)), ofFew(x, params));
   },
   sample: (key, params, shape) => stopGradient(drawBinomial(key, params.total, bernoulliProbs(params), shape)),
   mean: (params) => mul(params.total, bernoulliProbs(params)),

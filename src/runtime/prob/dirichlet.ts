@@ -1,12 +1,33 @@
 /** Dirichlet(concentration [..., V]) over points of the simplex [..., V]. */
-import { add, digamma, div, lgamma, lift, max, mul, softmax, sub, sum } from "../graph/index.js";
+import {
+  add,
+  and,
+  cast,
+  digamma,
+  div,
+  equal,
+  greater,
+  less,
+  lgamma,
+  lift,
+  log,
+  max,
+  mul,
+  not,
+  reduceMin,
+  select,
+  softmax,
+  squeeze,
+  expandDims,
+  sub,
+  sum,
+} from "../graph/index.js";
 import type { Tensor, TensorLike } from "../graph/index.js";
 import { positiveVector } from "./distribution.js";
 import type { Distribution } from "./distribution.js";
 import { SMALLEST } from "./gamma-sampler.js";
 import { logGammaDraw } from "./implicit-gamma.js";
-
-import { lastSum, xlogy } from "./numeric.js";
+import { lastSum, logPoissonTerm, xlogy } from "./numeric.js";
 
 export interface DirichletParams {
   readonly concentration: TensorLike;
@@ -17,15 +38,32 @@ export function logMultivariateBeta(concentration: Tensor): Tensor {
   return sub(sum(lgamma(concentration), [-1]), lgamma(sum(concentration, [-1])));
 }
 
+/** Whether all along the last axis hold, which is kept with extent 1. */
+function all(truth: Tensor): Tensor {
+  return equal(expandDims(reduceMin(cast(truth, "f32"), -1), -1), 1);
+}
+
 export const dirichlet = {
   name: "Dirichlet",
   support: "simplex",
   eventRank: 1,
   parameters: [{ concentration: positiveVector }],
   reparameterised: true,
+  /**
+   * sum (c - 1) log x - log B(c). Where all c are 1 or more these terms cancel in float32, and it is made of what does not: n of Poisson counts c with
+   * means n x, given their sum n (the identity of the multinomial, for real counts), times prod(c / x) / n.
+   */
   logProb: (x, params) => {
     const concentration = lift(params.concentration);
-    return sub(sum(xlogy(sub(concentration, 1), x), [-1]), logMultivariateBeta(concentration));
+    const point = lift(x);
+    const large = all(and(not(less(concentration, 1)), greater(point, 0)));
+    const [c, at] = [select(large, concentration, 1), select(large, point, 1)];
+    const n = lastSum(c);
+    const counts = sum(add(logPoissonTerm(c, mul(n, at)), sub(log(c), log(at))), [-1]);
+    const whole = sum(add(logPoissonTerm(n, n), log(n)), [-1]);
+    const few = select(large, 1, concentration);
+    const asItStands = sub(sum(xlogy(sub(few, 1), point), [-1]), logMultivariateBeta(few));
+    return select(squeeze(large, -1), sub(counts, whole), asItStands);
   },
   /** Gamma draws over their sum, formed in log space; no entry underflows to 0. */
   sample: (key, { concentration }, shape) => max(softmax(logGammaDraw(key, concentration, shape), -1), SMALLEST),

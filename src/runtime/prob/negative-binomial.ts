@@ -2,16 +2,26 @@
  * NegativeBinomial(total, logits) or (total, probs): successes, each of probability p, before the `total`-th failure; `total` is any
  * positive real. Mass Gamma(x + r) / (x! Gamma(r)) (1 - p)^r p^x.
  */
-import { add, div, exp, floor, lgamma, log1p, max, mul, neg, softplus, stopGradient, sub } from "../graph/index.js";
-import type { TensorLike } from "../graph/index.js";
+import { add, and, div, exp, floor, lgamma, log, log1p, max, mul, neg, select, softplus, stopGradient, sub } from "../graph/index.js";
+import type { Tensor, TensorLike } from "../graph/index.js";
 import { bernoulliLogits, bernoulliProbs } from "./bernoulli.js";
+import { isModerate, ofManyTrials } from "./binomial.js";
 import { drawPoisson } from "./count-sampler.js";
 import { positiveScalar, realScalar, unitScalar } from "./distribution.js";
 import type { Distribution, Logits, Probs } from "./distribution.js";
 import { logStandardGamma } from "./gamma-sampler.js";
-import { xlogy } from "./numeric.js";
+import { fromOneOn, xlogy } from "./numeric.js";
 
 export type NegativeBinomialParams = { readonly total: TensorLike } & (Logits | Probs);
+
+function ofFew(x: TensorLike, r: TensorLike, params: NegativeBinomialParams): Tensor {
+  const coefficient = sub(lgamma(add(x, r)), add(lgamma(add(x, 1)), lgamma(r)));
+  const trials =
+    params.logits === undefined
+      ? add(mul(r, log1p(neg(params.probs))), xlogy(x, params.probs))
+      : neg(add(mul(r, softplus(params.logits)), mul(x, softplus(neg(params.logits)))));
+  return add(coefficient, trials);
+}
 
 export const negativeBinomial = {
   name: "NegativeBinomial",
@@ -22,14 +32,14 @@ export const negativeBinomial = {
     { total: positiveScalar, probs: unitScalar },
   ],
   reparameterised: false,
+  /** Of large x and r, r / (x + r) times the binomial probability of x successes and r failures. */
   logProb: (x, params) => {
-    const r = params.total;
-    const coefficient = sub(lgamma(add(x, r)), add(lgamma(add(x, 1)), lgamma(r)));
-    const trials =
-      params.logits === undefined
-        ? add(mul(r, log1p(neg(params.probs))), xlogy(x, params.probs))
-        : neg(add(mul(r, softplus(params.logits)), mul(x, softplus(neg(params.logits)))));
-    return add(coefficient, trials);
+    const logits = bernoulliLogits(params);
+    const many = and(fromOneOn(x, params.total), isModerate(logits));
+    const [successes, failures] = [select(many, x, 1), select(many, params.total, 1)];
+    const share = log(div(failures, add(successes, failures)));
+    const ofMany = add(share, ofManyTrials(successes, failures, select(many, logits, 0)));
+    return select(many, ofMany, ofFew(x, select(many, 1, params.total), params));
   },
   /** Poisson of a Gamma(total, (1 - p) / p) draw. */
   sample: (key, params, shape) => {

@@ -1,10 +1,10 @@
 /** Poisson(rate): mass rate^x exp(-rate) / x! on 0, 1, 2, … */
-import { add, floor, lgamma, lift, log, mul, neg, select, stopGradient, sub } from "../graph/index.js";
+import { add, floor, lgamma, lift, select, stopGradient, sub } from "../graph/index.js";
 import type { Tensor, TensorLike } from "../graph/index.js";
 import { drawPoisson } from "./count-sampler.js";
 import { positiveScalar } from "./distribution.js";
 import type { Distribution } from "./distribution.js";
-import { fromOneOn, deviance, HALF_LOG_2PI, stirlingError, xlogy } from "./numeric.js";
+import { fromOneOn, logPoissonTerm, xlogy } from "./numeric.js";
 
 export interface PoissonParams {
   readonly rate: TensorLike;
@@ -16,11 +16,6 @@ function ofFew(x: TensorLike, rate: TensorLike, many: Tensor): Tensor {
   return sub(sub(xlogy(few, rate), rate), lgamma(add(few, 1)));
 }
 
-/** The same where its terms are large and cancel: Loader 2000, eq. 4. */
-function ofMany(x: TensorLike, rate: TensorLike): Tensor {
-  return neg(add(add(deviance(x, rate), stirlingError(x)), add(mul(0.5, log(x)), HALF_LOG_2PI)));
-}
-
 export const poisson = {
   name: "Poisson",
   support: "count",
@@ -29,7 +24,7 @@ export const poisson = {
   reparameterised: false,
   logProb: (x, { rate }) => {
     const many = fromOneOn(x, rate);
-    return select(many, ofMany(select(many, x, 1), select(many, rate, 1)), ofFew(x, rate, many));
+    return select(many, logPoissonTerm(select(many, x, 1), select(many, rate, 1)), ofFew(x, rate, many));
   },
   sample: (key, { rate }, shape) => stopGradient(drawPoisson(key, rate, shape)),
   mean: ({ rate }) => lift(rate),

@@ -1,11 +1,11 @@
 /** StudentT(df, loc, scale): loc + scale * N(0, 1) / sqrt(chi2(df) / df). */
-import { add, div, exp, greater, lgamma, lift, log, log1p, mul, randomNormal, select, square, sub } from "../graph/index.js";
+import { add, div, exp, greater, lift, log, log1p, mul, randomNormal, select, square, sub } from "../graph/index.js";
 import type { TensorLike } from "../graph/index.js";
 import { positiveScalar, realScalar } from "./distribution.js";
 import type { Distribution } from "./distribution.js";
 import { logGammaDraw } from "./implicit-gamma.js";
 import { locScale } from "./noise.js";
-import { LOG_PI, standardise } from "./numeric.js";
+import { HALF_LOG_2PI, logGammaHalfStep, standardise } from "./numeric.js";
 
 export interface StudentTParams {
   readonly df: TensorLike;
@@ -19,11 +19,11 @@ export const studentT = {
   eventRank: 0,
   parameters: [{ df: positiveScalar, loc: realScalar, scale: positiveScalar }],
   reparameterised: true,
-  /** log Gamma((v+1)/2) - log Gamma(v/2) - log(v pi)/2 - log scale - (v+1)/2 log(1 + z^2 / v) */
+  /** log Gamma((v+1)/2) - log Gamma(v/2) - log(v pi)/2 - log scale - (v+1)/2 log(1 + z^2 / v), the first three as one that does not cancel */
   logProb: (x, { df, loc, scale }) => {
     const half = mul(0.5, add(df, 1));
     const z = standardise(x, loc, scale);
-    const normaliser = sub(lgamma(half), add(lgamma(mul(0.5, df)), mul(0.5, add(log(df), LOG_PI))));
+    const normaliser = sub(logGammaHalfStep(mul(0.5, df)), HALF_LOG_2PI);
     return sub(sub(normaliser, log(scale)), mul(half, log1p(div(square(z), df))));
   },
   /** The chi-square is twice a gamma draw, whose gradient in df is that of the implicit function. */
