@@ -8,7 +8,7 @@ import type { DerivedDensity, DerivedEvaluation, DerivedModel, DerivedPhase, Der
 import type { DerivedObjective, Quantity } from "../quantity.js";
 import { evaluators } from "../settings-table.js";
 import { scalarType, typeOfDomain } from "../shapes.js";
-import type { Density, Evaluation, Expr, ModelIr, Slot, Update } from "../types.js";
+import type { Density, Evaluation, Expr, ModelIr, Phase, Slot, Update } from "../types.js";
 import { boundOf, combineOf, impossibleSign } from "./bounds.js";
 import { measuredDensities } from "./measured.js";
 import { unitOf, withoutScale } from "./units.js";
@@ -55,6 +55,7 @@ export function derive(model: ModelIr, diagnostics: Diagnostics): DerivedModel |
         failed = true;
         return [];
       }
+      warnAway(context, phase, update, derived);
       if (derived.em && !emFits(context, phase, update)) failed = true;
       const moved = checkMoves(context, update, derived);
       return [{ update, derived, moves: coveringPaths(weights, [...new Set([...moved, ...derived.helpers])]) }];
@@ -126,6 +127,23 @@ function refuseDomains(context: DeriveContext): void {
           : undefined;
     if (construct !== undefined) report(context.diagnostics, "GM3509", variable.span, { construct });
   }
+}
+
+/** GM3533: who minimises a lower bound learns nothing of the likelihood, which stays above it. */
+function warnAway(context: DeriveContext, phase: Phase, update: Update, { quantity }: DerivedObjective): void {
+  const bound = boundOf(context, quantity, 1);
+  const away = update.direction === "minimize" ? "lower bound" : "upper bound";
+  // in a game of two who move it both ways, one of them has to
+  const isGame = phase.updates.some((u) => u.text === update.text && u.direction !== update.direction);
+  if (isGame || bound?.startsWith(away) !== true) return;
+  const other = update.direction === "minimize" ? "maximize" : "minimize";
+  report(
+    context.diagnostics,
+    "GM3533",
+    update.span,
+    { direction: update.direction, objective: update.text, bound: away },
+    { help: [`write \`${other} ${update.text}\`, or turn its sign`] },
+  );
 }
 
 function checkMoves(context: DeriveContext, update: Update, derived: DerivedObjective): readonly string[] {

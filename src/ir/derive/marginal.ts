@@ -397,12 +397,12 @@ function whyNotNormal(
   const states = variable && finiteStates(variable.domain, latent?.kind === "draw" ? latent.dist.dist : undefined);
   if (states) return `\`${name}\` has ${stateCount(states.size)} states, more than ${MAX_STATES}`;
   if (latent?.kind !== "draw" || latent.dist.dist !== "Normal") return `\`${name}\` is not drawn from a Normal`;
-  if (context.model.variables.get(name)?.domain.shape.length !== 1) return `\`${name}\` is not a vector`;
+  if (context.model.variables.get(name)?.domain.shape.length !== 1) return noVector(context, name);
   const inOrder = [latent, child].find((d) => d?.kind === "draw" && readsItself(context, d));
   if (inOrder) return `\`${inOrder.variable}\` is drawn entry after entry`;
   if (children.length !== 1) return `\`${name}\` has ${children.length} children: ${children.map((c) => `\`${c}\``).join(", ")}`;
   if (child?.kind !== "draw" || child.dist.dist !== "Normal") return `\`${children[0]}\` is not drawn from a Normal`;
-  if (context.model.variables.get(children[0] ?? "")?.domain.shape.length !== 1) return `\`${children[0]}\` is not a vector`;
+  if (context.model.variables.get(children[0] ?? "")?.domain.shape.length !== 1) return noVector(context, children[0] ?? "");
   const { loc, scale } = child.dist.params;
   const inLoc = loc ? dependenceOn(context, loc, name) : { kind: "none" as const };
   if (inLoc.kind === "other") return `the location of \`${children[0]}\` is not affine in \`${name}\`: ${inLoc.reason}`;
@@ -438,4 +438,9 @@ export function variableText(variable: Variable | undefined, name: string): stri
   const { domain } = variable;
   const shape = domain.shape.length === 0 ? "" : `[${domain.shape.map((d) => d.text).join(", ")}]`;
   return `\`${name} : ${domain.name}${domain.classes ? `[${domain.classes.text}]` : ""}${shape}\``;
+}
+
+function noVector(context: DeriveContext, name: string): string {
+  const scalar = context.model.variables.get(name)?.domain.shape.length === 0;
+  return `\`${name}\` is not a vector${scalar ? ": one of a single entry is `real[1]`" : ""}`;
 }
