@@ -37,9 +37,23 @@ export function watchCurvature<W>(model: EnergyModel<W>, w: W, x: Values): void 
   if (value) demand(value, (lowestValue, when) => refused(model, names, lowestValue, when));
 }
 
+/** As `watchCurvature`, where the values of `x` have a say in the curvature: what weights alone decide need not be looked at again. */
+export function watchMoving<W>(model: EnergyModel<W>, w: W, x: Values): void {
+  const names = model.watch ?? [];
+  if (names.length === 0) return;
+  const rest = without(seenBy(model, x), names);
+  const value = lowest(model, w, rest, names, leadOf(model, rest));
+  if (value && dependsOn([value], Object.values(rest))) demand(value, (lowestValue, when) => refused(model, names, lowestValue, when));
+}
+
 /** Asks that precisions, the diagonal of a conditional of `name`, be positive. */
 export function watchPrecision(model: EnergyModel, name: string, precision: Tensor): void {
-  if (model.watch?.includes(name)) demand(least(precision), (value, when) => refused(model, [name], value, when));
+  if (model.watch?.includes(name)) demand(least(precision), (value, when) => refused(model, [name], ownValue(model, value), when));
+}
+
+/** Of a mean of energies it is no number of the reader's. It is below 0 only where that of a part is. */
+function ownValue(model: EnergyModel, value: number | undefined): number | undefined {
+  return model.parts === undefined ? value : undefined;
 }
 
 /** Asks that a Cholesky factor exist. */
