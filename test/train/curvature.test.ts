@@ -36,10 +36,15 @@ interface Failure {
 
 type Ask = "train" | "evaluate" | "sample";
 
-async function failure(text: string, engine: typeof referenceEngine, ask: Ask = "train"): Promise<Failure | undefined> {
+async function failure(
+  text: string,
+  engine: typeof referenceEngine,
+  ask: Ask = "train",
+  data: { readonly x: readonly (readonly number[])[] } = { x: rows },
+): Promise<Failure | undefined> {
   const { model } = loadModel(text);
   const session = await engine.open();
-  const dataset = datasetOf(model, { train: { x: rows } });
+  const dataset = datasetOf(model, { train: data });
   try {
     if (ask === "train") await trainOn(session, model, dataset, { seed: 1 });
     else {
@@ -126,6 +131,31 @@ describe.each([
     expect(before.error).toBeUndefined();
     expect(before.value).toBeLessThan(1);
     expect(before.value).toBeGreaterThan(0);
+  });
+
+  possible("of many units in one of many steps, the first and the last too", async () => {
+    const wide = (start: number, rate: number, steps: number): string => `model M {
+  data x : real[40]
+  latent y : real[40]
+  param w : real = ${start}
+  density p(x, y) {
+    energy sum(x^2) / 2 + sum(y^2) / 2 - w * sum(x * y)
+  }
+  train { maximize log p(x) + 1000 * w by gibbs(steps = 1) and pcd(k = 1, chains = 5), optimizer = sgd(lr = ${rate})
+    batch = 10, steps = ${steps} }
+}`;
+    const data = { x: Array.from({ length: 20 }, (_, r) => Array.from({ length: 40 }, (_, i) => Math.sin(r + 3 * i))) };
+    const message = async (text: string): Promise<string | undefined> => {
+      const found = await failure(text, engine, "train", data);
+      expect(found?.code).toBe(found && "GM4025");
+      return found?.message;
+    };
+    // a factor of 40 units: y, once x is integrated out
+    const period = String.raw`of train \(looked at every 20 steps\)`;
+    expect(await message(wide(1.01, 1e-9, 3))).toMatch(new RegExp(`at step 1 ${period}`, "u"));
+    expect(await message(wide(0.9, 1e-5, 60))).toMatch(new RegExp(`at step 21 ${period}`, "u"));
+    expect(await message(wide(0.9, 1e-5, 15))).toMatch(new RegExp(`at step 15 ${period}`, "u"));
+    expect(await message(wide(0.9, 1e-6, 22))).toBeUndefined();
   });
 
   possible("where another variable decides", async () => {

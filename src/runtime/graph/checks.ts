@@ -17,9 +17,9 @@ interface Found {
   readonly data: ArrayLike<number>;
 }
 
-/** Asks of the current stage that `value`, a scalar, is above 0. NaN says that something else has gone wrong before. */
-export function demand(value: Tensor, failed: Check["failed"]): void {
-  currentTrace().checks.push({ value, failed });
+/** Asks of the current stage that `value`, a scalar, is above 0. NaN says that something else has gone wrong before. See `Check.every`. */
+export function demand(value: Tensor, failed: Check["failed"], every = 1): void {
+  currentTrace().checks.push({ value, failed, every });
 }
 
 const outputName = (i: number): string => `check:${i}`;
