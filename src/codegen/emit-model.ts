@@ -34,7 +34,7 @@ import { emitSequential, lowerSequentials } from "./lower-sequential.js";
 import { headerText, type Inverse, lowerBeforeEnergy, lowerInverse, lowerLogDensity, lowerNet, lowerSampler } from "./lower-density.js";
 import { place } from "./place.js";
 import { functionName, lowerObjective, type LoweredObjective } from "./lower-objective.js";
-import { flowFunction, netFunction } from "./lower-expr.js";
+import { flowFunction, literal, netFunction } from "./lower-expr.js";
 import { lowerFlow } from "./lower-flow.js";
 import { roundTrips } from "./round-trips.js";
 import { capital } from "./names.js";
@@ -342,7 +342,7 @@ function emitMetric(derived: DerivedModel, e: DerivedEvaluation, objectives: Obj
       unit: str(own ? "per ordered word" : unit),
       value: own ? perWord(likelihood, dataOf(derived, own.densities[0], own.evaluator)) : likelihood,
       transform: own ? str("exp") : undefined,
-      rows: optionalNumber(own?.options["rows"]),
+      rows: own?.options["rows"] === undefined ? undefined : literal(own.options["rows"]),
       complete: quantity.complete.length === 0 ? undefined : array(quantity.complete.map(str)),
       samples: o.samples ? num(o.samples.size) : undefined,
       combine: combine === undefined || !o.samples ? undefined : str(combine),
@@ -379,7 +379,7 @@ function emitEvaluator(derived: DerivedModel, e: DerivedEvaluation, base: Readon
       return object({
         kind: str("activeUnits"),
         ...base,
-        threshold: num(value.options["threshold"] ?? 0.01),
+        threshold: literal(value.options["threshold"] ?? 0.01),
         mean: posteriorMeans(derived, first ?? "q"),
       });
     default: {
@@ -400,14 +400,14 @@ function emitSamples(
   derived: DerivedModel,
   evaluator: string,
   density: string | undefined,
-  options: Readonly<Record<string, number>>,
+  options: Readonly<Record<string, number | string>>,
 ): Readonly<Record<string, Js>> {
   const { given } = densityOf(derived.context, density ?? "").density;
   const [variable = ""] = dataOf(derived, density, evaluator);
   const data = name("data");
   const conditions = object(Object.fromEntries(given.map((v) => [v, { kind: "member", target: data, name: v } as const])));
   const draw = call(`sample${capital(density ?? "")}`, name("w"), name("key"), name("rows"), conditions);
-  const option = (key: string, fallback: number): Js => num(options[key] ?? fallback);
+  const option = (key: string, fallback: number): Js => literal(options[key] ?? fallback);
   const values: Js = { kind: "member", target: draw, name: "values" };
   const method =
     evaluator === "mmd_test"

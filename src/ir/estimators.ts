@@ -42,11 +42,13 @@ export interface EstimatorEntry {
 const integer = (name: string, value: number, doc: string): EstimatorOption => ({ name, kind: "integer", value, doc });
 const number = (name: string, value: number, doc: string): EstimatorOption => ({ name, kind: "number", value, doc });
 const sweeps = (value: number): EstimatorOption => integer("k", value, "transitions a step");
+/** How a sweep visits the units of discrete variables. */
+export const samplers: readonly string[] = ["block", "single_site"];
 const sampler: EstimatorOption = {
   name: "sampler",
   kind: "choice",
   value: "block",
-  values: ["block", "single_site"],
+  values: samplers,
   doc: "whole layers at once, or unit by unit where a layer's units meet",
 };
 const chains = integer("chains", 100, "persistent chains");
@@ -160,7 +162,7 @@ const table: readonly EstimatorEntry[] = [
     name: "ais",
     role: "partition",
     doc: "annealed importance sampling (Neal 2001; Salakhutdinov & Murray 2008)",
-    options: [integer("chains", 100, "runs"), integer("temperatures", 1000, "intermediate distributions")],
+    options: [integer("chains", 100, "runs"), integer("temperatures", 1000, "intermediate distributions"), sampler],
   },
   { name: "score_matching", role: "matching", doc: "Hyvarinen 2005: needs no samples and no log Z", options: [] },
   {

@@ -1,5 +1,6 @@
 /** The evaluate block: each line a named objective, or a named evaluator of the library. */
 import { report } from "../base/report.js";
+import { didYouMeanHelp } from "../base/suggest.js";
 import { type Span, textOf } from "../base/source.js";
 import type * as ast from "../parser/ast.js";
 import { actualsOf, bindArguments } from "./arguments.js";
@@ -10,7 +11,7 @@ import { elaborateExpr } from "./expr.js";
 import { objectiveEnv } from "./objective-env.js";
 import { isPerExample } from "./objective-value.js";
 import { expected, fits } from "./settings.js";
-import { type EvaluatorEntry, evaluators } from "./settings-table.js";
+import { type EvaluatorEntry, evaluators, type SettingArgument } from "./settings-table.js";
 import { requireNumber } from "./static.js";
 import { notADensity } from "./templates.js";
 import { elaborateBy, nameOf } from "./train.js";
@@ -73,11 +74,17 @@ function elaborateEvaluator(env: Env, entry: EvaluatorEntry, call: ast.CallExpr)
     report(env.cx.diagnostics, "GM3047", at, { evaluator: entry.name, density: density.name, needs: entry.needs }, { labels });
     return undefined;
   }
-  const options: Record<string, number> = {};
+  const options: Record<string, number | string> = {};
   for (const option of entry.options) {
     const actual = bound.byName.get(option.name);
     if (actual?.kind !== "ast") continue;
     const asked = `\`${option.name}\` of ${what}`;
+    if (option.kind === "choice") {
+      const chosen = choiceOf(env, option, actual.value, asked);
+      if (chosen === undefined) return undefined;
+      options[option.runtime] = chosen;
+      continue;
+    }
     const value = requireNumber(env, actual.value, asked);
     if (!value) return undefined;
     if (!fits(option, value)) {
@@ -87,6 +94,21 @@ function elaborateEvaluator(env: Env, entry: EvaluatorEntry, call: ast.CallExpr)
     options[option.runtime] = value.value;
   }
   return { kind: "evaluator", evaluator: entry.name, densities: densities.map((d) => d.name), options };
+}
+
+function choiceOf(env: Env, option: SettingArgument, value: ast.Expr, what: string): string | undefined {
+  const found = value.kind === "name" || value.kind === "string" ? (value.kind === "name" ? value.name : value.value) : undefined;
+  const values = option.values ?? [];
+  if (found !== undefined && values.includes(found)) return found;
+  const help = found === undefined ? [] : didYouMeanHelp(found, values);
+  report(
+    env.cx.diagnostics,
+    "GM2062",
+    value.span,
+    { what, expected: expected(option), found: found === undefined ? "an expression" : `\`${found}\`` },
+    { help },
+  );
+  return undefined;
 }
 
 function isMeasured(env: Env, entry: EvaluatorEntry, density: Density, name: string): boolean {

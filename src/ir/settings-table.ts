@@ -5,13 +5,16 @@
 
 import { camel } from "../base/camel.js";
 import type { Distribution } from "./distributions.js";
+import { samplers } from "./estimators.js";
 import type { Variable } from "./types.js";
 
 export interface SettingArgument {
   readonly name: string;
   /** Name in the runtime and in the IR. */
   readonly runtime: string;
-  readonly kind: "number" | "integer" | "boolean" | "rate" | "fraction" | "positive" | "objective" | "goal";
+  readonly kind: "number" | "integer" | "boolean" | "rate" | "fraction" | "positive" | "objective" | "goal" | "choice";
+  /** Of a choice. */
+  readonly values?: readonly string[];
   readonly required?: boolean;
 }
 
@@ -185,10 +188,16 @@ const evaluatorTable: readonly EvaluatorEntry[] = [
   },
   {
     name: "ais",
-    doc: "log Z of a density's energy by annealed importance sampling (Neal 2001; Salakhutdinov & Murray 2008); with `reverse`, also backwards from chains that took so many sweeps from the data: an upper bound beside the lower one (Grosse et al. 2015)",
+    doc: "log Z of a density's energy by annealed importance sampling (Neal 2001; Salakhutdinov & Murray 2008); with `reverse`, also backwards from chains that took so many sweeps from the data: an upper bound beside the lower one (Grosse et al. 2015); `sampler = single_site` says that units which meet are drawn one after another, as results tell",
     densities: [{ name: "p", required: false }],
     ofEnergy: true,
-    options: [arg("chains", "integer"), arg("temperatures", "integer"), arg("rows", "integer"), arg("reverse", "integer")],
+    options: [
+      arg("chains", "integer"),
+      arg("temperatures", "integer"),
+      arg("rows", "integer"),
+      arg("reverse", "integer"),
+      { ...arg("sampler", "choice"), values: samplers },
+    ],
     measures: () => true,
     needs: "a variable",
   },

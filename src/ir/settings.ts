@@ -213,6 +213,8 @@ export function expected(spec: SettingArgument): string {
       return "a number above 0";
     case "rate":
       return "a positive number or a schedule";
+    case "choice":
+      return `one of ${(spec.values ?? []).map((v) => `\`${v}\``).join(", ")}`;
     case "goal":
       return '`"rise"` or `"fall"`';
     case "objective":

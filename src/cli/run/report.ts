@@ -64,7 +64,11 @@ function partitionDetail(name: string, r: Result): readonly string[] {
     if (p.name !== name) return p.standardError === null ? "" : `± ${number(p.standardError)} of it from ${p.name}`;
     const above = p.reverse ? `, ${reverseDetail(p.reverse, p.chains)}` : "";
     const each = p.conditions > 1 ? `, ${grouped(p.conditions)} values of it, the worst: ` : "";
-    return `${each}effective sample size ${p.effectiveSampleSize.toFixed(1)} of ${p.chains ?? 0} chains${above}`.replace(/^, /, "");
+    const visits = p.sampler === "single_site" ? ", units that meet drawn one after another" : "";
+    return `${each}effective sample size ${p.effectiveSampleSize.toFixed(1)} of ${p.chains ?? 0} chains${visits}${above}`.replace(
+      /^, /,
+      "",
+    );
   });
 }
 

@@ -120,6 +120,7 @@ export async function measurePartition(options: PartitionOptions, name: string, 
   const protocol: PartitionProtocol = {
     name,
     method: metric.method,
+    sampler: exact ? null : (metric.sampler ?? "block"),
     chains: settings?.chains ?? null,
     temperatures: settings?.temperatures ?? null,
     conditions: conditions.length,
