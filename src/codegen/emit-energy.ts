@@ -190,7 +190,7 @@ export function impliedPartitions(derived: DerivedModel): readonly JsField[] {
 function mostRows(derived: DerivedModel, density: string): number | undefined {
   const rows = derived.evaluations
     .filter((e) => e.objective?.derived.partitions.some((p) => p.density === density))
-    .map(({ evaluation: { value } }) => (value.kind === "evaluator" ? (value.options["rows"] ?? Infinity) : Infinity));
+    .map(({ evaluation: { value } }) => (value.kind === "evaluator" ? Number(value.options["rows"] ?? Infinity) : Infinity));
   const most = Math.max(...rows);
   return Number.isFinite(most) ? most : undefined;
 }
@@ -235,6 +235,8 @@ function partitionMetric(derived: DerivedModel, density: string, options: Option
     kind: str("partition"),
     ...base,
     method: str("ais"),
+    // as in training, the option says what is meant; what is done is what the units need
+    sampler: analysis.variables.some((v) => isVisited(analysis, v)) ? str("single_site") : undefined,
     chains: literal(options["chains"] ?? 100),
     temperatures: literal(options["temperatures"] ?? 1000),
     statistics: shown.length === 0 ? undefined : array(shown.map(str)),
@@ -244,6 +246,12 @@ function partitionMetric(derived: DerivedModel, density: string, options: Option
     reverse: options["reverse"] === undefined ? undefined : literal(options["reverse"]),
     program: arrow(backwards ? "({ chains, temperatures, reverse })" : "({ chains, temperatures })", call("aisProgram", model, program)),
   });
+}
+
+/** Whether the units of a variable are drawn one after another. */
+function isVisited({ laws, variable }: EnergyAnalysis, name: string): boolean {
+  const kind = laws.get(name)?.kind;
+  return (kind === "coupled" || kind === "nonlinear") && variable.get(name)?.domain.name !== "real";
 }
 
 // ---- named evaluators -----------------------------------------------------------------------------------

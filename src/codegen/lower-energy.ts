@@ -16,7 +16,7 @@ import { literal, lowerExpr, type Scope, weightsAt } from "./lower-expr.js";
 import { variableOf } from "./lower-dist.js";
 import { densityScope, type QuantityScope, termOf, siteOf } from "./quantity-scope.js";
 import { explainEnergy } from "./explain-energy.js";
-import { oneHot, seenShape } from "./one-hot-labels.js";
+import { oneHot, seenShape, withOneHot } from "./one-hot-labels.js";
 import { place } from "./place.js";
 import { FunctionWriter, joinLeads, type Names, type Lead, leadOf, NO_LEAD, tensorValue, type TensorValue, type Value } from "./values.js";
 
@@ -42,7 +42,7 @@ export function lowerEnergy(
     return { name: id, type: "Tensor" };
   });
   const scope: Scope = {
-    context,
+    context: withOneHot(context, energy),
     writer,
     variable: (v) => values.get(v),
     local: () => undefined,

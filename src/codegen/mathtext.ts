@@ -293,6 +293,8 @@ function expression(context: DeriveContext, n: Notation, e: Expr, outer = 0): st
       );
     case "builtin": {
       const [a, b] = e.args;
+      // what a variable is replaced by, in its shape
+      if (!a && (e.fn === "zeros" || e.fn === "ones")) return e.fn === "zeros" ? "0" : "1";
       const infix = INFIX[e.fn];
       if (infix && a && b) {
         const [symbol, precedence] = infix;
@@ -326,16 +328,19 @@ function expression(context: DeriveContext, n: Notation, e: Expr, outer = 0): st
   }
 }
 
-/** `U[y]`, `x[2]`, `x[1..3]`, and the transpose in LaTeX; undefined for what is written as a function. */
+/** `U[y]`, `x[2]`, `x[1..3]`, `x[:, 2]` of a later axis, and the transpose in LaTeX; undefined for what is written as a function. */
 function indexed(n: Notation, e: BuiltinExpr, inner: (x: Expr, outer?: number) => string): string | undefined {
   const [a, b] = e.args;
   if (!a) return undefined;
   const at = (index: string): string => (n === latex ? `{${inner(a, 5)}}_{${index}}` : `${inner(a, 5)}[${index}]`);
   if (e.fn === "take" && b) return at(inner(b));
-  if (e.fn === "index" && rankOf(a) === 1) return at(String(Number(e.options["position"]) + 1));
-  if (e.fn === "slice" && rankOf(a) === 1) {
+  // axes count from the end
+  const along = (index: string): string =>
+    at([...Array.from({ length: rankOf(a) + Number(e.options["axis"]) }, () => ":"), index].join(", "));
+  if (e.fn === "index") return along(String(Number(e.options["position"]) + 1));
+  if (e.fn === "slice") {
     const [first, last] = [Number(e.options["start"]) + 1, String(e.options["stop"])];
-    return at(n === latex ? `${first}:${last}` : `${first}..${last}`);
+    return along(n === latex ? `${first}:${last}` : `${first}..${last}`);
   }
   return e.fn === "transpose" && n === latex && rankOf(a) === 2 ? `${inner(a, 5)}^{\\top}` : undefined;
 }

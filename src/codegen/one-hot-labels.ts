@@ -2,8 +2,8 @@
  * Categories as an energy sees them: one-hot vectors, so that it is linear in their units. A lookup `U[y]` becomes the product `y @ U`; labels of
  * conditions, which are not its own, stay labels.
  */
-import type { DeriveContext, EnergyBlock } from "../ir/derive/context.js";
-import type { BuiltinExpr, Dim, Expr } from "../ir/types.js";
+import { type DeriveContext, type EnergyBlock, netOf } from "../ir/derive/context.js";
+import type { BuiltinExpr, Dim, Expr, Net } from "../ir/types.js";
 import { mapChildren } from "../ir/walk.js";
 import { variableOf } from "./lower-dist.js";
 
@@ -20,6 +20,11 @@ function hotLabels(context: DeriveContext, energy: EnergyBlock, expr: Expr): Exp
   if (expr.kind === "variable") {
     if (!energy.variables.includes(expr.variable) || variableOf(context, expr.variable).domain.name !== "category") return undefined;
     return { ...expr, type: { kind: "tensor", element: "real", shape: seenShape(context, energy, expr.variable) } };
+  }
+  // `k = y` is another name of the labels
+  if (expr.kind === "local") {
+    const named = context.bindings.get(expr.local.id)?.value;
+    return named && hotLabels(context, energy, named);
   }
   if (expr.kind !== "builtin" || (expr.fn !== "index" && expr.fn !== "slice") || expr.type.kind !== "tensor") return undefined;
   const of = expr.args[0] && hotLabels(context, energy, expr.args[0]);
@@ -53,6 +58,17 @@ function rowsOfTable(expr: BuiltinExpr, y: Expr, table: Expr, row: readonly Dim[
   return shaped(product, [...labels.slice(0, -1), ...row]);
 }
 
+/** The context as the energy sees it: what names stand for, with labels one-hot. */
+export function withOneHot(context: DeriveContext, energy: EnergyBlock): DeriveContext {
+  const labels = energy.variables.filter((v) => variableOf(context, v).domain.name === "category");
+  if (labels.length === 0) return context;
+  const bindings = [...context.bindings].map(([id, binding]) => {
+    const reads = context.reads.get(id);
+    return [id, labels.some((v) => reads?.has(v)) ? { ...binding, value: oneHot(context, energy, binding.value) } : binding] as const;
+  });
+  return { ...context, bindings: new Map(bindings) };
+}
+
 /** `U[y]` of a one-hot y is `y @ U`. */
 export function oneHot(context: DeriveContext, energy: EnergyBlock, expr: Expr): Expr {
   const inner = (e: Expr): Expr => oneHot(context, energy, e);
@@ -72,9 +88,19 @@ export function oneHot(context: DeriveContext, energy: EnergyBlock, expr: Expr):
       return rowsOfTable(expr, y, inner(table), row);
     }
     case "layer":
-      if (expr.instance.layer === "embedding") return { ...expr, args: expr.args.map((e) => hot(e) ?? inner(e)) };
-      return mapChildren(expr, inner);
+      return mapChildren(expr, expr.instance.layer === "embedding" ? (e) => hot(e) ?? inner(e) : inner);
+    case "netCall":
+      // a net's own function takes labels: one that is handed one-hot vectors is written out
+      return expr.args.some((e) => hot(e)) ? inner(bodyOf(netOf(context, expr.net), expr.args)) : mapChildren(expr, inner);
     default:
       return mapChildren(expr, inner);
   }
+}
+
+/** What a call of a net computes, in terms of its arguments. */
+function bodyOf(net: Net, args: readonly Expr[]): Expr {
+  const values = new Map(net.params.map((p, i) => [p.id, args[i]]));
+  const visit = (e: Expr): Expr => (e.kind === "local" ? (values.get(e.local.id) ?? e) : mapChildren(e, visit));
+  for (const b of net.body) values.set(b.local.id, visit(b.value));
+  return visit(net.result);
 }

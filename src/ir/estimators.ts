@@ -50,11 +50,13 @@ export interface EstimatorEntry {
 const integer = (name: string, value: number, doc: string): EstimatorOption => ({ name, kind: "integer", value, doc });
 const number = (name: string, value: number, doc: string): EstimatorOption => ({ name, kind: "number", value, doc });
 const sweeps = (value: number): EstimatorOption => integer("k", value, "transitions a step");
+/** How a sweep visits the units of discrete variables. */
+export const samplers: readonly string[] = ["block", "single_site"];
 const sampler: EstimatorOption = {
   name: "sampler",
   kind: "choice",
   value: "block",
-  values: ["block", "single_site"],
+  values: samplers,
   doc: "whole layers at once, or unit by unit where a layer's units meet",
 };
 const chains = integer("chains", 100, "persistent chains");
@@ -164,6 +166,7 @@ const table: readonly EstimatorEntry[] = [
       integer("chains", 100, "runs"),
       integer("temperatures", 1000, "intermediate distributions"),
       { ...integer("pilot", 0, "steps of a pilot run that spaces the temperatures; 0: evenly"), least: 0 },
+      sampler,
     ],
   },
   { name: "score_matching", role: "matching", doc: "Hyvarinen 2005: needs no samples and no log Z", options: [] },

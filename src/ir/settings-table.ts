@@ -5,6 +5,7 @@
 
 import { camel } from "../base/camel.js";
 import type { Distribution } from "./distributions.js";
+import { samplers } from "./estimators.js";
 import type { Variable } from "./types.js";
 
 export interface SettingArgument {
@@ -195,9 +196,10 @@ const evaluatorTable: readonly EvaluatorEntry[] = [
   },
   {
     name: "ais",
-    doc: "log Z of a density's energy by annealed importance sampling (Neal 2001; Salakhutdinov & Murray 2008); with `reverse`, also backwards from chains that took so many sweeps from the data: an upper bound beside the lower one (Grosse et al. 2015); with `pilot`, temperatures spaced by a pilot run of so many steps",
+    doc: "log Z of a density's energy by annealed importance sampling (Neal 2001; Salakhutdinov & Murray 2008); with `reverse`, also backwards from chains that took so many sweeps from the data: an upper bound beside the lower one (Grosse et al. 2015); with `pilot`, temperatures spaced by a pilot run of so many steps; `sampler = single_site` says that units which meet are drawn one after another, as results tell",
     densities: [{ name: "p", required: false }],
     ofEnergy: true,
+    choices: [{ name: "sampler", words: samplers }],
     options: [
       arg("chains", "integer"),
       arg("temperatures", "integer"),

@@ -375,7 +375,7 @@ export interface Evaluation {
   readonly value:
     /** `objective` is its name where it stands alone or is one template call, `doc` that objective's comment. */
     | { readonly kind: "objective"; readonly expr: Expr; readonly objective: string | undefined; readonly doc: string | undefined }
-    /** A named evaluator of the library: `active_units(q)`; arguments are densities, variables or numbers. */
+    /** A named evaluator of the library: `active_units(q)`; arguments are densities, variables, numbers or names of a choice. */
     | {
         readonly kind: "evaluator";
         readonly evaluator: string;

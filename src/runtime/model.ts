@@ -296,6 +296,8 @@ export interface PartitionMetric<
 > extends MetricBase {
   readonly kind: "partition";
   readonly method: "ais" | "exact";
+  /** Of ais: how its sweeps draw discrete units; "block", all units of a variable at once, where absent. Part of the protocol. */
+  readonly sampler?: "single_site";
   /** Of ais, as written; the command line's --chains and --temperatures replace them. */
   readonly chains?: number;
   readonly temperatures?: number;

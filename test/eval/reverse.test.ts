@@ -211,6 +211,7 @@ describe("warnings", () => {
         {
           name: "logZ",
           method: "ais",
+          sampler: "block",
           chains: 100,
           temperatures: 50,
           conditions: 1,

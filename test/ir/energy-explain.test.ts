@@ -110,6 +110,15 @@ describe("explanations", () => {
     expect(e.energy.text).toContain("tanh((1 - D) * a) @ h - tanh(D * a) @ h");
   });
 
+  test("rows and columns of tables keep their numbers, and what is replaced by 0 reads so", () => {
+    const table = explained(`data y : category[3][3]   latent h : binary[2]   param U : real[3, 3, 2], T : real[2, 3]
+    density p(y, h) { o = onehot(y)   energy -(o[1] @ U[2]) @ h - sum(o[3] * T[2]) - h @ T @ o[2] }`);
+    expect(texts(table)).toContain("p(h = 1 | y) = sigmoid(o[1] @ U[2] + T @ o[2])");
+    const gated = explained(`data v : real[2]   latent h : binary[2]   param P : real[2, 2]
+    density p(v, h) { energy sum((1 + h @ exp(P)) * v^2) / 2 }`);
+    expect(gated.freeEnergy?.text).toContain("sum((1 + 0) * v^2) / 2");
+  });
+
   test("free energy", () => {
     expect(explained(models.rbm).freeEnergy?.text).toBe("F(v) = -b @ v - sum(softplus(v @ W + a))");
     expect(explained(models.rbm).freeEnergy?.latex).toBe("F(v) = -b v - \\sum \\operatorname{softplus}\\left(v W + a\\right)");

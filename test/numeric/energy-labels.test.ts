@@ -13,6 +13,7 @@ const state = {
   T: spread(L * 2, 4),
   a: spread(H, 5),
   "p.embedding1.table": spread(K * 2, 6),
+  "f.embedding1.table": spread(K * 2, 7),
 };
 
 type Energy = (y: readonly number[], h: readonly number[]) => number;
@@ -38,6 +39,11 @@ const cases: readonly (readonly [text: string, energy: Energy])[] = [
       overH((j) => U(y[0]!, j) * h[j]!),
   ],
   ["onehot(y[2]) @ U @ h", (y, h) => overH((j) => U(y[1]!, j) * h[j]!)],
+  // names of labels and of what is made of them
+  ["rows[2] @ h - sum(hot[1] * c)", (y, h) => overH((j) => U(y[1]!, j) * h[j]!) - state.c[y[0]!]!],
+  ["U[second] @ h - sum(c[others])", (y, h) => overH((j) => U(y[1]!, j) * h[j]!) - state.c[y[1]!]! - state.c[y[2]!]!],
+  // a net with weights of its own
+  ["f(second) @ h", (y, h) => overH((j) => [0, 1].reduce((s, i) => s + state["f.embedding1.table"][y[1]! * 2 + i]! * U(i, j), 0) * h[j]!)],
 ];
 
 const states = (base: number, n: number): number[][] =>
@@ -49,7 +55,14 @@ model Labels(H = ${H}, K = ${K}, L = ${L}) {
   data y : category[K][L]
   latent h : binary[H]
   param U : real[K, H], c : real[K], M : real[K, 2, H], T : real[L, 2], a : real[H]
-  density p(y, h) { energy ${text} - a @ h }
+  net f(label) { row = label |> embedding(2) return row @ U[1..2] }
+  density p(y, h) {
+    hot = onehot(y)
+    rows = hot @ U
+    second = y[2]
+    others = y[2..3]
+    energy ${text} - a @ h
+  }
   train { maximize log p(y) }
 }`);
   const rows = states(K, L);

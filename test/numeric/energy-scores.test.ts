@@ -26,6 +26,8 @@ import {
   type EnergyModel,
   type Tensor,
 } from "../../src/runtime/index.js";
+import { gradientsOf } from "../support/gradients.js";
+import { loadModel } from "../support/model.js";
 import {
   bruteLogSum,
   caseOf,
@@ -280,6 +282,27 @@ describe("noise-contrastive estimation", () => {
     [...truth.got["W"]!, ...truth.got["z"]!].forEach((g) => expect(Math.abs(g)).toBeLessThan(0.06));
     expect(contrast(4000, exact - 1).got["z"]![0]).toBeGreaterThan(0.1);
     expect(contrast(4000, exact + 1).got["z"]![0]).toBeLessThan(-0.1);
+  });
+
+  it("compiled, fits log Z to the batch: an energy without a constant is at rest at the truth, and moves as if log Z were a weight", async () => {
+    const { model } = loadModel(`model M {
+  data v : real[2]
+  param r : real[2], b : real[2]
+  density p(v) { energy sum(exp(r) * (v - b)^2) / 2 }
+  train { maximize log p(v) by nce(ratio = 3), optimizer = sgd(lr = 0.1)
+    batch = 3000, steps = 1 }
+}`);
+    const noise = gaussianRows(6000);
+    const data = noise.map((x, i) => Math.fround(i % 2 === 0 ? 0.5 + x * Math.exp(0.6) : -1 + x * Math.exp(0.3)));
+    const at = async (r: readonly number[]): Promise<readonly number[]> => {
+      const { gradients } = await gradientsOf(model, { weights: { r: r.map(Math.fround), b: [0.5, -1] }, data: { v: data }, rows: 3000 });
+      return [...gradients["r"]!.mean, ...gradients["b"]!.mean];
+    };
+    (await at([-1.2, -0.6])).forEach((g) => expect(Math.abs(g)).toBeLessThan(0.03));
+    // a precision that is too small pulls up, whichever side of 0 log Z is
+    const [first, second] = await at([-1.6, -0.2]);
+    expect(first).toBeGreaterThan(0.05);
+    expect(second).toBeLessThan(-0.05);
   });
 });
 

@@ -3,7 +3,20 @@
  * happens, in training, in an estimate of log Z and in samples.
  */
 import { describe, expect, it } from "vitest";
-import { trainOn } from "gmc/runtime";
+import {
+  energyModel,
+  exactProgram,
+  init,
+  mean,
+  mul,
+  param,
+  square,
+  sub,
+  sum,
+  trainOn,
+  type ModelDefinition,
+  type Tensor,
+} from "gmc/runtime";
 import { onnxEngine } from "../../src/runtime/engines/onnx/index.js";
 import { referenceEngine } from "../../src/runtime/engines/reference/index.js";
 import { evaluate } from "../../src/runtime/eval/evaluate.js";
@@ -23,16 +36,22 @@ interface Failure {
 
 type Ask = "train" | "evaluate" | "sample";
 
-async function failure(text: string, engine: typeof referenceEngine, ask: Ask = "train"): Promise<Failure | undefined> {
+async function failure(
+  text: string,
+  engine: typeof referenceEngine,
+  ask: Ask = "train",
+  data: { readonly x: readonly (readonly number[])[] } = { x: rows },
+): Promise<Failure | undefined> {
   const { model } = loadModel(text);
   const session = await engine.open();
-  const dataset = datasetOf(model, { train: { x: rows } });
+  const dataset = datasetOf(model, { train: data });
   try {
     if (ask === "train") await trainOn(session, model, dataset, { seed: 1 });
     else {
       await writeAll(session, initialWeights(model, 1, dataset));
       const averaged = new Set<string>();
-      if (ask === "evaluate") await evaluate({ session, model, dataset, split: "train", seed: 1, averaged });
+      if (ask === "evaluate")
+        await evaluate({ session, model, dataset, split: "train", seed: 1, averaged, reconstruction: false, terms: false });
       else await openSession({ session, model, dataset, seed: 1, averaged, step: 0 }).sample(4);
     }
     return undefined;
@@ -114,6 +133,31 @@ describe.each([
     expect(before.value).toBeGreaterThan(0);
   });
 
+  possible("of many units in one of many steps, the first and the last too", async () => {
+    const wide = (start: number, rate: number, steps: number): string => `model M {
+  data x : real[40]
+  latent y : real[40]
+  param w : real = ${start}
+  density p(x, y) {
+    energy sum(x^2) / 2 + sum(y^2) / 2 - w * sum(x * y)
+  }
+  train { maximize log p(x) + 1000 * w by gibbs(steps = 1) and pcd(k = 1, chains = 5), optimizer = sgd(lr = ${rate})
+    batch = 10, steps = ${steps} }
+}`;
+    const data = { x: Array.from({ length: 20 }, (_, r) => Array.from({ length: 40 }, (_, i) => Math.sin(r + 3 * i))) };
+    const message = async (text: string): Promise<string | undefined> => {
+      const found = await failure(text, engine, "train", data);
+      expect(found?.code).toBe(found && "GM4025");
+      return found?.message;
+    };
+    // a factor of 40 units: y, once x is integrated out
+    const period = String.raw`of train \(looked at every 20 steps\)`;
+    expect(await message(wide(1.01, 1e-9, 3))).toMatch(new RegExp(`at step 1 ${period}`, "u"));
+    expect(await message(wide(0.9, 1e-5, 60))).toMatch(new RegExp(`at step 21 ${period}`, "u"));
+    expect(await message(wide(0.9, 1e-5, 15))).toMatch(new RegExp(`at step 15 ${period}`, "u"));
+    expect(await message(wide(0.9, 1e-6, 22))).toBeUndefined();
+  });
+
   possible("where another variable decides", async () => {
     const gated = (k: number): string =>
       model(`latent c : binary  param k : real = ${k}`, "sum(x^2) / 2 * (1 - k * c) - c", "pcd(k = 3, chains = 20)", "");
@@ -122,6 +166,15 @@ describe.each([
     expect(found?.message).toContain("in `x` is -0.5 at step 1");
     expect(await failure(gated(0.5).replace("lr = 0.1", "lr = 1e-6"), engine)).toBeUndefined();
   });
+
+  const gated = (evaluated = "", units = 2): string =>
+    model(
+      `latent c : binary[${units}]  param k : real = 1.5`,
+      "sum(x^2) / 2 * (1 - k * mean(c)) - sum(c)",
+      "pcd(k = 3, chains = 20)",
+      "",
+      evaluated,
+    );
 
   possible.each([
     ["log Z by annealing", "evaluate", coupled("= 1", "", "logZ = ais(chains = 5, temperatures = 20)"), "GM4025"],
@@ -134,11 +187,79 @@ describe.each([
       model("param s : real = -0.25", "s * sum(x^2)", "cd(k = 1)", "", "logZ = ais(chains = 5, temperatures = 20)"),
       "GM4024",
     ],
+    // units that are on bend the other way: found in the run, where they are summed out and where all of their states are
+    ["log Z by annealing where another variable decides", "evaluate", gated("logZ = ais(chains = 20, temperatures = 50)"), "GM4024"],
+    ["log Z by annealing back", "evaluate", gated("logZ = ais(chains = 20, temperatures = 50, reverse = 5)"), "GM4024"],
+    ["samples where another variable decides", "sample", gated(), "GM4024"],
+    ["an exact log Z in parts where another variable decides", "evaluate", gated("nll = -log p(x)", 12), "GM4024"],
+    [
+      "two variables where a third decides",
+      "evaluate",
+      model(
+        "latent y : real[3], c : binary  param k : real = 1.5",
+        "sum(x^2) / 2 + sum(y^2) / 2 - k * c * sum(x * y) - 3 * c",
+        "pcd(k = 1, chains = 20)",
+        "",
+        "logZ = ais(chains = 20, temperatures = 50)",
+      ),
+      "GM4025",
+    ],
   ] as const)("%s", async (_, ask, text, code) => {
     const found = await failure(text, engine, ask);
     expect(found?.code).toBe(code);
     expect(found?.message).not.toContain("NaN");
     expect(found?.message).toContain("(test.gm:5)");
+  });
+
+  possible("an exact log Z in chunks of states, in the chunk that bends the other way", async () => {
+    const density = energyModel<{ readonly k: Tensor }, "x" | "c">({
+      name: "p",
+      place: "test.gm:5",
+      units: { x: { kind: "normal", shape: [3] }, c: { kind: "bernoulli", shape: [4] } },
+      watch: ["x"],
+      sweep: [["c"], ["x"]],
+      energy: (w, { x, c }) => mul(0.5, mul(sum(square(x), [-1]), sub(1, mul(w.k, mean(c, -1))))),
+    });
+    const logZ = async (k: number): Promise<unknown> => {
+      const definition: ModelDefinition = {
+        ...loadModel(gated()).model,
+        weights: { k: param([], { init: init.constant(k) }) },
+        train: [],
+        evaluate: {
+          logZ: {
+            kind: "partition",
+            method: "exact",
+            label: "log Z",
+            place: "test.gm:8",
+            program: () => exactProgram(density, { sum: ["x"], enumerate: ["c"], chunk: 3 }) as never,
+          },
+        },
+      };
+      const session = await engine.open();
+      try {
+        const dataset = datasetOf(definition, { train: { x: rows } });
+        await writeAll(session, initialWeights(definition, 1, dataset));
+        const averaged = new Set<string>();
+        const asked = {
+          session,
+          model: definition,
+          dataset,
+          split: "train",
+          seed: 1,
+          averaged,
+          reconstruction: false,
+          terms: false,
+        } as const;
+        return (await evaluate(asked)).metrics["logZ"]?.value;
+      } catch (error) {
+        return (error as Failure).code;
+      } finally {
+        session.dispose();
+      }
+    };
+    const exact = [1, 4, 6, 4, 1].reduce((t, n, on) => t + n * ((2 * Math.PI) / (1 - on / 8)) ** 1.5, 0);
+    expect(await logZ(0.5)).toBeCloseTo(Math.log(exact), 4);
+    expect(await logZ(1.25)).toBe("GM4024");
   });
 
   possible("what holds goes on", async () => {

@@ -101,7 +101,8 @@ function partitionDetail(name: string, r: Result): readonly string[] {
       ? `, at the median ${median.toFixed(1)}, below ${FEW} at ${grouped(few)} of ${grouped(p.conditions)} values of it`
       : "";
     const worst = p.sampleSizes ? " at the worst" : "";
-    return `${spaced}effective sample size ${p.effectiveSampleSize.toFixed(1)} of ${p.chains ?? 0} chains${worst}${each}${above}`;
+    const visits = p.sampler === "single_site" ? ", units that meet drawn one after another" : "";
+    return `${spaced}effective sample size ${p.effectiveSampleSize.toFixed(1)} of ${p.chains ?? 0} chains${worst}${each}${visits}${above}`;
   });
 }
 

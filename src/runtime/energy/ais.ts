@@ -28,6 +28,7 @@ import { drawUnits, type Totals } from "./conditional.js";
 import type { EnergyModel, Values } from "./energy-model.js";
 import { gibbs, sweepFrom } from "./gibbs.js";
 import { leadOf, plainShape, seenBy, without } from "./values.js";
+import { watchMoving } from "./watch.js";
 
 export interface AisChains {
   /** Of the variables that are not summed over, in the domain's values: [chains, ...event]. */
@@ -96,6 +97,7 @@ export function aisStep<W>(
   const cooler = annealed(model, base, to);
   const moved =
     sampler?.(cooler, key, all) ?? gibbs(cooler, w, key, all, { sweeps, sweep: sweepFrom(model, summed), ...(totals && { totals }) });
+  watchMoving(model, w, { ...all, ...moved });
   return {
     values: Object.fromEntries(Object.keys(chains.values).map((name) => [name, moved[name]!])),
     logWeight: add(chains.logWeight, drop),

@@ -33,8 +33,6 @@ export function annealed<W>(model: EnergyModel<W>, base: EnergyModel<W>, beta: T
   const rest = sub(1, beta);
   return {
     ...model,
-    // a mean of two that are positive definite is
-    watch: [],
     energy: (w, x) => add(mul(rest, base.energy(w, x)), mul(beta, model.energy(w, x))),
     parts: [
       { model: base, weight: rest },

@@ -1,18 +1,5 @@
 /** Noise-contrastive estimation against a Normal with the means and variances of the batch. */
-import {
-  broadcastTo,
-  constant,
-  mean,
-  randomNormal,
-  add,
-  mul,
-  sqrt,
-  stopGradient,
-  sum,
-  variance,
-  type Key,
-  type Tensor,
-} from "../graph/index.js";
+import { broadcastTo, mean, randomNormal, add, mul, sqrt, stopGradient, sum, variance, type Key, type Tensor } from "../graph/index.js";
 import { normal } from "../prob/normal.js";
 import type { EnergyModel, Values } from "./energy-model.js";
 import { noiseContrastive } from "./noise-contrastive.js";
@@ -26,8 +13,8 @@ export interface ContrastOptions {
 }
 
 /**
- * Gutmann & Hyvarinen 2010, eq. 8: log-odds of data against noise, [B], to be maximised. The energy's own constant stands for log Z: a model
- * without one is compared as if Z were 1.
+ * Gutmann & Hyvarinen 2010, eq. 8: log-odds of data against noise, [B], to be maximised. log Z is fitted to the batch, so that the
+ * energy needs no constant of its own, and one that it has is left where it is.
  */
 export function contrastWithNormal<W>(model: EnergyModel<W>, w: W, key: Key, x: Values, options: ContrastOptions): Tensor {
   const { name, ratio = 1, sum: summed } = options;
@@ -44,7 +31,7 @@ export function contrastWithNormal<W>(model: EnergyModel<W>, w: W, key: Key, x: 
   return noiseContrastive(model, w, x, {
     noise: { [name]: noise },
     logNoise: { data: logNoise(data), noise: logNoise(noise) },
-    logZ: constant(0),
+    logZ: "fitted",
     ...(summed && { sum: summed }),
   });
 }

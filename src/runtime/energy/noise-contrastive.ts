@@ -1,7 +1,25 @@
 /**
- * Noise-contrastive estimation (Gutmann & Hyvarinen 2010): the energy, with log Z as one more parameter, tells data from noise of known density.
+ * Noise-contrastive estimation (Gutmann & Hyvarinen 2010): the energy, with log Z as one more parameter or fitted to the rows, tells data from noise of known density.
  */
-import { add, logSigmoid, neg, sub, sum, type Tensor, type TensorLike } from "../graph/index.js";
+import {
+  add,
+  less,
+  logSigmoid,
+  max,
+  mean,
+  min,
+  mul,
+  neg,
+  reduceMax,
+  reduceMin,
+  select,
+  sigmoid,
+  stopGradient,
+  sub,
+  sum,
+  type Tensor,
+  type TensorLike,
+} from "../graph/index.js";
 import type { EnergyModel, Values } from "./energy-model.js";
 import { freeEnergy, type Summation } from "./free-energy.js";
 
@@ -10,8 +28,8 @@ export interface NoiseContrast {
   readonly noise: Values;
   /** log density of the noise distribution at the data [...lead] and at the noise [ratio, ...lead]. */
   readonly logNoise: { readonly data: Tensor; readonly noise: Tensor };
-  /** The parameter that stands for log Z; 0 where the energy has a free constant of its own. */
-  readonly logZ?: TensorLike;
+  /** The parameter that stands for log Z; "fitted": the value at which the objective of these rows is greatest, over all leading axes. */
+  readonly logZ: TensorLike | "fitted";
   readonly sum?: readonly string[];
 }
 
@@ -20,11 +38,32 @@ export interface NoiseContrast {
  * are those of the noise too.
  */
 export function noiseContrastive<W>(model: EnergyModel<W>, w: W, x: Values, options: NoiseContrast): Tensor {
-  const { noise, logNoise, logZ = 0, sum: names } = options;
+  const { noise, logNoise, logZ, sum: names } = options;
   const ratio = logNoise.noise.shape[0] ?? 1;
   const summation: Summation = names === undefined ? {} : { sum: names };
-  const contrast = (values: Values, log: Tensor): Tensor =>
-    sub(sub(neg(freeEnergy(model, w, values, summation)), add(log, logZ)), Math.log(ratio));
-  const data = logSigmoid(contrast(x, logNoise.data));
-  return add(data, sum(logSigmoid(neg(contrast({ ...x, ...noise }, logNoise.noise))), 0));
+  const contrast = (values: Values, log: Tensor): Tensor => sub(neg(freeEnergy(model, w, values, summation)), add(log, Math.log(ratio)));
+  const [data, noised] = [contrast(x, logNoise.data), contrast({ ...x, ...noise }, logNoise.noise)];
+  const constant = logZ === "fitted" ? fittedLogZ(stopGradient(data), stopGradient(noised), ratio) : logZ;
+  return add(logSigmoid(sub(data, constant)), sum(logSigmoid(sub(constant, noised)), 0));
+}
+
+/** Halvings of the interval: f32 tells no more values apart. */
+const HALVINGS = 24;
+
+/**
+ * The c at which mean log sigmoid(data - c) + Σ mean log sigmoid(c - noise) is greatest, without gradient: there its derivative in c is 0, so that
+ * of the objective in the weights is the same as with c among them. It falls in c, from above 0 at the least of the log-odds to below 0 at the greatest
+ * plus log ratio, so halving finds the root.
+ */
+function fittedLogZ(data: Tensor, noise: Tensor, ratio: number): Tensor {
+  let low = min(reduceMin(data), reduceMin(noise));
+  let high = add(max(reduceMax(data), reduceMax(noise)), Math.log(ratio));
+  for (let i = 0; i < HALVINGS; i++) {
+    const middle = mul(0.5, add(low, high));
+    const slope = sub(mul(ratio, mean(sigmoid(sub(noise, middle)))), mean(sigmoid(sub(middle, data))));
+    const rises = less(0, slope);
+    low = select(rises, middle, low);
+    high = select(rises, high, middle);
+  }
+  return mul(0.5, add(low, high));
 }

@@ -34,12 +34,47 @@ export function watchCurvature<W>(model: EnergyModel<W>, w: W, x: Values): void 
   if (names.length === 0) return;
   const rest = without(seenBy(model, x), names);
   const value = lowest(model, w, rest, names, leadOf(model, rest));
-  if (value) demand(value, (lowestValue, when) => refused(model, names, lowestValue, when));
+  if (value) demand(value, (lowestValue, when) => refused(model, names, lowestValue, when), lookEvery(model, names));
+}
+
+/** Units whose Cholesky factor costs no more than a step does. */
+const mostEachStep = 32;
+
+/** A factor of n units takes n^3 operations, a step n^2 for each row: looked at in one of so many steps, it costs a few hundredths of them. */
+function lookEvery(model: EnergyModel, names: readonly string[]): number {
+  const units = factored(model, names).others.reduce((total, name) => total + sizeOf(unitsOf(model, name).shape), 0);
+  return units <= mostEachStep ? 1 : Math.ceil(units / 2);
+}
+
+/** Of variables that may meet, the largest whose own units are apart is integrated out; the others need a factor. */
+function factored(
+  model: EnergyModel,
+  names: readonly string[],
+): { readonly apart: string | undefined; readonly others: readonly string[] } {
+  const size = (name: string): number => sizeOf(unitsOf(model, name).shape);
+  const apart = names
+    .filter((name) => unitsOf(model, name).kind === "normal")
+    .reduce<string | undefined>((best, name) => (best === undefined || size(name) > size(best) ? name : best), undefined);
+  return { apart, others: names.filter((name) => name !== apart) };
+}
+
+/** As `watchCurvature`, where the values of `x` have a say in the curvature: what weights alone decide need not be looked at again. */
+export function watchMoving<W>(model: EnergyModel<W>, w: W, x: Values): void {
+  const names = model.watch ?? [];
+  if (names.length === 0) return;
+  const rest = without(seenBy(model, x), names);
+  const value = lowest(model, w, rest, names, leadOf(model, rest));
+  if (value && dependsOn([value], Object.values(rest))) demand(value, (lowestValue, when) => refused(model, names, lowestValue, when));
 }
 
 /** Asks that precisions, the diagonal of a conditional of `name`, be positive. */
 export function watchPrecision(model: EnergyModel, name: string, precision: Tensor): void {
-  if (model.watch?.includes(name)) demand(least(precision), (value, when) => refused(model, [name], value, when));
+  if (model.watch?.includes(name)) demand(least(precision), (value, when) => refused(model, [name], ownValue(model, value), when));
+}
+
+/** Of a mean of energies it is no number of the reader's. It is below 0 only where that of a part is. */
+function ownValue(model: EnergyModel, value: number | undefined): number | undefined {
+  return model.parts === undefined ? value : undefined;
 }
 
 /** Asks that a Cholesky factor exist. */
@@ -53,14 +88,7 @@ export function watchFactor(model: EnergyModel, name: string, factor: Tensor): v
  * Undefined where it depends on values that `x` lacks.
  */
 function lowest<W>(model: EnergyModel<W>, w: W, x: Values, names: readonly string[], lead: Shape): Tensor | undefined {
-  const size = (name: string): number => sizeOf(unitsOf(model, name).shape);
-  const diagonal = names.filter((name) => unitsOf(model, name).kind === "normal");
-  // of variables that may meet, the largest is integrated out
-  const apart = diagonal.reduce<string | undefined>(
-    (best, name) => (best === undefined || size(name) > size(best) ? name : best),
-    undefined,
-  );
-  const others = names.filter((name) => name !== apart);
+  const { apart, others } = factored(model, names);
   const each = apart === undefined ? undefined : leanCurvature(model, w, x, apart, lead);
   if (apart !== undefined && each === undefined) return undefined;
   if (others.length === 0) return each && least(each);

@@ -6,8 +6,8 @@ import type { Program } from "../engines/engine.js";
 import type { Dataset } from "../data/dataset.js";
 import type { EngineSession, HostTensor, HostTensors } from "../engines/engine.js";
 import { assertNever, GmcError } from "../graph/errors.js";
-import { stageChecked, verified, type Check } from "../graph/checks.js";
-import { iterationInput, rootKey, stage, state, writeState, type Tensor } from "../graph/index.js";
+import { stageChecked, stageKept, verified, type Check, type KeptCheck } from "../graph/checks.js";
+import { iterationInput, rootKey, state, writeState, type Tensor } from "../graph/index.js";
 import { optimize } from "../graph/passes/index.js";
 import { sizeOf } from "../graph/shape.js";
 import type { Graph, Shape } from "../graph/types.js";
@@ -16,6 +16,7 @@ import { carriedByModel, carriedName, startValue } from "../train/carried.js";
 import { averagedState, dataVariables, defined, readWeights } from "../train/context.js";
 import { drawnBefore, feedsFor, givenInputs } from "./before.js";
 import { drawFrom, meanOf, valueOf } from "./draw.js";
+import { beginKept, verifyKept } from "./kept.js";
 import { COUNT, FIRST, runPieces } from "./pieces.js";
 
 /** What a chain begins with: its declared start, rows of the data, or the persistent chains that training left. */
@@ -63,7 +64,8 @@ export async function runChain(density: DensityDefinition, chain: ChainDefinitio
   }
   for (const [name, value] of Object.entries(await startValues(chain, options))) await session.write(stored(name), value);
   const feedsOf = (graph: Graph): HostTensors => feedsFor([graph], options);
-  const sweep = stageSweep(chain, options);
+  const { graph: sweep, kept } = stageSweep(chain, options);
+  await beginKept(session, kept);
   const { graph: show, checks } = stageShow(density, chain, options);
   const shown: Program = { name: "draw", stages: [{ kind: "call", name: "draw", graph: show }], fetch: Object.keys(show.outputs) };
   const moving = await session.compile({
@@ -79,7 +81,7 @@ export async function runChain(density: DensityDefinition, chain: ChainDefinitio
     for (let done = 0; done < sweeps;) {
       const to = Math.min(sweeps, done + (every ?? sweeps));
       const onDone = (now: number): void => options.onProgress?.(now, sweeps);
-      await runPieces(moving, own, { from: done, to, onDone, signal: options.signal });
+      await runPieces(moving, own, { from: done, to, onDone, verify: () => verifyKept(session, kept), signal: options.signal });
       done = to;
       if (every !== undefined && done % every === 0) frames.push(await showing(shownFeeds));
     }
@@ -152,20 +154,19 @@ function current(chain: ChainDefinition, options: ChainOptions): Readonly<Record
   return Object.fromEntries(free.map(([name, { shape, dtype }]) => [name, state(stored(name), [options.rows, ...shape], dtype)]));
 }
 
-function stageSweep(chain: ChainDefinition, options: ChainOptions): Graph {
-  return optimize(
-    stage(
-      {},
-      () => {
-        const values = current(chain, options);
-        const w = readWeights(options.model, averagedState(options.averaged));
-        const next = chain.sweep(w as never, rootKey().iterate(iterationInput()), values, givenInputs(options));
-        for (const [name, value] of Object.entries(values)) writeState(value, defined(next[name], `next ${name}`));
-        return {};
-      },
-      { mode: "eval" },
-    ),
+function stageSweep(chain: ChainDefinition, options: ChainOptions): { readonly graph: Graph; readonly kept: readonly KeptCheck[] } {
+  const { graph, kept } = stageKept(
+    stored(""),
+    () => {
+      const values = current(chain, options);
+      const w = readWeights(options.model, averagedState(options.averaged));
+      const next = chain.sweep(w as never, rootKey().iterate(iterationInput()), values, givenInputs(options));
+      for (const [name, value] of Object.entries(values)) writeState(value, defined(next[name], `next ${name}`));
+      return {};
+    },
+    { mode: "eval" },
   );
+  return { graph: optimize(graph), kept };
 }
 
 /** What the density's variables are given the chain's: values and means. */

@@ -6,7 +6,7 @@ import type { Program } from "../engines/engine.js";
 import type { Dataset, SplitName } from "../data/dataset.js";
 import type { EngineSession, HostTensor, HostTensors } from "../engines/engine.js";
 import { GmcError } from "../graph/errors.js";
-import { isCheck, stageChecked, verified, type Check } from "../graph/checks.js";
+import { isCheck, stageChecked, stageKept, verified, type Check } from "../graph/checks.js";
 import { constant, input, iterationInput, rootKey, sizeOf, stage, state, writeState, type Tensor } from "../graph/index.js";
 import { optimize } from "../graph/passes/index.js";
 import type { Graph, Shape } from "../graph/types.js";
@@ -14,6 +14,7 @@ import type { ModelDefinition, PartitionContext, PartitionMetric, PartitionProgr
 import { averagedState, dataVariables, defined, readWeights } from "../train/context.js";
 import { rngOf } from "./batches.js";
 import { distinctConditions, startRows } from "./conditions.js";
+import { beginKept, verifyKept } from "./kept.js";
 import { COUNT, FIRST, runPieces } from "./pieces.js";
 import { pilotTemperatures, spacedTemperatures } from "./pilot.js";
 import { logMeanWeight, sampleSizes, type WeighedLogs } from "./log-weights.js";
@@ -98,6 +99,7 @@ export async function measurePartition(options: PartitionOptions, name: string, 
   const protocol: PartitionProtocol = {
     name,
     method: metric.method,
+    sampler: exact ? null : (metric.sampler ?? "block"),
     chains: settings?.chains ?? null,
     temperatures: settings?.temperatures ?? null,
     ...(betas && { pilot: metric.pilot! }),
@@ -317,15 +319,20 @@ async function compilePartition(
   const shapes = Object.entries(start.outputs).flatMap(([carried, id]) => (isCheck(carried) ? [] : [{ carried, ...outputOf(start, id) }]));
   const carried = (): Readonly<Record<string, Tensor>> =>
     Object.fromEntries(shapes.map(({ carried: c, shape, dtype }) => [c, state(stored(c), shape, dtype)]));
-  const { graph: step } = staged(() => {
-    const now = carried();
-    for (const [c, next] of Object.entries(definition.step(context(), now, iterationInput()))) {
-      const before = now[c];
-      if (before === undefined) throw new GmcError("GM4905", `${metric.label} (${metric.place}) carries no \`${c}\``);
-      writeState(before, next);
-    }
-    return {};
-  });
+  const { graph: unread, kept } = stageKept(
+    stored(""),
+    () => {
+      const now = carried();
+      for (const [c, next] of Object.entries(definition.step(context(), now, iterationInput()))) {
+        const before = now[c];
+        if (before === undefined) throw new GmcError("GM4905", `${metric.label} (${metric.place}) carries no \`${c}\``);
+        writeState(before, next);
+      }
+      return {};
+    },
+    { mode: "eval" },
+  );
+  const step = optimize(unread);
   const { graph: result, checks: atResult } = staged(() => ({ logs: definition.result(context(), carried()) }));
   const programs: readonly Program[] = [
     { name: `${name}: start`, stages: [{ kind: "call", name: "start", graph: start }], fetch: Object.keys(start.outputs) },
@@ -340,6 +347,7 @@ async function compilePartition(
   }
   // the regions of the store have the shapes of this run before a program is compiled against them
   for (const { carried: c, shape, dtype } of shapes) await session.write(stored(c), zeros(shape, dtype));
+  await beginKept(session, kept);
   const [first, repeat, last] = await Promise.all(programs.map((p) => session.compile(p)));
   const perCondition = sizeOf(outputOf(result, defined(result.outputs["logs"], "logs")).shape) / conditions;
   const [begin, go, end] = [defined(first, "start"), defined(repeat, "steps"), defined(last, "result")];
@@ -369,9 +377,11 @@ async function compilePartition(
         return Object.fromEntries(names.flatMap((n) => (all[n] === undefined ? [] : [[n, all[n]]])));
       };
       for (const [c, value] of Object.entries(verified(await begin.run(feeds(start)), atStart))) await session.write(stored(c), value);
+      await beginKept(session, kept);
+      const verify = (): Promise<void> => verifyKept(session, kept);
       const logs = async (): Promise<ArrayLike<number>> =>
         defined(verified(await end.run(feeds(result)), atResult)["logs"], "log weights").data;
-      const pieces = { onDone, signal: options.signal };
+      const pieces = { onDone, verify, signal: options.signal };
       if (onStep === undefined) await runPieces(go, feeds(step), { ...pieces, to: definition.iterations });
       else {
         onStep(await logs());

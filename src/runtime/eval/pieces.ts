@@ -15,6 +15,8 @@ export interface PieceOptions {
   /** Iterations of every piece, where the program's other stages follow so many: as many as fit the time unless told. */
   readonly piece?: number | undefined;
   readonly onDone?: ((iterations: number) => void) | undefined;
+  /** Looks at what a piece left, and throws where that means nothing. */
+  readonly verify?: (() => Promise<void>) | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -28,6 +30,7 @@ export async function runPieces(executable: Executable, feeds: HostTensors, opti
     const began = performance.now();
     await executable.run({ ...feeds, [COUNT]: whole(count), [FIRST]: whole(done) });
     done += count;
+    await options.verify?.();
     const now = performance.now();
     if (options.piece === undefined && now - began < PIECE / 2) piece *= 2;
     if (options.piece !== undefined && now - shown < PIECE && done < options.to) continue;

@@ -85,6 +85,8 @@ export interface PartitionProtocol {
   /** Of the line in `evaluate { … }`. */
   readonly name: string;
   readonly method: "ais" | "exact";
+  /** How discrete units were drawn at each temperature: those of a variable at once, or one after another where they meet; null where exact. */
+  readonly sampler: "block" | "single_site" | null;
   readonly chains: number | null;
   readonly temperatures: number | null;
   /** Steps of the pilot run that spaced the temperatures; absent where they are even. */

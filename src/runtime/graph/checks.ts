@@ -3,8 +3,8 @@
  * condition that does not hold stops: a training step, an evaluation, a sample. Until then it costs nothing: what reads no check computes none.
  */
 import type { GmcError } from "./errors.js";
-import { less } from "./ops.js";
-import { stage, type StageOptions } from "./stage.js";
+import { less, select } from "./ops.js";
+import { stage, state, writeState, type StageOptions } from "./stage.js";
 import { currentTrace, type Check, type Tensor } from "./trace.js";
 import type { Graph } from "./types.js";
 
@@ -17,9 +17,9 @@ interface Found {
   readonly data: ArrayLike<number>;
 }
 
-/** Asks of the current stage that `value`, a scalar, is above 0. NaN says that something else has gone wrong before. */
-export function demand(value: Tensor, failed: Check["failed"]): void {
-  currentTrace().checks.push({ value, failed });
+/** Asks of the current stage that `value`, a scalar, is above 0. NaN says that something else has gone wrong before. See `Check.every`. */
+export function demand(value: Tensor, failed: Check["failed"], every = 1): void {
+  currentTrace().checks.push({ value, failed, every });
 }
 
 const outputName = (i: number): string => `check:${i}`;
@@ -53,6 +53,40 @@ export function stageChecked(
   return { graph, checks };
 }
 
+/** A condition of a stage that is repeated: the least value that it had so far is kept in a state. */
+export interface KeptCheck {
+  readonly state: string;
+  readonly failed: Check["failed"];
+}
+
+/** Before the first iteration. */
+export const UNCHECKED = Infinity;
+
+/** As `stage`, for the body of a `repeat` stage. States of conditions are named after `prefix`; each begins at `UNCHECKED`. */
+export function stageKept(
+  prefix: string,
+  fn: () => Readonly<Record<string, Tensor>>,
+  options: StageOptions = {},
+): { readonly graph: Graph; readonly kept: readonly KeptCheck[] } {
+  const kept: KeptCheck[] = [];
+  const graph = stage(
+    {},
+    () => {
+      const outputs = fn();
+      for (const [i, { value, failed }] of currentTrace().checks.entries()) {
+        const name = prefix + outputName(i);
+        const least = state(name, []);
+        // NaN says that something else has gone wrong before
+        writeState(least, select(less(value, least), value, least));
+        kept.push({ state: name, failed });
+      }
+      return outputs;
+    },
+    options,
+  );
+  return { graph, kept };
+}
+
 /** What a graph of `stageChecked` gave, without what it says of conditions; throws the error of the first that does not hold. */
 export function verified<T extends Found>(
   outputs: Readonly<Record<string, T>>,
@@ -67,7 +101,12 @@ export function verified<T extends Found>(
 export function firstBroken(outputs: Readonly<Record<string, Found>>, checks: readonly Check["failed"][], when = ""): GmcError | undefined {
   for (const [i, failed] of checks.entries()) {
     const value = outputs[outputName(i)]?.data[0] ?? NaN;
-    if (value < HOLDS_FROM) return failed(value, when);
+    if (isBelow(value)) return failed(value, when);
   }
   return undefined;
+}
+
+/** Whether a condition that had this value does not hold, as `isBroken`. */
+export function isBelow(value: number): boolean {
+  return value < HOLDS_FROM;
 }

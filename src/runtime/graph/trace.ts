@@ -43,6 +43,8 @@ export interface Mark extends Origin {
 export interface Check {
   /** f32, of rank 0. */
   readonly value: Tensor;
+  /** Of how many steps of a training one looks at it: 1, or more where it costs more than a step. */
+  readonly every: number;
   /** What to say where it is not; -Infinity where it is no number that one could name. `when` follows the sentence: " at step 3 of train". */
   readonly failed: (value: number | undefined, when: string) => GmcError;
 }

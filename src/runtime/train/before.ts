@@ -24,16 +24,51 @@ export interface Faults {
   readonly checks: Check["failed"][];
 }
 
-/** The number of the first condition of the current stage that does not hold, or 0; undefined where there are none. Adds them to those of `faults`. */
-export function brokenCheck(faults: Faults): Tensor | undefined {
-  const numbered = currentTrace().checks.map(({ value, failed }) => {
-    faults.checks.push(failed);
-    return { value, number: faults.firstCheck + faults.checks.length - 1 };
+/**
+ * The number of the first condition of the current stage that does not hold, or 0; undefined where there are none. Adds them to those of `faults`.
+ * `taken` says which are looked at; all have a number.
+ */
+export function brokenCheck(faults: Faults, taken: (check: Check) => boolean = () => true): Tensor | undefined {
+  const numbered = currentTrace().checks.flatMap((check) => {
+    faults.checks.push(check.failed);
+    return taken(check) ? [{ value: check.value, number: faults.firstCheck + faults.checks.length - 1 }] : [];
   });
   return numbered.reduceRight<Tensor | undefined>(
     (later, { value, number }) => select(isBroken(value), constant(number, [], "i32"), later ?? constant(0, [], "i32")),
     undefined,
   );
+}
+
+/** Whether a condition is looked at in every step. */
+export function isCheap(check: Check): boolean {
+  return check.every <= 1;
+}
+
+/**
+ * The conditions of an update's objective that cost more than a step, as a stage that runs as often as the feed `count` says. Their numbers are those
+ * that `brokenCheck` gives them in the stage of the gradients, which `faults` has not seen yet.
+ */
+export function stageLook(
+  update: UpdateDefinition,
+  faults: Faults,
+  context: () => StepContext,
+  count: string,
+): Extract<Stage, { kind: "repeat" }> {
+  const graph = stage(
+    {},
+    () => {
+      const given = context();
+      update.value(given);
+      update.surrogate?.(given);
+      currentTrace().writes.clear();
+      const broken = brokenCheck(faults, (check) => !isCheap(check));
+      const flag = state(faults.name, [], "i32");
+      if (broken) writeState(flag, select(equal(flag, 0), broken, flag));
+      return {};
+    },
+    { mode: "train" },
+  );
+  return { kind: "repeat", name: "conditions", graph: optimize(graph), count };
 }
 
 /** 0 and 1 made of a condition: never anything else, whatever the weights are. */

@@ -3,7 +3,7 @@
  * The masked updates left the weights as they were before the failing step, so the step can be looked at again with the same batch and the same draws.
  */
 import type { EngineSession, HostTensors, Program } from "../engines/engine.js";
-import { HOLDS_FROM } from "../graph/checks.js";
+import { isBelow } from "../graph/checks.js";
 import { GmcError } from "../graph/errors.js";
 import type { Origin } from "../graph/types.js";
 import { defined } from "./context.js";
@@ -27,7 +27,13 @@ export interface FaultSite {
 export async function nonFinite(session: EngineSession, site: FaultSite): Promise<GmcError> {
   const { update, values } = site;
   const whole: Origin = { label: update.label, place: update.place };
-  if (site.fault >= CHECK_FAULT) return broken(session, site);
+  if (site.fault >= CHECK_FAULT) return broken(session, site, site.fault - CHECK_FAULT);
+  // a condition that is not looked at in every step may be behind it
+  if (site.update.lookEvery > 1) {
+    const values = await run(session, site, site.update.diagnose().checks);
+    const found = site.update.checks.findIndex((_, i) => isBelow(values[String(i)]?.data[0] ?? NaN));
+    if (found >= 0) return broken(session, site, found);
+  }
   if (site.fault === CARRIED_FAULT) return describe(site, whole, "what it carries to the next step (its chains) is not finite");
   const { values: again, origins, gradients } = update.diagnose();
   if (update.metrics.some((_, i) => !Number.isFinite(values[i]))) {
@@ -44,12 +50,13 @@ export async function nonFinite(session: EngineSession, site: FaultSite): Promis
 }
 
 /** What the condition that did not hold has to say. Its value is known where it did not hold at the start of the step already. */
-async function broken(session: EngineSession, site: FaultSite): Promise<GmcError> {
-  const number = site.fault - CHECK_FAULT;
+async function broken(session: EngineSession, site: FaultSite, number: number): Promise<GmcError> {
   const outputs = await run(session, site, site.update.diagnose().checks);
   const value = outputs[String(number)]?.data[0];
-  const known = value !== undefined && value < HOLDS_FROM ? value : undefined;
-  const error = defined(site.update.checks[number], `condition ${number}`)(known, ` at step ${site.step} of ${site.plan.name}`);
+  const known = value !== undefined && isBelow(value) ? value : undefined;
+  const { lookEvery } = site.update;
+  const period = lookEvery > 1 ? ` (looked at every ${lookEvery} steps)` : "";
+  const error = defined(site.update.checks[number], `condition ${number}`)(known, ` at step ${site.step} of ${site.plan.name}${period}`);
   return new GmcError(error.code, error.message, [keptOf(site), ...error.help]);
 }
 

@@ -13,7 +13,7 @@ import { sameShape } from "../graph/shape.js";
 import type { CarriedSpec, PhaseDefinition } from "../model.js";
 import { dataName, defined, emaName, scheduleName } from "./context.js";
 import { nonFinite } from "./fault.js";
-import { FAULT, LEARNING_RATE, type PhasePlan, type PlannedUpdate } from "./plan.js";
+import { FAULT, LEARNING_RATE, LOOK, type PhasePlan, type PlannedUpdate } from "./plan.js";
 import { pause } from "./pause.js";
 import { valueAt, type Progress, type Schedule } from "./schedules.js";
 import { runStart } from "./start.js";
@@ -144,6 +144,7 @@ interface Compiled {
   readonly executable: Executable;
   readonly feeds: Record<string, HostTensor>;
   readonly rate: Float32Array;
+  readonly look: Int32Array;
   readonly scalars: readonly { readonly schedule: Schedule; readonly data: Float32Array }[];
   /** Where this update's metrics begin among those of the phase. */
   readonly offset: number;
@@ -293,6 +294,7 @@ async function steps(options: Running, run: PhaseRun): Promise<PhaseResult> {
     let batch: Batch | undefined;
     for (const c of compiled) {
       c.rate[0] = typeof c.update.lr === "number" ? c.update.lr : valueAt(c.update.lr, progress);
+      c.look[0] = step % c.update.lookEvery === 0 || step === total - 1 ? 1 : 0;
       for (const s of c.scalars) s.data[0] = valueAt(s.schedule, progress);
       for (let repeat = 0; repeat < c.update.steps; repeat++) {
         if (batch === undefined || repeat > 0) {
@@ -417,8 +419,10 @@ async function compileUpdates(session: EngineSession, plan: PhasePlan): Promise<
       data: new Float32Array(1),
     }));
     const feeds: Record<string, HostTensor> = { [LEARNING_RATE]: { dtype: "f32", shape: [], data: rate } };
+    const look = new Int32Array(1);
+    if (update.lookEvery > 1) feeds[LOOK] = { dtype: "i32", shape: [], data: look };
     for (const s of scalars) feeds[s.name] = { dtype: "f32", shape: [], data: s.data };
-    compiled.push({ update, executable: await session.compile(update.program), feeds, rate, scalars, offset });
+    compiled.push({ update, executable: await session.compile(update.program), feeds, rate, look, scalars, offset });
     offset += update.metrics.length;
   }
   return compiled;

@@ -37,7 +37,7 @@ import { slotNames } from "../graph/updates.js";
 import type { Graph, Origin } from "../graph/types.js";
 import type { CarriedSpec, Constraint, ModelDefinition, PhaseDefinition, UpdateDefinition } from "../model.js";
 import { leavesUnder, unconstrained, type LeafAt } from "../nn/spec.js";
-import { brokenCheck, stageBefore, type Faults } from "./before.js";
+import { brokenCheck, isCheap, stageBefore, stageLook, type Faults } from "./before.js";
 import { carriedBy, carriedName, carriedOf } from "./carried.js";
 import { dataName, emaName, isFinite, defined, scheduleName, stepContext } from "./context.js";
 import type { OptimizerSpec } from "./optimizers.js";
@@ -53,6 +53,8 @@ export const LEARNING_RATE = "run:lr";
 export const FAULT = "train:fault";
 export const CARRIED_FAULT = 2;
 export const CHECK_FAULT = 3;
+/** Feed: 1 in a step that looks at conditions which cost more than a step, else 0. */
+export const LOOK = "run:look";
 
 /** A state that training adds to the weights, and how it starts: zeros, a copy of a weight, or as an update says that carries it. */
 export interface AddedState extends StateSpec {
@@ -81,6 +83,8 @@ export interface PlannedUpdate {
   readonly untrained: readonly string[];
   /** What to say where the fault is `CHECK_FAULT` and more. */
   readonly checks: readonly Check["failed"][];
+  /** Of how many steps one takes `LOOK` 1, the first and the last too; 1 where the program has no such feed. */
+  readonly lookEvery: number;
   /** Staged on demand, to look at a run again that was not finite. */
   readonly diagnose: () => Diagnosis;
 }
@@ -152,6 +156,7 @@ export function planPhase(model: ModelDefinition, index: number, options: PlanOp
     const context = (): ReturnType<typeof stepContext> => contextOf(model, phase, update, { batch, dynamic: options.dynamic });
     const faults: Faults = { name: FAULT, carried: CARRIED_FAULT, firstCheck: CHECK_FAULT, checks: [] };
     const before = stageBefore(update, faults, context);
+    const unseen: Faults = { ...faults, checks: [...faults.checks] };
     const staged = stageUpdate(model, phase, update, {
       batch,
       targets,
@@ -159,6 +164,7 @@ export function planPhase(model: ModelDefinition, index: number, options: PlanOp
       dynamic: options.dynamic,
       faults,
     });
+    const look = staged.lookEvery > 1 ? [stageLook(update, unseen, context, LOOK)] : [];
     const spec = updateSpec(phase, update, optimizer, `${options.id ?? index}.${i}`, targets);
     addStates(states, spec, targets);
     return {
@@ -167,10 +173,15 @@ export function planPhase(model: ModelDefinition, index: number, options: PlanOp
       direction: update.direction,
       program: {
         name: `${phase.name}: ${update.direction} ${update.label}`,
-        stages: [...before, { kind: "call", name: "gradients", graph: staged.graph }, { kind: "update", name: "update", update: spec }],
+        stages: [
+          ...before,
+          ...look,
+          { kind: "call", name: "gradients", graph: staged.graph },
+          { kind: "update", name: "update", update: spec },
+        ],
         fetch: ["metrics", FAULT],
       },
-      inputs: allInputs([...before.flatMap((s) => (s.kind === "update" ? [] : [s.graph])), staged.graph]),
+      inputs: allInputs([...[...before, ...look].flatMap((s) => (s.kind === "update" ? [] : [s.graph])), staged.graph]),
       metrics: staged.metrics,
       origins: staged.origins,
       lr: optimizer.lr,
@@ -178,6 +189,7 @@ export function planPhase(model: ModelDefinition, index: number, options: PlanOp
       weights: targets.map((t) => t.path),
       untrained: Object.keys(staged.graph.writes).filter((name) => name !== FAULT),
       checks: faults.checks,
+      lookEvery: staged.lookEvery,
       diagnose: () => stageDiagnosis(model, phase, update, { batch, targets, dynamic: options.dynamic }),
     };
   });
@@ -252,6 +264,7 @@ interface StagedUpdate {
   readonly graph: Graph;
   readonly metrics: readonly string[];
   readonly origins: Readonly<Record<string, Origin>>;
+  readonly lookEvery: number;
 }
 
 function gradientName(path: string): string {
@@ -272,6 +285,7 @@ function stageUpdate(
 ): StagedUpdate {
   const origins: Record<string, Origin> = {};
   const metrics = [config.label];
+  let lookEvery = 1;
   const graph = stage(
     {},
     () => {
@@ -292,7 +306,8 @@ function stageUpdate(
         );
         const fault = state(FAULT, [], "i32");
         const carried = new Set(Object.keys(update.carried ?? {}).map(carriedName));
-        const broken = brokenCheck(config.faults);
+        lookEvery = Math.max(1, ...trace.checks.map((c) => c.every));
+        const broken = brokenCheck(config.faults, isCheap);
         const finite = and(isFinite(value), isFinite(differentiated));
         const sound = broken ? and(finite, equal(broken, 0)) : finite;
         const goesOn = [...trace.writes].reduce<Tensor>(
@@ -315,7 +330,7 @@ function stageUpdate(
     },
     { mode: "train" },
   );
-  return { graph: optimize(graph), metrics, origins };
+  return { graph: optimize(graph), metrics, origins, lookEvery };
 }
 
 /** What baselines and control variates minimise goes against the objective's direction where that goes up. */
