@@ -74,25 +74,34 @@ export function lowerQuantity(scope: QuantityScope, q: Quantity): TensorValue {
         lowerQuantity(scope, q.body),
       ) as TensorValue;
       const bound = q.op === "logmeanexp" ? scope.bounds?.get(q.plate) : undefined;
-      if (bound && body.lead.plates.has(q.plate)) return estimated(body, q.plate, bound(body));
       const fn = { sum: "sum", mean: "mean", max: "reduceMax", min: "reduceMin", logsumexp: "logSumExp", logmeanexp: "logMeanExp" }[q.op];
-      return reducePlate(scope, body, q.plate, fn);
+      return reducePlate(scope, body, q.plate, fn, bound);
     }
   }
 }
 
 /** Reduces one plate; inner plates keep their places. */
-function reducePlate(scope: QuantityScope, value: TensorValue, plate: string, fn: string): TensorValue {
+function reducePlate(
+  scope: QuantityScope,
+  value: TensorValue,
+  plate: string,
+  fn: string,
+  bound?: (logW: TensorValue, axis: number) => Js,
+): TensorValue {
   if (!value.lead.plates.has(plate)) {
     if (fn === "sum") return { ...value, js: call("mul", value.js, scope.writer.plate(plate).size) };
     return value;
   }
   const axis = scope.writer.plateAxis(value.lead, plate);
   const plates = new Set([...value.lead.plates].filter((p) => p !== plate));
-  const reduced = call(fn, value.js, numbers([axis]));
+  const reduced = bound ? bound(value, axis) : call(fn, value.js, numbers([axis]));
   // An outer plate stays above the one that goes: its place becomes an axis of size 1.
   const outer = [...plates].some((p) => scope.writer.plate(p).position > scope.writer.plate(plate).position);
-  return { ...value, js: outer ? call("expandDims", reduced, num(axis)) : reduced, lead: { ...value.lead, plates } };
+  return {
+    ...value,
+    js: outer ? call("expandDims", reduced, num(axis)) : reduced,
+    lead: { batch: value.lead.batch || bound !== undefined, plates },
+  };
 }
 
 // ---- sums of terms ------------------------------------------------------------------------------
@@ -260,11 +269,6 @@ function lowerExpect(outer: QuantityScope, q: Extract<Quantity, { kind: "expect"
     : body;
   scope.writer.dropPlate(q.plate.id);
   return value;
-}
-
-/** A value in which the estimator has dealt with the axis of a plate, the outermost one. */
-function estimated(value: TensorValue, plate: string, js: Js): TensorValue {
-  return { ...value, js, lead: { ...value.lead, plates: new Set([...value.lead.plates].filter((p) => p !== plate)) } };
 }
 
 /** The names under which a step draws. */

@@ -73,7 +73,7 @@ export function lowerSurrogate(inner: QuantityScope, outer: QuantityScope, q: Ex
       if (!q.plate) throw new InternalError(`${use.estimator} without a family`);
       const bounds = new Map(inner.bounds);
       if (surrogate.of === "logQ") {
-        bounds.set(q.plate.id, (logW) => call(surrogate.fn, logW.js, logQ(inner, drawn).js));
+        bounds.set(q.plate.id, (logW, axis) => call(surrogate.fn, logW.js, logQ(inner, drawn).js, ...(axis === 0 ? [] : [num(axis)])));
         return lowerQuantity({ ...inner, bounds }, q.body);
       }
       const held = holdSamples(inner, drawn);
