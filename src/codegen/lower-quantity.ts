@@ -15,13 +15,13 @@ import { below } from "../base/below.js";
 import { textOf } from "../base/source.js";
 import { call, type Js, method, num, numbers, str } from "./js.js";
 import { lowerBuiltin } from "./lower-builtin.js";
-import { lowerDist, variableOf } from "./lower-dist.js";
+import { lowerDist, type LoweredDist, lowerDistRecord, variableOf } from "./lower-dist.js";
 import { energyDraws, lowerLogPartition, lowerMatching, lowerStart, lowerUnnormalised } from "./lower-energy.js";
 import { flowImage, lowerExpr, lowerGrad, type Scope } from "./lower-expr.js";
 import { lowerGaussianMarginal } from "./lower-gaussian-marginal.js";
 import { quantityText } from "./mathtext.js";
 import { fillIn, lowerByRow, weighKnown } from "./lower-missing.js";
-import { lowerSurrogate, replacedDraw } from "./lower-surrogate.js";
+import { learnsFromParameters, lowerSurrogate, replacedDraw } from "./lower-surrogate.js";
 import { capital } from "./names.js";
 import { place } from "./place.js";
 import { bound, densityScope, type QuantityScope, termOf, siteOf } from "./quantity-scope.js";
@@ -434,6 +434,7 @@ function drawFrom(
   plate: string | undefined,
   step?: Extract<DrawStep, { kind: "factor" }>,
 ): Value {
+  if (step && learnsFromParameters(step)) shareParameters(scope, lowerDistRecord(inner, dist, shape.length), wanted);
   const lowered = lowerDist(inner, dist, shape.length);
   const lead: Lead = { plates: new Set([...lowered.lead.plates, ...(plate === undefined ? [] : [plate])]), batch: true };
   if (!scope.key) throw new InternalError("a draw stands where there is no key");
@@ -442,6 +443,16 @@ function drawFrom(
   const sample = method(lowered.object, "sample", key, lowered.params, whole);
   const js = (step && replacedDraw(scope, step, { lowered, sample, key, shape: whole })) ?? sample;
   return scope.writer.bind(wanted, { kind: "tensor", js, shape, lead });
+}
+
+/** One name for each parameter: the estimator takes gradients in it, of all that reads it. */
+function shareParameters({ writer }: QuantityScope, { params, values }: LoweredDist, wanted: string): void {
+  if (params.kind !== "object") return;
+  for (const { name: parameter, value: js } of params.fields) {
+    const value = values[parameter];
+    if (value && js.kind !== "name" && js.kind !== "member" && js.kind !== "number")
+      writer.share(`${parameter}${capital(wanted)}`, { ...value, js });
+  }
 }
 
 function lowerEnumerate(scope: QuantityScope, q: Extract<Quantity, { kind: "enumerate" }>): TensorValue {

@@ -46,6 +46,12 @@ export function replacedDraw(scope: QuantityScope, step: FactorStep, { lowered, 
   return undefined;
 }
 
+/** Whether the estimator of a draw descends the variance of the gradient in its parameters. */
+export function learnsFromParameters({ estimator }: FactorStep): boolean {
+  const surrogate = latentEntries.get(estimator)?.rule.surrogate;
+  return surrogate?.kind === "related" && surrogate.carries !== undefined;
+}
+
 /** The score function takes the gradient through the log-probability of the draw: none may pass through the draw as well. */
 function holdsSample(surrogate: Surrogate): boolean {
   return surrogate.kind === "held" || surrogate.kind === "score" || (surrogate.kind === "bound" && surrogate.of === "logQ");
