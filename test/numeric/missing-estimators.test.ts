@@ -58,11 +58,23 @@ const logQy = (w: Weights, y: number): number => {
   const logits = w.a.map((a, k) => a * x + w.b[k]!);
   return logits[y]! - logSumExp(logits);
 };
-const logQh = (w: Weights, h: readonly number[], y: number): number => logBits(h, w.c.map((c) => c * w.d[y]!));
+const logQh = (w: Weights, h: readonly number[], y: number): number =>
+  logBits(
+    h,
+    w.c.map((c) => c * w.d[y]!),
+  );
 const logP = (w: Weights, y: number, h: readonly number[]): number => {
   const loc = w.mu[y]! + h[0]! * w.nu[0]! + h[1]! * w.nu[1]!;
   const logX = -0.5 * ((x - loc) / 0.7) ** 2 - Math.log(0.7) - 0.5 * Math.log(2 * Math.PI);
-  return w.w[y]! - logSumExp(w.w) + logBits(h, w.nu.map((n) => n * w.w[y]!)) + logX;
+  return (
+    w.w[y]! -
+    logSumExp(w.w) +
+    logBits(
+      h,
+      w.nu.map((n) => n * w.w[y]!),
+    ) +
+    logX
+  );
 };
 
 /** Of a row: all that may be drawn, the log-probability of it, and its log weight. `known`: the class, where the data have it. */

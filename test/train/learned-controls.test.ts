@@ -89,7 +89,14 @@ describe("what an estimator learns takes variance away", () => {
     const temperatures = await Promise.all(
       [10, 0.3].map(async (t) => {
         const { model } = loadModel(MODEL(`rebar(t = ${t})`));
-        const run = await gradientsOf(model, { weights: { a: last["a"]!, b: last["b"]! }, data: { x }, rows: ROWS, steps: 20, burnIn: 400, seed: 3 });
+        const run = await gradientsOf(model, {
+          weights: { a: last["a"]!, b: last["b"]! },
+          data: { x },
+          rows: ROWS,
+          steps: 20,
+          burnIn: 400,
+          seed: 3,
+        });
         const [carried] = Object.values(run.carried);
         return t * Math.exp(carried!.data[1]!);
       }),
