@@ -3,7 +3,7 @@
  * averages. What each takes follows from its entry in the table of latent estimators.
  */
 import { InternalError } from "../base/internal-error.js";
-import { distributions } from "../ir/distributions.js";
+import { distributionOf } from "../ir/distributions.js";
 import { weightsIn } from "../ir/derive/context.js";
 import { latentEntries, type Surrogate } from "../ir/latent-estimators.js";
 import type { Options } from "../ir/estimators.js";
@@ -33,7 +33,7 @@ interface Noise {
 export function replacedDraw(scope: QuantityScope, step: FactorStep, { lowered, sample, key, shape }: Noise): Js | undefined {
   const surrogate = latentEntries.get(step.estimator)?.rule.surrogate;
   if (surrogate && holdsSample(surrogate))
-    return distributions.get(step.factor.dist.dist)?.reparameterised ? call("stopGradient", sample) : sample;
+    return distributionOf(step.factor.dist)?.reparameterised ? call("stopGradient", sample) : sample;
   if (surrogate?.kind === "replaced") {
     const t = step.asked?.exprs["t"];
     const temperature = t ? tensorValue(lowerExpr(scope, t)).js : optionJs(step.asked?.options["t"]);

@@ -6,7 +6,7 @@
 import { report } from "../../base/report.js";
 import type { Span } from "../../base/source.js";
 import { builtins } from "../builtins.js";
-import { distributions } from "../distributions.js";
+import { distributionOf, distributions } from "../distributions.js";
 import { type DrawFacts, type GradientPath, latentEntries, type LatentEntry, relaxesIndex } from "../latent-estimators.js";
 import type { AskedUse } from "../quantity.js";
 import { finiteStates, MAX_STATES, stateCount } from "../states.js";
@@ -116,7 +116,7 @@ function warnOfOwnWeights(context: DeriveContext, { draw, variable, dist, moved 
       labels: [{ span: dist.span, text: `\`${variable}\` is drawn here` }],
       help: [
         "`by fixed` takes the samples as given, as reweighted wake-sleep does: `maximize WakePhi(p, q) over q by fixed`",
-        `an estimator that is named says that the other gradient is meant: \`by ${distributions.get(dist.dist)?.reparameterised === true ? "reparam" : "score"}\``,
+        `an estimator that is named says that the other gradient is meant: \`by ${distributionOf(dist)?.reparameterised === true ? "reparam" : "score"}\``,
       ],
     },
   );
@@ -155,7 +155,7 @@ function unmoved({ over }: DrawRequest): Choice {
 }
 
 function factsOf(context: DeriveContext, { draw, variable, dist, follows }: Drawn, { body }: DrawRequest): DrawFacts | undefined {
-  const info = distributions.get(dist.dist);
+  const info = distributionOf(dist);
   if (!info) return undefined;
   const domain = context.model.variables.get(variable)?.domain;
   const names = new Set(draw.names.map((n) => (n.kind === "variable" ? n.variable : n.local.id)));
