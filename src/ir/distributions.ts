@@ -309,7 +309,7 @@ const table: readonly Distribution[] = [
   }),
   entry({
     name: "Mixture",
-    doc: "a mixture: logits over K components, and one distribution whose parameters have the components as their last axis",
+    doc: "a mixture: logits over K components, and one distribution whose parameters have the components as their last axis; of Normal and others with a smooth distribution function its draws follow the parameters (Figurnov et al. 2018)",
     parameters: [[logits], [probs]],
     domains: ["real", "positive", "unit", "binary", "count", "byte"],
     mixes: true,

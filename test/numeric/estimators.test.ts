@@ -307,7 +307,7 @@ model Mixed {
   latent z : real
   param b1 : real, b0 : real, V : real[2], a : real[2], A : real[2]
   density p(x, z) { z ~ Normal(0, 1)   x ~ Bernoulli(logits = ones(1) * (b1 * z + b0)) }
-  density q(z | x) { z ~ Mixture(logits = A, Normal(V, exp(a))) }
+  density q(z | x) { z ~ Mixture(A, Normal(V, exp(a))) }
   train { maximize ELBO(p, q)${by}
     optimizer = sgd(lr = 0.1), batch = 4, steps = 1 }
 }`;
