@@ -84,6 +84,8 @@ function differences(f: (w: Weights) => number): Readonly<Record<string, readonl
 
 const ROWS = 250;
 const STEPS = 20;
+/** In standard errors, of 20 batch means each: rarely beyond in all the entries below. What is wrong lies 30 and more away. */
+const FAR = 6;
 
 const exactOne = { value: one(at), gradient: differences(one) };
 const exactBound = { value: bound(at), gradient: differences(bound) };
@@ -104,9 +106,9 @@ it.each([
   const { model } = loadModel(MODEL(objective, by));
   const data = { x: Array.from({ length: ROWS }, () => x).flat() };
   const { gradients, value } = await gradientsOf(model, { weights: at, data, rows: ROWS, steps: STEPS, burnIn: 5, seed: 3 });
-  expect(Math.abs(value.mean[0]! - exact.value)).toBeLessThan(4 * value.standardError[0]! + 1e-4);
+  expect(Math.abs(value.mean[0]! - exact.value)).toBeLessThan(FAR * value.standardError[0]! + 1e-4);
   for (const [name, values] of Object.entries(exact.gradient)) {
     const { mean, standardError } = gradients[name]!;
-    values.forEach((v, i) => expect(Math.abs(mean[i]! - v), `${name}[${i}]`).toBeLessThan(4 * standardError[i]! + 1e-4));
+    values.forEach((v, i) => expect(Math.abs(mean[i]! - v), `${name}[${i}]`).toBeLessThan(FAR * standardError[i]! + 1e-4));
   }
 });

@@ -6,7 +6,7 @@
 import { report } from "../../base/report.js";
 import type { Span } from "../../base/source.js";
 import { builtins } from "../builtins.js";
-import { distributionOf, distributions } from "../distributions.js";
+import { distributionOf } from "../distributions.js";
 import { type DrawFacts, type GradientPath, latentEntries, type LatentEntry, relaxesIndex } from "../latent-estimators.js";
 import type { AskedUse } from "../quantity.js";
 import { finiteStates, MAX_STATES, stateCount } from "../states.js";
