@@ -82,19 +82,19 @@ const models = [
     ...beliefNet,
     name: "sbn-wake-sleep",
     file: "helmholtz.gm",
-    published: "116.3, wake-sleep, Bornschein & Bengio 2015: the highest of the three",
+    published: "116.3*, wake-sleep, Bornschein & Bengio 2015: the highest of the three",
   },
   {
     ...beliefNet,
     name: "sbn-rws",
     file: "rws.gm",
-    published: "103.1, Bornschein & Bengio 2015: below wake-sleep",
+    published: "103.1*, Bornschein & Bengio 2015: below wake-sleep",
   },
   {
     ...beliefNet,
     name: "sbn-vimco",
     file: "sbn.gm",
-    published: "below RWS for the same K, Mnih & Rezende 2016, three layers of 200",
+    published: "below RWS for the same K*, Mnih & Rezende 2016, three layers of 200",
   },
   // Fixed binarised MNIST, 50,000 training rows: log p is exact, and early stopping may end before the budget.
   {
