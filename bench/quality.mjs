@@ -20,7 +20,7 @@ const { values: flags } = parseArgs({
 });
 if (flags.help) {
   console.log(
-    "usage: npm run quality -- [--epochs N] [--k N] [--only vae,iwae,mog,mog-mnist,rbm,replicated_softmax,made,nade,pixelcnn,glow] [--seed N]",
+    "usage: npm run quality -- [--epochs N] [--k N] [--only vae,iwae,mog,mog-mnist,rbm,replicated_softmax,sbn-wake-sleep,sbn-rws,sbn-vimco,made,nade,pixelcnn,glow] [--seed N]",
   );
   process.exit(0);
 }
@@ -33,6 +33,8 @@ const gmc = join(root, "dist", "cli", "main.js");
  * `length`: how a model is told its epochs.
  */
 const byOption = (epochs) => ["--epochs", String(epochs)];
+/** One net of 200 binary units and one budget: the same rows, batches, optimiser and epochs. */
+const beliefNet = { epochs: 20, length: byOption, args: ["--data", "binarized_mnist", "--set", "Hs=[200]", "--k", "200"] };
 const models = [
   {
     name: "vae",
@@ -75,6 +77,24 @@ const models = [
     length: (epochs) => ["--set", `passes=${epochs}`],
     args: ["--data", "20news", "--set", "V=2000", "--set", "H=50"],
     published: "perplexity 953, Salakhutdinov & Hinton 2009, stemmed words, 50 test documents",
+  },
+  {
+    ...beliefNet,
+    name: "sbn-wake-sleep",
+    file: "helmholtz.gm",
+    published: "116.3*, wake-sleep, Bornschein & Bengio 2015: the highest of the three",
+  },
+  {
+    ...beliefNet,
+    name: "sbn-rws",
+    file: "rws.gm",
+    published: "103.1*, Bornschein & Bengio 2015: below wake-sleep",
+  },
+  {
+    ...beliefNet,
+    name: "sbn-vimco",
+    file: "sbn.gm",
+    published: "below RWS for the same K*, Mnih & Rezende 2016, three layers of 200",
   },
   // Fixed binarised MNIST, 50,000 training rows: log p is exact, and early stopping may end before the budget.
   {

@@ -37,7 +37,10 @@ function lowerDistParts(scope: Scope, dist: DistCall, eventRank: number, more: n
   const params = stableParams(scope.context, dist.dist, dist.params);
   const own = Object.entries(params).map(([p, e]) => [p, tensorValue(lowerExpr(scope, e))] as const);
   const ranks = new Map(info.parameters.flat().map((p) => [p.runtime ?? p.name, p.rank + more]));
-  const fields = own.map(([p, v]): JsField => ({ name: p, value: alignParameter(v, eventRank - info.eventRank + (ranks.get(p) ?? 0)) }));
+  const fields = own.map(([p, v]): JsField => ({
+    name: p,
+    value: scope.writer.shared(alignParameter(v, eventRank - info.eventRank + (ranks.get(p) ?? 0))),
+  }));
   const ownLead = joinLeads(own.map(([, v]) => v.lead));
   if (!dist.of)
     return {

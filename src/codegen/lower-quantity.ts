@@ -15,13 +15,13 @@ import { below } from "../base/below.js";
 import { textOf } from "../base/source.js";
 import { call, type Js, method, num, numbers, str } from "./js.js";
 import { lowerBuiltin } from "./lower-builtin.js";
-import { lowerDist, variableOf } from "./lower-dist.js";
+import { lowerDist, type LoweredDist, lowerDistRecord, variableOf } from "./lower-dist.js";
 import { energyDraws, lowerLogPartition, lowerMatching, lowerStart, lowerUnnormalised } from "./lower-energy.js";
 import { flowImage, lowerExpr, lowerGrad, type Scope } from "./lower-expr.js";
 import { lowerGaussianMarginal } from "./lower-gaussian-marginal.js";
 import { quantityText } from "./mathtext.js";
 import { fillIn, lowerByRow, weighKnown } from "./lower-missing.js";
-import { lowerSurrogate, replacedDraw } from "./lower-surrogate.js";
+import { learnsFromParameters, lowerSurrogate, replacedDraw } from "./lower-surrogate.js";
 import { capital } from "./names.js";
 import { place } from "./place.js";
 import { bound, densityScope, type QuantityScope, termOf, siteOf } from "./quantity-scope.js";
@@ -74,25 +74,34 @@ export function lowerQuantity(scope: QuantityScope, q: Quantity): TensorValue {
         lowerQuantity(scope, q.body),
       ) as TensorValue;
       const bound = q.op === "logmeanexp" ? scope.bounds?.get(q.plate) : undefined;
-      if (bound && body.lead.plates.has(q.plate)) return estimated(body, q.plate, bound(body));
       const fn = { sum: "sum", mean: "mean", max: "reduceMax", min: "reduceMin", logsumexp: "logSumExp", logmeanexp: "logMeanExp" }[q.op];
-      return reducePlate(scope, body, q.plate, fn);
+      return reducePlate(scope, body, q.plate, fn, bound);
     }
   }
 }
 
 /** Reduces one plate; inner plates keep their places. */
-function reducePlate(scope: QuantityScope, value: TensorValue, plate: string, fn: string): TensorValue {
+function reducePlate(
+  scope: QuantityScope,
+  value: TensorValue,
+  plate: string,
+  fn: string,
+  bound?: (logW: TensorValue, axis: number) => Js,
+): TensorValue {
   if (!value.lead.plates.has(plate)) {
     if (fn === "sum") return { ...value, js: call("mul", value.js, scope.writer.plate(plate).size) };
     return value;
   }
   const axis = scope.writer.plateAxis(value.lead, plate);
   const plates = new Set([...value.lead.plates].filter((p) => p !== plate));
-  const reduced = call(fn, value.js, numbers([axis]));
+  const reduced = bound ? bound(value, axis) : call(fn, value.js, numbers([axis]));
   // An outer plate stays above the one that goes: its place becomes an axis of size 1.
   const outer = [...plates].some((p) => scope.writer.plate(p).position > scope.writer.plate(plate).position);
-  return { ...value, js: outer ? call("expandDims", reduced, num(axis)) : reduced, lead: { ...value.lead, plates } };
+  return {
+    ...value,
+    js: outer ? call("expandDims", reduced, num(axis)) : reduced,
+    lead: { batch: value.lead.batch || bound !== undefined, plates },
+  };
 }
 
 // ---- sums of terms ------------------------------------------------------------------------------
@@ -262,11 +271,6 @@ function lowerExpect(outer: QuantityScope, q: Extract<Quantity, { kind: "expect"
   return value;
 }
 
-/** A value in which the estimator has dealt with the axis of a plate, the outermost one. */
-function estimated(value: TensorValue, plate: string, js: Js): TensorValue {
-  return { ...value, js, lead: { ...value.lead, plates: new Set([...value.lead.plates].filter((p) => p !== plate)) } };
-}
-
 /** The names under which a step draws. */
 export function sitesOf(scope: QuantityScope, step: DrawStep): readonly string[] {
   switch (step.kind) {
@@ -430,6 +434,7 @@ function drawFrom(
   plate: string | undefined,
   step?: Extract<DrawStep, { kind: "factor" }>,
 ): Value {
+  if (step && learnsFromParameters(step)) shareParameters(scope, lowerDistRecord(inner, dist, shape.length), wanted);
   const lowered = lowerDist(inner, dist, shape.length);
   const lead: Lead = { plates: new Set([...lowered.lead.plates, ...(plate === undefined ? [] : [plate])]), batch: true };
   if (!scope.key) throw new InternalError("a draw stands where there is no key");
@@ -438,6 +443,16 @@ function drawFrom(
   const sample = method(lowered.object, "sample", key, lowered.params, whole);
   const js = (step && replacedDraw(scope, step, { lowered, sample, key, shape: whole })) ?? sample;
   return scope.writer.bind(wanted, { kind: "tensor", js, shape, lead });
+}
+
+/** One name for each parameter: the estimator takes gradients in it, of all that reads it. */
+function shareParameters({ writer }: QuantityScope, { params, values }: LoweredDist, wanted: string): void {
+  if (params.kind !== "object") return;
+  for (const { name: parameter, value: js } of params.fields) {
+    const value = values[parameter];
+    if (value && js.kind !== "name" && js.kind !== "member" && js.kind !== "number")
+      writer.share(`${parameter}${capital(wanted)}`, { ...value, js });
+  }
 }
 
 function lowerEnumerate(scope: QuantityScope, q: Extract<Quantity, { kind: "enumerate" }>): TensorValue {

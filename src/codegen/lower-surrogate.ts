@@ -3,7 +3,7 @@
  * averages. What each takes follows from its entry in the table of latent estimators.
  */
 import { InternalError } from "../base/internal-error.js";
-import { distributions } from "../ir/distributions.js";
+import { distributionOf } from "../ir/distributions.js";
 import { weightsIn } from "../ir/derive/context.js";
 import { latentEntries, type Surrogate } from "../ir/latent-estimators.js";
 import type { Options } from "../ir/estimators.js";
@@ -33,7 +33,7 @@ interface Noise {
 export function replacedDraw(scope: QuantityScope, step: FactorStep, { lowered, sample, key, shape }: Noise): Js | undefined {
   const surrogate = latentEntries.get(step.estimator)?.rule.surrogate;
   if (surrogate && holdsSample(surrogate))
-    return distributions.get(step.factor.dist.dist)?.reparameterised ? call("stopGradient", sample) : sample;
+    return distributionOf(step.factor.dist)?.reparameterised ? call("stopGradient", sample) : sample;
   if (surrogate?.kind === "replaced") {
     const t = step.asked?.exprs["t"];
     const temperature = t ? tensorValue(lowerExpr(scope, t)).js : optionJs(step.asked?.options["t"]);
@@ -44,6 +44,12 @@ export function replacedDraw(scope: QuantityScope, step: FactorStep, { lowered, 
   if (surrogate?.kind === "related")
     return call(surrogate.draw, key, lowered.params, shape, ...(surrogate.carries ? learning(scope.memory, step.asked?.options) : []));
   return undefined;
+}
+
+/** Whether the estimator of a draw descends the variance of the gradient in its parameters. */
+export function learnsFromParameters({ estimator }: FactorStep): boolean {
+  const surrogate = latentEntries.get(estimator)?.rule.surrogate;
+  return surrogate?.kind === "related" && surrogate.carries !== undefined;
 }
 
 /** The score function takes the gradient through the log-probability of the draw: none may pass through the draw as well. */
@@ -73,7 +79,7 @@ export function lowerSurrogate(inner: QuantityScope, outer: QuantityScope, q: Ex
       if (!q.plate) throw new InternalError(`${use.estimator} without a family`);
       const bounds = new Map(inner.bounds);
       if (surrogate.of === "logQ") {
-        bounds.set(q.plate.id, (logW) => call(surrogate.fn, logW.js, logQ(inner, drawn).js));
+        bounds.set(q.plate.id, (logW, axis) => call(surrogate.fn, logW.js, logQ(inner, drawn).js, ...(axis === 0 ? [] : [num(axis)])));
         return lowerQuantity({ ...inner, bounds }, q.body);
       }
       const held = holdSamples(inner, drawn);

@@ -25,8 +25,8 @@ export interface QuantityScope extends Scope {
   readonly helpers?: readonly string[];
   /** What the estimator of the innermost `E` carries is called. */
   readonly memory?: string;
-  /** What becomes of the log of a mean over a family, by its plate: the estimator's function of the log weights. */
-  readonly bounds?: ReadonlyMap<string, (logW: Value) => Js>;
+  /** What becomes of the log of a mean over a family, by its plate: the estimator's function of the log weights and the family's axis in them. */
+  readonly bounds?: ReadonlyMap<string, (logW: Value, axis: number) => Js>;
   /** Names that the `E`s around have drawn. */
   readonly around?: ReadonlySet<string>;
   /** A gradient is taken: of several orders, one is drawn. */

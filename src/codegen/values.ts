@@ -243,6 +243,16 @@ export class FunctionWriter {
     }
   }
 
+  /** Binds a value, which from here on stands wherever the same is written: a gradient in it then counts all that is made of it. */
+  share(wanted: string, value: Value): Value {
+    return this.remember(`shared|${memoKey(value)}`, () => this.bind(wanted, value));
+  }
+
+  /** A value under the name that `share` gave it, if it did. */
+  shared(js: Js): Js {
+    return this.memo.get(`shared|${printFlat(js)}`)?.js ?? js;
+  }
+
   remember(key: string, make: () => Value): Value {
     const known = this.memo.get(key);
     if (known) return known;

@@ -291,6 +291,7 @@ const table: readonly Distribution[] = [
     parameters: [[logits, real("loc", undefined, 1), positive("scale", undefined, 1)]],
     domains: ["real"],
     wider: ["positive", "unit"],
+    reparameterised: true,
   }),
   entry({
     name: "DiscretizedLogisticMixture",
@@ -308,7 +309,7 @@ const table: readonly Distribution[] = [
   }),
   entry({
     name: "Mixture",
-    doc: "a mixture: logits over K components, and one distribution whose parameters have the components as their last axis",
+    doc: "a mixture: logits over K components, and one distribution whose parameters have the components as their last axis; of Normal and others with a smooth distribution function its draws follow the parameters (Figurnov et al. 2018)",
     parameters: [[logits], [probs]],
     domains: ["real", "positive", "unit", "binary", "count", "byte"],
     mixes: true,
@@ -316,6 +317,29 @@ const table: readonly Distribution[] = [
 ];
 
 export const distributions: ReadonlyMap<string, Distribution> = new Map(table.map((d) => [d.name, d]));
+
+/** Components with a distribution function that is smooth in their parameters: a mixture of them is reparameterised by the implicit function. */
+export const implicitComponents: ReadonlySet<string> = new Set([
+  "Normal",
+  "Logistic",
+  "Laplace",
+  "Gumbel",
+  "LogNormal",
+  "HalfNormal",
+  "Exponential",
+]);
+
+/** What a call draws from, a mixture as what its components make of it. */
+export function distributionOf({
+  dist,
+  of,
+}: {
+  readonly dist: string;
+  readonly of?: { readonly dist: string } | undefined;
+}): Distribution | undefined {
+  const entry = distributions.get(dist);
+  return entry?.mixes && of && implicitComponents.has(of.dist) ? { ...entry, reparameterised: true } : entry;
+}
 
 /** Words from papers and other libraries, as `Normal(mu = …)`. */
 export const parameterSynonyms: Readonly<Record<string, string>> = {

@@ -325,7 +325,11 @@ function byVariables(env: Env, target: ast.Target): readonly string[] | undefine
   const expr: ast.Expr = target.indices.length > 0 ? { kind: "index", target: name, indices: target.indices, span: target.span } : name;
   const names = slotNames(env, expr);
   if (!names) return undefined;
-  const data = names.find((n) => env.cx.variables.get(n.variable)?.role !== "latent");
+  // what the data may miss is latent in the rows that miss it
+  const data = names.find((n) => {
+    const variable = env.cx.variables.get(n.variable);
+    return variable?.role !== "latent" && variable?.domain.optional !== true;
+  });
   if (!data) return names.map((n) => n.variable);
   report(env.cx.diagnostics, "GM2069", target.span, { name: data.variable });
   return undefined;

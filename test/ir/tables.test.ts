@@ -2,7 +2,7 @@
 import { describe, expect, test } from "vitest";
 import * as runtime from "../../src/runtime/index.js";
 import { builtins } from "../../src/ir/builtins.js";
-import { distributions } from "../../src/ir/distributions.js";
+import { distributions, implicitComponents } from "../../src/ir/distributions.js";
 import { gridOf } from "../../src/ir/autoregressive/grid.js";
 import { maskRule } from "../../src/ir/autoregressive/masks.js";
 import type { MaskRule } from "../../src/ir/autoregressive/order.js";
@@ -43,6 +43,12 @@ describe("distributions", () => {
       expect(object.parameters).toContainEqual(wanted);
     }
   });
+});
+
+/** Mixtures of these follow their parameters: the runtime needs a sample and a distribution function that do. */
+test.each([...implicitComponents])("a component %s has a distribution function", (name) => {
+  const object = names[distributions.get(name)?.runtime ?? ""] as RuntimeDistribution & { readonly cdf?: unknown };
+  expect([object.reparameterised, object.eventRank, typeof object.cdf]).toEqual([true, 0, "function"]);
 });
 
 interface RuntimeLayer {

@@ -31,4 +31,6 @@ test.each([
   ["log p(x) * ELBO(p, q)", "", "estimate"],
   ["log p(x) - ELBO(p, q)", "nats", "estimate"],
   ["E[z ~ q(z | x)](sum(z))", "", undefined],
+  ["EffectiveSampleSize(p, q, k = 20)", "", "estimate"],
+  ["E[z ~ q(z | x)](exp(log p(x, z)))", "", "estimate"],
 ])("%s: %s, %s", (text, unit, bound) => expect(measure(text)).toEqual([unit, bound]));

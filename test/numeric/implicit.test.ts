@@ -117,6 +117,30 @@ describe("gradients of expectations", () => {
     close(g["scale"]!, (2 * 0.8 * 12) / 10);
   });
 
+  test.each([
+    ["Normal", gmc.normal, (s: number) => [s ** 2, 2 * s] as const],
+    ["Logistic", gmc.logistic, (s: number) => [(s * Math.PI) ** 2 / 3, (2 * s * Math.PI ** 2) / 3] as const],
+    ["Laplace", gmc.laplace, (s: number) => [2 * s ** 2, 4 * s] as const],
+  ] as const)("mixture of %s: of the second moment, in weights, places and widths", (name, component, varianceOf) => {
+    const at = { w1: 0.4, w2: -0.3, w3: 0, m1: -1.5, m2: 0.2, m3: 1.1, s1: 0.5, s2: 0.8, s3: 0.3 };
+    const mixed = gmc.mixture(`${name}Mixture`, component as typeof gmc.normal);
+    expect(mixed.reparameterised).toBe(true);
+    const g = gradients(at, (p) => {
+      const [logits, loc, scale] = ["w", "m", "s"].map((n) => gmc.stack([p[`${n}1`]!, p[`${n}2`]!, p[`${n}3`]!], -1));
+      return gmc.square(mixed.sample(key(), { logits: logits!, loc: loc!, scale: scale! }, [rows(N)]));
+    });
+    const weights = [at.w1, at.w2, at.w3].map((l, _, all) => Math.exp(l) / all.reduce((s, v) => s + Math.exp(v), 0));
+    const places = [at.m1, at.m2, at.m3];
+    const widths = [at.s1, at.s2, at.s3].map(varianceOf);
+    const moments = places.map((m, k) => m ** 2 + widths[k]![0]);
+    const moment = moments.reduce((s, v, k) => s + weights[k]! * v, 0);
+    for (const k of [0, 1, 2]) {
+      close(g[`w${k + 1}`]!, weights[k]! * (moments[k]! - moment));
+      close(g[`m${k + 1}`]!, 2 * weights[k]! * places[k]!);
+      close(g[`s${k + 1}`]!, weights[k]! * widths[k]![1]);
+    }
+  });
+
   test("Gamma in float32 stays finite for small and large concentrations", () => {
     for (const a of [1e-3, 0.02, 300, 5000]) {
       const out = compute(

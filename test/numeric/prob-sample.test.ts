@@ -404,6 +404,6 @@ describe("gradients of samples", () => {
     const key = (): gmc.Key => gmc.rootKey().at("x");
     zero((p) => gmc.oneHotCategorical.sample(key(), { logits: p }, [rows(5), 3]));
     zero((p) => gmc.multinomial.sample(key(), { total: 4, probs: p }, [rows(5), 3]));
-    zero((p) => gmc.normalMixture.sample(key(), { logits: p, loc: p, scale: p }, [rows(5)]));
+    zero((p) => gmc.discretizedLogisticMixture.sample(key(), { logits: p, loc: p, scale: p }, [rows(5)]));
   });
 });

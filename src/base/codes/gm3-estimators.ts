@@ -27,4 +27,16 @@ export const gm3Estimators = {
     "Estimator that leaves out the score where it counts",
     (a) => `\`${a.estimator}\` leaves out the score of \`log ${a.density}(${a.variable} | …)\`, whose mean is not 0 where it stands here`,
   ),
+  GM3806: code<{ estimator: string; family: string; variable: string }>(
+    "error",
+    "Draw after doubly reparameterised samples",
+    (a) =>
+      `\`${a.estimator}\` weighs the samples of \`${a.family}\` in one bound, and \`${a.variable}\`, drawn after them, makes several of it`,
+  ),
+  GM3807: code<{ density: string; variable: string }>(
+    "warning",
+    "Samples that teach what they are drawn from, and move it",
+    (a) =>
+      `\`log ${a.density}\` learns by stopped weights of its own samples, and a gradient also passes through the draw of \`${a.variable}\``,
+  ),
 } as const satisfies Record<`GM38${string}`, CodeEntry<never>>;

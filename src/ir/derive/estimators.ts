@@ -6,7 +6,7 @@
 import { report } from "../../base/report.js";
 import type { Span } from "../../base/source.js";
 import { builtins } from "../builtins.js";
-import { distributions } from "../distributions.js";
+import { distributionOf } from "../distributions.js";
 import { type DrawFacts, type GradientPath, latentEntries, type LatentEntry, relaxesIndex } from "../latent-estimators.js";
 import type { AskedUse } from "../quantity.js";
 import { finiteStates, MAX_STATES, stateCount } from "../states.js";
@@ -72,6 +72,7 @@ export function chooseEstimator(context: DeriveContext, drawn: Drawn, request: D
     reportMisfit(context, drawn, facts, asked, why ?? "", request.body);
     return undefined;
   }
+  warnOfOwnWeights(context, drawn, request);
   if (enumerable && exact && facts.states) return chosenFor(exact, `exact: its ${facts.states.size} states are summed`);
   if (!moved) return unmoved(request);
   for (const name of UNASKED) {
@@ -86,6 +87,39 @@ export function chooseEstimator(context: DeriveContext, drawn: Drawn, request: D
     ...legalHelp(facts, request.body, ""),
   ]);
   return undefined;
+}
+
+/**
+ * `E[z[1..k] ~ q(z | x)](sum[i in 1..k](stop(w[i]) * log q(z[i] | x)))` teaches q what its own samples are worth. With the draws moved as well, the gradient has
+ * another part, which reweighted wake-sleep leaves out (Bornschein & Bengio 2015, eq. 10): a warning where `by` does not say what is meant.
+ */
+function warnOfOwnWeights(context: DeriveContext, { draw, variable, dist, moved }: Drawn, { body, span }: DrawRequest): void {
+  const density = draw.source.kind === "density" ? draw.source.density : undefined;
+  if (!moved || density === undefined) return;
+  const names = new Set(draw.names.map((n) => (n.kind === "variable" ? n.variable : n.local.id)));
+  const isOwn = (e: Expr): boolean => (e.kind === "logDensity" && e.density === density) || childrenOf(e).some(isOwn);
+  let found = false;
+  walkExpr(body, (e) => {
+    if (e.kind !== "builtin" || e.fn !== "mul") return;
+    const weighs = (weight: Expr | undefined): boolean => weight?.kind === "builtin" && weight.fn === "stop" && reads(weight, names);
+    const [a, b] = e.args;
+    found ||= a !== undefined && b !== undefined && ((weighs(a) && isOwn(b)) || (weighs(b) && isOwn(a)));
+  });
+  if (!found) return;
+  report(
+    context.diagnostics,
+    "GM3807",
+    span,
+    { density, variable },
+    {
+      label: "moves what its samples are drawn from",
+      labels: [{ span: dist.span, text: `\`${variable}\` is drawn here` }],
+      help: [
+        "`by fixed` takes the samples as given, as reweighted wake-sleep does: `maximize WakePhi(p, q) over q by fixed`",
+        `an estimator that is named says that the other gradient is meant: \`by ${distributionOf(dist)?.reparameterised === true ? "reparam" : "score"}\``,
+      ],
+    },
+  );
 }
 
 const REASONS: Readonly<Record<(typeof UNASKED)[number], (facts: DrawFacts) => string>> = {
@@ -121,7 +155,7 @@ function unmoved({ over }: DrawRequest): Choice {
 }
 
 function factsOf(context: DeriveContext, { draw, variable, dist, follows }: Drawn, { body }: DrawRequest): DrawFacts | undefined {
-  const info = distributions.get(dist.dist);
+  const info = distributionOf(dist);
   if (!info) return undefined;
   const domain = context.model.variables.get(variable)?.domain;
   const names = new Set(draw.names.map((n) => (n.kind === "variable" ? n.variable : n.local.id)));

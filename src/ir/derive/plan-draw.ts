@@ -4,7 +4,7 @@
  */
 import { report } from "../../base/report.js";
 import type { Span } from "../../base/source.js";
-import { distributions } from "../distributions.js";
+import { distributionOf } from "../distributions.js";
 import type { DrawStep, EstimatorNote, Factor } from "../quantity.js";
 import { tensor, typeOfDomain } from "../shapes.js";
 import { finiteStates, MAX_STATES, type States } from "../states.js";
@@ -76,7 +76,7 @@ export function planDraw(
       }
       const { dist } = draw.source;
       const moved = trainedThrough(context, request.over, behind)(distExprs(dist));
-      if (moved && distributions.get(dist.dist)?.reparameterised !== true) {
+      if (moved && distributionOf(dist)?.reparameterised !== true) {
         reportNoGradient(context, request, target.local.name, dist, "", [
           "draw it from a density of the model where its states can be summed, or from a reparameterised distribution such as Normal or Logistic",
         ]);

@@ -102,6 +102,8 @@ function average(around: Surroundings, { steps, by }: Group, body: Quantity): Qu
   if (!surrogate || closed.kind !== "expect") return closed;
   const misplaced = misplacedDensity(context, by, steps, closed.body);
   if (misplaced !== undefined) return reportPlace(around, by, misplaced);
+  const later = by && drawnAfter(around, by, closed.body);
+  if (later) return reportDrawnAfter(around, by, later);
   const plate = around.plate ?? own;
   const { inside, outside } = parted(context, closed.body, namesOf(steps));
   // without a term inside there is nothing to estimate
@@ -130,6 +132,58 @@ function misplacedDensity(context: DeriveContext, by: FactorStep, steps: readonl
     const inTerms = weighed || all === termsOf(body).filter((t) => own(t.quantity)).length;
     if ((weighed ? plain !== 1 || all !== plain : !inTerms) || (weighed && all === 0)) return step.factor.variable;
   }
+  return undefined;
+}
+
+/**
+ * What is drawn after a family of doubly reparameterised samples and has several values for each: the slope through a sample would be the sum over these,
+ * and no longer the slope of one bound. Undefined where nothing is, or where another estimator treats the family.
+ */
+function drawnAfter(
+  { plate }: Surroundings,
+  by: FactorStep,
+  body: Quantity,
+): { readonly variable: string; readonly span: Span } | undefined {
+  const surrogate = entryOf(by)?.rule.surrogate;
+  if (plate === undefined || surrogate?.kind !== "bound" || surrogate.of !== "samples") return undefined;
+  let found: { readonly variable: string; readonly span: Span } | undefined;
+  walkQuantity(body, (q) => {
+    if (found || !reduces(q, plate)) return;
+    if (q.kind === "enumerate") found = { variable: q.variable, span: q.weight && q.weight.kind === "factor" ? q.weight.span : q.span };
+    const [step] = q.kind === "expect" && q.plate ? q.steps : [];
+    if (step?.kind === "factor") found = { variable: step.factor.variable, span: step.factor.span };
+  });
+  return found;
+}
+
+/** Whether a quantity holds the reduction over a family. */
+function reduces(quantity: Quantity, plate: Plate): boolean {
+  let found = false;
+  walkQuantity(quantity, (q) => {
+    found ||= q !== quantity && q.kind === "reduce" && q.plate === plate.id;
+  });
+  return found;
+}
+
+function reportDrawnAfter(
+  { context, statement }: Surroundings,
+  by: FactorStep,
+  { variable, span }: { readonly variable: string; readonly span: Span },
+): undefined {
+  const family = by.factor.variable;
+  report(
+    context.diagnostics,
+    "GM3806",
+    statement,
+    { estimator: by.estimator, family, variable },
+    {
+      labels: [
+        { span: by.factor.span, text: `the samples of \`${family}\`` },
+        ...(span.start === by.factor.span.start ? [] : [{ span, text: `\`${variable}\` takes several values for each` }]),
+      ],
+      help: [`draw \`${variable}\` before \`${family}\` in the \`E\``, `or take \`${family}: reparam\`, which is right in either order`],
+    },
+  );
   return undefined;
 }
 

@@ -28,9 +28,15 @@ export function unitOf(quantity: Quantity): string {
   const { scale, quantity: measure } = withoutScale(quantity);
   const size = 1 / Math.abs(scale);
   const bits = size / Math.log(2);
-  if (measure.kind === "apply" || (measure.kind === "sum" && measure.terms.some((t) => t.factors.length > 0))) return "";
+  if (isApplied(measure) || (measure.kind === "sum" && measure.terms.some((t) => t.factors.length > 0))) return "";
   if (isNear(size, 1)) return "nats";
   return !isWhole(bits) ? "" : isNear(bits, 1) ? "bits" : "bits per dim";
+}
+
+/** Whether it is, or averages, a function of log-densities that is none itself: a number of samples, a probability. */
+function isApplied(q: Quantity): boolean {
+  const averages = q.kind === "expect" || (q.kind === "enumerate" && q.op === "expect");
+  return averages ? isApplied(withoutScale(q.body).quantity) : q.kind === "apply";
 }
 
 const isNear = (a: number, b: number): boolean => Math.abs(a - b) <= 1e-9 * Math.max(Math.abs(a), Math.abs(b));

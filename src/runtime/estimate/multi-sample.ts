@@ -15,16 +15,23 @@ import {
   stopGradient,
   sub,
   sum,
+  transpose,
   vjp,
+  zeros,
   type Tensor,
 } from "../graph/index.js";
 import { only } from "./surrogate.js";
 
 /**
  * log 1/k Σ exp(logW) with the gradient of VIMCO (Mnih & Rezende 2016, eqs. 9 to 12): each sample's learning signal is what the bound gains by it
- * over the geometric mean of the others' weights in its place. `logW` and `logQ` [k, ..., B] with k >= 2 -> [..., B].
+ * over the geometric mean of the others' weights in its place. `logW` and `logQ` [k, ..., B] with k >= 2 -> [..., B]. Where what is drawn after the
+ * samples stands before them, [n, k, ..., B], `axis` is that of k, and `logQ` broadcasts to `logW` -> [n, ..., B].
  */
-export function vimco(logW: Tensor, logQ: Tensor): Tensor {
+export function vimco(logW: Tensor, logQ: Tensor, axis = 0): Tensor {
+  if (axis > 0) {
+    const front = [axis, ...logW.shape.keys()].filter((a, i) => i === 0 || a !== axis);
+    return vimco(transpose(logW, front), transpose(add(logQ, zeros(logW.shape)), front));
+  }
   const [k = 2] = logW.shape;
   const bound = logMeanExp(logW, [0]);
   const w = stopGradient(logW);

@@ -5,13 +5,18 @@
  * - `leading`: parameters [K, 1, ...event], logits [K] or [K, B]; one component for the whole event x [B, ...event] (mixture of Gaussians).
  *   `logProb` reduces the event's `eventRank` axes.
  *
- * Samples pick a component by the Gumbel-max trick and draw from it; the choice has no pathwise gradient, so they are cut.
+ * Samples pick a component by the Gumbel-max trick and draw from it; the choice has no pathwise gradient, so they are cut. Of a mixture for each entry
+ * whose components have a distribution function, the sample moves as the implicit function says (Figurnov, Mohamed & Mnih 2018, eq. 5).
  */
 import {
   add,
+  currentMode,
+  div,
+  exp,
   expandDims,
   lift,
   logSumExp,
+  max,
   mul,
   oneHot,
   reshape,
@@ -65,20 +70,27 @@ function parametersOf<P extends object>(component: Distribution<P>): readonly Re
 /** One mixture for each entry: component axis last. */
 export function mixture<P extends object>(name: string, component: Component<P>) {
   if (component.eventRank !== 0) throw new InternalError(`a trailing mixture of ${component.name}, which is over vectors`);
+  const implicit = component.reparameterised && component.cdf !== undefined;
+  /** log sum_k w_k f_k(x) */
+  const logProb = (x: TensorLike, params: MixtureParams<P>): Tensor =>
+    logSumExp(add(categoricalLogProbs(weightsOf(params)), component.logProb(expandDims(lift(x), -1), componentParams<P>(params))), -1);
+  const cdf = (x: TensorLike, params: MixtureParams<P>): Tensor => {
+    if (component.cdf === undefined) throw new InternalError(`${component.name} has no cdf`);
+    return sum(mul(categoricalProbs(weightsOf(params)), component.cdf(expandDims(lift(x), -1), componentParams<P>(params))), -1);
+  };
   return {
     name,
     support: component.support,
     eventRank: 0,
     parameters: parametersOf(component),
-    reparameterised: false,
-    /** log sum_k w_k f_k(x) */
-    logProb: (x, params) =>
-      logSumExp(add(categoricalLogProbs(weightsOf(params)), component.logProb(expandDims(lift(x), -1), componentParams<P>(params))), -1),
+    reparameterised: implicit,
+    logProb,
     sample: (key, params, shape) => {
       const weights = weightsOf(params);
       const pick = oneHot(categorical.sample(key.at("component"), weights, shape), categoriesOf(weights));
       const chosen = componentParams<P>(params, (value) => (value.shape.length === 0 ? value : sum(mul(pick, value), -1)));
-      return stopGradient(component.sample(key.at("value"), chosen, shape));
+      const z = stopGradient(component.sample(key.at("value"), chosen, shape));
+      return implicit && currentMode() === "train" ? followed(z, cdf(z, params), logProb(z, params)) : z;
     },
     mean: (params) => sum(mul(categoricalProbs(weightsOf(params)), component.mean(componentParams<P>(params))), -1),
     /** E[var] + E[mean^2] - E[mean]^2 */
@@ -88,11 +100,13 @@ export function mixture<P extends object>(name: string, component: Component<P>)
       const mean = sum(mul(w, means), -1);
       return add(sum(mul(w, component.variance(componentParams<P>(params))), -1), sub(sum(mul(w, square(means)), -1), square(mean)));
     },
-    cdf: (x, params) => {
-      if (component.cdf === undefined) throw new InternalError(`${component.name} has no cdf`);
-      return sum(mul(categoricalProbs(weightsOf(params)), component.cdf(expandDims(lift(x), -1), componentParams<P>(params))), -1);
-    },
+    cdf,
   } satisfies Distribution<MixtureParams<P>>;
+}
+
+/** `z` as it moves with the parameters of its distribution function while the probability below it stays: dz = -dF(z) / p(z). */
+function followed(z: Tensor, below: Tensor, logDensity: Tensor): Tensor {
+  return sub(z, div(sub(below, stopGradient(below)), stopGradient(max(exp(logDensity), 1e-20))));
 }
 
 /**

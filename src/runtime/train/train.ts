@@ -137,7 +137,7 @@ export async function trainOn(
   dataset: Dataset,
   options: RunHooks,
 ): Promise<{ readonly result: LoopResult; readonly averaged: ReadonlySet<string> }> {
-  checkRunOptions(options);
+  checkRunOptions(model, options);
   if (model.train.length === 0) throw new GmcError("GM4007", `${model.name} has no train block`);
   const seed = options.seed ?? 0;
   const dynamic = stochasticVariables(dataset);
@@ -208,7 +208,7 @@ async function validationValues(
   return Object.fromEntries([...Object.entries(measured.terms), ...Object.entries(measured.metrics)].map(([name, r]) => [name, r.value]));
 }
 
-function checkRunOptions(options: RunOptions): void {
+function checkRunOptions(model: ModelDefinition, options: RunOptions): void {
   const whole = (name: string, value: number | undefined, least: number): void => {
     if (value !== undefined && !(Number.isSafeInteger(value) && value >= least)) {
       throw new GmcError("GM4008", `${name} must be a whole number from ${least} on, found ${value}`);
@@ -223,5 +223,14 @@ function checkRunOptions(options: RunOptions): void {
   ] as const) {
     if (value !== undefined && !(Number.isFinite(value) && value > 0))
       throw new GmcError("GM4008", `${name} must be a positive number, found ${value}`);
+  }
+  // estimates take all rows and no rate
+  if (model.train.length === 0 || !model.train.every((p) => p.updates.every((u) => u.assigns))) return;
+  for (const [name, why] of [
+    ["batch", "each step takes all training rows"],
+    ["lr", "its estimates are exact, so there is no rate"],
+  ] as const) {
+    if (options[name] !== undefined)
+      throw new GmcError("GM4008", `${name} has no meaning for expectation maximisation: ${why}`, [`leave ${name} out`]);
   }
 }
