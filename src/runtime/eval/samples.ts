@@ -2,7 +2,7 @@
  * Samples of a density against the rows of a split: what an implicit density, which has no likelihood, can be judged by. One sample is drawn for
  * each row, given the row's conditions; all of both are held on the host, so the number of rows is limited.
  */
-import type { Dataset, SplitName } from "../data/dataset.js";
+import { evaluationSplit, type Dataset, type SplitName } from "../data/dataset.js";
 import type { EngineSession, HostTensor, HostTensors } from "../engines/engine.js";
 import { assertNever, GmcError } from "../graph/errors.js";
 import { hostStream, type HostStream } from "../graph/random.js";
@@ -20,6 +20,8 @@ import type { Result } from "./protocol.js";
 export interface SamplesOptions extends MeasureOptions {
   readonly session: EngineSession;
   readonly dataset: Dataset;
+  /** Whose rows are measured; the held out ones unless told. */
+  readonly split?: SplitName | undefined;
 }
 
 export function sampleMeasurement(
@@ -97,6 +99,11 @@ async function judge(options: SamplesOptions, metric: SamplesMetric, realSet: Se
     { width, data: drawnSet.data },
   ];
   const { method } = metric;
+  const lost = { "samples that are not finite": rowsLost(drawn), "rows that are not finite": rowsLost(real) };
+  // of no number all comparisons are false: such a sample would lie within any ball, and beside nothing. In no mode it is anyway
+  if (method.kind !== "modes" && Object.values(lost).some((n) => n > 0)) {
+    return { value: NaN, unit: "", detail: Object.fromEntries(Object.entries(lost).filter(([, n]) => n > 0)) };
+  }
   switch (method.kind) {
     case "mmd": {
       const test = mmdTest(real, drawn, method.permutations, hostStream(options.seed, "mmd.permutations"));
@@ -126,7 +133,17 @@ async function judge(options: SamplesOptions, metric: SamplesMetric, realSet: Se
   }
 }
 
-/** Frechet distance of features first; beside it that of as many training rows, what a perfect generator would come to. */
+/** Rows with an entry that is not finite. */
+function rowsLost({ width, data }: Points): number {
+  const lost = new Set<number>();
+  for (let i = 0; i < data.length; i++) if (!Number.isFinite(data[i])) lost.add(Math.floor(i / width));
+  return lost.size;
+}
+
+/**
+ * Frechet distance of features first; beside it that of as many training rows, what a perfect generator would come to: not where they are the rows
+ * that are measured, whose distance to themselves is 0.
+ */
 async function judgeByClassifier(
   options: SamplesOptions,
   variable: string,
@@ -138,8 +155,9 @@ async function judgeByClassifier(
   const classifier = await trainClassifier({ ...options, variable, labels, steps });
   try {
     const [a, b] = [await classifier.judge(real.data, real.rows), await classifier.judge(drawn.data, drawn.rows)];
-    const training = rowsOf(options.dataset, "train", { variable, labels, seed: options.seed, count: drawn.rows });
-    const known = await classifier.judge(training.values, training.rows);
+    const { dataset, split = evaluationSplit(dataset) } = options;
+    const training = rowsOf(dataset, "train", { variable, labels, seed: options.seed, count: drawn.rows });
+    const known = split === "train" ? undefined : await classifier.judge(training.values, training.rows);
     const [gaussian, shares] = [gaussianOf(a.features), classShares(a.classes, classifier.classCount)];
     const { precision, recall } = precisionRecall(a.features, b.features, k);
     const found = classShares(b.classes, classifier.classCount);
@@ -147,7 +165,7 @@ async function judgeByClassifier(
       value: frechetDistance(gaussian, gaussianOf(b.features)),
       unit: "squared Frechet distance of features",
       detail: {
-        "training rows": frechetDistance(gaussian, gaussianOf(known.features)),
+        ...(known === undefined ? {} : { "training rows": frechetDistance(gaussian, gaussianOf(known.features)) }),
         precision,
         recall,
         "classes apart": shares.reduce((s, p, c) => s + Math.abs(p - (found[c] ?? 0)), 0) / 2,
