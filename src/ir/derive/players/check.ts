@@ -16,7 +16,8 @@ import { densitiesIn, isImplicit, linearParts, shapeOf, type Sign, weightsOf, we
 
 export function checkPlayers(context: DeriveContext, phase: DerivedPhase): void {
   const { updates } = phase;
-  const held = updates.map((u) => (updates.length > 1 ? objectivesIn(context, u) : []));
+  const cores = new Map(updates.map(({ update }) => [shapeOf(coreOf(update.value)), nameOfCore(update)]));
+  const held = updates.map((u) => (updates.length > 1 ? objectivesIn(context, u, cores) : []));
   const players = updates.map((update, i): Player => ({ update, held: held[i] ?? [] }));
   const meetings = players.flatMap((a, i) => players.slice(i + 1).flatMap((b) => meetingsOf(context, a, b)));
   const undone = new Set(meetings.filter((m) => m.kind === "undone").map((m) => m.mine.shape));
@@ -42,19 +43,25 @@ interface Held {
   readonly sign: Sign;
 }
 
-/** The statement's own objective, and those that are declared and stand in it: these are one object wherever they stand. */
-function objectivesIn(context: DeriveContext, { update }: DerivedUpdate): readonly Held[] {
+/**
+ * The statement's own objective, and those that stand in it: declared ones, which are one object wherever they stand, and what another statement is
+ * about, such as the template in `maximize WGAN(p, D) - 10 * GradientPenalty(p, D)`, whose calls are alike.
+ */
+function objectivesIn(context: DeriveContext, { update }: DerivedUpdate, cores: ReadonlyMap<string, string>): readonly Held[] {
   const names = new Map(context.model.objectives.map((o) => [o.value, o.name]));
   const direction: Sign = update.direction === "maximize" ? 1 : -1;
-  const core = coreOf(update.value);
   const found = new Map<string, Held>();
   for (const { expr, sign } of linearParts(update.value)) {
-    const name = names.get(expr) ?? (expr === core ? update.text.replace(/^-\s*/u, "") : undefined);
-    if (name === undefined) continue;
     const shape = shapeOf(expr);
+    const name = names.get(expr) ?? cores.get(shape);
+    if (name === undefined) continue;
     if (!found.has(shape)) found.set(shape, { name, shape, expr, sign: sign === direction ? 1 : -1 });
   }
   return [...found.values()];
+}
+
+function nameOfCore({ text }: DerivedUpdate["update"]): string {
+  return text.replace(/^-\s*/u, "");
 }
 
 /** What a statement is about, without a sign or a number before it. */
