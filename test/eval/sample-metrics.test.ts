@@ -240,6 +240,8 @@ model Sqrt {
     const loaded = loadModel(model);
     const trained = await train(loaded.model, { data: datasetOf(loaded.model, { train: { x, y }, test: { x, y } }), seed: 1 });
     const { metrics, warnings } = await trained.evaluate({ terms: false });
+    // a single row has no other to be set beside
+    await expect(trained.evaluate({ terms: false, rows: 1 })).rejects.toMatchObject({ code: "GM4041" });
     await trained.close();
     for (const name of ["mmd", "clouds", "classes"]) {
       expect(metrics[name]?.value).toBeNaN();

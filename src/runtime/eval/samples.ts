@@ -32,6 +32,7 @@ export function sampleMeasurement(
   plan: { readonly opened: Opened; readonly rows: number; readonly all: number },
 ): Measurement {
   const { opened, rows: taken, all } = plan;
+  requireSeveral(metric, taken);
   const real: Set = { rows: 0, event: [], data: [] };
   const drawn: Set = { rows: 0, event: [], data: [] };
   const take = (into: Set, { shape, data }: HostTensor, rows: number): void => {
@@ -67,6 +68,7 @@ export async function judgeRows(
   const { dataset, split, seed } = options;
   const all = allRows(Math.min(...dataset.streams.map((s) => s.splits[split]?.rows ?? 0)));
   const taken = spreadRows(all, metric.rows);
+  requireSeveral(metric, Math.min(taken.length, drawn.shape[0] ?? 0));
   const real: Set = { rows: 0, event: drawn.shape.slice(1), data: [] };
   for (const batch of drawnBatches(dataset, split, { batch: Math.min(200, taken.length), seed, rows: taken })) {
     const { data } = defined(batch.tensors[metric.variable], `data for ${metric.variable}`);
@@ -81,6 +83,14 @@ export async function judgeRows(
   const base = { label: metric.label, standardError: null, k: null, bound: null };
   const judged = await judge(options, metric, real, { rows, event: real.event, data: Array.from(drawn.data) });
   return { ...base, ...judged, ...(taken.length === all.length ? {} : { rows: taken.length }) };
+}
+
+/** All but the counts of modes compare rows of one kind with one another. Throws GM4041 where there is one, or none. */
+function requireSeveral({ label, place, method }: SamplesMetric, rows: number): void {
+  if (method.kind === "modes" || rows >= 2) return;
+  throw new GmcError("GM4041", `${label} (${place}) compares rows with one another, and takes ${rows} of the data`, [
+    "measure at least two rows: `--rows 1000`, a larger `rows = …`, or a split that holds more",
+  ]);
 }
 
 interface Set {
