@@ -138,16 +138,17 @@ function reportTogether(context: DeriveContext, { a, b, mine }: Meeting): void {
 }
 
 /**
- * One of the two moves an implicit density that the objective draws from, the other does not, and the objective holds no log-density: a
- * generator and its critic. The parts of a bound, moved by two optimisers, are no such pair.
+ * One of the two moves an implicit density that the objective draws from, the other none of the model's, and the objective holds no log-density: a
+ * generator and its critic. The parts of a bound, moved by two optimisers, are no such pair, nor are two translators that hold to one cycle.
  */
 function playsAgainst(context: DeriveContext, objective: Expr, a: readonly string[], b: readonly string[]): boolean {
   if (densitiesIn(objective, "evaluated").size > 0) return false;
-  const generated = new Set(
-    [...densitiesIn(objective, "drawn")].filter((d) => isImplicit(context, d)).flatMap((d) => [...weightsOfDensity(context, d)]),
-  );
-  const generates = (moved: readonly string[]): boolean => moved.some((w) => generated.has(w));
-  return a.length > 0 && b.length > 0 && generates(a) !== generates(b);
+  const weights = (densities: Iterable<string>): ReadonlySet<string> =>
+    new Set([...densities].filter((d) => isImplicit(context, d)).flatMap((d) => [...weightsOfDensity(context, d)]));
+  const [drawn, all] = [weights(densitiesIn(objective, "drawn")), weights(context.model.densities.map((d) => d.name))];
+  const moves = (moved: readonly string[], generated: ReadonlySet<string>): boolean => moved.some((w) => generated.has(w));
+  const isPair = (generator: readonly string[], critic: readonly string[]): boolean => moves(generator, drawn) && !moves(critic, all);
+  return a.length > 0 && b.length > 0 && (isPair(a, b) || isPair(b, a));
 }
 
 /** A warning for each declared objective that neither `train` nor `evaluate` uses, where something is trained. */
