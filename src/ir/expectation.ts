@@ -1,5 +1,6 @@
 /** `E[…](…)`: each draw sees the names of those before it; what it binds is a variable under its own name, or a new name for one. */
 import { report } from "../base/report.js";
+import { didYouMean } from "../base/suggest.js";
 import { type Span, textOf } from "../base/source.js";
 import type * as ast from "../parser/ast.js";
 import { checkFree } from "./body.js";
@@ -121,11 +122,19 @@ function densityDraw(
     return undefined;
   }
   const names: DrawTarget[] = [];
+  const called = source.args.map((a) => textOf(a.value.span));
+  const isMixedUp =
+    [...called].sort().join() ===
+    binder.names
+      .map((n) => n.name.name)
+      .sort()
+      .join();
+  const order = isMixedUp ? [`write the names in the order of \`${textOf(source.span)}\`: \`${called.join(", ")}\``] : undefined;
   for (const [i, drawn] of binder.names.entries()) {
     const arg = source.args[i];
     const variables = arg && (arg.name ? undefined : slotNames(env, arg.value));
     if (!variables) return undefined;
-    const targets = bindName(env, drawn.name, variables, samples, bindings);
+    const targets = bindName(env, drawn.name, variables, samples, bindings, order);
     if (!targets) return undefined;
     names.push(...targets);
   }
@@ -144,6 +153,7 @@ function bindName(
   variables: readonly SlotName[],
   samples: Dim | undefined,
   bindings: Bindings,
+  help: readonly string[] = ["a new name renames what is drawn; the name of another variable would not"],
 ): readonly DrawTarget[] | undefined {
   const entity = env.scope.find(name.name);
   const own = entity && variablesOf(entity);
@@ -152,13 +162,7 @@ function bindName(
     return own.map((variable) => ({ kind: "variable", variable }));
   }
   if (own && entity?.kind !== "local") {
-    report(
-      env.cx.diagnostics,
-      "GM3040",
-      name.span,
-      { name: name.name, drawn: variables.map((v) => v.variable).join(", ") },
-      { help: ["a new name renames what is drawn; the name of another variable would not"] },
-    );
+    report(env.cx.diagnostics, "GM3040", name.span, { name: name.name, drawn: variables.map((v) => v.variable).join(", ") }, { help });
     return undefined;
   }
   if (!checkFree(env, name.name, name.span, new Scope(env.scope))) return undefined;
@@ -221,6 +225,13 @@ function dataDraw(env: Env, binder: ast.DrawBinder, bindings: Bindings, samples:
   let stream: number | undefined;
   for (const [i, drawn] of binder.names.entries()) {
     const arg = args[i];
+    const { name } = drawn.name;
+    if (source.kind === "name" && !env.scope.find(name)) {
+      const known = didYouMean(name, env.cx.streams.flat()) ?? env.cx.streams[0]?.[0] ?? "x";
+      const help = [`\`${known} ~ data\` draws it under its own name, \`${name} ~ data(${known})\` under another`];
+      report(env.cx.diagnostics, "GM2001", drawn.name.span, { what: "data variable", name }, { help });
+      return undefined;
+    }
     const variables = arg && slotNames(env, arg);
     if (!variables) return undefined;
     for (const v of variables) {

@@ -12,7 +12,7 @@ export interface SettingArgument {
   readonly name: string;
   /** Name in the runtime and in the IR. */
   readonly runtime: string;
-  readonly kind: "number" | "integer" | "boolean" | "rate" | "fraction" | "positive" | "objective" | "goal";
+  readonly kind: "number" | "integer" | "several" | "boolean" | "rate" | "fraction" | "positive" | "objective" | "goal";
   readonly required?: boolean;
 }
 
@@ -244,7 +244,7 @@ const evaluatorTable: readonly EvaluatorEntry[] = [
     name: "mmd_test",
     doc: "squared maximum mean discrepancy between samples and data with a Gaussian kernel as wide as the data's median distance, and the p-value of a permutation test (Gretton et al. 2012): of `rows` rows (500), by `permutations` (200)",
     densities: [{ name: "p", required: true }],
-    options: [arg("rows", "integer"), arg("permutations", "integer")],
+    options: [arg("rows", "several"), arg("permutations", "integer")],
     ofSamples: true,
     measures: isNumeric,
     needs: "data other than labels",
@@ -271,7 +271,7 @@ const evaluatorTable: readonly EvaluatorEntry[] = [
     name: "cloud_test",
     doc: "of clouds of points: how often the nearest other cloud is of the same kind, drawn or real (1/2 where they cannot be told apart), the share of real clouds that are the nearest of a drawn one, and the mean distance of a real cloud to its nearest drawn one (Achlioptas et al. 2018; Yang et al. 2019); `distance`: `chamfer`, or `emd` for the earth mover's; of `rows` rows (100)",
     densities: [{ name: "p", required: true }],
-    options: [arg("rows", "integer")],
+    options: [arg("rows", "several")],
     choices: [{ name: "distance", words: ["chamfer", "emd"] }],
     tooMuch: ({ domain }, { distance }) =>
       distance === "emd" && (domain.shape[0]?.size ?? 0) > MOST_POINTS
@@ -292,7 +292,7 @@ const evaluatorTable: readonly EvaluatorEntry[] = [
         needs: "data that are a category of each row, none of them missing",
       },
     ],
-    options: [arg("rows", "integer"), arg("steps", "integer"), arg("k", "integer")],
+    options: [arg("rows", "several"), arg("steps", "integer"), arg("k", "integer")],
     ofSamples: true,
     measures: isNumeric,
     needs: "data other than labels",

@@ -191,6 +191,8 @@ export function fits(spec: SettingArgument, value: Static): boolean {
   switch (spec.kind) {
     case "integer":
       return Number.isInteger(value.value) && value.value >= 1;
+    case "several":
+      return Number.isInteger(value.value) && value.value >= 2;
     case "fraction":
       return value.value >= 0 && value.value < 1;
     case "number":
@@ -205,6 +207,8 @@ export function expected(spec: SettingArgument): string {
   switch (spec.kind) {
     case "integer":
       return "a whole number of at least 1";
+    case "several":
+      return "a whole number of at least 2";
     case "fraction":
       return "a number from 0 to below 1";
     case "boolean":

@@ -82,12 +82,21 @@ function startsAfterLog({ tokens, failure }: Scene): boolean {
 function expectedHere(scene: Scene): Diagnostic {
   const { failure, token, previous, rule } = scene;
   const after = previous && isName(previous) && failure.expected !== t.LBrace ? ` after \`${previous.image}\`` : "";
-  const help = rule === "namedArg" && token?.tokenType === t.Tilde ? ["write `=`: only a density draws with `~`"] : [];
+  const help = rule === "namedArg" && token?.tokenType === t.Tilde ? ["write `=`: only a density draws with `~`"] : symmetryMeant(scene);
   return diagnosticOf(
     "GM1001",
     placeOf(scene),
     { expected: `${expectedPhrase(rule, failure.expected)}${after}`, found: foundPhrase(token) },
     { help },
+  );
+}
+
+/** `net D(x) invarient = …`: between the parameters of a net and its body stands its symmetry. */
+function symmetryMeant({ rule, token, previous }: Scene): readonly string[] {
+  if (rule !== "netDecl" || !isName(token) || previous?.tokenType !== t.RParen) return [];
+  return didYouMeanHelp(
+    token?.image ?? "",
+    [t.Invariant, t.Equivariant].map((word) => word.LABEL ?? word.name.toLowerCase()),
   );
 }
 

@@ -214,3 +214,61 @@ model Two {
     expect(good?.detail?.["precision"]).toBeGreaterThan(0.8);
   });
 });
+
+describe("samples that are no numbers", () => {
+  const model = `
+model Sqrt {
+  data x : real[4, 2], y : category[2]
+  latent z : real[4, 2]
+  param w : real = 0
+  density p(x, z) {
+    z ~ Normal(0, 1)
+    x = sqrt(z + w)
+  }
+  train { minimize E[x ~ data](sum((x - w) ^ 2))   batch = 10, steps = 1 }
+  evaluate {
+    mmd = mmd_test(p)
+    clouds = cloud_test(p, distance = emd)
+    classes = classifier_test(p, y, steps = 5)
+  }
+}`;
+  const random = hostStream(9, "roots");
+  const y = Int32Array.from({ length: 20 }, (_, i) => i % 2);
+  const x = Float32Array.from({ length: 160 }, () => random.uniform());
+
+  it("have no distance to the data: they would lie within any ball, and be told from nothing", async () => {
+    const loaded = loadModel(model);
+    const trained = await train(loaded.model, { data: datasetOf(loaded.model, { train: { x, y }, test: { x, y } }), seed: 1 });
+    const { metrics, warnings } = await trained.evaluate({ terms: false });
+    // a single row has no other to be set beside
+    await expect(trained.evaluate({ terms: false, rows: 1 })).rejects.toMatchObject({ code: "GM4041" });
+    await trained.close();
+    for (const name of ["mmd", "clouds", "classes"]) {
+      expect(metrics[name]?.value).toBeNaN();
+      expect(metrics[name]?.detail).toEqual({ "samples that are not finite": 20 });
+    }
+    expect(warnings.join()).toContain("clouds is no number");
+  });
+});
+
+describe("classifier_test of training rows", () => {
+  it("has no floor by training rows, which are what it measures", async () => {
+    const random = hostStream(10, "train");
+    const y = Int32Array.from({ length: 40 }, (_, i) => i % 2);
+    const x = Float32Array.from({ length: 80 }, () => random.normal());
+    const loaded = loadModel(`
+model One {
+  data x : real[2], y : category[2]
+  param w : real[2] = 0
+  density p(x) { x ~ Normal(w, 1) }
+  train { maximize log p(x)   batch = 10, steps = 1 }
+  evaluate { test = classifier_test(p, y, steps = 5) }
+}`);
+    for (const split of ["train", "test"] as const) {
+      const trained = await train(loaded.model, { data: datasetOf(loaded.model, { train: { x, y }, test: { x, y } }), seed: 1 });
+      const { metrics } = await trained.evaluate({ terms: false, split });
+      await trained.close();
+      expect(Object.hasOwn(metrics["test"]?.detail ?? {}, "training rows")).toBe(split === "test");
+    }
+  });
+});

@@ -347,3 +347,24 @@ model Sets(N = 5) {
   expect(Math.abs((a["each"]?.[0] ?? 0) - (a["each"]?.[2] ?? 0))).toBeGreaterThan(1e-3);
   expect(b["pooled"]?.[0]).toBeCloseTo(a["pooled"]?.[0] ?? NaN, 10);
 });
+
+it("clouds of pointgan.gm begin where the data lie: about their mean, within the unit ball for the most part", async () => {
+  const text = readFileSync(new URL("../../examples/pointgan.gm", import.meta.url), "utf8");
+  const { model } = loadModel(text, { set: { N: 32 } });
+  const random = hostStream(3, "clouds");
+  const x = Float32Array.from({ length: 30 * 96 }, () => 0.3 * random.normal());
+  const trained = await trainOnNode(model, { data: datasetOf(model, { train: { x } }), seed: 1, steps: 1 });
+  const { values } = await trained.sample(40, { seed: 2 });
+  await trained.close();
+  const points = Array.from(values["x"]?.data ?? []);
+  let within = 0;
+  for (let cloud = 0; cloud < 40; cloud++) {
+    for (const axis of [0, 1, 2]) {
+      let mean = 0;
+      for (let i = 0; i < 32; i++) mean += (points[(cloud * 32 + i) * 3 + axis] ?? NaN) / 32;
+      expect(Math.abs(mean)).toBeLessThan(1e-5);
+    }
+    for (let i = 0; i < 32; i++) within += Math.hypot(...points.slice((cloud * 32 + i) * 3, (cloud * 32 + i) * 3 + 3)) < 1 ? 1 : 0;
+  }
+  expect(within / (40 * 32)).toBeGreaterThan(0.5);
+});

@@ -140,3 +140,25 @@ describe("players of games", () => {
     expect(moved).toBeGreaterThan(0);
   });
 });
+
+it("two translators that hold to one cycle, each in a statement of its own, are no generator and its critic", () => {
+  const { compiled } = loadModel(`
+model Two(D = 2) {
+  data a : real[D]
+  data b : real[D]
+  net to_b(a) = a |> dense(D)
+  net to_a(b) = b |> dense(D)
+  net critic_a(a) = a |> dense(3) |> relu |> dense(1) |> sum
+  net critic_b(b) = b |> dense(3) |> relu |> dense(1) |> sum
+  density p(b | a) { b = to_b(a) }
+  density q(a | b) { a = to_a(b) }
+  objective cycle = E[a ~ data, bf ~ p(b | a)](sum((to_a(bf) - a)^2))
+  train {
+    maximize Hinge(q, critic_a) + Hinge(p, critic_b) over critic_a, critic_b
+    maximize Fool(p, critic_b) - cycle over to_b
+    maximize Fool(q, critic_a) - cycle over to_a
+    batch = 4
+  }
+}`);
+  expect(compiled.diagnostics.map((d) => d.code)).toEqual([]);
+});

@@ -26,6 +26,7 @@ export const gm4 = {
   GM4030: worded("Entries or a temperature that a draw cannot take"),
   GM4031: worded("A temperature that the distribution has no use for"),
   GM4040: worded("Rows to judge that are no rows of the variable"),
+  GM4041: worded("Too few rows to judge samples by"),
   GM4050: worded("Unknown option of a script"),
   GM4051: worded("An array that is no rows of its variable"),
   GM4501: worded("An initialiser that does not fit its weight"),

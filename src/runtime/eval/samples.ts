@@ -2,7 +2,7 @@
  * Samples of a density against the rows of a split: what an implicit density, which has no likelihood, can be judged by. One sample is drawn for
  * each row, given the row's conditions; all of both are held on the host, so the number of rows is limited.
  */
-import type { Dataset, SplitName } from "../data/dataset.js";
+import { evaluationSplit, type Dataset, type SplitName } from "../data/dataset.js";
 import type { EngineSession, HostTensor, HostTensors } from "../engines/engine.js";
 import { assertNever, GmcError } from "../graph/errors.js";
 import { hostStream, type HostStream } from "../graph/random.js";
@@ -20,6 +20,8 @@ import type { Result } from "./protocol.js";
 export interface SamplesOptions extends MeasureOptions {
   readonly session: EngineSession;
   readonly dataset: Dataset;
+  /** Whose rows are measured; the held out ones unless told. */
+  readonly split?: SplitName | undefined;
 }
 
 export function sampleMeasurement(
@@ -30,6 +32,7 @@ export function sampleMeasurement(
   plan: { readonly opened: Opened; readonly rows: number; readonly all: number },
 ): Measurement {
   const { opened, rows: taken, all } = plan;
+  requireSeveral(metric, taken);
   const real: Set = { rows: 0, event: [], data: [] };
   const drawn: Set = { rows: 0, event: [], data: [] };
   const take = (into: Set, { shape, data }: HostTensor, rows: number): void => {
@@ -65,6 +68,7 @@ export async function judgeRows(
   const { dataset, split, seed } = options;
   const all = allRows(Math.min(...dataset.streams.map((s) => s.splits[split]?.rows ?? 0)));
   const taken = spreadRows(all, metric.rows);
+  requireSeveral(metric, Math.min(taken.length, drawn.shape[0] ?? 0));
   const real: Set = { rows: 0, event: drawn.shape.slice(1), data: [] };
   for (const batch of drawnBatches(dataset, split, { batch: Math.min(200, taken.length), seed, rows: taken })) {
     const { data } = defined(batch.tensors[metric.variable], `data for ${metric.variable}`);
@@ -79,6 +83,14 @@ export async function judgeRows(
   const base = { label: metric.label, standardError: null, k: null, bound: null };
   const judged = await judge(options, metric, real, { rows, event: real.event, data: Array.from(drawn.data) });
   return { ...base, ...judged, ...(taken.length === all.length ? {} : { rows: taken.length }) };
+}
+
+/** All but the counts of modes compare rows of one kind with one another. Throws GM4041 where there is one, or none. */
+function requireSeveral({ label, place, method }: SamplesMetric, rows: number): void {
+  if (method.kind === "modes" || rows >= 2) return;
+  throw new GmcError("GM4041", `${label} (${place}) compares rows with one another, and takes ${rows} of the data`, [
+    "measure at least two rows: `--rows 1000`, a larger `rows = …`, or a split that holds more",
+  ]);
 }
 
 interface Set {
@@ -97,6 +109,11 @@ async function judge(options: SamplesOptions, metric: SamplesMetric, realSet: Se
     { width, data: drawnSet.data },
   ];
   const { method } = metric;
+  const lost = { "samples that are not finite": rowsLost(drawn), "rows that are not finite": rowsLost(real) };
+  // of no number all comparisons are false: such a sample would lie within any ball, and beside nothing. In no mode it is anyway
+  if (method.kind !== "modes" && Object.values(lost).some((n) => n > 0)) {
+    return { value: NaN, unit: "", detail: Object.fromEntries(Object.entries(lost).filter(([, n]) => n > 0)) };
+  }
   switch (method.kind) {
     case "mmd": {
       const test = mmdTest(real, drawn, method.permutations, hostStream(options.seed, "mmd.permutations"));
@@ -126,7 +143,17 @@ async function judge(options: SamplesOptions, metric: SamplesMetric, realSet: Se
   }
 }
 
-/** Frechet distance of features first; beside it that of as many training rows, what a perfect generator would come to. */
+/** Rows with an entry that is not finite. */
+function rowsLost({ width, data }: Points): number {
+  const lost = new Set<number>();
+  for (let i = 0; i < data.length; i++) if (!Number.isFinite(data[i])) lost.add(Math.floor(i / width));
+  return lost.size;
+}
+
+/**
+ * Frechet distance of features first; beside it that of as many training rows, what a perfect generator would come to: not where they are the rows
+ * that are measured, whose distance to themselves is 0.
+ */
 async function judgeByClassifier(
   options: SamplesOptions,
   variable: string,
@@ -138,8 +165,9 @@ async function judgeByClassifier(
   const classifier = await trainClassifier({ ...options, variable, labels, steps });
   try {
     const [a, b] = [await classifier.judge(real.data, real.rows), await classifier.judge(drawn.data, drawn.rows)];
-    const training = rowsOf(options.dataset, "train", { variable, labels, seed: options.seed, count: drawn.rows });
-    const known = await classifier.judge(training.values, training.rows);
+    const { dataset, split = evaluationSplit(dataset) } = options;
+    const training = rowsOf(dataset, "train", { variable, labels, seed: options.seed, count: drawn.rows });
+    const known = split === "train" ? undefined : await classifier.judge(training.values, training.rows);
     const [gaussian, shares] = [gaussianOf(a.features), classShares(a.classes, classifier.classCount)];
     const { precision, recall } = precisionRecall(a.features, b.features, k);
     const found = classShares(b.classes, classifier.classCount);
@@ -147,7 +175,7 @@ async function judgeByClassifier(
       value: frechetDistance(gaussian, gaussianOf(b.features)),
       unit: "squared Frechet distance of features",
       detail: {
-        "training rows": frechetDistance(gaussian, gaussianOf(known.features)),
+        ...(known === undefined ? {} : { "training rows": frechetDistance(gaussian, gaussianOf(known.features)) }),
         precision,
         recall,
         "classes apart": shares.reduce((s, p, c) => s + Math.abs(p - (found[c] ?? 0)), 0) / 2,

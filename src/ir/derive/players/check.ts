@@ -16,7 +16,8 @@ import { densitiesIn, isImplicit, linearParts, shapeOf, type Sign, weightsOf, we
 
 export function checkPlayers(context: DeriveContext, phase: DerivedPhase): void {
   const { updates } = phase;
-  const held = updates.map((u) => (updates.length > 1 ? objectivesIn(context, u) : []));
+  const cores = new Map(updates.map(({ update }) => [shapeOf(coreOf(update.value)), nameOfCore(update)]));
+  const held = updates.map((u) => (updates.length > 1 ? objectivesIn(context, u, cores) : []));
   const players = updates.map((update, i): Player => ({ update, held: held[i] ?? [] }));
   const meetings = players.flatMap((a, i) => players.slice(i + 1).flatMap((b) => meetingsOf(context, a, b)));
   const undone = new Set(meetings.filter((m) => m.kind === "undone").map((m) => m.mine.shape));
@@ -42,19 +43,25 @@ interface Held {
   readonly sign: Sign;
 }
 
-/** The statement's own objective, and those that are declared and stand in it: these are one object wherever they stand. */
-function objectivesIn(context: DeriveContext, { update }: DerivedUpdate): readonly Held[] {
+/**
+ * The statement's own objective, and those that stand in it: declared ones, which are one object wherever they stand, and what another statement is
+ * about, such as the template in `maximize WGAN(p, D) - 10 * GradientPenalty(p, D)`, whose calls are alike.
+ */
+function objectivesIn(context: DeriveContext, { update }: DerivedUpdate, cores: ReadonlyMap<string, string>): readonly Held[] {
   const names = new Map(context.model.objectives.map((o) => [o.value, o.name]));
   const direction: Sign = update.direction === "maximize" ? 1 : -1;
-  const core = coreOf(update.value);
   const found = new Map<string, Held>();
   for (const { expr, sign } of linearParts(update.value)) {
-    const name = names.get(expr) ?? (expr === core ? update.text.replace(/^-\s*/u, "") : undefined);
-    if (name === undefined) continue;
     const shape = shapeOf(expr);
+    const name = names.get(expr) ?? cores.get(shape);
+    if (name === undefined) continue;
     if (!found.has(shape)) found.set(shape, { name, shape, expr, sign: sign === direction ? 1 : -1 });
   }
   return [...found.values()];
+}
+
+function nameOfCore({ text }: DerivedUpdate["update"]): string {
+  return text.replace(/^-\s*/u, "");
 }
 
 /** What a statement is about, without a sign or a number before it. */
@@ -131,16 +138,17 @@ function reportTogether(context: DeriveContext, { a, b, mine }: Meeting): void {
 }
 
 /**
- * One of the two moves an implicit density that the objective draws from, the other does not, and the objective holds no log-density: a
- * generator and its critic. The parts of a bound, moved by two optimisers, are no such pair.
+ * One of the two moves an implicit density that the objective draws from, the other none of the model's, and the objective holds no log-density: a
+ * generator and its critic. The parts of a bound, moved by two optimisers, are no such pair, nor are two translators that hold to one cycle.
  */
 function playsAgainst(context: DeriveContext, objective: Expr, a: readonly string[], b: readonly string[]): boolean {
   if (densitiesIn(objective, "evaluated").size > 0) return false;
-  const generated = new Set(
-    [...densitiesIn(objective, "drawn")].filter((d) => isImplicit(context, d)).flatMap((d) => [...weightsOfDensity(context, d)]),
-  );
-  const generates = (moved: readonly string[]): boolean => moved.some((w) => generated.has(w));
-  return a.length > 0 && b.length > 0 && generates(a) !== generates(b);
+  const weights = (densities: Iterable<string>): ReadonlySet<string> =>
+    new Set([...densities].filter((d) => isImplicit(context, d)).flatMap((d) => [...weightsOfDensity(context, d)]));
+  const [drawn, all] = [weights(densitiesIn(objective, "drawn")), weights(context.model.densities.map((d) => d.name))];
+  const moves = (moved: readonly string[], generated: ReadonlySet<string>): boolean => moved.some((w) => generated.has(w));
+  const isPair = (generator: readonly string[], critic: readonly string[]): boolean => moves(generator, drawn) && !moves(critic, all);
+  return a.length > 0 && b.length > 0 && (isPair(a, b) || isPair(b, a));
 }
 
 /** A warning for each declared objective that neither `train` nor `evaluate` uses, where something is trained. */
