@@ -46,9 +46,6 @@ export function renderRegions(tables) {
     "estimators of maxima": estimatorTable(tables, "optimum"),
     "estimators of updates": estimatorTable(tables, "update"),
     "estimators of energies": ["data", "model", "partition", "matching"].map((role) => estimatorTable(tables, role)).join("\n\n"),
-    "planned estimators": estimatorsOf(tables, (e) => e.planned)
-      .map((e) => `\`${e.name}\``)
-      .join(", "),
     "standard library": library(tables),
     "data sets": table(
       ["Name", "What it is"],
@@ -310,7 +307,7 @@ const ESTIMATED = {
 };
 
 function estimatorTable(tables, role) {
-  const rows = estimatorsOf(tables, (e) => e.role === role && !e.planned).map((e) => [estimatorCall(e), sentence(e.doc)]);
+  const rows = estimatorsOf(tables, (e) => e.role === role).map((e) => [estimatorCall(e), sentence(e.doc)]);
   return table([ESTIMATED[role], "How"], rows);
 }
 

@@ -43,8 +43,6 @@ export interface EstimatorEntry {
   readonly options: readonly EstimatorOption[];
   /** Why options do not go together, and what would; `given` are those that are written. */
   readonly conflict?: (options: Options, given: Options) => readonly [problem: string, help: string] | undefined;
-  /** No rule of this version derives it: it is known, so that a misspelling is told from it. */
-  readonly planned?: true;
 }
 
 const integer = (name: string, value: number, doc: string): EstimatorOption => ({ name, kind: "integer", value, doc });
@@ -194,7 +192,7 @@ export function numberOption(options: Options, name: string): number {
   return value;
 }
 
-/** Names for help: those of some roles that this version derives. */
+/** Names for help: those of some roles, or all. */
 export function estimatorNames(...roles: readonly EstimatorRole[]): readonly string[] {
-  return table.filter((e) => e.planned === undefined && (roles.length === 0 || roles.includes(e.role))).map((e) => e.name);
+  return table.filter((e) => roles.length === 0 || roles.includes(e.role)).map((e) => e.name);
 }

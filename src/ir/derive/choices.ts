@@ -66,18 +66,6 @@ export function chosen(context: DeriveContext, by: readonly EstimatorChoice[]): 
         ok = false;
         continue;
       }
-      if (entry.planned) {
-        const others = estimatorNames(entry.role).map((e) => `\`${e}\``);
-        report(
-          context.diagnostics,
-          "GM3509",
-          asked.span,
-          { construct: `the estimator \`${asked.name}\`` },
-          { help: others.length > 0 ? [`${others.join(", ")} can stand here`] : [] },
-        );
-        ok = false;
-        continue;
-      }
       const options = optionsOf(context, entry, asked);
       if (!options) {
         ok = false;
