@@ -15,6 +15,10 @@ export interface OptionSpec {
   readonly kind: "number" | "integer" | "size" | "boolean" | "axis" | "axes" | "sizes" | "numbers" | "choice" | "pair" | "order";
   readonly choices?: readonly string[];
   readonly min?: number;
+  /** A number greater than this. */
+  readonly above?: number;
+  /** The greatest size. */
+  readonly most?: number;
   readonly required?: boolean;
   readonly named?: boolean;
   /** Name in the runtime where it differs. */

@@ -15,6 +15,7 @@ import { factsOf, factsOfDomain, netKey } from "./facts.js";
 import { notMonotone } from "./flow-structure/monotone.js";
 import { shapeOf, sizeOf } from "./flow-structure/reads.js";
 import { showSide } from "./flows.js";
+import { writtenOut } from "./inline-nets.js";
 import { interior, rangeOfDomain, showRange } from "./range.js";
 import { type Chain, declaredSide } from "./flow-chain.js";
 import { MOST_ENTRIES, type JacobianStructure, structureOf } from "./flow-structure/structure.js";
@@ -72,7 +73,9 @@ function written(env: Env, decl: ast.FlowDecl, { param, body }: ast.FlowDirectio
   const facts = factsOfDomain({ name: from.domain, classes: undefined, shape: from.shape, optional: false, atMostOne: undefined });
   cx.facts.set(input.id, { ...facts, range: interior(facts.range) });
   scope.define(param.name, localEntity(input));
-  const value = elaborateExpr(within(env, scope), body);
+  const called = elaborateExpr(within(env, scope), body);
+  // a net without weights hides no structure
+  const value = called && writtenOut(cx, called);
   const type = value && requireTensor(env, value);
   if (!value || !type) return undefined;
   if (sameShape(type.shape, to.shape) && type.element === "real") return { input, value };

@@ -124,8 +124,9 @@ const table: readonly Bijection[] = [
       perEntry: (call) => 3 * (call.options.get("bins") as number) - 1,
       logDet: "sum(log slope of the spline(kept))",
       options: [
-        { name: "bins", kind: "size", named: true, fallback: 8 },
-        { name: "bound", kind: "number", named: true, min: 0, fallback: 3 },
+        // each bin takes at least 1/1000 of the interval, as in the runtime
+        { name: "bins", kind: "size", named: true, most: 999, fallback: 8 },
+        { name: "bound", kind: "number", named: true, above: 0, fallback: 3 },
       ],
     },
   ),
