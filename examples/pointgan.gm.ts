@@ -32,19 +32,9 @@ export type Weights = WeightsOf<typeof weights>;
  *
  * set_dense(x)  nets.gm:102
  * x [..., 128, 64] -> [..., 128, 64]
+ * With the weights of G.set_dense1, and of G.set_dense2, critic.set_dense2.
  */
 export function set_dense(w: Weights["G"]["set_dense1"], x: Tensor): Tensor {
-  return add(dense(w.dense1, x), expandDims(dense(w.dense2, mean(x, [-2])), -2)); // [..., 128, 64]
-}
-
-/**
- * Layer of a set x [points, features], equivariant: another order of the points gives the same results in that order. Each point is mapped alike, and by
- * another map their mean is added. Zaheer, Kottur, Ravanbakhsh, Poczos, Salakhutdinov & Smola 2017, "Deep Sets", eq. 4.
- *
- * set_dense2(x)  nets.gm:102
- * x [..., 128, 64] -> [..., 128, 64]
- */
-export function set_dense2(w: Weights["G"]["set_dense2"], x: Tensor): Tensor {
   return add(dense(w.dense1, x), expandDims(dense(w.dense2, mean(x, [-2])), -2)); // [..., 128, 64]
 }
 
@@ -56,7 +46,7 @@ export function G(w: Weights["G"], z: Tensor, e: Tensor): Tensor {
   return dense(
     w.dense3,
     relu(
-      set_dense2(
+      set_dense(
         w.set_dense2,
         relu(set_dense(w.set_dense1, relu(add(dense(w.dense1, e), expandDims(dense(w.dense2, z), -2))))),
       ),
@@ -76,17 +66,6 @@ export function set_dense3(w: Weights["critic"]["set_dense1"], x: Tensor): Tenso
 }
 
 /**
- * Layer of a set x [points, features], equivariant: another order of the points gives the same results in that order. Each point is mapped alike, and by
- * another map their mean is added. Zaheer, Kottur, Ravanbakhsh, Poczos, Salakhutdinov & Smola 2017, "Deep Sets", eq. 4.
- *
- * set_dense4(x)  nets.gm:102
- * x [..., 128, 64] -> [..., 128, 64]
- */
-export function set_dense4(w: Weights["critic"]["set_dense2"], x: Tensor): Tensor {
-  return add(dense(w.dense1, x), expandDims(dense(w.dense2, mean(x, [-2])), -2)); // [..., 128, 64]
-}
-
-/**
  * critic(x)  pointgan.gm:17
  * x [..., 128, 3] -> [...]
  */
@@ -95,7 +74,7 @@ export function critic(w: Weights["critic"], x: Tensor): Tensor {
     dense(
       w.dense1,
       mean(
-        leakyRelu(set_dense4(w.set_dense2, leakyRelu(set_dense3(w.set_dense1, x), { slope: 0.2 })), { slope: 0.2 }),
+        leakyRelu(set_dense(w.set_dense2, leakyRelu(set_dense3(w.set_dense1, x), { slope: 0.2 })), { slope: 0.2 }),
         [-2],
       ),
     ),
