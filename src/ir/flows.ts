@@ -21,6 +21,7 @@ import {
   scale,
   sizes,
 } from "./bijection-forms.js";
+import { type Order, placesOf } from "./autoregressive/order.js";
 import type { OptionSpec } from "./builtins.js";
 import { dim, timesDim } from "./shapes.js";
 import type { Side } from "./types.js";
@@ -163,13 +164,19 @@ const table: readonly Bijection[] = [
   {
     name: "permute",
     runtime: "permute",
-    doc: "puts the entries of the last axis into another order, drawn once by `seed`",
-    options: [{ name: "seed", kind: "integer", fallback: 0 }],
+    doc: "puts the entries of the last axis into another order: drawn once by a seed, or x = (z[3], z[1], z[2]) for `[3, 1, 2]`",
+    options: [{ name: "order", kind: "order", choices: ["natural", "reverse"], fallback: 0 }],
     directions: closed,
     elementwise: false,
     logDet: "0",
-    apply: (call) =>
-      needsAxis(call) ? { to: call.from, options: { order: call.options.get("seed") as number }, parameters: 0 } : undefined,
+    apply: (call) => {
+      if (!needsAxis(call)) return undefined;
+      const n = call.from.shape.at(-1)?.size ?? 0;
+      const asked = call.options.get("order") as Order;
+      if (typeof asked === "object" && asked.length !== n)
+        return problem(call, `its order has ${asked.length} places, and the last axis ${n} entries`);
+      return { to: call.from, options: { order: typeof asked === "number" ? asked : placesOf(asked, n) }, parameters: 0 };
+    },
   },
   {
     name: "reverse",
@@ -194,6 +201,7 @@ const table: readonly Bijection[] = [
       const image = imageOf(call);
       if (!image) return undefined;
       const [h, w, c] = image;
+      if (factor < 2) return problem(call, `its factor is at least 2, found ${factor}`);
       if (c.size % (factor * factor) !== 0)
         return problem(
           call,

@@ -159,7 +159,7 @@ function readOrder(
     "GM2086",
     values[0]?.span,
     { what: `\`${spec.name}\` of ${what}`, why },
-    { help: [`name each of the places 1 to ${places.length} once, in the order in which they are drawn`, ...OTHER_ORDERS] },
+    { help: [`name each of the places 1 to ${places.length} once`, ...OTHER_ORDERS] },
   );
   return undefined;
 }
