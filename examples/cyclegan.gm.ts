@@ -97,6 +97,7 @@ export type Weights = WeightsOf<typeof weights>;
  *
  * mirrored_block(x)  nets.gm:77
  * x [..., 4, 4, 32] -> [..., 4, 4, 32]
+ * With the weights of to_b.residual_translator1.residual1.mirrored_block1, and of 3 others up to to_a.residual_translator1.residual2.mirrored_block1.
  */
 export function mirrored_block(
   w: Weights["to_b"]["residual_translator1"]["residual1"]["mirrored_block1"],
@@ -114,37 +115,10 @@ export function mirrored_block(
  *
  * residual(x)  nets.gm:35
  * x [..., 4, 4, 32] -> [..., 4, 4, 32]
+ * With the weights of to_b.residual_translator1.residual1, and of 3 others up to to_a.residual_translator1.residual2.
  */
 export function residual(w: Weights["to_b"]["residual_translator1"]["residual1"], x: Tensor): Tensor {
   return add(x, mirrored_block(w.mirrored_block1, x)); // [..., 4, 4, 32]
-}
-
-/**
- * Two 3 x 3 convolutions with instance normalisation and mirrored borders: what a residual block of a translator adds.
- * Johnson et al. 2016, supplementary material; Zhu et al. 2017, appendix 7.2.
- *
- * mirrored_block2(x)  nets.gm:77
- * x [..., 4, 4, 32] -> [..., 4, 4, 32]
- */
-export function mirrored_block2(
-  w: Weights["to_b"]["residual_translator1"]["residual2"]["mirrored_block1"],
-  x: Tensor,
-): Tensor {
-  const h = conv2d(w.conv1, reflectPad(x, { size: 1 }), { padding: "valid" }); // [..., 4, 4, 32]
-  const h2 = reflectPad(relu(instanceNorm(w.instance_norm1, h)), { size: 1 }); // [..., 6, 6, 32]
-  const h3 = conv2d(w.conv2, h2, { padding: "valid" }); // [..., 4, 4, 32]
-  return instanceNorm(w.instance_norm2, h3); // [..., 4, 4, 32]
-}
-
-/**
- * Residual block around any chain that keeps the shape: `h |> residual(dense(64) |> relu |> dense(64))`.
- * He, Zhang, Ren & Sun 2016, "Deep Residual Learning for Image Recognition", eq. 1.
- *
- * residual2(x)  nets.gm:35
- * x [..., 4, 4, 32] -> [..., 4, 4, 32]
- */
-export function residual2(w: Weights["to_b"]["residual_translator1"]["residual2"], x: Tensor): Tensor {
-  return add(x, mirrored_block2(w.mirrored_block1, x)); // [..., 4, 4, 32]
 }
 
 /**
@@ -154,6 +128,7 @@ export function residual2(w: Weights["to_b"]["residual_translator1"]["residual2"
  *
  * residual_translator(x)  nets.gm:56
  * x [..., 16, 16, 1] -> [..., 16, 16, 1]
+ * With the weights of to_b.residual_translator1, and of to_a.residual_translator1.
  */
 export function residual_translator(w: Weights["to_b"]["residual_translator1"], x: Tensor): Tensor {
   const h = conv2d(w.conv1, reflectPad(x, { size: 3 }), { padding: "valid" }); // [..., 16, 16, 8]
@@ -162,7 +137,7 @@ export function residual_translator(w: Weights["to_b"]["residual_translator1"], 
   const d1 = relu(instanceNorm(w.instance_norm2, h2)); // [..., 8, 8, 16]
   const h3 = conv2d(w.conv3, d1, { stride: 2 }); // [..., 4, 4, 32]
   const d2 = relu(instanceNorm(w.instance_norm3, h3)); // [..., 4, 4, 32]
-  const u0 = residual2(w.residual2, residual(w.residual1, d2)); // [..., 4, 4, 32]
+  const u0 = residual(w.residual2, residual(w.residual1, d2)); // [..., 4, 4, 32]
   const h4 = convTranspose2d(w.conv_transpose1, u0, { stride: 2 }); // [..., 8, 8, 16]
   const u1 = relu(instanceNorm(w.instance_norm4, h4)); // [..., 8, 8, 16]
   const h5 = convTranspose2d(w.conv_transpose2, u1, { stride: 2 }); // [..., 16, 16, 8]
@@ -179,90 +154,11 @@ export function to_b(w: Weights["to_b"], a: Tensor): Tensor {
 }
 
 /**
- * Two 3 x 3 convolutions with instance normalisation and mirrored borders: what a residual block of a translator adds.
- * Johnson et al. 2016, supplementary material; Zhu et al. 2017, appendix 7.2.
- *
- * mirrored_block3(x)  nets.gm:77
- * x [..., 4, 4, 32] -> [..., 4, 4, 32]
- */
-export function mirrored_block3(
-  w: Weights["to_a"]["residual_translator1"]["residual1"]["mirrored_block1"],
-  x: Tensor,
-): Tensor {
-  const h = conv2d(w.conv1, reflectPad(x, { size: 1 }), { padding: "valid" }); // [..., 4, 4, 32]
-  const h2 = reflectPad(relu(instanceNorm(w.instance_norm1, h)), { size: 1 }); // [..., 6, 6, 32]
-  const h3 = conv2d(w.conv2, h2, { padding: "valid" }); // [..., 4, 4, 32]
-  return instanceNorm(w.instance_norm2, h3); // [..., 4, 4, 32]
-}
-
-/**
- * Residual block around any chain that keeps the shape: `h |> residual(dense(64) |> relu |> dense(64))`.
- * He, Zhang, Ren & Sun 2016, "Deep Residual Learning for Image Recognition", eq. 1.
- *
- * residual3(x)  nets.gm:35
- * x [..., 4, 4, 32] -> [..., 4, 4, 32]
- */
-export function residual3(w: Weights["to_a"]["residual_translator1"]["residual1"], x: Tensor): Tensor {
-  return add(x, mirrored_block3(w.mirrored_block1, x)); // [..., 4, 4, 32]
-}
-
-/**
- * Two 3 x 3 convolutions with instance normalisation and mirrored borders: what a residual block of a translator adds.
- * Johnson et al. 2016, supplementary material; Zhu et al. 2017, appendix 7.2.
- *
- * mirrored_block4(x)  nets.gm:77
- * x [..., 4, 4, 32] -> [..., 4, 4, 32]
- */
-export function mirrored_block4(
-  w: Weights["to_a"]["residual_translator1"]["residual2"]["mirrored_block1"],
-  x: Tensor,
-): Tensor {
-  const h = conv2d(w.conv1, reflectPad(x, { size: 1 }), { padding: "valid" }); // [..., 4, 4, 32]
-  const h2 = reflectPad(relu(instanceNorm(w.instance_norm1, h)), { size: 1 }); // [..., 6, 6, 32]
-  const h3 = conv2d(w.conv2, h2, { padding: "valid" }); // [..., 4, 4, 32]
-  return instanceNorm(w.instance_norm2, h3); // [..., 4, 4, 32]
-}
-
-/**
- * Residual block around any chain that keeps the shape: `h |> residual(dense(64) |> relu |> dense(64))`.
- * He, Zhang, Ren & Sun 2016, "Deep Residual Learning for Image Recognition", eq. 1.
- *
- * residual4(x)  nets.gm:35
- * x [..., 4, 4, 32] -> [..., 4, 4, 32]
- */
-export function residual4(w: Weights["to_a"]["residual_translator1"]["residual2"], x: Tensor): Tensor {
-  return add(x, mirrored_block4(w.mirrored_block1, x)); // [..., 4, 4, 32]
-}
-
-/**
- * From an image to an image of `outputs` channels: convolutions that halve its height and width `halvings` times, residual blocks, transposed convolutions
- * back, each with instance normalisation; borders are mirrored. Height and width are multiples of 2^halvings.
- * Johnson, Alahi & Fei-Fei 2016; Zhu, Park, Isola & Efros 2017, "Unpaired Image-to-Image Translation using Cycle-Consistent Adversarial Networks", appendix 7.2.
- *
- * residual_translator2(x)  nets.gm:56
- * x [..., 16, 16, 1] -> [..., 16, 16, 1]
- */
-export function residual_translator2(w: Weights["to_a"]["residual_translator1"], x: Tensor): Tensor {
-  const h = conv2d(w.conv1, reflectPad(x, { size: 3 }), { padding: "valid" }); // [..., 16, 16, 8]
-  const d0 = relu(instanceNorm(w.instance_norm1, h)); // [..., 16, 16, 8]
-  const h2 = conv2d(w.conv2, d0, { stride: 2 }); // [..., 8, 8, 16]
-  const d1 = relu(instanceNorm(w.instance_norm2, h2)); // [..., 8, 8, 16]
-  const h3 = conv2d(w.conv3, d1, { stride: 2 }); // [..., 4, 4, 32]
-  const d2 = relu(instanceNorm(w.instance_norm3, h3)); // [..., 4, 4, 32]
-  const u0 = residual4(w.residual2, residual3(w.residual1, d2)); // [..., 4, 4, 32]
-  const h4 = convTranspose2d(w.conv_transpose1, u0, { stride: 2 }); // [..., 8, 8, 16]
-  const u1 = relu(instanceNorm(w.instance_norm4, h4)); // [..., 8, 8, 16]
-  const h5 = convTranspose2d(w.conv_transpose2, u1, { stride: 2 }); // [..., 16, 16, 8]
-  const u2 = relu(instanceNorm(w.instance_norm5, h5)); // [..., 16, 16, 8]
-  return sigmoid(conv2d(w.conv4, reflectPad(u2, { size: 3 }), { padding: "valid" })); // [..., 16, 16, 1]
-}
-
-/**
  * to_a(b)  cyclegan.gm:11
  * b [..., 16, 16, 1] -> [..., 16, 16, 1]
  */
 export function to_a(w: Weights["to_a"], b: Tensor): Tensor {
-  return residual_translator2(w.residual_translator1, b); // [..., 16, 16, 1]
+  return residual_translator(w.residual_translator1, b); // [..., 16, 16, 1]
 }
 
 /**
@@ -272,6 +168,7 @@ export function to_a(w: Weights["to_a"], b: Tensor): Tensor {
  *
  * patch_critic(x)  nets.gm:89
  * x [..., 16, 16, 1] -> [..., 4, 4, 1]
+ * With the weights of critic_a.patch_critic1, and of critic_b.patch_critic1.
  */
 export function patch_critic(w: Weights["critic_a"]["patch_critic1"], x: Tensor): Tensor {
   const h1 = leakyRelu(conv2d(w.conv1, x, { stride: 2 }), { slope: 0.2 }); // [..., 8, 8, 8]
@@ -289,26 +186,11 @@ export function critic_a(w: Weights["critic_a"], a: Tensor): Tensor {
 }
 
 /**
- * Discriminator of patches, without its last average: a map [height, width, 1] whose entries each judge a patch of the image. `PatchLeastSquares` averages
- * over it; for an objective of one number, `|> mean`. `halvings` layers with stride 2.
- * Isola, Zhu, Zhou & Efros 2017, "Image-to-Image Translation with Conditional Adversarial Networks", section 3.2.2; Zhu et al. 2017, appendix 7.2.
- *
- * patch_critic2(x)  nets.gm:89
- * x [..., 16, 16, 1] -> [..., 4, 4, 1]
- */
-export function patch_critic2(w: Weights["critic_b"]["patch_critic1"], x: Tensor): Tensor {
-  const h1 = leakyRelu(conv2d(w.conv1, x, { stride: 2 }), { slope: 0.2 }); // [..., 8, 8, 8]
-  const h = conv2d(w.conv2, h1, { stride: 2 }); // [..., 4, 4, 16]
-  const h2 = leakyRelu(instanceNorm(w.instance_norm1, h), { slope: 0.2 }); // [..., 4, 4, 16]
-  return conv2d(w.conv3, h2); // [..., 4, 4, 1]
-}
-
-/**
  * critic_b(b)  cyclegan.gm:13
  * b [..., 16, 16, 1] -> [..., 4, 4, 1]
  */
 export function critic_b(w: Weights["critic_b"], b: Tensor): Tensor {
-  return patch_critic2(w.patch_critic1, b); // [..., 4, 4, 1]
+  return patch_critic(w.patch_critic1, b); // [..., 4, 4, 1]
 }
 
 /**

@@ -60,59 +60,10 @@ export function shift_down(x: Tensor): Tensor {
  *
  * rows_up_to2(x)  autoregressive.gm:104
  * x [..., 14, 14, 12] -> [..., 14, 14, 24]
+ * With the weights of parameters.gated_pixelcnn1.rows_up_to2, and of parameters.gated_pixelcnn1.rows_up_to3, parameters.gated_pixelcnn1.rows_up_to4.
  */
 export function rows_up_to2(w: Weights["parameters"]["gated_pixelcnn1"]["rows_up_to2"], x: Tensor): Tensor {
   return conv2d(w.conv1, padEvent(x, [2, 1, 0], [0, 1, 0]), { padding: "valid" }); // [..., 14, 14, 24]
-}
-
-/**
- * The image one row further down, zeros above: what a row hands to the one below it.
- *
- * shift_down2(x)  autoregressive.gm:112
- * x [..., 14, 14, 24] -> [..., 14, 14, 24]
- */
-export function shift_down2(x: Tensor): Tensor {
-  return sliceAxis(padEvent(x, [1, 0, 0], [0, 0, 0]), -3, 0, 14); // [..., 14, 14, 24]
-}
-
-/**
- * Convolution that sees the rows up to its own, whole under its window: the vertical stack of a gated PixelCNN.
- *
- * rows_up_to3(x)  autoregressive.gm:104
- * x [..., 14, 14, 12] -> [..., 14, 14, 24]
- */
-export function rows_up_to3(w: Weights["parameters"]["gated_pixelcnn1"]["rows_up_to3"], x: Tensor): Tensor {
-  return conv2d(w.conv1, padEvent(x, [2, 1, 0], [0, 1, 0]), { padding: "valid" }); // [..., 14, 14, 24]
-}
-
-/**
- * The image one row further down, zeros above: what a row hands to the one below it.
- *
- * shift_down3(x)  autoregressive.gm:112
- * x [..., 14, 14, 24] -> [..., 14, 14, 24]
- */
-export function shift_down3(x: Tensor): Tensor {
-  return sliceAxis(padEvent(x, [1, 0, 0], [0, 0, 0]), -3, 0, 14); // [..., 14, 14, 24]
-}
-
-/**
- * Convolution that sees the rows up to its own, whole under its window: the vertical stack of a gated PixelCNN.
- *
- * rows_up_to4(x)  autoregressive.gm:104
- * x [..., 14, 14, 12] -> [..., 14, 14, 24]
- */
-export function rows_up_to4(w: Weights["parameters"]["gated_pixelcnn1"]["rows_up_to4"], x: Tensor): Tensor {
-  return conv2d(w.conv1, padEvent(x, [2, 1, 0], [0, 1, 0]), { padding: "valid" }); // [..., 14, 14, 24]
-}
-
-/**
- * The image one row further down, zeros above: what a row hands to the one below it.
- *
- * shift_down4(x)  autoregressive.gm:112
- * x [..., 14, 14, 24] -> [..., 14, 14, 24]
- */
-export function shift_down4(x: Tensor): Tensor {
-  return sliceAxis(padEvent(x, [1, 0, 0], [0, 0, 0]), -3, 0, 14); // [..., 14, 14, 24]
 }
 
 /**
@@ -130,15 +81,15 @@ export function gated_pixelcnn(w: Weights["parameters"]["gated_pixelcnn1"], x: T
   const h0 = conv2d(w.conv2, h); // [..., 14, 14, 12]
   const a1 = rows_up_to2(w.rows_up_to2, v0); // [..., 14, 14, 24]
   const v1 = gatedTanh(a1, -1); // [..., 14, 14, 12]
-  const h2 = gatedTanh(add(causalConv1d(w.causal_conv2, h0), conv2d(w.conv3, shift_down2(a1))), -1); // [..., 14, 14, 12]
+  const h2 = gatedTanh(add(causalConv1d(w.causal_conv2, h0), conv2d(w.conv3, shift_down(a1))), -1); // [..., 14, 14, 12]
   const h1 = add(h0, conv2d(w.conv4, h2)); // [..., 14, 14, 12]
-  const a2 = rows_up_to3(w.rows_up_to3, v1); // [..., 14, 14, 24]
+  const a2 = rows_up_to2(w.rows_up_to3, v1); // [..., 14, 14, 24]
   const v2 = gatedTanh(a2, -1); // [..., 14, 14, 12]
-  const h3 = gatedTanh(add(causalConv1d(w.causal_conv3, h1), conv2d(w.conv5, shift_down3(a2))), -1); // [..., 14, 14, 12]
+  const h3 = gatedTanh(add(causalConv1d(w.causal_conv3, h1), conv2d(w.conv5, shift_down(a2))), -1); // [..., 14, 14, 12]
   const h2_2 = add(h1, conv2d(w.conv6, h3)); // [..., 14, 14, 12]
-  const a3 = rows_up_to4(w.rows_up_to4, v2); // [..., 14, 14, 24]
+  const a3 = rows_up_to2(w.rows_up_to4, v2); // [..., 14, 14, 24]
   const v3 = gatedTanh(a3, -1); // [..., 14, 14, 12]
-  const h4 = gatedTanh(add(causalConv1d(w.causal_conv4, h2_2), conv2d(w.conv7, shift_down4(a3))), -1); // [..., 14, 14, 12]
+  const h4 = gatedTanh(add(causalConv1d(w.causal_conv4, h2_2), conv2d(w.conv7, shift_down(a3))), -1); // [..., 14, 14, 12]
   const h3_2 = add(h2_2, conv2d(w.conv8, h4)); // [..., 14, 14, 12]
   const h5 = relu(conv2d(w.conv9, relu(h3_2))); // [..., 14, 14, 24]
   return conv2d(w.conv10, h5); // [..., 14, 14, 15]

@@ -85,6 +85,7 @@ export type Weights = WeightsOf<typeof weights>;
 /**
  * cnn(x)  glow.gm:27
  * x [..., 7, 7, 4] -> [..., 7, 7, 32]
+ * With the weights of f.multi_scale1.glow_step1.coupling1.cnn1, and of 3 others up to f.multi_scale1.glow_step4.coupling1.cnn1.
  */
 export function cnn(w: Weights["f"]["multi_scale1"]["glow_step1"]["coupling1"]["cnn1"], x: Tensor): Tensor {
   const h = relu(conv2d(w.conv1, x)); // [..., 7, 7, 32]
@@ -96,6 +97,7 @@ export function cnn(w: Weights["f"]["multi_scale1"]["glow_step1"]["coupling1"]["
  *
  * fMultiScale1GlowStep1Coupling1(t)  flows.gm:16
  * t [..., 7, 7, 4] -> [..., 7, 7, 8]
+ * With the weights of f.multi_scale1.glow_step1.coupling1, and of 3 others up to f.multi_scale1.glow_step4.coupling1.
  */
 export function fMultiScale1GlowStep1Coupling1(
   w: Weights["f"]["multi_scale1"]["glow_step1"]["coupling1"],
@@ -105,74 +107,9 @@ export function fMultiScale1GlowStep1Coupling1(
 }
 
 /**
- * cnn2(x)  glow.gm:27
- * x [..., 7, 7, 4] -> [..., 7, 7, 32]
- */
-export function cnn2(w: Weights["f"]["multi_scale1"]["glow_step2"]["coupling1"]["cnn1"], x: Tensor): Tensor {
-  const h = relu(conv2d(w.conv1, x)); // [..., 7, 7, 32]
-  return relu(conv2d(w.conv2, h)); // [..., 7, 7, 32]
-}
-
-/**
- * Conditioner of f.multi_scale1.glow_step2.coupling1.
- *
- * fMultiScale1GlowStep2Coupling1(t)  flows.gm:16
- * t [..., 7, 7, 4] -> [..., 7, 7, 8]
- */
-export function fMultiScale1GlowStep2Coupling1(
-  w: Weights["f"]["multi_scale1"]["glow_step2"]["coupling1"],
-  t: Tensor,
-): Tensor {
-  return dense(w.out, cnn2(w.cnn1, t)); // [..., 7, 7, 8]
-}
-
-/**
- * cnn3(x)  glow.gm:27
- * x [..., 7, 7, 4] -> [..., 7, 7, 32]
- */
-export function cnn3(w: Weights["f"]["multi_scale1"]["glow_step3"]["coupling1"]["cnn1"], x: Tensor): Tensor {
-  const h = relu(conv2d(w.conv1, x)); // [..., 7, 7, 32]
-  return relu(conv2d(w.conv2, h)); // [..., 7, 7, 32]
-}
-
-/**
- * Conditioner of f.multi_scale1.glow_step3.coupling1.
- *
- * fMultiScale1GlowStep3Coupling1(t)  flows.gm:16
- * t [..., 7, 7, 4] -> [..., 7, 7, 8]
- */
-export function fMultiScale1GlowStep3Coupling1(
-  w: Weights["f"]["multi_scale1"]["glow_step3"]["coupling1"],
-  t: Tensor,
-): Tensor {
-  return dense(w.out, cnn3(w.cnn1, t)); // [..., 7, 7, 8]
-}
-
-/**
- * cnn4(x)  glow.gm:27
- * x [..., 7, 7, 4] -> [..., 7, 7, 32]
- */
-export function cnn4(w: Weights["f"]["multi_scale1"]["glow_step4"]["coupling1"]["cnn1"], x: Tensor): Tensor {
-  const h = relu(conv2d(w.conv1, x)); // [..., 7, 7, 32]
-  return relu(conv2d(w.conv2, h)); // [..., 7, 7, 32]
-}
-
-/**
- * Conditioner of f.multi_scale1.glow_step4.coupling1.
- *
- * fMultiScale1GlowStep4Coupling1(t)  flows.gm:16
- * t [..., 7, 7, 4] -> [..., 7, 7, 8]
- */
-export function fMultiScale1GlowStep4Coupling1(
-  w: Weights["f"]["multi_scale1"]["glow_step4"]["coupling1"],
-  t: Tensor,
-): Tensor {
-  return dense(w.out, cnn4(w.cnn1, t)); // [..., 7, 7, 8]
-}
-
-/**
  * cnn5(x)  glow.gm:27
  * x [..., 14, 14, 2] -> [..., 14, 14, 32]
+ * With the weights of f.glow_step1.coupling1.cnn1, and of 3 others up to f.glow_step4.coupling1.cnn1.
  */
 export function cnn5(w: Weights["f"]["glow_step1"]["coupling1"]["cnn1"], x: Tensor): Tensor {
   const h = relu(conv2d(w.conv1, x)); // [..., 14, 14, 32]
@@ -184,66 +121,10 @@ export function cnn5(w: Weights["f"]["glow_step1"]["coupling1"]["cnn1"], x: Tens
  *
  * fGlowStep1Coupling1(t)  flows.gm:16
  * t [..., 14, 14, 2] -> [..., 14, 14, 4]
+ * With the weights of f.glow_step1.coupling1, and of 3 others up to f.glow_step4.coupling1.
  */
 export function fGlowStep1Coupling1(w: Weights["f"]["glow_step1"]["coupling1"], t: Tensor): Tensor {
   return dense(w.out, cnn5(w.cnn1, t)); // [..., 14, 14, 4]
-}
-
-/**
- * cnn6(x)  glow.gm:27
- * x [..., 14, 14, 2] -> [..., 14, 14, 32]
- */
-export function cnn6(w: Weights["f"]["glow_step2"]["coupling1"]["cnn1"], x: Tensor): Tensor {
-  const h = relu(conv2d(w.conv1, x)); // [..., 14, 14, 32]
-  return relu(conv2d(w.conv2, h)); // [..., 14, 14, 32]
-}
-
-/**
- * Conditioner of f.glow_step2.coupling1.
- *
- * fGlowStep2Coupling1(t)  flows.gm:16
- * t [..., 14, 14, 2] -> [..., 14, 14, 4]
- */
-export function fGlowStep2Coupling1(w: Weights["f"]["glow_step2"]["coupling1"], t: Tensor): Tensor {
-  return dense(w.out, cnn6(w.cnn1, t)); // [..., 14, 14, 4]
-}
-
-/**
- * cnn7(x)  glow.gm:27
- * x [..., 14, 14, 2] -> [..., 14, 14, 32]
- */
-export function cnn7(w: Weights["f"]["glow_step3"]["coupling1"]["cnn1"], x: Tensor): Tensor {
-  const h = relu(conv2d(w.conv1, x)); // [..., 14, 14, 32]
-  return relu(conv2d(w.conv2, h)); // [..., 14, 14, 32]
-}
-
-/**
- * Conditioner of f.glow_step3.coupling1.
- *
- * fGlowStep3Coupling1(t)  flows.gm:16
- * t [..., 14, 14, 2] -> [..., 14, 14, 4]
- */
-export function fGlowStep3Coupling1(w: Weights["f"]["glow_step3"]["coupling1"], t: Tensor): Tensor {
-  return dense(w.out, cnn7(w.cnn1, t)); // [..., 14, 14, 4]
-}
-
-/**
- * cnn8(x)  glow.gm:27
- * x [..., 14, 14, 2] -> [..., 14, 14, 32]
- */
-export function cnn8(w: Weights["f"]["glow_step4"]["coupling1"]["cnn1"], x: Tensor): Tensor {
-  const h = relu(conv2d(w.conv1, x)); // [..., 14, 14, 32]
-  return relu(conv2d(w.conv2, h)); // [..., 14, 14, 32]
-}
-
-/**
- * Conditioner of f.glow_step4.coupling1.
- *
- * fGlowStep4Coupling1(t)  flows.gm:16
- * t [..., 14, 14, 2] -> [..., 14, 14, 4]
- */
-export function fGlowStep4Coupling1(w: Weights["f"]["glow_step4"]["coupling1"], t: Tensor): Tensor {
-  return dense(w.out, cnn8(w.cnn1, t)); // [..., 14, 14, 4]
 }
 
 /**
@@ -265,21 +146,21 @@ export function f(w: Weights["f"], key: Key): Bijector {
         coupling({
           event: [7, 7, 8],
           scale: "sigmoid",
-          net: (t) => fMultiScale1GlowStep2Coupling1(w.multi_scale1.glow_step2.coupling1, t),
+          net: (t) => fMultiScale1GlowStep1Coupling1(w.multi_scale1.glow_step2.coupling1, t),
         }),
         invertibleLinear(w.multi_scale1.glow_step2.invertible_linear1, { event: [7, 7, 8] }),
         actnorm(w.multi_scale1.glow_step2.actnorm1, { event: [7, 7, 8] }),
         coupling({
           event: [7, 7, 8],
           scale: "sigmoid",
-          net: (t) => fMultiScale1GlowStep3Coupling1(w.multi_scale1.glow_step3.coupling1, t),
+          net: (t) => fMultiScale1GlowStep1Coupling1(w.multi_scale1.glow_step3.coupling1, t),
         }),
         invertibleLinear(w.multi_scale1.glow_step3.invertible_linear1, { event: [7, 7, 8] }),
         actnorm(w.multi_scale1.glow_step3.actnorm1, { event: [7, 7, 8] }),
         coupling({
           event: [7, 7, 8],
           scale: "sigmoid",
-          net: (t) => fMultiScale1GlowStep4Coupling1(w.multi_scale1.glow_step4.coupling1, t),
+          net: (t) => fMultiScale1GlowStep1Coupling1(w.multi_scale1.glow_step4.coupling1, t),
         }),
         invertibleLinear(w.multi_scale1.glow_step4.invertible_linear1, { event: [7, 7, 8] }),
         actnorm(w.multi_scale1.glow_step4.actnorm1, { event: [7, 7, 8] }),
@@ -290,13 +171,13 @@ export function f(w: Weights["f"], key: Key): Bijector {
     coupling({ event: [14, 14, 4], scale: "sigmoid", net: (t) => fGlowStep1Coupling1(w.glow_step1.coupling1, t) }),
     invertibleLinear(w.glow_step1.invertible_linear1, { event: [14, 14, 4] }),
     actnorm(w.glow_step1.actnorm1, { event: [14, 14, 4] }),
-    coupling({ event: [14, 14, 4], scale: "sigmoid", net: (t) => fGlowStep2Coupling1(w.glow_step2.coupling1, t) }),
+    coupling({ event: [14, 14, 4], scale: "sigmoid", net: (t) => fGlowStep1Coupling1(w.glow_step2.coupling1, t) }),
     invertibleLinear(w.glow_step2.invertible_linear1, { event: [14, 14, 4] }),
     actnorm(w.glow_step2.actnorm1, { event: [14, 14, 4] }),
-    coupling({ event: [14, 14, 4], scale: "sigmoid", net: (t) => fGlowStep3Coupling1(w.glow_step3.coupling1, t) }),
+    coupling({ event: [14, 14, 4], scale: "sigmoid", net: (t) => fGlowStep1Coupling1(w.glow_step3.coupling1, t) }),
     invertibleLinear(w.glow_step3.invertible_linear1, { event: [14, 14, 4] }),
     actnorm(w.glow_step3.actnorm1, { event: [14, 14, 4] }),
-    coupling({ event: [14, 14, 4], scale: "sigmoid", net: (t) => fGlowStep4Coupling1(w.glow_step4.coupling1, t) }),
+    coupling({ event: [14, 14, 4], scale: "sigmoid", net: (t) => fGlowStep1Coupling1(w.glow_step4.coupling1, t) }),
     invertibleLinear(w.glow_step4.invertible_linear1, { event: [14, 14, 4] }),
     actnorm(w.glow_step4.actnorm1, { event: [14, 14, 4] }),
     squeezeFlow({ event: [14, 14, 4] }),

@@ -139,6 +139,7 @@ export function encoder(
  *
  * made_values_given(x, features)  autoregressive.gm:28
  * x [..., 32], features [..., 300] -> [..., 32, 2]
+ * With the weights of f.iaf1.inverse_autoregressive1.made_values_given1, and of 3 others up to f.iaf1.inverse_autoregressive4.made_values_given1.
  */
 export function made_values_given(
   w: Weights["f"]["iaf1"]["inverse_autoregressive1"]["made_values_given1"],
@@ -167,6 +168,7 @@ export function made_values_given(
  *
  * fIaf1InverseAutoregressive1(t, h)  flows.gm:28
  * t [..., 32], h [..., 300] -> [..., 32, 2]
+ * With the weights of f.iaf1.inverse_autoregressive1, and of 3 others up to f.iaf1.inverse_autoregressive4.
  */
 export function fIaf1InverseAutoregressive1(
   w: Weights["f"]["iaf1"]["inverse_autoregressive1"],
@@ -174,135 +176,6 @@ export function fIaf1InverseAutoregressive1(
   h: Tensor,
 ): Tensor {
   return made_values_given(w.made_values_given1, t, h); // [..., 32, 2]
-}
-
-/**
- * The same given a vector of something else, which all entries may read: it is added to the first hidden layer.
- * Kingma et al. 2016, "Improving Variational Inference with Inverse Autoregressive Flow", section 4; Papamakarios et al. 2017, section 3.4.
- *
- * made_values_given2(x, features)  autoregressive.gm:28
- * x [..., 32], features [..., 300] -> [..., 32, 2]
- */
-export function made_values_given2(
-  w: Weights["f"]["iaf1"]["inverse_autoregressive2"]["made_values_given1"],
-  x: Tensor,
-  features: Tensor,
-): Tensor {
-  const h1 = relu(
-    add(
-      maskedDense(w.masked_dense1, x, {
-        from: { kind: "order", size: 32 },
-        to: { kind: "hidden", size: 300, max: 31 },
-        strict: true,
-      }),
-      dense(w.dense1, features),
-    ),
-  ); // [..., 300]
-  return maskedDense(w.masked_dense2, h1, {
-    from: { kind: "hidden", size: 300, max: 31 },
-    to: { kind: "order", size: 32, channels: 2 },
-    strict: false,
-  }); // [..., 32, 2]
-}
-
-/**
- * Conditioner of f.iaf1.inverse_autoregressive2.
- *
- * fIaf1InverseAutoregressive2(t, h)  flows.gm:28
- * t [..., 32], h [..., 300] -> [..., 32, 2]
- */
-export function fIaf1InverseAutoregressive2(
-  w: Weights["f"]["iaf1"]["inverse_autoregressive2"],
-  t: Tensor,
-  h: Tensor,
-): Tensor {
-  return made_values_given2(w.made_values_given1, t, h); // [..., 32, 2]
-}
-
-/**
- * The same given a vector of something else, which all entries may read: it is added to the first hidden layer.
- * Kingma et al. 2016, "Improving Variational Inference with Inverse Autoregressive Flow", section 4; Papamakarios et al. 2017, section 3.4.
- *
- * made_values_given3(x, features)  autoregressive.gm:28
- * x [..., 32], features [..., 300] -> [..., 32, 2]
- */
-export function made_values_given3(
-  w: Weights["f"]["iaf1"]["inverse_autoregressive3"]["made_values_given1"],
-  x: Tensor,
-  features: Tensor,
-): Tensor {
-  const h1 = relu(
-    add(
-      maskedDense(w.masked_dense1, x, {
-        from: { kind: "order", size: 32 },
-        to: { kind: "hidden", size: 300, max: 31 },
-        strict: true,
-      }),
-      dense(w.dense1, features),
-    ),
-  ); // [..., 300]
-  return maskedDense(w.masked_dense2, h1, {
-    from: { kind: "hidden", size: 300, max: 31 },
-    to: { kind: "order", size: 32, channels: 2 },
-    strict: false,
-  }); // [..., 32, 2]
-}
-
-/**
- * Conditioner of f.iaf1.inverse_autoregressive3.
- *
- * fIaf1InverseAutoregressive3(t, h)  flows.gm:28
- * t [..., 32], h [..., 300] -> [..., 32, 2]
- */
-export function fIaf1InverseAutoregressive3(
-  w: Weights["f"]["iaf1"]["inverse_autoregressive3"],
-  t: Tensor,
-  h: Tensor,
-): Tensor {
-  return made_values_given3(w.made_values_given1, t, h); // [..., 32, 2]
-}
-
-/**
- * The same given a vector of something else, which all entries may read: it is added to the first hidden layer.
- * Kingma et al. 2016, "Improving Variational Inference with Inverse Autoregressive Flow", section 4; Papamakarios et al. 2017, section 3.4.
- *
- * made_values_given4(x, features)  autoregressive.gm:28
- * x [..., 32], features [..., 300] -> [..., 32, 2]
- */
-export function made_values_given4(
-  w: Weights["f"]["iaf1"]["inverse_autoregressive4"]["made_values_given1"],
-  x: Tensor,
-  features: Tensor,
-): Tensor {
-  const h1 = relu(
-    add(
-      maskedDense(w.masked_dense1, x, {
-        from: { kind: "order", size: 32 },
-        to: { kind: "hidden", size: 300, max: 31 },
-        strict: true,
-      }),
-      dense(w.dense1, features),
-    ),
-  ); // [..., 300]
-  return maskedDense(w.masked_dense2, h1, {
-    from: { kind: "hidden", size: 300, max: 31 },
-    to: { kind: "order", size: 32, channels: 2 },
-    strict: false,
-  }); // [..., 32, 2]
-}
-
-/**
- * Conditioner of f.iaf1.inverse_autoregressive4.
- *
- * fIaf1InverseAutoregressive4(t, h)  flows.gm:28
- * t [..., 32], h [..., 300] -> [..., 32, 2]
- */
-export function fIaf1InverseAutoregressive4(
-  w: Weights["f"]["iaf1"]["inverse_autoregressive4"],
-  t: Tensor,
-  h: Tensor,
-): Tensor {
-  return made_values_given4(w.made_values_given1, t, h); // [..., 32, 2]
 }
 
 /**
@@ -321,19 +194,19 @@ export function f(w: Weights["f"], h: Tensor): Bijector {
       inverseAutoregressive({
         event: [32],
         scale: "sigmoid",
-        net: (t) => fIaf1InverseAutoregressive2(w.iaf1.inverse_autoregressive2, t, h),
+        net: (t) => fIaf1InverseAutoregressive1(w.iaf1.inverse_autoregressive2, t, h),
       }),
       reverseFlow({ event: [32] }),
       inverseAutoregressive({
         event: [32],
         scale: "sigmoid",
-        net: (t) => fIaf1InverseAutoregressive3(w.iaf1.inverse_autoregressive3, t, h),
+        net: (t) => fIaf1InverseAutoregressive1(w.iaf1.inverse_autoregressive3, t, h),
       }),
       reverseFlow({ event: [32] }),
       inverseAutoregressive({
         event: [32],
         scale: "sigmoid",
-        net: (t) => fIaf1InverseAutoregressive4(w.iaf1.inverse_autoregressive4, t, h),
+        net: (t) => fIaf1InverseAutoregressive1(w.iaf1.inverse_autoregressive4, t, h),
       }),
       reverseFlow({ event: [32] }),
     ]),

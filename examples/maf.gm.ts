@@ -124,6 +124,7 @@ export type Weights = WeightsOf<typeof weights>;
  *
  * made_values(x)  autoregressive.gm:17
  * x [..., 64] -> [..., 64, 2]
+ * With the weights of f.maf1.masked_autoregressive1.made_values1, and of 4 others up to f.maf1.masked_autoregressive5.made_values1.
  */
 export function made_values(w: Weights["f"]["maf1"]["masked_autoregressive1"]["made_values1"], x: Tensor): Tensor {
   const h0 = x; // [..., 64]
@@ -153,169 +154,10 @@ export function made_values(w: Weights["f"]["maf1"]["masked_autoregressive1"]["m
  *
  * fMaf1MaskedAutoregressive1(t)  flows.gm:22
  * t [..., 64] -> [..., 64, 2]
+ * With the weights of f.maf1.masked_autoregressive1, and of 4 others up to f.maf1.masked_autoregressive5.
  */
 export function fMaf1MaskedAutoregressive1(w: Weights["f"]["maf1"]["masked_autoregressive1"], t: Tensor): Tensor {
   return made_values(w.made_values1, t); // [..., 64, 2]
-}
-
-/**
- * The same with several values for each entry, [D, values], such as means and log-scales: `e = made_values(x, [100])`.
- * Germain et al. 2015; Papamakarios, Pavlakou & Murray 2017, "Masked Autoregressive Flow for Density Estimation".
- *
- * made_values2(x)  autoregressive.gm:17
- * x [..., 64] -> [..., 64, 2]
- */
-export function made_values2(w: Weights["f"]["maf1"]["masked_autoregressive2"]["made_values1"], x: Tensor): Tensor {
-  const h0 = x; // [..., 64]
-  const h1 = relu(
-    maskedDense(w.masked_dense1, h0, {
-      from: { kind: "order", size: 64 },
-      to: { kind: "hidden", size: 100, max: 63 },
-      strict: true,
-    }),
-  ); // [..., 100]
-  const h2 = relu(
-    maskedDense(w.masked_dense2, h1, {
-      from: { kind: "hidden", size: 100, max: 63 },
-      to: { kind: "hidden", size: 100, max: 63 },
-      strict: false,
-    }),
-  ); // [..., 100]
-  return maskedDense(w.masked_dense3, h2, {
-    from: { kind: "hidden", size: 100, max: 63 },
-    to: { kind: "order", size: 64, channels: 2 },
-    strict: false,
-  }); // [..., 64, 2]
-}
-
-/**
- * Conditioner of f.maf1.masked_autoregressive2.
- *
- * fMaf1MaskedAutoregressive2(t)  flows.gm:22
- * t [..., 64] -> [..., 64, 2]
- */
-export function fMaf1MaskedAutoregressive2(w: Weights["f"]["maf1"]["masked_autoregressive2"], t: Tensor): Tensor {
-  return made_values2(w.made_values1, t); // [..., 64, 2]
-}
-
-/**
- * The same with several values for each entry, [D, values], such as means and log-scales: `e = made_values(x, [100])`.
- * Germain et al. 2015; Papamakarios, Pavlakou & Murray 2017, "Masked Autoregressive Flow for Density Estimation".
- *
- * made_values3(x)  autoregressive.gm:17
- * x [..., 64] -> [..., 64, 2]
- */
-export function made_values3(w: Weights["f"]["maf1"]["masked_autoregressive3"]["made_values1"], x: Tensor): Tensor {
-  const h0 = x; // [..., 64]
-  const h1 = relu(
-    maskedDense(w.masked_dense1, h0, {
-      from: { kind: "order", size: 64 },
-      to: { kind: "hidden", size: 100, max: 63 },
-      strict: true,
-    }),
-  ); // [..., 100]
-  const h2 = relu(
-    maskedDense(w.masked_dense2, h1, {
-      from: { kind: "hidden", size: 100, max: 63 },
-      to: { kind: "hidden", size: 100, max: 63 },
-      strict: false,
-    }),
-  ); // [..., 100]
-  return maskedDense(w.masked_dense3, h2, {
-    from: { kind: "hidden", size: 100, max: 63 },
-    to: { kind: "order", size: 64, channels: 2 },
-    strict: false,
-  }); // [..., 64, 2]
-}
-
-/**
- * Conditioner of f.maf1.masked_autoregressive3.
- *
- * fMaf1MaskedAutoregressive3(t)  flows.gm:22
- * t [..., 64] -> [..., 64, 2]
- */
-export function fMaf1MaskedAutoregressive3(w: Weights["f"]["maf1"]["masked_autoregressive3"], t: Tensor): Tensor {
-  return made_values3(w.made_values1, t); // [..., 64, 2]
-}
-
-/**
- * The same with several values for each entry, [D, values], such as means and log-scales: `e = made_values(x, [100])`.
- * Germain et al. 2015; Papamakarios, Pavlakou & Murray 2017, "Masked Autoregressive Flow for Density Estimation".
- *
- * made_values4(x)  autoregressive.gm:17
- * x [..., 64] -> [..., 64, 2]
- */
-export function made_values4(w: Weights["f"]["maf1"]["masked_autoregressive4"]["made_values1"], x: Tensor): Tensor {
-  const h0 = x; // [..., 64]
-  const h1 = relu(
-    maskedDense(w.masked_dense1, h0, {
-      from: { kind: "order", size: 64 },
-      to: { kind: "hidden", size: 100, max: 63 },
-      strict: true,
-    }),
-  ); // [..., 100]
-  const h2 = relu(
-    maskedDense(w.masked_dense2, h1, {
-      from: { kind: "hidden", size: 100, max: 63 },
-      to: { kind: "hidden", size: 100, max: 63 },
-      strict: false,
-    }),
-  ); // [..., 100]
-  return maskedDense(w.masked_dense3, h2, {
-    from: { kind: "hidden", size: 100, max: 63 },
-    to: { kind: "order", size: 64, channels: 2 },
-    strict: false,
-  }); // [..., 64, 2]
-}
-
-/**
- * Conditioner of f.maf1.masked_autoregressive4.
- *
- * fMaf1MaskedAutoregressive4(t)  flows.gm:22
- * t [..., 64] -> [..., 64, 2]
- */
-export function fMaf1MaskedAutoregressive4(w: Weights["f"]["maf1"]["masked_autoregressive4"], t: Tensor): Tensor {
-  return made_values4(w.made_values1, t); // [..., 64, 2]
-}
-
-/**
- * The same with several values for each entry, [D, values], such as means and log-scales: `e = made_values(x, [100])`.
- * Germain et al. 2015; Papamakarios, Pavlakou & Murray 2017, "Masked Autoregressive Flow for Density Estimation".
- *
- * made_values5(x)  autoregressive.gm:17
- * x [..., 64] -> [..., 64, 2]
- */
-export function made_values5(w: Weights["f"]["maf1"]["masked_autoregressive5"]["made_values1"], x: Tensor): Tensor {
-  const h0 = x; // [..., 64]
-  const h1 = relu(
-    maskedDense(w.masked_dense1, h0, {
-      from: { kind: "order", size: 64 },
-      to: { kind: "hidden", size: 100, max: 63 },
-      strict: true,
-    }),
-  ); // [..., 100]
-  const h2 = relu(
-    maskedDense(w.masked_dense2, h1, {
-      from: { kind: "hidden", size: 100, max: 63 },
-      to: { kind: "hidden", size: 100, max: 63 },
-      strict: false,
-    }),
-  ); // [..., 100]
-  return maskedDense(w.masked_dense3, h2, {
-    from: { kind: "hidden", size: 100, max: 63 },
-    to: { kind: "order", size: 64, channels: 2 },
-    strict: false,
-  }); // [..., 64, 2]
-}
-
-/**
- * Conditioner of f.maf1.masked_autoregressive5.
- *
- * fMaf1MaskedAutoregressive5(t)  flows.gm:22
- * t [..., 64] -> [..., 64, 2]
- */
-export function fMaf1MaskedAutoregressive5(w: Weights["f"]["maf1"]["masked_autoregressive5"], t: Tensor): Tensor {
-  return made_values5(w.made_values1, t); // [..., 64, 2]
 }
 
 /**
@@ -336,28 +178,28 @@ export function f(w: Weights["f"], key: Key): Bijector {
     maskedAutoregressive({
       event: [64],
       scale: "exp",
-      net: (t) => fMaf1MaskedAutoregressive2(w.maf1.masked_autoregressive2, t),
+      net: (t) => fMaf1MaskedAutoregressive1(w.maf1.masked_autoregressive2, t),
     }),
     reverseFlow({ event: [64] }),
     batchNormFlow(w.maf1.batch_norm3, { event: [64] }),
     maskedAutoregressive({
       event: [64],
       scale: "exp",
-      net: (t) => fMaf1MaskedAutoregressive3(w.maf1.masked_autoregressive3, t),
+      net: (t) => fMaf1MaskedAutoregressive1(w.maf1.masked_autoregressive3, t),
     }),
     reverseFlow({ event: [64] }),
     batchNormFlow(w.maf1.batch_norm4, { event: [64] }),
     maskedAutoregressive({
       event: [64],
       scale: "exp",
-      net: (t) => fMaf1MaskedAutoregressive4(w.maf1.masked_autoregressive4, t),
+      net: (t) => fMaf1MaskedAutoregressive1(w.maf1.masked_autoregressive4, t),
     }),
     reverseFlow({ event: [64] }),
     batchNormFlow(w.maf1.batch_norm5, { event: [64] }),
     maskedAutoregressive({
       event: [64],
       scale: "exp",
-      net: (t) => fMaf1MaskedAutoregressive5(w.maf1.masked_autoregressive5, t),
+      net: (t) => fMaf1MaskedAutoregressive1(w.maf1.masked_autoregressive5, t),
     }),
     sigmoidFlow({ event: [64] }),
     dequantizeFlow({ event: [64], key: key.at("dequantize1") }),

@@ -44,6 +44,7 @@ export type Weights = WeightsOf<typeof weights>;
  *
  * mlp(x)  nets.gm:5
  * x [..., 1] -> [..., 64]
+ * With the weights of f.spline_flow1.spline_coupling1.mlp1, and of 3 others up to f.spline_flow1.spline_coupling4.mlp1.
  */
 export function mlp(w: Weights["f"]["spline_flow1"]["spline_coupling1"]["mlp1"], x: Tensor): Tensor {
   const h0 = x; // [..., 1]
@@ -57,81 +58,10 @@ export function mlp(w: Weights["f"]["spline_flow1"]["spline_coupling1"]["mlp1"],
  *
  * fSplineFlow1SplineCoupling1(t)  flows.gm:11
  * t [..., 1] -> [..., 23]
+ * With the weights of f.spline_flow1.spline_coupling1, and of 3 others up to f.spline_flow1.spline_coupling4.
  */
 export function fSplineFlow1SplineCoupling1(w: Weights["f"]["spline_flow1"]["spline_coupling1"], t: Tensor): Tensor {
   return dense(w.out, mlp(w.mlp1, t)); // [..., 23]
-}
-
-/**
- * Multilayer perceptron without an output layer: `x |> mlp([200, 200]) |> dense(D)`.
- * Rosenblatt 1962; Rumelhart, Hinton & Williams 1986.
- *
- * mlp2(x)  nets.gm:5
- * x [..., 1] -> [..., 64]
- */
-export function mlp2(w: Weights["f"]["spline_flow1"]["spline_coupling2"]["mlp1"], x: Tensor): Tensor {
-  const h0 = x; // [..., 1]
-  const h1 = tanh(dense(w.dense1, h0)); // [..., 64]
-  const h2 = tanh(dense(w.dense2, h1)); // [..., 64]
-  return h2; // [..., 64]
-}
-
-/**
- * Conditioner of f.spline_flow1.spline_coupling2.
- *
- * fSplineFlow1SplineCoupling2(t)  flows.gm:11
- * t [..., 1] -> [..., 23]
- */
-export function fSplineFlow1SplineCoupling2(w: Weights["f"]["spline_flow1"]["spline_coupling2"], t: Tensor): Tensor {
-  return dense(w.out, mlp2(w.mlp1, t)); // [..., 23]
-}
-
-/**
- * Multilayer perceptron without an output layer: `x |> mlp([200, 200]) |> dense(D)`.
- * Rosenblatt 1962; Rumelhart, Hinton & Williams 1986.
- *
- * mlp3(x)  nets.gm:5
- * x [..., 1] -> [..., 64]
- */
-export function mlp3(w: Weights["f"]["spline_flow1"]["spline_coupling3"]["mlp1"], x: Tensor): Tensor {
-  const h0 = x; // [..., 1]
-  const h1 = tanh(dense(w.dense1, h0)); // [..., 64]
-  const h2 = tanh(dense(w.dense2, h1)); // [..., 64]
-  return h2; // [..., 64]
-}
-
-/**
- * Conditioner of f.spline_flow1.spline_coupling3.
- *
- * fSplineFlow1SplineCoupling3(t)  flows.gm:11
- * t [..., 1] -> [..., 23]
- */
-export function fSplineFlow1SplineCoupling3(w: Weights["f"]["spline_flow1"]["spline_coupling3"], t: Tensor): Tensor {
-  return dense(w.out, mlp3(w.mlp1, t)); // [..., 23]
-}
-
-/**
- * Multilayer perceptron without an output layer: `x |> mlp([200, 200]) |> dense(D)`.
- * Rosenblatt 1962; Rumelhart, Hinton & Williams 1986.
- *
- * mlp4(x)  nets.gm:5
- * x [..., 1] -> [..., 64]
- */
-export function mlp4(w: Weights["f"]["spline_flow1"]["spline_coupling4"]["mlp1"], x: Tensor): Tensor {
-  const h0 = x; // [..., 1]
-  const h1 = tanh(dense(w.dense1, h0)); // [..., 64]
-  const h2 = tanh(dense(w.dense2, h1)); // [..., 64]
-  return h2; // [..., 64]
-}
-
-/**
- * Conditioner of f.spline_flow1.spline_coupling4.
- *
- * fSplineFlow1SplineCoupling4(t)  flows.gm:11
- * t [..., 1] -> [..., 23]
- */
-export function fSplineFlow1SplineCoupling4(w: Weights["f"]["spline_flow1"]["spline_coupling4"], t: Tensor): Tensor {
-  return dense(w.out, mlp4(w.mlp1, t)); // [..., 23]
 }
 
 /**
@@ -149,19 +79,19 @@ export function f(w: Weights["f"]): Bijector {
     splineCoupling({
       event: [2],
       bound: 4,
-      net: (t) => fSplineFlow1SplineCoupling2(w.spline_flow1.spline_coupling2, t),
+      net: (t) => fSplineFlow1SplineCoupling1(w.spline_flow1.spline_coupling2, t),
     }),
     invertibleLinear(w.spline_flow1.invertible_linear2, { event: [2] }),
     splineCoupling({
       event: [2],
       bound: 4,
-      net: (t) => fSplineFlow1SplineCoupling3(w.spline_flow1.spline_coupling3, t),
+      net: (t) => fSplineFlow1SplineCoupling1(w.spline_flow1.spline_coupling3, t),
     }),
     invertibleLinear(w.spline_flow1.invertible_linear3, { event: [2] }),
     splineCoupling({
       event: [2],
       bound: 4,
-      net: (t) => fSplineFlow1SplineCoupling4(w.spline_flow1.spline_coupling4, t),
+      net: (t) => fSplineFlow1SplineCoupling1(w.spline_flow1.spline_coupling4, t),
     }),
     invertibleLinear(w.spline_flow1.invertible_linear4, { event: [2] }),
     affine(w.affine1, { event: [2] }),

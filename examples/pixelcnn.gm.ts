@@ -53,60 +53,9 @@ export type Weights = WeightsOf<typeof weights>;
  *
  * residual(x)  nets.gm:35
  * x [..., 28, 28, 32] -> [..., 28, 28, 32]
+ * With the weights of p.pixelcnn1.pixelcnn_blocks1.residual1, and of 4 others up to p.pixelcnn1.pixelcnn_blocks1.residual5.
  */
 export function residual(w: Weights["p"]["pixelcnn1"]["pixelcnn_blocks1"]["residual1"], x: Tensor): Tensor {
-  const h = relu(conv2d(w.conv1, relu(x))); // [..., 28, 28, 16]
-  const h2 = relu(maskedConv2d(w.masked_conv1, h, { mask: "B" })); // [..., 28, 28, 16]
-  return add(x, conv2d(w.conv2, h2)); // [..., 28, 28, 32]
-}
-
-/**
- * Residual block around any chain that keeps the shape: `h |> residual(dense(64) |> relu |> dense(64))`.
- * He, Zhang, Ren & Sun 2016, "Deep Residual Learning for Image Recognition", eq. 1.
- *
- * residual2(x)  nets.gm:35
- * x [..., 28, 28, 32] -> [..., 28, 28, 32]
- */
-export function residual2(w: Weights["p"]["pixelcnn1"]["pixelcnn_blocks1"]["residual2"], x: Tensor): Tensor {
-  const h = relu(conv2d(w.conv1, relu(x))); // [..., 28, 28, 16]
-  const h2 = relu(maskedConv2d(w.masked_conv1, h, { mask: "B" })); // [..., 28, 28, 16]
-  return add(x, conv2d(w.conv2, h2)); // [..., 28, 28, 32]
-}
-
-/**
- * Residual block around any chain that keeps the shape: `h |> residual(dense(64) |> relu |> dense(64))`.
- * He, Zhang, Ren & Sun 2016, "Deep Residual Learning for Image Recognition", eq. 1.
- *
- * residual3(x)  nets.gm:35
- * x [..., 28, 28, 32] -> [..., 28, 28, 32]
- */
-export function residual3(w: Weights["p"]["pixelcnn1"]["pixelcnn_blocks1"]["residual3"], x: Tensor): Tensor {
-  const h = relu(conv2d(w.conv1, relu(x))); // [..., 28, 28, 16]
-  const h2 = relu(maskedConv2d(w.masked_conv1, h, { mask: "B" })); // [..., 28, 28, 16]
-  return add(x, conv2d(w.conv2, h2)); // [..., 28, 28, 32]
-}
-
-/**
- * Residual block around any chain that keeps the shape: `h |> residual(dense(64) |> relu |> dense(64))`.
- * He, Zhang, Ren & Sun 2016, "Deep Residual Learning for Image Recognition", eq. 1.
- *
- * residual4(x)  nets.gm:35
- * x [..., 28, 28, 32] -> [..., 28, 28, 32]
- */
-export function residual4(w: Weights["p"]["pixelcnn1"]["pixelcnn_blocks1"]["residual4"], x: Tensor): Tensor {
-  const h = relu(conv2d(w.conv1, relu(x))); // [..., 28, 28, 16]
-  const h2 = relu(maskedConv2d(w.masked_conv1, h, { mask: "B" })); // [..., 28, 28, 16]
-  return add(x, conv2d(w.conv2, h2)); // [..., 28, 28, 32]
-}
-
-/**
- * Residual block around any chain that keeps the shape: `h |> residual(dense(64) |> relu |> dense(64))`.
- * He, Zhang, Ren & Sun 2016, "Deep Residual Learning for Image Recognition", eq. 1.
- *
- * residual5(x)  nets.gm:35
- * x [..., 28, 28, 32] -> [..., 28, 28, 32]
- */
-export function residual5(w: Weights["p"]["pixelcnn1"]["pixelcnn_blocks1"]["residual5"], x: Tensor): Tensor {
   const h = relu(conv2d(w.conv1, relu(x))); // [..., 28, 28, 16]
   const h2 = relu(maskedConv2d(w.masked_conv1, h, { mask: "B" })); // [..., 28, 28, 16]
   return add(x, conv2d(w.conv2, h2)); // [..., 28, 28, 32]
@@ -123,9 +72,9 @@ export function pixelcnn_blocks(w: Weights["p"]["pixelcnn1"]["pixelcnn_blocks1"]
     conv2d(
       w.conv1,
       relu(
-        residual5(
+        residual(
           w.residual5,
-          residual4(w.residual4, residual3(w.residual3, residual2(w.residual2, residual(w.residual1, h)))),
+          residual(w.residual4, residual(w.residual3, residual(w.residual2, residual(w.residual1, h)))),
         ),
       ),
     ),

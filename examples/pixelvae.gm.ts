@@ -56,21 +56,9 @@ export function decoder(w: Weights["decoder"], z: Tensor): Tensor {
  *
  * residual(x)  nets.gm:35
  * x [..., 28, 28, 16] -> [..., 28, 28, 16]
+ * With the weights of p.pixelcnn_given1.pixelcnn_blocks1.residual1, and of p.pixelcnn_given1.pixelcnn_blocks1.residual2.
  */
 export function residual(w: Weights["p"]["pixelcnn_given1"]["pixelcnn_blocks1"]["residual1"], x: Tensor): Tensor {
-  const h = relu(conv2d(w.conv1, relu(x))); // [..., 28, 28, 8]
-  const h2 = relu(maskedConv2d(w.masked_conv1, h, { mask: "B" })); // [..., 28, 28, 8]
-  return add(x, conv2d(w.conv2, h2)); // [..., 28, 28, 16]
-}
-
-/**
- * Residual block around any chain that keeps the shape: `h |> residual(dense(64) |> relu |> dense(64))`.
- * He, Zhang, Ren & Sun 2016, "Deep Residual Learning for Image Recognition", eq. 1.
- *
- * residual2(x)  nets.gm:35
- * x [..., 28, 28, 16] -> [..., 28, 28, 16]
- */
-export function residual2(w: Weights["p"]["pixelcnn_given1"]["pixelcnn_blocks1"]["residual2"], x: Tensor): Tensor {
   const h = relu(conv2d(w.conv1, relu(x))); // [..., 28, 28, 8]
   const h2 = relu(maskedConv2d(w.masked_conv1, h, { mask: "B" })); // [..., 28, 28, 8]
   return add(x, conv2d(w.conv2, h2)); // [..., 28, 28, 16]
@@ -83,7 +71,7 @@ export function residual2(w: Weights["p"]["pixelcnn_given1"]["pixelcnn_blocks1"]
  * h [..., 28, 28, 16] -> [..., 28, 28, 1]
  */
 export function pixelcnn_blocks(w: Weights["p"]["pixelcnn_given1"]["pixelcnn_blocks1"], h: Tensor): Tensor {
-  const h2 = relu(conv2d(w.conv1, relu(residual2(w.residual2, residual(w.residual1, h))))); // [..., 28, 28, 16]
+  const h2 = relu(conv2d(w.conv1, relu(residual(w.residual2, residual(w.residual1, h))))); // [..., 28, 28, 16]
   return conv2d(w.conv2, h2); // [..., 28, 28, 1]
 }
 

@@ -47,21 +47,9 @@ export function styled(w: Weights["G"]["styled1"], h: Tensor, code: Tensor): Ten
  *
  * styled2(h, code)  pointgan.gm:50
  * h [..., 128, 64], code [..., 64] -> [..., 128, 64]
+ * With the weights of G.styled2, and of G.styled3.
  */
 export function styled2(w: Weights["G"]["styled2"], h: Tensor, code: Tensor): Tensor {
-  return relu(
-    add(mul(dense(w.dense1, h), expandDims(add(1, dense(w.dense2, code)), -2)), expandDims(dense(w.dense3, code), -2)),
-  ); // [..., 128, 64]
-}
-
-/**
- * Each point alike, its units scaled and shifted by the code: what tells a thin shape from a flat one is a factor.
- * Perez, Strub, de Vries, Dumoulin & Courville 2018, "FiLM", eq. 2.
- *
- * styled3(h, code)  pointgan.gm:50
- * h [..., 128, 64], code [..., 64] -> [..., 128, 64]
- */
-export function styled3(w: Weights["G"]["styled3"], h: Tensor, code: Tensor): Tensor {
   return relu(
     add(mul(dense(w.dense1, h), expandDims(add(1, dense(w.dense2, code)), -2)), expandDims(dense(w.dense3, code), -2)),
   ); // [..., 128, 64]
@@ -74,7 +62,7 @@ export function styled3(w: Weights["G"]["styled3"], h: Tensor, code: Tensor): Te
 export function G(w: Weights["G"], z: Tensor, e: Tensor): Tensor {
   const h = relu(dense(w.dense1, z)); // [..., 64]
   const code = relu(dense(w.dense2, h)); // [..., 64]
-  const y = dense(w.dense3, styled3(w.styled3, styled2(w.styled2, styled(w.styled1, e, code), code), code)); // [..., 128, 3]
+  const y = dense(w.dense3, styled2(w.styled3, styled2(w.styled2, styled(w.styled1, e, code), code), code)); // [..., 128, 3]
   return sub(y, expandDims(mean(y, [-2]), -2)); // [..., 128, 3]
 }
 

@@ -53,6 +53,7 @@ export type Weights = WeightsOf<typeof weights>;
  *
  * mlp(x)  nets.gm:5
  * x [..., 1] -> [..., 64]
+ * With the weights of f.coupling1.mlp1, and of 7 others up to f.coupling8.mlp1.
  */
 export function mlp(w: Weights["f"]["coupling1"]["mlp1"], x: Tensor): Tensor {
   const h0 = x; // [..., 1]
@@ -66,177 +67,10 @@ export function mlp(w: Weights["f"]["coupling1"]["mlp1"], x: Tensor): Tensor {
  *
  * fCoupling1(t)  realnvp.gm:7
  * t [..., 1] -> [..., 2]
+ * With the weights of f.coupling1, and of 7 others up to f.coupling8.
  */
 export function fCoupling1(w: Weights["f"]["coupling1"], t: Tensor): Tensor {
   return dense(w.out, mlp(w.mlp1, t)); // [..., 2]
-}
-
-/**
- * Multilayer perceptron without an output layer: `x |> mlp([200, 200]) |> dense(D)`.
- * Rosenblatt 1962; Rumelhart, Hinton & Williams 1986.
- *
- * mlp2(x)  nets.gm:5
- * x [..., 1] -> [..., 64]
- */
-export function mlp2(w: Weights["f"]["coupling2"]["mlp1"], x: Tensor): Tensor {
-  const h0 = x; // [..., 1]
-  const h1 = tanh(dense(w.dense1, h0)); // [..., 64]
-  const h2 = tanh(dense(w.dense2, h1)); // [..., 64]
-  return h2; // [..., 64]
-}
-
-/**
- * Conditioner of f.coupling2.
- *
- * fCoupling2(t)  realnvp.gm:7
- * t [..., 1] -> [..., 2]
- */
-export function fCoupling2(w: Weights["f"]["coupling2"], t: Tensor): Tensor {
-  return dense(w.out, mlp2(w.mlp1, t)); // [..., 2]
-}
-
-/**
- * Multilayer perceptron without an output layer: `x |> mlp([200, 200]) |> dense(D)`.
- * Rosenblatt 1962; Rumelhart, Hinton & Williams 1986.
- *
- * mlp3(x)  nets.gm:5
- * x [..., 1] -> [..., 64]
- */
-export function mlp3(w: Weights["f"]["coupling3"]["mlp1"], x: Tensor): Tensor {
-  const h0 = x; // [..., 1]
-  const h1 = tanh(dense(w.dense1, h0)); // [..., 64]
-  const h2 = tanh(dense(w.dense2, h1)); // [..., 64]
-  return h2; // [..., 64]
-}
-
-/**
- * Conditioner of f.coupling3.
- *
- * fCoupling3(t)  realnvp.gm:7
- * t [..., 1] -> [..., 2]
- */
-export function fCoupling3(w: Weights["f"]["coupling3"], t: Tensor): Tensor {
-  return dense(w.out, mlp3(w.mlp1, t)); // [..., 2]
-}
-
-/**
- * Multilayer perceptron without an output layer: `x |> mlp([200, 200]) |> dense(D)`.
- * Rosenblatt 1962; Rumelhart, Hinton & Williams 1986.
- *
- * mlp4(x)  nets.gm:5
- * x [..., 1] -> [..., 64]
- */
-export function mlp4(w: Weights["f"]["coupling4"]["mlp1"], x: Tensor): Tensor {
-  const h0 = x; // [..., 1]
-  const h1 = tanh(dense(w.dense1, h0)); // [..., 64]
-  const h2 = tanh(dense(w.dense2, h1)); // [..., 64]
-  return h2; // [..., 64]
-}
-
-/**
- * Conditioner of f.coupling4.
- *
- * fCoupling4(t)  realnvp.gm:7
- * t [..., 1] -> [..., 2]
- */
-export function fCoupling4(w: Weights["f"]["coupling4"], t: Tensor): Tensor {
-  return dense(w.out, mlp4(w.mlp1, t)); // [..., 2]
-}
-
-/**
- * Multilayer perceptron without an output layer: `x |> mlp([200, 200]) |> dense(D)`.
- * Rosenblatt 1962; Rumelhart, Hinton & Williams 1986.
- *
- * mlp5(x)  nets.gm:5
- * x [..., 1] -> [..., 64]
- */
-export function mlp5(w: Weights["f"]["coupling5"]["mlp1"], x: Tensor): Tensor {
-  const h0 = x; // [..., 1]
-  const h1 = tanh(dense(w.dense1, h0)); // [..., 64]
-  const h2 = tanh(dense(w.dense2, h1)); // [..., 64]
-  return h2; // [..., 64]
-}
-
-/**
- * Conditioner of f.coupling5.
- *
- * fCoupling5(t)  realnvp.gm:7
- * t [..., 1] -> [..., 2]
- */
-export function fCoupling5(w: Weights["f"]["coupling5"], t: Tensor): Tensor {
-  return dense(w.out, mlp5(w.mlp1, t)); // [..., 2]
-}
-
-/**
- * Multilayer perceptron without an output layer: `x |> mlp([200, 200]) |> dense(D)`.
- * Rosenblatt 1962; Rumelhart, Hinton & Williams 1986.
- *
- * mlp6(x)  nets.gm:5
- * x [..., 1] -> [..., 64]
- */
-export function mlp6(w: Weights["f"]["coupling6"]["mlp1"], x: Tensor): Tensor {
-  const h0 = x; // [..., 1]
-  const h1 = tanh(dense(w.dense1, h0)); // [..., 64]
-  const h2 = tanh(dense(w.dense2, h1)); // [..., 64]
-  return h2; // [..., 64]
-}
-
-/**
- * Conditioner of f.coupling6.
- *
- * fCoupling6(t)  realnvp.gm:7
- * t [..., 1] -> [..., 2]
- */
-export function fCoupling6(w: Weights["f"]["coupling6"], t: Tensor): Tensor {
-  return dense(w.out, mlp6(w.mlp1, t)); // [..., 2]
-}
-
-/**
- * Multilayer perceptron without an output layer: `x |> mlp([200, 200]) |> dense(D)`.
- * Rosenblatt 1962; Rumelhart, Hinton & Williams 1986.
- *
- * mlp7(x)  nets.gm:5
- * x [..., 1] -> [..., 64]
- */
-export function mlp7(w: Weights["f"]["coupling7"]["mlp1"], x: Tensor): Tensor {
-  const h0 = x; // [..., 1]
-  const h1 = tanh(dense(w.dense1, h0)); // [..., 64]
-  const h2 = tanh(dense(w.dense2, h1)); // [..., 64]
-  return h2; // [..., 64]
-}
-
-/**
- * Conditioner of f.coupling7.
- *
- * fCoupling7(t)  realnvp.gm:7
- * t [..., 1] -> [..., 2]
- */
-export function fCoupling7(w: Weights["f"]["coupling7"], t: Tensor): Tensor {
-  return dense(w.out, mlp7(w.mlp1, t)); // [..., 2]
-}
-
-/**
- * Multilayer perceptron without an output layer: `x |> mlp([200, 200]) |> dense(D)`.
- * Rosenblatt 1962; Rumelhart, Hinton & Williams 1986.
- *
- * mlp8(x)  nets.gm:5
- * x [..., 1] -> [..., 64]
- */
-export function mlp8(w: Weights["f"]["coupling8"]["mlp1"], x: Tensor): Tensor {
-  const h0 = x; // [..., 1]
-  const h1 = tanh(dense(w.dense1, h0)); // [..., 64]
-  const h2 = tanh(dense(w.dense2, h1)); // [..., 64]
-  return h2; // [..., 64]
-}
-
-/**
- * Conditioner of f.coupling8.
- *
- * fCoupling8(t)  realnvp.gm:7
- * t [..., 1] -> [..., 2]
- */
-export function fCoupling8(w: Weights["f"]["coupling8"], t: Tensor): Tensor {
-  return dense(w.out, mlp8(w.mlp1, t)); // [..., 2]
 }
 
 /**
@@ -247,19 +81,19 @@ export function f(w: Weights["f"]): Bijector {
   return chain([
     coupling({ event: [2], net: (t) => fCoupling1(w.coupling1, t) }),
     reverseFlow({ event: [2] }),
-    coupling({ event: [2], net: (t) => fCoupling2(w.coupling2, t) }),
+    coupling({ event: [2], net: (t) => fCoupling1(w.coupling2, t) }),
     reverseFlow({ event: [2] }),
-    coupling({ event: [2], net: (t) => fCoupling3(w.coupling3, t) }),
+    coupling({ event: [2], net: (t) => fCoupling1(w.coupling3, t) }),
     reverseFlow({ event: [2] }),
-    coupling({ event: [2], net: (t) => fCoupling4(w.coupling4, t) }),
+    coupling({ event: [2], net: (t) => fCoupling1(w.coupling4, t) }),
     reverseFlow({ event: [2] }),
-    coupling({ event: [2], net: (t) => fCoupling5(w.coupling5, t) }),
+    coupling({ event: [2], net: (t) => fCoupling1(w.coupling5, t) }),
     reverseFlow({ event: [2] }),
-    coupling({ event: [2], net: (t) => fCoupling6(w.coupling6, t) }),
+    coupling({ event: [2], net: (t) => fCoupling1(w.coupling6, t) }),
     reverseFlow({ event: [2] }),
-    coupling({ event: [2], net: (t) => fCoupling7(w.coupling7, t) }),
+    coupling({ event: [2], net: (t) => fCoupling1(w.coupling7, t) }),
     reverseFlow({ event: [2] }),
-    coupling({ event: [2], net: (t) => fCoupling8(w.coupling8, t) }),
+    coupling({ event: [2], net: (t) => fCoupling1(w.coupling8, t) }),
     reverseFlow({ event: [2] }),
   ]);
 }

@@ -46,21 +46,9 @@ export type Weights = WeightsOf<typeof weights>;
  *
  * residual(x)  nets.gm:35
  * x [..., 7, 7, 32] -> [..., 7, 7, 32]
+ * With the weights of p.pixelcnn1.pixelcnn_blocks1.residual1, and of p.pixelcnn1.pixelcnn_blocks1.residual2.
  */
 export function residual(w: Weights["p"]["pixelcnn1"]["pixelcnn_blocks1"]["residual1"], x: Tensor): Tensor {
-  const h = relu(conv2d(w.conv1, relu(x))); // [..., 7, 7, 16]
-  const h2 = relu(maskedConv2d(w.masked_conv1, h, { mask: "B" })); // [..., 7, 7, 16]
-  return add(x, conv2d(w.conv2, h2)); // [..., 7, 7, 32]
-}
-
-/**
- * Residual block around any chain that keeps the shape: `h |> residual(dense(64) |> relu |> dense(64))`.
- * He, Zhang, Ren & Sun 2016, "Deep Residual Learning for Image Recognition", eq. 1.
- *
- * residual2(x)  nets.gm:35
- * x [..., 7, 7, 32] -> [..., 7, 7, 32]
- */
-export function residual2(w: Weights["p"]["pixelcnn1"]["pixelcnn_blocks1"]["residual2"], x: Tensor): Tensor {
   const h = relu(conv2d(w.conv1, relu(x))); // [..., 7, 7, 16]
   const h2 = relu(maskedConv2d(w.masked_conv1, h, { mask: "B" })); // [..., 7, 7, 16]
   return add(x, conv2d(w.conv2, h2)); // [..., 7, 7, 32]
@@ -73,7 +61,7 @@ export function residual2(w: Weights["p"]["pixelcnn1"]["pixelcnn_blocks1"]["resi
  * h [..., 7, 7, 32] -> [..., 7, 7, 64]
  */
 export function pixelcnn_blocks(w: Weights["p"]["pixelcnn1"]["pixelcnn_blocks1"], h: Tensor): Tensor {
-  const h2 = relu(conv2d(w.conv1, relu(residual2(w.residual2, residual(w.residual1, h))))); // [..., 7, 7, 32]
+  const h2 = relu(conv2d(w.conv1, relu(residual(w.residual2, residual(w.residual1, h))))); // [..., 7, 7, 32]
   return conv2d(w.conv2, h2); // [..., 7, 7, 64]
 }
 
@@ -137,22 +125,6 @@ export function quantize(z: Tensor, codebook: Tensor): Tensor {
 }
 
 /**
- * Index of the code that is nearest to each vector of `z` [..., D] in a codebook [K, D]: the squared distance without the part that all codes share.
- *
- * nearest_code2(z, codebook)  nets.gm:105
- * z [..., 7, 7, 16], codebook [..., 64, 16] -> [..., 7, 7]
- */
-export function nearest_code2(z: Tensor, codebook: Tensor): Tensor {
-  return argMax(
-    sub(
-      matmul(mul(2, z), transposeEvent(codebook, [-1, -2])),
-      expandDims(expandDims(sum(pow(codebook, 2), [-1]), -2), -3),
-    ),
-    -1,
-  ); // [..., 7, 7]
-}
-
-/**
  * What draws codes and vectors to one another, summed over the vectors: each code to the vectors that chose it, and by `beta` each vector to its code.
  * Van den Oord, Vinyals & Kavukcuoglu 2017, eq. 3, the second and third terms.
  *
@@ -160,71 +132,11 @@ export function nearest_code2(z: Tensor, codebook: Tensor): Tensor {
  * z [..., 7, 7, 16], codebook [..., 64, 16] -> [...]
  */
 export function commitment(z: Tensor, codebook: Tensor): Tensor {
-  const code = takeEvent(codebook, nearest_code2(z, codebook), 2, 2); // [..., 7, 7, 16]
+  const code = takeEvent(codebook, nearest_code(z, codebook), 2, 2); // [..., 7, 7, 16]
   return add(
     sum(pow(sub(stopGradient(z), code), 2), [-3, -2, -1]),
     mul(0.25, sum(pow(sub(z, stopGradient(code)), 2), [-3, -2, -1])),
   ); // [...]
-}
-
-/**
- * Index of the code that is nearest to each vector of `z` [..., D] in a codebook [K, D]: the squared distance without the part that all codes share.
- *
- * nearest_code3(z, codebook)  nets.gm:105
- * z [..., 7, 7, 16], codebook [..., 64, 16] -> [..., 7, 7]
- */
-export function nearest_code3(z: Tensor, codebook: Tensor): Tensor {
-  return argMax(
-    sub(
-      matmul(mul(2, z), transposeEvent(codebook, [-1, -2])),
-      expandDims(expandDims(sum(pow(codebook, 2), [-1]), -2), -3),
-    ),
-    -1,
-  ); // [..., 7, 7]
-}
-
-/**
- * Index of the code that is nearest to each vector of `z` [..., D] in a codebook [K, D]: the squared distance without the part that all codes share.
- *
- * nearest_code4(z, codebook)  nets.gm:105
- * z [..., 7, 7, 16], codebook [..., 64, 16] -> [..., 7, 7]
- */
-export function nearest_code4(z: Tensor, codebook: Tensor): Tensor {
-  return argMax(
-    sub(
-      matmul(mul(2, z), transposeEvent(codebook, [-1, -2])),
-      expandDims(expandDims(sum(pow(codebook, 2), [-1]), -2), -3),
-    ),
-    -1,
-  ); // [..., 7, 7]
-}
-
-/**
- * The nearest code itself in place of `z`; the gradient of what reads it passes straight to `z`, as if nothing had been replaced.
- * Van den Oord, Vinyals & Kavukcuoglu 2017, section 3.1 (straight-through: Bengio, Léonard & Courville 2013).
- *
- * quantize2(z, codebook)  nets.gm:109
- * z [..., 7, 7, 16], codebook [..., 64, 16] -> [..., 7, 7, 16]
- */
-export function quantize2(z: Tensor, codebook: Tensor): Tensor {
-  const code = takeEvent(codebook, nearest_code4(z, codebook), 2, 2); // [..., 7, 7, 16]
-  return add(z, stopGradient(sub(code, z))); // [..., 7, 7, 16]
-}
-
-/**
- * Index of the code that is nearest to each vector of `z` [..., D] in a codebook [K, D]: the squared distance without the part that all codes share.
- *
- * nearest_code5(z, codebook)  nets.gm:105
- * z [..., 7, 7, 16], codebook [..., 64, 16] -> [..., 7, 7]
- */
-export function nearest_code5(z: Tensor, codebook: Tensor): Tensor {
-  return argMax(
-    sub(
-      matmul(mul(2, z), transposeEvent(codebook, [-1, -2])),
-      expandDims(expandDims(sum(pow(codebook, 2), [-1]), -2), -3),
-    ),
-    -1,
-  ); // [..., 7, 7]
 }
 
 /**
@@ -318,8 +230,8 @@ export function logPK(w: Weights, x: Tensor): Tensor {
     "vq_vae.gm:21",
     sum(
       categorical.logProb(
-        nearest_code3(encoder(w.encoder, x), w.codebook),
-        { logits: pixelcnn(w.p.pixelcnn1, oneHot(nearest_code3(encoder(w.encoder, x), w.codebook), 64)) },
+        nearest_code(encoder(w.encoder, x), w.codebook),
+        { logits: pixelcnn(w.p.pixelcnn1, oneHot(nearest_code(encoder(w.encoder, x), w.codebook), 64)) },
       ),
       [-2, -1],
     ),
@@ -333,7 +245,7 @@ export function logRX(w: Weights, x: Tensor): Tensor {
     "log r(x | z)",
     "vq_vae.gm:27",
     sum(
-      bernoulli.logProb(x, { logits: decoder(w.decoder, quantize2(encoder(w.encoder, x), w.codebook)) }),
+      bernoulli.logProb(x, { logits: decoder(w.decoder, quantize(encoder(w.encoder, x), w.codebook)) }),
       [-3, -2, -1],
     ),
   ); // [B]
@@ -347,8 +259,8 @@ export function logPXK(w: Weights, x: Tensor): Tensor {
     "vq_vae.gm:21",
     sum(
       categorical.logProb(
-        nearest_code5(encoder(w.encoder, x), w.codebook),
-        { logits: pixelcnn(w.p.pixelcnn1, oneHot(nearest_code5(encoder(w.encoder, x), w.codebook), 64)) },
+        nearest_code(encoder(w.encoder, x), w.codebook),
+        { logits: pixelcnn(w.p.pixelcnn1, oneHot(nearest_code(encoder(w.encoder, x), w.codebook), 64)) },
       ),
       [-2, -1],
     ),
@@ -358,7 +270,7 @@ export function logPXK(w: Weights, x: Tensor): Tensor {
     "vq_vae.gm:22",
     sum(
       bernoulli.logProb(x, {
-        logits: decoder(w.decoder, take(w.codebook, nearest_code5(encoder(w.encoder, x), w.codebook), 0)),
+        logits: decoder(w.decoder, take(w.codebook, nearest_code(encoder(w.encoder, x), w.codebook), 0)),
       }),
       [-3, -2, -1],
     ),

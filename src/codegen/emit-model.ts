@@ -28,6 +28,7 @@ import { lowerFlow } from "./lower-flow.js";
 import { roundTrips } from "./round-trips.js";
 import { capital } from "./names.js";
 import { topLevelNames } from "./reserved.js";
+import { sharedNet } from "./shared-nets.js";
 import { findSetting, numberSetting, settingJs } from "./settings.js";
 import { specOf, variableSpec } from "./specs.js";
 import { identifier, Names } from "./values.js";
@@ -55,7 +56,7 @@ export function emitModel(derived: DerivedModel, source: SourceInfo): EmittedMod
   const { context, model } = derived;
   const own = [...model.nets.map((n) => netFunction(context, n)), ...model.flows.map((f) => flowFunction(context, f))];
   const names = new Names([...topLevelNames(context.model), ...own]);
-  const nets = model.nets.map((net) => lowerNet(context, net, names));
+  const nets = model.nets.filter((net) => sharedNet(context, net) === net).map((net) => lowerNet(context, net, names));
   const flows = model.flows.map((flow) => lowerFlow(context, flow, names));
   const densities = model.densities.flatMap((density) => {
     const energy = lowerEnergy(context, density, names);

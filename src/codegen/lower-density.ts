@@ -16,6 +16,7 @@ import { orderLine } from "./order-text.js";
 import { place } from "./place.js";
 import { lowerExpr, netFunction, netNeeds, type Scope, weightsAt } from "./lower-expr.js";
 import { capital } from "./names.js";
+import { sharersOf } from "./shared-nets.js";
 import { lowerDist, variableOf } from "./lower-dist.js";
 import { lowerQuantity } from "./lower-quantity.js";
 import type { QuantityScope } from "./quantity-scope.js";
@@ -72,6 +73,7 @@ export function lowerNet(context: DeriveContext, net: Net, file: Names): JsFunct
     ...(net.doc === undefined ? [] : [...net.doc.split("\n"), ""]),
     `${net.name}(${net.params.map((p) => p.name).join(", ")})  ${place(net.span)}`,
     `${net.params.map((p) => `${p.name} ${shapeDoc(p.type)}`).join(", ")} -> ${shapeDoc(net.result.type)}`,
+    ...(needs === "own" ? sharersDoc(net, sharersOf(context, net)) : []),
   ];
   return {
     name: netFunction(context, net),
@@ -80,6 +82,14 @@ export function lowerNet(context: DeriveContext, net: Net, file: Names): JsFunct
     returns: typeText(net.result.type),
     body: stripB(writer.finish(result.js, result.kind === "tensor" ? shapeDoc(net.result.type) : undefined)),
   };
+}
+
+/** Whose weights a function takes beside those of its own net. */
+function sharersDoc(net: Net, sharers: readonly Net[]): readonly string[] {
+  if (sharers.length === 0) return [];
+  const paths = sharers.map((s) => s.path);
+  const last = paths.at(-1) ?? "";
+  return [`With the weights of ${net.path}, and of ${sharers.length < 3 ? paths.join(", ") : `${sharers.length} others up to ${last}`}.`];
 }
 
 /** Inside a net the leading axes are whatever the caller has. */

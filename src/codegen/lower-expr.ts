@@ -11,6 +11,7 @@ import { type Layer, layers } from "../ir/layers.js";
 import { childrenOf } from "../ir/walk.js";
 import { lowerBuiltin } from "./lower-builtin.js";
 import { topLevelNames } from "./reserved.js";
+import { sharedNet } from "./shared-nets.js";
 import { capital } from "./names.js";
 import { array, call, type Js, type JsField, member, method, name, num, object, path, str } from "./js.js";
 import {
@@ -314,9 +315,10 @@ function lowerNetCall(scope: Scope, net: Net, args: readonly Value[], expr: Expr
   return valueOfType(call(netFunction(scope.context, net), ...first, ...args.map((a) => a.js), ...key, ...masks.args), expr.type, lead);
 }
 
-/** The name of a net's function in the generated file. */
+/** The name of a net's function in the generated file, which it may share. */
 export function netFunction(context: DeriveContext, net: Net): string {
-  return topLevelNames(context.model).has(net.name) ? `${net.name}Net` : net.name;
+  const { name: own } = sharedNet(context, net);
+  return topLevelNames(context.model).has(own) ? `${own}Net` : own;
 }
 
 /** What weights a net's function takes: none, those under its own path, or the model's (where it reads params or weights elsewhere). */

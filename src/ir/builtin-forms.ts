@@ -46,7 +46,7 @@ export function binary(fn: string, doc: string, range?: Builtin["range"], more: 
 }
 
 export function comparison(fn: string, doc: string): Builtin {
-  return binary(fn, doc, undefined, { takes: ["real", "int"], growth: 0, type: (call) => elementwise(call, "bool") });
+  return binary(fn, doc, undefined, { takes: ["real", "int"], growth: 0, pieces: true, type: (call) => elementwise(call, "bool") });
 }
 
 export const axesOption: OptionSpec = { name: "axis", kind: "axes" };

@@ -86,6 +86,12 @@ export function alongOthers([x, ...more]: readonly KnownArg[], { axis }: Options
 
 export function powRange([base = anything, exponent = anything]: readonly Range[]): Range {
   const even = exponent.low === exponent.high && exponent.low % 2 === 0;
+  if (isNonNegative(base) && exponent.low === exponent.high) {
+    const [low, high] = [base.low ** exponent.low, base.high ** exponent.low];
+    const grows = exponent.low >= 0;
+    if (grows) return { ...base, low, high };
+    if (isPositive(base)) return { low: high, high: low, lowOpen: base.highOpen, highOpen: base.lowOpen };
+  }
   if (isPositive(base)) return abovezero;
   return even || isNonNegative(base) ? fromZero : anything;
 }

@@ -15,6 +15,10 @@ export interface OptionSpec {
   readonly kind: "number" | "integer" | "size" | "boolean" | "axis" | "axes" | "sizes" | "numbers" | "choice" | "pair" | "order";
   readonly choices?: readonly string[];
   readonly min?: number;
+  /** A number greater than this. */
+  readonly above?: number;
+  /** The greatest size. */
+  readonly most?: number;
   readonly required?: boolean;
   readonly named?: boolean;
   /** Name in the runtime where it differs. */
@@ -86,6 +90,8 @@ export interface Builtin {
   readonly growth?: number;
   /** Of a function of one value: an interval that its derivative lies in, where the value lies in one. */
   readonly slope?: (x: Range, options: Options) => Range;
+  /** Put together of pieces, so that it may keep one value, or a sum with it may, while its arguments move. */
+  readonly pieces?: true;
   /** Which entries of its arguments an entry of the result depends on; absent: on any. */
   readonly reads?: Reads;
   /**

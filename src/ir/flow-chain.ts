@@ -44,9 +44,10 @@ export function appendSteps(env: Env, expr: ast.Expr, chain: Chain): boolean {
     case "pipe":
       return appendSteps(env, expr.left, chain) && appendSteps(env, expr.right, chain);
     case "name":
-      return appendCall(env, expr, [], undefined, chain, expr.span);
+      return appendCall(env, expr, { actuals: [], given: undefined, span: expr.span }, chain);
     case "call":
-      if (expr.callee.kind === "name") return appendCall(env, expr.callee, actualsOf(expr.args), expr.given, chain, expr.span);
+      if (expr.callee.kind === "name")
+        return appendCall(env, expr.callee, { actuals: actualsOf(expr.args), given: expr.given, span: expr.span }, chain);
       break;
     case "blockCall":
       return appendRepeated(env, expr, chain);
@@ -75,20 +76,18 @@ function appendRepeated(env: Env, block: ast.BlockCallExpr, chain: Chain): boole
   return true;
 }
 
-function appendCall(
-  env: Env,
-  callee: ast.NameExpr,
-  actuals: readonly Actual[],
-  given: readonly ast.Arg[] | undefined,
-  chain: Chain,
-  span: Span,
-): boolean {
+/** What a step is written with: `f(a, b | e)`. */
+interface StepCall {
+  readonly actuals: readonly Actual[];
+  readonly given: readonly ast.Arg[] | undefined;
+  readonly span: Span;
+}
+
+function appendCall(env: Env, callee: ast.NameExpr, step: StepCall, chain: Chain): boolean {
+  const { actuals, span } = step;
   const entity = env.scope.find(callee.name);
   if (entity?.kind === "poison") return false;
-  if (entity?.kind === "flow")
-    return entity.template
-      ? appendTemplate(env, entity, actuals, given, chain, span)
-      : appendFlow(env, entity, actuals, given, chain, span);
+  if (entity?.kind === "flow") return entity.template ? appendTemplate(env, entity, step, chain) : appendFlow(env, entity, step, chain);
   if (entity?.kind === "block" && actuals.length === 0) {
     const inner: Env = { ...entity.env, owner: env.owner, site: env.site };
     return appendSteps(inner, entity.ast, chain);
@@ -108,14 +107,7 @@ const layerHelp = (what: string): readonly string[] =>
   what === "a layer" ? ["a net stands inside a bijection, which keeps part of its input: `coupling(mlp([64, 64]))`"] : [];
 
 /** A flow of the model as a step of another: its one instance. */
-function appendFlow(
-  env: Env,
-  entity: FlowEntity,
-  actuals: readonly Actual[],
-  given: readonly ast.Arg[] | undefined,
-  chain: Chain,
-  span: Span,
-): boolean {
+function appendFlow(env: Env, entity: FlowEntity, { actuals, given, span }: StepCall, chain: Chain): boolean {
   const [first] = actuals;
   if (first) {
     report(env.cx.diagnostics, "GM2025", first.span, { what: `\`${entity.decl.name.name}\``, most: 0, given: actuals.length });
@@ -130,14 +122,7 @@ function appendFlow(
 }
 
 /** A template: its steps, with its formals in place. */
-function appendTemplate(
-  env: Env,
-  entity: FlowEntity,
-  actuals: readonly Actual[],
-  given: readonly ast.Arg[] | undefined,
-  chain: Chain,
-  span: Span,
-): boolean {
+function appendTemplate(env: Env, entity: FlowEntity, { actuals, given, span }: StepCall, chain: Chain): boolean {
   const { cx } = env;
   const name = entity.decl.name.name;
   const at = cx.open.findIndex((o) => o.node === entity.decl);
@@ -314,7 +299,8 @@ function appendBijection(env: Env, bijection: Bijection, actuals: readonly Actua
   if (wants && !conditioner) return false;
   if (result.parameters > 0) env.owner.weights.push({ kind: "bijection", name, bijection: instance });
   if (conditioner) env.owner.weights.push({ kind: "net", name, net: conditioner.net });
-  const inner = result.inner && innerSteps(env, bound.byName.get("inner"), result.inner.from, counted(env, name));
+  const inside: Env = { ...env, owner: newOwner(path) };
+  const inner = result.inner && innerSteps(env, bound.byName.get("inner"), result.inner.from, inside);
   const noise = bound.byName.get("noise");
   const noisy = noise && noiseOf(env, noise, result.to);
   if ((result.inner && !inner) || (noise && noisy === undefined)) return false;
@@ -324,10 +310,7 @@ function appendBijection(env: Env, bijection: Bijection, actuals: readonly Actua
   return true;
 }
 
-/** The owner of the weights inside of a step. */
-const counted = (env: Env, name: string): Env => ({ ...env, owner: { ...newOwner(`${env.owner.path}.${name}`) } });
-
-/** The chain inside of a step: it leads to the part that it replaces. */
+/** The chain inside of a step, whose weights lie below those of the step: it leads to the part that it replaces. */
 function innerSteps(env: Env, actual: Actual | undefined, from: Side, inside: Env): BijectionStep["inner"] | undefined {
   if (actual?.kind !== "ast") return undefined;
   const chain: Chain = { steps: [], side: from };

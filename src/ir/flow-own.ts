@@ -9,18 +9,20 @@ import type * as ast from "../parser/ast.js";
 import { localEntity } from "./body.js";
 import { requireTensor } from "./builtin-call.js";
 import { type Env, freshId, within } from "./env.js";
+import { stopsGradient } from "./derive/context.js";
 import { elaborateExpr } from "./expr.js";
 import { factsOf, factsOfDomain, netKey } from "./facts.js";
 import { notMonotone } from "./flow-structure/monotone.js";
 import { shapeOf, sizeOf } from "./flow-structure/reads.js";
 import { showSide } from "./flows.js";
-import { rangeOfDomain, showRange } from "./range.js";
+import { writtenOut } from "./inline-nets.js";
+import { interior, rangeOfDomain, showRange } from "./range.js";
 import { type Chain, declaredSide } from "./flow-chain.js";
 import { MOST_ENTRIES, type JacobianStructure, structureOf } from "./flow-structure/structure.js";
 import { Scope } from "./scope.js";
 import { elementCount, sameShape, showShape, tensor } from "./shapes.js";
 import type { Conditioner, Expr, Local, Net, OwnStep, Side } from "./types.js";
-import { walkExpr } from "./walk.js";
+import { childrenOf, walkExpr } from "./walk.js";
 
 export function appendOwn(env: Env, decl: ast.FlowDecl, chain: Chain): boolean {
   const from = chain.side;
@@ -30,6 +32,7 @@ export function appendOwn(env: Env, decl: ast.FlowDecl, chain: Chain): boolean {
   if (!to || !forward) return false;
   const there = written(env, decl, forward, from, to);
   const back = inverse && written(env, decl, inverse, to, from);
+  if (there && hidesSlope(env, decl, there)) return false;
   const random = env.owner.random;
   if (random) report(env.cx.diagnostics, "GM2083", forward.span, { flow: decl.name.name, problem: "it draws random numbers" });
   if (!there || (inverse && !back) || random) return false;
@@ -67,12 +70,12 @@ function written(env: Env, decl: ast.FlowDecl, { param, body }: ast.FlowDirectio
   const { cx } = env;
   const scope = new Scope(env.scope);
   const input: Local = { id: freshId(cx, `${env.site}.${param.name}`), name: param.name, type: tensor(from.shape), span: param.span };
-  cx.facts.set(
-    input.id,
-    factsOfDomain({ name: from.domain, classes: undefined, shape: from.shape, optional: false, atMostOne: undefined }),
-  );
+  const facts = factsOfDomain({ name: from.domain, classes: undefined, shape: from.shape, optional: false, atMostOne: undefined });
+  cx.facts.set(input.id, { ...facts, range: interior(facts.range) });
   scope.define(param.name, localEntity(input));
-  const value = elaborateExpr(within(env, scope), body);
+  const called = elaborateExpr(within(env, scope), body);
+  // a net without weights hides no structure
+  const value = called && writtenOut(cx, called);
   const type = value && requireTensor(env, value);
   if (!value || !type) return undefined;
   if (sameShape(type.shape, to.shape) && type.element === "real") return { input, value };
@@ -85,6 +88,53 @@ function written(env: Env, decl: ast.FlowDecl, { param, body }: ast.FlowDirectio
     { labels: [{ span: decl.name.span, text: "declared here" }] },
   );
   return undefined;
+}
+
+/** The log-determinant is made of derivatives, and `stop` hides those of what passes through it. Reports where one does. */
+function hidesSlope(env: Env, decl: ast.FlowDecl, { input, value }: Written): boolean {
+  const { cx } = env;
+  const stopped = (exprs: readonly Expr[], moving: Set<string>): Expr | undefined => {
+    const moves = (e: Expr): boolean => (e.kind === "local" ? moving.has(e.local.id) : childrenOf(e).some(moves));
+    const find = (e: Expr): Expr | undefined => {
+      if (!moves(e)) return undefined;
+      if (stopsGradient(e)) return e;
+      const net = e.kind === "netCall" ? cx.netByName.get(e.net) : undefined;
+      const read = net?.params.filter((_, i) => e.kind === "netCall" && moves(e.args[i] as Expr)).map((p) => p.id);
+      const inside = net && ofNet(net, new Set(read));
+      if (inside) return inside;
+      for (const child of childrenOf(e)) {
+        const found = find(child);
+        if (found) return found;
+      }
+      return undefined;
+    };
+    for (const e of exprs) {
+      const found = find(e);
+      if (found) return found;
+    }
+    return undefined;
+  };
+  const ofNet = (net: Net, moving: Set<string>): Expr | undefined => {
+    for (const { local, value: bound } of net.body) {
+      const found = stopped([bound], moving);
+      if (found) return found;
+      moving.add(local.id);
+    }
+    return stopped([net.result], moving);
+  };
+  const at = stopped([value], new Set([input.id]));
+  if (!at) return false;
+  report(
+    cx.diagnostics,
+    "GM3715",
+    at.span,
+    { flow: decl.name.name, input: input.name },
+    {
+      labels: [{ span: decl.name.span, text: "declared here" }],
+      help: ["leave `stop` out, or stop what the flow is given, `f(z | stop(e))`"],
+    },
+  );
+  return true;
 }
 
 /** A direction whose values leave out a part of the side that it maps onto is no bijection onto it: mass of the density would be missing. */

@@ -73,7 +73,12 @@ function readOne(env: Env, what: string, spec: OptionSpec, actuals: readonly Act
   if (!list && values.length > 1) return wrong(env, actual.span, name, expectationOf(spec), `a list of ${values.length}`);
   switch (spec.kind) {
     case "number":
-      if (first.value.kind !== "number" || Number.isNaN(first.value.value) || (spec.min !== undefined && first.value.value < spec.min))
+      if (
+        first.value.kind !== "number" ||
+        Number.isNaN(first.value.value) ||
+        first.value.value < (spec.min ?? -Infinity) ||
+        (spec.above !== undefined && first.value.value <= spec.above)
+      )
         return wrong(env, first.span, name, expectationOf(spec), kindOfStatic(first.value));
       return { value: first.value.value };
     case "numbers": {
@@ -108,7 +113,7 @@ function readOne(env: Env, what: string, spec: OptionSpec, actuals: readonly Act
       const min = spec.kind === "integer" ? -maxElements : spec.kind === "pair" ? 0 : 1;
       const out: Dim[] = [];
       for (const { value, span } of values) {
-        if (value.kind !== "number" || !Number.isInteger(value.value) || value.value < min)
+        if (value.kind !== "number" || !Number.isInteger(value.value) || value.value < min || value.value > (spec.most ?? Infinity))
           return wrong(env, span, name, expectationOf(spec), kindOfStatic(value));
         out.push({ size: value.value, text: value.text });
       }
@@ -154,7 +159,7 @@ function readOrder(
     "GM2086",
     values[0]?.span,
     { what: `\`${spec.name}\` of ${what}`, why },
-    { help: [`name each of the places 1 to ${places.length} once, in the order in which they are drawn`, ...OTHER_ORDERS] },
+    { help: [`name each of the places 1 to ${places.length} once`, ...OTHER_ORDERS] },
   );
   return undefined;
 }
@@ -171,11 +176,12 @@ export function toAxis(axis: number, rank: number): number | undefined {
 function expectationOf(spec: OptionSpec): string {
   switch (spec.kind) {
     case "number":
+      if (spec.above !== undefined) return `a number above ${spec.above}`;
       return spec.min === undefined ? "a number" : `a number of at least ${spec.min}`;
     case "integer":
       return "a whole number";
     case "size":
-      return "a whole number of at least 1";
+      return spec.most === undefined ? "a whole number of at least 1" : `a whole number from 1 to ${spec.most}`;
     case "numbers":
       return spec.min === undefined ? "a list of numbers" : `a list of numbers above ${spec.min}`;
     case "sizes":

@@ -56,6 +56,11 @@ export function rangeOfDomain(domain: Domain): Range {
   }
 }
 
+/** Without its ends: what a density is spread over, of which single points are no part. */
+export function interior(r: Range): Range {
+  return { ...r, lowOpen: true, highOpen: true };
+}
+
 /** `(-1, 1)`, `[0, infinity)` */
 export function showRange({ low, high, lowOpen, highOpen }: Range): string {
   const end = (n: number): string => (Number.isFinite(n) ? String(Number(n.toPrecision(6))) : n < 0 ? "-infinity" : "infinity");
@@ -79,11 +84,13 @@ export function added(a: Range, b: Range): Range {
 export function multiplied(a: Range, b: Range): Range {
   if (isNonNegative(a) && isNonNegative(b)) {
     const low = product(a.low, b.low);
+    const high = product(a.high, b.high);
     return {
       low,
-      high: product(a.high, b.high),
+      high,
       lowOpen: low === 0 ? isPositive(a) && isPositive(b) : a.lowOpen || b.lowOpen,
-      highOpen: a.highOpen || b.highOpen,
+      // 0 times anything is 0, whatever the other factor never reaches
+      highOpen: high !== 0 && (a.highOpen || b.highOpen),
     };
   }
   if (a.high <= 0 && b.high <= 0) return multiplied(negated(a), negated(b));

@@ -40,6 +40,8 @@ describe("one to one", () => {
     "stack(z[1], z[2] * exp(z[1]) + z[1]^2)",
     "stack(z[2]^3, z[1] + z[2])",
     "concat(z[1..1], z[2..2] * w[1])",
+    "stack(z[1], z[2] * tanh(z[1]))",
+    "z + 0.5 * stop(u)",
   ])("proven: %s", (body) => {
     expect(codesOf(` { forward(z) = ${body} }`)).toEqual([]);
   });
@@ -54,8 +56,43 @@ describe("one to one", () => {
     "z * w + z",
     "stack(z[1], z[2]^3 - z[1] * z[2])",
     "z + u * tanh(w @ z)",
+    // flat between -1 and 1
+    "exp(relu(-z - 1)) - a * exp(relu(z - 1))",
+    "(-a) * exp(relu(z - 1)) + exp(relu(-z - 1))",
+    // all of z[2] onto one value wherever z[1] is below 0
+    "stack(z[1], z[2] * relu(z[1]))",
+    "stack(z[1], z[2] * max(z[1], 0))",
+    "stack(z[1], z[2] * (z[1] - abs(z[1])))",
+    "stack(z[1], z[2] * floor(z[1]))",
+    "z * relu(w)",
   ])("told: %s", (body) => {
     expect(codesOf(` { forward(z) = ${body} }`)).toEqual(["GM3711"]);
+  });
+
+  it.each([
+    " -> real[D] { forward(z) = log(z) - log(1 - z) }",
+    " -> positive[D] { forward(z) = -log(z) }",
+    " -> positive[D] { forward(z) = z / (1 - z) }",
+    " -> positive[D] { forward(z) = 1 / z - 1 }",
+    " -> unit[D] { forward(z) = z^3 }",
+    " -> positive[D] { forward(z) = z^-2 - 1 }",
+  ])("proven on the unit interval, whose ends are no part of it: %s", (flow) => {
+    const range = /-> (\w+)/u.exec(flow)?.[1] ?? "real";
+    const model = `
+model M(D = 2) {
+  latent z : unit[D], x : ${range}[D]
+  flow f on unit[D]${flow}
+  density p(x, z) { z ~ Uniform(0, 1)  x = f(z) }
+  objective entropy = E[x ~ p(x)](log p(x))
+  train { minimize entropy }
+}`;
+    expect(found(model)).toEqual([]);
+  });
+
+  it("what `stop` hides is in no log-determinant, with an inverse or without", () => {
+    expect(codesOf(" { forward(z) = z + 0.5 * stop(tanh(z)) }")).toEqual(["GM3715"]);
+    expect(codesOf(" { forward(z) = stop(tanh(z)) + z  inverse(x) = x }")).toEqual(["GM3715"]);
+    expect(codesOf(" { forward(z) = z + stop(z |> dense(2))  jacobian = dense }")).toEqual(["GM3715"]);
   });
 
   it("an inverse is tried as the training starts, so nothing is told", () => {
@@ -75,6 +112,9 @@ describe("onto the range", () => {
     [" { forward(z) = z - 9  inverse(x) = exp(log(x)) + 9 }", ["GM3710"]],
     [" { forward(z) = z  inverse(x) = sigmoid(x) }", ["GM3710"]],
     [" -> positive[D] { forward(z) = softplus(z) }", []],
+    [" -> positive[D] { forward(z) = 2 ^ z }", []],
+    [" -> positive[D] { forward(z) = 0.5 ^ (a * z) }", []],
+    [" -> positive[D] { forward(z) = a ^ z }", ["GM3711"]],
     [" -> positive[D] { forward(z) = 1 + exp(z) }", ["GM3710"]],
     [" -> unit[D] { forward(z) = sigmoid(a * z) }", []],
     [" -> unit[D] { forward(z) = tanh(z) }", ["GM3712"]],

@@ -40,6 +40,7 @@ describe("log p(x) by change of variables", () => {
       5,
     ],
     ["additive", "flow f on real[D] = affine |> repeat(2) { additive_coupling(mlp([8])) |> permute(3) }", 4],
+    ["orders by name", 'flow f on real[D] = permute([3, 1, 4, 2]) |> coupling(mlp([8])) |> permute("reverse") |> affine', 4],
     ["spline", "flow f on real[D] = repeat(2) { spline_coupling(mlp([8]), bins = 4) |> reverse }", 2],
     ["glow-like", "flow f on real[D] = repeat(2) { actnorm |> invertible_linear |> coupling(mlp([8])) }", 4],
     [
@@ -71,6 +72,12 @@ describe("log p(x) by change of variables", () => {
     const loaded = loadModel(model(flow));
     const state = someWeights(loaded, 3, 0.3);
     expect(integral((points) => logP(loaded, state, points), 12, 150)).toBeCloseTo(1, digits);
+  });
+
+  it("a permutation puts entries where its list says", () => {
+    const loaded = loadModel(model("flow f on real[D] = permute([3, 1, 2])", "", 3));
+    const x = drawn(loaded, "sampleP", someWeights(loaded), { z: { shape: [1, 3], data: [10, 20, 30] } })["x"];
+    expect(x).toEqual([30, 10, 20]);
   });
 
   it("onto the unit square", () => {

@@ -31,6 +31,13 @@ describe("flows that are written out", () => {
       2,
       "real",
     ],
+    ["elementwise", "net g(v) { h = tanh(v)  return v + 0.5 * h }  flow f on real[D] { forward(z) = g(z) }", 3, "real"],
+    [
+      "triangular",
+      "net bend(a, b) = b * exp(a) + a^2  net s(v) = v |> dense(4) |> tanh |> dense(2)  flow f on real[D] { forward(z) = concat(z[1..2], bend(s(z[1..2]), z[3..4]))  inverse(x) = concat(x[1..2], (x[3..4] - s(x[1..2])^2) / exp(s(x[1..2]))) }",
+      4,
+      "real",
+    ],
     ["triangular", "flow f on real[D] { forward(z) = concat(z[1..2], z[3..4] * exp(z[1..2]) + w[1] * z[2] * z[1]) }", 4, "real"],
     ["triangular", "flow f on real[D] { forward(z) = stack(z[3], z[1] + z[3]^3, z[2] * exp(z[1])) }", 3, "real"],
     ["linear", "flow f on real[D] { forward(z) = z @ A + w }", 3, "real"],

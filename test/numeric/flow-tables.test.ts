@@ -6,7 +6,7 @@ import { computed } from "../support/flow-table.js";
 import * as gmc from "../../src/runtime/index.js";
 import type { Bijector, Key, LayerSpec, Tensor } from "../../src/runtime/index.js";
 
-type Option = number | boolean | string;
+type Option = number | string | boolean | readonly number[];
 
 const runtime = gmc as unknown as Readonly<Record<string, unknown>>;
 
@@ -29,7 +29,8 @@ const cases: readonly [string, readonly number[], Readonly<Record<string, Option
   ["actnorm", [2, 2, 3], {}],
   ["invertible_linear", [2, 2, 3], {}],
   ["batch_norm", [4], {}],
-  ["permute", [5], { seed: 3 }],
+  ["permute", [5], { order: 3 }],
+  ["permute", [3], { order: [2, 0, 1] }],
   ["reverse", [5], {}],
   ["squeeze", [2, 2, 8], {}],
   ["sigmoid", [3], {}],

@@ -128,6 +128,11 @@ export const gm3Flows = {
     (a) =>
       `\`${a.density}\` maps \`${a.variable}\` by a flow, and has an energy of ${a.energy}: no change of variables is derived beside an energy, whose chains would have to run through the flow`,
   ),
+  GM3715: code<{ flow: string; input: string }>(
+    "error",
+    "Flow with a hidden derivative",
+    (a) => `the log-determinant of the flow \`${a.flow}\` is made of derivatives in \`${a.input}\`, and \`stop\` hides this one`,
+  ),
   GM3706: code<{ quantity: string; variable: string; problem: string }>(
     "error",
     "No change of variables",

@@ -159,13 +159,13 @@ export function stepWithout(
   context: DeriveContext,
   flow: Flow,
   direction: FlowCallExpr["direction"],
-): { readonly name: string; readonly span: Span } {
+): { readonly name: string; readonly span: Span; readonly own?: true } {
   for (const step of flow.steps) {
     if (step.kind === "flow") {
       const inner = flowOf(context, step.flow);
       if (inner.directions[direction] === "none") return stepWithout(context, inner, direction);
     } else if (step.kind === "own") {
-      if (direction === "inverse" && !step.inverse) return { name: flow.name, span: step.span };
+      if (direction === "inverse" && !step.inverse) return { name: flow.name, span: step.span, own: true };
     } else if (step.inner) {
       const found = stepWithout(context, { ...flow, steps: step.inner.steps }, direction);
       if (found.name !== flow.name) return found;
@@ -192,10 +192,11 @@ function noDirection(
     {
       label: "asked for here",
       labels: [
-        { span: step.span, text: `has a closed form ${taken} alone` },
+        { span: step.span, text: step.own ? "gives no `inverse`" : `has a closed form ${taken} alone` },
         { span: definition.span, text: `\`${definition.variable}\` is defined here` },
       ],
       help: [
+        ...(step.own ? [`write the other direction beside \`forward\`: \`inverse(x) = …\``] : []),
         `where \`${definition.variable}\` is drawn inside the same \`E\`, only the direction that was taken is needed: a posterior in an \`ELBO(p, q)\`, or \`E[${definition.variable} ~ …](…)\``,
         "flows with both directions are made of `coupling`, `spline_coupling`, `masked_autoregressive`, `invertible_linear`",
       ],

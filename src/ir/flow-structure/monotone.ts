@@ -5,7 +5,19 @@
  * What is not proven may be one to one all the same.
  */
 import { builtins } from "../builtins.js";
-import { added, anything, between, hull, isNonNegative, isPositive, multiplied, negated, type Range, reciprocal } from "../range.js";
+import {
+  abovezero,
+  added,
+  anything,
+  between,
+  hull,
+  isNonNegative,
+  isPositive,
+  multiplied,
+  negated,
+  type Range,
+  reciprocal,
+} from "../range.js";
 import type { BuiltinExpr, Expr } from "../types.js";
 import { childrenOf } from "../walk.js";
 import { type Source, readsOfEntries, shapeOf, sizeOf, sourcesOf } from "./reads.js";
@@ -16,6 +28,8 @@ type Way = "still" | "up" | "down" | "either" | "unknown";
 
 interface Moves {
   readonly range: Range;
+  /** What it is; none of a quotient's second part. */
+  readonly of?: Expr;
   /** Interval of the derivative. */
   readonly slope: Range;
   readonly way: Way;
@@ -57,7 +71,7 @@ function byPlace(e: Expr, input: string): boolean {
 }
 
 function movesOf(expr: Expr, entry: number, at: { readonly local: string; readonly entry: number }, rangeOf: (expr: Expr) => Range): Moves {
-  const still = (e: Expr): Moves => ({ range: rangeOf(e), slope: ZERO, way: "still" });
+  const still = (e: Expr): Moves => ({ range: rangeOf(e), slope: ZERO, way: "still", of: e });
   const isRead = new Map<Expr, ReturnType<typeof readsOfEntries>>();
   const reads = (e: Expr, i: number): boolean => {
     const known = isRead.get(e) ?? readsOfEntries(e, at.local);
@@ -103,7 +117,11 @@ function ofFunction({ fn, args, options }: BuiltinExpr, parts: readonly Moves[])
       return b ? product(a, inverted(b)) : a;
     case "pow": {
       const exponent = args[1];
-      return exponent?.kind === "number" ? power(a, exponent.value) : { slope: anything, way: "unknown" };
+      if (exponent?.kind === "number") return power(a, exponent.value);
+      // a^b = e^(b log a)
+      if (!b || a.way !== "still" || !isPositive(a.range)) return unknown;
+      if (a.range.low > 1) return { slope: multiplied(abovezero, b.slope), way: b.way };
+      return a.range.high < 1 ? { slope: multiplied(negated(abovezero), b.slope), way: flipped[b.way] } : unknown;
     }
     case "maximum":
     case "minimum":
@@ -132,7 +150,7 @@ function sum(a: Omit<Moves, "range">, b: Omit<Moves, "range">): Omit<Moves, "ran
   return { slope, way: "unknown" };
 }
 
-/** (a b)' = a' b + a b'. A factor that does not move only scales; one of unknown sign leaves the direction open, and is 0 nowhere but by chance. */
+/** (a b)' = a' b + a b'. A factor that does not move only scales; one of unknown sign leaves the direction open where it is 0 by chance alone. */
 function product(a: Moves, b: Moves): Omit<Moves, "range"> {
   const slope = added(multiplied(a.slope, b.range), multiplied(a.range, b.slope));
   const [scale, moving] = a.way === "still" ? [a, b] : b.way === "still" ? [b, a] : [];
@@ -140,11 +158,29 @@ function product(a: Moves, b: Moves): Omit<Moves, "range"> {
     if (scale.range.low === 0 && scale.range.high === 0) return { slope: ZERO, way: "still" };
     if (isPositive(scale.range)) return { slope, way: moving.way };
     if (isPositive(negated(scale.range))) return { slope, way: flipped[moving.way] };
-    return { slope, way: moving.way === "unknown" || moving.way === "still" ? moving.way : "either" };
+    if (moving.way === "unknown" || moving.way === "still") return { slope, way: moving.way };
+    return { slope, way: !scale.of || byChance(scale.of) ? "either" : "unknown" };
   }
   const together = a.way === b.way && (a.way === "up" || a.way === "down");
   if (together && isNonNegative(a.range) && isNonNegative(b.range)) return { slope, way: a.way };
   return { slope, way: "unknown" };
+}
+
+/**
+ * Whether a value that may be 0 is so by chance alone: an analytic function of what has a density is 0 nowhere else, one that is put together of
+ * pieces, such as `relu`, may be 0 all along a piece.
+ */
+function byChance(e: Expr): boolean {
+  switch (e.kind) {
+    case "number":
+      return e.value !== 0;
+    case "builtin":
+      return builtins.get(e.fn)?.pieces !== true && e.args.every(byChance);
+    case "netCall":
+      return false;
+    default:
+      return true;
+  }
 }
 
 /** 1 / b, where b keeps its sign. */
