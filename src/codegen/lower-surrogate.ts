@@ -32,8 +32,7 @@ interface Noise {
 /** What is drawn in place of a sample of the distribution itself; undefined where that is drawn. */
 export function replacedDraw(scope: QuantityScope, step: FactorStep, { lowered, sample, key, shape }: Noise): Js | undefined {
   const surrogate = latentEntries.get(step.estimator)?.rule.surrogate;
-  if (surrogate && holdsSample(surrogate))
-    return distributionOf(step.factor.dist)?.reparameterised ? call("stopGradient", sample) : sample;
+  if (surrogate && holdsSample(surrogate)) return distributionOf(step.factor.dist)?.reparameterised ? call("stopGradient", sample) : sample;
   if (surrogate?.kind === "replaced") {
     const t = step.asked?.exprs["t"];
     const temperature = t ? tensorValue(lowerExpr(scope, t)).js : optionJs(step.asked?.options["t"]);

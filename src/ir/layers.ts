@@ -138,7 +138,7 @@ const table: readonly Layer[] = [
     options: [
       { name: "units", kind: "size", required: true },
       { name: "order", kind: "order", named: true, choices: ["natural", "reverse"] },
-      { name: "orders", kind: "size", named: true },
+      { name: "orders", kind: "size", named: true, most: 1000 },
       { name: "seed", kind: "integer", named: true },
       { name: "channels", kind: "size", named: true },
       bias,
