@@ -5,7 +5,7 @@ import type { DerivedDensity } from "../ir/derived-model.js";
 import { flowChain } from "../ir/derive/flow-change.js";
 import { type Definition, type DensityIndex, type DeriveContext, densityOf, givenTheirSum, variablesIn } from "../ir/derive/context.js";
 import { energyOf } from "../ir/derive/energy.js";
-import { drawsNumbers } from "../ir/derive/objective.js";
+import { drawsNumbers } from "../ir/derive/contents.js";
 import { exprsOf } from "../ir/quantity.js";
 import { ordersOfNet } from "../ir/autoregressive/several.js";
 import { distributions } from "../ir/distributions.js";

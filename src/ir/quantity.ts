@@ -349,6 +349,11 @@ export interface DerivedObjective {
 
 // ---- what a quantity contains -----------------------------------------------------------------------
 
+/** A quantity as a sum of terms, of one where it is no sum. */
+export function termsOf(quantity: Quantity): readonly Term[] {
+  return quantity.kind === "sum" ? quantity.terms : [{ scale: 1, factors: [], quantity }];
+}
+
 export function quantityChildren(q: Quantity): readonly Quantity[] {
   switch (q.kind) {
     case "factor":

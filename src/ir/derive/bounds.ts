@@ -3,7 +3,7 @@
  * E over q of log p(joint) - log q(drawn), in plain terms (a KL stands for its two), or the logmeanexp or mean of that over a family.
  */
 import type { Combine } from "../derived-model.js";
-import { type Factor, type Quantity, quantityChildren, type Term, walkQuantity } from "../quantity.js";
+import { type Factor, type Quantity, quantityChildren, type Term, termsOf, walkQuantity } from "../quantity.js";
 import type { Expr } from "../types.js";
 import { type DeriveContext, densityOf, flowOf } from "./context.js";
 import { flowChain } from "./flow-change.js";
@@ -73,7 +73,7 @@ export function combineOf(quantity: Quantity, sign: 1 | -1): Combine | undefined
 
 /** Mean field bounds the sum over what is hidden from below, where all else is exact or log Z; what stands behind "bound", or undefined. */
 function meanFieldBound(quantity: Quantity): string | undefined {
-  const terms: readonly Term[] = quantity.kind === "sum" ? quantity.terms : [{ scale: 1, factors: [], quantity }];
+  const terms = termsOf(quantity);
   let bounded = false;
   let estimated = false;
   for (const { quantity: q, scale, factors } of terms) {

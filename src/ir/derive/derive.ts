@@ -24,7 +24,8 @@ import {
 } from "./context.js";
 import { chosen, firstChoice } from "./choices.js";
 import { energyOf, requireDataReads } from "./energy.js";
-import { deriveObjective, movedBy } from "./objective.js";
+import { movedBy } from "./contents.js";
+import { deriveObjective } from "./objective.js";
 import { deriveDensity } from "./derived-density.js";
 import { couplesRows, refuseReadersInDensities } from "./players/rows.js";
 import { checkPlayers, warnUnmoved } from "./players/check.js";

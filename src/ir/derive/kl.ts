@@ -5,7 +5,7 @@
  * q draws from it, directly or by way of others: given its own parameters z is independent of all else (the Markov property of q), so E over z given
  * the rest is the KL. In which order q draws what does not depend on each other makes no difference.
  */
-import type { EstimatorNote, Factor, Quantity, Term } from "../quantity.js";
+import { type EstimatorNote, type Factor, type Quantity, type Term, termsOf } from "../quantity.js";
 import type { Expr } from "../types.js";
 import { distExprs } from "../walk.js";
 import { type DeriveContext, densityOf, parentsOf, readsItself, variablesIn } from "./context.js";
@@ -74,10 +74,6 @@ function closeWithin(
     return { ...t, quantity: { ...q, body: closedBody } };
   });
   return closed.length > 0 || inner ? { kind: "sum", terms, span: node.span } : body;
-}
-
-function termsOf(body: Quantity): readonly Term[] {
-  return body.kind === "sum" ? body.terms : [{ scale: 1, factors: [], quantity: body }];
 }
 
 /** The terms with each pair that has a closed form replaced by it: `rest`, of which `closed` are new. */

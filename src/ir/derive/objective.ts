@@ -3,13 +3,11 @@
  * Says which estimator each latent got and why; reports what has no legal gradient.
  */
 import { InternalError } from "../../base/internal-error.js";
-import { remembered } from "../../base/remembered.js";
 import { report } from "../../base/report.js";
 import type { Span } from "../../base/source.js";
 import { ordersIn } from "../autoregressive/several.js";
 import { builtins, isLinearIn } from "../builtins.js";
 import type { Options } from "../estimators.js";
-import { layers } from "../layers.js";
 import {
   type DerivedObjective,
   type DrawStep,
@@ -17,28 +15,29 @@ import {
   exprsOf,
   type Plate,
   type Quantity,
-  quantityChildren,
   type Term,
   walkQuantity,
 } from "../quantity.js";
-import { listed } from "../energy/listed.js";
-import { finiteStates, MAX_STATES } from "../states.js";
+import { finiteStates } from "../states.js";
 import type { EstimatorChoice, Expr, GradExpr, ObjectiveDraw } from "../types.js";
-import { childrenOf, distExprs, freeVariables } from "../walk.js";
-import { chosen, type Choices, type Chosen } from "./choices.js";
+import { childrenOf, freeVariables } from "../walk.js";
+import { chosen, type Choices } from "./choices.js";
 import { drawsData, takenAfter, takenBeside, type Taken } from "./data-draws.js";
-import { type DeriveContext, densityOf, readsOwnSum, underPaths, walk, weightsIn } from "./context.js";
+import { type DeriveContext, readsOwnSum, weightsIn } from "./context.js";
 import type { EnergyRequest } from "./energy.js";
 import type { DrawnTogether } from "./flow-change.js";
 import { chainsOf, drawsSamples, energiesIn, partitionsOf, placeChains, usesChoices } from "./energy-use.js";
+import { containsSampledExpectation, drawsNumbers, isProbabilistic } from "./contents.js";
 import { deriveEm } from "./em.js";
+import { deriveMaximum } from "./maxima.js";
+import { distinct, ordersNotes } from "./notes.js";
 import { planDraw } from "./plan-draw.js";
 import { deriveMatching } from "./matching.js";
 import { dequantised } from "./bounds.js";
 import { closeKl, fingerprint } from "./kl.js";
-import { deriveLogDensity, drawnFrom, variableText } from "./marginal.js";
+import { deriveLogDensity } from "./marginal.js";
 import { deriveByRow, filledIn, mayBeMissing, mustBeThere } from "./missing.js";
-import { deriveContinuousOptimum, optimaIn, optimumReason, optimumStands } from "./optimum.js";
+import { optimaIn, optimumStands } from "./optimum.js";
 import { refuseReadersUnderGradients, summedAround } from "./players/rows.js";
 import { schedulesIn } from "./schedules.js";
 import { stable } from "./stability.js";
@@ -154,24 +153,6 @@ export function deriveObjective(context: DeriveContext, request: ObjectiveReques
   };
 }
 
-/** What becomes of several orders, by variable. */
-function ordersNotes(context: DeriveContext, quantity: Quantity, training: boolean): readonly EstimatorNote[] {
-  const notes: EstimatorNote[] = [];
-  walkQuantity(quantity, (q) => {
-    const orders = q.kind === "factor" ? ordersIn(context, distExprs(q.dist)) : 1;
-    if (q.kind !== "factor" || orders === 1) return;
-    notes.push({
-      variable: q.variable,
-      density: q.density,
-      estimator: training ? "order of the step" : "ensemble",
-      reason: training
-        ? `log p in one of ${orders} orders by chance, the same for all rows: its mean over orders is at most log of the mean of p, which is measured (Germain et al. 2015, section 4.2)`
-        : `p is the mean over ${orders} orders, each of which sums to 1`,
-    });
-  });
-  return notes;
-}
-
 /** Weights that the estimators' expressions read and nothing else of the objective. */
 function ownWeights(context: DeriveContext, used: readonly Expr[], helpers: readonly Expr[]): readonly string[] {
   const others = weightsIn(
@@ -181,16 +162,7 @@ function ownWeights(context: DeriveContext, used: readonly Expr[], helpers: read
   return [...weightsIn(context, helpers)].filter((w) => !others.has(w));
 }
 
-/** A log-density that stands twice is treated alike both times. */
-function distinct(notes: readonly EstimatorNote[]): readonly EstimatorNote[] {
-  const seen = new Set<string>();
-  return notes.filter((n) => {
-    const key = [n.density, n.variable, n.estimator].join(" ");
-    return !seen.has(key) && seen.add(key);
-  });
-}
-
-/** A quantity as a list of scaled parts. */
+/** What the state says to the derivation of log-densities. */
 function energyRequest(state: State): EnergyRequest {
   const { request, choices, notes } = state;
   const isFreeData = (variable: string, value: Expr | undefined): boolean =>
@@ -215,10 +187,6 @@ function bindsVariable(expr: Expr, variable: string): boolean {
   return here || childrenOf(expr).some((e) => bindsVariable(e, variable));
 }
 
-export function termsOf(quantity: Quantity): readonly Term[] {
-  return quantity.kind === "sum" ? quantity.terms : [{ scale: 1, factors: [], quantity }];
-}
-
 function derive(state: State, expr: Expr): Quantity | undefined {
   const { context } = state;
   if (!isProbabilistic(expr)) return { kind: "value", expr: stable(context, expr) };
@@ -232,7 +200,7 @@ function derive(state: State, expr: Expr): Quantity | undefined {
     case "reduce":
       return deriveReduce(state, expr);
     case "optimum":
-      return deriveOptimum(state, expr);
+      return deriveMaximum(state, expr, (body) => derive(state, body));
     case "builtin":
       return deriveBuiltin(state, expr);
     case "grad":
@@ -521,129 +489,4 @@ function deriveReduce(state: State, expr: Extract<Expr, { kind: "reduce" }>): Qu
   }
   const body = derive(state, expr.body);
   return body && { kind: "reduce", op: expr.op, index: expr.index, plate: plate.id, count: plate.count, body, span: expr.span };
-}
-
-function deriveOptimum(state: State, expr: Extract<Expr, { kind: "optimum" }>): Quantity | undefined {
-  const isFinite = (name: string): boolean => {
-    const variable = state.context.model.variables.get(name);
-    return variable !== undefined && finiteStates(variable.domain, drawnIn(state.context, expr.body, name)) !== undefined;
-  };
-  const asked = state.choices.optimum;
-  if (asked && !expr.variables.every(isFinite)) return deriveClimb(state, expr, asked, isFinite);
-  let body = derive(state, expr.body);
-  let total = 1;
-  for (const name of [...expr.variables].reverse()) {
-    if (!body) return undefined;
-    const variable = state.context.model.variables.get(name);
-    const states = variable && finiteStates(variable.domain, drawnIn(state.context, expr.body, name));
-    total *= states?.size ?? Infinity;
-    if (!states || total > MAX_STATES) {
-      const found = states ? `it has ${states.size} states, more than ${MAX_STATES}` : `${variableText(variable, name)} is not finite`;
-      report(
-        state.context.diagnostics,
-        "GM3508",
-        expr.span,
-        { variable: name, states: found },
-        {
-          help:
-            variable && ["real", "positive", "unit"].includes(variable.domain.name)
-              ? ["say how it is found: `by ista(steps = 50)`, `fista`, `adam`; or bound the quantity with `ELBO(p, q)`"]
-              : ["bound the quantity with `ELBO(p, q)`, or make the latent a small `category[K]`"],
-        },
-      );
-      return undefined;
-    }
-    state.notes.push({
-      variable: name,
-      density: "",
-      estimator: expr.op,
-      reason: `the ${expr.op === "max" ? "best" : "worst"} of its ${states.size} states; the gradient is that of the chosen one`,
-    });
-    body = {
-      kind: "enumerate",
-      op: expr.op,
-      variable: name,
-      local: undefined,
-      states,
-      weight: undefined,
-      body,
-      reason: `${expr.op} over ${states.size} states`,
-      span: expr.span,
-    };
-  }
-  return body;
-}
-
-/** A maximum over continuous latents, by the inner loop that is asked for. */
-function deriveClimb(
-  state: State,
-  expr: Extract<Expr, { kind: "optimum" }>,
-  asked: Chosen,
-  isFinite: (name: string) => boolean,
-): Quantity | undefined {
-  const { context, notes } = state;
-  const finite = expr.variables.filter(isFinite);
-  if (finite.length > 0) {
-    const continuous = expr.variables.filter((v) => !finite.includes(v));
-    report(
-      context.diagnostics,
-      "GM3841",
-      expr.span,
-      { finite: listed(finite), continuous: listed(continuous) },
-      { help: [`sum the finite ones out, \`max[${continuous.join(", ")}](log p(…))\` without them, or give them a relaxation`] },
-    );
-    return undefined;
-  }
-  const body = derive(state, expr.body);
-  const request = body && { op: expr.op, variables: expr.variables, body, asked, span: expr.span };
-  const optimum = request && deriveContinuousOptimum(context, request, (exprs) => drawsNumbers(context, exprs));
-  if (!optimum) return undefined;
-  for (const variable of expr.variables) notes.push({ variable, density: "", estimator: asked.entry.name, reason: optimumReason(optimum) });
-  return optimum;
-}
-
-/** The distribution of a variable in the densities of an expression; one that draws vectors with one 1 before others: the rest has no mass there. */
-function drawnIn(context: DeriveContext, expr: Expr, variable: string): string | undefined {
-  const found = new Set<string | undefined>();
-  const visit = (e: Expr): void => {
-    if (e.kind === "logDensity") found.add(drawnFrom(densityOf(context, e.density), variable));
-    for (const child of childrenOf(e)) visit(child);
-  };
-  visit(expr);
-  return found.has("OneHotCategorical") ? "OneHotCategorical" : [...found][0];
-}
-
-// ---- what an expression or a quantity contains ----------------------------------------------------
-
-/** Asked at every level of a sum. */
-export const isProbabilistic = remembered(
-  (expr: Expr): boolean =>
-    expr.kind === "logDensity" ||
-    expr.kind === "expectation" ||
-    expr.kind === "reduce" ||
-    expr.kind === "optimum" ||
-    childrenOf(expr).some(isProbabilistic),
-);
-
-function containsSampledExpectation(q: Quantity): boolean {
-  return q.kind === "expect" || quantityChildren(q).some(containsSampledExpectation);
-}
-
-/** Whether evaluating expressions draws random numbers of its own (dropout), outside of any `E`. */
-export function drawsNumbers(context: DeriveContext, exprs: readonly Expr[]): boolean {
-  let found = false;
-  const seen = new Set<string>();
-  const note = (x: Expr): void => {
-    found ||=
-      (x.kind === "netCall" && (context.nets.get(x.net)?.random ?? false)) ||
-      (x.kind === "flowCall" && (context.flows.get(x.flow)?.random ?? false)) ||
-      (x.kind === "layer" && layers.get(x.instance.layer)?.keyed === true);
-  };
-  for (const e of exprs) walk(context, e, note, seen);
-  return found;
-}
-
-/** Weight paths among `weights` that a statement moves: all of them where it names none. */
-export function movedBy(weights: readonly string[], over: readonly string[]): readonly string[] {
-  return over.length === 0 ? weights : weights.filter((w) => underPaths(w, over) || over.some((o) => underPaths(o, [w])));
 }

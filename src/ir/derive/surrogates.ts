@@ -14,6 +14,7 @@ import {
   type Quantity,
   type SurrogateUse,
   type Term,
+  termsOf,
   walkQuantity,
 } from "../quantity.js";
 import type { Expr } from "../types.js";
@@ -195,8 +196,6 @@ function isWeight(body: Quantity, q: Quantity): boolean {
   });
   return found;
 }
-
-const termsOf = (q: Quantity): readonly Term[] => (q.kind === "sum" ? q.terms : [{ scale: 1, factors: [], quantity: q }]);
 
 function reportPlace({ context, statement }: Surroundings, by: FactorStep, variable: string): undefined {
   const { density } = by.factor;

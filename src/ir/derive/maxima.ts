@@ -1,0 +1,111 @@
+/** `max[…](…)` and `min[…](…)`: over finite latents all states are tried; over continuous ones an inner loop looks, as `by` says. */
+import { report } from "../../base/report.js";
+import { listed } from "../energy/listed.js";
+import type { EstimatorNote, Quantity } from "../quantity.js";
+import { finiteStates, MAX_STATES } from "../states.js";
+import type { Expr } from "../types.js";
+import { childrenOf } from "../walk.js";
+import type { Choices, Chosen } from "./choices.js";
+import { drawsNumbers } from "./contents.js";
+import { type DeriveContext, densityOf } from "./context.js";
+import { drawnFrom, variableText } from "./marginal.js";
+import { deriveContinuousOptimum, optimumReason } from "./optimum.js";
+
+type OptimumExpr = Extract<Expr, { kind: "optimum" }>;
+
+interface Asked {
+  readonly context: DeriveContext;
+  readonly choices: Choices;
+  readonly notes: EstimatorNote[];
+}
+
+/** `derive` derives what is maximised. Undefined after an error has been reported. */
+export function deriveMaximum(state: Asked, expr: OptimumExpr, derive: (body: Expr) => Quantity | undefined): Quantity | undefined {
+  const isFinite = (name: string): boolean => {
+    const variable = state.context.model.variables.get(name);
+    return variable !== undefined && finiteStates(variable.domain, drawnIn(state.context, expr.body, name)) !== undefined;
+  };
+  const asked = state.choices.optimum;
+  if (asked && !expr.variables.every(isFinite)) return deriveClimb(state, expr, asked, isFinite, derive);
+  let body = derive(expr.body);
+  let total = 1;
+  for (const name of [...expr.variables].reverse()) {
+    if (!body) return undefined;
+    const variable = state.context.model.variables.get(name);
+    const states = variable && finiteStates(variable.domain, drawnIn(state.context, expr.body, name));
+    total *= states?.size ?? Infinity;
+    if (!states || total > MAX_STATES) {
+      const found = states ? `it has ${states.size} states, more than ${MAX_STATES}` : `${variableText(variable, name)} is not finite`;
+      report(
+        state.context.diagnostics,
+        "GM3508",
+        expr.span,
+        { variable: name, states: found },
+        {
+          help:
+            variable && ["real", "positive", "unit"].includes(variable.domain.name)
+              ? ["say how it is found: `by ista(steps = 50)`, `fista`, `adam`; or bound the quantity with `ELBO(p, q)`"]
+              : ["bound the quantity with `ELBO(p, q)`, or make the latent a small `category[K]`"],
+        },
+      );
+      return undefined;
+    }
+    state.notes.push({
+      variable: name,
+      density: "",
+      estimator: expr.op,
+      reason: `the ${expr.op === "max" ? "best" : "worst"} of its ${states.size} states; the gradient is that of the chosen one`,
+    });
+    body = {
+      kind: "enumerate",
+      op: expr.op,
+      variable: name,
+      local: undefined,
+      states,
+      weight: undefined,
+      body,
+      reason: `${expr.op} over ${states.size} states`,
+      span: expr.span,
+    };
+  }
+  return body;
+}
+
+/** A maximum over continuous latents, by the inner loop that is asked for. */
+function deriveClimb(
+  { context, notes }: Asked,
+  expr: OptimumExpr,
+  asked: Chosen,
+  isFinite: (name: string) => boolean,
+  derive: (body: Expr) => Quantity | undefined,
+): Quantity | undefined {
+  const finite = expr.variables.filter(isFinite);
+  if (finite.length > 0) {
+    const continuous = expr.variables.filter((v) => !finite.includes(v));
+    report(
+      context.diagnostics,
+      "GM3841",
+      expr.span,
+      { finite: listed(finite), continuous: listed(continuous) },
+      { help: [`sum the finite ones out, \`max[${continuous.join(", ")}](log p(…))\` without them, or give them a relaxation`] },
+    );
+    return undefined;
+  }
+  const body = derive(expr.body);
+  const request = body && { op: expr.op, variables: expr.variables, body, asked, span: expr.span };
+  const optimum = request && deriveContinuousOptimum(context, request, (exprs) => drawsNumbers(context, exprs));
+  if (!optimum) return undefined;
+  for (const variable of expr.variables) notes.push({ variable, density: "", estimator: asked.entry.name, reason: optimumReason(optimum) });
+  return optimum;
+}
+
+/** The distribution of a variable in the densities of an expression; one that draws vectors with one 1 before others: the rest has no mass there. */
+function drawnIn(context: DeriveContext, expr: Expr, variable: string): string | undefined {
+  const found = new Set<string | undefined>();
+  const visit = (e: Expr): void => {
+    if (e.kind === "logDensity") found.add(drawnFrom(densityOf(context, e.density), variable));
+    for (const child of childrenOf(e)) visit(child);
+  };
+  visit(expr);
+  return found.has("OneHotCategorical") ? "OneHotCategorical" : [...found][0];
+}
