@@ -168,7 +168,7 @@ function energyRequest(state: State): EnergyRequest {
   const isFreeData = (variable: string, value: Expr | undefined): boolean =>
     state.context.model.variables.get(variable)?.role === "data" &&
     (value === undefined || (value.kind === "variable" && value.variable === variable)) &&
-    !bindsVariable(request.value, variable);
+    !state.bound.has(variable);
   return {
     isFreeData,
     choices,
@@ -179,12 +179,6 @@ function energyRequest(state: State): EnergyRequest {
     drawn: state.drawn,
     under: state.under,
   };
-}
-
-/** Whether an `E` inside draws the variable. */
-function bindsVariable(expr: Expr, variable: string): boolean {
-  const here = expr.kind === "expectation" && expr.draws.some((d) => d.names.some((n) => n.kind === "variable" && n.variable === variable));
-  return here || childrenOf(expr).some((e) => bindsVariable(e, variable));
 }
 
 function derive(state: State, expr: Expr): Quantity | undefined {
