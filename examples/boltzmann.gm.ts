@@ -56,7 +56,7 @@ export const energyModelP = energyModel<Weights, "v" | "h">({
  */
 export function logPV(w: Weights, v: Tensor, chainsP: Values): Tensor {
   const minusF = term("-F(v)", "boltzmann.gm:17", neg(freeEnergy(energyModelP, w, { v }, { enumerate: ["h"] }))); // [B]
-  const logZ = term("log Z", "boltzmann.gm:17", mean(logPartitionSurrogate(energyModelP, w, chainsP))); // []  its gradient at samples of the model
+  const logZ = term("-E(chain)", "boltzmann.gm:17", mean(logPartitionSurrogate(energyModelP, w, chainsP))); // []  its gradient at samples of the model
   return sub(minusF, logZ); // [B]
 }
 

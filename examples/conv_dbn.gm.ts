@@ -168,7 +168,7 @@ export const energyModelR2 = energyModel<Weights, "h1" | "h2">({
  */
 export function objective(w: Weights, v: Tensor, chainsR1: Values): Tensor {
   const minusF = term("-F(v)", "conv_dbn.gm:51", neg(freeEnergy(energyModelR1, w, { v }, { sum: ["h1"] }))); // [B]
-  const logZ = term("log Z", "conv_dbn.gm:51", logPartitionSurrogate(energyModelR1, w, chainsR1, { sum: ["h1"] })); // [B]  its gradient at samples of the model
+  const logZ = term("-F(chain)", "conv_dbn.gm:51", logPartitionSurrogate(energyModelR1, w, chainsR1, { sum: ["h1"] })); // [B]  its gradient at samples of the model
   return sub(sub(minusF, logZ), term("strength1 * sparsity1(v)", "conv_dbn.gm:51", mul(300, sparsity1(w, v)))); // [B]
 }
 
@@ -189,7 +189,7 @@ export function objective2(w: Weights, v: Tensor, chainsR2: Values, key: Key): T
   const B = rowsOf(v);
   const h1 = drawUnits(energyModelR1, w, key.at("h1"), { v }, "h1", { lead: [B] }); // [B, 18, 18, 24]
   const minusF = term("-F(h1)", "conv_dbn.gm:55", neg(freeEnergy(energyModelR2, w, { h1 }, { sum: ["h2"] }))); // [B]
-  const logZ = term("log Z", "conv_dbn.gm:55", logPartitionSurrogate(energyModelR2, w, chainsR2, { sum: ["h2"] })); // [B]  its gradient at samples of the model
+  const logZ = term("-F(chain)", "conv_dbn.gm:55", logPartitionSurrogate(energyModelR2, w, chainsR2, { sum: ["h2"] })); // [B]  its gradient at samples of the model
   return sub(sub(minusF, logZ), term("strength2 * sparsity2(h1)", "conv_dbn.gm:55", mul(100, sparsity2(w, h1)))); // [B]
 }
 
@@ -202,7 +202,11 @@ export function objective2(w: Weights, v: Tensor, chainsR2: Values, key: Key): T
 export function logPV(w: Weights, v: Tensor, chainsP: Values): Tensor {
   const mu = meanField(energyModelP, w, { v }, { names: ["h1", "h2"], steps: 5 });
   const bound = term("mean-field bound(v)", "conv_dbn.gm:61", meanFieldBound(energyModelP, w, { v }, mu)); // [B]
-  const logZ = term("log Z", "conv_dbn.gm:61", mean(logPartitionSurrogate(energyModelP, w, chainsP, { sum: ["h1"] }))); // []  its gradient at samples of the model
+  const logZ = term(
+    "-F(chain)",
+    "conv_dbn.gm:61",
+    mean(logPartitionSurrogate(energyModelP, w, chainsP, { sum: ["h1"] })),
+  ); // []  its gradient at samples of the model
   return sub(bound, logZ); // [B]
 }
 

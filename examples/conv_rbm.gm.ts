@@ -65,7 +65,7 @@ export const energyModelP = energyModel<Weights, "v" | "h">({
  */
 export function objective(w: Weights, v: Tensor, chainsP: Values): Tensor {
   const minusF = term("-F(v)", "conv_rbm.gm:25", neg(freeEnergy(energyModelP, w, { v }, { sum: ["h"] }))); // [B]
-  const logZ = term("log Z", "conv_rbm.gm:25", logPartitionSurrogate(energyModelP, w, chainsP, { sum: ["h"] })); // [B]  its gradient at samples of the model
+  const logZ = term("-F(chain)", "conv_rbm.gm:25", logPartitionSurrogate(energyModelP, w, chainsP, { sum: ["h"] })); // [B]  its gradient at samples of the model
   return sub(
     sub(minusF, logZ),
     term(

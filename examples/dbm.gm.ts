@@ -134,7 +134,7 @@ export function objective(w: Weights, v: Tensor, chainsR1: Values): Tensor {
     "dbm.gm:31",
     neg(freeEnergy(energyModelR1, w, { v, v_copy: v }, { sum: ["h1"] })),
   ); // [B]
-  const logZ = term("log Z", "dbm.gm:31", mean(logPartitionSurrogate(energyModelR1, w, chainsR1, { sum: ["h1"] }))); // []  its gradient at samples of the model
+  const logZ = term("-F(chain)", "dbm.gm:31", mean(logPartitionSurrogate(energyModelR1, w, chainsR1, { sum: ["h1"] }))); // []  its gradient at samples of the model
   return sub(minusF, logZ); // [B]
 }
 
@@ -150,7 +150,7 @@ export function objective2(w: Weights, v: Tensor, chainsR2: Values, key: Key): T
   const h1 = drawUnits(energyModelR1, w, key.at("h1"), { v, v_copy: v }, "h1", { lead: [B] }); // [B, 500]
   const minusF = term("-F(h1)", "dbm.gm:35", neg(freeEnergy(energyModelR2, w, { h1 }, { sum: ["h2", "h2_copy"] }))); // [B]
   const logZ = term(
-    "log Z",
+    "-F(chain)",
     "dbm.gm:35",
     mean(logPartitionSurrogate(energyModelR2, w, chainsR2, { sum: ["h2", "h2_copy"] })),
   ); // []  its gradient at samples of the model
@@ -166,7 +166,7 @@ export function objective2(w: Weights, v: Tensor, chainsR2: Values, key: Key): T
 export function logPV(w: Weights, v: Tensor, chainsP: Values): Tensor {
   const mu = meanField(energyModelP, w, { v }, { names: ["h1", "h2"], steps: 10 });
   const bound = term("mean-field bound(v)", "dbm.gm:41", meanFieldBound(energyModelP, w, { v }, mu)); // [B]
-  const logZ = term("log Z", "dbm.gm:41", mean(logPartitionSurrogate(energyModelP, w, chainsP, { sum: ["h1"] }))); // []  its gradient at samples of the model
+  const logZ = term("-F(chain)", "dbm.gm:41", mean(logPartitionSurrogate(energyModelP, w, chainsP, { sum: ["h1"] }))); // []  its gradient at samples of the model
   return sub(bound, logZ); // [B]
 }
 

@@ -166,7 +166,11 @@ export function objective(w: Weights, v: Tensor, chainsR1: Values): Tensor {
     "dbm3.gm:33",
     neg(freeEnergy(energyModelR1, w, { v, v_copy: v }, { sum: ["h1"] })),
   ); // [B]
-  const logZ = term("log Z", "dbm3.gm:33", mean(logPartitionSurrogate(energyModelR1, w, chainsR1, { sum: ["h1"] }))); // []  its gradient at samples of the model
+  const logZ = term(
+    "-F(chain)",
+    "dbm3.gm:33",
+    mean(logPartitionSurrogate(energyModelR1, w, chainsR1, { sum: ["h1"] })),
+  ); // []  its gradient at samples of the model
   return sub(minusF, logZ); // [B]
 }
 
@@ -180,7 +184,11 @@ export function objective2(w: Weights, v: Tensor, chainsR2: Values, key: Key): T
   const B = rowsOf(v);
   const h1 = drawUnits(energyModelR1, w, key.at("h1"), { v, v_copy: v }, "h1", { lead: [B] }); // [B, 500]
   const minusF = term("-F(h1)", "dbm3.gm:37", neg(freeEnergy(energyModelR2, w, { h1 }, { sum: ["h2"] }))); // [B]
-  const logZ = term("log Z", "dbm3.gm:37", mean(logPartitionSurrogate(energyModelR2, w, chainsR2, { sum: ["h2"] }))); // []  its gradient at samples of the model
+  const logZ = term(
+    "-F(chain)",
+    "dbm3.gm:37",
+    mean(logPartitionSurrogate(energyModelR2, w, chainsR2, { sum: ["h2"] })),
+  ); // []  its gradient at samples of the model
   return sub(minusF, logZ); // [B]
 }
 
@@ -198,7 +206,7 @@ export function objective3(w: Weights, v: Tensor, chainsR3: Values, key: Key): T
   const h2 = drawUnits(energyModelR2, w, key.at("h2"), { h1 }, "h2", { lead: [B] }); // [B, 500]
   const minusF = term("-F(h2)", "dbm3.gm:43", neg(freeEnergy(energyModelR3, w, { h2 }, { sum: ["h3", "h3_copy"] }))); // [B]
   const logZ = term(
-    "log Z",
+    "-F(chain)",
     "dbm3.gm:43",
     mean(logPartitionSurrogate(energyModelR3, w, chainsR3, { sum: ["h3", "h3_copy"] })),
   ); // []  its gradient at samples of the model
@@ -216,7 +224,7 @@ export function logPV(w: Weights, v: Tensor, chainsP: Values): Tensor {
   const mu = meanField(energyModelP, w, { v }, { names: ["h1", "h2", "h3"], steps: 10 });
   const bound = term("mean-field bound(v)", "dbm3.gm:49", meanFieldBound(energyModelP, w, { v }, mu)); // [B]
   const logZ = term(
-    "log Z",
+    "-F(chain)",
     "dbm3.gm:49",
     mean(logPartitionSurrogate(energyModelP, w, chainsP, { sum: ["h1", "h3"] })),
   ); // []  its gradient at samples of the model

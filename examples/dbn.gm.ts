@@ -128,7 +128,7 @@ export const energyModelR2 = energyModel<Weights, "h1" | "h2">({
  */
 export function logR1V(w: Weights, v: Tensor, chainsR1: Values): Tensor {
   const minusF = term("-F(v)", "dbn.gm:32", neg(freeEnergy(energyModelR1, w, { v }, { sum: ["h1"] }))); // [B]
-  const logZ = term("log Z", "dbn.gm:32", logPartitionSurrogate(energyModelR1, w, chainsR1, { sum: ["h1"] })); // [B]  its gradient at samples of the model
+  const logZ = term("-F(chain)", "dbn.gm:32", logPartitionSurrogate(energyModelR1, w, chainsR1, { sum: ["h1"] })); // [B]  its gradient at samples of the model
   return sub(minusF, logZ); // [B]
 }
 
@@ -164,7 +164,7 @@ export function objective2(w: Weights, v: Tensor, chainsR2: Values, key: Key): T
   const B = rowsOf(v);
   const h1 = drawUnits(energyModelR1, w, key.at("h1"), { v }, "h1", { lead: [B] }); // [B, 500]
   const minusF = term("-F(h1)", "dbn.gm:40", neg(freeEnergy(energyModelR2, w, { h1 }, { sum: ["h2"] }))); // [B]
-  const logZ = term("log Z", "dbn.gm:40", logPartitionSurrogate(energyModelR2, w, chainsR2, { sum: ["h2"] })); // [B]  its gradient at samples of the model
+  const logZ = term("-F(chain)", "dbn.gm:40", logPartitionSurrogate(energyModelR2, w, chainsR2, { sum: ["h2"] })); // [B]  its gradient at samples of the model
   return sub(minusF, logZ); // [B]
 }
 
@@ -190,7 +190,7 @@ export function objective3(w: Weights, v: Tensor, chainsP: Values, key: Key): Te
     "dbn.gm:18",
     sum(bernoulli.logProb(v, { logits: add(matmul(h1, transposeEvent(w.W1, [-1, -2])), w.b0) }), [-1]),
   ); // [B]
-  const logZ = term("log Z", "dbn.gm:44", logPartitionSurrogate(energyModelP, w, chainsP, { sum: ["h2"] })); // [B]  its gradient at samples of the model
+  const logZ = term("-F(chain)", "dbn.gm:44", logPartitionSurrogate(energyModelP, w, chainsP, { sum: ["h2"] })); // [B]  its gradient at samples of the model
   return sub(add(minusF, logPv), logZ); // [B]
 }
 

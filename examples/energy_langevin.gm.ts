@@ -49,7 +49,7 @@ export const energyModelP = energyModel<Weights, "x">({
  */
 export function logPX(w: Weights, x: Tensor, chainsP: Values): Tensor {
   const minusE = term("-E(x)", "energy_langevin.gm:13", neg(freeEnergy(energyModelP, w, { x }))); // [B]
-  const logZ = term("log Z", "energy_langevin.gm:13", mean(logPartitionSurrogate(energyModelP, w, chainsP))); // []  its gradient at samples of the model
+  const logZ = term("-E(chain)", "energy_langevin.gm:13", mean(logPartitionSurrogate(energyModelP, w, chainsP))); // []  its gradient at samples of the model
   return sub(minusE, logZ); // [B]
 }
 

@@ -48,7 +48,7 @@ export const energyModelP = energyModel<Weights, "v" | "h">({
  */
 export function logPV(w: Weights, v: Tensor, chainsP: Values): Tensor {
   const minusF = term("-F(v)", "grbm.gm:18", neg(freeEnergy(energyModelP, w, { v }, { sum: ["h"] }))); // [B]
-  const logZ = term("log Z", "grbm.gm:18", mean(logPartitionSurrogate(energyModelP, w, chainsP, { sum: ["h"] }))); // []  its gradient at samples of the model
+  const logZ = term("-F(chain)", "grbm.gm:18", mean(logPartitionSurrogate(energyModelP, w, chainsP, { sum: ["h"] }))); // []  its gradient at samples of the model
   return sub(minusF, logZ); // [B]
 }
 

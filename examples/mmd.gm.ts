@@ -83,7 +83,7 @@ export const model = defineModel<typeof weights, "x" | "y">({
           label: "BiasedMMD(p, bandwidths = [2, 5, 10, 20, 40, 80])",
           place: "mmd.gm:25",
           value: ({ w, data, key }) => biasedMMD(w, data.x, key),
-          gradientOnly: true,
+          ofWholeBatch: true,
           over: ["G"],
           optimizer: adam({ lr: 0.001 }),
         },

@@ -45,7 +45,7 @@ export const energyModelP = energyModel<Weights, "v" | "h">({
  */
 export function logPV(w: Weights, v: Tensor, chainsP: Values): Tensor {
   const minusF = term("-F(v)", "rbm.gm:15", neg(freeEnergy(energyModelP, w, { v }, { sum: ["h"] }))); // [B]
-  const logZ = term("log Z", "rbm.gm:15", mean(logPartitionSurrogate(energyModelP, w, chainsP, { sum: ["h"] }))); // []  its gradient at samples of the model
+  const logZ = term("-F(chain)", "rbm.gm:15", mean(logPartitionSurrogate(energyModelP, w, chainsP, { sum: ["h"] }))); // []  its gradient at samples of the model
   return sub(minusF, logZ); // [B]
 }
 

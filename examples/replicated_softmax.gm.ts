@@ -49,7 +49,7 @@ export const energyModelP = energyModel<Weights, "v" | "h">({
 export function logPV(w: Weights, v: Tensor, chainsP: Values): Tensor {
   const minusF = term("-F(v)", "replicated_softmax.gm:15", neg(freeEnergy(energyModelP, w, { v }, { sum: ["h"] }))); // [B]
   const logZ = term(
-    "log Z",
+    "-F(chain)",
     "replicated_softmax.gm:15",
     logPartitionSurrogate(energyModelP, w, chainsP, { sum: ["h"] }),
   ); // [B]  its gradient at samples of the model

@@ -262,6 +262,11 @@ export function lowerStart(scope: QuantityScope, q: LogPartition): Js {
   );
 }
 
+/** What a chain stands in for log Z with, as metrics name it: no estimate of log Z itself. */
+function ofChain(sum: readonly string[]): string {
+  return sum.length > 0 ? "-F(chain)" : "-E(chain)";
+}
+
 /** log Z, or a tensor whose gradient is that of log Z. */
 export function lowerLogPartition(scope: QuantityScope, q: LogPartition): TensorValue {
   const model = name(energyModelName(q.density));
@@ -296,7 +301,7 @@ export function lowerLogPartition(scope: QuantityScope, q: LogPartition): Tensor
         const surrogate = call("logPartitionSurrogate", model, name("w"), held, ...settings);
         const js = method.place === "persistent" ? call("mean", surrogate) : surrogate;
         const lead = method.place === "persistent" ? NO_LEAD : BATCH;
-        const value: TensorValue = { kind: "tensor", js: termOf(scope, "log Z", q.span, js), shape: [], lead };
+        const value: TensorValue = { kind: "tensor", js: termOf(scope, ofChain(method.sum), q.span, js), shape: [], lead };
         return scope.writer.bind("logZ", value, "its gradient at samples of the model") as TensorValue;
       }
       const { chains: _, sampler: __, ...own } = method.options;
@@ -306,7 +311,7 @@ export function lowerLogPartition(scope: QuantityScope, q: LogPartition): Tensor
       });
       const from = valuesOf(scope, q.density, q.at, withReads(scope, q.density, method.start));
       const js = call(method.method, model, name("w"), call("key.at", str(method.method)), from.js, options);
-      const value: TensorValue = { kind: "tensor", js: termOf(scope, "log Z", q.span, js), shape: [], lead: from.lead };
+      const value: TensorValue = { kind: "tensor", js: termOf(scope, ofChain(method.sum), q.span, js), shape: [], lead: from.lead };
       return scope.writer.bind("logZ", value, "its gradient at samples of the model") as TensorValue;
     }
   }

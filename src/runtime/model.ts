@@ -88,10 +88,12 @@ export interface UpdateDefinition<S extends WeightSpecs = WeightSpecs, D extends
   /** What is differentiated where that is not `value` itself (score-function estimators). */
   readonly surrogate?: (context: StepContext<S, D, T>) => Tensor;
   /**
-   * The value is no mean over rows that measures what the statement names (samples of chains, score matching, a quantity of the whole batch):
-   * evaluation leaves it out.
+   * The value stands for its gradient alone (log Z at samples of chains, score matching) and does not measure what the statement names: training
+   * says so, evaluation leaves it out.
    */
   readonly gradientOnly?: boolean;
+  /** The value is a quantity of the batch as a whole and no mean over rows (a discrepancy of samples): evaluation leaves it out. */
+  readonly ofWholeBatch?: boolean;
   /** Paths into `weights` that this statement moves: `decoder`, `q.block1`, `mu`. */
   readonly over: readonly string[];
   /**

@@ -32,7 +32,7 @@ describe("labels", () => {
   it.each(["FreeBits(p, q)", "InfoVAE(p, q)"])("%s trains, and is no mean over rows to evaluate", (objective) => {
     expect(compile({ path: "m.gm", text: model(objective) }).diagnostics.map((d) => d.code)).toEqual(["GM3742"]);
     const { model: trained } = loadModel(model("ELBO(p, q)").replace("maximize ELBO(p, q)", `maximize ${objective}`));
-    expect(trained.train[0]?.updates[0]).toMatchObject({ gradientOnly: true });
+    expect(trained.train[0]?.updates[0]).toMatchObject({ ofWholeBatch: true });
   });
 });
 

@@ -142,7 +142,12 @@ describe("around the rule", () => {
     expect(once(sgd({ clipValue: 2 }), { w: [0, 0, 0], g: [9, -9, 1] })["w"]).toEqual([-2, 2, -1]);
   });
   it("averages the new weights", () => {
-    expect(once(sgd({ ema: 0.75 }, { ema: "avg" }), { w: [0, 0, 0], g: [-4, -8, 0], avg: [4, 0, 4] })["avg"]).toEqual([4, 2, 3]);
+    const averaged = (count: number) =>
+      once(sgd({ ema: 0.75 }, { ema: "avg" }), { w: [0, 0, 0], g: [-4, -8, 0], avg: [4, 0, 4], count: [count] })["avg"];
+    expect(averaged(100)).toEqual([4, 2, 3]);
+    // (1 + 2) / (10 + 2) is 1/4; the first update keeps a tenth
+    expect(averaged(2)).toEqual([4, 6, 1]);
+    expect(averaged(0)?.map((a) => Math.round(a * 1e12) / 1e12)).toEqual([4, 7.2, 0.4]);
   });
   it("keeps weights in a box, and rows in a ball", () => {
     expect(once(sgd({}, { clip: [-0.01, 0.02] }), { w: [0, 0, 0], g: [-1, 1, 0] })["w"]).toEqual([0.02, -0.01, 0]);

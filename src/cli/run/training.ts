@@ -5,6 +5,7 @@ import { existsSync, rmSync } from "node:fs";
 import { evaluationSplit } from "../../runtime/data/dataset.js";
 import { drawingSteps } from "../../runtime/eval/draw.js";
 import { openSession } from "../../runtime/eval/session.js";
+import type { ModelDefinition } from "../../runtime/model.js";
 import type { Evaluation } from "../../runtime/eval/protocol.js";
 import type { HostTensor } from "../../runtime/engines/engine.js";
 import { saveCheckpoint } from "../../runtime/node/checkpoint.js";
@@ -49,6 +50,14 @@ export interface RunResults extends Partial<Evaluation> {
   readonly seed: number;
 }
 
+/** A line for each objective whose shown value is no measure of what it names. */
+function surrogateNotes(model: ModelDefinition): readonly string[] {
+  const labels = new Set(model.train.flatMap(({ updates }) => updates.flatMap((u) => (u.gradientOnly === true ? [u.label] : []))));
+  return [...labels].map(
+    (label) => `note: what training shows for ${label} is a surrogate with its gradient, not its value; \`evaluate\` measures the model`,
+  );
+}
+
 export async function runTraining(run: TrainingRun): Promise<number> {
   const { opened, settings, folder } = run;
   const { model, dataset, session, picked } = opened;
@@ -57,6 +66,7 @@ export async function runTraining(run: TrainingRun): Promise<number> {
   for (const line of dataset.provenance) log(`data: ${line}`);
   if (run.evaluate && evaluationSplit(dataset) === "train")
     log("note: there are no test rows, so the closing evaluation measures the training rows; add :test=0.1 to the data to keep some back");
+  for (const line of surrogateNotes(model)) log(line);
   log(`run ${folder.path}${run.resume ? `, from step ${run.resume.total}` : ""}`);
   const metrics = openMetrics(folder.path, run.resume?.total);
   const progress = openProgress(process.stderr);

@@ -222,6 +222,7 @@ function plannedMeasurements(
   // weights alone (not a run's checkpoint) come without the chains of an objective, and chains that start at each batch are of no other rows
   const measurable = (model.train[phase]?.updates ?? []).flatMap((u, i) =>
     u.gradientOnly !== true &&
+    u.ofWholeBatch !== true &&
     Object.entries(u.carried ?? {}).every(([name, spec]) => spec.perRow !== true && session.has(carriedName(name)))
       ? [i]
       : [],

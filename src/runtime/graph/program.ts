@@ -58,7 +58,7 @@ export interface UpdateSpec {
   readonly clipValue: number | null;
   /** L2 added to the gradient (decoupled for adamw). */
   readonly weightDecay: number;
-  /** Exponential moving average of the weights: decay and the state that holds it, by target. */
+  /** Exponential moving average of the weights: its decay once warm (`averageDecay`); targets name the state that holds it. */
   readonly ema: number | null;
   /**
    * Name of the i32 state that is 0 while all was finite. Where a gradient is not finite, it is set to 1 and nothing is updated;

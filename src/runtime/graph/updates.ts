@@ -4,7 +4,8 @@
  * so does any engine without a kernel of its own for the rule; a fused kernel must agree with it.
  *
  * Order of a step, for every target: gradient times `sign`; clip by value; clip by global norm (scale = limit / max(norm, limit));
- * weight decay added (L2; adamw instead shrinks the weight itself); the rule; `clip`, then `maxNorm` on the new weight; the average.
+ * weight decay added (L2; adamw instead shrinks the weight itself); the rule; `clip`, then `maxNorm` on the new weight; the average, whose decay
+ * `averageDecay` warms up.
  * Where a gradient is not finite, or the fault was set before, every state keeps its value and the fault is 1.
  *
  * Constants by rule, defaults in brackets:
@@ -102,6 +103,14 @@ const rules: { readonly [R in UpdateRule]: (step: Step) => Stepped } = {
   },
 };
 
+/**
+ * The decay of an average at the update after `done` others: min(decay, (1 + done) / (10 + done)), so that early averages are of what was trained
+ * and not of the start (the rule of TensorFlow's ExponentialMovingAverage with num_updates). The kernels of engines take the same.
+ */
+export function averageDecay(decay: number, done: number): number {
+  return Math.min(decay, (1 + done) / (10 + done));
+}
+
 /** `shapes` by weight name. Outputs: none; everything is a write. */
 export function updateGraph(spec: UpdateSpec, shapes: Readonly<Record<string, Shape>>): Graph {
   const constants = { ...updateDefaults[spec.rule], ...spec.constants };
@@ -141,7 +150,8 @@ export function updateGraph(spec: UpdateSpec, shapes: Readonly<Record<string, Sh
       slots.forEach((slot, j) => keep(target.slots[j]!, slot, next.slots[j]!));
       if (target.ema !== null && spec.ema !== null) {
         const ema = state(target.ema, w.shape);
-        keep(target.ema, ema, average(spec.ema, ema, after));
+        const decay = minimum(div(t, add(t, 9)), spec.ema);
+        keep(target.ema, ema, add(mul(ema, decay), mul(after, sub(1, decay))));
       }
     });
     keep(spec.counter, counter, add(counter, 1));

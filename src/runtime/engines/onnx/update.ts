@@ -3,7 +3,7 @@
  * Takes the regions of everything an update touches, gives a function that does one step.
  */
 import type { UpdateSpec, UpdateTarget } from "../engine.js";
-import { updateDefaults } from "../../graph/updates.js";
+import { averageDecay, updateDefaults } from "../../graph/updates.js";
 import { GmcError } from "../../graph/errors.js";
 import type { Arena, Region } from "./memory.js";
 
@@ -44,12 +44,12 @@ export function updateKernel(arena: Arena, spec: UpdateSpec, regions: UpdateRegi
     const t = counter[0]! + 1;
     const scale = spec.sign * normScale(gradients);
     const rule = ruleAt(t, rate, prepared ? 1 : scale);
+    const kept = averageDecay(spec.ema ?? 0, t - 1);
     spec.targets.forEach((target, i) => {
       const w = regions.state(target.weight);
       step(rule, target, w, gradients[i]!, scale);
       constrain(target, w);
-      if (target.ema !== null && spec.ema !== null)
-        kernels.average(regions.state(target.ema).address, w.address, w.size, spec.ema, 1 - spec.ema);
+      if (target.ema !== null && spec.ema !== null) kernels.average(regions.state(target.ema).address, w.address, w.size, kept, 1 - kept);
     });
     counter[0] = t;
   };
