@@ -145,8 +145,9 @@ function write(context: DeriveContext, n: Notation, q: Quantity): string {
       return n.sum(q.op, v, n.group(inner(q.body)));
     }
     case "byRow": {
+      const whole = (x: Quantity): string => ((q.there && q.missing) || x.kind === "sum" ? n.group(inner(x)) : inner(x));
       const part = (x: Quantity | undefined, word: string): string[] =>
-        x ? [`${n.iverson(n.name(q.variable), word)}${n.times}${q.there && q.missing ? n.group(inner(x)) : inner(x)}`] : [];
+        x ? [`${n.iverson(n.name(q.variable), word)}${n.times}${whole(x)}`] : [];
       const parts = [...part(q.there, "there"), ...part(q.missing, "missing")].join(" + ");
       return q.there && q.missing ? n.group(parts) : parts;
     }

@@ -235,14 +235,20 @@ function jacobianOf(env: Env, decl: ast.FlowDecl, { input, value }: Written, spa
   const wide = (): Local => ({ id: freshId(cx, `${env.site}.s`), name: "s", type: input.type, span });
   const found = structureOf(value, input, wide);
   if (found.kind !== "none") return found;
+  const calls: { readonly flow: string; readonly span: Span }[] = [];
+  walkExpr(value, (e) => void (e.kind === "flowCall" && calls.push({ flow: e.flow, span: e.span })));
   report(
     cx.diagnostics,
     "GM3707",
     span,
     { flow, reason: found.reason },
     {
-      labels: [{ span: decl.name.span, text: "declared here" }],
+      labels: [
+        { span: decl.name.span, text: "declared here" },
+        ...calls.map((c) => ({ span: c.span, text: "each entry of a flow's value is taken to read all entries of its argument" })),
+      ],
       help: [
+        ...calls.slice(0, 1).map((c) => `make \`${c.flow}\` a step of the chain instead of calling it: \`z |> ${c.flow} |> ${flow}\``),
         "structures are: elementwise, triangular in some order of the entries, linear, a change through one scalar (`z + u * tanh(w @ z)`)",
         ...(size <= MOST_ENTRIES ? ["or add `jacobian = dense` to its body: all of the Jacobian, one derivative for each entry"] : []),
         "or make it of several flows, each with a structure of its own: `f |> g`",

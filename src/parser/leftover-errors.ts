@@ -6,7 +6,7 @@ import { didYouMean } from "../base/suggest.js";
 import { afterPhrase, logWithoutVariables, placeOf, type Scene, tokenSpan } from "./scene.js";
 import { beginsExpression, foundPhrase, sideBySideHelp } from "./phrases.js";
 import type { GmToken } from "./lexer.js";
-import { beginsBinding, besideItem, isCloser, isName } from "./resume.js";
+import { beginsBinding, besideItem, isCloser, isName, misplacedDeclaration } from "./resume.js";
 import * as t from "./tokens.js";
 
 export function explainLeftover(scene: Scene): Diagnostic {
@@ -15,6 +15,7 @@ export function explainLeftover(scene: Scene): Diagnostic {
   if (previous?.tokenType === t.Log && isName(token)) return logWithoutVariables(scene);
   if (failure.resume <= failure.at) return nextStatementTaken(scene);
   if (isCloser(token.tokenType)) return strayCloser(scene);
+  if (failure.item !== "file" && failure.item !== "member" && misplacedDeclaration(scene.tokens, failure.at)) return misplaced(scene);
   switch (failure.item) {
     case "file":
     case "member":
@@ -26,6 +27,25 @@ export function explainLeftover(scene: Scene): Diagnostic {
     default:
       return afterStatement(scene);
   }
+}
+
+const bodies: Readonly<Record<string, string>> = {
+  netDecl: "the body of a net",
+  flowDecl: "the body of a flow",
+  densityDecl: "the body of a density",
+  trainDecl: "`train { … }`",
+  evaluateDecl: "`evaluate { … }`",
+};
+
+/** `flow f(z) { param a : real … }` */
+function misplaced({ file, token, failure }: Scene): Diagnostic {
+  const body = failure.rules.findLast((rule) => Object.hasOwn(bodies, rule)) ?? "densityDecl";
+  const span = token ? tokenSpan(file, token) : { file, start: 0, end: 0 };
+  const help =
+    token?.tokenType === t.Param
+      ? ["declare it in the model: nets, flows and densities read the parameters there by name"]
+      : ["move it out of the body, into the model"];
+  return diagnosticOf("GM1018", span, { what: `\`${token?.image ?? ""}\``, place: `in ${bodies[body] ?? ""}` }, { help });
 }
 
 /** `h = a +` on one line, `z ~ …` on the next: the statement took `z` for its own. */

@@ -113,7 +113,24 @@ export function itemEnd(tokens: readonly GmToken[], at: number, item: ItemKind):
   if (token.tokenType === t.RBrace) return true;
   // A model at the margin shows that the one before it lacks its `}`; one that is indented was put into it.
   if (item === "member") return token.tokenType === t.Model && token.startColumn === 1;
-  return beginsDeclaration(tokens, at);
+  return beginsDeclaration(tokens, at) && !misplacedDeclaration(tokens, at);
+}
+
+/** Whether a declaration was put into a body: it is indented deeper than what the body belongs to, as it would not be if the `}` were missing. */
+export function misplacedDeclaration(tokens: readonly GmToken[], at: number): boolean {
+  const token = tokens[at];
+  if (!token?.firstOnLine || !beginsDeclaration(tokens, at)) return false;
+  let depth = 0;
+  let line: GmToken | undefined;
+  for (let i = at - 1; i >= 0; i--) {
+    const type = tokens[i]?.tokenType;
+    if (type === t.RBrace) depth++;
+    else if (type === t.LBrace && --depth < 0) {
+      for (line = tokens[i]; line && !line.firstOnLine; line = tokens[--i]);
+      break;
+    }
+  }
+  return line !== undefined && line.tokenType !== t.Model && token.startColumn > line.startColumn;
 }
 
 /** The end of a broken list in a declaration's head: past its `)`, or where the body or another declaration begins. */

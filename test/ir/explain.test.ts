@@ -37,3 +37,18 @@ it("marks what may be missing, and the rows in which a term stands", () => {
   expect(variables.map((v) => v.domain)).toEqual(["real", "category[3]?"]);
   expect(train[0]?.text).toBe("([y there] * (log p(y) + log p(x | y)) + [y missing] * (log sum[y](exp(log p(y) + log p(x | y)))))");
 });
+
+it("groups a sum that stands in some rows", () => {
+  const { train } = explained(`model M {
+    data x : real[2]?
+    latent z : real[2]
+    param a : positive = 1
+    flow f on real[2] -> real[2] {
+      forward(z) = a * z
+      inverse(x) = x / a
+    }
+    density p(x, z) { z ~ Normal(0, 1)  x = f(z) }
+    train { maximize log p(x) }
+  }`);
+  expect(train[0]?.text).toBe("[x there] * (log p(z = f^-1(x)) + log |det dz/dx|)");
+});
