@@ -118,7 +118,7 @@ const models = [
     name: "pixelcnn",
     file: "pixelcnn.gm",
     epochs: 20,
-    length: byOption,
+    length: (epochs) => ["--set", `epochs=${epochs}`],
     args: ["--data", "binarized_mnist"],
     published: "81.30, van den Oord et al. 2016",
   },
