@@ -2,7 +2,7 @@ import js from "@eslint/js";
 import tseslint from "typescript-eslint";
 
 export default tseslint.config(
-  { ignores: ["dist/", "runs/", "coverage/", ".tmp/", "**/*.gm.ts", "**/*.gm.js", "**/*.gm.d.ts"] },
+  { ignores: ["dist/", "dist-playground/", "runs/", "coverage/", ".tmp/", "**/*.gm.ts", "**/*.gm.js", "**/*.gm.d.ts"] },
   js.configs.recommended,
   ...tseslint.configs.recommended,
   {
