@@ -94,6 +94,22 @@ describe("what an estimator learns takes variance away", () => {
     });
   });
 
+  it("the mean of earlier steps, and the mean square beside it", async () => {
+    const { carried } = await gradientsIn("score", { a: [0.3, -0.2, 0.1, 0], b: [-0.5, 1, 0.25, -1] });
+    const [mean, square, weight] = Object.values(carried)[0]!.data as unknown as number[];
+    // log p(x | h) by the number of bits, which is all that it reads
+    const moments = x.map((v) => {
+      const on = [0.3, -0.2, 0.1, 0].map((a, i) => 1 / (1 + Math.exp(-(a * v + [-0.5, 1, 0.25, -1][i]!))));
+      const bits = on.reduce((p, q) => p.map((_, n) => p[n]! * (1 - q) + (p[n - 1] ?? 0) * q), [1, 0, 0, 0, 0]);
+      const f = bits.map((_, n) => -0.5 * (v - 0.5 * n) ** 2 - 0.5 * Math.log(2 * Math.PI));
+      return [bits.reduce((s, p, n) => s + p * f[n]!, 0), bits.reduce((s, p, n) => s + p * f[n]! ** 2, 0)] as const;
+    });
+    const [first, second] = [0, 1].map((i) => moments.reduce((s, m) => s + m[i]!, 0) / ROWS) as [number, number];
+    expect(weight).toBeCloseTo(1, 4);
+    expect(Math.abs(mean! / weight! - first)).toBeLessThan(0.3);
+    expect(square! / weight! / second).toBeCloseTo(1, 1);
+  });
+
   it("the control variate of RELAX", async () => {
     const by = "relax(control = r(h), t = 3, learned = false)";
     const { first, last } = await trained(by);
