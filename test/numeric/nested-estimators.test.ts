@@ -5,8 +5,9 @@
 import { expect, it } from "vitest";
 import { gradientsOf } from "../support/gradients.js";
 import { loadModel } from "../support/model.js";
+import { differences, spread, type Vectors } from "../support/numbers.js";
 
-type Weights = Readonly<Record<"b" | "c" | "W" | "V" | "U" | "a", readonly number[]>>;
+type Weights = Vectors<"b" | "c" | "W" | "V" | "U" | "a">;
 type Bits = readonly [number, number];
 
 const MODEL = (objective: string, by: string): string => `
@@ -28,8 +29,6 @@ const ONE = "E[h ~ q(h | x), u ~ r(u | x)](log p(x, h, u) - log q(h | x) - log r
 const AFTER = "E[h[1..2] ~ q(h | x), u ~ r(u | x)](logmeanexp[i in 1..2](log p(x, h[i], u) - log q(h[i] | x)) - log r(u | x))";
 const BEFORE = AFTER.replace("h[1..2] ~ q(h | x), u ~ r(u | x)", "u ~ r(u | x), h[1..2] ~ q(h | x)");
 
-const spread = (n: number, scale: number, seed: number): number[] =>
-  Array.from({ length: n }, (_, i) => Math.fround(scale * Math.sin(1.7 * (i + 1) * seed + seed)));
 const at: Weights = {
   b: spread(2, 0.7, 1),
   c: spread(2, 0.8, 2),
@@ -72,23 +71,13 @@ const bound = (w: Weights): number => {
   return total;
 };
 
-function differences(f: (w: Weights) => number): Readonly<Record<string, readonly number[]>> {
-  const step = 1e-4;
-  return Object.fromEntries(
-    Object.entries(at).map(([name, values]) => {
-      const moved = (i: number, by: number): number => f({ ...at, [name]: values.map((v, j) => (i === j ? v + by : v)) });
-      return [name, values.map((_, i) => (moved(i, step) - moved(i, -step)) / (2 * step))];
-    }),
-  );
-}
-
 const ROWS = 250;
 const STEPS = 20;
 /** In standard errors, of 20 batch means each: rarely beyond in all the entries below. What is wrong lies 30 and more away. */
 const FAR = 6;
 
-const exactOne = { value: one(at), gradient: differences(one) };
-const exactBound = { value: bound(at), gradient: differences(bound) };
+const exactOne = { value: one(at), gradient: differences(one, at) };
+const exactBound = { value: bound(at), gradient: differences(bound, at) };
 
 it.each([
   ["two related pairs", ONE, "u: disarm, h: disarm", exactOne],

@@ -3,11 +3,12 @@
  * with what the run began with. What estimators carry goes on bitwise where a run is resumed.
  */
 import { describe, expect, it } from "vitest";
-import { referenceEngine, train, trainOn, type Cursor, type HostTensor } from "../../src/runtime/index.js";
+import { referenceEngine, train } from "../../src/runtime/index.js";
 import { leavesOf } from "../../src/runtime/nn/spec.js";
 import { datasetOf } from "../../src/runtime/train/arrays.js";
 import { gradientsOf, type GradientResult } from "../support/gradients.js";
 import { loadModel } from "../support/model.js";
+import { statesAfter } from "../support/resume.js";
 
 /** The value of a row that is 6 lies 18 nats below that of a row that is 0: no one number is a baseline for both. */
 const ROWS = 32;
@@ -73,13 +74,13 @@ describe("what an estimator learns takes variance away", () => {
     const by = "score(baseline = c(x), normalize = true)";
     const { last } = await trained(by);
     // at other weights of q, where the gradient is far from 0
-    const at = { ...last, b: [-2, -2, -2, -2] };
+    const at = { ...last, a: last["a"]!, b: [-2, -2, -2, -2] };
     const plain = (await gradientsIn("score(baseline = c(x))", at)).gradients["b"]!.mean;
     const { gradients: scaled, carried } = await gradientsIn(by, at);
     // -KL(q | p) is in closed form and keeps its gradient: what is left is the score's, of the same draws
     const direct = at.b.map((b, i) => {
       const slopes = x.map((v) => {
-        const logit = v * at["a"]![i]! + b;
+        const logit = v * at.a[i]! + b;
         return -logit / (2 + 2 * Math.cosh(logit));
       });
       return slopes.reduce((sum, v) => sum + v, 0) / ROWS;
@@ -160,43 +161,9 @@ describe("a run that is resumed goes on bitwise with what its estimators carry",
   ])("%s", async (_, text, names) => {
     const { model } = loadModel(text);
     const dataset = datasetOf(model, { train: { x: Float32Array.from(x) } });
-    const run = async (resumeAt: number | undefined): Promise<ReadonlyMap<string, HostTensor["data"]>> => {
-      const saved = new Map<string, HostTensor>();
-      let cursor: Cursor | undefined;
-      const options = { seed: 11, steps: 12, batch: 8 };
-      let session = await referenceEngine.open();
-      if (resumeAt !== undefined) {
-        const stop = new AbortController();
-        await trainOn(session, model, dataset, {
-          ...options,
-          signal: stop.signal,
-          onStep: (report) => {
-            if (report().step === resumeAt) stop.abort();
-          },
-          onCheckpoint: async (_reason, at, states) => {
-            cursor = JSON.parse(JSON.stringify(at)) as Cursor;
-            saved.clear();
-            for (const name of states) saved.set(name, await session.read(name));
-          },
-        });
-        session.dispose();
-        session = await referenceEngine.open();
-        for (const [name, value] of saved) await session.write(name, value);
-        expect(cursor?.step).toBe(resumeAt);
-      }
-      let states: readonly string[] = [];
-      await trainOn(session, model, dataset, {
-        ...options,
-        resume: cursor,
-        onCheckpoint: (_reason, _at, all) => {
-          states = all;
-        },
-      });
-      const found = await Promise.all(states.map(async (name) => [name, (await session.read(name)).data] as const));
-      session.dispose();
-      return new Map(found);
-    };
-    const whole = await run(undefined);
+    const run = (resumeAt?: number): ReturnType<typeof statesAfter> =>
+      statesAfter({ engine: referenceEngine, model, dataset, options: { seed: 11, steps: 12, batch: 8 } }, resumeAt);
+    const whole = await run();
     const carried = [...whole.keys()].filter((name) => names.some((n) => name.includes(n)));
     expect(carried.length).toBeGreaterThan(0);
     expect(carried.some((name) => [...whole.get(name)!].some((v) => v !== 0))).toBe(true);
