@@ -165,6 +165,7 @@ describe("estimators without bias, ELBO of two binary layers", () => {
     expect(q("score")).toBeLessThan(q("score(baseline = none)"));
     expect(q("score(baseline = leave_one_out, k = 4)")).toBeLessThan(q("score"));
     expect(q("disarm")).toBeLessThan(q("arm"));
+    expect(q("arm")).toBeLessThan(q("score"));
     expect(q("rebar")).toBeLessThan(q("score"));
     expect(q("local_expectation")).toBeLessThan(q("disarm"));
   });

@@ -22,6 +22,7 @@ model M {
   }
   density q(h | x) { h ~ Bernoulli(logits = x @ V) }
   density r(u | x) { u ~ Bernoulli(logits = x @ V + a) }
+  net v(u) = u |> dense(3) |> tanh |> dense(1) |> sum
   train { maximize ${objective}${by === "" ? "" : ` by ${by}`}
     optimizer = sgd(lr = 0.1), batch = 4, steps = 1 }
 }`;
@@ -36,6 +37,14 @@ const at: Weights = {
   V: spread(4, 1, 4),
   U: spread(4, 1.5, 5),
   a: spread(2, 0.6, 6),
+};
+
+/** Of the control variate. */
+const NET: Vectors = {
+  "v.dense1.kernel": spread(6, 2, 7),
+  "v.dense1.bias": spread(3, 1, 8),
+  "v.dense2.kernel": spread(3, 3, 9),
+  "v.dense2.bias": [0],
 };
 
 const x: Bits = [1, 0];
@@ -83,6 +92,7 @@ it.each([
   ["two related pairs", ONE, "u: disarm, h: disarm", exactOne],
   ["related samples around those of a baseline", ONE, "h: disarm, u: score(baseline = leave_one_out, k = 2)", exactOne],
   ["a relaxation inside", ONE, "h: disarm, u: rebar", exactOne],
+  ["a control variate of both inside", ONE, "h: disarm, u: relax(control = v(u - 2 * h))", exactOne],
   ["a sum around", ONE, "h: enumerate, u: disarm", exactOne],
   ["a family after related samples", BEFORE, "u: disarm, h: vimco", exactBound],
   ["a family before what is chosen unasked", AFTER, "", exactBound],
@@ -94,7 +104,8 @@ it.each([
 ] as const)("%s: %s by %s", async (_, objective, by, exact) => {
   const { model } = loadModel(MODEL(objective, by));
   const data = { x: Array.from({ length: ROWS }, () => x).flat() };
-  const { gradients, value } = await gradientsOf(model, { weights: at, data, rows: ROWS, steps: STEPS, burnIn: 5, seed: 3 });
+  const weights = by.includes("v(") ? { ...at, ...NET } : at;
+  const { gradients, value } = await gradientsOf(model, { weights, data, rows: ROWS, steps: STEPS, burnIn: 5, seed: 3 });
   expect(Math.abs(value.mean[0]! - exact.value)).toBeLessThan(FAR * value.standardError[0]! + 1e-4);
   for (const [name, values] of Object.entries(exact.gradient)) {
     const { mean, standardError } = gradients[name]!;
