@@ -175,6 +175,32 @@ describe("row metrics", () => {
     expect(metrics["one"]!.value).toBeCloseTo(4, 6);
   });
 
+  it("read schedules as the last phase leaves them", async () => {
+    const model = linearGaussian(0.3, 0.9, 2);
+    const [phase] = model.train;
+    const beta = { kind: "linear", from: 0, over: { epochs: 10 } } as const;
+    const { metrics } = await measured({
+      ...model,
+      train: [
+        { ...phase!, schedules: { beta: { ...beta, to: 0.25 }, gamma: { ...beta, to: 5 } } },
+        { ...phase!, schedules: { beta: { ...beta, to: 2 } } },
+      ],
+      evaluate: {
+        weight: {
+          kind: "rows",
+          label: "weight",
+          place: "lg.gm:14",
+          unit: "nats",
+          samples: 1,
+          combine: "mean",
+          bound: null,
+          value: ({ schedule }) => schedule["beta"] as Tensor,
+        },
+      },
+    });
+    expect(metrics["weight"]!.value).toBeCloseTo(2, 6);
+  });
+
   it("carry their protocol", async () => {
     const { protocol } = await measured(linearGaussian(0.3, 0.9, 2));
     expect(protocol).toMatchObject({ model: "LinearGaussian", split: "train", rows: 37, seed: 1, engine: "reference", ema: false });

@@ -98,6 +98,15 @@ describe.each(engines.filter((e) => available.includes(e.name)))("$name", (engin
     for (const at of [1, 10, 17]) expect(await all(at)).toEqual(whole);
   });
 
+  it("an evaluation leaves what is carried as it is", async () => {
+    const trained = await train(handRbm(), { data: { v: rows }, engine, epochs: 1, seed: 1 });
+    const before = (await trained.session.read("chain:p.v")).data.slice();
+    const { terms } = await trained.evaluate({ metrics: [] });
+    expect(Object.keys(terms).length).toBeGreaterThan(0);
+    expect((await trained.session.read("chain:p.v")).data).toEqual(before);
+    trained.close();
+  });
+
   it("early stopping brings the chains of the best epoch back with its weights", async () => {
     const model = handRbm({ phase: { earlyStopping: { metric: "log p(v)", patience: 1, minDelta: 1e9 } } });
     const trained = await train(model, { data: { v: rows }, validation: { v: rows }, engine, epochs: 5, seed: 1 });
