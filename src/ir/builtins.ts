@@ -72,6 +72,8 @@ export type {
 } from "./builtin-types.js";
 export { windowed } from "./builtin-rules.js";
 
+const eluOf = (x: number, alpha: number): number => (x > 0 ? x : alpha * Math.expm1(x));
+
 const table: readonly Builtin[] = [
   // ---- operators
   binary("add", "a + b", ([a = anything, b = anything]) => added(a, b), { symbol: "+", linear: together }),
@@ -143,14 +145,27 @@ const table: readonly Builtin[] = [
     options: [{ name: "slope", kind: "number", fallback: 0.01 }],
     type: withOptions,
   }),
-  unary("elu", "x where positive, alpha (e^x - 1) elsewhere", undefined, {
-    growth: 1,
-    pieces: true,
-    slope: (_, { alpha }) => (Number(alpha) > 0 ? upTo(Math.max(1, Number(alpha))) : anything),
-    options: [{ name: "alpha", kind: "number", fallback: 1 }],
-    type: withOptions,
-  }),
-  unary("selu", "self-normalising elu (Klambauer et al. 2017)", undefined, { growth: 1, slope: () => upTo(1.76) }),
+  unary(
+    "elu",
+    "x where positive, alpha (e^x - 1) elsewhere",
+    (r, { alpha }) => (Number(alpha) > 0 ? monotone((x) => eluOf(x, Number(alpha)))(r) : anything),
+    {
+      growth: 1,
+      pieces: true,
+      slope: (_, { alpha }) => (Number(alpha) > 0 ? upTo(Math.max(1, Number(alpha))) : anything),
+      options: [{ name: "alpha", kind: "number", fallback: 1 }],
+      type: withOptions,
+    },
+  ),
+  unary(
+    "selu",
+    "self-normalising elu (Klambauer et al. 2017)",
+    monotone((x) => 1.0507009873554805 * eluOf(x, 1.6732632423543772)),
+    {
+      growth: 1,
+      slope: () => upTo(1.76),
+    },
+  ),
   unary("gelu", "x times the normal distribution function (Hendrycks & Gimpel 2016)", undefined, {
     growth: 1,
     slope: () => between(-0.2, 1.2, false),

@@ -49,7 +49,10 @@ describe("wave files", () => {
     const values = [-1, -0.5, 0, 1 / 32768, 32767 / 32768];
     const back = parseWav({ path: "b.wav", bytes: encodeWav({ rate: 16_000, samples: values }) });
     expect([back.rate, ...back.samples]).toEqual([16_000, ...values]);
-    expect(samples(encodeWav({ rate: 8000, samples: [2, -2] }))).toEqual([32767 / 32768, -1]);
+    const two = encodeWav({ rate: 8000, samples: [2, -2] });
+    expect(samples(two)).toEqual([32767 / 32768, -1]);
+    // a header of 44 bytes, and the length of what follows the first 8
+    expect([two.length, new DataView(two.buffer).getUint32(4, true)]).toEqual([48, 40]);
   });
 });
 

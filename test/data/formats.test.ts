@@ -85,6 +85,14 @@ describe("npy", () => {
     expect(error.message).toContain("1 more bytes");
   });
 
+  it("turns a matrix that is stored by columns", () => {
+    const text = "{'descr': '|u1', 'fortran_order': True, 'shape': (2, 3), }\n";
+    const bytes = Uint8Array.of(0x93, ...Buffer.from("NUMPY"), 1, 0, text.length, 0, ...Buffer.from(text), 1, 4, 2, 5, 3, 6);
+    const { shape, data } = parseNpy({ path: "m.npy", bytes });
+    expect(shape).toEqual([2, 3]);
+    expect(Array.from(data)).toEqual([1, 2, 3, 4, 5, 6]);
+  });
+
   it("believes no header: huge shapes cost nothing", () => {
     const header = (shape: string): Uint8Array => {
       const text = `{'descr': '<f4', 'fortran_order': False, 'shape': ${shape}, }\n`;

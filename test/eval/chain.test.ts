@@ -194,7 +194,11 @@ describe.each(engines.filter((e) => available.includes(e.name)))("$name", (engin
         expect(shown["v"]!.data[r * D + i]).toBeCloseTo(sigmoid(h.reduce((t, x, j) => t + x * host.W[i * H + j]!, host.b[i]!)), 4);
     }
     const { reconstruction } = await trained.evaluate({ metrics: [], terms: false });
-    expect(reconstruction["v"]!.value).toBeGreaterThan(0);
+    const all = await trained.reconstruct(60);
+    const squares = Array.from({ length: 60 }, (_, r) =>
+      Array.from({ length: D }, (_, i) => (all.data["v"]!.data[r * D + i]! - all.shown["v"]!.data[r * D + i]!) ** 2).reduce((a, b) => a + b),
+    );
+    expect(reconstruction["v"]!.value).toBeCloseTo(squares.reduce((a, b) => a + b) / 60, 4);
     trained.close();
   });
 

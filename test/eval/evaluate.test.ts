@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import {
   adam,
   add,
+  constant,
   defineModel,
   evaluate,
   init,
@@ -13,6 +14,7 @@ import {
   param,
   real,
   referenceEngine,
+  reshape,
   rowsOf,
   sub,
   sum,
@@ -146,6 +148,57 @@ describe("row metrics", () => {
     const some = await measured(model, { rows: 10 });
     expect(some.protocol.rows).toBe(10);
     expect((await measured(model, { seed: 2 })).metrics["nll"]?.value).not.toBe(whole.metrics["nll"]?.value);
+  });
+
+  it("are means over leading axes, and over the rows where one number stands for another count of rows", async () => {
+    const model = linearGaussian(0.3, 0.9, 2);
+    const metric = (value: (x: Tensor) => Tensor): ModelDefinition["evaluate"][string] => ({
+      kind: "rows",
+      label: "value",
+      place: "lg.gm:14",
+      unit: "nats",
+      samples: 1,
+      combine: "mean",
+      bound: null,
+      value: ({ data }) => value(data["x"] as Tensor),
+    });
+    const { metrics } = await measured({
+      ...model,
+      evaluate: {
+        samples: metric((x) => add(reshape(x, [1, 1, -1]), constant([0, 1, 5, 2, 3, 7], [3, 2, 1]))),
+        others: metric(() => constant([1, 2, 6], [3])),
+        one: metric(() => constant([4], [])),
+      },
+    });
+    expect(metrics["samples"]!.value).toBeCloseTo(xs.reduce((a, b) => a + b) / xs.length + 3, 5);
+    expect(metrics["others"]!.value).toBeCloseTo(3, 6);
+    expect(metrics["one"]!.value).toBeCloseTo(4, 6);
+  });
+
+  it("read schedules as the last phase leaves them", async () => {
+    const model = linearGaussian(0.3, 0.9, 2);
+    const [phase] = model.train;
+    const beta = { kind: "linear", from: 0, over: { epochs: 10 } } as const;
+    const { metrics } = await measured({
+      ...model,
+      train: [
+        { ...phase!, schedules: { beta: { ...beta, to: 0.25 }, gamma: { ...beta, to: 5 } } },
+        { ...phase!, schedules: { beta: { ...beta, to: 2 } } },
+      ],
+      evaluate: {
+        weight: {
+          kind: "rows",
+          label: "weight",
+          place: "lg.gm:14",
+          unit: "nats",
+          samples: 1,
+          combine: "mean",
+          bound: null,
+          value: ({ schedule }) => schedule["beta"] as Tensor,
+        },
+      },
+    });
+    expect(metrics["weight"]!.value).toBeCloseTo(2, 6);
   });
 
   it("carry their protocol", async () => {

@@ -21,6 +21,73 @@ const found = (text: string): readonly string[] =>
     .diagnostics.filter((d) => d.severity === "error" || d.code.startsWith("GM371"))
     .map((d) => d.code);
 
+interface Expression {
+  readonly text: string;
+  readonly value: (z: number, u: number, a: number) => number;
+}
+
+/** Expressions in z, a real u and a positive a, the same ones each time. */
+function elementwise(count: number): readonly Expression[] {
+  let state = 12345;
+  const below = (n: number): number => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return Math.floor((n * state) / 2 ** 32);
+  };
+  const pick = <T>(from: readonly T[]): T => from[below(from.length)]!;
+  const functions: readonly (readonly [string, (x: number) => number])[] = [
+    ["exp", Math.exp],
+    ["tanh", Math.tanh],
+    ["sigmoid", (x) => 1 / (1 + Math.exp(-x))],
+    ["softplus", (x) => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x)))],
+    ["elu", (x) => (x > 0 ? x : Math.expm1(x))],
+    ["relu", (x) => Math.max(x, 0)],
+    ["sin", Math.sin],
+    ["abs", Math.abs],
+    ["log", Math.log],
+    ["floor", Math.floor],
+  ];
+  const operators: readonly (readonly [(a: string, b: string) => string, (a: number, b: number) => number])[] = [
+    [(a, b) => `(${a}) + (${b})`, (a, b) => a + b],
+    [(a, b) => `(${a}) - (${b})`, (a, b) => a - b],
+    [(a, b) => `(${a}) * (${b})`, (a, b) => a * b],
+    [(a, b) => `(${a}) / (${b})`, (a, b) => a / b],
+    [(a, b) => `max(${a}, ${b})`, Math.max],
+    [(a, b) => `(${a}) ^ (${b})`, Math.pow],
+  ];
+  const leaves: readonly Expression[] = [
+    { text: "z", value: (z) => z },
+    { text: "z", value: (z) => z },
+    { text: "u", value: (_, u) => u },
+    { text: "a", value: (_z, _u, a) => a },
+    { text: "0.5", value: () => 0.5 },
+  ];
+  const made = (depth: number): Expression => {
+    if (depth === 0 || below(8) === 0) return pick(leaves);
+    const first = made(depth - 1);
+    switch (below(3)) {
+      case 0: {
+        const [name, f] = pick(functions);
+        return { text: `${name}(${first.text})`, value: (z, u, a) => f(first.value(z, u, a)) };
+      }
+      case 1: {
+        const power = pick([-2, -1, 0, 1, 2, 3, 5]);
+        return { text: `(${first.text})^(${power})`, value: (z, u, a) => first.value(z, u, a) ** power };
+      }
+      default: {
+        const [text, f] = pick(operators);
+        const second = made(depth - 1);
+        return { text: text(first.text, second.text), value: (z, u, a) => f(first.value(z, u, a), second.value(z, u, a)) };
+      }
+    }
+  };
+  const found: Expression[] = [];
+  while (found.length < count) {
+    const expression = made(3);
+    if (expression.text.includes("z") && expression.text !== "z") found.push(expression);
+  }
+  return found;
+}
+
 describe("one to one", () => {
   it.each([
     "z^3",
@@ -65,6 +132,10 @@ describe("one to one", () => {
     "stack(z[1], z[2] * (z[1] - abs(z[1])))",
     "stack(z[1], z[2] * floor(z[1]))",
     "z * relu(w)",
+    // of two entries the second alone
+    "stack(z[1], z[2]^3 - z[2])",
+    "stack(z[1]^3, z[2] * tanh(z[2]))",
+    "exp(z)^0 + u",
   ])("told: %s", (body) => {
     expect(codesOf(` { forward(z) = ${body} }`)).toEqual(["GM3711"]);
   });
@@ -89,6 +160,24 @@ model M(D = 2) {
     expect(found(model)).toEqual([]);
   });
 
+  it("nothing that turns round or stands still is proven, of expressions put together at random", () => {
+    const expressions = elementwise(700);
+    const proven = expressions.filter(({ text }) => codesOf(` { forward(z) = ${text} }`).length === 0);
+    expect(proven.length).toBeGreaterThan(40);
+    expect(proven.length).toBeLessThan(expressions.length / 2);
+    for (const { text, value } of proven)
+      for (const [u, a] of [
+        [0.7, 0.4],
+        [-1.3, 2.2],
+      ] as const) {
+        const values = Array.from({ length: 61 }, (_, i) => value(-1.5 + i / 20, u, a)).filter((v) => !Number.isNaN(v));
+        const steps = values.slice(1).map((v, i) => v - values[i]!);
+        const turns = steps.some((d) => d > 1e-9) && steps.some((d) => d < -1e-9);
+        const stands = steps.some((_, i) => i >= 8 && steps.slice(i - 8, i).every((d) => d === 0));
+        expect({ text, turns, stands }).toEqual({ text, turns: false, stands: false });
+      }
+  });
+
   it("what `stop` hides is in no log-determinant, with an inverse or without", () => {
     expect(codesOf(" { forward(z) = z + 0.5 * stop(tanh(z)) }")).toEqual(["GM3715"]);
     expect(codesOf(" { forward(z) = stop(tanh(z)) + z  inverse(x) = x }")).toEqual(["GM3715"]);
@@ -108,6 +197,9 @@ describe("onto the range", () => {
   it.each([
     [" { forward(z) = tanh(z) }", ["GM3710"]],
     [" { forward(z) = exp(z) }", ["GM3710"]],
+    [" { forward(z) = elu(z) }", ["GM3710"]],
+    [" { forward(z) = 2 * selu(z^3) }", ["GM3710"]],
+    [" { forward(z) = elu(z) + z }", []],
     [" { forward(z) = z^2  inverse(x) = sqrt(x) }", ["GM3710"]],
     [" { forward(z) = z - 9  inverse(x) = exp(log(x)) + 9 }", ["GM3710"]],
     [" { forward(z) = z  inverse(x) = sigmoid(x) }", ["GM3710"]],

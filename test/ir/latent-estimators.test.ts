@@ -2,7 +2,8 @@
 import { describe, expect, it } from "vitest";
 import { compile } from "../../src/compile.js";
 import { explain, printExplanation } from "../../src/codegen/explain.js";
-import { latentEstimators } from "../../src/ir/latent-estimators.js";
+import { distributions } from "../../src/ir/distributions.js";
+import { latentEstimators, type DrawFacts } from "../../src/ir/latent-estimators.js";
 import { renderDiagnostics } from "../../src/base/render.js";
 import * as runtime from "../../src/runtime/index.js";
 
@@ -42,6 +43,42 @@ describe("entries", () => {
             ? Object.values(surrogate.draw)
             : [];
     for (const name of names) expect(typeof (runtime as Readonly<Record<string, unknown>>)[name]).toBe("function");
+  });
+});
+
+describe("what an estimator fits", () => {
+  const facts = (dist: string, more: Partial<DrawFacts> = {}): DrawFacts => ({
+    variable: "z",
+    dist: distributions.get(dist)!,
+    domain: undefined,
+    states: undefined,
+    entries: 3,
+    samples: undefined,
+    bound: false,
+    follows: false,
+    sequential: false,
+    ...more,
+  });
+  const states = (size: number): Partial<DrawFacts> => ({ states: { size } as DrawFacts["states"] });
+  const related = "disarm arm local_expectation rebar relax";
+  const relaxed = "concrete gumbel_straight_through straight_through";
+  it.each([
+    ["few bits", facts("Bernoulli", states(8)), `enumerate score ${related} ${relaxed} fixed`],
+    ["many bits", facts("Bernoulli", states(2 ** 40)), `score ${related} ${relaxed} fixed`],
+    ["bits that may be missing", facts("Bernoulli", { domain: { name: "binary", optional: true } as never }), `score ${relaxed} fixed`],
+    ["a one-hot class", facts("OneHotCategorical", states(3)), `enumerate score ${relaxed} fixed`],
+    ["a class", facts("Categorical", states(3)), "enumerate score fixed"],
+    ["a count", facts("Poisson"), "score fixed"],
+    ["a Normal, whatever its states are said to be", facts("Normal", states(2)), "reparam score fixed stl"],
+    ["a Normal after another draw", facts("Normal", { follows: true }), "reparam score fixed"],
+    ["samples of bits in a bound", facts("Bernoulli", { ...states(8), samples: 4, bound: true }), `score vimco ${relaxed} fixed`],
+    ["samples of a Normal in a bound", facts("Normal", { samples: 4, bound: true }), "reparam score vimco fixed dreg"],
+    ["samples of a Normal used otherwise", facts("Normal", { samples: 4 }), "reparam score fixed"],
+    ["one sample in a bound", facts("Normal", { samples: 1, bound: true }), "reparam score fixed"],
+  ])("%s", (_, draw, wanted) => {
+    const options = { k: 1, baseline: "none" };
+    const fitting = latentEstimators.filter((e) => e.rule.misfit(draw, options) === undefined).map((e) => e.name);
+    expect([...fitting].sort()).toEqual(wanted.split(" ").sort());
   });
 });
 

@@ -255,6 +255,69 @@ describe("other priors and children", () => {
     }
   });
 
+  it("thresholds around the middle of a Laplace prior", async () => {
+    const { z } = await found(model("Laplace(0.3, 0.4)", "Normal(z @ A, 0.5)", "by fista(steps = 900)"));
+    for (let r = 0; r < B; r++) {
+      const code = z.slice(r * F, r * F + F);
+      const slope = back(forward(code).map((v, d) => (row(r)[d]! - v) / 0.25));
+      code.forEach((v, f) => {
+        const at = Math.abs(v - 0.3) < 1e-7;
+        const gap = at ? Math.max(0, Math.abs(slope[f]!) - 2.5) : Math.abs(slope[f]! - 2.5 * Math.sign(v - 0.3));
+        expect(gap).toBeLessThan(1e-4);
+      });
+    }
+    expect(z.filter((v) => Math.abs(v - 0.3) < 1e-7).length).toBeGreaterThan(10);
+  });
+
+  it.each([
+    ["Laplace(0.3, 0.4)", "real", 0, (v: number) => -Math.sign(v - 0.3) / 0.4, -Infinity, Infinity],
+    ["Exponential(1.5)", "positive", 0.1, () => -1.5, 0, Infinity],
+    ["Uniform(-0.1, 0.25)", "real", 0, () => 0, -0.1, 0.25],
+  ] as const)("%s: Adam takes the steps of its algorithm", async (prior, domain, start, slopeOfPrior, low, high) => {
+    const [steps, lr] = [9, 0.05];
+    const { z } = await found(model(prior, "Normal(z @ A, 0.5)", `by adam(steps = ${steps}, lr = ${lr})`, "", domain));
+    const plain = Array.from({ length: B }, (_, r) => {
+      let code = new Array<number>(F).fill(start);
+      const [m, s] = [new Array<number>(F).fill(0), new Array<number>(F).fill(0)];
+      for (let t = 1; t <= steps; t++) {
+        const slope = back(forward(code).map((v, d) => (row(r)[d]! - v) / 0.25));
+        code = code.map((v, f) => {
+          const g = slope[f]! + slopeOfPrior(v);
+          m[f] = 0.9 * m[f]! + 0.1 * g;
+          s[f] = 0.999 * s[f]! + 0.001 * g * g;
+          const moved = v + (lr * (m[f] / (1 - 0.9 ** t))) / (Math.sqrt(s[f] / (1 - 0.999 ** t)) + 1e-8);
+          return Math.min(high, Math.max(low, moved));
+        });
+      }
+      return code;
+    });
+    expectClose(z, plain.flat(), 1e-6);
+  });
+
+  it("ends where no f32 does, inside", async () => {
+    // the f32 nearest to -0.1 lies below it, where the density is 0
+    const { z } = await found(model("Uniform(-0.1, 0.3)", "Normal(z @ A, 0.5)", "by fista(steps = 50)"));
+    expect(Math.min(...z)).toBeGreaterThanOrEqual(-0.1);
+    expect(Math.min(...z)).toBeCloseTo(-0.1, 7);
+    expect(Math.max(...z)).toBeLessThanOrEqual(0.3);
+    expect(Math.max(...z)).toBeCloseTo(0.3, 7);
+  });
+
+  it.each([
+    ["LogNormal(0, 0.8)", "positive", (v: number) => -(1 + Math.log(v) / 0.64) / v],
+    ["Beta(2, 3)", "unit", (v: number) => 1 / v - 2 / (1 - v)],
+  ] as const)("%s begins inside its domain, where it has a density", async (prior, domain, slopeOfPrior) => {
+    const { z } = await found(model(prior, "Normal(z @ A, 2)", "by adam(steps = 600, lr = 0.02)", "", domain));
+    for (let r = 0; r < B; r++) {
+      const code = z.slice(r * F, r * F + F);
+      const slope = back(forward(code).map((v, d) => (row(r)[d]! - v) / 4));
+      code.forEach((v, f) => {
+        expect(v).toBeGreaterThan(0);
+        expect(Math.abs(slope[f]! + slopeOfPrior(v)) * Math.min(v, 1)).toBeLessThan(1e-3);
+      });
+    }
+  });
+
   it("minimises what it is told to", async () => {
     const loaded = loadModel(`model M(D = ${D}, F = ${F}) {
       data x : real[D]

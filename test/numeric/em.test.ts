@@ -19,7 +19,7 @@ function spread(n: number, seed: number): number[] {
 const noise = spread(N * D, 7);
 const x = Array.from({ length: N * D }, (_, i) => Math.fround(noise[i]! + [-2, 0.5, 2][Math.floor(i / D) % K]! * (i % D === 0 ? 1 : -0.6)));
 const at = (n: number, d: number): number => x[n * D + d]!;
-const softplus = (u: number): number => Math.log1p(Math.exp(u));
+const softplus = (u: number): number => Math.max(u, 0) + Math.log1p(Math.exp(-Math.abs(u)));
 const sigmoid = (u: number): number => 1 / (1 + Math.exp(-u));
 
 /** The weights after a step: stored plus gradient, for what is climbed at rate 1. */
@@ -217,6 +217,28 @@ describe("one step", () => {
       next["rate"]!.map(softplus),
       [0, 1].map((d) => N / sizes.reduce((t, v, i) => t + (i % D === d ? v : 0), 0)),
     );
+  });
+
+  it.each([
+    ["Bernoulli(probs = m)", "binary", "unit", [0, 1], sigmoid, [1e-6, 1 - 1e-6]],
+    ["Bernoulli(logits = m)", "binary", "real", [0, 1], sigmoid, [1e-6, 1 - 1e-6]],
+    ["Poisson(m)", "count", "positive", [0, 3], softplus, [1e-6, 3]],
+    ["Poisson(exp(m))", "count", "real", [0, 3], Math.exp, [1e-6, 3]],
+    ["Exponential(m)", "positive", "positive", [1e-9, 2], softplus, [1e6, 0.5]],
+    ["Normal(1, exp(m))", "real", "real", [1, 3], Math.exp, [1e-6, 2]],
+    ["HalfNormal(m)", "positive", "positive", [1e-9, 3], softplus, [1e-6, 3]],
+  ] as const)("ends before the domain does, where all rows are alike: %s", async (child, domain, stored, values, toParameter, wanted) => {
+    const text = `model M {
+      data x : ${domain}[${D}]
+      param m : ${stored}[${D}]
+      density p(x) { x ~ ${child} }
+      train { maximize log p(x) by em   epochs = 1 }
+    }`;
+    const rows = Array.from({ length: N }, () => values).flat();
+    const next = await step(text, { m: [0, 0] }, { x: rows });
+    next["m"]!.forEach((v, d) => expect(toParameter(v) / wanted[d]!).toBeCloseTo(1, 3));
+    // 1 - 1e-6 is told from 1
+    if (domain === "binary") expect(1 - toParameter(next["m"]![1]!)).toBeGreaterThan(9e-7);
   });
 
   it("leaves a component that no row belongs to", async () => {

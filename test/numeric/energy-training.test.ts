@@ -133,6 +133,21 @@ describe("mean field", () => {
   const feeds = feedsOf(dbm, rows, ["v"]);
   const w = weightsOf(dbm);
 
+  it("moves from even means, and only a share of the way where it is damped", () => {
+    const step = (damping: number): Record<string, number[]> =>
+      run(dbm, (w, x) => ({ ...meanField(dbm.model, w, x, { names, steps: 1, damping }) }), feeds);
+    const [whole, share] = [step(0), step(0.25)];
+    const first = dbm.model.sweep.map((block) => block.filter((name) => names.includes(name))).find((block) => block.length > 0)!;
+    expect(first).toContain("h1");
+    for (const name of first) share[name]!.forEach((m, i) => expect(m).toBeCloseTo(0.25 * 0.5 + 0.75 * whole[name]![i]!, 10));
+    rows.forEach(({ v }, r) =>
+      [0, 1, 2].forEach((j) => {
+        const field = v!.reduce((s, x, i) => s + x * w["W1"]![i * 3 + j]!, 0) + 0.5 * (w["W2"]![j * 2]! + w["W2"]![j * 2 + 1]!);
+        expect(whole["h1"]![r * 3 + j]).toBeCloseTo(1 / (1 + Math.exp(-field)), 9);
+      }),
+    );
+  });
+
   it("is at rest at its fixed point, damped or not, and bounds the likelihood", () => {
     const solve = (options: { steps: number; damping?: number }): Record<string, number[]> =>
       run(

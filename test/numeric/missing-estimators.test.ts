@@ -5,8 +5,9 @@
 import { describe, expect, it } from "vitest";
 import { gradientsOf } from "../support/gradients.js";
 import { loadModel } from "../support/model.js";
+import { differences, logSumExp, spread, type Vectors } from "../support/numbers.js";
 
-type Weights = Readonly<Record<"w" | "mu" | "nu" | "a" | "b" | "c" | "d", readonly number[]>>;
+type Weights = Vectors<"w" | "mu" | "nu" | "a" | "b" | "c" | "d">;
 
 const K = 3;
 const MODEL = (objective: string, by: string): string => `
@@ -28,8 +29,6 @@ model M(K = ${K}) {
     optimizer = sgd(0.1), batch = 6, steps = 1 }
 }`;
 
-const spread = (n: number, scale: number, seed: number): number[] =>
-  Array.from({ length: n }, (_, i) => Math.fround(scale * Math.sin(1.7 * (i + 1) * seed + seed)));
 const at: Weights = {
   w: spread(K, 0.8, 2),
   mu: spread(K, 1.5, 3),
@@ -41,10 +40,6 @@ const at: Weights = {
 };
 const x = 0.75;
 
-const logSumExp = (xs: readonly number[]): number => {
-  const top = Math.max(...xs);
-  return top + Math.log(xs.reduce((s, v) => s + Math.exp(v - top), 0));
-};
 const logBits = (h: readonly number[], logits: readonly number[]): number =>
   h.reduce((s, bit, i) => s + bit * logits[i]! - Math.log1p(Math.exp(logits[i]!)), 0);
 const pairs = [
@@ -91,16 +86,6 @@ const iwae = (w: Weights, known: number | undefined): number => {
   return all.reduce((s, [l, v]) => all.reduce((t, [m, u]) => t + Math.exp(l + m) * (logSumExp([u, v]) - Math.log(2)), s), 0);
 };
 
-function differences(f: (w: Weights) => number): Readonly<Record<string, readonly number[]>> {
-  const step = 1e-4;
-  return Object.fromEntries(
-    Object.entries(at).map(([name, values]) => {
-      const moved = (i: number, by: number): number => f({ ...at, [name]: values.map((v, j) => (i === j ? v + by : v)) });
-      return [name, values.map((_, i) => (moved(i, step) - moved(i, -step)) / (2 * step))];
-    }),
-  );
-}
-
 const ROWS = 200;
 const cases: readonly (readonly [string, string, (w: Weights, known: number | undefined) => number])[] = [
   ["ELBO(p, q)", "enumerate", elbo],
@@ -118,7 +103,7 @@ const cases: readonly (readonly [string, string, (w: Weights, known: number | un
 ];
 
 describe("a class that half of the rows miss", () => {
-  const exact = new Map([elbo, iwae].map((f) => [f, differences((w) => (f(w, undefined) + f(w, 1)) / 2)]));
+  const exact = new Map([elbo, iwae].map((f) => [f, differences((w: Weights) => (f(w, undefined) + f(w, 1)) / 2, at)]));
   it.each(cases)("%s by %s", async (objective, by, value) => {
     const { model } = loadModel(MODEL(objective, by));
     const data = { x: Array<number>(ROWS).fill(x), y: Array.from({ length: ROWS }, (_, i) => (i % 2 === 0 ? -1 : 1)) };

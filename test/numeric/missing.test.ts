@@ -153,7 +153,8 @@ model M(K = ${K}) {
 });
 
 describe("numbers that may be missing", () => {
-  const t = [0.3, NaN, -1.2, NaN, NaN, 0.8, 1.1, NaN, NaN, 0.4, NaN, NaN];
+  // two rows are whole, two lack one entry, two lack both
+  const t = [0.3, NaN, -1.2, 0.5, NaN, NaN, 1.1, -0.7, NaN, 0.4, NaN, NaN];
   const loaded = loadModel(`
 model M {
   data x : real[1], t : real[2]?
@@ -178,6 +179,10 @@ model M {
     logNormal(t[2 * r]!, 0, 1) + logNormal(t[2 * r + 1]!, 0, 1) + logNormal(x[r]!, 0.7 * t[2 * r]! - 0.4 * t[2 * r + 1]!, 0.5);
   /** x is Normal with variance 0.25 + |a|^2. */
   const marginal = (r: number): number => logNormal(x[r]!, 0, Math.sqrt(0.25 + 0.7 ** 2 + 0.4 ** 2));
+
+  it("are there in the rows whose entries all are", () => {
+    expect(Array.from({ length: B }, (_, r) => isThere(r))).toEqual([false, true, false, true, false, false]);
+  });
 
   it("are integrated out where a row misses one of its entries", () => {
     run("likelihood").forEach((v, r) => expect(v).toBeCloseTo(isThere(r) ? joint(r) : marginal(r), 9));

@@ -1,11 +1,12 @@
 /** State that an update carries: how it begins, that it is advanced, saved, resumed bitwise, shared by name, masked by a fault. */
 import { describe, expect, it } from "vitest";
-import { div, mul, referenceEngine, train, trainOn, type CarriedSpec, type Cursor, type HostTensor } from "gmc/runtime";
+import { div, mul, referenceEngine, train, trainOn, type CarriedSpec, type HostTensor } from "gmc/runtime";
 import { onnxEngine } from "../../src/runtime/engines/onnx/index.js";
 import { datasetOf } from "../../src/runtime/train/arrays.js";
 import { startValue } from "../../src/runtime/train/carried.js";
 import { exactLogZ, handRbm, logUnnormalised } from "../support/hand-rbm.js";
 import { templateRows } from "../support/hand-vae.js";
+import { statesAfter } from "../support/resume.js";
 
 const D = 12;
 const rows = templateRows(100, D);
@@ -90,36 +91,20 @@ describe.each(engines.filter((e) => available.includes(e.name)))("$name", (engin
     const phase = { ema: 0.9, earlyStopping: { metric: "log p(v)", patience: 50, minDelta: 0 } };
     const model = handRbm({ phase, start: { kind: "data", variable: "v" } });
     const dataset = datasetOf(model, { train: { v: Uint8Array.from(rows, (v) => (v ? 230 : 20)) }, validation: { v: rows } });
-    const all = async (resumeAt: number | undefined) => {
-      const saved = new Map<string, HostTensor>();
-      let cursor: Cursor | undefined;
-      let session = await engine.open();
-      const options = { seed: 11, steps: 23 };
-      if (resumeAt !== undefined) {
-        const stop = new AbortController();
-        await trainOn(session, model, dataset, {
-          ...options,
-          signal: stop.signal,
-          onStep: (report) => {
-            if (report().step === resumeAt) stop.abort();
-          },
-          onCheckpoint: async (_, at, states) => {
-            cursor = JSON.parse(JSON.stringify(at)) as Cursor;
-            saved.clear();
-            for (const name of states) saved.set(name, await session.read(name));
-          },
-        });
-        session.dispose();
-        session = await engine.open();
-        for (const [name, value] of saved) await session.write(name, value);
-      }
-      await trainOn(session, model, dataset, { ...options, resume: cursor });
-      const found = await Promise.all(["W", "ema:W", "chain:p.v", "best:W", "best:chain:p.v"].map((name) => session.read(name)));
-      session.dispose();
-      return found.map((t) => t.data);
-    };
-    const whole = await all(undefined);
+    const all = (resumeAt?: number): ReturnType<typeof statesAfter> =>
+      statesAfter({ engine, model, dataset, options: { seed: 11, steps: 23 } }, resumeAt);
+    const whole = await all();
+    for (const name of ["W", "ema:W", "chain:p.v", "best:W", "best:chain:p.v"]) expect([...whole.keys()]).toContain(name);
     for (const at of [1, 10, 17]) expect(await all(at)).toEqual(whole);
+  });
+
+  it("an evaluation leaves what is carried as it is", async () => {
+    const trained = await train(handRbm(), { data: { v: rows }, engine, epochs: 1, seed: 1 });
+    const before = (await trained.session.read("chain:p.v")).data.slice();
+    const { terms } = await trained.evaluate({ metrics: [] });
+    expect(Object.keys(terms).length).toBeGreaterThan(0);
+    expect((await trained.session.read("chain:p.v")).data).toEqual(before);
+    trained.close();
   });
 
   it("early stopping brings the chains of the best epoch back with its weights", async () => {

@@ -3,11 +3,12 @@
  * with what the run began with. What estimators carry goes on bitwise where a run is resumed.
  */
 import { describe, expect, it } from "vitest";
-import { referenceEngine, train, trainOn, type Cursor, type HostTensor } from "../../src/runtime/index.js";
+import { referenceEngine, train } from "../../src/runtime/index.js";
 import { leavesOf } from "../../src/runtime/nn/spec.js";
 import { datasetOf } from "../../src/runtime/train/arrays.js";
 import { gradientsOf, type GradientResult } from "../support/gradients.js";
 import { loadModel } from "../support/model.js";
+import { statesAfter } from "../support/resume.js";
 
 /** The value of a row that is 6 lies 18 nats below that of a row that is 0: no one number is a baseline for both. */
 const ROWS = 32;
@@ -44,9 +45,13 @@ async function trained(by: string): Promise<{ readonly first: Weights; readonly 
 
 /** What the estimator makes of the gradient in q. */
 async function gradients(by: string, weights: Weights, burnIn = 40): Promise<GradientResult["gradients"]> {
+  return (await gradientsIn(by, weights, burnIn)).gradients;
+}
+
+function gradientsIn(by: string, weights: Weights, burnIn = 40): Promise<GradientResult> {
   const { model } = loadModel(MODEL(by));
   const used = Object.fromEntries(leavesOf(model.weights).map(({ path }) => [path, weights[path] ?? []]));
-  return (await gradientsOf(model, { weights: used, data: { x }, rows: ROWS, steps: 80, burnIn, seed: 3 })).gradients;
+  return gradientsOf(model, { weights: used, data: { x }, rows: ROWS, steps: 80, burnIn, seed: 3 });
 }
 
 const spreadOf = (found: GradientResult["gradients"]): number =>
@@ -69,13 +74,41 @@ describe("what an estimator learns takes variance away", () => {
     const by = "score(baseline = c(x), normalize = true)";
     const { last } = await trained(by);
     // at other weights of q, where the gradient is far from 0
-    const at = { ...last, b: [-2, -2, -2, -2] };
-    const plain = await gradients("score(baseline = c(x))", at);
-    const scaled = await gradients(by, at);
-    const ratios = scaled["b"]!.mean.map((v, i) => v / plain["b"]!.mean[i]!);
-    // one scale for the score of all entries, and one that shrinks it
-    expect(Math.max(...ratios)).toBeLessThan(1);
-    expect(Math.min(...ratios)).toBeGreaterThan(0.7 * Math.max(...ratios));
+    const at = { ...last, a: last["a"]!, b: [-2, -2, -2, -2] };
+    const plain = (await gradientsIn("score(baseline = c(x))", at)).gradients["b"]!.mean;
+    const { gradients: scaled, carried } = await gradientsIn(by, at);
+    // -KL(q | p) is in closed form and keeps its gradient: what is left is the score's, of the same draws
+    const direct = at.b.map((b, i) => {
+      const slopes = x.map((v) => {
+        const logit = v * at.a[i]! + b;
+        return -logit / (2 + 2 * Math.cosh(logit));
+      });
+      return slopes.reduce((sum, v) => sum + v, 0) / ROWS;
+    });
+    const [mean, square, weight] = Object.entries(carried).find(([name]) => name.includes("score"))![1].data as unknown as number[];
+    const deviation = Math.sqrt(square! / weight! - (mean! / weight!) ** 2);
+    expect(deviation).toBeGreaterThan(1.5);
+    direct.forEach((d, i) => {
+      expect(Math.abs(plain[i]! - d)).toBeGreaterThan(0.05);
+      // the deviation moves a little from step to step
+      expect(((scaled["b"]!.mean[i]! - d) * deviation) / (plain[i]! - d)).toBeCloseTo(1, 1);
+    });
+  });
+
+  it("the mean of earlier steps, and the mean square beside it", async () => {
+    const { carried } = await gradientsIn("score", { a: [0.3, -0.2, 0.1, 0], b: [-0.5, 1, 0.25, -1] });
+    const [mean, square, weight] = Object.values(carried)[0]!.data as unknown as number[];
+    // log p(x | h) by the number of bits, which is all that it reads
+    const moments = x.map((v) => {
+      const on = [0.3, -0.2, 0.1, 0].map((a, i) => 1 / (1 + Math.exp(-(a * v + [-0.5, 1, 0.25, -1][i]!))));
+      const bits = on.reduce((p, q) => p.map((_, n) => p[n]! * (1 - q) + (p[n - 1] ?? 0) * q), [1, 0, 0, 0, 0]);
+      const f = bits.map((_, n) => -0.5 * (v - 0.5 * n) ** 2 - 0.5 * Math.log(2 * Math.PI));
+      return [bits.reduce((s, p, n) => s + p * f[n]!, 0), bits.reduce((s, p, n) => s + p * f[n]! ** 2, 0)] as const;
+    });
+    const [first, second] = [0, 1].map((i) => moments.reduce((s, m) => s + m[i]!, 0) / ROWS) as [number, number];
+    expect(weight).toBeCloseTo(1, 4);
+    expect(Math.abs(mean! / weight! - first)).toBeLessThan(0.3);
+    expect(square! / weight! / second).toBeCloseTo(1, 1);
   });
 
   it("the control variate of RELAX", async () => {
@@ -128,43 +161,9 @@ describe("a run that is resumed goes on bitwise with what its estimators carry",
   ])("%s", async (_, text, names) => {
     const { model } = loadModel(text);
     const dataset = datasetOf(model, { train: { x: Float32Array.from(x) } });
-    const run = async (resumeAt: number | undefined): Promise<ReadonlyMap<string, HostTensor["data"]>> => {
-      const saved = new Map<string, HostTensor>();
-      let cursor: Cursor | undefined;
-      const options = { seed: 11, steps: 12, batch: 8 };
-      let session = await referenceEngine.open();
-      if (resumeAt !== undefined) {
-        const stop = new AbortController();
-        await trainOn(session, model, dataset, {
-          ...options,
-          signal: stop.signal,
-          onStep: (report) => {
-            if (report().step === resumeAt) stop.abort();
-          },
-          onCheckpoint: async (_reason, at, states) => {
-            cursor = JSON.parse(JSON.stringify(at)) as Cursor;
-            saved.clear();
-            for (const name of states) saved.set(name, await session.read(name));
-          },
-        });
-        session.dispose();
-        session = await referenceEngine.open();
-        for (const [name, value] of saved) await session.write(name, value);
-        expect(cursor?.step).toBe(resumeAt);
-      }
-      let states: readonly string[] = [];
-      await trainOn(session, model, dataset, {
-        ...options,
-        resume: cursor,
-        onCheckpoint: (_reason, _at, all) => {
-          states = all;
-        },
-      });
-      const found = await Promise.all(states.map(async (name) => [name, (await session.read(name)).data] as const));
-      session.dispose();
-      return new Map(found);
-    };
-    const whole = await run(undefined);
+    const run = (resumeAt?: number): ReturnType<typeof statesAfter> =>
+      statesAfter({ engine: referenceEngine, model, dataset, options: { seed: 11, steps: 12, batch: 8 } }, resumeAt);
+    const whole = await run();
     const carried = [...whole.keys()].filter((name) => names.some((n) => name.includes(n)));
     expect(carried.length).toBeGreaterThan(0);
     expect(carried.some((name) => [...whole.get(name)!].some((v) => v !== 0))).toBe(true);

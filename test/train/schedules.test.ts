@@ -29,11 +29,11 @@ describe("schedules", () => {
   });
 
   it("exponential is smooth, stepDecay jumps", () => {
-    const e = exponentialSchedule(1, 0.5, { epochs: 2 });
-    expect(valueAt(e, at(20))).toBeCloseTo(0.5, 12);
-    expect(valueAt(e, at(10))).toBeCloseTo(Math.SQRT1_2, 12);
-    const s = stepDecay(1, 0.1, { epochs: 3 });
-    expect([0, 29, 30, 59, 60].map((t) => valueAt(s, at(t)))).toEqual([1, 1, 0.1, 0.1, expect.closeTo(0.01, 12)]);
+    const e = exponentialSchedule(0.8, 0.5, { epochs: 2 });
+    expect(valueAt(e, at(20))).toBeCloseTo(0.4, 12);
+    expect(valueAt(e, at(10))).toBeCloseTo(0.8 * Math.SQRT1_2, 12);
+    const s = stepDecay(4, 0.1, { epochs: 3 });
+    expect([0, 29, 30, 59, 60].map((t) => valueAt(s, at(t)))).toEqual([4, 4, 0.4, 0.4, expect.closeTo(0.04, 12)]);
   });
 
   it("piecewise holds the last value, warm-up scales what follows", () => {
@@ -61,6 +61,11 @@ describe("schedules", () => {
     const short = iwaeSchedule({ epochs: 328 });
     expect(valueAt(short, at(0))).toBeCloseTo(1e-3, 12);
     expect(valueAt(short, at(3279))).toBeCloseTo(1e-4, 12);
+    // two stages of 2 and 6 epochs
+    const two = iwaeSchedule({ lr: 2e-3, stages: 2, epochs: 8 });
+    expect([0, 19, 20, 79].map((t) => valueAt(two, at(t)))).toEqual(
+      [2e-3, 2e-3, 1.44e-3, 1.44e-3].map((v) => expect.closeTo(v, 12) as number),
+    );
   });
 
   it("refuses lengths that are none", () => {

@@ -7,10 +7,10 @@ export const gm3Estimators = {
     "Baseline that is not a number",
     (a) => `\`${a.option}\` of \`${a.estimator}\` is a number for each example, not ${a.found}`,
   ),
-  GM3802: code<{ variable: string }>(
+  GM3802: code<{ what: string; variable: string; why: string }>(
     "error",
     "Baseline that sees the sample",
-    (a) => `a baseline may not read \`${a.variable}\`, which it is a baseline for`,
+    (a) => `${a.what} may not read \`${a.variable}\`, ${a.why}`,
   ),
   GM3803: code<{ variable: string; estimator: string }>(
     "error",

@@ -318,29 +318,49 @@ function readsName(context: DeriveContext, expr: Expr, names: ReadonlySet<string
   return found || [...variablesIn(context, [expr])].some((v) => names.has(v));
 }
 
-/** A baseline is no function of what it is a baseline for: with the sample in it, its own mean is left in the gradient. */
+/**
+ * A baseline is no function of what it is a baseline for: with the sample in it, its own mean is left in the gradient. A control variate is one of the
+ * sample, and of what is drawn before it.
+ */
 function seesNoSample({ context }: Surroundings, group: readonly DrawStep[], all: readonly DrawStep[]): boolean {
+  const first = all.findIndex((step) => group.includes(step));
+  const after = all.findLastIndex((step) => group.includes(step)) + 1;
   for (const step of group) {
-    const baseline = step.kind === "factor" ? step.asked?.exprs["baseline"] : undefined;
-    if (step.kind !== "factor" || !baseline) continue;
-    const later = namesOf(all.slice(all.indexOf(group[0] ?? step)));
-    const seen = [...variablesIn(context, [baseline])].find((v) => later.has(v));
-    if (seen === undefined) continue;
-    report(
-      context.diagnostics,
-      "GM3802",
-      baseline.span,
-      { variable: seen },
-      {
-        label: `reads \`${seen}\``,
-        labels: [{ span: step.factor.span, text: `\`${step.factor.variable}\` is drawn here` }],
+    if (step.kind !== "factor") continue;
+    for (const [option, { from, what, why, help }] of Object.entries({
+      baseline: {
+        from: first,
+        what: "a baseline",
+        why: "which it is a baseline for",
         help: [
           "let it read the data, and what is drawn before the latent: `score(baseline = c(x))`",
           "a function of the sample is a control variate: `relax(control = r(z))` takes its mean away again",
         ],
       },
-    );
-    return false;
+      control: {
+        from: after,
+        what: "a control variate",
+        why: "which is drawn after its sample",
+        help: ["let it read the sample, the data, and what is drawn before the latent"],
+      },
+    })) {
+      const read = step.asked?.exprs[option];
+      const later = namesOf(all.slice(from));
+      const seen = [...variablesIn(context, read ? [read] : [])].find((v) => later.has(v));
+      if (!read || seen === undefined) continue;
+      report(
+        context.diagnostics,
+        "GM3802",
+        read.span,
+        { what, variable: seen, why },
+        {
+          label: `reads \`${seen}\``,
+          labels: [{ span: step.factor.span, text: `\`${step.factor.variable}\` is drawn here` }],
+          help,
+        },
+      );
+      return false;
+    }
   }
   return true;
 }

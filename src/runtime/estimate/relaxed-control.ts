@@ -36,6 +36,7 @@ import {
   type Key,
   type Tensor,
 } from "../graph/index.js";
+import { sameShape } from "../graph/shape.js";
 import { bernoulli, bernoulliLogits, bernoulliProbs, type BernoulliParams } from "../prob/bernoulli.js";
 import { memoryOf, type Carried } from "./baseline.js";
 import { beforeEvent, overEvent, threshold } from "./binary.js";
@@ -128,18 +129,16 @@ function controlled(
   const [smooth, given] = [row(c, 1), row(c, 2)];
   const logQ = overEvent(bernoulli.logProb(b, params), rank);
   const signal = sub(value, mul(scale, given));
-  const own = only(sub(row(f, 1), row(f, 2)));
-  const paths = control ? add(own, throughSamples(control, z, rank)) : own;
+  const paths = [f, ...(control ? [control] : [])].map((t) => throughSamples(t, z, rank)).reduce((sum, t) => add(sum, t));
   const surrogate = add(add(value, mul(stopGradient(signal), only(logQ))), mul(stopGradient(scale), paths));
   if (!memory && weights.length === 0) return surrogate;
   // the estimate in what the draws are made of, as a function of scale, temperature and control variate
   const root = params.logits === undefined ? lift(params.probs) : lift(params.logits);
-  const ones = add(mul(value, 0), 1);
   const difference = sub(smooth, given);
   const through = vjp([difference], [add(mul(difference, 0), 1)], [root])[0];
-  const direct = vjp([value], [ones], [root])[0];
-  const slope = params.logits === undefined ? scoreOfProbs(b, params) : sub(b, bernoulliProbs(params));
-  const plain = mul(beforeEvent(signal, rank), slope);
+  const direct = vjp([value], [add(mul(value, 0), 1)], [root])[0];
+  const score = params.logits === undefined ? scoreOfProbs(b, params) : sub(b, bernoulliProbs(params));
+  const plain = mul(beforeEvent(signal, rank), score);
   const estimate = add(add(plain, through ? mul(scale, through) : lift(0)), direct ? stopGradient(direct) : lift(0));
   const spread = mean(sum(square(estimate), [-1]));
   if (memory) move(memory, spread);
@@ -147,9 +146,14 @@ function controlled(
   return surrogate;
 }
 
-/** 0, with the gradient that the difference of `control` at both relaxed samples has through them, and none in its own weights. */
-function throughSamples(control: Tensor, z: Tensor, rank: number): Tensor {
-  const difference = sub(row(control, 1), row(control, 2));
+/**
+ * 0, with the gradient that the difference of `t` [3, ..., B] at both relaxed samples has through them. What else `t` reads, weights of p or its own,
+ * has none: both samples have one distribution, so it would be noise around 0.
+ */
+function throughSamples(t: Tensor, z: Tensor, rank: number): Tensor {
+  const difference = sub(row(t, 1), row(t, 2));
+  // a sample that several copies of an outer draw share has no slope of each: there the noise stays
+  if (!sameShape(z.shape.slice(0, z.shape.length - rank), t.shape)) return only(difference);
   const [slope] = vjp([difference], [add(mul(difference, 0), 1)], [z]);
   return slope ? sum(overEvent(mul(stopGradient(slope), only(z)), rank), [0]) : lift(0);
 }

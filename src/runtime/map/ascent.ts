@@ -352,8 +352,16 @@ function throughProximal(v: Tensor, law: Proximal | undefined, step: Tensor): Te
     case "exponential":
       return max(sub(v, mul(mul(step, weight), law.rate)), 0);
     case "uniform":
-      return min(max(v, law.low), law.high);
+      return min(max(v, inward(law.low, 1)), inward(law.high, -1));
   }
+}
+
+/** An end of an interval as a state of f32 holds it without leaving the interval: the density has no value beyond. Up or down by `direction`. */
+function inward(end: TensorLike, direction: 1 | -1): TensorLike {
+  if (typeof end !== "number") return end;
+  const nearest = Math.fround(end);
+  if (direction * (nearest - end) >= 0) return nearest;
+  return Math.fround(nearest + direction * Math.max(Math.abs(nearest) * 2 ** -23, 2 ** -149));
 }
 
 function projected(v: Tensor, bounds: AscentVariable["bounds"]): Tensor {

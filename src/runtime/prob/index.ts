@@ -33,7 +33,7 @@ export {
   straightThroughBernoulli,
   straightThroughCategorical,
 } from "./relaxed.js";
-export { fillMissing, isThere, presentOr, weighKnown, whereMissing } from "./missing.js";
+export { fillMissing, presentOr, weighKnown, whereMissing } from "./missing.js";
 export { allOneHot, allStates } from "./states.js";
 export { studentT, type StudentTParams } from "./student-t.js";
 export { uniform, type UniformParams } from "./uniform.js";

@@ -19,11 +19,6 @@ function all(truth: Tensor, rank: number): Tensor {
   return equal(reduceMin(cast(truth, "f32"), axes), 1);
 }
 
-/** Which rows have their value: 1 and 0, [B]. */
-export function isThere(data: Tensor, rank = 0): Tensor {
-  return cast(all(there(data), rank), "f32");
-}
-
 /** The data with `value` in place of missing entries. */
 export function presentOr(data: Tensor, value: number): Tensor {
   return select(there(data), data, value);
