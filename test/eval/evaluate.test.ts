@@ -159,7 +159,6 @@ describe("row metrics", () => {
       unit: "nats",
       samples: 1,
       combine: "mean",
-      bound: null,
       value: ({ data }) => value(data["x"] as Tensor),
     });
     const { metrics } = await measured({
@@ -193,7 +192,6 @@ describe("row metrics", () => {
           unit: "nats",
           samples: 1,
           combine: "mean",
-          bound: null,
           value: ({ schedule }) => schedule["beta"] as Tensor,
         },
       },
