@@ -18,9 +18,18 @@ import { densityScope, type QuantityScope, termOf, siteOf } from "./quantity-sco
 import { explainEnergy } from "./explain-energy.js";
 import { oneHot, seenShape, withOneHot } from "./one-hot-labels.js";
 import { place } from "./place.js";
-import { FunctionWriter, joinLeads, type Names, type Lead, leadOf, NO_LEAD, tensorValue, type TensorValue, type Value } from "./values.js";
-
-const BATCH: Lead = { plates: new Set(), batch: true };
+import {
+  BATCH,
+  FunctionWriter,
+  joinLeads,
+  type Names,
+  type Lead,
+  leadOf,
+  NO_LEAD,
+  tensorValue,
+  type TensorValue,
+  type Value,
+} from "./values.js";
 
 // ---- the energy and its model -------------------------------------------------------------------------
 
