@@ -505,7 +505,7 @@ function lowerEnumerate(scope: QuantityScope, q: Extract<Quantity, { kind: "enum
 
 // ---- names --------------------------------------------------------------------------------------
 
-export const sumEvent = (js: Js, rank: number): Js =>
+const sumEvent = (js: Js, rank: number): Js =>
   rank <= 0 ? js : call("sum", js, numbers(Array.from({ length: rank }, (_, i) => i - rank)));
 
 /** A part of an objective with no density in it, called as it is written; `term` where it is a metric. Constants and bare names say all themselves. */

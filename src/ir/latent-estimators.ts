@@ -57,7 +57,7 @@ export type Surrogate =
       readonly replays?: true;
     };
 
-export interface LatentRule {
+interface LatentRule {
   readonly path: GradientPath;
   readonly unbiased: boolean;
   readonly surrogate: Surrogate;
