@@ -38,7 +38,7 @@ export function typeText(type: Type): string {
   return type.kind === "tensor" ? "Tensor" : `{ ${type.fields.map((f) => `readonly ${f.name}: Tensor`).join("; ")} }`;
 }
 
-export function shapeDoc(type: Type): string {
+function shapeDoc(type: Type): string {
   if (type.kind === "record") return `{ ${type.fields.map((f) => `${f.name} ${shapeDoc(f.type)}`).join(", ")} }`;
   return `[${["...", ...type.shape.map((d) => String(d.size))].join(", ")}]`;
 }

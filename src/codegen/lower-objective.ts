@@ -205,7 +205,7 @@ function unusedObjects(quantity: Quantity): ReadonlySet<string> {
 }
 
 /** Families of samples that the objective names. */
-export function platesOf(quantity: Quantity): readonly Plate[] {
+function platesOf(quantity: Quantity): readonly Plate[] {
   const found: Plate[] = [];
   walkQuantity(quantity, (q) => q.kind === "expect" && q.plate && !q.plate.own && found.push(q.plate));
   return found;

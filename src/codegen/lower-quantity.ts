@@ -221,7 +221,7 @@ function imageName({ variable, through, calls }: LogDet, at: FlowCallExpr): stri
 }
 
 /** `log |det dz/dx|` */
-export function logDetLabel(context: DeriveContext, { density, variable, calls }: LogDet): string {
+function logDetLabel(context: DeriveContext, { density, variable, calls }: LogDet): string {
   const definition = densityOf(context, density).definitions.get(variable);
   const source = definition?.kind === "define" ? flowChain(context, definition.value)?.source : undefined;
   const forth = definition?.kind === "define" && calls[0]?.direction === lastDirection(context, definition.value);
@@ -519,7 +519,7 @@ function namedValue(scope: QuantityScope, expr: Expr, term = false): TensorValue
 }
 
 /** `p(x | z)` */
-export function conditionalText(context: DeriveContext, factor: Factor): string {
+function conditionalText(context: DeriveContext, factor: Factor): string {
   const parents = directParents(context, factor);
   return `${factor.density}(${factor.variable}${parents.length > 0 ? ` | ${parents.join(", ")}` : ""})`;
 }

@@ -35,7 +35,7 @@ export interface Chain {
 const maxSteps = 2_000;
 
 /** Appends the steps of an expression; false after an error has been reported. */
-export function appendSteps(env: Env, expr: ast.Expr, chain: Chain): boolean {
+function appendSteps(env: Env, expr: ast.Expr, chain: Chain): boolean {
   if (chain.steps.length > maxSteps) {
     report(env.cx.diagnostics, "GM2023", expr.span, { problem: `the flow has more than ${maxSteps} steps` });
     return false;

@@ -185,7 +185,7 @@ export async function drawReconstructed(trained: TrainedSession, shown: Reconstr
 }
 
 /** Samples over training: a row of pictures an epoch, the same noise in each column. Of one row, and of other variables than pictures, there is none. */
-export async function drawStrip(trained: TrainedSession, strip: readonly StripRow[]): Promise<readonly NamedDrawing[]> {
+async function drawStrip(trained: TrainedSession, strip: readonly StripRow[]): Promise<readonly NamedDrawing[]> {
   if (strip.length < 2) return [];
   const shown = strip.map(({ samples }) => shownSamples(trained, samples));
   const conditions = new Set(generativeOf(trained.model).given);
@@ -264,7 +264,7 @@ export async function drawInterpolated(trained: TrainedSession, shown: RowsByNam
 }
 
 /** The objective of each phase over steps, training and validation; undefined where nothing was recorded. */
-export async function drawLoss(model: TrainedSession["model"], rows: readonly MetricRow[]): Promise<NamedDrawing | undefined> {
+async function drawLoss(model: TrainedSession["model"], rows: readonly MetricRow[]): Promise<NamedDrawing | undefined> {
   const labels = new Set(model.train.flatMap((phase) => phase.updates.map((u) => u.label)));
   const columns = [...new Set(rows.flatMap((row) => Object.keys(row)))].filter(
     (name) => labels.has(name) || [...labels].some((label) => name.startsWith(`${label} over `)),

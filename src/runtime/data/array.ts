@@ -35,18 +35,6 @@ export type NamedArrays = Readonly<Record<string, DataArray>>;
 /** An array past this is refused at its header, before any memory is asked for. */
 export const maxElements = 2 ** 31 - 1;
 
-export const bytesPerElement: Readonly<Record<DataType, number>> = {
-  u8: 1,
-  i8: 1,
-  u16: 2,
-  i16: 2,
-  u32: 4,
-  i32: 4,
-  f32: 4,
-  f64: 8,
-  bool: 1,
-};
-
 export function allocate(dtype: DataType, count: number): DataBuffer {
   switch (dtype) {
     case "u8":

@@ -63,7 +63,7 @@ export function eventOf(units: Units): Shape {
 }
 
 /** A category's index as a one-hot vector; what is one-hot already, or a mean of such, stays. */
-export function seenOf(units: Units, value: Tensor): Tensor {
+function seenOf(units: Units, value: Tensor): Tensor {
   return isCategory(units) && value.dtype !== "f32" ? oneHot(value, units.classes) : value;
 }
 

@@ -50,7 +50,7 @@ export interface MeasuredPartition {
 }
 
 /** Settings of the command line over those that the metric was written with. */
-export function partitionSettings(
+function partitionSettings(
   metric: PartitionMetric,
   options: Pick<PartitionOptions, "chains" | "temperatures">,
 ): { readonly chains: number; readonly temperatures: number } | null {

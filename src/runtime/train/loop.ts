@@ -42,7 +42,7 @@ export interface Cursor {
   readonly done: boolean;
 }
 
-export const startCursor: Cursor = {
+const startCursor: Cursor = {
   phase: 0,
   step: 0,
   total: 0,
@@ -367,7 +367,7 @@ export function speedOf(steps: number, seconds: number): number {
 }
 
 /** Steps that a phase takes. */
-export function phaseSteps(
+function phaseSteps(
   definition: Pick<PhaseDefinition, "epochs" | "steps">,
   stepsPerEpoch: number,
   overrides: { readonly epochs?: number | undefined; readonly steps?: number | undefined } = {},

@@ -227,7 +227,7 @@ function allInputs(graphs: readonly Graph[]): PlannedUpdate["inputs"] {
 }
 
 /** What a graph reads from outside, sorted by kind: data variables and schedules by their own names. */
-export function inputsOf(graph: Graph): PlannedUpdate["inputs"] {
+function inputsOf(graph: Graph): PlannedUpdate["inputs"] {
   const names = graph.nodes.flatMap((n) => (n.prim === "input" ? [n.params.name] : []));
   const after = (prefix: string): string[] => names.flatMap((n) => (n.startsWith(prefix) ? [n.slice(prefix.length)] : []));
   return {
