@@ -268,7 +268,7 @@ function samplerOf(
     const lowered = lowerDist(scope, definition.dist, shape.length);
     const wantsMean = info?.hasMean === true && lowered.lead.batch;
     // Parameters that both the sample and the mean read are computed once.
-    const tempered = mapped.has(variable) && definition.dist.dist === "Normal";
+    const tempered = info?.tempered === true && mapped.has(variable);
     const shared = (wantsMean || tempered) && printFlat(lowered.params).includes("(");
     const dist = shared ? { ...lowered, params: bindParams(writer, variable, lowered.params) } : lowered;
     const sample = method(dist.object, "sample", call("key.at", str(variable)), dist.params, writer.drawShape(BATCH, shape));
