@@ -31,7 +31,7 @@ const runtimeLayers: Readonly<Record<string, readonly string[]>> = {
   energy: ["graph", "prob"],
   estimate: ["graph", "prob"],
   flow: ["graph", "nn", "prob"],
-  map: ["graph", "nn", "adversarial", "energy", "model.ts"],
+  map: ["graph", "nn", "energy", "model.ts"],
   "model.ts": ["graph", "nn", "train"],
   engines: ["graph"],
   data: ["graph", "model.ts"],

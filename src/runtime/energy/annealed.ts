@@ -21,6 +21,7 @@ import {
   type Tensor,
   type TensorLike,
 } from "../graph/index.js";
+import { sumLast } from "../graph/last-axes.js";
 import { blockSize, fromBlocks, toBlocks, unitAxis } from "./blocks.js";
 import { conditionals, logNormaliser, type Totals } from "./conditional.js";
 import type { EnergyModel, Values } from "./energy-model.js";
@@ -103,10 +104,7 @@ export function baseRates(
     energy: (_, x) => {
       const terms = fields.flatMap(([name, units, field]) => {
         if (field === undefined) return [];
-        const rank = eventOf(units).length;
-        const axes = Array.from({ length: rank }, (_, i) => i - rank);
-        const entries = field(x[name]!);
-        return [axes.length === 0 ? entries : sum(entries, axes)];
+        return [sumLast(field(x[name]!), eventOf(units).length)];
       });
       return terms.length === 0 ? zeros([]) : terms.reduce((total, t) => add(total, t));
     },

@@ -125,9 +125,3 @@ export function dependsOn(from: readonly Tensor[], targets: readonly Tensor[]): 
   }
   return false;
 }
-
-/** `value` [...lead], or a number, against a tensor with `rank` more axes on the right. */
-export function beforeEvent(value: Tensor | number, rank: number): Tensor | number {
-  if (typeof value === "number" || value.shape.length === 0) return value;
-  return reshape(value, [...value.shape, ...new Array<number>(rank).fill(1)]);
-}

@@ -36,9 +36,10 @@ import {
   type Key,
   type Tensor,
 } from "../graph/index.js";
+import { beforeEvent, sumLast } from "../graph/last-axes.js";
 import { bernoulli, bernoulliLogits, bernoulliProbs, type BernoulliParams } from "../prob/bernoulli.js";
 import { memoryOf, type Carried } from "./baseline.js";
-import { beforeEvent, overEvent, threshold } from "./binary.js";
+import { threshold } from "./binary.js";
 import { learn, only } from "./surrogate.js";
 
 export interface ControlOptions {
@@ -126,7 +127,7 @@ function controlled(
   const { scale } = controls(memory, options.temperature);
   const c = control ? add(f, control) : f;
   const [smooth, given] = [row(c, 1), row(c, 2)];
-  const logQ = overEvent(bernoulli.logProb(b, params), rank);
+  const logQ = sumLast(bernoulli.logProb(b, params), rank);
   const signal = sub(value, mul(scale, given));
   const own = only(sub(row(f, 1), row(f, 2)));
   const paths = control ? add(own, throughSamples(control, z, rank)) : own;
@@ -151,7 +152,7 @@ function controlled(
 function throughSamples(control: Tensor, z: Tensor, rank: number): Tensor {
   const difference = sub(row(control, 1), row(control, 2));
   const [slope] = vjp([difference], [add(mul(difference, 0), 1)], [z]);
-  return slope ? sum(overEvent(mul(stopGradient(slope), only(z)), rank), [0]) : lift(0);
+  return slope ? sum(sumLast(mul(stopGradient(slope), only(z)), rank), [0]) : lift(0);
 }
 
 /** ∂/∂p of log q(b). */

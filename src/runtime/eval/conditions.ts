@@ -3,9 +3,10 @@ import type { SplitName } from "../data/dataset.js";
 import type { HostTensor, HostTensors } from "../engines/engine.js";
 import type { PartitionMetric } from "../model.js";
 import { dataFeeds, dataName, defined } from "../train/context.js";
+import { hostArray } from "../graph/host.js";
 import { allRows, drawnBatches, rngOf, spreadRows } from "./batches.js";
 import { stageConditions } from "./metrics.js";
-import type { PartitionOptions } from "./partition.js";
+import type { PartitionOptions } from "./partition-program.js";
 
 export interface DistinctConditions {
   readonly conditions: readonly HostTensors[];
@@ -82,7 +83,7 @@ export function startRows(
 function repeatedRows(rows: readonly HostTensor[], count: number): HostTensor {
   const { dtype, shape } = defined(rows[0], "row");
   const width = shape.reduce((a, b) => a * b, 1);
-  const data = dtype === "i32" ? new Int32Array(count * width) : new Float32Array(count * width);
+  const data = hostArray(dtype, count * width);
   for (let i = 0; i < count; i++) data.set(defined(rows[i % rows.length], "row").data, i * width);
   return { dtype, shape: [count, ...shape], data: dtype === "i32" ? data.map((label) => Math.max(0, label)) : data };
 }

@@ -6,6 +6,7 @@ import type { EngineSession } from "../engines/engine.js";
 import type { ModelDefinition, RowMetric } from "../model.js";
 import { rowsOfVariable, type ArrayInput } from "../train/arrays.js";
 import { dataName, dataVariables, defined } from "../train/context.js";
+import { hostArray } from "../graph/host.js";
 import { feedsFor, open } from "./measurements.js";
 import { stageRowMetric } from "./metrics.js";
 
@@ -50,7 +51,7 @@ export async function logDensities(options: DensityOptions, density: ExactDensit
   try {
     for (let start = 0; start < count; start += BATCH) {
       // the last batch repeats the last row
-      const data = rows.dtype === "i32" ? new Int32Array(BATCH * width) : new Float32Array(BATCH * width);
+      const data = hostArray(rows.dtype, BATCH * width);
       for (let i = 0; i < data.length; i++) {
         const row = Math.min(count - 1, start + Math.floor(i / width));
         data[i] = rows.data[row * width + (i % width)]!;

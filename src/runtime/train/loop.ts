@@ -8,6 +8,7 @@
 import type { Batch, DataCursor, TrainStream } from "../data/streams.js";
 import type { EngineSession, Executable, HostTensor } from "../engines/engine.js";
 import { assertNever } from "../graph/errors.js";
+import { hostZeros } from "../graph/host.js";
 import { seedWords } from "../graph/random.js";
 import { sameShape } from "../graph/shape.js";
 import type { CarriedSpec, PhaseDefinition } from "../model.js";
@@ -397,11 +398,9 @@ async function createStates(options: LoopOptions, plan: PhasePlan, later: boolea
         if (before?.dtype !== dtype || !sameShape(before.shape, shape))
           await session.write(name, options.startValue(start.name, start.spec));
         break;
-      case "zeros": {
-        const size = shape.reduce((a, b) => a * b, 1);
-        await session.write(name, { dtype, shape, data: dtype === "i32" ? new Int32Array(size) : new Float32Array(size) });
+      case "zeros":
+        await session.write(name, hostZeros(dtype, shape));
         break;
-      }
       default:
         return assertNever(start);
     }
