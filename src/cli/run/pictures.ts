@@ -3,6 +3,7 @@
  */
 import { statSync } from "node:fs";
 import { join } from "node:path";
+import { commonRows, evaluationSplit } from "../../runtime/data/dataset.js";
 import { canReconstruct, generativeOf, interpolatesNoise } from "../../runtime/eval/draw.js";
 import { positionsOf } from "../../runtime/eval/sequential.js";
 import { directionsOf } from "../../runtime/eval/translate.js";
@@ -162,7 +163,7 @@ export async function drawChains(trained: TrainedSession, frames: NonNullable<Sa
 }
 
 async function firstData(trained: TrainedSession, count: number): Promise<RowsByName> {
-  const rows = Math.min(count, ...trained.dataset.streams.map((s) => s.splits.train.rows));
+  const rows = Math.min(count, commonRows(trained.dataset, "train"));
   return trained.data(rows, "train");
 }
 
@@ -326,7 +327,7 @@ export async function closingPictures(
   }
   if (interpolatesNoise(model)) await attempt("interpolations", () => drawNoisePaths(trained));
   await attempt("samples over training", () => drawStrip(trained, strip));
-  const available = Math.min(...dataset.streams.map((s) => (s.splits.test ?? s.splits.train).rows));
+  const available = commonRows(dataset, evaluationSplit(dataset));
   if (canReconstruct(model)) {
     await attempt("reconstructions", async () => drawReconstructed(trained, await trained.reconstruct(Math.min(32, available))));
   }

@@ -1,5 +1,5 @@
 /** What the log Z of rows depends on, and the rows that chains of a reverse run start from. */
-import type { SplitName } from "../data/dataset.js";
+import { commonRows, type SplitName } from "../data/dataset.js";
 import type { HostTensor, HostTensors } from "../engines/engine.js";
 import type { PartitionMetric } from "../model.js";
 import { dataFeeds, dataName, defined } from "../train/context.js";
@@ -63,7 +63,7 @@ export function startRows(
   const { dataset, seed } = options;
   const variables = metric.statistics ?? [];
   const split: SplitName = of === undefined ? "train" : options.split;
-  const all = Math.min(...dataset.streams.map((s) => s.splits[split]?.rows ?? 0));
+  const all = commonRows(dataset, split);
   return conditions.map((_, condition) => {
     const own = of === undefined ? allRows(all) : (rowIds ?? []).filter((_row, i) => of[i] === condition);
     const chosen = spreadRows(own, chains);
