@@ -8,7 +8,8 @@ import { GmcError } from "../graph/errors.js";
 import { feedsOf } from "../graph/host.js";
 import type { Origin } from "../graph/types.js";
 import { defined } from "./context.js";
-import { CARRIED_FAULT, CHECK_FAULT, type PhasePlan, type PlannedUpdate } from "./plan.js";
+import { CARRIED_FAULT, CHECK_FAULT } from "./fault-state.js";
+import type { PhasePlan, PlannedUpdate } from "./plan.js";
 
 export interface FaultSite {
   readonly plan: PhasePlan;
