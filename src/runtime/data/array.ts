@@ -3,6 +3,7 @@
  * The readers give these; `bind.ts` turns them into what a model's variables hold.
  */
 import { GmcError } from "../graph/errors.js";
+import { sizeOf } from "../graph/shape.js";
 
 export type DataType = "u8" | "i8" | "u16" | "i16" | "u32" | "i32" | "f32" | "f64" | "bool";
 
@@ -75,7 +76,7 @@ export function checkedCount(path: string, shape: readonly number[]): number {
 
 /** Elements of one row. */
 export function rowWidth(shape: readonly number[]): number {
-  return shape.slice(1).reduce((product, size) => product * size, 1);
+  return sizeOf(shape.slice(1));
 }
 
 export function showShape(shape: readonly number[]): string {

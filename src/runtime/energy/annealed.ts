@@ -28,6 +28,7 @@ import type { EnergyModel, Values } from "./energy-model.js";
 import { energyAt, fieldsAt } from "./fields.js";
 import { overEvent } from "./free-energy.js";
 import { eventOf, independent, type IndependentUnits, seenBy } from "./values.js";
+import { sizeOf } from "../graph/shape.js";
 
 /** The model at inverse temperature `beta` (broadcasts against the energy): the base at 0, the model at 1. */
 export function annealed<W>(model: EnergyModel<W>, base: EnergyModel<W>, beta: TensorLike): EnergyModel<W> {
@@ -137,14 +138,7 @@ function fieldOf(units: IndependentUnits, given: BaseStatistics | undefined, smo
     case "multinomial": {
       if (given === undefined) return undefined;
       const share = div(given.mean, sum(given.mean));
-      return linear(
-        log(
-          smooth(
-            share,
-            event.reduce((a, b) => a * b, 1),
-          ),
-        ),
-      );
+      return linear(log(smooth(share, sizeOf(event))));
     }
     case "normal": {
       const [loc, scale] = [given?.mean ?? 0, given?.variance === undefined ? 1 : sqrt(add(given.variance, smoothing))];

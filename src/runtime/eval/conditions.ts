@@ -7,6 +7,7 @@ import { hostArray } from "../graph/host.js";
 import { allRows, drawnBatches, rngOf, spreadRows } from "./batches.js";
 import { stageConditions } from "./metrics.js";
 import type { PartitionOptions } from "./partition-program.js";
+import { sizeOf } from "../graph/shape.js";
 
 export interface DistinctConditions {
   readonly conditions: readonly HostTensors[];
@@ -82,7 +83,7 @@ export function startRows(
 /** `count` of the rows, which follow each other over and over. A label that is missing stands for the first class: chains only start here. */
 function repeatedRows(rows: readonly HostTensor[], count: number): HostTensor {
   const { dtype, shape } = defined(rows[0], "row");
-  const width = shape.reduce((a, b) => a * b, 1);
+  const width = sizeOf(shape);
   const data = hostArray(dtype, count * width);
   for (let i = 0; i < count; i++) data.set(defined(rows[i % rows.length], "row").data, i * width);
   return { dtype, shape: [count, ...shape], data: dtype === "i32" ? data.map((label) => Math.max(0, label)) : data };
@@ -90,6 +91,6 @@ function repeatedRows(rows: readonly HostTensor[], count: number): HostTensor {
 
 function rowOf(t: HostTensor, row: number): HostTensor {
   const shape = t.shape.slice(1);
-  const width = shape.reduce((a, b) => a * b, 1);
+  const width = sizeOf(shape);
   return { dtype: t.dtype, shape, data: t.data.slice(row * width, (row + 1) * width) };
 }

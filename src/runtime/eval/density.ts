@@ -9,6 +9,7 @@ import { dataName, dataVariables, defined } from "../train/context.js";
 import { hostArray } from "../graph/host.js";
 import { feedsFor, open } from "./measurements.js";
 import { stageRowMetric } from "./metrics.js";
+import { sizeOf } from "../graph/shape.js";
 
 export interface ExactDensity {
   /** Name of the metric. */
@@ -43,7 +44,7 @@ export async function logDensities(options: DensityOptions, density: ExactDensit
   const { session, model, averaged } = options;
   const spec = defined(dataVariables(model)[density.variable], density.variable);
   const rows = rowsOfVariable(density.variable, spec, given);
-  const width = spec.shape.reduce((a, b) => a * b, 1);
+  const width = sizeOf(spec.shape);
   const count = rows.shape[0] ?? 0;
   const metric = model.evaluate[density.metric] as RowMetric;
   const opened = await open(session, stageRowMetric({ model, batch: BATCH, averaged }, metric, 1));

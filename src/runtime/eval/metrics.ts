@@ -21,6 +21,7 @@ import type {
 } from "../model.js";
 import { defined, scheduleName, stepContext } from "../train/context.js";
 import { valueAt } from "../train/schedules.js";
+import { sizeOf } from "../graph/shape.js";
 
 export interface MetricProgram {
   readonly program: Program;
@@ -154,6 +155,6 @@ function metricProgram(name: string, options: MetricOptions, fn: () => Record<st
   );
   const graph: Graph = optimize(staged);
   const inputs = inputNames(graph);
-  const elements = graph.nodes.reduce((total, n) => total + (n.prim === "state" ? 0 : n.shape.reduce((a, b) => a * b, 1)), 0);
+  const elements = graph.nodes.reduce((total, n) => total + (n.prim === "state" ? 0 : sizeOf(n.shape)), 0);
   return { program: { name, stages: [{ kind: "call", name, graph }], fetch: Object.keys(graph.outputs) }, inputs, checks, elements };
 }
