@@ -52,7 +52,7 @@ export function sampleCommand(named: string | undefined, flags: SampleFlags): Pr
     checkCount(trained, count);
     const known = flags.known === undefined ? undefined : knownEntries(trained, count, flags.known, flags.split);
     const progress = openWorkProgress(process.stderr, flags.json);
-    const samples = await trained.sample(count, {
+    const drawing = trained.sample(count, {
       ...defined({ sweeps, start, every, temperature, known: known?.entries }),
       given: { ...known?.conditions, ...heldValues(trained, count, flags.given ?? {}) },
       onProgress: (done, total) => progress.report({ what: drawingSteps(trained.model), done, total }),
@@ -60,10 +60,10 @@ export function sampleCommand(named: string | undefined, flags: SampleFlags): Pr
         if (!flags.json) stderr(`computed anew at each position: ${text}`);
       },
     });
-    progress.done();
+    const samples = await drawing.finally(() => progress.done());
     if (flags.json) {
       const { values, means, frames } = samples;
-      const steps = (frames ?? []).flatMap((f, i) => [[`values at ${i * (every ?? 0)}`, f.values] as const]);
+      const steps = (frames ?? []).map((f, i) => [`values at ${i * (every ?? 0)}`, f.values] as const);
       return { drawings: [], rows: { values, means, ...Object.fromEntries(steps) } };
     }
     if (known !== undefined) {

@@ -68,12 +68,12 @@ export function startRows(
   return conditions.map((_, condition) => {
     const own = of === undefined ? allRows(all) : (rowIds ?? []).filter((_row, i) => of[i] === condition);
     const chosen = spreadRows(own, chains);
-    const found = new Map<string, HostTensor[]>();
+    const found = new Map(variables.map((name): [string, HostTensor[]] => [name, []]));
     for (const drawn of drawnBatches(dataset, split, { batch: Math.min(chosen.length, 100), seed, rows: chosen })) {
       const feeds = dataFeeds(drawn.tensors);
       for (const name of variables) {
         const value = defined(feeds[dataName(name)], `data of ${name}`);
-        for (let row = 0; row < drawn.rows; row++) found.set(name, [...(found.get(name) ?? []), rowOf(value, row)]);
+        for (let row = 0; row < drawn.rows; row++) found.get(name)?.push(rowOf(value, row));
       }
     }
     return Object.fromEntries([...found].map(([name, rows]) => [name, repeatedRows(rows, chains)]));

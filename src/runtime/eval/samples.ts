@@ -50,9 +50,7 @@ export function sampleMeasurement(
       take(real, defined(feeds[dataName(metric.variable)], `data for ${metric.variable}`), rows);
     },
     results: async () => {
-      const base = { label: metric.label, standardError: null, k: null, bound: null };
-      const judged = await judge(options, metric, real, drawn);
-      return { [name]: { ...base, ...judged, ...(taken === all ? {} : { rows: taken }) } };
+      return { [name]: await judge(options, metric, real, drawn, { taken, all }) };
     },
     dispose: () => opened.executable.dispose(),
   };
@@ -82,9 +80,8 @@ export async function judgeRows(
   const width = real.data.length / Math.max(1, real.rows);
   if (drawn.data.length !== rows * width)
     throw new GmcError("GM4040", `${rows} rows of \`${metric.variable}\` are ${rows * width} numbers, and ${drawn.data.length} are given`);
-  const base = { label: metric.label, standardError: null, k: null, bound: null };
-  const judged = await judge(options, metric, real, { rows, event: real.event, data: Array.from(drawn.data) });
-  return { ...base, ...judged, ...(taken.length === all.length ? {} : { rows: taken.length }) };
+  const given: SampleSet = { rows, event: real.event, data: Array.from(drawn.data) };
+  return judge(options, metric, real, given, { taken: taken.length, all: all.length });
 }
 
 /** All but the counts of modes compare rows of one kind with one another. Throws GM4041 where there is one, or none. */
@@ -104,7 +101,19 @@ interface SampleSet {
 
 type Judgement = Pick<Result, "value" | "unit" | "detail" | "classifier">;
 
-async function judge(options: SamplesOptions, metric: SamplesMetric, realSet: SampleSet, drawnSet: SampleSet): Promise<Judgement> {
+/** By the method of the metric; of so many rows `taken` of `all`. */
+async function judge(
+  options: SamplesOptions,
+  metric: SamplesMetric,
+  real: SampleSet,
+  drawn: SampleSet,
+  { taken, all }: { readonly taken: number; readonly all: number },
+): Promise<Result> {
+  const judged = await judgement(options, metric, real, drawn);
+  return { label: metric.label, standardError: null, k: null, bound: null, ...judged, ...(taken === all ? {} : { rows: taken }) };
+}
+
+async function judgement(options: SamplesOptions, metric: SamplesMetric, realSet: SampleSet, drawnSet: SampleSet): Promise<Judgement> {
   const width = realSet.data.length / Math.max(1, realSet.rows);
   const [real, drawn] = [
     { width, data: realSet.data },
