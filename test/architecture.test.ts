@@ -31,7 +31,7 @@ const runtimeLayers: Readonly<Record<string, readonly string[]>> = {
   energy: ["graph", "prob"],
   estimate: ["graph", "prob"],
   flow: ["graph", "nn", "prob"],
-  map: ["graph", "nn", "adversarial", "energy", "model.ts"],
+  map: ["graph", "nn", "energy", "model.ts"],
   "model.ts": ["graph", "nn", "train"],
   engines: ["graph"],
   data: ["graph", "model.ts"],
@@ -78,5 +78,38 @@ describe("layers", () => {
       (f) => f.startsWith("runtime/engines/") && /^import [^;]*"node:/mu.test(readFileSync(join(root, f), "utf8")),
     );
     expect(eager).toEqual([]);
+  });
+});
+
+describe("exports", () => {
+  const text = (file: string): string => readFileSync(file, "utf8");
+  const repository = fileURLToPath(new URL("../", import.meta.url));
+  const readers = ["src", "test", "scripts", "bench"].flatMap((folder) =>
+    readdirSync(join(repository, folder), { recursive: true, encoding: "utf8" })
+      .filter((f) => /\.(?:ts|mjs)$/u.test(f))
+      .map((f) => join(repository, folder, f)),
+  );
+  /** What users' programs import is exported for them: files that an index hands on whole. */
+  const handedOn = new Set(
+    files.flatMap((file) =>
+      [...text(join(root, file)).matchAll(/^export \* from "([^"]+)"/gmu)].map((m) =>
+        resolve(root, dirname(file), m[1] ?? "").replace(/\.js$/u, ".ts"),
+      ),
+    ),
+  );
+
+  it("are functions and constants that some other file reads", () => {
+    const seenIn = new Map<string, number>();
+    for (const file of readers) for (const word of new Set(text(file).match(/[\w$]+/gu))) seenIn.set(word, (seenIn.get(word) ?? 0) + 1);
+    const alone = files
+      .map((file) => join(root, file))
+      .filter((path) => !handedOn.has(path))
+      .flatMap((path) =>
+        [...text(path).matchAll(/^export (?:async )?(?:function\*?|const) ([\w$]+)/gmu)]
+          .filter((m) => seenIn.get(m[1] ?? "") === 1)
+          .map((m) => `${relative(root, path)}: ${m[1]}`),
+      );
+    expect(handedOn.size).toBeGreaterThan(5);
+    expect(alone).toEqual([]);
   });
 });

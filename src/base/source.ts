@@ -60,8 +60,3 @@ export function lineOf(span: Span): number {
 export function textOf(span: Span): string {
   return span.file.text.slice(span.start, span.end);
 }
-
-/** The smallest span that holds both; both lie in one file. */
-export function spanBetween(first: Span, last: Span): Span {
-  return { file: first.file, start: Math.min(first.start, last.start), end: Math.max(first.end, last.end) };
-}

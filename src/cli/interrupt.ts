@@ -4,6 +4,8 @@ import { stderr } from "./output.js";
 
 export interface Interrupt {
   readonly signal: AbortSignal;
+  /** Whether an error is what the signal stops work with, and no other that came after it (a checkpoint that could not be written). */
+  ended(error: unknown): boolean;
   /** Stops listening. */
   release(): void;
 }
@@ -19,6 +21,7 @@ export function onInterrupt(saving: string): Interrupt {
   process.on("SIGTERM", handle);
   return {
     signal: controller.signal,
+    ended: (error) => controller.signal.aborted && error === controller.signal.reason,
     release: () => {
       process.off("SIGINT", handle);
       process.off("SIGTERM", handle);

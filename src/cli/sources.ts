@@ -42,7 +42,7 @@ export function readSource(path: string): SourceFile {
 }
 
 /** The folder that imports may not leave: the nearest one at or above `path` with package.json or .git, else the file's own. */
-export function projectFolder(path: string): string {
+function projectFolder(path: string): string {
   const start = dirname(resolve(path));
   for (let folder = start; ;) {
     if (existsSync(resolve(folder, "package.json")) || existsSync(resolve(folder, ".git"))) return folder;

@@ -92,15 +92,16 @@ function noiseScale(options: Options): readonly Js[] {
 
 /** How real variables are moved along the gradient, and which: all that the chains hold, by what the statement asks for. */
 function gradientMoves(derived: DerivedModel, { density, method, options, sum }: ChainUse): Js | undefined {
-  if (method !== "langevin" && method !== "hmc") return undefined;
+  const kind = estimators.get(method)?.moves;
+  if (kind === undefined) return undefined;
   const { laws, variable, variables } = energyOf(derived.context, density);
   const real = variables.filter((v) => variable.get(v)?.domain.name === "real" && !sum.includes(v));
   const names = real.every((v) => laws.get(v)?.kind === "nonlinear") ? undefined : array(real.map(str));
   const step = literal(options["step"] ?? 0);
-  if (method === "hmc") return object({ kind: str("hmc"), step, leapfrog: literal(options["leapfrog"] ?? 1), names });
+  if (kind === "hmc") return object({ kind: str(kind), step, leapfrog: literal(options["leapfrog"] ?? 1), names });
   const { metropolis, noise = 1 } = options;
   return object({
-    kind: str("langevin"),
+    kind: str(kind),
     step,
     metropolis: metropolis === false ? bool(false) : undefined,
     noise: noise === 1 ? undefined : literal(noise),

@@ -163,6 +163,9 @@ function spec(model: ModelIr, variable: string): Js {
 /** What is taken out of a step's context, under these names, where an objective is called. */
 const CONTEXT: ReadonlySet<string> = new Set(["w", "data", "key", "k", "rows", "schedule", "carried", "partition"]);
 
+/** Ways that are one function: a draw is the same whether a gradient is taken or not, and momentum is the loop's. */
+const SAME_FUNCTION: Readonly<Record<string, string>> = { sampled: "reparam", fista: "ista" };
+
 /** Functions of objectives; two statements of the same quantity (a bound trained with k = 5, evaluated with k = 200) share one. */
 class Objectives {
   private readonly known = new Map<string, LoweredObjective>();
@@ -181,9 +184,9 @@ class Objectives {
   get(derived: DerivedObjective, value: Expr, stated: string | undefined, doc: readonly string[]): LoweredObjective {
     const estimators = derived.notes
       .filter((n) => n.estimator !== PATHWISE)
-      .map((n) => `${n.variable}:${n.estimator}`)
+      .map((n) => `${n.variable}:${SAME_FUNCTION[n.estimator] ?? n.estimator}`)
       .join();
-    const key = `${fingerprint(withoutCounts(value))}|${derived.orders > 1 || derived.chains.length + derived.partitions.length > 0 ? derived.training : ""}|${estimators.replaceAll("sampled", "reparam").replaceAll("fista", "ista")}|${derived.schedules.map((s) => s.name).join()}`;
+    const key = `${fingerprint(withoutCounts(value))}|${derived.orders > 1 || derived.chains.length + derived.partitions.length > 0 ? derived.training : ""}|${estimators}|${derived.schedules.map((s) => s.name).join()}`;
     const found = this.known.get(key);
     if (found) return this.withEm(found, derived, value);
     const [optimum] = optimaIn(derived.quantity);

@@ -164,7 +164,7 @@ function methodJs({ method, options }: Optimum): Js {
   return object({
     kind: str(method),
     steps: num(numberOption(options, "steps")),
-    lr: method === "adam" ? num(numberOption(options, "lr")) : undefined,
+    lr: "lr" in options ? num(numberOption(options, "lr")) : undefined,
   });
 }
 

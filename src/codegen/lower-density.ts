@@ -9,7 +9,7 @@ import { drawsNumbers } from "../ir/derive/contents.js";
 import { exprsOf } from "../ir/quantity.js";
 import { ordersOfNet } from "../ir/autoregressive/several.js";
 import { distributions } from "../ir/distributions.js";
-import type { Density, Dim, Local, Net, Type } from "../ir/types.js";
+import type { Density, Local, Net, Type } from "../ir/types.js";
 import { call, type Js, type JsFunction, type JsParam, method, name, object, str } from "./js.js";
 import { printFlat } from "./print-js.js";
 import { orderLine } from "./order-text.js";
@@ -17,12 +17,10 @@ import { place } from "./place.js";
 import { lowerExpr, netFunction, netNeeds, type Scope, weightsAt } from "./lower-expr.js";
 import { capital } from "./names.js";
 import { sharersOf } from "./shared-nets.js";
-import { lowerDist, variableOf } from "./lower-dist.js";
+import { givenValue, lowerDist, variableOf } from "./lower-dist.js";
 import { lowerQuantity } from "./lower-quantity.js";
 import type { QuantityScope } from "./quantity-scope.js";
-import { FunctionWriter, type Names, tensorValue, type Value, valueOfType } from "./values.js";
-
-const BATCH = { plates: new Set<string>(), batch: true };
+import { BATCH, FunctionWriter, type Names, tensorValue, type Value, valueOfType } from "./values.js";
 
 /** TypeScript of the weights below a path: `Weights["decoder"]`. */
 export function weightsType(path: string): string {
@@ -40,7 +38,7 @@ export function typeText(type: Type): string {
   return type.kind === "tensor" ? "Tensor" : `{ ${type.fields.map((f) => `readonly ${f.name}: Tensor`).join("; ")} }`;
 }
 
-export function shapeDoc(type: Type): string {
+function shapeDoc(type: Type): string {
   if (type.kind === "record") return `{ ${type.fields.map((f) => `${f.name} ${shapeDoc(f.type)}`).join(", ")} }`;
   return `[${["...", ...type.shape.map((d) => String(d.size))].join(", ")}]`;
 }
@@ -243,11 +241,7 @@ function samplerOf(
   const given = name("given");
   const sums = givenTheirSum(context, index);
   const inOrder = inOrderOf(context, density);
-  const tensorOf = (js: Js, shape: readonly Dim[]): Value => ({ kind: "tensor", js, shape, lead: BATCH });
-  for (const variable of density.given) {
-    const { domain } = variableOf(context, variable);
-    values.set(variable, writer.bind(variable, tensorOf(call("required", given, str(variable)), domain.shape)));
-  }
+  for (const variable of density.given) values.set(variable, writer.bind(variable, givenValue(context, variable)));
   const mapped = whole && density.head.some((v) => context.model.variables.get(v)?.role === "data") ? basesOf(context, index) : new Set();
   const base: Record<string, Js> = {};
   const drawn: Record<string, Js> = {};
@@ -255,8 +249,7 @@ function samplerOf(
   for (const [variable, definition] of definitions) {
     const { shape } = variableOf(context, variable).domain;
     if (definition.kind === "energy" || inOrder.includes(variable)) {
-      const value: Value = { kind: "tensor", js: call("required", given, str(variable)), shape, lead: BATCH };
-      values.set(variable, writer.bind(variable, value));
+      values.set(variable, writer.bind(variable, givenValue(context, variable)));
       drawn[variable] = jsOf(values, variable);
       continue;
     }
@@ -270,14 +263,12 @@ function samplerOf(
     }
     const info = distributions.get(definition.dist.dist);
     const keepsSum = sums.includes(variable);
-    if (keepsSum) {
-      const before = tensorOf(call("required", given, str(variable)), shape);
-      values.set(variable, writer.bind(`given${capital(variable)}`, before, "the draw has the sum of these"));
-    }
+    if (keepsSum)
+      values.set(variable, writer.bind(`given${capital(variable)}`, givenValue(context, variable), "the draw has the sum of these"));
     const lowered = lowerDist(scope, definition.dist, shape.length);
     const wantsMean = info?.hasMean === true && lowered.lead.batch;
     // Parameters that both the sample and the mean read are computed once.
-    const tempered = mapped.has(variable) && definition.dist.dist === "Normal";
+    const tempered = info?.tempered === true && mapped.has(variable);
     const shared = (wantsMean || tempered) && printFlat(lowered.params).includes("(");
     const dist = shared ? { ...lowered, params: bindParams(writer, variable, lowered.params) } : lowered;
     const sample = method(dist.object, "sample", call("key.at", str(variable)), dist.params, writer.drawShape(BATCH, shape));
@@ -306,8 +297,8 @@ function samplerOf(
     returns: "Draw",
     body: writer.finish(
       object({
-        values: object(Object.fromEntries(Object.entries(drawn))),
-        means: object(Object.fromEntries(Object.entries(means))),
+        values: object(drawn),
+        means: object(means),
         base: Object.keys(base).length > 0 ? object(base) : undefined,
       }),
       undefined,
@@ -334,10 +325,7 @@ export function lowerInverse(context: DeriveContext, density: Density, { inverse
   };
   const head = [...inverses.keys()].reverse();
   const given = [...variablesIn(context, [...inverses.values()])].filter((v) => !inverses.has(v));
-  for (const variable of given) {
-    const { shape } = variableOf(context, variable).domain;
-    values.set(variable, writer.bind(variable, { kind: "tensor", js: call("required", name("given"), str(variable)), shape, lead: BATCH }));
-  }
+  for (const variable of given) values.set(variable, writer.bind(variable, givenValue(context, variable)));
   for (const [variable, value] of inverses) values.set(variable, writer.bind(variable, lowerExpr(scope, value)));
   const label = `${density.name}(${head.join(", ")} | ${given.join(", ")})`;
   const fn: JsFunction = {

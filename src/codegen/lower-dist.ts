@@ -6,7 +6,7 @@ import { distributions } from "../ir/distributions.js";
 import type { DistCall, Variable } from "../ir/types.js";
 import { call, type Js, type JsField, name, num, object, str } from "./js.js";
 import { lowerExpr, type Scope } from "./lower-expr.js";
-import { hasLead, joinLeads, type Lead, tensorValue, type TensorValue } from "./values.js";
+import { BATCH, hasLead, joinLeads, type Lead, tensorValue, type TensorValue } from "./values.js";
 
 /** A distribution at its parameters, as JavaScript. */
 export interface LoweredDist {
@@ -85,4 +85,14 @@ export function variableOf(context: DeriveContext, variable: string): Variable {
   const found = context.model.variables.get(variable);
   if (!found) throw new InternalError(`no variable ${variable}`);
   return found;
+}
+
+/** The value of a variable among those that a function takes as `given`: a row for each of the batch. */
+export function givenValue(context: DeriveContext, variable: string): TensorValue {
+  return {
+    kind: "tensor",
+    js: call("required", name("given"), str(variable)),
+    shape: variableOf(context, variable).domain.shape,
+    lead: BATCH,
+  };
 }

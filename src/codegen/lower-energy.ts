@@ -6,7 +6,7 @@ import { InternalError } from "../base/internal-error.js";
 import type { DeriveContext } from "../ir/derive/context.js";
 import { densityOf } from "../ir/derive/context.js";
 import { energyOf } from "../ir/derive/energy.js";
-import { numberOption, type Options } from "../ir/estimators.js";
+import { estimators, numberOption, type Options } from "../ir/estimators.js";
 import { type EnergyAnalysis, readFirst, type UnitLaw } from "../ir/energy/index.js";
 import type { DrawStep, Matching, Quantity } from "../ir/quantity.js";
 import type { Density, Domain, Expr } from "../ir/types.js";
@@ -18,9 +18,18 @@ import { densityScope, type QuantityScope, termOf, siteOf } from "./quantity-sco
 import { explainEnergy } from "./explain-energy.js";
 import { oneHot, seenShape, withOneHot } from "./one-hot-labels.js";
 import { place } from "./place.js";
-import { FunctionWriter, joinLeads, type Names, type Lead, leadOf, NO_LEAD, tensorValue, type TensorValue, type Value } from "./values.js";
-
-const BATCH: Lead = { plates: new Set(), batch: true };
+import {
+  BATCH,
+  FunctionWriter,
+  joinLeads,
+  type Names,
+  type Lead,
+  leadOf,
+  NO_LEAD,
+  tensorValue,
+  type TensorValue,
+  type Value,
+} from "./values.js";
 
 // ---- the energy and its model -------------------------------------------------------------------------
 
@@ -245,8 +254,8 @@ function fieldJs(record: Js, index: number): Js {
 }
 
 /** Replicas of each chain that is tempered. */
-export function replicasOf({ method, options }: { readonly method: string; readonly options: Options }): number | undefined {
-  return method === "tempering" ? numberOption(options, "temperatures") : undefined;
+export function replicasOf({ options }: { readonly options: Options }): number | undefined {
+  return "temperatures" in options ? numberOption(options, "temperatures") : undefined;
 }
 
 /** Values that the chain of each row starts at, and the conditions that it keeps, as what the update carries. */
@@ -321,8 +330,8 @@ export function lowerLogPartition(scope: QuantityScope, q: LogPartition): Tensor
 export function lowerMatching(scope: QuantityScope, q: Matching): TensorValue {
   const analysis = energyOf(scope.context, q.density);
   const given = valuesOf(scope, q.density, q.at, [q.variable, ...analysis.reads]);
-  const fn = { score_matching: "scoreMatching", denoising_score_matching: "denoisingScoreMatching", nce: "contrastWithNormal" }[q.method];
-  if (fn === undefined) throw new InternalError(`no lowering of ${q.method}`);
+  const objective = estimators.get(q.method)?.objective;
+  if (!objective) throw new InternalError(`no lowering of ${q.method}`);
   const { sigma, ...own } = q.options;
   const options = object({
     name: str(q.variable),
@@ -330,8 +339,8 @@ export function lowerMatching(scope: QuantityScope, q: Matching): TensorValue {
     sum: q.sum.length === 0 ? undefined : array(q.sum.map(str)),
   });
   const blur = sigma === undefined ? [] : [literal(sigma)];
-  const loss = call(fn, name(energyModelName(q.density)), name("w"), call("key.at", str(q.method)), given.js, ...blur, options);
-  const js = q.method === "nce" ? loss : call("neg", loss);
+  const value = call(objective.fn, name(energyModelName(q.density)), name("w"), call("key.at", str(q.method)), given.js, ...blur, options);
+  const js = objective.loss ? call("neg", value) : value;
   return scope.writer.bind("score", {
     kind: "tensor",
     js: termOf(scope, q.method, q.span, js),

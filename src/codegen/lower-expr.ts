@@ -381,7 +381,7 @@ export function hasWeights(instance: LayerInstance): boolean {
 }
 
 /** Names and members as the text of a callee. */
-export function jsText(js: Js): string {
+function jsText(js: Js): string {
   if (js.kind === "name") return js.name;
   if (js.kind === "member") return `${jsText(js.target)}.${js.name}`;
   throw new InternalError("not a callee");

@@ -8,9 +8,7 @@ import { array, arrow, call, type Js, type JsField, type JsFunction, type JsPara
 import { flowFunction, flowJs, flowNeeds, literal, lowerExpr, netFunction, netNeeds, type Scope, weightsAt } from "./lower-expr.js";
 import { typeText, weightsType } from "./lower-density.js";
 import { place } from "./place.js";
-import { FunctionWriter, type Names, type Value, valueOfType } from "./values.js";
-
-const BATCH = { plates: new Set<string>(), batch: true };
+import { BATCH, FunctionWriter, type Names, type Value, valueOfType } from "./values.js";
 
 export function lowerFlow(context: DeriveContext, flow: Flow, file: Names): JsFunction {
   const needs = flowNeeds(context, flow);

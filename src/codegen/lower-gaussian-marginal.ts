@@ -6,7 +6,7 @@ import { lowerDist, variableOf } from "./lower-dist.js";
 import { lowerExpr } from "./lower-expr.js";
 import { capital } from "./names.js";
 import { bound, densityScope, type QuantityScope, termOf } from "./quantity-scope.js";
-import { joinLeads, type Lead, leadOf, tensorValue, type TensorValue, type Value } from "./values.js";
+import { BATCH, joinLeads, type Lead, leadOf, tensorValue, type TensorValue, type Value } from "./values.js";
 
 /** log p(x) with a Normal latent integrated out: the location is affine in it, and is read off at zero and at the unit vectors. */
 export function lowerGaussianMarginal(scope: QuantityScope, q: Extract<Quantity, { kind: "gaussianMarginal" }>): TensorValue {
@@ -21,8 +21,7 @@ export function lowerGaussianMarginal(scope: QuantityScope, q: Extract<Quantity,
     const inner = { ...scope, variable: bound(scope.variable, q.latent.variable, value) };
     return tensorValue(lowerExpr(densityScope(inner, q.child.at, q.latent.variable, q.child.through), loc));
   };
-  const batch = { plates: new Set<string>(), batch: true };
-  const zero: TensorValue = { kind: "tensor", js: call("zeros", numbers([1, z.size])), shape: [z], lead: batch };
+  const zero: TensorValue = { kind: "tensor", js: call("zeros", numbers([1, z.size])), shape: [z], lead: BATCH };
   const offset = scope.writer.bind(
     `${q.child.variable}AtZero`,
     at(zero),

@@ -4,7 +4,7 @@ import type { ByRow, Quantity } from "../ir/quantity.js";
 import { call, type Js, num } from "./js.js";
 import { capital } from "./names.js";
 import { bound, type QuantityScope, termOf } from "./quantity-scope.js";
-import { joinLeads, type Lead, tensorValue, type TensorValue, type Value } from "./values.js";
+import { joinLeads, type Lead, NO_LEAD, tensorValue, type TensorValue, type Value } from "./values.js";
 
 /** The batch of the variable as the data have it. */
 function dataOf(scope: QuantityScope, variable: string): TensorValue {
@@ -50,7 +50,7 @@ export function lowerByRow(scope: QuantityScope, q: ByRow, lowerPart: (scope: Qu
     scope.writer.remember(`known:${q.variable}`, () =>
       scope.writer.bind(`${q.variable}Known`, { ...data, js: call("presentOr", data.js, num(0)) }, `0 where ${q.variable} is missing`),
     );
-  const zero: TensorValue = { kind: "tensor", js: num(0), shape: [], lead: { plates: new Set(), batch: false } };
+  const zero: TensorValue = { kind: "tensor", js: num(0), shape: [], lead: NO_LEAD };
   const lower = (part: Quantity | undefined, at: QuantityScope): TensorValue => (part ? lowerPart(at, part) : zero);
   const there = lower(q.there, q.there ? { ...within, variable: bound(scope.variable, q.variable, known()) } : within);
   const missing = lower(q.missing, within);

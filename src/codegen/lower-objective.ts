@@ -9,7 +9,7 @@ import { variableOf } from "./lower-dist.js";
 import { lowerBegin, lowerQuantity } from "./lower-quantity.js";
 import { capital, chainsName, partitionName } from "./names.js";
 import type { QuantityScope } from "./quantity-scope.js";
-import { FunctionWriter, identifier, Names, type TensorValue, type Value } from "./values.js";
+import { BATCH, FunctionWriter, identifier, Names, type TensorValue, type Value } from "./values.js";
 
 /** How to call a function: which of data, rows, schedules and key it takes, in this order after `w`. */
 export interface Called {
@@ -144,7 +144,7 @@ function open(context: DeriveContext, derived: DerivedObjective, file: Names): O
         kind: "tensor",
         js: name(ids[i] ?? variable),
         shape: variableOf(context, variable).domain.shape,
-        lead: { plates: new Set(), batch: true },
+        lead: BATCH,
       },
     ]),
   );
@@ -205,7 +205,7 @@ function unusedObjects(quantity: Quantity): ReadonlySet<string> {
 }
 
 /** Families of samples that the objective names. */
-export function platesOf(quantity: Quantity): readonly Plate[] {
+function platesOf(quantity: Quantity): readonly Plate[] {
   const found: Plate[] = [];
   walkQuantity(quantity, (q) => q.kind === "expect" && q.plate && !q.plate.own && found.push(q.plate));
   return found;

@@ -221,7 +221,7 @@ function imageName({ variable, through, calls }: LogDet, at: FlowCallExpr): stri
 }
 
 /** `log |det dz/dx|` */
-export function logDetLabel(context: DeriveContext, { density, variable, calls }: LogDet): string {
+function logDetLabel(context: DeriveContext, { density, variable, calls }: LogDet): string {
   const definition = densityOf(context, density).definitions.get(variable);
   const source = definition?.kind === "define" ? flowChain(context, definition.value)?.source : undefined;
   const forth = definition?.kind === "define" && calls[0]?.direction === lastDirection(context, definition.value);
@@ -505,7 +505,7 @@ function lowerEnumerate(scope: QuantityScope, q: Extract<Quantity, { kind: "enum
 
 // ---- names --------------------------------------------------------------------------------------
 
-export const sumEvent = (js: Js, rank: number): Js =>
+const sumEvent = (js: Js, rank: number): Js =>
   rank <= 0 ? js : call("sum", js, numbers(Array.from({ length: rank }, (_, i) => i - rank)));
 
 /** A part of an objective with no density in it, called as it is written; `term` where it is a metric. Constants and bare names say all themselves. */
@@ -519,7 +519,7 @@ function namedValue(scope: QuantityScope, expr: Expr, term = false): TensorValue
 }
 
 /** `p(x | z)` */
-export function conditionalText(context: DeriveContext, factor: Factor): string {
+function conditionalText(context: DeriveContext, factor: Factor): string {
   const parents = directParents(context, factor);
   return `${factor.density}(${factor.variable}${parents.length > 0 ? ` | ${parents.join(", ")}` : ""})`;
 }

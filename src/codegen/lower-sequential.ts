@@ -9,14 +9,12 @@ import { distributions } from "../ir/distributions.js";
 import type { Density, DistCall } from "../ir/types.js";
 import { array, arrow, call, type Js, type JsField, type JsFunction, method, name, num, numbers, object, str } from "./js.js";
 import { lowerBeforeEntries } from "./lower-density.js";
-import { type LoweredDist, lowerDistRecord, variableOf } from "./lower-dist.js";
+import { givenValue, type LoweredDist, lowerDistRecord, variableOf } from "./lower-dist.js";
 import { literal, type Scope, weightsAt } from "./lower-expr.js";
 import { capital } from "./names.js";
 import { orderLine } from "./order-text.js";
 import { place } from "./place.js";
 import { FunctionWriter, hasLead, type Names, type Value } from "./values.js";
-
-const BATCH = { plates: new Set<string>(), batch: true };
 
 export interface LoweredSequential {
   readonly sequential: Sequential;
@@ -50,10 +48,7 @@ function lowerSequential(context: DeriveContext, density: Density, file: Names, 
     weights: weightsAt(""),
     key: name("key"),
   };
-  for (const v of [...reads, variable]) {
-    const { shape } = variableOf(context, v).domain;
-    values.set(v, writer.bind(v, { kind: "tensor", js: call("required", name("given"), str(v)), shape, lead: BATCH }));
-  }
+  for (const v of [...reads, variable]) values.set(v, writer.bind(v, givenValue(context, v)));
   const dist = lowerDistRecord(scope, definition.dist, sequential.shape.length);
   if (dist.params.kind !== "object") throw new InternalError("parameters are a record");
   const result = flatParameters(definition.dist, dist, sequential.shape.length, 0, "");

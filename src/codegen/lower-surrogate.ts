@@ -3,7 +3,7 @@
  * averages. What each takes follows from its entry in the table of latent estimators.
  */
 import { InternalError } from "../base/internal-error.js";
-import { distributionOf } from "../ir/distributions.js";
+import { distributionOf, distributions } from "../ir/distributions.js";
 import { weightsIn } from "../ir/derive/context.js";
 import { latentEntries, type Surrogate } from "../ir/latent-estimators.js";
 import type { Options } from "../ir/estimators.js";
@@ -36,7 +36,8 @@ export function replacedDraw(scope: QuantityScope, step: FactorStep, { lowered, 
   if (surrogate?.kind === "replaced") {
     const t = step.asked?.exprs["t"];
     const temperature = t ? tensorValue(lowerExpr(scope, t)).js : optionJs(step.asked?.options["t"]);
-    const fn = surrogate.draw[step.factor.dist.dist];
+    const values = distributions.get(step.factor.dist.dist)?.values;
+    const fn = values === undefined || values === "classes" ? undefined : surrogate.draw[values];
     if (fn === undefined) throw new InternalError(`${step.estimator} of ${step.factor.dist.dist}`);
     return call(fn, key, lowered.params, ...(temperature ? [temperature] : []), shape);
   }

@@ -154,7 +154,7 @@ export function printDeclaration(declaration: JsDeclaration, flavour: Flavour): 
   return `${doc}${lead}${print(declaration.value, 0, lead.length)});\n`;
 }
 
-export function printFunction(fn: JsFunction, flavour: Flavour): string {
+function printFunction(fn: JsFunction, flavour: Flavour): string {
   const typed = flavour !== "js";
   const params = fn.params.map((p) => (typed ? `${p.name}${p.optional === true ? "?" : ""}: ${p.type}` : p.name));
   const returns = typed ? `: ${fn.returns}` : "";

@@ -8,7 +8,7 @@ import { array, arrow, call, type Js, name, numbers, object, str } from "./js.js
 import { type Scope, weightsAt } from "./lower-expr.js";
 import { lowerOwn } from "./lower-flow.js";
 import { place } from "./place.js";
-import { FunctionWriter, Names, type Value, valueOfType } from "./values.js";
+import { BATCH, FunctionWriter, Names, type Value, valueOfType } from "./values.js";
 
 /** The field `roundTrips` of the definition; undefined where there is nothing to try. */
 export function roundTrips(context: DeriveContext, model: ModelIr): Js | undefined {
@@ -64,5 +64,5 @@ function valueOf(condition: Local | undefined): Value | undefined {
     type.kind === "tensor"
       ? drawn(own, type)
       : object(Object.fromEntries(type.fields.map((f) => [f.name, drawn(`${own}.${f.name}`, f.type)])));
-  return valueOfType(js, type, { plates: new Set(), batch: true });
+  return valueOfType(js, type, BATCH);
 }

@@ -7,7 +7,7 @@
  */
 import { InternalError } from "../base/internal-error.js";
 import type { Dim, Type } from "../ir/types.js";
-import { type Js, name, namesIn, type JsStatement, num } from "./js.js";
+import { type Js, name, type JsStatement, num } from "./js.js";
 import { printFlat } from "./print-js.js";
 
 export interface PlateAxis {
@@ -40,6 +40,9 @@ export interface RecordValue {
 export type Value = TensorValue | RecordValue;
 
 export const NO_LEAD: Lead = { plates: new Set(), batch: false };
+
+/** A row for each of the batch. */
+export const BATCH: Lead = { plates: new Set(), batch: true };
 
 export function joinLeads(leads: readonly Lead[]): Lead {
   const [first] = leads;
@@ -265,5 +268,3 @@ export class FunctionWriter {
 export function memoKey(value: Value): string {
   return printFlat(value.js);
 }
-
-export { namesIn };

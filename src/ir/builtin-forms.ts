@@ -49,7 +49,7 @@ export function comparison(fn: string, doc: string): Builtin {
   return binary(fn, doc, undefined, { takes: ["real", "int"], growth: 0, pieces: true, type: (call) => elementwise(call, "bool") });
 }
 
-export const axesOption: OptionSpec = { name: "axis", kind: "axes" };
+const axesOption: OptionSpec = { name: "axis", kind: "axes" };
 export const axisOption: OptionSpec = { name: "axis", kind: "axis", fallback: -1 };
 
 export function reduction(fn: string, doc: string, range?: Builtin["range"], more: Partial<Builtin> = {}): Builtin {

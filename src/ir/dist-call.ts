@@ -79,7 +79,7 @@ export function elaborateDist(env: Env, expr: ast.Expr, variable: Variable | und
   const shapes = checkShapes(env, entry, alternative, values, variable, call.span, of !== undefined);
   if (!shapes || (of && !checkMixture(env, values, of, variable, call.span))) return undefined;
   if (variable && !checkDomain(env, entry, of?.entry, variable, call)) return undefined;
-  if (variable && entry.classes && !checkClasses(env, alternative, values, variable)) return undefined;
+  if (variable && entry.values === "classes" && !checkClasses(env, alternative, values, variable)) return undefined;
   const dist: DistCall = {
     dist: entry.name,
     params: Object.fromEntries([...values].map(([name, value]) => [alternative.find((p) => p.name === name)?.runtime ?? name, value.expr])),
@@ -232,9 +232,9 @@ function checkShapes(
     const value = values.get(param.name);
     if (!value) continue;
     const own = value.type.shape;
-    const scalarStands = param.rank === 1 && entry.eventRank === 1 && own.length === 0 && entry.name === "LowRankNormal";
+    const scalarStands = param.repeats === true && own.length === 0;
     if (own.length < param.rank && !scalarStands) {
-      const needs = param.rank === 2 ? "a matrix" : entry.classes || mixture ? "a vector, one entry a class" : "a vector";
+      const needs = param.rank === 2 ? "a matrix" : entry.values === "classes" || mixture ? "a vector, one entry a class" : "a vector";
       report(env.cx.diagnostics, "GM3014", value.expr.span, {
         param: param.name,
         dist: entry.name,
@@ -328,7 +328,7 @@ function classesOf(
   list: readonly DistributionParameter[],
   values: ReadonlyMap<string, ParameterValue>,
 ): Dim | undefined {
-  return entry.classes ? values.get(list.find((p) => p.rank === 1)?.name ?? "")?.type.shape.at(-1) : undefined;
+  return entry.values === "classes" ? values.get(list.find((p) => p.rank === 1)?.name ?? "")?.type.shape.at(-1) : undefined;
 }
 
 function checkClasses(
@@ -354,7 +354,7 @@ function checkClasses(
 function mixedPart(env: Env, entry: Distribution, expr: ast.Expr): Drawn | undefined {
   const part = elaborateDist(env, expr, undefined);
   if (!part) return undefined;
-  if (part.entry.eventRank === 0 && !part.entry.mixes && part.entry.classes !== true) return part;
+  if (part.entry.eventRank === 0 && !part.entry.mixes && part.entry.values !== "classes") return part;
   report(
     env.cx.diagnostics,
     "GM3010",

@@ -17,7 +17,11 @@ export interface DistributionParameter {
   readonly fallback?: number;
   /** May be the sum of the entries that are drawn: the density is then that of the entries given their sum. */
   readonly ownSum?: boolean;
+  /** One number may stand for a vector whose entries are all alike. */
+  readonly repeats?: true;
 }
+
+export type DiscreteValues = "bits" | "unitVectors" | "classes";
 
 /** Laws of src/runtime/map: soft threshold, shift and projection, projection. */
 export type ProximalLaw = "laplace" | "exponential" | "uniform";
@@ -36,18 +40,21 @@ export interface Distribution {
   readonly wider: readonly DomainName[];
   /** Ends of a domain, the lower one or both, at which its density is zero or infinite. */
   readonly open?: Partial<Record<DomainName, "low" | "both">>;
-  /** Draws are vectors of zeros and one 1: the only values of the domain that have a probability. */
-  readonly unitVectors?: true;
+  /**
+   * The few values that a draw can take: 0 or 1 entry by entry; vectors of zeros and one 1, the only values of their domain that have a
+   * probability; one of some classes, which come as the last axis of the parameter of rank 1 and are no axis of the draw.
+   */
+  readonly values?: DiscreteValues;
   /** Axes of one draw: 1 for a vector of dependent entries. */
   readonly eventRank: number;
   /** How the axes of one draw follow from the parameters: the shape of a vector parameter, or the rows of a matrix. */
   readonly drawAxis?: string;
-  /** The classes of the variable come as the last axis of this parameter and are no axis of the draw. */
-  readonly classes?: boolean;
   readonly reparameterised: boolean;
   readonly discrete: boolean;
   /** x = loc + scale * noise of a fixed distribution. */
   readonly locScale: boolean;
+  /** A temperature scales its noise: to the power of 1 / t^2, its density is of the same family, with t times the scale. */
+  readonly tempered?: true;
   readonly hasMean: boolean;
   /** Its log-density has a kink or an edge, and a proximal operator in closed form: what `ista` does with a prior. */
   readonly proximal?: ProximalLaw;
@@ -106,7 +113,7 @@ function locScale(name: string, doc: string, more: Partial<Distribution> = {}): 
 
 const table: readonly Distribution[] = [
   locScale("Normal", "normal with mean loc and standard deviation scale", {
-    parameters: [[real("loc", 0), positive("scale", 1)]],
+    tempered: true,
     fits: ["loc", "scale"],
   }),
   locScale("Laplace", "density exp(-|x - loc| / scale) / (2 scale)", { proximal: "laplace" }),
@@ -136,7 +143,13 @@ const table: readonly Distribution[] = [
   entry({
     name: "LowRankNormal",
     doc: "normal vector with mean loc and covariance W^T W + diag(scale^2), W = factor [Z, D]",
-    parameters: [[real("loc", undefined, 1), real("factor", undefined, 2), positive("scale", undefined, 1)]],
+    parameters: [
+      [
+        { ...real("loc", undefined, 1), repeats: true },
+        real("factor", undefined, 2),
+        { ...positive("scale", undefined, 1), repeats: true },
+      ],
+    ],
     domains: ["real"],
     eventRank: 1,
     drawAxis: "factor",
@@ -211,6 +224,7 @@ const table: readonly Distribution[] = [
     doc: "0 or 1",
     parameters: [[{ ...real("logits") }], [unit("probs")]],
     domains: ["binary"],
+    values: "bits",
     fits: ["logits", "probs"],
     discrete: true,
   }),
@@ -219,7 +233,7 @@ const table: readonly Distribution[] = [
     doc: "one of K classes, 0..K-1",
     parameters: [[logits], [probs]],
     domains: ["category"],
-    classes: true,
+    values: "classes",
     discrete: true,
     hasMean: false,
     fits: ["logits", "probs"],
@@ -229,7 +243,7 @@ const table: readonly Distribution[] = [
     doc: "one of K classes, as a vector of zeros and one 1",
     parameters: [[logits], [probs]],
     domains: ["binary", "simplex"],
-    unitVectors: true,
+    values: "unitVectors",
     eventRank: 1,
     drawAxis: "logits",
     discrete: true,

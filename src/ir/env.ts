@@ -114,11 +114,17 @@ export function newOwner(path: string, refusal: Owner["refusal"] = undefined): O
   return { path, weights: [], counters: new Map(), random: false, refusal };
 }
 
-/** `dense1`, `dense2`, … within an owner. */
-export function countedName(owner: Owner, base: string): string {
+/** Where something hangs below an owner: `dense1`, `dense2`, … there, and the whole path. */
+export function newPlace(owner: Owner, base: string): { readonly name: string; readonly path: string } {
   const n = (owner.counters.get(base) ?? 0) + 1;
   owner.counters.set(base, n);
-  return `${base}${n}`;
+  const name = `${base}${n}`;
+  return { name, path: `${owner.path}.${name}` };
+}
+
+/** The weights of an owner that is no node of its own, hung below another under its name there. */
+export function adoptWeights(owner: Owner, { weights }: Owner, name: string): void {
+  owner.weights.push(...weights.map((w) => ({ ...w, name: `${name}.${w.name}` })));
 }
 
 export function within(env: Env, scope: Scope): Env {

@@ -24,6 +24,7 @@ export const mapEstimators: readonly EstimatorEntry[] = [
     name: "adam",
     role: "optimum",
     doc: "Adam on the latents, for log-densities that no step size fits (Kingma & Ba 2015)",
+    takesKinks: true,
     options: [steps, { name: "lr", kind: "number", value: 0.1, positive: true, doc: "learning rate of the latents" }, warm],
   },
   {

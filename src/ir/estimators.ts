@@ -36,7 +36,21 @@ export interface EstimatorOption {
   readonly doc: string;
 }
 
-export interface EstimatorEntry {
+/** What goes by the entry of an estimator, besides its options: that one of its role has it, and others of the role have not. */
+export interface EstimatorTraits {
+  /** Of role data: a factorised posterior, for energies that are affine in each hidden unit, or a sample by sweeps. */
+  readonly hidden?: "meanField" | "gibbs";
+  /** Of role model: its chains have values of their own from step to step (where an option `start` does not say otherwise), and do not begin at the data. */
+  readonly persistent?: true;
+  /** Of role model: how real variables move along the energy's gradient. */
+  readonly moves?: "langevin" | "hmc";
+  /** Of role matching: the runtime's function, and whether it is descended. */
+  readonly objective?: { readonly fn: string; readonly loss: boolean };
+  /** Of role optimum: takes kinks and edges as they come, without proximal operators. */
+  readonly takesKinks?: true;
+}
+
+export interface EstimatorEntry extends EstimatorTraits {
   readonly name: string;
   readonly role: EstimatorRole;
   readonly doc: string;
@@ -98,6 +112,7 @@ const table: readonly EstimatorEntry[] = [
     name: "pcd",
     role: "model",
     doc: "persistent chains, k Gibbs sweeps a step (Tieleman 2008; Younes 1999)",
+    persistent: true,
     options: [sweeps(1), chains, sampler],
   },
   {
@@ -106,6 +121,7 @@ const table: readonly EstimatorEntry[] = [
     doc:
       "persistent chains with replicas at inverse temperatures evenly spaced from 0 (independent units: discrete ones uniform, real ones standard Normal) to 1 " +
       "(the model), k sweeps of all and exchanges of neighbours a step (Swendsen & Wang 1986; Desjardins et al. 2010)",
+    persistent: true,
     options: [
       sweeps(1),
       chains,
@@ -117,6 +133,8 @@ const table: readonly EstimatorEntry[] = [
     name: "langevin",
     role: "model",
     doc: "chains whose real variables take k Langevin steps a step (Parisi 1981; Grenander & Miller 1994), the others Gibbs sweeps",
+    persistent: true,
+    moves: "langevin",
     options: [
       sweeps(20),
       chains,
@@ -141,6 +159,8 @@ const table: readonly EstimatorEntry[] = [
     name: "hmc",
     role: "model",
     doc: "chains whose real variables take k Hamiltonian trajectories a step (Duane et al. 1987; Neal 2011), the others Gibbs sweeps",
+    persistent: true,
+    moves: "hmc",
     options: [sweeps(1), chains, step(0.1, "step size of the leapfrog"), integer("leapfrog", 10, "steps of a trajectory"), start, scale],
     conflict: startConflict,
   },
@@ -148,12 +168,14 @@ const table: readonly EstimatorEntry[] = [
     name: "mean_field",
     role: "data",
     doc: "a factorised posterior by fixed-point updates: a lower bound (Salakhutdinov & Hinton 2009)",
+    hidden: "meanField",
     options: [integer("steps", 10, "updates of every variable"), number("damping", 0, "share of the old value that is kept")],
   },
   {
     name: "gibbs",
     role: "data",
     doc: "a sample of the hidden variables given the data, after that many sweeps",
+    hidden: "gibbs",
     options: [integer("steps", 10, "sweeps"), sampler],
   },
   {
@@ -167,17 +189,25 @@ const table: readonly EstimatorEntry[] = [
       sampler,
     ],
   },
-  { name: "score_matching", role: "matching", doc: "Hyvarinen 2005: needs no samples and no log Z", options: [] },
+  {
+    name: "score_matching",
+    role: "matching",
+    doc: "Hyvarinen 2005: needs no samples and no log Z",
+    objective: { fn: "scoreMatching", loss: true },
+    options: [],
+  },
   {
     name: "denoising_score_matching",
     role: "matching",
     doc: "Vincent 2011: the score of data with Gaussian noise",
+    objective: { fn: "denoisingScoreMatching", loss: true },
     options: [number("sigma", 0.1, "standard deviation of the noise")],
   },
   {
     name: "nce",
     role: "matching",
     doc: "noise-contrastive estimation against a Normal fitted to the batch (Gutmann & Hyvarinen 2010)",
+    objective: { fn: "contrastWithNormal", loss: false },
     options: [integer("ratio", 1, "noise samples for each of the data")],
   },
   ...mapEstimators,

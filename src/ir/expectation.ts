@@ -261,7 +261,7 @@ function distributionDraw(env: Env, binder: ast.DrawBinder, bindings: Bindings, 
     return undefined;
   }
   if (!checkFree(env, name.name.name, name.name.span, new Scope(env.scope))) return undefined;
-  const type = tensor(drawn.shape, drawn.entry.classes ? "int" : "real");
+  const type = tensor(drawn.shape, drawn.entry.values === "classes" ? "int" : "real");
   const local: Local = { id: freshId(env.cx, `${env.site}.${name.name.name}`), name: name.name.name, type, span: name.span };
   env.cx.facts.set(local.id, { ...noFacts, classes: drawn.classes });
   bindings.names.set(local.name, { kind: "local", local, samples, of: undefined, span: name.span });

@@ -122,7 +122,7 @@ function elaborateName(env: Env, expr: ast.NameExpr): Expr | undefined {
 }
 
 /** Entities that stand for a value. */
-export function isValue(entity: Entity): boolean {
+function isValue(entity: Entity): boolean {
   return ["static", "variable", "param", "local", "value"].includes(entity.kind);
 }
 

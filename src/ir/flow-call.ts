@@ -9,7 +9,7 @@ import type { Actual } from "./arguments.js";
 import { attributed } from "./attribution.js";
 import { localEntity } from "./body.js";
 import { notTooDeep, requireTensor } from "./builtin-call.js";
-import { type Context, countedName, type Env, freshId, newOwner } from "./env.js";
+import { type Context, type Env, freshId, newOwner, newPlace } from "./env.js";
 import { elaborateExpr } from "./expr.js";
 import { factsOf } from "./facts.js";
 import { appendDeclared, bindFormals, type Chain, declaredSide, type FlowEntity, parametersOf } from "./flow-chain.js";
@@ -126,9 +126,9 @@ function templateInstance(
   span: Span,
 ): Flow | undefined {
   const base = entity.decl.name.name;
-  const name = countedName(env.owner, base);
+  const { name, path } = newPlace(env.owner, base);
   const flow = attributed(env, entity.decl.name.span, span, (inner) =>
-    elaborateFlow(inner, entity, actuals, given, side, freshId(env.cx, base), `${env.owner.path}.${name}`, span),
+    elaborateFlow(inner, entity, actuals, given, side, freshId(env.cx, base), path, span),
   );
   if (!flow || (flow.weights.length > 0 && refused(env, env.owner, `\`${base}\``, span))) return undefined;
   if (flow.weights.length > 0) env.owner.weights.push({ kind: "flow", name, flow: flow.name });

@@ -12,7 +12,7 @@ import { builtins } from "./builtins.js";
 import { appendOwn } from "./flow-own.js";
 import { conditionerOf } from "./flow-conditioner.js";
 import { type Bijection, bijections, sameSide, showSide } from "./flows.js";
-import { countedName, type Env, freshId, newOwner, within } from "./env.js";
+import { adoptWeights, type Env, freshId, newOwner, newPlace, within } from "./env.js";
 import { elaborateExpr } from "./expr.js";
 import { flowOf, givenOf } from "./flow-call.js";
 import { layers } from "./layers.js";
@@ -35,7 +35,7 @@ export interface Chain {
 const maxSteps = 2_000;
 
 /** Appends the steps of an expression; false after an error has been reported. */
-export function appendSteps(env: Env, expr: ast.Expr, chain: Chain): boolean {
+function appendSteps(env: Env, expr: ast.Expr, chain: Chain): boolean {
   if (chain.steps.length > maxSteps) {
     report(env.cx.diagnostics, "GM2023", expr.span, { problem: `the flow has more than ${maxSteps} steps` });
     return false;
@@ -132,8 +132,7 @@ function appendTemplate(env: Env, entity: FlowEntity, { actuals, given, span }: 
     return false;
   }
   const values = givenOf(env, entity.decl, given, span);
-  const counted = countedName(env.owner, name);
-  const path = `${env.owner.path}.${counted}`;
+  const here = newPlace(env.owner, name);
   const scope = new Scope(entity.scope);
   if (!values || !bindFormals(env, entity, actuals, scope, span)) return false;
   entity.decl.given.forEach((formal, i) => {
@@ -142,10 +141,10 @@ function appendTemplate(env: Env, entity: FlowEntity, { actuals, given, span }: 
   });
   cx.open.push({ name, node: entity.decl, span });
   const ok = attributed(env, entity.decl.name.span, span, (outer) => {
-    const owner = newOwner(path);
-    const inner: Env = { ...outer, scope, owner, site: `${env.site}_${counted}` };
+    const owner = newOwner(here.path);
+    const inner: Env = { ...outer, scope, owner, site: `${env.site}_${here.name}` };
     const done = appendDeclared(inner, entity, chain);
-    env.owner.weights.push(...owner.weights.map((w) => ({ ...w, name: `${counted}.${w.name}` })));
+    adoptWeights(env.owner, owner, here.name);
     return done;
   });
   cx.open.pop();
@@ -191,14 +190,12 @@ export function declaredSide(env: Env, expr: ast.DomainExpr): Side | undefined {
 }
 
 function fits(env: Env, what: string, wanted: Side, found: Side, span: Span): boolean {
-  if (sameSide(wanted, found)) return true;
-  report(
-    env.cx.diagnostics,
-    "GM2072",
-    span,
-    { what, expected: showSide(wanted), found: showSide(found) },
-    { help: chainHelp(wanted, found) },
-  );
+  return sameSide(wanted, found) || misfits(env, what, wanted, found, span);
+}
+
+function misfits(env: Env, what: string, wanted: Side, found: Side, span: Span): false {
+  const sides = { what, expected: showSide(wanted), found: showSide(found) };
+  report(env.cx.diagnostics, "GM2072", span, sides, { help: chainHelp(wanted, found) });
   return false;
 }
 
@@ -272,9 +269,7 @@ function appendBijection(env: Env, bijection: Bijection, actuals: readonly Actua
   if (!bound || !statics) return false;
   const from = chain.side;
   if (bijection.takes && !bijection.takes.includes(from.domain)) {
-    const wanted: Side = { ...from, domain: bijection.takes[0] ?? "real" };
-    report(cx.diagnostics, "GM2072", span, { what, expected: showSide(wanted), found: showSide(from) }, { help: chainHelp(wanted, from) });
-    return false;
+    return misfits(env, what, { ...from, domain: bijection.takes[0] ?? "real" }, from, span);
   }
   const result = bijection.apply({ cx, name: bijection.name, span, from, ...statics });
   if (!result) return false;
@@ -282,8 +277,7 @@ function appendBijection(env: Env, bijection: Bijection, actuals: readonly Actua
     report(cx.diagnostics, "GM2019", span, { shape: showSide(from), count: result.parameters });
     return false;
   }
-  const name = countedName(env.owner, bijection.name);
-  const path = `${env.owner.path}.${name}`;
+  const { name, path } = newPlace(env.owner, bijection.name);
   const instance: BijectionInstance = {
     bijection: bijection.name,
     path,
@@ -299,8 +293,7 @@ function appendBijection(env: Env, bijection: Bijection, actuals: readonly Actua
   if (wants && !conditioner) return false;
   if (result.parameters > 0) env.owner.weights.push({ kind: "bijection", name, bijection: instance });
   if (conditioner) env.owner.weights.push({ kind: "net", name, net: conditioner.net });
-  const inside: Env = { ...env, owner: newOwner(path) };
-  const inner = result.inner && innerSteps(env, bound.byName.get("inner"), result.inner.from, inside);
+  const inner = result.inner && innerSteps(env, bound.byName.get("inner"), result.inner.from, { name, path });
   const noise = bound.byName.get("noise");
   const noisy = noise && noiseOf(env, noise, result.to);
   if ((result.inner && !inner) || (noise && noisy === undefined)) return false;
@@ -311,11 +304,17 @@ function appendBijection(env: Env, bijection: Bijection, actuals: readonly Actua
 }
 
 /** The chain inside of a step, whose weights lie below those of the step: it leads to the part that it replaces. */
-function innerSteps(env: Env, actual: Actual | undefined, from: Side, inside: Env): BijectionStep["inner"] | undefined {
+function innerSteps(
+  env: Env,
+  actual: Actual | undefined,
+  from: Side,
+  step: { readonly name: string; readonly path: string },
+): BijectionStep["inner"] | undefined {
   if (actual?.kind !== "ast") return undefined;
   const chain: Chain = { steps: [], side: from };
-  if (!appendSteps(inside, actual.value, chain)) return undefined;
-  env.owner.weights.push(...inside.owner.weights.map((w) => ({ ...w, name: `${inside.owner.path.split(".").at(-1)}.${w.name}` })));
+  const owner = newOwner(step.path);
+  if (!appendSteps({ ...env, owner }, actual.value, chain)) return undefined;
+  adoptWeights(env.owner, owner, step.name);
   return fits(env, "the chain inside", from, chain.side, actual.span) ? { steps: chain.steps, from } : undefined;
 }
 

@@ -3,7 +3,7 @@
  * which draws it fits, and which surrogate it builds: a value whose gradient is the estimate (`src/runtime/estimate`). A new estimator is an entry here
  * and a function of the runtime.
  */
-import type { Distribution } from "./distributions.js";
+import type { DiscreteValues, Distribution } from "./distributions.js";
 import type { EstimatorEntry, EstimatorOption, Options } from "./estimators.js";
 import { MAX_STATES, type States, stateCount } from "./states.js";
 import type { Domain } from "./types.js";
@@ -30,6 +30,9 @@ export interface DrawFacts {
   readonly sequential: boolean;
 }
 
+/** Discrete draws that have relaxations: not classes, as a relaxed class is a vector. */
+export type Relaxable = Exclude<DiscreteValues, "classes">;
+
 /** What becomes of a draw, and of the value that is averaged. */
 export type Surrogate =
   /** The sample as it is: a differentiable function of its parameters. */
@@ -40,8 +43,8 @@ export type Surrogate =
   | { readonly kind: "states" }
   /** The same, with the parameters of its own log-density held fixed. */
   | { readonly kind: "fixedDensity" }
-  /** Another sample in its place; the runtime's function by distribution. */
-  | { readonly kind: "replaced"; readonly draw: Readonly<Record<string, string>> }
+  /** Another sample in its place; the runtime's function by what is drawn. */
+  | { readonly kind: "replaced"; readonly draw: Readonly<Record<Relaxable, string>> }
   /** The value times the log-probability of the draw; `baseline` says which. */
   | { readonly kind: "score" }
   /** The log of a mean over a family, as a function of the log weights and what was drawn. */
@@ -57,7 +60,7 @@ export type Surrogate =
       readonly replays?: true;
     };
 
-export interface LatentRule {
+interface LatentRule {
   readonly path: GradientPath;
   readonly unbiased: boolean;
   readonly surrogate: Surrogate;
@@ -89,7 +92,7 @@ const family = ({ samples, bound }: DrawFacts): string | undefined =>
         : "the family of samples is used otherwise than inside one `logmeanexp` in a plain term";
 
 const bits = ({ dist, samples, domain }: DrawFacts): string | undefined =>
-  dist.name !== "Bernoulli"
+  dist.values !== "bits"
     ? `it is for Bernoulli entries, not for ${dist.name}`
     : domain?.optional === true
       ? "it may be missing in a row, and a row that has it has no related samples"
@@ -97,15 +100,15 @@ const bits = ({ dist, samples, domain }: DrawFacts): string | undefined =>
         ? "a family of samples is drawn; it draws its own"
         : undefined;
 
-const relaxable = (facts: DrawFacts): string | undefined =>
-  facts.dist.name === "Bernoulli" || facts.dist.name === "OneHotCategorical"
-    ? undefined
-    : facts.dist.name === "Categorical"
+const relaxable = ({ dist }: DrawFacts): string | undefined =>
+  dist.values === undefined
+    ? `there is no relaxation of ${dist.name}`
+    : dist.values === "classes"
       ? "a relaxed class is a vector, and no index"
-      : `there is no relaxation of ${facts.dist.name}`;
+      : undefined;
 
 /** A variable whose relaxation would be an index. */
-export const relaxesIndex = ({ dist }: DrawFacts): boolean => dist.name === "Categorical";
+export const relaxesIndex = ({ dist }: DrawFacts): boolean => dist.values === "classes";
 
 const only =
   (...rules: readonly ((facts: DrawFacts, options: Options) => string | undefined)[]) =>
@@ -289,7 +292,7 @@ export const latentEstimators: readonly LatentEntry[] = [
     rule: {
       path: "relaxed",
       unbiased: false,
-      surrogate: { kind: "replaced", draw: { Bernoulli: "concreteBernoulli", OneHotCategorical: "concreteCategorical" } },
+      surrogate: { kind: "replaced", draw: { bits: "concreteBernoulli", unitVectors: "concreteCategorical" } },
       misfit: only(drawn, relaxable),
     },
   },
@@ -301,7 +304,7 @@ export const latentEstimators: readonly LatentEntry[] = [
     rule: {
       path: "straight-through",
       unbiased: false,
-      surrogate: { kind: "replaced", draw: { Bernoulli: "straightThroughBernoulli", OneHotCategorical: "straightThroughCategorical" } },
+      surrogate: { kind: "replaced", draw: { bits: "straightThroughBernoulli", unitVectors: "straightThroughCategorical" } },
       misfit: only(drawn, relaxable),
     },
   },
@@ -313,7 +316,7 @@ export const latentEstimators: readonly LatentEntry[] = [
     rule: {
       path: "straight-through",
       unbiased: false,
-      surrogate: { kind: "replaced", draw: { Bernoulli: "meanThroughBernoulli", OneHotCategorical: "meanThroughCategorical" } },
+      surrogate: { kind: "replaced", draw: { bits: "meanThroughBernoulli", unitVectors: "meanThroughCategorical" } },
       misfit: only(drawn, relaxable),
     },
   },

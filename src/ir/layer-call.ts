@@ -5,7 +5,7 @@ import type { Span } from "../base/source.js";
 import { type Actual, bindArguments, type Signature } from "./arguments.js";
 import { notTooDeep, reportLabel, requireTensor, withinLimit } from "./builtin-call.js";
 import { valueOf } from "./calls.js";
-import { countedName, type Env, type Owner } from "./env.js";
+import { type Env, newPlace, type Owner } from "./env.js";
 import { factsOf } from "./facts.js";
 import { type Layer, parameterCount } from "./layers.js";
 import { readOptions } from "./options.js";
@@ -61,8 +61,8 @@ function hang(
   made: Pick<LayerInstance, "spec" | "options" | "masking" | "parameterCount">,
 ): LayerInstance | undefined {
   if (refused(env, env.owner, `\`${layer.name}\``, span)) return undefined;
-  const name = countedName(env.owner, layer.name);
-  const instance: LayerInstance = { layer: layer.name, path: `${env.owner.path}.${name}`, ...made, span };
+  const { name, path } = newPlace(env.owner, layer.name);
+  const instance: LayerInstance = { layer: layer.name, path, ...made, span };
   if (!layer.weightless) env.owner.weights.push({ kind: "layer", name, layer: instance });
   if (layer.keyed) env.owner.random = true;
   return instance;

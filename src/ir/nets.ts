@@ -10,7 +10,7 @@ import { attributed } from "./attribution.js";
 import { bindLocal, checkFree, flatten, localEntity } from "./body.js";
 import { notTooDeep } from "./builtin-call.js";
 import { builtins } from "./builtins.js";
-import { type Context, countedName, type Env, freshId, type NetInstance, newOwner, within } from "./env.js";
+import { type Context, type Env, freshId, type NetInstance, newOwner, newPlace, within } from "./env.js";
 import { elaborateExpr } from "./expr.js";
 import { factsOf, netKey, noFacts } from "./facts.js";
 import { refused } from "./layer-call.js";
@@ -156,8 +156,8 @@ export function hasWeights(cx: Context, net: Net): boolean {
 
 function newTemplateInstance(env: Env, entity: NetEntity, args: readonly NetArgument[], callSpan: Span): Net | undefined {
   const base = entity.decl.name.name;
-  const name = countedName(env.owner, base);
-  const net = elaborateNet(env, entity, args, freshId(env.cx, base), `${env.owner.path}.${name}`, callSpan);
+  const { name, path } = newPlace(env.owner, base);
+  const net = elaborateNet(env, entity, args, freshId(env.cx, base), path, callSpan);
   if (!net) return undefined;
   if (hasWeights(env.cx, net)) {
     if (refused(env, env.owner, `\`${base}\``, callSpan)) return undefined;

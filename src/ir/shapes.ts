@@ -86,7 +86,7 @@ export function plusDim(a: Dim, b: Dim): Dim {
   return dim(a.size + b.size, isNumeral(a) && isNumeral(b) ? String(a.size + b.size) : `${a.text}+${b.text}`);
 }
 
-export function isNumeral(d: Dim): boolean {
+function isNumeral(d: Dim): boolean {
   return d.text === String(d.size);
 }
 

@@ -1,4 +1,5 @@
 /** Finite domains: how many values a variable can take. */
+import { distributions } from "./distributions.js";
 import type { Dim, Domain } from "./types.js";
 
 /** Most states that a sum over finite latents may have. */
@@ -6,7 +7,7 @@ export const MAX_STATES = 1024;
 
 /** The values that an exact sum runs over. */
 export interface States extends Dim {
-  /** Vectors of zeros and one 1 along the last axis, as `OneHotCategorical` draws them, in place of every value of the domain. */
+  /** Vectors of zeros and one 1 along the last axis, as some distributions draw them, in place of every value of the domain. */
   readonly oneHot: boolean;
 }
 
@@ -14,7 +15,8 @@ export interface States extends Dim {
 export function finiteStates(domain: Domain, dist?: string): States | undefined {
   const entries = (shape: readonly Dim[]): number => shape.reduce((n, d) => n * d.size, 1);
   const last = domain.shape.at(-1);
-  if (dist === "OneHotCategorical" && last) return states(last, entries(domain.shape.slice(0, -1)), true);
+  if (last && dist !== undefined && distributions.get(dist)?.values === "unitVectors")
+    return states(last, entries(domain.shape.slice(0, -1)), true);
   if (domain.name === "binary") return states({ size: 2, text: "2" }, entries(domain.shape), false);
   return domain.name === "category" && domain.classes ? states(domain.classes, entries(domain.shape), false) : undefined;
 }

@@ -16,7 +16,9 @@ export function openEnds(model: ModelIr, variable: string): OpenEnds | undefined
 /** Whether a density draws vectors of zeros and one 1 as the variable. */
 export function drawsUnitVectors(model: ModelIr, variable: string): boolean {
   return model.densities.some((density) =>
-    density.statements.some((s) => s.kind === "draw" && s.variable === variable && distributions.get(s.dist.dist)?.unitVectors === true),
+    density.statements.some(
+      (s) => s.kind === "draw" && s.variable === variable && distributions.get(s.dist.dist)?.values === "unitVectors",
+    ),
   );
 }
 

@@ -66,7 +66,7 @@ export function elaborateTrain(env: Env, decls: readonly ast.TrainDecl[], metric
   });
 }
 
-export function keywordSpan(span: Span, word: string): Span {
+function keywordSpan(span: Span, word: string): Span {
   return { file: span.file, start: span.start, end: span.start + word.length };
 }
 

@@ -7,7 +7,7 @@ export function walkAst(expr: ast.Expr | ast.RangeExpr, visit: (expr: ast.Expr |
   for (const child of childrenOfAst(expr)) walkAst(child, visit);
 }
 
-export function childrenOfAst(expr: ast.Expr | ast.RangeExpr): readonly (ast.Expr | ast.RangeExpr)[] {
+function childrenOfAst(expr: ast.Expr | ast.RangeExpr): readonly (ast.Expr | ast.RangeExpr)[] {
   switch (expr.kind) {
     case "number":
     case "boolean":

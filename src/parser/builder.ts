@@ -9,7 +9,7 @@ import type { GmToken } from "./lexer.js";
 import { isName } from "./resume.js";
 
 /** Expressions inside expressions, brackets or not. */
-export const depthLimit = 500;
+const depthLimit = 500;
 
 export class Builder {
   /** Grows with every part that is given up; a statement in whose making it grew is left out of the tree. */

@@ -55,7 +55,7 @@ function matchAt(pattern: RegExp, text: string, offset: number): string | undefi
 }
 
 /** `U+2212` */
-export function codePointName(character: string): string {
+function codePointName(character: string): string {
   return `U+${(character.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, "0")}`;
 }
 

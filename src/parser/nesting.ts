@@ -9,7 +9,7 @@ import { isCloser, isOpener } from "./resume.js";
 import { Invalid } from "./tokens.js";
 
 /** Brackets inside brackets. */
-export const nestingLimit = 100;
+const nestingLimit = 100;
 
 export function limitNesting(file: SourceFile, tokens: readonly GmToken[], diagnostics: Diagnostics): readonly GmToken[] {
   let depth = 0;

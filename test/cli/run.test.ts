@@ -353,6 +353,28 @@ describe.each([
   );
 });
 
+describe("a run that is stopped and cannot be saved", () => {
+  it("ends with what is wrong, and does not say that it is saved", async () => {
+    const out = "unsaved";
+    const ran = await gmc(["train", "tiny.gm", ...data, "--engine", "reference", "--epochs", "100000", "--out", out], {
+      cwd: folder,
+      during: (child) => {
+        let sent = false;
+        child.stderr?.on("data", () => {
+          if (sent || !existsSync(at(out, "checkpoints"))) return;
+          sent = true;
+          rmSync(at(out, "checkpoints"), { recursive: true });
+          writeFileSync(at(out, "checkpoints"), "");
+          child.kill("SIGINT");
+        });
+      },
+    });
+    expect(ran.code).toBe(1);
+    expect(ran.stderr).toContain("error[GM5");
+    expect(ran.stderr).not.toContain("is saved");
+  });
+});
+
 describe("a loss that is not finite", () => {
   it("ends the run with the term and its line, and speaks of the checkpoint that there is", async () => {
     writeFileSync(at("boom.gm"), tinyModel.replace("adam(lr = 1e-2)", "sgd(lr = step_decay(1e-3, 1e12, epochs = 2))"));

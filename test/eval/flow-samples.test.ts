@@ -33,6 +33,18 @@ describe("a trained flow", () => {
   });
 });
 
+describe("rows that are shown", () => {
+  it("are of the split that an evaluation measures", async () => {
+    const validation = { x: { shape: [8, 2], data: Float32Array.from(normals(3, 16)) } };
+    const trained = await train(loadModel(model).model, { data: rows, validation, engine: "reference", seed: 2 });
+    const { protocol } = await trained.evaluate();
+    expect(protocol.split).toBe("validation");
+    expect((await trained.reconstruct(8)).data["x"]!.data).toEqual(validation.x.data);
+    expect(trained.data(8)["x"]!.data).toEqual(validation.x.data);
+    await trained.close();
+  });
+});
+
 describe("a density by a flow that has one direction", () => {
   it("is evaluated, without the reconstructions that take the other", async () => {
     const planar = model

@@ -8,7 +8,8 @@ import { sizeOf } from "../../src/runtime/graph/shape.js";
 import { datasetOf } from "../../src/runtime/train/arrays.js";
 import { startValue } from "../../src/runtime/train/carried.js";
 import { dataName, dataVariables, dtypeOf } from "../../src/runtime/train/context.js";
-import { FAULT, planPhase } from "../../src/runtime/train/plan.js";
+import { FAULT } from "../../src/runtime/train/fault-state.js";
+import { planPhase } from "../../src/runtime/train/plan.js";
 import { leavesOf as leaves } from "../../src/runtime/nn/spec.js";
 
 export interface GradientRun {

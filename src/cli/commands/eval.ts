@@ -41,7 +41,7 @@ export async function evalCommand(named: string | undefined, flags: EvalFlags): 
     return FINE;
   } catch (error) {
     progress.done();
-    if (interrupt.signal.aborted) return INTERRUPTED;
+    if (interrupt.ended(error)) return INTERRUPTED;
     throw error;
   } finally {
     interrupt.release();

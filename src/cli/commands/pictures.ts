@@ -16,6 +16,7 @@ import { openWorkProgress } from "../run/evaluating.js";
 import { drawChains, drawInterpolated, drawReconstructed, drawSamples, pathFor, type NamedDrawing } from "../run/pictures.js";
 import { defined } from "../run/settings.js";
 import { openTrained } from "../run/trained.js";
+import { sizeOf } from "../../runtime/graph/shape.js";
 
 export interface PictureFlags extends RunFlags {
   readonly count: number;
@@ -51,7 +52,7 @@ export function sampleCommand(named: string | undefined, flags: SampleFlags): Pr
     checkCount(trained, count);
     const known = flags.known === undefined ? undefined : knownEntries(trained, count, flags.known, flags.split);
     const progress = openWorkProgress(process.stderr, flags.json);
-    const samples = await trained.sample(count, {
+    const drawing = trained.sample(count, {
       ...defined({ sweeps, start, every, temperature, known: known?.entries }),
       given: { ...known?.conditions, ...heldValues(trained, count, flags.given ?? {}) },
       onProgress: (done, total) => progress.report({ what: drawingSteps(trained.model), done, total }),
@@ -59,10 +60,10 @@ export function sampleCommand(named: string | undefined, flags: SampleFlags): Pr
         if (!flags.json) stderr(`computed anew at each position: ${text}`);
       },
     });
-    progress.done();
+    const samples = await drawing.finally(() => progress.done());
     if (flags.json) {
       const { values, means, frames } = samples;
-      const steps = (frames ?? []).flatMap((f, i) => [[`values at ${i * (every ?? 0)}`, f.values] as const]);
+      const steps = (frames ?? []).map((f, i) => [`values at ${i * (every ?? 0)}`, f.values] as const);
       return { drawings: [], rows: { values, means, ...Object.fromEntries(steps) } };
     }
     if (known !== undefined) {
@@ -83,7 +84,7 @@ const MOST_NUMBERS = 2 ** 26;
 /** GM4008 for more rows than are drawn at once. */
 function checkCount({ model }: TrainedSession, count: number): void {
   const variables = Object.values({ ...dataVariables(model), ...model.latents });
-  const width = variables.reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0);
+  const width = variables.reduce((sum, { shape }) => sum + sizeOf(shape), 0);
   const most = Math.min(MOST_ROWS, Math.floor(MOST_NUMBERS / Math.max(1, width)));
   if (count > most)
     throw new GmcError("GM4008", `--count is at most ${grouped(most)} here, found ${grouped(count)}: all rows are drawn at once`, [
@@ -110,7 +111,7 @@ function knownEntries(trained: TrainedSession, rows: number, region: string, spl
       "an autoregressive density does, such as one of a masked net",
     ]);
   const event = values.shape.slice(1);
-  const size = event.reduce((a, b) => a * b, 1);
+  const size = sizeOf(event);
   const named = regions.find((name) => name === region);
   const mask = named === undefined ? parseNpy({ path: region, bytes: readBytes(region) }).data : regionMask(event, named);
   if (mask.length !== size && mask.length !== size * rows)
@@ -132,7 +133,7 @@ function heldValues(trained: TrainedSession, rows: number, given: Readonly<Recor
         throw new GmcError("GM4009", `${trained.model.name} has no variable \`${name}\``, [`it has: ${Object.keys(variables).join(", ")}`]);
       if (value !== "data") {
         const shape = [rows, ...spec.shape];
-        return [name, { shape, data: new Float32Array(shape.reduce((a, b) => a * b, 1)).fill(value) }];
+        return [name, { shape, data: new Float32Array(sizeOf(shape)).fill(value) }];
       }
       const found = trained.data(rows)[name];
       if (found === undefined) throw new GmcError("GM4009", `\`${name}\` is no data variable of ${trained.model.name}`);

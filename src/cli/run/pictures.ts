@@ -3,6 +3,7 @@
  */
 import { statSync } from "node:fs";
 import { join } from "node:path";
+import { commonRows, evaluationSplit } from "../../runtime/data/dataset.js";
 import { canReconstruct, generativeOf, interpolatesNoise } from "../../runtime/eval/draw.js";
 import { positionsOf } from "../../runtime/eval/sequential.js";
 import { directionsOf } from "../../runtime/eval/translate.js";
@@ -162,7 +163,7 @@ export async function drawChains(trained: TrainedSession, frames: NonNullable<Sa
 }
 
 async function firstData(trained: TrainedSession, count: number): Promise<RowsByName> {
-  const rows = Math.min(count, ...trained.dataset.streams.map((s) => s.splits.train.rows));
+  const rows = Math.min(count, commonRows(trained.dataset, "train"));
   return trained.data(rows, "train");
 }
 
@@ -185,7 +186,7 @@ export async function drawReconstructed(trained: TrainedSession, shown: Reconstr
 }
 
 /** Samples over training: a row of pictures an epoch, the same noise in each column. Of one row, and of other variables than pictures, there is none. */
-export async function drawStrip(trained: TrainedSession, strip: readonly StripRow[]): Promise<readonly NamedDrawing[]> {
+async function drawStrip(trained: TrainedSession, strip: readonly StripRow[]): Promise<readonly NamedDrawing[]> {
   if (strip.length < 2) return [];
   const shown = strip.map(({ samples }) => shownSamples(trained, samples));
   const conditions = new Set(generativeOf(trained.model).given);
@@ -264,7 +265,7 @@ export async function drawInterpolated(trained: TrainedSession, shown: RowsByNam
 }
 
 /** The objective of each phase over steps, training and validation; undefined where nothing was recorded. */
-export async function drawLoss(model: TrainedSession["model"], rows: readonly MetricRow[]): Promise<NamedDrawing | undefined> {
+async function drawLoss(model: TrainedSession["model"], rows: readonly MetricRow[]): Promise<NamedDrawing | undefined> {
   const labels = new Set(model.train.flatMap((phase) => phase.updates.map((u) => u.label)));
   const columns = [...new Set(rows.flatMap((row) => Object.keys(row)))].filter(
     (name) => labels.has(name) || [...labels].some((label) => name.startsWith(`${label} over `)),
@@ -326,7 +327,7 @@ export async function closingPictures(
   }
   if (interpolatesNoise(model)) await attempt("interpolations", () => drawNoisePaths(trained));
   await attempt("samples over training", () => drawStrip(trained, strip));
-  const available = Math.min(...dataset.streams.map((s) => (s.splits.test ?? s.splits.train).rows));
+  const available = commonRows(dataset, evaluationSplit(dataset));
   if (canReconstruct(model)) {
     await attempt("reconstructions", async () => drawReconstructed(trained, await trained.reconstruct(Math.min(32, available))));
   }

@@ -78,7 +78,7 @@ function hadCheckpoint(path: string, last: MetricRow | undefined): boolean {
 }
 
 /** Reads the newest sound checkpoint of a run into a session; says what was passed over. Options of the command line win over the run's. */
-export async function restoreRun(named: string | undefined, flags: RunFlags): Promise<Restored> {
+async function restoreRun(named: string | undefined, flags: RunFlags): Promise<Restored> {
   const run = await findRun(named);
   const settings = withFlags(run, flags);
   const checkpoint = await checkpointOf(run, settings);

@@ -169,7 +169,7 @@ export async function runTraining(run: TrainingRun): Promise<number> {
     return FINE;
   } catch (error) {
     progress.done();
-    if (interrupt.signal.aborted) {
+    if (interrupt.ended(error)) {
       log(`the training is saved; \`gmc eval ${folder.path}\` measures it`);
       return INTERRUPTED;
     }

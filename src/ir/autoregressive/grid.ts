@@ -205,10 +205,3 @@ export function withLast(grid: Grid, size: number): Grid {
   const kept = across(grid, [-1], true);
   return { ...kept, shape: [...grid.shape.slice(0, -1), size] };
 }
-
-/** Degrees of two grids are the same, entry by entry. */
-export function sameGrid(a: Grid, b: Grid): boolean {
-  const same = (x: ArrayLike<number>, y: ArrayLike<number>): boolean =>
-    x.length === y.length && Array.prototype.every.call(x, (v, i) => v === y[i]);
-  return same(a.shape, b.shape) && same(a.stored, b.stored) && same(a.data, b.data);
-}

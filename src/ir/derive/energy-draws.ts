@@ -42,7 +42,7 @@ export function planEnergyDraw(
   }
   const { sum, enumerate } = summable(energyOf(context, density), names);
   const exact = enumerate.length === 0 && sum.length === names.length;
-  const asked = request.choices.data?.entry.name === "gibbs" ? request.choices.data : undefined;
+  const asked = request.choices.data?.entry.hidden === "gibbs" ? request.choices.data : undefined;
   if (!exact && !asked) {
     report(
       context.diagnostics,

@@ -93,7 +93,7 @@ export function placeChains(context: DeriveContext, choices: Choices, quantity: 
         if (q.method.place !== "inline") return q;
         if (single) return { ...q, method: { ...q.method, place: "drawn" } };
         const k = numberOption(q.method.options, "k");
-        if (asked.entry.name !== "cd" || k > MOST_UNROLLED)
+        if (asked.entry.persistent || k > MOST_UNROLLED)
           refuse(() =>
             report(
               context.diagnostics,

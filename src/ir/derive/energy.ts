@@ -58,12 +58,12 @@ export function hiddenMethod(
     const reason = `asked for: ${asked.entry.doc}`;
     for (const variable of hidden) request.notes.push({ variable, density, estimator: asked.text, reason });
     const steps = numberOption(asked.options, "steps");
-    const fits =
-      asked.entry.name === "mean_field"
-        ? requireMultiAffine(context, analysis, hidden, asked.span)
-        : requireBlocks(context, analysis, drawnAtOnce(analysis, hidden, asked), asked.span);
+    const meanField = asked.entry.hidden === "meanField";
+    const fits = meanField
+      ? requireMultiAffine(context, analysis, hidden, asked.span)
+      : requireBlocks(context, analysis, drawnAtOnce(analysis, hidden, asked), asked.span);
     if (!fits) return undefined;
-    return asked.entry.name === "mean_field"
+    return meanField
       ? { kind: "meanField", hidden, steps, damping: numberOption(asked.options, "damping") }
       : { kind: "gibbs", hidden, steps };
   }
@@ -174,7 +174,7 @@ export function partitionInSum(
 
 /** Whether real variables are moved along the gradient. */
 function movesReal({ entry }: Chosen): boolean {
-  return entry.name === "langevin" || entry.name === "hmc";
+  return entry.moves !== undefined;
 }
 
 /** Of the variables, those that the sampler must be able to draw at once: with `single_site`, units of discrete ones come one after another. */
@@ -204,7 +204,7 @@ function chainMethod(
   const first = independent ? rest.sum : (analysis.sweep[0] ?? []);
   const { sum } = summable(analysis, first);
   const start = variables.filter((v) => !sum.includes(v));
-  const persistent = model.entry.name !== "cd" && model.options["start"] !== "data";
+  const persistent = model.entry.persistent === true && model.options["start"] !== "data";
   if (!requireBlocks(context, analysis, drawnAtOnce(analysis, variables, model), model.span)) return undefined;
   if (movesReal(model) && !start.some((v) => analysis.variable.get(v)?.domain.name === "real")) {
     report(

@@ -145,7 +145,7 @@ function chosenFor(entry: LatentEntry, reason: string): Choice {
 }
 
 function askedFor(entry: LatentEntry, asked: Chosen, { states }: DrawFacts): Choice {
-  const reason = entry.name === "enumerate" && states ? `asked for: its ${states.size} states are summed` : "asked for";
+  const reason = entry.rule.surrogate.kind === "states" && states ? `asked for: its ${states.size} states are summed` : "asked for";
   return { ...chosenFor(entry, reason), text: asked.text, asked: { options: asked.options, exprs: asked.exprs } };
 }
 

@@ -155,7 +155,7 @@ export function directionOf(flow: Flow, direction: FlowCallExpr["direction"], ot
 // ---- what there is no density of ---------------------------------------------------------------------
 
 /** The step of a flow that lacks a direction. */
-export function stepWithout(
+function stepWithout(
   context: DeriveContext,
   flow: Flow,
   direction: FlowCallExpr["direction"],

@@ -9,6 +9,7 @@ import { report } from "../../base/report.js";
 import type { Span } from "../../base/source.js";
 import { distributions, type ProximalLaw } from "../distributions.js";
 import { listed } from "../energy/listed.js";
+import { estimators } from "../estimators.js";
 import { exprsOf, type Factor, type Optimum, type Quantity, quantityChildren, type Term, walkQuantity } from "../quantity.js";
 import type { DomainName, Expr, Variable } from "../types.js";
 import { distExprs } from "../walk.js";
@@ -72,7 +73,7 @@ export function deriveContinuousOptimum(
       return undefined;
     }
     if (law) proximal.push({ factor: law.factor, law: law.law, scale: turned.scale, factors: turned.factors });
-    else if (asked.entry.name === "adam" || isWithoutKinks(context, turned, variables, asked)) smooth.push(turned);
+    else if (asked.entry.takesKinks || isWithoutKinks(context, turned, variables, asked)) smooth.push(turned);
     else return undefined;
   }
   const quadratic = smooth.every((t) => isQuadratic(context, t, variables));
@@ -94,15 +95,15 @@ export function deriveContinuousOptimum(
 /** What the loop does, for `explain`. */
 export function optimumReason(optimum: Optimum): string {
   const { method, options, proximal, quadratic, op } = optimum;
+  const takesKinks = estimators.get(method)?.takesKinks === true;
   const priors = proximal.map(({ factor, law }) => `${PROXIMAL_TEXT[law]} for ${factorText(factor)}`);
-  const step =
-    method === "adam"
-      ? `lr = ${options["lr"]}`
-      : quadratic
-        ? "the smooth part is quadratic: steps of 1 / its greatest curvature, by power iteration"
-        : "steps by backtracking, each row its own";
+  const step = takesKinks
+    ? `lr = ${options["lr"]}`
+    : quadratic
+      ? "the smooth part is quadratic: steps of 1 / its greatest curvature, by power iteration"
+      : "steps by backtracking, each row its own";
   const first = priors.length === 0 ? "no prior with a kink: plain gradient steps" : priors.join(", ");
-  return `${op} by ${options["steps"]} steps; ${method === "adam" ? step : `${first}; ${step}`}; the gradient is that at the point found`;
+  return `${op} by ${options["steps"]} steps; ${takesKinks ? step : `${first}; ${step}`}; the gradient is that at the point found`;
 }
 
 const PROXIMAL_TEXT: Readonly<Record<ProximalLaw, string>> = {

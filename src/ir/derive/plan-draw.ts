@@ -32,7 +32,7 @@ import { type Behind, trainedThrough } from "./trained-through.js";
 type DensitySource = Extract<ObjectiveDraw["source"], { kind: "density" }>;
 
 /** A sum over the states of a finite variable, weighted by its posterior. */
-export interface PosteriorStep {
+interface PosteriorStep {
   readonly kind: "posterior";
   readonly variable: string;
   /** Set when it is bound under another name. */
@@ -42,7 +42,7 @@ export interface PosteriorStep {
   readonly reason: string;
 }
 
-export interface PlannedDraw {
+interface PlannedDraw {
   /** In order. */
   readonly steps: readonly (DrawStep | PosteriorStep)[];
   /** Of what it draws. */

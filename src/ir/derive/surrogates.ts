@@ -385,7 +385,7 @@ function usesIn(quantity: Quantity): readonly (SurrogateUse & { readonly size: n
 }
 
 /** Numbers that an estimator carries. */
-export function memorySize({ estimator, options }: SurrogateUse): number {
+function memorySize({ estimator, options }: SurrogateUse): number {
   const surrogate = latentEntries.get(estimator)?.rule.surrogate;
   if (surrogate?.kind === "related") return options["learned"] === false ? 0 : (surrogate.carries ?? 0);
   if (surrogate?.kind !== "score") return 0;

@@ -95,7 +95,7 @@ const SCALAR: Readonly<Record<string, (...values: number[]) => number>> = {
 };
 
 /** The units of a variable, laid out as a value reads them. */
-export function unitsAt(context: DeriveContext, variable: Variable, place: Place, like: Expr): Expr | undefined {
+function unitsAt(context: DeriveContext, variable: Variable, place: Place, like: Expr): Expr | undefined {
   if (place.kind === "arranged")
     return place.value && mentions(context, place.value, variable.name) ? spread(place.value, place.axes, like) : undefined;
   const { shape } = variable.domain;

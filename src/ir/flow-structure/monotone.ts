@@ -36,7 +36,7 @@ interface Moves {
 }
 
 /** An entry of the output that is not proven to be one to one in its input, and in which. */
-export interface NotProven {
+interface NotProven {
   readonly output: number;
   readonly input: number;
 }

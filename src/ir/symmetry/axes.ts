@@ -16,7 +16,7 @@ export interface Placed {
 }
 
 /** Why a result depends on the order of the points, as the end of a sentence about the function. */
-export interface Disordered {
+interface Disordered {
   readonly why: string;
 }
 

@@ -39,7 +39,7 @@ interface RecordOf {
 
 type Value = Ordered | Lost | RecordOf;
 
-export interface Outcome {
+interface Outcome {
   /** The result, or each field of it. */
   readonly results: readonly { readonly field: string | undefined; readonly value: Ordered | Lost }[];
 }

@@ -3,6 +3,7 @@
  * The readers give these; `bind.ts` turns them into what a model's variables hold.
  */
 import { GmcError } from "../graph/errors.js";
+import { sizeOf } from "../graph/shape.js";
 
 export type DataType = "u8" | "i8" | "u16" | "i16" | "u32" | "i32" | "f32" | "f64" | "bool";
 
@@ -34,18 +35,6 @@ export type NamedArrays = Readonly<Record<string, DataArray>>;
 
 /** An array past this is refused at its header, before any memory is asked for. */
 export const maxElements = 2 ** 31 - 1;
-
-export const bytesPerElement: Readonly<Record<DataType, number>> = {
-  u8: 1,
-  i8: 1,
-  u16: 2,
-  i16: 2,
-  u32: 4,
-  i32: 4,
-  f32: 4,
-  f64: 8,
-  bool: 1,
-};
 
 export function allocate(dtype: DataType, count: number): DataBuffer {
   switch (dtype) {
@@ -87,7 +76,7 @@ export function checkedCount(path: string, shape: readonly number[]): number {
 
 /** Elements of one row. */
 export function rowWidth(shape: readonly number[]): number {
-  return shape.slice(1).reduce((product, size) => product * size, 1);
+  return sizeOf(shape.slice(1));
 }
 
 export function showShape(shape: readonly number[]): string {

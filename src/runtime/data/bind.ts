@@ -22,6 +22,7 @@ import { describeColumn, describeUnits, describeValues, displayRange, makeColumn
 import { keepObserved } from "./observed.js";
 import { dense } from "./sparse.js";
 import { suggestion } from "./suggest.js";
+import { sizeOf } from "../graph/shape.js";
 
 /** How the model comes to rows of another shape, `[4]` or `[28, 28]`: ways out of GM5021 that whoever binds knows of. */
 export type ResizeHelp = (variable: string, shape: readonly number[]) => readonly string[];
@@ -173,7 +174,7 @@ function bindVariable(
   const train = field.splits.train;
   if (train === undefined)
     throw new GmcError("GM5024", `${field.path}: no training rows for ${showVariable(name, spec)}`, [`give them: --data '${name}=FILE'`]);
-  const width = spec.shape.reduce((product, size) => product * size, 1);
+  const width = sizeOf(spec.shape);
   const notes: string[] = [];
   for (const split of splitNames) {
     const array = field.splits[split];
@@ -218,7 +219,7 @@ function filled(field: Field): Field {
 function checkShape(name: string, spec: VariableSpec, array: DataArray, field: Field, split: SplitName, resizeHelp: ResizeHelp): void {
   const path = pathOf(field, split);
   const event = array.shape.slice(1);
-  const wanted = spec.shape.reduce((product, size) => product * size, 1);
+  const wanted = sizeOf(spec.shape);
   const found = rowWidth(array.shape);
   const entries = (count: number): string => `${count} ${count === 1 ? "entry" : "entries"} per example`;
   if (wanted !== found) {

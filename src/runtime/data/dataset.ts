@@ -128,6 +128,11 @@ export function splitRows(dataset: Dataset, split: SplitName): number {
   return Math.max(0, ...dataset.streams.map((stream) => stream.splits[split]?.rows ?? 0));
 }
 
+/** Rows of a split that every stream has. */
+export function commonRows(dataset: Dataset, split: SplitName): number {
+  return Math.min(...dataset.streams.map((stream) => stream.splits[split]?.rows ?? 0));
+}
+
 /** The split that an evaluation uses: the first of test, validation, train that every stream has. */
 export function evaluationSplit(dataset: Dataset): SplitName {
   const has = (name: SplitName): boolean => dataset.streams.every((stream) => stream.splits[name] !== undefined);

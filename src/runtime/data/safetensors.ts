@@ -6,6 +6,7 @@ import type { HostTensor, HostTensors, TypedArray } from "../graph/program.js";
 import { GmcError, InternalError } from "../graph/errors.js";
 import type { DType } from "../graph/types.js";
 import type { ByteSource } from "./bytes.js";
+import { sizeOf } from "../graph/shape.js";
 
 const codes: Readonly<Record<DType, string>> = { f32: "F32", i32: "I32", u32: "U32", bool: "BOOL" };
 const dtypes = new Map<string, DType>(Object.entries(codes).map(([dtype, code]) => [code, dtype as DType]));
@@ -30,8 +31,7 @@ export function encodeSafetensors(tensors: HostTensors, metadata: Readonly<Recor
   let size = 0;
   for (const [name, tensor] of entries) {
     const bytes = tensor.data.length * bytesOf[tensor.dtype];
-    if (tensor.shape.reduce((product, each) => product * each, 1) !== tensor.data.length)
-      throw new InternalError(`tensor ${name} does not fill its shape`);
+    if (sizeOf(tensor.shape) !== tensor.data.length) throw new InternalError(`tensor ${name} does not fill its shape`);
     header.push([name, { dtype: codes[tensor.dtype], shape: tensor.shape, data_offsets: [size, size + bytes] }]);
     size += bytes;
   }
@@ -84,7 +84,7 @@ export function decodeSafetensors(source: ByteSource): SafetensorsFile {
   const start = 8 + size;
   let at = 0;
   for (const entry of entries.sort((a, b) => a.begin - b.begin || a.end - b.end)) {
-    const count = entry.shape.reduce((product, each) => product * each, 1);
+    const count = sizeOf(entry.shape);
     if (entry.begin !== at)
       throw damaged(start + at, `tensor ${entry.name} right after the one before`, `offset ${entry.begin} in place of ${at}`);
     if (entry.end - entry.begin !== count * bytesOf[entry.dtype])

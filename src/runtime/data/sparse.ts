@@ -7,6 +7,7 @@ import { allocate, checkedCount, showShape, type DataArray } from "./array.js";
 import { forbidden, type ColumnContext } from "./column-context.js";
 import type { Column } from "./dataset.js";
 import { suggestion } from "./suggest.js";
+import { sizeOf } from "../graph/shape.js";
 
 /** The arrays of SciPy's `save_npz`, or of `scipy.sparse.csr_matrix`. */
 export interface CsrArrays {
@@ -127,7 +128,7 @@ export function noCount(context: ColumnContext, index: number, value: number): G
 /** Names of the entries of a row, one a line. GM5030 where there are more or fewer than entries. */
 export function withVocabulary(path: string, array: DataArray, vocabulary: string, text: string): DataArray {
   const lines = text.replace(/\r?\n$/, "").split(/\r?\n/);
-  const width = array.shape.slice(1).reduce((a, b) => a * b, 1);
+  const width = sizeOf(array.shape.slice(1));
   if (lines.length !== width)
     throw new GmcError(
       "GM5030",

@@ -21,12 +21,14 @@ import {
   type Tensor,
   type TensorLike,
 } from "../graph/index.js";
+import { sumLast } from "../graph/last-axes.js";
 import { blockSize, fromBlocks, toBlocks, unitAxis } from "./blocks.js";
 import { conditionals, logNormaliser, type Totals } from "./conditional.js";
 import type { EnergyModel, Values } from "./energy-model.js";
 import { energyAt, fieldsAt } from "./fields.js";
 import { overEvent } from "./free-energy.js";
 import { eventOf, independent, type IndependentUnits, seenBy } from "./values.js";
+import { sizeOf } from "../graph/shape.js";
 
 /** The model at inverse temperature `beta` (broadcasts against the energy): the base at 0, the model at 1. */
 export function annealed<W>(model: EnergyModel<W>, base: EnergyModel<W>, beta: TensorLike): EnergyModel<W> {
@@ -103,10 +105,7 @@ export function baseRates(
     energy: (_, x) => {
       const terms = fields.flatMap(([name, units, field]) => {
         if (field === undefined) return [];
-        const rank = eventOf(units).length;
-        const axes = Array.from({ length: rank }, (_, i) => i - rank);
-        const entries = field(x[name]!);
-        return [axes.length === 0 ? entries : sum(entries, axes)];
+        return [sumLast(field(x[name]!), eventOf(units).length)];
       });
       return terms.length === 0 ? zeros([]) : terms.reduce((total, t) => add(total, t));
     },
@@ -139,14 +138,7 @@ function fieldOf(units: IndependentUnits, given: BaseStatistics | undefined, smo
     case "multinomial": {
       if (given === undefined) return undefined;
       const share = div(given.mean, sum(given.mean));
-      return linear(
-        log(
-          smooth(
-            share,
-            event.reduce((a, b) => a * b, 1),
-          ),
-        ),
-      );
+      return linear(log(smooth(share, sizeOf(event))));
     }
     case "normal": {
       const [loc, scale] = [given?.mean ?? 0, given?.variance === undefined ? 1 : sqrt(add(given.variance, smoothing))];

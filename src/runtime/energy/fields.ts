@@ -19,10 +19,11 @@ import {
   type Shape,
   type Tensor,
 } from "../graph/index.js";
+import { beforeEvent } from "../graph/last-axes.js";
 import { constantValue } from "../graph/look.js";
 import { atZero } from "./at-zero.js";
 import type { EnergyModel, Values } from "./energy-model.js";
-import { beforeEvent, dependsOn, eventOf, probe, unitsOf } from "./values.js";
+import { dependsOn, eventOf, probe, unitsOf } from "./values.js";
 
 export interface Fields {
   /** E with the named variables zero. Throws where a variable is missing that it needs. */
@@ -204,6 +205,6 @@ function weighted<W>(model: EnergyModel<W>, of: (part: EnergyModel<W>, i: number
   const all = (model.parts ?? []).map(({ model: part, weight }, i) => ({ weight, value: of(part, i) }));
   const some = all.filter(({ value }) => constantValue(value) !== 0);
   return (some.length === 0 ? all : some)
-    .map(({ weight, value }) => mul(beforeEvent(weight, rank), value))
+    .map(({ weight, value }) => mul(typeof weight === "number" ? weight : beforeEvent(weight, rank), value))
     .reduce((total, t) => add(total, t));
 }

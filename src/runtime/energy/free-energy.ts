@@ -4,6 +4,7 @@
  */
 import { GmcError } from "../graph/errors.js";
 import { add, broadcastTo, less, lift, logSumExp, mul, neg, select, stack, sub, sum, type Shape, type Tensor } from "../graph/index.js";
+import { sumLast } from "../graph/last-axes.js";
 import { broadcastShapes } from "../graph/shape.js";
 import { logOrders } from "../prob/multinomial.js";
 import { conditionals, logNormaliser, type Totals } from "./conditional.js";
@@ -108,8 +109,7 @@ function inClosedForm<W>(
 
 /** The sum over what is right of the leading axes. */
 export function overEvent(t: Tensor, lead: Shape): Tensor {
-  const axes = [...t.shape.keys()].slice(lead.length);
-  return axes.length === 0 ? t : sum(t, axes);
+  return sumLast(t, t.shape.length - lead.length);
 }
 
 const summedBy = ({ sum: names = [], enumerate = [] }: Summation): readonly string[] => [...names, ...enumerate];

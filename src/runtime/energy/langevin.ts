@@ -23,11 +23,12 @@ import {
   type Tensor,
   type TensorLike,
 } from "../graph/index.js";
+import { beforeEvent } from "../graph/last-axes.js";
 import { openUniform } from "../prob/noise.js";
 import type { EnergyModel, Values } from "./energy-model.js";
 import { gradientOf } from "./fields.js";
 import { freeEnergy, overEvent } from "./free-energy.js";
-import { beforeEvent, drawLead, isReal, plainShape, seenBy, unitsOf, without } from "./values.js";
+import { drawLead, isReal, plainShape, seenBy, unitsOf, without } from "./values.js";
 
 export interface LangevinOptions {
   /** The variables moved; all others keep their values. All real ones of the model by default. */
@@ -107,7 +108,7 @@ export function hmc<W>(
     const accept = less(log(openUniform(key.at("accept").fold(i), walk.draw())), gain);
     values = each((name) => {
       const rank = values[name]!.shape.length - lead.length;
-      return stopGradient(select(beforeEvent(accept, rank) as Tensor, position[name]!, values[name]!));
+      return stopGradient(select(beforeEvent(accept, rank), position[name]!, values[name]!));
     });
     const probability = select(less(gain, 0), exp(min(gain, 0)), cast(greaterEqual(gain, 0), "f32"));
     acceptance = acceptance === undefined ? probability : add(acceptance, probability);

@@ -18,13 +18,14 @@ import {
   type Key,
   type Tensor,
 } from "../graph/index.js";
+import { beforeEvent } from "../graph/last-axes.js";
 import { openUniform } from "../prob/noise.js";
 import { annealed, freeEnergyDrop } from "./annealed.js";
 import type { Totals } from "./conditional.js";
 import { logPartitionSurrogate } from "./contrastive.js";
 import type { EnergyModel, Values } from "./energy-model.js";
 import { gibbs, sweepFrom } from "./gibbs.js";
-import { beforeEvent, held, leadOf, seenBy, without } from "./values.js";
+import { held, leadOf, seenBy, without } from "./values.js";
 
 export interface TemperOptions {
   /** Inverse temperatures of the replicas, rising, the last one 1. */
@@ -74,7 +75,7 @@ export function temper<W>(model: EnergyModel<W>, base: EnergyModel<W>, w: W, key
         names.map((name) => {
           const value = values[name]!;
           const rank = value.shape.length - lead.length;
-          return [name, select(beforeEvent(accept, rank) as Tensor, take(value, index(partner), 0), value)];
+          return [name, select(beforeEvent(accept, rank), take(value, index(partner), 0), value)];
         }),
       );
     }

@@ -63,7 +63,7 @@ export function eventOf(units: Units): Shape {
 }
 
 /** A category's index as a one-hot vector; what is one-hot already, or a mean of such, stays. */
-export function seenOf(units: Units, value: Tensor): Tensor {
+function seenOf(units: Units, value: Tensor): Tensor {
   return isCategory(units) && value.dtype !== "f32" ? oneHot(value, units.classes) : value;
 }
 
@@ -124,10 +124,4 @@ export function dependsOn(from: readonly Tensor[], targets: readonly Tensor[]): 
     stack.push(...producer(tensorOf(id)).inputs);
   }
   return false;
-}
-
-/** `value` [...lead], or a number, against a tensor with `rank` more axes on the right. */
-export function beforeEvent(value: Tensor | number, rank: number): Tensor | number {
-  if (typeof value === "number" || value.shape.length === 0) return value;
-  return reshape(value, [...value.shape, ...new Array<number>(rank).fill(1)]);
 }

@@ -21,29 +21,14 @@ import {
   stack,
   stopGradient,
   sub,
-  sum,
   transpose,
   type DrawShape,
   type Key,
   type Tensor,
 } from "../graph/index.js";
+import { beforeEvent, sumLast } from "../graph/last-axes.js";
 import { bernoulli, bernoulliLogits, bernoulliProbs, type BernoulliParams } from "../prob/bernoulli.js";
 import { only } from "./surrogate.js";
-
-/** `x` [..., B] before the axes of an event. */
-export function beforeEvent(x: Tensor, rank: number): Tensor {
-  return rank === 0 ? x : reshape(x, [...x.shape, ...Array.from({ length: rank }, () => 1)]);
-}
-
-/** Sum over the last axes. */
-export function overEvent(x: Tensor, rank: number): Tensor {
-  return rank === 0
-    ? x
-    : sum(
-        x,
-        Array.from({ length: rank }, (_, i) => i - rank),
-      );
-}
 
 const row = (x: Tensor, i: number): Tensor => squeeze(sliceAxis(x, 0, i, i + 1), [0]);
 
@@ -68,7 +53,7 @@ export function disarm(f: Tensor, z: Tensor, params: BernoulliParams): Tensor {
   const logits = bernoulliLogits(params);
   const gap = beforeEvent(sub(row(f, 0), row(f, 1)), rank);
   const slope = mul(gap, mul(0.5, mul(sub(row(z, 0), row(z, 1)), sigmoid(abs(logits)))));
-  return add(mean(f, [0]), overEvent(mul(stopGradient(slope), only(logits)), rank));
+  return add(mean(f, [0]), sumLast(mul(stopGradient(slope), only(logits)), rank));
 }
 
 /** ARM (Yin & Zhou 2019, eq. 8): the same with the uniform itself, less 1/2. `key` and `shape` are those of the draws. */
@@ -76,7 +61,7 @@ export function arm(f: Tensor, z: Tensor, params: BernoulliParams, key: Key, sha
   const rank = z.shape.length - f.shape.length;
   const gap = beforeEvent(sub(row(f, 0), row(f, 1)), rank);
   const slope = mul(gap, sub(pairNoise(key, shape), 0.5));
-  return add(mean(f, [0]), overEvent(mul(stopGradient(slope), only(bernoulliLogits(params))), rank));
+  return add(mean(f, [0]), sumLast(mul(stopGradient(slope), only(bernoulliLogits(params))), rank));
 }
 
 /** A sample, and for each of its entries the sample with that entry turned over. `shape` [1 + entries, ..., B, ...event]. */
@@ -112,7 +97,7 @@ export function localExpectation(f: Tensor, z: Tensor, params: BernoulliParams):
   );
   const event = drawn.shape.slice(drawn.shape.length - rank);
   const gain = mul(reshape(last, [...value.shape, ...event]), sub(1, mul(2, drawn)));
-  return add(value, overEvent(mul(stopGradient(gain), only(bernoulliProbs(params))), rank));
+  return add(value, sumLast(mul(stopGradient(gain), only(bernoulliProbs(params))), rank));
 }
 
 /** 1 where a logit and its noise are above 0. */

@@ -36,10 +36,11 @@ import {
   type Key,
   type Tensor,
 } from "../graph/index.js";
+import { beforeEvent, sumLast } from "../graph/last-axes.js";
 import { sameShape } from "../graph/shape.js";
 import { bernoulli, bernoulliLogits, bernoulliProbs, type BernoulliParams } from "../prob/bernoulli.js";
 import { memoryOf, type Carried } from "./baseline.js";
-import { beforeEvent, overEvent, threshold } from "./binary.js";
+import { threshold } from "./binary.js";
 import { learn, only } from "./surrogate.js";
 
 export interface ControlOptions {
@@ -127,7 +128,7 @@ function controlled(
   const { scale } = controls(memory, options.temperature);
   const c = control ? add(f, control) : f;
   const [smooth, given] = [row(c, 1), row(c, 2)];
-  const logQ = overEvent(bernoulli.logProb(b, params), rank);
+  const logQ = sumLast(bernoulli.logProb(b, params), rank);
   const signal = sub(value, mul(scale, given));
   const paths = [f, ...(control ? [control] : [])].map((t) => throughSamples(t, z, rank)).reduce((sum, t) => add(sum, t));
   const surrogate = add(add(value, mul(stopGradient(signal), only(logQ))), mul(stopGradient(scale), paths));
@@ -155,7 +156,7 @@ function throughSamples(t: Tensor, z: Tensor, rank: number): Tensor {
   // a sample that several copies of an outer draw share has no slope of each: there the noise stays
   if (!sameShape(z.shape.slice(0, z.shape.length - rank), t.shape)) return only(difference);
   const [slope] = vjp([difference], [add(mul(difference, 0), 1)], [z]);
-  return slope ? sum(overEvent(mul(stopGradient(slope), only(z)), rank), [0]) : lift(0);
+  return slope ? sum(sumLast(mul(stopGradient(slope), only(z)), rank), [0]) : lift(0);
 }
 
 /** ∂/∂p of log q(b). */

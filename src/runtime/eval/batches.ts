@@ -8,7 +8,7 @@ import type { HostTensor } from "../engines/engine.js";
 import { drawKey, fillWords, seedWords } from "../graph/random.js";
 
 /** Random numbers of different purposes differ in the second seed word: "eval", "draw". */
-export const PURPOSE = { train: 0, evaluate: 0x6576616c, draw: 0x64726177 } as const;
+const PURPOSE = { train: 0, evaluate: 0x6576616c, draw: 0x64726177 } as const;
 
 export type Purpose = keyof typeof PURPOSE;
 

@@ -1,5 +1,6 @@
 /** What drawing by parts is given: feeds of conditions and held values, and variables of the head that are drawn before the others. */
 import type { EngineSession, HostTensors } from "../engines/engine.js";
+import { feedsOf } from "../graph/host.js";
 import { input, rootKey, stage, type Key, type Rows, type Tensor } from "../graph/index.js";
 import { optimize } from "../graph/passes/index.js";
 import type { Graph } from "../graph/types.js";
@@ -34,8 +35,7 @@ export function feedsFor(graphs: readonly Graph[], { given, seed, firstRow = 0 }
     ...Object.fromEntries(Object.entries(given).map(([n, t]) => [fed(n), t])),
     rng: rngOf(seed, "draw", 0, firstRow),
   };
-  const names = graphs.flatMap((graph) => graph.nodes.flatMap((n) => (n.prim === "input" ? [n.params.name] : [])));
-  return Object.fromEntries(names.flatMap((n) => (all[n] === undefined ? [] : [[n, all[n]]])));
+  return feedsOf(graphs, all);
 }
 
 /** Runs a graph once; gives its outputs. */

@@ -7,6 +7,7 @@ import type { Dataset } from "../data/dataset.js";
 import type { EngineSession, HostTensor, HostTensors } from "../engines/engine.js";
 import { assertNever, GmcError } from "../graph/errors.js";
 import { stageChecked, stageKept, verified, type Check, type KeptCheck } from "../graph/checks.js";
+import { hostArray } from "../graph/host.js";
 import { iterationInput, rootKey, state, writeState, type Tensor } from "../graph/index.js";
 import { optimize } from "../graph/passes/index.js";
 import { sizeOf } from "../graph/shape.js";
@@ -141,7 +142,7 @@ function cycled(state: HostTensor, rows: number, event: Shape): HostTensor {
   const lead = state.shape.slice(0, state.shape.length - event.length);
   const [width, chains] = [sizeOf(event), lead.at(-1) ?? 1];
   const before = sizeOf(lead) - chains;
-  const data = state.dtype === "i32" ? new Int32Array(rows * width) : new Float32Array(rows * width);
+  const data = hostArray(state.dtype, rows * width);
   for (let i = 0; i < rows; i++) {
     const from = (before + (i % chains)) * width;
     data.set(state.data.subarray(from, from + width), i * width);

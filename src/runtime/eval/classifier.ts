@@ -24,6 +24,7 @@ import { open } from "./measurements.js";
 import { stageOutputs } from "./metrics.js";
 import type { Points } from "./points.js";
 import type { ClassifierProtocol } from "./protocol.js";
+import { sizeOf } from "../graph/shape.js";
 
 export interface ClassifierOptions {
   readonly session: EngineSession;
@@ -118,7 +119,7 @@ export async function trainClassifier(options: ClassifierOptions): Promise<Class
     ),
   );
   const judge = async (values: ArrayLike<number>, rows: number): Promise<Judged> => {
-    const width = spec.shape.reduce((a, b) => a * b, 1);
+    const width = sizeOf(spec.shape);
     const features = new Float32Array(rows * FEATURES);
     const classes = new Int32Array(rows);
     for (let first = 0; first < rows; first += CHUNK) {
@@ -203,7 +204,7 @@ interface Net {
 
 /** Two strided convolutions of images, of 8 x 8 pixels on, and a dense layer of features; of all else two dense layers. */
 function classifierNet(spec: VariableSpec, column: Column | undefined, classes: number): Net {
-  const size = spec.shape.reduce((a, b) => a * b, 1);
+  const size = sizeOf(spec.shape);
   // bytes count to 255; all other values are of the order of 1
   const levels = spec.domain === "byte" ? 255 : 1;
   const scaled = (x: Tensor): Tensor => (levels === 1 ? x : div(x, levels));

@@ -53,7 +53,7 @@ export interface CloudTest {
 }
 
 /** Of sets of clouds by their distances: real to drawn [n, m], real to real [n, n], drawn to drawn [m, m]. */
-export function judgeClouds(cross: Float64Array, real: Float64Array, drawn: Float64Array, n: number, m: number): CloudTest {
+function judgeClouds(cross: Float64Array, real: Float64Array, drawn: Float64Array, n: number, m: number): CloudTest {
   const covered = new Set<number>();
   const nearestDrawn = new Float64Array(n).fill(Infinity);
   const nearestReal = new Float64Array(m).fill(Infinity);

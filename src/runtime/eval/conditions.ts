@@ -1,11 +1,13 @@
 /** What the log Z of rows depends on, and the rows that chains of a reverse run start from. */
-import type { SplitName } from "../data/dataset.js";
+import { commonRows, type SplitName } from "../data/dataset.js";
 import type { HostTensor, HostTensors } from "../engines/engine.js";
 import type { PartitionMetric } from "../model.js";
 import { dataFeeds, dataName, defined } from "../train/context.js";
+import { hostArray } from "../graph/host.js";
 import { allRows, drawnBatches, rngOf, spreadRows } from "./batches.js";
 import { stageConditions } from "./metrics.js";
-import type { PartitionOptions } from "./partition.js";
+import type { PartitionOptions } from "./partition-program.js";
+import { sizeOf } from "../graph/shape.js";
 
 export interface DistinctConditions {
   readonly conditions: readonly HostTensors[];
@@ -62,16 +64,16 @@ export function startRows(
   const { dataset, seed } = options;
   const variables = metric.statistics ?? [];
   const split: SplitName = of === undefined ? "train" : options.split;
-  const all = Math.min(...dataset.streams.map((s) => s.splits[split]?.rows ?? 0));
+  const all = commonRows(dataset, split);
   return conditions.map((_, condition) => {
     const own = of === undefined ? allRows(all) : (rowIds ?? []).filter((_row, i) => of[i] === condition);
     const chosen = spreadRows(own, chains);
-    const found = new Map<string, HostTensor[]>();
+    const found = new Map(variables.map((name): [string, HostTensor[]] => [name, []]));
     for (const drawn of drawnBatches(dataset, split, { batch: Math.min(chosen.length, 100), seed, rows: chosen })) {
       const feeds = dataFeeds(drawn.tensors);
       for (const name of variables) {
         const value = defined(feeds[dataName(name)], `data of ${name}`);
-        for (let row = 0; row < drawn.rows; row++) found.set(name, [...(found.get(name) ?? []), rowOf(value, row)]);
+        for (let row = 0; row < drawn.rows; row++) found.get(name)?.push(rowOf(value, row));
       }
     }
     return Object.fromEntries([...found].map(([name, rows]) => [name, repeatedRows(rows, chains)]));
@@ -81,14 +83,14 @@ export function startRows(
 /** `count` of the rows, which follow each other over and over. A label that is missing stands for the first class: chains only start here. */
 function repeatedRows(rows: readonly HostTensor[], count: number): HostTensor {
   const { dtype, shape } = defined(rows[0], "row");
-  const width = shape.reduce((a, b) => a * b, 1);
-  const data = dtype === "i32" ? new Int32Array(count * width) : new Float32Array(count * width);
+  const width = sizeOf(shape);
+  const data = hostArray(dtype, count * width);
   for (let i = 0; i < count; i++) data.set(defined(rows[i % rows.length], "row").data, i * width);
   return { dtype, shape: [count, ...shape], data: dtype === "i32" ? data.map((label) => Math.max(0, label)) : data };
 }
 
 function rowOf(t: HostTensor, row: number): HostTensor {
   const shape = t.shape.slice(1);
-  const width = shape.reduce((a, b) => a * b, 1);
+  const width = sizeOf(shape);
   return { dtype: t.dtype, shape, data: t.data.slice(row * width, (row + 1) * width) };
 }

@@ -6,8 +6,10 @@ import type { EngineSession } from "../engines/engine.js";
 import type { ModelDefinition, RowMetric } from "../model.js";
 import { rowsOfVariable, type ArrayInput } from "../train/arrays.js";
 import { dataName, dataVariables, defined } from "../train/context.js";
+import { hostArray } from "../graph/host.js";
 import { feedsFor, open } from "./measurements.js";
 import { stageRowMetric } from "./metrics.js";
+import { sizeOf } from "../graph/shape.js";
 
 export interface ExactDensity {
   /** Name of the metric. */
@@ -42,7 +44,7 @@ export async function logDensities(options: DensityOptions, density: ExactDensit
   const { session, model, averaged } = options;
   const spec = defined(dataVariables(model)[density.variable], density.variable);
   const rows = rowsOfVariable(density.variable, spec, given);
-  const width = spec.shape.reduce((a, b) => a * b, 1);
+  const width = sizeOf(spec.shape);
   const count = rows.shape[0] ?? 0;
   const metric = model.evaluate[density.metric] as RowMetric;
   const opened = await open(session, stageRowMetric({ model, batch: BATCH, averaged }, metric, 1));
@@ -50,7 +52,7 @@ export async function logDensities(options: DensityOptions, density: ExactDensit
   try {
     for (let start = 0; start < count; start += BATCH) {
       // the last batch repeats the last row
-      const data = rows.dtype === "i32" ? new Int32Array(BATCH * width) : new Float32Array(BATCH * width);
+      const data = hostArray(rows.dtype, BATCH * width);
       for (let i = 0; i < data.length; i++) {
         const row = Math.min(count - 1, start + Math.floor(i / width));
         data[i] = rows.data[row * width + (i % width)]!;

@@ -5,6 +5,7 @@
 import type { Program } from "../engines/engine.js";
 import { GmcError } from "../graph/errors.js";
 import { stageChecked, type Check } from "../graph/checks.js";
+import { inputNames } from "../graph/host.js";
 import { add, argMax, input, mul, rootKey, sub, zeros, type Key, type Rows, type Tensor } from "../graph/index.js";
 import { optimize } from "../graph/passes/index.js";
 import type { Graph } from "../graph/types.js";
@@ -260,6 +261,9 @@ export function valueOf(draw: Draw, name: string): Tensor {
 export function drawProgram(name: string, options: DrawOptions, fn: () => Record<string, Tensor>): DrawProgram {
   const { graph: staged, checks } = stageChecked(fn, { mode: "eval" });
   const graph: Graph = optimize(staged);
-  const inputs = graph.nodes.flatMap((n) => (n.prim === "input" ? [n.params.name] : []));
-  return { program: { name, stages: [{ kind: "call", name, graph }], fetch: Object.keys(graph.outputs) }, inputs, checks };
+  return {
+    program: { name, stages: [{ kind: "call", name, graph }], fetch: Object.keys(graph.outputs) },
+    inputs: inputNames(graph),
+    checks,
+  };
 }

@@ -3,7 +3,7 @@
  * standard error and all of it with its protocol. Memory is bounded: rows come in batches, samples in chunks.
  * Randomness belongs to (seed, row, sample), so no number depends on the batch size.
  */
-import { evaluationSplit, splitNames, splitRows, type Dataset, type SplitName } from "../data/dataset.js";
+import { commonRows, evaluationSplit, splitNames, splitRows, type Dataset, type SplitName } from "../data/dataset.js";
 import { hasRow } from "../data/observed.js";
 import type { EngineSession } from "../engines/engine.js";
 import { assertNever, GmcError } from "../graph/errors.js";
@@ -81,7 +81,7 @@ export async function evaluate(options: EvaluateOptions): Promise<Evaluation> {
   const started = performance.now();
   const { model, dataset } = options;
   const split = options.split ?? evaluationSplit(dataset);
-  const rows = Math.min(options.rows ?? Infinity, ...dataset.streams.map((s) => s.splits[split]?.rows ?? 0));
+  const rows = Math.min(options.rows ?? Infinity, commonRows(dataset, split));
   checkOptions(options);
   const names = measuredNames(options);
   const found: Record<Kind, Record<string, Result>> = { metrics: {}, terms: {}, reconstruction: {} };

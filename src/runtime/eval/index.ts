@@ -14,5 +14,6 @@ export {
 } from "./session.js";
 export type { ChainStart } from "./chain.js";
 export { chainStart, gibbsChain, type GibbsChainOptions } from "./gibbs-chain.js";
-export { countModes, gridCentres, mmdTest, ringCentres } from "./samples.js";
+export { mmdTest } from "./mmd.js";
+export { countModes, gridCentres, ringCentres } from "./modes.js";
 export { rowReconstructionError } from "./row-reconstruction.js";

@@ -43,8 +43,9 @@ export async function open(session: EngineSession, staged: Pick<MetricProgram, "
 /** What of `feeds` a program takes, with the random state and the final values of schedules. */
 export function feedsFor(options: MeasureOptions, opened: Opened, feeds: HostTensors, step: number, offset: number): HostTensors {
   const out: Record<string, HostTensor> = {};
+  const schedules = finalSchedules(options.model);
   for (const name of opened.inputs) {
-    const schedule = finalSchedules(options.model)[name];
+    const schedule = schedules[name];
     if (name === "rng") out[name] = rngOf(options.seed, "evaluate", step, offset);
     else if (schedule !== undefined) out[name] = { dtype: "f32", shape: [], data: Float32Array.of(schedule) };
     else out[name] = defined(feeds[name], `data for ${name}`);

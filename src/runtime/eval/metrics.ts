@@ -5,6 +5,7 @@
 import type { Program } from "../engines/engine.js";
 import { InternalError } from "../graph/errors.js";
 import { stageChecked, type Check } from "../graph/checks.js";
+import { inputNames } from "../graph/host.js";
 import { broadcastTo, grad, input, mean, sum, terms, type Tensor } from "../graph/index.js";
 import { currentTrace } from "../graph/trace.js";
 import { optimize } from "../graph/passes/index.js";
@@ -20,6 +21,7 @@ import type {
 } from "../model.js";
 import { defined, scheduleName, stepContext } from "../train/context.js";
 import { valueAt } from "../train/schedules.js";
+import { sizeOf } from "../graph/shape.js";
 
 export interface MetricProgram {
   readonly program: Program;
@@ -152,7 +154,7 @@ function metricProgram(name: string, options: MetricOptions, fn: () => Record<st
     { mode: "eval" },
   );
   const graph: Graph = optimize(staged);
-  const inputs = graph.nodes.flatMap((n) => (n.prim === "input" ? [n.params.name] : []));
-  const elements = graph.nodes.reduce((total, n) => total + (n.prim === "state" ? 0 : n.shape.reduce((a, b) => a * b, 1)), 0);
+  const inputs = inputNames(graph);
+  const elements = graph.nodes.reduce((total, n) => total + (n.prim === "state" ? 0 : sizeOf(n.shape)), 0);
   return { program: { name, stages: [{ kind: "call", name, graph }], fetch: Object.keys(graph.outputs) }, inputs, checks, elements };
 }

@@ -1,6 +1,7 @@
 /** `reconstruction(p, q)` as a line of `evaluate`: how far the data lie from what the model makes of their latents. */
-import { add, type Key, type Rows, rowsOf, square, sub, sum, type Tensor } from "../graph/index.js";
+import { add, type Key, type Rows, rowsOf, square, sub, type Tensor } from "../graph/index.js";
 import { GmcError } from "../graph/errors.js";
+import { sumLast } from "../graph/last-axes.js";
 import type { Draw } from "../model.js";
 
 type Sampler<W> = (w: W, key: Key, rows: Rows, given: Readonly<Record<string, Tensor>>) => Draw;
@@ -26,8 +27,7 @@ export function rowReconstructionError<W>(
   const errors = names.flatMap((name) => {
     const [x, shown] = [data[name], means[name] ?? values[name]];
     if (!x || !shown) return [];
-    const axes = Array.from({ length: x.shape.length - 1 }, (_, i) => i + 1);
-    return [axes.length === 0 ? square(sub(x, shown)) : sum(square(sub(x, shown)), axes)];
+    return [sumLast(square(sub(x, shown)), x.shape.length - 1)];
   });
   return errors.reduce((total, e) => add(total, e));
 }

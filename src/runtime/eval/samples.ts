@@ -2,10 +2,10 @@
  * Samples of a density against the rows of a split: what an implicit density, which has no likelihood, can be judged by. One sample is drawn for
  * each row, given the row's conditions; all of both are held on the host, so the number of rows is limited.
  */
-import { evaluationSplit, type Dataset, type SplitName } from "../data/dataset.js";
+import { commonRows, evaluationSplit, type Dataset, type SplitName } from "../data/dataset.js";
 import type { EngineSession, HostTensor, HostTensors } from "../engines/engine.js";
 import { assertNever, GmcError } from "../graph/errors.js";
-import { hostStream, type HostStream } from "../graph/random.js";
+import { hostStream } from "../graph/random.js";
 import type { SamplesMetric } from "../model.js";
 import { dataName, defined } from "../train/context.js";
 import { pause } from "../train/pause.js";
@@ -14,6 +14,8 @@ import { allRows, drawnBatches, spreadRows } from "./batches.js";
 import { rowsOf, trainClassifier } from "./classifier.js";
 import { cloudTest } from "./clouds.js";
 import { frechetDistance, gaussianOf, precisionRecall } from "./frechet.js";
+import { mmdTest } from "./mmd.js";
+import { countModes } from "./modes.js";
 import type { Points } from "./points.js";
 import type { Result } from "./protocol.js";
 
@@ -33,9 +35,9 @@ export function sampleMeasurement(
 ): Measurement {
   const { opened, rows: taken, all } = plan;
   requireSeveral(metric, taken);
-  const real: Set = { rows: 0, event: [], data: [] };
-  const drawn: Set = { rows: 0, event: [], data: [] };
-  const take = (into: Set, { shape, data }: HostTensor, rows: number): void => {
+  const real: SampleSet = { rows: 0, event: [], data: [] };
+  const drawn: SampleSet = { rows: 0, event: [], data: [] };
+  const take = (into: SampleSet, { shape, data }: HostTensor, rows: number): void => {
     into.event = shape.slice(1);
     into.rows += rows;
     const width = data.length / Math.max(1, shape[0] ?? 1);
@@ -48,9 +50,7 @@ export function sampleMeasurement(
       take(real, defined(feeds[dataName(metric.variable)], `data for ${metric.variable}`), rows);
     },
     results: async () => {
-      const base = { label: metric.label, standardError: null, k: null, bound: null };
-      const judged = await judge(options, metric, real, drawn);
-      return { [name]: { ...base, ...judged, ...(taken === all ? {} : { rows: taken }) } };
+      return { [name]: await judge(options, metric, real, drawn, { taken, all }) };
     },
     dispose: () => opened.executable.dispose(),
   };
@@ -66,10 +66,10 @@ export async function judgeRows(
   drawn: { readonly shape: readonly number[]; readonly data: ArrayLike<number> },
 ): Promise<Result> {
   const { dataset, split, seed } = options;
-  const all = allRows(Math.min(...dataset.streams.map((s) => s.splits[split]?.rows ?? 0)));
+  const all = allRows(commonRows(dataset, split));
   const taken = spreadRows(all, metric.rows);
   requireSeveral(metric, Math.min(taken.length, drawn.shape[0] ?? 0));
-  const real: Set = { rows: 0, event: drawn.shape.slice(1), data: [] };
+  const real: SampleSet = { rows: 0, event: drawn.shape.slice(1), data: [] };
   for (const batch of drawnBatches(dataset, split, { batch: Math.min(200, taken.length), seed, rows: taken })) {
     const { data } = defined(batch.tensors[metric.variable], `data for ${metric.variable}`);
     const width = data.length / batch.size;
@@ -80,9 +80,8 @@ export async function judgeRows(
   const width = real.data.length / Math.max(1, real.rows);
   if (drawn.data.length !== rows * width)
     throw new GmcError("GM4040", `${rows} rows of \`${metric.variable}\` are ${rows * width} numbers, and ${drawn.data.length} are given`);
-  const base = { label: metric.label, standardError: null, k: null, bound: null };
-  const judged = await judge(options, metric, real, { rows, event: real.event, data: Array.from(drawn.data) });
-  return { ...base, ...judged, ...(taken.length === all.length ? {} : { rows: taken.length }) };
+  const given: SampleSet = { rows, event: real.event, data: Array.from(drawn.data) };
+  return judge(options, metric, real, given, { taken: taken.length, all: all.length });
 }
 
 /** All but the counts of modes compare rows of one kind with one another. Throws GM4041 where there is one, or none. */
@@ -93,7 +92,7 @@ function requireSeveral({ label, place, method }: SamplesMetric, rows: number): 
   ]);
 }
 
-interface Set {
+interface SampleSet {
   rows: number;
   /** Shape of a row. */
   event: readonly number[];
@@ -102,7 +101,19 @@ interface Set {
 
 type Judgement = Pick<Result, "value" | "unit" | "detail" | "classifier">;
 
-async function judge(options: SamplesOptions, metric: SamplesMetric, realSet: Set, drawnSet: Set): Promise<Judgement> {
+/** By the method of the metric; of so many rows `taken` of `all`. */
+async function judge(
+  options: SamplesOptions,
+  metric: SamplesMetric,
+  real: SampleSet,
+  drawn: SampleSet,
+  { taken, all }: { readonly taken: number; readonly all: number },
+): Promise<Result> {
+  const judged = await judgement(options, metric, real, drawn);
+  return { label: metric.label, standardError: null, k: null, bound: null, ...judged, ...(taken === all ? {} : { rows: taken }) };
+}
+
+async function judgement(options: SamplesOptions, metric: SamplesMetric, realSet: SampleSet, drawnSet: SampleSet): Promise<Judgement> {
   const width = realSet.data.length / Math.max(1, realSet.rows);
   const [real, drawn] = [
     { width, data: realSet.data },
@@ -158,8 +169,8 @@ async function judgeByClassifier(
   options: SamplesOptions,
   variable: string,
   method: Extract<SamplesMetric["method"], { readonly kind: "classifier" }>,
-  real: Set,
-  drawn: Set,
+  real: SampleSet,
+  drawn: SampleSet,
 ): Promise<Judgement> {
   const { labels, steps, k } = method;
   const classifier = await trainClassifier({ ...options, variable, labels, steps });
@@ -192,100 +203,4 @@ function classShares(classes: Int32Array, count: number): Float64Array {
   const shares = new Float64Array(count);
   for (const c of classes) shares[c]! += 1 / classes.length;
   return shares;
-}
-
-// ---- maximum mean discrepancy -------------------------------------------------------------------
-
-/**
- * The unbiased estimate of squared MMD between two samples by the kernel exp(-d^2 / (2 s)), and how probable one as large is between samples of one
- * distribution: the share of `permutations` random divisions of all points that reach it, with the division at hand counted (Gretton et al.
- * 2012, eq. 3; Phipson & Smyth 2010). s is the median of the squared distances between rows of the data: the kernel is that of the data alone.
- */
-export function mmdTest(
-  real: Points,
-  drawn: Points,
-  permutations: number,
-  random: Pick<HostStream, "below">,
-): { readonly value: number; readonly p: number; readonly bandwidth: number } {
-  const { width } = real;
-  const [n, m] = [real.data.length / width, drawn.data.length / width];
-  const all = [...Array.from(real.data), ...Array.from(drawn.data)];
-  const total = n + m;
-  const distances = new Float64Array(total * total);
-  for (let i = 0; i < total; i++) {
-    for (let j = i + 1; j < total; j++) {
-      let d = 0;
-      for (let k = 0; k < width; k++) d += ((all[i * width + k] ?? 0) - (all[j * width + k] ?? 0)) ** 2;
-      distances[i * total + j] = distances[j * total + i] = d;
-    }
-  }
-  const own: number[] = [];
-  for (let i = 0; i < n; i++) for (let j = i + 1; j < n; j++) own.push(distances[i * total + j] ?? 0);
-  own.sort((a, b) => a - b);
-  const bandwidth = own[Math.floor(own.length / 2)] || 1;
-  const kernel = distances.map((d) => Math.exp(-d / (2 * bandwidth)));
-  const order = Int32Array.from({ length: total }, (_, i) => i);
-  const statistic = (): number => {
-    let [first, second, cross] = [0, 0, 0];
-    for (let a = 0; a < total; a++) {
-      const row = (order[a] ?? 0) * total;
-      for (let b = a + 1; b < total; b++) {
-        const k = kernel[row + (order[b] ?? 0)] ?? 0;
-        if (b < n) first += k;
-        else if (a >= n) second += k;
-        else cross += k;
-      }
-    }
-    return (2 * first) / (n * (n - 1)) + (2 * second) / (m * (m - 1)) - (2 * cross) / (n * m);
-  };
-  const value = statistic();
-  let reached = 1;
-  for (let t = 0; t < permutations; t++) {
-    for (let i = total - 1; i > 0; i--) {
-      const j = random.below(i + 1);
-      [order[i], order[j]] = [order[j] ?? 0, order[i] ?? 0];
-    }
-    if (statistic() >= value) reached++;
-  }
-  return { value, p: reached / (permutations + 1), bandwidth };
-}
-
-// ---- modes ----------------------------------------------------------------------------------------
-
-/**
- * How many modes hold samples: a sample belongs to its nearest centre if that is within three scales, and a mode is covered that holds a fifth of its
- * even share at least. Also the share of all samples that belong to a mode (Srivastava et al. 2017, section 4.1, "high quality").
- */
-export function countModes(
-  drawn: Points,
-  centres: readonly (readonly number[])[],
-  scale: number,
-): { readonly covered: number; readonly quality: number } {
-  const { width, data } = drawn;
-  const rows = data.length / width;
-  const counts = new Array<number>(centres.length).fill(0);
-  for (let row = 0; row < rows; row++) {
-    let [nearest, least] = [-1, (3 * scale) ** 2];
-    centres.forEach((centre, c) => {
-      const d = centre.reduce((sum, v, k) => sum + (v - (data[row * width + k] ?? NaN)) ** 2, 0);
-      if (d <= least) [nearest, least] = [c, d];
-    });
-    if (nearest >= 0) counts[nearest] = (counts[nearest] ?? 0) + 1;
-  }
-  const share = rows / centres.length / 5;
-  return { covered: counts.filter((n) => n >= share && n > 0).length, quality: counts.reduce((a, b) => a + b, 0) / Math.max(1, rows) };
-}
-
-/** Centres of modes evenly spaced on a circle, the first to the right. */
-export function ringCentres(modes: number, radius: number): readonly (readonly number[])[] {
-  return Array.from({ length: modes }, (_, i) => {
-    const angle = (2 * Math.PI * i) / modes;
-    return [radius * Math.cos(angle), radius * Math.sin(angle)];
-  });
-}
-
-/** Centres of modes on a square grid around 0, `side` a row. */
-export function gridCentres(side: number, spacing: number): readonly (readonly number[])[] {
-  const at = (i: number): number => spacing * (i - (side - 1) / 2);
-  return Array.from({ length: side * side }, (_, i) => [at(i % side), at(Math.floor(i / side))]);
 }

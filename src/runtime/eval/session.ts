@@ -1,14 +1,13 @@
 /**
  * A model with weights in an open session: evaluate, sample, reconstruct, interpolate. What training gives back, and what a checkpoint opens as.
  */
-import { evaluationSplit, type Dataset, type SplitName } from "../data/dataset.js";
+import { commonRows, evaluationSplit, type Dataset, type SplitName } from "../data/dataset.js";
 import type { EngineSession, HostTensor, HostTensors } from "../engines/engine.js";
 import { verified } from "../graph/checks.js";
 import { GmcError } from "../graph/errors.js";
 import type { DensityDefinition, ModelDefinition } from "../model.js";
-import { sizeOf } from "../graph/shape.js";
 import { leavesOf } from "../nn/spec.js";
-import { rowsOfVariable, type ArrayInput } from "../train/arrays.js";
+import type { ArrayInput } from "../train/arrays.js";
 import { dataFeeds, dataName, dataVariables, defined, emaName } from "../train/context.js";
 import { checkOptionNames } from "../train/options.js";
 import { allRows, drawnBatches, rngOf } from "./batches.js";
@@ -28,6 +27,8 @@ import {
 import { runSequential, type SequentialOptions } from "./sequential.js";
 import { directionsOf, stageTranslation } from "./translate.js";
 import { evaluate, type EvaluateOptions } from "./evaluate.js";
+import { givenValues } from "./given.js";
+import { holdRows, interpolateRows, type Path } from "./interpolate.js";
 import type { Evaluation, Result } from "./protocol.js";
 import { judgeRows } from "./samples.js";
 
@@ -52,7 +53,7 @@ export interface TrainedSession {
   evaluate(options?: SessionEvaluateOptions): Promise<Evaluation>;
   /** Draws `rows` rows; conditions (`y`) by name, else cycled through the classes or taken from the data. */
   sample(rows: number, options?: SampleOptions): Promise<Samples>;
-  /** The first `rows` rows of a split and their reconstructions. */
+  /** The first `rows` rows of a split and their reconstructions. Unless told, of the split that an evaluation measures, if it has as many. */
   reconstruct(rows: number, options?: { readonly split?: SplitName; readonly seed?: number }): Promise<Reconstructions>;
   /** The first `rows` rows of a split as the model sees them. */
   data(rows: number, split?: SplitName): RowsByName;
@@ -160,8 +161,8 @@ export interface Translation {
 export interface InterpolateOptions {
   readonly split?: SplitName;
   readonly seed?: number;
-  /** "spherical" keeps the norm of Normal latents typical (White 2016); "linear" unless told. */
-  readonly path?: "linear" | "spherical";
+  /** "linear" unless told. */
+  readonly path?: Path;
 }
 
 export interface SessionOptions {
@@ -186,12 +187,13 @@ export function openSession(options: SessionOptions): TrainedSession {
     }
   };
   const firstRows = (split: SplitName | undefined, rows: number, seed: number): HostTensors => {
-    const use = split ?? (dataset.streams.every((s) => s.splits.test) ? "test" : "train");
+    const usual = evaluationSplit(dataset);
+    const use = split ?? (commonRows(dataset, usual) >= rows ? usual : "train");
     for (const batch of drawnBatches(dataset, use, { batch: rows, seed, rows: allRows(rows) })) {
       if (batch.rows < rows) break;
       return Object.fromEntries(Object.entries(batch.tensors).map(([name, t]) => [name, { ...t, data: t.data.slice() }]));
     }
-    const there = Math.min(...dataset.streams.map((s) => s.splits[use]?.rows ?? 0));
+    const there = commonRows(dataset, use);
     throw new GmcError("GM4004", `${dataset.name} has ${there} ${use} rows, and ${rows} are asked for`, [
       there === 0 ? "name another split" : "ask for fewer, or name another split; an interpolation takes two rows a pair",
     ]);
@@ -350,87 +352,6 @@ function hostRows({ shape, data }: Rows): HostTensor {
 /** Those outputs whose names begin so, by the rest of their names. */
 function tensorsOf(outputs: HostTensors, prefix: string): HostTensors {
   return withPrefix(outputs, prefix) as HostTensors;
-}
-
-/**
- * Values for what the generative density is conditioned on: as given, else classes in turn, else rows of the data; and for what else is held.
- * What a chain draws is no condition of it. GM4009 for a name that the density does not have.
- */
-function givenValues(
-  model: ModelDefinition,
-  rows: number,
-  given: SampleOptions["given"],
-  data: () => HostTensors,
-): Record<string, HostTensor> {
-  const density = generativeOf(model);
-  const variables = dataVariables(model);
-  const out: Record<string, HostTensor> = {};
-  const conditions = density.given.filter((name) => density.chain?.variables[name] === undefined);
-  for (const name of Object.keys(given ?? {})) {
-    if (!density.head.includes(name) && !density.given.includes(name))
-      throw new GmcError("GM4009", `${density.label} has no variable \`${name}\` to hold`, [
-        `it has: ${[...density.head, ...density.given].join(", ")}`,
-      ]);
-  }
-  for (const name of new Set([...conditions, ...Object.keys(given ?? {})])) {
-    const spec = variables[name] ?? model.latents[name];
-    const shape = [rows, ...(spec?.shape ?? [])];
-    const own = given?.[name];
-    if (own !== undefined) {
-      const { dtype, data: values } = rowsOfVariable(
-        name,
-        spec ?? { domain: "real", shape: [] },
-        typeof own === "number" ? new Float32Array(sizeOf(shape)).fill(own) : own,
-      );
-      if (values.length !== sizeOf(shape))
-        throw new GmcError("GM4009", `\`${name}\` is held at ${values.length} numbers, and ${rows} rows of it are ${sizeOf(shape)}`);
-      out[name] = { dtype, shape, data: values };
-    } else if (spec?.domain === "category" && spec.shape.length === 0) {
-      out[name] = { dtype: "i32", shape, data: Int32Array.from({ length: rows }, (_, i) => i % (spec.classes ?? 1)) };
-    } else if (variables[name] !== undefined) out[name] = defined(data()[name], name);
-    else throw new GmcError("GM4009", `a value of \`${name}\` is needed to draw from ${density.label}`);
-  }
-  return out;
-}
-
-/** Rows 2p and 2p + 1 of `t` are the ends of pair p; discrete values keep the nearer end. */
-function interpolateRows(t: HostTensor, pairs: number, steps: number, path: "linear" | "spherical"): HostTensor {
-  const width = t.data.length / (2 * pairs);
-  const out = t.dtype === "i32" ? new Int32Array(pairs * steps * width) : new Float32Array(pairs * steps * width);
-  for (let p = 0; p < pairs; p++) {
-    const a = t.data.subarray(2 * p * width, (2 * p + 1) * width);
-    const b = t.data.subarray((2 * p + 1) * width, (2 * p + 2) * width);
-    for (let s = 0; s < steps; s++) {
-      const f = s / (steps - 1);
-      const [u, v] = t.dtype === "i32" ? (f < 0.5 ? [1, 0] : [0, 1]) : path === "linear" ? [1 - f, f] : sphericalWeights(a, b, f);
-      for (let j = 0; j < width; j++) out[(p * steps + s) * width + j] = u * (a[j] ?? 0) + v * (b[j] ?? 0);
-    }
-  }
-  return { dtype: t.dtype, shape: [pairs * steps, ...t.shape.slice(1)], data: out };
-}
-
-/** Shoemake 1985: sin((1 - f) w) / sin w and sin(f w) / sin w, w the angle between a and b. */
-function sphericalWeights(a: ArrayLike<number>, b: ArrayLike<number>, f: number): [number, number] {
-  let [ab, aa, bb] = [0, 0, 0];
-  for (let j = 0; j < a.length; j++) {
-    ab += (a[j] ?? 0) * (b[j] ?? 0);
-    aa += (a[j] ?? 0) ** 2;
-    bb += (b[j] ?? 0) ** 2;
-  }
-  const angle = Math.acos(Math.max(-1, Math.min(1, ab / Math.sqrt(aa * bb || 1))));
-  if (Math.sin(angle) < 1e-6) return [1 - f, f];
-  return [Math.sin((1 - f) * angle) / Math.sin(angle), Math.sin(f * angle) / Math.sin(angle)];
-}
-
-/** The condition of a pair's first row, for all of its steps. */
-function holdRows(t: HostTensor, pairs: number, steps: number): HostTensor {
-  const width = t.data.length / (2 * pairs);
-  const data = t.dtype === "i32" ? new Int32Array(pairs * steps * width) : new Float32Array(pairs * steps * width);
-  for (let row = 0; row < pairs * steps; row++) {
-    const from = 2 * Math.floor(row / steps) * width;
-    for (let j = 0; j < width; j++) data[row * width + j] = t.data[from + j] ?? 0;
-  }
-  return { dtype: t.dtype, shape: [pairs * steps, ...t.shape.slice(1)], data };
 }
 
 function withPrefix(outputs: HostTensors, prefix: string): RowsByName {

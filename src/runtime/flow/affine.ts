@@ -2,10 +2,11 @@
 import { add, broadcastTo, exp, mul, neg, sub } from "../graph/index.js";
 import type { Shape, Tensor } from "../graph/index.js";
 import { broadcastShapes } from "../graph/shape.js";
+import { sumLast } from "../graph/last-axes.js";
 import { init } from "../nn/init.js";
 import { layerSpec, leaf } from "../nn/spec.js";
 import type { LayerSpec } from "../nn/spec.js";
-import { closed, leadOf, perExample, sumLast } from "./bijector.js";
+import { closed, leadOf, perExample } from "./bijector.js";
 import type { Bijector, EventOptions, Image } from "./bijector.js";
 
 /** [...event], or with leading axes where a net gives them. */

@@ -4,7 +4,7 @@
  * Here: the type, composition, and what the families of this folder share.
  */
 import { GmcError } from "../graph/errors.js";
-import { add, broadcastTo, lift, sizeOf, sum, zeros } from "../graph/index.js";
+import { add, broadcastTo, lift, sizeOf, zeros } from "../graph/index.js";
 import type { Shape, Tensor, TensorLike } from "../graph/index.js";
 import { sameShape, shapeError, showShape } from "../graph/shape.js";
 
@@ -84,14 +84,6 @@ export function leadOf(what: string, x: Tensor, event: Shape): Shape {
     throw shapeError(`${what}: an event is ${showShape(event)}, and the value ${showShape(x.shape)} does not end so`);
   }
   return x.shape.slice(0, rank);
-}
-
-/** Sum over the last `rank` axes. */
-export function sumLast(x: Tensor, rank: number): Tensor {
-  return sum(
-    x,
-    Array.from({ length: rank }, (_, i) => i - rank),
-  );
 }
 
 /** One number per example out of one for all, or one of fewer leading axes. */

@@ -8,7 +8,8 @@
 import { add, broadcastTo, exp, mul, neg, reshape, split, sub } from "../graph/index.js";
 import type { Shape, Tensor } from "../graph/index.js";
 import { broadcastShapes, sameShape, shapeError, showShape } from "../graph/shape.js";
-import { closed, leadOf, noVolume, perExample, sumLast } from "./bijector.js";
+import { sumLast } from "../graph/last-axes.js";
+import { closed, leadOf, noVolume, perExample } from "./bijector.js";
 import type { Bijector, Conditioner, EventOptions, Image } from "./bijector.js";
 import { divide } from "./masks.js";
 import type { MaskOptions } from "./masks.js";

@@ -6,8 +6,9 @@
 import { GmcError } from "../graph/errors.js";
 import { add, clip, floor, mul, randomNormal, randomUniform, rowsOf, sizeOf, sub } from "../graph/index.js";
 import type { DrawShape, Key, Tensor } from "../graph/index.js";
+import { sumLast } from "../graph/last-axes.js";
 import { normal } from "../prob/normal.js";
-import { closed, leadOf, perExample, sumLast } from "./bijector.js";
+import { closed, leadOf, perExample } from "./bijector.js";
 import type { Bijector, EventOptions } from "./bijector.js";
 
 export interface DequantizeFlowOptions extends EventOptions {

@@ -2,8 +2,9 @@
 import { GmcError } from "../graph/errors.js";
 import { add, exp, log, log1p, logSigmoid, mul, neg, sigmoid, softplus, sub } from "../graph/index.js";
 import type { Tensor } from "../graph/index.js";
+import { sumLast } from "../graph/last-axes.js";
 import { log1mexp } from "../prob/numeric.js";
-import { closed, invert, leadOf, sumLast } from "./bijector.js";
+import { closed, invert, leadOf } from "./bijector.js";
 import type { Bijector, EventOptions, Image } from "./bijector.js";
 
 /** A value and the log of each entry's derivative. */

@@ -29,7 +29,8 @@ import {
 import type { Shape, Tensor } from "../graph/index.js";
 import { sizeOf } from "../graph/shape.js";
 import { vjp } from "../graph/vjp.js";
-import { leadOf, noDirection, perExample, sumLast, type Bijector, type EventOptions } from "./bijector.js";
+import { sumLast } from "../graph/last-axes.js";
+import { leadOf, noDirection, perExample, type Bijector, type EventOptions } from "./bijector.js";
 
 /** Places of entries in the event, in C order: `outputs[k]` of x is paired with `inputs[k]` of z. */
 export interface Level {

@@ -11,7 +11,7 @@ import type { Graph } from "./types.js";
 export type { Check } from "./trace.js";
 
 /** The next greater value is far from any number that means something, and NaN is not below it. */
-export const HOLDS_FROM = 1e-30;
+const HOLDS_FROM = 1e-30;
 
 interface Found {
   readonly data: ArrayLike<number>;
@@ -98,7 +98,7 @@ export function verified<T extends Found>(
 }
 
 /** The first condition that does not hold, as what to say of it. */
-export function firstBroken(outputs: Readonly<Record<string, Found>>, checks: readonly Check["failed"][], when = ""): GmcError | undefined {
+function firstBroken(outputs: Readonly<Record<string, Found>>, checks: readonly Check["failed"][], when = ""): GmcError | undefined {
   for (const [i, failed] of checks.entries()) {
     const value = outputs[outputName(i)]?.data[0] ?? NaN;
     if (isBelow(value)) return failed(value, when);

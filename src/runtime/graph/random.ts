@@ -22,6 +22,7 @@
  * ((w >>> 8) + 0.5) * 2^-24. In f32 that argument rounds to 1 at the upper end, so an engine writes s = (w >>> 8) - 2^23 + 0.5, exact in f32,
  * and takes sqrt(2) * erfinv(s * 2^-23), where 1 - |s| * 2^-23 is exact too. The largest magnitude is 5.42.
  */
+import { sizeOf } from "./shape.js";
 
 const PARITY = 0x1bd11bda;
 
@@ -144,7 +145,7 @@ export function fillWords(
   if (size === 0 || rows === 0) return;
   const perRow = size / rows;
   // With rowAxis in the middle, element (a, r, b) of [A, rows, B] is element a * B + b of row r.
-  const inner = rowAxis === null ? perRow : shape.slice(rowAxis + 1).reduce((n, extent) => n * extent, 1);
+  const inner = rowAxis === null ? perRow : sizeOf(shape.slice(rowAxis + 1));
   const pair = new Uint32Array(2);
   const [k0, k1] = key;
   for (let r = 0; r < rows; r++) {

@@ -100,7 +100,7 @@ export function convExtent(input: number, window: number, stride: number, paddin
 }
 
 /** Output shape of `conv` of `x` with `w`. */
-export function convShape(params: ConvParams, x: Shape, w: Shape): number[] {
+function convShape(params: ConvParams, x: Shape, w: Shape): number[] {
   const spatial = w.length - 2;
   const said = `a window ${showShape(w)} on ${showShape(x)}`;
   if (spatial < 1 || spatial > 2 || x.length !== spatial + 2)
@@ -155,7 +155,7 @@ function scalarIndex(what: string, index: ValueType): void {
 
 type ShapeRules = { readonly [P in Prim]: ShapeRule<P> };
 
-export const shapeRules: ShapeRules = {
+const shapeRules: ShapeRules = {
   input: (_params, _inputs, declared) => declaredType(declared),
   state: (_params, _inputs, declared) => declaredType(declared),
   constant: ({ values }, _inputs, declared) => {

@@ -149,7 +149,7 @@ const powRule = binary<"pow">(
 
 const rootPi = Math.sqrt(Math.PI);
 
-export const vjpRules: { readonly [P in Prim]: VjpRule<P> } = {
+const vjpRules: { readonly [P in Prim]: VjpRule<P> } = {
   input: none,
   state: none,
   constant: none,

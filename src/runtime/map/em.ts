@@ -5,22 +5,24 @@
  * where the likelihood is a maximum over states. A parameter that picks entries of a weight gathers its statistics by the derivative of the picking
  * (a sum over all places that read an entry), so any indexing and sharing within one parameter is counted right.
  */
-import { InternalError } from "../graph/errors.js";
+import { assertNever, InternalError } from "../graph/errors.js";
 import {
   abs,
   add,
   div,
   exp,
   expandDims,
+  expm1,
+  grad,
   greater,
+  lift,
   log,
+  log1p,
   max,
   min,
   mul,
   neg,
   oneHot,
-  log1p,
-  expm1,
   select,
   sqrt,
   square,
@@ -29,13 +31,11 @@ import {
   sub,
   sum,
   zeros,
-  grad,
   type Tensor,
   type TensorLike,
 } from "../graph/index.js";
-import { assertNever } from "../graph/errors.js";
-import { lift } from "../graph/ops/elementwise.js";
-import { gradientIn, leaf } from "../adversarial/gradients.js";
+import { beforeEvent } from "../graph/last-axes.js";
+import { gradientIn, leaf } from "../graph/gradients.js";
 import { leavesUnder, type LeafConstraint, type WeightSpecs } from "../nn/spec.js";
 
 /** A parameter of a distribution that picks entries of a weight. */
@@ -106,7 +106,7 @@ function unconstrainedTensor(constraint: LeafConstraint, value: Tensor): Tensor 
 /** The weights estimated, by path, as the model sees them. */
 function estimates(step: MStep, shares: Tensor): Readonly<Record<string, Tensor>> {
   const found: Record<string, Tensor> = {};
-  const weighed = withAxes(shares, step.axes);
+  const weighed = beforeEvent(shares, step.axes);
   const put = (name: string, value: Tensor, count: Tensor): Tensor => {
     const fitted = fit(step, name);
     const entry = fitted.link === "exp" ? log(max(value, EDGE)) : value;
@@ -189,10 +189,4 @@ function gathered({ of, at }: Fitted, amounts: Tensor): Tensor {
   const entries = leaf(of);
   const [found] = grad(sum(mul(at(entries), stopGradient(amounts))), [entries]);
   return found as Tensor;
-}
-
-function withAxes(t: Tensor, axes: number): Tensor {
-  let out = t;
-  for (let i = 0; i < axes; i++) out = expandDims(out, -1);
-  return out;
 }

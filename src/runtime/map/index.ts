@@ -1,13 +1,5 @@
 /** Maximum a posteriori: latents that maximise a log-density; expectation maximisation. */
-export {
-  ascend,
-  ascendable,
-  ascentStages,
-  ascentState,
-  type Ascent,
-  type AscentMethod,
-  type AscentVariable,
-  type Proximal,
-  type Proximals,
-} from "./ascent.js";
+export { ascend, ascendable, ascentStages, ascentState } from "./ascent.js";
+export type { Ascent, AscentMethod, AscentVariable } from "./ascent-model.js";
 export { mSteps, type Fitted, type FittedLaw, type MStep } from "./em.js";
+export type { Proximal, Proximals } from "./proximal.js";

@@ -4,7 +4,7 @@
  */
 import { add, conv, convTranspose } from "../graph/index.js";
 import type { ConvOptions, ConvTransposeOptions, Padding, Tensor } from "../graph/index.js";
-import { shapeError } from "../graph/shape.js";
+import { shapeError, sizeOf } from "../graph/shape.js";
 import { init } from "./init.js";
 import type { Init } from "./init.js";
 import { normalisedKernel, singularLeaf } from "./spectral.js";
@@ -93,7 +93,7 @@ function specOf(layer: string, axes: number, transposed: boolean) {
     if (inputs % groups !== 0 || outputs % groups !== 0)
       throw shapeError(`${layer}: ${inputs} and ${outputs} channels do not both divide into ${groups} groups`);
     const extents = perAxis(window, axes);
-    const area = extents.reduce((a, b) => a * b, 1);
+    const area = sizeOf(extents);
     const channels = transposed ? [outputs / groups, inputs] : [inputs / groups, outputs];
     // A unit sees area * in / groups inputs, and an input reaches area * out / groups units.
     const fans = [(area * inputs) / groups, (area * outputs) / groups] as const;

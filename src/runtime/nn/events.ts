@@ -4,7 +4,7 @@
  */
 import { broadcastTo, concat, equal, expandDims, iota, pad, reshape, select, sum, transpose } from "../graph/index.js";
 import type { Shape, Tensor } from "../graph/index.js";
-import { broadcastShapes, shapeError, showShape } from "../graph/shape.js";
+import { broadcastShapes, shapeError, showShape, sizeOf } from "../graph/shape.js";
 
 /** The last `eventRank` axes in another shape of as many entries. */
 export function reshapeEvent(x: Tensor, eventRank: number, shape: Shape): Tensor {
@@ -14,7 +14,7 @@ export function reshapeEvent(x: Tensor, eventRank: number, shape: Shape): Tensor
 
 /** The last `eventRank` axes as one. */
 export function flatten(x: Tensor, eventRank: number): Tensor {
-  return reshapeEvent(x, eventRank, [x.shape.slice(x.shape.length - eventRank).reduce((a, b) => a * b, 1)]);
+  return reshapeEvent(x, eventRank, [sizeOf(x.shape.slice(x.shape.length - eventRank))]);
 }
 
 /** The last axes in the order given, by negative numbers: `transposeEvent(x, [-1, -2])` swaps the last two. */

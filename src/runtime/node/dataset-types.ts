@@ -47,7 +47,7 @@ export function makeField(
 }
 
 /** The folder of the data that no npm package holds: GMC_DATA, else ../shared/data beside the project. */
-export function dataFolder(context: DatasetContext): string {
+function dataFolder(context: DatasetContext): string {
   const named = context.env["GMC_DATA"];
   if (named !== undefined && named !== "") return resolve(context.base, named);
   return resolve(projectRoot(context.base), "..", "shared", "data");

@@ -177,7 +177,7 @@ const emojiPairs: RegisteredSet = {
 const cifarRecord = 1 + 3 * 32 * 32;
 
 /** CIFAR-10 binary records: a label byte, then the red, green and blue planes; pictures come out as [32, 32, 3]. */
-export function parseCifar(source: { readonly path: string; readonly bytes: Uint8Array }): { x: DataArray; y: DataArray } {
+function parseCifar(source: { readonly path: string; readonly bytes: Uint8Array }): { x: DataArray; y: DataArray } {
   const rows = Math.floor(source.bytes.length / cifarRecord);
   if (rows === 0 || rows * cifarRecord !== source.bytes.length) {
     throw truncated(

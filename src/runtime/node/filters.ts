@@ -10,6 +10,7 @@ import { constrainedValues, leavesOf, type LeafSpec } from "../nn/spec.js";
 import { dataVariables } from "../train/context.js";
 import { columnOf, drawRows, lookOf, type Drawing } from "./pictures.js";
 import type { PictureShape, Rows } from "./raster.js";
+import { sizeOf } from "../graph/shape.js";
 
 /** Weights as stored, by path. */
 export type StoredWeights = Readonly<Record<string, { readonly data: ArrayLike<number> }>>;
@@ -73,10 +74,10 @@ function over<T>(
 
 /** [units, event] of a weight whose leading axes (else its trailing ones) multiply to `event`; undefined where none do, or one unit is left. */
 function perUnit(shape: Shape, value: () => Float64Array, event: number): Rows | undefined {
-  const size = shape.reduce((a, b) => a * b, 1);
+  const size = sizeOf(shape);
   const units = size / event;
   if (shape.length < 2 || units < 2 || !Number.isInteger(units)) return undefined;
-  const products = (axes: readonly number[]): readonly number[] => axes.map((_, i) => axes.slice(0, i + 1).reduce((a, b) => a * b, 1));
+  const products = (axes: readonly number[]): readonly number[] => axes.map((_, i) => sizeOf(axes.slice(0, i + 1)));
   if (products(shape).includes(event)) {
     const values = value();
     const data = new Float64Array(size);

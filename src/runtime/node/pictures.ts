@@ -8,6 +8,7 @@ import { encodeAnimation } from "./apng.js";
 import { drawHistogram, drawLines, drawPlane, type PointSet } from "./plots.js";
 import { soundPairs, soundRaster, type SoundLook } from "./sound-pictures.js";
 import { cloudTiles, encodePng, enlarge, grid, pairs, tiles, type PictureShape, type Raster, type Rows } from "./raster.js";
+import { sizeOf } from "../graph/shape.js";
 
 export interface Drawing {
   /** Ending of the file: "png" or "svg". */
@@ -29,7 +30,7 @@ export function lookOf(spec: VariableSpec, column?: Pick<Column, "picture" | "ra
   const range = column?.range ?? defaultRange(spec);
   const filed = column?.picture === undefined ? undefined : imageShape(column.picture);
   const declared = imageShape(spec.shape);
-  const size = spec.shape.reduce((product, each) => product * each, 1);
+  const size = sizeOf(spec.shape);
   const [first = 1, last = 1] = [spec.shape[0], spec.shape.at(-1)];
   if (size === 1) return { kind: "scalar" };
   if (column?.audio !== undefined) return { kind: "sound", sound: column.audio };

@@ -46,7 +46,7 @@ import { firstAccepted } from "./gamma-sampler.js";
 import { openUniform } from "./noise.js";
 import { HALF_LOG_2PI, xlogy } from "./numeric.js";
 
-export const COUNT_PROPOSALS = 12;
+const COUNT_PROPOSALS = 12;
 /** Survival probabilities of the inversion. */
 const TERMS = 48;
 /** Means below this are inverted. */

@@ -2,10 +2,8 @@
 import {
   add,
   and,
-  cast,
   digamma,
   div,
-  equal,
   greater,
   less,
   lgamma,
@@ -14,15 +12,14 @@ import {
   max,
   mul,
   not,
-  reduceMin,
   select,
   softmax,
-  squeeze,
   expandDims,
   sub,
   sum,
 } from "../graph/index.js";
 import type { Tensor, TensorLike } from "../graph/index.js";
+import { allLast } from "../graph/last-axes.js";
 import { positiveVector } from "./distribution.js";
 import type { Distribution } from "./distribution.js";
 import { SMALLEST } from "./gamma-sampler.js";
@@ -38,11 +35,6 @@ export function logMultivariateBeta(concentration: Tensor): Tensor {
   return sub(sum(lgamma(concentration), [-1]), lgamma(sum(concentration, [-1])));
 }
 
-/** Whether all along the last axis hold, which is kept with extent 1. */
-function all(truth: Tensor): Tensor {
-  return equal(expandDims(reduceMin(cast(truth, "f32"), -1), -1), 1);
-}
-
 export const dirichlet = {
   name: "Dirichlet",
   support: "simplex",
@@ -56,14 +48,15 @@ export const dirichlet = {
   logProb: (x, params) => {
     const concentration = lift(params.concentration);
     const point = lift(x);
-    const large = all(and(not(less(concentration, 1)), greater(point, 0)));
+    const inSum = allLast(and(not(less(concentration, 1)), greater(point, 0)), 1);
+    const large = expandDims(inSum, -1);
     const [c, at] = [select(large, concentration, 1), select(large, point, 1)];
     const n = lastSum(c);
     const counts = sum(add(logPoissonTerm(c, mul(n, at)), sub(log(c), log(at))), [-1]);
     const whole = sum(add(logPoissonTerm(n, n), log(n)), [-1]);
     const few = select(large, 1, concentration);
     const asItStands = sub(sum(xlogy(sub(few, 1), point), [-1]), logMultivariateBeta(few));
-    return select(squeeze(large, -1), sub(counts, whole), asItStands);
+    return select(inSum, sub(counts, whole), asItStands);
   },
   /** Gamma draws over their sum, formed in log space; no entry underflows to 0. */
   sample: (key, { concentration }, shape) => max(softmax(logGammaDraw(key, concentration, shape), -1), SMALLEST),

@@ -12,7 +12,7 @@ import { add, and, div, greater, less, lift, log, mul, randomNormal, select, sli
 import type { DrawShape, Key, Tensor, TensorLike } from "../graph/index.js";
 import { openUniform } from "./noise.js";
 
-export const GAMMA_PROPOSALS = 6;
+const GAMMA_PROPOSALS = 6;
 
 /** log of a Gamma(concentration, 1) draw: finite where the draw itself would underflow. No gradient; callers cut it. */
 export function logStandardGamma(key: Key, concentration: TensorLike, shape: DrawShape): Tensor {

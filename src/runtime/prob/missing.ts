@@ -2,7 +2,8 @@
  * Data that may be missing in a row. A missing category is -1, a missing number NaN; neither is computed with, so no gradient meets it.
  * `data` is a batch as it is fed, [B, ...event], `rank` the number of its event axes. A row misses its value where any entry of it is missing.
  */
-import { abs, and, cast, equal, less, lessEqual, not, reduceMin, select, type Tensor, type TensorLike } from "../graph/index.js";
+import { abs, and, cast, equal, less, lessEqual, not, select, type Tensor, type TensorLike } from "../graph/index.js";
+import { allLast } from "../graph/last-axes.js";
 
 /** Where entries are there: truth values of the shape of `data`. */
 function there(data: Tensor): Tensor {
@@ -11,13 +12,6 @@ function there(data: Tensor): Tensor {
 }
 /** The greatest f32. */
 const LARGEST = (2 - 2 ** -23) * 2 ** 127;
-
-/** Whether all entries of an event are true: [..., ...event] -> [...]. */
-function all(truth: Tensor, rank: number): Tensor {
-  if (rank === 0) return truth;
-  const axes = Array.from({ length: rank }, (_, i) => i - rank);
-  return equal(reduceMin(cast(truth, "f32"), axes), 1);
-}
 
 /** The data with `value` in place of missing entries. */
 export function presentOr(data: Tensor, value: number): Tensor {
@@ -31,7 +25,7 @@ export function fillMissing(data: Tensor, draw: Tensor): Tensor {
 
 /** By row: `missing` where the row misses its value, `known` where it has it; both [...plates, B]. */
 export function whereMissing(data: Tensor, missing: TensorLike, known: TensorLike, rank = 0): Tensor {
-  return select(all(there(data), rank), known, missing);
+  return select(allLast(there(data), rank), known, missing);
 }
 
 /**
@@ -39,6 +33,6 @@ export function whereMissing(data: Tensor, missing: TensorLike, known: TensorLik
  * that the row has and 0 for the rest.
  */
 export function weighKnown(data: Tensor, states: Tensor, weights: Tensor, rank = 0): Tensor {
-  const present = all(there(data), rank);
-  return select(present, cast(and(present, all(equal(states, data), rank)), "f32"), weights);
+  const present = allLast(there(data), rank);
+  return select(present, cast(and(present, allLast(equal(states, data), rank)), "f32"), weights);
 }

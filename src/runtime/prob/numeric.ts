@@ -85,7 +85,7 @@ export function fromOneOn(...counts: readonly TensorLike[]): Tensor {
 }
 
 /** log n! - log(sqrt(2 pi n) n^n e^-n) for n >= 1: as it stands below 16, by Stirling's series from there on (error below 1e-11). */
-export function stirlingError(n: TensorLike): Tensor {
+function stirlingError(n: TensorLike): Tensor {
   const isFew = less(n, 16);
   const few = select(isFew, n, 1);
   const many = select(isFew, 16, n);

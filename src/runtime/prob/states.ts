@@ -3,13 +3,14 @@ import { GmcError } from "../graph/errors.js";
 import { cast, constant, iota, oneHot, reshape } from "../graph/index.js";
 import type { Tensor } from "../graph/index.js";
 import type { VariableSpec } from "../model.js";
+import { sizeOf } from "../graph/shape.js";
 
 /**
  * Every state of `spec` along a new first axis: [S, 1 × lead, ...event]. `lead` counts the leading axes that the states must broadcast
  * against: 1 (the batch), more inside other sums. Entries vary in C order, the last entry fastest.
  */
 export function allStates(spec: VariableSpec, lead = 1): Tensor {
-  const entries = spec.shape.reduce((n, d) => n * d, 1);
+  const entries = sizeOf(spec.shape);
   const base = spec.domain === "binary" ? 2 : spec.domain === "category" ? spec.classes : undefined;
   if (base === undefined) throw new GmcError("GM4003", `a \`${spec.domain}\` variable has no finite list of states`);
   const states = base ** entries;

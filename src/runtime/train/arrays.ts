@@ -8,6 +8,7 @@ import { GmcError } from "../graph/errors.js";
 import type { HostTensor } from "../graph/program.js";
 import type { ModelDefinition, VariableSpec } from "../model.js";
 import { dataVariables, dtypeOf } from "./context.js";
+import { sizeOf } from "../graph/shape.js";
 
 export type Nested = number | readonly Nested[];
 
@@ -76,7 +77,7 @@ export function datasetOf(
 /** Rows of a variable as the model takes them, [rows, ...event]. GM4004, GM4051 where they are no rows of it, or no classes. */
 export function rowsOfVariable(name: string, spec: VariableSpec, given: ArrayInput): HostTensor {
   const { shape, data } = toDataArray(name, spec, given);
-  const width = spec.shape.reduce((a, b) => a * b, 1);
+  const width = sizeOf(spec.shape);
   const rows = shape[0] ?? 0;
   if (data.length !== rows * width)
     throw new GmcError(
@@ -94,7 +95,7 @@ export function rowsOfVariable(name: string, spec: VariableSpec, given: ArrayInp
 function toDataArray(name: string, spec: VariableSpec, given: ArrayInput): DataArray {
   if (ArrayBuffer.isView(given)) {
     const dtype = typeOfArray(name, given);
-    const width = spec.shape.reduce((a, b) => a * b, 1);
+    const width = sizeOf(spec.shape);
     if (given.length % width !== 0) {
       throw new GmcError("GM4004", `\`${name}\` takes ${width} numbers a row, and its ${given.length} numbers are no whole number of rows`);
     }
@@ -104,7 +105,7 @@ function toDataArray(name: string, spec: VariableSpec, given: ArrayInput): DataA
   const shape: number[] = [];
   for (let level: Nested | readonly Nested[] | undefined = given; Array.isArray(level); level = (level as readonly Nested[])[0])
     shape.push(level.length);
-  const data = new Float64Array(shape.reduce((a, b) => a * b, 1));
+  const data = new Float64Array(sizeOf(shape));
   let at = 0;
   const fill = (value: Nested, depth: number, path: string): void => {
     if (typeof value === "number") {
@@ -137,7 +138,7 @@ function shapedArray(name: string, given: { readonly shape: readonly number[]; r
       [`a typed array in row order, nested lists, or { shape, data }`],
     );
   const dtype = typeOfArray(name, found.data);
-  const size = found.shape.reduce((a, b) => a * b, 1);
+  const size = sizeOf(found.shape);
   if (found.shape.length === 0 || size !== found.data.length)
     throw new GmcError(
       "GM4051",

@@ -6,6 +6,7 @@ import { columnRows, type Column, type Dataset } from "../data/dataset.js";
 import { makeGather } from "../data/gather.js";
 import type { HostTensor } from "../engines/engine.js";
 import { assertNever, GmcError, InternalError } from "../graph/errors.js";
+import { hostArray } from "../graph/host.js";
 import { hostStream, permutation, type HostStream } from "../graph/random.js";
 import { sameShape, sizeOf } from "../graph/shape.js";
 import type { CarriedSpec, ModelDefinition, PhaseDefinition, UpdateDefinition } from "../model.js";
@@ -53,12 +54,12 @@ export function startValue(name: string, spec: CarriedSpec, seed: number, datase
   const { replicas, ...alone } = spec;
   if (replicas !== undefined) {
     const one = startValue(name, { ...alone, shape: spec.shape.slice(1) }, seed, dataset);
-    const data = spec.dtype === "i32" ? new Int32Array(sizeOf(spec.shape)) : new Float32Array(sizeOf(spec.shape));
+    const data = hostArray(spec.dtype, sizeOf(spec.shape));
     for (let r = 0; r < replicas; r++) data.set(one.data, r * one.data.length);
     return { ...one, shape: spec.shape, data };
   }
   const stream = hostStream(seed, carriedName(name));
-  const data = spec.dtype === "i32" ? new Int32Array(sizeOf(spec.shape)) : new Float32Array(sizeOf(spec.shape));
+  const data = hostArray(spec.dtype, sizeOf(spec.shape));
   fill(data, name, spec, stream, seed, dataset);
   return { dtype: spec.dtype, shape: spec.shape, data };
 }

@@ -5,9 +5,11 @@
 import type { EngineSession, HostTensors, Program } from "../engines/engine.js";
 import { isBelow } from "../graph/checks.js";
 import { GmcError } from "../graph/errors.js";
+import { feedsOf } from "../graph/host.js";
 import type { Origin } from "../graph/types.js";
 import { defined } from "./context.js";
-import { CARRIED_FAULT, CHECK_FAULT, type PhasePlan, type PlannedUpdate } from "./plan.js";
+import { CARRIED_FAULT, CHECK_FAULT } from "./fault-state.js";
+import type { PhasePlan, PlannedUpdate } from "./plan.js";
 
 export interface FaultSite {
   readonly plan: PhasePlan;
@@ -99,9 +101,8 @@ async function run(session: EngineSession, site: FaultSite, program: Program): P
   if (program.fetch.length === 0) return {};
   const executable = await session.compile(program);
   try {
-    const nodes = program.stages.flatMap((s) => (s.kind === "call" ? s.graph.nodes : []));
-    const wanted = new Set(nodes.flatMap((n) => (n.prim === "input" ? [n.params.name] : [])));
-    return await executable.run(Object.fromEntries(Object.entries(site.feeds).filter(([name]) => wanted.has(name))));
+    const graphs = program.stages.flatMap((s) => (s.kind === "call" ? [s.graph] : []));
+    return await executable.run(feedsOf(graphs, site.feeds));
   } finally {
     executable.dispose();
   }

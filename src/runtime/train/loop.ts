@@ -7,17 +7,18 @@
  */
 import type { Batch, DataCursor, TrainStream } from "../data/streams.js";
 import type { EngineSession, Executable, HostTensor } from "../engines/engine.js";
-import { assertNever } from "../graph/errors.js";
 import { seedWords } from "../graph/random.js";
-import { sameShape } from "../graph/shape.js";
 import type { CarriedSpec, PhaseDefinition } from "../model.js";
-import { dataName, defined, emaName, scheduleName } from "./context.js";
+import { dataName, defined, scheduleName } from "./context.js";
 import { nonFinite } from "./fault.js";
-import { FAULT, LEARNING_RATE, LOOK, type PhasePlan, type PlannedUpdate } from "./plan.js";
+import { FAULT } from "./fault-state.js";
+import { LOOK, type PhasePlan, type PlannedUpdate } from "./plan.js";
 import { pause } from "./pause.js";
+import { createStates, dropAverages } from "./phase-states.js";
 import { valueAt, type Progress, type Schedule } from "./schedules.js";
 import { runStart } from "./start.js";
 import { EarlyStopping, type StoppingState } from "./stopping.js";
+import { LEARNING_RATE } from "./update-spec.js";
 
 /** JSON: how far training has come. */
 export interface Cursor {
@@ -42,7 +43,7 @@ export interface Cursor {
   readonly done: boolean;
 }
 
-export const startCursor: Cursor = {
+const startCursor: Cursor = {
   phase: 0,
   step: 0,
   total: 0,
@@ -194,17 +195,18 @@ async function runPhase(options: Running, index: number, given: Cursor): Promise
   const plan = options.plan(index, new Set(given.started));
   const source = options.stream(plan.batch);
   let from = given;
-  dropAverages(options, plan);
+  dropAverages(session, options.weights, plan);
   if (from.fresh) {
-    await createStates(options, plan, index > 0);
+    await createStates(session, plan, index > 0, options.startValue);
     if (plan.start) {
       await runStart(session, plan, plan.start, source, options.seed);
       from = { ...from, started: [...(from.started ?? []), ...plan.start.weights] };
     }
   }
   if (from.data !== null) source.seek(from.data);
-  const compiled = await compileUpdates(session, plan);
+  const compiled: Compiled[] = [];
   try {
+    await compileUpdates(session, plan, compiled);
     return await steps(options, { index, definition, plan, source, compiled, from });
   } finally {
     compiled.forEach((c) => c.executable.dispose());
@@ -367,7 +369,7 @@ export function speedOf(steps: number, seconds: number): number {
 }
 
 /** Steps that a phase takes. */
-export function phaseSteps(
+function phaseSteps(
   definition: Pick<PhaseDefinition, "epochs" | "steps">,
   stepsPerEpoch: number,
   overrides: { readonly epochs?: number | undefined; readonly steps?: number | undefined } = {},
@@ -377,39 +379,8 @@ export function phaseSteps(
   return definition.steps ?? Math.ceil((definition.epochs ?? 1) * stepsPerEpoch);
 }
 
-/** An average lasts as long as phases keep it: what an earlier one averaged and this one does not is, from here on, the weight itself. */
-function dropAverages({ session, weights }: LoopOptions, plan: PhasePlan): void {
-  const kept = new Set(plan.averaged);
-  for (const path of weights) if (!kept.has(path)) session.drop(emaName(path));
-}
-
-/** `later`: what an earlier phase left goes on (averages, and chains of the same shape); a first phase begins anew in any store. */
-async function createStates(options: LoopOptions, plan: PhasePlan, later: boolean): Promise<void> {
-  const { session } = options;
-  for (const added of plan.states) {
-    const { name, start, shape, dtype } = added;
-    const before = later && session.has(name) ? await session.read(name) : undefined;
-    switch (start.kind) {
-      case "copy":
-        if (before === undefined) await session.write(name, await session.read(start.of));
-        break;
-      case "carried":
-        if (before?.dtype !== dtype || !sameShape(before.shape, shape))
-          await session.write(name, options.startValue(start.name, start.spec));
-        break;
-      case "zeros": {
-        const size = shape.reduce((a, b) => a * b, 1);
-        await session.write(name, { dtype, shape, data: dtype === "i32" ? new Int32Array(size) : new Float32Array(size) });
-        break;
-      }
-      default:
-        return assertNever(start);
-    }
-  }
-}
-
-async function compileUpdates(session: EngineSession, plan: PhasePlan): Promise<readonly Compiled[]> {
-  const compiled: Compiled[] = [];
+/** Adds to `compiled` as they come: what is there is to be disposed of, whatever else fails. */
+async function compileUpdates(session: EngineSession, plan: PhasePlan, compiled: Compiled[]): Promise<void> {
   let offset = 0;
   for (const update of plan.updates) {
     const rate = new Float32Array(1);
@@ -425,5 +396,4 @@ async function compileUpdates(session: EngineSession, plan: PhasePlan): Promise<
     compiled.push({ update, executable: await session.compile(update.program), feeds, rate, look, scalars, offset });
     offset += update.metrics.length;
   }
-  return compiled;
 }

@@ -8,51 +8,23 @@
  * Finiteness: the call stage sets the state `fault` where the objective or what it carries on is not finite, the update stage where a gradient
  * is not; once set, no weight, slot, average, running statistic or chain changes any more, so the last good state survives.
  */
-import type { Program, StateSpec, UpdateSpec, UpdateTarget } from "../engines/engine.js";
-import { assertNever, GmcError, InternalError } from "../graph/errors.js";
-import { auxiliaryLosses } from "../estimate/surrogate.js";
-import {
-  abs,
-  add,
-  and,
-  constant,
-  equal,
-  mean,
-  not,
-  select,
-  stack,
-  stage,
-  state,
-  sub,
-  sum,
-  terms,
-  writeState,
-  type Tensor,
-} from "../graph/index.js";
+import type { Program, StateSpec, UpdateSpec } from "../engines/engine.js";
 import type { Check } from "../graph/checks.js";
-import { currentTrace, withOrigin } from "../graph/trace.js";
-import { optimize } from "../graph/passes/index.js";
-import { grad } from "../graph/vjp.js";
-import { slotNames } from "../graph/updates.js";
+import { GmcError, InternalError } from "../graph/errors.js";
+import { inputNames } from "../graph/host.js";
 import type { Graph, Origin } from "../graph/types.js";
-import type { CarriedSpec, Constraint, ModelDefinition, PhaseDefinition, UpdateDefinition } from "../model.js";
-import { leavesUnder, unconstrained, type LeafAt } from "../nn/spec.js";
-import { brokenCheck, isCheap, stageBefore, stageLook, type Faults } from "./before.js";
-import { carriedBy, carriedName, carriedOf } from "./carried.js";
-import { dataName, emaName, isFinite, defined, scheduleName, stepContext } from "./context.js";
-import type { OptimizerSpec } from "./optimizers.js";
+import type { CarriedSpec, ModelDefinition, PhaseDefinition, StepContext, UpdateDefinition } from "../model.js";
+import { leavesUnder, type LeafAt } from "../nn/spec.js";
+import { stageBefore, stageLook } from "./before.js";
+import { carriedName, carriedOf } from "./carried.js";
+import { dataName, defined, scheduleName } from "./context.js";
+import { stageDiagnosis, type Diagnosis } from "./diagnosis.js";
+import { FAULT, type Checks } from "./fault-state.js";
 import type { Schedule } from "./schedules.js";
+import { contextOf, stageUpdate, type UpdateSite } from "./stage-update.js";
 import { stageStart } from "./start.js";
+import { updateSpec } from "./update-spec.js";
 
-/** Feed of the learning rate. A colon keeps it apart from the names of a model. */
-export const LEARNING_RATE = "run:lr";
-/**
- * i32: 0 while all was finite; 1 once an objective or a gradient was not, 2 once what an update carries was not; from 3 on the number of a condition
- * that did not hold (see graph/checks.ts).
- */
-export const FAULT = "train:fault";
-export const CARRIED_FAULT = 2;
-export const CHECK_FAULT = 3;
 /** Feed: 1 in a step that looks at conditions which cost more than a step, else 0. */
 export const LOOK = "run:look";
 
@@ -87,17 +59,6 @@ export interface PlannedUpdate {
   readonly lookEvery: number;
   /** Staged on demand, to look at a run again that was not finite. */
   readonly diagnose: () => Diagnosis;
-}
-
-/** Both programs take the feeds of the update's run. */
-export interface Diagnosis {
-  /** The parts of the objective in order; output `i` is the value of `origins[i]`. */
-  readonly values: Program;
-  readonly origins: readonly Origin[];
-  /** For each term an output by its label: 0 where the term's gradient in the moved weights is not finite. */
-  readonly gradients: Program;
-  /** Outputs by the number of a condition: its value, at what is carried when the step begins. */
-  readonly checks: Program;
 }
 
 export interface PhasePlan {
@@ -139,6 +100,7 @@ export interface PlanOptions {
 export function planPhase(model: ModelDefinition, index: number, options: PlanOptions): PhasePlan {
   const phase = defined(model.train[index], `phase ${index}`);
   const batch = options.batch ?? phase.batch;
+  const { dynamic } = options;
   const states = new Map<string, AddedState>();
   states.set(FAULT, { name: FAULT, dtype: "i32", shape: [], start: { kind: "zeros" } });
   for (const [name, spec] of Object.entries(carriedOf(phase, batch))) {
@@ -153,22 +115,18 @@ export function planPhase(model: ModelDefinition, index: number, options: PlanOp
       ema: phase.ema ?? update.optimizer.ema,
       lr: update.assigns ? 1 : (options.lr ?? update.optimizer.lr),
     };
-    const context = (): ReturnType<typeof stepContext> => contextOf(model, phase, update, { batch, dynamic: options.dynamic });
-    const faults: Faults = { name: FAULT, carried: CARRIED_FAULT, firstCheck: CHECK_FAULT, checks: [] };
-    const before = stageBefore(update, faults, context);
-    const unseen: Faults = { ...faults, checks: [...faults.checks] };
-    const staged = stageUpdate(model, phase, update, {
-      batch,
-      targets,
-      label: defined(labels[i], "label"),
-      dynamic: options.dynamic,
-      faults,
-    });
+    const site: UpdateSite = { model, phase, update, batch, dynamic, targets };
+    const context = (): StepContext => contextOf(site);
+    const label = defined(labels[i], "label");
+    const checks: Checks = [];
+    const before = stageBefore(update, checks, context);
+    const unseen = [...checks];
+    const staged = stageUpdate(site, label, checks);
     const look = staged.lookEvery > 1 ? [stageLook(update, unseen, context, LOOK)] : [];
     const spec = updateSpec(phase, update, optimizer, `${options.id ?? index}.${i}`, targets);
     addStates(states, spec, targets);
     return {
-      label: defined(labels[i], "label"),
+      label,
       place: update.place,
       direction: update.direction,
       program: {
@@ -188,13 +146,13 @@ export function planPhase(model: ModelDefinition, index: number, options: PlanOp
       steps: update.steps ?? 1,
       weights: targets.map((t) => t.path),
       untrained: Object.keys(staged.graph.writes).filter((name) => name !== FAULT),
-      checks: faults.checks,
+      checks,
       lookEvery: staged.lookEvery,
-      diagnose: () => stageDiagnosis(model, phase, update, { batch, targets, dynamic: options.dynamic }),
+      diagnose: () => stageDiagnosis(site),
     };
   });
   const start = stageStart(model, options.started ?? new Set(), () => {
-    for (const update of phase.updates) update.value(contextOf(model, phase, update, { batch, dynamic: options.dynamic }));
+    for (const update of phase.updates) update.value(contextOf({ model, phase, update, batch, dynamic }));
   });
   const batchesPerStep = 1 + updates.reduce((total, u) => total + u.steps - 1, 0);
   return {
@@ -227,8 +185,8 @@ function allInputs(graphs: readonly Graph[]): PlannedUpdate["inputs"] {
 }
 
 /** What a graph reads from outside, sorted by kind: data variables and schedules by their own names. */
-export function inputsOf(graph: Graph): PlannedUpdate["inputs"] {
-  const names = graph.nodes.flatMap((n) => (n.prim === "input" ? [n.params.name] : []));
+function inputsOf(graph: Graph): PlannedUpdate["inputs"] {
+  const names = inputNames(graph);
   const after = (prefix: string): string[] => names.flatMap((n) => (n.startsWith(prefix) ? [n.slice(prefix.length)] : []));
   return {
     data: after(dataName("")),
@@ -258,227 +216,6 @@ function trainedLeaves(model: ModelDefinition, update: UpdateDefinition): readon
     for (const leaf of leaves) if (leaf.spec.trained) found.set(leaf.path, leaf);
   }
   return [...found.values()];
-}
-
-interface StagedUpdate {
-  readonly graph: Graph;
-  readonly metrics: readonly string[];
-  readonly origins: Readonly<Record<string, Origin>>;
-  readonly lookEvery: number;
-}
-
-function gradientName(path: string): string {
-  return `gradient:${path}`;
-}
-
-function stageUpdate(
-  model: ModelDefinition,
-  phase: PhaseDefinition,
-  update: UpdateDefinition,
-  config: {
-    readonly batch: number;
-    readonly targets: readonly LeafAt[];
-    readonly label: string;
-    readonly dynamic: ReadonlySet<string>;
-    readonly faults: Faults;
-  },
-): StagedUpdate {
-  const origins: Record<string, Origin> = {};
-  const metrics = [config.label];
-  let lookEvery = 1;
-  const graph = stage(
-    {},
-    () => {
-      const context = contextOf(model, phase, update, config);
-      const whole: Origin = { label: update.label, place: update.place };
-      const value = mean(update.value(context));
-      const named = new Map(terms());
-      const trace = currentTrace();
-      origins[config.label] = whole;
-      for (const [label, t] of named) origins[label] = trace.nodes[t.id]?.origin ?? { label, place: update.place };
-      metrics.push(...named.keys());
-      return withOrigin(whole, () => {
-        const objective = update.surrogate ? mean(update.surrogate(context)) : value;
-        const differentiated = withAuxiliary(objective, update.direction);
-        const gradients = grad(
-          differentiated,
-          config.targets.map((t) => state(t.path, t.spec.shape)),
-        );
-        const fault = state(FAULT, [], "i32");
-        const carried = new Set(Object.keys(update.carried ?? {}).map(carriedName));
-        lookEvery = Math.max(1, ...trace.checks.map((c) => c.every));
-        const broken = brokenCheck(config.faults, isCheap);
-        const finite = and(isFinite(value), isFinite(differentiated));
-        const sound = broken ? and(finite, equal(broken, 0)) : finite;
-        const goesOn = [...trace.writes].reduce<Tensor>(
-          (all, [name, t]) => (carried.has(name) && t.dtype === "f32" ? and(all, isFinite(mean(abs(t)))) : all),
-          sound,
-        );
-        const write = and(goesOn, equal(fault, 0));
-        for (const [name, t] of [...trace.writes]) {
-          const old = state(name, t.shape, t.dtype);
-          writeState(old, select(write, t, old));
-        }
-        const unsound = goesOn === sound ? 1 : select(sound, constant(CARRIED_FAULT, [], "i32"), 1);
-        const found = broken ? select(equal(broken, 0), unsound, broken) : unsound;
-        // what was wrong first is what is told
-        writeState(fault, select(and(not(goesOn), equal(fault, 0)), found, fault));
-        const outputs: Record<string, Tensor> = { metrics: stack([value, ...[...named.values()].map((t) => mean(t))], 0) };
-        config.targets.forEach((t, i) => (outputs[gradientName(t.path)] = defined(gradients[i], `gradient of ${t.path}`)));
-        return outputs;
-      });
-    },
-    { mode: "train" },
-  );
-  return { graph: optimize(graph), metrics, origins, lookEvery };
-}
-
-/** What baselines and control variates minimise goes against the objective's direction where that goes up. */
-function withAuxiliary(objective: Tensor, direction: UpdateDefinition["direction"]): Tensor {
-  return auxiliaryLosses().reduce((total, loss) => (direction === "maximize" ? sub(total, mean(loss)) : add(total, mean(loss))), objective);
-}
-
-function contextOf(
-  model: ModelDefinition,
-  phase: PhaseDefinition,
-  update: UpdateDefinition,
-  config: { readonly batch: number; readonly dynamic: ReadonlySet<string> },
-): ReturnType<typeof stepContext> {
-  const { batch, dynamic } = config;
-  return stepContext({ model, batch, dynamic, schedules: Object.keys(phase.schedules ?? {}), carried: carriedBy(update, batch) });
-}
-
-function stageDiagnosis(
-  model: ModelDefinition,
-  phase: PhaseDefinition,
-  update: UpdateDefinition,
-  config: { readonly batch: number; readonly targets: readonly LeafAt[]; readonly dynamic: ReadonlySet<string> },
-): Diagnosis {
-  const origins: Origin[] = [];
-  const values = stage(
-    {},
-    () => {
-      update.value(contextOf(model, phase, update, config));
-      const trace = currentTrace();
-      trace.writes.clear();
-      return Object.fromEntries(
-        trace.marks.map(({ label, place, value }, i) => {
-          origins.push({ label, place });
-          return [String(i), value];
-        }),
-      );
-    },
-    { mode: "train" },
-  );
-  const gradients = stage(
-    {},
-    () => {
-      const context = contextOf(model, phase, update, config);
-      update.value(context);
-      const weights = config.targets.map((t) => state(t.path, t.spec.shape));
-      const outputs: Record<string, Tensor> = {};
-      for (const [label, t] of new Map(terms())) {
-        const size = grad(mean(t), weights).reduce<Tensor | undefined>(
-          (total, g) => (total ? add(total, sum(abs(g))) : sum(abs(g))),
-          undefined,
-        );
-        if (size) outputs[label] = select(isFinite(size), constant(1), 0);
-      }
-      currentTrace().writes.clear();
-      return outputs;
-    },
-    { mode: "train" },
-  );
-  const checks: Graph = stage(
-    {},
-    () => {
-      const outputs: Record<string, Tensor> = {};
-      const take = (): void => {
-        for (const { value } of currentTrace().checks.splice(0)) outputs[String(Object.keys(outputs).length)] = value;
-      };
-      const context = contextOf(model, phase, update, config);
-      for (const step of update.before ?? []) {
-        step.run(context);
-        take();
-      }
-      update.value(context);
-      update.surrogate?.(context);
-      take();
-      currentTrace().writes.clear();
-      return outputs;
-    },
-    { mode: "train" },
-  );
-  const program = (graph: Graph): Program => ({
-    name: `diagnosis of ${update.label}`,
-    stages: [{ kind: "call", name: "diagnosis", graph: optimize(graph) }],
-    fetch: Object.keys(graph.outputs),
-  });
-  return { values: program(values), origins, gradients: program(gradients), checks: program(checks) };
-}
-
-function updateSpec(
-  phase: PhaseDefinition,
-  update: Pick<UpdateDefinition, "direction">,
-  optimizer: OptimizerSpec,
-  id: string,
-  targets: readonly LeafAt[],
-): UpdateSpec {
-  return {
-    rule: optimizer.rule,
-    constants: optimizer.constants,
-    learningRate: LEARNING_RATE,
-    counter: `optimizer:${id}:count`,
-    sign: update.direction === "minimize" ? 1 : -1,
-    targets: targets.map((leaf): UpdateTarget => {
-      const constraints = (phase.constraints ?? []).filter((c) => leaf.path === c.over || leaf.path.startsWith(`${c.over}.`));
-      return {
-        weight: leaf.path,
-        gradient: gradientName(leaf.path),
-        slots: slotNames(optimizer.rule, optimizer.constants).map((slot) => `optimizer:${id}:${leaf.path}:${slot}`),
-        ema: optimizer.ema === null ? null : emaName(leaf.path),
-        clip: constraints.reduce<readonly [number, number] | null>((clip, c) => clipOf(c, leaf) ?? clip, null),
-        maxNorm: constraints.reduce<UpdateTarget["maxNorm"]>((norm, c) => maxNormOf(c, leaf) ?? norm, null),
-      };
-    }),
-    clipNorm: optimizer.clipNorm,
-    clipValue: optimizer.clipValue,
-    weightDecay: optimizer.weightDecay,
-    ema: optimizer.ema,
-    fault: FAULT,
-  };
-}
-
-/** The bounds of a weight in the space in which it is stored. */
-function clipOf(constraint: Constraint, leaf: LeafAt): readonly [number, number] | null {
-  const { bound } = constraint;
-  if (bound.kind !== "in") return null;
-  switch (leaf.spec.constraint) {
-    case "none":
-      return [bound.low, bound.high];
-    case "positive":
-    case "unit": {
-      const top = leaf.spec.constraint === "unit" ? 1 : Infinity;
-      const inverse = (v: number): number => unconstrained({ ...leaf.spec, shape: [] }, Float64Array.of(v), leaf.path)[0] ?? NaN;
-      return [bound.low <= 0 ? -Infinity : inverse(bound.low), bound.high >= top ? Infinity : inverse(bound.high)];
-    }
-    case "simplex":
-      throw new GmcError("GM4011", `\`${leaf.path}\` lies on a simplex and cannot be constrained further`);
-    default:
-      return assertNever(leaf.spec.constraint);
-  }
-}
-
-function maxNormOf(constraint: Constraint, leaf: LeafAt): UpdateTarget["maxNorm"] {
-  const { bound } = constraint;
-  if (bound.kind !== "maxNorm") return null;
-  if (leaf.spec.constraint !== "none") {
-    throw new GmcError("GM4011", `\`${leaf.path}\` is ${leaf.spec.constraint}: the norm of what is stored is not the norm of its value`);
-  }
-  const axis = bound.axis < 0 ? bound.axis + leaf.spec.shape.length : bound.axis;
-  // a constraint on a whole net speaks of its matrices; its biases have no such axis
-  if (axis >= leaf.spec.shape.length || leaf.spec.shape.length < 2) return null;
-  return { axis, limit: bound.limit };
 }
 
 function addStates(states: Map<string, AddedState>, spec: UpdateSpec, leaves: readonly LeafAt[]): void {

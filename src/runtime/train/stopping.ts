@@ -42,7 +42,7 @@ export class EarlyStopping {
     return this.current.best === null ? [] : kept(plan).map((name) => `best:${name}`);
   }
 
-  /** Takes the values of an epoch; true where training should end. Throws GM4005 where the metric is not among them. */
+  /** Takes the values of an epoch; true where training should end. A value that is not finite is no improvement. Throws GM4005 where the metric is not among them. */
   async seen(values: Readonly<Record<string, number>>, session: EngineSession, plan: PhasePlan, step: number): Promise<boolean> {
     const value = values[this.settings.metric];
     if (value === undefined) {
@@ -51,7 +51,8 @@ export class EarlyStopping {
       ]);
     }
     const { best } = this.current;
-    if (best === null || this.sign * value < this.sign * best - this.settings.minDelta) {
+    // no later value is better than one that is not a number
+    if (Number.isFinite(value) && (best === null || this.sign * value < this.sign * best - this.settings.minDelta)) {
       this.current = { best: value, bestStep: step, bad: 0 };
       for (const name of kept(plan)) await session.write(`best:${name}`, await session.read(name));
       return false;

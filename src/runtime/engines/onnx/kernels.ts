@@ -109,7 +109,7 @@ const webAssembly = (globalThis as unknown as { readonly WebAssembly: WebAssembl
 
 export const pageBytes = 65_536;
 /** 4 GiB, all that 32-bit addresses reach. */
-export const maxPages = 65_536;
+const maxPages = 65_536;
 
 export function createMemory(): WasmMemory {
   return new webAssembly.Memory({ initial: 16, maximum: maxPages });

@@ -231,7 +231,7 @@ const matrices: UnitRule<"cholesky" | "triangularSolve"> = {
   emit: elementwise.emit as UnitRule<"cholesky" | "triangularSolve">["emit"],
 };
 
-export const unitRules: { readonly [P in Prim]: UnitRule<P> | null } = {
+const unitRules: { readonly [P in Prim]: UnitRule<P> | null } = {
   // sources have no operands: they are fixed, but for the variable itself
   input: null,
   state: null,

@@ -2,9 +2,10 @@
  * Gradients as values: `grad[y = e](D(y))` of a `.gm` file. What comes out is a tensor of the same stage, so that a penalty on it
  * is differentiated once more like anything else.
  */
-import { broadcastTo, grad, resolveShape, sum, type DrawShape, type Tensor, type TensorLike } from "../graph/index.js";
-import { lift } from "../graph/ops/elementwise.js";
-import { emit } from "../graph/trace.js";
+import { resolveShape, type DrawShape } from "./key.js";
+import { broadcastTo, lift, sum } from "./ops.js";
+import { emit, type Tensor, type TensorLike } from "./trace.js";
+import { grad } from "./vjp.js";
 
 /**
  * `x` as a value of its own: a gradient in it counts what is computed from it alone, whatever else reads `x`. With a shape, repeated to it:

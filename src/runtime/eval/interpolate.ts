@@ -1,0 +1,46 @@
+/** Paths between rows: the rows of an interpolation from pairs of ends. */
+import type { HostTensor } from "../engines/engine.js";
+import { hostArray } from "../graph/host.js";
+
+/** "spherical" keeps the norm of Normal latents typical (White 2016). */
+export type Path = "linear" | "spherical";
+
+/** Rows 2p and 2p + 1 of `t` are the ends of pair p; discrete values keep the nearer end: [2 pairs, ...] -> [pairs * steps, ...]. */
+export function interpolateRows(t: HostTensor, pairs: number, steps: number, path: Path): HostTensor {
+  const width = t.data.length / (2 * pairs);
+  const out = hostArray(t.dtype, pairs * steps * width);
+  for (let p = 0; p < pairs; p++) {
+    const a = t.data.subarray(2 * p * width, (2 * p + 1) * width);
+    const b = t.data.subarray((2 * p + 1) * width, (2 * p + 2) * width);
+    for (let s = 0; s < steps; s++) {
+      const f = s / (steps - 1);
+      const [u, v] = t.dtype === "i32" ? (f < 0.5 ? [1, 0] : [0, 1]) : path === "linear" ? [1 - f, f] : sphericalWeights(a, b, f);
+      for (let j = 0; j < width; j++) out[(p * steps + s) * width + j] = u * (a[j] ?? 0) + v * (b[j] ?? 0);
+    }
+  }
+  return { dtype: t.dtype, shape: [pairs * steps, ...t.shape.slice(1)], data: out };
+}
+
+/** Shoemake 1985: sin((1 - f) w) / sin w and sin(f w) / sin w, w the angle between a and b. */
+function sphericalWeights(a: ArrayLike<number>, b: ArrayLike<number>, f: number): [number, number] {
+  let [ab, aa, bb] = [0, 0, 0];
+  for (let j = 0; j < a.length; j++) {
+    ab += (a[j] ?? 0) * (b[j] ?? 0);
+    aa += (a[j] ?? 0) ** 2;
+    bb += (b[j] ?? 0) ** 2;
+  }
+  const angle = Math.acos(Math.max(-1, Math.min(1, ab / Math.sqrt(aa * bb || 1))));
+  if (Math.sin(angle) < 1e-6) return [1 - f, f];
+  return [Math.sin((1 - f) * angle) / Math.sin(angle), Math.sin(f * angle) / Math.sin(angle)];
+}
+
+/** The condition of a pair's first row, row 2p of `t` [2 pairs, ...], for all of its steps: [pairs * steps, ...]. */
+export function holdRows(t: HostTensor, pairs: number, steps: number): HostTensor {
+  const width = t.data.length / (2 * pairs);
+  const data = hostArray(t.dtype, pairs * steps * width);
+  for (let row = 0; row < pairs * steps; row++) {
+    const from = 2 * Math.floor(row / steps) * width;
+    for (let j = 0; j < width; j++) data[row * width + j] = t.data[from + j] ?? 0;
+  }
+  return { dtype: t.dtype, shape: [pairs * steps, ...t.shape.slice(1)], data };
+}

@@ -1,0 +1,24 @@
+/** What the host hands to programs: arrays of numbers, and the feeds that graphs read. */
+import type { HostTensor, HostTensors } from "./program.js";
+import { sizeOf } from "./shape.js";
+import type { DType, Graph, Shape } from "./types.js";
+
+/** Zeros: whole numbers of i32, f32 of any other type. */
+export function hostArray(dtype: DType, size: number): Float32Array | Int32Array {
+  return dtype === "i32" ? new Int32Array(size) : new Float32Array(size);
+}
+
+export function hostZeros(dtype: DType, shape: Shape): HostTensor {
+  return { dtype, shape, data: hostArray(dtype, sizeOf(shape)) };
+}
+
+/** Names of the inputs that a graph reads. */
+export function inputNames({ nodes }: Graph): readonly string[] {
+  return nodes.flatMap((n) => (n.prim === "input" ? [n.params.name] : []));
+}
+
+/** Those of the feeds that the graphs read. */
+export function feedsOf(graphs: readonly Graph[], feeds: HostTensors): HostTensors {
+  const read = new Set(graphs.flatMap(inputNames));
+  return Object.fromEntries(Object.entries(feeds).filter(([name]) => read.has(name)));
+}
