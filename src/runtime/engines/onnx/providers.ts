@@ -13,7 +13,8 @@ export type ProviderName = (typeof providerNames)[number];
 const titles: Readonly<Record<ProviderName, { readonly title: string; readonly needs: string }>> = {
   cuda: {
     title: "CUDA",
-    needs: "an NVIDIA GPU, CUDA 12, cuDNN 9 and onnxruntime's CUDA libraries, which the install script of onnxruntime-node fetches on x64 Linux",
+    needs:
+      "an NVIDIA GPU, CUDA 12, cuDNN 9 and onnxruntime's CUDA libraries, which the install script of onnxruntime-node fetches on x64 Linux",
   },
   dml: { title: "DirectML", needs: "Windows" },
   coreml: { title: "CoreML", needs: "macOS" },
@@ -24,7 +25,8 @@ const titles: Readonly<Record<ProviderName, { readonly title: string; readonly n
 export async function tryProvider(ort: OrtModule, provider: ProviderName): Promise<string> {
   const { title, needs } = titles[provider];
   const offered = ort.listSupportedBackends().map((backend) => backend.name);
-  const refused = (why: string): GmcError => new GmcError("GM5455", `onnxruntime has no ${title} provider here: ${why}`, [`It needs ${needs}.`]);
+  const refused = (why: string): GmcError =>
+    new GmcError("GM5455", `onnxruntime has no ${title} provider here: ${why}`, [`It needs ${needs}.`]);
   if (!offered.includes(provider)) throw refused(`this build offers ${offered.join(", ")}`);
   try {
     await runOn(ort, provider);

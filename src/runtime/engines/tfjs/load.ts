@@ -65,13 +65,17 @@ async function open(backend: BackendName, around: Surroundings): Promise<Device>
   const native = registered[backend] === "tensorflow";
   const major = Number(around.node?.split(".")[0] ?? 0);
   if (native && major > lastNode)
-    throw new Missing(`${packages[backend][0]} does not run on Node ${around.node!}: it stops in its first kernel from Node 23 on. Use Node ${lastNode}`);
+    throw new Missing(
+      `${packages[backend][0]} does not run on Node ${around.node!}: it stops in its first kernel from Node 23 on. Use Node ${lastNode}`,
+    );
   if (backend === "wasm") await locateWasm(modules[1] as WasmPackage);
+  tf.enableProdMode();
   const device = new Device(tf, registered[backend]);
   if (!(await tf.setBackend(device.backend))) throw new Missing(`the ${backend} backend of TensorFlow.js does not start`);
   await tf.ready();
   const lacking = kernelNames.filter((kernel) => !device.has(kernel));
-  if (lacking.length > 0) throw new Missing(`the ${backend} backend of this TensorFlow.js lacks kernels that gmc needs: ${lacking.join(", ")}`);
+  if (lacking.length > 0)
+    throw new Missing(`the ${backend} backend of this TensorFlow.js lacks kernels that gmc needs: ${lacking.join(", ")}`);
   if (backend === "node-gpu" && !usesGpu(tf))
     throw new Missing("@tensorflow/tfjs-node-gpu is installed and finds no GPU that it can use (it needs an NVIDIA GPU, CUDA and cuDNN)");
   tryOut(backend, device);

@@ -124,11 +124,7 @@ function filterGradByTaps(
     const [top, left] = [Math.floor(tap / width) * dilations[0], (tap % width) * dilations[1]];
     const end = [n, top + (rows - 1) * strides[0] + 1, left + (columns - 1) * strides[1] + 1, cin];
     const seen = d.stridedSlice(image, [0, top, left, 0], end, [1, ...strides, 1]);
-    return d.run(
-      "BatchMatMul",
-      { a: d.reshape(seen, [n * rows * columns, cin]), b: right },
-      { transposeA: true, transposeB: false },
-    );
+    return d.run("BatchMatMul", { a: d.reshape(seen, [n * rows * columns, cin]), b: right }, { transposeA: true, transposeB: false });
   });
   return d.reshape(d.concat(taps, 0), [height, width, cin, cout]);
 }
@@ -144,4 +140,3 @@ export const linear = {
   cholesky: "host",
   triangularSolve: "host",
 } satisfies { readonly [P in Prim]?: Placed<P> };
-

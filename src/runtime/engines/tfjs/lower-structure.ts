@@ -123,8 +123,7 @@ const argMax: Rule<"argMax"> = {
 };
 
 const cumsum: Rule<"cumsum"> = {
-  lower: (d, node, [x]) =>
-    d.run("Cumsum", { x: x!.tensor() }, { axis: node.params.axis, exclusive: false, reverse: node.params.reverse }),
+  lower: (d, node, [x]) => d.run("Cumsum", { x: x!.tensor() }, { axis: node.params.axis, exclusive: false, reverse: node.params.reverse }),
 };
 
 export const structure = {

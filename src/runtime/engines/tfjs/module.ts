@@ -32,6 +32,8 @@ export interface TfModule {
   getBackend(): string;
   setBackend(name: string): Promise<boolean>;
   ready(): Promise<void>;
+  /** No advice on the console. */
+  enableProdMode(): void;
   backend(): unknown;
   memory(): TfMemory;
 }
