@@ -28,12 +28,24 @@ export async function tryProvider(ort: OrtModule, provider: ProviderName): Promi
   const refused = (why: string): GmcError =>
     new GmcError("GM5455", `onnxruntime has no ${title} provider here: ${why}`, [`It needs ${needs}.`]);
   if (!offered.includes(provider)) throw refused(`this build offers ${offered.join(", ")}`);
+  // onnxruntime writes of a missing library to the console before it throws
+  if (provider === "cuda" && !(await hasCudaLibrary())) throw refused("its libraries are not installed");
   try {
     await runOn(ort, provider);
   } catch (error) {
     throw refused((error instanceof Error ? error.message : String(error)).split("\n")[0]!);
   }
   return `${title}, with the CPU for what it lacks; state on the host`;
+}
+
+async function hasCudaLibrary(): Promise<boolean> {
+  const [{ createRequire }, { dirname, join }, { existsSync }] = await Promise.all([
+    import("node:module"),
+    import("node:path"),
+    import("node:fs"),
+  ]);
+  const folder = join(dirname(createRequire(import.meta.url).resolve("onnxruntime-node")), "..", "bin", "napi-v6", "linux", process.arch);
+  return existsSync(join(folder, "libonnxruntime_providers_cuda.so"));
 }
 
 /** x + 1 of [1, 2, 3, 4], by the provider alone. */
