@@ -57,4 +57,7 @@ export const gm5 = {
   GM5401: worded("onnxruntime is missing"),
   GM5402: worded("onnxruntime stopped"),
   GM5403: worded("Tensors beyond the memory of the onnx engine"),
+  GM5451: worded("TensorFlow.js is missing"),
+  GM5452: worded("TensorFlow.js stopped"),
+  GM5455: worded("An execution provider cannot run here"),
 } as const satisfies Record<`GM5${string}`, CodeEntry<never>>;

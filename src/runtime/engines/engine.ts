@@ -38,6 +38,8 @@ export interface EngineInfo {
   readonly available: boolean;
   /** Version and device, or why it is not available and what would make it so. */
   readonly detail: string;
+  /** Where it is not available: an optional package that nobody installed, which `auto` passes over without a word. */
+  readonly absent?: boolean;
 }
 
 export interface EngineOptions {

@@ -4,12 +4,36 @@
  */
 import { GmcError } from "../graph/errors.js";
 import type { Engine, EngineInfo } from "./engine.js";
+import type { ProviderName } from "./onnx/providers.js";
+import type { BackendName } from "./tfjs/load.js";
 
-/** In the order in which `auto` tries them: a hardware GPU, then the CPU, then what runs anywhere. */
-const loaders: Readonly<Record<string, () => Promise<Engine>>> = {
+const tfjs = async (backend?: BackendName): Promise<Engine> => (await import("./tfjs/index.js")).tfjsEngine(backend);
+const onnx = async (provider: ProviderName): Promise<Engine> => (await import("./onnx/index.js")).onnxOn(provider);
+
+/**
+ * In the order in which `auto` tries them: a hardware GPU, then the CPU, then what runs anywhere. TensorFlow.js without a GPU comes after onnx, which
+ * runs a step as one graph; its wasm backend comes before the reference, which takes six times as long and more. Its cpu backend is no faster than the
+ * reference and has half of the digits, so it is for those who ask for it.
+ */
+const automatic: Readonly<Record<string, () => Promise<Engine>>> = {
+  "tfjs:node-gpu": () => tfjs("node-gpu"),
   onnx: async () => (await import("./onnx/index.js")).onnxEngine,
+  "tfjs:node": () => tfjs("node"),
+  "tfjs:wasm": () => tfjs("wasm"),
   reference: async () => (await import("./reference/index.js")).referenceEngine,
 };
+
+/** Taken where they are asked for, and not otherwise. */
+const asked: Readonly<Record<string, () => Promise<Engine>>> = {
+  "onnx:cuda": () => onnx("cuda"),
+  "onnx:dml": () => onnx("dml"),
+  "onnx:coreml": () => onnx("coreml"),
+  "onnx:webgpu": () => onnx("webgpu"),
+  tfjs: () => tfjs(),
+  "tfjs:cpu": () => tfjs("cpu"),
+};
+
+const loaders: Readonly<Record<string, () => Promise<Engine>>> = { ...automatic, ...asked };
 
 /** What `--engine` takes. */
 export const engineNames: readonly string[] = ["auto", ...Object.keys(loaders)];
@@ -21,9 +45,19 @@ export interface ChosenEngine {
   readonly why: string;
 }
 
-/** What each engine finds on this machine, in the order of `auto`. */
+/** What each engine finds on this machine, those that `auto` tries first and in its order. */
 export async function probeEngines(): Promise<readonly EngineInfo[]> {
-  return Promise.all(Object.keys(loaders).map(async (name) => (await probe(name)).info));
+  // one after the other: backends of TensorFlow.js share one state
+  const found: EngineInfo[] = [];
+  for (const name of Object.keys(loaders)) found.push((await probe(name)).info);
+  return found;
+}
+
+/** The one of `found` that `auto` takes. */
+export function automaticAmong(found: readonly EngineInfo[]): EngineInfo | undefined {
+  return Object.keys(automatic)
+    .map((name) => found.find((info) => info.name === name))
+    .find((info) => info?.available);
 }
 
 /** The engine of that name, or the best one for `auto`. Throws GM4910 for an unknown name, GM4911 where it cannot run here. */
@@ -36,10 +70,10 @@ export async function chooseEngine(name = "auto"): Promise<ChosenEngine> {
     return { engine, info, why: `${name} (${info.detail}), as asked` };
   }
   const passed: string[] = [];
-  for (const candidate of Object.keys(loaders)) {
+  for (const candidate of Object.keys(automatic)) {
     const { engine, info } = await probe(candidate);
     if (engine !== undefined && info.available) return { engine, info, why: [`${candidate} (${info.detail})`, ...passed].join("; ") };
-    passed.push(`not ${candidate}: ${info.detail}`);
+    if (info.absent !== true) passed.push(`not ${candidate}: ${info.detail}`);
   }
   throw new GmcError("GM4911", "no engine can run here", passed);
 }

@@ -1,10 +1,12 @@
 /**
  * The onnx engine: forward and backward of a step as one ONNX graph in onnxruntime on the CPU; optimisers and draws as WebAssembly kernels in
- * place over the same memory. onnxruntime-node is loaded when the engine is asked for, not before.
+ * place over the same memory. onnxruntime-node is loaded when the engine is asked for, not before. `onnx:cuda` and the like run the graph on another
+ * execution provider (providers.ts), and all else as before.
  */
 import { GmcError } from "../../graph/errors.js";
 import type { Engine } from "../engine.js";
 import { loadOrt } from "./ort.js";
+import { tryProvider, type ProviderName } from "./providers.js";
 import { openSession } from "./session.js";
 
 export const onnxEngine: Engine = {
@@ -26,6 +28,27 @@ export const onnxEngine: Engine = {
     return openSession(await loadOrt(), options);
   },
 };
+
+/** The engine on one of the other providers. */
+export function onnxOn(provider: ProviderName): Engine {
+  const name = `onnx:${provider}`;
+  return {
+    name,
+    async probe() {
+      try {
+        const ort = await loadOrt();
+        return { name, available: true, detail: `onnxruntime-node ${ort.env.versions.node ?? "?"}, ${await tryProvider(ort, provider)}` };
+      } catch (error) {
+        return { name, available: false, detail: unavailable(error) };
+      }
+    },
+    async open(options = {}) {
+      const ort = await loadOrt();
+      await tryProvider(ort, provider);
+      return openSession(ort, options, provider);
+    },
+  };
+}
 
 /** Why, and what would make it available. */
 function unavailable(error: unknown): string {

@@ -26,7 +26,8 @@ export class Arena {
   /** 0 is left out, so that no region lies at address 0 */
   private end = granule;
 
-  constructor(private readonly ort: typeof Ort) {
+  /** `ort`: whose tensors the regions give, where anybody asks for them. */
+  constructor(private readonly ort?: typeof Ort) {
     this.kernels = loadKernels(this.memory);
   }
 
@@ -106,7 +107,7 @@ export class Region {
 
   constructor(
     private readonly arena: Arena,
-    private readonly ort: typeof Ort,
+    private readonly ort: typeof Ort | undefined,
     readonly dtype: DType,
     readonly shape: Shape,
     readonly address: number,
@@ -128,6 +129,7 @@ export class Region {
   /** The same elements for onnxruntime, to read from or to write to. */
   tensor(): Ort.Tensor {
     const data = this.data();
+    if (this.ort === undefined) throw new InternalError("this memory is not onnxruntime's");
     this.ortTensor ??= ortTensor(this.ort, { dtype: this.dtype, shape: this.shape, data });
     return this.ortTensor;
   }

@@ -1,6 +1,7 @@
 /** Loads onnxruntime-node, which is an optional dependency, and makes its sessions. */
 import type * as Ort from "onnxruntime-node";
 import { GmcError } from "../../graph/errors.js";
+import type { ProviderName } from "./providers.js";
 
 export type OrtModule = typeof Ort;
 
@@ -35,6 +36,8 @@ export interface SessionOptions {
   readonly threads: number | undefined;
   /** Where several sessions take turns, threads of one must not spin while another works. */
   readonly alone: boolean;
+  /** Takes what it can of a model, the CPU the rest; undefined is the CPU alone. */
+  readonly provider: ProviderName | undefined;
 }
 
 /** A session over a model; GM5402 where onnxruntime refuses it. */
@@ -46,7 +49,7 @@ export async function createSession(
 ): Promise<Ort.InferenceSession> {
   const settings: Ort.InferenceSession.SessionOptions = {
     // what it says comes back as an error of ours
-    executionProviders: ["cpu"],
+    executionProviders: options.provider === undefined ? ["cpu"] : [options.provider, "cpu"],
     executionMode: "sequential",
     interOpNumThreads: 1,
     graphOptimizationLevel: "all",

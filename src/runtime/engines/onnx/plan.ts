@@ -44,6 +44,11 @@ const hostPrims: ReadonlySet<string> = new Set<HostPrim>([
   "nade",
   "nadeGrad",
 ]);
+/** Whether a primitive is done on the host. */
+export function isHostPrim(node: Node): node is NodeOf<HostPrim> & Node {
+  return hostPrims.has(node.prim);
+}
+
 const isSource = (node: Node): boolean =>
   node.prim === "input" || node.prim === "state" || node.prim === "constant" || node.prim === "iota";
 
@@ -56,7 +61,7 @@ export function planGraph(graph: Graph, wanted: readonly string[]): Plan {
     return draw === undefined ? graph.nodes[id]!.inputs : [...draw.draw.inputs, draw.p];
   };
   const live = reachable(roots, operands);
-  const isHost = (id: number): boolean => fused.has(id) || hostPrims.has(graph.nodes[id]!.prim);
+  const isHost = (id: number): boolean => fused.has(id) || isHostPrim(graph.nodes[id]!);
 
   // Sources are everywhere; host steps get even phases, models odd ones, each after those of its operands.
   const phase = new Map<number, number>();
@@ -101,18 +106,8 @@ function hostStep(graph: Graph, fused: ReadonlyMap<number, HostStep>, id: number
   const draw = fused.get(id);
   if (draw !== undefined) return draw;
   const node = graph.nodes[id]!;
-  switch (node.prim) {
-    case "random":
-    case "randomCounts":
-    case "cholesky":
-    case "triangularSolve":
-    case "scatterAdd":
-    case "nade":
-    case "nadeGrad":
-      return { kind: "host", node, id };
-    default:
-      throw new InternalError(`${node.prim} is no host step`);
-  }
+  if (!isHostPrim(node)) throw new InternalError(`${node.prim} is no host step`);
+  return { kind: "host", node, id };
 }
 
 /** Ids that the roots need, ascending. */

@@ -10,10 +10,11 @@ import type { EngineOptions, EngineSession, Executable, HostTensor, HostTensors,
 import { compileCall, type Call, type Inputs } from "./call.js";
 import { Arena, ortTensor, type Region } from "./memory.js";
 import type { OrtModule } from "./ort.js";
+import type { ProviderName } from "./providers.js";
 import { Store } from "./store.js";
 import { updateKernel } from "./update.js";
 
-export function openSession(ort: OrtModule, options: EngineOptions): EngineSession {
+export function openSession(ort: OrtModule, options: EngineOptions, provider?: ProviderName): EngineSession {
   const arena = new Arena(ort);
   const store = new Store(arena);
   const open = new Set<Executable>();
@@ -24,13 +25,13 @@ export function openSession(ort: OrtModule, options: EngineOptions): EngineSessi
     return next;
   };
   return {
-    engine: "onnx",
+    engine: provider === undefined ? "onnx" : `onnx:${provider}`,
     write: (name, value) => store.write(name, value),
     read: (name) => queued(() => Promise.resolve(store.current(name).read())),
     has: (name) => store.has(name),
     drop: (name) => store.drop(name),
     async compile(program) {
-      const compiled = await new ProgramCompiler(ort, arena, store, options, program).compile();
+      const compiled = await new ProgramCompiler(ort, arena, store, { ...options, provider }, program).compile();
       const executable: Executable = {
         run: (feeds) => queued(() => compiled.run(feeds)),
         dispose() {
@@ -65,7 +66,7 @@ class ProgramCompiler {
     private readonly ort: OrtModule,
     private readonly arena: Arena,
     private readonly store: Store,
-    private readonly options: EngineOptions,
+    private readonly options: EngineOptions & { readonly provider: ProviderName | undefined },
     private readonly program: Program,
   ) {}
 
@@ -121,7 +122,7 @@ class ProgramCompiler {
       ort: this.ort,
       arena: this.arena,
       store: this.store,
-      session: { threads: this.options.threads, alone: graphs === 1 },
+      session: { threads: this.options.threads, alone: graphs === 1, provider: this.options.provider },
     });
     this.disposals.push(() => call.dispose());
     // what earlier stages gave, as it is known now; later stages may give the same names
