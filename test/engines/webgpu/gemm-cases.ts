@@ -104,7 +104,7 @@ ${right.declaration}
 @group(0) @binding(2) var<storage, read_write> cData: array<f32>;
 fn strayed() { cData[${count}] = 1.0; }
 fn put(batch: u32, row: u32, col: u32, value: f32) {
-  if (batch >= ${batch}u || row >= ${m}u || col >= ${n}u) { strayed(); return; }
+  if (batch >= ${batch}u || row >= ${m}u || col >= ${n}u) { strayed(); }
   cData[(batch * ${m}u + row) * ${n}u + col] += value;
 }`;
   const product = new Float64Array(count);

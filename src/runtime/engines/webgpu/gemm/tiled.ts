@@ -126,70 +126,93 @@ ${findTile(grid[0], total, grid[0] * grid[1] === total, down, right, choice.tile
   }}`;
 }
 
-/** Over the depth: fetch into registers, write to workgroup memory, multiply; with two stages the next fetch comes before the product. */
+/**
+ * Over the depth: fetch into registers, write to workgroup memory, multiply. With two stages the next fetch comes before the product; with
+ * one, a tile of many pieces is fetched in a loop, to keep the text short.
+ */
 function loop(plan: Plan): string {
-  const { spec, choice, a, b } = plan;
-  const [fetchA, fetchB] = [fetchOf(plan, a), fetchOf(plan, b)];
-  const head = `  for (var depth = 0u; depth < ${spec.k}u; depth += ${choice.tileK}u) {\n`;
-  const keep = lines(4, ["workgroupBarrier();", ...fetchA.write, ...fetchB.write, "workgroupBarrier();"]);
-  const read = (indent: number, at: string): string => lines(indent, [...fetchA.read(at), ...fetchB.read(at)]);
+  const { spec, choice } = plan;
+  const tiles = [plan.a, plan.b];
+  const [barrier, head] = [`    workgroupBarrier();\n`, `  for (var depth = 0u; depth < ${spec.k}u; depth += ${choice.tileK}u) {\n`];
   if (choice.stages === 1) {
-    return `${head}${lines(4, [...fetchA.registers, ...fetchB.registers])}${read(4, "depth")}${keep}${multiply(plan)}  }\n`;
+    const short = tiles.filter((tile) => tile.pieces <= unrolled * plan.threads).map((tile) => inRegisters(plan, tile));
+    const long = tiles.filter((tile) => tile.pieces > unrolled * plan.threads).map((tile) => fetchLoop(plan, tile));
+    const [first, write] = [short.flatMap((f) => [...f.registers, ...f.read("depth")]), short.flatMap((f) => f.write)];
+    return `${head}${lines(4, first)}${barrier}${lines(4, write)}${long.join("")}${barrier}${multiply(plan)}  }\n`;
   }
+  const fetches = tiles.map((tile) => inRegisters(plan, tile));
+  const read = (indent: number, at: string): string =>
+    lines(
+      indent,
+      fetches.flatMap((f) => f.read(at)),
+    );
+  const [registers, write] = [fetches.flatMap((f) => f.registers), fetches.flatMap((f) => f.write)];
   const next = `    if (depth + ${choice.tileK}u < ${spec.k}u) {\n      let next = depth + ${choice.tileK}u;\n${read(6, "next")}    }\n`;
-  return `${lines(2, [...fetchA.registers, ...fetchB.registers])}${read(2, "0u")}${head}${keep}${next}${multiply(plan)}  }\n`;
+  return `${lines(2, registers)}${read(2, "0u")}${head}${barrier}${lines(4, write)}${barrier}${next}${multiply(plan)}  }\n`;
 }
 
+/** Pieces a thread fetches without a loop where it need not hold them. */
+const unrolled = 2;
+
+/** One piece: the registers it takes, and the statements that read it and write it to workgroup memory. */
 interface Fetch {
   readonly registers: readonly string[];
   readonly read: (depth: string) => readonly string[];
   readonly write: readonly string[];
 }
 
-/** What each thread fetches of a tile: the same piece after every `threads` pieces. */
-function fetchOf(plan: Plan, tile: Tile): Fetch {
-  const { choice, threads } = plan;
+function fetchOf(plan: Plan, tile: Tile, piece: string, name: string): Fetch {
   const { side, deep, pitch } = tile;
   const alongDepth = side.along === "depth";
-  const pools = choice.tileK / deep;
-  const parts = range(Math.ceil(tile.pieces / threads)).map((i) => {
-    const piece = i === 0 ? "thread" : `(thread + ${i * threads}u)`;
-    const slot = alongDepth ? over(piece, pools, tile.slots) : within(piece, tile.slots);
-    const at = alongDepth ? within(piece, pools) : over(piece, tile.slots, pools);
-    const left = tile.pieces - i * threads;
-    const guarded = (texts: readonly string[]): string[] =>
-      left >= threads ? [...texts] : [`if (thread < ${left}u) {`, ...texts.map((t) => `  ${t}`), "}"];
-    const names = deep === 1 ? [`${side.letter}Next${i}`] : range(4).map((p) => `${side.letter}Next${i}_${p}`);
-    const element = (c: number, depth: string): string => {
-      const outer = `${side.letter === "a" ? "firstRow" : "firstColumn"} + ${plus(times(slot, tile.spread === 1 ? 4 : 1), c * tile.spread)}`;
-      return `mm_${side.letter}${tile.width === 4 ? "4" : ""}(batch, ${outer}, ${depth} + ${times(at, deep)})`;
-    };
-    const values = (depth: string): string[] => {
-      if (deep === 4) return range(4).map((c) => element(c, depth));
-      return [
-        tile.width === 4
-          ? element(0, depth)
-          : `vec4f(${range(4)
-              .map((c) => element(c, depth))
-              .join(", ")})`,
-      ];
-    };
-    const stored = range(deep).map((p) => {
-      const value = deep === 1 ? names[0]! : `vec4f(${names.map((name) => `${name}.${component(p)}`).join(", ")})`;
+  const depths = plan.choice.tileK / deep;
+  const slot = alongDepth ? over(piece, depths, tile.slots) : within(piece, tile.slots);
+  const at = alongDepth ? within(piece, depths) : over(piece, tile.slots, depths);
+  const names = deep === 1 ? [name] : range(4).map((p) => `${name}_${p}`);
+  const element = (c: number, depth: string): string => {
+    const outer = `${side.letter === "a" ? "firstRow" : "firstColumn"} + ${plus(times(slot, tile.spread === 1 ? 4 : 1), c * tile.spread)}`;
+    return `mm_${side.letter}${tile.width === 4 ? "4" : ""}(batch, ${outer}, ${depth} + ${times(at, deep)})`;
+  };
+  const values = (depth: string): string[] => {
+    if (deep === 4) return range(4).map((c) => element(c, depth));
+    if (tile.width === 4) return [element(0, depth)];
+    return [
+      `vec4f(${range(4)
+        .map((c) => element(c, depth))
+        .join(", ")})`,
+    ];
+  };
+  return {
+    registers: names.map((n) => `var ${n} = vec4f();`),
+    read: (depth) => values(depth).map((value, p) => `${names[p]} = ${value};`),
+    write: range(deep).map((p) => {
+      const value = deep === 1 ? names[0]! : `vec4f(${names.map((n) => `${n}.${component(p)}`).join(", ")})`;
       const row = deep === 1 ? at : p === 0 ? times(at, 4) : `(${plus(times(at, 4), p)})`;
       return `${inPool(tile, `${times(row, pitch)} + ${slot}`)} = ${tile.element === "f16" ? `vec4<f16>(${value})` : value};`;
-    });
-    return {
-      registers: names.map((name) => `var ${name} = vec4f();`),
-      read: (depth: string): string[] => guarded(values(depth).map((value, p) => `${names[p]} = ${value};`)),
-      write: guarded(stored),
-    };
+    }),
+  };
+}
+
+/** All pieces of a thread: one after every `threads` pieces. */
+function inRegisters(plan: Plan, tile: Tile): Fetch {
+  const { threads } = plan;
+  const parts = range(Math.ceil(tile.pieces / threads)).map((i) => {
+    const left = tile.pieces - i * threads;
+    const guarded = (texts: readonly string[]): readonly string[] =>
+      left >= threads ? texts : [`if (thread < ${left}u) {`, ...texts.map((t) => `  ${t}`), "}"];
+    const fetch = fetchOf(plan, tile, i === 0 ? "thread" : `(thread + ${i * threads}u)`, `${tile.side.letter}Next${i}`);
+    return { registers: fetch.registers, read: (depth: string) => guarded(fetch.read(depth)), write: guarded(fetch.write) };
   });
   return {
     registers: parts.flatMap((p) => p.registers),
     read: (depth) => parts.flatMap((p) => p.read(depth)),
     write: parts.flatMap((p) => p.write),
   };
+}
+
+function fetchLoop(plan: Plan, tile: Tile): string {
+  const fetch = fetchOf(plan, tile, "piece", `${tile.side.letter}Next`);
+  const body = [...fetch.registers, ...fetch.read("depth"), ...fetch.write];
+  return `    for (var piece = thread; piece < ${tile.pieces}u; piece += ${plan.threads}u) {\n${lines(6, body)}    }\n`;
 }
 
 function inPool(tile: Tile, index: string): string {
@@ -218,15 +241,15 @@ function multiply(plan: Plan): string {
   return `    for (var at = ${first}; at < ${choice.splitK > 1 ? `${first} + ${share}u` : `${share}u`}; at++) {\n${lines(6, body)}    }\n`;
 }
 
-/** `mm_store4(batch, row, column, sums)`: the four columns of a slot, in bounds. */
+/** `mm_store4(batch, row, column, sums)`: the four columns of a slot, in bounds. A loop, so that a long epilogue is there only once. */
 function storeFour({ spec, choice, b }: Plan): string {
-  const each = range(4).map((c) => {
-    const column = plus("column", c * b.spread);
-    const call = `${spec.store}(batch, row, ${column}, sums.${component(c)});`;
-    return spec.n % choice.tileN === 0 ? call : `if (${column} < ${spec.n}u) { ${call} }`;
-  });
+  const call = `${spec.store}(batch, row, at, sums[part]);`;
+  const body = [`let at = column + ${times("part", b.spread)};`, spec.n % choice.tileN === 0 ? call : `if (at < ${spec.n}u) { ${call} }`];
   const rows = spec.m % choice.tileM === 0 ? [] : [`if (row >= ${spec.m}u) { return; }`];
-  return `fn mm_store4(batch: u32, row: u32, column: u32, sums: vec4f) {\n${lines(2, [...rows, ...each])}}`;
+  return `fn mm_store4(batch: u32, row: u32, column: u32, sums: vec4f) {
+${lines(2, rows)}  for (var part = 0u; part < 4u; part++) {
+${lines(4, body)}  }
+}`;
 }
 
 /** Place in C of row `part` of a row slot, and of the first column of a column slot. */
@@ -234,14 +257,24 @@ const rowAt = ({ a }: Plan, slot: string, part: string): string =>
   a.spread === 1 ? `firstRow + (${slot}) * 4u + ${part}` : `firstRow + ${slot} + ${part} * ${a.spread}u`;
 const columnAt = ({ b }: Plan, slot: string): string => `firstColumn + ${b.spread === 1 ? `(${slot}) * 4u` : slot}`;
 
+/** A thread's block, one vec4 after the other. */
 function storeBlock(plan: Plan): string {
-  return lines(
-    2,
-    blocks(plan).map(({ name, i, j }) => {
-      const row = rowAt(plan, plus("y", (i >> 2) * plan.teamY), `${i & 3}u`);
-      return `mm_store4(batch, ${row}, ${columnAt(plan, plus("x", j * plan.teamX))}, ${name});`;
-    }),
-  );
+  const all = blocks(plan);
+  const across = plan.choice.threadN / 4;
+  const i = over("block", across, plan.choice.threadM);
+  const slotRow = plan.choice.threadM === 4 ? "y" : `y + ${over(`(${i})`, 4, 2)} * ${plan.teamY}u`;
+  const slotColumn = across === 1 ? "x" : `x + ${within("block", across)} * ${plan.teamX}u`;
+  return `  for (var block = 0u; block < ${all.length}u; block++) {
+    var sums = ${all[0]!.name};
+    switch block {
+${lines(
+  6,
+  all.slice(1).map(({ name }, at) => `case ${at + 1}u: { sums = ${name}; }`),
+)}      default: {}
+    }
+    mm_store4(batch, ${rowAt(plan, slotRow, `(${within(`(${i})`, 4)})`)}, ${columnAt(plan, slotColumn)}, sums);
+  }
+`;
 }
 
 /** The teams' sums, through workgroup memory: [team][row slot][row of it][column slot]. All threads take part in adding and storing. */
