@@ -17,7 +17,7 @@ const device = opened as TestDevice;
 const every = process.env.GMC_EVERY_KERNEL !== undefined;
 let ran = 0;
 afterAll(() => {
-  if (typeof opened !== "string") expect(ran).toBeGreaterThan(every ? 400 : 40);
+  if (typeof opened !== "string") expect(ran).toBeGreaterThan(every ? 400 : 20);
 });
 
 /** Sums of k products in float32, in any order, with some slack. */
@@ -115,7 +115,7 @@ describe.skipIf(typeof opened === "string")("kernels", () => {
         for (const k of odd) {
           const [a, b] = [layouts[seed % layouts.length]!, layouts[(seed * 3 + 1) % layouts.length]!];
           const prepared = prepare({ m, n, k, batch: 1, a, b, vectors: seed % 2 === 0 });
-          if (every || seed % 5 === 0)
+          if (every || seed % 13 === 3)
             for (const choice of some(gemmVariants(prepared.spec, device.limits), 1, 2, seed)) await expectRight(prepared, choice);
           seed++;
         }
@@ -129,7 +129,7 @@ describe.skipIf(typeof opened === "string")("kernels", () => {
     const prepared = prepare(given);
     const tiled = gemmVariants(prepared.spec, device.limits).filter((c) => c.form === "tiled");
     const seed = given.k;
-    for (const choice of some(oneOfEach(tiled, tileAndSplit, seed), 2, 100, 0)) await expectRight(prepared, choice);
+    for (const choice of some(oneOfEach(tiled, tileAndSplit, seed), 1, 100, 0)) await expectRight(prepared, choice);
   });
 
   it.each([
@@ -139,11 +139,11 @@ describe.skipIf(typeof opened === "string")("kernels", () => {
   ] satisfies Case[])("are right for every way to load and split K ($a and $b)", async (given) => {
     const prepared = prepare(given);
     const tiled = gemmVariants(prepared.spec, device.limits).filter((c) => c.form === "tiled");
-    for (const choice of some(oneOfEach(tiled, loading, given.n), 2, 40, 1)) await expectRight(prepared, choice);
+    for (const choice of some(oneOfEach(tiled, loading, given.n), 1, 40, 1)) await expectRight(prepared, choice);
   });
 
   it.each(layouts)("are right in batches: $0 times others", async (a) => {
-    for (const b of some(layouts, 1, layouts.length, layouts.indexOf(a))) {
+    for (const b of some(layouts, layouts.indexOf(a) % 3 === 0 ? 1 : 0, layouts.length, layouts.indexOf(a))) {
       const prepared = prepare({ m: 36, n: 12, k: 44, batch: 3, a, b, vectors: a === b });
       for (const choice of some(gemmVariants(prepared.spec, device.limits), 1, 2, layouts.indexOf(a))) await expectRight(prepared, choice);
     }
@@ -160,7 +160,7 @@ describe.skipIf(typeof opened === "string")("kernels", () => {
     const prepared = prepare(given);
     const skinny = gemmVariants(prepared.spec, device.limits).filter((c) => c.form === "skinny");
     expect(skinny.length).toBeGreaterThan(4);
-    for (const choice of some(skinny, 1, 12, given.n)) await expectRight(prepared, choice);
+    for (const choice of some(skinny, given.n % 3 === 0 ? 1 : 0, 12, given.n)) await expectRight(prepared, choice);
     const subgroups = skinny.filter((c) => c.subgroup);
     for (const choice of some(subgroups, given.k % 2, 9, 0)) await expectRight(prepared, choice);
   });
@@ -174,13 +174,13 @@ describe.skipIf(typeof opened === "string")("kernels", () => {
     { ...base, m: 20, n: 400, k: 6400, a: "columns" },
   ] satisfies Case[])("that the cost model prefers are right at models' sizes ($m x $n x $k)", async (given) => {
     const prepared = prepare(given);
-    for (const choice of some(gemmCandidates(prepared.spec, device.limits), 1, 6, 0)) await expectRight(prepared, choice);
+    for (const choice of some(gemmCandidates(prepared.spec, device.limits), given.k > 100 ? 1 : 0, 6, 0)) await expectRight(prepared, choice);
   });
 
   it("are right where the grid takes two dimensions", async () => {
     const prepared = prepare({ ...base, m: 70, n: 50, k: 9, batch: 2 });
     const variants = gemmVariants(prepared.spec, device.limits);
-    for (const choice of some(variants, 2, 9, 3)) await expectRight(prepared, choice, 3);
+    for (const choice of some(variants, 1, 9, 3)) await expectRight(prepared, choice, 3);
   });
 
   it("are right for float16 operands", async (context) => {
@@ -207,7 +207,7 @@ describe.skipIf(typeof opened === "string")("kernels", () => {
 
   it("give the same bits at every run", async () => {
     const prepared = prepare({ ...base, m: 20, n: 24, k: 1000 });
-    for (const choice of some(gemmCandidates(prepared.spec, device.limits), 2, 16, 0)) {
+    for (const choice of some(gemmCandidates(prepared.spec, device.limits), 1, 16, 0)) {
       const { wgsl, workgroups } = gemmKernel(prepared.spec, choice);
       const [first, second] = [
         await device.run(wgsl, workgroups, prepared.inputs, prepared.outputs),
