@@ -174,7 +174,8 @@ describe.skipIf(typeof opened === "string")("kernels", () => {
     { ...base, m: 20, n: 400, k: 6400, a: "columns" },
   ] satisfies Case[])("that the cost model prefers are right at models' sizes ($m x $n x $k)", async (given) => {
     const prepared = prepare(given);
-    for (const choice of some(gemmCandidates(prepared.spec, device.limits), given.k > 100 ? 1 : 0, 6, 0)) await expectRight(prepared, choice);
+    for (const choice of some(gemmCandidates(prepared.spec, device.limits), given.k > 100 ? 1 : 0, 6, 0))
+      await expectRight(prepared, choice);
   });
 
   it("are right where the grid takes two dimensions", async () => {

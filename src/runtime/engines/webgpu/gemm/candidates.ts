@@ -5,6 +5,7 @@
 import { estimate, typicalGpu, type GpuNumbers } from "./cost.js";
 import { measuresOf } from "./kernel.js";
 import { sideOf, type Side } from "./operands.js";
+import { canPrefetch } from "./tiled.js";
 import type { DirectChoice, GemmChoice, GemmLimits, GemmSpec, LoadWidth, SkinnyChoice, TiledChoice } from "./types.js";
 
 /** tileM, tileN, threadM, threadN */
@@ -80,6 +81,7 @@ function kindOf(choice: GemmChoice): string {
 export function gemmVariants(spec: GemmSpec, limits: GemmLimits): readonly GemmChoice[] {
   const all: GemmChoice[] = [...tiledVariants(spec), ...skinnyVariants(spec, limits), ...directVariants(spec)];
   return all.filter((choice) => {
+    if (choice.form === "tiled" && choice.stages === 2 && !canPrefetch(spec, choice)) return false;
     const { threads, storage } = measuresOf(spec, choice);
     return threads <= Math.min(mostThreads, limits.invocations) && storage <= limits.workgroupStorage;
   });

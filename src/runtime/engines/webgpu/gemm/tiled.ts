@@ -15,6 +15,16 @@ import { elementOf, readers, sideOf, type Checks, type Side } from "./operands.j
 import { component, findTile, gridOf, lines, over, plus, range, times, within } from "./text.js";
 import type { GemmSpec, LoadWidth, TiledChoice } from "./types.js";
 
+/** vec4 of registers that a thread may hold for the next tile. */
+const held = 4;
+
+/** Two stages are for tiles that a thread can hold in few registers. */
+export function canPrefetch(spec: GemmSpec, choice: TiledChoice): boolean {
+  const { a, b, threads } = planOf(spec, choice);
+  const registers = (tile: Tile): number => Math.ceil(tile.pieces / threads) * tile.deep;
+  return registers(a) + registers(b) <= held;
+}
+
 /** How one operand's tile lies in workgroup memory and comes there. */
 interface Tile {
   readonly side: Side;
@@ -127,8 +137,7 @@ ${findTile(grid[0], total, grid[0] * grid[1] === total, down, right, choice.tile
 }
 
 /**
- * Over the depth: fetch into registers, write to workgroup memory, multiply. With two stages the next fetch comes before the product; with
- * one, a tile of many pieces is fetched in a loop, to keep the text short.
+ * Over the depth: fetch into registers, write to workgroup memory, multiply. With two stages the next fetch comes before the product; with one, a tile of many pieces is fetched in a loop, to keep the text short.
  */
 function loop(plan: Plan): string {
   const { spec, choice } = plan;
@@ -140,15 +149,19 @@ function loop(plan: Plan): string {
     const [first, write] = [short.flatMap((f) => [...f.registers, ...f.read("depth")]), short.flatMap((f) => f.write)];
     return `${head}${lines(4, first)}${barrier}${lines(4, write)}${long.join("")}${barrier}${multiply(plan)}  }\n`;
   }
+  // the loop's head fetches a tile while its body multiplies the one before; one more turn multiplies the last
   const fetches = tiles.map((tile) => inRegisters(plan, tile));
-  const read = (indent: number, at: string): string =>
-    lines(
-      indent,
-      fetches.flatMap((f) => f.read(at)),
-    );
-  const [registers, write] = [fetches.flatMap((f) => f.registers), fetches.flatMap((f) => f.write)];
-  const next = `    if (depth + ${choice.tileK}u < ${spec.k}u) {\n      let next = depth + ${choice.tileK}u;\n${read(6, "next")}    }\n`;
-  return `${lines(2, registers)}${read(2, "0u")}${head}${barrier}${lines(4, write)}${barrier}${next}${multiply(plan)}  }\n`;
+  const end = Math.ceil(spec.k / choice.tileK) * choice.tileK;
+  const registers = fetches.flatMap((f) => f.registers);
+  const read = fetches.flatMap((f) => f.read("depth"));
+  const write = fetches.flatMap((f) => f.write);
+  return `${lines(2, registers)}  for (var depth = 0u; depth <= ${end}u; depth += ${choice.tileK}u) {
+    if (depth < ${end}u) {
+${lines(6, read)}    }
+    if (depth > 0u) {
+${multiply(plan)}    }
+${barrier}${lines(4, write)}${barrier}  }
+`;
 }
 
 /** Pieces a thread fetches without a loop where it need not hold them. */
