@@ -38,6 +38,8 @@ export interface EngineInfo {
   readonly available: boolean;
   /** Version and device, or why it is not available and what would make it so. */
   readonly detail: string;
+  /** It computes on the processor what it is made to compute on a GPU: for tests; `auto` passes it over. */
+  readonly software?: boolean;
 }
 
 export interface EngineOptions {

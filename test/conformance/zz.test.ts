@@ -1,0 +1,30 @@
+import { it } from "vitest";
+import * as g from "../../src/runtime/graph/index.js";
+import { compileProgram } from "../../src/runtime/engines/webgpu/compile.js";
+import { webgpuEngine } from "../../src/runtime/engines/webgpu/index.js";
+import { leastLimits } from "../../src/runtime/engines/webgpu/gemm/types.js";
+import { tensor } from "./compare.js";
+import { vaeStep } from "../numeric/vae-step.js";
+it("one", async () => {
+  const t = (what: string) => console.log(what, Date.now() % 100000);
+  t("start");
+  const graph = g.stage({ x: { shape: [7, 5] } }, ({ x }) => ({ y: g.exp(x!), s: g.sum(g.mul(x!, 2)) }));
+  const p = { name: "p", stages: [{ kind: "call", name: "c", graph } as const], fetch: ["y", "s"] };
+  const c = compileProgram(p, { gemm: leastLimits, maxBuffers: 8 }, () => undefined);
+  t("compiled");
+  console.log(c.stages[0]!.steps.map((s) => (s.kind === "dispatch" ? s.dispatch.wgsl : "host")).join("\n---\n"));
+  const info = await webgpuEngine.probe(); t(JSON.stringify(info));
+  const s = await webgpuEngine.open(); t("open");
+  const e = await s.compile(p); t("pipelines");
+  const r = await e.run({ x: tensor([7, 5], Array.from({ length: 35 }, (_, i) => i / 10)) }); t("ran");
+  console.log(r["y"]!.data.slice(0, 4), r["s"]!.data);
+  s.dispose();
+}, 20000);
+it("vae schedule", () => {
+  const graph = vaeStep({ batch: 128, data: 784, hidden: 400, latent: 20 });
+  const p = { name: "p", stages: [{ kind: "call", name: "c", graph } as const], fetch: Object.keys(graph.outputs) };
+  const t0 = Date.now();
+  const c = compileProgram(p, { gemm: leastLimits, maxBuffers: 16 }, () => undefined);
+  console.log("vae", Date.now() - t0, "ms", c.stages[0]!.steps.length);
+  for (const s of c.stages[0]!.steps) if (s.kind === "dispatch") console.log(s.dispatch.workgroups, s.dispatch.wgsl.length, s.dispatch.parts.map((q) => (q.part.core === undefined ? "point" : c.stages[0]!.graph.nodes[q.part.core]!.prim) + " " + q.part.size + " x" + q.part.stores.length).join(" | "));
+}, 60000);
