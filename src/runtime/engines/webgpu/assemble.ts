@@ -16,6 +16,18 @@ import { scatterKernel } from "./kernels/scatter.js";
 import { choleskyKernel, triangularSolveKernel } from "./kernels/triangular.js";
 import type { Part } from "./schedule.js";
 
+/** What kernels are written for. */
+export interface DeviceLimits {
+  readonly gemm: GemmLimits;
+  /** Storage buffers that a kernel may bind. */
+  readonly maxBuffers: number;
+  /**
+   * Products of up to so many multiply-adds take the shortest kernel: a software adapter takes half a second to compile one with tiles, more than it
+   * takes to compute thousands of such products.
+   */
+  readonly simpleProducts: number;
+}
+
 export interface Assembled {
   readonly wgsl: string;
   /** for dispatchWorkgroups; empty parts give none */
@@ -28,7 +40,8 @@ export interface Assembled {
 
 const usualThreads = 256;
 
-export function assemble(graph: Graph, all: readonly Part[], sources: BindingSources, limits: GemmLimits): Assembled {
+export function assemble(graph: Graph, all: readonly Part[], sources: BindingSources, device: DeviceLimits): Assembled {
+  const limits = device.gemm;
   const bindings = new DispatchBindings(sources);
   let names = 0;
   let scratch = false;
@@ -52,7 +65,7 @@ export function assemble(graph: Graph, all: readonly Part[], sources: BindingSou
   );
   const { threads, choices } = chosen(
     products.filter((p) => p !== undefined),
-    limits,
+    device,
   );
   const bodies = contexts.map((context, i) => {
     const product = products[i];
@@ -62,7 +75,10 @@ export function assemble(graph: Graph, all: readonly Part[], sources: BindingSou
   const total = bodies.reduce((sum, body) => sum + body.groups, 0);
   const down = Math.max(1, Math.ceil(total / limits.workgroupsPerDimension));
   const across = Math.ceil(total / down);
-  const { modules, pools } = shareWorkgroupMemory(bodies.map((body) => body.module ?? ""));
+  const texts = bodies.map((body, i) =>
+    [body.module ?? "", `fn part${i}(group: u32, thread: u32) {`, ...body.lines.map((line) => `  ${line}`), "}"].join("\n"),
+  );
+  const { modules, pools } = shareWorkgroupMemory(texts);
   let first = 0;
   const calls = bodies.map((body, i) => {
     const start = first;
@@ -75,9 +91,7 @@ export function assemble(graph: Graph, all: readonly Part[], sources: BindingSou
     helperText(bindings.helpers),
     ...(scratch ? [`var<workgroup> scratch: array<f32, ${threads}>;`] : []),
     ...pools,
-    ...bodies.map((body, i) =>
-      [modules[i]!, `fn part${i}(group: u32, thread: u32) {`, ...body.lines.map((line) => `  ${line}`), "}"].join("\n"),
-    ),
+    ...modules,
     `@compute @workgroup_size(${threads})`,
     "fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) thread: u32) {",
     down === 1 ? "  let number = id.x;" : `  let number = id.y * ${across}u + id.x;`,
@@ -104,13 +118,13 @@ function isSource(graph: Graph, id: number): boolean {
 /** Products of one dispatch have workgroups of one size: that which makes the slowest of them fastest. */
 function chosen(
   products: readonly Product[],
-  limits: GemmLimits,
+  { gemm: limits, simpleProducts }: DeviceLimits,
 ): { readonly threads: number; readonly choices: Map<Product, { readonly choice: Parameters<typeof productBody>[1]; readonly cost: number }> } {
   let best: { threads: number; choices: Map<Product, NonNullable<ReturnType<typeof bestChoice>>>; cost: number } | undefined;
   for (const threads of products.length === 0 ? [] : [256, 128, 64]) {
     const choices = new Map<Product, NonNullable<ReturnType<typeof bestChoice>>>();
     for (const product of products) {
-      const found = bestChoice(product, limits, threads);
+      const found = bestChoice(product, limits, threads, simpleProducts);
       if (found !== undefined) choices.set(product, found);
     }
     if (choices.size < products.length) continue;

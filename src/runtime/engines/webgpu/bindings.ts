@@ -46,7 +46,7 @@ export class DispatchBindings {
   slot(ref: string, type: "f32" | "i32" | "u32", access: Access): Slot {
     let slot = this.slots.find((s) => s.ref === ref);
     if (slot === undefined) {
-      slot = { ref, access, type, name: `b${this.slots.length}` };
+      slot = { ref, access, type, name: `data${this.slots.length}` };
       this.slots.push(slot);
     } else if (access === "read_write") slot.access = access;
     return slot;

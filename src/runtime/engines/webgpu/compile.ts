@@ -9,18 +9,12 @@ import { optimize } from "../../graph/passes/index.js";
 import { sizeOf } from "../../graph/shape.js";
 import type { DType, Graph, Node, NodeOf, Shape } from "../../graph/types.js";
 import type { Program, Stage } from "../engine.js";
-import { assemble, type Assembled } from "./assemble.js";
+import { assemble, type Assembled, type DeviceLimits } from "./assemble.js";
 import type { BindingSources, Memory } from "./bindings.js";
-import type { GemmLimits } from "./gemm/types.js";
 import { planMemory } from "./memory.js";
 import { schedule, type Part } from "./schedule.js";
 import { shareReductions } from "./share.js";
 import { updateStage } from "./updates.js";
-
-export interface DeviceLimits {
-  readonly gemm: GemmLimits;
-  readonly maxBuffers: number;
-}
 
 /** A feed that lies among the scalars, at a word. */
 export interface ScalarFeed {
@@ -172,7 +166,7 @@ class Compiler {
 
   private step(graph: Graph, parts: readonly Part[], sources: BindingSources): Step {
     const [first] = parts;
-    if (!first!.host) return { kind: "dispatch", dispatch: assemble(graph, parts, sources, this.limits.gemm) };
+    if (!first!.host) return { kind: "dispatch", dispatch: assemble(graph, parts, sources, this.limits) };
     const node = graph.nodes[first!.core!]!;
     const operands = node.inputs.map((id) => memoryBehind(graph, id));
     return {
@@ -183,7 +177,7 @@ class Compiler {
         const memory = sources.memory(operand);
         return { ref: memory === undefined ? "" : `${memory.ref}+${memory.offset}`, dtype, shape };
       }),
-      constants: operands.map((id) => graph.nodes[id]!).filter((n) => n.prim === "constant"),
+      constants: operands.map((id) => graph.nodes[id]!).filter((n) => n.prim === "constant" && sources.memory(n.id) === undefined) as NodeOf<"constant">[],
       outputs: sources.targets(node.id).map(({ ref }) => ref),
     };
   }

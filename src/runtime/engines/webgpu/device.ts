@@ -5,6 +5,7 @@
 import type { create } from "webgpu";
 import { GmcError, InternalError } from "../../graph/errors.js";
 import type { GemmLimits } from "./gemm/types.js";
+import type { DeviceLimits } from "./assemble.js";
 import type { Access } from "./bindings.js";
 
 /** GPUBufferUsage and GPUMapMode, from the standard. */
@@ -76,9 +77,7 @@ export interface Pipeline {
 
 /** What an engine session asks of a device. */
 export class Device {
-  readonly limits: GemmLimits;
-  /** Storage buffers that a kernel may bind. */
-  readonly maxBuffers: number;
+  readonly limits: DeviceLimits;
   readonly maxBytes: number;
   lost: string | undefined;
   private readonly pipelines = new Map<string, Promise<Pipeline>>();
@@ -91,14 +90,18 @@ export class Device {
     readonly adapter: Adapter,
   ) {
     const { limits } = gpu;
-    this.limits = {
+    const gemm: GemmLimits = {
       workgroupStorage: limits.maxComputeWorkgroupStorageSize,
       invocations: Math.min(256, limits.maxComputeInvocationsPerWorkgroup),
       workgroupsPerDimension: limits.maxComputeWorkgroupsPerDimension,
       f16: false,
       subgroupSize: undefined,
     };
-    this.maxBuffers = limits.maxStorageBuffersPerShaderStage;
+    this.limits = {
+      gemm,
+      maxBuffers: limits.maxStorageBuffersPerShaderStage,
+      simpleProducts: adapter.software ? 2 ** 24 : 0,
+    };
     this.maxBytes = Math.min(limits.maxStorageBufferBindingSize, limits.maxBufferSize);
     this.iterationLayout = gpu.createBindGroupLayout({
       entries: [{ binding: 0, visibility: computeStage, buffer: { type: "uniform", hasDynamicOffset: true, minBindingSize: 16 } }],

@@ -103,7 +103,7 @@ class ProgramRunner {
 
   static async make(device: Device, memory: Memory, store: Store, program: Program): Promise<ProgramRunner> {
     device.check();
-    const compiled = compileProgram(program, { gemm: device.limits, maxBuffers: device.maxBuffers }, (name) =>
+    const compiled = compileProgram(program, device.limits, (name) =>
       store.has(name) ? store.current(name).shape : undefined,
     );
     const steps = await Promise.all(

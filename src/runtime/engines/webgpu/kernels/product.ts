@@ -45,12 +45,17 @@ export function productOf(context: Omit<KernelContext, "threads">): Product {
   }
 }
 
-/** The best kernel with so many threads a workgroup, and what it costs by the model; nothing where there is none. */
+/**
+ * The best kernel with so many threads a workgroup, and what it costs by the model; nothing where there is none. Up to `simple` multiply-adds it
+ * is the shortest.
+ */
 export function bestChoice(
   { spec }: Product,
   limits: GemmLimits,
   threads: number,
+  simple: number,
 ): { readonly choice: GemmChoice; readonly cost: number } | undefined {
+  if (spec.m * spec.n * spec.k * spec.batch <= simple) return { choice: { form: "direct", threads }, cost: 0 };
   let best: { choice: GemmChoice; cost: number } | undefined;
   for (const choice of gemmVariants(spec, limits)) {
     if (measuresOf(spec, choice).threads !== threads) continue;
