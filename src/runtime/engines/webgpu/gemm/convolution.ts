@@ -14,7 +14,14 @@ import { lines, over, plus, range, times, within } from "./text.js";
 import type { FunctionOperand, GemmOperand, GemmSpec } from "./types.js";
 
 /** A flat array in C order: a storage array by its name, or a function `fn name(index: u32) -> f32` (a fused prologue). */
-export type Flat = { readonly array: string; readonly vectors?: boolean; readonly element?: "f32" | "f16" } | { readonly read: string };
+export type Flat = FlatArray | { readonly read: string };
+
+export interface FlatArray {
+  readonly array: string;
+  /** Declared as an array of vec4; see StridedOperand. */
+  readonly vectors?: boolean;
+  readonly element?: "f32" | "f16";
+}
 
 export interface ConvolutionGemm extends Pick<GemmSpec, "m" | "n" | "k" | "batch" | "a" | "b"> {
   /** WGSL of the operands' functions and of `place`; to be put behind the declaration of the arrays. */
@@ -273,7 +280,7 @@ function split(index: string, ...parts: readonly (readonly [number | undefined, 
   return texts;
 }
 
-const minus = (text: string, n: number): string => (n === 0 ? text : n < 0 ? `${text} + ${-n}u` : `${text} - ${n}u`);
+const minus = (text: string, n: number): string => plus(text, -n);
 
 /** Where the tap (ky, kx) of output position (oy, ox) lies in the input. */
 function inputPosition({ axes: [h, wd] }: Geometry): string[] {
@@ -285,7 +292,7 @@ function inputPosition({ axes: [h, wd] }: Geometry): string[] {
 
 const group = (channels: number): string => `batch * ${channels}u + `;
 
-const strided = (flat: Flat & { readonly array: string }, batchStride: number, rowStride: number, colStride: number): GemmOperand => ({
+const strided = (flat: FlatArray, batchStride: number, rowStride: number, colStride: number): GemmOperand => ({
   kind: "strided",
   array: flat.array,
   offset: 0,

@@ -10,7 +10,10 @@ export const within = (text: string, n: number): string => (n === 1 ? "0u" : `${
 export const over = (text: string, n: number, rest: number): string => (rest === 1 ? "0u" : n === 1 ? text : `${text} / ${n}u`);
 
 /** `text + n`, `text * n` */
-export const plus = (text: string, n: number): string => (n === 0 ? text : text === "0u" ? `${n}u` : `${text} + ${n}u`);
+export function plus(text: string, n: number): string {
+  if (n === 0) return text;
+  return text === "0u" && n > 0 ? `${n}u` : n < 0 ? `${text} - ${-n}u` : `${text} + ${n}u`;
+}
 export const times = (text: string, n: number): string => (n === 1 || text === "0u" ? text : `${text} * ${n}u`);
 
 export const component = (i: number): string => "xyzw"[i & 3]!;
