@@ -57,4 +57,8 @@ export const gm5 = {
   GM5401: worded("onnxruntime is missing"),
   GM5402: worded("onnxruntime stopped"),
   GM5403: worded("Tensors beyond the memory of the onnx engine"),
+  GM5420: worded("webgpu is missing"),
+  GM5421: worded("There is no graphics adapter"),
+  GM5422: worded("The graphics device is lost"),
+  GM5423: worded("Tensors beyond the memory of the device"),
 } as const satisfies Record<`GM5${string}`, CodeEntry<never>>;

@@ -7,6 +7,7 @@ import type { Engine, EngineInfo } from "./engine.js";
 
 /** In the order in which `auto` tries them: a hardware GPU, then the CPU, then what runs anywhere. */
 const loaders: Readonly<Record<string, () => Promise<Engine>>> = {
+  webgpu: async () => (await import("./webgpu/index.js")).webgpuEngine,
   onnx: async () => (await import("./onnx/index.js")).onnxEngine,
   reference: async () => (await import("./reference/index.js")).referenceEngine,
 };
@@ -38,6 +39,10 @@ export async function chooseEngine(name = "auto"): Promise<ChosenEngine> {
   const passed: string[] = [];
   for (const candidate of Object.keys(loaders)) {
     const { engine, info } = await probe(candidate);
+    if (info.available && info.software === true) {
+      passed.push(`not ${candidate}: ${info.detail}, is only taken with --engine ${candidate}`);
+      continue;
+    }
     if (engine !== undefined && info.available) return { engine, info, why: [`${candidate} (${info.detail})`, ...passed].join("; ") };
     passed.push(`not ${candidate}: ${info.detail}`);
   }

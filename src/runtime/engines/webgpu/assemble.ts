@@ -119,7 +119,10 @@ function isSource(graph: Graph, id: number): boolean {
 function chosen(
   products: readonly Product[],
   { gemm: limits, simpleProducts }: DeviceLimits,
-): { readonly threads: number; readonly choices: Map<Product, { readonly choice: Parameters<typeof productBody>[1]; readonly cost: number }> } {
+): {
+  readonly threads: number;
+  readonly choices: Map<Product, { readonly choice: Parameters<typeof productBody>[1]; readonly cost: number }>;
+} {
   let best: { threads: number; choices: Map<Product, NonNullable<ReturnType<typeof bestChoice>>>; cost: number } | undefined;
   for (const threads of products.length === 0 ? [] : [256, 128, 64]) {
     const choices = new Map<Product, NonNullable<ReturnType<typeof bestChoice>>>();

@@ -91,6 +91,11 @@ export class Bindings implements ExpressionContext {
     return this.read(this.all.sources.constant(node.id), flat);
   }
 
+  /** It lies in memory as an array of its own type. */
+  isArray(id: number): boolean {
+    return this.inMemory(id) && !this.all.sources.memory(id)!.packed;
+  }
+
   /** The name of the array and the index of the first entry, for kernels that load by themselves. */
   array(id: number): { readonly name: string; readonly offset: number } {
     const memory = this.all.sources.memory(id)!;

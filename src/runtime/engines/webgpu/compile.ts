@@ -32,7 +32,13 @@ export interface Value {
 export type Step =
   | { readonly kind: "dispatch"; readonly dispatch: Assembled }
   /** Computed by the reference kernels: operands are read back, the result is written. */
-  | { readonly kind: "host"; readonly node: Node; readonly inputs: readonly Value[]; readonly constants: readonly NodeOf<"constant">[]; readonly outputs: readonly string[] };
+  | {
+      readonly kind: "host";
+      readonly node: Node;
+      readonly inputs: readonly Value[];
+      readonly constants: readonly NodeOf<"constant">[];
+      readonly outputs: readonly string[];
+    };
 
 export interface CompiledStage {
   readonly name: string;
@@ -136,14 +142,21 @@ class Compiler {
         return ref === "iteration" ? undefined : ref;
       },
     });
-    const plan = planMemory(dispatches, (id) => 4 * Math.max(1, sizeOf(nodes[id]!.shape)), (id) => fixed(id).length === 0);
+    const plan = planMemory(
+      dispatches,
+      (id) => 4 * Math.max(1, sizeOf(nodes[id]!.shape)),
+      (id) => fixed(id).length === 0,
+    );
     plan.sizes.forEach((bytes, i) => (this.slots[i] = Math.max(this.slots[i] ?? 0, bytes)));
     const memoryOf = (id: number, ref: string): Memory => ({ ref, offset: 0, dtype: nodes[id]!.dtype, packed: false });
     const targets = new Map<number, readonly Memory[]>();
     for (const part of dispatches.flat()) {
       for (const id of part.stores) {
         const refs = fixed(id);
-        targets.set(id, (refs.length === 0 ? [`slot:${plan.slots.get(id)!}`] : refs).map((ref) => memoryOf(id, ref)));
+        targets.set(
+          id,
+          (refs.length === 0 ? [`slot:${plan.slots.get(id)!}`] : refs).map((ref) => memoryOf(id, ref)),
+        );
       }
     }
     const sources: BindingSources = {
@@ -177,7 +190,9 @@ class Compiler {
         const memory = sources.memory(operand);
         return { ref: memory === undefined ? "" : `${memory.ref}+${memory.offset}`, dtype, shape };
       }),
-      constants: operands.map((id) => graph.nodes[id]!).filter((n) => n.prim === "constant" && sources.memory(n.id) === undefined) as NodeOf<"constant">[],
+      constants: operands
+        .map((id) => graph.nodes[id]!)
+        .filter((n) => n.prim === "constant" && sources.memory(n.id) === undefined) as NodeOf<"constant">[],
       outputs: sources.targets(node.id).map(({ ref }) => ref),
     };
   }

@@ -28,7 +28,8 @@ export class Emitter {
     if (known !== undefined) return known;
     const { core } = this.context;
     if (core?.id === id) {
-      if (sizeOf(node.shape) !== 1 && flatOf(block, at) !== core.at) throw new InternalError(`${node.prim} ${id} is read at a place of its own`);
+      if (sizeOf(node.shape) !== 1 && flatOf(block, at) !== core.at)
+        throw new InternalError(`${node.prim} ${id} is read at a place of its own`);
       return core.text;
     }
     return block.know(key, block.let(this.text(block, node, at)));
@@ -39,7 +40,9 @@ export class Emitter {
     if (bindings.inMemory(node.id)) return bindings.load(node.id, flatOf(block, at));
     switch (node.prim) {
       case "constant":
-        return node.params.values.length === 1 ? this.literal(node.params.values[0]!, node.dtype) : bindings.constant(node, flatOf(block, at));
+        return node.params.values.length === 1
+          ? this.literal(node.params.values[0]!, node.dtype)
+          : bindings.constant(node, flatOf(block, at));
       case "iota":
         return node.dtype === "u32" ? axesOf(block, at)[node.params.axis]! : `${node.dtype}(${axesOf(block, at)[node.params.axis]!})`;
       case "random":

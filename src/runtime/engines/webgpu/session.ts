@@ -103,9 +103,7 @@ class ProgramRunner {
 
   static async make(device: Device, memory: Memory, store: Store, program: Program): Promise<ProgramRunner> {
     device.check();
-    const compiled = compileProgram(program, device.limits, (name) =>
-      store.has(name) ? store.current(name).shape : undefined,
-    );
+    const compiled = compileProgram(program, device.limits, (name) => (store.has(name) ? store.current(name).shape : undefined));
     const steps = await Promise.all(
       compiled.stages.map((stage) =>
         Promise.all(
@@ -113,7 +111,12 @@ class ProgramRunner {
             if (step.kind === "host") return step;
             const { wgsl, slots, iteration } = step.dispatch;
             const access = slots.map((slot) => slot.access);
-            return { kind: "dispatch", dispatch: step.dispatch, pipeline: await device.pipeline(wgsl, access, iteration), groups: new Map() };
+            return {
+              kind: "dispatch",
+              dispatch: step.dispatch,
+              pipeline: await device.pipeline(wgsl, access, iteration),
+              groups: new Map(),
+            };
           }),
         ),
       ),

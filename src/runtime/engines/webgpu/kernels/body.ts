@@ -36,7 +36,8 @@ export function storeAll({ graph, part, bindings }: KernelContext, block: Block,
   const emitter = new Emitter({
     graph,
     bindings,
-    core: part.core === undefined || core === undefined ? undefined : { id: part.core, text: core, at: sizeOf(at.shape) === 1 ? "0u" : flat },
+    core:
+      part.core === undefined || core === undefined ? undefined : { id: part.core, text: core, at: sizeOf(at.shape) === 1 ? "0u" : flat },
   });
   const same = (a: readonly number[], b: readonly number[]): boolean => a.length === b.length && a.every((n, i) => n === b[i]);
   for (const id of part.stores) {

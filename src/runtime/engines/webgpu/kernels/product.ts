@@ -68,7 +68,8 @@ export function bestChoice(
 export function productBody({ spec, prefix }: Product, choice: GemmChoice): Body {
   const { wgsl } = gemmKernel(spec, choice, UNLIMITED);
   const { groups, storage } = measuresOf(spec, choice);
-  const head = /@compute @workgroup_size\(\d+\)\s*fn main\(@builtin\(workgroup_id\) group: vec3u, @builtin\(local_invocation_index\) thread: u32\)/u;
+  const head =
+    /@compute @workgroup_size\(\d+\)\s*fn main\(@builtin\(workgroup_id\) group: vec3u, @builtin\(local_invocation_index\) thread: u32\)/u;
   if (!head.test(wgsl)) throw new InternalError("the product's kernel has another entry point than expected");
   const module = wgsl.replace(head, `fn ${prefix}main(group: vec3u, thread: u32)`).replaceAll(/\bmm_/gu, `${prefix}mm_`);
   return { lines: [`${prefix}main(vec3u(group, 0u, 0u), thread);`], groups, module, storage };
@@ -98,7 +99,7 @@ function matmulSpec(context: Context, node: NodeOf<"matmul">, prefix: string): G
   const texts: string[] = [];
   const operand = (id: number, letter: "a" | "b", transposed: boolean, extents: readonly [number, number], apart: number): GemmOperand => {
     const [height, width] = extents;
-    if (bindings.inMemory(id)) {
+    if (bindings.isArray(id)) {
       const { name, offset } = bindings.array(id);
       const [rowStride, colStride] = transposed ? [1, height] : [width, 1];
       return { kind: "strided", array: name, offset, batchStride: apart, rowStride, colStride };
@@ -134,7 +135,7 @@ function convolutionSpec(
   const { graph, bindings } = context;
   const texts: string[] = [];
   const flat = (id: number, name: string): Flat => {
-    if (bindings.inMemory(id)) {
+    if (bindings.isArray(id)) {
       const { name: array, offset } = bindings.array(id);
       if (offset === 0) return { array };
     }

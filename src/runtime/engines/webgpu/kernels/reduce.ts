@@ -49,7 +49,10 @@ export function reduceKernel(context: KernelContext): Body {
     const value = emitter.value(loop, x.id, axesAt(x.shape, place));
     if (node.prim === "reduceSum") loop.add(`sum += ${value};`);
     else if (node.prim === "reduceMax") loop.add(`sum = ${larger("sum", value)};`);
-    else loop.add(`if (${value} > sum || (r == lane && ${type === "f32" ? `!${bindings.use("is_nan")}(${value})` : "true"})) { sum = ${value}; best = r; }`);
+    else
+      loop.add(
+        `if (${value} > sum || (r == lane && ${type === "f32" ? `!${bindings.use("is_nan")}(${value})` : "true"})) { sum = ${value}; best = r; }`,
+      );
     outer.nest(`for (var r = lane; r < ${entries}u; r += ${down}u)`, loop);
   });
   if (down > 1) {

@@ -15,7 +15,8 @@ export function choleskyKernel(context: KernelContext): Body {
   const { inputs, shape } = graph.nodes[part.core!]! as NodeOf<"cholesky">;
   const n = shape[shape.length - 1]!;
   const block = fresh();
-  const store = (inner: Block, flat: string, value: string): void => bindings.store(part.core!, flat, value).forEach((line) => inner.add(line));
+  const store = (inner: Block, flat: string, value: string): void =>
+    bindings.store(part.core!, flat, value).forEach((line) => inner.add(line));
   block.add(`let base = group * ${n * n}u;`);
   const columns = block.child();
   const loop = columns.child();
