@@ -11,7 +11,7 @@ export type Access = "read" | "read_write";
 export interface Slot {
   readonly ref: string;
   access: Access;
-  readonly type: "f32" | "i32" | "u32";
+  readonly type: "f32" | "i32" | "u32" | "atomic<u32>";
   readonly name: string;
 }
 
@@ -32,6 +32,8 @@ export interface BindingSources {
   readonly targets: (id: number) => readonly Memory[];
   /** The place of a constant with many values. */
   readonly constant: (id: number) => Memory;
+  /** Words of the buffer `flags` that are set where an entry of a stored node is not finite. */
+  readonly flags: (id: number) => readonly number[];
 }
 
 const wordType = (dtype: DType): "f32" | "i32" | "u32" => (dtype === "bool" ? "u32" : dtype);
@@ -43,7 +45,7 @@ export class DispatchBindings {
 
   constructor(readonly sources: BindingSources) {}
 
-  slot(ref: string, type: "f32" | "i32" | "u32", access: Access): Slot {
+  slot(ref: string, type: Slot["type"], access: Access): Slot {
     let slot = this.slots.find((s) => s.ref === ref);
     if (slot === undefined) {
       slot = { ref, access, type, name: `data${this.slots.length}` };
@@ -104,11 +106,16 @@ export class Bindings implements ExpressionContext {
 
   /** Lines that write a value to everything that a node is written to. */
   store(id: number, flat: string, value: string): string[] {
-    return this.all.sources.targets(id).map((memory) => {
+    const flags = this.all.sources.flags(id).map((word) => {
+      const { name } = this.all.slot("flags", "atomic<u32>", "read_write");
+      return `if (!${this.use("is_finite")}(${value})) { atomicStore(&${name}[${word}], 1u); }`;
+    });
+    const stores = this.all.sources.targets(id).map((memory) => {
       const slot = this.all.slot(memory.ref, wordType(memory.dtype), "read_write");
       const word = memory.dtype === "bool" ? `select(0u, 1u, ${value})` : value;
       return `${slot.name}[${index(memory.offset, flat)}] = ${word};`;
     });
+    return [...stores, ...flags];
   }
 
   private read(memory: Memory, flat: string): string {

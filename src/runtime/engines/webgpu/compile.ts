@@ -14,7 +14,7 @@ import type { BindingSources, Memory } from "./bindings.js";
 import { planMemory } from "./memory.js";
 import { schedule, type Part } from "./schedule.js";
 import { shareReductions } from "./share.js";
-import { updateStage } from "./updates.js";
+import { planUpdate, type PackSpec } from "./updates.js";
 
 /** A feed that lies among the scalars, at a word. */
 export interface ScalarFeed {
@@ -63,6 +63,10 @@ export interface CompiledProgram {
   /** `out:…` by its name, and the names under which values are asked for */
   readonly outs: ReadonlyMap<string, { readonly dtype: DType; readonly shape: Shape }>;
   readonly values: ReadonlyMap<string, Value>;
+  /** States that lie next to each other: `state:pack:…`. */
+  readonly statePacks: readonly PackSpec[];
+  /** Gradients that do: `gradients:…`; their members are `out:…`. */
+  readonly gradientPacks: readonly PackSpec[];
 }
 
 /** Feeds of up to so many words are sent together. */
@@ -80,6 +84,10 @@ class Compiler {
   private readonly outs = new Map<string, { dtype: DType; shape: Shape }>();
   /** outputs of the stages so far, by name */
   private readonly values = new Map<string, Value>();
+  private readonly statePacks = new Map<string, PackSpec>();
+  private readonly gradientPacks: PackSpec[] = [];
+  /** What a stage gives that cannot be put next to others. */
+  private readonly apart = new Set<string>();
 
   constructor(
     private readonly program: Program,
@@ -98,6 +106,8 @@ class Compiler {
       slots: this.slots,
       outs: this.outs,
       values: this.values,
+      statePacks: [...this.statePacks.values()],
+      gradientPacks: this.gradientPacks,
     };
   }
 
@@ -108,11 +118,48 @@ class Compiler {
       case "repeat":
         return this.graph(stage.name, stage.graph, index, { count: stage.count, first: stage.first ?? 0 });
       case "update": {
-        const shapeOf = (target: { readonly gradient: string; readonly weight: string }): Shape | undefined =>
-          this.values.get(target.gradient)?.shape ?? this.stateShape(target.weight);
-        return this.graph(stage.name, updateStage(stage.update, shapeOf), index, undefined);
+        const plan = planUpdate(stage.update, index, {
+          shapeOf: (target) => this.values.get(target.gradient)?.shape ?? this.stateShape(target.weight),
+          gradient: (name) => this.placeOfGradient(name),
+          free: (members) => this.areFree(members),
+          unsound: `unsound:${index}`,
+        });
+        for (const pack of plan.states) this.statePacks.set(pack.name, pack);
+        for (const pack of plan.gradients) {
+          const members = pack.members.map((name) => this.values.get(name)!.ref);
+          this.gradientPacks.push({ ...pack, members });
+          this.values.set(pack.name, { ref: pack.name, dtype: "f32", shape: [pack.bytes / 4] });
+        }
+        return this.graph(stage.name, plan.graph, index, undefined);
       }
     }
+  }
+
+  /** Where a gradient lies that may be moved into a pack. */
+  private placeOfGradient(name: string): string | undefined {
+    const value = this.values.get(name);
+    if (value === undefined || value.dtype !== "f32" || this.apart.has(value.ref)) return undefined;
+    return this.gradientPacks.some((pack) => pack.members.includes(value.ref)) ? undefined : value.ref;
+  }
+
+  private areFree(members: readonly string[]): boolean {
+    const name = `pack:${members.join()}`;
+    return [...this.statePacks.values()].every((pack) => pack.name === name || !pack.members.some((member) => members.includes(member)));
+  }
+
+  /** The update stages whose gradients stage `index` gives, by output. */
+  private updatesOf(index: number): Map<string, number[]> {
+    const found = new Map<string, number[]>();
+    const { stages } = this.program;
+    const gives = (stage: Stage, name: string): boolean => stage.kind !== "update" && Object.hasOwn(stage.graph.outputs, name);
+    stages.forEach((stage, i) => {
+      if (stage.kind !== "update" || i <= index) return;
+      for (const { gradient } of stage.update.targets) {
+        const last = stages.slice(0, i).findLastIndex((other) => gives(other, gradient));
+        if (last === index) found.set(gradient, [...(found.get(gradient) ?? []), i]);
+      }
+    });
+    return found;
   }
 
   private graph(name: string, staged: Graph, index: number, repeat: CompiledStage["repeat"]): CompiledStage {
@@ -134,9 +181,18 @@ class Compiler {
       ...(outputs.has(id) ? [`out:${index}:${id}`] : []),
       ...(writesOf.get(id) ?? []).map((state) => `write:${state}`),
     ];
+    const flags = new Map<number, number[]>();
+    if (repeat === undefined) {
+      for (const [output, updates] of this.updatesOf(index)) {
+        const id = graph.outputs[output]!;
+        if (nodes[id]!.dtype === "f32") flags.set(id, [...new Set([...(flags.get(id) ?? []), ...updates])]);
+      }
+    }
     const { dispatches } = schedule(graph, {
-      maxBuffers: this.limits.maxBuffers,
-      targets: (id) => Math.max(1, fixed(id).length),
+      maxBuffers: this.limits.maxBuffers - (flags.size > 0 ? 1 : 0),
+      shared: (id) => (flags.has(id) ? "gradients" : undefined),
+      // a pack is written where it is read
+      targets: (id) => Math.max(1, fixed(id).length) - fixed(id).filter((ref) => ref.startsWith("write:pack:")).length,
       source: (node) => {
         const ref = places.get(node.id)?.ref;
         return ref === "iteration" ? undefined : ref;
@@ -148,14 +204,25 @@ class Compiler {
       (id) => fixed(id).length === 0,
     );
     plan.sizes.forEach((bytes, i) => (this.slots[i] = Math.max(this.slots[i] ?? 0, bytes)));
+    for (const { loads, stores } of dispatches.flat()) {
+      if (stores.some((id) => flags.has(id))) for (const id of loads) if (flags.has(id)) this.apart.add(`out:${index}:${id}`);
+    }
+    for (const id of outputs) if (repeat !== undefined) this.apart.add(`out:${index}:${id}`);
+    const inPlace = new Set(
+      Object.entries(graph.writes).flatMap(([state, id]) =>
+        state.startsWith("pack:") && writtenInPlace(graph, dispatches, state, id) ? [state] : [],
+      ),
+    );
     const memoryOf = (id: number, ref: string): Memory => ({ ref, offset: 0, dtype: nodes[id]!.dtype, packed: false });
     const targets = new Map<number, readonly Memory[]>();
     for (const part of dispatches.flat()) {
       for (const id of part.stores) {
         const refs = fixed(id);
+        const written = refs.length === 0 ? [`slot:${plan.slots.get(id)!}`] : refs;
+        // `write:s` becomes `state:s` where the old value is not needed any more
         targets.set(
           id,
-          (refs.length === 0 ? [`slot:${plan.slots.get(id)!}`] : refs).map((ref) => memoryOf(id, ref)),
+          written.map((ref) => memoryOf(id, inPlace.has(ref.replace(/^write:/u, "")) ? ref.replace(/^write:/u, "state:") : ref)),
         );
       }
     }
@@ -163,6 +230,7 @@ class Compiler {
       memory: (id) => places.get(id) ?? (this.isSource(nodes[id]!) ? undefined : targets.get(id)?.[0]),
       targets: (id) => targets.get(id)!,
       constant: (id) => places.get(id)!,
+      flags: (id) => flags.get(id) ?? [],
     };
     const steps = dispatches.map((parts): Step => this.step(graph, parts, sources));
     for (const [output, id] of Object.entries(graph.outputs)) {
@@ -172,7 +240,10 @@ class Compiler {
       this.values.set(output, { ref, dtype, shape });
     }
     const writes = Object.fromEntries(
-      Object.entries(graph.writes).map(([state, id]) => [state, { dtype: nodes[id]!.dtype, shape: nodes[id]!.shape, inPlace: false }]),
+      Object.entries(graph.writes).map(([state, id]) => [
+        state,
+        { dtype: nodes[id]!.dtype, shape: nodes[id]!.shape, inPlace: inPlace.has(state) },
+      ]),
     );
     return { name, graph, steps, repeat, writes, feeds, states };
   }
@@ -223,6 +294,7 @@ class Compiler {
         return plain(`state:${node.params.name}`);
       case "input": {
         const { name } = node.params;
+        if (name.startsWith("unsound:")) return { ref: "flags", offset: Number(name.slice(8)), dtype, packed: true };
         if (repeated && name === "iteration") return plain("iteration");
         const given = before.get(name);
         if (given !== undefined) return plain(given.ref);
@@ -255,6 +327,20 @@ class Compiler {
       );
     });
   }
+}
+
+/**
+ * Whether a state can be written where it lies: one part writes it, and only that part reads it, each thread the entry that it then writes. What an
+ * update reads of a pack, it reads entry by entry.
+ */
+function writtenInPlace(graph: Graph, dispatches: readonly (readonly Part[])[], state: string, id: number): boolean {
+  const readers = dispatches.flat().filter((part) =>
+    part.loads.some((load) => {
+      const node = graph.nodes[load]!;
+      return node.prim === "state" && node.params.name === state;
+    }),
+  );
+  return readers.every((part) => part.core === undefined && part.stores.includes(id) && part.size === sizeOf(graph.nodes[id]!.shape));
 }
 
 /** What is in memory behind views that keep the order. */

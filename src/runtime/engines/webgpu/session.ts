@@ -88,6 +88,9 @@ const ITERATIONS = 512;
 class ProgramRunner {
   private readonly fixed = new Map<string, Region>();
   private readonly feeds = new Map<string, Region>();
+  /** Results that lie in a region of several, and states that do. */
+  private readonly parts = new Map<string, Region>();
+  private readonly packs = new Map<string, Region>();
   private iterations: { readonly region: Region; readonly group: GPUBindGroup } | undefined;
   private encoder: GPUCommandEncoder | undefined;
   private pass: GPUComputePassEncoder | undefined;
@@ -133,7 +136,16 @@ class ProgramRunner {
     memory.upload(constants, compiled.constants);
     fixed.set("constants", constants);
     compiled.slots.forEach((bytes, i) => fixed.set(`slot:${i}`, memory.region(bytes)));
-    for (const [ref, { shape }] of compiled.outs) fixed.set(ref, memory.region(bytesOf(shape)));
+    fixed.set("flags", memory.region(4 * Math.max(1, compiled.stages.length)));
+    for (const pack of compiled.gradientPacks) {
+      const region = memory.region(pack.bytes);
+      fixed.set(pack.name, region);
+      pack.members.forEach((ref, i) => {
+        const { dtype, shape } = compiled.outs.get(ref)!;
+        this.parts.set(ref, memory.within(region, pack.offsets[i]!, dtype, shape));
+      });
+    }
+    for (const [ref, { shape }] of compiled.outs) if (!this.parts.has(ref)) fixed.set(ref, memory.region(bytesOf(shape)));
   }
 
   dispose(): void {
@@ -143,7 +155,9 @@ class ProgramRunner {
 
   async run(feeds: HostTensors): Promise<HostTensors> {
     this.device.check();
+    for (const { name, members } of this.compiled.statePacks) this.packs.set(name, this.store.pack(members).region);
     this.send(feeds);
+    if (this.compiled.gradientPacks.length > 0) this.commands().clearBuffer(this.fixed.get("flags")!.buffer);
     for (const [i, stage] of this.compiled.stages.entries()) await this.stage(stage, this.steps[i]!, feeds);
     this.submit();
     return this.fetch(feeds);
@@ -153,7 +167,7 @@ class ProgramRunner {
     const { program, compiled, store } = this;
     const places = program.fetch.map((name) => {
       const value = compiled.values.get(name);
-      if (value !== undefined) return { ...this.fixed.get(value.ref)!, dtype: value.dtype, shape: value.shape };
+      if (value !== undefined) return { ...this.regionOf(value.ref), dtype: value.dtype, shape: value.shape };
       if (Object.hasOwn(feeds, name)) return undefined;
       if (store.has(name)) return store.current(name);
       throw new GmcError("GM4906", `program ${program.name}: no stage gave ${name}`);
@@ -195,14 +209,14 @@ class ProgramRunner {
     const given = this.compiled.values.get(source);
     if (given === undefined) return feedOf(feeds, source).data[0]!;
     this.submit();
-    const [read] = await readBack(this.device, [{ ...this.fixed.get(given.ref)!, dtype: given.dtype, shape: given.shape }]);
+    const [read] = await readBack(this.device, [{ ...this.regionOf(given.ref), dtype: given.dtype, shape: given.shape }]);
     return read!.data[0]!;
   }
 
   // -- stages
 
   private async stage(stage: CompiledStage, steps: readonly Ready[], feeds: HostTensors): Promise<void> {
-    for (const [name, { dtype, shape }] of stage.states) this.store.checked(name, dtype, shape);
+    for (const [name, { dtype, shape }] of stage.states) if (!this.packs.has(name)) this.store.checked(name, dtype, shape);
     if (stage.repeat === undefined) return this.once(stage, steps, 0);
     const [count, first] = [await this.scalar(stage.repeat.count, feeds), await this.scalar(stage.repeat.first, feeds)];
     for (let start = 0; start < count; start += ITERATIONS) {
@@ -218,7 +232,11 @@ class ProgramRunner {
       if (step.kind === "dispatch") this.encode(step, stage, iteration);
       else await this.onHost(step, stage);
     }
-    for (const name of Object.keys(stage.writes)) this.store.swap(name, () => this.betweenPasses());
+    for (const [name, { inPlace }] of Object.entries(stage.writes)) {
+      const pack = this.packs.get(name);
+      if (pack === undefined) this.store.swap(name, () => this.betweenPasses());
+      else if (!inPlace) this.betweenPasses().copyBufferToBuffer(this.fixed.get(`write:${name}`)!.buffer, 0, pack.buffer, 0, pack.bytes);
+    }
   }
 
   private numberIterations(first: number, count: number): void {
@@ -262,16 +280,27 @@ class ProgramRunner {
     const name = ref.slice(colon + 1);
     switch (ref.slice(0, Math.max(colon, 0))) {
       case "state":
-        return this.store.current(name);
+        return this.packs.get(name) ?? this.store.current(name);
       case "write": {
+        const pack = this.packs.get(name);
+        if (pack !== undefined) {
+          if (!this.fixed.has(ref)) this.fixed.set(ref, this.memory.region(pack.bytes));
+          return this.fixed.get(ref)!;
+        }
         const { dtype, shape } = stage.writes[name]!;
         return this.store.spare(name, dtype, shape);
       }
       case "feed":
         return this.feeds.get(name)!;
       default:
-        return this.fixed.get(ref)!;
+        return this.regionOf(ref);
     }
+  }
+
+  private regionOf(ref: string): Region {
+    const region = this.parts.get(ref) ?? this.fixed.get(ref);
+    if (region === undefined) throw new InternalError(`there is no buffer ${ref}`);
+    return region;
   }
 
   /** Reads the operands back, computes, writes the result. */
