@@ -12,7 +12,7 @@ import type { Program, Stage } from "../engine.js";
 import { assemble, type Assembled, type DeviceLimits } from "./assemble.js";
 import type { BindingSources, Memory } from "./bindings.js";
 import { planMemory } from "./memory.js";
-import { schedule, type Part } from "./schedule.js";
+import { schedule, type Part, type Schedule } from "./schedule.js";
 import { shareReductions } from "./share.js";
 import { planUpdate, type PackSpec } from "./updates.js";
 
@@ -188,16 +188,28 @@ class Compiler {
         if (nodes[id]!.dtype === "f32") flags.set(id, [...new Set([...(flags.get(id) ?? []), ...updates])]);
       }
     }
-    const { dispatches } = schedule(graph, {
-      maxBuffers: this.limits.maxBuffers - (flags.size > 0 ? 1 : 0),
-      shared: (id) => (flags.has(id) ? "gradients" : undefined),
-      // a pack is written where it is read
-      targets: (id) => Math.max(1, fixed(id).length) - fixed(id).filter((ref) => ref.startsWith("write:pack:")).length,
-      source: (node) => {
-        const ref = places.get(node.id)?.ref;
-        return ref === "iteration" ? undefined : ref;
-      },
-    });
+    // Packs are written where they are read; where the schedule does not allow that, it is made again with a buffer more for each.
+    const packs = Object.entries(graph.writes).filter(([state]) => state.startsWith("pack:"));
+    let inPlace = new Set(packs.map(([state]) => state));
+    const scheduled = (): Schedule["dispatches"] =>
+      schedule(graph, {
+        maxBuffers: this.limits.maxBuffers - (flags.size > 0 ? 1 : 0),
+        shared: (id) => (flags.has(id) ? "gradients" : undefined),
+        targets: (id) => Math.max(1, fixed(id).length) - (writesOf.get(id) ?? []).filter((state) => inPlace.has(state)).length,
+        source: (node) => {
+          const ref = places.get(node.id)?.ref;
+          return ref === "iteration" ? undefined : ref;
+        },
+      }).dispatches;
+    let dispatches = scheduled();
+    for (;;) {
+      const held = new Set(
+        packs.flatMap(([state, id]) => (inPlace.has(state) && writtenInPlace(graph, dispatches, state, id) ? [state] : [])),
+      );
+      if (held.size === inPlace.size) break;
+      inPlace = held;
+      dispatches = scheduled();
+    }
     const plan = planMemory(
       dispatches,
       (id) => 4 * Math.max(1, sizeOf(nodes[id]!.shape)),
@@ -208,11 +220,6 @@ class Compiler {
       if (stores.some((id) => flags.has(id))) for (const id of loads) if (flags.has(id)) this.apart.add(`out:${index}:${id}`);
     }
     for (const id of outputs) if (repeat !== undefined) this.apart.add(`out:${index}:${id}`);
-    const inPlace = new Set(
-      Object.entries(graph.writes).flatMap(([state, id]) =>
-        state.startsWith("pack:") && writtenInPlace(graph, dispatches, state, id) ? [state] : [],
-      ),
-    );
     const memoryOf = (id: number, ref: string): Memory => ({ ref, offset: 0, dtype: nodes[id]!.dtype, packed: false });
     const targets = new Map<number, readonly Memory[]>();
     for (const part of dispatches.flat()) {

@@ -60,7 +60,15 @@ interface Cluster {
 }
 
 export function schedule(graph: Graph, options: ScheduleOptions): Schedule {
-  return new Scheduler(graph, options).run();
+  // A part that would bind too much gives up the last of what it stores, which is then computed elsewhere.
+  const alone = new Set<number>();
+  for (;;) {
+    const scheduler = new Scheduler(graph, options, alone);
+    const planned = scheduler.run();
+    const last = planned.dispatches.flat().flatMap((part) => scheduler.excess(part));
+    if (last.length === 0) return planned;
+    for (const id of last) alone.add(id);
+  }
 }
 
 class Scheduler {
@@ -73,14 +81,12 @@ class Scheduler {
   private readonly cost: number[] = [];
   private readonly level: number[] = [];
   private readonly buffers: ReadonlySet<string>[] = [];
-  /** Buffers that an expression may read, so that what is left suffices for results. */
-  private readonly mostBuffers: number;
-
   constructor(
     private readonly graph: Graph,
     private readonly options: ScheduleOptions,
+    /** Nodes that join no part. */
+    private readonly alone: ReadonlySet<number>,
   ) {
-    this.mostBuffers = Math.max(3, options.maxBuffers - 4);
     this.consumers = graph.nodes.map(() => []);
     for (const node of graph.nodes) for (const id of new Set(node.inputs)) this.consumers[id]!.push(node.id);
     this.roots = new Set([...Object.values(graph.outputs), ...Object.values(graph.writes)]);
@@ -94,12 +100,24 @@ class Scheduler {
     return { graph: this.graph, dispatches: this.dispatchesOf(this.joined(parts, stored)) };
   }
 
+  /** What a part must give up, so that what it binds is granted. */
+  excess(part: Part): readonly number[] {
+    if (part.host || this.bound([part]) <= this.options.maxBuffers) return [];
+    const last = part.stores.filter((id) => id !== part.core && !this.alone.has(id)).at(-1);
+    return last === undefined || part.core === undefined ? [] : [last];
+  }
+
   private node(id: number): Node {
     return this.graph.nodes[id]!;
   }
 
   private size(id: number): number {
     return sizeOf(this.node(id).shape);
+  }
+
+  /** Buffers that an expression may read, so that what is left suffices for results. */
+  private mostBuffers(id: number): number {
+    return Math.max(3, this.options.maxBuffers - Math.max(2, this.options.targets(id)));
   }
 
   private isSource(node: Node): boolean {
@@ -122,7 +140,7 @@ class Scheduler {
     if (isHeavy(node.prim)) {
       const { memory, host } = heaviness[node.prim];
       if (memory) for (const operand of node.inputs) this.keepInMemory(operand);
-      const buffers = this.fit(node.inputs, host ? Infinity : this.mostBuffers);
+      const buffers = this.fit(node.inputs, host ? Infinity : this.mostBuffers(id));
       const level = 1 + Math.max(0, ...node.inputs.map((x) => this.level[x]!));
       const cluster: Cluster = { core: id, members: new Set([id]), level, buffers };
       this.cluster.set(id, cluster);
@@ -138,7 +156,7 @@ class Scheduler {
       this.enter(id, LOAD_COST, home.cluster.level, [`node:${id}`]);
       return;
     }
-    const buffers = this.fit(node.inputs, this.mostBuffers);
+    const buffers = this.fit(node.inputs, this.mostBuffers(id));
     const own = isElementwise(node.prim) ? expressions[node.prim].cost : node.prim === "random" ? drawCost(node) : 2;
     const cost = own + node.inputs.reduce((sum, x) => sum + this.cost[x]!, 0);
     this.enter(id, cost, Math.max(0, ...node.inputs.map((x) => this.level[x]!)), buffers);
@@ -178,7 +196,7 @@ class Scheduler {
 
   /** The part that a node can join: it follows one entry by entry, and all else is there before. */
   private homeOf(node: Node): { readonly cluster: Cluster; readonly buffers: ReadonlySet<string> } | undefined {
-    if (!isElementwise(node.prim) && node.prim !== "reshape") return undefined;
+    if ((!isElementwise(node.prim) && node.prim !== "reshape") || this.alone.has(node.id)) return undefined;
     const size = sizeOf(node.shape);
     const near = node.inputs.filter((x) => this.cluster.has(x) && this.size(x) === size).map((x) => this.cluster.get(x)!);
     const home = near.sort((a, b) => b.level - a.level)[0];
@@ -211,7 +229,8 @@ class Scheduler {
         if (this.roots.has(id)) this.keep(id);
         const evaluations = [...readers[id]!.values()].reduce((a, b) => a + b, 0);
         const size = this.size(id);
-        const inline = evaluations * this.cost[id]!;
+        // all threads compute the same of a scalar, and most of it while they wait for memory
+        const inline = (evaluations * this.cost[id]!) / (size === 1 ? 64 : 1);
         const keeping = size * (this.cost[id]! + 3) + evaluations * LOAD_COST + DISPATCH_COST;
         if (!this.kept.has(id) && inline > keeping) this.keep(id);
       }
