@@ -1,7 +1,7 @@
 /** `gmc doctor`: what gmc finds here. */
 import { cpus, totalmem } from "node:os";
 import { listDatasets } from "../../runtime/node/datasets.js";
-import { probeEngines } from "../../runtime/engines/registry.js";
+import { probeEngines, suitsAuto } from "../../runtime/engines/registry.js";
 import { version } from "../../version.js";
 import { FINE, WRONG } from "../exit.js";
 import { bytes, json, paint, stdout, table } from "../output.js";
@@ -20,7 +20,7 @@ export async function doctorCommand(flags: DoctorFlags): Promise<number> {
     threads: processors.length,
     memory: totalmem(),
   };
-  const chosen = engines.find((e) => e.available)?.name;
+  const chosen = engines.find(suitsAuto)?.name;
   if (flags.json) {
     json({ gmc: version, node: process.versions.node, machine, engines, auto: chosen ?? null, datasets });
     return chosen === undefined ? WRONG : FINE;

@@ -27,6 +27,9 @@ export async function probeEngines(): Promise<readonly EngineInfo[]> {
   return Promise.all(Object.keys(loaders).map(async (name) => (await probe(name)).info));
 }
 
+/** Whether `auto` may take it: a software adapter only stands in for a card, and the other engines are faster on a processor. */
+export const suitsAuto = (info: EngineInfo): boolean => info.available && info.software !== true;
+
 /** The engine of that name, or the best one for `auto`. Throws GM4910 for an unknown name, GM4911 where it cannot run here. */
 export async function chooseEngine(name = "auto"): Promise<ChosenEngine> {
   if (name !== "auto") {
@@ -39,12 +42,8 @@ export async function chooseEngine(name = "auto"): Promise<ChosenEngine> {
   const passed: string[] = [];
   for (const candidate of Object.keys(loaders)) {
     const { engine, info } = await probe(candidate);
-    if (info.available && info.software === true) {
-      passed.push(`not ${candidate}: ${info.detail}, is only taken with --engine ${candidate}`);
-      continue;
-    }
-    if (engine !== undefined && info.available) return { engine, info, why: [`${candidate} (${info.detail})`, ...passed].join("; ") };
-    passed.push(`not ${candidate}: ${info.detail}`);
+    if (engine !== undefined && suitsAuto(info)) return { engine, info, why: [`${candidate} (${info.detail})`, ...passed].join("; ") };
+    passed.push(`not ${candidate}: ${info.detail}${info.available ? `, which --engine ${candidate} takes` : ""}`);
   }
   throw new GmcError("GM4911", "no engine can run here", passed);
 }
