@@ -62,8 +62,6 @@ const extreme =
     return tested.length === 0 ? plain : `select(${plain}, ${tested[0]!.text}, ${c.use("is_nan")}(${tested[0]!.text}))`;
   };
 
-export const typeOf = (dtype: DType): string => dtype;
-
 function castText(c: ExpressionContext, x: Operand, to: DType): string {
   if (x.dtype === to) return x.text;
   if (to === "bool") return x.dtype === "f32" ? `(${x.text} != 0.0 || ${c.use("is_nan")}(${x.text}))` : `${x.text} != ${x.dtype}(0)`;

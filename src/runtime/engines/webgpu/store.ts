@@ -173,7 +173,7 @@ export class Store {
     } else {
       entry.current = spare;
       entry.spare = undefined;
-      this.leave(entry, name);
+      this.leave(entry);
     }
   }
 
@@ -195,7 +195,7 @@ export class Store {
       const old = entry.current;
       entry.current = fresh[i]!;
       if (entry.pack === undefined) this.memory.free(old);
-      else this.leave(entry, names[i]!);
+      else this.leave(entry);
       entry.pack = pack;
     });
     return pack;
@@ -207,7 +207,7 @@ export class Store {
     this.entries.delete(name);
     if (entry.spare !== undefined) this.memory.free(entry.spare);
     if (entry.pack === undefined) this.memory.free(entry.current);
-    else this.leave(entry, name);
+    else this.leave(entry);
   }
 
   clear(): void {
@@ -215,7 +215,7 @@ export class Store {
   }
 
   /** An entry leaves its pack, which goes with the last one. */
-  private leave(entry: Entry, _name: string): void {
+  private leave(entry: Entry): void {
     const { pack } = entry;
     entry.pack = undefined;
     if (pack !== undefined && ![...this.entries.values()].some((other) => other.pack === pack)) this.memory.free(pack.region);
