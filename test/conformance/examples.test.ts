@@ -1,9 +1,10 @@
-/** The training step of every example, on onnx against the float64 reference: objective, terms and every gradient. */
+/** The training step of every example on onnx, and of some on webgpu, against the float64 reference: objective, terms and every gradient. */
 import { readdirSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { describe, it } from "vitest";
 import { onnxEngine } from "../../src/runtime/engines/onnx/index.js";
 import { expectSameSteps } from "./example-steps.js";
+import { webgpuEngine } from "../../src/runtime/engines/webgpu/index.js";
 
 const folder = fileURLToPath(new URL("../../examples/", import.meta.url));
 const examples = readdirSync(folder).filter((f) => f.endsWith(".gm"));
@@ -26,6 +27,16 @@ const tolerances: Readonly<Record<string, number>> = {
   "conv_dbn.gm": 1e-3,
 };
 
+/** One of each kind: a kernel costs a software adapter more to compile than to run. */
+const onCards = ["vae.gm", "rbm.gm", "gan.gm", "realnvp.gm", "made.gm", "dcgan.gm", "iwae.gm"].filter((file) => examples.includes(file));
+
 describe("training steps of the examples", () => {
   it.each(examples)("%s", (file) => expectSameSteps(onnxEngine, file, tolerances[file]));
+  for (const file of onCards) {
+    it(`${file} on webgpu`, async (context) => {
+      const info = await webgpuEngine.probe();
+      if (!info.available) return context.skip(`webgpu is not available: ${info.detail}`);
+      await expectSameSteps(webgpuEngine, file, tolerances[file]);
+    });
+  }
 });

@@ -108,7 +108,8 @@ function vaeScenario(): { programs: Program[]; state: HostTensors; runs: { progr
     [128, 784],
     wave(128 * 784, 1).map((v) => Math.max(0, v)),
   );
-  const feeds = { x, rng: tensor([4], [1, 0, 7, 0], "u32"), lr: scalarOf(1e-3) };
+  // A draw for which no unit before a relu lies within rounding of 0, where float32 may fall to the other side.
+  const feeds = { x, rng: tensor([4], [1, 0, 8, 0], "u32"), lr: scalarOf(1e-3) };
   const programs = [
     { name: "staged", stages: [{ kind: "call", name: "step", graph } as const], fetch: Object.keys(graph.outputs) },
     { name: "optimized", stages: [{ kind: "call", name: "step", graph: g.optimize(graph) } as const], fetch: Object.keys(graph.outputs) },

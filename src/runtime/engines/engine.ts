@@ -40,6 +40,8 @@ export interface EngineInfo {
   readonly detail: string;
   /** Where it is not available: an optional package that nobody installed, which `auto` passes over without a word. */
   readonly absent?: boolean;
+  /** It computes on the processor what it is made to compute on a GPU: for tests; `auto` passes it over. */
+  readonly software?: boolean;
 }
 
 export interface EngineOptions {

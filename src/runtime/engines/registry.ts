@@ -16,6 +16,7 @@ const onnx = async (provider: ProviderName): Promise<Engine> => (await import(".
  * reference and has half of the digits, so it is for those who ask for it.
  */
 const automatic: Readonly<Record<string, () => Promise<Engine>>> = {
+  webgpu: async () => (await import("./webgpu/index.js")).webgpuEngine,
   "tfjs:node-gpu": () => tfjs("node-gpu"),
   onnx: async () => (await import("./onnx/index.js")).onnxEngine,
   "tfjs:node": () => tfjs("node"),
@@ -57,8 +58,11 @@ export async function probeEngines(): Promise<readonly EngineInfo[]> {
 export function automaticAmong(found: readonly EngineInfo[]): EngineInfo | undefined {
   return Object.keys(automatic)
     .map((name) => found.find((info) => info.name === name))
-    .find((info) => info?.available);
+    .find((info) => info !== undefined && suitsAuto(info));
 }
+
+/** Whether `auto` may take it: a software adapter only stands in for a card, and the other engines are faster on a processor. */
+export const suitsAuto = (info: EngineInfo): boolean => info.available && info.software !== true;
 
 /** The engine of that name, or the best one for `auto`. Throws GM4910 for an unknown name, GM4911 where it cannot run here. */
 export async function chooseEngine(name = "auto"): Promise<ChosenEngine> {
@@ -72,8 +76,8 @@ export async function chooseEngine(name = "auto"): Promise<ChosenEngine> {
   const passed: string[] = [];
   for (const candidate of Object.keys(automatic)) {
     const { engine, info } = await probe(candidate);
-    if (engine !== undefined && info.available) return { engine, info, why: [`${candidate} (${info.detail})`, ...passed].join("; ") };
-    if (info.absent !== true) passed.push(`not ${candidate}: ${info.detail}`);
+    if (engine !== undefined && suitsAuto(info)) return { engine, info, why: [`${candidate} (${info.detail})`, ...passed].join("; ") };
+    if (info.absent !== true) passed.push(`not ${candidate}: ${info.detail}${info.available ? `, which --engine ${candidate} takes` : ""}`);
   }
   throw new GmcError("GM4911", "no engine can run here", passed);
 }

@@ -111,8 +111,11 @@ export function averageDecay(decay: number, done: number): number {
   return Math.min(decay, (1 + done) / (10 + done));
 }
 
-/** `shapes` by weight name. Outputs: none; everything is a write. */
-export function updateGraph(spec: UpdateSpec, shapes: Readonly<Record<string, Shape>>): Graph {
+/**
+ * `shapes` by weight name. Outputs: none; everything is a write. Where `unsound` is given, it names an i32 input that is not 0 where a gradient is
+ * not finite, for engines that find out while they compute the gradients.
+ */
+export function updateGraph(spec: UpdateSpec, shapes: Readonly<Record<string, Shape>>, unsound?: string): Graph {
   const constants = { ...updateDefaults[spec.rule], ...spec.constants };
   const c = (name: string): number => {
     const value = constants[name];
@@ -132,7 +135,8 @@ export function updateGraph(spec: UpdateSpec, shapes: Readonly<Record<string, Sh
     const counter = state(spec.counter, [], "i32");
     const fault = state(spec.fault, [], "i32");
     const raw = spec.targets.map((target) => input(target.gradient, shapeOf(target)));
-    const good = and(equal(fault, 0), raw.map(allFinite).reduce(and, equal(fault, fault)));
+    const finite = unsound === undefined ? raw.map(allFinite).reduce(and, equal(fault, fault)) : equal(input(unsound, [], "i32"), 0);
+    const good = and(equal(fault, 0), finite);
     const keep = (name: string, before: Tensor, after: Tensor): void => {
       writeState(state(name, before.shape, before.dtype), select(good, after, before));
     };

@@ -7,8 +7,7 @@ import { ModelBuilder } from "./builder.js";
 import type { OrtModule } from "./ort.js";
 import { encodeModel } from "./proto.js";
 
-const providerNames = ["cuda", "dml", "coreml", "webgpu"] as const;
-export type ProviderName = (typeof providerNames)[number];
+export type ProviderName = "cuda" | "dml" | "coreml" | "webgpu";
 
 const titles: Readonly<Record<ProviderName, { readonly title: string; readonly needs: string }>> = {
   cuda: {

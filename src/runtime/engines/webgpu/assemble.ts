@@ -1,0 +1,180 @@
+/**
+ * One dispatch as one WGSL module: each part is a function, and a workgroup finds the part that it belongs to by its number. Takes parts that
+ * do not depend on one another, gives the text, the grid, and what is to be bound. Pure: equal arguments, equal text.
+ */
+import { InternalError } from "../../graph/errors.js";
+import type { Graph } from "../../graph/types.js";
+import { Bindings, DispatchBindings, type BindingSources, type Slot } from "./bindings.js";
+import type { GemmLimits } from "./gemm/types.js";
+import { helperText } from "./helpers.js";
+import type { Body, KernelContext } from "./kernels/body.js";
+import { pointKernel } from "./kernels/point.js";
+import { bestChoice, isProduct, productBody, productOf, type Product } from "./kernels/product.js";
+import { reduceKernel } from "./kernels/reduce.js";
+import { scanKernel } from "./kernels/scan.js";
+import { scatterKernel } from "./kernels/scatter.js";
+import { choleskyKernel, triangularSolveKernel } from "./kernels/triangular.js";
+import type { Part } from "./schedule.js";
+
+/** What kernels are written for. */
+export interface DeviceLimits {
+  readonly gemm: GemmLimits;
+  /** Storage buffers that a kernel may bind. */
+  readonly maxBuffers: number;
+  /**
+   * Products of up to so many multiply-adds take the shortest kernel: a software adapter takes half a second to compile one with tiles, more than it
+   * takes to compute thousands of such products.
+   */
+  readonly simpleProducts: number;
+}
+
+export interface Assembled {
+  readonly wgsl: string;
+  /** for dispatchWorkgroups; empty parts give none */
+  readonly workgroups: readonly [number, number];
+  readonly slots: readonly Slot[];
+  /** The iteration's number is bound as a uniform of its own. */
+  readonly iteration: boolean;
+  readonly parts: readonly { readonly part: Part; readonly groups: number }[];
+}
+
+const usualThreads = 256;
+
+export function assemble(graph: Graph, all: readonly Part[], sources: BindingSources, device: DeviceLimits): Assembled {
+  const limits = device.gemm;
+  const bindings = new DispatchBindings(sources);
+  let names = 0;
+  let scratch = false;
+  const parts = all.filter((part) => part.size > 0);
+  const contexts = parts.map((part): Omit<KernelContext, "threads"> => {
+    // what a part stores, it computes; a source among it is copied, so it is read
+    const own = new Set(part.stores.filter((id) => !isSource(graph, id)));
+    return {
+      graph,
+      part,
+      bindings: new Bindings(bindings, own),
+      unique: (name) => `${name}${names++}_`,
+      scratch: () => {
+        scratch = true;
+        return "scratch";
+      },
+    };
+  });
+  const products = contexts.map((context) =>
+    context.part.core !== undefined && isProduct(graph, context.part.core) ? productOf(context) : undefined,
+  );
+  const { threads, choices } = chosen(
+    products.filter((p) => p !== undefined),
+    device,
+  );
+  const bodies = contexts.map((context, i) => {
+    const product = products[i];
+    return product === undefined ? kernelOf({ ...context, threads }) : productBody(product, choices.get(product)!.choice);
+  });
+
+  const total = bodies.reduce((sum, body) => sum + body.groups, 0);
+  const down = Math.max(1, Math.ceil(total / limits.workgroupsPerDimension));
+  const across = Math.ceil(total / down);
+  const texts = bodies.map((body, i) =>
+    [body.module ?? "", `fn part${i}(group: u32, thread: u32) {`, ...body.lines.map((line) => `  ${line}`), "}"].join("\n"),
+  );
+  const { modules, pools } = shareWorkgroupMemory(texts);
+  let first = 0;
+  const calls = bodies.map((body, i) => {
+    const start = first;
+    first += body.groups;
+    const call = `part${i}(${start === 0 ? "number" : `number - ${start}u`}, thread);`;
+    return bodies.length === 1 && down === 1 ? call : `${i === 0 ? "" : "else "}if (number < ${first}u) { ${call} }`;
+  });
+  const wgsl = [
+    bindings.declarations(),
+    helperText(bindings.helpers),
+    ...(scratch ? [`var<workgroup> scratch: array<f32, ${threads}>;`] : []),
+    ...pools,
+    ...modules,
+    `@compute @workgroup_size(${threads})`,
+    "fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) thread: u32) {",
+    down === 1 ? "  let number = id.x;" : `  let number = id.y * ${across}u + id.x;`,
+    ...calls.map((call) => `  ${call}`),
+    "}",
+    "",
+  ]
+    .filter((text) => text !== "")
+    .join("\n");
+  return {
+    wgsl,
+    workgroups: [total === 0 ? 0 : across, down],
+    slots: bindings.slots,
+    iteration: bindings.iteration,
+    parts: parts.map((part, i) => ({ part, groups: bodies[i]!.groups })),
+  };
+}
+
+function isSource(graph: Graph, id: number): boolean {
+  const { prim } = graph.nodes[id]!;
+  return prim === "input" || prim === "state" || prim === "constant" || prim === "iota";
+}
+
+/** Products of one dispatch have workgroups of one size: that which makes the slowest of them fastest. */
+function chosen(
+  products: readonly Product[],
+  { gemm: limits, simpleProducts }: DeviceLimits,
+): {
+  readonly threads: number;
+  readonly choices: Map<Product, { readonly choice: Parameters<typeof productBody>[1]; readonly cost: number }>;
+} {
+  let best: { threads: number; choices: Map<Product, NonNullable<ReturnType<typeof bestChoice>>>; cost: number } | undefined;
+  for (const threads of products.length === 0 ? [] : [256, 128, 64]) {
+    const choices = new Map<Product, NonNullable<ReturnType<typeof bestChoice>>>();
+    for (const product of products) {
+      const found = bestChoice(product, limits, threads, simpleProducts);
+      if (found !== undefined) choices.set(product, found);
+    }
+    if (choices.size < products.length) continue;
+    const cost = [...choices.values()].reduce((sum, c) => sum + c.cost, 0);
+    if (best === undefined || cost < best.cost) best = { threads, choices, cost };
+  }
+  if (best !== undefined) return best;
+  if (products.length > 0) throw new InternalError("no kernel computes these products");
+  return { threads: Math.min(usualThreads, limits.invocations), choices: new Map() };
+}
+
+/** A workgroup runs one part only, so arrays of one type in workgroup memory are one array, as long as the longest. */
+function shareWorkgroupMemory(modules: readonly string[]): { readonly modules: readonly string[]; readonly pools: readonly string[] } {
+  const sizes = new Map<string, number>();
+  const poolOf = (type: string): string => `pool_${type.replaceAll(/\W/gu, "_")}`;
+  const shared = modules.map((module) => {
+    const names = new Map<string, string>();
+    const rest = module.replaceAll(/var<workgroup> (\w+): array<(.+), (\d+)>;\n?/gu, (_all, name: string, type: string, size: string) => {
+      names.set(name, poolOf(type));
+      sizes.set(type, Math.max(sizes.get(type) ?? 0, Number(size)));
+      return "";
+    });
+    return [...names].reduce((text, [name, pool]) => text.replaceAll(new RegExp(`\\b${name}\\b`, "gu"), pool), rest);
+  });
+  const pools = [...sizes].map(([type, size]) => `var<workgroup> ${poolOf(type)}: array<${type}, ${size}>;`);
+  return { modules: shared, pools };
+}
+
+function kernelOf(context: KernelContext): Body {
+  const { graph, part } = context;
+  const core = part.core === undefined ? undefined : graph.nodes[part.core]!;
+  switch (core?.prim) {
+    case undefined:
+      return pointKernel(context);
+    case "reduceSum":
+    case "reduceMax":
+    case "argMax":
+      return reduceKernel(context);
+    case "cumsum":
+      return scanKernel(context);
+    case "scatterAdd":
+      return scatterKernel(context);
+    case "cholesky":
+      return choleskyKernel(context);
+    case "triangularSolve":
+      return triangularSolveKernel(context);
+    default:
+      throw new InternalError(`there is no kernel for ${core!.prim}`);
+  }
+}

@@ -1,0 +1,369 @@
+/**
+ * From a program to what a device runs: for each stage its dispatches as WGSL with the buffers that they bind, and what lies in which buffer. Pure; a session makes
+ * buffers and pipelines of it, `gmc explain --kernels` prints it.
+ *
+ * Buffers by name: `scalars` (small feeds, one upload a run), `constants`, `feed:x`, `state:w` (as it is before the stage), `write:w` (as it is after it), `slot:3`
+ * (a result within a stage, see memory.ts), `out:2:17` (what stage 2 gives: its node 17).
+ */
+import { optimize } from "../../graph/passes/index.js";
+import { sizeOf } from "../../graph/shape.js";
+import type { DType, Graph, Node, NodeOf, Shape } from "../../graph/types.js";
+import type { Program, Stage } from "../engine.js";
+import { assemble, type Assembled, type DeviceLimits } from "./assemble.js";
+import type { BindingSources, Memory } from "./bindings.js";
+import { planMemory } from "./memory.js";
+import { schedule, type Part, type Schedule } from "./schedule.js";
+import { shareReductions } from "./share.js";
+import { planUpdate, type PackSpec } from "./updates.js";
+
+/** A feed that lies among the scalars, at a word. */
+export interface ScalarFeed {
+  readonly dtype: DType;
+  readonly shape: Shape;
+  readonly offset: number;
+}
+
+export interface Value {
+  readonly ref: string;
+  readonly dtype: DType;
+  readonly shape: Shape;
+}
+
+export type Step =
+  | { readonly kind: "dispatch"; readonly dispatch: Assembled }
+  /** Computed by the reference kernels: operands are read back, the result is written. */
+  | {
+      readonly kind: "host";
+      readonly node: Node;
+      readonly inputs: readonly Value[];
+      readonly constants: readonly NodeOf<"constant">[];
+      readonly outputs: readonly string[];
+    };
+
+export interface CompiledStage {
+  readonly name: string;
+  readonly graph: Graph;
+  readonly steps: readonly Step[];
+  readonly repeat: { readonly count: number | string; readonly first: number | string } | undefined;
+  /** state name -> what it becomes */
+  readonly writes: Readonly<Record<string, { readonly dtype: DType; readonly shape: Shape; readonly inPlace: boolean }>>;
+  /** feeds too large for the scalars */
+  readonly feeds: ReadonlyMap<string, { readonly dtype: DType; readonly shape: Shape }>;
+  readonly states: ReadonlyMap<string, { readonly dtype: DType; readonly shape: Shape }>;
+}
+
+export interface CompiledProgram {
+  readonly name: string;
+  readonly stages: readonly CompiledStage[];
+  readonly scalars: ReadonlyMap<string, ScalarFeed>;
+  readonly scalarWords: number;
+  readonly constants: Uint32Array;
+  /** bytes of `slot:i` */
+  readonly slots: readonly number[];
+  /** `out:…` by its name, and the names under which values are asked for */
+  readonly outs: ReadonlyMap<string, { readonly dtype: DType; readonly shape: Shape }>;
+  readonly values: ReadonlyMap<string, Value>;
+  /** States that lie next to each other: `state:pack:…`. */
+  readonly statePacks: readonly PackSpec[];
+  /** Gradients that do: `gradients:…`; their members are `out:…`. */
+  readonly gradientPacks: readonly PackSpec[];
+}
+
+/** Feeds of up to so many words are sent together. */
+const SMALL = 64;
+
+export function compileProgram(program: Program, limits: DeviceLimits, stateShape: (name: string) => Shape | undefined): CompiledProgram {
+  return new Compiler(program, limits, stateShape).compile();
+}
+
+class Compiler {
+  private readonly scalars = new Map<string, ScalarFeed>();
+  private scalarWords = 0;
+  private readonly constants: number[] = [];
+  private readonly slots: number[] = [];
+  private readonly outs = new Map<string, { dtype: DType; shape: Shape }>();
+  /** outputs of the stages so far, by name */
+  private readonly values = new Map<string, Value>();
+  private readonly statePacks = new Map<string, PackSpec>();
+  private readonly gradientPacks: PackSpec[] = [];
+  /** What a stage gives that cannot be put next to others. */
+  private readonly apart = new Set<string>();
+
+  constructor(
+    private readonly program: Program,
+    private readonly limits: DeviceLimits,
+    private readonly stateShape: (name: string) => Shape | undefined,
+  ) {}
+
+  compile(): CompiledProgram {
+    const stages = this.program.stages.map((stage, i) => this.stage(stage, i));
+    return {
+      name: this.program.name,
+      stages,
+      scalars: this.scalars,
+      scalarWords: this.scalarWords,
+      constants: Uint32Array.from(this.constants),
+      slots: this.slots,
+      outs: this.outs,
+      values: this.values,
+      statePacks: [...this.statePacks.values()],
+      gradientPacks: this.gradientPacks,
+    };
+  }
+
+  private stage(stage: Stage, index: number): CompiledStage {
+    switch (stage.kind) {
+      case "call":
+        return this.graph(stage.name, stage.graph, index, undefined);
+      case "repeat":
+        return this.graph(stage.name, stage.graph, index, { count: stage.count, first: stage.first ?? 0 });
+      case "update": {
+        const plan = planUpdate(stage.update, index, {
+          shapeOf: (target) => this.values.get(target.gradient)?.shape ?? this.stateShape(target.weight),
+          gradient: (name) => this.placeOfGradient(name),
+          free: (members) => this.areFree(members),
+          unsound: `unsound:${index}`,
+        });
+        for (const pack of plan.states) this.statePacks.set(pack.name, pack);
+        for (const pack of plan.gradients) {
+          const members = pack.members.map((name) => this.values.get(name)!.ref);
+          this.gradientPacks.push({ ...pack, members });
+          this.values.set(pack.name, { ref: pack.name, dtype: "f32", shape: [pack.bytes / 4] });
+        }
+        return this.graph(stage.name, plan.graph, index, undefined);
+      }
+    }
+  }
+
+  /** Where a gradient lies that may be moved into a pack. */
+  private placeOfGradient(name: string): string | undefined {
+    const value = this.values.get(name);
+    if (value === undefined || value.dtype !== "f32" || this.apart.has(value.ref)) return undefined;
+    return this.gradientPacks.some((pack) => pack.members.includes(value.ref)) ? undefined : value.ref;
+  }
+
+  private areFree(members: readonly string[]): boolean {
+    const name = `pack:${members.join()}`;
+    return [...this.statePacks.values()].every((pack) => pack.name === name || !pack.members.some((member) => members.includes(member)));
+  }
+
+  /** The update stages whose gradients stage `index` gives, by output. */
+  private updatesOf(index: number): Map<string, number[]> {
+    const found = new Map<string, number[]>();
+    const { stages } = this.program;
+    const gives = (stage: Stage, name: string): boolean => stage.kind !== "update" && Object.hasOwn(stage.graph.outputs, name);
+    stages.forEach((stage, i) => {
+      if (stage.kind !== "update" || i <= index) return;
+      for (const { gradient } of stage.update.targets) {
+        const last = stages.slice(0, i).findLastIndex((other) => gives(other, gradient));
+        if (last === index) found.set(gradient, [...(found.get(gradient) ?? []), i]);
+      }
+    });
+    return found;
+  }
+
+  private graph(name: string, staged: Graph, index: number, repeat: CompiledStage["repeat"]): CompiledStage {
+    const wanted = Object.entries(staged.outputs).filter(([output]) => this.readAfter(output, index));
+    const graph = shareReductions(optimize({ ...staged, outputs: Object.fromEntries(wanted) }));
+    const { nodes } = graph;
+    const before = new Map(this.values);
+    const feeds = new Map<string, { dtype: DType; shape: Shape }>();
+    const states = new Map<string, { dtype: DType; shape: Shape }>();
+    const places = new Map<number, Memory>();
+    for (const node of nodes) {
+      const place = this.sourceOf(node, before, repeat !== undefined, feeds, states);
+      if (place !== undefined) places.set(node.id, place);
+    }
+    const writesOf = new Map<number, string[]>();
+    for (const [state, id] of Object.entries(graph.writes)) writesOf.set(id, [...(writesOf.get(id) ?? []), state]);
+    const outputs = new Set(Object.values(graph.outputs));
+    const fixed = (id: number): string[] => [
+      ...(outputs.has(id) ? [`out:${index}:${id}`] : []),
+      ...(writesOf.get(id) ?? []).map((state) => `write:${state}`),
+    ];
+    const flags = new Map<number, number[]>();
+    if (repeat === undefined) {
+      for (const [output, updates] of this.updatesOf(index)) {
+        const id = graph.outputs[output]!;
+        if (nodes[id]!.dtype === "f32") flags.set(id, [...new Set([...(flags.get(id) ?? []), ...updates])]);
+      }
+    }
+    // Packs are written where they are read; where the schedule does not allow that, it is made again with a buffer more for each.
+    const packs = Object.entries(graph.writes).filter(([state]) => state.startsWith("pack:"));
+    let inPlace = new Set(packs.map(([state]) => state));
+    const scheduled = (): Schedule["dispatches"] =>
+      schedule(graph, {
+        maxBuffers: this.limits.maxBuffers - (flags.size > 0 ? 1 : 0),
+        shared: (id) => (flags.has(id) ? "gradients" : undefined),
+        targets: (id) => Math.max(1, fixed(id).length) - (writesOf.get(id) ?? []).filter((state) => inPlace.has(state)).length,
+        source: (node) => {
+          const ref = places.get(node.id)?.ref;
+          return ref === "iteration" ? undefined : ref;
+        },
+      }).dispatches;
+    let dispatches = scheduled();
+    for (;;) {
+      const held = new Set(
+        packs.flatMap(([state, id]) => (inPlace.has(state) && writtenInPlace(graph, dispatches, state, id) ? [state] : [])),
+      );
+      if (held.size === inPlace.size) break;
+      inPlace = held;
+      dispatches = scheduled();
+    }
+    const plan = planMemory(
+      dispatches,
+      (id) => 4 * Math.max(1, sizeOf(nodes[id]!.shape)),
+      (id) => fixed(id).length === 0,
+    );
+    plan.sizes.forEach((bytes, i) => (this.slots[i] = Math.max(this.slots[i] ?? 0, bytes)));
+    for (const { loads, stores } of dispatches.flat()) {
+      if (stores.some((id) => flags.has(id))) for (const id of loads) if (flags.has(id)) this.apart.add(`out:${index}:${id}`);
+    }
+    for (const id of outputs) if (repeat !== undefined) this.apart.add(`out:${index}:${id}`);
+    const memoryOf = (id: number, ref: string): Memory => ({ ref, offset: 0, dtype: nodes[id]!.dtype, packed: false });
+    const targets = new Map<number, readonly Memory[]>();
+    for (const part of dispatches.flat()) {
+      for (const id of part.stores) {
+        const refs = fixed(id);
+        const written = refs.length === 0 ? [`slot:${plan.slots.get(id)!}`] : refs;
+        // `write:s` becomes `state:s` where the old value is not needed any more
+        targets.set(
+          id,
+          written.map((ref) => memoryOf(id, inPlace.has(ref.replace(/^write:/u, "")) ? ref.replace(/^write:/u, "state:") : ref)),
+        );
+      }
+    }
+    const sources: BindingSources = {
+      memory: (id) => places.get(id) ?? (this.isSource(nodes[id]!) ? undefined : targets.get(id)?.[0]),
+      targets: (id) => targets.get(id)!,
+      constant: (id) => places.get(id)!,
+      flags: (id) => flags.get(id) ?? [],
+    };
+    const steps = dispatches.map((parts): Step => this.step(graph, parts, sources));
+    for (const [output, id] of Object.entries(graph.outputs)) {
+      const { dtype, shape } = nodes[id]!;
+      const ref = `out:${index}:${id}`;
+      this.outs.set(ref, { dtype, shape });
+      this.values.set(output, { ref, dtype, shape });
+    }
+    const writes = Object.fromEntries(
+      Object.entries(graph.writes).map(([state, id]) => [
+        state,
+        { dtype: nodes[id]!.dtype, shape: nodes[id]!.shape, inPlace: inPlace.has(state) },
+      ]),
+    );
+    return { name, graph, steps, repeat, writes, feeds, states };
+  }
+
+  private step(graph: Graph, parts: readonly Part[], sources: BindingSources): Step {
+    const [first] = parts;
+    if (!first!.host) return { kind: "dispatch", dispatch: assemble(graph, parts, sources, this.limits) };
+    const node = graph.nodes[first!.core!]!;
+    const operands = node.inputs.map((id) => memoryBehind(graph, id));
+    return {
+      kind: "host",
+      node,
+      inputs: operands.map((operand, i) => {
+        const { dtype, shape } = graph.nodes[node.inputs[i]!]!;
+        const memory = sources.memory(operand);
+        return { ref: memory === undefined ? "" : `${memory.ref}+${memory.offset}`, dtype, shape };
+      }),
+      constants: operands
+        .map((id) => graph.nodes[id]!)
+        .filter((n) => n.prim === "constant" && sources.memory(n.id) === undefined) as NodeOf<"constant">[],
+      outputs: sources.targets(node.id).map(({ ref }) => ref),
+    };
+  }
+
+  private isSource(node: Node): boolean {
+    return node.prim === "input" || node.prim === "state" || node.prim === "constant" || node.prim === "iota";
+  }
+
+  private sourceOf(
+    node: Node,
+    before: ReadonlyMap<string, Value>,
+    repeated: boolean,
+    feeds: Map<string, { dtype: DType; shape: Shape }>,
+    states: Map<string, { dtype: DType; shape: Shape }>,
+  ): Memory | undefined {
+    const { dtype, shape } = node;
+    const plain = (ref: string): Memory => ({ ref, offset: 0, dtype, packed: false });
+    switch (node.prim) {
+      case "constant": {
+        const { values } = node.params;
+        if (values.length === 1) return undefined;
+        const offset = this.constants.length;
+        this.constants.push(...wordsOf(values, dtype));
+        return { ref: "constants", offset, dtype, packed: true };
+      }
+      case "state":
+        states.set(node.params.name, { dtype, shape });
+        return plain(`state:${node.params.name}`);
+      case "input": {
+        const { name } = node.params;
+        if (name.startsWith("unsound:")) return { ref: "flags", offset: Number(name.slice(8)), dtype, packed: true };
+        if (repeated && name === "iteration") return plain("iteration");
+        const given = before.get(name);
+        if (given !== undefined) return plain(given.ref);
+        if (sizeOf(shape) > SMALL) {
+          feeds.set(name, { dtype, shape });
+          return plain(`feed:${name}`);
+        }
+        let scalar = this.scalars.get(name);
+        if (scalar === undefined) {
+          scalar = { dtype, shape, offset: this.scalarWords };
+          this.scalarWords += sizeOf(shape);
+          this.scalars.set(name, scalar);
+        }
+        return { ref: "scalars", offset: scalar.offset, dtype, packed: true };
+      }
+      default:
+        return undefined;
+    }
+  }
+
+  /** Whether the caller or a later stage asks for an output of stage `index`. */
+  private readAfter(name: string, index: number): boolean {
+    if (this.program.fetch.includes(name)) return true;
+    return this.program.stages.slice(index + 1).some((stage) => {
+      if (stage.kind === "update")
+        return stage.update.learningRate === name || stage.update.targets.some((target) => target.gradient === name);
+      return (
+        (stage.kind === "repeat" && (stage.count === name || stage.first === name)) ||
+        stage.graph.nodes.some((node) => node.prim === "input" && node.params.name === name)
+      );
+    });
+  }
+}
+
+/**
+ * Whether a state can be written where it lies: one part writes it, and only that part reads it, each thread the entry that it then writes. What an
+ * update reads of a pack, it reads entry by entry.
+ */
+function writtenInPlace(graph: Graph, dispatches: readonly (readonly Part[])[], state: string, id: number): boolean {
+  const readers = dispatches.flat().filter((part) =>
+    part.loads.some((load) => {
+      const node = graph.nodes[load]!;
+      return node.prim === "state" && node.params.name === state;
+    }),
+  );
+  return readers.every((part) => part.core === undefined && part.stores.includes(id) && part.size === sizeOf(graph.nodes[id]!.shape));
+}
+
+/** What is in memory behind views that keep the order. */
+function memoryBehind(graph: Graph, id: number): number {
+  const node = graph.nodes[id]!;
+  return node.prim === "reshape" ? memoryBehind(graph, node.inputs[0]!) : id;
+}
+
+const floats = new Float32Array(1);
+const words = new Uint32Array(floats.buffer);
+
+/** The bits of numbers of a dtype. */
+function wordsOf(values: readonly number[], dtype: DType): number[] {
+  return values.map((value) => {
+    if (dtype !== "f32") return value >>> 0;
+    floats[0] = value;
+    return words[0]!;
+  });
+}

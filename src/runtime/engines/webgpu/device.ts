@@ -1,0 +1,190 @@
+/**
+ * The device: `navigator.gpu` where there is one, else Dawn through the optional package webgpu. One device a process, shared by all sessions, with
+ * its pipelines kept by source. Types of WebGPU come with that package; its constants are written out, so that nothing global is needed.
+ */
+import type { create } from "webgpu";
+import { GmcError, InternalError } from "../../graph/errors.js";
+import type { GemmLimits } from "./gemm/types.js";
+import type { DeviceLimits } from "./assemble.js";
+import type { Access } from "./bindings.js";
+
+/** GPUBufferUsage and GPUMapMode, from the standard. */
+export const usage = { mapRead: 0x1, copySource: 0x4, copyTarget: 0x8, uniform: 0x40, storage: 0x80 } as const;
+const computeStage = 0x4;
+export const mapRead = 0x1;
+
+/** Bytes between the numbers of iterations in their uniform: the least alignment that every device takes. */
+export const uniformStride = 256;
+
+const install = "npm install --ignore-scripts webgpu@0.6.2";
+
+export interface Adapter {
+  readonly adapter: GPUAdapter;
+  /** `NVIDIA H100 (vulkan)` */
+  readonly name: string;
+  /** It computes on the processor. */
+  readonly software: boolean;
+}
+
+let found: Promise<Adapter> | undefined;
+/** Dawn's instance must outlive its devices. */
+let instance: GPU | undefined;
+
+/** The adapter; GM5420 where webgpu is missing or does not load, GM5421 where there is no adapter. */
+export function findAdapter(): Promise<Adapter> {
+  found ??= searchAdapter().catch((error: unknown) => {
+    found = undefined;
+    throw error;
+  });
+  return found;
+}
+
+async function searchAdapter(): Promise<Adapter> {
+  instance ??= await loadGpu();
+  const adapter = await instance.requestAdapter({ powerPreference: "high-performance" });
+  if (adapter === null) {
+    throw new GmcError("GM5421", "the webgpu engine cannot run: there is no adapter, that is, no graphics driver that it could use", [
+      "Install the driver of the graphics card (Vulkan on Linux, Metal comes with macOS, D3D12 with Windows), or choose another engine with --engine.",
+      "For tests without a card, a software adapter will do: scripts/setup-software-gpu.sh installs one on Debian.",
+    ]);
+  }
+  const { info } = adapter;
+  const software = info.isFallbackAdapter || /swiftshader|llvmpipe|lavapipe|software|basic render/iu.test(`${info.architecture} ${info.device} ${info.description}`); // prettier-ignore
+  const name = [info.vendor, info.description || info.device || info.architecture].filter((text) => text !== "").join(" ");
+  return { adapter, name: name === "" ? "an unnamed adapter" : name, software };
+}
+
+async function loadGpu(): Promise<GPU> {
+  const { navigator } = globalThis as unknown as { readonly navigator?: { readonly gpu?: GPU } };
+  if (navigator?.gpu !== undefined) return navigator.gpu;
+  let dawn: { readonly create: typeof create };
+  try {
+    dawn = await import("webgpu");
+  } catch (error) {
+    const absent = (error as { readonly code?: string } | null)?.code === "ERR_MODULE_NOT_FOUND";
+    const why = absent ? "the package webgpu is not installed" : `the package webgpu does not load here: ${String(error).split("\n")[0]}`;
+    throw new GmcError("GM5420", `the webgpu engine cannot run: ${why}`, [
+      `Install it with \`${install}\`, or choose another engine with --engine.`,
+    ]);
+  }
+  return dawn.create([]);
+}
+
+export interface Pipeline {
+  readonly pipeline: GPUComputePipeline;
+  readonly layout: GPUBindGroupLayout;
+}
+
+/** What an engine session asks of a device. */
+export class Device {
+  readonly limits: DeviceLimits;
+  readonly maxBytes: number;
+  lost: string | undefined;
+  private readonly pipelines = new Map<string, Promise<Pipeline>>();
+  private readonly layouts = new Map<string, GPUBindGroupLayout>();
+  readonly iterationLayout: GPUBindGroupLayout;
+  private failure: string | undefined;
+
+  constructor(
+    readonly gpu: GPUDevice,
+    readonly adapter: Adapter,
+  ) {
+    const { limits } = gpu;
+    const gemm: GemmLimits = {
+      workgroupStorage: limits.maxComputeWorkgroupStorageSize,
+      invocations: Math.min(256, limits.maxComputeInvocationsPerWorkgroup),
+      workgroupsPerDimension: limits.maxComputeWorkgroupsPerDimension,
+      f16: false,
+      subgroupSize: undefined,
+    };
+    this.limits = {
+      gemm,
+      maxBuffers: limits.maxStorageBuffersPerShaderStage,
+      simpleProducts: adapter.software ? 2 ** 24 : 0,
+    };
+    this.maxBytes = Math.min(limits.maxStorageBufferBindingSize, limits.maxBufferSize);
+    this.iterationLayout = gpu.createBindGroupLayout({
+      entries: [{ binding: 0, visibility: computeStage, buffer: { type: "uniform", hasDynamicOffset: true, minBindingSize: 16 } }],
+    });
+    gpu.addEventListener("uncapturederror", (event) => {
+      this.failure ??= (event as GPUUncapturedErrorEvent).error.message;
+    });
+    void gpu.lost.then(({ message, reason }) => {
+      this.lost = message || reason;
+    });
+  }
+
+  /** GM5422 where the device is gone; a bug where it refused something since the last look. */
+  check(): void {
+    if (this.lost !== undefined) {
+      throw new GmcError("GM5422", `the webgpu engine lost its device: ${this.lost}`, [
+        "The last checkpoint is whole: go on with `gmc resume`, on this engine or, with --engine, on another.",
+      ]);
+    }
+    const { failure } = this;
+    this.failure = undefined;
+    if (failure !== undefined) throw new InternalError(`WebGPU: ${failure}`);
+  }
+
+  pipeline(wgsl: string, access: readonly Access[], iteration: boolean): Promise<Pipeline> {
+    let known = this.pipelines.get(wgsl);
+    if (known === undefined) {
+      known = this.makePipeline(wgsl, access, iteration);
+      this.pipelines.set(wgsl, known);
+    }
+    return known;
+  }
+
+  private async makePipeline(wgsl: string, access: readonly Access[], iteration: boolean): Promise<Pipeline> {
+    const key = access.join();
+    let layout = this.layouts.get(key);
+    if (layout === undefined) {
+      layout = this.gpu.createBindGroupLayout({
+        entries: access.map((a, binding) => ({
+          binding,
+          visibility: computeStage,
+          buffer: { type: a === "read" ? "read-only-storage" : "storage" },
+        })),
+      });
+      this.layouts.set(key, layout);
+    }
+    const module = this.gpu.createShaderModule({ code: wgsl });
+    try {
+      const pipeline = await this.gpu.createComputePipelineAsync({
+        layout: this.gpu.createPipelineLayout({ bindGroupLayouts: iteration ? [layout, this.iterationLayout] : [layout] }),
+        compute: { module, entryPoint: "main" },
+      });
+      return { pipeline, layout };
+    } catch (error) {
+      this.check();
+      throw new InternalError(`a kernel does not compile: ${String(error)}\n${wgsl}`);
+    }
+  }
+}
+
+let opened: Promise<Device> | undefined;
+
+/** The device of this process; a new one where the last was lost. */
+export async function openDevice(): Promise<Device> {
+  const before = await opened?.catch(() => undefined);
+  if (before === undefined || before.lost !== undefined) opened = requestDevice();
+  return opened!;
+}
+
+async function requestDevice(): Promise<Device> {
+  const adapter = await findAdapter();
+  const { limits } = adapter.adapter;
+  const asked = [
+    "maxStorageBuffersPerShaderStage",
+    "maxStorageBufferBindingSize",
+    "maxBufferSize",
+    "maxComputeWorkgroupStorageSize",
+    "maxComputeInvocationsPerWorkgroup",
+  ] as const;
+  // an adapter gives one device
+  found = undefined;
+  const gpu = await adapter.adapter.requestDevice({
+    requiredLimits: Object.fromEntries(asked.map((name) => [name, limits[name]])),
+  });
+  return new Device(gpu, adapter);
+}

@@ -1,0 +1,72 @@
+/** From a product and the shape of a kernel to the kernel's WGSL and its grid. Pure: equal arguments, equal text. */
+import { directBody, directGroups } from "./direct.js";
+import { skinnyBody, skinnyGroups, skinnyStorage, skinnyThreads } from "./skinny.js";
+import { gridOf } from "./text.js";
+import { tiledBody, tiledGroups, tiledStorage, tiledThreads } from "./tiled.js";
+import { leastLimits, type GemmChoice, type GemmKernel, type GemmSpec } from "./types.js";
+
+/** `groupLimit` is the device's maxComputeWorkgroupsPerDimension; the least that WebGPU grants where not said. */
+export function gemmKernel(spec: GemmSpec, choice: GemmChoice, groupLimit: number = leastLimits.workgroupsPerDimension): GemmKernel {
+  const measures = measuresOf(spec, choice);
+  const enable = new Set(spec.enable ?? []);
+  if (spec.a.element === "f16" || spec.b.element === "f16") enable.add("f16");
+  if (choice.form === "skinny" && choice.subgroup) enable.add("subgroups");
+  const directives = [...enable].sort().map((name) => `enable ${name};\n`);
+  if (choice.form === "skinny" && choice.subgroup) directives.push("requires subgroup_id;\n");
+  const head = `// C[${spec.m}, ${spec.n}] = A[${spec.m}, ${spec.k}] B[${spec.k}, ${spec.n}]${spec.batch === 1 ? "" : `, ${spec.batch} times`}; ${choiceName(choice)}\n`;
+  const workgroups = gridOf(measures.groups, groupLimit);
+  return { wgsl: `${directives.join("")}${spec.declarations}\n\n${head}${bodyOf(spec, choice, groupLimit)}\n`, workgroups };
+}
+
+function bodyOf(spec: GemmSpec, choice: GemmChoice, groupLimit: number): string {
+  switch (choice.form) {
+    case "tiled":
+      return tiledBody(spec, choice, groupLimit);
+    case "skinny":
+      return skinnyBody(spec, choice, groupLimit);
+    case "direct":
+      return directBody(spec, choice, groupLimit);
+  }
+}
+
+/** What a kernel asks of a device. */
+export interface Measures {
+  readonly groups: number;
+  readonly threads: number;
+  /** Bytes of workgroup memory a workgroup. */
+  readonly storage: number;
+}
+
+export function measuresOf(spec: GemmSpec, choice: GemmChoice): Measures {
+  switch (choice.form) {
+    case "tiled":
+      return { groups: tiledGroups(spec, choice), threads: tiledThreads(choice), storage: tiledStorage(spec, choice) };
+    case "skinny":
+      return { groups: skinnyGroups(spec, choice), threads: skinnyThreads(choice), storage: skinnyStorage(spec, choice) };
+    case "direct":
+      return { groups: directGroups(spec, choice), threads: choice.threads, storage: 0 };
+  }
+}
+
+/** A name that tells every choice from every other: `tiled 64x64x16, 4x4 a thread, split 4, 2 stages, loads 1 and 4`. */
+export function choiceName(choice: GemmChoice): string {
+  switch (choice.form) {
+    case "tiled":
+      return [
+        `tiled ${choice.tileM}x${choice.tileN}x${choice.tileK}`,
+        `${choice.threadM}x${choice.threadN} a thread`,
+        `split ${choice.splitK}`,
+        `${choice.stages} ${choice.stages === 1 ? "stage" : "stages"}`,
+        `loads of ${choice.widthA} and ${choice.widthB}`,
+      ].join(", ");
+    case "skinny":
+      return [
+        `skinny in ${choice.short}`,
+        `${choice.places} places`,
+        `split ${choice.splitK} (${choice.subgroup ? "subgroups" : `lanes along ${choice.lanes}`})`,
+        `loads of ${choice.width}`,
+      ].join(", ");
+    case "direct":
+      return `direct, ${choice.threads} threads`;
+  }
+}

@@ -1,0 +1,29 @@
+/**
+ * The webgpu engine: a program as fused WGSL kernels, one command buffer a run, state that stays on the device. In Node through Dawn (the optional
+ * package webgpu), in a browser through `navigator.gpu`.
+ */
+import { GmcError } from "../../graph/errors.js";
+import type { Engine } from "../engine.js";
+import { findAdapter, openDevice } from "./device.js";
+import { openSession } from "./session.js";
+
+export const webgpuEngine: Engine = {
+  name: "webgpu",
+  async probe() {
+    try {
+      const { name, software } = await findAdapter();
+      return { name: "webgpu", available: true, software, detail: software ? `${name}, a software adapter` : name };
+    } catch (error) {
+      return { name: "webgpu", available: false, detail: unavailable(error) };
+    }
+  },
+  async open() {
+    return openSession(await openDevice());
+  },
+};
+
+/** Why, and what would make it available. */
+function unavailable(error: unknown): string {
+  if (!(error instanceof GmcError)) return error instanceof Error ? error.message : String(error);
+  return [error.message, ...error.help].join(" ").replace(/\.$/u, "");
+}

@@ -1,0 +1,362 @@
+/**
+ * A session: a store, and the programs compiled against it. A run sends the small feeds in one upload, records all stages in one command buffer, repeats
+ * included, and reads back what is fetched. Runs of one session wait for each other.
+ */
+import { GmcError, InternalError } from "../../graph/errors.js";
+import { runKernel } from "../../graph/semantics/kernels.js";
+import { allocate, fromHost, toHost, valueOf, type Value as HostValue } from "../../graph/semantics/value.js";
+import { sameShape, showShape, sizeOf } from "../../graph/shape.js";
+import type { NodeOf, Prim } from "../../graph/types.js";
+import type { EngineSession, Executable, HostTensor, HostTensors, Program } from "../engine.js";
+import type { Assembled } from "./assemble.js";
+import { compileProgram, type CompiledProgram, type CompiledStage, type Step, type Value } from "./compile.js";
+import { mapRead, uniformStride, usage, type Device, type Pipeline } from "./device.js";
+import { bytesOf, hostTensor, Memory, Store, type Region } from "./store.js";
+
+export function openSession(device: Device): EngineSession {
+  const memory = new Memory(device);
+  const store = new Store(memory);
+  const open = new Set<Executable>();
+  let turn: Promise<unknown> = Promise.resolve();
+  const queued = <T>(job: () => Promise<T>): Promise<T> => {
+    const next = turn.then(job, job);
+    turn = next.catch(() => undefined);
+    return next;
+  };
+  return {
+    engine: "webgpu",
+    write: (name, value) => store.write(name, value),
+    read: (name) => queued(async () => (await readBack(device, [store.current(name)]))[0]!),
+    has: (name) => store.has(name),
+    drop: (name) => store.drop(name),
+    async compile(program) {
+      const runner = await ProgramRunner.make(device, memory, store, program);
+      const executable: Executable = {
+        run: (feeds) => queued(() => runner.run(feeds)),
+        dispose() {
+          if (open.delete(executable)) void queued(() => Promise.resolve(runner.dispose()));
+        },
+      };
+      open.add(executable);
+      return executable;
+    },
+    dispose() {
+      for (const executable of open) executable.dispose();
+      void queued(() => Promise.resolve(store.clear()));
+    },
+  };
+}
+
+/** Copies of regions on the host, by one transfer. */
+async function readBack(device: Device, regions: readonly (Region & Pick<HostTensor, "dtype" | "shape">)[]): Promise<HostTensor[]> {
+  const bytes = regions.reduce((sum, region) => sum + region.bytes, 0);
+  if (bytes === 0) return [];
+  const staging = device.gpu.createBuffer({ size: bytes, usage: usage.mapRead | usage.copyTarget });
+  const encoder = device.gpu.createCommandEncoder();
+  let at = 0;
+  for (const region of regions) {
+    encoder.copyBufferToBuffer(region.buffer, region.offset, staging, at, region.bytes);
+    at += region.bytes;
+  }
+  device.gpu.queue.submit([encoder.finish()]);
+  try {
+    await staging.mapAsync(mapRead);
+  } catch (error) {
+    device.check();
+    throw new InternalError(`WebGPU: ${String(error)}`);
+  }
+  const all = staging.getMappedRange();
+  at = 0;
+  const tensors = regions.map(({ dtype, shape, bytes: size }) => {
+    const part = all.slice(at, at + size);
+    at += size;
+    return hostTensor(dtype, shape, part);
+  });
+  staging.unmap();
+  staging.destroy();
+  device.check();
+  return tensors;
+}
+
+type Ready =
+  | { readonly kind: "dispatch"; readonly dispatch: Assembled; readonly pipeline: Pipeline; readonly groups: Map<string, GPUBindGroup> }
+  | Extract<Step, { kind: "host" }>;
+
+/** Iterations of one submission. */
+const ITERATIONS = 512;
+
+class ProgramRunner {
+  private readonly fixed = new Map<string, Region>();
+  private readonly feeds = new Map<string, Region>();
+  /** Results that lie in a region of several, and states that do. */
+  private readonly parts = new Map<string, Region>();
+  private readonly packs = new Map<string, Region>();
+  private iterations: { readonly region: Region; readonly group: GPUBindGroup } | undefined;
+  private encoder: GPUCommandEncoder | undefined;
+  private pass: GPUComputePassEncoder | undefined;
+
+  private constructor(
+    private readonly device: Device,
+    private readonly memory: Memory,
+    private readonly store: Store,
+    private readonly program: Program,
+    private readonly compiled: CompiledProgram,
+    private readonly steps: readonly (readonly Ready[])[],
+  ) {}
+
+  static async make(device: Device, memory: Memory, store: Store, program: Program): Promise<ProgramRunner> {
+    device.check();
+    const compiled = compileProgram(program, device.limits, (name) => (store.has(name) ? store.current(name).shape : undefined));
+    const steps = await Promise.all(
+      compiled.stages.map((stage) =>
+        Promise.all(
+          stage.steps.map(async (step): Promise<Ready> => {
+            if (step.kind === "host") return step;
+            const { wgsl, slots, iteration } = step.dispatch;
+            const access = slots.map((slot) => slot.access);
+            return {
+              kind: "dispatch",
+              dispatch: step.dispatch,
+              pipeline: await device.pipeline(wgsl, access, iteration),
+              groups: new Map(),
+            };
+          }),
+        ),
+      ),
+    );
+    const runner = new ProgramRunner(device, memory, store, program, compiled, steps);
+    runner.allocate();
+    return runner;
+  }
+
+  private allocate(): void {
+    const { compiled, memory, fixed } = this;
+    fixed.set("scalars", memory.region(Math.max(4, 4 * compiled.scalarWords)));
+    const constants = memory.region(Math.max(4, compiled.constants.byteLength));
+    memory.upload(constants, compiled.constants);
+    fixed.set("constants", constants);
+    compiled.slots.forEach((bytes, i) => fixed.set(`slot:${i}`, memory.region(bytes)));
+    fixed.set("flags", memory.region(4 * Math.max(1, compiled.stages.length)));
+    for (const pack of compiled.gradientPacks) {
+      const region = memory.region(pack.bytes);
+      fixed.set(pack.name, region);
+      pack.members.forEach((ref, i) => {
+        const { dtype, shape } = compiled.outs.get(ref)!;
+        this.parts.set(ref, memory.within(region, pack.offsets[i]!, dtype, shape));
+      });
+    }
+    for (const [ref, { shape }] of compiled.outs) if (!this.parts.has(ref)) fixed.set(ref, memory.region(bytesOf(shape)));
+  }
+
+  dispose(): void {
+    for (const region of [...this.fixed.values(), ...this.feeds.values()]) this.memory.free(region);
+    if (this.iterations !== undefined) this.memory.free(this.iterations.region);
+  }
+
+  async run(feeds: HostTensors): Promise<HostTensors> {
+    this.device.check();
+    for (const { name, members } of this.compiled.statePacks) this.packs.set(name, this.store.pack(members).region);
+    this.send(feeds);
+    if (this.compiled.gradientPacks.length > 0) this.commands().clearBuffer(this.fixed.get("flags")!.buffer);
+    for (const [i, stage] of this.compiled.stages.entries()) await this.stage(stage, this.steps[i]!, feeds);
+    this.submit();
+    return this.fetch(feeds);
+  }
+
+  private async fetch(feeds: HostTensors): Promise<HostTensors> {
+    const { program, compiled, store } = this;
+    const places = program.fetch.map((name) => {
+      const value = compiled.values.get(name);
+      if (value !== undefined) return { ...this.regionOf(value.ref), dtype: value.dtype, shape: value.shape };
+      if (Object.hasOwn(feeds, name)) return undefined;
+      if (store.has(name)) return store.current(name);
+      throw new GmcError("GM4906", `program ${program.name}: no stage gave ${name}`);
+    });
+    const read = await readBack(
+      this.device,
+      places.filter((place) => place !== undefined),
+    );
+    let next = 0;
+    return Object.fromEntries(program.fetch.map((name, i) => [name, places[i] === undefined ? feeds[name]! : read[next++]!]));
+  }
+
+  // -- feeds
+
+  private send(feeds: HostTensors): void {
+    const { compiled } = this;
+    const scalars = new Uint32Array(compiled.scalarWords);
+    for (const [name, { dtype, shape, offset }] of compiled.scalars) {
+      const { data } = checkedFeed(feeds, name, { dtype, shape });
+      const words = data instanceof Uint8Array ? Uint32Array.from(data) : new Uint32Array(data.buffer, data.byteOffset, data.length);
+      scalars.set(words, offset);
+    }
+    this.memory.upload(this.fixed.get("scalars")!, scalars);
+    for (const stage of compiled.stages) {
+      for (const [name, spec] of stage.feeds) {
+        const { data } = checkedFeed(feeds, name, spec);
+        let region = this.feeds.get(name);
+        if (region === undefined) {
+          region = this.memory.region(bytesOf(spec.shape));
+          this.feeds.set(name, region);
+        }
+        this.memory.upload(region, data);
+      }
+    }
+  }
+
+  private async scalar(source: number | string, feeds: HostTensors): Promise<number> {
+    if (typeof source === "number") return source;
+    const given = this.compiled.values.get(source);
+    if (given === undefined) return feedOf(feeds, source).data[0]!;
+    this.submit();
+    const [read] = await readBack(this.device, [{ ...this.regionOf(given.ref), dtype: given.dtype, shape: given.shape }]);
+    return read!.data[0]!;
+  }
+
+  // -- stages
+
+  private async stage(stage: CompiledStage, steps: readonly Ready[], feeds: HostTensors): Promise<void> {
+    for (const [name, { dtype, shape }] of stage.states) if (!this.packs.has(name)) this.store.checked(name, dtype, shape);
+    if (stage.repeat === undefined) return this.once(stage, steps, 0);
+    const [count, first] = [await this.scalar(stage.repeat.count, feeds), await this.scalar(stage.repeat.first, feeds)];
+    for (let start = 0; start < count; start += ITERATIONS) {
+      const length = Math.min(ITERATIONS, count - start);
+      if (steps.some((step) => step.kind === "dispatch" && step.dispatch.iteration)) this.numberIterations(first + start, length);
+      for (let i = 0; i < length; i++) await this.once(stage, steps, i);
+    }
+  }
+
+  /** The graph of a stage, then its writes. */
+  private async once(stage: CompiledStage, steps: readonly Ready[], iteration: number): Promise<void> {
+    for (const step of steps) {
+      if (step.kind === "dispatch") this.encode(step, stage, iteration);
+      else await this.onHost(step, stage);
+    }
+    for (const [name, { inPlace }] of Object.entries(stage.writes)) {
+      const pack = this.packs.get(name);
+      if (pack === undefined) this.store.swap(name, () => this.betweenPasses());
+      else if (!inPlace) this.betweenPasses().copyBufferToBuffer(this.fixed.get(`write:${name}`)!.buffer, 0, pack.buffer, 0, pack.bytes);
+    }
+  }
+
+  private numberIterations(first: number, count: number): void {
+    this.submit();
+    if (this.iterations === undefined) {
+      const region = this.memory.region(ITERATIONS * uniformStride, usage.uniform);
+      const group = this.device.gpu.createBindGroup({
+        layout: this.device.iterationLayout,
+        entries: [{ binding: 0, resource: { buffer: region.buffer, size: 16 } }],
+      });
+      this.iterations = { region, group };
+    }
+    const numbers = new Int32Array((count * uniformStride) / 4);
+    for (let i = 0; i < count; i++) numbers[(i * uniformStride) / 4] = first + i;
+    this.memory.upload(this.iterations.region, numbers);
+  }
+
+  private encode(step: Extract<Ready, { kind: "dispatch" }>, stage: CompiledStage, iteration: number): void {
+    const { dispatch, pipeline, groups } = step;
+    if (dispatch.workgroups[0] === 0) return;
+    const regions = dispatch.slots.map((slot) => this.find(slot.ref, stage));
+    const key = regions.map((region) => region.key).join();
+    let group = groups.get(key);
+    if (group === undefined) {
+      if (groups.size > 64) groups.clear();
+      group = this.device.gpu.createBindGroup({
+        layout: pipeline.layout,
+        entries: regions.map(({ buffer, offset, bytes }, binding) => ({ binding, resource: { buffer, offset, size: bytes } })),
+      });
+      groups.set(key, group);
+    }
+    this.pass ??= this.commands().beginComputePass();
+    this.pass.setPipeline(pipeline.pipeline);
+    this.pass.setBindGroup(0, group);
+    if (dispatch.iteration) this.pass.setBindGroup(1, this.iterations!.group, [iteration * uniformStride]);
+    this.pass.dispatchWorkgroups(...dispatch.workgroups);
+  }
+
+  private find(ref: string, stage: CompiledStage): Region {
+    const colon = ref.indexOf(":");
+    const name = ref.slice(colon + 1);
+    switch (ref.slice(0, Math.max(colon, 0))) {
+      case "state":
+        return this.packs.get(name) ?? this.store.current(name);
+      case "write": {
+        const pack = this.packs.get(name);
+        if (pack !== undefined) {
+          if (!this.fixed.has(ref)) this.fixed.set(ref, this.memory.region(pack.bytes));
+          return this.fixed.get(ref)!;
+        }
+        const { dtype, shape } = stage.writes[name]!;
+        return this.store.spare(name, dtype, shape);
+      }
+      case "feed":
+        return this.feeds.get(name)!;
+      default:
+        return this.regionOf(ref);
+    }
+  }
+
+  private regionOf(ref: string): Region {
+    const region = this.parts.get(ref) ?? this.fixed.get(ref);
+    if (region === undefined) throw new InternalError(`there is no buffer ${ref}`);
+    return region;
+  }
+
+  /** Reads the operands back, computes, writes the result. */
+  private async onHost(step: Extract<Step, { kind: "host" }>, stage: CompiledStage): Promise<void> {
+    this.submit();
+    const inMemory = step.inputs.filter((input) => input.ref !== "");
+    const places = inMemory.map(({ ref, dtype, shape }) => {
+      const [name, offset] = [ref.slice(0, ref.lastIndexOf("+")), Number(ref.slice(ref.lastIndexOf("+") + 1))];
+      const region = this.find(name, stage);
+      return { ...region, offset: region.offset + 4 * offset, bytes: bytesOf(shape), dtype, shape };
+    });
+    const read = await readBack(this.device, places);
+    let [next, constant] = [0, 0];
+    const operands = step.inputs.map(({ ref, shape, dtype }): HostValue => {
+      if (ref !== "") return fromHost(read[next++]!);
+      const value = valueOf(shape, dtype, new Array<number>(sizeOf(shape)).fill(step.constants[constant++]!.params.values[0]!));
+      return value;
+    });
+    const out = allocate(step.node.shape, step.node.dtype);
+    runKernel(step.node as NodeOf<Prim>, operands, out);
+    for (const ref of step.outputs) this.memory.upload(this.find(ref, stage), toHost(out).data);
+  }
+
+  // -- commands
+
+  private commands(): GPUCommandEncoder {
+    this.encoder ??= this.device.gpu.createCommandEncoder();
+    return this.encoder;
+  }
+
+  private betweenPasses(): GPUCommandEncoder {
+    this.pass?.end();
+    this.pass = undefined;
+    return this.commands();
+  }
+
+  private submit(): void {
+    if (this.encoder === undefined) return;
+    this.device.gpu.queue.submit([this.betweenPasses().finish()]);
+    this.encoder = undefined;
+  }
+}
+
+function feedOf(feeds: HostTensors, name: string): HostTensor {
+  const value = Object.hasOwn(feeds, name) ? feeds[name] : undefined;
+  if (value === undefined) throw new GmcError("GM4906", `the input ${name} has no value`);
+  return value;
+}
+
+function checkedFeed(feeds: HostTensors, name: string, { dtype, shape }: Omit<Value, "ref">): HostTensor {
+  const value = feedOf(feeds, name);
+  if (value.dtype !== dtype || !sameShape(value.shape, shape)) {
+    throw new GmcError(
+      "GM4906",
+      `the input ${name} is ${value.dtype} ${showShape(value.shape)}, the graph was staged for ${dtype} ${showShape(shape)}`,
+    );
+  }
+  return value;
+}

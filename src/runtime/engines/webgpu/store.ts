@@ -1,0 +1,229 @@
+/**
+ * Buffers on the device, and the named state of a session. An entry has a place; one that a graph writes gets a second, and the two change places
+ * after each call: what a stage writes is not seen by those who read in it.
+ */
+import { GmcError } from "../../graph/errors.js";
+import { sameShape, showShape, sizeOf } from "../../graph/shape.js";
+import type { DType, Shape } from "../../graph/types.js";
+import type { HostTensor, TypedArray } from "../engine.js";
+import { usage, type Device } from "./device.js";
+
+/** A part of a buffer: a whole tensor. */
+export interface Region {
+  /** tells regions apart */
+  readonly key: number;
+  readonly buffer: GPUBuffer;
+  /** bytes */
+  readonly offset: number;
+  readonly bytes: number;
+}
+
+export interface TensorRegion extends Region {
+  readonly dtype: DType;
+  readonly shape: Shape;
+}
+
+export const bytesOf = (shape: Shape): number => Math.max(4, 4 * sizeOf(shape));
+
+/** Makes regions, and counts what is held. */
+export class Memory {
+  private next = 0;
+  held = 0;
+
+  constructor(readonly device: Device) {}
+
+  region(bytes: number, extra = 0): Region {
+    if (bytes > this.device.maxBytes) {
+      throw new GmcError(
+        "GM5423",
+        `the webgpu engine needs ${megabytes(bytes)} in one piece, the device (${this.device.adapter.name}) gives at most ${megabytes(this.device.maxBytes)}`,
+        ["A smaller batch needs less; the onnx engine has no such limit."],
+      );
+    }
+    const buffer = this.device.gpu.createBuffer({ size: bytes, usage: usage.storage | usage.copySource | usage.copyTarget | extra });
+    this.held += bytes;
+    return { key: this.next++, buffer, offset: 0, bytes };
+  }
+
+  tensor(dtype: DType, shape: Shape): TensorRegion {
+    return { ...this.region(bytesOf(shape)), dtype, shape };
+  }
+
+  /** A part of a region that holds a tensor. */
+  within({ buffer }: Region, offset: number, dtype: DType, shape: Shape): TensorRegion {
+    return { key: this.next++, buffer, offset, bytes: bytesOf(shape), dtype, shape };
+  }
+
+  free(region: Region): void {
+    this.held -= region.bytes;
+    region.buffer.destroy();
+  }
+
+  upload(region: Region, data: TypedArray): void {
+    if (data.length === 0) return;
+    const words = data instanceof Uint8Array ? Uint32Array.from(data) : data;
+    this.device.gpu.queue.writeBuffer(region.buffer, region.offset, words.buffer as ArrayBuffer, words.byteOffset, words.byteLength);
+  }
+}
+
+const megabytes = (bytes: number): string =>
+  bytes >= 1e9 ? `${(bytes / 1e9).toFixed(1)} GB` : bytes >= 1e6 ? `${(bytes / 1e6).toFixed(0)} MB` : `${bytes} bytes`;
+
+/** The host's kind of array for a tensor that lies as words. */
+export function hostTensor(dtype: DType, shape: Shape, words: ArrayBuffer): HostTensor {
+  const size = sizeOf(shape);
+  switch (dtype) {
+    case "f32":
+      return { dtype, shape, data: new Float32Array(words, 0, size) };
+    case "i32":
+      return { dtype, shape, data: new Int32Array(words, 0, size) };
+    case "u32":
+      return { dtype, shape, data: new Uint32Array(words, 0, size) };
+    case "bool":
+      return { dtype, shape, data: Uint8Array.from(new Uint32Array(words, 0, size)) };
+  }
+}
+
+interface Entry {
+  current: TensorRegion;
+  spare: TensorRegion | undefined;
+  /** It lies in a region of several; its place does not change. */
+  pack: Pack | undefined;
+}
+
+/** Entries next to each other, each from a multiple of 256 bytes on. */
+export interface Pack {
+  readonly names: readonly string[];
+  readonly region: Region;
+  readonly offsets: readonly number[];
+}
+
+/** Where tensors of these shapes lie in a pack: bytes, and the bytes of all. */
+export function packed(shapes: readonly Shape[]): { readonly offsets: readonly number[]; readonly bytes: number } {
+  let bytes = 0;
+  const offsets = shapes.map((shape) => {
+    const at = bytes;
+    bytes += Math.ceil(bytesOf(shape) / 256) * 256;
+    return at;
+  });
+  return { offsets, bytes };
+}
+
+export class Store {
+  private readonly entries = new Map<string, Entry>();
+
+  constructor(private readonly memory: Memory) {}
+
+  has(name: string): boolean {
+    return this.entries.has(name);
+  }
+
+  write(name: string, value: HostTensor): void {
+    const entry = this.entries.get(name);
+    if (entry !== undefined && entry.current.dtype === value.dtype && sameShape(entry.current.shape, value.shape)) {
+      this.memory.upload(entry.current, value.data);
+      return;
+    }
+    this.drop(name);
+    const current = this.memory.tensor(value.dtype, value.shape);
+    this.memory.upload(current, value.data);
+    this.entries.set(name, { current, spare: undefined, pack: undefined });
+  }
+
+  current(name: string): TensorRegion {
+    return this.entry(name).current;
+  }
+
+  /** The entry, checked against what a graph was staged for. */
+  checked(name: string, dtype: DType, shape: Shape): TensorRegion {
+    const region = this.current(name);
+    if (region.dtype !== dtype || !sameShape(region.shape, shape)) {
+      throw new GmcError(
+        "GM4906",
+        `the state entry ${name} is ${region.dtype} ${showShape(region.shape)}, the graph was staged for ${dtype} ${showShape(shape)}`,
+      );
+    }
+    return region;
+  }
+
+  /** Where the next value of the entry is put, which may be of another shape; an entry that is not there yet begins so. */
+  spare(name: string, dtype: DType, shape: Shape): TensorRegion {
+    const entry = this.entries.get(name);
+    if (entry === undefined) {
+      const [current, spare] = [this.memory.tensor(dtype, shape), this.memory.tensor(dtype, shape)];
+      this.entries.set(name, { current, spare, pack: undefined });
+      return spare;
+    }
+    if (entry.spare === undefined || entry.spare.dtype !== dtype || !sameShape(entry.spare.shape, shape)) {
+      if (entry.spare !== undefined) this.memory.free(entry.spare);
+      entry.spare = this.memory.tensor(dtype, shape);
+    }
+    return entry.spare;
+  }
+
+  /** Makes the spare place the current one; copies where the entry has its place in a pack. */
+  swap(name: string, encoder: () => GPUCommandEncoder): void {
+    const entry = this.entry(name);
+    const { current, spare, pack } = entry;
+    if (spare === undefined) return;
+    if (pack === undefined) {
+      [entry.current, entry.spare] = [spare, current];
+    } else if (sameShape(current.shape, spare.shape) && current.dtype === spare.dtype) {
+      encoder().copyBufferToBuffer(spare.buffer, 0, current.buffer, current.offset, spare.bytes);
+    } else {
+      entry.current = spare;
+      entry.spare = undefined;
+      this.leave(entry);
+    }
+  }
+
+  /** Brings entries next to each other, in the order of their names; a pack of just these is left as it is. */
+  pack(names: readonly string[]): Pack {
+    const before = this.entry(names[0]!).pack;
+    if (before !== undefined && before.names.length === names.length && names.every((name, i) => before.names[i] === name && this.entry(name).pack === before)) return before; // prettier-ignore
+    const entries = names.map((name) => this.entry(name));
+    const { offsets, bytes } = packed(entries.map((entry) => entry.current.shape));
+    const region = this.memory.region(bytes);
+    const pack: Pack = { names, region, offsets };
+    const encoder = this.memory.device.gpu.createCommandEncoder();
+    const fresh = entries.map(({ current }, i) => {
+      encoder.copyBufferToBuffer(current.buffer, current.offset, region.buffer, offsets[i]!, current.bytes);
+      return this.memory.within(region, offsets[i]!, current.dtype, current.shape);
+    });
+    this.memory.device.gpu.queue.submit([encoder.finish()]);
+    entries.forEach((entry, i) => {
+      const old = entry.current;
+      entry.current = fresh[i]!;
+      if (entry.pack === undefined) this.memory.free(old);
+      else this.leave(entry);
+      entry.pack = pack;
+    });
+    return pack;
+  }
+
+  drop(name: string): void {
+    const entry = this.entries.get(name);
+    if (entry === undefined) return;
+    this.entries.delete(name);
+    if (entry.spare !== undefined) this.memory.free(entry.spare);
+    if (entry.pack === undefined) this.memory.free(entry.current);
+    else this.leave(entry);
+  }
+
+  clear(): void {
+    for (const name of [...this.entries.keys()]) this.drop(name);
+  }
+
+  /** An entry leaves its pack, which goes with the last one. */
+  private leave(entry: Entry): void {
+    const { pack } = entry;
+    entry.pack = undefined;
+    if (pack !== undefined && ![...this.entries.values()].some((other) => other.pack === pack)) this.memory.free(pack.region);
+  }
+
+  private entry(name: string): Entry {
+    const entry = this.entries.get(name);
+    if (entry === undefined) throw new GmcError("GM4906", `there is no state entry ${name}`);
+    return entry;
+  }
+}

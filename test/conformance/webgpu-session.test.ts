@@ -1,0 +1,98 @@
+/** The webgpu engine beside the others: what is trained on it goes on elsewhere, `auto` passes a software adapter over, mistakes are told. */
+import { describe, expect, it, type TestContext } from "vitest";
+import { onnxEngine } from "../../src/runtime/engines/onnx/index.js";
+import { referenceEngine } from "../../src/runtime/engines/reference/index.js";
+import { chooseEngine, suitsAuto } from "../../src/runtime/engines/registry.js";
+import type { Engine, HostTensor, HostTensors, Program } from "../../src/runtime/engines/engine.js";
+import { openDevice } from "../../src/runtime/engines/webgpu/device.js";
+import { webgpuEngine } from "../../src/runtime/engines/webgpu/index.js";
+import { Memory, Store } from "../../src/runtime/engines/webgpu/store.js";
+import * as g from "../../src/runtime/graph/index.js";
+import { expectClose, scalarOf, tensor } from "./compare.js";
+import { updateScenarios } from "./update-scenarios.js";
+
+async function missing(context: TestContext): Promise<boolean> {
+  const info = await webgpuEngine.probe();
+  if (!info.available) context.skip(`webgpu is not available: ${info.detail}`);
+  return !info.available;
+}
+
+async function trained(engine: Engine, program: Program, state: HostTensors, runs: readonly HostTensors[]): Promise<HostTensors> {
+  const session = await engine.open();
+  try {
+    for (const [name, value] of Object.entries(state)) await session.write(name, value);
+    const executable = await session.compile(program);
+    for (const feeds of runs) await executable.run(feeds);
+    const read = await Promise.all(Object.keys(state).map(async (name) => [name, await session.read(name)] as const));
+    return Object.fromEntries(read);
+  } finally {
+    session.dispose();
+  }
+}
+
+describe("webgpu among the engines", () => {
+  for (const rule of ["adam", "momentum", "rmsprop with momentum"]) {
+    it(`a run of ${rule} goes on on another engine, and back`, async (context) => {
+      if (await missing(context)) return;
+      const { programs, state, runs } = updateScenarios[rule]!();
+      const feeds = runs.map((run) => run.feeds);
+      const whole = await trained(referenceEngine, programs[0]!, state!, feeds);
+      const begun = await trained(webgpuEngine, programs[0]!, state!, feeds.slice(0, 2));
+      const onwards = await trained(onnxEngine, programs[0]!, begun, feeds.slice(2, 4));
+      const ended = await trained(webgpuEngine, programs[0]!, onwards, feeds.slice(4));
+      for (const [name, value] of Object.entries(whole)) expectClose(ended[name], value, name);
+    });
+  }
+
+  it("auto takes no software adapter, and says so", async (context) => {
+    if (await missing(context)) return;
+    const info = await webgpuEngine.probe();
+    if (info.software !== true) return context.skip("this adapter is a card");
+    expect(suitsAuto(info)).toBe(false);
+    const { engine, why } = await chooseEngine("auto");
+    expect(engine.name).not.toBe("webgpu");
+    expect(why).toMatch(/not webgpu: .*software adapter, which --engine webgpu takes/u);
+    expect((await chooseEngine("webgpu")).engine.name).toBe("webgpu");
+  });
+
+  it("too large a tensor is refused before anything is allocated", async (context) => {
+    if (await missing(context)) return;
+    const memory = new Memory(await openDevice());
+    expect(() => memory.tensor("f32", [2 ** 15, 2 ** 15, 2])).toThrow(expect.objectContaining({ code: "GM5423" }));
+    expect(memory.held).toBe(0);
+  });
+
+  it("entries keep their values when they are brought next to each other, and taken apart", async (context) => {
+    if (await missing(context)) return;
+    const session = await webgpuEngine.open();
+    const memory = new Memory(await openDevice());
+    const store = new Store(memory);
+    const names = ["a", "b", "c"];
+    names.forEach((name, i) => store.write(name, tensor([3 + i], [1 + i])));
+    const first = store.pack(names);
+    expect(store.pack(names)).toBe(first);
+    const second = store.pack(["a", "b"]);
+    expect(second).not.toBe(first);
+    expect(store.current("b").buffer).toBe(second.region.buffer);
+    expect(store.current("c").buffer).toBe(first.region.buffer);
+    store.clear();
+    expect(memory.held).toBe(0);
+    session.dispose();
+  });
+
+  it("says which input or state is missing or of another shape", async (context) => {
+    if (await missing(context)) return;
+    const session = await webgpuEngine.open();
+    const graph = g.stage({ x: { shape: [3] } }, ({ x }) => ({ y: g.add(x!, g.state("s", [3])) }));
+    const program: Program = { name: "p", stages: [{ kind: "call", name: "c", graph }], fetch: ["y"] };
+    const executable = await session.compile(program);
+    const x: HostTensor = tensor([3], [1]);
+    await expect(executable.run({ x })).rejects.toThrow("there is no state entry s");
+    await session.write("s", scalarOf(1));
+    await expect(executable.run({ x })).rejects.toThrow(/state entry s is f32 \[\]/u);
+    await session.write("s", x);
+    await expect(executable.run({})).rejects.toThrow("the input x has no value");
+    expect((await executable.run({ x }))["y"]!.data[0]).toBe(2);
+    session.dispose();
+  });
+});
