@@ -1,5 +1,5 @@
 /** The webgpu engine beside the others: what is trained on it goes on elsewhere, `auto` passes a software adapter over, mistakes are told. */
-import { describe, expect, it, type TestContext } from "vitest";
+import { afterEach, describe, expect, it, vi, type TestContext } from "vitest";
 import { onnxEngine } from "../../src/runtime/engines/onnx/index.js";
 import { referenceEngine } from "../../src/runtime/engines/reference/index.js";
 import { chooseEngine, suitsAuto } from "../../src/runtime/engines/registry.js";
@@ -94,5 +94,45 @@ describe("webgpu among the engines", () => {
     await expect(executable.run({})).rejects.toThrow("the input x has no value");
     expect((await executable.run({ x }))["y"]!.data[0]).toBe(2);
     session.dispose();
+  });
+});
+
+describe("where there is no device", () => {
+  afterEach(() => {
+    vi.doUnmock("webgpu");
+    vi.resetModules();
+  });
+
+  const alone = async (module: () => object): Promise<Engine> => {
+    vi.resetModules();
+    vi.doMock("webgpu", module);
+    return (await import("../../src/runtime/engines/webgpu/index.js")).webgpuEngine;
+  };
+
+  it("a missing package is told, with the way to get it", async () => {
+    const engine = await alone(() => {
+      throw Object.assign(new Error("Cannot find package 'webgpu'"), { code: "ERR_MODULE_NOT_FOUND" });
+    });
+    expect(await engine.probe()).toMatchObject({
+      available: false,
+      detail: expect.stringContaining("npm install --ignore-scripts webgpu@0.6.2"),
+    });
+    await expect(engine.open()).rejects.toMatchObject({ code: "GM5420" });
+  });
+
+  it("a missing adapter is told", async () => {
+    const engine = await alone(() => ({ create: () => ({ requestAdapter: () => Promise.resolve(null) }) }));
+    expect(await engine.probe()).toMatchObject({ available: false, detail: expect.stringContaining("no adapter") });
+    await expect(engine.open()).rejects.toMatchObject({ code: "GM5421" });
+  });
+
+  it("a lost device is told, with the way on", async () => {
+    const { Device } = await import("../../src/runtime/engines/webgpu/device.js");
+    const lost = Promise.resolve({ message: "the card was removed", reason: "unknown" });
+    const gpu = { limits: {}, lost, createBindGroupLayout: () => ({}), addEventListener: () => undefined } as unknown as GPUDevice;
+    const device = new Device(gpu, { adapter: undefined as unknown as GPUAdapter, name: "a card", software: false });
+    await lost;
+    await Promise.resolve();
+    expect(() => device.check()).toThrow(expect.objectContaining({ code: "GM5422", help: [expect.stringContaining("gmc resume")] }));
   });
 });
