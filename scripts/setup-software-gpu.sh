@@ -21,8 +21,12 @@ target=()
 if [ "$codename" = bookworm ]; then
   list=/etc/apt/sources.list.d/backports-for-mesa.list
   if ! grep -rqs 'bookworm-backports' /etc/apt/sources.list /etc/apt/sources.list.d; then
-    # the mirror and the key that this machine takes Debian from already
-    printf 'deb http://deb.debian.org/debian bookworm-backports main\n' > "$list" || say "not installed: cannot write $list"
+    # from the mirror that this machine takes Debian from already
+    mirror="$(sed -nE 's/^URIs: *([^ ]+).*/\1/p; s/^deb +(\[[^]]*\] +)?([^ ]+) .*/\2/p' \
+      /etc/apt/sources.list /etc/apt/sources.list.d/*.list /etc/apt/sources.list.d/*.sources 2>/dev/null | grep -v security | head -n 1)"
+    [ -n "$mirror" ] || say "not installed: found no mirror in the sources of apt"
+    key=/usr/share/keyrings/debian-archive-keyring.gpg
+    printf 'deb [signed-by=%s] %s bookworm-backports main\n' "$key" "$mirror" > "$list" || say "not installed: cannot write $list"
   fi
   target=(-t bookworm-backports)
 fi
