@@ -85,6 +85,8 @@ async function train(engine: Engine): Promise<void> {
         onPoint: (label, point, speed) => {
           points.push(point);
           page.status.textContent = `step ${point.step} of ${page.steps.value}, ${label} ${point.value.toPrecision(4)}, ${Math.round(speed)} steps/s`;
+          // what the page shows in words, for programs
+          page.status.dataset["first"] = String(points[0]?.value);
           page.status.dataset["value"] = String(point.value);
           drawCurve(page.curve, label, points);
         },

@@ -25,7 +25,7 @@ async function build(out) {
     input: join(root, "playground", "main.ts"),
     platform: "browser",
     resolve: { extensionAlias: { ".js": [".ts", ".js"] } },
-    external: ["onnxruntime-node", "webgpu"],
+    external: [/^node:/, /^@tensorflow\//, "onnxruntime-node", "webgpu"],
   });
   mkdirSync(out, { recursive: true });
   await bundle.write({ dir: out, format: "esm", minify: true, entryFileNames: "playground.js", chunkFileNames: "[name]-[hash].js" });

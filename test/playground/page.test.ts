@@ -52,14 +52,14 @@ describe("the playground", () => {
     if (folder) rmSync(folder, { recursive: true, force: true });
   });
 
-  const inPage = (name: string, run: (page: Page) => Promise<void>): void =>
+  const inPage = (name: string, run: (page: Page) => Promise<void>, engine = "reference"): void =>
     it(name, { timeout: 120_000 }, async (context: TestContext) => {
       if (!browser) return context.skip("there is no Chromium here (Debian: apt-get install chromium); GMC_CHROMIUM names one");
       const page = await browser.newPage({ viewport: { width: 1300, height: 900 } });
       page.on("pageerror", (error) => problems.push(String(error)));
       page.on("console", (message) => message.type() === "error" && problems.push(message.text()));
       try {
-        await page.goto(`${address}?engine=${process.env["GMC_PLAYGROUND_ENGINE"] ?? "reference"}`);
+        await page.goto(`${address}?engine=${engine}`);
         await page.waitForSelector("body[data-ready]");
         await run(page);
         expect(problems).toEqual([]);
@@ -68,7 +68,7 @@ describe("the playground", () => {
       }
     });
 
-  const objective = async (page: Page): Promise<number> => Number(await page.getAttribute("#status", "data-value"));
+  const shown = async (page: Page, what: "first" | "value"): Promise<number> => Number(await page.getAttribute("#status", `data-${what}`));
   /** Pixels of a canvas that are not blank. */
   const inked = (page: Page, id: string): Promise<number> =>
     page.evaluate((name) => {
@@ -97,19 +97,22 @@ describe("the playground", () => {
     expect(await page.isDisabled("#train")).toBe(false);
   });
 
-  inPage("trains a mixture that was typed, to a better likelihood, and draws it", async (page) => {
-    await page.fill("#source", (await page.inputValue("#source")).replace("K = 10", "K = 6"));
-    await page.fill("#steps", "60");
-    await page.waitForTimeout(300);
-    await page.click("#train");
-    await page.waitForSelector("#status[data-value]");
-    const first = await objective(page);
-    await page.waitForFunction(() => document.getElementById("status")!.textContent!.endsWith("done"), undefined, { timeout: 100_000 });
-    expect(await objective(page)).toBeGreaterThan(first);
-    expect(await inked(page, "curve")).toBeGreaterThan(500);
-    expect(await inked(page, "samples")).toBeGreaterThan(1000);
-    if (process.env["GMC_SCREENSHOT"]) await page.screenshot({ path: process.env["GMC_SCREENSHOT"] });
-  });
+  const trains =
+    (engine: string) =>
+    async (page: Page): Promise<void> => {
+      expect(await page.textContent("#engine")).toContain(`engine ${engine} (`);
+      await page.fill("#source", (await page.inputValue("#source")).replace("K = 10", "K = 6"));
+      await page.fill("#steps", "60");
+      await page.waitForTimeout(300);
+      await page.click("#train");
+      await page.waitForFunction(() => document.getElementById("status")!.textContent!.endsWith("done"), undefined, { timeout: 100_000 });
+      expect(await shown(page, "value")).toBeGreaterThan(await shown(page, "first"));
+      expect(await inked(page, "curve")).toBeGreaterThan(500);
+      expect(await inked(page, "samples")).toBeGreaterThan(1000);
+      if (process.env["GMC_SCREENSHOT"]) await page.screenshot({ path: process.env["GMC_SCREENSHOT"] });
+    };
+  for (const engine of ["reference", "webgpu"])
+    inPage(`trains a mixture that was typed, to a better likelihood, and draws it, on ${engine}`, trains(engine), engine);
 
   inPage("stops when it is told to", async (page) => {
     await page.fill("#steps", "100000");
