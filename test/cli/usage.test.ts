@@ -56,7 +56,7 @@ describe("wrong usage ends with 2 and a way out", () => {
     [["train", "x.gm", "--steps", "many"], "GM5302", "expected a whole number from 1 on"],
     [["train", "x.gm", "--lr", "-1"], "GM5302", "expected a positive number"],
     [["train", "x.gm", "--seed", "1.5"], "GM5302", "expected a whole number from 0 on"],
-    [["train", "x.gm", "--engine", "onyx"], "GM5302", "expected one of auto, webgpu, onnx, reference"],
+    [["train", "x.gm", "--engine", "onyx"], "GM5302", "expected one of auto, webgpu, tfjs:node-gpu, onnx"],
     [["compile", "x.gm", "--set", "H"], "GM5302", "NAME=VALUE"],
     [["compile", "x.gm", "--check", "--watch"], "GM5302", "leave one of them out"],
     [["compile", "x.gm", "--emit", "wasm"], "GM5302", "ts, js"],

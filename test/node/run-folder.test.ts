@@ -228,7 +228,7 @@ describe("configuration", () => {
     );
     expect(await check('{ "set": { "K": [1, "y"] } }')).toBe('GM5103 ./gmc.config.json:1:21: set.K.1: expected a number, found "y" | ');
     expect(await check('{ "engine": "refrence" }')).toBe(
-      'GM5103 ./gmc.config.json:1:13: engine: expected one of auto, webgpu, onnx, reference, found "refrence" | did you mean reference?',
+      'GM5103 ./gmc.config.json:1:13: engine: expected one of auto, webgpu, tfjs:node-gpu, onnx, tfjs:node, tfjs:wasm, reference, onnx:cuda, onnx:dml, onnx:coreml, onnx:webgpu, tfjs, tfjs:cpu, found "refrence" | did you mean reference?',
     );
     expect(await check('{ "models": { "vae.gm": { "data": 3, "btch": 2 } } }')).toContain("and 1 more in this file");
     expect(await check("[]")).toContain("GM5103");

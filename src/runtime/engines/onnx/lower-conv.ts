@@ -40,8 +40,13 @@ function attributes(params: ConvParams, window: Shape): Attributes {
 /** x * w, plus `bias` [Cout] where given. */
 export function conv(c: LoweringContext, node: NodeOf<"conv">, operands: readonly Value[], bias?: Value): Value {
   const w = c.node(node.inputs[1]!).shape;
+  const strided = isStrided(node.params, w, sizeOf(node.shape.slice(0, -1)) * sizeOf(w.slice(0, -1)));
+  return strided ? convByProduct(c, node, operands, bias) : convByOperator(c, node, operands, bias);
+}
+
+function convByOperator(c: LoweringContext, node: NodeOf<"conv">, operands: readonly Value[], bias?: Value): Value {
+  const w = c.node(node.inputs[1]!).shape;
   const spatial = w.length - 2;
-  if (isStrided(node.params, w, sizeOf(node.shape.slice(0, -1)) * sizeOf(w.slice(0, -1)))) return convByProduct(c, node, operands, bias);
   const x = channelsFirst(c.b, operand(c, node, operands, 0), spatial);
   const names = [x, filter(c.b, operand(c, node, operands, 1), spatial), ...(bias === undefined ? [] : [bias.name])];
   const y = c.b.op("Conv", names, attributes(node.params, w.slice(0, spatial)));
@@ -62,7 +67,7 @@ function isStrided(params: ConvParams, w: Shape, elements: number): boolean {
 }
 
 /** x * w as patches of x, [rows, taps Cin], times the window [taps Cin, Cout]. */
-function convByProduct(c: LoweringContext, node: NodeOf<"conv">, operands: readonly Value[], bias: Value | undefined): Value {
+function convByProduct(c: LoweringContext, node: NodeOf<"conv">, operands: readonly Value[], bias?: Value): Value {
   const [x, w] = [c.node(node.inputs[0]!).shape, c.node(node.inputs[1]!).shape];
   const views = tapViews(c.b, { ...node.params, filterShape: w }, operand(c, node, operands, 0), x, node.shape);
   const width = sizeOf(w.slice(0, -1));
@@ -77,15 +82,10 @@ function convByProduct(c: LoweringContext, node: NodeOf<"conv">, operands: reado
  * (p: the padding before), so that the s^2 entries of a cell are one product of the patch around dy[i] with a window whose entries are sorted by d and r
  * (Shi et al. 2016, "Is the deconvolution layer the same as a convolutional layer?").
  */
-function inputGradByProduct(
-  c: LoweringContext,
-  node: NodeOf<"convInputGrad">,
-  operands: readonly Value[],
-  { dy, w }: { readonly dy: Shape; readonly w: Shape },
-  bias: Value | undefined,
-): Value {
+function inputGradByProduct(c: LoweringContext, node: NodeOf<"convInputGrad">, operands: readonly Value[], bias?: Value): Value {
   const { b } = c;
   const { params } = node;
+  const [dy, w] = [c.node(node.inputs[0]!).shape, c.node(node.inputs[1]!).shape];
   const spatial = w.length - 2;
   const [cin, cout] = [w[spatial]!, w[spatial + 1]!];
   const axes = range(spatial).map((i) => {
@@ -132,21 +132,34 @@ function inputGradByProduct(
 export function convInputGrad(c: LoweringContext, node: NodeOf<"convInputGrad">, operands: readonly Value[], bias?: Value): Value {
   const { params } = node;
   const [dy, w] = [c.node(node.inputs[0]!).shape, c.node(node.inputs[1]!).shape];
+  const [window, cin, cout] = [w.slice(0, -2), w[w.length - 2]!, w[w.length - 1]!];
+  if (isStrided(params, w, sizeOf(dy.slice(0, -1)) * sizeOf(window) * cout)) return inputGradByProduct(c, node, operands, bias);
+  const reversible = flippedPadding(params, window) !== undefined && params.groups === 1 && cin >= narrow;
+  return reversible ? inputGradByConv(c, node, operands, bias) : inputGradByTranspose(c, node, operands, bias);
+}
+
+function inputGradByTranspose(c: LoweringContext, node: NodeOf<"convInputGrad">, operands: readonly Value[], bias?: Value): Value {
+  const { params } = node;
+  const [dy, w] = [c.node(node.inputs[0]!).shape, c.node(node.inputs[1]!).shape];
   const spatial = w.length - 2;
   const window = w.slice(0, spatial);
-  if (isStrided(params, w, sizeOf(dy.slice(0, -1)) * sizeOf(window) * w[spatial + 1]!))
-    return inputGradByProduct(c, node, operands, { dy, w }, bias);
-  const grad = channelsFirst(c.b, operand(c, node, operands, 0), spatial);
-  const weights = operand(c, node, operands, 1);
-  const added = bias === undefined ? [] : [bias.name];
-  const padding = flippedPadding(params, window);
-  const dx =
-    padding !== undefined && params.groups === 1 && w[spatial]! >= narrow
-      ? c.b.op("Conv", [grad, flippedFilter(c.b, weights, spatial), ...added], attributes({ ...params, padding }, window))
-      : c.b.op("ConvTranspose", [grad, filter(c.b, weights, spatial), ...added], {
-          ...attributes(params, window),
-          output_padding: ints(leftOver(params, params.inputShape, dy, window)),
-        });
+  const names = [channelsFirst(c.b, operand(c, node, operands, 0), spatial), filter(c.b, operand(c, node, operands, 1), spatial)];
+  const dx = c.b.op("ConvTranspose", bias === undefined ? names : [...names, bias.name], {
+    ...attributes(params, window),
+    output_padding: ints(leftOver(params, params.inputShape, dy, window)),
+  });
+  return { name: channelsLast(c.b, dx, spatial), shape: node.shape };
+}
+
+/** Only at stride 1 and with one group, under `flippedPadding`. */
+function inputGradByConv(c: LoweringContext, node: NodeOf<"convInputGrad">, operands: readonly Value[], bias?: Value): Value {
+  const { params } = node;
+  const w = c.node(node.inputs[1]!).shape;
+  const spatial = w.length - 2;
+  const window = w.slice(0, spatial);
+  const padding = flippedPadding(params, window)!;
+  const names = [channelsFirst(c.b, operand(c, node, operands, 0), spatial), flippedFilter(c.b, operand(c, node, operands, 1), spatial)];
+  const dx = c.b.op("Conv", bias === undefined ? names : [...names, bias.name], attributes({ ...params, padding }, window));
   return { name: channelsLast(c.b, dx, spatial), shape: node.shape };
 }
 
@@ -187,23 +200,32 @@ const patchLimit = 2 ** 24;
 const convFilterGrad: Lowering<"convFilterGrad"> = (c, node, operands) => {
   const { params } = node;
   const [x, dy] = [c.node(node.inputs[0]!).shape, c.node(node.inputs[1]!).shape];
-  const names = [operand(c, node, operands, 0), operand(c, node, operands, 1)] as const;
   const cin = x[x.length - 1]!;
-  const taps = sizeOf(params.filterShape.slice(0, -2));
-  const rows = sizeOf(dy.slice(0, -1));
-  if (params.groups > 1 || (cin < 2 * narrow && rows * taps * cin > patchLimit)) return filterGradByConv(c, node, names, x, dy);
-  const grad = reshaped(c.b, names[1], [rows, dy[dy.length - 1]!]);
-  const joined =
-    cin >= 2 * narrow
-      ? concat(
-          c.b,
-          tapViews(c.b, params, names[0], x, dy).map((view) =>
-            c.b.op("Gemm", [reshaped(c.b, view, [rows, cin]), grad], { transA: int(1) }),
-          ),
-          0,
-        )
-      : c.b.op("Gemm", [patches(c.b, params, names[0], x, dy), grad]);
-  return { name: reshaped(c.b, joined, node.shape), shape: node.shape };
+  const patch = sizeOf(dy.slice(0, -1)) * sizeOf(params.filterShape.slice(0, -2)) * cin;
+  if (params.groups > 1 || (cin < 2 * narrow && patch > patchLimit)) return filterGradByConv(c, node, operands);
+  return cin >= 2 * narrow ? filterGradByTaps(c, node, operands) : filterGradByPatches(c, node, operands);
+};
+
+/** dy as a matrix, a row for each place. */
+function gradientRows(c: LoweringContext, node: NodeOf<"convFilterGrad">, operands: readonly Value[]): string {
+  const dy = c.node(node.inputs[1]!).shape;
+  return reshaped(c.b, operand(c, node, operands, 1), [sizeOf(dy.slice(0, -1)), dy[dy.length - 1]!]);
+}
+
+const filterGradByTaps: Lowering<"convFilterGrad"> = (c, node, operands) => {
+  const [x, dy] = [c.node(node.inputs[0]!).shape, c.node(node.inputs[1]!).shape];
+  const grad = gradientRows(c, node, operands);
+  const seen = [sizeOf(dy.slice(0, -1)), x[x.length - 1]!];
+  const products = tapViews(c.b, node.params, operand(c, node, operands, 0), x, dy).map((view) =>
+    c.b.op("Gemm", [reshaped(c.b, view, seen), grad], { transA: int(1) }),
+  );
+  return { name: reshaped(c.b, concat(c.b, products, 0), node.shape), shape: node.shape };
+};
+
+const filterGradByPatches: Lowering<"convFilterGrad"> = (c, node, operands) => {
+  const [x, dy] = [c.node(node.inputs[0]!).shape, c.node(node.inputs[1]!).shape];
+  const rows = patches(c.b, node.params, operand(c, node, operands, 0), x, dy);
+  return { name: reshaped(c.b, c.b.op("Gemm", [rows, gradientRows(c, node, operands)]), node.shape), shape: node.shape };
 };
 
 /** [taps channels, rows]: what each tap sees of each channel. */
@@ -260,14 +282,10 @@ function tapViews(
  * A convolution of x with dy in which rows of the batch are the channels that are summed over, channels of x are the batch, and stride and
  * dilation change places. Groups of channels become groups again.
  */
-function filterGradByConv(
-  c: LoweringContext,
-  node: NodeOf<"convFilterGrad">,
-  [xName, dyName]: readonly [string, string],
-  x: Shape,
-  dy: Shape,
-): Value {
+function filterGradByConv(c: LoweringContext, node: NodeOf<"convFilterGrad">, operands: readonly Value[]): Value {
   const { params } = node;
+  const [x, dy] = [c.node(node.inputs[0]!).shape, c.node(node.inputs[1]!).shape];
+  const [xName, dyName] = [operand(c, node, operands, 0), operand(c, node, operands, 1)];
   const spatial = x.length - 2;
   const window = params.filterShape.slice(0, spatial);
   const cin = x[spatial + 1]! / params.groups;
@@ -283,5 +301,12 @@ function filterGradByConv(
   const cropped = c.b.op("Slice", [dw, c.b.i64(window.map(() => 0)), c.b.i64(window), c.b.i64(range(spatial, 2))]);
   return { name: transposed(c.b, cropped, [...range(spatial, 2), 0, 1]), shape: node.shape };
 }
+
+/** The ways of each, which `bench/convolutions.mjs` measures beside each other. Not all of them take every stride or group. */
+export const convolutionWays = {
+  conv: { Conv: convByOperator, "patches, Gemm": convByProduct },
+  convInputGrad: { ConvTranspose: inputGradByTranspose, "reversed Conv": inputGradByConv, "patches, Gemm": inputGradByProduct },
+  convFilterGrad: { "dilated Conv": filterGradByConv, "Gemm for each tap": filterGradByTaps, "patches, Gemm": filterGradByPatches },
+};
 
 export const convolution = { conv, convInputGrad, convFilterGrad } satisfies { readonly [P in Prim]?: Lowering<P> };
