@@ -94,7 +94,12 @@ export function addModelOptions(command: Command): Command {
 export function addEngineOptions(command: Command): Command {
   return command
     .addOption(new Option("--seed <N>", "random seed; same seed, same numbers").argParser(wholeNumber(0)))
-    .addOption(new Option("--engine <NAME>", "auto, webgpu, onnx, tfjs or reference; onnx:cuda and the like for a device (see gmc doctor)").argParser(engineName))
+    .addOption(
+      new Option(
+        "--engine <NAME>",
+        "auto, webgpu, onnx, tfjs or reference; onnx:cuda and the like for a device (see gmc doctor)",
+      ).argParser(engineName),
+    )
     .addOption(new Option("--threads <N>", "threads of the engine; physical cores unless told").argParser(wholeNumber(1)))
     .addOption(new Option("--data <SPEC>", "a data set (mnist) or files (x=train.npy,y=labels.csv)"));
 }

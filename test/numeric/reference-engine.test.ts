@@ -70,8 +70,8 @@ describe("the registry", () => {
     expect(engine.name).toBe("reference");
     expect(why).toContain("as asked");
   });
-  it("auto takes the first that is available", async () => {
-    const first = (await probeEngines()).find((info) => info.available);
+  it("auto takes the first that is available and no software adapter", async () => {
+    const first = (await probeEngines()).find((info) => info.available && info.software !== true);
     expect((await chooseEngine()).engine.name).toBe(first!.name);
   });
 });
