@@ -112,9 +112,10 @@ export function printKernels(report: KernelReport, file: SourceFile, device: Pre
   return `${lines.join("\n")}\n`;
 }
 
-function totals({ dispatches, bytes: moved, flops }: Totals): string {
+function totals({ dispatches, host, bytes: moved, flops }: Totals): string {
   const noun = dispatches === 1 ? "dispatch" : "dispatches";
-  return `${grouped(dispatches)} ${noun}, ${bytes(moved)} moved, ${grouped(flops)} floating-point operations`;
+  const beside = host === 0 ? "" : ` and ${grouped(host)} on the host`;
+  return `${grouped(dispatches)} ${noun}${beside}, ${bytes(moved)} moved, ${grouped(flops)} floating-point operations`;
 }
 
 /** Stages whose number of runs only the run knows. */

@@ -64,6 +64,8 @@ export interface StageDescription {
 
 export interface Totals {
   readonly dispatches: number;
+  /** Steps computed on the host, which are no dispatches. */
+  readonly host: number;
   readonly bytes: number;
   readonly flops: number;
 }
@@ -88,19 +90,18 @@ export function describeProgram(program: CompiledProgram, owner: Origin): Progra
 }
 
 export function sumOf(all: readonly Totals[]): Totals {
-  return all.reduce((a, b) => ({ dispatches: a.dispatches + b.dispatches, bytes: a.bytes + b.bytes, flops: a.flops + b.flops }), {
-    dispatches: 0,
-    bytes: 0,
-    flops: 0,
-  });
+  const sum = (pick: (totals: Totals) => number): number => all.reduce((total, each) => total + pick(each), 0);
+  return { dispatches: sum((t) => t.dispatches), host: sum((t) => t.host), bytes: sum((t) => t.bytes), flops: sum((t) => t.flops) };
 }
 
-export function scaled({ dispatches, bytes, flops }: Totals, times: number): Totals {
-  return { dispatches: dispatches * times, bytes: bytes * times, flops: flops * times };
+export function scaled({ dispatches, host, bytes, flops }: Totals, times: number): Totals {
+  return { dispatches: dispatches * times, host: host * times, bytes: bytes * times, flops: flops * times };
 }
 
-/** What is computed on the host is no dispatch. */
-const totalsOf = ({ where, bytes, flops }: DispatchDescription): Totals => ({ dispatches: where === "device" ? 1 : 0, bytes, flops });
+/** Where all parts are empty, nothing is dispatched. */
+function totalsOf({ where, workgroups, bytes, flops }: DispatchDescription): Totals {
+  return { dispatches: where === "device" && workgroups[0] > 0 ? 1 : 0, host: where === "host" ? 1 : 0, bytes, flops };
+}
 
 function describeStep(stage: CompiledStage, step: Step, owner: Origin): DispatchDescription {
   if (step.kind === "dispatch") return describeDispatch(stage.graph, step.dispatch, owner);
