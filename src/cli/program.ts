@@ -95,7 +95,7 @@ function buildProgram(finish: Finish): Command {
     .addOption(
       new Option("--svg <FILE>", "draw which variables interact, a picture for each energy; a file, or a folder (with / at its end)"),
     )
-    .option("--kernels", "print instead what the webgpu engine runs: its kernels, their lines and costs")
+    .addOption(new Option("--kernels", "print instead what the webgpu engine runs: its kernels, their lines and costs").conflicts("svg"))
     .addOption(
       new Option("--buffers <N>", "with --kernels: storage buffers that a kernel may bind; 16 unless told")
         .argParser(wholeNumber(8))
