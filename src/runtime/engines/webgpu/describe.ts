@@ -13,9 +13,8 @@ import type { Assembled, DeviceLimits, NodeBuffer } from "./assemble.js";
 import type { CompiledProgram, CompiledStage, Step } from "./compile.js";
 import { leastLimits } from "./gemm/types.js";
 
-/** Storage buffers that one kernel may bind: what graphics cards grant, and the least that every device does. */
+/** Storage buffers that one kernel may bind: what graphics cards grant. */
 export const usualBuffers = 16;
-export const leastBuffers = 8;
 
 /** Limits for compiling without a device. */
 export function usualLimits(maxBuffers = usualBuffers): DeviceLimits {
