@@ -95,12 +95,19 @@ function buildProgram(finish: Finish): Command {
     .addOption(
       new Option("--svg <FILE>", "draw which variables interact, a picture for each energy; a file, or a folder (with / at its end)"),
     )
+    .addOption(new Option("--kernels", "print instead what the webgpu engine runs: its kernels, their lines and costs").conflicts("svg"))
+    .addOption(
+      new Option("--buffers <N>", "with --kernels: storage buffers that a kernel may bind; 16 unless told")
+        .argParser(wholeNumber(8))
+        .implies({ kernels: true }),
+    )
     .addHelpText(
       "after",
       examples(
         ["gmc explain vae.gm", "text and LaTeX"],
         ["gmc explain --json vae.gm", "for a program"],
         ["gmc explain dbm.gm --svg dbm.svg", "and the interaction graph of its energies"],
+        ["gmc explain --kernels vae.gm", "each dispatch of a training step, with its WGSL"],
       ),
     )
     .action(async (file: string, flags: object) => finish(await (await import("./commands/explain.js")).explainCommand(file, flags)));

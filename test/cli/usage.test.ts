@@ -251,6 +251,20 @@ describe("fmt and explain", () => {
     expect(asJson.steps[0]?.flops).toBeGreaterThan(2 * 7 * (2 * 8 + 8 * 2 + 2 * 8 + 2 * 8 * 2) * 2);
   });
 
+  it("explains kernels in text and JSON, with or without a device", async () => {
+    const text = await gmc(["explain", "--kernels", "tiny.gm"], { cwd: folder });
+    expect(text.code).toBe(0);
+    expect(text.stdout).toContain("@compute @workgroup_size(");
+    expect(text.stdout).toMatch(/\na step of train at batch \d+: \d+ dispatches, [^\n]* floating-point operations\n$/u);
+    const least = JSON.parse((await gmc(["explain", "--json", "--buffers", "8", "--batch", "7", "tiny.gm"], { cwd: folder })).stdout) as {
+      readonly buffers: number;
+      readonly phases: readonly { readonly batch: number; readonly step: { readonly dispatches: number } }[];
+    };
+    expect(least).toMatchObject({ buffers: 8, phases: [{ batch: 7 }] });
+    expect(least.phases[0]?.step.dispatches).toBeGreaterThan(0);
+    expect(await gmc(["explain", "--buffers", "7", "tiny.gm"], { cwd: folder })).toMatchObject({ code: 2 });
+  });
+
   it("doctor tells of engines and data", async () => {
     const found = JSON.parse((await gmcHere(["doctor", "--json"])).stdout) as {
       auto: string;

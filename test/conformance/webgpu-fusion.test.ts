@@ -1,6 +1,7 @@
 /** What the webgpu engine makes of programs, without a device: how many dispatches, which bytes, the same text every time. */
 import { describe, expect, it } from "vitest";
 import { compileProgram, type CompiledProgram } from "../../src/runtime/engines/webgpu/compile.js";
+import { describeProgram } from "../../src/runtime/engines/webgpu/describe.js";
 import { leastLimits } from "../../src/runtime/engines/webgpu/gemm/types.js";
 import { planMemory } from "../../src/runtime/engines/webgpu/memory.js";
 import { schedule, type Part } from "../../src/runtime/engines/webgpu/schedule.js";
@@ -60,6 +61,18 @@ describe("fusion", () => {
     expect(dispatches(compiled(vaeTraining())).length).toBeLessThanOrEqual(11);
     // what cannot be bound together is computed one after the other
     expect(dispatches(compiled(vaeTraining(), least)).length).toBeLessThanOrEqual(21);
+  });
+
+  it("what explain tells of that step is what is dispatched, and its optimiser's bytes are 28 a parameter", () => {
+    const program = compiled(vaeTraining());
+    const told = describeProgram(program, { label: "maximize ELBO(p, q)", place: "vae.gm:25" });
+    expect(told.run.dispatches).toBe(dispatches(program).length);
+    expect(told.stages.flatMap((stage) => stage.dispatches.map((dispatch) => dispatch.wgsl))).toEqual(dispatches(program));
+    const parameters = 784 * 400 + 400 + 2 * (400 * 20 + 20) + 20 * 400 + 400 + 400 * 784 + 784;
+    const { bytes } = told.stages[1]!.dispatches[0]!;
+    expect(bytes).toBeGreaterThanOrEqual(28 * parameters);
+    // tensors of a pack begin at multiples of 256 bytes
+    expect(bytes).toBeLessThan(28 * (parameters + 10 * 64) + 64);
   });
 
   it("the optimiser reads and writes each weight and slot once, and the gradient once", () => {

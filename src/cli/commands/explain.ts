@@ -1,4 +1,4 @@
-/** `gmc explain`: what was derived, and what a step costs. */
+/** `gmc explain`: what was derived, and what a step costs; with --kernels, what the webgpu engine runs. */
 import { dirname } from "node:path";
 import { interactionSvg } from "../../codegen/energy-picture.js";
 import { explain, printExplanation } from "../../codegen/explain.js";
@@ -15,12 +15,15 @@ import type { Settings } from "../options.js";
 import { bytes, grouped, json, stdout } from "../output.js";
 import { pathFor } from "../run/pictures.js";
 import { compileOrFail } from "../sources.js";
+import { explainKernels } from "./explain-kernels.js";
 
 interface ExplainFlags {
   readonly set?: Settings;
   readonly model?: string;
   readonly batch?: number;
   readonly svg?: string;
+  readonly kernels?: boolean;
+  readonly buffers?: number;
   readonly json?: boolean;
 }
 
@@ -38,6 +41,10 @@ export async function explainCommand(file: string, flags: ExplainFlags): Promise
   if (compiled.derived === undefined) return FINE;
   if (!flags.json) printDiagnostics(compiled.diagnostics, false);
   const model = await importModel(compiled.print("js"));
+  if (flags.kernels) {
+    await explainKernels(model, compiled.file, flags);
+    return FINE;
+  }
   // grey data are drawn in the step; what that costs does not show
   const costs: StepCost[] = model.train.flatMap((phase, i) => {
     const plan = planPhase(model, i, { dynamic: new Set(), batch: flags.batch });

@@ -35,7 +35,20 @@ export interface Assembled {
   readonly slots: readonly Slot[];
   /** The iteration's number is bound as a uniform of its own. */
   readonly iteration: boolean;
-  readonly parts: readonly { readonly part: Part; readonly groups: number }[];
+  readonly parts: readonly AssembledPart[];
+}
+
+export interface AssembledPart {
+  readonly part: Part;
+  readonly groups: number;
+  /** Nodes that are loaded, and nodes that are stored, with the buffer of each; what is written to several buffers stands there for each. */
+  readonly reads: readonly NodeBuffer[];
+  readonly writes: readonly NodeBuffer[];
+}
+
+export interface NodeBuffer {
+  readonly id: number;
+  readonly ref: string;
 }
 
 const usualThreads = 256;
@@ -106,7 +119,17 @@ export function assemble(graph: Graph, all: readonly Part[], sources: BindingSou
     workgroups: [total === 0 ? 0 : across, down],
     slots: bindings.slots,
     iteration: bindings.iteration,
-    parts: parts.map((part, i) => ({ part, groups: bodies[i]!.groups })),
+    parts: parts.map((part, i) => ({ part, groups: bodies[i]!.groups, ...buffersOf(part, sources) })),
+  };
+}
+
+function buffersOf(part: Part, sources: BindingSources): Pick<AssembledPart, "reads" | "writes"> {
+  return {
+    reads: part.loads.flatMap((id) => {
+      const memory = sources.memory(id);
+      return memory === undefined ? [] : [{ id, ref: memory.ref }];
+    }),
+    writes: part.stores.flatMap((id) => sources.targets(id).map(({ ref }) => ({ id, ref }))),
   };
 }
 

@@ -1,0 +1,222 @@
+/**
+ * `gmc explain --kernels`: what the webgpu engine makes of the training programs. Compiled for limits that are told, not for the device that is
+ * here, so that the text is the same on every machine but for the line that names that device.
+ */
+import { lineStarts, type SourceFile } from "../../base/source.js";
+import { compileProgram } from "../../runtime/engines/webgpu/compile.js";
+import {
+  describeProgram,
+  scaled,
+  sumOf,
+  usualBuffers,
+  usualLimits,
+  type BufferUse,
+  type DispatchDescription,
+  type PartDescription,
+  type ProgramDescription,
+  type StageDescription,
+  type Totals,
+} from "../../runtime/engines/webgpu/describe.js";
+import { findAdapter } from "../../runtime/engines/webgpu/device.js";
+import { showShape } from "../../runtime/graph/shape.js";
+import type { Origin } from "../../runtime/graph/types.js";
+import type { ModelDefinition } from "../../runtime/model.js";
+import { leavesOf } from "../../runtime/nn/spec.js";
+import { planPhase } from "../../runtime/train/plan.js";
+import { bytes, grouped, json, stdout, table } from "../output.js";
+
+export interface KernelOptions {
+  readonly batch?: number;
+  readonly buffers?: number;
+}
+
+export interface KernelReport {
+  readonly model: string;
+  readonly buffers: number;
+  readonly phases: readonly PhaseKernels[];
+}
+
+export interface PhaseKernels {
+  readonly phase: string;
+  readonly batch: number;
+  readonly updates: readonly UpdateKernels[];
+  /** Every update as often as a step runs it. */
+  readonly step: Totals;
+}
+
+export interface UpdateKernels {
+  readonly update: string;
+  readonly place: string;
+  /** Runs of the program in a step. */
+  readonly steps: number;
+  readonly program: ProgramDescription;
+}
+
+/** What is here for the report's reader to compare with; never what it is compiled for. */
+export interface PresentDevice {
+  readonly name: string;
+  readonly software: boolean;
+  readonly buffers: number;
+}
+
+export async function explainKernels(
+  model: ModelDefinition,
+  file: SourceFile,
+  flags: KernelOptions & { readonly json?: boolean },
+): Promise<void> {
+  const report = kernelReport(model, flags);
+  const device = await presentDevice();
+  if (flags.json) json({ ...report, device: device ?? null });
+  else stdout(printKernels(report, file, device).trimEnd());
+}
+
+/** The training programs of a model, compiled without a device. */
+export function kernelReport(model: ModelDefinition, { batch, buffers = usualBuffers }: KernelOptions): KernelReport {
+  const limits = usualLimits(buffers);
+  const weights = leavesOf(model.weights).map(({ path, spec }) => [path, spec.shape] as const);
+  const phases = model.train.map((phase, i): PhaseKernels => {
+    const plan = planPhase(model, i, { dynamic: new Set(), batch });
+    const shapes = new Map([...weights, ...plan.states.map((state) => [state.name, state.shape] as const)]);
+    const updates = plan.updates.map(({ direction, label, place, steps, program }): UpdateKernels => {
+      const update = `${direction} ${label}`;
+      const compiled = compileProgram(program, limits, (name) => shapes.get(name));
+      return { update, place, steps, program: describeProgram(compiled, { label: update, place }) };
+    });
+    const step = sumOf(updates.map((update) => scaled(update.program.run, update.steps)));
+    return { phase: phase.name, batch: plan.batch, updates, step };
+  });
+  return { model: model.name, buffers, phases };
+}
+
+/** Nothing where there is none, or the package is missing: the report needs none, and `gmc doctor` says why. */
+async function presentDevice(): Promise<PresentDevice | undefined> {
+  try {
+    const { name, software, adapter } = await findAdapter();
+    return { name, software, buffers: adapter.limits.maxStorageBuffersPerShaderStage };
+  } catch {
+    return undefined;
+  }
+}
+
+/** `file` is the model's own, of which lines are quoted. */
+export function printKernels(report: KernelReport, file: SourceFile, device: PresentDevice | undefined): string {
+  const here =
+    device === undefined
+      ? "no graphics device here"
+      : `${device.name}${device.software ? ", a software adapter," : ""} is here and lets a kernel bind ${device.buffers}`;
+  const lines = [`kernels of ${report.model} on the webgpu engine, where a kernel may bind ${report.buffers} storage buffers (${here})`];
+  for (const phase of report.phases) {
+    for (const update of phase.updates) lines.push("", ...updateLines(phase, update, file));
+    lines.push("", `a step of ${phase.phase} at batch ${phase.batch}: ${totals(phase.step)}`, ...openStages(phase));
+  }
+  return `${lines.join("\n")}\n`;
+}
+
+function totals({ dispatches, host, bytes: moved, flops }: Totals): string {
+  const noun = dispatches === 1 ? "dispatch" : "dispatches";
+  const beside = host === 0 ? "" : ` and ${grouped(host)} on the host`;
+  return `${grouped(dispatches)} ${noun}${beside}, ${bytes(moved)} moved, ${grouped(flops)} floating-point operations`;
+}
+
+/** Stages whose number of runs only the run knows. */
+function openStages({ updates }: PhaseKernels): string[] {
+  return updates.flatMap(({ update, program }) =>
+    program.stages.flatMap(({ name, times, dispatches }) =>
+      typeof times === "string" && dispatches.length > 0
+        ? [`  not counted: ${name} of ${update}, ${dispatches.length} dispatches each time, as often as ${times} says`]
+        : [],
+    ),
+  );
+}
+
+function updateLines(phase: PhaseKernels, { update, place, steps, program }: UpdateKernels, file: SourceFile): string[] {
+  const numbered = numbers(program.stages);
+  const rows = numbered.map(({ number, stage, dispatch }) => [
+    `${number}`,
+    stage.name,
+    dispatch.where === "host" ? "host" : groups(dispatch),
+    `${dispatch.parts.length}`,
+    bytes(dispatch.bytes),
+    grouped(dispatch.flops),
+    // one line a dispatch: of many parts the first are named
+    summary(dispatch.parts),
+  ]);
+  const schedule = table([["", "stage", "workgroups", "parts", "bytes", "FLOPs", "computes"], ...rows], [0, 2, 3, 4, 5]);
+  const repeats = program.stages.filter(({ times }) => times !== 1).map(({ name, times }) => `  ${name} runs ${runs(times)}`);
+  return [
+    `${phase.phase}: ${update} (${place}), at batch ${phase.batch}${steps === 1 ? "" : `, ${steps} times a step`}`,
+    "",
+    ...schedule.split("\n").map((line) => `  ${line}`),
+    ...repeats,
+    ...numbered.flatMap(({ number, stage, dispatch }) => ["", ...dispatchLines(number, stage, dispatch, file)]),
+  ];
+}
+
+const runs = (times: number | string): string => (typeof times === "number" ? `${times} times` : `as often as ${times} says`);
+
+const groups = ({ workgroups: [across, down] }: DispatchDescription): string => (down === 1 ? `${across}` : `${across} x ${down}`);
+
+const SUMMED = 3;
+
+function summary(parts: readonly PartDescription[]): string {
+  const named = parts.slice(0, SUMMED).map((part) => (part.core === undefined ? "entries" : coreText(part.core)));
+  return [...named, ...(parts.length > SUMMED ? [`${parts.length - SUMMED} more`] : [])].join("; ");
+}
+
+function numbers(
+  stages: readonly StageDescription[],
+): readonly { readonly number: number; readonly stage: StageDescription; readonly dispatch: DispatchDescription }[] {
+  return stages
+    .flatMap((stage) => stage.dispatches.map((dispatch) => ({ stage, dispatch })))
+    .map((each, i) => ({ number: i + 1, ...each }));
+}
+
+function dispatchLines(number: number, stage: StageDescription, dispatch: DispatchDescription, file: SourceFile): string[] {
+  const where = dispatch.where === "host" ? "on the host" : `${groups(dispatch)} workgroups`;
+  const lines = [
+    `dispatch ${number}, ${stage.name}: ${where}, ${bytes(dispatch.bytes)} moved, ${grouped(dispatch.flops)} floating-point operations`,
+  ];
+  dispatch.parts.forEach((part, i) => {
+    const share = dispatch.parts.length === 1 ? "" : `part ${i}, ${part.workgroups} workgroups: `;
+    lines.push(
+      `  ${share}${computes(part)}`,
+      ...part.origins.map((origin) => `    ${originText(origin, file)}`),
+      `    reads ${list(part.reads)}`,
+      `    writes ${list(part.writes)}`,
+    );
+  });
+  if (dispatch.wgsl !== undefined) lines.push("", dispatch.wgsl.trimEnd());
+  return lines;
+}
+
+const coreText = ({ prim, operands, shape }: NonNullable<PartDescription["core"]>): string =>
+  `${prim} ${operands.map(showShape).join(" ")} -> ${showShape(shape)}`;
+
+function computes({ core, fused, writes }: PartDescription): string {
+  const others = Object.entries(fused).map(([prim, times]) => (times === 1 ? prim : `${times} ${prim}`));
+  if (core === undefined) return `entries of ${showShape(writes[0]!.shape)}: ${others.length === 0 ? "a copy" : others.join(", ")}`;
+  return others.length === 0 ? coreText(core) : `${coreText(core)}, with ${others.join(", ")}`;
+}
+
+const list = (uses: readonly BufferUse[]): string =>
+  uses.length === 0 ? "nothing" : uses.map(({ buffer, dtype, shape }) => `${short(buffer)} ${dtype} ${showShape(shape)}`).join(", ");
+
+/** A pack is named by all its members. */
+const short = (buffer: string): string =>
+  buffer.replace(/pack:(.*)$/u, (_all, members: string) => {
+    const names = members.split(",");
+    return names.length === 1 ? names[0]! : `pack of ${names.length} from ${names[0]!} on`;
+  });
+
+/** `vae.gm:16  log p(x | z)    x ~ Bernoulli(logits = decoder(z))`, the line where it is of this file. */
+function originText({ label, place }: Origin, file: SourceFile): string {
+  const colon = place.lastIndexOf(":");
+  const own = place.slice(0, colon) === file.path.split("/").at(-1);
+  const quoted = own ? textOfLine(file, Number(place.slice(colon + 1))).trim() : "";
+  return `${place}  ${label}${quoted === "" ? "" : `    | ${quoted}`}`;
+}
+
+function textOfLine(file: SourceFile, line: number): string {
+  const starts = lineStarts(file);
+  return file.text.slice(starts[line - 1], starts[line]);
+}
