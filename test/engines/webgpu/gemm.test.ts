@@ -24,14 +24,9 @@ function expectRight(prepared: Prepared, choice: GemmChoice, groupLimit?: number
   const { wgsl, workgroups } = gemmKernel(prepared.spec, choice, groupLimit);
   const c = new Float32Array(prepared.outputs);
   const what = `${m} x ${n} x ${k}, batch ${batch}: ${choiceName(choice)}`;
-  const [aData, bData] = prepared.inputs as readonly Float32Array[];
+  const [aData, bData] = prepared.numbers;
   try {
-    runOnCpu(
-      wgsl,
-      workgroups,
-      { aData: aData!, bData: bData!, cData: c },
-      { free: [prepared.outputs - 1], subgroup: generous.subgroupSize! },
-    );
+    runOnCpu(wgsl, workgroups, { aData, bData, cData: c }, { free: [prepared.outputs - 1], subgroup: generous.subgroupSize! });
   } catch (error) {
     throw new Error(`${what}: ${(error as Error).message}`, { cause: error });
   }
@@ -173,6 +168,15 @@ describe("kernels", () => {
     for (const choice of [...some(variants, 4, 3), ...variants.filter((c) => c.form === "direct")]) expectRight(prepared, choice, 3);
   });
 
+  it.each([
+    { ...base, m: 12, n: 16, k: 20, a: "halves", b: "halves", vectors: true },
+    { ...base, m: 12, n: 16, k: 20, a: "halves", b: "columns", batch: 2 },
+    { ...base, m: 4, n: 16, k: 20, a: "rows", b: "halves", vectors: true },
+  ] satisfies Case[])("are right for float16 operands ($a and $b)", (given) => {
+    const prepared = prepare(given);
+    for (const choice of some(gemmVariants(prepared.spec, generous), 12, 1)) expectRight(prepared, choice);
+  });
+
   it("sum nothing to zero", () => {
     const prepared = prepare({ ...base, m: 9, n: 9, k: 0 });
     for (const choice of some(gemmVariants(prepared.spec, generous), 6, 0)) expectRight(prepared, choice);
@@ -180,13 +184,13 @@ describe("kernels", () => {
 
   it("are found out where a barrier is missing or a check is dropped", () => {
     const prepared = prepare({ ...base, m: 9, n: 10, k: 40, b: "function" });
-    const [aData, bData] = prepared.inputs as readonly Float32Array[];
+    const [aData, bData] = prepared.numbers;
     const broken = (choice: GemmChoice, from: RegExp, to: string): (() => void) => {
       const { wgsl, workgroups } = gemmKernel(prepared.spec, choice);
       expect(wgsl).toMatch(from);
       return () => {
         const c = new Float32Array(prepared.outputs);
-        runOnCpu(wgsl.replace(from, to), workgroups, { aData: aData!, bData: bData!, cData: c }, { free: [prepared.outputs - 1] });
+        runOnCpu(wgsl.replace(from, to), workgroups, { aData, bData, cData: c }, { free: [prepared.outputs - 1] });
         if (prepared.errorOf(c).strayed) throw new Error("strayed");
       };
     };
