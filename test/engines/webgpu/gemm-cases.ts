@@ -20,7 +20,9 @@ export interface Case {
 
 export interface Prepared {
   readonly spec: GemmSpec;
+  /** The bytes of A's and B's arrays, and the numbers in them. */
   readonly inputs: readonly ArrayBufferView[];
+  readonly numbers: readonly [Float32Array, Float32Array];
   /** Elements of C, and one behind them that a call out of bounds makes 1. */
   readonly outputs: number;
   /** Largest |C - product| / (Σ |a||b|), and whether anything was called out of bounds. */
@@ -40,6 +42,7 @@ interface Operand {
   readonly operand: GemmOperand;
   readonly declaration: string;
   readonly data: ArrayBufferView;
+  readonly values: Float32Array;
   /** All elements, [batch][row][col]. */
   readonly dense: Float64Array;
 }
@@ -73,7 +76,7 @@ function operandOf(name: "a" | "b", layout: Layout, rows: number, cols: number, 
       element: scalar,
       vectors,
     };
-    return { operand, declaration: binding, data: half ? Uint16Array.from(values, toHalf) : values, dense };
+    return { operand, declaration: binding, data: half ? Uint16Array.from(values, toHalf) : values, values, dense };
   }
   const vector = layout === "vectorFunction" && cols % 4 === 0;
   const index = `${offset}u + batch * ${batchStride}u + row * ${rowStride}u + col * ${colStride}u`;
@@ -91,6 +94,7 @@ function operandOf(name: "a" | "b", layout: Layout, rows: number, cols: number, 
     operand: { kind: "function", name: `${name}At`, along: transposed ? "rows" : "columns", ...(vector ? { vector: `${name}Run` } : {}) },
     declaration: [binding, ...functions].join("\n"),
     data: values,
+    values,
     dense,
   };
 }
@@ -125,6 +129,7 @@ fn put(batch: u32, row: u32, col: u32, value: f32) {
   return {
     spec: { m, n, k, batch, a: left.operand, b: right.operand, declarations, store: "put" },
     inputs: [left.data, right.data],
+    numbers: [left.values, right.values],
     outputs: count + 1,
     errorOf(c) {
       let error = 0;
