@@ -341,7 +341,7 @@ export const model = defineModel<typeof weights, "x">({
           label: "log p(k = nearest_code(encoder(x), codebook))",
           place: "vq_vae.gm:37",
           value: ({ w, data }) => logPK(w, data.x),
-          over: ["p", "codebook"],
+          over: ["p"],
           optimizer: adam({ lr: 0.001 }),
         },
       ],

@@ -82,6 +82,8 @@ export interface Builtin {
   readonly simplex?: (args: readonly KnownArg[], options: Options) => boolean;
   /** Only rearranges or repeats entries of its first argument. */
   readonly moves?: boolean;
+  /** No gradient passes through it: by request, or because its derivative is 0 wherever it has one. */
+  readonly noGradient?: true;
   /** In which arguments it is linear; absent: in none. */
   readonly linear?: Linearity;
   /** Not linear, but a polynomial: of this degree in its argument, or its first argument to the power of the second. */

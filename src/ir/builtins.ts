@@ -99,10 +99,11 @@ const table: readonly Builtin[] = [
   },
   // ---- elementwise
   unary("abs", "|x|", () => fromZero, { growth: 1, pieces: true, slope: () => between(-1, 1, false) }),
-  unary("sign", "-1, 0 or 1", () => between(-1, 1, false), { pieces: true }),
+  unary("sign", "-1, 0 or 1", () => between(-1, 1, false), { pieces: true, noGradient: true }),
   unary("floor", "greatest whole number below", ([r = anything]) => ({ ...r, low: Math.floor(r.low), lowOpen: false }), {
     growth: 1,
     pieces: true,
+    noGradient: true,
   }),
   unary("exp", "e^x", ([r = anything]) => exponential(r), { slope: exponential }),
   unary("log", "natural logarithm", ([r = anything]) => (r.low >= 0 ? monotone(Math.log)([r]) : anything), { slope: reciprocal }),
@@ -174,7 +175,12 @@ const table: readonly Builtin[] = [
   unary("mish", "x * tanh(softplus(x)) (Misra 2019)", undefined, { growth: 1, slope: () => between(-0.2, 1.2, false) }),
   unary("softsign", "x / (1 + |x|)", () => between(-1, 1, true), { slope: () => upTo(1) }),
   unary("hard_tanh", "x limited to -1..1", () => between(-1, 1, false), { pieces: true, slope: () => closedUnit }),
-  unary("stop", "the value, with no gradient through it", first, { runtime: "stopGradient", moves: true, simplex: kept }),
+  unary("stop", "the value, with no gradient through it", first, {
+    runtime: "stopGradient",
+    moves: true,
+    noGradient: true,
+    simplex: kept,
+  }),
   unary("clip", "limits x to low..high", (_, { low, high }) => between(Number(low), Number(high), false), {
     options: [
       { name: "low", kind: "number", required: true },
@@ -272,6 +278,7 @@ const table: readonly Builtin[] = [
     args: ["x"],
     options: [axisOption],
     takes: numeric,
+    noGradient: true,
     permutes: mixing(({ axis }) => [axis as number]),
     type: ({ args, options }) => {
       const axis = options.get("axis") as number;

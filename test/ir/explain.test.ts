@@ -52,3 +52,25 @@ it("groups a sum that stands in some rows", () => {
   }`);
   expect(train[0]?.text).toBe("[x there] * (log p(z = f^-1(x)) + log |det dz/dx|)");
 });
+
+it("says of no weight that it moves where no gradient passes to it", () => {
+  const { train } = explained(`
+    net nearest(z, codes) = argmax(2 * z @ transpose(codes) - sum(codes^2, axis = 2))
+    net both(a, b) { kept = stop(a)  return kept + b }
+    model M {
+      data x : real[2]
+      latent k : category[3]
+      param codes : real[3, 2], w : real[3], a : real[2], b : real[2]
+      net encoder(x) = x |> dense(2)
+      density p(k) { k ~ Categorical(logits = w) }
+      density r(x) { x ~ Normal(both(a, b), 1) }
+      train {
+        maximize log p(k = nearest(encoder(x), codes))
+        maximize log r(x)
+        maximize log r(x) - sum((codes[nearest(encoder(x), codes)] - x)^2) - sum(floor(a))
+        maximize -sum((encoder(x) - stop(codes[nearest(encoder(x), codes)]))^2)
+        optimizer = sgd(0.1)
+      }
+    }`);
+  expect(train.map((t) => t.moves)).toEqual([["w"], ["b"], ["b", "codes"], ["encoder"]]);
+});

@@ -6,6 +6,7 @@ import type { Diagnostics } from "../../base/report.js";
 import type { Span } from "../../base/source.js";
 import type { MaskRule } from "../autoregressive/order.js";
 import type { OrderedNet, Sequential } from "../autoregressive/prove.js";
+import { builtins } from "../builtins.js";
 import { distributions } from "../distributions.js";
 import type { EnergyAnalysis } from "../energy/types.js";
 import { bijectionsOf, flowsIn, netsIn } from "../flows.js";
@@ -157,9 +158,15 @@ export function partsOfFlow(
 
 /**
  * Calls `visit` on an expression after all below it, following locals to their bindings, in the order of evaluation.
- * Bindings in `seen` are left out, and those that are walked are added: handed on, it makes several walks as long as one.
+ * `partsOf` says what stands below: all of an expression, or what a gradient passes to. Bindings in `seen` are left out, and those that are walked are added: handed on, it makes several walks as long as one.
  */
-export function walk(context: DeriveContext, expr: Expr, visit: (expr: Expr) => void, seen: Set<string> = new Set()): void {
+export function walk(
+  context: DeriveContext,
+  expr: Expr,
+  visit: (expr: Expr) => void,
+  seen: Set<string> = new Set(),
+  partsOf: (expr: Expr) => readonly Expr[] = childrenOf,
+): void {
   // A stack of our own: a chain of bindings is deeper than the machine's. `undefined` stands above what is to be visited next.
   const open: (Expr | undefined)[] = [expr];
   while (open.length > 0) {
@@ -168,7 +175,7 @@ export function walk(context: DeriveContext, expr: Expr, visit: (expr: Expr) => 
       visit(open.pop() as Expr);
       continue;
     }
-    const below = childrenOf(e);
+    const below = partsOf(e);
     const bound = e.kind === "local" && !seen.has(e.local.id) ? context.bindings.get(e.local.id) : undefined;
     if (below.length === 0 && !bound) {
       visit(e);
@@ -257,16 +264,60 @@ export function stopsGradient(expr: Expr): boolean {
   return expr.kind === "builtin" && expr.fn === "stop";
 }
 
+/**
+ * The parts of an expression that a gradient passes to: none of `stop(…)` or `argmax(…)`, and of a call of a net only the arguments that its result
+ * has a gradient in.
+ */
+export function gradientParts(context: DeriveContext): (expr: Expr) => readonly Expr[] {
+  const partsOf = (e: Expr): readonly Expr[] => {
+    if (e.kind === "builtin" && builtins.get(e.fn)?.noGradient) return [];
+    if (e.kind !== "netCall") return childrenOf(e);
+    const reached = gradientParams(context).get(e.net) ?? paramsReached(netOf(context, e.net));
+    return e.args.filter((_, i) => reached[i]);
+  };
+  const paramsReached = (net: Net): readonly boolean[] => {
+    const read = new Set<string>();
+    walk(context, net.result, (e) => e.kind === "local" && read.add(e.local.id), new Set(), partsOf);
+    const reached = net.params.map((p) => read.has(p.id));
+    gradientParams(context).set(net.name, reached);
+    return reached;
+  };
+  return partsOf;
+}
+
+/** Of each net asked about, whether its result has a gradient in each of its parameters. */
+const gradientParams = remembered((_: DeriveContext) => new Map<string, readonly boolean[]>());
+
 /** Paths of the params and layers behind expressions, in the order of first use. */
 export function weightsIn(context: DeriveContext, exprs: readonly Expr[]): ReadonlySet<string> {
+  return weightsBehind(context, exprs, childrenOf, (net) => net.body);
+}
+
+/** Those of them that the expressions have a gradient in. What a net binds and nothing reads counts as the net's. */
+export function weightsWithGradient(context: DeriveContext, exprs: readonly Expr[]): readonly string[] {
+  const unread = (net: Net): readonly Binding[] => {
+    const read = new Set<string>();
+    for (const e of [...net.body.map((b) => b.value), net.result]) walkExpr(e, (x) => x.kind === "local" && read.add(x.local.id));
+    return net.body.filter((b) => !read.has(b.local.id));
+  };
+  const reached = weightsBehind(context, exprs, gradientParts(context), unread);
+  return [...weightsIn(context, exprs)].filter((w) => reached.has(w));
+}
+
+function weightsBehind(
+  context: DeriveContext,
+  exprs: readonly Expr[],
+  partsOf: (expr: Expr) => readonly Expr[],
+  roots: (net: Net) => readonly Binding[],
+): ReadonlySet<string> {
   const found = new Set<string>();
   const nets = new Set<string>();
   const seen = new Set<string>();
   const ofNet = (net: Net): void => {
     if (nets.has(net.name)) return;
     nets.add(net.name);
-    for (const b of net.body) walk(context, b.value, visit, seen);
-    walk(context, net.result, visit, seen);
+    for (const b of roots(net)) walk(context, b.value, visit, seen, partsOf);
+    walk(context, net.result, visit, seen, partsOf);
   };
   const visit = (e: Expr): void => {
     if (e.kind === "param") found.add(e.path);
@@ -278,7 +329,7 @@ export function weightsIn(context: DeriveContext, exprs: readonly Expr[]): Reado
       parts.nets.forEach(ofNet);
     }
   };
-  for (const expr of exprs) walk(context, expr, visit, seen);
+  for (const expr of exprs) walk(context, expr, visit, seen, partsOf);
   return found;
 }
 

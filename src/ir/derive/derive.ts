@@ -8,7 +8,7 @@ import type { DerivedDensity, DerivedEvaluation, DerivedModel, DerivedPhase, Der
 import type { DerivedObjective, Quantity } from "../quantity.js";
 import { evaluators } from "../settings-table.js";
 import { scalarType, typeOfDomain } from "../shapes.js";
-import type { Density, Evaluation, Expr, ModelIr, Phase, Slot, Update } from "../types.js";
+import type { Density, Evaluation, Expr, ModelIr, Phase, Slot, Update, Variable } from "../types.js";
 import { boundOf, combineOf, impossibleSign } from "./bounds.js";
 import { measuredDensities } from "./measured.js";
 import { unitOf, withoutScale } from "./units.js";
@@ -116,18 +116,34 @@ function withEnergies(context: DeriveContext): DeriveContext | undefined {
   return ok ? { ...context, energies } : undefined;
 }
 
-/** Domains that are declared and checked, and that no rule honours yet: to compile them would be to ignore them. */
+/** Domains that are declared and checked, and that no rule honours: to compile them would be to ignore them. */
 function refuseDomains(context: DeriveContext): void {
   for (const variable of context.model.variables.values()) {
-    const byEnergy = [...context.densities.values()].some((d) => d.energy?.variables.includes(variable.name));
-    const construct =
-      variable.domain.optional && byEnergy
-        ? "a variable of an energy that may be missing (`?`)"
-        : variable.domain.atMostOne && !byEnergy
-          ? "`at_most_one` outside of an energy"
-          : undefined;
-    if (construct !== undefined) report(context.diagnostics, "GM3509", variable.span, { construct });
+    const byEnergy = [...context.densities.values()].find((d) => d.energy?.variables.includes(variable.name));
+    if (variable.domain.optional && byEnergy) refuseMissing(context, variable, byEnergy.density);
+    else if (variable.domain.atMostOne && !byEnergy)
+      report(context.diagnostics, "GM3509", variable.span, { construct: "`at_most_one` outside of an energy" });
   }
+}
+
+/** In rows without it, log p would be of the other variables alone: another sum, and another partition function of what is given. */
+function refuseMissing(context: DeriveContext, { name, span }: Variable, density: Density): void {
+  const rest = density.head.filter((v) => v !== name && context.model.variables.get(v)?.role === "data");
+  report(
+    context.diagnostics,
+    "GM3857",
+    span,
+    { variable: name, density: density.name },
+    {
+      labels: [{ span: density.span, text: `\`${name}\` is a variable of this energy` }],
+      help: [
+        `drop the \`?\`: every row of the data must then have \`${name}\``,
+        rest.length > 0
+          ? `or leave \`${name}\` out of the energy and draw it given the rest, \`density r(${name} | ${rest.join(", ")})\``
+          : `or draw \`${name}\` by a distribution, \`${name} ~ Bernoulli(logits = …)\`: what is drawn may be missing`,
+      ],
+    },
+  );
 }
 
 /** GM3533: who minimises a lower bound learns nothing of the likelihood, which stays above it. */

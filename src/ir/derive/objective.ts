@@ -23,7 +23,7 @@ import type { EstimatorChoice, Expr, GradExpr, ObjectiveDraw } from "../types.js
 import { childrenOf, freeVariables } from "../walk.js";
 import { chosen, type Choices } from "./choices.js";
 import { drawsData, takenAfter, takenBeside, type Taken } from "./data-draws.js";
-import { type DeriveContext, readsOwnSum, weightsIn } from "./context.js";
+import { type DeriveContext, readsOwnSum, weightsIn, weightsWithGradient } from "./context.js";
 import type { EnergyRequest } from "./energy.js";
 import type { DrawnTogether } from "./flow-change.js";
 import { chainsOf, drawsSamples, energiesIn, partitionsOf, placeChains, usesChoices } from "./energy-use.js";
@@ -139,7 +139,7 @@ export function deriveObjective(context: DeriveContext, request: ObjectiveReques
     quantity,
     ...(em && { em }),
     notes: distinct([...state.notes, ...(orders > 1 ? ordersNotes(context, quantity, training) : [])]),
-    weights: [...weightsIn(context, used)],
+    weights: weightsWithGradient(context, used),
     data: [...context.model.variables.keys()].filter((v) => free.has(v)),
     complete,
     schedules: schedulesIn(used),
