@@ -196,7 +196,9 @@ describe.each(engines.filter((e) => available.includes(e.name)))("$name", (engin
     const { reconstruction } = await trained.evaluate({ metrics: [], terms: false });
     const all = await trained.reconstruct(60);
     const squares = Array.from({ length: 60 }, (_, r) =>
-      Array.from({ length: D }, (_, i) => (all.data["v"]!.data[r * D + i]! - all.shown["v"]!.data[r * D + i]!) ** 2).reduce((a, b) => a + b),
+      Array.from({ length: D }, (_, i) => (all.data["v"]!.data[r * D + i]! - all.shown["v"]!.data[r * D + i]!) ** 2).reduce(
+        (a, b) => a + b,
+      ),
     );
     expect(reconstruction["v"]!.value).toBeCloseTo(squares.reduce((a, b) => a + b) / 60, 4);
     trained.close();

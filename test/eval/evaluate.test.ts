@@ -159,7 +159,7 @@ describe("row metrics", () => {
       unit: "nats",
       samples: 1,
       combine: "mean",
-      bound: null,
+      bound: "estimate",
       value: ({ data }) => value(data["x"] as Tensor),
     });
     const { metrics } = await measured({
@@ -193,7 +193,7 @@ describe("row metrics", () => {
           unit: "nats",
           samples: 1,
           combine: "mean",
-          bound: null,
+          bound: "estimate",
           value: ({ schedule }) => schedule["beta"] as Tensor,
         },
       },
