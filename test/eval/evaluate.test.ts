@@ -159,6 +159,7 @@ describe("row metrics", () => {
       unit: "nats",
       samples: 1,
       combine: "mean",
+      bound: "estimate",
       value: ({ data }) => value(data["x"] as Tensor),
     });
     const { metrics } = await measured({
@@ -192,6 +193,7 @@ describe("row metrics", () => {
           unit: "nats",
           samples: 1,
           combine: "mean",
+          bound: "estimate",
           value: ({ schedule }) => schedule["beta"] as Tensor,
         },
       },

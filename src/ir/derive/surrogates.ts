@@ -341,7 +341,7 @@ function seesNoSample({ context }: Surroundings, group: readonly DrawStep[], all
         from: after,
         what: "a control variate",
         why: "which is drawn after its sample",
-        help: ["let it read the sample, the data, and what is drawn before the latent"],
+        help: ["let it read the sample, the data, and what is drawn before the latent", "`rebar` needs no function of its own"],
       },
     })) {
       const read = step.asked?.exprs[option];
