@@ -100,7 +100,7 @@ export function convExtent(input: number, window: number, stride: number, paddin
 }
 
 /** Output shape of `conv` of `x` with `w`. */
-function convShape(params: ConvParams, x: Shape, w: Shape): number[] {
+export function convShape(params: ConvParams, x: Shape, w: Shape): number[] {
   const spatial = w.length - 2;
   const said = `a window ${showShape(w)} on ${showShape(x)}`;
   if (spatial < 1 || spatial > 2 || x.length !== spatial + 2)
