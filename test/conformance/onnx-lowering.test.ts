@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { onnxEngine } from "../../src/runtime/engines/onnx/index.js";
 import { lowerModel } from "../../src/runtime/engines/onnx/lower.js";
 import { planGraph } from "../../src/runtime/engines/onnx/plan.js";
-import { reuseReductions } from "../../src/runtime/engines/onnx/reuse.js";
+import { reuseReductions } from "../../src/runtime/graph/passes/reuse-reductions.js";
 import type { EngineSession, HostTensor } from "../../src/runtime/engines/engine.js";
 import { evaluate } from "../../src/runtime/engines/reference/evaluate.js";
 import * as g from "../../src/runtime/graph/index.js";

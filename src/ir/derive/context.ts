@@ -268,7 +268,7 @@ export function stopsGradient(expr: Expr): boolean {
  * The parts of an expression that a gradient passes to: none of `stop(…)` or `argmax(…)`, and of a call of a net only the arguments that its result
  * has a gradient in.
  */
-export function gradientParts(context: DeriveContext): (expr: Expr) => readonly Expr[] {
+function gradientParts(context: DeriveContext): (expr: Expr) => readonly Expr[] {
   const partsOf = (e: Expr): readonly Expr[] => {
     if (e.kind === "builtin" && builtins.get(e.fn)?.noGradient) return [];
     if (e.kind !== "netCall") return childrenOf(e);

@@ -38,7 +38,7 @@ export interface EngineInfo {
   readonly available: boolean;
   /** Version and device, or why it is not available and what would make it so. */
   readonly detail: string;
-  /** Where it is not available: an optional package that nobody installed, which `auto` passes over without a word. */
+  /** Where it is not available: a package or a card that nobody installed, which `auto` passes over without a word. */
   readonly absent?: boolean;
   /** It computes on the processor what it is made to compute on a GPU: for tests; `auto` passes it over. */
   readonly software?: boolean;
@@ -51,6 +51,10 @@ export interface EngineOptions {
 
 export interface Engine {
   readonly name: string;
-  probe(): Promise<EngineInfo>;
+  /**
+   * What it finds here. `automatic`: nobody asked for this engine by name, so where a look tells cheaply that `auto` would pass it over, nothing heavy
+   * is loaded and no driver is spoken to.
+   */
+  probe(options?: { readonly automatic?: boolean }): Promise<EngineInfo>;
   open(options?: EngineOptions): Promise<EngineSession>;
 }

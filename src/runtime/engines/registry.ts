@@ -75,7 +75,7 @@ export async function chooseEngine(name = "auto"): Promise<ChosenEngine> {
   }
   const passed: string[] = [];
   for (const candidate of Object.keys(automatic)) {
-    const { engine, info } = await probe(candidate);
+    const { engine, info } = await probe(candidate, true);
     if (engine !== undefined && suitsAuto(info)) return { engine, info, why: [`${candidate} (${info.detail})`, ...passed].join("; ") };
     if (info.absent !== true) passed.push(`not ${candidate}: ${info.detail}${info.available ? `, which --engine ${candidate} takes` : ""}`);
   }
@@ -83,10 +83,10 @@ export async function chooseEngine(name = "auto"): Promise<ChosenEngine> {
 }
 
 /** Loading and probing, neither of which may throw: an optional package may be missing or broken. */
-async function probe(name: string): Promise<{ readonly engine: Engine | undefined; readonly info: EngineInfo }> {
+async function probe(name: string, automatic = false): Promise<{ readonly engine: Engine | undefined; readonly info: EngineInfo }> {
   try {
     const engine = await loaders[name]!();
-    return { engine, info: await engine.probe() };
+    return { engine, info: await engine.probe({ automatic }) };
   } catch (error) {
     return { engine: undefined, info: { name, available: false, detail: error instanceof Error ? error.message : String(error) } };
   }

@@ -1,6 +1,7 @@
 /** What the host hands to programs: arrays of numbers, and the feeds that graphs read. */
+import { GmcError } from "./errors.js";
 import type { HostTensor, HostTensors } from "./program.js";
-import { sizeOf } from "./shape.js";
+import { sameShape, showShape, sizeOf } from "./shape.js";
 import type { DType, Graph, Shape } from "./types.js";
 
 /** Zeros: whole numbers of i32, f32 of any other type. */
@@ -21,4 +22,18 @@ export function inputNames({ nodes }: Graph): readonly string[] {
 export function feedsOf(graphs: readonly Graph[], feeds: HostTensors): HostTensors {
   const read = new Set(graphs.flatMap(inputNames));
   return Object.fromEntries(Object.entries(feeds).filter(([name]) => read.has(name)));
+}
+
+interface Typed {
+  readonly dtype: DType;
+  readonly shape: Shape;
+}
+
+/** `found`; GM4906 where it is not what a graph was staged for. `what`: `state entry w`. */
+export function stagedFor<T extends Typed>(what: string, found: T, { dtype, shape }: Typed): T {
+  if (found.dtype === dtype && sameShape(found.shape, shape)) return found;
+  throw new GmcError(
+    "GM4906",
+    `the ${what} is ${found.dtype} ${showShape(found.shape)}, the graph was staged for ${dtype} ${showShape(shape)}`,
+  );
 }

@@ -11,7 +11,7 @@ import { partWrites, writePart } from "./in-place.js";
 import { lowerModel, type LoweredModel, type ModelPort } from "./lower.js";
 import type { Arena, Region } from "./memory.js";
 import { createSession, failed, type OrtModule, type SessionOptions } from "./ort.js";
-import { reuseReductions } from "./reuse.js";
+import { reuseReductions } from "../../graph/passes/reuse-reductions.js";
 import { planGraph, type HostStep, type ModelStep, type Plan } from "./plan.js";
 import { encodeModel } from "./proto.js";
 import type { Store } from "./store.js";

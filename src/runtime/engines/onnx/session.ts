@@ -2,9 +2,11 @@
  * A session: one arena, one store, the programs compiled against them. A run goes through the stages in order; what a stage gives is found
  * by name by those after it. Runs of one session wait for each other.
  */
+import { inTurn, readAfter } from "../shared.js";
+import { stagedFor } from "../../graph/host.js";
 import type * as Ort from "onnxruntime-node";
 import { GmcError } from "../../graph/errors.js";
-import { sameShape, showShape } from "../../graph/shape.js";
+import { sameShape } from "../../graph/shape.js";
 import type { DType, Node, Shape } from "../../graph/types.js";
 import type { EngineOptions, EngineSession, Executable, HostTensor, HostTensors, Program, Stage, UpdateSpec } from "../engine.js";
 import { compileCall, type Call, type Inputs } from "./call.js";
@@ -18,12 +20,7 @@ export function openSession(ort: OrtModule, options: EngineOptions, provider?: P
   const arena = new Arena(ort);
   const store = new Store(arena);
   const open = new Set<Executable>();
-  let turn: Promise<unknown> = Promise.resolve();
-  const queued = <T>(job: () => Promise<T>): Promise<T> => {
-    const next = turn.then(job, job);
-    turn = next;
-    return next;
-  };
+  const queued = inTurn();
   return {
     engine: provider === undefined ? "onnx" : `onnx:${provider}`,
     write: (name, value) => store.write(name, value),
@@ -116,7 +113,7 @@ class ProgramCompiler {
     stage: Exclude<Stage, { kind: "update" }>,
     index: number,
   ): Promise<{ call: Call; inputs: (run: RunInputs) => Inputs }> {
-    const wanted = Object.keys(stage.graph.outputs).filter((name) => this.readAfter(name, index));
+    const wanted = Object.keys(stage.graph.outputs).filter((name) => readAfter(this.program, name, index));
     const graphs = this.program.stages.filter((other) => other.kind !== "update").length;
     const call = await compileCall(`${this.program.name}.${stage.name}`, stage.graph, wanted, {
       ort: this.ort,
@@ -179,19 +176,6 @@ class ProgramCompiler {
       kernel.run(rate(run));
     };
   }
-
-  /** Whether the caller or a later stage asks for an output of stage `index`. */
-  private readAfter(name: string, index: number): boolean {
-    if (this.program.fetch.includes(name)) return true;
-    return this.program.stages.slice(index + 1).some((stage) => {
-      if (stage.kind === "update")
-        return stage.update.learningRate === name || stage.update.targets.some((target) => target.gradient === name);
-      return (
-        (stage.kind === "repeat" && (stage.count === name || stage.first === name)) ||
-        stage.graph.nodes.some((node) => node.prim === "input" && node.params.name === name)
-      );
-    });
-  }
 }
 
 /** The feeds of one run. */
@@ -239,13 +223,6 @@ class RunInputs {
   }
 
   private checked(name: string, dtype: DType, shape: Shape): HostTensor {
-    const value = this.feed(name);
-    if (value.dtype !== dtype || !sameShape(value.shape, shape)) {
-      throw new GmcError(
-        "GM4906",
-        `the input ${name} is ${value.dtype} ${showShape(value.shape)}, the graph was staged for ${dtype} ${showShape(shape)}`,
-      );
-    }
-    return value;
+    return stagedFor(`input ${name}`, this.feed(name), { dtype, shape });
   }
 }

@@ -2,8 +2,9 @@
  * The named state of a session. An entry is a region; one that a graph writes gets a second region, and the two change places after each call,
  * because onnxruntime computes wrong values when one buffer is read from and written to in a run.
  */
+import { stagedFor } from "../../graph/host.js";
 import { GmcError } from "../../graph/errors.js";
-import { sameShape, showShape } from "../../graph/shape.js";
+import { sameShape } from "../../graph/shape.js";
 import type { DType, Shape } from "../../graph/types.js";
 import type { HostTensor } from "../engine.js";
 import type { Arena, Region } from "./memory.js";
@@ -41,14 +42,7 @@ export class Store {
 
   /** The entry, checked against what a graph was staged for. */
   checked(name: string, dtype: DType, shape: Shape): Region {
-    const region = this.current(name);
-    if (region.dtype !== dtype || !sameShape(region.shape, shape)) {
-      throw new GmcError(
-        "GM4906",
-        `the state entry ${name} is ${region.dtype} ${showShape(region.shape)}, the graph was staged for ${dtype} ${showShape(shape)}`,
-      );
-    }
-    return region;
+    return stagedFor(`state entry ${name}`, this.current(name), { dtype, shape });
   }
 
   /** Where the next value of the entry is to be put, which may be of another shape than it has; an entry that is not there yet begins so. */

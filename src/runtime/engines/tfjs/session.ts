@@ -2,8 +2,9 @@
  * A session: a store of named values and the programs compiled against it, on one backend. A run goes through the stages in order; what a stage gives is
  * found by name by those after it, and let go at the end of the run. Runs of one session wait for each other.
  */
+import { inTurn, readAfter } from "../shared.js";
+import { stagedFor } from "../../graph/host.js";
 import { GmcError } from "../../graph/errors.js";
-import { sameShape, showShape } from "../../graph/shape.js";
 import type { Graph, Node } from "../../graph/types.js";
 import { updateGraph } from "../../graph/updates.js";
 import type { EngineSession, Executable, HostTensor, HostTensors, Program, Stage, UpdateSpec } from "../engine.js";
@@ -15,12 +16,7 @@ import { Host } from "./host.js";
 export function openSession(engine: string, device: Device): EngineSession {
   const host = new Host();
   const store = new Store(device);
-  let turn: Promise<unknown> = Promise.resolve();
-  const queued = <T>(job: () => Promise<T>): Promise<T> => {
-    const next = turn.then(job, job);
-    turn = next;
-    return next;
-  };
+  const queued = inTurn();
   const open = new Set<Executable>();
   return {
     engine,
@@ -115,7 +111,7 @@ class CompiledProgram {
   ) {
     for (const [i, stage] of program.stages.entries()) {
       if (stage.kind === "update") continue;
-      const wanted = Object.keys(stage.graph.outputs).filter((name) => this.readAfter(name, i));
+      const wanted = Object.keys(stage.graph.outputs).filter((name) => readAfter(this.program, name, i));
       this.calls.set(stage, compileCall(device, host, stage.graph, wanted));
     }
   }
@@ -181,20 +177,7 @@ class CompiledProgram {
 
   private state(node: Node): Cell {
     const { name } = node.params as { readonly name: string };
-    return checked(`state entry ${name}`, this.store.entry(name), node);
-  }
-
-  /** Whether the caller or a later stage asks for an output of stage `index`. */
-  private readAfter(name: string, index: number): boolean {
-    if (this.program.fetch.includes(name)) return true;
-    return this.program.stages.slice(index + 1).some((stage) => {
-      if (stage.kind === "update")
-        return stage.update.learningRate === name || stage.update.targets.some((target) => target.gradient === name);
-      return (
-        (stage.kind === "repeat" && (stage.count === name || stage.first === name)) ||
-        stage.graph.nodes.some((node) => node.prim === "input" && node.params.name === name)
-      );
-    });
+    return stagedFor(`state entry ${name}`, this.store.entry(name), node);
   }
 }
 
@@ -217,7 +200,7 @@ class RunValues {
 
   input(node: Node): Cell {
     const { name } = node.params as { readonly name: string };
-    return checked(`input ${name}`, this.known(name), node);
+    return stagedFor(`input ${name}`, this.known(name), node);
   }
 
   number(source: number | string): number {
@@ -244,14 +227,6 @@ class RunValues {
     if (cell === undefined) throw new GmcError("GM4906", `the input ${name} has no value`);
     return cell;
   }
-}
-
-function checked(what: string, cell: Cell, { dtype, shape }: Node): Cell {
-  if (cell.dtype === dtype && sameShape(cell.shape, shape)) return cell;
-  throw new GmcError(
-    "GM4906",
-    `the ${what} is ${cell.dtype} ${showShape(cell.shape)}, the graph was staged for ${dtype} ${showShape(shape)}`,
-  );
 }
 
 /** What a kernel says, as an error of ours. */

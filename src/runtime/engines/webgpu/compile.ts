@@ -5,6 +5,7 @@
  * Buffers by name: `scalars` (small feeds, one upload a run), `constants`, `feed:x`, `state:w` (as it is before the stage), `write:w` (as it is after it), `slot:3`
  * (a result within a stage, see memory.ts), `out:2:17` (what stage 2 gives: its node 17).
  */
+import { readAfter } from "../shared.js";
 import { optimize } from "../../graph/passes/index.js";
 import { sizeOf } from "../../graph/shape.js";
 import type { DType, Graph, Node, NodeOf, Shape } from "../../graph/types.js";
@@ -13,7 +14,7 @@ import { assemble, type Assembled, type DeviceLimits } from "./assemble.js";
 import type { BindingSources, Memory } from "./bindings.js";
 import { planMemory } from "./memory.js";
 import { schedule, type Part, type Schedule } from "./schedule.js";
-import { shareReductions } from "./share.js";
+import { reuseReductions } from "../../graph/passes/reuse-reductions.js";
 import { planUpdate, type PackSpec } from "./updates.js";
 
 /** A feed that lies among the scalars, at a word. */
@@ -163,8 +164,8 @@ class Compiler {
   }
 
   private graph(name: string, staged: Graph, index: number, repeat: CompiledStage["repeat"]): CompiledStage {
-    const wanted = Object.entries(staged.outputs).filter(([output]) => this.readAfter(output, index));
-    const graph = shareReductions(optimize({ ...staged, outputs: Object.fromEntries(wanted) }));
+    const wanted = Object.entries(staged.outputs).filter(([output]) => readAfter(this.program, output, index));
+    const graph = reuseReductions(optimize({ ...staged, outputs: Object.fromEntries(wanted) }));
     const { nodes } = graph;
     const before = new Map(this.values);
     const feeds = new Map<string, { dtype: DType; shape: Shape }>();
@@ -320,19 +321,6 @@ class Compiler {
       default:
         return undefined;
     }
-  }
-
-  /** Whether the caller or a later stage asks for an output of stage `index`. */
-  private readAfter(name: string, index: number): boolean {
-    if (this.program.fetch.includes(name)) return true;
-    return this.program.stages.slice(index + 1).some((stage) => {
-      if (stage.kind === "update")
-        return stage.update.learningRate === name || stage.update.targets.some((target) => target.gradient === name);
-      return (
-        (stage.kind === "repeat" && (stage.count === name || stage.first === name)) ||
-        stage.graph.nodes.some((node) => node.prim === "input" && node.params.name === name)
-      );
-    });
   }
 }
 

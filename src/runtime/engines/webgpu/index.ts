@@ -4,12 +4,14 @@
  */
 import { GmcError } from "../../graph/errors.js";
 import type { Engine } from "../engine.js";
+import { mayHaveCard } from "./card.js";
 import { findAdapter, openDevice } from "./device.js";
 import { openSession } from "./session.js";
 
 export const webgpuEngine: Engine = {
   name: "webgpu",
-  async probe() {
+  async probe({ automatic = false } = {}) {
+    if (automatic && !(await mayHaveCard())) return { name: "webgpu", available: false, absent: true, detail: "there is no graphics card" };
     try {
       const { name, software } = await findAdapter();
       return { name: "webgpu", available: true, software, detail: software ? `${name}, a software adapter` : name };

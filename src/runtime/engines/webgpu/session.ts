@@ -2,10 +2,12 @@
  * A session: a store, and the programs compiled against it. A run sends the small feeds in one upload, records all stages in one command buffer, repeats
  * included, and reads back what is fetched. Runs of one session wait for each other.
  */
+import { inTurn } from "../shared.js";
+import { stagedFor } from "../../graph/host.js";
 import { GmcError, InternalError } from "../../graph/errors.js";
 import { runKernel } from "../../graph/semantics/kernels.js";
 import { allocate, fromHost, toHost, valueOf, type Value as HostValue } from "../../graph/semantics/value.js";
-import { sameShape, showShape, sizeOf } from "../../graph/shape.js";
+import { sizeOf } from "../../graph/shape.js";
 import type { NodeOf, Prim } from "../../graph/types.js";
 import type { EngineSession, Executable, HostTensor, HostTensors, Program } from "../engine.js";
 import type { Assembled } from "./assemble.js";
@@ -17,12 +19,7 @@ export function openSession(device: Device): EngineSession {
   const memory = new Memory(device);
   const store = new Store(memory);
   const open = new Set<Executable>();
-  let turn: Promise<unknown> = Promise.resolve();
-  const queued = <T>(job: () => Promise<T>): Promise<T> => {
-    const next = turn.then(job, job);
-    turn = next.catch(() => undefined);
-    return next;
-  };
+  const queued = inTurn();
   return {
     engine: "webgpu",
     write: (name, value) => store.write(name, value),
@@ -351,12 +348,5 @@ function feedOf(feeds: HostTensors, name: string): HostTensor {
 }
 
 function checkedFeed(feeds: HostTensors, name: string, { dtype, shape }: Omit<Value, "ref">): HostTensor {
-  const value = feedOf(feeds, name);
-  if (value.dtype !== dtype || !sameShape(value.shape, shape)) {
-    throw new GmcError(
-      "GM4906",
-      `the input ${name} is ${value.dtype} ${showShape(value.shape)}, the graph was staged for ${dtype} ${showShape(shape)}`,
-    );
-  }
-  return value;
+  return stagedFor(`input ${name}`, feedOf(feeds, name), { dtype, shape });
 }

@@ -2,8 +2,9 @@
  * Buffers on the device, and the named state of a session. An entry has a place; one that a graph writes gets a second, and the two change places
  * after each call: what a stage writes is not seen by those who read in it.
  */
+import { stagedFor } from "../../graph/host.js";
 import { GmcError } from "../../graph/errors.js";
-import { sameShape, showShape, sizeOf } from "../../graph/shape.js";
+import { sameShape, sizeOf } from "../../graph/shape.js";
 import type { DType, Shape } from "../../graph/types.js";
 import type { HostTensor, TypedArray } from "../engine.js";
 import { usage, type Device } from "./device.js";
@@ -136,14 +137,7 @@ export class Store {
 
   /** The entry, checked against what a graph was staged for. */
   checked(name: string, dtype: DType, shape: Shape): TensorRegion {
-    const region = this.current(name);
-    if (region.dtype !== dtype || !sameShape(region.shape, shape)) {
-      throw new GmcError(
-        "GM4906",
-        `the state entry ${name} is ${region.dtype} ${showShape(region.shape)}, the graph was staged for ${dtype} ${showShape(shape)}`,
-      );
-    }
-    return region;
+    return stagedFor(`state entry ${name}`, this.current(name), { dtype, shape });
   }
 
   /** Where the next value of the entry is put, which may be of another shape; an entry that is not there yet begins so. */

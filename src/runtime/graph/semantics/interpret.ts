@@ -1,6 +1,6 @@
 /** Runs one graph: values for its inputs and state in, values of its outputs and writes out. */
 import { GmcError } from "../errors.js";
-import { sameShape, showShape } from "../shape.js";
+import { stagedFor } from "../host.js";
 import type { Graph, NodeOf, Prim } from "../types.js";
 import { runKernel } from "./kernels.js";
 import { allocate, type Value } from "./value.js";
@@ -38,11 +38,5 @@ function sourceValue(node: NodeOf<"input"> | NodeOf<"state">, lookup: Lookup): V
   const value = lookup(node.prim, name);
   const what = node.prim === "input" ? "input" : "state entry";
   if (value === undefined) throw new GmcError("GM4906", `the ${what} ${name} has no value`);
-  if (value.dtype !== node.dtype || !sameShape(value.shape, node.shape)) {
-    throw new GmcError(
-      "GM4906",
-      `the ${what} ${name} is ${value.dtype} ${showShape(value.shape)}, the graph was staged for ${node.dtype} ${showShape(node.shape)}`,
-    );
-  }
-  return value;
+  return stagedFor(`${what} ${name}`, value, node);
 }

@@ -2,7 +2,7 @@
  * Takes a graph, gives an equal one in which a sum (or maximum) over many axes starts from one over fewer of the same values, where there is one.
  * A metric, the mean of a term over everything, then costs next to nothing, and the term itself has one reader, which patterns need.
  */
-import type { Graph, Node, NodeOf } from "../../graph/types.js";
+import type { Graph, Node, NodeOf } from "../types.js";
 
 type Reduction = NodeOf<"reduceSum"> | NodeOf<"reduceMax">;
 
