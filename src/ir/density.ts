@@ -30,6 +30,8 @@ interface Progress {
   readonly planned: ReadonlyMap<string, Span>;
   /** Those of them that are drawn. */
   readonly draws: ReadonlySet<string>;
+  /** The whole statement of each. */
+  readonly statements: ReadonlyMap<string, Span>;
   /** Covered by energies; known from the first energy on. */
   readonly byEnergy: ReadonlySet<string>;
   readonly firstEnergy: Span | undefined;
@@ -70,6 +72,7 @@ export function elaborateDensity(cx: Context, decl: ast.DensityDecl): Density | 
     known: new Map(header.given.map((v) => [v, header.span])),
     planned: plan.defined,
     draws: plan.draws,
+    statements: plan.statements,
     byEnergy,
     firstEnergy: plan.energies[0],
     drawing: undefined,
@@ -114,11 +117,13 @@ function planOf(
 ): {
   readonly defined: Map<string, Span>;
   readonly draws: ReadonlySet<string>;
+  readonly statements: ReadonlyMap<string, Span>;
   readonly energies: readonly Span[];
   readonly broken: boolean;
 } {
   const defined = new Map<string, Span>();
   const draws = new Set<string>();
+  const statements = new Map<string, Span>();
   const energies: Span[] = [];
   let broken = false;
   const head = new Set(header.head);
@@ -129,10 +134,11 @@ function planOf(
     if (variable === "broken") broken = true;
     else if (variable && head.has(variable.name) && !defined.has(variable.name)) {
       defined.set(variable.name, stmt.target.span);
+      statements.set(variable.name, stmt.span);
       if (stmt.kind === "draw") draws.add(variable.name);
     }
   }
-  return { defined, draws, energies, broken };
+  return { defined, draws, statements, energies, broken };
 }
 
 /** The variable of the model that a target names; undefined where it names none. */
@@ -216,7 +222,7 @@ function earlyIn(exprs: readonly Expr[], progress: Progress, own?: string): Earl
 /** What is drawn or defined reads nothing that gets its value later, not through bindings either; a variable's parameters may read itself. */
 function readsNoLater(cx: Context, exprs: readonly Expr[], progress: Progress, own?: string): boolean {
   const early = earlyIn(exprs, progress, own);
-  if (early) usedTooSoon(cx, early.variable, early.span, progress.planned.get(early.variable) ?? progress.firstEnergy);
+  if (early) usedTooSoon(cx, early.variable, early.span, progress, own);
   return early === undefined;
 }
 
@@ -231,21 +237,35 @@ function usedByDraw(cx: Context, variable: string, exprs: readonly Expr[], progr
     });
   exprs.forEach(through);
   const [unused] = waiting.values();
-  if (unused) usedTooSoon(cx, variable, unused.span, progress.planned.get(variable));
+  if (unused) usedTooSoon(cx, variable, unused.span, progress);
   return unused === undefined;
 }
 
-function usedTooSoon(cx: Context, variable: string, span: Span, at: Span | undefined): void {
+/** `own`: the variable whose statement reads it. */
+function usedTooSoon(cx: Context, variable: string, span: Span, progress: Progress, own?: string): void {
+  const at = progress.planned.get(variable) ?? progress.firstEnergy;
+  // what never gets a value is told at the header
+  if (!at) return;
+  const other = progress.statements.get(variable);
+  const circle = own !== undefined && other !== undefined && reads(other, own);
   report(
     cx.diagnostics,
     "GM3029",
     span,
     { variable },
     {
-      labels: at ? [{ span: at, text: "it gets its value here" }] : [],
-      help: ["statements run from top to bottom: move this one down"],
+      labels: [{ span: at, text: circle ? `it gets its value here, and reads \`${own}\`` : "it gets its value here" }],
+      help: circle
+        ? [`neither can come first: let one of \`${own}\` and \`${variable}\` be drawn without the other`]
+        : ["statements run from top to bottom: move this one down"],
     },
   );
+}
+
+/** Whether a statement names a variable, which is enough for a help. */
+function reads({ file, start, end }: Span, variable: string): boolean {
+  const words = file.text.slice(start, end).match(/[\p{L}_][\p{L}\p{N}_]*/gu) ?? [];
+  return words.slice(1).includes(variable.replace(/\[.*$/u, ""));
 }
 
 /** Checks that `variable` may get its value here, and notes that it has. */
@@ -512,7 +532,7 @@ function densityAccess(cx: Context, progress: Progress): Env["access"] {
         );
         return undefined;
       }
-      usedTooSoon(cx, variable, span, progress.planned.get(variable) ?? progress.firstEnergy);
+      usedTooSoon(cx, variable, span, progress, progress.drawing ?? progress.defining);
       return undefined;
     },
   };

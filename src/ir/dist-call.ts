@@ -246,6 +246,8 @@ function checkShapes(
     const outer = scalarStands ? [] : own.slice(0, own.length - param.rank);
     const wide = broadcastShapes(batch, outer);
     if (!wide) {
+      const misfit = variable && worstParameter(list, values, variable.domain.shape, entry);
+      if (misfit) return refuseShape(env, entry, misfit, variable);
       report(env.cx.diagnostics, "GM3014", value.expr.span, {
         param: param.name,
         dist: entry.name,
@@ -265,16 +267,27 @@ function checkShapes(
     (entry.eventRank === 0 || sameShape(draw, shape.slice(shape.length - draw.length)))
   )
     return shape;
-  const culprit = worstParameter(list, values, shape, entry);
+  return refuseShape(env, entry, worstParameter(list, values, shape, entry), variable, { span, found: natural });
+}
+
+/** `found`: what all parameters make together, where no single one is to blame. */
+function refuseShape(
+  env: Env,
+  entry: Distribution,
+  culprit: ReturnType<typeof worstParameter>,
+  variable: Variable,
+  all?: { readonly span: Span; readonly found: readonly Dim[] },
+): undefined {
+  const { shape } = variable.domain;
   report(
     env.cx.diagnostics,
     "GM3014",
-    culprit?.value.expr.span ?? span,
+    culprit?.value.expr.span ?? all?.span ?? variable.span,
     {
       param: culprit?.name ?? "parameters",
       dist: entry.name,
       expected: expectedShape(shape, culprit?.rank ?? 0, entry),
-      found: showShape(culprit?.value.type.shape ?? natural),
+      found: showShape(culprit?.value.type.shape ?? all?.found ?? []),
     },
     {
       labels: [{ span: variable.span, text: `\`${variable.name}\` is ${showDomain(variable.domain)}` }],
