@@ -86,7 +86,15 @@ function buildProgram(finish: Finish): Command {
     );
 
   addModelOptions(add("check", "report errors and warnings, write nothing").argument("<files...>", ".gm files"))
-    .addHelpText("after", examples(["gmc check vae.gm", "all independent errors in one run"], ["gmc check --json vae.gm", "for an editor"]))
+    .addOption(new Option("--strict", "exit 1 for warnings too"))
+    .addHelpText(
+      "after",
+      examples(
+        ["gmc check vae.gm", "all independent errors in one run"],
+        ["gmc check --strict *.gm", "for continuous integration"],
+        ["gmc check --json vae.gm", "for an editor"],
+      ),
+    )
     .action(async (files: string[], flags: object) => finish(await (await import("./commands/check.js")).checkCommand(files, flags)));
 
   addModelOptions(add("explain", "what was derived: objective, surrogate, estimators, cost").argument("<file>", ".gm file"))

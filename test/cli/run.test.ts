@@ -138,6 +138,7 @@ describe("a trained run", () => {
     cpSync(at("runs/tiny"), at("elsewhere"), { recursive: true });
     const k = await gmc(["eval", "elsewhere", "--k", "120", "--json", "--rows", "10", "--split", "train"], { cwd: folder });
     expect(JSON.parse(k.stdout)).toMatchObject({ metrics: { nll: { k: 120 } }, protocol: { split: "train", rows: 10, step: 40 } });
+    expect((await gmc(["eval", "elsewhere", "--rows", "10"], { cwd: folder })).stderr).toMatch(/^run .*elsewhere\n/u);
     const whole = JSON.parse((await gmc(["eval", "elsewhere", "--json"], { cwd: folder })).stdout) as { metrics: unknown };
     expect(whole.metrics).toEqual((JSON.parse(read("runs/tiny/results.json")) as { metrics: unknown }).metrics);
     expect((await gmc(["sample", "elsewhere", "--count", "9", "--out", "points.svg"], { cwd: folder })).stdout.trim()).toBe("points.svg");

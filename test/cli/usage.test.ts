@@ -159,6 +159,28 @@ describe("compile", () => {
     expect((await gmcHere(["compile", "tiny.gm", "--verify", "--out", "-"], { cwd: folder })).code).toBe(0);
   });
 
+  it("notes where a package takes the JavaScript that it writes for CommonJS, and writes .mjs with its own declarations", async () => {
+    const place = mkdtempSync(join(folder, "package-"));
+    writeFileSync(join(place, "tiny.gm"), tinyModel);
+    const compiled = async (...more: string[]) => (await gmcHere(["compile", "tiny.gm", ...more], { cwd: place })).stderr;
+    writeFileSync(join(place, "package.json"), '{ "type": "commonjs" }');
+    expect(await compiled("--emit", "js")).toMatch(/note: .*package\.json says that \.js files are CommonJS.*npm pkg set type=module/u);
+    expect(await compiled()).not.toContain("CommonJS");
+    expect(await compiled("--emit", "js", "--out", "tiny.mjs")).not.toContain("CommonJS");
+    expect(existsSync(join(place, "tiny.d.mts"))).toBe(true);
+    writeFileSync(join(place, "package.json"), '{ "type": "module" }');
+    expect(await compiled("--emit", "js")).not.toContain("CommonJS");
+  });
+
+  it("checks, and with --strict fails for a warning", async () => {
+    writeFileSync(join(folder, "away.gm"), tinyModel.replace("maximize ELBO(p, q)", "minimize ELBO(p, q)"));
+    const lenient = await gmcHere(["check", "away.gm"], { cwd: folder });
+    expect(lenient).toMatchObject({ code: 0, stderr: expect.stringContaining("warning[GM3533]") as string });
+    expect((await gmcHere(["check", "--strict", "away.gm"], { cwd: folder })).code).toBe(1);
+    expect(JSON.parse((await gmcHere(["check", "--strict", "--json", "away.gm"], { cwd: folder })).stdout)).toMatchObject({ ok: false });
+    expect((await gmcHere(["check", "--strict", "tiny.gm"], { cwd: folder })).code).toBe(0);
+  });
+
   it("dumps the model IR as text, as JSON with --json, and nothing of a model that has none", async () => {
     const text = (await gmcHere(["compile", "tiny.gm", "--dump", "ir", "--set", "H=5"], { cwd: folder })).stdout;
     expect(text.startsWith("model Tiny(H = 5)\n")).toBe(true);

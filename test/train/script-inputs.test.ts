@@ -63,6 +63,15 @@ describe("train", () => {
     ["an option that does not exist", { engine, data: { x, y }, epoch: 3 }, "GM4050", /train has no option `epoch`/],
   ])("refuses %s", async (_, options, code, message) => refused(code, message, () => run(options)));
 
+  it.each<[string, unknown]>([
+    ["an empty object", {}],
+    ["a module", { model }],
+    ["a file's name", "vae.gm.js"],
+    ["nothing", undefined],
+  ])("refuses %s for a model", (_, wrong) =>
+    refused("GM4051", /the model is a model definition, found/, () => train(wrong as typeof model, { engine, data: { x, y } })),
+  );
+
   it("says which option was meant", async () => {
     await expect(run({ engine, data: { x, y }, epoch: 3 })).rejects.toMatchObject({ help: ["did you mean epochs?"] });
   });

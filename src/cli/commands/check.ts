@@ -10,13 +10,15 @@ import { compileFile, hasErrors } from "../sources.js";
 interface CheckFlags {
   readonly set?: Settings;
   readonly json?: boolean;
+  /** Warnings fail too. */
+  readonly strict?: boolean;
 }
 
 export function checkCommand(files: readonly string[], flags: CheckFlags): number {
   expectBriefRun();
   const checked = files.map((path) => ({ path, diagnostics: compileFile(path, { set: flags.set ?? {} }).diagnostics }));
   const all = checked.flatMap((c) => c.diagnostics);
-  const failed = hasErrors(all);
+  const failed = hasErrors(all) || (flags.strict === true && all.length > 0);
   if (flags.json) {
     json({ ok: !failed, files: checked.map((c) => ({ file: c.path, diagnostics: c.diagnostics.map((d) => diagnosticToJson(d)) })) });
   } else {

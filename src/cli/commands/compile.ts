@@ -1,6 +1,6 @@
 /** `gmc compile`: writes the generated file of each model, or says that it is stale. A second run changes no byte. */
-import { existsSync, statSync } from "node:fs";
-import { basename, join } from "node:path";
+import { existsSync, readFileSync, statSync } from "node:fs";
+import { basename, dirname, join, resolve } from "node:path";
 import { choiceOptions } from "../../base/command-line.js";
 import { diagnosticToJson } from "../../base/render.js";
 import { GmcError } from "../../runtime/graph/errors.js";
@@ -110,6 +110,7 @@ async function compileOne(path: string, flags: CompileFlags): Promise<CompiledOn
       throw new Exit(WRONG);
     }
   }
+  if (flags.emit === "js" && !flags.check && flags.out !== "-" && !flags.json) noteCommonJs(texts[0]?.path ?? path);
   const outputs = texts.map(({ text, path: output }): Written => {
     if (output === "-") {
       process.stdout.write(text);
@@ -125,6 +126,31 @@ async function compileOne(path: string, flags: CompileFlags): Promise<CompiledOn
     return { source: path, output, state };
   });
   return { outputs, loaded };
+}
+
+/** A module of a package whose `.js` files are CommonJS cannot be imported: said where it is written. */
+function noteCommonJs(output: string): void {
+  if (!output.endsWith(".js")) return;
+  for (let folder = dirname(resolve(output)); ; folder = dirname(folder)) {
+    const manifest = join(folder, "package.json");
+    if (existsSync(manifest)) {
+      if (!isModulePackage(manifest))
+        stderr(
+          `note: ${manifest} says that .js files are CommonJS, and ${output} is a module: \`npm pkg set type=module\`, or --out NAME.mjs`,
+        );
+      return;
+    }
+    if (dirname(folder) === folder) return;
+  }
+}
+
+function isModulePackage(manifest: string): boolean {
+  try {
+    return (JSON.parse(readFileSync(manifest, "utf8")) as { readonly type?: unknown }).type === "module";
+  } catch {
+    // what is no manifest is Node's to tell
+    return true;
+  }
 }
 
 function stale(source: string, output: string, flags: CompileFlags): Error {
@@ -146,7 +172,8 @@ function outputPath(source: string, flavour: "ts" | "js" | "dts", out: string | 
   if (out === undefined) return `${source}${suffix}`;
   if (out === "-") return flavour === "dts" ? "-" : out;
   if (isFolder(out)) return join(out, `${basename(source)}${suffix}`);
-  return flavour === "dts" ? out.replace(/(\.js)?$/, ".d.ts") : out;
+  if (flavour !== "dts") return out;
+  return out.endsWith(".mjs") ? out.replace(/\.mjs$/u, ".d.mts") : out.replace(/(\.js)?$/u, ".d.ts");
 }
 
 /** JSON of a tree; spans become [start, end], maps become objects, repeated parts are named once. */

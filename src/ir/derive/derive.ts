@@ -11,7 +11,7 @@ import { scalarType, typeOfDomain } from "../shapes.js";
 import type { Density, Evaluation, Expr, ModelIr, Phase, Slot, Update, Variable } from "../types.js";
 import { boundOf, combineOf, impossibleSign } from "./bounds.js";
 import { measuredDensities } from "./measured.js";
-import { unitOf, withoutScale } from "./units.js";
+import { constantOf, unitOf, withoutScale } from "./units.js";
 import {
   coveringPaths,
   deriveContext,
@@ -148,7 +148,7 @@ function refuseMissing(context: DeriveContext, { name, span }: Variable, density
 
 /** GM3533: who minimises a lower bound learns nothing of the likelihood, which stays above it. */
 function warnAway(context: DeriveContext, phase: Phase, update: Update, { quantity }: DerivedObjective): void {
-  const bound = boundOf(context, quantity, 1);
+  const bound = boundOf(context, withoutNumbers(quantity), 1);
   const away = update.direction === "minimize" ? "lower bound" : "upper bound";
   // in a game of two who move it both ways, one of them has to
   const isGame = phase.updates.some((u) => u.text === update.text && u.direction !== update.direction);
@@ -161,6 +161,13 @@ function warnAway(context: DeriveContext, phase: Phase, update: Update, { quanti
     { direction: update.direction, objective: update.text, bound: away },
     { help: [`write \`${other} ${update.text}\`, or turn its sign`] },
   );
+}
+
+/** Without the numbers that are added to it, which move nothing. */
+function withoutNumbers(quantity: Quantity): Quantity {
+  if (quantity.kind !== "sum") return quantity;
+  const terms = quantity.terms.filter((t) => t.quantity.kind !== "value" || constantOf(t.quantity.expr) === undefined);
+  return terms.length === 0 ? quantity : { ...quantity, terms };
 }
 
 function checkMoves(context: DeriveContext, update: Update, derived: DerivedObjective): readonly string[] {

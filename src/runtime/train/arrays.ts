@@ -31,6 +31,10 @@ export interface DataOptions {
 /** GM4004 where there are no data, GM4051 where they are no rows; else as `datasetOf`. */
 export function boundData(model: Pick<ModelDefinition, "name" | "streams">, options: DataOptions): Dataset {
   const { data, validation, test, dataOptions } = options;
+  if (!Array.isArray((model as { readonly streams?: unknown } | undefined)?.streams))
+    throw new GmcError("GM4051", `the model is a model definition, found ${shown(model)}`, [
+      "pass what the generated module exports: `import { model } from \"./vae.gm.js\"`",
+    ]);
   const names = Object.keys(dataVariables(model));
   const way = [names.length === 0 ? "pass an empty one: data: {}" : `pass rows by variable: data: { ${names.join(", ")} }`];
   // a caller without types hands over whatever it has
