@@ -338,6 +338,19 @@ describe("matching", () => {
     });
   });
 
+  it("refuses a source that feeds nothing, and takes one of several fields of which one is used", () => {
+    const offered = { ...raw({ x: images, y: labels }), name: "rings,mnist" };
+    const unnamed = [
+      { source: "rings", fields: ["x"] },
+      { source: "mnist", fields: ["y"] },
+    ];
+    const error = mistake(() => bindData({ ...offered, unnamed }, [{ v: binary([2]) }]));
+    expect(error).toMatchObject({ code: "GM5031" });
+    expect(error.message).toMatch(/^mnist feeds no variable of the model: `x` came from elsewhere/u);
+    expect(names(bindData({ ...offered, unnamed: [{ source: "both", fields: ["x", "y"] }] }, [{ v: binary([2]) }]))).toEqual([["v"]]);
+    expect(names(bindData({ ...offered, unnamed }, [{ v: binary([2]), c: category(3) }]))).toEqual([["v", "c"]]);
+  });
+
   it("wants aligned variables of one length, streams of any", () => {
     const short = field({ train: u8([3], [0, 1, 2]) }, {}, "labels");
     const error = mistake(() => bindData(raw({ x: images, y: short }), [{ x: binary([2]), y: category(3) }]));

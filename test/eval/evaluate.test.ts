@@ -175,6 +175,22 @@ describe("row metrics", () => {
     expect(metrics["one"]!.value).toBeCloseTo(4, 6);
   });
 
+  it("count a unit as active from the threshold of its mean's variance on", async () => {
+    const model = linearGaussian(0.3, 0.9, 1);
+    const mean = xs.reduce((a, b) => a + b) / xs.length;
+    const variance = xs.reduce((a, b) => a + (b - mean) ** 2, 0) / xs.length;
+    const units = (...variances: number[]): ModelDefinition["evaluate"][string] => ({
+      kind: "activeUnits",
+      label: "active_units(q)",
+      place: "lg.gm:13",
+      threshold: 0.01,
+      mean: ({ data }) => ({ z: mul(data["x"] as Tensor, constant(variances.map((v) => Math.sqrt(v / variance)))) }),
+    });
+    const { metrics } = await measured({ ...model, evaluate: { some: units(0.011, 0.009, 0.0105, 1, 0), none: units(0.0095, 0) } });
+    expect(metrics["some"]).toMatchObject({ value: 3, detail: { z: 3, "z of": 5 } });
+    expect(metrics["none"]).toMatchObject({ value: 0, detail: { z: 0, "z of": 2 } });
+  });
+
   it("read schedules as the last phase leaves them", async () => {
     const model = linearGaussian(0.3, 0.9, 2);
     const [phase] = model.train;

@@ -190,6 +190,10 @@ describe("checkpoints", () => {
     );
     expect(error.code).toBe("GM5204");
     expect(error.message).toContain("decoder.dense1.kernel is [2, 3], the model has [2, 4]; other [] is missing");
+    for (const shape of [[2], [2, 3, 4], [3, 2]]) {
+      const other = { name: "VAE", source: "abc", weights: { "decoder.dense1.kernel": { shape } } };
+      expect((await mistake(() => checkCompatible(loaded, other))).code).toBe("GM5204");
+    }
   });
 
   it("of abandoned later steps go away when an earlier run goes on", async () => {

@@ -28,6 +28,7 @@ export const gm5 = {
   GM5028: worded("A damaged sparse matrix"),
   GM5029: worded("A document without words"),
   GM5030: worded("A vocabulary of another length"),
+  GM5031: worded("Data that feed no variable"),
   GM5101: worded("The configuration is not JSON"),
   GM5102: worded("An unknown key of the configuration"),
   GM5103: worded("A wrong value in the configuration"),

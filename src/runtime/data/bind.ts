@@ -30,6 +30,7 @@ export type ResizeHelp = (variable: string, shape: readonly number[]) => readonl
 /** GM5020 to GM5025 where data and model do not fit. */
 export function bindData(raw: RawData, streams: readonly StreamSpec[], resizeHelp: ResizeHelp = () => []): Dataset {
   const sources = matchFields(raw, streams);
+  refuseIdle(raw, new Set(sources.values()));
   checkObserved(raw, streams, sources);
   const notes: string[] = [];
   const bound = streams.map((spec) => bindStream(raw, spec, sources, notes, resizeHelp));
@@ -67,6 +68,17 @@ function matchFields(raw: RawData, streams: readonly StreamSpec[]): ReadonlyMap<
     take(name, free[0]);
   }
   return matched;
+}
+
+/** GM5031 for a source that feeds no variable, though others do: the results would name data that nobody saw. */
+function refuseIdle(raw: RawData, used: ReadonlySet<string>): void {
+  const idle = raw.unnamed?.find(({ fields }) => !fields.some((field) => used.has(field)));
+  if (idle === undefined) return;
+  throw new GmcError(
+    "GM5031",
+    `${idle.source} feeds no variable of the model: ${[...used].map((field) => `\`${field}\``).join(", ")} came from elsewhere in ${raw.name}`,
+    [`leave it out, or name the variable that it is for: --data '…,VARIABLE=${idle.source}'`],
+  );
 }
 
 /** GM5013 where values are to be taken away and no variable may be missing. */

@@ -58,6 +58,8 @@ export interface RawData {
   readonly fields: Readonly<Record<string, Field>>;
   /** Fields that a specification assigned to a variable by name. */
   readonly assigned: ReadonlySet<string>;
+  /** Sources that were named without a variable, and the fields that are theirs. */
+  readonly unnamed?: readonly { readonly source: string; readonly fields: readonly string[] }[];
   /** Source and split, for the protocol. */
   readonly notes: readonly string[];
 }

@@ -49,11 +49,14 @@ export async function loadRawData(text: string, options: LoadOptions = {}): Prom
   const offered = new Map<string, Field>();
   const assigned = new Map<string, Field>();
   const notes: string[] = [];
+  const unnamed: { readonly source: string; readonly fields: readonly string[] }[] = [];
   let defaults: SplitOptions = {};
   for (const item of spec.items) {
     const loaded = await loadItem(item, options);
     defaults = { ...defaults, ...loaded.splits };
     for (const note of loaded.notes) if (!notes.includes(note)) notes.push(note);
+    if (item.variable === undefined)
+      unnamed.push({ source: item.source, fields: Object.keys(loaded.fields).filter((name) => !offered.has(name)) });
     for (const [name, field] of Object.entries(loaded.fields)) {
       if (item.variable !== undefined) assigned.set(name, join(assigned.get(name), field));
       else if (!offered.has(name)) offered.set(name, field);
@@ -62,7 +65,13 @@ export async function loadRawData(text: string, options: LoadOptions = {}): Prom
   // What is assigned by name wins over what a set offers under that name; test rows alone join the set's training rows.
   const fields = new Map(offered);
   for (const [name, field] of assigned) fields.set(name, field.splits.train === undefined ? join(offered.get(name), field) : field);
-  const raw: RawData = { name: shortName(spec.items, text), fields: Object.fromEntries(fields), assigned: new Set(assigned.keys()), notes };
+  const raw: RawData = {
+    name: shortName(spec.items, text),
+    fields: Object.fromEntries(fields),
+    assigned: new Set(assigned.keys()),
+    unnamed,
+    notes,
+  };
   const own = (name: SplitName): boolean => [...fields.values()].some((field) => field.splits[name] !== undefined);
   // A set's own way of cutting holds where neither the user nor a file of the user's says otherwise.
   const { test, validation, ...rest } = defaults;
