@@ -118,6 +118,6 @@ export const gm3Derivation = {
   GM3533: code<{ direction: string; objective: string; bound: string }>(
     "warning",
     "Bound that is moved away",
-    (a) => `\`${a.direction} ${a.objective}\` moves a ${a.bound} of the log-likelihood away from it`,
+    (a) => `\`${a.direction} ${a.objective}\` moves ${a.bound.startsWith("u") ? "an" : "a"} ${a.bound} of the log-likelihood away from it`,
   ),
 } as const satisfies Record<`GM35${string}`, CodeEntry<never>>;

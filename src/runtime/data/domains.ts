@@ -176,7 +176,7 @@ export function describeColumn(context: ColumnContext, column: Column, statistic
     if (options.binarize === "fixed" && !isBinary(statistics))
       return `${name}: Bernoulli(${shown}) drawn once, binarisation seed ${options.binarizeSeed ?? 0} (fixed binarisation)`;
     return column.stochastic
-      ? `${name}: Bernoulli(${shown}) drawn afresh each time (dynamic binarisation)`
+      ? `${name}: Bernoulli(${shown}) drawn afresh at each step, and once by the seed where it is measured (dynamic binarisation)`
       : `${name}: 0 and 1 as in the file`;
   }
   if (spec.domain === "real" && options.scale === "standardize")
