@@ -20,7 +20,10 @@ interface EvalFlags extends RunFlags, MeasureFlags {
 export async function evalCommand(named: string | undefined, flags: EvalFlags): Promise<number> {
   const { batch, ...others } = flags;
   const { trained, restored } = await openTrained(named, others);
-  if (!flags.json) [`run ${restored.run.path}`, describeEngine(restored.opened.picked), ...unusedMeasures(trained.model, flags, flags.metric)].forEach(stderr);
+  if (!flags.json)
+    [`run ${restored.run.path}`, describeEngine(restored.opened.picked), ...unusedMeasures(trained.model, flags, flags.metric)].forEach(
+      stderr,
+    );
   const interrupt = onInterrupt("stopping");
   const progress = openWorkProgress(process.stderr, flags.json);
   try {

@@ -33,7 +33,7 @@ export function boundData(model: Pick<ModelDefinition, "name" | "streams">, opti
   const { data, validation, test, dataOptions } = options;
   if (!Array.isArray((model as { readonly streams?: unknown } | undefined)?.streams))
     throw new GmcError("GM4051", `the model is a model definition, found ${shown(model)}`, [
-      "pass what the generated module exports: `import { model } from \"./vae.gm.js\"`",
+      'pass what the generated module exports: `import { model } from "./vae.gm.js"`',
     ]);
   const names = Object.keys(dataVariables(model));
   const way = [names.length === 0 ? "pass an empty one: data: {}" : `pass rows by variable: data: { ${names.join(", ")} }`];
