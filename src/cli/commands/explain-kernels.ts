@@ -3,6 +3,7 @@
  * here, so that the text is the same on every machine but for the line that names that device.
  */
 import { lineStarts, type SourceFile } from "../../base/source.js";
+import { mayHaveCard } from "../../runtime/engines/webgpu/card.js";
 import { compileProgram } from "../../runtime/engines/webgpu/compile.js";
 import {
   describeProgram,
@@ -90,6 +91,7 @@ export function kernelReport(model: ModelDefinition, { batch, buffers = usualBuf
 
 /** Nothing where there is none, or the package is missing: the report needs none, and `gmc doctor` says why. */
 async function presentDevice(): Promise<PresentDevice | undefined> {
+  if (!(await mayHaveCard())) return undefined;
   try {
     const { name, software, adapter } = await findAdapter();
     return { name, software, buffers: adapter.limits.maxStorageBuffersPerShaderStage };

@@ -15,7 +15,6 @@ import type { Settings } from "../options.js";
 import { bytes, grouped, json, stdout } from "../output.js";
 import { pathFor } from "../run/pictures.js";
 import { compileOrFail } from "../sources.js";
-import { explainKernels } from "./explain-kernels.js";
 
 interface ExplainFlags {
   readonly set?: Settings;
@@ -42,7 +41,7 @@ export async function explainCommand(file: string, flags: ExplainFlags): Promise
   if (!flags.json) printDiagnostics(compiled.diagnostics, false);
   const model = await importModel(compiled.print("js"));
   if (flags.kernels) {
-    await explainKernels(model, compiled.file, flags);
+    await (await import("./explain-kernels.js")).explainKernels(model, compiled.file, flags);
     return FINE;
   }
   // grey data are drawn in the step; what that costs does not show
