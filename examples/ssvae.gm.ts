@@ -103,17 +103,19 @@ export function sampleQ(w: Weights, key: Key, B: Rows, given: Readonly<Record<st
 export function objective(w: Weights, x: Tensor, y: Tensor, key: Key): Tensor {
   const y2 = allStates(category(10)); // [10, 1]  every value of y
   const logQy = origin("log q(y | x)", "ssvae.gm:23", categorical.logProb(y2, { logits: classifier(w.classifier, x) })); // [10, B]
+  const weightY = weighKnown(y, y2, exp(logQy)); // [10, B]  all on y where it is there
   const e = encoder(w.encoder, x, oneHot(y2, 10));
   const B = rowsOf(x);
   const z = normal.sample(key.at("z"), e, [10, B, 30]); // [10, B, 30]
-  const logPx = origin(
+  const logPx = term(
     "log p(x | y, z)",
     "ssvae.gm:19",
     sum(bernoulli.logProb(x, { logits: decoder(w.decoder, z, oneHot(y2, 10)) }), [-1]),
+    weightY,
   ); // [10, B]
-  const logPy = origin("log p(y)", "ssvae.gm:17", categorical.logProb(y2, { logits: zeros([10]) })); // [10, 1]
-  const klZ = origin("KL(q(z | y, x), p(z))", "ssvae.gm:18", sum(klNormal(e, { loc: 0, scale: 1 }), [-1])); // [10, B]
-  const weightY = weighKnown(y, y2, exp(logQy)); // [10, B]  all on y where it is there
+  const logPy = term("log p(y)", "ssvae.gm:17", categorical.logProb(y2, { logits: zeros([10]) }), weightY); // [10, 1]
+  const klZ = term("KL(q(z | y, x), p(z))", "ssvae.gm:18", sum(klNormal(e, { loc: 0, scale: 1 }), [-1]), weightY); // [10, B]
+  const logYMissing = term("log q(y | x), y missing", "ssvae.gm:23", whereMissing(y, logQy, 0), weightY); // [10, B]
   const yKnown = presentOr(y, 0); // [B]  0 where y is missing
   const logQy2 = origin(
     "log q(y | x)",
@@ -121,7 +123,7 @@ export function objective(w: Weights, x: Tensor, y: Tensor, key: Key): Tensor {
     categorical.logProb(yKnown, { logits: classifier(w.classifier, x) }),
   ); // [B]
   return add(
-    sum(mul(weightY, sub(sub(add(logPx, logPy), klZ), whereMissing(y, logQy, 0))), [0]),
+    sum(mul(weightY, sub(sub(add(logPx, logPy), klZ), logYMissing)), [0]),
     mul(60, term("log q(y | x)", "ssvae.gm:29", whereMissing(y, 0, logQy2))),
   ); // [B]
 }
@@ -134,18 +136,20 @@ export function objective(w: Weights, x: Tensor, y: Tensor, key: Key): Tensor {
 export function elbo(w: Weights, x: Tensor, y: Tensor, key: Key): Tensor {
   const y2 = allStates(category(10)); // [10, 1]  every value of y
   const logQy = origin("log q(y | x)", "ssvae.gm:23", categorical.logProb(y2, { logits: classifier(w.classifier, x) })); // [10, B]
+  const weightY = weighKnown(y, y2, exp(logQy)); // [10, B]  all on y where it is there
   const e = encoder(w.encoder, x, oneHot(y2, 10));
   const B = rowsOf(x);
   const z = normal.sample(key.at("z"), e, [10, B, 30]); // [10, B, 30]
-  const logPx = origin(
+  const logPx = term(
     "log p(x | y, z)",
     "ssvae.gm:19",
     sum(bernoulli.logProb(x, { logits: decoder(w.decoder, z, oneHot(y2, 10)) }), [-1]),
+    weightY,
   ); // [10, B]
-  const logPy = origin("log p(y)", "ssvae.gm:17", categorical.logProb(y2, { logits: zeros([10]) })); // [10, 1]
-  const klZ = origin("KL(q(z | y, x), p(z))", "ssvae.gm:18", sum(klNormal(e, { loc: 0, scale: 1 }), [-1])); // [10, B]
-  const weightY = weighKnown(y, y2, exp(logQy)); // [10, B]  all on y where it is there
-  return sum(mul(weightY, sub(sub(add(logPx, logPy), klZ), whereMissing(y, logQy, 0))), [0]); // [B]
+  const logPy = term("log p(y)", "ssvae.gm:17", categorical.logProb(y2, { logits: zeros([10]) }), weightY); // [10, 1]
+  const klZ = term("KL(q(z | y, x), p(z))", "ssvae.gm:18", sum(klNormal(e, { loc: 0, scale: 1 }), [-1]), weightY); // [10, B]
+  const logYMissing = term("log q(y | x), y missing", "ssvae.gm:23", whereMissing(y, logQy, 0), weightY); // [10, B]
+  return sum(mul(weightY, sub(sub(add(logPx, logPy), klZ), logYMissing)), [0]); // [B]
 }
 
 /** where(equal(argmax(classifier(x)), y), 0, 1) per example  ssvae.gm:35 */

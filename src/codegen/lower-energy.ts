@@ -188,7 +188,12 @@ export function lowerUnnormalised(scope: QuantityScope, q: Unnormalised): Tensor
   const model = name(energyModelName(q.density));
   const given = valuesOf(scope, q.density, q.at, withReads(scope, q.density, q.given));
   const finish = (js: Js, wanted: string, label: string): TensorValue =>
-    scope.writer.bind(wanted, { kind: "tensor", js: termOf(scope, label, q.span, js), shape: [], lead: given.lead }) as TensorValue;
+    scope.writer.bind(wanted, {
+      kind: "tensor",
+      js: termOf(scope, label, q.span, { js, lead: given.lead }),
+      shape: [],
+      lead: given.lead,
+    }) as TensorValue;
   const head = q.given.join(", ");
   switch (q.method.kind) {
     case "exact": {
@@ -292,7 +297,7 @@ export function lowerLogPartition(scope: QuantityScope, q: LogPartition): Tensor
       const js = call("logPartition", model, name("w"), given.js, options);
       return scope.writer.bind("logZ", {
         kind: "tensor",
-        js: termOf(scope, "log Z", q.span, js),
+        js: termOf(scope, "log Z", q.span, { js, lead: given.lead }),
         shape: [],
         lead: given.lead,
       }) as TensorValue;
@@ -310,7 +315,7 @@ export function lowerLogPartition(scope: QuantityScope, q: LogPartition): Tensor
         const surrogate = call("logPartitionSurrogate", model, name("w"), held, ...settings);
         const js = method.place === "persistent" ? call("mean", surrogate) : surrogate;
         const lead = method.place === "persistent" ? NO_LEAD : BATCH;
-        const value: TensorValue = { kind: "tensor", js: termOf(scope, ofChain(method.sum), q.span, js), shape: [], lead };
+        const value: TensorValue = { kind: "tensor", js: termOf(scope, ofChain(method.sum), q.span, { js, lead }), shape: [], lead };
         return scope.writer.bind("logZ", value, "its gradient at samples of the model") as TensorValue;
       }
       const { chains: _, sampler: __, ...own } = method.options;
@@ -320,7 +325,8 @@ export function lowerLogPartition(scope: QuantityScope, q: LogPartition): Tensor
       });
       const from = valuesOf(scope, q.density, q.at, withReads(scope, q.density, method.start));
       const js = call(method.method, model, name("w"), call("key.at", str(method.method)), from.js, options);
-      const value: TensorValue = { kind: "tensor", js: termOf(scope, ofChain(method.sum), q.span, js), shape: [], lead: from.lead };
+      const { lead } = from;
+      const value: TensorValue = { kind: "tensor", js: termOf(scope, ofChain(method.sum), q.span, { js, lead }), shape: [], lead };
       return scope.writer.bind("logZ", value, "its gradient at samples of the model") as TensorValue;
     }
   }
@@ -343,7 +349,7 @@ export function lowerMatching(scope: QuantityScope, q: Matching): TensorValue {
   const js = objective.loss ? call("neg", value) : value;
   return scope.writer.bind("score", {
     kind: "tensor",
-    js: termOf(scope, q.method, q.span, js),
+    js: termOf(scope, q.method, q.span, { js, lead: given.lead }),
     shape: [],
     lead: given.lead,
   }) as TensorValue;

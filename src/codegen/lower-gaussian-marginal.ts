@@ -67,13 +67,14 @@ export function lowerGaussianMarginal(scope: QuantityScope, q: Extract<Quantity,
     object({ loc: loc0, factor: scaledFactor, scale: full ?? call("ones", numbers(xShape.map((d) => d.size))) }),
   );
   const label = `log ${q.child.density}(${q.child.variable})`;
+  const lead = joinLeads([leadOf(x), rowsLead, prior.lead, ...(noise ? [noise.lead] : [])]);
   return scope.writer.bind(
     `logP${capital(q.child.variable)}`,
     {
       kind: "tensor",
-      js: termOf(scope, label, q.child.span, js),
+      js: termOf(scope, label, q.child.span, { js, lead }),
       shape: [],
-      lead: joinLeads([leadOf(x), rowsLead, prior.lead, ...(noise ? [noise.lead] : [])]),
+      lead,
     },
     `${q.latent.variable} integrated out`,
   ) as TensorValue;

@@ -3,6 +3,7 @@ import { InternalError } from "../base/internal-error.js";
 import type { ByRow, Quantity } from "../ir/quantity.js";
 import { call, type Js, num } from "./js.js";
 import { capital } from "./names.js";
+import { quantityText } from "./mathtext.js";
 import { bound, type QuantityScope, termOf } from "./quantity-scope.js";
 import { joinLeads, type Lead, NO_LEAD, tensorValue, type TensorValue, type Value } from "./values.js";
 
@@ -44,8 +45,8 @@ export function whereDrawn(scope: QuantityScope, variable: string, log: TensorVa
 /** `lowerPart` lowers either part. */
 export function lowerByRow(scope: QuantityScope, q: ByRow, lowerPart: (scope: QuantityScope, q: Quantity) => TensorValue): TensorValue {
   const data = dataOf(scope, q.variable);
-  // within what has a name, terms are parts of one
-  const within: QuantityScope = q.text === undefined ? scope : { ...scope, enumerating: true };
+  // it has a name as a whole: the mean of a part over rows of the other kind is no quantity
+  const within: QuantityScope = { ...scope, enumerating: true };
   const known = (): Value =>
     scope.writer.remember(`known:${q.variable}`, () =>
       scope.writer.bind(`${q.variable}Known`, { ...data, js: call("presentOr", data.js, num(0)) }, `0 where ${q.variable} is missing`),
@@ -56,7 +57,13 @@ export function lowerByRow(scope: QuantityScope, q: ByRow, lowerPart: (scope: Qu
   const missing = lower(q.missing, within);
   const lead: Lead = joinLeads([there.lead, missing.lead, data.lead]);
   const js: Js = call("whereMissing", data.js, missing.js, there.js, ...rankOf(data));
-  return { kind: "tensor", js: q.text === undefined ? js : termOf(scope, q.text, q.span, js), shape: [], lead };
+  if (q.text !== undefined) return { kind: "tensor", js: termOf(scope, q.text, q.span, { js, lead }), shape: [], lead };
+  const part = q.there ?? q.missing;
+  const label = part
+    ? `${quantityText(scope.context, part)}, ${q.variable} ${q.there ? "there" : "missing"}`
+    : quantityText(scope.context, q);
+  const value: TensorValue = { kind: "tensor", js: termOf(scope, label, q.span, { js, lead }), shape: [], lead };
+  return scope.writer.bind(`log${capital(q.variable)}${q.there ? "There" : "Missing"}`, value) as TensorValue;
 }
 
 /** How many axes of an event follow the batch; left out where there is none. */

@@ -145,7 +145,7 @@ function lowerPart(scope: QuantityScope, quantity: Quantity): TensorValue {
   const value = lowerQuantity({ ...scope, unnamed: true }, quantity);
   // within a family of samples it is no quantity of its own
   const within = value.lead.plates.size > 0 ? { ...scope, enumerating: true } : scope;
-  return { ...value, js: termOf(within, quantityText(scope.context, quantity), quantity.span, value.js) };
+  return { ...value, js: termOf(within, quantityText(scope.context, quantity), quantity.span, value) };
 }
 
 /** Draws and expressions alone. */
@@ -177,12 +177,16 @@ export function lowerFactor(scope: QuantityScope, factor: Factor): TensorValue {
   // p over several orders is the mean of what it is in each
   const ensemble = masks?.plate === undefined ? each : reducePlate(scope, each, masks.plate, "logMeanExp");
   if (masks?.plate !== undefined) scope.writer.dropPlate(masks.plate);
-  const { js } = ensemble;
   const label = factorLabel(scope.context, factor);
-  const value: TensorValue = { ...ensemble, js: termOf(scope, label, factor.span, js) };
-  const logProb = scope.writer.remember(
-    `${label}|${place(factor.span)}|${x.js.kind === "name" ? x.js.name : ""}|${JSON.stringify(js)}`,
-    () => scope.writer.bind(factorName(factor), value),
+  const key = `${label}|${place(factor.span)}|${x.js.kind === "name" ? x.js.name : ""}|${JSON.stringify(ensemble.js)}`;
+  const bindAs = (value: TensorValue) => (): Value =>
+    scope.writer.bind(factorName(factor), { ...value, js: termOf(scope, label, factor.span, value) });
+  // what has weighed states and is a term of the objective too is evaluated once, and named then
+  const { memo } = scope.writer;
+  const logProb = (
+    scope.enumerating
+      ? (memo.get(`term|${key}`) ?? scope.writer.remember(key, bindAs(ensemble)))
+      : scope.writer.remember(`term|${key}`, bindAs((memo.get(key) as TensorValue | undefined) ?? ensemble))
   ) as TensorValue;
   scope.onFactor?.(factor, { x, logProb, dist, inner });
   return logProb;
@@ -210,7 +214,8 @@ function lowerLogDet(scope: QuantityScope, q: LogDet): TensorValue {
   if (!first) throw new InternalError("a log-determinant of no flow");
   const js = rest.reduce<Js>((total, v) => call("add", total, v.js), first.js);
   const label = logDetLabel(scope.context, q);
-  return { ...first, js: termOf(scope, label, q.span, js), lead: joinLeads(values.map((v) => v.lead)) };
+  const lead = joinLeads(values.map((v) => v.lead));
+  return { ...first, js: termOf(scope, label, q.span, { js, lead }), lead };
 }
 
 /** What a flow gives is called after the variable that it gives. */
@@ -248,7 +253,8 @@ function lowerKl(scope: QuantityScope, q: Extract<Quantity, { kind: "kl" }>): Te
   // Where no parameter has the event's axes, one KL stands for all entries.
   js = seen >= entries ? sumEvent(js, entries) : call("mul", js, num(shape.reduce((n, d) => n * d.size, 1)));
   const label = `KL(${conditionalText(scope.context, q.q)}, ${conditionalText(scope.context, q.p)})`;
-  const value: TensorValue = { kind: "tensor", js: termOf(scope, label, q.p.span, js), shape: [], lead: joinLeads([a.lead, b.lead]) };
+  const lead = joinLeads([a.lead, b.lead]);
+  const value: TensorValue = { kind: "tensor", js: termOf(scope, label, q.p.span, { js, lead }), shape: [], lead };
   return scope.writer.bind(`kl${capital(q.q.variable)}`, value) as TensorValue;
 }
 
@@ -476,18 +482,20 @@ function lowerEnumerate(scope: QuantityScope, q: Extract<Quantity, { kind: "enum
   // Bound under another name, the variable itself keeps what it means outside.
   const inner: QuantityScope = {
     ...scope,
-    enumerating: true,
     variable: q.local ? scope.variable : bound(scope.variable, q.variable, states),
     local: q.local ? bound(scope.local, q.local.id, states) : scope.local,
   };
   let value: TensorValue;
   if (q.op === "expect") {
     if (!q.weight) throw new InternalError("an enumerated expectation without its weight");
-    const lowered = lowerQuantity(inner, q.weight);
+    const lowered = lowerQuantity({ ...inner, enumerating: true }, q.weight);
     const logQ = q.weight.kind === "factor" ? lowered : (scope.writer.bind("logPosterior", lowered) as TensorValue);
-    const body = lowerQuantity(inner, q.body);
-    const weight: TensorValue = { ...logQ, js: call("exp", logQ.js) };
-    const given = q.fills ? weighKnown(scope, q.variable, tensorValue(states), weight) : weight;
+    const probability: TensorValue = { ...logQ, js: call("exp", logQ.js) };
+    const given = q.fills
+      ? weighKnown(scope, q.variable, tensorValue(states), probability)
+      : (scope.writer.bind(`weight${capital(q.variable)}`, probability) as TensorValue);
+    const around = [...(scope.states ?? []), { plate: plate.id, weight: given }];
+    const body = lowerQuantity({ ...inner, states: around }, q.body);
     const weighted: TensorValue = {
       kind: "tensor",
       js: call("mul", given.js, body.js),
@@ -496,7 +504,7 @@ function lowerEnumerate(scope: QuantityScope, q: Extract<Quantity, { kind: "enum
     };
     value = reducePlate(scope, weighted, plate.id, "sum");
   } else {
-    const body = scope.writer.bind("logJoint", lowerQuantity(inner, q.body)) as TensorValue;
+    const body = scope.writer.bind("logJoint", lowerQuantity({ ...inner, enumerating: true }, q.body)) as TensorValue;
     value = reducePlate(scope, body, plate.id, { logsumexp: "logSumExp", max: "reduceMax", min: "reduceMin" }[q.op]);
   }
   scope.writer.dropPlate(plate.id);
@@ -515,7 +523,7 @@ function namedValue(scope: QuantityScope, expr: Expr, term = false): TensorValue
   if (scope.unnamed || !["builtin", "netCall", "layer"].includes(expr.kind) || expr.span.file.path.startsWith("std/")) return value;
   const text = textOf(expr.span).replace(/\s+/gu, " ");
   const label = text.length > 60 ? `${text.slice(0, 59)}…` : text;
-  return { ...value, js: termOf(term ? scope : { ...scope, enumerating: true }, label, expr.span, value.js) };
+  return { ...value, js: termOf(term ? scope : { ...scope, enumerating: true }, label, expr.span, value) };
 }
 
 /** `p(x | z)` */

@@ -13,8 +13,10 @@ import type { TensorValue, Value } from "./values.js";
 export interface QuantityScope extends Scope {
   /** The batch of a data variable, whatever the `E`s around have bound under its name. */
   readonly data: (variable: string) => Value | undefined;
-  /** Inside a sum over states: its terms are no metrics of their own. */
+  /** Inside of what has one name: its terms are no metrics of their own. */
   readonly enumerating?: boolean;
+  /** Of the sums over states around that are expectations, outermost first: the probability of each state. */
+  readonly states?: readonly StateWeight[];
   /** Told of each conditional that is evaluated: the M-steps of expectation maximisation are made of them. */
   readonly onFactor?: (factor: Factor, parts: FactorParts) => void;
   /** Inside of a term that has a name: its expressions get none. */
@@ -33,6 +35,12 @@ export interface QuantityScope extends Scope {
   readonly training: boolean;
   /** Number of samples: JavaScript of each plate's size. */
   readonly plateSize: (plate: Plate) => Js;
+}
+
+/** The probabilities of the states along a plate. */
+export interface StateWeight {
+  readonly plate: string;
+  readonly weight: TensorValue;
 }
 
 /** A conditional in code: the value drawn, its log-probability, and the scope of its parameters. */
@@ -77,7 +85,21 @@ export function bound(outer: Scope["variable"], name: string, value: Value): Sco
   return (other) => (other === name ? value : outer(other));
 }
 
-/** Names a term of the objective with its place, so that metrics and faults can name it. */
-export function termOf(scope: QuantityScope, label: string, span: Span, js: Js): Js {
-  return call(scope.enumerating ? "origin" : "term", str(label), str(place(span)), js);
+/** Names a term of the objective with its place, so that metrics and faults can name it. At every state of a latent, the metric is its mean over them. */
+export function termOf(scope: QuantityScope, label: string, span: Span, value: Pick<TensorValue, "js" | "lead">): Js {
+  if (scope.enumerating) return call("origin", str(label), str(place(span)), value.js);
+  const weight = weightOf(scope.states ?? [], value.lead.plates);
+  return call("term", str(label), str(place(span)), value.js, ...(weight ? [weight] : []));
+}
+
+/** The probability of the states that a value stands at: a state's own depends on those of the sums around it. */
+function weightOf(states: readonly StateWeight[], plates: ReadonlySet<string>): Js | undefined {
+  const seen = new Set(plates);
+  let product: Js | undefined;
+  for (const { plate, weight } of [...states].reverse()) {
+    if (!seen.has(plate)) continue;
+    for (const p of weight.lead.plates) seen.add(p);
+    product = product ? call("mul", weight.js, product) : weight.js;
+  }
+  return product;
 }

@@ -31,7 +31,10 @@ export function boundOf(context: DeriveContext, measured: Quantity, outer: 1 | -
   if (quantity.kind === "optimum") return (quantity.op === "max" ? sign : -sign) === 1 ? "lower bound" : "upper bound";
   const meanField = meanFieldBound(quantity);
   if (meanField !== undefined) return `${sign === 1 ? "lower" : "upper"} bound${meanField}`;
-  if (isEvidenceBound(context, quantity)) return `${sign === 1 ? "lower" : "upper"} bound${readsEstimate(quantity) ? upToLogZ : ""}`;
+  for (const turned of [1, -1] as const) {
+    if (isEvidenceBound(context, quantity, turned))
+      return `${sign === turned ? "lower" : "upper"} bound${readsEstimate(quantity) ? upToLogZ : ""}`;
+  }
   if (sampled) return "estimate";
   const noisy = dequantised(context, quantity);
   if (noisy === 0) return "exact";
@@ -136,10 +139,13 @@ function withoutOrder(quantity: Quantity): Quantity {
   return bounds ? { ...quantity, body: { ...inner, body } } : quantity;
 }
 
-function isEvidenceBound(context: DeriveContext, whole: Quantity): boolean {
+/** Whether it is a bound of log p, or with `sign` -1 the negative of one, as in `E[z ~ q](log q(z | x) - log p(x, z))`. */
+function isEvidenceBound(context: DeriveContext, whole: Quantity, sign: 1 | -1 = 1): boolean {
   const quantity = withoutOrder(whole);
   const family = quantity.kind === "expect" && quantity.plate !== undefined;
   if (family && (combineOf(quantity, 1) === undefined || quantity.body.kind !== "reduce")) return false;
+  // the log of a mean of inverse weights bounds nothing
+  if (family && sign === -1 && combineOf(quantity, 1) !== "mean") return false;
   // of a family, what the reduction over it is taken of
   const inside = family && quantity.body.kind === "reduce" ? quantity.body.body : quantity;
   const { drawn: deeper, terms } = within(context, inside);
@@ -148,7 +154,7 @@ function isEvidenceBound(context: DeriveContext, whole: Quantity): boolean {
   if (source === undefined || drawn.some((f) => f?.density !== source) || terms.some((t) => t.factors.length > 0)) return false;
   const above = new Map<string, Set<string>>();
   const below = new Set<string>();
-  for (const t of terms) if (!place(t, source, above, below)) return false;
+  for (const t of terms) if (!place({ ...t, scale: sign * t.scale }, source, above, below)) return false;
   const [joint, ...others] = [...above];
   if (!joint || others.length > 0) return false;
   // Every conditional of the joint once, and every draw's own density once.
@@ -197,25 +203,30 @@ function isHelper(context: DeriveContext, { density, variable }: Factor): boolea
   return !densityOf(context, density).header.has(variable);
 }
 
-/** Sorts a term into the joint's conditionals and the draws' own; false where it is neither. */
+/** Sorts a term into the joint's conditionals and the draws' own; false where it is neither, or stands there a second time. */
 function place(term: Term, source: string, above: Map<string, Set<string>>, below: Set<string>): boolean {
-  const add = (density: string, variable: string): void => {
-    above.set(density, (above.get(density) ?? new Set()).add(variable));
+  const add = (density: string, variable: string): boolean => {
+    const seen = above.get(density) ?? new Set();
+    above.set(density, seen);
+    return addNew(seen, variable);
   };
   const { scale } = term;
   // what a draw fills in has a density of its own in the rows where it does
   const filled = term.quantity.kind === "byRow" && !term.quantity.there ? term.quantity.missing : undefined;
   const quantity = filled?.kind === "factor" && filled.density === source ? filled : term.quantity;
   if (quantity.kind === "kl" && scale === -1 && quantity.q.density === source) {
-    add(quantity.p.density, quantity.p.variable);
-    below.add(quantity.q.variable);
-    return true;
+    const isNew = add(quantity.p.density, quantity.p.variable);
+    return addNew(below, quantity.q.variable) && isNew;
   }
   // an energy's variables are one factor: its value, hidden ones summed out, less log Z
   if (quantity.kind === "unnormalised" && scale === 1 && quantity.density !== source && quantity.method.kind === "exact") {
-    for (const v of [...quantity.given, ...quantity.method.sum, ...quantity.method.enumerate]) add(quantity.density, v);
-    return true;
+    return [...quantity.given, ...quantity.method.sum, ...quantity.method.enumerate].every((v) => add(quantity.density, v));
   }
+  // what is summed or integrated out of the joint: its factors, all within the log
+  if (scale === 1 && quantity.kind === "enumerate" && quantity.op === "logsumexp" && !quantity.local)
+    return termsOf(quantity.body).every((t) => t.factors.length === 0 && isOfJoint(t.quantity, source) && place(t, source, above, below));
+  if (scale === 1 && quantity.kind === "gaussianMarginal")
+    return [quantity.latent, quantity.child].every((f) => f.density !== source && add(f.density, f.variable));
   if (quantity.kind === "logPartition") return scale === -1 && quantity.method.kind !== "chain";
   if (quantity.kind === "logDet") {
     // of the draws, -log|det| of what was done to them; of the joint, that of going back
@@ -224,8 +235,20 @@ function place(term: Term, source: string, above: Map<string, Set<string>>, belo
     return false;
   }
   if (quantity.kind !== "factor") return false;
-  if (quantity.density === source && scale === -1) below.add(quantity.variable);
-  else if (quantity.density !== source && scale === 1) add(quantity.density, quantity.variable);
-  else return false;
-  return true;
+  if (quantity.density === source) return scale === -1 && addNew(below, quantity.variable);
+  return scale === 1 && add(quantity.density, quantity.variable);
+}
+
+/** Log-densities of the joint alone: the sum over states of what a draw's own density is subtracted from is none of it. */
+function isOfJoint(quantity: Quantity, source: string): boolean {
+  if (quantity.kind === "factor") return quantity.density !== source;
+  if (quantity.kind === "gaussianMarginal") return true;
+  return quantity.kind === "enumerate" && quantity.op === "logsumexp";
+}
+
+/** Adds; false where it was there. */
+function addNew(seen: Set<string>, name: string): boolean {
+  const isNew = !seen.has(name);
+  seen.add(name);
+  return isNew;
 }

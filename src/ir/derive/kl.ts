@@ -34,6 +34,7 @@ export function closedFormKl(q: string, p: string): string | undefined {
 }
 
 type Averaged = Extract<Quantity, { kind: "expect" | "enumerate" }>;
+type Expectation = Extract<Quantity, { kind: "expect" }>;
 
 export function closeKl(context: DeriveContext, node: Averaged, notes: EstimatorNote[]): Quantity {
   if (node.kind === "expect") {
@@ -42,13 +43,52 @@ export function closeKl(context: DeriveContext, node: Averaged, notes: Estimator
     return { ...node, body: closeWithin(context, node, steps, [], node.body, notes) };
   }
   if (node.weight?.kind !== "factor") return node;
-  const { rest, closed } = closePairs(context, node, [node.weight], [], termsOf(node.body), notes);
+  const { closed, left } = closeOutside(context, node, node.weight, [], node.body, notes);
   if (closed.length === 0) return node;
-  // A KL does not depend on the state that is summed over: it stands outside the sum.
-  const left = rest.flatMap((t) => (closed.includes(t) ? [] : [t]));
-  const kept: readonly Term[] =
-    left.length > 0 ? [{ scale: 1, factors: [], quantity: { ...node, body: { kind: "sum", terms: left, span: node.span } } }] : [];
+  const kept: readonly Term[] = left ? [{ scale: 1, factors: [], quantity: { ...node, body: left } }] : [];
   return { kind: "sum", terms: [...kept, ...closed], span: node.span };
+}
+
+/**
+ * A KL does not depend on the state that is summed over, nor on what is drawn given it: it stands outside of the sum, and of all averages in it.
+ * `left`: the body without the pairs, undefined where nothing else is in it.
+ */
+function closeOutside(
+  context: DeriveContext,
+  node: Averaged,
+  weight: Factor,
+  inside: readonly string[],
+  body: Quantity,
+  notes: EstimatorNote[],
+): { readonly closed: readonly Term[]; readonly left: Quantity | undefined } {
+  const drawn = plainDraws(body);
+  const own = [weight.variable, ...variablesIn(context, distExprs(weight.dist))];
+  if (drawn && !own.some((v) => drawn.includes(v)) && (body.kind === "expect" || body.kind === "enumerate")) {
+    const inner = closeOutside(context, node, weight, [...inside, ...drawn], body.body, notes);
+    return { closed: inner.closed, left: inner.left && { ...body, body: inner.left } };
+  }
+  const follows = new Set([weight.variable, ...inside]);
+  const { rest, closed } = closePairs(context, node, [weight], () => follows, termsOf(body), notes);
+  const found: Term[] = [...closed];
+  const left = rest.flatMap((t): readonly Term[] => {
+    if (closed.includes(t)) return [];
+    // averages of one sum may hold pairs each
+    if (t.quantity === body || t.factors.length > 0 || !plainDraws(t.quantity)) return [t];
+    const inner = closeOutside(context, node, weight, inside, t.quantity, notes);
+    found.push(...inner.closed.map((c) => ({ ...c, scale: c.scale * t.scale })));
+    return inner.closed.length === 0 ? [t] : inner.left ? [{ ...t, quantity: inner.left }] : [];
+  });
+  return { closed: found, left: left.length === 0 ? undefined : found.length === 0 ? body : { kind: "sum", terms: left, span: node.span } };
+}
+
+/** What an average binds, where it is an average of its body and no more: an `E` of one sample without a surrogate, a sum over states. */
+function plainDraws(quantity: Quantity): readonly string[] | undefined {
+  if (quantity.kind === "enumerate") return quantity.op === "expect" && !quantity.local ? [quantity.variable] : undefined;
+  if (quantity.kind !== "expect" || quantity.plate || quantity.surrogate) return undefined;
+  const names = quantity.steps.map((s) =>
+    s.kind === "factor" && !s.local ? s.factor.variable : s.kind === "bind" && s.at.size === 0 ? s.variable : undefined,
+  );
+  return names.every((n) => n !== undefined) ? names : undefined;
 }
 
 /**
@@ -57,13 +97,14 @@ export function closeKl(context: DeriveContext, node: Averaged, notes: Estimator
  */
 function closeWithin(
   context: DeriveContext,
-  node: Averaged,
+  node: Expectation,
   drawn: readonly Factor[],
   states: readonly Factor[],
   body: Quantity,
   notes: EstimatorNote[],
 ): Quantity {
-  const { rest, closed } = closePairs(context, node, drawn, states, termsOf(body), notes);
+  const follows = (variable: string): ReadonlySet<string> => drawnFrom(context, node, states, variable);
+  const { rest, closed } = closePairs(context, node, drawn, follows, termsOf(body), notes);
   let inner = false;
   const terms = rest.map((t): Term => {
     const q = t.quantity;
@@ -76,12 +117,15 @@ function closeWithin(
   return closed.length > 0 || inner ? { kind: "sum", terms, span: node.span } : body;
 }
 
-/** The terms with each pair that has a closed form replaced by it: `rest`, of which `closed` are new. */
+/**
+ * The terms with each pair that has a closed form replaced by it: `rest`, of which `closed` are new. `followsFrom` gives a drawn variable and what
+ * depends on it.
+ */
 function closePairs(
   context: DeriveContext,
   node: Averaged,
   drawn: readonly Factor[],
-  states: readonly Factor[],
+  followsFrom: (variable: string) => ReadonlySet<string>,
   terms: readonly Term[],
   notes: EstimatorNote[],
 ): { readonly rest: readonly Term[]; readonly closed: readonly Term[] } {
@@ -98,7 +142,7 @@ function closePairs(
   drawn.forEach((q) => {
     const open = (ofVariable.get(q.variable) ?? []).filter((t) => !becomes.has(t));
     const own = open.find((t) => t.quantity.kind === "factor" && t.quantity.density === q.density && standsForItself(t.quantity));
-    const follows = drawnFrom(context, node, states, q.variable);
+    const follows = followsFrom(q.variable);
     const other =
       own &&
       open.find(
@@ -130,9 +174,8 @@ function closePairs(
  * `variable`, and what follows from it within the node: whatever a later step that is no plain draw makes, all after it may follow from it. `states`
  * are drawn after the node's steps.
  */
-function drawnFrom(context: DeriveContext, node: Averaged, states: readonly Factor[], variable: string): ReadonlySet<string> {
+function drawnFrom(context: DeriveContext, node: Expectation, states: readonly Factor[], variable: string): ReadonlySet<string> {
   const found = new Set([variable]);
-  if (node.kind === "enumerate") return found;
   const start = node.steps.findIndex((s) => s.kind === "factor" && s.factor.variable === variable);
   const later = node.steps.slice(start + 1);
   const known = later.every((s) => (s.kind === "factor" && !s.local) || s.kind === "bind");

@@ -7,16 +7,14 @@ export {
   inline,
   input,
   iterationInput,
-  origin,
   stage,
   state,
-  term,
-  terms,
   writeState,
   type InputSpec,
   type InputSpecs,
   type StageOptions,
 } from "./stage.js";
+export { origin, term, terms } from "./term.js";
 export {
   randomBits,
   randomCounts,

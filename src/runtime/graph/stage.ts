@@ -18,7 +18,7 @@ import {
   type Tensor,
   type Trace,
 } from "./trace.js";
-import type { DType, Graph, NodeOf, Origin, Prim, Shape } from "./types.js";
+import type { DType, Graph, NodeOf, Prim, Shape } from "./types.js";
 
 export interface InputSpec {
   readonly shape: Shape;
@@ -79,35 +79,6 @@ export function writeState(to: Tensor, value: Tensor): void {
 /** Whether the current stage is for training. */
 export function currentMode(): Mode {
   return currentTrace().mode;
-}
-
-/**
- * Names a term of an objective: `t`, and every node staged since the last call that has no origin yet, come from `label` at `place`.
- * Also registers `t` as a metric under `label` (see `terms`). Gives `t` back.
- */
-export function term(label: string, place: string, t: Tensor): Tensor {
-  currentTrace().terms.set(label, t);
-  return origin(label, place, t);
-}
-
-/** As `term`, for a part whose mean is no quantity of its own (a log-density at every state of a latent that is summed over): no metric. */
-export function origin(label: string, place: string, t: Tensor): Tensor {
-  const trace = currentTrace();
-  const from: Origin = { label, place };
-  for (let i = trace.marker; i < trace.nodes.length; i++) {
-    const node = trace.nodes[i]!;
-    node.origin ??= from;
-  }
-  const node = trace.nodes[t.id];
-  if (node !== undefined) node.origin ??= from;
-  trace.marker = trace.nodes.length;
-  trace.marks.push({ ...from, value: t });
-  return t;
-}
-
-/** The terms named so far in this stage, by label. */
-export function terms(): ReadonlyMap<string, Tensor> {
-  return currentTrace().terms;
 }
 
 /** Replays `graph` in the current trace: `feeds` stand for its inputs (others stay inputs). Gives its outputs; its writes become this trace's. */
