@@ -27,7 +27,7 @@ import { flowFunction, netFunction } from "./lower-expr.js";
 import { lowerFlow } from "./lower-flow.js";
 import { roundTrips } from "./round-trips.js";
 import { capital } from "./names.js";
-import { topLevelNames } from "./reserved.js";
+import { PARAMETERS, topLevelNames } from "./reserved.js";
 import { sharedNet } from "./shared-nets.js";
 import { findSetting, numberSetting, settingJs } from "./settings.js";
 import { specOf, variableSpec } from "./specs.js";
@@ -160,9 +160,6 @@ function spec(model: ModelIr, variable: string): Js {
   return ends ? call("interior", variableSpec(found.domain), ...(ends === "both" ? [] : [str(ends)])) : variableSpec(found.domain);
 }
 
-/** What is taken out of a step's context, under these names, where an objective is called. */
-const CONTEXT: ReadonlySet<string> = new Set(["w", "data", "key", "k", "rows", "schedule", "carried", "partition"]);
-
 /** Ways that are one function: a draw is the same whether a gradient is taken or not, and momentum is the loop's. */
 const SAME_FUNCTION: Readonly<Record<string, string>> = { sampled: "reparam", fista: "ista" };
 
@@ -192,7 +189,7 @@ class Objectives {
     const [optimum] = optimaIn(derived.quantity);
     // a maximum's function is what is maximised, at latents that it is given
     const wanted = identifier(functionName(stated, value.kind === "optimum" && optimum ? value.body : value));
-    const fnName = this.names.fresh(CONTEXT.has(wanted) ? `${wanted}Value` : wanted);
+    const fnName = this.names.fresh(PARAMETERS.has(wanted) ? `${wanted}Value` : wanted);
     const at = optimum ? { ...derived, data: [...derived.data, ...optimum.variables] } : derived;
     const lowered = lowerObjective(this.context, fnName, at, doc, this.names);
     const inner = lowerOptimum(this.context, derived, fnName, this.names);

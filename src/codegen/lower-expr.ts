@@ -10,7 +10,7 @@ import { bijectionsOf, flowsIn, netsIn } from "../ir/flows.js";
 import { type Layer, layers } from "../ir/layers.js";
 import { childrenOf } from "../ir/walk.js";
 import { lowerBuiltin } from "./lower-builtin.js";
-import { topLevelNames } from "./reserved.js";
+import { isTaken } from "./reserved.js";
 import { sharedNet } from "./shared-nets.js";
 import { capital } from "./names.js";
 import { array, call, type Js, type JsField, member, method, name, num, object, path, str } from "./js.js";
@@ -255,7 +255,7 @@ export function flowJs(scope: Pick<Scope, "context" | "weights"> & Partial<Pick<
 
 /** The name of a flow's function in the generated file. */
 export function flowFunction(context: DeriveContext, flow: Flow): string {
-  return topLevelNames(context.model).has(flow.name) ? `${flow.name}Flow` : flow.name;
+  return isTaken(context.model, flow.name) ? `${flow.name}Flow` : flow.name;
 }
 
 /** What weights a flow's function takes, as a net's. */
@@ -318,7 +318,7 @@ function lowerNetCall(scope: Scope, net: Net, args: readonly Value[], expr: Expr
 /** The name of a net's function in the generated file, which it may share. */
 export function netFunction(context: DeriveContext, net: Net): string {
   const { name: own } = sharedNet(context, net);
-  return topLevelNames(context.model).has(own) ? `${own}Net` : own;
+  return isTaken(context.model, own) ? `${own}Net` : own;
 }
 
 /** What weights a net's function takes: none, those under its own path, or the model's (where it reads params or weights elsewhere). */

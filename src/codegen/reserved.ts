@@ -6,7 +6,7 @@ import { bijections } from "../ir/flows.js";
 import { latentEstimators } from "../ir/latent-estimators.js";
 import { layers } from "../ir/layers.js";
 import type { ModelIr } from "../ir/types.js";
-import { capital, energyFunction, energyModelName } from "./names.js";
+import { capital, chainsName, energyFunction, energyModelName, partitionName } from "./names.js";
 
 /** Runtime names that lowering writes besides those of the tables. */
 const LOWERING = [
@@ -39,6 +39,20 @@ export const RUNTIME_NAMES: ReadonlySet<string> = new Set([
   ...[...distributions.values()].map((d) => d.runtime),
   ...[...distributions.keys()].map((d) => `kl${d}`),
 ]);
+
+/** Parameters of generated functions: a function of the file under such a name could not be called where they are in scope. */
+export const PARAMETERS: ReadonlySet<string> = new Set(
+  "w data key k rows schedule carried partition B given at chains temperatures reverse masks context v x".split(" "),
+);
+
+/** What a net or a flow may not be called as a function of the file. */
+export function isTaken(model: ModelIr, name: string): boolean {
+  return (
+    topLevelNames(model).has(name) ||
+    PARAMETERS.has(name) ||
+    model.densities.some((d) => chainsName(d.name) === name || partitionName(d.name) === name)
+  );
+}
 
 /** Top-level names of a model's file, which its nets, objectives and locals must leave alone. */
 export const topLevelNames = remembered(
