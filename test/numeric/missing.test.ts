@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { bindData } from "../../src/runtime/data/index.js";
 import { onnxEngine } from "../../src/runtime/engines/onnx/index.js";
 import { referenceEngine } from "../../src/runtime/engines/reference/index.js";
-import { type Tensor, grad, mean, train } from "../../src/runtime/index.js";
+import { type Evaluation, type Tensor, grad, mean, train } from "../../src/runtime/index.js";
 import { loadModel, runModel } from "../support/model.js";
 
 const spread = (n: number, scale: number, seed: number): number[] =>
@@ -229,6 +229,45 @@ model M {
     const trained = await train(loaded.model, { data: rows, engine, seed: 1 });
     for (const { data: values } of Object.values(await trained.weights())) expect(Array.from(values).every(Number.isFinite)).toBe(true);
     trained.close();
+  });
+});
+
+describe("measures of rows without a value", () => {
+  const values = [0.4, NaN, -1.1, NaN, 2.3];
+  const observed = values.filter((v) => !Number.isNaN(v));
+  const standard = -observed.reduce((n, v) => n + logNormal(v, 0, 1), 0) / observed.length;
+  const evaluated = async (evaluate: string): Promise<Evaluation> => {
+    const loaded = loadModel(`
+model M {
+  data v : real[1]?, t : real[1]
+  latent z : real[1]
+  param a : real[1]
+  density p(v, t, z) { z ~ Normal(0, 1) v ~ Normal(0 * z, 1) t ~ Normal(0 * v, 1) }
+  density q(z | t) { z ~ Normal(t, 1) }
+  density r(v) { v ~ Normal(0 * a, 1) }
+  train { maximize log r(v) optimizer = sgd(1e-3), batch = 2, steps = 1 }
+  evaluate { ${evaluate} }
+}`);
+    const rows = { v: values.map((v) => [v]), t: values.map(() => [0.5]) };
+    const trained = await train(loaded.model, { data: rows, engine: referenceEngine, seed: 1 });
+    const found = await trained.evaluate({ split: "train" });
+    trained.close();
+    return found;
+  };
+
+  it("are of the rows that have it, where nothing else is measured", async () => {
+    const { metrics } = await evaluated("nll = -log r(v) twice = 2 * log r(v) both = log r(v) + log r(v = t) joint = -log p(v, t, z = t)");
+    expect(metrics["nll"]!.value).toBeCloseTo(standard, 6);
+    expect(metrics["twice"]!.value).toBeCloseTo(-2 * standard, 6);
+    // what else is in a line is measured in every row
+    expect(metrics["both"]!.value).toBeCloseTo((-standard * observed.length) / values.length + logNormal(0.5, 0, 1), 6);
+    expect(metrics["nll"]!.rows).toBe(observed.length);
+  });
+
+  it("have an error where there is what is reconstructed", async () => {
+    const { reconstruction } = await evaluated("nll = -log r(v)");
+    expect(Object.keys(reconstruction)).toEqual(["v", "t"]);
+    for (const each of Object.values(reconstruction)) expect(each.value).toSatisfy(Number.isFinite);
   });
 });
 

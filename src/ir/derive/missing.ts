@@ -58,6 +58,23 @@ export function filledIn(context: DeriveContext, draw: ObjectiveDraw, body: Quan
   });
 }
 
+/** Whether the quantity has no part at all in rows that miss a variable: `log p(x)`, which is 0 there because nothing of it is asked. */
+export function isNothingWithout(quantity: Quantity, variable: string): boolean {
+  switch (quantity.kind) {
+    case "byRow": {
+      const parts = quantity.variable === variable ? [quantity.missing] : [quantity.there, quantity.missing];
+      return parts.every((q) => q === undefined || isNothingWithout(q, variable));
+    }
+    case "sum":
+      return quantity.terms.length > 0 && quantity.terms.every((t) => isNothingWithout(t.quantity, variable));
+    case "expect":
+    case "reduce":
+      return isNothingWithout(quantity.body, variable);
+    default:
+      return false;
+  }
+}
+
 const standsForItself = ({ variable, value }: Slot): boolean =>
   value.kind === "variable" && value.variable === variable && value.sample === undefined;
 

@@ -36,7 +36,7 @@ import { deriveMatching } from "./matching.js";
 import { dequantised } from "./bounds.js";
 import { closeKl, fingerprint } from "./kl.js";
 import { deriveLogDensity } from "./marginal.js";
-import { deriveByRow, filledIn, mayBeMissing, mustBeThere } from "./missing.js";
+import { deriveByRow, filledIn, isNothingWithout, mayBeMissing, mustBeThere } from "./missing.js";
 import { optimaIn, optimumStands } from "./optimum.js";
 import { refuseReadersUnderGradients, summedAround } from "./players/rows.js";
 import { schedulesIn } from "./schedules.js";
@@ -141,7 +141,7 @@ export function deriveObjective(context: DeriveContext, request: ObjectiveReques
     notes: distinct([...state.notes, ...(orders > 1 ? ordersNotes(context, quantity, training) : [])]),
     weights: weightsWithGradient(context, used),
     data: [...context.model.variables.keys()].filter((v) => free.has(v)),
-    complete,
+    complete: training ? complete : [...new Set([...complete, ...[...free].filter((v) => isNothingWithout(quantity, v))])],
     schedules: schedulesIn(used),
     random,
     training,

@@ -204,9 +204,10 @@ export function reconstructionError(options: MeasureOptions, opened: Opened): Me
         if (name === undefined || x === undefined || variables[name]?.domain === "category") continue;
         let m = moments.get(name);
         if (m === undefined) moments.set(name, (m = new Moments()));
+        // a row that misses the variable has no error in it
         squaredError(x.data, shown.data, shown.shape[0] ?? rows)
           .subarray(0, rows)
-          .forEach((v) => m.add(v));
+          .forEach((v, row) => (variables[name]?.optional === true && missesEntry(x, row) ? undefined : m.add(v)));
       }
     },
     results: () =>
@@ -218,6 +219,11 @@ export function reconstructionError(options: MeasureOptions, opened: Opened): Me
       ),
     dispose: () => opened.executable.dispose(),
   };
+}
+
+function missesEntry({ data, shape }: HostTensor, row: number): boolean {
+  const width = data.length / (shape[0] ?? 1);
+  return data.subarray(row * width, (row + 1) * width).some((v) => Number.isNaN(v));
 }
 
 function result(label: string, moments: Moments, rest: Pick<Result, "unit" | "k" | "bound">): Result {
