@@ -27,7 +27,7 @@ import { flowFunction, netFunction } from "./lower-expr.js";
 import { lowerFlow } from "./lower-flow.js";
 import { roundTrips } from "./round-trips.js";
 import { capital } from "./names.js";
-import { PARAMETERS, topLevelNames } from "./reserved.js";
+import { CONTEXT, topLevelNames } from "./reserved.js";
 import { sharedNet } from "./shared-nets.js";
 import { findSetting, numberSetting, settingJs } from "./settings.js";
 import { specOf, variableSpec } from "./specs.js";
@@ -189,7 +189,7 @@ class Objectives {
     const [optimum] = optimaIn(derived.quantity);
     // a maximum's function is what is maximised, at latents that it is given
     const wanted = identifier(functionName(stated, value.kind === "optimum" && optimum ? value.body : value));
-    const fnName = this.names.fresh(PARAMETERS.has(wanted) ? `${wanted}Value` : wanted);
+    const fnName = this.names.fresh(CONTEXT.has(wanted) ? `${wanted}Value` : wanted);
     const at = optimum ? { ...derived, data: [...derived.data, ...optimum.variables] } : derived;
     const lowered = lowerObjective(this.context, fnName, at, doc, this.names);
     const inner = lowerOptimum(this.context, derived, fnName, this.names);

@@ -40,10 +40,14 @@ export const RUNTIME_NAMES: ReadonlySet<string> = new Set([
   ...[...distributions.keys()].map((d) => `kl${d}`),
 ]);
 
+/** What is taken out of a step's context, under these names, where an objective is called. */
+export const CONTEXT: ReadonlySet<string> = new Set("w data key k rows schedule carried partition".split(" "));
+
 /** Parameters of generated functions: a function of the file under such a name could not be called where they are in scope. */
-export const PARAMETERS: ReadonlySet<string> = new Set(
-  "w data key k rows schedule carried partition B given at chains temperatures reverse masks context v x".split(" "),
-);
+export const PARAMETERS: ReadonlySet<string> = new Set([
+  ...CONTEXT,
+  ..."B given at chains temperatures reverse masks context v x".split(" "),
+]);
 
 /** What a net or a flow may not be called as a function of the file. */
 export function isTaken(model: ModelIr, name: string): boolean {

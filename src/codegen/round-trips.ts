@@ -39,12 +39,14 @@ function tripOf(context: DeriveContext, flow: Flow, step: OwnStep): Js {
   return object({
     flow: str(flow.name),
     place: str(place(step.span)),
-    event: numbers(step.from.shape.map((d) => d.size)),
-    domain: str(step.from.domain),
+    from: sideOf(step.from),
+    to: sideOf(step.to),
     given: conditions.length > 0 ? object(Object.fromEntries(conditions)) : undefined,
     bijector: arrow(conditions.length > 0 ? "({ w, given })" : "({ w })", lowerOwn(scope, step)),
   });
 }
+
+const sideOf = ({ shape, domain }: OwnStep["from"]): Js => object({ event: numbers(shape.map((d) => d.size)), domain: str(domain) });
 
 /** The names and shapes of a condition: one, or one for each field of a record. */
 function conditionsOf({ name: own, type }: Local): readonly (readonly [string, Js])[] {

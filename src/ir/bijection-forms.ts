@@ -16,6 +16,8 @@ const mask: OptionSpec = {
 };
 /** How a raw number becomes a scale. */
 export const scale: OptionSpec = { name: "scale", kind: "choice", choices: ["tanh", "sigmoid", "exp"], named: true, fallback: "tanh" };
+/** Entries up to which a direction that takes a pass of the net for each is unrolled into one graph; the runtime's own default. */
+export const cap: OptionSpec = { name: "cap", kind: "integer", named: true, min: 1, fallback: 128 };
 const swap: OptionSpec = { name: "swap", kind: "boolean", named: true, fallback: false };
 /** Whether an output layer is put on top of the conditioner. */
 const head: OptionSpec = { name: "head", kind: "boolean", named: true, fallback: true };
@@ -99,7 +101,7 @@ export function autoregressive(name: string, runtime: string, doc: string, direc
     doc,
     conditioned: true,
     autoregressive: true,
-    options: [scale],
+    options: [scale, cap],
     takes: ["real"],
     directions,
     elementwise: false,
@@ -108,7 +110,7 @@ export function autoregressive(name: string, runtime: string, doc: string, direc
     apply: (call) => {
       const [d, ...more] = call.from.shape;
       if (!d || more.length > 0) return wrongShape(call, "a vector");
-      return { to: call.from, options: differing(call, [scale]), parameters: 0, conditioner: { from: [d], to: [d, dim(2)] } };
+      return { to: call.from, options: differing(call, [scale, cap]), parameters: 0, conditioner: { from: [d], to: [d, dim(2)] } };
     },
   };
 }

@@ -170,6 +170,8 @@ function matchRest(
     const others = owners.filter((u) => u !== use);
     const uncovered = hidden.filter((v) => !maySumOut(cx, use.header.name, v));
     if (uncovered.length > 0 && others.length > 0) {
+      const bases = uncovered.filter((v) => isBase(cx, use.header.name, v));
+      const drawable = uncovered.filter((v) => !bases.includes(v));
       report(
         cx.diagnostics,
         "GM3042",
@@ -181,7 +183,15 @@ function matchRest(
             ...others.map((o) => ({ span: o.header.span, text: `covers ${list(o.header.head)}` })),
           ],
           help: [
-            `${others.map((o) => `\`${o.header.name}\``).join(" and ")} must cover every latent of \`${use.header.name}\` that has no exact sum: add ${list(uncovered)} to its head`,
+            ...bases.map(
+              (v) =>
+                `\`${v}\` is what a flow makes another variable of: drop it from the latents and from the head of \`${use.header.name}\`, and the change of variables takes its place`,
+            ),
+            ...(drawable.length > 0
+              ? [
+                  `${others.map((o) => `\`${o.header.name}\``).join(" and ")} must cover every latent of \`${use.header.name}\` that has no exact sum: add ${list(drawable)} to its head`,
+                ]
+              : []),
           ],
         },
       );
@@ -212,6 +222,14 @@ function matchRest(
 }
 
 /** Whether a latent that no other density draws may have an exact sum: one of few states, or one that an energy defines, which its analysis decides. */
+/** A variable that a flow of the density maps to another one. */
+function isBase(cx: Context, density: string, name: string): boolean {
+  const statements = cx.densityByName.get(density)?.statements ?? [];
+  return statements.some(
+    (s) => s.kind === "define" && s.value.kind === "flowCall" && s.value.arg.kind === "variable" && s.value.arg.variable === name,
+  );
+}
+
 function maySumOut(cx: Context, density: string, name: string): boolean {
   const statements = cx.densityByName.get(density)?.statements ?? [];
   const own = statements.find((s) => (s.kind === "draw" || s.kind === "define") && s.variable === name);

@@ -434,13 +434,19 @@ export interface ModelDefinition<S extends WeightSpecs = WeightSpecs, D extends 
 export interface RoundTrip<S extends WeightSpecs = WeightSpecs> {
   readonly flow: string;
   readonly place: string;
-  /** Event on the side of z, and the domain that it lies in. */
-  readonly event: Shape;
-  readonly domain: "real" | "positive" | "unit";
+  /** The side of z, and that of x. */
+  readonly from: FlowSide;
+  readonly to: FlowSide;
   /** Shapes of what it is conditioned on, by name; `e.loc` of a record. */
   readonly given?: Readonly<Record<string, Shape>>;
   /** `given`: values of those shapes, [rows, ...shape]. */
   readonly bijector: (context: { readonly w: WeightsOf<S>; readonly given: Readonly<Record<string, Tensor>> }) => TwoWays;
+}
+
+/** An event, and the domain that its entries lie in. */
+export interface FlowSide {
+  readonly event: Shape;
+  readonly domain: "real" | "positive" | "unit";
 }
 
 /** The part of a bijection that a round trip needs. */

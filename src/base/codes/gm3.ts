@@ -170,7 +170,8 @@ export const gm3 = {
   GM3042: code<{ template: string; density: string; role: string; hidden: string }>(
     "error",
     "Latent not covered",
-    (a) => `\`${a.template}\` takes the rest of \`${a.density}\` for \`${a.role}\`, which must be observed, and ${a.hidden} is latent`,
+    (a) =>
+      `\`${a.template}\` takes the rest of \`${a.density}\` for \`${a.role}\`, which must be observed, and ${a.hidden} ${a.hidden.includes(",") || a.hidden.includes(" and ") ? "are" : "is"} latent`,
   ),
   GM3043: code<{ template: string; density: string; roles: string }>(
     "error",

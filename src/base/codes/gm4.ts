@@ -22,6 +22,7 @@ export const gm4 = {
   GM4023: worded("An inverse that does not undo its flow"),
   GM4022: worded("A sequential direction too long to unroll"),
   GM4024: worded("Curvature that is not positive"),
+  GM4026: worded("A flow that does not reach all of its range"),
   GM4025: worded("Joint curvature that is not positive"),
   GM4030: worded("Entries or a temperature that a draw cannot take"),
   GM4031: worded("A temperature that the distribution has no use for"),

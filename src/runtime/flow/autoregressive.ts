@@ -83,7 +83,7 @@ function autoregressive(what: string, options: AutoregressiveOptions, reads: "x"
             ? "inverseAutoregressive is one pass from z to x, and sequential from x to z"
             : "maskedAutoregressive is one pass from x to z",
           "a coupling is one pass in both directions",
-          `{ cap: ${size} } unrolls it all the same`,
+          `\`cap = ${size}\` of the bijection unrolls it all the same: a graph of ${size} passes of the net, slow to load and large where the net is`,
         ],
       );
     }
