@@ -1,4 +1,5 @@
 /** Mistakes around a run, in the built program: each ends with its code and a way out, never with a stack. */
+import { createHash } from "node:crypto";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
@@ -54,8 +55,10 @@ describe("data of another size", () => {
   });
 
   it("in a run whose parts are damaged or gone, with a way back", async () => {
-    const generated = join(folder, "sized", "model.gm.js");
-    const text = readFileSync(generated, "utf8");
+    const [generated, config] = [join(folder, "sized", "model.gm.js"), join(folder, "sized", "config.json")];
+    const [text, kept] = [readFileSync(generated, "utf8"), readFileSync(config, "utf8")];
+    const { files: _files, ...before } = JSON.parse(kept) as Record<string, unknown>;
+    writeFileSync(config, JSON.stringify(before));
     for (const [content, why] of [
       ["garbage", "garbage is not defined"],
       ["", "it has no model"],
@@ -67,6 +70,7 @@ describe("data of another size", () => {
         `model.gm.js, which the run was made with, is damaged (${why})`,
       );
     }
+    writeFileSync(config, kept);
     const told = /gmc (compile .*)/.exec((await gmc(["eval", "sized"], { cwd: folder })).stderr)?.[1]?.split(" ") ?? [];
     expect((await gmc(told, { cwd: folder })).code).toBe(0);
     expect(readFileSync(generated, "utf8")).toBe(text);
@@ -79,6 +83,46 @@ describe("data of another size", () => {
         "sized/checkpoints holds no checkpoint any more",
         "back from a copy",
       );
+  });
+});
+
+describe("a run whose model was edited", () => {
+  const run = (...args: readonly string[]): Promise<Ran> => gmc([...args, "--engine", "reference"], { cwd: folder });
+
+  it("is run by nobody where that is its JavaScript, and is told where that is its text", async () => {
+    await run("train", "tiny.gm", "--data", "pinwheel:rows=60", "--steps", "2", "--no-eval", "--out", "edited");
+    const [js, gm, config] = ["model.gm.js", "model.gm", "config.json"].map((name) => join(folder, "edited", name)) as [
+      string,
+      string,
+      string,
+    ];
+    const [program, text, kept] = [js, gm, config].map((path) => readFileSync(path, "utf8")) as [string, string, string];
+    const sum = (of: string): string => createHash("sha256").update(of).digest("hex");
+    expect(JSON.parse(kept)).toMatchObject({ files: { "model.gm": sum(text), "model.gm.js": sum(program) } });
+    expect((await run("eval", "edited")).stderr).not.toContain("GM542");
+
+    // a program that runs as well as the first, and is another
+    writeFileSync(js, program.replaceAll("0.5", "0.25"));
+    for (const command of ["eval", "sample", "resume"])
+      expectMistake(await run(command, "edited"), "GM5424", "edited/model.gm.js is not the JavaScript", "gmc train tiny.gm", "`files`");
+    const { files, ...before } = JSON.parse(kept) as { files: Record<string, string> };
+    writeFileSync(config, JSON.stringify({ ...before, files: { "model.gm": files["model.gm"] } }));
+    expect(await run("eval", "edited")).toMatchObject({ code: 0 });
+    writeFileSync(config, JSON.stringify({ ...before, files: { "model.gm.js": "?" } }));
+    expectMistake(await run("eval", "edited"), "GM5209", "config.json: files.model.gm.js: ");
+    writeFileSync(config, kept);
+    writeFileSync(js, program);
+
+    writeFileSync(gm, `${text}\n// mine\n`);
+    const warned = await run("resume", "edited", "--steps", "3");
+    expect(warned.code).toBe(0);
+    expect(warned.stderr.match(/warning\[GM5425\]: edited\/model\.gm was changed/g)).toHaveLength(1);
+    expect(warned.stderr).toContain("gmc train edited/model.gm");
+    // a run of before there were checksums
+    writeFileSync(config, JSON.stringify(before));
+    const old = await run("eval", "edited");
+    expect(old.code).toBe(0);
+    expect(old.stderr).not.toContain("GM542");
   });
 });
 
