@@ -337,7 +337,8 @@ export async function closingPictures(
     return Promise.all(filters.map(async (f): Promise<NamedDrawing> => ({ stem: filterStem(f), ...(await drawFilters(f)) })));
   });
   await attempt("topics", async () => {
-    const topics = topicRows(model, dataset, await trained.weights());
+    // the columns of a table have names too, and are no words
+    const topics = topicRows(model, dataset, await trained.weights()).filter((t) => columnOf(dataset, t.variable)?.words);
     const text = topics.map((t) => `${topicsText(t, 10, topics.length > 1)}\n`).join("\n");
     return topics.length === 0 ? [] : [{ stem: "topics", extension: "txt", content: text }];
   });

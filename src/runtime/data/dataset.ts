@@ -77,8 +77,9 @@ export interface Column {
   readonly scale: number;
   /** Shape of a row in the file, [28, 28]: how pictures of the variable are drawn, whatever shape the model declares. */
   readonly picture?: readonly number[];
-  /** What the entries of a row are called, where the data say it: the words of a vocabulary. */
+  /** What the entries of a row are called, where the data say it: words of a vocabulary (`words`), columns of a table with a header. */
   readonly entries?: readonly string[];
+  readonly words?: true;
   /** Of sound: samples a second, and whether values are mu-law codes (of so many levels) or samples. */
   readonly audio?: { readonly rate: number; readonly levels?: number };
   /** What is black and white, or the ends of an axis: of bounded domains their ends, else most of the training values. */
