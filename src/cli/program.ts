@@ -164,7 +164,7 @@ function buildProgram(finish: Finish): Command {
     .addOption(new Option("--split <NAME>", "which rows").choices(["train", "validation", "test"]))
     .addOption(new Option("--rows <N>", "only the first so many rows").argParser(wholeNumber(1)))
     .addOption(new Option("--batch <N>", "rows at once; changes no result").argParser(wholeNumber(1)))
-    .addOption(new Option("--metric <NAME...>", "only these lines of the evaluate block"))
+    .addOption(new Option("--metric <NAME...>", "measure only these lines of the evaluate block, and the log Z that they read"))
     .addHelpText(
       "after",
       examples(

@@ -63,7 +63,12 @@ describe("a run of an energy model", () => {
     expect(parsed(ran)).toMatchObject({
       metrics: { logZ: { label: "ais(chains = 30, temperatures = 200)" }, nll: { partitions: [{ chains: 30, temperatures: 200 }] } },
     });
+    const only = parsed(await run("eval", "rbm", "--metric", "logZ", "--json"));
+    expect(Object.keys(only["metrics"] ?? {})).toEqual(["logZ"]);
+    expect(only).toMatchObject({ terms: {}, reconstruction: {} });
     const shown = await run("eval", "rbm");
+    expect(shown.stdout).toContain("squared error of v");
+    expect((await run("eval", "rbm", "--metric", "logZ")).stdout).not.toContain("squared error");
     expect(shown.stdout).toMatch(
       /logZ +\d+\.\d+ +± .*ais\(chains = 20, temperatures = 50\), estimate, effective sample size \d+\.\d of 20 chains/,
     );
