@@ -68,6 +68,7 @@ export const gm5 = {
     "The model's text in a run was changed",
     (a) => `${a.source} was changed since the run was made; what runs is model.gm.js beside it, compiled from the text before`,
   ),
+  GM5426: worded("Nothing lies between values of the latents"),
   GM5451: worded("TensorFlow.js is missing"),
   GM5452: worded("TensorFlow.js stopped"),
   GM5455: worded("An execution provider cannot run here"),

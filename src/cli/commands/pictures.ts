@@ -3,7 +3,7 @@ import { dirname } from "node:path";
 import type { SplitName } from "../../runtime/data/dataset.js";
 import { parseNpy } from "../../runtime/data/npy.js";
 import type { ChainStart } from "../../runtime/eval/chain.js";
-import { drawingSteps, generativeOf } from "../../runtime/eval/draw.js";
+import { drawingSteps, generativeOf, interpolatesNoise } from "../../runtime/eval/draw.js";
 import { regionMask, regions } from "../../runtime/eval/known.js";
 import type { Rows, RowsByName, TrainedSession } from "../../runtime/eval/session.js";
 import { makeFolder, readBytes, writeFileAtomic } from "../../runtime/node/files.js";
@@ -13,7 +13,7 @@ import { FINE } from "../exit.js";
 import type { RunFlags } from "../options.js";
 import { grouped, json, stderr, stdout } from "../output.js";
 import { openWorkProgress } from "../run/evaluating.js";
-import { drawChains, drawInterpolated, drawReconstructed, drawSamples, pathFor, type NamedDrawing } from "../run/pictures.js";
+import { drawChains, drawInterpolated, drawReconstructed, drawSamples, pathFor, walkEnds, type NamedDrawing } from "../run/pictures.js";
 import { defined } from "../run/settings.js";
 import { openTrained } from "../run/trained.js";
 import { sizeOf } from "../../runtime/graph/shape.js";
@@ -155,6 +155,8 @@ export function interpolateCommand(named: string | undefined, flags: Interpolate
       path: flags.path,
       ...(flags.split === undefined ? {} : { split: flags.split }),
     });
+    if (!flags.json && interpolatesNoise(trained.model))
+      stderr(`note: ${walkEnds(trained.model)}: no density of ${trained.model.name} infers latents from data`);
     return {
       drawings: flags.json ? [] : await drawInterpolated(trained, shown.shown, flags.points),
       rows: { data: shown.data, shown: shown.shown },

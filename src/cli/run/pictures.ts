@@ -4,7 +4,7 @@
 import { statSync } from "node:fs";
 import { join } from "node:path";
 import { commonRows, evaluationSplit } from "../../runtime/data/dataset.js";
-import { canReconstruct, generativeOf, interpolatesNoise } from "../../runtime/eval/draw.js";
+import { canReconstruct, continuous, generativeOf, interpolatesNoise, walkedLatents } from "../../runtime/eval/draw.js";
 import { positionsOf } from "../../runtime/eval/sequential.js";
 import { directionsOf } from "../../runtime/eval/translate.js";
 import type { Reconstructions, RowsByName, SampleOptions, Samples, TrainedSession } from "../../runtime/eval/session.js";
@@ -248,6 +248,11 @@ async function drawNoisePaths(trained: TrainedSession): Promise<readonly NamedDr
 /** Kinds of variables whose rows are looked at one by one. */
 const SEEN: readonly string[] = ["image", "cloud"];
 
+/** What the ends of a walk are, as plots and notes say it. */
+export function walkEnds(model: TrainedSession["model"]): string {
+  return interpolatesNoise(model) ? `between draws of ${walkedLatents(model).join(", ")}` : "between rows of the data";
+}
+
 /** One row of pictures a pair. */
 export async function drawInterpolated(trained: TrainedSession, shown: RowsByName, points: number): Promise<readonly NamedDrawing[]> {
   const names = drawable(trained, shown);
@@ -257,7 +262,10 @@ export async function drawInterpolated(trained: TrainedSession, shown: RowsByNam
     if (rows !== undefined) {
       drawn.push({
         stem: stemOf("interpolations", name, names),
-        ...(await drawRows(name, rows, lookFor(trained, name), { columns: points, label: "interpolations" })),
+        ...(await drawRows(`${name}, ${walkEnds(trained.model)}`, rows, lookFor(trained, name), {
+          columns: points,
+          label: "interpolations",
+        })),
       });
     }
   }
@@ -325,7 +333,8 @@ export async function closingPictures(
     const count = samplesShown(model);
     await attempt("samples", async () => drawSamples(trained, await trained.sample(count, sampling), count));
   }
-  if (interpolatesNoise(model)) await attempt("interpolations", () => drawNoisePaths(trained));
+  if (interpolatesNoise(model) && Object.values(model.latents).some(continuous))
+    await attempt("interpolations", () => drawNoisePaths(trained));
   await attempt("samples over training", () => drawStrip(trained, strip));
   const available = commonRows(dataset, evaluationSplit(dataset));
   if (canReconstruct(model)) {
