@@ -177,7 +177,7 @@ function buildProgram(finish: Finish): Command {
 
   const ofPictures = (name: string, summary: string): Command =>
     ofRun(name, summary).addOption(
-      new Option("--out <FILE>", "picture to write, or folder (with / at its end); the run folder unless told"),
+      new Option("--out <FILE>", "picture to write, or folder (with / at its end); a new name in the run folder unless told"),
     );
 
   ofPictures("sample", "draw from a trained model")

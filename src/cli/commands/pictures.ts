@@ -13,7 +13,16 @@ import { FINE } from "../exit.js";
 import type { RunFlags } from "../options.js";
 import { grouped, json, stderr, stdout } from "../output.js";
 import { openWorkProgress } from "../run/evaluating.js";
-import { drawChains, drawInterpolated, drawReconstructed, drawSamples, pathFor, walkEnds, type NamedDrawing } from "../run/pictures.js";
+import {
+  drawChains,
+  drawInterpolated,
+  drawReconstructed,
+  drawSamples,
+  freeStems,
+  pathFor,
+  walkEnds,
+  type NamedDrawing,
+} from "../run/pictures.js";
 import { defined } from "../run/settings.js";
 import { openTrained } from "../run/trained.js";
 import { sizeOf } from "../../runtime/graph/shape.js";
@@ -67,8 +76,14 @@ export function sampleCommand(named: string | undefined, flags: SampleFlags): Pr
       return { drawings: [], rows: { values, means, ...Object.fromEntries(steps) } };
     }
     if (known !== undefined) {
-      const drawings = await drawReconstructed(trained, { data: known.data, shown: samples.values });
-      return { drawings: drawings.map((d) => ({ ...d, stem: d.stem.replace("reconstructions", "completed") })), rows: {} };
+      return {
+        drawings: await drawReconstructed(
+          trained,
+          { data: known.data, shown: samples.values },
+          { stem: "completed", label: "completions" },
+        ),
+        rows: {},
+      };
     }
     return {
       drawings: every === undefined ? await drawSamples(trained, samples, count) : await drawChains(trained, samples.frames ?? []),
@@ -180,7 +195,7 @@ async function show(named: string | undefined, flags: RunFlags, make: (trained: 
     }
     if (drawings.length === 0)
       throw new GmcError("GM5311", `${trained.model.name} has no variable that can be drawn`, ["--json prints the numbers"]);
-    for (const drawing of drawings) {
+    for (const drawing of freeStems(drawings, restored.run.path, flags.out)) {
       const path = pathFor(drawing, drawings.length, restored.run.path, flags.out);
       makeFolder(dirname(path));
       writeFileAtomic(path, drawing.content);

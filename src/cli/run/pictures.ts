@@ -1,7 +1,7 @@
 /**
  * Pictures of a run: samples, reconstructions, interpolations by variable, and the curve of its losses.
  */
-import { statSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { commonRows, evaluationSplit } from "../../runtime/data/dataset.js";
 import { canReconstruct, continuous, generativeOf, interpolatesNoise, walkedLatents } from "../../runtime/eval/draw.js";
@@ -38,6 +38,18 @@ export function pathFor(drawing: NamedDrawing, count: number, folder: string, ou
   }
   const stem = match === null ? out : out.slice(0, match.index);
   return `${count > 1 ? `${stem}-${drawing.stem}` : stem}.${drawing.extension}`;
+}
+
+/**
+ * The drawings with stems that are free in the run's folder, where they go unless told: `samples-2` where the run has its own `samples`. All of them
+ * take one number. With --out the name is the user's, and stays.
+ */
+export function freeStems(drawings: readonly NamedDrawing[], folder: string, out: string | undefined): readonly NamedDrawing[] {
+  if (out !== undefined) return drawings;
+  for (let number = 1; ; number++) {
+    const named = drawings.map((d) => (number === 1 ? d : { ...d, stem: `${d.stem}-${number}` }));
+    if (named.every((d) => !existsSync(pathFor(d, drawings.length, folder, out)))) return named;
+  }
 }
 
 /** What there are pictures of: the data, or, of a model without data, what it draws. */
@@ -135,7 +147,8 @@ export async function drawDensity(trained: TrainedSession): Promise<readonly Nam
   const log = await trained.logDensity({ shape: [SHADES * SHADES, 2], data: squares });
   if (log === undefined) return [];
   const density = { rows: SHADES, columns: SHADES, values: log.map(Math.exp) };
-  return [{ stem: "density", extension: "svg", content: await drawPlane([set], { title: `density of ${name}`, window, density }) }];
+  const { entries } = columnOf(trained.dataset, name) ?? {};
+  return [{ stem: "density", extension: "svg", content: await drawPlane([set], { title: `density of ${name}`, window, density, ...(entries === undefined ? {} : { entries }) }) }];
 }
 
 /** Chains over time: one row of pictures a chain, one column a frame. Of other variables than images there is no such picture. */
@@ -172,14 +185,18 @@ function columnsFor(count: number): number {
   return Math.ceil(Math.sqrt(count));
 }
 
-export async function drawReconstructed(trained: TrainedSession, shown: Reconstructions): Promise<readonly NamedDrawing[]> {
+export async function drawReconstructed(
+  trained: TrainedSession,
+  shown: Reconstructions,
+  { stem: base, label } = { stem: "reconstructions", label: "reconstructions" },
+): Promise<readonly NamedDrawing[]> {
   const names = drawable(trained, shown.shown);
   const drawn: NamedDrawing[] = [];
   for (const name of names) {
     const [data, rows] = [shown.data[name], shown.shown[name]];
     if (data === undefined || rows === undefined) continue;
-    const [stem, look] = [stemOf("reconstructions", name, names), lookFor(trained, name)];
-    drawn.push({ stem, ...(await drawReconstructions(name, data, rows, look)) });
+    const [stem, look] = [stemOf(base, name, names), lookFor(trained, name)];
+    drawn.push({ stem, ...(await drawReconstructions(name, data, rows, look, { label })) });
     if (look.kind === "sound") drawn.push({ stem, extension: "wav", content: soundFile(inTurn(data, rows), look.sound) });
   }
   return drawn;
