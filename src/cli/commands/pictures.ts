@@ -3,7 +3,7 @@ import { dirname } from "node:path";
 import type { SplitName } from "../../runtime/data/dataset.js";
 import { parseNpy } from "../../runtime/data/npy.js";
 import type { ChainStart } from "../../runtime/eval/chain.js";
-import { drawingSteps, generativeOf, interpolatesNoise } from "../../runtime/eval/draw.js";
+import { drawingSteps, generativeOf, interpolatesNoise, invertsExactly } from "../../runtime/eval/draw.js";
 import { regionMask, regions } from "../../runtime/eval/known.js";
 import type { Rows, RowsByName, TrainedSession } from "../../runtime/eval/session.js";
 import { makeFolder, readBytes, writeFileAtomic } from "../../runtime/node/files.js";
@@ -159,6 +159,8 @@ function heldValues(trained: TrainedSession, rows: number, given: Readonly<Recor
 
 export function reconstructCommand(named: string | undefined, flags: PictureFlags): Promise<number> {
   return show(named, flags, async (trained) => {
+    if (!flags.json && invertsExactly(trained.model))
+      stderr(`note: ${trained.model.name} has the exact inverse of its flow: what it makes of rows are the rows, but for rounding`);
     const shown = await trained.reconstruct(flags.count, flags.split === undefined ? {} : { split: flags.split });
     return { drawings: flags.json ? [] : await drawReconstructed(trained, shown), rows: { data: shown.data, shown: shown.shown } };
   });

@@ -4,7 +4,7 @@
 import { existsSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { commonRows, evaluationSplit } from "../../runtime/data/dataset.js";
-import { canReconstruct, continuous, generativeOf, interpolatesNoise, walkedLatents } from "../../runtime/eval/draw.js";
+import { canReconstruct, continuous, generativeOf, interpolatesNoise, invertsExactly, walkedLatents } from "../../runtime/eval/draw.js";
 import { positionsOf } from "../../runtime/eval/sequential.js";
 import { directionsOf } from "../../runtime/eval/translate.js";
 import type { Reconstructions, RowsByName, SampleOptions, Samples, TrainedSession } from "../../runtime/eval/session.js";
@@ -148,7 +148,13 @@ export async function drawDensity(trained: TrainedSession): Promise<readonly Nam
   if (log === undefined) return [];
   const density = { rows: SHADES, columns: SHADES, values: log.map(Math.exp) };
   const { entries } = columnOf(trained.dataset, name) ?? {};
-  return [{ stem: "density", extension: "svg", content: await drawPlane([set], { title: `density of ${name}`, window, density, ...(entries === undefined ? {} : { entries }) }) }];
+  return [
+    {
+      stem: "density",
+      extension: "svg",
+      content: await drawPlane([set], { title: `density of ${name}`, window, density, ...(entries === undefined ? {} : { entries }) }),
+    },
+  ];
 }
 
 /** Chains over time: one row of pictures a chain, one column a frame. Of other variables than images there is no such picture. */
@@ -354,7 +360,8 @@ export async function closingPictures(
     await attempt("interpolations", () => drawNoisePaths(trained));
   await attempt("samples over training", () => drawStrip(trained, strip));
   const available = commonRows(dataset, evaluationSplit(dataset));
-  if (canReconstruct(model)) {
+  // what an exact inverse gives back are the rows themselves
+  if (canReconstruct(model) && !invertsExactly(model)) {
     await attempt("reconstructions", async () => drawReconstructed(trained, await trained.reconstruct(Math.min(32, available))));
   }
   if (directionsOf(model).length > 0) await attempt("translations", () => drawTranslations(trained, Math.min(16, available)));

@@ -131,6 +131,11 @@ export function stageReconstruct(options: DrawOptions): DrawProgram {
   });
 }
 
+/** Whether the way from data to latents is the inverse of the way back: a reconstruction is the row itself. */
+export function invertsExactly(model: ModelDefinition): boolean {
+  return model.inference !== undefined && inferenceOf(model).exact === true;
+}
+
 /** Whether there is a way from data to latents and back. */
 export function canReconstruct(model: ModelDefinition): boolean {
   if (observedInChain(model).length > 0) return true;
