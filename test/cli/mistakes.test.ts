@@ -1,6 +1,6 @@
 /** Mistakes around a run, in the built program: each ends with its code and a way out, never with a stack. */
 import { createHash } from "node:crypto";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -123,6 +123,47 @@ describe("a run whose model was edited", () => {
     const old = await run("eval", "edited");
     expect(old.code).toBe(0);
     expect(old.stderr).not.toContain("GM542");
+  });
+});
+
+describe("more rows than there are", () => {
+  const train = (...args: readonly string[]): Promise<Ran> => gmc(["train", ...args, "--engine", "reference"], { cwd: folder });
+
+  it("are refused before there is a run, for each phase", async () => {
+    writeFileSync(join(folder, "few.csv"), rows(2, 3));
+    const ran = await train("tiny.gm", "--data", "few.csv", "--batch", "100000");
+    expectMistake(ran, "GM5024", "few.csv: the batch size is 100000, and x has 3 training rows", "--batch 3");
+    expect(ran.stderr).not.toContain("run runs");
+    expect(ran.stderr).not.toContain("engine reference");
+    expect(existsSync(join(folder, "runs"))).toBe(false);
+    const phases = ["one", "two"].map(
+      (name, i) => `phase "${name}" { maximize ELBO(p, q)  optimizer = adam(lr = 1e-2), batch = ${[20, 40][i]}, epochs = 1 }`,
+    );
+    writeFileSync(join(folder, "phases.gm"), tinyModel.replace(/train \{[^}]*\}/, `train { ${phases.join("\n")} }`));
+    expectMistake(await train("phases.gm", "--data", "pinwheel:rows=30"), "GM5024", "the batch size is 40, and x has 30 training rows");
+    expect(existsSync(join(folder, "runs"))).toBe(false);
+    await train("tiny.gm", "--data", "few.csv", "--batch", "2", "--steps", "1", "--no-eval", "--out", "few");
+    writeFileSync(join(folder, "one.csv"), "0.5,0.25\n");
+    const resumed = await gmc(["resume", "few", "--data", "one.csv", "--steps", "2"], { cwd: folder });
+    expectMistake(resumed, "GM5024", "the batch size is 2, and x has 1 training row\n");
+    expect(resumed.stderr).not.toContain("run few");
+  });
+
+  it("of a split that is not there are told with the numbers and a way to them", async () => {
+    writeFileSync(join(folder, "few.csv"), rows(2, 3));
+    const stopping = tinyModel.replace("epochs = 4", "epochs = 4, early_stopping = early_stopping(metric = nll, patience = 2)");
+    writeFileSync(join(folder, "stopping.gm"), stopping);
+    expectMistake(
+      await train("stopping.gm", "--data", "few.csv", "--batch", "1"),
+      "GM4004",
+      "cut one from the 3 training rows: add :validation=0.1",
+    );
+    expectMistake(
+      await train("tiny.gm", "--data", "few.csv#validation"),
+      "GM5007",
+      "the validation rows are cut from 3 rows by few.csv:validation=0.1",
+    );
+    expectMistake(await train("tiny.gm", "--data", "few.csv#1-9"), "GM5007", "few.csv has columns 1 to 2, not 1-9", "few.csv#1-2");
   });
 });
 

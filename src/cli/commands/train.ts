@@ -1,4 +1,5 @@
 /** `gmc train`: compile, train, evaluate, draw; everything of a run in one folder. */
+import { checkTraining } from "../../runtime/train/train.js";
 import { carriedByModel } from "../../runtime/train/carried.js";
 import { createRun } from "../../runtime/node/run-folder.js";
 import { printDiagnostics } from "../errors.js";
@@ -26,6 +27,12 @@ export async function trainCommand(file: string, flags: TrainFlags): Promise<num
   const { model, dataset, picked } = opened;
   if (!flags.json) unusedMeasures(model, flags).forEach(stderr);
   if (!flags.json && flags.eval !== false) unmeasured(compiled, model, options).forEach(stderr);
+  try {
+    checkTraining(model, dataset, settings);
+  } catch (error) {
+    opened.session.dispose();
+    throw error;
+  }
   const carried = carriedByModel(model);
   const folder = createRun(
     { name: file.split(/[\\/]/).at(-1)?.replace(/\.gm$/, "") ?? model.name, out: flags.out, root: runs },

@@ -171,7 +171,11 @@ function checkOptions(options: EvaluateOptions): void {
   const split = options.split;
   if (split !== undefined && splitRows(options.dataset, split) === 0) {
     throw new GmcError("GM4004", `${options.dataset.name} has no ${split} rows to evaluate on`, [
-      `it has ${splitNames.filter((name) => splitRows(options.dataset, name) > 0).join(" and ")} rows`,
+      `it has ${splitNames
+        .map((name) => [name, splitRows(options.dataset, name)] as const)
+        .filter(([, rows]) => rows > 0)
+        .map(([name, rows]) => `${rows} ${name}`)
+        .join(" and ")} rows`,
     ]);
   }
 }
