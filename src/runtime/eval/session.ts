@@ -49,7 +49,10 @@ export interface TrainedSession {
   readonly dataset: Dataset;
   /** Weights that have a moving average, which evaluation and samples use. */
   readonly averaged: ReadonlySet<string>;
-  /** State name -> value of every weight (the averages where there are some). */
+  /**
+   * State name -> value of every weight as it is stored, unconstrained: a `positive` parameter is softplus of its values, a `unit` one their sigmoid, a
+   * `simplex` one their softmax along the last axis. The averages where there are some.
+   */
   weights(): Promise<Readonly<Record<string, HostTensor>>>;
   evaluate(options?: SessionEvaluateOptions): Promise<Evaluation>;
   /** Draws `rows` rows; conditions (`y`) by name, else cycled through the classes or taken from the data. */
