@@ -79,6 +79,20 @@ describe("pictures of a table", () => {
   });
 });
 
+describe("a split of few rows", () => {
+  it("is shown whole unless more are asked for", async () => {
+    const shapes = async (...args: string[]): Promise<unknown> =>
+      (JSON.parse((await run(...args, "--json")).stdout) as { shown: { x: { shape: number[] } } }).shown.x.shape;
+    expect(await shapes("reconstruct", "flow")).toEqual([20, 4]);
+    expect(await shapes("reconstruct", "flow", "--split", "train")).toEqual([32, 4]);
+    const few = ["--data", "x=x.csv:test=5"];
+    expect(await shapes("interpolate", "flow", "--points", "3", ...few)).toEqual([2 * 3, 4]);
+    expect((await run("reconstruct", "flow", "--split", "validation")).stderr).toContain(
+      "error[GM5024]: x.csv has no validation rows, it has 80 train and 20 test rows",
+    );
+  });
+});
+
 describe("a flow", () => {
   it("has no picture of reconstructions, which are the rows, and names the error of its inverse", async () => {
     expect(existsSync(at("flow/samples.svg"))).toBe(true);

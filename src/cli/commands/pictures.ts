@@ -1,6 +1,6 @@
 /** `gmc sample`, `gmc reconstruct`, `gmc interpolate`: pictures from a trained model. With --json the numbers themselves on stdout. */
 import { dirname } from "node:path";
-import type { SplitName } from "../../runtime/data/dataset.js";
+import { commonRows, evaluationSplit, type SplitName } from "../../runtime/data/dataset.js";
 import { parseNpy } from "../../runtime/data/npy.js";
 import type { ChainStart } from "../../runtime/eval/chain.js";
 import { drawingSteps, generativeOf, interpolatesNoise, invertsExactly } from "../../runtime/eval/draw.js";
@@ -28,7 +28,7 @@ import { openTrained } from "../run/trained.js";
 import { sizeOf } from "../../runtime/graph/shape.js";
 
 export interface PictureFlags extends RunFlags {
-  readonly count: number;
+  readonly count?: number;
   readonly split?: SplitName;
 }
 
@@ -157,18 +157,25 @@ function heldValues(trained: TrainedSession, rows: number, given: Readonly<Recor
   );
 }
 
+/** Rows of a split, at least one: of a split that is not there the session says so. */
+function rowsOf({ dataset }: TrainedSession, split = evaluationSplit(dataset)): number {
+  return Math.max(1, commonRows(dataset, split));
+}
+
 export function reconstructCommand(named: string | undefined, flags: PictureFlags): Promise<number> {
   return show(named, flags, async (trained) => {
     if (!flags.json && invertsExactly(trained.model))
       stderr(`note: ${trained.model.name} has the exact inverse of its flow: what it makes of rows are the rows, but for rounding`);
-    const shown = await trained.reconstruct(flags.count, flags.split === undefined ? {} : { split: flags.split });
+    const count = flags.count ?? Math.min(32, rowsOf(trained, flags.split));
+    const shown = await trained.reconstruct(count, flags.split === undefined ? {} : { split: flags.split });
     return { drawings: flags.json ? [] : await drawReconstructed(trained, shown), rows: { data: shown.data, shown: shown.shown } };
   });
 }
 
 export function interpolateCommand(named: string | undefined, flags: InterpolateFlags): Promise<number> {
   return show(named, flags, async (trained) => {
-    const shown = await trained.interpolate(flags.count, flags.points, {
+    const pairs = flags.count ?? Math.max(1, Math.min(8, Math.floor(rowsOf(trained, flags.split) / 2)));
+    const shown = await trained.interpolate(pairs, flags.points, {
       path: flags.path,
       ...(flags.split === undefined ? {} : { split: flags.split }),
     });

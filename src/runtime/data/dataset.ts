@@ -131,6 +131,12 @@ export function splitRows(dataset: Dataset, split: SplitName): number {
   return Math.max(0, ...dataset.streams.map((stream) => stream.splits[split]?.rows ?? 0));
 }
 
+/** "it has 80 train and 20 test rows", for messages. */
+export function describeSplits(dataset: Dataset): string {
+  const found = splitNames.map((name) => [name, splitRows(dataset, name)] as const).filter(([, rows]) => rows > 0);
+  return `it has ${found.map(([name, rows]) => `${rows} ${name}`).join(" and ")} rows`;
+}
+
 /** Rows of a split that every stream has. */
 export function commonRows(dataset: Dataset, split: SplitName): number {
   return Math.min(...dataset.streams.map((stream) => stream.splits[split]?.rows ?? 0));

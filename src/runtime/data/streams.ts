@@ -6,7 +6,7 @@
 import type { HostTensor } from "../graph/program.js";
 import { GmcError } from "../graph/errors.js";
 import { permutation } from "../graph/random.js";
-import { splitRows, type Dataset, type Split, type SplitName } from "./dataset.js";
+import { describeSplits, splitRows, type Dataset, type Split, type SplitName } from "./dataset.js";
 import { makeGather, type RowGather } from "./gather.js";
 
 export interface Batch {
@@ -194,8 +194,7 @@ function openShuffle(set: string, { rows }: Split, index: number, batch: number,
 
 function splitOf(dataset: Dataset, split: Split | undefined, name: SplitName): Split {
   if (split !== undefined) return split;
-  const counted = splitRows(dataset, "train");
-  throw new GmcError("GM5024", `${dataset.name} has no ${name} rows: all of its ${counted} rows are training rows`, [
+  throw new GmcError("GM5024", `${dataset.name} has no ${name} rows, ${describeSplits(dataset)}`, [
     `cut some from the training rows: add :${name}=0.1 to the data`,
     `or give a file: --data '…,x.${name}=FILE'`,
   ]);
