@@ -90,10 +90,17 @@ export function addModelOptions(command: Command): Command {
   return command.addOption(set()).addOption(asJson());
 }
 
-/** `--engine`, `--threads`, `--seed`, `--data`, `--json`: of all commands that run one. */
-export function addEngineOptions(command: Command): Command {
+/** What --seed does, by command. */
+export const seeds = {
+  train: "seed of weights, draws and order of the data; 0 unless told",
+  resume: "the run's own seed; any other is refused",
+  draws: "seed of what is drawn; the run's unless told",
+} as const;
+
+/** `--engine`, `--threads`, `--data`: of all commands that run a model; `--seed` of those that draw. */
+export function addEngineOptions(command: Command, seed?: (typeof seeds)[keyof typeof seeds]): Command {
+  if (seed !== undefined) command.addOption(new Option("--seed <N>", seed).argParser(wholeNumber(0)));
   return command
-    .addOption(new Option("--seed <N>", "random seed; same seed, same numbers").argParser(wholeNumber(0)))
     .addOption(
       new Option(
         "--engine <NAME>",
@@ -104,19 +111,30 @@ export function addEngineOptions(command: Command): Command {
     .addOption(new Option("--data <SPEC>", "a data set (mnist) or files (x=train.npy,y=labels.csv)"));
 }
 
+const measureOptions = (): readonly Option[] => [
+  new Option("--k <N>", "samples for each row measured, in place of the model's").argParser(wholeNumber(1)),
+  new Option("--chains <N>", "chains of annealed importance sampling, in place of the model's").argParser(wholeNumber(1)),
+  new Option("--temperatures <N>", "temperatures of annealed importance sampling, in place of the model's").argParser(wholeNumber(1)),
+];
+
 /** `--k`, `--chains`, `--temperatures`: of all commands that measure. */
 export function addMeasureOptions(command: Command): Command {
-  return command
-    .addOption(new Option("--k <N>", "samples for each row measured, in place of the model's").argParser(wholeNumber(1)))
-    .addOption(new Option("--chains <N>", "chains of annealed importance sampling, in place of the model's").argParser(wholeNumber(1)))
-    .addOption(new Option("--temperatures <N>", "its temperatures, in place of the model's").argParser(wholeNumber(1)));
+  measureOptions().forEach((option) => command.addOption(option));
+  return command;
+}
+
+/** The same of commands that end with an evaluation, and `--no-eval`: a part of their help by itself. */
+export function addClosingOptions(command: Command): Command {
+  for (const option of [...measureOptions(), new Option("--no-eval", "leave the evaluation out")])
+    command.addOption(option.helpGroup("Options of the closing evaluation:"));
+  return command;
 }
 
 /** How long and with what to train. */
-export function addTrainingOptions(command: Command): Command {
+export function addTrainingOptions(command: Command, batch: string): Command {
   return command
     .addOption(new Option("--epochs <N>", "passes over the data, of each phase").argParser(positiveNumber))
     .addOption(new Option("--steps <N>", "steps, of each phase; wins over --epochs").argParser(wholeNumber(1)))
-    .addOption(new Option("--batch <N>", "rows of a batch").argParser(wholeNumber(1)))
+    .addOption(new Option("--batch <N>", batch).argParser(wholeNumber(1)))
     .addOption(new Option("--lr <X>", "learning rate, in place of the model's").argParser(positiveNumber));
 }

@@ -10,7 +10,17 @@ import { stderr } from "./output.js";
 import type { CompileFlags } from "./commands/compile.js";
 import type { InterpolateFlags, PictureFlags, SampleFlags } from "./commands/pictures.js";
 import type { FilterFlags, UnitFlags } from "./commands/units.js";
-import { addEngineOptions, addMeasureOptions, addModelOptions, addTrainingOptions, held, positiveNumber, wholeNumber } from "./options.js";
+import {
+  addClosingOptions,
+  addEngineOptions,
+  addMeasureOptions,
+  addModelOptions,
+  addTrainingOptions,
+  held,
+  positiveNumber,
+  seeds,
+  wholeNumber,
+} from "./options.js";
 
 /** Runs a command line and gives its exit code: 0 fine, 1 the model or the run is wrong, 2 wrong usage, 130 interrupted. */
 export async function runCli(args: readonly string[]): Promise<number> {
@@ -120,13 +130,15 @@ function buildProgram(finish: Finish): Command {
     )
     .action(async (file: string, flags: object) => finish(await (await import("./commands/explain.js")).explainCommand(file, flags)));
 
-  addMeasureOptions(
+  addClosingOptions(
     addTrainingOptions(
-      addEngineOptions(addModelOptions(add("train", "train a model; ends with its evaluation").argument("<file>", ".gm file"))),
-    ),
+      addEngineOptions(
+        addModelOptions(add("train", "train a model; ends with its evaluation").argument("<file>", ".gm file")),
+        seeds.train,
+      ),
+      "rows of a batch, in place of the model's",
+    ).addOption(new Option("--out <DIR>", "run folder; runs/NAME unless told")),
   )
-    .addOption(new Option("--out <DIR>", "run folder; runs/NAME unless told"))
-    .option("--no-eval", "leave the closing evaluation out")
     .addHelpText(
       "after",
       examples(
@@ -138,33 +150,28 @@ function buildProgram(finish: Finish): Command {
     )
     .action(async (file: string, flags: object) => finish(await (await import("./commands/train.js")).trainCommand(file, flags)));
 
-  addMeasureOptions(
+  addClosingOptions(
     addTrainingOptions(
       addEngineOptions(
-        add("resume", "go on with a run that was stopped, bitwise; its batch size and seed stay").argument(
-          "[run]",
-          "run folder; the newest unless told",
-        ),
+        add("resume", "go on with a run that was stopped, bitwise; its batch size and seed stay").argument("[run]", whichRun),
+        seeds.resume,
       ),
-    ),
+      "the run's own rows of a batch; any other number is refused",
+    ).option("--json", "print JSON for programs"),
   )
-    .option("--no-eval", "leave the closing evaluation out")
-    .option("--json", "print JSON for programs")
     .addHelpText("after", examples(["gmc resume", "the newest run"], ["gmc resume runs/vae --epochs 100", "train a finished run further"]))
     .action(async (run: string | undefined, flags: object) =>
       finish(await (await import("./commands/resume.js")).resumeCommand(run, flags)),
     );
 
-  const ofRun = (name: string, summary: string): Command =>
-    addEngineOptions(
-      add(name, summary).argument("[run]", "run folder, or a .gm file for its newest run; the newest run unless told"),
-    ).option("--json", "print JSON for programs");
+  const ofRun = (name: string, summary: string, seed?: typeof seeds.draws): Command =>
+    addEngineOptions(add(name, summary).argument("[run]", whichRun), seed).option("--json", "print JSON for programs");
 
-  addMeasureOptions(ofRun("eval", "measure a trained model"))
-    .addOption(new Option("--split <NAME>", "which rows").choices(["train", "validation", "test"]))
+  addMeasureOptions(ofRun("eval", "measure a trained model", seeds.draws))
+    .addOption(splitOption(`which rows; ${usualSplit}`))
     .addOption(new Option("--rows <N>", "only the first so many rows").argParser(wholeNumber(1)))
     .addOption(new Option("--batch <N>", "rows at once; changes no result").argParser(wholeNumber(1)))
-    .addOption(new Option("--metric <NAME...>", "only these lines of the evaluate block"))
+    .addOption(new Option("--metric <NAME...>", "measure only these lines of the evaluate block, and the log Z that they read"))
     .addHelpText(
       "after",
       examples(
@@ -175,13 +182,13 @@ function buildProgram(finish: Finish): Command {
     )
     .action(async (run: string | undefined, flags: object) => finish(await (await import("./commands/eval.js")).evalCommand(run, flags)));
 
-  const ofPictures = (name: string, summary: string): Command =>
-    ofRun(name, summary).addOption(
-      new Option("--out <FILE>", "picture to write, or folder (with / at its end); the run folder unless told"),
+  const ofPictures = (name: string, summary: string, seed?: typeof seeds.draws): Command =>
+    ofRun(name, summary, seed).addOption(
+      new Option("--out <FILE>", "picture to write, or folder (with / at its end); a new name in the run folder unless told"),
     );
 
-  ofPictures("sample", "draw from a trained model")
-    .addOption(new Option("--count <N>", "how many; 64 unless told, 10 chains with --every").argParser(wholeNumber(1)))
+  ofPictures("sample", "draw from a trained model", seeds.draws)
+    .addOption(new Option("--count <N>", "how many; 64 unless told, 10 with --every or --known").argParser(wholeNumber(1)))
     .addOption(
       new Option("--given <NAME=VALUE>", "hold a variable at a number, or at rows of the data (x=data); may be given again").argParser(
         held,
@@ -202,7 +209,7 @@ function buildProgram(finish: Finish): Command {
         "of an autoregressive model: hold a half of rows of the data and draw the rest; top, bottom, left, right, or an .npy FILE that is 1 where entries are held. Entries that are drawn before a held one do not follow it",
       ),
     )
-    .addOption(new Option("--split <NAME>", "with --known: which rows").choices(["train", "validation", "test"]))
+    .addOption(splitOption(`with --known: which rows; ${usualSplit}`))
     .addHelpText(
       "after",
       examples(
@@ -218,19 +225,23 @@ function buildProgram(finish: Finish): Command {
       finish(await (await import("./commands/pictures.js")).sampleCommand(run, flags)),
     );
 
-  ofPictures("reconstruct", "show rows of the data beside what the model makes of them")
-    .addOption(new Option("--count <N>", "how many").argParser(wholeNumber(1)).default(32))
-    .addOption(new Option("--split <NAME>", "which rows").choices(["train", "validation", "test"]))
+  ofPictures("reconstruct", "show rows of the data beside what the model makes of them", seeds.draws)
+    .addOption(new Option("--count <N>", "how many rows; 32 unless told, or all where there are fewer").argParser(wholeNumber(1)))
+    .addOption(splitOption(`which rows; ${usualSplit}`))
     .addHelpText("after", examples(["gmc reconstruct runs/vae", "the first 32 test rows"]))
     .action(async (run: string | undefined, flags: PictureFlags) =>
       finish(await (await import("./commands/pictures.js")).reconstructCommand(run, flags)),
     );
 
-  ofPictures("interpolate", "walk through the latent space between rows of the data")
-    .addOption(new Option("--count <N>", "how many pairs").argParser(wholeNumber(1)).default(8))
+  ofPictures(
+    "interpolate",
+    "walk through the latent space between rows of the data, or between draws where nothing infers latents",
+    seeds.draws,
+  )
+    .addOption(new Option("--count <N>", "how many pairs; 8 unless told, or as many as there are").argParser(wholeNumber(1)))
     .addOption(new Option("--points <N>", "pictures from one end to the other").argParser(wholeNumber(2)).default(10))
-    .addOption(new Option("--path <KIND>", "through the latent space").choices(["linear", "spherical"]).default("linear"))
-    .addOption(new Option("--split <NAME>", "which rows").choices(["train", "validation", "test"]))
+    .addOption(new Option("--path <KIND>", "along lines, or along great circles").choices(["linear", "spherical"]).default("linear"))
+    .addOption(splitOption(`which rows; ${usualSplit}`))
     .addHelpText("after", examples(["gmc interpolate runs/vae --path spherical", ""]))
     .action(async (run: string | undefined, flags: InterpolateFlags) =>
       finish(await (await import("./commands/pictures.js")).interpolateCommand(run, flags)),
@@ -270,6 +281,13 @@ function buildProgram(finish: Finish): Command {
     .action(async (files: string[], flags: object) => finish(await (await import("./commands/fmt.js")).fmtCommand(files, flags)));
 
   return program;
+}
+
+const whichRun = "run folder, or a .gm file for its newest run; the newest run unless told";
+const usualSplit = "test unless told, or validation, or train, as there are";
+
+function splitOption(what: string): Option {
+  return new Option("--split <NAME>", what).choices(["train", "validation", "test"]);
 }
 
 function examples(...lines: readonly (readonly [command: string, what: string])[]): string {

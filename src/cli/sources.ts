@@ -58,9 +58,8 @@ export interface Loaded extends Compiled {
   readonly paths: readonly string[];
 }
 
-/** Reads and compiles a file. Diagnostics are the caller's to print. */
-export function compileFile(path: string, options: Omit<CompileOptions, "readImport"> = {}): Loaded {
-  const file = readSource(path);
+/** Reads and compiles a file, or another text in its place. Diagnostics are the caller's to print. */
+export function compileFile(path: string, options: Omit<CompileOptions, "readImport"> = {}, file: SourceFile = readSource(path)): Loaded {
   const folder = projectFolder(path);
   const root = realpathSync(folder);
   const paths = [resolve(path)];

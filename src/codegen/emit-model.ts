@@ -148,6 +148,7 @@ function inverseDefinition(density: Density, { fn, head, given, label }: Inverse
     given: array(given.map(str)),
     label: str(label),
     place: str(place(density.span)),
+    exact: bool(true),
     sample: name(fn.name),
   });
 }

@@ -27,7 +27,7 @@ const states = (name: string): Buffer =>
 beforeAll(async () => {
   ensureBuilt();
   folder = mkdtempSync(join(tmpdir(), "gmc-energy-"));
-  writeEnergyRun(folder, "rbm", "reference");
+  writeEnergyRun(folder, "rbm", "reference", true);
   const ran = await run("resume", "rbm");
   expect(ran.stderr).not.toContain("error");
   expect(ran.code).toBe(0);
@@ -51,6 +51,9 @@ describe("a run of an energy model", () => {
     writeEnergyRun(folder, "cut", "reference");
     expect((await run("resume", "cut", "--steps", "7", "--no-eval")).code).toBe(0);
     expect((await run("resume", "cut", "--steps", "20", "--no-eval")).code).toBe(0);
+    // its columns have names, and are no words
+    expect(existsSync(at("cut", "topics.txt"))).toBe(false);
+    expect((await run("topics", "cut", "--count", "3")).stdout).toMatch(/^1 {2}pixel\d+ pixel\d+ pixel\d+$/m);
     expect(states("cut").includes("chain:p.v")).toBe(true);
     expect(states("cut").equals(states("rbm"))).toBe(true);
   });
@@ -60,7 +63,12 @@ describe("a run of an energy model", () => {
     expect(parsed(ran)).toMatchObject({
       metrics: { logZ: { label: "ais(chains = 30, temperatures = 200)" }, nll: { partitions: [{ chains: 30, temperatures: 200 }] } },
     });
+    const only = parsed(await run("eval", "rbm", "--metric", "logZ", "--json"));
+    expect(Object.keys(only["metrics"] ?? {})).toEqual(["logZ"]);
+    expect(only).toMatchObject({ terms: {}, reconstruction: {} });
     const shown = await run("eval", "rbm");
+    expect(shown.stdout).toContain("squared error of v");
+    expect((await run("eval", "rbm", "--metric", "logZ")).stdout).not.toContain("squared error");
     expect(shown.stdout).toMatch(
       /logZ +\d+\.\d+ +± .*ais\(chains = 20, temperatures = 50\), estimate, effective sample size \d+\.\d of 20 chains/,
     );

@@ -1,5 +1,6 @@
 /** Mistakes around a run, in the built program: each ends with its code and a way out, never with a stack. */
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createHash } from "node:crypto";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -54,8 +55,10 @@ describe("data of another size", () => {
   });
 
   it("in a run whose parts are damaged or gone, with a way back", async () => {
-    const generated = join(folder, "sized", "model.gm.js");
-    const text = readFileSync(generated, "utf8");
+    const [generated, config] = [join(folder, "sized", "model.gm.js"), join(folder, "sized", "config.json")];
+    const [text, kept] = [readFileSync(generated, "utf8"), readFileSync(config, "utf8")];
+    const { files: _files, ...before } = JSON.parse(kept) as Record<string, unknown>;
+    writeFileSync(config, JSON.stringify(before));
     for (const [content, why] of [
       ["garbage", "garbage is not defined"],
       ["", "it has no model"],
@@ -67,6 +70,7 @@ describe("data of another size", () => {
         `model.gm.js, which the run was made with, is damaged (${why})`,
       );
     }
+    writeFileSync(config, kept);
     const told = /gmc (compile .*)/.exec((await gmc(["eval", "sized"], { cwd: folder })).stderr)?.[1]?.split(" ") ?? [];
     expect((await gmc(told, { cwd: folder })).code).toBe(0);
     expect(readFileSync(generated, "utf8")).toBe(text);
@@ -79,6 +83,87 @@ describe("data of another size", () => {
         "sized/checkpoints holds no checkpoint any more",
         "back from a copy",
       );
+  });
+});
+
+describe("a run whose model was edited", () => {
+  const run = (...args: readonly string[]): Promise<Ran> => gmc([...args, "--engine", "reference"], { cwd: folder });
+
+  it("is run by nobody where that is its JavaScript, and is told where that is its text", async () => {
+    await run("train", "tiny.gm", "--data", "pinwheel:rows=60", "--steps", "2", "--no-eval", "--out", "edited");
+    const [js, gm, config] = ["model.gm.js", "model.gm", "config.json"].map((name) => join(folder, "edited", name)) as [
+      string,
+      string,
+      string,
+    ];
+    const [program, text, kept] = [js, gm, config].map((path) => readFileSync(path, "utf8")) as [string, string, string];
+    const sum = (of: string): string => createHash("sha256").update(of).digest("hex");
+    expect(JSON.parse(kept)).toMatchObject({ files: { "model.gm": sum(text), "model.gm.js": sum(program) } });
+    expect((await run("eval", "edited")).stderr).not.toContain("GM542");
+
+    // a program that runs as well as the first, and is another
+    writeFileSync(js, program.replaceAll("0.5", "0.25"));
+    for (const command of ["eval", "sample", "resume"])
+      expectMistake(await run(command, "edited"), "GM5424", "edited/model.gm.js is not the JavaScript", "gmc train tiny.gm", "`files`");
+    const { files, ...before } = JSON.parse(kept) as { files: Record<string, string> };
+    writeFileSync(config, JSON.stringify({ ...before, files: { "model.gm": files["model.gm"] } }));
+    expect(await run("eval", "edited")).toMatchObject({ code: 0 });
+    writeFileSync(config, JSON.stringify({ ...before, files: { "model.gm.js": "?" } }));
+    expectMistake(await run("eval", "edited"), "GM5209", "config.json: files.model.gm.js: ");
+    writeFileSync(config, kept);
+    writeFileSync(js, program);
+
+    writeFileSync(gm, `${text}\n// mine\n`);
+    const warned = await run("resume", "edited", "--steps", "3");
+    expect(warned.code).toBe(0);
+    expect(warned.stderr.match(/warning\[GM5425\]: edited\/model\.gm was changed/g)).toHaveLength(1);
+    expect(warned.stderr).toContain("gmc train edited/model.gm");
+    // a run of before there were checksums
+    writeFileSync(config, JSON.stringify(before));
+    const old = await run("eval", "edited");
+    expect(old.code).toBe(0);
+    expect(old.stderr).not.toContain("GM542");
+  });
+});
+
+describe("more rows than there are", () => {
+  const train = (...args: readonly string[]): Promise<Ran> => gmc(["train", ...args, "--engine", "reference"], { cwd: folder });
+
+  it("are refused before there is a run, for each phase", async () => {
+    writeFileSync(join(folder, "few.csv"), rows(2, 3));
+    const ran = await train("tiny.gm", "--data", "few.csv", "--batch", "100000");
+    expectMistake(ran, "GM5024", "few.csv: the batch size is 100000, and x has 3 training rows", "--batch 3");
+    expect(ran.stderr).not.toContain("run runs");
+    expect(ran.stderr).not.toContain("engine reference");
+    expect(existsSync(join(folder, "runs"))).toBe(false);
+    const phases = ["one", "two"].map(
+      (name, i) => `phase "${name}" { maximize ELBO(p, q)  optimizer = adam(lr = 1e-2), batch = ${[20, 40][i]}, epochs = 1 }`,
+    );
+    writeFileSync(join(folder, "phases.gm"), tinyModel.replace(/train \{[^}]*\}/, `train { ${phases.join("\n")} }`));
+    expectMistake(await train("phases.gm", "--data", "pinwheel:rows=30"), "GM5024", "the batch size is 40, and x has 30 training rows");
+    expect(existsSync(join(folder, "runs"))).toBe(false);
+    await train("tiny.gm", "--data", "few.csv", "--batch", "2", "--steps", "1", "--no-eval", "--out", "few");
+    writeFileSync(join(folder, "one.csv"), "0.5,0.25\n");
+    const resumed = await gmc(["resume", "few", "--data", "one.csv", "--steps", "2"], { cwd: folder });
+    expectMistake(resumed, "GM5024", "the batch size is 2, and x has 1 training row\n");
+    expect(resumed.stderr).not.toContain("run few");
+  });
+
+  it("of a split that is not there are told with the numbers and a way to them", async () => {
+    writeFileSync(join(folder, "few.csv"), rows(2, 3));
+    const stopping = tinyModel.replace("epochs = 4", "epochs = 4, early_stopping = early_stopping(metric = nll, patience = 2)");
+    writeFileSync(join(folder, "stopping.gm"), stopping);
+    expectMistake(
+      await train("stopping.gm", "--data", "few.csv", "--batch", "1"),
+      "GM4004",
+      "cut one from the 3 training rows: add :validation=0.1",
+    );
+    expectMistake(
+      await train("tiny.gm", "--data", "few.csv#validation"),
+      "GM5007",
+      "the validation rows are cut from 3 rows by few.csv:validation=0.1",
+    );
+    expectMistake(await train("tiny.gm", "--data", "few.csv#1-9"), "GM5007", "few.csv has columns 1 to 2, not 1-9", "few.csv#1-2");
   });
 });
 

@@ -175,7 +175,7 @@ describe("a trained run", () => {
     const split = await gmc(["eval", "elsewhere", "--data", "x=points.csv", "--split", "validation"], {
       cwd: folder,
     });
-    expect(split.stderr).toMatch(/error\[GM4004\]: .+ has no validation rows to evaluate on\n.*it has train/);
+    expect(split.stderr).toMatch(/error\[GM4004\]: .+ has no validation rows to evaluate on\n.*it has 40 train rows/);
   });
 
   it("is named by its folder, which is whole", async () => {

@@ -16,7 +16,10 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-const commands = ["compile", "check", "explain", "train", "resume", "eval", "sample", "reconstruct", "interpolate", "doctor", "fmt"];
+const commands = [
+  ...["compile", "check", "explain", "train", "resume", "eval"],
+  ...["sample", "reconstruct", "interpolate", "filters", "topics", "doctor", "fmt"],
+];
 
 describe("help", () => {
   it("of gmc and of each command is as committed", async () => {

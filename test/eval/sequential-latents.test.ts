@@ -123,13 +123,11 @@ describe("a posterior that is drawn entry after entry", () => {
     });
   });
 
-  it("also where the decoder is drawn so, and between two rows the latents of the nearer one are taken", async () => {
+  it("also where the decoder is drawn so; there is no walk between binary latents", async () => {
     const loaded = model("(x |> nade(2)) + (h |> dense(4))");
     const trained = await trainedOf(loaded, someWeights(loaded, 5), [first, second], 40);
     const { shown } = await trained.reconstruct(40, { split: "train" });
     expect(shown["x"]!.shape).toEqual([40, 4]);
-    const between = await trained.interpolate(5, 4, { split: "train" });
-    expect(between.shown["x"]!.shape).toEqual([20, 4]);
-    expect(Array.from(between.shown["x"]!.data).every((v) => v >= 0 && v <= 1)).toBe(true);
+    await expect(trained.interpolate(5, 4, { split: "train" })).rejects.toMatchObject({ code: "GM5426" });
   });
 });

@@ -12,6 +12,7 @@ import { binary, byte, category, real, unit } from "../../src/runtime/model.js";
 
 const decode = (content: Uint8Array | string): PNG => PNG.sync.read(Buffer.from(content as Uint8Array));
 const pixel = (png: PNG, y: number, x: number): number[] => [...png.data.subarray(4 * (y * png.width + x), 4 * (y * png.width + x) + 3)];
+const svg = (drawing: Drawing | string): string => (typeof drawing === "string" ? drawing : String(drawing.content));
 
 describe("looks", () => {
   it("follow the declared shape, then that of the file, then the domain", () => {
@@ -162,7 +163,6 @@ describe("grids", () => {
 });
 
 describe("plots", () => {
-  const svg = (drawing: Drawing | string): string => (typeof drawing === "string" ? drawing : String(drawing.content));
 
   it("draw curves through their points, text escaped, what is not finite left out", async () => {
     const text = await drawCurves(
@@ -203,18 +203,48 @@ describe("plots", () => {
   it("choose by shape: points for two entries, lines for a few, bars for one", async () => {
     const two: Rows = { shape: [3, 2], data: [0, 0, 1, 1, 2, 2] };
     expect(svg(await drawRows("x", two, { kind: "plane" }, { data: two }))).toContain("samples");
-    expect((await drawRows("x", { shape: [2, 3], data: [1, 2, 3, 3, 2, 1] }, { kind: "lines" })).extension).toBe("svg");
-    expect(
-      (
-        await drawReconstructions(
-          "x",
-          { shape: [2, 3], data: [1, 2, 3, 3, 2, 1] },
-          { shape: [2, 3], data: [1, 2, 3, 3, 2, 1] },
-          { kind: "lines" },
-        )
-      ).extension,
-    ).toBe("svg");
     expect((await drawRows("c", { shape: [4], data: [0, 1, 1, 2] }, { kind: "scalar" })).extension).toBe("svg");
+  });
+});
+
+describe("rows of plain numbers", () => {
+  const rows = (count: number, width = 3): Rows => ({ shape: [count, width], data: Array.from({ length: count * width }, (_, i) => i % 7) });
+  const texts = (text: string): string[] => [...text.matchAll(/<text[^>]*>([^<]*)</g)].map((match) => match[1]!);
+  /** One a series. */
+  const lines = (text: string): string[] => [...text.matchAll(/<path[^>]*stroke-width="1.6"[^>]*>/g)].map(([line]) => line);
+
+  it("are lines; the title says how many of them there are, unless it is all", async () => {
+    const some = svg(await drawRows("x", rows(64), { kind: "lines" }, { label: "samples" }));
+    expect(texts(some)).toContain("x: the first 12 of 64 samples");
+    expect(lines(some)).toHaveLength(12);
+    expect(texts(svg(await drawRows("x", rows(12), { kind: "lines" })))).toContain("x");
+  });
+
+  it("are called as the columns of their table", async () => {
+    const entries = ["alcohol", "ash", "hue"];
+    expect(texts(svg(await drawRows("x", rows(2), { kind: "lines", entries })))).toEqual(expect.arrayContaining(entries));
+    expect(texts(svg(await drawRows("x", rows(2), { kind: "lines" })))).not.toContain("ash");
+    const [a, b] = entries as [string, string];
+    expect(texts(svg(await drawRows("x", rows(9, 2), { kind: "plane", entries: [a, b] })))).toEqual(expect.arrayContaining([a, b]));
+    expect(texts(svg(await drawRows("x", rows(9, 1), { kind: "scalar", entries: [a] })))).toContain(a);
+    expect(lookOf(real([3]), { entries })).toEqual({ kind: "lines", entries });
+  });
+
+  it("stand in pairs with what is made of them: in one colour, and joined", async () => {
+    const pairs = svg(await drawReconstructions("x", rows(32), rows(32), { kind: "lines" }));
+    expect(texts(pairs)).toContain("x: the first 4 of 32 rows and their reconstructions");
+    expect(texts(pairs)).toEqual(expect.arrayContaining(["1 data", "1 reconstruction", "4 data", "4 reconstruction"]));
+    const strokes = lines(pairs).map((line) => [/stroke="([^"]+)"/.exec(line)?.[1], /stroke-dasharray="([^"]+)"/.exec(line)?.[1]]);
+    for (const pair of [0, 1, 2, 3]) {
+      const [data, made] = strokes.slice(2 * pair, 2 * pair + 2);
+      expect(made?.[0]).toBe(data?.[0]);
+      expect(made?.[1]).not.toBe(data?.[1]);
+    }
+    expect(new Set(strokes.map(([colour]) => colour)).size).toBe(4);
+    const far: Rows = { shape: [5, 2], data: Array.from({ length: 10 }, (_, i) => 10 + i) };
+    const plane = svg(await drawReconstructions("x", rows(5, 2), far, { kind: "plane" }));
+    expect(plane.match(/<line[^>]*stroke="#999"/g)).toHaveLength(5);
+    expect(svg(await drawRows("x", rows(5, 2), { kind: "plane" }, { data: far }))).not.toContain('stroke="#999"');
   });
 });
 

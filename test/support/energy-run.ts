@@ -68,9 +68,11 @@ export const model = defineModel({
 });
 `;
 
-/** 100 rows of 64 pixels: a vertical or a horizontal bar; the columns are named, so that they count as words too. */
+const pixelNames = Array.from({ length: 64 }, (_, i) => `pixel${i}`);
+
+/** 100 rows of 64 pixels: a vertical or a horizontal bar; the columns are named. */
 export function barsCsv(): string {
-  const names = Array.from({ length: 64 }, (_, i) => `pixel${i}`).join(",");
+  const names = pixelNames.join(",");
   const rows = Array.from({ length: 100 }, (_, r) => {
     const at = (r >> 1) % 8;
     return Array.from({ length: 64 }, (_, i) => ((r % 2 === 0 ? i % 8 : i >> 3) === at ? 1 : 0)).join(",");
@@ -78,12 +80,19 @@ export function barsCsv(): string {
   return `${[names, ...rows].join("\n")}\n`;
 }
 
-/** Writes `folder/name`; the data are `v.csv` in `folder`. */
-export function writeEnergyRun(folder: string, name: string, engine: string): void {
+/** Writes `folder/name`; the data are `v.csv` in `folder`, its columns the words of a vocabulary where `words` says so. */
+export function writeEnergyRun(folder: string, name: string, engine: string, words = false): void {
   const path = join(folder, name);
   mkdirSync(path);
   writeFileSync(join(folder, "v.csv"), barsCsv());
+  writeFileSync(join(folder, "words.txt"), pixelNames.join("\n"));
   writeFileSync(join(path, "model.gm.js"), rbmModule);
-  const settings = { file: "rbm.gm", set: {}, data: { spec: "v=v.csv:test=20", base: folder }, seed: 3, engine };
+  const settings = {
+    file: "rbm.gm",
+    set: {},
+    data: { spec: `v=v.csv${words ? ":vocabulary=words.txt" : ""}:test=20`, base: folder },
+    seed: 3,
+    engine,
+  };
   writeFileSync(join(path, "config.json"), JSON.stringify({ format: "gmc-run", settings }));
 }

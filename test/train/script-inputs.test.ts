@@ -60,6 +60,15 @@ describe("train", () => {
     ],
     ["64-bit integers", { engine, data: { x, y: BigInt64Array.from(y, BigInt) } }, "GM4051", /BigInt64Array/],
     ["validation rows that are a text", { engine, data: { x, y }, validation: "v.npy" }, "GM4051", /rows of a split/],
+    [
+      "a name that the model does not have",
+      { engine, data: { x, z: y } },
+      "GM4004",
+      /data holds `z`, and C has no data variable of that name/,
+    ],
+    ["rows of another split by such a name", { engine, data: { x, y }, test: { x, z: y } }, "GM4004", /test holds `z`/],
+    ["options of such a name", { engine, data: { x, y }, dataOptions: { z: {} } }, "GM4004", /dataOptions holds `z`/],
+    ["a variable without rows", { engine, data: { y } }, "GM4004", /no training data for `x`: data holds `y`/],
     ["an option that does not exist", { engine, data: { x, y }, epoch: 3 }, "GM4050", /train has no option `epoch`/],
   ])("refuses %s", async (_, options, code, message) => refused(code, message, () => run(options)));
 
@@ -72,8 +81,29 @@ describe("train", () => {
     refused("GM4051", /the model is a model definition, found/, () => train(wrong as typeof model, { engine, data: { x, y } })),
   );
 
+  it("says which names there are", async () => {
+    await expect(run({ engine, data: { x, z: y } })).rejects.toMatchObject({ help: ["it has: x, y"] });
+  });
+
   it("says which option was meant", async () => {
     await expect(run({ engine, data: { x, y }, epoch: 3 })).rejects.toMatchObject({ help: ["did you mean epochs?"] });
+  });
+});
+
+describe("weights", () => {
+  it("are as they are stored, unconstrained", async () => {
+    const { model: constrained } = loadModel(`model W {
+      data x : real[2]
+      param s : positive = 2, u : unit = 0.2, w : simplex[2] = 0.5
+      density p(x) { x ~ Normal(u * w, s) }
+      train { maximize log p(x) optimizer = sgd(lr = 1e-12), batch = 6, steps = 1 }
+    }`);
+    const session = await train(constrained, { data: { x }, engine });
+    const { s, u, w } = await session.weights();
+    expect(s?.data[0]).toBeCloseTo(Math.log(Math.expm1(2)), 5);
+    expect(u?.data[0]).toBeCloseTo(Math.log(0.2 / 0.8), 5);
+    expect(Array.from(w?.data ?? [])).toEqual([expect.closeTo(0, 5), expect.closeTo(0, 5)]);
+    session.close();
   });
 });
 

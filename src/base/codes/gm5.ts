@@ -62,6 +62,13 @@ export const gm5 = {
   GM5421: worded("There is no graphics adapter"),
   GM5422: worded("The graphics device is lost"),
   GM5423: worded("Tensors beyond the memory of the device"),
+  GM5424: worded("The compiled model of a run was changed"),
+  GM5425: code<{ source: string }>(
+    "warning",
+    "The model's text in a run was changed",
+    (a) => `${a.source} was changed since the run was made; what runs is model.gm.js beside it, compiled from the text before`,
+  ),
+  GM5426: worded("Nothing lies between values of the latents"),
   GM5451: worded("TensorFlow.js is missing"),
   GM5452: worded("TensorFlow.js stopped"),
   GM5455: worded("An execution provider cannot run here"),

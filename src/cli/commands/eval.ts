@@ -33,7 +33,8 @@ export async function evalCommand(named: string | undefined, flags: EvalFlags): 
         split: flags.split,
         rows: flags.rows,
         batch,
-        metrics: flags.metric,
+        // neither the terms of the objective nor reconstructions are among what was asked for
+        ...(flags.metric === undefined ? {} : { metrics: flags.metric, terms: false, reconstruction: false }),
       }),
       signal: interrupt.signal,
       onProgress: progress.report,

@@ -1,9 +1,9 @@
 /** `gmc sample`, `gmc reconstruct`, `gmc interpolate`: pictures from a trained model. With --json the numbers themselves on stdout. */
 import { dirname } from "node:path";
-import type { SplitName } from "../../runtime/data/dataset.js";
+import { commonRows, evaluationSplit, type SplitName } from "../../runtime/data/dataset.js";
 import { parseNpy } from "../../runtime/data/npy.js";
 import type { ChainStart } from "../../runtime/eval/chain.js";
-import { drawingSteps, generativeOf } from "../../runtime/eval/draw.js";
+import { drawingSteps, generativeOf, interpolatesNoise, invertsExactly } from "../../runtime/eval/draw.js";
 import { regionMask, regions } from "../../runtime/eval/known.js";
 import type { Rows, RowsByName, TrainedSession } from "../../runtime/eval/session.js";
 import { makeFolder, readBytes, writeFileAtomic } from "../../runtime/node/files.js";
@@ -13,13 +13,22 @@ import { FINE } from "../exit.js";
 import type { RunFlags } from "../options.js";
 import { grouped, json, stderr, stdout } from "../output.js";
 import { openWorkProgress } from "../run/evaluating.js";
-import { drawChains, drawInterpolated, drawReconstructed, drawSamples, pathFor, type NamedDrawing } from "../run/pictures.js";
+import {
+  drawChains,
+  drawInterpolated,
+  drawReconstructed,
+  drawSamples,
+  freeStems,
+  pathFor,
+  walkEnds,
+  type NamedDrawing,
+} from "../run/pictures.js";
 import { defined } from "../run/settings.js";
 import { openTrained } from "../run/trained.js";
 import { sizeOf } from "../../runtime/graph/shape.js";
 
 export interface PictureFlags extends RunFlags {
-  readonly count: number;
+  readonly count?: number;
   readonly split?: SplitName;
 }
 
@@ -67,8 +76,14 @@ export function sampleCommand(named: string | undefined, flags: SampleFlags): Pr
       return { drawings: [], rows: { values, means, ...Object.fromEntries(steps) } };
     }
     if (known !== undefined) {
-      const drawings = await drawReconstructed(trained, { data: known.data, shown: samples.values });
-      return { drawings: drawings.map((d) => ({ ...d, stem: d.stem.replace("reconstructions", "completed") })), rows: {} };
+      return {
+        drawings: await drawReconstructed(
+          trained,
+          { data: known.data, shown: samples.values },
+          { stem: "completed", label: "completions" },
+        ),
+        rows: {},
+      };
     }
     return {
       drawings: every === undefined ? await drawSamples(trained, samples, count) : await drawChains(trained, samples.frames ?? []),
@@ -142,19 +157,30 @@ function heldValues(trained: TrainedSession, rows: number, given: Readonly<Recor
   );
 }
 
+/** Rows of a split, at least one: of a split that is not there the session says so. */
+function rowsOf({ dataset }: TrainedSession, split = evaluationSplit(dataset)): number {
+  return Math.max(1, commonRows(dataset, split));
+}
+
 export function reconstructCommand(named: string | undefined, flags: PictureFlags): Promise<number> {
   return show(named, flags, async (trained) => {
-    const shown = await trained.reconstruct(flags.count, flags.split === undefined ? {} : { split: flags.split });
+    if (!flags.json && invertsExactly(trained.model))
+      stderr(`note: ${trained.model.name} has the exact inverse of its flow: what it makes of rows are the rows, but for rounding`);
+    const count = flags.count ?? Math.min(32, rowsOf(trained, flags.split));
+    const shown = await trained.reconstruct(count, flags.split === undefined ? {} : { split: flags.split });
     return { drawings: flags.json ? [] : await drawReconstructed(trained, shown), rows: { data: shown.data, shown: shown.shown } };
   });
 }
 
 export function interpolateCommand(named: string | undefined, flags: InterpolateFlags): Promise<number> {
   return show(named, flags, async (trained) => {
-    const shown = await trained.interpolate(flags.count, flags.points, {
+    const pairs = flags.count ?? Math.max(1, Math.min(8, Math.floor(rowsOf(trained, flags.split) / 2)));
+    const shown = await trained.interpolate(pairs, flags.points, {
       path: flags.path,
       ...(flags.split === undefined ? {} : { split: flags.split }),
     });
+    if (!flags.json && interpolatesNoise(trained.model))
+      stderr(`note: ${walkEnds(trained.model)}: no density of ${trained.model.name} infers latents from data`);
     return {
       drawings: flags.json ? [] : await drawInterpolated(trained, shown.shown, flags.points),
       rows: { data: shown.data, shown: shown.shown },
@@ -178,7 +204,7 @@ async function show(named: string | undefined, flags: RunFlags, make: (trained: 
     }
     if (drawings.length === 0)
       throw new GmcError("GM5311", `${trained.model.name} has no variable that can be drawn`, ["--json prints the numbers"]);
-    for (const drawing of drawings) {
+    for (const drawing of freeStems(drawings, restored.run.path, flags.out)) {
       const path = pathFor(drawing, drawings.length, restored.run.path, flags.out);
       makeFolder(dirname(path));
       writeFileAtomic(path, drawing.content);

@@ -4,6 +4,7 @@ import { GmcError } from "../../runtime/graph/errors.js";
 import { withoutOut } from "../../runtime/node/file-errors.js";
 import type { Manifest } from "../../runtime/node/manifest.js";
 import { readRunConfig, reopenRun, runMark, type RunConfig, type RunFolder } from "../../runtime/node/run-folder.js";
+import { checkTraining } from "../../runtime/train/train.js";
 import type { Cursor } from "../../runtime/train/loop.js";
 import { FINE } from "../exit.js";
 import type { MeasureFlags, RunFlags } from "../options.js";
@@ -40,14 +41,15 @@ async function goOn(named: string | undefined, flags: ResumeFlags): Promise<numb
     opened.session.dispose();
     return FINE;
   }
-  if (saved) {
-    try {
+  try {
+    if (saved) {
       sameBatch(run.settings, opened, saved, flags.batch);
       sameSeed(run.settings, saved, flags.seed);
-    } catch (error) {
-      opened.session.dispose();
-      throw error;
     }
+    checkTraining(opened.model, opened.dataset, restored.settings);
+  } catch (error) {
+    opened.session.dispose();
+    throw error;
   }
   if (!flags.json) unusedMeasures(opened.model, flags).forEach(stderr);
   if (checkpoint) warnOfChange(checkpoint.manifest, opened);

@@ -1,10 +1,12 @@
 /** `gmc train`: compile, train, evaluate, draw; everything of a run in one folder. */
+import { checkTraining } from "../../runtime/train/train.js";
 import { carriedByModel } from "../../runtime/train/carried.js";
 import { createRun } from "../../runtime/node/run-folder.js";
 import { printDiagnostics } from "../errors.js";
 import { importModel } from "../load-model.js";
 import type { MeasureFlags, RunFlags } from "../options.js";
 import { stderr } from "../output.js";
+import { unmeasured } from "../run/measurable.js";
 import { openRun, versions } from "../run/open.js";
 import { configuredSet, resolveSettings } from "../run/settings.js";
 import { runTraining } from "../run/training.js";
@@ -16,13 +18,21 @@ interface TrainFlags extends RunFlags, MeasureFlags {
 }
 
 export async function trainCommand(file: string, flags: TrainFlags): Promise<number> {
-  const compiled = compileOrFail(file, { set: await configuredSet(file, flags) });
+  const options = { set: await configuredSet(file, flags) };
+  const compiled = compileOrFail(file, options);
   if (!flags.json) printDiagnostics(compiled.diagnostics, false);
   const { settings, runs } = await resolveSettings(file, flags, compiled.derived?.model.streams.length === 0);
   const js = compiled.print("js");
   const opened = await openRun(await importModel(js), settings, (variable, shape) => otherSizes(compiled, variable, shape));
   const { model, dataset, picked } = opened;
   if (!flags.json) unusedMeasures(model, flags).forEach(stderr);
+  if (!flags.json && flags.eval !== false) unmeasured(compiled, model, options).forEach(stderr);
+  try {
+    checkTraining(model, dataset, settings);
+  } catch (error) {
+    opened.session.dispose();
+    throw error;
+  }
   const carried = carriedByModel(model);
   const folder = createRun(
     { name: file.split(/[\\/]/).at(-1)?.replace(/\.gm$/, "") ?? model.name, out: flags.out, root: runs },

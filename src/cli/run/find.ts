@@ -1,10 +1,12 @@
 /** Which run a command means: a folder, a model file (its newest run), or nothing (the newest of all). */
 import { existsSync, statSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
+import type { Diagnostic } from "../../base/diagnostic.js";
+import { diagnosticOf } from "../../base/report.js";
 import { GmcError } from "../../runtime/graph/errors.js";
 import { loadConfig } from "../../runtime/node/config.js";
 import { readText } from "../../runtime/node/files.js";
-import { listRuns, readRunConfig, type RunConfig } from "../../runtime/node/run-folder.js";
+import { isChanged, listRuns, readRunConfig, type RunConfig } from "../../runtime/node/run-folder.js";
 import { setOptions } from "../../base/command-line.js";
 import type { RunSettings } from "./settings.js";
 
@@ -13,21 +15,38 @@ export interface FoundRun {
   readonly settings: RunSettings;
   /** The generated JavaScript that the run was made with. */
   readonly js: string;
+  /** GM5425 where the run's copy of the model is not what `js` was compiled from. */
+  readonly warnings: readonly Diagnostic[];
 }
 
-/** GM5209 where there is no such run, GM5310 where a model or the folder has none yet. */
+/** GM5209 where there is no such run, GM5310 where a model or the folder has none yet, GM5424 where its JavaScript is not what it was made with. */
 export async function findRun(named: string | undefined): Promise<FoundRun> {
   const path = await pathOf(named);
-  const settings = settingsOf(path, readRunConfig(path));
-  const js = join(path, "model.gm.js");
-  if (!existsSync(js)) {
+  const config = readRunConfig(path);
+  const settings = settingsOf(path, config);
+  const file = join(path, "model.gm.js");
+  if (!existsSync(file)) {
     throw new GmcError(
       "GM5209",
       `${path} is not a whole run folder: model.gm.js, which the run was made with, is missing`,
       modelAnew(path, settings),
     );
   }
-  return { path, settings, js: readText(js) };
+  const js = readText(file);
+  if (await isChanged(path, config, "model.gm.js", js))
+    throw new GmcError("GM5424", `${file} is not the JavaScript that the run was made with: its checksum is not that in config.json`, [
+      ...modelAnew(path, settings),
+      `or train another model: gmc train ${settings.file}`,
+      "or, to run it as it is, take its line out of `files` in config.json",
+    ]);
+  const source = join(path, "model.gm");
+  const edited = existsSync(source) && (await isChanged(path, config, "model.gm", readText(source)));
+  return { path, settings, js, warnings: edited ? [editedSource(source)] : [] };
+}
+
+function editedSource(source: string): Diagnostic {
+  const help = [`gmc train ${source} trains a model of the new text, in a run of its own`];
+  return diagnosticOf("GM5425", undefined, { source }, { help });
 }
 
 /** Ways back to the model.gm.js of a run. */

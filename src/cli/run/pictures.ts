@@ -1,10 +1,10 @@
 /**
  * Pictures of a run: samples, reconstructions, interpolations by variable, and the curve of its losses.
  */
-import { statSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { commonRows, evaluationSplit } from "../../runtime/data/dataset.js";
-import { canReconstruct, generativeOf, interpolatesNoise } from "../../runtime/eval/draw.js";
+import { canReconstruct, continuous, generativeOf, interpolatesNoise, invertsExactly, walkedLatents } from "../../runtime/eval/draw.js";
 import { positionsOf } from "../../runtime/eval/sequential.js";
 import { directionsOf } from "../../runtime/eval/translate.js";
 import type { Reconstructions, RowsByName, SampleOptions, Samples, TrainedSession } from "../../runtime/eval/session.js";
@@ -38,6 +38,18 @@ export function pathFor(drawing: NamedDrawing, count: number, folder: string, ou
   }
   const stem = match === null ? out : out.slice(0, match.index);
   return `${count > 1 ? `${stem}-${drawing.stem}` : stem}.${drawing.extension}`;
+}
+
+/**
+ * The drawings with stems that are free in the run's folder, where they go unless told: `samples-2` where the run has its own `samples`. All of them
+ * take one number. With --out the name is the user's, and stays.
+ */
+export function freeStems(drawings: readonly NamedDrawing[], folder: string, out: string | undefined): readonly NamedDrawing[] {
+  if (out !== undefined) return drawings;
+  for (let number = 1; ; number++) {
+    const named = drawings.map((d) => (number === 1 ? d : { ...d, stem: `${d.stem}-${number}` }));
+    if (named.every((d) => !existsSync(pathFor(d, drawings.length, folder, out)))) return named;
+  }
 }
 
 /** What there are pictures of: the data, or, of a model without data, what it draws. */
@@ -135,7 +147,14 @@ export async function drawDensity(trained: TrainedSession): Promise<readonly Nam
   const log = await trained.logDensity({ shape: [SHADES * SHADES, 2], data: squares });
   if (log === undefined) return [];
   const density = { rows: SHADES, columns: SHADES, values: log.map(Math.exp) };
-  return [{ stem: "density", extension: "svg", content: await drawPlane([set], { title: `density of ${name}`, window, density }) }];
+  const { entries } = columnOf(trained.dataset, name) ?? {};
+  return [
+    {
+      stem: "density",
+      extension: "svg",
+      content: await drawPlane([set], { title: `density of ${name}`, window, density, ...(entries === undefined ? {} : { entries }) }),
+    },
+  ];
 }
 
 /** Chains over time: one row of pictures a chain, one column a frame. Of other variables than images there is no such picture. */
@@ -172,14 +191,18 @@ function columnsFor(count: number): number {
   return Math.ceil(Math.sqrt(count));
 }
 
-export async function drawReconstructed(trained: TrainedSession, shown: Reconstructions): Promise<readonly NamedDrawing[]> {
+export async function drawReconstructed(
+  trained: TrainedSession,
+  shown: Reconstructions,
+  { stem: base, label } = { stem: "reconstructions", label: "reconstructions" },
+): Promise<readonly NamedDrawing[]> {
   const names = drawable(trained, shown.shown);
   const drawn: NamedDrawing[] = [];
   for (const name of names) {
     const [data, rows] = [shown.data[name], shown.shown[name]];
     if (data === undefined || rows === undefined) continue;
-    const [stem, look] = [stemOf("reconstructions", name, names), lookFor(trained, name)];
-    drawn.push({ stem, ...(await drawReconstructions(name, data, rows, look)) });
+    const [stem, look] = [stemOf(base, name, names), lookFor(trained, name)];
+    drawn.push({ stem, ...(await drawReconstructions(name, data, rows, look, { label })) });
     if (look.kind === "sound") drawn.push({ stem, extension: "wav", content: soundFile(inTurn(data, rows), look.sound) });
   }
   return drawn;
@@ -248,6 +271,11 @@ async function drawNoisePaths(trained: TrainedSession): Promise<readonly NamedDr
 /** Kinds of variables whose rows are looked at one by one. */
 const SEEN: readonly string[] = ["image", "cloud"];
 
+/** What the ends of a walk are, as plots and notes say it. */
+export function walkEnds(model: TrainedSession["model"]): string {
+  return interpolatesNoise(model) ? `between draws of ${walkedLatents(model).join(", ")}` : "between rows of the data";
+}
+
 /** One row of pictures a pair. */
 export async function drawInterpolated(trained: TrainedSession, shown: RowsByName, points: number): Promise<readonly NamedDrawing[]> {
   const names = drawable(trained, shown);
@@ -257,7 +285,10 @@ export async function drawInterpolated(trained: TrainedSession, shown: RowsByNam
     if (rows !== undefined) {
       drawn.push({
         stem: stemOf("interpolations", name, names),
-        ...(await drawRows(name, rows, lookFor(trained, name), { columns: points, label: "interpolations" })),
+        ...(await drawRows(`${name}, ${walkEnds(trained.model)}`, rows, lookFor(trained, name), {
+          columns: points,
+          label: "interpolations",
+        })),
       });
     }
   }
@@ -325,10 +356,12 @@ export async function closingPictures(
     const count = samplesShown(model);
     await attempt("samples", async () => drawSamples(trained, await trained.sample(count, sampling), count));
   }
-  if (interpolatesNoise(model)) await attempt("interpolations", () => drawNoisePaths(trained));
+  if (interpolatesNoise(model) && Object.values(model.latents).some(continuous))
+    await attempt("interpolations", () => drawNoisePaths(trained));
   await attempt("samples over training", () => drawStrip(trained, strip));
   const available = commonRows(dataset, evaluationSplit(dataset));
-  if (canReconstruct(model)) {
+  // what an exact inverse gives back are the rows themselves
+  if (canReconstruct(model) && !invertsExactly(model)) {
     await attempt("reconstructions", async () => drawReconstructed(trained, await trained.reconstruct(Math.min(32, available))));
   }
   if (directionsOf(model).length > 0) await attempt("translations", () => drawTranslations(trained, Math.min(16, available)));
@@ -337,7 +370,8 @@ export async function closingPictures(
     return Promise.all(filters.map(async (f): Promise<NamedDrawing> => ({ stem: filterStem(f), ...(await drawFilters(f)) })));
   });
   await attempt("topics", async () => {
-    const topics = topicRows(model, dataset, await trained.weights());
+    // the columns of a table have names too, and are no words
+    const topics = topicRows(model, dataset, await trained.weights()).filter((t) => columnOf(dataset, t.variable)?.words);
     const text = topics.map((t) => `${topicsText(t, 10, topics.length > 1)}\n`).join("\n");
     return topics.length === 0 ? [] : [{ stem: "topics", extension: "txt", content: text }];
   });

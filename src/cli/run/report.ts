@@ -30,12 +30,13 @@ export function printEvaluation(evaluation: Evaluation, color: boolean): string 
   ]);
   const terms = Object.entries(evaluation.terms).map(([name, r]) => row(name, r));
   const reconstruction = Object.values(evaluation.reconstruction).map((r) => row(r.label, r));
+  const none = metrics.length > 0 ? [] : [`  no metric: ${protocol.model} has no \`evaluate\` block`];
   const all = table([...metrics, ...terms, ...reconstruction], [1]).split("\n");
   const head = `${c.bold(protocol.model)} on ${protocol.dataset}, ${protocol.split}, ${grouped(protocol.rows)} rows`;
-  const lines = all.map((line, i) => `  ${i < metrics.length ? c.bold(line) : line}`);
+  const lines = all.filter((line) => line !== "").map((line, i) => `  ${i < metrics.length ? c.bold(line) : line}`);
   const facts = `seed ${protocol.seed}, engine ${protocol.engine}${protocol.ema ? ", averaged weights" : ""}, step ${grouped(protocol.step)}, ${duration(evaluation.seconds)}`;
   const warnings = evaluation.warnings.map((text) => `  ${c.yellow("warning")}: ${text}`);
-  return [head, ...lines, ...warnings, ...protocol.data.map((line) => c.dim(`  data: ${line}`)), c.dim(`  ${facts}`)].join("\n");
+  return [head, ...none, ...lines, ...warnings, ...protocol.data.map((line) => c.dim(`  data: ${line}`)), c.dim(`  ${facts}`)].join("\n");
 }
 
 /** `z 12 of 50`, `p 0.31` */

@@ -1,6 +1,7 @@
 /** A trained model from a run folder: its weights in an open session. */
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
+import { renderDiagnostic } from "../../base/render.js";
 import type { ResizeHelp } from "../../runtime/data/bind.js";
 import { openSession, type TrainedSession } from "../../runtime/eval/session.js";
 import type { ModelDefinition } from "../../runtime/model.js";
@@ -10,7 +11,7 @@ import { readMetrics, type MetricRow } from "../../runtime/node/metrics.js";
 import { leavesOf } from "../../runtime/nn/spec.js";
 import { emaName } from "../../runtime/train/context.js";
 import type { RunFlags } from "../options.js";
-import { stderr } from "../output.js";
+import { colors, stderr } from "../output.js";
 import { importModel } from "../load-model.js";
 import { findRun, modelAnew, type FoundRun } from "./find.js";
 import { openRun, type Opened } from "./open.js";
@@ -80,6 +81,7 @@ function hadCheckpoint(path: string, last: MetricRow | undefined): boolean {
 /** Reads the newest sound checkpoint of a run into a session; says what was passed over. Options of the command line win over the run's. */
 async function restoreRun(named: string | undefined, flags: RunFlags): Promise<Restored> {
   const run = await findRun(named);
+  for (const warning of run.warnings) stderr(renderDiagnostic(warning, { color: colors(process.stderr) }));
   const settings = withFlags(run, flags);
   const checkpoint = await checkpointOf(run, settings);
   for (const line of checkpoint.skipped) stderr(`warning: a damaged checkpoint was passed over: ${line}`);

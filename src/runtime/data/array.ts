@@ -21,6 +21,8 @@ export interface DataArray {
   readonly labels?: readonly string[];
   /** What the entries of a row are called: words of a vocabulary, columns of a table with a header. */
   readonly entries?: readonly string[];
+  /** The entries are words of a vocabulary: the data set has one, or the specification names one. */
+  readonly words?: true;
   /** Of windows of sound in [-1, 1]: samples a second. */
   readonly audio?: { readonly rate: number };
 }

@@ -211,7 +211,7 @@ function bindVariable(
   if (observed) columns.train = observed.column;
   const units = describeUnits(context("train"), columns.train!, statistics);
   const range = displayRange(columns.train!);
-  const entries = train.entries?.length === width ? { entries: train.entries } : {};
+  const entries = train.entries?.length === width ? { entries: train.entries, ...(train.words ? { words: true as const } : {}) } : {};
   const audio =
     train.audio === undefined ? {} : { audio: { ...train.audio, ...(spec.domain === "category" ? { levels: spec.classes ?? 1 } : {}) } };
   for (const split of splitNames)

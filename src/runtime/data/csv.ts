@@ -5,6 +5,7 @@
 import { GmcError } from "../graph/errors.js";
 import { checkedCount, type DataArray } from "./array.js";
 import { corrupt, type ByteSource } from "./bytes.js";
+import { splitNames } from "./dataset.js";
 import { quoted } from "./spec.js";
 import { suggestion } from "./suggest.js";
 
@@ -131,15 +132,19 @@ function findColumns(table: Table, part: string): readonly TableColumn[] {
     const from = Number(range[1]);
     const to = range[2] === undefined ? from : Number(range[2]);
     if (from >= 1 && to >= from && to <= table.columns.length) return table.columns.slice(from - 1, to);
-    throw new GmcError("GM5007", `${table.path} has columns 1 to ${table.columns.length}, not ${part}`);
+    throw new GmcError("GM5007", `${table.path} has columns 1 to ${table.columns.length}, not ${part}`, [
+      `name columns that it has: ${quoted(table.path)}#1${table.columns.length > 1 ? `-${table.columns.length}` : ""}`,
+    ]);
   }
   throw new GmcError(
     "GM5007",
     `${table.path} has no column ${part}`,
-    suggestion(
-      part,
-      table.columns.map((column) => column.name),
-    ),
+    splitNames.some((name) => name === part)
+      ? [`the ${part} rows are cut from ${table.rows} rows by ${quoted(table.path)}:${part}=0.1, or are a file: x.${part}=FILE`]
+      : suggestion(
+          part,
+          table.columns.map((column) => column.name),
+        ),
   );
 }
 

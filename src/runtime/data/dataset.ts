@@ -77,8 +77,9 @@ export interface Column {
   readonly scale: number;
   /** Shape of a row in the file, [28, 28]: how pictures of the variable are drawn, whatever shape the model declares. */
   readonly picture?: readonly number[];
-  /** What the entries of a row are called, where the data say it: the words of a vocabulary. */
+  /** What the entries of a row are called, where the data say it: words of a vocabulary (`words`), columns of a table with a header. */
   readonly entries?: readonly string[];
+  readonly words?: true;
   /** Of sound: samples a second, and whether values are mu-law codes (of so many levels) or samples. */
   readonly audio?: { readonly rate: number; readonly levels?: number };
   /** What is black and white, or the ends of an axis: of bounded domains their ends, else most of the training values. */
@@ -128,6 +129,12 @@ export function rowsAlone(): Dataset {
 /** Rows of a split: of its longest stream. */
 export function splitRows(dataset: Dataset, split: SplitName): number {
   return Math.max(0, ...dataset.streams.map((stream) => stream.splits[split]?.rows ?? 0));
+}
+
+/** "it has 80 train and 20 test rows", for messages. */
+export function describeSplits(dataset: Dataset): string {
+  const found = splitNames.map((name) => [name, splitRows(dataset, name)] as const).filter(([, rows]) => rows > 0);
+  return `it has ${found.map(([name, rows]) => `${rows} ${name}`).join(" and ")} rows`;
 }
 
 /** Rows of a split that every stream has. */

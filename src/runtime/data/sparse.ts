@@ -63,7 +63,7 @@ export function keepColumns(array: DataArray, kept: readonly number[], entries: 
     }
     sparse.starts[row + 1] = to;
   }
-  return { ...array, shape: [rows, kept.length], data, sparse, entries };
+  return { ...array, shape: [rows, kept.length], data, sparse, entries, words: true };
 }
 
 /** Rows with an entry other than 0. */
@@ -135,7 +135,7 @@ export function withVocabulary(path: string, array: DataArray, vocabulary: strin
       `${vocabulary} has ${lines.length} lines, and ${path} ${showShape(array.shape)} has ${width} entries a row`,
       ["a vocabulary has one word a line, in the order of the columns"],
     );
-  return { ...array, entries: lines };
+  return { ...array, entries: lines, words: true };
 }
 
 /** The three arrays, or GM5007 with what there is. */

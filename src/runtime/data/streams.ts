@@ -6,7 +6,7 @@
 import type { HostTensor } from "../graph/program.js";
 import { GmcError } from "../graph/errors.js";
 import { permutation } from "../graph/random.js";
-import { splitRows, type Dataset, type Split, type SplitName } from "./dataset.js";
+import { describeSplits, splitRows, type Dataset, type Split, type SplitName } from "./dataset.js";
 import { makeGather, type RowGather } from "./gather.js";
 
 export interface Batch {
@@ -43,12 +43,27 @@ export interface TrainStreamOptions {
   readonly split?: SplitName;
 }
 
-/** GM5024 where a stream has fewer rows than a batch. */
+/** GM5024 for a batch that is no number of rows, or where a stream has fewer rows of the split than a batch. */
+export function checkBatch(dataset: Dataset, batch: number, split: SplitName = "train"): void {
+  if (!Number.isInteger(batch) || batch < 1) throw new GmcError("GM5024", `the batch size must be a whole number from 1 on, not ${batch}`);
+  for (const { splits, spec } of dataset.streams) {
+    const { rows } = splitOf(dataset, splits[split], split);
+    const names = Object.keys(spec);
+    if (rows >= batch) continue;
+    const of = names.length === 0 ? "an epoch has" : `${names.join(", ")} ${names.length === 1 ? "has" : "have"}`;
+    const kind = split === "train" ? "training" : split;
+    throw new GmcError("GM5024", `${dataset.name}: the batch size is ${batch}, and ${of} ${rows} ${kind} ${rows === 1 ? "row" : "rows"}`, [
+      `use a smaller batch: --batch ${rows}`,
+    ]);
+  }
+}
+
+/** GM5024 as of `checkBatch`. */
 export function openTrainStream(dataset: Dataset, options: TrainStreamOptions): TrainStream {
   const { batch, seed, split = "train" } = options;
-  if (!Number.isInteger(batch) || batch < 1) throw new GmcError("GM5024", `the batch size must be a whole number from 1 on, not ${batch}`);
+  checkBatch(dataset, batch, split);
   const shuffles = dataset.streams.map((stream, index) =>
-    openShuffle(dataset.name, splitOf(dataset, stream.splits[split], split), Object.keys(stream.spec), index, batch, seed),
+    openShuffle(dataset.name, splitOf(dataset, stream.splits[split], split), index, batch, seed),
   );
   const buffers = makeBuffers(dataset, split, batch);
   let turn = 0;
@@ -135,15 +150,7 @@ interface Shuffle {
   seek(state: { epoch: number; position: number }): void;
 }
 
-function openShuffle(set: string, split: Split, names: readonly string[], index: number, batch: number, seed: number): Shuffle {
-  const { rows } = split;
-  if (rows < batch) {
-    throw new GmcError(
-      "GM5024",
-      `${set}: the batch size is ${batch}, and ${names.join(", ")} ${names.length === 1 ? "has" : "have"} ${rows} training rows`,
-      [`use a smaller batch: --batch ${rows}`],
-    );
-  }
+function openShuffle(set: string, { rows }: Split, index: number, batch: number, seed: number): Shuffle {
   const usable = rows - (rows % batch);
   let epoch = 0;
   let position = 0;
@@ -187,7 +194,7 @@ function openShuffle(set: string, split: Split, names: readonly string[], index:
 
 function splitOf(dataset: Dataset, split: Split | undefined, name: SplitName): Split {
   if (split !== undefined) return split;
-  throw new GmcError("GM5024", `${dataset.name} has no ${name} rows`, [
+  throw new GmcError("GM5024", `${dataset.name} has no ${name} rows, ${describeSplits(dataset)}`, [
     `cut some from the training rows: add :${name}=0.1 to the data`,
     `or give a file: --data '…,x.${name}=FILE'`,
   ]);

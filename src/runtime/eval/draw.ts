@@ -45,6 +45,23 @@ export function interpolatesNoise(model: ModelDefinition): boolean {
   return chain === undefined && sequential === undefined && sample !== undefined && head.some(isLatent) && !given.some(isLatent);
 }
 
+/**
+ * Latents that a walk goes along: the continuous ones of those that are inferred, or drawn where nothing infers them. Others keep the values of the
+ * nearer end. GM4009 where there are no latents, GM5426 where none of them is continuous.
+ */
+export function walkedLatents(model: ModelDefinition): readonly string[] {
+  const latents = Object.keys(model.latents);
+  if (latents.length === 0) throw new GmcError("GM4009", `${model.name} has no latents to walk between`, ["`gmc sample` draws from it"]);
+  const head = model.inference === undefined ? latents : inferenceOf(model).head;
+  const ends = head.filter((name) => Object.hasOwn(model.latents, name));
+  const walked = ends.filter((name) => continuous(model.latents[name]));
+  if (walked.length > 0) return walked;
+  const each = ends.map((name) => `\`${name}\` is ${model.latents[name]?.domain ?? "?"}`).join(", ");
+  throw new GmcError("GM5426", `${model.name} has no latents to walk between: ${each}, and nothing lies between two of its values`, [
+    `\`gmc sample --given ${ends[0] ?? "z"}=1\` shows what one value makes of the others, \`gmc reconstruct\` what the model makes of rows`,
+  ]);
+}
+
 /** What drawing a sample counts, for a line of progress. */
 export function drawingSteps(model: ModelDefinition): "sweeps" | "positions" {
   return generativeOf(model).sequential === undefined ? "sweeps" : "positions";
@@ -112,6 +129,11 @@ export function stageReconstruct(options: DrawOptions): DrawProgram {
       ...Object.fromEntries(Object.entries(latents).map(([name, t]) => [latentName(name), t])),
     };
   });
+}
+
+/** Whether the way from data to latents is the inverse of the way back: a reconstruction is the row itself. */
+export function invertsExactly(model: ModelDefinition): boolean {
+  return model.inference !== undefined && inferenceOf(model).exact === true;
 }
 
 /** Whether there is a way from data to latents and back. */
@@ -209,7 +231,7 @@ function infer(options: DrawOptions): Readonly<Record<string, Tensor>> {
   );
 }
 
-function continuous(spec: VariableSpec | undefined): boolean {
+export function continuous(spec: VariableSpec | undefined): boolean {
   return spec !== undefined && ["real", "positive", "unit", "simplex"].includes(spec.domain);
 }
 

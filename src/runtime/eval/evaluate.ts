@@ -3,7 +3,7 @@
  * standard error and all of it with its protocol. Memory is bounded: rows come in batches, samples in chunks.
  * Randomness belongs to (seed, row, sample), so no number depends on the batch size.
  */
-import { commonRows, evaluationSplit, splitNames, splitRows, type Dataset, type SplitName } from "../data/dataset.js";
+import { commonRows, describeSplits, evaluationSplit, splitRows, type Dataset, type SplitName } from "../data/dataset.js";
 import { hasRow } from "../data/observed.js";
 import type { EngineSession } from "../engines/engine.js";
 import { assertNever, GmcError } from "../graph/errors.js";
@@ -170,9 +170,7 @@ function checkOptions(options: EvaluateOptions): void {
   }
   const split = options.split;
   if (split !== undefined && splitRows(options.dataset, split) === 0) {
-    throw new GmcError("GM4004", `${options.dataset.name} has no ${split} rows to evaluate on`, [
-      `it has ${splitNames.filter((name) => splitRows(options.dataset, name) > 0).join(" and ")} rows`,
-    ]);
+    throw new GmcError("GM4004", `${options.dataset.name} has no ${split} rows to evaluate on`, [describeSplits(options.dataset)]);
   }
 }
 

@@ -5,8 +5,8 @@ import { hostArray } from "../graph/host.js";
 /** "spherical" keeps the norm of Normal latents typical (White 2016). */
 export type Path = "linear" | "spherical";
 
-/** Rows 2p and 2p + 1 of `t` are the ends of pair p; discrete values keep the nearer end: [2 pairs, ...] -> [pairs * steps, ...]. */
-export function interpolateRows(t: HostTensor, pairs: number, steps: number, path: Path): HostTensor {
+/** Rows 2p and 2p + 1 of `t` are the ends of pair p; "nearest" keeps the nearer end: [2 pairs, ...] -> [pairs * steps, ...]. */
+export function interpolateRows(t: HostTensor, pairs: number, steps: number, path: Path | "nearest"): HostTensor {
   const width = t.data.length / (2 * pairs);
   const out = hostArray(t.dtype, pairs * steps * width);
   for (let p = 0; p < pairs; p++) {
@@ -14,7 +14,7 @@ export function interpolateRows(t: HostTensor, pairs: number, steps: number, pat
     const b = t.data.subarray((2 * p + 1) * width, (2 * p + 2) * width);
     for (let s = 0; s < steps; s++) {
       const f = s / (steps - 1);
-      const [u, v] = t.dtype === "i32" ? (f < 0.5 ? [1, 0] : [0, 1]) : path === "linear" ? [1 - f, f] : sphericalWeights(a, b, f);
+      const [u, v] = path === "nearest" ? (f < 0.5 ? [1, 0] : [0, 1]) : path === "linear" ? [1 - f, f] : sphericalWeights(a, b, f);
       for (let j = 0; j < width; j++) out[(p * steps + s) * width + j] = u * (a[j] ?? 0) + v * (b[j] ?? 0);
     }
   }

@@ -22,6 +22,7 @@ import {
   stageInfer,
   stageReconstruct,
   stageSample,
+  walkedLatents,
   type DrawProgram,
 } from "./draw.js";
 import { runSequential, type SequentialOptions } from "./sequential.js";
@@ -48,7 +49,10 @@ export interface TrainedSession {
   readonly dataset: Dataset;
   /** Weights that have a moving average, which evaluation and samples use. */
   readonly averaged: ReadonlySet<string>;
-  /** State name -> value of every weight (the averages where there are some). */
+  /**
+   * State name -> value of every weight as it is stored, unconstrained: a `positive` parameter is softplus of its values, a `unit` one their sigmoid, a
+   * `simplex` one their softmax along the last axis. The averages where there are some.
+   */
   weights(): Promise<Readonly<Record<string, HostTensor>>>;
   evaluate(options?: SessionEvaluateOptions): Promise<Evaluation>;
   /** Draws `rows` rows; conditions (`y`) by name, else cycled through the classes or taken from the data. */
@@ -57,7 +61,10 @@ export interface TrainedSession {
   reconstruct(rows: number, options?: { readonly split?: SplitName; readonly seed?: number }): Promise<Reconstructions>;
   /** The first `rows` rows of a split as the model sees them. */
   data(rows: number, split?: SplitName): RowsByName;
-  /** `steps` pictures from one row of the data to another, for each pair; where nothing infers latents, from one draw of them to another. */
+  /**
+   * `steps` pictures from one row of the data to another, for each pair; where nothing infers latents, from one draw of them to another. Latents that
+   * are not continuous keep the values of the nearer end. GM5426 where none is continuous.
+   */
   interpolate(pairs: number, steps: number, options?: InterpolateOptions): Promise<Reconstructions>;
   /** The first `rows` rows of each stream that the model translates, what becomes of them in the other, and of that on the way back. */
   translate(rows: number, options?: { readonly split?: SplitName; readonly seed?: number }): Promise<readonly Translation[]>;
@@ -297,12 +304,16 @@ export function openSession(options: SessionOptions): TrainedSession {
     data: (rows, split) => firstRows(split, rows, options.seed),
     interpolate: async (pairs, steps, more) => {
       if (steps < 2) throw new GmcError("GM4008", `an interpolation has at least 2 steps, found ${steps}`);
+      const walked = walkedLatents(model);
       const data = firstRows(more?.split, 2 * pairs, seedOf(more));
       const inferred = interpolatesNoise(model)
         ? await drawNoise(2 * pairs, seedOf(more), data)
         : await infer(2 * pairs, seedOf(more), data);
       const between = Object.fromEntries(
-        Object.entries(inferred).map(([name, t]) => [name, interpolateRows(t, pairs, steps, more?.path ?? "linear")]),
+        Object.entries(inferred).map(([name, t]) => {
+          const path = walked.includes(name) ? (more?.path ?? "linear") : "nearest";
+          return [name, interpolateRows(t, pairs, steps, path)];
+        }),
       );
       const held = Object.fromEntries(Object.entries(conditionsOf(data)).map(([name, t]) => [name, holdRows(t, pairs, steps)]));
       return { data: interpolatesNoise(model) ? {} : data, shown: await decode(pairs * steps, seedOf(more), { ...held, ...between }) };

@@ -20,29 +20,35 @@ export interface Drawing {
 export type Look =
   | { readonly kind: "image"; readonly shape: PictureShape; readonly range: readonly [number, number] }
   | { readonly kind: "cloud"; readonly reach: number }
-  | { readonly kind: "plane" }
+  | ({ readonly kind: "plane" } & Named)
   | { readonly kind: "sound"; readonly sound: SoundLook }
-  | { readonly kind: "scalar" }
-  | { readonly kind: "lines" };
+  | ({ readonly kind: "scalar" } & Named)
+  | ({ readonly kind: "lines" } & Named);
+
+interface Named {
+  /** What the entries of a row are called. */
+  readonly entries?: readonly string[];
+}
 
 /** The look of a data variable. The shape of the rows in the file decides before the declared one does (784 entries that were 28 x 28). */
-export function lookOf(spec: VariableSpec, column?: Pick<Column, "picture" | "range" | "audio">): Look {
+export function lookOf(spec: VariableSpec, column?: Pick<Column, "picture" | "range" | "audio" | "entries">): Look {
   const range = column?.range ?? defaultRange(spec);
   const filed = column?.picture === undefined ? undefined : imageShape(column.picture);
   const declared = imageShape(spec.shape);
   const size = sizeOf(spec.shape);
   const [first = 1, last = 1] = [spec.shape[0], spec.shape.at(-1)];
-  if (size === 1) return { kind: "scalar" };
+  const named = column?.entries === undefined ? {} : { entries: column.entries };
+  if (size === 1) return { kind: "scalar", ...named };
   if (column?.audio !== undefined) return { kind: "sound", sound: column.audio };
   if (spec.shape.length === 2 && (last === 2 || last === 3) && first >= 32)
     return { kind: "cloud", reach: Math.max(Math.abs(range[0]), Math.abs(range[1])) * 1.1 };
   if (declared !== undefined) return { kind: "image", shape: declared, range };
   if (filed !== undefined && filed.height * filed.width * filed.channels === size) return { kind: "image", shape: filed, range };
-  if (size === 2) return { kind: "plane" };
+  if (size === 2) return { kind: "plane", ...named };
   const side = Math.round(Math.sqrt(size));
   const bounded = spec.domain === "binary" || spec.domain === "unit" || spec.domain === "byte";
   if (bounded && side * side === size && side >= 8) return { kind: "image", shape: { height: side, width: side, channels: 1 }, range };
-  return { kind: "lines" };
+  return { kind: "lines", ...named };
 }
 
 /** The column of a variable in a dataset: what `lookOf` takes. */
@@ -70,17 +76,17 @@ export async function drawRows(
         ...(options.data === undefined ? [] : [{ name: "data", points: points(options.data) }]),
         { name: label, points: points(rows) },
       ];
-      return { extension: "svg", content: await drawPlane(sets, { title: name }) };
+      return { extension: "svg", content: await drawPlane(sets, { title: name, ...axesOf(look) }) };
     }
     case "scalar": {
       const sets = [
         ...(options.data === undefined ? [] : [{ name: "data", values: Array.from(options.data.data) }]),
         { name: label, values: Array.from(rows.data) },
       ];
-      return { extension: "svg", content: await drawHistogram(sets, name) };
+      return { extension: "svg", content: await drawHistogram(sets, name, undefined, look.entries?.[0]) };
     }
     case "lines":
-      return { extension: "svg", content: await drawLines(lines(rows), name) };
+      return { extension: "svg", content: await drawLines(lines(rows), { title: name, what: label, ...axesOf(look) }) };
   }
 }
 
@@ -98,14 +104,15 @@ export function drawTurning(
   return { extension: "png", content: encodeAnimation(turned, 100) };
 }
 
-/** Originals above what the model makes of them; points and scalars as two sets, lines as pairs one after another. */
+/** Originals above what the model makes of them; points and scalars as two sets, points and lines as pairs. */
 export async function drawReconstructions(
   name: string,
   data: Rows,
   shown: Rows,
   look: Look,
-  options: { readonly columns?: number } = {},
+  options: { readonly columns?: number; readonly label?: string } = {},
 ): Promise<Drawing> {
+  const label = options.label ?? "reconstructions";
   switch (look.kind) {
     case "image":
       return png(pairs(tiles(data, look.shape, look.range), tiles(shown, look.shape, look.range), options.columns), look.shape.height);
@@ -114,17 +121,18 @@ export async function drawReconstructions(
     case "sound":
       return { extension: "png", content: encodePng(soundPairs(data, shown, look.sound, 4, 16)) };
     case "lines": {
-      const [above, below] = [lines(data), lines(shown)];
-      return {
-        extension: "svg",
-        content: await drawLines(
-          above.slice(0, 4).flatMap((row, i) => [row, below[i] ?? row]),
-          `${name}: rows and reconstructions in turn`,
-        ),
-      };
+      const made = { rows: lines(shown), what: label.replace(/s$/, "") };
+      return { extension: "svg", content: await drawLines(lines(data), { title: name, what: `rows and their ${label}`, made, ...axesOf(look) }) };
+    }
+    case "plane": {
+      const sets = [
+        { name: "data", points: points(data) },
+        { name: label, points: points(shown) },
+      ];
+      return { extension: "svg", content: await drawPlane(sets, { title: name, joined: true, ...axesOf(look) }) };
     }
     default:
-      return drawRows(name, shown, look, { data, label: "reconstructions" });
+      return drawRows(name, shown, look, { data, label });
   }
 }
 
@@ -177,6 +185,10 @@ export async function drawCompletions(
   const completed = completions.map((rows) => tiles(rows, look.shape, look.range));
   const lines = originals.flatMap((tile, i) => [tile, masked[i]!, ...completed.map((own) => own[i]!)]);
   return png(grid(lines, 2 + completions.length), height);
+}
+
+function axesOf({ entries }: Named): Named {
+  return entries === undefined ? {} : { entries };
 }
 
 /** [H, W], [H, W, 1] or [H, W, 3]. */

@@ -40,6 +40,9 @@ export interface Series {
   readonly points: readonly { readonly x: number; readonly y: number }[];
   /** Drawn as dots joined by a line; for the few values of a validation split. */
   readonly dots?: boolean;
+  /** Drawn in the colour of this number; its place among the series unless told. */
+  readonly colour?: number;
+  readonly dashed?: boolean;
 }
 
 export interface CurveOptions {
@@ -48,6 +51,8 @@ export interface CurveOptions {
   readonly y: string;
   /** Leaves the first twentieth of the points out of the axis' range, where they would flatten the rest; they run off the edge. */
   readonly settle?: boolean;
+  /** What 1, 2, … on the x axis are called. */
+  readonly entries?: readonly string[];
 }
 
 /** Curves over steps, epochs or entries. */
@@ -65,11 +70,14 @@ export function drawCurves(series: readonly Series[], options: CurveOptions): Pr
   const names = shown.map((each) => each.name);
   const dotted = shown.filter((each) => each.dots === true || each.points.length === 1).map((each) => each.name);
   const stroke = { scale: "colour", field: "series" } as const;
+  const anyDashed = shown.some((each) => each.dashed === true);
+  const { entries = [] } = options;
   return renderSvg({
     width: 560,
     height: 320,
     padding: 10,
     title: { text: options.title },
+    signals: [{ name: "entries", value: [...entries] }],
     data: [
       { name: "points", values },
       { name: "dots", source: "points", transform: [{ type: "filter", expr: `indexof(${JSON.stringify(dotted)}, datum.series) >= 0` }] },
@@ -77,13 +85,35 @@ export function drawCurves(series: readonly Series[], options: CurveOptions): Pr
     scales: [
       { name: "x", type: "linear", domain: { data: "points", field: "x" }, range: "width", nice: false, zero: false },
       { name: "y", type: "linear", domain: padded(settled), range: "height", nice: true, zero: false },
-      { name: "colour", type: "ordinal", domain: names, range: colours },
+      {
+        name: "colour",
+        type: "ordinal",
+        domain: names,
+        range: shown.map((each, i) => colours[(each.colour ?? i) % colours.length] ?? "black"),
+      },
+      // a scale, so that the legend has it too; Vega takes lists of lengths there, its types do not
+      { name: "dash", type: "ordinal", domain: names, range: shown.map((each) => (each.dashed === true ? [4, 3] : [1, 0])) as never },
     ],
     axes: [
-      { orient: "bottom", scale: "x", title: options.x, grid: true, tickCount: 8, tickMinStep: options.x === "entry" ? 1 : undefined },
+      {
+        orient: "bottom",
+        scale: "x",
+        title: options.x,
+        grid: true,
+        ...(entries.length === 0
+          ? { tickCount: 8, tickMinStep: options.x === "entry" ? 1 : undefined }
+          : {
+              values: entries.map((_, i) => i + 1),
+              // slanted names take as much of the axis as they are high
+              labelOverlap: entries.length > 48,
+              // names of some length side by side would hide one another
+              ...(entries.join("").length > 60 ? { labelAngle: -45, labelAlign: "right", labelLimit: 120 } : {}),
+              encode: { labels: { update: { text: { signal: "entries[datum.value - 1]" } } } },
+            }),
+      },
       { orient: "left", scale: "y", title: options.y, grid: true, tickCount: 6 },
     ],
-    legends: names.length > 1 ? [{ stroke: "colour", orient: "right", symbolType: "stroke" }] : [],
+    legends: names.length > 1 ? [{ stroke: "colour", ...(anyDashed ? { strokeDash: "dash" } : {}), orient: "right", symbolType: "stroke" }] : [],
     marks: [
       {
         type: "group",
@@ -102,6 +132,7 @@ export function drawCurves(series: readonly Series[], options: CurveOptions): Pr
                     x: { scale: "x", field: "x" },
                     y: { scale: "y", field: "y" },
                     stroke,
+                    ...(anyDashed ? { strokeDash: { scale: "dash", field: "series" } } : {}),
                     strokeWidth: { value: 1.6 },
                     strokeJoin: { value: "round" },
                   },
@@ -131,6 +162,10 @@ export interface PlaneOptions {
   readonly window?: Window;
   /** Values of a density on an even grid over the window, row by row from the top, drawn as shades below the points. */
   readonly density?: { readonly rows: number; readonly columns: number; readonly values: ArrayLike<number> };
+  /** What the axes are called. */
+  readonly entries?: readonly string[];
+  /** A thin line from each point of the first set to that of the second with its number. */
+  readonly joined?: boolean;
 }
 
 export interface Window {
@@ -145,7 +180,13 @@ export async function drawPlane(sets: readonly PointSet[], options: PlaneOptions
   const ratio = (window.y[1] - window.y[0]) / (window.x[1] - window.x[0]);
   const names = sets.map((set) => set.name);
   const values = sets.flatMap((set) => set.points.map(([x, y]) => ({ x, y, set: set.name })));
+  const [from, to] = options.joined === true ? sets : [];
+  const joins = (from?.points ?? []).flatMap(([x, y], i) => {
+    const [x2, y2] = to?.points[i] ?? [];
+    return x2 === undefined || y2 === undefined ? [] : [{ x, y, x2, y2 }];
+  });
   const many = Math.max(1, ...sets.map((set) => set.points.length));
+  const axis = { grid: options.density === undefined, zindex: options.density === undefined ? 0 : 1, tickCount: 6 };
   return renderSvg({
     width: side,
     height: ratio > 1 / 3 && ratio < 3 ? Math.round(side * ratio) : side,
@@ -153,6 +194,7 @@ export async function drawPlane(sets: readonly PointSet[], options: PlaneOptions
     title: { text: options.title },
     data: [
       { name: "points", values },
+      { name: "joins", values: joins },
       { name: "shades", values: options.density === undefined ? [] : [{ url: await shadesUrl(options.density) }] },
     ],
     scales: [
@@ -161,8 +203,8 @@ export async function drawPlane(sets: readonly PointSet[], options: PlaneOptions
       { name: "colour", type: "ordinal", domain: names, range: options.density === undefined ? colours : ["#D55E00", ...colours] },
     ],
     axes: [
-      { orient: "bottom", scale: "x", grid: options.density === undefined, zindex: options.density === undefined ? 0 : 1, tickCount: 6 },
-      { orient: "left", scale: "y", grid: options.density === undefined, zindex: options.density === undefined ? 0 : 1, tickCount: 6 },
+      { orient: "bottom", scale: "x", ...axis, title: options.entries?.[0] },
+      { orient: "left", scale: "y", ...axis, title: options.entries?.[1] },
     ],
     legends: names.length > 1 ? [{ fill: "colour", orient: "right", symbolType: "circle" }] : [],
     marks: [
@@ -182,6 +224,20 @@ export async function drawPlane(sets: readonly PointSet[], options: PlaneOptions
                 height: { signal: "height" },
                 aspect: { value: false },
                 url: { field: "url" },
+              },
+            },
+          },
+          {
+            type: "rule",
+            from: { data: "joins" },
+            encode: {
+              enter: {
+                x: { scale: "x", field: "x" },
+                y: { scale: "y", field: "y" },
+                x2: { scale: "x", field: "x2" },
+                y2: { scale: "y", field: "y2" },
+                stroke: { value: "#999" },
+                strokeWidth: { value: 0.8 },
               },
             },
           },
@@ -226,6 +282,7 @@ export function drawHistogram(
   sets: readonly { readonly name: string; readonly values: readonly number[] }[],
   title: string,
   bins = 50,
+  x = "value",
 ): Promise<string> {
   const all = sets.flatMap((set) => set.values).filter(Number.isFinite);
   let low = Infinity;
@@ -250,13 +307,38 @@ export function drawHistogram(
     ]).flat();
     return { name: set.name, points: [{ x: low, y: 0 }, ...points, { x: high, y: 0 }] };
   });
-  return drawCurves(series, { title, x: "value", y: "density" });
+  return drawCurves(series, { title, x, y: "density" });
 }
 
+export interface LinesOptions {
+  readonly title: string;
+  /** What the rows are, for the title of a plot that has not all of them: "samples". */
+  readonly what: string;
+  /** What the entries of a row are called. */
+  readonly entries?: readonly string[] | undefined;
+  /** What was made of each row: drawn dashed in its colour. */
+  readonly made?: { readonly rows: readonly (readonly number[])[]; readonly what: string };
+}
+
+/** Rows, or pairs of rows, beyond which a plot of lines shows the first ones. */
+const MOST_LINES = 12;
+const MOST_PAIRS = 4;
+
 /** Each row as a line over its entries. */
-export function drawLines(rows: readonly (readonly number[])[], title: string): Promise<string> {
-  const series = rows.slice(0, 12).map((row, i): Series => ({ name: `${i + 1}`, points: row.map((y, j) => ({ x: j + 1, y })) }));
-  return drawCurves(series, { title, x: "entry", y: "value" });
+export function drawLines(rows: readonly (readonly number[])[], { title, what, entries, made }: LinesOptions): Promise<string> {
+  const shown = Math.min(rows.length, made === undefined ? MOST_LINES : MOST_PAIRS);
+  const line = (row: readonly number[], name: string, more: Partial<Series> = {}): Series => ({
+    name,
+    points: row.map((y, j) => ({ x: j + 1, y })),
+    ...more,
+  });
+  const series = rows.slice(0, shown).flatMap((row, i): readonly Series[] => {
+    const own = made?.rows[i];
+    if (made === undefined || own === undefined) return [line(row, `${i + 1}`, { dashed: i >= colours.length })];
+    return [line(row, `${i + 1} data`, { colour: i }), line(own, `${i + 1} ${made.what}`, { colour: i, dashed: true })];
+  });
+  const part = shown < rows.length ? `: the first ${shown} of ${rows.length} ${what}` : "";
+  return drawCurves(series, { title: `${title}${part}`, x: "entry", y: "value", ...(entries === undefined ? {} : { entries }) });
 }
 
 /** A density as a PNG of blues inside a data URL. */

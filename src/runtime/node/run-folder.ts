@@ -2,7 +2,7 @@
  * The folder of one run:
  *
  *   runs/vae/
- *     config.json          what was run, resolved: model, data, options, seed, engine, versions
+ *     config.json          what was run, resolved: model, data, options, seed, engine, versions, checksums of the files that it was made with
  *     metrics.jsonl .csv   one row a record
  *     checkpoints/         the last two
  *     results.json         what the run came to, each number with its protocol
@@ -12,12 +12,14 @@
  * A run never writes into the folder of another: without --out it takes the next free name (vae, vae-2, …), with --out it wants a folder that
  * is new or empty. One process writes at a time (.lock).
  */
+import { createHash } from "node:crypto";
 import * as fs from "node:fs";
 import { basename, join } from "node:path";
 import { GmcError } from "../graph/errors.js";
 import { cannotRead, cannotWrite, hasCode, isMissing } from "./file-errors.js";
 import { isTemporary, makeFolder, readText, writeFileAtomic } from "./files.js";
 import { lockFolder } from "./lock.js";
+import { compileSchema } from "./schema.js";
 
 /** What config.json holds beside its mark; plain JSON. */
 export type RunConfig = Readonly<Record<string, unknown>>;
@@ -49,7 +51,8 @@ export interface NewRun {
 }
 
 /**
- * Makes and locks a new folder and writes its files, config.json last: a folder that has one is a whole run, whenever its maker was killed.
+ * Makes and locks a new folder and writes its files, config.json with their checksums last: a folder that has one is a whole run, whenever its
+ * maker was killed.
  * GM5207 where --out holds something else than what a maker left that was killed.
  */
 export function createRun(run: NewRun, config: RunConfig, files: Readonly<Record<string, string>> = {}): RunFolder {
@@ -60,7 +63,8 @@ export function createRun(run: NewRun, config: RunConfig, files: Readonly<Record
   const folder = hold(path);
   try {
     for (const [name, content] of Object.entries(files)) folder.write(name, content);
-    folder.writeJson("config.json", { format: runMark, ...config });
+    const sums = Object.entries(files).map(([name, content]) => [name, sha256(content)]);
+    folder.writeJson("config.json", { format: runMark, ...config, ...(sums.length === 0 ? {} : { files: Object.fromEntries(sums) }) });
   } catch (error) {
     folder.release();
     throw error;
@@ -94,6 +98,23 @@ export function readRunConfig(path: string): RunConfig {
   }
   const { format: _format, ...config } = value as Record<string, unknown>;
   return config;
+}
+
+/** `files` of config.json: SHA-256 by name. Absent from runs of before there were checksums. */
+const filesSchema = { type: "object", additionalProperties: { type: "string", pattern: "^[0-9a-f]{64}$" } } as const;
+
+/** Whether a file that a run was made with holds something else than then. False where the run has no checksum of it. GM5209 where `files` is malformed. */
+export async function isChanged(path: string, config: RunConfig, name: string, content: string): Promise<boolean> {
+  const { files = {} } = config;
+  const problem = (await compileSchema(filesSchema))(files)[0];
+  if (problem !== undefined)
+    throw new GmcError("GM5209", `${join(path, "config.json")}: ${["files", ...problem.at].join(".")}: ${problem.message}`, problem.help);
+  const kept = (files as Readonly<Record<string, string>>)[name];
+  return kept !== undefined && kept !== sha256(content);
+}
+
+function sha256(text: string): string {
+  return createHash("sha256").update(text).digest("hex");
 }
 
 /** Run folders under `root`, the one written to last first. */

@@ -52,13 +52,14 @@ function isDataset(data: DataOptions["data"]): data is Dataset {
   return Array.isArray((data as Dataset).streams) && Array.isArray((data as Dataset).provenance);
 }
 
-/** GM4004 where a variable has no array, GM502x where one does not fit its variable. `options` by variable: binarisation, scaling. */
+/** GM4004 where a variable has no array or a name is no variable's, GM502x where one does not fit its variable. `options` by variable: binarisation, scaling. */
 export function datasetOf(
   model: Pick<ModelDefinition, "name" | "streams">,
   arrays: ArraysBySplit,
   options: Readonly<Record<string, FieldOptions>> = {},
 ): Dataset {
   const variables = dataVariables(model);
+  checkNames(model, Object.keys(variables), arrays, options);
   const fields = Object.entries(variables).map(([name, spec]): [string, Field] => {
     const splits: Partial<Record<SplitName, DataArray>> = {};
     for (const split of splitNames) {
@@ -66,16 +67,37 @@ export function datasetOf(
       if (given !== undefined) splits[split] = toDataArray(name, spec, given);
     }
     if (splits.train === undefined) {
-      throw new GmcError("GM4004", `no training data for \`${name}\``, [`pass it: data: { ${Object.keys(variables).join(", ")} }`]);
+      const given = Object.keys(arrays.train ?? {});
+      const found = given.length === 0 ? "nothing" : given.map((each) => `\`${each}\``).join(", ");
+      throw new GmcError("GM4004", `no training data for \`${name}\`: data holds ${found}`, [
+        `pass it: data: { ${Object.keys(variables).join(", ")} }`,
+      ]);
     }
     const role = spec.domain === "category" && spec.shape.length === 0 ? "labels" : "values";
     return [name, { role, splits, path: `data.${name}`, options: options[name] ?? {}, notes: [] }];
   });
   const known = new Set(Object.keys(variables));
-  for (const name of splitNames.flatMap((split) => Object.keys(arrays[split] ?? {}))) {
-    if (!known.has(name)) throw new GmcError("GM4004", `the model has no data variable \`${name}\``, [`it has: ${[...known].join(", ")}`]);
-  }
   return bindData({ name: "arrays", fields: Object.fromEntries(fields), assigned: known, notes: [] }, model.streams);
+}
+
+/** GM4004 for a name that is no data variable's. */
+function checkNames(
+  model: Pick<ModelDefinition, "name">,
+  known: readonly string[],
+  arrays: ArraysBySplit,
+  options: Readonly<Record<string, FieldOptions>>,
+): void {
+  const places = [
+    ...splitNames.map((split) => [split === "train" ? "data" : split, arrays[split]] as const),
+    ["dataOptions", options] as const,
+  ];
+  for (const [place, values] of places) {
+    const name = Object.keys(values ?? {}).find((each) => !known.includes(each));
+    if (name === undefined) continue;
+    throw new GmcError("GM4004", `${place} holds \`${name}\`, and ${model.name} has no data variable of that name`, [
+      known.length === 0 ? "it has none: pass an empty one, data: {}" : `it has: ${known.join(", ")}`,
+    ]);
+  }
 }
 
 /** Rows of a variable as the model takes them, [rows, ...event]. GM4004, GM4051 where they are no rows of it, or no classes. */

@@ -17,14 +17,14 @@ import { evaluate } from "../eval/evaluate.js";
 import { openSession, type TrainedSession } from "../eval/session.js";
 import { splitRows, type Dataset } from "../data/dataset.js";
 import { checkRoundTrips } from "./round-trip.js";
-import { openTrainStream } from "../data/streams.js";
+import { checkBatch, openTrainStream } from "../data/streams.js";
 import type { Engine, EngineOptions, EngineSession } from "../engines/engine.js";
 import { GmcError } from "../graph/errors.js";
-import type { ModelDefinition } from "../model.js";
+import type { ModelDefinition, PhaseDefinition } from "../model.js";
 import { leavesOf } from "../nn/spec.js";
 import { boundData, type DataOptions } from "./arrays.js";
 import { carriedByModel, carriedName, startValue } from "./carried.js";
-import { emaName } from "./context.js";
+import { defined, emaName } from "./context.js";
 import { runLoop, speedOf, type CheckpointReason, type Cursor, type LoopResult, type MetricRecord, type StepReport } from "./loop.js";
 import { checkOptionNames } from "./options.js";
 import { planPhase } from "./plan.js";
@@ -137,8 +137,7 @@ export async function trainOn(
   dataset: Dataset,
   options: RunHooks,
 ): Promise<{ readonly result: LoopResult; readonly averaged: ReadonlySet<string> }> {
-  checkRunOptions(model, options);
-  if (model.train.length === 0) throw new GmcError("GM4007", `${model.name} has no train block`);
+  checkTraining(model, dataset, options);
   const seed = options.seed ?? 0;
   const dynamic = stochasticVariables(dataset);
   const leaves = leavesOf(model.weights).map((l) => l.path);
@@ -153,21 +152,14 @@ export async function trainOn(
       .map(carriedName)
       .filter((name) => session.has(name));
   const { onCheckpoint } = options;
-  const validated = dataset.streams.every((s) => s.splits.validation !== undefined);
-  for (const phase of model.train) {
-    if (phase.earlyStopping && !validated) {
-      throw new GmcError("GM4004", `early stopping watches the validation split, and ${dataset.name} has none`, [
-        "cut one from the training rows, for example --data mnist:validation=5000",
-      ]);
-    }
-  }
+  const validated = hasValidation(dataset);
   const result = await runLoop({
     session,
     phases: model.train,
     weights: leaves,
     plan: (phase, started) => {
-      const whole = model.train[phase]?.updates.some((u) => u.assigns) ? splitRows(dataset, "train") : undefined;
-      return planPhase(model, phase, { dynamic, batch: whole ?? options.batch, lr: options.lr, started });
+      const batch = batchOf(defined(model.train[phase], `phase ${phase}`), dataset, options);
+      return planPhase(model, phase, { dynamic, batch, lr: options.lr, started });
     },
     stream: (batch) => openTrainStream(dataset, { batch, seed }),
     startValue: (name, spec) => startValue(name, spec, seed, dataset),
@@ -206,6 +198,32 @@ async function validationValues(
   const metrics = watched !== undefined && Object.hasOwn(model.evaluate, watched) ? [watched] : [];
   const measured = await evaluate({ session, model, dataset, split: "validation", seed, averaged, metrics, phase, reconstruction: false });
   return Object.fromEntries([...Object.entries(measured.terms), ...Object.entries(measured.metrics)].map(([name, r]) => [name, r.value]));
+}
+
+/**
+ * What is wrong with a training, before any of it is done and for all of its phases. GM4007 without a train block, GM4008 for an option, GM4004 for
+ * early stopping without validation rows, GM5024 for a batch of more rows than there are.
+ */
+export function checkTraining(model: ModelDefinition, dataset: Dataset, options: RunOptions): void {
+  checkRunOptions(model, options);
+  if (model.train.length === 0) throw new GmcError("GM4007", `${model.name} has no train block`);
+  for (const phase of model.train) {
+    checkBatch(dataset, batchOf(phase, dataset, options));
+    if (phase.earlyStopping && !hasValidation(dataset)) {
+      throw new GmcError("GM4004", `early stopping watches the validation split, and ${dataset.name} has none`, [
+        `cut one from the ${splitRows(dataset, "train")} training rows: add :validation=0.1 to the data`,
+      ]);
+    }
+  }
+}
+
+function hasValidation(dataset: Dataset): boolean {
+  return dataset.streams.every((s) => s.splits.validation !== undefined);
+}
+
+/** Rows of a step; a closed-form estimate takes all there are. */
+function batchOf(phase: PhaseDefinition, dataset: Dataset, options: RunOptions): number {
+  return phase.updates.some((u) => u.assigns) ? splitRows(dataset, "train") : (options.batch ?? phase.batch);
 }
 
 function checkRunOptions(model: ModelDefinition, options: RunOptions): void {

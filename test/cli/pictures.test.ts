@@ -1,0 +1,109 @@
+/** Pictures of runs over tables and flows: what they say, where they go, and which there are. */
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { ensureBuilt, gmc, type Ran } from "../support/cli.js";
+
+/** Nothing infers z: it is summed out. */
+const factors = `model Factors {
+  data x : real[4]
+  latent z : real[2]
+  param W : real[2, 4] init Normal(0, 1)
+  density p(x, z) {
+    z ~ Normal(0, 1)
+    x ~ Normal(z @ W, 1)
+  }
+  train { maximize log p(x)   batch = 10, steps = 1 }
+}
+`;
+const flow = `model Flow {
+  data x : real[4]
+  latent z : real[4]
+  flow f on real[4] = coupling(mlp([4])) |> reverse
+  density p(x, z) {
+    z ~ Normal(0, 1)
+    x = f(z)
+  }
+  train { maximize log p(x)   batch = 10, steps = 1 }
+}
+`;
+
+let folder = "";
+const at = (...path: string[]): string => join(folder, ...path);
+const run = (...args: string[]): Promise<Ran> => gmc([...args, "--engine", "reference"], { cwd: folder });
+const titles = (path: string): readonly string[] =>
+  [...readFileSync(at(path), "utf8").matchAll(/<text[^>]*>([^<]*)</g)].map(([, t]) => t ?? "");
+let trained: Ran;
+
+beforeAll(async () => {
+  ensureBuilt();
+  folder = mkdtempSync(join(tmpdir(), "gmc-pictures-"));
+  const rows = Array.from({ length: 100 }, (_, i) => [0, 1, 2, 3].map((j) => Math.sin(i * (j + 1)).toFixed(3)).join(","));
+  writeFileSync(at("x.csv"), `alcohol,ash,hue,proline\n${rows.join("\n")}\n`);
+  writeFileSync(at("factors.gm"), factors);
+  writeFileSync(at("flow.gm"), flow);
+  for (const name of ["factors", "flow"]) {
+    trained = await run("train", `${name}.gm`, "--data", "x.csv:test=20", "--out", name);
+    expect(trained.stderr).not.toContain("error");
+  }
+}, 120_000);
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+describe("pictures of a table", () => {
+  it("say which of the rows they show, and what the columns are called", () => {
+    expect(titles("factors/samples.svg")).toEqual(
+      expect.arrayContaining(["x: the first 12 of 64 samples", "alcohol", "ash", "hue", "proline"]),
+    );
+  });
+
+  it("do not replace those of the training", async () => {
+    const own = readFileSync(at("factors/samples.svg"), "utf8");
+    for (const number of [2, 3]) {
+      const ran = await run("sample", "factors", "--seed", "5", "--count", "12");
+      expect(ran.stdout.trim()).toBe(join("factors", `samples-${number}.svg`));
+      expect(titles(`factors/samples-${number}.svg`)).toContain("x");
+    }
+    expect(readFileSync(at("factors/samples.svg"), "utf8")).toBe(own);
+    // a name of the user's is the user's to write over
+    for (const out of ["mine.svg", "mine.svg"]) expect((await run("sample", "factors", "--out", out)).stdout.trim()).toBe("mine.svg");
+  });
+
+  it("of a walk say that its ends are draws where nothing infers latents", async () => {
+    const draws = await run("interpolate", "factors", "--count", "2", "--points", "5");
+    expect(draws.stderr).toContain("note: between draws of z: no density of Factors infers latents from data");
+    expect(titles("factors/interpolations.svg")).toContain("x, between draws of z");
+    const rows = await run("interpolate", "flow", "--count", "2", "--points", "5");
+    expect(rows.stderr).not.toContain("note");
+    expect(titles("flow/interpolations.svg")).toContain("x, between rows of the data");
+  });
+});
+
+describe("a split of few rows", () => {
+  it("is shown whole unless more are asked for", async () => {
+    const shapes = async (...args: string[]): Promise<unknown> =>
+      (JSON.parse((await run(...args, "--json")).stdout) as { shown: { x: { shape: number[] } } }).shown.x.shape;
+    expect(await shapes("reconstruct", "flow")).toEqual([20, 4]);
+    expect(await shapes("reconstruct", "flow", "--split", "train")).toEqual([32, 4]);
+    const few = ["--data", "x=x.csv:test=5"];
+    expect(await shapes("interpolate", "flow", "--points", "3", ...few)).toEqual([2 * 3, 4]);
+    expect((await run("reconstruct", "flow", "--split", "validation")).stderr).toContain(
+      "error[GM5024]: x.csv has no validation rows, it has 80 train and 20 test rows",
+    );
+  });
+});
+
+describe("a flow", () => {
+  it("has no picture of reconstructions, which are the rows, and names the error of its inverse", async () => {
+    expect(existsSync(at("flow/samples.svg"))).toBe(true);
+    expect(existsSync(at("flow/reconstructions.svg"))).toBe(false);
+    const { reconstruction } = JSON.parse(readFileSync(at("flow/results.json"), "utf8")) as {
+      reconstruction: Record<string, { label: string; value: number }>;
+    };
+    expect(reconstruction["x"]?.label).toBe("squared error of the flow's inverse of x, summed over its entries");
+    expect(reconstruction["x"]?.value).toBeLessThan(1e-8);
+    const asked = await run("reconstruct", "flow");
+    expect(asked.stderr).toContain("note: Flow has the exact inverse of its flow: what it makes of rows are the rows");
+    expect(asked.code).toBe(0);
+  });
+});
