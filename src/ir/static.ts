@@ -101,7 +101,8 @@ function staticName(env: Env, expr: ast.NameExpr): Static | Dynamic | undefined 
   const entity = env.scope.find(expr.name);
   if (entity?.kind === "static") return entity.value;
   if (entity?.kind === "poison") return undefined;
-  return { kind: "dynamic", span: expr.span, what: entity ? describe(entity) : "unknown" };
+  const later = entity ? undefined : env.scope.findLater(expr.name);
+  return { kind: "dynamic", span: expr.span, what: entity ? describe(entity) : later ? "a value" : "unknown" };
 }
 
 /** As `evaluateStatic`, and what is not static is an error: `what` is what the value is for ("the size of a layer"). */
@@ -110,7 +111,8 @@ export function requireStatic(env: Env, expr: ast.Expr, what: string): Static | 
   if (value === undefined) return undefined;
   if (value.kind !== "dynamic") return value;
   const unknown = nameAt(expr, value.span);
-  if (unknown !== undefined && env.scope.find(unknown.name) === undefined) {
+  // a value that is bound further down would not be known at compile time there either
+  if (unknown !== undefined && env.scope.find(unknown.name) === undefined && env.scope.findLater(unknown.name)?.known !== false) {
     reportUnknownName(env, unknown.name, unknown.span, (e: Entity) => e.kind === "static");
     return undefined;
   }

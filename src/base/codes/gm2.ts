@@ -3,7 +3,9 @@ import { code, type CodeEntry } from "./entry.js";
 
 export const gm2 = {
   // ---- names
-  GM2001: code<{ what: string; name: string }>("error", "Unknown name", (a) => `there is no ${a.what} called \`${a.name}\` here`),
+  GM2001: code<{ what: string; name: string; later?: boolean }>("error", "Unknown name", (a) =>
+    a.later ? `\`${a.name}\` is used before it is defined` : `there is no ${a.what} called \`${a.name}\` here`,
+  ),
   GM2002: code<{ what: string; name: string }>("error", "Declared twice", (a) => `the ${a.what} \`${a.name}\` exists already`),
   GM2003: code<{ what: string; expected: string; found: string }>(
     "error",
