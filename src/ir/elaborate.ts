@@ -128,6 +128,7 @@ function elaborateModel(
     factsOfExpr: new Map(),
     usedIds: new Map(),
     vectorCritics: new Set(),
+    told: new Set(),
     disordered: new Set(),
     budget: { unrolled: 0 },
   };

@@ -100,6 +100,7 @@ function constantEnv(scope: Scope, diagnostics: Diagnostics): Env {
     factsOfExpr: new Map(),
     usedIds: new Map(),
     vectorCritics: new Set(),
+    told: new Set(),
     disordered: new Set(),
     budget: { unrolled: 0 },
   };

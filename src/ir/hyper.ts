@@ -44,8 +44,12 @@ export function declareHyper(
       report(env.cx.diagnostics, "GM2002", span, { what: "hyperparameter", name }, { labels: [{ span: before.span, text: "first here" }] });
       continue;
     }
-    const value = hyperValue(within(env, scope), formal, Object.hasOwn(set, name) ? set[name] : undefined);
-    scope.define(name, value ? { kind: "static", what: "hyperparameter", value: named(value, name), span } : { kind: "poison", span });
+    const isSet = Object.hasOwn(set, name);
+    const value = hyperValue(within(env, scope), formal, isSet ? set[name] : undefined);
+    scope.define(
+      name,
+      value ? { kind: "static", what: "hyperparameter", value: named(value, name), span, isSet } : { kind: "poison", span },
+    );
     const plain = value && toStaticValue(value);
     if (plain !== undefined) out.push({ name, value: plain });
   }

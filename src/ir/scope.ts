@@ -16,6 +16,8 @@ export type Entity =
       readonly what: "hyperparameter" | "constant" | "index" | "argument";
       readonly value: Static;
       readonly span: Span;
+      /** Its value is that of `--set`. */
+      readonly isSet?: boolean;
     }
   | { readonly kind: "variable"; readonly variable: Variable; readonly span: Span }
   | { readonly kind: "param"; readonly param: Param; readonly span: Span }
