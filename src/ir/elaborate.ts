@@ -19,6 +19,7 @@ import { elaborateObjective } from "./objective-value.js";
 import { type Entity, Scope } from "./scope.js";
 import { elaborateTrain } from "./train.js";
 import type { ModelIr, StaticValue } from "./types.js";
+import { warnUnused } from "./unused.js";
 import { walkAst } from "./walk.js";
 
 export interface ElaborateInput {
@@ -215,20 +216,4 @@ function elaborateMembers(env: Env, model: ast.ModelDecl, hyper: ModelIr["hyper"
     train,
     evaluate: evaluations,
   };
-}
-
-/** A net that nothing calls has no shapes, so its body was never checked. */
-function warnUnused(cx: Context, model: ast.ModelDecl): void {
-  if (cx.diagnostics.hasErrors) return;
-  for (const member of model.members) {
-    const unused = (member.kind === "net" && !cx.instances.has(member)) || (member.kind === "flow" && !cx.flowInstances.has(member));
-    if (unused)
-      report(
-        cx.diagnostics,
-        "GM2043",
-        member.name.span,
-        { what: member.kind, name: member.name.name },
-        { help: ["its body has not been checked: shapes come from calls"] },
-      );
-  }
 }
