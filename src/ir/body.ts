@@ -18,10 +18,11 @@ export interface FlatStatement {
 }
 
 /** The statements in order, every `for` spelled out. Names bound inside a `for` belong to their turn; `h[l] = …` to the whole body. */
-export function flatten(env: Env, statements: readonly ast.Stmt[], scope: Scope): readonly FlatStatement[] {
+export function flatten(env: Env, statements: readonly ast.Stmt[], scope: Scope, body = scope): readonly FlatStatement[] {
   const out: FlatStatement[] = [];
   for (const stmt of statements) {
     if (stmt.kind !== "for") {
+      if (stmt.kind === "bind" || stmt.kind === "draw") announce(stmt, stmt.target.indices.length === 0 ? scope : body);
       out.push({ stmt, scope });
       env.cx.budget.unrolled++;
       continue;
@@ -35,10 +36,16 @@ export function flatten(env: Env, statements: readonly ast.Stmt[], scope: Scope)
       }
       const turn = new Scope(scope);
       turn.define(stmt.index.name.name, { kind: "static", what: "index", value: numberOf(i), span: stmt.index.name.span });
-      out.push(...flatten(env, stmt.body, turn));
+      out.push(...flatten(env, stmt.body, turn, body));
     }
   }
   return out;
+}
+
+function announce({ target }: ast.BindStmt | ast.DrawStmt, scope: Scope): void {
+  const name = target.name.name;
+  const help = `statements run from top to bottom: move the one that defines \`${name}\` above this one`;
+  scope.announce(name, { span: target.span, help, known: false });
 }
 
 /** `1..L` in numbers; empty where it ends before it begins. */

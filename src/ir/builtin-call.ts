@@ -58,7 +58,7 @@ function typedArg(env: Env, entry: Builtin, arg: Expr, position: number): TypedA
     return undefined;
   }
   if (!labels && !entry.takes.includes(type.element)) {
-    if (type.element === "int") reportLabel(env, arg.span, name);
+    if (type.element === "int") reportLabel(env, arg, name);
     else if (entry.takes.includes("int")) report(env.cx.diagnostics, "GM2050", arg.span, { what: name, found: showType(type) });
     else
       report(env.cx.diagnostics, "GM2048", arg.span, {
@@ -72,17 +72,23 @@ function typedArg(env: Env, entry: Builtin, arg: Expr, position: number): TypedA
   return { expr: arg, type, span: arg.span, classes, blocks };
 }
 
-/** A category's label where a number is wanted. */
-export function reportLabel(env: Env, span: Span, what: string): void {
+/** A category's label where a number is wanted; of one that is drawn as a number too, it has been told that its domain is wrong. */
+export function reportLabel(env: Env, label: Expr, what: string): void {
+  if (label.kind === "variable" && env.cx.told.has(domainOf(label.variable))) return;
   report(
     env.cx.diagnostics,
     "GM2037",
-    span,
+    label.span,
     { what },
     {
       help: ["`onehot(y)` makes it a vector of zeros and one 1", "`embedding(y, 16)` gives each class a trained vector"],
     },
   );
+}
+
+/** Key of what has been told about the domain of a variable. */
+export function domainOf(variable: string): string {
+  return `domain of ${variable}`;
 }
 
 export function requireTensor(env: Env, expr: Expr): TensorType | undefined {

@@ -8,7 +8,7 @@ import type { Span } from "../base/source.js";
 import { didYouMeanHelp } from "../base/suggest.js";
 import type * as ast from "../parser/ast.js";
 import { type Actual, actualsOf, bindArguments } from "./arguments.js";
-import { reportLabel, requireTensor } from "./builtin-call.js";
+import { domainOf, reportLabel, requireTensor } from "./builtin-call.js";
 import { valueOf } from "./calls.js";
 import { checkOrder, checkParameterValue } from "./dist-values.js";
 import {
@@ -183,7 +183,8 @@ function parameterValues(
     }
     if (!expr || !type) ok = false;
     else if (type.element === "int") {
-      reportLabel(env, expr.span, `\`${param.name}\` of \`${entry.name}\``);
+      // a label as one parameter after another is one mistake
+      if (ok) reportLabel(env, expr, `\`${param.name}\` of \`${entry.name}\``);
       ok = false;
     } else if (checkParameterValue(env, entry, param, expr)) values.set(param.name, { expr, type });
     else ok = false;
@@ -421,6 +422,10 @@ function checkDomain(env: Env, entry: Distribution, mixed: Distribution | undefi
     return true;
   }
   const fits = judged.domains.map((d) => `\`${d}\``).join(" or ");
+  // drawn so elsewhere too: the declaration is the mistake
+  const key = domainOf(variable.name);
+  if (env.cx.told.has(`${key}: ${fits}`)) return false;
+  env.cx.told.add(key).add(`${key}: ${fits}`);
   report(
     env.cx.diagnostics,
     "GM3012",

@@ -7,6 +7,7 @@ import { Diagnostics, report } from "../base/report.js";
 import type { Span } from "../base/source.js";
 import { didYouMeanHelp } from "../base/suggest.js";
 import type * as ast from "../parser/ast.js";
+import { constantOf, inOrder, namesOf } from "./declaration-order.js";
 import { declareParams, declareVariables } from "./declare.js";
 import { elaborateDensity } from "./density.js";
 import { type Context, type Env, newOwner } from "./env.js";
@@ -16,9 +17,9 @@ import { followOns } from "./follow-ons.js";
 import { declareHyper } from "./hyper.js";
 import { elaborateObjective } from "./objective-value.js";
 import { type Entity, Scope } from "./scope.js";
-import { requireStatic } from "./static.js";
 import { elaborateTrain } from "./train.js";
 import type { ModelIr, StaticValue } from "./types.js";
+import { warnUnused } from "./unused.js";
 import { walkAst } from "./walk.js";
 
 export interface ElaborateInput {
@@ -128,6 +129,7 @@ function elaborateModel(
     factsOfExpr: new Map(),
     usedIds: new Map(),
     vectorCritics: new Set(),
+    told: new Set(),
     disordered: new Set(),
     budget: { unrolled: 0 },
   };
@@ -148,22 +150,12 @@ function elaborateModel(
     else scope.define(name.name, entity);
   };
   declareCallables(cx, model, scope, define);
-  for (const member of model.members) {
-    if (member.kind === "const") {
-      const value = requireStatic(env, member.value, "a constant");
-      define(
-        member.name,
-        value
-          ? {
-              kind: "static",
-              what: "constant",
-              value: value.kind === "number" || value.kind === "list" ? { ...value, text: member.name.name } : value,
-              span: member.name.span,
-            }
-          : { kind: "poison", span: member.name.span },
-      );
-    } else if (member.kind === "data" || member.kind === "latent") declareVariables(env, member, define);
-    else if (member.kind === "param") declareParams(env, member, define);
+  const ordered = model.members.filter((m) => m.kind === "const" || m.kind === "data" || m.kind === "latent" || m.kind === "param");
+  for (const { decl, circular } of inOrder(ordered, scope, diagnostics)) {
+    if (circular) for (const name of namesOf(decl)) define(name, { kind: "poison", span: name.span });
+    else if (decl.kind === "const") define(decl.name, constantOf(env, decl));
+    else if (decl.kind === "param") declareParams(env, decl, define);
+    else declareVariables(env, decl, define);
   }
   return elaborateMembers(env, model, hyper);
 }
@@ -224,20 +216,4 @@ function elaborateMembers(env: Env, model: ast.ModelDecl, hyper: ModelIr["hyper"
     train,
     evaluate: evaluations,
   };
-}
-
-/** A net that nothing calls has no shapes, so its body was never checked. */
-function warnUnused(cx: Context, model: ast.ModelDecl): void {
-  if (cx.diagnostics.hasErrors) return;
-  for (const member of model.members) {
-    const unused = (member.kind === "net" && !cx.instances.has(member)) || (member.kind === "flow" && !cx.flowInstances.has(member));
-    if (unused)
-      report(
-        cx.diagnostics,
-        "GM2043",
-        member.name.span,
-        { what: member.kind, name: member.name.name },
-        { help: ["its body has not been checked: shapes come from calls"] },
-      );
-  }
 }

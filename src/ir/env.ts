@@ -38,6 +38,8 @@ export interface Context {
   readonly usedIds: Map<string, number>;
   /** Nets of which it has been said that they are no discriminators: once is enough. */
   readonly vectorCritics: Set<string>;
+  /** Mistakes that have been told and would be met again wherever their cause is used. */
+  readonly told: Set<string>;
   /** Nets that have been said to depend on the order of a set: that those who call them do too follows from it. */
   readonly disordered: Set<string>;
   /** Number of statements and terms that unrolling has made so far. */

@@ -2,10 +2,10 @@
 import { type Diagnostics, report } from "../base/report.js";
 import type { SourceFile, Span } from "../base/source.js";
 import type * as ast from "../parser/ast.js";
+import { constantOf, inOrder } from "./declaration-order.js";
 import type { Context, Env } from "./env.js";
 import { newOwner } from "./env.js";
 import { type Entity, Scope } from "./scope.js";
-import { requireStatic } from "./static.js";
 
 interface Files {
   readonly root: ast.FileAst;
@@ -39,8 +39,8 @@ export function fileScopes({ root, files, std }: Files, diagnostics: Diagnostics
 /** Defines the file's declarations in `into`; their bodies see `scope`. */
 function declareFile(file: ast.FileAst, into: Scope, scope: Scope, library: boolean, diagnostics: Diagnostics, importSpan?: Span): void {
   const imported = importSpan !== undefined;
-  for (const decl of file.decls) {
-    if (decl.kind === "model") continue;
+  const decls = file.decls.filter((d) => d.kind !== "model");
+  for (const { decl, circular } of inOrder(decls, into, diagnostics)) {
     const name = decl.name.name;
     const own = into.own(name);
     if (own) {
@@ -56,9 +56,9 @@ function declareFile(file: ast.FileAst, into: Scope, scope: Scope, library: bool
       );
       continue;
     }
-    const entity = imported
-      ? (scope.own(name) ?? entityOf(decl, scope, library, diagnostics))
-      : entityOf(decl, scope, library, diagnostics);
+    const entity: Entity = circular
+      ? { kind: "poison", span: decl.name.span }
+      : ((imported ? scope.own(name) : undefined) ?? entityOf(decl, scope, library, diagnostics));
     into.define(name, entity);
   }
 }
@@ -72,17 +72,8 @@ function entityOf(decl: Exclude<ast.TopDecl, ast.ModelDecl>, scope: Scope, libra
       return { kind: "objective", decl: { ...decl, params: decl.params ?? [] }, scope, library, span };
     case "flow":
       return { kind: "flow", decl, scope, template: true, span };
-    case "const": {
-      const value = requireStatic(constantEnv(scope, diagnostics), decl.value, "a constant");
-      return value
-        ? {
-            kind: "static",
-            what: "constant",
-            value: value.kind === "number" || value.kind === "list" ? { ...value, text: decl.name.name } : value,
-            span,
-          }
-        : { kind: "poison", span };
-    }
+    case "const":
+      return constantOf(constantEnv(scope, diagnostics), decl);
   }
 }
 
@@ -109,6 +100,7 @@ function constantEnv(scope: Scope, diagnostics: Diagnostics): Env {
     factsOfExpr: new Map(),
     usedIds: new Map(),
     vectorCritics: new Set(),
+    told: new Set(),
     disordered: new Set(),
     budget: { unrolled: 0 },
   };

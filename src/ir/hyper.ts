@@ -27,6 +27,16 @@ export function declareHyper(
       { help: near.length > 0 ? near : names.length > 0 ? [`it has ${names.map((n) => `\`${n}\``).join(", ")}`] : ["it has none"] },
     );
   }
+  for (const { name } of model.hyper) {
+    const help = `a default is made of the hyperparameters before it: move \`${name.name}\` to the front`;
+    scope.announce(name.name, { span: name.span, help, known: true });
+  }
+  for (const member of model.members) {
+    if (member.kind !== "const") continue;
+    const { name, span } = member.name;
+    const help = `hyperparameters come before what the model declares: move \`const ${name}\` above the model`;
+    scope.announce(name, { span, help, known: true });
+  }
   for (const formal of model.hyper) {
     const { name, span } = formal.name;
     const before = scope.own(name);
@@ -34,8 +44,12 @@ export function declareHyper(
       report(env.cx.diagnostics, "GM2002", span, { what: "hyperparameter", name }, { labels: [{ span: before.span, text: "first here" }] });
       continue;
     }
-    const value = hyperValue(within(env, scope), formal, Object.hasOwn(set, name) ? set[name] : undefined);
-    scope.define(name, value ? { kind: "static", what: "hyperparameter", value: named(value, name), span } : { kind: "poison", span });
+    const isSet = Object.hasOwn(set, name);
+    const value = hyperValue(within(env, scope), formal, isSet ? set[name] : undefined);
+    scope.define(
+      name,
+      value ? { kind: "static", what: "hyperparameter", value: named(value, name), span, isSet } : { kind: "poison", span },
+    );
     const plain = value && toStaticValue(value);
     if (plain !== undefined) out.push({ name, value: plain });
   }

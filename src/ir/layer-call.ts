@@ -30,7 +30,7 @@ export function callLayer(env: Env, layer: Layer, actuals: readonly Actual[], sp
   const type = requireTensor(env, x);
   if (!type) return undefined;
   if (type.element !== layer.takes) {
-    if (type.element === "int") reportLabel(env, x.span, what);
+    if (type.element === "int") reportLabel(env, x, what);
     else report(env.cx.diagnostics, "GM2050", x.span, { what, found: showType(type) });
     return undefined;
   }
@@ -42,7 +42,9 @@ export function callLayer(env: Env, layer: Layer, actuals: readonly Actual[], sp
   const count = parameterCount(result);
   if (count > maxElements) {
     const [largest = []] = Object.values(result.weights);
-    report(env.cx.diagnostics, "GM2019", span, { shape: showShape(largest.map((n) => ({ size: n, text: String(n) }))), count });
+    const entries = largest.reduce((a, b) => a * b, 1);
+    const shape = showShape(largest.map((n) => ({ size: n, text: String(n) })));
+    report(env.cx.diagnostics, "GM2019", span, { shape, count: entries > maxElements ? entries : count });
     return undefined;
   }
   const instance = hang(env, layer, span, {

@@ -2,12 +2,13 @@
 import { report } from "../base/report.js";
 import type { Span } from "../base/source.js";
 import { didYouMeanHelp } from "../base/suggest.js";
+import type * as ast from "../parser/ast.js";
 import type { Actual } from "./arguments.js";
 import { whyNoOrder } from "./autoregressive/order.js";
 import type { OptionSpec, OptionValue } from "./builtins.js";
 import type { Env } from "./env.js";
 import { maxElements, showShape } from "./shapes.js";
-import { kindOfStatic, requireStatic, type Static } from "./static.js";
+import { kindOfStatic, outOfRange, requireStatic, type Static } from "./static.js";
 import type { Dim } from "./types.js";
 
 export interface OptionValues {
@@ -54,7 +55,7 @@ function readOne(env: Env, what: string, spec: OptionSpec, actuals: readonly Act
   const name = `\`${spec.name}\` of ${what}`;
   const [actual] = actuals;
   if (!actual) return undefined;
-  const values: { readonly value: Static; readonly span: Span }[] = [];
+  const values: { readonly value: Static; readonly span: Span; readonly expr: ast.Expr }[] = [];
   let isList = false;
   for (const a of actuals) {
     if (a.kind === "piped") {
@@ -64,7 +65,7 @@ function readOne(env: Env, what: string, spec: OptionSpec, actuals: readonly Act
     const value = requireStatic(env, a.value, name);
     if (value === undefined) return undefined;
     isList ||= value.kind === "list";
-    for (const item of value.kind === "list" ? value.items : [value]) values.push({ value: item, span: a.span });
+    for (const item of value.kind === "list" ? value.items : [value]) values.push({ value: item, span: a.span, expr: a.value });
   }
   const [first] = values;
   if (!first) return wrong(env, actual.span, name, expectationOf(spec), "an empty list");
@@ -112,9 +113,13 @@ function readOne(env: Env, what: string, spec: OptionSpec, actuals: readonly Act
     case "pair": {
       const min = spec.kind === "integer" ? -maxElements : spec.kind === "pair" ? 0 : 1;
       const out: Dim[] = [];
-      for (const { value, span } of values) {
-        if (value.kind !== "number" || !Number.isInteger(value.value) || value.value < min || value.value > (spec.most ?? Infinity))
-          return wrong(env, span, name, expectationOf(spec), kindOfStatic(value));
+      for (const { value, span, expr } of values) {
+        const fits =
+          value.kind === "number" && Number.isInteger(value.value) && value.value >= min && value.value <= (spec.most ?? Infinity);
+        if (!fits) {
+          outOfRange(env, expr, name, expectationOf(spec), kindOfStatic(value), span);
+          return undefined;
+        }
         out.push({ size: value.value, text: value.text });
       }
       const numbers = out.map((d) => d.size);

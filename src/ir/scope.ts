@@ -16,6 +16,8 @@ export type Entity =
       readonly what: "hyperparameter" | "constant" | "index" | "argument";
       readonly value: Static;
       readonly span: Span;
+      /** Its value is that of `--set`. */
+      readonly isSet?: boolean;
     }
   | { readonly kind: "variable"; readonly variable: Variable; readonly span: Span }
   | { readonly kind: "param"; readonly param: Param; readonly span: Span }
@@ -48,10 +50,21 @@ export type Entity =
 
 export type FamilyWhat = "data" | "latent" | "parameter" | "binding";
 
+/** Where a name gets its value, and how to have it earlier. */
+export interface Later {
+  readonly span: Span;
+  readonly help: string;
+  /** It is a number, list or truth value known at compile time. */
+  readonly known: boolean;
+}
+
 export class Scope {
   private readonly names = new Map<string, Entity>();
   /** Names that an imported file imports for itself: where they stand, and who imports them. */
   private readonly behind = new Map<string, { readonly path: string; readonly by: string }>();
+
+  /** Names that get their value further down, and where. */
+  private readonly coming = new Map<string, Later>();
 
   constructor(readonly parent: Scope | undefined) {}
 
@@ -65,6 +78,16 @@ export class Scope {
 
   find(name: string): Entity | undefined {
     return this.names.get(name) ?? this.parent?.find(name);
+  }
+
+  /** A name that this scope will have, but not yet: worth a word where it is used too soon. */
+  announce(name: string, later: Later): void {
+    if (!this.coming.has(name)) this.coming.set(name, later);
+  }
+
+  /** Where a name that is unknown here gets its value. */
+  findLater(name: string): Later | undefined {
+    return this.coming.get(name) ?? this.parent?.findLater(name);
   }
 
   /** What `imported` sees and does not declare itself stands behind it: nothing here, but worth a word where it is missed. */

@@ -12,6 +12,7 @@ import { dim, maxElements } from "./shapes.js";
 import { staticFunctions } from "./static-functions.js";
 import type { Dim, StaticValue } from "./types.js";
 import { reportUnknownName } from "./unknown.js";
+import { walkAst } from "./walk.js";
 
 export type Static =
   | StaticNumber
@@ -101,7 +102,8 @@ function staticName(env: Env, expr: ast.NameExpr): Static | Dynamic | undefined 
   const entity = env.scope.find(expr.name);
   if (entity?.kind === "static") return entity.value;
   if (entity?.kind === "poison") return undefined;
-  return { kind: "dynamic", span: expr.span, what: entity ? describe(entity) : "unknown" };
+  const later = entity ? undefined : env.scope.findLater(expr.name);
+  return { kind: "dynamic", span: expr.span, what: entity ? describe(entity) : later ? "a value" : "unknown" };
 }
 
 /** As `evaluateStatic`, and what is not static is an error: `what` is what the value is for ("the size of a layer"). */
@@ -110,7 +112,8 @@ export function requireStatic(env: Env, expr: ast.Expr, what: string): Static | 
   if (value === undefined) return undefined;
   if (value.kind !== "dynamic") return value;
   const unknown = nameAt(expr, value.span);
-  if (unknown !== undefined && env.scope.find(unknown.name) === undefined) {
+  // a value that is bound further down would not be known at compile time there either
+  if (unknown !== undefined && env.scope.find(unknown.name) === undefined && env.scope.findLater(unknown.name)?.known !== false) {
     reportUnknownName(env, unknown.name, unknown.span, (e: Entity) => e.kind === "static");
     return undefined;
   }
@@ -139,14 +142,45 @@ export function requireInteger(env: Env, expr: ast.Expr, what: string, min = -ma
   const value = requireNumber(env, expr, what);
   if (value === undefined) return undefined;
   if (Number.isInteger(value.value) && value.value >= min && value.value <= max) return value;
-  const range =
-    max >= maxElements
-      ? min > -maxElements
-        ? `a whole number of at least ${min}`
-        : "a whole number"
-      : `a whole number from ${min} to ${max}`;
-  report(env.cx.diagnostics, "GM2018", expr.span, { what, expected: range, found: showStatic(value) });
+  outOfRange(env, expr, what, rangeOf(value.value, min, max), showStatic(value));
   return undefined;
+}
+
+/** Reports a value that cannot stand here, but once for each hyperparameter or constant that is no size itself: that is one mistake, wherever it stands. */
+export function outOfRange(env: Env, expr: ast.Expr, what: string, expected: string, found: string, span: Span = expr.span): void {
+  const named = namedIn(env, expr);
+  const keys = named.filter(({ entity }) => !isSize(entity.value)).map(({ name }) => `value of ${name}`);
+  if (keys.some((key) => env.cx.told.has(key))) return;
+  for (const key of keys) env.cx.told.add(key);
+  const labels = named.map(({ name, entity }) => ({
+    span: entity.span,
+    text: `\`${name}\` is ${showStatic(entity.value)}${entity.isSet ? ", by `--set`" : ""}`,
+  }));
+  report(env.cx.diagnostics, "GM2018", span, { what, expected, found }, { labels });
+}
+
+function isSize(value: Static): boolean {
+  if (value.kind === "list") return value.items.every(isSize);
+  return value.kind === "number" && Number.isInteger(value.value) && value.value >= 1 && value.value <= maxElements;
+}
+
+function rangeOf(value: number, min: number, max: number): string {
+  if (max < maxElements) return `a whole number from ${min} to ${max}`;
+  if (Number.isInteger(value) && value > max) return `at most ${maxElements} (2^31), the most entries that a tensor may have`;
+  return min > -maxElements ? `a whole number of at least ${min}` : "a whole number";
+}
+
+type StaticEntity = Extract<Entity, { kind: "static" }>;
+
+/** The hyperparameters and constants that an expression is made of. */
+function namedIn(env: Env, expr: ast.Expr): readonly { readonly name: string; readonly entity: StaticEntity }[] {
+  const found = new Map<string, StaticEntity>();
+  walkAst(expr, (e) => {
+    const entity = e.kind === "name" ? env.scope.find(e.name) : undefined;
+    if (e.kind === "name" && entity?.kind === "static" && (entity.what === "hyperparameter" || entity.what === "constant"))
+      found.set(e.name, entity);
+  });
+  return [...found].map(([name, entity]) => ({ name, entity }));
 }
 
 /** A size: a whole number of at least 1. */

@@ -14,7 +14,12 @@ export function reportUnknownName(
   more: Iterable<string> = [],
   what = "name",
 ): void {
-  report(env.cx.diagnostics, "GM2001", span, { what, name }, { help: suggestions(env.scope, name, fits, more) });
+  const later = env.scope.findLater(name);
+  // what defines a name may name it itself, which no other place mends
+  if (later && later.span.start > span.start) {
+    const labels = [{ span: later.span, text: `\`${name}\` is defined here` }];
+    report(env.cx.diagnostics, "GM2001", span, { what, name, later: true }, { labels, help: [later.help] });
+  } else report(env.cx.diagnostics, "GM2001", span, { what, name }, { help: suggestions(env.scope, name, fits, more) });
 }
 
 export function suggestions(scope: Scope, name: string, fits: (entity: Entity) => boolean, more: Iterable<string> = []): readonly string[] {

@@ -33,7 +33,11 @@ export class Builder {
     const part = this.tokens.slice(first, end);
     const start = part[0]?.startOffset ?? this.tokens.at(-1)?.endOffset ?? 0;
     const names = [...new Set(part.filter(isName).map((token) => token.image))];
-    this.brokenParts.push({ span: { file: this.file, start, end: (part.at(-1)?.endOffset ?? start - 1) + 1 }, names });
+    this.addPart({ span: { file: this.file, start, end: (part.at(-1)?.endOffset ?? start - 1) + 1 }, names });
+  }
+
+  addPart(part: BrokenPart): void {
+    this.brokenParts.push(part);
   }
 
   get broken(): readonly BrokenPart[] | undefined {

@@ -48,8 +48,13 @@ export function beginsTraining(token: GmToken | undefined): boolean {
   return token !== undefined && trainWords.has(token.tokenType);
 }
 
+/** Whether a word stands here that begins a statement of a net or density. */
+export function beginsStatement(token: GmToken | undefined): boolean {
+  return token !== undefined && statementWords.has(token.tokenType);
+}
+
 /** Index after the bracket that closes the one at `at`, or undefined. */
-function afterBracket(tokens: readonly GmToken[], at: number): number | undefined {
+export function afterBracket(tokens: readonly GmToken[], at: number): number | undefined {
   let depth = 0;
   for (let i = at; i < tokens.length; i++) {
     const type = tokens[i]?.tokenType;

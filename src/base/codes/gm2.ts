@@ -3,7 +3,9 @@ import { code, type CodeEntry } from "./entry.js";
 
 export const gm2 = {
   // ---- names
-  GM2001: code<{ what: string; name: string }>("error", "Unknown name", (a) => `there is no ${a.what} called \`${a.name}\` here`),
+  GM2001: code<{ what: string; name: string; later?: boolean }>("error", "Unknown name", (a) =>
+    a.later ? `\`${a.name}\` is used before it is defined` : `there is no ${a.what} called \`${a.name}\` here`,
+  ),
   GM2002: code<{ what: string; name: string }>("error", "Declared twice", (a) => `the ${a.what} \`${a.name}\` exists already`),
   GM2003: code<{ what: string; expected: string; found: string }>(
     "error",
@@ -197,4 +199,9 @@ export const gm2 = {
   GM2069: code<{ name: string }>("error", "Estimator of data", (a) => `\`${a.name}\` is observed: estimators are chosen for latents`),
   GM2070: code<{ problem: string }>("error", "Constraint that cannot hold", (a) => `this constraint cannot be kept: ${a.problem}`),
   GM2086: code<{ what: string; why: string }>("error", "Order that is none", (a) => `${a.what} is no order: ${a.why}`),
+  GM2087: code<{ what: string; name: string }>(
+    "warning",
+    "Variable that nothing uses",
+    (a) => `nothing in the model uses the ${a.what} \`${a.name}\``,
+  ),
 } as const satisfies Record<`GM2${string}`, CodeEntry<never>>;

@@ -39,4 +39,9 @@ export const gm3Estimators = {
     (a) =>
       `\`log ${a.density}\` learns by stopped weights of its own samples, and a gradient also passes through the draw of \`${a.variable}\``,
   ),
+  GM3858: code<{ variable: string; density: string }>(
+    "warning",
+    "Latent that nothing reads",
+    (a) => `\`${a.variable}\` gets a value in \`${a.density}\`, and nothing reads it`,
+  ),
 } as const satisfies Record<`GM38${string}`, CodeEntry<never>>;
