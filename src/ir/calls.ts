@@ -148,7 +148,7 @@ function callField(
     "GM2006",
     callee.span,
     { name: calleeText(callee), what: "no function of a value" },
-    { help: base?.kind === "flow" ? ["a flow has two directions: `f(z)` and `f.inverse(x)`"] : [] },
+    { help: base?.kind === "flow" ? ["a flow has two directions: `f(z)` and `f.inverse(x)`"] : byItself(callee, base !== undefined) },
   );
   return undefined;
 }
@@ -282,6 +282,13 @@ function callTable(env: Env, callee: ast.NameExpr, actuals: readonly Actual[], s
         : suggestions(env.scope, name, callable);
   report(env.cx.diagnostics, "GM2029", callee.span, { name, what: "function, layer or net" }, { help });
   return undefined;
+}
+
+/** `np.exp(w)`, `w.exp()`: functions belong to no module and to no value. */
+function byItself({ target, field: { name } }: ast.FieldExpr, isValue: boolean): readonly string[] {
+  const own = functionNames.includes(name) || layers.has(name);
+  const argument = isValue ? textOf(target.span) : "…";
+  return own ? [`functions stand by themselves: write \`${name}(${argument})\``] : [synonymOf(synonyms, name) ?? []].flat();
 }
 
 /** `max(a, b)` is the greater of both, `max(x)` the greatest entry. */

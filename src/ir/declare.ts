@@ -18,25 +18,29 @@ import type { Domain, DomainName, Param, Variable } from "./types.js";
 
 const domainNames: readonly DomainName[] = ["real", "positive", "unit", "binary", "category", "count", "byte", "simplex"];
 
+/** What a whole number may be. */
+const WHOLE = "`count` for numbers 0, 1, 2, …, or `category[K]` for one of K labels";
+
+/** What to write for names from other tools. */
 const domainSynonyms: Readonly<Record<string, string>> = {
-  bool: "binary",
-  bernoulli: "binary",
-  bit: "binary",
-  float: "real",
-  int: "count",
-  integer: "count",
-  categorical: "category",
-  label: "category",
-  uint8: "byte",
-  pixel: "byte",
-  probability: "unit",
+  bool: "`binary`",
+  bernoulli: "`binary`",
+  bit: "`binary`",
+  float: "`real`",
+  int: WHOLE,
+  integer: WHOLE,
+  categorical: "`category`",
+  label: "`category`",
+  uint8: "`byte`",
+  pixel: "`byte`",
+  probability: "`unit`",
 };
 
 export function elaborateDomain(env: Env, domain: ast.DomainExpr): Domain | undefined {
   const name = domainNames.find((n) => n === domain.base.name);
   if (!name) {
     const synonym = synonymOf(domainSynonyms, domain.base.name);
-    const near = synonym ? [`write \`${synonym}\``] : didYouMeanHelp(domain.base.name, domainNames);
+    const near = synonym ? [`write ${synonym}`] : didYouMeanHelp(domain.base.name, domainNames);
     report(
       env.cx.diagnostics,
       "GM2021",

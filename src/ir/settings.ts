@@ -159,7 +159,9 @@ function argumentValue(env: Env, spec: SettingArgument, value: ast.Expr, what: s
       "GM2063",
       value.callee.span,
       { name: value.callee.name },
-      { help: didYouMeanHelp(value.callee.name, scheduleNames) },
+      {
+        help: [...didYouMeanHelp(value.callee.name, scheduleNames), `the schedules are ${scheduleNames.map((n) => `\`${n}\``).join(", ")}`],
+      },
     );
     return undefined;
   }

@@ -200,6 +200,7 @@ function keywordAsName({ file }: Scene, token: GmToken): Diagnostic {
 
 function missingName(scene: Scene): Diagnostic {
   const { file, tokens, failure, token, previous, rule } = scene;
+  if (token?.tokenType === t.Log && previous?.tokenType === t.Dot) return functionOfModule(scene);
   const begins = beginsDeclaration(tokens, failure.at) || beginsTraining(token);
   const afterComma = previous?.tokenType === t.Comma;
   if (token && isKeyword(token) && !(begins && (token.firstOnLine || afterComma))) return keywordAsName(scene, token);
@@ -216,6 +217,13 @@ function missingName(scene: Scene): Diagnostic {
           : [];
   const place = token && !token.firstOnLine ? tokenSpan(file, token) : placeOf(scene);
   return diagnosticOf("GM1001", place, { expected: `${expectedPhrase(rule, t.Name)}${after}`, found: foundPhrase(token) }, { help });
+}
+
+/** `torch.log(x)`: `log` is the only function that is a keyword too. */
+function functionOfModule({ file, tokens, failure, token }: Scene): Diagnostic {
+  const of = tokens[failure.at - 2];
+  const span = { file, start: of?.startOffset ?? 0, end: (token?.endOffset ?? 0) + 1 };
+  return diagnosticOf("GM1035", span, { what: `\`${of?.image ?? ""}.log\`` }, { help: ["functions stand by themselves: write `log(…)`"] });
 }
 
 const domains = ["real", "positive", "unit", "binary", "category", "count", "byte", "simplex"];

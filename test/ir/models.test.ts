@@ -97,7 +97,7 @@ describe("two players", () => {
       data a : real[8]
       data b : real[8], label : category[3]
       net F(a) = a |> dense(8)
-      objective o = E[b ~ data](sum((F(a) - b)^2))
+      objective o = E[b, label ~ data](sum((F(a) - b + embedding(label, 8))^2))
       train { minimize o }
     }`);
     expect(model.streams).toEqual([["a"], ["b", "label"]]);
@@ -142,6 +142,7 @@ test("semi-supervised: a label that may be missing, helpers, mixtures", () => {
     param mu : real[2, K], s : positive[2, K]
     density p(x) { x ~ Mixture(logits = zeros(2, K), of = Normal(mu, s)) }
     density g(x) { u ~ Normal(zeros(2), 1)   x ~ Normal(u, 1) }
+    density r(y) { y ~ Categorical(logits = zeros(K)) }
     train { maximize log p(x) }
   }`);
   expect(model.variables.get("y")?.domain.optional).toBe(true);

@@ -157,15 +157,12 @@ function optionsOf(context: DeriveContext, entry: EstimatorEntry, asked: AskedEs
         span,
         { problem },
         {
-          help: [
-            guess
-              ? `did you mean \`${guess}\`?`
-              : names.length === 0
-                ? `\`${entry.name}\` takes no options`
-                : option
-                  ? described(option)
-                  : `its options: ${entry.options.map(described).join(", ")}`,
-          ],
+          help:
+            names.length === 0
+              ? [`\`${entry.name}\` takes no options`]
+              : option
+                ? [described(option)]
+                : [...(guess ? [`did you mean \`${guess}\`?`] : []), `its options: ${entry.options.map(described).join(", ")}`],
         },
       );
       return undefined;
