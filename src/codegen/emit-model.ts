@@ -10,7 +10,7 @@ import { PATHWISE } from "../ir/derive/plan-draw.js";
 import { couplesRows } from "../ir/derive/players/rows.js";
 import { fingerprint } from "../ir/derive/kl.js";
 import { optimaIn } from "../ir/derive/optimum.js";
-import type { DerivedObjective, Optimum } from "../ir/quantity.js";
+import type { DerivedObjective, MaximisationAverage, Optimum } from "../ir/quantity.js";
 import { drawsUnitVectors, openEnds } from "../ir/support.js";
 import { evaluators } from "../ir/settings-table.js";
 import type { Density, Expr, ModelIr } from "../ir/types.js";
@@ -172,7 +172,7 @@ class Objectives {
   /** Of those that maximise over continuous latents. */
   private readonly optima = new Map<LoweredObjective, LoweredOptimum>();
   /** Of those that expectation maximisation raises. */
-  private readonly maximisations = new Map<LoweredObjective, Called>();
+  private readonly maximisations = new Map<string, Called>();
   readonly functions: JsDeclaration[] = [];
 
   constructor(
@@ -207,17 +207,18 @@ class Objectives {
 
   /** With the function of its M-steps, where the statement asks for them. */
   private withEm(lowered: LoweredObjective, derived: DerivedObjective, value: Expr): LoweredObjective {
-    const em = this.maximisations.has(lowered) ? undefined : lowerEm(this.context, derived, lowered.fn.name, place(value.span), this.names);
+    const key = maximisationKey(lowered, derived);
+    const em = this.maximisations.has(key) ? undefined : lowerEm(this.context, derived, lowered.fn.name, place(value.span), this.names);
     if (em) {
-      this.maximisations.set(lowered, em);
+      this.maximisations.set(key, em);
       this.functions.push(em.fn);
     }
     return lowered;
   }
 
   /** What the M-steps of an objective climb. */
-  emOf(lowered: LoweredObjective): Called | undefined {
-    return this.maximisations.get(lowered);
+  emOf(lowered: LoweredObjective, derived: DerivedObjective): Called | undefined {
+    return this.maximisations.get(maximisationKey(lowered, derived));
   }
 
   /** What finds the latents of an objective, and how this statement asks for it. */
@@ -226,6 +227,11 @@ class Objectives {
     const [optimum] = optimaIn(derived.quantity);
     return inner && optimum && { lowered: inner, optimum };
   }
+}
+
+/** M-steps differ by what they estimate and how they average, where the likelihood is one function. */
+function maximisationKey(lowered: LoweredObjective, { em }: DerivedObjective): string {
+  return JSON.stringify([lowered.fn.name, em?.online, em?.steps.map((s) => s.fits.map((f) => f.path))]);
 }
 
 /** Sample counts become the parameter k, so they do not tell functions apart. */
@@ -323,12 +329,17 @@ function emitPhase(derived: DerivedModel, phase: DerivedPhase, objectives: Objec
 
 const optionalNumber = (value: number | undefined): Js | undefined => (value === undefined ? undefined : num(value));
 
-/** Persistent chains, and what estimators remember from step to step. */
-function carriedStates(derived: DerivedModel, o: LoweredObjective, batch: number): Js | undefined {
+/** Persistent chains, what estimators remember from step to step, and the averages of M-steps. */
+function carriedStates(
+  derived: DerivedModel,
+  o: LoweredObjective,
+  batch: number,
+  averages: readonly MaximisationAverage[] = [],
+): Js | undefined {
   const chains = o.chains.flatMap(({ use }) => carriedChains(derived, batch, use));
-  const memories = o.memories.map((m): JsField => ({
+  const memories = [...o.memories.map((m) => ({ name: m.name, shape: [m.size] })), ...averages].map((m): JsField => ({
     name: m.name,
-    value: object({ shape: numbers([m.size]), dtype: str("f32"), start: object({ kind: str("zeros") }) }),
+    value: object({ shape: numbers(m.shape), dtype: str("f32"), start: object({ kind: str("zeros") }) }),
   }));
   return chains.length + memories.length === 0 ? undefined : object([...chains, ...memories]);
 }
@@ -339,29 +350,30 @@ function emitUpdate(derived: DerivedModel, u: DerivedUpdate, phase: DerivedPhase
   const steps = numberSetting(u.update.settings, "steps");
   const batch = numberSetting(phase.phase.settings, "batch") ?? BATCH;
   const found = objectives.optimumOf(o, u.derived);
-  const em = u.derived.em && objectives.emOf(o);
+  const em = u.derived.em && objectives.emOf(o, u.derived);
+  const online = u.derived.em?.online;
   const latents = found && optimumFields(found.lowered, found.optimum, batch);
   return object({
     direction: str(u.update.direction),
     label: str(u.update.text),
     place: str(place(u.update.span)),
     value: callObjective(derived, o, undefined, 1, undefined, found, true),
-    surrogate: em && callFunction(em),
-    assigns: em && bool(true),
+    surrogate: em && callFunction(em, online ? ["carried"] : []),
+    assigns: em && str(online ? "batch" : "all rows"),
     gradientOnly: hasGradientOnly(u.derived.quantity) ? bool(true) : undefined,
     ofWholeBatch: couplesRows(derived.context, u.derived.quantity) ? bool(true) : undefined,
     over: array(u.moves.map(str)),
     optimizer: em ? call("sgd", object({ lr: num(1) })) : emitOptimizer(optimizer, [...phase.phase.settings, ...u.update.settings]),
     steps: steps === undefined || steps === 1 ? undefined : num(steps),
-    carried: latents?.carried ?? carriedStates(derived, o, batch),
+    carried: latents?.carried ?? carriedStates(derived, o, batch, online?.averages),
     before: o.chains.length === 0 ? latents?.before : array(o.chains.flatMap(({ use, begin }) => beforeStages(derived, use, begin))),
   });
 }
 
-/** `({ w, data }) => emLogPX(w, data.x)` */
-function callFunction({ fn, data, schedules }: Called): Js {
-  const parts = ["w", ...(data.length > 0 ? ["data"] : []), ...(schedules.length > 0 ? ["schedule"] : [])];
-  const args = [...data.map((v) => member(name("data"), v)), ...schedules.map((s) => member(name("schedule"), s))];
+/** `({ w, data }) => emLogPX(w, data.x)`; `more` of the context are handed over last. */
+function callFunction({ fn, data, schedules }: Called, more: readonly string[]): Js {
+  const parts = ["w", ...(data.length > 0 ? ["data"] : []), ...(schedules.length > 0 ? ["schedule"] : []), ...more];
+  const args = [...data.map((v) => member(name("data"), v)), ...schedules.map((s) => member(name("schedule"), s)), ...more.map(name)];
   return arrow(`({ ${parts.join(", ")} })`, call(fn.name, name("w"), ...args));
 }
 

@@ -97,10 +97,10 @@ export interface UpdateDefinition<S extends WeightSpecs = WeightSpecs, D extends
   /** Paths into `weights` that this statement moves: `decoder`, `q.block1`, `mu`. */
   readonly over: readonly string[];
   /**
-   * A gradient step of rate 1 along `surrogate` sets the weights (an M-step of expectation maximisation): no other learning rate has a meaning, and a
-   * step of the phase takes all training rows, whatever its batch.
+   * A gradient step of rate 1 along `surrogate` sets the weights (an M-step of expectation maximisation): no other learning rate has a meaning. Of "all
+   * rows", a step of the phase takes all training rows, whatever its batch; of a "batch", as many as the phase says.
    */
-  readonly assigns?: true;
+  readonly assigns?: "all rows" | "batch";
   readonly optimizer: OptimizerSpec;
   /** How many times a step runs it; each time on a fresh batch. */
   readonly steps?: number;
