@@ -3,6 +3,7 @@
  * Deterministic: the order is that of the `.gm` file.
  */
 import { InternalError } from "../base/internal-error.js";
+import { textOf } from "../base/source.js";
 import type { DerivedEvaluation, DerivedModel, DerivedPhase, DerivedUpdate } from "../ir/derived-model.js";
 import { densityOf, type DeriveContext, givenTheirSum, weightEntries } from "../ir/derive/context.js";
 import { hasGradientOnly } from "../ir/derive/energy-use.js";
@@ -21,6 +22,7 @@ import { lowerEnergy } from "./lower-energy.js";
 import { emitSequential, lowerSequentials } from "./lower-sequential.js";
 import { headerText, type Inverse, lowerBeforeEnergy, lowerInverse, lowerLogDensity, lowerNet, lowerSampler } from "./lower-density.js";
 import { place } from "./place.js";
+import { emitCodeUse } from "./emit-code-use.js";
 import { lowerEm } from "./emit-em.js";
 import { type Called, functionName, lowerObjective, type LoweredObjective } from "./lower-objective.js";
 import { flowFunction, netFunction } from "./lower-expr.js";
@@ -431,7 +433,7 @@ function emitMetric(derived: DerivedModel, e: DerivedEvaluation, objectives: Obj
       partitions: o.partitions.length === 0 ? undefined : array(o.partitions.map((p) => str(partitionMetricName(derived, p.density)))),
     });
   }
-  return emitEvaluator(derived, e, base);
+  return emitEvaluator(derived, e, base, objectives);
 }
 
 /** The log-probability of a document's counts, as minus that of one of its words in the order in which they stand. */
@@ -441,8 +443,16 @@ function perWord(likelihood: Js, [counts = ""]: readonly string[]): Js {
   return { ...likelihood, body: call("minusLogWord", likelihood.body, words) };
 }
 
+/** `({ w, data }) => codes(w, data.x)` */
+function callCodes(derived: DerivedModel, { evaluation }: DerivedEvaluation, codes: DerivedObjective, objectives: Objectives): Js {
+  const given = evaluation.value.kind === "evaluator" ? evaluation.value.codes : undefined;
+  if (!given) throw new InternalError("codes without an expression");
+  const doc = [`${textOf(given.expr.span)}  ${place(given.expr.span)}`];
+  return callObjective(derived, objectives.get(codes, given.expr, evaluation.name, doc), undefined, 1, undefined);
+}
+
 /** `active_units(q)`, `reconstruction(p, q)`. */
-function emitEvaluator(derived: DerivedModel, e: DerivedEvaluation, base: Readonly<Record<string, Js>>): Js {
+function emitEvaluator(derived: DerivedModel, e: DerivedEvaluation, base: Readonly<Record<string, Js>>, objectives: Objectives): Js {
   const value = e.evaluation.value;
   if (value.kind !== "evaluator") return object({});
   if (e.energy !== undefined) return emitEnergyEvaluator(derived, value.evaluator, e.energy, value.options, base);
@@ -455,6 +465,12 @@ function emitEvaluator(derived: DerivedModel, e: DerivedEvaluation, base: Readon
     case "cloud_test":
     case "classifier_test":
       return object({ kind: str("samples"), ...base, ...emitSamples(derived, value) });
+    case "code_use":
+      return object({
+        kind: str("codeUse"),
+        ...base,
+        ...emitCodeUse(derived, value, e.codes && callCodes(derived, e, e.codes, objectives)),
+      });
     case "active_units":
       return object({
         kind: str("activeUnits"),

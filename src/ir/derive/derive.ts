@@ -285,7 +285,12 @@ function deriveEvaluator(context: DeriveContext, evaluation: Evaluation): Derive
       { help: ["a named evaluator says itself how it measures: give it options, `ais(chains = 100)`"] },
     );
   if (!choices || idle) return undefined;
-  if (value.kind === "evaluator" && evaluators.get(value.evaluator)?.ofSamples && !isDrawnByRows(context, evaluation, value.densities[0]))
+  const entry = value.kind === "evaluator" ? evaluators.get(value.evaluator) : undefined;
+  if (value.kind === "evaluator" && value.codes) {
+    const codes = deriveObjective(context, { value: value.codes.expr, over: undefined, by: [], span: evaluation.span });
+    return codes && { evaluation, objective: undefined, energy: undefined, codes };
+  }
+  if (value.kind === "evaluator" && (entry?.ofSamples || entry?.codes) && !isDrawnByRows(context, evaluation, value.densities[0]))
     return undefined;
   if (value.kind !== "evaluator" || !evaluators.get(value.evaluator)?.ofEnergy)
     return drawsInOrder(context, evaluation) ? undefined : { evaluation, objective: undefined, energy: undefined };

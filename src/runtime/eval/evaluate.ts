@@ -13,10 +13,19 @@ import { dataFeeds, defined } from "../train/context.js";
 import { sampleChunks } from "./accumulate.js";
 import { allRows, drawnBatches, spreadRows } from "./batches.js";
 import { densityUnits } from "./density-units.js";
+import { codeUse } from "./code-use.js";
 import { canReconstruct, stageReconstruct } from "./draw.js";
 import { activeUnits, open, reconstructionError, rowMeasurement, termMeasurement, type Measurement } from "./measurements.js";
 import { sampleMeasurement } from "./samples.js";
-import { stagePosteriorMeans, stageRowMetric, stageSamples, stageTerms, type MetricOptions, type MetricProgram } from "./metrics.js";
+import {
+  stageCodes,
+  stagePosteriorMeans,
+  stageRowMetric,
+  stageSamples,
+  stageTerms,
+  type MetricOptions,
+  type MetricProgram,
+} from "./metrics.js";
 import { measurePartition, type MeasuredPartition } from "./partition.js";
 import type { Evaluation, Result } from "./protocol.js";
 import { warningsOf } from "./warnings.js";
@@ -198,6 +207,14 @@ function plannedMeasurements(
             const batch = options.batch ?? batchFor((b) => stagePosteriorMeans(at(b), metric), rows.length);
             const opened = await open(session, stagePosteriorMeans(at(batch), metric));
             return { kind: "metrics", batch, rows, measurement: activeUnits(options, name, metric, opened) };
+          },
+        ];
+      case "codeUse":
+        return [
+          async (rows) => {
+            const batch = options.batch ?? batchFor((b) => stageCodes(at(b), metric), rows.length);
+            const opened = await open(session, stageCodes(at(batch), metric));
+            return { kind: "metrics", batch, rows, measurement: codeUse(options, name, metric, opened) };
           },
         ];
       case "samples":
