@@ -15,6 +15,7 @@ interface EvalFlags extends RunFlags, MeasureFlags {
   readonly split?: SplitName;
   readonly rows?: number;
   readonly metric?: readonly string[];
+  readonly gradients?: number;
 }
 
 export async function evalCommand(named: string | undefined, flags: EvalFlags): Promise<number> {
@@ -34,6 +35,7 @@ export async function evalCommand(named: string | undefined, flags: EvalFlags): 
         rows: flags.rows,
         batch,
         metrics: flags.metric,
+        gradients: flags.gradients,
       }),
       signal: interrupt.signal,
       onProgress: progress.report,
