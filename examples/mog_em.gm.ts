@@ -117,7 +117,7 @@ export const model = defineModel<typeof weights, "x">({
           place: "mog_em.gm:17",
           value: ({ w, data }) => logPX(w, data.x),
           surrogate: ({ w, data }) => emLogPX(w, data.x),
-          assigns: true,
+          assigns: "all rows",
           over: ["w", "mu", "s"],
           optimizer: sgd({ lr: 1 }),
         },

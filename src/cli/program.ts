@@ -172,11 +172,15 @@ function buildProgram(finish: Finish): Command {
     .addOption(new Option("--rows <N>", "only the first so many rows").argParser(wholeNumber(1)))
     .addOption(new Option("--batch <N>", "rows at once; changes no result").argParser(wholeNumber(1)))
     .addOption(new Option("--metric <NAME...>", "measure only these lines of the evaluate block, and the log Z that they read"))
+    .addOption(
+      new Option("--gradients <N>", "also how much gradients vary over N draws of their noise, on one batch").argParser(wholeNumber(2)),
+    )
     .addHelpText(
       "after",
       examples(
         ["gmc eval runs/vae --k 5000", "the protocol of Burda et al. 2016"],
         ["gmc eval runs/rbm --temperatures 30000", "log Z by a finer annealing"],
+        ["gmc eval runs/sbn --gradients 200", "the variance of its estimator"],
         ["gmc eval --split train --rows 1000", "a quick look at the training rows"],
       ),
     )

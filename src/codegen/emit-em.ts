@@ -15,24 +15,30 @@ import { type Names, tensorValue } from "./values.js";
 export function lowerEm(context: DeriveContext, derived: DerivedObjective, fnName: string, text: string, file: Names): Called | undefined {
   const { em } = derived;
   if (!em) return undefined;
+  const { steps, online } = em;
+  const averaging = online ? [object({ carried: name("carried"), decay: num(online.decay), smooth: num(online.smooth) })] : [];
   const body = (scope: QuantityScope): Js => {
     const met: { readonly step: MaximisationStep; readonly parts: FactorParts }[] = [];
     const watching: QuantityScope = {
       ...scope,
       onFactor: (factor, parts) => {
-        const step = em.find(
+        const step = steps.find(
           (s) => s.factor.variable === factor.variable && s.factor.density === factor.density && s.factor.span === factor.span,
         );
         if (step && !met.some((m) => m.step === step)) met.push({ step, parts });
       },
     };
     const value = scope.writer.bind("value", lowerQuantity(watching, derived.quantity));
-    return call("mSteps", name("weights"), value.js, array(met.map(({ step, parts }) => stepJs(context, step, parts))));
+    return call("mSteps", name("weights"), value.js, array(met.map(({ step, parts }) => stepJs(context, step, parts))), ...averaging);
   };
   return lowerFunction(
     context,
     file.fresh(`em${capital(fnName)}`),
-    { ...derived, random: false },
+    {
+      ...derived,
+      random: false,
+      memories: online?.averages.map((a) => ({ name: a.name, size: a.shape.reduce((n, d) => n * d, 1) })) ?? [],
+    },
     [`What a step of expectation maximisation climbs: a gradient step of rate 1 sets each parameter to its estimate  ${text}`],
     file,
     body,

@@ -3,6 +3,7 @@
  * Deterministic: the order is that of the `.gm` file.
  */
 import { InternalError } from "../base/internal-error.js";
+import { textOf } from "../base/source.js";
 import type { DerivedEvaluation, DerivedModel, DerivedPhase, DerivedUpdate } from "../ir/derived-model.js";
 import { densityOf, type DeriveContext, givenTheirSum, weightEntries } from "../ir/derive/context.js";
 import { hasGradientOnly } from "../ir/derive/energy-use.js";
@@ -10,7 +11,7 @@ import { PATHWISE } from "../ir/derive/plan-draw.js";
 import { couplesRows } from "../ir/derive/players/rows.js";
 import { fingerprint } from "../ir/derive/kl.js";
 import { optimaIn } from "../ir/derive/optimum.js";
-import type { DerivedObjective, Optimum } from "../ir/quantity.js";
+import type { DerivedObjective, MaximisationAverage, Optimum } from "../ir/quantity.js";
 import { drawsUnitVectors, openEnds } from "../ir/support.js";
 import { evaluators } from "../ir/settings-table.js";
 import type { Density, Expr, ModelIr } from "../ir/types.js";
@@ -21,6 +22,7 @@ import { lowerEnergy } from "./lower-energy.js";
 import { emitSequential, lowerSequentials } from "./lower-sequential.js";
 import { headerText, type Inverse, lowerBeforeEnergy, lowerInverse, lowerLogDensity, lowerNet, lowerSampler } from "./lower-density.js";
 import { place } from "./place.js";
+import { emitCodeUse } from "./emit-code-use.js";
 import { lowerEm } from "./emit-em.js";
 import { type Called, functionName, lowerObjective, type LoweredObjective } from "./lower-objective.js";
 import { flowFunction, netFunction } from "./lower-expr.js";
@@ -170,7 +172,7 @@ class Objectives {
   /** Of those that maximise over continuous latents. */
   private readonly optima = new Map<LoweredObjective, LoweredOptimum>();
   /** Of those that expectation maximisation raises. */
-  private readonly maximisations = new Map<LoweredObjective, Called>();
+  private readonly maximisations = new Map<string, Called>();
   readonly functions: JsDeclaration[] = [];
 
   constructor(
@@ -205,17 +207,18 @@ class Objectives {
 
   /** With the function of its M-steps, where the statement asks for them. */
   private withEm(lowered: LoweredObjective, derived: DerivedObjective, value: Expr): LoweredObjective {
-    const em = this.maximisations.has(lowered) ? undefined : lowerEm(this.context, derived, lowered.fn.name, place(value.span), this.names);
+    const key = maximisationKey(lowered, derived);
+    const em = this.maximisations.has(key) ? undefined : lowerEm(this.context, derived, lowered.fn.name, place(value.span), this.names);
     if (em) {
-      this.maximisations.set(lowered, em);
+      this.maximisations.set(key, em);
       this.functions.push(em.fn);
     }
     return lowered;
   }
 
   /** What the M-steps of an objective climb. */
-  emOf(lowered: LoweredObjective): Called | undefined {
-    return this.maximisations.get(lowered);
+  emOf(lowered: LoweredObjective, derived: DerivedObjective): Called | undefined {
+    return this.maximisations.get(maximisationKey(lowered, derived));
   }
 
   /** What finds the latents of an objective, and how this statement asks for it. */
@@ -224,6 +227,11 @@ class Objectives {
     const [optimum] = optimaIn(derived.quantity);
     return inner && optimum && { lowered: inner, optimum };
   }
+}
+
+/** M-steps differ by what they estimate and how they average, where the likelihood is one function. */
+function maximisationKey(lowered: LoweredObjective, { em }: DerivedObjective): string {
+  return JSON.stringify([lowered.fn.name, em?.online, em?.steps.map((s) => s.fits.map((f) => f.path))]);
 }
 
 /** Sample counts become the parameter k, so they do not tell functions apart. */
@@ -321,12 +329,17 @@ function emitPhase(derived: DerivedModel, phase: DerivedPhase, objectives: Objec
 
 const optionalNumber = (value: number | undefined): Js | undefined => (value === undefined ? undefined : num(value));
 
-/** Persistent chains, and what estimators remember from step to step. */
-function carriedStates(derived: DerivedModel, o: LoweredObjective, batch: number): Js | undefined {
+/** Persistent chains, what estimators remember from step to step, and the averages of M-steps. */
+function carriedStates(
+  derived: DerivedModel,
+  o: LoweredObjective,
+  batch: number,
+  averages: readonly MaximisationAverage[] = [],
+): Js | undefined {
   const chains = o.chains.flatMap(({ use }) => carriedChains(derived, batch, use));
-  const memories = o.memories.map((m): JsField => ({
+  const memories = [...o.memories.map((m) => ({ name: m.name, shape: [m.size] })), ...averages].map((m): JsField => ({
     name: m.name,
-    value: object({ shape: numbers([m.size]), dtype: str("f32"), start: object({ kind: str("zeros") }) }),
+    value: object({ shape: numbers(m.shape), dtype: str("f32"), start: object({ kind: str("zeros") }) }),
   }));
   return chains.length + memories.length === 0 ? undefined : object([...chains, ...memories]);
 }
@@ -337,29 +350,30 @@ function emitUpdate(derived: DerivedModel, u: DerivedUpdate, phase: DerivedPhase
   const steps = numberSetting(u.update.settings, "steps");
   const batch = numberSetting(phase.phase.settings, "batch") ?? BATCH;
   const found = objectives.optimumOf(o, u.derived);
-  const em = u.derived.em && objectives.emOf(o);
+  const em = u.derived.em && objectives.emOf(o, u.derived);
+  const online = u.derived.em?.online;
   const latents = found && optimumFields(found.lowered, found.optimum, batch);
   return object({
     direction: str(u.update.direction),
     label: str(u.update.text),
     place: str(place(u.update.span)),
     value: callObjective(derived, o, undefined, 1, undefined, found, true),
-    surrogate: em && callFunction(em),
-    assigns: em && bool(true),
+    surrogate: em && callFunction(em, online ? ["carried"] : []),
+    assigns: em && str(online ? "batch" : "all rows"),
     gradientOnly: hasGradientOnly(u.derived.quantity) ? bool(true) : undefined,
     ofWholeBatch: couplesRows(derived.context, u.derived.quantity) ? bool(true) : undefined,
     over: array(u.moves.map(str)),
     optimizer: em ? call("sgd", object({ lr: num(1) })) : emitOptimizer(optimizer, [...phase.phase.settings, ...u.update.settings]),
     steps: steps === undefined || steps === 1 ? undefined : num(steps),
-    carried: latents?.carried ?? carriedStates(derived, o, batch),
+    carried: latents?.carried ?? carriedStates(derived, o, batch, online?.averages),
     before: o.chains.length === 0 ? latents?.before : array(o.chains.flatMap(({ use, begin }) => beforeStages(derived, use, begin))),
   });
 }
 
-/** `({ w, data }) => emLogPX(w, data.x)` */
-function callFunction({ fn, data, schedules }: Called): Js {
-  const parts = ["w", ...(data.length > 0 ? ["data"] : []), ...(schedules.length > 0 ? ["schedule"] : [])];
-  const args = [...data.map((v) => member(name("data"), v)), ...schedules.map((s) => member(name("schedule"), s))];
+/** `({ w, data }) => emLogPX(w, data.x)`; `more` of the context are handed over last. */
+function callFunction({ fn, data, schedules }: Called, more: readonly string[]): Js {
+  const parts = ["w", ...(data.length > 0 ? ["data"] : []), ...(schedules.length > 0 ? ["schedule"] : []), ...more];
+  const args = [...data.map((v) => member(name("data"), v)), ...schedules.map((s) => member(name("schedule"), s)), ...more.map(name)];
   return arrow(`({ ${parts.join(", ")} })`, call(fn.name, name("w"), ...args));
 }
 
@@ -417,7 +431,7 @@ function emitMetric(derived: DerivedModel, e: DerivedEvaluation, objectives: Obj
       partitions: o.partitions.length === 0 ? undefined : array(o.partitions.map((p) => str(partitionMetricName(derived, p.density)))),
     });
   }
-  return emitEvaluator(derived, e, base);
+  return emitEvaluator(derived, e, base, objectives);
 }
 
 /** The log-probability of a document's counts, as minus that of one of its words in the order in which they stand. */
@@ -427,8 +441,16 @@ function perWord(likelihood: Js, [counts = ""]: readonly string[]): Js {
   return { ...likelihood, body: call("minusLogWord", likelihood.body, words) };
 }
 
+/** `({ w, data }) => codes(w, data.x)` */
+function callCodes(derived: DerivedModel, { evaluation }: DerivedEvaluation, codes: DerivedObjective, objectives: Objectives): Js {
+  const given = evaluation.value.kind === "evaluator" ? evaluation.value.codes : undefined;
+  if (!given) throw new InternalError("codes without an expression");
+  const doc = [`${textOf(given.expr.span)}  ${place(given.expr.span)}`];
+  return callObjective(derived, objectives.get(codes, given.expr, evaluation.name, doc), undefined, 1, undefined);
+}
+
 /** `active_units(q)`, `reconstruction(p, q)`. */
-function emitEvaluator(derived: DerivedModel, e: DerivedEvaluation, base: Readonly<Record<string, Js>>): Js {
+function emitEvaluator(derived: DerivedModel, e: DerivedEvaluation, base: Readonly<Record<string, Js>>, objectives: Objectives): Js {
   const value = e.evaluation.value;
   if (value.kind !== "evaluator") return object({});
   if (e.energy !== undefined) return emitEnergyEvaluator(derived, value.evaluator, e.energy, value.options, base);
@@ -441,6 +463,12 @@ function emitEvaluator(derived: DerivedModel, e: DerivedEvaluation, base: Readon
     case "cloud_test":
     case "classifier_test":
       return object({ kind: str("samples"), ...base, ...emitSamples(derived, value) });
+    case "code_use":
+      return object({
+        kind: str("codeUse"),
+        ...base,
+        ...emitCodeUse(derived, value, e.codes && callCodes(derived, e, e.codes, objectives)),
+      });
     case "active_units":
       return object({
         kind: str("activeUnits"),

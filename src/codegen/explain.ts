@@ -137,7 +137,7 @@ function surrogateText(d: DerivedObjective): string {
   if (d.chains.length > 0 || d.notes.some((n) => n.variable === "log Z" && n.estimator !== "exact" && n.estimator !== "ais"))
     return "the same with log Z replaced by -F at samples of the model, held fixed: its gradient estimates that of log p, its value does not";
   if (d.em)
-    return `nothing: each step sets ${d.em.flatMap((s) => s.fits.map((f) => f.path)).join(", ")} to the estimate in closed form, each row weighed by d log p / d of its conditional's log`;
+    return `nothing: each step sets ${d.em.steps.flatMap((s) => s.fits.map((f) => f.path)).join(", ")} to the estimate in closed form, each row weighed by d log p / d of its conditional's log${d.em.online ? `, from averages over batches with decay ${d.em.online.decay}` : ""}`;
   const [optimum] = optimaIn(d.quantity);
   if (optimum)
     return `the same with ${optimum.variables.join(", ")} held fixed where the inner loop left ${optimum.variables.length > 1 ? "them" : "it"}: at an optimum, that is the gradient of the ${optimum.op}`;

@@ -80,6 +80,8 @@ export interface Builtin {
   readonly range?: (args: readonly Range[], options: Options, known: readonly KnownArg[]) => Range;
   /** Whether the entries of the result along its last axis are probabilities that sum to 1. */
   readonly simplex?: (args: readonly KnownArg[], options: Options) => boolean;
+  /** Of whole numbers from 0 on, how many they may be; absent: no one knows. */
+  readonly classes?: (args: readonly KnownArg[], options: Options) => number | undefined;
   /** Only rearranges or repeats entries of its first argument. */
   readonly moves?: boolean;
   /** No gradient passes through it: by request, or because its derivative is 0 wherever it has one. */

@@ -280,6 +280,7 @@ const table: readonly Builtin[] = [
     takes: numeric,
     noGradient: true,
     permutes: mixing(({ axis }) => [axis as number]),
+    classes: ([x], { axis }) => x?.shape.at(axis as number)?.size,
     type: ({ args, options }) => {
       const axis = options.get("axis") as number;
       return { type: tensor(without(args[0]?.type.shape ?? [], [axis]), "int"), options: { axis } };

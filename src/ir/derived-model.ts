@@ -27,6 +27,8 @@ export interface DerivedEvaluation {
   readonly evaluation: Evaluation;
   /** The density that a named evaluator of energies is about. */
   readonly energy: string | undefined;
+  /** Of an evaluator of codes that are given by an expression. */
+  readonly codes?: DerivedObjective;
   /** For an objective: without its leading sign, so that it can share a function with a train statement. */
   readonly objective:
     | {

@@ -31,6 +31,24 @@ export const mapEstimators: readonly EstimatorEntry[] = [
     name: "em",
     role: "update",
     doc: "expectation maximisation (Dempster et al. 1977): every parameter at its weighted maximum-likelihood estimate, in closed form; hard where the latents are maximised over",
-    options: [],
+    options: [
+      {
+        name: "decay",
+        kind: "number",
+        value: 0,
+        doc: "above 0, steps take batches: the share of the past that averages of sums and counts keep",
+      },
+      { name: "smooth", kind: "number", value: 1e-5, doc: "with `decay`: what is added to each averaged count, their total kept" },
+    ],
+    conflict: (options, given) => {
+      if (Number(options["decay"]) >= 1)
+        return [`\`decay\` is below 1, not ${options["decay"]}`, "`em(decay = 0.99)` keeps 99 % of the past"];
+      return given["smooth"] !== undefined && options["decay"] === 0
+        ? [
+            "`smooth` is for averages over steps",
+            "add a decay, `em(decay = 0.99, smooth = 1e-5)`, or leave it out: a step of all rows needs none",
+          ]
+        : undefined;
+    },
   },
 ];

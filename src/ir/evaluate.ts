@@ -7,14 +7,16 @@ import { densityHeader } from "./density-header.js";
 import { distributions } from "./distributions.js";
 import { type DensityHeader, type Env, newOwner } from "./env.js";
 import { elaborateExpr } from "./expr.js";
+import { factsOf } from "./facts.js";
 import { objectiveEnv } from "./objective-env.js";
 import { isPerExample } from "./objective-value.js";
 import { expected, fits } from "./settings.js";
 import { type EvaluatorEntry, evaluators } from "./settings-table.js";
+import { showType } from "./shapes.js";
 import { requireNumber } from "./static.js";
 import { notADensity } from "./templates.js";
 import { elaborateBy, nameOf } from "./train.js";
-import type { Density, Evaluation } from "./types.js";
+import type { Density, Evaluation, Expr } from "./types.js";
 
 export function elaborateEvaluate(env: Env, decls: readonly ast.EvaluateDecl[]): readonly Evaluation[] {
   const seen = new Map<string, Span>();
@@ -57,6 +59,9 @@ function elaborateEvaluator(env: Env, entry: EvaluatorEntry, call: ast.CallExpr)
   ];
   const bound = bindArguments(env.cx, { what, params }, actualsOf(call.args), call.span);
   if (!bound) return undefined;
+  const codes = entry.codes && codesArgument(env, entry, bound.byName);
+  if (codes) return { kind: "evaluator", evaluator: entry.name, densities: [], codes, options: {}, variables: {}, choices: {} };
+  if (codes === null) return undefined;
   const densities: DensityHeader[] = [];
   for (const { name } of entry.densities) {
     const actual = bound.byName.get(name);
@@ -104,6 +109,32 @@ function elaborateEvaluator(env: Env, entry: EvaluatorEntry, call: ast.CallExpr)
     return undefined;
   }
   return { kind: "evaluator", evaluator: entry.name, densities: densities.map((d) => d.name), options, variables, choices };
+}
+
+/** Codes in place of a density; undefined where one is named, null after an error. */
+function codesArgument(
+  env: Env,
+  entry: EvaluatorEntry,
+  actuals: Actuals,
+): { readonly expr: Expr; readonly classes: number } | null | undefined {
+  const actual = actuals.get(entry.densities[0]?.name ?? "");
+  if (actual?.kind !== "ast") return undefined;
+  const { value } = actual;
+  if (value.kind === "name" && env.scope.find(value.name)?.kind === "density") return undefined;
+  const expr = elaborateExpr(objectiveEnv(env.cx, env.scope, newOwner("evaluate", "evaluate"), "evaluate"), value);
+  if (!expr) return null;
+  const whole = expr.type.kind === "tensor" && expr.type.element === "int";
+  const { classes } = factsOf(env.cx, expr);
+  if (whole && classes) return { expr, classes: classes.size };
+  const why = whole ? "it is not known how many codes there are" : `they are whole numbers, and this is ${showType(expr.type)}`;
+  report(
+    env.cx.diagnostics,
+    "GM3778",
+    value.span,
+    { evaluator: entry.name, why },
+    { help: ["give it what chooses them, `code_use(nearest_code(encoder(x), codebook))`, or a density of a category, `code_use(q)`"] },
+  );
+  return null;
 }
 
 type Actuals = ReadonlyMap<string, Actual>;

@@ -125,7 +125,7 @@ function findFacts(cx: Context, expr: Expr): Facts {
             ? { span: expr.span, what: product, computed: false }
             : rawOf(entry, args),
         matrix: matrixOf(expr, args),
-        classes: entry.moves ? first?.classes : undefined,
+        classes: entry.moves ? first?.classes : countedClasses(entry.classes?.(known, expr.options)),
       };
     }
     case "layer": {
@@ -158,6 +158,9 @@ function findFacts(cx: Context, expr: Expr): Facts {
       return noFacts;
   }
 }
+
+const countedClasses = (count: number | undefined): Dim | undefined =>
+  count === undefined ? undefined : { size: count, text: String(count) };
 
 /** Functions of two values that take all of their interval where one value does and the other is a number. */
 const ARITHMETIC: ReadonlySet<string> = new Set(["add", "sub", "mul", "div"]);

@@ -185,7 +185,8 @@ function printSetting(value: SettingValue): string {
 function printEvaluation({ name, value }: Evaluation): string {
   if (value.kind === "objective") return `  evaluate ${name} = ${printExpr(value.expr)}`;
   const options = Object.entries({ ...value.variables, ...value.choices, ...value.options }).map(([k, v]) => `${k} = ${v}`);
-  return `  evaluate ${name} = ${value.evaluator}(${[...value.densities, ...options].join(", ")})`;
+  const codes = value.codes ? [printExpr(value.codes.expr)] : [];
+  return `  evaluate ${name} = ${value.evaluator}(${[...value.densities, ...codes, ...options].join(", ")})`;
 }
 
 function printDist(dist: DistCall): string {

@@ -301,7 +301,20 @@ export interface EstimatorNote {
   readonly gradient?: { readonly path: GradientPath; readonly unbiased: boolean; readonly weights: readonly string[] };
 }
 
-/** What an M-step of expectation maximisation estimates, factor by factor; see derive/em.ts. */
+/** M-steps of expectation maximisation; see derive/em.ts. */
+export interface Maximisation {
+  readonly steps: readonly MaximisationStep[];
+  /** Set where steps take batches: what is averaged over them, one entry for each weight that is estimated. */
+  readonly online?: { readonly decay: number; readonly smooth: number; readonly averages: readonly MaximisationAverage[] };
+}
+
+/** Sums and counts of a weight's entries, carried from step to step: [2, ...the weight]. */
+export interface MaximisationAverage {
+  readonly name: string;
+  readonly shape: readonly number[];
+}
+
+/** What an M-step estimates, factor by factor. */
 export interface MaximisationStep {
   readonly factor: Factor;
   readonly fits: readonly FittedParameter[];
@@ -321,7 +334,7 @@ export interface FittedParameter {
 export interface DerivedObjective {
   readonly quantity: Quantity;
   /** Set where the weights are moved by expectation maximisation. */
-  readonly em?: readonly MaximisationStep[];
+  readonly em?: Maximisation;
   readonly notes: readonly EstimatorNote[];
   /** Weight paths (roots below densities and nets) that it depends on. */
   readonly weights: readonly string[];

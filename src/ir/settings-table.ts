@@ -154,6 +154,8 @@ export interface EvaluatorEntry {
   readonly ofEnergy?: true;
   /** It is about the log-density of the data that it measures, derived as `log p(x)` is: `by` says how. */
   readonly ofLikelihood?: true;
+  /** In place of its density may stand an expression: whole numbers from 0 on, of which it is known how many there are. */
+  readonly codes?: true;
   /** It draws a sample of the density for each row of the data. */
   readonly ofSamples?: true;
   /** Which variables of the first density's head it measures; one at least must be. `dist`: what the variable is drawn from. */
@@ -180,6 +182,16 @@ const evaluatorTable: readonly EvaluatorEntry[] = [
     options: [arg("threshold")],
     measures: ({ role }, dist) => role === "latent" && dist?.hasMean === true,
     needs: "a latent whose distribution has a mean",
+    goal: "rise",
+  },
+  {
+    name: "code_use",
+    doc: "how many codes are in use: exp of the entropy of their frequencies over all rows and places, with how many occur and, of several places, the mean at one place (van den Oord et al. 2017): of latents of `q` that are categories, one draw a row, or of codes themselves, `code_use(nearest_code(encoder(x), codebook))`; training shows it for each batch",
+    densities: [{ name: "q", required: true }],
+    codes: true,
+    options: [],
+    measures: ({ role }, dist) => role === "latent" && (dist?.values === "classes" || dist?.values === "unitVectors"),
+    needs: "a latent that is one of some classes",
     goal: "rise",
   },
   {

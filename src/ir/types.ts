@@ -380,6 +380,8 @@ export interface Evaluation {
         readonly kind: "evaluator";
         readonly evaluator: string;
         readonly densities: readonly string[];
+        /** In place of a density, and how many codes there are. */
+        readonly codes?: { readonly expr: Expr; readonly classes: number };
         readonly options: Readonly<Record<string, number>>;
         /** Data variables, and words chosen, by the names of the arguments. */
         readonly variables: Readonly<Record<string, string>>;

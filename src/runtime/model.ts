@@ -97,10 +97,10 @@ export interface UpdateDefinition<S extends WeightSpecs = WeightSpecs, D extends
   /** Paths into `weights` that this statement moves: `decoder`, `q.block1`, `mu`. */
   readonly over: readonly string[];
   /**
-   * A gradient step of rate 1 along `surrogate` sets the weights (an M-step of expectation maximisation): no other learning rate has a meaning, and a
-   * step of the phase takes all training rows, whatever its batch.
+   * A gradient step of rate 1 along `surrogate` sets the weights (an M-step of expectation maximisation): no other learning rate has a meaning. Of "all
+   * rows", a step of the phase takes all training rows, whatever its batch; of a "batch", as many as the phase says.
    */
-  readonly assigns?: true;
+  readonly assigns?: "all rows" | "batch";
   readonly optimizer: OptimizerSpec;
   /** How many times a step runs it; each time on a fresh batch. */
   readonly steps?: number;
@@ -153,7 +153,7 @@ export interface PhaseDefinition<S extends WeightSpecs = WeightSpecs, D extends 
 
 /** One line of `evaluate { … }`. */
 export type MetricDefinition<S extends WeightSpecs = WeightSpecs, D extends string = string, T extends string = string> =
-  RowMetric<S, D, T> | ActiveUnitsMetric<S, D, T> | PartitionMetric<S, D, T> | SamplesMetric<S, D, T>;
+  RowMetric<S, D, T> | ActiveUnitsMetric<S, D, T> | CodeUseMetric<S, D, T> | PartitionMetric<S, D, T> | SamplesMetric<S, D, T>;
 
 interface MetricBase {
   /** As written: `-IWAE(p, q, k = 200)`. Part of the protocol. */
@@ -220,6 +220,19 @@ export interface ActiveUnitsMetric<
   readonly threshold: number;
   /** Posterior means by latent: [B, ...event]. */
   readonly mean: (context: StepContext<S, D, T>) => Readonly<Record<string, Tensor>>;
+}
+
+/** How many codes are in use: exp of the entropy of their frequencies over all rows and places (of several variables, of the mean of their entropies). */
+export interface CodeUseMetric<
+  S extends WeightSpecs = WeightSpecs,
+  D extends string = string,
+  T extends string = string,
+> extends MetricBase {
+  readonly kind: "codeUse";
+  /** How many codes there are, by the name of what holds them. */
+  readonly classes: Readonly<Record<string, number>>;
+  /** By the same names: i32 [B, ...places]. */
+  readonly codes: (context: StepContext<S, D, T>) => Readonly<Record<string, Tensor>>;
 }
 
 /** Samples of a density against the rows of the data, judged together: for densities without a likelihood. */

@@ -1,4 +1,4 @@
-/** GM3741-GM3775: draws from the data, gradients as values, and the players of a game. */
+/** GM3741-GM3778: draws from the data, gradients as values, and the players of a game. */
 import { code, type CodeEntry } from "./entry.js";
 
 export const gm3Players = {
@@ -88,5 +88,10 @@ export const gm3Players = {
     "error",
     "Labels that a classifier cannot learn",
     (a) => `\`${a.evaluator}\` needs ${a.needs}, and ${a.why}`,
+  ),
+  GM3778: code<{ evaluator: string; why: string }>(
+    "error",
+    "Codes that cannot be counted",
+    (a) => `\`${a.evaluator}\` counts codes: ${a.why}`,
   ),
 } as const satisfies Record<`GM37${string}`, CodeEntry<never>>;

@@ -15,6 +15,7 @@ interface EvalFlags extends RunFlags, MeasureFlags {
   readonly split?: SplitName;
   readonly rows?: number;
   readonly metric?: readonly string[];
+  readonly gradients?: number;
 }
 
 export async function evalCommand(named: string | undefined, flags: EvalFlags): Promise<number> {
@@ -35,6 +36,7 @@ export async function evalCommand(named: string | undefined, flags: EvalFlags): 
         batch,
         // neither the terms of the objective nor reconstructions are among what was asked for
         ...(flags.metric === undefined ? {} : { metrics: flags.metric, terms: false, reconstruction: false }),
+        gradients: flags.gradients,
       }),
       signal: interrupt.signal,
       onProgress: progress.report,

@@ -1,5 +1,6 @@
 /** Results as a person reads them: each number with its standard error and what it is, then the protocol. */
 import picocolors from "picocolors";
+import type { GradientSpread, GradientVariance } from "../../runtime/eval/gradient-variance.js";
 import { FEW, type Evaluation, type Result, type ReverseProtocol } from "../../runtime/eval/protocol.js";
 import { duration, grouped, table } from "../output.js";
 import { number } from "../progress.js";
@@ -36,7 +37,22 @@ export function printEvaluation(evaluation: Evaluation, color: boolean): string 
   const lines = all.filter((line) => line !== "").map((line, i) => `  ${i < metrics.length ? c.bold(line) : line}`);
   const facts = `seed ${protocol.seed}, engine ${protocol.engine}${protocol.ema ? ", averaged weights" : ""}, step ${grouped(protocol.step)}, ${duration(evaluation.seconds)}`;
   const warnings = evaluation.warnings.map((text) => `  ${c.yellow("warning")}: ${text}`);
-  return [head, ...none, ...lines, ...warnings, ...protocol.data.map((line) => c.dim(`  data: ${line}`)), c.dim(`  ${facts}`)].join("\n");
+  const gradients = (evaluation.gradients ?? []).flatMap(gradientLines);
+  return [head, ...none, ...lines, ...gradients, ...warnings, ...protocol.data.map((line) => c.dim(`  data: ${line}`)), c.dim(`  ${facts}`)].join(
+    "\n",
+  );
+}
+
+/** `gradient of ELBO(p, q): variance 3.2 ± 0.1, squared mean 0.8; 100 draws, batch of 100` and a line for each part. */
+function gradientLines({ label, all, of, draws, batch }: GradientVariance): readonly string[] {
+  const spread = ({ variance, standardError, squaredMean }: GradientSpread): string =>
+    `variance ${number(variance)}${standardError === null ? "" : ` ± ${number(standardError)}`}, squared mean ${number(squaredMean)}`;
+  if (draws === 1) return [`  gradient of ${label}: draws no noise`];
+  const parts = Object.entries(of);
+  return [
+    `  gradient of ${label}: ${spread(all)}; ${grouped(draws)} draws, a batch of ${grouped(batch)} training rows`,
+    ...(parts.length > 1 ? parts.map(([path, part]) => `    ${path}: ${spread(part)}`) : []),
+  ];
 }
 
 /** `z 12 of 50`, `p 0.31` */

@@ -5,7 +5,7 @@ import { proveOrders } from "../autoregressive/prove.js";
 import { analyseEnergy, type EnergyAnalysis, requireMonitor } from "../energy/index.js";
 import { estimators, type Options } from "../estimators.js";
 import type { DerivedDensity, DerivedEvaluation, DerivedModel, DerivedPhase, DerivedUpdate } from "../derived-model.js";
-import type { DerivedObjective, Quantity } from "../quantity.js";
+import type { DerivedObjective, Maximisation, Quantity } from "../quantity.js";
 import { evaluators } from "../settings-table.js";
 import { scalarType, typeOfDomain } from "../shapes.js";
 import type { Density, Evaluation, Expr, ModelIr, Phase, Slot, Update, Variable } from "../types.js";
@@ -57,7 +57,7 @@ export function derive(model: ModelIr, diagnostics: Diagnostics): DerivedModel |
         return [];
       }
       warnAway(context, phase, update, derived);
-      if (derived.em && !emFits(context, phase, update)) failed = true;
+      if (derived.em && !emFits(context, phase, update, derived.em)) failed = true;
       const moved = checkMoves(context, update, derived);
       return [{ update, derived, moves: coveringPaths(weights, [...new Set([...moved, ...derived.helpers])]) }];
     });
@@ -83,16 +83,19 @@ export function derive(model: ModelIr, diagnostics: Diagnostics): DerivedModel |
 }
 
 /** A statement by expectation maximisation has no use for a direction but up, nor for settings of an optimiser: its own, or its phase's if it stands alone. */
-function emFits(context: DeriveContext, phase: ModelIr["train"][number], update: Update): boolean {
+function emFits(context: DeriveContext, phase: ModelIr["train"][number], update: Update, { online }: Maximisation): boolean {
   if (update.direction === "minimize") {
     report(context.diagnostics, "GM3855", update.span, { direction: "minimize" }, { help: ["`maximize log p(x) by em`"] });
     return false;
   }
-  const idle = ["optimizer", "lr", "clipNorm", "clipValue", "weightDecay", "batch"];
+  const idle = ["optimizer", "lr", "clipNorm", "clipValue", "weightDecay", ...(online ? [] : ["batch"])];
   const settings = phase.updates.length === 1 ? [...update.settings, ...phase.settings] : update.settings;
   const found = settings.find((s) => idle.includes(s.name));
   if (!found) return true;
-  const why = found.name === "batch" ? "each step takes all training rows" : "its estimates are exact, so there is no rate";
+  const why =
+    found.name === "batch"
+      ? "each step takes all training rows, unless it averages over batches, `em(decay = 0.99)`"
+      : "its estimates are exact, so there is no rate";
   report(context.diagnostics, "GM3854", found.span, { setting: found.name }, { help: [`leave it out: ${why}`] });
   return false;
 }
@@ -282,7 +285,12 @@ function deriveEvaluator(context: DeriveContext, evaluation: Evaluation): Derive
       { help: ["a named evaluator says itself how it measures: give it options, `ais(chains = 100)`"] },
     );
   if (!choices || idle) return undefined;
-  if (value.kind === "evaluator" && evaluators.get(value.evaluator)?.ofSamples && !isDrawnByRows(context, evaluation, value.densities[0]))
+  const entry = value.kind === "evaluator" ? evaluators.get(value.evaluator) : undefined;
+  if (value.kind === "evaluator" && value.codes) {
+    const codes = deriveObjective(context, { value: value.codes.expr, over: undefined, by: [], span: evaluation.span });
+    return codes && { evaluation, objective: undefined, energy: undefined, codes };
+  }
+  if (value.kind === "evaluator" && (entry?.ofSamples || entry?.codes) && !isDrawnByRows(context, evaluation, value.densities[0]))
     return undefined;
   if (value.kind !== "evaluator" || !evaluators.get(value.evaluator)?.ofEnergy)
     return drawsInOrder(context, evaluation) ? undefined : { evaluation, objective: undefined, energy: undefined };

@@ -5,13 +5,17 @@
  * under `max[c](…)` it is 1 at the best state (hard EM, k-means). M-step: a conditional's parameters that pick entries of a weight, `mu[c]`, are set
  * to their weighted maximum-likelihood estimate where the distribution's table entry says that it has a closed form. Each is estimated given the
  * others, as they then are (Meng & Rubin 1993), so the likelihood never falls. What has no such form is an error that says why.
+ *
+ * `by em(decay = 0.99)` takes a batch at each step, and estimates from exponential averages of the sums and counts (Cappé & Moulines 2009; for codes and
+ * the vectors nearest to them, van den Oord et al. 2017, appendix A.1).
  */
+import { InternalError } from "../../base/internal-error.js";
 import { report } from "../../base/report.js";
 import type { Span } from "../../base/source.js";
 import { builtins } from "../builtins.js";
 import { distributions } from "../distributions.js";
 import { listed } from "../energy/listed.js";
-import type { Factor, FittedParameter, MaximisationStep, Quantity } from "../quantity.js";
+import type { Factor, FittedParameter, Maximisation, MaximisationStep, Quantity } from "../quantity.js";
 import type { Expr } from "../types.js";
 import type { Chosen } from "./choices.js";
 import { type DeriveContext, underPaths, weightsIn } from "./context.js";
@@ -22,7 +26,7 @@ export function deriveEm(
   quantity: Quantity,
   over: readonly string[] | undefined,
   asked: Chosen,
-): readonly MaximisationStep[] | undefined {
+): Maximisation | undefined {
   if (over === undefined) {
     report(context.diagnostics, "GM3526", asked.span, { estimator: "em" }, { help: ["leave it out: an evaluation moves no weights"] });
     return undefined;
@@ -78,7 +82,16 @@ export function deriveEm(
     }
     if (fits.length > 0) steps.push({ factor, fits: inOrder(factor, fits) });
   }
-  return steps;
+  const [decay, smooth] = [Number(asked.options["decay"]), Number(asked.options["smooth"])];
+  if (decay === 0) return { steps };
+  const averages = steps.flatMap((s) => s.fits.map(({ path }) => ({ name: `em:${path}`, shape: [2, ...shapeOf(context, path)] })));
+  return { steps, online: { decay, smooth, averages } };
+}
+
+function shapeOf(context: DeriveContext, path: string): readonly number[] {
+  const param = context.model.params.find((p) => p.path === path);
+  if (!param) throw new InternalError(`no parameter ${path}`);
+  return param.domain.shape.map((d) => d.size);
 }
 
 /** Factors of a likelihood; what else there is in it, if anything. */

@@ -13,10 +13,20 @@ import { dataFeeds, defined } from "../train/context.js";
 import { sampleChunks } from "./accumulate.js";
 import { allRows, drawnBatches, spreadRows } from "./batches.js";
 import { densityUnits } from "./density-units.js";
+import { codeUse } from "./code-use.js";
 import { canReconstruct, stageReconstruct } from "./draw.js";
+import { gradientVariance, type GradientVariance } from "./gradient-variance.js";
 import { activeUnits, open, reconstructionError, rowMeasurement, termMeasurement, type Measurement } from "./measurements.js";
 import { sampleMeasurement } from "./samples.js";
-import { stagePosteriorMeans, stageRowMetric, stageSamples, stageTerms, type MetricOptions, type MetricProgram } from "./metrics.js";
+import {
+  stageCodes,
+  stagePosteriorMeans,
+  stageRowMetric,
+  stageSamples,
+  stageTerms,
+  type MetricOptions,
+  type MetricProgram,
+} from "./metrics.js";
 import { measurePartition, type MeasuredPartition } from "./partition.js";
 import type { Evaluation, Result } from "./protocol.js";
 import { warningsOf } from "./warnings.js";
@@ -55,6 +65,8 @@ export interface EvaluateOptions {
   readonly phase?: number;
   /** Also the reconstruction error; true unless told. */
   readonly reconstruction?: boolean;
+  /** Also how much the gradients of the phase's statements vary with their noise: over so many draws, at least 2. None unless told. */
+  readonly gradients?: number | undefined;
   /** Rows of a batch, which changes no result; by default as many as fit the memory that is allowed. */
   readonly batch?: number | undefined;
   readonly onProgress?: (progress: EvaluationProgress) => void;
@@ -120,9 +132,11 @@ export async function evaluate(options: EvaluateOptions): Promise<Evaluation> {
   const metrics = Object.fromEntries(
     names.map((name) => [name, defined(partitions.get(name)?.result ?? found.metrics[name], `result of ${name}`)]),
   );
+  const gradients = options.gradients === undefined ? undefined : await spreadOf(options, options.gradients);
   return {
     ...found,
     metrics,
+    ...(gradients && { gradients }),
     warnings: warningsOf(metrics),
     protocol: {
       model: model.name,
@@ -138,6 +152,12 @@ export async function evaluate(options: EvaluateOptions): Promise<Evaluation> {
     },
     seconds: (performance.now() - started) / 1000,
   };
+}
+
+function spreadOf(options: EvaluateOptions, draws: number): Promise<readonly GradientVariance[]> {
+  const { session, model, dataset, seed, phase, signal } = options;
+  const onProgress = (done: number, total: number): void => options.onProgress?.({ what: "gradients", done, total });
+  return gradientVariance({ session, model, dataset, draws, seed, phase, signal, onProgress });
 }
 
 /** What is asked for and the log Z that it reads, in the order of `evaluate { … }`. */
@@ -168,7 +188,9 @@ function checkOptions(options: EvaluateOptions): void {
       throw new GmcError("GM4008", `${name} must be a whole number from 1 on, found ${value}`);
     }
   }
-  const split = options.split;
+  const { gradients, split } = options;
+  if (gradients !== undefined && !(Number.isSafeInteger(gradients) && gradients >= 2))
+    throw new GmcError("GM4008", `gradients must be a whole number of draws from 2 on, found ${gradients}`);
   if (split !== undefined && splitRows(options.dataset, split) === 0) {
     throw new GmcError("GM4004", `${options.dataset.name} has no ${split} rows to evaluate on`, [describeSplits(options.dataset)]);
   }
@@ -196,6 +218,14 @@ function plannedMeasurements(
             const batch = options.batch ?? batchFor((b) => stagePosteriorMeans(at(b), metric), rows.length);
             const opened = await open(session, stagePosteriorMeans(at(batch), metric));
             return { kind: "metrics", batch, rows, measurement: activeUnits(options, name, metric, opened) };
+          },
+        ];
+      case "codeUse":
+        return [
+          async (rows) => {
+            const batch = options.batch ?? batchFor((b) => stageCodes(at(b), metric), rows.length);
+            const opened = await open(session, stageCodes(at(batch), metric));
+            return { kind: "metrics", batch, rows, measurement: codeUse(options, name, metric, opened) };
           },
         ];
       case "samples":

@@ -12,6 +12,7 @@ import { optimize } from "../graph/passes/index.js";
 import type { Graph } from "../graph/types.js";
 import type {
   ActiveUnitsMetric,
+  CodeUseMetric,
   ModelDefinition,
   PartitionMetric,
   RowMetric,
@@ -67,6 +68,11 @@ export function stageConditions(options: MetricOptions, metric: PartitionMetric)
 /** Outputs by latent: [B, ...event]. */
 export function stagePosteriorMeans(options: MetricOptions, metric: ActiveUnitsMetric): MetricProgram {
   return metricProgram(metric.label, options, () => ({ ...metric.mean(context(options)) }));
+}
+
+/** Outputs by name: codes, i32 [B, ...places]. */
+export function stageCodes(options: MetricOptions, metric: CodeUseMetric): MetricProgram {
+  return metricProgram(metric.label, options, () => ({ ...metric.codes(context(options)) }));
 }
 
 /** Outputs as `fn` gives them. */

@@ -1,4 +1,5 @@
 /** What a result means: the number and all that is needed to measure it again. */
+import type { GradientVariance } from "./gradient-variance.js";
 import type { SplitName } from "../data/dataset.js";
 
 /** What all results of one evaluation share. */
@@ -130,6 +131,8 @@ export interface Evaluation {
   readonly terms: Readonly<Record<string, Result>>;
   /** Squared error of reconstructions by data variable, summed over the event, where the model reconstructs. */
   readonly reconstruction: Readonly<Record<string, Result>>;
+  /** How much the gradients of the phase's statements vary with their noise, where that was asked for. */
+  readonly gradients?: readonly GradientVariance[];
   /** What cannot be so, or is not to be trusted, each with what to do. */
   readonly warnings: readonly string[];
   readonly protocol: Protocol;

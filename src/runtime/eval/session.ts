@@ -133,6 +133,7 @@ const evaluateOptions: Readonly<Record<keyof SessionEvaluateOptions, true>> = {
   terms: true,
   phase: true,
   reconstruction: true,
+  gradients: true,
   batch: true,
   onProgress: true,
   signal: true,

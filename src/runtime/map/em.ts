@@ -4,6 +4,8 @@
  * The weight of a conditional at each row and state is the derivative of the likelihood in its log: the posterior of the state, or 1 at the best one
  * where the likelihood is a maximum over states. A parameter that picks entries of a weight gathers its statistics by the derivative of the picking
  * (a sum over all places that read an entry), so any indexing and sharing within one parameter is counted right.
+ *
+ * Estimates from batches come of exponential averages of these statistics, carried from step to step.
  */
 import { assertNever, InternalError } from "../graph/errors.js";
 import {
@@ -24,12 +26,16 @@ import {
   neg,
   oneHot,
   select,
+  sizeOf,
   sqrt,
   square,
+  stack,
   state,
   stopGradient,
   sub,
   sum,
+  take,
+  writeState,
   zeros,
   type Tensor,
   type TensorLike,
@@ -67,17 +73,31 @@ export interface MStep {
   readonly fits: Readonly<Record<string, Fitted>>;
 }
 
+/** How steps that take batches average their statistics. */
+export interface Averaging {
+  /** What the update carries: under `em:PATH` sums and counts of a weight's entries, [2, ...the weight]. */
+  readonly carried: Readonly<Record<string, Tensor>>;
+  /** Share of the past that an average keeps, below 1: N <- decay N + (1 - decay) n. */
+  readonly decay: number;
+  /** Laplace smoothing of the K counts N of a weight: (N + smooth) / (ΣN + K smooth) ΣN. */
+  readonly smooth: number;
+}
+
+/** An entry that counts for less is one that no row counts for: sums as small are no longer exact in float32. */
+const COUNTED = 1e-30;
+
 /** Estimates keep this far from 0, and probabilities from 1 also: at the very end a log-density has none. */
 const EDGE = 1e-6;
 
 /**
  * A number whose gradient in the stored weights is estimate minus weight: a step of rate 1 upwards sets them. `value` [B] is the likelihood, whose
- * derivative in each `logProb` weighs a conditional. An entry that no row counts for stays.
+ * derivative in each `logProb` weighs a conditional. An entry that no row counts for stays. With `averaging`, estimates come of statistics averaged over
+ * steps (Cappé & Moulines 2009; van den Oord et al. 2017, appendix A.1), which start at 0: their ratio needs no correction for it.
  */
-export function mSteps(weights: WeightSpecs, value: Tensor, steps: readonly MStep[]): Tensor {
+export function mSteps(weights: WeightSpecs, value: Tensor, steps: readonly MStep[], averaging?: Averaging): Tensor {
   const total = steps.flatMap((step) => {
     const shares = stopGradient(gradientIn(value, step.logProb));
-    return Object.entries(estimates(step, shares)).map(([path, estimate]) => {
+    return Object.entries(estimates(step, shares, averaging)).map(([path, estimate]) => {
       const [found] = leavesUnder(weights, path);
       if (!found) throw new InternalError(`no weight ${path}`);
       const stored = state(found.path, found.spec.shape);
@@ -104,13 +124,14 @@ function unconstrainedTensor(constraint: LeafConstraint, value: Tensor): Tensor 
 }
 
 /** The weights estimated, by path, as the model sees them. */
-function estimates(step: MStep, shares: Tensor): Readonly<Record<string, Tensor>> {
+function estimates(step: MStep, shares: Tensor, averaging: Averaging | undefined): Readonly<Record<string, Tensor>> {
   const found: Record<string, Tensor> = {};
   const weighed = beforeEvent(shares, step.axes);
+  const counts = (count: Tensor): Tensor => greater(count, averaging ? COUNTED : 0);
   const put = (name: string, value: Tensor, count: Tensor): Tensor => {
     const fitted = fit(step, name);
     const entry = fitted.link === "exp" ? log(max(value, EDGE)) : value;
-    const kept = select(greater(count, 0), entry, fitted.of);
+    const kept = select(counts(count), entry, fitted.of);
     found[fitted.path] = kept;
     const now = fitted.at(kept);
     return fitted.link === "exp" ? exp(now) : now;
@@ -118,8 +139,8 @@ function estimates(step: MStep, shares: Tensor): Readonly<Record<string, Tensor>
   const mean = (name: string, x: TensorLike, w: Tensor = weighed): { readonly value: Tensor; readonly count: Tensor } => {
     const fitted = fit(step, name);
     // an entry that all of an event reads counts for each of its entries
-    const count = gathered(fitted, add(w, zeros(lift(x).shape)));
-    return { value: div(gathered(fitted, mul(w, x)), select(greater(count, 0), count, 1)), count };
+    const all = averaged(averaging, fitted, gathered(fitted, mul(w, x)), gathered(fitted, add(w, zeros(lift(x).shape))));
+    return { value: div(all.sums, select(counts(all.counts), smoothed(averaging, all.counts), 1)), count: all.counts };
   };
   const has = (name: string): boolean => step.fits[name] !== undefined;
   switch (step.law) {
@@ -166,16 +187,41 @@ function estimates(step: MStep, shares: Tensor): Readonly<Record<string, Tensor>
       const fitted = fit(step, name);
       const classes = fitted.of.shape.at(-1) ?? 1;
       const [x, w] = step.law === "categorical" ? [oneHot(step.x, classes), expandDims(weighed, -1)] : [step.x, weighed];
-      const counts = gathered(fitted, mul(w, x));
-      const all = expandDims(sum(counts, [-1]), -1);
-      const probs = max(div(counts, select(greater(all, 0), all, 1)), EDGE);
-      const scaled = div(probs, expandDims(sum(probs, [-1]), -1));
-      put(name, name === "probs" ? scaled : log(scaled), add(all, mul(0, abs(counts))));
+      const now = gathered(fitted, mul(w, x));
+      const raw = averaged(averaging, fitted, now, now).counts;
+      const total = (t: Tensor): Tensor => expandDims(sum(t, [-1]), -1);
+      const each = smoothed(averaging, raw);
+      const probs = max(div(each, select(counts(total(raw)), total(each), 1)), EDGE);
+      put(name, name === "probs" ? div(probs, total(probs)) : log(div(probs, total(probs))), add(total(raw), mul(0, abs(raw))));
       return found;
     }
     default:
       return assertNever(step.law);
   }
+}
+
+interface Statistics {
+  readonly sums: Tensor;
+  readonly counts: Tensor;
+}
+
+/** Statistics of a weight's entries with those of the steps before, which the next step finds; as they are where nothing is averaged. */
+function averaged(averaging: Averaging | undefined, { path }: Fitted, sums: Tensor, counts: Tensor): Statistics {
+  if (!averaging) return { sums, counts };
+  const { carried, decay } = averaging;
+  const before = carried[`em:${path}`];
+  if (!before) throw new InternalError(`no averages of ${path} are carried`);
+  const now = stopGradient(add(mul(decay, before), mul(1 - decay, stack([sums, counts], 0))));
+  writeState(before, now);
+  return { sums: take(now, 0, 0), counts: take(now, 1, 0) };
+}
+
+/** Counts after Laplace smoothing: none is 0 where any is above, and their total stays. */
+function smoothed(averaging: Averaging | undefined, counts: Tensor): Tensor {
+  if (!averaging || averaging.smooth === 0) return counts;
+  const { smooth } = averaging;
+  const all = sum(counts);
+  return mul(add(counts, smooth), div(all, add(all, smooth * sizeOf(counts.shape))));
 }
 
 function fit(step: MStep, name: string): Fitted {

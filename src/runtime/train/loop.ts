@@ -369,7 +369,7 @@ export function speedOf(steps: number, seconds: number): number {
 }
 
 /** Steps that a phase takes. */
-function phaseSteps(
+export function phaseSteps(
   definition: Pick<PhaseDefinition, "epochs" | "steps">,
   stepsPerEpoch: number,
   overrides: { readonly epochs?: number | undefined; readonly steps?: number | undefined } = {},

@@ -24,6 +24,7 @@ import type { Schedule } from "./schedules.js";
 import { contextOf, stageUpdate, type UpdateSite } from "./stage-update.js";
 import { stageStart } from "./start.js";
 import { updateSpec } from "./update-spec.js";
+import { watchedMetrics } from "./watched.js";
 
 /** Feed: 1 in a step that looks at conditions which cost more than a step, else 0. */
 export const LOOK = "run:look";
@@ -108,6 +109,7 @@ export function planPhase(model: ModelDefinition, index: number, options: PlanOp
     states.set(carriedName(name), { name: carriedName(name), dtype, shape, start: { kind: "carried", name, spec } });
   }
   const labels = metricLabels(phase);
+  const watching = watchedMetrics(model);
   const updates = phase.updates.map((update, i): PlannedUpdate => {
     const targets = trainedLeaves(model, update);
     const optimizer = {
@@ -115,7 +117,7 @@ export function planPhase(model: ModelDefinition, index: number, options: PlanOp
       ema: phase.ema ?? update.optimizer.ema,
       lr: update.assigns ? 1 : (options.lr ?? update.optimizer.lr),
     };
-    const site: UpdateSite = { model, phase, update, batch, dynamic, targets };
+    const site: UpdateSite = { model, phase, update, batch, dynamic, targets, watching };
     const context = (): StepContext => contextOf(site);
     const label = defined(labels[i], "label");
     const checks: Checks = [];

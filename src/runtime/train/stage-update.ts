@@ -29,6 +29,7 @@ import type { LeafAt } from "../nn/spec.js";
 import { carriedBy, carriedName } from "./carried.js";
 import { defined, isFinite, stepContext } from "./context.js";
 import { brokenCheck, CARRIED_FAULT, FAULT, isCheap, type Checks } from "./fault-state.js";
+import { stageWatched } from "./watched.js";
 
 /** An update of a phase, and how it is staged. */
 export interface UpdateSite {
@@ -40,10 +41,12 @@ export interface UpdateSite {
   readonly dynamic: ReadonlySet<string>;
   /** Weights that it moves. */
   readonly targets: readonly LeafAt[];
+  /** Metrics that no update of the phase shows yet. */
+  readonly watching?: Set<string>;
 }
 
 /** The context of the update's functions within the current trace. */
-export function contextOf({ model, phase, update, batch, dynamic }: Omit<UpdateSite, "targets">): StepContext {
+export function contextOf({ model, phase, update, batch, dynamic }: Omit<UpdateSite, "targets" | "watching">): StepContext {
   return stepContext({ model, batch, dynamic, schedules: Object.keys(phase.schedules ?? {}), carried: carriedBy(update, batch) });
 }
 
@@ -75,7 +78,14 @@ export function stageUpdate(site: UpdateSite, label: string, checks: Checks): St
       const trace = currentTrace();
       origins[label] = whole;
       for (const [term, t] of named) origins[term] = trace.nodes[t.id]?.origin ?? { label: term, place: update.place };
-      metrics.push(...named.keys());
+      const watched = stageWatched(
+        site.model,
+        context,
+        targets.map((t) => t.path),
+        site.watching ?? new Set(),
+      );
+      for (const name of Object.keys(watched)) origins[name] = { label: name, place: update.place };
+      metrics.push(...named.keys(), ...Object.keys(watched));
       return withOrigin(whole, () => {
         const objective = update.surrogate ? mean(update.surrogate(context)) : value;
         const differentiated = withAuxiliary(objective, update.direction);
@@ -102,7 +112,9 @@ export function stageUpdate(site: UpdateSite, label: string, checks: Checks): St
         const found = broken ? select(equal(broken, 0), unsound, broken) : unsound;
         // what was wrong first is what is told
         writeState(fault, select(and(not(goesOn), equal(fault, 0)), found, fault));
-        const outputs: Record<string, Tensor> = { metrics: stack([value, ...[...named.values()].map((t) => mean(t))], 0) };
+        const outputs: Record<string, Tensor> = {
+          metrics: stack([value, ...[...named.values()].map((t) => mean(t)), ...Object.values(watched)], 0),
+        };
         targets.forEach((t, i) => (outputs[gradientName(t.path)] = defined(gradients[i], `gradient of ${t.path}`)));
         return outputs;
       });

@@ -223,7 +223,7 @@ function hasValidation(dataset: Dataset): boolean {
 
 /** Rows of a step; a closed-form estimate takes all there are. */
 function batchOf(phase: PhaseDefinition, dataset: Dataset, options: RunOptions): number {
-  return phase.updates.some((u) => u.assigns) ? splitRows(dataset, "train") : (options.batch ?? phase.batch);
+  return phase.updates.some((u) => u.assigns === "all rows") ? splitRows(dataset, "train") : (options.batch ?? phase.batch);
 }
 
 function checkRunOptions(model: ModelDefinition, options: RunOptions): void {
@@ -242,13 +242,14 @@ function checkRunOptions(model: ModelDefinition, options: RunOptions): void {
     if (value !== undefined && !(Number.isFinite(value) && value > 0))
       throw new GmcError("GM4008", `${name} must be a positive number, found ${value}`);
   }
-  // estimates take all rows and no rate
-  if (model.train.length === 0 || !model.train.every((p) => p.updates.every((u) => u.assigns))) return;
-  for (const [name, why] of [
-    ["batch", "each step takes all training rows"],
-    ["lr", "its estimates are exact, so there is no rate"],
+  // estimates have no rate, and take all rows unless they are averaged over batches
+  const updates = model.train.flatMap((p) => p.updates);
+  if (updates.length === 0) return;
+  for (const [name, idle, why] of [
+    ["batch", updates.every((u) => u.assigns === "all rows"), "each step takes all training rows"],
+    ["lr", updates.every((u) => u.assigns), "its estimates are exact, so there is no rate"],
   ] as const) {
-    if (options[name] !== undefined)
+    if (idle && options[name] !== undefined)
       throw new GmcError("GM4008", `${name} has no meaning for expectation maximisation: ${why}`, [`leave ${name} out`]);
   }
 }
