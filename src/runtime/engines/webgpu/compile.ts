@@ -8,12 +8,13 @@
 import { readAfter } from "../shared.js";
 import { optimize } from "../../graph/passes/index.js";
 import { sizeOf } from "../../graph/shape.js";
-import type { DType, Graph, Node, NodeOf, Shape } from "../../graph/types.js";
+import type { DType, Graph, Node, NodeOf, Origin, Shape } from "../../graph/types.js";
 import type { Program, Stage } from "../engine.js";
 import { assemble, type Assembled, type DeviceLimits } from "./assemble.js";
 import type { BindingSources, Memory } from "./bindings.js";
 import { planMemory } from "./memory.js";
 import { schedule, type Part, type Schedule } from "./schedule.js";
+import { bytesOf } from "./store.js";
 import { reuseReductions } from "../../graph/passes/reuse-reductions.js";
 import { planUpdate, type PackSpec } from "./updates.js";
 
@@ -29,6 +30,16 @@ export interface Value {
   readonly dtype: DType;
   readonly shape: Shape;
 }
+
+/** What lies in a buffer, for those who are told what takes the memory. */
+export interface Content {
+  readonly dtype: DType;
+  readonly shape: Shape;
+  /** The line of the model that it is computed for, where one is known. */
+  readonly origin: Origin | undefined;
+}
+
+const contentOf = ({ dtype, shape, origin }: Node): Content => ({ dtype, shape, origin });
 
 export type Step =
   | { readonly kind: "dispatch"; readonly dispatch: Assembled }
@@ -49,7 +60,7 @@ export interface CompiledStage {
   /** state name -> what it becomes */
   readonly writes: Readonly<Record<string, { readonly dtype: DType; readonly shape: Shape; readonly inPlace: boolean }>>;
   /** feeds too large for the scalars */
-  readonly feeds: ReadonlyMap<string, { readonly dtype: DType; readonly shape: Shape }>;
+  readonly feeds: ReadonlyMap<string, Content>;
   readonly states: ReadonlyMap<string, { readonly dtype: DType; readonly shape: Shape }>;
 }
 
@@ -59,15 +70,21 @@ export interface CompiledProgram {
   readonly scalars: ReadonlyMap<string, ScalarFeed>;
   readonly scalarWords: number;
   readonly constants: Uint32Array;
-  /** bytes of `slot:i` */
-  readonly slots: readonly number[];
+  /** `slot:i`: its bytes, and the largest of the results that take turns in it */
+  readonly slots: readonly Slot[];
   /** `out:…` by its name, and the names under which values are asked for */
-  readonly outs: ReadonlyMap<string, { readonly dtype: DType; readonly shape: Shape }>;
+  readonly outs: ReadonlyMap<string, Content>;
   readonly values: ReadonlyMap<string, Value>;
   /** States that lie next to each other: `state:pack:…`. */
   readonly statePacks: readonly PackSpec[];
   /** Gradients that do: `gradients:…`; their members are `out:…`. */
   readonly gradientPacks: readonly PackSpec[];
+  /** What a run reads back. */
+  readonly fetch: readonly string[];
+}
+
+interface Slot extends Content {
+  readonly bytes: number;
 }
 
 /** Feeds of up to so many words are sent together. */
@@ -81,8 +98,8 @@ class Compiler {
   private readonly scalars = new Map<string, ScalarFeed>();
   private scalarWords = 0;
   private readonly constants: number[] = [];
-  private readonly slots: number[] = [];
-  private readonly outs = new Map<string, { dtype: DType; shape: Shape }>();
+  private readonly slots: Slot[] = [];
+  private readonly outs = new Map<string, Content>();
   /** outputs of the stages so far, by name */
   private readonly values = new Map<string, Value>();
   private readonly statePacks = new Map<string, PackSpec>();
@@ -109,6 +126,7 @@ class Compiler {
       values: this.values,
       statePacks: [...this.statePacks.values()],
       gradientPacks: this.gradientPacks,
+      fetch: this.program.fetch,
     };
   }
 
@@ -168,7 +186,7 @@ class Compiler {
     const graph = reuseReductions(optimize({ ...staged, outputs: Object.fromEntries(wanted) }));
     const { nodes } = graph;
     const before = new Map(this.values);
-    const feeds = new Map<string, { dtype: DType; shape: Shape }>();
+    const feeds = new Map<string, Content>();
     const states = new Map<string, { dtype: DType; shape: Shape }>();
     const places = new Map<number, Memory>();
     for (const node of nodes) {
@@ -211,12 +229,15 @@ class Compiler {
       inPlace = held;
       dispatches = scheduled();
     }
-    const plan = planMemory(
+    const slots = planMemory(
       dispatches,
-      (id) => 4 * Math.max(1, sizeOf(nodes[id]!.shape)),
+      (id) => bytesOf(nodes[id]!.shape),
       (id) => fixed(id).length === 0,
     );
-    plan.sizes.forEach((bytes, i) => (this.slots[i] = Math.max(this.slots[i] ?? 0, bytes)));
+    for (const [id, slot] of slots) {
+      const bytes = bytesOf(nodes[id]!.shape);
+      if (bytes > (this.slots[slot]?.bytes ?? 0)) this.slots[slot] = { bytes, ...contentOf(nodes[id]!) };
+    }
     for (const { loads, stores } of dispatches.flat()) {
       if (stores.some((id) => flags.has(id))) for (const id of loads) if (flags.has(id)) this.apart.add(`out:${index}:${id}`);
     }
@@ -226,7 +247,7 @@ class Compiler {
     for (const part of dispatches.flat()) {
       for (const id of part.stores) {
         const refs = fixed(id);
-        const written = refs.length === 0 ? [`slot:${plan.slots.get(id)!}`] : refs;
+        const written = refs.length === 0 ? [`slot:${slots.get(id)!}`] : refs;
         // `write:s` becomes `state:s` where the old value is not needed any more
         targets.set(
           id,
@@ -244,7 +265,7 @@ class Compiler {
     for (const [output, id] of Object.entries(graph.outputs)) {
       const { dtype, shape } = nodes[id]!;
       const ref = `out:${index}:${id}`;
-      this.outs.set(ref, { dtype, shape });
+      this.outs.set(ref, contentOf(nodes[id]!));
       this.values.set(output, { ref, dtype, shape });
     }
     const writes = Object.fromEntries(
@@ -284,7 +305,7 @@ class Compiler {
     node: Node,
     before: ReadonlyMap<string, Value>,
     repeated: boolean,
-    feeds: Map<string, { dtype: DType; shape: Shape }>,
+    feeds: Map<string, Content>,
     states: Map<string, { dtype: DType; shape: Shape }>,
   ): Memory | undefined {
     const { dtype, shape } = node;
@@ -307,7 +328,7 @@ class Compiler {
         const given = before.get(name);
         if (given !== undefined) return plain(given.ref);
         if (sizeOf(shape) > SMALL) {
-          feeds.set(name, { dtype, shape });
+          feeds.set(name, contentOf(node));
           return plain(`feed:${name}`);
         }
         let scalar = this.scalars.get(name);

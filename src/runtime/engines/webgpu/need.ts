@@ -1,0 +1,102 @@
+/**
+ * What programs take on a device, told before any of it is allocated: pure, from compiled programs and the states of a session. A session allocates a
+ * program's buffers from the same list (`programBuffers`), so the sum is what is taken. Dawn and the driver take more for themselves, which nobody
+ * tells: pipelines, staging of uploads, the rounding of small buffers.
+ */
+import type { StateSpec } from "../engine.js";
+import type { CompiledProgram, CompiledStage, Content } from "./compile.js";
+import { uniformStride } from "./device.js";
+import { bytesOf } from "./store.js";
+import type { PackSpec } from "./updates.js";
+
+/** Iterations of one submission. */
+export const ITERATIONS = 512;
+
+/** The name of the uniform that numbers them. */
+export const NUMBERS = "iterations";
+
+export interface PlannedBuffer extends Content {
+  /** see compile.ts */
+  readonly name: string;
+  readonly bytes: number;
+}
+
+export interface MemoryNeed {
+  /** All that is held while a step runs: states and their second places, and what each program has for itself. */
+  readonly buffers: readonly PlannedBuffer[];
+  /** Their sum. */
+  readonly held: number;
+  /** What is taken beside it for a moment, at most: while values are read back, or states brought next to each other. */
+  readonly passing: number;
+}
+
+const buffer = (name: string, bytes: number, content?: Content): PlannedBuffer => ({
+  name,
+  bytes,
+  dtype: content?.dtype ?? "f32",
+  shape: content?.shape ?? [bytes / 4],
+  origin: content?.origin,
+});
+
+/** Buffers that a program has for itself, whatever else is compiled. */
+export function programBuffers(program: CompiledProgram): readonly PlannedBuffer[] {
+  const { stages, gradientPacks, statePacks, outs } = program;
+  const inPacks = new Set(gradientPacks.flatMap((pack) => pack.members));
+  const packs = new Map(statePacks.map((pack) => [pack.name, pack]));
+  const feeds = new Map(stages.flatMap((stage) => [...stage.feeds]));
+  const apart = new Map(
+    stages.flatMap(({ writes }) =>
+      Object.entries(writes).flatMap(([name, { inPlace }]) => (packs.has(name) && !inPlace ? [[name, packs.get(name)!.bytes]] : [])),
+    ),
+  );
+  return [
+    buffer("scalars", Math.max(4, 4 * program.scalarWords)),
+    buffer("constants", Math.max(4, program.constants.byteLength)),
+    buffer("flags", 4 * Math.max(1, stages.length)),
+    ...(stages.some(isNumbered) ? [buffer(NUMBERS, ITERATIONS * uniformStride)] : []),
+    ...program.slots.map((slot, i) => buffer(`slot:${i}`, slot.bytes, slot)),
+    ...gradientPacks.map((pack) => buffer(pack.name, pack.bytes)),
+    ...[...outs].filter(([ref]) => !inPacks.has(ref)).map(([ref, content]) => buffer(ref, bytesOf(content.shape), content)),
+    ...[...feeds].map(([name, content]) => buffer(`feed:${name}`, bytesOf(content.shape), content)),
+    ...[...apart].map(([name, bytes]) => buffer(`write:${name}`, bytes)),
+  ];
+}
+
+/** Whether kernels of a repeat read the number of the iteration. */
+const isNumbered = ({ repeat, steps }: CompiledStage): boolean =>
+  repeat !== undefined && steps.some((step) => step.kind === "dispatch" && step.dispatch.iteration);
+
+/** `states`: all that the session holds, by name; those that a program only writes come to them. */
+export function memoryNeed(programs: readonly CompiledProgram[], states: ReadonlyMap<string, StateSpec>): MemoryNeed {
+  const packs = new Map<string, PackSpec>(programs.flatMap((program) => program.statePacks.map((pack) => [pack.name, pack] as const)));
+  const inPacks = new Set([...packs.values()].flatMap((pack) => pack.members));
+  const written = new Map(
+    programs.flatMap(({ stages }) => stages.flatMap(({ writes }) => Object.entries(writes))).filter(([name]) => !packs.has(name)),
+  );
+  const state = (prefix: string, [name, { dtype, shape }]: readonly [string, StateSpec]): PlannedBuffer =>
+    buffer(`${prefix}:${name}`, bytesOf(shape), { dtype, shape, origin: undefined });
+  const buffers = [
+    ...programs.flatMap(programBuffers),
+    ...[...packs.values()].map((pack) => buffer(`state:${pack.name}`, pack.bytes)),
+    ...[...new Map<string, StateSpec>([...written, ...states])]
+      .filter(([name]) => !inPacks.has(name))
+      .map((entry) => state("state", entry)),
+    ...[...written].map((entry) => state("write", entry)),
+  ];
+  const passing = [...programs.map((program) => readBack(program, states)), ...[...packs.values()].map((pack) => pack.bytes)];
+  return { buffers, held: buffers.reduce((sum, { bytes }) => sum + bytes, 0), passing: Math.max(0, ...passing) };
+}
+
+/** Bytes of the most that a run reads back at once. */
+function readBack(program: CompiledProgram, states: ReadonlyMap<string, StateSpec>): number {
+  const fetched = program.fetch.reduce((sum, name) => {
+    const shape = (program.values.get(name) ?? states.get(name))?.shape;
+    return shape === undefined ? sum : sum + bytesOf(shape);
+  }, 0);
+  const operands = program.stages.flatMap(({ steps }) =>
+    steps.map((step) =>
+      step.kind === "host" ? step.inputs.filter(({ ref }) => ref !== "").reduce((sum, { shape }) => sum + bytesOf(shape), 0) : 0,
+    ),
+  );
+  return Math.max(fetched, ...operands);
+}
