@@ -8,6 +8,7 @@ import { compileProgram } from "../../runtime/engines/webgpu/compile.js";
 import {
   describeProgram,
   scaled,
+  shortName,
   sumOf,
   usualBuffers,
   usualLimits,
@@ -201,14 +202,7 @@ function computes({ core, fused, writes }: PartDescription): string {
 }
 
 const list = (uses: readonly BufferUse[]): string =>
-  uses.length === 0 ? "nothing" : uses.map(({ buffer, dtype, shape }) => `${short(buffer)} ${dtype} ${showShape(shape)}`).join(", ");
-
-/** A pack is named by all its members. */
-const short = (buffer: string): string =>
-  buffer.replace(/pack:(.*)$/u, (_all, members: string) => {
-    const names = members.split(",");
-    return names.length === 1 ? names[0]! : `pack of ${names.length} from ${names[0]!} on`;
-  });
+  uses.length === 0 ? "nothing" : uses.map(({ buffer, dtype, shape }) => `${shortName(buffer)} ${dtype} ${showShape(shape)}`).join(", ");
 
 /** `vae.gm:16  log p(x | z)    x ~ Bernoulli(logits = decoder(z))`, the line where it is of this file. */
 function originText({ label, place }: Origin, file: SourceFile): string {

@@ -165,9 +165,9 @@ export async function trainOn(
     session,
     phases: model.train,
     weights: leaves,
-    plan: (phase, started) => {
+    plan: (phase, started, batch = options.batch) => {
       const whole = model.train[phase]?.updates.some((u) => u.assigns) ? splitRows(dataset, "train") : undefined;
-      return planPhase(model, phase, { dynamic, batch: whole ?? options.batch, lr: options.lr, started });
+      return planPhase(model, phase, { dynamic, batch: whole ?? batch, lr: options.lr, started });
     },
     stream: (batch) => openTrainStream(dataset, { batch, seed }),
     startValue: (name, spec) => startValue(name, spec, seed, dataset),

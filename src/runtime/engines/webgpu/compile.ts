@@ -35,11 +35,9 @@ export interface Value {
 export interface Content {
   readonly dtype: DType;
   readonly shape: Shape;
-  /** The line of the model that it is computed for, where one is known. */
-  readonly origin: Origin | undefined;
+  /** What it is computed for: a line of the model, else a stage of a program. */
+  readonly origin: Origin;
 }
-
-const contentOf = ({ dtype, shape, origin }: Node): Content => ({ dtype, shape, origin });
 
 export type Step =
   | { readonly kind: "dispatch"; readonly dispatch: Assembled }
@@ -60,7 +58,7 @@ export interface CompiledStage {
   /** state name -> what it becomes */
   readonly writes: Readonly<Record<string, { readonly dtype: DType; readonly shape: Shape; readonly inPlace: boolean }>>;
   /** feeds too large for the scalars */
-  readonly feeds: ReadonlyMap<string, Content>;
+  readonly feeds: ReadonlyMap<string, { readonly dtype: DType; readonly shape: Shape }>;
   readonly states: ReadonlyMap<string, { readonly dtype: DType; readonly shape: Shape }>;
 }
 
@@ -185,8 +183,10 @@ class Compiler {
     const wanted = Object.entries(staged.outputs).filter(([output]) => readAfter(this.program, output, index));
     const graph = reuseReductions(optimize({ ...staged, outputs: Object.fromEntries(wanted) }));
     const { nodes } = graph;
+    const own: Origin = { label: name, place: this.program.name };
+    const contentOf = ({ dtype, shape, origin = own }: Node): Content => ({ dtype, shape, origin });
     const before = new Map(this.values);
-    const feeds = new Map<string, Content>();
+    const feeds = new Map<string, { dtype: DType; shape: Shape }>();
     const states = new Map<string, { dtype: DType; shape: Shape }>();
     const places = new Map<number, Memory>();
     for (const node of nodes) {
@@ -305,7 +305,7 @@ class Compiler {
     node: Node,
     before: ReadonlyMap<string, Value>,
     repeated: boolean,
-    feeds: Map<string, Content>,
+    feeds: Map<string, { dtype: DType; shape: Shape }>,
     states: Map<string, { dtype: DType; shape: Shape }>,
   ): Memory | undefined {
     const { dtype, shape } = node;
@@ -328,7 +328,7 @@ class Compiler {
         const given = before.get(name);
         if (given !== undefined) return plain(given.ref);
         if (sizeOf(shape) > SMALL) {
-          feeds.set(name, contentOf(node));
+          feeds.set(name, { dtype, shape });
           return plain(`feed:${name}`);
         }
         let scalar = this.scalars.get(name);

@@ -3,10 +3,14 @@
  * program's buffers from the same list (`programBuffers`), so the sum is what is taken. Dawn and the driver take more for themselves, which nobody
  * tells: pipelines, staging of uploads, the rounding of small buffers.
  */
+import { showShape } from "../../graph/shape.js";
 import type { StateSpec } from "../engine.js";
+import { showBytes, type MemoryShortage } from "../shortage.js";
+import type { Origin } from "../../graph/types.js";
 import type { CompiledProgram, CompiledStage, Content } from "./compile.js";
+import { shortName } from "./describe.js";
 import { uniformStride } from "./device.js";
-import { bytesOf } from "./store.js";
+import { bytesOf, type Memory } from "./store.js";
 import type { PackSpec } from "./updates.js";
 
 /** Iterations of one submission. */
@@ -15,10 +19,12 @@ export const ITERATIONS = 512;
 /** The name of the uniform that numbers them. */
 export const NUMBERS = "iterations";
 
-export interface PlannedBuffer extends Content {
+export interface PlannedBuffer extends StateSpec {
   /** see compile.ts */
   readonly name: string;
   readonly bytes: number;
+  /** Of results. */
+  readonly origin: Origin | undefined;
 }
 
 export interface MemoryNeed {
@@ -30,7 +36,7 @@ export interface MemoryNeed {
   readonly passing: number;
 }
 
-const buffer = (name: string, bytes: number, content?: Content): PlannedBuffer => ({
+const buffer = (name: string, bytes: number, content?: StateSpec & Partial<Content>): PlannedBuffer => ({
   name,
   bytes,
   dtype: content?.dtype ?? "f32",
@@ -74,7 +80,7 @@ export function memoryNeed(programs: readonly CompiledProgram[], states: Readonl
     programs.flatMap(({ stages }) => stages.flatMap(({ writes }) => Object.entries(writes))).filter(([name]) => !packs.has(name)),
   );
   const state = (prefix: string, [name, { dtype, shape }]: readonly [string, StateSpec]): PlannedBuffer =>
-    buffer(`${prefix}:${name}`, bytesOf(shape), { dtype, shape, origin: undefined });
+    buffer(`${prefix}:${name}`, bytesOf(shape), { dtype, shape });
   const buffers = [
     ...programs.flatMap(programBuffers),
     ...[...packs.values()].map((pack) => buffer(`state:${pack.name}`, pack.bytes)),
@@ -99,4 +105,35 @@ function readBack(program: CompiledProgram, states: ReadonlyMap<string, StateSpe
     ),
   );
   return Math.max(fetched, ...operands);
+}
+
+/** Kinds of buffers that an error names. */
+const TOLD = 3;
+
+/** What keeps the buffers of `need` from being made: the states of the memory's own session are among them. */
+export function shortageOf({ buffers, held, passing }: MemoryNeed, memory: Memory): MemoryShortage | undefined {
+  const { device, budget } = memory;
+  const sorted = [...buffers].sort((a, b) => b.bytes - a.bytes);
+  const alike = new Map<string, number>();
+  for (const text of sorted.map(showBuffer)) alike.set(text, (alike.get(text) ?? 0) + 1);
+  const largest = [...alike].slice(0, TOLD).map(([text, times]) => (times === 1 ? text : `${times} times ${text}`));
+  const piece = sorted[0]?.bytes ?? 0;
+  if (piece > device.maxBytes) return { ...memory.limits("GM5423"), needed: piece, largest };
+  // other sessions of the device hold the rest
+  const needed = held + passing + device.held - memory.held;
+  return budget !== undefined && needed > budget.bytes ? { ...memory.limits("GM5424"), needed, largest } : undefined;
+}
+
+/** `64 MB f32 [512, 50, 784] for log p(x | z) (iwae.gm:16)` */
+function showBuffer({ name, bytes, dtype, shape, origin }: PlannedBuffer): string {
+  const whose = origin === undefined ? inWords(name) : `for ${origin.label} (${origin.place})`;
+  return `${showBytes(bytes)} ${dtype} ${showShape(shape)} ${whose}`;
+}
+
+const words: Readonly<Record<string, string>> = { state: "state", write: "next value of", feed: "input" };
+
+function inWords(name: string): string {
+  if (name.startsWith("gradients:")) return "gradients side by side";
+  const [, kind = "", rest = name] = /^(\w+):(.*)$/u.exec(shortName(name)) ?? [];
+  return `${words[kind] ?? ""} ${rest}`.trim();
 }

@@ -9,30 +9,56 @@ import { runKernel } from "../../graph/semantics/kernels.js";
 import { allocate, fromHost, toHost, valueOf, type Value as HostValue } from "../../graph/semantics/value.js";
 import { sizeOf } from "../../graph/shape.js";
 import type { NodeOf, Prim } from "../../graph/types.js";
-import type { EngineSession, Executable, HostTensor, HostTensors, Program } from "../engine.js";
+import type { EngineSession, Executable, HostTensor, HostTensors, Program, StateSpec } from "../engine.js";
+import { shortageError, type MemoryShortage } from "../shortage.js";
 import type { Assembled } from "./assemble.js";
-import { compileProgram, type CompiledProgram, type CompiledStage, type Step, type Value } from "./compile.js";
+import type { Budget } from "./budget.js";
+import { Compilations } from "./compilations.js";
+import type { CompiledProgram, CompiledStage, Step, Value } from "./compile.js";
 import { mapRead, uniformStride, usage, type Device, type Pipeline } from "./device.js";
-import { ITERATIONS, NUMBERS, programBuffers } from "./need.js";
+import { ITERATIONS, memoryNeed, NUMBERS, programBuffers, shortageOf } from "./need.js";
 import { bytesOf, hostTensor, Memory, Store, type Region } from "./store.js";
 
-export function openSession(device: Device): EngineSession {
-  const memory = new Memory(device);
+/** `budget`: what the engine may take of the device's memory, where that is known. */
+export function openSession(device: Device, budget?: Budget): EngineSession {
+  const memory = new Memory(device, budget);
   const store = new Store(memory);
   const open = new Set<Executable>();
   const queued = inTurn();
+  const compilations = new Compilations(device.limits);
+  // of the executables that are open, and of those on their way
+  const taken = new Set<{ readonly compiled: CompiledProgram }>();
+  const shortage = (more: readonly CompiledProgram[], states: ReadonlyMap<string, StateSpec>): MemoryShortage | undefined =>
+    shortageOf(memoryNeed([...[...taken].map(({ compiled }) => compiled), ...more], states), memory);
   return {
     engine: "webgpu",
     write: (name, value) => store.write(name, value),
     read: (name) => queued(async () => (await readBack(device, [store.current(name)]))[0]!),
     has: (name) => store.has(name),
     drop: (name) => store.drop(name),
+    memoryShortage(programs, added) {
+      const states = new Map([...store.specs(), ...added]);
+      const compiled = programs.map((program) => compilations.of(program, (name) => states.get(name)?.shape));
+      return shortage(compiled, states);
+    },
     async compile(program) {
-      const runner = await ProgramRunner.make(device, memory, store, program);
+      device.check();
+      const states = store.specs();
+      const compiled = compilations.of(program, (name) => states.get(name)?.shape);
+      const short = shortage([compiled], states);
+      if (short !== undefined) throw shortageError(short, `the program ${program.name}`);
+      const place = { compiled };
+      taken.add(place);
+      const runner = await ProgramRunner.make(device, memory, store, program, compiled).catch((error: unknown) => {
+        taken.delete(place);
+        throw error;
+      });
       const executable: Executable = {
         run: (feeds) => queued(() => runner.run(feeds)),
         dispose() {
-          if (open.delete(executable)) void queued(() => Promise.resolve(runner.dispose()));
+          if (!open.delete(executable)) return;
+          taken.delete(place);
+          void queued(() => Promise.resolve(runner.dispose()));
         },
       };
       open.add(executable);
@@ -98,9 +124,7 @@ class ProgramRunner {
     private readonly steps: readonly (readonly Ready[])[],
   ) {}
 
-  static async make(device: Device, memory: Memory, store: Store, program: Program): Promise<ProgramRunner> {
-    device.check();
-    const compiled = compileProgram(program, device.limits, (name) => (store.has(name) ? store.current(name).shape : undefined));
+  static async make(device: Device, memory: Memory, store: Store, program: Program, compiled: CompiledProgram): Promise<ProgramRunner> {
     const steps = await Promise.all(
       compiled.stages.map((stage) =>
         Promise.all(
