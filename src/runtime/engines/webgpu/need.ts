@@ -107,6 +107,35 @@ function readBack(program: CompiledProgram, states: ReadonlyMap<string, StateSpe
   return Math.max(fetched, ...operands);
 }
 
+/** What the buffers of a need hold, in bytes. */
+export interface MemorySummary {
+  readonly held: number;
+  readonly passing: number;
+  readonly states: number;
+  /** Second places of states that cannot be written where they are read. */
+  readonly nextValues: number;
+  readonly gradients: number;
+  /** Of kernels, that others read or the run gives. */
+  readonly results: number;
+  readonly inputs: number;
+  readonly largest: number;
+}
+
+export function summaryOf({ buffers, held, passing }: MemoryNeed): MemorySummary {
+  const sum = (...kinds: readonly string[]): number =>
+    buffers.reduce((total, { name, bytes }) => (kinds.includes(name.split(":")[0]!) ? total + bytes : total), 0);
+  return {
+    held,
+    passing,
+    states: sum("state"),
+    nextValues: sum("write"),
+    gradients: sum("gradients"),
+    results: sum("slot", "out", "flags"),
+    inputs: sum("feed", "scalars", "constants", NUMBERS),
+    largest: Math.max(...buffers.map(({ bytes }) => bytes)),
+  };
+}
+
 /** Kinds of buffers that an error names. */
 const TOLD = 3;
 
