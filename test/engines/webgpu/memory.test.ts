@@ -6,7 +6,7 @@ import { showBytes } from "../../../src/runtime/engines/shortage.js";
 import { budgetOf, type Budget } from "../../../src/runtime/engines/webgpu/budget.js";
 import { Compilations } from "../../../src/runtime/engines/webgpu/compilations.js";
 import { compileProgram } from "../../../src/runtime/engines/webgpu/compile.js";
-import { Device, openDevice } from "../../../src/runtime/engines/webgpu/device.js";
+import { openDevice, type Device } from "../../../src/runtime/engines/webgpu/device.js";
 import { webgpuEngine } from "../../../src/runtime/engines/webgpu/index.js";
 import { memoryNeed, type MemoryNeed } from "../../../src/runtime/engines/webgpu/need.js";
 import { openSession } from "../../../src/runtime/engines/webgpu/session.js";
@@ -20,6 +20,7 @@ import { leavesOf } from "../../../src/runtime/nn/spec.js";
 import { planPhase } from "../../../src/runtime/train/plan.js";
 import { train, type TrainOptions } from "../../../src/runtime/train/train.js";
 import { LEARNING_RATE } from "../../../src/runtime/train/update-spec.js";
+import { idleDevice, type Listener } from "../../support/idle-device.js";
 
 const exampleOf = async (name: string): Promise<ModelDefinition> =>
   ((await import(`../../../examples/${name}.gm.ts`)) as { model: ModelDefinition }).model;
@@ -52,41 +53,6 @@ function watch(gpu: GPUDevice): Count {
     return buffer;
   });
   return count;
-}
-
-type Listener = (event: { readonly error: Error }) => void;
-
-/** A device that makes buffers and computes nothing: what is read back are words of 1. */
-function idleDevice(maxBufferSize = 2 ** 27, listen: (listener: Listener) => void = () => undefined): Device {
-  const nothing = (): undefined => undefined;
-  const pass = { setPipeline: nothing, setBindGroup: nothing, dispatchWorkgroups: nothing, end: nothing };
-  const encoder = { copyBufferToBuffer: nothing, clearBuffer: nothing, beginComputePass: () => pass, finish: () => ({}) };
-  const gpu = {
-    limits: {
-      maxComputeWorkgroupStorageSize: 16384,
-      maxComputeInvocationsPerWorkgroup: 256,
-      maxComputeWorkgroupsPerDimension: 65535,
-      maxStorageBuffersPerShaderStage: 16,
-      maxStorageBufferBindingSize: 2 ** 27,
-      maxBufferSize,
-    },
-    lost: new Promise(nothing),
-    queue: { submit: nothing, writeBuffer: nothing },
-    addEventListener: (_kind: string, listener: Listener) => listen(listener),
-    createBuffer: ({ size }: GPUBufferDescriptor) => ({
-      destroy: nothing,
-      unmap: nothing,
-      mapAsync: () => Promise.resolve(),
-      getMappedRange: () => new Uint32Array(size / 4).fill(1).buffer,
-    }),
-    createBindGroupLayout: () => ({}),
-    createBindGroup: () => ({}),
-    createPipelineLayout: () => ({}),
-    createShaderModule: () => ({}),
-    createComputePipelineAsync: () => Promise.resolve({}),
-    createCommandEncoder: () => encoder,
-  };
-  return new Device(gpu as unknown as GPUDevice, { adapter: undefined as unknown as GPUAdapter, name: "an idle card", software: false });
 }
 
 /** Ones for everything that the stages read from outside. */

@@ -12,6 +12,7 @@ import type { DType, Graph, Node, NodeOf, Origin, Shape } from "../../graph/type
 import type { Program, Stage } from "../engine.js";
 import { assemble, type Assembled, type DeviceLimits } from "./assemble.js";
 import type { BindingSources, Memory } from "./bindings.js";
+import { indexedAxes, type IndexedAxis } from "./indices.js";
 import { planMemory } from "./memory.js";
 import { schedule, type Part, type Schedule } from "./schedule.js";
 import { bytesOf } from "./store.js";
@@ -60,6 +61,8 @@ export interface CompiledStage {
   /** feeds too large for the scalars */
   readonly feeds: ReadonlyMap<string, { readonly dtype: DType; readonly shape: Shape }>;
   readonly states: ReadonlyMap<string, { readonly dtype: DType; readonly shape: Shape }>;
+  /** Axes along which feeds are indices. */
+  readonly indexed: readonly IndexedAxis[];
 }
 
 export interface CompiledProgram {
@@ -274,7 +277,14 @@ class Compiler {
         { dtype: nodes[id]!.dtype, shape: nodes[id]!.shape, inPlace: inPlace.has(state) },
       ]),
     );
-    return { name, graph, steps, repeat, writes, feeds, states };
+    // the number of an iteration, and what an earlier stage gives, are no feeds
+    const fed = new Set(
+      nodes.flatMap((node) =>
+        node.prim === "input" && /^(?:scalars|feed:.*)$/u.test(places.get(node.id)?.ref ?? "") ? [node.params.name] : [],
+      ),
+    );
+    const indexed = indexedAxes(graph).filter(({ input }) => fed.has(input));
+    return { name, graph, steps, repeat, writes, feeds, states, indexed };
   }
 
   private step(graph: Graph, parts: readonly Part[], sources: BindingSources): Step {

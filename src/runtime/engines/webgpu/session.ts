@@ -16,6 +16,7 @@ import type { Budget } from "./budget.js";
 import { Compilations } from "./compilations.js";
 import type { CompiledProgram, CompiledStage, Step, Value } from "./compile.js";
 import { mapRead, uniformStride, usage, type Device, type Pipeline } from "./device.js";
+import { checkIndices } from "./indices.js";
 import { ITERATIONS, memoryNeed, NUMBERS, programBuffers, shortageOf } from "./need.js";
 import { bytesOf, hostTensor, Memory, Store, type Region } from "./store.js";
 
@@ -203,6 +204,7 @@ class ProgramRunner {
     }
     this.memory.upload(this.fixed.get("scalars")!, scalars);
     for (const stage of compiled.stages) {
+      for (const axis of stage.indexed) checkIndices(axis, feedOf(feeds, axis.input));
       for (const [name, spec] of stage.feeds) {
         this.memory.upload(this.fixed.get(`feed:${name}`)!, checkedFeed(feeds, name, spec).data);
       }
