@@ -62,7 +62,7 @@ export const gm5 = {
   GM5421: worded("There is no graphics adapter"),
   GM5422: worded("The graphics device is lost"),
   GM5423: worded("A tensor beyond what the device gives in one piece"),
-  GM5424: worded("Tensors beyond the memory of the device"),
+  GM5427: worded("Tensors beyond the memory of the device"),
   GM5451: worded("TensorFlow.js is missing"),
   GM5452: worded("TensorFlow.js stopped"),
   GM5455: worded("An execution provider cannot run here"),

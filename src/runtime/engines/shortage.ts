@@ -2,8 +2,8 @@
 import { GmcError } from "../graph/errors.js";
 
 export interface MemoryShortage {
-  /** GM5423: one tensor is more than the device gives in one piece; GM5424: all of them are more than may be taken. */
-  readonly code: "GM5423" | "GM5424";
+  /** GM5423: one tensor is more than the device gives in one piece; GM5427: all of them are more than may be taken. */
+  readonly code: "GM5423" | "GM5427";
   /** Bytes. */
   readonly needed: number;
   /** Bytes that there are, and who says so. */

@@ -4,7 +4,7 @@ import { shortageError, type MemoryShortage } from "../engines/shortage.js";
 import type { PhasePlan } from "./plan.js";
 
 /**
- * `planAt` plans the phase at another batch, or at its own where that is not free. Throws GM5423, GM5424. Engines that do not plan their memory
+ * `planAt` plans the phase at another batch, or at its own where that is not free. Throws GM5423, GM5427. Engines that do not plan their memory
  * take every plan.
  */
 export function requireMemory(session: EngineSession, plan: PhasePlan, planAt: (batch: number) => PhasePlan): void {

@@ -117,7 +117,7 @@ export class Device {
     });
   }
 
-  /** GM5422 where the device is gone, GM5424 where its memory is full; a bug where it refused something else since the last look. */
+  /** GM5422 where the device is gone, GM5427 where its memory is full; a bug where it refused something else since the last look. */
   check(): void {
     if (this.lost !== undefined) {
       throw new GmcError("GM5422", `the webgpu engine lost its device: ${this.lost}`, [
@@ -129,7 +129,7 @@ export class Device {
     if (failure === undefined) return;
     // the class is a global in browsers alone
     if (failure.constructor.name === "GPUOutOfMemoryError") {
-      throw new GmcError("GM5424", `the device (${this.adapter.name}) has no memory left: ${failure.message.split("\n")[0]}`, [
+      throw new GmcError("GM5427", `the device (${this.adapter.name}) has no memory left: ${failure.message.split("\n")[0]}`, [
         `The engine holds ${showBytes(this.held)}. A smaller batch needs less; so does a device that nothing else works on.`,
         "GMC_GPU_MEMORY=8GB, with what this device has, makes gmc say so before a run begins, and at which batch it fits.",
       ]);

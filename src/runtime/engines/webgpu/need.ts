@@ -150,7 +150,7 @@ export function shortageOf({ buffers, held, passing }: MemoryNeed, memory: Memor
   if (piece > device.maxBytes) return { ...memory.limits("GM5423"), needed: piece, largest };
   // other sessions of the device hold the rest
   const needed = held + passing + device.held - memory.held;
-  return budget !== undefined && needed > budget.bytes ? { ...memory.limits("GM5424"), needed, largest } : undefined;
+  return budget !== undefined && needed > budget.bytes ? { ...memory.limits("GM5427"), needed, largest } : undefined;
 }
 
 /** `64 MB f32 [512, 50, 784] for log p(x | z) (iwae.gm:16)` */

@@ -48,11 +48,11 @@ export class Memory {
     return { key: this.next++, buffer, offset: 0, bytes };
   }
 
-  /** Room for a tensor that comes to what is held; GM5424 where it is more than may be taken. */
+  /** Room for a tensor that comes to what is held; GM5427 where it is more than may be taken. */
   room(bytes: number, what: string): void {
     const needed = this.device.held + bytes;
     if (this.budget !== undefined && needed > this.budget.bytes)
-      throw shortageError({ ...this.limits("GM5424"), needed, largest: [] }, `${what}, with what is held,`);
+      throw shortageError({ ...this.limits("GM5427"), needed, largest: [] }, `${what}, with what is held,`);
   }
 
   /** What a shortage is told with. */
