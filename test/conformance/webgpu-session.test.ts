@@ -7,8 +7,10 @@ import type { Engine, HostTensor, HostTensors, Program } from "../../src/runtime
 import { openDevice } from "../../src/runtime/engines/webgpu/device.js";
 import { mayHaveCard } from "../../src/runtime/engines/webgpu/card.js";
 import { webgpuEngine } from "../../src/runtime/engines/webgpu/index.js";
+import { openSession } from "../../src/runtime/engines/webgpu/session.js";
 import { Memory, Store } from "../../src/runtime/engines/webgpu/store.js";
 import * as g from "../../src/runtime/graph/index.js";
+import { idleDevice } from "../support/idle-device.js";
 import { expectClose, scalarOf, tensor } from "./compare.js";
 import { updateScenarios } from "./update-scenarios.js";
 
@@ -103,6 +105,44 @@ describe("webgpu among the engines", () => {
     await session.write("s", x);
     await expect(executable.run({})).rejects.toThrow("the input x has no value");
     expect((await executable.run({ x }))["y"]!.data[0]).toBe(2);
+    session.dispose();
+  });
+});
+
+describe("an index that is fed", () => {
+  const indices = (n: number, last: number): HostTensor => tensor([n], [...new Array<number>(n - 1).fill(0), last], "i32");
+  // few go with the scalars, many have a buffer of their own
+  it.each([2, 100])("outside its axis is refused, %i of them", async (n) => {
+    const session = openSession(idleDevice());
+    const graph = g.stage({ x: { shape: [3] }, i: { shape: [n], dtype: "i32" } }, ({ x, i }) => ({
+      y: g.take(g.exp(x!), g.reshape(i!, [n, 1]), 0),
+    }));
+    const executable = await session.compile({ name: "p", stages: [{ kind: "call", name: "c", graph }], fetch: ["y"] });
+    const feeds = (last: number): HostTensors => ({ x: tensor([3], [1, 2, 3]), i: indices(n, last) });
+    await executable.run(feeds(2));
+    for (const last of [3, -1]) {
+      const message = `gather: index ${last} lies outside 0..2`;
+      await expect(executable.run(feeds(last))).rejects.toMatchObject({ code: "GM4907", message });
+    }
+    await executable.run(feeds(0));
+    session.dispose();
+  });
+
+  it("and what a graph or an earlier stage computes of it is clamped", async () => {
+    const session = openSession(idleDevice());
+    const before = g.stage({ k: { shape: [2], dtype: "i32" } }, ({ k }) => ({ i: g.add(k!, 1) }));
+    const graph = g.stage({ x: { shape: [3] }, i: { shape: [2], dtype: "i32" }, j: { shape: [2], dtype: "i32" } }, ({ x, i, j }) => ({
+      y: g.add(g.take(g.exp(x!), i!, 0), g.take(x!, g.sub(j!, 1), 0)),
+    }));
+    const executable = await session.compile({
+      name: "p",
+      stages: [
+        { kind: "call", name: "a", graph: before },
+        { kind: "call", name: "b", graph },
+      ],
+      fetch: ["y"],
+    });
+    await executable.run({ x: tensor([3], [1, 2, 3]), k: indices(2, 5), j: indices(2, 3) });
     session.dispose();
   });
 });

@@ -61,7 +61,7 @@ export const gm5 = {
   GM5420: worded("webgpu is missing"),
   GM5421: worded("There is no graphics adapter"),
   GM5422: worded("The graphics device is lost"),
-  GM5423: worded("Tensors beyond the memory of the device"),
+  GM5423: worded("A tensor beyond what the device gives in one piece"),
   GM5424: worded("The compiled model of a run was changed"),
   GM5425: code<{ source: string }>(
     "warning",
@@ -69,6 +69,7 @@ export const gm5 = {
     (a) => `${a.source} was changed since the run was made; what runs is model.gm.js beside it, compiled from the text before`,
   ),
   GM5426: worded("Nothing lies between values of the latents"),
+  GM5427: worded("Tensors beyond the memory of the device"),
   GM5451: worded("TensorFlow.js is missing"),
   GM5452: worded("TensorFlow.js stopped"),
   GM5455: worded("An execution provider cannot run here"),

@@ -8,6 +8,7 @@ import { compileProgram } from "../../runtime/engines/webgpu/compile.js";
 import {
   describeProgram,
   scaled,
+  shortName,
   sumOf,
   usualBuffers,
   usualLimits,
@@ -19,6 +20,8 @@ import {
   type Totals,
 } from "../../runtime/engines/webgpu/describe.js";
 import { findAdapter } from "../../runtime/engines/webgpu/device.js";
+import type { StateSpec } from "../../runtime/engines/engine.js";
+import { memoryNeed, summaryOf, type MemorySummary } from "../../runtime/engines/webgpu/need.js";
 import { showShape } from "../../runtime/graph/shape.js";
 import type { Origin } from "../../runtime/graph/types.js";
 import type { ModelDefinition } from "../../runtime/model.js";
@@ -43,6 +46,8 @@ export interface PhaseKernels {
   readonly updates: readonly UpdateKernels[];
   /** Every update as often as a step runs it. */
   readonly step: Totals;
+  /** Of all its programs, in bytes. */
+  readonly memory: MemorySummary;
 }
 
 export interface UpdateKernels {
@@ -74,17 +79,17 @@ export async function explainKernels(
 /** The training programs of a model, compiled without a device. */
 export function kernelReport(model: ModelDefinition, { batch, buffers = usualBuffers }: KernelOptions): KernelReport {
   const limits = usualLimits(buffers);
-  const weights = leavesOf(model.weights).map(({ path, spec }) => [path, spec.shape] as const);
+  const weights = leavesOf(model.weights).map(({ path, spec }) => [path, { dtype: "f32", shape: spec.shape }] as const);
   const phases = model.train.map((phase, i): PhaseKernels => {
     const plan = planPhase(model, i, { dynamic: new Set(), batch });
-    const shapes = new Map([...weights, ...plan.states.map((state) => [state.name, state.shape] as const)]);
-    const updates = plan.updates.map(({ direction, label, place, steps, program }): UpdateKernels => {
+    const states = new Map<string, StateSpec>([...weights, ...plan.states.map((state) => [state.name, state] as const)]);
+    const programs = plan.updates.map(({ program }) => compileProgram(program, limits, (name) => states.get(name)?.shape));
+    const updates = plan.updates.map(({ direction, label, place, steps }, at): UpdateKernels => {
       const update = `${direction} ${label}`;
-      const compiled = compileProgram(program, limits, (name) => shapes.get(name));
-      return { update, place, steps, program: describeProgram(compiled, { label: update, place }) };
+      return { update, place, steps, program: describeProgram(programs[at]!, { label: update, place }) };
     });
     const step = sumOf(updates.map((update) => scaled(update.program.run, update.steps)));
-    return { phase: phase.name, batch: plan.batch, updates, step };
+    return { phase: phase.name, batch: plan.batch, updates, step, memory: summaryOf(memoryNeed(programs, states)) };
   });
   return { model: model.name, buffers, phases };
 }
@@ -109,7 +114,12 @@ export function printKernels(report: KernelReport, file: SourceFile, device: Pre
   const lines = [`kernels of ${report.model} on the webgpu engine, where a kernel may bind ${report.buffers} storage buffers (${here})`];
   for (const phase of report.phases) {
     for (const update of phase.updates) lines.push("", ...updateLines(phase, update, file));
-    lines.push("", `a step of ${phase.phase} at batch ${phase.batch}: ${totals(phase.step)}`, ...openStages(phase));
+    lines.push(
+      "",
+      `a step of ${phase.phase} at batch ${phase.batch}: ${totals(phase.step)}`,
+      ...openStages(phase),
+      `  ${memoryLine(phase.memory)}`,
+    );
   }
   return `${lines.join("\n")}\n`;
 }
@@ -118,6 +128,17 @@ function totals({ dispatches, host, bytes: moved, flops }: Totals): string {
   const noun = dispatches === 1 ? "dispatch" : "dispatches";
   const beside = host === 0 ? "" : ` and ${grouped(host)} on the host`;
   return `${grouped(dispatches)} ${noun}${beside}, ${bytes(moved)} moved, ${grouped(flops)} floating-point operations`;
+}
+
+function memoryLine({ held, passing, largest, ...of }: MemorySummary): string {
+  const parts = [
+    `states ${bytes(of.states)}`,
+    `their next values ${bytes(of.nextValues)}`,
+    `gradients ${bytes(of.gradients)}`,
+    `results ${bytes(of.results)}`,
+    `inputs ${bytes(of.inputs)}`,
+  ];
+  return `memory: ${bytes(held)} (${parts.join(", ")}) and ${bytes(passing)} in passing; the largest buffer is ${bytes(largest)}`;
 }
 
 /** Stages whose number of runs only the run knows. */
@@ -201,14 +222,7 @@ function computes({ core, fused, writes }: PartDescription): string {
 }
 
 const list = (uses: readonly BufferUse[]): string =>
-  uses.length === 0 ? "nothing" : uses.map(({ buffer, dtype, shape }) => `${short(buffer)} ${dtype} ${showShape(shape)}`).join(", ");
-
-/** A pack is named by all its members. */
-const short = (buffer: string): string =>
-  buffer.replace(/pack:(.*)$/u, (_all, members: string) => {
-    const names = members.split(",");
-    return names.length === 1 ? names[0]! : `pack of ${names.length} from ${names[0]!} on`;
-  });
+  uses.length === 0 ? "nothing" : uses.map(({ buffer, dtype, shape }) => `${shortName(buffer)} ${dtype} ${showShape(shape)}`).join(", ");
 
 /** `vae.gm:16  log p(x | z)    x ~ Bernoulli(logits = decoder(z))`, the line where it is of this file. */
 function originText({ label, place }: Origin, file: SourceFile): string {

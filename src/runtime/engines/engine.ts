@@ -1,5 +1,6 @@
 /** What an engine is: it holds the state store of a model and runs programs over it. */
-import type { HostTensor, HostTensors, Program } from "../graph/program.js";
+import type { HostTensor, HostTensors, Program, StateSpec } from "../graph/program.js";
+import type { MemoryShortage } from "./shortage.js";
 
 export type {
   HostTensor,
@@ -30,6 +31,11 @@ export interface EngineSession {
   /** Forgets state that no compiled program reads or writes any more; nothing where there is none. */
   drop(name: string): void;
   compile(program: Program): Promise<Executable>;
+  /**
+   * What keeps `programs` from being compiled beside what the session holds, with `states` in its store, told before any of it is allocated.
+   * Nothing where there is memory for them; an engine that does not plan its memory has no such method.
+   */
+  memoryShortage?(programs: readonly Program[], states: ReadonlyMap<string, StateSpec>): MemoryShortage | undefined;
   dispose(): void;
 }
 
@@ -47,6 +53,8 @@ export interface EngineInfo {
 export interface EngineOptions {
   /** Physical cores by default. */
   readonly threads?: number;
+  /** Bytes that the webgpu engine may take; what the environment variable GMC_GPU_MEMORY says unless told, else as much as there is. */
+  readonly memory?: number;
 }
 
 export interface Engine {

@@ -105,7 +105,7 @@ export async function trainClassifier(options: ClassifierOptions): Promise<Class
     session,
     phases: model.train,
     weights: leavesOf(model.weights).map((leaf) => leaf.path),
-    plan: (phase, started) => planPhase(model, phase, { dynamic, started, id: NAME }),
+    plan: (phase, started, batch) => planPhase(model, phase, { dynamic, started, batch, id: NAME }),
     stream: (batch) => openTrainStream(dataset, { batch, seed }),
     startValue: (name, carried) => startValue(name, carried, seed, dataset),
     seed,

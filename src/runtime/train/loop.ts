@@ -12,6 +12,7 @@ import type { CarriedSpec, PhaseDefinition } from "../model.js";
 import { dataName, defined, scheduleName } from "./context.js";
 import { nonFinite } from "./fault.js";
 import { FAULT } from "./fault-state.js";
+import { requireMemory } from "./memory.js";
 import { LOOK, type PhasePlan, type PlannedUpdate } from "./plan.js";
 import { pause } from "./pause.js";
 import { createStates, dropAverages } from "./phase-states.js";
@@ -102,8 +103,8 @@ export interface LoopOptions extends LoopHooks {
   readonly phases: readonly PhaseDefinition[];
   /** Paths of all weights of the model. */
   readonly weights: readonly string[];
-  /** Stages a phase when it begins; `started` are weights that have started from a batch in an earlier one. */
-  readonly plan: (phase: number, started: ReadonlySet<string>) => PhasePlan;
+  /** Stages a phase when it begins, at its own batch or, where that is free, another; `started` are weights that have started in an earlier one. */
+  readonly plan: (phase: number, started: ReadonlySet<string>, batch?: number) => PhasePlan;
   /** The stream of a phase's batches. */
   readonly stream: (batch: number) => TrainStream;
   /** How a value begins that an update carries from step to step. */
@@ -192,10 +193,12 @@ export async function runLoop(given: LoopOptions): Promise<LoopResult> {
 async function runPhase(options: Running, index: number, given: Cursor): Promise<PhaseResult> {
   const { session } = options;
   const definition = defined(options.phases[index], `phase ${index}`);
-  const plan = options.plan(index, new Set(given.started));
+  const started = new Set(given.started);
+  const plan = options.plan(index, started);
   const source = options.stream(plan.batch);
   let from = given;
   dropAverages(session, options.weights, plan);
+  requireMemory(session, plan, (batch) => options.plan(index, started, batch));
   if (from.fresh) {
     await createStates(session, plan, index > 0, options.startValue);
     if (plan.start) {

@@ -157,8 +157,8 @@ export async function trainOn(
     session,
     phases: model.train,
     weights: leaves,
-    plan: (phase, started) => {
-      const batch = batchOf(defined(model.train[phase], `phase ${phase}`), dataset, options);
+    plan: (phase, started, asked = options.batch) => {
+      const batch = batchOf(defined(model.train[phase], `phase ${phase}`), dataset, { ...options, batch: asked });
       return planPhase(model, phase, { dynamic, batch, lr: options.lr, started });
     },
     stream: (batch) => openTrainStream(dataset, { batch, seed }),

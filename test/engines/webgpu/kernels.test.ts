@@ -103,6 +103,28 @@ describe("a report", () => {
     expect(report.phases[0]!.step.flops).toBeLessThan(1.1 * products);
   });
 
+  it("of vae plans the memory of a step, and prints it", async () => {
+    const model = await exampleOf("vae");
+    const parameters = leavesOf(model.weights).reduce((sum, { spec }) => sum + 4 * g.sizeOf(spec.shape), 0);
+    const of = (batch: number) => kernelReport(model, { batch }).phases[0]!.memory;
+    const { held, states, nextValues, gradients, results, inputs, largest } = of(100);
+    expect(states + nextValues + gradients + results + inputs).toBe(held);
+    // a weight, two slots of Adam's, an average; their places begin at multiples of 256 bytes
+    const places = 256 * leavesOf(model.weights).length;
+    expect(states).toBeGreaterThanOrEqual(4 * parameters);
+    expect(states).toBeLessThan(4 * (parameters + places) + 100);
+    expect(gradients).toBeGreaterThanOrEqual(parameters);
+    expect(gradients).toBeLessThan(parameters + places);
+    expect(largest).toBe(gradients);
+    // the picture of a row more
+    expect(of(101).inputs - inputs).toBe(4 * 784);
+    expect(of(101).results).toBeGreaterThan(results);
+    const text = printKernels(kernelReport(model, {}), { path: "examples/vae.gm", text: "" }, undefined);
+    expect(text).toMatch(
+      /^ {2}memory: [\d.]+ MB \(states 16.2 MB, their next values .*\) and 4.0 MB in passing; the largest buffer is 4.0 MB$/mu,
+    );
+  });
+
   it("tells what runs on the host, and repeats", async () => {
     expect(kernelReport(await exampleOf("nade"), { batch: 20 }).phases[0]!.step.host).toBeGreaterThan(0);
     const deep = await exampleOf("dbm");

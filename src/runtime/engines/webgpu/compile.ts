@@ -8,12 +8,14 @@
 import { readAfter } from "../shared.js";
 import { optimize } from "../../graph/passes/index.js";
 import { sizeOf } from "../../graph/shape.js";
-import type { DType, Graph, Node, NodeOf, Shape } from "../../graph/types.js";
+import type { DType, Graph, Node, NodeOf, Origin, Shape } from "../../graph/types.js";
 import type { Program, Stage } from "../engine.js";
 import { assemble, type Assembled, type DeviceLimits } from "./assemble.js";
 import type { BindingSources, Memory } from "./bindings.js";
+import { indexedAxes, type IndexedAxis } from "./indices.js";
 import { planMemory } from "./memory.js";
 import { schedule, type Part, type Schedule } from "./schedule.js";
+import { bytesOf } from "./store.js";
 import { reuseReductions } from "../../graph/passes/reuse-reductions.js";
 import { planUpdate, type PackSpec } from "./updates.js";
 
@@ -28,6 +30,14 @@ export interface Value {
   readonly ref: string;
   readonly dtype: DType;
   readonly shape: Shape;
+}
+
+/** What lies in a buffer, for those who are told what takes the memory. */
+export interface Content {
+  readonly dtype: DType;
+  readonly shape: Shape;
+  /** What it is computed for: a line of the model, else a stage of a program. */
+  readonly origin: Origin;
 }
 
 export type Step =
@@ -51,6 +61,8 @@ export interface CompiledStage {
   /** feeds too large for the scalars */
   readonly feeds: ReadonlyMap<string, { readonly dtype: DType; readonly shape: Shape }>;
   readonly states: ReadonlyMap<string, { readonly dtype: DType; readonly shape: Shape }>;
+  /** Axes along which feeds are indices. */
+  readonly indexed: readonly IndexedAxis[];
 }
 
 export interface CompiledProgram {
@@ -59,15 +71,21 @@ export interface CompiledProgram {
   readonly scalars: ReadonlyMap<string, ScalarFeed>;
   readonly scalarWords: number;
   readonly constants: Uint32Array;
-  /** bytes of `slot:i` */
-  readonly slots: readonly number[];
+  /** `slot:i`: its bytes, and the largest of the results that take turns in it */
+  readonly slots: readonly Slot[];
   /** `out:…` by its name, and the names under which values are asked for */
-  readonly outs: ReadonlyMap<string, { readonly dtype: DType; readonly shape: Shape }>;
+  readonly outs: ReadonlyMap<string, Content>;
   readonly values: ReadonlyMap<string, Value>;
   /** States that lie next to each other: `state:pack:…`. */
   readonly statePacks: readonly PackSpec[];
   /** Gradients that do: `gradients:…`; their members are `out:…`. */
   readonly gradientPacks: readonly PackSpec[];
+  /** What a run reads back. */
+  readonly fetch: readonly string[];
+}
+
+interface Slot extends Content {
+  readonly bytes: number;
 }
 
 /** Feeds of up to so many words are sent together. */
@@ -81,8 +99,8 @@ class Compiler {
   private readonly scalars = new Map<string, ScalarFeed>();
   private scalarWords = 0;
   private readonly constants: number[] = [];
-  private readonly slots: number[] = [];
-  private readonly outs = new Map<string, { dtype: DType; shape: Shape }>();
+  private readonly slots: Slot[] = [];
+  private readonly outs = new Map<string, Content>();
   /** outputs of the stages so far, by name */
   private readonly values = new Map<string, Value>();
   private readonly statePacks = new Map<string, PackSpec>();
@@ -109,6 +127,7 @@ class Compiler {
       values: this.values,
       statePacks: [...this.statePacks.values()],
       gradientPacks: this.gradientPacks,
+      fetch: this.program.fetch,
     };
   }
 
@@ -167,6 +186,8 @@ class Compiler {
     const wanted = Object.entries(staged.outputs).filter(([output]) => readAfter(this.program, output, index));
     const graph = reuseReductions(optimize({ ...staged, outputs: Object.fromEntries(wanted) }));
     const { nodes } = graph;
+    const own: Origin = { label: name, place: this.program.name };
+    const contentOf = ({ dtype, shape, origin = own }: Node): Content => ({ dtype, shape, origin });
     const before = new Map(this.values);
     const feeds = new Map<string, { dtype: DType; shape: Shape }>();
     const states = new Map<string, { dtype: DType; shape: Shape }>();
@@ -211,12 +232,15 @@ class Compiler {
       inPlace = held;
       dispatches = scheduled();
     }
-    const plan = planMemory(
+    const slots = planMemory(
       dispatches,
-      (id) => 4 * Math.max(1, sizeOf(nodes[id]!.shape)),
+      (id) => bytesOf(nodes[id]!.shape),
       (id) => fixed(id).length === 0,
     );
-    plan.sizes.forEach((bytes, i) => (this.slots[i] = Math.max(this.slots[i] ?? 0, bytes)));
+    for (const [id, slot] of slots) {
+      const bytes = bytesOf(nodes[id]!.shape);
+      if (bytes > (this.slots[slot]?.bytes ?? 0)) this.slots[slot] = { bytes, ...contentOf(nodes[id]!) };
+    }
     for (const { loads, stores } of dispatches.flat()) {
       if (stores.some((id) => flags.has(id))) for (const id of loads) if (flags.has(id)) this.apart.add(`out:${index}:${id}`);
     }
@@ -226,7 +250,7 @@ class Compiler {
     for (const part of dispatches.flat()) {
       for (const id of part.stores) {
         const refs = fixed(id);
-        const written = refs.length === 0 ? [`slot:${plan.slots.get(id)!}`] : refs;
+        const written = refs.length === 0 ? [`slot:${slots.get(id)!}`] : refs;
         // `write:s` becomes `state:s` where the old value is not needed any more
         targets.set(
           id,
@@ -244,7 +268,7 @@ class Compiler {
     for (const [output, id] of Object.entries(graph.outputs)) {
       const { dtype, shape } = nodes[id]!;
       const ref = `out:${index}:${id}`;
-      this.outs.set(ref, { dtype, shape });
+      this.outs.set(ref, contentOf(nodes[id]!));
       this.values.set(output, { ref, dtype, shape });
     }
     const writes = Object.fromEntries(
@@ -253,7 +277,14 @@ class Compiler {
         { dtype: nodes[id]!.dtype, shape: nodes[id]!.shape, inPlace: inPlace.has(state) },
       ]),
     );
-    return { name, graph, steps, repeat, writes, feeds, states };
+    // the number of an iteration, and what an earlier stage gives, are no feeds
+    const fed = new Set(
+      nodes.flatMap((node) =>
+        node.prim === "input" && /^(?:scalars|feed:.*)$/u.test(places.get(node.id)?.ref ?? "") ? [node.params.name] : [],
+      ),
+    );
+    const indexed = indexedAxes(graph).filter(({ input }) => fed.has(input));
+    return { name, graph, steps, repeat, writes, feeds, states, indexed };
   }
 
   private step(graph: Graph, parts: readonly Part[], sources: BindingSources): Step {

@@ -180,5 +180,12 @@ function originsOf(nodes: readonly Node[], owner: Origin): readonly Origin[] {
   return found.size === 0 ? [owner] : [...found.values()];
 }
 
+/** A buffer's name with a pack, which is named by all its members, shortened. */
+export const shortName = (buffer: string): string =>
+  buffer.replace(/pack:(.*)$/u, (_all, members: string) => {
+    const names = members.split(",");
+    return names.length === 1 ? names[0]! : `pack of ${names.length} from ${names[0]!} on`;
+  });
+
 /** On a device a truth value takes a word too. */
 const bytesOf = (shape: Shape): number => 4 * sizeOf(shape);

@@ -4,6 +4,7 @@
  */
 import type { create } from "webgpu";
 import { GmcError, InternalError } from "../../graph/errors.js";
+import { showBytes } from "../shortage.js";
 import type { GemmLimits } from "./gemm/types.js";
 import type { DeviceLimits } from "./assemble.js";
 import type { Access } from "./bindings.js";
@@ -79,11 +80,13 @@ export interface Pipeline {
 export class Device {
   readonly limits: DeviceLimits;
   readonly maxBytes: number;
+  /** Bytes that the sessions of this device hold. */
+  held = 0;
   lost: string | undefined;
   private readonly pipelines = new Map<string, Promise<Pipeline>>();
   private readonly layouts = new Map<string, GPUBindGroupLayout>();
   readonly iterationLayout: GPUBindGroupLayout;
-  private failure: string | undefined;
+  private failure: GPUError | undefined;
 
   constructor(
     readonly gpu: GPUDevice,
@@ -107,14 +110,14 @@ export class Device {
       entries: [{ binding: 0, visibility: computeStage, buffer: { type: "uniform", hasDynamicOffset: true, minBindingSize: 16 } }],
     });
     gpu.addEventListener("uncapturederror", (event) => {
-      this.failure ??= (event as GPUUncapturedErrorEvent).error.message;
+      this.failure ??= (event as GPUUncapturedErrorEvent).error;
     });
     void gpu.lost.then(({ message, reason }) => {
       this.lost = message || reason;
     });
   }
 
-  /** GM5422 where the device is gone; a bug where it refused something since the last look. */
+  /** GM5422 where the device is gone, GM5427 where its memory is full; a bug where it refused something else since the last look. */
   check(): void {
     if (this.lost !== undefined) {
       throw new GmcError("GM5422", `the webgpu engine lost its device: ${this.lost}`, [
@@ -123,7 +126,15 @@ export class Device {
     }
     const { failure } = this;
     this.failure = undefined;
-    if (failure !== undefined) throw new InternalError(`WebGPU: ${failure}`);
+    if (failure === undefined) return;
+    // the class is a global in browsers alone
+    if (failure.constructor.name === "GPUOutOfMemoryError") {
+      throw new GmcError("GM5427", `the device (${this.adapter.name}) has no memory left: ${failure.message.split("\n")[0]}`, [
+        `The engine holds ${showBytes(this.held)}. A smaller batch needs less; so does a device that nothing else works on.`,
+        "GMC_GPU_MEMORY=8GB, with what this device has, makes gmc say so before a run begins, and at which batch it fits.",
+      ]);
+    }
+    throw new InternalError(`WebGPU: ${failure.message}`);
   }
 
   pipeline(wgsl: string, access: readonly Access[], iteration: boolean): Promise<Pipeline> {

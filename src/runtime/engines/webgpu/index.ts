@@ -4,6 +4,7 @@
  */
 import { GmcError } from "../../graph/errors.js";
 import type { Engine } from "../engine.js";
+import { budgetOf } from "./budget.js";
 import { mayHaveCard } from "./card.js";
 import { findAdapter, openDevice } from "./device.js";
 import { openSession } from "./session.js";
@@ -19,8 +20,9 @@ export const webgpuEngine: Engine = {
       return { name: "webgpu", available: false, detail: unavailable(error) };
     }
   },
-  async open() {
-    return openSession(await openDevice());
+  async open(options = {}) {
+    const device = await openDevice();
+    return openSession(device, await budgetOf(options, device.adapter));
   },
 };
 

@@ -1,22 +1,15 @@
 /**
  * Where results that live within a stage lie: numbered buffers, each taken again once the last dispatch that reads its value is over. Takes dispatches in order and
- * the bytes of each node, gives a buffer's number for each node and the bytes of each buffer. Parts of one dispatch run side by side, so no
+ * the bytes of each node, gives the number of its buffer for each. Parts of one dispatch run side by side, so no
  * result of a dispatch takes the place of anything that it reads.
  */
 import type { Part } from "./schedule.js";
-
-export interface MemoryPlan {
-  /** node id -> number of its buffer */
-  readonly slots: ReadonlyMap<number, number>;
-  /** bytes by number */
-  readonly sizes: readonly number[];
-}
 
 export function planMemory(
   dispatches: readonly (readonly Part[])[],
   bytesOf: (id: number) => number,
   temporary: (id: number) => boolean,
-): MemoryPlan {
+): ReadonlyMap<number, number> {
   const last = new Map<number, number>();
   dispatches.forEach((parts, at) => {
     for (const part of parts) for (const id of [...part.loads, ...part.stores]) last.set(id, at);
@@ -34,7 +27,7 @@ export function planMemory(
     }
     for (const [id, slot] of slots) if (last.get(id) === at) free.add(slot);
   });
-  return { slots, sizes };
+  return slots;
 }
 
 /** The smallest free buffer that holds so much, else the largest, which then grows, else a new one. */

@@ -9,29 +9,57 @@ import { runKernel } from "../../graph/semantics/kernels.js";
 import { allocate, fromHost, toHost, valueOf, type Value as HostValue } from "../../graph/semantics/value.js";
 import { sizeOf } from "../../graph/shape.js";
 import type { NodeOf, Prim } from "../../graph/types.js";
-import type { EngineSession, Executable, HostTensor, HostTensors, Program } from "../engine.js";
+import type { EngineSession, Executable, HostTensor, HostTensors, Program, StateSpec } from "../engine.js";
+import { shortageError, type MemoryShortage } from "../shortage.js";
 import type { Assembled } from "./assemble.js";
-import { compileProgram, type CompiledProgram, type CompiledStage, type Step, type Value } from "./compile.js";
+import type { Budget } from "./budget.js";
+import { Compilations } from "./compilations.js";
+import type { CompiledProgram, CompiledStage, Step, Value } from "./compile.js";
 import { mapRead, uniformStride, usage, type Device, type Pipeline } from "./device.js";
+import { checkIndices } from "./indices.js";
+import { ITERATIONS, memoryNeed, NUMBERS, programBuffers, shortageOf } from "./need.js";
 import { bytesOf, hostTensor, Memory, Store, type Region } from "./store.js";
 
-export function openSession(device: Device): EngineSession {
-  const memory = new Memory(device);
+/** `budget`: what the engine may take of the device's memory, where that is known. */
+export function openSession(device: Device, budget?: Budget): EngineSession {
+  const memory = new Memory(device, budget);
   const store = new Store(memory);
   const open = new Set<Executable>();
   const queued = inTurn();
+  const compilations = new Compilations(device.limits);
+  // of the executables that are open, and of those on their way
+  const taken = new Set<{ readonly compiled: CompiledProgram }>();
+  const shortage = (more: readonly CompiledProgram[], states: ReadonlyMap<string, StateSpec>): MemoryShortage | undefined =>
+    shortageOf(memoryNeed([...[...taken].map(({ compiled }) => compiled), ...more], states), memory);
   return {
     engine: "webgpu",
     write: (name, value) => store.write(name, value),
     read: (name) => queued(async () => (await readBack(device, [store.current(name)]))[0]!),
     has: (name) => store.has(name),
     drop: (name) => store.drop(name),
+    memoryShortage(programs, added) {
+      const states = new Map([...store.specs(), ...added]);
+      const compiled = programs.map((program) => compilations.of(program, (name) => states.get(name)?.shape));
+      return shortage(compiled, states);
+    },
     async compile(program) {
-      const runner = await ProgramRunner.make(device, memory, store, program);
+      device.check();
+      const states = store.specs();
+      const compiled = compilations.of(program, (name) => states.get(name)?.shape);
+      const short = shortage([compiled], states);
+      if (short !== undefined) throw shortageError(short, `the program ${program.name}`);
+      const place = { compiled };
+      taken.add(place);
+      const runner = await ProgramRunner.make(device, memory, store, program, compiled).catch((error: unknown) => {
+        taken.delete(place);
+        throw error;
+      });
       const executable: Executable = {
         run: (feeds) => queued(() => runner.run(feeds)),
         dispose() {
-          if (open.delete(executable)) void queued(() => Promise.resolve(runner.dispose()));
+          if (!open.delete(executable)) return;
+          taken.delete(place);
+          void queued(() => Promise.resolve(runner.dispose()));
         },
       };
       open.add(executable);
@@ -79,16 +107,12 @@ type Ready =
   | { readonly kind: "dispatch"; readonly dispatch: Assembled; readonly pipeline: Pipeline; readonly groups: Map<string, GPUBindGroup> }
   | Extract<Step, { kind: "host" }>;
 
-/** Iterations of one submission. */
-const ITERATIONS = 512;
-
 class ProgramRunner {
   private readonly fixed = new Map<string, Region>();
-  private readonly feeds = new Map<string, Region>();
   /** Results that lie in a region of several, and states that do. */
   private readonly parts = new Map<string, Region>();
   private readonly packs = new Map<string, Region>();
-  private iterations: { readonly region: Region; readonly group: GPUBindGroup } | undefined;
+  private numbers: GPUBindGroup | undefined;
   private encoder: GPUCommandEncoder | undefined;
   private pass: GPUComputePassEncoder | undefined;
 
@@ -101,9 +125,7 @@ class ProgramRunner {
     private readonly steps: readonly (readonly Ready[])[],
   ) {}
 
-  static async make(device: Device, memory: Memory, store: Store, program: Program): Promise<ProgramRunner> {
-    device.check();
-    const compiled = compileProgram(program, device.limits, (name) => (store.has(name) ? store.current(name).shape : undefined));
+  static async make(device: Device, memory: Memory, store: Store, program: Program, compiled: CompiledProgram): Promise<ProgramRunner> {
     const steps = await Promise.all(
       compiled.stages.map((stage) =>
         Promise.all(
@@ -126,28 +148,21 @@ class ProgramRunner {
     return runner;
   }
 
+  /** All that the program has for itself; states are the store's. */
   private allocate(): void {
     const { compiled, memory, fixed } = this;
-    fixed.set("scalars", memory.region(Math.max(4, 4 * compiled.scalarWords)));
-    const constants = memory.region(Math.max(4, compiled.constants.byteLength));
-    memory.upload(constants, compiled.constants);
-    fixed.set("constants", constants);
-    compiled.slots.forEach((bytes, i) => fixed.set(`slot:${i}`, memory.region(bytes)));
-    fixed.set("flags", memory.region(4 * Math.max(1, compiled.stages.length)));
+    for (const { name, bytes } of programBuffers(compiled)) fixed.set(name, memory.region(bytes, name === NUMBERS ? usage.uniform : 0));
+    memory.upload(fixed.get("constants")!, compiled.constants);
     for (const pack of compiled.gradientPacks) {
-      const region = memory.region(pack.bytes);
-      fixed.set(pack.name, region);
       pack.members.forEach((ref, i) => {
         const { dtype, shape } = compiled.outs.get(ref)!;
-        this.parts.set(ref, memory.within(region, pack.offsets[i]!, dtype, shape));
+        this.parts.set(ref, memory.within(fixed.get(pack.name)!, pack.offsets[i]!, dtype, shape));
       });
     }
-    for (const [ref, { shape }] of compiled.outs) if (!this.parts.has(ref)) fixed.set(ref, memory.region(bytesOf(shape)));
   }
 
   dispose(): void {
-    for (const region of [...this.fixed.values(), ...this.feeds.values()]) this.memory.free(region);
-    if (this.iterations !== undefined) this.memory.free(this.iterations.region);
+    for (const region of this.fixed.values()) this.memory.free(region);
   }
 
   async run(feeds: HostTensors): Promise<HostTensors> {
@@ -189,14 +204,9 @@ class ProgramRunner {
     }
     this.memory.upload(this.fixed.get("scalars")!, scalars);
     for (const stage of compiled.stages) {
+      for (const axis of stage.indexed) checkIndices(axis, feedOf(feeds, axis.input));
       for (const [name, spec] of stage.feeds) {
-        const { data } = checkedFeed(feeds, name, spec);
-        let region = this.feeds.get(name);
-        if (region === undefined) {
-          region = this.memory.region(bytesOf(spec.shape));
-          this.feeds.set(name, region);
-        }
-        this.memory.upload(region, data);
+        this.memory.upload(this.fixed.get(`feed:${name}`)!, checkedFeed(feeds, name, spec).data);
       }
     }
   }
@@ -238,17 +248,14 @@ class ProgramRunner {
 
   private numberIterations(first: number, count: number): void {
     this.submit();
-    if (this.iterations === undefined) {
-      const region = this.memory.region(ITERATIONS * uniformStride, usage.uniform);
-      const group = this.device.gpu.createBindGroup({
-        layout: this.device.iterationLayout,
-        entries: [{ binding: 0, resource: { buffer: region.buffer, size: 16 } }],
-      });
-      this.iterations = { region, group };
-    }
+    const region = this.fixed.get(NUMBERS)!;
+    this.numbers ??= this.device.gpu.createBindGroup({
+      layout: this.device.iterationLayout,
+      entries: [{ binding: 0, resource: { buffer: region.buffer, size: 16 } }],
+    });
     const numbers = new Int32Array((count * uniformStride) / 4);
     for (let i = 0; i < count; i++) numbers[(i * uniformStride) / 4] = first + i;
-    this.memory.upload(this.iterations.region, numbers);
+    this.memory.upload(region, numbers);
   }
 
   private encode(step: Extract<Ready, { kind: "dispatch" }>, stage: CompiledStage, iteration: number): void {
@@ -268,7 +275,7 @@ class ProgramRunner {
     this.pass ??= this.commands().beginComputePass();
     this.pass.setPipeline(pipeline.pipeline);
     this.pass.setBindGroup(0, group);
-    if (dispatch.iteration) this.pass.setBindGroup(1, this.iterations!.group, [iteration * uniformStride]);
+    if (dispatch.iteration) this.pass.setBindGroup(1, this.numbers!, [iteration * uniformStride]);
     this.pass.dispatchWorkgroups(...dispatch.workgroups);
   }
 
@@ -279,16 +286,10 @@ class ProgramRunner {
       case "state":
         return this.packs.get(name) ?? this.store.current(name);
       case "write": {
-        const pack = this.packs.get(name);
-        if (pack !== undefined) {
-          if (!this.fixed.has(ref)) this.fixed.set(ref, this.memory.region(pack.bytes));
-          return this.fixed.get(ref)!;
-        }
+        if (this.packs.has(name)) return this.regionOf(ref);
         const { dtype, shape } = stage.writes[name]!;
         return this.store.spare(name, dtype, shape);
       }
-      case "feed":
-        return this.feeds.get(name)!;
       default:
         return this.regionOf(ref);
     }

@@ -6,7 +6,9 @@ import { stagedFor } from "../../graph/host.js";
 import { GmcError } from "../../graph/errors.js";
 import { sameShape, sizeOf } from "../../graph/shape.js";
 import type { DType, Shape } from "../../graph/types.js";
-import type { HostTensor, TypedArray } from "../engine.js";
+import type { HostTensor, StateSpec, TypedArray } from "../engine.js";
+import { shortageError, type MemoryShortage } from "../shortage.js";
+import type { Budget } from "./budget.js";
 import { usage, type Device } from "./device.js";
 
 /** A part of a buffer: a whole tensor. */
@@ -31,19 +33,34 @@ export class Memory {
   private next = 0;
   held = 0;
 
-  constructor(readonly device: Device) {}
+  constructor(
+    readonly device: Device,
+    readonly budget?: Budget,
+  ) {}
 
+  /** GM5423 where a buffer of so many bytes is more than the device gives. */
   region(bytes: number, extra = 0): Region {
-    if (bytes > this.device.maxBytes) {
-      throw new GmcError(
-        "GM5423",
-        `the webgpu engine needs ${megabytes(bytes)} in one piece, the device (${this.device.adapter.name}) gives at most ${megabytes(this.device.maxBytes)}`,
-        ["A smaller batch needs less; the onnx engine has no such limit."],
-      );
-    }
-    const buffer = this.device.gpu.createBuffer({ size: bytes, usage: usage.storage | usage.copySource | usage.copyTarget | extra });
+    const { device } = this;
+    if (bytes > device.maxBytes) throw shortageError({ ...this.limits("GM5423"), needed: bytes, largest: [] }, "a tensor");
+    const buffer = device.gpu.createBuffer({ size: bytes, usage: usage.storage | usage.copySource | usage.copyTarget | extra });
     this.held += bytes;
+    device.held += bytes;
     return { key: this.next++, buffer, offset: 0, bytes };
+  }
+
+  /** Room for a tensor that comes to what is held; GM5427 where it is more than may be taken. */
+  room(bytes: number, what: string): void {
+    const needed = this.device.held + bytes;
+    if (this.budget !== undefined && needed > this.budget.bytes)
+      throw shortageError({ ...this.limits("GM5427"), needed, largest: [] }, `${what}, with what is held,`);
+  }
+
+  /** What a shortage is told with. */
+  limits(code: MemoryShortage["code"]): Pick<MemoryShortage, "code" | "limit" | "source" | "device"> {
+    const { maxBytes, adapter } = this.device;
+    const whole = { bytes: maxBytes, source: "the device says so" };
+    const { bytes, source } = code === "GM5423" ? whole : (this.budget ?? whole);
+    return { code, limit: bytes, source, device: `the device (${adapter.name})` };
   }
 
   tensor(dtype: DType, shape: Shape): TensorRegion {
@@ -57,6 +74,7 @@ export class Memory {
 
   free(region: Region): void {
     this.held -= region.bytes;
+    this.device.held -= region.bytes;
     region.buffer.destroy();
   }
 
@@ -66,9 +84,6 @@ export class Memory {
     this.device.gpu.queue.writeBuffer(region.buffer, region.offset, words.buffer as ArrayBuffer, words.byteOffset, words.byteLength);
   }
 }
-
-const megabytes = (bytes: number): string =>
-  bytes >= 1e9 ? `${(bytes / 1e9).toFixed(1)} GB` : bytes >= 1e6 ? `${(bytes / 1e6).toFixed(0)} MB` : `${bytes} bytes`;
 
 /** The host's kind of array for a tensor that lies as words. */
 export function hostTensor(dtype: DType, shape: Shape, words: ArrayBuffer): HostTensor {
@@ -119,6 +134,11 @@ export class Store {
     return this.entries.has(name);
   }
 
+  /** All entries. */
+  specs(): Map<string, StateSpec> {
+    return new Map([...this.entries].map(([name, { current }]) => [name, { dtype: current.dtype, shape: current.shape }]));
+  }
+
   write(name: string, value: HostTensor): void {
     const entry = this.entries.get(name);
     if (entry !== undefined && entry.current.dtype === value.dtype && sameShape(entry.current.shape, value.shape)) {
@@ -126,6 +146,7 @@ export class Store {
       return;
     }
     this.drop(name);
+    this.memory.room(bytesOf(value.shape), `the state ${name}`);
     const current = this.memory.tensor(value.dtype, value.shape);
     this.memory.upload(current, value.data);
     this.entries.set(name, { current, spare: undefined, pack: undefined });

@@ -1,0 +1,37 @@
+/** A WebGPU device for tests of what is allocated and refused, where no card is needed. */
+import { Device } from "../../src/runtime/engines/webgpu/device.js";
+
+export type Listener = (event: { readonly error: Error }) => void;
+
+/** A device that makes buffers and computes nothing: what is read back are words of 1. */
+export function idleDevice(maxBufferSize = 2 ** 27, listen: (listener: Listener) => void = () => undefined): Device {
+  const nothing = (): undefined => undefined;
+  const pass = { setPipeline: nothing, setBindGroup: nothing, dispatchWorkgroups: nothing, end: nothing };
+  const encoder = { copyBufferToBuffer: nothing, clearBuffer: nothing, beginComputePass: () => pass, finish: () => ({}) };
+  const gpu = {
+    limits: {
+      maxComputeWorkgroupStorageSize: 16384,
+      maxComputeInvocationsPerWorkgroup: 256,
+      maxComputeWorkgroupsPerDimension: 65535,
+      maxStorageBuffersPerShaderStage: 16,
+      maxStorageBufferBindingSize: 2 ** 27,
+      maxBufferSize,
+    },
+    lost: new Promise(nothing),
+    queue: { submit: nothing, writeBuffer: nothing },
+    addEventListener: (_kind: string, listener: Listener) => listen(listener),
+    createBuffer: ({ size }: GPUBufferDescriptor) => ({
+      destroy: nothing,
+      unmap: nothing,
+      mapAsync: () => Promise.resolve(),
+      getMappedRange: () => new Uint32Array(size / 4).fill(1).buffer,
+    }),
+    createBindGroupLayout: () => ({}),
+    createBindGroup: () => ({}),
+    createPipelineLayout: () => ({}),
+    createShaderModule: () => ({}),
+    createComputePipelineAsync: () => Promise.resolve({}),
+    createCommandEncoder: () => encoder,
+  };
+  return new Device(gpu as unknown as GPUDevice, { adapter: undefined as unknown as GPUAdapter, name: "an idle card", software: false });
+}
