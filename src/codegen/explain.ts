@@ -148,8 +148,7 @@ function surrogateText(d: DerivedObjective): string {
     return "the estimate itself: it draws noise of a fixed distribution alone, and the gradient passes through what is made of it";
   if (drawn.length === 0)
     return d.random ? "the estimate itself; no gradient passes through its samples" : "the objective itself: it is exact";
-  const [first = "z"] = drawn;
-  return `the estimate itself, with ${drawn.map((v) => `${v} = sample(noise; its parameters)`).join(", ")}: the gradient passes through ${first}${drawn.length > 1 ? " and the others" : ""}`;
+  return `the estimate itself, with ${drawn.map((v) => `${v} = sample(noise; its parameters)`).join(", ")}: the gradient passes through ${drawn.length > 2 ? `each of the ${drawn.length}` : drawn.join(" and ")}`;
 }
 
 function surrogatesIn(quantity: DerivedObjective["quantity"]): readonly string[] {

@@ -43,6 +43,17 @@ describe("the note to a model without an evaluate block", () => {
     expect(unmeasured(again, await importModel(again.print("js")), {})).toEqual([]);
   });
 
+  it("has a neighbour for one without a train block, before data are asked for", async () => {
+    writeFileSync(
+      join(folder, "idle.gm"),
+      "model Idle {\n  data x : real[2]\n  latent z : real[2]\n  density p(x, z) { z ~ Normal(0, 1) x ~ Normal(z, 1) }\n}\n",
+    );
+    const ran = await gmc(["train", "idle.gm"], { cwd: folder });
+    expect(ran.code).toBe(1);
+    expect(ran.stderr).toMatch(/^error\[GM4007\]: Idle has no train block, so there is nothing to train\n/u);
+    expect(ran.stderr).toContain("train { maximize log p(x)  optimizer = adam(lr = 1e-3), batch = 100, epochs = 10 }");
+  });
+
   it("comes before the training, and its results say that there is no metric", async () => {
     await noteOf("energy_langevin");
     const data = ["--data", "pinwheel:rows=50", "--batch", "10", "--steps", "1"];

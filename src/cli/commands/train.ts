@@ -1,5 +1,5 @@
 /** `gmc train`: compile, train, evaluate, draw; everything of a run in one folder. */
-import { checkTraining } from "../../runtime/train/train.js";
+import { checkTraining, checkTrains } from "../../runtime/train/train.js";
 import { carriedByModel } from "../../runtime/train/carried.js";
 import { createRun } from "../../runtime/node/run-folder.js";
 import { printDiagnostics } from "../errors.js";
@@ -21,9 +21,11 @@ export async function trainCommand(file: string, flags: TrainFlags): Promise<num
   const options = { set: await configuredSet(file, flags) };
   const compiled = compileOrFail(file, options);
   if (!flags.json) printDiagnostics(compiled.diagnostics, false);
-  const { settings, runs } = await resolveSettings(file, flags, compiled.derived?.model.streams.length === 0);
   const js = compiled.print("js");
-  const opened = await openRun(await importModel(js), settings, (variable, shape) => otherSizes(compiled, variable, shape));
+  const definition = await importModel(js);
+  checkTrains(definition);
+  const { settings, runs } = await resolveSettings(file, flags, compiled.derived?.model.streams.length === 0);
+  const opened = await openRun(definition, settings, (variable, shape) => otherSizes(compiled, variable, shape));
   const { model, dataset, picked } = opened;
   if (!flags.json) unusedMeasures(model, flags).forEach(stderr);
   if (!flags.json && flags.eval !== false) unmeasured(compiled, model, options).forEach(stderr);

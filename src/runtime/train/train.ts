@@ -24,7 +24,7 @@ import type { ModelDefinition, PhaseDefinition } from "../model.js";
 import { leavesOf } from "../nn/spec.js";
 import { boundData, type DataOptions } from "./arrays.js";
 import { carriedByModel, carriedName, startValue } from "./carried.js";
-import { defined, emaName } from "./context.js";
+import { dataVariables, defined, emaName } from "./context.js";
 import { runLoop, speedOf, type CheckpointReason, type Cursor, type LoopResult, type MetricRecord, type StepReport } from "./loop.js";
 import { checkOptionNames } from "./options.js";
 import { planPhase } from "./plan.js";
@@ -206,7 +206,7 @@ async function validationValues(
  */
 export function checkTraining(model: ModelDefinition, dataset: Dataset, options: RunOptions): void {
   checkRunOptions(model, options);
-  if (model.train.length === 0) throw new GmcError("GM4007", `${model.name} has no train block`);
+  checkTrains(model);
   for (const phase of model.train) {
     checkBatch(dataset, batchOf(phase, dataset, options));
     if (phase.earlyStopping && !hasValidation(dataset)) {
@@ -215,6 +215,20 @@ export function checkTraining(model: ModelDefinition, dataset: Dataset, options:
       ]);
     }
   }
+}
+
+/** GM4007 for a model without a train block. */
+export function checkTrains(model: ModelDefinition): void {
+  if (model.train.length > 0) return;
+  const { generative: p, inference: q } = model;
+  const density = p === undefined ? undefined : model.densities[p];
+  const data = density?.head.filter((name) => Object.hasOwn(dataVariables(model), name)) ?? [];
+  const given = density === undefined || density.given.length === 0 ? "" : ` | ${density.given.join(", ")}`;
+  const objective =
+    p === undefined || data.length === 0 ? "…" : q === undefined ? `log ${p}(${data.join(", ")}${given})` : `ELBO(${p}, ${q})`;
+  throw new GmcError("GM4007", `${model.name} has no train block, so there is nothing to train`, [
+    `add one to the model: train { maximize ${objective}  optimizer = adam(lr = 1e-3), batch = 100, epochs = 10 }`,
+  ]);
 }
 
 function hasValidation(dataset: Dataset): boolean {
