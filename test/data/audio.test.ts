@@ -116,7 +116,9 @@ describe("recordings as rows", () => {
     const coded = codes.streams[0]!.splits.train.columns["x"]!;
     expect(coded.audio).toEqual({ rate: 8000, levels: 256 });
     expect(coded.source[15]).toBe(muLaw(15 / 1000));
-    expect(codes.provenance.at(-1)).toMatch(/mu-law codes of 256 levels/);
+    expect(codes.provenance.at(-1)).toMatch(/mu-law codes of 256 levels \(mu = 255, as in G\.711\)/);
+    const few = await loadDataset("x=a.wav:width=10", [{ x: category(16, [10]) }], { base });
+    expect(few.provenance.at(-1)).toMatch(/mu-law codes of 16 levels \(mu = 15\)/);
   });
 
   it("labels a folder by its subfolders, of one rate or brought to one", async () => {
@@ -133,10 +135,44 @@ describe("recordings as rows", () => {
     expect(data.provenance.join()).toContain("resampled from 16000 Hz");
   });
 
+  it("of a folder go to variables by name, sound and labels apart", async () => {
+    const base = temporaryFolder();
+    for (const name of ["no", "yes"]) mkdirSync(`${base}/words/${name}`, { recursive: true });
+    write(base, "words/no/1.wav", sound(8000, 20));
+    write(base, "words/yes/1.wav", sound(8000, 10, 0.5));
+    mkdirSync(`${base}/flat`);
+    write(base, "flat/1.wav", sound(8000, 25));
+    const one = await loadDataset("x=flat:width=10", [{ x: real([10]) }], { base });
+    const streams = [{ x: real([10]), y: category(2) }];
+    const two = await loadDataset("x=words/:width=10,y=words/#labels:width=10", streams, { base });
+    const first = (data: typeof one): number[] => Array.from(data.streams[0]!.splits.train.columns["x"]!.source, (v) => v * 1000);
+    expect(first(one).map(Math.round)).toEqual(Array.from({ length: 20 }, (_, i) => i));
+    expect(first(two).filter((_, i) => i % 10 === 0)).toEqual([0, 10, 500].map((v) => expect.closeTo(v, 1) as number));
+    expect(Array.from(two.streams[0]!.splits.train.columns["y"]!.source)).toEqual([0, 0, 1]);
+    const part = await mistake(() => loadDataset("x=words/#pictures:width=10", [{ x: real([10]) }], { base }));
+    expect(part).toMatchObject({ code: "GM5007", message: "words/ offers sound and labels, not pictures" });
+    expect((await mistake(() => loadDataset("x=flat,y=flat#labels", streams, { base }))).message).toBe("flat has no labels");
+  });
+
+  it("are as long as the variable, where no width is told", async () => {
+    const base = temporaryFolder();
+    mkdirSync(`${base}/words/no`, { recursive: true });
+    write(base, "words/no/1.wav", sound(8000, 25));
+    const rows = async (spec: string, ...streams: Parameters<typeof loadDataset>[1]): Promise<readonly unknown[]> =>
+      (await loadDataset(spec, streams, { base })).streams.map(({ splits }) => splits.train.rows);
+    const y = category(1);
+    expect(await rows("words/", { x: real([10]), y })).toEqual([2]);
+    expect(await rows("x=words/,y=words/#labels", { x: category(256, [6]), y })).toEqual([4]);
+    expect(await rows("a=words/,b=words/", { a: real([10]) }, { b: real([5]) })).toEqual([2, 5]);
+    // what is told holds
+    expect((await mistake(() => rows("x=words/:width=5", { x: real([10]) }))).code).toBe("GM5021");
+  });
+
   it("says what is missing", async () => {
     const base = temporaryFolder();
     write(base, "a.wav", sound(8000, 25));
-    expect(await mistake(() => loadDataset("a.wav", [{ x: real([10]) }], { base }))).toMatchObject({ code: "GM5013" });
+    const several = [{ a: real([10]), b: real([10]) }];
+    expect(await mistake(() => loadDataset("a.wav", several, { base }))).toMatchObject({ code: "GM5013" });
     expect(await mistake(() => loadDataset("a.wav:width=26", [{ x: real([26]) }], { base }))).toMatchObject({
       code: "GM5214",
       help: ["take shorter windows: width=25"],

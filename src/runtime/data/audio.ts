@@ -14,6 +14,8 @@ export interface Recording {
 export interface AudioOptions {
   /** Samples of a row. */
   readonly width?: number;
+  /** Entries of a row of the variable, which are the samples where `width` is not told. */
+  readonly rowLength?: number;
   /** Samples a second that all recordings are brought to. */
   readonly rate?: number;
 }
@@ -29,10 +31,10 @@ export interface AudioRows {
 
 /** GM5213 for recordings of several rates, GM5214 where none fills a window, GM5013 where a window has no length. `path` is what they come from. */
 export function audioRows(path: string, given: readonly Recording[], options: AudioOptions): AudioRows {
-  const { width } = options;
+  const width = options.width ?? options.rowLength;
   if (width === undefined)
     throw new GmcError("GM5013", `${path}: sound is cut into windows, and their length is not told`, [
-      "add :width=N, the number of samples of a row",
+      "add :width=N, the number of samples of a row, or name the variable that the sound is for: `x=…`",
     ]);
   const rates = new Map(given.map(({ path: file, wave }) => [wave.rate, file]));
   const [first, other] = [...rates];

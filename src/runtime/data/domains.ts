@@ -166,8 +166,11 @@ function inside(context: ColumnContext, column: Column): Column {
 /** One line of the protocol: what happened to the values. */
 export function describeColumn(context: ColumnContext, column: Column, statistics: ValueStatistics): string {
   const { name, spec, options } = context;
-  if (column.audio?.levels !== undefined)
-    return `${name}: samples as mu-law codes of ${column.audio.levels} levels (G.711), whose probabilities are those of codes`;
+  const levels = column.audio?.levels;
+  if (levels !== undefined) {
+    const law = `mu = ${levels - 1}${levels === 256 ? ", as in G.711" : ""}`;
+    return `${name}: samples as mu-law codes of ${levels} levels (${law}), whose probabilities are those of codes`;
+  }
   const over = divisor(statistics, options);
   const shown = over === 1 ? "v" : `v/${over}`;
   if (spec.domain === "binary") {
