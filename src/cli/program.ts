@@ -175,12 +175,11 @@ function buildProgram(finish: Finish): Command {
     )
     .action(async (run: string | undefined, flags: object) => finish(await (await import("./commands/eval.js")).evalCommand(run, flags)));
 
-  const ofPictures = (name: string, summary: string): Command =>
-    ofRun(name, summary).addOption(
-      new Option("--out <FILE>", "picture to write, or folder (with / at its end); the run folder unless told"),
-    );
+  const ofPictures = (name: string, summary: string, files = "picture to write"): Command =>
+    ofRun(name, summary).addOption(new Option("--out <FILE>", `${files}, or folder (with / at its end); the run folder unless told`));
+  const withSound = "picture to write (of sound .wav, too)";
 
-  ofPictures("sample", "draw from a trained model")
+  ofPictures("sample", "draw from a trained model", withSound)
     .addOption(new Option("--count <N>", "how many; 64 unless told, 10 chains with --every").argParser(wholeNumber(1)))
     .addOption(
       new Option("--given <NAME=VALUE>", "hold a variable at a number, or at rows of the data (x=data); may be given again").argParser(
@@ -199,7 +198,7 @@ function buildProgram(finish: Finish): Command {
     .addOption(
       new Option(
         "--known <REGION>",
-        "of an autoregressive model: hold a half of rows of the data and draw the rest; top, bottom, left, right, or an .npy FILE that is 1 where entries are held. Entries that are drawn before a held one do not follow it",
+        "of an autoregressive model: hold a half of rows of the data and draw the rest; top, bottom, left, right (of a sequence left is its first half), or an .npy FILE that is 1 where entries are held. Entries that are drawn before a held one do not follow it",
       ),
     )
     .addOption(new Option("--split <NAME>", "with --known: which rows").choices(["train", "validation", "test"]))
@@ -218,7 +217,7 @@ function buildProgram(finish: Finish): Command {
       finish(await (await import("./commands/pictures.js")).sampleCommand(run, flags)),
     );
 
-  ofPictures("reconstruct", "show rows of the data beside what the model makes of them")
+  ofPictures("reconstruct", "show rows of the data beside what the model makes of them", withSound)
     .addOption(new Option("--count <N>", "how many").argParser(wholeNumber(1)).default(32))
     .addOption(new Option("--split <NAME>", "which rows").choices(["train", "validation", "test"]))
     .addHelpText("after", examples(["gmc reconstruct runs/vae", "the first 32 test rows"]))

@@ -15,7 +15,7 @@ import type { TrainedSession } from "../../runtime/eval/session.js";
 import { FINE } from "../exit.js";
 import type { RunFlags } from "../options.js";
 import { json, stdout } from "../output.js";
-import { pathFor } from "../run/pictures.js";
+import { placed } from "../run/pictures.js";
 import { filterStem, topicsText } from "../run/units.js";
 import { openTrained, type Restored } from "../run/trained.js";
 
@@ -35,9 +35,8 @@ export function filtersCommand(named: string | undefined, flags: FilterFlags): P
       json({ run: restored.run.path, step: restored.checkpoint.manifest.step, filters: chosen.map((c) => plain(c, flags.count)) });
       return;
     }
-    for (const filters of chosen) {
-      const drawing = { stem: filterStem(filters), ...(await drawFilters(filters, flags)) };
-      const path = pathFor(drawing, chosen.length, restored.run.path, flags.out);
+    const drawings = await Promise.all(chosen.map(async (c) => ({ stem: filterStem(c), ...(await drawFilters(c, flags)) })));
+    for (const { path, drawing } of placed(drawings, restored.run.path, flags.out)) {
       writeFileAtomic(path, drawing.content);
       stdout(path);
     }

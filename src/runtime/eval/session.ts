@@ -24,6 +24,7 @@ import {
   stageSample,
   type DrawProgram,
 } from "./draw.js";
+import { knownRows } from "./known.js";
 import { runSequential, type SequentialOptions } from "./sequential.js";
 import { directionsOf, stageTranslation } from "./translate.js";
 import { evaluate, type EvaluateOptions } from "./evaluate.js";
@@ -90,11 +91,11 @@ export interface SampleOptions {
   /** Also what the chains are at the start and after every so many sweeps: `frames`. */
   readonly every?: number;
   /**
-   * Of a density that is drawn entry by entry: entries that are held, at `values` where `mask` is not 0. [rows, ...event] each. Of the last variable
-   * that is drawn so unless another is named.
+   * Of a density that is drawn entry by entry: entries that are held, at `values` where `mask` is 1; where it is 0, `values` may be anything. Rows
+   * of the variable each, as of `data`. Of the last variable that is drawn so unless another is named.
    */
-  readonly known?: { readonly variable?: string; readonly values: Rows; readonly mask: Rows };
-  /** What is computed in full at each position, where it could not be kept. */
+  readonly known?: { readonly variable?: string; readonly values: ArrayInput; readonly mask: ArrayInput };
+  /** What is computed in full at each position, where it could not be kept, and entries that do not follow known ones. */
   readonly onNote?: (note: string) => void;
   /** Sweeps, or positions, done, of all. */
   readonly onProgress?: (done: number, total: number) => void;
@@ -266,7 +267,7 @@ export function openSession(options: SessionOptions): TrainedSession {
       if (density.chain === undefined) {
         if (density.sequential !== undefined) {
           const { temperature, onNote, onProgress, signal } = more;
-          const known = more.known && { ...more.known, values: hostRows(more.known.values), mask: hostRows(more.known.mask) };
+          const known = more.known === undefined ? undefined : knownRows(model, density, more.known);
           return shown(await drawSequential(density, rows, seed, given, { temperature, known, onNote, onProgress, signal }));
         }
         const variables = dataVariables(model);
@@ -343,10 +344,6 @@ function checkOptions(density: DensityDefinition, options: SampleOptions): void 
     throw new GmcError("GM4009", `${density.label} is not drawn entry by entry: it takes no \`known\``, [
       "an autoregressive density is, such as one of a masked net",
     ]);
-}
-
-function hostRows({ shape, data }: Rows): HostTensor {
-  return { dtype: data instanceof Int32Array ? "i32" : "f32", shape, data };
 }
 
 /** Those outputs whose names begin so, by the rest of their names. */
