@@ -18,6 +18,7 @@ import {
   inferenceOf,
   interpolatesNoise,
   latentName,
+  readByInference,
   stageDecode,
   stageInfer,
   stageReconstruct,
@@ -223,12 +224,27 @@ export function openSession(options: SessionOptions): TrainedSession {
       const fed = Object.fromEntries(
         Object.entries(given).map(([name, t]) => [Object.hasOwn(data, name) ? dataName(name) : latentName(name), t]),
       );
-      return withPrefix(await run(stageDecode({ model, rows, averaged }), fed, seed), "mean:");
+      const held = Object.keys(given).filter((name) => density.head.includes(name) && Object.hasOwn(data, name));
+      return withPrefix(await run(stageDecode({ model, rows, averaged }, held), fed, seed), "mean:");
     }
     const drawn = await drawSequential(density, rows, seed, given);
     const outputs = { ...withPrefix(drawn, "value:"), ...withPrefix(drawn, "mean:") };
     return Object.fromEntries(Object.entries(outputs).filter(([name]) => Object.hasOwn(data, name) && given[name] === undefined));
   };
+  /** As `decode`, each data variable given the others that latents were inferred from. */
+  const decodeBeside = async (rows: number, seed: number, given: HostTensors, beside: HostTensors): Promise<RowsByName> => {
+    const data = dataVariables(model);
+    const others = generativeOf(model).head.some((name) => Object.hasOwn(data, name) && beside[name] === undefined);
+    let shown: RowsByName = others ? await decode(rows, seed, { ...given, ...beside }) : {};
+    for (const name of Object.keys(beside)) {
+      const { [name]: _, ...rest } = beside;
+      const { [name]: made } = await decode(rows, seed, { ...given, ...rest });
+      if (made !== undefined) shown = { ...shown, [name]: made };
+    }
+    return shown;
+  };
+  const besideOf = (data: HostTensors): HostTensors =>
+    model.inference === undefined ? {} : Object.fromEntries(readByInference(model).map((name) => [name, defined(data[name], name)]));
   /** Latents of draws, given the conditions of rows of the data, by their names. */
   const drawNoise = async (rows: number, seed: number, data: HostTensors): Promise<HostTensors> => {
     const outputs = await run(stageSample({ model, rows, averaged }), dataFeeds(conditionsOf(data)), seed);
@@ -291,7 +307,7 @@ export function openSession(options: SessionOptions): TrainedSession {
       const inferred = model.inference === undefined ? undefined : model.densities[model.inference];
       if (generativeOf(model).sequential !== undefined || inferred?.sequential !== undefined) {
         const latents = await infer(rows, seedOf(more), data);
-        return { data, shown: await decode(rows, seedOf(more), { ...conditionsOf(data), ...latents }) };
+        return { data, shown: await decodeBeside(rows, seedOf(more), { ...conditionsOf(data), ...latents }, besideOf(data)) };
       }
       return { data, shown: withPrefix(await run(stageReconstruct({ model, rows, averaged }), dataFeeds(data), seedOf(more)), "mean:") };
     },
@@ -305,8 +321,11 @@ export function openSession(options: SessionOptions): TrainedSession {
       const between = Object.fromEntries(
         Object.entries(inferred).map(([name, t]) => [name, interpolateRows(t, pairs, steps, more?.path ?? "linear")]),
       );
-      const held = Object.fromEntries(Object.entries(conditionsOf(data)).map(([name, t]) => [name, holdRows(t, pairs, steps)]));
-      return { data: interpolatesNoise(model) ? {} : data, shown: await decode(pairs * steps, seedOf(more), { ...held, ...between }) };
+      const hold = (all: HostTensors): HostTensors =>
+        Object.fromEntries(Object.entries(all).map(([name, t]) => [name, holdRows(t, pairs, steps)]));
+      const given = { ...hold(conditionsOf(data)), ...between };
+      if (interpolatesNoise(model)) return { data: {}, shown: await decode(pairs * steps, seedOf(more), given) };
+      return { data, shown: await decodeBeside(pairs * steps, seedOf(more), given, hold(besideOf(data))) };
     },
     translate: async (rows, more) => {
       const data = firstRows(more?.split, rows, seedOf(more));
