@@ -111,7 +111,9 @@ describe("recordings as rows", () => {
     const column = data.streams[0]!.splits.train.columns["x"]!;
     expect(column.audio).toEqual({ rate: 8000 });
     expect(Array.from(column.source, (v) => Math.round(v * 1000))).toEqual(Array.from({ length: 20 }, (_, i) => i));
-    expect(data.provenance).toContain("x: 2 windows of 10 samples of 1 recording at 8000 Hz, 20 in 100 samples left out at the ends");
+    expect(data.provenance).toContain(
+      "x: 2 windows of 10 samples of 1 recording at 8000 Hz, whole numbers v of 16 bits as v/32768, 20 in 100 samples left out at the ends",
+    );
     const codes = await loadDataset("x=a.wav:width=10", [{ x: category(256, [10]) }], { base });
     const coded = codes.streams[0]!.splits.train.columns["x"]!;
     expect(coded.audio).toEqual({ rate: 8000, levels: 256 });
@@ -166,6 +168,29 @@ describe("recordings as rows", () => {
     expect(await rows("a=words/,b=words/", { a: real([10]) }, { b: real([5]) })).toEqual([2, 5]);
     // what is told holds
     expect((await mistake(() => rows("x=words/:width=5", { x: real([10]) }))).code).toBe("GM5021");
+  });
+
+  it("are whole numbers of the file, divided, where densities are told in their units", async () => {
+    const base = temporaryFolder();
+    const one = wave(1, 8, 1, [0, 64, 128, 192]);
+    write(base, "byte.wav", one);
+    write(base, "two.wav", wave(1, 16, 2, [0, 64, 0, 32, 0, 0, 0, 64]));
+    write(base, "float.wav", wave(3, 32, 1, floats(0.25, -0.5)));
+    write(base, "ten.wav", sound(8000, 10));
+    const column = async (spec: string, variable = real([2])) => {
+      const data = await loadDataset(spec, [{ x: variable }], { base });
+      const { logJacobian, wholeNumbers } = data.streams[0]!.splits.train.columns["x"]!;
+      return [logJacobian, wholeNumbers === true, data.provenance.at(-1)];
+    };
+    const close = (v: number): unknown => expect.closeTo(v, 9);
+    // log |d x / d v| of x = v / 128 and v / 32768, two entries a row
+    expect(await column("byte.wav")).toEqual([close(-2 * Math.log(128)), true, "x: samples in [-1, 1]"]);
+    expect(await column("two.wav")).toEqual([close(-2 * Math.log(32768)), false, "x: samples in [-1, 1]"]);
+    expect((await column("ten.wav:rate=4000")).slice(0, 2)).toEqual([close(-2 * Math.log(32768)), false]);
+    expect((await column("float.wav")).slice(0, 2)).toEqual([undefined, false]);
+    expect((await column("byte.wav", category(16, [2]))).slice(0, 2)).toEqual([undefined, false]);
+    // brought from -1 .. 0.5 to 0 .. 1
+    expect((await column("byte.wav:scale=minmax"))[0]).toEqual(close(-2 * Math.log(128) - 2 * Math.log(1.5)));
   });
 
   it("says what is missing", async () => {

@@ -21,8 +21,11 @@ export interface DataArray {
   readonly labels?: readonly string[];
   /** What the entries of a row are called: words of a vocabulary, columns of a table with a header. */
   readonly entries?: readonly string[];
-  /** Of windows of sound in [-1, 1]: samples a second. */
-  readonly audio?: { readonly rate: number };
+  /**
+   * Of windows of sound in [-1, 1]: samples a second, what whole numbers of the file were divided by, and whether the samples are such numbers still
+   * (neither of another rate nor a mean of channels).
+   */
+  readonly audio?: { readonly rate: number; readonly over?: number; readonly whole?: boolean };
 }
 
 /** Row i holds the values number starts[i] to starts[i + 1], each at its column; of several at one place the sum counts. */

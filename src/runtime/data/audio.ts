@@ -46,7 +46,10 @@ export function audioRows(path: string, given: readonly Recording[], options: Au
     );
   }
   const rate = options.rate ?? first?.[0] ?? 1;
-  const waves = given.map(({ wave }) => resample(wave, rate).samples);
+  const brought = given.map(({ wave }) => resample(wave, rate));
+  const waves = brought.map(({ samples }) => samples);
+  const scales = [...new Set(given.map(({ wave }) => wave.over))];
+  const over = scales.length === 1 ? scales[0] : undefined;
   const counts = waves.map((samples) => Math.floor(samples.length / width));
   const rows = counts.reduce((a, b) => a + b, 0);
   if (rows === 0) {
@@ -71,9 +74,12 @@ export function audioRows(path: string, given: readonly Recording[], options: Au
   const note = [
     `${rows} windows of ${width} samples of ${waves.length} ${waves.length === 1 ? "recording" : "recordings"} at ${rate} Hz`,
     ...(resampled.length > 0 ? [`resampled from ${resampled.sort((a, b) => a - b).join(", ")} Hz`] : []),
+    ...(over === undefined ? [] : [`whole numbers v of ${Math.log2(over) + 1} bits as v/${over}`]),
     `${((100 * (total - rows * width)) / total).toFixed(0)} in 100 samples left out at the ends`,
   ].join(", ");
-  return { array: { shape: [rows, width], dtype: "f32", data, audio: { rate } }, recordings, note };
+  const whole = over !== undefined && brought.every((wave) => wave.whole === true);
+  const audio = { rate, ...(over === undefined ? {} : { over, whole }) };
+  return { array: { shape: [rows, width], dtype: "f32", data, audio }, recordings, note };
 }
 
 /**

@@ -28,6 +28,7 @@ export function describeValues(place: ValuePlace, array: DataArray, options: Fie
     low,
     high,
     integers,
+    ...(array.audio === undefined ? {} : { audio: array.audio }),
     grey: array.dtype === "u8" && high > 1,
     moments: options.scale === "standardize" ? moments(array, place.width) : undefined,
     whitening: options.scale === "whiten" ? whiteningOf(place, array, options) : undefined,
@@ -188,7 +189,9 @@ export function describeColumn(context: ColumnContext, column: Column, statistic
     return `${name}: whitened (ZCA) over the training rows, ridge ${options.ridge ?? defaultRidge} of the mean variance`;
   if ((spec.domain === "real" || spec.domain === "unit") && options.scale === "minmax")
     return `${name}: (v - ${statistics.low}) / (${statistics.high} - ${statistics.low}), the range of the training rows`;
-  return over !== 1 && divides(context) ? `${name}: ${shown}` : `${name}: values as in the file`;
+  return over !== 1 && divides(context)
+    ? `${name}: ${shown}`
+    : `${name}: ${column.audio === undefined ? "values as in the file" : "samples in [-1, 1]"}`;
 }
 
 /** How densities of the values are to be read, where they are not those of the values in the file. */
