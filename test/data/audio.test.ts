@@ -190,7 +190,11 @@ describe("recordings as rows", () => {
     expect((await column("float.wav")).slice(0, 2)).toEqual([undefined, false]);
     expect((await column("byte.wav", category(16, [2]))).slice(0, 2)).toEqual([undefined, false]);
     // brought from -1 .. 0.5 to 0 .. 1
-    expect((await column("byte.wav:scale=minmax"))[0]).toEqual(close(-2 * Math.log(128) - 2 * Math.log(1.5)));
+    expect(await column("byte.wav:scale=minmax")).toEqual([
+      close(-2 * Math.log(128) - 2 * Math.log(1.5)),
+      true,
+      "x: -1 .. 0.5, the range of all entries of the training rows, brought to 0 .. 1",
+    ]);
   });
 
   it("says what is missing", async () => {

@@ -131,9 +131,11 @@ describe("held entries", () => {
         draw: (params, key, shape) => g.poisson.sample(key, { rate: params["rate"]! }, shape),
       },
     });
-    await expect(drawn(session, poisson, { rows: 2, temperature: 2 })).rejects.toThrow(
-      /logits and scales, and the distribution is given rate/u,
-    );
+    // a Poisson has no logits to be written by
+    await expect(drawn(session, poisson, { rows: 2, temperature: 2 })).rejects.toMatchObject({
+      message: expect.stringMatching(/logits and scales, and the distribution is given rate/u) as string,
+      help: ["draw at temperature 1, which leaves the distribution as it is"],
+    });
   });
 });
 

@@ -188,11 +188,13 @@ export function describeColumn(context: ColumnContext, column: Column, statistic
   if (options.scale === "whiten")
     return `${name}: whitened (ZCA) over the training rows, ridge ${options.ridge ?? defaultRidge} of the mean variance`;
   if ((spec.domain === "real" || spec.domain === "unit") && options.scale === "minmax")
-    return `${name}: (v - ${statistics.low}) / (${statistics.high} - ${statistics.low}), the range of the training rows`;
+    return `${name}: ${short(statistics.low)} .. ${short(statistics.high)}, the range of all entries of the training rows, brought to 0 .. 1`;
   return over !== 1 && divides(context)
     ? `${name}: ${shown}`
     : `${name}: ${column.audio === undefined ? "values as in the file" : "samples in [-1, 1]"}`;
 }
+
+const short = (value: number): string => String(Number(value.toPrecision(6)));
 
 /** How densities of the values are to be read, where they are not those of the values in the file. */
 export function describeUnits(
