@@ -186,12 +186,13 @@ function buildProgram(finish: Finish): Command {
     )
     .action(async (run: string | undefined, flags: object) => finish(await (await import("./commands/eval.js")).evalCommand(run, flags)));
 
-  const ofPictures = (name: string, summary: string, seed?: typeof seeds.draws): Command =>
+  const ofPictures = (name: string, summary: string, seed?: typeof seeds.draws, files = "picture to write"): Command =>
     ofRun(name, summary, seed).addOption(
-      new Option("--out <FILE>", "picture to write, or folder (with / at its end); a new name in the run folder unless told"),
+      new Option("--out <FILE>", `${files}, or folder (with / at its end); a new name in the run folder unless told`),
     );
+  const withSound = "picture to write (of sound .wav, too)";
 
-  ofPictures("sample", "draw from a trained model", seeds.draws)
+  ofPictures("sample", "draw from a trained model", seeds.draws, withSound)
     .addOption(new Option("--count <N>", "how many; 64 unless told, 10 with --every or --known").argParser(wholeNumber(1)))
     .addOption(
       new Option("--given <NAME=VALUE>", "hold a variable at a number, or at rows of the data (x=data); may be given again").argParser(
@@ -210,7 +211,7 @@ function buildProgram(finish: Finish): Command {
     .addOption(
       new Option(
         "--known <REGION>",
-        "of an autoregressive model: hold a half of rows of the data and draw the rest; top, bottom, left, right, or an .npy FILE that is 1 where entries are held. Entries that are drawn before a held one do not follow it",
+        "of an autoregressive model: hold a half of rows of the data and draw the rest; top, bottom, left, right (of a sequence left is its first half), or an .npy FILE that is 1 where entries are held. Entries that are drawn before a held one do not follow it",
       ),
     )
     .addOption(splitOption(`with --known: which rows; ${usualSplit}`))
@@ -229,7 +230,7 @@ function buildProgram(finish: Finish): Command {
       finish(await (await import("./commands/pictures.js")).sampleCommand(run, flags)),
     );
 
-  ofPictures("reconstruct", "show rows of the data beside what the model makes of them", seeds.draws)
+  ofPictures("reconstruct", "show rows of the data beside what the model makes of them", seeds.draws, withSound)
     .addOption(new Option("--count <N>", "how many rows; 32 unless told, or all where there are fewer").argParser(wholeNumber(1)))
     .addOption(splitOption(`which rows; ${usualSplit}`))
     .addHelpText("after", examples(["gmc reconstruct runs/vae", "the first 32 test rows"]))

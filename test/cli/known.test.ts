@@ -79,7 +79,16 @@ describe("known entries", () => {
     expect(existsSync(at("bits", "completed.png"))).toBe(true);
   });
 
+  it("that others are drawn before are noted", async () => {
+    const ran = await sample("--known", "right", "--split", "train");
+    // of the four rows of four pixels: all on the left
+    expect(ran.stderr).toContain("8 of 16 entries of a row of `x` are drawn before a known one: they do not follow it");
+    expect((await sample("--known", "top", "--split", "train")).stderr).not.toContain("do not follow");
+  });
+
   it("that do not fit are refused", async () => {
+    const region = await sample("--known", "middle");
+    expect(region.stderr).toContain("error[GM4030]: --known takes top, bottom, left, right, or an .npy file, found middle");
     writeFileSync(at("wrong.npy"), npyFile([5], [1, 1, 0, 0, 0]));
     const wrong = await sample("--known", "wrong.npy", "--split", "train");
     expect(wrong.code).not.toBe(0);

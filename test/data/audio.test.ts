@@ -111,12 +111,16 @@ describe("recordings as rows", () => {
     const column = data.streams[0]!.splits.train.columns["x"]!;
     expect(column.audio).toEqual({ rate: 8000 });
     expect(Array.from(column.source, (v) => Math.round(v * 1000))).toEqual(Array.from({ length: 20 }, (_, i) => i));
-    expect(data.provenance).toContain("x: 2 windows of 10 samples of 1 recording at 8000 Hz, 20 in 100 samples left out at the ends");
+    expect(data.provenance).toContain(
+      "x: 2 windows of 10 samples of 1 recording at 8000 Hz, whole numbers v of 16 bits as v/32768, 20 in 100 samples left out at the ends",
+    );
     const codes = await loadDataset("x=a.wav:width=10", [{ x: category(256, [10]) }], { base });
     const coded = codes.streams[0]!.splits.train.columns["x"]!;
     expect(coded.audio).toEqual({ rate: 8000, levels: 256 });
     expect(coded.source[15]).toBe(muLaw(15 / 1000));
-    expect(codes.provenance.at(-1)).toMatch(/mu-law codes of 256 levels/);
+    expect(codes.provenance.at(-1)).toMatch(/mu-law codes of 256 levels \(mu = 255, as in G\.711\)/);
+    const few = await loadDataset("x=a.wav:width=10", [{ x: category(16, [10]) }], { base });
+    expect(few.provenance.at(-1)).toMatch(/mu-law codes of 16 levels \(mu = 15\)/);
   });
 
   it("labels a folder by its subfolders, of one rate or brought to one", async () => {
@@ -133,10 +137,71 @@ describe("recordings as rows", () => {
     expect(data.provenance.join()).toContain("resampled from 16000 Hz");
   });
 
+  it("of a folder go to variables by name, sound and labels apart", async () => {
+    const base = temporaryFolder();
+    for (const name of ["no", "yes"]) mkdirSync(`${base}/words/${name}`, { recursive: true });
+    write(base, "words/no/1.wav", sound(8000, 20));
+    write(base, "words/yes/1.wav", sound(8000, 10, 0.5));
+    mkdirSync(`${base}/flat`);
+    write(base, "flat/1.wav", sound(8000, 25));
+    const one = await loadDataset("x=flat:width=10", [{ x: real([10]) }], { base });
+    const streams = [{ x: real([10]), y: category(2) }];
+    const two = await loadDataset("x=words/:width=10,y=words/#labels:width=10", streams, { base });
+    const first = (data: typeof one): number[] => Array.from(data.streams[0]!.splits.train.columns["x"]!.source, (v) => v * 1000);
+    expect(first(one).map(Math.round)).toEqual(Array.from({ length: 20 }, (_, i) => i));
+    expect(first(two).filter((_, i) => i % 10 === 0)).toEqual([0, 10, 500].map((v) => expect.closeTo(v, 1) as number));
+    expect(Array.from(two.streams[0]!.splits.train.columns["y"]!.source)).toEqual([0, 0, 1]);
+    const part = await mistake(() => loadDataset("x=words/#pictures:width=10", [{ x: real([10]) }], { base }));
+    expect(part).toMatchObject({ code: "GM5007", message: "words/ offers sound and labels, not pictures" });
+    expect((await mistake(() => loadDataset("x=flat,y=flat#labels", streams, { base }))).message).toBe("flat has no labels");
+  });
+
+  it("are as long as the variable, where no width is told", async () => {
+    const base = temporaryFolder();
+    mkdirSync(`${base}/words/no`, { recursive: true });
+    write(base, "words/no/1.wav", sound(8000, 25));
+    const rows = async (spec: string, ...streams: Parameters<typeof loadDataset>[1]): Promise<readonly unknown[]> =>
+      (await loadDataset(spec, streams, { base })).streams.map(({ splits }) => splits.train.rows);
+    const y = category(1);
+    expect(await rows("words/", { x: real([10]), y })).toEqual([2]);
+    expect(await rows("x=words/,y=words/#labels", { x: category(256, [6]), y })).toEqual([4]);
+    expect(await rows("a=words/,b=words/", { a: real([10]) }, { b: real([5]) })).toEqual([2, 5]);
+    // what is told holds
+    expect((await mistake(() => rows("x=words/:width=5", { x: real([10]) }))).code).toBe("GM5021");
+  });
+
+  it("are whole numbers of the file, divided, where densities are told in their units", async () => {
+    const base = temporaryFolder();
+    const one = wave(1, 8, 1, [0, 64, 128, 192]);
+    write(base, "byte.wav", one);
+    write(base, "two.wav", wave(1, 16, 2, [0, 64, 0, 32, 0, 0, 0, 64]));
+    write(base, "float.wav", wave(3, 32, 1, floats(0.25, -0.5)));
+    write(base, "ten.wav", sound(8000, 10));
+    const column = async (spec: string, variable = real([2])) => {
+      const data = await loadDataset(spec, [{ x: variable }], { base });
+      const { logJacobian, wholeNumbers } = data.streams[0]!.splits.train.columns["x"]!;
+      return [logJacobian, wholeNumbers === true, data.provenance.at(-1)];
+    };
+    const close = (v: number): unknown => expect.closeTo(v, 9);
+    // log |d x / d v| of x = v / 128 and v / 32768, two entries a row
+    expect(await column("byte.wav")).toEqual([close(-2 * Math.log(128)), true, "x: samples in [-1, 1]"]);
+    expect(await column("two.wav")).toEqual([close(-2 * Math.log(32768)), false, "x: samples in [-1, 1]"]);
+    expect((await column("ten.wav:rate=4000")).slice(0, 2)).toEqual([close(-2 * Math.log(32768)), false]);
+    expect((await column("float.wav")).slice(0, 2)).toEqual([undefined, false]);
+    expect((await column("byte.wav", category(16, [2]))).slice(0, 2)).toEqual([undefined, false]);
+    // brought from -1 .. 0.5 to 0 .. 1
+    expect(await column("byte.wav:scale=minmax")).toEqual([
+      close(-2 * Math.log(128) - 2 * Math.log(1.5)),
+      true,
+      "x: -1 .. 0.5, the range of all entries of the training rows, brought to 0 .. 1",
+    ]);
+  });
+
   it("says what is missing", async () => {
     const base = temporaryFolder();
     write(base, "a.wav", sound(8000, 25));
-    expect(await mistake(() => loadDataset("a.wav", [{ x: real([10]) }], { base }))).toMatchObject({ code: "GM5013" });
+    const several = [{ a: real([10]), b: real([10]) }];
+    expect(await mistake(() => loadDataset("a.wav", several, { base }))).toMatchObject({ code: "GM5013" });
     expect(await mistake(() => loadDataset("a.wav:width=26", [{ x: real([26]) }], { base }))).toMatchObject({
       code: "GM5214",
       help: ["take shorter windows: width=25"],

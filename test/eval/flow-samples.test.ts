@@ -33,6 +33,36 @@ describe("a trained flow", () => {
   });
 });
 
+describe("a flow that a drawn label conditions", () => {
+  const labelled = loadModel(`
+model M {
+  data x : real[2], c : category[2]
+  latent z : real[2]
+  flow f(z | c) on real[2] = coupling(cn(c)) |> reverse
+  net cn(t, c) = concat(t, onehot(c)) |> mlp([4])
+  density p(x, z, c) { c ~ Categorical(logits = zeros(2))  z ~ Normal(0, 1)  x = f(z | c) }
+  train { maximize log p(x, c)  steps = 5, batch = 16 }
+  evaluate { nll = -log p(x) }
+}`).model;
+  const c = Int32Array.from({ length: 32 }, (_, i) => Math.floor(i / 3) % 2);
+
+  it("leads back to the rows by their own labels", async () => {
+    const trained = await train(labelled, { data: { ...rows, c }, engine: "reference", seed: 2 });
+    const { data, shown } = await trained.reconstruct(16);
+    data["x"]!.data.forEach((v, i) => expect(shown["x"]!.data[i]).toBeCloseTo(v, 5));
+    const { reconstruction } = await trained.evaluate();
+    expect(reconstruction["x"]!.value).toBeLessThan(1e-9);
+    // a path keeps the label of its first row: rows 0 and 1 have one, rows 2 and 3 have two
+    const between = await trained.interpolate(2, 5);
+    const at = (row: number): number[] => Array.from(between.shown["x"]!.data.slice(2 * row, 2 * row + 2));
+    const end = (row: number): unknown[] =>
+      Array.from(between.data["x"]!.data.slice(2 * row, 2 * row + 2), (v) => expect.closeTo(v, 5) as unknown);
+    expect([at(0), at(4), at(5)]).toEqual([end(0), end(1), end(2)]);
+    expect(at(9)).not.toEqual(end(3));
+    await trained.close();
+  });
+});
+
 describe("rows that are shown", () => {
   it("are of the split that an evaluation measures", async () => {
     const validation = { x: { shape: [8, 2], data: Float32Array.from(normals(3, 16)) } };

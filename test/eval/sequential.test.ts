@@ -4,7 +4,7 @@ import { regionMask } from "../../src/runtime/eval/known.js";
 import * as g from "../../src/runtime/index.js";
 import type { ModelDefinition, Tensor } from "../../src/runtime/index.js";
 import { chooseEngine } from "../../src/runtime/engines/registry.js";
-import { datasetOf } from "../../src/runtime/train/arrays.js";
+import { datasetOf, type ArrayInput } from "../../src/runtime/train/arrays.js";
 import { drawn, fill, hand, modelOf } from "../support/sequential.js";
 
 const D = 4;
@@ -109,8 +109,10 @@ describe("held entries", () => {
   });
 
   test("halves by name", () => {
-    expect([...regionMask([4], "top")]).toEqual([1, 1, 0, 0]);
-    expect([...regionMask([4], "left")]).toEqual([1, 0, 1, 0]);
+    for (const region of ["top", "left"] as const) expect([...regionMask([4], region)]).toEqual([1, 1, 0, 0]);
+    expect([...regionMask([4], "left", [2, 2])]).toEqual([1, 0, 1, 0]);
+    expect([...regionMask([6], "top", [3, 2])]).toEqual([1, 1, 1, 1, 0, 0]);
+    expect([...regionMask([1024], "right")].indexOf(1)).toBe(512);
     expect([...regionMask([6], "left")]).toEqual([1, 1, 1, 0, 0, 0]);
     expect([...regionMask([2, 2, 2], "right")]).toEqual([0, 0, 1, 1, 0, 0, 1, 1]);
     expect([...regionMask([3, 1], "bottom")]).toEqual([0, 0, 1]);
@@ -129,9 +131,11 @@ describe("held entries", () => {
         draw: (params, key, shape) => g.poisson.sample(key, { rate: params["rate"]! }, shape),
       },
     });
-    await expect(drawn(session, poisson, { rows: 2, temperature: 2 })).rejects.toThrow(
-      /logits and scales, and the distribution is given rate/u,
-    );
+    // a Poisson has no logits to be written by
+    await expect(drawn(session, poisson, { rows: 2, temperature: 2 })).rejects.toMatchObject({
+      message: expect.stringMatching(/logits and scales, and the distribution is given rate/u) as string,
+      help: ["draw at temperature 1, which leaves the distribution as it is"],
+    });
   });
 });
 
@@ -194,6 +198,46 @@ describe("a session", () => {
       const [after, alone] = [await trained.sample(rows, { seed: 3 }), await own.sample(rows, { seed: 3 })];
       expect([...after.values["x"]!.data]).toEqual([...alone.values["x"]!.data]);
     }
+  });
+
+  describe("known entries", () => {
+    const data = { x: new Float32Array(4 * D), y: new Float32Array(4) };
+    // z decides all entries but the second, which is held against it; what is not known may be anything
+    const given = { z: [0, 1] };
+    const values = [
+      [NaN, 1, NaN, NaN],
+      [NaN, 0, NaN, NaN],
+    ];
+    const mask = values.map((row) => row.map((v) => (Number.isNaN(v) ? 0 : 1)));
+    const flat = (rows: number[][]): Float32Array => Float32Array.from(rows.flat());
+
+    test.each<[string, ArrayInput, ArrayInput]>([
+      ["nested lists", values, mask],
+      ["typed arrays", flat(values), Uint8Array.from(mask.flat())],
+      ["typed arrays with a shape", { shape: [2, D], data: flat(values) }, { shape: [2, D], data: flat(mask) }],
+    ])("are %s", async (_, known, held) => {
+      const trained = await trainedOf(model, data);
+      const notes: string[] = [];
+      const drawn = await trained.sample(2, { given, known: { values: known, mask: held }, onNote: (note) => notes.push(note) });
+      expect([...drawn.values["x"]!.data]).toEqual([0, 1, 0, 0, 1, 0, 1, 1]);
+      expect(notes.at(-1)).toBe("1 of 4 entries of a row of `x` are drawn before a known one: they do not follow it");
+      notes.length = 0;
+      const first = mask.map((row) => row.map((_v, i) => (i < 2 ? 1 : 0)));
+      await trained.sample(2, { given, known: { values: [[1, 1, 1, 1], [1, 1, 1, 1]], mask: first }, onNote: (note) => notes.push(note) }); // prettier-ignore
+      expect(notes.filter((note) => note.includes("known"))).toEqual([]);
+    });
+
+    test.each<[string, string, unknown]>([
+      ["no mask", "GM4051", { values }],
+      ["texts", "GM4051", { values: "mask.npy", mask }],
+      ["nothing", "GM4051", null],
+      ["a mask that holds by half", "GM4030", { values, mask: [mask[0], [0.5, 0, 0, 0]] }],
+      ["other numbers of rows", "GM4030", { values: [values[0]], mask: [mask[0]] }],
+      ["a variable that there is not", "GM4030", { variable: "w", values, mask }],
+    ])("are refused where they are %s", async (_, code, known) => {
+      const trained = await trainedOf(model, data);
+      await expect(trained.sample(2, { given, known: known as never })).rejects.toMatchObject({ code });
+    });
   });
 
   test("known entries are refused elsewhere", async () => {

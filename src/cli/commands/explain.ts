@@ -13,7 +13,7 @@ import { FINE } from "../exit.js";
 import { importModel } from "../load-model.js";
 import type { Settings } from "../options.js";
 import { bytes, grouped, json, stdout } from "../output.js";
-import { pathFor } from "../run/pictures.js";
+import { placed } from "../run/pictures.js";
 import { compileOrFail } from "../sources.js";
 
 interface ExplainFlags {
@@ -81,11 +81,14 @@ function drawInteractions({ context, model }: DerivedModel, out: string): readon
       "an energy stands in a density: `density p(v, h) { energy … }`",
     ]);
   }
-  return energies.map((analysis) => {
-    const drawing = { stem: `interactions-${analysis.density}`, extension: "svg", content: interactionSvg(analysis) } as const;
-    const path = pathFor(drawing, energies.length, ".", out);
+  const drawings = energies.map((analysis) => ({
+    stem: `interactions-${analysis.density}`,
+    extension: "svg" as const,
+    content: interactionSvg(analysis),
+  }));
+  return placed(drawings, ".", out).map(({ path, drawing }, i) => {
     makeFolder(dirname(path));
     writeFileAtomic(path, drawing.content);
-    return { density: analysis.density, path };
+    return { density: energies[i]!.density, path };
   });
 }

@@ -2,6 +2,7 @@
 import { dirname } from "node:path";
 import { commonRows, evaluationSplit, type SplitName } from "../../runtime/data/dataset.js";
 import { parseNpy } from "../../runtime/data/npy.js";
+import { suggestion } from "../../runtime/data/suggest.js";
 import type { ChainStart } from "../../runtime/eval/chain.js";
 import { drawingSteps, generativeOf, interpolatesNoise, invertsExactly } from "../../runtime/eval/draw.js";
 import { regionMask, regions } from "../../runtime/eval/known.js";
@@ -19,7 +20,8 @@ import {
   drawReconstructed,
   drawSamples,
   freeStems,
-  pathFor,
+  imageSize,
+  placed,
   walkEnds,
   type NamedDrawing,
 } from "../run/pictures.js";
@@ -66,7 +68,7 @@ export function sampleCommand(named: string | undefined, flags: SampleFlags): Pr
       given: { ...known?.conditions, ...heldValues(trained, count, flags.given ?? {}) },
       onProgress: (done, total) => progress.report({ what: drawingSteps(trained.model), done, total }),
       onNote: (text) => {
-        if (!flags.json) stderr(`computed anew at each position: ${text}`);
+        if (!flags.json) stderr(text);
       },
     });
     const samples = await drawing.finally(() => progress.done());
@@ -128,7 +130,12 @@ function knownEntries(trained: TrainedSession, rows: number, region: string, spl
   const event = values.shape.slice(1);
   const size = sizeOf(event);
   const named = regions.find((name) => name === region);
-  const mask = named === undefined ? parseNpy({ path: region, bytes: readBytes(region) }).data : regionMask(event, named);
+  if (named === undefined && !/[./\\]/.test(region))
+    throw new GmcError("GM4030", `--known takes ${regions.join(", ")}, or an .npy file, found ${region}`, suggestion(region, regions));
+  const mask =
+    named === undefined
+      ? parseNpy({ path: region, bytes: readBytes(region) }).data
+      : regionMask(event, named, imageSize(trained, variable));
   if (mask.length !== size && mask.length !== size * rows)
     throw new GmcError("GM4030", `the mask ${region} holds ${mask.length} numbers, and a row of \`${variable}\` has ${size}`, [
       `a mask is of one row, or of all ${rows} rows`,
@@ -204,8 +211,7 @@ async function show(named: string | undefined, flags: RunFlags, make: (trained: 
     }
     if (drawings.length === 0)
       throw new GmcError("GM5311", `${trained.model.name} has no variable that can be drawn`, ["--json prints the numbers"]);
-    for (const drawing of freeStems(drawings, restored.run.path, flags.out)) {
-      const path = pathFor(drawing, drawings.length, restored.run.path, flags.out);
+    for (const { path, drawing } of placed(freeStems(drawings, restored.run.path, flags.out), restored.run.path, flags.out)) {
       makeFolder(dirname(path));
       writeFileAtomic(path, drawing.content);
       stdout(path);

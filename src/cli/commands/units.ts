@@ -15,7 +15,7 @@ import type { TrainedSession } from "../../runtime/eval/session.js";
 import { FINE } from "../exit.js";
 import type { RunFlags } from "../options.js";
 import { json, stdout } from "../output.js";
-import { freeStems, pathFor } from "../run/pictures.js";
+import { freeStems, placed } from "../run/pictures.js";
 import { filterStem, topicsText } from "../run/units.js";
 import { openTrained, type Restored } from "../run/trained.js";
 
@@ -38,8 +38,7 @@ export function filtersCommand(named: string | undefined, flags: FilterFlags): P
     const drawings = await Promise.all(
       chosen.map(async (filters) => ({ stem: filterStem(filters), ...(await drawFilters(filters, flags)) })),
     );
-    for (const drawing of freeStems(drawings, restored.run.path, flags.out)) {
-      const path = pathFor(drawing, chosen.length, restored.run.path, flags.out);
+    for (const { path, drawing } of placed(freeStems(drawings, restored.run.path, flags.out), restored.run.path, flags.out)) {
       writeFileAtomic(path, drawing.content);
       stdout(path);
     }

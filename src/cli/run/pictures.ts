@@ -25,19 +25,37 @@ export interface NamedDrawing {
   readonly content: Drawing["content"];
 }
 
-/** GM5311 where --out asks for a kind of file that this is not. */
-export function pathFor(drawing: NamedDrawing, count: number, folder: string, out: string | undefined): string {
-  if (out === undefined) return join(folder, `${drawing.stem}.${drawing.extension}`);
-  if (/[\\/]$/.test(out) || statSync(out, { throwIfNoEntry: false })?.isDirectory())
-    return join(out, `${drawing.stem}.${drawing.extension}`);
+export interface PlacedDrawing {
+  readonly path: string;
+  readonly drawing: NamedDrawing;
+}
+
+/**
+ * Where drawings go. A file name with an ending takes that form of each drawing (of sound the picture or the wave file), one without all forms; of
+ * several drawings each adds its stem. GM5311, before anything is written, where a drawing has no form of this ending.
+ */
+export function placed(drawings: readonly NamedDrawing[], folder: string, out: string | undefined): readonly PlacedDrawing[] {
+  if (out === undefined || /[\\/]$/.test(out) || statSync(out, { throwIfNoEntry: false })?.isDirectory())
+    return drawings.map((drawing) => ({ path: join(out ?? folder, `${drawing.stem}.${drawing.extension}`), drawing }));
   const match = /\.(\w+)$/.exec(out);
-  if (match !== null && match[1] !== drawing.extension) {
-    throw new GmcError("GM5311", `${out}: this is drawn as .${drawing.extension}`, [
-      `--out ${out.slice(0, match.index)}.${drawing.extension}`,
-    ]);
-  }
-  const stem = match === null ? out : out.slice(0, match.index);
-  return `${count > 1 ? `${stem}-${drawing.stem}` : stem}.${drawing.extension}`;
+  const name = match === null ? out : out.slice(0, match.index);
+  const stems = [...new Set(drawings.map(({ stem }) => stem))];
+  return stems.flatMap((stem) => {
+    const forms = drawings.filter((drawing) => drawing.stem === stem);
+    const chosen = match === null ? forms : forms.filter(({ extension }) => extension === match[1]);
+    if (chosen.length === 0) {
+      const endings = forms.map(({ extension }) => `.${extension}`).join(" and ");
+      const shared = forms.filter(({ extension }) =>
+        stems.every((other) => drawings.some((each) => each.stem === other && each.extension === extension)),
+      );
+      throw new GmcError("GM5311", `${out}: ${stems.length === 1 ? "this" : stem} is drawn as ${endings}`, [
+        shared.length === 0
+          ? `--out ${name} writes each drawing under its own ending`
+          : shared.map(({ extension }) => `--out ${name}.${extension}`).join(" or "),
+      ]);
+    }
+    return chosen.map((drawing) => ({ path: `${stems.length > 1 ? `${name}-${stem}` : name}.${drawing.extension}`, drawing }));
+  });
 }
 
 /**
@@ -48,7 +66,7 @@ export function freeStems(drawings: readonly NamedDrawing[], folder: string, out
   if (out !== undefined) return drawings;
   for (let number = 1; ; number++) {
     const named = drawings.map((d) => (number === 1 ? d : { ...d, stem: `${d.stem}-${number}` }));
-    if (named.every((d) => !existsSync(pathFor(d, drawings.length, folder, out)))) return named;
+    if (named.every((d) => !existsSync(join(folder, `${d.stem}.${d.extension}`)))) return named;
   }
 }
 
@@ -66,6 +84,12 @@ function drawable(trained: TrainedSession, rows: RowsByName): readonly string[] 
     const { kind } = lookFor(trained, name);
     return kind === "sound" || kind === "image" || kind === "lines";
   });
+}
+
+/** [height, width] of a variable that is drawn as images, whatever its shape in the model. */
+export function imageSize(trained: TrainedSession, name: string): readonly [number, number] | undefined {
+  const look = lookFor(trained, name);
+  return look.kind === "image" ? [look.shape.height, look.shape.width] : undefined;
 }
 
 function lookFor(trained: TrainedSession, name: string): ReturnType<typeof lookOf> {

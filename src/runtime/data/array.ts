@@ -23,8 +23,11 @@ export interface DataArray {
   readonly entries?: readonly string[];
   /** The entries are words of a vocabulary: the data set has one, or the specification names one. */
   readonly words?: true;
-  /** Of windows of sound in [-1, 1]: samples a second. */
-  readonly audio?: { readonly rate: number };
+  /**
+   * Of windows of sound in [-1, 1]: samples a second, what whole numbers of the file were divided by, and whether the samples are such numbers still
+   * (neither of another rate nor a mean of channels).
+   */
+  readonly audio?: { readonly rate: number; readonly over?: number; readonly whole?: boolean };
 }
 
 /** Row i holds the values number starts[i] to starts[i + 1], each at its column; of several at one place the sum counts. */

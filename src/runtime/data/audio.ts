@@ -14,6 +14,8 @@ export interface Recording {
 export interface AudioOptions {
   /** Samples of a row. */
   readonly width?: number;
+  /** Entries of a row of the variable, which are the samples where `width` is not told. */
+  readonly rowLength?: number;
   /** Samples a second that all recordings are brought to. */
   readonly rate?: number;
 }
@@ -29,10 +31,10 @@ export interface AudioRows {
 
 /** GM5213 for recordings of several rates, GM5214 where none fills a window, GM5013 where a window has no length. `path` is what they come from. */
 export function audioRows(path: string, given: readonly Recording[], options: AudioOptions): AudioRows {
-  const { width } = options;
+  const width = options.width ?? options.rowLength;
   if (width === undefined)
     throw new GmcError("GM5013", `${path}: sound is cut into windows, and their length is not told`, [
-      "add :width=N, the number of samples of a row",
+      "add :width=N, the number of samples of a row, or name the variable that the sound is for: `x=…`",
     ]);
   const rates = new Map(given.map(({ path: file, wave }) => [wave.rate, file]));
   const [first, other] = [...rates];
@@ -44,7 +46,10 @@ export function audioRows(path: string, given: readonly Recording[], options: Au
     );
   }
   const rate = options.rate ?? first?.[0] ?? 1;
-  const waves = given.map(({ wave }) => resample(wave, rate).samples);
+  const brought = given.map(({ wave }) => resample(wave, rate));
+  const waves = brought.map(({ samples }) => samples);
+  const scales = [...new Set(given.map(({ wave }) => wave.over))];
+  const over = scales.length === 1 ? scales[0] : undefined;
   const counts = waves.map((samples) => Math.floor(samples.length / width));
   const rows = counts.reduce((a, b) => a + b, 0);
   if (rows === 0) {
@@ -69,9 +74,12 @@ export function audioRows(path: string, given: readonly Recording[], options: Au
   const note = [
     `${rows} windows of ${width} samples of ${waves.length} ${waves.length === 1 ? "recording" : "recordings"} at ${rate} Hz`,
     ...(resampled.length > 0 ? [`resampled from ${resampled.sort((a, b) => a - b).join(", ")} Hz`] : []),
+    ...(over === undefined ? [] : [`whole numbers v of ${Math.log2(over) + 1} bits as v/${over}`]),
     `${((100 * (total - rows * width)) / total).toFixed(0)} in 100 samples left out at the ends`,
   ].join(", ");
-  return { array: { shape: [rows, width], dtype: "f32", data, audio: { rate } }, recordings, note };
+  const whole = over !== undefined && brought.every((wave) => wave.whole === true);
+  const audio = { rate, ...(over === undefined ? {} : { over, whole }) };
+  return { array: { shape: [rows, width], dtype: "f32", data, audio }, recordings, note };
 }
 
 /**

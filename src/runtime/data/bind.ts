@@ -213,7 +213,9 @@ function bindVariable(
   const range = displayRange(columns.train!);
   const entries = train.entries?.length === width ? { entries: train.entries, ...(train.words ? { words: true as const } : {}) } : {};
   const audio =
-    train.audio === undefined ? {} : { audio: { ...train.audio, ...(spec.domain === "category" ? { levels: spec.classes ?? 1 } : {}) } };
+    train.audio === undefined
+      ? {}
+      : { audio: { rate: train.audio.rate, ...(spec.domain === "category" ? { levels: spec.classes ?? 1 } : {}) } };
   for (const split of splitNames)
     if (columns[split] !== undefined) columns[split] = { ...columns[split], picture: event, range, ...entries, ...audio, ...units };
   notes.push(describeColumn(context("train"), columns.train!, statistics));

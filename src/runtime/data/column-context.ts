@@ -1,5 +1,6 @@
 /** What the conversion of one split of one variable knows, and the error that names it. */
 import { GmcError } from "../graph/errors.js";
+import type { DataArray } from "./array.js";
 import type { VariableSpec } from "../model.js";
 import type { FieldOptions, SplitName } from "./dataset.js";
 import type { Whitening } from "./whiten.js";
@@ -8,6 +9,8 @@ import type { Whitening } from "./whiten.js";
 export interface ValueStatistics {
   readonly low: number;
   readonly high: number;
+  /** Of sound. */
+  readonly audio?: DataArray["audio"];
   /** All values are whole numbers. */
   readonly integers: boolean;
   /** u8 values past 1: bytes of a picture. */

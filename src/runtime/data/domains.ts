@@ -28,6 +28,7 @@ export function describeValues(place: ValuePlace, array: DataArray, options: Fie
     low,
     high,
     integers,
+    ...(array.audio === undefined ? {} : { audio: array.audio }),
     grey: array.dtype === "u8" && high > 1,
     moments: options.scale === "standardize" ? moments(array, place.width) : undefined,
     whitening: options.scale === "whiten" ? whiteningOf(place, array, options) : undefined,
@@ -166,8 +167,11 @@ function inside(context: ColumnContext, column: Column): Column {
 /** One line of the protocol: what happened to the values. */
 export function describeColumn(context: ColumnContext, column: Column, statistics: ValueStatistics): string {
   const { name, spec, options } = context;
-  if (column.audio?.levels !== undefined)
-    return `${name}: samples as mu-law codes of ${column.audio.levels} levels (G.711), whose probabilities are those of codes`;
+  const levels = column.audio?.levels;
+  if (levels !== undefined) {
+    const law = `mu = ${levels - 1}${levels === 256 ? ", as in G.711" : ""}`;
+    return `${name}: samples as mu-law codes of ${levels} levels (${law}), whose probabilities are those of codes`;
+  }
   const over = divisor(statistics, options);
   const shown = over === 1 ? "v" : `v/${over}`;
   if (spec.domain === "binary") {
@@ -184,9 +188,13 @@ export function describeColumn(context: ColumnContext, column: Column, statistic
   if (options.scale === "whiten")
     return `${name}: whitened (ZCA) over the training rows, ridge ${options.ridge ?? defaultRidge} of the mean variance`;
   if ((spec.domain === "real" || spec.domain === "unit") && options.scale === "minmax")
-    return `${name}: (v - ${statistics.low}) / (${statistics.high} - ${statistics.low}), the range of the training rows`;
-  return over !== 1 && divides(context) ? `${name}: ${shown}` : `${name}: values as in the file`;
+    return `${name}: ${short(statistics.low)} .. ${short(statistics.high)}, the range of all entries of the training rows, brought to 0 .. 1`;
+  return over !== 1 && divides(context)
+    ? `${name}: ${shown}`
+    : `${name}: ${column.audio === undefined ? "values as in the file" : "samples in [-1, 1]"}`;
 }
+
+const short = (value: number): string => String(Number(value.toPrecision(6)));
 
 /** How densities of the values are to be read, where they are not those of the values in the file. */
 export function describeUnits(

@@ -2,12 +2,21 @@
  * How much scaling changes a density: log |d x / d v| of a row, x what the model sees and v the values in the file. log p(v) = log p(x) + that.
  * Only of domains over which a density is one per unit of length; counts, bytes and categories have probabilities, which no scale changes.
  */
+import type { VariableSpec } from "../model.js";
 import type { ColumnContext, ValueStatistics } from "./column-context.js";
 import type { Column } from "./dataset.js";
 
-/** In nats a row; 0 where values are as in the file. `over` is what stands for 1. */
-export function logJacobian({ spec, width, options }: ColumnContext, statistics: ValueStatistics, over: number): number {
-  if (spec.domain !== "real" && spec.domain !== "unit" && spec.domain !== "positive") return 0;
+/** In nats a row; 0 where values are as in the file. `over` is what stands for 1. Of sound, the file's values are its whole numbers. */
+export function logJacobian(context: ColumnContext, statistics: ValueStatistics, over: number): number {
+  if (!isContinuous(context.spec.domain)) return 0;
+  return ofScaling(context, statistics, over) - context.width * Math.log(statistics.audio?.over ?? 1);
+}
+
+function isContinuous(domain: VariableSpec["domain"]): boolean {
+  return domain === "real" || domain === "unit" || domain === "positive";
+}
+
+function ofScaling({ spec, width, options }: ColumnContext, statistics: ValueStatistics, over: number): number {
   if (statistics.moments !== undefined && spec.domain === "real")
     return -statistics.moments.deviation.reduce((sum, deviation) => sum + Math.log(deviation), 0);
   if (statistics.whitening !== undefined) return logDeterminant(statistics.whitening.root, width);
@@ -33,6 +42,6 @@ function logDeterminant(matrix: Float64Array, n: number): number {
 
 /** Whole numbers that a density over the line takes for points: it may grow without bound there, and is no probability of them. */
 export function takesWholeNumbers(column: Pick<Column, "variable">, statistics: ValueStatistics): boolean {
-  const { domain } = column.variable;
-  return statistics.integers && statistics.high - statistics.low > 1 && (domain === "real" || domain === "unit" || domain === "positive");
+  const whole = statistics.audio?.whole === true || (statistics.integers && statistics.high - statistics.low > 1);
+  return whole && isContinuous(column.variable.domain);
 }

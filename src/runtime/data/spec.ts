@@ -5,7 +5,7 @@
  *   ITEM    = [ VARIABLE [ "." SPLIT ] "=" ] SOURCE [ "#" PART ] { ":" OPTION [ "=" VALUE ] }
  *   SPLIT   = "train" | "validation" | "test"
  *   SOURCE  = the name of a registered data set, or a path (with a "." or a "/" in it); in double quotes where it holds , : # or =
- *   PART    = an array of an .npz or .mat file, columns of a table (`#2`, `#age`, `#1-4`, `#age+income`), `#labels` of a folder of pictures
+ *   PART    = an array of an .npz or .mat file, columns of a table (`#2`, `#age`, `#1-4`, `#age+income`), `#labels` of a folder
  *
  * `mnist` · `mnist:binarize=fixed:validation=10000` · `x=train.npy,y=labels.csv,x.test=test.npy` · `x=a.npz#images:scale=none`
  */

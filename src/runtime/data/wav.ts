@@ -9,6 +9,10 @@ export interface Wave {
   /** Samples a second. */
   readonly rate: number;
   readonly samples: Float32Array;
+  /** Of PCM: what the whole numbers in the file were divided by, 32768 for 16 bits. */
+  readonly over?: number;
+  /** Samples are the file's whole numbers, of one channel, and no mean of several. */
+  readonly whole?: boolean;
 }
 
 interface Format {
@@ -16,6 +20,7 @@ interface Format {
   readonly channels: number;
   /** Bytes of one sample of one channel. */
   readonly size: number;
+  readonly over: number | undefined;
   readonly read: (view: DataView, at: number) => number;
 }
 
@@ -55,7 +60,8 @@ export function parseWav(source: ByteSource): Wave {
     if (name === "fmt ") format = parseFormat({ path, bytes: body });
     else if (name === "data") {
       if (format === undefined) throw corrupt(path, cursor.offset, "chunk 'fmt ' before chunk data", "none");
-      return { rate: format.rate, samples: mono(body, format) };
+      const { rate, channels, over } = format;
+      return { rate, samples: mono(body, format), ...(over === undefined ? {} : { over, whole: channels === 1 }) };
     }
   }
 }
@@ -79,7 +85,7 @@ function parseFormat(source: ByteSource): Format {
     throw unsupported(path, `waves of format ${code} and ${bits} bits are not read`, [
       "convert it to PCM of 8, 16, 24 or 32 bits, or to floats: ffmpeg -i FILE -c:a pcm_s16le OUT.wav",
     ]);
-  return { rate, channels, size: bits / 8, read };
+  return { rate, channels, size: bits / 8, over: code === PCM ? 2 ** (bits - 1) : undefined, read };
 }
 
 function mono(bytes: Uint8Array, { channels, size, read }: Format): Float32Array {
@@ -126,8 +132,9 @@ const KAISER = 8;
  * The same sound at another rate, by a sinc under a Kaiser window (Smith 2002, "Digital audio resampling"): what is above the lower of both
  * Nyquist frequencies is taken out. Beyond its ends the sound is silent.
  */
-export function resample({ rate, samples }: Wave, to: number): Wave {
-  if (rate === to) return { rate, samples };
+export function resample(wave: Wave, to: number): Wave {
+  const { rate, samples } = wave;
+  if (rate === to) return wave;
   if (!(to > 0)) throw new GmcError("GM5013", `a sampling rate is above 0, found ${to}`);
   // the transition band of the filter lies below the Nyquist frequency
   const cutoff = Math.min(1, to / rate) * (1 - 2.5 / CROSSINGS);

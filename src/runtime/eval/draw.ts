@@ -111,8 +111,8 @@ function tempered(
 }
 
 /**
- * From data to data: each data variable of the model's joint as its mean given the latents that were inferred. Outputs `mean:<variable>`, and
- * `latent:<name>` for what was inferred.
+ * From data to data: each data variable of the model's joint as its mean given the latents that were inferred, and what else they were inferred
+ * from: a flow that a label conditions leads back to the row by that label alone. Outputs `mean:<variable>`, and `latent:<name>` for what was inferred.
  */
 export function stageReconstruct(options: DrawOptions): DrawProgram {
   const { model } = options;
@@ -122,10 +122,14 @@ export function stageReconstruct(options: DrawOptions): DrawProgram {
     if (density.chain && visible.length > 0) return throughMeans(options, density, density.chain, visible);
     const latents = infer(options);
     const conditions = Object.fromEntries(density.given.map((name) => [name, variableInput(options, name)]));
-    const draw = drawFrom(density, weights(options), rootKey(), rowsFor(options), { ...conditions, ...latents });
+    const beside = Object.fromEntries(readByInference(model).map((name) => [name, variableInput(options, name)]));
     const shown = density.head.filter((name) => Object.hasOwn(dataVariables(model), name));
+    const meanGiven = (name: string): Tensor => {
+      const { [name]: _, ...others } = beside;
+      return meanOf(drawFrom(density, weights(options), rootKey(), rowsFor(options), { ...conditions, ...others, ...latents }), name);
+    };
     return {
-      ...Object.fromEntries(shown.map((name) => [`mean:${name}`, meanOf(draw, name)])),
+      ...Object.fromEntries(shown.map((name) => [`mean:${name}`, meanGiven(name)])),
       ...Object.fromEntries(Object.entries(latents).map(([name, t]) => [latentName(name), t])),
     };
   });
@@ -134,6 +138,13 @@ export function stageReconstruct(options: DrawOptions): DrawProgram {
 /** Whether the way from data to latents is the inverse of the way back: a reconstruction is the row itself. */
 export function invertsExactly(model: ModelDefinition): boolean {
   return model.inference !== undefined && inferenceOf(model).exact === true;
+}
+
+/** Data variables that the generative density draws and that latents are inferred from, but for those that a row may miss. */
+export function readByInference(model: ModelDefinition): readonly string[] {
+  const data = dataVariables(model);
+  const { given } = inferenceOf(model);
+  return generativeOf(model).head.filter((name) => given.includes(name) && data[name] !== undefined && data[name].optional !== true);
 }
 
 /** Whether there is a way from data to latents and back. */
@@ -208,16 +219,20 @@ export function stageInfer(options: DrawOptions): DrawProgram {
   return drawProgram("infer", options, () => Object.fromEntries(Object.entries(infer(options)).map(([name, t]) => [latentName(name), t])));
 }
 
-/** Latents (and conditions) -> data: outputs `mean:<variable>`. */
-export function stageDecode(options: DrawOptions): DrawProgram {
+/** Latents (and conditions, and data variables of the head that are held) -> data: outputs `mean:<variable>` of all others. */
+export function stageDecode(options: DrawOptions, held: readonly string[] = []): DrawProgram {
   const density = generativeOf(options.model);
   const data = dataVariables(options.model);
   return drawProgram("decode", options, () => {
     const given = Object.fromEntries(
-      [...density.given, ...density.head.filter((name) => !Object.hasOwn(data, name))].map((name) => [name, variableInput(options, name)]),
+      [...density.given, ...held, ...density.head.filter((name) => !Object.hasOwn(data, name))].map((name) => [
+        name,
+        variableInput(options, name),
+      ]),
     );
     const draw = drawFrom(density, weights(options), rootKey(), rowsFor(options), given);
-    return Object.fromEntries(density.head.filter((name) => Object.hasOwn(data, name)).map((name) => [`mean:${name}`, meanOf(draw, name)]));
+    const shown = density.head.filter((name) => Object.hasOwn(data, name) && !held.includes(name));
+    return Object.fromEntries(shown.map((name) => [`mean:${name}`, meanOf(draw, name)]));
   });
 }
 

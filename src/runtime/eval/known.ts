@@ -1,17 +1,64 @@
-/** Which entries of a variable are held while the others are drawn: halves of an event by name, as masks of 1 (held) and 0. */
+/** Which entries of a variable are held while the others are drawn: as a caller gives them, and halves of an event by name; masks are 1 (held) and 0. */
 import { GmcError } from "../graph/errors.js";
+import type { HostTensor } from "../graph/program.js";
 import { sizeOf } from "../graph/shape.js";
 import type { Shape } from "../graph/types.js";
+import type { DensityDefinition, ModelDefinition, SequentialDefinition } from "../model.js";
+import { rowsOfVariable, type ArrayInput } from "../train/arrays.js";
+import { dataVariables, defined } from "../train/context.js";
+
+/** Entries that are held: where `mask` is 1, at `values`. Both [rows, ...event]. */
+export interface Known {
+  /** The last of those that are drawn entry by entry unless told. */
+  readonly variable?: string | undefined;
+  readonly values: HostTensor;
+  readonly mask: HostTensor;
+}
+
+/** What known entries are of: the variable that is named, else the last. GM4030 for one that is not drawn entry by entry. */
+export function knownIn({ label, sequential = [] }: DensityDefinition, variable: string | undefined): SequentialDefinition | undefined {
+  const found = variable === undefined ? sequential.at(-1) : sequential.find((each) => each.variable === variable);
+  if (found === undefined && variable !== undefined)
+    throw new GmcError("GM4030", `\`${variable}\` of ${label} is not drawn entry by entry`, [
+      `known entries are of ${sequential.map((each) => each.variable).join(" or ")}`,
+    ]);
+  return found;
+}
+
+/**
+ * Rows as a caller without types may hand them over, as host tensors; values that are not held become 0, whatever they were. GM4051 for what is no
+ * rows, GM4030 for a mask that holds an entry by half, or as `knownIn`.
+ */
+export function knownRows(
+  model: ModelDefinition,
+  density: DensityDefinition,
+  given: { readonly variable?: string; readonly values: ArrayInput; readonly mask: ArrayInput },
+): Known {
+  if (typeof given !== "object" || (given as unknown) === null)
+    throw new GmcError("GM4051", `known entries are { values, mask }, found ${String(given)}`);
+  const { variable, shape } = defined(knownIn(density, given.variable), "variable of known entries");
+  const spec = defined({ ...dataVariables(model), ...model.latents }[variable], `variable ${variable}`);
+  const mask = rowsOfVariable(`mask of ${variable}`, { domain: "real", shape }, given.mask);
+  const other = mask.data.find((v) => v !== 0 && v !== 1);
+  if (other !== undefined) throw new GmcError("GM4030", `a mask is 1 where entries are held and 0 elsewhere, found ${other}`);
+  // what is unknown may stand as NaN, which would spread through products with masks
+  const values = rowsOfVariable(variable, { domain: "real", shape }, given.values);
+  const held = values.data.map((v, i) => (mask.data[i] === 0 ? 0 : v));
+  return { variable, mask, values: rowsOfVariable(variable, { ...spec, shape }, { shape: values.shape, data: held as Float32Array }) };
+}
 
 export const regions = ["top", "bottom", "left", "right"] as const;
 export type Region = (typeof regions)[number];
 
+/** Height and width. */
+type Picture = readonly [height: number, width: number];
+
 /**
- * The mask of an event shape, in C order: [H, W, …] is an image, a vector of H² entries too; of any other sequence top and left are its first half.
- * GM4030 for an event without axes.
+ * The mask of an event shape, in C order. Halves are those of `picture` where the entries are its pixels, of [H, W, …] where there are such axes, and
+ * of a sequence [T] top and left are the first half. GM4030 for an event without axes.
  */
-export function regionMask(event: Shape, region: Region): Float32Array {
-  const [height, width] = imageOf(event);
+export function regionMask(event: Shape, region: Region, picture?: Picture): Float32Array {
+  const [height, width] = picture ?? axesOf(event);
   const inside = (row: number, column: number): boolean => {
     const upper = row < height / 2;
     const left = width === 1 ? upper : column < width / 2;
@@ -24,10 +71,7 @@ export function regionMask(event: Shape, region: Region): Float32Array {
   });
 }
 
-function imageOf(event: Shape): readonly [height: number, width: number] {
-  const [first, second] = event;
+function axesOf([first, second = 1]: Shape): Picture {
   if (first === undefined) throw new GmcError("GM4030", "one number has no halves to hold");
-  if (second !== undefined) return [first, second];
-  const side = Math.sqrt(first);
-  return Number.isInteger(side) ? [side, side] : [first, 1];
+  return [first, second];
 }

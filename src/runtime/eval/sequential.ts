@@ -11,19 +11,13 @@ import { optimize } from "../graph/passes/index.js";
 import { sameShape, showShape, sizeOf } from "../graph/shape.js";
 import type { Shape } from "../graph/types.js";
 import type { DensityDefinition, SequentialDefinition } from "../model.js";
+import { orderOf } from "../nn/degrees.js";
 import { averagedState, dataVariables, defined, readWeights } from "../train/context.js";
 import { drawnBefore, feedsFor, givenInputs, runOnce, type GivenOptions } from "./before.js";
 import { drawFrom, meanOf, valueOf } from "./draw.js";
+import { knownIn, type Known } from "./known.js";
 import { COUNT, FIRST, runPieces } from "./pieces.js";
 import { HELD, MEAN, stageEntries, VALUE } from "./sequential-stage.js";
-
-/** Entries that are held: where `mask` is not 0, at `values`. Both [rows, ...event]. */
-export interface Known {
-  /** The last of those that are drawn entry by entry unless told. */
-  readonly variable?: string | undefined;
-  readonly values: HostTensor;
-  readonly mask: HostTensor;
-}
 
 export interface SequentialOptions extends GivenOptions {
   readonly known?: Known | undefined;
@@ -32,7 +26,7 @@ export interface SequentialOptions extends GivenOptions {
   /** False computes everything anew at each position: for tests, and for measuring what is saved. */
   readonly incremental?: boolean | undefined;
   readonly onProgress?: ((done: number, total: number) => void) | undefined;
-  /** What is computed in full at each position, and why. */
+  /** What is computed in full at each position, and why; known entries that others do not follow. */
   readonly onNote?: ((note: string) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
 }
@@ -44,18 +38,14 @@ export function positionsOf({ sequential = [] }: DensityDefinition): number {
 
 /**
  * `value:<variable>` and `mean:<variable>` of all that the density draws, its variables that are drawn entry by entry one after another. GM4030 for
- * known entries that do not fit, or a temperature that is none; GM4031 for a temperature that a distribution has no use for.
+ * known entries of another shape, or a temperature that is none; GM4031 for a temperature that a distribution has no use for.
  */
 export async function runSequential(density: DensityDefinition, asked: SequentialOptions): Promise<HostTensors> {
   const { temperature = 1, known } = asked;
   if (!(temperature > 0 && temperature < Infinity))
     throw new GmcError("GM4030", `a temperature is a number above 0, found ${temperature}`, ["1 draws from the model as it is"]);
   const { sequential: all = [] } = density;
-  const heldIn = known?.variable ?? all.at(-1)?.variable;
-  if (known !== undefined && !all.some(({ variable }) => variable === heldIn))
-    throw new GmcError("GM4030", `\`${heldIn}\` of ${density.label} is not drawn entry by entry`, [
-      `known entries are of ${all.map(({ variable }) => variable).join(" or ")}`,
-    ]);
+  const heldIn = known === undefined ? undefined : knownIn(density, known.variable)?.variable;
   const total = positionsOf({ ...density, sequential: all.filter(({ variable }) => asked.given[variable] === undefined) });
   let options = asked;
   let outputs: HostTensors = {};
@@ -83,13 +73,18 @@ async function drawEntries(sequential: SequentialDefinition, options: Sequential
   const { session, known } = options;
   const { variable, dtype } = sequential;
   const staged = stageEntries(sequential, { ...options, held: known !== undefined });
-  staged.notes.forEach((note) => options.onNote?.(note));
+  staged.notes.forEach((note) => options.onNote?.(`computed anew at each position: ${note}`));
   const full = [options.rows, ...sequential.shape];
+  const free = known === undefined ? 0 : drawnBeforeKnown(sequential, known.mask);
+  if (free > 0)
+    options.onNote?.(
+      `${free} of ${sizeOf(sequential.shape)} entries of a row of \`${variable}\` are drawn before a known one: they do not follow it`,
+    );
   await session.write(
     VALUE,
     known === undefined ? zerosOf({ shape: full, dtype }) : fitting(known.values, { shape: full, dtype }, variable),
   );
-  if (known !== undefined) await session.write(HELD, zeroOrOne(fitting(known.mask, { shape: full, dtype: "f32" }, variable)));
+  if (known !== undefined) await session.write(HELD, fitting(known.mask, { shape: full, dtype: "f32" }, variable));
   if (sequential.mean !== undefined) await session.write(MEAN, zerosOf({ shape: full, dtype: "f32" }));
   for (const [name, kept] of staged.kept) await session.write(name, zerosOf(kept));
   const { nodes, writes } = staged.fixed;
@@ -146,17 +141,28 @@ async function drawRest(density: DensityDefinition, options: SequentialOptions):
   return { ...values, ...(await runOnce("rest", graph, options)) };
 }
 
+/** Entries, of the row that has most, that are drawn before one that is held. */
+function drawnBeforeKnown({ shape, positionAxes, order: rule }: SequentialDefinition, { data: mask }: HostTensor): number {
+  const order = orderOf(rule, sizeOf(shape.slice(0, positionAxes)));
+  const [size, each] = [sizeOf(shape), sizeOf(shape.slice(positionAxes))];
+  let most = 0;
+  for (let row = 0; row < mask.length; row += size) {
+    const held = (position: number, i: number): boolean => mask[row + position * each + i] === 1;
+    const heldIn = (position: number): number => Array.from({ length: each }, (_, i) => held(position, i)).filter(Boolean).length;
+    const counts = order.map(heldIn);
+    const last = counts.findLastIndex((count) => count > 0);
+    most = Math.max(
+      most,
+      counts.slice(0, Math.max(0, last)).reduce((sum, count) => sum + each - count, 0),
+    );
+  }
+  return most;
+}
+
 function zerosOf({ shape, dtype }: Kept): HostTensor {
   const size = sizeOf(shape);
   const data = { f32: Float32Array, i32: Int32Array, u32: Uint32Array, bool: Uint8Array }[dtype];
   return { dtype, shape, data: new data(size) };
-}
-
-/** GM4030 for a mask that holds an entry by half. */
-function zeroOrOne(mask: HostTensor): HostTensor {
-  const other = Array.prototype.find.call(mask.data, (v: number) => v !== 0 && v !== 1) as number | undefined;
-  if (other !== undefined) throw new GmcError("GM4030", `a mask is 1 where entries are held and 0 elsewhere, found ${other}`);
-  return mask;
 }
 
 function fitting(

@@ -18,6 +18,7 @@ import {
   inferenceOf,
   interpolatesNoise,
   latentName,
+  readByInference,
   stageDecode,
   stageInfer,
   stageReconstruct,
@@ -25,6 +26,7 @@ import {
   walkedLatents,
   type DrawProgram,
 } from "./draw.js";
+import { knownRows } from "./known.js";
 import { runSequential, type SequentialOptions } from "./sequential.js";
 import { directionsOf, stageTranslation } from "./translate.js";
 import { evaluate, type EvaluateOptions } from "./evaluate.js";
@@ -97,11 +99,11 @@ export interface SampleOptions {
   /** Also what the chains are at the start and after every so many sweeps: `frames`. */
   readonly every?: number;
   /**
-   * Of a density that is drawn entry by entry: entries that are held, at `values` where `mask` is not 0. [rows, ...event] each. Of the last variable
-   * that is drawn so unless another is named.
+   * Of a density that is drawn entry by entry: entries that are held, at `values` where `mask` is 1; where it is 0, `values` may be anything. Rows
+   * of the variable each, as of `data`. Of the last variable that is drawn so unless another is named.
    */
-  readonly known?: { readonly variable?: string; readonly values: Rows; readonly mask: Rows };
-  /** What is computed in full at each position, where it could not be kept. */
+  readonly known?: { readonly variable?: string; readonly values: ArrayInput; readonly mask: ArrayInput };
+  /** What is computed in full at each position, where it could not be kept, and entries that do not follow known ones. */
   readonly onNote?: (note: string) => void;
   /** Sweeps, or positions, done, of all. */
   readonly onProgress?: (done: number, total: number) => void;
@@ -230,12 +232,27 @@ export function openSession(options: SessionOptions): TrainedSession {
       const fed = Object.fromEntries(
         Object.entries(given).map(([name, t]) => [Object.hasOwn(data, name) ? dataName(name) : latentName(name), t]),
       );
-      return withPrefix(await run(stageDecode({ model, rows, averaged }), fed, seed), "mean:");
+      const held = Object.keys(given).filter((name) => density.head.includes(name) && Object.hasOwn(data, name));
+      return withPrefix(await run(stageDecode({ model, rows, averaged }, held), fed, seed), "mean:");
     }
     const drawn = await drawSequential(density, rows, seed, given);
     const outputs = { ...withPrefix(drawn, "value:"), ...withPrefix(drawn, "mean:") };
     return Object.fromEntries(Object.entries(outputs).filter(([name]) => Object.hasOwn(data, name) && given[name] === undefined));
   };
+  /** As `decode`, each data variable given the others that latents were inferred from. */
+  const decodeBeside = async (rows: number, seed: number, given: HostTensors, beside: HostTensors): Promise<RowsByName> => {
+    const data = dataVariables(model);
+    const others = generativeOf(model).head.some((name) => Object.hasOwn(data, name) && beside[name] === undefined);
+    let shown: RowsByName = others ? await decode(rows, seed, { ...given, ...beside }) : {};
+    for (const name of Object.keys(beside)) {
+      const { [name]: _, ...rest } = beside;
+      const { [name]: made } = await decode(rows, seed, { ...given, ...rest });
+      if (made !== undefined) shown = { ...shown, [name]: made };
+    }
+    return shown;
+  };
+  const besideOf = (data: HostTensors): HostTensors =>
+    model.inference === undefined ? {} : Object.fromEntries(readByInference(model).map((name) => [name, defined(data[name], name)]));
   /** Latents of draws, given the conditions of rows of the data, by their names. */
   const drawNoise = async (rows: number, seed: number, data: HostTensors): Promise<HostTensors> => {
     const outputs = await run(stageSample({ model, rows, averaged }), dataFeeds(conditionsOf(data)), seed);
@@ -274,7 +291,7 @@ export function openSession(options: SessionOptions): TrainedSession {
       if (density.chain === undefined) {
         if (density.sequential !== undefined) {
           const { temperature, onNote, onProgress, signal } = more;
-          const known = more.known && { ...more.known, values: hostRows(more.known.values), mask: hostRows(more.known.mask) };
+          const known = more.known === undefined ? undefined : knownRows(model, density, more.known);
           return shown(await drawSequential(density, rows, seed, given, { temperature, known, onNote, onProgress, signal }));
         }
         const variables = dataVariables(model);
@@ -298,7 +315,7 @@ export function openSession(options: SessionOptions): TrainedSession {
       const inferred = model.inference === undefined ? undefined : model.densities[model.inference];
       if (generativeOf(model).sequential !== undefined || inferred?.sequential !== undefined) {
         const latents = await infer(rows, seedOf(more), data);
-        return { data, shown: await decode(rows, seedOf(more), { ...conditionsOf(data), ...latents }) };
+        return { data, shown: await decodeBeside(rows, seedOf(more), { ...conditionsOf(data), ...latents }, besideOf(data)) };
       }
       return { data, shown: withPrefix(await run(stageReconstruct({ model, rows, averaged }), dataFeeds(data), seedOf(more)), "mean:") };
     },
@@ -316,8 +333,11 @@ export function openSession(options: SessionOptions): TrainedSession {
           return [name, interpolateRows(t, pairs, steps, path)];
         }),
       );
-      const held = Object.fromEntries(Object.entries(conditionsOf(data)).map(([name, t]) => [name, holdRows(t, pairs, steps)]));
-      return { data: interpolatesNoise(model) ? {} : data, shown: await decode(pairs * steps, seedOf(more), { ...held, ...between }) };
+      const hold = (all: HostTensors): HostTensors =>
+        Object.fromEntries(Object.entries(all).map(([name, t]) => [name, holdRows(t, pairs, steps)]));
+      const given = { ...hold(conditionsOf(data)), ...between };
+      if (interpolatesNoise(model)) return { data: {}, shown: await decode(pairs * steps, seedOf(more), given) };
+      return { data, shown: await decodeBeside(pairs * steps, seedOf(more), given, hold(besideOf(data))) };
     },
     translate: async (rows, more) => {
       const data = firstRows(more?.split, rows, seedOf(more));
@@ -355,10 +375,6 @@ function checkOptions(density: DensityDefinition, options: SampleOptions): void 
     throw new GmcError("GM4009", `${density.label} is not drawn entry by entry: it takes no \`known\``, [
       "an autoregressive density is, such as one of a masked net",
     ]);
-}
-
-function hostRows({ shape, data }: Rows): HostTensor {
-  return { dtype: data instanceof Int32Array ? "i32" : "f32", shape, data };
 }
 
 /** Those outputs whose names begin so, by the rest of their names. */

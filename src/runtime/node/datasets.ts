@@ -12,10 +12,11 @@ import { parseDataSpec, type DataItem, type ItemOptions } from "../data/spec.js"
 import { padPictures, resizePictures } from "../data/resize.js";
 import { applySplits, type SplitOptions } from "../data/splits.js";
 import { closest } from "../data/suggest.js";
+import { sizeOf } from "../graph/shape.js";
 import type { DatasetContext, LoadedSet, RegisteredSet } from "./dataset-types.js";
 import { pictureSets } from "./datasets-pictures.js";
 import { tableSets } from "./datasets-tables.js";
-import { readArray, readFields } from "./readers.js";
+import { readArray, readFields, type ReadOptions } from "./readers.js";
 
 const registered: Readonly<Record<string, RegisteredSet>> = { ...pictureSets, ...tableSets };
 
@@ -24,6 +25,8 @@ export interface LoadOptions {
   readonly base?: string;
   readonly env?: Readonly<Record<string, string | undefined>>;
   readonly resizeHelp?: ResizeHelp | undefined;
+  /** Of the model that the data are for: how long windows of sound are where nothing else says it. */
+  readonly streams?: readonly StreamSpec[];
 }
 
 export interface DatasetListing {
@@ -40,7 +43,7 @@ export function listDatasets(options: LoadOptions = {}): readonly DatasetListing
 /** Reads and binds; a model without data reads none. All of GM50xx. */
 export async function loadDataset(spec: string, streams: readonly StreamSpec[], options: LoadOptions = {}): Promise<Dataset> {
   if (streams.length === 0) return rowsAlone();
-  return bindData(await loadRawData(spec, options), streams, options.resizeHelp);
+  return bindData(await loadRawData(spec, { ...options, streams }), streams, options.resizeHelp);
 }
 
 /** Reads and cuts rows, before a model asks for its variables. */
@@ -191,21 +194,33 @@ function sized(loaded: LoadedSet, size: ItemOptions["size"]): LoadedSet {
   return { ...loaded, fields: Object.fromEntries(fields) };
 }
 
+/**
+ * Entries of a row of the variable that an item feeds, or, of an item without one and of labels, of the only variable that takes values: labels of
+ * sound are of its windows.
+ */
+function rowLength({ variable }: DataItem, streams: readonly StreamSpec[]): number | undefined {
+  const sequences = streams.flatMap((stream) => Object.entries(stream)).filter(([, spec]) => spec.shape.length > 0);
+  const [, spec] = sequences.find(([name]) => name === variable) ?? (sequences.length === 1 ? sequences[0]! : []);
+  return spec && sizeOf(spec.shape);
+}
+
 async function loadFile(item: DataItem, options: LoadOptions): Promise<LoadedItem> {
   const { source, part, split } = item;
+  const length = rowLength(item, options.streams ?? []);
+  const reading: ReadOptions = { ...item.options, ...(length === undefined ? {} : { rowLength: length }) };
   const base = options.base ?? process.cwd();
   if (!/[./\\]/.test(source) && !existsSync(resolve(base, source))) throw unknownSet(source, options);
   const where = part === undefined ? source : `${source}#${part}`;
   const notes = [`${item.variable === undefined ? "" : `${item.variable}${split === "train" ? "" : `.${split}`} = `}${where}`];
   if (item.variable !== undefined) {
-    const { array, role, notes: done = [] } = await readArray(base, source, part, item.options);
+    const { array, role, notes: done = [] } = await readArray(base, source, part, reading);
     return {
       fields: { [item.variable]: { role, splits: { [split]: array }, path: where, options: item.options, notes: done } },
       notes,
       splits: {},
     };
   }
-  const fields = await readFields(base, source, part, item.options);
+  const fields = await readFields(base, source, part, reading);
   return {
     fields: Object.fromEntries(
       Object.entries(fields).map(([name, { array, role, notes: done = [] }]) => [

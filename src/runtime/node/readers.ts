@@ -6,6 +6,7 @@ import * as fs from "node:fs";
 import { resolve } from "node:path";
 import { GmcError } from "../graph/errors.js";
 import type { DataArray } from "../data/array.js";
+import type { AudioOptions } from "../data/audio.js";
 import { parseBits } from "../data/bits.js";
 import { unsupported, type ByteSource } from "../data/bytes.js";
 import { parseCsv, strayText, tableArray } from "../data/csv.js";
@@ -24,6 +25,9 @@ import { nodeInflate } from "./inflate.js";
 import { readPictureFolder } from "./picture-folder.js";
 import { readWave, readWaveFolder, readWaveZip, waveFiles } from "./sound-files.js";
 
+/** Of an item, and how many entries a row of its variable has: sound is cut so where no width is told. */
+export type ReadOptions = ItemOptions & Pick<AudioOptions, "rowLength">;
+
 export interface ReadField {
   readonly array: DataArray;
   readonly role: "values" | "labels";
@@ -32,6 +36,9 @@ export interface ReadField {
 }
 
 export type ReadFields = Readonly<Record<string, ReadField>>;
+
+/** Of a folder: what its files hold, and the subfolders that they lie in. */
+export type FolderFields = { readonly x: ReadField; readonly y?: ReadField };
 
 type Kind = "idx" | "npy" | "npz" | "csv" | "mat" | "bits" | "wav" | "zip";
 
@@ -46,10 +53,10 @@ const endings: readonly (readonly [RegExp, Kind])[] = [
   [/\.zip$/i, "zip"],
 ];
 
-/** The one array of a file, or the `part` of it that is named; of a folder its pictures. `path` is relative to `base`. */
-export async function readArray(base: string, path: string, part: string | undefined, options: ItemOptions): Promise<ReadField> {
-  const folder = isFolderPath(path, resolve(base, path));
-  const fields = await readFields(base, path, folder ? (part ?? "pictures") : part, options);
+/** The one array of a file, or the `part` of it that is named; of a folder its pictures or its sound. `path` is relative to `base`. */
+export async function readArray(base: string, path: string, part: string | undefined, options: ReadOptions): Promise<ReadField> {
+  const fields = await readFields(base, path, part, options);
+  if (part === undefined && isFolderPath(path, resolve(base, path))) return fields["x"]!;
   const names = Object.keys(fields);
   if (names.length > 1) {
     // A table is one array unless it is asked for its columns; what else has several arrays is asked which.
@@ -59,7 +66,7 @@ export async function readArray(base: string, path: string, part: string | undef
 }
 
 /** All arrays of a file by name. A table offers its numbers as `x` and each text column under its own name; a folder `x` and, of subfolders, `y`. */
-export async function readFields(base: string, path: string, part: string | undefined, options: ItemOptions): Promise<ReadFields> {
+export async function readFields(base: string, path: string, part: string | undefined, options: ReadOptions): Promise<ReadFields> {
   const absolute = resolve(base, path);
   if (isFolderPath(path, absolute)) return readFolder(absolute, path, part, options);
   const source = await unpacked({ path, bytes: readNamed(absolute, path) });
@@ -119,7 +126,7 @@ const values = (array: DataArray): ReadField => ({ array, role: array.labels ===
 const asFields = (arrays: Readonly<Record<string, DataArray>>): ReadFields =>
   Object.fromEntries(Object.entries(arrays).map(([name, array]) => [name, values(array)]));
 
-async function parseFields(kind: Kind, source: ByteSource, part: string | undefined, options: ItemOptions): Promise<ReadFields> {
+async function parseFields(kind: Kind, source: ByteSource, part: string | undefined, options: ReadOptions): Promise<ReadFields> {
   switch (kind) {
     case "npz": {
       if (part === undefined && isScipy(npzNames(source))) return { x: values(await readScipy(source)) };
@@ -182,7 +189,7 @@ async function readScipy(source: ByteSource): Promise<DataArray> {
   return csrMatrix(source.path, csrArrays(source.path, arrays, ["indptr", "indices", "data"]), columns);
 }
 
-function parseSingle(kind: "idx" | "npy" | "bits", source: ByteSource, options: ItemOptions): DataArray {
+function parseSingle(kind: "idx" | "npy" | "bits", source: ByteSource, options: ReadOptions): DataArray {
   switch (kind) {
     case "idx":
       return parseIdx(source);
@@ -190,7 +197,9 @@ function parseSingle(kind: "idx" | "npy" | "bits", source: ByteSource, options: 
       return parseNpy(source);
     case "bits":
       if (options.width === undefined)
-        throw new GmcError("GM5013", `${source.path}: packed bits need the number of bits of a row`, ["add :width=784"]);
+        throw new GmcError("GM5013", `${source.path}: packed bits need the number of bits of a row`, [
+          "add :width=784, or name the variable that they are for: `x=…`",
+        ]);
       return parseBits(source, options.width);
   }
 }
@@ -199,25 +208,22 @@ function isFolderPath(path: string, absolute: string): boolean {
   return /[\\/]$/.test(path) || isFolder(absolute);
 }
 
-function readFolder(absolute: string, path: string, part: string | undefined, options: ItemOptions): ReadFields {
+/** `x`, and `y` of subfolders; GM5007 for a part that is neither what the folder holds nor its labels. */
+function readFolder(absolute: string, path: string, part: string | undefined, options: ReadOptions): ReadFields {
   const waves = waveFiles(absolute);
-  if (waves !== undefined) {
-    const fields = readWaveFolder(path, waves, options);
-    if (part === undefined) return fields;
-    const field = Object.hasOwn(fields, part) ? fields[part] : undefined;
-    if (field === undefined) throw new GmcError("GM5007", `${path} offers ${Object.keys(fields).join(" and ")}, not ${part}`);
-    return { [part]: field };
-  }
-  if (part !== undefined && part !== "labels" && part !== "pictures")
-    throw new GmcError("GM5007", `${path} offers pictures and labels, not ${part}`, suggestion(part, ["pictures", "labels"]));
+  const kind = waves === undefined ? "pictures" : "sound";
+  if (part !== undefined && part !== "labels" && part !== kind)
+    throw new GmcError("GM5007", `${path} offers ${kind} and labels, not ${part}`, suggestion(part, [kind, "labels"]));
+  const { x, y } = waves === undefined ? readPictures(absolute, part, options) : readWaveFolder(path, waves, options);
+  if (part === kind) return { x };
+  if (part === undefined) return y === undefined ? { x } : { x, y };
+  if (y === undefined) throw new GmcError("GM5007", `${path} has no labels`, ["a file is labelled by the subfolder that it lies in"]);
+  return { y };
+}
+
+function readPictures(absolute: string, part: string | undefined, options: ReadOptions): FolderFields {
   // labels do without the pictures' sizes
-  const folder = readPictureFolder(absolute, options.size ?? (part === "labels" ? [1, 1] : undefined));
-  const x: ReadField = { array: folder.pictures, role: "values" };
-  if (part === "pictures") return { x };
-  if (part === "labels") {
-    if (folder.labels === undefined)
-      throw new GmcError("GM5007", `${path} has no labels`, ["pictures are labelled by the subfolder that they lie in"]);
-    return { y: { array: folder.labels, role: "labels" } };
-  }
-  return folder.labels === undefined ? { x } : { x, y: { array: folder.labels, role: "labels" } };
+  const { pictures, labels } = readPictureFolder(absolute, options.size ?? (part === "labels" ? [1, 1] : undefined));
+  const x: ReadField = { array: pictures, role: "values" };
+  return labels === undefined ? { x } : { x, y: { array: labels, role: "labels" } };
 }

@@ -8,7 +8,7 @@ import { zipMembers, zipRead } from "../data/zip.js";
 import { cannotRead } from "./file-errors.js";
 import { readBytes } from "./files.js";
 import { nodeInflate } from "./inflate.js";
-import type { ReadField, ReadFields } from "./readers.js";
+import type { FolderFields, ReadField, ReadFields } from "./readers.js";
 
 const isWave = (name: string): boolean => /(^|[\\/])[^.\\/][^\\/]*\.wav$/i.test(name);
 const byName = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
@@ -55,7 +55,7 @@ export function readWaveFolder(
   path: string,
   files: readonly { readonly path: string; readonly label: string }[],
   options: AudioOptions,
-): ReadFields {
+): FolderFields {
   const recordings = files.map((file) => ({ path: file.path, wave: parseWav({ path: file.path, bytes: readBytes(file.path) }) }));
   const { array, recordings: of, note } = audioRows(path, recordings, options);
   const x: ReadField = { array, role: "values", notes: [note] };
