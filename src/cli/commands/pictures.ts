@@ -113,7 +113,7 @@ function knownEntries(trained: TrainedSession, rows: number, region: string, spl
   const event = values.shape.slice(1);
   const size = sizeOf(event);
   const named = regions.find((name) => name === region);
-  const mask = named === undefined ? parseNpy({ path: region, bytes: readBytes(region) }).data : regionMask(event, named);
+  const mask = named === undefined ? parseNpy({ path: region, bytes: maskFile(region) }).data : regionMask(event, named);
   if (mask.length !== size && mask.length !== size * rows)
     throw new GmcError("GM4030", `the mask ${region} holds ${mask.length} numbers, and a row of \`${variable}\` has ${size}`, [
       `a mask is of one row, or of all ${rows} rows`,
@@ -121,6 +121,19 @@ function knownEntries(trained: TrainedSession, rows: number, region: string, spl
   const full = Float32Array.from({ length: size * rows }, (_, i) => mask[i % mask.length] ?? 0);
   const conditions = Object.fromEntries(density.given.flatMap((name) => (data[name] === undefined ? [] : [[name, data[name]]])));
   return { data, entries: { variable, values, mask: { shape: values.shape, data: full } }, conditions };
+}
+
+/** GM5001, with the names that are no file's. */
+function maskFile(path: string): Uint8Array {
+  try {
+    return readBytes(path);
+  } catch (error) {
+    if (!(error instanceof GmcError)) throw error;
+    throw new GmcError(error.code, error.message, [
+      `the regions are ${regions.join(", ")}; all else is the path of a mask, an .npy file`,
+      ...error.help,
+    ]);
+  }
 }
 
 /** `y=3` for all rows, `x=data` for the first rows of the data. GM4009 for a name that the model does not have. */

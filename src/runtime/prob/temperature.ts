@@ -17,7 +17,8 @@ export function atTemperature(params: Readonly<Record<string, Tensor>>, temperat
   const moved = (name: string): ((value: Tensor, t: number) => Tensor) | undefined => AT[name.replace(/^(?:of_)+/u, "")];
   if (!Object.keys(params).some((name) => moved(name) !== undefined)) {
     throw new GmcError("GM4031", `a temperature moves logits and scales, and the distribution is given ${Object.keys(params).join(", ")}`, [
-      "write the distribution by its logits, or draw at temperature 1",
+      ...(Object.hasOwn(params, "probs") ? ["write the distribution by its `logits`"] : []),
+      "draw at temperature 1",
     ]);
   }
   return Object.fromEntries(Object.entries(params).map(([name, value]) => [name, moved(name)?.(value, temperature) ?? value]));
