@@ -31,8 +31,9 @@ export function appendOwn(env: Env, decl: ast.FlowDecl, chain: Chain): boolean {
   const inverse = decl.directions.find((d) => d.direction === "inverse");
   if (!to || !forward) return false;
   const there = written(env, decl, forward, from, to);
+  const reported = inverse && hasOwnWeights(env, decl, forward);
   const back = inverse && written(env, decl, inverse, to, from);
-  if (inverse && hasOwnWeights(env, decl)) return false;
+  if (inverse && (reported || hasOwnWeights(env, decl, inverse))) return false;
   if (there && hidesSlope(env, decl, there)) return false;
   const random = env.owner.random;
   if (random) report(env.cx.diagnostics, "GM2083", forward.span, { flow: decl.name.name, problem: "it draws random numbers" });
@@ -91,17 +92,17 @@ function written(env: Env, decl: ast.FlowDecl, { param, body }: ast.FlowDirectio
   return undefined;
 }
 
-/** A layer within one direction has weights that the other cannot read, so that neither undoes the other. Reports the first. */
-function hasOwnWeights(env: Env, { name, directions }: ast.FlowDecl): boolean {
+/** A layer within one direction has weights that the other cannot read, so that neither undoes the other. Reports the first of the direction that was read last. */
+function hasOwnWeights(env: Env, { name }: ast.FlowDecl, { body }: ast.FlowDirection): boolean {
   const { cx, owner } = env;
-  const [weights] = owner.weights;
+  const weights = owner.weights.find((w) => w.kind === "layer" || w.kind === "net");
   const inner = weights?.kind === "net" ? cx.netByName.get(weights.net) : undefined;
   const what = weights?.kind === "layer" ? weights.layer.layer : inner?.name;
   if (!weights || what === undefined) return false;
   report(
     cx.diagnostics,
     "GM2083",
-    weights.kind === "layer" ? weights.layer.span : (directions[0]?.body.span ?? name.span),
+    weights.kind === "layer" ? weights.layer.span : body.span,
     { flow: name.name, problem: `\`${what}\` has weights of its own here, so that the other direction cannot undo it` },
     {
       labels: [{ span: name.span, text: "declared here" }],
