@@ -78,7 +78,13 @@ function splitOf(call: BijectionCall): { readonly kept: Dim; readonly changed: D
   if (!last) return wrongShape(call, "at least one axis, part of which it keeps");
   const places = kind === "checkerboard" ? (shape.length > 1 ? count(shape) / last.size : last.size) : last.size;
   if (places < 2) {
-    report(call.cx.diagnostics, "GM2074", call.span, { what: call.name, shape: showShape(shape), mask: kind }, { help: splitHelp(shape) });
+    report(
+      call.cx.diagnostics,
+      "GM2074",
+      call.span,
+      { what: call.name, shape: showShape(shape), mask: kind },
+      { help: splitHelp(sizes(shape)) },
+    );
     return undefined;
   }
   if (kind === "checkerboard") return { kept: last, changed: last };
@@ -88,10 +94,16 @@ function splitOf(call: BijectionCall): { readonly kept: Dim; readonly changed: D
   return call.options.get("swap") === true ? { kept: second, changed: first } : { kept: first, changed: second };
 }
 
-function splitHelp(shape: readonly Dim[]): readonly string[] {
-  return shape.length === 3
-    ? ['an image of one channel is parted by its places, `mask = "checkerboard"`, or gets channels by a `squeeze` after this step']
-    : ["one entry has nothing to be kept beside it: `affine` or a spline of its own moves it"];
+/** The other masks that part the shape; where none does, what moves it without one. */
+function splitHelp(shape: readonly number[]): readonly string[] {
+  const channels = shape.at(-1) ?? 1;
+  const places = shape.slice(0, -1).reduce((n, s) => n * s, 1);
+  if (channels > 1) return ['one place is parted along its last axis: `mask = "halves"` or `"alternate"`'];
+  if (places > 1)
+    return [
+      `one channel is parted by its places, \`mask = "checkerboard"\`${shape.length === 3 ? ", or gets channels by a `squeeze` after this step" : ""}`,
+    ];
+  return ["one entry has nothing to be kept beside it: `affine`, `planar` and `radial` move it, or a flow that is written out"];
 }
 
 export function autoregressive(name: string, runtime: string, doc: string, directions: Directions): Bijection {
@@ -110,7 +122,10 @@ export function autoregressive(name: string, runtime: string, doc: string, direc
     apply: (call) => {
       const [d, ...more] = call.from.shape;
       if (!d || more.length > 0) return wrongShape(call, "a vector");
-      return { to: call.from, options: differing(call, [scale, cap]), parameters: 0, conditioner: { from: [d], to: [d, dim(2)] } };
+      const help = [
+        "`made_values([100])` gives each entry two values of the entries before it; the last axis holds them, a shift and a scale",
+      ];
+      return { to: call.from, options: differing(call, [scale, cap]), parameters: 0, conditioner: { from: [d], to: [d, dim(2)], help } };
     },
   };
 }

@@ -22,8 +22,8 @@ export interface BijectionResult {
   readonly options: Readonly<Record<string, OptionValue>>;
   /** Trained numbers of its own. */
   readonly parameters: number;
-  /** Event shapes that its conditioner maps from and to. */
-  readonly conditioner?: { readonly from: readonly Dim[]; readonly to: readonly Dim[] };
+  /** Event shapes that its conditioner maps from and to; `help` towards a net that does. */
+  readonly conditioner?: { readonly from: readonly Dim[]; readonly to: readonly Dim[]; readonly help?: readonly string[] };
   /** The side that its inner chain maps from, and to. */
   readonly inner?: { readonly from: Side };
 }

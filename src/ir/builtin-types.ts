@@ -98,6 +98,8 @@ export interface Builtin {
   readonly pieces?: true;
   /** Which entries of its arguments an entry of the result depends on; absent: on any. */
   readonly reads?: Reads;
+  /** Of the axes that it reads, an entry reads those up to its own place alone. */
+  readonly running?: true;
   /**
    * Degrees of the result's entries from those of its arguments', `shape` being the result's; absent: what `reads` says, and where that leaves open
    * which entry is read, the greatest of all.

@@ -248,6 +248,7 @@ const table: readonly Builtin[] = [
   }),
   alongAxis("cumsum", "running sum along an axis (the last)", undefined, {
     linear: "all",
+    running: true,
     degrees: ([x = none], { options: { axis } }) => running(x, axis as number),
   }),
   alongAxis("reverse", "entries in reverse order along an axis (the last)", first, {

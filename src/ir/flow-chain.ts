@@ -18,7 +18,7 @@ import { flowOf, givenOf } from "./flow-call.js";
 import { layers } from "./layers.js";
 import { readOptions } from "./options.js";
 import { describe, type Entity, Scope } from "./scope.js";
-import { maxElements, tensor } from "./shapes.js";
+import { maxElements, sameShape, tensor } from "./shapes.js";
 import { evaluateStatic, requireInteger } from "./static.js";
 import { elaborateDomain } from "./declare.js";
 import type { BijectionInstance, BijectionStep, Expr, FlowStep, Local, Side } from "./types.js";
@@ -167,13 +167,21 @@ export function appendDeclared(env: Env, { decl }: FlowEntity, chain: Chain): bo
     {
       label: decl.range ? "declared here" : "without `->`, it maps onto what it is on",
       labels: chain.steps.slice(-1).map((s) => ({ span: s.span, text: `ends in ${showSide(chain.side)}` })),
-      help: [`\`on ${sourceOf(decl.domain)} -> ${chain.side.domain}[${chain.side.shape.map((d) => d.text).join(", ")}]\``],
+      help: endHelp(decl.domain, to, chain.side),
     },
   );
   return false;
 }
 
-const sourceOf = (domain: ast.DomainExpr): string => textOf(domain.span);
+/** The bijection that leads on to where the flow is to end, or the range that its chain has. */
+function endHelp(domain: ast.DomainExpr, to: Side, { domain: name, shape }: Side): readonly string[] {
+  const size = shape.length === 0 ? "" : `[${shape.map((d) => d.text).join(", ")}]`;
+  const declared = `\`on ${textOf(domain.span)} -> ${name}${size}\` declares where it ends`;
+  const steps = sameShape(shape, to.shape)
+    ? leadingTo(to.domain, name).map((b) => `\`|> ${b.name}\` at its end maps ${name} to ${to.domain}`)
+    : [];
+  return [...steps, declared];
+}
 
 export function declaredSide(env: Env, expr: ast.DomainExpr): Side | undefined {
   const domain = elaborateDomain(env, expr);
@@ -193,18 +201,18 @@ function fits(env: Env, what: string, wanted: Side, found: Side, span: Span): bo
   return sameSide(wanted, found) || misfits(env, what, wanted, found, span);
 }
 
-function misfits(env: Env, what: string, wanted: Side, found: Side, span: Span): false {
+function misfits(env: Env, what: string, wanted: Side, found: Side, span: Span, help = chainHelp(wanted, found)): false {
   const sides = { what, expected: showSide(wanted), found: showSide(found) };
-  report(env.cx.diagnostics, "GM2072", span, sides, { help: chainHelp(wanted, found) });
+  report(env.cx.diagnostics, "GM2072", span, sides, { help });
   return false;
 }
 
-/** A bijection of the table that leads from one domain to another. */
-function chainHelp(wanted: Side, found: Side): readonly string[] {
-  if (wanted.domain === found.domain) return [];
-  const between = [...bijections.values()].filter((b) => b.takes?.includes(found.domain) && b.ends === wanted.domain);
-  return between.map((b) => `\`${b.name}\` maps ${found.domain} to ${wanted.domain}: put it between`);
-}
+/** Bijections of the table that lead from one domain to another. */
+const leadingTo = (to: string, from: string): readonly Bijection[] =>
+  from === to ? [] : [...bijections.values()].filter((b) => b.takes?.some((d) => d === from) && b.ends === to);
+
+const chainHelp = (wanted: Side, found: Side): readonly string[] =>
+  leadingTo(wanted.domain, found.domain).map((b) => `\`${b.name}\` maps ${found.domain} to ${wanted.domain}: put it between`);
 
 /** Formals of a template: numbers, and nets or bijections that are applied where they stand. */
 export function bindFormals(env: Env, entity: FlowEntity, actuals: readonly Actual[], scope: Scope, span: Span): boolean {
@@ -269,7 +277,11 @@ function appendBijection(env: Env, bijection: Bijection, actuals: readonly Actua
   if (!bound || !statics) return false;
   const from = chain.side;
   if (bijection.takes && !bijection.takes.includes(from.domain)) {
-    return misfits(env, what, { ...from, domain: bijection.takes[0] ?? "real" }, from, span);
+    const wanted = { ...from, domain: bijection.takes[0] ?? "real" };
+    // what leads there and back would do nothing
+    const there =
+      bijection.ends === from.domain ? [`${what} leads to ${from.domain}, where the chain is already: leave it out`] : undefined;
+    return misfits(env, what, wanted, from, span, there);
   }
   const result = bijection.apply({ cx, name: bijection.name, span, from, ...statics });
   if (!result) return false;

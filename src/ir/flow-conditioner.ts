@@ -22,6 +22,8 @@ interface Wanted {
   /** Event shapes that it maps from and to. */
   readonly from: readonly Dim[];
   readonly to: readonly Dim[];
+  /** Towards a net of the right shape. */
+  readonly help?: readonly string[];
   /** An output layer is put on top. */
   readonly head: boolean;
   /** `f.coupling1` */
@@ -66,7 +68,7 @@ export function conditionerOf(env: Env, wanted: Wanted): Conditioner | undefined
   return { net: name, given: given.map((local): Expr => ({ kind: "local", local, type: local.type, span: written.span })) };
 }
 
-function fits(env: Env, { what, net, from, to, head, span }: Wanted, found: readonly Dim[]): boolean {
+function fits(env: Env, { what, net, from, to, help, head, span }: Wanted, found: readonly Dim[]): boolean {
   const right = head ? found.length > 0 && sameShape(found.slice(0, -1), to.slice(0, -1)) : sameShape(found, to);
   if (right) return true;
   const places = head && to.length > 1 ? `${showShape([...to.slice(0, -1), { size: NaN, text: "…" }])}`.replace(/ = .*/u, "") : undefined;
@@ -79,7 +81,7 @@ function fits(env: Env, { what, net, from, to, head, span }: Wanted, found: read
       labels: [{ span, text: "in this bijection" }],
       help: head
         ? [`an output layer makes the parameters, ${showShape(to)}, of the features along its last axis`]
-        : ["the last axis holds the parameters of the entries that are changed"],
+        : (help ?? ["the last axis holds the parameters of the entries that are changed"]),
     },
   );
   return false;

@@ -18,7 +18,7 @@ import { showSide } from "./flows.js";
 import { writtenOut } from "./inline-nets.js";
 import { interior, rangeOfDomain, showRange } from "./range.js";
 import { type Chain, declaredSide } from "./flow-chain.js";
-import { MOST_ENTRIES, type JacobianStructure, structureOf } from "./flow-structure/structure.js";
+import { denseStructure, isLinear, MOST_ENTRIES, type JacobianStructure, structureOf } from "./flow-structure/structure.js";
 import { Scope } from "./scope.js";
 import { elementCount, sameShape, showShape, tensor } from "./shapes.js";
 import type { Conditioner, Expr, Local, Net, OwnStep, Side } from "./types.js";
@@ -31,7 +31,9 @@ export function appendOwn(env: Env, decl: ast.FlowDecl, chain: Chain): boolean {
   const inverse = decl.directions.find((d) => d.direction === "inverse");
   if (!to || !forward) return false;
   const there = written(env, decl, forward, from, to);
+  const reported = inverse && hasOwnWeights(env, decl, forward);
   const back = inverse && written(env, decl, inverse, to, from);
+  if (inverse && (reported || hasOwnWeights(env, decl, inverse))) return false;
   if (there && hidesSlope(env, decl, there)) return false;
   const random = env.owner.random;
   if (random) report(env.cx.diagnostics, "GM2083", forward.span, { flow: decl.name.name, problem: "it draws random numbers" });
@@ -88,6 +90,26 @@ function written(env: Env, decl: ast.FlowDecl, { param, body }: ast.FlowDirectio
     { labels: [{ span: decl.name.span, text: "declared here" }] },
   );
   return undefined;
+}
+
+/** A layer within one direction has weights that the other cannot read, so that neither undoes the other. Reports the first of the direction that was read last. */
+function hasOwnWeights(env: Env, { name }: ast.FlowDecl, { body }: ast.FlowDirection): boolean {
+  const { cx, owner } = env;
+  const weights = owner.weights.find((w) => w.kind === "layer" || w.kind === "net");
+  const inner = weights?.kind === "net" ? cx.netByName.get(weights.net) : undefined;
+  const what = weights?.kind === "layer" ? weights.layer.layer : inner?.name;
+  if (!weights || what === undefined) return false;
+  report(
+    cx.diagnostics,
+    "GM2083",
+    weights.kind === "layer" ? weights.layer.span : body.span,
+    { flow: name.name, problem: `\`${what}\` has weights of its own here, so that the other direction cannot undo it` },
+    {
+      labels: [{ span: name.span, text: "declared here" }],
+      help: ["make it a net of the model, `net s(v) = v |> dense(2)` within `model`: all calls of that share its weights"],
+    },
+  );
+  return true;
 }
 
 /** The log-determinant is made of derivatives, and `stop` hides those of what passes through it. Reports where one does. */
@@ -179,7 +201,7 @@ function isOnto(env: Env, decl: ast.FlowDecl, { value }: Written, onto: Side, { 
 
 /** Without an inverse nothing is tried as a training starts, so that a map that is not one to one would not be found. */
 function tellUnproven(env: Env, decl: ast.FlowDecl, { input, value }: Written, jacobian: JacobianStructure, span: Span): void {
-  if (jacobian.kind === "linear") return;
+  if (jacobian.kind === "linear" || (jacobian.kind === "triangular" && isLinear(value, input.id))) return;
   const entries = sizeOf(shapeOf(value)) > 1;
   const found =
     jacobian.kind === "elementwise" || jacobian.kind === "triangular"
@@ -231,9 +253,8 @@ function jacobianOf(env: Env, decl: ast.FlowDecl, { input, value }: Written, spa
     report(cx.diagnostics, "GM3708", asked.span, { flow, size, most: MOST_ENTRIES });
     return undefined;
   }
-  if (asked) return { kind: "dense" };
   const wide = (): Local => ({ id: freshId(cx, `${env.site}.s`), name: "s", type: input.type, span });
-  const found = structureOf(value, input, wide);
+  const found = asked ? denseStructure(value, input) : structureOf(value, input, wide);
   if (found.kind !== "none") return found;
   const calls: { readonly flow: string; readonly span: Span }[] = [];
   walkExpr(value, (e) => void (e.kind === "flowCall" && calls.push({ flow: e.flow, span: e.span })));
@@ -249,9 +270,20 @@ function jacobianOf(env: Env, decl: ast.FlowDecl, { input, value }: Written, spa
       ],
       help: [
         ...calls.slice(0, 1).map((c) => `make \`${c.flow}\` a step of the chain instead of calling it: \`z |> ${c.flow} |> ${flow}\``),
-        "structures are: elementwise, triangular in some order of the entries, linear, a change through one scalar (`z + u * tanh(w @ z)`)",
-        ...(size <= MOST_ENTRIES ? ["or add `jacobian = dense` to its body: all of the Jacobian, one derivative for each entry"] : []),
-        "or make it of several flows, each with a structure of its own: `f |> g`",
+        ...(found.problem === "singular"
+          ? [`let every entry of \`${input.name}\` be read: a map that forgets one is not one to one, and its determinant is 0`]
+          : found.problem === "tooLarge"
+            ? [
+                "`invertible_linear` is a linear map along the last axis of any size, whose determinant is known from its LU form",
+                "or make it of several flows, each with a structure of its own: `f |> g`",
+              ]
+            : [
+                `structures are: elementwise, triangular in some order of the entries, linear (up to ${MOST_ENTRIES} entries), a change through one scalar (\`z + u * tanh(w @ z)\`)`,
+                ...(size <= MOST_ENTRIES
+                  ? ["or add `jacobian = dense` to its body: all of the Jacobian, one derivative for each entry"]
+                  : []),
+                "or make it of several flows, each with a structure of its own: `f |> g`",
+              ]),
       ],
     },
   );

@@ -69,6 +69,19 @@ const rows: readonly Row[] = [
   ["made.gm", example("made"), { shape: [10] }, { D: 10, widths: [12] }],
   ["made.gm, two hidden layers", example("made"), { shape: [10] }, { D: 10, widths: [7, 20] }],
   ["nade.gm", example("nade"), { shape: [10] }, { D: 10, H: 5 }],
+  ["made_orders.gm", example("made_orders"), { shape: [9] }, { D: 9, widths: [12, 7], orders: 5 }],
+  // two bytes beside one another, then above one another: all 65,536 pictures
+  ...(
+    [
+      [1, 2],
+      [2, 1],
+    ] as const
+  ).map(([h, w]): Row => [
+    `gated_pixelcnn.gm of ${h} x ${w} bytes`,
+    example("gated_pixelcnn").replaceAll("S, S, 1", `${h}, ${w}, 1`).replaceAll("1..S, 1..S", `1..${h}, 1..${w}`),
+    { shape: [h, w, 1], states: 256 },
+    { C: 2, blocks: 1, K: 2 },
+  ]),
   ["pixelcnn.gm", example("pixelcnn").replace("28, 28, 1", "3, 4, 1"), { shape: [3, 4, 1] }, { C: 3, blocks: 2 }],
   [
     "pixelvae.gm given z",

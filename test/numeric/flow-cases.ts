@@ -22,8 +22,6 @@ export interface FlowCase {
   readonly make: (w: Weights) => Bijector;
   /** Where values of z lie; default about (-2, 2). */
   readonly z?: (noise: number) => number;
-  /** Round trips in float32 are looser by this factor. */
-  readonly loose?: number;
 }
 
 /** A net from an event of any shape to another, with a hidden layer. */

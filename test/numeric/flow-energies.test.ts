@@ -32,6 +32,8 @@ const stated = (name: string): number => Number(/-log Z = (-?[\d.]+\d)/u.exec(re
 
 const examples: readonly (readonly [string, number])[] = [
   ["planar_density", 1],
+  ["radial_density1", 1],
+  ["planar_density2", 2],
   ["radial_density", 2],
   ["planar_density3", 3],
   ["radial_density3", 3],

@@ -103,4 +103,55 @@ describe.skipIf(!available)("float32 at realistic sizes: there and back, and the
       1e-4,
     );
   });
+
+  describe("dequantisation of 100 pictures of 784 bytes", () => {
+    const [event, rows]: readonly [Shape, number] = [[784], 100];
+    const x = { shape: [rows, 784], data: Float64Array.from({ length: rows * 784 }, (_, i) => (i * 37) % 256) };
+    const weights = netWeights([392], [784]);
+    const feeds = { ...Object.fromEntries(Object.entries(weights).map(([k, s], i) => [k, array(s, i, 0.3)])), x };
+    const key = () => gmc.rootKey().at("u");
+    const learned = (w: Readonly<Record<string, Tensor>>) => (): Bijector =>
+      gmc.chain([gmc.coupling({ event, net: netOf(w, [392], [784]) }), gmc.sigmoidFlow({ event })]);
+    const run = (make: (w: Readonly<Record<string, Tensor>>) => Bijector) =>
+      single(
+        feeds,
+        ({ x: t, ...w }) => {
+          const flow = make(w);
+          const z = flow.inverse(t!);
+          const back = flow.forward(z.value);
+          return { z: z.value, there: z.logDet, back: back.logDet, x: back.value };
+        },
+        "eval",
+        [1, 2, 3, 0],
+      );
+    test.each([
+      ["by uniform noise", () => ({})],
+      ["by learned noise", (w: Readonly<Record<string, Tensor>>) => ({ noise: learned(w) })],
+    ])("%s stays within (0, 1), and rounding gives every byte back", async (name, options) => {
+      const found = await run((w) => gmc.dequantizeFlow({ event, key: key(), ...options(w) }));
+      expect(Array.from(found["x"]!.data)).toEqual([...x.data]);
+      expect(Array.from(found["z"]!.data, Number).every((z) => z > 0 && z < 1)).toBe(true);
+      expect(finite(found["there"]!.data)).toBe(true);
+      // D log 256 there and back; log q of learned noise is what else there is
+      if (name === "by uniform noise")
+        Array.from(found["there"]!.data, Number).forEach((there, i) => {
+          expect(there / (784 * Math.log(256))).toBeCloseTo(-1, 4);
+          expect(there + Number(found["back"]!.data[i])).toBeCloseTo(0, 1);
+        });
+    });
+    test("behind logits and couplings", async () => {
+      const found = await run((w) =>
+        gmc.chain([
+          gmc.coupling({ event, net: netOf(w, [392], [784]) }),
+          gmc.sigmoidFlow({ event }),
+          gmc.dequantizeFlow({ event, key: key(), noise: learned(w) }),
+        ]),
+      );
+      for (const name of ["z", "there", "back"]) expect(finite(found[name]!.data), name).toBe(true);
+      // noise next to the edge of a byte may round over it
+      const off = Array.from(found["x"]!.data, (v, i) => Math.abs(Number(v) - x.data[i]!));
+      expect(Math.max(...off)).toBeLessThanOrEqual(1);
+      expect(off.filter((v) => v > 0).length / off.length).toBeLessThan(1e-3);
+    });
+  });
 });

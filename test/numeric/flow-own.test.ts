@@ -49,6 +49,15 @@ describe("flows that are written out", () => {
       3,
       "real",
     ],
+    ["rankOne", "flow f on real[D] { forward(z) = z + 0.1 * u * tanh(sum(z)) * sum(z) }", 4, "real"],
+    ["triangular", "flow f on real[D] { forward(z) = cumsum(z + 0.3 * sin(z)) }", 5, "real"],
+    // more than a linear map without structure may have
+    [
+      "triangular",
+      "flow f on real[D] { forward(z) = cumsum(exp(w) * z)  inverse(x) = (x - concat(zeros(1), x[1..D-1])) / exp(w) }",
+      40,
+      "real",
+    ],
     ["dense", "flow f on real[D] { forward(z) = z + 0.2 * tanh(z @ A)  jacobian = dense }", 3, "real"],
     [
       "dense",

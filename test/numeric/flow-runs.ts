@@ -16,6 +16,7 @@ export async function single(
   feeds: Feeds,
   fn: (t: Readonly<Record<string, Tensor>>) => Readonly<Record<string, Tensor>>,
   mode: "train" | "eval" = "eval",
+  rng?: readonly number[],
 ) {
   const graph = gmc.stage(Object.fromEntries(Object.entries(feeds).map(([name, { shape }]) => [name, { shape }])), fn, { mode });
   const session = await onnxEngine.open({ threads: 1 });
@@ -25,7 +26,8 @@ export async function single(
       name,
       { dtype: "f32" as const, shape, data: Float32Array.from(data) },
     ]);
-    return await program.run(Object.fromEntries(inputs));
+    const draws = rng ? { rng: { dtype: "u32" as const, shape: [4], data: Uint32Array.from(rng) } } : {};
+    return await program.run({ ...Object.fromEntries(inputs), ...draws });
   } finally {
     session.dispose();
   }

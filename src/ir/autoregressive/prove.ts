@@ -233,7 +233,7 @@ function masksAt({ rules }: Tracker, mask: number): ReadonlyMap<string, MaskRule
 /** What holds in the first of several orders and not in another: a part that knows its own. */
 function inFirstAlone(context: DeriveContext, variable: string, found: Refused, mask: number, orders: number): void {
   const { tracked, tracker, param, expr, wrong } = found;
-  const { told, read } = storyOf(tracker.way(expr, wrong.entry, wrong.degree), tracked);
+  const { told, read } = storyOf(tracker.way(expr, wrong.entry, wrong.degree), tracked, wrong.of);
   report(
     context.diagnostics,
     "GM3729",
@@ -338,7 +338,7 @@ export function proveMap(
     eventRank: 0,
     params: [{ name: net.name, expr: net.result, rank: values }],
     refuse: ({ tracked, tracker, expr, wrong }) => {
-      const { told, culprit, read } = storyOf(tracker.way(expr, wrong.entry, wrong.degree), tracked);
+      const { told, culprit, read } = storyOf(tracker.way(expr, wrong.entry, wrong.degree), tracked, wrong.of);
       const labels = told.map(({ stop, text }) => ({ span: spanOf(stop.expr), text }));
       report(
         context.diagnostics,
@@ -485,7 +485,8 @@ function orderOver(ranks: readonly number[], positions: number, named: Order): O
 
 function refuse(context: DeriveContext, eventRank: number, { tracked, tracker, param, expr, wrong }: Refused): void {
   const { variable = "" } = tracked;
-  const { told, culprit, read } = storyOf(tracker.way(expr, wrong.entry, wrong.degree), tracked);
+  const story = storyOf(tracker.way(expr, wrong.entry, wrong.degree), tracked, wrong.of);
+  const { told, culprit, read } = story;
   const last = told.find(({ stop }) => sameSpan(spanOf(stop.expr), expr.span));
   const own = read === undefined || read === wrong.of;
   const together = eventRank === 0 ? undefined : tracked.shape.slice(tracked.shape.length - eventRank).join(" x ");
@@ -502,7 +503,7 @@ function refuse(context: DeriveContext, eventRank: number, { tracked, tracker, p
         : own && !culprit
           ? [`nothing on the way from \`${variable}\` to \`${param}\` leaves the entry itself out`]
           : [],
-      help: waysOut(culprit?.stop, variable),
+      help: waysOut(story, variable),
     },
   );
 }

@@ -2,6 +2,7 @@
  * What entries of a value read, judged against an order: where a parameter reads too far, and the way by which it does, told for people.
  */
 import { type Span, textOf } from "../../base/source.js";
+import { builtins } from "../builtins.js";
 import { layers } from "../layers.js";
 import type { Expr } from "../types.js";
 import { entries, greatest, type Grid, least, NONE, readsNothing } from "./grid.js";
@@ -68,12 +69,14 @@ export function entryName(variable: string, shape: readonly number[], entry: num
 /** What the entries of a value read: those before their own, up to it, all, later ones too; or units that stand at no place, some. */
 export type Reach = "before" | "upTo" | "all" | "later" | "units";
 
-export function reachOf(grid: Grid, { shape, size, ranks }: Tracked): Reach {
+/** `axes`: so many leading axes of the variable are told apart at most; what lies at one place of them counts as one. */
+export function reachOf(grid: Grid, { shape, size, ranks }: Tracked, axes = shape.length): Reach {
   if (size > 1 && least(grid) === greatest(grid)) return "all";
   // The value's leading axes are those of the variable, as many as agree, or all of them in one.
   const agree = shape.findIndex((s, axis) => grid.shape[axis] !== s);
-  const leading = agree < 0 ? shape.length : agree;
-  const places = grid.shape[0] === size ? size : shape.slice(0, leading).reduce((n, s) => n * s, 1);
+  const leading = Math.min(agree < 0 ? shape.length : agree, axes);
+  const placesOf = (n: number): number => shape.slice(0, n).reduce((count, s) => count * s, 1);
+  const places = placesOf(grid.shape[0] === size ? axes : leading);
   if (places === 1 && size > 1) return "units";
   const [perPlace, inValue] = [size / places, grid.shape.reduce((n, s) => n * s, 1) / places];
   const [lowest, highest] = [Math.min, Math.max].map((pick) =>
@@ -92,13 +95,25 @@ function shortText(span: Span): string {
   return text.length > 40 ? `${text.slice(0, 39)}…` : text;
 }
 
-/** The way from a variable to an entry that reads too far: what is told of it, where it went wrong, and the entry of the variable. */
-export function storyOf(
-  way: readonly Stop[],
-  tracked: Tracked,
-): { readonly told: readonly Told[]; readonly culprit: Told | undefined; readonly read: number | undefined } {
-  const told = tellingStops(way, tracked);
-  return { told, culprit: told.find(({ reach }) => isTooFar(reach)), read: way[0]?.entry };
+interface Story {
+  readonly told: readonly Told[];
+  readonly culprit: Told | undefined;
+  readonly read: number | undefined;
+}
+
+/** The way from a variable to a parameter of its entry `of` that reads too far: what is told of it, where it went wrong, and the entry that is read. */
+export function storyOf(way: readonly Stop[], tracked: Tracked, of: number): Story {
+  const read = way[0]?.entry;
+  const { shape } = tracked;
+  const channels = shape.length > 1 ? (shape.at(-1) ?? 1) : 1;
+  // An entry of another place is read: what mixes the channels of one is not to blame.
+  const elsewhere = read !== undefined && Math.floor(read / channels) !== Math.floor(of / channels);
+  const seen = (axes: number): Story => {
+    const told = tellingStops(way, tracked, axes);
+    return { told, culprit: told.find(({ reach }) => isTooFar(reach)), read };
+  };
+  const byPlace = elsewhere && channels > 1 ? seen(shape.length - 1) : undefined;
+  return byPlace?.culprit ? byPlace : seen(shape.length);
 }
 
 export interface Told {
@@ -115,18 +130,20 @@ export const sameSpan = (a: Span, b: Span): boolean => a.file === b.file && a.st
 const SHOWN = 6;
 
 /** The stops that say something: where the variable is read, where what an entry reads becomes more or other, and the last layers. */
-function tellingStops(way: readonly Stop[], tracked: Tracked): readonly Told[] {
+function tellingStops(way: readonly Stop[], tracked: Tracked, axes: number): readonly Told[] {
   const told: Told[] = [];
   const own = tracked.variable === undefined ? "the input of the net" : `\`${tracked.variable}\` itself`;
   let before: Reach | undefined;
   way.forEach((stop) => {
-    const reach = reachOf(stop.grid, tracked);
+    const reach = reachOf(stop.grid, tracked, axes);
     const { expr } = stop;
     const name = shortText(expr.kind === "layer" ? expr.instance.span : expr.span);
     const texts: Readonly<Record<Reach, string>> = {
       before: `\`${name}\`: each entry reads those before it`,
       upTo: `\`${name}\`: each entry reads those up to its own`,
-      all: `\`${name}\` mixes all entries`,
+      all: readsBatch(expr)
+        ? `\`${name}\` reads the whole batch in training, later entries of each row with it`
+        : `\`${name}\` mixes all entries`,
       later: `\`${name}\`: entries read later ones, too`,
       units:
         expr.kind === "layer" && layers.get(expr.instance.layer)?.masked === true
@@ -143,17 +160,32 @@ function tellingStops(way: readonly Stop[], tracked: Tracked): readonly Told[] {
   return kept.length <= SHOWN ? kept : [...kept.slice(0, 2), ...kept.slice(kept.length - SHOWN + 2)];
 }
 
-/** The layer that reads in an order what the culprit mixes. */
+const readsBatch = (expr: Expr): boolean => expr.kind === "layer" && layers.get(expr.instance.layer)?.readsBatch !== undefined;
+
+/** What reads in an order what the culprit mixes, or why nothing does. */
 export function insteadOf(culprit: Stop | undefined): readonly string[] {
   const expr = culprit?.expr;
+  if (expr && readsBatch(expr)) return ["leave it out, or normalise what stands at one place by `layer_norm`"];
+  if (expr?.kind === "builtin" && builtins.get(expr.fn)?.reads === "contract")
+    return [
+      "a product over places counts as reading all of them, whatever numbers stand in it: a mask of numbers, such as `tril`, is not followed",
+    ];
   const instead = expr?.kind === "layer" ? layers.get(expr.instance.layer)?.inOrder : undefined;
   if (instead === undefined || expr?.kind !== "layer") return [];
   return [`\`${instead}\` in place of \`${expr.instance.layer}\` reads the entries in an order`];
 }
 
-export function waysOut(culprit: Stop | undefined, variable: string): readonly string[] {
+export function waysOut({ told, culprit }: Story, variable: string): readonly string[] {
+  const masked = (expr: Expr): boolean => expr.kind === "layer" && layers.get(expr.instance.layer)?.masked === true;
+  const apart = told.findIndex(({ stop, reach }) => reach === "units" && !masked(stop.expr));
+  const inPart = apart >= 0 && told.slice(apart).some(({ stop }) => masked(stop.expr));
   return [
-    ...insteadOf(culprit),
+    ...insteadOf(culprit?.stop),
+    ...(inPart
+      ? [
+          `a masked layer counts all places of its input in the order: hand it \`${variable}\` whole, and what is read besides as \`features\` of \`made_values_given(${variable}, features, …)\``,
+        ]
+      : []),
     `layers in an order are \`masked_dense\`, \`masked_conv\` (the first with mask = "A"), \`causal_conv\` (the first strict) and \`nade\`; nets of them \`made(${variable}, …)\`, \`pixelcnn(${variable}, …)\`, \`wavenet(${variable}, …)\``,
   ];
 }

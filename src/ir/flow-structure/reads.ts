@@ -107,11 +107,15 @@ function ofBuiltin(e: BuiltinExpr, args: readonly Entries[]): Entries | undefine
   const reduced = shape.length < rank;
   const key = (index: readonly number[]): string => index.filter((_, axis) => !axes.has(axis)).join();
   const groups = new Map<string, ReadonlySet<number>[]>();
+  const upTo: ReadonlySet<number>[] = [];
   indicesOf(shapes[0] ?? []).forEach((index, i) => {
     const group = groups.get(key(index)) ?? [];
     group.push(args[0]?.[i] ?? NOTHING);
     groups.set(key(index), group);
+    // in C order, so that a group holds the places up to this one by now
+    if (entry?.running) upTo.push(union(group));
   });
+  if (entry?.running) return upTo;
   const joined = new Map([...groups].map(([k, sets]) => [k, union(sets)]));
   return indices.map((index) => joined.get(reduced ? index.join() : key(index)) ?? NOTHING);
 }

@@ -6,7 +6,7 @@ import { builtins, isLinearIn } from "../builtins.js";
 import { layers } from "../layers.js";
 import type { Expr, Local } from "../types.js";
 import { childrenOf } from "../walk.js";
-import { readsOfEntries, shapeOf, sizeOf } from "./reads.js";
+import { readsOfEntries, shapeOf } from "./reads.js";
 
 export interface Level {
   readonly outputs: readonly number[];
@@ -24,21 +24,44 @@ export type JacobianStructure =
 /** Most entries whose whole Jacobian may be taken; as in the runtime. */
 export const MOST_ENTRIES = 32;
 
-export type Found = JacobianStructure | { readonly kind: "none"; readonly reason: string };
+/** Why there is none: `singular` where no structure would help, since the determinant is 0; `tooLarge` where a smaller one would have it. */
+interface NoStructure {
+  readonly kind: "none";
+  readonly reason: string;
+  readonly problem?: "singular" | "tooLarge";
+}
+
+type Found = JacobianStructure | NoStructure;
 
 export function structureOf(expr: Expr, input: Local, scalarLocal: () => Local): Found {
   const reads = readsOfEntries(expr, input.id);
-  const missing = new Set(Array.from({ length: sizeOf(shapeOf(expr)) }, (_, i) => i));
-  for (const set of reads) for (const i of set) missing.delete(i);
-  const [lost] = missing;
-  if (lost !== undefined)
-    return { kind: "none", reason: `nothing reads entry ${lost + 1} of \`${input.name}\`, so it cannot be found again` };
+  const lost = lostEntry(reads, input.name);
+  if (lost) return lost;
   if (reads.every((set, i) => set.size === 1 && set.has(i))) return { kind: "elementwise" };
   const levels = triangular(reads);
   if (levels) return { kind: "triangular", levels };
-  if (isLinear(expr, input.id) && reads.length <= MOST_ENTRIES) return { kind: "linear" };
+  const linear = isLinear(expr, input.id);
+  if (linear && reads.length <= MOST_ENTRIES) return { kind: "linear" };
   const update = rankOne(expr, input, scalarLocal);
+  if (!update && linear) {
+    const reason = `it is linear, which is for at most ${MOST_ENTRIES} entries where nothing else is known of it, and it has ${reads.length}`;
+    return { kind: "none", reason, problem: "tooLarge" };
+  }
   return update ?? { kind: "none", reason: cycleIn(reads, input.name) };
+}
+
+/** An entry that nothing reads: the map is none to one, whatever its Jacobian is called. */
+function lostEntry(reads: readonly ReadonlySet<number>[], name: string): NoStructure | undefined {
+  const missing = new Set(reads.map((_, i) => i));
+  for (const set of reads) for (const i of set) missing.delete(i);
+  const [lost] = missing;
+  if (lost === undefined) return undefined;
+  return { kind: "none", reason: `nothing reads entry ${lost + 1} of \`${name}\`, so it cannot be found again`, problem: "singular" };
+}
+
+/** The structure that a model asks for by `jacobian = dense`; none where the determinant is 0 all the same. */
+export function denseStructure(expr: Expr, input: Local): Found {
+  return lostEntry(readsOfEntries(expr, input.id), input.name) ?? { kind: "dense" };
 }
 
 /** Pairs outputs with inputs so that the matrix is triangular: over and over, an output of which one input is left to pair takes it. */
@@ -65,7 +88,7 @@ function triangular(reads: readonly ReadonlySet<number>[]): readonly Level[] | u
   return levels;
 }
 
-function isLinear(expr: Expr, input: string): boolean {
+export function isLinear(expr: Expr, input: string): boolean {
   const depends = (e: Expr): boolean => (e.kind === "local" ? e.local.id === input : childrenOf(e).some(depends));
   const linear = (e: Expr): boolean => {
     if (!depends(e) || e.kind === "local") return true;
@@ -81,15 +104,16 @@ function isLinear(expr: Expr, input: string): boolean {
 function rankOne(expr: Expr, input: Local, scalarLocal: () => Local): JacobianStructure | undefined {
   const mixing = (e: Expr): boolean =>
     shapeOf(e).length === 0 && e.type.kind === "tensor" && (readsOfEntries(e, input.id)[0]?.size ?? 0) > 1;
-  const scalars: Expr[] = [];
-  const collect = (e: Expr): void => {
-    if (mixing(e)) scalars.push(e);
-    else childrenOf(e).forEach(collect);
+  const outer = (e: Expr): readonly Expr[] => (mixing(e) ? [e] : childrenOf(e).flatMap(outer));
+  // `tanh(sum(z)) * sum(z)`: what the scalars are made of may be one where they are several
+  const inner = (e: Expr): readonly Expr[] => {
+    const below = childrenOf(e).flatMap(inner);
+    return below.length === 0 && mixing(e) ? [e] : below;
   };
-  collect(expr);
-  const [scalar] = scalars;
   const text = (e: Expr): string => JSON.stringify(e, (key, value: unknown) => (key === "span" || key === "text" ? undefined : value));
-  if (!scalar || scalars.some((s) => text(s) !== text(scalar))) return undefined;
+  const scalars = [outer, inner].map((find) => find(expr)).find((found) => new Set(found.map(text)).size === 1);
+  const [scalar] = scalars ?? [];
+  if (!scalar || !scalars) return undefined;
   const isScalar = (e: Expr): boolean => scalars.includes(e);
   const rest = readsOfEntries(expr, input.id, { cut: isScalar });
   if (!rest.every((set, i) => set.size === 1 && set.has(i))) return undefined;
@@ -99,8 +123,11 @@ function rankOne(expr: Expr, input: Local, scalarLocal: () => Local): JacobianSt
   const replaced = (e: Expr): Expr => {
     if (isScalar(e)) return value;
     if (e.kind !== "builtin") return e;
-    if (e.args.some((a) => contains(a, isScalar)) && builtins.get(e.fn)?.reads !== "place") plain = false;
-    return { ...e, args: e.args.map(replaced) };
+    const reads = e.args.some((a) => contains(a, isScalar));
+    if (reads && builtins.get(e.fn)?.reads !== "place") plain = false;
+    // s is as wide as the input, and so is what is made of it alone
+    const type = reads && shapeOf(e).length === 0 ? local.type : e.type;
+    return { ...e, type, args: e.args.map(replaced) };
   };
   const body = replaced(expr);
   return plain ? { kind: "rankOne", scalar, rest: body, local } : undefined;

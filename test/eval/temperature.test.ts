@@ -1,0 +1,22 @@
+/** Temperatures: what a distribution's parameters become, and the way out where it has none that a temperature moves. */
+import { describe, expect, it } from "vitest";
+import { GmcError } from "../../src/runtime/graph/errors.js";
+import { constant, stage } from "../../src/runtime/graph/index.js";
+import { atTemperature } from "../../src/runtime/prob/temperature.js";
+
+const helpOf = (params: readonly string[]): readonly string[] => {
+  try {
+    stage({}, () => atTemperature(Object.fromEntries(params.map((name) => [name, constant([0.5], [1])])), 2));
+  } catch (error) {
+    if (error instanceof GmcError && error.code === "GM4031") return error.help;
+    throw error;
+  }
+  throw new Error("no error");
+};
+
+describe("a temperature that moves nothing", () => {
+  it("names logits where the distribution has them", () => {
+    expect(helpOf(["probs"])).toEqual(["write the distribution by its `logits`", "draw at temperature 1"]);
+    expect(helpOf(["rate"])).toEqual(["draw at temperature 1"]);
+  });
+});
