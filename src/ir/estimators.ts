@@ -29,6 +29,8 @@ export interface EstimatorOption {
   readonly least?: number;
   /** Of a number that must not be 0. */
   readonly positive?: true;
+  /** Of a number: it stays below this. */
+  readonly below?: number;
   /** Of a number that may follow a schedule. */
   readonly scheduled?: boolean;
   /** Of a choice in whose place an expression may stand. */
@@ -169,7 +171,10 @@ const table: readonly EstimatorEntry[] = [
     role: "data",
     doc: "a factorised posterior by fixed-point updates: a lower bound (Salakhutdinov & Hinton 2009)",
     hidden: "meanField",
-    options: [integer("steps", 10, "updates of every variable"), number("damping", 0, "share of the old value that is kept")],
+    options: [
+      integer("steps", 10, "updates of every variable"),
+      { ...number("damping", 0, "share of the old value that is kept"), below: 1 },
+    ],
   },
   {
     name: "gibbs",
@@ -201,7 +206,7 @@ const table: readonly EstimatorEntry[] = [
     role: "matching",
     doc: "Vincent 2011: the score of data with Gaussian noise",
     objective: { fn: "denoisingScoreMatching", loss: true },
-    options: [number("sigma", 0.1, "standard deviation of the noise")],
+    options: [{ ...number("sigma", 0.1, "standard deviation of the noise"), positive: true }],
   },
   {
     name: "nce",

@@ -185,7 +185,7 @@ const described = (option: EstimatorOption): string => `\`${option.name} = ${opt
 
 /** Why a value does not fit its option. */
 function misfit(option: EstimatorOption, value: OptionValue): string | undefined {
-  const { name, kind, values = [], least = 1 } = option;
+  const { name, kind, values = [], least = 1, below } = option;
   switch (kind) {
     case "choice":
       return values.includes(String(value))
@@ -200,6 +200,7 @@ function misfit(option: EstimatorOption, value: OptionValue): string | undefined
       return Number.isInteger(value) && value >= least ? undefined : `\`${name}\` is a whole number from ${least} on, not ${value}`;
     case "number":
       if (typeof value !== "number") return `\`${name}\` is a number, not \`${value}\``;
+      if (below !== undefined) return value >= 0 && value < below ? undefined : `\`${name}\` is from 0 on and below ${below}, not ${value}`;
       if (option.positive) return value > 0 && Number.isFinite(value) ? undefined : `\`${name}\` is above 0, and finite: not ${value}`;
       return value >= 0 && Number.isFinite(value) ? undefined : `\`${name}\` is not below 0, and finite: not ${value}`;
   }
