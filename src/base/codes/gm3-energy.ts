@@ -88,6 +88,11 @@ export const gm3Energy = {
     "Curvature of unknown sign",
     (a) => `the energy may not be normalisable: nothing shows that it holds ${a.variables} for all weights`,
   ),
+  GM3619: code<{ density: string; lines: string }>(
+    "error",
+    "Several estimates of log Z",
+    (a) => `${a.lines} each estimate log Z of \`${a.density}\`, and this line reads one`,
+  ),
   GM3625: code<{ variables: string }>(
     "error",
     "Energy of indefinite curvature",
