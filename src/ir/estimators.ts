@@ -48,6 +48,8 @@ export interface EstimatorTraits {
   readonly moves?: "langevin" | "hmc";
   /** Of role matching: the runtime's function, and whether it is descended. */
   readonly objective?: { readonly fn: string; readonly loss: boolean };
+  /** Of role matching: made of second derivatives of the energy, which kinks do not have. */
+  readonly ofCurvature?: true;
   /** Of role optimum: takes kinks and edges as they come, without proximal operators. */
   readonly takesKinks?: true;
 }
@@ -199,6 +201,7 @@ const table: readonly EstimatorEntry[] = [
     role: "matching",
     doc: "Hyvarinen 2005: needs no samples and no log Z",
     objective: { fn: "scoreMatching", loss: true },
+    ofCurvature: true,
     options: [],
   },
   {

@@ -93,6 +93,16 @@ export const gm3Energy = {
     "Several estimates of log Z",
     (a) => `${a.lines} each estimate log Z of \`${a.density}\`, and this line reads one`,
   ),
+  GM3620: code<{ estimator: string; variable: string }>(
+    "warning",
+    "Kinks under score matching",
+    (a) => `\`${a.estimator}\` does not see how this term bends: its second derivative in \`${a.variable}\` is 0 wherever there is one`,
+  ),
+  GM3621: code<{ variable: string; density: string }>(
+    "error",
+    "Hidden counts",
+    (a) => `\`${a.variable}\` is hidden, and \`${a.density}\` is a distribution of counts given their total, which no row has`,
+  ),
   GM3625: code<{ variables: string }>(
     "error",
     "Energy of indefinite curvature",

@@ -1,6 +1,6 @@
 /** Objectives that stand in for the likelihood of an energy: score matching, denoising score matching, noise-contrastive estimation. */
 import { report } from "../../base/report.js";
-import { mostLog2States, summable } from "../energy/index.js";
+import { kinkedTerm, mostLog2States, summable } from "../energy/index.js";
 import type { Quantity } from "../quantity.js";
 import type { LogDensityExpr } from "../types.js";
 import type { Chosen } from "./choices.js";
@@ -24,6 +24,21 @@ export function deriveMatching(context: DeriveContext, expr: LogDensityExpr, ask
   const { sum, enumerate, log2States } = summable(energyOf(context, expr.density), hidden);
   if (log2States > mostLog2States || enumerate.length > 0)
     return refuse(`${hidden.map((v) => `\`${v}\``).join(", ")} cannot be summed out in closed form`);
+  const kinked = asked.entry.ofCurvature && kinkedTerm(context, energyOf(context, expr.density), first, sum);
+  if (kinked)
+    report(
+      context.diagnostics,
+      "GM3620",
+      kinked.span,
+      { estimator: asked.entry.name, variable: first },
+      {
+        labels: [{ span: asked.span, text: "learns from second derivatives" }],
+        help: [
+          "what bends everywhere: `softplus` in place of `relu`, `sqrt(x^2 + 0.01)` in place of `abs(x)`",
+          "or `by denoising_score_matching(sigma = 0.1)`, which takes first derivatives alone",
+        ],
+      },
+    );
   return {
     kind: "matching",
     method: asked.entry.name,

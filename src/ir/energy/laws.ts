@@ -110,6 +110,22 @@ function discrete(scene: LawScene, d: Dependence): UnitLaw {
 }
 
 function counts(scene: LawScene, d: Dependence): UnitLaw | undefined {
+  if (scene.variable.role !== "data") {
+    report(
+      scene.context.diagnostics,
+      "GM3621",
+      scene.variable.span,
+      { variable: scene.variable.name, density: scene.density },
+      {
+        labels: mentioned(scene),
+        notes: ["the sum over all counts has no end: where the data hold counts, Z is that of the total of the row"],
+        help: [
+          `hidden units are \`binary[…]\`, \`category[…]\` or \`real[…]\`; counts that are drawn, \`${scene.variable.name} ~ Multinomial(…)\`, name their total`,
+        ],
+      },
+    );
+    return undefined;
+  }
   if (d.degree === 1 && d.coupling !== "coupled") return { kind: "multinomial" };
   const { variable, context } = scene;
   const { term, cause } = culprit(
