@@ -89,6 +89,11 @@ describe("energies that are proven to grow in every direction", () => {
     "sum((1 + sum(h)) * x^2) - x @ U @ h",
     "sum(relu(x)) + sum(x^2) / 2 - sum(s * abs(x))",
     "sum(x^2) / 2 - maximum(f(x), s @ x)",
+    "sum(((x - b) / s)^2) / 2 - x @ U @ h",
+    "sum(t * x * x) / 2 - sum(x * (U @ h))",
+    "sum((x - b)^2 / s^2) + c",
+    "sum(((x - b) / s)^4) - x @ A @ x",
+    "sum((-x * t) * (x / -t))",
   ])("%s", (energy) => {
     const { codes, context, text } = analyse(energy);
     expect(codes, text).toEqual([]);

@@ -103,6 +103,11 @@ export const gm3Energy = {
     "Hidden counts",
     (a) => `\`${a.variable}\` is hidden, and \`${a.density}\` is a distribution of counts given their total, which no row has`,
   ),
+  GM3622: code<{ first: string; second: string; part: string }>(
+    "error",
+    "Two estimators of one part",
+    (a) => `\`${a.first}\` and \`${a.second}\` both treat ${a.part}`,
+  ),
   GM3625: code<{ variables: string }>(
     "error",
     "Energy of indefinite curvature",

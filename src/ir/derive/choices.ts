@@ -84,9 +84,9 @@ export function chosen(context: DeriveContext, by: readonly EstimatorChoice[]): 
       if (before) {
         report(
           context.diagnostics,
-          "GM3509",
+          "GM3622",
           asked.span,
-          { construct: "a second estimator joined by `and`" },
+          { first: before.text, second: found.text, part: isLatent ? "a latent" : PARTS[entry.role] },
           {
             labels: before.span === asked.span ? [] : [{ span: before.span, text: "the first" }],
             help: [
@@ -112,6 +112,17 @@ export function chosen(context: DeriveContext, by: readonly EstimatorChoice[]): 
     update: others.get("update"),
   };
 }
+
+/** What estimators of a role treat, as a message says it. */
+const PARTS: Readonly<Record<EstimatorRole, string>> = {
+  latent: "a latent",
+  data: "the hidden variables given the data",
+  model: "the gradient of log Z",
+  partition: "the value of log Z",
+  matching: "the likelihood as a whole",
+  optimum: "the search for a maximum",
+  update: "what moves the weights",
+};
 
 function choiceText(name: string, options: Options): string {
   const given = Object.entries(options).map(([key, value]) => `${key} = ${value}`);

@@ -5,7 +5,15 @@
 import { InternalError } from "../../base/internal-error.js";
 import { report } from "../../base/report.js";
 import type { Span } from "../../base/source.js";
-import { type EnergyAnalysis, layeredChoices, requireBlocks, requireExact, requireMultiAffine, summable } from "../energy/index.js";
+import {
+  boundChoices,
+  type EnergyAnalysis,
+  layeredChoices,
+  requireBlocks,
+  requireExact,
+  requireMultiAffine,
+  summable,
+} from "../energy/index.js";
 import { listed } from "../energy/listed.js";
 import { estimators, numberOption, type Options } from "../estimators.js";
 import type { EstimatorNote, HiddenMethod, PartitionMethod } from "../quantity.js";
@@ -82,9 +90,7 @@ export function hiddenMethod(
     quantity,
     span: request.span,
     hidden,
-    choices: request.training
-      ? layeredChoices(analysis, hidden)
-      : ["bound them: `by mean_field(steps = 30) and ais(chains = 100, temperatures = 1000)`"],
+    choices: request.training ? layeredChoices(analysis, hidden) : boundChoices(analysis, hidden),
   });
   if (!way || !requireBlocks(context, analysis, way.sum, request.span)) return undefined;
   for (const variable of way.sum) {

@@ -4,6 +4,7 @@ export { hasBlockLaw, log2States, readFirst, samplersOf, summable, type Summed }
 export { kinkedTerm } from "./kinks.js";
 export { pseudoLikelihoodOf, reconstructionOf, requireMonitor, type PseudoLikelihood, type Reconstruction } from "./monitors.js";
 export {
+  boundChoices,
   layeredChoices,
   mostLog2States,
   normaliserChoices,
