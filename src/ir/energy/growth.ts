@@ -132,7 +132,9 @@ export function growthOf(context: DeriveContext, structure: Structure, energy: E
     if (e.fn === "neg") return monomialOf(a);
     if (!b || reads(a) === reads(b) || (e.fn !== "mul" && !(e.fn === "div" && reads(a)))) return undefined;
     const [x, factor] = reads(a) ? [a, b] : [b, a];
-    const range = e.fn === "div" ? divisor(rangeOf(context, factor)) : rangeOf(context, factor);
+    // one over a number is not 0
+    if (e.fn === "div") return monomialOf(x);
+    const range = rangeOf(context, factor);
     return isPositive(range) || isPositive(negated(range)) ? monomialOf(x) : undefined;
   };
 
