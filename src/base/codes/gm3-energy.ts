@@ -108,7 +108,6 @@ export const gm3Energy = {
     "Two estimators of one part",
     (a) => `\`${a.first}\` and \`${a.second}\` both treat ${a.part}`,
   ),
-  GM3623: code("error", "Derivative in an energy", () => "an energy is analysed, and `grad[…]` in it is not"),
   GM3625: code<{ variables: string }>(
     "error",
     "Energy of indefinite curvature",

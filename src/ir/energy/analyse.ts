@@ -3,13 +3,10 @@
  * Gibbs sweep. Everything that it claims is proven from the expression alone, for all weights; what cannot be proven is refused or left to
  * be checked as the run goes. Pure but for the findings that it reports.
  */
-import { remembered } from "../../base/remembered.js";
-import { densityOf, definitionInputs, type DeriveContext, netOf, variablesIn, walk } from "../derive/context.js";
+import { densityOf, definitionInputs, type DeriveContext, variablesIn, walk } from "../derive/context.js";
 import { layers } from "../layers.js";
 import { report } from "../../base/report.js";
-import type { Span } from "../../base/source.js";
-import type { Expr, Net, Variable } from "../types.js";
-import { walkExpr } from "../walk.js";
+import type { Expr, Variable } from "../types.js";
 import { builtin } from "./algebra.js";
 import { type Dependence, pairKey, type Structure, structureOf } from "./dependence.js";
 import { colouring, hasBlockLaw } from "./graph.js";
@@ -32,8 +29,6 @@ export function analyseEnergy(context: DeriveContext, name: string): EnergyAnaly
   const before = context.diagnostics.errors.length;
   const failed = (): boolean => context.diagnostics.errors.length > before;
   checkRandom(context, index.energy?.energies ?? []);
-  checkDerivatives(context, index.energy?.energies ?? []);
-  if (failed()) return undefined;
   const read = variablesIn(
     context,
     (index.energy?.energies ?? []).map((e) => e.value),
@@ -155,53 +150,6 @@ function checkRandom(context: DeriveContext, energies: readonly { readonly value
         );
     });
 }
-
-/** How a derivative depends on what it is taken at is not analysed: neither laws nor interactions would be true of it. */
-function checkDerivatives(context: DeriveContext, energies: readonly { readonly value: Expr }[]): void {
-  for (const { value, at } of energies.flatMap((e) => derivativesIn(context, e.value)))
-    report(
-      context.diagnostics,
-      "GM3623",
-      at,
-      {},
-      {
-        labels: value.span === at ? [] : [{ span: value.span, text: "in this net" }],
-        help: [
-          "write the derivative out: of `sum(x^2 * b)` it is `2 * x * b`",
-          "a net of its own in place of the gradient, or an objective that is made of gradients, `grad[y = x](log p(x = y))`, may stand for it",
-        ],
-      },
-    );
-}
-
-interface Derivative {
-  readonly value: Expr;
-  /** Where the energy has it: itself, or the call of the net that does. */
-  readonly at: Span;
-}
-
-function derivativesIn(context: DeriveContext, energy: Expr): readonly Derivative[] {
-  const found: Derivative[] = [];
-  walk(context, energy, (e) => {
-    if (e.kind === "grad") found.push({ value: e, at: e.span });
-    const [inner] = e.kind === "netCall" ? derivativesOfNet(context)(netOf(context, e.net)) : [];
-    if (inner) found.push({ value: inner, at: e.span });
-  });
-  return found.slice(0, 1);
-}
-
-/** Those of a net's body and of the nets that it calls. */
-const derivativesOfNet = remembered((context: DeriveContext) =>
-  remembered((net: Net): readonly Expr[] => {
-    const found: Expr[] = [];
-    for (const part of [...net.body.map((b) => b.value), net.result])
-      walkExpr(part, (e) => {
-        if (e.kind === "grad") found.push(e);
-        if (e.kind === "netCall") found.push(...derivativesOfNet(context)(netOf(context, e.net)));
-      });
-    return found;
-  }),
-);
 
 /** What an energy reads besides its own variables has its value before them. */
 function checkOrder(context: DeriveContext, density: string, variables: readonly string[], reads: readonly string[]): void {

@@ -165,7 +165,7 @@ export function structureOf(context: DeriveContext, names: readonly string[]): S
       case "reduce":
       case "optimum":
       case "grad":
-        return nothing; // stands in no energy
+        return nothing; // stands in no density body
       default:
         return assertNever(expr);
     }
