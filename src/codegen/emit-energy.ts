@@ -1,10 +1,10 @@
 /** What a definition says of energies: chains that updates carry and what moves them, partition functions, cheap monitors. */
 import { InternalError } from "../base/internal-error.js";
-import type { DerivedModel } from "../ir/derived-model.js";
+import type { DerivedEvaluation, DerivedModel } from "../ir/derived-model.js";
 import { energyOf } from "../ir/derive/energy.js";
 import { type EnergyAnalysis, pseudoLikelihoodOf, reconstructionOf, summable } from "../ir/energy/index.js";
 import { estimators, type Options } from "../ir/estimators.js";
-import type { ChainUse } from "../ir/quantity.js";
+import type { ChainUse, DerivedObjective } from "../ir/quantity.js";
 import { array, arrow, bool, call, type Js, type JsField, name, num, numbers, object, str } from "./js.js";
 import { variableOf } from "./lower-dist.js";
 import { totalOf } from "./lower-energy.js";
@@ -157,41 +157,72 @@ export function emitChain(derived: DerivedModel, density: string, before: string
 
 // ---- log Z ------------------------------------------------------------------------------------------------
 
-/** The metric that estimates a density's log Z: the block's own line, or one that is implied by another line's `by ais(…)`. */
-export function partitionMetricName(derived: DerivedModel, density: string): string {
-  const line = derived.evaluations.find((e) => e.energy === density && isPartition(e.evaluation.value));
+/** An estimate of a density's log Z that a line reads. */
+type Estimate = DerivedObjective["partitions"][number];
+
+/** The metric that makes an estimate: a line of the block that says the same, or one that is implied by another line's `by ais(…)`. */
+export function partitionMetricName(derived: DerivedModel, estimate: Estimate): string {
+  const line = derived.evaluations.find((e) => isPartition(e) && e.energy === estimate.density && isSame(optionsOf(e), estimate.options));
   if (line) return line.evaluation.name;
+  const implied = impliedOf(derived);
+  const before = implied.slice(
+    0,
+    implied.findIndex(({ density, options }) => density === estimate.density && isSame(options, estimate.options)),
+  );
   const taken = new Set(derived.evaluations.map((e) => e.evaluation.name));
+  for (const e of before) taken.add(partitionMetricName(derived, e));
   for (let i = 0; ; i++) {
-    const candidate = i === 0 ? "logZ" : i === 1 ? `logZ_${density}` : `logZ_${density}${i}`;
+    const candidate = i === 0 ? "logZ" : i === 1 ? `logZ_${estimate.density}` : `logZ_${estimate.density}${i}`;
     if (!taken.has(candidate)) return candidate;
   }
 }
 
-const isPartition = (value: DerivedModel["evaluations"][number]["evaluation"]["value"]): boolean =>
-  value.kind === "evaluator" && value.evaluator === "ais";
+const isPartition = ({ evaluation: { value } }: DerivedEvaluation): boolean => value.kind === "evaluator" && value.evaluator === "ais";
+
+const optionsOf = ({ evaluation: { value } }: DerivedEvaluation): Options => ({
+  ...DEFAULTS,
+  ...(value.kind === "evaluator" ? value.options : {}),
+});
+
+const DEFAULTS: Options = Object.fromEntries((estimators.get("ais")?.options ?? []).map((o) => [o.name, o.value]));
+
+/** How log Z is estimated, whatever else a line of its own asks for: rows, a second estimate from above. */
+function isSame(a: Options, b: Options): boolean {
+  return Object.keys(DEFAULTS).every((name) => a[name] === b[name]);
+}
+
+/** Estimates that lines read and that no line of the block makes, each once. */
+function impliedOf(derived: DerivedModel): readonly Estimate[] {
+  const found: Estimate[] = [];
+  for (const estimate of derived.evaluations.flatMap((e) => e.objective?.derived.partitions ?? [])) {
+    const is = (density: string | undefined, options: Options): boolean =>
+      density === estimate.density && isSame(options, estimate.options);
+    const stands = derived.evaluations.some((e) => isPartition(e) && is(e.energy, optionsOf(e)));
+    if (!stands && !found.some((f) => is(f.density, f.options))) found.push(estimate);
+  }
+  return found;
+}
 
 /** Metrics for log Z that lines read and that no line of the block names. */
 export function impliedPartitions(derived: DerivedModel): readonly JsField[] {
-  const found = new Map<string, JsField>();
-  for (const e of derived.evaluations) {
-    for (const { density, options } of e.objective?.derived.partitions ?? []) {
-      const metric = partitionMetricName(derived, density);
-      if (derived.evaluations.some((other) => other.evaluation.name === metric) || found.has(metric)) continue;
-      const base = { label: str(`ais(${density})`), place: str(place(e.evaluation.span)) };
-      const rows = mostRows(derived, density);
-      const settings = rows === undefined ? options : { ...options, rows };
-      found.set(metric, { name: metric, value: partitionMetric(derived, density, settings, base) });
-    }
-  }
-  return [...found.values()];
+  return impliedOf(derived).map((estimate): JsField => {
+    const metric = partitionMetricName(derived, estimate);
+    const readers = derived.evaluations.filter((e) =>
+      e.objective?.derived.partitions.some((p) => partitionMetricName(derived, p) === metric),
+    );
+    const rows = mostRows(readers);
+    const settings = rows === undefined ? estimate.options : { ...estimate.options, rows };
+    const at = readers[0]?.evaluation.span ?? derived.model.span;
+    const base = { label: str(`ais(${estimate.density})`), place: str(place(at)) };
+    return { name: metric, value: partitionMetric(derived, estimate.density, settings, base) };
+  });
 }
 
 /** How many rows the lines take that read a log Z; undefined where one takes all. */
-function mostRows(derived: DerivedModel, density: string): number | undefined {
-  const rows = derived.evaluations
-    .filter((e) => e.objective?.derived.partitions.some((p) => p.density === density))
-    .map(({ evaluation: { value } }) => (value.kind === "evaluator" ? Number(value.options["rows"] ?? Infinity) : Infinity));
+function mostRows(readers: readonly DerivedEvaluation[]): number | undefined {
+  const rows = readers.map(({ evaluation: { value } }) =>
+    value.kind === "evaluator" ? Number(value.options["rows"] ?? Infinity) : Infinity,
+  );
   const most = Math.max(...rows);
   return Number.isFinite(most) ? most : undefined;
 }
@@ -267,8 +298,7 @@ export function emitEnergyEvaluator(
   const { context } = derived;
   const analysis = energyOf(context, density);
   if (evaluator === "ais") {
-    const defaults = Object.fromEntries((estimators.get("ais")?.options ?? []).map((o) => [o.name, o.value]));
-    return partitionMetric(derived, density, { ...defaults, ...options }, base);
+    return partitionMetric(derived, density, { ...DEFAULTS, ...options }, base);
   }
   const shown = analysis.variables.filter((v) => variableOf(context, v).role === "data");
   const values = object([...shown, ...analysis.reads].map((v) => ({ name: v, value: { kind: "member", target: name("data"), name: v } })));

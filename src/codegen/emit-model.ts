@@ -248,7 +248,10 @@ interface Found {
   readonly optimum: Optimum;
 }
 
-/** `({ w, data, key }, k) => elbo(w, data.x, key, k)`; `training`: latents of a maximum are those that the update carries. */
+/**
+ * `({ w, data, key }, k) => elbo(w, data.x, key, k)`; `training`: latents of a maximum are those that the update carries; `partitions`: the
+ * statement's own, for lines that estimate log Z each in its way share one function.
+ */
 function callObjective(
   derived: DerivedModel,
   o: LoweredObjective,
@@ -257,6 +260,7 @@ function callObjective(
   extraParam: string | undefined,
   found?: Found,
   training = false,
+  partitions = o.partitions,
 ): Js {
   const ofData = o.data.filter((v) => !found?.lowered.variables.includes(v));
   const args: Js[] = [
@@ -267,7 +271,7 @@ function callObjective(
   if (o.rows) args.push(name("rows"));
   for (const s of o.schedules) args.push({ kind: "member", target: name("schedule"), name: s });
   for (const { use } of o.chains) args.push(call("chainsOf", name("carried"), str(use.density)));
-  for (const { density } of o.partitions) args.push(call("required", name("partition"), str(partitionMetricName(derived, density))));
+  for (const p of partitions) args.push(call("required", name("partition"), str(partitionMetricName(derived, p))));
   if (o.memories.length > 0) args.push(name("carried"));
   if (o.random) args.push(name("key"));
   if (o.samples) args.push(samples ?? num(o.samples.size));
@@ -412,7 +416,9 @@ function emitMetric(derived: DerivedModel, e: DerivedEvaluation, objectives: Obj
       ...(doc === undefined ? [] : doc.split("\n")),
     ]);
     const own = evaluation.value.kind === "evaluator" ? evaluation.value : undefined;
-    const likelihood = callObjective(derived, o, name("k"), sign, o.samples ? "k" : undefined, objectives.optimumOf(o, quantity));
+    const { partitions } = quantity;
+    const optimum = objectives.optimumOf(o, quantity);
+    const likelihood = callObjective(derived, o, name("k"), sign, o.samples ? "k" : undefined, optimum, false, partitions);
     return object({
       kind: str("rows"),
       ...base,
@@ -428,7 +434,7 @@ function emitMetric(derived: DerivedModel, e: DerivedEvaluation, objectives: Obj
       orders: optionalNumber(quantity.orders === 1 ? undefined : quantity.orders),
       logDensityOf: densities.size === 0 ? undefined : object(Object.fromEntries([...densities].map(([v, times]) => [v, num(times)]))),
       impossible: impossible === undefined ? undefined : str(impossible),
-      partitions: o.partitions.length === 0 ? undefined : array(o.partitions.map((p) => str(partitionMetricName(derived, p.density)))),
+      partitions: partitions.length === 0 ? undefined : array(partitions.map((p) => str(partitionMetricName(derived, p)))),
     });
   }
   return emitEvaluator(derived, e, base, objectives);

@@ -96,6 +96,8 @@ export interface Builtin {
   readonly slope?: (x: Range, options: Options) => Range;
   /** Put together of pieces, so that it may keep one value, or a sum with it may, while its arguments move. */
   readonly pieces?: true;
+  /** Linear on each of its pieces, with kinks between them: its second derivative is 0 wherever there is one. */
+  readonly piecewiseLinear?: true;
   /** Which entries of its arguments an entry of the result depends on; absent: on any. */
   readonly reads?: Reads;
   /** Of the axes that it reads, an entry reads those up to its own place alone. */

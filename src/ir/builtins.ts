@@ -98,7 +98,7 @@ const table: readonly Builtin[] = [
     simplex: matmulSimplex,
   },
   // ---- elementwise
-  unary("abs", "|x|", () => fromZero, { growth: 1, pieces: true, slope: () => between(-1, 1, false) }),
+  unary("abs", "|x|", () => fromZero, { growth: 1, pieces: true, piecewiseLinear: true, slope: () => between(-1, 1, false) }),
   unary("sign", "-1, 0 or 1", () => between(-1, 1, false), { pieces: true, noGradient: true }),
   unary("floor", "greatest whole number below", ([r = anything]) => ({ ...r, low: Math.floor(r.low), lowOpen: false }), {
     growth: 1,
@@ -137,11 +137,13 @@ const table: readonly Builtin[] = [
   unary("relu", "max(x, 0)", ([r = anything]) => maximum(r, between(0, 0, false)), {
     growth: 1,
     pieces: true,
+    piecewiseLinear: true,
     slope: () => closedUnit,
   }),
   unary("leaky_relu", "x where positive, slope * x elsewhere", undefined, {
     growth: 1,
     pieces: true,
+    piecewiseLinear: true,
     slope: (_, { slope }) => between(Math.min(1, Number(slope)), Math.max(1, Number(slope)), false),
     options: [{ name: "slope", kind: "number", fallback: 0.01 }],
     type: withOptions,
@@ -174,7 +176,7 @@ const table: readonly Builtin[] = [
   unary("silu", "x * sigmoid(x)", undefined, { growth: 1, slope: () => between(-0.2, 1.2, false) }),
   unary("mish", "x * tanh(softplus(x)) (Misra 2019)", undefined, { growth: 1, slope: () => between(-0.2, 1.2, false) }),
   unary("softsign", "x / (1 + |x|)", () => between(-1, 1, true), { slope: () => upTo(1) }),
-  unary("hard_tanh", "x limited to -1..1", () => between(-1, 1, false), { pieces: true, slope: () => closedUnit }),
+  unary("hard_tanh", "x limited to -1..1", () => between(-1, 1, false), { pieces: true, piecewiseLinear: true, slope: () => closedUnit }),
   unary("stop", "the value, with no gradient through it", first, {
     runtime: "stopGradient",
     moves: true,
@@ -188,15 +190,18 @@ const table: readonly Builtin[] = [
     ],
     type: withOptions,
     pieces: true,
+    piecewiseLinear: true,
     slope: () => closedUnit,
   }),
   binary("maximum", "the greater, entry by entry", ([a = anything, b = anything]) => maximum(a, b), {
     growth: 1,
     pieces: true,
+    piecewiseLinear: true,
   }),
   binary("minimum", "the lesser, entry by entry", ([a = anything, b = anything]) => negated(maximum(negated(a), negated(b))), {
     growth: 1,
     pieces: true,
+    piecewiseLinear: true,
   }),
   comparison("less", "a < b"),
   comparison("less_equal", "a <= b"),
@@ -232,8 +237,8 @@ const table: readonly Builtin[] = [
     simplex: ([x], { axes }) => x?.simplex === true && !(axes as readonly number[]).includes(-1),
   }),
   reduction("variance", "mean squared distance to the mean, of all entries or along axes", () => fromZero, { power: 2 }),
-  reduction("max", "greatest entry, or along axes", first, { growth: 1, pieces: true, runtime: "reduceMax" }),
-  reduction("min", "least entry, or along axes", first, { growth: 1, pieces: true, runtime: "reduceMin" }),
+  reduction("max", "greatest entry, or along axes", first, { growth: 1, pieces: true, piecewiseLinear: true, runtime: "reduceMax" }),
+  reduction("min", "least entry, or along axes", first, { growth: 1, pieces: true, piecewiseLinear: true, runtime: "reduceMin" }),
   reduction("logsumexp", "log of the sum of exponentials, without overflow", undefined, { growth: 1, runtime: "logSumExp" }),
   reduction("logmeanexp", "log of the mean of exponentials, without overflow", first, { growth: 1, runtime: "logMeanExp" }),
   reduction("norm", "2-norm, of all entries or along axes", () => fromZero, { growth: 1 }),

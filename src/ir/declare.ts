@@ -72,8 +72,26 @@ function checkDomain(env: Env, written: ast.DomainExpr, domain: Domain): boolean
   if (!blocks) return true;
   const divides = blocks.length <= domain.shape.length && blocks.every((b, i) => (domain.shape[i]?.size ?? 0) % b === 0);
   if (domain.name === "binary" && divides) return true;
-  const problem = domain.name === "binary" ? "its blocks do not divide the shape" : "`at_most_one` is for binary units";
-  report(env.cx.diagnostics, "GM2022", written.span, { problem });
+  if (domain.name !== "binary") {
+    report(env.cx.diagnostics, "GM2022", written.span, { problem: "`at_most_one` is for binary units" });
+    return false;
+  }
+  const axis = blocks.findIndex((b, i) => (domain.shape[i]?.size ?? 0) % b !== 0);
+  const [block = 0, size] = [blocks[axis], domain.shape[axis]?.size];
+  if (size === undefined) {
+    const problem = `its blocks have ${blocks.length} axes, and the shape has ${domain.shape.length}`;
+    report(env.cx.diagnostics, "GM2022", written.span, { problem }, { help: ["a block has a size along each leading axis of the shape"] });
+    return false;
+  }
+  const divisors = Array.from({ length: size }, (_, i) => i + 1).filter((b) => size % b === 0);
+  const near = divisors.sort((a, b) => Math.abs(a - block) - Math.abs(b - block)).slice(0, 2);
+  report(
+    env.cx.diagnostics,
+    "GM2022",
+    written.span,
+    { problem: `blocks of ${block} do not divide ${size} units` },
+    { help: [`blocks of ${near.sort((a, b) => a - b).join(" or ")} do`] },
+  );
   return false;
 }
 

@@ -523,12 +523,18 @@ function densityAccess(cx: Context, progress: Progress): Env["access"] {
         const role = cx.variables.get(variable)?.role === "data" ? "a data variable" : "a latent";
         progress.unreliable = true;
         const widened = `${header.name}(${header.head.join(", ")} | ${[...header.given, variable].join(", ")})`;
+        const given = header.given.length > 0 ? ` | ${header.given.join(", ")}` : "";
+        const joint = `${header.name}(${[...header.head, variable].join(", ")}${given})`;
+        const help = [
+          ...(progress.firstEnergy ? [`let the energy define it too: \`density ${joint}\``] : []),
+          `${progress.firstEnergy ? "or " : ""}condition on it: \`density ${widened}\``,
+        ];
         report(
           cx.diagnostics,
           "GM3027",
           span,
           { variable, role, density: header.name },
-          { labels: [{ span: header.span, text: "its header" }], help: [`condition on it: \`density ${widened}\``] },
+          { labels: [{ span: header.span, text: "its header" }], help },
         );
         return undefined;
       }

@@ -29,6 +29,8 @@ export interface EstimatorOption {
   readonly least?: number;
   /** Of a number that must not be 0. */
   readonly positive?: true;
+  /** Of a number: it stays below this. */
+  readonly below?: number;
   /** Of a number that may follow a schedule. */
   readonly scheduled?: boolean;
   /** Of a choice in whose place an expression may stand. */
@@ -46,6 +48,8 @@ export interface EstimatorTraits {
   readonly moves?: "langevin" | "hmc";
   /** Of role matching: the runtime's function, and whether it is descended. */
   readonly objective?: { readonly fn: string; readonly loss: boolean };
+  /** Of role matching: made of second derivatives of the energy, which kinks do not have. */
+  readonly ofCurvature?: true;
   /** Of role optimum: takes kinks and edges as they come, without proximal operators. */
   readonly takesKinks?: true;
 }
@@ -169,7 +173,10 @@ const table: readonly EstimatorEntry[] = [
     role: "data",
     doc: "a factorised posterior by fixed-point updates: a lower bound (Salakhutdinov & Hinton 2009)",
     hidden: "meanField",
-    options: [integer("steps", 10, "updates of every variable"), number("damping", 0, "share of the old value that is kept")],
+    options: [
+      integer("steps", 10, "updates of every variable"),
+      { ...number("damping", 0, "share of the old value that is kept"), below: 1 },
+    ],
   },
   {
     name: "gibbs",
@@ -194,6 +201,7 @@ const table: readonly EstimatorEntry[] = [
     role: "matching",
     doc: "Hyvarinen 2005: needs no samples and no log Z",
     objective: { fn: "scoreMatching", loss: true },
+    ofCurvature: true,
     options: [],
   },
   {
@@ -201,7 +209,7 @@ const table: readonly EstimatorEntry[] = [
     role: "matching",
     doc: "Vincent 2011: the score of data with Gaussian noise",
     objective: { fn: "denoisingScoreMatching", loss: true },
-    options: [number("sigma", 0.1, "standard deviation of the noise")],
+    options: [{ ...number("sigma", 0.1, "standard deviation of the noise"), positive: true }],
   },
   {
     name: "nce",

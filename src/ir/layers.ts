@@ -77,7 +77,8 @@ export interface Layer {
   readonly degrees?: (x: Grid, call: LayerDegrees) => Grid;
   /**
    * A row's result depends on the other rows of the batch, always or in training alone: it stands where a batch of independent rows is seen, in
-   * objectives, and never in a density, under `grad[…]` or in an evaluation (`training`: not under `grad[…]`).
+   * objectives, and never in a density, under `grad[…]` or in an evaluation (`training`: not under `grad[…]`, nor in
+   * an energy of what it is given).
    */
   readonly readsBatch?: "always" | "training";
   /** Masks by a rule that the analysis decides: the runtime's `spec` and the layer itself take it. */

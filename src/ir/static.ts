@@ -190,7 +190,8 @@ export function requireDim(env: Env, expr: ast.Expr, what: string): Dim | undefi
 }
 
 function wrongKind(env: Env, span: Span, expected: string, found: Static): undefined {
-  report(env.cx.diagnostics, "GM2028", span, { expected, found: kindOfStatic(found) });
+  const help = found.kind === "string" ? [`a name or a number has no quotes: \`${found.value}\``] : [];
+  report(env.cx.diagnostics, "GM2028", span, { expected, found: kindOfStatic(found) }, { help });
   return undefined;
 }
 

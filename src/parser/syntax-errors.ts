@@ -189,12 +189,14 @@ function missingExpression(scene: Scene): Diagnostic {
   return diagnosticOf("GM1004", place, { after: afterPhrase(previous), found: foundPhrase(token) }, { help });
 }
 
-function keywordAsName({ file }: Scene, token: GmToken): Diagnostic {
+function keywordAsName({ file, tokens }: Scene, token: GmToken): Diagnostic {
+  const isStatement = token.tokenType === t.Energy && tokens[tokens.indexOf(token) + 1]?.tokenType === t.Equals;
+  const rename = `choose another name, such as \`${token.image}_\``;
   return diagnosticOf(
     "GM1013",
     tokenSpan(file, token),
     { word: token.image },
-    { help: [`choose another name, such as \`${token.image}_\``] },
+    { help: isStatement ? ["an energy is stated without `=`: `energy -(v @ W @ h)`", `for a value of your own ${rename}`] : [rename] },
   );
 }
 

@@ -57,13 +57,6 @@ function rowsOf(ran: Ran): number[][] {
 }
 
 describe("known entries", () => {
-  it("of a region that there is not, with those that there are", async () => {
-    const { code, stderr } = await sample("--known", "middle");
-    expect(code).toBe(1);
-    expect(stderr).toContain("error[GM5001]: middle: there is no such file");
-    expect(stderr).toContain("the regions are top, bottom, left, right");
-  });
-
   it("of a half are those of the data, all others are drawn", async () => {
     const rows = rowsOf(await sample("--known", "top", "--split", "train", "--json"));
     for (const row of rows) expect(row.slice(0, 8)).toEqual(top);

@@ -268,7 +268,7 @@ describe("domains", () => {
       expect(message).toContain("found no number (a missing value) in file.npy, train row 2, entry 1 of 2");
       expect(help).toEqual([
         expect.stringContaining("fill"),
-        `or declare the variable as one that may be missing in a row: data x : ${spec.domain}[2]?`,
+        `or declare the variable as one that may be missing in a row, unless an energy defines it: data x : ${spec.domain}[2]?`,
       ]);
     }
   });

@@ -19,3 +19,11 @@ test.each([
   const ir = elaborateExample(name);
   expect(ir.train.length).toBeGreaterThan(0);
 });
+
+test("up-down trains both directions of a deep belief net", () => {
+  const { updates } = elaborateExample("dbn").train.at(-1)!;
+  expect(updates.map((u) => [u.direction, ...u.over].sort())).toEqual([
+    ["W1", "W2", "a2", "b0", "b1", "maximize"],
+    ["R", "maximize", "r"],
+  ]);
+});

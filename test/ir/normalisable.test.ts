@@ -89,6 +89,11 @@ describe("energies that are proven to grow in every direction", () => {
     "sum((1 + sum(h)) * x^2) - x @ U @ h",
     "sum(relu(x)) + sum(x^2) / 2 - sum(s * abs(x))",
     "sum(x^2) / 2 - maximum(f(x), s @ x)",
+    "sum(((x - b) / s)^2) / 2 - x @ U @ h",
+    "sum(t * x * x) / 2 - sum(x * (U @ h))",
+    "sum((x - b)^2 / s^2) + c",
+    "sum((x / s)^4) - x @ A @ x",
+    "sum((-x * t) * (x / -t))",
   ])("%s", (energy) => {
     const { codes, context, text } = analyse(energy);
     expect(codes, text).toEqual([]);
@@ -137,6 +142,65 @@ describe("energies that are refused: flat, or linear, in a direction", () => {
       analysed(`data x : real[28, 28]   density p(x) { energy sum((x[1..27] - x[2..28])^2) ${more} }`).codes;
     expect(smooth("")).toEqual(["GM3617"]);
     expect(smooth("+ sum(x^2) / 10")).toEqual([]);
+  });
+});
+
+describe("polynomials whose highest power falls", () => {
+  test.each([
+    ["sum((x - b)^3)", "GM3605"],
+    ["sum((x - b)^2) * x[1]", "GM3605"],
+    ["sum((x - b)^2) * x[1] + sum(x^2) / 2", "GM3605"],
+    ["sum(x^4) - sum(x^2) * x[2] * 3 * sum((x - s)^2)", "GM3605"],
+    ["sum(x^2) + sum(y^2) + sum(x[1..3] * y^2) + s @ x", "GM3625"],
+    ["sum((x[1..3] - 2 * y)^3) + sum(x^2)", "GM3605"],
+  ])("%s", (energy, code) => {
+    const { codes, context } = analyse(energy);
+    expect([...new Set(codes)]).toEqual([code]);
+    // in a direction or the one against it
+    for (let seed = 1; seed <= 5; seed++) {
+      const direction = [1.3, 1.1, 0.9, 1.2, 0.8, 1];
+      const ends = [1, -1].map((sign) =>
+        ray(
+          context,
+          seed,
+          direction.map((d) => sign * d),
+        )(1e4),
+      );
+      expect(Math.min(...ends), `seed ${seed}`).toBeLessThan(-1e6);
+    }
+  });
+
+  test.each(["sum(x^4) - sum((x - b)^3)", "sum(x^4) - (sum(x) - c)^3 + s @ x", "sum((x^2 - 1)^2)", "sum(x^4) + sum(y^4) - x @ W @ y"])(
+    "%s does not",
+    (energy) => expect(analyse(energy).codes).toEqual([]),
+  );
+
+  test("what a weight decides is left open", () => {
+    expect(analyse("sum(s * x^3)").codes).toEqual(["GM3606"]);
+    expect(analyse("c * sum(x^4)").codes).toEqual(["GM3606"]);
+  });
+});
+
+describe("states of binary units that leave real ones free", () => {
+  test.each([
+    ["sum(x^2) * sum(h) / 2 + sum(x)", "GM3617", 0],
+    ["sum(x^2) * (1 - h[1]) - sum(h) * 2", "GM3617", 1],
+    ["sum(x^2) / 2 - sum(h) * x[1]^2 + b @ x", "GM3625", 1],
+    ["(b @ x)^2 * sum(h) + sum(x^2) * h[1]", "GM3617", 0],
+  ])("%s", (energy, code, value) => {
+    const { codes, context, text } = analyse(energy);
+    expect(codes).toEqual([code]);
+    expect(text).toContain(`all units of \`h\` are ${value}`);
+    const { value: stated } = context.densities.get("p")!.energy!.energies[0]!;
+    const h = { shape: [4], data: [value, value, value, value] };
+    const zero = { shape: [6], data: [0, 0, 0, 0, 0, 0] };
+    const at = (r: number): number =>
+      evaluateExpr(context, { variables: { h, x: { shape: [6], data: [r, 0, 0, 0, 0, 0] } }, weight: () => zero }, stated).data[0]!;
+    expect(at(1e3) - 2 * at(0) + at(-1e3)).toBeLessThanOrEqual(0);
+  });
+
+  test.each(["sum(x^2) * (1 + sum(h))", "sum(x^2) / 2 - x @ U @ h", "sum(x^2) - h[1] * x[1]^2 / 2"])("%s holds in all", (energy) => {
+    expect(analyse(energy).codes.filter((c) => c !== "GM3618")).toEqual([]);
   });
 });
 

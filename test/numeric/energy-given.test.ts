@@ -135,3 +135,37 @@ describe("an energy given a latent drawn before it", () => {
       values.forEach((e, i) => expect(Math.abs(got.gradients[name]!.mean[i]! - e), `${name}[${i}]`).toBeLessThan(1e-5));
   });
 });
+
+describe("an energy with batch normalisation of its conditions", () => {
+  it("has the likelihood of one energy for each row, its conditions normalised by the batch", async () => {
+    const { model } = loadModel(`model M {
+      data v : binary[3], y : real[2]
+      latent h : binary[2]
+      param W : real[3, 2]
+      net f(y) = y |> batch_norm(eps = 0.125)
+      density p(v, h | y) { energy -(v @ W @ h) - f(y) @ h }
+      train { maximize log p(v | y)
+        optimizer = sgd(lr = 0.1), batch = 3, steps = 1 }
+    }`);
+    const w: Assignment = { W: exactly(spread(6, 1.2, 1)) };
+    const y = exactly(spread(6, 2, 3));
+    const norm = { scale: [1, 1], shift: [0, 0], runningMean: [0, 0], runningVariance: [1, 1] };
+    const weights = { ...w, ...Object.fromEntries(Object.entries(norm).map(([name, x]) => [`f.batch_norm1.${name}`, x])) };
+    const field = (row: number): Numbers =>
+      [0, 1].map((i) => {
+        const column = [0, 1, 2].map((r) => y[2 * r + i]!);
+        const mean = column.reduce((s, x) => s + x / 3, 0);
+        return (column[row]! - mean) / Math.sqrt(column.reduce((s, x) => s + (x - mean) ** 2 / 3, 0) + 0.125);
+      });
+    const free = (v: Numbers, row: number): number => logSum(states(2).map((h) => bilinear(v, w["W"]!, h) + dotN(field(row), h)));
+    const exact = (v: Numbers, row: number): number => free(v, row) - logSum(states(3).map((x) => free(x, row)));
+    for (const v of states(3)) {
+      const batch = [v, [0, 1, 0], [1, 0, 1]];
+      const got = await gradientsOf(model, { weights, data: { v: batch.flat(), y }, rows: 3 });
+      expect(got.value.mean[0]).toBeCloseTo(
+        batch.reduce((s, x, row) => s + exact(x, row) / 3, 0),
+        5,
+      );
+    }
+  });
+});

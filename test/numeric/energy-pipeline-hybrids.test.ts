@@ -85,6 +85,41 @@ describe("bounds", () => {
     }
   });
 
+  it("what a deep belief net dreams trains its recognition", async () => {
+    const text = `model M {
+  data v : binary[4]
+  latent h1 : binary[3], h2 : binary[3]
+  param W : real[3, 3], a : real[3], V : real[3, 4], R : real[4, 3]
+  density p(v, h1, h2) {
+    energy -(h1 @ W @ h2) - a @ h1
+    v ~ Bernoulli(logits = h1 @ V)
+  }
+  density q(h1 | v) { h1 ~ Bernoulli(logits = v @ R) }
+  train { maximize E[v, h1 ~ p(v, h1)](log q(h1 | v)) over q by gibbs(steps = 20)
+    optimizer = sgd(lr = 0.1), batch = 50, steps = 1 }
+}`;
+    const w = {
+      W: exactly(spread(9, 1.1, 1)),
+      a: exactly(spread(3, 0.6, 2)),
+      V: exactly(spread(12, 1.2, 3)),
+      R: exactly(spread(12, 0.8, 5)),
+    };
+    const free = (h1: Numbers): number => logSum(states(3).map((h2) => bilinear(h1, w.W, h2) + dotN(w.a, h1)));
+    const z = logSum(states(3).map(free));
+    const exact = new Array<number>(12).fill(0);
+    for (const h1 of states(3))
+      for (const v of states(4)) {
+        const p = Math.exp(free(h1) - z + logBernoulli(v, times(h1, w.V)));
+        const mean = times(v, w.R).map((l) => 1 / (1 + Math.exp(-l)));
+        for (let i = 0; i < 4; i++) for (let j = 0; j < 3; j++) exact[3 * i + j]! += p * v[i]! * (h1[j]! - mean[j]!);
+      }
+    const data = { v: Array.from({ length: 200 }, (_, i) => i % 2) };
+    const got = await gradientsOf(loadModel(text).model, { weights: w, data, rows: 50, steps: 400 });
+    expectWithin(got.gradients["R"]!, exact, "R");
+    // what the data are is nothing to it
+    expect(Object.keys(got.gradients)).toEqual(["R"]);
+  });
+
   it("of a VAE with an RBM for its prior is the log-likelihood less KL(q, posterior)", async () => {
     const text = `model M {
   data x : binary[4]

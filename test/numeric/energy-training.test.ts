@@ -127,6 +127,13 @@ describe("Gibbs sweeps", () => {
 });
 
 describe("mean field", () => {
+  it.each([1, 1.5, -0.1, NaN])("does not keep a share of %s", (damping) => {
+    const model = caseOf("DBM with three hidden layers");
+    const feeds = feedsOf(model, exactDraws(model, 4), ["v"]);
+    const step = (): unknown => run(model, (w, x) => meanField(model.model, w, x, { names: ["h1"], steps: 1, damping }), feeds);
+    expect(step).toThrow(/a damping of/u);
+  });
+
   const dbm = caseOf("DBM with three hidden layers");
   const names = ["h1", "h2", "h3"];
   const rows = exactDraws(dbm, 4);

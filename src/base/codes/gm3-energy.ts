@@ -88,6 +88,26 @@ export const gm3Energy = {
     "Curvature of unknown sign",
     (a) => `the energy may not be normalisable: nothing shows that it holds ${a.variables} for all weights`,
   ),
+  GM3619: code<{ density: string; lines: string }>(
+    "error",
+    "Several estimates of log Z",
+    (a) => `${a.lines} each estimate log Z of \`${a.density}\`, and this line reads one`,
+  ),
+  GM3620: code<{ estimator: string; variable: string }>(
+    "warning",
+    "Kinks under score matching",
+    (a) => `\`${a.estimator}\` does not see how this term bends: its second derivative in \`${a.variable}\` is 0 wherever there is one`,
+  ),
+  GM3621: code<{ variable: string; density: string }>(
+    "error",
+    "Hidden counts",
+    (a) => `\`${a.variable}\` is hidden, and \`${a.density}\` is a distribution of counts given their total, which no row has`,
+  ),
+  GM3622: code<{ first: string; second: string; part: string }>(
+    "error",
+    "Two estimators of one part",
+    (a) => `\`${a.first}\` and \`${a.second}\` both treat ${a.part}`,
+  ),
   GM3625: code<{ variables: string }>(
     "error",
     "Energy of indefinite curvature",

@@ -210,7 +210,7 @@ async function show(named: string | undefined, flags: RunFlags, make: (trained: 
       return FINE;
     }
     if (drawings.length === 0)
-      throw new GmcError("GM5311", `${trained.model.name} has no variable that can be drawn`, ["--json prints the numbers"]);
+      throw new GmcError("GM5311", `no variable of ${trained.model.name} makes a picture of this kind`, ["--json prints the numbers"]);
     for (const { path, drawing } of placed(freeStems(drawings, restored.run.path, flags.out), restored.run.path, flags.out)) {
       makeFolder(dirname(path));
       writeFileAtomic(path, drawing.content);

@@ -30,7 +30,7 @@ export interface FilterFlags extends UnitFlags {
 
 export function filtersCommand(named: string | undefined, flags: FilterFlags): Promise<number> {
   return withWeights(named, flags, async (trained, stored, restored) => {
-    const chosen = choose(trained, stored, filterRows(trained.model, trained.dataset, stored), flags.weight, "images");
+    const chosen = choose(trained, stored, filterRows(trained.model, trained.dataset, stored), flags.weight, "images", []);
     if (flags.json) {
       json({ run: restored.run.path, step: restored.checkpoint.manifest.step, filters: chosen.map((c) => plain(c, flags.count)) });
       return;
@@ -48,7 +48,9 @@ export function filtersCommand(named: string | undefined, flags: FilterFlags): P
 export function topicsCommand(named: string | undefined, flags: UnitFlags): Promise<number> {
   return withWeights(named, flags, (trained, stored, restored) => {
     const found = topicRows(trained.model, trained.dataset, stored);
-    const chosen = choose(trained, stored, found, flags.weight, "entries with names, such as words of a vocabulary");
+    const chosen = choose(trained, stored, found, flags.weight, "entries with names, such as words of a vocabulary", [
+      "names come with the data: `--data v=counts.npz:vocabulary=words.txt`, or a table with a header",
+    ]);
     if (flags.json) {
       const topics = chosen.map((c) => ({ weights: c.paths, variable: c.variable, topics: topEntries(c, flags.count) }));
       json({ run: restored.run.path, step: restored.checkpoint.manifest.step, topics });
@@ -82,10 +84,12 @@ function choose<T extends UnitRows>(
   found: readonly T[],
   named: readonly string[] | undefined,
   over: string,
+  /** What to do where there are none. */
+  without: readonly string[],
 ): readonly T[] {
   const has = (): readonly string[] => (found.length === 0 ? [] : [`these are: ${found.map((f) => f.paths.join()).join(", ")}`]);
   if (named === undefined) {
-    if (found.length === 0) throw new GmcError("GM5311", `${model.name} has no weight over ${over}`);
+    if (found.length === 0) throw new GmcError("GM5311", `${model.name} has no weight over ${over}`, without);
     return found;
   }
   const [first = "", ...others] = named;

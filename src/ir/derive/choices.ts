@@ -84,9 +84,9 @@ export function chosen(context: DeriveContext, by: readonly EstimatorChoice[]): 
       if (before) {
         report(
           context.diagnostics,
-          "GM3509",
+          "GM3622",
           asked.span,
-          { construct: "a second estimator joined by `and`" },
+          { first: before.text, second: found.text, part: isLatent ? "a latent" : PARTS[entry.role] },
           {
             labels: before.span === asked.span ? [] : [{ span: before.span, text: "the first" }],
             help: [
@@ -112,6 +112,17 @@ export function chosen(context: DeriveContext, by: readonly EstimatorChoice[]): 
     update: others.get("update"),
   };
 }
+
+/** What estimators of a role treat, as a message says it. */
+const PARTS: Readonly<Record<EstimatorRole, string>> = {
+  latent: "a latent",
+  data: "the hidden variables given the data",
+  model: "the gradient of log Z",
+  partition: "the value of log Z",
+  matching: "the likelihood as a whole",
+  optimum: "the search for a maximum",
+  update: "what moves the weights",
+};
 
 function choiceText(name: string, options: Options): string {
   const given = Object.entries(options).map(([key, value]) => `${key} = ${value}`);
@@ -182,7 +193,7 @@ const described = (option: EstimatorOption): string => `\`${option.name} = ${opt
 
 /** Why a value does not fit its option. */
 function misfit(option: EstimatorOption, value: OptionValue): string | undefined {
-  const { name, kind, values = [], least = 1 } = option;
+  const { name, kind, values = [], least = 1, below } = option;
   switch (kind) {
     case "choice":
       return values.includes(String(value))
@@ -197,6 +208,7 @@ function misfit(option: EstimatorOption, value: OptionValue): string | undefined
       return Number.isInteger(value) && value >= least ? undefined : `\`${name}\` is a whole number from ${least} on, not ${value}`;
     case "number":
       if (typeof value !== "number") return `\`${name}\` is a number, not \`${value}\``;
+      if (below !== undefined) return value >= 0 && value < below ? undefined : `\`${name}\` is from 0 on and below ${below}, not ${value}`;
       if (option.positive) return value > 0 && Number.isFinite(value) ? undefined : `\`${name}\` is above 0, and finite: not ${value}`;
       return value >= 0 && Number.isFinite(value) ? undefined : `\`${name}\` is not below 0, and finite: not ${value}`;
   }

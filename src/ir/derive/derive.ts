@@ -3,7 +3,7 @@ import { InternalError } from "../../base/internal-error.js";
 import { report, type Diagnostics } from "../../base/report.js";
 import { proveOrders } from "../autoregressive/prove.js";
 import { analyseEnergy, type EnergyAnalysis, requireMonitor } from "../energy/index.js";
-import { estimators, type Options } from "../estimators.js";
+import { estimators } from "../estimators.js";
 import type { DerivedDensity, DerivedEvaluation, DerivedModel, DerivedPhase, DerivedUpdate } from "../derived-model.js";
 import type { DerivedObjective, Maximisation, Quantity } from "../quantity.js";
 import { evaluators } from "../settings-table.js";
@@ -23,7 +23,7 @@ import {
   type WeightEntry,
 } from "./context.js";
 import { chosen, firstChoice } from "./choices.js";
-import { energyOf, requireDataReads } from "./energy.js";
+import { energyOf, type EstimatedPartition, type EstimatedPartitions, requireDataReads } from "./energy.js";
 import { movedBy } from "./contents.js";
 import { deriveObjective } from "./objective.js";
 import { deriveDensity } from "./derived-density.js";
@@ -205,15 +205,16 @@ function warnUntrained(context: DeriveContext, entries: readonly WeightEntry[], 
   }
 }
 
-/** Lines `logZ = ais(p, chains = …)`: other lines of the block read the log Z that they estimate. */
-function estimatedPartitions(context: DeriveContext): ReadonlyMap<string, Options> {
-  const found = new Map<string, Options>();
-  for (const { value } of context.model.evaluate) {
+/** Lines `logZ = ais(p, chains = …)`, by density: other lines of the block read the log Z that they estimate. */
+function estimatedPartitions(context: DeriveContext): EstimatedPartitions {
+  const found = new Map<string, EstimatedPartition[]>();
+  for (const { name, value, span } of context.model.evaluate) {
     if (value.kind !== "evaluator" || value.evaluator !== "ais") continue;
     const density = energyDensity(context, value.densities[0]);
     if (density === undefined) continue;
     const { options: defaults } = estimators.get("ais") ?? { options: [] };
-    found.set(density, { ...Object.fromEntries(defaults.map((o) => [o.name, o.value])), ...value.options });
+    const options = { ...Object.fromEntries(defaults.map((o) => [o.name, o.value])), ...value.options };
+    found.set(density, [...(found.get(density) ?? []), { name, options, span }]);
   }
   return found;
 }
@@ -225,11 +226,7 @@ function energyDensity(context: DeriveContext, named: string | undefined): strin
 }
 
 /** `perplexity(p)`: from log p(x) of the data that it measures. */
-function deriveLikelihood(
-  context: DeriveContext,
-  evaluation: Evaluation,
-  estimated: ReadonlyMap<string, Options>,
-): DerivedEvaluation | undefined {
+function deriveLikelihood(context: DeriveContext, evaluation: Evaluation, estimated: EstimatedPartitions): DerivedEvaluation | undefined {
   const { value, span } = evaluation;
   if (value.kind !== "evaluator") return undefined;
   const { density } = densityOf(context, value.densities[0] ?? "");
@@ -353,11 +350,7 @@ function isDrawnByRows(context: DeriveContext, evaluation: Evaluation, name = ""
   return false;
 }
 
-function deriveEvaluation(
-  context: DeriveContext,
-  evaluation: Evaluation,
-  estimated: ReadonlyMap<string, Options>,
-): DerivedEvaluation | undefined {
+function deriveEvaluation(context: DeriveContext, evaluation: Evaluation, estimated: EstimatedPartitions): DerivedEvaluation | undefined {
   if (evaluation.value.kind === "evaluator")
     return evaluators.get(evaluation.value.evaluator)?.ofLikelihood
       ? deriveLikelihood(context, evaluation, estimated)

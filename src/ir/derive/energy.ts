@@ -5,21 +5,40 @@
 import { InternalError } from "../../base/internal-error.js";
 import { report } from "../../base/report.js";
 import type { Span } from "../../base/source.js";
-import { type EnergyAnalysis, layeredChoices, requireBlocks, requireExact, requireMultiAffine, summable } from "../energy/index.js";
+import {
+  boundChoices,
+  type EnergyAnalysis,
+  layeredChoices,
+  requireBlocks,
+  requireExact,
+  requireMultiAffine,
+  summable,
+} from "../energy/index.js";
 import { listed } from "../energy/listed.js";
-import { numberOption, type Options } from "../estimators.js";
+import { estimators, numberOption, type Options } from "../estimators.js";
 import type { EstimatorNote, HiddenMethod, PartitionMethod } from "../quantity.js";
 import type { Expr } from "../types.js";
 import type { DrawnTogether } from "./flow-change.js";
 import type { Choices, Chosen } from "./choices.js";
 import { type DeriveContext, densityOf, type EnergyBlock } from "./context.js";
 
+/** A line of `evaluate` that estimates log Z. */
+export interface EstimatedPartition {
+  readonly name: string;
+  /** Every option of the estimator with its value, and what else the line asks for. */
+  readonly options: Options;
+  readonly span: Span;
+}
+
+/** By density. */
+export type EstimatedPartitions = ReadonlyMap<string, readonly EstimatedPartition[]>;
+
 export interface EnergyRequest {
   readonly choices: Choices;
   /** A gradient is taken. */
   readonly training: boolean;
   /** Densities whose log Z another line of the block estimates, and how. */
-  readonly estimated: ReadonlyMap<string, Options>;
+  readonly estimated: EstimatedPartitions;
   /** Whether a variable of a density stands for the data of the batch themselves. */
   readonly isFreeData: (variable: string, value: Expr | undefined) => boolean;
   readonly span: Span;
@@ -71,9 +90,7 @@ export function hiddenMethod(
     quantity,
     span: request.span,
     hidden,
-    choices: request.training
-      ? layeredChoices(analysis, hidden)
-      : ["bound them: `by mean_field(steps = 30) and ais(chains = 100, temperatures = 1000)`"],
+    choices: request.training ? layeredChoices(analysis, hidden) : boundChoices(analysis, hidden),
   });
   if (!way || !requireBlocks(context, analysis, way.sum, request.span)) return undefined;
   for (const variable of way.sum) {
@@ -101,8 +118,13 @@ export function partitionMethod(
   const note = (estimator: string, reason: string): void => void request.notes.push({ variable: "log Z", density, estimator, reason });
   const { model, partition } = request.choices;
   if (request.training && model) return chainMethod(context, request, analysis, given, at, note);
-  const estimated = partition?.options ?? request.estimated.get(density);
+  const lines = request.estimated.get(density) ?? [];
+  const estimated = partition?.options ?? lines[0]?.options;
   if (!request.training && estimated) {
+    if (!partition && lines.length > 1) {
+      reportAmbiguous(context, request.span, density, lines);
+      return undefined;
+    }
     if (!requireDataReads(context, density, request.span)) return undefined;
     note("ais", `annealed importance sampling, ${estimated["chains"]} chains, ${estimated["temperatures"]} temperatures`);
     return { kind: "estimated", options: estimated };
@@ -122,6 +144,25 @@ export function partitionMethod(
   if (!exact || !requireBlocks(context, analysis, exact.sum, request.span)) return undefined;
   note("exact", exact.enumerate.length > 0 ? `summed over ${Math.round(2 ** exact.log2States)} states` : "summed in closed form");
   return { kind: "exact", sum: exact.sum, enumerate: exact.enumerate };
+}
+
+/** Estimates of log Z may be good and bad; which one a line reads is not for gmc to say. */
+function reportAmbiguous(context: DeriveContext, at: Span, density: string, lines: readonly EstimatedPartition[]): void {
+  const last = lines.at(-1);
+  const known = estimators.get("ais")?.options ?? [];
+  const options = known.flatMap((o) => (last?.options[o.name] === o.value ? [] : [`${o.name} = ${last?.options[o.name]}`])).join(", ");
+  const read = lines.find((l) => known.every((o) => l.options[o.name] === last?.options[o.name]));
+  report(
+    context.diagnostics,
+    "GM3619",
+    at,
+    { density, lines: listed(lines.map((l) => l.name)) },
+    {
+      label: "reads log Z",
+      labels: lines.map((l) => ({ span: l.span, text: "estimates it" })),
+      help: [`say which: \`by ais${options === "" ? "" : `(${options})`}\` reads \`${read?.name}\``, "or leave one line"],
+    },
+  );
 }
 
 /** What is measured at the data: latents that are drawn before the energy have no values there. A finding where there are some. */

@@ -7,7 +7,6 @@ import { report } from "../../base/report.js";
 import type { Span } from "../../base/source.js";
 import { ordersIn } from "../autoregressive/several.js";
 import { builtins, isLinearIn } from "../builtins.js";
-import type { Options } from "../estimators.js";
 import {
   type DerivedObjective,
   type DrawStep,
@@ -24,7 +23,7 @@ import { childrenOf, freeVariables } from "../walk.js";
 import { chosen, type Choices } from "./choices.js";
 import { drawsData, takenAfter, takenBeside, type Taken } from "./data-draws.js";
 import { type DeriveContext, readsOwnSum, weightsIn, weightsWithGradient } from "./context.js";
-import type { EnergyRequest } from "./energy.js";
+import type { EnergyRequest, EstimatedPartitions } from "./energy.js";
 import type { DrawnTogether } from "./flow-change.js";
 import { chainsOf, drawsSamples, energiesIn, partitionsOf, placeChains, usesChoices } from "./energy-use.js";
 import { containsSampledExpectation, drawsNumbers, isProbabilistic } from "./contents.js";
@@ -50,7 +49,7 @@ export interface ObjectiveRequest {
   readonly over: readonly string[] | undefined;
   readonly by: readonly EstimatorChoice[];
   /** Densities whose log Z another line of `evaluate` estimates, and how. */
-  readonly estimated?: ReadonlyMap<string, Options>;
+  readonly estimated?: EstimatedPartitions;
   /** The statement, where errors about estimators point: the draw itself may stand in the library. */
   readonly span: Span;
 }

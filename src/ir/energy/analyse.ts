@@ -70,7 +70,14 @@ export function analyseEnergy(context: DeriveContext, name: string): EnergyAnaly
   }
   if (failed()) return undefined;
   const real = variables.filter((v) => variableOf(context, v).domain.name === "real");
-  const definite = checkNormalisable(context, structure, whole, terms, real);
+  const definite = checkNormalisable(
+    context,
+    structure,
+    whole,
+    terms,
+    real,
+    variables.filter((v) => !real.includes(v)),
+  );
   if (failed()) return undefined;
   const edges = edgesOf(variables, terms, total.pairs);
   const isHidden = (v: string): boolean => context.model.variables.get(v)?.role !== "data";

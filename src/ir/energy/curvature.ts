@@ -4,7 +4,17 @@
  */
 import { builtins } from "../builtins.js";
 import { type DeriveContext, netOf } from "../derive/context.js";
-import { anything, isNeverPositive, isNonNegative, isPositive, negated, type Range, rangeOfDomain, fromZero } from "../range.js";
+import {
+  anything,
+  isNeverPositive,
+  isNonNegative,
+  isPositive,
+  multiplied,
+  negated,
+  type Range,
+  rangeOfDomain,
+  fromZero,
+} from "../range.js";
 import type { BuiltinExpr, Expr } from "../types.js";
 import { followed, sameExpr } from "./algebra.js";
 import { type Dependence, listsAll, type Structure } from "./dependence.js";
@@ -20,6 +30,7 @@ export interface Curvature {
   readonly strict: readonly { readonly variable: string; readonly given: readonly string[] }[];
 }
 
+const ONE: Range = { low: 1, high: 1, lowOpen: false, highOpen: false };
 const FLAT: Curvature = { sign: "zero", strict: [] };
 const UNKNOWN: Curvature = { sign: "unknown", strict: [] };
 
@@ -40,8 +51,10 @@ export function curvatureOf(
   });
   const ofBuiltin = (e: BuiltinExpr): Curvature => {
     const [a, b] = e.args;
-    const squared = squareOf(e) ?? ((e.fn === "mul" || isInner(e)) && a && b && sameExpr(a, b) ? a : undefined);
-    if (squared && of(squared)?.degree === 1) return { sign: "positive", strict: held(squared) };
+    const square = squareOf(e);
+    if (square && of(square)?.degree === 1) return { sign: "positive", strict: held(square) };
+    const weighed = (e.fn === "mul" || isInner(e)) && a && b ? squareWithin(a, b) : undefined;
+    if (weighed) return weighted({ sign: "positive", strict: held(weighed.of) }, weighed.weight);
     if (e.fn === "neg" && a) return opposite(visit(a));
     if (e.fn === "add" && a && b) return together(visit(a), visit(b));
     if (e.fn === "sub" && a && b) return together(visit(a), opposite(visit(b)));
@@ -49,12 +62,32 @@ export function curvatureOf(
       if (!of(a)) return weighted(visit(b), rangeOf(context, a));
       if (!of(b)) return weighted(visit(a), rangeOf(context, b));
     }
-    if (e.fn === "div" && a && b && !of(b)) return weighted(visit(a), rangeOf(context, b));
+    if (e.fn === "div" && a && b && !of(b)) return weighted(visit(a), divisor(rangeOf(context, b)));
     if (a && e.args.length === 1 && positiveLinear(e)) {
       const inner = visit(a);
       return keepsAll(e) ? inner : { ...inner, strict: [] };
     }
     return UNKNOWN;
+  };
+  /** `c * x` times `x`, entry by entry: the square of an affine x, and c. */
+  const squareWithin = (a: Expr, b: Expr): { readonly of: Expr; readonly weight: Range } | undefined => {
+    const [left, right] = [factored(a), factored(b)];
+    const same = of(left.of)?.degree === 1 && sameExpr(left.of, right.of);
+    return same ? { of: left.of, weight: multiplied(left.weight, right.weight) } : undefined;
+  };
+  /** Without the factors and divisors that read no variable. */
+  const factored = (e: Expr): { readonly of: Expr; readonly weight: Range } => {
+    const [a, b] = e.kind === "builtin" ? e.args : [];
+    if (e.kind !== "builtin" || !a || of(e) === undefined) return { of: e, weight: ONE };
+    const inside = (x: Expr, by: Range): { readonly of: Expr; readonly weight: Range } => {
+      const inner = factored(x);
+      return { of: inner.of, weight: multiplied(inner.weight, by) };
+    };
+    if (e.fn === "neg") return inside(a, negated(ONE));
+    if (e.fn === "mul" && b && !of(b)) return inside(a, rangeOf(context, b));
+    if (e.fn === "mul" && b && !of(a)) return inside(b, rangeOf(context, a));
+    if (e.fn === "div" && b && !of(b)) return inside(a, divisor(rangeOf(context, b)));
+    return { of: e, weight: ONE };
   };
   const held = (affine: Expr): Curvature["strict"] =>
     variables.flatMap((variable) =>
@@ -77,13 +110,18 @@ export function curvatureOf(
       if (!a || !b || (depends(a) && depends(b))) return false;
       const [x, other] = depends(a) ? [a, b] : [b, a];
       if (e.fn === "add" || e.fn === "sub") return look(x);
+      if (e.fn === "div") return x === a && look(x);
       const range = rangeOf(context, other);
-      const nonzero = isPositive(range) || isPositive(negated(range));
-      return nonzero && (e.fn === "mul" || (e.fn === "div" && x === a)) && look(x);
+      return e.fn === "mul" && (isPositive(range) || isPositive(negated(range))) && look(x);
     });
     return look(affine);
   };
   return visit(expr);
+}
+
+/** What dividing by a value multiplies with, as far as signs go: never 0. */
+export function divisor(range: Range): Range {
+  return { low: range.low < 0 ? -Infinity : 0, high: range.high > 0 ? Infinity : 0, lowOpen: true, highOpen: true };
 }
 
 /** Linear, and of positive entries positive: its weights are not negative. */

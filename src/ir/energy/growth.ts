@@ -14,7 +14,7 @@ import { layers } from "../layers.js";
 import { isNeverPositive, isNonNegative, isPositive, multiplied, negated, type Range } from "../range.js";
 import type { BuiltinExpr, Expr } from "../types.js";
 import { sameExpr } from "./algebra.js";
-import { isInner, keepsAll, positiveLinear, rangeOf } from "./curvature.js";
+import { divisor, isInner, keepsAll, positiveLinear, rangeOf } from "./curvature.js";
 import { type Dependence, listsAll, type Structure } from "./dependence.js";
 
 export interface Growth {
@@ -75,7 +75,7 @@ export function growthOf(context: DeriveContext, structure: Structure, energy: E
     } else if ((e.fn === "mul" || e.fn === "matmul") && b && reads(a) !== reads(b)) {
       const [inner, factor] = reads(a) ? [a, b] : [b, a];
       collect(inner, multiplied(weight, rangeOf(context, factor)));
-    } else if (e.fn === "div" && b && !reads(b)) collect(a, multiplied(weight, signOf(rangeOf(context, b))));
+    } else if (e.fn === "div" && b && !reads(b)) collect(a, multiplied(weight, divisor(rangeOf(context, b))));
     else if (e.args.length === 1 && positiveLinear(e) && keepsAll(e)) collect(a, weight);
     else return false;
     return true;
@@ -132,6 +132,8 @@ export function growthOf(context: DeriveContext, structure: Structure, energy: E
     if (e.fn === "neg") return monomialOf(a);
     if (!b || reads(a) === reads(b) || (e.fn !== "mul" && !(e.fn === "div" && reads(a)))) return undefined;
     const [x, factor] = reads(a) ? [a, b] : [b, a];
+    // one over a number is not 0
+    if (e.fn === "div") return monomialOf(x);
     const range = rangeOf(context, factor);
     return isPositive(range) || isPositive(negated(range)) ? monomialOf(x) : undefined;
   };
@@ -176,12 +178,6 @@ export function growthOf(context: DeriveContext, structure: Structure, energy: E
   const free = variables.filter((v) => exponents.get(v)?.includes(Infinity));
   const left = loose.filter((e) => !(exponentOf(e) < below1));
   return { proven: free.length === 0 && left.length === 0, free, loose: left };
-}
-
-/** A divisor's sign is that of what is divided. */
-function signOf(range: Range): Range {
-  const [low, high] = [range.low < 0 ? -Infinity : 0, range.high > 0 ? Infinity : 0];
-  return { low, high, lowOpen: low < 0 || isPositive(range), highOpen: high > 0 || isPositive(negated(range)) };
 }
 
 /** |x|, or the length of a vector, which is no less than that of each entry. */

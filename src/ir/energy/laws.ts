@@ -11,6 +11,7 @@ import type { Expr, Variable } from "../types.js";
 import { curvatureOf } from "./curvature.js";
 import type { Cause, Dependence, Structure } from "./dependence.js";
 import { fallsIn } from "./growth.js";
+import { fallingDegree } from "./rays.js";
 import type { EnergyTerm, UnitLaw } from "./types.js";
 
 export interface LawScene {
@@ -110,6 +111,22 @@ function discrete(scene: LawScene, d: Dependence): UnitLaw {
 }
 
 function counts(scene: LawScene, d: Dependence): UnitLaw | undefined {
+  if (scene.variable.role !== "data") {
+    report(
+      scene.context.diagnostics,
+      "GM3621",
+      scene.variable.span,
+      { variable: scene.variable.name, density: scene.density },
+      {
+        labels: mentioned(scene),
+        notes: ["the sum over all counts has no end: where the data hold counts, Z is that of the total of the row"],
+        help: [
+          `hidden units are \`binary[…]\`, \`category[…]\` or \`real[…]\`; counts that are drawn, \`${scene.variable.name} ~ Multinomial(…)\`, name their total`,
+        ],
+      },
+    );
+    return undefined;
+  }
   if (d.degree === 1 && d.coupling !== "coupled") return { kind: "multinomial" };
   const { variable, context } = scene;
   const { term, cause } = culprit(
@@ -152,7 +169,8 @@ function real(scene: LawScene, d: Dependence): UnitLaw | undefined {
   }
   const curvature = curvatureOf(context, structure, whole, name, [name]);
   const negative = curvature.sign === "negative";
-  if (negative || fallsIn(context, structure, whole, name)) {
+  const falling = negative || d.degree === 2 ? undefined : fallingDegree(context, whole, [name]);
+  if (negative || falling !== undefined || fallsIn(context, structure, whole, name)) {
     const { term } = culprit(
       scene,
       (t) => t.degree === d.degree,
@@ -169,9 +187,15 @@ function real(scene: LawScene, d: Dependence): UnitLaw | undefined {
         notes: [
           negative
             ? "the curvature of the energy is negative for all weights: exp(-energy) has no integral"
-            : "what falls outgrows what rises, for all weights: exp(-energy) has no integral",
+            : isOdd(falling)
+              ? `its highest power is of degree ${falling}, for all weights: it rises one way and falls the other, and exp(-energy) has no integral`
+              : "what falls outgrows what rises, for all weights: exp(-energy) has no integral",
         ],
-        help: ["likely states have a low energy: a term that holds the variable has a plus sign"],
+        help: [
+          isOdd(falling)
+            ? `an even power of a higher degree holds it: \`energy sum(${name}^${falling + 1})\``
+            : "likely states have a low energy: a term that holds the variable has a plus sign",
+        ],
       },
     );
     return undefined;
@@ -183,6 +207,10 @@ function real(scene: LawScene, d: Dependence): UnitLaw | undefined {
     (t) => t.bends,
   );
   return { kind: "nonlinear", term, cause };
+}
+
+function isOdd(degree: number | undefined): degree is number {
+  return degree !== undefined && degree % 2 === 1;
 }
 
 /** The first term for which something is true of the variable, and the operation that made it so. */

@@ -7,22 +7,24 @@ import type { Span } from "../../base/source.js";
 import type { DeriveContext } from "../derive/context.js";
 import { showDomain } from "../shapes.js";
 import type { Expr } from "../types.js";
-import { mentions } from "./algebra.js";
+import { filled, mentions, substitute } from "./algebra.js";
 import { curvatureOf, isDefinite } from "./curvature.js";
 import { allReal, type Structure } from "./dependence.js";
 import { flatDirection } from "./flat.js";
 import { growthOf } from "./growth.js";
 import { listed } from "./listed.js";
-import { constantHessian, fallingDirection, isPositiveDefinite, unitsOfReals } from "./quadratic.js";
+import { constantHessian, fallingDirection, isPositiveDefinite, mostFactored, unitsOfReals, type UnitsOfReals } from "./quadratic.js";
+import { fallingDegree } from "./rays.js";
 import type { Definiteness, EnergyTerm } from "./types.js";
 
-/** Reports what it finds; says what is known of the curvature in `variables`, the real ones. */
+/** Reports what it finds; says what is known of the curvature in `variables`, the real ones; `discrete` are the others. */
 export function checkNormalisable(
   context: DeriveContext,
   structure: Structure,
   whole: Expr,
   terms: readonly EnergyTerm[],
   variables: readonly string[],
+  discrete: readonly string[],
 ): Definiteness {
   const joint = structure.of(whole).on.get(allReal);
   if (variables.length === 0 || !joint) return "none";
@@ -57,6 +59,39 @@ export function checkNormalisable(
   const units = unitsOfReals(context, variables);
   const hessian = quadratic ? constantHessian(context, structure, whole, units) : undefined;
   if (hessian && isPositiveDefinite(hessian)) return "proven";
+  const state = quadratic && !hessian ? looseState(context, structure, whole, units, discrete) : undefined;
+  if (state) {
+    report(
+      context.diagnostics,
+      state.falls ? "GM3625" : "GM3617",
+      term?.span,
+      { variables: listed(variables) },
+      {
+        labels: declared,
+        notes: [
+          `where ${state.at.map(({ variable, value }) => `all units of \`${variable}\` are ${value}`).join(" and ")}, ${state.falls ? "it falls without end" : "nothing holds a direction"}: that state alone has no integral`,
+        ],
+        help: [`add what holds it in all states: ${variables.map((v) => `\`energy sum(${v}^2) / 2\``).join(", ")}`],
+      },
+    );
+    return "checked";
+  }
+  const odd = quadratic || variables.length < 2 ? undefined : fallingDegree(context, whole, variables);
+  if (odd !== undefined) {
+    report(
+      context.diagnostics,
+      "GM3625",
+      term?.span,
+      { variables: listed(variables) },
+      {
+        label: "with the other curved terms",
+        labels: declared,
+        notes: [`its highest power, of degree ${odd}, falls without end in some direction, for all weights: exp(-energy) has no integral`],
+        help: [`even powers of a higher degree hold it: ${variables.map((v) => `\`energy sum(${v}^${odd + 2 - (odd % 2)})\``).join(", ")}`],
+      },
+    );
+    return "unbounded";
+  }
   const falling = hessian && fallingDirection(hessian);
   if (falling) {
     report(
@@ -128,6 +163,36 @@ export function checkNormalisable(
       },
     );
   return quadratic ? "checked" : "unbounded";
+}
+
+interface State {
+  readonly at: readonly { readonly variable: string; readonly value: 0 | 1 }[];
+  /** A direction falls; else one is flat. */
+  readonly falls: boolean;
+}
+
+/** Variables of which all uniform states together are tried. */
+const mostTried = 4;
+
+/** A state of the binary variables, all units of each alike, in which the curvature is known and does not hold the real ones. */
+function looseState(
+  context: DeriveContext,
+  structure: Structure,
+  whole: Expr,
+  units: UnitsOfReals,
+  discrete: readonly string[],
+): State | undefined {
+  const binary = discrete.flatMap((name) => context.model.variables.get(name) ?? []).filter((v) => v.domain.name === "binary");
+  if (binary.length === 0 || binary.length > mostTried || units.count > mostFactored) return undefined;
+  for (let bits = 0; bits < 2 ** binary.length; bits++) {
+    const at = binary.map(({ name, domain }, i) => ({ variable: name, domain, value: (bits >> i) & 1 ? (1 as const) : (0 as const) }));
+    // units of a block exclude each other
+    if (at.some(({ domain, value }) => value === 1 && domain.atMostOne)) continue;
+    const energy = at.reduce((e, { variable, domain, value }) => substitute(context, e, variable, filled(value, domain.shape, e)), whole);
+    const hessian = constantHessian(context, structure, energy, units);
+    if (hessian && !isPositiveDefinite(hessian)) return { at, falls: fallingDirection(hessian) !== undefined };
+  }
+  return undefined;
 }
 
 function within(inner: Span, outer: Span): boolean {

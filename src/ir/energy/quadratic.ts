@@ -29,7 +29,7 @@ const none: ReadonlyMap<number, number> = new Map();
 /** Coefficients that are made before the search is given up. */
 const mostCoefficients = 1_000_000;
 /** Units for which a Cholesky factor is computed while compiling. */
-const mostFactored = 256;
+export const mostFactored = 256;
 
 export function unitsOfReals(context: DeriveContext, variables: readonly string[]): UnitsOfReals {
   const starts = new Map<string, number>();
@@ -163,8 +163,9 @@ function entriesOf(context: DeriveContext, structure: Structure, whole: Expr, un
   };
   const ofBuiltin = (e: BuiltinExpr): Entries | undefined => {
     const [a, b] = e.args;
-    if (!a) return undefined;
     const shape = shapeOf(e);
+    if (e.fn === "zeros" || e.fn === "ones") return filled(shape, { quadratic: none, linear: none, constant: e.fn === "ones" ? 1 : 0 });
+    if (!a) return undefined;
     const rows = visit(a);
     if (!rows) return undefined;
     if (e.fn === "neg") return rows.map((r) => scaled(r, -1));
@@ -268,7 +269,7 @@ function rearranged(e: BuiltinExpr, rows: Entries, from: readonly Dim[]): Entrie
 }
 
 /** Position of entry i along an axis, counted from the end. */
-function place(i: number, shape: readonly Dim[], axis: number): number {
+export function place(i: number, shape: readonly Dim[], axis: number): number {
   const stride = sizeOf(shape.slice(shape.length + axis + 1));
   return Math.floor(i / stride) % (shape.at(axis)?.size ?? 1);
 }

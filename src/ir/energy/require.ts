@@ -116,6 +116,18 @@ export function statesText(way: Summed): string {
   return `${count} states of ${listed(way.enumerate)} would have to be summed`;
 }
 
+/** Whether mean field has a form for all of them. */
+function isBounded(analysis: EnergyAnalysis, hidden: readonly string[]): boolean {
+  return hidden.every((v) => analysis.multiAffine.has(v) || analysis.laws.get(v)?.kind === "normal");
+}
+
+/** What takes the place of the value of hidden units that do not sum out. */
+export function boundChoices(analysis: EnergyAnalysis, hidden: readonly string[]): readonly string[] {
+  return isBounded(analysis, hidden)
+    ? ["bound them: `by mean_field(steps = 30) and ais(chains = 100, temperatures = 1000)`"]
+    : [`no bound is derived: mean field needs an energy that is affine in each unit; fewer units of ${listed(hidden)} sum exactly`];
+}
+
 /** What takes the place of hidden units that do not sum out, with chains of the model's own: a bound where mean field has one, samples. */
 export function layeredChoices(analysis: EnergyAnalysis, hidden: readonly string[]): readonly string[] {
   const laws = [...analysis.laws].map(([name, law]) => ({ law, domain: analysis.variable.get(name)?.domain.name }));
@@ -123,7 +135,7 @@ export function layeredChoices(analysis: EnergyAnalysis, hidden: readonly string
   if (lawless.some(({ domain }) => domain === "real")) return [];
   const sites = lawless.length > 0 ? "sampler = single_site" : undefined;
   const and = `and pcd(${["k = 5", "chains = 100", ...(sites ? [sites] : [])].join(", ")})`;
-  const bounded = hidden.every((v) => analysis.multiAffine.has(v) || analysis.laws.get(v)?.kind === "normal");
+  const bounded = isBounded(analysis, hidden);
   return [
     ...(bounded ? [`mean field for the data phase, persistent chains for the model's: \`by mean_field(steps = 10) ${and}\``] : []),
     `${bounded ? "or samples" : "samples"} of the hidden units: \`by gibbs(${["steps = 10", ...(sites ? [sites] : [])].join(", ")}) ${and}\``,

@@ -67,6 +67,6 @@ export function forbidden(
 function waysWithMissing({ name, spec }: ValuePlace): readonly string[] {
   return [
     "leave such rows out of the file, or fill the values in",
-    `or declare the variable as one that may be missing in a row: data ${showVariable(name, { ...spec, optional: true })}`,
+    `or declare the variable as one that may be missing in a row, unless an energy defines it: data ${showVariable(name, { ...spec, optional: true })}`,
   ];
 }

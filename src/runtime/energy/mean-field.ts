@@ -41,6 +41,10 @@ export interface MeanFieldOptions {
 /** The means after so many steps, as the energy sees the variables, [...lead, ...event], without gradient. */
 export function meanField<W>(model: EnergyModel<W>, w: W, x: Values, options: MeanFieldOptions): Values {
   const { names, steps, damping = 0, totals } = options;
+  if (!(damping >= 0 && damping < 1))
+    throw new GmcError("GM4009", `mean field of \`${model.name}\` (${model.place}): a damping of ${damping}`, [
+      "it is the share of the old means that is kept: from 0 on, and below 1, where none would move",
+    ]);
   const seen = seenBy(model, x);
   const lead = options.lead ?? leadOf(model, { ...seen, ...options.start });
   let means: Values = Object.fromEntries(

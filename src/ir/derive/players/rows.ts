@@ -7,6 +7,7 @@ import { remembered } from "../../../base/remembered.js";
 import { report } from "../../../base/report.js";
 import type { Span } from "../../../base/source.js";
 import { builtins } from "../../builtins.js";
+import { mentions } from "../../energy/algebra.js";
 import { layers } from "../../layers.js";
 import { exprsOf, type Quantity, walkQuantity } from "../../quantity.js";
 import type { Expr, Net } from "../../types.js";
@@ -84,22 +85,37 @@ const readersOf = remembered((context: DeriveContext) =>
   remembered((net: Net): readonly Reader[] => [...net.body.map((b) => b.value), net.result].flatMap((e) => readersIn(context, e))),
 );
 
-/** Reports layers in densities that always read the batch. */
+/**
+ * Reports layers in densities that always read the batch; in an energy also those that do while they train, of a variable that it defines: its
+ * states, at the data, in chains and in sums, are no samples of one batch, and a row's energy would depend on which others stand beside it.
+ */
 export function refuseReadersInDensities(context: DeriveContext): void {
-  for (const { density, definitions } of context.densities.values()) {
-    const exprs = [...definitions.values()].flatMap(definitionInputs);
-    const seen = new Set<string>();
-    let found: Reader | undefined;
-    for (const expr of exprs) walk(context, expr, (e) => (found ??= readersAt(context, e).find((r) => r.when === "always")), seen);
+  for (const { density, definitions, energy } of context.densities.values()) {
+    const always = firstReader(context, [...definitions.values()].flatMap(definitionInputs), (r) => r.when === "always");
+    const { variables = [], energies = [] } = energy ?? {};
+    const inEnergy = energies.map((e) => e.value);
+    const found = always ?? firstReader(context, inEnergy, (_, e) => variables.some((v) => mentions(context, e, v)));
     if (!found) continue;
     report(
       context.diagnostics,
       "GM3754",
       found.span,
       { layer: found.name, density: density.name },
-      { labels: layerOf(found), help: ["it belongs in a net that an objective calls: a critic"] },
+      {
+        labels: layerOf(found),
+        help: [found.when === "always" ? "it belongs in a net that an objective calls: a critic" : BY_ITSELF],
+      },
     );
   }
+}
+
+const BY_ITSELF = "`layer_norm` and `instance_norm` normalise each example by itself";
+
+function firstReader(context: DeriveContext, exprs: readonly Expr[], is: (reader: Reader, at: Expr) => boolean): Reader | undefined {
+  const seen = new Set<string>();
+  let found: Reader | undefined;
+  for (const expr of exprs) walk(context, expr, (e) => (found ??= readersAt(context, e).find((r) => is(r, e))), seen);
+  return found;
 }
 
 /** Reports a gradient of what reads the batch through the names that it is taken in; true where it did. */
@@ -119,7 +135,7 @@ export function refuseReadersUnderGradients(context: DeriveContext, exprs: reado
           { layer: reader.name },
           {
             labels: layerOf(reader),
-            help: ["`layer_norm` and `instance_norm` normalise each example by itself"],
+            help: [BY_ITSELF],
           },
         );
       });
