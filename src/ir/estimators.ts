@@ -201,7 +201,7 @@ const table: readonly EstimatorEntry[] = [
     role: "matching",
     doc: "Vincent 2011: the score of data with Gaussian noise",
     objective: { fn: "denoisingScoreMatching", loss: true },
-    options: [number("sigma", 0.1, "standard deviation of the noise")],
+    options: [{ ...number("sigma", 0.1, "standard deviation of the noise"), positive: true }],
   },
   {
     name: "nce",
