@@ -8,6 +8,7 @@ import type { ActiveUnitsMetric, ModelDefinition, RowMetric } from "../model.js"
 import { dataName, dataVariables, defined } from "../train/context.js";
 import { Moments, SampleCombiner } from "./accumulate.js";
 import { rngOf } from "./batches.js";
+import { reconstructsByMeans } from "./draw.js";
 import { finalSchedules, partitionName, sensitivityName, squaredError, type MetricProgram } from "./metrics.js";
 import type { MeasuredPartition } from "./partition.js";
 import { labelWith, type DensityUnits, type Result } from "./protocol.js";
@@ -195,6 +196,8 @@ export function termMeasurement(options: MeasureOptions, labels: readonly string
 export function reconstructionError(options: MeasureOptions, opened: Opened): Measurement {
   const moments = new Map<string, Moments>();
   const variables = dataVariables(options.model);
+  // beside `reconstruction_error(p)`, which draws what is hidden
+  const through = reconstructsByMeans(options.model) ? " through the means of what is hidden" : "";
   return {
     run: async (feeds, rows, offset) => {
       const outputs = await opened.executable.run(feedsFor(options, opened, feeds, 0, offset));
@@ -213,7 +216,7 @@ export function reconstructionError(options: MeasureOptions, opened: Opened): Me
       Object.fromEntries(
         [...moments].map(([name, m]) => [
           name,
-          result(`squared error of ${name}, summed over its entries`, m, { unit: "squared units", k: null, bound: null }),
+          result(`squared error of ${name}${through}, summed over its entries`, m, { unit: "squared units", k: null, bound: null }),
         ]),
       ),
     dispose: () => opened.executable.dispose(),
