@@ -9,6 +9,7 @@ import { builtins } from "../ir/builtins.js";
 import { bijectionsOf, flowsIn, netsIn } from "../ir/flows.js";
 import { type Layer, layers } from "../ir/layers.js";
 import { childrenOf } from "../ir/walk.js";
+import { leafOf } from "./leaves.js";
 import { lowerBuiltin } from "./lower-builtin.js";
 import { isTaken } from "./reserved.js";
 import { sharedNet } from "./shared-nets.js";
@@ -101,15 +102,14 @@ export function lowerExpr(scope: Scope, expr: Expr): Value {
 
 /**
  * The gradient of a body in values that are given leaves of their own, so that what else reads them is not counted. Examples do not meet, so
- * the gradient of the sum over all rows and samples holds each one's own; a value that has no such axes is repeated along them first.
+ * the gradient of the sum over all rows and samples holds each one's own; a value that lacks axes of what the body reads is repeated along them
+ * first.
  */
 export function lowerGrad(scope: Scope, expr: GradExpr, bodyIn: (inner: Scope) => TensorValue): Value {
   const leaves = new Map<string, TensorValue>();
   for (const { local, value } of expr.locals) {
     const at = tensorValue(lowerExpr(scope, value));
-    const lead = scope.writer.allLead(at.lead);
-    const whole = lead === at.lead ? [] : [scope.writer.drawShape(lead, at.shape)];
-    leaves.set(local.id, scope.writer.bind(local.name, { ...at, lead, js: call("leaf", at.js, ...whole) }) as TensorValue);
+    leaves.set(local.id, scope.writer.bind(local.name, leafOf(scope, expr, at)) as TensorValue);
   }
   const inner: Scope = { ...scope, local: (id) => leaves.get(id) ?? scope.local(id) };
   const body = bodyIn(inner);

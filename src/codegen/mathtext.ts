@@ -364,6 +364,7 @@ function windowOf(e: BuiltinExpr): readonly string[] {
       ...(padding === undefined ? [] : [`padding = ${String(padding)}`]),
     ];
   if (e.fn === "pool") return blocksOf(e);
+  if (e.fn === "eye") return [String(size)];
   if (e.fn === "avg_pool" || e.fn === "max_pool") return [String(size)];
   return e.fn === "upsample" ? [String(factor)] : [];
 }

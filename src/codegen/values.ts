@@ -196,6 +196,10 @@ export class FunctionWriter {
     return name(this.rowsName);
   }
 
+  knowsRows(): boolean {
+    return this.rows !== undefined;
+  }
+
   /** The lead of what has every axis that there is: `lead` itself where it has them all, or where the function does not know its rows. */
   allLead(lead: Lead): Lead {
     if (!this.rows || (lead.batch && this.plateList.every((p) => lead.plates.has(p.id)))) return lead;

@@ -5,7 +5,7 @@
 import { report } from "../base/report.js";
 import type * as ast from "../parser/ast.js";
 import { checkFree, localEntity, makeLocal, maxUnrolled, staticRange } from "./body.js";
-import { requireTensor, builtinCall } from "./builtin-call.js";
+import { builtinCall, reportLabel, requireTensor } from "./builtin-call.js";
 import { type Env, freshId, within } from "./env.js";
 import { elaborateExpectation } from "./expectation.js";
 import { elaborateExpr, numberExpr } from "./expr.js";
@@ -168,6 +168,10 @@ function elaborateGrad(env: Env, expr: ast.BinderExpr): Expr | undefined {
     if (!value || (binder.value && !checkFree(env, binder.name.name, binder.name.span, scope))) return undefined;
     const type = requireTensor(env, value);
     if (!type) return undefined;
+    if (type.element === "int") {
+      reportLabel(env, value.span, "`grad`");
+      return undefined;
+    }
     const local = makeLocal(env.cx, env.site, binder.name.name, value, binder.name.span);
     locals.push({ local, value });
     scope.define(binder.name.name, localEntity(local));

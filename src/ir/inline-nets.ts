@@ -6,7 +6,7 @@ import type { Span } from "../base/source.js";
 import type { Context } from "./env.js";
 import { hasWeights } from "./nets.js";
 import type { Expr, Net } from "./types.js";
-import { childrenOf } from "./walk.js";
+import { childrenOf, mapChildren } from "./walk.js";
 
 /** Longer ones stay calls. */
 const mostNodes = 2000;
@@ -46,6 +46,8 @@ export function writtenOut(cx: Context, expr: Expr): Expr {
         gone.add(net.name);
         return inlined(net, args, at.span);
       }
+      case "grad":
+        return mapChildren(at, inner);
       default:
         return at;
     }

@@ -10,6 +10,8 @@ import {
   type RawData,
 } from "../../src/runtime/data/index.js";
 import { GmcError } from "../../src/runtime/graph/errors.js";
+import { renderDiagnostic } from "../../src/base/render.js";
+import { expectGolden } from "../support/golden.js";
 import { loadModel } from "../support/model.js";
 import { hostStream } from "../../src/runtime/graph/random.js";
 import {
@@ -236,12 +238,24 @@ describe("domains", () => {
     expect(bound).toBeLessThan(pass());
   });
 
+  it.each([
+    ["fraction", [3, 0, 1.5, 2]],
+    ["negative", [3, 0, -1, 2]],
+    ["beyond-float32", [3, 0, 16_777_218, 2]],
+  ])("counts that are no whole numbers have a code of their own: %s", (title, values) => {
+    const { code, message, help } = mistake(() => bindOne(count([2]), f32([2, 2], values)));
+    expect(code).toBe("GM5032");
+    expect(message).toContain("file.npy, train row 2, entry 1 of 2");
+    const shown = renderDiagnostic({ code, severity: "error", message, labels: [], notes: [], help }, { color: false });
+    expectGolden(`golden/errors/gm5/GM5032-${title}.txt`, shown);
+  });
+
   it("names variable, file, row and entry of a forbidden value", () => {
     expect(mistake(() => bindOne(unit([2]), f32([2, 2], [0, 1, 0.5, 3.5]))).message).toBe(
       "x : unit[2]: expected a value in [0, 1], found 3.5 in file.npy, train row 2, entry 2 of 2",
     );
     expect(mistake(() => bindOne(positive([1]), f32([1, 1], [0]))).code).toBe("GM5022");
-    expect(mistake(() => bindOne(count([1]), f32([1, 1], [1.5]))).code).toBe("GM5022");
+    expect(mistake(() => bindOne(count([1]), f32([1, 1], [NaN]))).code).toBe("GM5022");
     expect(mistake(() => bindOne(byte([1]), f32([1, 1], [256]))).code).toBe("GM5022");
     expect(mistake(() => bindOne(real([1]), f32([1, 1], [NaN]))).message).toContain("no number (a missing value)");
     expect(mistake(() => bindOne(simplex([2]), f32([1, 2], [0.5, 0.6]))).message).toContain("2 shares that sum to 1");

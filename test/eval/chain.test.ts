@@ -200,6 +200,7 @@ describe.each(engines.filter((e) => available.includes(e.name)))("$name", (engin
         (a, b) => a + b,
       ),
     );
+    expect(reconstruction["v"]!.label).toBe("squared error of v through the means of what is hidden, summed over its entries");
     expect(reconstruction["v"]!.value).toBeCloseTo(squares.reduce((a, b) => a + b) / 60, 4);
     trained.close();
   });

@@ -242,6 +242,7 @@ describe("a VAE", () => {
     for (const batch of [43, 7]) results.push(await evaluate({ session, model, dataset, seed: 4, averaged, batch }));
     const [a, b] = results;
     expect(b?.metrics["nll"]?.value).toBeCloseTo(a?.metrics["nll"]?.value ?? NaN, 6);
+    expect(a?.reconstruction["x"]?.label).toBe("squared error of x, summed over its entries");
     expect(b?.reconstruction["x"]?.value).toBeCloseTo(a?.reconstruction["x"]?.value ?? NaN, 6);
     const terms: Evaluation["terms"] = a?.terms ?? {};
     expect(terms["ELBO(p, q)"]?.value).toBeCloseTo((terms["log p(x | z)"]?.value ?? NaN) - (terms["KL(q(z | x), p(z))"]?.value ?? NaN), 5);

@@ -247,6 +247,25 @@ describe("warnings", () => {
     expect(warningsOf({ ppl: { ...ppl, value: 900 } })).toEqual([]);
   });
 
+  it("name the first row that a line does not measure", async () => {
+    const text = `model RS(V = 3) {
+      data v : count[V]
+      latent h : binary
+      param W : real[V]
+      density p(v, h) { energy -(v @ W) * h }
+      train { maximize log p(v) by cd(k = 1) }
+      evaluate { ppl = perplexity(p) by ais(chains = 4, temperatures = 4) }
+    }`;
+    const rows = [1, 0, 2, 0, 0, 0, 2, 1, 1, 0, 0, 0, 1, 1, 1];
+    const { metrics } = await measured(
+      { text, weights: { W: [0.5, -0.25, 0.25] }, data: { v: Float32Array.from(rows) } },
+      referenceEngine,
+      1,
+    );
+    expect(metrics["ppl"]?.unmeasured).toEqual({ rows: 2, of: 5, first: 2 });
+    expect(warningsOf(metrics)).toEqual([expect.stringContaining("that of 2 of 5 rows are none, the first of them row 2: look for rows")]);
+  });
+
   it.each([reverse(0.4), reverse(-0.3), {}])("let %o pass", (more) => {
     expect(warningsOf(partition(more))).toEqual([]);
   });

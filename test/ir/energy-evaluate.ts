@@ -222,6 +222,7 @@ export function evaluateExpr(context: DeriveContext, point: Point, expr: Expr): 
     }
     const r = REDUCE[e.fn];
     if (r) return reduce(arr(e.args[0]), o["axes"] as readonly number[], r);
+    if (e.fn === "eye") return build([o["size"] as number, o["size"] as number], ([i, j]) => (i === j ? 1 : 0));
     if (e.fn === "zeros" || e.fn === "ones") return build(o["shape"] as readonly number[], () => (e.fn === "ones" ? 1 : 0));
     if (e.fn === "eye") return build([o["size"] as number, o["size"] as number], ([i, j]) => (i === j ? 1 : 0));
     const x = arr(e.args[0]);

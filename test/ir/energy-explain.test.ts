@@ -45,6 +45,8 @@ const models = {
     density p(v, h) { energy -(v @ W @ h) - v @ L @ v }`,
   slab: `data v : real[D]   latent s : real[H], h : binary[H]   param W : real[D, H], a : real[H] = 0
     density p(v, s, h) { energy v @ v / 2 + s @ s / 2 - (v @ W) @ (s * h) - a @ h }`,
+  entries: `data v : binary[3]   latent h : binary[2]   param W : real[3, 2], b : real[3]
+    density p(v, h) { energy -(v @ W @ h) - sum[i in 1..3](v[i] * h[1]) - sum(v[2..3] * b[1..2]) * h[2] - sum(v[1..2]) }`,
   net: `data v : binary[D]   latent h : binary[H]   net up(v) = v |> dense(H)
     density p(v, h) { energy -sum(up(v) * h) - sum(v) }`,
 };
@@ -100,6 +102,10 @@ describe("explanations", () => {
       "p(v | s, h) = Normal(mean = W @ (s * h), variance = 1)",
       "p(s | v, h) = Normal(mean = v @ W * h, variance = 1)",
       "p(h = 1 | v, s) = sigmoid(v @ W * s + a)",
+    ]);
+    expect(texts(explained(models.entries))).toEqual([
+      "p(v = 1 | h) = sigmoid(W @ h + h[1] * eye(3)[1] + h[1] * eye(3)[2] + h[1] * eye(3)[3] + h[2] * b[1..2] @ eye(3)[2..3] + sum(eye(3)[1..2], axis = 1))",
+      "p(h = 1 | v) = sigmoid(v @ W + v[1] * eye(2)[1] + v[2] * eye(2)[1] + v[3] * eye(2)[1] + sum(v[2..3] * b[1..2]) * eye(2)[2])",
     ]);
     expect(texts(explained(models.net))).toEqual(["p(v = 1 | h) = sigmoid(1 + d/dv (sum(up(v) * h)))", "p(h = 1 | v) = sigmoid(up(v))"]);
     expect(texts(explained(models.general))[0]).toBe("p(v[i] = 1 | all other units) = sigmoid(E(v[i] = 0) - E(v[i] = 1))");

@@ -424,6 +424,50 @@ describe("findings", () => {
   });
 });
 
+describe("gradients in an energy", () => {
+  const declarations = `
+    data v : binary[D]
+    latent h : binary[H]
+    param W : real[D, H], b : real[D]`;
+
+  test("read all that their bodies and values read, in any way", () => {
+    const { laws, edges } = summary(clean(`${declarations} density p(v, h) { energy -sum(grad[x = h](sum(v @ W * x^2))) - sum(h) }`));
+    expect(laws).toEqual({ v: "coupled", h: "coupled" });
+    expect(edges).toEqual(["v-h"]);
+  });
+
+  test("read nothing of what stands beside them", () => {
+    const { laws, edges } = summary(clean(`${declarations} density p(v, h) { energy -sum(grad[x = b](sum(x^2))) * sum(v) - v @ W @ h }`));
+    expect(laws).toEqual({ v: "bernoulli", h: "bernoulli" });
+    expect(edges).toEqual(["v-h"]);
+  });
+
+  test("in a net, and of one name among several", () => {
+    const net = "net f(x, c) { g = grad[y = x, z = c](sum(y^2) * sum(z)) return g.y }";
+    const { laws, edges } = summary(clean(`${declarations} ${net} density p(v, h) { energy -sum(f(b, h)) - sum(b * v) }`));
+    expect(laws).toEqual({ v: "bernoulli", h: "coupled" });
+    expect(edges).toEqual([]);
+  });
+
+  const ofReal = (energy: string): ReturnType<typeof analysed> =>
+    analysed(`data x : real[D]   param w : real[D]
+      net f(x) = x |> dense(6) |> tanh |> dense(1) |> sum
+      density p(x) { energy ${energy} + 0 * f(w) * sum(w) }`);
+
+  test.each([
+    // x^2 / 2, in which `sum(y * x)` is one number and its derivative is D
+    ["sum(grad[y = w](sum(y * x))^2) / 2", ["GM3606"]],
+    // x^2 / 2 + 4 x^3
+    ["sum(x^2) / 2 + sum(grad[y = x](sum(y^4)))", ["GM3606"]],
+    // a square beside a square
+    ["sum(x^2) / 2 + sum(grad[y = x](f(y))^2)", []],
+  ])("are not seen to be flat, quadratic or outgrown: %s", (energy, findings) => {
+    const { codes, analysis } = ofReal(energy);
+    expect(codes).toEqual(findings);
+    expect(analysis && summary(analysis).laws).toEqual({ x: "nonlinear" });
+  });
+});
+
 describe("size", () => {
   const chain = (n: number, step: string): string => {
     const steps = Array.from({ length: n }, (_, i) => `s${i + 1} = ${step.replaceAll("S", `s${i}`)}`).join("\n    ");

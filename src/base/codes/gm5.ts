@@ -29,6 +29,7 @@ export const gm5 = {
   GM5029: worded("A document without words"),
   GM5030: worded("A vocabulary of another length"),
   GM5031: worded("Data that feed no variable"),
+  GM5032: worded("Counts that are not whole numbers"),
   GM5101: worded("The configuration is not JSON"),
   GM5102: worded("An unknown key of the configuration"),
   GM5103: worded("A wrong value in the configuration"),

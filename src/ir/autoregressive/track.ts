@@ -9,6 +9,7 @@ import { builtins } from "../builtins.js";
 import { type DeriveContext, inOrder, netOf } from "../derive/context.js";
 import { layers } from "../layers.js";
 import type { BuiltinExpr, Expr, LayerExpr, LayerInstance } from "../types.js";
+import { childrenOf } from "../walk.js";
 import { across, entries, type Grid, greatest, gridOf, meet, NONE, readsNothing, reshaped, uniform } from "./grid.js";
 import type { Ordered } from "./masks.js";
 import { maskRule } from "./masks.js";
@@ -153,8 +154,16 @@ export function track(context: DeriveContext, tracked: Tracked, decided: Readonl
       case "expectation":
       case "reduce":
       case "optimum":
-      case "grad":
         return uniform(shapeOf(expr)); // stands in no density body
+      case "grad": {
+        for (const { local, value } of expr.locals) frame.locals.set(local.id, { expr: value, frame });
+        const degree = Math.max(...childrenOf(expr).map((e) => greatest(tensor(e, frame))));
+        if (expr.type.kind === "tensor") return uniform(shapeOf(expr), degree);
+        return {
+          kind: "record",
+          fields: new Map(expr.locals.map(({ local, value }) => [local.name, uniform(shapeOf(value), degree)])),
+        };
+      }
       default:
         return assertNever(expr);
     }

@@ -6,7 +6,7 @@ import { builtins } from "../builtins.js";
 import type { DeriveContext } from "../derive/context.js";
 import { broadcastShapes, sameShape, scalarType, tensor } from "../shapes.js";
 import type { BuiltinExpr, Dim, Expr } from "../types.js";
-import { childrenOf } from "../walk.js";
+import { childrenOf, mapChildren } from "../walk.js";
 import { shapeOf } from "./places.js";
 
 type Options = BuiltinExpr["options"];
@@ -168,6 +168,8 @@ export function substitute(context: DeriveContext, expr: Expr, variable: string,
         const target = visit(e.target);
         return (target.kind === "record" && target.fields.find((f) => f.name === e.field)?.value) || { ...e, target };
       }
+      case "grad":
+        return mapChildren(e, visit);
       default:
         return e;
     }

@@ -9,7 +9,7 @@ import { assertNever } from "../../base/internal-error.js";
 import { builtins, isLinearIn, type Linearity, type Reads } from "../builtins.js";
 import { type DeriveContext, inOrder, netOf } from "../derive/context.js";
 import { layers } from "../layers.js";
-import type { BuiltinExpr, Dim, Expr, FlowCallExpr, LayerExpr, Variable } from "../types.js";
+import type { BuiltinExpr, Dim, Expr, FlowCallExpr, GradExpr, LayerExpr, Variable } from "../types.js";
 import { childrenOf } from "../walk.js";
 import {
   arranged,
@@ -164,8 +164,12 @@ export function structureOf(context: DeriveContext, names: readonly string[]): S
       case "expectation":
       case "reduce":
       case "optimum":
-      case "grad":
         return nothing; // stands in no density body
+      case "grad": {
+        const values = expr.locals.map(({ local, value }): [string, Reach] => [local.id, tensorOf(value, env)]);
+        const body = tensorOf(expr.body, new Map([...(env ?? []), ...values]));
+        return ofGradient(expr, [...values.map(([, reach]) => reach), body]);
+      }
       default:
         return assertNever(expr);
     }
@@ -212,7 +216,7 @@ function flat(reach: AnyReach): Reach {
 
 /** What a rule needs to know of an operation. */
 interface Operation {
-  readonly expr: BuiltinExpr | LayerExpr | FlowCallExpr;
+  readonly expr: BuiltinExpr | LayerExpr | FlowCallExpr | GradExpr;
   readonly name: string;
   readonly linear: Linearity | undefined;
   readonly reads: Reads | undefined;
@@ -293,6 +297,13 @@ function ofLayer(expr: LayerExpr, args: readonly Reach[]): Reach {
 /** Any entry of the result may depend on any entry of what is mapped. */
 function ofFlow(expr: FlowCallExpr, args: readonly Reach[]): Reach {
   return result({ expr, name: expr.flow, linear: undefined, reads: undefined, axes: [], power: undefined, moves: false, args });
+}
+
+/** A derivative may read whatever its function reads, and in any way: that of `x^2 y` in `x` reads `y` too, that of a sum is no sum. */
+function ofGradient(expr: GradExpr, args: readonly Reach[]): AnyReach {
+  const reach = result({ expr, name: "grad", linear: undefined, reads: undefined, axes: [], power: undefined, moves: false, args });
+  if (expr.type.kind === "tensor") return reach;
+  return { kind: "record", fields: new Map(expr.locals.map(({ local }) => [local.name, reach])) };
 }
 
 function mapDependence(reach: Reach, f: (d: Dependence) => Dependence): Reach {

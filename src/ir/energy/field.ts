@@ -5,7 +5,7 @@
 import { builtins } from "../builtins.js";
 import type { DeriveContext } from "../derive/context.js";
 import { layers } from "../layers.js";
-import { sameShape } from "../shapes.js";
+import { sameShape, tensor } from "../shapes.js";
 import type { BuiltinExpr, Dim, Expr } from "../types.js";
 import { childrenOf } from "../walk.js";
 import {
@@ -133,6 +133,7 @@ export function pull(context: DeriveContext, expr: Expr, g: Expr, name: string):
     const over = e.fn === "sum" ? 1 : count(shapeOf(a)) / count(shapeOf(e));
     return pull(context, a, divided(g, number(over, e)), name);
   }
+  if ((e.fn === "index" || e.fn === "slice") && a && shapeOf(a).length === 1) return ofEntries(context, e, a, g, name);
   if (builtins.get(e.fn)?.moves && builtins.get(e.fn)?.linear === "all" && a) {
     if (shapeOf(g).length === 0 && count(shapeOf(a)) === count(shapeOf(e))) return pull(context, a, g, name);
     if (!sameShape(shapeOf(g), shapeOf(e))) return undefined;
@@ -219,6 +220,17 @@ function ofBlocks(context: DeriveContext, e: BuiltinExpr, a: Expr, g: Expr, name
   if (!sameShape(shapeOf(g), shapeOf(e))) return undefined;
   const spread = (x: Expr): Expr => builtin("upsample", [x], shapeOf(a), e, { factor: rows, method: "nearest" });
   return signedPull(context, a, g, spread, name);
+}
+
+/** Entries of a vector: its product with rows of the identity matrix, `eye(D)[2]`. */
+function ofEntries(context: DeriveContext, e: BuiltinExpr, a: Expr, g: Expr, name: string): Expr | undefined {
+  const [size] = shapeOf(a);
+  if (!size) return undefined;
+  const identity = builtin("eye", [], [size, size], e, { size: size.size });
+  const rows: Expr = { ...e, args: [identity], options: { ...e.options, axis: -2 }, type: tensor([...shapeOf(e), size]) };
+  const copies = e.fn === "index" ? rows : summed(rows, [-2]);
+  if (shapeOf(g).length === 0) return signedPull(context, a, g, (x) => times(x, copies), name);
+  return sameShape(shapeOf(g), shapeOf(e)) ? signedPull(context, a, g, (x) => product(x, rows, shapeOf(a)), name) : undefined;
 }
 
 /** Into `a` with g put through a linear function, its sign and a number in front of it taken outside. */

@@ -7,7 +7,7 @@
  * count with their rank, any other with all of its entries.
  */
 import { builtins, isLinearIn } from "../builtins.js";
-import type { DeriveContext } from "../derive/context.js";
+import { type DeriveContext, walk } from "../derive/context.js";
 import type { Expr } from "../types.js";
 import { childrenOf } from "../walk.js";
 import { allReal, type Structure } from "./dependence.js";
@@ -71,6 +71,11 @@ function bentForms(context: DeriveContext, structure: Structure, energy: Expr): 
       if (!binding || seen.has(key)) return;
       seen.add(key);
       visit(binding.value, bent);
+      return;
+    }
+    if (e.kind === "grad") {
+      // what is affine in the body need not be so in the derivative
+      walk(context, e, (x) => x.kind === "variable" && visit(x, true));
       return;
     }
     const args = childrenOf(e);

@@ -234,6 +234,11 @@ function exponent(
       }
       case "builtin":
         return ofBuiltin(e, env);
+      case "grad": {
+        const values = e.locals.map(({ local, value }): [string, number] => [local.id, visit(value, env)]);
+        const of = Math.max(...values.map(([, w]) => w), visit(e.body, new Map([...(env ?? []), ...values])));
+        return of < 0 ? of : Infinity; // a bounded function may have any slope
+      }
       default:
         return -1;
     }

@@ -19,7 +19,7 @@ interface Entry {
 type Entries = readonly Entry[];
 
 /** The real variables as one vector. */
-interface UnitsOfReals {
+export interface UnitsOfReals {
   readonly variables: readonly string[];
   readonly starts: ReadonlyMap<string, number>;
   readonly count: number;

@@ -43,13 +43,14 @@ export function showVariable(name: string, spec: VariableSpec): string {
   return `${name} : ${base}${spec.shape.length > 0 ? `[${spec.shape.join(", ")}]` : ""}${spec.optional === true ? "?" : ""}`;
 }
 
-/** GM5022. `index` counts entries from the first row on. */
+/** GM5022, or a code of its own; a missing value is GM5022 always. `index` counts entries from the first row on. */
 export function forbidden(
   context: ValuePlace,
   index: number,
   expected: string,
   found: number | string,
   help: readonly string[] = [],
+  code = "GM5022",
 ): GmcError {
   const row = Math.floor(index / context.width);
   const entry = index - row * context.width;
@@ -57,7 +58,7 @@ export function forbidden(
   const missing = typeof found === "number" && Number.isNaN(found);
   const value = missing ? "no number (a missing value)" : String(found);
   return new GmcError(
-    "GM5022",
+    missing ? "GM5022" : code,
     `${showVariable(context.name, context.spec)}: expected ${expected}, found ${value} in ${place}`,
     missing ? waysWithMissing(context) : help,
   );

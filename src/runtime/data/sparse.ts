@@ -88,7 +88,7 @@ function placesOf(array: DataArray): NonNullable<DataArray["sparse"]> {
   return array.sparse ?? { starts: new Int32Array(array.shape[0]! + 1), columns: new Int32Array(0) };
 }
 
-/** Counts as a column that stays sparse. GM5022 for a value that is no count, GM5029 for a document without a word. */
+/** Counts as a column that stays sparse. GM5032 for a value that is no count, GM5022 for a missing one, GM5029 for a document without a word. */
 export function sparseCounts(context: ColumnContext, array: DataArray): Column {
   const sparse = placesOf(array);
   const source = Float32Array.from(array.data);
@@ -116,13 +116,19 @@ export function isCount(value: number): boolean {
   return value >= 0 && value <= MOST && Number.isInteger(value);
 }
 
-/** GM5022 for what is no count, or one that float32 does not hold. `index` counts entries from the first row on. */
+/** GM5032 for what is no count, or one that float32 does not hold; GM5022 for a missing value. `index` counts entries from the first row on. */
 export function noCount(context: ColumnContext, index: number, value: number): GmcError {
-  if (!(value > MOST && Number.isInteger(value))) return forbidden(context, index, "a whole number from 0 on", value);
-  return forbidden(context, index, "a whole number up to 16,777,216, the last up to which float32 holds all of them", value, [
-    "count in larger units: thousands in place of ones",
-    "or declare `real` or `positive`, for which rounding does not matter, with :scale=standardize where it is `real`",
-  ]);
+  if (value > MOST && Number.isInteger(value)) {
+    const expected = "a whole number up to 16,777,216, the last up to which float32 holds all of them";
+    const help = [
+      "count in larger units: thousands in place of ones",
+      "or declare `real` or `positive`, for which rounding does not matter, with :scale=standardize where it is `real`",
+    ];
+    return forbidden(context, index, expected, value, help, "GM5032");
+  }
+  const shares = value >= 0 ? ["weights such as tf-idf are no counts: take the numbers that they were made from"] : [];
+  const help = [...shares, "declare the variable as `real` or `positive` where its values are measured and not counted"];
+  return forbidden(context, index, "a whole number from 0 on", value, help, "GM5032");
 }
 
 /** Names of the entries of a row, one a line. GM5030 where there are more or fewer than entries. */

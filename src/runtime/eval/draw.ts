@@ -149,12 +149,17 @@ export function readByInference(model: ModelDefinition): readonly string[] {
 
 /** Whether there is a way from data to latents and back. */
 export function canReconstruct(model: ModelDefinition): boolean {
-  if (observedInChain(model).length > 0) return true;
+  if (reconstructsByMeans(model)) return true;
   const chain = model.generative === undefined ? undefined : model.densities[model.generative]?.chain;
   const known = inferredIn(model);
   return (
     model.generative !== undefined && model.inference !== undefined && Object.keys(chain?.variables ?? {}).every((v) => known.includes(v))
   );
+}
+
+/** Whether a reconstruction draws nothing: what is hidden in an energy stands at its means. */
+export function reconstructsByMeans(model: ModelDefinition): boolean {
+  return observedInChain(model).length > 0;
 }
 
 /**

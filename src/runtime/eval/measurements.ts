@@ -8,7 +8,7 @@ import type { ActiveUnitsMetric, ModelDefinition, RowMetric } from "../model.js"
 import { dataName, dataVariables, defined } from "../train/context.js";
 import { Moments, SampleCombiner } from "./accumulate.js";
 import { rngOf } from "./batches.js";
-import { invertsExactly } from "./draw.js";
+import { invertsExactly, reconstructsByMeans } from "./draw.js";
 import { finalSchedules, partitionName, sensitivityName, squaredError, type MetricProgram } from "./metrics.js";
 import type { MeasuredPartition } from "./partition.js";
 import { labelWith, type DensityUnits, type Result } from "./protocol.js";
@@ -76,6 +76,7 @@ export function rowMeasurement(options: MeasureOptions, name: string, metric: Ro
   const samples = chunks.reduce((a, b) => a + b, 0);
   const sign = metric.impossible === "negative" ? -1 : 1;
   const beyond = { rows: 0, most: 0 };
+  const unmeasured = { rows: 0, first: 0 };
   const random = [...programs.values()].some((p) => p.inputs.has("rng"));
   /** Sum over the rows of d value / d log Z, by partition and condition. */
   const slopes = partitions.map((p) => new Float64Array(p.logZ.length));
@@ -97,8 +98,9 @@ export function rowMeasurement(options: MeasureOptions, name: string, metric: Ro
           for (let row = 0; row < rows; row++) own[p.conditionOf(plan.rows[offset + row]!)]! += (count / samples) * (data[row] ?? NaN);
         }
       }
-      combiner.result().forEach((v) => {
+      combiner.result().forEach((v, i) => {
         moments.add(v);
+        if (!Number.isFinite(v) && unmeasured.rows++ === 0) unmeasured.first = 1 + plan.rows[offset + i]!;
         if (metric.impossible === undefined || !(sign * v > 0)) return;
         beyond.rows++;
         beyond.most = Math.max(beyond.most, sign * v);
@@ -125,6 +127,7 @@ export function rowMeasurement(options: MeasureOptions, name: string, metric: Ro
           ...(metric.orders === undefined ? {} : { orders: metric.orders }),
           ...(units === undefined ? {} : { density: units }),
           ...(tooHigh > 0 ? { impossible: { rows: beyond.rows, of: moments.count, most: tooHigh } } : {}),
+          ...(unmeasured.rows > 0 ? { unmeasured: { ...unmeasured, of: moments.count } } : {}),
           ...(plan.rows.length === plan.all ? {} : { rows: plan.rows.length }),
           ...(partitions.length === 0
             ? {}
@@ -197,6 +200,8 @@ export function reconstructionError(options: MeasureOptions, opened: Opened): Me
   const moments = new Map<string, Moments>();
   const variables = dataVariables(options.model);
   const what = invertsExactly(options.model) ? "squared error of the flow's inverse" : "squared error";
+  // beside `reconstruction_error(p)`, which draws what is hidden
+  const through = reconstructsByMeans(options.model) ? " through the means of what is hidden" : "";
   return {
     run: async (feeds, rows, offset) => {
       const outputs = await opened.executable.run(feedsFor(options, opened, feeds, 0, offset));
@@ -216,7 +221,7 @@ export function reconstructionError(options: MeasureOptions, opened: Opened): Me
       Object.fromEntries(
         [...moments].map(([name, m]) => [
           name,
-          result(`${what} of ${name}, summed over its entries`, m, { unit: "squared units", k: null, bound: null }),
+          result(`${what} of ${name}${through}, summed over its entries`, m, { unit: "squared units", k: null, bound: null }),
         ]),
       ),
     dispose: () => opened.executable.dispose(),

@@ -43,6 +43,8 @@ export interface Result {
   readonly density?: DensityUnits;
   /** Rows whose probability comes out above 1, which none has: log Z is too low, by no less than the largest log-probability. */
   readonly impossible?: { readonly rows: number; readonly of: number; readonly most: number };
+  /** Rows whose value is no finite number, and the first of them, counted from 1 within the split. */
+  readonly unmeasured?: { readonly rows: number; readonly of: number; readonly first: number };
   /** The classifier whose features and classes were compared. */
   readonly classifier?: ClassifierProtocol;
   /** The estimates of log Z that the number rests on; of a metric that is one, itself. */
