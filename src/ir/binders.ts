@@ -169,7 +169,7 @@ function elaborateGrad(env: Env, expr: ast.BinderExpr): Expr | undefined {
     const type = requireTensor(env, value);
     if (!type) return undefined;
     if (type.element === "int") {
-      reportLabel(env, value.span, "`grad`");
+      reportLabel(env, value, "`grad`");
       return undefined;
     }
     const local = makeLocal(env.cx, env.site, binder.name.name, value, binder.name.span);

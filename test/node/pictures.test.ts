@@ -163,7 +163,6 @@ describe("grids", () => {
 });
 
 describe("plots", () => {
-
   it("draw curves through their points, text escaped, what is not finite left out", async () => {
     const text = await drawCurves(
       [
@@ -208,7 +207,10 @@ describe("plots", () => {
 });
 
 describe("rows of plain numbers", () => {
-  const rows = (count: number, width = 3): Rows => ({ shape: [count, width], data: Array.from({ length: count * width }, (_, i) => i % 7) });
+  const rows = (count: number, width = 3): Rows => ({
+    shape: [count, width],
+    data: Array.from({ length: count * width }, (_, i) => i % 7),
+  });
   const texts = (text: string): string[] => [...text.matchAll(/<text[^>]*>([^<]*)</g)].map((match) => match[1]!);
   /** One a series. */
   const lines = (text: string): string[] => [...text.matchAll(/<path[^>]*stroke-width="1.6"[^>]*>/g)].map(([line]) => line);

@@ -38,9 +38,15 @@ export function printEvaluation(evaluation: Evaluation, color: boolean): string 
   const facts = `seed ${protocol.seed}, engine ${protocol.engine}${protocol.ema ? ", averaged weights" : ""}, step ${grouped(protocol.step)}, ${duration(evaluation.seconds)}`;
   const warnings = evaluation.warnings.map((text) => `  ${c.yellow("warning")}: ${text}`);
   const gradients = (evaluation.gradients ?? []).flatMap(gradientLines);
-  return [head, ...none, ...lines, ...gradients, ...warnings, ...protocol.data.map((line) => c.dim(`  data: ${line}`)), c.dim(`  ${facts}`)].join(
-    "\n",
-  );
+  return [
+    head,
+    ...none,
+    ...lines,
+    ...gradients,
+    ...warnings,
+    ...protocol.data.map((line) => c.dim(`  data: ${line}`)),
+    c.dim(`  ${facts}`),
+  ].join("\n");
 }
 
 /** `gradient of ELBO(p, q): variance 3.2 ± 0.1, squared mean 0.8; 100 draws, batch of 100` and a line for each part. */

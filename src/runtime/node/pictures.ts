@@ -122,7 +122,10 @@ export async function drawReconstructions(
       return { extension: "png", content: encodePng(soundPairs(data, shown, look.sound, 4, 16)) };
     case "lines": {
       const made = { rows: lines(shown), what: label.replace(/s$/, "") };
-      return { extension: "svg", content: await drawLines(lines(data), { title: name, what: `rows and their ${label}`, made, ...axesOf(look) }) };
+      return {
+        extension: "svg",
+        content: await drawLines(lines(data), { title: name, what: `rows and their ${label}`, made, ...axesOf(look) }),
+      };
     }
     case "plane": {
       const sets = [

@@ -113,7 +113,8 @@ export function drawCurves(series: readonly Series[], options: CurveOptions): Pr
       },
       { orient: "left", scale: "y", title: options.y, grid: true, tickCount: 6 },
     ],
-    legends: names.length > 1 ? [{ stroke: "colour", ...(anyDashed ? { strokeDash: "dash" } : {}), orient: "right", symbolType: "stroke" }] : [],
+    legends:
+      names.length > 1 ? [{ stroke: "colour", ...(anyDashed ? { strokeDash: "dash" } : {}), orient: "right", symbolType: "stroke" }] : [],
     marks: [
       {
         type: "group",
