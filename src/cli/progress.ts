@@ -41,25 +41,31 @@ export function openProgress(stream: Stream, now: () => number = () => performan
   /** Of the newest step, where the line does not show it yet. */
   let unshown: (() => StepReport) | undefined;
 
-  const line = (report: StepReport): string => {
+  /** The line in as much detail as `columns` hold: on a narrow terminal the value stays, and then what is left. */
+  const line = (report: StepReport, columns = Infinity): string => {
     const done = report.total - (first?.step ?? report.total);
     // what is left takes checkpoints and validation too, which the speed of the steps leaves out
     const left = (((report.steps - report.step) / done) * (now() - (first?.at ?? now()))) / 1000;
     const [label, value] = Object.entries(latest?.values ?? report.values)[0] ?? ["", NaN];
-    return [
-      report.phase === "train" ? "" : `${report.phase}:`,
-      `epoch ${Math.max(1, Math.ceil(report.epoch - 1e-9))}/${Math.ceil(report.epochs)}`,
-      `step ${report.step}/${report.steps}`,
-      `${label} ${number(value)}`,
-      done > 0 ? `${stepSpeed(report.stepsPerSecond)} steps/s` : "",
-      done > 0 ? `${duration(left)} left` : "",
-    ]
-      .filter((part) => part !== "")
-      .join("  ");
+    const phase = report.phase === "train" ? "" : `${report.phase}:`;
+    const epoch = `epoch ${Math.max(1, Math.ceil(report.epoch - 1e-9))}/${Math.ceil(report.epochs)}`;
+    const step = `step ${report.step}/${report.steps}`;
+    const speed = done > 0 ? `${stepSpeed(report.stepsPerSecond)} steps/s` : "";
+    const remains = done > 0 ? `${duration(left)} left` : "";
+    const short = label.length > 14 ? `${label.slice(0, 13)}…` : label;
+    const forms = [
+      [phase, epoch, step, `${label} ${number(value)}`, speed, remains],
+      [phase, epoch, step, `${short} ${number(value)}`, speed, remains],
+      [epoch, `${short} ${number(value)}`, speed, remains],
+      [epoch, `${short} ${number(value)}`, remains],
+      [`${short} ${number(value)}`, remains],
+    ].map((parts) => parts.filter((part) => part !== "").join("  "));
+    return forms.find((form) => form.length <= columns) ?? forms.at(-1) ?? "";
   };
+  // a terminal that does not know its width says 0
+  const columns = (): number => Math.max(20, (stream.columns || 100) - 1);
   const show = (text: string): void => {
-    // a terminal that does not know its width says 0
-    const cut = text.slice(0, Math.max(20, (stream.columns || 100) - 1));
+    const cut = text.slice(0, columns());
     stream.write(`\r${cut.padEnd(width)}`);
     width = cut.length;
   };
@@ -72,7 +78,7 @@ export function openProgress(stream: Stream, now: () => number = () => performan
         if (at - shownAt < 100) return;
         unshown = undefined;
         shownAt = at;
-        show(line(report()));
+        show(line(report(), columns()));
         return;
       }
       const r = report();
@@ -96,7 +102,7 @@ export function openProgress(stream: Stream, now: () => number = () => performan
       width = 0;
     },
     done: () => {
-      if (live && unshown !== undefined) show(line(unshown()));
+      if (live && unshown !== undefined) show(line(unshown(), columns()));
       unshown = undefined;
       if (live && width > 0) stream.write("\n");
       width = 0;

@@ -4,10 +4,10 @@ import { bytes, duration, grouped, table } from "../../src/cli/output.js";
 import { number, openProgress } from "../../src/cli/progress.js";
 import type { StepReport } from "../../src/runtime/train/loop.js";
 
-function play(isTTY: boolean, steps: number, secondsAStep: number): string {
+function play(isTTY: boolean, steps: number, secondsAStep: number, columns = 100): string {
   let text = "";
   let now = 0;
-  const progress = openProgress({ isTTY, columns: 100, write: (part) => (text += part) }, () => now);
+  const progress = openProgress({ isTTY, columns, write: (part) => (text += part) }, () => now);
   for (let step = 1; step <= steps; step++) {
     now += secondsAStep * 1000;
     const report = (): StepReport => ({
@@ -44,6 +44,16 @@ describe("progress", () => {
     expect(text).toMatch(/^\repoch 1\/3 {2}step 1\/30 {2}ELBO\(p, q\) -99\.00/);
     expect(text.split("\n").filter((line) => line.includes("validation"))).toHaveLength(3);
     expect(text.endsWith("\n")).toBe(true);
+  });
+
+  it.each([
+    [60, "epoch 3/3  ELBO(p, q) -70.00  12 steps/s  0.0 s left"],
+    [45, "epoch 3/3  ELBO(p, q) -70.00  0.0 s left"],
+    [34, "ELBO(p, q) -70.00  0.0 s left"],
+  ])("leaves out what a terminal of %i columns has no room for, the value last", (columns, line) => {
+    const shown = play(true, 30, 0.02, columns).split("\r");
+    expect(shown.map((text) => text.trimEnd())).toContain(line);
+    expect(Math.max(...shown.filter((text) => !text.includes("validation")).map((text) => text.trimEnd().length))).toBeLessThan(columns);
   });
 
   it("tells of long epochs too when piped", () => {

@@ -96,7 +96,9 @@ function judgeLines(r: Result): readonly string[] {
 }
 
 function rowsDetail(r: Result): string {
-  return r.rows === undefined ? "" : `${grouped(r.rows)} rows, evenly spaced`;
+  if (r.rows === undefined) return "";
+  const have = r.have === undefined ? "" : ` that ${r.have.rows === 1 ? "has" : "have"} ${r.have.variables.join(" and ")}`;
+  return `${grouped(r.rows)} ${r.rows === 1 ? "row" : "rows"}${have}${r.have?.rows === r.rows ? "" : ", evenly spaced"}`;
 }
 
 /** Whether a log-density is one of the values in the file, and what scaling does to it. */

@@ -59,7 +59,9 @@ export function parseCsv(source: ByteSource, options: CsvOptions = {}): Table {
   for (const row of rows) {
     if (row.cells.length !== width) {
       throw new GmcError("GM5006", `${path}:${row.line}: expected ${width} cells as in line ${first.line}, found ${row.cells.length}`, [
-        "a text cell that holds the delimiter needs double quotes around it",
+        row.cells.length > width
+          ? "a text cell that holds the delimiter needs double quotes around it"
+          : "an empty cell is still a cell: the delimiter stands before and after it",
       ]);
     }
   }

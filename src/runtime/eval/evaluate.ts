@@ -300,7 +300,17 @@ async function planRowMetric(
   const batch = options.batch ?? batchFor((b) => staged(b, defined(chunks[0], "chunk")), taken.length);
   const programs = await Promise.all([...new Set(chunks)].map(async (n) => [n, await open(session, staged(batch, n))] as const));
   const units = densityUnits(metric, options.dataset);
-  const plan = { k, chunks, programs: new Map(programs), batch, partitions, units, rows: taken, all: rows.length };
+  const plan = {
+    k,
+    chunks,
+    programs: new Map(programs),
+    batch,
+    partitions,
+    units,
+    rows: taken,
+    all: rows.length,
+    complete: complete.length,
+  };
   return { kind: "metrics", batch, rows: taken, measurement: rowMeasurement(options, name, metric, plan) };
 }
 

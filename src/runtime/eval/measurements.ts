@@ -68,6 +68,8 @@ export interface RowPlan {
   /** Rows of the split that it takes, of as many as are measured. */
   readonly rows: readonly number[];
   readonly all: number;
+  /** Of them, those that have every value that it needs. */
+  readonly complete: number;
 }
 
 export function rowMeasurement(options: MeasureOptions, name: string, metric: RowMetric, plan: RowPlan): Measurement {
@@ -129,6 +131,7 @@ export function rowMeasurement(options: MeasureOptions, name: string, metric: Ro
           ...(tooHigh > 0 ? { impossible: { rows: beyond.rows, of: moments.count, most: tooHigh } } : {}),
           ...(unmeasured.rows > 0 ? { unmeasured: { ...unmeasured, of: moments.count } } : {}),
           ...(plan.rows.length === plan.all ? {} : { rows: plan.rows.length }),
+          ...(plan.complete === plan.all ? {} : { have: { variables: metric.complete ?? [], rows: plan.complete } }),
           ...(partitions.length === 0
             ? {}
             : {

@@ -37,8 +37,10 @@ export interface Result {
   readonly orders?: number;
   /** Further facts: active units by latent; precision and recall beside a distance. */
   readonly detail?: Readonly<Record<string, number>>;
-  /** Where a metric takes fewer rows than the protocol says: so many, evenly spaced. */
+  /** Where a metric takes fewer rows than the protocol says: so many, those that `have` values, or evenly spaced among them. */
   readonly rows?: number;
+  /** Variables that some rows of the split miss and that the metric needs, with how many rows have all of them. */
+  readonly have?: { readonly variables: readonly string[]; readonly rows: number };
   /** Where a log-density is of values that were scaled, or of whole numbers. */
   readonly density?: DensityUnits;
   /** Rows whose probability comes out above 1, which none has: log Z is too low, by no less than the largest log-probability. */
