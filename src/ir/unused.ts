@@ -51,12 +51,16 @@ function warnUnread(cx: Context, density: Density, elsewhere: ReadonlySet<string
   const read = new Set<string>();
   const bound = new Map<string, Expr>();
   const readBy = (exprs: readonly Expr[], variable: string | undefined): void => {
-    for (const expr of exprs)
+    // bindings are as long a chain as the file: no recursion along them
+    const open = exprs.map((expr): { readonly expr: Expr; readonly own: string | undefined } => ({ expr, own: variable }));
+    for (let next = open.pop(); next; next = open.pop()) {
+      const { expr, own } = next;
       walkExpr(expr, (e) => {
-        if (e.kind === "variable" && e.variable !== variable) read.add(e.variable);
+        if (e.kind === "variable" && e.variable !== own) read.add(e.variable);
         const value = e.kind === "local" ? bound.get(e.local.id) : undefined;
-        if (e.kind === "local" && bound.delete(e.local.id) && value) readBy([value], undefined);
+        if (e.kind === "local" && bound.delete(e.local.id) && value) open.push({ expr: value, own: undefined });
       });
+    }
   };
   for (const statement of density.statements) {
     if (statement.kind === "bind") bound.set(statement.binding.local.id, statement.binding.value);

@@ -2,7 +2,7 @@
 import { deriveContext, type DeriveContext } from "../../src/ir/derive/context.js";
 import { analyseEnergy, type EnergyAnalysis } from "../../src/ir/energy/index.js";
 import { renderDiagnostics } from "../../src/base/render.js";
-import { elaborateText, type Options } from "./support.js";
+import { elaborateText, isOfUnused, type Options } from "./support.js";
 
 export interface Analysed {
   readonly context: DeriveContext;
@@ -18,7 +18,7 @@ export function analysed(body: string, options: Options = {}): Analysed {
   if (!result.ir) throw new Error(result.text);
   const context = deriveContext(result.ir, result.diagnostics);
   const analysis = analyseEnergy(context, "p");
-  const { list } = result.diagnostics;
+  const list = result.diagnostics.list.filter((d) => !isOfUnused(d));
   return { context, analysis, codes: list.map((d) => d.code), text: renderDiagnostics(list, { color: false }) };
 }
 

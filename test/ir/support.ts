@@ -16,6 +16,9 @@ export interface Elaborated {
   readonly text: string;
 }
 
+/** A warning of a declaration that nothing uses: texts that tests share declare more than each of them needs. */
+export const isOfUnused = ({ code }: { readonly code: string }): boolean => code === "GM2087" || code === "GM3858";
+
 export interface Options {
   readonly set?: Readonly<Record<string, StaticValue>>;
   readonly model?: string;
