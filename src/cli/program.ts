@@ -96,6 +96,7 @@ function buildProgram(finish: Finish): Command {
     );
 
   addModelOptions(add("check", "report errors and warnings, write nothing").argument("<files...>", ".gm files"))
+    .addOption(new Option("--model <NAME>", "which model of a file with several; each of them unless told"))
     .addOption(new Option("--strict", "exit 1 for warnings too"))
     .addHelpText(
       "after",
@@ -133,7 +134,9 @@ function buildProgram(finish: Finish): Command {
   addClosingOptions(
     addTrainingOptions(
       addEngineOptions(
-        addModelOptions(add("train", "train a model; ends with its evaluation").argument("<file>", ".gm file")),
+        addModelOptions(add("train", "train a model; ends with its evaluation").argument("<file>", ".gm file")).addOption(
+          new Option("--model <NAME>", "which model of a file with several"),
+        ),
         seeds.train,
       ),
       "rows of a batch, in place of the model's",

@@ -206,6 +206,9 @@ describe("a run that goes on or is measured by other means than its own", () => 
       "warning: the run cut these data by :test=10:split-seed=0, and now they are cut by :test=10:split-seed=4",
     );
     expectMistake(await run("resume", "cut", "--seed", "4", "--steps", "2"), "GM4008", "a run goes on with its seed, 9", "--seed 4");
+    // a finished run takes them no more than another
+    expectMistake(await run("resume", "cut", "--seed", "4"), "GM4008", "a run goes on with its seed, 9", "--seed 4");
+    expectMistake(await run("resume", "cut", "--batch", "3"), "GM4008", "a run goes on with batches of");
     expectMistake(await run("sample", "cut", "--count", "1000000000"), "GM4008", "--count is at most 1,000,000 here");
     writeFileSync(join(folder, "cut", ".lock"), JSON.stringify({ pid: process.pid, host: hostname(), started: null }));
     const locked = await run("resume", "cut", "--steps", "2", "--seed", "9");

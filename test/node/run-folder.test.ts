@@ -98,6 +98,19 @@ describe("locks", () => {
     child.kill("SIGKILL");
     await exited;
     lockFolder(folder).release();
+  });
+
+  it("are taken over of a process that has ended and whose parent never asked for it", async () => {
+    const folder = temporaryFolder();
+    // the shell becomes a process that knows of no children
+    const parent = spawn("sh", ["-c", "sh -c 'exit 0' & echo $!; exec sleep 60"], { stdio: ["ignore", "pipe", "ignore"] });
+    const pid = Number(await new Promise<string>((resolve) => parent.stdout.once("data", (text) => resolve(String(text)))));
+    const stat = (): readonly string[] => fs.readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]!.split(" ");
+    while (stat()[0] !== "Z") await new Promise((resolve) => setTimeout(resolve, 10));
+    const { hostname } = await import("node:os");
+    write(folder, ".lock", JSON.stringify({ pid, host: hostname(), started: stat()[19] }));
+    lockFolder(folder).release();
+    parent.kill("SIGKILL");
     write(folder, ".lock", "cut sho");
     lockFolder(folder).release();
     write(folder, ".lock", JSON.stringify({ pid: 1, host: "elsewhere", started: null }));

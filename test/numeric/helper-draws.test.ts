@@ -67,7 +67,7 @@ model Helpers {
   objective o = E[${draw}](sum(u * w))
   train { maximize o }
 }`,
-    }).diagnostics.map((d) => d.code);
+    }).diagnostics.flatMap((d) => (d.code === "GM3858" ? [] : [d.code]));
 
   it.each([
     "u ~ Normal(w, exp(w))",

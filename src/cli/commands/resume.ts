@@ -35,6 +35,16 @@ async function goOn(named: string | undefined, flags: ResumeFlags): Promise<numb
   const config = readRunConfig(run.path);
   // stopped before the first checkpoint past the one that it was to be trained further from
   const longer = asked || (saved !== undefined && config["furtherFrom"] === saved.total);
+  if (saved) {
+    try {
+      sameBatch(run.settings, opened, saved, flags.batch);
+      sameSeed(run.settings, saved, flags.seed);
+      notBehind(saved, flags.steps);
+    } catch (error) {
+      opened.session.dispose();
+      throw error;
+    }
+  }
   if (saved?.done && !longer && existsSync(`${run.path}/results.json`)) {
     if (flags.json) json({ run: run.path, outcome: "finished", step: saved.total });
     else stderr(`${run.path} is finished (step ${saved.total}); \`gmc resume ${run.path} --epochs N\` trains it further`);
@@ -42,10 +52,6 @@ async function goOn(named: string | undefined, flags: ResumeFlags): Promise<numb
     return FINE;
   }
   try {
-    if (saved) {
-      sameBatch(run.settings, opened, saved, flags.batch);
-      sameSeed(run.settings, saved, flags.seed);
-    }
     checkTraining(opened.model, opened.dataset, restored.settings);
   } catch (error) {
     opened.session.dispose();
@@ -84,6 +90,15 @@ function sameSeed({ seed, file }: RunSettings, { total }: Cursor, asked: number 
     "leave --seed out",
     `or train anew: gmc train ${file} --seed ${asked}`,
     `to measure with other draws: gmc eval --seed ${asked}`,
+  ]);
+}
+
+/** GM4008 for fewer steps than the run has taken: it would count as finished, and no longer go on to its own end. */
+function notBehind({ step }: Cursor, asked: number | undefined): void {
+  if (asked === undefined || asked >= step) return;
+  throw new GmcError("GM4008", `the run is at step ${step}, and --steps ${asked} lies behind it: steps are counted from its start`, [
+    `--steps ${step + 1000} trains it further`,
+    "leave --steps out to go on to the run's own end",
   ]);
 }
 

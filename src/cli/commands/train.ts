@@ -14,11 +14,13 @@ import { unusedMeasures } from "../run/unused.js";
 import { compileOrFail, type Loaded } from "../sources.js";
 
 interface TrainFlags extends RunFlags, MeasureFlags {
+  /** Of a file with several. */
+  readonly model?: string;
   readonly eval?: boolean;
 }
 
 export async function trainCommand(file: string, flags: TrainFlags): Promise<number> {
-  const options = { set: await configuredSet(file, flags) };
+  const options = { set: await configuredSet(file, flags), ...(flags.model === undefined ? {} : { model: flags.model }) };
   const compiled = compileOrFail(file, options);
   if (!flags.json) printDiagnostics(compiled.diagnostics, false);
   const js = compiled.print("js");

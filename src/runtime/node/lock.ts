@@ -82,16 +82,24 @@ function isAlive(holder: Holder): boolean {
     // EPERM: it lives and belongs to somebody else.
     if (!hasCode(error, "EPERM")) return false;
   }
+  const [state] = statOf(holder.pid);
+  // one that has ended keeps its number until its parent takes notice, which some never do; it writes nothing any more
+  if (state === "Z" || state === "X") return false;
   return holder.started === null || startOf(holder.pid) === holder.started;
 }
 
 /** When a process began, in the system's own ticks; null where the system does not say. */
 function startOf(pid: number): string | null {
+  return statOf(pid)[19] ?? null;
+}
+
+/** What the system says of a process after its name: its state first, when it began as the 20th. Empty where it says nothing. */
+function statOf(pid: number): readonly string[] {
   try {
     const stat = fs.readFileSync(`/proc/${pid}/stat`, "utf8");
-    // The name in parentheses may hold blanks; the 20th field after it is the start time.
-    return stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19] ?? null;
+    // the name in parentheses may hold blanks
+    return stat.slice(stat.lastIndexOf(")") + 2).split(" ");
   } catch {
-    return null;
+    return [];
   }
 }
