@@ -22,12 +22,14 @@ export function warnUnused(cx: Context, model: ast.ModelDecl): void {
   }
   const named = new Map(model.members.map((member) => [member, namedIn(member)]));
   warnUndrawn(cx, named);
-  for (const member of named.keys())
-    if (member.kind === "density") {
-      const elsewhere = new Set([...named].flatMap(([other, all]) => (other === member ? [] : [...all])));
-      const density = cx.densityByName.get(member.name.name);
-      if (density) warnUnread(cx, density, elsewhere);
-    }
+  // how many members hold each name
+  const holders = new Map<string, number>();
+  for (const all of named.values()) for (const name of all) holders.set(name, (holders.get(name) ?? 0) + 1);
+  for (const [member, own] of named) {
+    if (member.kind !== "density") continue;
+    const density = cx.densityByName.get(member.name.name);
+    if (density) warnUnread(cx, density, (name) => (holders.get(name) ?? 0) > (own.has(name) ? 1 : 0));
+  }
 }
 
 /** Variables that are declared and named nowhere else. */
@@ -47,7 +49,7 @@ function warnUndrawn(cx: Context, named: ReadonlyMap<ast.Member, ReadonlySet<str
 }
 
 /** Latents that a density draws or defines, and that nothing reads: they sum out of it. */
-function warnUnread(cx: Context, density: Density, elsewhere: ReadonlySet<string>): void {
+function warnUnread(cx: Context, density: Density, isElsewhere: (name: string) => boolean): void {
   const read = new Set<string>();
   const bound = new Map<string, Expr>();
   const readBy = (exprs: readonly Expr[], variable: string | undefined): void => {
@@ -72,7 +74,7 @@ function warnUnread(cx: Context, density: Density, elsewhere: ReadonlySet<string
     const variable = cx.variables.get(statement.variable);
     if (!variable || variable.role === "data" || read.has(variable.name)) continue;
     const base = variable.name.replace(/\[.*$/u, "");
-    if (variable.role === "latent" && elsewhere.has(base)) continue;
+    if (variable.role === "latent" && isElsewhere(base)) continue;
     report(
       cx.diagnostics,
       "GM3858",
