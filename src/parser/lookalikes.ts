@@ -75,13 +75,15 @@ export const foreignWords: ReadonlyMap<string, string> = new Map([
 
 const operator = (text: string, help: string, type?: TokenType): readonly [string, ForeignOperator] => [text, { text, help, type }];
 
+const drawOrValue = "write `x ~ …` for a draw, `x = …` for a value";
+
 /** Operators of other languages; none of them is the beginning of legal text. */
 export const foreignOperators: ReadonlyMap<string, ForeignOperator> = new Map([
   operator("**", "write a power as `x ^ 2`", Caret),
   operator("...", "write a range as `1..n`", DotDot),
   operator("..=", "write a range as `1..n`; both ends belong to it", DotDot),
-  operator("<-", "write `x ~ …` for a draw, `x = …` for a value", Tilde),
-  operator(":=", "write `=`", Equals),
+  operator("<-", drawOrValue, Tilde),
+  operator(":=", drawOrValue, Equals),
   operator("==", "write `=`; there are no comparisons in a model", Equals),
   operator("!=", "there are no comparisons in a model"),
   operator(">=", "the only comparison is `constrain … <= …`"),
