@@ -19,6 +19,7 @@ import { type Entity, Scope } from "./scope.js";
 import { headerText } from "./slots.js";
 import { broadcastsTo, showDomain, showShape, showType } from "./shapes.js";
 import type { Density, DensityStatement, Dim, DistCall, DomainName, Expr, Variable } from "./types.js";
+import { reportValueless } from "./valueless.js";
 import { distExprs, walkExpr } from "./walk.js";
 
 /** Where a variable of the header stands while its body is read. */
@@ -93,13 +94,7 @@ export function elaborateDensity(cx: Context, decl: ast.DensityDecl): Density | 
   });
   for (const variable of header.head) {
     if (plan.defined.has(variable) || byEnergy.has(variable) || plan.broken) continue;
-    report(
-      cx.diagnostics,
-      "GM3001",
-      header.span,
-      { variable, density: header.name },
-      { help: [`draw it, \`${variable} ~ …\`, define it, \`${variable} = …\`, or cover it by an \`energy\``] },
-    );
+    reportValueless(cx, header, variable, flat);
     ok = false;
   }
   if (progress.unreliable) cx.headers.set(decl, null);
