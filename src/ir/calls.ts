@@ -253,7 +253,9 @@ function callTable(env: Env, callee: ast.NameExpr, actuals: readonly Actual[], s
     return undefined;
   }
   if (scheduleNames.includes(name)) {
-    const meant = env.mode === "net" || actuals.some((a) => a.kind === "piped") ? synonymHelp(name, actuals) : undefined;
+    // a schedule names how long it runs, and takes no input
+    const isLayer = actuals.some((a) => a.kind === "piped") || (env.mode === "net" && actuals.every((a) => a.name === undefined));
+    const meant = isLayer ? synonymHelp(name, actuals) : undefined;
     const help = meant ?? "hand it to an objective: `ELBO(p, q, beta = linear(0, 1, epochs = 10))`";
     report(env.cx.diagnostics, "GM2054", callee.span, { name }, { help: [help] });
     return undefined;
