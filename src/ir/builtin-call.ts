@@ -91,16 +91,12 @@ export function domainOf(variable: string): string {
   return `domain of ${variable}`;
 }
 
-export function requireTensor(env: Env, expr: Expr): TensorType | undefined {
+/** Reports GM2036 for a record; `field` is the one that is meant, where that can be told. */
+export function requireTensor(env: Env, expr: Expr, field?: string): TensorType | undefined {
   if (expr.type.kind === "tensor") return expr.type;
-  const [field] = expr.type.fields;
-  report(
-    env.cx.diagnostics,
-    "GM2036",
-    expr.span,
-    { found: showType(expr.type) },
-    { help: field ? [`name the field that is meant: \`.${field.name}\``] : [] },
-  );
+  const fields = field === undefined ? expr.type.fields.map((f) => f.name) : [field];
+  const help = fields.length === 0 ? [] : [`name the field that is meant: ${fields.map((name) => `\`.${name}\``).join(" or ")}`];
+  report(env.cx.diagnostics, "GM2036", expr.span, { found: showType(expr.type) }, { help });
   return undefined;
 }
 

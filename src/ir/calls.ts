@@ -253,13 +253,11 @@ function callTable(env: Env, callee: ast.NameExpr, actuals: readonly Actual[], s
     return undefined;
   }
   if (scheduleNames.includes(name)) {
-    report(
-      env.cx.diagnostics,
-      "GM2054",
-      callee.span,
-      { name },
-      { help: ["hand it to an objective: `ELBO(p, q, beta = linear(0, 1, epochs = 10))`"] },
-    );
+    // a schedule names how long it runs, and takes no input
+    const isLayer = actuals.some((a) => a.kind === "piped") || (env.mode === "net" && actuals.every((a) => a.name === undefined));
+    const meant = isLayer ? synonymHelp(name, actuals) : undefined;
+    const help = meant ?? "hand it to an objective: `ELBO(p, q, beta = linear(0, 1, epochs = 10))`";
+    report(env.cx.diagnostics, "GM2054", callee.span, { name }, { help: [help] });
     return undefined;
   }
   if (name === "length" || name === "size") {
@@ -269,7 +267,7 @@ function callTable(env: Env, callee: ast.NameExpr, actuals: readonly Actual[], s
     });
     return undefined;
   }
-  const known = synonymOf(synonyms, name);
+  const known = synonymHelp(name, actuals);
   const callable = (e: Entity): boolean => e.kind === "net" || e.kind === "block" || (env.mode === "objective" && e.kind === "objective");
   const near = didYouMean(name, [...env.scope.visible(callable), ...functionNames, ...layers.keys()]);
   const behind = env.scope.findBehind(name) !== undefined;
@@ -289,6 +287,12 @@ function byItself({ target, field: { name } }: ast.FieldExpr, isValue: boolean):
   const own = functionNames.includes(name) || layers.has(name);
   const argument = isValue ? textOf(target.span) : "…";
   return own ? [`functions stand by themselves: write \`${name}(${argument})\``] : [synonymOf(synonyms, name) ?? []].flat();
+}
+
+/** What a name of other tools is called here, with the width of the call at hand: `x |> Linear(784, H)` is `dense(H)`. */
+function synonymHelp(name: string, actuals: readonly Actual[]): string | undefined {
+  const units = actuals.slice(1).findLast((a) => a.kind === "ast" && a.name === undefined);
+  return synonymOf(synonyms, name)?.replace("units", () => (units?.kind === "ast" ? textOf(units.value.span) : "units"));
 }
 
 /** `max(a, b)` is the greater of both, `max(x)` the greatest entry. */

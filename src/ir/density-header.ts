@@ -55,7 +55,7 @@ function variablesOf(cx: Context, names: readonly ast.Ident[], seen: Set<string>
           { name, what: describe(entity) },
           { labels: [{ span: entity.span, text: "declared here" }], help: ["declare it with `data` or `latent`"] },
         );
-      else reportUnknownName({ cx, scope: cx.modelScope }, name, span, (e) => membersOf(e) !== undefined, [], "variable");
+      else reportUnknownName({ cx, scope: cx.modelScope }, name, span, (e) => membersOf(e) !== undefined, [], "variable", "variable");
     } else out.push(...variables);
   }
   return ok ? out : undefined;

@@ -3,7 +3,7 @@
  * names used only after they have a value.
  */
 import { report } from "../base/report.js";
-import type { Span } from "../base/source.js";
+import { type Span, textOf } from "../base/source.js";
 import type * as ast from "../parser/ast.js";
 import { bindLocal, checkFree, flatten, type FlatStatement, targetIndex } from "./body.js";
 import { declaredSide } from "./flow-chain.js";
@@ -19,6 +19,7 @@ import { type Entity, Scope } from "./scope.js";
 import { headerText } from "./slots.js";
 import { broadcastsTo, showDomain, showShape, showType } from "./shapes.js";
 import type { Density, DensityStatement, Dim, DistCall, DomainName, Expr, Variable } from "./types.js";
+import { reportValueless } from "./valueless.js";
 import { distExprs, walkExpr } from "./walk.js";
 
 /** Where a variable of the header stands while its body is read. */
@@ -93,13 +94,7 @@ export function elaborateDensity(cx: Context, decl: ast.DensityDecl): Density | 
   });
   for (const variable of header.head) {
     if (plan.defined.has(variable) || byEnergy.has(variable) || plan.broken) continue;
-    report(
-      cx.diagnostics,
-      "GM3001",
-      header.span,
-      { variable, density: header.name },
-      { help: [`draw it, \`${variable} ~ …\`, define it, \`${variable} = …\`, or cover it by an \`energy\``] },
-    );
+    reportValueless(cx, header, variable, flat);
     ok = false;
   }
   if (progress.unreliable) cx.headers.set(decl, null);
@@ -178,7 +173,7 @@ function elaborateStatement(
       if (variable) return elaborateDefine(here, stmt, variable, progress);
       const found: NonNullable<Progress["binding"]> = { reads: undefined };
       progress.binding = found;
-      const binding = bindLocal(here, stmt, elaborateExpr(here, stmt.value), item.scope, env.scope);
+      const binding = bindLocal(here, stmt, boundValue(here, stmt), item.scope, env.scope);
       progress.binding = undefined;
       if (!binding) return undefined;
       const reads = found.reads ?? earlyIn([binding.value], progress);
@@ -201,6 +196,15 @@ function elaborateStatement(
     case "return":
       return undefined; // refused by the parser
   }
+}
+
+/** The value of `x = …`; in `x = Normal(0, 1)` a draw is meant. */
+function boundValue(env: Env, { target, value }: ast.BindStmt): Expr | undefined {
+  const callee = value.kind === "call" && value.callee.kind === "name" ? value.callee : undefined;
+  if (!callee || !distributions.has(callee.name) || env.scope.find(callee.name)) return elaborateExpr(env, value);
+  const help = [`draw it: \`${textOf(target.span)} ~ ${callee.name}(…)\``];
+  report(env.cx.diagnostics, "GM3009", callee.span, { name: callee.name }, { help });
+  return undefined;
 }
 
 function hasValue({ known, byEnergy, energySeen }: Progress, variable: string): boolean {
@@ -344,7 +348,7 @@ function ownSums({ dist, params }: DistCall): readonly Expr[] {
 
 function elaborateDefine(env: Env, stmt: ast.BindStmt, variable: Variable, progress: Progress): DensityStatement | undefined {
   progress.defining = variable.name;
-  const value = elaborateExpr(env, stmt.value);
+  const value = boundValue(env, stmt);
   progress.defining = undefined;
   if (!settle(env, variable, stmt.target, progress) || !value || !readsNoLater(env.cx, [value], progress)) return undefined;
   if (value.type.kind === "record" || !broadcastsTo(value.type.shape, variable.domain.shape)) {

@@ -115,7 +115,7 @@ function elaborateName(env: Env, expr: ast.NameExpr): Expr | undefined {
       );
       return undefined;
     }
-    reportUnknownName(env, expr.name, expr.span, isValue);
+    reportUnknownName(env, expr.name, expr.span, isValue, [], "name", env.mode === "objective" ? undefined : "value");
     return undefined;
   }
   return entityValue(env, entity, expr.name, expr.span);

@@ -157,7 +157,7 @@ function tensorIndex(env: Env, target: Expr | undefined, indices: readonly Index
   let axis = 0;
   for (const index of indices) {
     if (value === undefined) return undefined;
-    const type = requireTensor(env, value);
+    const type = requireTensor(env, value, fieldAt(env, value, index));
     if (!type) return undefined;
     const size = type.shape[axis];
     if (!size) {
@@ -205,6 +205,13 @@ function tensorIndex(env: Env, target: Expr | undefined, indices: readonly Index
     if (index.kind === "range") axis++;
   }
   return value;
+}
+
+/** The field that `e[1]` of a record means where records are tuples: there they count from 0. */
+function fieldAt(env: Env, { type }: Expr, index: Index): string | undefined {
+  if (type.kind !== "record" || index.kind === "range") return undefined;
+  const at = evaluateStatic(env, index);
+  return at?.kind === "number" ? type.fields.at(at.value)?.name : undefined;
 }
 
 interface Bounds {

@@ -72,6 +72,11 @@ export class Scope {
     this.names.set(name, entity);
   }
 
+  /** Whether names of `outer` are seen from here. */
+  isWithin(outer: Scope): boolean {
+    return this === outer || (this.parent?.isWithin(outer) ?? false);
+  }
+
   own(name: string): Entity | undefined {
     return this.names.get(name);
   }

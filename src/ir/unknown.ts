@@ -5,7 +5,7 @@ import { didYouMean } from "../base/suggest.js";
 import type { Env } from "./env.js";
 import { describe, type Entity, type Scope } from "./scope.js";
 
-/** Reports GM2001. `fits` says which declared names would do here; `more` are names of tables (functions, layers). */
+/** Reports GM2001. `fits` says which declared names would do here; `more` are names of tables (functions, layers); `declare` is what could be declared under the name. */
 export function reportUnknownName(
   env: Pick<Env, "cx" | "scope">,
   name: string,
@@ -13,14 +13,28 @@ export function reportUnknownName(
   fits: (entity: Entity) => boolean = () => true,
   more: Iterable<string> = [],
   what = "name",
+  declare: keyof typeof declarations | undefined = undefined,
 ): void {
   const later = env.scope.findLater(name);
   // what defines a name may name it itself, which no other place mends
   if (later && later.span.start > span.start) {
     const labels = [{ span: later.span, text: `\`${name}\` is defined here` }];
     report(env.cx.diagnostics, "GM2001", span, { what, name, later: true }, { labels, help: [later.help] });
-  } else report(env.cx.diagnostics, "GM2001", span, { what, name }, { help: suggestions(env.scope, name, fits, more) });
+    return;
+  }
+  const near = suggestions(env.scope, name, fits, more);
+  // a statement that reads what it defines is none that misses a declaration
+  const help = near.length > 0 || later ? near : declare && env.scope.isWithin(env.cx.modelScope) ? declarations[declare](name) : [];
+  report(env.cx.diagnostics, "GM2001", span, { what, name }, { help });
 }
+
+/** How what is missing is declared. */
+const declarations = {
+  value: (name: string) => [`a weight is declared in the model: \`param ${name} : real[…]\``],
+  variable: (name: string) => [
+    `declare it in the model: \`data ${name} : real[…]\` where it is observed, \`latent ${name} : real[…]\` where it is not`,
+  ],
+};
 
 export function suggestions(scope: Scope, name: string, fits: (entity: Entity) => boolean, more: Iterable<string> = []): readonly string[] {
   const behind = scope.findBehind(name);

@@ -6,7 +6,7 @@ import { didYouMean } from "../base/suggest.js";
 import { afterPhrase, logWithoutVariables, placeOf, type Scene, tokenSpan } from "./scene.js";
 import { beginsExpression, foundPhrase, sideBySideHelp } from "./phrases.js";
 import type { GmToken } from "./lexer.js";
-import { beginsBinding, besideItem, isCloser, isName, misplacedDeclaration } from "./resume.js";
+import { afterBracket, beginsBinding, besideItem, isCloser, isName, misplacedDeclaration } from "./resume.js";
 import * as t from "./tokens.js";
 
 export function explainLeftover(scene: Scene): Diagnostic {
@@ -148,8 +148,24 @@ function afterStatement(scene: Scene): Diagnostic {
         { help: ["conditions stand in the parentheses of a density: `q(z | x)`"] },
       );
   }
+  if (token?.tokenType === t.LParen && scene.tokens[failure.at - 2]?.tokenType === t.Colon) return shapeInParentheses(scene);
   if (beginsExpression(token)) {
     return diagnosticOf("GM1042", span, { found }, { help: sideBySideHelp(token) });
   }
   return diagnosticOf("GM1001", span, { expected: "an operator or a new statement", found });
+}
+
+/** `real(D)`: after a colon stands a domain, which is not called. */
+function shapeInParentheses({ file, tokens, failure, token, previous }: Scene): Diagnostic {
+  const domain = previous?.image ?? "real";
+  const close = tokens[(afterBracket(tokens, failure.at) ?? failure.at + 1) - 1];
+  const shape = file.text.slice((token?.endOffset ?? 0) + 1, close?.startOffset).trim();
+  const written = shape === "" || close === token ? `${domain}\`, or \`${domain}[D]` : `${domain}[${shape}]`;
+  const span = token ? tokenSpan(file, token) : { file, start: 0, end: 0 };
+  return diagnosticOf(
+    "GM1001",
+    span,
+    { expected: `the shape of \`${domain}\` in square brackets`, found: foundPhrase(token) },
+    { help: [`write \`${written}\``] },
+  );
 }

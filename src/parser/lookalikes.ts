@@ -75,16 +75,18 @@ export const foreignWords: ReadonlyMap<string, string> = new Map([
 
 const operator = (text: string, help: string, type?: TokenType): readonly [string, ForeignOperator] => [text, { text, help, type }];
 
+const drawOrValue = "write `x ~ …` for a draw, `x = …` for a value";
+
 /** Operators of other languages; none of them is the beginning of legal text. */
 export const foreignOperators: ReadonlyMap<string, ForeignOperator> = new Map([
   operator("**", "write a power as `x ^ 2`", Caret),
   operator("...", "write a range as `1..n`", DotDot),
   operator("..=", "write a range as `1..n`; both ends belong to it", DotDot),
-  operator("<-", "write `x ~ …` for a draw, `x = …` for a value", Tilde),
-  operator(":=", "write `=`", Equals),
-  operator("==", "write `=`; there are no comparisons in a model", Equals),
-  operator("!=", "there are no comparisons in a model"),
-  operator(">=", "the only comparison is `constrain … <= …`"),
+  operator("<-", drawOrValue, Tilde),
+  operator(":=", drawOrValue, Equals),
+  operator("==", "write `=`; `equal(a, b)` compares values", Equals),
+  operator("!=", "`not(equal(a, b))` compares values"),
+  operator(">=", "`greater_equal(a, b)` compares values; a limit on training is `constrain … <= …`"),
   operator("=>", "write `=`", Equals),
   operator("&&", "join estimators with `and`"),
   operator("||", "write `|` once", Bar),
@@ -92,9 +94,9 @@ export const foreignOperators: ReadonlyMap<string, ForeignOperator> = new Map([
   operator("-=", "write `x = x - …` under a new name: a name is bound once"),
   operator("*=", "write `x = x * …` under a new name: a name is bound once"),
   operator("/=", "write `x = x / …` under a new name: a name is bound once"),
-  operator("<", "the only comparison is `constrain … <= …`"),
-  operator(">", "the only comparison is `constrain … <= …`"),
-  operator("!", "there is no negation of booleans"),
+  operator("<", "`less(a, b)` compares values; a limit on training is `constrain … <= …`"),
+  operator(">", "`greater(a, b)` compares values; a limit on training is `constrain … <= …`"),
+  operator("!", "write `not(…)`"),
   operator("%", "there is no remainder"),
   operator("&", "join estimators with `and`"),
 ]);

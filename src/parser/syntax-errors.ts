@@ -18,7 +18,7 @@ import {
   sideBySideHelp,
 } from "./phrases.js";
 import type { Failure } from "./recovery.js";
-import { beginsDeclaration, beginsTraining, isCloser, isName, isOpener } from "./resume.js";
+import { afterBracket, beginsDeclaration, beginsTraining, isCloser, isName, isOpener } from "./resume.js";
 import * as t from "./tokens.js";
 
 /** Reports each failure once. `closedEarly`: a `}` too many has been explained, so its counterpart at the end needs no report. */
@@ -116,6 +116,12 @@ function opened(scene: Scene, closer: GmToken["tokenType"]): { readonly what: st
   return { what, labels: opener ? [{ span: tokenSpan(file, opener), text: `${what} opened here` }] : [] };
 }
 
+/** Whether the bracket that the failure is about is closed further on, so that what stands here was to be part of it. */
+function closesBehind({ tokens, failure, done }: Scene, closer: GmToken["tokenType"]): boolean {
+  const index = openBracket(tokens, failure.at, openerOf(closer), done);
+  return index !== undefined && afterBracket(tokens, index) !== undefined;
+}
+
 const listRules: ReadonlySet<string> = new Set([
   ...["args", "givenArgs", "formals", "conditionedFormals", "givenFormals", "head", "givenVariables", "record", "list", "shape", "indices"],
 ]);
@@ -134,6 +140,10 @@ function missingCloser(scene: Scene): Diagnostic {
   const begins = previous && (isOpener(previous.tokenType) || previous.tokenType === t.Comma || previous.tokenType === t.Bar);
   if (token && begins && isKeyword(token) && !token.firstOnLine) return keywordAsName(scene, token);
   const missesComma = listRules.has(rule) || rule === "binder";
+  if (missesComma && token?.tokenType === t.Semicolon && closesBehind(scene, closer)) {
+    const help = ["write `,` in place of `;`"];
+    return diagnosticOf("GM1026", tokenSpan(file, token), { what, found }, { label: "expected `,`", labels, help });
+  }
   if (missesComma && token && previous && !token.firstOnLine && beginsExpression(token) && closer !== t.RBrace) {
     if (!(rule === "binder" && closer === t.RParen)) {
       return diagnosticOf(

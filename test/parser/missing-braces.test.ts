@@ -73,6 +73,40 @@ describe("text of another language", () => {
     expect(text).toContain("there are no libraries to import");
   });
 
+  it.each([
+    "if z > 0 { x ~ Normal(f(z), 1) }",
+    "if (z[1] > 0) { x ~ Normal(f(z), 1) } else { x ~ Normal(0, 1) }",
+    "if z > 0 {\n      x ~ Normal(f(z), 1)\n    } else if z > -1 {\n      x ~ Normal(0, 1)\n    } else {\n      x ~ Normal(1, 1)\n    }",
+    "if z > 0:\n      x ~ Normal(f(z), 1)\n    elif z > -1:\n      x ~ Normal(0, 1)\n    else:\n      x ~ Normal(1, 1)",
+    "x ~ Normal(f(z) if z > 0 else 0, 1)",
+    "x ~ Normal(if z > 0 { f(z) } else { 0 }, 1)",
+  ])("is one error where it branches: %s", (foreign) => {
+    for (const [before, after] of [
+      ["\n    ", "\n  "],
+      [" ", " "],
+    ] as const) {
+      if (before === " " && foreign.includes(":")) continue;
+      const { codes, text } = elaborateText(
+        `model M(D = 3) {\n  data x : real[D]\n  latent z : real\n  net f(z) = z * ones(D)\n  density p(x, z) { z ~ Normal(0, 1)${before}${foreign}${after}}\n  param w : real[Y]\n  train { maximize log p(x, z = 1) }\n}\n`,
+      );
+      expect(codes, text).toEqual(["GM1019", "GM2001"]);
+      expect(text).toContain("where(cond, a, b)");
+    }
+  });
+
+  it.each(["latent if : real", "net if(x) = x", "param w : real, if : real"])(
+    "leaves a name that may not be one to its own error: %s",
+    (line) => {
+      expect(elaborateText(`model M {\n  data x : real\n  ${line}\n  density p(x) { x ~ Normal(0, 1) }\n}\n`).codes).toContain("GM1012");
+    },
+  );
+
+  it.each(["import { foo } from", "import {\n  foo,\n} from", "import * as nets from", "import foo from"])("is one error: %s", (words) => {
+    const { codes, text } = elaborateText(`${words} "nets.gm"\nmodel M(D = 3) {\n  data x : real[D]\n  param w : real[D]\n${rest}`);
+    expect(codes, text).toEqual(["GM1001"]);
+    expect(text).toContain('write `import "nets.gm"`');
+  });
+
   it("of a whole file is one error for each of its blocks", () => {
     const { codes } = elaborateText("def model():\n    x = data(784)\n    return x\n\n\ndef guide():\n    return {}\n");
     expect(codes).toEqual(["GM1019", "GM1019"]);
