@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { evaluateAll, type Feeds } from "../../src/runtime/engines/reference/evaluate.js";
 import * as g from "../../src/runtime/graph/index.js";
+import { bernoulli } from "../../src/runtime/prob/index.js";
 import { algebra, constantFold, cse, dce, dropStopGradient, stability } from "../../src/runtime/graph/passes/index.js";
 import { cases } from "./vjp-cases.js";
 import { vaeStep } from "./vae-step.js";
@@ -302,6 +303,25 @@ describe("stability", () => {
     close(at((x) => g.log(g.softmax(x)), [0, 900]).y.slice(0, 1), [-900]);
     close(at((x) => g.log(g.mul(g.exp(x), g.sigmoid(x))), [-900]).y, [-1800]);
     close(at((x) => g.log(g.div(g.sigmoid(x), g.exp(g.neg(x)))), [-900]).y, [-1800]);
+  });
+  it.each([
+    ["1 / (1 + exp(-x))", (x: g.Tensor) => g.div(1, g.add(1, g.exp(g.neg(x)))), 1],
+    ["1 / (exp(x) + 1)", (x: g.Tensor) => g.div(1, g.add(g.exp(x), 1)), -1],
+    ["1 - sigmoid(x)", (x: g.Tensor) => g.sub(1, g.sigmoid(x)), -1],
+    ["1 - (1 - sigmoid(x))", (x: g.Tensor) => g.sub(1, g.sub(1, g.sigmoid(x))), 1],
+    ["sigmoid(x)", (x: g.Tensor) => g.sigmoid(x), 1],
+  ])("Bernoulli whose probability is %s, far out", (_, probs, sign) => {
+    const log = (v: number): { y: number[]; d: number[] } =>
+      at((x) => bernoulli.logProb(g.lift(v), { probs: probs(x) }), [40 * sign, -900 * sign]);
+    const [one, zero] = [log(1), log(0)];
+    close(one.y, [-Math.exp(-40), -900]);
+    close(
+      zero.y,
+      [-40, 0].map((v, i) => (i === 0 ? v : zero.y[1]!)),
+    );
+    expect(zero.y[1]).toBeCloseTo(0, 12);
+    close(one.d, [sign * Math.exp(-40), sign]);
+    close(zero.d.slice(0, 1), [-sign]);
   });
   it("Bernoulli from probabilities", () => {
     const logProb = (x: g.Tensor, v: number): g.Tensor => g.add(g.mul(v, g.log(g.sigmoid(x))), g.mul(1 - v, g.log(g.sub(1, g.sigmoid(x)))));

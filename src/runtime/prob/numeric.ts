@@ -24,6 +24,8 @@ import {
   take,
 } from "../graph/index.js";
 import type { Tensor, TensorLike } from "../graph/index.js";
+import { operand } from "../graph/look.js";
+import { producer } from "../graph/trace.js";
 
 export const LOG_2 = Math.LN2;
 export const LOG_PI = Math.log(Math.PI);
@@ -31,14 +33,22 @@ export const LOG_PI = Math.log(Math.PI);
 export const HALF_LOG_2PI = 0.5 * Math.log(2 * Math.PI);
 export const EULER_GAMMA = 0.5772156649015329;
 
+/** A logarithm that staging wrote as -softplus(…), which is finite wherever its argument is: 0 times it is 0. */
+function rewritten(log: Tensor): Tensor | undefined {
+  const node = producer(log);
+  return node.prim === "neg" && producer(operand(node, 0)).prim === "softplus" ? log : undefined;
+}
+
 /** x log y, with 0 log 0 = 0. */
 export function xlogy(x: TensorLike, y: TensorLike): Tensor {
-  return mul(x, log(select(and(equal(x, 0), equal(y, 0)), 1, y)));
+  const stable = rewritten(log(y));
+  return stable ? mul(x, stable) : mul(x, log(select(and(equal(x, 0), equal(y, 0)), 1, y)));
 }
 
 /** x log(1 + y), with 0 log(1 - 1) = 0. */
 export function xlog1py(x: TensorLike, y: TensorLike): Tensor {
-  return mul(x, log1p(select(and(equal(x, 0), equal(y, -1)), 0, y)));
+  const stable = rewritten(log1p(y));
+  return stable ? mul(x, stable) : mul(x, log1p(select(and(equal(x, 0), equal(y, -1)), 0, y)));
 }
 
 /** log(1 - exp(-x)) for x > 0 (Maechler 2012: two branches around log 2). */

@@ -47,6 +47,24 @@ function isPositive(t: Tensor): boolean {
   }
 }
 
+/** u where `t` is sigmoid(u), however it is written: 1 / (1 + exp(-u)), 1 - sigmoid(-u). */
+function sigmoidOf(t: Tensor): Tensor | undefined {
+  const node = producer(t);
+  if (node.prim === "sigmoid") return operand(node, 0);
+  if (node.inputs.length !== 2 || constantValue(operand(node, 0)) !== 1) return undefined;
+  const other = operand(node, 1);
+  if (other.shape.length < t.shape.length) return undefined;
+  if (node.prim === "sub") {
+    const u = sigmoidOf(other);
+    return u && neg(u);
+  }
+  const below = node.prim === "div" ? producer(other) : undefined;
+  if (below?.prim !== "add") return undefined;
+  const [a, b] = [operand(below, 0), operand(below, 1)];
+  const v = constantValue(a) === 1 ? under(b, "exp") : constantValue(b) === 1 ? under(a, "exp") : undefined;
+  return v === undefined || v.shape.length < t.shape.length ? undefined : neg(v);
+}
+
 /** Whether log of it has a form better than log of the value. */
 function hasOwnLog(t: Tensor): boolean {
   const node = core(t);
@@ -58,11 +76,11 @@ function stableLog(x: Tensor): Tensor | undefined {
   const node = producer(x);
   if (node.inputs.length === 0) return undefined;
   const a = operand(node, 0);
+  const u = sigmoidOf(x);
+  if (u !== undefined) return neg(softplus(neg(u)));
   switch (node.prim) {
     case "exp":
       return a;
-    case "sigmoid":
-      return neg(softplus(neg(a)));
     case "sqrt":
       return mul(log(a), 0.5);
     case "sub":
@@ -73,8 +91,8 @@ function stableLog(x: Tensor): Tensor | undefined {
       return constantValue(b) === 1 ? full(log1p(a), x) : undefined;
     }
     case "reduceSum": {
-      const u = under(a, "exp");
-      return u === undefined || isShifted(u) ? undefined : logSumExp(u, node.params.axes);
+      const shifted = under(a, "exp");
+      return shifted === undefined || isShifted(shifted) ? undefined : logSumExp(shifted, node.params.axes);
     }
     case "mul":
       return splits(a, operand(node, 1)) ? add(log(a), log(operand(node, 1))) : undefined;
@@ -119,7 +137,7 @@ function stableLog1p(x: Tensor): Tensor | undefined {
   if (u !== undefined) return softplus(u);
   const inner = under(x, "neg");
   if (inner === undefined) return undefined;
-  const s = under(inner, "sigmoid");
+  const s = sigmoidOf(inner);
   if (s !== undefined) return neg(softplus(s));
   // log(1 - exp(v)): expm1 keeps its digits where v is near 0; far from it the error stays that of rounding 1 (Maechler 2012)
   const v = under(inner, "exp");
