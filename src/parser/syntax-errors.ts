@@ -259,7 +259,7 @@ function unknownStatement(scene: Scene, words: readonly string[]): Diagnostic {
     token?.tokenType === t.LParen
       ? ["a call alone does nothing: give its value a name with `=`"]
       : token?.tokenType === t.Colon
-        ? ["variables are declared in the model, with `data`, `latent` or `param`"]
+        ? [isTraining ? "write `=` in place of `:`" : "variables are declared in the model, with `data`, `latent` or `param`"]
         : first
           ? didYouMeanHelp(first.image, words)
           : [];
