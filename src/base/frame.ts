@@ -83,12 +83,17 @@ interface Window {
   readonly to: number;
 }
 
-function windowOf(line: DisplayLine, columns: readonly number[], width: number): Window {
+/** `focus`: the columns of what the error is about, which is shown where not all labels fit. */
+function windowOf(line: DisplayLine, columns: readonly number[], focus: readonly [number, number] | undefined, width: number): Window {
   if (line.width <= width) return { from: 0, to: line.width };
   const first = columns.length > 0 ? Math.min(...columns) : 0;
   const last = columns.length > 0 ? Math.max(...columns) : 0;
   const spare = Math.max(0, width - (last - first));
-  const from = Math.max(0, Math.min(first - Math.min(spare >> 1, width >> 1), line.width - width));
+  const start =
+    focus && last - first > width
+      ? Math.min(focus[0], Math.max(first, focus[1] + (width >> 2) - width))
+      : first - Math.min(spare >> 1, width >> 1);
+  const from = Math.max(0, Math.min(start, line.width - width));
   return { from, to: Math.min(line.width, from + width) };
 }
 
@@ -110,9 +115,10 @@ interface Excerpt {
   readonly after: boolean;
 }
 
-function excerptOf(text: string, offsets: readonly number[], width: number): Excerpt {
+function excerptOf(text: string, offsets: readonly number[], focus: readonly number[], width: number): Excerpt {
   if (text.length <= 8 * width) return { text, start: 0, after: false };
-  const start = Math.max(0, Math.min(...offsets, text.length) - 2 * width);
+  const isWide = Math.max(...offsets) - Math.min(...offsets) > 4 * width;
+  const start = Math.max(0, Math.min(...(isWide && focus.length > 0 ? focus : offsets), text.length) - 2 * width);
   const end = Math.min(text.length, start + 8 * width);
   return { text: text.slice(start, end), start, after: end < text.length };
 }
@@ -223,17 +229,20 @@ export function drawFile(
     const singles = marks.filter((mark) => mark.firstLine === line && mark.lastLine === line);
     const begins = bars.filter(({ mark }) => mark.firstLine === line);
     const ends = bars.filter(({ mark }) => mark.lastLine === line);
-    const offsets = [
-      ...singles.flatMap((mark) => [mark.firstOffset, mark.lastOffset]),
-      ...begins.map(({ mark }) => mark.firstOffset),
-      ...ends.map(({ mark }) => mark.lastOffset),
+    const offsetsOf = (some: readonly Mark[]): readonly number[] => [
+      ...some.filter((mark) => mark.firstLine === line).map((mark) => mark.firstOffset),
+      ...some.filter((mark) => mark.lastLine === line).map((mark) => mark.lastOffset),
     ];
-    const part = excerptOf(text, offsets, width);
+    const offsets = offsetsOf(marks);
+    const focus = offsetsOf(marks.filter((mark) => mark.style === "primary"));
+    const part = excerptOf(text, offsets, focus, width);
     const shown = displayLine(part.text);
     const column = (offset: number): number => shown.columnAt(Math.max(0, offset - part.start));
-    const window = windowOf(shown, offsets.map(column), width);
+    const [focusFrom, focusTo = focusFrom] = focus.map(column);
+    const window = windowOf(shown, offsets.map(column), focusFrom === undefined ? undefined : [focusFrom, focusTo ?? focusFrom], width);
     const cut = isCutBefore(window, part) ? 1 : 0;
-    const place = (at: number): number => Math.min(Math.max(at, window.from), window.to) - window.from + cut;
+    // What was cut off is marked under the `…` in its place.
+    const place = (at: number): number => (at < window.from ? 0 : Math.min(at, window.to) - window.from + cut);
 
     // A label of several lines that begins a line begins beside it; any other begins with a line of its own.
     const beginsBeside = new Set(begins.filter(({ mark }) => text.slice(0, mark.firstOffset).trim() === ""));

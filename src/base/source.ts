@@ -24,11 +24,11 @@ export interface Position {
 
 const lineStartsOf = new WeakMap<SourceFile, readonly number[]>();
 
-/** Offsets at which the lines of a file begin; computed once per file. */
+/** Offsets at which the lines of a file begin, the first after a byte order mark; computed once per file. */
 export function lineStarts(file: SourceFile): readonly number[] {
   const known = lineStartsOf.get(file);
   if (known) return known;
-  const starts = [0];
+  const starts = [file.text.startsWith("\ufeff") ? 1 : 0];
   for (const match of file.text.matchAll(/\r\n|\n|\r/g)) starts.push(match.index + match[0].length);
   lineStartsOf.set(file, starts);
   return starts;
@@ -43,7 +43,7 @@ export function positionOf(file: SourceFile, offset: number): Position {
     if ((starts[middle] ?? 0) <= offset) low = middle;
     else high = middle - 1;
   }
-  return { line: low + 1, column: offset - (starts[low] ?? 0) + 1 };
+  return { line: low + 1, column: Math.max(1, offset - (starts[low] ?? 0) + 1) };
 }
 
 /** Text of a 1-based line, without its line end. */

@@ -35,6 +35,8 @@ export async function runCli(args: readonly string[]): Promise<number> {
       // help and version end the parse by design
       if (error.exitCode === 0) return FINE;
       if (error.code === "commander.help") {
+        const [first, wanted] = args.filter((arg) => !arg.startsWith("-"));
+        if (first === "help" && wanted !== undefined) return reportFailure(unknownCommand(program, wanted), asJson);
         stderr(program.helpInformation().trimEnd());
         return USAGE;
       }
@@ -314,15 +316,19 @@ function usageError(error: CommanderError, program: Command, args: readonly stri
       const meant = didYouMean(name, names(command ?? program));
       return new UsageError("GM5301", `unknown option \`${name}\``, meant === undefined ? help : [`did you mean \`${meant}\`?`]);
     }
-    case "commander.unknownCommand": {
-      const name = /'([^']*)'/.exec(error.message)?.[1] ?? "";
-      const meant = didYouMean(
-        name,
-        program.commands.map((c) => c.name()),
-      );
-      return new UsageError("GM5301", `unknown command \`${name}\``, meant === undefined ? help : [`did you mean \`gmc ${meant}\`?`]);
-    }
+    case "commander.unknownCommand":
+      return unknownCommand(program, /'([^']*)'/.exec(error.message)?.[1] ?? "");
     default:
       return new UsageError("GM5302", error.message.replace(/^error: /, "").replaceAll("'", "`"), help);
   }
+}
+
+function unknownCommand(program: Command, name: string): UsageError {
+  const meant = didYouMean(
+    name,
+    program.commands.map((c) => c.name()),
+  );
+  return new UsageError("GM5301", `unknown command \`${name}\``, [
+    meant === undefined ? "gmc --help shows the commands" : `did you mean \`gmc ${meant}\`?`,
+  ]);
 }

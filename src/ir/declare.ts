@@ -12,7 +12,7 @@ import { type Env, within } from "./env.js";
 import { isPositive } from "./range.js";
 import { rangeOfDomain } from "./range.js";
 import { type Entity, type FamilyWhat, Scope } from "./scope.js";
-import { elementCount, tensor } from "./shapes.js";
+import { elementCount, showDomain, showShape, tensor } from "./shapes.js";
 import { evaluateStatic, numberOf, requireDim, requireInteger, requireNumber, requireStatic, toStaticValue } from "./static.js";
 import type { Domain, DomainName, Param, Variable } from "./types.js";
 
@@ -140,6 +140,40 @@ export function declareParams(env: Env, decl: ast.ParamDecl, define: (name: ast.
       );
       define(item.name, { kind: "poison", span: item.name.span });
     } else define(item.name, declarator(env, item, "parameter", make));
+  }
+}
+
+/**
+ * `init data` takes whole rows of the first data variable. Asked when all of them are declared, which may be after the
+ * parameter; not where one is wrong itself.
+ */
+export function checkDataStarts({ cx, scope }: Env, model: ast.ModelDecl): void {
+  const declared = model.members.flatMap((m) => (m.kind === "data" ? m.items : []));
+  const first = cx.variables.get(cx.streams[0]?.[0] ?? "");
+  if (!first || declared.some((item) => scope.own(item.name.name)?.kind === "poison")) return;
+  const row = elementCount(first.domain.shape);
+  for (const item of model.members.flatMap((m) => (m.kind === "param" ? m.items : []))) {
+    const param = cx.params.find((p) => p.span === item.span && elementCount(p.domain.shape) % row !== 0);
+    if (!param || item.init?.kind !== "data") continue;
+    const { shape } = param.domain;
+    const fits = showDomain({ ...param.domain, shape: [...shape.slice(0, -1), ...first.domain.shape] });
+    report(
+      cx.diagnostics,
+      "GM2003",
+      item.init.span,
+      {
+        what: `the start of \`${param.name}\``,
+        expected: `whole rows of \`${first.name}\`, of ${row} entries`,
+        found: `${showShape(shape)}, ${elementCount(shape)} entries`,
+      },
+      {
+        labels: [
+          { span: item.domain.span, text: "its shape" },
+          { span: first.span, text: `\`${first.name}\` is ${showDomain(first.domain)}` },
+        ],
+        help: [`rows stand in the last axes: \`${param.name} : ${fits}\``],
+      },
+    );
   }
 }
 

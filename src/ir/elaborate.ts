@@ -8,7 +8,7 @@ import type { Span } from "../base/source.js";
 import { didYouMeanHelp } from "../base/suggest.js";
 import type * as ast from "../parser/ast.js";
 import { constantOf, inOrder, namesOf } from "./declaration-order.js";
-import { declareParams, declareVariables } from "./declare.js";
+import { checkDataStarts, declareParams, declareVariables } from "./declare.js";
 import { elaborateDensity } from "./density.js";
 import { type Context, type Env, newOwner } from "./env.js";
 import { elaborateEvaluate } from "./evaluate.js";
@@ -157,6 +157,7 @@ function elaborateModel(
     else if (decl.kind === "param") declareParams(env, decl, define);
     else declareVariables(env, decl, define);
   }
+  checkDataStarts(env, model);
   return elaborateMembers(env, model, hyper);
 }
 

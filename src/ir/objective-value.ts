@@ -82,21 +82,59 @@ function isMap({ type }: Expr): boolean {
   return type.kind === "tensor" && type.shape.length === 3;
 }
 
-/** In an objective that is a vector: the net inside of an `E` whose value has that shape. */
-function criticOf(whole: Expr, expr: Expr, inside = false): Extract<Expr, { kind: "netCall" }> | undefined {
-  if (inside && expr.kind === "netCall" && isVector(expr) && showType(expr.type) === showType(whole.type)) return expr;
-  for (const child of childrenOf(expr)) {
-    const found = criticOf(whole, child, inside || expr.kind === "expectation");
-    if (found) return found;
-  }
-  return undefined;
+type NetCall = Extract<Expr, { kind: "netCall" }>;
+type Expectation = Extract<Expr, { kind: "expectation" }>;
+
+function hasAxes({ type }: Expr): boolean {
+  return type.kind === "tensor" && type.shape.length > 0;
+}
+
+/**
+ * In an objective that is a vector: the net that gives it its shape, where it judges samples as the critic of a game. That
+ * is a net inside of an `E` that reads rows of the data or samples of their variable, or one that two `E` of other draws
+ * have in common; and nothing beside nets is a vector there, as `x` is in `(x - decoder(z)) ^ 2`.
+ */
+function criticOf(cx: Context, whole: Expr): NetCall | undefined {
+  const judges: { readonly call: NetCall; readonly of: Expectation; readonly ofData: boolean }[] = [];
+  let alone = true;
+  const visit = (expr: Expr, outer: readonly Expectation[]): void => {
+    const [of] = outer;
+    if (expr.kind === "netCall") {
+      const drawn = new Set(outer.flatMap((e) => drawnData(cx, e)));
+      if (of && showType(expr.type) === showType(whole.type)) judges.push({ call: expr, of, ofData: readsAny(expr, drawn) });
+      return;
+    }
+    const children = expr.kind === "expectation" ? [expr.body] : childrenOf(expr);
+    if (children.length === 0) alone = false;
+    for (const child of children.filter(hasAxes)) visit(child, expr.kind === "expectation" ? [...outer, expr] : outer);
+  };
+  visit(whole, []);
+  const isShared = (net: string): boolean => new Set(judges.filter((j) => j.call.net === net).map((j) => j.of)).size > 1;
+  return alone ? judges.find((judge) => judge.ofData || isShared(judge.call.net))?.call : undefined;
+}
+
+/** Variables and names of an `E` that stand for variables of the data: rows of the data, or samples of a density. */
+function drawnData(cx: Context, { draws }: Expectation): readonly string[] {
+  return draws.flatMap((draw) =>
+    draw.names.flatMap((name) => {
+      const variable = name.kind === "variable" ? name.variable : name.of;
+      if (variable === undefined || cx.variables.get(variable)?.role !== "data") return [];
+      return [name.kind === "variable" ? variable : name.local.id];
+    }),
+  );
+}
+
+function readsAny(expr: Expr, names: ReadonlySet<string>): boolean {
+  if (expr.kind === "variable") return names.has(expr.variable);
+  if (expr.kind === "local") return names.has(expr.local.id);
+  return childrenOf(expr).some((child) => readsAny(child, names));
 }
 
 /** One number per example; reports where it is not. */
 export function isPerExample(cx: Context, value: Expr, span: Span): boolean {
   if (value.type.kind === "tensor" && value.type.shape.length === 0 && value.type.element === "real") return true;
   if (isVector(value)) {
-    const critic = criticOf(value, value);
+    const critic = criticOf(cx, value);
     if (critic && cx.vectorCritics.has(critic.net)) return false;
     if (critic) {
       cx.vectorCritics.add(critic.net);

@@ -36,9 +36,19 @@ const declarations = {
   ],
 };
 
+/** Literals of other languages. */
+const foreignLiterals: Readonly<Record<string, string>> = {
+  True: "write `true`",
+  False: "write `false`",
+  None: "leave the option out, or write `false` where it says whether something is there",
+  null: "leave the option out, or write `false` where it says whether something is there",
+};
+
 export function suggestions(scope: Scope, name: string, fits: (entity: Entity) => boolean, more: Iterable<string> = []): readonly string[] {
   const behind = scope.findBehind(name);
   if (behind !== undefined) return [`\`${name}\` stands in ${behind.path}, which ${behind.by} imports for itself: import it here too`];
+  const literal = synonymOf(foreignLiterals, name);
+  if (literal !== undefined) return [literal];
   const near = didYouMean(name, [...scope.visible(fits), ...more]) ?? didYouMean(name, scope.visible());
   if (near === undefined) return [];
   const entity = scope.find(near);

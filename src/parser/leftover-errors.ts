@@ -3,7 +3,7 @@ import type { TokenType } from "chevrotain";
 import type { Diagnostic } from "../base/diagnostic.js";
 import { diagnosticOf } from "../base/report.js";
 import { didYouMean } from "../base/suggest.js";
-import { afterPhrase, logWithoutVariables, placeOf, type Scene, tokenSpan } from "./scene.js";
+import { afterPhrase, logWithoutVariables, placeOf, type Scene, tokenSpan, withoutName } from "./scene.js";
 import { beginsExpression, foundPhrase, sideBySideHelp } from "./phrases.js";
 import type { GmToken } from "./lexer.js";
 import { afterBracket, beginsBinding, besideItem, isCloser, isName, misplacedDeclaration } from "./resume.js";
@@ -24,6 +24,8 @@ export function explainLeftover(scene: Scene): Diagnostic {
       const problem = `expected \`forward(z) = …\` or \`inverse(x) = …\`, found ${foundPhrase(token)}`;
       return diagnosticOf("GM1034", tokenSpan(file, token), { problem }, { help: ["bind names in a net, and call that"] });
     }
+    case "setting":
+      return besideItem(scene.tokens, failure.at) ? afterStatement(scene) : withoutName(scene, token);
     default:
       return afterStatement(scene);
   }

@@ -3,7 +3,7 @@ import type { Diagnostic } from "../base/diagnostic.js";
 import { diagnosticOf } from "../base/report.js";
 import type { SourceFile, Span } from "../base/source.js";
 import type { GmToken } from "./lexer.js";
-import { isKeyword } from "./phrases.js";
+import { foundPhrase, isKeyword } from "./phrases.js";
 import type { Failure } from "./recovery.js";
 
 export interface Scene {
@@ -39,4 +39,14 @@ export function logWithoutVariables({ file, token, previous }: Scene): Diagnosti
   const name = token?.image ?? "p";
   const span = token && previous ? { file, start: previous.startOffset, end: token.endOffset + 1 } : { file, start: 0, end: 0 };
   return diagnosticOf("GM1029", span, { name }, { help: [`write \`log ${name}(x)\`, or \`log(${name})\` for the logarithm of a value`] });
+}
+
+/** `evaluate { log p(x) }`: what is measured has no name. `first` begins the line. */
+export function withoutName({ file }: Scene, first: GmToken): Diagnostic {
+  return diagnosticOf(
+    "GM1001",
+    tokenSpan(file, first),
+    { expected: "a name and `=`", found: foundPhrase(first) },
+    { help: ["each line of `evaluate` has a name: `nll = -log p(x)`"] },
+  );
 }

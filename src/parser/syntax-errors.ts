@@ -6,7 +6,7 @@ import type { SourceFile } from "../base/source.js";
 import { didYouMean, didYouMeanHelp } from "../base/suggest.js";
 import { explainLeftover } from "./leftover-errors.js";
 import type { GmToken } from "./lexer.js";
-import { afterPhrase, logWithoutVariables, placeOf, type Scene, tokenSpan } from "./scene.js";
+import { afterPhrase, logWithoutVariables, placeOf, type Scene, tokenSpan, withoutName } from "./scene.js";
 import {
   beginsExpression,
   bracketPhrases,
@@ -82,7 +82,12 @@ function startsAfterLog({ tokens, failure }: Scene): boolean {
 function expectedHere(scene: Scene): Diagnostic {
   const { failure, token, previous, rule } = scene;
   const after = previous && isName(previous) && failure.expected !== t.LBrace ? ` after \`${previous.image}\`` : "";
-  const help = rule === "namedArg" && token?.tokenType === t.Tilde ? ["write `=`: only a density draws with `~`"] : symmetryMeant(scene);
+  const help =
+    rule === "namedArg" && token?.tokenType === t.Tilde
+      ? ["write `=`: only a density draws with `~`"]
+      : rule === "phaseItem" && isName(token)
+        ? [`a label stands in double quotes: \`phase "${token?.image ?? ""}"\``]
+        : symmetryMeant(scene);
   return diagnosticOf(
     "GM1001",
     placeOf(scene),
@@ -258,11 +263,13 @@ function unknownStatement(scene: Scene, words: readonly string[]): Diagnostic {
   if (first && !first.firstOnLine && failure.start > 0 && !blockBegins(tokens[failure.start - 1]) && token?.tokenType !== t.Colon) {
     return diagnosticOf("GM1042", tokenSpan(file, first), { found: foundPhrase(first) }, { help: sideBySideHelp(first) });
   }
+  const isNameAlone = !token || token.firstOnLine || isCloser(token.tokenType) || [t.Colon, t.Tilde].includes(token.tokenType);
+  if (first && failure.item === "setting" && !isNameAlone) return withoutName(scene, first);
   const help =
     token?.tokenType === t.LParen
       ? ["a call alone does nothing: give its value a name with `=`"]
       : token?.tokenType === t.Colon
-        ? ["variables are declared in the model, with `data`, `latent` or `param`"]
+        ? [isTraining ? "write `=` in place of `:`" : "variables are declared in the model, with `data`, `latent` or `param`"]
         : first
           ? didYouMeanHelp(first.image, words)
           : [];

@@ -55,6 +55,17 @@ const cases: Readonly<Record<string, Diagnostic>> = {
   "the end of a line with its line feed": { ...at(model), labels: [{ span: { file: model, start: 8, end: 10 }, text: "to the end" }] },
   "a long line": at(source(`${"left ".repeat(60)}+ ${"right ".repeat(60)}`), ["+", "far right"]),
   "far places on a long line": at(source(`start ${"word ".repeat(60)}end`), ["start", "one"], ["end", "other"]),
+  "what it is about, far right of the other place": at(
+    source(`start ${"word ".repeat(60)}end ${"word ".repeat(20)}`),
+    ["end", "one"],
+    ["start", "other"],
+  ),
+  "the same with a part that is not laid out": at(
+    source(`start ${"word ".repeat(600)}end ${"word ".repeat(600)}`),
+    ["end", "one"],
+    ["start", "other"],
+  ),
+  "a byte order mark": at(source("\ufeffa = b\nc = d\n"), ["b", "here"]),
   "control characters": at(source("a \u001b[31m b \u202e c \u0000 d\te"), ["d", "after them"]),
   "combining marks and surrogate pairs": at(source("x\u0301\u0302 = 😀 + y"), ["y", "here"], ["😀", "there"]),
   "lines that end in CR LF": at(source("a = 1\r\nb = 2\r\nc = 3\r\n"), ["b = 2", "the second"]),
@@ -82,6 +93,20 @@ describe("frames", () => {
     const [, , , line = "", marks = ""] = renderDiagnostic(at(source("数据 = 数 + y"), ["y", "here"])).split("\n");
     const column = [...line.slice(0, line.indexOf("y"))].reduce((width, c) => width + (c > "\u2fff" ? 2 : 1), 0);
     expect(marks.indexOf("^")).toBe(column);
+  });
+
+  it.each([0, 10, 25, 200, 2000])("of a long line show what the diagnostic is about, %d words from the other place", (words) => {
+    for (const about of ["start", "end"]) {
+      const far = source(`${"left ".repeat(40)}start ${"word ".repeat(words)}end ${"right ".repeat(40)}`);
+      const rows = renderDiagnostic(at(far, [about, ""], [about === "end" ? "start" : "end", ""])).split("\n");
+      const at1 = rows[4]?.indexOf("^") ?? -1;
+      expect(rows[3]?.slice(at1, at1 + about.length)).toBe(about);
+    }
+  });
+
+  it("count columns from after a byte order mark, and do not show it", () => {
+    const shown = renderDiagnostic(at(source("\ufeffa = b"), ["a", ""]));
+    expect(shown).toBe(renderDiagnostic(at(source("a = b"), ["a", ""])));
   });
 
   it("show nothing of a message that could steer a terminal", () => {

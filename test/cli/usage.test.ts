@@ -53,6 +53,8 @@ describe("help", () => {
 describe("wrong usage ends with 2 and a way out", () => {
   it.each([
     [["trian", "x.gm"], "GM5301", "did you mean `gmc train`?"],
+    [["help", "nosuch"], "GM5301", "unknown command `nosuch`"],
+    [["help", "trian"], "GM5301", "did you mean `gmc train`?"],
     [["train", "x.gm", "--epoch", "3"], "GM5301", "did you mean `--epochs`?"],
     [["eval", "--splt=test"], "GM5301", "did you mean `--split`?"],
     [["train"], "GM5302", "gmc train --help"],

@@ -315,10 +315,7 @@ describe("stability", () => {
       at((x) => bernoulli.logProb(g.lift(v), { probs: probs(x) }), [40 * sign, -900 * sign]);
     const [one, zero] = [log(1), log(0)];
     close(one.y, [-Math.exp(-40), -900]);
-    close(
-      zero.y,
-      [-40, 0].map((v, i) => (i === 0 ? v : zero.y[1]!)),
-    );
+    close(zero.y.slice(0, 1), [-40]);
     expect(zero.y[1]).toBeCloseTo(0, 12);
     close(one.d, [sign * Math.exp(-40), sign]);
     close(zero.d.slice(0, 1), [-sign]);
