@@ -16,7 +16,10 @@ const helpOf = (params: readonly string[]): readonly string[] => {
 
 describe("a temperature that moves nothing", () => {
   it("names logits where the distribution has them", () => {
-    expect(helpOf(["probs"])).toEqual(["write the distribution by its logits", "draw at temperature 1, which leaves the distribution as it is"]);
+    expect(helpOf(["probs"])).toEqual([
+      "write the distribution by its logits",
+      "draw at temperature 1, which leaves the distribution as it is",
+    ]);
     expect(helpOf(["rate"])).toEqual(["draw at temperature 1, which leaves the distribution as it is"]);
   });
 });
