@@ -168,7 +168,8 @@ export function elbo(w: Weights, x: Tensor, beta: Tensor, key: Key): Tensor {
   const above = stochastic(w.p.stochastic1, z2);
   const logPz1 = term("log p(z[1] | z[2])", "hvae.gm:22", sum(normal.logProb(z1, above), [-1])); // [B]
   const logQz1 = term("log q(z[1] | x)", "hvae.gm:29", sum(normal.logProb(z1, first), [-1])); // [B]
-  return sub(add(sub(logPx, mul(beta, klZ2)), mul(beta, logPz1)), mul(beta, logQz1)); // [B]
+  const klZ1 = term("KL(q(z[1] | x), p(z[1] | z[2])), sampled", "hvae.gm:22", sub(logQz1, logPz1)); // [B]
+  return sub(sub(logPx, mul(beta, klZ2)), mul(beta, klZ1)); // [B]
 }
 
 /**
@@ -204,13 +205,14 @@ export function rate(w: Weights, x: Tensor, key: Key): Tensor {
   const first = stochastic2(w.q.stochastic1, x);
   const B = rowsOf(x);
   const z1 = normal.sample(key.at("z[1]"), first, [B, 100]); // [B, 100]
-  const logQz1 = term("log q(z[1] | x)", "hvae.gm:29", sum(normal.logProb(z1, first), [-1])); // [B]
   const below = stochastic3(w.q.stochastic2, z1);
   const klZ2 = term("KL(q(z[2] | z[1]), p(z[2]))", "hvae.gm:19", sum(klNormal(below, { loc: 0, scale: 1 }), [-1])); // [B]
   const z2 = normal.sample(key.at("z[2]"), below, [B, 50]); // [B, 50]
   const above = stochastic(w.p.stochastic1, z2);
   const logPz1 = term("log p(z[1] | z[2])", "hvae.gm:22", sum(normal.logProb(z1, above), [-1])); // [B]
-  return sub(add(logQz1, klZ2), logPz1); // [B]
+  const logQz1 = term("log q(z[1] | x)", "hvae.gm:29", sum(normal.logProb(z1, first), [-1])); // [B]
+  const klZ1 = term("KL(q(z[1] | x), p(z[1] | z[2])), sampled", "hvae.gm:22", sub(logQz1, logPz1)); // [B]
+  return add(klZ2, klZ1); // [B]
 }
 
 /**

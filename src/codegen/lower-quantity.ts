@@ -21,6 +21,7 @@ import { flowImage, lowerExpr, lowerGrad, type Scope } from "./lower-expr.js";
 import { lowerGaussianMarginal } from "./lower-gaussian-marginal.js";
 import { quantityText } from "./mathtext.js";
 import { fillIn, lowerByRow, weighKnown } from "./lower-missing.js";
+import { type SampledRate, sampledRates } from "./sampled-rates.js";
 import { learnsFromParameters, lowerSurrogate, replacedDraw } from "./lower-surrogate.js";
 import { capital } from "./names.js";
 import { place } from "./place.js";
@@ -108,7 +109,12 @@ function reducePlate(
 
 function lowerSum(scope: QuantityScope, terms: readonly Term[]): TensorValue {
   if (terms.length === 0) return { kind: "tensor", js: num(0), shape: [], lead: NO_LEAD };
-  const values = terms.map((t) => ({ term: t, value: lowerTerm(scope, t, terms.length === 1) }));
+  const rates = sampledRates(scope.drawn, terms);
+  const values = terms.flatMap((t) => {
+    if (rates.some(({ own }) => own === t)) return [];
+    const rate = rates.find(({ prior }) => prior === t);
+    return [rate ? { term: rate.own, value: lowerRate(scope, rate) } : { term: t, value: lowerTerm(scope, t, terms.length === 1) }];
+  });
   let total: TensorValue = { kind: "tensor", js: num(0), shape: [], lead: NO_LEAD };
   values.forEach(({ term, value }, i) => {
     const js =
@@ -122,6 +128,23 @@ function lowerSum(scope: QuantityScope, terms: readonly Term[]): TensorValue {
 
 /** Terms of one statement. */
 const TERMS = 16;
+
+/** log q - log p of a layer, with a name: a sample of its KL. */
+function lowerRate(scope: QuantityScope, { prior, own }: SampledRate): TensorValue {
+  const logP = lowerFactor(scope, prior.quantity);
+  const logQ = lowerFactor(scope, own.quantity);
+  const lead = joinLeads([logP.lead, logQ.lead]);
+  const difference = call("sub", logQ.js, logP.js);
+  const label = `KL(${conditionalText(scope.context, own.quantity)}, ${conditionalText(scope.context, prior.quantity)}), sampled`;
+  const js = termOf(scope, label, prior.quantity.span, { js: difference, lead });
+  const rate = scope.writer.bind(`kl${capital(own.quantity.variable)}`, { kind: "tensor", js, shape: [], lead }) as TensorValue;
+  const factors = own.factors.map((f) => tensorValue(lowerExpr(scope, f)));
+  return {
+    ...rate,
+    js: factors.reduceRight<Js>((inner, f) => call("mul", f.js, inner), rate.js),
+    lead: joinLeads([lead, ...factors.map((f) => f.lead)]),
+  };
+}
 
 /** A term's quantity times its non-constant factors. An expression beside other terms is a term of its own, with a metric. */
 function lowerTerm(scope: QuantityScope, term: Term, alone: boolean): TensorValue {
@@ -266,7 +289,8 @@ function lowerExpect(outer: QuantityScope, q: Extract<Quantity, { kind: "expect"
   const steps: Steps = { variables: new Map(), locals: new Map(), drawn: new Map() };
   q.steps.forEach((step, position) => bindStep(scope, steps, step, position, q.plate?.id));
   const around = new Set([...(scope.around ?? []), ...q.steps.flatMap((step) => sitesOf(scope, step))]);
-  const inner = { ...after(scope, steps, q.steps.length), around };
+  const drawn = new Set([...(scope.drawn ?? []), ...(q.plate ? [] : q.steps.flatMap(drawnFactor))]);
+  const inner = { ...after(scope, steps, q.steps.length), around, drawn };
   const body = q.surrogate ? lowerSurrogate(inner, scope, q, q.surrogate, steps) : lowerQuantity(inner, q.body);
   if (!q.plate) return body;
   // What is left of the family outside any reduction is averaged: that is the expectation.
@@ -276,6 +300,9 @@ function lowerExpect(outer: QuantityScope, q: Extract<Quantity, { kind: "expect"
   scope.writer.dropPlate(q.plate.id);
   return value;
 }
+
+const drawnFactor = (step: DrawStep): readonly string[] =>
+  step.kind === "factor" && !step.local ? [`${step.factor.density}.${step.factor.variable}`] : [];
 
 /** The names under which a step draws. */
 export function sitesOf(scope: QuantityScope, step: DrawStep): readonly string[] {

@@ -90,3 +90,36 @@ describe("terms at every state", () => {
     expect(found["objective"]).toBeCloseTo(other.px + other.pa + other.pb - other.qa - other.qb, 6);
   });
 });
+
+describe("a layer whose KL has no closed form", () => {
+  it("has its rate as a metric: the difference of two terms, and on average the KL", () => {
+    // q draws upwards, so the prior of z1 reads what is drawn after it
+    const [x0, a, w, s1, s2, s] = [0.7, 0.6, 1.3, 0.8, 0.5, 0.9];
+    const loaded = loadModel(`
+model Up {
+  data x : real[1]
+  latent z1 : real[1], z2 : real[1]
+  param b : real[1] = 0
+  density p(x, z1, z2) { z2 ~ Normal(0, 1) z1 ~ Normal(${w} * z2, ${s}) x ~ Normal(z1 + b, 1) }
+  density q(z1, z2 | x) { z1 ~ Normal(x, ${s1}) z2 ~ Normal(${a} * z1, ${s2}) }
+  train { maximize ELBO(p, q) batch = 2, epochs = 1 }
+}`);
+    const { value } = loaded.model.train[0]!.updates[0]!;
+    const rows = 40_000;
+    const found = runModel(
+      loaded,
+      ({ w: weights, x: data, key }) => ({ objective: value({ w: weights, data, key } as never), ...Object.fromEntries(terms()) }),
+      { data: { x: { shape: [rows, 1], data: Array.from({ length: rows }, () => x0) } }, state: { b: [0] } },
+    );
+    const rate = found["KL(q(z1 | x), p(z1 | z2)), sampled"]!;
+    for (const row of [0, 1, 2]) {
+      expect(rate[row]).toBeCloseTo(found["log q(z1 | x)"]![row]! - found["log p(z1 | z2)"]![row]!, 6);
+      expect(found["objective"]![row]).toBeCloseTo(found["log p(x | z1)"]![row]! - rate[row]! - found["KL(q(z2 | z1), p(z2))"]![row]!, 6);
+    }
+    const squared = (1 - w * a) ** 2 * (x0 ** 2 + s1 ** 2) + (w * s2) ** 2;
+    const exact = -Math.log(s1) - 0.5 + Math.log(s) + squared / (2 * s ** 2);
+    const mean = rate.reduce((n, v) => n + v, 0) / rows;
+    const error = Math.sqrt(rate.reduce((n, v) => n + (v - mean) ** 2, 0)) / rows;
+    expect(Math.abs(mean - exact)).toBeLessThan(4 * error);
+  });
+});
