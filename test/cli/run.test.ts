@@ -342,10 +342,9 @@ describe.each([
       });
       expect(ran.code).toBe(130);
       expect(ran.stderr).toContain(`gmc resume ${out}`);
-      const manifest = readdirSync(at(out, "checkpoints")).find((n) => n.endsWith(".json"));
-      expect(manifest).toBeDefined();
       expect(existsSync(at(out, ".lock"))).toBe(false);
-      const saved = Number(/step-(\d+)\.json/.exec(manifest ?? "")?.[1]);
+      // of the last two that are kept
+      const saved = Math.max(...readdirSync(at(out, "checkpoints")).map((n) => Number(/step-(\d+)\.json/.exec(n)?.[1] ?? 0)));
       expect(saved).toBeGreaterThan(0);
       const resumed = await gmc(["resume", out, "--steps", String(saved + 5), "--json", "--no-eval"], { cwd: folder });
       expect(resumed.code).toBe(0);

@@ -103,7 +103,7 @@ describe("locks", () => {
   it("are taken over of a process that has ended and whose parent never asked for it", async () => {
     const folder = temporaryFolder();
     // the shell becomes a process that knows of no children
-    const parent = spawn("sh", ["-c", "sh -c 'exit 0' & echo $!; exec sleep 60"], { stdio: ["ignore", "pipe", "ignore"] });
+    const parent = spawn("sh", ["-c", "sleep 0.5 & echo $!; exec sleep 60"], { stdio: ["ignore", "pipe", "ignore"] });
     const pid = Number(await new Promise<string>((resolve) => parent.stdout.once("data", (text) => resolve(String(text)))));
     const stat = (): readonly string[] => fs.readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]!.split(" ");
     while (stat()[0] !== "Z") await new Promise((resolve) => setTimeout(resolve, 10));
