@@ -1,6 +1,6 @@
 /** Where the output of a command goes: a device, a pipe, a reader that leaves early, a full disk. In the built program, on systems that have them. */
 import { spawnSync } from "node:child_process";
-import { existsSync, lstatSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, lstatSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -65,15 +65,11 @@ describe.skipIf(!unix)("output", () => {
     const run = bash("GMC train tiny.gm --data pinwheel:rows=200 --epochs 1000000 --engine reference --json --out cut | head -2");
     expect(run.code).toBe(130);
     expect(run.stderr).toContain("gmc resume cut");
-    const checkpoints = join(folder, "cut", "checkpoints");
-    const newest = readdirSync(checkpoints)
-      .filter((name) => name.endsWith(".json"))
-      .sort()
-      .at(-1)!;
-    const { cursor } = JSON.parse(readFileSync(join(checkpoints, newest), "utf8")) as { readonly cursor: { readonly step: number } };
+    const step = Math.max(...readdirSync(join(folder, "cut", "checkpoints")).map((n) => Number(/step-(\d+)\.json/.exec(n)?.[1] ?? 0)));
+    expect(step).toBeGreaterThan(0);
     // to its end at once; fewer steps than it has taken are no end
-    const behind = await gmc(["resume", "cut", "--steps", String(cursor.step - 1), "--no-eval"], { cwd: folder });
+    const behind = await gmc(["resume", "cut", "--steps", String(step - 1), "--no-eval"], { cwd: folder });
     expect(behind).toMatchObject({ code: 1, stderr: expect.stringContaining("error[GM4008]: the run is at step ") as string });
-    expect((await gmc(["resume", "cut", "--steps", String(cursor.step + 1), "--no-eval"], { cwd: folder })).code).toBe(0);
+    expect((await gmc(["resume", "cut", "--steps", String(step + 1), "--no-eval"], { cwd: folder })).code).toBe(0);
   });
 });
