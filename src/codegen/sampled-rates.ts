@@ -1,7 +1,6 @@
 /** Layers whose KL has no closed form under an `E`: their two log-densities are one term, so that the rate of every layer is a metric. */
-import { fingerprint } from "../ir/derive/kl.js";
+import { sameFactors, standsForItself } from "../ir/derive/kl.js";
 import type { Factor, Term } from "../ir/quantity.js";
-import type { Expr } from "../ir/types.js";
 
 /** log p(z | …) and -log q(z | …) of one sum, under an `E` that draws z from q: a sample of how far that layer is from its prior. */
 export interface SampledRate {
@@ -11,7 +10,7 @@ export interface SampledRate {
 
 /** `drawn`: factors, `q.z`, that the `E`s around draw from. */
 export function sampledRates(drawn: ReadonlySet<string> | undefined, terms: readonly Term[]): readonly SampledRate[] {
-  const factors = terms.filter((t): t is SampledRate["own"] => t.quantity.kind === "factor" && !t.quantity.through && isItself(t.quantity));
+  const factors = terms.filter((t): t is SampledRate["own"] => t.quantity.kind === "factor" && standsForItself(t.quantity));
   return factors.flatMap((own): readonly SampledRate[] => {
     const { density, variable } = own.quantity;
     if (!drawn?.has(`${density}.${variable}`)) return [];
@@ -21,12 +20,3 @@ export function sampledRates(drawn: ReadonlySet<string> | undefined, terms: read
     return prior && paired && more.length === 0 ? [{ prior, own }] : [];
   });
 }
-
-/** The variable stands for what is drawn. */
-const isItself = ({ at, variable }: Factor): boolean => {
-  const value = at.get(variable);
-  return value === undefined || (value.kind === "variable" && value.variable === variable && value.sample === undefined);
-};
-
-const sameFactors = (a: readonly Expr[], b: readonly Expr[]): boolean =>
-  a.length === b.length && a.every((e, i) => b[i] !== undefined && fingerprint(e) === fingerprint(b[i]));

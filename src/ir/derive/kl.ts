@@ -199,7 +199,7 @@ function drawnFrom(context: DeriveContext, node: Expectation, states: readonly F
 }
 
 /** The factor is evaluated at the drawn variable itself, not at `z = e`, and nothing follows from others by flows. */
-function standsForItself(factor: Factor): boolean {
+export function standsForItself(factor: Factor): boolean {
   if (factor.through) return false;
   const at = factor.at.get(factor.variable);
   return at === undefined || (at.kind === "variable" && at.variable === factor.variable && at.sample === undefined);
@@ -218,7 +218,8 @@ function isPrior(context: DeriveContext, quantity: Quantity, q: Factor, follows:
   });
 }
 
-function sameFactors(a: readonly Expr[], b: readonly Expr[]): boolean {
+/** The same expressions, whatever their places. */
+export function sameFactors(a: readonly Expr[], b: readonly Expr[]): boolean {
   return a.length === b.length && a.every((e, i) => b[i] !== undefined && fingerprint(e) === fingerprint(b[i]));
 }
 
