@@ -7,8 +7,8 @@ import { GmcError } from "./graph/errors.js";
 import type { Shape } from "./graph/types.js";
 import type { Order } from "./nn/degrees.js";
 import type { WeightSpecs, WeightsOf } from "./nn/spec.js";
-import type { OptimizerSpec } from "./train/optimizers.js";
-import type { Schedule } from "./train/schedules.js";
+import type { OptimizerSpec } from "./optim/optimizers.js";
+import type { Schedule } from "./optim/schedules.js";
 
 export type DomainName = "real" | "positive" | "unit" | "binary" | "category" | "count" | "byte" | "simplex";
 

@@ -4,7 +4,7 @@ import { GmcError } from "../../runtime/graph/errors.js";
 import { withoutOut } from "../../runtime/node/file-errors.js";
 import type { Manifest } from "../../runtime/node/manifest.js";
 import { readRunConfig, reopenRun, runMark, type RunConfig, type RunFolder } from "../../runtime/node/run-folder.js";
-import { checkTraining } from "../../runtime/train/train.js";
+import { checkTraining } from "../../runtime/training.js";
 import type { Cursor } from "../../runtime/train/loop.js";
 import { FINE } from "../exit.js";
 import type { MeasureFlags, RunFlags } from "../options.js";

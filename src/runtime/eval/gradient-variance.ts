@@ -12,7 +12,7 @@ import { dataFeeds, dataName, defined, scheduleName } from "../train/context.js"
 import { FAULT } from "../train/fault-state.js";
 import { phaseSteps } from "../train/loop.js";
 import { LOOK, planPhase, type PlannedUpdate } from "../train/plan.js";
-import { valueAt } from "../train/schedules.js";
+import { valueAt } from "../optim/schedules.js";
 import { gradientName } from "../train/stage-update.js";
 import { Moments } from "./accumulate.js";
 import { allRows, drawnBatches, rngOf, spreadRows } from "./batches.js";

@@ -16,7 +16,7 @@ import { requireMemory } from "./memory.js";
 import { LOOK, type PhasePlan, type PlannedUpdate } from "./plan.js";
 import { pause } from "./pause.js";
 import { createStates, dropAverages } from "./phase-states.js";
-import { valueAt, type Progress, type Schedule } from "./schedules.js";
+import { valueAt, type Progress, type Schedule } from "../optim/schedules.js";
 import { runStart } from "./start.js";
 import { EarlyStopping, type StoppingState } from "./stopping.js";
 import { LEARNING_RATE } from "./update-spec.js";

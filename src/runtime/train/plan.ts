@@ -20,7 +20,7 @@ import { carriedName, carriedOf } from "./carried.js";
 import { dataName, defined, scheduleName } from "./context.js";
 import { stageDiagnosis, type Diagnosis } from "./diagnosis.js";
 import { FAULT, type Checks } from "./fault-state.js";
-import type { Schedule } from "./schedules.js";
+import type { Schedule } from "../optim/schedules.js";
 import { contextOf, stageUpdate, type UpdateSite } from "./stage-update.js";
 import { stageStart } from "./start.js";
 import { updateSpec } from "./update-spec.js";

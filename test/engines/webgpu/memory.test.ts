@@ -18,7 +18,7 @@ import type { DType, Shape } from "../../../src/runtime/graph/types.js";
 import type { ModelDefinition } from "../../../src/runtime/index.js";
 import { leavesOf } from "../../../src/runtime/nn/spec.js";
 import { planPhase } from "../../../src/runtime/train/plan.js";
-import { train, type TrainOptions } from "../../../src/runtime/train/train.js";
+import { train, type TrainOptions } from "../../../src/runtime/training.js";
 import { LEARNING_RATE } from "../../../src/runtime/train/update-spec.js";
 import { idleDevice, type Listener } from "../../support/idle-device.js";
 
