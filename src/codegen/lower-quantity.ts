@@ -10,6 +10,7 @@ import type { DrawStep, Factor, LogDet, Quantity, Term } from "../ir/quantity.js
 import type { Dim, DistCall, Expr, FlowCallExpr } from "../ir/types.js";
 import { ordersIn } from "../ir/autoregressive/several.js";
 import { builtins } from "../ir/builtins.js";
+import { distributions } from "../ir/distributions.js";
 import { distExprs } from "../ir/walk.js";
 import { below } from "../base/below.js";
 import { textOf } from "../base/source.js";
@@ -265,20 +266,23 @@ function lowerKl(scope: QuantityScope, q: Extract<Quantity, { kind: "kl" }>): Te
   const { shape } = variableOf(scope.context, q.q.variable).domain;
   const a = lowerDist(densityScope(scope, q.q.at), q.q.dist, shape.length);
   const b = lowerDist(densityScope(scope, q.p.at), q.p.dist, shape.length);
-  const entries = shape.length - a.eventRank;
-  const seen = Math.max(
-    0,
-    ...Object.values({ ...a.values, ...Object.fromEntries(Object.entries(b.values).map(([k, v]) => [`p.${k}`, v])) }).map(
-      (v) => v.shape.length - (v.shape.length > shape.length ? 1 : 0),
-    ),
-  );
-  let js = call(q.fn, a.params, b.params);
-  // Where no parameter has the event's axes, one KL stands for all entries.
-  js = seen >= entries ? sumEvent(js, entries) : call("mul", js, num(shape.reduce((n, d) => n * d.size, 1)));
+  // a function of vectors reduces them itself; of the axes before, it has those that a parameter has
+  const entries = shape.length - Math.max(a.eventRank, b.eventRank);
+  const seen = Math.min(entries, Math.max(axesOf(q.q.dist, a, shape.length - entries), axesOf(q.p.dist, b, shape.length - entries)));
+  const repeated = shape.slice(0, entries - seen).reduce((n, d) => n * d.size, 1);
+  const each = sumEvent(call(q.fn, a.params, b.params), seen);
+  const js = repeated === 1 ? each : call("mul", each, num(repeated));
   const label = `KL(${conditionalText(scope.context, q.q)}, ${conditionalText(scope.context, q.p)})`;
   const lead = joinLeads([a.lead, b.lead]);
   const value: TensorValue = { kind: "tensor", js: termOf(scope, label, q.p.span, { js, lead }), shape: [], lead };
   return scope.writer.bind(`kl${capital(q.q.variable)}`, value) as TensorValue;
+}
+
+/** Axes of a distribution's parameters before those of one draw of `rank` axes. */
+function axesOf({ dist }: DistCall, { values, eventRank }: LoweredDist, rank: number): number {
+  const ranks = new Map(distributions.get(dist)?.parameters.flatMap((list) => list.map((p) => [p.runtime ?? p.name, p.rank])));
+  const own = Object.entries(values).map(([name, value]) => value.shape.length - (ranks.get(name) ?? 0));
+  return Math.max(0, ...own.map((axes) => axes - (rank - eventRank)));
 }
 
 // ---- draws --------------------------------------------------------------------------------------
