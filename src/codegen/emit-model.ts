@@ -20,7 +20,7 @@ import { beforeStages, emitChain, carriedChains, emitEnergyEvaluator, impliedPar
 import { latentsJs, latentsParts, type LoweredOptimum, lowerOptimum, optimumFields } from "./emit-optimum.js";
 import { lowerEnergy } from "./lower-energy.js";
 import { emitSequential, lowerSequentials } from "./lower-sequential.js";
-import { headerText, type Inverse, lowerBeforeEnergy, lowerInverse, lowerLogDensity, lowerNet, lowerSampler } from "./lower-density.js";
+import { headerText, type Inverse, lowerBeforeEnergy, lowerExactPosterior, lowerInverse, lowerLogDensity, lowerNet, lowerSampler } from "./lower-density.js";
 import { place } from "./place.js";
 import { emitCodeUse } from "./emit-code-use.js";
 import { lowerEm } from "./emit-em.js";
@@ -66,7 +66,13 @@ export function emitModel(derived: DerivedModel, source: SourceInfo): EmittedMod
     const logDensity = stands && lowerLogDensity(context, density, stands, names);
     const before = lowerBeforeEnergy(context, density, names);
     const sampler = lowerSampler(context, density, names);
-    const inverse = stands && derived.inverse === density.name ? lowerInverse(context, density, stands, names) : undefined;
+    const { posterior } = derived;
+    const inverse =
+      stands && derived.inverse === density.name
+        ? lowerInverse(context, density, stands, names)
+        : posterior?.density === density.name
+          ? lowerExactPosterior(context, posterior, names)
+          : undefined;
     const sequentials = lowerSequentials(context, density, names);
     return [
       {
@@ -124,7 +130,7 @@ export function emitModel(derived: DerivedModel, source: SourceInfo): EmittedMod
             sequential: sequentials.length === 0 ? undefined : array(sequentials.map((s) => emitSequential(context, s))),
           }),
         },
-        ...(inverse ? [{ name: inverse.fn.name, value: inverseDefinition(density, inverse) }] : []),
+        ...(inverse ? [{ name: inverse.fn.name, value: inverseDefinition(density, inverse, derived.inverse === density.name) }] : []),
       ]),
     ),
     generative: derived.generative === undefined ? undefined : str(derived.generative),
@@ -143,14 +149,14 @@ export function emitModel(derived: DerivedModel, source: SourceInfo): EmittedMod
   };
 }
 
-/** What infers latents exactly, in the form of a density. */
-function inverseDefinition(density: Density, { fn, head, given, label }: Inverse): Js {
+/** What infers latents, in the form of a density; `exact`: by an inverse, which gives back the row. */
+function inverseDefinition(density: Density, { fn, head, given, label }: Inverse, exact: boolean): Js {
   return object({
     head: array(head.map(str)),
     given: array(given.map(str)),
     label: str(label),
     place: str(place(density.span)),
-    exact: bool(true),
+    exact: exact ? bool(true) : undefined,
     sample: name(fn.name),
   });
 }

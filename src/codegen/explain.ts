@@ -1,7 +1,7 @@
 /** What was derived, for `gmc explain`: as data, and as text for a person. */
 import { optimaIn } from "../ir/derive/optimum.js";
 import { PATHWISE } from "../ir/derive/plan-draw.js";
-import type { DerivedEvaluation, DerivedModel } from "../ir/derived-model.js";
+import type { DerivedEvaluation, DerivedModel, ExactPosterior } from "../ir/derived-model.js";
 import { type DerivedObjective, type Quantity, walkQuantity } from "../ir/quantity.js";
 import { weightEntries } from "../ir/derive/context.js";
 
@@ -47,6 +47,8 @@ export interface Explanation {
   readonly nets: readonly NetOrderExplanation[];
   /** Nets that do not depend on the order of a set's points, as declared and proven. */
   readonly symmetries: readonly { readonly net: string; readonly kind: string; readonly points: readonly string[] }[];
+  /** What infers latents without a density of its own: which conditional, and why it is exact. */
+  readonly posterior?: { readonly text: string; readonly reason: string };
   readonly train: readonly ObjectiveExplanation[];
   readonly evaluate: readonly ObjectiveExplanation[];
 }
@@ -92,6 +94,7 @@ export function explain(derived: DerivedModel): Explanation {
     orders: [...context.sequential.values()].flat().map(explainOrder),
     nets: explainNets(context.orders.values()),
     symmetries: model.nets.flatMap((net) => (net.symmetry ? [{ net: net.name, ...net.symmetry }] : [])),
+    ...(derived.posterior && { posterior: explainPosterior(derived.posterior) }),
     train: derived.phases.flatMap((p) =>
       p.updates.map((u) => objective(`${u.update.direction} ${u.update.text}`, u.update.span, u.derived, u.moves)),
     ),
@@ -105,6 +108,14 @@ export function explain(derived: DerivedModel): Explanation {
           ]
         : [],
     ),
+  };
+}
+
+function explainPosterior({ density, latents, given, factors }: ExactPosterior): { readonly text: string; readonly reason: string } {
+  const all = [...factors.latents, ...factors.children].map((f) => f.variable).join(", ");
+  return {
+    text: `${density}(${latents.join(", ")} | ${given.join(", ")})`,
+    reason: `normal: ${all} are jointly normal, their locations affine in ${latents.join(", ")} and their scales free of ${latents.length > 1 ? "them" : "it"}`,
   };
 }
 
@@ -177,6 +188,7 @@ export function printExplanation(e: Explanation, extra: readonly string[] = []):
       ...e.symmetries.map((s) => `  ${s.net} is ${s.kind} to the order of the points of ${s.points.join(" and ")}: proven`),
       "",
     );
+  if (e.posterior) lines.push("latents of rows", ...table([[e.posterior.text, e.posterior.reason]]), "");
   for (const [title, items] of [["train", e.train] as const, ["evaluate", e.evaluate] as const]) {
     for (const o of items) {
       lines.push(`${title}: ${o.statement}  (${o.place})`, `  = ${o.text}`, `  LaTeX: ${o.latex}`);

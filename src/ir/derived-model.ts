@@ -1,5 +1,5 @@
 /** The model after derivation: its IR, with every statement of `train` and `evaluate` derived. What codegen and `explain` work from. */
-import type { DerivedObjective, Quantity } from "./quantity.js";
+import type { DerivedObjective, LinearGaussian, Quantity } from "./quantity.js";
 import type { DeriveContext } from "./derive/context.js";
 import type { Evaluation, Expr, ModelIr, Phase, Update } from "./types.js";
 
@@ -59,6 +59,15 @@ export interface DerivedDensity {
   readonly inverses: ReadonlyMap<string, Expr>;
 }
 
+/** Latents given data, jointly normal. */
+export interface ExactPosterior {
+  readonly density: string;
+  readonly latents: readonly string[];
+  /** Data variables that it reads. */
+  readonly given: readonly string[];
+  readonly factors: LinearGaussian;
+}
+
 export interface DerivedModel {
   readonly context: DeriveContext;
   readonly model: ModelIr;
@@ -71,4 +80,6 @@ export interface DerivedModel {
   readonly inference: string | undefined;
   /** Density whose latents follow from its data by the inverse of a flow, where nothing else infers them. */
   readonly inverse: string | undefined;
+  /** What infers latents exactly, where neither a density nor a flow does and it is normal. */
+  readonly posterior: ExactPosterior | undefined;
 }

@@ -4,7 +4,7 @@ import { report, type Diagnostics } from "../../base/report.js";
 import { proveOrders } from "../autoregressive/prove.js";
 import { analyseEnergy, type EnergyAnalysis, requireMonitor } from "../energy/index.js";
 import { estimators } from "../estimators.js";
-import type { DerivedDensity, DerivedEvaluation, DerivedModel, DerivedPhase, DerivedUpdate } from "../derived-model.js";
+import type { DerivedEvaluation, DerivedModel, DerivedPhase, DerivedUpdate } from "../derived-model.js";
 import type { DerivedObjective, Maximisation, Quantity } from "../quantity.js";
 import { evaluators } from "../settings-table.js";
 import { scalarType, typeOfDomain } from "../shapes.js";
@@ -18,7 +18,6 @@ import {
   type DeriveContext,
   densityOf,
   underPaths,
-  variablesIn,
   weightEntries,
   type WeightEntry,
 } from "./context.js";
@@ -29,6 +28,7 @@ import { deriveObjective } from "./objective.js";
 import { deriveDensity } from "./derived-density.js";
 import { couplesRows, refuseReadersInDensities } from "./players/rows.js";
 import { checkPlayers, warnUnmoved } from "./players/check.js";
+import { roles } from "./roles.js";
 import { nameSchedules } from "./schedules.js";
 import { stoppingGoal } from "./stopping.js";
 
@@ -387,30 +387,4 @@ function deriveEvaluation(context: DeriveContext, evaluation: Evaluation, estima
 /** What is no measure of a log-density has no unit. */
 function unitIn(quantity: Quantity, bound: string | undefined): string {
   return bound === undefined ? "" : unitOf(quantity);
-}
-
-/**
- * The generative density draws data; the inference density draws latents given data. Without one, latents that flows map to data are inferred
- * exactly, by the inverse.
- */
-function roles(
-  context: DeriveContext,
-  derived: ReadonlyMap<string, DerivedDensity>,
-): Pick<DerivedModel, "generative" | "inference" | "inverse"> {
-  const isData = (name: string): boolean => context.model.variables.get(name)?.role === "data";
-  const usable = context.model.densities;
-  const hasData = context.model.streams.length > 0;
-  // without data, samples are of what the model draws by itself
-  const generative = usable.find((d) => (hasData ? d.head.some(isData) : d.given.length === 0));
-  // What the generative density reads or draws besides data is what inference has to supply.
-  const latents = generative ? [...generative.head, ...generative.given].filter((v) => !isData(v)) : [];
-  const infers = (d: Density): boolean =>
-    d !== generative && d.head.length > 0 && d.given.some(isData) && latents.every((v) => d.head.includes(v));
-  const inference = latents.length > 0 ? usable.find(infers) : undefined;
-  const inverses = generative && !inference ? derived.get(generative.name)?.inverses : undefined;
-  const known = (expr: Expr): boolean =>
-    [...variablesIn(context, [expr])].every((v) => isData(v) || (inverses?.has(v) === true && known(inverses.get(v) ?? expr)));
-  const exact =
-    generative && latents.length > 0 && latents.every((v) => inverses?.has(v)) && latents.every((v) => known(inverses?.get(v) as Expr));
-  return { generative: generative?.name, inference: inference?.name, inverse: exact ? generative.name : undefined };
 }

@@ -112,7 +112,7 @@ function collect(q: Quantity, into: Factor[]): { readonly what: string; readonly
         ? collect(q.body, into)
         : { what: q.op === "min" ? "a minimum" : "an expectation", span: q.span };
     case "gaussianMarginal":
-      return { what: `a latent that is integrated out, \`${q.latent.variable}\``, span: q.span };
+      return { what: `a latent that is integrated out, ${listed(q.latents.map((f) => f.variable))}`, span: q.span };
     case "expect":
       return { what: "an expectation by samples", span: q.span };
     case "optimum":

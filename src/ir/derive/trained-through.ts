@@ -1,7 +1,18 @@
 /** Whether a weight that a statement moves has a gradient through expressions: what asks for a gradient through a draw. */
 import type { Expr } from "../types.js";
 import { childrenOf } from "../walk.js";
-import { type DeriveContext, flowOf, inOrder, netOf, partsOfFlow, stopsGradient, underPaths } from "./context.js";
+import {
+  coveringPaths,
+  type DeriveContext,
+  flowOf,
+  inOrder,
+  netOf,
+  partsOfFlow,
+  stopsGradient,
+  underPaths,
+  weightEntries,
+  weightsIn,
+} from "./context.js";
 
 /** Whether a weight that the statement moves acts through names that an `E` has drawn: variables by name, others by the id of their local. */
 export type Behind = ReadonlyMap<string, boolean>;
@@ -41,4 +52,15 @@ export function trainedThrough(
     return parts.bijections.some((b) => b.parameterCount > 0 && underPaths(b.path, over)) || parts.nets.some((n) => ofNet(n.name));
   };
   return (exprs) => exprs.some(acts);
+}
+
+/** The trained weights that expressions read themselves, by the shortest paths. */
+export function reachedBy(
+  context: DeriveContext,
+  exprs: readonly Expr[],
+  { over }: { readonly over: readonly string[] | undefined },
+): readonly string[] {
+  const all = weightEntries(context).map((e) => e.path);
+  const read = [...weightsIn(context, exprs)].filter((w) => over?.some((o) => underPaths(w, [o]) || underPaths(o, [w])));
+  return coveringPaths(all, read);
 }
