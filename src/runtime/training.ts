@@ -25,6 +25,7 @@ import { leavesOf } from "./nn/spec.js";
 import { boundData, type DataOptions } from "./train/arrays.js";
 import { carriedByModel, carriedName, startValue } from "./train/carried.js";
 import { defined, emaName, writtenLikelihood } from "./train/context.js";
+import { phaseLength } from "./train/length.js";
 import { runLoop, speedOf, type CheckpointReason, type Cursor, type LoopResult, type MetricRecord, type StepReport } from "./train/loop.js";
 import { checkOptionNames } from "./train/options.js";
 import { planPhase } from "./train/plan.js";
@@ -235,6 +236,15 @@ function hasValidation(dataset: Dataset): boolean {
 /** Rows of a step; a closed-form estimate takes all there are. */
 function batchOf(phase: PhaseDefinition, dataset: Dataset, options: RunOptions): number {
   return phase.updates.some((u) => u.assigns === "all rows") ? splitRows(dataset, "train") : (options.batch ?? phase.batch);
+}
+
+/** Steps of an epoch and in all of a phase of a run with these options. */
+export function lengthOf(
+  phase: PhaseDefinition,
+  dataset: Dataset,
+  options: RunOptions,
+): { readonly steps: number; readonly stepsPerEpoch: number } {
+  return phaseLength(phase, Math.max(1, Math.floor(splitRows(dataset, "train") / batchOf(phase, dataset, options))), options);
 }
 
 function checkRunOptions(model: ModelDefinition, options: RunOptions): void {

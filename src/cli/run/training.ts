@@ -88,7 +88,7 @@ export async function runTraining(run: TrainingRun): Promise<number> {
       checkpointGap: 5,
       onStep: progress.step,
       onRecord: (record) => {
-        progress.record(record);
+        progress.record(record, model.train.find((p) => p.name === record.phase)?.earlyStopping?.metric);
         metrics.append(rowOf(record));
         if (run.json) json({ record: rowOf(record) });
       },

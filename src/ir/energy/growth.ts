@@ -12,8 +12,8 @@ import { builtins, isLinearIn } from "../builtins.js";
 import { type DeriveContext, netOf } from "../derive/context.js";
 import { layers } from "../layers.js";
 import { isNeverPositive, isNonNegative, isPositive, multiplied, negated, type Range } from "../range.js";
+import { sameExpr } from "../same-expr.js";
 import type { BuiltinExpr, Expr } from "../types.js";
-import { sameExpr } from "./algebra.js";
 import { divisor, isInner, keepsAll, positiveLinear, rangeOf } from "./curvature.js";
 import { type Dependence, listsAll, type Structure } from "./dependence.js";
 
