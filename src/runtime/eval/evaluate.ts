@@ -277,7 +277,7 @@ function hasDirections(stageIt: () => unknown): boolean {
     stageIt();
     return true;
   } catch (error) {
-    if (error instanceof GmcError && (error.code === "GM4020" || error.code === "GM4022")) return false;
+    if (error instanceof GmcError && error.code === "GM4020") return false;
     throw error;
   }
 }
