@@ -37,9 +37,13 @@ type FixedPoint = NodeOf<"fixedPoint">;
 const isFixedPoint = (node: Node): node is FixedPoint & Node => node.prim === "fixedPoint";
 const hasFixedPoint = (graph: Graph): boolean => graph.nodes.some(isFixedPoint);
 
+export function hasFixedPoints(program: Program): boolean {
+  return program.stages.some((s) => s.kind !== "update" && hasFixedPoint(s.graph));
+}
+
 /** The parts of a program that has fixed points, undefined for any other. `prefix` begins the names of the states. */
 export function cutProgram(program: Program, prefix: string): Cut | undefined {
-  if (!program.stages.some((s) => s.kind !== "update" && hasFixedPoint(s.graph))) return undefined;
+  if (!hasFixedPoints(program)) return undefined;
   const states = new Map<string, StateSpec>();
   const parts = program.stages.flatMap((s, i): Part[] => {
     if (s.kind === "update" || !hasFixedPoint(s.graph)) return [{ kind: "stages", stages: [s] }];

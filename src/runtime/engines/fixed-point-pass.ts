@@ -9,7 +9,6 @@
  */
 import {
   abs,
-  add,
   and,
   cast,
   constant,
@@ -18,7 +17,6 @@ import {
   inline,
   less,
   maximum,
-  not,
   reduceMax,
   reshape,
   select,

@@ -78,13 +78,15 @@ function bodyOf(result: Tensor, hole: Tensor): { readonly body: Graph; readonly 
     if (!reads[id] && !LITERALS.has(node.prim) && !VIEWS.has(node.prim)) return source(id, String(captured.push(id) - 1));
     return add({ ...node, inputs: node.inputs.map((input) => numbers.get(input)!) });
   };
-  // operands before what reads them, without recursion: graphs may be deep
-  const needed = new Set([result.id]);
-  for (let id = result.id; id >= 0; id--) {
-    if (!needed.has(id) || id === hole.id) continue;
-    const { prim, inputs } = nodes[id]!;
-    if (reads[id] || VIEWS.has(prim)) for (const input of inputs) needed.add(input);
+  const opened = (id: number): readonly number[] => (id !== hole.id && (reads[id] || VIEWS.has(nodes[id]!.prim)) ? nodes[id]!.inputs : []);
+  // operands before what reads them, in the order in which they are met: equal functions have equal bodies. Without recursion, graphs may be deep
+  const open = [result.id];
+  for (let id = open.at(-1); id !== undefined; id = open.at(-1)) {
+    const waiting = opened(id).filter((input) => !numbers.has(input));
+    open.push(...waiting.reverse());
+    if (waiting.length > 0) continue;
+    open.pop();
+    if (!numbers.has(id)) numbers.set(id, entry(id));
   }
-  for (const id of [...needed].sort((a, b) => a - b)) numbers.set(id, entry(id));
   return { body: { nodes: made, outputs: { x: numbers.get(result.id)! }, writes: {} }, captured };
 }
