@@ -53,6 +53,26 @@ export function cutProgram(program: Program, prefix: string): Cut | undefined {
   return { parts: joined(parts), states };
 }
 
+/** The program in one piece, with as many passes as it takes at most and its states: for reports, of which no value is asked. */
+export function writtenOut(program: Program): { readonly program: Program; readonly states: ReadonlyMap<string, StateSpec> } {
+  const cut = cutProgram(program, "fixed:");
+  return cut === undefined
+    ? { program, states: new Map() }
+    : { program: { ...program, stages: cut.parts.flatMap(stagesOf) }, states: cut.states };
+}
+
+/** Of parts that are repeated, one round. */
+export function stagesOf(part: Part): readonly Stage[] {
+  switch (part.kind) {
+    case "stages":
+      return part.stages;
+    case "passes":
+      return [{ kind: "repeat", name: part.name, graph: part.graph, count: part.count }];
+    case "times":
+      return part.parts.flatMap(stagesOf);
+  }
+}
+
 /** Stages that follow one another as one part. */
 function joined(parts: readonly Part[]): readonly Part[] {
   const out: Part[] = [];

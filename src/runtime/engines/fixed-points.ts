@@ -3,7 +3,7 @@
  * pieces, between which one sees whether all are found, progress is told and a signal heard. Programs without them go through as they are.
  */
 import { hostZeros } from "../graph/host.js";
-import { cutProgram, type Cut, type Part } from "./cut.js";
+import { cutProgram, stagesOf, type Cut, type Part } from "./cut.js";
 import type { EngineSession, Executable, HostTensor, HostTensors, Program, RunWatch, Stage } from "./engine.js";
 import { pause } from "./pause.js";
 import { inTurn, readAfter } from "./shared.js";
@@ -41,7 +41,7 @@ export function withFixedPoints(session: EngineSession): EngineSession {
 }
 
 /** The programs that parts are run by. */
-export function programsOf(program: Program, cut: Cut): readonly Program[] {
+function programsOf(program: Program, cut: Cut): readonly Program[] {
   const of = (parts: readonly Part[], later: readonly Stage[]): Program[] =>
     parts.flatMap((part, i) => {
       const after = [...parts.slice(i + 1).flatMap(stagesOf), ...later];
@@ -59,17 +59,6 @@ function programOf(program: Program, part: Exclude<Part, { kind: "times" }>, lat
   const given = stages.flatMap((s) => (s.kind === "update" ? [] : Object.keys(s.graph.outputs)));
   const rest = { ...program, stages: later };
   return { name: program.name, stages, fetch: [...new Set(given)].filter((name) => readAfter(rest, name, -1)) };
-}
-
-function stagesOf(part: Part): readonly Stage[] {
-  switch (part.kind) {
-    case "stages":
-      return part.stages;
-    case "passes":
-      return [{ kind: "repeat", name: part.name, graph: part.graph, count: part.count }];
-    case "times":
-      return part.parts.flatMap(stagesOf);
-  }
 }
 
 async function compileCut(
