@@ -1,7 +1,6 @@
 /** What was found out about flows, for `gmc explain`: sides, directions, the log-determinant of each step, what makes it invertible. */
 import type { DeriveContext } from "../ir/derive/context.js";
 import { flowOf } from "../ir/derive/context.js";
-import { cap, count } from "../ir/bijection-forms.js";
 import { bijections, showSide } from "../ir/flows.js";
 import type { Flow, FlowStep, OwnStep } from "../ir/types.js";
 import { place } from "./place.js";
@@ -63,23 +62,10 @@ function stepsOf(context: DeriveContext, step: FlowStep): readonly StepExplanati
       const entry = bijections.get(step.instance.bijection);
       if (!entry) return [];
       const { name, logDet, directions, constraint = "" } = entry;
-      const own: StepExplanation = { name, logDet, ...directions, note: [constraint, ...unrolled(step)].join("; "), times: 1 };
+      const own: StepExplanation = { name, logDet, ...directions, note: constraint, times: 1 };
       return [...(step.inner?.steps ?? []).flatMap((s) => stepsOf(context, s)), own];
     }
   }
-}
-
-/** A direction that takes a pass for each entry is refused past its cap: better told here than after a training. */
-function unrolled({ instance, from }: Extract<FlowStep, { kind: "bijection" }>): readonly string[] {
-  const entry = bijections.get(instance.bijection);
-  const spec = entry?.options.find((o) => o.name === cap.name);
-  if (!entry || !spec) return [];
-  const entries = count(from.shape);
-  const most = Number(instance.options[cap.name] ?? cap.fallback);
-  if (entries <= most) return [];
-  const lost =
-    entry.directions.forward === "sequential" ? "samples, reconstructions and interpolations are" : "densities of given values are";
-  return [`${entries} entries, and passes are unrolled up to ${most}: ${lost} refused unless \`cap = ${entries}\` is asked for`];
 }
 
 function ownLogDet({ jacobian }: OwnStep): string {

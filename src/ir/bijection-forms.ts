@@ -16,8 +16,6 @@ const mask: OptionSpec = {
 };
 /** How a raw number becomes a scale. */
 export const scale: OptionSpec = { name: "scale", kind: "choice", choices: ["tanh", "sigmoid", "exp"], named: true, fallback: "tanh" };
-/** Entries up to which a direction that takes a pass of the net for each is unrolled into one graph; the runtime's own default. */
-export const cap: OptionSpec = { name: "cap", kind: "integer", named: true, min: 1, fallback: 128 };
 const swap: OptionSpec = { name: "swap", kind: "boolean", named: true, fallback: false };
 /** Whether an output layer is put on top of the conditioner. */
 const head: OptionSpec = { name: "head", kind: "boolean", named: true, fallback: true };
@@ -113,7 +111,7 @@ export function autoregressive(name: string, runtime: string, doc: string, direc
     doc,
     conditioned: true,
     autoregressive: true,
-    options: [scale, cap],
+    options: [scale],
     takes: ["real"],
     directions,
     elementwise: false,
@@ -125,7 +123,7 @@ export function autoregressive(name: string, runtime: string, doc: string, direc
       const help = [
         "`made_values([100])` gives each entry two values of the entries before it; the last axis holds them, a shift and a scale",
       ];
-      return { to: call.from, options: differing(call, [scale, cap]), parameters: 0, conditioner: { from: [d], to: [d, dim(2)], help } };
+      return { to: call.from, options: differing(call, [scale]), parameters: 0, conditioner: { from: [d], to: [d, dim(2)], help } };
     },
   };
 }

@@ -5,7 +5,7 @@
 import * as g from "../../src/runtime/graph/index.js";
 import { emit } from "../../src/runtime/graph/trace.js";
 import type { Prim } from "../../src/runtime/graph/types.js";
-import { integers, nadeGradOf, nadeOf, nadeOperands, numbers, type Case, type Operand } from "../numeric/vjp-cases.js";
+import { inOrder, integers, nadeGradOf, nadeOf, nadeOperands, numbers, type Case, type Operand } from "../numeric/vjp-cases.js";
 
 export const SIZES: readonly number[] = [1, 7, 127, 129];
 
@@ -416,6 +416,18 @@ export const sizedCases: { readonly [P in Prim]: readonly Case[] } = {
     { name: `i32 [${n}]`, operands: { x: int([n], -9, 9) }, fn: ({ x }) => g.cumsum(x!, 0) },
   ]),
 
+  fixedPoint: [
+    ...[1, 2, 65].map((n): Case => ({
+      name: `${n} entries`,
+      operands: { c: numbers([3, n]), w: numbers([n, n], -0.3, 0.3) },
+      fn: ({ c, w }) => inOrder(c!, w!, [...Array(n).keys()]),
+    })),
+    {
+      name: "130 entries, from the last",
+      operands: { c: numbers([2, 3, 130]), w: numbers([130, 130], -0.3, 0.3) },
+      fn: ({ c, w }) => inOrder(c!, w!, [...Array(130).keys()].reverse()),
+    },
+  ],
   nade: nadeCases(nadeOf),
   nadeGrad: nadeCases(nadeGradOf),
   matmul: matmuls,

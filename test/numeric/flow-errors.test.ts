@@ -53,12 +53,6 @@ describe("errors", () => {
       () => gmc.multiScale({ event: [4], innerEvent: [3], inner: gmc.reverseFlow({ event: [3] }) }),
       /does not hold the entries/,
     ],
-    [
-      "GM4022",
-      "too long to unroll",
-      () => gmc.maskedAutoregressive({ event: [784], net: (t) => t }).forward(z([2, 784])),
-      /one pass of the net for each of 784 entries/,
-    ],
     ["GM4901", "a value of another event", () => gmc.reverseFlow({ event: [3] }).forward(z([2, 4])), /does not end so/],
     [
       "GM4901",

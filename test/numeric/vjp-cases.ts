@@ -2,6 +2,7 @@
  * One or more cases for every primitive: operands as plain numbers and the operation on them. The table is total, so a new primitive
  * needs a case; what is not differentiable says so. Used for gradients against differences and for engines against the reference.
  */
+import { solveInOrder } from "../../src/runtime/graph/fixed-point.js";
 import * as g from "../../src/runtime/graph/index.js";
 import { emit } from "../../src/runtime/graph/trace.js";
 import type { Prim } from "../../src/runtime/graph/types.js";
@@ -83,6 +84,17 @@ export const nadeGradOf: Case["fn"] = (all) => {
     0,
   );
 };
+/** x = c + tanh(x W) c, W of the entries that come before in the order. */
+export function inOrder(c: g.Tensor, w: g.Tensor, places: readonly number[]): g.Tensor {
+  const n = places.length;
+  const mask = g.constant(
+    Array.from({ length: n * n }, (_, i) => (places[Math.floor(i / n)]! < places[i % n]! ? 1 : 0)),
+    [n, n],
+  );
+  return solveInOrder(c.shape, places, (x) => g.add(c, g.mul(c, g.tanh(g.matmul(x, g.mul(w, mask))))));
+}
+/** Of each entry the sine of the one before it. */
+const before = (x: g.Tensor): g.Tensor => g.pad(g.sin(g.sliceAxis(x, -1, 0, x.shape.at(-1)! - 1)), [0, 1], [0, 0]);
 const spd = (n: number, x: g.Tensor): g.Tensor => g.add(g.matmul(x, x, { transposeB: true }), g.mul(g.eye(n), 1.5));
 const lower = (n: number, x: g.Tensor): g.Tensor => g.add(g.lowerTriangle(x, -1), g.mul(g.eye(n), g.add(g.exp(x), 1)));
 const conv2 = { x: numbers([2, 7, 5, 4]), w: numbers([3, 2, 2, 6]) };
@@ -304,6 +316,30 @@ export const cases: { readonly [P in Prim]: readonly Case[] } = {
         return nadeGradOf(Object.fromEntries(of) as Record<string, g.Tensor>);
       },
       ...none,
+    },
+  ],
+
+  fixedPoint: [
+    {
+      name: "fixedPoint in the order of entries",
+      operands: { c: numbers([2, 3]), w: numbers([3, 3], -1, 1) },
+      fn: ({ c, w }) => inOrder(c!, w!, [0, 1, 2]),
+    },
+    {
+      name: "fixedPoint in another order, with leading axes of its own",
+      operands: { c: numbers([2, 1, 4]), w: numbers([4, 4], -1, 1), d: numbers([3, 4]) },
+      fn: ({ c, w, d }) => inOrder(g.add(c!, d!), w!, [2, 0, 3, 1]),
+    },
+    { name: "fixedPoint of nothing", operands: { c: numbers([2, 1]) }, fn: ({ c }) => solveInOrder([2, 1], [0], () => g.exp(c!)) },
+    {
+      name: "fixedPoint within a fixed point",
+      operands: { c: numbers([2, 3]), w: numbers([3, 3], -1, 1) },
+      fn: ({ c, w }) => solveInOrder([2, 3], [0, 1, 2], (x) => before(inOrder(g.add(c!, before(x)), w!, [0, 1, 2]))),
+    },
+    {
+      name: "fixedPoint of a fixed point",
+      operands: { c: numbers([2, 3]), w: numbers([3, 3], -1, 1) },
+      fn: ({ c, w }) => g.mul(c!, inOrder(g.exp(inOrder(c!, w!, [2, 1, 0])), w!, [0, 1, 2])),
     },
   ],
 

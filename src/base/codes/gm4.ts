@@ -20,7 +20,6 @@ export const gm4 = {
   GM4020: worded("A bijection without a closed form in this direction"),
   GM4021: worded("A bijection that does not fit its event"),
   GM4023: worded("An inverse that does not undo its flow"),
-  GM4022: worded("A sequential direction too long to unroll"),
   GM4024: worded("Curvature that is not positive"),
   GM4026: worded("A flow that does not reach all of its range"),
   GM4025: worded("Joint curvature that is not positive"),

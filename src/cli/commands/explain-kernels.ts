@@ -4,6 +4,7 @@
  */
 import { lineStarts, type SourceFile } from "../../base/source.js";
 import { mayHaveCard } from "../../runtime/engines/webgpu/card.js";
+import { writtenOut } from "../../runtime/engines/cut.js";
 import { compileProgram } from "../../runtime/engines/webgpu/compile.js";
 import {
   describeProgram,
@@ -82,8 +83,10 @@ export function kernelReport(model: ModelDefinition, { batch, buffers = usualBuf
   const weights = leavesOf(model.weights).map(({ path, spec }) => [path, { dtype: "f32", shape: spec.shape }] as const);
   const phases = model.train.map((phase, i): PhaseKernels => {
     const plan = planPhase(model, i, { dynamic: new Set(), batch });
-    const states = new Map<string, StateSpec>([...weights, ...plan.states.map((state) => [state.name, state] as const)]);
-    const programs = plan.updates.map(({ program }) => compileProgram(program, limits, (name) => states.get(name)?.shape));
+    const written = plan.updates.map(({ program }) => writtenOut(program));
+    const between = written.flatMap((of) => [...of.states]);
+    const states = new Map<string, StateSpec>([...weights, ...plan.states.map((state) => [state.name, state] as const), ...between]);
+    const programs = written.map(({ program }) => compileProgram(program, limits, (name) => states.get(name)?.shape));
     const updates = plan.updates.map(({ direction, label, place, steps }, at): UpdateKernels => {
       const update = `${direction} ${label}`;
       return { update, place, steps, program: describeProgram(programs[at]!, { label: update, place }) };

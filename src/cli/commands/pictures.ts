@@ -62,16 +62,16 @@ export function sampleCommand(named: string | undefined, flags: SampleFlags): Pr
     const count = flags.count ?? (every === undefined && flags.known === undefined ? 64 : 10);
     checkCount(trained, count);
     const known = flags.known === undefined ? undefined : knownEntries(trained, count, flags.known, flags.split);
-    const progress = openWorkProgress(process.stderr, flags.json);
-    const drawing = trained.sample(count, {
-      ...defined({ sweeps, start, every, temperature, known: known?.entries }),
-      given: { ...known?.conditions, ...heldValues(trained, count, flags.given ?? {}) },
-      onProgress: (done, total) => progress.report({ what: drawingSteps(trained.model), done, total }),
-      onNote: (text) => {
-        if (!flags.json) stderr(text);
-      },
-    });
-    const samples = await drawing.finally(() => progress.done());
+    const samples = await watched(trained, flags, (onProgress) =>
+      trained.sample(count, {
+        ...defined({ sweeps, start, every, temperature, known: known?.entries }),
+        given: { ...known?.conditions, ...heldValues(trained, count, flags.given ?? {}) },
+        onProgress,
+        onNote: (text) => {
+          if (!flags.json) stderr(text);
+        },
+      }),
+    );
     if (flags.json) {
       const { values, means, frames } = samples;
       const steps = (frames ?? []).map((f, i) => [`values at ${i * (every ?? 0)}`, f.values] as const);
@@ -92,6 +92,20 @@ export function sampleCommand(named: string | undefined, flags: SampleFlags): Pr
       rows: {},
     };
   });
+}
+
+/** Draws with a line of progress on stderr, where it takes many steps. */
+async function watched<T>(
+  { model }: TrainedSession,
+  { json: quiet }: RunFlags,
+  draw: (onProgress: (done: number, total: number) => void) => Promise<T>,
+): Promise<T> {
+  const progress = openWorkProgress(process.stderr, quiet);
+  try {
+    return await draw((done, total) => progress.report({ what: drawingSteps(model), done, total }));
+  } finally {
+    progress.done();
+  }
 }
 
 /** Rows that are drawn at once, and the numbers that they may hold: a few GB with what a graph holds between. */
@@ -174,7 +188,9 @@ export function reconstructCommand(named: string | undefined, flags: PictureFlag
     if (!flags.json && invertsExactly(trained.model))
       stderr(`note: ${trained.model.name} has the exact inverse of its flow: what it makes of rows are the rows, but for rounding`);
     const count = flags.count ?? Math.min(32, rowsOf(trained, flags.split));
-    const shown = await trained.reconstruct(count, flags.split === undefined ? {} : { split: flags.split });
+    const shown = await watched(trained, flags, (onProgress) =>
+      trained.reconstruct(count, { ...defined({ split: flags.split }), onProgress }),
+    );
     return { drawings: flags.json ? [] : await drawReconstructed(trained, shown), rows: { data: shown.data, shown: shown.shown } };
   });
 }
@@ -182,10 +198,9 @@ export function reconstructCommand(named: string | undefined, flags: PictureFlag
 export function interpolateCommand(named: string | undefined, flags: InterpolateFlags): Promise<number> {
   return show(named, flags, async (trained) => {
     const pairs = flags.count ?? Math.max(1, Math.min(8, Math.floor(rowsOf(trained, flags.split) / 2)));
-    const shown = await trained.interpolate(pairs, flags.points, {
-      path: flags.path,
-      ...(flags.split === undefined ? {} : { split: flags.split }),
-    });
+    const shown = await watched(trained, flags, (onProgress) =>
+      trained.interpolate(pairs, flags.points, { path: flags.path, ...defined({ split: flags.split }), onProgress }),
+    );
     if (!flags.json && interpolatesNoise(trained.model))
       stderr(`note: ${walkEnds(trained.model)}: no density of ${trained.model.name} infers latents from data`);
     return {

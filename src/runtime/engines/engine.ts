@@ -14,9 +14,16 @@ export type {
   UpdateTarget,
 } from "../graph/program.js";
 
+/** How a run that takes many passes is followed and stopped, see fixed-points.ts; a run of one pass does neither. */
+export interface RunWatch {
+  /** Passes done, of all. */
+  readonly onProgress?: ((done: number, total: number) => void) | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
 /** A compiled program. Feeds are `input` nodes by name; `rng` (u32[4]) is one of them where the program draws. */
 export interface Executable {
-  run(feeds: HostTensors): Promise<HostTensors>;
+  run(feeds: HostTensors, watch?: RunWatch): Promise<HostTensors>;
   dispose(): void;
 }
 

@@ -63,8 +63,9 @@ export function walkedLatents(model: ModelDefinition): readonly string[] {
 }
 
 /** What drawing a sample counts, for a line of progress. */
-export function drawingSteps(model: ModelDefinition): "sweeps" | "positions" {
-  return generativeOf(model).sequential === undefined ? "sweeps" : "positions";
+export function drawingSteps(model: ModelDefinition): "sweeps" | "positions" | "passes" {
+  const { chain, sequential } = generativeOf(model);
+  return sequential !== undefined ? "positions" : chain !== undefined ? "sweeps" : "passes";
 }
 
 /** The density that infers latents from data. GM4009 where the model has none. */

@@ -199,7 +199,12 @@ export function termMeasurement(options: MeasureOptions, labels: readonly string
   };
 }
 
-export function reconstructionError(options: MeasureOptions, opened: Opened): Measurement {
+/** Of so many rows `taken` of `all`. */
+export function reconstructionError(
+  options: MeasureOptions,
+  opened: Opened,
+  { taken, all }: { readonly taken: number; readonly all: number },
+): Measurement {
   const moments = new Map<string, Moments>();
   const variables = dataVariables(options.model);
   const what = invertsExactly(options.model) ? "squared error of the flow's inverse" : "squared error";
@@ -224,7 +229,10 @@ export function reconstructionError(options: MeasureOptions, opened: Opened): Me
       Object.fromEntries(
         [...moments].map(([name, m]) => [
           name,
-          result(`${what} of ${name}${through}, summed over its entries`, m, { unit: "squared units", k: null, bound: null }),
+          {
+            ...result(`${what} of ${name}${through}, summed over its entries`, m, { unit: "squared units", k: null, bound: null }),
+            ...(taken === all ? {} : { rows: taken }),
+          },
         ]),
       ),
     dispose: () => opened.executable.dispose(),

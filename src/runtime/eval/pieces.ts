@@ -1,6 +1,6 @@
 /** Long `repeat` stages, run in pieces: so that progress can be told and a signal be heard. The pieces change no number, since an iteration knows its number. */
 import type { Executable, HostTensor, HostTensors } from "../engines/engine.js";
-import { pause } from "../train/pause.js";
+import { pause } from "../engines/pause.js";
 
 /** Names of the feeds that a `repeat` stage takes as its `count` and `first`. */
 export const COUNT = "run:count";

@@ -8,7 +8,7 @@ import { assertNever, GmcError } from "../graph/errors.js";
 import { hostStream } from "../graph/random.js";
 import type { SamplesMetric } from "../model.js";
 import { dataName, defined } from "../train/context.js";
-import { pause } from "../train/pause.js";
+import { pause } from "../engines/pause.js";
 import { feedsFor, type MeasureOptions, type Measurement, type Opened } from "./measurements.js";
 import { allRows, drawnBatches, spreadRows } from "./batches.js";
 import { rowsOf, trainClassifier } from "./classifier.js";

@@ -5,8 +5,8 @@
  */
 import type { HostTensor, HostTensors } from "../engines/engine.js";
 import { GmcError } from "../graph/errors.js";
+import { hostZeros } from "../graph/host.js";
 import { rootKey, stage } from "../graph/index.js";
-import type { Kept } from "../graph/incremental/index.js";
 import { optimize } from "../graph/passes/index.js";
 import { sameShape, showShape, sizeOf } from "../graph/shape.js";
 import type { Shape } from "../graph/types.js";
@@ -80,16 +80,16 @@ async function drawEntries(sequential: SequentialDefinition, options: Sequential
     options.onNote?.(
       `${free} of ${sizeOf(sequential.shape)} entries of a row of \`${variable}\` are drawn before a known one: they do not follow it`,
     );
-  await session.write(
-    VALUE,
-    known === undefined ? zerosOf({ shape: full, dtype }) : fitting(known.values, { shape: full, dtype }, variable),
-  );
+  await session.write(VALUE, known === undefined ? hostZeros(dtype, full) : fitting(known.values, { shape: full, dtype }, variable));
   if (known !== undefined) await session.write(HELD, fitting(known.mask, { shape: full, dtype: "f32" }, variable));
-  if (sequential.mean !== undefined) await session.write(MEAN, zerosOf({ shape: full, dtype: "f32" }));
-  for (const [name, kept] of staged.kept) await session.write(name, zerosOf(kept));
+  if (sequential.mean !== undefined) await session.write(MEAN, hostZeros("f32", full));
+  for (const [name, kept] of staged.kept) await session.write(name, hostZeros(kept.dtype, kept.shape));
   const { nodes, writes } = staged.fixed;
   // an earlier draw of this session may have left them with another number of rows
-  for (const [name, id] of Object.entries(writes)) await session.write(name, zerosOf(defined(nodes[id], `node of ${name}`)));
+  for (const [name, id] of Object.entries(writes)) {
+    const { dtype: of, shape } = defined(nodes[id], `node of ${name}`);
+    await session.write(name, hostZeros(of, shape));
+  }
   if (Object.keys(writes).length > 0) await runOnce("fixed", staged.fixed, options);
   const { draw, keep, positions } = staged;
   const moving = await session.compile({
@@ -157,12 +157,6 @@ function drawnBeforeKnown({ shape, positionAxes, order: rule }: SequentialDefini
     );
   }
   return most;
-}
-
-function zerosOf({ shape, dtype }: Kept): HostTensor {
-  const size = sizeOf(shape);
-  const data = { f32: Float32Array, i32: Int32Array, u32: Uint32Array, bool: Uint8Array }[dtype];
-  return { dtype, shape, data: new data(size) };
 }
 
 function fitting(

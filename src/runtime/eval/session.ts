@@ -60,7 +60,7 @@ export interface TrainedSession {
   /** Draws `rows` rows; conditions (`y`) by name, else cycled through the classes or taken from the data. */
   sample(rows: number, options?: SampleOptions): Promise<Samples>;
   /** The first `rows` rows of a split and their reconstructions. Unless told, of the split that an evaluation measures, if it has as many. */
-  reconstruct(rows: number, options?: { readonly split?: SplitName; readonly seed?: number }): Promise<Reconstructions>;
+  reconstruct(rows: number, options?: Watch & { readonly split?: SplitName; readonly seed?: number }): Promise<Reconstructions>;
   /** The first `rows` rows of a split as the model sees them. */
   data(rows: number, split?: SplitName): RowsByName;
   /**
@@ -83,7 +83,14 @@ export interface TrainedSession {
   close(): void;
 }
 
-export interface SampleOptions {
+/** How drawing that takes many steps is followed and stopped. */
+export interface Watch {
+  /** Sweeps, positions, or passes of a flow that is sequential in this direction, done, of all. */
+  readonly onProgress?: (done: number, total: number) => void;
+  readonly signal?: AbortSignal;
+}
+
+export interface SampleOptions extends Watch {
   readonly seed?: number;
   /** Conditions, and other variables of the density that are held at these values: rows as of `data`, or a number for all entries of all rows. */
   readonly given?: Readonly<Record<string, ArrayInput | number>>;
@@ -105,9 +112,6 @@ export interface SampleOptions {
   readonly known?: { readonly variable?: string; readonly values: ArrayInput; readonly mask: ArrayInput };
   /** What is computed in full at each position, where it could not be kept, and entries that do not follow known ones. */
   readonly onNote?: (note: string) => void;
-  /** Sweeps, or positions, done, of all. */
-  readonly onProgress?: (done: number, total: number) => void;
-  readonly signal?: AbortSignal;
 }
 
 const sampleOptions: Readonly<Record<keyof SampleOptions, true>> = {
@@ -168,7 +172,7 @@ export interface Translation {
   readonly back?: Rows;
 }
 
-export interface InterpolateOptions {
+export interface InterpolateOptions extends Watch {
   readonly split?: SplitName;
   readonly seed?: number;
   /** "linear" unless told. */
@@ -186,12 +190,13 @@ export interface SessionOptions {
 
 export function openSession(options: SessionOptions): TrainedSession {
   const { session, model, dataset, averaged } = options;
-  const run = async (staged: DrawProgram, feeds: HostTensors, seed: number): Promise<HostTensors> => {
+  const run = async (staged: DrawProgram, feeds: HostTensors, seed: number, watch: Watch = {}): Promise<HostTensors> => {
     const executable = await session.compile(staged.program);
     try {
       const all: HostTensors = { ...feeds, rng: rngOf(seed, "draw", 0, 0) };
       const fed = Object.fromEntries(staged.inputs.map((name) => [name, defined(all[name], `value of ${name}`)]));
-      return verified(await executable.run(fed), staged.checks);
+      const { onProgress, signal } = watch;
+      return verified(await executable.run(fed, { onProgress, signal }), staged.checks);
     } finally {
       executable.dispose();
     }
@@ -216,16 +221,16 @@ export function openSession(options: SessionOptions): TrainedSession {
     more: Partial<SequentialOptions> = {},
   ): Promise<HostTensors> => runSequential(density, { session, model, averaged, rows, seed, given, ...more });
   /** Latents given the data, by their names: the mean of each where it has one. */
-  const infer = async (rows: number, seed: number, data: HostTensors): Promise<HostTensors> => {
+  const infer = async (rows: number, seed: number, data: HostTensors, watch: Watch = {}): Promise<HostTensors> => {
     const density = inferenceOf(model);
     if (density.sequential === undefined)
-      return tensorsOf(await run(stageInfer({ model, rows, averaged }), dataFeeds(data), seed), latentName(""));
+      return tensorsOf(await run(stageInfer({ model, rows, averaged }), dataFeeds(data), seed, watch), latentName(""));
     const given = Object.fromEntries(density.given.map((name) => [name, defined(data[name], name)]));
     // a draw as a whole: means of entries, each given those drawn before it, are no value of the variable
-    return tensorsOf(await drawSequential(density, rows, seed, given), "value:");
+    return tensorsOf(await drawSequential(density, rows, seed, given, watch), "value:");
   };
   /** Data given latents and conditions, by the names of the variables: what pictures show. */
-  const decode = async (rows: number, seed: number, given: HostTensors): Promise<RowsByName> => {
+  const decode = async (rows: number, seed: number, given: HostTensors, watch: Watch = {}): Promise<RowsByName> => {
     const density = generativeOf(model);
     const data = dataVariables(model);
     if (density.sequential === undefined) {
@@ -233,20 +238,26 @@ export function openSession(options: SessionOptions): TrainedSession {
         Object.entries(given).map(([name, t]) => [Object.hasOwn(data, name) ? dataName(name) : latentName(name), t]),
       );
       const held = Object.keys(given).filter((name) => density.head.includes(name) && Object.hasOwn(data, name));
-      return withPrefix(await run(stageDecode({ model, rows, averaged }, held), fed, seed), "mean:");
+      return withPrefix(await run(stageDecode({ model, rows, averaged }, held), fed, seed, watch), "mean:");
     }
-    const drawn = await drawSequential(density, rows, seed, given);
+    const drawn = await drawSequential(density, rows, seed, given, watch);
     const outputs = { ...withPrefix(drawn, "value:"), ...withPrefix(drawn, "mean:") };
     return Object.fromEntries(Object.entries(outputs).filter(([name]) => Object.hasOwn(data, name) && given[name] === undefined));
   };
   /** As `decode`, each data variable given the others that latents were inferred from. */
-  const decodeBeside = async (rows: number, seed: number, given: HostTensors, beside: HostTensors): Promise<RowsByName> => {
+  const decodeBeside = async (
+    rows: number,
+    seed: number,
+    given: HostTensors,
+    beside: HostTensors,
+    watch: Watch = {},
+  ): Promise<RowsByName> => {
     const data = dataVariables(model);
     const others = generativeOf(model).head.some((name) => Object.hasOwn(data, name) && beside[name] === undefined);
-    let shown: RowsByName = others ? await decode(rows, seed, { ...given, ...beside }) : {};
+    let shown: RowsByName = others ? await decode(rows, seed, { ...given, ...beside }, watch) : {};
     for (const name of Object.keys(beside)) {
       const { [name]: _, ...rest } = beside;
-      const { [name]: made } = await decode(rows, seed, { ...given, ...rest });
+      const { [name]: made } = await decode(rows, seed, { ...given, ...rest }, watch);
       if (made !== undefined) shown = { ...shown, [name]: made };
     }
     return shown;
@@ -301,6 +312,7 @@ export function openSession(options: SessionOptions): TrainedSession {
             stageSample({ model, rows, averaged }, Object.keys(given), more.temperature),
             Object.fromEntries(fed) as HostTensors,
             seed,
+            more,
           ),
         );
       }
@@ -314,10 +326,11 @@ export function openSession(options: SessionOptions): TrainedSession {
       const data = firstRows(more?.split, rows, seedOf(more));
       const inferred = model.inference === undefined ? undefined : model.densities[model.inference];
       if (generativeOf(model).sequential !== undefined || inferred?.sequential !== undefined) {
-        const latents = await infer(rows, seedOf(more), data);
-        return { data, shown: await decodeBeside(rows, seedOf(more), { ...conditionsOf(data), ...latents }, besideOf(data)) };
+        const latents = await infer(rows, seedOf(more), data, more);
+        return { data, shown: await decodeBeside(rows, seedOf(more), { ...conditionsOf(data), ...latents }, besideOf(data), more) };
       }
-      return { data, shown: withPrefix(await run(stageReconstruct({ model, rows, averaged }), dataFeeds(data), seedOf(more)), "mean:") };
+      const shown = await run(stageReconstruct({ model, rows, averaged }), dataFeeds(data), seedOf(more), more);
+      return { data, shown: withPrefix(shown, "mean:") };
     },
     data: (rows, split) => firstRows(split, rows, options.seed),
     interpolate: async (pairs, steps, more) => {
@@ -326,7 +339,7 @@ export function openSession(options: SessionOptions): TrainedSession {
       const data = firstRows(more?.split, 2 * pairs, seedOf(more));
       const inferred = interpolatesNoise(model)
         ? await drawNoise(2 * pairs, seedOf(more), data)
-        : await infer(2 * pairs, seedOf(more), data);
+        : await infer(2 * pairs, seedOf(more), data, more);
       const between = Object.fromEntries(
         Object.entries(inferred).map(([name, t]) => {
           const path = walked.includes(name) ? (more?.path ?? "linear") : "nearest";
@@ -336,8 +349,8 @@ export function openSession(options: SessionOptions): TrainedSession {
       const hold = (all: HostTensors): HostTensors =>
         Object.fromEntries(Object.entries(all).map(([name, t]) => [name, holdRows(t, pairs, steps)]));
       const given = { ...hold(conditionsOf(data)), ...between };
-      if (interpolatesNoise(model)) return { data: {}, shown: await decode(pairs * steps, seedOf(more), given) };
-      return { data, shown: await decodeBeside(pairs * steps, seedOf(more), given, hold(besideOf(data))) };
+      if (interpolatesNoise(model)) return { data: {}, shown: await decode(pairs * steps, seedOf(more), given, more) };
+      return { data, shown: await decodeBeside(pairs * steps, seedOf(more), given, hold(besideOf(data)), more) };
     },
     translate: async (rows, more) => {
       const data = firstRows(more?.split, rows, seedOf(more));

@@ -2,12 +2,12 @@
  * Autoregressive flows over vectors [D]: each entry is scaled and shifted by what a net makes of the entries before it. The net maps [..., D] to
  * [..., D, 2], a shift and a raw log scale for each entry, and must be strictly autoregressive in `order`.
  *
- * One direction is one pass of the net. The other is sequential and exact: pass k fixes the k-th entry of the order, later ones are held at 0 (a
- * finite value, which the net ignores for the entry at hand), so D passes of the whole batch fix all. It is unrolled while it is staged, up to
- * `cap` entries.
+ * One direction is one pass of the net. The other is sequential and exact: the value is what a pass of the net leaves as it is, and pass k makes the
+ * k-th entry of the order right (graph/fixed-point.ts). The graph holds the net once for any number of entries, and memory that of two passes.
  */
 import { GmcError } from "../graph/errors.js";
-import { add, constant, exp, less, mul, neg, reshape, select, sliceAxis, sub, sum, zeros } from "../graph/index.js";
+import { solveInOrder } from "../graph/fixed-point.js";
+import { add, exp, mul, neg, reshape, sliceAxis, sub, sum } from "../graph/index.js";
 import type { Tensor } from "../graph/index.js";
 import { shapeError, showShape } from "../graph/shape.js";
 import { type Order, orderOf } from "../nn/degrees.js";
@@ -20,8 +20,6 @@ export interface AutoregressiveOptions extends EventOptions, ScaleOptions {
   readonly net: Conditioner;
   /** The order in which entries depend on earlier ones: by name, by the seed of a random one, or indices, first to last. As they lie, unless told. */
   readonly order?: Order;
-  /** Longest event that the sequential direction is unrolled for. Default 128. */
-  readonly cap?: number;
 }
 
 /** Shift and log scale, both [..., D], of the map from z to x, given the side that the net reads. */
@@ -73,30 +71,12 @@ function autoregressive(what: string, options: AutoregressiveOptions, reads: "x"
   };
   const sequential = (t: Tensor): Image => {
     leadOf(what, t, options.event);
-    const { cap = 128 } = options;
-    if (size > cap) {
-      throw new GmcError(
-        "GM4022",
-        `${what}: ${reads === "x" ? "from z to x" : "from x to z"} takes one pass of the net for each of ${size} entries, and they are unrolled up to ${cap}`,
-        [
-          reads === "x"
-            ? "inverseAutoregressive is one pass from z to x, and sequential from x to z"
-            : "maskedAutoregressive is one pass from x to z",
-          "a coupling is one pass in both directions",
-          `\`cap = ${size}\` of the bijection unrolls it all the same: a graph of ${size} passes of the net, slow to load and large where the net is`,
-        ],
-      );
-    }
-    const place = constant(places, [size], "i32");
-    let known = zeros(t.shape);
-    let logScale = known;
-    for (let k = 0; k < size; k++) {
-      const params = parametersOf(what, known, size, options, reads);
-      ({ logScale } = params);
-      const value = back(t, params.shift, logScale);
-      known = k === size - 1 ? value : select(less(place, k + 1), value, 0);
-    }
-    return { value: known, logDet: signed(logScale, reads === "x") };
+    const value = solveInOrder(t.shape, places, (known) => {
+      const { shift, logScale } = parametersOf(what, known, size, options, reads);
+      return back(t, shift, logScale);
+    });
+    const { logScale } = parametersOf(what, value, size, options, reads);
+    return { value, logDet: signed(logScale, reads === "x") };
   };
   return reads === "x"
     ? { forward: sequential, inverse: onePass, directions: { forward: "sequential", inverse: "closed" } }

@@ -76,6 +76,9 @@ function flops(node: Node, inputs: readonly Node[]): number {
       return 2 * sizeOf(first!.shape) * (inputs[1]!.shape[1]! * 2 + sizeOf(inputs[3]!.shape.slice(1)));
     case "nadeGrad":
       return 2 * sizeOf(first!.shape) * (inputs[1]!.shape[1]! * 4 + 2 * sizeOf(inputs[3]!.shape.slice(1)));
+    // a pass for each entry
+    case "fixedPoint":
+      return node.params.places.length * graphCost(node.params.body).flops;
     case "cholesky": {
       const n = node.shape[node.shape.length - 1]!;
       return (out * n) / 3;

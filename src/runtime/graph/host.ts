@@ -1,12 +1,12 @@
 /** What the host hands to programs: arrays of numbers, and the feeds that graphs read. */
 import { GmcError } from "./errors.js";
-import type { HostTensor, HostTensors } from "./program.js";
+import type { HostTensor, HostTensors, TypedArray } from "./program.js";
 import { sameShape, showShape, sizeOf } from "./shape.js";
 import type { DType, Graph, Shape } from "./types.js";
 
-/** Zeros: whole numbers of i32, f32 of any other type. */
-export function hostArray(dtype: DType, size: number): Float32Array | Int32Array {
-  return dtype === "i32" ? new Int32Array(size) : new Float32Array(size);
+/** Zeros. */
+export function hostArray(dtype: DType, size: number): TypedArray {
+  return new { f32: Float32Array, i32: Int32Array, u32: Uint32Array, bool: Uint8Array }[dtype](size);
 }
 
 export function hostZeros(dtype: DType, shape: Shape): HostTensor {

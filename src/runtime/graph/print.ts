@@ -26,6 +26,7 @@ function showParams(node: Node): string {
 }
 
 function showValue(value: unknown): string {
+  if (typeof value === "object" && value !== null && "nodes" in value) return `(${(value as Graph).nodes.length} nodes)`;
   if (!Array.isArray(value)) return typeof value === "string" ? JSON.stringify(value) : String(value);
   const shown = value.slice(0, 8).map(showValue).join(", ");
   return value.length === 1 && typeof value[0] === "number" ? shown : `[${shown}${value.length > 8 ? `, … ${value.length} in all` : ""}]`;

@@ -391,6 +391,30 @@ const shapeRules: ShapeRules = {
     if (!sameShape(dy.shape, [n, d, o])) throw shapeError(`nadeGrad: dy is ${showShape(dy.shape)}, the result ${showShape([n, d, o])}`);
     return { shape: of === "x" ? [n, d] : [d * h + h + d * o * h], dtype: "f32" };
   },
+  fixedPoint: ({ body, places }, inputs) => {
+    const x = body.nodes[body.outputs["x"] ?? -1];
+    const size = x?.shape.at(-1);
+    if (
+      x === undefined ||
+      size !== places.length ||
+      !sameShape(
+        [...places].sort((a, b) => a - b),
+        [...places.keys()],
+      )
+    )
+      throw shapeError(`fixedPoint: ${places.length} places are no order of the last axis of ${showShape(x?.shape ?? [])}`);
+    need("fixedPoint", x, "f32");
+    for (const node of body.nodes) {
+      if (node.prim !== "input") continue;
+      const { name } = node.params;
+      const given = name === "x" ? x : at(inputs, Number(name));
+      if (given.dtype !== node.dtype || !sameShape(given.shape, node.shape))
+        throw shapeError(
+          `fixedPoint: the body takes ${name} as ${node.dtype} ${showShape(node.shape)}, and it is ${given.dtype} ${showShape(given.shape)}`,
+        );
+    }
+    return { shape: x.shape, dtype: "f32" };
+  },
   cholesky: (_params, inputs) => {
     const a = at(inputs, 0);
     const rank = a.shape.length;

@@ -124,6 +124,11 @@ export interface PrimParams {
   nade: Empty;
   /** (x, inward, bias, outward, dy) gradient of nade: of x [N, D], or of the weights one after the other, [D H + H + D O H] */
   nadeGrad: { readonly of: "x" | "weights" };
+  /**
+   * (captured …) the x [..., D] that `body` leaves as it is. Entry i of what body gives reads of x only entries j with places[j] < places[i], so x is
+   * unique and is found entry after entry, see fixed-point.ts.
+   */
+  fixedPoint: FixedPointParams;
   /** (a [..., n, n]) lower Cholesky factor */
   cholesky: Empty;
   /** (l [..., n, n] lower, b [..., n, m]) solves l x = b, or l^T x = b */
@@ -138,6 +143,13 @@ export interface ConvParams {
   readonly padding: readonly (readonly [number, number])[];
   readonly dilation: Shape;
   readonly groups: number;
+}
+
+export interface FixedPointParams {
+  /** Inputs `x` and, in the order of the operands, `0`, `1`, …; an output `x`. Beside them it has no sources. */
+  readonly body: Graph;
+  /** Of each entry of the last axis its place in the order, from 0 on. */
+  readonly places: readonly number[];
 }
 
 export type Prim = keyof PrimParams;

@@ -7,6 +7,7 @@
  * wherever it exists; argMax; stopGradient, by request. Their rule is `none`.
  */
 import { GmcError } from "./errors.js";
+import { replayBody, solveInOrder } from "./fixed-point.js";
 import * as g from "./ops.js";
 import { sameShape, sizeOf } from "./shape.js";
 import { emit, type Tensor } from "./trace.js";
@@ -21,6 +22,8 @@ export interface VjpContext<P extends Prim> {
   readonly out: Tensor;
   /** cotangent of `out`, of its shape */
   readonly ct: Tensor;
+  /** of vjp.ts, for a rule that differentiates a graph of its own */
+  readonly vjp: (outputs: readonly Tensor[], cotangents: readonly Tensor[], wrt: readonly Tensor[]) => Tensor[];
 }
 
 export type VjpRule<P extends Prim> = (context: VjpContext<P>) => Cotangents;
@@ -62,6 +65,27 @@ function matmulRule({ params: { transposeA: ta, transposeB: tb }, inputs: [a, b]
     return tb ? g.matmul(right, left, { transposeA: true }) : g.matmul(left, right, { transposeA: true });
   };
   return [da, db];
+}
+
+/**
+ * Of x = f(x, c): a cotangent ct of x comes from c by u = ct + (∂f/∂x)^T u (implicit differentiation). The Jacobian is strictly triangular in the
+ * order of entries, its transpose in the reverse order: u is a fixed point of the same kind.
+ */
+function fixedPointRule({ params: { body, places }, inputs, out, ct, vjp }: VjpContext<"fixedPoint">): Cotangents {
+  let found: readonly (Tensor | undefined)[] | undefined;
+  const solve = (): readonly (Tensor | undefined)[] => {
+    const { value, x, captured } = replayBody(body, out, inputs);
+    const last = places.length - 1;
+    const u = solveInOrder(
+      ct.shape,
+      places.map((place) => last - place),
+      (guess) => g.add(ct, vjp([value], [guess], [x])[0]!),
+    );
+    const floats = captured.filter((t) => t.dtype === "f32");
+    const cotangents = vjp([value], [u], floats);
+    return captured.map((t) => cotangents[floats.indexOf(t)]);
+  };
+  return inputs.map((input, i) => (input.dtype === "f32" ? () => (found ??= solve())[i]! : null));
 }
 
 /** Murray 2016, "Differentiation of the Cholesky decomposition", eq. 10: the symmetric form. */
@@ -249,12 +273,19 @@ const vjpRules: { readonly [P in Prim]: VjpRule<P> } = {
       "write the layer with cumsum, which costs memory for entries times hidden units, or leave it out of what is differentiated twice",
     ]);
   },
+  fixedPoint: fixedPointRule,
   cholesky: choleskyRule,
   triangularSolve: triangularSolveRule,
 };
 
 /** The rule of a node applied. */
-export function cotangentsOf<P extends Prim>(node: NodeOf<P>, inputs: readonly Tensor[], out: Tensor, ct: Tensor): Cotangents {
+export function cotangentsOf<P extends Prim>(
+  node: NodeOf<P>,
+  inputs: readonly Tensor[],
+  out: Tensor,
+  ct: Tensor,
+  vjp: VjpContext<P>["vjp"],
+): Cotangents {
   const rule: VjpRule<P> = vjpRules[node.prim];
-  return rule({ params: node.params, inputs, out, ct });
+  return rule({ params: node.params, inputs, out, ct, vjp });
 }

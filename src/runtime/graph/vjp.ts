@@ -46,7 +46,7 @@ export function vjp(outputs: readonly Tensor[], cotangents: readonly Tensor[], w
     const node = producer(out) as NodeOf<Prim>;
     if (!node.inputs.some((input) => depends[input])) continue;
     withOrigin(node.origin ?? currentTrace().origin, () => {
-      const makers = cotangentsOf(node, node.inputs.map(tensorOf), out, ct);
+      const makers = cotangentsOf(node, node.inputs.map(tensorOf), out, ct, vjp);
       makers.forEach((make, i) => {
         const input = node.inputs[i]!;
         if (make !== null && depends[input]) accumulate(input, make());

@@ -4,7 +4,7 @@
  */
 import { columnRows, type Column, type Dataset } from "../data/dataset.js";
 import { makeGather } from "../data/gather.js";
-import type { HostTensor } from "../engines/engine.js";
+import type { HostTensor, TypedArray } from "../engines/engine.js";
 import { assertNever, GmcError, InternalError } from "../graph/errors.js";
 import { hostArray } from "../graph/host.js";
 import { hostStream, permutation, type HostStream } from "../graph/random.js";
@@ -65,7 +65,7 @@ export function startValue(name: string, spec: CarriedSpec, seed: number, datase
 }
 
 function fill(
-  data: Float32Array | Int32Array,
+  data: TypedArray,
   name: string,
   { start, shape }: CarriedSpec,
   stream: HostStream,

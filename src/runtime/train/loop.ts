@@ -15,7 +15,7 @@ import { FAULT } from "./fault-state.js";
 import { phaseLength } from "./length.js";
 import { requireMemory } from "./memory.js";
 import { LOOK, type PhasePlan, type PlannedUpdate } from "./plan.js";
-import { pause } from "./pause.js";
+import { pause } from "../engines/pause.js";
 import { createStates, dropAverages } from "./phase-states.js";
 import { valueAt, type Progress, type Schedule } from "../optim/schedules.js";
 import { runStart } from "./start.js";

@@ -8,6 +8,7 @@ import { drawKey } from "../../graph/random.js";
 import { sizeOf } from "../../graph/shape.js";
 import type { NodeOf } from "../../graph/types.js";
 import { choleskyKernel, triangularSolveKernel } from "../../graph/semantics/kernels-linear.js";
+import { runKernel } from "../../graph/semantics/kernels.js";
 import { allocate, valueOf, type Value } from "../../graph/semantics/value.js";
 import { nadeGradHost, nadeHost } from "./nade.js";
 import type { Arena, Region } from "./memory.js";
@@ -26,6 +27,8 @@ export function hostKernel(arena: Arena, node: NodeOf<HostPrim>): HostRun {
       return inFloat64((inputs, out) => choleskyKernel(node as NodeOf<"cholesky">, inputs, out));
     case "triangularSolve":
       return inFloat64((inputs, out) => triangularSolveKernel(node as NodeOf<"triangularSolve">, inputs, out));
+    case "fixedPoint":
+      return inFloat64((inputs, out) => runKernel(node as NodeOf<"fixedPoint">, inputs, out));
     case "nade":
       return nadeHost(arena, node as NodeOf<"nade">);
     case "nadeGrad":
@@ -42,7 +45,7 @@ function inFloat64(kernel: (inputs: readonly Value[], out: Value) => void): Host
   return (operands, out) => {
     const result = allocate(out.shape, "f32");
     kernel(
-      operands.map((operand) => valueOf(operand.shape, "f32", operand.data())),
+      operands.map((operand) => valueOf(operand.shape, operand.dtype, operand.data())),
       result,
     );
     out.data().set(result.data);

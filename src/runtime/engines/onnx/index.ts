@@ -7,6 +7,7 @@ import { GmcError } from "../../graph/errors.js";
 import type { Engine } from "../engine.js";
 import { loadOrt } from "./ort.js";
 import { tryProvider, type ProviderName } from "./providers.js";
+import { withFixedPoints } from "../fixed-points.js";
 import { openSession } from "./session.js";
 
 export const onnxEngine: Engine = {
@@ -25,7 +26,7 @@ export const onnxEngine: Engine = {
     }
   },
   async open(options = {}) {
-    return openSession(await loadOrt(), options);
+    return withFixedPoints(openSession(await loadOrt(), options));
   },
 };
 
@@ -45,7 +46,7 @@ export function onnxOn(provider: ProviderName): Engine {
     async open(options = {}) {
       const ort = await loadOrt();
       await tryProvider(ort, provider);
-      return openSession(ort, options, provider);
+      return withFixedPoints(openSession(ort, options, provider));
     },
   };
 }

@@ -7,7 +7,7 @@ import { InternalError } from "../../graph/errors.js";
 import { sameShape } from "../../graph/shape.js";
 import type { Graph, Node, NodeOf } from "../../graph/types.js";
 
-export type HostPrim = "random" | "randomCounts" | "cholesky" | "triangularSolve" | "scatterAdd" | "nade" | "nadeGrad";
+export type HostPrim = "random" | "randomCounts" | "cholesky" | "triangularSolve" | "scatterAdd" | "nade" | "nadeGrad" | "fixedPoint";
 
 export type HostStep =
   | { readonly kind: "host"; readonly node: NodeOf<HostPrim>; readonly id: number }
@@ -43,6 +43,7 @@ const hostPrims: ReadonlySet<string> = new Set<HostPrim>([
   "scatterAdd",
   "nade",
   "nadeGrad",
+  "fixedPoint",
 ]);
 /** Whether a primitive is done on the host. */
 export function isHostPrim(node: Node): node is NodeOf<HostPrim> & Node {

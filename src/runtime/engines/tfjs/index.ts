@@ -5,6 +5,7 @@
 import { GmcError } from "../../graph/errors.js";
 import type { Engine, EngineInfo } from "../engine.js";
 import { backends, findBackend, here, type BackendName, type Found, type Surroundings } from "./load.js";
+import { withFixedPoints } from "../fixed-points.js";
 import { openSession } from "./session.js";
 
 /** `only`: one backend, and no other; without, the first that works. */
@@ -36,7 +37,7 @@ export function tfjsEngine(only?: BackendName, around: Surroundings = here): Eng
           "Choose another engine with --engine, or see what each found with gmc doctor.",
         ]);
       await device.enter();
-      return openSession(name, device);
+      return withFixedPoints(openSession(name, device));
     },
   };
 }

@@ -137,6 +137,7 @@ export const linear = {
   // their loops carry a sum from entry to entry; factors and solves lose digits in f32
   nade: "host",
   nadeGrad: "host",
+  fixedPoint: "host",
   cholesky: "host",
   triangularSolve: "host",
 } satisfies { readonly [P in Prim]?: Placed<P> };

@@ -7,7 +7,7 @@ import type { Graph, NodeOf, Prim } from "../../graph/types.js";
 
 export type HeavyPrim =
   | "reduceSum" | "reduceMax" | "argMax" | "cumsum" | "matmul" | "conv" | "convInputGrad" | "convFilterGrad" | "scatterAdd" | "cholesky"
-  | "triangularSolve" | "randomCounts" | "nade" | "nadeGrad"; // prettier-ignore
+  | "triangularSolve" | "randomCounts" | "nade" | "nadeGrad" | "fixedPoint"; // prettier-ignore
 
 export interface Heaviness {
   /** Entries that follow at the same place are computed in the kernel. */
@@ -57,6 +57,7 @@ export const heaviness: { readonly [P in HeavyPrim]: Heaviness } = {
   randomCounts: { epilogue: false, memory: true, host: true, reads: once },
   nade: { epilogue: false, memory: true, host: true, reads: once },
   nadeGrad: { epilogue: false, memory: true, host: true, reads: once },
+  fixedPoint: { epilogue: false, memory: true, host: true, reads: once },
 };
 
 export const isHeavy = (prim: Prim): prim is HeavyPrim => Object.hasOwn(heaviness, prim);

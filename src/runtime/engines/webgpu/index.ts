@@ -7,6 +7,7 @@ import type { Engine } from "../engine.js";
 import { budgetOf } from "./budget.js";
 import { mayHaveCard } from "./card.js";
 import { findAdapter, openDevice } from "./device.js";
+import { withFixedPoints } from "../fixed-points.js";
 import { openSession } from "./session.js";
 
 export const webgpuEngine: Engine = {
@@ -22,7 +23,7 @@ export const webgpuEngine: Engine = {
   },
   async open(options = {}) {
     const device = await openDevice();
-    return openSession(device, await budgetOf(options, device.adapter));
+    return withFixedPoints(openSession(device, await budgetOf(options, device.adapter)));
   },
 };
 

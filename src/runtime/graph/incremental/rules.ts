@@ -298,6 +298,7 @@ const unitRules: { readonly [P in Prim]: UnitRule<P> | null } = {
   convFilterGrad: null,
   nade: null,
   nadeGrad: null,
+  fixedPoint: null,
   cholesky: matrices,
   triangularSolve: matrices,
 };

@@ -1,6 +1,6 @@
 /** Common subexpressions: equal primitives over equal operands become one node. Draws merge only where site, stage and iteration agree. */
 import { emit, type Peephole, type Tensor } from "../trace.js";
-import type { Prim, PrimParams } from "../types.js";
+import type { Graph, Prim, PrimParams } from "../types.js";
 import { rewritePass, type Pass } from "./pass.js";
 
 export const cse: Pass = rewritePass("cse", merging);
@@ -49,8 +49,22 @@ function showParams(params: PrimParams[Prim]): string {
 /** Unlike JSON, tells NaN, the infinities and -0 apart; and takes a tenth of the time. */
 function show(value: unknown): string {
   if (typeof value === "string") return JSON.stringify(value);
+  if (isBody(value)) return showBody(value);
   if (!Array.isArray(value)) return Object.is(value, -0) ? "-0" : String(value);
   let text = "[";
   for (const item of value) text += `${show(item)},`;
+  return text;
+}
+
+const isBody = (value: unknown): value is Graph => typeof value === "object" && value !== null && "nodes" in value;
+const bodies = new WeakMap<Graph, string>();
+
+/** The graph of a fixed point by what it computes: a flow that is inverted twice at one value is inverted once. */
+function showBody(body: Graph): string {
+  const before = bodies.get(body);
+  if (before !== undefined) return before;
+  const lines = body.nodes.map((n) => `${n.prim} ${n.inputs.join()} ${showParams(n.params)}${n.dtype}[${n.shape.join()}]`);
+  const text = `{${lines.join("|")} ${JSON.stringify(body.outputs)}}`;
+  bodies.set(body, text);
   return text;
 }

@@ -8,6 +8,7 @@ import { drawKey, fillWords } from "../random.js";
 import { sizeOf, stridesOf } from "../shape.js";
 import type { NodeOf, Prim } from "../types.js";
 import { convFilterGradKernel, convInputGradKernel, convKernel } from "./kernels-conv.js";
+import { fixedPointKernel } from "./kernels-fixed-point.js";
 import { nadeGradKernel, nadeKernel } from "./kernels-nade.js";
 import { choleskyKernel, matmulKernel, triangularSolveKernel } from "./kernels-linear.js";
 import { erf, lgamma, normalQuantile, polygamma, sigmoid, softplus } from "./special.js";
@@ -255,6 +256,7 @@ export const kernels: { readonly [P in Prim]: Kernel<P> } = {
   convFilterGrad: convFilterGradKernel,
   nade: nadeKernel,
   nadeGrad: nadeGradKernel,
+  fixedPoint: fixedPointKernel(runKernel),
   cholesky: choleskyKernel,
   triangularSolve: triangularSolveKernel,
 };
