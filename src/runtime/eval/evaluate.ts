@@ -12,7 +12,7 @@ import { carriedName } from "../train/carried.js";
 import { dataFeeds, defined } from "../train/context.js";
 import { sampleChunks } from "./accumulate.js";
 import { allRows, drawnBatches, spreadRows } from "./batches.js";
-import { densityUnits } from "./density-units.js";
+import { densityLines, densityUnits } from "./density-units.js";
 import { codeUse } from "./code-use.js";
 import { canReconstruct, stageReconstruct } from "./draw.js";
 import { gradientVariance, type GradientVariance } from "./gradient-variance.js";
@@ -145,6 +145,7 @@ export async function evaluate(options: EvaluateOptions): Promise<Evaluation> {
       split,
       rows,
       data: dataset.provenance,
+      densities: densityLines(metrics),
       seed: options.seed,
       engine: options.session.engine,
       ema: options.averaged.size > 0,
