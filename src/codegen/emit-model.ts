@@ -430,7 +430,10 @@ function emitMetric(derived: DerivedModel, e: DerivedEvaluation, objectives: Obj
       value: own ? perWord(likelihood, dataOf(derived, own.densities[0], own.evaluator)) : likelihood,
       transform: own ? str("exp") : undefined,
       rows: optionalNumber(own?.options["rows"]),
-      complete: quantity.complete.length === 0 ? undefined : array(quantity.complete.map(str)),
+      complete:
+        quantity.complete.length === 0
+          ? undefined
+          : array(quantity.complete.map((each) => (typeof each === "string" ? str(each) : array(each.map(str))))),
       samples: o.samples ? num(o.samples.size) : undefined,
       combine: combine === undefined || !o.samples ? undefined : str(combine),
       combineScale: combineScale === 1 || !o.samples ? undefined : num(combineScale),

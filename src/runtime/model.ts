@@ -192,8 +192,8 @@ export interface RowMetric<S extends WeightSpecs = WeightSpecs, D extends string
   readonly partitions?: readonly string[];
   /** Only so many rows of the data, evenly spaced, since rows often lie sorted by class. */
   readonly rows?: number;
-  /** Data variables that may be missing, and that a row must have to be measured. */
-  readonly complete?: readonly string[];
+  /** Data variables that may be missing, and that a row must have to be measured; of a list, one at least. */
+  readonly complete?: readonly (string | readonly string[])[];
   /** What is reported: the exponential of the mean (perplexity) in place of the mean. */
   readonly transform?: "exp";
   /**

@@ -3,7 +3,7 @@
  * standard error and all of it with its protocol. Memory is bounded: rows come in batches, samples in chunks.
  * Randomness belongs to (seed, row, sample), so no number depends on the batch size.
  */
-import { commonRows, describeSplits, evaluationSplit, splitRows, type Dataset, type SplitName } from "../data/dataset.js";
+import { commonRows, describeSplits, evaluationSplit, splitRows, type Column, type Dataset, type SplitName } from "../data/dataset.js";
 import { hasRow } from "../data/observed.js";
 import type { EngineSession } from "../engines/engine.js";
 import { assertNever, GmcError } from "../graph/errors.js";
@@ -16,7 +16,15 @@ import { densityLines, densityUnits } from "./density-units.js";
 import { codeUse } from "./code-use.js";
 import { canReconstruct, stageReconstruct } from "./draw.js";
 import { gradientVariance, type GradientVariance } from "./gradient-variance.js";
-import { activeUnits, open, reconstructionError, rowMeasurement, termMeasurement, type Measurement } from "./measurements.js";
+import {
+  activeUnits,
+  completeNames,
+  open,
+  reconstructionError,
+  rowMeasurement,
+  termMeasurement,
+  type Measurement,
+} from "./measurements.js";
 import { sampleMeasurement } from "./samples.js";
 import {
   stageCodes,
@@ -323,14 +331,14 @@ function completeRows(
 ): readonly number[] {
   const { complete = [] } = metric;
   if (complete.length === 0) return rows;
-  const columns = complete.map((name) =>
-    defined(dataset.streams.find((s) => name in s.spec)?.splits[split]?.columns[name], `data for ${name}`),
-  );
-  const found = rows.filter((row) => columns.every((column) => hasRow(column, row)));
+  const column = (name: string): Column =>
+    defined(dataset.streams.find((s) => name in s.spec)?.splits[split]?.columns[name], `data for ${name}`);
+  const choices = complete.map((each) => (typeof each === "string" ? [column(each)] : each.map(column)));
+  const found = rows.filter((row) => choices.every((columns) => columns.some((c) => hasRow(c, row))));
   if (found.length === 0)
     throw new GmcError(
       "GM4004",
-      `${metric.label} (${metric.place}) is measured where ${complete.join(" and ")} ${complete.length === 1 ? "is" : "are"} observed, and no ${split} row of ${dataset.name} has ${complete.length === 1 ? "it" : "them"}`,
+      `${metric.label} (${metric.place}) is measured where ${completeNames(metric).join(" and ")} ${complete.length === 1 ? "is" : "are"} observed, and no ${split} row of ${dataset.name} has ${complete.length === 1 ? "it" : "them"}`,
     );
   return found;
 }
