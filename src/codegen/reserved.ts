@@ -13,7 +13,7 @@ import { capital, chainsName, energyFunction, energyModelName, partitionName } f
 const LOWERING = [
   "adam adamax adamw allOneHot allStates binary byte category chain clip conditioned concatEvent constant constantSchedule cosine count defineModel eye",
   "expandDims exponentialSchedule gaussianPosterior init interior iwaeSchedule linear logMeanExp logSumExp mSteps mixture momentum mul neg ones optional origin ownFlow",
-  "padEvent param piecewise positive real reduceMax reduceMin required reshape reshapeEvent rmsprop rowReconstructionError rowsOf sgd",
+  "padEvent param piecewise positive quantized real reduceMax reduceMin required reshape reshapeEvent rmsprop rowReconstructionError rowsOf sgd",
   "cd denoisingScoreMatching drawUnits energyModel freeEnergy gibbs logPartition meanFieldBound meanUnits",
   "aisProgram chainStart chainsOf contrastWithNormal freshChains gibbsChain logPartitionSurrogate meanField minusLogWord modelReplica moveChains pseudoLogLikelihood reconstructionError scoreMatching sweepOnce",
   "holdFixed leaveOneOut scoreFunction scoreLearned scoreRunningMean stopGradient weightsUnder",

@@ -1,6 +1,7 @@
 /** The model after derivation: its IR, with every statement of `train` and `evaluate` derived. What codegen and `explain` work from. */
 import type { DerivedObjective, LinearGaussian, Quantity } from "./quantity.js";
 import type { DeriveContext } from "./derive/context.js";
+import type { Preparation } from "./derive/preparation.js";
 import type { Evaluation, Expr, ModelIr, Phase, Update } from "./types.js";
 
 export interface DerivedUpdate {
@@ -44,6 +45,8 @@ export interface DerivedEvaluation {
         readonly unit: string;
         /** Continuous data variables whose log-density it is, each times what. */
         readonly densities: ReadonlyMap<string, number>;
+        /** Of them, what a flow does to the data first. */
+        readonly preparation: ReadonlyMap<string, Preparation>;
       }
     | undefined;
 }

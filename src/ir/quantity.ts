@@ -358,8 +358,8 @@ export interface DerivedObjective {
   readonly weights: readonly string[];
   /** Data variables that it is a function of, in order of declaration. */
   readonly data: readonly string[];
-  /** Those of them that may be missing and must be there: an evaluation leaves rows without them out. */
-  readonly complete: readonly string[];
+  /** Those of them that may be missing and must be there, of a list one at least: an evaluation leaves other rows out. */
+  readonly complete: readonly (string | readonly string[])[];
   /** Schedules whose scalars it reads. */
   readonly schedules: readonly { readonly name: string; readonly schedule: SettingValue }[];
   /** It draws random numbers. */

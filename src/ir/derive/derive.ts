@@ -11,7 +11,8 @@ import { scalarType, typeOfDomain } from "../shapes.js";
 import type { Density, Evaluation, Expr, ModelIr, Phase, Slot, Update, Variable } from "../types.js";
 import { boundOf, combineOf, impossibleSign } from "./bounds.js";
 import { measuredDensities } from "./measured.js";
-import { constantOf, unitOf, withoutScale } from "./units.js";
+import { preparations } from "./preparation.js";
+import { constantOf, type MeasuredEvent, unitOf, withoutScale } from "./units.js";
 import {
   coveringPaths,
   deriveContext,
@@ -263,8 +264,9 @@ function deriveLikelihood(context: DeriveContext, evaluation: Evaluation, estima
       bound,
       // what is reported is made of minus the log-probability
       impossible: impossibleSign(context, derived.quantity, expr, -1),
-      unit: unitIn(derived.quantity, bound),
+      unit: bound === undefined ? "" : unitOf(derived.quantity, eventOf(context, [])),
       densities: new Map(),
+      preparation: new Map(),
     },
   };
 }
@@ -379,12 +381,23 @@ function deriveEvaluation(context: DeriveContext, evaluation: Evaluation, estima
   const combineScale = combine === undefined || combine === "mean" ? 1 : Math.abs(whole.scale);
   const bound = boundOf(context, derived.quantity, sign);
   const impossible = impossibleSign(context, derived.quantity, value, sign);
-  const unit = unitIn(derived.quantity, bound);
-  const densities = unit === "" ? new Map<string, number>() : measuredDensities(derived.quantity, sign, derived.data);
-  return { evaluation, energy: undefined, objective: { derived, value, sign, combine, combineScale, bound, impossible, unit, densities } };
+  const measured = measuredDensities(derived.quantity, sign, derived.data);
+  // what is no measure of a log-density has no unit
+  const unit = bound === undefined ? "" : unitOf(derived.quantity, eventOf(context, measured.keys()));
+  const densities = unit === "" ? new Map<string, number>() : measured;
+  const preparation = preparations(context, derived.quantity, densities.keys());
+  return {
+    evaluation,
+    energy: undefined,
+    objective: { derived, value, sign, combine, combineScale, bound, impossible, unit, densities, preparation },
+  };
 }
 
-/** What is no measure of a log-density has no unit. */
-function unitIn(quantity: Quantity, bound: string | undefined): string {
-  return bound === undefined ? "" : unitOf(quantity);
+/** How many entries variables have, and whether they have a density, which no code is as long as. */
+function eventOf(context: DeriveContext, variables: Iterable<string>): MeasuredEvent {
+  const domains = [...variables].flatMap((v) => context.model.variables.get(v)?.domain ?? []);
+  return {
+    entries: domains.reduce((sum, { shape }) => sum + shape.reduce((n, d) => n * d.size, 1), 0),
+    differential: domains.some(({ name }) => name === "real" || name === "positive" || name === "unit" || name === "simplex"),
+  };
 }
