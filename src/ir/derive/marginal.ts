@@ -16,7 +16,8 @@ import { dependenceOn } from "./affine.js";
 import { energyOf, type EnergyRequest, hiddenMethod, partitionInSum, partitionMethod } from "./energy.js";
 import { type Change, changeOfVariables, type DrawnTogether } from "./flow-change.js";
 import { fingerprint } from "./kl.js";
-import { type Definition, type DeriveContext, densityOf, type DensityIndex, parentsOf, readsItself } from "./context.js";
+import { type Definition, type DeriveContext, densityOf, type DensityIndex, parentsOf } from "./context.js";
+import { readsItself } from "./own-reads.js";
 
 /** Name of the distribution that a density draws a variable from. */
 export function drawnFrom(index: DensityIndex, variable: string): string | undefined {

@@ -10,18 +10,9 @@ import { tensor, typeOfDomain } from "../shapes.js";
 import { finiteStates, MAX_STATES, type States } from "../states.js";
 import type { Expr, Local, LogDensityExpr, ObjectiveDraw, Slot } from "../types.js";
 import { distExprs } from "../walk.js";
-import {
-  coveringPaths,
-  definitionInputs,
-  type DensityIndex,
-  type DeriveContext,
-  densityOf,
-  parentsOf,
-  underPaths,
-  variablesIn,
-  weightEntries,
-  weightsIn,
-} from "./context.js";
+import { definitionInputs, type DensityIndex, type DeriveContext, densityOf, parentsOf, variablesIn } from "./context.js";
+import { coveringPaths, underPaths } from "./weight-paths.js";
+import { weightEntries, weightsIn } from "./weights.js";
 import { dataSteps } from "./data-draws.js";
 import { type EnergyDrawn, planEnergyDraw } from "./energy-draws.js";
 import { type Choice, chooseEstimator, type DrawRequest, reportNoGradient } from "./estimators.js";

@@ -5,7 +5,7 @@
 import { builtins } from "../builtins.js";
 import type { DeriveContext } from "../derive/context.js";
 import { broadcastShapes, sameShape, scalarType, tensor } from "../shapes.js";
-import type { BuiltinExpr, Dim, Expr } from "../types.js";
+import type { BuiltinExpr, Dim, Expr, SampleIndex } from "../types.js";
 import { childrenOf, mapChildren } from "../walk.js";
 import { shapeOf } from "./places.js";
 
@@ -226,8 +226,8 @@ export function sameExpr(a: Expr, b: Expr): boolean {
     return xs.length === ys.length && xs.every((x, i) => ys[i] !== undefined && sameExpr(x, ys[i]));
   };
   if (a.kind === "number" && b.kind === "number") return a.value === b.value;
-  if (a.kind === "local" && b.kind === "local") return a.local.id === b.local.id;
-  if (a.kind === "variable" && b.kind === "variable") return a.variable === b.variable;
+  if (a.kind === "local" && b.kind === "local") return a.local.id === b.local.id && sameSample(a.sample, b.sample);
+  if (a.kind === "variable" && b.kind === "variable") return a.variable === b.variable && sameSample(a.sample, b.sample);
   if (a.kind === "param" && b.kind === "param") return a.param === b.param;
   if (a.kind === "builtin" && b.kind === "builtin")
     return a.fn === b.fn && JSON.stringify(a.options) === JSON.stringify(b.options) && children();
@@ -236,4 +236,10 @@ export function sameExpr(a: Expr, b: Expr): boolean {
   if (a.kind === "flowCall" && b.kind === "flowCall") return a.flow === b.flow && a.direction === b.direction && children();
   if (a.kind === "field" && b.kind === "field") return a.field === b.field && children();
   return false;
+}
+
+function sameSample(a: SampleIndex | undefined, b: SampleIndex | undefined): boolean {
+  if (a?.kind === "index" && b?.kind === "index") return a.index === b.index;
+  if (a?.kind === "at" && b?.kind === "at") return a.position === b.position;
+  return a === b;
 }
