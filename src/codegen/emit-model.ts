@@ -5,7 +5,9 @@
 import { InternalError } from "../base/internal-error.js";
 import { textOf } from "../base/source.js";
 import type { DerivedEvaluation, DerivedModel, DerivedPhase, DerivedUpdate } from "../ir/derived-model.js";
-import { densityOf, type DeriveContext, givenTheirSum, weightEntries } from "../ir/derive/context.js";
+import { densityOf, type DeriveContext } from "../ir/derive/context.js";
+import { givenTheirSum } from "../ir/derive/own-reads.js";
+import { weightEntries } from "../ir/derive/weights.js";
 import { hasGradientOnly } from "../ir/derive/energy-use.js";
 import { PATHWISE } from "../ir/derive/plan-draw.js";
 import { levelsOf, type Preparation } from "../ir/derive/preparation.js";

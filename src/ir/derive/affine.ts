@@ -5,7 +5,8 @@
 import { builtins, isLinearIn } from "../builtins.js";
 import { layers } from "../layers.js";
 import type { Binding, Expr, NetCallExpr } from "../types.js";
-import { type DeriveContext, inOrder, netOf } from "./context.js";
+import { type DeriveContext, netOf } from "./context.js";
+import { inOrder } from "./walk-bindings.js";
 
 export type Dependence = { readonly kind: "none" } | { readonly kind: "affine" } | { readonly kind: "other"; readonly reason: string };
 

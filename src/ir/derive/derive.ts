@@ -13,15 +13,9 @@ import { boundOf, combineOf, impossibleSign } from "./bounds.js";
 import { measuredDensities } from "./measured.js";
 import { preparations } from "./preparation.js";
 import { constantOf, type MeasuredEvent, unitOf, withoutScale } from "./units.js";
-import {
-  coveringPaths,
-  deriveContext,
-  type DeriveContext,
-  densityOf,
-  underPaths,
-  weightEntries,
-  type WeightEntry,
-} from "./context.js";
+import { deriveContext, type DeriveContext, densityOf } from "./context.js";
+import { coveringPaths, underPaths } from "./weight-paths.js";
+import { weightEntries, type WeightEntry } from "./weights.js";
 import { chosen, firstChoice } from "./choices.js";
 import { energyOf, type EstimatedPartition, type EstimatedPartitions, requireDataReads } from "./energy.js";
 import { movedBy } from "./contents.js";

@@ -18,7 +18,9 @@ import { listed } from "../energy/listed.js";
 import type { Factor, FittedParameter, Maximisation, MaximisationStep, Quantity } from "../quantity.js";
 import type { Expr } from "../types.js";
 import type { Chosen } from "./choices.js";
-import { type DeriveContext, underPaths, weightsIn } from "./context.js";
+import { type DeriveContext } from "./context.js";
+import { underPaths } from "./weight-paths.js";
+import { weightsIn } from "./weights.js";
 
 /** The M-steps of a likelihood; undefined after an error has been reported. `over`: weights that the statement moves, none in an evaluation. */
 export function deriveEm(

@@ -5,7 +5,8 @@
 import { distributions } from "../distributions.js";
 import { finiteStates, MAX_STATES, stateCount } from "../states.js";
 import { dependenceOn } from "./affine.js";
-import { type Definition, type DeriveContext, type DensityIndex, readsItself } from "./context.js";
+import { type Definition, type DeriveContext, type DensityIndex } from "./context.js";
+import { readsItself } from "./own-reads.js";
 
 /** Why the group is not jointly normal in `hidden`, variables of `group` themselves; undefined where it is. */
 export function whyNotGaussian(

@@ -8,7 +8,8 @@
 import { type EstimatorNote, type Factor, type Quantity, type Term, termsOf } from "../quantity.js";
 import type { Expr } from "../types.js";
 import { distExprs } from "../walk.js";
-import { type DeriveContext, densityOf, parentsOf, readsItself, variablesIn } from "./context.js";
+import { type DeriveContext, densityOf, parentsOf, variablesIn } from "./context.js";
+import { readsItself } from "./own-reads.js";
 
 /** Families whose KL to a member of the same family is in the runtime (`klNormal`, …); a test holds the list against it. */
 const SAME_FAMILY = [

@@ -22,7 +22,9 @@ import type { EstimatorChoice, Expr, GradExpr, ObjectiveDraw } from "../types.js
 import { childrenOf, freeVariables } from "../walk.js";
 import { chosen, type Choices } from "./choices.js";
 import { drawsData, takenAfter, takenBeside, type Taken } from "./data-draws.js";
-import { type DeriveContext, readsOwnSum, weightsIn, weightsWithGradient } from "./context.js";
+import { type DeriveContext } from "./context.js";
+import { readsOwnSum } from "./own-reads.js";
+import { weightsIn, weightsWithGradient } from "./weights.js";
 import type { EnergyRequest, EstimatedPartitions } from "./energy.js";
 import type { DrawnTogether } from "./flow-change.js";
 import { chainsOf, drawsSamples, energiesIn, partitionsOf, placeChains, usesChoices } from "./energy-use.js";
