@@ -20,7 +20,16 @@ import { beforeStages, emitChain, carriedChains, emitEnergyEvaluator, impliedPar
 import { latentsJs, latentsParts, type LoweredOptimum, lowerOptimum, optimumFields } from "./emit-optimum.js";
 import { lowerEnergy } from "./lower-energy.js";
 import { emitSequential, lowerSequentials } from "./lower-sequential.js";
-import { headerText, type Inverse, lowerBeforeEnergy, lowerExactPosterior, lowerInverse, lowerLogDensity, lowerNet, lowerSampler } from "./lower-density.js";
+import {
+  headerText,
+  type Inverse,
+  lowerBeforeEnergy,
+  lowerExactPosterior,
+  lowerInverse,
+  lowerLogDensity,
+  lowerNet,
+  lowerSampler,
+} from "./lower-density.js";
 import { place } from "./place.js";
 import { emitCodeUse } from "./emit-code-use.js";
 import { lowerEm } from "./emit-em.js";

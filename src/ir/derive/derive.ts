@@ -12,15 +12,7 @@ import type { Density, Evaluation, Expr, ModelIr, Phase, Slot, Update, Variable 
 import { boundOf, combineOf, impossibleSign } from "./bounds.js";
 import { measuredDensities } from "./measured.js";
 import { constantOf, unitOf, withoutScale } from "./units.js";
-import {
-  coveringPaths,
-  deriveContext,
-  type DeriveContext,
-  densityOf,
-  underPaths,
-  weightEntries,
-  type WeightEntry,
-} from "./context.js";
+import { coveringPaths, deriveContext, type DeriveContext, densityOf, underPaths, weightEntries, type WeightEntry } from "./context.js";
 import { chosen, firstChoice } from "./choices.js";
 import { energyOf, type EstimatedPartition, type EstimatedPartitions, requireDataReads } from "./energy.js";
 import { movedBy } from "./contents.js";
