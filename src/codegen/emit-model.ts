@@ -14,7 +14,7 @@ import { levelsOf, type Preparation } from "../ir/derive/preparation.js";
 import { couplesRows } from "../ir/derive/players/rows.js";
 import { fingerprint } from "../ir/derive/kl.js";
 import { optimaIn } from "../ir/derive/optimum.js";
-import type { DerivedObjective, MaximisationAverage, Optimum } from "../ir/quantity.js";
+import { type DerivedObjective, estimatedPaths, type MaximisationAverage, type Optimum } from "../ir/quantity.js";
 import { drawsUnitVectors, openEnds } from "../ir/support.js";
 import { evaluators } from "../ir/settings-table.js";
 import type { Density, Expr } from "../ir/types.js";
@@ -252,7 +252,7 @@ class Objectives {
 
 /** M-steps differ by what they estimate and how they average, where the likelihood is one function. */
 function maximisationKey(lowered: LoweredObjective, { em }: DerivedObjective): string {
-  return JSON.stringify([lowered.fn.name, em?.online, em?.steps.map((s) => s.fits.map((f) => f.path))]);
+  return JSON.stringify([lowered.fn.name, em?.online, em && estimatedPaths(em)]);
 }
 
 /** Sample counts become the parameter k, so they do not tell functions apart. */

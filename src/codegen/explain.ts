@@ -3,7 +3,7 @@ import { stopUse, type StopUse } from "../ir/derive/straight-through.js";
 import { optimaIn } from "../ir/derive/optimum.js";
 import { PATHWISE } from "../ir/derive/plan-draw.js";
 import type { DerivedEvaluation, DerivedModel, ExactPosterior } from "../ir/derived-model.js";
-import { type DerivedObjective, type Quantity, walkQuantity } from "../ir/quantity.js";
+import { type DerivedObjective, estimatedPaths, type Maximisation, type Quantity, walkQuantity } from "../ir/quantity.js";
 import { coveringPaths } from "../ir/derive/weight-paths.js";
 import { weightEntries } from "../ir/derive/weights.js";
 
@@ -176,7 +176,7 @@ function differentiated(d: DerivedObjective): string {
   if (d.chains.length > 0 || d.notes.some((n) => n.variable === "log Z" && n.estimator !== "exact" && n.estimator !== "ais"))
     return "the same with log Z replaced by -F at samples of the model, held fixed: its gradient estimates that of log p, its value does not";
   if (d.em)
-    return `nothing: each step sets ${d.em.steps.flatMap((s) => s.fits.map((f) => f.path)).join(", ")} to the estimate in closed form, each row weighed by d log p / d of its conditional's log${d.em.online ? `, from averages over batches with decay ${d.em.online.decay}` : ""}`;
+    return `nothing: each step sets ${estimatedPaths(d.em).join(", ")} to the estimate in closed form${mapsText(d.em)}, each row weighed by d log p / d of its conditional's log${d.em.online ? `, from averages over batches with decay ${d.em.online.decay}` : ""}`;
   const [optimum] = optimaIn(d.quantity);
   if (optimum)
     return `the same with ${optimum.variables.join(", ")} held fixed where the inner loop left ${optimum.variables.length > 1 ? "them" : "it"}: at an optimum, that is the gradient of the ${optimum.op}`;
@@ -188,6 +188,14 @@ function differentiated(d: DerivedObjective): string {
   if (drawn.length === 0)
     return d.random ? "the estimate itself; no gradient passes through its samples" : "the objective itself: it is exact";
   return `the estimate itself, with ${drawn.map((v) => `${v} = sample(noise; its parameters)`).join(", ")}: the gradient passes through ${drawn.length > 2 ? `each of the ${drawn.length}` : drawn.join(" and ")}`;
+}
+
+/** Which estimates solve normal equations, and over what latents they are averaged. */
+function mapsText({ steps }: Maximisation): string {
+  const maps = steps.flatMap((s) => s.map?.groups.map((g) => g.map((t) => t.path).join(", ")) ?? []);
+  const solved = maps.length > 0 ? ` (${maps.join("; ")} by normal equations)` : "";
+  const latents = [...new Set(steps.flatMap((s) => s.latents))];
+  return `${solved}${latents.length > 0 ? `, averaged over ${latents.join(", ")} by the mean and covariance of ${latents.length > 1 ? "their" : "its"} posterior` : ""}`;
 }
 
 function surrogatesIn(quantity: DerivedObjective["quantity"]): readonly string[] {

@@ -336,6 +336,35 @@ export interface MaximisationAverage {
 export interface MaximisationStep {
   readonly factor: Factor;
   readonly fits: readonly FittedParameter[];
+  /** Normal latents that are integrated out around it: it is averaged over their posterior. */
+  readonly latents: readonly string[];
+  /** Its location, where that is a linear map whose weights are estimated. */
+  readonly map?: LinearMap;
+}
+
+/** A location as a sum of products of features with weights. */
+export interface LinearMap {
+  /** Weights that are found together: those that are picked by one index. */
+  readonly groups: readonly (readonly MapTerm[])[];
+  /** Terms without a weight that is estimated. */
+  readonly offset: readonly { readonly sign: 1 | -1; readonly value: Expr }[];
+}
+
+export interface MapTerm {
+  /** Of the weight. */
+  readonly path: string;
+  /** Picks entries of it: `W`, `W[c]`. */
+  readonly selection: Expr;
+  /** The vector that multiplies it; 1 where there is none. */
+  readonly features: Expr | undefined;
+  /** `W @ z` in place of `z @ W`. */
+  readonly transposed: boolean;
+  readonly sign: 1 | -1;
+}
+
+/** The weights that a step of expectation maximisation sets. */
+export function estimatedPaths({ steps }: Maximisation): readonly string[] {
+  return steps.flatMap((s) => [...(s.map?.groups.flat().map((t) => t.path) ?? []), ...s.fits.map((f) => f.path)]);
 }
 
 export interface FittedParameter {
