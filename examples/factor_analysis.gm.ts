@@ -2,8 +2,8 @@
 // source sha256 077b59b6852e090aaf7340267efe8b71f0d831aee5122da2e87f99860ef4d5dc
 
 import {
-  adam, add, axisToEvent, cosine, defineModel, eye, init, lowRankNormal, matmul, neg, normal, param, real, reshape, sub,
-  sum, term, zeros, type Draw, type Key, type Rows, type Tensor, type WeightsOf,
+  adam, add, cosine, defineModel, eye, gaussianPosterior, init, matmul, neg, normal, origin, param, real, required,
+  reshape, sub, sum, term, zeros, type Draw, type Key, type Rows, type Tensor, type WeightsOf,
 } from "gmc/runtime";
 
 /** Every weight: where it lives, its shape, how it starts. */
@@ -41,16 +41,36 @@ export function sampleP(w: Weights, key: Key, B: Rows, given: Readonly<Record<st
   return { values: { z, x }, means: { x: normal.mean(xParams) } };
 }
 
+/** p(z | x): normal, since all that is drawn from z is normal with an affine location  factor_analysis.gm:11 */
+export function posteriorP(w: Weights, key: Key, B: Rows, given: Readonly<Record<string, Tensor>>): Draw {
+  const x = required(given, "x"); // [B, 64]
+  const xAtZero = add(matmul(zeros([1, 8]), w.W), w.mu); // [B, 64]  location of x at z = 0
+  const unitZ = reshape(eye(8), [8, 1, 8]); // [Z, B, 8]  unit vectors
+  const xPerZ = sub(add(matmul(unitZ, w.W), w.mu), xAtZero); // [Z, B, 64]  what each entry of z adds to it
+  const zPosterior = gaussianPosterior({ z: [8] }, [
+    { of: "z", shape: [8], loc: 0, scale: 1 },
+    { of: x, shape: [64], loc: xAtZero, scale: w.sigma, slopes: { z: xPerZ } },
+  ]); // z given x: normal
+  return { values: zPosterior.sample(key.at("z"), [B]), means: zPosterior.mean };
+}
+
 /** log p(x) per example  factor_analysis.gm:17 */
 export function logPX(w: Weights, x: Tensor): Tensor {
   const xAtZero = add(matmul(zeros([1, 8]), w.W), w.mu); // [B, 64]  location of x at z = 0
   const unitZ = reshape(eye(8), [8, 1, 8]); // [Z, B, 8]  unit vectors
-  const factor = axisToEvent(sub(add(matmul(unitZ, w.W), w.mu), xAtZero)); // [..., 8, 64]  row i: what z[i] adds to it
-  const logPX2 = term(
-    "log p(x)",
+  const xPerZ = sub(add(matmul(unitZ, w.W), w.mu), xAtZero); // [Z, B, 64]  what each entry of z adds to it
+  const zPosterior = gaussianPosterior({ z: [8] }, [
+    { of: "z", shape: [8], loc: 0, scale: 1 },
+    { of: x, shape: [64], loc: xAtZero, scale: w.sigma, slopes: { z: xPerZ } },
+  ]); // z given x: normal
+  const z = zPosterior.mean.z; // [B, 8]  posterior mean
+  const logPz = origin("log p(z)", "factor_analysis.gm:12", sum(normal.logProb(z, { loc: 0, scale: 1 }), [-1])); // [B]
+  const logPx = origin(
+    "log p(x | z)",
     "factor_analysis.gm:13",
-    lowRankNormal.logProb(x, { loc: xAtZero, factor, scale: w.sigma }),
-  ); // [B]  z integrated out
+    sum(normal.logProb(x, { loc: add(matmul(z, w.W), w.mu), scale: w.sigma }), [-1]),
+  ); // [B]
+  const logPX2 = term("log p(x)", "factor_analysis.gm:13", add(add(logPz, logPx), zPosterior.logVolume)); // [B]  z integrated out
   return logPX2; // [B]
 }
 
@@ -69,8 +89,12 @@ export const model = defineModel<typeof weights, "x">({
   streams: [{ x: real([64]) }],
   latents: { z: real([8]) },
   weights,
-  densities: { p: { head: ["x", "z"], given: [], label: "p(x, z)", place: "factor_analysis.gm:11", sample: sampleP } },
+  densities: {
+    p: { head: ["x", "z"], given: [], label: "p(x, z)", place: "factor_analysis.gm:11", sample: sampleP },
+    posteriorP: { head: ["z"], given: ["x"], label: "p(z | x)", place: "factor_analysis.gm:11", sample: posteriorP },
+  },
   generative: "p",
+  inference: "posteriorP",
   train: [
     {
       name: "train",

@@ -278,6 +278,7 @@ export const model = defineModel<typeof weights, "x">({
       value: ({ w, data, key }) => objective(w, data.x, key),
       bound: "upper bound",
       logDensityOf: { x: -1.8401722460318411e-3 },
+      preparation: { x: { dequantisation: { noise: "uniform", levels: 256 }, through: ["logit"] } },
     },
   },
 });

@@ -298,6 +298,7 @@ export const model = defineModel<typeof weights, "x">({
       value: ({ w, data, key }) => objective(w, data.x, key),
       bound: "upper bound",
       logDensityOf: { x: -0.022542110013890053 },
+      preparation: { x: { dequantisation: { noise: "uniform", levels: 256 }, through: ["logit"] } },
     },
   },
 });

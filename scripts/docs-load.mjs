@@ -17,7 +17,7 @@ export async function loadTables(load) {
         "ir/settings-table",
         "ir/schedules",
         "parser/tokens",
-        "runtime/train/optimizers",
+        "runtime/optim/optimizers",
         "base/registry",
         "runtime/node/datasets",
         "runtime/data/spec",

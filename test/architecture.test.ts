@@ -32,17 +32,27 @@ const runtimeLayers: Readonly<Record<string, readonly string[]>> = {
   estimate: ["graph", "prob"],
   flow: ["graph", "nn", "prob"],
   map: ["graph", "nn", "energy", "model.ts"],
-  "model.ts": ["graph", "nn", "train"],
+  optim: ["graph", "engines"],
+  "model.ts": ["graph", "nn", "optim"],
   engines: ["graph"],
   data: ["graph", "model.ts"],
-  train: ["graph", "nn", "prob", "estimate", "data", "engines", "model.ts", "eval"],
-  eval: ["graph", "nn", "prob", "energy", "data", "engines", "model.ts", "train"],
-  node: ["graph", "nn", "prob", "data", "engines", "model.ts", "train", "eval"],
-  "index.ts": ["graph", "nn", "prob", "energy", "estimate", "flow", "adversarial", "map", "data", "engines", "model.ts", "train", "eval"],
+  train: ["graph", "nn", "prob", "estimate", "optim", "data", "engines", "model.ts"],
+  eval: ["graph", "nn", "prob", "energy", "optim", "data", "engines", "model.ts", "train"],
+  "training.ts": ["graph", "nn", "data", "engines", "model.ts", "train", "eval"],
+  node: ["graph", "nn", "prob", "optim", "data", "engines", "model.ts", "train", "eval", "training.ts"],
+  "index.ts": [
+    ...["graph", "nn", "prob", "energy", "estimate", "flow", "adversarial", "map"],
+    ...["optim", "data", "engines", "model.ts", "train", "eval", "training.ts"],
+  ],
 };
 
+/** Without block comments: their examples import what a user's program would. */
 const importsOf = (file: string): readonly string[] =>
-  [...readFileSync(join(root, file), "utf8").matchAll(/(?:from|import)\s*\(?\s*"([^"]+)"/gu)].map((m) => m[1] ?? "");
+  [
+    ...readFileSync(join(root, file), "utf8")
+      .replaceAll(/\/\*[\s\S]*?\*\//gu, "")
+      .matchAll(/(?:from|import)\s*\(?\s*"([^"]+)"/gu),
+  ].map((m) => m[1] ?? "");
 
 const layerOf = (path: string): string => path.split("/")[0] ?? path;
 

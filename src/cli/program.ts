@@ -64,7 +64,7 @@ function buildProgram(finish: Finish): Command {
         ["gmc compile vae.gm", "write vae.gm.ts"],
         ["gmc explain vae.gm", "what was derived, and why"],
         ["gmc doctor", "which engines and data are here"],
-      ) + "\nExit codes: 0 fine, 1 the model or the run is wrong, 2 wrong usage, 130 interrupted.",
+      ) + "\nExit codes: 0 fine, 1 the model or the run is wrong, 2 wrong usage,\n130 interrupted.",
     );
 
   const add = (name: string, summary: string): Command =>
@@ -300,9 +300,14 @@ function splitOption(what: string): Option {
   return new Option("--split <NAME>", what).choices(["train", "validation", "test"]);
 }
 
+/** Commands with what they do beside them, or below where a terminal of 80 columns could not hold both. */
 function examples(...lines: readonly (readonly [command: string, what: string])[]): string {
   const width = Math.max(...lines.map(([command]) => command.length));
-  return `\nExamples:\n${lines.map(([command, what]) => `  ${what === "" ? command : `${command.padEnd(width)}  ${what}`}`).join("\n")}\n`;
+  const beside = lines.every(([, what]) => 2 + width + 2 + what.length <= 80);
+  const shown = lines.map(([command, what]) =>
+    what === "" ? `  ${command}` : beside ? `  ${command.padEnd(width)}  ${what}` : `  ${command}\n      ${what}`,
+  );
+  return `\nExamples:\n${shown.join("\n")}\n`;
 }
 
 /** commander's finding in the words of a diagnostic. */

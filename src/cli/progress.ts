@@ -6,7 +6,8 @@ import { duration } from "./output.js";
 
 export interface Progress {
   step(report: () => StepReport): void;
-  record(record: MetricRecord): void;
+  /** `watched`: the metric of early stopping, shown as one with a term that it is another name of. */
+  record(record: MetricRecord, watched?: string): void;
   /** Ends the line. */
   done(): void;
 }
@@ -21,6 +22,15 @@ export function number(value: number): string {
 /** 9.5, 120: steps a second */
 export function stepSpeed(speed: number): string {
   return speed >= 10 ? speed.toFixed(0) : speed.toFixed(1);
+}
+
+/** `elbo = ELBO(p, q)` where a term and the metric that is watched have one value. */
+function named(values: Readonly<Record<string, number>>, watched: string | undefined): readonly (readonly [name: string, value: number])[] {
+  const entries = Object.entries(values);
+  const value = watched === undefined ? undefined : values[watched];
+  const twin = entries.find(([name, v]) => name !== watched && Object.is(v, value))?.[0];
+  if (watched === undefined || twin === undefined) return entries;
+  return entries.flatMap(([name, v]) => (name === watched ? [] : [[name === twin ? `${watched} = ${name}` : name, v] as const]));
 }
 
 interface Stream {
@@ -90,12 +100,12 @@ export function openProgress(stream: Stream, now: () => number = () => performan
         stream.write(`${line(r)}\n`);
       }
     },
-    record: (record) => {
+    record: (record, watched) => {
       if (record.split === "train") {
         latest = record;
         return;
       }
-      const text = `  ${record.split}: ${Object.entries(record.values)
+      const text = `  ${record.split}: ${named(record.values, watched)
         .map(([name, v]) => `${name} ${number(v)}`)
         .join("  ")}`;
       stream.write(live ? `\r${text.padEnd(width)}\n` : `${text}\n`);

@@ -20,24 +20,50 @@ export class FileError extends Error {
   }
 }
 
+/** GM5303 */
 export function readSource(path: string): SourceFile {
+  const text = readText(path);
+  if (typeof text !== "string") throw new FileError(`${path}: ${text.problem}`, text.help);
+  return { path: path.split(sep).join("/"), text };
+}
+
+interface Problem {
+  readonly problem: string;
+  readonly help: readonly string[];
+}
+
+function readText(path: string): string | Problem {
   let bytes: Uint8Array;
   try {
     bytes = readFileSync(path);
   } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code;
-    if (code === "ENOENT" || code === "ENOTDIR")
-      throw new FileError(`${path}: there is no such file`, [
-        existsSync(`${path}.gm`) ? `did you mean ${path}.gm?` : "paths are relative to the current folder",
-      ]);
-    if (code === "EISDIR")
-      throw new FileError(`${path}: is a folder, expected a .gm file`, [`name its files: ${path.replace(/\/$/, "")}/*.gm`]);
-    throw new FileError(`${path}: cannot be read (${code ?? String(error)})`);
+    return whyNot(path, error);
   }
   try {
-    return { path: path.split(sep).join("/"), text: new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes) };
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
   } catch {
-    throw new FileError(`${path}: is not UTF-8 text`, ["a model is a text file; save it as UTF-8"]);
+    return { problem: "is not UTF-8 text", help: ["a model is a text file; save it as UTF-8"] };
+  }
+}
+
+function whyNot(path: string, error: unknown): Problem {
+  const { code, message = String(error) } = error as NodeJS.ErrnoException;
+  switch (code) {
+    case "ENOENT":
+    case "ENOTDIR":
+      return {
+        problem: "there is no such file",
+        help: [existsSync(`${path}.gm`) ? `did you mean ${path}.gm?` : "paths are relative to the current folder"],
+      };
+    case "EISDIR":
+      return { problem: "is a folder, expected a .gm file", help: [`name its files: ${path.replace(/\/$/, "")}/*.gm`] };
+    case "EACCES":
+    case "EPERM":
+      return { problem: "no permission to read it", help: ["check the permissions of the file and its folders"] };
+    case "ELOOP":
+      return { problem: "is a link that leads back to itself", help: ["name the file that the link was meant for"] };
+    default:
+      return { problem: `cannot be read (${code ?? message})`, help: ["see whether other programs can read it"] };
   }
 }
 
@@ -73,7 +99,10 @@ export function compileFile(path: string, options: Omit<CompileOptions, "readImp
       const real = realpathSync(target);
       if (!real.startsWith(root.endsWith(sep) ? root : root + sep)) return { kind: "outside" };
       paths.push(target);
-      return readSource(imported).text;
+      const text = readText(imported);
+      return typeof text === "string"
+        ? text
+        : { kind: "unreadable", problem: text.problem, help: imported.endsWith(".gm") ? text.help : [] };
     },
   });
   return { ...compiled, file, paths };

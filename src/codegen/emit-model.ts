@@ -5,22 +5,34 @@
 import { InternalError } from "../base/internal-error.js";
 import { textOf } from "../base/source.js";
 import type { DerivedEvaluation, DerivedModel, DerivedPhase, DerivedUpdate } from "../ir/derived-model.js";
-import { densityOf, type DeriveContext, givenTheirSum, weightEntries } from "../ir/derive/context.js";
+import { densityOf, type DeriveContext } from "../ir/derive/context.js";
+import { givenTheirSum } from "../ir/derive/own-reads.js";
+import { weightEntries } from "../ir/derive/weights.js";
 import { hasGradientOnly } from "../ir/derive/energy-use.js";
 import { PATHWISE } from "../ir/derive/plan-draw.js";
+import { levelsOf, type Preparation } from "../ir/derive/preparation.js";
 import { couplesRows } from "../ir/derive/players/rows.js";
 import { fingerprint } from "../ir/derive/kl.js";
 import { optimaIn } from "../ir/derive/optimum.js";
 import type { DerivedObjective, MaximisationAverage, Optimum } from "../ir/quantity.js";
 import { drawsUnitVectors, openEnds } from "../ir/support.js";
 import { evaluators } from "../ir/settings-table.js";
-import type { Density, Expr, ModelIr } from "../ir/types.js";
+import type { Density, Expr } from "../ir/types.js";
 import { array, arrow, bool, call, type Js, type JsDeclaration, type JsField, member, name, num, numbers, object, str } from "./js.js";
 import { beforeStages, emitChain, carriedChains, emitEnergyEvaluator, impliedPartitions, partitionMetricName } from "./emit-energy.js";
 import { latentsJs, latentsParts, type LoweredOptimum, lowerOptimum, optimumFields } from "./emit-optimum.js";
 import { lowerEnergy } from "./lower-energy.js";
 import { emitSequential, lowerSequentials } from "./lower-sequential.js";
-import { headerText, type Inverse, lowerBeforeEnergy, lowerInverse, lowerLogDensity, lowerNet, lowerSampler } from "./lower-density.js";
+import {
+  headerText,
+  type Inverse,
+  lowerBeforeEnergy,
+  lowerExactPosterior,
+  lowerInverse,
+  lowerLogDensity,
+  lowerNet,
+  lowerSampler,
+} from "./lower-density.js";
 import { place } from "./place.js";
 import { emitCodeUse } from "./emit-code-use.js";
 import { lowerEm } from "./emit-em.js";
@@ -66,7 +78,13 @@ export function emitModel(derived: DerivedModel, source: SourceInfo): EmittedMod
     const logDensity = stands && lowerLogDensity(context, density, stands, names);
     const before = lowerBeforeEnergy(context, density, names);
     const sampler = lowerSampler(context, density, names);
-    const inverse = stands && derived.inverse === density.name ? lowerInverse(context, density, stands, names) : undefined;
+    const { posterior } = derived;
+    const inverse =
+      stands && derived.inverse === density.name
+        ? lowerInverse(context, density, stands, names)
+        : posterior?.density === density.name
+          ? lowerExactPosterior(context, posterior, names)
+          : undefined;
     const sequentials = lowerSequentials(context, density, names);
     return [
       {
@@ -103,7 +121,7 @@ export function emitModel(derived: DerivedModel, source: SourceInfo): EmittedMod
         value: typeof h.value === "number" ? num(h.value) : typeof h.value === "boolean" ? bool(h.value) : numbers(h.value),
       })),
     ),
-    streams: array(model.streams.map((s) => object(s.map((v): JsField => ({ name: v, value: spec(model, v) }))))),
+    streams: array(model.streams.map((s) => object(s.map((v): JsField => ({ name: v, value: spec(context, v) }))))),
     latents: object(
       [...model.variables.values()]
         .filter((v) => v.role === "latent")
@@ -124,7 +142,7 @@ export function emitModel(derived: DerivedModel, source: SourceInfo): EmittedMod
             sequential: sequentials.length === 0 ? undefined : array(sequentials.map((s) => emitSequential(context, s))),
           }),
         },
-        ...(inverse ? [{ name: inverse.fn.name, value: inverseDefinition(density, inverse) }] : []),
+        ...(inverse ? [{ name: inverse.fn.name, value: inverseDefinition(density, inverse, derived.inverse === density.name) }] : []),
       ]),
     ),
     generative: derived.generative === undefined ? undefined : str(derived.generative),
@@ -143,22 +161,25 @@ export function emitModel(derived: DerivedModel, source: SourceInfo): EmittedMod
   };
 }
 
-/** What infers latents exactly, in the form of a density. */
-function inverseDefinition(density: Density, { fn, head, given, label }: Inverse): Js {
+/** What infers latents, in the form of a density; `exact`: by an inverse, which gives back the row. */
+function inverseDefinition(density: Density, { fn, head, given, label }: Inverse, exact: boolean): Js {
   return object({
     head: array(head.map(str)),
     given: array(given.map(str)),
     label: str(label),
     place: str(place(density.span)),
-    exact: bool(true),
+    exact: exact ? bool(true) : undefined,
     sample: name(fn.name),
   });
 }
 
-function spec(model: ModelIr, variable: string): Js {
+function spec(context: DeriveContext, variable: string): Js {
+  const { model } = context;
   const found = model.variables.get(variable);
   if (!found) return object({});
   if (found.role === "data" && drawsUnitVectors(model, variable)) return call("unitVector", variableSpec(found.domain));
+  const levels = levelsOf(context, variable);
+  if (levels !== undefined) return call("quantized", variableSpec(found.domain), num(levels));
   const ends = openEnds(model, variable);
   return ends ? call("interior", variableSpec(found.domain), ...(ends === "both" ? [] : [str(ends)])) : variableSpec(found.domain);
 }
@@ -408,7 +429,7 @@ function emitMetric(derived: DerivedModel, e: DerivedEvaluation, objectives: Obj
   const { evaluation } = e;
   const base = { label: str(evaluation.text), place: str(place(evaluation.span)) };
   if (e.objective) {
-    const { derived: quantity, value, sign, combine, combineScale, bound, impossible, unit, densities } = e.objective;
+    const { derived: quantity, value, sign, combine, combineScale, bound, impossible, unit, densities, preparation } = e.objective;
     const stated = evaluation.value.kind === "objective" ? evaluation.value.objective : undefined;
     const doc = evaluation.value.kind === "objective" ? evaluation.value.doc : undefined;
     const o = objectives.get(quantity, value, stated, [
@@ -426,18 +447,30 @@ function emitMetric(derived: DerivedModel, e: DerivedEvaluation, objectives: Obj
       value: own ? perWord(likelihood, dataOf(derived, own.densities[0], own.evaluator)) : likelihood,
       transform: own ? str("exp") : undefined,
       rows: optionalNumber(own?.options["rows"]),
-      complete: quantity.complete.length === 0 ? undefined : array(quantity.complete.map(str)),
+      complete:
+        quantity.complete.length === 0
+          ? undefined
+          : array(quantity.complete.map((each) => (typeof each === "string" ? str(each) : array(each.map(str))))),
       samples: o.samples ? num(o.samples.size) : undefined,
       combine: combine === undefined || !o.samples ? undefined : str(combine),
       combineScale: combineScale === 1 || !o.samples ? undefined : num(combineScale),
       bound: bound === undefined ? undefined : str(bound),
       orders: optionalNumber(quantity.orders === 1 ? undefined : quantity.orders),
       logDensityOf: densities.size === 0 ? undefined : object(Object.fromEntries([...densities].map(([v, times]) => [v, num(times)]))),
+      preparation: preparation.size === 0 ? undefined : object(Object.fromEntries([...preparation].map(([v, p]) => [v, preparationJs(p)]))),
       impossible: impossible === undefined ? undefined : str(impossible),
       partitions: partitions.length === 0 ? undefined : array(partitions.map((p) => str(partitionMetricName(derived, p)))),
     });
   }
   return emitEvaluator(derived, e, base, objectives);
+}
+
+/** `{ dequantisation: { noise: "uniform", levels: 256 }, through: ["logit"] }` */
+function preparationJs({ dequantisation, through }: Preparation): Js {
+  return object({
+    dequantisation: dequantisation && object({ noise: str(dequantisation.noise), levels: num(dequantisation.levels) }),
+    through: through.length === 0 ? undefined : array(through.map(str)),
+  });
 }
 
 /** The log-probability of a document's counts, as minus that of one of its words in the order in which they stand. */

@@ -1,16 +1,18 @@
 /** What was derived, for `gmc explain`: as data, and as text for a person. */
+import { stopUse, type StopUse } from "../ir/derive/straight-through.js";
 import { optimaIn } from "../ir/derive/optimum.js";
 import { PATHWISE } from "../ir/derive/plan-draw.js";
-import type { DerivedEvaluation, DerivedModel } from "../ir/derived-model.js";
+import type { DerivedEvaluation, DerivedModel, ExactPosterior } from "../ir/derived-model.js";
 import { type DerivedObjective, type Quantity, walkQuantity } from "../ir/quantity.js";
-import { weightEntries } from "../ir/derive/context.js";
+import { coveringPaths } from "../ir/derive/weight-paths.js";
+import { weightEntries } from "../ir/derive/weights.js";
 
 import { type EnergyExplanation, explainEnergy, printEnergy } from "./explain-energy.js";
 import { explainFlow, type FlowExplanation, printFlow } from "./explain-flow.js";
 import type { Span } from "../base/source.js";
 import { explainNets, explainOrder, type NetOrderExplanation, type OrderExplanation, printNetOrder, printOrder } from "./order-text.js";
 import { place } from "./place.js";
-import { latexName, quantityLatex, quantityText } from "./mathtext.js";
+import { expressionText, latexName, quantityLatex, quantityText } from "./mathtext.js";
 
 export interface ObjectiveExplanation {
   /** "maximize ELBO(p, q)", or the name of an evaluation. */
@@ -31,6 +33,8 @@ export interface ObjectiveExplanation {
     readonly weights: readonly string[];
     readonly unbiased: boolean;
   }[];
+  /** Values in whose place something else stands for the gradient, `z + stop(code - z)`, and the moved weights that it goes to: it is biased. */
+  readonly straightThrough: readonly { readonly expression: string; readonly weights: readonly string[] }[];
 }
 
 export interface Explanation {
@@ -47,6 +51,8 @@ export interface Explanation {
   readonly nets: readonly NetOrderExplanation[];
   /** Nets that do not depend on the order of a set's points, as declared and proven. */
   readonly symmetries: readonly { readonly net: string; readonly kind: string; readonly points: readonly string[] }[];
+  /** What infers latents without a density of its own: which conditional, and why it is exact. */
+  readonly posterior?: { readonly text: string; readonly reason: string };
   readonly train: readonly ObjectiveExplanation[];
   readonly evaluate: readonly ObjectiveExplanation[];
 }
@@ -66,15 +72,28 @@ export function explain(derived: DerivedModel): Explanation {
     sign: 1 | -1 = 1,
   ): ObjectiveExplanation => {
     const quantity = sign === 1 ? d.quantity : negative(d.quantity, at);
+    const stops = stopUse(context, d.quantity, moves);
+    const straight = new Map<string, readonly string[]>();
+    for (const { at: expr, weights: to } of stops.straight) {
+      const text = expressionText(context, expr);
+      straight.set(text, [...(straight.get(text) ?? []), ...to]);
+    }
     return {
       statement,
       place: place(at),
       text: quantityText(context, quantity),
       latex: quantityLatex(context, quantity),
-      surrogate: surrogateText(d),
+      surrogate: surrogateText(d, stops, [...straight.keys()]),
       moves,
       latents: d.notes.map(({ variable, density, estimator, reason }) => ({ variable, density, estimator, reason })),
       paths: d.notes.flatMap(({ variable, density, gradient }) => (gradient ? [{ variable, density, ...gradient }] : [])),
+      straightThrough: [...straight].map(([expression, to]) => ({
+        expression,
+        weights: coveringPaths(
+          weights.map((x) => x.path),
+          [...new Set(to)],
+        ),
+      })),
     };
   };
   return {
@@ -92,6 +111,7 @@ export function explain(derived: DerivedModel): Explanation {
     orders: [...context.sequential.values()].flat().map(explainOrder),
     nets: explainNets(context.orders.values()),
     symmetries: model.nets.flatMap((net) => (net.symmetry ? [{ net: net.name, ...net.symmetry }] : [])),
+    ...(derived.posterior && { posterior: explainPosterior(derived.posterior) }),
     train: derived.phases.flatMap((p) =>
       p.updates.map((u) => objective(`${u.update.direction} ${u.update.text}`, u.update.span, u.derived, u.moves)),
     ),
@@ -105,6 +125,14 @@ export function explain(derived: DerivedModel): Explanation {
           ]
         : [],
     ),
+  };
+}
+
+function explainPosterior({ density, latents, given, factors }: ExactPosterior): { readonly text: string; readonly reason: string } {
+  const all = [...factors.latents, ...factors.children].map((f) => f.variable).join(", ");
+  return {
+    text: `${density}(${latents.join(", ")} | ${given.join(", ")})`,
+    reason: `normal: ${all} are jointly normal, their locations affine in ${latents.join(", ")} and their scales free of ${latents.length > 1 ? "them" : "it"}`,
   };
 }
 
@@ -128,8 +156,19 @@ function perplexity({ evaluation: { value }, objective }: DerivedEvaluation, of:
   };
 }
 
-/** What the gradient is taken of: with these estimators, the estimate itself. */
-function surrogateText(d: DerivedObjective): string {
+/** What the gradient is taken of, and where that is not the gradient of the value. */
+function surrogateText(d: DerivedObjective, { holds }: StopUse, straight: readonly string[]): string {
+  const text = differentiated(d);
+  if (straight.length === 0 && !holds) return text;
+  return [
+    text.replace(": it is exact", ""),
+    ...(straight.length > 0 ? [`the gradient passes straight through ${straight.join(" and ")}, with a bias`] : []),
+    ...(holds ? ["what `stop` holds counts as given"] : []),
+  ].join("; ");
+}
+
+/** With the estimators of densities, the estimate itself. */
+function differentiated(d: DerivedObjective): string {
   const estimators = [...new Set(surrogatesIn(d.quantity))];
   if (estimators.length > 0)
     return `a surrogate with the value of the estimate, and the gradient of ${estimators.join(" and ")} through what is drawn`;
@@ -177,11 +216,19 @@ export function printExplanation(e: Explanation, extra: readonly string[] = []):
       ...e.symmetries.map((s) => `  ${s.net} is ${s.kind} to the order of the points of ${s.points.join(" and ")}: proven`),
       "",
     );
+  if (e.posterior) lines.push("latents of rows", ...table([[e.posterior.text, e.posterior.reason]]), "");
   for (const [title, items] of [["train", e.train] as const, ["evaluate", e.evaluate] as const]) {
     for (const o of items) {
       lines.push(`${title}: ${o.statement}  (${o.place})`, `  = ${o.text}`, `  LaTeX: ${o.latex}`);
       if (title === "train") lines.push(`  differentiated: ${o.surrogate}`, `  moves: ${o.moves.join(", ")}`);
       if (o.paths.length > 0) lines.push("  gradients through draws", ...pathTable(o.paths).map((l) => `  ${l}`));
+      if (o.straightThrough.length > 0)
+        lines.push(
+          "  gradients straight through",
+          ...table(o.straightThrough.map((p) => [`${p.expression} -> ${p.weights.join(", ")}`, "straight-through", "biased"])).map(
+            (l) => `  ${l}`,
+          ),
+        );
       if (o.latents.length > 0)
         lines.push("  latents", ...table(o.latents.map((l) => [l.variable, l.estimator, l.reason])).map((l) => `  ${l}`));
       lines.push("");

@@ -1,5 +1,5 @@
 /** Leaves of gradients: a value of its own for each name that a `grad[…]` is taken in, with all leading axes of what the gradient reads. */
-import { walk } from "../ir/derive/context.js";
+import { walk } from "../ir/derive/walk-bindings.js";
 import type { Expr, GradExpr } from "../ir/types.js";
 import { call, type Js, num } from "./js.js";
 import type { Scope } from "./lower-expr.js";

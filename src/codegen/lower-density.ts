@@ -1,16 +1,17 @@
 /** Nets and densities -> functions: one per net; log p(x, z) and an ancestral sampler per density. */
 import { ancestorsOf } from "../ir/derive/marginal.js";
 import type { Sequential } from "../ir/autoregressive/prove.js";
-import type { DerivedDensity } from "../ir/derived-model.js";
+import type { DerivedDensity, ExactPosterior } from "../ir/derived-model.js";
 import { flowChain } from "../ir/derive/flow-change.js";
-import { type Definition, type DensityIndex, type DeriveContext, densityOf, givenTheirSum, variablesIn } from "../ir/derive/context.js";
+import { type Definition, type DensityIndex, type DeriveContext, densityOf, variablesIn } from "../ir/derive/context.js";
+import { givenTheirSum } from "../ir/derive/own-reads.js";
 import { energyOf } from "../ir/derive/energy.js";
 import { drawsNumbers } from "../ir/derive/contents.js";
 import { exprsOf } from "../ir/quantity.js";
 import { ordersOfNet } from "../ir/autoregressive/several.js";
 import { distributions } from "../ir/distributions.js";
 import type { Density, Local, Net, Type } from "../ir/types.js";
-import { call, type Js, type JsFunction, type JsParam, method, name, object, str } from "./js.js";
+import { array, call, type Js, type JsFunction, type JsParam, member, method, name, object, str } from "./js.js";
 import { printFlat } from "./print-js.js";
 import { orderLine } from "./order-text.js";
 import { place } from "./place.js";
@@ -18,6 +19,7 @@ import { lowerExpr, netFunction, netNeeds, type Scope, weightsAt } from "./lower
 import { capital } from "./names.js";
 import { sharersOf } from "./shared-nets.js";
 import { givenValue, lowerDist, variableOf } from "./lower-dist.js";
+import { lowerPosterior } from "./lower-gaussian.js";
 import { lowerQuantity } from "./lower-quantity.js";
 import type { QuantityScope } from "./quantity-scope.js";
 import { BATCH, FunctionWriter, type Names, tensorValue, type Value, valueOfType } from "./values.js";
@@ -346,6 +348,34 @@ export interface Inverse {
   readonly head: readonly string[];
   readonly given: readonly string[];
   readonly label: string;
+}
+
+/** `posteriorP(w, key, B, given)`: normal latents given data, in the form of a sampler; `means` are those of the posterior. */
+export function lowerExactPosterior(context: DeriveContext, { density, latents, given, factors }: ExactPosterior, file: Names): Inverse {
+  const writer = new FunctionWriter(file, ["w", "key", "B", "given"], name("B"));
+  const values = new Map<string, Value>();
+  const scope: Scope = {
+    context,
+    writer,
+    variable: (v) => values.get(v),
+    local: () => undefined,
+    weights: weightsAt(""),
+    key: name("key"),
+  };
+  for (const variable of given) values.set(variable, writer.bind(variable, givenValue(context, variable)));
+  const posterior = lowerPosterior(scope, factors);
+  const label = `${density}(${latents.join(", ")} | ${given.join(", ")})`;
+  const sample = method(posterior.js, "sample", call("key.at", str(latents.join(", "))), array([name("B")]));
+  const fn: JsFunction = {
+    name: `posterior${capital(density)}`,
+    doc: [
+      `${label}: normal, since all that is drawn from ${latents.join(", ")} is normal with an affine location  ${place(densityOf(context, density).density.span)}`,
+    ],
+    params: samplerParams,
+    returns: "Draw",
+    body: writer.finish(object({ values: sample, means: member(posterior.js, "mean") }), undefined),
+  };
+  return { fn, head: latents, given, label };
 }
 
 const samplerParams: readonly JsParam[] = [

@@ -1,7 +1,8 @@
 /** Deterministic expressions of the model IR -> JavaScript over runtime tensors. */
 import { InternalError } from "../base/internal-error.js";
 import type { DeriveContext } from "../ir/derive/context.js";
-import { flowOf, inOrder, netOf } from "../ir/derive/context.js";
+import { flowOf, netOf } from "../ir/derive/context.js";
+import { inOrder } from "../ir/derive/walk-bindings.js";
 import type { Binding, BuiltinExpr, Expr, Flow, FlowCallExpr, GradExpr, LayerInstance, LocalExpr, Net } from "../ir/types.js";
 import type { Degrees } from "../ir/autoregressive/order.js";
 import { ordersIn, ordersOfNet } from "../ir/autoregressive/several.js";

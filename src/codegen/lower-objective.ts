@@ -194,11 +194,12 @@ function unusedObjects(quantity: Quantity): ReadonlySet<string> {
   walkQuantity(quantity, (q) => {
     if (q.kind === "factor") drop(q.dist);
     else if (q.kind === "kl") [q.q, q.p].forEach((f) => drop(f.dist));
-    else if (q.kind === "gaussianMarginal") [q.latent, q.child].forEach((f) => drop(f.dist));
+    else if (q.kind === "gaussianMarginal") [...q.latents, ...q.children].forEach((f) => drop(f.dist));
     else if (q.kind === "enumerate" && q.weight?.kind === "factor") drop(q.weight.dist);
     else if (q.kind === "expect")
       for (const s of q.steps)
         if (s.kind === "factor") drop(s.factor.dist);
+        else if (s.kind === "gaussian") [...s.posterior.latents, ...s.posterior.children].forEach((f) => drop(f.dist));
         else if (s.kind === "distribution") drop(s.dist);
   });
   return unused;

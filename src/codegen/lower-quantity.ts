@@ -6,10 +6,11 @@ import { InternalError } from "../base/internal-error.js";
 import type { DeriveContext } from "../ir/derive/context.js";
 import { densityOf, inHeader, parentsOf, variablesIn } from "../ir/derive/context.js";
 import { flowChain } from "../ir/derive/flow-change.js";
-import type { DrawStep, Factor, LogDet, Quantity, Term } from "../ir/quantity.js";
+import { type DrawStep, exprsOfPosterior, type Factor, type LogDet, type Quantity, type Term } from "../ir/quantity.js";
 import type { Dim, DistCall, Expr, FlowCallExpr } from "../ir/types.js";
 import { ordersIn } from "../ir/autoregressive/several.js";
 import { builtins } from "../ir/builtins.js";
+import { distributions } from "../ir/distributions.js";
 import { distExprs } from "../ir/walk.js";
 import { below } from "../base/below.js";
 import { textOf } from "../base/source.js";
@@ -18,7 +19,7 @@ import { lowerBuiltin } from "./lower-builtin.js";
 import { lowerDist, type LoweredDist, lowerDistRecord, variableOf } from "./lower-dist.js";
 import { energyDraws, lowerLogPartition, lowerMatching, lowerStart, lowerUnnormalised } from "./lower-energy.js";
 import { flowImage, lowerExpr, lowerGrad, type Scope } from "./lower-expr.js";
-import { lowerGaussianMarginal } from "./lower-gaussian-marginal.js";
+import { gaussianDraws, lowerGaussianMarginal } from "./lower-gaussian.js";
 import { quantityText } from "./mathtext.js";
 import { fillIn, lowerByRow, weighKnown } from "./lower-missing.js";
 import { type SampledRate, sampledRates } from "./sampled-rates.js";
@@ -59,7 +60,7 @@ export function lowerQuantity(scope: QuantityScope, q: Quantity): TensorValue {
     case "enumerate":
       return lowerEnumerate(scope, q);
     case "gaussianMarginal":
-      return lowerGaussianMarginal(scope, q);
+      return lowerGaussianMarginal(scope, q, lowerFactor);
     case "unnormalised":
       return lowerUnnormalised(scope, q);
     case "logPartition":
@@ -182,10 +183,12 @@ function scaled(js: Js, scale: number): Js {
 
 // ---- factors ------------------------------------------------------------------------------------
 
-export function lowerFactor(scope: QuantityScope, factor: Factor): TensorValue {
+/** `latents`: variables of the density that the quantity itself gives a value. */
+export function lowerFactor(scope: QuantityScope, factor: Factor, latents: ReadonlyMap<string, Value> = new Map()): TensorValue {
   const { shape } = variableOf(scope.context, factor.variable).domain;
   const masks = masksFor(scope, factor);
-  const inner = { ...densityScope(scope, factor.at, undefined, factor.through), ...(masks ? { masks } : {}) };
+  const outer = densityScope(scope, factor.at, undefined, factor.through);
+  const inner = { ...outer, variable: (v: string) => latents.get(v) ?? outer.variable(v), ...(masks ? { masks } : {}) };
   const x = inner.variable(factor.variable);
   if (!x) throw new InternalError(`\`${factor.variable}\` is not in scope`);
   const dist = lowerDist(inner, factor.dist, shape.length);
@@ -265,20 +268,23 @@ function lowerKl(scope: QuantityScope, q: Extract<Quantity, { kind: "kl" }>): Te
   const { shape } = variableOf(scope.context, q.q.variable).domain;
   const a = lowerDist(densityScope(scope, q.q.at), q.q.dist, shape.length);
   const b = lowerDist(densityScope(scope, q.p.at), q.p.dist, shape.length);
-  const entries = shape.length - a.eventRank;
-  const seen = Math.max(
-    0,
-    ...Object.values({ ...a.values, ...Object.fromEntries(Object.entries(b.values).map(([k, v]) => [`p.${k}`, v])) }).map(
-      (v) => v.shape.length - (v.shape.length > shape.length ? 1 : 0),
-    ),
-  );
-  let js = call(q.fn, a.params, b.params);
-  // Where no parameter has the event's axes, one KL stands for all entries.
-  js = seen >= entries ? sumEvent(js, entries) : call("mul", js, num(shape.reduce((n, d) => n * d.size, 1)));
+  // a function of vectors reduces them itself; of the axes before, it has those that a parameter has
+  const entries = shape.length - Math.max(a.eventRank, b.eventRank);
+  const seen = Math.min(entries, Math.max(axesOf(q.q.dist, a, shape.length - entries), axesOf(q.p.dist, b, shape.length - entries)));
+  const repeated = shape.slice(0, entries - seen).reduce((n, d) => n * d.size, 1);
+  const each = sumEvent(call(q.fn, a.params, b.params), seen);
+  const js = repeated === 1 ? each : call("mul", each, num(repeated));
   const label = `KL(${conditionalText(scope.context, q.q)}, ${conditionalText(scope.context, q.p)})`;
   const lead = joinLeads([a.lead, b.lead]);
   const value: TensorValue = { kind: "tensor", js: termOf(scope, label, q.p.span, { js, lead }), shape: [], lead };
   return scope.writer.bind(`kl${capital(q.q.variable)}`, value) as TensorValue;
+}
+
+/** Axes of a distribution's parameters before those of one draw of `rank` axes. */
+function axesOf({ dist }: DistCall, { values, eventRank }: LoweredDist, rank: number): number {
+  const ranks = new Map(distributions.get(dist)?.parameters.flatMap((list) => list.map((p) => [p.runtime ?? p.name, p.rank])));
+  const own = Object.entries(values).map(([name, value]) => value.shape.length - (ranks.get(name) ?? 0));
+  return Math.max(0, ...own.map((axes) => axes - (rank - eventRank)));
 }
 
 // ---- draws --------------------------------------------------------------------------------------
@@ -313,6 +319,8 @@ export function sitesOf(scope: QuantityScope, step: DrawStep): readonly string[]
       return [siteOf(scope, step.local.name)];
     case "energy":
       return [step.density, ...step.variables.map((v) => v.local?.name ?? v.variable)].map((name) => siteOf(scope, name));
+    case "gaussian":
+      return [siteOf(scope, step.variables.map((v) => v.local?.name ?? v.variable).join(", "))];
     case "bind":
     case "data":
       return [];
@@ -407,10 +415,12 @@ function bindStep(scope: QuantityScope, steps: Steps, step: DrawStep, position: 
       else steps.variables.set(step.variable, bound);
       return;
     }
-    case "energy": {
-      const draws = energyDraws(before, step, plate);
+    case "energy":
+    case "gaussian": {
+      const draws = step.kind === "energy" ? energyDraws(before, step, plate) : gaussianDraws(before, step, plate);
+      const inputs = step.kind === "energy" ? [...step.at.values()] : exprsOfPosterior(step.posterior);
       for (const { variable, local } of step.variables) {
-        const drawn = bind([...step.at.values()], draws(variable));
+        const drawn = bind(inputs, draws(variable));
         steps.drawn.set(variable, drawn);
         if (local) steps.locals.set(local.id, drawn);
         else steps.variables.set(variable, drawn);

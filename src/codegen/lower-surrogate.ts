@@ -4,7 +4,7 @@
  */
 import { InternalError } from "../base/internal-error.js";
 import { distributionOf, distributions } from "../ir/distributions.js";
-import { weightsIn } from "../ir/derive/context.js";
+import { weightsIn } from "../ir/derive/weights.js";
 import { latentEntries, type Surrogate } from "../ir/latent-estimators.js";
 import type { Options } from "../ir/estimators.js";
 import type { DrawStep, Quantity, SurrogateUse } from "../ir/quantity.js";

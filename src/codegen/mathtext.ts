@@ -25,7 +25,7 @@ interface Notation {
   readonly iverson: (variable: string, word: string) => string;
   readonly times: string;
   readonly group: (body: string) => string;
-  readonly integral: (variable: string, body: string) => string;
+  readonly integral: (variables: readonly string[], body: string) => string;
 }
 
 const plain: Notation = {
@@ -44,7 +44,7 @@ const plain: Notation = {
   iverson: (v, word) => `[${v} ${word}]`,
   times: " * ",
   group: (b) => `(${b})`,
-  integral: (v, body) => `∫ ${body} d${v}`,
+  integral: (vs, body) => `∫ ${body} ${vs.map((v) => `d${v}`).join(" ")}`,
 };
 
 const LATEX_FUNCTIONS = new Set(["log", "exp", "sum", "max", "min", "tanh", "sin", "cos"]);
@@ -91,7 +91,7 @@ const latex: Notation = {
   iverson: (v, word) => `[${v} \\text{ ${word}}]`,
   times: " \\, ",
   group: (b) => `\\left(${b}\\right)`,
-  integral: (v, body) => `\\int ${body} \\, \\mathrm{d}${v}`,
+  integral: (vs, body) => `\\int ${body} ${vs.map((v) => `\\, \\mathrm{d}${v}`).join(" ")}`,
 };
 
 /** An expression by itself. */
@@ -132,7 +132,12 @@ function write(context: DeriveContext, n: Notation, q: Quantity): string {
         inner(q.body),
       );
     case "gaussianMarginal":
-      return n.log(n.integral(n.name(q.latent.variable), `${factor(context, n, q.child)} ${factor(context, n, q.latent)}`));
+      return n.log(
+        n.integral(
+          q.latents.map((f) => n.name(f.variable)),
+          [...q.children, ...q.latents].map((f) => factor(context, n, f)).join(" "),
+        ),
+      );
     case "expect":
       return n.expect(
         q.steps.map((s) => step(context, n, s, q.plate?.count.text)),
@@ -204,6 +209,11 @@ function step(context: DeriveContext, n: Notation, s: DrawStep, count: string | 
     case "factor":
       return n.draw(named(s.local?.name ?? s.factor.variable), factor(context, n, s.factor));
     case "energy":
+      return n.draw(
+        s.variables.map((v) => named(v.local?.name ?? v.variable)).join(", "),
+        n.density(s.density, s.variables.map((v) => n.name(v.variable)).join(", "), s.given.map(n.name).join(", ")),
+      );
+    case "gaussian":
       return n.draw(
         s.variables.map((v) => named(v.local?.name ?? v.variable)).join(", "),
         n.density(s.density, s.variables.map((v) => n.name(v.variable)).join(", "), s.given.map(n.name).join(", ")),

@@ -4,15 +4,16 @@ import { builtins } from "../ir/builtins.js";
 import { distributions } from "../ir/distributions.js";
 import { bijections } from "../ir/flows.js";
 import { latentEstimators } from "../ir/latent-estimators.js";
+import { CLOSED_FORM_KL, closedFormKl } from "../ir/derive/kl.js";
 import { layers } from "../ir/layers.js";
 import type { ModelIr } from "../ir/types.js";
 import { capital, chainsName, energyFunction, energyModelName, partitionName } from "./names.js";
 
 /** Runtime names that lowering writes besides those of the tables. */
 const LOWERING = [
-  "adam adamax adamw allOneHot allStates axisToEvent binary byte category chain clip conditioned concatEvent constant constantSchedule cosine count defineModel eye",
-  "expandDims exponentialSchedule init interior iwaeSchedule linear logMeanExp logSumExp lowRankNormal mixture momentum mul neg ones optional origin ownFlow",
-  "padEvent param piecewise positive real reduceMax reduceMin required reshape reshapeEvent rmsprop rowReconstructionError rowsOf sgd",
+  "adam adamax adamw allOneHot allStates binary byte category chain clip conditioned concatEvent constant constantSchedule cosine count defineModel eye",
+  "expandDims exponentialSchedule gaussianPosterior init interior iwaeSchedule linear logMeanExp logSumExp mSteps mixture momentum mul neg ones optional origin ownFlow",
+  "padEvent param piecewise positive quantized real reduceMax reduceMin required reshape reshapeEvent rmsprop rowReconstructionError rowsOf sgd",
   "cd denoisingScoreMatching drawUnits energyModel freeEnergy gibbs logPartition meanFieldBound meanUnits",
   "aisProgram chainStart chainsOf contrastWithNormal freshChains gibbsChain logPartitionSurrogate meanField minusLogWord modelReplica moveChains pseudoLogLikelihood reconstructionError scoreMatching sweepOnce",
   "holdFixed leaveOneOut scoreFunction scoreLearned scoreRunningMean stopGradient weightsUnder",
@@ -37,7 +38,7 @@ export const RUNTIME_NAMES: ReadonlySet<string> = new Set([
   ...[...layers.values()].map((l) => l.runtime),
   ...[...bijections.values()].map((b) => b.runtime),
   ...[...distributions.values()].map((d) => d.runtime),
-  ...[...distributions.keys()].map((d) => `kl${d}`),
+  ...CLOSED_FORM_KL.flatMap(([q, p]) => closedFormKl(q, p) ?? []),
 ]);
 
 /** What is taken out of a step's context, under these names, where an objective is called. */
@@ -70,6 +71,7 @@ export const topLevelNames = remembered(
         `log${capital(d.name)}`,
         `sample${capital(d.name)}`,
         `inverse${capital(d.name)}`,
+        `posterior${capital(d.name)}`,
         `sampleBefore${capital(d.name)}`,
         `params${capital(d.name)}`,
         ...d.head.flatMap((v) => [`params${capital(d.name)}Of${capital(v)}`, `sampleBefore${capital(d.name)}Of${capital(v)}`]),

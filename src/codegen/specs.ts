@@ -1,5 +1,6 @@
 /** Declarations of the model IR as calls of the runtime's spec functions. */
-import type { DeriveContext, WeightEntry } from "../ir/derive/context.js";
+import type { DeriveContext } from "../ir/derive/context.js";
+import type { WeightEntry } from "../ir/derive/weights.js";
 import { bijections } from "../ir/flows.js";
 import type { BijectionInstance, Domain, LayerInstance, Param } from "../ir/types.js";
 import { layers } from "../ir/layers.js";

@@ -7,6 +7,9 @@ import type { Dim, Directions, DomainName } from "./types.js";
 
 export const closed: Directions = { forward: "closed", inverse: "closed" };
 
+/** What a byte is one of, and a dequantisation's levels unless told. */
+export const BYTE_LEVELS = 256;
+
 const mask: OptionSpec = {
   name: "mask",
   kind: "choice",
@@ -20,7 +23,15 @@ const swap: OptionSpec = { name: "swap", kind: "boolean", named: true, fallback:
 /** Whether an output layer is put on top of the conditioner. */
 const head: OptionSpec = { name: "head", kind: "boolean", named: true, fallback: true };
 
-export function onDomain(name: string, runtime: string, doc: string, from: DomainName, to: DomainName, logDet: string): Bijection {
+export function onDomain(
+  name: string,
+  runtime: string,
+  doc: string,
+  from: DomainName,
+  to: DomainName,
+  logDet: string,
+  back: string,
+): Bijection {
   return {
     name,
     runtime: `${runtime}Flow`,
@@ -28,6 +39,7 @@ export function onDomain(name: string, runtime: string, doc: string, from: Domai
     options: [],
     takes: [from],
     ends: to,
+    back,
     directions: closed,
     elementwise: true,
     logDet,

@@ -43,6 +43,8 @@ export interface Bijection {
   readonly takes?: readonly DomainName[];
   /** The domain that it leads to, where it is another one. */
   readonly ends?: DomainName;
+  /** What the way from there is called: the `logit` of data that a `sigmoid` makes. */
+  readonly back?: string;
   readonly directions: Directions;
   /** Each entry of the result depends on that entry alone. */
   readonly elementwise: boolean;

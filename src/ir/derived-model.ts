@@ -1,6 +1,7 @@
 /** The model after derivation: its IR, with every statement of `train` and `evaluate` derived. What codegen and `explain` work from. */
-import type { DerivedObjective, Quantity } from "./quantity.js";
+import type { DerivedObjective, LinearGaussian, Quantity } from "./quantity.js";
 import type { DeriveContext } from "./derive/context.js";
+import type { Preparation } from "./derive/preparation.js";
 import type { Evaluation, Expr, ModelIr, Phase, Update } from "./types.js";
 
 export interface DerivedUpdate {
@@ -44,6 +45,8 @@ export interface DerivedEvaluation {
         readonly unit: string;
         /** Continuous data variables whose log-density it is, each times what. */
         readonly densities: ReadonlyMap<string, number>;
+        /** Of them, what a flow does to the data first. */
+        readonly preparation: ReadonlyMap<string, Preparation>;
       }
     | undefined;
 }
@@ -59,6 +62,15 @@ export interface DerivedDensity {
   readonly inverses: ReadonlyMap<string, Expr>;
 }
 
+/** Latents given data, jointly normal. */
+export interface ExactPosterior {
+  readonly density: string;
+  readonly latents: readonly string[];
+  /** Data variables that it reads. */
+  readonly given: readonly string[];
+  readonly factors: LinearGaussian;
+}
+
 export interface DerivedModel {
   readonly context: DeriveContext;
   readonly model: ModelIr;
@@ -71,4 +83,6 @@ export interface DerivedModel {
   readonly inference: string | undefined;
   /** Density whose latents follow from its data by the inverse of a flow, where nothing else infers them. */
   readonly inverse: string | undefined;
+  /** What infers latents exactly, where neither a density nor a flow does and it is normal. */
+  readonly posterior: ExactPosterior | undefined;
 }

@@ -55,6 +55,8 @@ export interface Distribution {
   readonly locScale: boolean;
   /** A temperature scales its noise: to the power of 1 / t^2, its density is of the same family, with t times the scale. */
   readonly tempered?: true;
+  /** Normal: with others whose locations are affine in what it draws it is jointly normal, so latents are integrated out and inferred exactly. */
+  readonly gaussian?: true;
   readonly hasMean: boolean;
   /** Its log-density has a kink or an edge, and a proximal operator in closed form: what `ista` does with a prior. */
   readonly proximal?: ProximalLaw;
@@ -114,6 +116,7 @@ function locScale(name: string, doc: string, more: Partial<Distribution> = {}): 
 const table: readonly Distribution[] = [
   locScale("Normal", "normal with mean loc and standard deviation scale", {
     tempered: true,
+    gaussian: true,
     fits: ["loc", "scale"],
   }),
   locScale("Laplace", "density exp(-|x - loc| / scale) / (2 scale)", { proximal: "laplace" }),
@@ -139,6 +142,7 @@ const table: readonly Distribution[] = [
     eventRank: 1,
     drawAxis: "loc",
     reparameterised: true,
+    gaussian: true,
   }),
   entry({
     name: "LowRankNormal",

@@ -7,9 +7,10 @@ import { type Builtin, builtins } from "./builtins.js";
 import type { Context } from "./env.js";
 import { layers } from "./layers.js";
 import { matrixOf, type MatrixFacts, noMatrix } from "./matrices.js";
-import { anything, fromZero, hull, isNeverPositive, isNonNegative, negated, type Range, rangeOfDomain } from "./range.js";
+import { mixtureOf } from "./mixtures.js";
+import { anything, common, fromZero, hull, isNeverPositive, isNonNegative, negated, type Range, rangeOfDomain } from "./range.js";
 import type { Dim, Domain, Expr } from "./types.js";
-import { childrenOf } from "./walk.js";
+import { childrenOf, walkExpr } from "./walk.js";
 
 export interface Facts {
   readonly range: Range;
@@ -22,6 +23,8 @@ export interface Facts {
   /** What makes the value take certainly all of its interval: a layer's output, a matrix product, a free parameter, or a function of one of these. */
   readonly raw: Raw | undefined;
   readonly matrix: MatrixFacts;
+  /** What a name stands for in the body that binds it. */
+  readonly stands: Expr | undefined;
   /** How deep the expression nests; a name counts as 0. */
   readonly depth: number;
   /** Of a record. */
@@ -45,6 +48,7 @@ export const noFacts: Facts = {
   simplex: false,
   raw: undefined,
   matrix: noMatrix,
+  stands: undefined,
   depth: 0,
   fields: undefined,
 };
@@ -69,7 +73,7 @@ export function factsOf(cx: Context, expr: Expr): Facts {
   if (known) return known;
   const found = findFacts(cx, expr);
   const depth = depthOf(cx, expr);
-  const facts = found.depth === depth ? found : { ...found, depth };
+  const facts = { ...found, depth, stands: expr.kind === "local" ? found.stands : expr };
   cx.factsOfExpr.set(expr, facts);
   return facts;
 }
@@ -113,13 +117,15 @@ function findFacts(cx: Context, expr: Expr): Facts {
         simplex: args[i]?.simplex === true,
       }));
       const ranges = args.map((arg) => arg.range);
-      const range = entry.range ? entry.range(ranges, expr.options, known) : anything;
+      const interval = entry.range ? entry.range(ranges, expr.options, known) : anything;
+      const mixture = mixtureOf({ facts: (e) => factsOf(cx, e), random: (e) => isRandom(cx, e) }, expr);
+      const range = mixture ? common(interval, mixture.range) : interval;
       const first = args[0];
       const product = PRODUCTS[entry.fn];
       return {
         ...noFacts,
         range,
-        simplex: entry.simplex?.(known, expr.options) === true,
+        simplex: mixture?.simplex === true || entry.simplex?.(known, expr.options) === true,
         raw:
           product !== undefined && range.low < 0 && range.high > 0
             ? { span: expr.span, what: product, computed: false }
@@ -157,6 +163,18 @@ function findFacts(cx: Context, expr: Expr): Facts {
     case "grad":
       return noFacts;
   }
+}
+
+/** Whether two evaluations of it may differ. */
+function isRandom(cx: Context, expr: Expr): boolean {
+  let random = false;
+  walkExpr(expr, (e) => {
+    random ||=
+      (e.kind === "layer" && layers.get(e.instance.layer)?.keyed === true) ||
+      (e.kind === "netCall" && cx.netByName.get(e.net)?.random === true) ||
+      e.kind === "flowCall";
+  });
+  return random;
 }
 
 const countedClasses = (count: number | undefined): Dim | undefined =>

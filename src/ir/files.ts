@@ -114,8 +114,15 @@ export interface Outside {
   readonly kind: "outside";
 }
 
+/** A file that is there and no text: a folder, bytes of something else, without permission. */
+export interface Unreadable {
+  readonly kind: "unreadable";
+  readonly problem: string;
+  readonly help: readonly string[];
+}
+
 /** Reads a file of the project; undefined where there is none. */
-export type ReadSource = (path: string) => string | Outside | undefined;
+export type ReadSource = (path: string) => string | Outside | Unreadable | undefined;
 
 /**
  * All files that the root imports, and theirs, by resolved path. Paths are relative to the importing file, with forward slashes, and may not
@@ -153,13 +160,14 @@ export function loadImports(
           diagnostics,
           "GM2014",
           item.span,
-          { path: item.path, resolved: path },
+          { path: item.path, problem: `there is no file ${path}` },
           { help: item.path.endsWith(".gm") ? [] : [`did you mean \`${item.path}.gm\`?`] },
         );
         continue;
       }
       if (typeof text !== "string") {
-        outside(item);
+        if (text.kind === "outside") outside(item);
+        else report(diagnostics, "GM2014", item.span, { path: item.path, problem: text.problem }, { help: text.help });
         continue;
       }
       const imported = parse({ path, text });

@@ -9,7 +9,7 @@ import type * as ast from "../parser/ast.js";
 import { localEntity } from "./body.js";
 import { requireTensor } from "./builtin-call.js";
 import { type Env, freshId, within } from "./env.js";
-import { stopsGradient } from "./derive/context.js";
+import { stopsGradient } from "./derive/gradient-parts.js";
 import { elaborateExpr } from "./expr.js";
 import { factsOf, factsOfDomain, netKey } from "./facts.js";
 import { notMonotone } from "./flow-structure/monotone.js";

@@ -8,6 +8,7 @@
 import type { Bijection } from "./bijection-types.js";
 import {
   autoregressive,
+  BYTE_LEVELS,
   closed,
   count,
   coupling,
@@ -31,6 +32,8 @@ export { bijectionsOf, chained, flowsIn, netsIn, sameSide, showSide, sideOf } fr
 
 /** How many places a channel becomes along each axis. */
 const byFactor: OptionSpec = { name: "factor", kind: "size", fallback: 2 };
+/** Whole numbers 0 to levels - 1. */
+const levels: OptionSpec = { name: "levels", kind: "size", named: true, most: 256, fallback: BYTE_LEVELS };
 
 const table: readonly Bijection[] = [
   {
@@ -244,21 +247,25 @@ const table: readonly Bijection[] = [
   {
     name: "dequantize",
     runtime: "dequantizeFlow",
-    doc: "whole numbers 0 to 255 as floor(256 z), and back by noise: log p becomes a lower bound (Theis et al. 2016; Ho et al. 2019)",
-    options: [],
+    doc: "whole numbers from 0 on, of so many levels, as floor(levels z), and back by noise: log p becomes a lower bound (Theis et al. 2016; Ho et al. 2019)",
+    options: [levels],
     takes: ["unit"],
     ends: "byte",
     keyed: true,
     noisy: true,
     directions: closed,
     elementwise: true,
-    logDet: "D log 256; back: -D log 256 - log q(u | x)",
-    apply: (call) => ({ to: { domain: "byte", shape: call.from.shape }, options: {}, parameters: 0 }),
+    logDet: "D log levels; back: -D log levels - log q(u | x)",
+    apply: (call) => {
+      const asked = call.options.get("levels") as number;
+      if (asked < 2) return problem(call, `it takes two levels or more, found ${asked}`);
+      return { to: { domain: "byte", shape: call.from.shape }, options: differing(call, [levels]), parameters: 0 };
+    },
   },
-  onDomain("sigmoid", "sigmoid", "1 / (1 + exp(-z))", "real", "unit", "sum(log sigmoid(z) + log sigmoid(-z))"),
-  onDomain("logit", "logit", "log(z / (1 - z))", "unit", "real", "-sum(log z + log(1 - z))"),
-  onDomain("softplus", "softplus", "log(1 + exp(z))", "real", "positive", "sum(log sigmoid(z))"),
-  onDomain("exp", "exp", "e^z", "real", "positive", "sum(z)"),
+  onDomain("sigmoid", "sigmoid", "1 / (1 + exp(-z))", "real", "unit", "sum(log sigmoid(z) + log sigmoid(-z))", "logit"),
+  onDomain("logit", "logit", "log(z / (1 - z))", "unit", "real", "-sum(log z + log(1 - z))", "sigmoid"),
+  onDomain("softplus", "softplus", "log(1 + exp(z))", "real", "positive", "sum(log sigmoid(z))", "inverse softplus"),
+  onDomain("exp", "exp", "e^z", "real", "positive", "sum(z)", "log"),
 ];
 
 export const bijections: ReadonlyMap<string, Bijection> = new Map(table.map((b) => [b.name, b]));

@@ -38,6 +38,14 @@ export interface LogDet {
   readonly span: Span;
 }
 
+/** Conditionals that are normal, each with a location that is affine in the latents: these are jointly normal given the rest. */
+export interface LinearGaussian {
+  /** What draws the latents, in the order of the body. */
+  readonly latents: readonly Factor[];
+  /** What is drawn from them and has a value. */
+  readonly children: readonly Factor[];
+}
+
 /** scale * Π factors * quantity */
 export interface Term {
   readonly scale: number;
@@ -95,6 +103,16 @@ export type DrawStep =
       readonly sweeps: number;
       readonly at: ReadonlyMap<string, Expr>;
       readonly reason: string;
+      readonly span: Span;
+    }
+  /** Latents from what is drawn of them: jointly normal, so exact. */
+  | {
+      readonly kind: "gaussian";
+      readonly density: string;
+      readonly variables: readonly { readonly variable: string; readonly local: Local | undefined }[];
+      /** What they are drawn given, by name. */
+      readonly given: readonly string[];
+      readonly posterior: LinearGaussian;
       readonly span: Span;
     }
   /** A row of a stream: of the batch itself, or where draws of the same stream stand around it, of the batch moved on by `shift` rows. */
@@ -167,8 +185,8 @@ export type Quantity =
       readonly reason: string;
       readonly span: Span;
     }
-  /** log ∫ N(z; …) N(x; loc affine in z, scale free of z) dz, a low-rank Normal (Bishop 2006, eq. 2.115). */
-  | { readonly kind: "gaussianMarginal"; readonly latent: Factor; readonly child: Factor; readonly span: Span }
+  /** log ∫ Π N(z; …) Π N(x; loc affine in z, scale free of z) dz (Bishop 2006, eq. 2.115). */
+  | ({ readonly kind: "gaussianMarginal"; readonly span: Span } & LinearGaussian)
   | ByRow
   /** log of the sum of exp(-E) over the hidden ones of an energy's variables; -E itself where none is hidden. */
   | {
@@ -340,8 +358,8 @@ export interface DerivedObjective {
   readonly weights: readonly string[];
   /** Data variables that it is a function of, in order of declaration. */
   readonly data: readonly string[];
-  /** Those of them that may be missing and must be there: an evaluation leaves rows without them out. */
-  readonly complete: readonly string[];
+  /** Those of them that may be missing and must be there, of a list one at least: an evaluation leaves other rows out. */
+  readonly complete: readonly (string | readonly string[])[];
   /** Schedules whose scalars it reads. */
   readonly schedules: readonly { readonly name: string; readonly schedule: SettingValue }[];
   /** It draws random numbers. */
@@ -449,6 +467,11 @@ export function mapQuantity(q: Quantity, change: (q: Quantity) => Quantity | und
   }
 }
 
+/** What the conditionals of a posterior read. */
+export function exprsOfPosterior({ latents, children }: LinearGaussian): readonly Expr[] {
+  return [...latents, ...children].flatMap((f) => [...distExprs(f.dist), ...f.at.values()]);
+}
+
 function stepExprs(step: DrawStep): readonly Expr[] {
   switch (step.kind) {
     case "factor":
@@ -459,6 +482,8 @@ function stepExprs(step: DrawStep): readonly Expr[] {
       return [];
     case "energy":
       return [...step.at.values()];
+    case "gaussian":
+      return exprsOfPosterior(step.posterior);
     case "distribution":
       return distExprs(step.dist);
   }
@@ -494,12 +519,12 @@ export function exprsOf(quantity: Quantity): readonly Expr[] {
         factor(q.q);
         return factor(q.p);
       case "gaussianMarginal":
-        factor(q.latent);
-        return factor(q.child);
+        return [...q.latents, ...q.children].forEach(factor);
       case "sum":
         return q.terms.forEach((t) => add(t.factors));
       case "expect":
         return q.steps.forEach((s) => {
+          if (s.kind === "gaussian") return [...s.posterior.latents, ...s.posterior.children].forEach(factor);
           if (s.kind !== "factor") return add(stepExprs(s));
           factor(s.factor);
           add(Object.values(s.asked?.exprs ?? {}));

@@ -155,6 +155,16 @@ export function hull(ranges: readonly Range[]): Range {
   );
 }
 
+/** What lies in both. */
+export function common(a: Range, b: Range): Range {
+  return {
+    low: Math.max(a.low, b.low),
+    high: Math.min(a.high, b.high),
+    lowOpen: a.low === b.low ? a.lowOpen || b.lowOpen : a.low > b.low ? a.lowOpen : b.lowOpen,
+    highOpen: a.high === b.high ? a.highOpen || b.highOpen : a.high < b.high ? a.highOpen : b.highOpen,
+  };
+}
+
 /** The greater of both, entry by entry. */
 export function maximum(a: Range, b: Range): Range {
   const low = Math.max(a.low, b.low);

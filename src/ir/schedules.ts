@@ -1,6 +1,6 @@
 /**
  * Schedules: numbers that change as training goes, `linear(0, 1, epochs = 10)`; arguments of objectives and learning rates.
- * Names and arguments are those of `src/runtime/train/schedules.ts`; a test holds them together.
+ * Names and arguments are those of `src/runtime/optim/schedules.ts`; a test holds them together.
  */
 import { report } from "../base/report.js";
 import type * as ast from "../parser/ast.js";

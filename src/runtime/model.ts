@@ -7,8 +7,8 @@ import { GmcError } from "./graph/errors.js";
 import type { Shape } from "./graph/types.js";
 import type { Order } from "./nn/degrees.js";
 import type { WeightSpecs, WeightsOf } from "./nn/spec.js";
-import type { OptimizerSpec } from "./train/optimizers.js";
-import type { Schedule } from "./train/schedules.js";
+import type { OptimizerSpec } from "./optim/optimizers.js";
+import type { Schedule } from "./optim/schedules.js";
 
 export type DomainName = "real" | "positive" | "unit" | "binary" | "category" | "count" | "byte" | "simplex";
 
@@ -25,6 +25,8 @@ export interface VariableSpec {
   readonly open?: "low" | "both";
   /** Along the last axis there is one 1, and all else is 0. */
   readonly unitVector?: true;
+  /** Of bytes: values are 0..levels-1, since a flow ends in a dequantisation of so many; 256 where absent. */
+  readonly levels?: number;
 }
 
 /** One `data` statement: its variables are aligned row by row; two streams are independent. */
@@ -190,8 +192,8 @@ export interface RowMetric<S extends WeightSpecs = WeightSpecs, D extends string
   readonly partitions?: readonly string[];
   /** Only so many rows of the data, evenly spaced, since rows often lie sorted by class. */
   readonly rows?: number;
-  /** Data variables that may be missing, and that a row must have to be measured. */
-  readonly complete?: readonly string[];
+  /** Data variables that may be missing, and that a row must have to be measured; of a list, one at least. */
+  readonly complete?: readonly (string | readonly string[])[];
   /** What is reported: the exponential of the mean (perplexity) in place of the mean. */
   readonly transform?: "exp";
   /**
@@ -208,6 +210,21 @@ export interface RowMetric<S extends WeightSpecs = WeightSpecs, D extends string
    * of the data, which are not those of the file where values were scaled; a probability does not.
    */
   readonly logDensityOf?: Readonly<Record<string, number>>;
+  /** Of these variables, what their densities do to the values first: the steps of a flow at the side of the data. */
+  readonly preparation?: Readonly<Record<string, Preparation>>;
+}
+
+/** What takes the values of a variable to where its flow starts to learn. The log-Jacobian of each step is part of the log-density. */
+export interface Preparation {
+  /** Noise under whole numbers 0 to levels - 1: the log-density is a lower bound of their log-probability. */
+  readonly dequantisation?: Dequantisation;
+  /** Maps of each entry onto another domain, from the data on: "logit". */
+  readonly through?: readonly string[];
+}
+
+export interface Dequantisation {
+  readonly noise: "uniform" | "variational";
+  readonly levels: number;
 }
 
 /** Number of latent units with Var_data(E_q[z | x]) > threshold (Burda et al. 2016). */
@@ -502,5 +519,7 @@ export const category = (classes: number, shape: Shape = []): VariableSpec => ({
 export const interior = (spec: VariableSpec, open: "low" | "both" = "both"): VariableSpec => ({ ...spec, open });
 /** A variable whose values are zeros and one 1 along the last axis: what `OneHotCategorical` draws. */
 export const unitVector = (spec: VariableSpec): VariableSpec => ({ ...spec, unitVector: true });
+/** Bytes 0..levels-1. */
+export const quantized = (spec: VariableSpec, levels: number): VariableSpec => ({ ...spec, levels });
 /** `category[10]?` */
 export const optional = (spec: VariableSpec): VariableSpec => ({ ...spec, optional: true });

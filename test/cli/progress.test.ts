@@ -38,6 +38,20 @@ describe("progress", () => {
     expect(lines[4]).toBe("epoch 3/3  step 30/30  ELBO(p, q) -70.00  12 steps/s  0.0 s left");
   });
 
+  it("shows the metric of early stopping once where it is a term under another name", () => {
+    const shown = (values: Readonly<Record<string, number>>, watched?: string): string => {
+      let text = "";
+      const progress = openProgress({ write: (part) => (text += part) }, () => 0);
+      progress.record({ phase: "train", split: "validation", epoch: 1, step: 10, values }, watched);
+      return text;
+    };
+    const values = { "ELBO(p, q)": -3.5, "log p(x | z)": -1, elbo: -3.5 };
+    expect(shown(values, "elbo")).toBe("  validation: elbo = ELBO(p, q) -3.500  log p(x | z) -1.000\n");
+    expect(shown({ ...values, elbo: -3.25 }, "elbo")).toBe("  validation: ELBO(p, q) -3.500  log p(x | z) -1.000  elbo -3.250\n");
+    expect(shown({ a: 0, b: 0 })).toBe("  validation: a 0.000  b 0.000\n");
+    expect(shown({ "ELBO(p, q)": -3.5, b: 0 }, "ELBO(p, q)")).toBe("  validation: ELBO(p, q) -3.500  b 0.000\n");
+  });
+
   it("is one rewritten line on a terminal, shown at most ten times a second", () => {
     const text = play(true, 30, 0.02);
     expect(text.split("\r").length - 1).toBeLessThan(12);

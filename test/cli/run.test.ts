@@ -198,6 +198,19 @@ describe("a trained run", () => {
     expect(more.stderr).toContain("trained 10 steps (50 in all)");
   });
 
+  it("refuses a length that it is past, in steps and in epochs, and leaves the run as it is", async () => {
+    const config = (): string => readFileSync(at("elsewhere/config.json"), "utf8");
+    const before = config();
+    const epochs = await gmc(["resume", "elsewhere", "--epochs", "2"], { cwd: folder });
+    expect(epochs.code).toBe(1);
+    expect(epochs.stderr).toContain("error[GM4008]: the run is at epoch 5, and --epochs 2 lies behind it");
+    expect(epochs.stderr).toContain("--epochs 15 trains it further");
+    const steps = await gmc(["resume", "elsewhere", "--steps", "20"], { cwd: folder });
+    expect(steps.code).toBe(1);
+    expect(steps.stderr).toContain("error[GM4008]: the run is at step 50, and --steps 20 lies behind it");
+    expect(config()).toBe(before);
+  });
+
   it("keeps its last states where it was stopped in its closing evaluation", async () => {
     cpSync(at("runs/tiny"), at("measured"), { recursive: true });
     rmSync(at("measured/results.json"));

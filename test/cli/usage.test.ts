@@ -30,6 +30,9 @@ describe("help", () => {
       expect(stdout).toMatch(/Examples:\n {2}gmc /);
       texts.push(stdout);
     }
+    // what commander does not wrap
+    const examplesOf = (text: string): string => text.slice(text.indexOf("\nExamples:"));
+    expect(texts.flatMap((text) => examplesOf(text).split("\n")).filter((line) => line.length > 80)).toEqual([]);
     expectGolden("cli/help.txt", texts.join("\n=====\n"));
   });
 

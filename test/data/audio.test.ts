@@ -179,15 +179,15 @@ describe("recordings as rows", () => {
     write(base, "ten.wav", sound(8000, 10));
     const column = async (spec: string, variable = real([2])) => {
       const data = await loadDataset(spec, [{ x: variable }], { base });
-      const { logJacobian, wholeNumbers } = data.streams[0]!.splits.train.columns["x"]!;
-      return [logJacobian, wholeNumbers === true, data.provenance.at(-1)];
+      const { density } = data.streams[0]!.splits.train.columns["x"]!;
+      return [density?.logJacobian, density?.wholeNumbers === true, data.provenance.at(-1)];
     };
     const close = (v: number): unknown => expect.closeTo(v, 9);
     // log |d x / d v| of x = v / 128 and v / 32768, two entries a row
     expect(await column("byte.wav")).toEqual([close(-2 * Math.log(128)), true, "x: samples in [-1, 1]"]);
     expect(await column("two.wav")).toEqual([close(-2 * Math.log(32768)), false, "x: samples in [-1, 1]"]);
     expect((await column("ten.wav:rate=4000")).slice(0, 2)).toEqual([close(-2 * Math.log(32768)), false]);
-    expect((await column("float.wav")).slice(0, 2)).toEqual([undefined, false]);
+    expect((await column("float.wav")).slice(0, 2)).toEqual([0, false]);
     expect((await column("byte.wav", category(16, [2]))).slice(0, 2)).toEqual([undefined, false]);
     // brought from -1 .. 0.5 to 0 .. 1
     expect(await column("byte.wav:scale=minmax")).toEqual([

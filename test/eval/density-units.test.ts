@@ -70,8 +70,10 @@ describe("densities of scaled values", () => {
     expect(bits!.value).toBeCloseTo(exact / Math.log(2), 4);
     expect(bpd!.value).toBeCloseTo(exact / (4 * Math.log(2)), 4);
     expect(up!.value).toBeCloseTo(-exact / (4 * Math.log(2)), 4);
-    expect(bpd!.density).toMatchObject({ of: "file", dequantisation: "none" });
-    expect(nll!.density).toMatchObject({ of: "model", dequantisation: "none" });
+    expect(bpd!.density).toMatchObject({ of: "file", variables: { x: { dequantisation: "none" } } });
+    expect(nll!.density).toMatchObject({ of: "model", variables: { x: { dequantisation: "none" } } });
+    expect([nll!.unit, bits!.unit, bpd!.unit]).toEqual(["nats", "differential bits", "differential bits per dim"]);
+    expect(nll!.density!.variables["x"]!.logJacobian).toBeCloseTo(-nll!.density!.scaling, 8);
     expect(nll!.value + nll!.density!.scaling).toBeCloseTo(exact, 4);
     // one unit for all: what was added to bits is what is to be added to nats
     expect(bits!.density!.scaling * Math.log(2)).toBeCloseTo(nll!.density!.scaling, 8);
@@ -97,10 +99,14 @@ describe("densities of scaled values", () => {
     expect(bpd!.density!.scaling).toBeCloseTo((0.5 * Math.log(determinant(ridged))) / (4 * Math.log(2)), 8);
   });
 
-  it("says nothing where values are as in the file, and of probabilities", async () => {
+  it("adds nothing where values are as in the file, and says nothing of probabilities", async () => {
     const floats: DataArray = { shape: [40, 4], dtype: "f32", data: Float32Array.from(bytes.data, (v) => v / 7.3) };
     const { nll, bpd } = await measured(normal("real", text), floats, {});
-    expect([nll!.density, bpd!.density]).toEqual([undefined, undefined]);
+    const asIs = { scaling: 0, variables: { x: { preprocessing: "values as in the file", logJacobian: 0 } } };
+    expect([nll!.density, bpd!.density]).toEqual([
+      { of: "model", ...asIs },
+      { of: "file", ...asIs },
+    ]);
     expect(bpd!.value).toBeCloseTo(nll!.value / (4 * Math.log(2)), 5);
     const coded = loadModel(`
 model B(D = 4) {
@@ -110,7 +116,9 @@ model B(D = 4) {
   train { maximize log p(x) batch = 4, epochs = 1 }
   evaluate { bpd = -log p(x) / (D * log(2)) }
 }`).model;
-    expect((await measured(coded, bytes, {}))["bpd"]!.density).toBeUndefined();
+    const { bpd: probability } = await measured(coded, bytes, {});
+    expect(probability!.density).toBeUndefined();
+    expect(probability!.unit).toBe("bits per dim");
   });
 });
 

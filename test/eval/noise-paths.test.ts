@@ -1,7 +1,7 @@
 /** Walks between draws of noise, of models that infer no latents: lines, and great circles that keep its norm. */
 import { expect, it } from "vitest";
 import { referenceEngine } from "../../src/runtime/index.js";
-import { train } from "../../src/runtime/train/index.js";
+import { train } from "../../src/runtime/training.js";
 import { datasetOf } from "../../src/runtime/train/arrays.js";
 import { loadModel } from "../support/model.js";
 

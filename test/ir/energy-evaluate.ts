@@ -56,6 +56,11 @@ function broadcast(...shapes: readonly (readonly number[])[]): readonly number[]
 const sigmoid = (x: number): number => 1 / (1 + Math.exp(-x));
 const softplus = (x: number): number => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x)));
 
+function logsumexp(xs: readonly number[]): number {
+  const top = Math.max(...xs);
+  return top + Math.log(xs.reduce((a, b) => a + Math.exp(b - top), 0));
+}
+
 const ENTRYWISE: Readonly<Record<string, (...x: number[]) => number>> = {
   add: (a = 0, b = 0) => a + b,
   sub: (a = 0, b = 0) => a - b,
@@ -65,6 +70,7 @@ const ENTRYWISE: Readonly<Record<string, (...x: number[]) => number>> = {
   neg: (a = 0) => -a,
   abs: Math.abs,
   exp: Math.exp,
+  log: Math.log,
   sin: Math.sin,
   cos: Math.cos,
   tanh: Math.tanh,
@@ -90,7 +96,9 @@ const REDUCE: Readonly<Record<string, (xs: readonly number[]) => number>> = {
   },
   norm: (xs) => Math.hypot(...xs),
   max: (xs) => Math.max(...xs),
-  logsumexp: (xs) => Math.log(xs.reduce((a, b) => a + Math.exp(b), 0)),
+  min: (xs) => Math.min(...xs),
+  logsumexp,
+  logmeanexp: (xs) => logsumexp(xs) - Math.log(xs.length),
 };
 
 function reduce(x: Arr, axes: readonly number[], f: (xs: readonly number[]) => number): Arr {
@@ -240,9 +248,8 @@ export function evaluateExpr(context: DeriveContext, point: Point, expr: Expr): 
         return x;
       case "softmax":
         return alongAxis(x, o["axis"] as number, (xs) => {
-          const e = xs.map(Math.exp);
-          const total = e.reduce((a, b) => a + b, 0);
-          return e.map((v) => v / total);
+          const total = logsumexp(xs);
+          return xs.map((v) => Math.exp(v - total));
         });
       case "cumsum":
         return alongAxis(x, o["axis"] as number, (xs) => xs.map((_, i) => xs.slice(0, i + 1).reduce((a, b) => a + b, 0)));

@@ -400,7 +400,7 @@ describe("findings", () => {
     ["real[D]", "sum((v - b)^2 / (-s)) + b @ v", "GM3605"],
     ["real[D]", "-sum(exp(b) * v^2) - sum(softplus(b) * (v - 1)^2)", "GM3605"],
     ["real[D]", "sum(v^2) - sum(v^4)", "GM3605"],
-    ["real[D]", "sum(tanh(v))", "GM3606"],
+    ["real[D]", "sum(tanh(v))", "GM3623"],
     ["real[D]", "(v[1] - v[2])^2", "GM3617"],
     ["real[D]", "sum(b * v^2)", "GM3618"],
     ["real[D]", "sum(v^2) - 2 * sum(v^2)", "GM3625"],

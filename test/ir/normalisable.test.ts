@@ -28,7 +28,7 @@ const analyse = (energy: string): ReturnType<typeof analysed> => {
 };
 
 /** Values of the energy along a ray, at random weights and direction. */
-function ray(context: DeriveContext, seed: number, direction?: readonly number[]): (radius: number) => number {
+function ray(context: DeriveContext, seed: number, direction?: readonly number[], moving?: readonly string[]): (radius: number) => number {
   const random = randomFrom(seed);
   const normal = (): number => Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
   const weights = new Map<string, Arr>();
@@ -49,7 +49,7 @@ function ray(context: DeriveContext, seed: number, direction?: readonly number[]
     return known;
   };
   return (radius) => {
-    const real = (name: string): boolean => context.model.variables.get(name)?.domain.name === "real";
+    const real = (name: string): boolean => context.model.variables.get(name)?.domain.name === "real" && (moving?.includes(name) ?? true);
     const variables = Object.fromEntries(
       [...at].map(([name, a]) => [name, real(name) ? { ...a, data: a.data.map((v) => v * radius) } : a]),
     );
@@ -94,6 +94,20 @@ describe("energies that are proven to grow in every direction", () => {
     "sum((x - b)^2 / s^2) + c",
     "sum((x / s)^4) - x @ A @ x",
     "sum((-x * t) * (x / -t))",
+    "sum(softplus(x) + softplus(-x))",
+    "sum(softplus(2 * x) + softplus(s - t * x)) + g(x)",
+    "sum(relu(x - b) + relu(-x^3)) ",
+    "-logsumexp(-sum((x - transpose(W))^2, axis = 2) / 2)",
+    "-logsumexp(s[1..3] - sum((x - transpose(W))^2 * t, axis = 2)) + s @ x",
+    "-logsumexp[k in 1..3](s[k] - t[k] * sum((x - transpose(W)[k])^2))",
+    "-logmeanexp[k in 1..3](-sum((x - transpose(W)[k])^4)) - x @ A @ x",
+    "-sum(logsumexp(-(x - transpose(W))^2, axis = 1))",
+    "min(sum((x - transpose(W))^2, axis = 2))",
+    "minimum(sum(x^2), sum((x - b)^4)) - f(x)",
+    "maximum(sum(x^2), s @ x)",
+    "-max(-sum(x^2) + g(x) - s)",
+    "sum[i in 1..6](x[i]^2) + sum[i in 1..6](x[i] * x[1] / 10)",
+    "sum[i in 1..10](t[1] * (x[1] - i)^2 + sum(x^2))",
   ])("%s", (energy) => {
     const { codes, context, text } = analyse(energy);
     expect(codes, text).toEqual([]);
@@ -252,6 +266,34 @@ describe("energies that fall without end", () => {
   });
 });
 
+describe("bounded energies are refused", () => {
+  test.each([
+    ["g(x)", "x"],
+    ["g(x) * c + sum(sigmoid(x @ W)) - s @ tanh(b)", "x"],
+    ["sum(cos(x)) - sum(softplus(x))", "x"],
+    ["-log(1 + sum(x^2))", "x"],
+    ["sum(softmax(x) * s)", "x"],
+    ["sum(x^4) + tanh(c * sum(y))", "y"],
+    ["sum(x^4) - sum(softplus(y) * sum(x^2))", "y"],
+  ])("%s", (energy, variable) => {
+    const { codes, context, text } = analyse(energy);
+    expect(codes).toEqual(["GM3623"]);
+    expect(text).toContain(`however far \`${variable}\` goes`);
+    // along the variable alone
+    for (let seed = 1; seed <= 20; seed++) {
+      const value = ray(context, seed, undefined, [variable]);
+      expect(value(1e6)).toBeLessThanOrEqual(value(1e3) + 1e-3 + 12);
+    }
+  });
+
+  test("not what a flow maps", () => {
+    const { codes } = analysed(
+      `data x : real[2]   flow f on real[2] = affine   density p(x) { energy sum(tanh(x)) + sum(f.inverse(x)^2) }`,
+    );
+    expect(codes).toEqual(["GM3606"]);
+  });
+});
+
 describe("warnings where weights decide", () => {
   /** Some weights of a few make the energy fall or stay. */
   const mayFail = (context: DeriveContext): boolean =>
@@ -268,10 +310,29 @@ describe("warnings where weights decide", () => {
     ["sum(x^4) - c * sum(x)^4", "GM3606"],
     ["sum(x^2) + sum(y^2) - x @ W @ y - c * sum(x)^3", "GM3606"],
     ["sum(h) * sum(x^4) + sum(tanh(x))", "GM3606"],
+    ["sum(softplus(x) + softplus(-x)) + s @ x", "GM3606"],
+    ["sum(softplus(x) + softplus(x - 1))", "GM3606"],
+    ["sum(softplus(c * x) + softplus(-x))", "GM3606"],
+    ["-logsumexp(-sum((x - transpose(W))^2 * s, axis = 2))", "GM3606"],
+    ["-logsumexp[k in 1..3](-sum((x - transpose(W)[k])^2)) - x @ A @ x", "GM3606"],
+    ["minimum(sum(x^2), s @ x)", "GM3606"],
   ])("%s", (energy, code) => {
     const { codes, context } = analyse(energy);
     expect(codes).toEqual([code]);
     expect(mayFail(context)).toBe(true);
+  });
+
+  test.each([
+    ["-logsumexp(-x^2)", [1, 0, 0, 0, 0, 0]],
+    ["min(x^2) + g(x)", [1, 0, 0, 0, 0, 0]],
+    ["minimum(sum(x^2), x[1]^2)", [0, 1, 0, 0, 0, 0]],
+    ["-logsumexp[i in 1..6](-x[i]^2)", [0, 1, 0, 0, 0, 0]],
+    ["-logsumexp(-transpose(W)^2 * x^2)", [0, 1, 0, 0, 0, 0]],
+  ] as const)("the least of several holds what each of them holds: %s", (energy, direction) => {
+    const { codes, context } = analyse(energy);
+    expect(codes).toEqual(["GM3606"]);
+    const value = ray(context, 1, direction);
+    expect(value(1e4)).toBeLessThan(value(1) + 12);
   });
 
   test("a matrix of full rank may lack it: flat for some weights", () => {

@@ -24,16 +24,24 @@ describe("score matching of kinks", () => {
     "max(x @ W)",
     "sum(maximum(x, b) - hard_tanh(x @ W))",
     "mean(abs(relu(x) - b))",
+    // a slope that jumps
+    "sum(grad[y = x](sum(relu(y @ W + b))))",
   ])("%s", (energy) => {
     expect(codes(energy)).toEqual(["GM3620"]);
     expect(codes(energy, "denoising_score_matching(sigma = 0.1)")).toEqual([]);
   });
 
   // curvature everywhere, between kinks at least, or none that a kink hides
-  it.each(["sum(softplus(x @ W))", "sum(relu(x)^2)", "sum(mixed(x))", "sum(elu(x))", "sum(abs(b)) * sum(x)", "sum(sqrt(x^2 + 0.01))"])(
-    "%s is seen",
-    (energy) => expect(codes(energy)).toEqual([]),
-  );
+  it.each([
+    "sum(softplus(x @ W))",
+    "sum(relu(x)^2)",
+    "sum(mixed(x))",
+    "sum(elu(x))",
+    "sum(abs(b)) * sum(x)",
+    "sum(sqrt(x^2 + 0.01))",
+    "sum(grad[y = x](sum(softplus(y @ W)))^2)",
+    "sum(grad[y = x](sum(y @ W)))",
+  ])("%s is seen", (energy) => expect(codes(energy)).toEqual([]));
 
   it("hidden units that are summed out bend it", () => {
     expect(codes("-(relu(x) @ W @ h)", "score_matching", "latent h : binary[D]")).toEqual([]);

@@ -300,6 +300,21 @@ describe("what may be probabilities", () => {
     }`).codes;
   const bernoulli = (probs: string): string => `x ~ Bernoulli(probs = ${probs})`;
   const multinomial = (probs: string): string => `n ~ Multinomial(9, probs = ${probs})`;
+  /** Of a mixture of probabilities. */
+  const mixed = (probs: string): readonly string[] =>
+    elaborateText(`model M(K = 4, V = 3) {
+      data x : binary[V], w : real[K]
+      param r : real[K, V], g : real, a : unit, b : unit, c : unit[K], u : unit[K, V], x0 : unit[V]
+      net net2(w) = w |> dense(2) |> sigmoid
+      net noisy(w) = w |> dense(2) |> sigmoid |> dropout(0.5)
+      density p(x | w) {
+        th = softmax(w)
+        q = sigmoid(w[1])
+        rest = 1 - q
+        x ~ Bernoulli(probs = ${probs})
+      }
+      train { maximize log p(x | w) }
+    }`).codes.filter((code) => code !== "GM2043");
 
   test.each([
     bernoulli("th @ u"),
@@ -332,6 +347,47 @@ describe("what may be probabilities", () => {
   });
   test.each([bernoulli("th @ r"), bernoulli("w @ u"), multinomial("th @ r"), multinomial("w @ s")])("%s is certainly wrong", (draw) => {
     expect(codes(draw)).toEqual(["GM3020"]);
+  });
+  test.each([
+    "a * u[1] + (1 - a) * u[2]",
+    "(1 - a) * u[1] + u[2] * a",
+    "sigmoid(g) * sigmoid(r[1]) + (1 - sigmoid(g)) * sigmoid(-r[1])",
+    "sigmoid(g) * sigmoid(r[1]) + sigmoid(-g) * sigmoid(-r[1])",
+    "q * u[1] + rest * u[2]",
+    "u[1] * sigmoid(r[1]) + (1 - u[1]) * x0",
+    "a * u[1] + (1 - a) * (b * u[2] + (1 - b) * u[3])",
+    "a * u[1] + (1 - a) * b * u[2] + (1 - a) * (1 - b) * u[3]",
+    "a * b * u[1] + a * (1 - b) * u[2] + (1 - a) * u[3]",
+    "a + (1 - a) * u[1]",
+    "1 - (a * u[1] + (1 - a) * u[2])",
+    "a * (tanh(r[1]) + 1) / 2 + (1 - a) * u[1]",
+    "a * u[1] + (1 - a) * u[2] * b",
+    "(a * u[1] + (1 - a) * u[2]) * b",
+    "net2(w)[1] * u[1] + (1 - net2(w)[1]) * u[2]",
+    "th[1] * u[1] + th[2] * u[2] + th[3] * u[3] + th[4] * u[4]",
+    "th[1] * u[1] + th[2] * u[2]",
+    "softmax(w)[4] * u[1] + softmax(w)[2] * u[2]",
+    "sum(transpose(u) * th, axis = -1)",
+    "sum(softmax(transpose(r)) * transpose(u), axis = 2)",
+    "(a * th + (1 - a) * softmax(c)) @ u",
+  ])("the convex combination %s", (probs) => {
+    expect(mixed(probs)).toEqual([]);
+  });
+  test.each([
+    "a * u[1] + (1 - b) * u[2]",
+    "a * u[1] + (1 - a) * u[2] + b * u[3]",
+    "a * u[1] + (1 + a) * u[2]",
+    "a * u[1] - (1 - a) * u[2]",
+    "exp(g) * u[1] + (1 - exp(g)) * u[2]",
+    "sigmoid(g) * u[1] + sigmoid(g) * u[2]",
+    "th[1] * u[1] + th[1] * u[2]",
+    "th[1] * u[1] + softmax(c)[2] * u[2]",
+    "th[1] * u[1] + th[2] * u[2] + exp(g) * th[3] * u[3]",
+    "sum(transpose(u) * softmax(transpose(u), axis = 1), axis = -1)",
+    "noisy(w)[1] * u[1] + (1 - noisy(w)[1]) * u[2]",
+    "(c * th + (1 - c) * softmax(c)) @ u",
+  ])("%s is none and may be wrong", (probs) => {
+    expect(mixed(probs)).toEqual(["GM3019"]);
   });
   test("a product of positive matrices is positive, one of reals of either sign", () => {
     const scale = (e: string): string => `n ~ NegativeBinomial(${e}, logits = 0)`;

@@ -25,13 +25,13 @@ model M(D = 4) {
 
 test.each([
   ["-IWAE(p, q, k = 5)", "nats", "upper bound"],
-  ["-IWAE(p, q, k = 5) / (D * log(2))", "bits per dim", "upper bound"],
-  ["-(ELBO(p, q) / (3 * D * log(2)))", "bits per dim", "upper bound"],
-  ["ELBO(p, q) / -log(2)", "bits", "upper bound"],
-  ["ELBO(p, q) / log(2)", "bits", "lower bound"],
+  ["-IWAE(p, q, k = 5) / (D * log(2))", "differential bits per dim", "upper bound"],
+  ["-(ELBO(p, q) / (3 * D * log(2)))", "differential bits / 12", "upper bound"],
+  ["ELBO(p, q) / -log(2)", "differential bits", "upper bound"],
+  ["ELBO(p, q) / log(2)", "differential bits", "lower bound"],
   ["2 * ELBO(p, q)", "", "lower bound"],
   ["-log p(x) / D", "", "exact"],
-  ["log p(x, z = x) / log(2)", "bits", "exact"],
+  ["log p(x, z = x) / log(2)", "differential bits", "exact"],
   ["log p(x)", "nats", "exact"],
   ["ELBO(p, q, beta = 0.5)", "nats", "estimate"],
   ["log p(x) * ELBO(p, q)", "", "estimate"],
@@ -47,6 +47,23 @@ test.each([
   ["E[z ~ q(z | x)](2 * log p(x | z) + log p(z) - log q(z | x))", "nats", "estimate"],
   ["E[z ~ q(z | x)](log p(x | z) + log p(x | z) + log p(z) - log q(z | x))", "nats", "estimate"],
 ])("%s: %s, %s", (text, unit, bound) => expect(measure(text)).toEqual([unit, bound]));
+
+test.each([
+  ["D * log(2)", "bits per dim"],
+  ["log(2)", "bits"],
+  ["2 * log(2)", "bits / 2"],
+])("probabilities of bytes over %s are in %s", (over, unit) => {
+  const { model } = loadModel(`
+model M(D = 6) {
+  data x : byte[D]
+  param m : real[D]
+  density p(x) { x ~ DiscretizedLogistic(m, 1) }
+  train { maximize log p(x) batch = 4, epochs = 1 }
+  evaluate { m = -log p(x) / (${over}) }
+}`);
+  const metric = model.evaluate["m"];
+  expect(metric?.kind === "rows" && metric.unit).toBe(unit);
+});
 
 test.each([
   ["E[z ~ q(z | x)](log p(x, z) - log q(z | x))", SUMMED, "lower bound"],

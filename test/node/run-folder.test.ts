@@ -217,6 +217,14 @@ describe("configuration", () => {
     expect((await loadConfig(write(alone, "a.gm", ""))).options).toEqual({});
   });
 
+  it("a folder of its name is none", async () => {
+    const base = temporaryFolder();
+    fs.mkdirSync(join(base, "gmc.config.json"));
+    const error = await mistake(() => loadConfig(write(base, "vae.gm", "")));
+    expect(`${error.code} ${error.message}`).toMatch(/^GM5001 \S*gmc\.config\.json: expected a configuration file, found a folder$/u);
+    expect(error.help).toEqual(["rename the folder, or put a file in its place: {}"]);
+  });
+
   it("names line, column and the key that was meant", async () => {
     const check = async (text: string): Promise<string> => {
       const base = temporaryFolder();
@@ -235,7 +243,9 @@ describe("configuration", () => {
     expect(await check('{ "models": { "vea.gm": {} } }')).toBe(
       "GM5103 ./gmc.config.json:1:15: models: there is no model file vea.gm | did you mean vae.gm?".replace("models: ", ""),
     );
-    expect(await check("{ data: 1 }")).toContain("GM5101 ./gmc.config.json:1:3: not JSON: expected a key in double quotes");
+    expect(await check("{ data: 1 }")).toMatch(
+      /^GM5101 \.\/gmc\.config\.json:1:3: not JSON: expected a key in double quotes.* \| a configuration is JSON without comments/u,
+    );
     expect(await check('{ "set": { "H": "x", "K": [1, "y"] } }')).toBe(
       'GM5103 ./gmc.config.json:1:17: set.H: expected a number or a list or true or false, found "x" | and 1 more in this file',
     );

@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { hostStream, mean, referenceEngine, type ModelDefinition } from "../../src/runtime/index.js";
-import { train } from "../../src/runtime/train/index.js";
+import { train } from "../../src/runtime/training.js";
 import { datasetOf } from "../../src/runtime/train/arrays.js";
 import { leavesOf } from "../../src/runtime/nn/spec.js";
 import { loadDataset, train as trainOnNode } from "../../src/runtime/node/index.js";

@@ -232,6 +232,87 @@ model M {
   });
 });
 
+describe("two classes, each of which may be missing", () => {
+  // every pattern: both, either, none
+  const pairs = [
+    [0, 1],
+    [1, -1],
+    [-1, 2],
+    [-1, -1],
+    [1, 0],
+    [-1, -1],
+  ] as const;
+  const loaded = loadModel(`
+model M {
+  data a : category[2]?, b : category[3]?
+  param w : real[2], v : real[2, 3], r : real[2], t : real[2, 3]
+  density p(a, b) {
+    a ~ Categorical(logits = w)
+    b ~ Categorical(logits = v[a])
+  }
+  density q(a, b) {
+    a ~ Categorical(logits = r)
+    b ~ Categorical(logits = t[a])
+  }
+  objective known = log p(a, b)
+  objective bound = E[a, b ~ q(a, b)](log p(a, b) - log q(a, b))
+  train { maximize known + bound  batch = 2, steps = 1  optimizer = sgd(1e-9) }
+  evaluate { nll = -known  elbo = bound  own = log p(a) + log p(a, b)  first = log p(a) }
+}`);
+  const state = { w: spread(2, 0.8, 2), v: spread(6, 1.5, 3), r: spread(2, 0.9, 4), t: spread(6, 0.6, 7) };
+  const columns = {
+    a: { shape: [6], data: pairs.map(([a]) => a), dtype: "i32" as const },
+    b: { shape: [6], data: pairs.map(([, b]) => b), dtype: "i32" as const },
+  };
+  const joint = (first: readonly number[], second: readonly number[], a: number, b: number): number =>
+    logSoftmax(first)[a]! + logSoftmax(second.slice(3 * a, 3 * a + 3))[b]!;
+  const states = [0, 1].flatMap((a) => [0, 1, 2].map((b) => [a, b] as const));
+  const agree = (pair: readonly [number, number]) =>
+    states.filter(([a, b]) => (pair[0] < 0 || pair[0] === a) && (pair[1] < 0 || pair[1] === b));
+  const run = (name: string): readonly number[] =>
+    runModel(loaded, ({ f, w, x: rows, key }) => ({ value: f(name)(...[w, rows["a"], rows["b"], key].slice(0, f(name).length)) }), {
+      data: columns,
+      state,
+    })["value"]!;
+
+  it("have a term of their own for each pattern that is observed", () => {
+    run("known").forEach((value, row) =>
+      expect(value).toBeCloseTo(logSumExp(agree(pairs[row]!).map(([a, b]) => joint(state.w, state.v, a, b))), 9),
+    );
+  });
+
+  it("are summed over by an E in the rows that miss them, q counted for what it draws", () => {
+    const q = (a: number): number[] => logSoftmax(state.t.slice(3 * a, 3 * a + 3));
+    run("bound").forEach((value, row) => {
+      const [knownA, knownB] = pairs[row]!;
+      const expected = agree(pairs[row]!).reduce((sum, [a, b]) => {
+        const logQ = (knownA < 0 ? logSoftmax(state.r)[a]! : 0) + (knownB < 0 ? q(a)[b]! : 0);
+        return sum + Math.exp(logQ) * (joint(state.w, state.v, a, b) - logQ);
+      }, 0);
+      expect(value).toBeCloseTo(expected, 9);
+    });
+  });
+
+  it("leave no row in the mean that has neither", async () => {
+    const rows = { a: pairs.map(([a]) => a), b: pairs.map(([, b]) => b) };
+    const trained = await train(loaded.model, { data: rows, engine: referenceEngine, seed: 1 });
+    const { metrics } = await trained.evaluate({ split: "train" });
+    const weights = await trained.weights();
+    trained.close();
+    const [w, v] = ["w", "v"].map((name) => Array.from(weights[name]!.data)) as [number[], number[]];
+    const mean = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0) / values.length;
+    const some = pairs.filter(([a, b]) => a >= 0 || b >= 0);
+    const first = pairs.filter(([a]) => a >= 0);
+    expect(metrics["nll"]!.rows).toBe(4);
+    expect(metrics["nll"]!.have).toEqual({ variables: ["a or b"], rows: 4 });
+    expect(metrics["nll"]!.value).toBeCloseTo(-mean(some.map((pair) => logSumExp(agree(pair).map(([a, b]) => joint(w, v, a, b))))), 6);
+    expect(metrics["own"]!.rows).toBe(4);
+    expect(metrics["first"]!.value).toBeCloseTo(mean(first.map(([a]) => logSoftmax(w)[a]!)), 6);
+    // the bound of a row that has neither is that of log 1
+    expect(metrics["elbo"]!.rows).toBeUndefined();
+  });
+});
+
 describe("measures of rows without a value", () => {
   const values = [0.4, NaN, -1.1, NaN, 2.3];
   const observed = values.filter((v) => !Number.isNaN(v));

@@ -1,6 +1,7 @@
 /** Derived objectives against what they claim to be: enumeration, closed forms, and the order of bounds. */
 import { describe, expect, it } from "vitest";
 import { logMeanExp, mean, type Tensor } from "../../src/runtime/index.js";
+import { logNormal as logMvn } from "../support/matrices.js";
 import { loadModel, runModel } from "./../support/model.js";
 
 const LOG_2PI = Math.log(2 * Math.PI);
@@ -9,29 +10,6 @@ const logSumExp = (xs: readonly number[]): number => {
   const top = Math.max(...xs);
   return top + Math.log(xs.reduce((s, x) => s + Math.exp(x - top), 0));
 };
-/** Determinant and inverse by Gauss-Jordan, for dense references. */
-function inverse(a: readonly (readonly number[])[]): { readonly inverse: number[][]; readonly logDet: number } {
-  const n = a.length;
-  const m = a.map((row, i) => [...row, ...Array.from({ length: n }, (_, j) => (i === j ? 1 : 0))]);
-  let logDet = 0;
-  for (let i = 0; i < n; i++) {
-    const pivot = m[i]![i]!;
-    logDet += Math.log(Math.abs(pivot));
-    for (let j = 0; j < 2 * n; j++) m[i]![j]! /= pivot;
-    for (let r = 0; r < n; r++) {
-      if (r === i) continue;
-      const f = m[r]![i]!;
-      for (let j = 0; j < 2 * n; j++) m[r]![j]! -= f * m[i]![j]!;
-    }
-  }
-  return { inverse: m.map((row) => row.slice(n)), logDet };
-}
-function logMvn(x: readonly number[], loc: readonly number[], cov: readonly (readonly number[])[]): number {
-  const { inverse: p, logDet } = inverse(cov);
-  const d = x.map((v, i) => v - loc[i]!);
-  const quad = d.reduce((s, di, i) => s + di * d.reduce((t, dj, j) => t + p[i]![j]! * dj, 0), 0);
-  return -0.5 * (quad + logDet + x.length * LOG_2PI);
-}
 const spread = (n: number, scale = 1, seed = 1): number[] =>
   Array.from({ length: n }, (_, i) => scale * Math.sin(1.7 * (i + 1) * seed + seed));
 

@@ -1,4 +1,5 @@
 /** The formatter keeps the syntax tree and every comment, and formatting twice changes nothing more. */
+import { readdirSync, readFileSync } from "node:fs";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { Diagnostics } from "../../src/base/report.js";
@@ -23,6 +24,11 @@ function comments(text: string): readonly string[] {
 }
 
 describe("format", () => {
+  const models = readdirSync("examples").filter((name) => name.endsWith(".gm"));
+  it.each(models)("examples/%s is formatted", (name) => {
+    const text = readFileSync(`examples/${name}`, "utf8");
+    expect(fmt(text)).toBe(text);
+  });
   it.each(goldenCases("golden/fmt", ".gm"))("%s", (name) => {
     const formatted = fmt(readCase(`golden/fmt/${name}`));
     expectGolden(`golden/fmt/${name.replace(/\.gm$/, ".formatted")}`, formatted);

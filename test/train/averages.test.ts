@@ -7,7 +7,7 @@ import { loadTrained, train } from "../../src/runtime/node/index.js";
 import { referenceEngine } from "../../src/runtime/engines/reference/index.js";
 import type { HostTensor } from "../../src/runtime/engines/engine.js";
 import { datasetOf } from "../../src/runtime/train/arrays.js";
-import { trainOn } from "../../src/runtime/train/train.js";
+import { trainOn } from "../../src/runtime/training.js";
 import type { Cursor } from "../../src/runtime/train/loop.js";
 import { loadModel } from "../support/model.js";
 

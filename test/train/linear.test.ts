@@ -4,6 +4,7 @@ import { describe, expect, it } from "vitest";
 import { train } from "gmc/runtime";
 import { referenceEngine } from "../../src/runtime/engines/reference/index.js";
 import { hostStream } from "../../src/runtime/graph/random.js";
+import { inverted } from "../support/matrices.js";
 import { loadModel } from "../support/model.js";
 
 const [N, D, Z] = [300, 5, 2];
@@ -82,6 +83,8 @@ describe("on the reference engine", () => {
     });
     const { metrics } = await trained.evaluate();
     const weights = await trained.weights();
+    const rebuilt = (await trained.reconstruct(4, { split: "test" })).shown["x"]!.data;
+    const between = (await trained.interpolate(1, 3, { split: "test" })).shown["x"]!.data;
     trained.close();
     expect(metrics["nll"]?.value).toBeCloseTo(gaussianNll(C, S), 3);
     // softplus is how a positive parameter is stored
@@ -91,6 +94,18 @@ describe("on the reference engine", () => {
     for (let i = 0; i < D; i++) {
       expect(weights["mu"]?.data[i]).toBeCloseTo(mean[i]!, 2);
       for (let j = 0; j < D; j++) expect(W[i]! * W[j]! + W[D + i]! * W[D + j]! + (i === j ? noise : 0)).toBeCloseTo(C[i]![j]!, 1);
+    }
+    // E[z | x] W = (C - noise I) C^-1 (x - mean): what lies along the principal subspace, shrunk (Tipping & Bishop 1999, section 3.3)
+    const { inverse } = inverted(C);
+    const wanted = rows.slice(0, 4).map((row) => {
+      const d = row.map((v, j) => v - mean[j]!);
+      return row.map((v, i) => v - noise * inverse[i]!.reduce((s, c, j) => s + c * d[j]!, 0));
+    });
+    wanted.flat().forEach((v, i) => expect(rebuilt[i]).toBeCloseTo(v, 1));
+    // a walk between two rows' latents starts and ends at their reconstructions, and the way back is linear
+    for (let j = 0; j < D; j++) {
+      expect(between[j]).toBeCloseTo(rebuilt[j]!, 6);
+      expect(between[D + j]).toBeCloseTo((between[j]! + between[2 * D + j]!) / 2, 6);
     }
   });
 

@@ -11,7 +11,7 @@ import {
   stepDecay,
   valueAt,
   warmup,
-} from "../../src/runtime/train/schedules.js";
+} from "../../src/runtime/optim/schedules.js";
 
 const at = (step: number, stepsPerEpoch = 10) => ({ step, stepsPerEpoch });
 

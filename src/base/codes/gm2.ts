@@ -43,11 +43,7 @@ export const gm2 = {
     "No such model",
     (a) => `the file has no model \`${a.name}\`; it has ${a.models}`,
   ),
-  GM2014: code<{ path: string; resolved: string }>(
-    "error",
-    "Import not found",
-    (a) => `\`${a.path}\` cannot be read: there is no file ${a.resolved}`,
-  ),
+  GM2014: code<{ path: string; problem: string }>("error", "Import not found", (a) => `\`${a.path}\` cannot be read: ${a.problem}`),
   GM2015: code<{ path: string }>("error", "Import outside the project", (a) => `\`${a.path}\` leads out of the project`),
   GM2016: code<{ cycle: string }>("error", "Cyclic import", (a) => `files import one another in a circle: ${a.cycle}`),
   // ---- compile-time values

@@ -108,6 +108,11 @@ export const gm3Energy = {
     "Two estimators of one part",
     (a) => `\`${a.first}\` and \`${a.second}\` both treat ${a.part}`,
   ),
+  GM3623: code<{ variable: string }>(
+    "error",
+    "Bounded energy of a real variable",
+    (a) => `the energy stays below some number however far \`${a.variable}\` goes: it cannot be normalised`,
+  ),
   GM3625: code<{ variables: string }>(
     "error",
     "Energy of indefinite curvature",

@@ -174,8 +174,17 @@ function updateLines(phase: PhaseKernels, { update, place, steps, program }: Upd
     "",
     ...schedule.split("\n").map((line) => `  ${line}`),
     ...repeats,
+    ...program.stages.flatMap(optimiserLine),
     ...numbered.flatMap(({ number, stage, dispatch }) => ["", ...dispatchLines(number, stage, dispatch, file)]),
   ];
+}
+
+/** `update: 28.0 bytes a parameter, 1.17 times the 24 of weights, slots and averages` */
+function optimiserLine({ name, optimiser }: StageDescription): string[] {
+  if (optimiser === undefined) return [];
+  const { moved, least } = optimiser;
+  const needed = `${+least.toFixed(1)} that its weights, slots and averages take, each read and written once`;
+  return [`  ${name} moves ${moved.toFixed(1)} bytes a parameter: ${(moved / least).toFixed(2)} of the ${needed}`];
 }
 
 const runs = (times: number | string): string => (typeof times === "number" ? `${times} times` : `as often as ${times} says`);

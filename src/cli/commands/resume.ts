@@ -4,7 +4,7 @@ import { GmcError } from "../../runtime/graph/errors.js";
 import { withoutOut } from "../../runtime/node/file-errors.js";
 import type { Manifest } from "../../runtime/node/manifest.js";
 import { readRunConfig, reopenRun, runMark, type RunConfig, type RunFolder } from "../../runtime/node/run-folder.js";
-import { checkTraining } from "../../runtime/train/train.js";
+import { checkTraining, lengthOf } from "../../runtime/training.js";
 import type { Cursor } from "../../runtime/train/loop.js";
 import { FINE } from "../exit.js";
 import type { MeasureFlags, RunFlags } from "../options.js";
@@ -39,7 +39,7 @@ async function goOn(named: string | undefined, flags: ResumeFlags): Promise<numb
     try {
       sameBatch(run.settings, opened, saved, flags.batch);
       sameSeed(run.settings, saved, flags.seed);
-      notBehind(saved, flags.steps);
+      notBehind(opened, restored.settings, saved, flags);
     } catch (error) {
       opened.session.dispose();
       throw error;
@@ -93,13 +93,22 @@ function sameSeed({ seed, file }: RunSettings, { total }: Cursor, asked: number 
   ]);
 }
 
-/** GM4008 for fewer steps than the run has taken: it would count as finished, and no longer go on to its own end. */
-function notBehind({ step }: Cursor, asked: number | undefined): void {
-  if (asked === undefined || asked >= step) return;
-  throw new GmcError("GM4008", `the run is at step ${step}, and --steps ${asked} lies behind it: steps are counted from its start`, [
-    `--steps ${step + 1000} trains it further`,
-    "leave --steps out to go on to the run's own end",
-  ]);
+/** GM4008 for a length that the run is past: it would count as finished, and no longer go on to its own end. */
+function notBehind({ model, dataset }: Opened, settings: RunSettings, { phase, step }: Cursor, asked: RunFlags): void {
+  const definition = model.train[phase];
+  if (!definition || (asked.steps === undefined && asked.epochs === undefined)) return;
+  const { steps, stepsPerEpoch } = lengthOf(definition, dataset, settings);
+  if (steps >= step) return;
+  const done = step / stepsPerEpoch;
+  const [at, option, further] =
+    asked.steps !== undefined
+      ? [`step ${step}`, `--steps ${asked.steps}`, `--steps ${step + 1000}`]
+      : [`epoch ${Number(done.toFixed(2))}`, `--epochs ${asked.epochs}`, `--epochs ${Math.floor(done) + 10}`];
+  throw new GmcError(
+    "GM4008",
+    `the run is at ${at}, and ${option} lies behind it: ${asked.steps !== undefined ? "steps" : "epochs"} are counted from its start`,
+    [`${further} trains it further`, `leave ${option.replace(/ .*/u, "")} out to go on to the run's own end`],
+  );
 }
 
 /** What the run goes on with is part of it: stopped again, it goes on with the same. */

@@ -1,5 +1,5 @@
 /** `gmc train`: compile, train, evaluate, draw; everything of a run in one folder. */
-import { checkTraining, checkTrains } from "../../runtime/train/train.js";
+import { checkTraining, checkTrains } from "../../runtime/training.js";
 import { carriedByModel } from "../../runtime/train/carried.js";
 import { createRun } from "../../runtime/node/run-folder.js";
 import { printDiagnostics } from "../errors.js";

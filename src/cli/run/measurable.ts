@@ -1,5 +1,5 @@
 /** What a model without an `evaluate` block could be measured by: lines that compile, found by trying them. */
-import { dataVariables } from "../../runtime/train/context.js";
+import { writtenLikelihood } from "../../runtime/train/context.js";
 import type { ModelDefinition } from "../../runtime/model.js";
 import type { CompileOptions } from "../../compile.js";
 import { compileFile, hasErrors, type Loaded } from "../sources.js";
@@ -15,11 +15,9 @@ export function unmeasured(compiled: Loaded, model: ModelDefinition, options: Co
 /** The most telling first. */
 function measuresOf(model: ModelDefinition): readonly (readonly string[])[] {
   const p = model.generative;
-  const density = p === undefined ? undefined : model.densities[p];
-  const data = density?.head.filter((name) => Object.hasOwn(dataVariables(model), name)) ?? [];
-  if (p === undefined || density === undefined || data.length === 0) return [];
-  const given = density.given.length === 0 ? "" : ` | ${density.given.join(", ")}`;
-  const nll = `-log ${p}(${data.join(", ")}${given})`;
+  const likelihood = writtenLikelihood(model);
+  if (likelihood === undefined) return [];
+  const nll = `-log ${likelihood}`;
   const logZ = `logZ = ais(${p}, chains = 100, temperatures = 1000)`;
   return [
     [`nll = ${nll}`],

@@ -1,7 +1,7 @@
 /** Results as a person reads them: each number with its standard error and what it is, then the protocol. */
 import picocolors from "picocolors";
 import type { GradientSpread, GradientVariance } from "../../runtime/eval/gradient-variance.js";
-import { FEW, type Evaluation, type Result, type ReverseProtocol } from "../../runtime/eval/protocol.js";
+import { type DensityVariable, FEW, type Evaluation, type Result, type ReverseProtocol } from "../../runtime/eval/protocol.js";
 import { duration, grouped, table } from "../output.js";
 import { number } from "../progress.js";
 
@@ -45,6 +45,7 @@ export function printEvaluation(evaluation: Evaluation, color: boolean): string 
     ...gradients,
     ...warnings,
     ...protocol.data.map((line) => c.dim(`  data: ${line}`)),
+    ...protocol.densities.map((line) => c.dim(`  density: ${line}`)),
     c.dim(`  ${facts}`),
   ].join("\n");
 }
@@ -104,14 +105,24 @@ function rowsDetail(r: Result): string {
 /** Whether a log-density is one of the values in the file, and what scaling does to it. */
 function densityDetail(r: Result): readonly string[] {
   if (r.density === undefined) return [];
-  const { of, scaling, dequantisation } = r.density;
+  const { of, scaling, variables } = r.density;
+  const noises = Object.values(variables).flatMap(({ dequantisation, through = [] }) => [
+    ...(dequantisation === undefined ? [] : [noiseText(dequantisation)]),
+    ...(through.length === 0 ? [] : [`through ${through.join(" and ")}`]),
+  ]);
   const change = `${scaling < 0 ? "-" : "+"} ${number(Math.abs(scaling))}`;
   return [
     ...(scaling === 0
       ? []
       : [of === "file" ? `of the values in the file, ${change} for scaling` : `of scaled values; of those in the file ${change}`]),
-    ...(dequantisation === undefined ? [] : ["whole numbers as points of a density, without dequantisation"]),
+    ...new Set(noises),
   ];
+}
+
+function noiseText(noise: NonNullable<DensityVariable["dequantisation"]>): string {
+  return noise === "none"
+    ? "whole numbers as points of a density, without dequantisation"
+    : `${noise.noise} dequantisation of ${noise.levels} levels`;
 }
 
 /** Of an estimated log Z how far its chains may be trusted; of what rests on one, how much of the error is its own. */

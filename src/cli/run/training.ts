@@ -13,7 +13,7 @@ import { readBytes } from "../../runtime/node/files.js";
 import { openMetrics, type MetricRow } from "../../runtime/node/metrics.js";
 import type { RunFolder } from "../../runtime/node/run-folder.js";
 import { speedOf, type Cursor, type MetricRecord } from "../../runtime/train/loop.js";
-import { trainOn } from "../../runtime/train/train.js";
+import { trainOn } from "../../runtime/training.js";
 import { FINE, INTERRUPTED } from "../exit.js";
 import { onInterrupt } from "../interrupt.js";
 import { bytes, colors, duration, grouped, json, stderr, stdout } from "../output.js";
@@ -88,7 +88,7 @@ export async function runTraining(run: TrainingRun): Promise<number> {
       checkpointGap: 5,
       onStep: progress.step,
       onRecord: (record) => {
-        progress.record(record);
+        progress.record(record, model.train.find((p) => p.name === record.phase)?.earlyStopping?.metric);
         metrics.append(rowOf(record));
         if (run.json) json({ record: rowOf(record) });
       },

@@ -6,16 +6,9 @@
 import { InternalError } from "../../base/internal-error.js";
 import { report } from "../../base/report.js";
 import type { Span } from "../../base/source.js";
-import {
-  type Definition,
-  type DensityIndex,
-  type DeriveContext,
-  inHeader,
-  netOf,
-  parentsOf,
-  readsItself,
-  weightEntries,
-} from "../derive/context.js";
+import { type Definition, type DensityIndex, type DeriveContext, inHeader, netOf, parentsOf } from "../derive/context.js";
+import { readsItself } from "../derive/own-reads.js";
+import { weightEntries } from "../derive/weights.js";
 import { distributions } from "../distributions.js";
 import { bijections, bijectionsOf } from "../flows.js";
 import { layers } from "../layers.js";

@@ -2,7 +2,8 @@
  * Order-agnostic training (Germain et al. 2015, sections 4.2 and 4.3): how many orders the masked layers behind expressions choose from. They share
  * one choice, so a parameter takes as many as any of its layers has.
  */
-import { type DeriveContext, netOf, walk } from "../derive/context.js";
+import { type DeriveContext, netOf } from "../derive/context.js";
+import { walk } from "../derive/walk-bindings.js";
 import type { Expr, Net } from "../types.js";
 
 const known = new WeakMap<Net, number>();

@@ -1,24 +1,25 @@
 /**
- * Is an expression affine in a variable? Decides whether a Normal whose location depends on a Normal latent can be integrated exactly.
+ * Is an expression affine in variables, all together? Decides whether Normals whose locations depend on Normal latents can be integrated exactly.
  * The answer is a proof by structure: "no" means that no rule applied, and names the operation that stopped it.
  */
 import { builtins, isLinearIn } from "../builtins.js";
 import { layers } from "../layers.js";
 import type { Binding, Expr, NetCallExpr } from "../types.js";
-import { type DeriveContext, inOrder, netOf } from "./context.js";
+import { type DeriveContext, netOf } from "./context.js";
+import { inOrder } from "./walk-bindings.js";
 
 export type Dependence = { readonly kind: "none" } | { readonly kind: "affine" } | { readonly kind: "other"; readonly reason: string };
 
 const NONE: Dependence = { kind: "none" };
 const AFFINE: Dependence = { kind: "affine" };
 
-export function dependenceOn(context: DeriveContext, expr: Expr, variable: string): Dependence {
-  return look({ context, variable, known: new Map(), results: new Map() }, expr);
+export function dependenceOn(context: DeriveContext, expr: Expr, variables: ReadonlySet<string>): Dependence {
+  return look({ context, variables, known: new Map(), results: new Map() }, expr);
 }
 
 interface Search {
   readonly context: DeriveContext;
-  readonly variable: string;
+  readonly variables: ReadonlySet<string>;
   /** Of locals, and of the fields of those that are records. */
   readonly known: Map<string, Dependence>;
   /** Of what a net gives, by what it is handed. */
@@ -52,7 +53,7 @@ function look(search: Search, expr: Expr): Dependence {
     case "param":
       return NONE;
     case "variable":
-      return expr.variable === search.variable ? AFFINE : NONE;
+      return search.variables.has(expr.variable) ? AFFINE : NONE;
     case "local": {
       const { id } = expr.local;
       const binding = search.known.has(id) ? undefined : search.context.bindings.get(id);

@@ -226,7 +226,7 @@ function place(term: Term, source: string, above: Map<string, Set<string>>, belo
   if (scale === 1 && quantity.kind === "enumerate" && quantity.op === "logsumexp" && !quantity.local)
     return termsOf(quantity.body).every((t) => t.factors.length === 0 && isOfJoint(t.quantity, source) && place(t, source, above, below));
   if (scale === 1 && quantity.kind === "gaussianMarginal")
-    return [quantity.latent, quantity.child].every((f) => f.density !== source && add(f.density, f.variable));
+    return [...quantity.latents, ...quantity.children].every((f) => f.density !== source && add(f.density, f.variable));
   if (quantity.kind === "logPartition") return scale === -1 && quantity.method.kind !== "chain";
   if (quantity.kind === "logDet") {
     // of the draws, -log|det| of what was done to them; of the joint, that of going back

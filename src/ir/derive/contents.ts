@@ -4,7 +4,9 @@ import { layers } from "../layers.js";
 import { type Quantity, quantityChildren } from "../quantity.js";
 import type { Expr } from "../types.js";
 import { childrenOf } from "../walk.js";
-import { type DeriveContext, underPaths, walk } from "./context.js";
+import { type DeriveContext } from "./context.js";
+import { walk } from "./walk-bindings.js";
+import { underPaths } from "./weight-paths.js";
 
 /** Whether a density stands in it, or what only stands around one. Asked at every level of a sum. */
 export const isProbabilistic = remembered(

@@ -4,24 +4,18 @@ import { report, type Diagnostics } from "../../base/report.js";
 import { proveOrders } from "../autoregressive/prove.js";
 import { analyseEnergy, type EnergyAnalysis, requireMonitor } from "../energy/index.js";
 import { estimators } from "../estimators.js";
-import type { DerivedDensity, DerivedEvaluation, DerivedModel, DerivedPhase, DerivedUpdate } from "../derived-model.js";
+import type { DerivedEvaluation, DerivedModel, DerivedPhase, DerivedUpdate } from "../derived-model.js";
 import type { DerivedObjective, Maximisation, Quantity } from "../quantity.js";
 import { evaluators } from "../settings-table.js";
 import { scalarType, typeOfDomain } from "../shapes.js";
 import type { Density, Evaluation, Expr, ModelIr, Phase, Slot, Update, Variable } from "../types.js";
 import { boundOf, combineOf, impossibleSign } from "./bounds.js";
 import { measuredDensities } from "./measured.js";
-import { constantOf, unitOf, withoutScale } from "./units.js";
-import {
-  coveringPaths,
-  deriveContext,
-  type DeriveContext,
-  densityOf,
-  underPaths,
-  variablesIn,
-  weightEntries,
-  type WeightEntry,
-} from "./context.js";
+import { preparations } from "./preparation.js";
+import { constantOf, type MeasuredEvent, unitOf, withoutScale } from "./units.js";
+import { deriveContext, type DeriveContext, densityOf } from "./context.js";
+import { coveringPaths, underPaths } from "./weight-paths.js";
+import { weightEntries, type WeightEntry } from "./weights.js";
 import { chosen, firstChoice } from "./choices.js";
 import { energyOf, type EstimatedPartition, type EstimatedPartitions, requireDataReads } from "./energy.js";
 import { movedBy } from "./contents.js";
@@ -29,6 +23,7 @@ import { deriveObjective } from "./objective.js";
 import { deriveDensity } from "./derived-density.js";
 import { couplesRows, refuseReadersInDensities } from "./players/rows.js";
 import { checkPlayers, warnUnmoved } from "./players/check.js";
+import { roles } from "./roles.js";
 import { nameSchedules } from "./schedules.js";
 import { stoppingGoal } from "./stopping.js";
 
@@ -263,8 +258,9 @@ function deriveLikelihood(context: DeriveContext, evaluation: Evaluation, estima
       bound,
       // what is reported is made of minus the log-probability
       impossible: impossibleSign(context, derived.quantity, expr, -1),
-      unit: unitIn(derived.quantity, bound),
+      unit: bound === undefined ? "" : unitOf(derived.quantity, eventOf(context, [])),
       densities: new Map(),
+      preparation: new Map(),
     },
   };
 }
@@ -379,38 +375,23 @@ function deriveEvaluation(context: DeriveContext, evaluation: Evaluation, estima
   const combineScale = combine === undefined || combine === "mean" ? 1 : Math.abs(whole.scale);
   const bound = boundOf(context, derived.quantity, sign);
   const impossible = impossibleSign(context, derived.quantity, value, sign);
-  const unit = unitIn(derived.quantity, bound);
-  const densities = unit === "" ? new Map<string, number>() : measuredDensities(derived.quantity, sign, derived.data);
-  return { evaluation, energy: undefined, objective: { derived, value, sign, combine, combineScale, bound, impossible, unit, densities } };
+  const measured = measuredDensities(derived.quantity, sign, derived.data);
+  // what is no measure of a log-density has no unit
+  const unit = bound === undefined ? "" : unitOf(derived.quantity, eventOf(context, measured.keys()));
+  const densities = unit === "" ? new Map<string, number>() : measured;
+  const preparation = preparations(context, derived.quantity, densities.keys());
+  return {
+    evaluation,
+    energy: undefined,
+    objective: { derived, value, sign, combine, combineScale, bound, impossible, unit, densities, preparation },
+  };
 }
 
-/** What is no measure of a log-density has no unit. */
-function unitIn(quantity: Quantity, bound: string | undefined): string {
-  return bound === undefined ? "" : unitOf(quantity);
-}
-
-/**
- * The generative density draws data; the inference density draws latents given data. Without one, latents that flows map to data are inferred
- * exactly, by the inverse.
- */
-function roles(
-  context: DeriveContext,
-  derived: ReadonlyMap<string, DerivedDensity>,
-): Pick<DerivedModel, "generative" | "inference" | "inverse"> {
-  const isData = (name: string): boolean => context.model.variables.get(name)?.role === "data";
-  const usable = context.model.densities;
-  const hasData = context.model.streams.length > 0;
-  // without data, samples are of what the model draws by itself
-  const generative = usable.find((d) => (hasData ? d.head.some(isData) : d.given.length === 0));
-  // What the generative density reads or draws besides data is what inference has to supply.
-  const latents = generative ? [...generative.head, ...generative.given].filter((v) => !isData(v)) : [];
-  const infers = (d: Density): boolean =>
-    d !== generative && d.head.length > 0 && d.given.some(isData) && latents.every((v) => d.head.includes(v));
-  const inference = latents.length > 0 ? usable.find(infers) : undefined;
-  const inverses = generative && !inference ? derived.get(generative.name)?.inverses : undefined;
-  const known = (expr: Expr): boolean =>
-    [...variablesIn(context, [expr])].every((v) => isData(v) || (inverses?.has(v) === true && known(inverses.get(v) ?? expr)));
-  const exact =
-    generative && latents.length > 0 && latents.every((v) => inverses?.has(v)) && latents.every((v) => known(inverses?.get(v) as Expr));
-  return { generative: generative?.name, inference: inference?.name, inverse: exact ? generative.name : undefined };
+/** How many entries variables have, and whether they have a density, which no code is as long as. */
+function eventOf(context: DeriveContext, variables: Iterable<string>): MeasuredEvent {
+  const domains = [...variables].flatMap((v) => context.model.variables.get(v)?.domain ?? []);
+  return {
+    entries: domains.reduce((sum, { shape }) => sum + shape.reduce((n, d) => n * d.size, 1), 0),
+    differential: domains.some(({ name }) => name === "real" || name === "positive" || name === "unit" || name === "simplex"),
+  };
 }

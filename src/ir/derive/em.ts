@@ -18,7 +18,9 @@ import { listed } from "../energy/listed.js";
 import type { Factor, FittedParameter, Maximisation, MaximisationStep, Quantity } from "../quantity.js";
 import type { Expr } from "../types.js";
 import type { Chosen } from "./choices.js";
-import { type DeriveContext, underPaths, weightsIn } from "./context.js";
+import { type DeriveContext } from "./context.js";
+import { underPaths } from "./weight-paths.js";
+import { weightsIn } from "./weights.js";
 
 /** The M-steps of a likelihood; undefined after an error has been reported. `over`: weights that the statement moves, none in an evaluation. */
 export function deriveEm(
@@ -112,7 +114,7 @@ function collect(q: Quantity, into: Factor[]): { readonly what: string; readonly
         ? collect(q.body, into)
         : { what: q.op === "min" ? "a minimum" : "an expectation", span: q.span };
     case "gaussianMarginal":
-      return { what: `a latent that is integrated out, \`${q.latent.variable}\``, span: q.span };
+      return { what: `a latent that is integrated out, ${listed(q.latents.map((f) => f.variable))}`, span: q.span };
     case "expect":
       return { what: "an expectation by samples", span: q.span };
     case "optimum":

@@ -13,7 +13,8 @@ import { finiteStates, MAX_STATES, stateCount } from "../states.js";
 import type { DistCall, Expr, ObjectiveDraw } from "../types.js";
 import { childrenOf, walkExpr } from "../walk.js";
 import type { Chosen, Choices } from "./choices.js";
-import { type DeriveContext, readsItself } from "./context.js";
+import { type DeriveContext } from "./context.js";
+import { readsItself } from "./own-reads.js";
 import type { Taken } from "./data-draws.js";
 
 export interface DrawRequest {

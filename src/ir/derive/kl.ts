@@ -8,10 +8,11 @@
 import { type EstimatorNote, type Factor, type Quantity, type Term, termsOf } from "../quantity.js";
 import type { Expr } from "../types.js";
 import { distExprs } from "../walk.js";
-import { type DeriveContext, densityOf, parentsOf, readsItself, variablesIn } from "./context.js";
+import { type DeriveContext, densityOf, parentsOf, variablesIn } from "./context.js";
+import { readsItself } from "./own-reads.js";
 
 /** Families whose KL to a member of the same family is in the runtime (`klNormal`, …); a test holds the list against it. */
-export const CLOSED_FORM_KL: ReadonlySet<string> = new Set([
+const SAME_FAMILY = [
   "Normal",
   "Bernoulli",
   "Categorical",
@@ -26,11 +27,20 @@ export const CLOSED_FORM_KL: ReadonlySet<string> = new Set([
   "HalfNormal",
   "Poisson",
   "Binomial",
-]);
+];
+
+/** Pairs (q, p) whose KL is in the runtime: `klNormal(q, p)`, `klNormalMultivariateNormal(q, p)`. A test holds them against it. */
+export const CLOSED_FORM_KL: readonly (readonly [q: string, p: string])[] = [
+  ...SAME_FAMILY.map((family) => [family, family] as const),
+  ["MultivariateNormal", "Normal"],
+  ["Normal", "MultivariateNormal"],
+  ["Exponential", "Gamma"],
+  ["Gamma", "Exponential"],
+];
 
 /** The runtime's function for KL(q, p), if it has one. */
 export function closedFormKl(q: string, p: string): string | undefined {
-  return q === p && CLOSED_FORM_KL.has(q) ? `kl${q}` : undefined;
+  return CLOSED_FORM_KL.some(([a, b]) => a === q && b === p) ? `kl${q === p ? q : q + p}` : undefined;
 }
 
 type Averaged = Extract<Quantity, { kind: "expect" | "enumerate" }>;

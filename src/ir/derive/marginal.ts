@@ -6,17 +6,17 @@
  * cancel the groups that numerator and denominator have in common (this finds log p(x | z) in one factor), solve what is left.
  */
 import type { Span } from "../../base/source.js";
-import { report } from "../../base/report.js";
-import { finiteStates, MAX_STATES, stateCount } from "../states.js";
-import type { Factor, PartitionMethod, Quantity, Term } from "../quantity.js";
+import { Diagnostics, report } from "../../base/report.js";
+import { finiteStates, MAX_STATES } from "../states.js";
+import type { Factor, LinearGaussian, PartitionMethod, Quantity, Term } from "../quantity.js";
 import type { Expr, LogDensityExpr, Slot, Variable } from "../types.js";
 import { walkExpr } from "../walk.js";
 import { listed } from "../energy/listed.js";
-import { dependenceOn } from "./affine.js";
 import { energyOf, type EnergyRequest, hiddenMethod, partitionInSum, partitionMethod } from "./energy.js";
 import { type Change, changeOfVariables, type DrawnTogether } from "./flow-change.js";
+import { whyNotGaussian } from "./gaussian.js";
 import { fingerprint } from "./kl.js";
-import { type Definition, type DeriveContext, densityOf, type DensityIndex, parentsOf, readsItself } from "./context.js";
+import { type Definition, type DeriveContext, densityOf, type DensityIndex, parentsOf } from "./context.js";
 
 /** Name of the distribution that a density draws a variable from. */
 export function drawnFrom(index: DensityIndex, variable: string): string | undefined {
@@ -339,7 +339,7 @@ function energyTerms(
   ];
 }
 
-/** One Normal latent with one Normal child whose location is affine in it. */
+/** Normal latents of normal children whose locations are affine in them. */
 function solveNormal(
   side: Side,
   variables: readonly string[],
@@ -348,21 +348,10 @@ function solveNormal(
   asked: Asked,
 ): Quantity | undefined {
   const { context, index } = side;
-  const why: string[] = [];
-  const [name] = hidden;
-  if (hidden.length === 1 && name !== undefined) {
-    const children = variables.filter((v) => v !== name);
-    const child = children[0];
-    const latent = index.definitions.get(name);
-    const definition = child === undefined ? undefined : index.definitions.get(child);
-    const reason = whyNotNormal(context, name, latent, children, definition);
-    if (reason === undefined && child !== undefined) {
-      const latentFactor = factorOf(side, name, at, asked);
-      const childFactor = factorOf(side, child, at, asked);
-      if (!latentFactor || !childFactor) return undefined;
-      return { kind: "gaussianMarginal", latent: latentFactor, child: childFactor, span: asked.span };
-    }
-    if (reason !== undefined) why.push(reason);
+  const reason = whyNotGaussian(context, index, variables, hidden);
+  if (reason === undefined) {
+    const factors = linearGaussian(side, variables, hidden, at, asked.span);
+    return factors && { kind: "gaussianMarginal", ...factors, span: asked.span };
   }
   const inTheWay = hidden.map((h) => variableText(context.model.variables.get(h), h)).join(", ");
   report(
@@ -376,38 +365,56 @@ function solveNormal(
         const definition = index.definitions.get(h);
         return definition ? [{ span: definition.span, text: `\`${h}\` is drawn here` }] : [];
       }),
-      notes: why,
+      notes: [reason],
       help: [
         `bound it from below with a density that draws ${listed(hidden)}: \`maximize ELBO(p, q)\` or \`IWAE(p, q, k = 50)\``,
-        `exact forms exist where finite latents have at most ${MAX_STATES} states together, or a Normal latent enters one Normal's location linearly`,
+        `exact forms exist where finite latents have at most ${MAX_STATES} states together, or Normal latents enter the locations of Normals linearly`,
       ],
     },
   );
   return undefined;
 }
 
-function whyNotNormal(
+function linearGaussian(
+  side: Side,
+  variables: readonly string[],
+  hidden: readonly string[],
+  at: ReadonlyMap<string, Expr>,
+  span: Span,
+): LinearGaussian | undefined {
+  const factors = variables.flatMap((v) => factorOf(side, v, at, span) ?? []);
+  const isLatent = (f: Factor): boolean => hidden.includes(f.variable);
+  if (factors.length < variables.length) return undefined;
+  return { latents: factors.filter(isLatent), children: factors.filter((f) => !isLatent(f)) };
+}
+
+/**
+ * p(wanted | what `at` gives a value) of a directed density where it is normal; else why it is not. Variables that are neither are integrated out with
+ * those that are wanted.
+ */
+export function gaussianPosterior(
   context: DeriveContext,
-  name: string,
-  latent: Definition | undefined,
-  children: readonly string[],
-  child: Definition | undefined,
-): string | undefined {
-  const variable = context.model.variables.get(name);
-  const states = variable && finiteStates(variable.domain, latent?.kind === "draw" ? latent.dist.dist : undefined);
-  if (states) return `\`${name}\` has ${stateCount(states.size)} states, more than ${MAX_STATES}`;
-  if (latent?.kind !== "draw" || latent.dist.dist !== "Normal") return `\`${name}\` is not drawn from a Normal`;
-  if (context.model.variables.get(name)?.domain.shape.length !== 1) return noVector(context, name);
-  const inOrder = [latent, child].find((d) => d?.kind === "draw" && readsItself(context, d));
-  if (inOrder) return `\`${inOrder.variable}\` is drawn entry after entry`;
-  if (children.length !== 1) return `\`${name}\` has ${children.length} children: ${children.map((c) => `\`${c}\``).join(", ")}`;
-  if (child?.kind !== "draw" || child.dist.dist !== "Normal") return `\`${children[0]}\` is not drawn from a Normal`;
-  if (context.model.variables.get(children[0] ?? "")?.domain.shape.length !== 1) return noVector(context, children[0] ?? "");
-  const { loc, scale } = child.dist.params;
-  const inLoc = loc ? dependenceOn(context, loc, name) : { kind: "none" as const };
-  if (inLoc.kind === "other") return `the location of \`${children[0]}\` is not affine in \`${name}\`: ${inLoc.reason}`;
-  if (scale && dependenceOn(context, scale, name).kind !== "none") return `the scale of \`${children[0]}\` depends on \`${name}\``;
-  return undefined;
+  density: string,
+  wanted: readonly string[],
+  at: ReadonlyMap<string, Expr>,
+  span: Span,
+): LinearGaussian | string {
+  const index = densityOf(context, density);
+  const known = new Set([...at.keys(), ...index.density.given]);
+  const needed = ancestorsOf(context, index, [...wanted, ...at.keys()]);
+  // what a flow has no way back from is said by whoever asks for a log-density
+  const quiet = { ...context, diagnostics: new Diagnostics() };
+  const change = changeOfVariables(quiet, index, needed, known, new Set(), { text: density, span });
+  if (!change) return "what is given follows from a flow";
+  const side: Side = { context: quiet, index, change };
+  const groups = groupsOf(side, needed, known).filter((g) => g.hidden.some((h) => wanted.includes(h)));
+  const hidden = groups.flatMap((g) => g.hidden);
+  const variables = [...index.definitions.keys()].filter((v) => groups.some((g) => g.variables.includes(v)));
+  const other = wanted.find((v) => !hidden.includes(v));
+  if (other !== undefined) return `\`${other}\` is not drawn from a Normal`;
+  return (
+    whyNotGaussian(context, index, variables, hidden) ?? linearGaussian(side, variables, hidden, at, span) ?? "it is drawn by an energy"
+  );
 }
 
 function termOf(side: Side, variable: string, at: ReadonlyMap<string, Expr>, asked: Asked): Term | undefined {
@@ -415,7 +422,7 @@ function termOf(side: Side, variable: string, at: ReadonlyMap<string, Expr>, ask
   const term = change.terms.get(variable);
   const definition = index.definitions.get(variable);
   if (!term || !definition) {
-    const factor = factorOf(side, variable, at, asked);
+    const factor = factorOf(side, variable, at, asked.span);
     return factor && { scale: 1, factors: [], quantity: factor };
   }
   const through = change.through.size > 0 ? { through: change.through } : {};
@@ -424,12 +431,12 @@ function termOf(side: Side, variable: string, at: ReadonlyMap<string, Expr>, ask
   return { scale, factors: [], quantity: { kind: "logDet", density: index.density.name, variable, calls, at, ...through, span } };
 }
 
-function factorOf({ context, index, change }: Side, variable: string, at: ReadonlyMap<string, Expr>, asked: Asked): Factor | undefined {
+function factorOf({ context, index, change }: Side, variable: string, at: ReadonlyMap<string, Expr>, span: Span): Factor | undefined {
   const definition = index.definitions.get(variable);
   const through = change.through.size > 0 ? { through: change.through } : {};
   if (definition?.kind === "draw")
     return { kind: "factor", density: index.density.name, variable, dist: definition.dist, at, ...through, span: definition.span };
-  report(context.diagnostics, "GM3509", asked.span, { construct: `the conditional of \`${variable}\`` });
+  report(context.diagnostics, "GM3509", span, { construct: `the conditional of \`${variable}\`` });
   return undefined;
 }
 
@@ -438,9 +445,4 @@ export function variableText(variable: Variable | undefined, name: string): stri
   const { domain } = variable;
   const shape = domain.shape.length === 0 ? "" : `[${domain.shape.map((d) => d.text).join(", ")}]`;
   return `\`${name} : ${domain.name}${domain.classes ? `[${domain.classes.text}]` : ""}${shape}\``;
-}
-
-function noVector(context: DeriveContext, name: string): string {
-  const scalar = context.model.variables.get(name)?.domain.shape.length === 0;
-  return `\`${name}\` is not a vector${scalar ? ": one of a single entry is `real[1]`" : ""}`;
 }

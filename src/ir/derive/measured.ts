@@ -24,7 +24,7 @@ function timesIn(q: Quantity, variable: string): number | undefined {
     case "logDet":
       return q.variable === variable && isItself(q.at, variable) ? 1 : 0;
     case "gaussianMarginal":
-      return timesIn(q.child, variable);
+      return q.children.reduce<number | undefined>((sum, child) => plus(sum, timesIn(child, variable)), 0);
     case "unnormalised":
       return q.given.includes(variable) && isItself(q.at, variable) ? 1 : 0;
     case "sum":

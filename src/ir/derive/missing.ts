@@ -58,18 +58,34 @@ export function filledIn(context: DeriveContext, draw: ObjectiveDraw, body: Quan
   });
 }
 
-/** Whether the quantity has no part at all in rows that miss a variable: `log p(x)`, which is 0 there because nothing of it is asked. */
-export function isNothingWithout(quantity: Quantity, variable: string): boolean {
+/**
+ * The smallest lists of variables without all of which the quantity has no part in a row: `log p(y)` without y, `log p(y, t)` without both, which is 0
+ * there because nothing of it is asked.
+ */
+export function nothingWithout(quantity: Quantity, variables: readonly string[]): readonly (readonly string[])[] {
+  const found: string[][] = [];
+  let lists: string[][] = [[]];
+  for (let size = 1; size <= variables.length && lists.length > 0; size++) {
+    lists = lists
+      .flatMap((list) => variables.slice(list.length === 0 ? 0 : variables.indexOf(list.at(-1) ?? "") + 1).map((v) => [...list, v]))
+      .filter((list) => !found.some((less) => less.every((v) => list.includes(v))));
+    found.push(...lists.filter((list) => isNothingWithout(quantity, new Set(list))));
+    lists = lists.filter((list) => !found.includes(list));
+  }
+  return found;
+}
+
+function isNothingWithout(quantity: Quantity, missing: ReadonlySet<string>): boolean {
   switch (quantity.kind) {
     case "byRow": {
-      const parts = quantity.variable === variable ? [quantity.missing] : [quantity.there, quantity.missing];
-      return parts.every((q) => q === undefined || isNothingWithout(q, variable));
+      const parts = missing.has(quantity.variable) ? [quantity.missing] : [quantity.there, quantity.missing];
+      return parts.every((q) => q === undefined || isNothingWithout(q, missing));
     }
     case "sum":
-      return quantity.terms.length > 0 && quantity.terms.every((t) => isNothingWithout(t.quantity, variable));
+      return quantity.terms.length > 0 && quantity.terms.every((t) => isNothingWithout(t.quantity, missing));
     case "expect":
     case "reduce":
-      return isNothingWithout(quantity.body, variable);
+      return isNothingWithout(quantity.body, missing);
     default:
       return false;
   }

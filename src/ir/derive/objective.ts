@@ -22,7 +22,9 @@ import type { EstimatorChoice, Expr, GradExpr, ObjectiveDraw } from "../types.js
 import { childrenOf, freeVariables } from "../walk.js";
 import { chosen, type Choices } from "./choices.js";
 import { drawsData, takenAfter, takenBeside, type Taken } from "./data-draws.js";
-import { type DeriveContext, readsOwnSum, weightsIn, weightsWithGradient } from "./context.js";
+import { type DeriveContext } from "./context.js";
+import { readsOwnSum } from "./own-reads.js";
+import { weightsIn, weightsWithGradient } from "./weights.js";
 import type { EnergyRequest, EstimatedPartitions } from "./energy.js";
 import type { DrawnTogether } from "./flow-change.js";
 import { chainsOf, drawsSamples, energiesIn, partitionsOf, placeChains, usesChoices } from "./energy-use.js";
@@ -35,7 +37,7 @@ import { deriveMatching } from "./matching.js";
 import { dequantised } from "./bounds.js";
 import { closeKl, fingerprint } from "./kl.js";
 import { deriveLogDensity } from "./marginal.js";
-import { deriveByRow, filledIn, isNothingWithout, mayBeMissing, mustBeThere } from "./missing.js";
+import { deriveByRow, filledIn, mayBeMissing, mustBeThere, nothingWithout } from "./missing.js";
 import { optimaIn, optimumStands } from "./optimum.js";
 import { refuseReadersUnderGradients, summedAround } from "./players/rows.js";
 import { schedulesIn } from "./schedules.js";
@@ -140,7 +142,7 @@ export function deriveObjective(context: DeriveContext, request: ObjectiveReques
     notes: distinct([...state.notes, ...(orders > 1 ? ordersNotes(context, quantity, training) : [])]),
     weights: weightsWithGradient(context, used),
     data: [...context.model.variables.keys()].filter((v) => free.has(v)),
-    complete: training ? complete : [...new Set([...complete, ...[...free].filter((v) => isNothingWithout(quantity, v))])],
+    complete: training ? complete : withoutNothing(context, quantity, complete, free),
     schedules: schedulesIn(used),
     random,
     training,
@@ -482,4 +484,15 @@ function deriveReduce(state: State, expr: Extract<Expr, { kind: "reduce" }>): Qu
   }
   const body = derive(state, expr.body);
   return body && { kind: "reduce", op: expr.op, index: expr.index, plate: plate.id, count: plate.count, body, span: expr.span };
+}
+
+/** What a row must have to be measured: what is read of it, and one at least of what all of the quantity hangs on. */
+function withoutNothing(
+  context: DeriveContext,
+  quantity: Quantity,
+  complete: readonly string[],
+  free: ReadonlySet<string>,
+): DerivedObjective["complete"] {
+  const open = [...free].filter((v) => mayBeMissing(context, v) && !complete.includes(v));
+  return [...complete, ...nothingWithout(quantity, open).map((list) => (list.length === 1 ? (list[0] ?? "") : list))];
 }

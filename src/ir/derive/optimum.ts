@@ -192,7 +192,7 @@ function namesOf(quantity: Quantity): readonly string[] {
     if (q.kind === "factor" || q.kind === "logDet") found.push(q.variable);
     if (q.kind === "kl") found.push(q.q.variable, q.p.variable);
     if (q.kind === "unnormalised") found.push(...q.given);
-    if (q.kind === "gaussianMarginal") found.push(q.latent.variable, q.child.variable);
+    if (q.kind === "gaussianMarginal") found.push(...[...q.latents, ...q.children].map((f) => f.variable));
   });
   return found;
 }
@@ -259,5 +259,7 @@ function isQuadratic(context: DeriveContext, { quantity: q, factors }: Term, var
   const { loc, scale } = q.dist.params;
   const inScale = scale ? variablesIn(context, [scale]) : new Set<string>();
   const inLoc = loc ? [...variablesIn(context, [loc])] : [];
-  return inScale.size === 0 && inLoc.every((v) => v === variable) && (!loc || dependenceOn(context, loc, variable).kind !== "other");
+  return (
+    inScale.size === 0 && inLoc.every((v) => v === variable) && (!loc || dependenceOn(context, loc, new Set([variable])).kind !== "other")
+  );
 }

@@ -3,46 +3,23 @@
  * weight acts needs no gradient and is only sampled (the wake phase of wake-sleep).
  */
 import { report } from "../../base/report.js";
-import type { Span } from "../../base/source.js";
 import { distributionOf } from "../distributions.js";
 import type { DrawStep, EstimatorNote, Factor } from "../quantity.js";
 import { tensor, typeOfDomain } from "../shapes.js";
-import { finiteStates, MAX_STATES, type States } from "../states.js";
-import type { Expr, Local, LogDensityExpr, ObjectiveDraw, Slot } from "../types.js";
+import type { Expr, Local, ObjectiveDraw } from "../types.js";
 import { distExprs } from "../walk.js";
-import {
-  coveringPaths,
-  definitionInputs,
-  type DensityIndex,
-  type DeriveContext,
-  densityOf,
-  parentsOf,
-  underPaths,
-  variablesIn,
-  weightEntries,
-  weightsIn,
-} from "./context.js";
+import { definitionInputs, type DensityIndex, type DeriveContext, densityOf, parentsOf, variablesIn } from "./context.js";
 import { dataSteps } from "./data-draws.js";
 import { type EnergyDrawn, planEnergyDraw } from "./energy-draws.js";
 import { type Choice, chooseEstimator, type DrawRequest, reportNoGradient } from "./estimators.js";
 import type { DrawnTogether } from "./flow-change.js";
 import { ancestorsOf } from "./marginal.js";
-import { type Behind, trainedThrough } from "./trained-through.js";
+import { planPosterior, type PosteriorStep } from "./plan-posterior.js";
+import { type Behind, reachedBy, trainedThrough } from "./trained-through.js";
 
-type DensitySource = Extract<ObjectiveDraw["source"], { kind: "density" }>;
+export type DensitySource = Extract<ObjectiveDraw["source"], { kind: "density" }>;
 
-/** A sum over the states of a finite variable, weighted by its posterior. */
-interface PosteriorStep {
-  readonly kind: "posterior";
-  readonly variable: string;
-  /** Set when it is bound under another name. */
-  readonly local: Local | undefined;
-  readonly states: States;
-  readonly posterior: LogDensityExpr;
-  readonly reason: string;
-}
-
-interface PlannedDraw {
+export interface PlannedDraw {
   /** In order. */
   readonly steps: readonly (DrawStep | PosteriorStep)[];
   /** Of what it draws. */
@@ -115,7 +92,7 @@ function planDensity(
   const known = new Set(given.filter((v) => index.definitions.has(v)));
   const needed = ancestorsOf(context, index, source.head, known);
   const effect = [...known].find((v) => followsFrom(context, index, v, needed, known));
-  if (effect !== undefined) return planPosterior(context, draw, source, locals, effect, notes);
+  if (effect !== undefined) return planPosterior({ context, draw, source, locals, request, behind, notes }, effect);
   const steps: DrawStep[] = [];
   const outside = trainedThrough(context, request.over, behind);
   const upstream = new Map(source.given.map((s) => [s.variable, outside([s.value])]));
@@ -190,13 +167,6 @@ function planDensity(
   return { steps, behind: new Map(drawn), drawn: { density: source.density, values: new Map(values), given: source.given } };
 }
 
-/** The trained weights that expressions read themselves, by the shortest paths. */
-function reachedBy(context: DeriveContext, exprs: readonly Expr[], { over }: DrawRequest): readonly string[] {
-  const all = weightEntries(context).map((e) => e.path);
-  const read = [...weightsIn(context, exprs)].filter((w) => over?.some((o) => underPaths(w, [o]) || underPaths(o, [w])));
-  return coveringPaths(all, read);
-}
-
 /** Whether the conditional of a known variable reads any of `drawn`, through others that are not known: they then do not follow it forwards. */
 function followsFrom(
   context: DeriveContext,
@@ -211,70 +181,4 @@ function followsFrom(
   const block = new Set(definition.kind === "energy" ? definition.block.variables : []);
   const parents = [...parentsOf(context, definition)].filter((v) => !block.has(v));
   return [...ancestorsOf(context, index, parents, known)].some((v) => drawn.has(v));
-}
-
-/** Draws of what causes a known variable, `c ~ p(c | x)`: finite ones by their exact posterior, as weights of their states. */
-function planPosterior(
-  context: DeriveContext,
-  draw: ObjectiveDraw,
-  source: DensitySource,
-  locals: ReadonlyMap<string, Local>,
-  effect: string,
-  notes: EstimatorNote[],
-): PlannedDraw | undefined {
-  const { density } = source;
-  const steps: PosteriorStep[] = [];
-  const given: Slot[] = [...source.given];
-  let total = 1;
-  for (const variable of source.head) {
-    const declared = context.model.variables.get(variable);
-    const definition = densityOf(context, density).definitions.get(variable);
-    const states = declared && finiteStates(declared.domain, definition?.kind === "draw" ? definition.dist.dist : undefined);
-    const type = declared && typeOfDomain(declared.domain);
-    total *= states?.size ?? Infinity;
-    if (!states || !type || total > MAX_STATES || draw.samples) {
-      const conditional = `${density}(${source.head.join(", ")} | ${source.given.map((s) => s.variable).join(", ")})`;
-      report(
-        context.diagnostics,
-        "GM3531",
-        draw.span,
-        { conditional, effect, variable },
-        {
-          labels: labelsOf(context, density, [variable, effect]),
-          help: [
-            `draw from a density of your own, ${source.head.map((v) => `\`${v}\``).join(", ")} given ${source.given.map((s) => `\`${s.variable}\``).join(", ")}`,
-            ...(states && total <= MAX_STATES
-              ? ["its states can be summed exactly in one `E[…]` without a family of samples"]
-              : [`a sum over the posterior is exact for at most ${MAX_STATES} states`]),
-          ],
-        },
-      );
-      return undefined;
-    }
-    const local = locals.get(variable);
-    const value: Expr = local
-      ? { kind: "local", local, type: local.type, span: draw.span }
-      : { kind: "variable", variable, sample: undefined, type, span: draw.span };
-    const posterior: LogDensityExpr = {
-      kind: "logDensity",
-      density,
-      head: [{ variable, value }],
-      given: [...given],
-      type: tensor([]),
-      span: draw.span,
-    };
-    given.push({ variable, value });
-    const reason = `exact: its ${states.size} states, weighted by their posterior`;
-    notes.push({ variable, density, estimator: "enumerate", reason });
-    steps.push({ kind: "posterior", variable, local, states, posterior, reason });
-  }
-  return { steps, behind: new Map(source.head.map((v) => [locals.get(v)?.id ?? v, false])) };
-}
-
-function labelsOf(context: DeriveContext, density: string, variables: readonly string[]): readonly { span: Span; text: string }[] {
-  const { definitions } = densityOf(context, density);
-  return variables.flatMap((v) => {
-    const found = definitions.get(v);
-    return found ? [{ span: found.span, text: `\`${v}\` is drawn here` }] : [];
-  });
 }

@@ -260,6 +260,7 @@ function namesOf(steps: readonly DrawStep[]): ReadonlySet<string> {
         case "distribution":
           return [s.local.id];
         case "energy":
+        case "gaussian":
           return s.variables.map((v) => v.local?.id ?? v.variable);
         case "data":
           return [s.local?.id ?? s.variable];

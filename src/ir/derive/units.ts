@@ -23,14 +23,25 @@ export function withoutScale(quantity: Quantity): Scaled {
   return { scale: Math.abs(first), quantity: { ...quantity, terms } };
 }
 
-/** Of a measure with a log-density in it. Terms of weights of their own, a weighted bound, are still nats. */
-export function unitOf(quantity: Quantity): string {
+/** What a measure is the log-density of: the entries of its variables, 0 where it is none; whether it is a density, and no probability. */
+export interface MeasuredEvent {
+  readonly entries: number;
+  readonly differential: boolean;
+}
+
+/**
+ * Of a measure with a log-density in it. Terms of weights of their own, a weighted bound, are still nats. Bits of a density are called differential: they
+ * depend on the unit of its variable and may be below 0. Per dim is per entry: a log-density over another number is told as one over that.
+ */
+export function unitOf(quantity: Quantity, { entries, differential }: MeasuredEvent): string {
   const { scale, quantity: measure } = withoutScale(quantity);
   const size = 1 / Math.abs(scale);
   const bits = size / Math.log(2);
   if (isApplied(measure) || (measure.kind === "sum" && measure.terms.some((t) => t.factors.length > 0))) return "";
   if (isNear(size, 1)) return "nats";
-  return !isWhole(bits) ? "" : isNear(bits, 1) ? "bits" : "bits per dim";
+  if (!isWhole(bits)) return "";
+  const per = isNear(bits, 1) ? "" : entries === 0 || isNear(bits, entries) ? " per dim" : ` / ${Math.round(bits)}`;
+  return `${differential ? "differential " : ""}bits${per}`;
 }
 
 /** Whether it is, or averages, a function of log-densities that is none itself: a number of samples, a probability. */

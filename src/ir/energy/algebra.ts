@@ -4,6 +4,7 @@
  */
 import { builtins } from "../builtins.js";
 import type { DeriveContext } from "../derive/context.js";
+import { sameExpr } from "../same-expr.js";
 import { broadcastShapes, sameShape, scalarType, tensor } from "../shapes.js";
 import type { BuiltinExpr, Dim, Expr } from "../types.js";
 import { childrenOf, mapChildren } from "../walk.js";
@@ -215,25 +216,4 @@ export function isShort(expr: Expr, limit: number): boolean {
   let left = limit;
   const count = (e: Expr): boolean => --left >= 0 && childrenOf(e).every(count);
   return count(expr);
-}
-
-/** Equal as written; places in the file aside. */
-export function sameExpr(a: Expr, b: Expr): boolean {
-  if (a === b) return true;
-  if (a.kind !== b.kind || !sameShape(shapeOf(a), shapeOf(b))) return false;
-  const children = (): boolean => {
-    const [xs, ys] = [childrenOf(a), childrenOf(b)];
-    return xs.length === ys.length && xs.every((x, i) => ys[i] !== undefined && sameExpr(x, ys[i]));
-  };
-  if (a.kind === "number" && b.kind === "number") return a.value === b.value;
-  if (a.kind === "local" && b.kind === "local") return a.local.id === b.local.id;
-  if (a.kind === "variable" && b.kind === "variable") return a.variable === b.variable;
-  if (a.kind === "param" && b.kind === "param") return a.param === b.param;
-  if (a.kind === "builtin" && b.kind === "builtin")
-    return a.fn === b.fn && JSON.stringify(a.options) === JSON.stringify(b.options) && children();
-  if (a.kind === "layer" && b.kind === "layer") return a.instance === b.instance && children();
-  if (a.kind === "netCall" && b.kind === "netCall") return a.net === b.net && children();
-  if (a.kind === "flowCall" && b.kind === "flowCall") return a.flow === b.flow && a.direction === b.direction && children();
-  if (a.kind === "field" && b.kind === "field") return a.field === b.field && children();
-  return false;
 }

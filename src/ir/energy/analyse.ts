@@ -3,7 +3,8 @@
  * Gibbs sweep. Everything that it claims is proven from the expression alone, for all weights; what cannot be proven is refused or left to
  * be checked as the run goes. Pure but for the findings that it reports.
  */
-import { densityOf, definitionInputs, type DeriveContext, variablesIn, walk } from "../derive/context.js";
+import { densityOf, definitionInputs, type DeriveContext, variablesIn } from "../derive/context.js";
+import { walk } from "../derive/walk-bindings.js";
 import { layers } from "../layers.js";
 import { report } from "../../base/report.js";
 import type { Expr, Variable } from "../types.js";

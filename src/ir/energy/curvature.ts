@@ -15,8 +15,9 @@ import {
   rangeOfDomain,
   fromZero,
 } from "../range.js";
+import { sameExpr } from "../same-expr.js";
 import type { BuiltinExpr, Expr } from "../types.js";
-import { followed, sameExpr } from "./algebra.js";
+import { followed } from "./algebra.js";
 import { type Dependence, listsAll, type Structure } from "./dependence.js";
 import { shapeOf } from "./places.js";
 import { squareOf } from "./rewrite.js";

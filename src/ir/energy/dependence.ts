@@ -7,7 +7,8 @@
  */
 import { assertNever } from "../../base/internal-error.js";
 import { builtins, isLinearIn, type Linearity, type Reads } from "../builtins.js";
-import { type DeriveContext, inOrder, netOf } from "../derive/context.js";
+import { type DeriveContext, netOf } from "../derive/context.js";
+import { inOrder } from "../derive/walk-bindings.js";
 import { layers } from "../layers.js";
 import type { BuiltinExpr, Dim, Expr, FlowCallExpr, GradExpr, LayerExpr, Variable } from "../types.js";
 import { childrenOf } from "../walk.js";

@@ -5,6 +5,7 @@
 import { builtins } from "../builtins.js";
 import type { DeriveContext } from "../derive/context.js";
 import { layers } from "../layers.js";
+import { sameExpr } from "../same-expr.js";
 import { sameShape, tensor } from "../shapes.js";
 import type { BuiltinExpr, Dim, Expr } from "../types.js";
 import { childrenOf } from "../walk.js";
@@ -20,7 +21,6 @@ import {
   number,
   plus,
   product,
-  sameExpr,
   substitute,
   summed,
   times,

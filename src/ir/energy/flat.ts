@@ -7,7 +7,8 @@
  * count with their rank, any other with all of its entries.
  */
 import { builtins, isLinearIn } from "../builtins.js";
-import { type DeriveContext, walk } from "../derive/context.js";
+import { type DeriveContext } from "../derive/context.js";
+import { walk } from "../derive/walk-bindings.js";
 import type { Expr } from "../types.js";
 import { childrenOf } from "../walk.js";
 import { allReal, type Structure } from "./dependence.js";

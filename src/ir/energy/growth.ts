@@ -1,21 +1,24 @@
 /**
  * Whether an energy grows without end in every direction of its real variables, proven from its structure for all weights; exp(-energy) then
- * has an integral. `x^4 - x^2` does, and `(x^2 - 1)^2`, and a quadratic energy with a net of bounded slope on top.
+ * has an integral. `x^4 - x^2` does, and `(x^2 - 1)^2`, a quadratic energy with a net of bounded slope on top, and that of a mixture of Normals.
  *
  * The proof. Terms that are powers of |u| with a positive weight hold their u; together they make a sum H >= 0. A unit x with u = c x^m + rest
- * and a term |u|^n obeys |x| <= C (1 + H^w), where w = max(1 / (n m), w(rest) / m), once all that `rest` reads is known. The exponent w of
- * other values follows by structure: of a sum the largest, of a product the sum, of a power the multiple. What has an exponent below 1 is
- * outgrown by H. So if every unit has an exponent, and every term without a lower bound has one below 1, the energy is at least
- * H - C H^w - C, and H grows with every unit.
+ * and a term |u|^n obeys |x| <= C (1 + H^w), where w = max(1 / (n m), w(rest) / m), once all that `rest` reads is known. A ramp, `softplus(u)`,
+ * does so on one side, and two of them on both. The exponent w of other values follows by structure: of a sum the largest, of a product the sum, of
+ * a power the multiple. What has an exponent below 1 is outgrown by H. So if every unit has an exponent, and every term without a lower bound has
+ * one below 1, the energy is at least H - C H^w - C, and H grows with every unit.
+ *
+ * A least value of several, and -logsumexp, which lies less than a number below it, hold what each of them holds.
  */
-import { builtins, isLinearIn } from "../builtins.js";
-import { type DeriveContext, netOf } from "../derive/context.js";
-import { layers } from "../layers.js";
-import { isNeverPositive, isNonNegative, isPositive, multiplied, negated, type Range } from "../range.js";
+import type { DeriveContext } from "../derive/context.js";
+import { isNeverPositive, isNonNegative, isPositive, negated, type Range } from "../range.js";
 import type { BuiltinExpr, Expr } from "../types.js";
-import { sameExpr } from "./algebra.js";
-import { divisor, isInner, keepsAll, positiveLinear, rangeOf } from "./curvature.js";
+import { sameExpr } from "../same-expr.js";
+import { isInner, rangeOf } from "./curvature.js";
 import { type Dependence, listsAll, type Structure } from "./dependence.js";
+import { exponent, mostFollowed } from "./exponents.js";
+import { axesOf, shapeOf } from "./places.js";
+import { axesBefore, eachTerm, type Part } from "./sums.js";
 
 export interface Growth {
   readonly proven: boolean;
@@ -25,25 +28,32 @@ export interface Growth {
   readonly loose: readonly Expr[];
 }
 
-/** A term of at least c |a x^power + rest|^order - C, for units of one variable. */
-interface Hold {
+type Side = "above" | "below";
+const bothSides: readonly Side[] = ["above", "below"];
+
+/** Units of one variable, times a number that is not 0, to a power. */
+interface Monomial {
   readonly variable: string;
   readonly units: readonly number[];
-  readonly order: number;
   readonly power: number;
+  /** Of the number; 0 where it is not known. */
+  readonly sign: 1 | -1 | 0;
+}
+
+/** A term of at least c |a x^power + rest|^order - C, or on one side of 0 alone. */
+interface Hold extends Monomial {
+  readonly order: number;
   readonly rest: readonly Expr[];
+  readonly sides: readonly Side[];
 }
 
 const one: Range = { low: 1, high: 1, lowOpen: false, highOpen: false };
 /** Exponents below 1 by more than rounding. */
 const below1 = 1 - 1e-9;
-/** Names that are followed into one another. */
-const mostFollowed = 300;
 
 /** Growth in `variables`, which are real; all others are held. */
 export function growthOf(context: DeriveContext, structure: Structure, energy: Expr, variables: readonly string[]): Growth {
   const reads = (e: Expr): boolean => variables.some((v) => structure.of(e).on.has(v));
-  const holds: Hold[] = [];
   const loose: Expr[] = [];
   let depth = 0;
   const follow = <T>(e: Expr, visit: (value: Expr) => T): T | undefined => {
@@ -55,70 +65,109 @@ export function growthOf(context: DeriveContext, structure: Structure, energy: E
     return made;
   };
 
-  /** Terms of the sum of an expression's entries, each times a value in `weight`. */
-  const collect = (e: Expr, weight: Range): void => {
-    if (!reads(e) || (weight.low === 0 && weight.high === 0)) return;
-    if (e.kind === "local" && follow(e, (value) => (collect(value, weight), true))) return;
-    if (e.kind === "builtin" && (split(e, weight) || held(e, weight))) return;
+  /** What the terms of a part hold; those that are not bounded below are `loose`. */
+  const holdsOf = (part: Part): readonly Hold[] => {
+    const found: Hold[] = [];
+    eachTerm(context, reads, part, (term) => {
+      const { expr: e, weight } = term;
+      const own = e.kind === "builtin" ? (least(e, term) ?? held(e, term)) : undefined;
+      if (own) {
+        found.push(...own);
+        return;
+      }
+      if (!isBounded(e, weight)) loose.push(e);
+    });
+    return found;
+  };
+
+  /** From below. */
+  const isBounded = (e: Expr, weight: Range): boolean => {
     const range = rangeOf(context, e);
-    const bounded = isNonNegative(weight) ? range.low > -Infinity : isNeverPositive(weight) && range.high < Infinity;
-    if (!bounded) loose.push(e);
+    return isNonNegative(weight) ? range.low > -Infinity : isNeverPositive(weight) && range.high < Infinity;
   };
 
-  const split = (e: BuiltinExpr, weight: Range): boolean => {
+  /** The least, or nearly so, of several values; or their greatest, which their mean does not exceed. */
+  const least = (e: BuiltinExpr, { weight, along }: Part): readonly Hold[] | undefined => {
+    const upper = UPPER.has(e.fn);
+    if ((!upper && !LOWER.has(e.fn)) || !(isNonNegative(weight) || isNeverPositive(weight))) return undefined;
+    const isLeast = upper ? isNeverPositive(weight) : isNonNegative(weight);
     const [a, b] = e.args;
-    if (!a) return false;
-    if (e.fn === "neg") collect(a, negated(weight));
-    else if ((e.fn === "add" || e.fn === "sub") && b) {
-      collect(a, weight);
-      collect(b, e.fn === "add" ? weight : negated(weight));
-    } else if ((e.fn === "mul" || e.fn === "matmul") && b && reads(a) !== reads(b)) {
-      const [inner, factor] = reads(a) ? [a, b] : [b, a];
-      collect(inner, multiplied(weight, rangeOf(context, factor)));
-    } else if (e.fn === "div" && b && !reads(b)) collect(a, multiplied(weight, divisor(rangeOf(context, b))));
-    else if (e.args.length === 1 && positiveLinear(e) && keepsAll(e)) collect(a, weight);
-    else return false;
-    return true;
+    if (!a) return undefined;
+    const parts = b ? [a, b] : stackedIn(a, axesBefore(e, [], true));
+    if (!isLeast) return greatest(parts ?? [a], weight, parts ? along : axesBefore(e, along), isBounded(e, weight));
+    if (!parts) return holdsOf({ expr: a, weight, along: axesBefore(e, along, true) });
+    return parts.map((x) => holdsOf({ expr: x, weight, along })).reduce(heldByBoth);
   };
 
-  /** |g|^order with a weight that is not negative. */
-  const held = (e: BuiltinExpr, weight: Range): boolean => {
-    if (!isNonNegative(weight)) return false;
+  /** No less than any of them, so that those without a lower bound may be left out, nor than their mean. */
+  const greatest = (parts: readonly Expr[], weight: Range, along: readonly number[], bounded: boolean): readonly Hold[] => {
+    const found = parts.map((expr) => {
+      const before = loose.length;
+      const holds = holdsOf({ expr, weight, along });
+      return { holds, loose: loose.splice(before) };
+    });
+    const clean = found.filter((f) => f.loose.length === 0);
+    if (clean.length > 0) return clean.flatMap((f) => f.holds);
+    if (bounded) return [];
+    loose.push(...found.flatMap((f) => f.loose));
+    return found.flatMap((f) => f.holds);
+  };
+
+  /** The arguments of a `stack` whose new axis alone is reduced. */
+  const stackedIn = (e: Expr, axes: readonly number[]): readonly Expr[] | undefined => {
+    if (e.kind === "local") return follow(e, (value) => stackedIn(value, axes));
+    const stacked = e.kind === "builtin" && e.fn === "stack" && axes.length === 1 && axes[0] === -shapeOf(e).length;
+    return stacked ? e.args : undefined;
+  };
+
+  /** |g|^order with a weight that is not negative, or a ramp. */
+  const held = (e: BuiltinExpr, { weight, along }: Part): readonly Hold[] | undefined => {
+    if (!isNonNegative(weight)) return undefined;
     const [a, b] = e.args;
-    if (!a) return false;
-    if (e.fn === "pow" && a.kind === "builtin" && isLength(a) && a.args[0] && b?.kind === "number" && b.value > 0) {
-      if (isPositive(weight)) hold(a.args[0], b.value);
-      return true;
-    }
-    const self = (e.fn === "mul" || isInner(e)) && b !== undefined && sameExpr(a, b);
-    const order = evenPower(e) ?? (self ? 2 : isLength(e) ? 1 : undefined);
-    if (order === undefined) return false;
-    if (isPositive(weight)) hold(a, order);
-    return true;
+    if (!a) return undefined;
+    const hold = (g: Expr, order: number, axes: readonly number[], sides = bothSides): readonly Hold[] =>
+      isPositive(weight) ? heldIn(g, order, axes, sides) : [];
+    const inside = along.filter((axis) => -axis <= shapeOf(e).length);
+    const length = e.fn === "pow" && a.kind === "builtin" && b?.kind === "number" && b.value > 0 ? a : e;
+    if (length !== e && isLength(length) && length.args[0])
+      return hold(length.args[0], b?.kind === "number" ? b.value : 1, lengthAxes(length, inside));
+    if (RAMPS.has(e.fn)) return hold(a, 1, inside, ["above"]);
+    if (isLength(e)) return hold(a, 1, lengthAxes(e, inside));
+    if (isInner(e)) return b !== undefined && sameExpr(a, b) ? hold(a, 2, []) : undefined;
+    const order = evenPower(e) ?? (e.fn === "mul" && b !== undefined && sameExpr(a, b) ? 2 : undefined);
+    return order === undefined ? undefined : hold(a, order, inside);
   };
 
-  const hold = (g: Expr, order: number): void => {
-    const parts: Expr[] = [];
-    const flatten = (e: Expr): void => {
+  const heldIn = (g: Expr, order: number, along: readonly number[], sides: readonly Side[]): readonly Hold[] => {
+    const parts: { readonly expr: Expr; readonly sign: 1 | -1 }[] = [];
+    const flatten = (e: Expr, sign: 1 | -1): void => {
       if (!reads(e)) return;
       const [a, b] = e.kind === "builtin" ? e.args : [];
-      if (e.kind === "local" && follow(e, (value) => (flatten(value), true))) return;
-      if (e.kind === "builtin" && a && (e.fn === "neg" || ((e.fn === "add" || e.fn === "sub") && b))) for (const x of e.args) flatten(x);
-      else parts.push(e);
+      if (e.kind === "local" && follow(e, (value) => (flatten(value, sign), true))) return;
+      if (e.kind === "builtin" && e.fn === "neg" && a) flatten(a, opposite(sign));
+      else if (e.kind === "builtin" && (e.fn === "add" || e.fn === "sub") && a && b) {
+        flatten(a, sign);
+        flatten(b, e.fn === "sub" ? opposite(sign) : sign);
+      } else parts.push({ expr: e, sign });
     };
-    flatten(g);
-    parts.forEach((part, i) => {
-      const monomial = monomialOf(part);
-      if (!monomial) return;
-      holds.push({ ...monomial, order, rest: parts.filter((_, j) => j !== i) });
+    flatten(g, 1);
+    return parts.flatMap(({ expr, sign }, i): readonly Hold[] => {
+      const monomial = monomialOf(expr);
+      if (!monomial) return [];
+      // other units at other places: of the least nothing is known of each
+      const place = structure.of(expr).on.get(monomial.variable)?.place;
+      if (along.length > 0 && (!place || axesOf(place).some((axis) => along.includes(axis)))) return [];
+      const rest = parts.flatMap((p, j) => (j === i ? [] : [p.expr]));
+      const held = sidesOf({ ...monomial, sign: sign * monomial.sign }, sides);
+      return held.length === 0 ? [] : [{ ...monomial, order, rest, sides: held }];
     });
   };
 
   /** a x^power with a nonzero a, for units of one variable. */
-  const monomialOf = (e: Expr): Pick<Hold, "variable" | "units" | "power"> | undefined => {
+  const monomialOf = (e: Expr): Monomial | undefined => {
     for (const variable of variables) {
       const units = unitsOf(structure.of(e).on.get(variable), e, variable);
-      if (units) return { variable, units, power: 1 };
+      if (units) return { variable, units, power: 1, sign: 1 };
     }
     if (e.kind === "local") return follow(e, monomialOf);
     if (e.kind !== "builtin") return undefined;
@@ -127,15 +176,16 @@ export function growthOf(context: DeriveContext, structure: Structure, energy: E
     const n = e.fn === "pow" && b?.kind === "number" && Number.isInteger(b.value) && b.value > 0 ? b.value : evenPower(e);
     if (n !== undefined) {
       const base = monomialOf(a);
-      return base && { ...base, power: base.power * n };
+      return base && { ...base, power: base.power * n, sign: n % 2 === 0 ? 1 : base.sign };
     }
-    if (e.fn === "neg") return monomialOf(a);
+    const times = (m: Monomial | undefined, sign: 1 | -1 | 0): Monomial | undefined => m && { ...m, sign: (m.sign * sign) as 1 | -1 | 0 };
+    if (e.fn === "neg") return times(monomialOf(a), -1);
     if (!b || reads(a) === reads(b) || (e.fn !== "mul" && !(e.fn === "div" && reads(a)))) return undefined;
     const [x, factor] = reads(a) ? [a, b] : [b, a];
-    // one over a number is not 0
-    if (e.fn === "div") return monomialOf(x);
     const range = rangeOf(context, factor);
-    return isPositive(range) || isPositive(negated(range)) ? monomialOf(x) : undefined;
+    const sign = isPositive(range) ? 1 : isPositive(negated(range)) ? -1 : 0;
+    // one over a number is not 0
+    return sign !== 0 || e.fn === "div" ? times(monomialOf(x), sign) : undefined;
   };
 
   /** The units that a value lists as they stand, each in an entry of its own or repeated. */
@@ -153,26 +203,30 @@ export function growthOf(context: DeriveContext, structure: Structure, energy: E
     );
   };
 
-  collect(energy, one);
-
-  const exponents = new Map<string, number[]>(
-    variables.map((v) => {
-      const shape = context.model.variables.get(v)?.domain.shape ?? [];
-      return [v, Array.from({ length: shape.reduce((n, s) => n * s.size, 1) }, () => Infinity)];
-    }),
-  );
+  const holds = holdsOf({ expr: energy, weight: one, along: [] });
+  const exponents = new Map<string, number[]>();
+  const sides = new Map<string, Readonly<Record<Side, number[]>>>();
+  for (const v of variables) {
+    const shape = context.model.variables.get(v)?.domain.shape ?? [];
+    const unknown = (): number[] => Array.from({ length: shape.reduce((n, s) => n * s.size, 1) }, () => Infinity);
+    exponents.set(v, unknown());
+    sides.set(v, { above: unknown(), below: unknown() });
+  }
   const exponentOf = (e: Expr): number => exponent(context, exponents, (x, v) => unitsOf(structure.of(x).on.get(v), x, v), e);
   for (let changed = true; changed;) {
     changed = false;
-    for (const { variable, units, order, power, rest } of holds) {
+    for (const { variable, units, order, power, rest, sides: own } of holds) {
       const w = Math.max(1 / (order * power), ...rest.map((r) => exponentOf(r) / power));
       const known = exponents.get(variable) ?? [];
-      for (const unit of units) {
-        // exponents fall by a factor each time, so that this ends
-        if (w >= (known[unit] ?? 0) * below1 || !Number.isFinite(w)) continue;
-        known[unit] = w;
-        changed = true;
-      }
+      const each = sides.get(variable);
+      for (const unit of units)
+        for (const side of own) {
+          // exponents fall by a factor each time, so that this ends
+          if (!each || w >= (each[side][unit] ?? 0) * below1 || !Number.isFinite(w)) continue;
+          each[side][unit] = w;
+          known[unit] = Math.max(each.above[unit] ?? Infinity, each.below[unit] ?? Infinity);
+          changed = true;
+        }
     }
   }
   const free = variables.filter((v) => exponents.get(v)?.includes(Infinity));
@@ -180,97 +234,56 @@ export function growthOf(context: DeriveContext, structure: Structure, energy: E
   return { proven: free.length === 0 && left.length === 0, free, loose: left };
 }
 
+/** No less than each of their values, and at most a number above the greatest. */
+const UPPER: ReadonlySet<string> = new Set(["max", "maximum", "logsumexp", "logmeanexp"]);
+const LOWER: ReadonlySet<string> = new Set(["min", "minimum"]);
+
+/** At least max(u, 0) less a number. */
+const RAMPS: ReadonlySet<string> = new Set(["softplus", "relu", "exp", "elu", "selu", "gelu", "silu", "mish"]);
+
+/** What is held by the least of two values: the same units, as little as either holds them. */
+function heldByBoth(left: readonly Hold[], right: readonly Hold[]): readonly Hold[] {
+  return left.flatMap((a) => {
+    const b = right.find(
+      (h) =>
+        h.variable === a.variable &&
+        h.power === a.power &&
+        a.units.every((u) => h.units.includes(u)) &&
+        a.sides.every((s) => h.sides.includes(s)),
+    );
+    return b ? [{ ...a, order: Math.min(a.order, b.order), rest: [...a.rest, ...b.rest] }] : [];
+  });
+}
+
+/** On which sides a unit is held, where its monomial is on `sides`. */
+function sidesOf({ power, sign }: { readonly power: number; readonly sign: number }, sides: readonly Side[]): readonly Side[] {
+  if (sides.length === 2) return bothSides;
+  if (sign === 0) return [];
+  if (power % 2 === 0) return (sides[0] === "above") === sign > 0 ? bothSides : [];
+  return sign > 0 ? sides : sides.map(otherSide);
+}
+
+function opposite<S extends number>(sign: S): S {
+  return -sign as S;
+}
+
+function otherSide(side: Side): Side {
+  return side === "above" ? "below" : "above";
+}
+
 /** |x|, or the length of a vector, which is no less than that of each entry. */
 function isLength(e: BuiltinExpr): boolean {
   return e.fn === "abs" || e.fn === "norm";
+}
+
+function lengthAxes(e: BuiltinExpr, along: readonly number[]): readonly number[] {
+  return e.fn === "norm" ? axesBefore(e, along) : along;
 }
 
 function evenPower(e: BuiltinExpr): number | undefined {
   if (e.fn === "square") return 2;
   const n = e.fn === "pow" && e.args[1]?.kind === "number" ? e.args[1].value : NaN;
   return n > 0 && n % 2 === 0 ? n : undefined;
-}
-
-/**
- * The least w known with |entries| <= C (1 + H^w), from the exponents of the units; 0 for what is bounded. `listed` gives the units that a value
- * of the energy's own body lists.
- */
-function exponent(
-  context: DeriveContext,
-  exponents: ReadonlyMap<string, readonly number[]>,
-  listed: (e: Expr, variable: string) => readonly number[] | undefined,
-  energy: Expr,
-): number {
-  let depth = 0;
-  /** -1 for what depends on no variable: unlike something bounded, it may stand under any function. */
-  const visit = (e: Expr, env: ReadonlyMap<string, number> | undefined): number => {
-    switch (e.kind) {
-      case "variable":
-        return Math.max(-1, ...(exponents.get(e.variable) ?? []));
-      case "local": {
-        const known = env?.get(e.local.id);
-        if (known !== undefined) return known;
-        const binding = depth < mostFollowed ? context.bindings.get(e.local.id) : undefined;
-        if (!binding) return Infinity;
-        depth++;
-        const inner = visit(binding.value, env);
-        depth--;
-        return inner;
-      }
-      case "record":
-        return Math.max(-1, ...e.fields.map((f) => visit(f.value, env)));
-      case "field":
-        return visit(e.target, env);
-      case "netCall": {
-        const net = netOf(context, e.net);
-        const inner = new Map<string, number>(net.params.map((p, i) => [p.id, e.args[i] ? visit(e.args[i], env) : -1]));
-        for (const b of net.body) inner.set(b.local.id, visit(b.value, inner));
-        return visit(net.result, inner);
-      }
-      case "layer": {
-        const of = Math.max(-1, ...e.args.map((a) => visit(a, env)));
-        const growth = layers.get(e.instance.layer)?.growth;
-        return of < 0 ? of : grown(of, growth);
-      }
-      case "builtin":
-        return ofBuiltin(e, env);
-      case "grad": {
-        const values = e.locals.map(({ local, value }): [string, number] => [local.id, visit(value, env)]);
-        const of = Math.max(...values.map(([, w]) => w), visit(e.body, new Map([...(env ?? []), ...values])));
-        return of < 0 ? of : Infinity; // a bounded function may have any slope
-      }
-      default:
-        return -1;
-    }
-  };
-  const ofBuiltin = (e: BuiltinExpr, env: ReadonlyMap<string, number> | undefined): number => {
-    if (!env)
-      for (const [variable, known] of exponents) {
-        const units = listed(e, variable);
-        if (units) return Math.max(...units.map((u) => known[u] ?? Infinity));
-      }
-    const args = e.args.map((a) => visit(a, env));
-    const most = Math.max(-1, ...args);
-    if (most < 0) return -1;
-    const range = rangeOf(context, e);
-    if (range.low > -Infinity && range.high < Infinity) return 0;
-    const entry = builtins.get(e.fn);
-    const positions = args.flatMap((w, i) => (w >= 0 ? [i] : []));
-    if (isLinearIn(entry?.linear, positions)) return most;
-    const [base = 0] = args;
-    const n = e.args[1]?.kind === "number" ? e.args[1].value : NaN;
-    if (entry?.power === "exponent") return positions.length === 1 && base >= 0 && n >= 0 ? n * base : Infinity;
-    if (typeof entry?.power === "number") return entry.power * base;
-    if (positions.every((i) => isLinearIn(entry?.linear, [i]))) return positions.reduce((total, i) => total + (args[i] ?? 0), 0);
-    if (e.fn === "div" && e.args[1] && rangeOf(context, e.args[1]).low > 0) return Math.max(0, base);
-    return grown(most, entry?.growth);
-  };
-  return visit(energy, undefined);
-}
-
-function grown(exponent: number, growth: number | undefined): number {
-  if (growth === undefined) return Infinity;
-  return growth === 0 ? 0 : growth * exponent;
 }
 
 /** Whether the sum of an expression's entries falls without end in some variable, whatever values the others have: -energy grows with it. */

@@ -1,5 +1,5 @@
 /**
- * Terms of an energy that are linear in a variable between kinks: `abs(x - b)`, a net of ReLUs. Their second derivative is 0 wherever there is one,
+ * Terms of an energy that are linear in a variable between kinks: `abs(x - b)`, a net of ReLUs, the slope of one. Their second derivative is 0 wherever there is one,
  * and an objective that is made of second derivatives does not see how they bend.
  */
 import { builtins, isLinearIn } from "../builtins.js";
@@ -61,6 +61,12 @@ function shapesIn(context: DeriveContext, variable: string): (expr: Expr) => Sha
         if (entry?.piecewiseLinear) return "kinked";
         const moving = args.flatMap((s, i) => (s === "constant" ? [] : [i]));
         return isLinearIn(entry?.linear, moving) ? of : "other";
+      }
+      case "grad": {
+        const values = e.locals.map(({ local, value }): [string, Shape] => [local.id, visit(value, env)]);
+        const body = visit(e.body, new Map([...env, ...values]));
+        // the slope of what is linear is a number, and between kinks one that jumps at them
+        return body === "linear" ? "constant" : body;
       }
       default:
         return "other";

@@ -8,6 +8,7 @@ import type { Span } from "../../base/source.js";
 import type { DeriveContext } from "../derive/context.js";
 import { showDomain } from "../shapes.js";
 import type { Expr, Variable } from "../types.js";
+import { isBoundedAbove } from "./bounded.js";
 import { curvatureOf } from "./curvature.js";
 import type { Cause, Dependence, Structure } from "./dependence.js";
 import { fallsIn } from "./growth.js";
@@ -201,6 +202,20 @@ function real(scene: LawScene, d: Dependence): UnitLaw | undefined {
     return undefined;
   }
   if (d.degree === 2) return { kind: d.coupling === "coupled" ? "jointNormal" : "normal" };
+  if (isBoundedAbove(context, structure, whole, name)) {
+    report(
+      context.diagnostics,
+      "GM3623",
+      variable.span,
+      { variable: name },
+      {
+        labels: mentioned(scene),
+        notes: ["far out exp(-energy) does not fall below some number above 0, for all weights, so it has no integral"],
+        help: [`add what holds it: \`energy sum(${name}^2) / 2\``],
+      },
+    );
+    return undefined;
+  }
   const { term, cause } = culprit(
     scene,
     (t) => t.degree > 2,

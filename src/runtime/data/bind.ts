@@ -18,7 +18,8 @@ import {
   type Split,
   type SplitName,
 } from "./dataset.js";
-import { describeColumn, describeUnits, describeValues, displayRange, makeColumn } from "./domains.js";
+import { describeColumn, describeUnits, describeValues, makeColumn } from "./domains.js";
+import { displayRange } from "./display-range.js";
 import { keepObserved } from "./observed.js";
 import { dense } from "./sparse.js";
 import { suggestion } from "./suggest.js";
@@ -210,6 +211,7 @@ function bindVariable(
   const observed = keepObserved(place("train"), columns.train!, field.options);
   if (observed) columns.train = observed.column;
   const units = describeUnits(context("train"), columns.train!, statistics);
+  const density = units && { density: units };
   const range = displayRange(columns.train!);
   const entries = train.entries?.length === width ? { entries: train.entries, ...(train.words ? { words: true as const } : {}) } : {};
   const audio =
@@ -217,7 +219,7 @@ function bindVariable(
       ? {}
       : { audio: { rate: train.audio.rate, ...(spec.domain === "category" ? { levels: spec.classes ?? 1 } : {}) } };
   for (const split of splitNames)
-    if (columns[split] !== undefined) columns[split] = { ...columns[split], picture: event, range, ...entries, ...audio, ...units };
+    if (columns[split] !== undefined) columns[split] = { ...columns[split], picture: event, range, ...entries, ...audio, ...density };
   notes.push(describeColumn(context("train"), columns.train!, statistics));
   if (observed) notes.push(observed.note);
   if (train.labels !== undefined) notes.push(`${name}: ${train.labels.map((label, code) => `${label} = ${code}`).join(", ")}`);

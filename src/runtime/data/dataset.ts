@@ -84,12 +84,19 @@ export interface Column {
   readonly audio?: { readonly rate: number; readonly levels?: number };
   /** What is black and white, or the ends of an axis: of bounded domains their ends, else most of the training values. */
   readonly range?: readonly [number, number];
-  /** log |d value / d value in the file| of a row in nats, where values were scaled. */
-  readonly logJacobian?: number;
-  /** Of a continuous variable: whole numbers, taken for points of a density without noise. */
-  readonly wholeNumbers?: true;
+  /** Of a variable that has a density: how its values are related to those in the file. */
+  readonly density?: ColumnDensity;
   /** Probabilities from which a `binary` value is drawn in each step; false where the values are 0 and 1 already. */
   readonly stochastic: boolean;
+}
+
+export interface ColumnDensity {
+  /** `v/255`, as the protocol of the data says it. */
+  readonly preprocessing: string;
+  /** log |d value / d value in the file| of a row in nats; 0 where values were not scaled. */
+  readonly logJacobian: number;
+  /** Whole numbers, taken for points of a density without noise. */
+  readonly wholeNumbers: boolean;
 }
 
 /** How many rows a column has. */

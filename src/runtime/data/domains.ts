@@ -13,10 +13,10 @@
 import { assertNever, GmcError } from "../graph/errors.js";
 import { hostStream } from "../graph/random.js";
 import type { DataArray } from "./array.js";
-import type { Column, FieldOptions } from "./dataset.js";
+import type { Column, ColumnDensity, FieldOptions } from "./dataset.js";
 
 import { categoryCodes } from "./categories.js";
-import { logJacobian, takesWholeNumbers } from "./jacobian.js";
+import { hasDensity, logJacobian, takesWholeNumbers } from "./jacobian.js";
 import { isCount, noCount, sparseCounts } from "./sparse.js";
 import { forbidden, showVariable, type ColumnContext, type ValuePlace, type ValueStatistics } from "./column-context.js";
 import { defaultRidge, whitened, whitening, type Whitening } from "./whiten.js";
@@ -75,7 +75,7 @@ function extent(data: DataArray["data"]): Extent {
 }
 
 /** Of the tens of millions of bytes of a set of pictures: which of the 256 values occur. */
-function byteExtent(data: Uint8Array): Extent {
+export function byteExtent(data: Uint8Array): Extent {
   const seen = seenBytes(data);
   const low = seen.indexOf(1);
   return { low: low < 0 ? Infinity : low, high: seen.lastIndexOf(1), integers: true };
@@ -120,7 +120,7 @@ export function makeColumn(context: ColumnContext, array: DataArray, statistics:
       if (array.sparse !== undefined) return sparseCounts(context, array);
       return counts(context, array);
     case "byte":
-      return checked(context, scaled(context, array, 1), (v) => v >= 0 && v <= 255 && Number.isInteger(v), "a whole number in 0..255");
+      return bytesOf(context, array);
     case "simplex": {
       const column = checked(context, scaled(context, array, 1), (v) => v >= 0, "a share from 0 on");
       checkSums(context, column);
@@ -130,6 +130,17 @@ export function makeColumn(context: ColumnContext, array: DataArray, statistics:
     default:
       return assertNever(spec.domain);
   }
+}
+
+function bytesOf(context: ColumnContext, array: DataArray): Column {
+  const { levels } = context.spec;
+  const most = (levels ?? 256) - 1;
+  const [why, help] =
+    levels === undefined
+      ? ["", []]
+      : [`, since \`dequantize\` has ${levels} levels`, [`bytes of all values: \`dequantize\` has 256 levels unless told`]];
+  const isLevel = (v: number): boolean => v >= 0 && v <= most && Number.isInteger(v);
+  return checked(context, scaled(context, array, 1), isLevel, `a whole number in 0..${most}${why}`, help);
 }
 
 /** Looked at as they lie in the file: float32 rounds 16,777,217 to a number that it holds. */
@@ -196,68 +207,19 @@ export function describeColumn(context: ColumnContext, column: Column, statistic
 
 const short = (value: number): string => String(Number(value.toPrecision(6)));
 
-/** How densities of the values are to be read, where they are not those of the values in the file. */
-export function describeUnits(
-  context: ColumnContext,
-  column: Column,
-  statistics: ValueStatistics,
-): Pick<Column, "logJacobian" | "wholeNumbers"> {
-  const change = logJacobian(context, statistics, divides(context) ? divisor(statistics, context.options) : 1);
-  return { ...(change === 0 ? {} : { logJacobian: change }), ...(takesWholeNumbers(column, statistics) ? { wholeNumbers: true } : {}) };
+/** How densities of the values are to be read; undefined where they have probabilities, which do not depend on units. */
+export function describeUnits(context: ColumnContext, column: Column, statistics: ValueStatistics): ColumnDensity | undefined {
+  if (!hasDensity(context.spec.domain)) return undefined;
+  return {
+    preprocessing: describeColumn(context, column, statistics).slice(context.name.length + 2),
+    logJacobian: logJacobian(context, statistics, divides(context) ? divisor(statistics, context.options) : 1),
+    wholeNumbers: takesWholeNumbers(column, statistics),
+  };
 }
 
 /** Whether what stands for 1 divides the values. */
 function divides({ spec, options }: ColumnContext): boolean {
   return spec.domain === "unit" || spec.domain === "real" || (spec.domain === "positive" && options.maximum !== undefined);
-}
-
-/** What pictures show as black and white: the ends of a bounded domain, else three deviations around the mean, within the values. */
-export function displayRange(column: Column): readonly [number, number] {
-  const { variable, source, scale } = column;
-  switch (variable.domain) {
-    case "binary":
-    case "unit":
-    case "simplex":
-      return [0, 1];
-    case "byte":
-      return [0, 255];
-    case "category":
-      return [0, Math.max(1, (variable.classes ?? 2) - 1)];
-    default:
-      break;
-  }
-  if (source instanceof Uint8Array) {
-    const { low, high } = byteExtent(source);
-    // Bytes of a picture use their whole range.
-    return source.length === 0 ? [0, 1] : [low * scale, Math.max(high * scale, (low + 1) * scale)];
-  }
-  if (column.sparse !== undefined)
-    return [
-      0,
-      Math.max(
-        1,
-        Array.from(source).reduce((top, value) => Math.max(top, value), 0),
-      ),
-    ];
-  let count = 0;
-  let sum = 0;
-  let squares = 0;
-  let low = Infinity;
-  let high = -Infinity;
-  for (let i = 0; i < source.length; i++) {
-    const value = source[i]! * scale;
-    if (Number.isNaN(value)) continue;
-    count++;
-    sum += value;
-    squares += value * value;
-    if (value < low) low = value;
-    if (value > high) high = value;
-  }
-  if (count === 0) return [0, 1];
-  const mean = sum / count;
-  const reach = 3 * Math.sqrt(Math.max(0, squares / count - mean * mean));
-  const ends: [number, number] = [Math.max(low, mean - reach), Math.min(high, mean + reach)];
-  return ends[1] > ends[0] ? ends : [low - 0.5, low + 0.5];
 }
 
 function isBinary(statistics: ValueStatistics): boolean {

@@ -8,12 +8,17 @@ import type { Column } from "./dataset.js";
 
 /** In nats a row; 0 where values are as in the file. `over` is what stands for 1. Of sound, the file's values are its whole numbers. */
 export function logJacobian(context: ColumnContext, statistics: ValueStatistics, over: number): number {
-  if (!isContinuous(context.spec.domain)) return 0;
+  if (!isScaled(context.spec.domain)) return 0;
   return ofScaling(context, statistics, over) - context.width * Math.log(statistics.audio?.over ?? 1);
 }
 
-function isContinuous(domain: VariableSpec["domain"]): boolean {
+function isScaled(domain: VariableSpec["domain"]): boolean {
   return domain === "real" || domain === "unit" || domain === "positive";
+}
+
+/** Whether what is drawn of the domain has a density, and no probability. Shares have one, and are what they are in the file. */
+export function hasDensity(domain: VariableSpec["domain"]): boolean {
+  return isScaled(domain) || domain === "simplex";
 }
 
 function ofScaling({ spec, width, options }: ColumnContext, statistics: ValueStatistics, over: number): number {
@@ -43,5 +48,5 @@ function logDeterminant(matrix: Float64Array, n: number): number {
 /** Whole numbers that a density over the line takes for points: it may grow without bound there, and is no probability of them. */
 export function takesWholeNumbers(column: Pick<Column, "variable">, statistics: ValueStatistics): boolean {
   const whole = statistics.audio?.whole === true || (statistics.integers && statistics.high - statistics.low > 1);
-  return whole && isContinuous(column.variable.domain);
+  return whole && isScaled(column.variable.domain);
 }

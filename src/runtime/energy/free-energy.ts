@@ -3,15 +3,30 @@
  * independent given the rest, by enumeration where they are finite and few.
  */
 import { GmcError } from "../graph/errors.js";
-import { add, broadcastTo, less, lift, logSumExp, mul, neg, select, stack, sub, sum, type Shape, type Tensor } from "../graph/index.js";
+import {
+  add,
+  broadcastTo,
+  less,
+  lift,
+  logSumExp,
+  mul,
+  neg,
+  select,
+  sizeOf,
+  stack,
+  sub,
+  sum,
+  type Shape,
+  type Tensor,
+} from "../graph/index.js";
 import { sumLast } from "../graph/last-axes.js";
 import { broadcastShapes } from "../graph/shape.js";
 import { logOrders } from "../prob/multinomial.js";
 import { conditionals, logNormaliser, type Totals } from "./conditional.js";
 import type { EnergyModel, Units, Values } from "./energy-model.js";
 import { energyAt, fieldsAt } from "./fields.js";
-import { countStates, numbers, statesAt } from "./states.js";
-import { flat, leadOf, seenBy, unitsOf, without } from "./values.js";
+import { countStates, numbers, statePieces, statesAt } from "./states.js";
+import { eventOf, flat, leadOf, seenBy, unitsOf, without } from "./values.js";
 import { watchCurvature } from "./watch.js";
 
 export interface Summation {
@@ -61,7 +76,14 @@ export function marginal<W>(
   };
 }
 
-/** -log Σ exp(-E) without base measures. `x` as it comes. */
+/** Numbers that a sum over states holds of each value at a time, as long as that takes no more than so many pieces. */
+const HELD = 2 ** 19;
+const MOST_PIECES = 32;
+
+/**
+ * -log Σ exp(-E) without base measures. `x` as it comes. Many states are summed in pieces, one after another: what an engine holds at a time is
+ * then that of a piece, and of all states no more than their energies.
+ */
 function collapsed<W>(model: EnergyModel<W>, w: W, x: Values, options: Summation): Tensor {
   const { sum: names = [], enumerate = [] } = options;
   const seen = seenBy(model, x);
@@ -73,9 +95,15 @@ function collapsed<W>(model: EnergyModel<W>, w: W, x: Values, options: Summation
   const lead = broadcastShapes(`totals of ${model.name}`, [own, ...Object.values(totals).map((t) => lift(t).shape)]);
   if (enumerate.length === 0) return inClosedForm(model, w, rest, names, widened(own, lead), totals);
   const count = countStates(model, enumerate);
-  const states = statesAt(model, enumerate, numbers(count, lead.length));
-  const energies = inClosedForm(model, w, { ...rest, ...states }, names, [count, ...widened(own, lead)], totals);
-  return neg(logSumExp(neg(broadcastTo(energies, [count, ...lead])), 0));
+  // the values of one state, which a piece holds for each of its states
+  const width = sizeOf(own) * enumerate.reduce((most, name) => Math.max(most, sizeOf(eventOf(unitsOf(model, name)))), 1);
+  const sums = statePieces(model, enumerate, Math.min(MOST_PIECES, Math.ceil((count * width) / HELD)), lead.length).map(
+    ({ states, size }) => {
+      const energies = inClosedForm(model, w, { ...rest, ...states }, names, [size, ...widened(own, lead)], totals);
+      return logSumExp(neg(broadcastTo(energies, [size, ...lead])), 0);
+    },
+  );
+  return neg(sums.length === 1 ? sums[0]! : logSumExp(stack(sums), 0));
 }
 
 /** `own` with the rank of `lead`: the energy does not see totals, so its fields are read once for all of them. */

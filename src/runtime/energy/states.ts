@@ -1,6 +1,6 @@
 /** All states of finite variables, by number: for exact sums over what no closed form sums. */
 import { GmcError } from "../graph/errors.js";
-import { cast, constant, div, expandDims, greater, max, mul, oneHot, reshape, sub, type Shape, type Tensor } from "../graph/index.js";
+import { add, cast, constant, div, expandDims, greater, max, mul, oneHot, reshape, sub, type Shape, type Tensor } from "../graph/index.js";
 import { iotaAlong, sizeOf } from "../graph/index.js";
 import { blockSize, fromBlocks, gridOf, unitsForward } from "./blocks.js";
 import type { EnergyModel, Units, Values } from "./energy-model.js";
@@ -46,21 +46,54 @@ export function countStates(model: EnergyModel, names: readonly string[]): numbe
 
 /** States number `index` (i32 [...lead]) of the variables as the energy sees them, [...lead, ...event]; the last variable varies fastest. */
 export function statesAt(model: EnergyModel, names: readonly string[], index: Tensor): Values {
-  const states: Record<string, Tensor> = {};
+  return valuesOf(model, names, digitsAt(model, names, index));
+}
+
+/** Digits of the states number `index`, i32 [...lead, ...digits] of each variable. */
+function digitsAt(model: EnergyModel, names: readonly string[], index: Tensor): Values {
+  const digits: Record<string, Tensor> = {};
   let stride = 1;
   for (const name of [...names].reverse()) {
-    const units = unitsOf(model, name);
-    const { base, shape } = digitsOf(model, name, units);
+    const { base, shape } = digitsOf(model, name, unitsOf(model, name));
     const size = sizeOf(shape);
     // (index / (stride base^j)) mod base, of each digit j
     const powers = Array.from({ length: size }, (_, e) => stride * base ** (size - 1 - e));
     const steps = constant(powers, [size], "i32");
     const whole = div(expandDims(index, -1), steps);
-    const digit = reshape(sub(whole, mul(div(whole, base), base)), [...index.shape, ...shape]);
-    states[name] = valueOf(units, digit);
+    digits[name] = reshape(sub(whole, mul(div(whole, base), base)), [...index.shape, ...shape]);
     stride *= base ** size;
   }
-  return states;
+  return digits;
+}
+
+function valuesOf(model: EnergyModel, names: readonly string[], digits: Values): Values {
+  return Object.fromEntries(names.map((name) => [name, valueOf(unitsOf(model, name), digits[name]!)]));
+}
+
+/** Some of the states, as `statesAt` gives them with `size` on a first axis before `lead` axes of extent 1. */
+export interface StatePiece {
+  readonly states: Values;
+  readonly size: number;
+}
+
+/**
+ * All states in order, in at most `most` pieces. The states of a piece differ in their last digits alone, so that what is computed of those is the
+ * same in every piece.
+ */
+export function statePieces(model: EnergyModel, names: readonly string[], most: number, lead: number): readonly StatePiece[] {
+  const count = countStates(model, names);
+  const bases = names.flatMap((name) => {
+    const { base, shape } = digitsOf(model, name, unitsOf(model, name));
+    return new Array<number>(sizeOf(shape)).fill(base);
+  });
+  let size = 1;
+  while (size * most < count) size *= bases.pop() ?? 1;
+  const last = digitsAt(model, names, numbers(size, lead));
+  return Array.from({ length: Math.round(count / size) }, (_, i) => {
+    const first = digitsAt(model, names, constant(i * size, [], "i32"));
+    const digits = Object.fromEntries(names.map((name) => [name, i === 0 ? last[name]! : add(last[name]!, first[name]!)]));
+    return { states: valuesOf(model, names, digits), size };
+  });
 }
 
 function valueOf(units: Units, digit: Tensor): Tensor {

@@ -15,7 +15,7 @@ import { leavesOf, type WeightSpecs } from "../nn/spec.js";
 import { categorical } from "../prob/categorical.js";
 import { dataName, dataVariables, defined } from "../train/context.js";
 import { runLoop } from "../train/loop.js";
-import { adam } from "../train/optimizers.js";
+import { adam } from "../optim/optimizers.js";
 import { planPhase } from "../train/plan.js";
 import { startValue } from "../train/carried.js";
 import { initialWeights, writeAll } from "../train/weights.js";

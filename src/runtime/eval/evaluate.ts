@@ -3,7 +3,7 @@
  * standard error and all of it with its protocol. Memory is bounded: rows come in batches, samples in chunks.
  * Randomness belongs to (seed, row, sample), so no number depends on the batch size.
  */
-import { commonRows, describeSplits, evaluationSplit, splitRows, type Dataset, type SplitName } from "../data/dataset.js";
+import { commonRows, describeSplits, evaluationSplit, splitRows, type Column, type Dataset, type SplitName } from "../data/dataset.js";
 import { hasRow } from "../data/observed.js";
 import { hasFixedPoints } from "../engines/cut.js";
 import type { EngineSession } from "../engines/engine.js";
@@ -13,11 +13,19 @@ import { carriedName } from "../train/carried.js";
 import { dataFeeds, defined } from "../train/context.js";
 import { sampleChunks } from "./accumulate.js";
 import { allRows, drawnBatches, spreadRows } from "./batches.js";
-import { densityUnits } from "./density-units.js";
+import { densityLines, densityUnits } from "./density-units.js";
 import { codeUse } from "./code-use.js";
 import { canReconstruct, stageReconstruct } from "./draw.js";
 import { gradientVariance, type GradientVariance } from "./gradient-variance.js";
-import { activeUnits, open, reconstructionError, rowMeasurement, termMeasurement, type Measurement } from "./measurements.js";
+import {
+  activeUnits,
+  completeNames,
+  open,
+  reconstructionError,
+  rowMeasurement,
+  termMeasurement,
+  type Measurement,
+} from "./measurements.js";
 import { sampleMeasurement } from "./samples.js";
 import {
   stageCodes,
@@ -146,6 +154,7 @@ export async function evaluate(options: EvaluateOptions): Promise<Evaluation> {
       split,
       rows,
       data: dataset.provenance,
+      densities: densityLines(metrics),
       seed: options.seed,
       engine: options.session.engine,
       ema: options.averaged.size > 0,
@@ -329,14 +338,14 @@ function completeRows(
 ): readonly number[] {
   const { complete = [] } = metric;
   if (complete.length === 0) return rows;
-  const columns = complete.map((name) =>
-    defined(dataset.streams.find((s) => name in s.spec)?.splits[split]?.columns[name], `data for ${name}`),
-  );
-  const found = rows.filter((row) => columns.every((column) => hasRow(column, row)));
+  const column = (name: string): Column =>
+    defined(dataset.streams.find((s) => name in s.spec)?.splits[split]?.columns[name], `data for ${name}`);
+  const choices = complete.map((each) => (typeof each === "string" ? [column(each)] : each.map(column)));
+  const found = rows.filter((row) => choices.every((columns) => columns.some((c) => hasRow(c, row))));
   if (found.length === 0)
     throw new GmcError(
       "GM4004",
-      `${metric.label} (${metric.place}) is measured where ${complete.join(" and ")} ${complete.length === 1 ? "is" : "are"} observed, and no ${split} row of ${dataset.name} has ${complete.length === 1 ? "it" : "them"}`,
+      `${metric.label} (${metric.place}) is measured where ${completeNames(metric).join(" and ")} ${complete.length === 1 ? "is" : "are"} observed, and no ${split} row of ${dataset.name} has ${complete.length === 1 ? "it" : "them"}`,
     );
   return found;
 }

@@ -10,9 +10,9 @@ import { leavesUnder } from "../nn/spec.js";
 import { carriedOf, carriedName, startValue } from "../train/carried.js";
 import { dataFeeds, dataName, defined, scheduleName } from "../train/context.js";
 import { FAULT } from "../train/fault-state.js";
-import { phaseSteps } from "../train/loop.js";
+import { phaseLength } from "../train/length.js";
 import { LOOK, planPhase, type PlannedUpdate } from "../train/plan.js";
-import { valueAt } from "../train/schedules.js";
+import { valueAt } from "../optim/schedules.js";
 import { gradientName } from "../train/stage-update.js";
 import { Moments } from "./accumulate.js";
 import { allRows, drawnBatches, rngOf, spreadRows } from "./batches.js";
@@ -66,8 +66,8 @@ export async function gradientVariance(options: GradientVarianceOptions): Promis
   const perRow = Object.values(carriedOf(phase)).some((c) => c.perRow === true);
   const batch = Math.min(trained, perRow ? phase.batch : (options.batch ?? phase.batch));
   const [drawn] = drawnBatches(dataset, "train", { batch, seed, rows: spreadRows(allRows(trained), batch) });
-  const stepsPerEpoch = Math.max(1, Math.floor(trained / phase.batch));
-  const at = { step: phaseSteps(phase, stepsPerEpoch) - 1, stepsPerEpoch };
+  const { steps, stepsPerEpoch } = phaseLength(phase, Math.max(1, Math.floor(trained / phase.batch)));
+  const at = { step: steps - 1, stepsPerEpoch };
   const feeds: HostTensors = {
     ...dataFeeds(defined(drawn, "batch").tensors),
     ...Object.fromEntries(

@@ -131,7 +131,7 @@ export function rowMeasurement(options: MeasureOptions, name: string, metric: Ro
           ...(tooHigh > 0 ? { impossible: { rows: beyond.rows, of: moments.count, most: tooHigh } } : {}),
           ...(unmeasured.rows > 0 ? { unmeasured: { ...unmeasured, of: moments.count } } : {}),
           ...(plan.rows.length === plan.all ? {} : { rows: plan.rows.length }),
-          ...(plan.complete === plan.all ? {} : { have: { variables: metric.complete ?? [], rows: plan.complete } }),
+          ...(plan.complete === plan.all ? {} : { have: { variables: completeNames(metric), rows: plan.complete } }),
           ...(partitions.length === 0
             ? {}
             : {
@@ -146,6 +146,10 @@ export function rowMeasurement(options: MeasureOptions, name: string, metric: Ro
     dispose: () => programs.forEach((p) => p.executable.dispose()),
   };
 }
+
+/** What a row must have, in words: `y`, `y or t`. */
+export const completeNames = ({ complete = [] }: RowMetric): readonly string[] =>
+  complete.map((each) => (typeof each === "string" ? each : each.join(" or ")));
 
 /** log Z of each row of a batch; of padding that of its first row, which padding repeats. */
 function partitionFeed(p: MeasuredPartition, batch: number, rows: readonly number[]): readonly [string, HostTensor] {

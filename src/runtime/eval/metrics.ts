@@ -21,7 +21,7 @@ import type {
   UpdateDefinition,
 } from "../model.js";
 import { defined, scheduleName, stepContext } from "../train/context.js";
-import { valueAt } from "../train/schedules.js";
+import { valueAt } from "../optim/schedules.js";
 import { sizeOf } from "../graph/shape.js";
 
 export interface MetricProgram {

@@ -1,6 +1,7 @@
 /** What a result means: the number and all that is needed to measure it again. */
 import type { GradientVariance } from "./gradient-variance.js";
 import type { SplitName } from "../data/dataset.js";
+import type { Dequantisation } from "../model.js";
 
 /** What all results of one evaluation share. */
 export interface Protocol {
@@ -13,6 +14,8 @@ export interface Protocol {
   readonly rows: number;
   /** Source, split, binarisation, scaling, as the data set tells. */
   readonly data: readonly string[];
+  /** Of each variable whose log-density is measured: preprocessing, dequantisation, and where their Jacobians are counted. */
+  readonly densities: readonly string[];
   readonly seed: number;
   readonly engine: string;
   /** Whether the moving average of the weights was measured. */
@@ -67,19 +70,30 @@ export interface ClassifierProtocol {
 }
 
 /**
- * A density depends on the units of its variable. Bits per dim are those of the values in the file (of bytes), so what scaling changes is added;
- * nats are of the values as the model sees them, and the change is told.
+ * A density depends on the units of its variable. Bits are those of the values in the file, so what scaling changes is added; nats are of the values as
+ * the model sees them, and the change is told. Dequantised values are whole numbers in the file and for the model, and their bits a code length.
  */
 export interface DensityUnits {
   /** Of the values as `file` has them, or as the `model` sees them. */
   readonly of: "file" | "model";
   /** From the one to the other, in the unit of the result: added where it is of the file, to be added where it is of the model. */
   readonly scaling: number;
+  /** Those that have a density, by name: how their values come from the file to the base density. */
+  readonly variables: Readonly<Record<string, DensityVariable>>;
+}
+
+export interface DensityVariable {
+  /** What was done to the values when they were read: `v/255`. */
+  readonly preprocessing: string;
+  /** log |d value / d value in the file| of a row, in nats: what `preprocessing` takes from a log-density of the values in the file. */
+  readonly logJacobian: number;
   /**
-   * "none": whole numbers are points of the density, which may grow without bound there: the number is no code length of them.
-   * Absent where the data are none.
+   * Noise of the density under whole numbers. "none": they are points of a density, which may grow without bound there, and the number is no code length.
+   * Absent where the values are no whole numbers.
    */
-  readonly dequantisation?: "none";
+  readonly dequantisation?: Dequantisation | "none";
+  /** Maps of each entry that the density begins with, their log-Jacobians counted in the number: `logit`. */
+  readonly through?: readonly string[];
 }
 
 /** Chains, as weights count, below which one decides the number and a standard error means little. */

@@ -38,7 +38,7 @@ export type Stage =
   /** One optimiser step over many weights; gradients are outputs of an earlier stage of this program. */
   | { readonly kind: "update"; readonly name: string; readonly update: UpdateSpec };
 
-/** Update rules, defined once as graphs in train/optimizers.ts; an engine may have a fused kernel for one. */
+/** Update rules, defined once as graphs in optim/optimizers.ts; an engine may have a fused kernel for one. */
 export type UpdateRule = "sgd" | "momentum" | "adam" | "adamw" | "rmsprop" | "adamax";
 
 export interface UpdateSpec {

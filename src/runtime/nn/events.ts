@@ -52,12 +52,6 @@ export function padEvent(x: Tensor, low: readonly number[], high: readonly numbe
   return pad(x, [...leading, ...low], [...leading, ...high]);
 }
 
-/** The first axis becomes the last but one: values at Z points along axis 0, [Z, ..., D], as the rows of matrices [..., Z, D]. */
-export function axisToEvent(x: Tensor): Tensor {
-  const rank = x.shape.length;
-  return transpose(x, [...Array.from({ length: rank - 2 }, (_, i) => i + 1), 0, rank - 1]);
-}
-
 /**
  * Rows of a table that differs from example to example: `table` [...lead, K, ...row] with `rank` event axes at labels [...lead, ...S] with
  * `labelRank` of them -> [...lead, ...S, ...row]. Leading axes broadcast.

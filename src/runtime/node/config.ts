@@ -75,8 +75,15 @@ export async function loadConfig(modelPath: string): Promise<ModelConfiguration>
 export async function readConfig(path: string): Promise<Configuration> {
   const shown = relative(process.cwd(), path);
   const name = shown === "" || shown.startsWith(`..${sep}..`) ? path : shown;
+  if (fs.statSync(path).isDirectory())
+    throw new GmcError("GM5001", `${name}: expected a configuration file, found a folder`, [
+      `rename the folder, or put a file in its place: {}`,
+    ]);
   const located = parseLocated(readText(path));
-  if (!located.ok) throw new GmcError("GM5101", `${at(name, located.place)}: not JSON: ${located.message}`);
+  if (!located.ok)
+    throw new GmcError("GM5101", `${at(name, located.place)}: not JSON: ${located.message}`, [
+      'a configuration is JSON without comments: { "models": { "vae.gm": { "data": "mnist" } } }',
+    ]);
   const problems = (await compileSchema(configSchema))(located.value);
   const problem = problems[0];
   if (problem !== undefined) throw report(name, problem, located.placeOf(problem.at, problem.key), problems.length - 1);

@@ -17,5 +17,6 @@ export { encodePng, type Raster, type Rows } from "./raster.js";
 export { readArray, readFields, type ReadField, type ReadFields } from "./readers.js";
 export { createRun, listRuns, readRunConfig, reopenRun, type NewRun, type RunConfig, type RunFolder } from "./run-folder.js";
 export { loadTrained, train, type LoadTrainedOptions, type NodeTrainOptions, type Saved } from "./run-train.js";
-export type { MetricRecord, RunOptions, StepReport, TrainedModel, TrainOptions } from "../train/index.js";
+export type { MetricRecord, StepReport } from "../train/index.js";
+export type { RunOptions, TrainedModel, TrainOptions } from "../training.js";
 export type { Evaluation, Protocol, Result, TrainedSession } from "../eval/index.js";

@@ -20,7 +20,7 @@ import { carriedByModel, carriedName } from "../train/carried.js";
 import { emaName } from "../train/context.js";
 import { boundData } from "../train/arrays.js";
 import { checkOptionNames } from "../train/options.js";
-import { train as trainWith, type RunOptions, type TrainedModel, type TrainOptions } from "../train/train.js";
+import { train as trainWith, type RunOptions, type TrainedModel, type TrainOptions } from "../training.js";
 import { checkCompatible, loadCheckpoint, saveCheckpoint } from "./checkpoint.js";
 import { loadDataset } from "./datasets.js";
 

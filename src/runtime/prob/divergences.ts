@@ -13,6 +13,7 @@ import {
   equal,
   exp,
   expandDims,
+  eye,
   lessEqual,
   lgamma,
   lift,
@@ -174,6 +175,17 @@ export function klMultivariateNormalNormal(q: MultivariateNormalParams, p: Norma
   return add(mul(0.5, sub(add(trace, sum(square(shift), -1)), size)), logs);
 }
 
+/** A diagonal q against a full p (a prior with correlated entries, most often): (|Lp^-1 diag(sq)|_F^2 + |Lp^-1 (mp - mq)|^2 - D) / 2 + log det Lp - sum log sq. */
+export function klNormalMultivariateNormal(q: NormalParams, p: MultivariateNormalParams): Tensor {
+  const factor = choleskyFactorOf(p);
+  const size = lastExtent(factor);
+  const scale = broadcastTo(q.scale, leadingOf([q.scale], size));
+  const shift = broadcastTo(sub(p.loc, q.loc), leadingOf([q.loc, p.loc], size));
+  const trace = sum(square(triangularSolve(factor, mul(eye(size), expandDims(scale, -1)))), [-2, -1]);
+  const quadratic = sum(square(solveLower(factor, shift)), -1);
+  return add(mul(0.5, sub(add(trace, quadratic), size)), sub(logDeterminant(factor), sum(log(scale), -1)));
+}
+
 /** The common shape of some parameters, with at least the axis of one draw. */
 function leadingOf(values: readonly TensorLike[], size: number): readonly number[] {
   return broadcastShapes("KL", [...values.map((value) => lift(value).shape), [size]]);
@@ -183,7 +195,7 @@ function leadingOf(values: readonly TensorLike[], size: number): readonly number
  * Closed forms by the `.gm` names of q and p: `closedFormKL[q][p]`. The compiler knows these pairs by name; a test holds both lists together.
  */
 export const closedFormKL = {
-  Normal: { Normal: klNormal },
+  Normal: { Normal: klNormal, MultivariateNormal: klNormalMultivariateNormal },
   LogNormal: { LogNormal: klLogNormal },
   HalfNormal: { HalfNormal: klHalfNormal },
   MultivariateNormal: { MultivariateNormal: klMultivariateNormal, Normal: klMultivariateNormalNormal },

@@ -12,6 +12,7 @@ export { discretizedLogistic, discretizedLogisticOn, type Grid } from "./discret
 export * from "./divergences.js";
 export { exponential, type ExponentialParams } from "./exponential.js";
 export { gamma, type GammaParams } from "./gamma.js";
+export { gaussianPosterior, type AffineNormal, type GaussianPosterior } from "./gaussian-posterior.js";
 export { gumbel, type GumbelParams } from "./gumbel.js";
 export { halfNormal, type HalfNormalParams } from "./half-normal.js";
 export { laplace, type LaplaceParams } from "./laplace.js";

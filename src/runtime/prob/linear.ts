@@ -31,16 +31,16 @@ export function logDeterminant(factor: Tensor): Tensor {
   return sum(log(diagonal(factor)), -1);
 }
 
-/** L^-1 v for vectors v [..., D]. */
-export function solveLower(factor: Tensor, v: Tensor): Tensor {
+/** L^-1 v, or (L^T)^-1 v, for vectors v [..., D]. */
+export function solveLower(factor: Tensor, v: Tensor, options: { readonly transpose?: boolean } = {}): Tensor {
   const size = lastExtent(factor);
   if (factor.shape.length === 2) {
     // One factor for all vectors: one solve with the vectors as columns.
     const columns = transpose(reshape(v, [sizeOf(v.shape) / size, size]));
-    return reshape(transpose(triangularSolve(factor, columns)), v.shape);
+    return reshape(transpose(triangularSolve(factor, columns, options)), v.shape);
   }
   const leading = broadcastShapes("triangular solve", [factor.shape.slice(0, -2), v.shape.slice(0, -1)]);
-  return squeeze(triangularSolve(factor, expandDims(broadcastTo(v, [...leading, size]), -1)), -1);
+  return squeeze(triangularSolve(factor, expandDims(broadcastTo(v, [...leading, size]), -1), options), -1);
 }
 
 /** A v for vectors v [..., m] and a matrix [n, m] or [..., n, m]: [..., n]. */

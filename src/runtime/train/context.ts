@@ -50,6 +50,16 @@ export function dataVariables(model: Pick<ModelDefinition, "streams">): Readonly
   return Object.assign({}, ...model.streams) as Record<string, VariableSpec>;
 }
 
+/** The generative density of what is observed as a `.gm` writes it, `p(x | y)`: for the lines that errors and notes propose. None where no stream is in its head. */
+export function writtenLikelihood(model: ModelDefinition): string | undefined {
+  const p = model.generative;
+  const density = p === undefined ? undefined : model.densities[p];
+  const data = density?.head.filter((name) => Object.hasOwn(dataVariables(model), name)) ?? [];
+  if (density === undefined || data.length === 0) return undefined;
+  const given = density.given.length === 0 ? "" : ` | ${density.given.join(", ")}`;
+  return `${p}(${data.join(", ")}${given})`;
+}
+
 /** The tensors of the weights within the current trace; `read` gives the state of each. */
 export function readWeights(model: ModelDefinition, read: (at: LeafAt) => Tensor): StepContext["w"] {
   // the type of a tree of unknown form unfolds without end

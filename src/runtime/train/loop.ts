@@ -12,11 +12,12 @@ import type { CarriedSpec, PhaseDefinition } from "../model.js";
 import { dataName, defined, scheduleName } from "./context.js";
 import { nonFinite } from "./fault.js";
 import { FAULT } from "./fault-state.js";
+import { phaseLength } from "./length.js";
 import { requireMemory } from "./memory.js";
 import { LOOK, type PhasePlan, type PlannedUpdate } from "./plan.js";
 import { pause } from "../engines/pause.js";
 import { createStates, dropAverages } from "./phase-states.js";
-import { valueAt, type Progress, type Schedule } from "./schedules.js";
+import { valueAt, type Progress, type Schedule } from "../optim/schedules.js";
 import { runStart } from "./start.js";
 import { EarlyStopping, type StoppingState } from "./stopping.js";
 import { LEARNING_RATE } from "./update-spec.js";
@@ -233,8 +234,7 @@ interface PhaseRun {
 async function steps(options: Running, run: PhaseRun): Promise<PhaseResult> {
   const { session } = options;
   const { index, plan, source, compiled, from } = run;
-  const stepsPerEpoch = Math.max(1, Math.floor(source.stepsPerEpoch / plan.batchesPerStep));
-  const total = phaseSteps(run.definition, stepsPerEpoch, options);
+  const { steps: total, stepsPerEpoch } = phaseLength(run.definition, source.stepsPerEpoch, options);
   const epochs = total / stepsPerEpoch;
   const names = compiled.flatMap((c) => c.update.metrics);
   const recordEvery = options.recordEvery ?? Math.max(1, Math.ceil(stepsPerEpoch / 20));
@@ -369,17 +369,6 @@ async function steps(options: Running, run: PhaseRun): Promise<PhaseResult> {
 /** Steps a second. */
 export function speedOf(steps: number, seconds: number): number {
   return steps / Math.max(1e-9, seconds);
-}
-
-/** Steps that a phase takes. */
-export function phaseSteps(
-  definition: Pick<PhaseDefinition, "epochs" | "steps">,
-  stepsPerEpoch: number,
-  overrides: { readonly epochs?: number | undefined; readonly steps?: number | undefined } = {},
-): number {
-  if (overrides.steps !== undefined) return overrides.steps;
-  if (overrides.epochs !== undefined) return Math.ceil(overrides.epochs * stepsPerEpoch);
-  return definition.steps ?? Math.ceil((definition.epochs ?? 1) * stepsPerEpoch);
 }
 
 /** Adds to `compiled` as they come: what is there is to be disposed of, whatever else fails. */

@@ -20,7 +20,7 @@ import { carriedName, carriedOf } from "./carried.js";
 import { dataName, defined, scheduleName } from "./context.js";
 import { stageDiagnosis, type Diagnosis } from "./diagnosis.js";
 import { FAULT, type Checks } from "./fault-state.js";
-import type { Schedule } from "./schedules.js";
+import type { Schedule } from "../optim/schedules.js";
 import { contextOf, stageUpdate, type UpdateSite } from "./stage-update.js";
 import { stageStart } from "./start.js";
 import { updateSpec } from "./update-spec.js";
@@ -70,8 +70,6 @@ export interface PhasePlan {
   readonly states: readonly AddedState[];
   /** Weights that have a moving average once this phase runs. */
   readonly averaged: readonly string[];
-  /** Batches that one step takes. */
-  readonly batchesPerStep: number;
   /** What weights start from that wait for the first batch; absent where there are none. */
   readonly start?: PlannedStart;
 }
@@ -156,7 +154,6 @@ export function planPhase(model: ModelDefinition, index: number, options: PlanOp
   const start = stageStart(model, options.started ?? new Set(), () => {
     for (const update of phase.updates) update.value(contextOf({ model, phase, update, batch, dynamic }));
   });
-  const batchesPerStep = 1 + updates.reduce((total, u) => total + u.steps - 1, 0);
   return {
     name: phase.name,
     batch,
@@ -164,7 +161,6 @@ export function planPhase(model: ModelDefinition, index: number, options: PlanOp
     schedules: phase.schedules ?? {},
     states: [...states.values()],
     averaged: [...states.values()].flatMap((s) => (s.start.kind === "copy" ? [s.start.of] : [])),
-    batchesPerStep,
     ...(start ? { start: plannedStart(phase, start) } : {}),
   };
 }

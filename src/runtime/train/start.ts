@@ -13,7 +13,7 @@ import type { ModelDefinition } from "../model.js";
 import { leavesOf } from "../nn/spec.js";
 import { dataName, defined, scheduleName } from "./context.js";
 import type { PhasePlan, PlannedStart } from "./plan.js";
-import { valueAt } from "./schedules.js";
+import { valueAt } from "../optim/schedules.js";
 
 /**
  * Stages `objectives` with the model's waiting weights starting; gives the graph and the weights that it reached, or undefined where there are

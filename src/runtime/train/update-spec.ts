@@ -6,7 +6,7 @@ import type { Constraint, PhaseDefinition, UpdateDefinition } from "../model.js"
 import { unconstrained, type LeafAt } from "../nn/spec.js";
 import { emaName } from "./context.js";
 import { FAULT } from "./fault-state.js";
-import type { OptimizerSpec } from "./optimizers.js";
+import type { OptimizerSpec } from "../optim/optimizers.js";
 import { gradientName } from "./stage-update.js";
 
 /** Feed of the learning rate. A colon keeps it apart from the names of a model. */

@@ -9,7 +9,9 @@ import { layers } from "../../layers.js";
 import { anything } from "../../range.js";
 import type { Expr } from "../../types.js";
 import { childrenOf } from "../../walk.js";
-import { type DeriveContext, netOf, underPaths, weightEntries, weightsIn } from "../context.js";
+import { type DeriveContext, netOf } from "../context.js";
+import { underPaths } from "../weight-paths.js";
+import { weightEntries, weightsIn } from "../weights.js";
 import { linearParts, netCalls, type Sign } from "./parts.js";
 
 export function checkLipschitz(context: DeriveContext, phase: DerivedPhase, derived: DerivedUpdate): void {

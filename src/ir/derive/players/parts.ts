@@ -5,7 +5,9 @@
 import { remembered } from "../../../base/remembered.js";
 import type { Expr } from "../../types.js";
 import { childrenOf, distExprs } from "../../walk.js";
-import { type DeriveContext, densityOf, walk, weightsIn } from "../context.js";
+import { type DeriveContext, densityOf } from "../context.js";
+import { walk } from "../walk-bindings.js";
+import { weightsIn } from "../weights.js";
 
 export type Sign = 1 | -1;
 

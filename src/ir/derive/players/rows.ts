@@ -12,7 +12,8 @@ import { layers } from "../../layers.js";
 import { exprsOf, type Quantity, walkQuantity } from "../../quantity.js";
 import type { Expr, Net } from "../../types.js";
 import { childrenOf, walkExpr } from "../../walk.js";
-import { definitionInputs, type DeriveContext, flowOf, netOf, partsOfFlow, walk } from "../context.js";
+import { definitionInputs, type DeriveContext, flowOf, netOf, partsOfFlow } from "../context.js";
+import { walk } from "../walk-bindings.js";
 
 /** A layer or function that reads the batch, where it stands or is called. */
 interface Reader {

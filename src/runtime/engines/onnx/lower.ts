@@ -3,8 +3,9 @@
  * every other primitive goes through one total table. Names in the model: `feed:x`, `state:w`, `value:12` in; `value:12`, `write:w` out.
  */
 import { InternalError } from "../../graph/errors.js";
-import type { Graph, Node, NodeOf, Prim } from "../../graph/types.js";
-import { full, ModelBuilder, type Value } from "./builder.js";
+import { sizeOf } from "../../graph/shape.js";
+import type { DType, Graph, Node, NodeOf, Prim } from "../../graph/types.js";
+import { full, int, ModelBuilder, type Value } from "./builder.js";
 import { elementwise } from "./lower-elementwise.js";
 import { convolution } from "./lower-conv.js";
 import { linear } from "./lower-linear.js";
@@ -12,7 +13,12 @@ import { structure } from "./lower-structure.js";
 import type { Lowering, LoweringContext } from "./lowering.js";
 import { findPatterns } from "./patterns.js";
 import type { HostPrim, ModelStep } from "./plan.js";
-import type { OnnxModel } from "./proto.js";
+import { elementType, type OnnxModel } from "./proto.js";
+
+/** Entries of an iota from which on what follows from it is computed where it is needed. */
+const LONG = 4096;
+
+const isEntry = ({ prim }: Node): boolean => prim === "input" || prim === "state";
 
 type Computed = Exclude<Prim, "input" | "state" | HostPrim>;
 
@@ -62,10 +68,19 @@ export function lowerModel(name: string, graph: Graph, step: ModelStep): Lowered
       case "constant":
         return structure.constant(context, n, []);
       case "iota":
-        return structure.iota(context, n, []);
+        return unfolded(structure.iota(context, n, []), n.dtype);
       default:
         throw new InternalError(`${n.prim} ${id} is read before it is computed`);
     }
+  };
+  /** A long iota plus a zero that onnxruntime cannot know: it would compute all that follows from the iota beforehand, and hold it. */
+  const unfolded = (iota: Value, dtype: DType): Value => {
+    const known = step.ids.flatMap((id) => node(id).inputs).find((id) => node(id).dtype === "f32" && (isEntry(node(id)) || reads.has(id)));
+    if (sizeOf(iota.shape) < LONG || known === undefined || dtype === "bool") return iota;
+    const entry = b.once("Reshape", [value(known).name, b.i64([-1])]);
+    const first = b.once("Gather", [entry, b.i64([0])], { axis: int(0) });
+    const zero = b.once("Cast", [b.once("Less", [first, first])], { to: int(elementType[dtype]) });
+    return { ...iota, name: b.once("Add", [iota.name, zero]) };
   };
   const context: LoweringContext = { b, node, value, full: (id) => full(b, value(id), node(id).shape), scalar: (id) => scalarOf(node(id)) };
 

@@ -12,6 +12,7 @@ import type { DType, Graph, Node, NodeOf, Origin, Shape } from "../../graph/type
 import type { Program, Stage } from "../engine.js";
 import { assemble, type Assembled, type DeviceLimits } from "./assemble.js";
 import type { BindingSources, Memory } from "./bindings.js";
+import { joinProducts } from "./join-products.js";
 import { indexedAxes, type IndexedAxis } from "./indices.js";
 import { planMemory } from "./memory.js";
 import { schedule, type Part, type Schedule } from "./schedule.js";
@@ -63,6 +64,14 @@ export interface CompiledStage {
   readonly states: ReadonlyMap<string, { readonly dtype: DType; readonly shape: Shape }>;
   /** Axes along which feeds are indices. */
   readonly indexed: readonly IndexedAxis[];
+  /** Of an update stage. */
+  readonly optimiser?: OptimiserNeed;
+}
+
+/** What no update can do without: each weight, slot and average read once and written once. */
+export interface OptimiserNeed {
+  readonly parameters: number;
+  readonly bytes: number;
 }
 
 export interface CompiledProgram {
@@ -150,7 +159,17 @@ class Compiler {
           this.gradientPacks.push({ ...pack, members });
           this.values.set(pack.name, { ref: pack.name, dtype: "f32", shape: [pack.bytes / 4] });
         }
-        return this.graph(stage.name, plan.graph, index, undefined);
+        const sizes = stage.update.targets.map((target) =>
+          sizeOf(this.stateShape(target.weight) ?? this.values.get(target.gradient)?.shape ?? []),
+        );
+        const optimiser: OptimiserNeed = {
+          parameters: sizes.reduce((sum, size) => sum + size, 0),
+          bytes: stage.update.targets.reduce(
+            (sum, { slots, ema }, i) => sum + 8 * sizes[i]! * (1 + slots.length + (ema === null ? 0 : 1)),
+            0,
+          ),
+        };
+        return { ...this.graph(stage.name, plan.graph, index, undefined), optimiser };
       }
     }
   }
@@ -184,7 +203,7 @@ class Compiler {
 
   private graph(name: string, staged: Graph, index: number, repeat: CompiledStage["repeat"]): CompiledStage {
     const wanted = Object.entries(staged.outputs).filter(([output]) => readAfter(this.program, output, index));
-    const graph = reuseReductions(optimize({ ...staged, outputs: Object.fromEntries(wanted) }));
+    const graph = joinProducts(reuseReductions(optimize({ ...staged, outputs: Object.fromEntries(wanted) })));
     const { nodes } = graph;
     const own: Origin = { label: name, place: this.program.name };
     const contentOf = ({ dtype, shape, origin = own }: Node): Content => ({ dtype, shape, origin });

@@ -59,6 +59,16 @@ export interface StageDescription {
   /** How often it runs in one run of the program: a number, or the name of the value that says it. */
   readonly times: number | string;
   readonly dispatches: readonly DispatchDescription[];
+  /** Of an update stage: bytes a parameter. */
+  readonly optimiser?: OptimiserTraffic;
+}
+
+export interface OptimiserTraffic {
+  readonly parameters: number;
+  /** What the stage moves. */
+  readonly moved: number;
+  /** What weights, slots and averages take that are read once and written once: 24 for Adam. */
+  readonly least: number;
 }
 
 export interface Totals {
@@ -80,12 +90,18 @@ export interface ProgramDescription {
 export function describeProgram(program: CompiledProgram, owner: Origin): ProgramDescription {
   const stages = program.stages.map((stage): StageDescription => {
     const dispatches = stage.steps.map((step) => describeStep(stage, step, owner));
-    return { name: stage.name, times: stage.repeat?.count ?? 1, dispatches };
+    return { name: stage.name, times: stage.repeat?.count ?? 1, dispatches, ...trafficOf(stage, dispatches) };
   });
   const run = sumOf(
     stages.flatMap(({ times, dispatches }) => (typeof times === "number" ? [scaled(sumOf(dispatches.map(totalsOf)), times)] : [])),
   );
   return { name: program.name, stages, run };
+}
+
+function trafficOf({ optimiser }: CompiledStage, dispatches: readonly DispatchDescription[]): Pick<StageDescription, "optimiser"> {
+  if (optimiser === undefined || optimiser.parameters === 0) return {};
+  const { parameters, bytes } = optimiser;
+  return { optimiser: { parameters, moved: sumOf(dispatches.map(totalsOf)).bytes / parameters, least: bytes / parameters } };
 }
 
 export function sumOf(all: readonly Totals[]): Totals {

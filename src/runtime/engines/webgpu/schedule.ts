@@ -7,10 +7,13 @@
  * 2. Everything else is written out where it is read, as often as it is read. Where that would cost more than keeping it, it is kept: a
  *    part of its own, without a core.
  * 3. Of what a part computes, that is stored which others read and cannot cheaply compute again from what is stored.
- * 4. Parts over equal spaces that read the same join; parts of one level share a dispatch.
+ * 4. Parts that follow each other entry by entry become one (chains.ts); parts over equal spaces that read the same join; parts that do not
+ *    depend on one another share a dispatch (dispatches.ts).
  */
 import { sizeOf } from "../../graph/shape.js";
 import type { Graph, Node } from "../../graph/types.js";
+import { chained } from "./chains.js";
+import { dispatchesOf } from "./dispatches.js";
 import { expressions, isElementwise } from "./expressions.js";
 import { heaviness, isHeavy, type HeavyPrim } from "./heavy.js";
 import type { NodeOf } from "../../graph/types.js";
@@ -49,7 +52,6 @@ const LOAD_COST = 4;
 /** More than this is kept in any case, so that kernels stay short. */
 const MOST_COST = 1500;
 const CHEAP = 4;
-const MOST_PARTS = 48;
 
 interface Cluster {
   readonly core: number;
@@ -96,8 +98,20 @@ class Scheduler {
     for (const node of this.graph.nodes) this.place(node);
     this.keepWhatIsReadOften();
     const stored = this.whatIsStored();
-    const parts = this.leveled(this.partsOf(stored), stored);
-    return { graph: this.graph, dispatches: this.dispatchesOf(this.joined(parts, stored)) };
+    const leveled = (parts: readonly Part[]): Part[] => this.leveled(parts, stored);
+    const parts = chained(leveled(this.partsOf(stored)), {
+      graph: this.graph,
+      loadsOf: (stores) => this.loadsOf(stores, stored),
+      isRoot: (id) => this.roots.has(id),
+      forget: (id) => stored.delete(id),
+      fits: (part) => this.bound([part]) <= this.options.maxBuffers,
+      leveled,
+    });
+    const dispatches = dispatchesOf(leveled(this.joined(parts, stored)), (together) => {
+      const { read, written, count } = this.names(together);
+      return count <= this.options.maxBuffers && ![...read].some((name) => written.has(name));
+    });
+    return { graph: this.graph, dispatches };
   }
 
   /** What a part must give up, so that what it binds is granted. */
@@ -247,7 +261,7 @@ class Scheduler {
 
   // -- 3. what is stored
 
-  private whatIsStored(): ReadonlySet<number> {
+  private whatIsStored(): Set<number> {
     const stored = new Set(this.kept);
     for (const node of this.graph.nodes) {
       const home = this.cluster.get(node.id);
@@ -353,21 +367,6 @@ class Scheduler {
 
   private bound(parts: readonly Part[]): number {
     return this.names(parts).count;
-  }
-
-  private dispatchesOf(parts: readonly Part[]): (readonly Part[])[] {
-    const dispatches: Part[][] = [];
-    const ordered = [...parts].sort((a, b) => a.level - b.level || a.stores[0]! - b.stores[0]!);
-    for (const part of ordered) {
-      const fits = dispatches.find((others) => {
-        if (part.host || others[0]!.host || others[0]!.level !== part.level || others.length >= MOST_PARTS) return false;
-        const { read, written, count } = this.names([...others, part]);
-        return count <= this.options.maxBuffers && ![...read].some((name) => written.has(name));
-      });
-      if (fits === undefined) dispatches.push([part]);
-      else fits.push(part);
-    }
-    return dispatches;
   }
 }
 

@@ -27,6 +27,7 @@ function isShifted(t: Tensor): boolean {
 
 /** Whether `t` > 0 wherever it is defined. */
 function isPositive(t: Tensor): boolean {
+  if (sigmoidOf(t) !== undefined || twiceSigmoidOf(t) !== undefined) return true;
   const node = core(t);
   switch (node.prim) {
     case "exp":
@@ -47,11 +48,20 @@ function isPositive(t: Tensor): boolean {
   }
 }
 
-/** u where `t` is sigmoid(u), however it is written: 1 / (1 + exp(-u)), 1 - sigmoid(-u). */
+/** u where `t` is sigmoid(u), however it is written: 1 / (1 + exp(-u)), 1 - sigmoid(-u), (1 + tanh(u / 2)) / 2. */
 function sigmoidOf(t: Tensor): Tensor | undefined {
   const node = producer(t);
   if (node.prim === "sigmoid") return operand(node, 0);
-  if (node.inputs.length !== 2 || constantValue(operand(node, 0)) !== 1) return undefined;
+  if (node.inputs.length !== 2) return undefined;
+  const twice = halved(t, t);
+  const inner = twice === undefined ? undefined : twiceSigmoidOf(twice);
+  if (inner !== undefined) return inner;
+  if (node.prim === "add") {
+    const other = besides(t, 0.5);
+    const v = other === undefined ? undefined : tanhOf(halved(other, t));
+    return v && mul(v, 2);
+  }
+  if (constantValue(operand(node, 0)) !== 1) return undefined;
   const other = operand(node, 1);
   if (other.shape.length < t.shape.length) return undefined;
   if (node.prim === "sub") {
@@ -65,10 +75,50 @@ function sigmoidOf(t: Tensor): Tensor | undefined {
   return v === undefined || v.shape.length < t.shape.length ? undefined : neg(v);
 }
 
+/** u where `t` is 2 sigmoid(u) written as 1 + tanh(u / 2) or 1 - tanh(-u / 2). */
+function twiceSigmoidOf(t: Tensor): Tensor | undefined {
+  const { prim } = producer(t);
+  const other = prim === "add" || prim === "sub" ? besides(t, 1) : undefined;
+  const v = tanhOf(other);
+  return v && mul(v, prim === "add" ? 2 : -2);
+}
+
+/** v where `t` is tanh(v) or -tanh(-v). */
+function tanhOf(t: Tensor | undefined): Tensor | undefined {
+  const inner = under(under(t, "neg"), "tanh");
+  return inner === undefined ? under(t, "tanh") : neg(inner);
+}
+
+/** y where `t` is c + y, y + c or c - y, in its full shape. */
+function besides(t: Tensor, c: number): Tensor | undefined {
+  const node = producer(t);
+  const [a, b] = [operand(node, 0), operand(node, 1)];
+  const y = constantValue(a) === c ? b : node.prim === "add" && constantValue(b) === c ? a : undefined;
+  return y?.shape.length === t.shape.length ? y : undefined;
+}
+
+/** y where `t` is y / 2, in the full shape of `like`. */
+function halved(t: Tensor, like: Tensor): Tensor | undefined {
+  const node = producer(t);
+  if (node.prim !== "div" && node.prim !== "mul") return undefined;
+  const [a, b] = [operand(node, 0), operand(node, 1)];
+  const y = constantValue(b) === (node.prim === "div" ? 2 : 0.5) ? a : node.prim === "mul" && constantValue(a) === 0.5 ? b : undefined;
+  return y?.shape.length === like.shape.length ? y : undefined;
+}
+
+/** y where `t` is y^2. */
+function squareRoot(t: Tensor): Tensor | undefined {
+  const node = producer(t);
+  if (node.prim === "mul") return node.inputs[0] === node.inputs[1] ? operand(node, 0) : undefined;
+  return node.prim === "pow" && constantValue(operand(node, 1)) === 2 ? operand(node, 0) : undefined;
+}
+
 /** Whether log of it has a form better than log of the value. */
 function hasOwnLog(t: Tensor): boolean {
+  if (sigmoidOf(t) !== undefined || twiceSigmoidOf(t) !== undefined) return true;
   const node = core(t);
   if (node.prim === "exp" || node.prim === "sigmoid" || node.prim === "sqrt") return true;
+  if (node.prim === "add") return core(operand(node, 0)).prim === "exp" && core(operand(node, 1)).prim === "exp";
   return node.prim === "mul" || node.prim === "div" ? hasOwnLog(operand(node, 0)) || hasOwnLog(operand(node, 1)) : false;
 }
 
@@ -78,6 +128,8 @@ function stableLog(x: Tensor): Tensor | undefined {
   const a = operand(node, 0);
   const u = sigmoidOf(x);
   if (u !== undefined) return neg(softplus(neg(u)));
+  const twice = twiceSigmoidOf(x);
+  if (twice !== undefined) return logTwiceSigmoid(twice);
   switch (node.prim) {
     case "exp":
       return a;
@@ -88,8 +140,13 @@ function stableLog(x: Tensor): Tensor | undefined {
     case "add": {
       const b = operand(node, 1);
       if (constantValue(a) === 1) return full(log1p(b), x);
-      return constantValue(b) === 1 ? full(log1p(a), x) : undefined;
+      if (constantValue(b) === 1) return full(log1p(a), x);
+      const [u, v] = [under(a, "exp"), under(b, "exp")];
+      return u === undefined || v === undefined ? undefined : add(u, softplus(sub(v, u)));
     }
+    // log(exp(a) - 1), the inverse of softplus
+    case "expm1":
+      return add(a, log(neg(expm1(neg(a)))));
     case "reduceSum": {
       const shifted = under(a, "exp");
       return shifted === undefined || isShifted(shifted) ? undefined : logSumExp(shifted, node.params.axes);
@@ -132,13 +189,23 @@ function stableExp(x: Tensor): Tensor | undefined {
   return argument !== undefined && isPositive(argument) ? argument : undefined;
 }
 
+/** log(1 + tanh(u / 2)) */
+function logTwiceSigmoid(u: Tensor): Tensor {
+  return sub(Math.LN2, softplus(neg(u)));
+}
+
 function stableLog1p(x: Tensor): Tensor | undefined {
   const u = under(x, "exp");
   if (u !== undefined) return softplus(u);
+  const t = tanhOf(x);
+  if (t !== undefined) return logTwiceSigmoid(mul(t, 2));
   const inner = under(x, "neg");
   if (inner === undefined) return undefined;
   const s = sigmoidOf(inner);
   if (s !== undefined) return neg(softplus(s));
+  // log(1 - y^2) of a y that comes near 1
+  const root = squareRoot(inner);
+  if (root !== undefined && (tanhOf(root) ?? sigmoidOf(root)) !== undefined) return add(log1p(root), log1p(neg(root)));
   // log(1 - exp(v)): expm1 keeps its digits where v is near 0; far from it the error stays that of rounding 1 (Maechler 2012)
   const v = under(inner, "exp");
   return v === undefined ? undefined : log(neg(expm1(v)));

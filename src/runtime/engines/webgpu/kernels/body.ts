@@ -30,7 +30,7 @@ export interface KernelContext {
 
 export const fresh = (): Block => new Block({ next: 0 });
 
-/** Writes all that a part stores at one place, given what its core gave there. */
+/** Writes all that a part stores at one place, given what its core gave there: after all of it is read, as a state may be written where it lies. */
 export function storeAll({ graph, part, bindings }: KernelContext, block: Block, at: At, core?: string): void {
   const flat = flatOf(block, at);
   const emitter = new Emitter({
@@ -40,12 +40,12 @@ export function storeAll({ graph, part, bindings }: KernelContext, block: Block,
       part.core === undefined || core === undefined ? undefined : { id: part.core, text: core, at: sizeOf(at.shape) === 1 ? "0u" : flat },
   });
   const same = (a: readonly number[], b: readonly number[]): boolean => a.length === b.length && a.every((n, i) => n === b[i]);
-  for (const id of part.stores) {
+  const values = part.stores.map((id) => {
     const { shape } = graph.nodes[id]!;
     const place = same(shape, at.shape) && at.axes !== undefined ? bothAt(shape, flat, at.axes) : flatAt(shape, flat);
-    const value = emitter.value(block, id, place);
-    for (const line of bindings.store(id, place.flat!, value)) block.add(line);
-  }
+    return { id, place, value: emitter.value(block, id, place) };
+  });
+  for (const { id, place, value } of values) for (const line of bindings.store(id, place.flat!, value)) block.add(line);
 }
 
 /** `if (condition) { … }` around what `fill` writes. */

@@ -12,23 +12,24 @@
  * ```
  * From `gmc/runtime`, `engine` is an Engine object; `gmc/node` also takes its name and saves checkpoints.
  */
-import { stochasticVariables } from "../eval/batches.js";
-import { evaluate } from "../eval/evaluate.js";
-import { openSession, type TrainedSession } from "../eval/session.js";
-import { splitRows, type Dataset } from "../data/dataset.js";
-import { checkRoundTrips } from "./round-trip.js";
-import { checkBatch, openTrainStream } from "../data/streams.js";
-import type { Engine, EngineOptions, EngineSession } from "../engines/engine.js";
-import { GmcError } from "../graph/errors.js";
-import type { ModelDefinition, PhaseDefinition } from "../model.js";
-import { leavesOf } from "../nn/spec.js";
-import { boundData, type DataOptions } from "./arrays.js";
-import { carriedByModel, carriedName, startValue } from "./carried.js";
-import { dataVariables, defined, emaName } from "./context.js";
-import { runLoop, speedOf, type CheckpointReason, type Cursor, type LoopResult, type MetricRecord, type StepReport } from "./loop.js";
-import { checkOptionNames } from "./options.js";
-import { planPhase } from "./plan.js";
-import { initialWeights, writeAll } from "./weights.js";
+import { stochasticVariables } from "./eval/batches.js";
+import { evaluate } from "./eval/evaluate.js";
+import { openSession, type TrainedSession } from "./eval/session.js";
+import { splitRows, type Dataset } from "./data/dataset.js";
+import { checkRoundTrips } from "./train/round-trip.js";
+import { checkBatch, openTrainStream } from "./data/streams.js";
+import type { Engine, EngineOptions, EngineSession } from "./engines/engine.js";
+import { GmcError } from "./graph/errors.js";
+import type { ModelDefinition, PhaseDefinition } from "./model.js";
+import { leavesOf } from "./nn/spec.js";
+import { boundData, type DataOptions } from "./train/arrays.js";
+import { carriedByModel, carriedName, startValue } from "./train/carried.js";
+import { defined, emaName, writtenLikelihood } from "./train/context.js";
+import { phaseLength } from "./train/length.js";
+import { runLoop, speedOf, type CheckpointReason, type Cursor, type LoopResult, type MetricRecord, type StepReport } from "./train/loop.js";
+import { checkOptionNames } from "./train/options.js";
+import { planPhase } from "./train/plan.js";
+import { initialWeights, writeAll } from "./train/weights.js";
 
 export interface RunOptions {
   /** Replaces each phase's epochs. */
@@ -221,11 +222,8 @@ export function checkTraining(model: ModelDefinition, dataset: Dataset, options:
 export function checkTrains(model: ModelDefinition): void {
   if (model.train.length > 0) return;
   const { generative: p, inference: q } = model;
-  const density = p === undefined ? undefined : model.densities[p];
-  const data = density?.head.filter((name) => Object.hasOwn(dataVariables(model), name)) ?? [];
-  const given = density === undefined || density.given.length === 0 ? "" : ` | ${density.given.join(", ")}`;
-  const objective =
-    p === undefined || data.length === 0 ? "…" : q === undefined ? `log ${p}(${data.join(", ")}${given})` : `ELBO(${p}, ${q})`;
+  const likelihood = writtenLikelihood(model);
+  const objective = likelihood === undefined ? "…" : q === undefined ? `log ${likelihood}` : `ELBO(${p}, ${q})`;
   throw new GmcError("GM4007", `${model.name} has no train block, so there is nothing to train`, [
     `add one to the model: train { maximize ${objective}  optimizer = adam(lr = 1e-3), batch = 100, epochs = 10 }`,
   ]);
@@ -238,6 +236,15 @@ function hasValidation(dataset: Dataset): boolean {
 /** Rows of a step; a closed-form estimate takes all there are. */
 function batchOf(phase: PhaseDefinition, dataset: Dataset, options: RunOptions): number {
   return phase.updates.some((u) => u.assigns === "all rows") ? splitRows(dataset, "train") : (options.batch ?? phase.batch);
+}
+
+/** Steps of an epoch and in all of a phase of a run with these options. */
+export function lengthOf(
+  phase: PhaseDefinition,
+  dataset: Dataset,
+  options: RunOptions,
+): { readonly steps: number; readonly stepsPerEpoch: number } {
+  return phaseLength(phase, Math.max(1, Math.floor(splitRows(dataset, "train") / batchOf(phase, dataset, options))), options);
 }
 
 function checkRunOptions(model: ModelDefinition, options: RunOptions): void {

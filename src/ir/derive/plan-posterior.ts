@@ -1,0 +1,143 @@
+/**
+ * Draws of what causes a variable that is given, `z ~ p(z | x)`: from the exact posterior. Finite variables are summed over with its weights; normal ones,
+ * where all between is normal with affine locations, are drawn from it, given the states of those.
+ */
+import { report } from "../../base/report.js";
+import type { Span } from "../../base/source.js";
+import { distributions } from "../distributions.js";
+import { type EstimatorNote, exprsOfPosterior, type LinearGaussian } from "../quantity.js";
+import { tensor, typeOfDomain } from "../shapes.js";
+import { finiteStates, MAX_STATES, type States } from "../states.js";
+import type { Expr, Local, LogDensityExpr, ObjectiveDraw, Slot } from "../types.js";
+import { type DeriveContext, densityOf } from "./context.js";
+import type { DrawRequest } from "./estimators.js";
+import { gaussianPosterior } from "./marginal.js";
+import type { DensitySource, PlannedDraw } from "./plan-draw.js";
+import { type Behind, reachedBy, trainedThrough } from "./trained-through.js";
+
+/** A sum over the states of a finite variable, weighted by its posterior. */
+export interface PosteriorStep {
+  readonly kind: "posterior";
+  readonly variable: string;
+  /** Set when it is bound under another name. */
+  readonly local: Local | undefined;
+  readonly states: States;
+  readonly posterior: LogDensityExpr;
+  readonly reason: string;
+}
+
+interface Asked {
+  readonly context: DeriveContext;
+  readonly draw: ObjectiveDraw;
+  readonly source: DensitySource;
+  readonly locals: ReadonlyMap<string, Local>;
+  readonly request: DrawRequest;
+  readonly behind: Behind;
+  readonly notes: EstimatorNote[];
+}
+
+/** Undefined after an error. `effect`: a variable that is given, and drawn from what is asked for. */
+export function planPosterior(asked: Asked, effect: string): PlannedDraw | undefined {
+  const { context, draw, source, locals, notes } = asked;
+  const { density } = source;
+  const { definitions } = densityOf(context, density);
+  const lawOf = (v: string): string | undefined => {
+    const definition = definitions.get(v);
+    return definition?.kind === "draw" ? definition.dist.dist : undefined;
+  };
+  const isNormal = (v: string): boolean => distributions.get(lawOf(v) ?? "")?.gaussian === true;
+  const normal = source.head.filter(isNormal);
+  const steps: PosteriorStep[] = [];
+  const given: Slot[] = [...source.given];
+  let total = 1;
+  for (const variable of source.head.filter((v) => !isNormal(v))) {
+    const declared = context.model.variables.get(variable);
+    const states = declared && finiteStates(declared.domain, lawOf(variable));
+    const type = declared && typeOfDomain(declared.domain);
+    total *= states?.size ?? Infinity;
+    if (!states || !type || total > MAX_STATES || draw.samples) return refuse(asked, effect, variable, states && total <= MAX_STATES);
+    const local = locals.get(variable);
+    const value: Expr = local
+      ? { kind: "local", local, type: local.type, span: draw.span }
+      : { kind: "variable", variable, sample: undefined, type, span: draw.span };
+    const posterior: LogDensityExpr = {
+      kind: "logDensity",
+      density,
+      head: [{ variable, value }],
+      given: [...given],
+      type: tensor([]),
+      span: draw.span,
+    };
+    given.push({ variable, value });
+    const reason = `exact: its ${states.size} states, weighted by their posterior`;
+    notes.push({ variable, density, estimator: "enumerate", reason });
+    steps.push({ kind: "posterior", variable, local, states, posterior, reason });
+  }
+  const behind = new Map(steps.map((s): [string, boolean] => [s.local?.id ?? s.variable, false]));
+  if (normal.length === 0) return { steps, behind };
+  const at = new Map(given.map((s): [string, Expr] => [s.variable, s.value]));
+  const posterior = gaussianPosterior(context, density, normal, at, draw.span);
+  if (typeof posterior === "string") return refuse(asked, effect, normal[0] ?? "", false, posterior);
+  const moved = noteNormal(asked, normal, posterior);
+  const variables = normal.map((variable) => ({ variable, local: locals.get(variable) }));
+  const step = { kind: "gaussian", density, variables, given: given.map((s) => s.variable), posterior, span: draw.span } as const;
+  return {
+    steps: [...steps, step],
+    behind: new Map([...behind, ...variables.map((v): [string, boolean] => [v.local?.id ?? v.variable, moved])]),
+  };
+}
+
+/** Notes the draw of normal latents; whether a trained weight acts through it. */
+function noteNormal({ context, source, request, behind, notes }: Asked, normal: readonly string[], posterior: LinearGaussian): boolean {
+  const exprs = exprsOfPosterior(posterior);
+  const moved = trainedThrough(context, request.over, behind)(exprs);
+  for (const variable of normal)
+    notes.push({
+      variable,
+      density: source.density,
+      estimator: moved ? "reparam" : "sampled",
+      reason: "exact: its posterior is normal, all that is drawn from it being normal with affine locations",
+      ...(request.over === undefined
+        ? {}
+        : {
+            gradient: {
+              path: moved ? "reparameterised" : "none",
+              unbiased: true,
+              weights: moved ? reachedBy(context, exprs, request) : [],
+            },
+          }),
+    });
+  return moved;
+}
+
+function refuse({ context, draw, source }: Asked, effect: string, variable: string, summable = false, why?: string): undefined {
+  const { density, head, given } = source;
+  const names = given.map((s) => s.variable);
+  report(
+    context.diagnostics,
+    "GM3531",
+    draw.span,
+    { conditional: `${density}(${head.join(", ")} | ${names.join(", ")})`, effect, variable },
+    {
+      labels: labelsOf(context, density, [variable, effect]),
+      notes: why === undefined ? [] : [why],
+      help: [
+        `draw from a density of your own, ${head.map((v) => `\`${v}\``).join(", ")} given ${names.map((v) => `\`${v}\``).join(", ")}`,
+        ...(summable
+          ? ["its states can be summed exactly in one `E[…]` without a family of samples"]
+          : [
+              `the posterior is exact for at most ${MAX_STATES} states, and for Normal latents that enter the locations of Normals linearly`,
+            ]),
+      ],
+    },
+  );
+  return undefined;
+}
+
+function labelsOf(context: DeriveContext, density: string, variables: readonly string[]): readonly { span: Span; text: string }[] {
+  const { definitions } = densityOf(context, density);
+  return variables.flatMap((v) => {
+    const found = definitions.get(v);
+    return found ? [{ span: found.span, text: `\`${v}\` is drawn here` }] : [];
+  });
+}

@@ -1,0 +1,66 @@
+/**
+ * What a flow does to data before it learns anything: noise under whole numbers, maps of each entry onto another domain. Their Jacobians are part of the
+ * log-density, and whoever reports a number says so.
+ */
+import { BYTE_LEVELS } from "../bijection-forms.js";
+import { bijections } from "../flows.js";
+import { type Quantity, walkQuantity } from "../quantity.js";
+import type { BijectionStep, FlowCallExpr, FlowStep } from "../types.js";
+import { type DeriveContext, flowOf } from "./context.js";
+import { flowChain, inverted } from "./flow-change.js";
+
+export interface Preparation {
+  readonly dequantisation: { readonly noise: "uniform" | "variational"; readonly levels: number } | undefined;
+  /** From the data on. */
+  readonly through: readonly string[];
+}
+
+/** Of the variables whose log-density a measure is; of one that no flow makes, or whose flow learns at once, there is none. */
+export function preparations(context: DeriveContext, quantity: Quantity, variables: Iterable<string>): ReadonlyMap<string, Preparation> {
+  const found = new Map<string, Preparation>();
+  const wanted = new Set(variables);
+  walkQuantity(quantity, (q) => {
+    if (q.kind !== "logDet" || !wanted.has(q.variable) || found.has(q.variable)) return;
+    const own = preparationOf(context, q.calls);
+    if (own.dequantisation || own.through.length > 0) found.set(q.variable, own);
+  });
+  return found;
+}
+
+/** How many whole numbers the flows that end in a variable tell apart; undefined where that is all of the bytes. */
+export function levelsOf(context: DeriveContext, variable: string): number | undefined {
+  const all = [...context.densities.values()].flatMap(({ definitions }) => {
+    const definition = definitions.get(variable);
+    const chain = definition?.kind === "define" ? flowChain(context, definition.value) : undefined;
+    return chain ? (preparationOf(context, inverted(chain, variable).calls).dequantisation?.levels ?? []) : [];
+  });
+  const least = Math.min(...all);
+  return least < BYTE_LEVELS ? least : undefined;
+}
+
+/** Of calls in the order in which data go back through them. */
+function preparationOf(context: DeriveContext, calls: readonly FlowCallExpr[]): Preparation {
+  let dequantisation: Preparation["dequantisation"];
+  const through: string[] = [];
+  // what is given a sample takes the flow forwards, from base to data
+  for (const step of calls.flatMap((c) => (c.direction === "inverse" ? [...stepsOf(context, c.flow)].reverse() : []))) {
+    const entry = step.kind === "bijection" ? bijections.get(step.instance.bijection) : undefined;
+    if (step.kind !== "bijection" || entry === undefined) break;
+    // what keeps any domain moves entries about
+    if (entry.takes === undefined) continue;
+    if (entry.noisy) dequantisation = { noise: step.noise === undefined ? "uniform" : "variational", levels: levelsIn(step) };
+    else if (entry.back !== undefined) through.push(entry.back);
+    else break;
+  }
+  return { dequantisation, through };
+}
+
+function levelsIn(step: BijectionStep): number {
+  const { levels } = step.instance.options;
+  return typeof levels === "number" ? levels : BYTE_LEVELS;
+}
+
+/** The steps of a flow from base to data, those of the flows that it is made of in their place. */
+function stepsOf(context: DeriveContext, name: string): readonly FlowStep[] {
+  return flowOf(context, name).steps.flatMap((s) => (s.kind === "flow" ? stepsOf(context, s.flow) : [s]));
+}
