@@ -388,7 +388,9 @@ function emitUpdate(derived: DerivedModel, u: DerivedUpdate, phase: DerivedPhase
     gradientOnly: hasGradientOnly(u.derived.quantity) ? bool(true) : undefined,
     ofWholeBatch: couplesRows(derived.context, u.derived.quantity) ? bool(true) : undefined,
     over: array(u.moves.map(str)),
-    optimizer: em ? call("sgd", object({ lr: num(1) })) : emitOptimizer(optimizer, [...phase.phase.settings, ...u.update.settings]),
+    optimizer: em
+      ? call("sgd", object({ lr: num(1) }))
+      : emitOptimizer(optimizer, [...phase.phase.settings, ...u.update.settings], findSetting(u.update.settings, "ema")),
     steps: steps === undefined || steps === 1 ? undefined : num(steps),
     carried: latents?.carried ?? carriedStates(derived, o, batch, online?.averages),
     before: o.chains.length === 0 ? latents?.before : array(o.chains.flatMap(({ use, begin }) => beforeStages(derived, use, begin))),
@@ -402,14 +404,22 @@ function callFunction({ fn, data, schedules }: Called, more: readonly string[]):
   return arrow(`({ ${parts.join(", ")} })`, call(fn.name, name("w"), ...args));
 }
 
-/** The learning rate, clipping and weight decay may stand beside the optimiser in the train block. */
-function emitOptimizer(optimizer: ReturnType<typeof findSetting>, settings: Parameters<typeof findSetting>[0]): Js {
+/**
+ * The learning rate, clipping and weight decay may stand beside the optimiser in the train block; the average that a statement keeps of what it moves is
+ * its optimiser's, that of a phase holds for all of them.
+ */
+function emitOptimizer(
+  optimizer: ReturnType<typeof findSetting>,
+  settings: Parameters<typeof findSetting>[0],
+  ema: ReturnType<typeof findSetting>,
+): Js {
   const base = optimizer?.kind === "call" ? optimizer : ({ kind: "call", name: "adam", args: {} } as const);
   const args = { ...base.args };
   for (const key of ["lr", "clipNorm", "clipValue", "weightDecay"]) {
     const value = findSetting(settings, key);
     if (value) args[key] = value;
   }
+  if (ema) args["ema"] = ema;
   return settingJs({ ...base, args });
 }
 

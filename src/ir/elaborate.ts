@@ -125,6 +125,7 @@ function elaborateModel(
     headers: new Map(),
     densityByName: new Map(),
     objectives: new Map(),
+    expansions: new Map(),
     facts: new Map(),
     factsOfExpr: new Map(),
     usedIds: new Map(),
@@ -214,6 +215,7 @@ function elaborateMembers(env: Env, model: ast.ModelDecl, hyper: ModelIr["hyper"
     flows: cx.flows,
     densities: [...cx.densityByName.values()],
     objectives,
+    expansions: cx.expansions,
     train,
     evaluate: evaluations,
   };

@@ -6,7 +6,7 @@ import type { Diagnostics } from "../base/report.js";
 import type { Span } from "../base/source.js";
 import type { Facts } from "./facts.js";
 import type { Entity, Scope } from "./scope.js";
-import type { Density, Dim, Flow, Net, Objective, Param, Type, Variable, WeightNode } from "./types.js";
+import type { Density, Dim, Expr, Flow, Net, Objective, Param, Type, Variable, WeightNode } from "./types.js";
 
 /** State of the elaboration of one model. */
 export interface Context {
@@ -31,6 +31,8 @@ export interface Context {
   readonly headers: Map<ast.DensityDecl, DensityHeader | null>;
   readonly densityByName: Map<string, Density>;
   readonly objectives: Map<ast.ObjectiveDecl, Objective | undefined>;
+  /** Values that calls of objective templates were replaced by, and the calls as written. */
+  readonly expansions: Map<Expr, string>;
   /** What is known of locals and nets beyond their types, and of expressions once it was asked for. */
   readonly facts: Map<string, Facts>;
   readonly factsOfExpr: Map<object, Facts>;

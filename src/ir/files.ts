@@ -96,6 +96,7 @@ function constantEnv(scope: Scope, diagnostics: Diagnostics): Env {
     headers: new Map(),
     densityByName: new Map(),
     objectives: new Map(),
+    expansions: new Map(),
     facts: new Map(),
     factsOfExpr: new Map(),
     usedIds: new Map(),

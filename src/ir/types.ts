@@ -61,6 +61,8 @@ export interface ModelIr {
   readonly densities: readonly Density[];
   /** Objectives named in the model (not templates), and the nets, densities and objectives that stand in `train` and `evaluate` inline. */
   readonly objectives: readonly Objective[];
+  /** Values that calls of objective templates were replaced by, and the calls as written. */
+  readonly expansions: ReadonlyMap<Expr, string>;
   readonly train: readonly Phase[];
   readonly evaluate: readonly Evaluation[];
 }

@@ -4,7 +4,7 @@
  */
 import type { LinearMap, MapTerm } from "../quantity.js";
 import type { Expr } from "../types.js";
-import { type DeriveContext } from "./context.js";
+import { type DeriveContext, variablesIn } from "./context.js";
 import { underPaths } from "./weight-paths.js";
 import { weightsIn } from "./weights.js";
 import { fingerprint } from "./kl.js";

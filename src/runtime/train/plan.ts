@@ -112,7 +112,7 @@ export function planPhase(model: ModelDefinition, index: number, options: PlanOp
     const targets = trainedLeaves(model, update);
     const optimizer = {
       ...update.optimizer,
-      ema: phase.ema ?? update.optimizer.ema,
+      ema: update.optimizer.ema ?? phase.ema ?? null,
       lr: update.assigns ? 1 : (options.lr ?? update.optimizer.lr),
     };
     const site: UpdateSite = { model, phase, update, batch, dynamic, targets, watching };
