@@ -1,7 +1,7 @@
 /** The model after derivation: its IR, with every statement of `train` and `evaluate` derived. What codegen and `explain` work from. */
 import type { DerivedObjective, Quantity } from "./quantity.js";
 import type { DeriveContext } from "./derive/context.js";
-import type { Evaluation, Expr, ModelIr, Phase, Update } from "./types.js";
+import type { Evaluation, Expr, ModelIr, ParamStart, Phase, Update } from "./types.js";
 
 export interface DerivedUpdate {
   readonly update: Update;
@@ -59,6 +59,12 @@ export interface DerivedDensity {
   readonly inverses: ReadonlyMap<string, Expr>;
 }
 
+/** Values that a parameter starts from; those that read another such parameter come after it. */
+export interface DerivedStart {
+  readonly start: ParamStart;
+  readonly derived: DerivedObjective;
+}
+
 export interface DerivedModel {
   readonly context: DeriveContext;
   readonly model: ModelIr;
@@ -66,6 +72,7 @@ export interface DerivedModel {
   readonly densities: ReadonlyMap<string, DerivedDensity>;
   readonly phases: readonly DerivedPhase[];
   readonly evaluations: readonly DerivedEvaluation[];
+  readonly starts: readonly DerivedStart[];
   /** Density that samples are drawn from, density that infers latents from data. */
   readonly generative: string | undefined;
   readonly inference: string | undefined;
