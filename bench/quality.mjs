@@ -20,7 +20,7 @@ const { values: flags } = parseArgs({
 });
 if (flags.help) {
   console.log(
-    "usage: npm run quality -- [--epochs N] [--k N] [--only vae,iwae,mog,mog-mnist,rbm,replicated_softmax,sbn-wake-sleep,sbn-rws,sbn-vimco,made,nade,pixelcnn,glow] [--seed N]",
+    "usage: npm run quality -- [--epochs N] [--k N] [--only vae,iwae,mog,mog-mnist,rbm,replicated_softmax,sbn-wake-sleep,sbn-rws,sbn-vimco,sbn-rws-then-vimco,sbn-rws-then-rws,made,nade,pixelcnn,glow] [--seed N]",
   );
   process.exit(0);
 }
@@ -34,7 +34,9 @@ const gmc = join(root, "dist", "cli", "main.js");
  */
 const byOption = (epochs) => ["--epochs", String(epochs)];
 /** One net of 200 binary units and one budget: the same rows, batches, optimiser and epochs. */
-const beliefNet = { epochs: 20, length: byOption, args: ["--data", "binarized_mnist", "--set", "Hs=[200]", "--k", "200"] };
+const beliefNet = { epochs: 10, length: byOption, args: ["--data", "binarized_mnist", "--set", "Hs=[200]", "--k", "200", "--lr", "3e-3"] };
+/** The same net for eight epochs of reweighted wake-sleep, then five of another estimator at a falling rate: its own epochs, whatever is asked for. */
+const secondPhase = { folder: "bench/models", epochs: 13, length: () => [], args: ["--data", "binarized_mnist", "--k", "200"] };
 const models = [
   {
     name: "vae",
@@ -96,6 +98,8 @@ const models = [
     file: "sbn.gm",
     published: "below RWS for the same K*, Mnih & Rezende 2016, three layers of 200",
   },
+  { ...secondPhase, name: "sbn-rws-then-vimco", file: "rws-then-vimco.gm", published: "see sbn-vimco" },
+  { ...secondPhase, name: "sbn-rws-then-rws", file: "rws-then-rws.gm", published: "see sbn-vimco" },
   // Fixed binarised MNIST, 50,000 training rows: log p is exact, and early stopping may end before the budget.
   {
     name: "made",

@@ -4,7 +4,7 @@
  */
 import { InternalError } from "../base/internal-error.js";
 import { textOf } from "../base/source.js";
-import type { DerivedEvaluation, DerivedModel, DerivedPhase, DerivedUpdate } from "../ir/derived-model.js";
+import type { DerivedEvaluation, DerivedModel, DerivedPhase, DerivedStart, DerivedUpdate } from "../ir/derived-model.js";
 import { densityOf, type DeriveContext } from "../ir/derive/context.js";
 import { givenTheirSum } from "../ir/derive/own-reads.js";
 import { weightEntries } from "../ir/derive/weights.js";
@@ -149,6 +149,7 @@ export function emitModel(derived: DerivedModel, source: SourceInfo): EmittedMod
     inference: inferenceName === undefined ? undefined : str(inferenceName),
     train,
     evaluate,
+    starts: derived.starts.length === 0 ? undefined : array(derived.starts.map((s) => emitStart(derived, s, objectives))),
     roundTrips: roundTrips(context, model),
   });
   const schedules = [...new Set([...derived.phases.flatMap((p) => p.updates.flatMap((u) => u.derived.schedules.map((s) => s.name)))])];
@@ -159,6 +160,17 @@ export function emitModel(derived: DerivedModel, source: SourceInfo): EmittedMod
     data: [...model.variables.values()].filter((v) => v.role === "data").map((v) => v.name),
     schedules,
   };
+}
+
+/** `{ of: "codebook", values: ({ w, data }) => startOfCodebook(w, data.x) }` */
+function emitStart(derived: DerivedModel, { start, derived: values }: DerivedStart, objectives: Objectives): Js {
+  const doc = [`What \`${start.param.name}\` starts from: ${start.text}  ${place(start.span)}`];
+  const lowered = objectives.get(values, start.value, `startOf${capital(start.param.path)}`, doc);
+  return object({
+    of: str(start.param.path),
+    place: str(place(start.span)),
+    values: callObjective(derived, lowered, undefined, 1, undefined),
+  });
 }
 
 /** What infers latents, in the form of a density; `exact`: by an inverse, which gives back the row. */

@@ -15,6 +15,8 @@ export interface Context {
   readonly variables: Map<string, Variable>;
   readonly streams: (readonly string[])[];
   readonly params: Param[];
+  /** Parameters that start from values of an expression, which is elaborated last. */
+  readonly starts: PendingStart[];
   /** Names that the train block constrains. */
   readonly constrained: ReadonlySet<string>;
   /** Elaborated nets, callees first, and the instances of each declaration of the model. */
@@ -77,7 +79,7 @@ export interface Owner {
   readonly counters: Map<string, number>;
   random: boolean;
   /** Why no layer may stand here; undefined where it may. */
-  readonly refusal: "train" | "evaluate" | undefined;
+  readonly refusal: "train" | "evaluate" | "init" | undefined;
 }
 
 /** How variables of the model are read here. */
@@ -112,6 +114,13 @@ export function freshId(cx: Context, wanted: string): string {
   }
   cx.usedIds.set(id, 2);
   return id;
+}
+
+/** `init data(…)` of a parameter, and where it stands. */
+export interface PendingStart {
+  readonly env: Env;
+  readonly param: Param;
+  readonly call: ast.CallExpr;
 }
 
 export function newOwner(path: string, refusal: Owner["refusal"] = undefined): Owner {

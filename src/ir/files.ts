@@ -85,6 +85,7 @@ function constantEnv(scope: Scope, diagnostics: Diagnostics): Env {
     variables: new Map(),
     streams: [],
     params: [],
+    starts: [],
     constrained: new Set(),
     nets: [],
     netByName: new Map(),

@@ -25,6 +25,7 @@ import { couplesRows, refuseReadersInDensities } from "./players/rows.js";
 import { checkPlayers, warnUnmoved } from "./players/check.js";
 import { roles } from "./roles.js";
 import { nameSchedules } from "./schedules.js";
+import { deriveStarts } from "./starts.js";
 import { stoppingGoal } from "./stopping.js";
 
 /** Derives a model; undefined after errors have been reported. */
@@ -67,14 +68,16 @@ export function derive(model: ModelIr, diagnostics: Diagnostics): DerivedModel |
     if (!derived) failed = true;
     return derived ? [derived] : [];
   });
+  const starts = deriveStarts(context);
+  if (!starts) failed = true;
   const phases = failed ? [] : derivedPhases.map((p) => ({ ...p, goal: stoppingGoal(context, p.phase, evaluations) }));
-  if (failed || diagnostics.hasErrors) return undefined;
+  if (failed || !starts || diagnostics.hasErrors) return undefined;
   if (phases.length > 0) {
     warnUntrained(context, entries, phases);
     warnUnmoved(context, model);
   }
   const densities = new Map(model.densities.map((d) => [d.name, deriveDensity(context, d.name)]));
-  return { context, model, densities, phases, evaluations, ...roles(context, densities) };
+  return { context, model, densities, phases, evaluations, starts, ...roles(context, densities) };
 }
 
 /** A statement by expectation maximisation has no use for a direction but up, nor for settings of an optimiser: its own, or its phase's if it stands alone. */

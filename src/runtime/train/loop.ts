@@ -202,9 +202,9 @@ async function runPhase(options: Running, index: number, given: Cursor): Promise
   requireMemory(session, plan, (batch) => options.plan(index, started, batch));
   if (from.fresh) {
     await createStates(session, plan, index > 0, options.startValue);
-    if (plan.start) {
-      await runStart(session, plan, plan.start, source, options.seed);
-      from = { ...from, started: [...(from.started ?? []), ...plan.start.weights] };
+    for (const start of plan.starts) {
+      await runStart(session, plan, start, source, options.seed);
+      from = { ...from, started: [...(from.started ?? []), ...start.weights] };
     }
   }
   if (from.data !== null) source.seek(from.data);
