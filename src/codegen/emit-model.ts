@@ -10,7 +10,7 @@ import { givenTheirSum } from "../ir/derive/own-reads.js";
 import { weightEntries } from "../ir/derive/weights.js";
 import { hasGradientOnly } from "../ir/derive/energy-use.js";
 import { PATHWISE } from "../ir/derive/plan-draw.js";
-import { levelsOf, type Preparation } from "../ir/derive/preparation.js";
+import { leavesOutEnds, levelsOf, type Preparation } from "../ir/derive/preparation.js";
 import { couplesRows } from "../ir/derive/players/rows.js";
 import { fingerprint } from "../ir/derive/kl.js";
 import { optimaIn } from "../ir/derive/optimum.js";
@@ -192,7 +192,7 @@ function spec(context: DeriveContext, variable: string): Js {
   if (found.role === "data" && drawsUnitVectors(model, variable)) return call("unitVector", variableSpec(found.domain));
   const levels = levelsOf(context, variable);
   if (levels !== undefined) return call("quantized", variableSpec(found.domain), num(levels));
-  const ends = openEnds(model, variable);
+  const ends = openEnds(model, variable) ?? (found.role === "data" && leavesOutEnds(context, variable) ? "both" : undefined);
   return ends ? call("interior", variableSpec(found.domain), ...(ends === "both" ? [] : [str(ends)])) : variableSpec(found.domain);
 }
 
