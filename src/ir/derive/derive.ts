@@ -213,7 +213,7 @@ function estimatedPartitions(context: DeriveContext): EstimatedPartitions {
     const density = energyDensity(context, value.densities[0]);
     if (density === undefined) continue;
     const { options: defaults } = estimators.get("ais") ?? { options: [] };
-    const options = { ...Object.fromEntries(defaults.map((o) => [o.name, o.value])), ...value.options };
+    const options = { ...Object.fromEntries(defaults.map((o) => [o.name, o.value])), ...value.options, ...value.choices };
     found.set(density, [...(found.get(density) ?? []), { name, options, span }]);
   }
   return found;
@@ -295,7 +295,7 @@ function deriveEvaluator(context: DeriveContext, evaluation: Evaluation): Derive
   const energy = energyDensity(context, named);
   if (energy !== undefined && value.evaluator === "ais") {
     const analysis = energyOf(context, energy);
-    checkSites(context, analysis, analysis.variables, value.options["sampler"], evaluation.span);
+    checkSites(context, analysis, analysis.variables, value.choices["sampler"], evaluation.span);
   }
   if (energy !== undefined)
     return requireDataReads(context, energy, evaluation.span) &&
