@@ -344,6 +344,7 @@ export function lowerMatching(scope: QuantityScope, q: Matching): TensorValue {
     name: str(q.variable),
     ...Object.fromEntries(Object.entries(own).map(([key, value]) => [key, literal(value)])),
     sum: q.sum.length === 0 ? undefined : array(q.sum.map(str)),
+    enumerate: q.enumerate.length === 0 ? undefined : array(q.enumerate.map(str)),
   });
   const blur = sigma === undefined ? [] : [literal(sigma)];
   const value = call(objective.fn, name(energyModelName(q.density)), name("w"), call("key.at", str(q.method)), given.js, ...blur, options);

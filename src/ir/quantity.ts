@@ -293,7 +293,9 @@ export interface Matching {
   readonly options: Options;
   readonly density: string;
   readonly variable: string;
+  /** Hidden variables: those of a closed form, and those whose states are all visited. */
   readonly sum: readonly string[];
+  readonly enumerate: readonly string[];
   readonly at: ReadonlyMap<string, Expr>;
   readonly span: Span;
 }

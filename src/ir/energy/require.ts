@@ -153,13 +153,24 @@ export function boundChoices(analysis: EnergyAnalysis, hidden: readonly string[]
 export function layeredChoices(analysis: EnergyAnalysis, hidden: readonly string[]): readonly string[] {
   const laws = [...analysis.laws].map(([name, law]) => ({ law, domain: analysis.variable.get(name)?.domain.name }));
   const lawless = laws.filter(({ law }) => !hasBlockLaw(law));
-  if (lawless.some(({ domain }) => domain === "real")) return [];
+  if (lawless.some(({ domain }) => domain === "real")) return boundedByDensity(analysis, hidden);
   const sites = lawless.length > 0 ? "sampler = single_site" : undefined;
   const and = `and pcd(${["k = 5", "chains = 100", ...(sites ? [sites] : [])].join(", ")})`;
   const bounded = isBounded(analysis, hidden);
   return [
     ...(bounded ? [`mean field for the data phase, persistent chains for the model's: \`by mean_field(steps = 10) ${and}\``] : []),
     `${bounded ? "or samples" : "samples"} of the hidden units: \`by gibbs(${["steps = 10", ...(sites ? [sites] : [])].join(", ")}) ${and}\``,
+  ];
+}
+
+/** Where no sampler draws the hidden units given the data, a density of the model may. */
+function boundedByDensity(analysis: EnergyAnalysis, hidden: readonly string[]): readonly string[] {
+  const seen = analysis.variables.filter((v) => !hidden.includes(v)).join(", ");
+  const all = analysis.variables.join(", ");
+  const q = `q(${hidden.join(", ")} | ${seen})`;
+  return [
+    `hidden real units have a form where the energy is quadratic in them`,
+    `or a density of your own for them gives a bound: \`maximize E[${hidden.join(", ")} ~ ${q}](log ${analysis.density}(${all}) - log ${q}) by langevin(k = 20, step = 0.01)\``,
   ];
 }
 
