@@ -252,10 +252,17 @@ export interface Optimum {
   readonly span: Span;
 }
 
+export interface ExactSum {
+  readonly kind: "exact";
+  readonly sum: readonly string[];
+  readonly joint?: readonly string[];
+  readonly enumerate: readonly string[];
+}
+
 /** How the hidden variables of an energy are treated given the others. */
 export type HiddenMethod =
-  /** Summed out exactly: `sum` in closed form (they do not meet), `enumerate` state by state. */
-  | { readonly kind: "exact"; readonly sum: readonly string[]; readonly enumerate: readonly string[] }
+  /** Summed out exactly: `sum` in closed form (they do not meet), then real ones of `joint` one by one, `enumerate` state by state. */
+  | ExactSum
   /** A factorised posterior by fixed-point updates; the quantity is then a lower bound. */
   | { readonly kind: "meanField"; readonly hidden: readonly string[]; readonly steps: number; readonly damping: number }
   /** A sample after that many Gibbs sweeps; its gradient is that of the marginal in expectation. */
@@ -263,7 +270,7 @@ export type HiddenMethod =
 
 /** What log Z, or its gradient, comes from. */
 export type PartitionMethod =
-  | { readonly kind: "exact"; readonly sum: readonly string[]; readonly enumerate: readonly string[] }
+  | ExactSum
   /** Samples of the model by a Markov chain: only the gradient is right. `sum`: variables that are summed out at each sample. */
   | {
       readonly kind: "chain";
@@ -304,7 +311,9 @@ export interface Matching {
   readonly options: Options;
   readonly density: string;
   readonly variable: string;
+  /** Hidden variables: those of a closed form, and those whose states are all visited. */
   readonly sum: readonly string[];
+  readonly enumerate: readonly string[];
   readonly at: ReadonlyMap<string, Expr>;
   readonly span: Span;
 }

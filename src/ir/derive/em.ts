@@ -34,7 +34,8 @@ export function deriveEm(
   asked: Chosen,
 ): Maximisation | undefined {
   if (over === undefined) {
-    report(context.diagnostics, "GM3526", asked.span, { estimator: "em" }, { help: ["leave it out: an evaluation moves no weights"] });
+    const args = { estimator: "em", why: "an evaluation moves no weights" };
+    report(context.diagnostics, "GM3526", asked.span, args, { help: ["leave it out"] });
     return undefined;
   }
   const factors: Counted[] = [];
