@@ -15,6 +15,7 @@ import {
   max,
   mul,
   ones,
+  reshape,
   squeeze,
   sliceAxis,
   stopGradient,
@@ -112,8 +113,8 @@ function solve(group: readonly MapTerm[], y: Tensor, dy: Tensor | undefined, w: 
   const rows = (amounts: Tensor, dAmounts: Tensor | undefined): Tensor =>
     concat(
       group.map((t) => {
-        const own = gathered(t, t.features, mul(w, amounts));
-        return t.spread && dAmounts ? add(own, gathered(t, t.spread, mul(w, dAmounts))) : own;
+        const own = gathered(t, t.features, w, amounts);
+        return t.spread && dAmounts ? add(own, gathered(t, t.spread, w, dAmounts)) : own;
       }),
       -2,
     );
@@ -145,14 +146,25 @@ function signed(t: MapTerm, features: Tensor): Tensor {
   return t.negative ? mul(-1, features) : features;
 }
 
-/** Σ over the places that read an entry: features^T amounts, [..index, F, width of the amounts]. */
-function gathered(t: MapTerm, features: Tensor | undefined, amounts: Tensor): Tensor {
+/** Σ over the places that read an entry: w features^T amounts, [..index, F, width of the amounts]. */
+function gathered(t: MapTerm, features: Tensor | undefined, w: Tensor, amounts: Tensor): Tensor {
   const width = amounts.shape.at(-1) ?? 1;
   const shape = [...t.of.shape];
   shape[shape.length - (t.transposed ? 2 : 1)] = width;
   const entries = leaf(zeros(shape));
-  const [found] = grad(sum(mul(partOf(t, entries, features), stopGradient(amounts))), [entries]);
+  const part = partOf(t, entries, features);
+  const [found] = grad(sum(mul(part, stopGradient(mul(seenBy(w, [part, amounts]), amounts)))), [entries]);
   return asRows(t, found as Tensor);
+}
+
+/** Weights [..., 1] summed along the axes that no value has: deviations are often the same in all rows. */
+function seenBy(w: Tensor, values: readonly Tensor[]): Tensor {
+  const axes = w.shape.flatMap((n, axis) => {
+    const back = w.shape.length - axis;
+    return back > 1 && n > 1 && values.every((v) => (v.shape[v.shape.length - back] ?? 1) === 1) ? [axis] : [];
+  });
+  const kept = w.shape.map((n, axis) => (axes.includes(axis) ? 1 : n));
+  return axes.length === 0 ? w : reshape(sum(w, axes), kept);
 }
 
 /** A weight in the form [..index, F, D]. */
