@@ -15,8 +15,25 @@ const spread = (n: number, scale = 1, seed = 1): number[] =>
 const sizes = (model: ModelDefinition): readonly (readonly [string, number])[] =>
   leavesOf(model.weights).map(({ path, spec }) => [path, spec.shape.reduce((a, b) => a * b, 1)]);
 
-const stateOf = (model: ModelDefinition): Record<string, number[]> =>
-  Object.fromEntries(sizes(model).map(([path, n], i) => [path, spread(n, 0.6, i + 1)]));
+const stateOf = (model: ModelDefinition): Record<string, number[]> => {
+  const state = Object.fromEntries(sizes(model).map(([path, n], i) => [path, spread(n, 0.6, i + 1)]));
+  for (const path of Object.keys(state))
+    if (path.endsWith(".singular")) state[path] = singularOf(state[path.replace(/singular$/u, "kernel")] ?? [], state[path] ?? []);
+  return state;
+};
+
+/** The left singular vector of a kernel [inputs, outputs] with the largest singular value: what a layer's power iteration ends at. */
+function singularOf(kernel: readonly number[], start: readonly number[]): number[] {
+  let left = [...start];
+  for (let i = 0; i < 3000; i++) {
+    const right = Array.from({ length: kernel.length / left.length }, (_, row) =>
+      left.reduce((s, v, col) => s + v * (kernel[row * left.length + col] ?? NaN), 0),
+    );
+    const next = left.map((_, col) => right.reduce((s, v, row) => s + v * (kernel[row * left.length + col] ?? NaN), 0));
+    left = next.map((v) => v / Math.hypot(...next));
+  }
+  return left.map(Math.fround);
+}
 
 const game = (critic: string, train: string): string => `
 model Game(D = 3, H = 5) {
@@ -32,14 +49,20 @@ model Game(D = 3, H = 5) {
 }`;
 
 /** Gradients of the first update as training takes them, and central differences of its value in the same draws. */
-async function compareWithDifferences(loaded: Loaded, call: string, rows: number, width: number): Promise<void> {
+async function compareWithDifferences(
+  loaded: Loaded,
+  call: string,
+  rows: number,
+  width: number,
+  event: readonly number[] = [width],
+): Promise<void> {
   const { model } = loaded;
   const state = stateOf(model);
   const x = spread(rows * width, 1.2, 3);
   const { gradients } = await gradientsOf(model, { weights: state, data: { x }, rows });
   const value = (at: Record<string, number[]>): number => {
     const out = runModel(loaded, ({ f, w, x: data, key }) => ({ v: mean(f(call)(w, data["x"], key)) }), {
-      data: { x: { shape: [rows, width], data: x } },
+      data: { x: { shape: [rows, ...event], data: x } },
       state: at,
       seed: 1,
     });
@@ -98,6 +121,52 @@ model Images(C = 2) {
       const expected = (moved(1e-5) - moved(-1e-5)) / 2e-5;
       expect(Math.abs((found[i] ?? NaN) - expected), path).toBeLessThan(1e-6 * (1 + Math.abs(expected)));
     }
+  });
+
+  const shapes: Readonly<Record<string, string>> = {
+    "leaky_relu and relu": "x |> dense(H) |> leaky_relu(0.2) |> dense(H) |> relu |> dense(1) |> sum",
+    "spectral normalisation": "x |> dense(H, spectral = true) |> tanh |> dense(1, spectral = true) |> sum",
+    "layer normalisation and maxima": "x |> dense(H) |> layer_norm |> softplus |> max",
+    "attention over entries":
+      "(softmax(reshape(x, D, 1) @ reshape(x, 1, D)) @ reshape(x, D, 1)) |> flatten |> dense(H) |> tanh |> dense(1) |> sum",
+    "a set of entries": "x |> reshape(D, 1) |> set_dense(H) |> tanh |> max(axis = 1) |> dense(1) |> sum",
+    "gates, norms and logarithms": "norm(x |> dense(2 * H) |> glu) + log(1 + sum((x |> dense(2))^2)) + logsumexp(x |> dense(H))",
+    "quotients, powers and roots": "sqrt(1 + sum((x |> dense(H))^4)) / (2 + cos(sum(x |> dense(2))))",
+    "slices, joins and running sums": "concat(x[1..2], cumsum(x), reverse(x)) |> dense(H) |> silu |> dense(1) |> sum",
+    "clips, maxima of two and absolute values": "sum(maximum(abs(x |> dense(H)), clip(x |> dense(H), -0.7, 0.9))) ^ 2",
+  };
+  it.each(Object.entries(shapes))("the penalty of a critic with %s has the gradient that differences of it have", async (_name, critic) => {
+    await compareWithDifferences(
+      loadModel(game(critic, "maximize WGAN(p, critic) - 10 * GradientPenalty(p, critic) over critic, G")),
+      "objective",
+      4,
+      3,
+    );
+  });
+
+  const images: Readonly<Record<string, string>> = {
+    "instance normalisation and mirrored borders":
+      'x |> reflect_pad(1) |> conv(C, 3, padding = "valid") |> instance_norm |> tanh |> conv(1, 3) |> mean',
+    "patches and transposed convolutions":
+      "x |> conv(C, 3, stride = 2) |> leaky_relu(0.2) |> conv_transpose(C, 3, stride = 2) |> tanh |> patch_critic(C, 1) |> mean",
+    "pools and larger pictures": "x |> upsample(2) |> conv(C, 3) |> max_pool(2) |> softplus |> avg_pool(3) |> flatten |> dense(1) |> sum",
+    "normalised groups and spectral norms":
+      "x |> conv(C, 3, spectral = true) |> group_norm(1) |> tanh |> global_avg_pool |> dense(1) |> sum",
+  };
+  it.each(Object.entries(images))("so has that of a critic of images with %s", async (_name, critic) => {
+    const loaded = loadModel(`
+model Images(C = 2) {
+  data x : real[6, 6, 1]
+  latent z : real[2]
+  net G(z) = z |> dense(36) |> reshape(6, 6, 1)
+  net critic(x) = ${critic}
+  density p(x, z) {
+    z ~ Normal(0, 1)
+    x = G(z)
+  }
+  train { maximize WGAN(p, critic) - 10 * GradientPenalty(p, critic) over critic   batch = 3 }
+}`);
+    await compareWithDifferences(loaded, "objective", 3, 36, [6, 6, 1]);
   });
 
   it("a critic that reads the batch has the gradient that differences of its objective have", async () => {
@@ -269,28 +338,30 @@ model Cycle {
 });
 
 describe("wgan_gp.gm", () => {
-  it("covers 8 of 8 modes of the ring, half of its samples within three standard deviations of one (120 steps, seed 1)", async () => {
+  it("covers 8 of 8 modes of the ring in at least 4 of 5 seeds, half of the samples within three deviations of one (120 steps each)", async () => {
     const text = readFileSync(new URL("../../examples/wgan_gp.gm", import.meta.url), "utf8");
     const { model } = loadModel(text, { set: { H: 64 } });
     const data = await loadDataset("eight_gaussians", model.streams, { base: "." });
-    const trained = await trainOnNode(model, { data, seed: 1, steps: 120, lr: 3e-3 });
-    const { values } = await trained.sample(2000, { seed: 5 });
-    await trained.close();
-    const x = Array.from(values["x"]?.data ?? []);
-    const counts = new Array<number>(8).fill(0);
-    for (let i = 0; i < x.length; i += 2) {
-      for (let mode = 0; mode < 8; mode++) {
-        const angle = (2 * Math.PI * mode) / 8;
-        const distance = Math.hypot((x[i] ?? 0) - 2 * Math.SQRT2 * Math.cos(angle), (x[i + 1] ?? 0) - 2 * Math.SQRT2 * Math.sin(angle));
-        if (distance < 3 * 0.35) counts[mode]! += 1;
+    const found: string[] = [];
+    let covered = 0;
+    for (const seed of [1, 2, 3, 4, 5]) {
+      const trained = await trainOnNode(model, { data, seed, steps: 120, lr: 3e-3 });
+      const { values } = await trained.sample(2000, { seed: 5 });
+      await trained.close();
+      const x = Array.from(values["x"]?.data ?? []);
+      const counts = new Array<number>(8).fill(0);
+      for (let i = 0; i < x.length; i += 2) {
+        for (let mode = 0; mode < 8; mode++) {
+          const angle = (2 * Math.PI * mode) / 8;
+          const distance = Math.hypot((x[i] ?? 0) - 2 * Math.SQRT2 * Math.cos(angle), (x[i + 1] ?? 0) - 2 * Math.SQRT2 * Math.sin(angle));
+          if (distance < 3 * 0.35) counts[mode]! += 1;
+        }
       }
+      found.push(counts.join(" "));
+      if (counts.every((n) => n >= 40) && counts.reduce((a, b) => a + b, 0) > 1000) covered++;
     }
-    expect(
-      counts.every((n) => n >= 40),
-      counts.join(" "),
-    ).toBe(true);
-    expect(counts.reduce((a, b) => a + b, 0)).toBeGreaterThan(1000);
-  });
+    expect(covered, found.join("; ")).toBeGreaterThanOrEqual(4);
+  }, 120_000);
 });
 
 describe("metrics of a game", () => {
