@@ -2,6 +2,7 @@
  * `npm run bench`: gmc against its peers; prints one Markdown table for each suite.
  *
  *     node bench/run.mjs [--suite vae|cd|ais|made|nade|realnvp|glow|wavenet|gan|dcgan|wgan_gp|all] [--rounds N] [--steps N] [--threads N] [--only gmc,torch]
+ *     node bench/run.mjs gpu …   see gpu/run.mjs
  *
  * Each peer is a process of its own. They take turns, a run of `steps` steps each, in a new order each round, so that whatever else the
  * machine does hits all alike; a peer that waits for its turn is idle. A run counts with the median of its steps, a peer with the median of
@@ -15,6 +16,12 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 
+if (process.argv[2] === "gpu") {
+  const { status } = spawnSync(process.execPath, [fileURLToPath(new URL("gpu/run.mjs", import.meta.url)), ...process.argv.slice(3)], {
+    stdio: "inherit",
+  });
+  process.exit(status ?? 1);
+}
 const SUITES = ["vae", "cd", "ais", "made", "nade", "realnvp", "glow", "wavenet", "gan", "dcgan", "wgan_gp"];
 const { values: flags } = parseArgs({
   options: {

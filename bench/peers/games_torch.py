@@ -96,6 +96,6 @@ def two_players(game, batches):
         x = batches[count % len(batches)]
         loss = game.critic_step(game.minimax, x)
         game.generator_step(game.non_saturating, len(x))
-        return loss.item()
+        return loss.detach()
 
     return step

@@ -1,0 +1,202 @@
+/**
+ * `npm run bench -- gpu`: a training step of each family on the webgpu engine, beside its peers in Python where they are there; prints one Markdown table.
+ *
+ *     node bench/gpu/run.mjs [--only vae,gan] [--seconds 5] [--peers] [--python python3] [--peak-tflops 67 --peak-gbs 4800]
+ *
+ * Milliseconds a step are of the training loop as `gmc train` runs it, data on the device. Dispatches, FLOPs and bytes are the planner's (`gmc explain
+ * --kernels`). Shares are of the device's peak in float32 and of its bandwidth, known for a few cards, told by flags for others, and left out for a software
+ * device, which is named as one. Peers run on CUDA where PyTorch or JAX find it; `--peers` runs them on the processor too, which says nothing of a card.
+ */
+import { spawn, spawnSync } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import os from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { train } from "gmc/node";
+import { webgpuEngine } from "../../dist/runtime/engines/webgpu/index.js";
+import { compiledModel } from "../peers/compiled.mjs";
+
+const { values: flags } = parseArgs({
+  allowPositionals: true,
+  options: {
+    only: { type: "string" },
+    seconds: { type: "string", default: "5" },
+    peers: { type: "boolean", default: false },
+    python: { type: "string", default: "python3" },
+    "peak-tflops": { type: "string" },
+    "peak-gbs": { type: "string" },
+  },
+});
+
+/** Models by family; peers are files of bench/peers, `rows` the numbers of a batch that they read. */
+const families = {
+  vae: { file: "vae-bench.gm", torch: "vae_torch.py", jax: "vae_jax.py", rows: 128 * 784 },
+  iwae: { file: "../../examples/iwae.gm" },
+  rbm: { file: "rbm-bench.gm" },
+  gan: { file: "gan-bench.gm", torch: "gan_torch.py", rows: 100 * 784 },
+  realnvp: { file: "realnvp-bench.gm", torch: "realnvp_torch.py", rows: 256 * 64 },
+  dcgan: { file: "dcgan-bench.gm", torch: "dcgan_torch.py", rows: 100 * 784 },
+  glow: { file: "glow-bench.gm", torch: "glow_torch.py", rows: 16 * 32 * 32 * 3 },
+  pixelcnn: { file: "../../examples/pixelcnn.gm" },
+  made: { file: "made-bench.gm", torch: "made_torch.py", rows: 100 * 784 },
+};
+
+/** Peak of float32 without tensor cores, and of memory, from data sheets: TFLOP/s, GB/s. */
+const cards = [
+  [/H200/iu, 67, 4800],
+  [/H100.*PCIe/iu, 51, 2000],
+  [/H100/iu, 67, 3350],
+  [/A100/iu, 19.5, 1555],
+  [/L40S/iu, 91.6, 864],
+  [/L4\b/iu, 30.3, 300],
+  [/RTX 4090/iu, 82.6, 1008],
+  [/T4\b/iu, 8.1, 320],
+];
+
+const path = (file) => fileURLToPath(new URL(file, import.meta.url));
+const probe = await webgpuEngine.probe();
+if (!probe.available) {
+  console.error(`no webgpu device: ${probe.detail}`);
+  process.exit(1);
+}
+const [, tflops, gbs] = probe.software ? [] : (cards.find(([name]) => name.test(probe.detail)) ?? []);
+const peak = {
+  flops: (flags["peak-tflops"] === undefined ? tflops : Number(flags["peak-tflops"])) * 1e12,
+  bytes: (flags["peak-gbs"] === undefined ? gbs : Number(flags["peak-gbs"])) * 1e9,
+};
+const cuda = {
+  torch: succeeds("import torch; assert torch.cuda.is_available()"),
+  jax: succeeds("import jax; assert jax.devices()[0].platform == 'gpu'"),
+};
+const present = {
+  torch: cuda.torch || (flags.peers && succeeds("import torch")),
+  jax: cuda.jax || (flags.peers && succeeds("import jax")),
+};
+const folder = mkdtempSync(join(os.tmpdir(), "gmc-bench-"));
+const rows = [];
+try {
+  for (const name of flags.only?.split(",") ?? Object.keys(families)) {
+    const family = families[name];
+    if (family === undefined) throw new Error(`no family ${name}: ${Object.keys(families).join(", ")}`);
+    rows.push(await row(name, family));
+    process.stderr.write(".");
+  }
+} finally {
+  rmSync(folder, { recursive: true, force: true });
+}
+process.stderr.write("\n");
+const head = ["family", "ms a step", "dispatches", "on the host", "share of FLOP/s", "share of bandwidth", "PyTorch eager", "PyTorch compiled", "JAX jit"]; // prettier-ignore
+const where = probe.software ? "a software device: times say nothing of a card" : "hardware";
+console.log(`${probe.detail.replace(/, a software adapter$/u, "")} (${where}), Node ${process.version}, ${os.type()} ${os.arch()}`);
+console.log(`Peers: PyTorch on ${deviceOf("torch")}, JAX on ${deviceOf("jax")}; ms a step.\n`);
+for (const cells of [head, head.map((_, i) => (i === 0 ? "---" : "---:")), ...rows]) console.log(`| ${cells.join(" | ")} |`);
+process.exit(0);
+
+async function row(name, { file, torch, jax, rows: numbers }) {
+  const explained = spawnSync(
+    process.execPath,
+    [path("../../dist/cli/main.js"), "explain", path(`../models/${file}`), "--kernels", "--json"],
+    {
+      encoding: "utf8",
+      maxBuffer: 2 ** 28,
+    },
+  );
+  if (explained.status !== 0) throw new Error(explained.stderr);
+  const { step } = JSON.parse(explained.stdout).phases[0];
+  const ms = await timed(await compiledModel(file));
+  const share = (amount, most) => (most > 0 ? `${((100 * amount) / ((ms / 1000) * most)).toFixed(1)} %` : "");
+  const data = join(folder, `${name}.f32`);
+  if (numbers !== undefined) writeFileSync(data, Float32Array.from({ length: 10 * numbers }, random(1)));
+  const peer = (script, kind, mode) => (script !== undefined && present[kind] ? python(script, data, kind, mode) : "");
+  return [
+    name,
+    ms.toPrecision(3),
+    step.dispatches,
+    step.host,
+    share(step.flops, peak.flops),
+    share(step.bytes, peak.bytes),
+    await peer(torch, "torch", "eager"),
+    await peer(torch, "torch", "compiled"),
+    await peer(jax, "jax", "eager"),
+  ];
+}
+
+/** Milliseconds of a step, after a warm-up of a third of the time. */
+async function timed(model) {
+  const seconds = Number(flags.seconds);
+  const phase = model.train[0];
+  const stop = new AbortController();
+  const times = [];
+  const begun = performance.now();
+  await train(
+    { ...model, train: [{ ...phase, steps: undefined, epochs: 1e6 }] },
+    {
+      data: dataOf(model, 8 * phase.batch),
+      engine: "webgpu",
+      seed: 1,
+      recordEvery: 1e9,
+      signal: stop.signal,
+      onStep: () => {
+        times.push(performance.now());
+        if (times.at(-1) - begun > seconds * 1000 && times.length > 3) stop.abort();
+      },
+    },
+  );
+  const first = Math.max(1, Math.floor(times.length / 3));
+  return (times.at(-1) - times[first - 1]) / (times.length - first);
+}
+
+/** Numbers of each variable's domain: how long a step takes does not depend on them. */
+function dataOf(model, count) {
+  const variables = Object.assign({}, ...model.streams);
+  return Object.fromEntries(
+    Object.entries(variables).map(([name, { shape, domain, classes }], i) => {
+      const draw = random(i + 1);
+      const length = count * shape.reduce((a, b) => a * b, 1);
+      const of = {
+        binary: () => (draw() < 0.3 ? 1 : 0),
+        category: () => Math.floor(draw() * classes),
+        count: () => Math.floor(draw() * 5),
+        byte: () => Math.floor(draw() * 256),
+        real: () => 2 * draw() - 1,
+      };
+      const data = Float32Array.from({ length }, of[domain] ?? (() => 0.05 + 0.9 * draw()));
+      return [name, { shape: [count, ...shape], data: domain === "category" || domain === "byte" ? Int32Array.from(data) : data }];
+    }),
+  );
+}
+
+/** Numbers in [0, 1): a linear congruence, so that all peers read the same. */
+function random(seed) {
+  let state = seed >>> 0;
+  return () => (state = (Math.imul(state, 1664525) + 1013904223) >>> 0) / 2 ** 32;
+}
+
+async function python(script, data, kind, mode) {
+  const steps = cuda[kind] ? 200 : 5;
+  const child = spawn(flags.python, [path(`../peers/${script}`), String(os.availableParallelism()), data, String(steps)], {
+    stdio: ["pipe", "pipe", "ignore"],
+    env: { ...process.env, GMC_BENCH_DEVICE: cuda[kind] ? "cuda" : "cpu", GMC_BENCH_MODE: mode },
+  });
+  const runs = [];
+  // the first warms up
+  child.stdin.on("error", () => undefined);
+  child.stdin.end("run\nrun\nrun\n");
+  for await (const line of createInterface({ input: child.stdout })) {
+    const { ms } = JSON.parse(line);
+    if (ms !== undefined) runs.push(ms);
+  }
+  if (runs.length < 2) return "";
+  const all = runs.slice(1).flat().sort((a, b) => a - b); // prettier-ignore
+  return all[Math.floor(all.length / 2)].toPrecision(3);
+}
+
+function succeeds(code) {
+  return spawnSync(flags.python, ["-c", code], { stdio: "ignore" }).status === 0;
+}
+
+function deviceOf(kind) {
+  return cuda[kind] ? "CUDA" : present[kind] ? "the processor" : "nothing: not run";
+}
