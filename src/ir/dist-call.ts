@@ -10,7 +10,7 @@ import type * as ast from "../parser/ast.js";
 import { type Actual, actualsOf, bindArguments } from "./arguments.js";
 import { domainOf, reportLabel, requireTensor } from "./builtin-call.js";
 import { valueOf } from "./calls.js";
-import { checkOrder, checkParameterValue } from "./dist-values.js";
+import { checkOrder, checkParameterValue, checkScale } from "./dist-values.js";
 import {
   type Distribution,
   type DistributionParameter,
@@ -20,6 +20,8 @@ import {
   usualDistribution,
 } from "./distributions.js";
 import type { Env } from "./env.js";
+import { factsOf } from "./facts.js";
+import { rangeOfDomain } from "./range.js";
 import { describe } from "./scope.js";
 import { broadcastShapes, broadcastsTo, dim, sameShape, showDim, showDomain, showShape } from "./shapes.js";
 import type { Dim, DistCall, Expr, TensorType, Variable } from "./types.js";
@@ -79,6 +81,7 @@ export function elaborateDist(env: Env, expr: ast.Expr, variable: Variable | und
   const shapes = checkShapes(env, entry, alternative, values, variable, call.span, of !== undefined);
   if (!shapes || (of && !checkMixture(env, values, of, variable, call.span))) return undefined;
   if (variable && !checkDomain(env, entry, of?.entry, variable, call)) return undefined;
+  if (variable) checkEnds(env, entry, values, variable);
   if (variable && entry.values === "classes" && !checkClasses(env, alternative, values, variable)) return undefined;
   const dist: DistCall = {
     dist: entry.name,
@@ -186,8 +189,10 @@ function parameterValues(
       // a label as one parameter after another is one mistake
       if (ok) reportLabel(env, expr, `\`${param.name}\` of \`${entry.name}\``);
       ok = false;
-    } else if (checkParameterValue(env, entry, param, expr)) values.set(param.name, { expr, type });
-    else ok = false;
+    } else if (checkParameterValue(env, entry, param, expr)) {
+      values.set(param.name, { expr, type });
+      checkScale(env, entry, list, param, expr, actual.name !== undefined);
+    } else ok = false;
   }
   return ok ? values : undefined;
 }
@@ -399,6 +404,25 @@ function checkMixture(
     found: showShape(of.shape),
   });
   return false;
+}
+
+/** A warning where an end of a `Uniform` certainly lies outside of the variable's domain. */
+function checkEnds(env: Env, entry: Distribution, values: ReadonlyMap<string, ParameterValue>, { name, domain, span }: Variable): void {
+  const [low, high] = [values.get("low")?.expr, values.get("high")?.expr];
+  const within = rangeOfDomain(domain);
+  const outside =
+    low && factsOf(env.cx, low).range.high < within.low ? low : high && factsOf(env.cx, high).range.low > within.high ? high : undefined;
+  if (!outside) return;
+  report(
+    env.cx.diagnostics,
+    "GM3013",
+    outside.span,
+    { variable: name, domain: domain.name, dist: entry.name },
+    {
+      labels: [{ span, text: `\`${name}\` is ${showDomain(domain)}` }],
+      help: [`keep \`low\` and \`high\` within \`${domain.name}\`, or declare \`${name}\` as \`real\``],
+    },
+  );
 }
 
 function checkDomain(env: Env, entry: Distribution, mixed: Distribution | undefined, variable: Variable, call: ast.CallExpr): boolean {

@@ -12,7 +12,7 @@ model Mixed {
   latent b : binary, u : real
   param w : positive = 1
   density p(s, x, b, u) {
-    b ~ Bernoulli(0.5)
+    b ~ Bernoulli(probs = 0.5)
     u ~ Normal(0, 1)
     s ~ Normal(b, w)
     x ~ Normal(u, w)
@@ -30,7 +30,7 @@ model Binary {
   latent b : binary
   param w : real = 1
   density p(x, b) {
-    b ~ Bernoulli(0.5)
+    b ~ Bernoulli(probs = 0.5)
     x ~ Normal(b * w, 1)
   }
   INFERENCE
