@@ -57,13 +57,20 @@ describe("an interpolation", () => {
   it.each([
     ["inferred", "density q(b | x) { b ~ Bernoulli(logits = x) }", "ELBO(p, q)"],
     ["drawn", "", "log p(x)"],
-  ])("of discrete latents that are %s is refused", async (_, inference, objective) => {
+  ])("of discrete latents that are %s is refused, with what the model can do", async (how, inference, objective) => {
     const trained = await trainedOf(binary.replace("INFERENCE", inference).replace("OBJECTIVE", objective));
     await expect(trained.interpolate(2, 5, { split: "train" })).rejects.toMatchObject({
       code: "GM5426",
       message: "Binary has no latents to walk between: `b` is binary, and nothing lies between two of its values",
       help: [expect.stringContaining("--given b=1") as string],
     });
+    const refused = await trained.interpolate(2, 5, { split: "train" }).catch((error: unknown) => error as { help: string[] });
+    const reconstructs = await trained.reconstruct(1, { split: "train" }).then(
+      () => true,
+      () => false,
+    );
+    expect(reconstructs).toBe(how === "inferred");
+    expect((refused as { help: string[] }).help.join().includes("gmc reconstruct")).toBe(reconstructs);
     trained.close();
   });
 
