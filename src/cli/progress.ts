@@ -48,6 +48,8 @@ export function openProgress(stream: Stream, now: () => number = () => performan
   let width = 0;
   let latest: MetricRecord | undefined;
   let lastEpoch = 0;
+  /** The phase that `lastEpoch` is of. */
+  let phase: number | undefined;
   /** Of the newest step, where the line does not show it yet. */
   let unshown: (() => StepReport) | undefined;
 
@@ -56,16 +58,17 @@ export function openProgress(stream: Stream, now: () => number = () => performan
     const done = report.total - (first?.step ?? report.total);
     // what is left takes checkpoints and validation too, which the speed of the steps leaves out
     const left = (((report.steps - report.step) / done) * (now() - (first?.at ?? now()))) / 1000;
-    const [label, value] = Object.entries(latest?.values ?? report.values)[0] ?? ["", NaN];
-    const phase = report.phase === "train" ? "" : `${report.phase}:`;
+    const recorded = latest?.phase === report.phase ? latest : undefined;
+    const [label, value] = Object.entries(recorded?.values ?? report.values)[0] ?? ["", NaN];
+    const named = report.phase === "train" ? "" : `${report.phase}:`;
     const epoch = `epoch ${Math.max(1, Math.ceil(report.epoch - 1e-9))}/${Math.ceil(report.epochs)}`;
     const step = `step ${report.step}/${report.steps}`;
     const speed = done > 0 ? `${stepSpeed(report.stepsPerSecond)} steps/s` : "";
     const remains = done > 0 ? `${duration(left)} left` : "";
     const short = label.length > 14 ? `${label.slice(0, 13)}…` : label;
     const forms = [
-      [phase, epoch, step, `${label} ${number(value)}`, speed, remains],
-      [phase, epoch, step, `${short} ${number(value)}`, speed, remains],
+      [named, epoch, step, `${label} ${number(value)}`, speed, remains],
+      [named, epoch, step, `${short} ${number(value)}`, speed, remains],
       [epoch, `${short} ${number(value)}`, speed, remains],
       [epoch, `${short} ${number(value)}`, remains],
       [`${short} ${number(value)}`, remains],
@@ -92,6 +95,8 @@ export function openProgress(stream: Stream, now: () => number = () => performan
         return;
       }
       const r = report();
+      if (r.phaseIndex !== phase) lastEpoch = 0;
+      phase = r.phaseIndex;
       const whole = Math.floor(r.epoch + 1e-9);
       // a line at the end of each epoch, and every 10 seconds in between
       if (whole > lastEpoch || r.step === r.steps || at - Math.max(shownAt, began) > 10_000) {

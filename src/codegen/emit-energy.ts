@@ -181,7 +181,7 @@ const isPartition = ({ evaluation: { value } }: DerivedEvaluation): boolean => v
 
 const optionsOf = ({ evaluation: { value } }: DerivedEvaluation): Options => ({
   ...DEFAULTS,
-  ...(value.kind === "evaluator" ? value.options : {}),
+  ...(value.kind === "evaluator" ? { ...value.options, ...value.choices } : {}),
 });
 
 const DEFAULTS: Options = Object.fromEntries((estimators.get("ais")?.options ?? []).map((o) => [o.name, o.value]));

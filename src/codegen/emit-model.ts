@@ -4,17 +4,17 @@
  */
 import { InternalError } from "../base/internal-error.js";
 import { textOf } from "../base/source.js";
-import type { DerivedEvaluation, DerivedModel, DerivedPhase, DerivedUpdate } from "../ir/derived-model.js";
+import type { DerivedEvaluation, DerivedModel, DerivedPhase, DerivedStart, DerivedUpdate } from "../ir/derived-model.js";
 import { densityOf, type DeriveContext } from "../ir/derive/context.js";
 import { givenTheirSum } from "../ir/derive/own-reads.js";
 import { weightEntries } from "../ir/derive/weights.js";
 import { hasGradientOnly } from "../ir/derive/energy-use.js";
 import { PATHWISE } from "../ir/derive/plan-draw.js";
-import { levelsOf, type Preparation } from "../ir/derive/preparation.js";
+import { leavesOutEnds, levelsOf, type Preparation } from "../ir/derive/preparation.js";
 import { couplesRows } from "../ir/derive/players/rows.js";
 import { fingerprint } from "../ir/derive/kl.js";
 import { optimaIn } from "../ir/derive/optimum.js";
-import type { DerivedObjective, MaximisationAverage, Optimum } from "../ir/quantity.js";
+import { type DerivedObjective, estimatedPaths, type MaximisationAverage, type Optimum } from "../ir/quantity.js";
 import { drawsUnitVectors, openEnds } from "../ir/support.js";
 import { evaluators } from "../ir/settings-table.js";
 import type { Density, Expr } from "../ir/types.js";
@@ -23,7 +23,16 @@ import { beforeStages, emitChain, carriedChains, emitEnergyEvaluator, impliedPar
 import { latentsJs, latentsParts, type LoweredOptimum, lowerOptimum, optimumFields } from "./emit-optimum.js";
 import { lowerEnergy } from "./lower-energy.js";
 import { emitSequential, lowerSequentials } from "./lower-sequential.js";
-import { headerText, type Inverse, lowerBeforeEnergy, lowerExactPosterior, lowerInverse, lowerLogDensity, lowerNet, lowerSampler } from "./lower-density.js";
+import {
+  headerText,
+  type Inverse,
+  lowerBeforeEnergy,
+  lowerExactPosterior,
+  lowerInverse,
+  lowerLogDensity,
+  lowerNet,
+  lowerSampler,
+} from "./lower-density.js";
 import { place } from "./place.js";
 import { emitCodeUse } from "./emit-code-use.js";
 import { lowerEm } from "./emit-em.js";
@@ -140,6 +149,7 @@ export function emitModel(derived: DerivedModel, source: SourceInfo): EmittedMod
     inference: inferenceName === undefined ? undefined : str(inferenceName),
     train,
     evaluate,
+    starts: derived.starts.length === 0 ? undefined : array(derived.starts.map((s) => emitStart(derived, s, objectives))),
     roundTrips: roundTrips(context, model),
   });
   const schedules = [...new Set([...derived.phases.flatMap((p) => p.updates.flatMap((u) => u.derived.schedules.map((s) => s.name)))])];
@@ -150,6 +160,17 @@ export function emitModel(derived: DerivedModel, source: SourceInfo): EmittedMod
     data: [...model.variables.values()].filter((v) => v.role === "data").map((v) => v.name),
     schedules,
   };
+}
+
+/** `{ of: "codebook", values: ({ w, data }) => startOfCodebook(w, data.x) }` */
+function emitStart(derived: DerivedModel, { start, derived: values }: DerivedStart, objectives: Objectives): Js {
+  const doc = [`What \`${start.param.name}\` starts from: ${start.text}  ${place(start.span)}`];
+  const lowered = objectives.get(values, start.value, `startOf${capital(start.param.path)}`, doc);
+  return object({
+    of: str(start.param.path),
+    place: str(place(start.span)),
+    values: callObjective(derived, lowered, undefined, 1, undefined),
+  });
 }
 
 /** What infers latents, in the form of a density; `exact`: by an inverse, which gives back the row. */
@@ -171,7 +192,7 @@ function spec(context: DeriveContext, variable: string): Js {
   if (found.role === "data" && drawsUnitVectors(model, variable)) return call("unitVector", variableSpec(found.domain));
   const levels = levelsOf(context, variable);
   if (levels !== undefined) return call("quantized", variableSpec(found.domain), num(levels));
-  const ends = openEnds(model, variable);
+  const ends = openEnds(model, variable) ?? (found.role === "data" && leavesOutEnds(context, variable) ? "both" : undefined);
   return ends ? call("interior", variableSpec(found.domain), ...(ends === "both" ? [] : [str(ends)])) : variableSpec(found.domain);
 }
 
@@ -243,7 +264,7 @@ class Objectives {
 
 /** M-steps differ by what they estimate and how they average, where the likelihood is one function. */
 function maximisationKey(lowered: LoweredObjective, { em }: DerivedObjective): string {
-  return JSON.stringify([lowered.fn.name, em?.online, em?.steps.map((s) => s.fits.map((f) => f.path))]);
+  return JSON.stringify([lowered.fn.name, em?.online, em && estimatedPaths(em)]);
 }
 
 /** Sample counts become the parameter k, so they do not tell functions apart. */
@@ -379,7 +400,9 @@ function emitUpdate(derived: DerivedModel, u: DerivedUpdate, phase: DerivedPhase
     gradientOnly: hasGradientOnly(u.derived.quantity) ? bool(true) : undefined,
     ofWholeBatch: couplesRows(derived.context, u.derived.quantity) ? bool(true) : undefined,
     over: array(u.moves.map(str)),
-    optimizer: em ? call("sgd", object({ lr: num(1) })) : emitOptimizer(optimizer, [...phase.phase.settings, ...u.update.settings]),
+    optimizer: em
+      ? call("sgd", object({ lr: num(1) }))
+      : emitOptimizer(optimizer, [...phase.phase.settings, ...u.update.settings], findSetting(u.update.settings, "ema")),
     steps: steps === undefined || steps === 1 ? undefined : num(steps),
     carried: latents?.carried ?? carriedStates(derived, o, batch, online?.averages),
     before: o.chains.length === 0 ? latents?.before : array(o.chains.flatMap(({ use, begin }) => beforeStages(derived, use, begin))),
@@ -393,14 +416,22 @@ function callFunction({ fn, data, schedules }: Called, more: readonly string[]):
   return arrow(`({ ${parts.join(", ")} })`, call(fn.name, name("w"), ...args));
 }
 
-/** The learning rate, clipping and weight decay may stand beside the optimiser in the train block. */
-function emitOptimizer(optimizer: ReturnType<typeof findSetting>, settings: Parameters<typeof findSetting>[0]): Js {
+/**
+ * The learning rate, clipping and weight decay may stand beside the optimiser in the train block; the average that a statement keeps of what it moves is
+ * its optimiser's, that of a phase holds for all of them.
+ */
+function emitOptimizer(
+  optimizer: ReturnType<typeof findSetting>,
+  settings: Parameters<typeof findSetting>[0],
+  ema: ReturnType<typeof findSetting>,
+): Js {
   const base = optimizer?.kind === "call" ? optimizer : ({ kind: "call", name: "adam", args: {} } as const);
   const args = { ...base.args };
   for (const key of ["lr", "clipNorm", "clipValue", "weightDecay"]) {
     const value = findSetting(settings, key);
     if (value) args[key] = value;
   }
+  if (ema) args["ema"] = ema;
   return settingJs({ ...base, args });
 }
 

@@ -15,6 +15,7 @@ import {
   samplersOf,
   statesText,
   summable,
+  summableTogether,
   type UnitLaw,
 } from "../ir/energy/index.js";
 import { shapeOf } from "../ir/energy/places.js";
@@ -111,7 +112,8 @@ export function explainEnergy(context: DeriveContext, analysis: EnergyAnalysis):
   const both = (write: (w: Writer) => string): Formula => ({ text: write(plain(context)), latex: write(latex(context)) });
   const { variables } = analysis;
   const hidden = variables.filter((v) => analysis.variable.get(v)?.role !== "data");
-  const way = summable(analysis, variables);
+  const way = summableTogether(analysis, variables);
+  const closed = [...way.sum, ...(way.joint ?? [])];
   return {
     density: analysis.density,
     place: place(analysis.terms[0]?.span ?? analysis.span),
@@ -132,7 +134,7 @@ export function explainEnergy(context: DeriveContext, analysis: EnergyAnalysis):
     meanField: meanField(context, analysis, hidden, both),
     normaliser:
       way.log2States <= mostLog2States
-        ? `log Z is exact: ${way.sum.length > 0 ? `${way.sum.join(" and ")} sum${way.sum.length === 1 ? "s" : ""} out in closed form` : "no variable sums out"}${way.enumerate.length > 0 ? `, the ${countText(way.log2States)} states of ${way.enumerate.join(" and ")} are visited` : ""}`
+        ? `log Z is exact: ${closed.length > 0 ? `${closed.join(" and ")} sum${closed.length === 1 ? "s" : ""} out in closed form` : "no variable sums out"}${way.enumerate.length > 0 ? `, the ${countText(way.log2States)} states of ${way.enumerate.join(" and ")} are visited` : ""}`
         : `log Z is not exact: ${statesText(way).replaceAll("`", "")}`,
     notes: notesOf(analysis),
     graph: [...loopsOf(analysis), ...analysis.edges].map((e) => ({
@@ -299,12 +301,15 @@ function freeEnergy(
     const energy = left.length > 0 ? termsText(w, left) : "";
     return `F(${kept.map(w.name).join(", ")}) = ${energy}${gaps.map((gap, i) => `${energy === "" && i === 0 ? "-" : " - "}${gap}`).join("")}`;
   });
+  const together = summableTogether(analysis, hidden);
   const note =
     way.enumerate.length === 0
       ? undefined
-      : way.log2States <= mostLog2States
-        ? `${way.enumerate.join(" and ")}: summed over ${countText(way.log2States)} states`
-        : `${statesText(way).replaceAll("`", "")}: mean field or samples take the place of ${way.enumerate.join(" and ")}`;
+      : together.joint && together.log2States <= mostLog2States
+        ? `${together.joint.join(" and ")}: integrated after ${way.sum.join(" and ")}, with which it is jointly Normal`
+        : way.log2States <= mostLog2States
+          ? `${way.enumerate.join(" and ")}: summed over ${countText(way.log2States)} states`
+          : `${statesText(way).replaceAll("`", "")}: mean field or samples take the place of ${way.enumerate.join(" and ")}`;
   return { ...formula, note };
 }
 

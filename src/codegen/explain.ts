@@ -3,7 +3,8 @@ import { stopUse, type StopUse } from "../ir/derive/straight-through.js";
 import { optimaIn } from "../ir/derive/optimum.js";
 import { PATHWISE } from "../ir/derive/plan-draw.js";
 import type { DerivedEvaluation, DerivedModel, ExactPosterior } from "../ir/derived-model.js";
-import { type DerivedObjective, type Quantity, walkQuantity } from "../ir/quantity.js";
+import type { GradientPath } from "../ir/latent-estimators.js";
+import { type DerivedObjective, estimatedPaths, type Maximisation, type Quantity, walkQuantity } from "../ir/quantity.js";
 import { coveringPaths } from "../ir/derive/weight-paths.js";
 import { weightEntries } from "../ir/derive/weights.js";
 
@@ -156,12 +157,18 @@ function perplexity({ evaluation: { value }, objective }: DerivedEvaluation, of:
   };
 }
 
+const NOT_THROUGH = "; no gradient passes through its samples";
+
 /** What the gradient is taken of, and where that is not the gradient of the value. */
 function surrogateText(d: DerivedObjective, { holds }: StopUse, straight: readonly string[]): string {
   const text = differentiated(d);
-  if (straight.length === 0 && !holds) return text;
+  const through = (path: GradientPath): readonly string[] => d.notes.flatMap((n) => (n.gradient?.path === path ? [n.variable] : []));
+  const [relaxed, passed] = [through("relaxed"), through("straight-through")];
+  if (straight.length + relaxed.length + passed.length === 0 && !holds) return text;
   return [
-    text.replace(": it is exact", ""),
+    relaxed.length + passed.length > 0 ? text.replace(NOT_THROUGH, "") : text.replace(": it is exact", ""),
+    ...(relaxed.length > 0 ? [`the gradient passes through ${relaxed.join(" and ")}, relaxed, with a bias`] : []),
+    ...(passed.length > 0 ? [`the gradient passes straight through draws of ${passed.join(" and ")}, with a bias`] : []),
     ...(straight.length > 0 ? [`the gradient passes straight through ${straight.join(" and ")}, with a bias`] : []),
     ...(holds ? ["what `stop` holds counts as given"] : []),
   ].join("; ");
@@ -176,7 +183,7 @@ function differentiated(d: DerivedObjective): string {
   if (d.chains.length > 0 || d.notes.some((n) => n.variable === "log Z" && n.estimator !== "exact" && n.estimator !== "ais"))
     return "the same with log Z replaced by -F at samples of the model, held fixed: its gradient estimates that of log p, its value does not";
   if (d.em)
-    return `nothing: each step sets ${d.em.steps.flatMap((s) => s.fits.map((f) => f.path)).join(", ")} to the estimate in closed form, each row weighed by d log p / d of its conditional's log${d.em.online ? `, from averages over batches with decay ${d.em.online.decay}` : ""}`;
+    return `nothing: each step sets ${estimatedPaths(d.em).join(", ")} to the estimate in closed form${mapsText(d.em)}, each row weighed by d log p / d of its conditional's log${d.em.online ? `, from averages over batches with decay ${d.em.online.decay}` : ""}`;
   const [optimum] = optimaIn(d.quantity);
   if (optimum)
     return `the same with ${optimum.variables.join(", ")} held fixed where the inner loop left ${optimum.variables.length > 1 ? "them" : "it"}: at an optimum, that is the gradient of the ${optimum.op}`;
@@ -185,9 +192,16 @@ function differentiated(d: DerivedObjective): string {
     return `the estimate itself: the gradient passes through ${pushed.join(", ")}, a function of what is drawn`;
   if (d.notes.length === 0 && d.random)
     return "the estimate itself: it draws noise of a fixed distribution alone, and the gradient passes through what is made of it";
-  if (drawn.length === 0)
-    return d.random ? "the estimate itself; no gradient passes through its samples" : "the objective itself: it is exact";
+  if (drawn.length === 0) return d.random ? `the estimate itself${NOT_THROUGH}` : "the objective itself: it is exact";
   return `the estimate itself, with ${drawn.map((v) => `${v} = sample(noise; its parameters)`).join(", ")}: the gradient passes through ${drawn.length > 2 ? `each of the ${drawn.length}` : drawn.join(" and ")}`;
+}
+
+/** Which estimates solve normal equations, and over what latents they are averaged. */
+function mapsText({ steps }: Maximisation): string {
+  const maps = steps.flatMap((s) => s.map?.groups.map((g) => g.map((t) => t.path).join(", ")) ?? []);
+  const solved = maps.length > 0 ? ` (${maps.join("; ")} by normal equations)` : "";
+  const latents = [...new Set(steps.flatMap((s) => s.latents))];
+  return `${solved}${latents.length > 0 ? `, averaged over ${latents.join(", ")} by the mean and covariance of ${latents.length > 1 ? "their" : "its"} posterior` : ""}`;
 }
 
 function surrogatesIn(quantity: DerivedObjective["quantity"]): readonly string[] {
@@ -243,7 +257,7 @@ function pathTable(paths: ObjectiveExplanation["paths"]): readonly string[] {
     paths.map((p) => [
       `${p.variable} of ${p.density} -> ${p.weights.length > 0 ? p.weights.join(", ") : p.path === "none" ? "no trained weight" : "what it is drawn from"}`,
       p.path,
-      p.path === "none" ? "" : p.unbiased ? "unbiased" : "biased",
+      p.path === "none" ? (p.weights.length > 0 ? "left out" : "") : p.unbiased ? "unbiased" : "biased",
     ]),
   );
 }

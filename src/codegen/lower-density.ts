@@ -368,7 +368,9 @@ export function lowerExactPosterior(context: DeriveContext, { density, latents, 
   const sample = method(posterior.js, "sample", call("key.at", str(latents.join(", "))), array([name("B")]));
   const fn: JsFunction = {
     name: `posterior${capital(density)}`,
-    doc: [`${label}: normal, since all that is drawn from ${latents.join(", ")} is normal with an affine location  ${place(densityOf(context, density).density.span)}`],
+    doc: [
+      `${label}: normal, since all that is drawn from ${latents.join(", ")} is normal with an affine location  ${place(densityOf(context, density).density.span)}`,
+    ],
     params: samplerParams,
     returns: "Draw",
     body: writer.finish(object({ values: sample, means: member(posterior.js, "mean") }), undefined),

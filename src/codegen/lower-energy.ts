@@ -8,7 +8,7 @@ import { densityOf } from "../ir/derive/context.js";
 import { energyOf } from "../ir/derive/energy.js";
 import { estimators, numberOption, type Options } from "../ir/estimators.js";
 import { type EnergyAnalysis, readFirst, type UnitLaw } from "../ir/energy/index.js";
-import type { DrawStep, Matching, Quantity } from "../ir/quantity.js";
+import type { DrawStep, ExactSum, Matching, Quantity } from "../ir/quantity.js";
 import type { Density, Domain, Expr } from "../ir/types.js";
 import { array, arrow, bool, call, type Js, type JsConst, type JsFunction, type JsParam, name, num, numbers, object, str } from "./js.js";
 import { chainsName, energyFunction, energyModelName, partitionName } from "./names.js";
@@ -198,7 +198,7 @@ export function lowerUnnormalised(scope: QuantityScope, q: Unnormalised): Tensor
   switch (q.method.kind) {
     case "exact": {
       const { sum, enumerate } = q.method;
-      const options = summation(sum, enumerate);
+      const options = summation(q.method);
       const js = call("neg", call("freeEnergy", model, name("w"), given.js, ...(options ? [options] : [])));
       const label = sum.length + enumerate.length > 0 ? `-F(${head})` : `-E(${head})`;
       return finish(js, sum.length + enumerate.length > 0 ? "minusF" : "minusE", label);
@@ -238,10 +238,11 @@ function freshJs(scope: QuantityScope, density: string, given: readonly string[]
   return fresh.length === 0 ? undefined : array(fresh.map(str));
 }
 
-function summation(sum: readonly string[], enumerate: readonly string[], totals?: Js): Js | undefined {
+function summation({ sum, joint = [], enumerate }: ExactSum, totals?: Js): Js | undefined {
   if (sum.length + enumerate.length === 0) return undefined;
   return object({
     sum: sum.length === 0 ? undefined : array(sum.map(str)),
+    joint: joint.length === 0 ? undefined : array(joint.map(str)),
     enumerate: enumerate.length === 0 ? undefined : array(enumerate.map(str)),
     totals,
   });
@@ -293,7 +294,7 @@ export function lowerLogPartition(scope: QuantityScope, q: LogPartition): Tensor
       const known = valuesOf(scope, q.density, q.at, counts);
       const totals = object(counts.map((v, i) => ({ name: v, value: totalOf(scope.context, v, fieldJs(known.js, i)) })));
       const given = { ...valuesOf(scope, q.density, q.at, reads), ...(counts.length > 0 && { lead: known.lead }) };
-      const options = summation(method.sum, method.enumerate, counts.length === 0 ? undefined : totals) ?? object({});
+      const options = summation(method, counts.length === 0 ? undefined : totals) ?? object({});
       const js = call("logPartition", model, name("w"), given.js, options);
       return scope.writer.bind("logZ", {
         kind: "tensor",
@@ -343,6 +344,7 @@ export function lowerMatching(scope: QuantityScope, q: Matching): TensorValue {
     name: str(q.variable),
     ...Object.fromEntries(Object.entries(own).map(([key, value]) => [key, literal(value)])),
     sum: q.sum.length === 0 ? undefined : array(q.sum.map(str)),
+    enumerate: q.enumerate.length === 0 ? undefined : array(q.enumerate.map(str)),
   });
   const blur = sigma === undefined ? [] : [literal(sigma)];
   const value = call(objective.fn, name(energyModelName(q.density)), name("w"), call("key.at", str(q.method)), given.js, ...blur, options);

@@ -11,7 +11,7 @@ import { array, call, type Js, type JsField, member, method, num, numbers, objec
 import { lowerDist, variableOf } from "./lower-dist.js";
 import type { Scope } from "./lower-expr.js";
 import { capital } from "./names.js";
-import { densityScope, type QuantityScope, siteOf, termOf } from "./quantity-scope.js";
+import { densityScope, type FactorParts, type GaussianLatents, type QuantityScope, siteOf, termOf } from "./quantity-scope.js";
 import { BATCH, joinLeads, type Lead, leadOf, type TensorValue, type Value } from "./values.js";
 
 /** The posterior under a name, and the means of the latents. */
@@ -166,8 +166,12 @@ export function lowerGaussianMarginal(
   const means = new Map(
     q.latents.map(({ variable }) => [variable, scope.writer.bind(variable, posterior.mean(variable), "posterior mean") as TensorValue]),
   );
-  const inner = { ...scope, enumerating: true };
-  const terms = [...q.latents, ...q.children].map((f) => lowerFactor(inner, f, means));
+  const terms = [...q.latents, ...q.children].map((f) => {
+    const { onFactor } = scope;
+    const around = { names: [...means.keys()], deviate: deviations(scope, q, posterior, f) };
+    const watched = onFactor && { onFactor: (factor: Factor, parts: FactorParts) => onFactor(factor, { ...parts, around }) };
+    return lowerFactor({ ...scope, enumerating: true, ...watched }, f, means);
+  });
   const lead = joinLeads([posterior.lead, ...terms.map((t) => t.lead)]);
   const js = [...terms.map((t) => t.js), member(posterior.js, "logVolume")].reduce((sum, each) => call("add", sum, each));
   const [first, ...more] = q.children;
@@ -179,6 +183,33 @@ export function lowerGaussianMarginal(
     { kind: "tensor", js: termOf(scope, label, span, { js, lead }), shape: [], lead },
     `${q.latents.map((f) => f.variable).join(", ")} integrated out`,
   ) as TensorValue;
+}
+
+/** A conditional's values at the columns of a factor of the posterior covariance, less those at 0. */
+function deviations(scope: Scope, { latents }: LinearGaussian, posterior: LoweredPosterior, factor: Factor): GaussianLatents["deviate"] {
+  return (wanted, lower) => {
+    const { writer } = scope;
+    const variables = latents.map((f) => variableOf(scope.context, f.variable));
+    const n = variables.reduce((total, v) => total + v.domain.shape.reduce((size, d) => size * d.size, 1), 0);
+    const plate = writer.addPlate(`${wanted}#${writer.statements.length}`, num(n), String(n));
+    const columns = writer.remember(`deviations|${JSON.stringify(posterior.js)}|${plate.position}`, () =>
+      writer.bind(
+        `${variables[0]?.name ?? "h"}Spread`,
+        { kind: "record", js: method(posterior.js, "deviations", num(plate.position)), fields: new Map() },
+        "the posterior covariance is the sum of their squares",
+      ),
+    );
+    const lead: Lead = { plates: new Set([plate.id]), batch: true };
+    const points = new Map(
+      variables.map((v): [string, Value] => [v.name, { kind: "tensor", js: member(columns.js, v.name), shape: v.domain.shape, lead }]),
+    );
+    const moved = lower(within(scope, factor, points));
+    const zero = lower(within(scope, factor, new Map(variables.map((v) => [v.name, zeroOf(v)]))));
+    const bare = moved.js.kind === "member" && zero.js.kind === "call" && zero.js.fn === "zeros";
+    const js = bare ? moved.js : writer.bind(wanted, { ...moved, js: call("sub", moved.js, zero.js) }).js;
+    writer.dropPlate(plate.id);
+    return js;
+  };
 }
 
 /** The draws of a step, by variable: all of one sample. */

@@ -51,6 +51,15 @@ export interface FactorParts {
   readonly logProb: TensorValue;
   readonly dist: LoweredDist;
   readonly inner: QuantityScope;
+  /** Of a conditional that normal latents are integrated out of. */
+  readonly around?: GaussianLatents;
+}
+
+/** Normal latents that stand at the mean of their posterior. */
+export interface GaussianLatents {
+  readonly names: readonly string[];
+  /** How a value that is affine in them deviates along the columns of a factor of their covariance. */
+  readonly deviate: (wanted: string, lower: (scope: Scope) => TensorValue) => Js;
 }
 
 /** Where a draw takes its numbers from: its name, and another one where an `E` around draws under that name, so that both are independent. */

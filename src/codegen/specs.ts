@@ -56,6 +56,8 @@ function paramInit(param: Param): Js | undefined {
   const { init } = param;
   switch (init.kind) {
     case "default":
+    case "values of":
+      // of the latter, what it is until training has seen a batch
       return undefined;
     case "constant":
       return call("init.constant", num(init.value));

@@ -53,6 +53,7 @@ import {
   openUnit,
   reciprocal,
   upTo,
+  type Range,
 } from "./range.js";
 import { tensor } from "./shapes.js";
 import { contracting, mixing, regardless } from "./symmetry/axes.js";
@@ -73,6 +74,11 @@ export type {
 export { windowed } from "./builtin-rules.js";
 
 const eluOf = (x: number, alpha: number): number => (x > 0 ? x : alpha * Math.expm1(x));
+
+/** Of a sum of so many that none is known but the sign of each. */
+function total([r = anything]: readonly Range[]): Range {
+  return isPositive(r) ? abovezero : isNonNegative(r) ? fromZero : isPositive(negated(r)) ? negated(abovezero) : anything;
+}
 
 const table: readonly Builtin[] = [
   // ---- operators
@@ -226,12 +232,7 @@ const table: readonly Builtin[] = [
     range: ([, a = anything, b = anything]) => hull([a, b]),
   },
   // ---- reductions over axes of the event
-  reduction(
-    "sum",
-    "sum of all entries, or along axes",
-    ([r = anything]) => (isPositive(r) ? abovezero : isNonNegative(r) ? fromZero : isPositive(negated(r)) ? negated(abovezero) : anything),
-    { linear: "all" },
-  ),
+  reduction("sum", "sum of all entries, or along axes", total, { linear: "all" }),
   reduction("mean", "mean of all entries, or along axes", first, {
     linear: "all",
     simplex: ([x], { axes }) => x?.simplex === true && !(axes as readonly number[]).includes(-1),
@@ -251,7 +252,7 @@ const table: readonly Builtin[] = [
     growth: 1,
     permutes: regardless,
   }),
-  alongAxis("cumsum", "running sum along an axis (the last)", undefined, {
+  alongAxis("cumsum", "running sum along an axis (the last)", total, {
     linear: "all",
     running: true,
     degrees: ([x = none], { options: { axis } }) => running(x, axis as number),

@@ -9,6 +9,7 @@ import { staticRange } from "./body.js";
 import { withinLimit } from "./builtin-call.js";
 import { distributions, parameterSynonyms } from "./distributions.js";
 import { type Env, within } from "./env.js";
+import { startFromValues } from "./param-starts.js";
 import { isPositive } from "./range.js";
 import { rangeOfDomain } from "./range.js";
 import { type Entity, type FamilyWhat, Scope } from "./scope.js";
@@ -127,6 +128,7 @@ export function declareParams(env: Env, decl: ast.ParamDecl, define: (name: ast.
       if (!domain || !init) return { kind: "poison", span: item.name.span };
       const param: Param = { name, path: name.replaceAll(/[[\]]/g, ""), domain, init, doc: decl.doc, span: item.span };
       env.cx.params.push(param);
+      if (init.kind === "values of" && item.init?.kind === "distribution") env.cx.starts.push({ env: inner, param, call: item.init.call });
       return { kind: "param", param, span: item.name.span };
     };
     const domain = item.domain.base.name;
@@ -213,6 +215,7 @@ function elaborateInit(env: Env, item: ast.ParamItem, domain: Domain): Param["in
 /** A start is drawn from a distribution whose sampler the host has: Normal or Uniform; `Delta` is a constant. */
 function distributionInit(env: Env, call: ast.CallExpr, domain: Domain): Param["init"] | undefined {
   const name = call.callee.kind === "name" ? call.callee.name : "";
+  if (name === "data") return startFromValues(env, call, domain);
   const entry = distributions.get(name);
   if (!entry || (name !== "Normal" && name !== "Uniform")) {
     report(
@@ -220,7 +223,7 @@ function distributionInit(env: Env, call: ast.CallExpr, domain: Domain): Param["
       "GM2055",
       call.span,
       { found: name },
-      { help: [`\`init Normal(0, 0.01)\`, \`init Uniform(-0.1, 0.1)\`, \`= 0\` or \`init data\``] },
+      { help: [`\`init Normal(0, 0.01)\`, \`init Uniform(-0.1, 0.1)\`, \`= 0\`, \`init data\` or \`init data(encoder(x))\``] },
     );
     return undefined;
   }

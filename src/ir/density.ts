@@ -410,7 +410,10 @@ function flowsMeet({ cx }: Env, value: Expr, variable: Variable): boolean {
 const discreteHelp = ({ domain }: Variable): readonly string[] =>
   domain.name === "byte"
     ? ["end the flow in noise: `… |> sigmoid |> dequantize`, and log p is bounded from below (Theis et al. 2016)"]
-    : ["a flow gives real, positive or unit variables; a discrete one is drawn: `x ~ Bernoulli(logits = decoder(z))`"];
+    : [
+        "a flow gives real, positive or unit variables; a discrete one is drawn: `x ~ Bernoulli(logits = decoder(z))`",
+        `or bound log p from below: declare it \`byte\` and end the flow in \`… |> sigmoid |> dequantize(levels = ${domain.name === "binary" ? 2 : (domain.classes?.size ?? 256)})\``,
+      ];
 
 function ontoHelp(found: string, wanted: string): readonly string[] {
   const last = [...bijections.values()].find((b) => b.takes?.includes(found as DomainName) && b.ends === wanted);

@@ -2,7 +2,7 @@
 import type { DerivedObjective, LinearGaussian, Quantity } from "./quantity.js";
 import type { DeriveContext } from "./derive/context.js";
 import type { Preparation } from "./derive/preparation.js";
-import type { Evaluation, Expr, ModelIr, Phase, Update } from "./types.js";
+import type { Evaluation, Expr, ModelIr, ParamStart, Phase, Update } from "./types.js";
 
 export interface DerivedUpdate {
   readonly update: Update;
@@ -71,6 +71,12 @@ export interface ExactPosterior {
   readonly factors: LinearGaussian;
 }
 
+/** Values that a parameter starts from; those that read another such parameter come after it. */
+export interface DerivedStart {
+  readonly start: ParamStart;
+  readonly derived: DerivedObjective;
+}
+
 export interface DerivedModel {
   readonly context: DeriveContext;
   readonly model: ModelIr;
@@ -78,6 +84,7 @@ export interface DerivedModel {
   readonly densities: ReadonlyMap<string, DerivedDensity>;
   readonly phases: readonly DerivedPhase[];
   readonly evaluations: readonly DerivedEvaluation[];
+  readonly starts: readonly DerivedStart[];
   /** Density that samples are drawn from, density that infers latents from data. */
   readonly generative: string | undefined;
   readonly inference: string | undefined;

@@ -16,6 +16,7 @@ import { fileScopes, resolveImport } from "./files.js";
 import { followOns } from "./follow-ons.js";
 import { declareHyper } from "./hyper.js";
 import { elaborateObjective } from "./objective-value.js";
+import { elaborateStarts } from "./param-starts.js";
 import { type Entity, Scope } from "./scope.js";
 import { elaborateTrain } from "./train.js";
 import type { ModelIr, StaticValue } from "./types.js";
@@ -114,6 +115,7 @@ function elaborateModel(
     variables: new Map(),
     streams: [],
     params: [],
+    starts: [],
     constrained: constrainedNames(model),
     nets: [],
     netByName: new Map(),
@@ -125,6 +127,7 @@ function elaborateModel(
     headers: new Map(),
     densityByName: new Map(),
     objectives: new Map(),
+    expansions: new Map(),
     facts: new Map(),
     factsOfExpr: new Map(),
     usedIds: new Map(),
@@ -201,6 +204,7 @@ function elaborateMembers(env: Env, model: ast.ModelDecl, hyper: ModelIr["hyper"
     metrics,
   );
   const evaluations = elaborateEvaluate(env, evaluate);
+  const starts = elaborateStarts(cx.starts);
   warnUnused(cx, model);
   return {
     name: model.name.name,
@@ -210,10 +214,12 @@ function elaborateMembers(env: Env, model: ast.ModelDecl, hyper: ModelIr["hyper"
     streams: cx.streams,
     variables: cx.variables,
     params: cx.params,
+    starts,
     nets: cx.nets,
     flows: cx.flows,
     densities: [...cx.densityByName.values()],
     objectives,
+    expansions: cx.expansions,
     train,
     evaluate: evaluations,
   };

@@ -6,7 +6,7 @@ import type { Diagnostics } from "../base/report.js";
 import type { Span } from "../base/source.js";
 import type { Facts } from "./facts.js";
 import type { Entity, Scope } from "./scope.js";
-import type { Density, Dim, Flow, Net, Objective, Param, Type, Variable, WeightNode } from "./types.js";
+import type { Density, Dim, Expr, Flow, Net, Objective, Param, Type, Variable, WeightNode } from "./types.js";
 
 /** State of the elaboration of one model. */
 export interface Context {
@@ -15,6 +15,8 @@ export interface Context {
   readonly variables: Map<string, Variable>;
   readonly streams: (readonly string[])[];
   readonly params: Param[];
+  /** Parameters that start from values of an expression, which is elaborated last. */
+  readonly starts: PendingStart[];
   /** Names that the train block constrains. */
   readonly constrained: ReadonlySet<string>;
   /** Elaborated nets, callees first, and the instances of each declaration of the model. */
@@ -31,6 +33,8 @@ export interface Context {
   readonly headers: Map<ast.DensityDecl, DensityHeader | null>;
   readonly densityByName: Map<string, Density>;
   readonly objectives: Map<ast.ObjectiveDecl, Objective | undefined>;
+  /** Values that calls of objective templates were replaced by, and the calls as written. */
+  readonly expansions: Map<Expr, string>;
   /** What is known of locals and nets beyond their types, and of expressions once it was asked for. */
   readonly facts: Map<string, Facts>;
   readonly factsOfExpr: Map<object, Facts>;
@@ -75,7 +79,7 @@ export interface Owner {
   readonly counters: Map<string, number>;
   random: boolean;
   /** Why no layer may stand here; undefined where it may. */
-  readonly refusal: "train" | "evaluate" | undefined;
+  readonly refusal: "train" | "evaluate" | "init" | undefined;
 }
 
 /** How variables of the model are read here. */
@@ -110,6 +114,13 @@ export function freshId(cx: Context, wanted: string): string {
   }
   cx.usedIds.set(id, 2);
   return id;
+}
+
+/** `init data(…)` of a parameter, and where it stands. */
+export interface PendingStart {
+  readonly env: Env;
+  readonly param: Param;
+  readonly call: ast.CallExpr;
 }
 
 export function newOwner(path: string, refusal: Owner["refusal"] = undefined): Owner {

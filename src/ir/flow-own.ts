@@ -12,6 +12,7 @@ import { type Env, freshId, within } from "./env.js";
 import { stopsGradient } from "./derive/gradient-parts.js";
 import { elaborateExpr } from "./expr.js";
 import { factsOf, factsOfDomain, netKey } from "./facts.js";
+import { endMovedByOthers } from "./flow-structure/part.js";
 import { notMonotone } from "./flow-structure/monotone.js";
 import { shapeOf, sizeOf } from "./flow-structure/reads.js";
 import { showSide } from "./flows.js";
@@ -39,7 +40,13 @@ export function appendOwn(env: Env, decl: ast.FlowDecl, chain: Chain): boolean {
   if (random) report(env.cx.diagnostics, "GM2083", forward.span, { flow: decl.name.name, problem: "it draws random numbers" });
   if (!there || (inverse && !back) || random) return false;
   const jacobian = jacobianOf(env, decl, there, forward.body.span);
-  if (!jacobian || !isOnto(env, decl, there, to, forward) || (back && inverse && !isOnto(env, decl, back, from, inverse))) return false;
+  if (
+    !jacobian ||
+    !isOnto(env, decl, there, to, forward) ||
+    leavesCone(env, decl, there, jacobian, to, forward.body.span) ||
+    (back && inverse && !isOnto(env, decl, back, from, inverse))
+  )
+    return false;
   if (!back) tellUnproven(env, decl, there, jacobian, forward.body.span);
   const name = camel(env.owner.path.replaceAll(".", "_"));
   const step: OwnStep = {
@@ -197,6 +204,34 @@ function isOnto(env: Env, decl: ast.FlowDecl, { value }: Written, onto: Side, { 
     },
   );
   return false;
+}
+
+/** Entries whose ends others move fill a cone of the range: given those, a part of it is out of reach. Reports it. */
+function leavesCone(env: Env, decl: ast.FlowDecl, { input, value }: Written, jacobian: JacobianStructure, onto: Side, span: Span): boolean {
+  if (jacobian.kind !== "triangular") return false;
+  const found = endMovedByOthers(value, input.id, jacobian.levels, (e) => factsOf(env.cx, e).range);
+  if (!found) return false;
+  const { low } = found.range;
+  const side = Number.isFinite(low) ? "above" : "below";
+  report(
+    env.cx.diagnostics,
+    "GM3710",
+    span,
+    {
+      flow: decl.name.name,
+      direction: "forward",
+      onto: showSide(onto),
+      found: `a cone: entry ${found.output + 1} lies ${side} what the others make of it`,
+    },
+    {
+      labels: [{ span: decl.name.span, text: "declared here" }],
+      help: [
+        "values in order, such as those of `cumsum(exp(z))`, are the first one and gaps: let the data be these, onto `positive` each, and the flow `exp(z)`",
+        `or give entries that reach all of \`${onto.domain}\` whatever the others are`,
+      ],
+    },
+  );
+  return true;
 }
 
 /** Without an inverse nothing is tried as a training starts, so that a map that is not one to one would not be found. */

@@ -79,7 +79,11 @@ export function refused(env: Env, owner: Owner, what: string, span: Span): boole
     span,
     { what, block: owner.refusal },
     {
-      help: ["give the expression a name, `objective V = …`, and use `V` here"],
+      help: [
+        owner.refusal === "init"
+          ? "a parameter starts from what is there: call a net of the model, `net f(x) = …`"
+          : "give the expression a name, `objective V = …`, and use `V` here",
+      ],
     },
   );
   return true;

@@ -39,6 +39,7 @@ export function printIr(model: ModelIr): string {
     ...variables,
     ...streams,
     ...model.params.map(printParam),
+    ...model.starts.map((s) => `  ${s.param.name} starts from ${printExpr(s.value)}`),
     ...model.nets.flatMap(printNet),
     ...model.flows.flatMap(printFlow),
     ...model.densities.flatMap(printDensity),

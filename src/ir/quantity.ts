@@ -252,10 +252,17 @@ export interface Optimum {
   readonly span: Span;
 }
 
+export interface ExactSum {
+  readonly kind: "exact";
+  readonly sum: readonly string[];
+  readonly joint?: readonly string[];
+  readonly enumerate: readonly string[];
+}
+
 /** How the hidden variables of an energy are treated given the others. */
 export type HiddenMethod =
-  /** Summed out exactly: `sum` in closed form (they do not meet), `enumerate` state by state. */
-  | { readonly kind: "exact"; readonly sum: readonly string[]; readonly enumerate: readonly string[] }
+  /** Summed out exactly: `sum` in closed form (they do not meet), then real ones of `joint` one by one, `enumerate` state by state. */
+  | ExactSum
   /** A factorised posterior by fixed-point updates; the quantity is then a lower bound. */
   | { readonly kind: "meanField"; readonly hidden: readonly string[]; readonly steps: number; readonly damping: number }
   /** A sample after that many Gibbs sweeps; its gradient is that of the marginal in expectation. */
@@ -263,7 +270,7 @@ export type HiddenMethod =
 
 /** What log Z, or its gradient, comes from. */
 export type PartitionMethod =
-  | { readonly kind: "exact"; readonly sum: readonly string[]; readonly enumerate: readonly string[] }
+  | ExactSum
   /** Samples of the model by a Markov chain: only the gradient is right. `sum`: variables that are summed out at each sample. */
   | {
       readonly kind: "chain";
@@ -304,7 +311,9 @@ export interface Matching {
   readonly options: Options;
   readonly density: string;
   readonly variable: string;
+  /** Hidden variables: those of a closed form, and those whose states are all visited. */
   readonly sum: readonly string[];
+  readonly enumerate: readonly string[];
   readonly at: ReadonlyMap<string, Expr>;
   readonly span: Span;
 }
@@ -336,6 +345,35 @@ export interface MaximisationAverage {
 export interface MaximisationStep {
   readonly factor: Factor;
   readonly fits: readonly FittedParameter[];
+  /** Normal latents that are integrated out around it: it is averaged over their posterior. */
+  readonly latents: readonly string[];
+  /** Its location, where that is a linear map whose weights are estimated. */
+  readonly map?: LinearMap;
+}
+
+/** A location as a sum of products of features with weights. */
+export interface LinearMap {
+  /** Weights that are found together: those that are picked by one index. */
+  readonly groups: readonly (readonly MapTerm[])[];
+  /** Terms without a weight that is estimated. */
+  readonly offset: readonly { readonly sign: 1 | -1; readonly value: Expr }[];
+}
+
+export interface MapTerm {
+  /** Of the weight. */
+  readonly path: string;
+  /** Picks entries of it: `W`, `W[c]`. */
+  readonly selection: Expr;
+  /** The vector that multiplies it; 1 where there is none. */
+  readonly features: Expr | undefined;
+  /** `W @ z` in place of `z @ W`. */
+  readonly transposed: boolean;
+  readonly sign: 1 | -1;
+}
+
+/** The weights that a step of expectation maximisation sets. */
+export function estimatedPaths({ steps }: Maximisation): readonly string[] {
+  return steps.flatMap((s) => [...(s.map?.groups.flat().map((t) => t.path) ?? []), ...s.fits.map((f) => f.path)]);
 }
 
 export interface FittedParameter {

@@ -103,9 +103,9 @@ const settingTable: readonly SettingEntry[] = [
   {
     name: "ema",
     runtime: "ema",
-    doc: "decay of a moving average of the weights, which evaluation then uses",
+    doc: "decay of a moving average of the weights, which evaluation then uses; at a statement: of the weights that it moves",
     kind: "fraction",
-    scope: "phase",
+    scope: "both",
   },
   {
     name: "early_stopping",

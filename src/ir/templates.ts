@@ -86,6 +86,7 @@ export function expandTemplate(
   cx.open.push({ name: callee.name, node: decl, span });
   const value = attributed(env, decl.name.span, span, (inner) => elaborateExpr({ ...inner, scope: formals, template: true }, decl.body));
   cx.open.pop();
+  if (value) cx.expansions.set(value, textOf(span));
   return value;
 }
 

@@ -54,6 +54,8 @@ export interface ModelIr {
   /** By name; elements of a family are `h[1]`, `h[2]`, … */
   readonly variables: ReadonlyMap<string, Variable>;
   readonly params: readonly Param[];
+  /** Expressions that parameters start from, `init data(encoder(x))`. */
+  readonly starts: readonly ParamStart[];
   /** Model nets and the instances of file-level and library nets, callees before callers. */
   readonly nets: readonly Net[];
   /** Flows of the model and instances of file-level and library flows, those that others are made of first. */
@@ -61,6 +63,8 @@ export interface ModelIr {
   readonly densities: readonly Density[];
   /** Objectives named in the model (not templates), and the nets, densities and objectives that stand in `train` and `evaluate` inline. */
   readonly objectives: readonly Objective[];
+  /** Values that calls of objective templates were replaced by, and the calls as written. */
+  readonly expansions: ReadonlyMap<Expr, string>;
   readonly train: readonly Phase[];
   readonly evaluate: readonly Evaluation[];
 }
@@ -85,8 +89,18 @@ export interface Param {
     | { readonly kind: "constant"; readonly value: number }
     | { readonly kind: "values"; readonly values: readonly number[] }
     | { readonly kind: "data" }
+    /** From values of an expression: one of `ModelIr.starts`. */
+    | { readonly kind: "values of" }
     | { readonly kind: "default" };
   readonly doc: string | undefined;
+  readonly span: Span;
+}
+
+/** `param codebook : real[K, D] init data(encoder(x))`: rows of the parameter are values of the expression, at the first batch. */
+export interface ParamStart {
+  readonly param: Param;
+  readonly value: Expr;
+  readonly text: string;
   readonly span: Span;
 }
 

@@ -459,8 +459,19 @@ export interface ModelDefinition<S extends WeightSpecs = WeightSpecs, D extends 
   readonly inference?: string;
   readonly train: readonly PhaseDefinition<S, D, T>[];
   readonly evaluate: Readonly<Record<string, MetricDefinition<S, D, T>>>;
+  /** Parameters that start from values at the first batch; one whose values read another comes after it. */
+  readonly starts?: readonly ValuesStart<S, D, T>[];
   /** Bijections that the model writes out, whose inverse is tried at the start of a training. */
   readonly roundTrips?: readonly RoundTrip<S>[];
+}
+
+/** `param codebook : real[K, D] init data(encoder(x))` */
+export interface ValuesStart<S extends WeightSpecs = WeightSpecs, D extends string = string, T extends string = string> {
+  /** Path of the parameter. */
+  readonly of: string;
+  readonly place: string;
+  /** [B, ...event]; the parameter's shape ends in that of the event, or in its last axis: rows of it are whole values, or vectors of their last axis. */
+  readonly values: (context: StepContext<S, D, T>) => Tensor;
 }
 
 export interface RoundTrip<S extends WeightSpecs = WeightSpecs> {

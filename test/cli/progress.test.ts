@@ -52,6 +52,37 @@ describe("progress", () => {
     expect(shown({ "ELBO(p, q)": -3.5, b: 0 }, "ELBO(p, q)")).toBe("  validation: ELBO(p, q) -3.500  b 0.000\n");
   });
 
+  it("of a later phase is a line an epoch again, with that phase's own value", () => {
+    let text = "";
+    const progress = openProgress({ isTTY: false, columns: 100, write: (part) => (text += part) }, () => 0);
+    for (const [phaseIndex, phase] of ["first", "second"].entries()) {
+      for (let step = 1; step <= 4; step++) {
+        const values = { [`V of ${phase}`]: step };
+        progress.step(() => ({
+          phase,
+          phaseIndex,
+          step,
+          steps: 4,
+          epoch: step / 2,
+          epochs: 2,
+          stepsPerEpoch: 2,
+          total: 4 * phaseIndex + step,
+          stepsPerSecond: 1,
+          values,
+        }));
+        if (phaseIndex === 0 && step === 4) progress.record({ phase, split: "train", epoch: 2, step, values });
+      }
+    }
+    progress.done();
+    const lines = text.trimEnd().split("\n");
+    expect(lines.map((line) => /^(\w+): {2}epoch (\d)\/2 {2}step \d\/4 {2}(V of \w+)/u.exec(line)?.slice(1).join(" "))).toEqual([
+      "first 1 V of first",
+      "first 2 V of first",
+      "second 1 V of second",
+      "second 2 V of second",
+    ]);
+  });
+
   it("is one rewritten line on a terminal, shown at most ten times a second", () => {
     const text = play(true, 30, 0.02);
     expect(text.split("\r").length - 1).toBeLessThan(12);

@@ -83,6 +83,25 @@ it("refuses a level that the dequantisation does not have", async () => {
   expect((error as Error).message).toContain("a whole number in 0..7, since `dequantize` has 8 levels");
 });
 
+it("refuses values at the ends of the unit interval, which a logit takes to infinity", async () => {
+  const logit = loadModel(`
+model M(D = 3) {
+  data x : unit[D]
+  latent z : real[D]
+  flow s on real[D] -> unit[D] = affine |> sigmoid
+  flow f on real[D] -> unit[D] = s |> reverse
+  density p(x, z) { z ~ Normal(0, 1) x = f(z) }
+  train { maximize log p(x) batch = 4, epochs = 1 }
+  evaluate { nll = -log p(x) }
+}`).model;
+  const zeros: DataArray = { shape: [50, 3], dtype: "f32", data: Float32Array.from({ length: 150 }, (_, i) => (i % 5) / 8) };
+  expect(await measured(logit, zeros).catch((e: unknown) => e)).toMatchObject({ code: "GM5022" });
+  const inside = { ...zeros, data: Float32Array.from(zeros.data, (v) => v + 0.1) };
+  const { metrics } = await measured(logit, inside);
+  expect(Number.isFinite(metrics["nll"]!.value)).toBe(true);
+  expect(metrics["nll"]!.density!.variables["x"]).toEqual({ preprocessing: "values as in the file", logJacobian: 0, through: ["logit"] });
+});
+
 /** KL of sigmoid(epsilon), epsilon standard normal, from the uniform distribution, by quadrature: E log q(u) = E[log φ(e) - log σ'(e)]. */
 function divergence(): number {
   let sum = 0;

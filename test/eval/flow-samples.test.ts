@@ -89,3 +89,49 @@ describe("a density by a flow that has one direction", () => {
     await trained.close();
   });
 });
+
+describe("a masked autoregressive flow of more entries than anyone would unroll", () => {
+  const D = 300;
+  const text = (direction: string): string => `
+model M(D = ${D}) {
+  data x : real[D]
+  latent z : real[D]
+  flow f on real[D] = maf(made_values([16]), 2, scale = "tanh") |> affine
+  density p(x, z) { z ~ Normal(0, 1)  x = ${direction}(z) }
+  train { maximize log p(x)  steps = 8, batch = 16, optimizer = adam(lr = 0.01) }
+  evaluate { nll = -log p(x) }
+}`;
+  // each entry near the one before it
+  const noise = normals(4, 256 * D);
+  const walks = Float32Array.from(noise, (v, i) => (i % D === 0 ? v : 0.8 * noise[i - 1]! + 0.6 * v));
+  const data = { x: { shape: [256, D], data: walks } };
+
+  it("draws, tells of its passes, and comes back to its noise", async () => {
+    const trained = await train(loadModel(text("f")).model, { data, engine: "onnx", seed: 2 });
+    const told: (readonly [number, number])[] = [];
+    const { values } = await trained.sample(8, { seed: 3, onProgress: (done, total) => told.push([done, total]) });
+    expect(told.at(-1)).toEqual([2 * (D + 1), 2 * (D + 1)]);
+    expect(values["x"]!.data.every(Number.isFinite)).toBe(true);
+    const { data: seen, shown } = await trained.reconstruct(8);
+    seen["x"]!.data.forEach((v, i) => expect(Math.abs(shown["x"]!.data[i]! - v)).toBeLessThan(1e-3));
+    // a few rows tell how well it comes back
+    const { reconstruction } = await trained.evaluate();
+    expect(reconstruction["x"]!.rows).toBe(200);
+    expect(reconstruction["x"]!.value).toBeLessThan(1e-3);
+    await trained.close();
+  }, 60_000);
+
+  it("trains in that direction, too", async () => {
+    const nll = async (steps: number): Promise<number> => {
+      const trained = await train(loadModel(text("f.inverse").replace("steps = 8", `steps = ${steps}`)).model, {
+        data,
+        engine: "onnx",
+        seed: 2,
+      });
+      const { metrics } = await trained.evaluate();
+      await trained.close();
+      return metrics["nll"]!.value;
+    };
+    expect(await nll(12)).toBeLessThan((await nll(1)) - 5);
+  }, 60_000);
+});

@@ -16,6 +16,12 @@ const cases: readonly (readonly [name: string, text: string, shape: readonly num
   ["made.gm", example("made").replace("784, widths = [500]", "4, widths = [6]"), [4], 2],
   ["in reverse", bernoulli("4", 'made(x, [6], activation = tanh, order = "reverse")'), [4], 2],
   ["in an order by chance", bernoulli("4", "made(x, [6], activation = tanh, order = 5)"), [4], 2],
+  [
+    "masked nets of some entries",
+    bernoulli("5", "concat(made(x[1..2], [6], activation = tanh), made(x[3..5], [6], activation = tanh) + (x[1..2] |> dense(3)))"),
+    [5],
+    2,
+  ],
   ["pixelcnn.gm", example("pixelcnn").replace("28, 28, 1", "2, 2, 1").replace("C = 16, blocks = 5", "C = 2, blocks = 1"), [2, 2, 1], 2],
   ["gated PixelCNN", bernoulli("2, 2, 1", "gated_pixelcnn(x, 2, 1)"), [2, 2, 1], 2],
   ["two channels at once", bernoulli("2, 2", "x |> causal_conv(2, 2, strict = true)"), [2, 2], 2],

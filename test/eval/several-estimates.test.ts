@@ -54,3 +54,17 @@ describe("several estimates of log Z", () => {
     expect(Math.abs(metrics["a"]!.value - metrics["b"]!.value)).toBeGreaterThan(0.01);
   });
 });
+
+it("a sampler that both a line and its reader name is one estimate", () => {
+  const { model } = loadModel(`model B(D = 30) {
+  data v : binary[D]
+  param L : real[D, D] init Normal(0, 0.01)
+  density p(v) { energy -(v @ L @ v) }
+  train { maximize log p(v) by pcd(k = 1, sampler = single_site) }
+  evaluate {
+    logZ = ais(p, chains = 20, sampler = single_site)
+    nll = -log p(v) by ais(chains = 20, sampler = single_site)
+  }
+}`);
+  expect(Object.keys(model.evaluate ?? {})).toEqual(["logZ", "nll"]);
+});

@@ -5,7 +5,7 @@ import { compile } from "../../src/compile.js";
 import { expectGolden, goldenCases, readCase } from "../support/golden.js";
 
 const FOLDER = "golden/errors/gm3";
-const isOfPlayers = (file: string): boolean => file >= "GM3741" && file < "GM3786";
+const isOfPlayers = (file: string): boolean => (file >= "GM3741" && file < "GM3786") || file.startsWith("GM3867");
 
 describe("errors of players", () => {
   it.each(goldenCases(FOLDER, ".gm").filter(isOfPlayers))("%s", (file) => {

@@ -74,3 +74,50 @@ it("says of no weight that it moves where no gradient passes to it", () => {
     }`);
   expect(train.map((t) => t.moves)).toEqual([["w"], ["b"], ["b", "codes"], ["encoder"]]);
 });
+
+it("says where the gradient passes straight through a choice, and of what it is made", () => {
+  const { train } = explained(`
+    net hardened(s) = s + stop(where(greater(s, 0), 1, 0) - s)
+    net deep(x, codes) { e = x |> dense(2)  return quantize(e, codes) |> dense(2) }
+    model M {
+      data x : real[2]
+      param codes : real[3, 2], a : real[2], b : real[2], c : real[2]
+      net encoder(x) = x |> dense(2)
+      objective Deep = -sum((1 + deep(c * x, codes))^2)
+      train {
+        maximize -sum((quantize(encoder(x), codes) - x)^2)
+        maximize -sum((quantize(x, codes) - a)^2)
+        maximize -sum((quantize(a * x, codes) - b)^2) over b
+        maximize -sum((hardened(a) * x - b)^2)
+        maximize -sum((stop(floor(a) - a) + a - b)^2)
+        maximize Deep
+        maximize -sum((stop(a) - a * b * x)^2)
+        maximize -sum((stop(x) - b * x)^2)
+        maximize -sum((a - stop(b - c))^2) - sum(b * x)
+        optimizer = sgd(0.1)
+      }
+    }`);
+  expect(train.map((t) => t.straightThrough.map((s) => `${s.expression.replace(/\d\(/u, "(")}: ${s.weights.join(", ")}`))).toEqual([
+    ["quantize(encoder(x), codes): encoder"],
+    [],
+    [],
+    ["hardened(a): a"],
+    [expect.stringMatching(/: a$/u)],
+    ["quantize(e, codes): Deep.deep1.dense1, c"],
+    [],
+    [],
+    [],
+  ]);
+  expect(train.map((t) => t.surrogate.includes("what `stop` holds counts as given"))).toEqual([
+    false,
+    false,
+    false,
+    false,
+    false,
+    false,
+    true,
+    false,
+    true,
+  ]);
+  expect(train.map((t) => t.surrogate.includes("exact"))).toEqual([false, true, true, false, false, false, false, true, false]);
+});

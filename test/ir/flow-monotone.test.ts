@@ -211,6 +211,12 @@ describe("onto the range", () => {
     [" -> unit[D] { forward(z) = sigmoid(a * z) }", []],
     [" -> unit[D] { forward(z) = tanh(z) }", ["GM3712"]],
     [" -> positive[D] { forward(z) = exp(z) * w }", ["GM3712"]],
+    // cones: each entry lies above the one before it
+    [" -> positive[D] { forward(z) = cumsum(exp(z)) }", ["GM3710"]],
+    [" { forward(z) = concat(z[1..1], z[1..1] - softplus(z[2..2])) }", ["GM3710"]],
+    [" -> positive[D] { forward(z) = exp(cumsum(z)) }", []],
+    [" { forward(z) = cumsum(z + tanh(z)) }", []],
+    [" { forward(z) = cumsum(exp(a) * z) }", []],
   ])("%s", (flow, codes) => {
     const range = /-> (\w+)/u.exec(flow)?.[1] ?? "real";
     const model = `

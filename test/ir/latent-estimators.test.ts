@@ -126,3 +126,23 @@ describe("names", () => {
     expect(compiled.print("ts")).toMatch(/export function disarmNet\(/u);
   });
 });
+
+describe("what is differentiated", () => {
+  it.each([
+    ["concrete", "the estimate itself; the gradient passes through h, relaxed, with a bias"],
+    ["straight_through", "the estimate itself; the gradient passes straight through draws of h, with a bias"],
+    ["fixed", "the estimate itself; no gradient passes through its samples"],
+    ["disarm", "a surrogate with the value of the estimate, and the gradient of disarm through what is drawn"],
+  ])("by %s", (by, wanted) => {
+    const text = `model M {
+      data x : binary[4]
+      latent h : binary[30]
+      density p(x, h) { h ~ Bernoulli(logits = zeros(30))  x ~ Bernoulli(logits = h |> dense(4)) }
+      density q(h | x) { h ~ Bernoulli(logits = x |> dense(30)) }
+      train { maximize ELBO(p, q) by ${by}  optimizer = sgd(0.1) }
+    }`;
+    const whole = explained(text);
+    expect(whole.train[0]?.surrogate).toBe(wanted);
+    expect(printExplanation(whole).includes("none  left out")).toBe(by === "fixed");
+  });
+});

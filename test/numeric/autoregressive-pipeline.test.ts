@@ -54,6 +54,13 @@ describe("orders", () => {
 const bernoulli = (shape: string, logits: string, domain = "binary"): string =>
   `model M { data x : ${domain}[${shape}]  density p(x) { x ~ Bernoulli(logits = ${logits}) }  train { maximize log p(x) } }`;
 
+/** Nets of parts of a variable. */
+const partial = {
+  halves: "concat(made(x[1..4], [30, 20]), made(x[5..8], [30]) + (x[1..4] |> dense(4)))",
+  later: "concat(zeros(2), made(x[3..7], [30]))",
+  given: "concat(made(x[1..3], [20]), made_values_given(x[4..7], x[1..3], [40], values = 1) |> reshape(4))",
+};
+
 interface Family {
   readonly name: string;
   readonly text: string;
@@ -162,6 +169,9 @@ const rows: readonly Row[] = [
     bernoulli("5", "concat(x, b) |> masked_dense(9) |> tanh |> masked_dense(5)").replace("density", "param b : real[3]  density"),
     { shape: [5] },
   ],
+  ["masked nets of some entries", bernoulli("8", partial.halves), { shape: [8] }],
+  ["a masked net of the later entries", bernoulli("7", partial.later), { shape: [7] }],
+  ["a masked net of entries given those before", bernoulli("7", partial.given), { shape: [7] }],
   ["an ensemble over orders", bernoulli("6", "made(x, [9, 7], orders = 5)"), { shape: [6] }],
   ["pairs in order", bernoulli("3, 2", "x |> causal_conv(2, 2, strict = true)"), { shape: [3, 2] }],
 ];
@@ -194,6 +204,18 @@ describe.each(families)("$name", ({ text, shown, set = {}, ranks }) => {
       for (const j of read) expect((ranks?.[j] ?? j) < (ranks?.[i] ?? i), `${i + 1} reads ${j + 1}`).toBe(true);
     });
   });
+});
+
+it("masked nets of some entries read all of them that come before", () => {
+  const of = (logits: string, D: number): readonly (readonly number[])[] =>
+    readsOf(loadModel(bernoulli(String(D), logits)), { shape: [D] }).map((read) => [...read].sort((a, b) => a - b));
+  const all = (from: number, to: number): number[] => Array.from({ length: to - from }, (_, i) => from + i);
+  expect(of(partial.halves, 8)).toEqual(all(0, 8).map((i) => all(0, i)));
+  // no hidden unit is before the first entry, so nothing that is added to them gets there
+  expect(of(partial.given, 7)).toEqual(all(0, 7).map((i) => (i === 3 ? [] : all(0, i))));
+  expect(of(partial.later, 7)).toEqual(all(0, 7).map((i) => (i < 2 ? [] : all(2, i))));
+  // shifted by one they need not leave the entry itself out, and do not
+  expect(of("concat(zeros(1), x[1..4] |> masked_dense(30) |> tanh |> masked_dense(4))", 5)[4]).toContain(3);
 });
 
 it("no blind spot: pixels of a gated PixelCNN read all before them", () => {

@@ -112,26 +112,30 @@ model M {
 });
 
 describe("draws against the order of a density", () => {
-  const model = (source: string): string => `
+  const model = (source: string, loc = "z |> dense(D)"): string => `
 model M(D = 3) {
   data x : real[D]
   latent z : real[2], c : category[4]
   param w : real[4] = 0, mu : real[4, 2]
-  density p(x, z, c) { c ~ Categorical(logits = w) z ~ Normal(mu[c], 1) x ~ Normal(z |> dense(D), 1) }
+  density p(x, z, c) { c ~ Categorical(logits = w) z ~ Normal(mu[c], 1) x ~ Normal(${loc}, 1) }
   train { maximize E[c, z ~ p(c, z)](log p(x | z)) }
   evaluate { v = ${source} }
 }`;
-  const codes = (source: string): readonly string[] =>
-    compile({ path: "m.gm", text: model(source) })
+  const codes = (source: string, loc?: string): readonly string[] =>
+    compile({ path: "m.gm", text: model(source, loc) })
       .diagnostics.filter((d) => d.severity === "error")
       .map((d) => d.code);
 
   it.each([
     ["a real latent", "E[z ~ p(z | x)](sum(z))"],
-    ["a real latent beside a finite one", "E[c, z ~ p(c, z | x)](sum(z))"],
+    ["a real latent beside a finite one, through a net", "E[c, z ~ p(c, z | x)](sum(z))", "z |> dense(5) |> tanh |> dense(D)"],
     ["a family of samples", "E[c[1..5] ~ p(c | z = zeros(2))](mean[i in 1..5](sum(w[c[i]])))"],
-  ])("is refused: %s", (_, source) => {
-    expect(codes(source)).toEqual(["GM3531"]);
+  ])("is refused: %s", (_, source, loc?: string) => {
+    expect(codes(source, loc)).toEqual(["GM3531"]);
+  });
+
+  it("is exact where a real latent is normal given the finite one", () => {
+    expect(codes("E[c, z ~ p(c, z | x)](sum(z))")).toEqual([]);
   });
 
   it("is allowed where nothing known follows from what is drawn", () => {

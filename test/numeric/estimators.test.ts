@@ -89,6 +89,17 @@ const iwae2 = (w: Weights): number =>
       ),
     0,
   );
+/** Of the bound of three samples: the geometric mean of two others is then another than either. */
+const iwae3 = (w: Weights): number => {
+  const each = states.map(([h1, h2]) => {
+    const logQ12 = logQ(w, h1, h2);
+    return { share: Math.exp(logQ12), weight: Math.exp(logP(w, h1, h2) - logQ12) };
+  });
+  let total = 0;
+  for (const a of each)
+    for (const b of each) for (const c of each) total += a.share * b.share * c.share * Math.log((a.weight + b.weight + c.weight) / 3);
+  return total;
+};
 
 interface Measured {
   /** Largest distance from the exact gradient, in standard errors. */
@@ -180,6 +191,12 @@ describe("estimators of a bound of two samples", () => {
     expect(m.worst).toBeLessThan(4);
   });
 
+  it.each(["vimco", "score", "h1: vimco, h2: vimco"])("of three samples, by %s", async (by) => {
+    const m = await measure(SBN("IWAE(p, q, k = 3)", by), differences(iwae3, weights), weights, x);
+    show("IWAE, k = 3", by, m);
+    expect(m.worst).toBeLessThan(4);
+  });
+
   it("vimco has less variance than the score function", () => {
     expect(found.get("iwae vimco")!.varianceQ).toBeLessThan(found.get("iwae score")!.varianceQ);
   });
@@ -204,6 +221,20 @@ describe("wake-sleep", () => {
       "maximize Sleep(p, q) over q",
       inQ,
       (w) => visible.reduce((all, v) => states.reduce((sum, h) => sum + Math.exp(logPAt(weights, v, ...h)) * logQAt(w, v, ...h), all), 0),
+    ],
+    [
+      "maximize IWAE(p, q, k = 2) over p",
+      (n) => !inQ(n),
+      // wake-theta: the samples are of q as it is
+      (w) =>
+        states.reduce(
+          (all, a) =>
+            states.reduce((sum, b) => {
+              const log = (h: readonly [Bits, Bits]): number => logP(w, ...h) - logQ(weights, ...h);
+              return sum + Math.exp(logQ(weights, ...a) + logQ(weights, ...b)) * logMean([log(a), log(b)]);
+            }, all),
+          0,
+        ),
     ],
     // the same by samples: few states are summed unasked
     [

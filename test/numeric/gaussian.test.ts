@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import { compile } from "../../src/compile.js";
 import { diagonal, inverted, logNormal, type Matrix, multiply, plus, transposed } from "../support/matrices.js";
 import type { Tensor } from "../../src/runtime/index.js";
+import { gradientsOf } from "../support/gradients.js";
 import { loadModel, runModel, type RunContext } from "../support/model.js";
 
 /** A variable as bias + Σ parent @ weight + factor @ noise. */
@@ -349,6 +350,27 @@ describe("the posterior", () => {
       const product = covariance[0]![1]! + m[0]! * m[1]!;
       expect(Math.abs(got["second"]![i]! - product)).toBeLessThan(0.06);
     });
+  });
+});
+
+describe("training through draws from the posterior", () => {
+  it("has the gradient of log p(x), of which the objective is another form at any draw", async () => {
+    const text = (objective: string): string => `model M {
+      data x : real[3]
+      latent z : real[2]
+      param W : real[2, 3], b : real[3], s : positive[3]
+      density p(x, z) { z ~ Normal(0.3, 1.2)   x ~ Normal(z @ W + b, s) }
+      ${train(objective)}
+    }`;
+    const f32 = (v: readonly number[]): number[] => v.map(Math.fround);
+    const weights = { W: f32(spread(6, 1)), b: f32(spread(3, 2)), s: f32(spread(3, 3)) };
+    const run = { weights, data: { x: f32(spread(9, 4)) }, rows: B };
+    const exact = await gradientsOf(loadModel(text("log p(x)")).model, run);
+    const drawn = loadModel(text("E[z ~ p(z | x)](log p(x, z) - log p(z | x))"));
+    const [note] = drawn.compiled.derived!.phases[0]!.updates[0]!.derived.notes;
+    expect([note?.estimator, note?.gradient?.path, note?.gradient?.weights]).toEqual(["reparam", "reparameterised", ["W", "b", "s"]]);
+    const sampled = await gradientsOf(drawn.model, { ...run, seed: 3 });
+    for (const [path, { mean }] of Object.entries(exact.gradients)) close(sampled.gradients[path]?.mean, mean, 5);
   });
 });
 

@@ -50,6 +50,17 @@ describe("minibatch discrimination", () => {
     expected.forEach((v, i) => expect(out.data[i]).toBeCloseTo(v, 10));
   });
 
+  it("of one row there is nothing to compare", () => {
+    const kernel = { shape: [2, 1, 1], data: Float64Array.of(1, 1) };
+    const run = (rows: number): unknown =>
+      compute(({ x, k }) => minibatchDiscrimination({ kernel: k! }, x!), {
+        x: { shape: [rows, 2], data: new Float64Array(2 * rows) },
+        k: kernel,
+      });
+    expect(() => run(1)).toThrow(/and a batch has 1/u);
+    expect(() => run(2)).not.toThrow();
+  });
+
   it("rows that are alike are nearer than rows that are not", () => {
     const kernel = { shape: [2, 1, 1], data: Float64Array.of(1, 1) };
     const near = (rows: readonly number[]): number =>

@@ -101,6 +101,41 @@ describe("averaged weights", () => {
     trained.close();
   });
 
+  it.each([
+    ["", ["mu", "xi"]],
+    [", ema = 0.2", ["mu", "nu", "xi"]],
+  ])("of a statement are of the weights that it moves, and go before those of the phase (`%s`)", async (phase, names) => {
+    const { model } = loadModel(`model Two(D = ${D}) {
+  data x : real[D]
+  param mu : real[D] = 3
+  param nu : real[D] = -1
+  param xi : real[D] = 1
+  train {
+    minimize sum((x - mu)^2) over mu, ema = 0.5
+    minimize sum((x - nu)^2) over nu
+    minimize sum((x - xi)^2) over xi, ema = 0.3
+    optimizer = sgd(lr = 0.1), batch = ${N}, steps = 8${phase}
+  }
+}`);
+    const dataset = datasetOf(model, { train: { x } });
+    const weights: Float32Array[] = [];
+    const session = await referenceEngine.open();
+    for (let steps = 1; steps <= 8; steps++) {
+      const own = await referenceEngine.open();
+      await trainOn(own, { ...model, train: [{ ...model.train[0]!, steps }] }, dataset, { seed: 3 });
+      weights.push(Float32Array.from((await own.read("mu")).data));
+    }
+    const { averaged } = await trainOn(session, model, dataset, { seed: 3 });
+    expect([...averaged].sort()).toEqual(names);
+    // from the start, a = d a + (1 - d) w with d = min(0.5, (1 + n) / (10 + n))
+    let expected = new Float64Array(D).fill(3);
+    weights.forEach((w, n) => {
+      const d = Math.min(0.5, (1 + n) / (10 + n));
+      expected = expected.map((a, i) => d * a + (1 - d) * w[i]!);
+    });
+    Array.from((await session.read("ema:mu")).data).forEach((a, i) => expect(a).toBeCloseTo(expected[i]!, 5));
+  });
+
   it("let early stopping see what a later phase trains", async () => {
     const model = modelOf(
       "over mu optimizer = sgd(lr = 0.1), steps = 5, ema = 0.9",

@@ -1,4 +1,4 @@
-/** Linear Gaussian models against their closed forms: the training of examples/ppca.gm and examples/factor_analysis.gm finds the optimum that is known. */
+/** Linear Gaussian models against their closed forms: the training of examples/ppca.gm, ppca_em.gm and factor_analysis.gm finds the optimum that is known. */
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { train } from "gmc/runtime";
@@ -60,8 +60,9 @@ function gaussianNll(C: readonly number[][], S: readonly number[][]): number {
   return (D * Math.log(2 * Math.PI) + values.reduce((s, l) => s + Math.log(l), 0) + trace) / 2;
 }
 
-const example = (name: string, steps: number) =>
-  loadModel(readFileSync(new URL(`../../examples/${name}.gm`, import.meta.url), "utf8").replaceAll("3000", String(steps)), {
+const source = (name: string): string => readFileSync(new URL(`../../examples/${name}.gm`, import.meta.url), "utf8");
+const example = (name: string, steps = 3000) =>
+  loadModel(source(name).replaceAll("3000", String(steps)), {
     set: { D, Z },
   }).model;
 
@@ -127,6 +128,43 @@ describe("on the reference engine", () => {
     // the last dimension never changes: without the bound its level would go on to 0
     expect(noise[4]).toBeCloseTo(0.01, 4);
     expect(metrics["nll"]?.value).toBeCloseTo(factorAnalysisNll(S, 0.01), 2);
+  });
+
+  it("probabilistic PCA by EM comes to the same closed form, to all digits of the weights", async () => {
+    const rows = draw(Array(D).fill(0.5));
+    const { mean, S } = covariance(rows);
+    const { values, vectors } = eigen(S);
+    const noise = values.slice(Z).reduce((a, b) => a + b, 0) / (D - Z);
+    const C = mean.map((_, i) =>
+      mean.map((_, j) => (i === j ? noise : 0) + vectors.slice(0, Z).reduce((s, u, k) => s + u[i]! * u[j]! * (values[k]! - noise), 0)),
+    );
+    const trained = await train(example("ppca_em"), { data: { x: rows }, test: { x: rows }, engine: referenceEngine, steps: 300, seed: 1 });
+    const { metrics } = await trained.evaluate();
+    const weights = await trained.weights();
+    trained.close();
+    expect(metrics["nll"]?.value).toBeCloseTo(gaussianNll(C, S), 6);
+    expect(Math.log1p(Math.exp(weights["sigma"]?.data[0] ?? NaN)) ** 2).toBeCloseTo(noise, 5);
+    const W = weights["W"]?.data ?? [];
+    for (let i = 0; i < D; i++) {
+      expect(weights["mu"]?.data[i]).toBeCloseTo(mean[i]!, 5);
+      for (let j = 0; j < D; j++) expect(W[i]! * W[j]! + W[D + i]! * W[D + j]! + (i === j ? noise : 0)).toBeCloseTo(C[i]![j]!, 4);
+    }
+  });
+
+  it("factor analysis by EM comes to the same fixed point", async () => {
+    const rows = draw([0.2, 0.4, 0.6, 0.8, 0]);
+    const text = source("factor_analysis")
+      .replace("maximize log p(x)", "maximize log p(x) by em")
+      .replace(/optimizer = .*/u, "epochs = 400");
+    const trained = await train(loadModel(text, { set: { D, Z } }).model, {
+      data: { x: rows },
+      test: { x: rows },
+      engine: referenceEngine,
+      seed: 1,
+    });
+    const { metrics } = await trained.evaluate();
+    trained.close();
+    expect(metrics["nll"]?.value).toBeCloseTo(factorAnalysisNll(covariance(rows).S, 0.01), 4);
   });
 });
 

@@ -79,10 +79,10 @@ export const gm3Derivation = {
     "Draw from an energy without a sampler",
     (a) => `${a.names} of ${a.density} cannot be drawn exactly: their energy couples them`,
   ),
-  GM3526: code<{ estimator: string }>(
+  GM3526: code<{ estimator: string; why: string }>(
     "error",
     "Estimator without use",
-    (a) => `\`${a.estimator}\` treats nothing here: no such part of an energy is left to estimate`,
+    (a) => `\`${a.estimator}\` treats nothing here: ${a.why}`,
   ),
   GM3527: code<{ estimator: string; quantity: string; why: string }>(
     "error",

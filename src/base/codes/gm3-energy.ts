@@ -113,6 +113,11 @@ export const gm3Energy = {
     "Bounded energy of a real variable",
     (a) => `the energy stays below some number however far \`${a.variable}\` goes: it cannot be normalised`,
   ),
+  GM3624: code<{ variables: string }>(
+    "warning",
+    "Unit by unit where none meet",
+    (a) => `\`sampler = single_site\` changes nothing: no two units of ${a.variables} meet`,
+  ),
   GM3625: code<{ variables: string }>(
     "error",
     "Energy of indefinite curvature",

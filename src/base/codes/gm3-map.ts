@@ -35,7 +35,7 @@ export const gm3Map = {
   GM3851: code<{ found: string }>(
     "error",
     "Expectation maximisation of what is no likelihood",
-    (a) => `\`em\` takes a log-likelihood with its finite latents summed out or maximised over, and finds ${a.found}`,
+    (a) => `\`em\` takes a log-likelihood with its latents summed out, integrated out or maximised over, and finds ${a.found}`,
   ),
   GM3852: code<{ parameter: string; conditional: string; dist: string; why: string }>(
     "error",
@@ -56,5 +56,10 @@ export const gm3Map = {
     "error",
     "Expectation maximisation downwards",
     (a) => `\`em\` raises a likelihood, and the statement says \`${a.direction}\``,
+  ),
+  GM3859: code<{ conditional: string; why: string }>(
+    "error",
+    "M-step on batches without counts",
+    (a) => `\`em\` with \`decay\` averages sums and counts over batches, and \`${a.conditional}\` has none: ${a.why}`,
   ),
 } as const satisfies Record<`GM38${string}`, CodeEntry<never>>;

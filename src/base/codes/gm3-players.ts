@@ -1,4 +1,4 @@
-/** GM3741-GM3778: draws from the data, gradients as values, and the players of a game. */
+/** GM3741-GM3778, GM3867: draws from the data, gradients as values, and the players of a game. */
 import { code, type CodeEntry } from "./entry.js";
 
 export const gm3Players = {
@@ -79,6 +79,12 @@ export const gm3Players = {
     (a) =>
       `\`grad[…]\` is one gradient per example, and \`${a.layer}\` makes the value of an example depend on the other rows of the batch`,
   ),
+  GM3867: code<{ a: string; b: string; critic: string; verdict: string; way: string; other: string }>(
+    "warning",
+    "Critic that is moved both ways",
+    (a) =>
+      `\`${a.b}\` moves \`${a.critic}\` too, and ${a.other} \`${a.verdict}\`, which \`${a.a}\` ${a.way}: the two steps undo each other`,
+  ),
   GM3776: code<{ evaluator: string; why: string }>(
     "error",
     "More than an evaluator can measure",
@@ -94,4 +100,4 @@ export const gm3Players = {
     "Codes that cannot be counted",
     (a) => `\`${a.evaluator}\` counts codes: ${a.why}`,
   ),
-} as const satisfies Record<`GM37${string}`, CodeEntry<never>>;
+} as const satisfies Record<`GM37${string}` | "GM3867", CodeEntry<never>>;

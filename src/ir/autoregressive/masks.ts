@@ -52,6 +52,43 @@ export function maskRule(
   return { from, to, strict: !isBehind(x, from, variable) };
 }
 
+/** Units that a masked net of some entries of the variable has made: their degrees count those entries alone, which are drawn at `ranks`. */
+export interface PartUnits {
+  readonly degrees: Degrees;
+  readonly ranks: readonly number[];
+}
+
+/**
+ * The rule of a masked layer in a net of some entries, such as `made(x[1..4], [50])`: that of a variable of these entries. Its input is the entries,
+ * as they are drawn, or units of such a net (the last of `known` that fit), to which what is drawn before the entries may be added. Undefined for
+ * any other input, and where a layer names an order.
+ */
+export function partRule(
+  x: Grid,
+  shape: readonly number[],
+  instance: LayerInstance,
+  variable: Ordered,
+  known: readonly PartUnits[],
+): { readonly rule: MaskRule; readonly ranks: readonly number[] } | undefined {
+  const { masking = {} } = instance;
+  const [places = 1, channels] = x.shape;
+  const [units = 1] = shape;
+  const { order = "natural", orders } = masking;
+  if (channels !== undefined || variable.order !== "natural" || order !== "natural" || orders !== undefined) return undefined;
+  const read = Array.from(entries(x));
+  const to = (size: number): Degrees =>
+    units === size
+      ? { kind: "order", size, ...(masking.channels === undefined ? {} : { channels: masking.channels }) }
+      : { kind: "hidden", size: units, max: Math.max(1, size - 1), ...(masking.seed === undefined ? {} : { seed: masking.seed }) };
+  const behind = known.findLast(({ degrees, ranks }) => {
+    const limits = degreesOf(degrees);
+    return limits.length === places && read.every((rank, i) => ranks.filter((r) => r <= rank).length <= (limits[i] ?? 0));
+  });
+  if (behind) return { rule: { from: behind.degrees, to: to(behind.ranks.length), strict: false }, ranks: behind.ranks };
+  const some = places > 1 && places < variable.size && read.every((rank, i) => rank > (i === 0 ? NONE : (read[i - 1] ?? NONE)));
+  return some ? { rule: { from: { kind: "order", size: places }, to: to(places), strict: true }, ranks: read } : undefined;
+}
+
 /**
  * Units of several layers in a row, `concat(h, k)`: parts that each have known degrees, or read nothing. The entries themselves count one rank
  * later, since what is made of them reads them, too. Undefined where no such parts make up the input.

@@ -179,8 +179,8 @@ function prove(context: DeriveContext, subject: Subject, masks: Map<string, Mask
   const { shape } = subject.tracked;
   const size = shape.reduce((n, s) => n * s, 1);
   const natural: Tracked = { ...subject.tracked, size, order: "natural", ranks: Array.from({ length: size }, (_, i) => i) };
-  const look = (tracked: Tracked, decided?: ReadonlyMap<string, MaskRule>): Tracker => {
-    const tracker = track(context, tracked, decided);
+  const look = (tracked: Tracked, decided?: ReadonlyMap<string, MaskRule>, byParts?: boolean): Tracker => {
+    const tracker = track(context, tracked, decided, byParts);
     for (const { expr } of subject.params) tracker.of(expr);
     return tracker;
   };
@@ -202,6 +202,9 @@ function prove(context: DeriveContext, subject: Subject, masks: Map<string, Mask
       const wrong = firstWrong(seen.of(expr), rank, lead, at);
       if (!wrong) continue;
       const found = { tracked: at, tracker: seen, param: name, expr, wrong };
+      const strict = mask === 0 && order.orders === 1 && at === natural ? look(natural, undefined, true) : undefined;
+      if (strict && subject.params.every((p) => !firstWrong(strict.of(p.expr), p.rank, lead, natural)))
+        return settleMasks(context, strict, masks) ? { tracked, tracker: strict, places: "natural", orders: 1, lead } : undefined;
       if (mask === 0) subject.refuse(found);
       else inFirstAlone(context, subject.name, found, mask, order.orders);
       return undefined;

@@ -12,8 +12,7 @@ import { layers } from "../layers.js";
 import type { BuiltinExpr, Expr, LayerExpr, LayerInstance } from "../types.js";
 import { childrenOf } from "../walk.js";
 import { across, entries, type Grid, greatest, gridOf, meet, NONE, readsNothing, reshaped, uniform } from "./grid.js";
-import type { Ordered } from "./masks.js";
-import { maskRule } from "./masks.js";
+import { maskRule, type Ordered, partRule, type PartUnits } from "./masks.js";
 import type { Degrees, MaskRule } from "./order.js";
 
 interface RecordGrid {
@@ -67,12 +66,21 @@ export interface Tracker {
 
 const newFrame = (): Frame => ({ locals: new Map(), known: new Map(), calls: new Map() });
 
-/** `decided`: rules of masked layers by the path of their weights; those that it lacks follow from what they are used for. */
-export function track(context: DeriveContext, tracked: Tracked, decided: ReadonlyMap<string, MaskRule> = new Map()): Tracker {
+/**
+ * `decided`: rules of masked layers by the path of their weights; those that it lacks follow from what they are used for. `byParts`: masked nets of
+ * some entries are strict as those of all entries are.
+ */
+export function track(
+  context: DeriveContext,
+  tracked: Tracked,
+  decided: ReadonlyMap<string, MaskRule> = new Map(),
+  byParts = false,
+): Tracker {
   const root = newFrame();
   const rules = new Map<string, { readonly instance: LayerInstance; readonly rules: MaskRule[] }>();
   const ordered = new Map<LayerInstance, { readonly input: Grid; readonly grid: Grid }>();
   const hidden = new Map<string, Degrees>();
+  const parts: PartUnits[] = [];
   const results = new Map<string, AnyGrid>();
   const interned = new Map<string, number>();
   const leaf = gridOf(tracked.shape, Int32Array.from(tracked.ranks));
@@ -208,7 +216,9 @@ export function track(context: DeriveContext, tracked: Tracked, decided: Readonl
   };
 
   const decide = (instance: LayerInstance, x: Grid, shape: readonly number[]): MaskRule => {
-    const rule = decided.get(instance.path) ?? maskRule(x, shape, instance, tracked, [...hidden.values()]);
+    const part = byParts ? partRule(x, shape, instance, tracked, parts) : undefined;
+    const rule = decided.get(instance.path) ?? part?.rule ?? maskRule(x, shape, instance, tracked, [...hidden.values()]);
+    if (part) parts.push({ degrees: rule.to, ranks: part.ranks });
     hidden.set(JSON.stringify(rule.to), rule.to);
     const known = rules.get(instance.path);
     if (!known) rules.set(instance.path, { instance, rules: [rule] });

@@ -2,7 +2,7 @@
 import { InternalError } from "../../base/internal-error.js";
 import { report, type Diagnostics } from "../../base/report.js";
 import { proveOrders } from "../autoregressive/prove.js";
-import { analyseEnergy, type EnergyAnalysis, requireMonitor } from "../energy/index.js";
+import { checkSites, analyseEnergy, type EnergyAnalysis, requireMonitor } from "../energy/index.js";
 import { estimators } from "../estimators.js";
 import type { DerivedEvaluation, DerivedModel, DerivedPhase, DerivedUpdate } from "../derived-model.js";
 import type { DerivedObjective, Maximisation, Quantity } from "../quantity.js";
@@ -25,6 +25,7 @@ import { couplesRows, refuseReadersInDensities } from "./players/rows.js";
 import { checkPlayers, warnUnmoved } from "./players/check.js";
 import { roles } from "./roles.js";
 import { nameSchedules } from "./schedules.js";
+import { deriveStarts } from "./starts.js";
 import { stoppingGoal } from "./stopping.js";
 
 /** Derives a model; undefined after errors have been reported. */
@@ -67,14 +68,16 @@ export function derive(model: ModelIr, diagnostics: Diagnostics): DerivedModel |
     if (!derived) failed = true;
     return derived ? [derived] : [];
   });
+  const starts = deriveStarts(context);
+  if (!starts) failed = true;
   const phases = failed ? [] : derivedPhases.map((p) => ({ ...p, goal: stoppingGoal(context, p.phase, evaluations) }));
-  if (failed || diagnostics.hasErrors) return undefined;
+  if (failed || !starts || diagnostics.hasErrors) return undefined;
   if (phases.length > 0) {
     warnUntrained(context, entries, phases);
     warnUnmoved(context, model);
   }
   const densities = new Map(model.densities.map((d) => [d.name, deriveDensity(context, d.name)]));
-  return { context, model, densities, phases, evaluations, ...roles(context, densities) };
+  return { context, model, densities, phases, evaluations, starts, ...roles(context, densities) };
 }
 
 /** A statement by expectation maximisation has no use for a direction but up, nor for settings of an optimiser: its own, or its phase's if it stands alone. */
@@ -208,7 +211,7 @@ function estimatedPartitions(context: DeriveContext): EstimatedPartitions {
     const density = energyDensity(context, value.densities[0]);
     if (density === undefined) continue;
     const { options: defaults } = estimators.get("ais") ?? { options: [] };
-    const options = { ...Object.fromEntries(defaults.map((o) => [o.name, o.value])), ...value.options };
+    const options = { ...Object.fromEntries(defaults.map((o) => [o.name, o.value])), ...value.options, ...value.choices };
     found.set(density, [...(found.get(density) ?? []), { name, options, span }]);
   }
   return found;
@@ -274,8 +277,8 @@ function deriveEvaluator(context: DeriveContext, evaluation: Evaluation): Derive
       context.diagnostics,
       "GM3526",
       idle.span,
-      { estimator: idle.entry.name },
-      { help: ["a named evaluator says itself how it measures: give it options, `ais(chains = 100)`"] },
+      { estimator: idle.entry.name, why: "a named evaluator says itself how it measures" },
+      { help: ["leave it out, or give the evaluator options: `ais(chains = 100)`"] },
     );
   if (!choices || idle) return undefined;
   const entry = value.kind === "evaluator" ? evaluators.get(value.evaluator) : undefined;
@@ -289,6 +292,10 @@ function deriveEvaluator(context: DeriveContext, evaluation: Evaluation): Derive
     return drawsInOrder(context, evaluation) ? undefined : { evaluation, objective: undefined, energy: undefined };
   const [named] = value.densities;
   const energy = energyDensity(context, named);
+  if (energy !== undefined && value.evaluator === "ais") {
+    const analysis = energyOf(context, energy);
+    checkSites(context, analysis, analysis.variables, value.choices["sampler"], evaluation.span);
+  }
   if (energy !== undefined)
     return requireDataReads(context, energy, evaluation.span) &&
       requireMonitor(context, energyOf(context, energy), value.evaluator, evaluation.span)

@@ -6,6 +6,9 @@
  * to their weighted maximum-likelihood estimate where the distribution's table entry says that it has a closed form. Each is estimated given the
  * others, as they then are (Meng & Rubin 1993), so the likelihood never falls. What has no such form is an error that says why.
  *
+ * Normal latents that are integrated out: what their conditionals are estimated from is averaged over their posterior, by its mean and covariance
+ * (Rubin & Thayer 1982; Tipping & Bishop 1999). A location that is a linear map solves normal equations (linear-maps.ts).
+ *
  * `by em(decay = 0.99)` takes a batch at each step, and estimates from exponential averages of the sums and counts (Cappé & Moulines 2009; for codes and
  * the vectors nearest to them, van den Oord et al. 2017, appendix A.1).
  */
@@ -15,12 +18,13 @@ import type { Span } from "../../base/source.js";
 import { builtins } from "../builtins.js";
 import { distributions } from "../distributions.js";
 import { listed } from "../energy/listed.js";
-import type { Factor, FittedParameter, Maximisation, MaximisationStep, Quantity } from "../quantity.js";
+import type { Factor, FittedParameter, LinearMap, Maximisation, MaximisationStep, Quantity } from "../quantity.js";
 import type { Expr } from "../types.js";
 import type { Chosen } from "./choices.js";
 import { type DeriveContext } from "./context.js";
 import { underPaths } from "./weight-paths.js";
 import { weightsIn } from "./weights.js";
+import { linearMapOf } from "./linear-maps.js";
 
 /** The M-steps of a likelihood; undefined after an error has been reported. `over`: weights that the statement moves, none in an evaluation. */
 export function deriveEm(
@@ -30,10 +34,11 @@ export function deriveEm(
   asked: Chosen,
 ): Maximisation | undefined {
   if (over === undefined) {
-    report(context.diagnostics, "GM3526", asked.span, { estimator: "em" }, { help: ["leave it out: an evaluation moves no weights"] });
+    const args = { estimator: "em", why: "an evaluation moves no weights" };
+    report(context.diagnostics, "GM3526", asked.span, args, { help: ["leave it out"] });
     return undefined;
   }
-  const factors: Factor[] = [];
+  const factors: Counted[] = [];
   const odd = collect(quantity, factors);
   if (odd) {
     report(
@@ -43,51 +48,88 @@ export function deriveEm(
       { found: odd.what },
       {
         help: [
-          "`em` raises `log p(x)` whose latents are finite and summed out, or `max[c](log p(x, c))`; train other objectives with an optimiser",
+          "`em` raises `log p(x)` whose latents are summed or integrated out, or `max[c](log p(x, c))`; train other objectives with an optimiser",
         ],
       },
     );
     return undefined;
   }
   const steps: MaximisationStep[] = [];
-  const owners = new Map<string, { readonly factor: Factor; readonly parameter: string }>();
-  for (const factor of factors) {
+  const owners = new Map<string, Owner>();
+  const [decay, smooth] = [Number(asked.options["decay"]), Number(asked.options["smooth"])];
+  for (const { factor, latents } of factors) {
     const fits: FittedParameter[] = [];
+    let map: LinearMap | undefined;
     for (const [parameter, value] of Object.entries(factor.dist.params)) {
       const moved = movedIn(context, [value], over);
       if (moved.length === 0) continue;
-      const fitted = fitOf(context, factor, parameter, value, moved, asked);
+      const fitted = fitOf(context, factor, parameter, value, moved, asked, over);
       if (!fitted) return undefined;
-      const other = owners.get(fitted.path);
-      if (other) {
-        report(
-          context.diagnostics,
-          "GM3853",
-          asked.span,
-          {
-            weight: fitted.path,
-            first: `${other.parameter}\` of \`${conditionalOf(other.factor)}`,
-            second: `${parameter}\` of \`${conditionalOf(factor)}`,
-          },
-          {
-            labels: [
-              { span: other.factor.dist.params[other.parameter]?.span ?? other.factor.span, text: "first here" },
-              { span: value.span, text: "and here" },
-            ],
-            help: ["give each its own weight, or train with an optimiser"],
-          },
-        );
-        return undefined;
+      if ("groups" in fitted) map = fitted;
+      else fits.push(fitted);
+      for (const path of "groups" in fitted ? fitted.groups.flat().map((t) => t.path) : [fitted.path]) {
+        const other = owners.get(path);
+        if (other) {
+          reportTwice(context, asked, path, other, { factor, parameter });
+          return undefined;
+        }
+        owners.set(path, { factor, parameter });
       }
-      owners.set(fitted.path, { factor, parameter });
-      fits.push(fitted);
     }
-    if (fits.length > 0) steps.push({ factor, fits: inOrder(factor, fits) });
+    if (decay !== 0 && (map || (latents.length > 0 && fits.length > 0))) {
+      reportBatches(context, asked, factor, latents);
+      return undefined;
+    }
+    if (fits.length > 0 || map) steps.push({ factor, latents, fits: inOrder(factor, fits), ...(map && { map }) });
   }
-  const [decay, smooth] = [Number(asked.options["decay"]), Number(asked.options["smooth"])];
   if (decay === 0) return { steps };
   const averages = steps.flatMap((s) => s.fits.map(({ path }) => ({ name: `em:${path}`, shape: [2, ...shapeOf(context, path)] })));
   return { steps, online: { decay, smooth, averages } };
+}
+
+/** A conditional of the likelihood, and the normal latents that are integrated out around it. */
+interface Counted {
+  readonly factor: Factor;
+  readonly latents: readonly string[];
+}
+
+interface Owner {
+  readonly factor: Factor;
+  readonly parameter: string;
+}
+
+function reportTwice(context: DeriveContext, asked: Chosen, weight: string, first: Owner, second: Owner): void {
+  const text = ({ factor, parameter }: Owner): string => `${parameter}\` of \`${conditionalOf(factor)}`;
+  const place = ({ factor, parameter }: Owner): Span => factor.dist.params[parameter]?.span ?? factor.span;
+  report(
+    context.diagnostics,
+    "GM3853",
+    asked.span,
+    { weight, first: text(first), second: text(second) },
+    {
+      labels: [
+        { span: place(first), text: "first here" },
+        { span: place(second), text: "and here" },
+      ],
+      help: ["give each its own weight, or train with an optimiser"],
+    },
+  );
+}
+
+function reportBatches(context: DeriveContext, asked: Chosen, factor: Factor, latents: readonly string[]): void {
+  report(
+    context.diagnostics,
+    "GM3859",
+    asked.span,
+    {
+      conditional: conditionalOf(factor),
+      why: latents.length > 0 ? `${listed(latents)} is integrated out of it` : "its location is a linear map",
+    },
+    {
+      labels: [{ span: factor.span, text: "drawn here" }],
+      help: ["leave `decay` out: a step then takes all rows", "or train with an optimiser, which takes batches"],
+    },
+  );
 }
 
 function shapeOf(context: DeriveContext, path: string): readonly number[] {
@@ -97,10 +139,10 @@ function shapeOf(context: DeriveContext, path: string): readonly number[] {
 }
 
 /** Factors of a likelihood; what else there is in it, if anything. */
-function collect(q: Quantity, into: Factor[]): { readonly what: string; readonly span: Span | undefined } | undefined {
+function collect(q: Quantity, into: Counted[]): { readonly what: string; readonly span: Span | undefined } | undefined {
   switch (q.kind) {
     case "factor":
-      into.push(q);
+      into.push({ factor: q, latents: [] });
       return undefined;
     case "sum":
       for (const t of q.terms) {
@@ -113,8 +155,11 @@ function collect(q: Quantity, into: Factor[]): { readonly what: string; readonly
       return q.op === "logsumexp" || q.op === "max"
         ? collect(q.body, into)
         : { what: q.op === "min" ? "a minimum" : "an expectation", span: q.span };
-    case "gaussianMarginal":
-      return { what: `a latent that is integrated out, ${listed(q.latents.map((f) => f.variable))}`, span: q.span };
+    case "gaussianMarginal": {
+      const latents = q.latents.map((f) => f.variable);
+      into.push(...[...q.latents, ...q.children].map((factor) => ({ factor, latents })));
+      return undefined;
+    }
     case "expect":
       return { what: "an expectation by samples", span: q.span };
     case "optimum":
@@ -145,7 +190,8 @@ function fitOf(
   value: Expr,
   moved: readonly string[],
   asked: Chosen,
-): FittedParameter | undefined {
+  over: readonly string[],
+): FittedParameter | LinearMap | undefined {
   const { dist } = factor;
   const fits = distributions.get(dist.dist)?.fits ?? [];
   const refuse = (why: string, help: string): undefined => {
@@ -170,11 +216,22 @@ function fitOf(
   const link = value.kind === "builtin" && value.fn === "exp" ? "exp" : "identity";
   const inner = link === "exp" && value.kind === "builtin" ? value.args[0] : value;
   const path = inner && selected(context, inner);
-  if (inner === undefined || path === undefined)
-    return refuse(
-      "it is more than entries of one parameter",
-      "write a parameter, entries of one such as `mu[c]`, or `exp` of these; or train with an optimiser",
-    );
+  if (inner === undefined || path === undefined) {
+    const map =
+      distributions.get(dist.dist)?.gaussian && parameter === "loc" ? linearMapOf(context, value, over, dist.params["scale"]) : undefined;
+    if (map === undefined)
+      return refuse(
+        "it is more than entries of one parameter",
+        "write a parameter, entries of one such as `mu[c]`, or `exp` of these; or train with an optimiser",
+      );
+    if (typeof map === "string")
+      return refuse(
+        map,
+        "a linear map such as `z @ W + mu` has one, with one noise level or one for each entry; or train with an optimiser",
+      );
+    const bounded = map.groups.flat().find((t) => context.model.params.find((p) => p.path === t.path)?.domain.name !== "real");
+    return bounded ? refuse(`\`${bounded.path}\` is bounded, and least squares is not`, "make it `real`, or train with an optimiser") : map;
+  }
   if (link === "exp" && ["logits", "probs"].includes(parameter))
     return refuse("an `exp` around its logits or probabilities is more than entries of one parameter", "give the parameter itself");
   return { parameter, path, selection: inner, link };

@@ -3,7 +3,7 @@ import { report } from "../../base/report.js";
 import { numberOption } from "../estimators.js";
 import { type DerivedObjective, type Quantity, quantityChildren, walkQuantity } from "../quantity.js";
 import type { Expr } from "../types.js";
-import type { Choices } from "./choices.js";
+import type { Choices, Chosen } from "./choices.js";
 import type { DeriveContext } from "./context.js";
 import { blockOf, energyOf } from "./energy.js";
 
@@ -131,7 +131,7 @@ export function partitionsOf(quantity: Quantity): DerivedObjective["partitions"]
 }
 
 /** A choice that treats nothing is a mistake: `by cd(k = 1)` of an objective without an energy. */
-export function usesChoices(context: DeriveContext, choices: Choices, quantity: Quantity): boolean {
+export function usesChoices(context: DeriveContext, choices: Choices, quantity: Quantity, training: boolean): boolean {
   let data = false;
   let model = false;
   let optimum = false;
@@ -151,14 +151,32 @@ export function usesChoices(context: DeriveContext, choices: Choices, quantity: 
       context.diagnostics,
       "GM3526",
       idle.span,
-      { estimator: idle.entry.name },
-      {
-        help: [
-          idle.entry.role === "optimum"
-            ? "leave it out: it finds a maximum over continuous latents, `max[z](…)`, and there is none here"
-            : "leave it out, or name the density whose energy it is for",
-        ],
-      },
+      { estimator: idle.entry.name, why: idleReason(idle, quantity, training) },
+      { help: ["leave it out"] },
     );
   return idle === undefined;
+}
+
+/** Why no part of an objective is the estimator's. */
+function idleReason({ entry }: Chosen, quantity: Quantity, training: boolean): string {
+  let [energies, normalised] = [false, false];
+  walkQuantity(quantity, (q) => {
+    energies ||= q.kind === "unnormalised";
+    normalised ||= q.kind === "logPartition";
+  });
+  switch (entry.role) {
+    case "optimum":
+      return "it finds a maximum over continuous latents, `max[z](…)`, and there is none";
+    case "data":
+      return energies
+        ? "no hidden units of an energy are left, once what sums out is summed"
+        : "it is for the hidden units of an energy, and the objective reads no energy";
+    case "model":
+      if (!normalised) return "it is for log Z of an energy, and the objective has none";
+      return training ? "log Z has a form of its own" : "it is for the gradient of log Z, and an evaluation takes none";
+    default:
+      return normalised
+        ? "it measures log Z, and training takes its gradient alone"
+        : "it is for log Z of an energy, and the objective has none";
+  }
 }

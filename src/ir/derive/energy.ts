@@ -7,16 +7,18 @@ import { report } from "../../base/report.js";
 import type { Span } from "../../base/source.js";
 import {
   boundChoices,
+  checkSites,
   type EnergyAnalysis,
   layeredChoices,
   requireBlocks,
   requireExact,
   requireMultiAffine,
   summable,
+  type Summed,
 } from "../energy/index.js";
 import { listed } from "../energy/listed.js";
 import { estimators, numberOption, type Options } from "../estimators.js";
-import type { EstimatorNote, HiddenMethod, PartitionMethod } from "../quantity.js";
+import type { EstimatorNote, ExactSum, HiddenMethod, PartitionMethod } from "../quantity.js";
 import type { Expr } from "../types.js";
 import type { DrawnTogether } from "./flow-change.js";
 import type { Choices, Chosen } from "./choices.js";
@@ -82,6 +84,7 @@ export function hiddenMethod(
       ? requireMultiAffine(context, analysis, hidden, asked.span)
       : requireBlocks(context, analysis, drawnAtOnce(analysis, hidden, asked), asked.span);
     if (!fits) return undefined;
+    checkSites(context, analysis, hidden, asked.options["sampler"], asked.span);
     return meanField
       ? { kind: "meanField", hidden, steps, damping: numberOption(asked.options, "damping") }
       : { kind: "gibbs", hidden, steps };
@@ -92,7 +95,8 @@ export function hiddenMethod(
     hidden,
     choices: request.training ? layeredChoices(analysis, hidden) : boundChoices(analysis, hidden),
   });
-  if (!way || !requireBlocks(context, analysis, way.sum, request.span)) return undefined;
+  if (!way || !requireBlocks(context, analysis, closedIn(way), request.span)) return undefined;
+  for (const variable of way.joint ?? []) request.notes.push({ variable, density, estimator: "exact", reason: JOINTLY });
   for (const variable of way.sum) {
     const reason = "its units are independent given the rest: summed out in closed form";
     request.notes.push({ variable, density, estimator: "exact", reason });
@@ -101,7 +105,15 @@ export function hiddenMethod(
     const reason = `summed over its ${Math.round(2 ** way.log2States)} states`;
     request.notes.push({ variable, density, estimator: "enumerate", reason });
   }
-  return { kind: "exact", sum: way.sum, enumerate: way.enumerate };
+  return exactSum(way);
+}
+
+const JOINTLY = "real variables that meet have a joint Normal: integrated in closed form, one after the other";
+
+const closedIn = ({ sum, joint = [] }: Summed): readonly string[] => [...sum, ...joint];
+
+function exactSum({ sum, joint, enumerate }: Summed): ExactSum {
+  return { kind: "exact", sum, enumerate, ...(joint && joint.length > 0 && { joint }) };
 }
 
 /** log Z of a density, or its gradient. `given`: the energy's variables that have values in the objective. */
@@ -126,6 +138,7 @@ export function partitionMethod(
       return undefined;
     }
     if (!requireDataReads(context, density, request.span)) return undefined;
+    if (partition) checkSites(context, analysis, variables, partition.options["sampler"], partition.span);
     note("ais", `annealed importance sampling, ${estimated["chains"]} chains, ${estimated["temperatures"]} temperatures`);
     return { kind: "estimated", options: estimated };
   }
@@ -141,9 +154,9 @@ export function partitionMethod(
           ],
         }),
   });
-  if (!exact || !requireBlocks(context, analysis, exact.sum, request.span)) return undefined;
+  if (!exact || !requireBlocks(context, analysis, closedIn(exact), request.span)) return undefined;
   note("exact", exact.enumerate.length > 0 ? `summed over ${Math.round(2 ** exact.log2States)} states` : "summed in closed form");
-  return { kind: "exact", sum: exact.sum, enumerate: exact.enumerate };
+  return exactSum(exact);
 }
 
 /** Estimates of log Z may be good and bad; which one a line reads is not for gmc to say. */
@@ -207,10 +220,10 @@ export function partitionInSum(
       `or draw \`${read}\` from a density of its own: \`E[${read} ~ q(${read} | …)](log ${density}(…, ${read}) - log q(${read} | …))\``,
     ],
   });
-  if (!exact || !requireBlocks(context, analysis, exact.sum, request.span)) return undefined;
+  if (!exact || !requireBlocks(context, analysis, closedIn(exact), request.span)) return undefined;
   const reason = exact.enumerate.length > 0 ? `summed over ${Math.round(2 ** exact.log2States)} states` : "summed in closed form";
   request.notes.push({ variable: "log Z", density, estimator: "exact", reason: `for each \`${read}\` ${reason}` });
-  return { kind: "exact", sum: exact.sum, enumerate: exact.enumerate };
+  return exactSum(exact);
 }
 
 /** Whether real variables are moved along the gradient. */
@@ -247,6 +260,7 @@ function chainMethod(
   const start = variables.filter((v) => !sum.includes(v));
   const persistent = model.entry.persistent === true && model.options["start"] !== "data";
   if (!requireBlocks(context, analysis, drawnAtOnce(analysis, variables, model), model.span)) return undefined;
+  checkSites(context, analysis, variables, model.options["sampler"], model.span);
   if (movesReal(model) && !start.some((v) => analysis.variable.get(v)?.domain.name === "real")) {
     report(
       context.diagnostics,

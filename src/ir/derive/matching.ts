@@ -1,6 +1,6 @@
 /** Objectives that stand in for the likelihood of an energy: score matching, denoising score matching, noise-contrastive estimation. */
 import { report } from "../../base/report.js";
-import { kinkedTerm, mostLog2States, normaliserChoices, summable } from "../energy/index.js";
+import { kinkedTerm, mostLog2States, normaliserChoices, statesText, summable } from "../energy/index.js";
 import type { Quantity } from "../quantity.js";
 import type { LogDensityExpr } from "../types.js";
 import type { Chosen } from "./choices.js";
@@ -23,9 +23,8 @@ export function deriveMatching(context: DeriveContext, expr: LogDensityExpr, ask
   if (!index.energy.variables.includes(first)) return refuse(`\`${first}\` is drawn, not covered by the energy`);
   const hidden = index.energy.variables.filter((v) => v !== first && !expr.given.some((s) => s.variable === v));
   const { sum, enumerate, log2States } = summable(energyOf(context, expr.density), hidden);
-  if (log2States > mostLog2States || enumerate.length > 0)
-    return refuse(`${hidden.map((v) => `\`${v}\``).join(", ")} cannot be summed out in closed form`);
-  const kinked = asked.entry.ofCurvature && kinkedTerm(context, energyOf(context, expr.density), first, sum);
+  if (log2States > mostLog2States) return refuse(statesText({ sum, enumerate, log2States }));
+  const kinked = asked.entry.ofCurvature && kinkedTerm(context, energyOf(context, expr.density), first, [...sum, ...enumerate]);
   if (kinked)
     report(
       context.diagnostics,
@@ -47,6 +46,7 @@ export function deriveMatching(context: DeriveContext, expr: LogDensityExpr, ask
     density: expr.density,
     variable: first,
     sum,
+    enumerate,
     at: new Map([...expr.head, ...expr.given].map((slot) => [slot.variable, slot.value])),
     span: expr.span,
   };

@@ -98,7 +98,7 @@ export function deriveObjective(context: DeriveContext, request: ObjectiveReques
     taken: new Map(),
   };
   const derived = derive(state, request.value);
-  if (!derived || !usesChoices(context, choices, derived) || !optimumStands(context, derived)) return undefined;
+  if (!derived || !usesChoices(context, choices, derived, request.over !== undefined) || !optimumStands(context, derived)) return undefined;
   const quantity = placeChains(context, choices, derived);
   if (!quantity) return undefined;
   const [climbed] = optimaIn(quantity);

@@ -27,15 +27,25 @@ export function preparations(context: DeriveContext, quantity: Quantity, variabl
   return found;
 }
 
+/** Whether a flow takes the variable from the unit interval to the line, where its ends are infinitely far. */
+export function leavesOutEnds(context: DeriveContext, variable: string): boolean {
+  if (context.model.variables.get(variable)?.domain.name !== "unit") return false;
+  return preparationsOf(context, variable).some(({ through }) => through[0] === bijections.get("sigmoid")?.back);
+}
+
 /** How many whole numbers the flows that end in a variable tell apart; undefined where that is all of the bytes. */
 export function levelsOf(context: DeriveContext, variable: string): number | undefined {
-  const all = [...context.densities.values()].flatMap(({ definitions }) => {
+  const least = Math.min(...preparationsOf(context, variable).flatMap(({ dequantisation }) => dequantisation?.levels ?? []));
+  return least < BYTE_LEVELS ? least : undefined;
+}
+
+/** Of each density that makes the variable by flows. */
+function preparationsOf(context: DeriveContext, variable: string): readonly Preparation[] {
+  return [...context.densities.values()].flatMap(({ definitions }) => {
     const definition = definitions.get(variable);
     const chain = definition?.kind === "define" ? flowChain(context, definition.value) : undefined;
-    return chain ? (preparationOf(context, inverted(chain, variable).calls).dequantisation?.levels ?? []) : [];
+    return chain ? [preparationOf(context, inverted(chain, variable).calls)] : [];
   });
-  const least = Math.min(...all);
-  return least < BYTE_LEVELS ? least : undefined;
 }
 
 /** Of calls in the order in which data go back through them. */

@@ -90,9 +90,16 @@ export function log2States(domain: Domain): number {
   return (entries / block) * Math.log2(block + 1);
 }
 
+function statesOf(analysis: EnergyAnalysis, name: string): number {
+  const variable = analysis.variable.get(name);
+  return variable ? log2States(variable.domain) : 0;
+}
+
 export interface Summed {
   /** Independent given all others; closed form by law. */
   readonly sum: readonly string[];
+  /** Real variables that meet each other or those of `sum`: the energy without `sum` is quadratic in each, and they are integrated one after the other. */
+  readonly joint?: readonly string[];
   /** Summed over all their states. */
   readonly enumerate: readonly string[];
   /** log2 of the number of those states; Infinity where one is not finite. */
@@ -104,10 +111,7 @@ export interface Summed {
  * Of sets that leave equally many, the one that comes first in the order given.
  */
 export function summable(analysis: EnergyAnalysis, hidden: readonly string[]): Summed {
-  const states = (name: string): number => {
-    const variable = analysis.variable.get(name);
-    return variable ? log2States(variable.domain) : 0;
-  };
+  const states = (name: string): number => statesOf(analysis, name);
   const closed = hidden.filter((name) => {
     const law = analysis.laws.get(name);
     return law !== undefined && hasBlockLaw(law);
@@ -115,6 +119,28 @@ export function summable(analysis: EnergyAnalysis, hidden: readonly string[]): S
   const sum = heaviestIndependent(closed, analysis.edges, states);
   const enumerate = hidden.filter((name) => !sum.includes(name));
   return { sum, enumerate, log2States: enumerate.reduce((n, name) => n + states(name), 0) };
+}
+
+/**
+ * As `summable`, with real variables that meet integrated as one joint Normal, where that leaves no others: all discrete variables that meet them
+ * are enumerated, for a sum over their states would leave no quadratic energy.
+ */
+export function summableTogether(analysis: EnergyAnalysis, hidden: readonly string[]): Summed {
+  const apart = summable(analysis, hidden);
+  if (apart.log2States < Infinity || (analysis.definite !== "proven" && analysis.definite !== "checked")) return apart;
+  const isReal = (v: string): boolean => analysis.variable.get(v)?.domain.name === "real";
+  const real = hidden.filter(isReal);
+  const reached = new Set(real.flatMap((v) => [...neighbours(analysis.edges, v)]));
+  const free = hidden.filter((v) => !isReal(v) && !reached.has(v));
+  const rest = summable(analysis, free);
+  const { sum } = summable(analysis, real);
+  const enumerate = hidden.filter((v) => !isReal(v) && !rest.sum.includes(v));
+  return {
+    sum: hidden.filter((v) => sum.includes(v) || rest.sum.includes(v)),
+    joint: real.filter((v) => !sum.includes(v)),
+    enumerate,
+    log2States: enumerate.reduce((n, v) => n + statesOf(analysis, v), 0),
+  };
 }
 
 /** Exact up to 20 variables; beyond that the heavier ones are taken first. */

@@ -1,10 +1,11 @@
 /** The analysis of energies, as derivation, code generation and `explain` use it. */
 export { analyseEnergy, hasEnergy } from "./analyse.js";
-export { hasBlockLaw, log2States, readFirst, samplersOf, summable, type Summed } from "./graph.js";
+export { hasBlockLaw, log2States, readFirst, samplersOf, summable, summableTogether, type Summed } from "./graph.js";
 export { kinkedTerm } from "./kinks.js";
 export { pseudoLikelihoodOf, reconstructionOf, requireMonitor, type PseudoLikelihood, type Reconstruction } from "./monitors.js";
 export {
   boundChoices,
+  checkSites,
   layeredChoices,
   mostLog2States,
   normaliserChoices,

@@ -8,7 +8,7 @@ import type { Span } from "../../base/source.js";
 import type { DeriveContext } from "../derive/context.js";
 import { showDomain } from "../shapes.js";
 import { listed } from "./listed.js";
-import { hasBlockLaw, samplersOf, summable, type Summed } from "./graph.js";
+import { hasBlockLaw, samplersOf, summable, summableTogether, type Summed } from "./graph.js";
 import type { EnergyAnalysis, Sampler } from "./types.js";
 
 /** Sums over more than 2^20 states are not made. */
@@ -45,6 +45,26 @@ export function requireBlocks(context: DeriveContext, analysis: EnergyAnalysis, 
   return ok;
 }
 
+/**
+ * A warning where units are to be drawn one after another and none of a variable meet: the draws of a layer then do not read each other, and one
+ * after another is all at once.
+ */
+export function checkSites(context: DeriveContext, analysis: EnergyAnalysis, names: readonly string[], sampler: unknown, at: Span): void {
+  const discrete = names.filter((v) => analysis.variable.get(v)?.domain.name !== "real");
+  const meet = discrete.some((v) => !hasBlockLaw(analysis.laws.get(v) ?? { kind: "bernoulli" }));
+  if (sampler !== "single_site" || discrete.length === 0 || meet) return;
+  report(
+    context.diagnostics,
+    "GM3624",
+    at,
+    { variables: listed(discrete) },
+    {
+      notes: ["the others held, they are independent: drawn one after another or all at once, their distribution is the same"],
+      help: ["leave it out: the layers are drawn at once, and faster"],
+    },
+  );
+}
+
 /** Of a degree above 2: more than pairs of units meet. */
 function higher(analysis: EnergyAnalysis, name: string): boolean {
   return analysis.dependence.get(name)?.degree === 3;
@@ -76,8 +96,9 @@ export interface Normaliser {
 
 /** How the variables are summed out exactly; a finding and undefined where that takes more than 2^20 states. */
 export function requireExact(context: DeriveContext, analysis: EnergyAnalysis, asked: Normaliser): Summed | undefined {
-  const way = summable(analysis, asked.hidden);
+  const way = summableTogether(analysis, asked.hidden);
   if (way.log2States <= mostLog2States) return way;
+  const gone = [...way.sum, ...(way.joint ?? [])];
   report(
     context.diagnostics,
     "GM3612",
@@ -87,8 +108,8 @@ export function requireExact(context: DeriveContext, analysis: EnergyAnalysis, a
       label: "asked for here",
       labels: inTheWay(analysis, way),
       notes: [
-        way.sum.length > 0
-          ? `${listed(way.sum)} ${way.sum.length === 1 ? "is" : "are"} summed out in closed form; what is left is too much`
+        gone.length > 0
+          ? `${listed(gone)} ${gone.length === 1 ? "is" : "are"} summed out in closed form; what is left is too much`
           : "none of its variables sums out in closed form",
         `sums over at most 2^${mostLog2States} states are exact`,
       ],
@@ -132,13 +153,24 @@ export function boundChoices(analysis: EnergyAnalysis, hidden: readonly string[]
 export function layeredChoices(analysis: EnergyAnalysis, hidden: readonly string[]): readonly string[] {
   const laws = [...analysis.laws].map(([name, law]) => ({ law, domain: analysis.variable.get(name)?.domain.name }));
   const lawless = laws.filter(({ law }) => !hasBlockLaw(law));
-  if (lawless.some(({ domain }) => domain === "real")) return [];
+  if (lawless.some(({ domain }) => domain === "real")) return boundedByDensity(analysis, hidden);
   const sites = lawless.length > 0 ? "sampler = single_site" : undefined;
   const and = `and pcd(${["k = 5", "chains = 100", ...(sites ? [sites] : [])].join(", ")})`;
   const bounded = isBounded(analysis, hidden);
   return [
     ...(bounded ? [`mean field for the data phase, persistent chains for the model's: \`by mean_field(steps = 10) ${and}\``] : []),
     `${bounded ? "or samples" : "samples"} of the hidden units: \`by gibbs(${["steps = 10", ...(sites ? [sites] : [])].join(", ")}) ${and}\``,
+  ];
+}
+
+/** Where no sampler draws the hidden units given the data, a density of the model may. */
+function boundedByDensity(analysis: EnergyAnalysis, hidden: readonly string[]): readonly string[] {
+  const seen = analysis.variables.filter((v) => !hidden.includes(v)).join(", ");
+  const all = analysis.variables.join(", ");
+  const q = `q(${hidden.join(", ")} | ${seen})`;
+  return [
+    `hidden real units have a form where the energy is quadratic in them`,
+    `or a density of your own for them gives a bound: \`maximize E[${hidden.join(", ")} ~ ${q}](log ${analysis.density}(${all}) - log ${q}) by langevin(k = 20, step = 0.01)\``,
   ];
 }
 

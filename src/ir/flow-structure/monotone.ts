@@ -20,7 +20,7 @@ import {
 } from "../range.js";
 import type { BuiltinExpr, Expr } from "../types.js";
 import { childrenOf } from "../walk.js";
-import { type Source, readsOfEntries, shapeOf, sizeOf, sourcesOf } from "./reads.js";
+import { type Source, readsOfEntries, runningSources, shapeOf, sizeOf, sourcesOf } from "./reads.js";
 import type { JacobianStructure } from "./structure.js";
 
 /** How a value moves with the entry: not at all, strictly up or down, strictly one way of which the sign is open, or not known to be strict. */
@@ -82,6 +82,10 @@ function movesOf(expr: Expr, entry: number, at: { readonly local: string; readon
     if (e.kind === "local" && e.local.id === at.local && i === at.entry) return { range: rangeOf(e), slope: ONE, way: "up" };
     if (!reads(e, i)) return still(e);
     if (e.kind !== "builtin") return { range: rangeOf(e), slope: anything, way: "unknown" };
+    if (builtins.get(e.fn)?.running) {
+      const terms = runningSources(e, i).map(({ arg, entry: j }) => visit(e.args[arg] as Expr, j));
+      return { ...terms.reduce<Omit<Moves, "range">>(sum, { slope: ZERO, way: "still" }), range: rangeOf(e) };
+    }
     const from: readonly Source[] | undefined = sourcesOf(e, i);
     if (!from) return { range: rangeOf(e), slope: anything, way: "unknown" };
     const parts = from.map(({ arg, entry: j }) => visit(e.args[arg] as Expr, j));

@@ -137,6 +137,20 @@ export function sourcesOf(e: BuiltinExpr, entry: number): readonly Source[] | un
   return ofMove<Source>(e, shapes, [index], (arg, own) => ({ arg, entry: at(shapes[arg] ?? [], own) }));
 }
 
+/** The entries that a running sum adds up for one of its own. */
+export function runningSources(e: BuiltinExpr, entry: number): readonly Source[] {
+  const shape = shapeOf(e);
+  const index = indexAt(shape, entry);
+  const axis = (e.options["axis"] as number) + shape.length;
+  return Array.from({ length: (index[axis] ?? 0) + 1 }, (_, place) => ({
+    arg: 0,
+    entry: at(
+      shape,
+      index.map((i, a) => (a === axis ? place : i)),
+    ),
+  }));
+}
+
 type Pick<T = ReadonlySet<number>> = (position: number, index: readonly number[]) => T;
 
 function ofMove<T>(

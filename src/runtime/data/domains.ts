@@ -162,7 +162,7 @@ function inside(context: ColumnContext, column: Column): Column {
     context,
     column,
     (v) => v > 0 && (open === "low" || v < 1),
-    `${expected}, since the distribution that it is drawn from has no density at the end${open === "both" ? "s" : ""}`,
+    `${expected}, since what it is drawn from has no density at the end${open === "both" ? "s" : ""}`,
     domain === "simplex"
       ? [
           "add a small share to each before the rows are divided by their sums",
@@ -170,7 +170,7 @@ function inside(context: ColumnContext, column: Column): Column {
         ]
       : [
           "move the values inward before they are saved: (v * (n - 1) + 0.5) / n for n rows (Smithson & Verkuilen 2006)",
-          "grey values: declare `byte` and draw from `DiscretizedLogistic`, or `binary` and draw from `Bernoulli`",
+          "grey values: declare `byte` and draw from `DiscretizedLogistic`, or `binary` and draw from `Bernoulli`; a flow of `byte` ends in `sigmoid |> dequantize`",
         ],
   );
 }

@@ -6,7 +6,7 @@
 import type { HostTensor } from "../graph/program.js";
 import { GmcError } from "../graph/errors.js";
 import { permutation } from "../graph/random.js";
-import { describeSplits, splitRows, type Dataset, type Split, type SplitName } from "./dataset.js";
+import { describeSplits, splitRows, type Column, type Dataset, type Split, type SplitName } from "./dataset.js";
 import { makeGather, type RowGather } from "./gather.js";
 
 export interface Batch {
@@ -30,6 +30,10 @@ export interface TrainStream {
   readonly stepsPerEpoch: number;
   readonly batch: number;
   next(): Batch;
+  /** Moves past a batch as `next` does, and gives only its rows, by stream. */
+  nextRows(): readonly Uint32Array[];
+  /** By variable what batches are taken from, and the number of its stream. */
+  readonly columns: Readonly<Record<string, { readonly column: Column; readonly stream: number }>>;
   /** The state before the next batch. */
   cursor(): DataCursor;
   /** Continues where a cursor of the same data, batch size and seed stood. GM5026 where it does not fit. */
@@ -79,6 +83,16 @@ export function openTrainStream(dataset: Dataset, options: TrainStreamOptions): 
       });
       return buffer.batch(batch, 0);
     },
+    nextRows: () =>
+      shuffles.map((shuffle) => {
+        const start = shuffle.advance();
+        return shuffle.order().subarray(start, start + batch);
+      }),
+    columns: Object.fromEntries(
+      dataset.streams.flatMap(({ splits }, stream) =>
+        Object.entries(splitOf(dataset, splits[split], split).columns).map(([name, column]) => [name, { column, stream }] as const),
+      ),
+    ),
     cursor: () => ({ streams: shuffles.map((shuffle) => shuffle.cursor()) }),
     seek: (cursor) => {
       if (cursor.streams.length !== shuffles.length) {

@@ -10,6 +10,7 @@ export interface ContrastOptions {
   /** Noise samples for each row of data; 1 by default. */
   readonly ratio?: number;
   readonly sum?: readonly string[];
+  readonly enumerate?: readonly string[];
 }
 
 /**
@@ -17,7 +18,7 @@ export interface ContrastOptions {
  * energy needs no constant of its own, and one that it has is left where it is.
  */
 export function contrastWithNormal<W>(model: EnergyModel<W>, w: W, key: Key, x: Values, options: ContrastOptions): Tensor {
-  const { name, ratio = 1, sum: summed } = options;
+  const { name, ratio = 1, sum: summed, enumerate } = options;
   const data = x[name]!;
   const loc = stopGradient(mean(data, 0));
   const scale = stopGradient(sqrt(add(variance(data, 0), 1e-6)));
@@ -33,5 +34,6 @@ export function contrastWithNormal<W>(model: EnergyModel<W>, w: W, key: Key, x: 
     logNoise: { data: logNoise(data), noise: logNoise(noise) },
     logZ: "fitted",
     ...(summed && { sum: summed }),
+    ...(enumerate && { enumerate }),
   });
 }

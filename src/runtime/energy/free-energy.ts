@@ -26,12 +26,14 @@ import { conditionals, logNormaliser, type Totals } from "./conditional.js";
 import type { EnergyModel, Units, Values } from "./energy-model.js";
 import { energyAt, fieldsAt } from "./fields.js";
 import { countStates, numbers, statePieces, statesAt } from "./states.js";
-import { eventOf, flat, leadOf, seenBy, unitsOf, without } from "./values.js";
+import { eventOf, flat, isReal, leadOf, seenBy, unitsOf, without } from "./values.js";
 import { watchCurvature } from "./watch.js";
 
 export interface Summation {
   /** Variables summed or integrated in closed form: independent of each other given the rest. */
   readonly sum?: readonly string[];
+  /** Real variables that meet each other or real ones of `sum`, the energy quadratic in all of these together: integrated one after the other. */
+  readonly joint?: readonly string[];
   /** Finite variables whose states are all visited. */
   readonly enumerate?: readonly string[];
   /** N of counts that are summed over. */
@@ -50,7 +52,7 @@ export function freeEnergy<W>(model: EnergyModel<W>, w: W, x: Values, options: S
 
 /** log Z of the conditions in `x`, [...lead]: all variables are in `sum` or `enumerate`. Counts need their totals; Z is then that of this N. */
 export function logPartition<W>(model: EnergyModel<W>, w: W, x: Values, options: Summation): Tensor {
-  const left = Object.keys(model.units).filter((name) => !options.sum?.includes(name) && !options.enumerate?.includes(name));
+  const left = Object.keys(model.units).filter((name) => !summedBy(options).includes(name));
   if (left.length > 0)
     throw new GmcError("GM4009", `log Z of \`${model.name}\` (${model.place}) leaves \`${left.join("`, `")}\` unsummed`, [
       "name every variable in `sum` or `enumerate`",
@@ -64,7 +66,7 @@ export function marginal<W>(
   options: Summation,
   changed: Pick<EnergyModel<W>, "sweep"> & { readonly units?: Readonly<Record<string, Units>> },
 ): EnergyModel<W> {
-  const gone = [...(options.sum ?? []), ...(options.enumerate ?? [])];
+  const gone = summedBy(options);
   const units = Object.fromEntries(Object.entries({ ...model.units, ...changed.units }).filter(([name]) => !gone.includes(name)));
   return {
     name: model.name,
@@ -85,7 +87,8 @@ const MOST_PIECES = 32;
  * then that of a piece, and of all states no more than their energies.
  */
 function collapsed<W>(model: EnergyModel<W>, w: W, x: Values, options: Summation): Tensor {
-  const { sum: names = [], enumerate = [] } = options;
+  const { sum: names = [], joint: [next, ...joint] = [], enumerate = [] } = options;
+  if (next !== undefined) return afterReals(model, w, x, options, next, joint);
   const seen = seenBy(model, x);
   // The values of counts stay for their totals; all others of what is summed would only add leading axes.
   const rest = without(seen, [...names, ...enumerate]);
@@ -104,6 +107,22 @@ function collapsed<W>(model: EnergyModel<W>, w: W, x: Values, options: Summation
     },
   );
   return neg(sums.length === 1 ? sums[0]! : logSumExp(stack(sums), 0));
+}
+
+/** The real variables of `sum` integrated, the energy that is left is quadratic in `next` too. */
+function afterReals<W>(model: EnergyModel<W>, w: W, x: Values, options: Summation, next: string, joint: readonly string[]): Tensor {
+  const names = options.sum ?? [];
+  const real = names.filter((name) => isReal(unitsOf(model, name)));
+  const { shape } = unitsOf(model, next);
+  const left = marginal(model, { sum: real }, { sweep: [], units: { [next]: { kind: "jointNormal", shape } } });
+  const rest = without(x, [...real, next]);
+  watchCurvature(model, w, without(seenBy(model, rest), summedBy(options)));
+  return collapsed(left, w, rest, {
+    ...options,
+    lead: options.lead ?? leadOf(model, seenBy(model, without(rest, summedBy(options)))),
+    sum: [...names.filter((name) => !real.includes(name)), next],
+    joint,
+  });
 }
 
 /** `own` with the rank of `lead`: the energy does not see totals, so its fields are read once for all of them. */
@@ -140,7 +159,7 @@ export function overEvent(t: Tensor, lead: Shape): Tensor {
   return sumLast(t, t.shape.length - lead.length);
 }
 
-const summedBy = ({ sum: names = [], enumerate = [] }: Summation): readonly string[] => [...names, ...enumerate];
+const summedBy = ({ sum: names = [], joint = [], enumerate = [] }: Summation): readonly string[] => [...names, ...joint, ...enumerate];
 
 /** Less the log base measure of counts in `x`, log N! - Σ log x!, but of those in `summed`. */
 export function measured(model: EnergyModel, x: Values, summed: readonly string[], energy: Tensor): Tensor {

@@ -31,6 +31,7 @@ export interface NoiseContrast {
   /** The parameter that stands for log Z; "fitted": the value at which the objective of these rows is greatest, over all leading axes. */
   readonly logZ: TensorLike | "fitted";
   readonly sum?: readonly string[];
+  readonly enumerate?: readonly string[];
 }
 
 /**
@@ -38,9 +39,9 @@ export interface NoiseContrast {
  * are those of the noise too.
  */
 export function noiseContrastive<W>(model: EnergyModel<W>, w: W, x: Values, options: NoiseContrast): Tensor {
-  const { noise, logNoise, logZ, sum: names } = options;
+  const { noise, logNoise, logZ, sum: names, enumerate } = options;
   const ratio = logNoise.noise.shape[0] ?? 1;
-  const summation: Summation = names === undefined ? {} : { sum: names };
+  const summation: Summation = { ...(names && { sum: names }), ...(enumerate && { enumerate }) };
   const contrast = (values: Values, log: Tensor): Tensor => sub(neg(freeEnergy(model, w, values, summation)), add(log, Math.log(ratio)));
   const [data, noised] = [contrast(x, logNoise.data), contrast({ ...x, ...noise }, logNoise.noise)];
   const constant = logZ === "fitted" ? fittedLogZ(stopGradient(data), stopGradient(noised), ratio) : logZ;

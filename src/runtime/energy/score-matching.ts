@@ -41,6 +41,7 @@ export interface ScoreOptions {
   /** The real variable whose score is matched; may be left out where the model has one variable beside those summed over. */
   readonly name?: string;
   readonly sum?: readonly string[];
+  readonly enumerate?: readonly string[];
 }
 
 export interface ScoreMatchingOptions extends ScoreOptions {
@@ -57,7 +58,7 @@ export function scoreMatching<W>(model: EnergyModel<W>, w: W, key: Key, x: Value
   const event = unitsOf(model, name).shape;
   const size = sizeOf(event);
   const how = options.trace ?? (size <= EXACT_TRACE ? "exact" : 1);
-  const lead = plainShape(drawLead(model, without(seenBy(model, x), options.sum ?? []), undefined));
+  const lead = plainShape(drawLead(model, without(seenBy(model, x), hidden(options)), undefined));
   const at = (points: Tensor): Tensor => score(model, w, x, name, points, options);
   const rank = (t: Tensor): Tensor => sum(flat(t, event), -1);
   const points = stopGradient(broadcastTo(x[name]!, [...lead, ...event]));
@@ -88,7 +89,7 @@ export function denoisingScoreMatching<W>(
 ): Tensor {
   const name = scored(model, options);
   const event = unitsOf(model, name).shape;
-  const lead = drawLead(model, without(seenBy(model, x), options.sum ?? []), undefined);
+  const lead = drawLead(model, without(seenBy(model, x), hidden(options)), undefined);
   const noise = randomNormal(key.at(name), [...lead, ...event]);
   const blurred = stopGradient(add(x[name]!, mul(sigma, noise)));
   const miss = add(score(model, w, x, name, blurred, options), div(noise, sigma));
@@ -102,12 +103,15 @@ function score<W>(model: EnergyModel<W>, w: W, x: Values, name: string, points: 
   return neg(gradient!);
 }
 
-function summation({ sum: names }: ScoreOptions): Summation {
-  return names === undefined ? {} : { sum: names };
+function summation({ sum: names, enumerate }: ScoreOptions): Summation {
+  return { ...(names && { sum: names }), ...(enumerate && { enumerate }) };
 }
 
-function scored(model: EnergyModel, { name, sum: summed = [] }: ScoreOptions): string {
-  const left = Object.keys(model.units).filter((other) => !summed.includes(other));
+const hidden = ({ sum: names = [], enumerate = [] }: ScoreOptions): readonly string[] => [...names, ...enumerate];
+
+function scored(model: EnergyModel, options: ScoreOptions): string {
+  const { name } = options;
+  const left = Object.keys(model.units).filter((other) => !hidden(options).includes(other));
   const only = name ?? (left.length === 1 ? left[0] : undefined);
   if (only === undefined)
     throw new GmcError("GM4009", `score matching of \`${model.name}\` (${model.place}): name one of ${left.join(", ")}`);

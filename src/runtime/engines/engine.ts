@@ -24,7 +24,37 @@ export interface RunWatch {
 /** A compiled program. Feeds are `input` nodes by name; `rng` (u32[4]) is one of them where the program draws. */
 export interface Executable {
   run(feeds: HostTensors, watch?: RunWatch): Promise<HostTensors>;
+  /**
+   * Begins a run and gives its results later: once this returns, feeds are taken, and the next run can begin, of this program or another of the session.
+   * What is begun may wait until `flush`. `rows` are inputs whose values are rows of tables that the session holds. The same values as by `run`.
+   * Absent where a run is over when it returns.
+   */
+  start?(feeds: HostTensors, rows?: Readonly<Record<string, TableRows>>): Promise<Started>;
   dispose(): void;
+}
+
+export interface Started {
+  readonly results: Promise<HostTensors>;
+}
+
+/** What batches are taken from: rows of `width` entries, of which bytes are multiplied by `scale` in f32. */
+export interface Table {
+  readonly dtype: "f32" | "i32";
+  readonly width: number;
+  readonly source: Float32Array | Int32Array | Uint8Array;
+  readonly scale: number;
+}
+
+/** A table in an engine's memory. */
+export interface HeldTable {
+  /** False once its memory was needed for something else. */
+  readonly held: boolean;
+}
+
+/** Rows of a table, in the order of a batch. */
+export interface TableRows {
+  readonly table: HeldTable;
+  readonly rows: Uint32Array;
 }
 
 /** One session of an engine: a store and the programs compiled against it. */
@@ -38,6 +68,10 @@ export interface EngineSession {
   /** Forgets state that no compiled program reads or writes any more; nothing where there is none. */
   drop(name: string): void;
   compile(program: Program): Promise<Executable>;
+  /** Sends runs that were started; an engine that starts none has no such method. */
+  flush?(): void;
+  /** Brings a table into the engine's memory. Nothing where there is no room for it. */
+  hold?(table: Table): HeldTable | undefined;
   /**
    * What keeps `programs` from being compiled beside what the session holds, with `states` in its store, told before any of it is allocated.
    * Nothing where there is memory for them; an engine that does not plan its memory has no such method.

@@ -42,6 +42,7 @@ import {
 } from "../graph/index.js";
 import { beforeEvent } from "../graph/last-axes.js";
 import { gradientIn, leaf } from "../graph/gradients.js";
+import { fitMap, type LinearMap } from "./linear-maps.js";
 import { leavesUnder, type LeafConstraint, type WeightSpecs } from "../nn/spec.js";
 
 /** A parameter of a distribution that picks entries of a weight. */
@@ -71,6 +72,13 @@ export interface MStep {
   readonly given: Readonly<Record<string, TensorLike>>;
   /** Those that are estimated, in order: each given the ones before it as found. */
   readonly fits: Readonly<Record<string, Fitted>>;
+  /** Of a normal: its location, where weights of a linear map are estimated. */
+  readonly map?: LinearMap;
+  /**
+   * Where normal latents are integrated out, `x` and all parameters are those at the mean of their posterior, and this is how x - loc deviates from there
+   * (x less the offset of a map): [n, ..., ...event], along the n columns of a factor of the posterior covariance.
+   */
+  readonly spread?: Tensor;
 }
 
 /** How steps that take batches average their statistics. */
@@ -148,12 +156,19 @@ function estimates(step: MStep, shares: Tensor, averaging: Averaging | undefined
     case "logNormal": {
       const x = step.law === "normal" ? step.x : log(step.x);
       let loc: TensorLike = step.given["loc"] ?? 0;
+      let spread = step.spread;
+      if (step.map) {
+        const map = fitMap(step.map, x, perRow(weighed, step.given["scale"]), spread);
+        Object.assign(found, map.weights);
+        ({ loc, spread } = map);
+      }
       if (has("loc")) {
         const { value, count } = mean("loc", x, div(weighed, square(step.given["scale"] ?? 1)));
         loc = put("loc", value, count);
       }
       if (has("scale")) {
-        const { value, count } = mean("scale", square(sub(x, loc)));
+        const squares = square(sub(x, loc));
+        const { value, count } = mean("scale", spread ? add(squares, sum(square(spread), [0])) : squares);
         put("scale", sqrt(max(value, EDGE * EDGE)), count);
       }
       return found;
@@ -198,6 +213,12 @@ function estimates(step: MStep, shares: Tensor, averaging: Averaging | undefined
     default:
       return assertNever(step.law);
   }
+}
+
+/** Weights of rows under their noise: one level for a row weighs it, levels of the entries weigh all rows of an entry alike. */
+function perRow(weights: Tensor, scale: TensorLike = 1): Tensor {
+  const { shape } = lift(scale);
+  return shape.length === 0 || shape.at(-1) === 1 ? div(weights, square(scale)) : weights;
 }
 
 interface Statistics {

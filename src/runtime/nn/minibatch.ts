@@ -15,7 +15,7 @@ export interface MinibatchDiscrimination {
 
 /**
  * x [...samples, B, features] with o behind it, [...samples, B, features + kernels]. Of M_i = x_i T, o_ib = sum_j exp(-|M_ib - M_jb|_1) over all rows j
- * of the batch, i among them. Throws GM4013 where x has no rows.
+ * of the batch, i among them. Throws GM4013 where x has no rows, or one that there is nothing to compare with.
  */
 export function minibatchDiscrimination(w: MinibatchDiscrimination, x: Tensor): Tensor {
   const [features = 0, kernels = 0, dims = 0] = w.kernel.shape;
@@ -24,6 +24,9 @@ export function minibatchDiscrimination(w: MinibatchDiscrimination, x: Tensor): 
     throw new GmcError("GM4013", "minibatch discrimination compares the rows of a batch, and its input has none", [
       "give it what is computed from data or from samples",
     ]);
+  }
+  if ((lead.at(-1) ?? 0) < 2) {
+    throw new GmcError("GM4013", "minibatch discrimination compares the rows of a batch, and a batch has 1", ["use a larger batch"]);
   }
   const m = reshape(matmul(x, reshape(w.kernel, [features, kernels * dims])), [...lead, kernels, dims]);
   // [..., B, 1, kernels, dims] beside [..., 1, B, kernels, dims]

@@ -48,8 +48,11 @@ export interface GaussianPosterior<L extends string = string> {
   readonly mean: Readonly<Record<L, Tensor>>;
   /** The log of the integral of exp(-h^T Λ h / 2): what the log-joint at the mean, its maximum, and this add up to is the log-marginal. */
   readonly logVolume: Tensor;
-  /** The covariance's factor by columns, which are n for n entries in all: [n, ..., ...shape] of each latent. The sum of their squares is the variance. */
-  readonly deviations: () => Readonly<Record<L, Tensor>>;
+  /**
+   * The columns of a factor of the covariance, as many as entries in all: [n, ..., ...shape] of each latent, with `rank` axes between. The sum of their
+   * squares is the variance.
+   */
+  readonly deviations: (rank: number) => Readonly<Record<L, Tensor>>;
   /** All latents together; `lead` are the axes before those of a draw. */
   readonly sample: (key: Key, lead: DrawShape) => Readonly<Record<L, Tensor>>;
 }
@@ -69,7 +72,7 @@ export function gaussianPosterior<L extends string>(
     mean: split(latents, mean),
     logVolume: sub(size * HALF_LOG_2PI, logDeterminant(factor)),
     // Λ^-1 = (L^-1)^T L^-1 is the sum over the rows of L^-1
-    deviations: () => split(latents, rowsFirst(triangularSolve(factor, eye(size)))),
+    deviations: (rank) => split(latents, rowsFirst(withLead(triangularSolve(factor, eye(size)), rank))),
     sample: (key, lead) => split(latents, add(mean, solveLower(factor, randomNormal(key, [...lead, size]), { transpose: true }))),
   };
 }
@@ -84,6 +87,12 @@ function split<L extends string>(latents: Readonly<Record<L, Shape>>, all: Tenso
       return [name, reshape(sliceAxis(all, -1, from, at), [...all.shape.slice(0, -1), ...shape])];
     }),
   ) as Record<L, Tensor>;
+}
+
+/** A matrix with `rank` leading axes, 1 where it has none. */
+function withLead(matrix: Tensor, rank: number): Tensor {
+  const missing = Math.max(0, rank - (matrix.shape.length - 2));
+  return missing === 0 ? matrix : reshape(matrix, [...new Array<number>(missing).fill(1), ...matrix.shape]);
 }
 
 /** [..., n, m] -> [n, ..., m] */

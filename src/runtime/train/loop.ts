@@ -5,22 +5,19 @@
  * goes on bitwise as if it had never stopped (same engine, version, threads and device). Each draw is addressed by
  * rng = [seed low, seed high, number of the update run, 0]; the order of the data follows from its own cursor.
  */
-import type { Batch, DataCursor, TrainStream } from "../data/streams.js";
-import type { EngineSession, Executable, HostTensor } from "../engines/engine.js";
-import { seedWords } from "../graph/random.js";
+import type { DataCursor, TrainStream } from "../data/streams.js";
+import type { EngineSession, HostTensor } from "../engines/engine.js";
 import type { CarriedSpec, PhaseDefinition } from "../model.js";
-import { dataName, defined, scheduleName } from "./context.js";
+import { defined } from "./context.js";
 import { nonFinite } from "./fault.js";
-import { FAULT } from "./fault-state.js";
+import { compileUpdates, Lane, type Compiled } from "./lane.js";
 import { phaseLength } from "./length.js";
 import { requireMemory } from "./memory.js";
-import { LOOK, type PhasePlan, type PlannedUpdate } from "./plan.js";
+import type { PhasePlan } from "./plan.js";
 import { pause } from "../engines/pause.js";
 import { createStates, dropAverages } from "./phase-states.js";
-import { valueAt, type Progress, type Schedule } from "../optim/schedules.js";
 import { runStart } from "./start.js";
 import { EarlyStopping, type StoppingState } from "./stopping.js";
-import { LEARNING_RATE } from "./update-spec.js";
 
 /** JSON: how far training has come. */
 export interface Cursor {
@@ -142,17 +139,6 @@ export interface LoopResult {
   readonly stepsRun: number;
 }
 
-interface Compiled {
-  readonly update: PlannedUpdate;
-  readonly executable: Executable;
-  readonly feeds: Record<string, HostTensor>;
-  readonly rate: Float32Array;
-  readonly look: Int32Array;
-  readonly scalars: readonly { readonly schedule: Schedule; readonly data: Float32Array }[];
-  /** Where this update's metrics begin among those of the phase. */
-  readonly offset: number;
-}
-
 /** Runs all phases from the start or from `resume` on. Throws GM4003 where a value is not finite; the store then holds the last good weights. */
 export async function runLoop(given: LoopOptions): Promise<LoopResult> {
   let saved = given.resume?.total;
@@ -202,9 +188,9 @@ async function runPhase(options: Running, index: number, given: Cursor): Promise
   requireMemory(session, plan, (batch) => options.plan(index, started, batch));
   if (from.fresh) {
     await createStates(session, plan, index > 0, options.startValue);
-    if (plan.start) {
-      await runStart(session, plan, plan.start, source, options.seed);
-      from = { ...from, started: [...(from.started ?? []), ...plan.start.weights] };
+    for (const start of plan.starts) {
+      await runStart(session, plan, start, source, options.seed);
+      from = { ...from, started: [...(from.started ?? []), ...start.weights] };
     }
   }
   if (from.data !== null) source.seek(from.data);
@@ -238,9 +224,6 @@ async function steps(options: Running, run: PhaseRun): Promise<PhaseResult> {
   const epochs = total / stepsPerEpoch;
   const names = compiled.flatMap((c) => c.update.metrics);
   const recordEvery = options.recordEvery ?? Math.max(1, Math.ceil(stepsPerEpoch / 20));
-  const rng = new Uint32Array(4);
-  [rng[0], rng[1]] = seedWords(options.seed) as [number, number];
-  const rngFeed: HostTensor = { dtype: "u32", shape: [4], data: rng };
   const stopping = run.definition.earlyStopping
     ? new EarlyStopping(run.definition.earlyStopping, run.definition, from.stopping)
     : undefined;
@@ -289,54 +272,51 @@ async function steps(options: Running, run: PhaseRun): Promise<PhaseResult> {
     values: Object.fromEntries(names.map((name, i) => [name, current[i] ?? NaN])),
   });
 
+  const ends = (at: number): boolean => at % stepsPerEpoch === 0 || at === total;
+  const lane = new Lane(session, plan, source, compiled, { seed: options.seed, draws, total, stepsPerEpoch });
+  let mark = performance.now();
+  let checkpointDue = false;
   while (step < total) {
-    if (options.signal?.aborted) {
-      outcome = "interrupted";
-      break;
-    }
-    const started = performance.now();
-    const progress: Progress = { step, stepsPerEpoch };
-    let batch: Batch | undefined;
-    for (const c of compiled) {
-      c.rate[0] = typeof c.update.lr === "number" ? c.update.lr : valueAt(c.update.lr, progress);
-      c.look[0] = step % c.update.lookEvery === 0 || step === total - 1 ? 1 : 0;
-      for (const s of c.scalars) s.data[0] = valueAt(s.schedule, progress);
-      for (let repeat = 0; repeat < c.update.steps; repeat++) {
-        if (batch === undefined || repeat > 0) {
-          batch = source.next();
-          for (const each of compiled)
-            for (const name of each.update.inputs.data) each.feeds[dataName(name)] = defined(batch.tensors[name], `batch of ${name}`);
-        }
-        rng[2] = draws;
-        if (c.update.inputs.rng) c.feeds["rng"] = rngFeed;
-        const { metrics, [FAULT]: fault } = await c.executable.run(c.feeds);
-        draws++;
-        const values = defined(metrics, "metrics").data;
-        for (let i = 0; i < c.update.metrics.length; i++) current[c.offset + i] = values[i] ?? NaN;
-        const code = defined(fault, FAULT).data[0] ?? 0;
-        if (code !== 0)
-          throw await nonFinite(session, {
-            plan,
-            update: c.update,
-            feeds: c.feeds,
-            values,
-            fault: code,
-            step: before + step + 1,
-            saved: options.saved(),
-          });
+    // what stands still for a while waits for all that is on its way
+    const still = options.signal?.aborted === true || checkpointDue;
+    if (still && lane.waiting === 0) {
+      if (options.signal?.aborted) {
+        outcome = "interrupted";
+        break;
       }
+      await options.onCheckpoint?.("interval", cursor(), states());
+      mark = lastCheckpoint = performance.now();
+      checkpointDue = false;
     }
+    while (!options.signal?.aborted && !checkpointDue && lane.hasRoom && !(lane.waiting > 0 && ends(step + lane.waiting)))
+      await lane.begin(step + lane.waiting);
+    if (lane.waiting === 0) continue;
+    const settled = await lane.settle(current, (run, values, fault) =>
+      nonFinite(session, {
+        plan,
+        update: run.update,
+        feeds: lane.feedsAgain(run),
+        values,
+        fault,
+        step: before + step + 1,
+        saved: options.saved(),
+      }),
+    );
+    draws = settled.draws;
     step++;
     for (let i = 0; i < names.length; i++) sums[i] = (sums[i] ?? 0) + (current[i] ?? NaN);
     count++;
     const now = performance.now();
-    clock.seconds += (now - started) / 1000;
+    lane.took((now - mark) / 1000);
+    clock.seconds += (now - mark) / 1000;
     clock.steps++;
+    mark = now;
     options.onStep?.(report);
 
-    const epochEnds = step % stepsPerEpoch === 0 || step === total;
+    const epochEnds = ends(step);
     if (epochEnds || step % recordEvery === 0) await record();
     if (epochEnds) {
+      checkpointDue = false;
       if (options.validate) {
         const values = await options.validate(index);
         // an objective of which the gradient alone is known has no value to record
@@ -352,14 +332,13 @@ async function steps(options: Running, run: PhaseRun): Promise<PhaseResult> {
           lastCheckpoint = performance.now();
         }
       }
-    } else if (options.checkpointSeconds !== undefined && now - lastCheckpoint > options.checkpointSeconds * 1000) {
-      await options.onCheckpoint?.("interval", cursor(), states());
-      lastCheckpoint = performance.now();
-    }
+    } else checkpointDue = options.checkpointSeconds !== undefined && now - lastCheckpoint > options.checkpointSeconds * 1000;
     if (now - lastPause > 50) {
       await pause();
       lastPause = performance.now();
     }
+    // what stood between two steps is none of their time
+    mark = performance.now();
   }
   if (outcome === "interrupted") await options.onCheckpoint?.("interrupted", cursor(), states());
   else await stopping?.restoreBest(session, plan);
@@ -369,23 +348,4 @@ async function steps(options: Running, run: PhaseRun): Promise<PhaseResult> {
 /** Steps a second. */
 export function speedOf(steps: number, seconds: number): number {
   return steps / Math.max(1e-9, seconds);
-}
-
-/** Adds to `compiled` as they come: what is there is to be disposed of, whatever else fails. */
-async function compileUpdates(session: EngineSession, plan: PhasePlan, compiled: Compiled[]): Promise<void> {
-  let offset = 0;
-  for (const update of plan.updates) {
-    const rate = new Float32Array(1);
-    const scalars = update.inputs.schedules.map((name) => ({
-      name: scheduleName(name),
-      schedule: defined(plan.schedules[name], `schedule ${name}`),
-      data: new Float32Array(1),
-    }));
-    const feeds: Record<string, HostTensor> = { [LEARNING_RATE]: { dtype: "f32", shape: [], data: rate } };
-    const look = new Int32Array(1);
-    if (update.lookEvery > 1) feeds[LOOK] = { dtype: "i32", shape: [], data: look };
-    for (const s of scalars) feeds[s.name] = { dtype: "f32", shape: [], data: s.data };
-    compiled.push({ update, executable: await session.compile(update.program), feeds, rate, look, scalars, offset });
-    offset += update.metrics.length;
-  }
 }

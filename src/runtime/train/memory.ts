@@ -13,10 +13,10 @@ export function requireMemory(session: EngineSession, plan: PhasePlan, planAt: (
   throw shortageError(short, `a step of ${plan.name}`, { size: plan.batch, fits: largestBatch(session, plan.batch, planAt) });
 }
 
-/** All updates of a phase are compiled at once; its start is over before. */
-function shortageOf(session: EngineSession, { start, updates, states }: PhasePlan): MemoryShortage | undefined {
+/** All updates of a phase are compiled at once; its starts are over before. */
+function shortageOf(session: EngineSession, { starts, updates, states }: PhasePlan): MemoryShortage | undefined {
   const added = new Map(states.map((state) => [state.name, state]));
-  const together = [...(start === undefined ? [] : [[start.program]]), updates.map((update) => update.program)];
+  const together = [...starts.map((start) => [start.program]), updates.map((update) => update.program)];
   for (const programs of together) {
     const short = session.memoryShortage?.(programs, added);
     if (short !== undefined) return short;

@@ -17,12 +17,12 @@ import type { CarriedSpec, ModelDefinition, PhaseDefinition, StepContext, Update
 import { leavesUnder, type LeafAt } from "../nn/spec.js";
 import { stageBefore, stageLook } from "./before.js";
 import { carriedName, carriedOf } from "./carried.js";
-import { dataName, defined, scheduleName } from "./context.js";
+import { dataName, defined, scheduleName, stepContext } from "./context.js";
 import { stageDiagnosis, type Diagnosis } from "./diagnosis.js";
 import { FAULT, type Checks } from "./fault-state.js";
 import type { Schedule } from "../optim/schedules.js";
 import { contextOf, stageUpdate, type UpdateSite } from "./stage-update.js";
-import { stageStart } from "./start.js";
+import { type Filled, stageStarts } from "./start.js";
 import { updateSpec } from "./update-spec.js";
 import { watchedMetrics } from "./watched.js";
 
@@ -70,8 +70,8 @@ export interface PhasePlan {
   readonly states: readonly AddedState[];
   /** Weights that have a moving average once this phase runs. */
   readonly averaged: readonly string[];
-  /** What weights start from that wait for the first batch; absent where there are none. */
-  readonly start?: PlannedStart;
+  /** What starts the weights that wait for the first batch. */
+  readonly starts: readonly PlannedStart[];
 }
 
 /** A run before the phase's first step, see start.ts. */
@@ -80,6 +80,8 @@ export interface PlannedStart {
   readonly inputs: PlannedUpdate["inputs"];
   /** Paths of the weights that it starts: those of them that the phase's updates reach. */
   readonly weights: readonly string[];
+  /** The parameter among them that takes rows of the values which the program gives. */
+  readonly fills?: Filled | undefined;
 }
 
 export interface PlanOptions {
@@ -112,7 +114,7 @@ export function planPhase(model: ModelDefinition, index: number, options: PlanOp
     const targets = trainedLeaves(model, update);
     const optimizer = {
       ...update.optimizer,
-      ema: phase.ema ?? update.optimizer.ema,
+      ema: update.optimizer.ema ?? phase.ema ?? null,
       lr: update.assigns ? 1 : (options.lr ?? update.optimizer.lr),
     };
     const site: UpdateSite = { model, phase, update, batch, dynamic, targets, watching };
@@ -151,8 +153,12 @@ export function planPhase(model: ModelDefinition, index: number, options: PlanOp
       diagnose: () => stageDiagnosis(site),
     };
   });
-  const start = stageStart(model, options.started ?? new Set(), () => {
-    for (const update of phase.updates) update.value(contextOf({ model, phase, update, batch, dynamic }));
+  const starts = stageStarts({
+    model,
+    phase: phase.name,
+    started: options.started ?? new Set(),
+    objectives: () => phase.updates.map((update) => update.value(contextOf({ model, phase, update, batch, dynamic }))),
+    context: () => stepContext({ model, batch, dynamic, schedules: Object.keys(phase.schedules ?? {}) }),
   });
   return {
     name: phase.name,
@@ -161,16 +167,8 @@ export function planPhase(model: ModelDefinition, index: number, options: PlanOp
     schedules: phase.schedules ?? {},
     states: [...states.values()],
     averaged: [...states.values()].flatMap((s) => (s.start.kind === "copy" ? [s.start.of] : [])),
-    ...(start ? { start: plannedStart(phase, start) } : {}),
+    starts: starts.map(({ program, graph, weights, fills }) => ({ program, inputs: inputsOf(graph), weights, fills })),
   };
-}
-
-function plannedStart(
-  phase: PhaseDefinition,
-  { graph, weights }: { readonly graph: Graph; readonly weights: readonly string[] },
-): PlannedStart {
-  const program: Program = { name: `${phase.name}: start`, stages: [{ kind: "call", name: "start", graph }], fetch: [] };
-  return { program, inputs: inputsOf(graph), weights };
 }
 
 function allInputs(graphs: readonly Graph[]): PlannedUpdate["inputs"] {

@@ -8,6 +8,7 @@ import { describeProgram, usualLimits, type DispatchDescription } from "../../..
 import * as g from "../../../src/runtime/graph/index.js";
 import type { ModelDefinition } from "../../../src/runtime/index.js";
 import { leavesOf } from "../../../src/runtime/nn/spec.js";
+import { loadModel } from "../../support/model.js";
 import { planPhase } from "../../../src/runtime/train/plan.js";
 
 const owner = { label: "maximize f", place: "m.gm:9" };
@@ -80,6 +81,21 @@ describe("a report", () => {
       if (wgsl !== undefined) expect(text).toContain(wgsl.trimEnd());
     }
     expect(printKernels(kernelReport(model, { batch: 20 }), { path, text: readFileSync(path, "utf8") }, undefined)).toBe(text);
+  });
+
+  it("of a flow in its sequential direction shows the passes, forward and of the gradient", () => {
+    const { model } = loadModel(`
+model M(D = 200) {
+  data x : real[D]
+  latent z : real[D]
+  flow f on real[D] = inverse_autoregressive(made_values([8]))
+  density p(x, z) { z ~ Normal(0, 1)  x = f(z) }
+  train { maximize log p(x) }
+}`);
+    const report = kernelReport(model, { batch: 4 });
+    const { stages } = report.phases[0]!.updates[0]!.program;
+    expect(stages.filter(({ times }) => times === 201)).toHaveLength(2);
+    expect(dispatchesOf(report).filter(({ where }) => where === "host")).toEqual([]);
   });
 
   it("of vae counts the dispatches that are compiled, and quotes the model", async () => {

@@ -13,20 +13,21 @@ import { type DeriveContext } from "../context.js";
 import { underPaths } from "../weight-paths.js";
 import { checkStreams } from "./streams.js";
 import { checkLipschitz } from "./lipschitz.js";
-import { densitiesIn, isImplicit, linearParts, shapeOf, type Sign, weightsOf, weightsOfDensity } from "./parts.js";
+import { type Held, linearParts, movedBy, type Player, shapeOf, type Sign, weightsOf } from "./parts.js";
+import { checkVerdicts } from "./against.js";
 
 export function checkPlayers(context: DeriveContext, phase: DerivedPhase): void {
   const { updates } = phase;
   const cores = new Map(updates.map(({ update }) => [shapeOf(coreOf(update.value)), nameOfCore(update)]));
   const held = updates.map((u) => (updates.length > 1 ? objectivesIn(context, u, cores) : []));
   const players = updates.map((update, i): Player => ({ update, held: held[i] ?? [] }));
-  const meetings = players.flatMap((a, i) => players.slice(i + 1).flatMap((b) => meetingsOf(context, a, b)));
-  const undone = new Set(meetings.filter((m) => m.kind === "undone").map((m) => m.mine.shape));
-  for (const meeting of meetings) {
-    if (meeting.kind === "undone") reportUndone(context, meeting);
-    // who owns what comes first
-    else if (!undone.has(meeting.mine.shape)) reportTogether(context, meeting);
-  }
+  const undone = players.flatMap((a, i) => players.slice(i + 1).flatMap((b) => undoneBy(context, a, b)));
+  for (const pair of undone) reportUndone(context, pair);
+  // who owns what comes first
+  checkVerdicts(
+    context,
+    players.filter((p) => undone.every(({ a, b }) => p !== a && p !== b)),
+  );
   for (const update of updates) {
     context.diagnostics.attributing({ span: update.update.span, text: "in this statement" }, () => {
       checkStreams(context, update);
@@ -35,21 +36,12 @@ export function checkPlayers(context: DeriveContext, phase: DerivedPhase): void 
   }
 }
 
-/** An objective that a statement moves its weights by: itself, or one with a name that it is linear in. */
-interface Held {
-  readonly name: string;
-  readonly shape: string;
-  readonly expr: Expr;
-  /** 1: the statement ascends it. */
-  readonly sign: Sign;
-}
-
 /**
- * The statement's own objective, and those that stand in it: declared ones, which are one object wherever they stand, and what another statement is
- * about, such as the template in `maximize WGAN(p, D) - 10 * GradientPenalty(p, D)`, whose calls are alike.
+ * The statement's own objective, and those that stand in it: declared ones, which are one object wherever they stand, templates, whose calls are alike,
+ * and what another statement is about.
  */
 function objectivesIn(context: DeriveContext, { update }: DerivedUpdate, cores: ReadonlyMap<string, string>): readonly Held[] {
-  const names = new Map(context.model.objectives.map((o) => [o.value, o.name]));
+  const names = new Map([...context.model.expansions, ...context.model.objectives.map((o) => [o.value, o.name] as const)]);
   const direction: Sign = update.direction === "maximize" ? 1 : -1;
   const found = new Map<string, Held>();
   for (const { expr, sign } of linearParts(update.value)) {
@@ -72,40 +64,27 @@ function coreOf(value: Expr): Expr {
   return parts[at]?.expr ?? value;
 }
 
-interface Player {
-  readonly update: DerivedUpdate;
-  readonly held: readonly Held[];
-}
-
-/** Two statements that move one objective in a way that they should not. */
-interface Meeting {
-  /** `undone`: they move one weight both ways; `together`: a generator and its critic go the same way. */
-  readonly kind: "undone" | "together";
+/** Two statements that move one weight up and down by one objective. */
+interface Undone {
   readonly a: Player;
   readonly b: Player;
   readonly mine: Held;
-  /** A weight that both move. */
-  readonly shared: string | undefined;
+  readonly shared: string;
 }
 
-/** The first objective about which two statements meet. */
-function meetingsOf(context: DeriveContext, a: Player, b: Player): readonly Meeting[] {
+/** The first objective of which two statements undo each other's steps. */
+function undoneBy(context: DeriveContext, a: Player, b: Player): readonly Undone[] {
   for (const mine of a.held) {
     const theirs = b.held.find((h) => h.shape === mine.shape);
-    if (!theirs) continue;
-    const acting = weightsOf(context, mine.expr);
-    const moves = (p: Player): readonly string[] =>
-      [...acting].filter((w) => underPaths(w, p.update.moves) || p.update.moves.some((m) => underPaths(m, [w])));
-    const [first, second] = [moves(a), moves(b)];
-    const shared = first.find((w) => second.includes(w));
-    if (shared !== undefined && mine.sign !== theirs.sign) return [{ kind: "undone", a, b, mine, shared }];
-    if (shared === undefined && mine.sign === theirs.sign && playsAgainst(context, mine.expr, first, second))
-      return [{ kind: "together", a, b, mine, shared }];
+    if (!theirs || mine.sign === theirs.sign) continue;
+    const moved = movedBy(a.update, weightsOf(context, mine.expr));
+    const shared = moved.find((w) => underPaths(w, b.update.moves) || b.update.moves.some((m) => underPaths(m, [w])));
+    if (shared !== undefined) return [{ a, b, mine, shared }];
   }
   return [];
 }
 
-function reportUndone(context: DeriveContext, { a, b, mine, shared = "" }: Meeting): void {
+function reportUndone(context: DeriveContext, { a, b, mine, shared }: Undone): void {
   const path = a.update.moves.find((m) => underPaths(shared, [m])) ?? shared;
   const [up, down] = mine.sign === 1 ? [a, b] : [b, a];
   const text = ({ update: { update } }: Player): string =>
@@ -120,36 +99,6 @@ function reportUndone(context: DeriveContext, { a, b, mine, shared = "" }: Meeti
       help: ["name after `over` the nets that each player owns"],
     },
   );
-}
-
-function reportTogether(context: DeriveContext, { a, b, mine }: Meeting): void {
-  const other = b.update.update.direction === "maximize" ? "minimize" : "maximize";
-  report(
-    context.diagnostics,
-    "GM3744",
-    b.update.update.span,
-    { objective: mine.name, a: a.update.moves.join(", "), b: b.update.moves.join(", "), way: mine.sign === 1 ? "ascend" : "descend" },
-    {
-      labels: [
-        { span: a.update.update.span, text: `\`${a.update.moves.join(", ")}\` ${mine.sign === 1 ? "ascends" : "descends"} it here` },
-      ],
-      help: [`to play against it: \`${other} ${b.update.update.text} over ${b.update.update.over.join(", ")}\``],
-    },
-  );
-}
-
-/**
- * One of the two moves an implicit density that the objective draws from, the other none of the model's, and the objective holds no log-density: a
- * generator and its critic. The parts of a bound, moved by two optimisers, are no such pair, nor are two translators that hold to one cycle.
- */
-function playsAgainst(context: DeriveContext, objective: Expr, a: readonly string[], b: readonly string[]): boolean {
-  if (densitiesIn(objective, "evaluated").size > 0) return false;
-  const weights = (densities: Iterable<string>): ReadonlySet<string> =>
-    new Set([...densities].filter((d) => isImplicit(context, d)).flatMap((d) => [...weightsOfDensity(context, d)]));
-  const [drawn, all] = [weights(densitiesIn(objective, "drawn")), weights(context.model.densities.map((d) => d.name))];
-  const moves = (moved: readonly string[], generated: ReadonlySet<string>): boolean => moved.some((w) => generated.has(w));
-  const isPair = (generator: readonly string[], critic: readonly string[]): boolean => moves(generator, drawn) && !moves(critic, all);
-  return a.length > 0 && b.length > 0 && (isPair(a, b) || isPair(b, a));
 }
 
 /** A warning for each declared objective that neither `train` nor `evaluate` uses, where something is trained. */

@@ -6,18 +6,20 @@ import { report } from "../../../base/report.js";
 import { builtins } from "../../builtins.js";
 import type { DerivedPhase, DerivedUpdate } from "../../derived-model.js";
 import { layers } from "../../layers.js";
-import { anything } from "../../range.js";
-import type { Expr } from "../../types.js";
+import { rangeOf } from "../../energy/curvature.js";
+import { anything, isNonNegative } from "../../range.js";
+import type { Expr, NetCallExpr } from "../../types.js";
 import { childrenOf } from "../../walk.js";
 import { type DeriveContext, netOf } from "../context.js";
 import { underPaths } from "../weight-paths.js";
 import { weightEntries, weightsIn } from "../weights.js";
-import { linearParts, netCalls, type Sign } from "./parts.js";
+import { linearParts, movedBy, netCalls, type Sign } from "./parts.js";
 
 export function checkLipschitz(context: DeriveContext, phase: DerivedPhase, derived: DerivedUpdate): void {
   const { update } = derived;
   const signs = new Map<string, Set<Sign>>();
-  const spans = new Map<string, Expr>();
+  const calls = new Map<string, NetCallExpr>();
+  const linear = new Set<Expr>();
   for (const part of linearParts(update.value)) {
     if (!part.whole || part.expr.kind !== "expectation") continue;
     const { source } = part.expr.draws.at(-1) ?? {};
@@ -25,34 +27,76 @@ export function checkLipschitz(context: DeriveContext, phase: DerivedPhase, deri
     for (const inner of linearParts(part.expr.body, part.sign)) {
       const called = inner.whole ? calledIn(inner.expr) : undefined;
       if (!called) continue;
+      linear.add(called);
       signs.set(called.net, (signs.get(called.net) ?? new Set<Sign>()).add(inner.sign));
-      if (!spans.has(called.net)) spans.set(called.net, called);
+      if (!calls.has(called.net)) calls.set(called.net, called);
     }
   }
-  for (const [net, found] of signs) {
-    const weights = [...weightsIn(context, [spans.get(net) as Expr])];
-    const trained = weights.some((w) => underPaths(w, derived.moves) || derived.moves.some((m) => underPaths(m, [w])));
-    if (found.size < 2 || !trained || isBounded(context, netOf(context, net).result)) continue;
-    if (isClipped(phase, weights) || isPenalised(context, update.value, net) || isNormalised(context, weights)) continue;
-    report(
-      context.diagnostics,
-      "GM3748",
-      update.span,
-      { net },
-      {
-        labels: [{ span: spans.get(net)?.span ?? update.span, text: "an unbounded difference of its values" }],
-        help: [
-          `clip its weights: \`constrain ${net}.weights in [-0.01, 0.01]\``,
-          `or add a gradient penalty: \`- 10 * GradientPenalty(p, ${net})\``,
-          "or normalise its layers: `dense(100, spectral = true)`",
-        ],
-      },
-    );
+  for (const [net, call] of calls) {
+    const weights = [...weightsIn(context, [{ ...call, args: [] }])];
+    if ((signs.get(net)?.size ?? 0) < 2 || movedBy(derived, weights).length === 0 || isBounded(context, netOf(context, net).result))
+      continue;
+    // of another distance, such as a bound of a divergence, what is not linear in the net holds it
+    if (netCalls(context, update.value, outsideGradients).some((c) => c.net === net && !linear.has(c))) continue;
+    const penalties = phase.updates.filter((u) => movedBy(u, weights).length > 0).flatMap((u) => penaltiesOf(context, u, net));
+    if (isClipped(phase, weights) || penalties.some((p) => p.pulls) || unnormalised(context, weights).length === 0) continue;
+    warn(context, derived, call, weights, penalties[0]);
   }
 }
 
+function warn(
+  context: DeriveContext,
+  { update }: DerivedUpdate,
+  call: NetCallExpr,
+  weights: readonly string[],
+  penalty: Penalty | undefined,
+): void {
+  const owners = [...new Set(weights.map((w) => w.split(".")[0] ?? w))];
+  const loose = unnormalised(context, weights);
+  const places = [{ span: call.span, text: "an unbounded difference of its values" }];
+  if (penalty) places.push({ span: penalty.expr.span, text: "this rewards steep slopes: the statement goes up with it" });
+  const here = places.filter(({ span }) => span.file.path === update.span.file.path || span === call.span);
+  report(
+    context.diagnostics,
+    "GM3748",
+    update.span,
+    { net: call.net },
+    {
+      labels: here,
+      help: [
+        ...(penalty ? ["a penalty is descended: `maximize W - 10 * GradientPenalty(p, D)`, or `minimize -W + 10 * …`"] : []),
+        ...(loose.length < weights.length ? [`not normalised, of its weights: ${loose.map((w) => `\`${w}\``).join(", ")}`] : []),
+        `clip its weights: ${owners.map((o) => `\`constrain ${o}.weights in [-0.01, 0.01]\``).join(", ")}`,
+        ...(penalty ? [] : [`or add a gradient penalty: \`- 10 * GradientPenalty(p, ${call.net})\``]),
+        "or normalise its layers: `dense(100, spectral = true)`",
+      ],
+    },
+  );
+}
+
+const outsideGradients = (e: Expr): readonly Expr[] => (e.kind === "grad" ? [] : childrenOf(e));
+
+/** A term of a statement that holds a gradient of the net. */
+interface Penalty {
+  readonly expr: Expr;
+  /** The statement goes down with it, as far as its sign is known. */
+  readonly pulls: boolean;
+}
+
+function penaltiesOf(context: DeriveContext, { update }: DerivedUpdate, net: string): readonly Penalty[] {
+  const direction: Sign = update.direction === "maximize" ? 1 : -1;
+  return linearParts(update.value).flatMap(({ whole, expr, sign }) => {
+    if (!whole || !holdsGradient(context, expr, net)) return [];
+    const parts = expr.kind === "expectation" ? linearParts(expr.body, sign) : [{ whole, expr, sign }];
+    return parts.flatMap((p) => {
+      if (!p.whole || !holdsGradient(context, p.expr, net)) return [];
+      return [{ expr: p.expr, pulls: !isNonNegative(rangeOf(context, p.expr)) || p.sign !== direction }];
+    });
+  });
+}
+
 /** A net whose value a part is: itself, or its only entry. */
-function calledIn(expr: Expr): Extract<Expr, { kind: "netCall" }> | undefined {
+function calledIn(expr: Expr): NetCallExpr | undefined {
   if (expr.kind === "netCall") return expr;
   const [only] = expr.kind === "builtin" && ["sum", "mean", "index", "reshape", "flatten"].includes(expr.fn) ? expr.args : [];
   return only && calledIn(only);
@@ -82,16 +126,15 @@ function isClipped({ phase }: DerivedPhase, weights: readonly string[]): boolean
   return weights.every((w) => underPaths(w, over));
 }
 
-/** The statement holds a gradient of the net. */
-function isPenalised(context: DeriveContext, value: Expr, net: string): boolean {
+function holdsGradient(context: DeriveContext, value: Expr, net: string): boolean {
   if (value.kind === "grad" && netCalls(context, value.body).some((c) => c.net === net)) return true;
-  return childrenOf(value).some((e) => isPenalised(context, e, net));
+  return childrenOf(value).some((e) => holdsGradient(context, e, net));
 }
 
-/** Every one of the weights belongs to a layer that divides its kernel by its spectral norm. */
-function isNormalised(context: DeriveContext, weights: readonly string[]): boolean {
+/** Those of the weights whose layer does not divide its kernel by its spectral norm. */
+function unnormalised(context: DeriveContext, weights: readonly string[]): readonly string[] {
   const entries = weightEntries(context).filter((e) => weights.includes(e.path));
-  return entries.every(
-    ({ of }) => of.kind === "layer" && layers.get(of.instance.layer) !== undefined && of.instance.options["spectral"] === true,
-  );
+  const isNormalised = ({ of }: (typeof entries)[number]): boolean =>
+    of.kind === "layer" && layers.get(of.instance.layer) !== undefined && of.instance.options["spectral"] === true;
+  return entries.filter((e) => !isNormalised(e)).map((e) => e.path);
 }

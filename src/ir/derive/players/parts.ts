@@ -3,10 +3,12 @@
  * `-V`, `2 * V` and `V - R` hold V with the signs -1, 1 and 1.
  */
 import { remembered } from "../../../base/remembered.js";
+import type { DerivedUpdate } from "../../derived-model.js";
 import type { Expr } from "../../types.js";
 import { childrenOf, distExprs } from "../../walk.js";
 import { type DeriveContext, densityOf } from "../context.js";
 import { walk } from "../walk-bindings.js";
+import { underPaths } from "../weight-paths.js";
 import { weightsIn } from "../weights.js";
 
 export type Sign = 1 | -1;
@@ -18,7 +20,27 @@ export interface Part {
   readonly whole: boolean;
 }
 
-/** An expression and all parts that it is linear in, outermost first. A factor that is no number (a schedule) is taken for positive. */
+/** An objective that a statement moves its weights by: itself, or one with a name that it is linear in. */
+export interface Held {
+  readonly name: string;
+  readonly shape: string;
+  readonly expr: Expr;
+  /** 1: the statement ascends it. */
+  readonly sign: Sign;
+}
+
+export interface Player {
+  readonly update: DerivedUpdate;
+  readonly held: readonly Held[];
+}
+
+/** Those of some weights that a statement moves. */
+export function movedBy({ moves }: DerivedUpdate, weights: Iterable<string>): readonly string[] {
+  return [...weights].filter((w) => underPaths(w, moves) || moves.some((m) => underPaths(m, [w])));
+}
+
+/** An expression and all parts that it is linear in, outermost first; none of what is times 0. A factor that is no number (a schedule) is
+ * taken for positive. */
 export function linearParts(expr: Expr, sign: Sign = 1): readonly Part[] {
   const under = (inner: readonly Part[]): readonly Part[] => [{ sign, expr, whole: false }, ...inner];
   const flipped: Sign = sign === 1 ? -1 : 1;
@@ -36,6 +58,7 @@ export function linearParts(expr: Expr, sign: Sign = 1): readonly Part[] {
       case "div": {
         const factor = a && expr.fn === "mul" && isScalar(a) ? a : b && isScalar(b) ? b : undefined;
         const other = factor === a ? b : a;
+        if (factor?.kind === "number" && factor.value === 0) return [];
         if (factor && other) return under(linearParts(other, factor.kind === "number" && factor.value < 0 ? flipped : sign));
         break;
       }
@@ -95,10 +118,15 @@ export function isImplicit(context: DeriveContext, density: string): boolean {
 }
 
 /** Calls of nets in an expression, through the names that stand for values. */
-export function netCalls(context: DeriveContext, expr: Expr): readonly Extract<Expr, { kind: "netCall" }>[] {
+export function netCalls(
+  context: DeriveContext,
+  expr: Expr,
+  partsOf: (expr: Expr) => readonly Expr[] = childrenOf,
+): readonly Extract<Expr, { kind: "netCall" }>[] {
   const found: Extract<Expr, { kind: "netCall" }>[] = [];
-  walk(context, expr, (e) => {
+  const visit = (e: Expr): void => {
     if (e.kind === "netCall") found.push(e);
-  });
+  };
+  walk(context, expr, visit, undefined, partsOf);
   return found;
 }

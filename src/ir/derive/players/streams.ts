@@ -2,8 +2,8 @@
 import { report } from "../../../base/report.js";
 import type { DerivedUpdate } from "../../derived-model.js";
 import type { Domain, Expr } from "../../types.js";
-import { childrenOf } from "../../walk.js";
-import type { DeriveContext } from "../context.js";
+import { childrenOf, distExprs } from "../../walk.js";
+import { type DeriveContext, densityOf } from "../context.js";
 
 interface Seen {
   readonly variable: string;
@@ -16,16 +16,28 @@ export function checkStreams(context: DeriveContext, { update }: DerivedUpdate):
   const { streams, variables } = context.model;
   const seen = new Map<string, Seen>();
   const reported = new Set<string>();
+  const densities = new Set<string>();
   /** What names stand for that an `E` has drawn from the data, or a density has drawn under another name. */
   const visit = (e: Expr, names: ReadonlyMap<string, string>): void => {
     if (e.kind === "expectation") {
       const inner = new Map(names);
       for (const draw of e.draws) for (const n of draw.names) if (n.kind === "local" && n.of !== undefined) inner.set(n.local.id, n.of);
       for (const child of childrenOf(e)) visit(child, inner);
+      for (const { source } of e.draws) if (source.kind === "density") visitDensity(source.density);
       return;
     }
+    if (e.kind === "logDensity") visitDensity(e.density);
     if (e.kind === "netCall") e.args.forEach((arg, i) => note(`${e.net}.${i}`, e.net, arg, names));
     for (const child of childrenOf(e)) visit(child, names);
+  };
+  /** A density reads its conditions under their own names: `density p(b | a) { b = to_b(a) }`. */
+  const visitDensity = (name: string): void => {
+    if (densities.has(name)) return;
+    densities.add(name);
+    for (const s of densityOf(context, name).density.statements) {
+      const values = s.kind === "draw" ? distExprs(s.dist) : [s.kind === "bind" ? s.binding.value : s.value];
+      for (const value of values) visit(value, new Map());
+    }
   };
   const note = (place: string, net: string, arg: Expr, names: ReadonlyMap<string, string>): void => {
     const name = arg.kind === "variable" ? arg.variable : arg.kind === "local" ? names.get(arg.local.id) : undefined;

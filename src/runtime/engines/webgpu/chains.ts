@@ -11,6 +11,8 @@ export interface ChainContext {
   readonly graph: Graph;
   /** What is read from memory when `stores` are computed together. */
   readonly loadsOf: (stores: readonly number[]) => readonly number[];
+  /** It is there before any part, though one may copy it. */
+  readonly isSource: (id: number) => boolean;
   /** Whether a node is asked for beyond the graph. */
   readonly isRoot: (id: number) => boolean;
   /** A node that was kept for the second of two parts is no longer. */
@@ -41,7 +43,7 @@ export function chained(given: readonly Part[], context: ChainContext): Part[] {
 }
 
 function nextPair(parts: readonly Part[], context: ChainContext): { first: Part; second: Part; whole: Part } | undefined {
-  const home = new Map(parts.flatMap((part) => part.stores.map((id) => [id, part] as const)));
+  const home = new Map(parts.flatMap((part) => part.stores.filter((id) => !context.isSource(id)).map((id) => [id, part] as const)));
   const levelOf = (ids: readonly number[]): number => 1 + Math.max(0, ...ids.map((id) => home.get(id)?.level ?? 0));
   for (const second of parts) {
     if (second.core !== undefined || second.size === 1) continue;

@@ -7,9 +7,13 @@ import type { Part } from "./schedule.js";
 
 const MOST_PARTS = 48;
 
-/** `together`: whether parts that do not read of one another can share a kernel. */
-export function dispatchesOf(parts: readonly Part[], together: (parts: readonly Part[]) => boolean): (readonly Part[])[] {
-  const home = new Map(parts.flatMap((part) => part.stores.map((id) => [id, part] as const)));
+/** `isSource`: it is there before any part, though one may copy it. `together`: whether parts that do not read of one another can share a kernel. */
+export function dispatchesOf(
+  parts: readonly Part[],
+  isSource: (id: number) => boolean,
+  together: (parts: readonly Part[]) => boolean,
+): (readonly Part[])[] {
+  const home = new Map(parts.flatMap((part) => part.stores.filter((id) => !isSource(id)).map((id) => [id, part] as const)));
   const before = new Map(parts.map((part) => [part, new Set(part.loads.flatMap((id) => home.get(id) ?? []))] as const));
   const latest = latestLevels(parts, before);
   const done = new Set<Part>();

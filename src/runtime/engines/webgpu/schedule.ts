@@ -102,15 +102,20 @@ class Scheduler {
     const parts = chained(leveled(this.partsOf(stored)), {
       graph: this.graph,
       loadsOf: (stores) => this.loadsOf(stores, stored),
+      isSource: (id) => this.isSource(this.node(id)),
       isRoot: (id) => this.roots.has(id),
       forget: (id) => stored.delete(id),
       fits: (part) => this.bound([part]) <= this.options.maxBuffers,
       leveled,
     });
-    const dispatches = dispatchesOf(leveled(this.joined(parts, stored)), (together) => {
-      const { read, written, count } = this.names(together);
-      return count <= this.options.maxBuffers && ![...read].some((name) => written.has(name));
-    });
+    const dispatches = dispatchesOf(
+      leveled(this.joined(parts, stored)),
+      (id) => this.isSource(this.node(id)),
+      (together) => {
+        const { read, written, count } = this.names(together);
+        return count <= this.options.maxBuffers && ![...read].some((name) => written.has(name));
+      },
+    );
     return { graph: this.graph, dispatches };
   }
 

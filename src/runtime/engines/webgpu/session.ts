@@ -1,6 +1,6 @@
 /**
  * A session: a store, and the programs compiled against it. A run sends the small feeds in one upload, records all stages in one command buffer, repeats
- * included, and reads back what is fetched. Runs of one session wait for each other.
+ * included, and reads back what is fetched; runs that are started go into one command buffer together. Runs of one session are recorded in turn.
  */
 import { inTurn } from "../shared.js";
 import { stagedFor } from "../../graph/host.js";
@@ -9,16 +9,18 @@ import { runKernel } from "../../graph/semantics/kernels.js";
 import { allocate, fromHost, toHost, valueOf, type Value as HostValue } from "../../graph/semantics/value.js";
 import { sizeOf } from "../../graph/shape.js";
 import type { NodeOf, Prim } from "../../graph/types.js";
-import type { EngineSession, Executable, HostTensor, HostTensors, Program, StateSpec } from "../engine.js";
+import type { EngineSession, Executable, HostTensor, HostTensors, Program, Started, StateSpec, TableRows } from "../engine.js";
 import { shortageError, type MemoryShortage } from "../shortage.js";
 import type { Assembled } from "./assemble.js";
 import type { Budget } from "./budget.js";
 import { Compilations } from "./compilations.js";
 import type { CompiledProgram, CompiledStage, Step, Value } from "./compile.js";
-import { mapRead, uniformStride, usage, type Device, type Pipeline } from "./device.js";
+import type { Commands } from "./commands.js";
+import { uniformStride, usage, type Device, type Pipeline } from "./device.js";
 import { checkIndices } from "./indices.js";
-import { ITERATIONS, memoryNeed, NUMBERS, programBuffers, shortageOf } from "./need.js";
-import { bytesOf, hostTensor, Memory, Store, type Region } from "./store.js";
+import { ITERATIONS, memoryNeed, NUMBERS, programBuffers, shortageOf, type MemoryNeed } from "./need.js";
+import { bytesOf, Memory, Store, type Region } from "./store.js";
+import { asDeviceTable, Tables, valuesOf, type DeviceTable, type Filler } from "./tables.js";
 
 /** `budget`: what the engine may take of the device's memory, where that is known. */
 export function openSession(device: Device, budget?: Budget): EngineSession {
@@ -29,12 +31,27 @@ export function openSession(device: Device, budget?: Budget): EngineSession {
   const compilations = new Compilations(device.limits);
   // of the executables that are open, and of those on their way
   const taken = new Set<{ readonly compiled: CompiledProgram }>();
+  const tables = new Tables(device, memory);
+  memory.release = () => tables.drop();
+  const planned = (more: readonly CompiledProgram[], states: ReadonlyMap<string, StateSpec>): MemoryNeed =>
+    memoryNeed([...[...taken].map(({ compiled }) => compiled), ...more], states);
+  // tables are not planned for: what needs their memory gets it
+  const makeRoom = (more: readonly CompiledProgram[], states: ReadonlyMap<string, StateSpec>): void => {
+    if (budget === undefined || tables.bytes === 0) return;
+    const { held, passing } = planned(more, states);
+    if (held + passing + tables.bytes > budget.bytes) tables.drop();
+  };
   const shortage = (more: readonly CompiledProgram[], states: ReadonlyMap<string, StateSpec>): MemoryShortage | undefined =>
-    shortageOf(memoryNeed([...[...taken].map(({ compiled }) => compiled), ...more], states), memory);
+    shortageOf(planned(more, states), memory);
   return {
     engine: "webgpu",
     write: (name, value) => store.write(name, value),
-    read: (name) => queued(async () => (await readBack(device, [store.current(name)]))[0]!),
+    read: (name) =>
+      queued(async () => {
+        const read = memory.commands.read([store.current(name)]);
+        memory.commands.submit();
+        return (await read)[0]!;
+      }),
     has: (name) => store.has(name),
     drop: (name) => store.drop(name),
     memoryShortage(programs, added) {
@@ -42,20 +59,27 @@ export function openSession(device: Device, budget?: Budget): EngineSession {
       const compiled = programs.map((program) => compilations.of(program, (name) => states.get(name)?.shape));
       return shortage(compiled, states);
     },
+    flush: () => memory.commands.submit(),
+    hold(table) {
+      device.check();
+      return tables.hold(table);
+    },
     async compile(program) {
       device.check();
       const states = store.specs();
       const compiled = compilations.of(program, (name) => states.get(name)?.shape);
       const short = shortage([compiled], states);
       if (short !== undefined) throw shortageError(short, `the program ${program.name}`);
+      makeRoom([compiled], states);
       const place = { compiled };
       taken.add(place);
-      const runner = await ProgramRunner.make(device, memory, store, program, compiled).catch((error: unknown) => {
+      const runner = await ProgramRunner.make(device, memory, store, program, compiled, tables).catch((error: unknown) => {
         taken.delete(place);
         throw error;
       });
       const executable: Executable = {
         run: (feeds) => queued(() => runner.run(feeds)),
+        start: (feeds, rows = {}) => queued(() => runner.start(feeds, rows)),
         dispose() {
           if (!open.delete(executable)) return;
           taken.delete(place);
@@ -67,40 +91,14 @@ export function openSession(device: Device, budget?: Budget): EngineSession {
     },
     dispose() {
       for (const executable of open) executable.dispose();
-      void queued(() => Promise.resolve(store.clear()));
+      void queued(() => {
+        store.clear();
+        tables.drop();
+        memory.commands.dispose();
+        return Promise.resolve();
+      });
     },
   };
-}
-
-/** Copies of regions on the host, by one transfer. */
-async function readBack(device: Device, regions: readonly (Region & Pick<HostTensor, "dtype" | "shape">)[]): Promise<HostTensor[]> {
-  const bytes = regions.reduce((sum, region) => sum + region.bytes, 0);
-  if (bytes === 0) return [];
-  const staging = device.gpu.createBuffer({ size: bytes, usage: usage.mapRead | usage.copyTarget });
-  const encoder = device.gpu.createCommandEncoder();
-  let at = 0;
-  for (const region of regions) {
-    encoder.copyBufferToBuffer(region.buffer, region.offset, staging, at, region.bytes);
-    at += region.bytes;
-  }
-  device.gpu.queue.submit([encoder.finish()]);
-  try {
-    await staging.mapAsync(mapRead);
-  } catch (error) {
-    device.check();
-    throw new InternalError(`WebGPU: ${String(error)}`);
-  }
-  const all = staging.getMappedRange();
-  at = 0;
-  const tensors = regions.map(({ dtype, shape, bytes: size }) => {
-    const part = all.slice(at, at + size);
-    at += size;
-    return hostTensor(dtype, shape, part);
-  });
-  staging.unmap();
-  staging.destroy();
-  device.check();
-  return tensors;
 }
 
 type Ready =
@@ -113,8 +111,8 @@ class ProgramRunner {
   private readonly parts = new Map<string, Region>();
   private readonly packs = new Map<string, Region>();
   private numbers: GPUBindGroup | undefined;
-  private encoder: GPUCommandEncoder | undefined;
-  private pass: GPUComputePassEncoder | undefined;
+  private readonly fillers = new Map<string, Filler>();
+  private readonly commands: Commands;
 
   private constructor(
     private readonly device: Device,
@@ -123,9 +121,19 @@ class ProgramRunner {
     private readonly program: Program,
     private readonly compiled: CompiledProgram,
     private readonly steps: readonly (readonly Ready[])[],
-  ) {}
+    private readonly tables: Tables,
+  ) {
+    this.commands = memory.commands;
+  }
 
-  static async make(device: Device, memory: Memory, store: Store, program: Program, compiled: CompiledProgram): Promise<ProgramRunner> {
+  static async make(
+    device: Device,
+    memory: Memory,
+    store: Store,
+    program: Program,
+    compiled: CompiledProgram,
+    tables: Tables,
+  ): Promise<ProgramRunner> {
     const steps = await Promise.all(
       compiled.stages.map((stage) =>
         Promise.all(
@@ -143,7 +151,7 @@ class ProgramRunner {
         ),
       ),
     );
-    const runner = new ProgramRunner(device, memory, store, program, compiled, steps);
+    const runner = new ProgramRunner(device, memory, store, program, compiled, steps, tables);
     runner.allocate();
     return runner;
   }
@@ -162,20 +170,36 @@ class ProgramRunner {
   }
 
   dispose(): void {
+    for (const filler of this.fillers.values()) filler.dispose();
     for (const region of this.fixed.values()) this.memory.free(region);
   }
 
   async run(feeds: HostTensors): Promise<HostTensors> {
-    this.device.check();
-    for (const { name, members } of this.compiled.statePacks) this.packs.set(name, this.store.pack(members).region);
-    this.send(feeds);
-    if (this.compiled.gradientPacks.length > 0) this.commands().clearBuffer(this.fixed.get("flags")!.buffer);
-    for (const [i, stage] of this.compiled.stages.entries()) await this.stage(stage, this.steps[i]!, feeds);
-    this.submit();
-    return this.fetch(feeds);
+    this.commands.begin(false);
+    const { results } = await this.record(feeds, {});
+    this.commands.submit();
+    return results;
   }
 
-  private async fetch(feeds: HostTensors): Promise<HostTensors> {
+  /** Recorded, and sent with what is started after it. */
+  start(feeds: HostTensors, rows: Readonly<Record<string, TableRows>>): Promise<Started> {
+    this.commands.begin(true);
+    const few = Object.entries(rows).filter(([name]) => this.compiled.scalars.has(name));
+    const values = few.map(([name, from]) => [name, { ...this.compiled.scalars.get(name)!, data: valuesOf(from) }] as const);
+    return this.record({ ...feeds, ...Object.fromEntries(values) }, rows);
+  }
+
+  /** In an object, as an async function would wait for a bare promise of the results. */
+  private async record(feeds: HostTensors, rows: Readonly<Record<string, TableRows>>): Promise<Started> {
+    this.device.check();
+    for (const { name, members } of this.compiled.statePacks) this.packs.set(name, this.store.pack(members).region);
+    await this.send(feeds, rows);
+    if (this.compiled.gradientPacks.length > 0) this.commands.betweenPasses().clearBuffer(this.fixed.get("flags")!.buffer);
+    for (const [i, stage] of this.compiled.stages.entries()) await this.stage(stage, this.steps[i]!, feeds);
+    return { results: this.fetch(feeds) };
+  }
+
+  private fetch(feeds: HostTensors): Promise<HostTensors> {
     const { program, compiled, store } = this;
     const places = program.fetch.map((name) => {
       const value = compiled.values.get(name);
@@ -184,17 +208,17 @@ class ProgramRunner {
       if (store.has(name)) return store.current(name);
       throw new GmcError("GM4906", `program ${program.name}: no stage gave ${name}`);
     });
-    const read = await readBack(
-      this.device,
-      places.filter((place) => place !== undefined),
-    );
-    let next = 0;
-    return Object.fromEntries(program.fetch.map((name, i) => [name, places[i] === undefined ? feeds[name]! : read[next++]!]));
+    // what is fed is given back, and may have changed once the rest is there
+    const back = Object.fromEntries(program.fetch.flatMap((name, i) => (places[i] === undefined ? [[name, feeds[name]!]] : [])));
+    return this.commands.read(places.filter((place) => place !== undefined)).then((read) => {
+      let next = 0;
+      return Object.fromEntries(program.fetch.map((name) => [name, back[name] ?? read[next++]!]));
+    });
   }
 
   // -- feeds
 
-  private send(feeds: HostTensors): void {
+  private async send(feeds: HostTensors, rows: Readonly<Record<string, TableRows>>): Promise<void> {
     const { compiled } = this;
     const scalars = new Uint32Array(compiled.scalarWords);
     for (const [name, { dtype, shape, offset }] of compiled.scalars) {
@@ -204,20 +228,36 @@ class ProgramRunner {
     }
     this.memory.upload(this.fixed.get("scalars")!, scalars);
     for (const stage of compiled.stages) {
-      for (const axis of stage.indexed) checkIndices(axis, feedOf(feeds, axis.input));
+      for (const axis of stage.indexed) {
+        const from = rows[axis.input];
+        if (from === undefined) checkIndices(axis, feedOf(feeds, axis.input));
+        else asDeviceTable(from.table).check(axis);
+      }
       for (const [name, spec] of stage.feeds) {
-        this.memory.upload(this.fixed.get(`feed:${name}`)!, checkedFeed(feeds, name, spec).data);
+        const target = this.fixed.get(`feed:${name}`)!;
+        const from = rows[name];
+        if (from === undefined) this.memory.upload(target, checkedFeed(feeds, name, spec).data);
+        else (await this.filler(name, asDeviceTable(from.table), from.rows.length, target)).run(from.rows);
       }
     }
+  }
+
+  private async filler(name: string, table: DeviceTable, batch: number, target: Region): Promise<Filler> {
+    const known = this.fillers.get(name);
+    if (known?.table === table) return known;
+    known?.dispose();
+    const filler = await this.tables.filler(table, batch, target);
+    this.fillers.set(name, filler);
+    return filler;
   }
 
   private async scalar(source: number | string, feeds: HostTensors): Promise<number> {
     if (typeof source === "number") return source;
     const given = this.compiled.values.get(source);
     if (given === undefined) return feedOf(feeds, source).data[0]!;
-    this.submit();
-    const [read] = await readBack(this.device, [{ ...this.regionOf(given.ref), dtype: given.dtype, shape: given.shape }]);
-    return read!.data[0]!;
+    const read = this.commands.read([{ ...this.regionOf(given.ref), dtype: given.dtype, shape: given.shape }]);
+    this.commands.submit();
+    return (await read)[0]!.data[0]!;
   }
 
   // -- stages
@@ -228,6 +268,7 @@ class ProgramRunner {
     const [count, first] = [await this.scalar(stage.repeat.count, feeds), await this.scalar(stage.repeat.first, feeds)];
     for (let start = 0; start < count; start += ITERATIONS) {
       const length = Math.min(ITERATIONS, count - start);
+      if (start > 0) this.commands.submit();
       if (steps.some((step) => step.kind === "dispatch" && step.dispatch.iteration)) this.numberIterations(first + start, length);
       for (let i = 0; i < length; i++) await this.once(stage, steps, i);
     }
@@ -241,13 +282,13 @@ class ProgramRunner {
     }
     for (const [name, { inPlace }] of Object.entries(stage.writes)) {
       const pack = this.packs.get(name);
-      if (pack === undefined) this.store.swap(name, () => this.betweenPasses());
-      else if (!inPlace) this.betweenPasses().copyBufferToBuffer(this.fixed.get(`write:${name}`)!.buffer, 0, pack.buffer, 0, pack.bytes);
+      if (pack === undefined) this.store.swap(name, () => this.commands.betweenPasses());
+      else if (!inPlace)
+        this.commands.betweenPasses().copyBufferToBuffer(this.fixed.get(`write:${name}`)!.buffer, 0, pack.buffer, 0, pack.bytes);
     }
   }
 
   private numberIterations(first: number, count: number): void {
-    this.submit();
     const region = this.fixed.get(NUMBERS)!;
     this.numbers ??= this.device.gpu.createBindGroup({
       layout: this.device.iterationLayout,
@@ -272,11 +313,11 @@ class ProgramRunner {
       });
       groups.set(key, group);
     }
-    this.pass ??= this.commands().beginComputePass();
-    this.pass.setPipeline(pipeline.pipeline);
-    this.pass.setBindGroup(0, group);
-    if (dispatch.iteration) this.pass.setBindGroup(1, this.numbers!, [iteration * uniformStride]);
-    this.pass.dispatchWorkgroups(...dispatch.workgroups);
+    const pass = this.commands.computePass();
+    pass.setPipeline(pipeline.pipeline);
+    pass.setBindGroup(0, group);
+    if (dispatch.iteration) pass.setBindGroup(1, this.numbers!, [iteration * uniformStride]);
+    pass.dispatchWorkgroups(...dispatch.workgroups);
   }
 
   private find(ref: string, stage: CompiledStage): Region {
@@ -303,14 +344,15 @@ class ProgramRunner {
 
   /** Reads the operands back, computes, writes the result. */
   private async onHost(step: Extract<Step, { kind: "host" }>, stage: CompiledStage): Promise<void> {
-    this.submit();
     const inMemory = step.inputs.filter((input) => input.ref !== "");
     const places = inMemory.map(({ ref, dtype, shape }) => {
       const [name, offset] = [ref.slice(0, ref.lastIndexOf("+")), Number(ref.slice(ref.lastIndexOf("+") + 1))];
       const region = this.find(name, stage);
       return { ...region, offset: region.offset + 4 * offset, bytes: bytesOf(shape), dtype, shape };
     });
-    const read = await readBack(this.device, places);
+    const reading = this.commands.read(places);
+    this.commands.submit();
+    const read = await reading;
     let [next, constant] = [0, 0];
     const operands = step.inputs.map(({ ref, shape, dtype }): HostValue => {
       if (ref !== "") return fromHost(read[next++]!);
@@ -320,25 +362,6 @@ class ProgramRunner {
     const out = allocate(step.node.shape, step.node.dtype);
     runKernel(step.node as NodeOf<Prim>, operands, out);
     for (const ref of step.outputs) this.memory.upload(this.find(ref, stage), toHost(out).data);
-  }
-
-  // -- commands
-
-  private commands(): GPUCommandEncoder {
-    this.encoder ??= this.device.gpu.createCommandEncoder();
-    return this.encoder;
-  }
-
-  private betweenPasses(): GPUCommandEncoder {
-    this.pass?.end();
-    this.pass = undefined;
-    return this.commands();
-  }
-
-  private submit(): void {
-    if (this.encoder === undefined) return;
-    this.device.gpu.queue.submit([this.betweenPasses().finish()]);
-    this.encoder = undefined;
   }
 }
 

@@ -9,6 +9,7 @@ import type { DType, Shape } from "../../graph/types.js";
 import type { HostTensor, StateSpec, TypedArray } from "../engine.js";
 import { shortageError, type MemoryShortage } from "../shortage.js";
 import type { Budget } from "./budget.js";
+import { Commands } from "./commands.js";
 import { usage, type Device } from "./device.js";
 
 /** A part of a buffer: a whole tensor. */
@@ -32,11 +33,16 @@ export const bytesOf = (shape: Shape): number => Math.max(4, 4 * sizeOf(shape));
 export class Memory {
   private next = 0;
   held = 0;
+  readonly commands: Commands;
+  /** Gives back what can be done without. */
+  release: () => void = () => undefined;
 
   constructor(
     readonly device: Device,
     readonly budget?: Budget,
-  ) {}
+  ) {
+    this.commands = new Commands(device);
+  }
 
   /** GM5423 where a buffer of so many bytes is more than the device gives. */
   region(bytes: number, extra = 0): Region {
@@ -50,9 +56,10 @@ export class Memory {
 
   /** Room for a tensor that comes to what is held; GM5427 where it is more than may be taken. */
   room(bytes: number, what: string): void {
+    if (this.budget === undefined) return;
+    if (this.device.held + bytes > this.budget.bytes) this.release();
     const needed = this.device.held + bytes;
-    if (this.budget !== undefined && needed > this.budget.bytes)
-      throw shortageError({ ...this.limits("GM5427"), needed, largest: [] }, `${what}, with what is held,`);
+    if (needed > this.budget.bytes) throw shortageError({ ...this.limits("GM5427"), needed, largest: [] }, `${what}, with what is held,`);
   }
 
   /** What a shortage is told with. */
@@ -73,15 +80,15 @@ export class Memory {
   }
 
   free(region: Region): void {
+    // a command buffer that reads a buffer cannot be sent once that is gone
+    this.commands.submit();
     this.held -= region.bytes;
     this.device.held -= region.bytes;
     region.buffer.destroy();
   }
 
   upload(region: Region, data: TypedArray): void {
-    if (data.length === 0) return;
-    const words = data instanceof Uint8Array ? Uint32Array.from(data) : data;
-    this.device.gpu.queue.writeBuffer(region.buffer, region.offset, words.buffer as ArrayBuffer, words.byteOffset, words.byteLength);
+    this.commands.upload(region, data);
   }
 }
 
@@ -200,12 +207,11 @@ export class Store {
     const { offsets, bytes } = packed(entries.map((entry) => entry.current.shape));
     const region = this.memory.region(bytes);
     const pack: Pack = { names, region, offsets };
-    const encoder = this.memory.device.gpu.createCommandEncoder();
+    const encoder = this.memory.commands.betweenPasses();
     const fresh = entries.map(({ current }, i) => {
       encoder.copyBufferToBuffer(current.buffer, current.offset, region.buffer, offsets[i]!, current.bytes);
       return this.memory.within(region, offsets[i]!, current.dtype, current.shape);
     });
-    this.memory.device.gpu.queue.submit([encoder.finish()]);
     entries.forEach((entry, i) => {
       const old = entry.current;
       entry.current = fresh[i]!;

@@ -1,0 +1,125 @@
+/**
+ * A generator and its critic that pull the same way: both raise, or both lower, the verdict that the one gives to what the other has made. Whatever
+ * objectives they have: `maximize W over critic` lowers it, and so does `minimize E[x ~ p(x)](critic(x)) over G`. Where the way is not known, as of a
+ * squared distance, the objective that both hold says it. And a critic that two statements move both ways, as where the generator's says not whom it moves.
+ */
+import { report } from "../../../base/report.js";
+import { printExpr } from "../../print.js";
+import { type DeriveContext } from "../context.js";
+import { underPaths } from "../weight-paths.js";
+import { densitiesIn, type Held, isImplicit, movedBy, type Player, type Sign, weightsOfDensity } from "./parts.js";
+import { type Verdict, verdictsOf } from "./verdicts.js";
+
+interface Judge extends Player {
+  readonly verdicts: readonly Verdict[];
+}
+
+/** What two statements both move: what it is called, and which way each moves it. */
+interface Meeting {
+  readonly text: string;
+  readonly critic: Judge;
+  readonly generator: Judge;
+  readonly mine: Sign;
+  readonly theirs: Sign;
+  /** It is an objective that both hold. */
+  readonly held: boolean;
+}
+
+export function checkVerdicts(context: DeriveContext, players: readonly Player[]): void {
+  if (players.length < 2) return;
+  const judges = players.map((p): Judge => ({ ...p, verdicts: verdictsOf(context, p.update.update.value) }));
+  const generators = new Set([
+    ...judges.flatMap((j) => j.verdicts.flatMap((v) => [...v.made])),
+    ...context.model.densities.filter((d) => isImplicit(context, d.name)).flatMap((d) => [...weightsOfDensity(context, d.name)]),
+  ]);
+  judges.forEach((a, i) => {
+    for (const b of judges.slice(i + 1)) {
+      const found = meetingOf(a, b, generators) ?? meetingOf(b, a, generators);
+      if (!found) continue;
+      if (found.mine === found.theirs) reportTogether(context, a, b, found);
+      else reportUndone(context, found);
+    }
+  });
+}
+
+/**
+ * The first verdict of nets that `critic` moves on what `generator` moves: where both move it the same way, or the opposite way by moving the critic both.
+ */
+function meetingOf(critic: Judge, generator: Judge, generators: ReadonlySet<string>): Meeting | undefined {
+  for (const { call, critic: weights } of critic.verdicts) {
+    // a net that makes something itself is no critic: translators hold to one cycle
+    if (movedBy(critic.update, weights).length === 0 || [...weights].some((w) => generators.has(w))) continue;
+    const both = movedBy(generator.update, weights).length > 0;
+    const on = ({ verdicts }: Judge): readonly Verdict[] => verdicts.filter((v) => v.call.net === call.net);
+    const isMade = (v: Verdict): boolean => movedBy(generator.update, v.made).length > 0 && movedBy(critic.update, v.made).length === 0;
+    const [judged, made] = [on(critic).filter(isMade), on(generator).filter(isMade)];
+    const [mine, theirs] = [wayOf(critic, judged), wayOf(generator, made)];
+    const [shown] = made;
+    if (mine !== undefined && theirs !== undefined && shown) {
+      const meeting = { text: printExpr(shown.call), critic, generator, mine, theirs, held: false };
+      if (both ? mine !== theirs : mine === theirs) return (!both && sharedBy(critic, generator)) || meeting;
+    } else if (!both && judged.length > 0 && shown && on(critic).some((v) => v.made.size === 0)) {
+      const shared = sharedBy(critic, generator);
+      if (shared) return shared;
+    }
+  }
+  return undefined;
+}
+
+/** Which way a statement moves verdicts: undefined where it does both, or that is not known. */
+function wayOf({ update }: Judge, verdicts: readonly Verdict[]): Sign | undefined {
+  const direction: Sign = update.update.direction === "maximize" ? 1 : -1;
+  const [sign, ...others] = new Set(verdicts.map((v) => v.sign && ((v.sign * direction) as Sign)));
+  return others.length === 0 ? sign : undefined;
+}
+
+/** An objective that both hold and move the same way; the whole of a statement before its parts. */
+function sharedBy(critic: Judge, generator: Judge): Meeting | undefined {
+  const isShared = (mine: Held): boolean =>
+    densitiesIn(mine.expr, "evaluated").size === 0 && generator.held.some((h) => h.shape === mine.shape && h.sign === mine.sign);
+  const mine = critic.held.find(isShared);
+  return mine && { text: mine.name, critic, generator, mine: mine.sign, theirs: mine.sign, held: true };
+}
+
+function reportTogether(context: DeriveContext, a: Judge, b: Judge, { text, critic, generator, mine, held }: Meeting): void {
+  const way = mine === 1 ? "ascend" : "descend";
+  const [first, second] = [a.update.moves.join(", "), b.update.moves.join(", ")];
+  report(
+    context.diagnostics,
+    "GM3744",
+    b.update.update.span,
+    { objective: text, a: first, b: second, way },
+    {
+      labels: [{ span: a.update.update.span, text: `\`${first}\` ${way}s it here` }],
+      help: [
+        `to play against it: ${turned(held ? b : generator)}`,
+        // critics lower what they think of samples, unless they are energies
+        ...(!held && mine === 1 ? [`or, where the critic is the one that goes the wrong way: ${turned(critic)}`] : []),
+      ],
+    },
+  );
+}
+
+function turned({ update: { update } }: Judge): string {
+  const over = update.over.length > 0 ? ` over ${update.over.join(", ")}` : "";
+  return `\`${update.direction === "maximize" ? "minimize" : "maximize"} ${update.text}${over}\``;
+}
+
+function reportUndone(context: DeriveContext, { text, critic, generator, mine }: Meeting): void {
+  const weights = new Set(critic.verdicts.flatMap((v) => [...v.critic]));
+  const { update, moves } = generator.update;
+  const own = moves.filter((m) => ![...weights].some((w) => underPaths(w, [m]) || underPaths(m, [w])));
+  const name = moves.find((m) => !own.includes(m)) ?? text;
+  const [way, other] = mine === 1 ? ["raises", "lowers"] : ["lowers", "raises"];
+  const statement = (s: typeof update): string => `${s.direction} ${s.text}`;
+  report(
+    context.diagnostics,
+    "GM3867",
+    update.span,
+    { a: statement(critic.update.update), b: statement(update), critic: name, verdict: text, way, other },
+    {
+      labels: [{ span: critic.update.update.span, text: `${way} it here` }],
+      help: [`name the nets that the generator's statement owns: \`${statement(update)} over ${own.join(", ")}\``],
+    },
+  );
+}

@@ -1,0 +1,153 @@
+/** What is found of the players of a game: the signs that are derived, against gradients; models that are right and get no word, and ones that are not. */
+import { describe, expect, it } from "vitest";
+import { compile } from "../../src/compile.js";
+import { gradientsOf } from "../support/gradients.js";
+import { loadModel } from "../support/model.js";
+
+const codesOf = (text: string): readonly string[] => compile({ path: "model.gm", text }).diagnostics.map((d) => d.code);
+
+const game = (train: string, more = ""): string => `
+model Game(D = 2, H = 4) {
+  data x : real[D]
+  latent z : real[D]
+  param b : real = 0.3
+  net G(z) = z |> dense(H) |> tanh |> dense(D)
+  net critic(x) = b + (x |> dense(H) |> tanh |> dense(1) |> sum)
+  density p(x, z) {
+    z ~ Normal(0, 1)
+    x = G(z)
+  }
+  ${more}
+  ${train.includes("own(") ? "net own(v) = log(2) - softplus(-v)" : ""}
+  train { ${train}  batch = 8 }
+}`;
+
+describe("the way in which a critic is moved", () => {
+  const losses = [
+    "log(sigmoid(critic(x)))",
+    "log(1 - sigmoid(critic(x)))",
+    "-softplus(critic(x))",
+    "relu(1 + critic(x))",
+    "minimum(0, -1 - critic(x))",
+    "-exp(-critic(x)) / 2",
+    "1 - exp(critic(x) - 1)",
+    "own(critic(x))",
+    "-log(2 - exp(own(critic(x))))",
+    "0.5 * tanh(-3 * critic(x))",
+    "sqrt(1 + exp(critic(x)))",
+    "-leaky_relu(batch_mean(critic(x)), 0.2)",
+    "exp(critic(x))^2",
+    "-2 * critic(x)",
+    "stop(critic(x)) - critic(x)",
+  ];
+  it.each(losses)("%s is the sign of the gradient in the critic's offset", async (loss) => {
+    const { model } = loadModel(game(`maximize E[x ~ p(x)](${loss}) over critic, b`));
+    const { gradients } = await gradientsOf(model, {
+      weights: {
+        b: [0.3],
+        ...Object.fromEntries(
+          ["critic", "G"].flatMap((net) => [
+            [`${net}.dense1.kernel`, [0.5, -0.25, 0.75, 0.5, -0.5, 0.25, 1, 0.5]],
+            [`${net}.dense1.bias`, [0, 0.25, -0.25, 0]],
+            [`${net}.dense2.kernel`, net === "G" ? [0.5, 0.25, -0.5, 1, 0.75, -0.25, 0.5, 0.5] : [0.5, -0.25, 0.25, 0.5]],
+            [`${net}.dense2.bias`, net === "G" ? [0, 0] : [0]],
+          ]),
+        ),
+      },
+      data: { x: Array.from({ length: 16 }, (_, i) => Math.sin(i)) },
+      rows: 8,
+    });
+    const slope = gradients["b"]?.mean[0] ?? NaN;
+    expect(Math.abs(slope)).toBeGreaterThan(1e-4);
+    const found = (direction: string): boolean =>
+      codesOf(game(`maximize E[x ~ p(x)](${loss}) over critic, b   ${direction} E[xf ~ p(x)](critic(xf)) over G`)).includes("GM3744");
+    expect([found("maximize"), found("minimize")]).toEqual(slope > 0 ? [true, false] : [false, true]);
+  });
+
+  it.each(["(critic(x) - 1)^2", "sin(critic(x))", "critic(x) * sum(x)", "gelu(critic(x))", "relu(critic(x) - batch_mean(critic(x)) / 2)"])(
+    "%s: nothing is said",
+    (loss) => {
+      for (const direction of ["maximize", "minimize"])
+        expect(codesOf(game(`maximize E[x ~ p(x)](${loss}) over critic, b   ${direction} E[xf ~ p(x)](critic(xf)) over G`))).toEqual([]);
+    },
+  );
+});
+
+describe("games that are right get no word", () => {
+  const silent: Readonly<Record<string, string>> = {
+    "a BiGAN whose encoder is a net, each in a statement of its own": `
+model BiGAN(D = 2, H = 4) {
+  data x : real[D]
+  latent z : real[D]
+  net Enc(x) = x |> dense(D)
+  net G(z) = z |> dense(D)
+  net J(x, z) = concat(x, z) |> dense(H) |> relu |> dense(1) |> sum
+  density p(x, z) { z ~ Normal(0, 1)  x = G(z) }
+  objective V = E[x ~ data](log(sigmoid(J(x, Enc(x))))) + E[x, z ~ p(x, z)](log(1 - sigmoid(J(x, z))))
+  train { maximize V over J   minimize V over G   minimize V over Enc   batch = 4 }
+}`,
+    "latents that an encoder and the generator find again": game(
+      "maximize GAN(p, critic) over critic, b   minimize GAN(p, critic) + R over G   minimize R over Enc",
+      `net Enc(x) = x |> dense(D)
+       objective R = E[x, z ~ p(x, z)](sum((Enc(x) - z)^2))`,
+    ),
+    "an AC-GAN in four statements": `
+model ACGAN(D = 2, K = 3) {
+  data x : real[D], y : category[K]
+  latent z : real[D]
+  net G(z, y) = concat(z, onehot(y)) |> dense(D)
+  net critic(x) = x |> dense(1) |> sum
+  net classify(x) = x |> dense(K) |> log_softmax
+  density p(x, z | y) { z ~ Normal(0, 1)  x = G(z, y) }
+  objective C = E[x, y ~ data](classify(x)[y]) + E[y ~ data, xf ~ p(x | y)](classify(xf)[y])
+  objective S = E[x ~ data](log(sigmoid(critic(x)))) + E[y ~ data, xf ~ p(x | y)](log(1 - sigmoid(critic(xf))))
+  train { maximize S over critic   maximize C over classify   minimize S over G   maximize C over G   batch = 4 }
+}`,
+    "a bound of Pearson's divergence, which its square holds": game(
+      "maximize GanPearson(p, critic) over critic, b   minimize GanPearson(p, critic) over G",
+    ),
+    "a penalty in a statement of its own": game(
+      "maximize WGAN(p, critic) over critic, b   minimize 10 * GradientPenalty(p, critic) over critic   minimize WGAN(p, critic) over G",
+    ),
+    "a penalty with its sign inside": game(
+      "maximize E[x ~ data, xf ~ p(x), u ~ Uniform(0, 1)](critic(x) - critic(xf) - 10 * (norm(grad[y = u * x + (1 - u) * xf](critic(y))) - 1)^2) over critic, b   minimize WGAN(p, critic) over G",
+    ),
+    "two parts of one generator": game(
+      "maximize GAN(p, critic) over critic, b   maximize NonSaturating(p, critic) over G.dense1   maximize NonSaturating(p, critic) over G.dense2",
+    ),
+  };
+  it.each(Object.entries(silent))("%s", (_name, text) => expect(codesOf(text)).toEqual([]));
+});
+
+describe("games that are wrong", () => {
+  const wrong: readonly (readonly [string, string, readonly string[]])[] = [
+    [
+      "two sums that share a template, one weight both ways",
+      game(
+        "maximize WGAN(p, critic) - R1(x, critic) over critic, b   minimize 0.1 * E[xf ~ p(x)](sum(xf^2)) + WGAN(p, critic) - R1(x, critic) over G, critic",
+      ),
+      ["GM3514"],
+    ],
+    [
+      "two sums that share a template, both ascended",
+      game("maximize WGAN(p, critic) - R1(x, critic) over critic, b   maximize 2 * WGAN(p, critic) - 0.1 * E[xf ~ p(x)](sum(xf^2)) over G"),
+      ["GM3744"],
+    ],
+    [
+      "a penalty of weight 0",
+      game("maximize WGAN(p, critic) - 0 * GradientPenalty(p, critic) over critic, b   minimize WGAN(p, critic) over G"),
+      ["GM3748"],
+    ],
+    [
+      "a penalty that is ascended",
+      game("minimize -WGAN(p, critic) - GradientPenalty(p, critic) over critic, b   minimize WGAN(p, critic) over G"),
+      ["GM3748"],
+    ],
+    [
+      "a generator's statement that moves the critic",
+      game("maximize Hinge(p, critic) over critic, b   maximize Fool(p, critic)"),
+      ["GM3867"],
+    ],
+  ];
+  it.each(wrong)("%s", (_name, text, codes) => expect(codesOf(text)).toEqual(codes));
+});
