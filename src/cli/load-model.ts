@@ -5,6 +5,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
+import { GmcError } from "../runtime/graph/errors.js";
 import type { ModelDefinition } from "../runtime/model.js";
 import { cannotWrite } from "../runtime/node/file-errors.js";
 
@@ -31,6 +32,7 @@ function temporaryModule(js: string): { readonly folder: string; readonly path: 
     writeFileSync(path, js);
     return { folder, path };
   } catch (error) {
-    throw cannotWrite(tmpdir(), error);
+    const { code, message } = cannotWrite(tmpdir(), error);
+    throw new GmcError(code, message, ["it is the system's folder for temporary files: make room there, or name another by TMPDIR"]);
   }
 }

@@ -25,6 +25,7 @@ import { evaluateStatic, requireInteger } from "./static.js";
 import { staticFunctions } from "./static-functions.js";
 import { expandTemplate } from "./templates.js";
 import type { Expr } from "./types.js";
+import { evaluators } from "./settings-table.js";
 import { suggestions, synonymOf } from "./unknown.js";
 
 /** No block is repeated more often. */
@@ -269,15 +270,18 @@ function callTable(env: Env, callee: ast.NameExpr, actuals: readonly Actual[], s
   }
   const known = synonymHelp(name, actuals);
   const callable = (e: Entity): boolean => e.kind === "net" || e.kind === "block" || (env.mode === "objective" && e.kind === "objective");
-  const near = didYouMean(name, [...env.scope.visible(callable), ...functionNames, ...layers.keys()]);
+  const measuring = env.site === "evaluate" ? [...evaluators.keys()] : [];
+  const near = didYouMean(name, [...env.scope.visible(callable), ...functionNames, ...layers.keys(), ...measuring]);
   const behind = env.scope.findBehind(name) !== undefined;
-  const help = behind
-    ? suggestions(env.scope, name, callable)
-    : known
-      ? [known]
-      : near
-        ? [`did you mean \`${near}\`?`]
-        : suggestions(env.scope, name, callable);
+  const help = measuring.includes(name)
+    ? [`\`${name}(…)\` is a line of \`evaluate\` by itself: \`measure = ${name}(…)\``]
+    : behind
+      ? suggestions(env.scope, name, callable)
+      : known
+        ? [known]
+        : near
+          ? [`did you mean \`${near}\`?`]
+          : suggestions(env.scope, name, callable);
   report(env.cx.diagnostics, "GM2029", callee.span, { name, what: "function, layer or net" }, { help });
   return undefined;
 }

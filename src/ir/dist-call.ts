@@ -8,17 +8,11 @@ import type { Span } from "../base/source.js";
 import { didYouMeanHelp } from "../base/suggest.js";
 import type * as ast from "../parser/ast.js";
 import { type Actual, actualsOf, bindArguments } from "./arguments.js";
-import { domainOf, reportLabel, requireTensor } from "./builtin-call.js";
+import { reportLabel, requireTensor } from "./builtin-call.js";
 import { valueOf } from "./calls.js";
-import { checkOrder, checkParameterValue } from "./dist-values.js";
-import {
-  type Distribution,
-  type DistributionParameter,
-  distributions,
-  distributionSynonyms,
-  parameterSynonyms,
-  usualDistribution,
-} from "./distributions.js";
+import { checkDomain, checkEnds } from "./dist-domain.js";
+import { checkOrder, checkParameterValue, checkScale } from "./dist-values.js";
+import { type Distribution, type DistributionParameter, distributions, distributionSynonyms, parameterSynonyms } from "./distributions.js";
 import type { Env } from "./env.js";
 import { describe } from "./scope.js";
 import { broadcastShapes, broadcastsTo, dim, sameShape, showDim, showDomain, showShape } from "./shapes.js";
@@ -79,6 +73,7 @@ export function elaborateDist(env: Env, expr: ast.Expr, variable: Variable | und
   const shapes = checkShapes(env, entry, alternative, values, variable, call.span, of !== undefined);
   if (!shapes || (of && !checkMixture(env, values, of, variable, call.span))) return undefined;
   if (variable && !checkDomain(env, entry, of?.entry, variable, call)) return undefined;
+  if (variable) checkEnds(env, entry, values, variable);
   if (variable && entry.values === "classes" && !checkClasses(env, alternative, values, variable)) return undefined;
   const dist: DistCall = {
     dist: entry.name,
@@ -186,8 +181,10 @@ function parameterValues(
       // a label as one parameter after another is one mistake
       if (ok) reportLabel(env, expr, `\`${param.name}\` of \`${entry.name}\``);
       ok = false;
-    } else if (checkParameterValue(env, entry, param, expr)) values.set(param.name, { expr, type });
-    else ok = false;
+    } else if (checkParameterValue(env, entry, param, expr)) {
+      values.set(param.name, { expr, type });
+      checkScale(env, entry, list, param, expr, actual.name !== undefined);
+    } else ok = false;
   }
   return ok ? values : undefined;
 }
@@ -398,48 +395,5 @@ function checkMixture(
     expected: showShape([...(variable?.domain.shape ?? []), components]),
     found: showShape(of.shape),
   });
-  return false;
-}
-
-function checkDomain(env: Env, entry: Distribution, mixed: Distribution | undefined, variable: Variable, call: ast.CallExpr): boolean {
-  const judged = mixed ?? entry;
-  const domain = variable.domain.name;
-  if (judged.domains.includes(domain)) return true;
-  const declared = [{ span: variable.span, text: `\`${variable.name}\` is ${showDomain(variable.domain)}` }];
-  if (judged.wider.includes(domain)) {
-    report(
-      env.cx.diagnostics,
-      "GM3013",
-      call.callee.span,
-      { variable: variable.name, domain, dist: judged.name },
-      {
-        labels: declared,
-        help: [
-          `declare \`${variable.name}\` as \`${judged.domains[0] ?? "real"}\`, or draw it from \`${usualDistribution[domain]}\`${domain === "unit" ? ", for data without exact zeros and ones" : ""}`,
-        ],
-      },
-    );
-    return true;
-  }
-  const fits = judged.domains.map((d) => `\`${d}\``).join(" or ");
-  // drawn so elsewhere too: the declaration is the mistake
-  const key = domainOf(variable.name);
-  if (env.cx.told.has(`${key}: ${fits}`)) return false;
-  env.cx.told.add(key).add(`${key}: ${fits}`);
-  report(
-    env.cx.diagnostics,
-    "GM3012",
-    call.callee.span,
-    { variable: variable.name, domain, dist: judged.name, fits },
-    {
-      labels: declared,
-      help: [
-        `draw it from \`${usualDistribution[domain]}\`, or declare \`${variable.name}\` as ${fits}`,
-        ...(judged.name === "Bernoulli" && domain === "unit"
-          ? ["data of 0..255 or 0..1 that are declared `binary` are binarised anew each time"]
-          : []),
-      ],
-    },
-  );
   return false;
 }

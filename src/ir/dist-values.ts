@@ -11,7 +11,8 @@ import { factsOf, type Raw } from "./facts.js";
 import { isFactor } from "./matrices.js";
 import { isNeverPositive, isNonNegative, isPositive, isWithinUnit, type Range } from "./range.js";
 import { showNumber } from "./static.js";
-import type { Expr } from "./types.js";
+import type { DomainName, Expr } from "./types.js";
+import { childrenOf } from "./walk.js";
 
 /** Reports; false where the value is certainly wrong. */
 export function checkParameterValue(env: Env, entry: Distribution, param: DistributionParameter, expr: Expr): boolean {
@@ -29,6 +30,80 @@ export function checkParameterValue(env: Env, entry: Distribution, param: Distri
     case "real":
       return true;
   }
+}
+
+/** Warnings of values that are legal and of another scale than the parameter: probabilities for log-odds, a fraction for a byte. */
+export function checkScale(
+  env: Env,
+  entry: Distribution,
+  list: readonly DistributionParameter[],
+  param: DistributionParameter,
+  expr: Expr,
+  named: boolean,
+): void {
+  if (param.domain !== "real") return;
+  const at = list.indexOf(param);
+  const probabilities = entry.parameters.find((each) => each[at]?.domain === "unit" || each[at]?.domain === "simplex")?.[at];
+  const shown = written(expr);
+  if (probabilities && isProbability(env, expr, named)) {
+    const found = expr.kind === "number" ? showNumber(expr.value) : "a value between 0 and 1";
+    warnOfScale(env, entry, param, expr, `takes log-odds, found ${found}, as probabilities are`, [
+      `probabilities are given by name: \`${probabilities.name} = ${shown}\``,
+      ...(expr.kind === "number" ? [`or say that they are log-odds: \`${param.name} = ${shown}\``] : []),
+    ]);
+  }
+  const { range } = factsOf(env.cx, expr);
+  const bytes = entry.domains.every((domain) => domain === "byte");
+  if (bytes && param.name === "loc" && range.low < range.high && range.low >= -1 && range.high <= 1)
+    warnOfScale(
+      env,
+      entry,
+      param,
+      expr,
+      `counts in bytes, 0..255, found a value from ${showNumber(range.low)} to ${showNumber(range.high)}`,
+      [
+        range.low < 0 ? `\`127.5 + 127.5 * ${shown}\` covers the bytes` : `\`255 * ${shown}\` covers the bytes`,
+        "the scale is in bytes too",
+      ],
+    );
+}
+
+/** The text of a value where it stands as a whole; of a chain `x |> f` the span is that of its last step. */
+function written(expr: Expr): string {
+  const text = textOf(expr.span);
+  const whole = /^[\p{L}_][^\n]*[)\]]$/u.test(text) || ["number", "local", "param", "variable"].includes(expr.kind);
+  return whole && text.length <= 40 ? text : "…";
+}
+
+function warnOfScale(
+  env: Env,
+  entry: Distribution,
+  param: DistributionParameter,
+  expr: Expr,
+  problem: string,
+  help: readonly string[],
+): void {
+  report(env.cx.diagnostics, "GM3019", expr.span, { param: param.name, dist: entry.name, problem }, { help });
+}
+
+/**
+ * Certainly within 0..1 and meant as such: by a function like `sigmoid`, or a `unit` or `simplex` that it is made of. Whole numbers are not,
+ * a number is where it stands without a name: `Bernoulli(0.5)` is read as one half.
+ */
+function isProbability(env: Env, expr: Expr, named: boolean): boolean {
+  const { range } = factsOf(env.cx, expr);
+  if (!isWithinUnit(range)) return false;
+  if (expr.kind === "number") return !named && expr.value > 0 && expr.value < 1;
+  return range.low < range.high && ((range.low === 0 && range.lowOpen && range.high === 1 && range.highOpen) || readsShares(env, expr));
+}
+
+const SHARES: ReadonlySet<DomainName> = new Set<DomainName>(["unit", "simplex"]);
+
+function readsShares(env: Env, expr: Expr): boolean {
+  if (expr.kind === "variable") return SHARES.has(env.cx.variables.get(expr.variable)?.domain.name ?? "real");
+  if (expr.kind === "param") return SHARES.has(env.cx.params.find((p) => p.name === expr.param)?.domain.name ?? "real");
+  const stands = expr.kind === "local" ? factsOf(env.cx, expr).stands : undefined;
+  return (stands !== undefined && readsShares(env, stands)) || childrenOf(expr).some((child) => readsShares(env, child));
 }
 
 function checkCount(env: Env, entry: Distribution, param: DistributionParameter, expr: Expr): boolean {

@@ -16,7 +16,7 @@ import { factsOf, netKey, noFacts } from "./facts.js";
 import { refused } from "./layer-call.js";
 import { layers } from "./layers.js";
 import { type Entity, Scope } from "./scope.js";
-import { sameType, showType } from "./shapes.js";
+import { sameShape, sameType, showType } from "./shapes.js";
 import { proveSymmetry } from "./symmetry/prove.js";
 import { evaluateStatic, showStatic, type Static } from "./static.js";
 import type { Binding, Expr, Local, Net, Type } from "./types.js";
@@ -133,6 +133,7 @@ function modelInstance(env: Env, entity: NetEntity, args: readonly NetArgument[]
 }
 
 function reportOtherShapes(env: Env, name: string, first: NetInstance, signature: readonly (Type | string)[], callSpan: Span): void {
+  const rows = rowsOf(first.signature, signature);
   const show = (s: readonly (Type | string)[]): string => s.map((x) => (typeof x === "string" ? x : showType(x))).join("; ");
   report(
     env.cx.diagnostics,
@@ -141,9 +142,22 @@ function reportOtherShapes(env: Env, name: string, first: NetInstance, signature
     { name, first: show(first.signature), second: show(signature) },
     {
       labels: [{ span: first.callSpan, text: `first called with ${show(first.signature)}` }],
-      help: ["a net of the model is one instance; move it out of the model to have one per call"],
+      help: [
+        ...(rows
+          ? [`of rows \`u\`, hand it one after another: \`for k in 1..${rows} { h[k] = ${name}(u[k]) }\` in a body, and \`stack(h[1], …)\``]
+          : []),
+        "a net of the model is one instance; move it out of the model to have one per call",
+      ],
     },
   );
+}
+
+/** How many rows the one has, where it is several values of the other's shape, as pseudo-inputs are of data. */
+function rowsOf([a]: readonly (Type | string)[], [b]: readonly (Type | string)[]): number | undefined {
+  if (typeof a !== "object" || typeof b !== "object" || a.kind !== "tensor" || b.kind !== "tensor") return undefined;
+  const [more, one] = a.shape.length > b.shape.length ? [a.shape, b.shape] : [b.shape, a.shape];
+  const [rows, ...rest] = more;
+  return rows !== undefined && sameShape(rest, one) ? rows.size : undefined;
 }
 
 export function hasWeights(cx: Context, net: Net): boolean {

@@ -39,8 +39,15 @@ function bindingHelp(cx: Context, variable: string): readonly string[] {
     return [`bind it: \`E[${names(decl.head)} ~ ${header.name}(${names(decl.head)}${given})](…)\``];
   }
   const plain = variable.replace(/\[.*/, "");
+  const joint = [...cx.headers.values()].find((header) => header?.head.includes(variable) === true);
+  const known = data.filter((v) => joint?.head.includes(v) === true || joint?.given.includes(v) === true);
   return [
     `no density draws it from what is observed: declare one, \`density q(${plain}${data.length > 0 ? ` | ${data.join(", ")}` : ""}) { … }\`, and bind it by an \`E\``,
+    ...(joint && known.length > 0 && !variable.includes("[")
+      ? [
+          `finite latents, and jointly Normal ones, have an exact posterior to draw from: \`E[${variable} ~ ${joint.name}(${variable} | ${known.join(", ")})](…)\``,
+        ]
+      : []),
   ];
 }
 

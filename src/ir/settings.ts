@@ -2,7 +2,7 @@
 import { synonymOf } from "./unknown.js";
 import { report } from "../base/report.js";
 import type { Span } from "../base/source.js";
-import { didYouMeanHelp } from "../base/suggest.js";
+import { didYouMean, didYouMeanHelp } from "../base/suggest.js";
 import type * as ast from "../parser/ast.js";
 import { actualsOf, bindArguments } from "./arguments.js";
 import type { Env } from "./env.js";
@@ -69,14 +69,26 @@ function optimizerValue(env: Env, value: ast.Expr): SettingValue | undefined {
   const call = asCall(value);
   const name = call?.callee.kind === "name" ? call.callee.name : undefined;
   const entry = name === undefined ? undefined : optimizers.get(name);
-  if (!call || name === undefined || !entry) {
-    const synonym = name === undefined ? undefined : synonymOf(optimizerSynonyms, name);
-    const near = name === undefined ? [] : synonym ? [`write \`${synonym}\``] : didYouMeanHelp(name, optimizers.keys());
+  if (!call || name === undefined) {
+    const named = value.kind === "string" ? value.value : "";
+    const text = optimizers.has(named) ? named : (didYouMean(named, optimizers.keys()) ?? "adam");
+    report(
+      env.cx.diagnostics,
+      "GM2062",
+      value.span,
+      { what: "`optimizer`", expected: "an optimiser by its name", found: value.kind === "string" ? "a text" : "something else" },
+      { help: [`write \`optimizer = ${text}(lr = 1e-3)\``] },
+    );
+    return undefined;
+  }
+  if (!entry) {
+    const synonym = synonymOf(optimizerSynonyms, name);
+    const near = synonym ? [`write \`${synonym}\``] : didYouMeanHelp(name, optimizers.keys());
     report(
       env.cx.diagnostics,
       "GM2061",
       value.span,
-      { name: name ?? "this" },
+      { name },
       { help: near.length > 0 ? near : [`there are ${[...optimizers.keys()].map((o) => `\`${o}\``).join(", ")}`] },
     );
     return undefined;

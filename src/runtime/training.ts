@@ -223,7 +223,9 @@ export function checkTrains(model: ModelDefinition): void {
   if (model.train.length > 0) return;
   const { generative: p, inference: q } = model;
   const likelihood = writtenLikelihood(model);
-  const objective = likelihood === undefined ? "…" : q === undefined ? `log ${likelihood}` : `ELBO(${p}, ${q})`;
+  // a posterior that is derived is p's own, and has no name in the file
+  const written = q !== undefined && model.densities[q]?.label.startsWith(`${q}(`) === true;
+  const objective = likelihood === undefined ? "…" : written ? `ELBO(${p}, ${q})` : `log ${likelihood}`;
   throw new GmcError("GM4007", `${model.name} has no train block, so there is nothing to train`, [
     `add one to the model: train { maximize ${objective}  optimizer = adam(lr = 1e-3), batch = 100, epochs = 10 }`,
   ]);

@@ -54,6 +54,15 @@ describe("data of another size", () => {
     );
   });
 
+  it("and a folder for temporary files that takes none, by the variable that names another", async () => {
+    const ran = await gmc(["train", "sized.gm", "--data", "x=three.csv", "--set", "D=3", "--steps", "1", "--out", "temporary"], {
+      cwd: folder,
+      env: { TMPDIR: join(folder, "three.csv") },
+    });
+    expectMistake(ran, "GM5212", "three.csv", "TMPDIR");
+    expect(ran.stderr).not.toContain("--out");
+  });
+
   it("in a run whose parts are damaged or gone, with a way back", async () => {
     const [generated, config] = [join(folder, "sized", "model.gm.js"), join(folder, "sized", "config.json")];
     const [text, kept] = [readFileSync(generated, "utf8"), readFileSync(config, "utf8")];

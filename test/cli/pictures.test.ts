@@ -5,16 +5,16 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { ensureBuilt, gmc, type Ran } from "../support/cli.js";
 
-/** Nothing infers z: it is summed out. */
+/** Nothing infers z: it enters by a net, and the objective compares samples. */
 const factors = `model Factors {
   data x : real[4]
   latent z : real[2]
-  param W : real[2, 4] init Normal(0, 1)
+  net G(z) = z |> dense(3) |> tanh |> dense(4)
   density p(x, z) {
     z ~ Normal(0, 1)
-    x ~ Normal(z @ W, 1)
+    x = G(z)
   }
-  train { maximize log p(x)   batch = 10, steps = 1 }
+  train { minimize MMD(p) over G   batch = 10, steps = 1 }
 }
 `;
 const flow = `model Flow {

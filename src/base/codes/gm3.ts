@@ -73,7 +73,7 @@ export const gm3 = {
   ),
   GM3019: code<{ param: string; dist: string; problem: string }>(
     "warning",
-    "Parameter that may leave its set",
+    "Parameter that may leave its set or is of another scale",
     (a) => `\`${a.param}\` of \`${a.dist}\` ${a.problem}`,
   ),
   GM3020: code<{ param: string; dist: string; found: string }>(

@@ -15,7 +15,7 @@ import { layers } from "../layers.js";
 import type { BijectionInstance, DistCall, Expr, LayerInstance, Net } from "../types.js";
 import { entries, type Grid } from "./grid.js";
 import { type MaskRule, type Order, orderOfMask, orderText, placesOf, ranksOf, reseeded, sameOrder, whyNoOrder } from "./order.js";
-import { entryName, firstWrong, insteadOf, type Reach, reachOf, sameSpan, spanOf, storyOf, waysOut, type Wrong } from "./reach.js";
+import { entryName, firstWrong, insteadOf, type Reach, reachOf, sameSpan, spanOf, slip, storyOf, waysOut, type Wrong } from "./reach.js";
 import { track, type Tracked, type Tracker } from "./track.js";
 
 /** A variable that is drawn entry after entry, and the proof that it may be. */
@@ -288,7 +288,7 @@ function proveOne(context: DeriveContext, density: string, definition: Drawn, ma
     name: variable,
     eventRank,
     params,
-    refuse: (found) => refuse(context, eventRank, found),
+    refuse: (found) => refuse(context, eventRank, found, unreadBefore(context, density, definition)),
   };
   const proven = prove(context, subject, masks);
   if (!proven) return undefined;
@@ -479,7 +479,22 @@ function orderOver(ranks: readonly number[], positions: number, named: Order): O
   return typeof named === "number" && sameOrder(placesOf(named, positions), places) ? named : nameOf(places);
 }
 
-function refuse(context: DeriveContext, eventRank: number, { tracked, tracker, param, expr, wrong }: Refused): void {
+/** Variables of the header that are given or drawn before, and that the parameters do not read. */
+function unreadBefore(context: DeriveContext, density: string, definition: Drawn): readonly string[] {
+  const index = context.densities.get(density);
+  if (!index) return [];
+  const drawn = [...index.definitions.keys()];
+  const later = new Set(drawn.slice(drawn.indexOf(definition.variable)));
+  const parents = parentsOf(context, definition);
+  return [...index.header.keys()].filter((v) => !later.has(v) && !parents.has(v));
+}
+
+function refuse(
+  context: DeriveContext,
+  eventRank: number,
+  { tracked, tracker, param, expr, wrong }: Refused,
+  unread: readonly string[],
+): void {
   const { variable = "" } = tracked;
   const story = storyOf(tracker.way(expr, wrong.entry, wrong.degree), tracked, wrong.of);
   const { told, culprit, read } = story;
@@ -499,7 +514,7 @@ function refuse(context: DeriveContext, eventRank: number, { tracked, tracker, p
         : own && !culprit
           ? [`nothing on the way from \`${variable}\` to \`${param}\` leaves the entry itself out`]
           : [],
-      help: waysOut(story, variable),
+      help: [...slip(story, variable, unread), ...waysOut(story, variable)],
     },
   );
 }

@@ -175,8 +175,16 @@ export function insteadOf(culprit: Stop | undefined): readonly string[] {
   return [`\`${instead}\` in place of \`${expr.instance.layer}\` reads the entries in an order`];
 }
 
+const masked = (expr: Expr): boolean => expr.kind === "layer" && layers.get(expr.instance.layer)?.masked === true;
+
+/** Where no layer on the way has an order, and a variable that is known is read by nothing, that one is likely meant. */
+export function slip({ told }: Story, variable: string, unread: readonly string[]): readonly string[] {
+  if (unread.length === 0 || told.some(({ stop }) => masked(stop.expr))) return [];
+  const known = unread.map((v) => `\`${v}\``).join(" or ");
+  return [`is ${known} meant in place of \`${variable}\`? Nothing reads it here`];
+}
+
 export function waysOut({ told, culprit }: Story, variable: string): readonly string[] {
-  const masked = (expr: Expr): boolean => expr.kind === "layer" && layers.get(expr.instance.layer)?.masked === true;
   const apart = told.findIndex(({ stop, reach }) => reach === "units" && !masked(stop.expr));
   const inPart = apart >= 0 && told.slice(apart).some(({ stop }) => masked(stop.expr));
   return [

@@ -10,6 +10,7 @@ import type { ItemOptions } from "../data/spec.js";
 import type { SplitOptions } from "../data/splits.js";
 import { projectRoot, readBytes } from "./files.js";
 import { unpacked } from "./readers.js";
+import type { ReadingOption } from "./source-options.js";
 
 export interface DatasetContext {
   /** Relative paths and npm packages are looked for from here. */
@@ -33,6 +34,8 @@ export interface RegisteredSet {
   /** Whether its files are here; for lists and for tests. */
   readonly available: (context: DatasetContext) => boolean;
   readonly load: (context: DatasetContext) => Promise<LoadedSet>;
+  /** Options on how it is read or drawn; without any it is one fixed set. */
+  readonly takes?: readonly ReadingOption[];
 }
 
 /** Fields of the same options and notes. */

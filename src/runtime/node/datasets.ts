@@ -16,7 +16,8 @@ import { sizeOf } from "../graph/shape.js";
 import type { DatasetContext, LoadedSet, RegisteredSet } from "./dataset-types.js";
 import { pictureSets } from "./datasets-pictures.js";
 import { tableSets } from "./datasets-tables.js";
-import { readArray, readFields, type ReadOptions } from "./readers.js";
+import { optionsOfFile, readArray, readFields, type ReadOptions } from "./readers.js";
+import { checkBinarizing, checkReadingOptions } from "./source-options.js";
 
 const registered: Readonly<Record<string, RegisteredSet>> = { ...pictureSets, ...tableSets };
 
@@ -106,6 +107,14 @@ interface LoadedItem {
 
 async function loadItem(item: DataItem, options: LoadOptions): Promise<LoadedItem> {
   const set = Object.hasOwn(registered, item.source) ? registered[item.source] : undefined;
+  const base = options.base ?? process.cwd();
+  if (set !== undefined || isPath(item.source, base))
+    checkReadingOptions(
+      item,
+      () => (set === undefined ? optionsOfFile(base, item.source) : (set.takes ?? [])),
+      (option) => Object.keys(registered).filter((name) => registered[name]!.takes?.includes(option) === true),
+    );
+  checkBinarizing(item, options.streams ?? []);
   return observedIn(padded(inverted(await (set === undefined ? loadFile(item, options) : loadSet(item, set, options)), item), item), item);
 }
 
@@ -142,10 +151,17 @@ function inverted(loaded: LoadedItem, { source, options: { invert } }: DataItem)
   return { ...loaded, fields: Object.fromEntries(fields) };
 }
 
+/** GM5013 where an option of pictures finds none. */
+function needPictures({ fields }: Pick<LoadedItem, "fields">, source: string, option: "size" | "pad"): void {
+  if (Object.values(fields).some(({ splits }) => Object.values(splits).some((array) => array.shape.length >= 3))) return;
+  throw new GmcError("GM5013", `${source}: ${option} is for pictures, [rows, height, width] or [rows, height, width, channels]`);
+}
+
 /** Pictures of `:pad=32x32`, in the middle of zeros. GM5013 where they are larger. */
 function padded(loaded: LoadedItem, { source, options: { pad } }: DataItem): LoadedItem {
   if (pad === undefined) return loaded;
   const [height, width] = pad;
+  needPictures(loaded, source, "pad");
   const fields = Object.entries(loaded.fields).map(([name, field]): [string, Field] => {
     const pictures = Object.values(field.splits).filter((array) => array.shape.length >= 3);
     const [first] = pictures;
@@ -163,7 +179,9 @@ function padded(loaded: LoadedItem, { source, options: { pad } }: DataItem): Loa
 }
 
 async function loadSet(item: DataItem, set: RegisteredSet, options: LoadOptions): Promise<LoadedItem> {
-  const loaded = sized(await set.load(contextOf(options, item.options)), item.options.size);
+  const read = await set.load(contextOf(options, item.options));
+  if (item.options.size !== undefined) needPictures(read, item.source, "size");
+  const loaded = sized(read, item.options.size);
   if (item.variable === undefined && item.part === undefined) return loaded;
   const names = Object.keys(loaded.fields);
   const part = item.part ?? (names.includes(item.variable ?? "") ? item.variable! : names[0]!);
@@ -204,12 +222,16 @@ function rowLength({ variable }: DataItem, streams: readonly StreamSpec[]): numb
   return spec && sizeOf(spec.shape);
 }
 
+function isPath(source: string, base: string): boolean {
+  return /[./\\]/.test(source) || existsSync(resolve(base, source));
+}
+
 async function loadFile(item: DataItem, options: LoadOptions): Promise<LoadedItem> {
   const { source, part, split } = item;
   const length = rowLength(item, options.streams ?? []);
   const reading: ReadOptions = { ...item.options, ...(length === undefined ? {} : { rowLength: length }) };
   const base = options.base ?? process.cwd();
-  if (!/[./\\]/.test(source) && !existsSync(resolve(base, source))) throw unknownSet(source, options);
+  if (!isPath(source, base)) throw unknownSet(source, options);
   const where = part === undefined ? source : `${source}#${part}`;
   const notes = [`${item.variable === undefined ? "" : `${item.variable}${split === "train" ? "" : `.${split}`} = `}${where}`];
   if (item.variable !== undefined) {

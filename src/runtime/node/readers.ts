@@ -23,6 +23,7 @@ import { zipMembers, zipRead } from "../data/zip.js";
 import { readBytes } from "./files.js";
 import { nodeInflate } from "./inflate.js";
 import { readPictureFolder } from "./picture-folder.js";
+import type { ReadingOption } from "./source-options.js";
 import { readWave, readWaveFolder, readWaveZip, waveFiles } from "./sound-files.js";
 
 /** Of an item, and how many entries a row of its variable has: sound is cut so where no width is told. */
@@ -53,6 +54,24 @@ const endings: readonly (readonly [RegExp, Kind])[] = [
   [/\.zip$/i, "zip"],
 ];
 
+/** Options on how a file is read that its kind has a use for. */
+const optionsOfKind: Readonly<Record<Kind, readonly ReadingOption[]>> = {
+  idx: ["vocabulary"],
+  npy: ["vocabulary"],
+  npz: ["vocabulary"],
+  mat: ["vocabulary"],
+  csv: ["header", "delimiter", "vocabulary"],
+  bits: ["width", "vocabulary"],
+  wav: ["width", "rate"],
+  zip: ["width", "rate"],
+};
+
+export function optionsOfFile(base: string, path: string): readonly ReadingOption[] {
+  const absolute = resolve(base, path);
+  if (!isFolderPath(path, absolute)) return optionsOfKind[kindOf(path)];
+  return waveFiles(absolute) === undefined ? [] : optionsOfKind.wav;
+}
+
 /** The one array of a file, or the `part` of it that is named; of a folder its pictures or its sound. `path` is relative to `base`. */
 export async function readArray(base: string, path: string, part: string | undefined, options: ReadOptions): Promise<ReadField> {
   const fields = await readFields(base, path, part, options);
@@ -73,6 +92,8 @@ export async function readFields(base: string, path: string, part: string | unde
   const fields = named(base, path, await parseFields(kindOf(path), source, part, options), options);
   if (options.size === undefined) return fields;
   const [height, width] = options.size;
+  if (!Object.values(fields).some(({ array }) => array.shape.length >= 3))
+    throw new GmcError("GM5013", `${path}: size is for pictures, [rows, height, width] or [rows, height, width, channels]`);
   return Object.fromEntries(
     Object.entries(fields).map(([name, field]) => [
       name,
