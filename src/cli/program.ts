@@ -219,7 +219,7 @@ function buildProgram(finish: Finish): Command {
         "of an autoregressive model: hold a half of rows of the data and draw the rest; top, bottom, left, right (of a sequence left is its first half), or an .npy FILE that is 1 where entries are held. Entries that are drawn before a held one do not follow it",
       ),
     )
-    .addOption(splitOption(`with --known: which rows; ${usualSplit}`))
+    .addOption(splitOption(`with --known or --given x=data: which rows; ${usualSplit}`))
     .addHelpText(
       "after",
       examples(

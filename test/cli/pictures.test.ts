@@ -69,6 +69,18 @@ describe("pictures of a table", () => {
     for (const out of ["mine.svg", "mine.svg"]) expect((await run("sample", "factors", "--out", out)).stdout.trim()).toBe("mine.svg");
   });
 
+  it("take rows of the split that is named, and refuse one where no rows are read", async () => {
+    const split = async (...args: string[]): Promise<unknown> => {
+      const ran = await run("sample", "factors", "--count", "5", "--given", "x=data", "--json", ...args);
+      return (JSON.parse(ran.stdout) as { values: { x: { data: number[] } } }).values.x.data;
+    };
+    expect(await split("--split", "test")).toEqual(await split());
+    expect(await split("--split", "train")).not.toEqual(await split());
+    const idle = await run("sample", "factors", "--split", "train");
+    expect(idle.code).toBe(2);
+    expect(idle.stderr).toContain("--split chooses rows of the data, and these samples read none");
+  });
+
   it("of a walk say that its ends are draws where nothing infers latents", async () => {
     const draws = await run("interpolate", "factors", "--count", "2", "--points", "5");
     expect(draws.stderr).toContain("note: between draws of z: no density of Factors infers latents from data");

@@ -10,6 +10,7 @@ import type { Rows, RowsByName, TrainedSession } from "../../runtime/eval/sessio
 import { makeFolder, readBytes, writeFileAtomic } from "../../runtime/node/files.js";
 import { GmcError } from "../../runtime/graph/errors.js";
 import { dataVariables } from "../../runtime/train/context.js";
+import { UsageError } from "../errors.js";
 import { FINE } from "../exit.js";
 import type { RunFlags } from "../options.js";
 import { grouped, json, stderr, stdout } from "../output.js";
@@ -57,6 +58,12 @@ interface Shown {
 }
 
 export function sampleCommand(named: string | undefined, flags: SampleFlags): Promise<number> {
+  const readsData = flags.known !== undefined || Object.values(flags.given ?? {}).includes("data");
+  if (flags.split !== undefined && !readsData) {
+    throw new UsageError("GM5302", "--split chooses rows of the data, and these samples read none", [
+      "hold a variable at rows of the data with --given NAME=data, or a part of it with --known",
+    ]);
+  }
   return show(named, flags, async (trained): Promise<Shown> => {
     const { sweeps, start, every, temperature } = flags;
     const count = flags.count ?? (every === undefined && flags.known === undefined ? 64 : 10);
@@ -65,7 +72,7 @@ export function sampleCommand(named: string | undefined, flags: SampleFlags): Pr
     const samples = await watched(trained, flags, (onProgress) =>
       trained.sample(count, {
         ...defined({ sweeps, start, every, temperature, known: known?.entries }),
-        given: { ...known?.conditions, ...heldValues(trained, count, flags.given ?? {}) },
+        given: { ...known?.conditions, ...heldValues(trained, count, flags.given ?? {}, flags.split) },
         onProgress,
         onNote: (text) => {
           if (!flags.json) stderr(text);
@@ -160,7 +167,12 @@ function knownEntries(trained: TrainedSession, rows: number, region: string, spl
 }
 
 /** `y=3` for all rows, `x=data` for the first rows of the data. GM4009 for a name that the model does not have. */
-function heldValues(trained: TrainedSession, rows: number, given: Readonly<Record<string, number | "data">>): RowsByName {
+function heldValues(
+  trained: TrainedSession,
+  rows: number,
+  given: Readonly<Record<string, number | "data">>,
+  split: SplitName | undefined,
+): RowsByName {
   const variables = { ...trained.model.latents, ...dataVariables(trained.model) };
   return Object.fromEntries(
     Object.entries(given).map(([name, value]) => {
@@ -171,7 +183,7 @@ function heldValues(trained: TrainedSession, rows: number, given: Readonly<Recor
         const shape = [rows, ...spec.shape];
         return [name, { shape, data: new Float32Array(sizeOf(shape)).fill(value) }];
       }
-      const found = trained.data(rows)[name];
+      const found = trained.data(rows, split)[name];
       if (found === undefined) throw new GmcError("GM4009", `\`${name}\` is no data variable of ${trained.model.name}`);
       return [name, found];
     }),
