@@ -3,7 +3,7 @@ import type { Engine } from "../src/runtime/engines/engine.js";
 import { openSession } from "../src/runtime/eval/session.js";
 import type { ModelDefinition } from "../src/runtime/model.js";
 import { datasetOf } from "../src/runtime/train/arrays.js";
-import { trainOn } from "../src/runtime/train/train.js";
+import { trainOn } from "../src/runtime/training.js";
 import { dataVariable, type Rows } from "./data.js";
 
 export interface Point {

@@ -26,7 +26,11 @@ export function withFixedPoints(session: EngineSession): EngineSession {
       const cut = cutProgram(program, `fixed:${++compiled}.`);
       if (cut === undefined) {
         const whole = await session.compile(program);
-        return { run: (feeds) => queued(() => whole.run(feeds)), dispose: () => whole.dispose() };
+        return {
+          run: (feeds) => queued(() => whole.run(feeds)),
+          ...(whole.start && { start: (feeds, rows) => queued(() => whole.start!(feeds, rows)) }),
+          dispose: () => whole.dispose(),
+        };
       }
       return compileCut(session, program, cut, queued);
     },
