@@ -3,7 +3,6 @@
  * plain float64 product, and convolutions against the reference engine's kernels. Devices: gemm-on-device.test.ts.
  */
 import { describe, expect, it } from "vitest";
-import { tunedChoice, quickChoice, tuningKey } from "../../../src/runtime/engines/webgpu/gemm/autotune.js";
 import { gemmCandidates, gemmVariants } from "../../../src/runtime/engines/webgpu/gemm/candidates.js";
 import { choiceName, gemmKernel, measuresOf } from "../../../src/runtime/engines/webgpu/gemm/kernel.js";
 import { leastLimits, type GemmChoice, type GemmLimits, type GemmSpec } from "../../../src/runtime/engines/webgpu/gemm/types.js";
@@ -226,54 +225,5 @@ describe("convolutions as products", () => {
     const products = ({ m, n, k, batch }: GemmSpec): number => m * n * k * batch;
     // Odd padding: each phase has one place too many an axis, (5 / 4)^2 at this size.
     expect(products(back)).toBeLessThanOrEqual(products(forward) * (25 / 16));
-  });
-});
-
-describe("tuning", () => {
-  const { spec } = prepare({ ...base, m: 64, n: 64, k: 64, vectors: true });
-  const memory = () => {
-    const map = new Map<string, string>();
-    return { map, get: (key: string) => map.get(key), set: (key: string, value: string) => void map.set(key, value) };
-  };
-
-  it("takes the fastest, once", async () => {
-    const cache = memory();
-    const candidates = gemmCandidates(spec, leastLimits);
-    let timed = 0;
-    const time = (_: unknown, choice: GemmChoice): Promise<number> => Promise.resolve(++timed && choice === candidates[2]! ? 1 : 2 + timed);
-    const sameChoice = (choice: GemmChoice): void => expect(choiceName(choice)).toBe(choiceName(candidates[2]!));
-    // candidates are built anew at each call: compare by name
-    const byName = (kernel: unknown, choice: GemmChoice): Promise<number> =>
-      time(
-        kernel,
-        candidates.find((c) => choiceName(c) === choiceName(choice))!,
-      );
-    const options = { cache, device: "some GPU", time: byName, candidates: 4 };
-    expect(choiceName(quickChoice(spec, leastLimits, options))).toBe(choiceName(candidates[0]!));
-    sameChoice(await tunedChoice(spec, leastLimits, options));
-    expect(timed).toBe(4);
-    sameChoice(await tunedChoice(spec, leastLimits, options));
-    sameChoice(quickChoice(spec, leastLimits, options));
-    expect(timed).toBe(4);
-    await tunedChoice(spec, leastLimits, { ...options, device: "another" });
-    expect(timed).toBe(8);
-  });
-
-  it("passes over kernels that fail, and says why where all do", async () => {
-    let calls = 0;
-    const some = { cache: memory(), device: "d", time: () => (calls++ === 0 ? Promise.reject(new Error("lost")) : Promise.resolve(calls)) };
-    expect(choiceName(await tunedChoice(spec, leastLimits, some))).toBe(choiceName(gemmCandidates(spec, leastLimits)[1]!));
-    const none = { cache: memory(), device: "d", time: () => Promise.reject(new Error("lost")) };
-    await expect(tunedChoice(spec, leastLimits, none)).rejects.toThrow("lost");
-    expect(none.cache.map.size).toBe(0);
-  });
-
-  it("does not trust what it cannot read", async () => {
-    const cache = memory();
-    const key = tuningKey(spec, "d");
-    for (const text of ["{", "null", '{"best":"tiled 3x3x3"}']) {
-      cache.set(key, text);
-      expect(choiceName(quickChoice(spec, leastLimits, { cache, device: "d" }))).toBe(choiceName(gemmCandidates(spec, leastLimits)[0]!));
-    }
   });
 });

@@ -5,7 +5,7 @@
 import type { create } from "webgpu";
 import { GmcError, InternalError } from "../../graph/errors.js";
 import { showBytes } from "../shortage.js";
-import type { GemmLimits } from "./gemm/types.js";
+import { leastLimits, type GemmLimits } from "./gemm/types.js";
 import type { DeviceLimits } from "./assemble.js";
 import type { Access } from "./bindings.js";
 
@@ -71,6 +71,18 @@ async function loadGpu(): Promise<GPU> {
   return dawn.create([]);
 }
 
+/** What kernels are written for; `granted`: the device's, which are the adapter's but for the number of workgroups, for which nobody asks. */
+export function limitsOf({ software }: Adapter, granted: GPUSupportedLimits): DeviceLimits {
+  const gemm: GemmLimits = {
+    workgroupStorage: granted.maxComputeWorkgroupStorageSize,
+    invocations: Math.min(256, granted.maxComputeInvocationsPerWorkgroup),
+    workgroupsPerDimension: Math.min(leastLimits.workgroupsPerDimension, granted.maxComputeWorkgroupsPerDimension),
+    f16: false,
+    subgroupSize: undefined,
+  };
+  return { gemm, maxBuffers: granted.maxStorageBuffersPerShaderStage, simpleProducts: software ? 2 ** 24 : 0 };
+}
+
 export interface Pipeline {
   readonly pipeline: GPUComputePipeline;
   readonly layout: GPUBindGroupLayout;
@@ -93,18 +105,7 @@ export class Device {
     readonly adapter: Adapter,
   ) {
     const { limits } = gpu;
-    const gemm: GemmLimits = {
-      workgroupStorage: limits.maxComputeWorkgroupStorageSize,
-      invocations: Math.min(256, limits.maxComputeInvocationsPerWorkgroup),
-      workgroupsPerDimension: limits.maxComputeWorkgroupsPerDimension,
-      f16: false,
-      subgroupSize: undefined,
-    };
-    this.limits = {
-      gemm,
-      maxBuffers: limits.maxStorageBuffersPerShaderStage,
-      simpleProducts: adapter.software ? 2 ** 24 : 0,
-    };
+    this.limits = limitsOf(adapter, limits);
     this.maxBytes = Math.min(limits.maxStorageBufferBindingSize, limits.maxBufferSize);
     this.iterationLayout = gpu.createBindGroupLayout({
       entries: [{ binding: 0, visibility: computeStage, buffer: { type: "uniform", hasDynamicOffset: true, minBindingSize: 16 } }],

@@ -14,7 +14,7 @@
  * What is known of it: on a GPU nothing yet, neither these numbers nor the ranks. On a software device of two cores (lavapipe, best of three,
  * other work running) the kernels that the model puts first are not silly, but not the fastest where they trade reuse for more workgroups,
  * which two cores do not need. Milliseconds there, model's first | 64 x 64 tiles of 8 x 8 a thread: 128 x 400 x 784 24 | 11; 400 x 784 x 128
- * with A transposed 12 | 13; 2048 x 64 x 64 4.4 | 2.8. (128 x 20 x 400: 1.4, and 1.0 in 32 x 32 tiles.) Ranks of a device are what autotune.ts is for.
+ * with A transposed 12 | 13; 2048 x 64 x 64 4.4 | 2.8. (128 x 20 x 400: 1.4, and 1.0 in 32 x 32 tiles.) Ranks of a device are what tuning.ts is for.
  */
 import { measuresOf } from "./kernel.js";
 import { sideOf, type Side } from "./operands.js";
