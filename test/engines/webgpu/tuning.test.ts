@@ -31,10 +31,10 @@ afterEach(() => {
   rmSync(folder, { recursive: true });
 });
 
-/** tanh(x w + b) */
-function dense(m: number, k: number, n: number): Program {
-  const graph = g.stage({ x: { shape: [m, k] }, w: { shape: [k, n] }, b: { shape: [n] } }, ({ x, w, b }) => ({
-    y: g.tanh(g.add(g.matmul(x!, w!), b!)),
+/** tanh(x w + b); `transposed`: w has a row for each output. */
+function dense(m: number, k: number, n: number, transposed = false): Program {
+  const graph = g.stage({ x: { shape: [m, k] }, w: { shape: transposed ? [n, k] : [k, n] }, b: { shape: [n] } }, ({ x, w, b }) => ({
+    y: g.tanh(g.add(g.matmul(x!, w!, { transposeB: transposed }), b!)),
   }));
   return { name: "dense", stages: [{ kind: "call", name: "forward", graph }], fetch: ["y"] };
 }
@@ -225,5 +225,44 @@ describe.skipIf(!info.available)("tuned kernels on a device", () => {
     const pipelines = vi.spyOn(device, "pipeline");
     expect((await ran(webgpuEngine, program, feeds, true)).y!.data).toEqual(first.y!.data);
     expect(pipelines).toHaveBeenCalledOnce();
+  });
+
+  it("add up within subgroups where the device offers them, and without them where it does not", { timeout: 120_000 }, async (context) => {
+    const program = dense(2, 260, 30, true);
+    const device = await openDevice();
+    const { subgroupSize } = device.limits.gemm;
+    const without = { ...device.limits, gemm: { ...device.limits.gemm, subgroupSize: undefined } };
+    expect(candidatesOf(compiled(program, without)).filter((name) => name.includes("subgroups"))).toEqual([]);
+    if (subgroupSize === undefined) return context.skip("the device has no subgroups of a fixed size");
+    const feeds = { x: filled([2, 260], 1), w: filled([30, 260], 2), b: filled([30], 3) };
+    const expected = await ran(referenceEngine, program, feeds, false);
+    const plan = compiled(program, device.limits);
+    const choices = candidatesOf(plan).filter((name) => name.includes(`split ${subgroupSize} (subgroups)`));
+    expect(choices.length).toBeGreaterThan(0);
+    const pipelines = vi.spyOn(device, "pipeline");
+    for (const choice of choices) {
+      vi.spyOn(Choices.prototype, "get").mockReturnValue({ choice, time: 1, usual: 2 });
+      pipelines.mockClear();
+      expectClose((await ran(webgpuEngine, program, feeds, true)).y, expected.y!, choice);
+      expect(pipelines.mock.calls.map(([wgsl]) => wgsl.startsWith("enable subgroups;") && wgsl.includes("subgroupAdd("))).toEqual([true]);
+    }
+  });
+
+  it("add up within subgroups in some parts of a dispatch and not in others", { timeout: 120_000 }, async (context) => {
+    const graph = g.stage({ x: { shape: [2, 260] }, w: { shape: [30, 260] }, v: { shape: [9, 40] }, u: { shape: [40, 12] } }, (of) => ({
+      y: g.matmul(of.x!, of.w!, { transposeB: true }),
+      z: g.matmul(of.v!, of.u!),
+    }));
+    const program: Program = { name: "two", stages: [{ kind: "call", name: "forward", graph }], fetch: ["y", "z"] };
+    const device = await openDevice();
+    if (device.limits.gemm.subgroupSize === undefined) return context.skip("the device has no subgroups of a fixed size");
+    const feeds = { x: filled([2, 260], 1), w: filled([30, 260], 2), v: filled([9, 40], 3), u: filled([40, 12], 4) };
+    const expected = await ran(referenceEngine, program, feeds, false);
+    const choice = candidatesOf(compiled(program, device.limits)).find((name) => /\(subgroups\).*;|;.*\(subgroups\)/u.test(name))!;
+    vi.spyOn(Choices.prototype, "get").mockReturnValue({ choice, time: 1, usual: 2 });
+    const pipelines = vi.spyOn(device, "pipeline");
+    const found = await ran(webgpuEngine, program, feeds, true);
+    for (const name of ["y", "z"]) expectClose(found[name], expected[name]!, `${name}: ${choice}`);
+    expect(pipelines.mock.calls.map(([wgsl]) => wgsl.startsWith("enable subgroups;"))).toEqual([true]);
   });
 });

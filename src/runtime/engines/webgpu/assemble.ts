@@ -7,7 +7,7 @@ import type { Graph } from "../../graph/types.js";
 import { Bindings, DispatchBindings, type BindingSources, type Slot } from "./bindings.js";
 import { gemmCandidates } from "./gemm/candidates.js";
 import { estimate } from "./gemm/cost.js";
-import { choiceName } from "./gemm/kernel.js";
+import { choiceName, subgroupDirectives } from "./gemm/kernel.js";
 import type { GemmChoice, GemmLimits } from "./gemm/types.js";
 import { helperText } from "./helpers.js";
 import type { Body, KernelContext } from "./kernels/body.js";
@@ -104,24 +104,32 @@ export function assemble(graph: Graph, all: readonly Part[], sources: BindingSou
   const down = Math.max(1, Math.ceil(total / limits.workgroupsPerDimension));
   const across = Math.ceil(total / down);
   const texts = bodies.map((body, i) =>
-    [body.module ?? "", `fn part${i}(group: u32, thread: u32) {`, ...body.lines.map((line) => `  ${line}`), "}"].join("\n"),
+    [
+      body.module ?? "",
+      `fn part${i}(group: u32, thread: u32${body.subgroups ? ", subgroup: u32, lane: u32" : ""}) {`,
+      ...body.lines.map((line) => `  ${line}`),
+      "}",
+    ].join("\n"),
   );
   const { modules, pools } = shareWorkgroupMemory(texts);
   let first = 0;
   const calls = bodies.map((body, i) => {
     const start = first;
     first += body.groups;
-    const call = `part${i}(${start === 0 ? "number" : `number - ${start}u`}, thread);`;
+    const call = `part${i}(${start === 0 ? "number" : `number - ${start}u`}, thread${body.subgroups ? ", subgroup, lane" : ""});`;
     return bodies.length === 1 && down === 1 ? call : `${i === 0 ? "" : "else "}if (number < ${first}u) { ${call} }`;
   });
+  const subgroups = bodies.some((body) => body.subgroups);
+  const lanes = subgroups ? ", @builtin(subgroup_id) subgroup: u32, @builtin(subgroup_invocation_id) lane: u32" : "";
   const wgsl = [
+    ...(subgroups ? [subgroupDirectives.trimEnd()] : []),
     bindings.declarations(),
     helperText(bindings.helpers),
     ...(scratch ? [`var<workgroup> scratch: array<f32, ${threads}>;`] : []),
     ...pools,
     ...modules,
     `@compute @workgroup_size(${threads})`,
-    "fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) thread: u32) {",
+    `fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) thread: u32${lanes}) {`,
     down === 1 ? "  let number = id.x;" : `  let number = id.y * ${across}u + id.x;`,
     ...calls.map((call) => `  ${call}`),
     "}",

@@ -25,6 +25,8 @@ export interface Adapter {
   readonly name: string;
   /** It computes on the processor. */
   readonly software: boolean;
+  /** Lanes of its subgroups; nothing where kernels cannot count on a number, or cannot ask which subgroup they are in. */
+  readonly subgroupSize?: number;
 }
 
 let found: Promise<Adapter> | undefined;
@@ -52,7 +54,12 @@ async function searchAdapter(): Promise<Adapter> {
   const { info } = adapter;
   const software = info.isFallbackAdapter || /swiftshader|llvmpipe|lavapipe|software|basic render/iu.test(`${info.architecture} ${info.device} ${info.description}`); // prettier-ignore
   const name = [info.vendor, info.description || info.device || info.architecture].filter((text) => text !== "").join(" ");
-  return { adapter, name: name === "" ? "an unnamed adapter" : name, software };
+  return { adapter, name: name === "" ? "an unnamed adapter" : name, software, ...subgroupsOf(instance, adapter) };
+}
+
+function subgroupsOf({ wgslLanguageFeatures }: GPU, { features, info }: GPUAdapter): Pick<Adapter, "subgroupSize"> {
+  const { subgroupMinSize: least, subgroupMaxSize: most } = info;
+  return features.has("subgroups") && wgslLanguageFeatures.has("subgroup_id") && least === most ? { subgroupSize: least } : {};
 }
 
 async function loadGpu(): Promise<GPU> {
@@ -72,13 +79,13 @@ async function loadGpu(): Promise<GPU> {
 }
 
 /** What kernels are written for; `granted`: the device's, which are the adapter's but for the number of workgroups, for which nobody asks. */
-export function limitsOf({ software }: Adapter, granted: GPUSupportedLimits): DeviceLimits {
+export function limitsOf({ software, subgroupSize }: Adapter, granted: GPUSupportedLimits): DeviceLimits {
   const gemm: GemmLimits = {
     workgroupStorage: granted.maxComputeWorkgroupStorageSize,
     invocations: Math.min(256, granted.maxComputeInvocationsPerWorkgroup),
     workgroupsPerDimension: Math.min(leastLimits.workgroupsPerDimension, granted.maxComputeWorkgroupsPerDimension),
     f16: false,
-    subgroupSize: undefined,
+    subgroupSize,
   };
   return { gemm, maxBuffers: granted.maxStorageBuffersPerShaderStage, simpleProducts: software ? 2 ** 24 : 0 };
 }
@@ -196,6 +203,7 @@ async function requestDevice(): Promise<Device> {
   // an adapter gives one device
   found = undefined;
   const gpu = await adapter.adapter.requestDevice({
+    requiredFeatures: adapter.subgroupSize === undefined ? [] : ["subgroups"],
     requiredLimits: Object.fromEntries(asked.map((name) => [name, limits[name]])),
   });
   return new Device(gpu, adapter);
