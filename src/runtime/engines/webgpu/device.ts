@@ -84,7 +84,6 @@ export function limitsOf({ software, subgroupSize }: Adapter, granted: GPUSuppor
     workgroupStorage: granted.maxComputeWorkgroupStorageSize,
     invocations: Math.min(256, granted.maxComputeInvocationsPerWorkgroup),
     workgroupsPerDimension: Math.min(leastLimits.workgroupsPerDimension, granted.maxComputeWorkgroupsPerDimension),
-    f16: false,
     subgroupSize,
   };
   return { gemm, maxBuffers: granted.maxStorageBuffersPerShaderStage, simpleProducts: software ? 2 ** 24 : 0 };
