@@ -1,6 +1,7 @@
 /**
  * `gmc explain --kernels`: what the webgpu engine makes of the training programs. Compiled for limits that are told, not for the device that is
- * here, so that the text is the same on every machine but for the line that names that device.
+ * here, so that the text is the same on every machine but for the line that names that device; where tuning is asked for, for the device that is
+ * here, with what was found on it.
  */
 import { lineStarts, type SourceFile } from "../../base/source.js";
 import { mayHaveCard } from "../../runtime/engines/webgpu/card.js";
@@ -87,9 +88,10 @@ export interface TunedDevice {
   readonly tuning: Tuning;
 }
 
-/** Asked for with GMC_GPU_TUNE: what a run here takes. The error of the engine where it cannot run. */
-async function tunedKernels(): Promise<TunedDevice> {
-  const found = await findAdapter();
+/** Asked for with GMC_GPU_TUNE: what a run here takes. Nothing without a device, for which nothing can have been tuned. */
+async function tunedKernels(): Promise<TunedDevice | undefined> {
+  const found = await findAdapter().catch(() => undefined);
+  if (found === undefined) return undefined;
   return { limits: limitsOf(found, found.adapter.limits), tuning: new Tuning(found.name, await Choices.open()) };
 }
 
