@@ -1,6 +1,7 @@
 /**
  * `gmc explain --kernels`: what the webgpu engine makes of the training programs. Compiled for limits that are told, not for the device that is
- * here, so that the text is the same on every machine but for the line that names that device.
+ * here, so that the text is the same on every machine but for the line that names that device; where tuning is asked for, for the device that is
+ * here, with what was found on it.
  */
 import { lineStarts, type SourceFile } from "../../base/source.js";
 import { mayHaveCard } from "../../runtime/engines/webgpu/card.js";
@@ -20,7 +21,10 @@ import {
   type StageDescription,
   type Totals,
 } from "../../runtime/engines/webgpu/describe.js";
-import { findAdapter } from "../../runtime/engines/webgpu/device.js";
+import { findAdapter, limitsOf } from "../../runtime/engines/webgpu/device.js";
+import type { DeviceLimits } from "../../runtime/engines/webgpu/assemble.js";
+import { Choices } from "../../runtime/engines/webgpu/tuning-file.js";
+import { Tuning, wantsTuning } from "../../runtime/engines/webgpu/tuning.js";
 import type { StateSpec } from "../../runtime/engines/engine.js";
 import { memoryNeed, summaryOf, type MemorySummary } from "../../runtime/engines/webgpu/need.js";
 import { showShape } from "../../runtime/graph/shape.js";
@@ -71,22 +75,40 @@ export async function explainKernels(
   file: SourceFile,
   flags: KernelOptions & { readonly json?: boolean },
 ): Promise<void> {
-  const report = kernelReport(model, flags);
-  const device = await presentDevice();
+  const tuned = wantsTuning({}) ? await tunedKernels() : undefined;
+  const report = kernelReport(model, flags, tuned);
+  const device = await presentDevice(tuned !== undefined);
   if (flags.json) json({ ...report, device: device ?? null });
   else stdout(printKernels(report, file, device).trimEnd());
 }
 
-/** The training programs of a model, compiled without a device. */
-export function kernelReport(model: ModelDefinition, { batch, buffers = usualBuffers }: KernelOptions): KernelReport {
-  const limits = usualLimits(buffers);
+/** A device for which kernels were tuned, and what was found. */
+export interface TunedDevice {
+  readonly limits: DeviceLimits;
+  readonly tuning: Tuning;
+}
+
+/** Asked for with GMC_GPU_TUNE: what a run here takes. Nothing without a device, for which nothing can have been tuned. */
+async function tunedKernels(): Promise<TunedDevice | undefined> {
+  const found = await findAdapter().catch(() => undefined);
+  if (found === undefined) return undefined;
+  return { limits: limitsOf(found, found.adapter.limits), tuning: new Tuning(found.name, await Choices.open()) };
+}
+
+/** The training programs of a model, compiled without a device, or as one that is tuned has them. */
+export function kernelReport(model: ModelDefinition, { batch, buffers: asked }: KernelOptions, tuned?: TunedDevice): KernelReport {
+  const buffers = asked ?? tuned?.limits.maxBuffers ?? usualBuffers;
+  const limits = tuned === undefined ? usualLimits(buffers) : { ...tuned.limits, maxBuffers: buffers };
   const weights = leavesOf(model.weights).map(({ path, spec }) => [path, { dtype: "f32", shape: spec.shape }] as const);
   const phases = model.train.map((phase, i): PhaseKernels => {
     const plan = planPhase(model, i, { dynamic: new Set(), batch });
     const written = plan.updates.map(({ program }) => writtenOut(program));
     const between = written.flatMap((of) => [...of.states]);
     const states = new Map<string, StateSpec>([...weights, ...plan.states.map((state) => [state.name, state] as const), ...between]);
-    const programs = written.map(({ program }) => compileProgram(program, limits, (name) => states.get(name)?.shape));
+    const programs = written.map(({ program }) => {
+      const compiled = compileProgram(program, limits, (name) => states.get(name)?.shape);
+      return tuned?.tuning.known(compiled) ?? compiled;
+    });
     const updates = plan.updates.map(({ direction, label, place, steps }, at): UpdateKernels => {
       const update = `${direction} ${label}`;
       return { update, place, steps, program: describeProgram(programs[at]!, { label: update, place }) };
@@ -97,9 +119,9 @@ export function kernelReport(model: ModelDefinition, { batch, buffers = usualBuf
   return { model: model.name, buffers, phases };
 }
 
-/** Nothing where there is none, or the package is missing: the report needs none, and `gmc doctor` says why. */
-async function presentDevice(): Promise<PresentDevice | undefined> {
-  if (!(await mayHaveCard())) return undefined;
+/** `asked`: even one that computes on the processor. Nothing where there is none, or the package is missing: the report needs none, and `gmc doctor` says why. */
+async function presentDevice(asked: boolean): Promise<PresentDevice | undefined> {
+  if (!asked && !(await mayHaveCard())) return undefined;
   try {
     const { name, software, adapter } = await findAdapter();
     return { name, software, buffers: adapter.limits.maxStorageBuffersPerShaderStage };
@@ -220,6 +242,10 @@ function dispatchLines(number: number, stage: StageDescription, dispatch: Dispat
       `    writes ${list(part.writes)}`,
     );
   });
+  if (dispatch.tuned !== undefined) {
+    const { device, choice, time, usual } = dispatch.tuned;
+    lines.push(`  tuned on ${device}: ${choice}; ${time.toPrecision(3)} ms, where the cost model's choice takes ${usual.toPrecision(3)}`);
+  }
   if (dispatch.wgsl !== undefined) lines.push("", dispatch.wgsl.trimEnd());
   return lines;
 }

@@ -96,6 +96,8 @@ export interface EngineOptions {
   readonly threads?: number;
   /** Bytes that the webgpu engine may take; what the environment variable GMC_GPU_MEMORY says unless told, else as much as there is. */
   readonly memory?: number;
+  /** The webgpu engine measures kernels of matrix products, and keeps what it found; what GMC_GPU_TUNE says unless told, else not. */
+  readonly tune?: boolean;
 }
 
 export interface Engine {

@@ -5,7 +5,10 @@
 import { InternalError } from "../../graph/errors.js";
 import type { Graph } from "../../graph/types.js";
 import { Bindings, DispatchBindings, type BindingSources, type Slot } from "./bindings.js";
-import type { GemmLimits } from "./gemm/types.js";
+import { gemmCandidates } from "./gemm/candidates.js";
+import { estimate } from "./gemm/cost.js";
+import { choiceName, subgroupDirectives } from "./gemm/kernel.js";
+import type { GemmChoice, GemmLimits } from "./gemm/types.js";
 import { helperText } from "./helpers.js";
 import type { Body, KernelContext } from "./kernels/body.js";
 import { pointKernel } from "./kernels/point.js";
@@ -36,6 +39,19 @@ export interface Assembled {
   /** The iteration's number is bound as a uniform of its own. */
   readonly iteration: boolean;
   readonly parts: readonly AssembledPart[];
+  /** Where it computes products, the kernels that were chosen for them. */
+  readonly products?: ChosenProducts;
+}
+
+export interface ChosenProducts {
+  /** `64x50x30`, and so on for each. */
+  readonly sizes: string;
+  /** The kernels' names. */
+  readonly choice: string;
+  /** The same dispatch with other kernels, the likely best first by the cost model; they bind what this one binds. */
+  readonly others: () => readonly { readonly choice: string; readonly assemble: () => Assembled }[];
+  /** Measured on a device: milliseconds, and those of what the cost model chose. */
+  readonly measured?: { readonly device: string; readonly time: number; readonly usual: number };
 }
 
 export interface AssembledPart {
@@ -53,7 +69,8 @@ export interface NodeBuffer {
 
 const usualThreads = 256;
 
-export function assemble(graph: Graph, all: readonly Part[], sources: BindingSources, device: DeviceLimits): Assembled {
+/** `picked`: kernels of the products, instead of those that the cost model prefers. */
+export function assemble(graph: Graph, all: readonly Part[], sources: BindingSources, device: DeviceLimits, picked?: Picked): Assembled {
   const limits = device.gemm;
   const bindings = new DispatchBindings(sources);
   let names = 0;
@@ -76,37 +93,43 @@ export function assemble(graph: Graph, all: readonly Part[], sources: BindingSou
   const products = contexts.map((context) =>
     context.part.core !== undefined && isProduct(graph, context.part.core) ? productOf(context) : undefined,
   );
-  const { threads, choices } = chosen(
-    products.filter((p) => p !== undefined),
-    device,
-  );
+  const computed = products.filter((p) => p !== undefined);
+  const { threads, choices } = picked ?? chosen(computed, device);
   const bodies = contexts.map((context, i) => {
     const product = products[i];
-    return product === undefined ? kernelOf({ ...context, threads }) : productBody(product, choices.get(product)!.choice);
+    return product === undefined ? kernelOf({ ...context, threads }) : productBody(product, choices[computed.indexOf(product)]!);
   });
 
   const total = bodies.reduce((sum, body) => sum + body.groups, 0);
   const down = Math.max(1, Math.ceil(total / limits.workgroupsPerDimension));
   const across = Math.ceil(total / down);
   const texts = bodies.map((body, i) =>
-    [body.module ?? "", `fn part${i}(group: u32, thread: u32) {`, ...body.lines.map((line) => `  ${line}`), "}"].join("\n"),
+    [
+      body.module ?? "",
+      `fn part${i}(group: u32, thread: u32${body.subgroups ? ", subgroup: u32, lane: u32" : ""}) {`,
+      ...body.lines.map((line) => `  ${line}`),
+      "}",
+    ].join("\n"),
   );
   const { modules, pools } = shareWorkgroupMemory(texts);
   let first = 0;
   const calls = bodies.map((body, i) => {
     const start = first;
     first += body.groups;
-    const call = `part${i}(${start === 0 ? "number" : `number - ${start}u`}, thread);`;
+    const call = `part${i}(${start === 0 ? "number" : `number - ${start}u`}, thread${body.subgroups ? ", subgroup, lane" : ""});`;
     return bodies.length === 1 && down === 1 ? call : `${i === 0 ? "" : "else "}if (number < ${first}u) { ${call} }`;
   });
+  const subgroups = bodies.some((body) => body.subgroups);
+  const lanes = subgroups ? ", @builtin(subgroup_id) subgroup: u32, @builtin(subgroup_invocation_id) lane: u32" : "";
   const wgsl = [
+    ...(subgroups ? [subgroupDirectives.trimEnd()] : []),
     bindings.declarations(),
     helperText(bindings.helpers),
     ...(scratch ? [`var<workgroup> scratch: array<f32, ${threads}>;`] : []),
     ...pools,
     ...modules,
     `@compute @workgroup_size(${threads})`,
-    "fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) thread: u32) {",
+    `fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) thread: u32${lanes}) {`,
     down === 1 ? "  let number = id.x;" : `  let number = id.y * ${across}u + id.x;`,
     ...calls.map((call) => `  ${call}`),
     "}",
@@ -120,8 +143,22 @@ export function assemble(graph: Graph, all: readonly Part[], sources: BindingSou
     slots: bindings.slots,
     iteration: bindings.iteration,
     parts: parts.map((part, i) => ({ part, groups: bodies[i]!.groups, ...buffersOf(part, sources) })),
+    ...(computed.length === 0
+      ? {}
+      : {
+          products: {
+            sizes: computed.map(({ spec }) => `${spec.batch === 1 ? "" : `${spec.batch} x `}${spec.m}x${spec.n}x${spec.k}`).join(" + "),
+            choice: namesOf(choices),
+            others: () =>
+              likely(computed, limits)
+                .filter((other) => namesOf(other.choices) !== namesOf(choices))
+                .map((other) => ({ choice: namesOf(other.choices), assemble: () => assemble(graph, all, sources, device, other) })),
+          },
+        }),
   };
 }
+
+const namesOf = (choices: readonly GemmChoice[]): string => choices.map(choiceName).join("; ");
 
 function buffersOf(part: Part, sources: BindingSources): Pick<AssembledPart, "reads" | "writes"> {
   return {
@@ -138,28 +175,41 @@ function isSource(graph: Graph, id: number): boolean {
   return prim === "input" || prim === "state" || prim === "constant" || prim === "iota";
 }
 
-/** Products of one dispatch have workgroups of one size: that which makes the slowest of them fastest. */
-function chosen(
-  products: readonly Product[],
-  { gemm: limits, simpleProducts }: DeviceLimits,
-): {
+/** Kernels of a dispatch's products, in their order. */
+interface Picked {
   readonly threads: number;
-  readonly choices: Map<Product, { readonly choice: Parameters<typeof productBody>[1]; readonly cost: number }>;
-} {
-  let best: { threads: number; choices: Map<Product, NonNullable<ReturnType<typeof bestChoice>>>; cost: number } | undefined;
-  for (const threads of products.length === 0 ? [] : [256, 128, 64]) {
-    const choices = new Map<Product, NonNullable<ReturnType<typeof bestChoice>>>();
-    for (const product of products) {
-      const found = bestChoice(product, limits, threads, simpleProducts);
-      if (found !== undefined) choices.set(product, found);
-    }
-    if (choices.size < products.length) continue;
-    const cost = [...choices.values()].reduce((sum, c) => sum + c.cost, 0);
-    if (best === undefined || cost < best.cost) best = { threads, choices, cost };
+  readonly choices: readonly GemmChoice[];
+  readonly cost: number;
+}
+
+const workgroupSizes = [256, 128, 64];
+
+/** Products of one dispatch have workgroups of one size: that which makes the slowest of them fastest. */
+function chosen(products: readonly Product[], { gemm: limits, simpleProducts }: DeviceLimits): Picked {
+  if (products.length === 0) return { threads: Math.min(usualThreads, limits.invocations), choices: [], cost: 0 };
+  let best: Picked | undefined;
+  for (const threads of workgroupSizes) {
+    const found = products.map((product) => bestChoice(product, limits, threads, simpleProducts)).filter((c) => c !== undefined);
+    if (found.length < products.length) continue;
+    const cost = found.reduce((sum, c) => sum + c.cost, 0);
+    if (best === undefined || cost < best.cost) best = { threads, choices: found.map(({ choice }) => choice), cost };
   }
-  if (best !== undefined) return best;
-  if (products.length > 0) throw new InternalError("no kernel computes these products");
-  return { threads: Math.min(usualThreads, limits.invocations), choices: new Map() };
+  if (best === undefined) throw new InternalError("no kernel computes these products");
+  return best;
+}
+
+/** What may be faster than the cost model thinks: the i-th best kernel of each product together, best first. */
+function likely(products: readonly Product[], limits: GemmLimits): readonly Picked[] {
+  return workgroupSizes
+    .flatMap((threads): Picked[] => {
+      const ranked = products.map(({ spec }) => gemmCandidates(spec, limits, threads));
+      if (ranked.some((choices) => choices.length === 0)) return [];
+      return Array.from({ length: Math.max(...ranked.map((choices) => choices.length)) }, (_, i) => {
+        const choices = ranked.map((of) => of[Math.min(i, of.length - 1)]!);
+        return { threads, choices, cost: choices.reduce((sum, choice, at) => sum + estimate(products[at]!.spec, choice), 0) };
+      });
+    })
+    .sort((x, y) => x.cost - y.cost);
 }
 
 /** A workgroup runs one part only, so arrays of one type in workgroup memory are one array, as long as the longest. */

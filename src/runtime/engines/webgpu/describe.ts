@@ -52,6 +52,16 @@ export interface DispatchDescription {
   readonly flops: number;
   /** Nothing on the host. */
   readonly wgsl: string | undefined;
+  /** Kernels of its products that were measured on a device. */
+  readonly tuned?: TunedKernels;
+}
+
+export interface TunedKernels {
+  readonly device: string;
+  readonly choice: string;
+  /** Milliseconds, and those of what the cost model chose. */
+  readonly time: number;
+  readonly usual: number;
 }
 
 export interface StageDescription {
@@ -142,7 +152,7 @@ function describeStep(stage: CompiledStage, step: Step, owner: Origin): Dispatch
   };
 }
 
-function describeDispatch(graph: Graph, { parts, workgroups, wgsl }: Assembled, owner: Origin): DispatchDescription {
+function describeDispatch(graph: Graph, { parts, workgroups, wgsl, products }: Assembled, owner: Origin): DispatchDescription {
   const use = ({ id, ref }: NodeBuffer): BufferUse => {
     const { dtype, shape } = graph.nodes[id]!;
     return { buffer: ref, dtype, shape, bytes: bytesOf(shape) };
@@ -165,7 +175,8 @@ function describeDispatch(graph: Graph, { parts, workgroups, wgsl }: Assembled, 
   const read = new Map(parts.flatMap((part) => part.reads.map((buffer) => [buffer.id, use(buffer)] as const)));
   const bytes = bytesIn([...read.values(), ...described.flatMap((part) => part.writes)]);
   const flops = described.reduce((sum, part) => sum + part.flops, 0);
-  return { where: "device", workgroups, parts: described, bytes, flops, wgsl };
+  const tuned = products?.measured && { choice: products.choice, ...products.measured };
+  return { where: "device", workgroups, parts: described, bytes, flops, wgsl, ...(tuned && { tuned }) };
 }
 
 const bytesIn = (uses: readonly BufferUse[]): number => uses.reduce((sum, { bytes }) => sum + bytes, 0);

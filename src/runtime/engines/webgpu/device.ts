@@ -5,7 +5,7 @@
 import type { create } from "webgpu";
 import { GmcError, InternalError } from "../../graph/errors.js";
 import { showBytes } from "../shortage.js";
-import type { GemmLimits } from "./gemm/types.js";
+import { leastLimits, type GemmLimits } from "./gemm/types.js";
 import type { DeviceLimits } from "./assemble.js";
 import type { Access } from "./bindings.js";
 
@@ -25,6 +25,8 @@ export interface Adapter {
   readonly name: string;
   /** It computes on the processor. */
   readonly software: boolean;
+  /** Lanes of its subgroups; nothing where kernels cannot count on a number, or cannot ask which subgroup they are in. */
+  readonly subgroupSize?: number;
 }
 
 let found: Promise<Adapter> | undefined;
@@ -52,7 +54,12 @@ async function searchAdapter(): Promise<Adapter> {
   const { info } = adapter;
   const software = info.isFallbackAdapter || /swiftshader|llvmpipe|lavapipe|software|basic render/iu.test(`${info.architecture} ${info.device} ${info.description}`); // prettier-ignore
   const name = [info.vendor, info.description || info.device || info.architecture].filter((text) => text !== "").join(" ");
-  return { adapter, name: name === "" ? "an unnamed adapter" : name, software };
+  return { adapter, name: name === "" ? "an unnamed adapter" : name, software, ...subgroupsOf(instance, adapter) };
+}
+
+function subgroupsOf({ wgslLanguageFeatures }: GPU, { features, info }: GPUAdapter): Pick<Adapter, "subgroupSize"> {
+  const { subgroupMinSize: least, subgroupMaxSize: most } = info;
+  return features.has("subgroups") && wgslLanguageFeatures.has("subgroup_id") && least === most ? { subgroupSize: least } : {};
 }
 
 async function loadGpu(): Promise<GPU> {
@@ -69,6 +76,17 @@ async function loadGpu(): Promise<GPU> {
     ]);
   }
   return dawn.create([]);
+}
+
+/** What kernels are written for; `granted`: the device's, which are the adapter's but for the number of workgroups, for which nobody asks. */
+export function limitsOf({ software, subgroupSize }: Adapter, granted: GPUSupportedLimits): DeviceLimits {
+  const gemm: GemmLimits = {
+    workgroupStorage: granted.maxComputeWorkgroupStorageSize,
+    invocations: Math.min(256, granted.maxComputeInvocationsPerWorkgroup),
+    workgroupsPerDimension: Math.min(leastLimits.workgroupsPerDimension, granted.maxComputeWorkgroupsPerDimension),
+    subgroupSize,
+  };
+  return { gemm, maxBuffers: granted.maxStorageBuffersPerShaderStage, simpleProducts: software ? 2 ** 24 : 0 };
 }
 
 export interface Pipeline {
@@ -93,18 +111,7 @@ export class Device {
     readonly adapter: Adapter,
   ) {
     const { limits } = gpu;
-    const gemm: GemmLimits = {
-      workgroupStorage: limits.maxComputeWorkgroupStorageSize,
-      invocations: Math.min(256, limits.maxComputeInvocationsPerWorkgroup),
-      workgroupsPerDimension: limits.maxComputeWorkgroupsPerDimension,
-      f16: false,
-      subgroupSize: undefined,
-    };
-    this.limits = {
-      gemm,
-      maxBuffers: limits.maxStorageBuffersPerShaderStage,
-      simpleProducts: adapter.software ? 2 ** 24 : 0,
-    };
+    this.limits = limitsOf(adapter, limits);
     this.maxBytes = Math.min(limits.maxStorageBufferBindingSize, limits.maxBufferSize);
     this.iterationLayout = gpu.createBindGroupLayout({
       entries: [{ binding: 0, visibility: computeStage, buffer: { type: "uniform", hasDynamicOffset: true, minBindingSize: 16 } }],
@@ -195,6 +202,7 @@ async function requestDevice(): Promise<Device> {
   // an adapter gives one device
   found = undefined;
   const gpu = await adapter.adapter.requestDevice({
+    requiredFeatures: adapter.subgroupSize === undefined ? [] : ["subgroups"],
     requiredLimits: Object.fromEntries(asked.map((name) => [name, limits[name]])),
   });
   return new Device(gpu, adapter);

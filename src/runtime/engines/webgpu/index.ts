@@ -9,6 +9,8 @@ import { mayHaveCard } from "./card.js";
 import { findAdapter, openDevice } from "./device.js";
 import { withFixedPoints } from "../fixed-points.js";
 import { openSession } from "./session.js";
+import { Choices } from "./tuning-file.js";
+import { Tuning, wantsTuning } from "./tuning.js";
 
 export const webgpuEngine: Engine = {
   name: "webgpu",
@@ -23,7 +25,8 @@ export const webgpuEngine: Engine = {
   },
   async open(options = {}) {
     const device = await openDevice();
-    return withFixedPoints(openSession(device, await budgetOf(options, device.adapter)));
+    const tuning = wantsTuning(options) ? new Tuning(device.adapter.name, await Choices.open()) : undefined;
+    return withFixedPoints(openSession(device, await budgetOf(options, device.adapter), tuning));
   },
 };
 

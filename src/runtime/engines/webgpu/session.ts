@@ -20,10 +20,12 @@ import { uniformStride, usage, type Device, type Pipeline } from "./device.js";
 import { checkIndices } from "./indices.js";
 import { ITERATIONS, memoryNeed, NUMBERS, programBuffers, shortageOf, type MemoryNeed } from "./need.js";
 import { bytesOf, Memory, Store, type Region } from "./store.js";
+import { timeDispatch } from "./timing.js";
+import type { Tuning } from "./tuning.js";
 import { asDeviceTable, Tables, valuesOf, type DeviceTable, type Filler } from "./tables.js";
 
-/** `budget`: what the engine may take of the device's memory, where that is known. */
-export function openSession(device: Device, budget?: Budget): EngineSession {
+/** `budget`: what the engine may take of the device's memory, where that is known; `tuning`: kernels of products are measured. */
+export function openSession(device: Device, budget?: Budget, tuning?: Tuning): EngineSession {
   const memory = new Memory(device, budget);
   const store = new Store(memory);
   const open = new Set<Executable>();
@@ -67,13 +69,17 @@ export function openSession(device: Device, budget?: Budget): EngineSession {
     async compile(program) {
       device.check();
       const states = store.specs();
-      const compiled = compilations.of(program, (name) => states.get(name)?.shape);
-      const short = shortage([compiled], states);
+      const plan = compilations.of(program, (name) => states.get(name)?.shape);
+      const short = shortage([plan], states);
       if (short !== undefined) throw shortageError(short, `the program ${program.name}`);
-      makeRoom([compiled], states);
-      const place = { compiled };
+      makeRoom([plan], states);
+      const place = { compiled: plan };
       taken.add(place);
-      const runner = await ProgramRunner.make(device, memory, store, program, compiled, tables).catch((error: unknown) => {
+      const make = async (): Promise<ProgramRunner> => {
+        const compiled = await tuning?.fastest(plan, (dispatch, bytes) => timeDispatch(device, dispatch, bytes));
+        return ProgramRunner.make(device, memory, store, program, compiled ?? plan, tables);
+      };
+      const runner = await make().catch((error: unknown) => {
         taken.delete(place);
         throw error;
       });

@@ -49,9 +49,13 @@ const directElements = 64;
 const kept = 16;
 const keptOfOneKind = 2;
 
-/** The likely best kernels for a product, best first by the cost model; at least one, at most sixteen. */
-export function gemmCandidates(spec: GemmSpec, limits: GemmLimits, gpu: GpuNumbers = typicalGpu): readonly GemmChoice[] {
+/**
+ * The likely best kernels for a product, best first by the cost model; at least one, at most sixteen. Only those with `threads` a workgroup where
+ * that is said, which may be none.
+ */
+export function gemmCandidates(spec: GemmSpec, limits: GemmLimits, threads?: number, gpu: GpuNumbers = typicalGpu): readonly GemmChoice[] {
   const ranked = gemmVariants(spec, limits)
+    .filter((choice) => threads === undefined || measuresOf(spec, choice).threads === threads)
     .map((choice) => ({ choice, cost: estimate(spec, choice, gpu) }))
     .sort((x, y) => x.cost - y.cost);
   const seen = new Map<string, number>();

@@ -14,7 +14,7 @@
  * What is known of it: on a GPU nothing yet, neither these numbers nor the ranks. On a software device of two cores (lavapipe, best of three,
  * other work running) the kernels that the model puts first are not silly, but not the fastest where they trade reuse for more workgroups,
  * which two cores do not need. Milliseconds there, model's first | 64 x 64 tiles of 8 x 8 a thread: 128 x 400 x 784 24 | 11; 400 x 784 x 128
- * with A transposed 12 | 13; 2048 x 64 x 64 4.4 | 2.8. (128 x 20 x 400: 1.4, and 1.0 in 32 x 32 tiles.) Ranks of a device are what autotune.ts is for.
+ * with A transposed 12 | 13; 2048 x 64 x 64 4.4 | 2.8. (128 x 20 x 400: 1.4, and 1.0 in 32 x 32 tiles.) Ranks of a device are what tuning.ts is for.
  */
 import { measuresOf } from "./kernel.js";
 import { sideOf, type Side } from "./operands.js";
@@ -112,7 +112,8 @@ function workOf(spec: GemmSpec, choice: GemmChoice, threads: number, gpu: GpuNum
 }
 
 /** Bytes of one element in memory. */
-const sizeOf = (side: Side): number => (side.operand.element === "f16" ? 2 : 4);
+/** Bytes of an element. */
+const size = 4;
 
 /** Instructions around a load: index and bounds of a strided operand, or what the caller says of his function. */
 const indexCost = (side: Side): number => (side.operand.kind === "strided" ? 3 : (side.operand.cost ?? 8));
@@ -142,8 +143,8 @@ function tiledWork(spec: GemmSpec, choice: TiledChoice, threads: number, gpu: Gp
     fetch += (calls * (loads + indexCost(side)) + elements / 4) / threads + 2;
     pieces += Math.ceil(elements / 4 / threads);
     const inside = Math.min(1, extent / (Math.ceil(extent / tile) * tile)) * Math.min(1, spec.k / (steps * tileK));
-    fetched += elements * inside * sizeOf(side) * waste(side) * (width === 4 && !side.wide ? 1.5 : 1);
-    written += elements * sizeOf(side);
+    fetched += elements * inside * size * waste(side) * (width === 4 && !side.wide ? 1.5 : 1);
+    written += elements * size;
   }
 
   // Distinct vec4 that a group of lanes reads at one depth; equal addresses are one read.
@@ -201,7 +202,7 @@ function skinnyWork(spec: GemmSpec, choice: SkinnyChoice, threads: number, gpu: 
       packs *
       (short.outer === 1 ? 4 : short.outer === 2 ? 8 : 16) *
       (choice.lanes === "k" ? 1 : 1 / 8),
-    bytes: (Math.min(covered, long.outer) * sizeOf(long) * waste(long) + short.outer * sizeOf(short) * waste(short)) * spec.k + outputs * 4,
+    bytes: (Math.min(covered, long.outer) * size * waste(long) + short.outer * size * waste(short)) * spec.k + outputs * 4,
     registers: products + 24,
     alone:
       chunks * (gpu.latency + 2 * gpu.barrier) +
@@ -219,7 +220,7 @@ function directWork(spec: GemmSpec, choice: DirectChoice, gpu: GpuNumbers): Work
   // Neighbouring threads share the row of A and take neighbouring columns of B; the first-level cache gives what comes twice.
   const rows = Math.max(1, choice.threads / spec.n);
   const spread = b.along === "depth" && spec.n > 1 ? 4 : 1;
-  const touched = (rows * sizeOf(a) + Math.min(choice.threads, spec.n) * Math.max(1, rows / spec.m) * sizeOf(b) * spread) * spec.k;
+  const touched = (rows * size + Math.min(choice.threads, spec.n) * Math.max(1, rows / spec.m) * size * spread) * spec.k;
   return {
     instructions: spec.k * each + storeInstructions(spec) + 20,
     shared: choice.threads * spec.k * 4 * (1 + spread),

@@ -1,5 +1,4 @@
 /** The generator of matrix products for WebGPU: specs in, WGSL out. See types.ts for what it takes, candidates.ts for how a kernel is chosen. */
-export { quickChoice, tunedChoice, tuningKey, type TuningCache, type TuningOptions } from "./autotune.js";
 export { gemmCandidates, gemmVariants } from "./candidates.js";
 export { convFilterGradGemm, convGemm, convInputGradGemm, type ConvolutionGemm, type Flat, type FlatArray } from "./convolution.js";
 export { estimate, typicalGpu, type GpuNumbers } from "./cost.js";

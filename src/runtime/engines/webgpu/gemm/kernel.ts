@@ -5,17 +5,16 @@ import { gridOf } from "./text.js";
 import { tiledBody, tiledGroups, tiledStorage, tiledThreads } from "./tiled.js";
 import { leastLimits, type GemmChoice, type GemmKernel, type GemmSpec } from "./types.js";
 
+/** What a module with subgroups begins with. */
+export const subgroupDirectives = "enable subgroups;\nrequires subgroup_id;\n";
+
 /** `groupLimit` is the device's maxComputeWorkgroupsPerDimension; the least that WebGPU grants where not said. */
 export function gemmKernel(spec: GemmSpec, choice: GemmChoice, groupLimit: number = leastLimits.workgroupsPerDimension): GemmKernel {
   const measures = measuresOf(spec, choice);
-  const enable = new Set(spec.enable ?? []);
-  if (spec.a.element === "f16" || spec.b.element === "f16") enable.add("f16");
-  if (choice.form === "skinny" && choice.subgroup) enable.add("subgroups");
-  const directives = [...enable].sort().map((name) => `enable ${name};\n`);
-  if (choice.form === "skinny" && choice.subgroup) directives.push("requires subgroup_id;\n");
+  const directives = choice.form === "skinny" && choice.subgroup ? subgroupDirectives : "";
   const head = `// C[${spec.m}, ${spec.n}] = A[${spec.m}, ${spec.k}] B[${spec.k}, ${spec.n}]${spec.batch === 1 ? "" : `, ${spec.batch} times`}; ${choiceName(choice)}\n`;
   const workgroups = gridOf(measures.groups, groupLimit);
-  return { wgsl: `${directives.join("")}${spec.declarations}\n\n${head}${bodyOf(spec, choice, groupLimit)}\n`, workgroups };
+  return { wgsl: `${directives}${spec.declarations}\n\n${head}${bodyOf(spec, choice, groupLimit)}\n`, workgroups };
 }
 
 function bodyOf(spec: GemmSpec, choice: GemmChoice, groupLimit: number): string {

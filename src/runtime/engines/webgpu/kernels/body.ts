@@ -14,6 +14,8 @@ export interface Body {
   readonly module?: string;
   /** Bytes of workgroup memory. */
   readonly storage: number;
+  /** It is told which subgroup it is in, and which lane of it: `subgroup`, `lane`. */
+  readonly subgroups?: boolean;
 }
 
 export interface KernelContext {

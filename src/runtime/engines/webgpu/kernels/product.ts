@@ -9,7 +9,7 @@ import { Emitter } from "../emitter.js";
 import { gemmVariants } from "../gemm/candidates.js";
 import { convFilterGradGemm, convGemm, convInputGradGemm, type ConvolutionGemm, type Flat } from "../gemm/convolution.js";
 import { estimate } from "../gemm/cost.js";
-import { gemmKernel, measuresOf } from "../gemm/kernel.js";
+import { gemmKernel, measuresOf, subgroupDirectives } from "../gemm/kernel.js";
 import type { GemmChoice, GemmLimits, GemmOperand, GemmSpec } from "../gemm/types.js";
 import { axesAt, axesOf, flatAt, type Block } from "../text.js";
 import { fresh, storeAll, when, type Body, type KernelContext } from "./body.js";
@@ -68,11 +68,21 @@ export function bestChoice(
 export function productBody({ spec, prefix }: Product, choice: GemmChoice): Body {
   const { wgsl } = gemmKernel(spec, choice, UNLIMITED);
   const { groups, storage } = measuresOf(spec, choice);
-  const head =
-    /@compute @workgroup_size\(\d+\)\s*fn main\(@builtin\(workgroup_id\) group: vec3u, @builtin\(local_invocation_index\) thread: u32\)/u;
-  if (!head.test(wgsl)) throw new InternalError("the product's kernel has another entry point than expected");
-  const module = wgsl.replace(head, `fn ${prefix}main(group: vec3u, thread: u32)`).replaceAll(/\bmm_/gu, `${prefix}mm_`);
-  return { lines: [`${prefix}main(vec3u(group, 0u, 0u), thread);`], groups, module, storage };
+  const subgroups = choice.form === "skinny" && choice.subgroup;
+  const module = withoutEntry(
+    subgroups ? wgsl.slice(subgroupDirectives.length) : wgsl,
+    (lanes) => `fn ${prefix}main(group: vec3u, thread: u32${lanes})`,
+  );
+  const call = `${prefix}main(vec3u(group, 0u, 0u), thread${subgroups ? ", subgroup, lane" : ""});`;
+  return { lines: [call], groups, module: module.replaceAll(/\bmm_/gu, `${prefix}mm_`), storage, subgroups };
+}
+
+/** Its entry point as a function that others call. */
+function withoutEntry(wgsl: string, head: (lanes: string) => string): string {
+  const entry =
+    /@compute @workgroup_size\(\d+\)\s*fn main\(@builtin\(workgroup_id\) group: vec3u, @builtin\(local_invocation_index\) thread: u32(.*)\) \{/u;
+  if (!entry.test(wgsl)) throw new InternalError("the product's kernel has another entry point than expected");
+  return wgsl.replace(entry, (_all, lanes: string) => `${head(lanes.replaceAll(/@builtin\(\w+\) /gu, ""))} {`);
 }
 
 type Context = Omit<KernelContext, "threads">;

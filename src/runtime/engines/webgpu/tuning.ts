@@ -1,0 +1,117 @@
+/**
+ * Which kernels are fastest on the device that is here: a dispatch with products is run with the cost model's choice and with a few others, and what
+ * was fastest is kept by device and kernel in a file, so that it is measured once. Asked for with GMC_GPU_TUNE=1 or the option `tune`, never done
+ * otherwise: sums in another order differ in their last bits, so that what a run computes would depend on what was measured.
+ */
+import { GmcError, InternalError } from "../../graph/errors.js";
+import { fnv1a32 } from "../../graph/random.js";
+import type { EngineOptions } from "../engine.js";
+import { inTurn } from "../shared.js";
+import type { Assembled } from "./assemble.js";
+import type { CompiledProgram, CompiledStage } from "./compile.js";
+import { programBuffers } from "./need.js";
+import { bytesOf } from "./store.js";
+import type { Choices } from "./tuning-file.js";
+
+const VARIABLE = "GMC_GPU_TUNE";
+/** Kernels that are timed beside the cost model's choice. */
+const OTHERS = 7;
+/** Another kernel has to be faster by so much: what lies closer is noise. */
+const CLEARLY = 0.95;
+
+/** Milliseconds of a dispatch over buffers of so many bytes each. */
+export type Timer = (dispatch: Assembled, bytes: readonly number[]) => Promise<number>;
+
+/** Throws GM4008 where the variable says neither. */
+export function wantsTuning({ tune }: EngineOptions): boolean {
+  if (tune !== undefined) return tune;
+  const { process } = globalThis as { readonly process?: { readonly env: Readonly<Record<string, string | undefined>> } };
+  const told = process?.env[VARIABLE] ?? "";
+  if (told !== "" && told !== "0" && told !== "1") throw new GmcError("GM4008", `${VARIABLE} must be 1 or 0, found ${told}`);
+  return told === "1";
+}
+
+export class Tuning {
+  private readonly queued = inTurn();
+
+  constructor(
+    readonly device: string,
+    private readonly choices: Choices,
+  ) {}
+
+  /** The program with the kernels that were found before; nothing is measured. */
+  known(program: CompiledProgram): CompiledProgram {
+    return withDispatches(program, (dispatch) => this.kept(dispatch) ?? dispatch);
+  }
+
+  /** The program with the fastest kernels; those not known yet are measured, one after the other. */
+  fastest(program: CompiledProgram, time: Timer): Promise<CompiledProgram> {
+    return this.queued(async () => {
+      let measured = false;
+      for (const stage of program.stages) {
+        for (const step of stage.steps) {
+          if (step.kind !== "dispatch" || step.dispatch.products === undefined || this.kept(step.dispatch) !== undefined) continue;
+          const bytes = (dispatch: Assembled): number[] => dispatch.slots.map(({ ref }) => sizeOfBuffer(program, stage, ref));
+          try {
+            await this.measure(step.dispatch, (dispatch) => time(dispatch, bytes(dispatch)));
+            measured = true;
+          } catch (error) {
+            // no room for buffers to try it on: the cost model's choice stays
+            if (!(error instanceof GmcError && error.code === "GM5427")) throw error;
+          }
+        }
+      }
+      if (measured) await this.choices.save();
+      return this.known(program);
+    });
+  }
+
+  private async measure(dispatch: Assembled, time: (dispatch: Assembled) => Promise<number>): Promise<void> {
+    const { choice, others } = dispatch.products!;
+    const usual = await time(dispatch);
+    let best = { choice, time: usual };
+    for (const other of others().slice(0, OTHERS)) {
+      const taken = await time(other.assemble());
+      if (taken < Math.min(best.time, CLEARLY * usual)) best = { choice: other.choice, time: taken };
+    }
+    this.choices.set(this.device, keyOf(dispatch), { ...best, usual });
+  }
+
+  /** Nothing where none is kept, or what is kept is no kernel that this device could run. */
+  private kept(dispatch: Assembled): Assembled | undefined {
+    const { products } = dispatch;
+    const found = products && this.choices.get(this.device, keyOf(dispatch));
+    if (found === undefined) return undefined;
+    const { choice, time, usual } = found;
+    const taken =
+      choice === products!.choice
+        ? dispatch
+        : products!
+            .others()
+            .find((other) => other.choice === choice)
+            ?.assemble();
+    return taken && { ...taken, products: { ...taken.products!, measured: { device: this.device, time, usual } } };
+  }
+}
+
+/** The sizes, and the text of the cost model's kernel without its comments: another generator or another epilogue, another key. */
+const keyOf = ({ products, wgsl }: Assembled): string => `${products!.sizes} ${fnv1a32(wgsl.replaceAll(/\/\/.*$/gmu, "")).toString(16)}`;
+
+function withDispatches(program: CompiledProgram, change: (dispatch: Assembled) => Assembled): CompiledProgram {
+  const stages = program.stages.map((stage) => ({
+    ...stage,
+    steps: stage.steps.map((step) => (step.kind === "dispatch" ? { ...step, dispatch: change(step.dispatch) } : step)),
+  }));
+  return { ...program, stages };
+}
+
+function sizeOfBuffer(program: CompiledProgram, stage: CompiledStage, ref: string): number {
+  const own = programBuffers(program).find(({ name }) => name === ref);
+  if (own !== undefined) return own.bytes;
+  const name = ref.slice(ref.indexOf(":") + 1);
+  const pack = program.statePacks.find((each) => each.name === name);
+  if (pack !== undefined) return pack.bytes;
+  const content = program.outs.get(ref) ?? (ref.startsWith("write:") ? stage.writes[name] : stage.states.get(name)) ?? stage.writes[name];
+  if (content === undefined) throw new InternalError(`there is no buffer ${ref}`);
+  return bytesOf(content.shape);
+}
