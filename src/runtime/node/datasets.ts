@@ -16,7 +16,8 @@ import { sizeOf } from "../graph/shape.js";
 import type { DatasetContext, LoadedSet, RegisteredSet } from "./dataset-types.js";
 import { pictureSets } from "./datasets-pictures.js";
 import { tableSets } from "./datasets-tables.js";
-import { readArray, readFields, type ReadOptions } from "./readers.js";
+import { readArray, readerOptions, readFields, type ReadOptions } from "./readers.js";
+import { refuseNoPictures, refuseUnread } from "./source-options.js";
 
 const registered: Readonly<Record<string, RegisteredSet>> = { ...pictureSets, ...tableSets };
 
@@ -106,7 +107,12 @@ interface LoadedItem {
 
 async function loadItem(item: DataItem, options: LoadOptions): Promise<LoadedItem> {
   const set = Object.hasOwn(registered, item.source) ? registered[item.source] : undefined;
-  return observedIn(padded(inverted(await (set === undefined ? loadFile(item, options) : loadSet(item, set, options)), item), item), item);
+  const loaded = await (set === undefined ? loadFile(item, options) : loadSet(item, set, options));
+  refuseNoPictures(
+    item,
+    Object.values(loaded.fields).flatMap((field) => Object.values(field.splits).map((array) => array.shape)),
+  );
+  return observedIn(padded(inverted(loaded, item), item), item);
 }
 
 /** `:observed=1000` is about whichever of the fields goes to a variable that may be missing. */
@@ -163,6 +169,7 @@ function padded(loaded: LoadedItem, { source, options: { pad } }: DataItem): Loa
 }
 
 async function loadSet(item: DataItem, set: RegisteredSet, options: LoadOptions): Promise<LoadedItem> {
+  refuseUnread(item, set.options ?? []);
   const loaded = sized(await set.load(contextOf(options, item.options)), item.options.size);
   if (item.variable === undefined && item.part === undefined) return loaded;
   const names = Object.keys(loaded.fields);
@@ -210,6 +217,7 @@ async function loadFile(item: DataItem, options: LoadOptions): Promise<LoadedIte
   const reading: ReadOptions = { ...item.options, ...(length === undefined ? {} : { rowLength: length }) };
   const base = options.base ?? process.cwd();
   if (!/[./\\]/.test(source) && !existsSync(resolve(base, source))) throw unknownSet(source, options);
+  refuseUnread(item, readerOptions(base, source));
   const where = part === undefined ? source : `${source}#${part}`;
   const notes = [`${item.variable === undefined ? "" : `${item.variable}${split === "train" ? "" : `.${split}`} = `}${where}`];
   if (item.variable !== undefined) {

@@ -23,6 +23,7 @@ import { zipMembers, zipRead } from "../data/zip.js";
 import { readBytes } from "./files.js";
 import { nodeInflate } from "./inflate.js";
 import { readPictureFolder } from "./picture-folder.js";
+import type { SourceOption } from "./source-options.js";
 import { readWave, readWaveFolder, readWaveZip, waveFiles } from "./sound-files.js";
 
 /** Of an item, and how many entries a row of its variable has: sound is cut so where no width is told. */
@@ -52,6 +53,26 @@ const endings: readonly (readonly [RegExp, Kind])[] = [
   [/\.wav$/i, "wav"],
   [/\.zip$/i, "zip"],
 ];
+
+const plain = ["vocabulary"] as const;
+const sound = ["width", "rate"] as const;
+const optionsOf: Readonly<Record<Kind, readonly SourceOption[]>> = {
+  idx: plain,
+  npy: plain,
+  npz: plain,
+  mat: plain,
+  csv: ["header", "delimiter", ...plain],
+  bits: ["width", ...plain],
+  wav: sound,
+  zip: sound,
+};
+
+/** The options that reading a file, or a folder of sound, takes. */
+export function readerOptions(base: string, path: string): readonly SourceOption[] {
+  const absolute = resolve(base, path);
+  if (isFolderPath(path, absolute)) return waveFiles(absolute) === undefined ? [] : sound;
+  return optionsOf[kindOf(path)];
+}
 
 /** The one array of a file, or the `part` of it that is named; of a folder its pictures or its sound. `path` is relative to `base`. */
 export async function readArray(base: string, path: string, part: string | undefined, options: ReadOptions): Promise<ReadField> {
