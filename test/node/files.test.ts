@@ -127,7 +127,7 @@ describe("files by name", () => {
     expect(help[1]).not.toMatch(/\b(rows|words|rate)\b/);
     const { help: own } = await refused("two_moons:words=3");
     expect(own[0]).toMatch(/^options of two_moons: rows, noise, seed, /);
-    for (const text of ["a.npy:header=no", "x=a.npy:rows=1", "b.csv:rate=8000", "b.csv:size=4x4", "iris:pad=4x4"]) await refused(text);
+    for (const text of ["a.npy:header=no", "x=a.npy:rows=1", "b.csv:rate=8000", "b.csv:size=4x4", "b.csv:pad=4x4"]) await refused(text);
     // and takes those that it does read
     const { fields } = await loadRawData("x=two_moons:rows=30:noise=0.2:seed=1,y=b.csv:header=yes:delimiter=comma", { base });
     expect(fields["x"]!.splits.train!.shape).toEqual([30, 2]);
