@@ -81,6 +81,8 @@ export interface Layer {
    * an energy of what it is given).
    */
   readonly readsBatch?: "always" | "training";
+  /** Of such a layer: rows that a batch holds at least; absent: 1. */
+  readonly leastRows?: number;
   /** Masks by a rule that the analysis decides: the runtime's `spec` and the layer itself take it. */
   readonly masked?: boolean;
   /** Is made for entries in an order, and so for that of the variable alone: the order that the instance names, or that in which they lie. */
@@ -307,6 +309,7 @@ const table: readonly Layer[] = [
     doc: "a vector, and behind it how near the row is to the others of the batch by `kernels` distances in `dims` dimensions (Salimans et al. 2016, section 3.2): in critics of objectives alone",
     takes: "real",
     readsBatch: "always",
+    leastRows: 2,
     options: [
       { name: "kernels", kind: "size", required: true },
       { name: "dims", kind: "size", required: true },
