@@ -221,7 +221,14 @@ const table: readonly Layer[] = [
     ],
     apply: (call) => {
       const [entries, ...more] = call.input;
-      if (!entries || more.length > 0) return wrongInput(call, "a vector");
+      if (!entries || more.length > 0)
+        return wrongInput(
+          call,
+          "a vector",
+          more.length === 0
+            ? []
+            : ["`masked_dense` reads entries of several numbers in the same order: `[D, K] |> masked_dense(n)` is `[D, n]`"],
+        );
       const hidden = size(call, "hidden");
       const outputs = call.dims.get("outputs") ?? [];
       const sizes = outputs.map((d) => d.size);
@@ -470,8 +477,8 @@ function given(
   return out;
 }
 
-function wrongInput(call: LayerCall, expected: string): undefined {
-  report(call.cx.diagnostics, "GM2030", call.inputSpan, { what: `\`${call.name}\``, expected, found: showShape(call.input) });
+function wrongInput(call: LayerCall, expected: string, help: readonly string[] = []): undefined {
+  report(call.cx.diagnostics, "GM2030", call.inputSpan, { what: `\`${call.name}\``, expected, found: showShape(call.input) }, { help });
   return undefined;
 }
 
