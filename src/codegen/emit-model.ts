@@ -11,7 +11,7 @@ import { weightEntries } from "../ir/derive/weights.js";
 import { hasGradientOnly } from "../ir/derive/energy-use.js";
 import { PATHWISE } from "../ir/derive/plan-draw.js";
 import { leavesOutEnds, levelsOf, type Preparation } from "../ir/derive/preparation.js";
-import { couplesRows } from "../ir/derive/players/rows.js";
+import { couplesRows, leastRows } from "../ir/derive/players/rows.js";
 import { fingerprint } from "../ir/derive/kl.js";
 import { optimaIn } from "../ir/derive/optimum.js";
 import { type DerivedObjective, estimatedPaths, type MaximisationAverage, type Optimum } from "../ir/quantity.js";
@@ -389,6 +389,7 @@ function emitUpdate(derived: DerivedModel, u: DerivedUpdate, phase: DerivedPhase
   const found = objectives.optimumOf(o, u.derived);
   const em = u.derived.em && objectives.emOf(o, u.derived);
   const online = u.derived.em?.online;
+  const least = leastRows(derived.context, u.derived.quantity);
   const latents = found && optimumFields(found.lowered, found.optimum, batch);
   return object({
     direction: str(u.update.direction),
@@ -399,6 +400,7 @@ function emitUpdate(derived: DerivedModel, u: DerivedUpdate, phase: DerivedPhase
     assigns: em && str(online ? "batch" : "all rows"),
     gradientOnly: hasGradientOnly(u.derived.quantity) ? bool(true) : undefined,
     ofWholeBatch: couplesRows(derived.context, u.derived.quantity) ? bool(true) : undefined,
+    leastRows: least && object({ fn: str(least.fn), rows: num(least.rows) }),
     over: array(u.moves.map(str)),
     optimizer: em
       ? call("sgd", object({ lr: num(1) }))

@@ -36,6 +36,8 @@ export interface Scope {
   readonly writer: FunctionWriter;
   /** A variable's value; undefined where it is not in scope. */
   readonly variable: (variable: string) => Value | undefined;
+  /** Within a sum over states of a density: the scope around it, in which `mu[c]` of `log p(x = mu[c])` was written, with another `c`. */
+  readonly outside?: Scope;
   /** A local's value where it is known (net parameters, names bound by `E`); others are bindings, evaluated on demand. */
   readonly local: (id: string) => Value | undefined;
   /** JavaScript of the weights at a path. */

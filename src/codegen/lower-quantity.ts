@@ -521,6 +521,7 @@ function lowerEnumerate(scope: QuantityScope, q: Extract<Quantity, { kind: "enum
     ...scope,
     variable: q.local ? scope.variable : bound(scope.variable, q.variable, states),
     local: q.local ? bound(scope.local, q.local.id, states) : scope.local,
+    ...(q.op === "logsumexp" && { outside: scope.outside ?? scope }),
   };
   let value: TensorValue;
   if (q.op === "expect") {

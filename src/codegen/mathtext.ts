@@ -2,7 +2,7 @@
  * Derived objectives as mathematics, in plain text and LaTeX, for `gmc explain`. Both come from one walk over the objective IR:
  * `Notation` says how each construct is written.
  */
-import { type DeriveContext, densityOf, inHeader, parentsOf } from "../ir/derive/context.js";
+import { type DeriveContext, densityOf, inHeader, netOf, parentsOf } from "../ir/derive/context.js";
 import { flowChain } from "../ir/derive/flow-change.js";
 import type { DrawStep, Factor, LogDet, Quantity, Term } from "../ir/quantity.js";
 import { grouped } from "../ir/static.js";
@@ -294,7 +294,7 @@ function expression(context: DeriveContext, n: Notation, e: Expr, outer = 0): st
     }
     case "netCall":
       return n.fn(
-        e.net,
+        netOf(context, e.net).template ?? e.net,
         e.args.map((a) => inner(a)),
       );
     case "layer":

@@ -85,7 +85,7 @@ export function densityScope<S extends Scope>(
       const follows = through?.get(v);
       if (follows) return follows.kind === "flowCall" ? flowImage(inner, follows, v).value : lowerExpr(inner, follows);
       const given = v === own ? undefined : at.get(v);
-      return given ? lowerExpr(scope, given) : scope.variable(v);
+      return given ? lowerExpr(scope.outside ?? scope, given) : scope.variable(v);
     },
   };
   return inner;

@@ -185,6 +185,18 @@ function elaborateGrad(env: Env, expr: ast.BinderExpr): Expr | undefined {
 
 function scalarBody(env: Env, expr: ast.BinderExpr, body: Expr): boolean {
   if (body.type.kind === "tensor" && body.type.shape.length === 0) return true;
+  if (body.kind === "netCall" && expr.op === "grad") {
+    const { vectorCritics } = env.cx;
+    // said of the net once, here or where its value is averaged
+    if (vectorCritics.has(body.net)) return false;
+    vectorCritics.add(body.net);
+    // a penalty of the library is about a discriminator
+    if (body.span.file.path.startsWith("std/")) {
+      const found = { net: body.net, found: showType(body.type) };
+      report(env.cx.diagnostics, "GM3746", body.span, found, { help: ["let it end in one number: `… |> dense(1) |> sum`"] });
+      return false;
+    }
+  }
   report(
     env.cx.diagnostics,
     "GM3032",

@@ -111,6 +111,8 @@ export interface Builtin {
   readonly permutes?: PermutesRule;
   /** Couples the rows of a batch: its value is one for all of them. */
   readonly wholeBatch?: true;
+  /** Of such a function: rows that a batch holds at least; absent: 1. */
+  readonly leastRows?: (options: Options) => number;
   /** Position of an argument of labels in whose one-hot form the function is linear. */
   readonly labels?: number;
 }

@@ -29,6 +29,7 @@ export const batchFunctions: readonly Builtin[] = [
     ],
     takes: numeric,
     wholeBatch: true,
+    leastRows: ({ estimator }) => (estimator === "biased" ? 1 : 2),
     range: (_, { estimator }) => (estimator === "biased" ? fromZero : anything),
     type: (call) => {
       const [x, y] = call.args;

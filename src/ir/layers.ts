@@ -81,6 +81,8 @@ export interface Layer {
    * an energy of what it is given).
    */
   readonly readsBatch?: "always" | "training";
+  /** Of such a layer: rows that a batch holds at least; absent: 1. */
+  readonly leastRows?: number;
   /** Masks by a rule that the analysis decides: the runtime's `spec` and the layer itself take it. */
   readonly masked?: boolean;
   /** Is made for entries in an order, and so for that of the variable alone: the order that the instance names, or that in which they lie. */
@@ -219,7 +221,14 @@ const table: readonly Layer[] = [
     ],
     apply: (call) => {
       const [entries, ...more] = call.input;
-      if (!entries || more.length > 0) return wrongInput(call, "a vector");
+      if (!entries || more.length > 0)
+        return wrongInput(
+          call,
+          "a vector",
+          more.length === 0
+            ? []
+            : ["`masked_dense` reads entries of several numbers in the same order: `[D, K] |> masked_dense(n)` is `[D, n]`"],
+        );
       const hidden = size(call, "hidden");
       const outputs = call.dims.get("outputs") ?? [];
       const sizes = outputs.map((d) => d.size);
@@ -307,6 +316,7 @@ const table: readonly Layer[] = [
     doc: "a vector, and behind it how near the row is to the others of the batch by `kernels` distances in `dims` dimensions (Salimans et al. 2016, section 3.2): in critics of objectives alone",
     takes: "real",
     readsBatch: "always",
+    leastRows: 2,
     options: [
       { name: "kernels", kind: "size", required: true },
       { name: "dims", kind: "size", required: true },
@@ -467,8 +477,8 @@ function given(
   return out;
 }
 
-function wrongInput(call: LayerCall, expected: string): undefined {
-  report(call.cx.diagnostics, "GM2030", call.inputSpan, { what: `\`${call.name}\``, expected, found: showShape(call.input) });
+function wrongInput(call: LayerCall, expected: string, help: readonly string[] = []): undefined {
+  report(call.cx.diagnostics, "GM2030", call.inputSpan, { what: `\`${call.name}\``, expected, found: showShape(call.input) }, { help });
   return undefined;
 }
 

@@ -256,7 +256,9 @@ function netBody(env: Env, entity: NetEntity, args: readonly NetArgument[], name
     } else ok = false; // the parser refuses draws and energies in a net
   }
   if (!result || !ok) return undefined;
-  const plain: Net = { name, path, params, body, result, weights: owner.weights, random: owner.random, doc: decl.doc, span: decl.span };
+  const { weights, random } = owner;
+  const template = entity.template ? { template: decl.name.name } : {};
+  const plain: Net = { name, ...template, path, params, body, result, weights, random, doc: decl.doc, span: decl.span };
   const symmetry = decl.symmetry && proveSymmetry(cx, plain, decl.symmetry);
   const net = symmetry ? { ...plain, symmetry } : plain;
   cx.facts.set(netKey(name), factsOf(cx, result));

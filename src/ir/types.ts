@@ -117,6 +117,8 @@ export interface Local {
 export interface Net {
   /** Unique in the model: `decoder`, `mlp`, `mlp2`. */
   readonly name: string;
+  /** Of an instance of a template: what the template is called, `mlp`. */
+  readonly template?: string;
   /** Path of its weights: `decoder`, `p.block1`. The same as `name` for nets of the model. */
   readonly path: string;
   readonly params: readonly Local[];

@@ -87,7 +87,11 @@ function expectedHere(scene: Scene): Diagnostic {
       ? ["write `=`: only a density draws with `~`"]
       : rule === "phaseItem" && isName(token)
         ? [`a label stands in double quotes: \`phase "${token?.image ?? ""}"\``]
-        : symmetryMeant(scene);
+        : rule === "constrainItem" && failure.expected === undefined
+          ? [
+              "weights are held in an interval, `constrain D.weights in [-0.01, 0.01]`, norms under a limit, `constrain norm(A, axis = 1) <= 1`",
+            ]
+          : symmetryMeant(scene);
   return diagnosticOf(
     "GM1001",
     placeOf(scene),

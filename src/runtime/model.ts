@@ -96,6 +96,8 @@ export interface UpdateDefinition<S extends WeightSpecs = WeightSpecs, D extends
   readonly gradientOnly?: boolean;
   /** The value is a quantity of the batch as a whole and no mean over rows (a discrepancy of samples): evaluation leaves it out. */
   readonly ofWholeBatch?: boolean;
+  /** Rows that a batch must hold for a function of it. */
+  readonly leastRows?: { readonly fn: string; readonly rows: number };
   /** Paths into `weights` that this statement moves: `decoder`, `q.block1`, `mu`. */
   readonly over: readonly string[];
   /**

@@ -203,18 +203,31 @@ async function validationValues(
 
 /**
  * What is wrong with a training, before any of it is done and for all of its phases. GM4007 without a train block, GM4008 for an option, GM4004 for
- * early stopping without validation rows, GM5024 for a batch of more rows than there are.
+ * early stopping without validation rows, GM5024 for a batch of more rows than there are, GM4013 for one of fewer than a statement compares.
  */
 export function checkTraining(model: ModelDefinition, dataset: Dataset, options: RunOptions): void {
   checkRunOptions(model, options);
   checkTrains(model);
   for (const phase of model.train) {
-    checkBatch(dataset, batchOf(phase, dataset, options));
+    const batch = batchOf(phase, dataset, options);
+    checkBatch(dataset, batch);
+    checkLeastRows(phase, batch);
     if (phase.earlyStopping && !hasValidation(dataset)) {
       throw new GmcError("GM4004", `early stopping watches the validation split, and ${dataset.name} has none`, [
         `cut one from the ${splitRows(dataset, "train")} training rows: add :validation=0.1 to the data`,
       ]);
     }
+  }
+}
+
+function checkLeastRows(phase: PhaseDefinition, batch: number): void {
+  for (const { label, place, leastRows } of phase.updates) {
+    if (leastRows === undefined || batch >= leastRows.rows) continue;
+    throw new GmcError(
+      "GM4013",
+      `\`${leastRows.fn}\` in \`${label}\` (${place}) compares ${leastRows.rows} rows of a batch at least, and a batch of phase ${phase.name} has ${batch}`,
+      [`a larger batch: \`batch = 100\` in the model, or --batch 100`],
+    );
   }
 }
 

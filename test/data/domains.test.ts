@@ -153,6 +153,25 @@ describe("domains", () => {
     expect(held(bindOne(unit([1]), f32([3, 1], [2, 4, 6]), { scale: "minmax" }, f32([1, 1], [7])))).toEqual([0, 0.5, 1]);
   });
 
+  it("standardizes by what is observed, and leaves missing what is", () => {
+    const scale = { scale: "standardize" } as const;
+    // observed of the first entry: 1 and 3; of the second: 4, 4 and 10, of mean 6 and variance 8; of the third: nothing
+    const rows = f32([3, 3], [1, 4, NaN, NaN, 4, NaN, 3, 10, NaN]);
+    const data = bindOne(optional(real([3])), rows, scale, f32([1, 3], [5, 6, 2]));
+    const near = (value: number): unknown => expect.closeTo(value, 6);
+    expect(held(data)).toEqual([-1, near(-2 / Math.sqrt(8)), NaN, NaN, near(-2 / Math.sqrt(8)), NaN, 1, near(4 / Math.sqrt(8)), NaN]);
+    expect(held(data, "test")).toEqual([3, 0, 2]);
+    // where nothing may be missing, the place that is
+    expect(mistake(() => bindOne(real([3]), rows, scale)).message).toContain("(a missing value) in file.npy, train row 1, entry 3 of 3");
+    expect(mistake(() => bindOne(optional(real([1])), f32([3, 1], [1, Infinity, 3]), scale)).message).toContain("train row 2");
+  });
+
+  it("zeros and ones with missing values are no probabilities", () => {
+    const data = bindOne(optional(binary([1])), f32([3, 1], [0, NaN, 1]));
+    expect(held(data)).toEqual([0, NaN, 1]);
+    expect(data.streams[0]!.splits.train.columns["x"]!.stochastic).toBe(false);
+  });
+
   describe("whitens by the training rows", () => {
     // a walk, standardised by nothing: entries correlated at every distance, of growing variance
     const [rows, width] = [400, 7];

@@ -63,16 +63,52 @@ describe("translations", () => {
     trained.close();
   });
 
-  it("are between streams: not from what a density is conditioned on within one", () => {
-    const { model: conditional } = loadModel(
-      `
+  it("of pairs stand beside the truth, whatever noise is drawn with them", async () => {
+    const { model: definition } = loadModel(`
+model Pairs {
+  data a : unit[4, 4, 1], b : unit[4, 4, 1]
+  latent z : real
+  net G(a) = a |> flatten |> dense(16) |> sigmoid |> reshape([4, 4, 1])
+  density p(b, z | a) {
+    z ~ Normal(0, 1)
+    b = 0.5 * a + 0 * z
+  }
+  train { minimize E[b ~ data](mean((b - G(a))^2)) over G   batch = 2 }
+}`);
+    const session = await referenceEngine.open();
+    const rows = (scale: number): Float32Array => Float32Array.from({ length: 3 * 16 }, (_, i) => scale * (i / 48));
+    const dataset = datasetOf(definition, { train: { a: rows(1), b: rows(0.9) } });
+    await writeAll(session, initialWeights(definition, 3, dataset));
+    const trained = openSession({ session, model: definition, dataset, seed: 5, averaged: new Set(), step: 0 });
+    const [only, ...more] = await trained.translate(2);
+    expect(more).toEqual([]);
+    expect(only).toMatchObject({ from: "a", to: "b" });
+    expect(only?.back).toBeUndefined();
+    for (let i = 0; i < 32; i++) {
+      expect(only?.data.data[i]).toBeCloseTo(i / 48, 6);
+      expect(only?.there.data[i]).toBeCloseTo((0.5 * i) / 48, 6);
+      expect(only?.truth?.data[i]).toBeCloseTo((0.9 * i) / 48, 6);
+    }
+    const [drawing, ...others] = await drawTranslations(trained, 3);
+    expect(others).toEqual([]);
+    expect(drawing?.stem).toBe("translations-a-b");
+    trained.close();
+  });
+
+  it("are drawn of pictures alone: not of labels that a picture is conditioned on", async () => {
+    const { model: conditional } = loadModel(`
 model Conditional {
-  data x : unit[4], y : unit[4]
-  net G(y) = y |> dense(4) |> sigmoid
-  density p(x | y) { x ~ Bernoulli(probs = G(y)) }
-  train { maximize log p(x | y) over G   batch = 2 }
-}`.replace("data x : unit[4]", "data x : binary[4]"),
-    );
-    expect(directionsOf(conditional)).toEqual([]);
+  data x : unit[4, 4, 1], y : category[3]
+  net G(y) = onehot(y) |> dense(16) |> sigmoid |> reshape([4, 4, 1])
+  density p(x | y) { x = G(y) }
+  train { minimize E[x ~ data](mean((x - G(y))^2)) over G   batch = 2 }
+}`);
+    expect(directionsOf(conditional)).toMatchObject([{ from: "y", to: "x", paired: true }]);
+    const session = await referenceEngine.open();
+    const dataset = datasetOf(conditional, { train: { x: new Float32Array(48), y: Int32Array.of(0, 1, 2) } });
+    await writeAll(session, initialWeights(conditional, 3, dataset));
+    const trained = openSession({ session, model: conditional, dataset, seed: 5, averaged: new Set(), step: 0 });
+    expect(await drawTranslations(trained, 3)).toEqual([]);
+    trained.close();
   });
 });

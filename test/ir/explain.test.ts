@@ -1,4 +1,5 @@
 /** What `gmc explain` says of objectives, as text. */
+import { readFileSync } from "node:fs";
 import { expect, it } from "vitest";
 import { compile } from "../../src/compile.js";
 import { explain } from "../../src/codegen/explain.js";
@@ -120,4 +121,11 @@ it("says where the gradient passes straight through a choice, and of what it is 
     true,
   ]);
   expect(train.map((t) => t.surrogate.includes("exact"))).toEqual([false, true, true, false, false, false, false, true, false]);
+});
+
+it("calls nets of templates as they are written, whichever instance they are", () => {
+  const { train, evaluate } = explained(readFileSync("examples/vq_vae.gm", "utf8"));
+  const shown = JSON.stringify({ train, evaluate });
+  expect(shown).toContain("log p(nearest_code(encoder(x), codebook))");
+  expect(shown).not.toMatch(/(?:nearest_code|quantize|commitment)\d/u);
 });

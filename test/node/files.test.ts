@@ -111,6 +111,26 @@ describe("files by name", () => {
     expect((await load("x=b.bits")).help[0]).toContain(":width=784");
   });
 
+  it("refuses an option that the source does not read, with those that it does", async () => {
+    const base = temporaryFolder();
+    write(base, "a.npy", npy("|u1", [2, 4], Uint8Array.of(0, 1, 2, 3, 4, 5, 6, 7)));
+    write(base, "b.csv", "p,q\n1,2\n3,4\n");
+    const refused = async (text: string): Promise<{ message: string; help: readonly string[] }> => {
+      const { code, message, help } = await mistake(() => loadRawData(text, { base }));
+      expect(code).toBe("GM5013");
+      return { message, help };
+    };
+    const { message, help } = await refused("iris:rows=400");
+    expect(message).toBe("iris takes no option rows");
+    expect(help[0]).toContain("limit=400");
+    const { help: own } = await refused("two_moons:words=3");
+    expect(own[0]).toBe("of how it is read it takes: rows, noise, seed");
+    for (const text of ["a.npy:header=no", "x=a.npy:rows=1", "b.csv:rate=8000", "b.csv:size=4x4", "b.csv:pad=4x4"]) await refused(text);
+    // and takes those that it does read
+    const { fields } = await loadRawData("x=two_moons:rows=30:noise=0.2:seed=1,y=b.csv:header=yes:delimiter=comma", { base });
+    expect(fields["x"]!.splits.train!.shape).toEqual([30, 2]);
+  });
+
   it("lists the registered sets", () => {
     const list = listDatasets({ env: { GMC_DATA: "/nowhere" } });
     expect(list.find((set) => set.name === "omniglot")?.available).toBe(false);

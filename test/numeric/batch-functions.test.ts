@@ -2,6 +2,9 @@
 import { describe, expect, it } from "vitest";
 import * as gmc from "../../src/runtime/index.js";
 import { evaluate } from "../../src/runtime/engines/reference/evaluate.js";
+
+import { loadDataset } from "../../src/runtime/node/datasets.js";
+import { checkTraining } from "../../src/runtime/training.js";
 import { loadModel, runModel } from "../support/model.js";
 
 const spread = (n: number, scale = 1, seed = 1): number[] =>
@@ -248,5 +251,37 @@ describe("samples against data", () => {
     expect(gmc.countModes(at(grid.slice(0, 4)), grid, 0.1)).toEqual({ covered: 4, quality: 1 });
     // 0.31 away is more than three scales
     expect(gmc.countModes(at([...grid.slice(0, 3), [0, 0.31]]), grid, 0.1)).toEqual({ covered: 3, quality: 0.75 });
+  });
+});
+
+describe("rows that a batch must hold", () => {
+  const game = (objective: string, critic = "x |> dense(4) |> relu"): string => `
+model M {
+  data x : real[2]
+  latent z : real[2]
+  net G(z) = z |> dense(2)
+  net f(x) = ${critic} |> dense(1) |> sum
+  density p(x, z) {
+    z ~ Normal(0, 1)
+    x = G(z)
+  }
+  train { minimize ${objective} over G optimizer = sgd(lr = 1e-3), batch = 1, epochs = 1 }
+}`;
+
+  it.each([
+    ["MMD(p)", undefined, "mmd"],
+    ["LinearMMD(p)", undefined, "mmd"],
+    ["E[xf ~ p(x)](f(xf))", "x |> minibatch_discrimination(kernels = 2, dims = 2)", "minibatch_discrimination"],
+  ])("%s refuses one before a step is run", async (objective, critic, fn) => {
+    const { model } = loadModel(game(objective, critic));
+    const dataset = await loadDataset("two_moons:rows=20", model.streams);
+    expect(() => checkTraining(model, dataset, {})).toThrow(new RegExp(`\`${fn}\` in .* 2 rows of a batch at least.* has 1`, "u"));
+    expect(() => checkTraining(model, dataset, { batch: 2 })).not.toThrow();
+  });
+
+  it("BiasedMMD takes one", async () => {
+    const { model } = loadModel(game("BiasedMMD(p)"));
+    const dataset = await loadDataset("two_moons:rows=20", model.streams);
+    expect(() => checkTraining(model, dataset, {})).not.toThrow();
   });
 });

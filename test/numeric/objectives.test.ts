@@ -503,3 +503,42 @@ model Names {
     expect(value!.every(Number.isFinite)).toBe(true);
   });
 });
+
+describe("a latent of the same name inside and outside of log p", () => {
+  const loaded = loadModel(`
+model Twice(K = 3) {
+  data x : real
+  latent c : category[K]
+  param w : real[K]
+  param mu : real[K]
+  density p(x, c) {
+    c ~ Categorical(logits = w)
+    x ~ Normal(mu[c], 1)
+  }
+  density q(c | x) { c ~ Categorical(logits = x * mu) }
+  train { maximize log p(x) batch = 2, epochs = 1 }
+  objective same = E[c ~ q(c | x)](log p(x = mu[c] + x))
+  objective other = E[d ~ q(c | x)](log p(x = mu[d] + x))
+  evaluate {
+    a = same
+    b = other
+  }
+}`);
+  const [w, mu] = [
+    [0.3, -0.5, 0.9],
+    [-1.2, 0.4, 2],
+  ];
+  const x = [0.7, -1.1];
+  const softmax = (logits: readonly number[]): number[] => logits.map((l) => Math.exp(l - logSumExp(logits)));
+  // the outer c takes each state, and at each of them p sums over its own
+  const marginal = (at: number): number => logSumExp(softmax(w!).map((p, k) => Math.log(p) + logNormal(at, mu![k]!, 1)));
+  const wanted = x.map((v) => softmax(mu!.map((m) => v * m)).reduce((sum, p, k) => sum + p * marginal(mu![k]! + v), 0));
+
+  it.each(["same", "other"])("is summed over for each value of the outer one: %s", (name) => {
+    const { value } = runModel(loaded, ({ f, w, x }) => ({ value: f(name)(w, x["x"]) }), {
+      data: { x: { shape: [2], data: x } },
+      state: { w: w!, mu: mu! },
+    });
+    value!.forEach((v, i) => expect(v).toBeCloseTo(wanted[i]!, 8));
+  });
+});

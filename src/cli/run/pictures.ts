@@ -253,14 +253,17 @@ async function drawStrip(trained: TrainedSession, strip: readonly StripRow[]): P
   return drawn;
 }
 
-/** Of a model that translates between streams: a row, its translation and, where there is a way back, its cycle, side by side. */
+/** Of a model that translates pictures: a row, its translation and, where there is a way back, its cycle, or, of pairs, the truth, side by side. */
 export async function drawTranslations(trained: TrainedSession, rows: number): Promise<readonly NamedDrawing[]> {
-  const translations = await trained.translate(rows);
-  return translations.flatMap(({ from, to, data, there, back }): NamedDrawing[] => {
+  const isImage = (name: string): boolean => lookFor(trained, name).kind === "image";
+  const ways = directionsOf(trained.model).filter(({ from, to }) => isImage(from) && isImage(to));
+  const translations = ways.length === 0 ? [] : await trained.translate(rows, { ways });
+  return translations.flatMap(({ from, to, data, there, back, truth }): NamedDrawing[] => {
     const columns = [
       { rows: data, look: lookFor(trained, from) },
       { rows: there, look: lookFor(trained, to) },
       ...(back === undefined ? [] : [{ rows: back, look: lookFor(trained, from) }]),
+      ...(truth === undefined ? [] : [{ rows: truth, look: lookFor(trained, to) }]),
     ];
     const drawing = drawLinked(columns);
     return drawing === undefined ? [] : [{ stem: `translations-${from}-${to}`, ...drawing }];

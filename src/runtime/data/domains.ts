@@ -69,7 +69,8 @@ function extent(data: DataArray["data"]): Extent {
     const value = data[i]!;
     if (value < low) low = value;
     if (value > high) high = value;
-    if (integers && !Number.isInteger(value)) integers = false;
+    // what is missing is no value
+    if (integers && !Number.isInteger(value) && !Number.isNaN(value)) integers = false;
   }
   return { low, high, integers };
 }
@@ -352,19 +353,21 @@ function checkSums(context: ColumnContext, column: Column): void {
   }
 }
 
+/** Of the observed values of each entry; what is missing, or no number at all, is left out here and refused or kept where it is read. */
 function moments(array: DataArray, width: number): { mean: Float64Array; deviation: Float64Array } {
-  const rows = array.shape[0]!;
+  const counts = new Float64Array(width);
   const mean = new Float64Array(width);
   const deviation = new Float64Array(width);
   const each = (add: (j: number, value: number) => void): void => {
     for (let i = 0, j = 0; i < array.data.length; i++) {
-      add(j, array.data[i]!);
+      if (Number.isFinite(array.data[i])) add(j, array.data[i]!);
       if (++j === width) j = 0;
     }
   };
-  each((j, value) => (mean[j]! += value / rows));
-  each((j, value) => (deviation[j]! += (value - mean[j]!) ** 2 / rows));
-  // An entry that never varies stays at 0.
+  each((j) => counts[j]!++);
+  each((j, value) => (mean[j]! += value / counts[j]!));
+  each((j, value) => (deviation[j]! += (value - mean[j]!) ** 2 / counts[j]!));
+  // An entry that never varies, or is never seen, stays at 0.
   for (let j = 0; j < width; j++) deviation[j] = Math.sqrt(deviation[j]!) || 1;
   return { mean, deviation };
 }

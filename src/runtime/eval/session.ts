@@ -28,7 +28,7 @@ import {
 } from "./draw.js";
 import { knownRows } from "./known.js";
 import { runSequential, type SequentialOptions } from "./sequential.js";
-import { directionsOf, stageTranslation } from "./translate.js";
+import { directionsOf, stageTranslation, type Direction } from "./translate.js";
 import { evaluate, type EvaluateOptions } from "./evaluate.js";
 import { givenValues } from "./given.js";
 import { holdRows, interpolateRows, type Path } from "./interpolate.js";
@@ -68,8 +68,8 @@ export interface TrainedSession {
    * are not continuous keep the values of the nearer end. GM5426 where none is continuous.
    */
   interpolate(pairs: number, steps: number, options?: InterpolateOptions): Promise<Reconstructions>;
-  /** The first `rows` rows of each stream that the model translates, what becomes of them in the other, and of that on the way back. */
-  translate(rows: number, options?: { readonly split?: SplitName; readonly seed?: number }): Promise<readonly Translation[]>;
+  /** The first `rows` rows of what the model translates, what becomes of them, and of that on the way back; `ways`: all unless told. */
+  translate(rows: number, options?: TranslateOptions): Promise<readonly Translation[]>;
   /**
    * log p in nats of rows of the one data variable, [n, ...event] in the model's units; undefined where no line of `evaluate { … }` is exactly
    * that.
@@ -170,6 +170,14 @@ export interface Translation {
   readonly there: Rows;
   /** Rows of `from` again, where a density leads back. */
   readonly back?: Rows;
+  /** Of pairs: the rows of `to` that belong to those of `from`. */
+  readonly truth?: Rows;
+}
+
+export interface TranslateOptions {
+  readonly split?: SplitName;
+  readonly seed?: number;
+  readonly ways?: readonly Direction[];
 }
 
 export interface InterpolateOptions extends Watch {
@@ -355,10 +363,12 @@ export function openSession(options: SessionOptions): TrainedSession {
     translate: async (rows, more) => {
       const data = firstRows(more?.split, rows, seedOf(more));
       const out: Translation[] = [];
-      for (const way of directionsOf(model)) {
+      for (const way of more?.ways ?? directionsOf(model)) {
         const shown = await run(stageTranslation({ model, rows, averaged }, way), dataFeeds(data), seedOf(more));
         const { there, back } = shown as { readonly there: HostTensor; readonly back?: HostTensor };
-        out.push({ from: way.from, to: way.to, data: defined(data[way.from], way.from), there, ...(back === undefined ? {} : { back }) });
+        const { from, to } = way;
+        const truth = way.paired ? { truth: defined(data[to], to) } : {};
+        out.push({ from, to, data: defined(data[from], from), there, ...(back === undefined ? {} : { back }), ...truth });
       }
       return out;
     },

@@ -1,6 +1,7 @@
 /**
- * Translation between streams: a density of data alone given data alone, such as `density p(b | a) { b = to_b(a) }`. Where another goes the other way,
- * `q(a | b)`, the translation is taken back, which is what cycle consistency is about (Zhu et al. 2017, figure 3).
+ * Translation: a density of one data variable given another, such as `density p(b | a) { b = to_b(a) }`, its noise aside. Between streams, where
+ * another goes the other way, `q(a | b)`, the translation is taken back, which is what cycle consistency is about (Zhu et al. 2017, figure 3); of pairs
+ * in one stream the truth is known (Isola et al. 2017, figure 4).
  */
 import { rootKey, type Tensor } from "../graph/index.js";
 import type { DensityDefinition, ModelDefinition } from "../model.js";
@@ -9,25 +10,28 @@ import { drawFrom, drawProgram, meanOf, type DrawOptions, type DrawProgram } fro
 
 /** One way of a translation. */
 export interface Direction {
-  /** Data variables of two streams. */
+  /** Data variables. */
   readonly from: string;
   readonly to: string;
   readonly density: DensityDefinition;
   /** The density that goes from `to` to `from`. */
   readonly back?: DensityDefinition;
+  /** Both are of one stream: row i of `to` is what row i of `from` becomes. */
+  readonly paired: boolean;
 }
 
-/** Densities that take one data variable to one of another stream, in the order of the model. */
+/** Densities that take one data variable to another, in the order of the model. */
 export function directionsOf(model: ModelDefinition): readonly Direction[] {
   const streamOf = (name: string): number => model.streams.findIndex((stream) => Object.hasOwn(stream, name));
   const ways = Object.values(model.densities).flatMap((density): Direction[] => {
-    const [[to, ...moreHead], [from, ...moreGiven]] = [density.head, density.given];
+    const [to, ...moreHead] = density.head.filter((name) => streamOf(name) >= 0);
+    const [from, ...moreGiven] = density.given;
     if (to === undefined || from === undefined || moreHead.length > 0 || moreGiven.length > 0 || density.sample === undefined) return [];
-    const apart = streamOf(to) >= 0 && streamOf(from) >= 0 && streamOf(to) !== streamOf(from);
-    return apart && density.chain === undefined && density.sequential === undefined ? [{ from, to, density }] : [];
+    if (streamOf(from) < 0 || density.chain !== undefined || density.sequential !== undefined) return [];
+    return [{ from, to, density, paired: streamOf(to) === streamOf(from) }];
   });
   return ways.map((way) => {
-    const back = ways.find((other) => other.from === way.to && other.to === way.from)?.density;
+    const back = way.paired ? undefined : ways.find((other) => other.from === way.to && other.to === way.from)?.density;
     return back === undefined ? way : { ...way, back };
   });
 }

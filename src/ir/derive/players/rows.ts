@@ -19,6 +19,8 @@ import { walk } from "../walk-bindings.js";
 interface Reader {
   readonly name: string;
   readonly when: "always" | "training";
+  /** Rows that a batch holds at least. */
+  readonly least: number;
   readonly span: Span;
   /** Where the layer itself stands. */
   readonly layer: Span;
@@ -55,6 +57,22 @@ function readerIn(context: DeriveContext, quantity: Quantity): string | undefine
   return found;
 }
 
+/** What in a quantity takes the most rows of a batch, and how many; undefined where a single one does. */
+export function leastRows(context: DeriveContext, quantity: Quantity): { readonly fn: string; readonly rows: number } | undefined {
+  const readers = exprsOf(quantity).flatMap((expr) => readersIn(context, expr));
+  walkQuantity(quantity, (q) => {
+    if (q.kind === "apply" && q.expr.kind === "builtin") readers.push(...batchFunction(q.expr));
+  });
+  const most = readers.reduce<Reader | undefined>((a, b) => (a && a.least >= b.least ? a : b), undefined);
+  return most && most.least > 1 ? { fn: most.name, rows: most.least } : undefined;
+}
+
+function batchFunction(e: Extract<Expr, { kind: "builtin" }>): readonly Reader[] {
+  const entry = builtins.get(e.fn);
+  if (!entry?.wholeBatch) return [];
+  return [{ name: e.fn, when: "always", least: entry.leastRows?.(e.options) ?? 1, span: e.span, layer: e.span }];
+}
+
 /** Readers of the batch that evaluating an expression meets: those of nets at their calls. */
 function readersIn(context: DeriveContext, expr: Expr): readonly Reader[] {
   const found: Reader[] = [];
@@ -65,10 +83,10 @@ function readersIn(context: DeriveContext, expr: Expr): readonly Reader[] {
 function readersAt(context: DeriveContext, e: Expr): readonly Reader[] {
   switch (e.kind) {
     case "builtin":
-      return builtins.get(e.fn)?.wholeBatch ? [{ name: e.fn, when: "always", span: e.span, layer: e.span }] : [];
+      return batchFunction(e);
     case "layer": {
-      const when = layers.get(e.instance.layer)?.readsBatch;
-      return when ? [{ name: e.instance.layer, when, span: e.instance.span, layer: e.instance.span }] : [];
+      const { readsBatch: when, leastRows: least = 1 } = layers.get(e.instance.layer) ?? {};
+      return when ? [{ name: e.instance.layer, when, least, span: e.instance.span, layer: e.instance.span }] : [];
     }
     case "netCall":
       return readersOf(context)(netOf(context, e.net)).map((r) => ({ ...r, span: e.span }));
