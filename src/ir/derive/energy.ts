@@ -7,6 +7,7 @@ import { report } from "../../base/report.js";
 import type { Span } from "../../base/source.js";
 import {
   boundChoices,
+  conditionedChoices,
   checkSites,
   type EnergyAnalysis,
   layeredChoices,
@@ -64,13 +65,14 @@ export function blockOf(context: DeriveContext, density: string): EnergyBlock {
   return energy;
 }
 
-/** log Σ exp(-E) over `hidden`; undefined after an error has been reported. */
+/** log Σ exp(-E) over `hidden`; undefined after an error has been reported. `behind`: what the quantity is conditioned on. */
 export function hiddenMethod(
   context: DeriveContext,
   request: EnergyRequest,
   density: string,
   hidden: readonly string[],
   quantity: string,
+  behind: readonly string[] = [],
 ): HiddenMethod | undefined {
   if (hidden.length === 0) return { kind: "exact", sum: [], enumerate: [] };
   const analysis = energyOf(context, density);
@@ -93,7 +95,11 @@ export function hiddenMethod(
     quantity,
     span: request.span,
     hidden,
-    choices: request.training ? layeredChoices(analysis, hidden) : boundChoices(analysis, hidden),
+    choices: analysis.variables.some((v) => behind.includes(v))
+      ? conditionedChoices(analysis, behind)
+      : request.training
+        ? layeredChoices(analysis, hidden)
+        : boundChoices(analysis, hidden),
   });
   if (!way || !requireBlocks(context, analysis, closedIn(way), request.span)) return undefined;
   for (const variable of way.joint ?? []) request.notes.push({ variable, density, estimator: "exact", reason: JOINTLY });
