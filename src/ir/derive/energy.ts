@@ -261,13 +261,15 @@ function chainMethod(
     variables.filter((v) => !given.includes(v)),
   );
   const independent = rest.sum.length > 0 && rest.enumerate.length === 0;
-  const first = independent ? rest.sum : (analysis.sweep[0] ?? []);
+  const isReal = (v: string): boolean => analysis.variable.get(v)?.domain.name === "real";
+  // Chains that follow the gradient hold all real variables, Normal ones too.
+  const first = (independent ? rest.sum : (analysis.sweep[0] ?? [])).filter((v) => !movesReal(model) || !isReal(v));
   const { sum } = summable(analysis, first);
   const start = variables.filter((v) => !sum.includes(v));
   const persistent = model.entry.persistent === true && model.options["start"] !== "data";
   if (!requireBlocks(context, analysis, drawnAtOnce(analysis, variables, model), model.span)) return undefined;
   checkSites(context, analysis, variables, model.options["sampler"], model.span);
-  if (movesReal(model) && !start.some((v) => analysis.variable.get(v)?.domain.name === "real")) {
+  if (movesReal(model) && !start.some(isReal)) {
     report(
       context.diagnostics,
       "GM3529",
