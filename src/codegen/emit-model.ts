@@ -190,6 +190,8 @@ function spec(context: DeriveContext, variable: string): Js {
   const found = model.variables.get(variable);
   if (!found) return object({});
   if (found.role === "data" && drawsUnitVectors(model, variable)) return call("unitVector", variableSpec(found.domain));
+  const blocks = found.role === "data" ? found.domain.atMostOne : undefined;
+  if (blocks) return call("atMostOne", variableSpec(found.domain), numbers(blocks));
   const levels = levelsOf(context, variable);
   if (levels !== undefined) return call("quantized", variableSpec(found.domain), num(levels));
   const ends = openEnds(model, variable) ?? (found.role === "data" && leavesOutEnds(context, variable) ? "both" : undefined);

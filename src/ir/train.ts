@@ -316,6 +316,8 @@ function optionValue(env: Env, estimator: string, arg: ast.Arg): OptionValue | u
   const option = estimators.get(estimator)?.options.find((o) => o.name === arg.name?.name);
   if (option?.kind === "choice" && arg.value.kind === "name") return arg.value.name;
   if (arg.value.kind === "boolean") return arg.value.value;
+  // That there is no such option is found where options are checked, whatever its value.
+  if (option === undefined && estimators.has(estimator)) return 0;
   return requireNumber(env, arg.value, `an option of \`${estimator}\``)?.value;
 }
 

@@ -25,6 +25,8 @@ export interface VariableSpec {
   readonly open?: "low" | "both";
   /** Along the last axis there is one 1, and all else is 0. */
   readonly unitVector?: true;
+  /** Sizes of blocks along the leading axes, of each of which at most one entry is 1. */
+  readonly atMostOne?: readonly number[];
   /** Of bytes: values are 0..levels-1, since a flow ends in a dequantisation of so many; 256 where absent. */
   readonly levels?: number;
 }
@@ -532,6 +534,8 @@ export const category = (classes: number, shape: Shape = []): VariableSpec => ({
 export const interior = (spec: VariableSpec, open: "low" | "both" = "both"): VariableSpec => ({ ...spec, open });
 /** A variable whose values are zeros and one 1 along the last axis: what `OneHotCategorical` draws. */
 export const unitVector = (spec: VariableSpec): VariableSpec => ({ ...spec, unitVector: true });
+/** `binary[4, 4] at_most_one(2, 2)` */
+export const atMostOne = (spec: VariableSpec, blocks: readonly number[]): VariableSpec => ({ ...spec, atMostOne: blocks });
 /** Bytes 0..levels-1. */
 export const quantized = (spec: VariableSpec, levels: number): VariableSpec => ({ ...spec, levels });
 /** `category[10]?` */

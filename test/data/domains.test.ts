@@ -397,6 +397,46 @@ describe("matching", () => {
   });
 });
 
+describe("units declared at_most_one", () => {
+  const { model } = loadModel(`
+model M(K = 3) {
+  data v : binary[6] at_most_one(3), g : binary[4, 2, 2] at_most_one(2, 2)
+  latent h : binary[4] at_most_one(2)
+  param W : real[6, 4] init Normal(0, 1)
+  param b : real = 0
+  density p(v, g, h) { energy -v @ W @ h - b * sum(g) }
+  train { maximize log p(v, g) optimizer = sgd(lr = 0.1), batch = 4, epochs = 1 }
+}`);
+  const { v, g } = model.streams[0]!;
+
+  it("takes at most one of each block, rows and channels apart", () => {
+    const rows = [0, 0, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 1];
+    expect(held(bindOne(v!, u8([3, 6], rows)))).toEqual(rows);
+    // Both channels of one place; and neighbours on either side of the border between two blocks.
+    const picture = [0, 0, 0, 0, 1, 1, 0, 0, 0, 0, 1, 0, 0, 1, 0, 0];
+    expect(held(bindOne(g!, f32([1, 4, 2, 2], picture)))).toEqual(picture);
+  });
+
+  it("refuses two, along any of the axes that are cut into blocks", () => {
+    const error = mistake(() => bindOne(v!, f32([2, 6], [0, 1, 0, 0, 0, 1, 0, 0, 0, 1, 0, 1])));
+    expect(error).toMatchObject({ code: "GM5022" });
+    expect(error.message).toContain(
+      "expected at most one 1 in each block of 3 units, found another 1 in file.npy, train row 2, entry 6 of 6",
+    );
+    for (const other of [2, 4, 6]) {
+      const picture = Array.from({ length: 16 }, (_, i) => (i === 0 || i === other ? 1 : 0));
+      expect(mistake(() => bindOne(g!, u8([1, 4, 2, 2], picture))).message).toContain("each block of 2 x 2 units");
+    }
+  });
+
+  it("refuses probabilities, whose draws do not know of each other, and takes what a threshold leaves", () => {
+    const grey = u8([1, 6], [200, 10, 0, 0, 0, 255]);
+    expect(mistake(() => bindOne(v!, grey)).message).toContain("found probabilities, each of which is drawn for itself");
+    expect(held(bindOne(v!, grey, { binarize: "threshold" }))).toEqual([1, 0, 0, 0, 0, 1]);
+    expect(mistake(() => bindOne(v!, u8([1, 6], [200, 190, 0, 0, 0, 255]), { binarize: "threshold" }))).toMatchObject({ code: "GM5022" });
+  });
+});
+
 describe("what OneHotCategorical draws", () => {
   const { model } = loadModel(`
 model M(K = 3) {

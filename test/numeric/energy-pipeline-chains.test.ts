@@ -216,6 +216,49 @@ describe("Langevin and Hamiltonian chains", () => {
     for (const [name, values] of Object.entries(expected)) expectWithin(gradients[name]!, values, name);
   });
 
+  it.each(["by langevin(k = 10, chains = 60, step = 0.9)", "by hmc(k = 2, chains = 60, step = 0.5, leapfrog = 4)"])(
+    "%s: moves real variables that are all Normal given the rest, data and hidden ones",
+    async (by) => {
+      const text = `model M {
+  data v : binary[3]
+  latent z : real[2]
+  param W : real[3, 2], c : real[2]
+  density p(v, z) { energy sum((z - c) ^ 2) / 2 - v @ W @ z }
+  train { maximize log p(v) ${by}
+    optimizer = sgd(lr = 0.01), batch = 2, steps = 1 }
+}`;
+      const weights = { W: exactly(spread(6, 0.7, 1)), c: exactly([0.4, -0.3]) };
+      const c: Enumerable = {
+        energy: (w, { v, z }) => z!.reduce((s, x, i) => s + (x - w["c"]![i]!) ** 2 / 2, 0) - bilinear(v!, w["W"]!, z!),
+        atoms: { v: bits(3), z: grid(2, 8, 0.4) },
+      };
+      const some: readonly Assignment[] = [{ v: [0, 1, 1] }, { v: [1, 0, 0] }];
+      const expected = differences(weights, (w) => meanOver(some, (row) => bruteLogSum(c, w, ["z"], row) - bruteLogSum(c, w, ["v", "z"])));
+      const { gradients } = await gradientsOf(loadModel(text).model, { weights, data: dataOf(some), rows: 2, steps: 200, burnIn: 40 });
+      for (const [name, values] of Object.entries(expected)) expectWithin(gradients[name]!, values, name);
+    },
+  );
+
+  it("move a Normal vector that stands alone", async () => {
+    const text = `model M {
+  data v : real[2]
+  param b : real[2], s : real[2]
+  density p(v) { energy sum(exp(s) * (v - b) ^ 2) / 2 + (v[1] - v[2]) ^ 2 / 4 }
+  train { maximize log p(v) by hmc(k = 2, chains = 60, step = 0.5, leapfrog = 4)
+    optimizer = sgd(lr = 0.01), batch = 2, steps = 1 }
+}`;
+    const weights = { b: exactly([0.4, -0.3]), s: exactly([0.1, -0.2]) };
+    const c: Enumerable = {
+      energy: (w, { v }) =>
+        v!.reduce((t, x, i) => t + (Math.exp(w["s"]![i]!) * (x - w["b"]![i]!) ** 2) / 2, 0) + (v![0]! - v![1]!) ** 2 / 4,
+      atoms: { v: grid(2, 8, 0.2) },
+    };
+    const some: readonly Assignment[] = [{ v: [0.5, 1] }, { v: [-1, 0.25] }];
+    const expected = differences(weights, (w) => meanOver(some, (row) => -c.energy(w, row) - bruteLogSum(c, w, ["v"])));
+    const { gradients } = await gradientsOf(loadModel(text).model, { weights, data: dataOf(some), rows: 2, steps: 200, burnIn: 40 });
+    for (const [name, values] of Object.entries(expected)) expectWithin(gradients[name]!, values, name);
+  });
+
   it("take colder, uncorrected walks where told: without noise a chain descends to a well", async () => {
     const { carried } = await got("by langevin(k = 500, chains = 30, step = 0.3, metropolis = false, noise = 0)", 1, 0);
     // dE/dx = 0 at x^3 - e^a x - b = 0

@@ -7,6 +7,7 @@ import { report } from "../../base/report.js";
 import type { Span } from "../../base/source.js";
 import {
   boundChoices,
+  conditionedChoices,
   checkSites,
   type EnergyAnalysis,
   layeredChoices,
@@ -64,13 +65,14 @@ export function blockOf(context: DeriveContext, density: string): EnergyBlock {
   return energy;
 }
 
-/** log Σ exp(-E) over `hidden`; undefined after an error has been reported. */
+/** log Σ exp(-E) over `hidden`; undefined after an error has been reported. `behind`: what the quantity is conditioned on. */
 export function hiddenMethod(
   context: DeriveContext,
   request: EnergyRequest,
   density: string,
   hidden: readonly string[],
   quantity: string,
+  behind: readonly string[] = [],
 ): HiddenMethod | undefined {
   if (hidden.length === 0) return { kind: "exact", sum: [], enumerate: [] };
   const analysis = energyOf(context, density);
@@ -93,7 +95,11 @@ export function hiddenMethod(
     quantity,
     span: request.span,
     hidden,
-    choices: request.training ? layeredChoices(analysis, hidden) : boundChoices(analysis, hidden),
+    choices: analysis.variables.some((v) => behind.includes(v))
+      ? conditionedChoices(analysis, behind)
+      : request.training
+        ? layeredChoices(analysis, hidden)
+        : boundChoices(analysis, hidden),
   });
   if (!way || !requireBlocks(context, analysis, closedIn(way), request.span)) return undefined;
   for (const variable of way.joint ?? []) request.notes.push({ variable, density, estimator: "exact", reason: JOINTLY });
@@ -255,13 +261,15 @@ function chainMethod(
     variables.filter((v) => !given.includes(v)),
   );
   const independent = rest.sum.length > 0 && rest.enumerate.length === 0;
-  const first = independent ? rest.sum : (analysis.sweep[0] ?? []);
+  const isReal = (v: string): boolean => analysis.variable.get(v)?.domain.name === "real";
+  // Chains that follow the gradient hold all real variables, Normal ones too.
+  const first = (independent ? rest.sum : (analysis.sweep[0] ?? [])).filter((v) => !movesReal(model) || !isReal(v));
   const { sum } = summable(analysis, first);
   const start = variables.filter((v) => !sum.includes(v));
   const persistent = model.entry.persistent === true && model.options["start"] !== "data";
   if (!requireBlocks(context, analysis, drawnAtOnce(analysis, variables, model), model.span)) return undefined;
   checkSites(context, analysis, variables, model.options["sampler"], model.span);
-  if (movesReal(model) && !start.some((v) => analysis.variable.get(v)?.domain.name === "real")) {
+  if (movesReal(model) && !start.some(isReal)) {
     report(
       context.diagnostics,
       "GM3529",

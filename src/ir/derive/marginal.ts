@@ -53,7 +53,7 @@ export function deriveLogDensity(context: DeriveContext, expr: LogDensityExpr, r
   const terms: Term[] = [];
   for (const [here, other, scale] of [[numerator, denominator, 1] as const, [denominator, numerator, -1] as const]) {
     for (const group of here.side ? groupsWithout(here.groups, other.groups) : []) {
-      const quantity = here.side && solve(here.side, group.variables, group.hidden, at, asked, 1);
+      const quantity = here.side && solve(here.side, group.variables, group.hidden, at, { ...asked, behind }, 1);
       if (!quantity) return undefined;
       terms.push(...flatten(quantity, scale));
     }
@@ -205,6 +205,8 @@ interface Asked {
   readonly text: string;
   readonly span: Span;
   readonly energy: EnergyRequest;
+  /** What the variables are conditioned on. */
+  readonly behind?: readonly string[];
 }
 
 function solve(
@@ -329,7 +331,7 @@ function energyTerms(
 ): readonly Term[] | undefined {
   const density = index.density.name;
   const given = (index.energy?.variables ?? []).filter((v) => !hidden.includes(v));
-  const method = hiddenMethod(context, asked.energy, density, hidden, asked.text);
+  const method = hiddenMethod(context, asked.energy, density, hidden, asked.text, asked.behind);
   if (!method) return undefined;
   const { span } = asked;
   const undecided: PartitionMethod = { kind: "estimated", options: {} };

@@ -5,6 +5,7 @@ export { kinkedTerm } from "./kinks.js";
 export { pseudoLikelihoodOf, reconstructionOf, requireMonitor, type PseudoLikelihood, type Reconstruction } from "./monitors.js";
 export {
   boundChoices,
+  conditionedChoices,
   checkSites,
   layeredChoices,
   mostLog2States,

@@ -163,6 +163,18 @@ export function layeredChoices(analysis: EnergyAnalysis, hidden: readonly string
   ];
 }
 
+/**
+ * What takes the place of a conditional of an energy over more variables than it asks for: there log Z cancels and leaves a difference of two
+ * sums, which no estimator of log Z treats. A density under the same conditions has a log Z.
+ */
+export function conditionedChoices(analysis: EnergyAnalysis, behind: readonly string[]): readonly string[] {
+  const head = analysis.variables.filter((v) => !behind.includes(v)).join(", ");
+  const name = `${analysis.density}_given`;
+  return [
+    `estimators are for log Z, which cancels here; under a condition in its header a density has one: \`density ${name}(${head} | ${[...behind, ...analysis.reads].join(", ")}) { energy … }\` with the same energy, and \`by cd(k = 1)\` or, to measure it, \`by ais(chains = 100, temperatures = 1000)\``,
+  ];
+}
+
 /** Where no sampler draws the hidden units given the data, a density of the model may. */
 function boundedByDensity(analysis: EnergyAnalysis, hidden: readonly string[]): readonly string[] {
   const seen = analysis.variables.filter((v) => !hidden.includes(v)).join(", ");

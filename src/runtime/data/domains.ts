@@ -18,6 +18,7 @@ import type { Column, ColumnDensity, FieldOptions } from "./dataset.js";
 import { categoryCodes } from "./categories.js";
 import { hasDensity, logJacobian, takesWholeNumbers } from "./jacobian.js";
 import { isCount, noCount, sparseCounts } from "./sparse.js";
+import { checkBlocks, checkSums, checkUnitVectors } from "./joint-checks.js";
 import { forbidden, showVariable, type ColumnContext, type ValuePlace, type ValueStatistics } from "./column-context.js";
 import { defaultRidge, whitened, whitening, type Whitening } from "./whiten.js";
 
@@ -103,6 +104,7 @@ export function makeColumn(context: ColumnContext, array: DataArray, statistics:
     case "binary": {
       const column = binaryColumn(context, array, statistics);
       checkUnitVectors(context, column);
+      checkBlocks(context, column);
       return column;
     }
     case "unit":
@@ -319,38 +321,6 @@ function checked(
     if (!Number.isFinite(value) ? !(optional && Number.isNaN(value)) : !legal(value)) throw forbidden(context, i, expected, value, help);
   }
   return column;
-}
-
-/** GM5022 where a variable that is drawn from `OneHotCategorical` holds anything but zeros and one 1. */
-function checkUnitVectors(context: ColumnContext, column: Column): void {
-  if (context.spec.unitVector !== true) return;
-  const { source, scale, stochastic } = column;
-  const size = context.spec.shape.at(-1) ?? 1;
-  for (let start = 0; start < source.length; start += size) {
-    let ones = 0;
-    let zeros = 0;
-    for (let i = start; i < start + size; i++) {
-      if (source[i]! * scale === 1) ones++;
-      else if (source[i] === 0) zeros++;
-    }
-    if (ones === 1 && zeros === size - 1 && !stochastic) continue;
-    const found =
-      ones + zeros < size ? "values between 0 and 1" : stochastic ? "probabilities, from which 0 and 1 are drawn" : `${ones} ones`;
-    throw forbidden(context, start, `one 1 and ${size - 1} zeros, which is all that \`OneHotCategorical\` draws`, found, [
-      "class numbers need no vector: declare `category` and draw from `Categorical`",
-      "counts or shares of several classes: draw from `Multinomial` or `Dirichlet`",
-    ]);
-  }
-}
-
-function checkSums(context: ColumnContext, column: Column): void {
-  const size = context.spec.shape.at(-1) ?? 1;
-  for (let start = 0; start < column.source.length; start += size) {
-    let sum = 0;
-    for (let i = start; i < start + size; i++) sum += column.source[i]! * column.scale;
-    if (Math.abs(sum - 1) > 1e-3)
-      throw forbidden(context, start, `${size} shares that sum to 1`, `a sum of ${sum.toPrecision(6)}`, ["divide each row by its sum"]);
-  }
 }
 
 /** Of the observed values of each entry; what is missing, or no number at all, is left out here and refused or kept where it is read. */
