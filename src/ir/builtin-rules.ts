@@ -93,6 +93,8 @@ export function powRange([base = anything, exponent = anything]: readonly Range[
     if (isPositive(base)) return { low: high, high: low, lowOpen: base.highOpen, highOpen: base.lowOpen };
   }
   if (isPositive(base)) return abovezero;
+  const far = Math.max(Math.abs(base.low), Math.abs(base.high)) ** exponent.low;
+  if (even && exponent.low > 0 && Number.isFinite(far)) return { low: 0, high: far, lowOpen: false, highOpen: false };
   return even || isNonNegative(base) ? fromZero : anything;
 }
 

@@ -76,6 +76,12 @@ export { windowed } from "./builtin-rules.js";
 const eluOf = (x: number, alpha: number): number => (x > 0 ? x : alpha * Math.expm1(x));
 
 /** Of a sum of so many that none is known but the sign of each. */
+/** |x|, up to the end that lies farther from 0. */
+function magnitude([r = anything]: readonly Range[]): Range {
+  const high = Math.max(Math.abs(r.low), Math.abs(r.high));
+  return Number.isFinite(high) ? { low: 0, high, lowOpen: false, highOpen: false } : fromZero;
+}
+
 function total([r = anything]: readonly Range[]): Range {
   return isPositive(r) ? abovezero : isNonNegative(r) ? fromZero : isPositive(negated(r)) ? negated(abovezero) : anything;
 }
@@ -104,7 +110,7 @@ const table: readonly Builtin[] = [
     simplex: matmulSimplex,
   },
   // ---- elementwise
-  unary("abs", "|x|", () => fromZero, { growth: 1, pieces: true, piecewiseLinear: true, slope: () => between(-1, 1, false) }),
+  unary("abs", "|x|", magnitude, { growth: 1, pieces: true, piecewiseLinear: true, slope: () => between(-1, 1, false) }),
   unary("sign", "-1, 0 or 1", () => between(-1, 1, false), { pieces: true, noGradient: true }),
   unary("floor", "greatest whole number below", ([r = anything]) => ({ ...r, low: Math.floor(r.low), lowOpen: false }), {
     growth: 1,

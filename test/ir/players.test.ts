@@ -151,3 +151,33 @@ describe("games that are wrong", () => {
   ];
   it.each(wrong)("%s", (_name, text, codes) => expect(codesOf(text)).toEqual(codes));
 });
+
+describe("a critic whose value is an autoencoder's error", () => {
+  const began = (error: string, domain = "unit"): string => `model BEGAN {
+    data x : ${domain}[4]
+    latent z : real[2]
+    net G(z) = z |> dense(4) |> sigmoid
+    net code(x) = x |> dense(2) |> relu |> dense(4)
+    net D(x) = ${error}
+    density p(x, z) {
+      z ~ Normal(0, 1)
+      x = G(z)
+    }
+    train {
+      minimize E[x ~ data](D(x)) - 0.5 * E[xf ~ p(x)](D(xf)) over D, code
+      minimize E[xf ~ p(x)](D(xf)) over G
+      optimizer = adam(lr = 1e-3), batch = 20, epochs = 1
+    }
+  }`;
+
+  it.each(["sum(abs(x - sigmoid(code(x))))", "sum((x - sigmoid(code(x)))^2)", "mean(abs(x - tanh(code(x))))"])(
+    "is bounded where both sides of the difference are: %s",
+    (error) => expect(codesOf(began(error))).toEqual([]),
+  );
+
+  it.each([
+    ["sum(abs(x - code(x)))", "unit"],
+    ["sum((x - code(x))^2)", "unit"],
+    ["sum(abs(x - sigmoid(code(x))))", "real"],
+  ])("may grow without end where one is not: %s of %s", (error, domain) => expect(codesOf(began(error, domain))).toEqual(["GM3748"]));
+});

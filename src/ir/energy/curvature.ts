@@ -170,8 +170,8 @@ export function isDefinite(c: Curvature, variables: readonly string[]): boolean 
   return variables.every((v) => done.has(v));
 }
 
-/** Interval that the entries of a value lie in, for all values of the variables in their domains and all weights. */
-export function rangeOf(context: DeriveContext, expr: Expr): Range {
+/** Interval that the entries of a value lie in, for all values of the variables in their domains and all weights; `given`: of locals, by id. */
+export function rangeOf(context: DeriveContext, expr: Expr, given?: ReadonlyMap<string, Range>): Range {
   const nets = new Map<string, Range>();
   const visit = followed(context, (e, inside): Range => {
     switch (e.kind) {
@@ -186,7 +186,7 @@ export function rangeOf(context: DeriveContext, expr: Expr): Range {
         return domain ? rangeOfDomain(domain) : anything;
       }
       case "local":
-        return inside() ?? anything;
+        return given?.get(e.local.id) ?? inside() ?? anything;
       case "builtin": {
         const known = e.args.map((a) => ({ shape: shapeOf(a), simplex: false }));
         return builtins.get(e.fn)?.range?.(e.args.map(visit), e.options, known) ?? anything;

@@ -7,8 +7,8 @@ import { builtins } from "../../builtins.js";
 import type { DerivedPhase, DerivedUpdate } from "../../derived-model.js";
 import { layers } from "../../layers.js";
 import { rangeOf } from "../../energy/curvature.js";
-import { anything, isNonNegative } from "../../range.js";
-import type { Expr, NetCallExpr } from "../../types.js";
+import { anything, isNonNegative, type Range, rangeOfDomain } from "../../range.js";
+import type { Expr, NetCallExpr, ObjectiveDraw } from "../../types.js";
 import { childrenOf } from "../../walk.js";
 import { type DeriveContext, netOf } from "../context.js";
 import { underPaths } from "../weight-paths.js";
@@ -19,6 +19,7 @@ export function checkLipschitz(context: DeriveContext, phase: DerivedPhase, deri
   const { update } = derived;
   const signs = new Map<string, Set<Sign>>();
   const calls = new Map<string, NetCallExpr>();
+  const unbounded = new Set<string>();
   const linear = new Set<Expr>();
   for (const part of linearParts(update.value)) {
     if (!part.whole || part.expr.kind !== "expectation") continue;
@@ -30,12 +31,12 @@ export function checkLipschitz(context: DeriveContext, phase: DerivedPhase, deri
       linear.add(called);
       signs.set(called.net, (signs.get(called.net) ?? new Set<Sign>()).add(inner.sign));
       if (!calls.has(called.net)) calls.set(called.net, called);
+      if (!isBounded(context, netOf(context, called.net).result, rangesAt(context, called, part.expr.draws))) unbounded.add(called.net);
     }
   }
   for (const [net, call] of calls) {
     const weights = [...weightsIn(context, [{ ...call, args: [] }])];
-    if ((signs.get(net)?.size ?? 0) < 2 || movedBy(derived, weights).length === 0 || isBounded(context, netOf(context, net).result))
-      continue;
+    if ((signs.get(net)?.size ?? 0) < 2 || movedBy(derived, weights).length === 0 || !unbounded.has(net)) continue;
     // of another distance, such as a bound of a divergence, what is not linear in the net holds it
     if (netCalls(context, update.value, outsideGradients).some((c) => c.net === net && !linear.has(c))) continue;
     const penalties = phase.updates.filter((u) => movedBy(u, weights).length > 0).flatMap((u) => penaltiesOf(context, u, net));
@@ -102,12 +103,24 @@ function calledIn(expr: Expr): NetCallExpr | undefined {
   return only && calledIn(only);
 }
 
-/** Does its outermost function keep it within bounds? */
-function isBounded(context: DeriveContext, expr: Expr): boolean {
+/** The intervals that a net's parameters lie in at a call: those of the variables that an `E` around draws. */
+function rangesAt(context: DeriveContext, call: NetCallExpr, draws: readonly ObjectiveDraw[]): ReadonlyMap<string, Range> {
+  const drawn = new Map<string, Range>();
+  for (const target of draws.flatMap((d) => d.names)) {
+    const domain = target.kind === "local" && target.of !== undefined ? context.model.variables.get(target.of)?.domain : undefined;
+    if (target.kind === "local" && domain) drawn.set(target.local.id, rangeOfDomain(domain));
+  }
+  return new Map(netOf(context, call.net).params.flatMap((p, i) => (call.args[i] ? [[p.id, rangeOf(context, call.args[i], drawn)]] : [])));
+}
+
+/** Do its functions keep it within bounds whatever its weights, such as the error of an autoencoder of bounded values? */
+function isBounded(context: DeriveContext, expr: Expr, given: ReadonlyMap<string, Range>): boolean {
   if (expr.kind === "local") {
     const binding = context.bindings.get(expr.local.id);
-    return binding !== undefined && isBounded(context, binding.value);
+    return binding !== undefined && isBounded(context, binding.value, given);
   }
+  const within = rangeOf(context, expr, given);
+  if (Number.isFinite(within.low) && Number.isFinite(within.high)) return true;
   if (expr.kind !== "builtin") return false;
   const entry = builtins.get(expr.fn);
   const range = entry?.range?.(
@@ -117,7 +130,7 @@ function isBounded(context: DeriveContext, expr: Expr): boolean {
   );
   if (range && Number.isFinite(range.low) && Number.isFinite(range.high)) return true;
   const [only] = expr.args;
-  return expr.args.length === 1 && only !== undefined && entry?.linear === "all" && isBounded(context, only);
+  return expr.args.length === 1 && only !== undefined && entry?.linear === "all" && isBounded(context, only, given);
 }
 
 /** Every one of the weights is held within bounds. */
