@@ -60,6 +60,7 @@ export interface JsConst {
 export type JsDeclaration = JsFunction | JsConst;
 
 export const num = (value: number): Js => ({ kind: "number", value });
+export const optionalNumber = (value: number | undefined): Js | undefined => (value === undefined ? undefined : num(value));
 export const str = (value: string): Js => ({ kind: "string", value });
 export const bool = (value: boolean): Js => ({ kind: "boolean", value });
 export const name = (text: string): Js => ({ kind: "name", name: text });

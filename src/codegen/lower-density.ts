@@ -15,7 +15,7 @@ import { array, call, type Js, type JsFunction, type JsParam, member, method, na
 import { printFlat } from "./print-js.js";
 import { orderLine } from "./order-text.js";
 import { place } from "./place.js";
-import { lowerExpr, netFunction, netNeeds, type Scope, weightsAt } from "./lower-expr.js";
+import { lowerExpr, netFunction, netNeeds, type Scope, modelScope, weightsAt } from "./lower-expr.js";
 import { capital } from "./names.js";
 import { sharersOf } from "./shared-nets.js";
 import { givenValue, lowerDist, variableOf } from "./lower-dist.js";
@@ -232,14 +232,7 @@ function samplerOf(
   const whole = before === undefined;
   const writer = new FunctionWriter(file, ["w", "key", "B", "given"], name("B"));
   const values = new Map<string, Value>();
-  const scope: Scope = {
-    context,
-    writer,
-    variable: (v) => values.get(v),
-    local: () => undefined,
-    weights: weightsAt(""),
-    key: name("key"),
-  };
+  const scope = modelScope(context, writer, values, name("key"));
   const given = name("given");
   const sums = givenTheirSum(context, index);
   const inOrder = inOrderOf(context, density);
@@ -317,14 +310,7 @@ function basesOf(context: DeriveContext, { definitions }: DensityIndex): Readonl
 export function lowerInverse(context: DeriveContext, density: Density, { inverses }: DerivedDensity, file: Names): Inverse {
   const writer = new FunctionWriter(file, ["w", "key", "B", "given"], name("B"));
   const values = new Map<string, Value>();
-  const scope: Scope = {
-    context,
-    writer,
-    variable: (v) => values.get(v),
-    local: () => undefined,
-    weights: weightsAt(""),
-    key: name("key"),
-  };
+  const scope = modelScope(context, writer, values, name("key"));
   const head = [...inverses.keys()].reverse();
   const given = [...variablesIn(context, [...inverses.values()])].filter((v) => !inverses.has(v));
   for (const variable of given) values.set(variable, writer.bind(variable, givenValue(context, variable)));
@@ -354,14 +340,7 @@ export interface Inverse {
 export function lowerExactPosterior(context: DeriveContext, { density, latents, given, factors }: ExactPosterior, file: Names): Inverse {
   const writer = new FunctionWriter(file, ["w", "key", "B", "given"], name("B"));
   const values = new Map<string, Value>();
-  const scope: Scope = {
-    context,
-    writer,
-    variable: (v) => values.get(v),
-    local: () => undefined,
-    weights: weightsAt(""),
-    key: name("key"),
-  };
+  const scope = modelScope(context, writer, values, name("key"));
   for (const variable of given) values.set(variable, writer.bind(variable, givenValue(context, variable)));
   const posterior = lowerPosterior(scope, factors);
   const label = `${density}(${latents.join(", ")} | ${given.join(", ")})`;

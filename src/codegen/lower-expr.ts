@@ -390,6 +390,11 @@ function jsText(js: Js): string {
   throw new InternalError("not a callee");
 }
 
+/** The scope of a function over the whole model's weights, whose variables are `values`, then or later. */
+export function modelScope(context: DeriveContext, writer: FunctionWriter, values: ReadonlyMap<string, Value>, key: Js | undefined): Scope {
+  return { context, writer, variable: (v) => values.get(v), local: () => undefined, weights: weightsAt(""), key };
+}
+
 /** `w.decoder.dense1`, relative to what the function's `w` stands for. */
 export function weightsAt(root: string): (path: string) => Js {
   return (full) => {

@@ -10,7 +10,7 @@ import type { Density, DistCall } from "../ir/types.js";
 import { array, arrow, call, type Js, type JsField, type JsFunction, method, name, num, numbers, object, str } from "./js.js";
 import { lowerBeforeEntries } from "./lower-density.js";
 import { givenValue, type LoweredDist, lowerDistRecord, variableOf } from "./lower-dist.js";
-import { literal, type Scope, weightsAt } from "./lower-expr.js";
+import { literal, modelScope } from "./lower-expr.js";
 import { capital } from "./names.js";
 import { orderLine } from "./order-text.js";
 import { place } from "./place.js";
@@ -40,14 +40,7 @@ function lowerSequential(context: DeriveContext, density: Density, file: Names, 
   if (definition?.kind !== "draw") throw new InternalError(`${variable} is not drawn`);
   const writer = new FunctionWriter(file, ["w", "key", "given"], undefined);
   const values = new Map<string, Value>();
-  const scope: Scope = {
-    context,
-    writer,
-    variable: (v) => values.get(v),
-    local: () => undefined,
-    weights: weightsAt(""),
-    key: name("key"),
-  };
+  const scope = modelScope(context, writer, values, name("key"));
   for (const v of [...reads, variable]) values.set(v, writer.bind(v, givenValue(context, v)));
   const dist = lowerDistRecord(scope, definition.dist, sequential.shape.length);
   if (dist.params.kind !== "object") throw new InternalError("parameters are a record");

@@ -1,11 +1,9 @@
 /** Mistakes in flows that show when a run stages or tries them: the output of each, as a command prints it. */
 import { describe, expect, it } from "vitest";
 import { renderDiagnostic } from "../../src/base/render.js";
-import { GmcError, leavesOf, referenceEngine } from "../../src/runtime/index.js";
-import { evaluateInit } from "../../src/runtime/nn/init.js";
-import { checkRoundTrips } from "../../src/runtime/train/round-trip.js";
+import { GmcError } from "../../src/runtime/index.js";
 import { expectGolden } from "../support/golden.js";
-import { loadModel } from "../support/model.js";
+import { tryRoundTrips } from "../support/round-trips.js";
 
 async function printed(run: () => Promise<unknown>): Promise<string> {
   const error = await run().then(
@@ -28,26 +26,13 @@ model M {
   train { maximize log p(x) }
 }`;
 
-/** As a training tries it, before its first step. */
-async function tried(text: string): Promise<void> {
-  const loaded = loadModel(text);
-  const session = await referenceEngine.open();
-  for (const { path, spec } of leavesOf(loaded.weights))
-    await session.write(path, {
-      dtype: "f32",
-      shape: spec.shape,
-      data: Float32Array.from(evaluateInit(spec.init, spec.shape, { path, seed: 1 })),
-    });
-  await checkRoundTrips(session, loaded.model, 1);
-}
-
 describe("errors of flows in a run", () => {
   it.each([
     ["GM4023-shift-undone-twice", written("forward(z) = 2 * z + 1\n    inverse(x) = (x + 1) / 2", "real[2]")],
     ["GM4023-no-number", written("forward(z) = z + z^3\n    inverse(x) = log(x)", "real[2]")],
     ["GM4026-a-disc", written("forward(z) = z / (1 + norm(z))\n    inverse(x) = x / (1 - norm(x))", "real[2]")],
   ])("%s", async (name, text) => {
-    const out = await printed(() => tried(text));
+    const out = await printed(() => tryRoundTrips(text));
     expect(out).toContain(name.slice(0, 6));
     expectGolden(`golden/errors/gm4/${name}.txt`, out);
   });

@@ -1,21 +1,7 @@
 /** Bijections that models write out, tried at the start of a training: those that are wrong, wherever they stand, and those that are not. */
 import { describe, expect, it } from "vitest";
-import { leavesOf, referenceEngine } from "../../src/runtime/index.js";
-import { evaluateInit } from "../../src/runtime/nn/init.js";
-import { checkRoundTrips } from "../../src/runtime/train/round-trip.js";
 import { loadModel } from "../support/model.js";
-
-async function tried(text: string): Promise<void> {
-  const loaded = loadModel(text);
-  const session = await referenceEngine.open();
-  for (const { path, spec } of leavesOf(loaded.weights))
-    await session.write(path, {
-      dtype: "f32",
-      shape: spec.shape,
-      data: Float32Array.from(evaluateInit(spec.init, spec.shape, { path, seed: 1 })),
-    });
-  await checkRoundTrips(session, loaded.model, 1);
-}
+import { tryRoundTrips } from "../support/round-trips.js";
 
 const plain = (flow: string, { before = "", on = "real[2]", to = on }: { before?: string; on?: string; to?: string } = {}): string => `
 ${before}
@@ -51,7 +37,7 @@ describe("an inverse that does not undo its flow is found", () => {
       given("category[3]", "param b : real[3, 2] init Normal(1, 1)", "forward(z) = z + b[e]  inverse(x) = x + b[e]"),
     ],
   ])("%s", async (_, text) => {
-    await expect(tried(text)).rejects.toMatchObject({ code: "GM4023" });
+    await expect(tryRoundTrips(text)).rejects.toMatchObject({ code: "GM4023" });
   });
 });
 
@@ -66,7 +52,7 @@ describe("a flow that leaves out a part of its range is found", () => {
     ],
   ])("%s", async (_, body) => {
     const text = plain("f2").replace("flow f on real[2] -> real[2] = f2", `param s : positive = 1  flow f on real[2] { ${body} }`);
-    await expect(tried(text)).rejects.toMatchObject({ code: "GM4026" });
+    await expect(tryRoundTrips(text)).rejects.toMatchObject({ code: "GM4026" });
   });
 });
 
@@ -102,7 +88,7 @@ describe("an inverse that undoes its flow passes", () => {
        }`,
     ],
   ])("%s", async (_, text) => {
-    await expect(tried(text)).resolves.toBeUndefined();
+    await expect(tryRoundTrips(text)).resolves.toBeUndefined();
     expect(loadModel(text).model.roundTrips).toHaveLength(1);
   });
 });
