@@ -7,7 +7,7 @@ import { notTooDeep, reportLabel, requireTensor, withinLimit } from "./builtin-c
 import { valueOf } from "./calls.js";
 import { type Env, newPlace, type Owner } from "./env.js";
 import { factsOf } from "./facts.js";
-import { type Layer, parameterCount } from "./layers.js";
+import { type Layer, parameterCount } from "./layer-entry.js";
 import { readOptions } from "./options.js";
 import { maxElements, showShape, showType, tensor } from "./shapes.js";
 import type { Expr, LayerInstance } from "./types.js";

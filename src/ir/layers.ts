@@ -4,105 +4,31 @@
  * holds the table against `src/runtime/nn`.
  */
 import { report } from "../base/report.js";
-import { along, type Grid, running, withLast, withTrailing } from "./autoregressive/grid.js";
+import { along, running, withLast, withTrailing } from "./autoregressive/grid.js";
 import { maskedDegrees } from "./autoregressive/masks.js";
-import type { MaskRule, Order } from "./autoregressive/order.js";
-import { behindInRaster, behindInTime, underWindow } from "./autoregressive/windows.js";
-import type { Span } from "../base/source.js";
-import { type OptionSpec, type OptionValue, type Reads, windowed } from "./builtins.js";
-import type { Context } from "./env.js";
-import { dim, elementCount, plusDim, showShape, timesDim } from "./shapes.js";
-import { classed, mixing, type PermutesRule } from "./symmetry/axes.js";
-import type { Dim, LayerInstance, Masking } from "./types.js";
+import type { Order } from "./autoregressive/order.js";
+import { behindInRaster, behindInTime } from "./autoregressive/windows.js";
+import { type OptionSpec, type OptionValue } from "./builtins.js";
+import { elementCount, plusDim } from "./shapes.js";
+import { classed } from "./symmetry/axes.js";
+import {
+  type LayerCall,
+  type LayerResult,
+  type Layer,
+  spectral,
+  bias,
+  start,
+  channelsAlone,
+  lastAxes,
+  size,
+  biasOf,
+  given,
+  wrongInput,
+  imageOf,
+} from "./layer-entry.js";
+import { convolution, transposed } from "./layers-convolution.js";
 
-export interface LayerCall {
-  readonly cx: Context;
-  readonly name: string;
-  readonly span: Span;
-  readonly inputSpan: Span;
-  /** Event shape of the input; for an embedding, of the labels. */
-  readonly input: readonly Dim[];
-  /** K of a category's labels. */
-  readonly classes: Dim | undefined;
-  readonly options: ReadonlyMap<string, OptionValue>;
-  readonly dims: ReadonlyMap<string, readonly Dim[]>;
-}
-
-/** What a layer's rule about degrees is given. */
-export interface LayerDegrees {
-  readonly instance: LayerInstance;
-  /** Of the result. */
-  readonly shape: readonly number[];
-  /** Of a layer that is masked by a rule. */
-  readonly rule: MaskRule | undefined;
-}
-
-export interface LayerResult {
-  readonly shape: readonly Dim[];
-  /** Arguments of the runtime's `layer.spec(…)`, options aside. */
-  readonly spec: readonly (number | readonly number[])[];
-  /** Options of `layer.spec` and `layer` that differ from their defaults, under the runtime's names. */
-  readonly options: Readonly<Record<string, OptionValue>>;
-  readonly masking?: Masking;
-  /** Trained weights. */
-  readonly weights: Readonly<Record<string, readonly number[]>>;
-}
-
-export interface Layer {
-  /** `conv` */
-  readonly name: string;
-  /** Name of its weights: `conv` for `conv1`; `runtime` is the runtime's function. */
-  readonly runtime: string;
-  readonly doc: string;
-  readonly takes: "real" | "int";
-  readonly options: readonly OptionSpec[];
-  /** Has no weights; the runtime function takes the options and not `w`. */
-  readonly weightless?: boolean;
-  /** Draws random numbers: the runtime function takes a key. */
-  readonly keyed?: boolean;
-  /** The sign of entries is that of the input's. */
-  readonly keepsSign?: boolean;
-  /** Linear in its input, up to a constant. */
-  readonly linear?: boolean;
-  /** Its entries grow at most as this power of its input's do, whatever its weights. */
-  readonly growth?: number;
-  /** Which entries of its input an entry of the result depends on; absent: on any, or on other rows of the batch. */
-  readonly reads?: Reads;
-  /** What another order of a set's points does to it; absent: nothing where it works entry by entry (`reads`), else it depends on the order. */
-  readonly permutes?: PermutesRule;
-  /**
-   * Degrees of the result's entries from those of the input's, where `reads` is too coarse for that; absent: what `reads` says, and where that is
-   * absent too, the greatest of all.
-   */
-  readonly degrees?: (x: Grid, call: LayerDegrees) => Grid;
-  /**
-   * A row's result depends on the other rows of the batch, always or in training alone: it stands where a batch of independent rows is seen, in
-   * objectives, and never in a density, under `grad[…]` or in an evaluation (`training`: not under `grad[…]`, nor in
-   * an energy of what it is given).
-   */
-  readonly readsBatch?: "always" | "training";
-  /** Of such a layer: rows that a batch holds at least; absent: 1. */
-  readonly leastRows?: number;
-  /** Masks by a rule that the analysis decides: the runtime's `spec` and the layer itself take it. */
-  readonly masked?: boolean;
-  /** Is made for entries in an order, and so for that of the variable alone: the order that the instance names, or that in which they lie. */
-  readonly ordered?: boolean;
-  /** The layer that does the same in an order. */
-  readonly inOrder?: string;
-  /** Options that `layer.spec(…)` takes, and those that only it takes. */
-  readonly specOptions?: { readonly takes: readonly string[]; readonly alone: readonly string[] };
-  readonly apply: (call: LayerCall) => LayerResult | undefined;
-}
-
-const padding: OptionSpec = { name: "padding", kind: "choice", choices: ["same", "valid"], named: true, fallback: "same" };
-const spectral: OptionSpec = { name: "spectral", kind: "boolean", named: true, fallback: false };
-const bias: OptionSpec = { name: "bias", kind: "boolean", named: true, fallback: true };
-/** Where its kernel starts: at zero, a layer whose result starts at zero. */
-const start: OptionSpec = { name: "start", kind: "choice", choices: ["default", "zeros"], named: true, fallback: "default" };
 const eps: OptionSpec = { name: "eps", kind: "number", named: true, min: 0, fallback: 1e-5 };
-
-/** Mixes channels, each position alike. */
-const channelsAlone = mixing(() => [-1]);
 
 const table: readonly Layer[] = [
   {
@@ -438,49 +364,7 @@ function maskedConvolution(call: LayerCall): LayerResult | undefined {
   };
 }
 
-/** Reads the last n axes whole: a vector's one, the space and channels of an image. */
-function lastAxes(n: number): Reads {
-  const axes = Array.from({ length: n }, (_, i) => i - n);
-  return () => axes;
-}
-
-/** A window of one position, moved by one, maps each position alike; a larger one mixes neighbours. */
-function underWindows(spatial: number): PermutesRule {
-  const whole = mixing(() => Array.from({ length: spatial + 1 }, (_, i) => i - spatial - 1));
-  return (args, call) => {
-    const { stride = 1 } = call.options;
-    return call.spec[2] === 1 && stride === 1 ? channelsAlone(args, call) : whole(args, call);
-  };
-}
-
 export const layers: ReadonlyMap<string, Layer> = new Map(table.map((layer) => [layer.name, layer]));
-
-function size(call: LayerCall, option: string): Dim {
-  return call.dims.get(option)?.[0] ?? dim(1);
-}
-
-function biasOf(call: LayerCall, channels: Dim): Readonly<Record<string, readonly number[]>> {
-  return call.options.get("bias") === false ? {} : { bias: [channels.size] };
-}
-
-/** Options that differ from their defaults. */
-function given(
-  call: LayerCall,
-  defaults: Readonly<Record<string, OptionValue>>,
-  names: Readonly<Record<string, string>> = {},
-): Record<string, OptionValue> {
-  const out: Record<string, OptionValue> = {};
-  for (const [name, fallback] of Object.entries(defaults)) {
-    const value = call.options.get(name);
-    if (value !== undefined && value !== fallback) out[names[name] ?? name] = value;
-  }
-  return out;
-}
-
-function wrongInput(call: LayerCall, expected: string, help: readonly string[] = []): undefined {
-  report(call.cx.diagnostics, "GM2030", call.inputSpan, { what: `\`${call.name}\``, expected, found: showShape(call.input) }, { help });
-  return undefined;
-}
 
 function channelwise(call: LayerCall, defaults: Readonly<Record<string, OptionValue>>): LayerResult | undefined {
   const channels = call.input[call.input.length - 1];
@@ -496,111 +380,4 @@ function channelwise(call: LayerCall, defaults: Readonly<Record<string, OptionVa
 /** Spatial axes before the channels, where they are not the two of an image. */
 function spatialOf(call: LayerCall): Readonly<Record<string, number>> {
   return call.input.length === 3 ? {} : { spatial: call.input.length - 1 };
-}
-
-function imageOf(call: LayerCall, spatial: number): { readonly space: readonly Dim[]; readonly channels: Dim } | undefined {
-  const channels = call.input[call.input.length - 1];
-  if (!channels || call.input.length !== spatial + 1) {
-    wrongInput(call, spatial === 2 ? "an image [height, width, channels]" : "a sequence [length, channels]");
-    return undefined;
-  }
-  return { space: call.input.slice(0, -1), channels };
-}
-
-function convolution(name: string, spatial: number, doc: string): Layer {
-  return {
-    name,
-    runtime: spatial === 2 ? "conv2d" : "conv1d",
-    doc: `${doc}: ${name}(channels, size)`,
-    takes: "real",
-    linear: true,
-    growth: 1,
-    reads: lastAxes(spatial + 1),
-    permutes: underWindows(spatial),
-    inOrder: spatial === 2 ? "masked_conv" : "causal_conv",
-    degrees: (x, { instance, shape }) => {
-      const { stride = 1, padding = "same", dilation = 1 } = instance.options;
-      const taps = new Array<number>(spatial).fill(instance.spec[2] as number);
-      return underWindow(x, shape, {
-        size: taps,
-        stride: stride as number,
-        padding: padding as "same" | "valid",
-        dilation: dilation as number,
-      });
-    },
-    options: [
-      { name: "channels", kind: "size", required: true },
-      { name: "size", kind: "size", required: true },
-      { name: "stride", kind: "size", named: true, fallback: 1 },
-      padding,
-      { name: "dilation", kind: "size", named: true, fallback: 1 },
-      { name: "groups", kind: "size", named: true, fallback: 1 },
-      bias,
-      spectral,
-    ],
-    apply: (call) => {
-      const image = imageOf(call, spatial);
-      if (!image) return undefined;
-      const channels = size(call, "channels");
-      const [window, stride, dilation, groups] = ["size", "stride", "dilation", "groups"].map((o) => call.options.get(o) as number) as [
-        number,
-        number,
-        number,
-        number,
-      ];
-      if (image.channels.size % groups !== 0 || channels.size % groups !== 0) {
-        const problem = `${image.channels.size} channels in and ${channels.size} out do not both divide into ${groups} groups`;
-        report(call.cx.diagnostics, "GM2031", call.span, { what: `\`${name}\``, problem });
-        return undefined;
-      }
-      const out = image.space.map((d) => windowed(d, window, stride, call.options.get("padding") as string, dilation));
-      if (out.includes(undefined)) return wrongInput(call, `at least ${(window - 1) * dilation + 1} positions along each axis`);
-      const kernel = [...image.space.map(() => window), image.channels.size / groups, channels.size];
-      return {
-        shape: [...out.flatMap((d) => d ?? []), channels],
-        spec: [image.channels.size, channels.size, window],
-        options: given(call, { stride: 1, padding: "same", dilation: 1, groups: 1, bias: true, spectral: false }),
-        weights: { kernel, ...biasOf(call, channels) },
-      };
-    },
-  };
-}
-
-function transposed(name: string, spatial: number, doc: string): Layer {
-  return {
-    name,
-    runtime: spatial === 2 ? "convTranspose2d" : "convTranspose1d",
-    doc: `${doc}: ${name}(channels, size, stride = 2)`,
-    takes: "real",
-    linear: true,
-    growth: 1,
-    reads: lastAxes(spatial + 1),
-    options: [
-      { name: "channels", kind: "size", required: true },
-      { name: "size", kind: "size", required: true },
-      { name: "stride", kind: "size", named: true, fallback: 1 },
-      padding,
-      bias,
-      spectral,
-    ],
-    apply: (call) => {
-      const image = imageOf(call, spatial);
-      if (!image) return undefined;
-      const channels = size(call, "channels");
-      const [window, stride] = ["size", "stride"].map((o) => call.options.get(o) as number) as [number, number];
-      const same = call.options.get("padding") === "same";
-      const grow = (d: Dim): Dim => (same ? timesDim(d, dim(stride)) : dim((d.size - 1) * stride + window));
-      return {
-        shape: [...image.space.map(grow), channels],
-        spec: [image.channels.size, channels.size, window],
-        options: given(call, { stride: 1, padding: "same", bias: true, spectral: false }),
-        weights: { kernel: [...image.space.map(() => window), image.channels.size, channels.size], ...biasOf(call, channels) },
-      };
-    },
-  };
-}
-
-/** Number of trained scalars. */
-export function parameterCount(result: LayerResult): number {
-  return Object.values(result.weights).reduce((total, shape) => total + elementCount(shape.map((n) => dim(n))), 0);
 }

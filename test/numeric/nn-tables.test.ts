@@ -2,7 +2,7 @@
 import { describe, expect, test } from "vitest";
 import { builtins } from "../../src/ir/builtins.js";
 import { layers } from "../../src/ir/layers.js";
-import type { LayerCall } from "../../src/ir/layers.js";
+import type { LayerCall } from "../../src/ir/layer-entry.js";
 import { dim } from "../../src/ir/shapes.js";
 import { compute } from "../../src/runtime/engines/reference/evaluate.js";
 import * as gmc from "../../src/runtime/index.js";
