@@ -2,7 +2,8 @@
 import { InternalError } from "../base/internal-error.js";
 import { type DeriveContext, variablesIn } from "../ir/derive/context.js";
 import { distributions } from "../ir/distributions.js";
-import type { DerivedObjective, FittedParameter, LinearMap, MapTerm, MaximisationStep } from "../ir/quantity.js";
+import type { DerivedObjective } from "../ir/quantity.js";
+import type { FittedParameter, LinearMap, MapTerm, MaximisationStep } from "../ir/maximisation.js";
 import type { Expr } from "../ir/types.js";
 import { array, arrow, bool, call, type Js, type JsField, name, num, object, str } from "./js.js";
 import { lowerDist, variableOf } from "./lower-dist.js";

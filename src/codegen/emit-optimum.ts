@@ -6,7 +6,8 @@ import { distributions } from "../ir/distributions.js";
 import type { DeriveContext } from "../ir/derive/context.js";
 import { optimaIn } from "../ir/derive/optimum.js";
 import { numberOption } from "../ir/estimators.js";
-import { exprsOf, type DerivedObjective, type Optimum } from "../ir/quantity.js";
+import type { DerivedObjective, Optimum } from "../ir/quantity.js";
+import { exprsOf } from "../ir/quantity-walk.js";
 import { schedulesIn } from "../ir/derive/schedules.js";
 import {
   arrow,

@@ -2,7 +2,7 @@
 import type { DerivedModel, DerivedPhase, DerivedUpdate } from "../ir/derived-model.js";
 import { hasGradientOnly } from "../ir/derive/energy-use.js";
 import { couplesRows, leastRows } from "../ir/derive/players/rows.js";
-import { type MaximisationAverage } from "../ir/quantity.js";
+import type { MaximisationAverage } from "../ir/maximisation.js";
 import { array, bool, call, optionalNumber, type Js, type JsField, num, numbers, object, str } from "./js.js";
 import { beforeStages, carriedChains } from "./emit-energy.js";
 import { optimumFields } from "./emit-optimum.js";

@@ -4,7 +4,9 @@ import { optimaIn } from "../ir/derive/optimum.js";
 import { PATHWISE } from "../ir/derive/plan-draw.js";
 import type { DerivedEvaluation, DerivedModel, ExactPosterior } from "../ir/derived-model.js";
 import type { GradientPath } from "../ir/latent-estimators.js";
-import { type DerivedObjective, estimatedPaths, type Maximisation, type Quantity, walkQuantity } from "../ir/quantity.js";
+import type { DerivedObjective, Quantity } from "../ir/quantity.js";
+import { walkQuantity } from "../ir/quantity-walk.js";
+import { estimatedPaths, type Maximisation } from "../ir/maximisation.js";
 import { coveringPaths } from "../ir/derive/weight-paths.js";
 import { weightEntries } from "../ir/derive/weights.js";
 

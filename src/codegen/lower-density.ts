@@ -7,7 +7,7 @@ import { type Definition, type DensityIndex, type DeriveContext, densityOf, vari
 import { givenTheirSum } from "../ir/derive/own-reads.js";
 import { energyOf } from "../ir/derive/energy.js";
 import { drawsNumbers } from "../ir/derive/contents.js";
-import { exprsOf } from "../ir/quantity.js";
+import { exprsOf } from "../ir/quantity-walk.js";
 import { ordersOfNet } from "../ir/autoregressive/several.js";
 import { distributions } from "../ir/distributions.js";
 import type { Density, Local, Net, Type } from "../ir/types.js";

@@ -1,6 +1,7 @@
 /** A derived objective -> one function, per example. */
 import type { DeriveContext } from "../ir/derive/context.js";
-import { type ChainUse, type DerivedObjective, type Plate, type Quantity, walkQuantity } from "../ir/quantity.js";
+import type { ChainUse, DerivedObjective, Plate, Quantity } from "../ir/quantity.js";
+import { walkQuantity } from "../ir/quantity-walk.js";
 import { distributions } from "../ir/distributions.js";
 import type { Dim, DistCall, Expr } from "../ir/types.js";
 import { call, type Js, type JsFunction, type JsParam, name, namesIn, num } from "./js.js";

@@ -3,32 +3,27 @@
  * every term is named with its `.gm` line so that metrics and faults can name it.
  */
 import { InternalError } from "../base/internal-error.js";
-import type { DeriveContext } from "../ir/derive/context.js";
-import { densityOf, inHeader, parentsOf, variablesIn } from "../ir/derive/context.js";
-import { flowChain } from "../ir/derive/flow-change.js";
-import { type DrawStep, exprsOfPosterior, type Factor, type LogDet, type Quantity, type Term } from "../ir/quantity.js";
-import type { Dim, DistCall, Expr, FlowCallExpr } from "../ir/types.js";
-import { ordersIn } from "../ir/autoregressive/several.js";
+import { type Quantity, type Term } from "../ir/quantity.js";
+import type { Expr } from "../ir/types.js";
 import { builtins } from "../ir/builtins.js";
-import { distributions } from "../ir/distributions.js";
-import { distExprs } from "../ir/walk.js";
-import { below } from "../base/below.js";
 import { textOf } from "../base/source.js";
-import { call, type Js, method, num, numbers, str } from "./js.js";
+import { call, type Js, num } from "./js.js";
 import { lowerBuiltin } from "./lower-builtin.js";
-import { lowerDist, type LoweredDist, lowerDistRecord, variableOf } from "./lower-dist.js";
-import { energyDraws, lowerLogPartition, lowerMatching, lowerStart, lowerUnnormalised } from "./lower-energy.js";
-import { flowImage, lowerExpr, lowerGrad, type Scope } from "./lower-expr.js";
-import { gaussianDraws, lowerGaussianMarginal } from "./lower-gaussian.js";
+import { variableOf } from "./lower-dist.js";
+import { lowerLogPartition, lowerMatching, lowerStart, lowerUnnormalised } from "./lower-energy.js";
+import { after, bindStep, drawnFactor, sitesOf, type Steps } from "./lower-draws.js";
+import { lowerExpr, lowerGrad } from "./lower-expr.js";
+import { conditionalText, lowerFactor, lowerKl, lowerLogDet } from "./lower-factor.js";
+import { lowerGaussianMarginal } from "./lower-gaussian.js";
 import { quantityText } from "./mathtext.js";
-import { fillIn, lowerByRow, weighKnown } from "./lower-missing.js";
+import { lowerByRow, weighKnown } from "./lower-missing.js";
 import { type SampledRate, sampledRates } from "./sampled-rates.js";
-import { learnsFromParameters, lowerSurrogate, replacedDraw } from "./lower-surrogate.js";
+import { lowerSurrogate } from "./lower-surrogate.js";
 import { capital } from "./names.js";
-import { place } from "./place.js";
-import { bound, densityScope, type QuantityScope, termOf, siteOf } from "./quantity-scope.js";
+import { reducePlate } from "./reduce-plate.js";
+import { bound, type QuantityScope, termOf } from "./quantity-scope.js";
 import { variableSpec } from "./specs.js";
-import { type FunctionWriter, joinLeads, type Lead, leadOf, NO_LEAD, tensorValue, type TensorValue, type Value } from "./values.js";
+import { joinLeads, type Lead, NO_LEAD, tensorValue, type TensorValue } from "./values.js";
 
 export function lowerQuantity(scope: QuantityScope, q: Quantity): TensorValue {
   switch (q.kind) {
@@ -80,30 +75,6 @@ export function lowerQuantity(scope: QuantityScope, q: Quantity): TensorValue {
       return reducePlate(scope, body, q.plate, fn, bound);
     }
   }
-}
-
-/** Reduces one plate; inner plates keep their places. */
-function reducePlate(
-  scope: QuantityScope,
-  value: TensorValue,
-  plate: string,
-  fn: string,
-  bound?: (logW: TensorValue, axis: number) => Js,
-): TensorValue {
-  if (!value.lead.plates.has(plate)) {
-    if (fn === "sum") return { ...value, js: call("mul", value.js, scope.writer.plate(plate).size) };
-    return value;
-  }
-  const axis = scope.writer.plateAxis(value.lead, plate);
-  const plates = new Set([...value.lead.plates].filter((p) => p !== plate));
-  const reduced = bound ? bound(value, axis) : call(fn, value.js, numbers([axis]));
-  // An outer plate stays above the one that goes: its place becomes an axis of size 1.
-  const outer = [...plates].some((p) => scope.writer.plate(p).position > scope.writer.plate(plate).position);
-  return {
-    ...value,
-    js: outer ? call("expandDims", reduced, num(axis)) : reduced,
-    lead: { batch: value.lead.batch || bound !== undefined, plates },
-  };
 }
 
 // ---- sums of terms ------------------------------------------------------------------------------
@@ -183,110 +154,6 @@ function scaled(js: Js, scale: number): Js {
 
 // ---- factors ------------------------------------------------------------------------------------
 
-/** `latents`: variables of the density that the quantity itself gives a value. */
-export function lowerFactor(scope: QuantityScope, factor: Factor, latents: ReadonlyMap<string, Value> = new Map()): TensorValue {
-  const { shape } = variableOf(scope.context, factor.variable).domain;
-  const masks = masksFor(scope, factor);
-  const outer = densityScope(scope, factor.at, undefined, factor.through);
-  const inner = { ...outer, variable: (v: string) => latents.get(v) ?? outer.variable(v), ...(masks ? { masks } : {}) };
-  const x = inner.variable(factor.variable);
-  if (!x) throw new InternalError(`\`${factor.variable}\` is not in scope`);
-  const dist = lowerDist(inner, factor.dist, shape.length);
-  const fixed = scope.fixed?.has(`${factor.density}.${factor.variable}`) === true;
-  const params = fixed ? call("holdFixed", dist.params) : dist.params;
-  const each: TensorValue = {
-    kind: "tensor",
-    js: sumEvent(method(dist.object, "logProb", x.js, params), shape.length - dist.eventRank),
-    shape: [],
-    lead: joinLeads([leadOf(x), dist.lead]),
-  };
-  // p over several orders is the mean of what it is in each
-  const ensemble = masks?.plate === undefined ? each : reducePlate(scope, each, masks.plate, "logMeanExp");
-  if (masks?.plate !== undefined) scope.writer.dropPlate(masks.plate);
-  const label = factorLabel(scope.context, factor);
-  const key = `${label}|${place(factor.span)}|${x.js.kind === "name" ? x.js.name : ""}|${JSON.stringify(ensemble.js)}`;
-  const bindAs = (value: TensorValue) => (): Value =>
-    scope.writer.bind(factorName(factor), { ...value, js: termOf(scope, label, factor.span, value) });
-  // what has weighed states and is a term of the objective too is evaluated once, and named then
-  const { memo } = scope.writer;
-  const logProb = (
-    scope.enumerating
-      ? (memo.get(`term|${key}`) ?? scope.writer.remember(key, bindAs(ensemble)))
-      : scope.writer.remember(`term|${key}`, bindAs((memo.get(key) as TensorValue | undefined) ?? ensemble))
-  ) as TensorValue;
-  scope.onFactor?.(factor, { x, logProb, dist, inner });
-  return logProb;
-}
-
-/** Which of several orders a factor's masked layers take: where a gradient is taken, one for all of a function; else all, along an axis. */
-function masksFor(scope: QuantityScope, factor: Factor): Scope["masks"] {
-  const orders = ordersIn(scope.context, distExprs(factor.dist));
-  if (orders === 1) return undefined;
-  if (!scope.training) {
-    const { position, id } = scope.writer.addPlate(`orders#${scope.writer.statements.length}`, num(orders), String(orders));
-    return { js: call("allMasks", num(orders), ...(position > 1 ? [num(position - 1)] : [])), plate: id };
-  }
-  if (!scope.key) throw new InternalError("an order is drawn where there is no key");
-  const key = call("key.at", str("order of the step"));
-  const choice: Value = { kind: "record", js: call("drawnMask", key, num(orders)), fields: new Map() };
-  return { js: scope.writer.remember(`masks|${orders}`, () => scope.writer.bind("masks", choice, `one of ${orders} orders`)).js };
-}
-
-/** The log-determinants of a definition's flows. */
-function lowerLogDet(scope: QuantityScope, q: LogDet): TensorValue {
-  const inner = densityScope(scope, q.at, undefined, q.through);
-  const values = q.calls.map((c) => flowImage(inner, c, imageName(q, c)).logDet);
-  const [first, ...rest] = values;
-  if (!first) throw new InternalError("a log-determinant of no flow");
-  const js = rest.reduce<Js>((total, v) => call("add", total, v.js), first.js);
-  const label = logDetLabel(scope.context, q);
-  const lead = joinLeads(values.map((v) => v.lead));
-  return { ...first, js: termOf(scope, label, q.span, { js, lead }), lead };
-}
-
-/** What a flow gives is called after the variable that it gives. */
-function imageName({ variable, through, calls }: LogDet, at: FlowCallExpr): string {
-  const follows = [...(through ?? [])].find(([, value]) => value === at);
-  if (follows) return follows[0];
-  return calls.at(-1) === at && at.direction === "forward" ? variable : at.flow;
-}
-
-/** `log |det dz/dx|` */
-function logDetLabel(context: DeriveContext, { density, variable, calls }: LogDet): string {
-  const definition = densityOf(context, density).definitions.get(variable);
-  const source = definition?.kind === "define" ? flowChain(context, definition.value)?.source : undefined;
-  const forth = definition?.kind === "define" && calls[0]?.direction === lastDirection(context, definition.value);
-  const [above, under] = forth ? [variable, source] : [source, variable];
-  return `log |det d${above ?? "z"}/d${under ?? "x"}|`;
-}
-
-function lastDirection(context: DeriveContext, value: Expr): string | undefined {
-  return flowChain(context, value)?.calls[0]?.direction;
-}
-
-function lowerKl(scope: QuantityScope, q: Extract<Quantity, { kind: "kl" }>): TensorValue {
-  const { shape } = variableOf(scope.context, q.q.variable).domain;
-  const a = lowerDist(densityScope(scope, q.q.at), q.q.dist, shape.length);
-  const b = lowerDist(densityScope(scope, q.p.at), q.p.dist, shape.length);
-  // a function of vectors reduces them itself; of the axes before, it has those that a parameter has
-  const entries = shape.length - Math.max(a.eventRank, b.eventRank);
-  const seen = Math.min(entries, Math.max(axesOf(q.q.dist, a, shape.length - entries), axesOf(q.p.dist, b, shape.length - entries)));
-  const repeated = shape.slice(0, entries - seen).reduce((n, d) => n * d.size, 1);
-  const each = sumEvent(call(q.fn, a.params, b.params), seen);
-  const js = repeated === 1 ? each : call("mul", each, num(repeated));
-  const label = `KL(${conditionalText(scope.context, q.q)}, ${conditionalText(scope.context, q.p)})`;
-  const lead = joinLeads([a.lead, b.lead]);
-  const value: TensorValue = { kind: "tensor", js: termOf(scope, label, q.p.span, { js, lead }), shape: [], lead };
-  return scope.writer.bind(`kl${capital(q.q.variable)}`, value) as TensorValue;
-}
-
-/** Axes of a distribution's parameters before those of one draw of `rank` axes. */
-function axesOf({ dist }: DistCall, { values, eventRank }: LoweredDist, rank: number): number {
-  const ranks = new Map(distributions.get(dist)?.parameters.flatMap((list) => list.map((p) => [p.runtime ?? p.name, p.rank])));
-  const own = Object.entries(values).map(([name, value]) => value.shape.length - (ranks.get(name) ?? 0));
-  return Math.max(0, ...own.map((axes) => axes - (rank - eventRank)));
-}
-
 // ---- draws --------------------------------------------------------------------------------------
 
 function lowerExpect(outer: QuantityScope, q: Extract<Quantity, { kind: "expect" }>): TensorValue {
@@ -307,26 +174,6 @@ function lowerExpect(outer: QuantityScope, q: Extract<Quantity, { kind: "expect"
   return value;
 }
 
-const drawnFactor = (step: DrawStep): readonly string[] =>
-  step.kind === "factor" && !step.local ? [`${step.factor.density}.${step.factor.variable}`] : [];
-
-/** The names under which a step draws. */
-export function sitesOf(scope: QuantityScope, step: DrawStep): readonly string[] {
-  switch (step.kind) {
-    case "factor":
-      return [siteOf(scope, step.local?.name ?? step.factor.variable)];
-    case "distribution":
-      return [siteOf(scope, step.local.name)];
-    case "energy":
-      return [step.density, ...step.variables.map((v) => v.local?.name ?? v.variable)].map((name) => siteOf(scope, name));
-    case "gaussian":
-      return [siteOf(scope, step.variables.map((v) => v.local?.name ?? v.variable).join(", "))];
-    case "bind":
-    case "data":
-      return [];
-  }
-}
-
 /** What the rows' chains start at, as a record: the draws around a log Z, without what is made of them. */
 export function lowerBegin(scope: QuantityScope, q: Quantity): Js {
   if (q.kind === "logPartition") return lowerStart(scope, q);
@@ -334,168 +181,6 @@ export function lowerBegin(scope: QuantityScope, q: Quantity): Js {
   const steps: Steps = { variables: new Map(), locals: new Map(), drawn: new Map() };
   q.steps.forEach((step, position) => bindStep(scope, steps, step, position, undefined));
   return lowerBegin(after(scope, steps, q.steps.length), q.body);
-}
-
-/** The draws of an `E`, each evaluated where it is first needed. */
-export interface Steps {
-  /** By the name of the variable, or the id of the local, that a draw binds. */
-  readonly variables: Map<string, BoundStep>;
-  readonly locals: Map<string, BoundStep>;
-  /** By the name of the density's variable. */
-  readonly drawn: Map<string, BoundStep>;
-}
-
-interface BoundStep {
-  readonly position: number;
-  readonly inputs: readonly Expr[];
-  readonly isKnown: () => boolean;
-  readonly value: () => Value;
-}
-
-/** The scope at a step: what the steps before it bind, then what is bound outside. */
-export function after<S extends Scope>(scope: S, steps: Steps, position: number): S {
-  const lookup =
-    (own: ReadonlyMap<string, BoundStep>, outer: Scope["variable"]): Scope["variable"] =>
-    (name) => {
-      const step = own.get(name);
-      return step && step.position < position ? step.value() : outer(name);
-    };
-  return { ...scope, variable: lookup(steps.variables, scope.variable), local: lookup(steps.locals, scope.local) };
-}
-
-function bindStep(scope: QuantityScope, steps: Steps, step: DrawStep, position: number, plate: string | undefined): void {
-  const { context, writer } = scope;
-  const before = after(scope, steps, position);
-  const bind = (inputs: readonly Expr[], make: () => Value): BoundStep => {
-    let value: Value | undefined;
-    const self: BoundStep = {
-      position,
-      inputs,
-      isKnown: () => value !== undefined,
-      value: () =>
-        (value ??= writer.nested("draw", (deep) => {
-          // What a long chain of draws reads is drawn from its far end.
-          if (deep) for (const earlier of below(self, (b) => undrawn(context, steps, b))) earlier.value();
-          return make();
-        })),
-    };
-    return self;
-  };
-  switch (step.kind) {
-    case "factor": {
-      const { factor, local } = step;
-      const { shape } = variableOf(context, factor.variable).domain;
-      const bound = bind(distExprs(factor.dist), () => {
-        const inner = densityScope(before, factor.at, factor.variable);
-        const drawn = drawFrom(before, inner, factor.dist, shape, local?.name ?? factor.variable, plate, step);
-        return step.fills ? fillIn(scope, factor.variable, drawn) : drawn;
-      });
-      steps.drawn.set(factor.variable, bound);
-      if (local) steps.locals.set(local.id, bound);
-      else steps.variables.set(factor.variable, bound);
-      return;
-    }
-    case "bind": {
-      const local = step.at.get(step.variable);
-      const wanted = local?.kind === "local" ? local.local.name : step.variable;
-      const bound = bind([step.value], () => {
-        const inner = densityScope(before, step.at);
-        return step.value.kind === "flowCall"
-          ? flowImage(inner, step.value, wanted).value
-          : named(writer, wanted, lowerExpr(inner, step.value));
-      });
-      steps.drawn.set(step.variable, bound);
-      if (local?.kind === "local") steps.locals.set(local.local.id, bound);
-      else steps.variables.set(step.variable, bound);
-      return;
-    }
-    case "data": {
-      const bound = bind([], () => lowerRow(scope, step, plate));
-      if (step.local) steps.locals.set(step.local.id, bound);
-      else steps.variables.set(step.variable, bound);
-      return;
-    }
-    case "energy":
-    case "gaussian": {
-      const draws = step.kind === "energy" ? energyDraws(before, step, plate) : gaussianDraws(before, step, plate);
-      const inputs = step.kind === "energy" ? [...step.at.values()] : exprsOfPosterior(step.posterior);
-      for (const { variable, local } of step.variables) {
-        const drawn = bind(inputs, draws(variable));
-        steps.drawn.set(variable, drawn);
-        if (local) steps.locals.set(local.id, drawn);
-        else steps.variables.set(variable, drawn);
-      }
-      return;
-    }
-    case "distribution":
-      steps.locals.set(
-        step.local.id,
-        bind([], () => drawFrom(before, before, step.dist, step.type.shape, step.local.name, plate)),
-      );
-      return;
-  }
-}
-
-/** A value under a name of its own, unless it has one. */
-function named(writer: FunctionWriter, wanted: string, value: Value): Value {
-  return value.js.kind === "name" || value.js.kind === "number" ? value : writer.bind(wanted, value);
-}
-
-/** A row of the data: of the batch, or of the batch moved on; a family of them along its plate. */
-function lowerRow(scope: QuantityScope, step: Extract<DrawStep, { kind: "data" }>, plate: string | undefined): Value {
-  const row = scope.data(step.variable);
-  if (!row) throw new InternalError(`\`${step.variable}\` is no data of the objective`);
-  if (step.family && plate !== undefined) {
-    const { size, position } = scope.writer.plate(plate);
-    const above = position > 1 ? [num(position)] : [];
-    const value: Value = {
-      ...tensorValue(row),
-      lead: { plates: new Set([plate]), batch: true },
-      js: call("rowFamily", row.js, num(step.shift), size, ...above),
-    };
-    return scope.writer.bind(step.local?.name ?? step.variable, value, "rows of the batch, each moved on by one more");
-  }
-  if (step.shift === 0) return row;
-  const moved: Value = { ...tensorValue(row), js: call("rollRows", row.js, num(step.shift)) };
-  return scope.writer.bind(step.local?.name ?? step.variable, moved, "other rows of the batch");
-}
-
-/** Steps that a step reads and that have no value yet. */
-function undrawn(context: DeriveContext, steps: Steps, step: BoundStep): readonly BoundStep[] {
-  return [...variablesIn(context, step.inputs)].flatMap((v) => {
-    const read = steps.drawn.get(v);
-    return read && !read.isKnown() ? [read] : [];
-  });
-}
-
-function drawFrom(
-  scope: QuantityScope,
-  inner: Scope,
-  dist: DistCall,
-  shape: readonly Dim[],
-  wanted: string,
-  plate: string | undefined,
-  step?: Extract<DrawStep, { kind: "factor" }>,
-): Value {
-  if (step && learnsFromParameters(step)) shareParameters(scope, lowerDistRecord(inner, dist, shape.length), wanted);
-  const lowered = lowerDist(inner, dist, shape.length);
-  const lead: Lead = { plates: new Set([...lowered.lead.plates, ...(plate === undefined ? [] : [plate])]), batch: true };
-  if (!scope.key) throw new InternalError("a draw stands where there is no key");
-  const key = call("key.at", str(siteOf(scope, wanted)));
-  const whole = scope.writer.drawShape(lead, shape);
-  const sample = method(lowered.object, "sample", key, lowered.params, whole);
-  const js = (step && replacedDraw(scope, step, { lowered, sample, key, shape: whole })) ?? sample;
-  return scope.writer.bind(wanted, { kind: "tensor", js, shape, lead });
-}
-
-/** One name for each parameter: the estimator takes gradients in it, of all that reads it. */
-function shareParameters({ writer }: QuantityScope, { params, values }: LoweredDist, wanted: string): void {
-  if (params.kind !== "object") return;
-  for (const { name: parameter, value: js } of params.fields) {
-    const value = values[parameter];
-    if (value && js.kind !== "name" && js.kind !== "member" && js.kind !== "number")
-      writer.share(`${parameter}${capital(wanted)}`, { ...value, js });
-  }
 }
 
 function lowerEnumerate(scope: QuantityScope, q: Extract<Quantity, { kind: "enumerate" }>): TensorValue {
@@ -551,9 +236,6 @@ function lowerEnumerate(scope: QuantityScope, q: Extract<Quantity, { kind: "enum
 
 // ---- names --------------------------------------------------------------------------------------
 
-const sumEvent = (js: Js, rank: number): Js =>
-  rank <= 0 ? js : call("sum", js, numbers(Array.from({ length: rank }, (_, i) => i - rank)));
-
 /** A part of an objective with no density in it, called as it is written; `term` where it is a metric. Constants and bare names say all themselves. */
 function namedValue(scope: QuantityScope, expr: Expr, term = false): TensorValue {
   const value = tensorValue(lowerExpr(scope, expr));
@@ -562,25 +244,4 @@ function namedValue(scope: QuantityScope, expr: Expr, term = false): TensorValue
   const text = textOf(expr.span).replace(/\s+/gu, " ");
   const label = text.length > 60 ? `${text.slice(0, 59)}…` : text;
   return { ...value, js: termOf(term ? scope : { ...scope, enumerating: true }, label, expr.span, value) };
-}
-
-/** `p(x | z)` */
-function conditionalText(context: DeriveContext, factor: Factor): string {
-  const parents = directParents(context, factor);
-  return `${factor.density}(${factor.variable}${parents.length > 0 ? ` | ${parents.join(", ")}` : ""})`;
-}
-
-function directParents(context: DeriveContext, factor: Factor): readonly string[] {
-  const index = densityOf(context, factor.density);
-  const definition = index.definitions.get(factor.variable);
-  if (!definition) return [];
-  return inHeader(index, parentsOf(context, definition)).map((v) => (v === factor.variable ? `sum(${v})` : v));
-}
-
-function factorLabel(context: DeriveContext, factor: Factor): string {
-  return `log ${conditionalText(context, factor)}`;
-}
-
-function factorName(factor: Factor): string {
-  return `log${capital(factor.density)}${factor.variable}`;
 }

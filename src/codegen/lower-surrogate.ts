@@ -13,7 +13,9 @@ import { array, bool, call, type Js, name, num, object, str } from "./js.js";
 import { lowerDist, type LoweredDist, variableOf } from "./lower-dist.js";
 import { lowerExpr } from "./lower-expr.js";
 import { whereDrawn } from "./lower-missing.js";
-import { after, lowerFactor, lowerQuantity, type Steps } from "./lower-quantity.js";
+import { after, type Steps } from "./lower-draws.js";
+import { lowerFactor } from "./lower-factor.js";
+import { lowerQuantity } from "./lower-quantity.js";
 import { densityScope, type QuantityScope, siteOf } from "./quantity-scope.js";
 import { tensorValue, type TensorValue } from "./values.js";
 

@@ -3,7 +3,8 @@
  * E over q of log p(joint) - log q(drawn), in plain terms (a KL stands for its two), or the logmeanexp or mean of that over a family.
  */
 import type { Combine } from "../derived-model.js";
-import { type Factor, type Quantity, quantityChildren, type Term, termsOf, walkQuantity } from "../quantity.js";
+import type { Factor, Quantity, Term } from "../quantity.js";
+import { quantityChildren, termsOf, walkQuantity } from "../quantity-walk.js";
 import type { Expr } from "../types.js";
 import { type DeriveContext, densityOf, flowOf } from "./context.js";
 import { flowChain } from "./flow-change.js";

@@ -1,7 +1,8 @@
 /** What expressions and quantities contain, as derivation asks it. */
 import { remembered } from "../../base/remembered.js";
 import { layers } from "../layers.js";
-import { type Quantity, quantityChildren } from "../quantity.js";
+import type { Quantity } from "../quantity.js";
+import { quantityChildren } from "../quantity-walk.js";
 import type { Expr } from "../types.js";
 import { childrenOf } from "../walk.js";
 import { type DeriveContext } from "./context.js";

@@ -1,7 +1,8 @@
 /** What a derived objective uses of energies: their expressions, chains, fed partition functions; and whether each choice of `by` was of use. */
 import { report } from "../../base/report.js";
 import { numberOption } from "../estimators.js";
-import { type DerivedObjective, type Quantity, quantityChildren, walkQuantity } from "../quantity.js";
+import type { DerivedObjective, Quantity } from "../quantity.js";
+import { quantityChildren, walkQuantity } from "../quantity-walk.js";
 import type { Expr } from "../types.js";
 import type { Choices, Chosen } from "./choices.js";
 import type { DeriveContext } from "./context.js";

@@ -5,7 +5,8 @@
  * q draws from it, directly or by way of others: given its own parameters z is independent of all else (the Markov property of q), so E over z given
  * the rest is the KL. In which order q draws what does not depend on each other makes no difference.
  */
-import { type EstimatorNote, type Factor, type Quantity, type Term, termsOf } from "../quantity.js";
+import type { EstimatorNote, Factor, Quantity, Term } from "../quantity.js";
+import { termsOf } from "../quantity-walk.js";
 import type { Expr } from "../types.js";
 import { distExprs } from "../walk.js";
 import { type DeriveContext, densityOf, parentsOf, variablesIn } from "./context.js";

@@ -1,8 +1,4 @@
-/**
- * A location that is linear in the weights to be estimated, `z @ W + mu[c] + b`: its terms, each a weight (entries of one, picked by an index) that
- * features multiply, and what is left. Its weighted least-squares estimate has a closed form, the normal equations.
- */
-import type { LinearMap, MapTerm } from "../quantity.js";
+import type { LinearMap, MapTerm } from "../maximisation.js";
 import type { Expr } from "../types.js";
 import { type DeriveContext, variablesIn } from "./context.js";
 import { underPaths } from "./weight-paths.js";

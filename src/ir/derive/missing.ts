@@ -10,7 +10,8 @@
 import { InternalError } from "../../base/internal-error.js";
 import { report } from "../../base/report.js";
 import type { Span } from "../../base/source.js";
-import { type Factor, mapQuantity, type Quantity } from "../quantity.js";
+import type { Factor, Quantity } from "../quantity.js";
+import { mapQuantity } from "../quantity-walk.js";
 import type { Expr, LogDensityExpr, ObjectiveDraw, Slot } from "../types.js";
 import { childrenOf, distExprs } from "../walk.js";
 import { densityOf, type DeriveContext } from "./context.js";

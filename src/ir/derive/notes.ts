@@ -1,6 +1,7 @@
 /** What `explain` says of an objective beside the estimators of its draws. */
 import { ordersIn } from "../autoregressive/several.js";
-import { type EstimatorNote, type Quantity, walkQuantity } from "../quantity.js";
+import type { EstimatorNote, Quantity } from "../quantity.js";
+import { walkQuantity } from "../quantity-walk.js";
 import { distExprs } from "../walk.js";
 import type { DeriveContext } from "./context.js";
 

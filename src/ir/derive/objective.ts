@@ -7,16 +7,8 @@ import { report } from "../../base/report.js";
 import type { Span } from "../../base/source.js";
 import { ordersIn } from "../autoregressive/several.js";
 import { builtins, isLinearIn } from "../builtins.js";
-import {
-  type DerivedObjective,
-  type DrawStep,
-  type EstimatorNote,
-  exprsOf,
-  type Plate,
-  type Quantity,
-  type Term,
-  walkQuantity,
-} from "../quantity.js";
+import type { DerivedObjective, DrawStep, EstimatorNote, Plate, Quantity, Term } from "../quantity.js";
+import { exprsOf, walkQuantity } from "../quantity-walk.js";
 import { finiteStates } from "../states.js";
 import type { EstimatorChoice, Expr, GradExpr, ObjectiveDraw } from "../types.js";
 import { childrenOf, freeVariables } from "../walk.js";

@@ -5,7 +5,8 @@
 import { report } from "../../base/report.js";
 import type { Span } from "../../base/source.js";
 import { distributions } from "../distributions.js";
-import { type EstimatorNote, exprsOfPosterior, type LinearGaussian } from "../quantity.js";
+import type { EstimatorNote, LinearGaussian } from "../quantity.js";
+import { exprsOfPosterior } from "../quantity-walk.js";
 import { tensor, typeOfDomain } from "../shapes.js";
 import { finiteStates, MAX_STATES, type States } from "../states.js";
 import type { Expr, Local, LogDensityExpr, ObjectiveDraw, Slot } from "../types.js";

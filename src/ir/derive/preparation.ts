@@ -4,7 +4,8 @@
  */
 import { BYTE_LEVELS } from "../bijection-forms.js";
 import { bijections } from "../flows.js";
-import { type Quantity, walkQuantity } from "../quantity.js";
+import type { Quantity } from "../quantity.js";
+import { walkQuantity } from "../quantity-walk.js";
 import type { BijectionStep, FlowCallExpr, FlowStep } from "../types.js";
 import { type DeriveContext, flowOf } from "./context.js";
 import { flowChain, inverted } from "./flow-change.js";

@@ -1,6 +1,6 @@
 /** What each density of a model is for: which draws data, which infers latents from them, or what does where no density is written for it. */
 import type { DerivedDensity, DerivedModel, ExactPosterior } from "../derived-model.js";
-import { exprsOfPosterior } from "../quantity.js";
+import { exprsOfPosterior } from "../quantity-walk.js";
 import { typeOfDomain } from "../shapes.js";
 import type { Density, Expr } from "../types.js";
 import { type DeriveContext, densityOf, variablesIn } from "./context.js";

@@ -4,7 +4,8 @@
  */
 import { remembered } from "../../base/remembered.js";
 import { sameExpr } from "../same-expr.js";
-import { exprsOf, type Quantity, walkQuantity } from "../quantity.js";
+import type { Quantity } from "../quantity.js";
+import { exprsOf, walkQuantity } from "../quantity-walk.js";
 import type { Expr } from "../types.js";
 import { type DeriveContext, netOf } from "./context.js";
 import { gradientParts, stopsGradient } from "./gradient-parts.js";

@@ -6,17 +6,8 @@ import { report } from "../../base/report.js";
 import type { Span } from "../../base/source.js";
 import { numberOption, type Options } from "../estimators.js";
 import { latentEntries, type LatentEntry } from "../latent-estimators.js";
-import {
-  type DrawStep,
-  type EstimatorNote,
-  type Factor,
-  type Plate,
-  type Quantity,
-  type SurrogateUse,
-  type Term,
-  termsOf,
-  walkQuantity,
-} from "../quantity.js";
+import type { DrawStep, EstimatorNote, Factor, Plate, Quantity, SurrogateUse, Term } from "../quantity.js";
+import { termsOf, walkQuantity } from "../quantity-walk.js";
 import type { Expr } from "../types.js";
 import { distExprs, walkExpr } from "../walk.js";
 import { type DeriveContext, variablesIn } from "./context.js";
