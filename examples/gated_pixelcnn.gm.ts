@@ -38,7 +38,7 @@ export type Weights = WeightsOf<typeof weights>;
 /**
  * Convolution that sees the rows up to its own, whole under its window: the vertical stack of a gated PixelCNN.
  *
- * rows_up_to(x)  autoregressive.gm:104
+ * rows_up_to(x)  autoregressive.gm:107
  * x [..., 14, 14, 1] -> [..., 14, 14, 24]
  */
 export function rows_up_to(w: Weights["parameters"]["gated_pixelcnn1"]["rows_up_to1"], x: Tensor): Tensor {
@@ -48,7 +48,7 @@ export function rows_up_to(w: Weights["parameters"]["gated_pixelcnn1"]["rows_up_
 /**
  * The image one row further down, zeros above: what a row hands to the one below it.
  *
- * shift_down(x)  autoregressive.gm:112
+ * shift_down(x)  autoregressive.gm:115
  * x [..., 14, 14, 24] -> [..., 14, 14, 24]
  */
 export function shift_down(x: Tensor): Tensor {
@@ -58,7 +58,7 @@ export function shift_down(x: Tensor): Tensor {
 /**
  * Convolution that sees the rows up to its own, whole under its window: the vertical stack of a gated PixelCNN.
  *
- * rows_up_to2(x)  autoregressive.gm:104
+ * rows_up_to2(x)  autoregressive.gm:107
  * x [..., 14, 14, 12] -> [..., 14, 14, 24]
  * With the weights of parameters.gated_pixelcnn1.rows_up_to2, and of parameters.gated_pixelcnn1.rows_up_to3, parameters.gated_pixelcnn1.rows_up_to4.
  */
@@ -71,7 +71,7 @@ export function rows_up_to2(w: Weights["parameters"]["gated_pixelcnn1"]["rows_up
  * all pixels before: no blind spot. `window` is their width, odd. `outputs` values for each pixel.
  * Van den Oord et al. 2016, "Conditional Image Generation with PixelCNN Decoders", section 2 and figure 2.
  *
- * gated_pixelcnn(x)  autoregressive.gm:80
+ * gated_pixelcnn(x)  autoregressive.gm:83
  * x [..., 14, 14, 1] -> [..., 14, 14, 15]
  */
 export function gated_pixelcnn(w: Weights["parameters"]["gated_pixelcnn1"], x: Tensor): Tensor {

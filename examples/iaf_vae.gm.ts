@@ -3,8 +3,8 @@
 
 import {
   adam, add, bernoulli, binary, chain, conditioned, defineModel, dense, inverseAutoregressive, logMeanExp, maskedDense,
-  neg, normal, real, relu, required, reverseFlow, rowsOf, softplus, sub, sum, term, type Bijector, type Draw, type Key,
-  type Rows, type Tensor, type WeightsOf,
+  neg, normal, real, relu, required, reshapeEvent, reverseFlow, rowsOf, softplus, sub, sum, term, type Bijector,
+  type Draw, type Key, type Rows, type Tensor, type WeightsOf,
 } from "gmc/runtime";
 
 /** Every weight: where it lives, its shape, how it starts. */
@@ -31,6 +31,7 @@ export const weights = {
             to: { kind: "order", size: 32, channels: 2 },
             strict: false,
           }),
+          dense2: dense.spec(300, 64),
         },
       },
       inverse_autoregressive2: {
@@ -46,6 +47,7 @@ export const weights = {
             to: { kind: "order", size: 32, channels: 2 },
             strict: false,
           }),
+          dense2: dense.spec(300, 64),
         },
       },
       inverse_autoregressive3: {
@@ -61,6 +63,7 @@ export const weights = {
             to: { kind: "order", size: 32, channels: 2 },
             strict: false,
           }),
+          dense2: dense.spec(300, 64),
         },
       },
       inverse_autoregressive4: {
@@ -76,6 +79,7 @@ export const weights = {
             to: { kind: "order", size: 32, channels: 2 },
             strict: false,
           }),
+          dense2: dense.spec(300, 64),
         },
       },
     },
@@ -134,10 +138,11 @@ export function encoder(
 }
 
 /**
- * The same given a vector of something else, which all entries may read: it is added to the first hidden layer.
+ * The same given a vector of something else, which all entries read: it is added to the first hidden layer, and to the last one too, since no hidden unit
+ * leads to the first entry.
  * Kingma et al. 2016, "Improving Variational Inference with Inverse Autoregressive Flow", section 4; Papamakarios et al. 2017, section 3.4.
  *
- * made_values_given(x, features)  autoregressive.gm:28
+ * made_values_given(x, features)  autoregressive.gm:29
  * x [..., 32], features [..., 300] -> [..., 32, 2]
  * With the weights of f.iaf1.inverse_autoregressive1.made_values_given1, and of 3 others up to f.iaf1.inverse_autoregressive4.made_values_given1.
  */
@@ -156,11 +161,14 @@ export function made_values_given(
       dense(w.dense1, features),
     ),
   ); // [..., 300]
-  return maskedDense(w.masked_dense2, h1, {
-    from: { kind: "hidden", size: 300, max: 31 },
-    to: { kind: "order", size: 32, channels: 2 },
-    strict: false,
-  }); // [..., 32, 2]
+  return add(
+    maskedDense(w.masked_dense2, h1, {
+      from: { kind: "hidden", size: 300, max: 31 },
+      to: { kind: "order", size: 32, channels: 2 },
+      strict: false,
+    }),
+    reshapeEvent(dense(w.dense2, features), 1, [32, 2]),
+  ); // [..., 32, 2]
 }
 
 /**

@@ -67,7 +67,7 @@ export function residual(w: Weights["p"]["pixelcnn_given1"]["pixelcnn_blocks1"][
 /**
  * What follows the first layer of a PixelCNN.
  *
- * pixelcnn_blocks(h)  autoregressive.gm:61
+ * pixelcnn_blocks(h)  autoregressive.gm:64
  * h [..., 28, 28, 16] -> [..., 28, 28, 1]
  */
 export function pixelcnn_blocks(w: Weights["p"]["pixelcnn_given1"]["pixelcnn_blocks1"], h: Tensor): Tensor {
@@ -79,7 +79,7 @@ export function pixelcnn_blocks(w: Weights["p"]["pixelcnn_given1"]["pixelcnn_blo
  * PixelCNN of an image given features [height, width, any] of something else, such as those of a decoder: `pixelcnn_given(x, decoder(z))`.
  * Van den Oord et al. 2016, "Conditional Image Generation with PixelCNN Decoders", section 2.3; Gulrajani et al. 2017, "PixelVAE".
  *
- * pixelcnn_given(x, features)  autoregressive.gm:54
+ * pixelcnn_given(x, features)  autoregressive.gm:57
  * x [..., 28, 28, 1], features [..., 28, 28, 16] -> [..., 28, 28, 1]
  */
 export function pixelcnn_given(w: Weights["p"]["pixelcnn_given1"], x: Tensor, features: Tensor): Tensor {

@@ -62,7 +62,7 @@ export function residual(w: Weights["p"]["pixelcnn1"]["pixelcnn_blocks1"]["resid
 /**
  * What follows the first layer of a PixelCNN.
  *
- * pixelcnn_blocks(h)  autoregressive.gm:61
+ * pixelcnn_blocks(h)  autoregressive.gm:64
  * h [..., 7, 7, 32] -> [..., 7, 7, 64]
  */
 export function pixelcnn_blocks(w: Weights["p"]["pixelcnn1"]["pixelcnn_blocks1"], h: Tensor): Tensor {
@@ -74,7 +74,7 @@ export function pixelcnn_blocks(w: Weights["p"]["pixelcnn1"]["pixelcnn_blocks1"]
  * PixelCNN of an image [height, width, channels]: a masked convolution of 7 x 7, residual blocks of masked ones of 3 x 3, two layers of 1 x 1.
  * `outputs` values for each pixel. Van den Oord, Kalchbrenner & Kavukcuoglu 2016, "Pixel Recurrent Neural Networks", table 1.
  *
- * pixelcnn(x)  autoregressive.gm:49
+ * pixelcnn(x)  autoregressive.gm:52
  * x [..., 7, 7, 64] -> [..., 7, 7, 64]
  */
 export function pixelcnn(w: Weights["p"]["pixelcnn1"], x: Tensor): Tensor {

@@ -50,7 +50,7 @@ export type Weights = WeightsOf<typeof weights>;
  * `outputs` values for each position: `x ~ Categorical(logits = onehot(x) |> wavenet(outputs = 256))`.
  * Van den Oord et al. 2016, "WaveNet: A Generative Model for Raw Audio", section 2.
  *
- * wavenet(x)  autoregressive.gm:117
+ * wavenet(x)  autoregressive.gm:120
  * x [..., 512, 256] -> [..., 512, 256]
  */
 export function wavenet(w: Weights["p"]["wavenet1"], x: Tensor): Tensor {

@@ -172,6 +172,10 @@ describe("domains", () => {
     expect(data.streams[0]!.splits.train.columns["x"]!.stochastic).toBe(false);
   });
 
+  it.each(["fixed", "threshold"] as const)("%s probabilities with missing values: what is missing stays so", (binarize) => {
+    expect(held(bindOne(optional(binary([1])), f32([3, 1], [1, NaN, 0.001]), { binarize }))).toEqual([1, NaN, 0]);
+  });
+
   describe("whitens by the training rows", () => {
     // a walk, standardised by nothing: entries correlated at every distance, of growing variance
     const [rows, width] = [400, 7];

@@ -151,6 +151,26 @@ model M(D = 3) {
   });
 });
 
+describe("a condition in one step", () => {
+  it("reaches every entry, the first too", () => {
+    const loaded = loadModel(`
+net cond(t, h) = made_values_given(t, h, [8, 7])
+model M(D = 3) {
+  data x : real[2]
+  latent z : real[D]
+  flow f(z | h) on real[D] = inverse_autoregressive(cond(h))
+  density p(x, z) { z ~ Normal(0, 1)  x ~ Normal(z[1..2], 1) }
+  density q(z | x) { z0 ~ Normal(0, 1)  z = f(z0 | x) }
+  train { maximize E[z ~ q(z | x)](log q(z | x)) }
+}`);
+    const state = weightsOf(loaded, 2, 0.25);
+    const z0 = { shape: [1, 3], data: [0.3, -0.2, 0.9] };
+    const at = (x: number[]): readonly number[] => drawn(loaded, "sampleQ", state, { x: { shape: [1, 2], data: x }, z0 }, 7)["z"]!;
+    const [one, other] = [at([0.5, -1.5]), at([0.6, -1])];
+    one.forEach((value, i) => expect(Math.abs(value - other[i]!)).toBeGreaterThan(1e-3));
+  });
+});
+
 describe("what is refused", () => {
   const codes = (flow: string, D = 3, more = ""): readonly string[] =>
     compile({ path: "test.gm", text: text(flow, D, more) }).diagnostics.map((d) => d.code);

@@ -252,16 +252,17 @@ function binaryColumn(context: ColumnContext, array: DataArray, statistics: Valu
   );
   const binarize = options.binarize ?? "dynamic";
   if (binarize === "dynamic") return { ...column, stochastic: true };
-  const bits = new Uint8Array(column.source.length);
+  // a missing value stays what it is
+  const bits = column.source.some(Number.isNaN) ? new Float32Array(column.source.length) : new Uint8Array(column.source.length);
   if (binarize === "threshold") {
     const threshold = (options.threshold ?? 0.5) / column.scale;
-    for (let i = 0; i < bits.length; i++) bits[i] = column.source[i]! > threshold ? 1 : 0;
+    for (let i = 0; i < bits.length; i++) bits[i] = Number.isNaN(column.source[i]!) ? NaN : column.source[i]! > threshold ? 1 : 0;
   } else {
     const random = hostStream(options.binarizeSeed ?? 0, `data.binarize.${context.split}`);
     for (let i = 0; i < bits.length; i++) {
       // 0 and 1 need no draw; nine tenths of handwriting are such.
       const p = column.source[i]! * column.scale;
-      bits[i] = p <= 0 ? 0 : p >= 1 ? 1 : random.uniform() < p ? 1 : 0;
+      bits[i] = Number.isNaN(p) ? NaN : p <= 0 ? 0 : p >= 1 ? 1 : random.uniform() < p ? 1 : 0;
     }
   }
   return { variable: spec, width, dtype: "f32", source: bits, scale: 1, stochastic: false };
