@@ -26,7 +26,17 @@ import { boundData, type DataOptions } from "./train/arrays.js";
 import { carriedByModel, carriedName, startValue } from "./train/carried.js";
 import { defined, emaName, writtenLikelihood } from "./train/context.js";
 import { phaseLength } from "./train/length.js";
-import { runLoop, speedOf, type CheckpointReason, type Cursor, type LoopResult, type MetricRecord, type StepReport } from "./train/loop.js";
+import {
+  runLoop,
+  speedOf,
+  stepOfWeights,
+  type CheckpointReason,
+  type Cursor,
+  type LoopResult,
+  type MetricRecord,
+  type StepReport,
+} from "./train/loop.js";
+import type { StoppingReport } from "./train/stopping.js";
 import { checkOptionNames } from "./train/options.js";
 import { planPhase } from "./train/plan.js";
 import { initialWeights, writeAll } from "./train/weights.js";
@@ -48,6 +58,8 @@ export interface RunOptions {
   /** After each step: call `report()` for the numbers, not more often than you need them. */
   readonly onStep?: ((report: () => StepReport) => void) | undefined;
   readonly onRecord?: ((record: MetricRecord) => void | Promise<void>) | undefined;
+  /** Called at the end of each phase with early stopping: whether it ended early, and the epoch whose weights are back. */
+  readonly onStopping?: ((report: StoppingReport) => void) | undefined;
 }
 
 export interface TrainOptions extends RunOptions, DataOptions {
@@ -73,6 +85,7 @@ const trainOptions: Readonly<Record<keyof TrainOptions, true>> = {
   signal: true,
   onStep: true,
   onRecord: true,
+  onStopping: true,
   onProgress: true,
 };
 
@@ -107,7 +120,7 @@ export async function train(model: ModelDefinition, options: TrainOptions): Prom
         }
       },
     });
-    const opened = openSession({ session, model, dataset, seed: options.seed ?? 0, averaged, step: result.cursor.total });
+    const opened = openSession({ session, model, dataset, seed: options.seed ?? 0, averaged, step: stepOfWeights(result.cursor) });
     return {
       ...opened,
       outcome: result.outcome,
@@ -175,6 +188,7 @@ export async function trainOn(
     ...(options.onStep ? { onStep: options.onStep } : {}),
     ...(options.onEpoch ? { onEpoch: options.onEpoch } : {}),
     ...(options.onRecord ? { onRecord: options.onRecord } : {}),
+    onStopping: options.onStopping,
     ...(onCheckpoint
       ? {
           onCheckpoint: (reason: CheckpointReason, cursor: Cursor, states: readonly string[]) =>

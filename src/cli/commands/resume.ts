@@ -5,7 +5,7 @@ import { withoutOut } from "../../runtime/node/file-errors.js";
 import type { Manifest } from "../../runtime/node/manifest.js";
 import { readRunConfig, reopenRun, runMark, type RunConfig, type RunFolder } from "../../runtime/node/run-folder.js";
 import { checkTraining, lengthOf } from "../../runtime/training.js";
-import type { Cursor } from "../../runtime/train/loop.js";
+import { furtherFrom, type Cursor } from "../../runtime/train/loop.js";
 import { FINE } from "../exit.js";
 import type { MeasureFlags, RunFlags } from "../options.js";
 import { json, stderr } from "../output.js";
@@ -66,7 +66,7 @@ async function goOn(named: string | undefined, flags: ResumeFlags): Promise<numb
     opened,
     settings,
     folder,
-    resume: saved && longer ? { ...saved, done: false } : saved,
+    resume: saved && longer ? furtherFrom(saved) : saved,
     evaluate: flags.eval !== false,
     json: flags.json === true,
   });

@@ -10,6 +10,7 @@ import { checkCompatible, loadCheckpoint, type LoadedCheckpoint } from "../../ru
 import { readMetrics, type MetricRow } from "../../runtime/node/metrics.js";
 import { leavesOf } from "../../runtime/nn/spec.js";
 import { emaName } from "../../runtime/train/context.js";
+import { stepOfWeights } from "../../runtime/train/loop.js";
 import type { RunFlags } from "../options.js";
 import { colors, stderr } from "../output.js";
 import { importModel } from "../load-model.js";
@@ -102,7 +103,8 @@ export async function openTrained(
 ): Promise<{ readonly trained: TrainedSession; readonly restored: Restored }> {
   const restored = await restoreRun(named, flags);
   const { model, session, dataset } = restored.opened;
-  const step = restored.checkpoint.manifest.step;
+  const { cursor, step: total } = restored.checkpoint.manifest;
+  const step = stepOfWeights({ ...cursor, total });
   const trained = openSession({ session, model, dataset, seed: restored.settings.seed, averaged: restored.averaged, step });
   return { trained, restored };
 }

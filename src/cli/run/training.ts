@@ -12,7 +12,8 @@ import { saveCheckpoint } from "../../runtime/node/checkpoint.js";
 import { readBytes } from "../../runtime/node/files.js";
 import { openMetrics, type MetricRow } from "../../runtime/node/metrics.js";
 import type { RunFolder } from "../../runtime/node/run-folder.js";
-import { speedOf, type Cursor, type MetricRecord } from "../../runtime/train/loop.js";
+import { speedOf, stepOfWeights, type Cursor, type MetricRecord } from "../../runtime/train/loop.js";
+import type { StoppingReport } from "../../runtime/train/stopping.js";
 import { trainOn } from "../../runtime/training.js";
 import { FINE, INTERRUPTED } from "../exit.js";
 import { onInterrupt } from "../interrupt.js";
@@ -44,6 +45,8 @@ export interface RunResults extends Partial<Evaluation> {
     readonly seconds: number;
     readonly stepsPerSecond: number;
     readonly last: Readonly<Record<string, number>>;
+    /** Of each phase with early stopping. */
+    readonly stopping?: readonly StoppingReport[];
   };
   readonly engine: { readonly name: string; readonly detail: string; readonly threads: number | null };
   readonly peakMemoryBytes: number;
@@ -79,6 +82,7 @@ export async function runTraining(run: TrainingRun): Promise<number> {
     run.resume && existsSync(kept) ? { bytes: readBytes(kept), step: run.resume.total } : undefined,
   );
   let empty = false;
+  const stoppings: StoppingReport[] = [];
   try {
     const { result, averaged } = await trainOn(session, model, dataset, {
       ...settings,
@@ -92,6 +96,7 @@ export async function runTraining(run: TrainingRun): Promise<number> {
         metrics.append(rowOf(record));
         if (run.json) json({ record: rowOf(record) });
       },
+      onStopping: (stopping) => stoppings.push(stopping),
       onEpoch: strip.add,
       onCheckpoint: async (reason, cursor, states) => {
         metrics.sync();
@@ -126,6 +131,7 @@ export async function runTraining(run: TrainingRun): Promise<number> {
       seconds: (performance.now() - began) / 1000,
       stepsPerSecond: speedOf(result.stepsRun, result.stepSeconds),
       last: result.last?.values ?? lastValues(metrics.rows()),
+      ...(stoppings.length > 0 && { stopping: stoppings }),
     };
     const base = { run: folder.path, model: model.name, training, engine: engineOf(run), seed: settings.seed };
     if (result.outcome === "interrupted") {
@@ -136,7 +142,8 @@ export async function runTraining(run: TrainingRun): Promise<number> {
     log(
       `trained ${stepsText(result.stepsRun, training.steps)} in ${duration(training.seconds)}, ${stepSpeed(training.stepsPerSecond)} steps/s`,
     );
-    const trained = openSession({ session, model, dataset, seed: settings.seed, averaged, step: result.cursor.total });
+    for (const line of stoppings.map(stoppingText)) if (line) log(line);
+    const trained = openSession({ session, model, dataset, seed: settings.seed, averaged, step: stepOfWeights(result.cursor) });
     // vega takes half a second to load: not before it is needed
     const { closingPictures } = await import("./pictures.js");
     const sampling = openWorkProgress(process.stderr, run.json);
@@ -183,6 +190,14 @@ export async function runTraining(run: TrainingRun): Promise<number> {
     // a run that failed before it did anything leaves no folder to wonder about
     if (empty) rmSync(folder.path, { recursive: true, force: true });
   }
+}
+
+/** Why a phase ended where it did, and which weights it ended with. */
+function stoppingText({ metric, patience, early, epoch, epochs, step, bestStep, bestEpoch }: StoppingReport): string {
+  const back = bestStep === step ? "" : `the weights are those of epoch ${bestEpoch} (step ${grouped(bestStep)})`;
+  if (early)
+    return `stopped early, at epoch ${epoch} of ${epochs}: ${metric} has not improved for ${patience} epochs${back && `; ${back}`}`;
+  return back && `${metric} was best before the end: ${back}`;
 }
 
 /** "3,000 steps", "500 steps (3,500 in all)" */

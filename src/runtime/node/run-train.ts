@@ -19,6 +19,7 @@ import { leavesOf } from "../nn/spec.js";
 import { carriedByModel, carriedName } from "../train/carried.js";
 import { emaName } from "../train/context.js";
 import { boundData } from "../train/arrays.js";
+import { stepOfWeights } from "../train/loop.js";
 import { checkOptionNames } from "../train/options.js";
 import { train as trainWith, type RunOptions, type TrainedModel, type TrainOptions } from "../training.js";
 import { checkCompatible, loadCheckpoint, saveCheckpoint } from "./checkpoint.js";
@@ -41,7 +42,7 @@ export async function train(model: ModelDefinition, options: NodeTrainOptions): 
   const data = typeof given?.data === "string" ? await loadDataset(given.data, model.streams) : given?.data;
   const engine = await engineOf(given?.engine);
   const trained = await trainWith(model, { ...options, data: data as TrainOptions["data"], engine });
-  return { ...trained, save: (folder) => save(trained, folder, options.seed ?? 0, trained.cursor.total) };
+  return { ...trained, save: (folder) => save(trained, folder, options.seed ?? 0, stepOfWeights(trained.cursor)) };
 }
 
 export interface LoadTrainedOptions extends Omit<TrainOptions, keyof RunOptions | "data" | "engine" | "onProgress"> {
@@ -65,7 +66,8 @@ export async function loadTrained(model: ModelDefinition, folder: string, option
   const session = await (await engineOf(options.engine)).open(options.engineOptions);
   for (const [name, value] of Object.entries(checkpoint.tensors)) await session.write(name, value);
   const averaged = new Set(leaves.map((l) => l.path).filter((path) => session.has(emaName(path))));
-  const { seed, step } = checkpoint.manifest;
+  const { seed, cursor, step: total } = checkpoint.manifest;
+  const step = stepOfWeights({ ...cursor, total });
   const trained = openSession({ session, model, dataset, seed: options.seed ?? seed, averaged, step });
   return { ...trained, save: (to) => save(trained, to, seed, step) };
 }

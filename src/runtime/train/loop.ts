@@ -17,7 +17,7 @@ import type { PhasePlan } from "./plan.js";
 import { pause } from "../engines/pause.js";
 import { createStates, dropAverages } from "./phase-states.js";
 import { runStart } from "./start.js";
-import { EarlyStopping, type StoppingState } from "./stopping.js";
+import { EarlyStopping, type StoppingReport, type StoppingState } from "./stopping.js";
 
 /** JSON: how far training has come. */
 export interface Cursor {
@@ -40,6 +40,17 @@ export interface Cursor {
   readonly started?: readonly string[];
   /** True once all phases are through. */
   readonly done: boolean;
+}
+
+/** The step that the weights of a cursor are of: that of the best epoch once early stopping has brought them back. */
+export function stepOfWeights({ done, stopping, total }: Pick<Cursor, "total"> & Partial<Cursor>): number {
+  return done === true && stopping && stopping.best !== null ? stopping.bestStep : total;
+}
+
+/** A run that is through goes on to a greater length. What early stopping waits for begins anew; its best epoch stays the one to beat. */
+export function furtherFrom(cursor: Cursor): Cursor {
+  const { stopping } = cursor;
+  return { ...cursor, done: false, ...(cursor.done && stopping && { stopping: { ...stopping, bad: 0 } }) };
 }
 
 const startCursor: Cursor = {
@@ -92,6 +103,8 @@ export interface LoopHooks {
   readonly onEpoch?: (total: number) => void | Promise<void>;
   /** `states` are those of the phase at hand, beside the weights and their averages. */
   readonly onCheckpoint?: (reason: CheckpointReason, cursor: Cursor, states: readonly string[]) => void | Promise<void>;
+  /** At the end of a phase with early stopping, once the weights of its best epoch are back. */
+  readonly onStopping?: ((report: StoppingReport) => void) | undefined;
   /** Values of the validation split, by metric; runs at the end of each epoch. */
   readonly validate?: (phase: number) => Promise<Readonly<Record<string, number>>>;
 }
@@ -237,6 +250,7 @@ async function steps(options: Running, run: PhaseRun): Promise<PhaseResult> {
   let lastCheckpoint = performance.now();
   let lastPause = lastCheckpoint;
   let outcome: "finished" | "interrupted" = "finished";
+  let early = false;
 
   const cursor = (): Cursor => ({
     phase: index,
@@ -322,7 +336,8 @@ async function steps(options: Running, run: PhaseRun): Promise<PhaseResult> {
         // an objective of which the gradient alone is known has no value to record
         if (Object.keys(values).length > 0)
           await options.onRecord?.({ phase: plan.name, split: "validation", epoch: step / stepsPerEpoch, step: before + step, values });
-        if (stopping && (await stopping.seen(values, session, plan, before + step))) break;
+        early = (await stopping?.seen(values, session, plan, before + step)) === true;
+        if (early) break;
       }
       if (step < total) {
         await options.onEpoch?.(before + step);
@@ -341,7 +356,16 @@ async function steps(options: Running, run: PhaseRun): Promise<PhaseResult> {
     mark = performance.now();
   }
   if (outcome === "interrupted") await options.onCheckpoint?.("interrupted", cursor(), states());
-  else await stopping?.restoreBest(session, plan);
+  else {
+    const bestStep = await stopping?.restoreBest(session, plan);
+    const settings = run.definition.earlyStopping;
+    if (bestStep !== undefined && settings) {
+      const { metric, patience } = settings;
+      const bestEpoch = (bestStep - before) / stepsPerEpoch;
+      const reached = { epoch: step / stepsPerEpoch, epochs, step: before + step };
+      options.onStopping?.({ phase: plan.name, metric, patience, early, ...reached, bestStep, bestEpoch });
+    }
+  }
   return { outcome, cursor: cursor(), last, states: states() };
 }
 

@@ -17,6 +17,22 @@ export interface StoppingState {
   readonly bad: number;
 }
 
+/** How a phase that was watched ended. Steps are counted from the start of the run, epochs in the phase. */
+export interface StoppingReport {
+  readonly phase: string;
+  readonly metric: string;
+  /** Epochs without an improvement that end it. */
+  readonly patience: number;
+  /** It ended before its length was through. */
+  readonly early: boolean;
+  readonly epoch: number;
+  readonly epochs: number;
+  readonly step: number;
+  /** What came back: weights of this step, at the end of this epoch. Equal to the last where that was the best. */
+  readonly bestStep: number;
+  readonly bestEpoch: number;
+}
+
 type Settings = NonNullable<PhaseDefinition["earlyStopping"]>;
 
 export class EarlyStopping {
@@ -61,9 +77,11 @@ export class EarlyStopping {
     return this.current.bad >= this.settings.patience;
   }
 
-  async restoreBest(session: EngineSession, plan: PhasePlan): Promise<void> {
-    if (this.current.best === null) return;
+  /** The step whose weights came back; undefined where no epoch was measured. */
+  async restoreBest(session: EngineSession, plan: PhasePlan): Promise<number | undefined> {
+    if (this.current.best === null) return undefined;
     for (const name of kept(plan)) await session.write(name, await session.read(`best:${name}`));
+    return this.current.bestStep;
   }
 }
 
