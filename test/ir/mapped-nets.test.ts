@@ -72,6 +72,8 @@ describe("calls of a net that map it", () => {
   it("over the points of a set keeps their order; over entries told apart by place it does not", () => {
     expect(codes(sets("f(e, z) |> dense(3)"))).toEqual([]);
     expect(codes(sets("f(e + cumsum(e, axis = 1), z) |> dense(3)"))).toEqual(["GM3752"]);
+    // a value for each place beside the points: another order of them meets other values
+    expect(codes(sets("f(e, w) |> dense(3)").replace("net f", "param w : real[6, 2] net f"))).toEqual(["GM3752"]);
   });
 
   it("of a variable's own entries is taken to read all of them", () => {
