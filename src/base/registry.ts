@@ -10,6 +10,7 @@ import { gm3Autoregressive } from "./codes/gm3-autoregressive.js";
 import { gm3Missing } from "./codes/gm3-missing.js";
 import { gm3Derivation } from "./codes/gm3-derivation.js";
 import { gm3Map } from "./codes/gm3-map.js";
+import { gm3Nets } from "./codes/gm3-nets.js";
 import { gm3Estimators } from "./codes/gm3-estimators.js";
 import { gm3Players } from "./codes/gm3-players.js";
 import { gm3Energy } from "./codes/gm3-energy.js";
@@ -29,6 +30,7 @@ export const registry = {
   ...gm3Missing,
   ...gm3Players,
   ...gm3Map,
+  ...gm3Nets,
   ...gm3Estimators,
   ...gm4,
   ...gm5,

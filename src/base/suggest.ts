@@ -1,6 +1,7 @@
 /**
  * "Did you mean": the candidate nearest to a name, by the Damerau-Levenshtein distance (optimal string alignment),
- * where a difference in case alone counts as nearest. A far candidate is no help, so the distance is limited to about a third of the name.
+ * where a difference in case alone counts as nearest. A far candidate is no help, so the distance is limited to about a third of the name; and with
+ * one of two letters changed a name is another, so that a candidate for so short a name has both of them.
  */
 
 /** Number of insertions, deletions, substitutions and swaps of neighbours between two texts; `limit + 1` where it is more than `limit`. */
@@ -32,7 +33,7 @@ export function didYouMean(name: string, candidates: Iterable<string>): string |
   let best: string | undefined;
   let bestDistance = limit + 1;
   for (const candidate of candidates) {
-    if (candidate === name) continue;
+    if (candidate === name || (name.length === 2 && !holdsLetters(wanted, plain(candidate)))) continue;
     // Only a nearer one is of interest, and next to one edit nothing is nearer but a change of case.
     const within = Math.ceil(bestDistance) - 1;
     const distance = plain(candidate) === wanted ? 0.5 : within < 1 ? Infinity : editDistance(name, candidate, within);
@@ -43,6 +44,10 @@ export function didYouMean(name: string, candidates: Iterable<string>): string |
     }
   }
   return best;
+}
+
+function holdsLetters(short: string, long: string): boolean {
+  return [...short].every((letter) => long.includes(letter));
 }
 
 function plain(text: string): string {

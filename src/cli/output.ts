@@ -85,3 +85,16 @@ export function table(rows: readonly (readonly string[])[], right: readonly numb
     )
     .join("\n");
 }
+
+/** Text in lines of at most `width` letters where its words allow, after the first one indented; `indent` letters stand before the first already. */
+export function wrapped(text: string, indent: number, width = 80): string {
+  const lines: string[] = [];
+  let line = "";
+  for (const word of text.split(" ")) {
+    if (line !== "" && indent + line.length + 1 + word.length > width) {
+      lines.push(line);
+      line = word;
+    } else line = line === "" ? word : `${line} ${word}`;
+  }
+  return [...lines, line].join(`\n${" ".repeat(indent)}`);
+}

@@ -3,7 +3,7 @@ import { InternalError } from "../base/internal-error.js";
 import type { DeriveContext } from "../ir/derive/context.js";
 import { flowOf, netOf } from "../ir/derive/context.js";
 import { inOrder } from "../ir/derive/walk-bindings.js";
-import type { Binding, BuiltinExpr, Expr, Flow, FlowCallExpr, GradExpr, LayerInstance, LocalExpr, Net } from "../ir/types.js";
+import type { Binding, BuiltinExpr, Expr, Flow, FlowCallExpr, GradExpr, LayerInstance, LocalExpr, Net, NetCallExpr } from "../ir/types.js";
 import type { Degrees } from "../ir/autoregressive/order.js";
 import { ordersIn, ordersOfNet } from "../ir/autoregressive/several.js";
 import { builtins } from "../ir/builtins.js";
@@ -13,6 +13,7 @@ import { layers } from "../ir/layers.js";
 import { childrenOf } from "../ir/walk.js";
 import { leafOf } from "./leaves.js";
 import { lowerBuiltin } from "./lower-builtin.js";
+import { alignedArguments, repeatedResults } from "./mapped-calls.js";
 import { isTaken } from "./reserved.js";
 import { sharedNet } from "./shared-nets.js";
 import { capital } from "./names.js";
@@ -310,13 +311,15 @@ export function layerOptions(context: DeriveContext, instance: LayerInstance, us
   return fields.length === 0 ? [] : [object(fields)];
 }
 
-function lowerNetCall(scope: Scope, net: Net, args: readonly Value[], expr: Expr): Value {
+function lowerNetCall(scope: Scope, net: Net, given: readonly Value[], expr: NetCallExpr): Value {
+  const args = alignedArguments(net, given, expr);
   const masks = masksOf(scope, ordersOfNet(scope.context, net));
   const lead = joinLeads([...args.map(leadOf), ...masks.leads]);
   const weights = netNeeds(scope.context, net);
   const first: Js[] = weights === "none" ? [] : [weights === "own" ? scope.weights(net.path) : scope.weights("")];
   const key = net.random ? [call(`${keyText(scope)}.at`, { kind: "string", value: net.name })] : [];
-  return valueOfType(call(netFunction(scope.context, net), ...first, ...args.map((a) => a.js), ...key, ...masks.args), expr.type, lead);
+  const js = call(netFunction(scope.context, net), ...first, ...args.map((a) => a.js), ...key, ...masks.args);
+  return repeatedResults(scope, net, valueOfType(js, expr.type, lead), expr);
 }
 
 /** The name of a net's function in the generated file, which it may share. */

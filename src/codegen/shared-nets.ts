@@ -76,6 +76,7 @@ function formOf(context: DeriveContext, net: Net, functionOf: (net: string) => s
         net: callee.random ? callee.name : functionOf(callee.name),
         path: below(callee.path),
         args: e.args,
+        over: e.over,
         type: e.type,
       };
     }

@@ -10,7 +10,7 @@ import type * as ast from "../parser/ast.js";
 import { constantOf, inOrder, namesOf } from "./declaration-order.js";
 import { checkDataStarts, declareParams, declareVariables } from "./declare.js";
 import { elaborateDensity } from "./density.js";
-import { type Context, type Env, newOwner } from "./env.js";
+import { type Context, type Env, type LeastCall, newOwner } from "./env.js";
 import { elaborateEvaluate } from "./evaluate.js";
 import { fileScopes, resolveImport } from "./files.js";
 import { followOns } from "./follow-ons.js";
@@ -39,7 +39,7 @@ export function elaborate(input: ElaborateInput, diagnostics: Diagnostics): Mode
   const inside = new Diagnostics();
   const fileScope = fileScopes(input, inside);
   const model = pickModel(input, inside);
-  const ir = model && elaborateModel(model, fileScope, input.set, inside);
+  const ir = model && elaborateSettled(model, fileScope, input.set, inside);
   const syntax = diagnostics.hasErrors;
   const follows = syntax ? followOns([input.root, ...input.files.values()], diagnostics.errors, lacksImport(input)) : () => false;
   for (const d of inside.list) if (!follows(d)) diagnostics.add(d);
@@ -102,11 +102,31 @@ function constrainedNames(model: ast.ModelDecl): ReadonlySet<string> {
   return names;
 }
 
+/** The model, elaborated anew while a net turns out to be called with fewer axes than before: that many it takes, whichever call stands first. */
+function elaborateSettled(
+  model: ast.ModelDecl,
+  fileScope: Scope,
+  set: Readonly<Record<string, StaticValue>>,
+  diagnostics: Diagnostics,
+): ModelIr {
+  const least = new Map<ast.NetDecl, LeastCall>();
+  for (;;) {
+    const found = new Diagnostics();
+    const fewer = new Map<ast.NetDecl, LeastCall>();
+    const ir = elaborateModel(model, fileScope, set, found, { least, fewer });
+    for (const [decl, call] of fewer) least.set(decl, call);
+    if (fewer.size > 0) continue;
+    for (const d of found.list) diagnostics.add(d);
+    return ir;
+  }
+}
+
 function elaborateModel(
   model: ast.ModelDecl,
   fileScope: Scope,
   set: Readonly<Record<string, StaticValue>>,
   diagnostics: Diagnostics,
+  calls: { readonly least: ReadonlyMap<ast.NetDecl, LeastCall>; readonly fewer: Map<ast.NetDecl, LeastCall> },
 ): ModelIr {
   const scope = new Scope(fileScope);
   const cx: Context = {
@@ -120,6 +140,8 @@ function elaborateModel(
     nets: [],
     netByName: new Map(),
     instances: new Map(),
+    leastCalls: calls.least,
+    fewerAxes: calls.fewer,
     flows: [],
     flowByName: new Map(),
     flowInstances: new Map(),

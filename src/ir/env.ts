@@ -6,7 +6,8 @@ import type { Diagnostics } from "../base/report.js";
 import type { Span } from "../base/source.js";
 import type { Facts } from "./facts.js";
 import type { Entity, Scope } from "./scope.js";
-import type { Density, Dim, Expr, Flow, Net, Objective, Param, Type, Variable, WeightNode } from "./types.js";
+import type { Signature } from "./mapped-nets.js";
+import type { Density, Dim, Expr, Flow, Net, Objective, Param, Variable, WeightNode } from "./types.js";
 
 /** State of the elaboration of one model. */
 export interface Context {
@@ -23,6 +24,9 @@ export interface Context {
   readonly nets: Net[];
   readonly netByName: Map<string, Net>;
   readonly instances: Map<ast.NetDecl, NetInstance[]>;
+  /** Calls of nets of the model that an earlier elaboration has found to have the fewest axes; and those that this one finds. */
+  readonly leastCalls: ReadonlyMap<ast.NetDecl, LeastCall>;
+  readonly fewerAxes: Map<ast.NetDecl, LeastCall>;
   /** Elaborated flows, those that others are made of first, and the one instance of each flow of the model. */
   readonly flows: Flow[];
   readonly flowByName: Map<string, Flow>;
@@ -51,11 +55,18 @@ export interface Context {
 }
 
 export interface NetInstance {
-  /** How it was called: types of tensor arguments, texts of static ones. */
-  readonly signature: readonly (Type | string)[];
+  readonly signature: Signature;
   readonly callSpan: Span;
   /** undefined: its body is broken, which has been reported. */
   readonly net: Net | undefined;
+}
+
+/** A call of a net, as far as its instance follows from it. */
+export interface LeastCall {
+  readonly signature: Signature;
+  readonly callSpan: Span;
+  /** Of each argument, what its parameter takes over. */
+  readonly facts: readonly Pick<Facts, "classes" | "blocks">[];
 }
 
 export interface FlowInstance {

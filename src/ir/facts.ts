@@ -93,8 +93,10 @@ function findFacts(cx: Context, expr: Expr): Facts {
       return ranged({ low: expr.value, high: expr.value, lowOpen: false, highOpen: false });
     case "local":
       return cx.facts.get(expr.local.id) ?? noFacts;
-    case "netCall":
-      return cx.facts.get(netKey(expr.net)) ?? noFacts;
+    case "netCall": {
+      const facts = cx.facts.get(netKey(expr.net)) ?? noFacts;
+      return expr.over ? mapped(facts) : facts;
+    }
     case "variable": {
       const domain = cx.variables.get(expr.variable)?.domain;
       return domain ? factsOfDomain(domain) : noFacts;
@@ -163,6 +165,11 @@ function findFacts(cx: Context, expr: Expr): Facts {
     case "grad":
       return noFacts;
   }
+}
+
+/** Of a value with further axes in front: its leading ones are others. */
+function mapped(facts: Facts): Facts {
+  return { ...facts, blocks: undefined, fields: facts.fields && new Map([...facts.fields].map(([name, f]) => [name, mapped(f)])) };
 }
 
 /** Whether two evaluations of it may differ. */

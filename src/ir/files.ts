@@ -90,6 +90,8 @@ function constantEnv(scope: Scope, diagnostics: Diagnostics): Env {
     nets: [],
     netByName: new Map(),
     instances: new Map(),
+    leastCalls: new Map(),
+    fewerAxes: new Map(),
     flows: [],
     flowByName: new Map(),
     flowInstances: new Map(),

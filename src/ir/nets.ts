@@ -1,6 +1,6 @@
 /**
- * Nets: a net of the model is one instance, elaborated at its first call with the types of that call; a net of a file or of the library is a
- * template, elaborated anew at each call site. Arguments known at compile time are put in place; tensors become parameters.
+ * Nets: a net of the model is one instance, elaborated with the types of its first call, or of one with fewer axes (mapped-nets.ts); a net of a file
+ * or of the library is a template, elaborated anew at each call site. Arguments known at compile time are put in place; tensors become parameters.
  */
 import { report } from "../base/report.js";
 import type { Span } from "../base/source.js";
@@ -10,16 +10,17 @@ import { attributed } from "./attribution.js";
 import { bindLocal, checkFree, flatten, localEntity } from "./body.js";
 import { notTooDeep } from "./builtin-call.js";
 import { builtins } from "./builtins.js";
-import { type Context, type Env, freshId, type NetInstance, newOwner, newPlace, within } from "./env.js";
+import { type Context, type Env, freshId, type LeastCall, type NetInstance, newOwner, newPlace, within } from "./env.js";
 import { elaborateExpr } from "./expr.js";
 import { factsOf, netKey, noFacts } from "./facts.js";
 import { refused } from "./layer-call.js";
 import { layers } from "./layers.js";
+import { mappedOver, mayMap, type Signature, withFront } from "./mapped-nets.js";
 import { type Entity, Scope } from "./scope.js";
-import { sameShape, sameType, showType } from "./shapes.js";
+import { sameType, showType } from "./shapes.js";
 import { proveSymmetry } from "./symmetry/prove.js";
 import { evaluateStatic, showStatic, type Static } from "./static.js";
-import type { Binding, Expr, Local, Net, Type } from "./types.js";
+import type { Binding, Dim, Expr, Local, Net } from "./types.js";
 
 type NetEntity = Extract<Entity, { kind: "net" }>;
 
@@ -41,11 +42,13 @@ export function callNet(env: Env, entity: NetEntity, callee: ast.NameExpr, actua
     if (arg) args.push(arg);
   }
   if (args.length < decl.params.length) return undefined;
-  const net = entity.template ? newTemplateInstance(env, entity, args, callee.span) : modelInstance(env, entity, args, callee.span);
-  if (!net) return undefined;
+  const found = entity.template ? newTemplateInstance(env, entity, args, callee.span) : modelInstance(env, entity, args, callee.span);
+  if (!found) return undefined;
+  const { net, over } = found;
   if (net.random) env.owner.random = true;
   const tensors = args.flatMap((a) => (a.kind === "tensor" ? [a.expr] : []));
-  return notTooDeep(env, { kind: "netCall", net: net.name, args: tensors, type: net.result.type, span });
+  const mapped = over.length > 0 ? { over } : {};
+  return notTooDeep(env, { kind: "netCall", net: net.name, args: tensors, ...mapped, type: withFront(over, net.result.type), span });
 }
 
 function argumentOf(env: Env, actual: Actual): NetArgument | undefined {
@@ -100,41 +103,71 @@ function isTableName(name: string): boolean {
 
 // ---- instances -----------------------------------------------------------------------------------
 
-function signatureOf(args: readonly NetArgument[]): readonly (Type | string)[] {
+interface Found {
+  readonly net: Net;
+  /** Axes that this call maps it over. */
+  readonly over: readonly Dim[];
+}
+
+function signatureOf(args: readonly NetArgument[]): Signature {
   return args.map((arg) =>
     arg.kind === "tensor" ? arg.expr.type : arg.kind === "static" ? showStatic(arg.value) : arg.ast.span.file.path + arg.ast.span.start,
   );
 }
 
-function sameSignature(a: readonly (Type | string)[], b: readonly (Type | string)[]): boolean {
+function sameSignature(a: Signature, b: Signature): boolean {
   return a.every((x, i) => {
     const y = b[i];
     return typeof x === "string" || typeof y === "string" ? x === y : y !== undefined && sameType(x, y);
   });
 }
 
-/** The instance of a model's net: made at the first call; a call with other shapes is an error where weights are shared. */
-function modelInstance(env: Env, entity: NetEntity, args: readonly NetArgument[], callSpan: Span): Net | undefined {
+/** The instance of a model's net, made at the first call; where it has weights, other calls map it, or are an error. */
+function modelInstance(env: Env, entity: NetEntity, args: readonly NetArgument[], callSpan: Span): Found | undefined {
   const { cx } = env;
-  const instances = cx.instances.get(entity.decl) ?? [];
+  const { decl } = entity;
+  const name = decl.name.name;
   const signature = signatureOf(args);
+  const least = cx.leastCalls.get(decl);
+  if (least && !cx.instances.has(decl)) {
+    const net = elaborateNet(env, entity, standIns(cx, args, least), name, name, least.callSpan);
+    cx.instances.set(decl, [{ signature: least.signature, callSpan: least.callSpan, net }]);
+  }
+  const instances = cx.instances.get(decl) ?? [];
   const same = instances.find((instance) => sameSignature(instance.signature, signature));
-  if (same) return same.net;
+  if (same) return same.net && { net: same.net, over: [] };
   const [first] = instances;
-  if (first && !first.net) return undefined;
-  const name = entity.decl.name.name;
-  if (first?.net && hasWeights(cx, first.net)) {
-    reportOtherShapes(env, name, first, signature, callSpan);
-    return undefined;
+  if (first && (!first.net || hasWeights(cx, first.net))) {
+    const over = first.net && mappedOver(first.signature, signature);
+    if (first.net && over)
+      return mayMap(cx, first.net, over, { first: first.callSpan, mapped: callSpan }) ? { net: first.net, over } : undefined;
+    if (!mappedOver(signature, first.signature)) {
+      if (first.net) reportOtherShapes(env, name, first, signature, callSpan);
+      return undefined;
+    }
+    // the net takes less than its first call hands it, which may be why its body was wrong there: with that known, the model is elaborated again
+    const facts = args.map((arg) => (arg.kind === "tensor" ? factsOf(cx, arg.expr) : noFacts));
+    cx.fewerAxes.set(decl, { signature, callSpan, facts: facts.map(({ classes, blocks }) => ({ classes, blocks })) });
   }
   const net = elaborateNet(env, entity, args, first ? freshId(cx, name) : name, name, callSpan);
-  cx.instances.set(entity.decl, [...instances, { signature, callSpan, net }]);
-  return net;
+  const made = { signature, callSpan, net };
+  cx.instances.set(decl, cx.fewerAxes.has(decl) ? [made, ...instances] : [...instances, made]);
+  return net && { net, over: [] };
 }
 
-function reportOtherShapes(env: Env, name: string, first: NetInstance, signature: readonly (Type | string)[], callSpan: Span): void {
-  const rows = rowsOf(first.signature, signature);
-  const show = (s: readonly (Type | string)[]): string => s.map((x) => (typeof x === "string" ? x : showType(x))).join("; ");
+/** The arguments of a call that is met later, as far as an instance is made of them. */
+function standIns(cx: Context, args: readonly NetArgument[], { signature, callSpan, facts }: LeastCall): readonly NetArgument[] {
+  return args.map((arg, i) => {
+    const type = signature[i];
+    if (typeof type !== "object") return arg;
+    const local: Local = { id: freshId(cx, "argument"), name: "argument", type, span: callSpan };
+    cx.facts.set(local.id, { ...noFacts, ...facts[i] });
+    return { kind: "tensor", expr: { kind: "local", local, type, span: callSpan } };
+  });
+}
+
+function reportOtherShapes(env: Env, name: string, first: NetInstance, signature: Signature, callSpan: Span): void {
+  const show = (s: Signature): string => s.map((x) => (typeof x === "string" ? x : showType(x))).join("; ");
   report(
     env.cx.diagnostics,
     "GM2041",
@@ -142,22 +175,9 @@ function reportOtherShapes(env: Env, name: string, first: NetInstance, signature
     { name, first: show(first.signature), second: show(signature) },
     {
       labels: [{ span: first.callSpan, text: `first called with ${show(first.signature)}` }],
-      help: [
-        ...(rows
-          ? [`of rows \`u\`, hand it one after another: \`for k in 1..${rows} { h[k] = ${name}(u[k]) }\` in a body, and \`stack(h[1], …)\``]
-          : []),
-        "a net of the model is one instance; move it out of the model to have one per call",
-      ],
+      help: ["a net of the model is one instance; move it out of the model to have one per call"],
     },
   );
-}
-
-/** How many rows the one has, where it is several values of the other's shape, as pseudo-inputs are of data. */
-function rowsOf([a]: readonly (Type | string)[], [b]: readonly (Type | string)[]): number | undefined {
-  if (typeof a !== "object" || typeof b !== "object" || a.kind !== "tensor" || b.kind !== "tensor") return undefined;
-  const [more, one] = a.shape.length > b.shape.length ? [a.shape, b.shape] : [b.shape, a.shape];
-  const [rows, ...rest] = more;
-  return rows !== undefined && sameShape(rest, one) ? rows.size : undefined;
 }
 
 export function hasWeights(cx: Context, net: Net): boolean {
@@ -168,7 +188,7 @@ export function hasWeights(cx: Context, net: Net): boolean {
   });
 }
 
-function newTemplateInstance(env: Env, entity: NetEntity, args: readonly NetArgument[], callSpan: Span): Net | undefined {
+function newTemplateInstance(env: Env, entity: NetEntity, args: readonly NetArgument[], callSpan: Span): Found | undefined {
   const base = entity.decl.name.name;
   const { name, path } = newPlace(env.owner, base);
   const net = elaborateNet(env, entity, args, freshId(env.cx, base), path, callSpan);
@@ -177,7 +197,7 @@ function newTemplateInstance(env: Env, entity: NetEntity, args: readonly NetArgu
     if (refused(env, env.owner, `\`${base}\``, callSpan)) return undefined;
     env.owner.weights.push({ kind: "net", name, net: net.name });
   }
-  return net;
+  return { net, over: [] };
 }
 
 function elaborateNet(

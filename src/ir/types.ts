@@ -484,6 +484,8 @@ export interface NetCallExpr extends ExprBase {
   readonly kind: "netCall";
   readonly net: string;
   readonly args: readonly Expr[];
+  /** Of a call that is mapped: axes in front of the result, and of those arguments that have more than the net takes; the others are the same for all. */
+  readonly over?: readonly Dim[];
 }
 /** `f(z)`, `f.inverse(x)`; the value alone: densities add the log-determinant. */
 export interface FlowCallExpr extends ExprBase {

@@ -46,6 +46,9 @@ describe("didYouMean", () => {
     ["foo", ["Bernoulli", "Normal"], undefined],
     ["same", ["same"], undefined],
     ["ab", ["ba"], "ba"],
+    ["LR", ["VR", "L", "R"], undefined],
+    ["lr", ["LR", "VR"], "LR"],
+    ["mu", ["nu", "mus"], "mus"],
   ] as const)("%s of %j: %s", (name, candidates, wanted) => {
     expect(didYouMean(name, candidates)).toBe(wanted);
   });

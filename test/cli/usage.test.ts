@@ -305,6 +305,8 @@ describe("fmt and explain", () => {
     };
     expect(found.engines.map((e) => e.name)).toContain(found.auto);
     expect(found.datasets.map((d) => d.name)).toContain("mnist");
-    expect((await gmcHere(["doctor"])).stdout).toContain("reference");
+    const text = (await gmcHere(["doctor"])).stdout;
+    expect(text).toContain("reference");
+    expect(text.split("\n").filter((line) => line.length > 80)).toEqual([]);
   });
 });

@@ -1,4 +1,7 @@
-/** The training steps of a few examples on the tfjs engine: nets, convolutions both ways, chains, flows, masks, importance weights, games. */
+/**
+ * The training steps of a few examples on the tfjs engine: nets, convolutions both ways, chains, flows, masks, importance weights, games, a net
+ * mapped over rows.
+ */
 import { describe, it } from "vitest";
 import { tfjsEngine } from "../../src/runtime/engines/tfjs/index.js";
 import { expectSameSteps } from "./example-steps.js";
@@ -7,6 +10,7 @@ import { expectSameSteps } from "./example-steps.js";
 const examples: readonly (readonly [file: string, tolerance: number])[] = [
   ["vae.gm", 1e-4],
   ["iwae.gm", 3e-4],
+  ["vamp_vae.gm", 1e-4],
   ["conv_vae.gm", 1e-4],
   ["dcgan.gm", 3e-4],
   ["pixelcnn.gm", 1e-4],

@@ -71,6 +71,14 @@ describe("filters", () => {
     expect(deep.rows.data[64 + 9]).toBeCloseTo(expected, 6);
     expect(deep.paths).toEqual(["W1", "W2"]);
     expect(() => throughLayer(below!, model, stored, "W3")).toThrow(/does not meet the 5 units of `W1`/);
+    const refused = ((): unknown => {
+      try {
+        return throughLayer(below!, model, stored, "W3");
+      } catch (error) {
+        return error;
+      }
+    })();
+    expect(refused).toMatchObject({ code: "GM5311", help: [expect.stringContaining("weights with an axis of 5: `W2`")] });
     expect(() => throughLayer(below!, model, stored, "W9")).toThrow(/no weight `W9`/);
   });
 

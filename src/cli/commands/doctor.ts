@@ -4,7 +4,7 @@ import { listDatasets } from "../../runtime/node/datasets.js";
 import { automaticAmong, probeEngines } from "../../runtime/engines/registry.js";
 import { version } from "../../version.js";
 import { FINE, WRONG } from "../exit.js";
-import { bytes, json, paint, stdout, table } from "../output.js";
+import { bytes, json, paint, stdout, wrapped } from "../output.js";
 
 interface DoctorFlags {
   readonly json?: boolean;
@@ -31,10 +31,11 @@ export async function doctorCommand(flags: DoctorFlags): Promise<number> {
   stdout(`${machine.processor}, ${machine.threads} threads, ${bytes(machine.memory)} memory\n`);
   stdout(c.bold("Engines"));
   const name = Math.max(...engines.map((e) => e.name.length));
-  for (const e of engines)
-    stdout(`  ${mark(e.available)}  ${e.name.padEnd(name)}  ${e.detail}${e.name === chosen ? "  (--engine auto takes it)" : ""}`);
+  const line = (available: boolean, label: string, width: number, text: string): void =>
+    stdout(`  ${mark(available)}  ${label.padEnd(width)}  ${wrapped(text, width + 9)}`);
+  for (const e of engines) line(e.available, e.name, name, `${e.detail}${e.name === chosen ? " (--engine auto takes it)" : ""}`);
   stdout(`\n${c.bold("Data sets")}`);
-  const rows = table(datasets.map((d) => [d.name, d.title])).split("\n");
-  datasets.forEach((d, i) => stdout(`  ${mark(d.available)}  ${rows[i] ?? ""}`));
+  const longest = Math.max(...datasets.map((d) => d.name.length));
+  for (const d of datasets) line(d.available, d.name, longest, d.title);
   return chosen === undefined ? WRONG : FINE;
 }

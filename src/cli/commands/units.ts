@@ -87,7 +87,7 @@ function choose<T extends UnitRows>(
   /** What to do where there are none. */
   without: readonly string[],
 ): readonly T[] {
-  const has = (): readonly string[] => (found.length === 0 ? [] : [`these are: ${found.map((f) => f.paths.join()).join(", ")}`]);
+  const has = (): readonly string[] => (found.length === 0 ? without : [`these are: ${found.map((f) => f.paths.join()).join(", ")}`]);
   if (named === undefined) {
     if (found.length === 0) throw new GmcError("GM5311", `${model.name} has no weight over ${over}`, without);
     return found;

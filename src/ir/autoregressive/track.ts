@@ -9,7 +9,7 @@ import { builtins } from "../builtins.js";
 import { type DeriveContext, netOf } from "../derive/context.js";
 import { inOrder } from "../derive/walk-bindings.js";
 import { layers } from "../layers.js";
-import type { BuiltinExpr, Expr, LayerExpr, LayerInstance } from "../types.js";
+import type { BuiltinExpr, Expr, LayerExpr, LayerInstance, NetCallExpr } from "../types.js";
 import { childrenOf } from "../walk.js";
 import { across, entries, type Grid, greatest, gridOf, meet, NONE, readsNothing, reshaped, uniform } from "./grid.js";
 import { maskRule, type Ordered, partRule, type PartUnits } from "./masks.js";
@@ -149,6 +149,7 @@ export function track(
           [expr.arg, ...expr.given].map((a) => tensor(a, frame)),
         );
       case "netCall": {
+        if (expr.over) return ofMapped(expr, frame);
         const net = netOf(context, expr.net);
         const key = `${net.name}(${expr.args.map((a) => intern(visit(a, frame))).join()})`;
         const before = results.get(key);
@@ -176,6 +177,20 @@ export function track(
       default:
         return assertNever(expr);
     }
+  };
+
+  /** A net that is mapped over rows of what it is handed is not followed: each entry may read all of it. */
+  const ofMapped = (expr: NetCallExpr, frame: Frame): AnyGrid => {
+    const args = expr.args.map((a) => tensor(a, frame));
+    if (expr.type.kind === "tensor") return all(shapeOf(expr), args);
+    const fields = expr.type.fields.map(({ name, type }): [string, Grid] => [
+      name,
+      all(
+        type.shape.map((d) => d.size),
+        args,
+      ),
+    ]);
+    return { kind: "record", fields: new Map(fields) };
   };
 
   /** The frame of a net at one call. */
@@ -253,6 +268,7 @@ export function track(
           break;
         }
         case "netCall": {
+          if (e.over) return [];
           const inner = frameOf(e, at.frame);
           at = { expr: netOf(context, e.net).result, frame: inner };
           break;
@@ -297,7 +313,7 @@ export function track(
         const origin = originOf(expr, frame);
         if (!origin) return undefined;
         ({ expr, frame } = origin);
-      } else if (expr.kind === "netCall") {
+      } else if (expr.kind === "netCall" && !expr.over) {
         const inner = frameOf(expr, frame);
         expr = netOf(context, expr.net).result;
         frame = inner;

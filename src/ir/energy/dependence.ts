@@ -10,7 +10,7 @@ import { builtins, isLinearIn, type Linearity, type Reads } from "../builtins.js
 import { type DeriveContext, netOf } from "../derive/context.js";
 import { inOrder } from "../derive/walk-bindings.js";
 import { layers } from "../layers.js";
-import type { BuiltinExpr, Dim, Expr, FlowCallExpr, GradExpr, LayerExpr, Variable } from "../types.js";
+import type { BuiltinExpr, Dim, Expr, FlowCallExpr, GradExpr, LayerExpr, NetCallExpr, Variable } from "../types.js";
 import { childrenOf } from "../walk.js";
 import {
   arranged,
@@ -146,6 +146,11 @@ export function structureOf(context: DeriveContext, names: readonly string[]): S
           childrenOf(expr).map((a) => tensorOf(a, env)),
         );
       case "netCall": {
+        if (expr.over)
+          return ofMapped(
+            expr,
+            expr.args.map((a) => tensorOf(a, env)),
+          );
         const net = netOf(context, expr.net);
         const inner = new Map<string, AnyReach>(
           net.params.map((p, i) => {
@@ -217,7 +222,7 @@ function flat(reach: AnyReach): Reach {
 
 /** What a rule needs to know of an operation. */
 interface Operation {
-  readonly expr: BuiltinExpr | LayerExpr | FlowCallExpr | GradExpr;
+  readonly expr: BuiltinExpr | LayerExpr | FlowCallExpr | GradExpr | NetCallExpr;
   readonly name: string;
   readonly linear: Linearity | undefined;
   readonly reads: Reads | undefined;
@@ -298,6 +303,13 @@ function ofLayer(expr: LayerExpr, args: readonly Reach[]): Reach {
 /** Any entry of the result may depend on any entry of what is mapped. */
 function ofFlow(expr: FlowCallExpr, args: readonly Reach[]): Reach {
   return result({ expr, name: expr.flow, linear: undefined, reads: undefined, axes: [], power: undefined, moves: false, args });
+}
+
+/** A net that is mapped over rows of what it is handed is not followed: any entry may depend on any of it. */
+function ofMapped(expr: NetCallExpr, args: readonly Reach[]): AnyReach {
+  const reach = result({ expr, name: expr.net, linear: undefined, reads: undefined, axes: [], power: undefined, moves: false, args });
+  if (expr.type.kind === "tensor") return reach;
+  return { kind: "record", fields: new Map(expr.type.fields.map((f) => [f.name, reach])) };
 }
 
 /** A derivative may read whatever its function reads, and in any way: that of `x^2 y` in `x` reads `y` too, that of a sum is no sum. */

@@ -5,7 +5,8 @@
 import { assertNever } from "../../base/internal-error.js";
 import { builtins, type Options } from "../builtins.js";
 import { layers } from "../layers.js";
-import type { Expr, Net } from "../types.js";
+import { inFront } from "../mapped-nets.js";
+import type { Expr, Net, NetCallExpr } from "../types.js";
 import { type Axis, byPlace, entrywise, isMoved, type Placed, type PermutesRule } from "./axes.js";
 
 /** A value, and the last function or layer that handed the points on to it. */
@@ -98,7 +99,8 @@ export function followPoints(net: Net, points: ReadonlySet<string>, netOf: (name
         case "netCall": {
           const inner = netOf(expr.net);
           const values = expr.args.map(visit);
-          const found = values.some(concernsPoints) ? callOf(inner, values) : stillOf(expr);
+          const call = (): Value => (expr.over ? ofMapped(expr, inner, values) : callOf(inner, values));
+          const found = values.some(concernsPoints) ? call() : stillOf(expr);
           return found.kind === "record"
             ? { kind: "record", fields: new Map([...found.fields].map(([name, f]) => [name, within(f, expr)])) }
             : within(found, expr);
@@ -119,6 +121,28 @@ export function followPoints(net: Net, points: ReadonlySet<string>, netOf: (name
         default:
           return assertNever(expr);
       }
+    };
+
+    /** A net that is mapped over axes in front: it gives points in their order where these are the points and all else is the same for all. */
+    const ofMapped = (expr: NetCallExpr, inner: Net, values: readonly Value[]): Value => {
+      const lines = values.map((v) => (v.kind === "record" ? [...v.fields.values()] : [v]));
+      const lost = lines.flat().find((v) => v.kind === "lost");
+      if (lost) return lost;
+      const from = lines.flat().find((v) => v.kind === "ordered" && isMoved(v)) as Ordered;
+      const at = from.axes.indexOf("moved");
+      const alike = lines.every((line, i) => {
+        const [param, arg] = [inner.params[i], expr.args[i]];
+        const front = (param && arg && inFront(param.type, arg.type)?.length) ?? 0;
+        return line.every(
+          (v) => v.kind === "ordered" && v.axes.every((axis, j) => (axis === "moved") === (j === at && j < front) || axis === "alike"),
+        );
+      });
+      if (!alike) return { kind: "lost", expr, why: "does not map each of the points alike", trail: from.trail, calls: [] };
+      const inOrder = (v: Ordered | Lost): Ordered | Lost =>
+        v.kind === "lost" ? v : { ...v, axes: v.axes.with(at, "moved"), trail: from.trail };
+      const result = stillOf(expr);
+      if (result.kind !== "record") return inOrder(result);
+      return { kind: "record", fields: new Map([...result.fields].map(([name, f]) => [name, inOrder(f)])) };
     };
 
     const applied = (

@@ -67,3 +67,9 @@ export function takeEvent(table: Tensor, labels: Tensor, rank: number, labelRank
   // no product: what is not picked may be infinite
   return sum(select(hot, rows, 0), [-rank]);
 }
+
+/** Values [...lead, ...sizes, ...event] that are alike along `sizes`, of x [...lead, 1, …, ...event], or of one that lacks these axes and all leading ones. */
+export function repeatEvent(x: Tensor, eventRank: number, sizes: Shape): Tensor {
+  const event = x.shape.slice(x.shape.length - eventRank);
+  return broadcastTo(x, broadcastShapes("repeatEvent", [x.shape, [...sizes, ...event]]));
+}

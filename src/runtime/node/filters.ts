@@ -103,6 +103,7 @@ export function throughLayer<T extends UnitRows>(below: T, model: ModelDefinitio
     throw new GmcError(
       "GM5311",
       `\`${path}\` [${spec.shape.join(", ")}] does not meet the ${units} units of \`${below.paths.join(" · ")}\``,
+      meetingHelp(model, below, units),
     );
   }
   const count = next.shape[0] ?? 0;
@@ -163,6 +164,19 @@ function stepBetween(model: ModelDefinition, [kh = 1, , from, to]: Shape): numbe
     }
   }
   return 1;
+}
+
+/** The weights that do meet the units. */
+function meetingHelp(model: ModelDefinition, { paths }: UnitRows, units: number): readonly string[] {
+  const meeting = leavesOf(model.weights).filter(
+    ({ path, spec }) => !paths.includes(path) && spec.shape.length >= 2 && spec.shape.includes(units),
+  );
+  const names = meeting.map(({ path }) => `\`${path}\``).join(", ");
+  return [
+    meeting.length > 0
+      ? `weights with an axis of ${units}: ${names}`
+      : `no other weight has an axis of ${units}: leave \`${paths.at(-1) ?? ""}\` as the last one`,
+  ];
 }
 
 /** GM5311 for a path that no weight has. */
