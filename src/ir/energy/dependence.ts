@@ -369,12 +369,18 @@ function degrees(
   ds: readonly Dependence[],
 ): { readonly degree: Degree; readonly unitDegree: Degree } {
   const [a, b] = ds;
+  if (isZeroTimes(op.expr)) return { degree: 1, unitDegree: 1 };
   if (isLinearIn(op.linear, positions))
     return { degree: atMost(Math.max(...ds.map((d) => d.degree))), unitDegree: atMost(Math.max(...ds.map((d) => d.unitDegree))) };
   if (a && b && ds.length === 2 && positions.every((i) => isLinearIn(op.linear, [i]))) return multiplied(a, b);
   if (a && ds.length === 1 && op.power !== undefined)
     return { degree: atMost(a.degree * op.power), unitDegree: atMost(a.unitDegree * op.power) };
   return { degree: 3, unitDegree: 3 };
+}
+
+/** `0 * x^2`, where a hyperparameter leaves a term out: whatever x is, a constant is affine. */
+function isZeroTimes(e: Operation["expr"]): boolean {
+  return e.kind === "builtin" && e.fn === "mul" && e.args.some((a) => a.kind === "number" && a.value === 0);
 }
 
 function multiplied(a: Dependence, b: Dependence): { readonly degree: Degree; readonly unitDegree: Degree } {
