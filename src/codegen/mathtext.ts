@@ -183,7 +183,7 @@ function unnormalised(n: Notation, q: Extract<Quantity, { kind: "unnormalised" }
   const given = q.given.map(n.name);
   switch (q.method.kind) {
     case "exact": {
-      const hidden = [...q.method.sum, ...(q.method.joint ?? []), ...q.method.enumerate];
+      const hidden = [...q.method.sum, ...(q.method.joint ?? []), ...Object.keys(q.method.paired ?? {}), ...q.method.enumerate];
       if (hidden.length === 0) return `-${n.fn("E", given)}`;
       return n.log(n.sum("sum", hidden.map(n.name).join(", "), n.fn("exp", [`-${n.fn("E", [...given, ...hidden.map(n.name)])}`])));
     }

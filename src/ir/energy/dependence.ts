@@ -80,8 +80,8 @@ export interface Structure {
 
 const nothing: Reach = { kind: "tensor", on: new Map(), pairs: new Map() };
 
-/** Dependence on the variables named; all others are constants. */
-export function structureOf(context: DeriveContext, names: readonly string[]): Structure {
+/** Dependence on the variables named; all others are constants. Two of one shape in `together` count as one besides, under their `pairKey`. */
+export function structureOf(context: DeriveContext, names: readonly string[], together?: readonly [string, string]): Structure {
   const tracked = new Map(
     names.flatMap((name): [string, Variable][] => {
       const variable = context.model.variables.get(name);
@@ -113,7 +113,7 @@ export function structureOf(context: DeriveContext, names: readonly string[]): S
         return nothing;
       case "variable": {
         const variable = tracked.get(expr.variable);
-        return variable ? leaf(variable) : nothing;
+        return variable ? leaf(variable, together?.includes(variable.name) ? pairKey(...together) : undefined) : nothing;
       }
       case "local": {
         const inner = env?.get(expr.local.id) ?? bound.get(expr.local.id);
@@ -188,7 +188,7 @@ function reachKey(reach: AnyReach): string {
   return JSON.stringify([on, [...reach.pairs.keys()]]);
 }
 
-function leaf(variable: Variable): Reach {
+function leaf(variable: Variable, pair: string | undefined): Reach {
   const { shape } = variable.domain;
   const own: Dependence = {
     coupling: "single",
@@ -200,6 +200,7 @@ function leaf(variable: Variable): Reach {
     bends: undefined,
   };
   const on = new Map([[variable.name, own]]);
+  if (pair !== undefined) on.set(pair, own);
   if (variable.domain.name === "real") on.set(allReal, { ...own, place: arranged(variable.name, shape.length) });
   return { kind: "tensor", on, pairs: new Map() };
 }
