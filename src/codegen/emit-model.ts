@@ -109,9 +109,7 @@ export function emitModel(derived: DerivedModel, source: SourceInfo): EmittedMod
     ),
     streams: array(model.streams.map((s) => object(s.map((v): JsField => ({ name: v, value: spec(context, v) }))))),
     latents: object(
-      [...model.variables.values()]
-        .filter((v) => v.role === "latent")
-        .map((v): JsField => ({ name: v.name, value: blockSpec(v.domain) })),
+      [...model.variables.values()].filter((v) => v.role === "latent").map((v): JsField => ({ name: v.name, value: blockSpec(v.domain) })),
     ),
     weights: name("weights"),
     densities: object(
