@@ -2,9 +2,9 @@
 // source sha256 5b5e0bd6f3e8ca37123913a5793fcf98a3c46eaabd1b2ea16b3aff261af41709
 
 import {
-  add, binary, blockSum, chainStart, chainsOf, convolve, defineModel, div, drawUnits, energyModel, exp, freeEnergy,
-  gibbsChain, init, log, logPartitionSurrogate, mean, meanField, meanFieldBound, moveChains, mul, neg, param,
-  reconstructionError, rowsOf, sgd, stopGradient, sub, sum, term, upsample, type Key, type Tensor, type Values,
+  add, atMostOne, binary, blockSum, chainStart, chainsOf, convolve, defineModel, div, drawUnits, energyModel, exp,
+  freeEnergy, gibbsChain, init, log, logPartitionSurrogate, mean, meanField, meanFieldBound, moveChains, mul, neg,
+  param, reconstructionError, rowsOf, sgd, stopGradient, sub, sum, term, upsample, type Key, type Tensor, type Values,
   type WeightsOf,
 } from "gmc/runtime";
 
@@ -228,7 +228,7 @@ export const model = defineModel<typeof weights, "v">({
   },
   hyperparameters: { K1: 24, K2: 40, rho1: 0.005, rho2: 0.01, strength1: 300, strength2: 100 },
   streams: [{ v: binary([28, 28, 1]) }],
-  latents: { h1: binary([18, 18, 24]), h2: binary([4, 4, 40]) },
+  latents: { h1: atMostOne(binary([18, 18, 24]), [2, 2]), h2: atMostOne(binary([4, 4, 40]), [2, 2]) },
   weights,
   densities: {
     p: {

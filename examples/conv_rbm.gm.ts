@@ -2,9 +2,9 @@
 // source sha256 651e32ae70d72d95e7724b16bfb670e367950b5316daf84eceea3fba71c92be9
 
 import {
-  add, binary, blockSum, chainsOf, convolve, defineModel, div, energyModel, exp, freeEnergy, gibbsChain, init, log,
-  logPartitionSurrogate, mean, moveChains, mul, neg, param, reconstructionError, sgd, stopGradient, sub, sum, term,
-  upsample, type Tensor, type Values, type WeightsOf,
+  add, atMostOne, binary, blockSum, chainsOf, convolve, defineModel, div, energyModel, exp, freeEnergy, gibbsChain,
+  init, log, logPartitionSurrogate, mean, moveChains, mul, neg, param, reconstructionError, sgd, stopGradient, sub, sum,
+  term, upsample, type Tensor, type Values, type WeightsOf,
 } from "gmc/runtime";
 
 /** Every weight: where it lives, its shape, how it starts. */
@@ -91,7 +91,7 @@ export const model = defineModel<typeof weights, "v">({
   },
   hyperparameters: { K: 24, rho: 0.005, strength: 300 },
   streams: [{ v: binary([28, 28, 1]) }],
-  latents: { h: binary([18, 18, 24]) },
+  latents: { h: atMostOne(binary([18, 18, 24]), [2, 2]) },
   weights,
   densities: {
     p: {

@@ -8,7 +8,7 @@ import { givenTheirSum } from "../ir/derive/own-reads.js";
 import { weightEntries } from "../ir/derive/weights.js";
 import { leavesOutEnds, levelsOf } from "../ir/derive/preparation.js";
 import { drawsUnitVectors, openEnds } from "../ir/support.js";
-import type { Density } from "../ir/types.js";
+import type { Density, Domain } from "../ir/types.js";
 import { array, bool, call, type Js, type JsDeclaration, type JsField, name, num, numbers, object, str } from "./js.js";
 import { emitChain, impliedPartitions } from "./emit-energy.js";
 import { lowerEnergy } from "./lower-energy.js";
@@ -109,9 +109,7 @@ export function emitModel(derived: DerivedModel, source: SourceInfo): EmittedMod
     ),
     streams: array(model.streams.map((s) => object(s.map((v): JsField => ({ name: v, value: spec(context, v) }))))),
     latents: object(
-      [...model.variables.values()]
-        .filter((v) => v.role === "latent")
-        .map((v): JsField => ({ name: v.name, value: variableSpec(v.domain) })),
+      [...model.variables.values()].filter((v) => v.role === "latent").map((v): JsField => ({ name: v.name, value: blockSpec(v.domain) })),
     ),
     weights: name("weights"),
     densities: object(
@@ -171,13 +169,17 @@ function inverseDefinition(density: Density, { fn, head, given, label }: Inverse
   });
 }
 
+/** With the blocks of which at most one unit is 1. */
+function blockSpec(domain: Domain): Js {
+  return domain.atMostOne ? call("atMostOne", variableSpec(domain), numbers(domain.atMostOne)) : variableSpec(domain);
+}
+
 function spec(context: DeriveContext, variable: string): Js {
   const { model } = context;
   const found = model.variables.get(variable);
   if (!found) return object({});
   if (found.role === "data" && drawsUnitVectors(model, variable)) return call("unitVector", variableSpec(found.domain));
-  const blocks = found.role === "data" ? found.domain.atMostOne : undefined;
-  if (blocks) return call("atMostOne", variableSpec(found.domain), numbers(blocks));
+  if (found.domain.atMostOne) return blockSpec(found.domain);
   const levels = levelsOf(context, variable);
   if (levels !== undefined) return call("quantized", variableSpec(found.domain), num(levels));
   const ends = openEnds(model, variable) ?? (found.role === "data" && leavesOutEnds(context, variable) ? "both" : undefined);

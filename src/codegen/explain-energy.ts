@@ -113,7 +113,7 @@ export function explainEnergy(context: DeriveContext, analysis: EnergyAnalysis):
   const { variables } = analysis;
   const hidden = variables.filter((v) => analysis.variable.get(v)?.role !== "data");
   const way = summableTogether(analysis, variables);
-  const closed = [...way.sum, ...(way.joint ?? [])];
+  const closed = [...way.sum, ...(way.joint ?? []), ...Object.keys(way.paired ?? {})];
   return {
     density: analysis.density,
     place: place(analysis.terms[0]?.span ?? analysis.span),
@@ -307,9 +307,11 @@ function freeEnergy(
       ? undefined
       : together.joint && together.log2States <= mostLog2States
         ? `${together.joint.join(" and ")}: integrated after ${way.sum.join(" and ")}, with which it is jointly Normal`
-        : way.log2States <= mostLog2States
-          ? `${way.enumerate.join(" and ")}: summed over ${countText(way.log2States)} states`
-          : `${statesText(way).replaceAll("`", "")}: mean field or samples take the place of ${way.enumerate.join(" and ")}`;
+        : together.paired && together.enumerate.length === 0
+          ? `${Object.keys(together.paired).join(" and ")}: summed out unit by unit, each with its own of ${Object.values(together.paired).flat().join(" and ")}`
+          : way.log2States <= mostLog2States
+            ? `${way.enumerate.join(" and ")}: summed over ${countText(way.log2States)} states`
+            : `${statesText(way).replaceAll("`", "")}: mean field or samples take the place of ${way.enumerate.join(" and ")}`;
   return { ...formula, note };
 }
 

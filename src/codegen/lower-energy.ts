@@ -238,11 +238,15 @@ function freshJs(scope: QuantityScope, density: string, given: readonly string[]
   return fresh.length === 0 ? undefined : array(fresh.map(str));
 }
 
-function summation({ sum, joint = [], enumerate }: ExactSum, totals?: Js): Js | undefined {
+function summation({ sum, joint = [], paired = {}, enumerate }: ExactSum, totals?: Js): Js | undefined {
   if (sum.length + enumerate.length === 0) return undefined;
   return object({
     sum: sum.length === 0 ? undefined : array(sum.map(str)),
     joint: joint.length === 0 ? undefined : array(joint.map(str)),
+    paired:
+      Object.keys(paired).length === 0
+        ? undefined
+        : object(Object.entries(paired).map(([spike, slabs]) => ({ name: spike, value: array(slabs.map(str)) }))),
     enumerate: enumerate.length === 0 ? undefined : array(enumerate.map(str)),
     totals,
   });

@@ -4,7 +4,8 @@
  */
 import { type DeriveContext, densityOf, inHeader, netOf, parentsOf } from "../ir/derive/context.js";
 import { flowChain } from "../ir/derive/flow-change.js";
-import type { DrawStep, Factor, LogDet, Quantity, Term } from "../ir/quantity.js";
+import { estimators } from "../ir/estimators.js";
+import type { DrawStep, Factor, LogDet, Matching, Quantity, Term } from "../ir/quantity.js";
 import { grouped } from "../ir/static.js";
 import type { BuiltinExpr, Expr, LogDensityExpr } from "../ir/types.js";
 
@@ -163,7 +164,7 @@ function write(context: DeriveContext, n: Notation, q: Quantity): string {
     case "logPartition":
       return n.log(n.name("Z"));
     case "matching":
-      return `-${n.fn(q.method, [n.name(q.variable)])}`;
+      return matching(n, q);
     case "reduce":
       return n.over(q.op, q.index, q.count.text, inner(q.body));
   }
@@ -183,7 +184,7 @@ function unnormalised(n: Notation, q: Extract<Quantity, { kind: "unnormalised" }
   const given = q.given.map(n.name);
   switch (q.method.kind) {
     case "exact": {
-      const hidden = [...q.method.sum, ...(q.method.joint ?? []), ...q.method.enumerate];
+      const hidden = [...q.method.sum, ...(q.method.joint ?? []), ...Object.keys(q.method.paired ?? {}), ...q.method.enumerate];
       if (hidden.length === 0) return `-${n.fn("E", given)}`;
       return n.log(n.sum("sum", hidden.map(n.name).join(", "), n.fn("exp", [`-${n.fn("E", [...given, ...hidden.map(n.name)])}`])));
     }
@@ -198,9 +199,38 @@ function unnormalised(n: Notation, q: Extract<Quantity, { kind: "unnormalised" }
 
 function term(context: DeriveContext, n: Notation, t: Term, first: boolean): string {
   const size = Math.abs(t.scale);
-  const parts = [...(size === 1 ? [] : [String(size)]), ...t.factors.map((f) => expression(context, n, f)), write(context, n, t.quantity)];
-  const sign = t.scale < 0 ? (first ? "-" : "- ") : first ? "" : "+ ";
-  return `${sign}${parts.join(n.times)}`;
+  const factors = [...(size === 1 ? [] : [String(size)]), ...t.factors.map((f) => expression(context, n, f))];
+  const own = write(context, n, t.quantity);
+  // one sign of the two
+  const isOpposite = t.quantity.kind === "unnormalised" && own.startsWith("-");
+  const isNegative = isOpposite ? t.scale > 0 : t.scale < 0;
+  const sign = isNegative ? (first ? "-" : "- ") : first ? "" : "+ ";
+  return `${sign}${[...factors, isOpposite ? own.slice(1) : own].join(n.times)}`;
+}
+
+/** What score matching and noise contrast make greatest of a row; F in place of E where variables are summed out. */
+function matching(n: Notation, q: Matching): string {
+  const energy = (x: string): string => n.fn(q.sum.length + q.enumerate.length > 0 ? "F" : "E", [x]);
+  const v = n.name(q.variable);
+  const slope = (x: string): string => n.gradient([v], energy(x));
+  const halfSquare = (x: string): string => (n === latex ? `\\frac{1}{2} \\left\\|${x}\\right\\|^{2}` : `|${x}|^2 / 2`);
+  const number = (name: string): string | undefined => (q.options[name] === undefined ? undefined : String(q.options[name]));
+  const sigma = number("sigma");
+  if (sigma !== undefined) {
+    const noise = n === latex ? "\\epsilon" : "eps";
+    const miss = `${n.frac(noise, sigma)} - ${slope(`${v} + ${sigma}${n.times}${noise}`)}`;
+    return n.expect([n.draw(noise, n.fn("Normal", ["0", "1"]))], `-${halfSquare(miss)}`);
+  }
+  if (estimators.get(q.method)?.ofCurvature) {
+    const curvature = n.fn("tr", [n.gradient([v], slope(v))]);
+    return n.group(`${curvature} - ${halfSquare(slope(v))}`);
+  }
+  const [ratio, other] = [number("ratio") ?? "1", n.name("u")];
+  const noise = (x: string): string => n.log(ratio === "1" ? n.fn("noise", [x]) : n.group(`${ratio}${n.times}${n.fn("noise", [x])}`));
+  const logZ = n.log(n.name("Z"));
+  const real = n.log(n.fn("sigmoid", [`-${energy(v)} - ${logZ} - ${noise(v)}`]));
+  const made = n.log(n.fn("sigmoid", [`${energy(other)} + ${logZ} + ${noise(other)}`]));
+  return n.group(`${real} + ${ratio === "1" ? "" : `${ratio}${n.times}`}${n.expect([n.draw(other, n.name("noise"))], made)}`);
 }
 
 function step(context: DeriveContext, n: Notation, s: DrawStep, count: string | undefined): string {

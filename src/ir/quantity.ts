@@ -256,12 +256,14 @@ export interface ExactSum {
   readonly kind: "exact";
   readonly sum: readonly string[];
   readonly joint?: readonly string[];
+  /** Binary variables with the real ones of `sum` that each of their units has to itself. */
+  readonly paired?: Readonly<Record<string, readonly string[]>>;
   readonly enumerate: readonly string[];
 }
 
 /** How the hidden variables of an energy are treated given the others. */
 export type HiddenMethod =
-  /** Summed out exactly: `sum` in closed form (they do not meet), then real ones of `joint` one by one, `enumerate` state by state. */
+  /** Summed out exactly: `sum` in closed form (they do not meet), then real ones of `joint` one by one, `paired` unit by unit, `enumerate` state by state. */
   | ExactSum
   /** A factorised posterior by fixed-point updates; the quantity is then a lower bound. */
   | { readonly kind: "meanField"; readonly hidden: readonly string[]; readonly steps: number; readonly damping: number }

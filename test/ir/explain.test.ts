@@ -129,3 +129,25 @@ it("calls nets of templates as they are written, whichever instance they are", (
   expect(shown).toContain("log p(nearest_code(encoder(x), codebook))");
   expect(shown).not.toMatch(/(?:nearest_code|quantize|commitment)\d/u);
 });
+
+it.each([
+  ["maximize log p(v) by score_matching", "(tr(grad[v](grad[v](E(v)))) - |grad[v](E(v))|^2 / 2)"],
+  [
+    "minimize -2 * log p(v) by denoising_score_matching(sigma = 0.1)",
+    "-2 * E[eps ~ Normal(0, 1)](-|eps / 0.1 - grad[v](E(v + 0.1 * eps))|^2 / 2)",
+  ],
+  [
+    "maximize log p(v) by nce(ratio = 5)",
+    "(log sigmoid(-E(v) - log Z - log (5 * noise(v))) + 5 * E[u ~ noise](log sigmoid(E(u) + log Z + log (5 * noise(u)))))",
+  ],
+  ["minimize -log p(v) by langevin(k = 20, step = 0.01)", "E(v) + log Z"],
+  ["minimize -3 * log p(v) by langevin(k = 20, step = 0.01)", "3 * E(v) + 3 * log Z"],
+])("says of `%s` what is computed", (statement, text) => {
+  const { train } = explained(`model M {
+    data v : real[2]
+    param b : real[2], s : positive[2] = 1
+    density p(v) { energy sum(s * v^2) / 2 - b @ v }
+    train { ${statement}  optimizer = sgd(0.1) }
+  }`);
+  expect(train[0]?.text).toBe(text);
+});

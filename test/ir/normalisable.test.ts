@@ -120,6 +120,58 @@ describe("energies that are proven to grow in every direction", () => {
   });
 });
 
+describe("mixtures, in every way that they are written", () => {
+  const [p, q] = ["sum((x - 1)^2)", "sum((x - b)^2) / 2"];
+  test.each([
+    `-log(exp(-${p}) + exp(-${q}))`,
+    `-log(exp(-${p}) + exp(-${q})) + s @ x`,
+    `-log(0.3 * exp(-${p}) + 0.7 * exp(-${q}))`,
+    `-log(t[1] * exp(-${p}) + exp(-${q}) / t[2])`,
+    `-log((exp(-${p}) + exp(-${q}) + exp(-sum((x + 3)^2))) / 3)`,
+    `-2 * log(exp(-${p}) + c^2 * exp(-${q}))`,
+    `-log(exp(-${p}) * (1 + exp(-${q})))`,
+    `-log(maximum(exp(-${p}), sqrt(exp(-${q}))))`,
+    "-sum(log(exp(-(x - 1)^2 / 2) + exp(-(x + b)^2 / 2)))",
+    "-log(sum(exp(-sum((x - transpose(W))^2, axis = 2))))",
+    "-log(mean(exp(-sum((x - transpose(W))^2, axis = 2))))",
+    "-log(t[1..3] @ exp(-sum((x - transpose(W))^2, axis = 2)))",
+    "-log(sum[k in 1..3](t[k] * exp(-sum((x - transpose(W)[k])^2))))",
+    "-log(sum[k in 1..12](exp(-sum((x - k)^2))))",
+    `${p} - softplus(${p} - ${q})`,
+    `${p} - log1p(exp(${p} - ${q}))`,
+    `${p} - log(1 + exp(${p} - ${q})) - f(x)`,
+    `${p} - relu(${p} - ${q}) - softplus(-${p})`,
+    `log(exp(${p}) + exp(s @ x))`,
+    `softplus(${p})`,
+    `log(1 + exp(${q}))`,
+    `-log(1 / (1 + exp(${q})))`,
+    `-log(sigmoid(-${q}))`,
+    `-log_sigmoid(c - ${q})`,
+  ])("%s", (energy) => {
+    const { codes, context, text } = analyse(energy);
+    expect(codes, text).toEqual([]);
+    for (let seed = 1; seed <= 20; seed++) {
+      // exp(-700) is no more than 0 in float64
+      const value = ray(context, seed);
+      const known = [4, 6, 8, 10].map(value).filter(Number.isFinite);
+      expect(known.length).toBeGreaterThan(1);
+      known.slice(1).forEach((far, i) => expect(far, `seed ${seed}`).toBeGreaterThan(known[i]! - 1e-6));
+      expect(known.at(-1), `seed ${seed}`).toBeGreaterThan(known[0]!);
+    }
+  });
+
+  test.each([
+    [`-log(exp(-${p}) + exp(-(s @ x)))`, "GM3606"],
+    [`-log(exp(-${p}) + c * exp(-${q}))`, "GM3606"],
+    [`-log(exp(-${p}) + 1)`, "GM3623"],
+    [`-log(exp(${p}) + exp(-${q}))`, "GM3605"],
+    [`${p} - softplus(2 * ${p} - ${q})`, "GM3606"],
+    [`${p} - 2 * softplus(${p} - ${q} / 4)`, "GM3606"],
+    ["log(1 + sum(x^2))", "GM3606"],
+    ["log(exp(x[1]) + exp(-x[1])) + sum(x[2..6]^2)", "GM3606"],
+  ])("%s is not proven", (energy, code) => expect(analyse(energy).codes).toEqual([code]));
+});
+
 describe("energies that are refused: flat, or linear, in a direction", () => {
   test.each([
     ["(x[1] - x[2])^2 + sum(x[3..6]^2)", [1, 1, 0, 0, 0, 0]],
@@ -167,6 +219,9 @@ describe("polynomials whose highest power falls", () => {
     ["sum(x^4) - sum(x^2) * x[2] * 3 * sum((x - s)^2)", "GM3605"],
     ["sum(x^2) + sum(y^2) + sum(x[1..3] * y^2) + s @ x", "GM3625"],
     ["sum((x[1..3] - 2 * y)^3) + sum(x^2)", "GM3605"],
+    ["sum(x^2) + sum(x^3) - x @ U @ h", "GM3605"],
+    ["sum((x @ A) * x) + sum((x - b)^3) - sum(softplus(x @ U) * h)", "GM3605"],
+    ["sum(x^2) + sum(y^3) - x @ W @ y", "GM3605"],
   ])("%s", (energy, code) => {
     const { codes, context } = analyse(energy);
     expect([...new Set(codes)]).toEqual([code]);
@@ -188,6 +243,12 @@ describe("polynomials whose highest power falls", () => {
     "%s does not",
     (energy) => expect(analyse(energy).codes).toEqual([]),
   );
+
+  test("a term times 0 bends nothing", () => {
+    expect(analyse("0 * sum(x^2) - s @ x").codes).toEqual(["GM3604"]);
+    expect(analyse("sum(x^2) - 0 * (x @ A @ x) - 0 * sum(x^3)").codes).toEqual([]);
+    expect(analyse("0 * sum(x^2) - x @ U @ h").codes).toEqual(["GM3604"]);
+  });
 
   test("what a weight decides is left open", () => {
     expect(analyse("sum(s * x^3)").codes).toEqual(["GM3606"]);

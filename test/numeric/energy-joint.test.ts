@@ -1,6 +1,7 @@
 /** Layers of real units that meet each other: exact log-densities against Gaussian integrals in plain numbers, the energy read at points alone. */
 import { describe, expect, it } from "vitest";
 import { grad, sum, type Tensor } from "../../src/runtime/index.js";
+import { logIntegral, logSum } from "../support/gaussian-integral.js";
 import { loadModel, runModel } from "../support/model.js";
 
 const [D, H, G, B] = [2, 2, 3, 2];
@@ -33,31 +34,6 @@ function energy(w: Weights, v: readonly number[], h: readonly number[], g: reado
   const top = g.map((x, i) => x - (times(h, transposed(w["U"]!, H), G)[i] ?? 0) - (times(v, w["T"]!, G)[i] ?? 0));
   return squares(v) / 2 + squares(hidden) / 2 + squares(top) - dot(times(b, w["R"]!, H), h) - dot(w["a"]!, v);
 }
-
-/** log of the integral of exp(-E) of a quadratic E over n numbers. */
-function logIntegral(n: number, e: (x: readonly number[]) => number): number {
-  const unit = (i: number, j = -1): number[] => Array.from({ length: n }, (_, k) => (k === i ? 1 : 0) + (k === j ? 1 : 0));
-  const zero = e(unit(-1));
-  // of a quadratic: H_ij = E(i + j) - E(i) - E(j) + E(0), and g_i = E(i) - E(0) - H_ii / 2
-  const hessian = Array.from({ length: n }, (_, i) => Array.from({ length: n }, (_, j) => e(unit(i, j)) - e(unit(i)) - e(unit(j)) + zero));
-  const g = hessian.map((row, i) => e(unit(i)) - zero - (row[i] ?? 0) / 2);
-  // Gaussian elimination of [H | g]
-  const rows = hessian.map((row, i) => [...row, g[i] ?? 0]);
-  let logDet = 0;
-  let quadratic = 0;
-  rows.forEach((row, i) => {
-    const pivot = row[i] ?? 0;
-    logDet += Math.log(pivot);
-    quadratic += (row[n] ?? 0) ** 2 / pivot;
-    for (let r = i + 1; r < n; r++) {
-      const factor = (rows[r]?.[i] ?? 0) / pivot;
-      rows[r] = (rows[r] ?? []).map((x, c) => x - factor * (row[c] ?? 0));
-    }
-  });
-  return -zero + quadratic / 2 + (n * Math.log(2 * Math.PI) - logDet) / 2;
-}
-
-const logSum = (xs: readonly number[]): number => Math.log(xs.reduce((t, x) => t + Math.exp(x), 0));
 
 const model = (more: string, discrete: boolean): string => `
 model M(D = ${D}, H = ${H}, G = ${G}, B = ${B}) {

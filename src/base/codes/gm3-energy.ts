@@ -71,7 +71,7 @@ export const gm3Energy = {
   GM3615: code<{ variable: string; reason: string }>(
     "error",
     "Mean field without a closed form",
-    (a) => `mean field needs an energy that is affine in each unit of \`${a.variable}\`: ${a.reason}`,
+    (a) => `mean field has no update of \`${a.variable}\`: ${a.reason}`,
   ),
   GM3616: code<{ evaluator: string; density: string; reason: string }>(
     "error",

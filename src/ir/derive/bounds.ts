@@ -221,7 +221,8 @@ function place(term: Term, source: string, above: Map<string, Set<string>>, belo
   }
   // an energy's variables are one factor: its value, hidden ones summed out, less log Z
   if (quantity.kind === "unnormalised" && scale === 1 && quantity.density !== source && quantity.method.kind === "exact") {
-    return [...quantity.given, ...quantity.method.sum, ...quantity.method.enumerate].every((v) => add(quantity.density, v));
+    const { sum, paired = {}, enumerate } = quantity.method;
+    return [...quantity.given, ...sum, ...Object.keys(paired), ...enumerate].every((v) => add(quantity.density, v));
   }
   // what is summed or integrated out of the joint: its factors, all within the log
   if (scale === 1 && quantity.kind === "enumerate" && quantity.op === "logsumexp" && !quantity.local)

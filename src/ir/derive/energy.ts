@@ -107,6 +107,10 @@ export function hiddenMethod(
     const reason = "its units are independent given the rest: summed out in closed form";
     request.notes.push({ variable, density, estimator: "exact", reason });
   }
+  for (const [variable, slabs] of Object.entries(way.paired ?? {})) {
+    const reason = `each of its units meets units of its own of ${listed(slabs)} alone: summed out unit by unit`;
+    request.notes.push({ variable, density, estimator: "exact", reason });
+  }
   for (const variable of way.enumerate) {
     const reason = `summed over its ${Math.round(2 ** way.log2States)} states`;
     request.notes.push({ variable, density, estimator: "enumerate", reason });
@@ -118,8 +122,8 @@ const JOINTLY = "real variables that meet have a joint Normal: integrated in clo
 
 const closedIn = ({ sum, joint = [] }: Summed): readonly string[] => [...sum, ...joint];
 
-function exactSum({ sum, joint, enumerate }: Summed): ExactSum {
-  return { kind: "exact", sum, enumerate, ...(joint && joint.length > 0 && { joint }) };
+function exactSum({ sum, joint, paired, enumerate }: Summed): ExactSum {
+  return { kind: "exact", sum, enumerate, ...(joint && joint.length > 0 && { joint }), ...(paired && { paired }) };
 }
 
 /** log Z of a density, or its gradient. `given`: the energy's variables that have values in the objective. */

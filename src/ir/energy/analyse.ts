@@ -7,6 +7,7 @@ import { densityOf, definitionInputs, type DeriveContext, variablesIn } from "..
 import { walk } from "../derive/walk-bindings.js";
 import { layers } from "../layers.js";
 import { report } from "../../base/report.js";
+import { sameShape } from "../shapes.js";
 import type { Expr, Variable } from "../types.js";
 import { builtin } from "./algebra.js";
 import { type Dependence, pairKey, type Structure, structureOf } from "./dependence.js";
@@ -62,6 +63,7 @@ export function analyseEnergy(context: DeriveContext, name: string): EnergyAnaly
     .map((t): EnergyTerm => ({ ...t, span: t.expr.span, reach: structure.of(t.expr) }));
   const whole = energies.reduce((a, b) => builtin("add", [a, b], [], a));
   const total = structure.of(whole);
+  const stated = (index.energy?.energies ?? []).map((e) => e.value).reduce((a, b) => builtin("add", [a, b], [], a));
   const laws = new Map<string, UnitLaw>();
   for (const v of variables) {
     if (idle && !total.on.has(v)) continue;
@@ -75,6 +77,7 @@ export function analyseEnergy(context: DeriveContext, name: string): EnergyAnaly
     context,
     structure,
     whole,
+    stated,
     terms,
     real,
     variables.filter((v) => !real.includes(v)),
@@ -99,6 +102,7 @@ export function analyseEnergy(context: DeriveContext, name: string): EnergyAnaly
     ),
     laws,
     edges,
+    slabs: slabsOf(context, laws, edges, whole),
     sweep: colouring(variables, edges, isHidden),
     multiAffine: new Set(
       variables.filter((v) => (total.on.get(v)?.unitDegree ?? 1) === 1 && !meetInBlocks(variableOf(context, v), laws.get(v))),
@@ -134,6 +138,25 @@ function edgesOf(variables: readonly string[], terms: readonly EnergyTerm[], pai
       return pairs.has(key) ? [{ a, b, terms: terms.filter((t) => t.reach.pairs.has(key)) }] : [];
     }),
   );
+}
+
+/** Binary units, each with real units of its own: the energy is a sum over places of what the units there say. */
+function slabsOf(
+  context: DeriveContext,
+  laws: ReadonlyMap<string, UnitLaw>,
+  edges: readonly Edge[],
+  whole: Expr,
+): ReadonlyMap<string, readonly string[]> {
+  const slabs = new Map<string, string[]>();
+  for (const { a, b } of edges) {
+    const spike = [a, b].find((v) => laws.get(v)?.kind === "bernoulli");
+    const slab = [a, b].find((v) => laws.get(v)?.kind === "normal");
+    if (spike === undefined || slab === undefined) continue;
+    if (!sameShape(variableOf(context, spike).domain.shape, variableOf(context, slab).domain.shape)) continue;
+    const pair = structureOf(context, [spike, slab], [spike, slab]).of(whole).on.get(pairKey(spike, slab));
+    if (pair && pair.coupling !== "coupled") slabs.set(spike, [...(slabs.get(spike) ?? []), slab]);
+  }
+  return slabs;
 }
 
 /** Dropout in an energy would make every evaluation another density. */

@@ -80,8 +80,8 @@ export interface Structure {
 
 const nothing: Reach = { kind: "tensor", on: new Map(), pairs: new Map() };
 
-/** Dependence on the variables named; all others are constants. */
-export function structureOf(context: DeriveContext, names: readonly string[]): Structure {
+/** Dependence on the variables named; all others are constants. Two of one shape in `together` count as one besides, under their `pairKey`. */
+export function structureOf(context: DeriveContext, names: readonly string[], together?: readonly [string, string]): Structure {
   const tracked = new Map(
     names.flatMap((name): [string, Variable][] => {
       const variable = context.model.variables.get(name);
@@ -113,7 +113,7 @@ export function structureOf(context: DeriveContext, names: readonly string[]): S
         return nothing;
       case "variable": {
         const variable = tracked.get(expr.variable);
-        return variable ? leaf(variable) : nothing;
+        return variable ? leaf(variable, together?.includes(variable.name) ? pairKey(...together) : undefined) : nothing;
       }
       case "local": {
         const inner = env?.get(expr.local.id) ?? bound.get(expr.local.id);
@@ -193,7 +193,7 @@ function reachKey(reach: AnyReach): string {
   return JSON.stringify([on, [...reach.pairs.keys()]]);
 }
 
-function leaf(variable: Variable): Reach {
+function leaf(variable: Variable, pair: string | undefined): Reach {
   const { shape } = variable.domain;
   const own: Dependence = {
     coupling: "single",
@@ -205,6 +205,7 @@ function leaf(variable: Variable): Reach {
     bends: undefined,
   };
   const on = new Map([[variable.name, own]]);
+  if (pair !== undefined) on.set(pair, own);
   if (variable.domain.name === "real") on.set(allReal, { ...own, place: arranged(variable.name, shape.length) });
   return { kind: "tensor", on, pairs: new Map() };
 }
@@ -381,12 +382,18 @@ function degrees(
   ds: readonly Dependence[],
 ): { readonly degree: Degree; readonly unitDegree: Degree } {
   const [a, b] = ds;
+  if (isZeroTimes(op.expr)) return { degree: 1, unitDegree: 1 };
   if (isLinearIn(op.linear, positions))
     return { degree: atMost(Math.max(...ds.map((d) => d.degree))), unitDegree: atMost(Math.max(...ds.map((d) => d.unitDegree))) };
   if (a && b && ds.length === 2 && positions.every((i) => isLinearIn(op.linear, [i]))) return multiplied(a, b);
   if (a && ds.length === 1 && op.power !== undefined)
     return { degree: atMost(a.degree * op.power), unitDegree: atMost(a.unitDegree * op.power) };
   return { degree: 3, unitDegree: 3 };
+}
+
+/** `0 * x^2`, where a hyperparameter leaves a term out: whatever x is, a constant is affine. */
+function isZeroTimes(e: Operation["expr"]): boolean {
+  return e.kind === "builtin" && e.fn === "mul" && e.args.some((a) => a.kind === "number" && a.value === 0);
 }
 
 function multiplied(a: Dependence, b: Dependence): { readonly degree: Degree; readonly unitDegree: Degree } {

@@ -100,6 +100,8 @@ export interface Summed {
   readonly sum: readonly string[];
   /** Real variables that meet each other or those of `sum`: the energy without `sum` is quadratic in each, and they are integrated one after the other. */
   readonly joint?: readonly string[];
+  /** Binary variables, each with real ones of `sum` of which each unit meets one of its own: summed unit by unit, these integrated in both states. */
+  readonly paired?: Readonly<Record<string, readonly string[]>>;
   /** Summed over all their states. */
   readonly enumerate: readonly string[];
   /** log2 of the number of those states; Infinity where one is not finite. */
@@ -123,10 +125,10 @@ export function summable(analysis: EnergyAnalysis, hidden: readonly string[]): S
 
 /**
  * As `summable`, with real variables that meet integrated as one joint Normal, where that leaves no others: all discrete variables that meet them
- * are enumerated, for a sum over their states would leave no quadratic energy.
+ * are enumerated, for a sum over their states would leave no quadratic energy. Spikes are summed unit by unit, each with its slab.
  */
 export function summableTogether(analysis: EnergyAnalysis, hidden: readonly string[]): Summed {
-  const apart = summable(analysis, hidden);
+  const apart = withPairs(analysis, summable(analysis, hidden));
   if (apart.log2States < Infinity || (analysis.definite !== "proven" && analysis.definite !== "checked")) return apart;
   const isReal = (v: string): boolean => analysis.variable.get(v)?.domain.name === "real";
   const real = hidden.filter(isReal);
@@ -141,6 +143,23 @@ export function summableTogether(analysis: EnergyAnalysis, hidden: readonly stri
     enumerate,
     log2States: enumerate.reduce((n, v) => n + statesOf(analysis, v), 0),
   };
+}
+
+/** Of what would be enumerated, units that meet others through their own slabs alone. */
+function withPairs(analysis: EnergyAnalysis, way: Summed): Summed {
+  const paired = new Map<string, readonly string[]>();
+  for (const name of way.enumerate) {
+    const near = neighbours(analysis.edges, name);
+    const slabs = way.sum.filter((v) => near.has(v));
+    const own = analysis.slabs.get(name) ?? [];
+    const isTaken = (v: string): boolean => [...paired.values()].some((others) => others.includes(v));
+    if (slabs.length === 0 || !slabs.every((v) => own.includes(v) && !isTaken(v)) || [...paired.keys()].some((v) => near.has(v))) continue;
+    paired.set(name, slabs);
+  }
+  if (paired.size === 0) return way;
+  const enumerate = way.enumerate.filter((v) => !paired.has(v));
+  const log2 = enumerate.reduce((n, v) => n + statesOf(analysis, v), 0);
+  return { ...way, paired: Object.fromEntries(paired), enumerate, log2States: log2 };
 }
 
 /** Exact up to 20 variables; beyond that the heavier ones are taken first. */

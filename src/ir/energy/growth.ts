@@ -8,15 +8,18 @@
  * a power the multiple. What has an exponent below 1 is outgrown by H. So if every unit has an exponent, and every term without a lower bound has
  * one below 1, the energy is at least H - C H^w - C, and H grows with every unit.
  *
- * A least value of several, and -logsumexp, which lies less than a number below it, hold what each of them holds.
+ * A least value of several, and -logsumexp, which lies less than a number below it, hold what each of them holds. A log of exponentials is first made
+ * one (logs.ts); an energy that is the least of several only as a whole is proven case by case (cases.ts).
  */
 import type { DeriveContext } from "../derive/context.js";
 import { isNeverPositive, isNonNegative, isPositive, negated, type Range } from "../range.js";
 import type { BuiltinExpr, Expr } from "../types.js";
 import { sameExpr } from "../same-expr.js";
+import { inAllCases } from "./cases.js";
 import { isInner, rangeOf } from "./curvature.js";
 import { type Dependence, listsAll, type Structure } from "./dependence.js";
 import { exponent, mostFollowed } from "./exponents.js";
+import { withoutLog } from "./logs.js";
 import { axesOf, shapeOf } from "./places.js";
 import { axesBefore, eachTerm, type Part } from "./sums.js";
 
@@ -53,6 +56,14 @@ const below1 = 1 - 1e-9;
 
 /** Growth in `variables`, which are real; all others are held. */
 export function growthOf(context: DeriveContext, structure: Structure, energy: Expr, variables: readonly string[]): Growth {
+  const whole = growthAsWritten(context, structure, energy, variables);
+  if (whole.proven) return whole;
+  const reads = (e: Expr): boolean => variables.some((v) => structure.of(e).on.has(v));
+  const proven = inAllCases(context, reads, energy, (e) => growthAsWritten(context, structure, e, variables).proven);
+  return proven ? { proven, free: [], loose: [] } : whole;
+}
+
+function growthAsWritten(context: DeriveContext, structure: Structure, energy: Expr, variables: readonly string[]): Growth {
   const reads = (e: Expr): boolean => variables.some((v) => structure.of(e).on.has(v));
   const loose: Expr[] = [];
   let depth = 0;
@@ -70,9 +81,9 @@ export function growthOf(context: DeriveContext, structure: Structure, energy: E
     const found: Hold[] = [];
     eachTerm(context, reads, part, (term) => {
       const { expr: e, weight } = term;
-      const own = e.kind === "builtin" ? (least(e, term) ?? held(e, term)) : undefined;
-      if (own) {
-        found.push(...own);
+      const own = e.kind === "builtin" ? [withoutLogs(e, term), ramp(e, term), least(e, term), held(e, term)] : [];
+      if (own.some((holds) => holds !== undefined)) {
+        found.push(...own.flatMap((holds) => holds ?? []));
         return;
       }
       if (!isBounded(e, weight)) loose.push(e);
@@ -84,6 +95,19 @@ export function growthOf(context: DeriveContext, structure: Structure, energy: E
   const isBounded = (e: Expr, weight: Range): boolean => {
     const range = rangeOf(context, e);
     return isNonNegative(weight) ? range.low > -Infinity : isNeverPositive(weight) && range.high < Infinity;
+  };
+
+  /** A log of exponentials by what bounds it on the side that counts. */
+  const withoutLogs = (e: BuiltinExpr, { weight, along }: Part): readonly Hold[] | undefined => {
+    if (!isNonNegative(weight) && !isNeverPositive(weight)) return undefined;
+    const bound = withoutLog(context, reads, e, isNonNegative(weight) ? "lower" : "upper");
+    return bound && holdsOf({ expr: bound, weight, along });
+  };
+
+  /** No less than its argument and no less than a number: it holds what the argument does. */
+  const ramp = (e: BuiltinExpr, { weight, along }: Part): readonly Hold[] | undefined => {
+    const [a] = e.args;
+    return a && RAMPS.has(e.fn) && isNonNegative(weight) ? greatest([a], weight, along, true) : undefined;
   };
 
   /** The least, or nearly so, of several values; or their greatest, which their mean does not exceed. */

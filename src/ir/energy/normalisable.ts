@@ -17,11 +17,15 @@ import { constantHessian, fallingDirection, isPositiveDefinite, mostFactored, un
 import { fallingDegree } from "./rays.js";
 import type { Definiteness, EnergyTerm } from "./types.js";
 
-/** Reports what it finds; says what is known of the curvature in `variables`, the real ones; `discrete` are the others. */
+/**
+ * Reports what it finds; says what is known of the curvature in `variables`, the real ones; `discrete` are the others. `stated` is the energy as it was
+ * written, whose squares a rewritten one may have multiplied out.
+ */
 export function checkNormalisable(
   context: DeriveContext,
   structure: Structure,
   whole: Expr,
+  stated: Expr,
   terms: readonly EnergyTerm[],
   variables: readonly string[],
   discrete: readonly string[],
@@ -116,9 +120,12 @@ export function checkNormalisable(
     );
     return "checked";
   }
-  const curvature = quadratic ? curvatureOf(context, structure, whole, allReal, variables) : undefined;
-  const definite = curvature?.sign === "positive" && isDefinite(curvature, variables);
-  if (growth.proven || definite) return quadratic ? "proven" : "grows";
+  const isHeld = (energy: Expr): boolean => {
+    const curvature = quadratic ? curvatureOf(context, structure, energy, allReal, variables) : undefined;
+    return curvature?.sign === "positive" && isDefinite(curvature, variables);
+  };
+  const proven = growth.proven || isHeld(whole) || growthOf(context, structure, stated, variables).proven || isHeld(stated);
+  if (proven) return quadratic ? "proven" : "grows";
   const about = growth.free.length > 0 ? growth.free : variables.filter((v) => growth.loose.some((e) => mentions(context, e, v)));
   const suspects = about.length > 0 ? about : variables;
   const coupled = growth.loose.length > 0;

@@ -2,9 +2,12 @@
  * Whether a polynomial energy falls without end along a ray: the sign of its highest power there, where no weight is in it. A power of odd degree
  * rises one way and falls the other, so that `sum((v - b)^3)` has no normaliser whatever b is.
  */
+import { builtins, isLinearIn } from "../builtins.js";
 import type { DeriveContext } from "../derive/context.js";
+import { layers } from "../layers.js";
 import type { BuiltinExpr, Dim, Expr } from "../types.js";
 import { followed, mentions } from "./algebra.js";
+import { rangeOf } from "./curvature.js";
 import { shapeOf } from "./places.js";
 import { place, sizeOf } from "./quadratic.js";
 import { squareOf } from "./rewrite.js";
@@ -30,7 +33,13 @@ export function fallingDegree(context: DeriveContext, energy: Expr, variables: r
 /** Along a direction of which no two entries are alike; undefined where a value is no polynomial in the variables. */
 function leadsOf(context: DeriveContext, energy: Expr, variables: readonly string[], sign: number): readonly Lead[] | undefined {
   let made = 0;
+  const unknown = new Set<Expr>();
   const visit: (e: Expr) => readonly Lead[] | undefined = followed(context, (e, inside) => {
+    const leads = unknown.has(e) ? undefined : find(e, inside);
+    if (!leads) unknown.add(e);
+    return leads;
+  });
+  const find = (e: Expr, inside: () => readonly Lead[] | undefined): readonly Lead[] | undefined => {
     if (e.type.kind !== "tensor") return undefined;
     const size = sizeOf(shapeOf(e));
     made += size;
@@ -42,8 +51,31 @@ function leadsOf(context: DeriveContext, energy: Expr, variables: readonly strin
       return Array.from({ length: size }, (_, i) => ({ degree: 1, coefficient: sign * (1 + Math.sin(from + i + 1) / 2) }));
     }
     if (e.kind === "local") return inside();
-    return e.kind === "builtin" ? ofBuiltin(e) : undefined;
-  });
+    const known = e.kind === "builtin" ? ofBuiltin(e) : undefined;
+    if (known) return known;
+    const atMost = degreeOf(e);
+    return atMost === undefined ? undefined : Array.from({ length: size }, () => ({ degree: atMost, coefficient: undefined }));
+  };
+  /** That no entry exceeds, by what a function does to the greatest of its arguments'. */
+  const degreeOf = (e: Expr): number | undefined => {
+    const range = rangeOf(context, e);
+    if (range.low > -Infinity && range.high < Infinity) return 0;
+    if (e.kind !== "builtin" && e.kind !== "layer") return undefined;
+    const reading = e.args.flatMap((a, i) => (variables.some((v) => mentions(context, a, v)) ? [i] : []));
+    const degrees = reading.map((i) => {
+      const arg = e.args[i];
+      const leads = arg && visit(arg);
+      return leads ? Math.max(0, ...leads.map((l) => l.degree)) : Infinity;
+    });
+    const most = Math.max(0, ...degrees);
+    if (!Number.isFinite(most)) return undefined;
+    const entry = e.kind === "layer" ? layers.get(e.instance.layer) : builtins.get(e.fn);
+    if (entry?.growth !== undefined) return entry.growth === 0 ? 0 : entry.growth * most;
+    if (e.kind === "layer") return layers.get(e.instance.layer)?.linear ? most : undefined;
+    const linear = builtins.get(e.fn)?.linear;
+    if (isLinearIn(linear, reading)) return most;
+    return reading.every((i) => isLinearIn(linear, [i])) ? degrees.reduce((total, d) => total + d, 0) : undefined;
+  };
   const ofBuiltin = (e: BuiltinExpr): readonly Lead[] | undefined => {
     const [a, b] = e.args;
     const left = a && visit(a);

@@ -9,7 +9,7 @@ import type { DeriveContext } from "../derive/context.js";
 import { showDomain } from "../shapes.js";
 import { listed } from "./listed.js";
 import { hasBlockLaw, samplersOf, summable, summableTogether, type Summed } from "./graph.js";
-import type { EnergyAnalysis, Sampler } from "./types.js";
+import type { Cause, Dependence, EnergyAnalysis, Sampler, UnitLaw } from "./types.js";
 
 /** Sums over more than 2^20 states are not made. */
 export const mostLog2States = 20;
@@ -98,7 +98,7 @@ export interface Normaliser {
 export function requireExact(context: DeriveContext, analysis: EnergyAnalysis, asked: Normaliser): Summed | undefined {
   const way = summableTogether(analysis, asked.hidden);
   if (way.log2States <= mostLog2States) return way;
-  const gone = [...way.sum, ...(way.joint ?? [])];
+  const gone = [...way.sum, ...(way.joint ?? []), ...Object.keys(way.paired ?? {})];
   report(
     context.diagnostics,
     "GM3612",
@@ -212,6 +212,17 @@ export function normaliserChoices(analysis: EnergyAnalysis): readonly string[] {
   return [...choices, "to measure it rather than to train: `evaluate { logZ = ais(chains = 100, temperatures = 10000) }`"];
 }
 
+/** Why the mean of a unit given the means of all others is not where its conditional has its own. */
+function whyNoUpdate(d: Dependence, law: UnitLaw | undefined): { readonly reason: string; readonly cause: Cause | undefined } {
+  if (law?.kind === "jointNormal")
+    return { reason: "its units meet, and are updated where each has a Normal conditional of its own", cause: d.couples ?? d.bends };
+  if (law?.kind === "nonlinear" && d.bends && d.unitDegree > 1)
+    return { reason: `its units have no conditional mean in closed form: ${d.bends.reason}`, cause: d.bends };
+  // units of a block exclude each other: affine in each is not enough of them
+  const cause = d.unitDegree === 1 ? (law?.kind === "coupled" ? law.cause : undefined) : d.bends;
+  return { reason: `the energy is not affine in each of its units: ${cause?.reason ?? "it is of a higher degree"}`, cause };
+}
+
 /** Every unit of the variables enters affinely, the others held: then the energy's mean under independent units is the energy at their means. */
 export function requireMultiAffine(context: DeriveContext, analysis: EnergyAnalysis, names: readonly string[], at: Span): boolean {
   let ok = true;
@@ -220,17 +231,19 @@ export function requireMultiAffine(context: DeriveContext, analysis: EnergyAnaly
     const law = analysis.laws.get(name);
     if (!d || analysis.multiAffine.has(name) || law?.kind === "normal") continue;
     ok = false;
-    // units of a block exclude each other: affine in each is not enough of them
-    const meets = law?.kind === "coupled" ? law.cause : undefined;
-    const bends = d.unitDegree === 1 ? meets : d.bends;
+    const { reason, cause } = whyNoUpdate(d, law);
+    const exact = summableTogether(analysis, names).log2States <= mostLog2States;
     report(
       context.diagnostics,
       "GM3615",
       at,
-      { variable: name, reason: bends?.reason ?? "it is of a higher degree" },
+      { variable: name, reason },
       {
-        labels: bends ? [{ span: bends.expr.span, text: "this term" }] : [],
-        help: layeredChoices(analysis, names),
+        labels: cause ? [{ span: cause.expr.span, text: "this term" }] : [],
+        help: [
+          ...(exact ? [`leave \`mean_field\` out: ${listed(names)} ${names.length === 1 ? "sums" : "sum"} out exactly`] : []),
+          ...layeredChoices(analysis, names),
+        ],
       },
     );
   }

@@ -62,6 +62,8 @@ export interface EnergyAnalysis {
   readonly dependence: ReadonlyMap<string, Dependence>;
   readonly laws: ReadonlyMap<string, UnitLaw>;
   readonly edges: readonly Edge[];
+  /** Real variables of which each unit meets one unit of a binary variable, the one in its own place, by that variable: slabs of spikes. */
+  readonly slabs: ReadonlyMap<string, readonly string[]>;
   /** Blocks of variables that do not interact, in the order in which a Gibbs sweep draws them. */
   readonly sweep: readonly (readonly string[])[];
   /** Variables each of whose units enters affinely, the others held (a category: its one-hot vector): what mean field needs. Not units that interact under `at_most_one`. */

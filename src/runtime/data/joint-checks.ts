@@ -1,5 +1,6 @@
 /** What a domain asks of several entries of a row together: one 1 of a vector, at most one of a block, shares that sum to 1. */
 import { sizeOf } from "../graph/shape.js";
+import type { VariableSpec } from "../model.js";
 import { forbidden, type ColumnContext } from "./column-context.js";
 import type { Column } from "./dataset.js";
 
@@ -27,23 +28,36 @@ export function checkUnitVectors(context: ColumnContext, column: Column): void {
 
 /** GM5022 where two units of a block are 1 of which the declaration allows one: a state that the model's Z does not count. */
 export function checkBlocks(context: ColumnContext, column: Column): void {
-  const { atMostOne, shape } = context.spec;
+  const { atMostOne } = context.spec;
   if (atMostOne === undefined) return;
-  const { source, width, stochastic } = column;
+  const { source, stochastic } = column;
   const expected = `at most one 1 in each block of ${atMostOne.join(" x ")} units`;
   if (stochastic)
     throw forbidden(context, 0, expected, "probabilities, each of which is drawn for itself", [
       "values that are 0 and 1 already: draw one of a block, or none, before they are saved",
     ]);
+  const second = secondOfBlock(context.spec, source);
+  if (second !== undefined)
+    throw forbidden(context, second, expected, "another 1", ["units that may be 1 together: leave `at_most_one` out"]);
+}
+
+/** Place of the first value among rows of `spec`'s shape that is another 1 of its block; undefined where there is none, or nothing is asked. */
+export function secondOfBlock(
+  { atMostOne, shape }: Pick<VariableSpec, "atMostOne" | "shape">,
+  values: ArrayLike<number>,
+): number | undefined {
+  if (atMostOne === undefined) return undefined;
+  const width = sizeOf(shape);
   const block = blocksOf(shape, atMostOne);
   const seen = new Int32Array(width).fill(-1);
-  for (let i = 0; i < source.length; i++) {
-    if (source[i] !== 1) continue;
+  for (let i = 0; i < values.length; i++) {
+    if (values[i] !== 1) continue;
     const row = Math.floor(i / width);
     const at = block[i % width]!;
-    if (seen[at] === row) throw forbidden(context, i, expected, "another 1", ["units that may be 1 together: leave `at_most_one` out"]);
+    if (seen[at] === row) return i;
     seen[at] = row;
   }
+  return undefined;
 }
 
 /** Number of the block that each entry of an event belongs to: that of the block's first entry. */

@@ -11,11 +11,14 @@ import {
   logSumExp,
   mul,
   neg,
+  ones,
   select,
   sizeOf,
+  softplus,
   stack,
   sub,
   sum,
+  zeros,
   type Shape,
   type Tensor,
 } from "../graph/index.js";
@@ -34,6 +37,11 @@ export interface Summation {
   readonly sum?: readonly string[];
   /** Real variables that meet each other or real ones of `sum`, the energy quadratic in all of these together: integrated one after the other. */
   readonly joint?: readonly string[];
+  /**
+   * Binary variables, each with the real ones of `sum` that meet it: every unit meets the units in its own place alone, and is summed out with them
+   * (spikes and their slabs: Courville, Bergstra & Bengio 2011).
+   */
+  readonly paired?: Readonly<Record<string, readonly string[]>>;
   /** Finite variables whose states are all visited. */
   readonly enumerate?: readonly string[];
   /** N of counts that are summed over. */
@@ -87,22 +95,22 @@ const MOST_PIECES = 32;
  * then that of a piece, and of all states no more than their energies.
  */
 function collapsed<W>(model: EnergyModel<W>, w: W, x: Values, options: Summation): Tensor {
-  const { sum: names = [], joint: [next, ...joint] = [], enumerate = [] } = options;
+  const { sum: names = [], paired = {}, joint: [next, ...joint] = [], enumerate = [] } = options;
   if (next !== undefined) return afterReals(model, w, x, options, next, joint);
   const seen = seenBy(model, x);
   // The values of counts stay for their totals; all others of what is summed would only add leading axes.
-  const rest = without(seen, [...names, ...enumerate]);
+  const rest = without(seen, [...names, ...Object.keys(paired), ...enumerate]);
   const totals = { ...totalsOf(model, seen, names), ...options.totals };
   watchCurvature(model, w, rest);
   const own = options.lead ?? leadOf(model, rest);
   const lead = broadcastShapes(`totals of ${model.name}`, [own, ...Object.values(totals).map((t) => lift(t).shape)]);
-  if (enumerate.length === 0) return inClosedForm(model, w, rest, names, widened(own, lead), totals);
+  if (enumerate.length === 0) return inClosedForm(model, w, rest, { names, paired }, widened(own, lead), totals);
   const count = countStates(model, enumerate);
   // the values of one state, which a piece holds for each of its states
   const width = sizeOf(own) * enumerate.reduce((most, name) => Math.max(most, sizeOf(eventOf(unitsOf(model, name)))), 1);
   const sums = statePieces(model, enumerate, Math.min(MOST_PIECES, Math.ceil((count * width) / HELD)), lead.length).map(
     ({ states, size }) => {
-      const energies = inClosedForm(model, w, { ...rest, ...states }, names, [size, ...widened(own, lead)], totals);
+      const energies = inClosedForm(model, w, { ...rest, ...states }, { names, paired }, [size, ...widened(own, lead)], totals);
       return logSumExp(neg(broadcastTo(energies, [size, ...lead])), 0);
     },
   );
@@ -139,19 +147,41 @@ function totalsOf(model: EnergyModel, seen: Values, names: readonly string[]): T
   );
 }
 
-/** E(0) - Σ log normalisers */
+/** E(0) - Σ log normalisers; of units that are `paired` with others, the sum over both of their states. */
 function inClosedForm<W>(
   model: EnergyModel<W>,
   w: W,
   x: Values,
-  names: readonly string[],
+  { names, paired }: { readonly names: readonly string[]; readonly paired: Readonly<Record<string, readonly string[]>> },
   lead: Shape,
   totals: Totals | undefined,
 ): Tensor {
   if (names.length === 0) return energyAt(model, w, x);
-  const given = conditionals(model, w, x, names, lead, totals);
-  const { energy } = fieldsAt(model, w, x, names, lead);
-  return names.reduce((total, name) => sub(total, overEvent(logNormaliser(given[name]!), lead)), energy());
+  const spikes = Object.keys(paired);
+  const slabs = Object.values(paired).flat();
+  /** Of the names, with all units of the spikes at `value`. */
+  const normalisersAt = (value: 0 | 1, of: readonly string[]): Values => {
+    const at = spikes.map((name) => [name, filledLike(eventOf(unitsOf(model, name)), lead, value)] as const);
+    const given = conditionals(model, w, { ...x, ...Object.fromEntries(at) }, of, lead, totals);
+    return Object.fromEntries(of.map((name) => [name, logNormaliser(given[name]!)]));
+  };
+  const off = normalisersAt(0, names);
+  const { energy, fields } = fieldsAt(model, w, x, [...names, ...spikes], lead);
+  const apart = names.filter((name) => !slabs.includes(name)).map((name) => off[name]!);
+  const on = spikes.length === 0 ? {} : normalisersAt(1, slabs);
+  const units = spikes.map((name) => {
+    const own = paired[name]!;
+    const zero = own.map((slab) => off[slab]!).reduce((total, t) => add(total, t));
+    const one = own.reduce((total, slab) => add(total, on[slab]!), fields[name]!);
+    return add(zero, softplus(sub(one, zero)));
+  });
+  return [...apart, ...units].reduce((total, t) => sub(total, overEvent(t, lead)), energy());
+}
+
+/** `value` everywhere, [1, …, ...event] of the rank of values with these leading axes. */
+function filledLike(event: Shape, lead: Shape, value: 0 | 1): Tensor {
+  const shape = [...lead.map(() => 1), ...event];
+  return value === 0 ? zeros(shape) : ones(shape);
 }
 
 /** The sum over what is right of the leading axes. */
@@ -159,7 +189,12 @@ export function overEvent(t: Tensor, lead: Shape): Tensor {
   return sumLast(t, t.shape.length - lead.length);
 }
 
-const summedBy = ({ sum: names = [], joint = [], enumerate = [] }: Summation): readonly string[] => [...names, ...joint, ...enumerate];
+const summedBy = ({ sum: names = [], paired = {}, joint = [], enumerate = [] }: Summation): readonly string[] => [
+  ...names,
+  ...Object.keys(paired),
+  ...joint,
+  ...enumerate,
+];
 
 /** Less the log base measure of counts in `x`, log N! - Σ log x!, but of those in `summed`. */
 export function measured(model: EnergyModel, x: Values, summed: readonly string[], energy: Tensor): Tensor {
@@ -183,7 +218,7 @@ export function partitionChunk<W>(
   iteration: Tensor,
   options: Summation & { readonly chunk: number },
 ): Tensor {
-  const { chunk, enumerate = [], sum: names = [] } = options;
+  const { chunk, enumerate = [], paired = {}, sum: names = [] } = options;
   const count = countStates(model, enumerate);
   const seen = without(seenBy(model, x), Object.keys(model.units));
   const lead = options.lead ?? leadOf(model, seen);
@@ -191,7 +226,7 @@ export function partitionChunk<W>(
   const inside = less(index, count);
   const states = statesAt(model, enumerate, index);
   const own = widened(leadOf(model, seen), lead);
-  const value = neg(inClosedForm(model, w, { ...seen, ...states }, names, [chunk, ...own], options.totals));
+  const value = neg(inClosedForm(model, w, { ...seen, ...states }, { names, paired }, [chunk, ...own], options.totals));
   const each = broadcastTo(select(inside, value, -Infinity), [chunk, ...lead]);
   return logSumExp(stack([acc, logSumExp(each, 0)]), 0);
 }
