@@ -36,10 +36,19 @@ export function planElimination(latents: ReadonlyMap<string, States>, terms: rea
   const scores = new Map<string, Score>();
   const steps: EliminationStep[] = [];
   let largest: EliminationStep | undefined;
-  let changed: Iterable<string> = latents.keys();
-  while (graph.size > 0) {
-    for (const v of changed) if (graph.has(v)) scores.set(v, scoreOf(graph, v, size));
-    const variable = cheapest(graph.keys(), scores);
+  const queue = new Queue();
+  const rate = (v: string): void => {
+    const before = scores.get(v);
+    const score = { variable: v, position: before?.position ?? scores.size, ...costOf(graph, v, size) };
+    if (before?.fill === score.fill && before.table === score.table) return;
+    scores.set(v, score);
+    queue.add(score);
+  };
+  for (const v of latents.keys()) rate(v);
+  for (let next = queue.take(); next; next = queue.take()) {
+    const { variable } = next;
+    if (scores.get(variable) !== next) continue;
+    scores.delete(variable);
     const neighbours = [...(graph.get(variable) ?? [])];
     const own = [...(readers.get(variable) ?? [])].sort(
       (a, b) => a.reads.size - b.reads.size || (position.get(a) ?? 0) - (position.get(b) ?? 0),
@@ -56,17 +65,24 @@ export function planElimination(latents: ReadonlyMap<string, States>, terms: rea
     for (const v of neighbours) graph.get(v)?.delete(variable);
     graph.delete(variable);
     join(graph, neighbours);
-    changed = near;
+    for (const v of near) if (graph.has(v)) rate(v);
   }
   return { steps, largest: largest?.table ?? 1, shape };
 }
 
 interface Score {
+  readonly variable: string;
+  /** Among the latents, as they stand in the body. */
+  readonly position: number;
   readonly fill: number;
   readonly table: number;
 }
 
-function scoreOf(graph: ReadonlyMap<string, ReadonlySet<string>>, variable: string, size: (v: string) => number): Score {
+function costOf(
+  graph: ReadonlyMap<string, ReadonlySet<string>>,
+  variable: string,
+  size: (v: string) => number,
+): Pick<Score, "fill" | "table"> {
   const near = [...(graph.get(variable) ?? [])];
   let fill = 0;
   near.forEach((a, i) => {
@@ -75,15 +91,39 @@ function scoreOf(graph: ReadonlyMap<string, ReadonlySet<string>>, variable: stri
   return { fill, table: near.reduce((n, v) => n * size(v), size(variable)) };
 }
 
-/** The first of those with the least score. */
-function cheapest(variables: Iterable<string>, scores: ReadonlyMap<string, Score>): string {
-  let best = "";
-  let least: Score = { fill: Infinity, table: Infinity };
-  for (const v of variables) {
-    const score = scores.get(v) ?? least;
-    if (best === "" || score.fill < least.fill || (score.fill === least.fill && score.table < least.table)) [best, least] = [v, score];
+const comesBefore = (a: Score, b: Score): boolean =>
+  a.fill !== b.fill ? a.fill < b.fill : a.table !== b.table ? a.table < b.table : a.position < b.position;
+
+/** Scores by priority, as a binary heap; those that have changed since are passed over by whoever takes them out. */
+class Queue {
+  private readonly heap: Score[] = [];
+
+  add(score: Score): void {
+    const { heap } = this;
+    let at = heap.push(score) - 1;
+    for (let above = (at - 1) >> 1; at > 0 && comesBefore(score, heap[above] as Score); above = (at - 1) >> 1) {
+      heap[at] = heap[above] as Score;
+      at = above;
+    }
+    heap[at] = score;
   }
-  return best;
+
+  take(): Score | undefined {
+    const { heap } = this;
+    const [first] = heap;
+    const last = heap.pop();
+    if (!last || heap.length === 0) return first;
+    let at = 0;
+    for (;;) {
+      const [left, right] = [heap[2 * at + 1], heap[2 * at + 2]];
+      const least = left && right && comesBefore(right, left) ? right : left;
+      if (!least || !comesBefore(least, last)) break;
+      heap[at] = least;
+      at = 2 * at + (least === right ? 2 : 1);
+    }
+    heap[at] = last;
+    return first;
+  }
 }
 
 function join(graph: ReadonlyMap<string, Set<string>>, variables: readonly string[]): void {
