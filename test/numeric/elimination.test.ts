@@ -5,6 +5,7 @@ import type { States } from "../../src/ir/states.js";
 import type { Term } from "../../src/ir/quantity.js";
 import { planElimination } from "../../src/ir/derive/elimination.js";
 import { explain, printExplanation } from "../../src/codegen/explain.js";
+import type { Tensor } from "../../src/runtime/index.js";
 import { gradientsOf } from "../support/gradients.js";
 import { loadModel, runModel, type Loaded } from "../support/model.js";
 
@@ -39,9 +40,7 @@ function measured(loaded: Loaded, weights: Weights, data: Data, rows: number): R
     loaded,
     ({ w, x }) =>
       Object.fromEntries(
-        lines.flatMap(([name, m]) =>
-          m.kind === "rows" ? [[name, m.value({ w, data: x } as unknown as Parameters<typeof m.value>[0])]] : [],
-        ),
+        lines.flatMap(([name, m]) => (m.kind === "rows" ? [[name, (m.value as (at: unknown) => Tensor)({ w, data: x })]] : [])),
       ),
     {
       state: weights,
