@@ -155,13 +155,13 @@ function partsOf(graph: ReadonlyMap<string, ReadonlySet<string>>): number {
 }
 
 /** The latents that share the largest table, as a message lists them. */
-export function largestTable({ steps, largest }: Planned): readonly string[] {
+function largestTable({ steps, largest }: Planned): readonly string[] {
   const step = steps.find((s) => s.table === largest);
   return step ? [step.variable, ...step.neighbours] : [];
 }
 
 /** What `explain` says of an elimination. */
-export function eliminationNote({ op, steps, largest, shape }: Elimination, density: string): EstimatorNote {
+function eliminationNote({ op, steps, largest, shape }: Elimination, density: string): EstimatorNote {
   const names = steps.map((s) => s.variable);
   const variable = names.length > 4 ? `${names.slice(0, 2).join(", ")}, …, ${names.at(-1)}` : names.join(", ");
   const way = shape === "graph" ? "one after another" : `along the ${shape}`;
