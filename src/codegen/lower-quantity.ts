@@ -12,6 +12,7 @@ import { lowerBuiltin } from "./lower-builtin.js";
 import { variableOf } from "./lower-dist.js";
 import { lowerLogPartition, lowerMatching, lowerStart, lowerUnnormalised } from "./lower-energy.js";
 import { after, bindStep, drawnFactor, sitesOf, type Steps } from "./lower-draws.js";
+import { lowerElimination } from "./lower-elimination.js";
 import { lowerExpr, lowerGrad } from "./lower-expr.js";
 import { conditionalText, lowerFactor, lowerKl, lowerLogDet } from "./lower-factor.js";
 import { lowerGaussianMarginal } from "./lower-gaussian.js";
@@ -54,6 +55,8 @@ export function lowerQuantity(scope: QuantityScope, q: Quantity): TensorValue {
       return lowerExpect(scope, q);
     case "enumerate":
       return lowerEnumerate(scope, q);
+    case "eliminate":
+      return lowerElimination(scope, q, (inner, term) => lowerSum(inner, [term]));
     case "gaussianMarginal":
       return lowerGaussianMarginal(scope, q, lowerFactor);
     case "unnormalised":

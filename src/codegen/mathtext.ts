@@ -150,6 +150,15 @@ function write(context: DeriveContext, n: Notation, q: Quantity): string {
       if (q.op === "logsumexp") return n.log(n.sum("sum", v, n.fn("exp", [inner(q.body)])));
       return n.sum(q.op, v, n.group(inner(q.body)));
     }
+    case "eliminate": {
+      // the joint sum: in which order it is done, the notes say
+      const names = q.steps.map((s) => n.name(s.variable)).join(", ");
+      const body = q.steps
+        .flatMap((s) => s.terms)
+        .map((t, i) => term(context, n, t, i === 0))
+        .join(" ");
+      return q.op === "logsumexp" ? n.log(n.sum("sum", names, n.fn("exp", [body]))) : n.sum(q.op, names, n.group(body));
+    }
     case "byRow": {
       const whole = (x: Quantity): string => ((q.there && q.missing) || x.kind === "sum" ? n.group(inner(x)) : inner(x));
       const part = (x: Quantity | undefined, word: string): string[] =>

@@ -166,8 +166,14 @@ export class FunctionWriter {
     return [...this.statements, { kind: "return", name: "", value, comment }];
   }
 
-  addPlate(id: string, size: Js, text: string): PlateAxis {
-    const plate = { id, position: this.plateList.length + 1, size, text };
+  /** The place outside of all plates that there are. */
+  freePosition(): number {
+    return this.plateList.reduce((top, p) => Math.max(top, p.position), 0) + 1;
+  }
+
+  /** `position`: a place that a plate may share with others which no value has together with it. */
+  addPlate(id: string, size: Js, text: string, position = this.freePosition()): PlateAxis {
+    const plate = { id, position, size, text };
     this.plateList.push(plate);
     return plate;
   }
@@ -178,9 +184,10 @@ export class FunctionWriter {
     return found;
   }
 
-  /** Forgets the last plate: its axis has been reduced everywhere. */
+  /** Forgets a plate: its axis has been reduced everywhere. */
   dropPlate(id: string): void {
-    if (this.plateList.at(-1)?.id === id) this.plateList.pop();
+    const at = this.plateList.findIndex((p) => p.id === id);
+    if (at >= 0) this.plateList.splice(at, 1);
   }
 
   /** B as JavaScript, bound on first use. */

@@ -2,7 +2,7 @@
 import type { Expr } from "./types.js";
 import { distExprs } from "./walk.js";
 
-import type { DrawStep, Factor, LinearGaussian, Quantity, Term } from "./quantity.js";
+import type { DrawStep, EliminationStep, Factor, LinearGaussian, Quantity, Term } from "./quantity.js";
 
 /** A quantity as a sum of terms, of one where it is no sum. */
 export function termsOf(quantity: Quantity): readonly Term[] {
@@ -29,6 +29,8 @@ export function quantityChildren(q: Quantity): readonly Quantity[] {
     case "enumerate":
       // a factor draws, and is no part of what is averaged
       return q.weight && q.weight.kind !== "factor" ? [q.weight, q.body] : [q.body];
+    case "eliminate":
+      return q.steps.flatMap((step) => step.terms.map((t) => t.quantity));
     case "expect":
     case "reduce":
     case "grad":
@@ -47,13 +49,17 @@ export function mapQuantity(q: Quantity, change: (q: Quantity) => Quantity | und
   const inner = (x: Quantity): Quantity | undefined => mapQuantity(x, change);
   switch (q.kind) {
     case "sum": {
-      const terms: Term[] = [];
-      for (const t of q.terms) {
-        const quantity = inner(t.quantity);
-        if (!quantity) return undefined;
-        terms.push({ ...t, quantity });
+      const terms = mapTerms(q.terms, inner);
+      return terms && change({ ...q, terms });
+    }
+    case "eliminate": {
+      const steps: EliminationStep[] = [];
+      for (const step of q.steps) {
+        const terms = mapTerms(step.terms, inner);
+        if (!terms) return undefined;
+        steps.push({ ...step, terms });
       }
-      return change({ ...q, terms });
+      return change({ ...q, steps });
     }
     case "apply": {
       const args: Quantity[] = [];
@@ -89,6 +95,16 @@ export function mapQuantity(q: Quantity, change: (q: Quantity) => Quantity | und
     default:
       return change(q);
   }
+}
+
+function mapTerms(terms: readonly Term[], change: (q: Quantity) => Quantity | undefined): readonly Term[] | undefined {
+  const mapped: Term[] = [];
+  for (const t of terms) {
+    const quantity = change(t.quantity);
+    if (!quantity) return undefined;
+    mapped.push({ ...t, quantity });
+  }
+  return mapped;
 }
 
 /** What the conditionals of a posterior read. */
@@ -146,6 +162,8 @@ export function exprsOf(quantity: Quantity): readonly Expr[] {
         return [...q.latents, ...q.children].forEach(factor);
       case "sum":
         return q.terms.forEach((t) => add(t.factors));
+      case "eliminate":
+        return q.steps.forEach((step) => step.terms.forEach((t) => add(t.factors)));
       case "expect":
         return q.steps.forEach((s) => {
           if (s.kind === "gaussian") return [...s.posterior.latents, ...s.posterior.children].forEach(factor);

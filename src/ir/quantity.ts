@@ -185,6 +185,7 @@ export type Quantity =
       readonly reason: string;
       readonly span: Span;
     }
+  | Elimination
   /** log ∫ Π N(z; …) Π N(x; loc affine in z, scale free of z) dz (Bishop 2006, eq. 2.115). */
   | ({ readonly kind: "gaussianMarginal"; readonly span: Span } & LinearGaussian)
   | ByRow
@@ -217,6 +218,30 @@ export type Quantity =
       readonly body: Quantity;
       readonly span: Span;
     };
+
+/** Finite latents summed (maximised) out one after another, so that no table is over all of them; see derive/elimination.ts. */
+export interface Elimination {
+  readonly kind: "eliminate";
+  readonly op: "logsumexp" | "max" | "min";
+  /** In the order of elimination. */
+  readonly steps: readonly EliminationStep[];
+  /** Entries of the largest table, per row of the batch. */
+  readonly largest: number;
+  /** How the latents hang together by the terms that they share. */
+  readonly shape: "chain" | "tree" | "graph";
+  readonly span: Span;
+}
+
+export interface EliminationStep {
+  readonly variable: string;
+  readonly states: States;
+  /** Terms that read the variable, and none that was eliminated before; those that read fewest first. */
+  readonly terms: readonly Term[];
+  /** Latents of later steps that its message is a table over. */
+  readonly neighbours: readonly string[];
+  /** States of the variable and its neighbours together. */
+  readonly table: number;
+}
 
 /** One quantity in rows of the data where a variable has a value, another where it is missing; 0 for the one that is left out. */
 export interface ByRow {

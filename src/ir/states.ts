@@ -2,8 +2,11 @@
 import { distributions } from "./distributions.js";
 import type { Dim, Domain } from "./types.js";
 
-/** Most states that a sum over finite latents may have. */
+/** Most states that a sum over a finite latent may have. */
 export const MAX_STATES = 1024;
+
+/** Most states of several finite latents that one table of an elimination may be over. */
+export const MAX_TABLE = 16_384;
 
 /** The values that an exact sum runs over. */
 export interface States extends Dim {

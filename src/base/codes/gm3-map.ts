@@ -1,4 +1,4 @@
-/** GM384, GM385, GM386: maxima over latents, and expectation maximisation. */
+/** GM384, GM385, GM386: maxima over latents, expectation maximisation, and finite latents that are eliminated. */
 import { code, type CodeEntry } from "./entry.js";
 
 export const gm3Map = {
@@ -61,5 +61,10 @@ export const gm3Map = {
     "error",
     "M-step on batches without counts",
     (a) => `\`em\` with \`decay\` averages sums and counts over batches, and \`${a.conditional}\` has none: ${a.why}`,
+  ),
+  GM3860: code<{ quantity: string; states: string; most: number }>(
+    "error",
+    "Sum over finite latents with too large a table",
+    (a) => `\`${a.quantity}\` would take a table of ${a.states} states at once, more than ${a.most}`,
   ),
 } as const satisfies Record<`GM38${string}`, CodeEntry<never>>;

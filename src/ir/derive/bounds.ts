@@ -62,6 +62,11 @@ export function dequantised(context: DeriveContext, quantity: Quantity): 1 | -1 
     default: {
       if (quantity.kind === "enumerate" && quantity.op === "logsumexp") return dequantised(context, quantity.body);
       const inner = quantityChildren(quantity).map((q) => dequantised(context, q));
+      if (quantity.kind === "eliminate" && quantity.op === "logsumexp") {
+        const signs = new Set(inner.filter((s) => s !== 0));
+        const [only] = signs;
+        return signs.size === 0 ? 0 : signs.size === 1 ? only : undefined;
+      }
       return inner.every((s) => s === 0) ? 0 : undefined;
     }
   }
@@ -226,7 +231,9 @@ function place(term: Term, source: string, above: Map<string, Set<string>>, belo
   }
   // what is summed or integrated out of the joint: its factors, all within the log
   if (scale === 1 && quantity.kind === "enumerate" && quantity.op === "logsumexp" && !quantity.local)
-    return termsOf(quantity.body).every((t) => t.factors.length === 0 && isOfJoint(t.quantity, source) && place(t, source, above, below));
+    return termsOf(quantity.body).every((t) => placeInSum(t, source, above, below));
+  if (scale === 1 && quantity.kind === "eliminate" && quantity.op === "logsumexp")
+    return quantity.steps.every((s) => s.terms.every((t) => placeInSum(t, source, above, below)));
   if (scale === 1 && quantity.kind === "gaussianMarginal")
     return [...quantity.latents, ...quantity.children].every((f) => f.density !== source && add(f.density, f.variable));
   if (quantity.kind === "logPartition") return scale === -1 && quantity.method.kind !== "chain";
@@ -241,11 +248,16 @@ function place(term: Term, source: string, above: Map<string, Set<string>>, belo
   return scale === 1 && add(quantity.density, quantity.variable);
 }
 
+/** A term within the log of a sum over states. */
+function placeInSum(t: Term, source: string, above: Map<string, Set<string>>, below: Set<string>): boolean {
+  return t.factors.length === 0 && isOfJoint(t.quantity, source) && place(t, source, above, below);
+}
+
 /** Log-densities of the joint alone: the sum over states of what a draw's own density is subtracted from is none of it. */
 function isOfJoint(quantity: Quantity, source: string): boolean {
   if (quantity.kind === "factor") return quantity.density !== source;
   if (quantity.kind === "gaussianMarginal") return true;
-  return quantity.kind === "enumerate" && quantity.op === "logsumexp";
+  return (quantity.kind === "enumerate" || quantity.kind === "eliminate") && quantity.op === "logsumexp";
 }
 
 /** Adds; false where it was there. */

@@ -156,6 +156,13 @@ function collect(q: Quantity, into: Counted[]): { readonly what: string; readonl
       return q.op === "logsumexp" || q.op === "max"
         ? collect(q.body, into)
         : { what: q.op === "min" ? "a minimum" : "an expectation", span: q.span };
+    case "eliminate":
+      if (q.op === "min") return { what: "a minimum", span: q.span };
+      for (const step of q.steps) {
+        const odd = collect({ kind: "sum", terms: step.terms, span: q.span }, into);
+        if (odd) return odd;
+      }
+      return undefined;
     case "gaussianMarginal": {
       const latents = q.latents.map((f) => f.variable);
       into.push(...[...q.latents, ...q.children].map((factor) => ({ factor, latents })));

@@ -108,6 +108,11 @@ export function placeChains(context: DeriveContext, choices: Choices, quantity: 
       }
       case "sum":
         return { ...q, terms: q.terms.map((t) => ({ ...t, quantity: place(t.quantity, single) })) };
+      case "eliminate":
+        return {
+          ...q,
+          steps: q.steps.map((s) => ({ ...s, terms: s.terms.map((t) => ({ ...t, quantity: place(t.quantity, false) })) })),
+        };
       case "apply":
         return { ...q, args: q.args.map((a) => place(a, single)) };
       case "expect":

@@ -7,12 +7,13 @@
  */
 import type { Span } from "../../base/source.js";
 import { Diagnostics, report } from "../../base/report.js";
-import { finiteStates, MAX_STATES } from "../states.js";
+import { finiteStates, MAX_STATES, type States } from "../states.js";
 import type { Factor, LinearGaussian, PartitionMethod, Quantity, Term } from "../quantity.js";
 import type { Expr, LogDensityExpr, Slot, Variable } from "../types.js";
 import { walkExpr } from "../walk.js";
 import { listed } from "../energy/listed.js";
 import { energyOf, type EnergyRequest, hiddenMethod, partitionInSum, partitionMethod } from "./energy.js";
+import { eliminated, type Scoped } from "./elimination.js";
 import { type Change, changeOfVariables, type DrawnTogether } from "./flow-change.js";
 import { whyNotGaussian } from "./gaussian.js";
 import { fingerprint } from "./kl.js";
@@ -255,6 +256,8 @@ function solve(
     const only = terms[0];
     return terms.length === 1 && only?.scale === 1 ? only.quantity : { kind: "sum", terms, span: asked.span };
   }
+  if (ofEnergy.length === 0) return solveDirected(side, variables, hidden, at, asked);
+  // beside an energy, as many states as may be are visited, and what is left has a closed form or none
   for (const name of hidden) {
     const variable = context.model.variables.get(name);
     const states = variable ? finiteStates(variable.domain, drawnFrom(index, name)) : undefined;
@@ -287,6 +290,62 @@ function solve(
     return { kind: "sum", terms: [{ scale: 1, factors: [], quantity: enumerated }, ...normalised.outside], span: asked.span };
   }
   return solveNormal(side, variables, hidden, at, asked);
+}
+
+/** Finite latents of conditionals are summed out, the others integrated given their states. */
+function solveDirected(
+  side: Side,
+  variables: readonly string[],
+  hidden: readonly string[],
+  at: ReadonlyMap<string, Expr>,
+  asked: Asked,
+): Quantity | undefined {
+  const { context, index, change } = side;
+  const latents = new Map(
+    hidden.flatMap((name): [string, States][] => {
+      const variable = context.model.variables.get(name);
+      const states = variable && finiteStates(variable.domain, drawnFrom(index, name));
+      return states && states.size <= MAX_STATES ? [[name, states]] : [];
+    }),
+  );
+  if (latents.size === 0) return solveNormal(side, variables, hidden, at, asked);
+  const rest = hidden.filter((h) => !latents.has(h));
+  const terms: Scoped[] = [];
+  for (const group of regroup(side, variables, rest)) {
+    const part = solve(side, group.variables, group.hidden, at, asked, 1);
+    if (!part) return undefined;
+    const read = group.variables.flatMap((v) => {
+      const definition = index.definitions.get(v);
+      return [v, ...(definition ? change.reads(definition) : [])];
+    });
+    const reads = new Set(read.filter((v) => latents.has(v)));
+    terms.push(...flatten(part, 1).map((term) => ({ term, reads })));
+  }
+  const { span } = asked;
+  const [first] = latents;
+  if (latents.size === 1 && first) {
+    const body = termsQuantity(
+      terms.map((t) => t.term),
+      span,
+    );
+    const [variable, states] = first;
+    const reason = `summed over its ${states.size} states`;
+    return { kind: "enumerate", op: "logsumexp", local: undefined, variable, states, weight: undefined, body, reason, span };
+  }
+  return eliminated(context, {
+    op: "logsumexp",
+    latents,
+    terms,
+    text: asked.text,
+    density: index.density.name,
+    span,
+    notes: asked.energy.notes,
+  });
+}
+
+function termsQuantity(terms: readonly Term[], span: Span): Quantity {
+  const [only] = terms;
+  return terms.length === 1 && only?.scale === 1 ? only.quantity : { kind: "sum", terms, span };
 }
 
 /**
@@ -370,7 +429,7 @@ function solveNormal(
       notes: [reason],
       help: [
         `bound it from below with a density that draws ${listed(hidden)}: \`maximize ELBO(p, q)\` or \`IWAE(p, q, k = 50)\``,
-        `exact forms exist where finite latents have at most ${MAX_STATES} states together, or Normal latents enter the locations of Normals linearly`,
+        `exact forms exist where finite latents have at most ${MAX_STATES} states each, or Normal latents enter the locations of Normals linearly`,
       ],
     },
   );

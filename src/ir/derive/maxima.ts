@@ -1,15 +1,19 @@
 /** `max[…](…)` and `min[…](…)`: over finite latents all states are tried; over continuous ones an inner loop looks, as `by` says. */
 import { report } from "../../base/report.js";
+import { textOf } from "../../base/source.js";
 import { listed } from "../energy/listed.js";
 import type { EstimatorNote, Quantity } from "../quantity.js";
-import { finiteStates, MAX_STATES } from "../states.js";
+import { termsOf } from "../quantity-walk.js";
+import { finiteStates, MAX_STATES, type States } from "../states.js";
 import type { Expr } from "../types.js";
 import { childrenOf } from "../walk.js";
 import type { Choices, Chosen } from "./choices.js";
 import { drawsNumbers } from "./contents.js";
 import { type DeriveContext, densityOf } from "./context.js";
+import { eliminated } from "./elimination.js";
 import { drawnFrom, variableText } from "./marginal.js";
 import { deriveContinuousOptimum, optimumReason } from "./optimum.js";
+import { variablesOfTerm } from "./term-reads.js";
 
 type OptimumExpr = Extract<Expr, { kind: "optimum" }>;
 
@@ -27,14 +31,13 @@ export function deriveMaximum(state: Asked, expr: OptimumExpr, derive: (body: Ex
   };
   const asked = state.choices.optimum;
   if (asked && !expr.variables.every(isFinite)) return deriveClimb(state, expr, asked, isFinite, derive);
-  let body = derive(expr.body);
-  let total = 1;
-  for (const name of [...expr.variables].reverse()) {
-    if (!body) return undefined;
+  const body = derive(expr.body);
+  if (!body) return undefined;
+  const latents = new Map<string, States>();
+  for (const name of expr.variables) {
     const variable = state.context.model.variables.get(name);
     const states = variable && finiteStates(variable.domain, drawnIn(state.context, expr.body, name));
-    total *= states?.size ?? Infinity;
-    if (!states || total > MAX_STATES) {
+    if (!states || states.size > MAX_STATES) {
       const found = states ? `it has ${states.size} states, more than ${MAX_STATES}` : `${variableText(variable, name)} is not finite`;
       report(
         state.context.diagnostics,
@@ -50,25 +53,46 @@ export function deriveMaximum(state: Asked, expr: OptimumExpr, derive: (body: Ex
       );
       return undefined;
     }
-    state.notes.push({
-      variable: name,
-      density: "",
-      estimator: expr.op,
-      reason: `the ${expr.op === "max" ? "best" : "worst"} of its ${states.size} states; the gradient is that of the chosen one`,
-    });
-    body = {
-      kind: "enumerate",
-      op: expr.op,
-      variable: name,
-      local: undefined,
-      states,
-      weight: undefined,
-      body,
-      reason: `${expr.op} over ${states.size} states`,
-      span: expr.span,
-    };
+    latents.set(name, states);
   }
-  return body;
+  const [first] = latents;
+  if (latents.size > 1 || !first) return deriveJointly(state, expr, latents, body);
+  const [variable, states] = first;
+  state.notes.push({
+    variable,
+    density: "",
+    estimator: expr.op,
+    reason: `the ${expr.op === "max" ? "best" : "worst"} of its ${states.size} states; the gradient is that of the chosen one`,
+  });
+  return {
+    kind: "enumerate",
+    op: expr.op,
+    variable,
+    local: undefined,
+    states,
+    weight: undefined,
+    body,
+    reason: `${expr.op} over ${states.size} states`,
+    span: expr.span,
+  };
+}
+
+/** A maximum over several finite latents moves past the terms that do not read them. */
+function deriveJointly(
+  { context, notes }: Asked,
+  { op, span }: OptimumExpr,
+  latents: ReadonlyMap<string, States>,
+  body: Quantity,
+): Quantity | undefined {
+  const scoped = termsOf(body).map((term) => {
+    const read = variablesOfTerm(context, term);
+    return { term, reads: new Set([...latents.keys()].filter((v) => read?.has(v) !== false)) };
+  });
+  const outside = scoped.flatMap((s) => (s.reads.size === 0 ? [s.term] : []));
+  const terms = scoped.filter((s) => s.reads.size > 0);
+  const elimination = eliminated(context, { op, latents, terms, text: textOf(span), density: "", span, notes });
+  if (!elimination || outside.length === 0) return elimination;
+  return { kind: "sum", terms: [{ scale: 1, factors: [], quantity: elimination }, ...outside], span };
 }
 
 /** A maximum over continuous latents, by the inner loop that is asked for. */

@@ -122,11 +122,13 @@ export function optimumStands(context: DeriveContext, quantity: Quantity): boole
         ? "an `E`"
         : q.kind === "enumerate"
           ? `a sum or maximum over \`${q.variable}\``
-          : q.kind === "reduce"
-            ? `\`${q.op}\` over samples`
-            : q.kind === "optimum"
-              ? "another one"
-              : where;
+          : q.kind === "eliminate"
+            ? `a sum or maximum over ${listed(q.steps.map((s) => s.variable))}`
+            : q.kind === "reduce"
+              ? `\`${q.op}\` over samples`
+              : q.kind === "optimum"
+                ? "another one"
+                : where;
     for (const child of quantityChildren(q)) {
       const found = within(child, inner);
       if (found) return found;

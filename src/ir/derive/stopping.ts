@@ -5,6 +5,7 @@
 import { report } from "../../base/report.js";
 import type { DerivedEvaluation, Goal } from "../derived-model.js";
 import type { Quantity } from "../quantity.js";
+import { quantityChildren } from "../quantity-walk.js";
 import { evaluators } from "../settings-table.js";
 import type { Phase } from "../types.js";
 import type { DeriveContext } from "./context.js";
@@ -74,6 +75,9 @@ function collectSigns(q: Quantity, sign: number, into: Set<number>): void {
       return;
     case "byRow":
       for (const each of [q.there, q.missing]) if (each) collectSigns(each, sign, into);
+      return;
+    case "eliminate":
+      for (const part of quantityChildren(q)) collectSigns(part, sign, into);
       return;
     case "enumerate":
     case "expect":

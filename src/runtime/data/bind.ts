@@ -20,6 +20,7 @@ import {
 } from "./dataset.js";
 import { describeColumn, describeUnits, describeValues, makeColumn } from "./domains.js";
 import { displayRange } from "./display-range.js";
+import { spreadFamilies } from "./families.js";
 import { keepObserved } from "./observed.js";
 import { dense } from "./sparse.js";
 import { suggestion } from "./suggest.js";
@@ -29,7 +30,8 @@ import { sizeOf } from "../graph/shape.js";
 export type ResizeHelp = (variable: string, shape: readonly number[]) => readonly string[];
 
 /** GM5020 to GM5025 where data and model do not fit. */
-export function bindData(raw: RawData, streams: readonly StreamSpec[], resizeHelp: ResizeHelp = () => []): Dataset {
+export function bindData(given: RawData, streams: readonly StreamSpec[], resizeHelp: ResizeHelp = () => []): Dataset {
+  const raw = spreadFamilies(given, streams);
   const sources = matchFields(raw, streams);
   refuseIdle(raw, new Set(sources.values()));
   checkObserved(raw, streams, sources);

@@ -42,8 +42,9 @@ export function couplesRows(context: DeriveContext, quantity: Quantity): string 
 export function summedAround(context: DeriveContext, quantity: Quantity): { readonly variable: string; readonly fn: string } | undefined {
   let found: { readonly variable: string; readonly fn: string } | undefined;
   walkQuantity(quantity, (q) => {
-    const fn = q.kind === "enumerate" ? readerIn(context, q.body) : undefined;
-    if (q.kind === "enumerate" && fn !== undefined) found ??= { variable: q.variable, fn };
+    const variable = q.kind === "enumerate" ? q.variable : q.kind === "eliminate" ? q.steps[0]?.variable : undefined;
+    const fn = variable === undefined ? undefined : readerIn(context, q);
+    if (variable !== undefined && fn !== undefined) found ??= { variable, fn };
   });
   return found;
 }

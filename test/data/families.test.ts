@@ -1,0 +1,45 @@
+/** One array of sequences feeds a family of data variables, a step for each. */
+import { describe, expect, it } from "vitest";
+import { real, type StreamSpec } from "../../src/runtime/index.js";
+import type { Field, RawData } from "../../src/runtime/data/dataset.js";
+import { spreadFamilies } from "../../src/runtime/data/families.js";
+
+const field = (shape: readonly number[]): Field => ({
+  role: "values",
+  path: "x.npy",
+  splits: { train: { shape, dtype: "f32", data: Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, (_, i) => i) } },
+  options: {},
+  notes: [],
+});
+const raw = (fields: Record<string, Field>, assigned: readonly string[] = []): RawData => ({
+  name: "x.npy",
+  fields,
+  assigned: new Set(assigned),
+  unnamed: [{ source: "x.npy", fields: Object.keys(fields) }],
+  notes: [],
+});
+const family = (shape: number[]): StreamSpec => ({ "x[1]": real(shape), "x[2]": real(shape), "x[3]": real(shape) });
+const values = (data: RawData, name: string): number[] => Array.from(data.fields[name]!.splits.train!.data);
+
+describe("a family of data variables", () => {
+  it("takes the steps of each row", () => {
+    const found = spreadFamilies(raw({ x: field([2, 3, 2]) }), [family([2])]);
+    expect(Object.keys(found.fields)).toEqual(["x[1]", "x[2]", "x[3]"]);
+    expect(values(found, "x[1]")).toEqual([0, 1, 6, 7]);
+    expect(values(found, "x[3]")).toEqual([4, 5, 10, 11]);
+    expect(found.fields["x[2]"]!.splits.train!.shape).toEqual([2, 2]);
+    expect(found.unnamed?.[0]?.fields).toEqual(["x[1]", "x[2]", "x[3]"]);
+  });
+
+  it("is named whole by the data", () => {
+    const found = spreadFamilies(raw({ x: field([2, 3]) }, ["x"]), [family([])]);
+    expect([...found.assigned]).toEqual(["x[1]", "x[2]", "x[3]"]);
+    expect(values(found, "x[2]")).toEqual([1, 4]);
+  });
+
+  it.each([
+    ["of another number of steps", raw({ x: field([2, 4]) }), family([])],
+    ["whose members are named", raw({ "x[1]": field([2]), x: field([2, 3]) }, ["x[1]"]), family([])],
+    ["that is none", raw({ x: field([2, 3]) }), { x: real([3]) } as StreamSpec],
+  ])("leaves data as they are: one %s", (_, data, spec) => expect(spreadFamilies(data, [spec])).toBe(data));
+});
