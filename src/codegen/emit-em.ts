@@ -6,6 +6,7 @@ import type { DerivedObjective } from "../ir/quantity.js";
 import type { FittedParameter, LinearMap, MapTerm, MaximisationStep } from "../ir/maximisation.js";
 import type { Expr } from "../ir/types.js";
 import { array, arrow, bool, call, type Js, type JsField, name, num, object, str } from "./js.js";
+import { alignEvent, tensorJs } from "./lower-builtin.js";
 import { lowerDist, variableOf } from "./lower-dist.js";
 import { lowerExpr, type Scope } from "./lower-expr.js";
 import { type Called, lowerFunction } from "./lower-objective.js";
@@ -59,7 +60,7 @@ function stepJs(context: DeriveContext, step: MaximisationStep, parts: FactorPar
     { name: "axes", value: num(shape.length) },
     { name: "logProb", value: logProb.js },
     { name: "given", value: dist.params },
-    ...(map ? [{ name: "map", value: mapJs(context, map, parts) }] : []),
+    ...(map ? [{ name: "map", value: mapJs(context, map, parts, shape.length) }] : []),
     ...spreadOf(context, step, parts),
     {
       name: "fits",
@@ -69,17 +70,19 @@ function stepJs(context: DeriveContext, step: MaximisationStep, parts: FactorPar
 }
 
 /** The weights of a linear map: `{ path: "W", of: w.W, at: (v) => v, features: z, spread: zSpread.z }`. */
-function mapJs(context: DeriveContext, { groups, offset }: LinearMap, { inner, around }: FactorParts): Js {
+function mapJs(context: DeriveContext, { groups, offset }: LinearMap, { inner, around }: FactorParts, rank: number): Js {
   const termJs = (t: MapTerm): Js => {
+    const meeting = (value: TensorValue): TensorValue => (t.entrywise ? { ...value, js: tensorJs(alignEvent(value, rank)) } : value);
     const picked: QuantityScope = { ...inner, weights: (path) => (path === t.path ? name("v") : inner.weights(path)) };
     const { features } = t;
     const spreads = features && around && reads(context, [features], around.names);
     return object({
       path: str(t.path),
       of: inner.weights(t.path),
-      at: arrow("(v)", lowerExpr(picked, t.selection).js),
-      features: features && lowerExpr(inner, features).js,
-      spread: spreads ? around.deviate("featureSpread", (scope) => tensorValue(lowerExpr(scope, features))) : undefined,
+      at: arrow("(v)", meeting(tensorValue(lowerExpr(picked, t.selection))).js),
+      features: features && meeting(tensorValue(lowerExpr(inner, features))).js,
+      spread: spreads ? around.deviate("featureSpread", (scope) => meeting(tensorValue(lowerExpr(scope, features)))) : undefined,
+      entrywise: t.entrywise ? bool(true) : undefined,
       transposed: t.transposed ? bool(true) : undefined,
       negative: t.sign === -1 ? bool(true) : undefined,
     });

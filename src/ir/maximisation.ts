@@ -28,7 +28,7 @@ export interface MaximisationStep {
 
 /** A location as a sum of products of features with weights. */
 export interface LinearMap {
-  /** Weights that are found together: those that are picked by one index. */
+  /** Weights that are found together: those that are picked by one index, and meet their features in products of vectors, or entry by entry. */
   readonly groups: readonly (readonly MapTerm[])[];
   /** Terms without a weight that is estimated. */
   readonly offset: readonly { readonly sign: 1 | -1; readonly value: Expr }[];
@@ -39,8 +39,10 @@ export interface MapTerm {
   readonly path: string;
   /** Picks entries of it: `W`, `W[c]`. */
   readonly selection: Expr;
-  /** The vector that multiplies it; 1 where there is none. */
+  /** The vector that multiplies it; of a term `entrywise`, what its entries are multiplied with; 1 where there is none. */
   readonly features: Expr | undefined;
+  /** `a * z`. */
+  readonly entrywise: boolean;
   /** `W @ z` in place of `z @ W`. */
   readonly transposed: boolean;
   readonly sign: 1 | -1;

@@ -228,9 +228,9 @@ function fitOf(
     if (typeof map === "string")
       return refuse(
         map,
-        "a linear map such as `z @ W + mu` has one, with one noise level or one for each entry; or train with an optimiser",
+        "a linear map such as `z @ W + mu` or `z |> dense(D)` has one, with one noise level or one for each entry, and so has `a * z + b`; or train with an optimiser",
       );
-    const bounded = map.groups.flat().find((t) => context.model.params.find((p) => p.path === t.path)?.domain.name !== "real");
+    const bounded = map.groups.flat().find((t) => (context.model.params.find((p) => p.path === t.path)?.domain.name ?? "real") !== "real");
     return bounded ? refuse(`\`${bounded.path}\` is bounded, and least squares is not`, "make it `real`, or train with an optimiser") : map;
   }
   if (link === "exp" && ["logits", "probs"].includes(parameter))

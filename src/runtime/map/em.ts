@@ -158,7 +158,8 @@ function estimates(step: MStep, shares: Tensor, averaging: Averaging | undefined
       let loc: TensorLike = step.given["loc"] ?? 0;
       let spread = step.spread;
       if (step.map) {
-        const map = fitMap(step.map, x, perRow(weighed, step.given["scale"]), spread);
+        const scale = step.given["scale"] ?? 1;
+        const map = fitMap(step.map, x, perRow(weighed, scale), div(weighed, square(scale)), spread);
         Object.assign(found, map.weights);
         ({ loc, spread } = map);
       }
