@@ -20,7 +20,17 @@ export function lowerEm(context: DeriveContext, derived: DerivedObjective, fnNam
   const { em } = derived;
   if (!em) return undefined;
   const { steps, online } = em;
-  const averaging = online ? [object({ carried: name("carried"), decay: num(online.decay), smooth: num(online.smooth) })] : [];
+  const restarts = online !== undefined && online.restart > 0;
+  const averaging = online
+    ? [
+        object({
+          carried: name("carried"),
+          decay: num(online.decay),
+          smooth: num(online.smooth),
+          restart: restarts ? object({ below: num(online.restart), key: name("key") }) : undefined,
+        }),
+      ]
+    : [];
   const body = (scope: QuantityScope): Js => {
     const met: { readonly step: MaximisationStep; readonly parts: FactorParts }[] = [];
     const watching: QuantityScope = {
@@ -33,14 +43,20 @@ export function lowerEm(context: DeriveContext, derived: DerivedObjective, fnNam
       },
     };
     const value = scope.writer.bind("value", lowerQuantity(watching, derived.quantity));
-    return call("mSteps", name("weights"), value.js, array(met.map(({ step, parts }) => stepJs(context, step, parts))), ...averaging);
+    return call(
+      "mSteps",
+      name("weights"),
+      value.js,
+      array(met.map(({ step, parts }) => stepJs(context, step, parts, restarts))),
+      ...averaging,
+    );
   };
   return lowerFunction(
     context,
     file.fresh(`em${capital(fnName)}`),
     {
       ...derived,
-      random: false,
+      random: restarts,
       memories: online?.averages.map((a) => ({ name: a.name, size: a.shape.reduce((n, d) => n * d, 1) })) ?? [],
     },
     [`What a step of expectation maximisation climbs: a gradient step of rate 1 sets each parameter to its estimate  ${text}`],
@@ -50,7 +66,7 @@ export function lowerEm(context: DeriveContext, derived: DerivedObjective, fnNam
   );
 }
 
-function stepJs(context: DeriveContext, step: MaximisationStep, parts: FactorParts): Js {
+function stepJs(context: DeriveContext, step: MaximisationStep, parts: FactorParts, restarts: boolean): Js {
   const { factor, fits, map } = step;
   const { x, logProb, dist, inner } = parts;
   const { shape } = variableOf(context, factor.variable).domain;
@@ -64,7 +80,9 @@ function stepJs(context: DeriveContext, step: MaximisationStep, parts: FactorPar
     ...spreadOf(context, step, parts),
     {
       name: "fits",
-      value: object(fits.map((fit): JsField => ({ name: fit.parameter, value: fittedJs(inner, factor.dist, fit, shape.length) }))),
+      value: object(
+        fits.map((fit): JsField => ({ name: fit.parameter, value: fittedJs(inner, factor.dist, fit, shape.length, restarts) })),
+      ),
     },
   ]);
 }
@@ -130,7 +148,13 @@ function reads(context: DeriveContext, exprs: readonly Expr[], names: readonly s
 }
 
 /** `{ path: "mu", of: w.mu, at: (v) => take(v, c, 0) }` */
-function fittedJs(scope: QuantityScope, dist: MaximisationStep["factor"]["dist"], fit: FittedParameter, rank: number): Js {
+function fittedJs(
+  scope: QuantityScope,
+  dist: MaximisationStep["factor"]["dist"],
+  fit: FittedParameter,
+  rank: number,
+  restarts: boolean,
+): Js {
   const picked: QuantityScope = { ...scope, weights: (path) => (path === fit.path ? name("v") : scope.weights(path)) };
   const { params } = lowerDist(picked, { ...dist, params: { [fit.parameter]: fit.selection } }, rank);
   const at = params.kind === "object" ? params.fields.find((f) => f.name === fit.parameter)?.value : undefined;
@@ -140,5 +164,6 @@ function fittedJs(scope: QuantityScope, dist: MaximisationStep["factor"]["dist"]
     of: scope.weights(fit.path),
     at: arrow("(v)", at),
     link: fit.link === "exp" ? str("exp") : undefined,
+    ofRows: restarts && fit.ofRows ? bool(true) : undefined,
   });
 }

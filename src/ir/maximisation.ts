@@ -7,7 +7,13 @@ import type { Factor } from "./quantity.js";
 export interface Maximisation {
   readonly steps: readonly MaximisationStep[];
   /** Set where steps take batches: what is averaged over them, one entry for each weight that is estimated. */
-  readonly online?: { readonly decay: number; readonly smooth: number; readonly averages: readonly MaximisationAverage[] };
+  readonly online?: {
+    readonly decay: number;
+    readonly smooth: number;
+    /** Locations that count for less than this share of the average start again at rows of the batch; 0: none does. */
+    readonly restart: number;
+    readonly averages: readonly MaximisationAverage[];
+  };
 }
 
 /** Sums and counts of a weight's entries, carried from step to step: [2, ...the weight]. */
@@ -62,4 +68,6 @@ export interface FittedParameter {
   readonly selection: Expr;
   /** What the distribution takes is this of the entries picked. */
   readonly link: "identity" | "exp";
+  /** Its first axis is what an index picks, the rest of it is a row of what is drawn, or a vector of one: it may start again at such. */
+  readonly ofRows: boolean;
 }
