@@ -27,7 +27,7 @@ export function shareOf(name: string, column: Column, rows: number, share: numbe
 }
 
 /** Rows of a batch that have the variable; GM5434 where that is none or all of them. */
-export function observedPerBatch({ share }: ObservedShare, batch: number): number {
+function observedPerBatch({ share }: ObservedShare, batch: number): number {
   const each = Math.round(share * batch);
   if (each > 0 && each < batch) return each;
   throw new GmcError("GM5434", `observed-share=${share} of a batch of ${batch} is ${each === 0 ? "no row" : "all of it"}`, [
