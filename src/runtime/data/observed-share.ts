@@ -1,6 +1,6 @@
 /**
- * `observed-share=0.3`: so much of every training batch are rows that have what other rows miss. A few labels among many rows are else seen too seldom to
- * be learned: 100 of 60,000, one batch in six. The mean over a batch then weighs both kinds of rows as the batch holds them, not as the data do.
+ * `observed-share=0.3`: so much of every training batch are rows that have what other rows miss. A few labels among many rows are else seen seldom:
+ * 100 of 60,000, one batch in six. The mean over a batch then weighs both kinds of rows as the batch holds them, not as the data do.
  */
 import { GmcError } from "../graph/errors.js";
 import { permutation } from "../graph/random.js";
