@@ -6,6 +6,7 @@ import type { DerivedObjective } from "../ir/quantity.js";
 import type { FittedParameter, LinearMap, MapTerm, MaximisationStep } from "../ir/maximisation.js";
 import type { Expr } from "../ir/types.js";
 import { array, arrow, bool, call, type Js, type JsField, name, num, object, str } from "./js.js";
+import { alignEvent, tensorJs } from "./lower-builtin.js";
 import { lowerDist, variableOf } from "./lower-dist.js";
 import { lowerExpr, type Scope } from "./lower-expr.js";
 import { type Called, lowerFunction } from "./lower-objective.js";
@@ -19,7 +20,17 @@ export function lowerEm(context: DeriveContext, derived: DerivedObjective, fnNam
   const { em } = derived;
   if (!em) return undefined;
   const { steps, online } = em;
-  const averaging = online ? [object({ carried: name("carried"), decay: num(online.decay), smooth: num(online.smooth) })] : [];
+  const restarts = online !== undefined && online.restart > 0;
+  const averaging = online
+    ? [
+        object({
+          carried: name("carried"),
+          decay: num(online.decay),
+          smooth: num(online.smooth),
+          restart: restarts ? object({ below: num(online.restart), key: name("key") }) : undefined,
+        }),
+      ]
+    : [];
   const body = (scope: QuantityScope): Js => {
     const met: { readonly step: MaximisationStep; readonly parts: FactorParts }[] = [];
     const watching: QuantityScope = {
@@ -32,14 +43,20 @@ export function lowerEm(context: DeriveContext, derived: DerivedObjective, fnNam
       },
     };
     const value = scope.writer.bind("value", lowerQuantity(watching, derived.quantity));
-    return call("mSteps", name("weights"), value.js, array(met.map(({ step, parts }) => stepJs(context, step, parts))), ...averaging);
+    return call(
+      "mSteps",
+      name("weights"),
+      value.js,
+      array(met.map(({ step, parts }) => stepJs(context, step, parts, restarts))),
+      ...averaging,
+    );
   };
   return lowerFunction(
     context,
     file.fresh(`em${capital(fnName)}`),
     {
       ...derived,
-      random: false,
+      random: restarts,
       memories: online?.averages.map((a) => ({ name: a.name, size: a.shape.reduce((n, d) => n * d, 1) })) ?? [],
     },
     [`What a step of expectation maximisation climbs: a gradient step of rate 1 sets each parameter to its estimate  ${text}`],
@@ -49,7 +66,7 @@ export function lowerEm(context: DeriveContext, derived: DerivedObjective, fnNam
   );
 }
 
-function stepJs(context: DeriveContext, step: MaximisationStep, parts: FactorParts): Js {
+function stepJs(context: DeriveContext, step: MaximisationStep, parts: FactorParts, restarts: boolean): Js {
   const { factor, fits, map } = step;
   const { x, logProb, dist, inner } = parts;
   const { shape } = variableOf(context, factor.variable).domain;
@@ -59,27 +76,31 @@ function stepJs(context: DeriveContext, step: MaximisationStep, parts: FactorPar
     { name: "axes", value: num(shape.length) },
     { name: "logProb", value: logProb.js },
     { name: "given", value: dist.params },
-    ...(map ? [{ name: "map", value: mapJs(context, map, parts) }] : []),
+    ...(map ? [{ name: "map", value: mapJs(context, map, parts, shape.length) }] : []),
     ...spreadOf(context, step, parts),
     {
       name: "fits",
-      value: object(fits.map((fit): JsField => ({ name: fit.parameter, value: fittedJs(inner, factor.dist, fit, shape.length) }))),
+      value: object(
+        fits.map((fit): JsField => ({ name: fit.parameter, value: fittedJs(inner, factor.dist, fit, shape.length, restarts) })),
+      ),
     },
   ]);
 }
 
 /** The weights of a linear map: `{ path: "W", of: w.W, at: (v) => v, features: z, spread: zSpread.z }`. */
-function mapJs(context: DeriveContext, { groups, offset }: LinearMap, { inner, around }: FactorParts): Js {
+function mapJs(context: DeriveContext, { groups, offset }: LinearMap, { inner, around }: FactorParts, rank: number): Js {
   const termJs = (t: MapTerm): Js => {
+    const meeting = (value: TensorValue): TensorValue => (t.entrywise ? { ...value, js: tensorJs(alignEvent(value, rank)) } : value);
     const picked: QuantityScope = { ...inner, weights: (path) => (path === t.path ? name("v") : inner.weights(path)) };
     const { features } = t;
     const spreads = features && around && reads(context, [features], around.names);
     return object({
       path: str(t.path),
       of: inner.weights(t.path),
-      at: arrow("(v)", lowerExpr(picked, t.selection).js),
-      features: features && lowerExpr(inner, features).js,
-      spread: spreads ? around.deviate("featureSpread", (scope) => tensorValue(lowerExpr(scope, features))) : undefined,
+      at: arrow("(v)", meeting(tensorValue(lowerExpr(picked, t.selection))).js),
+      features: features && meeting(tensorValue(lowerExpr(inner, features))).js,
+      spread: spreads ? around.deviate("featureSpread", (scope) => meeting(tensorValue(lowerExpr(scope, features)))) : undefined,
+      entrywise: t.entrywise ? bool(true) : undefined,
       transposed: t.transposed ? bool(true) : undefined,
       negative: t.sign === -1 ? bool(true) : undefined,
     });
@@ -127,7 +148,13 @@ function reads(context: DeriveContext, exprs: readonly Expr[], names: readonly s
 }
 
 /** `{ path: "mu", of: w.mu, at: (v) => take(v, c, 0) }` */
-function fittedJs(scope: QuantityScope, dist: MaximisationStep["factor"]["dist"], fit: FittedParameter, rank: number): Js {
+function fittedJs(
+  scope: QuantityScope,
+  dist: MaximisationStep["factor"]["dist"],
+  fit: FittedParameter,
+  rank: number,
+  restarts: boolean,
+): Js {
   const picked: QuantityScope = { ...scope, weights: (path) => (path === fit.path ? name("v") : scope.weights(path)) };
   const { params } = lowerDist(picked, { ...dist, params: { [fit.parameter]: fit.selection } }, rank);
   const at = params.kind === "object" ? params.fields.find((f) => f.name === fit.parameter)?.value : undefined;
@@ -137,5 +164,6 @@ function fittedJs(scope: QuantityScope, dist: MaximisationStep["factor"]["dist"]
     of: scope.weights(fit.path),
     at: arrow("(v)", at),
     link: fit.link === "exp" ? str("exp") : undefined,
+    ofRows: restarts && fit.ofRows ? bool(true) : undefined,
   });
 }

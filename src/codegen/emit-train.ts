@@ -83,7 +83,7 @@ function emitUpdate(derived: DerivedModel, u: DerivedUpdate, phase: DerivedPhase
     label: str(u.update.text),
     place: str(place(u.update.span)),
     value: callObjective(derived, o, undefined, 1, undefined, found, true),
-    surrogate: em && callFunction(em, online ? ["carried"] : []),
+    surrogate: em && callFunction(em, [...(online ? ["carried"] : []), ...(online && online.restart > 0 ? ["key"] : [])]),
     assigns: em && str(online ? "batch" : "all rows"),
     gradientOnly: hasGradientOnly(u.derived.quantity) ? bool(true) : undefined,
     ofWholeBatch: couplesRows(derived.context, u.derived.quantity) ? bool(true) : undefined,

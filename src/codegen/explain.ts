@@ -185,7 +185,7 @@ function differentiated(d: DerivedObjective): string {
   if (d.chains.length > 0 || d.notes.some((n) => n.variable === "log Z" && n.estimator !== "exact" && n.estimator !== "ais"))
     return "the same with log Z replaced by -F at samples of the model, held fixed: its gradient estimates that of log p, its value does not";
   if (d.em)
-    return `nothing: each step sets ${estimatedPaths(d.em).join(", ")} to the estimate in closed form${mapsText(d.em)}, each row weighed by d log p / d of its conditional's log${d.em.online ? `, from averages over batches with decay ${d.em.online.decay}` : ""}`;
+    return `nothing: each step sets ${estimatedPaths(d.em).join(", ")} to the estimate in closed form${mapsText(d.em)}, each row weighed by d log p / d of its conditional's log${d.em.online ? `, from averages over batches with decay ${d.em.online.decay}${restartsText(d.em.online)}` : ""}`;
   const [optimum] = optimaIn(d.quantity);
   if (optimum)
     return `the same with ${optimum.variables.join(", ")} held fixed where the inner loop left ${optimum.variables.length > 1 ? "them" : "it"}: at an optimum, that is the gradient of the ${optimum.op}`;
@@ -196,6 +196,10 @@ function differentiated(d: DerivedObjective): string {
     return "the estimate itself: it draws noise of a fixed distribution alone, and the gradient passes through what is made of it";
   if (drawn.length === 0) return d.random ? `the estimate itself${NOT_THROUGH}` : "the objective itself: it is exact";
   return `the estimate itself, with ${drawn.map((v) => `${v} = sample(noise; its parameters)`).join(", ")}: the gradient passes through ${drawn.length > 2 ? `each of the ${drawn.length}` : drawn.join(" and ")}`;
+}
+
+function restartsText({ restart }: NonNullable<Maximisation["online"]>): string {
+  return restart > 0 ? `; a location that counts for less than ${restart} of their average starts again at a row of the batch` : "";
 }
 
 /** Which estimates solve normal equations, and over what latents they are averaged. */

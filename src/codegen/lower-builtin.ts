@@ -100,7 +100,7 @@ function literalJs(value: BuiltinExpr["options"][string]): Js | undefined {
 }
 
 /** A literal becomes a tensor where a list of tensors is asked for. */
-function tensorJs(js: Js): Js {
+export function tensorJs(js: Js): Js {
   return js.kind === "number" ? call("constant", js) : js;
 }
 
@@ -113,7 +113,7 @@ function eventOf(value: TensorValue, rank: number): Js {
 }
 
 /** Gives a value of smaller event rank the axes that it needs to meet one of rank `rank`: between its leading axes and its event. */
-function alignEvent(value: TensorValue, rank: number): Js {
+export function alignEvent(value: TensorValue, rank: number): Js {
   let js = value.js;
   if (!hasLead(value.lead)) return js;
   for (let r = value.shape.length; r < rank; r++) js = call("expandDims", js, num(-(r + 1)));

@@ -39,16 +39,25 @@ export const mapEstimators: readonly EstimatorEntry[] = [
         doc: "above 0, steps take batches: the share of the past that averages of sums and counts keep",
       },
       { name: "smooth", kind: "number", value: 1e-5, doc: "with `decay`: what is added to each averaged count, their total kept" },
+      {
+        name: "restart",
+        kind: "number",
+        value: 0,
+        doc: "with `decay`: a location that an index picks, and that counts for less than this share of what they count on average, starts again at a row of the batch (Dhariwal et al. 2020, section 3.1)",
+      },
     ],
     conflict: (options, given) => {
       if (Number(options["decay"]) >= 1)
         return [`\`decay\` is below 1, not ${options["decay"]}`, "`em(decay = 0.99)` keeps 99 % of the past"];
-      return given["smooth"] !== undefined && options["decay"] === 0
-        ? [
-            "`smooth` is for averages over steps",
-            "add a decay, `em(decay = 0.99, smooth = 1e-5)`, or leave it out: a step of all rows needs none",
-          ]
-        : undefined;
+      if (Number(options["restart"]) < 0 || Number(options["restart"]) >= 1)
+        return [`\`restart\` is a share from 0 to below 1, not ${options["restart"]}`, "`em(decay = 0.99, restart = 0.1)`"];
+      const [alone] = options["decay"] === 0 ? ["smooth", "restart"].filter((name) => given[name] !== undefined) : [];
+      return alone === undefined
+        ? undefined
+        : [
+            `\`${alone}\` is for averages over steps`,
+            `add a decay, \`em(decay = 0.99, ${alone} = ${options[alone]})\`, or leave it out: a step of all rows needs none`,
+          ];
     },
   },
 ];

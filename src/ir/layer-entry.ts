@@ -58,6 +58,8 @@ export interface Layer {
   readonly keepsSign?: boolean;
   /** Linear in its input, up to a constant. */
   readonly linear?: boolean;
+  /** It is `x @ kernel + bias` along the last axis, of weights with these names; the bias is absent by its option alone. */
+  readonly product?: { readonly kernel: string; readonly bias: string };
   /** Its entries grow at most as this power of its input's do, whatever its weights. */
   readonly growth?: number;
   /** Which entries of its input an entry of the result depends on; absent: on any, or on other rows of the batch. */

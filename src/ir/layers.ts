@@ -37,6 +37,7 @@ const table: readonly Layer[] = [
     doc: "x @ kernel + bias along the last axis",
     takes: "real",
     linear: true,
+    product: { kernel: "kernel", bias: "bias" },
     growth: 1,
     reads: lastAxes(1),
     permutes: channelsAlone,

@@ -7,7 +7,13 @@ import type { Factor } from "./quantity.js";
 export interface Maximisation {
   readonly steps: readonly MaximisationStep[];
   /** Set where steps take batches: what is averaged over them, one entry for each weight that is estimated. */
-  readonly online?: { readonly decay: number; readonly smooth: number; readonly averages: readonly MaximisationAverage[] };
+  readonly online?: {
+    readonly decay: number;
+    readonly smooth: number;
+    /** Locations that count for less than this share of the average start again at rows of the batch; 0: none does. */
+    readonly restart: number;
+    readonly averages: readonly MaximisationAverage[];
+  };
 }
 
 /** Sums and counts of a weight's entries, carried from step to step: [2, ...the weight]. */
@@ -28,7 +34,7 @@ export interface MaximisationStep {
 
 /** A location as a sum of products of features with weights. */
 export interface LinearMap {
-  /** Weights that are found together: those that are picked by one index. */
+  /** Weights that are found together: those that are picked by one index, and meet their features in products of vectors, or entry by entry. */
   readonly groups: readonly (readonly MapTerm[])[];
   /** Terms without a weight that is estimated. */
   readonly offset: readonly { readonly sign: 1 | -1; readonly value: Expr }[];
@@ -39,8 +45,10 @@ export interface MapTerm {
   readonly path: string;
   /** Picks entries of it: `W`, `W[c]`. */
   readonly selection: Expr;
-  /** The vector that multiplies it; 1 where there is none. */
+  /** The vector that multiplies it; of a term `entrywise`, what its entries are multiplied with; 1 where there is none. */
   readonly features: Expr | undefined;
+  /** `a * z`. */
+  readonly entrywise: boolean;
   /** `W @ z` in place of `z @ W`. */
   readonly transposed: boolean;
   readonly sign: 1 | -1;
@@ -60,4 +68,6 @@ export interface FittedParameter {
   readonly selection: Expr;
   /** What the distribution takes is this of the entries picked. */
   readonly link: "identity" | "exp";
+  /** Its first axis is what an index picks, the rest of it is a row of what is drawn, or a vector of one: it may start again at such. */
+  readonly ofRows: boolean;
 }

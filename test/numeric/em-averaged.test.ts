@@ -143,6 +143,61 @@ describe("a codebook of moving averages", () => {
   });
 });
 
+describe("codes that hardly count, by `restart`", () => {
+  const alone = (restart: string, steps: number): string =>
+    quantiser(`em(decay = ${DECAY}, smooth = 0${restart})`)
+      .replace(/ *minimize .*\n/, "")
+      .replace(`steps = ${STEPS}`, `steps = ${steps}`);
+  const after = async (restart: string, steps: number, seed = SEED): Promise<Map<string, Float32Array>> => {
+    const { model } = loadModel(alone(restart, steps));
+    const states = await statesAfter({ engine: referenceEngine, model, dataset: dataset(model), options: { seed, steps } });
+    return states as Map<string, Float32Array>;
+  };
+  const rowsIn = (v: ArrayLike<number>): number[][] =>
+    Array.from({ length: v.length / D }, (_, i) => Array.from(v).slice(i * D, i * D + D));
+  /** The share of the average below which a code of the first batch is dead. */
+  const share = 0.4;
+
+  it("start again at vectors of the batch, and the others stay what averages make of them", async () => {
+    const [plain, restarted] = [await after("", 1), await after(`, restart = ${share}`, 1)];
+    const counts = rowsIn(plain.get("chain:em:codebook")!.slice(K * D)).map(([n]) => n!);
+    const average = counts.reduce((s, n) => s + n, 0) / K;
+    const dead = counts.map((n) => n < share * average);
+    expect(new Set(dead).size).toBe(2);
+    const vectors = rowsIn(batches(loadModel(alone("", 1)).model)[0]!).map((v) => v.map((u, d) => [1.25, 0.75][d]! * u));
+    rowsIn(restarted.get("codebook")!).forEach((code, k) => {
+      const before = rowsIn(plain.get("codebook")!)[k]!;
+      const near = (v: readonly number[]): boolean => v.every((u, d) => Math.abs(u - code[d]!) < 1e-5);
+      expect(vectors.some(near), `code ${k}: ${code}`).toBe(
+        dead[k] || vectors.some((v) => v.every((u, d) => Math.abs(u - before[d]!) < 1e-5)),
+      );
+      if (!dead[k]) close(code, before);
+    });
+    // what counts is not touched
+    close(restarted.get("chain:em:codebook"), Array.from(plain.get("chain:em:codebook")!));
+  });
+
+  it("are in use after a few steps, where without it one never is", async () => {
+    const used = (states: Map<string, Float32Array>): number =>
+      rowsIn(states.get("chain:em:codebook")!.slice(K * D)).filter(([n]) => n! > 0).length;
+    for (const seed of [1, 2, 3]) {
+      expect(used(await after("", STEPS, seed))).toBeLessThan(K);
+      expect(used(await after(", restart = 0.1", STEPS, seed))).toBe(K);
+    }
+  });
+
+  it("are drawn by the seed, and alike where a run is taken up again", async () => {
+    const { model } = loadModel(quantiser(`em(decay = ${DECAY}, restart = ${share})`));
+    const all = (at?: number): ReturnType<typeof statesAfter> =>
+      statesAfter({ engine: referenceEngine, model, dataset: dataset(model), options: { seed: SEED, steps: STEPS } }, at);
+    const whole = await all();
+    for (const at of [1, 4]) expect(await all(at)).toEqual(whole);
+    expect((await after(`, restart = ${share}`, 1)).get("codebook")).not.toEqual(
+      (await after(`, restart = ${share}`, 1, 5)).get("codebook"),
+    );
+  });
+});
+
 describe("other laws", () => {
   it("averages counts of a category and of successes", async () => {
     const text = `model M {
@@ -192,6 +247,13 @@ describe("what is refused", () => {
     ["GM3521", "em(smooth = 0.1)"],
     ["GM3521", "em(decay = 0.9, smooth = -1)"],
     ["GM3521", "em(rate = 0.9)"],
+    ["GM3521", "em(restart = 0.1)"],
+    ["GM3521", "em(decay = 0.9, restart = 1)"],
     ["GM3854", "em(decay = 0.9), optimizer = sgd(lr = 1)"],
   ])("%s: %s", (code, by) => expect(codesOf(quantiser(by))).toEqual([code]));
+
+  it("a restart where no location is picked", () => {
+    const text = quantiser("em(decay = 0.9, restart = 0.1)").replace("e ~ Normal(codebook[k], 1)", "e ~ Normal(codebook[1], 1)");
+    expect(codesOf(text)).toContain("GM3521");
+  });
 });

@@ -228,6 +228,88 @@ describe("one step", () => {
     expect(softplus(next["s"]![0]!) ** 2).toBeCloseTo(left.reduce((a, b) => a + b) / (N * D), 5);
   });
 
+  it("of `dense` is that of the product and the sum that it stands for, in a net too, and of a layer without a bias", async () => {
+    const params = `s : positive[${D}]`;
+    const next = await step(model(`z |> dense(${D})`, params), { "p.dense1.kernel": W, "p.dense1.bias": mu, s }, { x: flat });
+    close(next["p.dense1.kernel"], wanted.W);
+    close(next["p.dense1.bias"], wanted.mu);
+    close(
+      next["s"]!.map((v) => softplus(v) ** 2),
+      wanted.variances,
+    );
+    const text = model("m + f(z).loc", `m : real[${D}], ${params}`).replace(
+      "density",
+      `net f(h) { g = h |> dense(${D}, bias = false)   return (loc = g, other = h) }   density`,
+    );
+    const inNet = await step(text, { "f.dense1.kernel": W, m: mu, s }, { x: flat });
+    close(inNet["f.dense1.kernel"], wanted.W);
+    close(inNet["m"], wanted.mu);
+  });
+
+  it("of `a * y + b`, entry by entry, is a regression of each entry on its own, whatever its noise", async () => {
+    const text = `model M {
+      data y : real[2], x : real[2]
+      param a : real[2], b : real[2]
+      density p(x | y) { x ~ Normal(b - y * a, 1 + y^2) }
+      train { maximize log p(x | y) by em   epochs = 1 }
+    }`;
+    const pairs = x.map((row) => row.slice(0, 2));
+    const next = await step(text, { a: [0.5, -0.25], b: [1, 2] }, { x: pairs.flat(), y: latents.flat() });
+    [0, 1].forEach((d) => {
+      const phi = latents.map((row) => [-row[d]!, 1]);
+      const weighed = phi.map((row, n) => row.map((v) => v / (1 + latents[n]![d]! ** 2) ** 2));
+      const theta = multiply(
+        inverted(multiply(transposed(weighed), phi)).inverse,
+        multiply(
+          transposed(weighed),
+          pairs.map((row) => [row[d]!]),
+        ),
+      ).flat();
+      close([next["a"]![d]!, next["b"]![d]!], theta);
+    });
+  });
+
+  it("of a multiple of entries that an index picks", async () => {
+    const text = `model M {
+      data c : category[2], x : real[${D}]
+      param mu : real[2, ${D}]
+      density p(x | c) { x ~ Normal(2 * mu[c] - 1, 0.5) }
+      train { maximize log p(x | c) by em   epochs = 1 }
+    }`;
+    const c = x.map((_, n) => n % 2);
+    const next = await step(text, { mu: spread(2 * D, 19) }, { x: flat, c });
+    const mean = (k: number, d: number): number => x.reduce((t, row, n) => t + (c[n] === k ? row[d]! : 0), 0) / (N / 2);
+    close(
+      next["mu"],
+      [0, 1].flatMap((k) => mu.map((_, d) => (mean(k, d) + 1) / 2)),
+    );
+  });
+
+  it("of one number that all entries of a latent are multiplied with, averaged over its posterior", async () => {
+    const text = `model M {
+      data x : real[2]
+      latent z : real[2]
+      param a : real, b : real[2], s : positive
+      density p(x, z) { z ~ Normal(0, 1)   x ~ Normal(a * z + b, s) }
+      train { maximize log p(x) by em   epochs = 1 }
+    }`;
+    const pairs = x.map((row) => row.slice(0, 2));
+    const [a, b, stored] = [0.75, [0.5, 1.5], 0.5];
+    const level = softplus(stored) ** 2;
+    const next = await step(text, { a: [a], b, s: [stored] }, { x: pairs.flat() });
+    // each entry: z given x is Normal(v a (x - b) / level, v); the two groups, a and b, come in turn
+    const v = 1 / (1 + a ** 2 / level);
+    const means = pairs.map((row) => row.map((e, d) => (v * a * (e - b[d]!)) / level));
+    const both = <T>(f: (n: number, d: number) => T): T[] => pairs.flatMap((_, n) => [0, 1].map((d) => f(n, d)));
+    const total = (list: readonly number[]): number => list.reduce((t, e) => t + e, 0);
+    const nextA = total(both((n, d) => means[n]![d]! * (pairs[n]![d]! - b[d]!))) / total(both((n, d) => means[n]![d]! ** 2 + v));
+    const nextB = [0, 1].map((d) => total(pairs.map((row, n) => row[d]! - nextA * means[n]![d]!)) / N);
+    close(next["a"], [nextA]);
+    close(next["b"], nextB);
+    const left = total(both((n, d) => (pairs[n]![d]! - nextA * means[n]![d]! - nextB[d]!) ** 2 + nextA ** 2 * v)) / (2 * N);
+    expect(softplus(next["s"]![0]!) ** 2).toBeCloseTo(left, 5);
+  });
+
   it("leaves what the equations leave open: a feature that is always 0", async () => {
     const text = `model M {
       data y : real[2], x : real[${D}]
@@ -289,6 +371,17 @@ describe("a run", () => {
       }`,
       { x: Float32Array.from(flat) },
     ],
+    [
+      "layers, and products entry by entry, some picked",
+      `model M {
+        data x : real[${D}]
+        latent c : category[2], z : real[2], h : real[${D}]
+        param w : real[2], a : real[2, ${D}] init Normal(0, 1), b : real[${D}], s : positive[${D}] = 1, t : positive[${D}] = 1
+        density p(x, c, z, h) { c ~ Categorical(logits = w)   z ~ Normal(0, 1)   h ~ Normal(z |> dense(${D}), t)   x ~ Normal(a[c] * h + b, s) }
+        train { maximize log p(x) by em   epochs = 40 }
+      }`,
+      { x: Float32Array.from(flat) },
+    ],
   ])("never lowers the likelihood of %s", async (_, text, data) => {
     for (const seed of [1, 2, 3]) {
       const trained = await train(loadModel(text).model, { data, engine: referenceEngine, seed, recordEvery: 1 });
@@ -312,14 +405,14 @@ describe("what has no closed form", () => {
       whole,
       "s",
       "em",
-      "GM3852: `em` has no closed-form M-step for `loc` of `log p(x)`, a Normal: `matmul` in it is no product of a vector and one parameter",
+      "GM3852: `em` has no closed-form M-step for `loc` of `log p(x)`, a Normal: `matmul` in it is no product of features and one parameter",
     ],
     [
       "z @ W + exp(mu)",
       whole,
       "s",
       "em",
-      "GM3852: `em` has no closed-form M-step for `loc` of `log p(x)`, a Normal: `exp` in it is no product of a vector and one parameter",
+      "GM3852: `em` has no closed-form M-step for `loc` of `log p(x)`, a Normal: `exp` in it is no product of features and one parameter",
     ],
     [
       "z @ W + mu",

@@ -297,6 +297,13 @@ describe("a mixture of factor analysers (Ghahramani & Hinton 1996)", () => {
     expect(diagnostics.map((d) => [d.code, ...(d.notes ?? [])])).toEqual([
       ["GM3531", "`c` has 2 states and no value: the posterior is a mixture over them"],
     ]);
+    // the way out that is offered compiles
+    const way = /`(E\[c, z ~ p\(c, z \| x\)\])\(…\)` is exact/.exec(diagnostics[0]?.help?.[0] ?? "")?.[1];
+    const out = compile({
+      path: "m.gm",
+      text: text.replace(/E\[c, z ~ p\(c, z \| x\)\]/, way ?? "").replace("log p(x, c, z) - log p(c, z | x)", "sum(z)"),
+    });
+    expect([way, out.diagnostics]).toEqual(["E[c, z ~ p(c, z | x)]", []]);
   });
 });
 

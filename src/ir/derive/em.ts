@@ -26,6 +26,7 @@ import { type DeriveContext } from "./context.js";
 import { underPaths } from "./weight-paths.js";
 import { weightsIn } from "./weights.js";
 import { linearMapOf } from "./linear-maps.js";
+import { opened } from "./open-maps.js";
 
 /** The M-steps of a likelihood; undefined after an error has been reported. `over`: weights that the statement moves, none in an evaluation. */
 export function deriveEm(
@@ -57,7 +58,7 @@ export function deriveEm(
   }
   const steps: MaximisationStep[] = [];
   const owners = new Map<string, Owner>();
-  const [decay, smooth] = [Number(asked.options["decay"]), Number(asked.options["smooth"])];
+  const [decay, smooth, restart] = ["decay", "smooth", "restart"].map((name) => Number(asked.options[name])) as [number, number, number];
   for (const { factor, latents } of factors) {
     const fits: FittedParameter[] = [];
     let map: LinearMap | undefined;
@@ -85,7 +86,12 @@ export function deriveEm(
   }
   if (decay === 0) return { steps };
   const averages = steps.flatMap((s) => s.fits.map(({ path }) => ({ name: `em:${path}`, shape: [2, ...shapeOf(context, path)] })));
-  return { steps, online: { decay, smooth, averages } };
+  if (restart > 0 && !steps.some((s) => s.fits.some((f) => f.ofRows))) {
+    const problem = "`restart` is for the location of a Normal that an index picks, `mu[c]`, and none is estimated here";
+    report(context.diagnostics, "GM3521", asked.span, { problem }, { help: ["leave it out"] });
+    return undefined;
+  }
+  return { steps, online: { decay, smooth, restart, averages } };
 }
 
 /** A conditional of the likelihood, and the normal latents that are integrated out around it. */
@@ -235,14 +241,24 @@ function fitOf(
     if (typeof map === "string")
       return refuse(
         map,
-        "a linear map such as `z @ W + mu` has one, with one noise level or one for each entry; or train with an optimiser",
+        "a linear map such as `z @ W + mu` or `z |> dense(D)` has one, with one noise level or one for each entry, and so has `a * z + b`; or train with an optimiser",
       );
-    const bounded = map.groups.flat().find((t) => context.model.params.find((p) => p.path === t.path)?.domain.name !== "real");
+    const bounded = map.groups.flat().find((t) => (context.model.params.find((p) => p.path === t.path)?.domain.name ?? "real") !== "real");
     return bounded ? refuse(`\`${bounded.path}\` is bounded, and least squares is not`, "make it `real`, or train with an optimiser") : map;
   }
   if (link === "exp" && ["logits", "probs"].includes(parameter))
     return refuse("an `exp` around its logits or probabilities is more than entries of one parameter", "give the parameter itself");
-  return { parameter, path, selection: inner, link };
+  const ofRows = parameter === "loc" && dist.dist === "Normal" && link === "identity" && picksRows(context, inner, path, factor.variable);
+  return { parameter, path, selection: inner, link, ofRows };
+}
+
+/** Whether an index picks from the first axis of a weight what the variable, or its last axes, hold. */
+function picksRows(context: DeriveContext, selection: Expr, path: string, variable: string): boolean {
+  const e = opened(context, selection);
+  if (e.kind !== "builtin" || e.fn !== "take" || e.args[0]?.kind !== "param") return false;
+  const row = shapeOf(context, path).slice(1);
+  const event = context.model.variables.get(variable)?.domain.shape.map((d) => d.size) ?? [];
+  return row.length <= event.length && row.every((n, i) => n === event[event.length - row.length + i]);
 }
 
 /** The weight of which an expression picks entries. */

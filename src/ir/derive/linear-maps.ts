@@ -4,8 +4,9 @@ import { type DeriveContext, variablesIn } from "./context.js";
 import { underPaths } from "./weight-paths.js";
 import { weightsIn } from "./weights.js";
 import { fingerprint } from "./kl.js";
+import { opened } from "./open-maps.js";
 
-/** The terms of a location in the weights of `over`; a text says why it is no linear map of vectors. */
+/** The terms of a location in the weights of `over`; a text says why it is no sum of products of features and weights. */
 export function linearMapOf(context: DeriveContext, loc: Expr, over: readonly string[], scale: Expr | undefined): LinearMap | string {
   const terms: MapTerm[] = [];
   const offset: { readonly sign: 1 | -1; readonly value: Expr }[] = [];
@@ -25,23 +26,52 @@ export function linearMapOf(context: DeriveContext, loc: Expr, over: readonly st
     if (e.kind === "builtin" && (e.fn === "add" || e.fn === "sub") && a && b)
       return add(a, sign) ?? add(b, e.fn === "add" ? sign : sign === 1 ? -1 : 1);
     return e.kind === "builtin"
-      ? `\`${e.fn}\` in it is no product of a vector and one parameter`
-      : "it is more than parameters and products of vectors with them";
+      ? `\`${e.fn}\` in it is no product of features and one parameter`
+      : "it is more than parameters and products with them";
   };
   const odd = add(loc, 1);
   if (odd !== undefined) return odd;
-  const groups = new Map<string, MapTerm[]>();
-  for (const t of terms) {
-    const index = indexOf(context, t.selection);
-    groups.set(index, [...(groups.get(index) ?? []), t]);
-  }
-  return noiseFits(context, scale, [...groups.values()]) ?? { groups: [...groups.values()], offset };
+  const groups = groupsOf(context, terms);
+  return (
+    noiseFits(
+      context,
+      scale,
+      groups.filter((g) => !g[0]?.entrywise),
+    ) ?? { groups, offset }
+  );
 }
 
-/** A vector times a parameter, or a parameter alone. */
+/**
+ * Terms that are estimated together: products of vectors by one index, and products entry by entry of one index and shape. A weight alone belongs to
+ * whichever of these there is.
+ */
+function groupsOf(context: DeriveContext, terms: readonly MapTerm[]): LinearMap["groups"] {
+  const groups = new Map<string, MapTerm[]>();
+  const put = (key: string, t: MapTerm): unknown => groups.set(key, [...(groups.get(key) ?? []), t]);
+  const vectors = (t: MapTerm): string => indexOf(context, t.selection);
+  const entries = (t: MapTerm): string => `entrywise ${vectors(t)} of ${shapeText(context, t.selection)}`;
+  for (const t of terms) if (t.features) put(t.entrywise ? entries(t) : vectors(t), t);
+  for (const t of terms) {
+    if (t.features) continue;
+    if (groups.has(entries(t)) && !groups.has(vectors(t))) put(entries(t), { ...t, entrywise: true });
+    else put(vectors(t), t);
+  }
+  return [...groups.values()];
+}
+
+/** Of the parameter that is picked from. */
+function shapeText(context: DeriveContext, selection: Expr): string {
+  const e = opened(context, selection);
+  const [first] = e.kind === "builtin" ? e.args : [];
+  if (first) return shapeText(context, first);
+  return e.type.kind === "tensor" ? e.type.shape.map((d) => d.size).join() : "";
+}
+
+/** A vector times a parameter, entries of one times others, or a parameter alone. */
 function termOf(context: DeriveContext, e: Expr, sign: 1 | -1): MapTerm | undefined {
   const alone = picked(context, e);
-  if (alone) return { ...alone, features: undefined, transposed: false, sign };
+  if (alone) return { ...alone, features: undefined, entrywise: false, transposed: false, sign };
+  if (e.kind === "builtin" && e.fn === "mul") return entrywiseOf(context, e.args, sign);
   if (e.kind !== "builtin" || e.fn !== "matmul" || e.type.kind !== "tensor" || e.type.shape.length !== 1) return undefined;
   const [a, b] = e.args.map((arg) => opened(context, arg));
   if (!a || !b) return undefined;
@@ -50,7 +80,16 @@ function termOf(context: DeriveContext, e: Expr, sign: 1 | -1): MapTerm | undefi
   if (!vector(features)) return undefined;
   const turned = matrix.kind === "builtin" && matrix.fn === "transpose" ? matrix.args[0] : undefined;
   const found = picked(context, turned ?? matrix);
-  return found && { ...found, features, transposed: flipped !== (turned !== undefined), sign };
+  return found && { ...found, features, entrywise: false, transposed: flipped !== (turned !== undefined), sign };
+}
+
+/** `a * z`, either way round. */
+function entrywiseOf(context: DeriveContext, args: readonly Expr[], sign: 1 | -1): MapTerm | undefined {
+  const [a, b] = args;
+  if (!a || !b) return undefined;
+  const [weight, features] = weightsIn(context, [a]).size > 0 ? [picked(context, a), b] : [picked(context, b), a];
+  if (!weight || weightsIn(context, [features]).size > 0) return undefined;
+  return { ...weight, features, entrywise: true, transposed: false, sign };
 }
 
 /** The parameter of which an expression is all, or picks an entry of the first axis; names spelled out. */
@@ -69,17 +108,6 @@ function indexOf(context: DeriveContext, selection: Expr): string {
   if (e.kind !== "builtin" || e.fn !== "take") return "";
   const [first, index] = e.args;
   return `${first ? indexOf(context, first) : ""}[${index ? fingerprint(index) : ""}]`;
-}
-
-/** What a name stands for. */
-function opened(context: DeriveContext, expr: Expr): Expr {
-  let e = expr;
-  for (let bound = valueOf(context, e); bound; bound = valueOf(context, e)) e = bound;
-  return e;
-}
-
-function valueOf(context: DeriveContext, e: Expr): Expr | undefined {
-  return e.kind === "local" ? context.bindings.get(e.local.id)?.value : undefined;
 }
 
 /**

@@ -5,6 +5,7 @@
 import { report } from "../../base/report.js";
 import type { Span } from "../../base/source.js";
 import { distributions } from "../distributions.js";
+import { listed } from "../energy/listed.js";
 import type { EstimatorNote, LinearGaussian } from "../quantity.js";
 import { exprsOfPosterior } from "../quantity-walk.js";
 import { tensor, typeOfDomain } from "../shapes.js";
@@ -78,7 +79,10 @@ export function planPosterior(asked: Asked, effect: string): PlannedDraw | undef
   if (normal.length === 0) return { steps, behind };
   const at = new Map(given.map((s): [string, Expr] => [s.variable, s.value]));
   const posterior = gaussianPosterior(context, density, normal, at, draw.span);
-  if (typeof posterior === "string") return refuse(asked, effect, normal[0] ?? "", false, posterior);
+  if (typeof posterior === "string") {
+    const beside = drawnBeside(asked, normal, at);
+    return refuse(asked, effect, normal[0] ?? "", false, posterior, beside);
+  }
   const moved = noteNormal(asked, normal, posterior);
   const variables = normal.map((variable) => ({ variable, local: locals.get(variable) }));
   const step = { kind: "gaussian", density, variables, given: given.map((s) => s.variable), posterior, span: draw.span } as const;
@@ -86,6 +90,22 @@ export function planPosterior(asked: Asked, effect: string): PlannedDraw | undef
     steps: [...steps, step],
     behind: new Map([...behind, ...variables.map((v): [string, boolean] => [v.local?.id ?? v.variable, moved])]),
   };
+}
+
+/** Finite variables that nothing names, given whose values the posterior is normal: drawn beside, they make it exact. */
+function drawnBeside({ context, draw, source }: Asked, normal: readonly string[], at: ReadonlyMap<string, Expr>): readonly string[] {
+  const { definitions } = densityOf(context, source.density);
+  const states = [...definitions].flatMap(([variable, definition]): readonly Slot[] => {
+    const declared = context.model.variables.get(variable);
+    const type = declared && typeOfDomain(declared.domain);
+    if (!declared || !type || at.has(variable) || source.head.includes(variable) || definition.kind !== "draw") return [];
+    const size = finiteStates(declared.domain, definition.dist.dist)?.size ?? Infinity;
+    return size > MAX_STATES ? [] : [{ variable, value: { kind: "variable", variable, sample: undefined, type, span: draw.span } }];
+  });
+  if (states.length === 0 || draw.samples) return [];
+  const known = new Map([...at, ...states.map((s): [string, Expr] => [s.variable, s.value])]);
+  const names = states.map((s) => s.variable);
+  return typeof gaussianPosterior(context, source.density, normal, known, draw.span) === "string" ? [] : names;
 }
 
 /** Notes the draw of normal latents; whether a trained weight acts through it. */
@@ -111,9 +131,17 @@ function noteNormal({ context, source, request, behind, notes }: Asked, normal: 
   return moved;
 }
 
-function refuse({ context, draw, source }: Asked, effect: string, variable: string, summable = false, why?: string): undefined {
+function refuse(
+  { context, draw, source }: Asked,
+  effect: string,
+  variable: string,
+  summable = false,
+  why?: string,
+  beside: readonly string[] = [],
+): undefined {
   const { density, head, given } = source;
   const names = given.map((s) => s.variable);
+  const all = [...beside, ...head].join(", ");
   report(
     context.diagnostics,
     "GM3531",
@@ -123,6 +151,9 @@ function refuse({ context, draw, source }: Asked, effect: string, variable: stri
       labels: labelsOf(context, density, [variable, effect]),
       notes: why === undefined ? [] : [why],
       help: [
+        ...(beside.length > 0
+          ? [`draw ${listed(beside)} beside: \`E[${all} ~ ${density}(${all} | ${names.join(", ")})](…)\` is exact`]
+          : []),
         `draw from a density of your own, ${head.map((v) => `\`${v}\``).join(", ")} given ${names.map((v) => `\`${v}\``).join(", ")}`,
         ...(summable
           ? ["its states can be summed exactly in one `E[…]` without a family of samples"]

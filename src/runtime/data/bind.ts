@@ -22,6 +22,7 @@ import { describeColumn, describeUnits, describeValues, makeColumn } from "./dom
 import { displayRange } from "./display-range.js";
 import { spreadFamilies } from "./families.js";
 import { keepObserved } from "./observed.js";
+import { shareOf } from "./observed-share.js";
 import { dense } from "./sparse.js";
 import { suggestion } from "./suggest.js";
 import { sizeOf } from "../graph/shape.js";
@@ -89,12 +90,15 @@ function checkObserved(raw: RawData, streams: readonly StreamSpec[], sources: Re
   const bound = streams
     .flatMap((stream) => Object.entries(stream))
     .map(([name, spec]) => ({ name, spec, field: raw.fields[sources.get(name)!]! }));
-  const asked = bound.find(({ field }) => field.options.observed !== undefined);
-  if (asked === undefined || bound.some(({ spec, field }) => spec.optional === true && field.options.observed !== undefined)) return;
+  const isAsked = ({ options: { observed, observedShare } }: Field): boolean => observed !== undefined || observedShare !== undefined;
+  const asked = bound.find(({ field }) => isAsked(field));
+  if (asked === undefined || bound.some(({ spec, field }) => spec.optional === true && isAsked(field))) return;
+  const { observed, observedShare } = asked.field.options;
+  const option = observed === undefined ? `observed-share=${observedShare}` : `observed=${observed}`;
   const labels = bound.find(({ spec }) => roleOf(spec) === "labels") ?? asked;
   throw new GmcError(
     "GM5013",
-    `observed=${asked.field.options.observed} is about a variable that may be missing, and ${raw.name} gives ${bound.map(({ name, spec }) => showVariable(name, spec)).join(", ")}`,
+    `${option} is about a variable that may be missing, and ${raw.name} gives ${bound.map(({ name, spec }) => showVariable(name, spec)).join(", ")}`,
     [`declare one that may be: data ${showVariable(labels.name, { ...labels.spec, optional: true })}`],
   );
 }
@@ -154,7 +158,18 @@ function bindStream(
     splits[split] = { rows: alignedRows(split, names, found, raw, sources), columns: found };
   }
   if (splits.train === undefined) throw new GmcError("GM5024", `${raw.name} has no training rows for ${names.join(", ")}`);
-  return { spec, splits: { ...splits, train: splits.train } };
+  return { spec, splits: { ...splits, train: mixedTrain(raw, spec, splits.train, sources, notes) } };
+}
+
+/** Training rows with how batches mix them, where a variable that may be missing asks for a share. */
+function mixedTrain(raw: RawData, spec: StreamSpec, train: Split, sources: ReadonlyMap<string, string>, notes: string[]): Split {
+  for (const [name, column] of Object.entries(train.columns)) {
+    const share = raw.fields[sources.get(name)!]!.options.observedShare;
+    if (share === undefined || spec[name]?.optional !== true) continue;
+    notes.push(`${name}: observed in ${share} of the rows of each training batch`);
+    return { ...train, mixed: shareOf(name, column, train.rows, share) };
+  }
+  return train;
 }
 
 function alignedRows(

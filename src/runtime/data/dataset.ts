@@ -1,6 +1,7 @@
 /**
  * What a model trains on: raw fields as read from files, and the dataset that they become once bound to a model's `data` statements.
  */
+import type { ObservedShare } from "./observed-share.js";
 import type { StreamSpec, VariableSpec } from "../model.js";
 import type { DataArray, SparsePlaces } from "./array.js";
 
@@ -29,6 +30,8 @@ export interface FieldOptions {
   /** Of variables that may be missing: in how many training rows they are kept; picked by `observedSeed`. */
   readonly observed?: number;
   readonly observedSeed?: number;
+  /** Of variables that may be missing: the share of rows of a training batch that have them; as the data have it where absent. */
+  readonly observedShare?: number;
   /** Of sparse counts: "keep" takes documents without a word too. */
   readonly empty?: "keep";
 }
@@ -106,6 +109,8 @@ export function columnRows({ source, sparse, width }: Column): number {
 
 export interface Split {
   readonly rows: number;
+  /** Of training rows: how those that have a variable are mixed with those that miss it. */
+  readonly mixed?: ObservedShare;
   readonly columns: Readonly<Record<string, Column>>;
 }
 

@@ -158,6 +158,15 @@ const rules: Readonly<Record<string, OptionRule>> = {
   limit: whole("limit", 1),
   observed: whole("observed", 1),
   "observed-seed": whole("observedSeed", 0),
+  "observed-share": {
+    expected: "a share above 0 and below 1",
+    read: (value, into) => {
+      const number = Number(value);
+      if (value === undefined || value === "" || !(number > 0 && number < 1)) return false;
+      into.observedShare = number;
+      return true;
+    },
+  },
   header: yesOrNo("header"),
   invert: yesOrNo("invert"),
   delimiter: {

@@ -8,6 +8,7 @@ import { GmcError } from "../graph/errors.js";
 import { permutation } from "../graph/random.js";
 import { describeSplits, splitRows, type Column, type Dataset, type Split, type SplitName } from "./dataset.js";
 import { makeGather, type RowGather } from "./gather.js";
+import { mixedOrder } from "./observed-share.js";
 
 export interface Batch {
   /** By variable: [size, ...event]; categories i32, all else f32. */
@@ -164,14 +165,17 @@ interface Shuffle {
   seek(state: { epoch: number; position: number }): void;
 }
 
-function openShuffle(set: string, { rows }: Split, index: number, batch: number, seed: number): Shuffle {
+function openShuffle(set: string, { rows, mixed }: Split, index: number, batch: number, seed: number): Shuffle {
   const usable = rows - (rows % batch);
   let epoch = 0;
   let position = 0;
   let order: { readonly epoch: number; readonly rows: Uint32Array } | undefined;
   const current = (): Uint32Array => {
-    if (order === undefined || order.epoch !== epoch) order = { epoch, rows: permutation(rows, seed, `data.shuffle.${index}`, epoch) };
-    return order.rows;
+    if (order?.epoch === epoch) return order.rows;
+    const site = `data.shuffle.${index}`;
+    const shuffled = mixed ? mixedOrder(mixed, batch, usable / batch, seed, site, epoch) : permutation(rows, seed, site, epoch);
+    order = { epoch, rows: shuffled };
+    return shuffled;
   };
   return {
     order: current,

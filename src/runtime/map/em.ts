@@ -11,20 +11,26 @@ import { assertNever, InternalError } from "../graph/errors.js";
 import {
   abs,
   add,
+  cast,
   div,
   exp,
   expandDims,
   expm1,
+  floor,
   grad,
   greater,
+  less,
   lift,
   log,
   log1p,
   max,
+  mean,
   min,
   mul,
   neg,
   oneHot,
+  randomUniform,
+  reshape,
   select,
   sizeOf,
   sqrt,
@@ -37,6 +43,7 @@ import {
   take,
   writeState,
   zeros,
+  type Key,
   type Tensor,
   type TensorLike,
 } from "../graph/index.js";
@@ -55,6 +62,8 @@ export interface Fitted {
   readonly at: (weight: Tensor) => Tensor;
   /** The parameter is this of the entries. */
   readonly link?: "exp";
+  /** A location [K, ...row], rows of which start again where they hardly count: `row` is a whole x, or the last axes of one. */
+  readonly ofRows?: boolean;
 }
 
 export type FittedLaw =
@@ -89,6 +98,11 @@ export interface Averaging {
   readonly decay: number;
   /** Laplace smoothing of the K counts N of a weight: (N + smooth) / (ΣN + K smooth) ΣN. */
   readonly smooth: number;
+  /**
+   * Rows of a location that count for less than `below` of the average start again at rows of the batch, drawn by `key`, at every step until enough is
+   * theirs (Dhariwal et al. 2020, section 3.1). Their averages go on.
+   */
+  readonly restart?: { readonly below: number; readonly key: Key };
 }
 
 /** An entry that counts for less is one that no row counts for: sums as small are no longer exact in float32. */
@@ -139,12 +153,13 @@ function estimates(step: MStep, shares: Tensor, averaging: Averaging | undefined
   const put = (name: string, value: Tensor, count: Tensor): Tensor => {
     const fitted = fit(step, name);
     const entry = fitted.link === "exp" ? log(max(value, EDGE)) : value;
-    const kept = select(counts(count), entry, fitted.of);
+    const estimate = select(counts(count), entry, fitted.of);
+    const kept = averaging?.restart && fitted.ofRows ? restarted(averaging.restart, fitted, estimate, count, step.x) : estimate;
     found[fitted.path] = kept;
     const now = fitted.at(kept);
     return fitted.link === "exp" ? exp(now) : now;
   };
-  const mean = (name: string, x: TensorLike, w: Tensor = weighed): { readonly value: Tensor; readonly count: Tensor } => {
+  const averageOf = (name: string, x: TensorLike, w: Tensor = weighed): { readonly value: Tensor; readonly count: Tensor } => {
     const fitted = fit(step, name);
     // an entry that all of an event reads counts for each of its entries
     const all = averaged(averaging, fitted, gathered(fitted, mul(w, x)), gathered(fitted, add(w, zeros(lift(x).shape))));
@@ -158,39 +173,40 @@ function estimates(step: MStep, shares: Tensor, averaging: Averaging | undefined
       let loc: TensorLike = step.given["loc"] ?? 0;
       let spread = step.spread;
       if (step.map) {
-        const map = fitMap(step.map, x, perRow(weighed, step.given["scale"]), spread);
+        const scale = step.given["scale"] ?? 1;
+        const map = fitMap(step.map, x, perRow(weighed, scale), div(weighed, square(scale)), spread);
         Object.assign(found, map.weights);
         ({ loc, spread } = map);
       }
       if (has("loc")) {
-        const { value, count } = mean("loc", x, div(weighed, square(step.given["scale"] ?? 1)));
+        const { value, count } = averageOf("loc", x, div(weighed, square(step.given["scale"] ?? 1)));
         loc = put("loc", value, count);
       }
       if (has("scale")) {
         const squares = square(sub(x, loc));
-        const { value, count } = mean("scale", spread ? add(squares, sum(square(spread), [0])) : squares);
+        const { value, count } = averageOf("scale", spread ? add(squares, sum(square(spread), [0])) : squares);
         put("scale", sqrt(max(value, EDGE * EDGE)), count);
       }
       return found;
     }
     case "halfNormal": {
-      const { value, count } = mean("scale", square(step.x));
+      const { value, count } = averageOf("scale", square(step.x));
       put("scale", sqrt(max(value, EDGE * EDGE)), count);
       return found;
     }
     case "exponential": {
-      const { value, count } = mean("rate", step.x);
+      const { value, count } = averageOf("rate", step.x);
       put("rate", div(1, max(value, EDGE)), count);
       return found;
     }
     case "poisson": {
-      const { value, count } = mean("rate", step.x);
+      const { value, count } = averageOf("rate", step.x);
       put("rate", max(value, EDGE), count);
       return found;
     }
     case "bernoulli": {
       const name = has("logits") ? "logits" : "probs";
-      const { value, count } = mean(name, step.x);
+      const { value, count } = averageOf(name, step.x);
       const probs = min(max(value, EDGE), 1 - EDGE);
       put(name, name === "probs" ? probs : sub(log(probs), log1p(neg(probs))), count);
       return found;
@@ -219,6 +235,21 @@ function estimates(step: MStep, shares: Tensor, averaging: Averaging | undefined
 function perRow(weights: Tensor, scale: TensorLike = 1): Tensor {
   const { shape } = lift(scale);
   return shape.length === 0 || shape.at(-1) === 1 ? div(weights, square(scale)) : weights;
+}
+
+/** An estimate [K, ...row] with rows of x in place of those that count for too little. */
+function restarted(
+  { below, key }: NonNullable<Averaging["restart"]>,
+  { path, of }: Fitted,
+  estimate: Tensor,
+  count: Tensor,
+  x: Tensor,
+): Tensor {
+  const [codes = 1, ...row] = of.shape;
+  const rows = reshape(x, [sizeOf(x.shape) / sizeOf(row), ...row]);
+  const n = rows.shape[0] ?? 1;
+  const at = cast(min(floor(mul(randomUniform(key.at(`restart.${path}`), [codes]), n)), n - 1), "i32");
+  return select(less(count, mul(below, mean(count))), take(rows, at, 0), estimate);
 }
 
 interface Statistics {

@@ -1,7 +1,8 @@
 /**
- * The weighted least-squares estimate of a location that is linear in weights, loc = offset + Σ features @ W[c], by normal equations: one set for each
- * entry of the index, all columns of the event at once. Latents that are normal given the rest are averaged over: features and residuals then have
- * deviations (the columns of a factor of the latents' covariance, mapped), and E[φ φ^T] = φ φ^T + Σ dφ dφ^T.
+ * The weighted least-squares estimate of a location that is linear in weights, loc = offset + Σ features @ W[c] + Σ a[c] * features, by normal equations:
+ * of products of vectors one set for each entry of the index, all columns of the event at once; of products entry by entry one for each entry of the
+ * weights. Latents that are normal given the rest are averaged over: features and residuals then have deviations (the columns of a factor of the
+ * latents' covariance, mapped), and E[φ φ^T] = φ φ^T + Σ dφ dφ^T.
  */
 import {
   add,
@@ -18,9 +19,11 @@ import {
   reshape,
   squeeze,
   sliceAxis,
+  stack,
   stopGradient,
   sub,
   sum,
+  take,
   transpose,
   triangularSolve,
   zeros,
@@ -35,12 +38,14 @@ export interface MapTerm {
   readonly path: string;
   /** The weight as the model sees it. */
   readonly of: Tensor;
-  /** Picks what is multiplied: [..., F, D], or [..., D, F] of a transposed term; [..., D] without features. */
+  /** Picks what is multiplied: [..., F, D], or [..., D, F] of a transposed term; [..., ...event] without features, and of one `entrywise`. */
   readonly at: (weight: Tensor) => Tensor;
-  /** [..., F] */
+  /** [..., F]; of a term `entrywise`, what meets [..., ...event]. */
   readonly features?: Tensor;
   /** Deviations of the features, [n, ..., F]. */
   readonly spread?: Tensor;
+  /** `a * z`; with others of its group that have no features, all of one shape. */
+  readonly entrywise?: boolean;
   /** `W @ z`. */
   readonly transposed?: boolean;
   /** The term is subtracted. */
@@ -67,8 +72,11 @@ export interface FittedMap {
  */
 const PROXIMITY = 1e-6;
 
-/** `weights` [..., 1]: of rows; `spread`: deviations of x less the offset, [n, ..., D]. */
-export function fitMap(map: LinearMap, x: Tensor, weights: Tensor, spread: Tensor | undefined): FittedMap {
+/**
+ * `weights` [..., 1]: of rows, which products of vectors share among the entries; `precisions`: of all entries, with their noise, [..., ...event];
+ * `spread`: deviations of x less the offset, [n, ..., ...event].
+ */
+export function fitMap(map: LinearMap, x: Tensor, weights: Tensor, precisions: Tensor, spread: Tensor | undefined): FittedMap {
   const found = new Map<string, Tensor>();
   const now = (t: MapTerm): Tensor => found.get(t.path) ?? t.of;
   const all = map.groups.flat();
@@ -85,7 +93,8 @@ export function fitMap(map: LinearMap, x: Tensor, weights: Tensor, spread: Tenso
   };
   for (const group of map.groups) {
     const { y, dy } = left(group);
-    for (const [path, value] of Object.entries(solve(group, y, dy, weights))) found.set(path, value);
+    const solved = group[0]?.entrywise ? solveEntries(group, y, dy, precisions) : solve(group, y, dy, weights);
+    for (const [path, value] of Object.entries(solved)) found.set(path, value);
   }
   const { y, dy } = left([]);
   return { weights: Object.fromEntries(found), loc: sub(x, y), spread: dy };
@@ -94,7 +103,7 @@ export function fitMap(map: LinearMap, x: Tensor, weights: Tensor, spread: Tenso
 /** What a term adds to the location at given features. */
 function partOf(t: MapTerm, weight: Tensor, features: Tensor | undefined): Tensor {
   const picked = t.at(weight);
-  const part = features ? product(features, picked, t.transposed === true) : picked;
+  const part = !features ? picked : t.entrywise ? mul(features, picked) : product(features, picked, t.transposed === true);
   return t.negative ? mul(-1, part) : part;
 }
 
@@ -104,7 +113,7 @@ function product(features: Tensor, matrix: Tensor, transposed: boolean): Tensor 
   return squeeze(matmul(expandDims(features, -2), matrix, { transposeB: transposed }), -2);
 }
 
-/** (G + e I) Θ = Σ w φ y^T + e Θ_before, with G = Σ w φ φ^T, twice: proximal steps, each of which lowers the squares. */
+/** Of products of vectors: G = Σ w φ φ^T, for each entry of the index. */
 function solve(group: readonly MapTerm[], y: Tensor, dy: Tensor | undefined, w: Tensor): Readonly<Record<string, Tensor>> {
   const features = joined(group.map((t) => signed(t, t.features ?? ones([1]))));
   const dFeatures = group.some((t) => t.spread)
@@ -119,18 +128,11 @@ function solve(group: readonly MapTerm[], y: Tensor, dy: Tensor | undefined, w: 
       -2,
     );
   const gram = rows(features, dFeatures);
-  const right = rows(y, dy);
-  const size = gram.shape.at(-1) ?? 1;
-  const trace = sum(mul(gram, eye(size)), [-2, -1]);
-  const near = expandDims(expandDims(max(mul(PROXIMITY / size, trace), 1e-12), -1), -1);
   const before = concat(
     group.map((t) => asRows(t, t.of)),
     -2,
   );
-  const factor = cholesky(add(gram, mul(near, eye(size))));
-  const next = (from: Tensor): Tensor => triangularSolve(factor, triangularSolve(factor, add(right, mul(near, from))), { transpose: true });
-  // the second leaves the square of the relative error of the first, and stays where that does
-  const solved = next(next(before));
+  const solved = nearest(gram, rows(y, dy), before);
   let at = 0;
   return Object.fromEntries(
     group.map((t) => {
@@ -140,6 +142,52 @@ function solve(group: readonly MapTerm[], y: Tensor, dy: Tensor | undefined, w: 
       return [t.path, t.features ? (t.transposed ? turned(part) : part) : squeeze(part, -2)];
     }),
   );
+}
+
+/** Of products entry by entry: G = Σ w φ φ^T for each entry of the weights, φ being what that entry meets, one number of each term. */
+function solveEntries(group: readonly MapTerm[], y: Tensor, dy: Tensor | undefined, precisions: Tensor): Readonly<Record<string, Tensor>> {
+  // what all of an event reads meets each of its entries
+  const w = add(precisions, zeros(y.shape));
+  const rank = group[0]?.of.shape.length ?? 0;
+  const summed = (t: MapTerm, features: Tensor | undefined, amounts: Tensor): Tensor => {
+    const entries = leaf(zeros(t.of.shape));
+    const [found] = grad(sum(mul(partOf(t, entries, features), stopGradient(mul(w, amounts)))), [entries]);
+    return found as Tensor;
+  };
+  const expected = (t: MapTerm, amounts: Tensor, dAmounts: Tensor | undefined): Tensor => {
+    const own = summed(t, t.features, amounts);
+    return t.spread && dAmounts ? add(own, summed(t, t.spread, dAmounts)) : own;
+  };
+  const right = stack(
+    group.map((t) => expected(t, y, dy)),
+    rank,
+  );
+  const gram = stack(
+    group.map((t) =>
+      stack(
+        group.map((other) => expected(t, signed(other, other.features ?? ones([1])), other.spread && signed(other, other.spread))),
+        rank,
+      ),
+    ),
+    rank,
+  );
+  const before = stack(
+    group.map((t) => t.of),
+    rank,
+  );
+  const solved = squeeze(nearest(gram, expandDims(right, -1), expandDims(before, -1)), -1);
+  return Object.fromEntries(group.map((t, i) => [t.path, take(solved, i, rank)]));
+}
+
+/** (G + e I) Θ = `right` + e Θ_before, twice: proximal steps, each of which lowers the squares. `gram` [..., P, P], `right` and `before` [..., P, D]. */
+function nearest(gram: Tensor, right: Tensor, before: Tensor): Tensor {
+  const size = gram.shape.at(-1) ?? 1;
+  const trace = sum(mul(gram, eye(size)), [-2, -1]);
+  const near = expandDims(expandDims(max(mul(PROXIMITY / size, trace), 1e-12), -1), -1);
+  const factor = cholesky(add(gram, mul(near, eye(size))));
+  const next = (from: Tensor): Tensor => triangularSolve(factor, triangularSolve(factor, add(right, mul(near, from))), { transpose: true });
+  // the second leaves the square of the relative error of the first, and stays where that does
+  return next(next(before));
 }
 
 function signed(t: MapTerm, features: Tensor): Tensor {

@@ -118,10 +118,14 @@ async function loadItem(item: DataItem, options: LoadOptions): Promise<LoadedIte
   return observedIn(padded(inverted(await (set === undefined ? loadFile(item, options) : loadSet(item, set, options)), item), item), item);
 }
 
-/** `:observed=1000` is about whichever of the fields goes to a variable that may be missing. */
-function observedIn(loaded: LoadedItem, { options: { observed, observedSeed } }: DataItem): LoadedItem {
-  if (observed === undefined) return loaded;
-  const asked = { observed, ...(observedSeed === undefined ? {} : { observedSeed }) };
+/** `:observed=1000` and `:observed-share=0.3` are about whichever of the fields goes to a variable that may be missing. */
+function observedIn(loaded: LoadedItem, { options: { observed, observedSeed, observedShare } }: DataItem): LoadedItem {
+  if (observed === undefined && observedShare === undefined) return loaded;
+  const asked = {
+    ...(observed === undefined ? {} : { observed }),
+    ...(observedSeed === undefined ? {} : { observedSeed }),
+    ...(observedShare === undefined ? {} : { observedShare }),
+  };
   const fields = Object.entries(loaded.fields).map(
     ([name, field]) => [name, { ...field, options: { ...field.options, ...asked } }] as const,
   );
