@@ -19,6 +19,7 @@ import { planMemory } from "./memory.js";
 import { schedule, type Part, type Schedule } from "./schedule.js";
 import { bytesOf } from "./store.js";
 import { reuseReductions } from "../../graph/passes/reuse-reductions.js";
+import { splitSums } from "./split.js";
 import { planUpdate, type PackSpec } from "./updates.js";
 
 /** A feed that lies among the scalars, at a word. */
@@ -204,7 +205,7 @@ class Compiler {
 
   private graph(name: string, staged: Graph, index: number, repeat: CompiledStage["repeat"]): CompiledStage {
     const wanted = Object.entries(staged.outputs).filter(([output]) => readAfter(this.program, output, index));
-    const graph = joinProducts(reuseReductions(optimize({ ...staged, outputs: Object.fromEntries(wanted) })));
+    const graph = splitSums.run(joinProducts(reuseReductions(optimize({ ...staged, outputs: Object.fromEntries(wanted) }))));
     const { nodes } = graph;
     const own: Origin = { label: name, place: this.program.name };
     const contentOf = ({ dtype, shape, origin = own }: Node): Content => ({ dtype, shape, origin });

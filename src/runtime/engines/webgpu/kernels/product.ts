@@ -97,6 +97,13 @@ function fn(head: string, fill: (block: Block) => string | undefined): string {
   return `fn ${head} {\n${lines.map((line) => `  ${line}\n`).join("")}}\n`;
 }
 
+/** The node that lies in memory as an array in the order of `id`, which may be a view of it. */
+function arrayBehind(context: Context, id: number): number | undefined {
+  if (context.bindings.isArray(id)) return id;
+  const node = context.graph.nodes[id]!;
+  return node.prim === "reshape" ? arrayBehind(context, node.inputs[0]!) : undefined;
+}
+
 function matmulSpec(context: Context, node: NodeOf<"matmul">, prefix: string): GemmSpec {
   const { graph, bindings } = context;
   const [a, b] = node.inputs.map((id) => graph.nodes[id]!);
@@ -112,8 +119,9 @@ function matmulSpec(context: Context, node: NodeOf<"matmul">, prefix: string): G
   const texts: string[] = [];
   const operand = (id: number, letter: "a" | "b", transposed: boolean, extents: readonly [number, number], apart: number): GemmOperand => {
     const [height, width] = extents;
-    if (bindings.isArray(id)) {
-      const { name, offset, half } = bindings.array(id);
+    const stored = arrayBehind(context, id);
+    if (stored !== undefined) {
+      const { name, offset, half } = bindings.array(stored);
       const [rowStride, colStride] = transposed ? [1, height] : [width, 1];
       return { kind: "strided", array: name, offset, batchStride: apart, rowStride, colStride, ...elementOf(half) };
     }
