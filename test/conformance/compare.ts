@@ -13,6 +13,8 @@ export interface Scenario {
   /** states compared at the end; all of `state` by default */
   readonly read?: readonly string[];
   readonly tolerance?: number;
+  /** How floats are compared: entry by entry unless told, or in their root mean square, where an entry at a threshold may fall to either side. */
+  readonly norm?: "entries" | "root mean square";
 }
 
 export function tensor(shape: readonly number[], numbers: ArrayLike<number>, dtype: DType = "f32"): HostTensor {
@@ -42,6 +44,19 @@ export function expectClose(got: HostTensor | undefined, want: HostTensor, what:
   }
 }
 
+/** Floats agree to `tolerance` of the tensor's size in their root mean square; all else as by expectClose. */
+export function expectNear(got: HostTensor | undefined, want: HostTensor, what: string, tolerance: number): void {
+  expectClose(got, want, what, want.dtype === "f32" ? Infinity : tolerance);
+  if (want.dtype !== "f32" || want.data.length === 0) return;
+  const norm = (of: (i: number) => number): number => {
+    let squares = 0;
+    for (let i = 0; i < want.data.length; i++) squares += of(i) ** 2;
+    return Math.sqrt(squares / want.data.length);
+  };
+  const [error, size] = [norm((i) => got!.data[i]! - want.data[i]!), norm((i) => want.data[i]!)];
+  expect(error, `${what} is off by ${error} where the reference is ${size}`).toBeLessThanOrEqual(tolerance * size + 1e-7);
+}
+
 async function play(session: EngineSession, scenario: Scenario): Promise<{ fetched: HostTensors[]; state: HostTensors }> {
   try {
     for (const [name, value] of Object.entries(scenario.state ?? {})) await session.write(name, value);
@@ -60,10 +75,12 @@ async function play(session: EngineSession, scenario: Scenario): Promise<{ fetch
 export async function expectSame(engine: Engine, scenario: Scenario, what = "program"): Promise<void> {
   const want = await play(await referenceEngine.open(), scenario);
   const got = await play(await engine.open(), scenario);
+  const compare = scenario.norm === "root mean square" ? expectNear : expectClose;
   for (const [i, outputs] of want.fetched.entries()) {
     expect(Object.keys(got.fetched[i]!).sort()).toEqual(Object.keys(outputs).sort());
     for (const [name, value] of Object.entries(outputs))
-      expectClose(got.fetched[i]![name], value, `${what}, run ${i}: ${name}`, scenario.tolerance);
+      compare(got.fetched[i]![name], value, `${what}, run ${i}: ${name}`, scenario.tolerance ?? 1e-4);
   }
-  for (const [name, value] of Object.entries(want.state)) expectClose(got.state[name], value, `${what}: state ${name}`, scenario.tolerance);
+  for (const [name, value] of Object.entries(want.state))
+    compare(got.state[name], value, `${what}: state ${name}`, scenario.tolerance ?? 1e-4);
 }

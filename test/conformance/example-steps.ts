@@ -5,7 +5,7 @@ import { type HostTensor, leavesOf, type ModelDefinition, type VariableSpec } fr
 import { initialState, type SpecNode } from "../../src/runtime/nn/spec.js";
 import { dataName } from "../../src/runtime/train/context.js";
 import { planPhase } from "../../src/runtime/train/plan.js";
-import { expectSame, scalarOf, tensor } from "./compare.js";
+import { expectSame, scalarOf, tensor, type Scenario } from "./compare.js";
 
 /** The reference interprets float64 entry by entry; a small batch keeps convolutions within seconds. */
 const BATCH = 6;
@@ -32,7 +32,7 @@ function rows(spec: VariableSpec, seed: number): HostTensor {
 }
 
 /** `file`: its name in examples/. */
-export async function expectSameSteps(engine: Engine, file: string, tolerance = 1e-4): Promise<void> {
+export async function expectSameSteps(engine: Engine, file: string, tolerance = 1e-4, norm: Scenario["norm"] = "entries"): Promise<void> {
   const { model } = (await import(`../../examples/${file}.ts`)) as { model: ModelDefinition };
   const variables: Record<string, VariableSpec> = Object.assign({}, ...model.streams);
   const binary = Object.entries(variables).flatMap(([name, v]) => (v.domain === "binary" ? [name] : []));
@@ -80,6 +80,7 @@ export async function expectSameSteps(engine: Engine, file: string, tolerance = 
           },
           runs: [{ program: program.name, feeds: { ...feeds, ...scalars, rng: tensor([4], [5, 0, 3, 0], "u32") } }],
           tolerance,
+          norm,
         },
         `${file}, ${plan.name}`,
       );

@@ -336,25 +336,43 @@ export const sizedCases: { readonly [P in Prim]: readonly Case[] } = {
     ...moves("ends", (x) => g.reverse(x, [0, 2])),
     ...moves("last", (x) => g.reverse(x, -1)),
   ],
-  gather: each((n) => [
-    { name: `table of ${n}`, operands: { x: numbers([n, 9]), i: int([13], 0, n) }, fn: ({ x, i }) => g.take(x!, i!, 0) },
-    { name: `along the last, ${n} of them`, operands: { x: numbers([3, 5]), i: int([n], 0, 5) }, fn: ({ x, i }) => g.take(x!, i!, 1) },
-    { name: `a matrix of indices, ${n}`, operands: { x: numbers([2, 7, 3]), i: int([n, 2], 0, 7) }, fn: ({ x, i }) => g.take(x!, i!, 1) },
-    { name: `one of ${n}`, operands: { x: numbers([n, 4]), i: int([], 0, n) }, fn: ({ x, i }) => g.take(x!, i!, 0) },
-  ]),
-  scatterAdd: each((n) => [
-    { name: `into ${n}`, operands: { x: numbers([13, 9]), i: int([13], 0, n) }, fn: ({ x, i }) => g.scatterAdd(x!, i!, 0, n) },
-    {
-      name: `along the last, ${n} of them`,
-      operands: { x: numbers([3, n]), i: int([n], 0, 5) },
-      fn: ({ x, i }) => g.scatterAdd(x!, i!, 1, 5),
-    },
-    {
-      name: `a matrix of indices, ${n}`,
-      operands: { x: numbers([2, n, 2, 3]), i: int([n, 2], 0, 7) },
-      fn: ({ x, i }) => g.scatterAdd(x!, i!, 1, 7),
-    },
-  ]),
+  gather: [
+    ...each((n) => [
+      { name: `table of ${n}`, operands: { x: numbers([n, 9]), i: int([13], 0, n) }, fn: ({ x, i }) => g.take(x!, i!, 0) },
+      { name: `along the last, ${n} of them`, operands: { x: numbers([3, 5]), i: int([n], 0, 5) }, fn: ({ x, i }) => g.take(x!, i!, 1) },
+      { name: `a matrix of indices, ${n}`, operands: { x: numbers([2, 7, 3]), i: int([n, 2], 0, 7) }, fn: ({ x, i }) => g.take(x!, i!, 1) },
+      { name: `one of ${n}`, operands: { x: numbers([n, 4]), i: int([], 0, n) }, fn: ({ x, i }) => g.take(x!, i!, 0) },
+    ]),
+    ...each((n) => [
+      {
+        name: `what is computed, of ${n}`,
+        operands: { x: numbers([n, 4]), y: numbers([6, n]) },
+        fn: ({ x, y }) => g.take(x!, g.argMax(y!, 1), 0),
+      },
+    ]),
+  ],
+  scatterAdd: [
+    ...each((n) => [
+      { name: `into ${n}`, operands: { x: numbers([13, 9]), i: int([13], 0, n) }, fn: ({ x, i }) => g.scatterAdd(x!, i!, 0, n) },
+      {
+        name: `along the last, ${n} of them`,
+        operands: { x: numbers([3, n]), i: int([n], 0, 5) },
+        fn: ({ x, i }) => g.scatterAdd(x!, i!, 1, 5),
+      },
+      {
+        name: `a matrix of indices, ${n}`,
+        operands: { x: numbers([2, n, 2, 3]), i: int([n, 2], 0, 7) },
+        fn: ({ x, i }) => g.scatterAdd(x!, i!, 1, 7),
+      },
+    ]),
+    ...each((n) => [
+      {
+        name: `where it is computed, into ${n}`,
+        operands: { x: numbers([6, 4]), y: numbers([6, n]) },
+        fn: ({ x, y }) => g.scatterAdd(x!, g.argMax(y!, 1), 0, n),
+      },
+    ]),
+  ],
   dynamicSlice: each((n) => [
     { name: `of ${n}`, operands: { x: numbers([n, 3]), i: int([], 0, n) }, fn: ({ x, i }) => g.dynamicSlice(x!, i!, 0, 1) },
     {

@@ -180,7 +180,7 @@ describe("where there is no device", () => {
     const { Device } = await import("../../src/runtime/engines/webgpu/device.js");
     const lost = Promise.resolve({ message: "the card was removed", reason: "unknown" });
     const gpu = { limits: {}, lost, createBindGroupLayout: () => ({}), addEventListener: () => undefined } as unknown as GPUDevice;
-    const device = new Device(gpu, { adapter: undefined as unknown as GPUAdapter, name: "a card", software: false });
+    const device = new Device(gpu, { adapter: { features: new Set() } as unknown as GPUAdapter, name: "a card", software: false });
     await lost;
     await Promise.resolve();
     expect(() => device.check()).toThrow(expect.objectContaining({ code: "GM5422", help: [expect.stringContaining("gmc resume")] }));

@@ -231,7 +231,7 @@ describe("rows of a table", () => {
     if (await missing(context)) return;
     const device = await openDevice();
     const before = device.held;
-    const session = openSession(device, { bytes: before + 40_000, source: "a test" });
+    const session = openSession(device, { budget: { bytes: before + 40_000, source: "a test" } });
     const table = session.hold!({ dtype: "f32", width: 10, source: new Float32Array(4_000), scale: 1 })!;
     expect(table.held).toBe(true);
     expect(session.hold!({ dtype: "f32", width: 10, source: new Float32Array(4_000), scale: 1 })).toBeUndefined();

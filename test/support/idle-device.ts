@@ -33,5 +33,9 @@ export function idleDevice(maxBufferSize = 2 ** 27, listen: (listener: Listener)
     createComputePipelineAsync: () => Promise.resolve({}),
     createCommandEncoder: () => encoder,
   };
-  return new Device(gpu as unknown as GPUDevice, { adapter: undefined as unknown as GPUAdapter, name: "an idle card", software: false });
+  return new Device(gpu as unknown as GPUDevice, {
+    adapter: { features: new Set() } as unknown as GPUAdapter,
+    name: "an idle card",
+    software: false,
+  });
 }

@@ -2,7 +2,7 @@
  * Runs compute kernels written in a small part of WGSL on the CPU, for tests: what no device tells. Takes a kernel's text, its grid and the
  * contents of its storage arrays (by variable name); writes into them. Stricter than a GPU: an index outside an array is an error, and so are
  * two threads of a workgroup that touch one element of workgroup memory without a barrier between (one of them writing), or two threads
- * that write one element of storage. Numbers are float32 and u32 as WGSL has them.
+ * that write one element of storage. Numbers are float32 and u32 as WGSL has them; f16 is taken for exact.
  *
  * The part: functions, let, var, for, if, switch, return; u32, f32, bool, vectors of floats, arrays; the built-in functions that kernels use.
  */
@@ -97,8 +97,8 @@ class Translator {
   private type(): Type {
     const name = this.next();
     if (name === "u32" || name === "bool") return { kind: name };
-    if (name === "f32") return f32!;
-    const short = /^vec([234])([fu])$/u.exec(name);
+    if (name === "f32" || name === "f16") return f32!;
+    const short = /^vec([234])([fhu])$/u.exec(name);
     if (short) return vec(Number(short[1]), short[2] === "u" ? "u32" : "f32");
     this.expect("<");
     const of = this.type();
@@ -294,7 +294,7 @@ class Translator {
       return { js: `Math.fround(${token})`, type: f32! };
     }
     if (this.peek === "(" || this.peek === "<") {
-      const isType = /^(vec[234]([fu])?|array|f32|u32)$/u.test(token);
+      const isType = /^(vec[234]([fhu])?|array|f32|f16|u32)$/u.test(token);
       if (isType) {
         this.at--;
         const type = this.type();

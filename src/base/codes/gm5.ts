@@ -72,6 +72,7 @@ export const gm5 = {
   GM5426: worded("Nothing lies between values of the latents"),
   GM5427: worded("Tensors beyond the memory of the device"),
   GM5434: worded("A share of rows that a batch cannot have"),
+  GM5439: worded("Float16 that the graphics device does not offer"),
   GM5451: worded("TensorFlow.js is missing"),
   GM5452: worded("TensorFlow.js stopped"),
   GM5455: worded("An execution provider cannot run here"),

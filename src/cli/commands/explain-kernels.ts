@@ -23,6 +23,7 @@ import {
 } from "../../runtime/engines/webgpu/describe.js";
 import { findAdapter, limitsOf } from "../../runtime/engines/webgpu/device.js";
 import type { DeviceLimits } from "../../runtime/engines/webgpu/assemble.js";
+import { wantsHalf } from "../../runtime/engines/webgpu/half.js";
 import { Choices } from "../../runtime/engines/webgpu/tuning-file.js";
 import { Tuning, wantsTuning } from "../../runtime/engines/webgpu/tuning.js";
 import type { StateSpec } from "../../runtime/engines/engine.js";
@@ -98,7 +99,8 @@ async function tunedKernels(): Promise<TunedDevice | undefined> {
 /** The training programs of a model, compiled without a device, or as one that is tuned has them. */
 export function kernelReport(model: ModelDefinition, { batch, buffers: asked }: KernelOptions, tuned?: TunedDevice): KernelReport {
   const buffers = asked ?? tuned?.limits.maxBuffers ?? usualBuffers;
-  const limits = tuned === undefined ? usualLimits(buffers) : { ...tuned.limits, maxBuffers: buffers };
+  const half = wantsHalf({});
+  const limits = tuned === undefined ? usualLimits(buffers, half) : { ...tuned.limits, maxBuffers: buffers, half };
   const weights = leavesOf(model.weights).map(({ path, spec }) => [path, { dtype: "f32", shape: spec.shape }] as const);
   const phases = model.train.map((phase, i): PhaseKernels => {
     const plan = planPhase(model, i, { dynamic: new Set(), batch });

@@ -98,6 +98,8 @@ export interface EngineOptions {
   readonly memory?: number;
   /** The webgpu engine measures kernels of matrix products, and keeps what it found; what GMC_GPU_TUNE says unless told, else not. */
   readonly tune?: boolean;
+  /** How the webgpu engine keeps results that products read; what GMC_GPU_STORAGE says unless told, else f32. GM5439 where a device has no f16. */
+  readonly storage?: "f32" | "f16";
 }
 
 export interface Engine {

@@ -3,7 +3,7 @@
  * Shapes are concrete: a function is staged again for another batch size, which takes milliseconds.
  */
 
-/** f64 exists only inside the reference engine, i64 only inside the ONNX lowering. */
+/** f64 exists only inside the reference engine, f16 only as GPU storage, i64 only inside the ONNX lowering. */
 export type DType = "f32" | "i32" | "u32" | "bool";
 export type Shape = readonly number[];
 

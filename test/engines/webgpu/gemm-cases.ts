@@ -3,9 +3,9 @@ import type { GemmOperand, GemmSpec } from "../../../src/runtime/engines/webgpu/
 
 /**
  * "rows": the columns of a row are neighbours; "columns": transposed; "apart": nothing is contiguous; "shared": one matrix for the whole batch;
- * "function": read through a function, along columns; "vectorFunction": with a vector form along columns.
+ * "function": read through a function, along columns; "vectorFunction": with a vector form along columns; "halves": float16, as "rows".
  */
-export type Layout = "rows" | "columns" | "apart" | "shared" | "function" | "functionAlongRows" | "vectorFunction";
+export type Layout = "rows" | "columns" | "apart" | "shared" | "function" | "functionAlongRows" | "vectorFunction" | "halves";
 
 export interface Case {
   readonly m: number;
@@ -29,12 +29,12 @@ export interface Prepared {
   errorOf(c: Float32Array): { readonly error: number; readonly strayed: boolean };
 }
 
-/** Numbers in [-1, 1). */
-export function numbers(count: number, seed: number): Float32Array {
+/** Numbers in [-1, 1), multiples of 1/256 where `coarse`: exact in float16. */
+export function numbers(count: number, seed: number, coarse = false): Float32Array {
   let state = (seed * 2654435761) >>> 0;
   return Float32Array.from({ length: count }, () => {
     state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    return state / 2147483648 - 1;
+    return coarse ? (state >>> 23) / 256 - 1 : state / 2147483648 - 1;
   });
 }
 
@@ -56,13 +56,15 @@ function operandOf(name: "a" | "b", layout: Layout, rows: number, cols: number, 
   const offset = 4;
   const batchStride = shared ? 0 : one;
   const length = Math.ceil((offset + one * (shared ? 1 : batch)) / 4) * 4;
-  const values = numbers(length, name === "a" ? 1 : 2);
+  const values = numbers(length, name === "a" ? 1 : 2, layout === "halves");
   const dense = new Float64Array(batch * rows * cols);
   for (let g = 0, i = 0; g < batch; g++)
     for (let r = 0; r < rows; r++)
       for (let c = 0; c < cols; c++) dense[i++] = values[offset + g * batchStride + r * rowStride + c * colStride]!;
+  const half = layout === "halves";
+  const scalar = half ? "f16" : "f32";
   const called = layout === "function" || layout === "functionAlongRows" || layout === "vectorFunction";
-  const binding = `@group(0) @binding(${name === "a" ? 0 : 1}) var<storage, read> ${name}Data: array<${vectors && !called ? "vec4<f32>" : "f32"}>;`;
+  const binding = `@group(0) @binding(${name === "a" ? 0 : 1}) var<storage, read> ${name}Data: array<${vectors && !called ? `vec4<${scalar}>` : scalar}>;`;
   if (!called) {
     const operand: GemmOperand = {
       kind: "strided",
@@ -71,9 +73,10 @@ function operandOf(name: "a" | "b", layout: Layout, rows: number, cols: number, 
       batchStride,
       rowStride,
       colStride,
+      element: scalar,
       vectors,
     };
-    return { operand, declaration: binding, data: values, values, dense };
+    return { operand, declaration: binding, data: half ? Uint16Array.from(values, toHalf) : values, values, dense };
   }
   const vector = layout === "vectorFunction" && cols % 4 === 0;
   const index = `${offset}u + batch * ${batchStride}u + row * ${rowStride}u + col * ${colStride}u`;
@@ -137,4 +140,11 @@ fn put(batch: u32, row: u32, col: u32, value: f32) {
       return { error, strayed: c[count] !== 0 };
     },
   };
+}
+
+/** The bits of a number that float16 holds exactly. */
+function toHalf(value: number): number {
+  const bits = new Uint32Array(Float32Array.of(value).buffer)[0]!;
+  if (value === 0) return 0;
+  return ((bits >>> 16) & 0x8000) | ((((bits >>> 23) & 0xff) - 112) << 10) | ((bits >>> 13) & 0x3ff);
 }

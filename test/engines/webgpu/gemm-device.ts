@@ -24,7 +24,7 @@ export async function openDevice(): Promise<TestDevice | string> {
   const adapter = await gpu.requestAdapter();
   if (!adapter) return "no WebGPU adapter: scripts/setup-software-gpu.sh installs a software Vulkan device";
   const has = (feature: string): boolean => adapter.features.has(feature);
-  const requiredFeatures = ["subgroups"].filter(has);
+  const requiredFeatures = ["shader-f16", "subgroups"].filter(has);
   const device = await adapter.requestDevice({ requiredFeatures });
   const { GPUBufferUsage: usage, GPUMapMode: mode } = module.globals;
   const { info } = adapter;
@@ -33,6 +33,7 @@ export async function openDevice(): Promise<TestDevice | string> {
     workgroupStorage: device.limits.maxComputeWorkgroupStorageSize,
     invocations: device.limits.maxComputeInvocationsPerWorkgroup,
     workgroupsPerDimension: device.limits.maxComputeWorkgroupsPerDimension,
+    f16: has("shader-f16"),
     subgroupSize: subgroups ? info.subgroupMinSize : undefined,
   };
 

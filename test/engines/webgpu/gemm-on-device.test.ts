@@ -137,6 +137,25 @@ describe.skipIf(typeof opened === "string")("kernels", () => {
       await expectRight(prepared, choice, 3);
   });
 
+  it("are right for float16 operands", async (context) => {
+    if (!device.limits.f16) return context.skip();
+    const pairs = [
+      ["halves", "halves"],
+      ["halves", "columns"],
+      ["rows", "halves"],
+    ] as const;
+    for (const [a, b] of some(pairs, 1, 3, 0))
+      for (const vectors of every ? [false, true] : [true]) {
+        const prepared = prepare({ m: 12, n: 16, k: 20, batch: 2, a, b, vectors });
+        const [tiled, skinny] = (["tiled", "skinny"] as const).map((form) =>
+          gemmVariants({ ...prepared.spec, m: form === "skinny" ? 4 : 12 }, device.limits).filter((c) => c.form === form),
+        );
+        for (const choice of some(tiled!, 1, 6, 2)) await expectRight(prepared, choice);
+        const thin = prepare({ m: 4, n: 16, k: 20, batch: 2, a, b, vectors });
+        for (const choice of some(skinny!, 1, 4, 2)) await expectRight(thin, choice);
+      }
+  });
+
   it("give the same bits at every run", async () => {
     const prepared = prepare({ ...base, m: 20, n: 24, k: 100 });
     for (const choice of some(gemmCandidates(prepared.spec, device.limits), 1, 16, 0)) {

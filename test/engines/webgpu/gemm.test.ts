@@ -13,7 +13,7 @@ import { convolutions, kinds, prepareConvolution } from "./gemm-convolution-case
 const base: Case = { m: 1, n: 1, k: 1, batch: 1, a: "rows", b: "rows", vectors: false };
 const odd = [1, 7, 127, 129];
 const layouts: readonly Layout[] = ["rows", "columns", "apart", "shared", "function", "functionAlongRows", "vectorFunction"];
-const generous: GemmLimits = { ...leastLimits, workgroupStorage: 32768, subgroupSize: 32 };
+const generous: GemmLimits = { ...leastLimits, workgroupStorage: 32768, f16: true, subgroupSize: 32 };
 
 /** Sums of k products in float32, in any order, with some slack. */
 const tolerance = (k: number): number => 6e-8 * (4 + Math.sqrt(k));
@@ -54,7 +54,7 @@ const loading = (c: GemmChoice): string =>
 describe("limits", () => {
   const limits: readonly GemmLimits[] = [
     leastLimits,
-    { ...leastLimits, workgroupStorage: 49152, invocations: 1024, subgroupSize: 32 },
+    { ...leastLimits, workgroupStorage: 49152, invocations: 1024, f16: true, subgroupSize: 32 },
     { ...leastLimits, workgroupStorage: 4096, invocations: 64 },
   ];
   const cases: readonly Case[] = [
@@ -62,6 +62,7 @@ describe("limits", () => {
     { ...base, m: 7, n: 129, k: 127 },
     { ...base, m: 128, n: 400, k: 784, vectors: true },
     { ...base, m: 8, n: 4096, k: 4096, b: "columns", vectors: true },
+    { ...base, m: 512, n: 512, k: 64, a: "halves", b: "halves", vectors: true },
   ];
   it.each(limits)("are respected by every kernel: %o", (limit) => {
     for (const { m, n, k, a, b, vectors } of cases) {
@@ -71,8 +72,8 @@ describe("limits", () => {
       expect(variants.length).toBeGreaterThan(0);
       for (const choice of variants) {
         const { wgsl } = gemmKernel(sized, choice, limit.workgroupsPerDimension);
-        const said = wgsl.matchAll(/var<workgroup> \w+: array<(f32|vec2f|vec4f), (\d+)>/gu);
-        const sizes = { f32: 4, vec2f: 8, vec4f: 16 } as const;
+        const said = wgsl.matchAll(/var<workgroup> \w+: array<(f32|vec2f|vec4f|vec4<f16>), (\d+)>/gu);
+        const sizes = { f32: 4, vec2f: 8, vec4f: 16, "vec4<f16>": 8 } as const;
         const storage = [...said].reduce((sum, [, type, count]) => sum + sizes[type as keyof typeof sizes] * Number(count), 0);
         const threads = Number(/@workgroup_size\((\d+)\)/u.exec(wgsl)![1]);
         expect(storage, choiceName(choice)).toBe(measuresOf(sized, choice).storage);
@@ -164,6 +165,15 @@ describe("kernels", () => {
     const prepared = prepare({ ...base, m: 30, n: 26, k: 9, batch: 2 });
     const variants = gemmVariants(prepared.spec, generous);
     for (const choice of [...some(variants, 4, 3), ...variants.filter((c) => c.form === "direct")]) expectRight(prepared, choice, 3);
+  });
+
+  it.each([
+    { ...base, m: 12, n: 16, k: 20, a: "halves", b: "halves", vectors: true },
+    { ...base, m: 12, n: 16, k: 20, a: "halves", b: "columns", batch: 2 },
+    { ...base, m: 4, n: 16, k: 20, a: "rows", b: "halves", vectors: true },
+  ] satisfies Case[])("are right for float16 operands ($a and $b)", (given) => {
+    const prepared = prepare(given);
+    for (const choice of some(gemmVariants(prepared.spec, generous), 12, 1)) expectRight(prepared, choice);
   });
 
   it("sum nothing to zero", () => {

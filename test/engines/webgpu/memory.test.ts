@@ -157,7 +157,7 @@ async function refused(model: ModelDefinition, data: TrainOptions["data"], batch
   const engine: Engine = {
     name: "idle",
     probe: () => Promise.resolve({ name: "idle", available: true, detail: "" }),
-    open: () => Promise.resolve(openSession(device, budget)),
+    open: () => Promise.resolve(openSession(device, { budget })),
   };
   const error = await train(model, { data, engine, batch, steps: 1 }).then(
     () => undefined,
@@ -228,7 +228,7 @@ describe("more than there is memory for", () => {
     const device = idleDevice();
     const { held, passing } = needed(device, programs, states);
     const opened = async (budget: Budget | undefined) => {
-      const session = openSession(device, budget);
+      const session = openSession(device, { budget });
       for (const [name, { dtype, shape }] of states) await session.write(name, hostZeros(dtype, shape));
       return session;
     };
@@ -237,7 +237,7 @@ describe("more than there is memory for", () => {
     await executable.run(feedsOf(programs[0]!));
     const count = watch(device.gpu);
     await expect(first.compile(programs[0]!)).rejects.toMatchObject({ code: "GM5427" });
-    const second = openSession(device, { bytes: held + passing, source: "a test" });
+    const second = openSession(device, { budget: { bytes: held + passing, source: "a test" } });
     expect(() => second.write("w", hostZeros("f32", [passing]))).toThrow(expect.objectContaining({ code: "GM5427" }));
     expect(count.bytes).toBe(0);
     executable.dispose();

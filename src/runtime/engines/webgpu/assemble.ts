@@ -7,7 +7,7 @@ import type { Graph } from "../../graph/types.js";
 import { Bindings, DispatchBindings, type BindingSources, type Slot } from "./bindings.js";
 import { gemmCandidates } from "./gemm/candidates.js";
 import { estimate } from "./gemm/cost.js";
-import { choiceName, subgroupDirectives } from "./gemm/kernel.js";
+import { choiceName, halfDirective, subgroupDirectives } from "./gemm/kernel.js";
 import type { GemmChoice, GemmLimits } from "./gemm/types.js";
 import { helperText } from "./helpers.js";
 import type { Body, KernelContext } from "./kernels/body.js";
@@ -29,6 +29,8 @@ export interface DeviceLimits {
    * takes to compute thousands of such products.
    */
   readonly simpleProducts: number;
+  /** Results that products read are kept as float16 where half.ts says so. */
+  readonly half?: boolean;
 }
 
 export interface Assembled {
@@ -65,6 +67,7 @@ export interface AssembledPart {
 export interface NodeBuffer {
   readonly id: number;
   readonly ref: string;
+  readonly half: boolean;
 }
 
 const usualThreads = 256;
@@ -122,6 +125,7 @@ export function assemble(graph: Graph, all: readonly Part[], sources: BindingSou
   const subgroups = bodies.some((body) => body.subgroups);
   const lanes = subgroups ? ", @builtin(subgroup_id) subgroup: u32, @builtin(subgroup_invocation_id) lane: u32" : "";
   const wgsl = [
+    ...(bindings.slots.some(({ type }) => type === "f16") ? [halfDirective.trimEnd()] : []),
     ...(subgroups ? [subgroupDirectives.trimEnd()] : []),
     bindings.declarations(),
     helperText(bindings.helpers),
@@ -164,9 +168,9 @@ function buffersOf(part: Part, sources: BindingSources): Pick<AssembledPart, "re
   return {
     reads: part.loads.flatMap((id) => {
       const memory = sources.memory(id);
-      return memory === undefined ? [] : [{ id, ref: memory.ref }];
+      return memory === undefined ? [] : [{ id, ref: memory.ref, half: memory.half === true }];
     }),
-    writes: part.stores.flatMap((id) => sources.targets(id).map(({ ref }) => ({ id, ref }))),
+    writes: part.stores.flatMap((id) => sources.targets(id).map(({ ref, half = false }) => ({ id, ref, half }))),
   };
 }
 

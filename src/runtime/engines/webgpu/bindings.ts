@@ -11,7 +11,7 @@ export type Access = "read" | "read_write";
 export interface Slot {
   readonly ref: string;
   access: Access;
-  readonly type: "f32" | "i32" | "u32" | "atomic<u32>";
+  readonly type: "f32" | "f16" | "i32" | "u32" | "atomic<u32>";
   readonly name: string;
 }
 
@@ -23,6 +23,8 @@ export interface Memory {
   readonly dtype: DType;
   /** The buffer holds words, whatever they mean. */
   readonly packed: boolean;
+  /** f32 that is kept as float16, see half.ts. */
+  readonly half?: boolean;
 }
 
 export interface BindingSources {
@@ -36,7 +38,7 @@ export interface BindingSources {
   readonly flags: (id: number) => readonly number[];
 }
 
-const wordType = (dtype: DType): "f32" | "i32" | "u32" => (dtype === "bool" ? "u32" : dtype);
+const wordType = ({ dtype, half }: Pick<Memory, "dtype" | "half">): Slot["type"] => (half ? "f16" : dtype === "bool" ? "u32" : dtype);
 
 export class DispatchBindings {
   readonly slots: Slot[] = [];
@@ -99,9 +101,9 @@ export class Bindings implements ExpressionContext {
   }
 
   /** The name of the array and the index of the first entry, for kernels that load by themselves. */
-  array(id: number): { readonly name: string; readonly offset: number } {
+  array(id: number): { readonly name: string; readonly offset: number; readonly half: boolean } {
     const memory = this.all.sources.memory(id)!;
-    return { name: this.all.slot(memory.ref, wordType(memory.dtype), "read").name, offset: memory.offset };
+    return { name: this.all.slot(memory.ref, wordType(memory), "read").name, offset: memory.offset, half: memory.half === true };
   }
 
   /** Lines that write a value to everything that a node is written to. */
@@ -111,17 +113,18 @@ export class Bindings implements ExpressionContext {
       return `if (!${this.use("is_finite")}(${value})) { atomicStore(&${name}[${word}], 1u); }`;
     });
     const stores = this.all.sources.targets(id).map((memory) => {
-      const slot = this.all.slot(memory.ref, wordType(memory.dtype), "read_write");
-      const word = memory.dtype === "bool" ? `select(0u, 1u, ${value})` : value;
+      const slot = this.all.slot(memory.ref, wordType(memory), "read_write");
+      const word = memory.dtype === "bool" ? `select(0u, 1u, ${value})` : memory.half ? `f16(${value})` : value;
       return `${slot.name}[${index(memory.offset, flat)}] = ${word};`;
     });
     return [...stores, ...flags];
   }
 
   private read(memory: Memory, flat: string): string {
-    const type = memory.packed ? "u32" : wordType(memory.dtype);
+    const type = memory.packed ? "u32" : wordType(memory);
     const word = `${this.all.slot(memory.ref, type, "read").name}[${index(memory.offset, flat)}]`;
     if (memory.dtype === "bool") return `(${word} != 0u)`;
+    if (memory.half) return `f32(${word})`;
     return type === memory.dtype ? word : `bitcast<${memory.dtype}>(${word})`;
   }
 }

@@ -12,12 +12,14 @@ import type { DType, Graph, Node, NodeOf, Origin, Shape } from "../../graph/type
 import type { Program, Stage } from "../engine.js";
 import { assemble, type Assembled, type DeviceLimits } from "./assemble.js";
 import type { BindingSources, Memory } from "./bindings.js";
+import { halfBytes, halves } from "./half.js";
 import { joinProducts } from "./join-products.js";
 import { indexedAxes, type IndexedAxis } from "./indices.js";
 import { planMemory } from "./memory.js";
 import { schedule, type Part, type Schedule } from "./schedule.js";
 import { bytesOf } from "./store.js";
 import { reuseReductions } from "../../graph/passes/reuse-reductions.js";
+import { splitSums } from "./split.js";
 import { planUpdate, type PackSpec } from "./updates.js";
 
 /** A feed that lies among the scalars, at a word. */
@@ -203,7 +205,7 @@ class Compiler {
 
   private graph(name: string, staged: Graph, index: number, repeat: CompiledStage["repeat"]): CompiledStage {
     const wanted = Object.entries(staged.outputs).filter(([output]) => readAfter(this.program, output, index));
-    const graph = joinProducts(reuseReductions(optimize({ ...staged, outputs: Object.fromEntries(wanted) })));
+    const graph = splitSums.run(joinProducts(reuseReductions(optimize({ ...staged, outputs: Object.fromEntries(wanted) }))));
     const { nodes } = graph;
     const own: Origin = { label: name, place: this.program.name };
     const contentOf = ({ dtype, shape, origin = own }: Node): Content => ({ dtype, shape, origin });
@@ -251,20 +253,19 @@ class Compiler {
       inPlace = held;
       dispatches = scheduled();
     }
-    const slots = planMemory(
-      dispatches,
-      (id) => bytesOf(nodes[id]!.shape),
-      (id) => fixed(id).length === 0,
-    );
+    const temporary = (id: number): boolean => fixed(id).length === 0;
+    const half = this.limits.half ? halves(graph, dispatches, temporary) : new Set<number>();
+    const bytesHere = (id: number): number => (half.has(id) ? halfBytes : bytesOf)(nodes[id]!.shape);
+    const slots = planMemory(dispatches, bytesHere, temporary);
     for (const [id, slot] of slots) {
-      const bytes = bytesOf(nodes[id]!.shape);
+      const bytes = bytesHere(id);
       if (bytes > (this.slots[slot]?.bytes ?? 0)) this.slots[slot] = { bytes, ...contentOf(nodes[id]!) };
     }
     for (const { loads, stores } of dispatches.flat()) {
       if (stores.some((id) => flags.has(id))) for (const id of loads) if (flags.has(id)) this.apart.add(`out:${index}:${id}`);
     }
     for (const id of outputs) if (repeat !== undefined) this.apart.add(`out:${index}:${id}`);
-    const memoryOf = (id: number, ref: string): Memory => ({ ref, offset: 0, dtype: nodes[id]!.dtype, packed: false });
+    const memoryOf = (id: number, ref: string): Memory => ({ ref, offset: 0, dtype: nodes[id]!.dtype, packed: false, half: half.has(id) });
     const targets = new Map<number, readonly Memory[]>();
     for (const part of dispatches.flat()) {
       for (const id of part.stores) {

@@ -17,14 +17,14 @@ import { leastLimits } from "./gemm/types.js";
 export const usualBuffers = 16;
 
 /** Limits for compiling without a device. */
-export function usualLimits(maxBuffers = usualBuffers): DeviceLimits {
-  return { gemm: leastLimits, maxBuffers, simpleProducts: 0 };
+export function usualLimits(maxBuffers = usualBuffers, half = false): DeviceLimits {
+  return { gemm: leastLimits, maxBuffers, simpleProducts: 0, half };
 }
 
 export interface BufferUse {
   /** The buffer's name, see compile.ts. */
   readonly buffer: string;
-  readonly dtype: DType;
+  readonly dtype: DType | "f16";
   readonly shape: Shape;
   readonly bytes: number;
 }
@@ -153,9 +153,9 @@ function describeStep(stage: CompiledStage, step: Step, owner: Origin): Dispatch
 }
 
 function describeDispatch(graph: Graph, { parts, workgroups, wgsl, products }: Assembled, owner: Origin): DispatchDescription {
-  const use = ({ id, ref }: NodeBuffer): BufferUse => {
+  const use = ({ id, ref, half }: NodeBuffer): BufferUse => {
     const { dtype, shape } = graph.nodes[id]!;
-    return { buffer: ref, dtype, shape, bytes: bytesOf(shape) };
+    return { buffer: ref, dtype: half ? "f16" : dtype, shape, bytes: half ? 2 * sizeOf(shape) : bytesOf(shape) };
   };
   const described = parts.map(({ part, groups, reads, writes }): PartDescription => {
     const nodes = evaluated(graph, part.stores, new Set(part.loads));

@@ -79,11 +79,12 @@ async function loadGpu(): Promise<GPU> {
 }
 
 /** What kernels are written for; `granted`: the device's, which are the adapter's but for the number of workgroups, for which nobody asks. */
-export function limitsOf({ software, subgroupSize }: Adapter, granted: GPUSupportedLimits): DeviceLimits {
+export function limitsOf({ adapter, software, subgroupSize }: Adapter, granted: GPUSupportedLimits): DeviceLimits {
   const gemm: GemmLimits = {
     workgroupStorage: granted.maxComputeWorkgroupStorageSize,
     invocations: Math.min(256, granted.maxComputeInvocationsPerWorkgroup),
     workgroupsPerDimension: Math.min(leastLimits.workgroupsPerDimension, granted.maxComputeWorkgroupsPerDimension),
+    f16: adapter.features.has("shader-f16"),
     subgroupSize,
   };
   return { gemm, maxBuffers: granted.maxStorageBuffersPerShaderStage, simpleProducts: software ? 2 ** 24 : 0 };
@@ -202,7 +203,10 @@ async function requestDevice(): Promise<Device> {
   // an adapter gives one device
   found = undefined;
   const gpu = await adapter.adapter.requestDevice({
-    requiredFeatures: adapter.subgroupSize === undefined ? [] : ["subgroups"],
+    requiredFeatures: [
+      ...(adapter.subgroupSize === undefined ? [] : (["subgroups"] as const)),
+      ...(adapter.adapter.features.has("shader-f16") ? (["shader-f16"] as const) : []),
+    ],
     requiredLimits: Object.fromEntries(asked.map((name) => [name, limits[name]])),
   });
   return new Device(gpu, adapter);

@@ -7,6 +7,7 @@ import type { Engine } from "../engine.js";
 import { budgetOf } from "./budget.js";
 import { mayHaveCard } from "./card.js";
 import { findAdapter, openDevice } from "./device.js";
+import { checkHalf, wantsHalf } from "./half.js";
 import { withFixedPoints } from "../fixed-points.js";
 import { openSession } from "./session.js";
 import { Choices } from "./tuning-file.js";
@@ -24,9 +25,11 @@ export const webgpuEngine: Engine = {
     }
   },
   async open(options = {}) {
+    const half = wantsHalf(options);
     const device = await openDevice();
+    if (half) checkHalf(device.limits.gemm.f16, device.adapter.name);
     const tuning = wantsTuning(options) ? new Tuning(device.adapter.name, await Choices.open()) : undefined;
-    return withFixedPoints(openSession(device, await budgetOf(options, device.adapter), tuning));
+    return withFixedPoints(openSession(device, { half, budget: await budgetOf(options, device.adapter), tuning }));
   },
 };
 

@@ -24,13 +24,21 @@ import { timeDispatch } from "./timing.js";
 import type { Tuning } from "./tuning.js";
 import { asDeviceTable, Tables, valuesOf, type DeviceTable, type Filler } from "./tables.js";
 
-/** `budget`: what the engine may take of the device's memory, where that is known; `tuning`: kernels of products are measured. */
-export function openSession(device: Device, budget?: Budget, tuning?: Tuning): EngineSession {
+export interface SessionOptions {
+  /** What the engine may take of the device's memory, where that is known. */
+  readonly budget?: Budget | undefined;
+  /** Kernels of products are measured. */
+  readonly tuning?: Tuning | undefined;
+  /** Results that products read are kept as float16, see half.ts. */
+  readonly half?: boolean;
+}
+
+export function openSession(device: Device, { budget, tuning, half = false }: SessionOptions = {}): EngineSession {
   const memory = new Memory(device, budget);
   const store = new Store(memory);
   const open = new Set<Executable>();
   const queued = inTurn();
-  const compilations = new Compilations(device.limits);
+  const compilations = new Compilations({ ...device.limits, half });
   // of the executables that are open, and of those on their way
   const taken = new Set<{ readonly compiled: CompiledProgram }>();
   const tables = new Tables(device, memory);

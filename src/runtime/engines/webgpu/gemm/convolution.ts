@@ -20,6 +20,7 @@ export interface FlatArray {
   readonly array: string;
   /** Declared as an array of vec4; see StridedOperand. */
   readonly vectors?: boolean;
+  readonly element?: "f32" | "f16";
 }
 
 export interface ConvolutionGemm extends Pick<GemmSpec, "m" | "n" | "k" | "batch" | "a" | "b"> {
@@ -42,7 +43,7 @@ export function convGemm(
   const g = geometry(params, x, w);
   const [h, wd] = g.axes;
   const pointwise = g.pointwise && "array" in from.x;
-  const a = pointwise ? strided(from.x, g.cin, g.cinAll, 1) : run(`${prefix}A`, "columns", g.cin);
+  const a = pointwise ? strided(from.x, g.cin, g.cinAll, 1) : run(from.x, `${prefix}A`, "columns", g.cin);
   const b = weights(from.w, `${prefix}W`, g);
   const map = [
     ...split("row", [wd.out, "ox"], [h.out, "oy"], [undefined, "image"]),
@@ -89,8 +90,8 @@ export function convInputGradGemm(
     `let ky = ${ph.tap("ry", "jy")};`,
     `let kx = ${pw.tap("rx", "jx")};`,
   ];
-  const a = run(`${prefix}A`, "columns", g.cout);
-  const b = run(`${prefix}B`, "rows", g.cout);
+  const a = run(from.dy, `${prefix}A`, "columns", g.cout);
+  const b = run(from.w, `${prefix}B`, "rows", g.cout);
   const missing = ph.uneven || pw.uneven;
   const noTap = `ky >= ${h.window}u || kx >= ${wd.window}u`;
   const mapA = [
@@ -141,7 +142,7 @@ export function convFilterGradGemm(
   const g = geometry(params, x, params.filterShape);
   const [h, wd] = g.axes;
   const pointwise = g.pointwise && "array" in from.x;
-  const a = pointwise ? strided(from.x, g.cin, 1, g.cinAll) : run(`${prefix}A`, "rows", g.cin);
+  const a = pointwise ? strided(from.x, g.cin, 1, g.cinAll) : run(from.x, `${prefix}A`, "rows", g.cin);
   const b = weights(from.dy, `${prefix}Dy`, g);
   const map = [
     ...split("row", [g.cin, "channel"], [wd.window, "kx"], [undefined, "ky"]),
@@ -299,19 +300,21 @@ const strided = (flat: FlatArray, batchStride: number, rowStride: number, colStr
   rowStride,
   colStride,
   ...(flat.vectors === undefined ? {} : { vectors: flat.vectors }),
+  ...(flat.element === undefined ? {} : { element: flat.element }),
 });
 
 /** Instructions of an index map besides its load, about: eight divisions by constants. */
 const mapCost = 30;
 
 /** An operand read through an index map; in runs of four channels where a group's channels are a multiple of four. */
-function run(name: string, along: "rows" | "columns", channels: number): FunctionOperand {
+function run(flat: Flat, name: string, along: "rows" | "columns", channels: number): FunctionOperand {
   return {
     kind: "function",
     name,
     along,
     cost: mapCost,
     ...(channels % 4 === 0 ? { vector: `${name}4` } : {}),
+    ...("array" in flat && flat.element !== undefined ? { element: flat.element } : {}),
   };
 }
 
@@ -332,7 +335,8 @@ ${four === undefined ? "" : `fn ${four}(batch: u32, row: u32, col: u32) -> vec4f
 
 function readOne(flat: Flat, at: string): string {
   if ("read" in flat) return `${flat.read}(${at})`;
-  return flat.vectors ? `${flat.array}[${at} / 4u][${at} % 4u]` : `${flat.array}[${at}]`;
+  const text = flat.vectors ? `${flat.array}[${at} / 4u][${at} % 4u]` : `${flat.array}[${at}]`;
+  return flat.element === "f16" ? `f32(${text})` : text;
 }
 
 function readFour(flat: Flat): string {
@@ -345,7 +349,7 @@ function readFour(flat: Flat): string {
 /** An operand [rows, Cout] whose columns are a group's channels of the output: the weights in conv, dy in the filter's gradient. */
 function weights(flat: Flat, name: string, g: Geometry): { readonly operand: GemmOperand; readonly functions: string } {
   if ("array" in flat) return { operand: strided(flat, g.cout, g.coutAll, 1), functions: "" };
-  const operand = run(name, "columns", g.cout);
+  const operand = run(flat, name, "columns", g.cout);
   return { operand, functions: functionsOf(operand, flat, [`let at = row * ${g.coutAll}u + ${group(g.cout)}col;`], undefined) };
 }
 

@@ -112,8 +112,7 @@ function workOf(spec: GemmSpec, choice: GemmChoice, threads: number, gpu: GpuNum
 }
 
 /** Bytes of one element in memory. */
-/** Bytes of an element. */
-const size = 4;
+const sizeOf = (side: Side): number => (side.operand.element === "f16" ? 2 : 4);
 
 /** Instructions around a load: index and bounds of a strided operand, or what the caller says of his function. */
 const indexCost = (side: Side): number => (side.operand.kind === "strided" ? 3 : (side.operand.cost ?? 8));
@@ -143,8 +142,8 @@ function tiledWork(spec: GemmSpec, choice: TiledChoice, threads: number, gpu: Gp
     fetch += (calls * (loads + indexCost(side)) + elements / 4) / threads + 2;
     pieces += Math.ceil(elements / 4 / threads);
     const inside = Math.min(1, extent / (Math.ceil(extent / tile) * tile)) * Math.min(1, spec.k / (steps * tileK));
-    fetched += elements * inside * size * waste(side) * (width === 4 && !side.wide ? 1.5 : 1);
-    written += elements * size;
+    fetched += elements * inside * sizeOf(side) * waste(side) * (width === 4 && !side.wide ? 1.5 : 1);
+    written += elements * sizeOf(side);
   }
 
   // Distinct vec4 that a group of lanes reads at one depth; equal addresses are one read.
@@ -202,7 +201,7 @@ function skinnyWork(spec: GemmSpec, choice: SkinnyChoice, threads: number, gpu: 
       packs *
       (short.outer === 1 ? 4 : short.outer === 2 ? 8 : 16) *
       (choice.lanes === "k" ? 1 : 1 / 8),
-    bytes: (Math.min(covered, long.outer) * size * waste(long) + short.outer * size * waste(short)) * spec.k + outputs * 4,
+    bytes: (Math.min(covered, long.outer) * sizeOf(long) * waste(long) + short.outer * sizeOf(short) * waste(short)) * spec.k + outputs * 4,
     registers: products + 24,
     alone:
       chunks * (gpu.latency + 2 * gpu.barrier) +
@@ -220,7 +219,7 @@ function directWork(spec: GemmSpec, choice: DirectChoice, gpu: GpuNumbers): Work
   // Neighbouring threads share the row of A and take neighbouring columns of B; the first-level cache gives what comes twice.
   const rows = Math.max(1, choice.threads / spec.n);
   const spread = b.along === "depth" && spec.n > 1 ? 4 : 1;
-  const touched = (rows * size + Math.min(choice.threads, spec.n) * Math.max(1, rows / spec.m) * size * spread) * spec.k;
+  const touched = (rows * sizeOf(a) + Math.min(choice.threads, spec.n) * Math.max(1, rows / spec.m) * sizeOf(b) * spread) * spec.k;
   return {
     instructions: spec.k * each + storeInstructions(spec) + 20,
     shared: choice.threads * spec.k * 4 * (1 + spread),

@@ -5,13 +5,15 @@ import { gridOf } from "./text.js";
 import { tiledBody, tiledGroups, tiledStorage, tiledThreads } from "./tiled.js";
 import { leastLimits, type GemmChoice, type GemmKernel, type GemmSpec } from "./types.js";
 
-/** What a module with subgroups begins with. */
+/** What a module begins with: with subgroups, and with float16 among its arrays. */
 export const subgroupDirectives = "enable subgroups;\nrequires subgroup_id;\n";
+export const halfDirective = "enable f16;\n";
 
 /** `groupLimit` is the device's maxComputeWorkgroupsPerDimension; the least that WebGPU grants where not said. */
 export function gemmKernel(spec: GemmSpec, choice: GemmChoice, groupLimit: number = leastLimits.workgroupsPerDimension): GemmKernel {
   const measures = measuresOf(spec, choice);
-  const directives = choice.form === "skinny" && choice.subgroup ? subgroupDirectives : "";
+  const half = spec.a.element === "f16" || spec.b.element === "f16" ? halfDirective : "";
+  const directives = `${half}${choice.form === "skinny" && choice.subgroup ? subgroupDirectives : ""}`;
   const head = `// C[${spec.m}, ${spec.n}] = A[${spec.m}, ${spec.k}] B[${spec.k}, ${spec.n}]${spec.batch === 1 ? "" : `, ${spec.batch} times`}; ${choiceName(choice)}\n`;
   const workgroups = gridOf(measures.groups, groupLimit);
   return { wgsl: `${directives}${spec.declarations}\n\n${head}${bodyOf(spec, choice, groupLimit)}\n`, workgroups };

@@ -17,7 +17,7 @@ export interface Side {
   readonly along: Axis;
   /** Runs of four along `along` can be fetched at once. */
   readonly vector: boolean;
-  /** They come in one 128-bit load. */
+  /** They come in one 128-bit (f16: 64-bit) load. */
   readonly wide: boolean;
 }
 
@@ -46,6 +46,9 @@ function aligned(operand: StridedOperand, columnsAlong: boolean, others: number,
   const stride = columnsAlong ? operand.rowStride : operand.colStride;
   return operand.offset % 4 === 0 && (others === 1 || stride % 4 === 0) && (batch === 1 || operand.batchStride % 4 === 0);
 }
+
+/** The type a tile of the operand has in workgroup memory. */
+export const elementOf = (side: Side): "f32" | "f16" => side.operand.element ?? "f32";
 
 /** What of an index may lie out of bounds: a kernel whose tiles fit exactly asks for no checks. */
 export interface Checks {
@@ -81,14 +84,16 @@ const called = (side: Side, name: string): string => `${name}(batch, ${side.lett
 function run(side: Side, operand: StridedOperand): string {
   const index = `  let first = ${indexText(side, operand)};\n`;
   if (operand.vectors) return `${index}  return vec4f(${operand.array}[first / 4u]);`;
-  const parts = [0, 1, 2, 3].map((i) => `${operand.array}[first${i === 0 ? "" : ` + ${i}u`}]`);
+  const parts = [0, 1, 2, 3].map((i) => asFloat(operand, `${operand.array}[first${i === 0 ? "" : ` + ${i}u`}]`));
   return `${index}  return vec4f(${parts.join(", ")});`;
 }
 
 function scalar(operand: StridedOperand, index: string): string {
-  if (!operand.vectors) return `${operand.array}[${index}]`;
-  return `${operand.array}[(${index}) / 4u][(${index}) % 4u]`;
+  if (!operand.vectors) return asFloat(operand, `${operand.array}[${index}]`);
+  return asFloat(operand, `${operand.array}[(${index}) / 4u][(${index}) % 4u]`);
 }
+
+const asFloat = (operand: StridedOperand, text: string): string => (operand.element === "f16" ? `f32(${text})` : text);
 
 function indexText(side: Side, operand: StridedOperand): string {
   const [outer, depth] = side.letter === "a" ? [operand.rowStride, operand.colStride] : [operand.colStride, operand.rowStride];

@@ -11,7 +11,7 @@
  * - splitK > 1: teams of threads take a share of each tile's depth each; at the end every element's sums are added in the order of the teams:
  *   the same bits at every run.
  */
-import { readers, sideOf, type Checks, type Side } from "./operands.js";
+import { elementOf, readers, sideOf, type Checks, type Side } from "./operands.js";
 import { component, findTile, gridOf, lines, over, plus, range, times, within } from "./text.js";
 import type { GemmSpec, LoadWidth, TiledChoice } from "./types.js";
 
@@ -29,6 +29,7 @@ export function canPrefetch(spec: GemmSpec, choice: TiledChoice): boolean {
 interface Tile {
   readonly side: Side;
   readonly width: LoadWidth;
+  readonly element: "f32" | "f16";
   /** Slots at one depth, and their distance from one depth to the next. */
   readonly slots: number;
   readonly pitch: number;
@@ -53,16 +54,19 @@ interface Plan {
   readonly teamX: number;
   readonly teamY: number;
   readonly threads: number;
-  /** vec4 of workgroup memory; the sums of the teams lie where the tiles were. */
-  readonly space: number;
+  /** vec4 of workgroup memory, by type; the sums of the teams lie where the f32 tiles were. */
+  readonly full: number;
+  readonly half: number;
 }
 
 function planOf(spec: GemmSpec, choice: TiledChoice): Plan {
   const [teamX, teamY] = [choice.tileN / choice.threadN, choice.tileM / choice.threadM];
   const a = tileOf(spec, choice, "a", 0);
-  const b = tileOf(spec, choice, "b", a.size);
+  const free = tileOf(spec, choice, "b", 0);
+  const b = free.element === a.element ? tileOf(spec, choice, "b", a.size) : free;
+  const of = (element: "f32" | "f16"): number => (a.element === element ? a.size : 0) + (b.element === element ? b.size : 0);
   const sums = choice.splitK > 1 ? (choice.splitK * choice.tileM * choice.tileN) / 4 : 0;
-  return { spec, choice, a, b, teamX, teamY, threads: teamX * teamY * choice.splitK, space: Math.max(a.size + b.size, sums) };
+  return { spec, choice, a, b, teamX, teamY, threads: teamX * teamY * choice.splitK, full: Math.max(of("f32"), sums), half: of("f16") };
 }
 
 function tileOf(spec: GemmSpec, choice: TiledChoice, letter: "a" | "b", offset: number): Tile {
@@ -74,6 +78,7 @@ function tileOf(spec: GemmSpec, choice: TiledChoice, letter: "a" | "b", offset: 
   return {
     side,
     width,
+    element: elementOf(side),
     slots,
     pitch,
     size: choice.tileK * pitch,
@@ -91,7 +96,8 @@ export function tiledThreads(choice: TiledChoice): number {
 
 /** Bytes of workgroup memory. */
 export function tiledStorage(spec: GemmSpec, choice: TiledChoice): number {
-  return planOf(spec, choice).space * 16;
+  const plan = planOf(spec, choice);
+  return plan.full * 16 + plan.half * 8;
 }
 
 /** Workgroups along rows, columns, and in all. */
@@ -109,14 +115,17 @@ export function tiledBody(spec: GemmSpec, choice: TiledChoice, groupLimit: numbe
   const { down, right, total } = tilesOf(spec, choice);
   const grid = gridOf(total, groupLimit);
   const teams = choice.splitK > 1;
-  const pool = `var<workgroup> mm_tiles: array<vec4f, ${plan.space}>;`;
+  const pools = [
+    ...(plan.full > 0 ? [`var<workgroup> mm_tiles: array<vec4f, ${plan.full}>;`] : []),
+    ...(plan.half > 0 ? [`var<workgroup> mm_tilesHalf: array<vec4<f16>, ${plan.half}>;`] : []),
+  ];
   const thread = [
     `let x = ${within("thread", teamX)};`,
     `let y = ${teams ? within(`(${over("thread", teamX, 2)})`, teamY) : over("thread", teamX, teamY)};`,
     ...(teams ? [`let team = thread / ${teamX * teamY}u;`] : []),
     ...blocks(plan).map(({ name }) => `var ${name} = vec4f();`),
   ];
-  return `${lines(0, [pool])}
+  return `${lines(0, pools)}
 ${readers(a.side, a.checks, [a.width])}
 ${readers(b.side, b.checks, [b.width])}
 ${storeFour(plan)}
@@ -191,7 +200,7 @@ function fetchOf(plan: Plan, tile: Tile, piece: string, name: string): Fetch {
     write: range(deep).map((p) => {
       const value = deep === 1 ? names[0]! : `vec4f(${names.map((n) => `${n}.${component(p)}`).join(", ")})`;
       const row = deep === 1 ? at : p === 0 ? times(at, 4) : `(${plus(times(at, 4), p)})`;
-      return `${inPool(tile, `${times(row, pitch)} + ${slot}`)} = ${value};`;
+      return `${inPool(tile, `${times(row, pitch)} + ${slot}`)} = ${tile.element === "f16" ? `vec4<f16>(${value})` : value};`;
     }),
   };
 }
@@ -220,7 +229,7 @@ function fetchLoop(plan: Plan, tile: Tile): string {
 }
 
 function inPool(tile: Tile, index: string): string {
-  return `mm_tiles[${plus(index, tile.offset)}]`;
+  return `${tile.element === "f16" ? "mm_tilesHalf" : "mm_tiles"}[${plus(index, tile.offset)}]`;
 }
 
 /** The vec4 of C that a thread holds: row i of its slots, columns of its slot j. */
@@ -234,7 +243,7 @@ function multiply(plan: Plan): string {
   const slots = (tile: Tile, lane: string, count: number, step: number): string[] =>
     range(count).map((i) => {
       const value = inPool(tile, `${times("at", tile.pitch)} + ${plus(lane, i * step)}`);
-      return `let ${tile.side.letter}${i} = ${value};`;
+      return `let ${tile.side.letter}${i} = ${tile.element === "f16" ? `vec4f(${value})` : value};`;
     });
   const body = [
     ...slots(a, "y", choice.threadM / 4, teamY),

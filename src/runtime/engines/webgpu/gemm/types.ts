@@ -6,7 +6,10 @@
  * `main`, are the generator's. The kernel's text is: `enable` directives, `declarations`, the generator's code with the entry point `main`.
  */
 
-/** Where the elements of A (m x k) or B (k x n) come from. */
+/**
+ * Where the elements of A (m x k) or B (k x n) come from. `element: "f16"` on an operand says that each of its values is one of float16:
+ * tiles of it are kept as f16 in workgroup memory, which loses nothing. Products and sums are float32 in any case.
+ */
 export type GemmOperand = StridedOperand | FunctionOperand;
 
 /** Element (batch, row, col) is `array[offset + batch * batchStride + row * rowStride + col * colStride]`; strides may be 0, never negative. */
@@ -18,8 +21,10 @@ export interface StridedOperand {
   readonly batchStride: number;
   readonly rowStride: number;
   readonly colStride: number;
+  /** The scalar type of the array; f32 where not said. */
+  readonly element?: "f32" | "f16";
   /**
-   * The array is declared as `array<vec4<f32>>`: then runs of four are one 128-bit load where strides and offset are
+   * The array is declared as `array<vec4<f32>>` (or `vec4<f16>`): then runs of four are one 128-bit load where strides and offset are
    * multiples of 4, and single elements are read as `array[i / 4][i % 4]`. WGSL cannot reinterpret a binding, so the caller chooses its type:
    * vectors are worth it for read-only bindings whose length is a multiple of 4 (one writes no vec4 by components: WGSL lets such a write
    * touch all four). Strides and offset count scalars all the same.
@@ -39,6 +44,7 @@ export interface FunctionOperand {
    * the extent along it must be a multiple of 4 where this is given. Saves index arithmetic; loads may be 128 bits wide.
    */
   readonly vector?: string;
+  readonly element?: "f32" | "f16";
   /** About how many instructions a call takes besides its load; 8 where not said. Dear functions favour large tiles. */
   readonly cost?: number;
 }
@@ -66,6 +72,8 @@ export interface GemmLimits {
   readonly invocations: number;
   /** maxComputeWorkgroupsPerDimension */
   readonly workgroupsPerDimension: number;
+  /** The feature `shader-f16` is on. */
+  readonly f16: boolean;
   /**
    * Lanes of a subgroup where the feature `subgroups` is on, `subgroupMinSize === subgroupMaxSize`, and the WGSL language feature `subgroup_id`
    * is offered; otherwise undefined, and no kernel uses subgroups.
@@ -78,6 +86,7 @@ export const leastLimits: GemmLimits = {
   workgroupStorage: 16384,
   invocations: 256,
   workgroupsPerDimension: 65535,
+  f16: false,
   subgroupSize: undefined,
 };
 

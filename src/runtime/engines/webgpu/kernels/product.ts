@@ -9,7 +9,7 @@ import { Emitter } from "../emitter.js";
 import { gemmVariants } from "../gemm/candidates.js";
 import { convFilterGradGemm, convGemm, convInputGradGemm, type ConvolutionGemm, type Flat } from "../gemm/convolution.js";
 import { estimate } from "../gemm/cost.js";
-import { gemmKernel, measuresOf, subgroupDirectives } from "../gemm/kernel.js";
+import { gemmKernel, measuresOf } from "../gemm/kernel.js";
 import type { GemmChoice, GemmLimits, GemmOperand, GemmSpec } from "../gemm/types.js";
 import { axesAt, axesOf, flatAt, type Block } from "../text.js";
 import { fresh, storeAll, when, type Body, type KernelContext } from "./body.js";
@@ -70,7 +70,8 @@ export function productBody({ spec, prefix }: Product, choice: GemmChoice): Body
   const { groups, storage } = measuresOf(spec, choice);
   const subgroups = choice.form === "skinny" && choice.subgroup;
   const module = withoutEntry(
-    subgroups ? wgsl.slice(subgroupDirectives.length) : wgsl,
+    // the module of the dispatch begins with the directives
+    wgsl.replace(/^(?:(?:enable|requires) \w+;\n)*/u, ""),
     (lanes) => `fn ${prefix}main(group: vec3u, thread: u32${lanes})`,
   );
   const call = `${prefix}main(vec3u(group, 0u, 0u), thread${subgroups ? ", subgroup, lane" : ""});`;
@@ -87,11 +88,20 @@ function withoutEntry(wgsl: string, head: (lanes: string) => string): string {
 
 type Context = Omit<KernelContext, "threads">;
 
+const elementOf = (half: boolean): { readonly element?: "f16" } => (half ? { element: "f16" } : {});
+
 function fn(head: string, fill: (block: Block) => string | undefined): string {
   const block = fresh();
   const result = fill(block);
   const lines = result === undefined ? block.lines : [...block.lines, `return ${result};`];
   return `fn ${head} {\n${lines.map((line) => `  ${line}\n`).join("")}}\n`;
+}
+
+/** The node that lies in memory as an array in the order of `id`, which may be a view of it. */
+function arrayBehind(context: Context, id: number): number | undefined {
+  if (context.bindings.isArray(id)) return id;
+  const node = context.graph.nodes[id]!;
+  return node.prim === "reshape" ? arrayBehind(context, node.inputs[0]!) : undefined;
 }
 
 function matmulSpec(context: Context, node: NodeOf<"matmul">, prefix: string): GemmSpec {
@@ -109,10 +119,11 @@ function matmulSpec(context: Context, node: NodeOf<"matmul">, prefix: string): G
   const texts: string[] = [];
   const operand = (id: number, letter: "a" | "b", transposed: boolean, extents: readonly [number, number], apart: number): GemmOperand => {
     const [height, width] = extents;
-    if (bindings.isArray(id)) {
-      const { name, offset } = bindings.array(id);
+    const stored = arrayBehind(context, id);
+    if (stored !== undefined) {
+      const { name, offset, half } = bindings.array(stored);
       const [rowStride, colStride] = transposed ? [1, height] : [width, 1];
-      return { kind: "strided", array: name, offset, batchStride: apart, rowStride, colStride };
+      return { kind: "strided", array: name, offset, batchStride: apart, rowStride, colStride, ...elementOf(half) };
     }
     const x = graph.nodes[id]!;
     const emitter = new Emitter({ graph, bindings, core: undefined });
@@ -146,8 +157,8 @@ function convolutionSpec(
   const texts: string[] = [];
   const flat = (id: number, name: string): Flat => {
     if (bindings.isArray(id)) {
-      const { name: array, offset } = bindings.array(id);
-      if (offset === 0) return { array };
+      const { name: array, offset, half } = bindings.array(id);
+      if (offset === 0) return { array, ...elementOf(half) };
     }
     const emitter = new Emitter({ graph, bindings, core: undefined });
     texts.push(fn(`${prefix}${name}(index: u32) -> f32`, (block) => emitter.value(block, id, flatAt(graph.nodes[id]!.shape, "index"))));
