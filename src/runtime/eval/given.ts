@@ -9,7 +9,8 @@ import { generativeOf } from "./draw.js";
 
 /**
  * Values for what the generative density is conditioned on: as given, else classes in turn, else rows of the data; and for what else is held.
- * What a chain draws is no condition of it. GM4009 for a name that the density does not have.
+ * What a chain draws is no condition of it. GM4009 for a name that the density does not have, GM5022 for values outside a
+ * variable's domain.
  */
 export function givenValues(
   model: ModelDefinition,
@@ -34,7 +35,8 @@ export function givenValues(
     if (own !== undefined) {
       const { dtype, data: values } = rowsOfVariable(
         name,
-        spec ?? { domain: "real", shape: [] },
+        // what is held has a value, also where rows of the data may have none
+        spec === undefined ? { domain: "real", shape: [] } : { ...spec, optional: false },
         typeof own === "number" ? new Float32Array(sizeOf(shape)).fill(own) : own,
       );
       if (values.length !== sizeOf(shape))
