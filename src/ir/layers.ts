@@ -324,8 +324,9 @@ function maskedDense(call: LayerCall): LayerResult | undefined {
   const units = size(call, "units");
   const channels = call.dims.get("channels")?.[0];
   if (inner && channels) {
-    const problem = "of an input [D, c] it gives [D, n] as it is: leave out `channels`";
-    report(call.cx.diagnostics, "GM2031", call.span, { what: "`masked_dense`", problem });
+    const problem = "of an input [D, c] it gives [D, n] as it is, and takes no `channels`";
+    const help = [`\`masked_dense(${channels.size})\` gives [${first.size}, ${channels.size}] here`];
+    report(call.cx.diagnostics, "GM2031", call.span, { what: "`masked_dense`", problem }, { help });
     return undefined;
   }
   const shape = inner ? [first, units] : channels ? [units, channels] : [units];
