@@ -99,21 +99,29 @@ function written(env: Env, decl: ast.FlowDecl, { param, body }: ast.FlowDirectio
   return undefined;
 }
 
+/** What a body holds weights of, the first: a layer, or a net of the file. */
+function ownWeights({ cx, owner }: Env): { readonly name: string; readonly span: Span | undefined } | undefined {
+  const weights = owner.weights.find((w) => w.kind === "layer" || w.kind === "net");
+  if (weights === undefined) return undefined;
+  if (weights.kind === "layer") return { name: weights.layer.layer, span: weights.layer.span };
+  const inner = weights.kind === "net" ? cx.netByName.get(weights.net)?.name : undefined;
+  return inner === undefined ? undefined : { name: inner, span: undefined };
+}
+
+const sharedNet = "a net of the model, `net s(v) = v |> dense(2)` within `model`: all calls of that share its weights";
+
 /** A layer within one direction has weights that the other cannot read, so that neither undoes the other. Reports the first of the direction that was read last. */
 function hasOwnWeights(env: Env, { name }: ast.FlowDecl, { body }: ast.FlowDirection): boolean {
-  const { cx, owner } = env;
-  const weights = owner.weights.find((w) => w.kind === "layer" || w.kind === "net");
-  const inner = weights?.kind === "net" ? cx.netByName.get(weights.net) : undefined;
-  const what = weights?.kind === "layer" ? weights.layer.layer : inner?.name;
-  if (!weights || what === undefined) return false;
+  const own = ownWeights(env);
+  if (own === undefined) return false;
   report(
-    cx.diagnostics,
+    env.cx.diagnostics,
     "GM2083",
-    weights.kind === "layer" ? weights.layer.span : body.span,
-    { flow: name.name, problem: `\`${what}\` has weights of its own here, so that the other direction cannot undo it` },
+    own.span ?? body.span,
+    { flow: name.name, problem: `\`${own.name}\` has weights of its own here, so that the other direction cannot undo it` },
     {
       labels: [{ span: name.span, text: "declared here" }],
-      help: ["make it a net of the model, `net s(v) = v |> dense(2)` within `model`: all calls of that share its weights"],
+      help: [`make it ${sharedNet}`],
     },
   );
   return true;
@@ -291,6 +299,7 @@ function jacobianOf(env: Env, decl: ast.FlowDecl, { input, value }: Written, spa
   const wide = (): Local => ({ id: freshId(cx, `${env.site}.s`), name: "s", type: input.type, span });
   const found = asked ? denseStructure(value, input) : structureOf(value, input, wide);
   if (found.kind !== "none") return found;
+  const own = ownWeights(env);
   const calls: { readonly flow: string; readonly span: Span }[] = [];
   walkExpr(value, (e) => void (e.kind === "flowCall" && calls.push({ flow: e.flow, span: e.span })));
   report(
@@ -319,6 +328,7 @@ function jacobianOf(env: Env, decl: ast.FlowDecl, { input, value }: Written, spa
                   : []),
                 "or make it of several flows, each with a structure of its own: `f |> g`",
               ]),
+        ...(own === undefined ? [] : [`where an \`inverse\` is added too, \`${own.name}\` is to be ${sharedNet}`]),
       ],
     },
   );

@@ -4,7 +4,7 @@
  * holds the table against `src/runtime/nn`.
  */
 import { report } from "../base/report.js";
-import { along, running, withLast, withTrailing } from "./autoregressive/grid.js";
+import { across, along, running, withLast, withTrailing } from "./autoregressive/grid.js";
 import { maskedDegrees } from "./autoregressive/masks.js";
 import type { Order } from "./autoregressive/order.js";
 import { behindInRaster, behindInTime } from "./autoregressive/windows.js";
@@ -134,12 +134,13 @@ const table: readonly Layer[] = [
   {
     name: "nade",
     runtime: "nade",
-    doc: "neural autoregressive distribution estimator (Larochelle & Murray 2011): a hidden layer for each entry, over the entries before it, with shared weights; [D] -> [D], with `outputs = n` [D, n]",
+    doc: "neural autoregressive distribution estimator (Larochelle & Murray 2011): a hidden layer for each entry, over the entries before it, with shared weights; [D] -> [D], with `outputs = n` [D, n]; entries may be vectors, [D, K] of `onehot(x)` (Uria et al. 2016)",
     takes: "real",
     ordered: true,
     degrees: (x, { shape }) => {
       const before = Array.from({ length: x.shape[0] ?? 1 }, (_, i) => [i - 1]);
-      return withTrailing(along(running(x, -1), -1, before), shape.slice(1));
+      const each = x.shape.length === 1 ? x : across(x, [-1], false);
+      return withTrailing(along(running(each, -1), -1, before), shape.slice(1));
     },
     specOptions: { takes: ["outputs"], alone: ["outputs"] },
     options: [
@@ -147,24 +148,18 @@ const table: readonly Layer[] = [
       { name: "outputs", kind: "size", named: true },
     ],
     apply: (call) => {
-      const [entries, ...more] = call.input;
-      if (!entries || more.length > 0)
-        return wrongInput(
-          call,
-          "a vector",
-          more.length === 0
-            ? []
-            : ["`masked_dense` reads entries of several numbers in the same order: `[D, K] |> masked_dense(n)` is `[D, n]`"],
-        );
+      const [entries, inner, ...more] = call.input;
+      if (!entries || more.length > 0) return notEntries(call);
+      const event = inner ? [entries.size, inner.size] : [entries.size];
       const hidden = size(call, "hidden");
       const outputs = call.dims.get("outputs") ?? [];
       const sizes = outputs.map((d) => d.size);
       return {
         shape: [entries, ...outputs],
-        spec: [entries.size, hidden.size],
+        spec: [inner ? event : entries.size, hidden.size],
         options: given(call, { outputs: 0 }),
         weights: {
-          inward: [entries.size, hidden.size],
+          inward: [...event, hidden.size],
           hiddenBias: [hidden.size],
           outward: [entries.size, hidden.size, ...sizes],
           bias: [entries.size, ...sizes],
@@ -313,14 +308,26 @@ const table: readonly Layer[] = [
   },
 ];
 
+/** Of a layer over entries in an order, or over places of several values each. */
+function notEntries(call: LayerCall): undefined {
+  const inner = call.input.at(-1);
+  const places = elementCount(call.input.slice(0, -1));
+  return wrongInput(
+    call,
+    "a vector [D], or [D, c] with c values for each entry",
+    inner === undefined ? [] : [`\`flatten\` before it makes one axis of all entries, \`reshape(${places}, ${inner.size})\` one of places`],
+  );
+}
+
 function maskedDense(call: LayerCall): LayerResult | undefined {
   const [first, inner, ...more] = call.input;
-  if (!first || more.length > 0) return wrongInput(call, "a vector [D], or [D, c] with c values for each entry");
+  if (!first || more.length > 0) return notEntries(call);
   const units = size(call, "units");
   const channels = call.dims.get("channels")?.[0];
   if (inner && channels) {
-    const problem = "of an input [D, c] it gives [D, n] as it is: leave out `channels`";
-    report(call.cx.diagnostics, "GM2031", call.span, { what: "`masked_dense`", problem });
+    const problem = "of an input [D, c] it gives [D, n] as it is, and takes no `channels`";
+    const help = [`\`masked_dense(${channels.size})\` gives [${first.size}, ${channels.size}] here`];
+    report(call.cx.diagnostics, "GM2031", call.span, { what: "`masked_dense`", problem }, { help });
     return undefined;
   }
   const shape = inner ? [first, units] : channels ? [units, channels] : [units];

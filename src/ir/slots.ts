@@ -7,6 +7,7 @@ import { report } from "../base/report.js";
 import type { Span } from "../base/source.js";
 import { didYouMeanHelp } from "../base/suggest.js";
 import type * as ast from "../parser/ast.js";
+import { asksForCurve } from "./curves.js";
 import { densityHeader } from "./density-header.js";
 import type { DensityHeader, Env } from "./env.js";
 import { elaborateExpr, readVariable } from "./expr.js";
@@ -45,7 +46,9 @@ export function elaborateLogDensity(env: Env, expr: ast.LogDensityExpr): Expr | 
     );
     return undefined;
   }
-  const call = densityCall(env, expr.density, "read");
+  const header = densityOf(env, expr.density.callee);
+  if (header && asksForCurve(env, header, expr)) return undefined;
+  const call = header && densityCall(env, expr.density, "read");
   if (!call) return undefined;
   const out: LogDensityExpr = {
     kind: "logDensity",

@@ -106,6 +106,8 @@ describe("layers", () => {
     ["causal_conv(6, 2, strict = true, bias = false)", "real[3, 9, 2]"],
     ["nade(4)", "real[7]"],
     ["nade(4, outputs = 3)", "real[7]"],
+    ["nade(4)", "real[7, 2]"],
+    ["nade(4, outputs = 3)", "real[7, 5]"],
   ];
 
   test("each is called below", () => {

@@ -281,6 +281,40 @@ describe("nade", () => {
     }
   });
 
+  test("of vectors, against its definition", () => {
+    const [rows, D, K, H, O] = [3, 4, 3, 5, 2];
+    const specs = { n: g.nade.spec([D, K], H, { outputs: O }) };
+    const { feeds, tree } = weightsOf(specs);
+    const x = noise(rows * D * K, 9);
+    const of = (inputs: Parameters<Parameters<typeof compute>[0]>[0]) => g.nade(tree<{ n: g.Nade }>(inputs).n, inputs["x"]!);
+    const out = compute(of, { ...feeds, x: { shape: [1, rows, D, K], data: x } });
+    expect(out.shape).toEqual([1, rows, D, O]);
+    const [W, c, V, b] = ["inward", "hiddenBias", "outward", "bias"].map((name) => feeds[`n.${name}`]!.data);
+    for (let r = 0; r < rows; r++) {
+      for (let d = 0; d < D; d++) {
+        for (let o = 0; o < O; o++) {
+          let y = b![d * O + o]!;
+          for (let h = 0; h < H; h++) {
+            let a = c![h]!;
+            for (let i = 0; i < d; i++) for (let k = 0; k < K; k++) a += x[(r * D + i) * K + k]! * W![(i * K + k) * H + h]!;
+            y += V![(d * O + o) * H + h]! / (1 + Math.exp(-a));
+          }
+          expect(out.data[(r * D + d) * O + o]!).toBeCloseTo(y, 9);
+        }
+      }
+    }
+    // one entry a vector is the vector of entries
+    const alone = compute(of, {
+      ...weightsOf({ n: g.nade.spec([D, 1], H, { outputs: O }) }).feeds,
+      x: { shape: [rows, D, 1], data: x.slice(0, rows * D) },
+    });
+    const flat = compute(of, {
+      ...weightsOf({ n: g.nade.spec(D, H, { outputs: O }) }).feeds,
+      x: { shape: [rows, D], data: x.slice(0, rows * D) },
+    });
+    alone.data.forEach((v, i) => expect(v).toBeCloseTo(flat.data[i]!, 12));
+  });
+
   test("has no second derivative, and says so", () => {
     expect(() =>
       g.stage({ x: { shape: [1, 3] } }, ({ x }) => {

@@ -127,6 +127,11 @@ const rows: readonly Row[] = [
     "model M { data x : category[3][4]  density p(x) { x ~ Categorical(logits = onehot(x) |> masked_dense(5) |> tanh |> masked_dense(3)) }  train { maximize log p(x) } }",
     { shape: [4], states: 3, dtype: "i32" },
   ],
+  [
+    "categories by NADE",
+    "model M { data x : category[3][5]  density p(x) { x ~ Categorical(logits = onehot(x) |> nade(4, outputs = 3)) }  train { maximize log p(x) } }",
+    { shape: [5], states: 3, dtype: "i32" },
+  ],
   ["reversed on the way", bernoulli("6", "x |> reverse |> made([9]) |> reverse"), { shape: [6] }, {}, [5, 4, 3, 2, 1, 0]],
   [
     "reversed into an order",

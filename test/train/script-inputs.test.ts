@@ -116,8 +116,8 @@ describe("sample", () => {
   });
   it("refuses what is no rows of it", async () => {
     await refused("GM4051", /`y` is the text "two"/, () => given("two"));
-    await refused("GM4051", /category 0 to 2, found 3 in row 1/, () => given([0, 3, 1]));
-    await refused("GM4051", /category 0 to 2, found 7 in row 0/, () => given(7));
+    await refused("GM5022", /expected a category 0\.\.2, found 3 in the rows given, row 2$/, () => given([0, 3, 1]));
+    await refused("GM5022", /expected a category 0\.\.2, found 7 in the rows given, row 1$/, () => given(7));
     await refused("GM4009", /held at 2 numbers, and 3 rows of it are 3/, () => given([0, 1]));
     await refused("GM4050", /sample has no option `sweep`/, () => trained.sample(3, { sweep: 3 } as object));
     await refused("GM4008", /rows must be a whole number/, () => trained.sample(1.5));

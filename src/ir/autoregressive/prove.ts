@@ -514,7 +514,16 @@ function refuse(
         : own && !culprit
           ? [`nothing on the way from \`${variable}\` to \`${param}\` leaves the entry itself out`]
           : [],
-      help: [...slip(story, variable, unread), ...waysOut(story, variable)],
+      help: [...slip(story, variable, unread), ...(own && !culprit && !together ? movedByOne(tracked) : []), ...waysOut(story, variable)],
     },
   );
+}
+
+/** Of what reads entries up to its own, as a running sum does: the vector one entry later. */
+function movedByOne({ variable = "", shape: [size = 1, ...more] }: Tracked): readonly string[] {
+  if (size < 2 || more.length > 0) return [];
+  const moved = `pad(${variable}, low = [1], high = [0])[1..${size}]`;
+  return [
+    `\`${moved}\` is \`${variable}\` one entry later: what reads entries up to its own, such as \`cumsum\`, leaves the entry out of that`,
+  ];
 }

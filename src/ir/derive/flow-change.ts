@@ -9,6 +9,7 @@ import { report } from "../../base/report.js";
 import { textOf, type Span } from "../../base/source.js";
 import type { Direction, Expr, Flow, FlowCallExpr } from "../types.js";
 import { type Definition, type DeriveContext, type DensityIndex, flowOf, parentsOf, variablesIn } from "./context.js";
+import { reportCurve } from "../curves.js";
 import { bijections } from "../flows.js";
 
 /** Variables of a density that an `E` has drawn, with the names that they are bound to. */
@@ -205,18 +206,9 @@ function noDirection(
   return undefined;
 }
 
-function dirac(context: DeriveContext, index: DensityIndex, variable: string, source: string, asked: Asked): undefined {
+function dirac(context: DeriveContext, index: DensityIndex, variable: string, source: string, { text, span }: Asked): undefined {
   const definition = index.definitions.get(variable);
-  report(
-    context.diagnostics,
-    "GM3702",
-    asked.span,
-    { quantity: asked.text, variable, source },
-    {
-      labels: definition ? [{ span: definition.span, text: `\`${variable}\` is defined here` }] : [],
-      help: [`ask for one of them: \`log ${index.density.name}(${variable})\` follows by change of variables`],
-    },
-  );
+  reportCurve(context.diagnostics, { quantity: text, density: index.density.name, variable, source, span, definition });
   return undefined;
 }
 

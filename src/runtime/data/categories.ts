@@ -56,5 +56,7 @@ function help(context: ColumnContext, array: DataArray, value: number, classes: 
     if (each > high) high = each;
   }
   if (!Number.isInteger(value)) return ["categories are whole numbers or text"];
-  return [`the ${context.split} rows hold ${low}..${high}${low === 1 && high === classes ? ": categories count from 0, subtract 1" : ""}`];
+  return [
+    `the ${context.split === undefined ? "" : `${context.split} `}rows hold ${low}..${high}${low === 1 && high === classes ? ": categories count from 0, subtract 1" : ""}`,
+  ];
 }

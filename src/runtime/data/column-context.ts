@@ -27,7 +27,8 @@ export interface ValuePlace {
   readonly spec: VariableSpec;
   readonly width: number;
   readonly path: string;
-  readonly split: SplitName;
+  /** Absent of rows that belong to no data set. */
+  readonly split?: SplitName;
 }
 
 export interface ColumnContext extends ValuePlace {
@@ -54,7 +55,7 @@ export function forbidden(
 ): GmcError {
   const row = Math.floor(index / context.width);
   const entry = index - row * context.width;
-  const place = `${context.path}, ${context.split} row ${row + 1}${context.width > 1 ? `, entry ${entry + 1} of ${context.width}` : ""}`;
+  const place = `${context.path}, ${context.split === undefined ? "" : `${context.split} `}row ${row + 1}${context.width > 1 ? `, entry ${entry + 1} of ${context.width}` : ""}`;
   const missing = typeof found === "number" && Number.isNaN(found);
   const value = missing ? "no number (a missing value)" : String(found);
   return new GmcError(
@@ -65,7 +66,8 @@ export function forbidden(
 }
 
 /** What can be done about values that are missing, which no scaling brings into a domain. */
-function waysWithMissing({ name, spec }: ValuePlace): readonly string[] {
+function waysWithMissing({ name, spec, split }: ValuePlace): readonly string[] {
+  if (split === undefined) return ["leave such rows out, or fill the values in"];
   return [
     "leave such rows out of the file, or fill the values in",
     `or declare the variable as one that may be missing in a row, unless an energy defines it: data ${showVariable(name, { ...spec, optional: true })}`,

@@ -146,6 +146,7 @@ export function splitRows(dataset: Dataset, split: SplitName): number {
 /** "it has 80 train and 20 test rows", for messages. */
 export function describeSplits(dataset: Dataset): string {
   const found = splitNames.map((name) => [name, splitRows(dataset, name)] as const).filter(([, rows]) => rows > 0);
+  if (found.length === 0) return "it has no rows";
   return `it has ${found.map(([name, rows]) => `${rows} ${name}`).join(" and ")} rows`;
 }
 

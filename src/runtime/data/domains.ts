@@ -239,7 +239,12 @@ function binaryColumn(context: ColumnContext, array: DataArray, statistics: Valu
   const { spec, width, options } = context;
   if (isBinary(statistics)) {
     // Decided by the training rows; another split that holds more is an error.
-    const column = checked(context, scaled(context, array, 1), (v) => v === 0 || v === 1, "0 or 1, as in the training rows");
+    const column = checked(
+      context,
+      scaled(context, array, 1),
+      (v) => v === 0 || v === 1,
+      `0 or 1${context.split === undefined ? "" : ", as in the training rows"}`,
+    );
     return { ...column, stochastic: false };
   }
   const over = divisor(statistics, options);
@@ -258,7 +263,7 @@ function binaryColumn(context: ColumnContext, array: DataArray, statistics: Valu
     const threshold = (options.threshold ?? 0.5) / column.scale;
     for (let i = 0; i < bits.length; i++) bits[i] = Number.isNaN(column.source[i]!) ? NaN : column.source[i]! > threshold ? 1 : 0;
   } else {
-    const random = hostStream(options.binarizeSeed ?? 0, `data.binarize.${context.split}`);
+    const random = hostStream(options.binarizeSeed ?? 0, `data.binarize.${context.split ?? ""}`);
     for (let i = 0; i < bits.length; i++) {
       // 0 and 1 need no draw; nine tenths of handwriting are such.
       const p = column.source[i]! * column.scale;

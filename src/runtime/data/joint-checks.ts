@@ -12,11 +12,14 @@ export function checkUnitVectors(context: ColumnContext, column: Column): void {
   for (let start = 0; start < source.length; start += size) {
     let ones = 0;
     let zeros = 0;
+    let missing = false;
     for (let i = start; i < start + size; i++) {
+      if (Number.isNaN(source[i])) missing = true;
       if (source[i]! * scale === 1) ones++;
       else if (source[i] === 0) zeros++;
     }
-    if (ones === 1 && zeros === size - 1 && !stochastic) continue;
+    // whether a value may be missing was asked before
+    if (missing || (ones === 1 && zeros === size - 1 && !stochastic)) continue;
     const found =
       ones + zeros < size ? "values between 0 and 1" : stochastic ? "probabilities, from which 0 and 1 are drawn" : `${ones} ones`;
     throw forbidden(context, start, `one 1 and ${size - 1} zeros, which is all that \`OneHotCategorical\` draws`, found, [
@@ -42,7 +45,7 @@ export function checkBlocks(context: ColumnContext, column: Column): void {
 }
 
 /** Place of the first value among rows of `spec`'s shape that is another 1 of its block; undefined where there is none, or nothing is asked. */
-export function secondOfBlock(
+function secondOfBlock(
   { atMostOne, shape }: Pick<VariableSpec, "atMostOne" | "shape">,
   values: ArrayLike<number>,
 ): number | undefined {

@@ -39,7 +39,7 @@ export interface DensityOptions {
   readonly averaged: ReadonlySet<string>;
 }
 
-/** In nats, one a row of `given`, in the model's units. GM4004, GM4051 where they are no rows of the variable. */
+/** In nats, one a row of `given`, in the model's units. GM4004, GM4051 where they are no rows of the variable, GM5022 or GM5032 outside its domain. */
 export async function logDensities(options: DensityOptions, density: ExactDensity, given: ArrayInput): Promise<Float64Array> {
   const { session, model, averaged } = options;
   const spec = defined(dataVariables(model)[density.variable], density.variable);

@@ -1,29 +1,16 @@
 /** What samples of a density are given: its conditions, and variables that are held. */
-import { secondOfBlock } from "../data/joint-checks.js";
 import { GmcError } from "../graph/errors.js";
 import type { HostTensor, HostTensors } from "../engines/engine.js";
 import { sizeOf } from "../graph/shape.js";
-import type { ModelDefinition, VariableSpec } from "../model.js";
+import type { ModelDefinition } from "../model.js";
 import { rowsOfVariable, type ArrayInput } from "../train/arrays.js";
 import { dataVariables, defined } from "../train/context.js";
 import { generativeOf } from "./draw.js";
 
-/** GM5022 where two units of a block are held at 1 of which the declaration allows one. */
-function checkHeld(name: string, spec: VariableSpec | undefined, values: ArrayLike<number>): void {
-  if (spec?.atMostOne === undefined || secondOfBlock(spec, values) === undefined) return;
-  throw new GmcError(
-    "GM5022",
-    `\`${name}\` is held at a state that it does not have: at most one 1 in each block of ${spec.atMostOne.join(" x ")} units`,
-    [
-      `0 is a state of all of its units, \`${name}=0\``,
-      "a script holds each unit at a value of its own: `trained.sample(rows, { given: … })`",
-    ],
-  );
-}
-
 /**
  * Values for what the generative density is conditioned on: as given, else classes in turn, else rows of the data; and for what else is held.
- * What a chain draws is no condition of it. GM4009 for a name that the density does not have, GM5022 for a state that no variable has.
+ * What a chain draws is no condition of it. GM4009 for a name that the density does not have, GM5022 for values outside a
+ * variable's domain.
  */
 export function givenValues(
   model: ModelDefinition,
@@ -48,12 +35,12 @@ export function givenValues(
     if (own !== undefined) {
       const { dtype, data: values } = rowsOfVariable(
         name,
-        spec ?? { domain: "real", shape: [] },
+        // what is held has a value, also where rows of the data may have none
+        spec === undefined ? { domain: "real", shape: [] } : { ...spec, optional: false },
         typeof own === "number" ? new Float32Array(sizeOf(shape)).fill(own) : own,
       );
       if (values.length !== sizeOf(shape))
         throw new GmcError("GM4009", `\`${name}\` is held at ${values.length} numbers, and ${rows} rows of it are ${sizeOf(shape)}`);
-      checkHeld(name, spec, values);
       out[name] = { dtype, shape, data: values };
     } else if (spec?.domain === "category" && spec.shape.length === 0) {
       out[name] = { dtype: "i32", shape, data: Int32Array.from({ length: rows }, (_, i) => i % (spec.classes ?? 1)) };

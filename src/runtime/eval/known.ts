@@ -4,7 +4,8 @@ import type { HostTensor } from "../graph/program.js";
 import { sizeOf } from "../graph/shape.js";
 import type { Shape } from "../graph/types.js";
 import type { DensityDefinition, ModelDefinition, SequentialDefinition } from "../model.js";
-import { rowsOfVariable, type ArrayInput } from "../train/arrays.js";
+import { givenRows } from "../data/given-rows.js";
+import { shapedRows, type ArrayInput } from "../train/arrays.js";
 import { dataVariables, defined } from "../train/context.js";
 
 /** Entries that are held: where `mask` is 1, at `values`. Both [rows, ...event]. */
@@ -27,7 +28,7 @@ export function knownIn({ label, sequential = [] }: DensityDefinition, variable:
 
 /**
  * Rows as a caller without types may hand them over, as host tensors; values that are not held become 0, whatever they were. GM4051 for what is no
- * rows, GM4030 for a mask that holds an entry by half, or as `knownIn`.
+ * rows, GM5022 for held values outside the domain, GM4030 for a mask that holds an entry by half or one that is missing, or as `knownIn`.
  */
 export function knownRows(
   model: ModelDefinition,
@@ -38,13 +39,27 @@ export function knownRows(
     throw new GmcError("GM4051", `known entries are { values, mask }, found ${String(given)}`);
   const { variable, shape } = defined(knownIn(density, given.variable), "variable of known entries");
   const spec = defined({ ...dataVariables(model), ...model.latents }[variable], `variable ${variable}`);
-  const mask = rowsOfVariable(`mask of ${variable}`, { domain: "real", shape }, given.mask);
-  const other = mask.data.find((v) => v !== 0 && v !== 1);
+  const asked = shapedRows(`mask of ${variable}`, { shape }, given.mask);
+  const mask: HostTensor = { dtype: "f32", shape: asked.shape, data: Float32Array.from(asked.data) };
+  const other = asked.data.find((v) => v !== 0 && v !== 1);
   if (other !== undefined) throw new GmcError("GM4030", `a mask is 1 where entries are held and 0 elsewhere, found ${other}`);
-  // what is unknown may stand as NaN, which would spread through products with masks
-  const values = rowsOfVariable(variable, { domain: "real", shape }, given.values);
-  const held = values.data.map((v, i) => (mask.data[i] === 0 ? 0 : v));
-  return { variable, mask, values: rowsOfVariable(variable, { ...spec, shape }, { shape: values.shape, data: held as Float32Array }) };
+  const values = shapedRows(variable, { shape }, given.values);
+  if (values.data.length !== mask.data.length)
+    throw new GmcError("GM4030", `known values have ${values.shape[0]} rows, and their mask ${mask.shape[0]}`);
+  const width = sizeOf(shape);
+  const isMissing = (v: number): boolean => Number.isNaN(v) || (spec.domain === "category" && v === -1);
+  const missing = mask.data.findIndex((held, i) => held === 1 && isMissing(values.data[i] ?? NaN));
+  if (missing >= 0)
+    throw new GmcError(
+      "GM4030",
+      `entry ${(missing % width) + 1} of \`${variable}\` is held in row ${Math.floor(missing / width) + 1}, where \`values\` has none (${values.data[missing]})`,
+      ["the mask is 1 where entries are held at `values`, and 0 where they are drawn"],
+    );
+  // what is unknown may be anything, and as NaN it would spread through products with masks
+  const partial = Float64Array.from(values.data, (v, i) => (mask.data[i] === 0 ? NaN : v));
+  const checked = givenRows(variable, { ...spec, shape }, { ...values, dtype: "f64", data: partial }, true);
+  const held = checked.data.map((v, i) => (mask.data[i] === 0 ? 0 : v)) as typeof checked.data;
+  return { variable, mask, values: { ...checked, data: held } as HostTensor };
 }
 
 export const regions = ["top", "bottom", "left", "right"] as const;

@@ -3,11 +3,12 @@
  */
 import { rowWidth, showShape, type DataArray, type DataType } from "../data/array.js";
 import { bindData } from "../data/bind.js";
-import { splitNames, type Dataset, type Field, type FieldOptions, type SplitName } from "../data/dataset.js";
+import { rowsAlone, splitNames, type Dataset, type Field, type FieldOptions, type SplitName } from "../data/dataset.js";
+import { givenRows } from "../data/given-rows.js";
 import { GmcError } from "../graph/errors.js";
 import type { HostTensor } from "../graph/program.js";
 import type { ModelDefinition, VariableSpec } from "../model.js";
-import { dataVariables, dtypeOf } from "./context.js";
+import { dataVariables } from "./context.js";
 import { sizeOf } from "../graph/shape.js";
 
 export type Nested = number | readonly Nested[];
@@ -52,7 +53,10 @@ function isDataset(data: DataOptions["data"]): data is Dataset {
   return Array.isArray((data as Dataset).streams) && Array.isArray((data as Dataset).provenance);
 }
 
-/** GM4004 where a variable has no array or a name is no variable's, GM502x where one does not fit its variable. `options` by variable: binarisation, scaling. */
+/**
+ * GM4004 where a variable has no array or a name is no variable's, GM502x where one does not fit its variable. `options` by variable: binarisation,
+ * scaling. Of a model without data rows without values, as many as the command line takes.
+ */
 export function datasetOf(
   model: Pick<ModelDefinition, "name" | "streams">,
   arrays: ArraysBySplit,
@@ -60,6 +64,7 @@ export function datasetOf(
 ): Dataset {
   const variables = dataVariables(model);
   checkNames(model, Object.keys(variables), arrays, options);
+  if (model.streams.length === 0) return rowsAlone();
   const fields = Object.entries(variables).map(([name, spec]): [string, Field] => {
     const splits: Partial<Record<SplitName, DataArray>> = {};
     for (const split of splitNames) {
@@ -100,9 +105,18 @@ function checkNames(
   }
 }
 
-/** Rows of a variable as the model takes them, [rows, ...event]. GM4004, GM4051 where they are no rows of it, or no classes. */
+/**
+ * Rows of a variable as the model takes them, [rows, ...event], in its units. GM4004, GM4051 where they are no rows of it; GM5022, GM5032 where
+ * they are outside its domain, as of data.
+ */
 export function rowsOfVariable(name: string, spec: VariableSpec, given: ArrayInput): HostTensor {
-  const { shape, data } = toDataArray(name, spec, given);
+  return givenRows(name, spec, shapedRows(name, spec, given));
+}
+
+/** Rows whose values may be anything: [rows, ...event]. GM4004, GM4051. */
+export function shapedRows(name: string, spec: Pick<VariableSpec, "shape">, given: ArrayInput): DataArray {
+  const array = toDataArray(name, spec, given);
+  const { shape, data } = array;
   const width = sizeOf(spec.shape);
   const rows = shape[0] ?? 0;
   if (data.length !== rows * width)
@@ -110,15 +124,10 @@ export function rowsOfVariable(name: string, spec: VariableSpec, given: ArrayInp
       "GM4051",
       `a row of \`${name}\` is ${width === 1 ? "1 number" : `${width} numbers`}, found ${showShape(shape)}: ${rows} ${rows === 1 ? "row" : "rows"} of ${rowWidth(shape)}`,
     );
-  if (dtypeOf(spec) === "f32") return { dtype: "f32", shape: [rows, ...spec.shape], data: Float32Array.from(data) };
-  const classes = spec.classes ?? Infinity;
-  const wrong = data.findIndex((c) => !(Number.isInteger(c) && c >= 0 && c < classes));
-  if (wrong >= 0)
-    throw new GmcError("GM4051", `\`${name}\` is a category 0 to ${classes - 1}, found ${data[wrong]} in row ${Math.floor(wrong / width)}`);
-  return { dtype: "i32", shape: [rows, ...spec.shape], data: Int32Array.from(data) };
+  return { ...array, shape: [rows, ...spec.shape] };
 }
 
-function toDataArray(name: string, spec: VariableSpec, given: ArrayInput): DataArray {
+function toDataArray(name: string, spec: Pick<VariableSpec, "shape">, given: ArrayInput): DataArray {
   if (ArrayBuffer.isView(given)) {
     const dtype = typeOfArray(name, given);
     const width = sizeOf(spec.shape);
