@@ -134,7 +134,7 @@ export function objective(w: Weights, x: Tensor, key: Key): Tensor {
     mul(
       10,
       term(
-        "E[x ~ data](E[z ~ p(z), e ~ p(e), x = G(z, e)](E[u ~ Uniform(0, 1)]((sqrt(sum(grad[y](critic(y))^2)) - 1)^2)))",
+        "E[x ~ data](E[z ~ p(z), e ~ p(e), x = G(z, e)](E[u ~ Uniform(0, 1)]((sqrt(sum(grad[y = u * x + (1 - u) * xf](critic(y))^2)) - 1)^2)))",
         "pointgan.gm:32",
         pow(sub(sqrt(sum(pow(gradY, 2), [-2, -1])), 1), 2),
       ),

@@ -216,7 +216,7 @@ export function sampleR(w: Weights, key: Key, B: Rows, given: Readonly<Record<st
 /** log r(x | z = quantize(encoder(x), codebook)) - commitment(encoder(x), codebook) per example  vq_vae.gm:37 */
 export function objective(w: Weights, x: Tensor): Tensor {
   const logRx = term(
-    "log r(x | z)",
+    "log r(x | z = quantize(encoder(x), codebook))",
     "vq_vae.gm:32",
     sum(
       bernoulli.logProb(x, { logits: decoder(w.decoder, quantize(encoder(w.encoder, x), w.codebook)) }),
@@ -232,7 +232,7 @@ export function objective(w: Weights, x: Tensor): Tensor {
 /** log p(k = nearest_code(encoder(x), codebook)) per example  vq_vae.gm:42 */
 export function logPK(w: Weights, x: Tensor): Tensor {
   const logPk = term(
-    "log p(k)",
+    "log p(k = nearest_code(encoder(x), codebook))",
     "vq_vae.gm:26",
     sum(
       categorical.logProb(
@@ -248,7 +248,7 @@ export function logPK(w: Weights, x: Tensor): Tensor {
 /** log r(x | z = quantize(encoder(x), codebook)) per example  vq_vae.gm:48 */
 export function logRX(w: Weights, x: Tensor): Tensor {
   const logRx = term(
-    "log r(x | z)",
+    "log r(x | z = quantize(encoder(x), codebook))",
     "vq_vae.gm:32",
     sum(
       bernoulli.logProb(x, { logits: decoder(w.decoder, quantize(encoder(w.encoder, x), w.codebook)) }),
@@ -261,7 +261,7 @@ export function logRX(w: Weights, x: Tensor): Tensor {
 /** log p(x, k = nearest_code(encoder(x), codebook)) per example  vq_vae.gm:49 */
 export function logPXK(w: Weights, x: Tensor): Tensor {
   const logPk = term(
-    "log p(k)",
+    "log p(k = nearest_code(encoder(x), codebook))",
     "vq_vae.gm:26",
     sum(
       categorical.logProb(
@@ -272,7 +272,7 @@ export function logPXK(w: Weights, x: Tensor): Tensor {
     ),
   ); // [B]
   const logPx = term(
-    "log p(x | k)",
+    "log p(x | k = nearest_code(encoder(x), codebook))",
     "vq_vae.gm:27",
     sum(
       bernoulli.logProb(x, {

@@ -241,7 +241,7 @@ export function sampleM(w: Weights, key: Key, B: Rows, given: Readonly<Record<st
 /** log r(x | z = quantize(encoder(x), codebook)) - commitment(encoder(x), codebook) per example  vq_vae_ema.gm:40 */
 export function objective(w: Weights, x: Tensor): Tensor {
   const logRx = term(
-    "log r(x | z)",
+    "log r(x | z = quantize(encoder(x), codebook))",
     "vq_vae_ema.gm:30",
     sum(
       bernoulli.logProb(x, { logits: decoder(w.decoder, quantize(encoder(w.encoder, x), w.codebook)) }),
@@ -257,7 +257,7 @@ export function objective(w: Weights, x: Tensor): Tensor {
 /** log m(e = encoder(x) | k = nearest_code(encoder(x), codebook)) per example  vq_vae_ema.gm:42 */
 export function logME(w: Weights, x: Tensor): Tensor {
   const logMe = term(
-    "log m(e | k)",
+    "log m(e = encoder(x) | k = nearest_code(encoder(x), codebook))",
     "vq_vae_ema.gm:35",
     sum(
       normal.logProb(encoder(w.encoder, x), {
@@ -273,7 +273,7 @@ export function logME(w: Weights, x: Tensor): Tensor {
 /** What a step of expectation maximisation climbs: a gradient step of rate 1 sets each parameter to its estimate  vq_vae_ema.gm:42 */
 export function emLogME(w: Weights, x: Tensor, carried: Carried, key: Key): Tensor {
   const logMe = origin(
-    "log m(e | k)",
+    "log m(e = encoder(x) | k = nearest_code(encoder(x), codebook))",
     "vq_vae_ema.gm:35",
     sum(
       normal.logProb(encoder(w.encoder, x), {
@@ -311,7 +311,7 @@ export function emLogME(w: Weights, x: Tensor, carried: Carried, key: Key): Tens
 /** log p(k = nearest_code(encoder(x), codebook)) per example  vq_vae_ema.gm:48 */
 export function logPK(w: Weights, x: Tensor): Tensor {
   const logPk = term(
-    "log p(k)",
+    "log p(k = nearest_code(encoder(x), codebook))",
     "vq_vae_ema.gm:25",
     sum(
       categorical.logProb(
@@ -327,7 +327,7 @@ export function logPK(w: Weights, x: Tensor): Tensor {
 /** log r(x | z = quantize(encoder(x), codebook)) per example  vq_vae_ema.gm:54 */
 export function logRX(w: Weights, x: Tensor): Tensor {
   const logRx = term(
-    "log r(x | z)",
+    "log r(x | z = quantize(encoder(x), codebook))",
     "vq_vae_ema.gm:30",
     sum(
       bernoulli.logProb(x, { logits: decoder(w.decoder, quantize(encoder(w.encoder, x), w.codebook)) }),
@@ -340,7 +340,7 @@ export function logRX(w: Weights, x: Tensor): Tensor {
 /** log p(x, k = nearest_code(encoder(x), codebook)) per example  vq_vae_ema.gm:55 */
 export function logPXK(w: Weights, x: Tensor): Tensor {
   const logPk = term(
-    "log p(k)",
+    "log p(k = nearest_code(encoder(x), codebook))",
     "vq_vae_ema.gm:25",
     sum(
       categorical.logProb(
@@ -351,7 +351,7 @@ export function logPXK(w: Weights, x: Tensor): Tensor {
     ),
   ); // [B]
   const logPx = term(
-    "log p(x | k)",
+    "log p(x | k = nearest_code(encoder(x), codebook))",
     "vq_vae_ema.gm:26",
     sum(
       bernoulli.logProb(x, {

@@ -12,6 +12,7 @@ import { call, type Js, method, num, numbers, str } from "./js.js";
 import { lowerDist, type LoweredDist, variableOf } from "./lower-dist.js";
 import { flowImage, type Scope } from "./lower-expr.js";
 import { capital } from "./names.js";
+import { boundText } from "./mathtext.js";
 import { place } from "./place.js";
 import { reducePlate } from "./reduce-plate.js";
 import { densityScope, type QuantityScope, termOf } from "./quantity-scope.js";
@@ -124,17 +125,22 @@ function axesOf({ dist }: DistCall, { values, eventRank }: LoweredDist, rank: nu
 const sumEvent = (js: Js, rank: number): Js =>
   rank <= 0 ? js : call("sum", js, numbers(Array.from({ length: rank }, (_, i) => i - rank)));
 
-/** `p(x | z)` */
+/** `p(x | z)`, with the values that stand in place of its variables: `c(y | x = xf)` */
 export function conditionalText(context: DeriveContext, factor: Factor): string {
   const parents = directParents(context, factor);
-  return `${factor.density}(${factor.variable}${parents.length > 0 ? ` | ${parents.join(", ")}` : ""})`;
+  return `${factor.density}(${slotText(context, factor, factor.variable)}${parents.length > 0 ? ` | ${parents.join(", ")}` : ""})`;
 }
 
 function directParents(context: DeriveContext, factor: Factor): readonly string[] {
   const index = densityOf(context, factor.density);
   const definition = index.definitions.get(factor.variable);
   if (!definition) return [];
-  return inHeader(index, parentsOf(context, definition)).map((v) => (v === factor.variable ? `sum(${v})` : v));
+  return inHeader(index, parentsOf(context, definition)).map((v) => (v === factor.variable ? `sum(${v})` : slotText(context, factor, v)));
+}
+
+function slotText(context: DeriveContext, { at }: Factor, variable: string): string {
+  const value = at.get(variable);
+  return value === undefined ? variable : boundText(context, variable, value);
 }
 
 function factorLabel(context: DeriveContext, factor: Factor): string {

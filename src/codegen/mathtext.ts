@@ -7,7 +7,7 @@ import { flowChain } from "../ir/derive/flow-change.js";
 import { estimators } from "../ir/estimators.js";
 import type { DrawStep, Factor, LogDet, Matching, Quantity, Term } from "../ir/quantity.js";
 import { grouped } from "../ir/static.js";
-import type { BuiltinExpr, Expr, LogDensityExpr } from "../ir/types.js";
+import type { BuiltinExpr, Expr, GradExpr, LogDensityExpr } from "../ir/types.js";
 
 interface Notation {
   readonly name: (text: string) => string;
@@ -128,10 +128,7 @@ function write(context: DeriveContext, n: Notation, q: Quantity): string {
     case "apply":
       return n.fn(q.expr.fn, q.args.map(inner));
     case "grad":
-      return n.gradient(
-        q.expr.locals.map((l) => n.name(l.local.name)),
-        inner(q.body),
-      );
+      return n.gradient(takenIn(context, n, q.expr), inner(q.body));
     case "gaussianMarginal":
       return n.log(
         n.integral(
@@ -301,6 +298,21 @@ function factor(context: DeriveContext, n: Notation, f: Factor): string {
   return n.density(f.density, at(f.variable), conditions.join(", "));
 }
 
+/** The names that a gradient is taken in, each with its value where that is not what has the name already: `y = x + 0.1 * n`. */
+function takenIn(context: DeriveContext, n: Notation, { locals }: GradExpr): readonly string[] {
+  return locals.map(({ local, value }) => named(context, n, local.name, value));
+}
+
+/** A name by its value, unless the value is what has that name: `x = xf`, `x`. */
+export function boundText(context: DeriveContext, name: string, value: Expr): string {
+  return named(context, plain, name, value);
+}
+
+function named(context: DeriveContext, n: Notation, name: string, value: Expr): string {
+  const own = value.kind === "variable" ? value.variable : value.kind === "local" ? value.local.name : undefined;
+  return own === name ? n.name(name) : `${n.name(name)} = ${expression(context, n, value)}`;
+}
+
 const INFIX: Readonly<Record<string, readonly [symbol: string, precedence: number]>> = {
   add: ["+", 1],
   sub: ["-", 1],
@@ -369,10 +381,7 @@ function expression(context: DeriveContext, n: Notation, e: Expr, outer = 0): st
       return indexed(n, e, inner) ?? n.fn(e.fn, [...e.args.map((x) => inner(x)), ...axisOf(e), ...windowOf(e)]);
     }
     case "grad":
-      return n.gradient(
-        e.locals.map((l) => n.name(l.local.name)),
-        inner(e.body),
-      );
+      return n.gradient(takenIn(context, n, e), inner(e.body));
     default:
       return "…";
   }

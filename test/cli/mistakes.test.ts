@@ -54,6 +54,22 @@ describe("data of another size", () => {
     );
   });
 
+  it("are told once where both sides of a square have it", async () => {
+    const header = "{'descr': '<f4', 'fortran_order': False, 'shape': (20, 3, 3), }".padEnd(117) + "\n";
+    const start = Buffer.from([0x93, ...Buffer.from("NUMPY"), 1, 0, header.length % 256, header.length >> 8]);
+    writeFileSync(join(folder, "square.npy"), Buffer.concat([start, Buffer.from(header), Buffer.alloc(20 * 9 * 4)]));
+    writeFileSync(
+      join(folder, "square.gm"),
+      "model Square(S = 2) {\n  data x : real[S, S]\n  param m : real\n  density p(x) { x ~ Normal(m, 1) }\n  train { maximize log p(x) batch = 20, epochs = 1 }\n}\n",
+    );
+    expectMistake(
+      await gmc(["train", "square.gm", "--data", "x=square.npy"], { cwd: folder }),
+      "GM5021",
+      " --set S=3 makes the model take rows of that shape",
+    );
+    expect((await gmc(["train", "square.gm", "--data", "x=square.npy"], { cwd: folder })).stderr).not.toContain("S=3 --set");
+  });
+
   it("and a folder for temporary files that takes none, by the variable that names another", async () => {
     const ran = await gmc(["train", "sized.gm", "--data", "x=three.csv", "--set", "D=3", "--steps", "1", "--out", "temporary"], {
       cwd: folder,

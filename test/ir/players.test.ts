@@ -152,6 +152,97 @@ describe("games that are wrong", () => {
   it.each(wrong)("%s", (_name, text, codes) => expect(codesOf(text)).toEqual(codes));
 });
 
+describe("verdicts through the value of an expression", () => {
+  const own = (parts: string, train: string): string => `
+model M(D = 2, H = 4) {
+  data x : real[D]
+  latent z : real[D]
+  net G(z) = z |> dense(H) |> relu |> dense(D)
+  density p(x, z) { z ~ Normal(0, 1)  x = G(z) }
+  ${parts}
+  train { ${train}  batch = 8 }
+}`;
+  const error = "net E1(x) = x |> dense(H) |> relu |> dense(D)";
+  const energy = `${error}
+  objective V = E[x ~ data](sum((x - E1(x))^2)) - E[xf ~ p(x)](sum((xf - E1(xf))^2))`;
+  const critic = "net D1(x) = x |> dense(H) |> relu |> dense(1)";
+  const scalar = `${critic} |> sum`;
+  const wrapped = `${scalar}
+  net N(x) = -D1(x)`;
+  const linear = "param w : real[D] = 0.1  objective W = E[x ~ data](sum(w * x)) - E[xf ~ p(x)](sum(w * xf))";
+  const steep = (body: string): string => `net D1(x) = ${body} |> dense(1, spectral = true) |> sum`;
+  const wgan = "maximize WGAN(p, D1) over D1  minimize WGAN(p, D1) over G";
+  const spectral = "x |> dense(H, spectral = true)";
+  const clip = "constrain E1.weights in [-0.01, 0.01]";
+  const cases: readonly (readonly [string, string, string, readonly string[]])[] = [
+    ["an energy, both descend", energy, "minimize V over E1  minimize V over G", ["GM3744", "GM3748"]],
+    ["an energy, right, clipped", energy, `minimize V over E1  maximize V over G  ${clip}`, []],
+    [
+      "BEGAN, both ascend the part that has a name",
+      `${error}  objective r = E[xf ~ p(x)](sum(abs(xf - E1(xf))))`,
+      `minimize E[x ~ data](sum(abs(x - E1(x)))) - r over E1  maximize r over G  ${clip}`,
+      ["GM3744"],
+    ],
+    [
+      "a net that finds latents again is no critic",
+      "net Enc(x) = x |> dense(D)  objective R = E[x, z ~ p(x, z)](sum((Enc(x) - z)^2))",
+      "minimize R over Enc  minimize R over G",
+      [],
+    ],
+    [
+      "an autoencoder of data and of samples alike",
+      `${error}  objective R = E[x ~ data](sum((x - E1(x))^2)) + E[xf ~ p(x)](sum((xf - E1(xf))^2))`,
+      "minimize R over E1  minimize R over G",
+      [],
+    ],
+    [
+      "means around the expectations of a critic of one entry",
+      `${critic}  objective W = mean(E[x ~ data](D1(x))) - mean(E[xf ~ p(x)](D1(xf)))`,
+      "maximize W over D1  maximize W over G",
+      ["GM3744", "GM3748"],
+    ],
+    [
+      "means of the batch",
+      `${scalar}  objective W = E[x ~ data, xf ~ p(x)](batch_mean(D1(x)) - batch_mean(D1(xf)))`,
+      "maximize W over D1  minimize W over G",
+      ["GM3748"],
+    ],
+    ["a product with a parameter", linear, "maximize W over w  minimize W over G", ["GM3748"]],
+    ["a product with a parameter that is clipped", linear, "maximize W over w  minimize W over G  constrain w in [-1, 1]", []],
+    [
+      "a net around the critic",
+      wrapped,
+      "maximize WGAN(p, N) - 10 * GradientPenalty(p, N) over D1  maximize E[xf ~ p(x)](D1(xf)) over G",
+      ["GM3744"],
+    ],
+    [
+      "a net around the critic, right",
+      wrapped,
+      "maximize WGAN(p, N) - 10 * GradientPenalty(p, N) over D1  minimize E[xf ~ p(x)](D1(xf)) over G",
+      [],
+    ],
+    [
+      "a penalty that is stopped",
+      scalar,
+      "maximize WGAN(p, D1) - 10 * stop(GradientPenalty(p, D1)) over D1  minimize WGAN(p, D1) over G",
+      ["GM3748"],
+    ],
+    ["normalised layers", steep(`${spectral} |> leaky_relu(0.2)`), wgan, []],
+    ["normalised layers around a square", steep(`(${spectral})^2`), wgan, ["GM3748"]],
+    ["normalised layers around the square of what is bounded", steep(`tanh(${spectral})^2`), wgan, []],
+    ["normalised layers around a root of squares", steep(`sqrt(1 + (${spectral})^2)`), wgan, []],
+    ["normalised layers around a product", steep(`((${spectral}) * (${spectral}))`), wgan, ["GM3748"]],
+    [
+      "normalised layers times a parameter",
+      `param s : real = 1  ${steep(`${spectral} |> relu`)}
+  objective W = E[x ~ data](s * D1(x)) - E[xf ~ p(x)](s * D1(xf))`,
+      "maximize W over D1, s  minimize W over G",
+      ["GM3748"],
+    ],
+  ];
+  it.each(cases)("%s", (_name, parts, train, codes) => expect([...codesOf(own(parts, train))].sort()).toEqual(codes));
+});
+
 describe("a critic whose value is an autoencoder's error", () => {
   const began = (error: string, domain = "unit"): string => `model BEGAN {
     data x : ${domain}[4]

@@ -60,9 +60,11 @@ export async function trainCommand(file: string, flags: TrainFlags): Promise<num
 /** `--set D=4`, where a hyperparameter alone is the size; else how the size is written. */
 function otherSizes({ derived }: Loaded, variable: string, shape: readonly number[]): readonly string[] {
   const model = derived?.model;
-  const sizes = (model?.variables.get(variable)?.domain.shape ?? []).flatMap(({ size, text }, i) =>
+  const found = (model?.variables.get(variable)?.domain.shape ?? []).flatMap(({ size, text }, i) =>
     shape[i] === undefined || shape[i] === size ? [] : [{ text, found: shape[i] }],
   );
+  // a side of a square stands twice
+  const sizes = found.filter((s, i) => found.findIndex((o) => o.text === s.text && o.found === s.found) === i);
   const alone = (text: string): boolean => model?.hyper.some((h) => h.name === text) ?? false;
   if (sizes.every(({ text }) => alone(text)))
     return [`${sizes.map(({ text, found }) => `--set ${text}=${found}`).join(" ")} makes the model take rows of that shape`];

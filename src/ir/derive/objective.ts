@@ -15,6 +15,7 @@ import { childrenOf, freeVariables } from "../walk.js";
 import { chosen, type Choices } from "./choices.js";
 import { drawsData, takenAfter, takenBeside, type Taken } from "./data-draws.js";
 import { type DeriveContext } from "./context.js";
+import { gradientReach, stoppedNotes } from "./gradient-reach.js";
 import { readsOwnSum } from "./own-reads.js";
 import { weightsIn, weightsWithGradient } from "./weights.js";
 import type { EnergyRequest, EstimatedPartitions } from "./energy.js";
@@ -127,12 +128,16 @@ export function deriveObjective(context: DeriveContext, request: ObjectiveReques
   });
   const training = request.over !== undefined;
   const orders = ordersIn(context, used);
+  // the M-steps of expectation maximisation follow no gradient
+  const reach = training && !em ? gradientReach(context, quantity) : undefined;
+  const reached = reach && new Set(weightsWithGradient(context, [...reach.exprs, ...energiesIn(context, quantity)]));
+  const notes = reach ? stoppedNotes(state.notes, reach) : state.notes;
   random ||= drawsNumbers(context, used) || (training && orders > 1);
   return {
     quantity,
     ...(em && { em }),
-    notes: distinct([...state.notes, ...(orders > 1 ? ordersNotes(context, quantity, training) : [])]),
-    weights: weightsWithGradient(context, used),
+    notes: distinct([...notes, ...(orders > 1 ? ordersNotes(context, quantity, training) : [])]),
+    weights: weightsWithGradient(context, used).filter((w) => !reached || reached.has(w)),
     data: [...context.model.variables.keys()].filter((v) => free.has(v)),
     complete: training ? complete : withoutNothing(context, quantity, complete, free),
     schedules: schedulesIn(used),

@@ -8,6 +8,7 @@ import { hasRow } from "../data/observed.js";
 import { hasFixedPoints } from "../engines/cut.js";
 import type { EngineSession } from "../engines/engine.js";
 import { assertNever, GmcError } from "../graph/errors.js";
+import { TermNames } from "../graph/term-names.js";
 import type { ModelDefinition, RowMetric } from "../model.js";
 import { carriedName } from "../train/carried.js";
 import { dataFeeds, defined } from "../train/context.js";
@@ -265,9 +266,14 @@ function plannedMeasurements(
       ? [i]
       : [],
   );
+  // terms of several updates are compared at one size of batch
+  const termNames = new TermNames();
+  let fitting = options.batch;
+  const termBatch = (rows: number): number =>
+    (fitting ??= Math.min(...measurable.map((update) => batchFor((b) => stageTerms(at(b), phase, update).program, rows))));
   const terms = (options.terms === false ? [] : measurable).map((update): Make => async (rows) => {
-    const batch = options.batch ?? batchFor((b) => stageTerms(at(b), phase, update).program, rows.length);
-    const { program, labels } = stageTerms(at(batch), phase, update);
+    const batch = termBatch(rows.length);
+    const { program, labels } = stageTerms(at(batch), phase, update, termNames);
     return { kind: "terms", batch, rows, measurement: termMeasurement(options, labels, await open(session, program)) };
   });
   const staged = (rowCount: number): MetricProgram => ({ ...stageReconstruct({ model, rows: rowCount, averaged }), elements: 0 });

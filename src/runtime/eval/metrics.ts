@@ -6,7 +6,7 @@ import type { Program } from "../engines/engine.js";
 import { InternalError } from "../graph/errors.js";
 import { stageChecked, type Check } from "../graph/checks.js";
 import { inputNames } from "../graph/host.js";
-import { broadcastTo, grad, input, mean, sum, terms, type Tensor } from "../graph/index.js";
+import { broadcastTo, grad, input, mean, sum, TermNames, terms, type Tensor } from "../graph/index.js";
 import { currentTrace } from "../graph/trace.js";
 import { optimize } from "../graph/passes/index.js";
 import type { Graph } from "../graph/types.js";
@@ -85,18 +85,19 @@ export function stageSamples(options: MetricOptions, metric: SamplesMetric): Met
   return metricProgram(metric.label, options, () => ({ samples: metric.sample(context(options)) }));
 }
 
-/** Outputs `term:<i>` [B]: the objective of an update of a phase first, then its terms in order. */
+/** Outputs `term:<i>` [B]: the objective of an update of a phase first, then its terms in order, by the names that they have among those of other updates. */
 export function stageTerms(
   options: MetricOptions,
   phase: number,
   update: number,
+  names = new TermNames(),
 ): { readonly program: MetricProgram; readonly labels: readonly string[] } {
   const definition = options.model.train[phase]?.updates[update];
   if (definition === undefined) throw new InternalError(`no update ${update} of phase ${phase}`);
   const labels = [definition.label];
   const program = metricProgram(definition.label, options, () => {
     const value = definition.value(context(options, phase, definition.carried));
-    const named = [...terms()];
+    const named = [...terms(names)];
     labels.push(...named.map(([label]) => label));
     return Object.fromEntries([value, ...named.map(([, t]) => t)].map((t, i) => [`term:${i}`, perRow(t, options.batch)]));
   });

@@ -41,13 +41,11 @@ function leaf(t: Tensor): Tensor {
 /** Runs `fn` without what it leaves in the trace beside nodes. */
 function aside<T>(fn: () => T): T {
   const { writes, terms, auxiliary, marks, checks } = currentTrace();
-  const before = { writes: [...writes], terms: [...terms] };
-  const lists = [auxiliary, marks, checks].map((list) => [list, list.length] as const);
+  const before = [...writes];
+  const lists = [terms, auxiliary, marks, checks].map((list) => [list, list.length] as const);
   const result = fn();
   writes.clear();
-  terms.clear();
-  for (const [name, t] of before.writes) writes.set(name, t);
-  for (const [name, t] of before.terms) terms.set(name, t);
+  for (const [name, t] of before) writes.set(name, t);
   for (const [list, length] of lists) list.length = length;
   return result;
 }

@@ -15,6 +15,7 @@ export {
   type StageOptions,
 } from "./stage.js";
 export { origin, term, terms } from "./term.js";
+export { TermNames } from "./term-names.js";
 export {
   randomBits,
   randomCounts,

@@ -1,5 +1,6 @@
 /** Names for parts of an objective: where a node comes from, and which parts are metrics of their own. */
 import { broadcastTo, div, mul, sum } from "./ops.js";
+import { TermNames } from "./term-names.js";
 import { currentTrace, type Tensor, withOrigin } from "./trace.js";
 import type { Origin } from "./types.js";
 
@@ -13,7 +14,8 @@ import type { Origin } from "./types.js";
 export function term(label: string, place: string, t: Tensor, weights?: Tensor): Tensor {
   const named = origin(label, place, t);
   const trace = currentTrace();
-  trace.terms.set(label, weights === undefined ? t : withOrigin({ label, place }, () => meanUnder(t, weights)));
+  const value = weights === undefined ? t : withOrigin({ label, place }, () => meanUnder(t, weights));
+  trace.terms.push({ label, value });
   trace.marker = trace.nodes.length;
   return named;
 }
@@ -33,9 +35,10 @@ export function origin(label: string, place: string, t: Tensor): Tensor {
   return t;
 }
 
-/** The terms named so far in this stage, by label. */
-export function terms(): ReadonlyMap<string, Tensor> {
-  return currentTrace().terms;
+/** The terms named so far in this stage, by name: their label, with a number where `names` knows another quantity under it. */
+export function terms(names: TermNames = new TermNames()): ReadonlyMap<string, Tensor> {
+  const trace = currentTrace();
+  return new Map(trace.terms.map(({ label, value }) => [names.nameOf(label, value, trace), value]));
 }
 
 /** The mean over all leading axes, [B]. Samples of a family beside the states count alike. */

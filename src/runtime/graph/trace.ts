@@ -54,7 +54,8 @@ export interface Trace {
   readonly mode: Mode;
   readonly nodes: Draft[];
   readonly writes: Map<string, Tensor>;
-  readonly terms: Map<string, Tensor>;
+  /** parts of the objective that are metrics, in order */
+  readonly terms: { readonly label: string; readonly value: Tensor }[];
   /** what an update minimises beside its objective */
   readonly auxiliary: Tensor[];
   /** every value that was given an origin, in order */
@@ -96,7 +97,7 @@ export function withTrace<T>(
     mode: options.mode ?? "train",
     nodes: [],
     writes: new Map(),
-    terms: new Map(),
+    terms: [],
     auxiliary: [],
     marks: [],
     checks: [],

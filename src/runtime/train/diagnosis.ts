@@ -44,7 +44,7 @@ export function stageDiagnosis(site: UpdateSite): Diagnosis {
       update.value(context);
       const weights = targets.map((t) => state(t.path, t.spec.shape));
       const outputs: Record<string, Tensor> = {};
-      for (const [label, t] of new Map(terms())) {
+      for (const [label, t] of new Map(terms(site.names))) {
         const size = grad(mean(t), weights).reduce<Tensor | undefined>(
           (total, g) => (total ? add(total, sum(abs(g))) : sum(abs(g))),
           undefined,

@@ -12,6 +12,7 @@ import type { Program, StateSpec, UpdateSpec } from "../engines/engine.js";
 import type { Check } from "../graph/checks.js";
 import { GmcError, InternalError } from "../graph/errors.js";
 import { inputNames } from "../graph/host.js";
+import { TermNames } from "../graph/term-names.js";
 import type { Graph, Origin } from "../graph/types.js";
 import type { CarriedSpec, ModelDefinition, PhaseDefinition, StepContext, UpdateDefinition } from "../model.js";
 import { leavesUnder, type LeafAt } from "../nn/spec.js";
@@ -110,6 +111,7 @@ export function planPhase(model: ModelDefinition, index: number, options: PlanOp
   }
   const labels = metricLabels(phase);
   const watching = watchedMetrics(model);
+  const names = new TermNames();
   const updates = phase.updates.map((update, i): PlannedUpdate => {
     const targets = trainedLeaves(model, update);
     const optimizer = {
@@ -117,7 +119,7 @@ export function planPhase(model: ModelDefinition, index: number, options: PlanOp
       ema: update.optimizer.ema ?? phase.ema ?? null,
       lr: update.assigns ? 1 : (options.lr ?? update.optimizer.lr),
     };
-    const site: UpdateSite = { model, phase, update, batch, dynamic, targets, watching };
+    const site: UpdateSite = { model, phase, update, batch, dynamic, targets, watching, names };
     const context = (): StepContext => contextOf(site);
     const label = defined(labels[i], "label");
     const checks: Checks = [];

@@ -16,6 +16,7 @@ import {
   stage,
   state,
   sub,
+  type TermNames,
   terms,
   writeState,
   type Tensor,
@@ -43,10 +44,12 @@ export interface UpdateSite {
   readonly targets: readonly LeafAt[];
   /** Metrics that no update of the phase shows yet. */
   readonly watching?: Set<string>;
+  /** Names of the terms of all updates of the phase. */
+  readonly names: TermNames;
 }
 
 /** The context of the update's functions within the current trace. */
-export function contextOf({ model, phase, update, batch, dynamic }: Omit<UpdateSite, "targets" | "watching">): StepContext {
+export function contextOf({ model, phase, update, batch, dynamic }: Omit<UpdateSite, "targets" | "watching" | "names">): StepContext {
   return stepContext({ model, batch, dynamic, schedules: Object.keys(phase.schedules ?? {}), carried: carriedBy(update, batch) });
 }
 
@@ -74,7 +77,7 @@ export function stageUpdate(site: UpdateSite, label: string, checks: Checks): St
       const context = contextOf(site);
       const whole: Origin = { label: update.label, place: update.place };
       const value = mean(update.value(context));
-      const named = new Map(terms());
+      const named = new Map(terms(site.names));
       const trace = currentTrace();
       origins[label] = whole;
       for (const [term, t] of named) origins[term] = trace.nodes[t.id]?.origin ?? { label: term, place: update.place };

@@ -46,17 +46,27 @@ export function checkVerdicts(context: DeriveContext, players: readonly Player[]
  * The first verdict of nets that `critic` moves on what `generator` moves: where both move it the same way, or the opposite way by moving the critic both.
  */
 function meetingOf(critic: Judge, generator: Judge, generators: ReadonlySet<string>): Meeting | undefined {
-  for (const { call, critic: weights } of critic.verdicts) {
+  for (const { key, critic: weights, composed } of critic.verdicts) {
     // a net that makes something itself is no critic: translators hold to one cycle
     if (movedBy(critic.update, weights).length === 0 || [...weights].some((w) => generators.has(w))) continue;
     const both = movedBy(generator.update, weights).length > 0;
-    const on = ({ verdicts }: Judge): readonly Verdict[] => verdicts.filter((v) => v.call.net === call.net);
+    const on = ({ verdicts }: Judge): readonly Verdict[] => verdicts.filter((v) => v.key === key);
     const isMade = (v: Verdict): boolean => movedBy(generator.update, v.made).length > 0 && movedBy(critic.update, v.made).length === 0;
     const [judged, made] = [on(critic).filter(isMade), on(generator).filter(isMade)];
     const [mine, theirs] = [wayOf(critic, judged), wayOf(generator, made)];
+    // an error that a net makes on data and on samples alike is no verdict: a net that finds latents again, a classifier
+    if (
+      composed &&
+      (mine === undefined ||
+        wayOf(
+          critic,
+          on(critic).filter((v) => v.made.size === 0),
+        ) !== -mine)
+    )
+      continue;
     const [shown] = made;
     if (mine !== undefined && theirs !== undefined && shown) {
-      const meeting = { text: printExpr(shown.call), critic, generator, mine, theirs, held: false };
+      const meeting = { text: printExpr(shown.expr), critic, generator, mine, theirs, held: false };
       if (both ? mine !== theirs : mine === theirs) return (!both && sharedBy(critic, generator)) || meeting;
     } else if (!both && judged.length > 0 && shown && on(critic).some((v) => v.made.size === 0)) {
       const shared = sharedBy(critic, generator);

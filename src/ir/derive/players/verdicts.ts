@@ -12,8 +12,12 @@ import { weightsIn } from "../weights.js";
 import type { Sign } from "./parts.js";
 
 export interface Verdict {
-  readonly call: NetCallExpr;
-  /** The net's weights. */
+  readonly expr: Expr;
+  /** Alike for the same function of data and of samples: the net's name, or the shape of what is made of nets' values. */
+  readonly key: string;
+  /** Made of nets' values, such as the error of an autoencoder: a critic's where data and samples are held apart by it. */
+  readonly composed: boolean;
+  /** The weights of the nets. */
   readonly critic: ReadonlySet<string>;
   /** Weights behind what is judged; none behind data. */
   readonly made: ReadonlySet<string>;
@@ -37,6 +41,9 @@ export function verdictsOf(context: DeriveContext, objective: Expr): readonly Ve
         return;
       case "builtin":
         if (builtins.get(e.fn)?.noGradient) return;
+        if (isComposed(context, e)) {
+          found.push({ expr: e, key: criticKey(e), composed: true, critic: judgesIn(context, e), made: weightsMade(e, made), sign });
+        }
         e.args.forEach((arg, i) => follow(arg, slopeIn(context, e, i)));
         return;
       case "local": {
@@ -46,15 +53,25 @@ export function verdictsOf(context: DeriveContext, objective: Expr): readonly Ve
       }
       case "netCall": {
         const critic = weightsIn(context, [{ ...e, args: [] }]);
+        const net = netOf(context, e.net);
+        const inner = new Map([...args, ...net.body.map((b) => [b.local.id, b.value] as const)]);
+        const within = new Map(made);
+        net.params.forEach((p, i) => {
+          const arg = e.args[i];
+          if (!arg) return;
+          inner.set(p.id, substituted(arg, args));
+          within.set(p.id, weightsBehind(context, [arg], made));
+        });
+        for (const b of net.body) within.set(b.local.id, weightsMade(b.value, within));
         if (critic.size === 0) {
-          const net = netOf(context, e.net);
-          const inner = new Map([...args, ...net.body.map((b) => [b.local.id, b.value] as const)]);
-          net.params.forEach((p, i) => e.args[i] && inner.set(p.id, substituted(e.args[i], args)));
-          visit(net.result, sign, made, inner);
+          visit(net.result, sign, within, inner);
           return;
         }
-        if (isVerdict(e)) found.push({ call: e, critic, made: weightsBehind(context, e.args, made), sign });
+        const judges = isVerdict(e);
+        if (judges) found.push({ expr: e, key: e.net, composed: false, critic, made: weightsBehind(context, e.args, made), sign });
         for (const arg of e.args) follow(arg, undefined);
+        // a net around a critic: what it makes of the verdict; what it is called with has been seen
+        if (judges) visit(net.result, sign, within, new Map(net.body.map((b) => [b.local.id, b.value] as const)));
         return;
       }
       // a slope says nothing of the height, a log-density is of another kind than a verdict
@@ -66,14 +83,64 @@ export function verdictsOf(context: DeriveContext, objective: Expr): readonly Ve
         for (const child of childrenOf(e)) follow(child, undefined);
     }
   };
+  /** Weights behind what nets are called with, and what stands beside their values: what is judged, not who judges. */
+  const weightsMade = (e: Expr, made: Made): ReadonlySet<string> => {
+    const behind = new Set<string>();
+    walkExpr(e, (x) => {
+      if (x.kind === "netCall") for (const w of weightsBehind(context, x.args, made)) behind.add(w);
+      const name = x.kind === "variable" ? x.variable : x.kind === "local" ? x.local.id : undefined;
+      for (const w of (name !== undefined && made.get(name)) || []) behind.add(w);
+    });
+    return behind;
+  };
   visit(objective, 1, new Map(), new Map());
   return found;
 }
 
 /** One number for each example, or a map of one for each patch of it. */
-function isVerdict({ type }: NetCallExpr): boolean {
+export function isVerdict({ type }: NetCallExpr): boolean {
   if (type.kind !== "tensor" || type.element !== "real") return false;
-  return type.shape.length === 0 || (type.shape.length > 1 && type.shape.at(-1)?.size === 1);
+  return type.shape.length === 0 || type.shape.at(-1)?.size === 1;
+}
+
+/** One number that a sum, mean or norm makes of entries that nets with weights give; of verdicts it is no other. */
+function isComposed(context: DeriveContext, e: BuiltinExpr): boolean {
+  if (!REDUCED.has(e.fn) || e.type.kind !== "tensor" || e.type.shape.length > 0) return false;
+  let judged = false;
+  let vector = false;
+  for (const arg of e.args)
+    walkExpr(arg, (x) => {
+      if (x.kind !== "netCall" || weightsIn(context, [{ ...x, args: [] }]).size === 0) return;
+      if (isVerdict(x)) judged = true;
+      else vector = true;
+    });
+  return vector && !judged;
+}
+
+/** Weights of the nets that an expression calls with what no other net has made within it. */
+function judgesIn(context: DeriveContext, e: Expr): ReadonlySet<string> {
+  const found = new Set<string>();
+  walkExpr(e, (x) => {
+    if (x.kind !== "netCall") return;
+    for (const w of weightsIn(context, [{ ...x, args: [] }])) found.add(w);
+  });
+  return found;
+}
+
+const REDUCED: ReadonlySet<string> = new Set(["sum", "mean", "norm"]);
+
+/** The shape of an expression, whatever the names of what it is taken at: `sum((x - E(x))^2)` of data and of samples. */
+export function criticKey(expr: Expr): string {
+  const names = new Map<string, number>();
+  return JSON.stringify(expr, (key, value: unknown) => {
+    if (key === "span" || key === "text") return undefined;
+    const e = value as Expr | null;
+    if (typeof e !== "object" || e === null || (e.kind !== "variable" && e.kind !== "local")) return value;
+    const name = e.kind === "variable" ? e.variable : e.local.id;
+    const number = names.get(name) ?? names.size;
+    names.set(name, number);
+    return `name ${number}`;
+  });
 }
 
 /** An argument that is a name of the caller's net stands for what that was called with. */
