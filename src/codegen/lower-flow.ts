@@ -4,7 +4,21 @@ import { netOf } from "../ir/derive/context.js";
 import { bijections, showSide } from "../ir/flows.js";
 import type { BijectionStep, Conditioner, Flow, FlowStep, OwnStep } from "../ir/types.js";
 import { InternalError } from "../base/internal-error.js";
-import { array, arrow, call, type Js, type JsField, type JsFunction, type JsParam, name, num, numbers, object, str } from "./js.js";
+import {
+  array,
+  arrow,
+  call,
+  type Js,
+  type JsField,
+  type JsFunction,
+  type JsParam,
+  name,
+  namesIn,
+  num,
+  numbers,
+  object,
+  str,
+} from "./js.js";
 import { flowFunction, flowJs, flowNeeds, literal, lowerExpr, netFunction, netNeeds, type Scope, weightsAt } from "./lower-expr.js";
 import { typeText, weightsType } from "./lower-density.js";
 import { place } from "./place.js";
@@ -132,6 +146,15 @@ function conditionerJs(scope: Scope, conditioner: Conditioner, ...inputs: readon
   const needs = netNeeds(scope.context, net);
   const weights: Js[] = needs === "none" ? [] : [needs === "own" ? scope.weights(net.path) : scope.weights("")];
   const given = conditioner.given.map((e) => lowerExpr(scope, e).js);
-  const names = inputs.length > 0 ? inputs : ["t"];
+  // a condition may be called as the input is
+  const outer = [...weights, ...given].reduce((found, js) => namesIn(js, found), new Set<string>());
+  const names = (inputs.length > 0 ? inputs : ["t"]).map((wanted) => unlike(wanted, outer));
   return arrow(`(${names.join(", ")})`, call(netFunction(scope.context, net), ...weights, ...names.map(name), ...given));
+}
+
+/** `x`, or `x1`, `x2`, … where that is read from outside. */
+function unlike(wanted: string, taken: ReadonlySet<string>): string {
+  let free = wanted;
+  for (let n = 1; taken.has(free); n++) free = `${wanted}${n}`;
+  return free;
 }

@@ -14,8 +14,10 @@ import { checkDomain, checkEnds } from "./dist-domain.js";
 import { checkOrder, checkParameterValue, checkScale } from "./dist-values.js";
 import { type Distribution, type DistributionParameter, distributions, distributionSynonyms, parameterSynonyms } from "./distributions.js";
 import type { Env } from "./env.js";
+import { numberExpr } from "./expr.js";
 import { describe } from "./scope.js";
-import { broadcastShapes, broadcastsTo, dim, sameShape, showDim, showDomain, showShape } from "./shapes.js";
+import { broadcastShapes, broadcastsTo, dim, sameShape, scalarType, showDim, showDomain, showShape } from "./shapes.js";
+import { numberOf } from "./static.js";
 import type { Dim, DistCall, Expr, TensorType, Variable } from "./types.js";
 import { freeVariables } from "./walk.js";
 
@@ -68,7 +70,7 @@ export function elaborateDist(env: Env, expr: ast.Expr, variable: Variable | und
       );
     return undefined;
   }
-  const values = bound && parameterValues(env, entry, alternative, bound.byName, variable);
+  const values = bound && parameterValues(env, entry, alternative, bound.byName, variable, call.span);
   if (!values || !checkOrder(env, entry, values.get("low")?.expr, values.get("high")?.expr)) return undefined;
   const shapes = checkShapes(env, entry, alternative, values, variable, call.span, of !== undefined);
   if (!shapes || (of && !checkMixture(env, values, of, variable, call.span))) return undefined;
@@ -163,12 +165,19 @@ function parameterValues(
   list: readonly DistributionParameter[],
   byName: ReadonlyMap<string, Actual>,
   variable: Variable | undefined,
+  span: Span,
 ): ReadonlyMap<string, ParameterValue> | undefined {
   const values = new Map<string, ParameterValue>();
   let ok = true;
   for (const param of list) {
     const actual = byName.get(param.name);
-    if (!actual) continue;
+    if (!actual) {
+      if (param.fallback === undefined) continue;
+      // what is left out is written into the model: nothing after this knows of defaults
+      const expr = numberExpr(numberOf(param.fallback), span);
+      values.set(param.name, { expr, type: scalarType });
+      continue;
+    }
     const own = param.ownSum ? variable : undefined;
     const expr = valueOf(env, actual);
     const type = expr && requireTensor(env, expr);

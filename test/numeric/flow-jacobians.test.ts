@@ -186,6 +186,41 @@ describe("log-determinants against dense Jacobians, to 1e-8", () => {
   });
 });
 
+describe("conditions called as a bijection calls its input", () => {
+  const logPy = (condition: string, base: string): number => {
+    const loaded = loadModel(`
+model M {
+  data y : real[2], ${condition} : real[2]
+  latent ${base} : real[2]
+  param a : real = 0.3
+  flow f(${base} | ${condition}) on real[2] {
+    forward(${base}) = ${condition} + exp(a) * ${base}
+    inverse(v) = (v - ${condition}) * exp(-a)
+  }
+  density p(y, ${base} | ${condition}) { ${base} ~ Normal(0, 1)  y = f(${base} | ${condition}) }
+  train { maximize log p(y | ${condition}) }
+}`);
+    return runModel(
+      loaded,
+      ({ w, x, key, rows }) => ({
+        value: loaded.model.train[0]!.updates[0]!.value({ w, data: x, key, rows, schedule: {}, carried: {} } as never),
+      }),
+      { data: { y: { shape: [1, 2], data: [0.5, -1] }, [condition]: { shape: [1, 2], data: [0.2, 0.7] } }, state: { a: [0.3] } },
+    )["value"]![0]!;
+  };
+
+  it.each([
+    ["x", "z"],
+    ["z", "e"],
+    ["t", "z"],
+    ["h", "z"],
+  ])("%s, over %s", (condition, base) => {
+    const z = [0.5 - 0.2, -1 - 0.7].map((v) => v * Math.exp(-0.3));
+    const wanted = z.reduce((sum, v) => sum - v ** 2 / 2 - Math.log(2 * Math.PI) / 2 - 0.3, 0);
+    expect(logPy(condition, base)).toBeCloseTo(wanted, 8);
+  });
+});
+
 /** Whether the derivation knows a way back. */
 function hasInverse({ compiled }: Loaded): boolean {
   return compiled.derived!.model.flows.find(({ name }) => name === "f")!.directions.inverse !== "none";
