@@ -107,6 +107,14 @@ describe("weights", () => {
   });
 });
 
+test("rows and entries of nested lists are counted from 1", async () => {
+  const rows = [...Array(5).keys()].map((i) => [i, 1]);
+  const at = (row: unknown): unknown[] => rows.with(4, row as number[]);
+  await refused("GM4004", /^row 5 of `x` has 1 entry, others have 2/, () =>
+    loadTrained(model, folder, { data: { x: at([1]) as never, y }, engine }),
+  );
+});
+
 describe("sample", () => {
   const given = (value: unknown) => trained.sample(3, { given: { y: value as number } });
   it("holds a condition at rows in any form, or at one number", async () => {
@@ -116,8 +124,8 @@ describe("sample", () => {
   });
   it("refuses what is no rows of it", async () => {
     await refused("GM4051", /`y` is the text "two"/, () => given("two"));
-    await refused("GM4051", /category 0 to 2, found 3 in row 1/, () => given([0, 3, 1]));
-    await refused("GM4051", /category 0 to 2, found 7 in row 0/, () => given(7));
+    await refused("GM4051", /category 0 to 2, found 3 in row 2/, () => given([0, 3, 1]));
+    await refused("GM4051", /category 0 to 2, found 7 in row 1/, () => given(7));
     await refused("GM4009", /held at 2 numbers, and 3 rows of it are 3/, () => given([0, 1]));
     await refused("GM4050", /sample has no option `sweep`/, () => trained.sample(3, { sweep: 3 } as object));
     await refused("GM4008", /rows must be a whole number/, () => trained.sample(1.5));

@@ -28,6 +28,8 @@ export interface ValuePlace {
   readonly width: number;
   readonly path: string;
   readonly split: SplitName;
+  /** The model has no other data variable: nothing could fill in the rows that miss this one. */
+  readonly alone: boolean;
 }
 
 export interface ColumnContext extends ValuePlace {
@@ -65,9 +67,11 @@ export function forbidden(
 }
 
 /** What can be done about values that are missing, which no scaling brings into a domain. */
-function waysWithMissing({ name, spec }: ValuePlace): readonly string[] {
+function waysWithMissing({ name, spec, alone }: ValuePlace): readonly string[] {
+  const inFile = "leave such rows out of the file, or fill the values in";
+  if (alone) return [inFile];
   return [
-    "leave such rows out of the file, or fill the values in",
+    inFile,
     `or declare the variable as one that may be missing in a row, unless an energy defines it: data ${showVariable(name, { ...spec, optional: true })}`,
   ];
 }
