@@ -222,24 +222,24 @@ export function objective(w: Weights, a: Tensor, b: Tensor): Tensor {
       add(
         term(
           "E[a ~ data](0.5 * mean((critic_a(a) - 1)^2))",
-          "adversarial.gm:45",
+          "adversarial.gm:47",
           mul(0.5, mean(pow(sub(critic_a(w.critic_a, a), 1), 2), [-3, -2, -1])),
         ),
         term(
           "E[a = to_a(b)](0.5 * mean((critic_a(xf) - 0)^2))",
-          "adversarial.gm:45",
+          "adversarial.gm:47",
           mul(0.5, mean(pow(sub(critic_a(w.critic_a, xf), 0), 2), [-3, -2, -1])),
         ),
       ),
       term(
         "E[b ~ data](0.5 * mean((critic_b(b) - 1)^2))",
-        "adversarial.gm:45",
+        "adversarial.gm:47",
         mul(0.5, mean(pow(sub(critic_b(w.critic_b, b), 1), 2), [-3, -2, -1])),
       ),
     ),
     term(
       "E[b = to_b(a)](0.5 * mean((critic_b(xf) - 0)^2))",
-      "adversarial.gm:45",
+      "adversarial.gm:47",
       mul(0.5, mean(pow(sub(critic_b(w.critic_b, xf2), 0), 2), [-3, -2, -1])),
     ),
   ); // [B]
@@ -265,12 +265,12 @@ export function objective2(w: Weights, a: Tensor, b: Tensor): Tensor {
           add(
             term(
               "E[a = to_a(b)](0.5 * mean((critic_a(xf) - 1)^2))",
-              "adversarial.gm:48",
+              "adversarial.gm:50",
               mul(0.5, mean(pow(sub(critic_a(w.critic_a, xf), 1), 2), [-3, -2, -1])),
             ),
             term(
               "E[b = to_b(a)](0.5 * mean((critic_b(xf) - 1)^2))",
-              "adversarial.gm:48",
+              "adversarial.gm:50",
               mul(0.5, mean(pow(sub(critic_b(w.critic_b, xf2), 1), 2), [-3, -2, -1])),
             ),
           ),

@@ -55,10 +55,10 @@ export function leastSquares(w: Weights, x: Tensor, key: Key): Tensor {
   const z = normal.sample(key.at("z"), { loc: 0, scale: 1 }, [B, 64]); // [B, 64]
   const xf = G(w.G, z); // [B, 784]
   return add(
-    term("E[x ~ data](0.5 * (critic(x) - 1)^2)", "adversarial.gm:35", mul(0.5, pow(sub(critic(w.critic, x), 1), 2))),
+    term("E[x ~ data](0.5 * (critic(x) - 1)^2)", "adversarial.gm:37", mul(0.5, pow(sub(critic(w.critic, x), 1), 2))),
     term(
       "E[z ~ p(z), x = G(z)](0.5 * (critic(xf) - 0)^2)",
-      "adversarial.gm:35",
+      "adversarial.gm:37",
       mul(0.5, pow(sub(critic(w.critic, xf), 0), 2)),
     ),
   ); // [B]

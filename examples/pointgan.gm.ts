@@ -128,8 +128,8 @@ export function objective(w: Weights, x: Tensor, key: Key): Tensor {
   const gradY = gradientIn(value, y); // [B, 128, 3]
   return sub(
     sub(
-      term("E[x ~ data](critic(x))", "adversarial.gm:17", critic(w.critic, x)),
-      term("E[z ~ p(z), e ~ p(e), x = G(z, e)](critic(xf))", "adversarial.gm:17", critic(w.critic, xf)),
+      term("E[x ~ data](critic(x))", "adversarial.gm:19", critic(w.critic, x)),
+      term("E[z ~ p(z), e ~ p(e), x = G(z, e)](critic(xf))", "adversarial.gm:19", critic(w.critic, xf)),
     ),
     mul(
       10,
@@ -154,8 +154,8 @@ export function wValue(w: Weights, x: Tensor, key: Key): Tensor {
   const e = normal.sample(key.at("e"), { loc: 0, scale: 1 }, [B, 128, 8]); // [B, 128, 8]
   const xf = G(w.G, z, e); // [B, 128, 3]
   return sub(
-    term("E[x ~ data](critic(x))", "adversarial.gm:17", critic(w.critic, x)),
-    term("E[z ~ p(z), e ~ p(e), x = G(z, e)](critic(xf))", "adversarial.gm:17", critic(w.critic, xf)),
+    term("E[x ~ data](critic(x))", "adversarial.gm:19", critic(w.critic, x)),
+    term("E[z ~ p(z), e ~ p(e), x = G(z, e)](critic(xf))", "adversarial.gm:19", critic(w.critic, xf)),
   ); // [B]
 }
 

@@ -59,8 +59,8 @@ export function hinge(w: Weights, x: Tensor, key: Key): Tensor {
   const z = normal.sample(key.at("z"), { loc: 0, scale: 1 }, [B, 2]); // [B, 2]
   const xf = G(w.G, z); // [B, 2]
   return sub(
-    neg(term("E[x ~ data](relu(1 - critic(x)))", "adversarial.gm:28", relu(sub(1, critic(w.critic, x))))),
-    term("E[z ~ p(z), x = G(z)](relu(1 + critic(xf)))", "adversarial.gm:28", relu(add(1, critic(w.critic, xf)))),
+    neg(term("E[x ~ data](relu(1 - critic(x)))", "adversarial.gm:30", relu(sub(1, critic(w.critic, x))))),
+    term("E[z ~ p(z), x = G(z)](relu(1 + critic(xf)))", "adversarial.gm:30", relu(add(1, critic(w.critic, xf)))),
   ); // [B]
 }
 

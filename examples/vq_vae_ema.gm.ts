@@ -106,7 +106,7 @@ export function encoder(w: Weights["encoder"], x: Tensor): Tensor {
 /**
  * Index of the code that is nearest to each vector of `z` [..., D] in a codebook [K, D]: the squared distance without the part that all codes share.
  *
- * nearest_code(z, codebook)  nets.gm:105
+ * nearest_code(z, codebook)  nets.gm:106
  * z [..., 7, 7, 16], codebook [..., 64, 16] -> [..., 7, 7]
  */
 export function nearest_code(z: Tensor, codebook: Tensor): Tensor {
@@ -123,7 +123,7 @@ export function nearest_code(z: Tensor, codebook: Tensor): Tensor {
  * The nearest code itself in place of `z`; the gradient of what reads it passes straight to `z`, as if nothing had been replaced.
  * Van den Oord, Vinyals & Kavukcuoglu 2017, section 3.1 (straight-through: Bengio, Léonard & Courville 2013).
  *
- * quantize(z, codebook)  nets.gm:109
+ * quantize(z, codebook)  nets.gm:110
  * z [..., 7, 7, 16], codebook [..., 64, 16] -> [..., 7, 7, 16]
  */
 export function quantize(z: Tensor, codebook: Tensor): Tensor {
@@ -135,7 +135,7 @@ export function quantize(z: Tensor, codebook: Tensor): Tensor {
  * What draws codes and vectors to one another, summed over the vectors: each code to the vectors that chose it, and by `beta` each vector to its code.
  * Van den Oord, Vinyals & Kavukcuoglu 2017, eq. 3, the second and third terms.
  *
- * commitment(z, codebook)  nets.gm:116
+ * commitment(z, codebook)  nets.gm:117
  * z [..., 7, 7, 16], codebook [..., 64, 16] -> [...]
  */
 export function commitment(z: Tensor, codebook: Tensor): Tensor {

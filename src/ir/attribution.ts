@@ -1,11 +1,13 @@
 /**
- * Findings inside a template belong to its call: the template may be right and the call wrong, and the author may never have seen the template.
- * The call comes first where the template is of another file, else after the place itself.
+ * Findings inside a template belong to its call too: the template may be right and the call wrong. The call comes first where the template is of
+ * the library, which its user may never have seen and cannot mend. In a file of the project the place itself comes first: what is wrong with
+ * the template alone is then told once, however often it is used.
  */
 import { Diagnostics } from "../base/report.js";
 import type { Diagnostic } from "../base/diagnostic.js";
 import { type Span, textOf } from "../base/source.js";
 import type { Env } from "./env.js";
+import { isOfLibrary } from "./std.js";
 
 export function attributed<T>(env: Env, template: Span, call: Span, run: (env: Env) => T): T {
   const inside = new Diagnostics();
@@ -17,8 +19,7 @@ export function attributed<T>(env: Env, template: Span, call: Span, run: (env: E
 function blame(diagnostic: Diagnostic, template: Span, call: Span): Diagnostic {
   const [primary, ...others] = diagnostic.labels;
   if (!primary || primary.span.file.path !== template.file.path) return diagnostic;
-  const foreign = template.file.path !== call.file.path;
   const text = `in this use of \`${textOf(template)}\``;
-  const labels = foreign ? [{ span: call, text }, primary, ...others] : [primary, { span: call, text }, ...others];
+  const labels = isOfLibrary(template.file) ? [{ span: call, text }, primary, ...others] : [primary, { span: call, text }, ...others];
   return { ...diagnostic, labels };
 }

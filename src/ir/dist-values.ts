@@ -8,6 +8,7 @@ import { textOf } from "../base/source.js";
 import type { Distribution, DistributionParameter } from "./distributions.js";
 import type { Env } from "./env.js";
 import { factsOf, type Raw } from "./facts.js";
+import { constantMatrix, isDefinite, isFactorOfNumbers } from "./constant-matrices.js";
 import { isFactor } from "./matrices.js";
 import { isNeverPositive, isNonNegative, isPositive, isWithinUnit, type Range } from "./range.js";
 import { showNumber } from "./static.js";
@@ -142,9 +143,27 @@ function checkPositive(env: Env, entry: Distribution, param: DistributionParamet
     report(env.cx.diagnostics, "GM3017", expr.span, { ...args, found: rawText(raw, range) }, { labels: origin(expr, raw), help });
     return false;
   }
-  const help = declared(expr, raw, "positive") ?? (isNonNegative(range) ? ["add a small number, or use `softplus`"] : usual);
+  const reads = isNonNegative(range) ? [] : variablesIn(expr);
+  const help =
+    declared(expr, raw, "positive") ??
+    (isNonNegative(range)
+      ? ["add a small number, or use `softplus`"]
+      : reads.length > 0
+        ? [`it can stay as it is where no value of ${reads.map((name) => `\`${name}\``).join(", ")} makes it so; else ${usual.join("")}`]
+        : usual);
   report(env.cx.diagnostics, "GM3019", expr.span, { ...args, problem: isNonNegative(range) ? "may be zero" : "may be negative" }, { help });
   return true;
+}
+
+/** The variables that a value is made of without a net in between: whoever wrote it knows the values that they take. */
+function variablesIn(expr: Expr): readonly string[] {
+  const found = new Set<string>();
+  const visit = (e: Expr): void => {
+    if (e.kind === "variable") found.add(e.variable);
+    if (e.kind === "builtin") e.args.forEach(visit);
+  };
+  visit(expr);
+  return [...found];
 }
 
 function checkProbability(env: Env, entry: Distribution, param: DistributionParameter, expr: Expr): boolean {
@@ -173,6 +192,8 @@ function checkMatrix(env: Env, entry: Distribution, param: DistributionParameter
   const known = factsOf(env.cx, expr);
   const factor = param.domain === "lowerTriangular";
   if (factor ? isFactor(known) : known.matrix.definite) return true;
+  const rows = constantMatrix(expr.kind === "local" ? known.stands : expr);
+  if (rows && (factor ? isFactorOfNumbers(rows) : isDefinite(rows))) return true;
   const { raw, range } = known;
   const args = { param: param.name, dist: entry.name };
   const build = `cholesky_factor(${expr.kind === "param" || expr.kind === "local" ? textOf(expr.span) : "…"})`;

@@ -8,6 +8,7 @@ import type { Span } from "../base/source.js";
 import { didYouMeanHelp } from "../base/suggest.js";
 import type * as ast from "../parser/ast.js";
 import { constantOf, inOrder, namesOf } from "./declaration-order.js";
+import { firstDeclarations } from "./declared-twice.js";
 import { checkDataStarts, declareParams, declareVariables } from "./declare.js";
 import { elaborateDensity } from "./density.js";
 import { type Context, type Env, type LeastCall, newOwner } from "./env.js";
@@ -122,7 +123,7 @@ function elaborateSettled(
 }
 
 function elaborateModel(
-  model: ast.ModelDecl,
+  written: ast.ModelDecl,
   fileScope: Scope,
   set: Readonly<Record<string, StaticValue>>,
   diagnostics: Diagnostics,
@@ -136,7 +137,7 @@ function elaborateModel(
     streams: [],
     params: [],
     starts: [],
-    constrained: constrainedNames(model),
+    constrained: constrainedNames(written),
     nets: [],
     netByName: new Map(),
     instances: new Map(),
@@ -161,18 +162,16 @@ function elaborateModel(
   const env: Env = {
     cx,
     scope,
-    owner: newOwner(model.name.name),
+    owner: newOwner(written.name.name),
     access: { read: () => undefined },
     mode: "net",
-    site: model.name.name,
+    site: written.name.name,
     template: false,
   };
-  const hyper = declareHyper(env, model, set, scope);
+  const hyper = declareHyper(env, written, set, scope);
+  const model = { ...written, members: firstDeclarations(written.members, scope, diagnostics) };
   const define = (name: ast.Ident, entity: Entity): void => {
-    const own = scope.own(name.name);
-    if (own)
-      report(diagnostics, "GM2002", name.span, { what: "name", name: name.name }, { labels: [{ span: own.span, text: "first here" }] });
-    else scope.define(name.name, entity);
+    if (!scope.own(name.name)) scope.define(name.name, entity);
   };
   declareCallables(cx, model, scope, define);
   const ordered = model.members.filter((m) => m.kind === "const" || m.kind === "data" || m.kind === "latent" || m.kind === "param");

@@ -135,10 +135,28 @@ export function wrongInput(call: LayerCall, expected: string, help: readonly str
   return undefined;
 }
 
+/** The `reshape` that makes an image or a sequence of what has fewer axes; a vector is taken for a square picture, grey or of three colours. */
+function axesMissing(input: readonly Dim[], spatial: number): readonly string[] {
+  const sizes = input.map((d) => d.size);
+  const write = (shape: readonly (number | string)[]): readonly string[] => [
+    `give it its axes before: \`|> reshape(${shape.join(", ")})\``,
+  ];
+  if (sizes.length === spatial) return write([...sizes, 1]);
+  const [entries = 0] = sizes;
+  if (spatial !== 2 || sizes.length !== 1) return [];
+  const channels = [1, 3].find((c) => Number.isInteger(Math.sqrt(entries / c)));
+  const side = Math.sqrt(entries / (channels ?? 1));
+  return write(channels === undefined ? ["height", "width", "channels"] : [side, side, channels]);
+}
+
 export function imageOf(call: LayerCall, spatial: number): { readonly space: readonly Dim[]; readonly channels: Dim } | undefined {
   const channels = call.input[call.input.length - 1];
   if (!channels || call.input.length !== spatial + 1) {
-    wrongInput(call, spatial === 2 ? "an image [height, width, channels]" : "a sequence [length, channels]");
+    wrongInput(
+      call,
+      spatial === 2 ? "an image [height, width, channels]" : "a sequence [length, channels]",
+      axesMissing(call.input, spatial),
+    );
     return undefined;
   }
   return { space: call.input.slice(0, -1), channels };

@@ -82,7 +82,7 @@ export interface SettingEntry {
 const settingTable: readonly SettingEntry[] = [
   { name: "optimizer", runtime: "optimizer", doc: "adam(lr = 1e-3), …", kind: "optimizer", scope: "both" },
   { name: "batch", runtime: "batch", doc: "rows a step", kind: "integer", scope: "phase" },
-  { name: "epochs", runtime: "epochs", doc: "passes over the data", kind: "number", scope: "phase" },
+  { name: "epochs", runtime: "epochs", doc: "passes over the data", kind: "positive", scope: "phase" },
   {
     name: "steps",
     runtime: "steps",

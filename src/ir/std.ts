@@ -1,6 +1,7 @@
 /** The standard library, parsed once: the `.gm` files of `std/`, embedded so that the compiler needs no disk. */
 import { Diagnostics } from "../base/report.js";
 import { InternalError } from "../base/internal-error.js";
+import type { SourceFile } from "../base/source.js";
 import type { FileAst } from "../parser/ast.js";
 import { parse } from "../parser/parse.js";
 import { stdSources } from "./std.generated.js";
@@ -15,4 +16,9 @@ export function standardLibrary(): readonly FileAst[] {
     return ast;
   });
   return parsed;
+}
+
+/** Whether a text is one of the library's: the same object, as a file of the project may have the same path. */
+export function isOfLibrary(file: SourceFile): boolean {
+  return stdSources.includes(file);
 }

@@ -142,6 +142,14 @@ function afterStatement(scene: Scene): Diagnostic {
       const help = isTraining ? "commas join settings, and the options of one update" : "statements are separated by nothing, or by `;`";
       return diagnosticOf("GM1001", span, { expected: "a new statement", found }, { help: [help] });
     }
+    case t.For:
+      if (!isTraining) break;
+      return diagnosticOf(
+        "GM1001",
+        span,
+        { expected: "a new statement", found },
+        { help: ["how long it trains is a setting: write `epochs = 10` or `steps = 1000`"] },
+      );
     case t.Bar:
       return diagnosticOf(
         "GM1001",

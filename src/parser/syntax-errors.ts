@@ -204,6 +204,11 @@ function missingExpression(scene: Scene): Diagnostic {
   if (token?.tokenType === t.Plus) help.push("a number is positive without a sign");
   if (token?.tokenType === t.LBrace) help.push("a block must follow a call, as in `repeat(8) { … }`");
   if (token?.tokenType === t.DotDot) help.push("a range has two ends, as in `1..L`");
+  const inIndex = previous?.tokenType === t.LBracket || previous?.tokenType === t.Comma;
+  if (token?.tokenType === t.Colon && inIndex)
+    help.push(
+      "a range has both its ends, counted from 1: `h[1..T, 1..3]` takes all T positions of the first axis, and three of the second",
+    );
   const place = previous && token?.firstOnLine === false ? tokenSpan(file, token) : placeOf(scene);
   return diagnosticOf("GM1004", place, { after: afterPhrase(previous), found: foundPhrase(token) }, { help });
 }

@@ -67,6 +67,7 @@ describe("wrong usage ends with 2 and a way out", () => {
     [["train", "x.gm", "--engine", "onyx"], "GM5302", "expected one of auto, webgpu, tfjs:node-gpu, onnx"],
     [["compile", "x.gm", "--set", "H"], "GM5302", "NAME=VALUE"],
     [["compile", "x.gm", "--check", "--watch"], "GM5302", "leave one of them out"],
+    [["compile", "x.gm", "y.gm", "--out", "one.ts"], "GM5302", "name a folder: --out one.ts/"],
     [["compile", "x.gm", "--emit", "wasm"], "GM5302", "ts, js"],
     [["doctor", "now"], "GM5302", "gmc doctor --help"],
   ])("%j", async (args, code, text) => {

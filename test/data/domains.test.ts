@@ -303,7 +303,10 @@ describe("domains", () => {
     for (const spec of [binary([2]), unit([2]), count([2]), real([2])]) {
       const { message, help } = mistake(() => bindOne(spec, f32([2, 2], [0, 1, NaN, 1])));
       expect(message).toContain("found no number (a missing value) in file.npy, train row 2, entry 1 of 2");
-      expect(help).toEqual([
+      // alone, the variable has nothing that it could be filled in from
+      expect(help).toEqual([expect.stringContaining("fill")]);
+      const two = raw({ x: field({ train: f32([2, 2], [0, 1, NaN, 1]) }), y: field({ train: f32([2], [0, 1]) }) }, ["x", "y"]);
+      expect(mistake(() => bindData(two, [{ x: spec, y: real([]) }])).help).toEqual([
         expect.stringContaining("fill"),
         `or declare the variable as one that may be missing in a row, unless an energy defines it: data x : ${spec.domain}[2]?`,
       ]);
@@ -316,7 +319,9 @@ describe("domains", () => {
     expect(oneBased.message).toContain("expected a category 0..2, found 3");
     expect(oneBased.help[0]).toContain("subtract 1");
     expect(held(bindOne(optional(category(3)), i32([2], [-1, 2])))).toEqual([-1, 2]);
-    expect(mistake(() => bindOne(category(3), i32([2], [-1, 2]))).help[0]).toContain("category[3]?");
+    const labelled = raw({ x: field({ train: f32([2], [0, 1]) }), y: field({ train: i32([2], [-1, 2]) }) }, ["x", "y"]);
+    expect(mistake(() => bindData(labelled, [{ x: real([]), y: category(3) }])).help[0]).toContain("category[3]?");
+    expect(mistake(() => bindOne(category(3), i32([2], [-1, 2]))).help[0]).toContain("leave rows");
     // Codes of other splits follow the training labels, not their own order.
     const data = bindOne(category(2), i32([2], [0, 1], ["cat", "dog"]), {}, i32([2], [0, 0], ["dog"]));
     expect(held(data, "test")).toEqual([1, 1]);

@@ -82,7 +82,7 @@ describe("npy", () => {
 
   it("refuses trailing bytes", () => {
     const error = caught(() => parseNpy({ path: "long.npy", bytes: Uint8Array.of(...numpyFile("f4"), 7) }));
-    expect(error.message).toContain("1 more bytes");
+    expect(error.message).toContain("1 more byte");
   });
 
   it("turns a matrix that is stored by columns", () => {
@@ -204,7 +204,12 @@ describe("IDX", () => {
     expect(caught(() => parseIdx({ path: "a", bytes: changed(3, 0) })).code).toBe("GM5003");
     expect(caught(() => parseIdx({ path: "a", bytes: changed(3, 200) })).code).toBe("GM5003");
     expect(caught(() => parseIdx({ path: "a", bytes: changed(4, 255) })).code).toBe("GM5008");
-    expect(caught(() => parseIdx({ path: "a", bytes: Uint8Array.of(...idxBytes, 0) })).code).toBe("GM5003");
+    expect(caught(() => parseIdx({ path: "a", bytes: Uint8Array.of(...idxBytes, 0) }))).toMatchObject({
+      code: "GM5003",
+      help: [expect.stringContaining("cut it off there")],
+    });
+    expect(caught(() => parseNpy({ path: "a.npy", bytes: Uint8Array.from(Buffer.from("hello world")) })).help.join()).toContain("np.save");
+    expect(caught(() => parseNpy({ path: "a.npy", bytes: Uint8Array.of(0x93, ...Buffer.from("NUMPY"), 9, 0) })).help).toHaveLength(1);
     expect(caught(() => parseIdx({ path: "a.idx", bytes: Uint8Array.from(gzipSync(idxBytes)) })).help[0]).toContain(".gz");
   });
 });

@@ -113,8 +113,17 @@ describe("imports", () => {
     const { text } = elaborateText(model('import "nets.gm"', "objective o = sum(f(x))"), {
       files: { "nets.gm": "net f(x) = x |> dens(4)" },
     });
-    expect(text).toContain("--> test.gm:3:19");
-    expect(text).toContain("nets.gm:1:17");
+    expect(text).toContain("--> nets.gm:1:17");
+    expect(text).toContain("test.gm:3:19");
+  });
+
+  test("what is wrong with an imported template is told once, however often it is used", () => {
+    const uses = "objective o = sum(f(x)) + sum(x |> f)\n objective o2 = sum(x |> g)";
+    const { diagnostics } = elaborateText(model('import "nets.gm"', uses), {
+      files: { "nets.gm": "net f(x) = x |> dense(oops) |> tanh\nnet g(x) = x |> f |> f" },
+    });
+    expect(diagnostics.list.map((d) => d.code)).toEqual(["GM2001"]);
+    expect(diagnostics.list[0]?.labels.map((l) => l.span.file.path)).toEqual(["nets.gm", "test.gm"]);
   });
 
   test("names of the library may be reused", () => {

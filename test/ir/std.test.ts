@@ -2,6 +2,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { stdSources } from "../../src/ir/std.generated.js";
+import { format } from "../../src/parser/format.js";
 import { elaborateText } from "./support.js";
 
 test("the embedded library is that of std/", () => {
@@ -10,6 +11,10 @@ test("the embedded library is that of std/", () => {
     .sort()
     .map((name) => ({ path: `std/${name}`, text: readFileSync(`std/${name}`, "utf8") }));
   expect(stdSources).toEqual(onDisk);
+});
+
+test.each(stdSources.map((file) => [file.path, file]))("%s is formatted", (_, file) => {
+  expect(format(file)).toBe(file.text);
 });
 
 const model = (body: string, objective = "ELBO(p, q)"): string => `model M(D = 6, Z = 4) {

@@ -174,9 +174,11 @@ describe("pictures", () => {
     mkdirSync(join(base, "p"));
     write(base, "p/a.png", png(4, 4, false, 100));
     write(base, "p/b.png", png(8, 2, false, 100));
-    expect(await mistake(() => loadDataset("x=p", [{ x: byte([4, 4]) }], { base }))).toMatchObject({ code: "GM5027" });
+    write(base, "p/c.png", png(8, 2, false, 100));
+    const several = await mistake(() => loadDataset("x=p", [{ x: byte([2, 8]) }], { base }));
+    expect(several).toMatchObject({ code: "GM5027", help: ["bring them to one size with :size=2x8"] });
     const data = await loadDataset("x=p/:size=2x2", [{ x: byte([2, 2]) }], { base });
-    expect(Array.from(data.streams[0]!.splits.train.columns["x"]!.source)).toEqual(Array(8).fill(100));
+    expect(Array.from(data.streams[0]!.splits.train.columns["x"]!.source)).toEqual(Array(12).fill(100));
   });
 
   it("averages areas when it resizes", async () => {

@@ -107,6 +107,14 @@ describe("weights", () => {
   });
 });
 
+test("rows and entries of nested lists are counted from 1", async () => {
+  const rows = [...Array(5).keys()].map((i) => [i, 1]);
+  const at = (row: unknown): unknown[] => rows.with(4, row as number[]);
+  await refused("GM4004", /^row 5 of `x` has 1 entry, others have 2/, () =>
+    loadTrained(model, folder, { data: { x: at([1]) as never, y }, engine }),
+  );
+});
+
 describe("sample", () => {
   const given = (value: unknown) => trained.sample(3, { given: { y: value as number } });
   it("holds a condition at rows in any form, or at one number", async () => {

@@ -39,7 +39,9 @@ export async function compileCommand(files: readonly string[], flags: CompileFla
       "leave one of them out",
     ]);
   if (flags.out !== undefined && flags.out !== "-" && files.length > 1 && !isFolder(flags.out)) {
-    throw new FileError(`--out ${flags.out} is one file, and ${files.length} models were given`, [`name a folder: --out ${flags.out}/`]);
+    throw new UsageError("GM5302", `--out ${flags.out} is one file, and ${files.length} models were given`, [
+      `name a folder: --out ${flags.out}/`,
+    ]);
   }
   if (flags.json && (flags.out === "-" || flags.dump === "js"))
     throw new UsageError(

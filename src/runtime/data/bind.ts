@@ -30,6 +30,12 @@ import { sizeOf } from "../graph/shape.js";
 /** How the model comes to rows of another shape, `[4]` or `[28, 28]`: ways out of GM5021 that whoever binds knows of. */
 export type ResizeHelp = (variable: string, shape: readonly number[]) => readonly string[];
 
+/** What a variable's errors need to know beside its own data. */
+interface Around {
+  readonly alone: boolean;
+  readonly resizeHelp: ResizeHelp;
+}
+
 /** GM5020 to GM5025 where data and model do not fit. */
 export function bindData(given: RawData, streams: readonly StreamSpec[], resizeHelp: ResizeHelp = () => []): Dataset {
   const raw = spreadFamilies(given, streams);
@@ -37,7 +43,8 @@ export function bindData(given: RawData, streams: readonly StreamSpec[], resizeH
   refuseIdle(raw, new Set(sources.values()));
   checkObserved(raw, streams, sources);
   const notes: string[] = [];
-  const bound = streams.map((spec) => bindStream(raw, spec, sources, notes, resizeHelp));
+  const alone = streams.flatMap((spec) => Object.keys(spec)).length === 1;
+  const bound = streams.map((spec) => bindStream(raw, spec, sources, notes, { alone, resizeHelp }));
   return { name: raw.name, streams: bound, provenance: [...raw.notes, ...notes] };
 }
 
@@ -125,18 +132,12 @@ function nothingFor(raw: RawData, name: string, spec: VariableSpec): GmcError {
   );
 }
 
-function bindStream(
-  raw: RawData,
-  spec: StreamSpec,
-  sources: ReadonlyMap<string, string>,
-  notes: string[],
-  resizeHelp: ResizeHelp,
-): DatasetStream {
+function bindStream(raw: RawData, spec: StreamSpec, sources: ReadonlyMap<string, string>, notes: string[], around: Around): DatasetStream {
   const names = Object.keys(spec);
   const columns: Partial<Record<SplitName, Record<string, Column>>> = {};
   for (const name of names) {
     const field = raw.fields[sources.get(name)!]!;
-    const bound = bindVariable(name, spec[name]!, field, resizeHelp);
+    const bound = bindVariable(name, spec[name]!, field, around);
     notes.push(...field.notes.map((note) => `${name}: ${note}`), ...bound.notes);
     for (const split of splitNames) {
       const column = bound.columns[split];
@@ -190,7 +191,10 @@ function alignedRows(
       ["two data statements declare streams that are not aligned"],
     );
   }
-  if (first === 0) throw new GmcError("GM5024", `${pathOf(raw.fields[sources.get(names[0]!)!]!, split)} has no ${split} rows`);
+  if (first === 0)
+    throw new GmcError("GM5024", `${pathOf(raw.fields[sources.get(names[0]!)!]!, split)} has no ${split} rows`, [
+      "an array of data holds one row or more: see whether what wrote it ended early or chose no rows",
+    ]);
   return first;
 }
 
@@ -198,7 +202,7 @@ function bindVariable(
   name: string,
   spec: VariableSpec,
   given: Field,
-  resizeHelp: ResizeHelp,
+  { alone, resizeHelp }: Around,
 ): { columns: Partial<Record<SplitName, Column>>; notes: readonly string[] } {
   const field = spec.domain === "count" ? given : filled(given);
   const train = field.splits.train;
@@ -212,7 +216,7 @@ function bindVariable(
   }
   const event = train.shape.slice(1);
   if (!sameShape(dropOnes(event), dropOnes(spec.shape))) notes.push(`${name}: ${showShape(event)} read as ${showShape(spec.shape)}`);
-  const place = (split: SplitName): ValuePlace => ({ name, spec, width, path: pathOf(field, split), split });
+  const place = (split: SplitName): ValuePlace => ({ name, spec, width, path: pathOf(field, split), split, alone });
   const statistics = describeValues(place("train"), train, field.options);
   const context = (split: SplitName): ColumnContext => ({
     ...place(split),

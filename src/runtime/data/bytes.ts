@@ -13,12 +13,14 @@ export interface ByteSource {
 /** GM5002: the file ends too early. */
 export function truncated(path: string, offset: number, expected: string, found: string): GmcError {
   return new GmcError("GM5002", `${path}: cut short at byte ${offset}: expected ${expected}, found ${found}`, [
-    "the file is incomplete: copy or download it again",
+    "the file is incomplete: copy, download or write it again",
   ]);
 }
 
+const DAMAGED = ["the file is damaged, or of another format than its name says: copy or write it again"];
+
 /** GM5003: the bytes are not what the format says. */
-export function corrupt(path: string, offset: number, expected: string, found: string, help: readonly string[] = []): GmcError {
+export function corrupt(path: string, offset: number, expected: string, found: string, help: readonly string[] = DAMAGED): GmcError {
   return new GmcError("GM5003", `${path}: wrong content at byte ${offset}: expected ${expected}, found ${found}`, help);
 }
 
@@ -89,7 +91,14 @@ export class ByteCursor {
 
   /** Refuses bytes after the last field. */
   end(what: string): void {
-    if (this.left > 0) throw corrupt(this.path, this.offset, `the end of the file after ${what}`, `${this.left} more bytes`);
+    if (this.left > 0)
+      throw corrupt(
+        this.path,
+        this.offset,
+        `the end of the file after ${what}`,
+        this.left === 1 ? "1 more byte" : `${this.left} more bytes`,
+        ["its header does not count them: write the file again with the sizes of all that it holds, or cut it off there"],
+      );
   }
 
   private need(count: number, what: string): void {

@@ -44,7 +44,12 @@ function translation(context: ColumnContext, array: DataArray): Int32Array | und
 }
 
 function help(context: ColumnContext, array: DataArray, value: number, classes: number): readonly string[] {
-  if (value === -1 || Number.isNaN(value)) return [`a variable with missing values is declared as category[${classes}]?`];
+  if (value === -1 || Number.isNaN(value))
+    return [
+      context.alone
+        ? "leave rows with missing values out of the file"
+        : `a variable with missing values is declared as category[${classes}]?`,
+    ];
   if (context.labels !== undefined)
     return [
       `the training rows have ${context.labels.length} labels: ${context.labels.slice(0, 12).join(", ")}${context.labels.length > 12 ? ", …" : ""}`,

@@ -29,6 +29,8 @@ export interface ValuePlace {
   readonly path: string;
   /** Absent of rows that belong to no data set. */
   readonly split?: SplitName;
+  /** The model has no other data variable: nothing could fill in the rows that miss this one. */
+  readonly alone?: boolean;
 }
 
 export interface ColumnContext extends ValuePlace {
@@ -66,10 +68,12 @@ export function forbidden(
 }
 
 /** What can be done about values that are missing, which no scaling brings into a domain. */
-function waysWithMissing({ name, spec, split }: ValuePlace): readonly string[] {
+function waysWithMissing({ name, spec, split, alone }: ValuePlace): readonly string[] {
   if (split === undefined) return ["leave such rows out, or fill the values in"];
+  const inFile = "leave such rows out of the file, or fill the values in";
+  if (alone === true) return [inFile];
   return [
-    "leave such rows out of the file, or fill the values in",
+    inFile,
     `or declare the variable as one that may be missing in a row, unless an energy defines it: data ${showVariable(name, { ...spec, optional: true })}`,
   ];
 }

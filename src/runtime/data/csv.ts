@@ -54,7 +54,10 @@ export function parseCsv(source: ByteSource, options: CsvOptions = {}): Table {
   const text = decodeText(source);
   const rows = splitRows(path, text, options.delimiter ?? findDelimiter(text));
   const first = rows[0];
-  if (first === undefined) throw new GmcError("GM5006", `${path}: the table is empty`);
+  if (first === undefined)
+    throw new GmcError("GM5006", `${path}: the table is empty`, [
+      "a table holds a line of cells for each row, names of the columns above them if you like",
+    ]);
   const width = first.cells.length;
   for (const row of rows) {
     if (row.cells.length !== width) {

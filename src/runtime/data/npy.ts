@@ -35,7 +35,9 @@ export function parseNpy(source: ByteSource): DataArray {
   const cursor = new ByteCursor(source);
   const magic = cursor.take(6, "the npy magic number");
   if (magic[0] !== 0x93 || String.fromCharCode(...magic.subarray(1)) !== "NUMPY") {
-    throw corrupt(source.path, 0, "the npy magic number (93 4e 55 4d 50 59)", showBytes(magic));
+    throw corrupt(source.path, 0, "the npy magic number (93 4e 55 4d 50 59)", showBytes(magic), [
+      "write it with `np.save`; a .csv, .idx or .png file is read by its ending",
+    ]);
   }
   const major = cursor.u8("the format version");
   const minor = cursor.u8("the format version");

@@ -33,7 +33,7 @@ export function readPictureFolder(folder: string, size?: readonly [number, numbe
   if (other >= 0) {
     const show = (i: number): string => `${files[i]!.path} is ${pictures[i]!.height} x ${pictures[i]!.width}`;
     throw new GmcError("GM5027", `the pictures of a folder must have one size: ${show(0)}, ${show(other)} (height x width)`, [
-      "bring them to one size with :size=28x28",
+      `bring them to one size with :size=${commonestSize(pictures)}`,
     ]);
   }
   const channels = pictures.some((picture) => picture.channels === 3) ? 3 : 1;
@@ -42,6 +42,13 @@ export function readPictureFolder(folder: string, size?: readonly [number, numbe
   const width = first.height * first.width * channels;
   pictures.forEach((picture, i) => data.set(picture.channels === channels ? picture.data : repeatGrey(picture.data), i * width));
   return { pictures: { shape, dtype: "u8", data }, labels: labelsOf(files.map((file) => file.label)) };
+}
+
+/** `28x28`: the height and width that most pictures have; of several, those of the first. */
+function commonestSize(pictures: readonly Picture[]): string {
+  const counts = new Map<string, number>();
+  for (const { height, width } of pictures) counts.set(`${height}x${width}`, (counts.get(`${height}x${width}`) ?? 0) + 1);
+  return [...counts].reduce((most, each) => (each[1] > most[1] ? each : most))[0];
 }
 
 function listPictures(folder: string): readonly { readonly path: string; readonly label: string }[] {

@@ -141,21 +141,31 @@ function toDataArray(name: string, spec: Pick<VariableSpec, "shape">, given: Arr
   for (let level: Nested | readonly Nested[] | undefined = given; Array.isArray(level); level = (level as readonly Nested[])[0])
     shape.push(level.length);
   const data = new Float64Array(sizeOf(shape));
-  let at = 0;
-  const fill = (value: Nested, depth: number, path: string): void => {
+  let filled = 0;
+  const fill = (value: Nested, at: readonly number[]): void => {
+    const { length: depth } = at;
     if (typeof value === "number") {
       if (depth !== shape.length)
-        throw new GmcError("GM4004", `\`${name}\`${path} is a number where a list of ${shape[depth]} was expected`);
-      data[at++] = value;
+        throw new GmcError("GM4004", `${placeIn(name, at)} is a number where a list of ${shape[depth]} was expected`);
+      data[filled++] = value;
       return;
     }
-    if (!Array.isArray(value)) throw new GmcError("GM4004", `\`${name}\`${path} is ${shown(value)}, where a number was expected`);
+    if (!Array.isArray(value)) throw new GmcError("GM4004", `${placeIn(name, at)} is ${shown(value)}, where a number was expected`);
     if (value.length !== shape[depth])
-      throw new GmcError("GM4004", `\`${name}\`${path} has ${value.length} entries, others have ${shape[depth]}`);
-    value.forEach((v, i) => fill(v, depth + 1, `${path}[${i}]`));
+      throw new GmcError(
+        "GM4004",
+        `${placeIn(name, at)} has ${value.length} ${value.length === 1 ? "entry" : "entries"}, others have ${shape[depth]}`,
+      );
+    value.forEach((v, i) => fill(v, [...at, i]));
   };
-  fill(given, 0, "");
+  fill(given, []);
   return { shape, dtype: "f64", data };
+}
+
+/** `row 5 of `x``, `row 5, entry 2, 3 of `x``: counted from 1, as in all messages. */
+function placeIn(name: string, [row, ...entry]: readonly number[]): string {
+  if (row === undefined) return `\`${name}\``;
+  return `row ${row + 1}${entry.length > 0 ? `, entry ${entry.map((i) => i + 1).join(", ")},` : ""} of \`${name}\``;
 }
 
 /** Whatever a caller without types hands over. */
