@@ -60,7 +60,6 @@ export function closeKl(context: DeriveContext, node: Averaged, notes: Estimator
   const { closed, left } = closeOutside(around, node.weight, [], node.body);
   // one whose prior reads what is drawn inside of the sum stands there
   const body = left && (node.local ? left : closeWithin({ ...around, chain: linksOf(context, node), factors: [] }, [node.weight], left));
-  if (!node.local && body) noteSampled({ ...around, node: { ...node, body } }, [node.weight]);
   if (closed.length === 0) return body === node.body || !body ? node : { ...node, body };
   const kept: readonly Term[] = body ? [{ scale: 1, factors: [], quantity: { ...node, body } }] : [];
   return { kind: "sum", terms: [...kept, ...closed], span: node.span };
