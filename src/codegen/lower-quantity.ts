@@ -142,11 +142,33 @@ function lowerPart(scope: QuantityScope, quantity: Quantity): TensorValue {
   if (quantity.kind === "value") return namedValue(scope, quantity.expr, true);
   const marginal = quantity.kind === "gaussianMarginal" ? undefined : marginalOf(scope.context, quantity);
   if (marginal) return lowerMarginal(scope, quantity, marginal);
+  if (isOneValue(quantity)) {
+    const value = lowerQuantity(scope, quantity);
+    // within a family of samples it is a part of each
+    if (value.lead.plates.size > 0) return value;
+    const { span } = "span" in quantity ? quantity : quantity.kind === "apply" ? quantity.expr : scope.context.model;
+    return { ...value, js: termOf(scope, shortened(quantityText(scope.context, quantity)), span, value) };
+  }
   if (quantity.kind !== "expect" || !isOfValues(quantity)) return lowerQuantity(scope, quantity);
   const value = lowerQuantity({ ...scope, unnamed: true }, quantity);
   // within a family of samples it is no quantity of its own
   const within = value.lead.plates.size > 0 ? { ...scope, enumerating: true } : scope;
   return { ...value, js: termOf(within, quantityText(scope.context, quantity), quantity.span, value) };
+}
+
+/** What is no sum of the log-densities in it: a maximum, the log of a sum or of a mean, a function of some. */
+function isOneValue(q: Quantity): boolean {
+  switch (q.kind) {
+    case "apply":
+    case "eliminate":
+      return true;
+    case "enumerate":
+      return q.op !== "expect";
+    case "expect":
+      return q.plate !== undefined && q.body.kind === "reduce" && q.body.op !== "sum" && q.body.op !== "mean";
+    default:
+      return false;
+  }
 }
 
 /** The log of a sum over states, with a name as a log-density. */
@@ -254,7 +276,9 @@ function namedValue(scope: QuantityScope, expr: Expr, term = false): TensorValue
   const value = tensorValue(lowerExpr(scope, expr));
   // what a template of the standard library says is not to be found in the model
   if (scope.unnamed || !["builtin", "netCall", "layer"].includes(expr.kind) || expr.span.file.path.startsWith("std/")) return value;
-  const text = textOf(expr.span).replace(/\s+/gu, " ");
-  const label = text.length > 60 ? `${text.slice(0, 59)}…` : text;
+  const label = shortened(textOf(expr.span).replace(/\s+/gu, " "));
   return { ...value, js: termOf(term ? scope : { ...scope, enumerating: true }, label, expr.span, value) };
 }
+
+/** As long as a column of metrics can be. */
+const shortened = (text: string): string => (text.length > 60 ? `${text.slice(0, 59)}…` : text);
