@@ -152,10 +152,7 @@ export function iwae(w: Weights, x: Tensor, key: Key, k: number): Tensor {
     sum(bernoulli.logProb(x, { logits: decoder(w.decoder, z) }), [-1]),
   ); // [k, B]
   const logQz = term("log q(z | x)", "vamp_vae.gm:26", sum(normal.logProb(z, e), [-1])); // [k, B]
-  const logW = sub(
-    add(term("log sum[c](exp(log p(c) + log p(z[i] | c)))", "objectives.gm:11", logSumExp(logJoint, [0])), logPx),
-    logQz,
-  ); // [k, B]
+  const logW = sub(add(logSumExp(logJoint, [0]), logPx), logQz); // [k, B]
   return logMeanExp(logW, [0]); // [B]
 }
 
