@@ -150,6 +150,7 @@ export function sampleQ(w: Weights, key: Key, B: Rows, given: Readonly<Record<st
  * z[1]: reparam (a sample of Normal is a differentiable function of its parameters)
  * z[2]: reparam (a sample of Normal is a differentiable function of its parameters)
  * z[2]: closed-form KL (KL between Normal and Normal, a plain term of the objective)
+ * z[1]: sampled KL (the prior of `z[1]` reads `z[2]`, which q draws from it)
  * Evidence lower bound: log p(x) - KL(q(z | x), p(z | x)). With beta other than 1 the weighted bound of the beta-VAE, and with a schedule KL warm-up.
  * Kingma & Welling 2014, eq. 3; Higgins et al. 2017, eq. 4; Bowman et al. 2016, section 3.1.
  */

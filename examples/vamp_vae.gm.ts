@@ -100,6 +100,7 @@ export function sampleQ(w: Weights, key: Key, B: Rows, given: Readonly<Record<st
 /**
  * ELBO(p, q) per example  vamp_vae.gm:30
  * z: reparam (a sample of Normal is a differentiable function of its parameters)
+ * z: sampled KL (the prior of `z` is a sum over `c`, and KL to a mixture has no closed form)
  * Evidence lower bound: log p(x) - KL(q(z | x), p(z | x)). With beta other than 1 the weighted bound of the beta-VAE, and with a schedule KL warm-up.
  * Kingma & Welling 2014, eq. 3; Higgins et al. 2017, eq. 4; Bowman et al. 2016, section 3.1.
  */
@@ -121,8 +122,10 @@ export function elbo(w: Weights, x: Tensor, key: Key): Tensor {
     sum(normal.logProb(z, { loc: take(e2.loc, c, 0), scale: take(e2.scale, c, 0) }), [-1]),
   ); // [K, B]
   const logJoint = add(logPc, logPz); // [K, B]
+  const logPz2 = term("log p(z)", "vamp_vae.gm:20", logSumExp(logJoint, [0])); // [B]
   const logQz = term("log q(z | x)", "vamp_vae.gm:26", sum(normal.logProb(z, e), [-1])); // [B]
-  return sub(add(logPx, logSumExp(logJoint, [0])), logQz); // [B]
+  const klZ = term("KL(q(z | x), p(z)), sampled", "vamp_vae.gm:20", sub(logQz, logPz2)); // [B]
+  return sub(logPx, klZ); // [B]
 }
 
 /**

@@ -16,6 +16,7 @@ import { lowerElimination } from "./lower-elimination.js";
 import { lowerExpr, lowerGrad } from "./lower-expr.js";
 import { conditionalText, lowerFactor, lowerKl, lowerLogDet } from "./lower-factor.js";
 import { lowerGaussianMarginal } from "./lower-gaussian.js";
+import { type Marginal, marginalOf } from "./marginal-names.js";
 import { quantityText } from "./mathtext.js";
 import { lowerByRow, weighKnown } from "./lower-missing.js";
 import { type SampledRate, sampledRates } from "./sampled-rates.js";
@@ -84,7 +85,7 @@ export function lowerQuantity(scope: QuantityScope, q: Quantity): TensorValue {
 
 function lowerSum(scope: QuantityScope, terms: readonly Term[]): TensorValue {
   if (terms.length === 0) return { kind: "tensor", js: num(0), shape: [], lead: NO_LEAD };
-  const rates = sampledRates(scope.drawn, terms);
+  const rates = sampledRates(scope.context, scope.drawn, terms);
   const values = terms.flatMap((t) => {
     if (rates.some(({ own }) => own === t)) return [];
     const rate = rates.find(({ prior }) => prior === t);
@@ -105,13 +106,13 @@ function lowerSum(scope: QuantityScope, terms: readonly Term[]): TensorValue {
 const TERMS = 16;
 
 /** log q - log p of a layer, with a name: a sample of its KL. */
-function lowerRate(scope: QuantityScope, { prior, own }: SampledRate): TensorValue {
-  const logP = lowerFactor(scope, prior.quantity);
+function lowerRate(scope: QuantityScope, { prior, own, priorText, at }: SampledRate): TensorValue {
+  const logP = lowerPart(scope, prior.quantity);
   const logQ = lowerFactor(scope, own.quantity);
   const lead = joinLeads([logP.lead, logQ.lead]);
   const difference = call("sub", logQ.js, logP.js);
-  const label = `KL(${conditionalText(scope.context, own.quantity)}, ${conditionalText(scope.context, prior.quantity)}), sampled`;
-  const js = termOf(scope, label, prior.quantity.span, { js: difference, lead });
+  const label = `KL(${conditionalText(scope.context, own.quantity)}, ${priorText}), sampled`;
+  const js = termOf(scope, label, at.span, { js: difference, lead });
   const rate = scope.writer.bind(`kl${capital(own.quantity.variable)}`, { kind: "tensor", js, shape: [], lead }) as TensorValue;
   const factors = own.factors.map((f) => tensorValue(lowerExpr(scope, f)));
   return {
@@ -139,11 +140,42 @@ function lowerTerm(scope: QuantityScope, term: Term, alone: boolean): TensorValu
  */
 function lowerPart(scope: QuantityScope, quantity: Quantity): TensorValue {
   if (quantity.kind === "value") return namedValue(scope, quantity.expr, true);
+  const marginal = quantity.kind === "gaussianMarginal" ? undefined : marginalOf(scope.context, quantity);
+  if (marginal) return lowerMarginal(scope, quantity, marginal);
+  if (isOneValue(quantity)) {
+    const value = lowerQuantity(scope, quantity);
+    // within a family of samples it is a part of each
+    if (value.lead.plates.size > 0) return value;
+    const { span } = "span" in quantity ? quantity : quantity.kind === "apply" ? quantity.expr : scope.context.model;
+    return { ...value, js: termOf(scope, shortened(quantityText(scope.context, quantity)), span, value) };
+  }
   if (quantity.kind !== "expect" || !isOfValues(quantity)) return lowerQuantity(scope, quantity);
   const value = lowerQuantity({ ...scope, unnamed: true }, quantity);
   // within a family of samples it is no quantity of its own
   const within = value.lead.plates.size > 0 ? { ...scope, enumerating: true } : scope;
   return { ...value, js: termOf(within, quantityText(scope.context, quantity), quantity.span, value) };
+}
+
+/** What is no sum of the log-densities in it: a maximum, the log of a sum or of a mean, a function of some. */
+function isOneValue(q: Quantity): boolean {
+  switch (q.kind) {
+    case "apply":
+    case "eliminate":
+      return true;
+    case "enumerate":
+      return q.op !== "expect";
+    case "expect":
+      return q.plate !== undefined && q.body.kind === "reduce" && q.body.op !== "sum" && q.body.op !== "mean";
+    default:
+      return false;
+  }
+}
+
+/** The log of a sum over states, with a name as a log-density. */
+function lowerMarginal(scope: QuantityScope, quantity: Quantity, { density, variables, text, at }: Marginal): TensorValue {
+  const value = lowerQuantity(scope, quantity);
+  const named: TensorValue = { ...value, js: termOf(scope, `log ${text}`, at.span, value) };
+  return scope.enumerating ? named : (scope.writer.bind(`log${capital(density)}${variables.join("")}`, named) as TensorValue);
 }
 
 /** Draws and expressions alone. */
@@ -244,7 +276,9 @@ function namedValue(scope: QuantityScope, expr: Expr, term = false): TensorValue
   const value = tensorValue(lowerExpr(scope, expr));
   // what a template of the standard library says is not to be found in the model
   if (scope.unnamed || !["builtin", "netCall", "layer"].includes(expr.kind) || expr.span.file.path.startsWith("std/")) return value;
-  const text = textOf(expr.span).replace(/\s+/gu, " ");
-  const label = text.length > 60 ? `${text.slice(0, 59)}…` : text;
+  const label = shortened(textOf(expr.span).replace(/\s+/gu, " "));
   return { ...value, js: termOf(term ? scope : { ...scope, enumerating: true }, label, expr.span, value) };
 }
+
+/** As long as a column of metrics can be. */
+const shortened = (text: string): string => (text.length > 60 ? `${text.slice(0, 59)}…` : text);

@@ -205,7 +205,7 @@ export interface RowMetric<S extends WeightSpecs = WeightSpecs, D extends string
    * reads is too low.
    */
   readonly impossible?: "positive" | "negative";
-  /** "lower bound", "upper bound" (also "… up to the error of log Z"), "exact", "estimate": what the number is to the quantity that its name promises. */
+  /** "lower bound", "upper bound" (also "… of 0.5 log p", "… up to the error of log Z"), "exact", "estimate": what the number is to the quantity that its name promises. */
   readonly bound?: string;
   /** Where masked layers have several orders: p is the mean over so many. */
   readonly orders?: number;

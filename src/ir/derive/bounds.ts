@@ -8,14 +8,23 @@ import { quantityChildren, termsOf, walkQuantity } from "../quantity-walk.js";
 import type { Expr } from "../types.js";
 import { type DeriveContext, densityOf, flowOf } from "./context.js";
 import { flowChain } from "./flow-change.js";
-import { withoutScale } from "./units.js";
+import { isUnit, type Scaled, withoutScale } from "./units.js";
 
 /**
  * "exact", "lower bound" of log p (an upper one of its negative), "estimate"; undefined where no log-density is in it. A bound whose log Z is
- * estimated is one "up to the error of log Z", a constant factor leaves it one.
+ * estimated is one "up to the error of log Z". A constant factor that is no change of unit leaves it a bound of that multiple, "lower bound of 0.5 log p":
+ * half of a negative bound lies above it, and may lie above log p.
  */
 export function boundOf(context: DeriveContext, measured: Quantity, outer: 1 | -1): string | undefined {
   const { scale, quantity } = withoutScale(measured);
+  const bound = unscaledBound(context, { scale, quantity }, outer);
+  return isUnit(scale) || !bound?.includes(" bound") ? bound : bound.replace(" bound", ` bound of ${multiple(outer * scale)} log p`);
+}
+
+/** Four digits. */
+const multiple = (scale: number): string => String(Number(scale.toPrecision(4)));
+
+function unscaledBound(context: DeriveContext, { scale, quantity }: Scaled, outer: 1 | -1): string | undefined {
   const sign = scale < 0 ? -outer : outer;
   let sampled = false;
   let density = false;

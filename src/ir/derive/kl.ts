@@ -6,10 +6,11 @@
  * the rest is the KL. In which order q draws what does not depend on each other makes no difference.
  */
 import type { EstimatorNote, Factor, Quantity, Term } from "../quantity.js";
-import { termsOf } from "../quantity-walk.js";
+import { termsOf, walkQuantity } from "../quantity-walk.js";
 import type { Expr } from "../types.js";
 import { distExprs } from "../walk.js";
 import { type DeriveContext, densityOf, parentsOf, variablesIn } from "./context.js";
+import { sampledKlNotes } from "./kl-sampled.js";
 import { readsItself } from "./own-reads.js";
 
 /** Families whose KL to a member of the same family is in the runtime (`klNormal`, …); a test holds the list against it. */
@@ -45,19 +46,42 @@ export function closedFormKl(q: string, p: string): string | undefined {
 }
 
 type Averaged = Extract<Quantity, { kind: "expect" | "enumerate" }>;
-type Expectation = Extract<Quantity, { kind: "expect" }>;
 
 export function closeKl(context: DeriveContext, node: Averaged, notes: EstimatorNote[]): Quantity {
+  const around = { context, node, notes };
   if (node.kind === "expect") {
     if (node.plate) return node;
-    const steps = node.steps.flatMap((s) => (s.kind === "factor" && !s.local ? [s.factor] : []));
-    return { ...node, body: closeWithin(context, node, steps, [], node.body, notes) };
+    const drawn = node.steps.flatMap((s) => (s.kind === "factor" && !s.local ? [s.factor] : []));
+    const body = closeWithin({ ...around, chain: linksOf(context, node), factors: [] }, drawn, node.body);
+    noteSampled({ ...around, node: { ...node, body } }, drawn);
+    return body === node.body ? node : { ...node, body };
   }
   if (node.weight?.kind !== "factor") return node;
-  const { closed, left } = closeOutside(context, node, node.weight, [], node.body, notes);
-  if (closed.length === 0) return node;
-  const kept: readonly Term[] = left ? [{ scale: 1, factors: [], quantity: { ...node, body: left } }] : [];
+  const { closed, left } = closeOutside(around, node.weight, [], node.body);
+  // one whose prior reads what is drawn inside of the sum stands there
+  const body = left && (node.local ? left : closeWithin({ ...around, chain: linksOf(context, node), factors: [] }, [node.weight], left));
+  if (closed.length === 0) return body === node.body || !body ? node : { ...node, body };
+  const kept: readonly Term[] = body ? [{ scale: 1, factors: [], quantity: { ...node, body } }] : [];
   return { kind: "sum", terms: [...kept, ...closed], span: node.span };
+}
+
+function noteSampled({ context, node, notes }: Around, drawn: readonly Factor[]): void {
+  const chain: Link[] = [];
+  walkQuantity(node, (q) => {
+    if (q.kind === "expect" || (q.kind === "enumerate" && q.op === "expect")) chain.push(...linksOf(context, q));
+  });
+  const rules = {
+    standsForItself,
+    closes: (q: Factor, p: Factor): boolean => closedFormKl(q.dist.dist, p.dist.dist) !== undefined && !readsItself(context, q),
+    followsFrom: (variable: string): ReadonlySet<string> => followersOf(chain, variable),
+  };
+  notes.push(...sampledKlNotes(context, drawn, node.body, rules));
+}
+
+interface Around {
+  readonly context: DeriveContext;
+  readonly node: Averaged;
+  readonly notes: EstimatorNote[];
 }
 
 /**
@@ -65,27 +89,26 @@ export function closeKl(context: DeriveContext, node: Averaged, notes: Estimator
  * `left`: the body without the pairs, undefined where nothing else is in it.
  */
 function closeOutside(
-  context: DeriveContext,
-  node: Averaged,
+  around: Around,
   weight: Factor,
   inside: readonly string[],
   body: Quantity,
-  notes: EstimatorNote[],
 ): { readonly closed: readonly Term[]; readonly left: Quantity | undefined } {
+  const { context, node } = around;
   const drawn = plainDraws(body);
   const own = [weight.variable, ...variablesIn(context, distExprs(weight.dist))];
   if (drawn && !own.some((v) => drawn.includes(v)) && (body.kind === "expect" || body.kind === "enumerate")) {
-    const inner = closeOutside(context, node, weight, [...inside, ...drawn], body.body, notes);
+    const inner = closeOutside(around, weight, [...inside, ...drawn], body.body);
     return { closed: inner.closed, left: inner.left && { ...body, body: inner.left } };
   }
   const follows = new Set([weight.variable, ...inside]);
-  const { rest, closed } = closePairs(context, node, [weight], () => follows, termsOf(body), notes);
+  const { rest, closed } = closePairs(around, [weight], () => follows, termsOf(body));
   const found: Term[] = [...closed];
   const left = rest.flatMap((t): readonly Term[] => {
     if (closed.includes(t)) return [];
     // averages of one sum may hold pairs each
     if (t.quantity === body || t.factors.length > 0 || !plainDraws(t.quantity)) return [t];
-    const inner = closeOutside(context, node, weight, inside, t.quantity, notes);
+    const inner = closeOutside(around, weight, inside, t.quantity);
     found.push(...inner.closed.map((c) => ({ ...c, scale: c.scale * t.scale })));
     return inner.closed.length === 0 ? [t] : inner.left ? [{ ...t, quantity: inner.left }] : [];
   });
@@ -102,25 +125,68 @@ function plainDraws(quantity: Quantity): readonly string[] | undefined {
   return names.every((n) => n !== undefined) ? names : undefined;
 }
 
+/** One thing that an average binds: what of, by name. Undefined: it may be made of anything that stands before. */
+interface Link {
+  readonly variables: readonly string[];
+  readonly reads: readonly string[] | undefined;
+}
+
+/** What an average of one sample or over states binds, in order. */
+function linksOf(context: DeriveContext, node: Averaged): readonly Link[] {
+  const reads = (inputs: readonly Expr[], at: ReadonlyMap<string, Expr>): readonly string[] =>
+    [...variablesIn(context, inputs)].flatMap((read) => {
+      const value = at.get(read);
+      return value ? [read, ...variablesIn(context, [value])] : [read];
+    });
+  const ofFactor = (f: Factor): Link => ({ variables: [f.variable], reads: reads(distExprs(f.dist), f.at) });
+  if (node.kind === "enumerate") {
+    if (node.local) return [{ variables: [], reads: undefined }];
+    return [node.weight?.kind === "factor" ? ofFactor(node.weight) : { variables: [node.variable], reads: undefined }];
+  }
+  return node.steps.map((s): Link => {
+    switch (s.kind) {
+      case "factor":
+        return s.local ? { variables: [], reads: undefined } : ofFactor(s.factor);
+      case "bind":
+        return { variables: [s.variable], reads: reads([s.value], s.at) };
+      case "data":
+        return { variables: s.local ? [] : [s.variable], reads: undefined };
+      case "energy":
+      case "gaussian":
+        return { variables: s.variables.flatMap((v) => (v.local ? [] : [v.variable])), reads: undefined };
+      case "distribution":
+        return { variables: [], reads: undefined };
+    }
+  });
+}
+
+interface Inside extends Around {
+  /** What is bound from the node on. */
+  readonly chain: readonly Link[];
+  /** What multiplies the body. */
+  readonly factors: readonly Expr[];
+}
+
 /**
- * The body of an expectation, and of the sums over states in it, which are expectations too: there each state has a KL of its own. `states` draws
- * what is summed over around `body`.
+ * The body of an average, and of the averages in it: sums over states, each of which has a KL of its own, and draws of one sample. What they bind may
+ * follow from what `drawn` draws.
  */
-function closeWithin(
-  context: DeriveContext,
-  node: Expectation,
-  drawn: readonly Factor[],
-  states: readonly Factor[],
-  body: Quantity,
-  notes: EstimatorNote[],
-): Quantity {
-  const follows = (variable: string): ReadonlySet<string> => drawnFrom(context, node, states, variable);
-  const { rest, closed } = closePairs(context, node, drawn, follows, termsOf(body), notes);
+function closeWithin(around: Inside, drawn: readonly Factor[], body: Quantity): Quantity {
+  const { context, node, chain, factors } = around;
+  if (drawn.length === 0) return body;
+  const known = new Map(drawn.map((f) => [f.variable, followersOf(chain, f.variable)]));
+  const follows = (variable: string): ReadonlySet<string> => known.get(variable) ?? followersOf(chain, variable);
+  const { rest, closed } = closePairs(around, drawn, follows, termsOf(body));
   let inner = false;
   const terms = rest.map((t): Term => {
     const q = t.quantity;
-    if (q.kind !== "enumerate" || q.op !== "expect" || q.local || q.weight?.kind !== "factor") return t;
-    const closedBody = closeWithin(context, node, drawn, [...states, q.weight], q.body, notes);
+    const plain = q.kind === "enumerate" ? q.op === "expect" : q.kind === "expect" && !q.plate && !q.surrogate;
+    if (!plain || (q.kind !== "enumerate" && q.kind !== "expect")) return t;
+    const links = linksOf(context, q);
+    const names = new Set(links.flatMap((l) => l.variables));
+    // what is drawn anew under its name, or a name that it is drawn from, is another thing in there
+    const still = drawn.filter((f) => [f.variable, ...(linkOf(chain, f.variable)?.reads ?? [])].every((v) => !names.has(v)));
+    const closedBody = closeWithin({ ...around, chain: [...chain, ...links], factors: [...factors, ...t.factors] }, still, q.body);
     if (closedBody === q.body) return t;
     inner = true;
     return { ...t, quantity: { ...q, body: closedBody } };
@@ -128,18 +194,20 @@ function closeWithin(
   return closed.length > 0 || inner ? { kind: "sum", terms, span: node.span } : body;
 }
 
+/** What binds a variable. */
+const linkOf = (chain: readonly Link[], variable: string): Link | undefined => chain.find((l) => l.variables.includes(variable));
+
 /**
  * The terms with each pair that has a closed form replaced by it: `rest`, of which `closed` are new. `followsFrom` gives a drawn variable and what
  * depends on it.
  */
 function closePairs(
-  context: DeriveContext,
-  node: Averaged,
+  around: Around & Partial<Inside>,
   drawn: readonly Factor[],
   followsFrom: (variable: string) => ReadonlySet<string>,
   terms: readonly Term[],
-  notes: EstimatorNote[],
 ): { readonly rest: readonly Term[]; readonly closed: readonly Term[] } {
+  const { context, node, notes, factors: outer = [], chain = [] } = around;
   const ofVariable = new Map<string, Term[]>();
   for (const t of terms) {
     if (t.quantity.kind !== "factor") continue;
@@ -165,7 +233,9 @@ function closePairs(
       );
     if (!own || !other || other.quantity.kind !== "factor" || readsItself(context, q)) return;
     // what multiplies the pair must be the same for all values of the variable
-    if ([...variablesIn(context, own.factors)].some((read) => follows.has(read))) return;
+    const factors = [...outer, ...own.factors];
+    if ([...variablesIn(context, factors)].some((read) => follows.has(read))) return;
+    if (factors.length > 0 && chain.some((l) => l.reads === undefined)) return;
     const fn = closedFormKl(q.dist.dist, other.quantity.dist.dist);
     if (fn === undefined) return;
     const term: Term = { scale: own.scale, factors: own.factors, quantity: { kind: "kl", fn, q, p: other.quantity, span: node.span } };
@@ -181,31 +251,14 @@ function closePairs(
   return { rest: terms.flatMap((t) => (becomes.has(t) ? (becomes.get(t) ?? []) : [t])), closed };
 }
 
-/**
- * `variable`, and what follows from it within the node: whatever a later step that is no plain draw makes, all after it may follow from it. `states`
- * are drawn after the node's steps.
- */
-function drawnFrom(context: DeriveContext, node: Expectation, states: readonly Factor[], variable: string): ReadonlySet<string> {
+/** `variable`, and what follows from it: after something that may be made of anything, all. */
+function followersOf(chain: readonly Link[], variable: string): ReadonlySet<string> {
   const found = new Set([variable]);
-  const start = node.steps.findIndex((s) => s.kind === "factor" && s.factor.variable === variable);
-  const later = node.steps.slice(start + 1);
-  const known = later.every((s) => (s.kind === "factor" && !s.local) || s.kind === "bind");
-  const add = (made: string, inputs: readonly Expr[], at: ReadonlyMap<string, Expr>): void => {
-    const reads = [...variablesIn(context, inputs)];
-    const values = reads.flatMap((read) => [
-      read,
-      ...variablesIn(
-        context,
-        [at.get(read)].flatMap((e) => e ?? []),
-      ),
-    ]);
-    if (!known || values.some((read) => found.has(read))) found.add(made);
-  };
-  for (const step of later) {
-    if (step.kind === "bind") add(step.variable, [step.value], step.at);
-    if (step.kind === "factor") add(step.factor.variable, distExprs(step.factor.dist), step.factor.at);
+  let opaque = false;
+  for (const { variables, reads } of chain.slice(chain.findIndex((l) => l.variables.includes(variable)) + 1)) {
+    opaque ||= reads === undefined;
+    if (opaque || reads?.some((read) => found.has(read))) for (const v of variables) found.add(v);
   }
-  for (const weight of states) add(weight.variable, distExprs(weight.dist), weight.at);
   return found;
 }
 

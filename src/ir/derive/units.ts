@@ -23,6 +23,12 @@ export function withoutScale(quantity: Quantity): Scaled {
   return { scale: Math.abs(first), quantity: { ...quantity, terms } };
 }
 
+/** Whether the multiple of a log-density by it is the same in another unit: nats, bits, bits of each of so many entries. */
+export function isUnit(scale: number): boolean {
+  const size = 1 / Math.abs(scale);
+  return isNear(size, 1) || isWhole(size / Math.log(2));
+}
+
 /** What a measure is the log-density of: the entries of its variables, 0 where it is none; whether it is a density, and no probability. */
 export interface MeasuredEvent {
   readonly entries: number;
