@@ -91,13 +91,14 @@ function stepJs(context: DeriveContext, step: MaximisationStep, parts: FactorPar
 function mapJs(context: DeriveContext, { groups, offset }: LinearMap, { inner, around }: FactorParts, rank: number): Js {
   const termJs = (t: MapTerm): Js => {
     const meeting = (value: TensorValue): TensorValue => (t.entrywise ? { ...value, js: tensorJs(alignEvent(value, rank)) } : value);
-    const picked: QuantityScope = { ...inner, weights: (path) => (path === t.path ? name("v") : inner.weights(path)) };
+    const v = inner.writer.parameter("v");
+    const picked: QuantityScope = { ...inner, weights: (path) => (path === t.path ? name(v) : inner.weights(path)) };
     const { features } = t;
     const spreads = features && around && reads(context, [features], around.names);
     return object({
       path: str(t.path),
       of: inner.weights(t.path),
-      at: arrow("(v)", meeting(tensorValue(lowerExpr(picked, t.selection))).js),
+      at: arrow(`(${v})`, meeting(tensorValue(lowerExpr(picked, t.selection))).js),
       features: features && meeting(tensorValue(lowerExpr(inner, features))).js,
       spread: spreads ? around.deviate("featureSpread", (scope) => meeting(tensorValue(lowerExpr(scope, features)))) : undefined,
       entrywise: t.entrywise ? bool(true) : undefined,
@@ -155,14 +156,15 @@ function fittedJs(
   rank: number,
   restarts: boolean,
 ): Js {
-  const picked: QuantityScope = { ...scope, weights: (path) => (path === fit.path ? name("v") : scope.weights(path)) };
+  const v = scope.writer.parameter("v");
+  const picked: QuantityScope = { ...scope, weights: (path) => (path === fit.path ? name(v) : scope.weights(path)) };
   const { params } = lowerDist(picked, { ...dist, params: { [fit.parameter]: fit.selection } }, rank);
   const at = params.kind === "object" ? params.fields.find((f) => f.name === fit.parameter)?.value : undefined;
   if (!at) throw new InternalError(`no code for ${fit.parameter} of a ${dist.dist}`);
   return object({
     path: str(fit.path),
     of: scope.weights(fit.path),
-    at: arrow("(v)", at),
+    at: arrow(`(${v})`, at),
     link: fit.link === "exp" ? str("exp") : undefined,
     ofRows: restarts && fit.ofRows ? bool(true) : undefined,
   });

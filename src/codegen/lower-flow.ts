@@ -26,7 +26,7 @@ import { BATCH, FunctionWriter, type Names, type Value, valueOfType } from "./va
 
 export function lowerFlow(context: DeriveContext, flow: Flow, file: Names): JsFunction {
   const needs = flowNeeds(context, flow);
-  const writer = new FunctionWriter(file, ["w", "t", "key"], undefined);
+  const writer = new FunctionWriter(file, ["w", "key"], undefined);
   const params: JsParam[] = needs === "none" ? [] : [{ name: "w", type: needs === "own" ? weightsType(flow.path) : "Weights" }];
   const locals = new Map<string, Value>();
   for (const p of flow.given) {
@@ -85,7 +85,10 @@ function lowerStep(scope: Scope, step: FlowStep): Js {
   const fields: JsField[] = [{ name: "event", value: numbers(step.from.shape.map((d) => d.size)) }];
   for (const [key, value] of Object.entries(instance.options)) fields.push({ name: key, value: literal(value) });
   if (entry.keyed) fields.push({ name: "key", value: call("key.at", str(instance.path.split(".").at(-1) ?? instance.bijection)) });
-  if (step.noise !== undefined) fields.push({ name: "noise", value: arrow("(x)", flowJs(scope, step.noise, [name("x")])) });
+  if (step.noise !== undefined) {
+    const x = scope.writer.parameter("x");
+    fields.push({ name: "noise", value: arrow(`(${x})`, flowJs(scope, step.noise, [name(x)])) });
+  }
   if (step.inner) fields.push(...innerFields(scope, step, step.inner));
   const order = conditioner && scope.context.orders.get(conditioner.net)?.order;
   if (order !== undefined && order !== "natural") fields.push({ name: "order", value: literal(order) });
@@ -147,14 +150,6 @@ function conditionerJs(scope: Scope, conditioner: Conditioner, ...inputs: readon
   const weights: Js[] = needs === "none" ? [] : [needs === "own" ? scope.weights(net.path) : scope.weights("")];
   const given = conditioner.given.map((e) => lowerExpr(scope, e).js);
   // a condition may be called as the input is
-  const outer = [...weights, ...given].reduce((found, js) => namesIn(js, found), new Set<string>());
-  const names = (inputs.length > 0 ? inputs : ["t"]).map((wanted) => unlike(wanted, outer));
+  const names = (inputs.length > 0 ? inputs : ["t"]).map((wanted) => scope.writer.parameter(wanted));
   return arrow(`(${names.join(", ")})`, call(netFunction(scope.context, net), ...weights, ...names.map(name), ...given));
-}
-
-/** `x`, or `x1`, `x2`, … where that is read from outside. */
-function unlike(wanted: string, taken: ReadonlySet<string>): string {
-  let free = wanted;
-  for (let n = 1; taken.has(free); n++) free = `${wanted}${n}`;
-  return free;
 }

@@ -127,6 +127,7 @@ export class FunctionWriter {
   private readonly plateList: PlateAxis[] = [];
   /** Values already computed, so that what two terms share stands once. */
   readonly memo = new Map<string, Value>();
+  private readonly parameters = new Map<string, string>();
   private readonly depth = { binding: 0, draw: 0 };
   /** The name that holds the rows of the batch, once asked for. */
   private rowsName: string | undefined;
@@ -145,6 +146,13 @@ export class FunctionWriter {
   fresh(wanted: string): string {
     const base = identifier(wanted);
     return this.names.fresh(base, /\d$/u.test(base) ? "_" : "");
+  }
+
+  /** The name of a parameter of the small functions within this one: the same for all of them, and it hides nothing. */
+  parameter(wanted: string): string {
+    const name = this.parameters.get(wanted) ?? this.fresh(wanted);
+    this.parameters.set(wanted, name);
+    return name;
   }
 
   /** Binds a value to a fresh name, with its shape as a comment. */

@@ -58,6 +58,13 @@ describe("one step", () => {
   const w = [0.25, -0.5, 0];
   const mu = [-1, 0.5, 0.25, 0, 1.5, -1];
   const s = [0.5, 0, 1, -0.25, 0.25, 0.75];
+
+  it.each(["v", "x2", "at"])("is the same whatever the latent is called: %s", async (latent) => {
+    const text = mixture(`Normal(mu[c], 1)`, `param mu : real[${K}, ${D}]`);
+    const named = text.replaceAll(/\bc\b/gu, latent);
+    const of = (model: string): Promise<Record<string, number[]>> => step(model, { w, mu }, { x });
+    expect(await of(named)).toEqual(await of(text));
+  });
   const shares = (): number[][] =>
     Array.from({ length: N }, (_, n) =>
       posterior(
