@@ -29,7 +29,7 @@ test.each([
   ["-(ELBO(p, q) / (3 * D * log(2)))", "differential bits / 12", "upper bound"],
   ["ELBO(p, q) / -log(2)", "differential bits", "upper bound"],
   ["ELBO(p, q) / log(2)", "differential bits", "lower bound"],
-  ["2 * ELBO(p, q)", "", "lower bound"],
+  ["2 * ELBO(p, q)", "", "lower bound of 2 log p"],
   ["-log p(x) / D", "", "exact"],
   ["log p(x, z = x) / log(2)", "differential bits", "exact"],
   ["log p(x)", "nats", "exact"],
