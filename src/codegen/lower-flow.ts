@@ -4,21 +4,7 @@ import { netOf } from "../ir/derive/context.js";
 import { bijections, showSide } from "../ir/flows.js";
 import type { BijectionStep, Conditioner, Flow, FlowStep, OwnStep } from "../ir/types.js";
 import { InternalError } from "../base/internal-error.js";
-import {
-  array,
-  arrow,
-  call,
-  type Js,
-  type JsField,
-  type JsFunction,
-  type JsParam,
-  name,
-  namesIn,
-  num,
-  numbers,
-  object,
-  str,
-} from "./js.js";
+import { array, arrow, call, type Js, type JsField, type JsFunction, type JsParam, name, num, numbers, object, str } from "./js.js";
 import { flowFunction, flowJs, flowNeeds, literal, lowerExpr, netFunction, netNeeds, type Scope, weightsAt } from "./lower-expr.js";
 import { typeText, weightsType } from "./lower-density.js";
 import { place } from "./place.js";

@@ -45,10 +45,7 @@ export function checkBlocks(context: ColumnContext, column: Column): void {
 }
 
 /** Place of the first value among rows of `spec`'s shape that is another 1 of its block; undefined where there is none, or nothing is asked. */
-function secondOfBlock(
-  { atMostOne, shape }: Pick<VariableSpec, "atMostOne" | "shape">,
-  values: ArrayLike<number>,
-): number | undefined {
+function secondOfBlock({ atMostOne, shape }: Pick<VariableSpec, "atMostOne" | "shape">, values: ArrayLike<number>): number | undefined {
   if (atMostOne === undefined) return undefined;
   const width = sizeOf(shape);
   const block = blocksOf(shape, atMostOne);
