@@ -239,6 +239,43 @@ const attention = hand({
   },
 });
 
+/** A sum of the rows above, which reads whole rows alone: one is added once, not at each of its positions. */
+const rowsAbove = hand({
+  weights: { a: g.dense.spec(3, 3) },
+  sequential: {
+    variable: "x",
+    shape: [4, 3],
+    dtype: "f32",
+    positionAxes: 2,
+    params: (w, _key, given) => {
+      const above = g.pad(g.sliceAxis(given["x"]!, 1, 0, 3), [0, 1, 0], [0, 0, 0]);
+      return { logits: g.dense(w.a, g.sub(g.cumsum(g.tanh(above), 1), 1)) };
+    },
+    ...bernoulliDraw,
+  },
+});
+
+/** In an order by chance, values that are read at the entry itself and at the one drawn before it. */
+const byChance = hand({
+  weights: {
+    a: g.maskedDense.spec(7, 7, { from: { kind: "order", size: 7, order: 3 }, to: { kind: "order", size: 7, order: 3 }, strict: true }),
+  },
+  sequential: {
+    variable: "x",
+    shape: [7],
+    dtype: "f32",
+    positionAxes: 1,
+    order: 3,
+    params: (w, _key, given) => {
+      const degrees = { kind: "order", size: 7, order: 3 } as const;
+      const h = g.sigmoid(given["x"]!);
+      const hidden = g.mul(h, g.constant([0, 0, 0, 0, 0, 0, 0], [7]));
+      return { logits: g.add(g.maskedDense(w.a, h, { from: degrees, to: degrees, strict: true }), hidden) };
+    },
+    ...bernoulliDraw,
+  },
+});
+
 const cases: readonly (readonly [string, Hand<never>, number])[] = [
   ["a masked dense net", made() as never, 0],
   ["a masked dense net in a random order", made(3) as never, 0],
@@ -251,6 +288,8 @@ const cases: readonly (readonly [string, Hand<never>, number])[] = [
   ["masked convolutions over an image", image(1) as never, 0],
   ["masked convolutions in the order of colours", image(2) as never, 0],
   ["vertical and horizontal stacks", gated as never, 0],
+  ["sums of the rows above", rowsAbove as never, 0],
+  ["values read twice in a random order", byChance as never, 1],
   ["attention, which has no rule", attention as never, 1],
 ];
 

@@ -151,9 +151,11 @@ export class UnitEmitter {
   }
 
   private zeroOutside(value: Tensor, offset: number, count: number): Tensor {
-    const last = this.options.place.units - 1 + offset;
+    const { units, started } = this.options.place;
+    // the unit before may be any, where they are drawn in another order than they lie in
+    const last = offset === -1 ? units - 1 : units - 1 + offset;
     const conditions = [
-      ...(offset < 0 ? [g.lessEqual(g.lift(0, "i32"), this.index(offset))] : []),
+      ...(offset === -1 ? [started] : offset < 0 ? [g.lessEqual(g.lift(0, "i32"), this.index(offset))] : []),
       ...(last >= count ? [g.less(this.index(offset), g.lift(count, "i32"))] : []),
     ];
     return conditions.reduce((inside, condition) => g.select(condition, inside, g.lift(0, value.dtype)), value);
@@ -171,6 +173,7 @@ export class UnitEmitter {
       const varies = this.plan.kinds[id]!.kind === "varying";
       if (node.prim === "broadcast") {
         const [operand] = node.inputs as [number];
+        if (this.units(operand) !== undefined) return this.cutOf(id, offset, along);
         const { shape } = this.node(operand);
         const moved = axis - (node.shape.length - shape.length);
         const stretched = moved < 0 || shape[moved] !== node.shape[axis];
@@ -191,9 +194,13 @@ export class UnitEmitter {
         const from = this.beforeReshape(node, this.node(operand).shape, along);
         if (from !== undefined && this.units(operand) === undefined) return g.reshape(this.cut(operand, offset, from), extent);
       }
-      const start = block === 1 ? this.index(offset) : g.mul(this.index(offset), g.lift(block, "i32"));
-      return g.dynamicSlice(this.whole(id), start, axis, block);
+      return this.cutOf(id, offset, along);
     });
+  }
+
+  private cutOf(id: number, offset: number, { axis, block }: Units): Tensor {
+    const start = block === 1 ? this.index(offset) : g.mul(this.index(offset), g.lift(block, "i32"));
+    return g.dynamicSlice(this.whole(id), start, axis, block);
   }
 
   /** Columns of a product come of columns of its second factor. */
@@ -306,19 +313,14 @@ export class UnitEmitter {
 
   private sum(id: number): Tensor {
     const node = this.node(id);
-    const at = this.plan.sumOffset;
-    const shown = (operand: number): Tensor => {
-      const own = this.units(operand)!;
-      const value = this.part(operand, at, own);
-      return at === 0 ? value : g.select(this.options.place.started, value, g.lift(0, value.dtype));
-    };
-    if (node.prim === "reduceSum") return this.carried(id, emit("reduceSum", [shown(node.inputs[0]!)], node.params));
+    const at = this.plan.sums.get(id)!;
+    if (node.prim === "reduceSum") return this.carried(id, emit("reduceSum", [this.padded(node.inputs[0]!, at)], node.params));
     const product = node as NodeOf<"matmul">;
     const i = this.units(node.inputs[0]!) === undefined ? 1 : 0;
     const own = this.units(node.inputs[i]!)!;
     const other = node.inputs[1 - i]!;
     const axis = innerAxis(product, 1 - i, this.node(other).shape.length);
-    const factors = [shown(node.inputs[i]!), this.cut(other, at, { ...own, axis })];
+    const factors = [this.padded(node.inputs[i]!, at), this.cut(other, at, { ...own, axis })];
     return this.carried(id, emit("matmul", i === 0 ? factors : factors.reverse(), node.params as never));
   }
 }
