@@ -325,6 +325,36 @@ model M(D = 2, H = 4) {
   ];
   it.each(bigan)("of pairs: %s", (_name, parts, train, codes) => expect([...codesOf(own(parts, train))].sort()).toEqual(codes));
 
+  const noisy = `${scalar}
+  objective W = E[x ~ data, n ~ Normal(0 * x, 0.1)](D1(x + n)) - E[xf ~ p(x), n ~ Normal(0 * xf, 0.1)](D1(xf + n))`;
+  const inBox = "constrain w in [-1, 1]";
+  const logits = "param v : real = 0.1  param u : real = 0";
+  const line = `${logits}
+  objective V = E[x ~ data](log_sigmoid(v * sum(x) + u)) + E[xf ~ p(x)](log_sigmoid(-(v * sum(xf) + u)))`;
+  const hidden = `param v : real[H] = 0.1  param A : real[D, H] = 0.1
+  objective V = E[x ~ data](sum(v * relu(x @ A))) - E[xf ~ p(x)](sum(v * relu(xf @ A)))`;
+  const held = "constrain v in [-1, 1]  constrain A in [-1, 1]";
+  const reduced = (f: string): string => `net q(x) = x |> dense(H) |> relu |> dense(3)
+  objective V = E[x ~ data](${f}(q(x))) - E[xf ~ p(x)](${f}(q(xf)))`;
+  const held3 = "constrain q.weights in [-0.01, 0.01]";
+  const notations: typeof cases = [
+    ["instance noise", noisy, "maximize W over D1  minimize W over G", ["GM3748"]],
+    ["instance noise, clipped", noisy, "maximize W over D1  minimize W over G  constrain D1.weights in [-0.01, 0.01]", []],
+    ["params alone, one way", linear, `maximize W over w  maximize W over G  ${inBox}`, ["GM3744"]],
+    ["params alone, right", linear, `maximize W over w  minimize W over G  ${inBox}`, []],
+    ["params within a logarithm, one way", line, "maximize V over v, u  maximize V over G", ["GM3744"]],
+    ["params within a logarithm, right", line, "maximize V over v, u  minimize V over G", []],
+    ["params of a hidden layer, one way", hidden, `maximize V over v, A  maximize V over G  ${held}`, ["GM3744"]],
+    ["params of a hidden layer, right", hidden, `maximize V over v, A  minimize V over G  ${held}`, []],
+    ...["logsumexp", "max"].flatMap((f): typeof cases => [
+      [`${f} of logits, one way`, reduced(f), `maximize V over q  maximize V over G  ${held3}`, ["GM3744"]],
+      [`${f} of logits, right`, reduced(f), `maximize V over q  minimize V over G  ${held3}`, []],
+    ]),
+  ];
+  it.each(notations)("in other notations: %s", (_name, parts, train, codes) =>
+    expect([...codesOf(own(parts, train))].sort()).toEqual(codes),
+  );
+
   const weighted = (real: string, fake: string): string => `minimize ${real}E[x ~ data](mean(abs(x - E1(x)))) - ${fake}fake over E1
     minimize fake over G`;
   const named = `${error}

@@ -25,8 +25,8 @@ export function checkLipschitz(context: DeriveContext, phase: DerivedPhase, deri
   for (const part of averagedParts(update.value, 1)) {
     if (part.expr.kind !== "expectation") continue;
     const { draws, body } = part.expr;
-    const { source } = draws.at(-1) ?? {};
-    if (source?.kind !== "data" && source?.kind !== "density") continue;
+    // noise beside them changes nothing
+    if (!draws.some(({ source }) => source.kind === "data" || source.kind === "density")) continue;
     for (const { expr, sign, weight } of averagedParts(body, part.sign)) {
       const called = calledIn(expr);
       const of = called ?? expr;

@@ -55,7 +55,6 @@ export function verdictsOf(context: DeriveContext, objective: Expr): readonly Ve
             composed: true,
             critic: judgesIn(context, e),
             ...asMade(weightsMade(e, made)),
-            inner: new Set(),
             sign,
           });
         }
@@ -142,31 +141,33 @@ export function isVerdict({ type }: NetCallExpr): boolean {
   return type.shape.length === 0 || type.shape.at(-1)?.size === 1;
 }
 
-/** One number that a sum, mean or norm makes of entries that nets with weights give; of verdicts it is no other. */
+/** One number that a sum, mean or norm makes of entries that nets with weights give, or any function of params alone; of verdicts it is no other. */
 function isComposed(context: DeriveContext, e: BuiltinExpr): boolean {
-  if (!REDUCED.has(e.fn) || e.type.kind !== "tensor" || e.type.shape.length > 0) return false;
+  if (e.type.kind !== "tensor" || e.type.shape.length > 0) return false;
   let judged = false;
   let vector = false;
   for (const arg of e.args)
     walkExpr(arg, (x) => {
+      // layers outside of calls are those of a net around, which is judged itself
+      if (x.kind === "layer") judged = true;
       if (x.kind !== "netCall" || weightsIn(context, [{ ...x, args: [] }]).size === 0) return;
       if (isVerdict(x)) judged = true;
       else vector = true;
     });
-  return vector && !judged;
+  return !judged && (vector ? REDUCED.has(e.fn) : weightsIn(context, [e]).size > 0);
 }
 
-/** Weights of the nets that an expression calls with what no other net has made within it. */
+/** Weights of the nets that an expression calls; where it calls none, its params. */
 function judgesIn(context: DeriveContext, e: Expr): ReadonlySet<string> {
   const found = new Set<string>();
   walkExpr(e, (x) => {
     if (x.kind !== "netCall") return;
     for (const w of weightsIn(context, [{ ...x, args: [] }])) found.add(w);
   });
-  return found;
+  return found.size > 0 ? found : weightsIn(context, [e]);
 }
 
-const REDUCED: ReadonlySet<string> = new Set(["sum", "mean", "norm"]);
+const REDUCED: ReadonlySet<string> = new Set(["sum", "mean", "norm", "max", "min", "logsumexp", "logmeanexp"]);
 
 /** The shape of an expression, whatever the names of what it is taken at: `sum((x - E(x))^2)` of data and of samples. */
 export function criticKey(expr: Expr): string {
