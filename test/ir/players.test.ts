@@ -241,10 +241,144 @@ model M(D = 2, H = 4) {
     ],
   ];
   it.each(cases)("%s", (_name, parts, train, codes) => expect([...codesOf(own(parts, train))].sort()).toEqual(codes));
+
+  const features = `net F(x) = x |> dense(H) |> relu
+  net L(h) = h |> dense(1) |> sum`;
+  const around = `${features}
+  net critic(x) = L(F(x))`;
+  const gan = `${features}
+  objective V = E[x ~ data](log_sigmoid(L(F(x)))) + E[xf ~ p(x)](log_sigmoid(-L(F(xf))))`;
+  const distance = `${features}
+  objective W = E[x ~ data](L(F(x))) - E[xf ~ p(x)](L(F(xf)))`;
+  const clipped = "constrain L.weights in [-0.01, 0.01]";
+  const nested: typeof cases = [
+    ["by name, one way", around, "maximize GAN(p, critic) over F, L  maximize GAN(p, critic) over G", ["GM3744"]],
+    ["by name, right", around, "maximize GAN(p, critic) over F, L  minimize GAN(p, critic) over G", []],
+    ["the head alone, one way", around, "maximize GAN(p, critic) over L  maximize GAN(p, critic) over G", ["GM3510", "GM3744"]],
+    ["not saturating, one way", around, "maximize GAN(p, critic) over F, L  minimize NonSaturating(p, critic) over G", ["GM3744"]],
+    ["not saturating, right", around, "maximize GAN(p, critic) over F, L  maximize NonSaturating(p, critic) over G", []],
+    ["written out, one way", gan, "maximize V over F, L  maximize V over G", ["GM3744"]],
+    ["written out, right", gan, "maximize V over F, L  minimize V over G", []],
+    [
+      "written out, the generator by samples alone, one way",
+      gan,
+      "maximize V over F, L  minimize E[xf ~ p(x)](log_sigmoid(L(F(xf)))) over G",
+      ["GM3744"],
+    ],
+    [
+      "written out, the generator by samples alone, right",
+      gan,
+      "maximize V over F, L  maximize E[xf ~ p(x)](log_sigmoid(L(F(xf)))) over G",
+      [],
+    ],
+    ["a distance", distance, "maximize W over F, L  minimize W over G", ["GM3748"]],
+    ["a distance, one way", distance, "maximize W over F, L  maximize W over G", ["GM3744", "GM3748"]],
+    ["a distance, the head alone clipped", distance, `maximize W over F, L  minimize W over G  ${clipped}`, ["GM3748"]],
+    ["a distance, both clipped", distance, `maximize W over F, L  minimize W over G  ${clipped}  constrain F.weights in [-0.01, 0.01]`, []],
+    ["a distance over features that nothing moves", distance, `maximize W over L  minimize W over G  ${clipped}`, ["GM3510"]],
+    [
+      "a distance with a penalty",
+      distance,
+      "maximize W - 10 * E[x ~ data]((norm(grad[x](L(F(x)))) - 1)^2) over F, L  minimize W over G",
+      [],
+    ],
+  ];
+  it.each(nested)("of one net around another: %s", (_name, parts, train, codes) =>
+    expect([...codesOf(own(parts, train))].sort()).toEqual(codes),
+  );
+
+  const pairs = (f: (v: string) => string, g: (v: string) => string, layer = "dense(H)"): string => `net enc(x) = x |> dense(D)
+  net critic(x, z) = concat(x, z) |> ${layer} |> relu |> ${layer.replace("H", "1")} |> sum
+  objective V = E[x ~ data](${f("critic(x, enc(x))")}) + E[xf, z ~ p(x, z)](${g("critic(xf, z)")})`;
+  const log = pairs(
+    (v) => `log_sigmoid(${v})`,
+    (v) => `log_sigmoid(-${v})`,
+  );
+  const means = pairs(
+    (v) => v,
+    (v) => `(-${v})`,
+  );
+  const bigan: typeof cases = [
+    ["one way", log, "maximize V over critic  maximize V over G, enc", ["GM3744"]],
+    ["right", log, "maximize V over critic  minimize V over G, enc", []],
+    [
+      "not saturating, right",
+      log,
+      `maximize V over critic
+      maximize E[x ~ data](log_sigmoid(-critic(x, enc(x)))) + E[xf, z ~ p(x, z)](log_sigmoid(critic(xf, z))) over G, enc`,
+      [],
+    ],
+    ["the encoder alone, one way", log, "maximize V over critic  minimize V over G  maximize V over enc", ["GM3744"]],
+    ["a distance", means, "maximize V over critic  minimize V over G, enc", ["GM3748"]],
+    ["a distance, one way", means, "maximize V over critic  maximize V over G, enc", ["GM3744", "GM3748"]],
+    ["a distance, clipped", means, "maximize V over critic  minimize V over G, enc  constrain critic.weights in [-0.01, 0.01]", []],
+    [
+      "a distance, normalised",
+      pairs(
+        (v) => v,
+        (v) => `(-${v})`,
+        "dense(H, spectral = true)",
+      ),
+      "maximize V over critic  minimize V over G, enc",
+      [],
+    ],
+  ];
+  it.each(bigan)("of pairs: %s", (_name, parts, train, codes) => expect([...codesOf(own(parts, train))].sort()).toEqual(codes));
+
+  const noisy = `${scalar}
+  objective W = E[x ~ data, n ~ Normal(0 * x, 0.1)](D1(x + n)) - E[xf ~ p(x), n ~ Normal(0 * xf, 0.1)](D1(xf + n))`;
+  const inBox = "constrain w in [-1, 1]";
+  const logits = "param v : real = 0.1  param u : real = 0";
+  const line = `${logits}
+  objective V = E[x ~ data](log_sigmoid(v * sum(x) + u)) + E[xf ~ p(x)](log_sigmoid(-(v * sum(xf) + u)))`;
+  const hidden = `param v : real[H] = 0.1  param A : real[D, H] = 0.1
+  objective V = E[x ~ data](sum(v * relu(x @ A))) - E[xf ~ p(x)](sum(v * relu(xf @ A)))`;
+  const held = "constrain v in [-1, 1]  constrain A in [-1, 1]";
+  const reduced = (f: string): string => `net q(x) = x |> dense(H) |> relu |> dense(3)
+  objective V = E[x ~ data](${f}(q(x))) - E[xf ~ p(x)](${f}(q(xf)))`;
+  const held3 = "constrain q.weights in [-0.01, 0.01]";
+  const notations: typeof cases = [
+    ["instance noise", noisy, "maximize W over D1  minimize W over G", ["GM3748"]],
+    ["instance noise, clipped", noisy, "maximize W over D1  minimize W over G  constrain D1.weights in [-0.01, 0.01]", []],
+    ["params alone, one way", linear, `maximize W over w  maximize W over G  ${inBox}`, ["GM3744"]],
+    ["params alone, right", linear, `maximize W over w  minimize W over G  ${inBox}`, []],
+    ["params within a logarithm, one way", line, "maximize V over v, u  maximize V over G", ["GM3744"]],
+    ["params within a logarithm, right", line, "maximize V over v, u  minimize V over G", []],
+    ["params of a hidden layer, one way", hidden, `maximize V over v, A  maximize V over G  ${held}`, ["GM3744"]],
+    ["params of a hidden layer, right", hidden, `maximize V over v, A  minimize V over G  ${held}`, []],
+    ...["logsumexp", "max"].flatMap((f): typeof cases => [
+      [`${f} of logits, one way`, reduced(f), `maximize V over q  maximize V over G  ${held3}`, ["GM3744"]],
+      [`${f} of logits, right`, reduced(f), `maximize V over q  minimize V over G  ${held3}`, []],
+    ]),
+  ];
+  it.each(notations)("in other notations: %s", (_name, parts, train, codes) =>
+    expect([...codesOf(own(parts, train))].sort()).toEqual(codes),
+  );
+
+  const weighted = (real: string, fake: string): string => `minimize ${real}E[x ~ data](mean(abs(x - E1(x)))) - ${fake}fake over E1
+    minimize fake over G`;
+  const named = `${error}
+  objective fake = E[xf ~ p(x)](mean(abs(xf - E1(xf))))`;
+  const equilibrium: typeof cases = [
+    ["the error of samples counts less", named, weighted("", "0.3 * "), []],
+    ["both are doubled", named, weighted("2 * ", "0.6 * "), []],
+    ["both count alike", named, weighted("", ""), ["GM3748"]],
+    ["both count alike, doubled", named, weighted("2 * ", "2 * "), ["GM3748"]],
+    ["the error of samples counts more", named, weighted("0.3 * ", ""), ["GM3748"]],
+    [
+      "a critic that is no error",
+      scalar,
+      "maximize E[x ~ data](D1(x)) - 0.3 * E[xf ~ p(x)](D1(xf)) over D1  minimize E[x ~ data](D1(x)) - E[xf ~ p(x)](D1(xf)) over G",
+      ["GM3748"],
+    ],
+  ];
+  it.each(equilibrium)("weights of the sides of a difference: %s", (_name, parts, train, codes) =>
+    expect([...codesOf(own(parts, train))].sort()).toEqual(codes),
+  );
 });
 
 describe("a critic whose value is an autoencoder's error", () => {
-  const began = (error: string, domain = "unit"): string => `model BEGAN {
+  const began = (error: string, domain = "unit", weight = 0.5): string => `model BEGAN {
     data x : ${domain}[4]
     latent z : real[2]
     net G(z) = z |> dense(4) |> sigmoid
@@ -255,7 +389,7 @@ describe("a critic whose value is an autoencoder's error", () => {
       x = G(z)
     }
     train {
-      minimize E[x ~ data](D(x)) - 0.5 * E[xf ~ p(x)](D(xf)) over D, code
+      minimize E[x ~ data](D(x)) - ${String(weight)} * E[xf ~ p(x)](D(xf)) over D, code
       minimize E[xf ~ p(x)](D(xf)) over G
       optimizer = adam(lr = 1e-3), batch = 20, epochs = 1
     }
@@ -263,12 +397,15 @@ describe("a critic whose value is an autoencoder's error", () => {
 
   it.each(["sum(abs(x - sigmoid(code(x))))", "sum((x - sigmoid(code(x)))^2)", "mean(abs(x - tanh(code(x))))"])(
     "is bounded where both sides of the difference are: %s",
-    (error) => expect(codesOf(began(error))).toEqual([]),
+    (error) => expect(codesOf(began(error, "unit", 1))).toEqual([]),
   );
 
   it.each([
     ["sum(abs(x - code(x)))", "unit"],
     ["sum((x - code(x))^2)", "unit"],
     ["sum(abs(x - sigmoid(code(x))))", "real"],
-  ])("may grow without end where one is not: %s of %s", (error, domain) => expect(codesOf(began(error, domain))).toEqual(["GM3748"]));
+  ])("may grow without end where one is not: %s of %s", (error, domain) => {
+    expect(codesOf(began(error, domain, 1))).toEqual(["GM3748"]);
+    expect(codesOf(began(error, domain, 0.5))).toEqual([]);
+  });
 });

@@ -8,7 +8,7 @@ import { printExpr } from "../../print.js";
 import { type DeriveContext } from "../context.js";
 import { underPaths } from "../weight-paths.js";
 import { densitiesIn, type Held, isImplicit, movedBy, type Player, type Sign, weightsOfDensity } from "./parts.js";
-import { type Verdict, verdictsOf } from "./verdicts.js";
+import { type Verdict, verdictsOf, withFeatures } from "./verdicts.js";
 
 interface Judge extends Player {
   readonly verdicts: readonly Verdict[];
@@ -27,7 +27,8 @@ interface Meeting {
 
 export function checkVerdicts(context: DeriveContext, players: readonly Player[]): void {
   if (players.length < 2) return;
-  const judges = players.map((p): Judge => ({ ...p, verdicts: verdictsOf(context, p.update.update.value) }));
+  const verdicts = withFeatures(players.map((p) => verdictsOf(context, p.update.update.value)));
+  const judges = players.map((p, i): Judge => ({ ...p, verdicts: verdicts[i] ?? [] }));
   const generators = new Set([
     ...judges.flatMap((j) => j.verdicts.flatMap((v) => [...v.made])),
     ...context.model.densities.filter((d) => isImplicit(context, d.name)).flatMap((d) => [...weightsOfDensity(context, d.name)]),
@@ -53,7 +54,7 @@ function meetingOf(critic: Judge, generator: Judge, generators: ReadonlySet<stri
     const on = ({ verdicts }: Judge): readonly Verdict[] => verdicts.filter((v) => v.key === key);
     const isMade = (v: Verdict): boolean => movedBy(generator.update, v.made).length > 0 && movedBy(critic.update, v.made).length === 0;
     const [judged, made] = [on(critic).filter(isMade), on(generator).filter(isMade)];
-    const [mine, theirs] = [wayOf(critic, judged), wayOf(generator, made)];
+    const [mine, theirs] = waysOf({ ...critic, verdicts: judged }, { ...generator, verdicts: made });
     // an error that a net makes on data and on samples alike is no verdict: a net that finds latents again, a classifier
     if (
       composed &&
@@ -74,6 +75,27 @@ function meetingOf(critic: Judge, generator: Judge, generators: ReadonlySet<stri
     }
   }
   return undefined;
+}
+
+/**
+ * Which way each of two statements moves verdicts. Where one moves them both ways, as of pairs (x, enc(x)) and (G(z), z), those on what the same weights
+ * make are compared: one way where all that are known say so.
+ */
+function waysOf(critic: Judge, generator: Judge): readonly [Sign | undefined, Sign | undefined] {
+  const [mine, theirs] = [wayOf(critic, critic.verdicts), wayOf(generator, generator.verdicts)];
+  if (mine !== undefined && theirs !== undefined) return [mine, theirs];
+  const madeBy = (v: Verdict): string => [...v.made].sort().join(" ");
+  const pairs = [...new Set(critic.verdicts.map(madeBy))].flatMap((by): readonly (readonly [Sign, Sign])[] => {
+    const [a, b] = [critic, generator].map((j) =>
+      wayOf(
+        j,
+        j.verdicts.filter((v) => madeBy(v) === by),
+      ),
+    );
+    return a !== undefined && b !== undefined ? [[a, b]] : [];
+  });
+  const [first] = pairs;
+  return first && pairs.every(([a, b]) => (a === b) === (first[0] === first[1])) ? first : [mine, theirs];
 }
 
 /** Which way a statement moves verdicts: undefined where it does both, or that is not known. */

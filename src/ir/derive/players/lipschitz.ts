@@ -25,9 +25,9 @@ export function checkLipschitz(context: DeriveContext, phase: DerivedPhase, deri
   for (const part of averagedParts(update.value, 1)) {
     if (part.expr.kind !== "expectation") continue;
     const { draws, body } = part.expr;
-    const { source } = draws.at(-1) ?? {};
-    if (source?.kind !== "data" && source?.kind !== "density") continue;
-    for (const { expr, sign } of averagedParts(body, part.sign)) {
+    // noise beside them changes nothing
+    if (!draws.some(({ source }) => source.kind === "data" || source.kind === "density")) continue;
+    for (const { expr, sign, weight } of averagedParts(body, part.sign)) {
       const called = calledIn(expr);
       const of = called ?? expr;
       const weights = [...weightsIn(context, [called ? { ...called, args: [] } : expr])];
@@ -37,25 +37,34 @@ export function checkLipschitz(context: DeriveContext, phase: DerivedPhase, deri
       if (!called && calls.some(isVerdict) && !(expr.kind === "builtin" && expr.fn === "mul")) continue;
       for (const call of calls) linear.add(call);
       const key = called ? called.net : criticKey(expr);
+      // nets that stand around data and samples alike are of the critic, as the features that it reads; an encoder beside it is not
+      const inner = weightsIn(context, called?.args ?? []);
+      const range = rangeOf(context, expr, drawnRanges(context, draws));
       const known = critics.get(key) ?? {
         expr: of,
         name: called ? called.net : printExpr(expr),
         weights,
+        nets: new Set(calls.map((c) => c.net)),
+        inner,
         drawn: namesOf(draws),
-        signs: new Set(),
+        heights: new Map(),
         unbounded: false,
+        nonNegative: true,
       };
-      known.signs.add(sign);
+      known.heights.set(sign, (known.heights.get(sign) ?? 0) + part.weight * weight);
+      known.inner = new Set([...known.inner].filter((w) => inner.has(w)));
+      known.nonNegative &&= isNonNegative(range);
       known.unbounded ||= !(called
         ? isBounded(context, netOf(context, called.net).result, rangesAt(context, called, draws))
         : isBounded(context, expr, drawnRanges(context, draws)));
       critics.set(key, known);
     }
   }
-  for (const critic of critics.values()) {
-    const { expr, weights, drawn } = critic;
-    if (critic.signs.size < 2 || movedBy(derived, weights).length === 0 || !critic.unbounded) continue;
-    const nets = new Set(netCalls(context, expr, outsideGradients).map((c) => c.net));
+  for (const found of critics.values()) {
+    const weights = [...new Set([...found.weights, ...movedBy(derived, found.inner)])];
+    const critic: Critic = { ...found, weights };
+    const { expr, nets, drawn } = critic;
+    if (critic.heights.size < 2 || movedBy(derived, weights).length === 0 || !critic.unbounded || isHeldDown(critic, update)) continue;
     const isItself = (e: Expr): boolean => e.kind === "netCall" && nets.has(e.net);
     // of another distance, such as a bound of a divergence, what is not linear in the net holds it
     if (netCalls(context, update.value, outsideGradients).some((c) => isItself(c) && !linear.has(c))) continue;
@@ -74,11 +83,25 @@ interface Critic {
   /** The net's, or what it computes. */
   readonly name: string;
   readonly weights: readonly string[];
+  readonly nets: ReadonlySet<string>;
+  /** Weights of what it is called with, on data and on samples alike. */
+  inner: ReadonlySet<string>;
   /** Names that the `E` around draws. */
   readonly drawn: ReadonlySet<string>;
-  /** Those that it stands with. */
-  readonly signs: Set<Sign>;
+  /** The signs that it stands with, and the sum of its weights under each. */
+  readonly heights: Map<Sign, number>;
   unbounded: boolean;
+  nonNegative: boolean;
+}
+
+/**
+ * Is it no difference of means, but an energy that the statement lowers with more weight than it raises it (Berthelot, Schumm & Metz 2017, eq. 6)?
+ * Of other functions such a difference grows with a constant alone.
+ */
+function isHeldDown({ heights, nonNegative }: Critic, { direction }: DerivedUpdate["update"]): boolean {
+  const up: Sign = direction === "maximize" ? 1 : -1;
+  const [raised, lowered] = [heights.get(up) ?? 0, heights.get(up === 1 ? -1 : 1) ?? 0];
+  return nonNegative && !(lowered <= raised);
 }
 
 function namesOf(draws: readonly ObjectiveDraw[]): ReadonlySet<string> {
@@ -90,7 +113,7 @@ function averagedParts(expr: Expr, sign: Sign): readonly Part[] {
   return linearParts(expr, sign).flatMap((part): readonly Part[] => {
     if (!part.whole) return [];
     const [only] = part.expr.kind === "builtin" && AVERAGES.has(part.expr.fn) ? part.expr.args : [];
-    return only ? averagedParts(only, part.sign) : [part];
+    return only ? averagedParts(only, part.sign).map((p) => ({ ...p, weight: p.weight * part.weight })) : [part];
   });
 }
 
@@ -131,9 +154,9 @@ interface Penalty {
 
 function penaltiesOf(context: DeriveContext, { update }: DerivedUpdate, holds: (e: Expr) => boolean): readonly Penalty[] {
   const direction: Sign = update.direction === "maximize" ? 1 : -1;
-  return linearParts(update.value).flatMap(({ whole, expr, sign }) => {
+  return linearParts(update.value).flatMap(({ whole, weight, expr, sign }) => {
     if (!whole || !holdsGradient(expr, holds)) return [];
-    const parts = expr.kind === "expectation" ? linearParts(expr.body, sign) : [{ whole, expr, sign }];
+    const parts = expr.kind === "expectation" ? linearParts(expr.body, sign) : [{ whole, weight, expr, sign }];
     return parts.flatMap((p) => {
       if (!p.whole || !holdsGradient(p.expr, holds)) return [];
       return [{ expr: p.expr, pulls: !isNonNegative(rangeOf(context, p.expr)) || p.sign !== direction }];

@@ -15,6 +15,8 @@ export type Sign = 1 | -1;
 
 export interface Part {
   readonly sign: Sign;
+  /** What it is multiplied by, without its sign; NaN where that is no number (a schedule). */
+  readonly weight: number;
   readonly expr: Expr;
   /** It is no sum, difference or multiple of others. */
   readonly whole: boolean;
@@ -42,7 +44,7 @@ export function movedBy({ moves }: DerivedUpdate, weights: Iterable<string>): re
 /** An expression and all parts that it is linear in, outermost first; none of what is times 0. A factor that is no number (a schedule) is
  * taken for positive. */
 export function linearParts(expr: Expr, sign: Sign = 1): readonly Part[] {
-  const under = (inner: readonly Part[]): readonly Part[] => [{ sign, expr, whole: false }, ...inner];
+  const under = (inner: readonly Part[]): readonly Part[] => [{ sign, weight: 1, expr, whole: false }, ...inner];
   const flipped: Sign = sign === 1 ? -1 : 1;
   if (expr.kind === "builtin") {
     const [a, b] = expr.args;
@@ -59,12 +61,14 @@ export function linearParts(expr: Expr, sign: Sign = 1): readonly Part[] {
         const factor = a && expr.fn === "mul" && isScalar(a) ? a : b && isScalar(b) ? b : undefined;
         const other = factor === a ? b : a;
         if (factor?.kind === "number" && factor.value === 0) return [];
-        if (factor && other) return under(linearParts(other, factor.kind === "number" && factor.value < 0 ? flipped : sign));
-        break;
+        if (!factor || !other) break;
+        const by = factor.kind === "number" ? Math.abs(expr.fn === "mul" ? factor.value : 1 / factor.value) : NaN;
+        const inner = linearParts(other, factor.kind === "number" && factor.value < 0 ? flipped : sign);
+        return under(inner.map((p) => ({ ...p, weight: p.weight * by })));
       }
     }
   }
-  return [{ sign, expr, whole: true }];
+  return [{ sign, weight: 1, expr, whole: true }];
 }
 
 function isScalar(expr: Expr): boolean {

@@ -21,12 +21,19 @@ export interface Verdict {
   readonly critic: ReadonlySet<string>;
   /** Weights behind what is judged; none behind data. */
   readonly made: ReadonlySet<string>;
+  /** Those of them that stand in what the net is called with, and not behind what is drawn. */
+  readonly inner: ReadonlySet<string>;
   /** 1: the objective rises with it; undefined: that is not known. */
   readonly sign: Sign | undefined;
 }
 
-/** Weights behind a name that an `E` binds, by the variable's name or the local's id. */
-type Made = ReadonlyMap<string, ReadonlySet<string>>;
+/** Weights behind a name, by the variable's name or the local's id: of one that an `E` binds, and of a net's. */
+type Made = ReadonlyMap<string, Behind>;
+
+interface Behind {
+  readonly drawn: ReadonlySet<string>;
+  readonly inner: ReadonlySet<string>;
+}
 
 export function verdictsOf(context: DeriveContext, objective: Expr): readonly Verdict[] {
   const found: Verdict[] = [];
@@ -42,7 +49,14 @@ export function verdictsOf(context: DeriveContext, objective: Expr): readonly Ve
       case "builtin":
         if (builtins.get(e.fn)?.noGradient) return;
         if (isComposed(context, e)) {
-          found.push({ expr: e, key: criticKey(e), composed: true, critic: judgesIn(context, e), made: weightsMade(e, made), sign });
+          found.push({
+            expr: e,
+            key: criticKey(e),
+            composed: true,
+            critic: judgesIn(context, e),
+            ...asMade(weightsMade(e, made)),
+            sign,
+          });
         }
         e.args.forEach((arg, i) => follow(arg, slopeIn(context, e, i)));
         return;
@@ -68,7 +82,7 @@ export function verdictsOf(context: DeriveContext, objective: Expr): readonly Ve
           return;
         }
         const judges = isVerdict(e);
-        if (judges) found.push({ expr: e, key: e.net, composed: false, critic, made: weightsBehind(context, e.args, made), sign });
+        if (judges) found.push({ expr: e, key: e.net, composed: false, critic, ...asMade(weightsBehind(context, e.args, made)), sign });
         for (const arg of e.args) follow(arg, undefined);
         // a net around a critic: what it makes of the verdict; what it is called with has been seen
         if (judges) visit(net.result, sign, within, new Map(net.body.map((b) => [b.local.id, b.value] as const)));
@@ -84,17 +98,41 @@ export function verdictsOf(context: DeriveContext, objective: Expr): readonly Ve
     }
   };
   /** Weights behind what nets are called with, and what stands beside their values: what is judged, not who judges. */
-  const weightsMade = (e: Expr, made: Made): ReadonlySet<string> => {
-    const behind = new Set<string>();
+  const weightsMade = (e: Expr, made: Made): Behind => {
+    const behind: Behind[] = [];
     walkExpr(e, (x) => {
-      if (x.kind === "netCall") for (const w of weightsBehind(context, x.args, made)) behind.add(w);
-      const name = x.kind === "variable" ? x.variable : x.kind === "local" ? x.local.id : undefined;
-      for (const w of (name !== undefined && made.get(name)) || []) behind.add(w);
+      if (x.kind === "netCall") behind.push(weightsBehind(context, x.args, made));
+      const known = made.get(nameIn(x) ?? "");
+      if (known) behind.push(known);
     });
-    return behind;
+    return together(behind);
   };
   visit(objective, 1, new Map(), new Map());
   return found;
+}
+
+/**
+ * Verdicts of all statements, with the nets that a critic is called with on data and on samples alike for its own: its features, as F in L(F(x)). An encoder
+ * beside it (x, enc(x)) against (G(z), z) stands with data alone and makes what is judged.
+ */
+export function withFeatures(statements: readonly (readonly Verdict[])[]): readonly (readonly Verdict[])[] {
+  const features = new Map<string, ReadonlySet<string>>();
+  const all = statements.flat();
+  for (const key of new Set(all.map((v) => v.key))) {
+    const here = all.filter((v) => v.key === key);
+    const ofSamples = here.map((v) => v.made.size > v.inner.size);
+    const [first] = here;
+    if (first && ofSamples.includes(true) && ofSamples.includes(false))
+      features.set(key, new Set([...first.inner].filter((w) => here.every((v) => v.inner.has(w)))));
+  }
+  return statements.map((verdicts) =>
+    verdicts.map((v) => {
+      const own = features.get(v.key) ?? new Set();
+      const critic = new Set([...v.critic, ...own]);
+      const without = (weights: ReadonlySet<string>): ReadonlySet<string> => new Set([...weights].filter((w) => !own.has(w)));
+      return { ...v, critic, made: without(v.made), inner: without(v.inner) };
+    }),
+  );
 }
 
 /** One number for each example, or a map of one for each patch of it. */
@@ -103,31 +141,33 @@ export function isVerdict({ type }: NetCallExpr): boolean {
   return type.shape.length === 0 || type.shape.at(-1)?.size === 1;
 }
 
-/** One number that a sum, mean or norm makes of entries that nets with weights give; of verdicts it is no other. */
+/** One number that a sum, mean or norm makes of entries that nets with weights give, or any function of params alone; of verdicts it is no other. */
 function isComposed(context: DeriveContext, e: BuiltinExpr): boolean {
-  if (!REDUCED.has(e.fn) || e.type.kind !== "tensor" || e.type.shape.length > 0) return false;
+  if (e.type.kind !== "tensor" || e.type.shape.length > 0) return false;
   let judged = false;
   let vector = false;
   for (const arg of e.args)
     walkExpr(arg, (x) => {
+      // layers outside of calls are those of a net around, which is judged itself
+      if (x.kind === "layer") judged = true;
       if (x.kind !== "netCall" || weightsIn(context, [{ ...x, args: [] }]).size === 0) return;
       if (isVerdict(x)) judged = true;
       else vector = true;
     });
-  return vector && !judged;
+  return !judged && (vector ? REDUCED.has(e.fn) : weightsIn(context, [e]).size > 0);
 }
 
-/** Weights of the nets that an expression calls with what no other net has made within it. */
+/** Weights of the nets that an expression calls; where it calls none, its params. */
 function judgesIn(context: DeriveContext, e: Expr): ReadonlySet<string> {
   const found = new Set<string>();
   walkExpr(e, (x) => {
     if (x.kind !== "netCall") return;
     for (const w of weightsIn(context, [{ ...x, args: [] }])) found.add(w);
   });
-  return found;
+  return found.size > 0 ? found : weightsIn(context, [e]);
 }
 
-const REDUCED: ReadonlySet<string> = new Set(["sum", "mean", "norm"]);
+const REDUCED: ReadonlySet<string> = new Set(["sum", "mean", "norm", "max", "min", "logsumexp", "logmeanexp"]);
 
 /** The shape of an expression, whatever the names of what it is taken at: `sum((x - E(x))^2)` of data and of samples. */
 export function criticKey(expr: Expr): string {
@@ -210,19 +250,26 @@ function withDraws(context: DeriveContext, draws: readonly ObjectiveDraw[], oute
       const key = name.kind === "variable" ? name.variable : name.local.id;
       const variable = name.kind === "variable" ? name.variable : name.of;
       if (source.kind === "data") made.delete(key);
-      else if (source.kind === "distribution") made.set(key, weightsBehind(context, distExprs(source.dist), made));
+      else if (source.kind === "distribution") made.set(key, drawnFrom(weightsBehind(context, distExprs(source.dist), made)));
       else {
-        const given = weightsBehind(
-          context,
-          source.given.map((s) => s.value),
-          made,
-        );
+        const given = asMade(
+          weightsBehind(
+            context,
+            source.given.map((s) => s.value),
+            made,
+          ),
+        ).made;
         const known = new Set(source.given.map((s) => s.variable));
-        made.set(key, new Set([...given, ...(variable === undefined ? [] : weightsOfDraw(context, source.density, variable, known))]));
+        const drawn = variable === undefined ? [] : weightsOfDraw(context, source.density, variable, known);
+        made.set(key, { drawn: new Set([...given, ...drawn]), inner: new Set() });
       }
     }
   }
   return made;
+}
+
+function drawnFrom(behind: Behind): Behind {
+  return { drawn: asMade(behind).made, inner: new Set() };
 }
 
 /** Weights that a draw of a variable depends on in its density, through what it is drawn from. */
@@ -241,12 +288,24 @@ function weightsOfDraw(context: DeriveContext, density: string, variable: string
   return found;
 }
 
-function weightsBehind(context: DeriveContext, exprs: readonly Expr[], made: Made): ReadonlySet<string> {
-  const found = new Set(weightsIn(context, exprs));
+function weightsBehind(context: DeriveContext, exprs: readonly Expr[], made: Made): Behind {
+  const found: Behind[] = [{ drawn: new Set(), inner: weightsIn(context, exprs) }];
   for (const expr of exprs)
     walkExpr(expr, (e) => {
-      const key = e.kind === "variable" ? e.variable : e.kind === "local" ? e.local.id : undefined;
-      for (const weight of (key !== undefined && made.get(key)) || []) found.add(weight);
+      const known = made.get(nameIn(e) ?? "");
+      if (known) found.push(known);
     });
-  return found;
+  return together(found);
+}
+
+function nameIn(e: Expr): string | undefined {
+  return e.kind === "variable" ? e.variable : e.kind === "local" ? e.local.id : undefined;
+}
+
+function together(all: readonly Behind[]): Behind {
+  return { drawn: new Set(all.flatMap((b) => [...b.drawn])), inner: new Set(all.flatMap((b) => [...b.inner])) };
+}
+
+function asMade({ drawn, inner }: Behind): Pick<Verdict, "made" | "inner"> {
+  return { made: new Set([...drawn, ...inner]), inner };
 }
