@@ -345,7 +345,7 @@ describe.each(engines.filter((e) => available.includes(e.name)))("$name", (engin
         const x = [[0, entry]] as unknown as number[][];
         await expect(train(handVae(), { data: { x }, engine, steps: 1 })).rejects.toMatchObject({
           code: "GM4004",
-          message: `\`x\`[0][1] is ${found}, where a number was expected`,
+          message: `row 1, entry 2, of \`x\` is ${found}, where a number was expected`,
         });
       }
     });
