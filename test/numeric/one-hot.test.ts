@@ -93,6 +93,6 @@ model Grid(N = 2, K = 3, D = 2) {
   });
 
   it("says what it sums over", () => {
-    expect(loaded.ts).toContain("allOneHot(binary([2, 3]))");
+    expect(loaded.ts).toContain("allOneHot(binary([2, 3]), ");
   });
 });
