@@ -5,7 +5,7 @@
 import { expect, it } from "vitest";
 import { compile } from "../src/compile.js";
 
-const CEILING_S = 10;
+const CEILING_S = 30;
 const N = 2000;
 
 const rows = (make: (i: number) => string, between = "\n", n = N): string => Array.from({ length: n }, (_, i) => make(i + 1)).join(between);
