@@ -1,6 +1,6 @@
 /**
- * Compilation takes time in proportion to the model, and no stack that grows with it. Times are of the processor and the ceiling is some ten
- * times what it takes, so that a busy machine does not fail; what is quadratic takes minutes or, where a walk branches, for ever.
+ * Compilation takes time in proportion to the model, and no stack that grows with it. Times are of the processor and the ceiling is four
+ * times what the slowest takes on an old machine, so that a busy one does not fail; what is quadratic takes minutes or, where a walk branches, for ever.
  */
 import { expect, it } from "vitest";
 import { compile } from "../src/compile.js";

@@ -337,9 +337,10 @@ function seesNoSample({ context }: Surroundings, group: readonly DrawStep[], all
       },
     })) {
       const read = step.asked?.exprs[option];
+      if (!read) continue;
       const later = namesOf(all.slice(from));
-      const seen = [...variablesIn(context, read ? [read] : [])].find((v) => later.has(v));
-      if (!read || seen === undefined) continue;
+      const seen = [...variablesIn(context, [read])].find((v) => later.has(v));
+      if (seen === undefined) continue;
       report(
         context.diagnostics,
         "GM3802",

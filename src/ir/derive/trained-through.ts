@@ -1,4 +1,5 @@
 /** Whether a weight that a statement moves has a gradient through expressions: what asks for a gradient through a draw. */
+import { remembered } from "../../base/remembered.js";
 import type { Expr } from "../types.js";
 import { type DeriveContext, flowOf, netOf, partsOfFlow } from "./context.js";
 import { gradientParts } from "./gradient-parts.js";
@@ -45,13 +46,15 @@ export function trainedThrough(
   return (exprs) => exprs.some(acts);
 }
 
+/** The same list each time: what is counted below its prefixes is counted once. */
+const weightPaths = remembered((context: DeriveContext): readonly string[] => weightEntries(context).map((e) => e.path));
+
 /** The trained weights that expressions read themselves, by the shortest paths. */
 export function reachedBy(
   context: DeriveContext,
   exprs: readonly Expr[],
   { over }: { readonly over: readonly string[] | undefined },
 ): readonly string[] {
-  const all = weightEntries(context).map((e) => e.path);
   const read = [...weightsIn(context, exprs)].filter((w) => over?.some((o) => underPaths(w, [o]) || underPaths(o, [w])));
-  return coveringPaths(all, read);
+  return coveringPaths(weightPaths(context), read);
 }
