@@ -107,6 +107,29 @@ function mapTerms(terms: readonly Term[], change: (q: Quantity) => Quantity | un
   return mapped;
 }
 
+/** What steps bind: variables by name, locals by id. */
+export function namesBoundBy(steps: readonly DrawStep[]): ReadonlySet<string> {
+  return new Set(
+    steps.flatMap((s) => {
+      switch (s.kind) {
+        case "factor":
+          return [s.local?.id ?? s.factor.variable];
+        case "distribution":
+          return [s.local.id];
+        case "energy":
+        case "gaussian":
+          return s.variables.map((v) => v.local?.id ?? v.variable);
+        case "data":
+          return [s.local?.id ?? s.variable];
+        case "bind": {
+          const at = s.at.get(s.variable);
+          return [at?.kind === "local" ? at.local.id : s.variable];
+        }
+      }
+    }),
+  );
+}
+
 /** What the conditionals of a posterior read. */
 export function exprsOfPosterior({ latents, children }: LinearGaussian): readonly Expr[] {
   return [...latents, ...children].flatMap((f) => [...distExprs(f.dist), ...f.at.values()]);

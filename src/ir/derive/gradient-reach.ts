@@ -5,7 +5,7 @@
 import { builtins } from "../builtins.js";
 import { latentEntries } from "../latent-estimators.js";
 import type { DrawStep, EstimatorNote, Factor, Quantity } from "../quantity.js";
-import { exprsOf, quantityChildren } from "../quantity-walk.js";
+import { exprsOf, namesBoundBy, quantityChildren } from "../quantity-walk.js";
 import type { Expr } from "../types.js";
 import { distExprs } from "../walk.js";
 import type { DeriveContext } from "./context.js";
@@ -61,25 +61,9 @@ export function gradientReach(context: DeriveContext, quantity: Quantity): Reach
       }
     }
   };
-  const drawnNames = (step: DrawStep): readonly string[] => {
-    const nameOf = (value: Expr | undefined, variable: string): string => (value?.kind === "local" ? value.local.id : variable);
-    switch (step.kind) {
-      case "factor":
-        return [step.local?.id ?? step.factor.variable];
-      case "bind":
-        return [nameOf(step.at.get(step.variable), step.variable)];
-      case "data":
-        return [step.local?.id ?? step.variable];
-      case "distribution":
-        return [step.local.id];
-      case "energy":
-      case "gaussian":
-        return step.variables.map((v) => v.local?.id ?? v.variable);
-    }
-  };
   const readStep = (into: Names, step: DrawStep, whole: Quantity & { readonly kind: "expect" }): void => {
-    const names = drawnNames(step);
-    const isRead = names.some((name) => into.has(name));
+    const names = namesBoundBy([step]);
+    const isRead = [...names].some((name) => into.has(name));
     names.forEach((name) => into.delete(name));
     if (step.kind === "factor") {
       const byPath = whole.surrogate === undefined && PATHS.has(latentEntries.get(step.estimator)?.rule.path ?? "none");

@@ -253,8 +253,7 @@ function solve(
       if (!parts) return undefined;
       terms.push(...parts);
     }
-    const only = terms[0];
-    return terms.length === 1 && only?.scale === 1 ? only.quantity : { kind: "sum", terms, span: asked.span };
+    return termsQuantity(terms, asked.span);
   }
   if (ofEnergy.length === 0) return solveDirected(side, variables, hidden, at, asked);
   // beside an energy, as many states as may be are visited, and what is left has a closed form or none

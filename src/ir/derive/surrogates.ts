@@ -7,7 +7,7 @@ import type { Span } from "../../base/source.js";
 import { numberOption, type Options } from "../estimators.js";
 import { latentEntries, type LatentEntry } from "../latent-estimators.js";
 import type { DrawStep, EstimatorNote, Factor, Plate, Quantity, SurrogateUse, Term } from "../quantity.js";
-import { termsOf, walkQuantity } from "../quantity-walk.js";
+import { namesBoundBy, termsOf, walkQuantity } from "../quantity-walk.js";
 import type { Expr } from "../types.js";
 import { distExprs, walkExpr } from "../walk.js";
 import { type DeriveContext, variablesIn } from "./context.js";
@@ -97,7 +97,7 @@ function average(around: Surroundings, { steps, by }: Group, body: Quantity): Qu
   const later = by && drawnAfter(around, by, closed.body);
   if (later) return reportDrawnAfter(around, by, later);
   const plate = around.plate ?? own;
-  const { inside, outside } = parted(context, closed.body, namesOf(steps));
+  const { inside, outside } = parted(context, closed.body, namesBoundBy(steps));
   // without a term inside there is nothing to estimate
   if (around.plate !== undefined || outside.length === 0 || inside.length === 0) return { ...closed, plate, surrogate };
   const sum = (terms: readonly Term[]): Quantity => ({ kind: "sum", terms, span });
@@ -241,29 +241,6 @@ function countOf({ context }: Surroundings, { estimator, factor }: FactorStep): 
   return surrogate?.kind === "related" ? surrogate.count(entries) : undefined;
 }
 
-/** What steps bind: variables by name, locals by id. */
-function namesOf(steps: readonly DrawStep[]): ReadonlySet<string> {
-  return new Set(
-    steps.flatMap((s) => {
-      switch (s.kind) {
-        case "factor":
-          return [s.local?.id ?? s.factor.variable];
-        case "distribution":
-          return [s.local.id];
-        case "energy":
-        case "gaussian":
-          return s.variables.map((v) => v.local?.id ?? v.variable);
-        case "data":
-          return [s.local?.id ?? s.variable];
-        case "bind": {
-          const at = s.at.get(s.variable);
-          return [at?.kind === "local" ? at.local.id : s.variable];
-        }
-      }
-    }),
-  );
-}
-
 function parted(context: DeriveContext, body: Quantity, names: ReadonlySet<string>): { readonly inside: Term[]; readonly outside: Term[] } {
   const terms = termsOf(body);
   const inside: Term[] = [];
@@ -338,7 +315,7 @@ function seesNoSample({ context }: Surroundings, group: readonly DrawStep[], all
     })) {
       const read = step.asked?.exprs[option];
       if (!read) continue;
-      const later = namesOf(all.slice(from));
+      const later = namesBoundBy(all.slice(from));
       const seen = [...variablesIn(context, [read])].find((v) => later.has(v));
       if (seen === undefined) continue;
       report(
