@@ -2,7 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { real, type StreamSpec } from "../../src/runtime/index.js";
 import type { Field, RawData } from "../../src/runtime/data/dataset.js";
-import { spreadFamilies } from "../../src/runtime/data/families.js";
+import { linesOfFamilies, spreadFamilies } from "../../src/runtime/data/families.js";
 
 const field = (shape: readonly number[]): Field => ({
   role: "values",
@@ -42,4 +42,19 @@ describe("a family of data variables", () => {
     ["whose members are named", raw({ "x[1]": field([2]), x: field([2, 3]) }, ["x[1]"]), family([])],
     ["that is none", raw({ x: field([2, 3]) }), { x: real([3]) } as StreamSpec],
   ])("leaves data as they are: one %s", (_, data, spec) => expect(spreadFamilies(data, [spec])).toBe(data));
+});
+
+it("is told of once where all its members are alike", () => {
+  const lines = [
+    "x[1]: as in the file",
+    "x[2]: as in the file",
+    "y: as in the file",
+    "x[3]: as in the file",
+    "y: twice",
+    "w[2]: other",
+    "w[3]: third",
+  ];
+  expect(linesOfFamilies(lines)).toEqual(["x[1] to x[3]: as in the file", "y: as in the file", "y: twice", "w[2]: other", "w[3]: third"]);
+  expect(linesOfFamilies(["x[1]: a", "x[2]: b", "x[3]: a"])).toEqual(["x[1], x[3]: a", "x[2]: b"]);
+  expect(linesOfFamilies(["y: [28, 28] read as [784]"])).toEqual(["y: [28, 28] read as [784]"]);
 });

@@ -20,7 +20,7 @@ import {
 } from "./dataset.js";
 import { describeColumn, describeUnits, describeValues, makeColumn } from "./domains.js";
 import { displayRange } from "./display-range.js";
-import { spreadFamilies } from "./families.js";
+import { linesOfFamilies, spreadFamilies } from "./families.js";
 import { keepObserved } from "./observed.js";
 import { shareOf } from "./observed-share.js";
 import { dense } from "./sparse.js";
@@ -45,7 +45,7 @@ export function bindData(given: RawData, streams: readonly StreamSpec[], resizeH
   const notes: string[] = [];
   const alone = streams.flatMap((spec) => Object.keys(spec)).length === 1;
   const bound = streams.map((spec) => bindStream(raw, spec, sources, notes, { alone, resizeHelp }));
-  return { name: raw.name, streams: bound, provenance: [...raw.notes, ...notes] };
+  return { name: raw.name, streams: bound, provenance: [...raw.notes, ...linesOfFamilies(notes)] };
 }
 
 /** Field of each variable: assigned by name; else the field of its name; else the first unused field of its role. */

@@ -77,3 +77,21 @@ function renamed(unnamed: NonNullable<RawData["unnamed"]>, before: RawData["fiel
     fields: each.fields.flatMap((name) => (Object.hasOwn(now, name) ? [name] : fresh)),
   }));
 }
+
+/** Lines about variables, those that say the same of members of a family as one: `x[1] to x[8]: values as in the file`. */
+export function linesOfFamilies(lines: readonly string[]): readonly string[] {
+  const merged = new Map<string, { readonly name: string; readonly members: string[]; readonly rest: string }>();
+  for (const line of lines) {
+    const [, name = "", index = "", rest = line] = /^([^[\]:]+)\[(\d+)\](:.*)$/u.exec(line) ?? [];
+    const key = JSON.stringify([name, rest]);
+    const known = merged.get(key) ?? { name, members: [], rest };
+    known.members.push(index);
+    merged.set(key, known);
+  }
+  return [...merged.values()].map(({ name, members, rest }) => {
+    if (name === "") return rest;
+    const all = members.map((index) => `${name}[${index}]`);
+    const isRun = members.every((index, i) => Number(index) === Number(members[0]) + i);
+    return `${members.length > 1 && isRun ? `${all[0]} to ${all.at(-1)}` : all.join(", ")}${rest}`;
+  });
+}

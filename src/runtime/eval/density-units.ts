@@ -1,4 +1,5 @@
 /** Whether a measured log-density is one of the values in the file, and what is between; the same in words. */
+import { linesOfFamilies } from "../data/families.js";
 import type { Dataset } from "../data/dataset.js";
 import type { RowMetric } from "../model.js";
 import type { DensityUnits, DensityVariable, Result } from "./protocol.js";
@@ -29,7 +30,7 @@ export function densityLines(metrics: Readonly<Record<string, Result>>): readonl
   const lines = Object.values(metrics).flatMap(({ density }) =>
     Object.entries(density?.variables ?? {}).map(([name, variable]) => `${name}: ${variableText(variable)}`),
   );
-  return [...new Set(lines)];
+  return linesOfFamilies([...new Set(lines)]);
 }
 
 function variableText({ preprocessing, logJacobian, dequantisation, through = [] }: DensityVariable): string {
