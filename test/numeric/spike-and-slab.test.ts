@@ -69,6 +69,59 @@ describe("spikes and their slabs", () => {
       });
   });
 
+  it("have a score: score matching of the free energy of v", () => {
+    const free = (w: Weights, v: readonly number[]): number =>
+      logSum(
+        Array.from({ length: 2 ** H }, (_, n) =>
+          logIntegral(H, (s) =>
+            energy(
+              w,
+              v,
+              s,
+              Array.from({ length: H }, (_h, j) => (n >> j) & 1),
+            ),
+          ),
+        ),
+      );
+    const matched = (w: Weights, v: readonly number[]): number => {
+      const e = 1e-3;
+      return v.reduce((t, _, i) => {
+        const at = (by: number): number =>
+          free(
+            w,
+            v.map((x, j) => (i === j ? x + by : x)),
+          );
+        const slope = (8 * (at(e) - at(-e)) - (at(2 * e) - at(-2 * e))) / (12 * e);
+        return t - slope ** 2 / 2 - (at(e) - 2 * at(0) + at(-e)) / e ** 2;
+      }, 0);
+    };
+    const rows = [
+      [0.3, -1.2],
+      [0.9, 0.4],
+    ];
+    const got = runModel(
+      loadModel(text(H, "by score_matching")),
+      ({ f, w, x, key }) => {
+        const value = f("logPV")(w, x["v"], key);
+        const leaves = w as Record<string, Tensor>;
+        const [W, b] = grad(sum(value), [leaves["W"]!, leaves["b"]!]);
+        return { value, W: W!, b: b! };
+      },
+      { data: { v: { shape: [2, D], data: rows.flat() } }, state: weights },
+    );
+    rows.forEach((v, r) => expect(got["value"]![r]).toBeCloseTo(matched(weights, v), 4));
+    for (const name of ["W", "b"])
+      weights[name]!.forEach((_, i) => {
+        const moved = (by: number): number =>
+          rows.reduce((t, v) => t + matched({ ...weights, [name]: weights[name]!.map((x, j) => (i === j ? x + by : x)) }, v), 0);
+        expect(got[name]![i], `${name}[${i}]`).toBeCloseTo((moved(1e-2) - moved(-1e-2)) / 2e-2, 3);
+      });
+  });
+
+  it.each(["score_matching", "denoising_score_matching(sigma = 0.3)", "nce(ratio = 2)"])("needs no sum over states by %s either", (by) => {
+    expect(loadModel(text(200, `by ${by}`)).ts).toMatch(/paired: \{ h: \["s"\] \}/u);
+  });
+
   it("needs no sum over states, however many there are", () => {
     expect(loadModel(text(200, "by pcd(k = 1, chains = 10)")).ts).toContain('{ sum: ["s"], paired: { h: ["s"] } }');
   });

@@ -122,7 +122,7 @@ const JOINTLY = "real variables that meet have a joint Normal: integrated in clo
 
 const closedIn = ({ sum, joint = [] }: Summed): readonly string[] => [...sum, ...joint];
 
-function exactSum({ sum, joint, paired, enumerate }: Summed): ExactSum {
+export function exactSum({ sum, joint, paired, enumerate }: Summed): ExactSum {
   return { kind: "exact", sum, enumerate, ...(joint && joint.length > 0 && { joint }), ...(paired && { paired }) };
 }
 
