@@ -1,6 +1,6 @@
 /** Noise contrast of discrete and real energies, compiled: against the objective in plain numbers at the same noise, and at the truth. */
 import { describe, expect, it } from "vitest";
-import { bernoulli, constant, grad, mean, multinomial, rowsOf, type Key, type Tensor } from "../../src/runtime/index.js";
+import { bernoulli, constant, grad, leavesOf, mean, multinomial, rowsOf, type Key, type Tensor } from "../../src/runtime/index.js";
 import { hostStream } from "../../src/runtime/graph/random.js";
 import { logSum } from "../support/gaussian-integral.js";
 import { loadModel, runModel } from "../support/model.js";
@@ -222,5 +222,46 @@ describe("several variables", () => {
       )["dT"]!;
     got(T).forEach((g, i) => expect(Math.abs(g), `${i}`).toBeLessThan(0.025));
     expect(got(T.map((t, i) => (i === 3 ? t - 1 : t)))[3]).toBeGreaterThan(0.04);
+  });
+});
+
+describe("noise with latents of its own", () => {
+  it.each([
+    ["a mixture, summed", "latent z : category[2]", "density q(v, z) { z ~ Categorical(logits = c)  v ~ Normal(U[z], 1.5) }"],
+    ["a flow", "latent z : real[2]  flow f on real[2] = affine()", "density q(v, z) { z ~ Normal(c, 1.5)  v = f(z) }"],
+  ])("%s: an energy at the truth is at rest", (_, latent, noise) => {
+    const ROWS = 6000;
+    const stream = hostStream(3, "rows");
+    const [m, r] = [
+      [0.4, -0.7],
+      [0.5, -0.3],
+    ];
+    const data = Array.from({ length: ROWS * 2 }, (_row, i) => m[i % 2]! + Math.exp(-r[i % 2]!) * stream.normal());
+    const loaded = loadModel(`model M {
+  data v : real[2]
+  ${latent}
+  param m : real[2], r : real[2], c : real[2], U : real[2, 2]
+  density p(v) { energy sum(exp(2 * r) * (v - m)^2) / 2 }
+  ${noise}
+  train { maximize log p(v) by nce(ratio = 3, noise = q)  maximize log q(v)  optimizer = sgd(lr = 0.1) }
+}`);
+    const flow = Object.fromEntries(leavesOf(loaded.weights).flatMap((l) => (l.path.startsWith("f.") ? [[l.path, [0.3, -0.2]]] : [])));
+    const at = (precision: readonly number[]): readonly number[] => {
+      const got = runModel(
+        loaded,
+        ({ f, w, x, key }) => {
+          const leaves = w as Record<string, Tensor>;
+          const [dm, dr] = grad(mean(f("logPV")(w, x["v"], key)), [leaves["m"]!, leaves["r"]!]);
+          return { dm: dm!, dr: dr! };
+        },
+        {
+          data: { v: { shape: [ROWS, 2], data } },
+          state: { m, r: precision, c: [0.2, -0.4], U: [1, -0.5, -0.3, 0.2], ...flow },
+        },
+      );
+      return [...got["dm"]!, ...got["dr"]!];
+    };
+    at(r).forEach((g, i) => expect(Math.abs(g), `${i}`).toBeLessThan(0.05));
+    expect(at([r[0]! - 0.5, r[1]!])[2]).toBeGreaterThan(0.08);
   });
 });

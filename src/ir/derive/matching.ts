@@ -93,14 +93,17 @@ function checkNoise(context: DeriveContext, expr: LogDensityExpr, asked: Chosen,
     report(context.diagnostics, "GM3521", asked.span, { problem: `\`${NOISE} = ${named}\`: ${problem}` }, { help });
     return undefined;
   };
-  const covers = `a density over ${listed(head)} and nothing else, that samples are drawn from: \`density ${named}(${head.join(", ")}) { … }\``;
+  const name = index ? "noise" : named;
+  const covers = `a density over ${listed(head)}, that samples are drawn from: \`density ${name}(${head.join(", ")}) { … }\``;
   if (!index) {
     const guess = didYouMean(named, context.densities.keys());
     return refuse("there is no density of this name", [guess === undefined ? covers : `did you mean \`${guess}\`?`]);
   }
   if (index.energy) return refuse("it has an energy, and noise needs samples and a log-density that are exact", [covers]);
   const own = index.density.head;
-  if (own.length !== head.length || !head.every((v) => own.includes(v))) return refuse(`it is a density over ${listed(own)}`, [covers]);
+  // its latents sum out, or its log-density says why not
+  const isOther = (v: string): boolean => !head.includes(v) && context.model.variables.get(v)?.role === "data";
+  if (!head.every((v) => own.includes(v)) || own.some(isOther)) return refuse(`it is a density over ${listed(own)}`, [covers]);
   const unknown = index.density.given.filter((v) => !known.includes(v));
   if (unknown.length > 0)
     return refuse(`it is given ${listed(unknown)}, which \`${logDensityText(expr)}\` is not`, [
