@@ -3,7 +3,10 @@
  * integrals in plain numbers.
  */
 import { describe, expect, it } from "vitest";
-import { grad, sum, type Tensor } from "../../src/runtime/index.js";
+import { onnxEngine } from "../../src/runtime/engines/onnx/index.js";
+import { evaluate, grad, sum, type Tensor } from "../../src/runtime/index.js";
+import { datasetOf } from "../../src/runtime/train/arrays.js";
+import { initialWeights, writeAll } from "../../src/runtime/train/weights.js";
 import { clean } from "../ir/energy-support.js";
 import { summableTogether } from "../../src/ir/energy/index.js";
 import { logIntegral, logSum } from "../support/gaussian-integral.js";
@@ -120,6 +123,40 @@ describe("spikes and their slabs", () => {
 
   it.each(["score_matching", "denoising_score_matching(sigma = 0.3)", "nce(ratio = 2)"])("needs no sum over states by %s either", (by) => {
     expect(loadModel(text(200, `by ${by}`)).ts).toMatch(/paired: \{ h: \["s"\] \}/u);
+  });
+
+  it("have a log Z that annealing finds, and an exact one beside it", async () => {
+    const { model } = loadModel(
+      text(H, "by pcd(k = 1, chains = 10)").replace(
+        /\}\s*$/u,
+        " evaluate { logZ = ais(chains = 200, temperatures = 400)  nll = -log p(v) by ais(chains = 200, temperatures = 400) } }",
+      ),
+    );
+    const session = await onnxEngine.open();
+    const dataset = datasetOf(model, { train: { v: Float32Array.from([0.3, -1.2, 0.9, 0.4]) } });
+    await writeAll(
+      session,
+      new Map([...initialWeights(model, 1, dataset)].map(([path, t]) => [path, { ...t, data: Float32Array.from(weights[path]!) }])),
+    );
+    const options = { session, model, dataset, averaged: new Set<string>(), terms: false, reconstruction: false };
+    const exact = logSum(
+      Array.from({ length: 2 ** H }, (_, n) =>
+        logIntegral(D + H, (x) =>
+          energy(
+            weights,
+            x.slice(0, D),
+            x.slice(D),
+            Array.from({ length: H }, (_h, j) => (n >> j) & 1),
+          ),
+        ),
+      ),
+    );
+    for (const seed of [1, 2]) {
+      const { metrics } = await evaluate({ ...options, seed });
+      expect(Math.abs(metrics["logZ"]!.value - exact), `seed ${seed}`).toBeLessThan(0.1);
+      expect(metrics["logZ"]!.partitions![0]!.effectiveSampleSize).toBeGreaterThan(50);
+    }
+    session.dispose();
   });
 
   it("needs no sum over states, however many there are", () => {
