@@ -1,6 +1,7 @@
 /** What an evaluation computes of the weights alone is computed once, whatever the batches: exact log Z above all. */
 import { expect, it } from "vitest";
 import { evaluate, referenceEngine, type EngineSession } from "../../src/runtime/index.js";
+import { onnxEngine } from "../../src/runtime/engines/onnx/index.js";
 import { splitInvariant } from "../../src/runtime/eval/invariant.js";
 import { stageRowMetric } from "../../src/runtime/eval/metrics.js";
 import { sizeOf } from "../../src/runtime/graph/index.js";
@@ -71,4 +72,39 @@ it("leaves a program alone that computes little without its rows", () => {
   const metric = small.evaluate["nll"];
   if (metric?.kind !== "rows") throw new Error("no rows");
   expect(splitInvariant(stageRowMetric({ model: small, batch: 4, averaged: new Set() }, metric, 1).program)).toBeUndefined();
+});
+
+it.each([referenceEngine, onnxEngine])("a condition on the weights alone is looked at all the same, on $name", async (engine) => {
+  const size = 80;
+  const joint = loadModel(`model M {
+  data x : real[${size}]
+  param A : real[${size}, ${size}], c : real
+  density p(x) { energy x @ A @ x / 2 + sum(x^2) }
+  train { maximize log p(x)  batch = 2, epochs = 1 }
+  evaluate { nll = -log p(x) }
+}`).model;
+  const rows = datasetOf(joint, { train: { x: Float32Array.from({ length: 6 * size }, (_, i) => Math.sin(i)) } });
+  const session = await engine.open();
+  const at = async (diagonal: number): Promise<number> => {
+    const start = initialWeights(joint, 1, rows);
+    const A = new Float32Array(size * size);
+    for (let i = 0; i < size; i++) A[i * size + i] = diagonal;
+    await writeAll(session, new Map([...start].map(([path, t]) => [path, path === "A" ? { ...t, data: A } : t])));
+    const options = {
+      session,
+      model: joint,
+      dataset: rows,
+      seed: 1,
+      averaged: new Set<string>(),
+      terms: false,
+      reconstruction: false,
+      batch: 2,
+    };
+    return (await evaluate(options)).metrics["nll"]!.value;
+  };
+  // of each entry a Normal of precision 3
+  const squares = Array.from({ length: 6 * size }, (_, i) => Math.sin(i) ** 2).reduce((a, b) => a + b, 0) / 6;
+  expect(await at(1)).toBeCloseTo((3 * squares) / 2 + (size / 2) * Math.log((2 * Math.PI) / 3), 3);
+  await expect(at(-2.5)).rejects.toThrow("is not positive in every direction");
+  session.dispose();
 });
