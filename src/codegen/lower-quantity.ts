@@ -10,7 +10,8 @@ import { textOf } from "../base/source.js";
 import { call, type Js, num } from "./js.js";
 import { lowerBuiltin } from "./lower-builtin.js";
 import { variableOf } from "./lower-dist.js";
-import { lowerLogPartition, lowerMatching, lowerStart, lowerUnnormalised } from "./lower-energy.js";
+import { lowerLogPartition, lowerStart, lowerUnnormalised } from "./lower-energy.js";
+import { lowerMatching } from "./lower-matching.js";
 import { after, bindStep, drawnFactor, sitesOf, type Steps } from "./lower-draws.js";
 import { lowerElimination } from "./lower-elimination.js";
 import { lowerExpr, lowerGrad } from "./lower-expr.js";
@@ -65,7 +66,7 @@ export function lowerQuantity(scope: QuantityScope, q: Quantity): TensorValue {
     case "logPartition":
       return lowerLogPartition(scope, q);
     case "matching":
-      return lowerMatching(scope, q);
+      return lowerMatching(scope, q, lowerQuantity);
     // the latents are parameters of the function: what finds them stands beside it (emit-optimum.ts)
     case "optimum":
       return lowerQuantity(scope, q.body);

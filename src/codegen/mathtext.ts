@@ -216,8 +216,9 @@ function term(context: DeriveContext, n: Notation, t: Term, first: boolean): str
 
 /** What score matching and noise contrast make greatest of a row; F in place of E where variables are summed out. */
 function matching(n: Notation, q: Matching): string {
-  const energy = (x: string): string => n.fn(q.sum.length + q.enumerate.length > 0 ? "F" : "E", [x]);
-  const v = n.name(q.variable);
+  const isSummed = q.hidden.sum.length + q.hidden.enumerate.length > 0;
+  const v = q.variables.map(n.name).join(", ");
+  const energy = (x: string): string => n.fn(isSummed ? "F" : "E", [x]);
   const slope = (x: string): string => n.gradient([v], energy(x));
   const halfSquare = (x: string): string => (n === latex ? `\\frac{1}{2} \\left\\|${x}\\right\\|^{2}` : `|${x}|^2 / 2`);
   const number = (name: string): string | undefined => (q.options[name] === undefined ? undefined : String(q.options[name]));
@@ -232,11 +233,18 @@ function matching(n: Notation, q: Matching): string {
     return n.group(`${curvature} - ${halfSquare(slope(v))}`);
   }
   const [ratio, other] = [number("ratio") ?? "1", n.name("u")];
-  const noise = (x: string): string => n.log(ratio === "1" ? n.fn("noise", [x]) : n.group(`${ratio}${n.times}${n.fn("noise", [x])}`));
+  const source = n.name(q.noise?.density ?? "noise");
+  const density = (x: string): string => n.log(n.fn(source, [x]));
+  if (q.ranked) {
+    const odds = (x: string): string => `-${energy(x)} - ${density(x)}`;
+    const among = n === latex ? `${other} \\in \\{${v}, ${ratio} \\times ${source}\\}` : `${other} in ${v} and ${ratio} of ${source}`;
+    return n.group(`${odds(v)} - ${n.log(n.sum("sum", among, n.fn("exp", [odds(other)])))}`);
+  }
+  const noise = (x: string): string => (ratio === "1" ? density(x) : n.log(n.group(`${ratio}${n.times}${n.fn(source, [x])}`)));
   const logZ = n.log(n.name("Z"));
   const real = n.log(n.fn("sigmoid", [`-${energy(v)} - ${logZ} - ${noise(v)}`]));
   const made = n.log(n.fn("sigmoid", [`${energy(other)} + ${logZ} + ${noise(other)}`]));
-  return n.group(`${real} + ${ratio === "1" ? "" : `${ratio}${n.times}`}${n.expect([n.draw(other, n.name("noise"))], made)}`);
+  return n.group(`${real} + ${ratio === "1" ? "" : `${ratio}${n.times}`}${n.expect([n.draw(other, source)], made)}`);
 }
 
 function step(context: DeriveContext, n: Notation, s: DrawStep, count: string | undefined): string {

@@ -15,7 +15,7 @@ const LOWERING = [
   "expandDims exponentialSchedule gaussianPosterior init interior iwaeSchedule linear logMeanExp logSumExp mSteps mixture momentum mul neg ones optional origin ownFlow",
   "padEvent param piecewise positive quantized real reduceMax reduceMin required reshape reshapeEvent rmsprop rowReconstructionError rowsOf sgd",
   "cd denoisingScoreMatching drawUnits energyModel freeEnergy gibbs logPartition meanFieldBound meanUnits",
-  "aisProgram chainStart chainsOf contrastWithNormal freshChains gibbsChain logPartitionSurrogate meanField minusLogWord modelReplica moveChains pseudoLogLikelihood reconstructionError scoreMatching sweepOnce",
+  "aisProgram chainStart chainsOf contrastWithBase freshChains gibbsChain logPartitionSurrogate meanField minusLogWord modelReplica moveChains noiseContrastive pseudoLogLikelihood reconstructionError scoreMatching sweepOnce",
   "holdFixed leaveOneOut scoreFunction scoreLearned scoreRunningMean stopGradient weightsUnder",
   "simplex sliceAxis squeeze stepDecay sub sum term transpose transposeEvent unit unitVector warmup zeros",
 ].flatMap((line) => line.split(" "));

@@ -18,8 +18,9 @@ export function quantityChildren(q: Quantity): readonly Quantity[] {
     case "gaussianMarginal":
     case "unnormalised":
     case "logPartition":
-    case "matching":
       return [];
+    case "matching":
+      return q.noise ? [q.noise.data, q.noise.drawn] : [];
     case "sum":
       return q.terms.map((t) => t.quantity);
     case "apply":

@@ -337,12 +337,24 @@ export interface Matching {
   readonly method: string;
   readonly options: Options;
   readonly density: string;
-  readonly variable: string;
-  /** Hidden variables: those of a closed form, and those whose states are all visited. */
-  readonly sum: readonly string[];
-  readonly enumerate: readonly string[];
+  /** What it is matched in: of scores one. */
+  readonly variables: readonly string[];
+  /** How the hidden variables are summed out. */
+  readonly hidden: ExactSum;
+  /** Z differs from row to row: with what is given, or with the total of counts. */
+  readonly ranked: boolean;
+  /** Noise of a density of the model; where absent, of independent units at the means of the batch. */
+  readonly noise: NoiseDensity | undefined;
   readonly at: ReadonlyMap<string, Expr>;
   readonly span: Span;
+}
+
+export interface NoiseDensity {
+  readonly density: string;
+  /** Its log-density at the data. */
+  readonly data: Quantity;
+  /** A family of samples for each row, the body its log-density at these. */
+  readonly drawn: Extract<Quantity, { readonly kind: "expect" }>;
 }
 
 /** What was derived for one latent, for `explain`. */

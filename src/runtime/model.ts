@@ -198,6 +198,8 @@ export interface RowMetric<S extends WeightSpecs = WeightSpecs, D extends string
   readonly rows?: number;
   /** Data variables that may be missing, and that a row must have to be measured; of a list, one at least. */
   readonly complete?: readonly (string | readonly string[])[];
+  /** Counts that a row must have some of to be measured: a document without words has no word to weigh. */
+  readonly words?: string;
   /** What is reported: the exponential of the mean (perplexity) in place of the mean. */
   readonly transform?: "exp";
   /**

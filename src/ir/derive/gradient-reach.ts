@@ -128,6 +128,10 @@ export function gradientReach(context: DeriveContext, quantity: Quantity): Reach
           q.expr.locals.map((l) => l.value),
         );
         return visit(q.body, into);
+      case "matching":
+        // noise is held fixed
+        read(into, [...q.at.values()]);
+        return q.variables.forEach((name) => into.add(name));
       case "byRow":
         into.add(q.variable);
         return quantityChildren(q).forEach((child) => visit(child, into));
@@ -154,7 +158,6 @@ function variablesOf(q: Quantity): readonly string[] {
     case "gaussianMarginal":
       return [...q.latents, ...q.children].map((f) => f.variable);
     case "logDet":
-    case "matching":
       return [q.variable];
     case "unnormalised":
       return q.given;
