@@ -275,9 +275,10 @@ function lowerEnumerate(scope: QuantityScope, q: Extract<Quantity, { kind: "enum
 /** A part of an objective with no density in it, called as it is written; `term` where it is a metric. Constants and bare names say all themselves. */
 function namedValue(scope: QuantityScope, expr: Expr, term = false): TensorValue {
   const value = tensorValue(lowerExpr(scope, expr));
-  // what a template of the standard library says is not to be found in the model
-  if (scope.unnamed || !["builtin", "netCall", "layer"].includes(expr.kind) || expr.span.file.path.startsWith("std/")) return value;
-  const label = shortened(textOf(expr.span).replace(/\s+/gu, " "));
+  // what a template of the standard library says is not to be found in the model: a term of it is told with the caller's names
+  const ofLibrary = expr.span.file.path.startsWith("std/");
+  if (scope.unnamed || !["builtin", "netCall", "layer"].includes(expr.kind) || (ofLibrary && !term)) return value;
+  const label = shortened(ofLibrary ? quantityText(scope.context, { kind: "value", expr }) : textOf(expr.span).replace(/\s+/gu, " "));
   return { ...value, js: termOf(term ? scope : { ...scope, enumerating: true }, label, expr.span, value) };
 }
 

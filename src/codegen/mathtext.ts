@@ -2,6 +2,7 @@
  * Derived objectives as mathematics, in plain text and LaTeX, for `gmc explain`. Both come from one walk over the objective IR:
  * `Notation` says how each construct is written.
  */
+import { builtins } from "../ir/builtins.js";
 import { type DeriveContext, densityOf, inHeader, netOf, parentsOf } from "../ir/derive/context.js";
 import { flowChain } from "../ir/derive/flow-change.js";
 import { estimators } from "../ir/estimators.js";
@@ -386,7 +387,7 @@ function expression(context: DeriveContext, n: Notation, e: Expr, outer = 0): st
         const text = `${base}^${n === latex ? `{${inner(b)}}` : inner(b, 4)}`;
         return outer >= 4 ? n.group(text) : text;
       }
-      return indexed(n, e, inner) ?? n.fn(e.fn, [...e.args.map((x) => inner(x)), ...axisOf(e), ...windowOf(e)]);
+      return indexed(n, e, inner) ?? n.fn(e.fn, [...e.args.map((x) => inner(x)), ...axisOf(e), ...windowOf(e), ...valuesOf(e)]);
     }
     case "grad":
       return n.gradient(takenIn(context, n, e), inner(e.body));
@@ -434,6 +435,18 @@ function windowOf(e: BuiltinExpr): readonly string[] {
   if (e.fn === "avg_pool" || e.fn === "max_pool") return [String(size)];
   return e.fn === "upsample" ? [String(factor)] : [];
 }
+
+/** Numbers and choices that are not those meant where none is written: two kernels of other widths are two functions. */
+function valuesOf(e: BuiltinExpr): readonly string[] {
+  return (builtins.get(e.fn)?.options ?? []).flatMap(({ name, kind, named, fallback }) => {
+    const value = e.options[name];
+    if (value === undefined || !VALUES.has(kind) || value === fallback) return [];
+    const text = Array.isArray(value) ? `[${value.join(", ")}]` : kind === "choice" ? JSON.stringify(value) : String(value);
+    return [named === true || kind === "choice" ? `${name} = ${text}` : text];
+  });
+}
+
+const VALUES: ReadonlySet<string> = new Set(["number", "numbers", "choice"]);
 
 /** Of units whose declaration says them, they go without saying. */
 function blocksOf(e: BuiltinExpr): readonly string[] {
