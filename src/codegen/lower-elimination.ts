@@ -4,7 +4,7 @@
  */
 import { InternalError } from "../base/internal-error.js";
 import type { Elimination, Term } from "../ir/quantity.js";
-import { call, num } from "./js.js";
+import { call, num, numbers } from "./js.js";
 import { variableOf } from "./lower-dist.js";
 import { capital } from "./names.js";
 import { reducePlate } from "./reduce-plate.js";
@@ -35,13 +35,16 @@ export function lowerElimination(
     const position = axes.get(name) ?? 1;
     const plate = writer.addPlate(`${name}#${writer.statements.length}`, num(of.size), of.text, position);
     const js = call(
-      of.oneHot ? "allOneHot" : "allStates",
+      of.entries ? "entryStates" : of.oneHot ? "allOneHot" : "allStates",
       variableSpec({ ...domain, optional: false }),
       ...(position > 1 ? [num(position)] : []),
     );
     const lead = { plates: new Set([plate.id]), batch: false };
     plates.set(name, plate);
-    states.set(name, writer.bind(name, { kind: "tensor", js, shape: domain.shape, lead }, `every value of ${name}`));
+    states.set(
+      name,
+      writer.bind(name, { kind: "tensor", js, shape: domain.shape, lead }, `every value of ${of.entries ? `an entry of ${name}` : name}`),
+    );
   };
   const reduce = { logsumexp: "logSumExp", max: "reduceMax", min: "reduceMin" }[q.op];
   const order = new Map(q.steps.map((s, i) => [s.variable, i]));
@@ -57,7 +60,9 @@ export function lowerElimination(
       (a, b) => a.lead.plates.size - b.lead.plates.size,
     );
     const joint = writer.bind("logJoint", total(parts)) as TensorValue;
-    const reduced = reducePlate(scope, joint, plate.id, reduce);
+    const each = reducePlate(scope, joint, plate.id, reduce);
+    // entries meet where nothing that is still there has them
+    const reduced = neighbours.some((n) => statesOf.get(n)?.entries) ? each : sumEntries(each);
     writer.dropPlate(plate.id);
     const [next] = [...neighbours].sort((a, b) => (order.get(a) ?? 0) - (order.get(b) ?? 0));
     if (next === undefined) roots.push(reduced);
@@ -70,7 +75,12 @@ export function lowerElimination(
 }
 
 function total(parts: readonly TensorValue[]): TensorValue {
-  return parts.reduce((a, b) => ({ kind: "tensor", js: call("add", a.js, b.js), shape: [], lead: joinLeads([a.lead, b.lead]) }));
+  return parts.reduce((a, b) => ({ kind: "tensor", js: call("add", a.js, b.js), shape: a.shape, lead: joinLeads([a.lead, b.lead]) }));
+}
+
+function sumEntries(value: TensorValue): TensorValue {
+  const axes = value.shape.map((_, i) => i - value.shape.length);
+  return axes.length === 0 ? value : { ...value, js: call("sum", value.js, numbers(axes)), shape: [] };
 }
 
 /** A place for each latent, from `first` on, that none has which stands in a table with it: those that go last choose first. */

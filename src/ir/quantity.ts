@@ -22,6 +22,8 @@ export interface Factor {
   readonly at: ReadonlyMap<string, Expr>;
   /** Values that follow from others by flows, in the density's own names; see flow-change.ts. */
   readonly through?: ReadonlyMap<string, Expr>;
+  /** Axes of its log-densities, counted from the end, that are not summed: entries of latents that are summed out one by one stand along them. */
+  readonly apart?: readonly number[];
   readonly span: Span;
 }
 

@@ -33,13 +33,14 @@ export function planElimination(latents: ReadonlyMap<string, States>, terms: rea
   const shape = shapeOf(graph);
   const position = new Map(terms.map((t, i) => [t, i]));
   const size = (v: string): number => latents.get(v)?.size ?? 1;
+  const byEntry = (v: string): boolean => latents.get(v)?.entries !== undefined;
   const scores = new Map<string, Score>();
   const steps: EliminationStep[] = [];
   let largest: EliminationStep | undefined;
   const queue = new Queue();
   const rate = (v: string): void => {
     const before = scores.get(v);
-    const score = { variable: v, position: before?.position ?? scores.size, ...costOf(graph, v, size) };
+    const score = { variable: v, position: before?.position ?? scores.size, byEntry: byEntry(v), ...costOf(graph, v, size) };
     if (before?.fill === score.fill && before.table === score.table) return;
     scores.set(v, score);
     queue.add(score);
@@ -74,6 +75,8 @@ interface Score {
   readonly variable: string;
   /** Among the latents, as they stand in the body. */
   readonly position: number;
+  /** Its entries are summed one by one: before what they have in common. */
+  readonly byEntry: boolean;
   readonly fill: number;
   readonly table: number;
 }
@@ -92,7 +95,13 @@ function costOf(
 }
 
 const comesBefore = (a: Score, b: Score): boolean =>
-  a.fill !== b.fill ? a.fill < b.fill : a.table !== b.table ? a.table < b.table : a.position < b.position;
+  a.byEntry !== b.byEntry
+    ? a.byEntry
+    : a.fill !== b.fill
+      ? a.fill < b.fill
+      : a.table !== b.table
+        ? a.table < b.table
+        : a.position < b.position;
 
 /** Scores by priority, as a binary heap; those that have changed since are passed over by whoever takes them out. */
 class Queue {
@@ -164,7 +173,7 @@ function largestTable({ steps, largest }: Planned): readonly string[] {
 function eliminationNote({ op, steps, largest, shape }: Elimination, density: string): EstimatorNote {
   const names = steps.map((s) => s.variable);
   const variable = names.length > 4 ? `${names.slice(0, 2).join(", ")}, …, ${names.at(-1)}` : names.join(", ");
-  const way = shape === "graph" ? "one after another" : `along the ${shape}`;
+  const way = eliminationWay(steps, shape);
   const gradient = op === "logsumexp" ? "" : "; the gradient is that of the chosen ones";
   return {
     variable,
@@ -172,6 +181,14 @@ function eliminationNote({ op, steps, largest, shape }: Elimination, density: st
     estimator: op === "logsumexp" ? "sum-product" : `${op}-product`,
     reason: `exact: ${op === "logsumexp" ? "summed" : "optimised"} out ${way}, at most ${largest} states at once${gradient}`,
   };
+}
+
+function eliminationWay(steps: readonly EliminationStep[], shape: Elimination["shape"]): string {
+  const apart = steps.filter((s) => s.states.entries);
+  const order = shape === "graph" ? "one after another" : `along the ${shape}`;
+  if (apart.length === 0) return order;
+  const one = apart.length < steps.length ? `, the entries of ${listed(apart.map((s) => s.variable))} one by one` : "each entry by itself";
+  return apart.length < steps.length ? `${order}${one}` : steps.length === 1 ? one : `${order}, ${one}`;
 }
 
 interface Asked {

@@ -35,6 +35,6 @@ export {
   straightThroughCategorical,
 } from "./relaxed.js";
 export { fillMissing, presentOr, weighKnown, whereMissing } from "./missing.js";
-export { allOneHot, allStates } from "./states.js";
+export { allOneHot, allStates, entryStates } from "./states.js";
 export { studentT, type StudentTParams } from "./student-t.js";
 export { uniform, type UniformParams } from "./uniform.js";
