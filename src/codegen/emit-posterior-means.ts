@@ -5,7 +5,7 @@
 import { InternalError } from "../base/internal-error.js";
 import type { PosteriorMeans } from "../ir/derived-model.js";
 import { type DeriveContext, densityOf } from "../ir/derive/context.js";
-import { call, type Js, type JsFunction, method, name, num, numbers, object } from "./js.js";
+import { call, type Js, type JsFunction, method, num, numbers, object } from "./js.js";
 import { modelScope } from "./lower-expr.js";
 import { givenValue, variableOf } from "./lower-dist.js";
 import { lowerQuantity } from "./lower-quantity.js";

@@ -77,6 +77,33 @@ describe("a latent of 30 bits", () => {
     expect(explained(loaded)).toContain("exact: summed out each entry by itself, at most 2 states at once");
   });
 
+  it("has an average over its posterior, entry by entry where what is averaged is too", () => {
+    const loaded = loadModel(model("evaluate { fit = E[z ~ p(z | x)](log p(x | z))   entropy = E[z ~ p(z | x)](-log p(z | x)) }"));
+    const found = measured(loaded, weights, data);
+    const each = (r: number, i: number): { joint: number[]; seen: number[]; total: number } => {
+      const seen = [0, 1].map((z) => logNormal(data.x[r * D + i]!, 2 * weights.a[i]! * z));
+      const joint = seen.map((l, z) => l + logBernoulli(z, weights.b[i]!));
+      return { joint, seen, total: logSumExp(joint) };
+    };
+    const average = (f: (e: ReturnType<typeof each>, z: number) => number): number[] =>
+      range(ROWS).map((r) =>
+        sumOf(D, (i) => {
+          const e = each(r, i);
+          return sumOf(2, (z) => Math.exp(e.joint[z]! - e.total) * f(e, z));
+        }),
+      );
+    close(
+      found["fit"],
+      average((e, z) => e.seen[z]!),
+    );
+    close(
+      found["entropy"],
+      average((e, z) => e.total - e.joint[z]!),
+    );
+    const { diagnostics } = compile({ path: "m.gm", text: model("evaluate { m = E[z ~ p(z | x)](square(sum(z))) }") });
+    expect(diagnostics.map((d) => d.code)).toContain("GM3531");
+  });
+
   it("has the gradient of the sum", async () => {
     const loaded = loadModel(model(`train { maximize log p(x)   batch = ${ROWS} }`));
     const { gradients } = await gradientsOf(loaded.model, {

@@ -10,6 +10,7 @@ import { report } from "../../base/report.js";
 import type { Span } from "../../base/source.js";
 import { listed } from "../energy/listed.js";
 import type { Elimination, EliminationStep, EstimatorNote, Term } from "../quantity.js";
+import type { LogDensityExpr } from "../types.js";
 import { MAX_TABLE, stateCount, type States } from "../states.js";
 import type { DeriveContext } from "./context.js";
 
@@ -17,6 +18,8 @@ import type { DeriveContext } from "./context.js";
 export interface Scoped {
   readonly term: Term;
   readonly reads: ReadonlySet<string>;
+  /** It is averaged, and no part of the distribution. */
+  readonly value?: true;
 }
 
 type Planned = Pick<Elimination, "steps" | "largest" | "shape">;
@@ -57,7 +60,9 @@ export function planElimination(latents: ReadonlyMap<string, States>, terms: rea
     for (const scoped of own) for (const v of scoped.reads) readers.get(v)?.delete(scoped);
     const table = neighbours.reduce((n, v) => n * size(v), size(variable));
     const states = latents.get(variable) as States;
-    const step = { variable, states, terms: own.map((s) => s.term), neighbours, table };
+    const values = own.flatMap((s) => (s.value ? [s.term] : []));
+    const terms = own.flatMap((s) => (s.value ? [] : [s.term]));
+    const step = { variable, states, terms, ...(values.length > 0 && { values }), neighbours, table };
     steps.push(step);
     if (largest === undefined || table > largest.table) largest = step;
     // of what is left, the table of a neighbour changes, and the fill-in of what is next to one
@@ -174,6 +179,10 @@ function eliminationNote({ op, steps, largest, shape }: Elimination, density: st
   const names = steps.map((s) => s.variable);
   const variable = names.length > 4 ? `${names.slice(0, 2).join(", ")}, …, ${names.at(-1)}` : names.join(", ");
   const way = eliminationWay(steps, shape);
+  if (op === "expect") {
+    const reason = `exact: averaged over their posterior, summed out ${way}, at most ${largest} states at once`;
+    return { variable, density, estimator: "sum-product", reason };
+  }
   const gradient = op === "logsumexp" ? "" : "; the gradient is that of the chosen ones";
   return {
     variable,
@@ -201,6 +210,8 @@ interface Asked {
   readonly density: string;
   readonly span: Span;
   readonly notes: EstimatorNote[];
+  /** Of an expectation, the density as it was asked for. */
+  readonly posterior?: LogDensityExpr;
 }
 
 /** The terms with the latents eliminated, each of which some term reads; undefined after an error. */
@@ -211,14 +222,14 @@ export function eliminated(context: DeriveContext, asked: Asked): Elimination | 
     reportTable(context, asked, planned);
     return undefined;
   }
-  const elimination: Elimination = { kind: "eliminate", op, ...planned, span };
+  const elimination: Elimination = { kind: "eliminate", op, ...planned, ...(asked.posterior && { posterior: asked.posterior }), span };
   notes.push(eliminationNote(elimination, density));
   return elimination;
 }
 
 function reportTable({ diagnostics }: DeriveContext, { op, text, span }: Asked, planned: Planned): void {
   const shared = largestTable(planned);
-  const verb = op === "logsumexp" ? "sum" : "maximum";
+  const verb = op === "logsumexp" || op === "expect" ? "sum" : "maximum";
   report(
     diagnostics,
     "GM3860",

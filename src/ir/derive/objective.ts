@@ -34,6 +34,7 @@ import { deriveByRow, filledIn, mayBeMissing, mustBeThere, nothingWithout } from
 import { optimaIn, optimumStands } from "./optimum.js";
 import { refuseReadersUnderGradients, summedAround } from "./players/rows.js";
 import { schedulesIn } from "./schedules.js";
+import { averageOverPosterior } from "./posterior-average.js";
 import { stable } from "./stability.js";
 import { averaged, helpersOf, memoriesOf, type Surroundings } from "./surrogates.js";
 import type { Behind } from "./trained-through.js";
@@ -405,6 +406,13 @@ function deriveExpectation(state: State, draws: readonly ObjectiveDraw[], body: 
         reason,
         span: whole.span,
       };
+      continue;
+    }
+    if (step.kind === "joint") {
+      flush();
+      const joint = deriveLogDensity(state.context, step.joint, energyRequest(state));
+      result = joint && result && averageOverPosterior(state.context, step, joint, result, state.notes);
+      if (!result) return undefined;
       continue;
     }
     if (step.kind === "factor" && step.estimator === "enumerate") {
