@@ -477,7 +477,8 @@ function solveNormal(
       }),
       notes: [reason, ...(asked.more ?? [])],
       help: [
-        `bound it from below with a density that draws ${listed(hidden)}: \`maximize ELBO(p, q)\` or \`IWAE(p, q, k = 50)\``,
+        asked.energy.instead ??
+          `bound it from below with a density that draws ${listed(hidden)}: \`maximize ELBO(p, q)\` or \`IWAE(p, q, k = 50)\``,
         `exact forms exist where finite latents have at most ${MAX_STATES} states each, or Normal latents enter the locations of Normals linearly`,
       ],
     },

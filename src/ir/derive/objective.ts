@@ -46,6 +46,8 @@ export interface ObjectiveRequest {
   readonly by: readonly EstimatorChoice[];
   /** Densities whose log Z another line of `evaluate` estimates, and how. */
   readonly estimated?: EstimatedPartitions;
+  /** What takes the place of a log-density that has no exact form, as help says it. */
+  readonly instead?: string;
   /** The statement, where errors about estimators point: the draw itself may stand in the library. */
   readonly span: Span;
 }
@@ -177,6 +179,7 @@ function energyRequest(state: State): EnergyRequest {
     notes,
     drawn: state.drawn,
     under: state.under,
+    ...(request.instead !== undefined && { instead: request.instead }),
   };
 }
 
