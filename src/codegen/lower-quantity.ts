@@ -96,7 +96,7 @@ function lowerSum(scope: QuantityScope, terms: readonly Term[]): TensorValue {
   values.forEach(({ term, value }, i) => {
     const js =
       i === 0 ? scaled(value.js, term.scale) : call(term.scale < 0 ? "sub" : "add", total.js, scaled(value.js, Math.abs(term.scale)));
-    total = { ...total, js, lead: joinLeads([total.lead, value.lead]) };
+    total = { ...total, js, shape: i === 0 ? value.shape : total.shape, lead: joinLeads([total.lead, value.lead]) };
     // A long sum is written in several statements.
     if (i % TERMS === TERMS - 1 && i < values.length - 1) total = scope.writer.bind("total", total) as TensorValue;
   });

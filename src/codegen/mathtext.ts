@@ -151,6 +151,10 @@ function write(context: DeriveContext, n: Notation, q: Quantity): string {
     case "eliminate": {
       // the joint sum: in which order it is done, the notes say
       const names = q.steps.map((s) => n.name(s.variable)).join(", ");
+      if (q.op === "expect") {
+        const values = q.steps.flatMap((s) => s.values ?? []).map((t, i) => term(context, n, t, i === 0));
+        return n.sum("sum", names, `${posteriorText(context, n, q.posterior)}${n.times}${n.group(values.join(" "))}`);
+      }
       const body = q.steps
         .flatMap((s) => s.terms)
         .map((t, i) => term(context, n, t, i === 0))
@@ -281,9 +285,13 @@ function step(context: DeriveContext, n: Notation, s: DrawStep, count: string | 
 /** p(c | x) before what is averaged over the states of c. */
 function stateWeight(context: DeriveContext, n: Notation, q: Extract<Quantity, { kind: "enumerate" }>): string {
   if (q.weight?.kind === "factor") return factor(context, n, q.weight);
-  if (!q.posterior) return "";
+  return posteriorText(context, n, q.posterior);
+}
+
+function posteriorText(context: DeriveContext, n: Notation, posterior: LogDensityExpr | undefined): string {
+  if (!posterior) return "";
   const names = (slots: LogDensityExpr["head"]): string => slots.map((s) => slotText(context, n, s.variable, s.value)).join(", ");
-  return n.density(q.posterior.density, names(q.posterior.head), names(q.posterior.given));
+  return n.density(posterior.density, names(posterior.head), names(posterior.given));
 }
 
 /** A variable of a density by the value that it has there; under its own name where it has none. */

@@ -50,6 +50,8 @@ export interface EnergyRequest {
   readonly drawn?: readonly DrawnTogether[];
   /** Ids of the names that gradients around are taken in: what reads none of them counts for nothing. */
   readonly under?: ReadonlySet<string>;
+  /** What takes the place of a log-density that has no exact form, as help says it. */
+  readonly instead?: string;
 }
 
 /** The analysis of a density's energy, which `derive` has made before anything asks for it. */

@@ -35,6 +35,7 @@ import { deriveByRow, filledIn, mayBeMissing, mustBeThere, nothingWithout } from
 import { optimaIn, optimumStands } from "./optimum.js";
 import { refuseReadersUnderGradients, summedAround } from "./players/rows.js";
 import { schedulesIn } from "./schedules.js";
+import { averageOverPosterior } from "./posterior-average.js";
 import { stable } from "./stability.js";
 import { averaged, helpersOf, memoriesOf, type Surroundings } from "./surrogates.js";
 import type { Behind } from "./trained-through.js";
@@ -46,6 +47,8 @@ export interface ObjectiveRequest {
   readonly by: readonly EstimatorChoice[];
   /** Densities whose log Z another line of `evaluate` estimates, and how. */
   readonly estimated?: EstimatedPartitions;
+  /** What takes the place of a log-density that has no exact form, as help says it. */
+  readonly instead?: string;
   /** The statement, where errors about estimators point: the draw itself may stand in the library. */
   readonly span: Span;
 }
@@ -177,6 +180,7 @@ function energyRequest(state: State): EnergyRequest {
     notes,
     drawn: state.drawn,
     under: state.under,
+    ...(request.instead !== undefined && { instead: request.instead }),
   };
 }
 
@@ -433,6 +437,13 @@ function deriveExpectation(state: State, draws: readonly ObjectiveDraw[], body: 
         reason,
         span: whole.span,
       };
+      continue;
+    }
+    if (step.kind === "joint") {
+      flush();
+      const joint = deriveLogDensity(state.context, step.joint, energyRequest(state));
+      result = joint && result && averageOverPosterior(state.context, step, joint, result, state.notes);
+      if (!result) return undefined;
       continue;
     }
     if (step.kind === "factor" && step.estimator === "enumerate") {

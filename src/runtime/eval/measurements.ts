@@ -8,7 +8,7 @@ import type { ActiveUnitsMetric, ModelDefinition, RowMetric } from "../model.js"
 import { dataName, dataVariables, defined } from "../train/context.js";
 import { Moments, SampleCombiner } from "./accumulate.js";
 import { rngOf } from "./batches.js";
-import { invertsExactly, reconstructsByMeans } from "./draw.js";
+import { invertsExactly, meansThroughPosterior, reconstructsByMeans } from "./draw.js";
 import { splitInvariant } from "./invariant.js";
 import { finalSchedules, partitionName, sensitivityName, squaredError, type MetricProgram } from "./metrics.js";
 import type { MeasuredPartition } from "./partition.js";
@@ -229,7 +229,11 @@ export function reconstructionError(
   const variables = dataVariables(options.model);
   const what = invertsExactly(options.model) ? "squared error of the flow's inverse" : "squared error";
   // beside `reconstruction_error(p)`, which draws what is hidden
-  const through = reconstructsByMeans(options.model) ? " through the means of what is hidden" : "";
+  const through = reconstructsByMeans(options.model)
+    ? " through the means of what is hidden"
+    : meansThroughPosterior(options.model)
+      ? " by its mean over the posterior of the latents"
+      : "";
   return {
     run: async (feeds, rows, offset) => {
       const outputs = await opened.executable.run(feedsFor(options, opened, feeds, 0, offset));
