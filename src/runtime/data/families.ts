@@ -8,7 +8,7 @@ import type { DataArray } from "./array.js";
 import type { Field, RawData } from "./dataset.js";
 import { dense } from "./sparse.js";
 
-interface Family {
+export interface Family {
   readonly name: string;
   readonly members: readonly string[];
   /** Entries of a member. */
@@ -34,8 +34,8 @@ export function spreadFamilies(raw: RawData, streams: readonly StreamSpec[]): Ra
     : { ...raw, fields, assigned, ...(raw.unnamed && { unnamed: renamed(raw.unnamed, raw.fields, fields) }) };
 }
 
-/** Families of a statement: all of 1 to T, T above 1, of one domain and shape. */
-function familiesOf(spec: StreamSpec): readonly Family[] {
+/** Families of variables: all of 1 to T, T above 1, of one domain and shape. */
+export function familiesOf(spec: StreamSpec): readonly Family[] {
   const byName = new Map<string, string[]>();
   for (const variable of Object.keys(spec)) {
     const found = /^(.*)\[(\d+)\]$/u.exec(variable);
