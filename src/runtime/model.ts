@@ -229,6 +229,8 @@ export interface Preparation {
 export interface Dequantisation {
   readonly noise: "uniform" | "variational";
   readonly levels: number;
+  /** Room that is left free at both ends of the unit interval; none where absent. */
+  readonly alpha?: number;
 }
 
 /** Number of latent units with Var_data(E_q[z | x]) > threshold (Burda et al. 2016). */
