@@ -130,3 +130,33 @@ describe("a chain that ends in another domain than its flow is declared onto", (
     for (const last of ["softplus", "exp"]) expect(found(model(`affine |> ${last}`))).toEqual([]);
   });
 });
+
+test("a direction of several statements is told the net that has them, and that keeps the structure", () => {
+  const model = (net: string, inverse: string): string => `model M {
+    data x : real[3]
+    latent z : real[3]
+    param w : real[2] = 0.5
+    ${net}
+    flow f on real[3] {
+      forward(z) = stack(z[1], z[2] + w[1] * tanh(z[1]), z[3] + w[2] * z[1] * z[2])
+      inverse${inverse}
+    }
+    density p(x, z) { z ~ Normal(0, 1)  x = f(z) }
+    train { maximize log p(x) }
+  }`;
+  const body = "{ a = x[1]  b = x[2] - w[1] * tanh(a)  return stack(a, b, x[3] - w[2] * a * b) }";
+  const [code, help] = found(model("", `(x) ${body}`));
+  expect([code, help]).toEqual([
+    "GM1001",
+    "names are bound in a net of the model, `net back(x) { a = x[1]  return … }`, which is seen through: `inverse(x) = back(x)`",
+  ]);
+  expect(found(model(`net back(x) ${body}`, "(x) = back(x)"))).toEqual([]);
+  expect(
+    found(
+      model(`net there(z) { a = z[1]  return stack(a, z[2] + a, z[3] + a) }`, "(x) = x").replace(
+        /forward\(z\) = .*/u,
+        "forward(z) = there(z)",
+      ),
+    ),
+  ).toEqual([]);
+});
