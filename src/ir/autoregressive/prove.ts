@@ -15,7 +15,20 @@ import { layers } from "../layers.js";
 import type { BijectionInstance, DistCall, Expr, LayerInstance, Net } from "../types.js";
 import { entries, type Grid } from "./grid.js";
 import { type MaskRule, type Order, orderOfMask, orderText, placesOf, ranksOf, reseeded, sameOrder, whyNoOrder } from "./order.js";
-import { entryName, firstWrong, insteadOf, type Reach, reachOf, sameSpan, spanOf, slip, storyOf, waysOut, type Wrong } from "./reach.js";
+import {
+  entryName,
+  firstWrong,
+  insteadOf,
+  losesPlaces,
+  type Reach,
+  reachOf,
+  sameSpan,
+  spanOf,
+  slip,
+  storyOf,
+  waysOut,
+  type Wrong,
+} from "./reach.js";
 import { track, type Tracked, type Tracker } from "./track.js";
 
 /** A variable that is drawn entry after entry, and the proof that it may be. */
@@ -514,7 +527,11 @@ function refuse(
         : own && !culprit
           ? [`nothing on the way from \`${variable}\` to \`${param}\` leaves the entry itself out`]
           : [],
-      help: [...slip(story, variable, unread), ...(own && !culprit && !together ? movedByOne(tracked) : []), ...waysOut(story, variable)],
+      help: [
+        ...slip(story, variable, unread),
+        ...(own && !culprit && !together && !losesPlaces(story) ? movedByOne(tracked) : []),
+        ...waysOut(story, variable),
+      ],
     },
   );
 }
