@@ -2,6 +2,8 @@
 import { describe, expect, it } from "vitest";
 import { referenceEngine } from "../../src/runtime/index.js";
 import { invertsExactly, reconstructed } from "../../src/runtime/eval/draw.js";
+import type { Result } from "../../src/runtime/eval/protocol.js";
+import { warningsOf } from "../../src/runtime/eval/warnings.js";
 import { train } from "../../src/runtime/training.js";
 import { datasetOf } from "../../src/runtime/train/arrays.js";
 import { loadModel } from "../support/model.js";
@@ -19,6 +21,16 @@ model Beside {
   }
   train { maximize log p(x, y)   optimizer = sgd(lr = 1e-9), batch = 4, steps = 1 }
 }`;
+
+describe("numbers that are none beside the metrics", () => {
+  const of = (value: number): Result => ({ label: "t", value, standardError: null, unit: "nats", k: null, bound: null });
+  it("are told by name", () => {
+    const told = warningsOf({ nll: of(1) }, [{ "log |det dx/dz|": of(NaN), kl: of(2) }, { x: of(0) }]);
+    expect(told).toHaveLength(1);
+    expect(told[0]).toMatch(/^log \|det dx\/dz\| is no number.*a flow whose Jacobian has the determinant 0$/u);
+    expect(warningsOf({ nll: of(1) }, [{ kl: of(2) }])).toEqual([]);
+  });
+});
 
 describe("a flow beside a variable that is drawn", () => {
   it("is said to be inverted for its own output alone, the other's error is that of its mean", async () => {

@@ -37,3 +37,33 @@ describe("several numbers for each entry that are made flat before a masked laye
     expect(error!.help.join("\n")).toContain("`masked_dense` in place of `dense` reads the entries in an order");
   });
 });
+
+describe("what is wrong in a layer of the library is shown where its net is used", () => {
+  const flowOf = (net: string): string => `model M(D = 4) {
+    data x : real[4]
+    latent z : real[4]
+    flow f on real[D] = masked_autoregressive(${net})
+    density p(x, z) { z ~ Normal(0, 1)  x = f(z) }
+    train { maximize log p(x) }
+  }`;
+  test.each([
+    ["GM2086", model("binary[4]", "Bernoulli(logits = made(x, [8]) + made(x, [8], order = [1, 2, 3]))"), "made(x, [8], order = [1, 2, 3])"],
+    ["GM2086", flowOf("made_values([8], order = [1, 2, 3])"), "made_values([8], order = [1, 2, 3])"],
+    ["GM3722", model("binary[4]", 'Bernoulli(logits = made(x, [8], order = "reverse") + made(x, [6]))'), "made(x, [6])"],
+  ])("%s in %s", (code, text, use) => {
+    const [error] = diagnosed(text);
+    expect(error?.code).toBe(code);
+    const [primary] = error!.labels;
+    expect(primary!.span.file.path).toBe("m.gm");
+    expect(text.slice(primary!.span.start).startsWith(use)).toBe(true);
+    expect(primary!.text).toContain("in this use of `made");
+  });
+  test("both of two uses whose orders differ", () => {
+    const [error] = diagnosed(model("binary[4]", 'Bernoulli(logits = made(x, [8], order = "reverse") + made(x, [6]))'));
+    expect(error!.labels.map(({ text }) => text)).toEqual([
+      'in the order "natural", in this use of `made`',
+      'in the order "reverse", in this use of `made`',
+      "by this layer",
+    ]);
+  });
+});
