@@ -47,7 +47,7 @@ describe("what is wrong in a layer of the library is shown where its net is used
     train { maximize log p(x) }
   }`;
   test.each([
-    ["GM2086", model("binary[4]", "Bernoulli(logits = made(x, [8]) + made(x, [8], order = [1, 2, 3]))"), "made(x, [8], order = [1, 2, 3])"],
+    ["GM2086", model("binary[4]", "Bernoulli(logits = made(x, [8], order = [1, 2, 3]))"), "made(x, [8], order = [1, 2, 3])"],
     ["GM2086", flowOf("made_values([8], order = [1, 2, 3])"), "made_values([8], order = [1, 2, 3])"],
     ["GM3722", model("binary[4]", 'Bernoulli(logits = made(x, [8], order = "reverse") + made(x, [6]))'), "made(x, [6])"],
   ])("%s in %s", (code, text, use) => {
