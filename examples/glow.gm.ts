@@ -248,7 +248,7 @@ export const model = defineModel<typeof weights, "x">({
   weights,
   densities: {
     p: { head: ["x", "z"], given: [], label: "p(x, z)", place: "glow.gm:14", sample: sampleP },
-    inverseP: { head: ["z"], given: ["x"], label: "p(z | x)", place: "glow.gm:14", exact: true, sample: inverseP },
+    inverseP: { head: ["z"], given: ["x"], label: "p(z | x)", place: "glow.gm:14", exact: ["x"], sample: inverseP },
   },
   generative: "p",
   inference: "inverseP",

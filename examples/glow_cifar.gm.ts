@@ -351,7 +351,7 @@ export const model = defineModel<typeof weights, "x">({
       given: ["x"],
       label: "p(z | x)",
       place: "glow_cifar.gm:16",
-      exact: true,
+      exact: ["x"],
       sample: inverseP,
     },
   },

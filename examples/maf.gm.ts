@@ -268,7 +268,7 @@ export const model = defineModel<typeof weights, "x">({
   weights,
   densities: {
     p: { head: ["x", "z"], given: [], label: "p(x, z)", place: "maf.gm:10", sample: sampleP },
-    inverseP: { head: ["z"], given: ["x"], label: "p(z | x)", place: "maf.gm:10", exact: true, sample: inverseP },
+    inverseP: { head: ["z"], given: ["x"], label: "p(z | x)", place: "maf.gm:10", exact: ["x"], sample: inverseP },
   },
   generative: "p",
   inference: "inverseP",

@@ -149,7 +149,7 @@ export const model = defineModel<typeof weights, "x">({
   weights,
   densities: {
     p: { head: ["x", "z"], given: [], label: "p(x, z)", place: "nsf.gm:9", sample: sampleP },
-    inverseP: { head: ["z"], given: ["x"], label: "p(z | x)", place: "nsf.gm:9", exact: true, sample: inverseP },
+    inverseP: { head: ["z"], given: ["x"], label: "p(z | x)", place: "nsf.gm:9", exact: ["x"], sample: inverseP },
   },
   generative: "p",
   inference: "inverseP",

@@ -302,7 +302,7 @@ export const model = defineModel<typeof weights, "x">({
       given: ["x"],
       label: "p(z | x)",
       place: "realnvp_mnist.gm:18",
-      exact: true,
+      exact: ["x"],
       sample: inverseP,
     },
   },

@@ -58,7 +58,9 @@ export function emitMetric(derived: DerivedModel, e: DerivedEvaluation, objectiv
 /** `{ dequantisation: { noise: "uniform", levels: 256 }, through: ["logit"] }` */
 function preparationJs({ dequantisation, through }: Preparation): Js {
   return object({
-    dequantisation: dequantisation && object({ noise: str(dequantisation.noise), levels: num(dequantisation.levels) }),
+    dequantisation:
+      dequantisation &&
+      object({ noise: str(dequantisation.noise), levels: num(dequantisation.levels), alpha: optionalNumber(dequantisation.alpha) }),
     through: through.length === 0 ? undefined : array(through.map(str)),
   });
 }

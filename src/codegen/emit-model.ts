@@ -132,7 +132,7 @@ export function emitModel(derived: DerivedModel, source: SourceInfo): EmittedMod
             sequential: sequentials.length === 0 ? undefined : array(sequentials.map((s) => emitSequential(context, s))),
           }),
         },
-        ...(inverse ? [{ name: inverse.fn.name, value: inverseDefinition(density, inverse, derived.inverse === density.name) }] : []),
+        ...(inverse ? [{ name: inverse.fn.name, value: inverseDefinition(density, inverse) }] : []),
       ]),
     ),
     generative: derived.generative === undefined ? undefined : str(derived.generative),
@@ -163,14 +163,14 @@ function emitStart(derived: DerivedModel, { start, derived: values }: DerivedSta
   });
 }
 
-/** What infers latents, in the form of a density; `exact`: by an inverse, which gives back the row. */
-function inverseDefinition(density: Density, { fn, head, given, label }: Inverse, exact: boolean): Js {
+/** What infers latents, in the form of a density. */
+function inverseDefinition(density: Density, { fn, head, given, label, exact }: Inverse): Js {
   return object({
     head: array(head.map(str)),
     given: array(given.map(str)),
     label: str(label),
     place: str(place(density.span)),
-    exact: exact ? bool(true) : undefined,
+    exact: exact && array(exact.map(str)),
     sample: name(fn.name),
   });
 }

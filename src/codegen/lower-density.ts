@@ -326,7 +326,17 @@ export function lowerInverse(context: DeriveContext, density: Density, { inverse
       undefined,
     ),
   };
-  return { fn, head, given, label };
+  return { fn, head, given, label, exact: madeBy(context, density, inverses) };
+}
+
+/** Variables of the header that flows make of what the inverses give: from that they come back as they were. */
+function madeBy(context: DeriveContext, density: Density, inverses: DerivedDensity["inverses"]): readonly string[] {
+  const { definitions } = densityOf(context, density.name);
+  return density.head.filter((v) => {
+    const definition = definitions.get(v);
+    const source = definition?.kind === "define" ? flowChain(context, definition.value)?.source : undefined;
+    return source !== undefined && inverses.has(source);
+  });
 }
 
 export interface Inverse {
@@ -334,6 +344,8 @@ export interface Inverse {
   readonly head: readonly string[];
   readonly given: readonly string[];
   readonly label: string;
+  /** Variables that come back as they were from what is inferred. */
+  readonly exact?: readonly string[];
 }
 
 /** `posteriorP(w, key, B, given)`: normal latents given data, in the form of a sampler; `means` are those of the posterior. */

@@ -167,20 +167,27 @@ export function appendDeclared(env: Env, { decl }: FlowEntity, chain: Chain): bo
     {
       label: decl.range ? "declared here" : "without `->`, it maps onto what it is on",
       labels: chain.steps.slice(-1).map((s) => ({ span: s.span, text: `ends in ${showSide(chain.side)}` })),
-      help: endHelp(decl.domain, to, chain.side),
+      help: endHelp(decl.domain, to, chain),
     },
   );
   return false;
 }
 
 /** The bijection that leads on to where the flow is to end, or the range that its chain has. */
-function endHelp(domain: ast.DomainExpr, to: Side, { domain: name, shape }: Side): readonly string[] {
+function endHelp(domain: ast.DomainExpr, to: Side, { steps: taken, side: { domain: name, shape } }: Chain): readonly string[] {
   const size = shape.length === 0 ? "" : `[${shape.map((d) => d.text).join(", ")}]`;
-  const declared = `\`on ${textOf(domain.span)} -> ${name}${size}\` declares where it ends`;
+  const declared = `\`on ${textOf(domain.span)} -> ${name}${size}\` declares where it ends${name === to.domain ? "" : `, of a variable that is \`${name}\``}`;
   const steps = sameShape(shape, to.shape)
     ? leadingTo(to.domain, name).map((b) => `\`|> ${b.name}\` at its end maps ${name} to ${to.domain}`)
     : [];
-  return [...steps, declared];
+  const last = taken.at(-1);
+  const others =
+    last?.kind === "bijection" && last.to.domain === name && last.from.domain !== name && sameShape(shape, to.shape)
+      ? leadingTo(to.domain, last.from.domain).map((b) => `\`${b.name}\``)
+      : [];
+  const instead =
+    last !== undefined && others.length > 0 ? [`${others.join(" or ")} in place of \`${textOf(last.span)}\` ends in ${to.domain}`] : [];
+  return [...steps, ...instead, declared];
 }
 
 export function declaredSide(env: Env, expr: ast.DomainExpr): Side | undefined {

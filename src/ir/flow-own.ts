@@ -12,6 +12,7 @@ import { type Env, freshId, within } from "./env.js";
 import { stopsGradient } from "./derive/gradient-parts.js";
 import { elaborateExpr } from "./expr.js";
 import { factsOf, factsOfDomain, netKey } from "./facts.js";
+import { roomHelp, waysOnto } from "./flow-onto.js";
 import { endMovedByOthers } from "./flow-structure/part.js";
 import { notMonotone } from "./flow-structure/monotone.js";
 import { shapeOf, sizeOf } from "./flow-structure/reads.js";
@@ -42,9 +43,9 @@ export function appendOwn(env: Env, decl: ast.FlowDecl, chain: Chain): boolean {
   const jacobian = jacobianOf(env, decl, there, forward.body.span);
   if (
     !jacobian ||
-    !isOnto(env, decl, there, to, forward) ||
+    !isOnto(env, decl, there, { from, onto: to }, forward) ||
     leavesCone(env, decl, there, jacobian, to, forward.body.span) ||
-    (back && inverse && !isOnto(env, decl, back, from, inverse))
+    (back && inverse && !isOnto(env, decl, back, { from: to, onto: from }, inverse))
   )
     return false;
   if (!back) tellUnproven(env, decl, there, jacobian, forward.body.span);
@@ -175,7 +176,13 @@ function hidesSlope(env: Env, decl: ast.FlowDecl, { input, value }: Written): bo
 }
 
 /** A direction whose values leave out a part of the side that it maps onto is no bijection onto it: mass of the density would be missing. */
-function isOnto(env: Env, decl: ast.FlowDecl, { value }: Written, onto: Side, { direction, body }: ast.FlowDirection): boolean {
+function isOnto(
+  env: Env,
+  decl: ast.FlowDecl,
+  { value }: Written,
+  { from, onto }: { readonly from: Side; readonly onto: Side },
+  { direction, body }: ast.FlowDirection,
+): boolean {
   const { range } = factsOf(env.cx, value);
   const all = rangeOfDomain({ name: onto.domain, classes: undefined, shape: onto.shape, optional: false, atMostOne: undefined });
   // an interval is safe: no value lies outside of it
@@ -188,7 +195,7 @@ function isOnto(env: Env, decl: ast.FlowDecl, { value }: Written, onto: Side, { 
         { flow: decl.name.name, direction, onto: showSide(onto), found: showRange(range) },
         {
           labels: [{ span: decl.name.span, text: "declared here" }],
-          help: ["`exp`, `softplus` and `positive` parameters lie above 0, `sigmoid` between 0 and 1"],
+          help: ["`exp`, `softplus` and `positive` parameters lie above 0, `sigmoid` between 0 and 1", ...roomHelp(direction, onto)],
         },
       );
     return true;
@@ -203,11 +210,7 @@ function isOnto(env: Env, decl: ast.FlowDecl, { value }: Written, onto: Side, { 
       labels: [{ span: decl.name.span, text: "declared here" }],
       help:
         direction === "forward"
-          ? [
-              ...(range.low >= 0 && range.high <= 1 ? [`declare it onto \`unit\`: \`flow ${decl.name.name} on … -> unit[…]\``] : []),
-              ...(range.low >= 0 && range.high > 1 ? [`declare it onto \`positive\`: \`flow ${decl.name.name} on … -> positive[…]\``] : []),
-              `give it values that reach all of \`${onto.domain}\`, such as those of \`z + tanh(z)\` among the real numbers`,
-            ]
+          ? [...waysOnto(range, from, onto), ...roomHelp(direction, onto)]
           : ["the inverse maps back onto all that the flow is declared on"],
     },
   );

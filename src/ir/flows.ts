@@ -35,6 +35,9 @@ const byFactor: OptionSpec = { name: "factor", kind: "size", fallback: 2 };
 /** Whole numbers 0 to levels - 1. */
 const levels: OptionSpec = { name: "levels", kind: "size", named: true, most: 256, fallback: BYTE_LEVELS };
 
+/** Room at both ends of the unit interval, of which the noise keeps clear. */
+const alpha: OptionSpec = { name: "alpha", kind: "number", named: true, min: 0, fallback: 0 };
+
 const table: readonly Bijection[] = [
   {
     name: "affine",
@@ -257,19 +260,22 @@ const table: readonly Bijection[] = [
   {
     name: "dequantize",
     runtime: "dequantizeFlow",
-    doc: "whole numbers from 0 on, of so many levels, as floor(levels z), and back by noise: log p becomes a lower bound (Theis et al. 2016; Ho et al. 2019)",
-    options: [levels],
+    doc: "whole numbers from 0 on, of so many levels, as floor(levels z), and back by noise, to alpha + (1 - 2 alpha) (x + u) / levels: log p becomes a lower bound (Theis et al. 2016; Ho et al. 2019; alpha of Dinh et al. 2017, section 4.1)",
+    options: [levels, alpha],
     takes: ["unit"],
     ends: "byte",
     keyed: true,
     noisy: true,
     directions: closed,
     elementwise: true,
-    logDet: "D log levels; back: -D log levels - log q(u | x)",
+    logDet: "D log(levels / (1 - 2 alpha)); back: minus that - log q(u | x)",
     apply: (call) => {
       const asked = call.options.get("levels") as number;
       if (asked < 2) return problem(call, `it takes two levels or more, found ${asked}`);
-      return { to: { domain: "byte", shape: call.from.shape }, options: differing(call, [levels]), parameters: 0 };
+      const room = call.options.get("alpha") as number;
+      if (room >= 0.5)
+        return problem(call, `it leaves \`alpha\` of the unit interval free at both ends, which is below 0.5, found ${room}`);
+      return { to: { domain: "byte", shape: call.from.shape }, options: differing(call, [levels, alpha]), parameters: 0 };
     },
   },
   onDomain("sigmoid", "sigmoid", "1 / (1 + exp(-z))", "real", "unit", "sum(log sigmoid(z) + log sigmoid(-z))", "logit"),

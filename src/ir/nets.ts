@@ -231,14 +231,22 @@ function elaborateNet(
   cx.open.push({ name: decl.name.name, node: decl, span: callSpan });
   try {
     return entity.template
-      ? attributed(env, decl.name.span, callSpan, (inner) => netBody(inner, entity, args, name, path))
-      : netBody(env, entity, args, name, path);
+      ? attributed(env, decl.name.span, callSpan, (inner) => netBody(inner, entity, args, { name, path, use: callSpan }))
+      : netBody(env, entity, args, { name, path });
   } finally {
     cx.open.pop();
   }
 }
 
-function netBody(env: Env, entity: NetEntity, args: readonly NetArgument[], name: string, path: string): Net | undefined {
+/** Of a net: its name, the path of its weights, and of an instance of a template where it is called. */
+interface NetPlace {
+  readonly name: string;
+  readonly path: string;
+  readonly use?: Span;
+}
+
+function netBody(env: Env, entity: NetEntity, args: readonly NetArgument[], at: NetPlace): Net | undefined {
+  const { name, path, use } = at;
   const { cx } = env;
   const { decl } = entity;
   const scope = new Scope(entity.scope);
@@ -277,7 +285,7 @@ function netBody(env: Env, entity: NetEntity, args: readonly NetArgument[], name
   }
   if (!result || !ok) return undefined;
   const { weights, random } = owner;
-  const template = entity.template ? { template: decl.name.name } : {};
+  const template = entity.template ? { template: decl.name.name, ...(use ? { use } : {}) } : {};
   const plain: Net = { name, ...template, path, params, body, result, weights, random, doc: decl.doc, span: decl.span };
   const symmetry = decl.symmetry && proveSymmetry(cx, plain, decl.symmetry);
   const net = symmetry ? { ...plain, symmetry } : plain;

@@ -119,6 +119,8 @@ export interface Net {
   readonly name: string;
   /** Of an instance of a template: what the template is called, `mlp`. */
   readonly template?: string;
+  /** Of an instance of a template: where it is called. */
+  readonly use?: Span;
   /** Path of its weights: `decoder`, `p.block1`. The same as `name` for nets of the model. */
   readonly path: string;
   readonly params: readonly Local[];

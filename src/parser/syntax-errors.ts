@@ -91,13 +91,24 @@ function expectedHere(scene: Scene): Diagnostic {
           ? [
               "weights are held in an interval, `constrain D.weights in [-0.01, 0.01]`, norms under a limit, `constrain norm(A, axis = 1) <= 1`",
             ]
-          : symmetryMeant(scene);
+          : rule === "flowDirection" && token?.tokenType === t.LBrace
+            ? statementsOfDirection(scene)
+            : symmetryMeant(scene);
   return diagnosticOf(
     "GM1001",
     placeOf(scene),
     { expected: `${expectedPhrase(rule, failure.expected)}${after}`, found: foundPhrase(token) },
     { help },
   );
+}
+
+/** `inverse(x) { a = x[1]  return … }`: a net without weights has statements, and is seen through. */
+function statementsOfDirection({ tokens, failure }: Scene): readonly string[] {
+  const [word = "inverse", , name = "x"] = tokens.slice(failure.at - 4, failure.at).map((token) => token.image);
+  const net = word === "inverse" ? "back" : "there";
+  return [
+    `names are bound in a net of the model, \`net ${net}(${name}) { a = ${name}[1]  return … }\`, which is seen through: \`${word}(${name}) = ${net}(${name})\``,
+  ];
 }
 
 /** `net D(x) invarient = …`: between the parameters of a net and its body stands its symmetry. */

@@ -231,6 +231,8 @@ export interface Preparation {
 export interface Dequantisation {
   readonly noise: "uniform" | "variational";
   readonly levels: number;
+  /** Room that is left free at both ends of the unit interval; none where absent. */
+  readonly alpha?: number;
 }
 
 /** Number of latent units with Var_data(E_q[z | x]) > threshold (Burda et al. 2016). */
@@ -436,8 +438,8 @@ export interface DensityDefinition<S extends WeightSpecs = WeightSpecs> {
   readonly given: readonly string[];
   readonly label: string;
   readonly place: string;
-  /** Latents by the inverse of the flows that data are made by: what is made of them again are the data, but for rounding. */
-  readonly exact?: true;
+  /** Of a density whose latents are the inverse of flows: the data that these flows make, which come back as they were, but for rounding. */
+  readonly exact?: readonly string[];
   /** Where an energy stands in the density: its variables are drawn by a chain, and are given to `sample`, which draws the rest. */
   readonly chain?: ChainDefinition<S>;
   /**

@@ -51,6 +51,20 @@ describe("equally likely levels", () => {
     ]);
   });
 
+  it.each([
+    [0.05, "0.9"],
+    [1e-6, "0.999998"],
+  ])(
+    "of which %s is left free at both ends cost that much more, whatever a logit does with them, and the protocol says so",
+    async (alpha, width) => {
+      const { metrics, protocol } = await measured(uniform(`logit |> sigmoid |> dequantize(levels = 8, alpha = ${alpha})`), rowsOf(8));
+      expect(metrics["bpd"]!.value).toBeCloseTo(3 - Math.log2(1 - 2 * alpha), 4);
+      expect(metrics["bpd"]!.bound).toBe("upper bound");
+      expect(metrics["bpd"]!.density!.variables["x"]).toMatchObject({ dequantisation: { noise: "uniform", levels: 8, alpha } });
+      expect(protocol.densities![0]).toContain(`uniform dequantisation of 8 levels, to ${alpha} + ${width} (x + u) / 8; then logit`);
+    },
+  );
+
   it("cost the same through a logit and back, and with noise that a flow makes uniform", async () => {
     const through = await measured(uniform("logit |> sigmoid |> dequantize(levels = 8)"), rowsOf(8));
     expect(through.metrics["bpd"]!.value).toBeCloseTo(3, 3);

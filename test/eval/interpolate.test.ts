@@ -1,6 +1,7 @@
 /** Walks between rows: along continuous latents alone. */
 import { describe, expect, it } from "vitest";
 import { referenceEngine } from "../../src/runtime/index.js";
+import { conditionsOfWalk } from "../../src/runtime/eval/draw.js";
 import { train } from "../../src/runtime/training.js";
 import { datasetOf } from "../../src/runtime/train/arrays.js";
 import { loadModel } from "../support/model.js";
@@ -51,6 +52,41 @@ describe("an interpolation", () => {
     expect(Array.from(shown["s"]!.data)).toEqual([0, 0, 1, 1, 1, 1, 1, 0, 0, 0]);
     const along = [3, 4, 5, 6, 7, 0, -0.5, -1, -1.5, -2];
     Array.from(shown["x"]!.data).forEach((v, i) => expect(v).toBeCloseTo(along[i]!, 5));
+    trained.close();
+  });
+
+  it("ends in its rows where a label and a number condition a flow, and changes the label half way", async () => {
+    const { model } = loadModel(`
+model Conditional {
+  data x : real[2], c : category[3], t : real
+  latent z : real[2]
+  param a : real[3, 2] init Normal(0, 2)
+  flow f(z | e) on real[2] { forward(z) = z + e  inverse(x) = x - e }
+  density p(x, z | c, t) { z ~ Normal(0, 1)  x = f(z | a[c] + t) }
+  train { maximize log p(x | c, t)  optimizer = sgd(lr = 1e-9), batch = 4, steps = 1 }
+}`);
+    const x = Float32Array.of(0.4, 3, 1.7, 0.1, 2, -0.2, 0.3, -0.6);
+    const data = { x, c: Int32Array.of(2, 1, 2, 0), t: Float32Array.of(-3, 5, 1, 2) };
+    const trained = await train(model, { data: datasetOf(model, { train: data }), engine: referenceEngine, seed: 3 });
+    const { shown, data: rows } = await trained.interpolate(2, 5, { split: "train" });
+    const made = (shown["x"]?.data ?? []) as Float32Array;
+    const at = (step: number): readonly number[] => [...made.slice(2 * step, 2 * step + 2)];
+    const row = (i: number): readonly number[] => [...(rows["x"]?.data.slice(2 * i, 2 * i + 2) ?? [])];
+    [0, 4, 5, 9].forEach((step, i) => row(i).forEach((v, j) => expect(at(step)[j]).toBeCloseTo(v, 5)));
+    // by hand: z of both rows, a quarter of the way from one to the other, under the first label and a quarter of the way in t
+    const a = (await trained.weights())["a"]?.data ?? [];
+    const [c, t] = [rows["c"]?.data ?? [], rows["t"]?.data ?? []];
+    const base = (i: number, j: number): number => row(i)[j]! - a[2 * c[i]! + j]! - t[i]!;
+    for (const [step, f, label] of [
+      [1, 0.25, 0],
+      [2, 0.5, 1],
+      [3, 0.75, 1],
+    ] as const)
+      for (const j of [0, 1]) {
+        const z = (1 - f) * base(0, j) + f * base(1, j);
+        expect(at(step)[j]).toBeCloseTo(z + a[2 * c[label]! + j]! + (1 - f) * t[0]! + f * t[1]!, 4);
+      }
+    expect(conditionsOfWalk(model)).toBe("`c` is that of the nearer row, `t` goes along in equal steps");
     trained.close();
   });
 

@@ -293,6 +293,43 @@ describe("dequantisation", () => {
       expect(Math.abs(mean(own) - below)).toBeLessThan(5 * spread);
     }
   });
+  test("with room at both ends: weights have the mean of the mass in the cell, logs that of the bound, and what lies beyond is the end", () => {
+    const alpha = 0.05;
+    const width = 1 - 2 * alpha;
+    const out = compute(
+      ({ x: t }) => {
+        const flow = gmc.dequantizeFlow({ event: [1], key: gmc.rootKey().at("u"), levels, alpha });
+        const { value, logDet } = flow.inverse(t!);
+        const grid = gmc.reshape(gmc.constant([0.001, 0.049, 0.051, 0.229, 0.231, 0.5, 0.949, 0.951, 0.999]), [9, 1]);
+        const forth = flow.forward(grid);
+        return {
+          bound: gmc.add(gmc.log(gmc.mul(2, gmc.reshape(value, [rows]))), logDet),
+          again: flow.forward(value).value,
+          rounded: forth.value,
+          volume: forth.logDet,
+        };
+      },
+      { x: { shape: [rows, 1], data: x } },
+      { rng: [1, 2, 3, 0] },
+    );
+    expect([...out["again"]!.data]).toEqual([...x]);
+    expect([...out["rounded"]!.data]).toEqual([0, 0, 0, 0, 1, 2, 4, 4, 4]);
+    expect(out["volume"]!.data[0]).toBeCloseTo(Math.log(levels / width), 6);
+    for (let level = 0; level < levels; level++) {
+      const own = perLevel(out["bound"]!.data, level);
+      const [a, b] = [alpha + (width * level) / levels, alpha + (width * (level + 1)) / levels];
+      const weights = own.map(Math.exp);
+      const error = Math.sqrt(mean(weights.map((v) => (v - mean(weights)) ** 2)) / own.length);
+      expect(Math.abs(mean(weights) - (b * b - a * a))).toBeLessThan(5 * error);
+      const integral = (z: number): number => z * Math.log(2 * z) - z;
+      const below = (integral(b) - integral(a)) / (b - a) + Math.log(b - a);
+      const spread = Math.sqrt(mean(own.map((v) => (v - mean(own)) ** 2)) / own.length);
+      expect(Math.abs(mean(own) - below)).toBeLessThan(5 * spread);
+      // of the model that is drawn from, whose end levels have all that lies beyond
+      const [from, to] = [level === 0 ? 0 : a, level === levels - 1 ? 1 : b];
+      expect(below).toBeLessThan(Math.log(to * to - from * from));
+    }
+  });
   test("in float32 the last noise below 1 and the first stay inside, where a logit is finite", () => {
     for (const u of [0, 1 - 2 ** -24]) {
       for (const x of [0, 127, 255]) {

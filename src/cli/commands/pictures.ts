@@ -4,7 +4,7 @@ import { commonRows, evaluationSplit, type SplitName } from "../../runtime/data/
 import { parseNpy } from "../../runtime/data/npy.js";
 import { suggestion } from "../../runtime/data/suggest.js";
 import type { ChainStart } from "../../runtime/eval/chain.js";
-import { drawingSteps, generativeOf, interpolatesNoise, invertsExactly } from "../../runtime/eval/draw.js";
+import { conditionsOfWalk, drawingSteps, generativeOf, interpolatesNoise, invertsExactly, reconstructed } from "../../runtime/eval/draw.js";
 import { regionMask, regions } from "../../runtime/eval/known.js";
 import type { Rows, RowsByName, TrainedSession } from "../../runtime/eval/session.js";
 import { makeFolder, readBytes, writeFileAtomic } from "../../runtime/node/files.js";
@@ -197,8 +197,12 @@ function rowsOf({ dataset }: TrainedSession, split = evaluationSplit(dataset)): 
 
 export function reconstructCommand(named: string | undefined, flags: PictureFlags): Promise<number> {
   return show(named, flags, async (trained) => {
-    if (!flags.json && invertsExactly(trained.model))
-      stderr(`note: ${trained.model.name} has the exact inverse of its flow: what it makes of rows are the rows, but for rounding`);
+    const { model } = trained;
+    const [others, exact] = [reconstructed(model), generativeOf(model).head.filter((name) => invertsExactly(model, name))];
+    if (!flags.json && exact.length > 0)
+      stderr(
+        `note: ${model.name} has the exact inverse of its flow: what it makes of ${others.length === 0 ? "rows" : exact.map((name) => `\`${name}\``).join(", ")} are the rows, but for rounding`,
+      );
     const count = flags.count ?? Math.min(32, rowsOf(trained, flags.split));
     const shown = await watched(trained, flags, (onProgress) =>
       trained.reconstruct(count, { ...defined({ split: flags.split }), onProgress }),
@@ -215,6 +219,8 @@ export function interpolateCommand(named: string | undefined, flags: Interpolate
     );
     if (!flags.json && interpolatesNoise(trained.model))
       stderr(`note: ${walkEnds(trained.model)}: no density of ${trained.model.name} infers latents from data`);
+    const conditions = conditionsOfWalk(trained.model);
+    if (!flags.json && conditions !== undefined) stderr(`note: from one row to the other, ${conditions}`);
     return {
       drawings: flags.json ? [] : await drawInterpolated(trained, shown.shown, flags.points),
       rows: { data: shown.data, shown: shown.shown },

@@ -4,7 +4,15 @@
 import { existsSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { commonRows, evaluationSplit } from "../../runtime/data/dataset.js";
-import { canReconstruct, continuous, generativeOf, interpolatesNoise, invertsExactly, walkedLatents } from "../../runtime/eval/draw.js";
+import {
+  canReconstruct,
+  continuous,
+  generativeOf,
+  interpolatesNoise,
+  invertsExactly,
+  reconstructed,
+  walkedLatents,
+} from "../../runtime/eval/draw.js";
 import { positionsOf } from "../../runtime/eval/sequential.js";
 import { directionsOf } from "../../runtime/eval/translate.js";
 import type { Reconstructions, RowsByName, SampleOptions, Samples, TrainedSession } from "../../runtime/eval/session.js";
@@ -394,8 +402,12 @@ export async function closingPictures(
   await attempt("samples over training", () => drawStrip(trained, strip));
   const available = commonRows(dataset, evaluationSplit(dataset));
   // what an exact inverse gives back are the rows themselves
-  if (canReconstruct(model) && !invertsExactly(model)) {
-    await attempt("reconstructions", async () => drawReconstructed(trained, await trained.reconstruct(Math.min(32, available))));
+  if (canReconstruct(model) && reconstructed(model).length > 0) {
+    await attempt("reconstructions", async () => {
+      const { data, shown } = await trained.reconstruct(Math.min(32, available));
+      const others = Object.fromEntries(Object.entries(shown).filter(([name]) => !invertsExactly(model, name)));
+      return drawReconstructed(trained, { data, shown: others });
+    });
   }
   if (directionsOf(model).length > 0) await attempt("translations", () => drawTranslations(trained, Math.min(16, available)));
   await attempt("filters", async () => {

@@ -1,6 +1,7 @@
 /** Results as a person reads them: each number with its standard error and what it is, then the protocol. */
 import picocolors from "picocolors";
 import type { GradientSpread, GradientVariance } from "../../runtime/eval/gradient-variance.js";
+import { noiseText } from "../../runtime/eval/density-units.js";
 import { type DensityVariable, FEW, type Evaluation, type Result, type ReverseProtocol } from "../../runtime/eval/protocol.js";
 import { duration, grouped, table } from "../output.js";
 import { number } from "../progress.js";
@@ -110,7 +111,7 @@ function densityDetail(r: Result): readonly string[] {
   if (r.density === undefined) return [];
   const { of, scaling, variables } = r.density;
   const noises = Object.values(variables).flatMap(({ dequantisation, through = [] }) => [
-    ...(dequantisation === undefined ? [] : [noiseText(dequantisation)]),
+    ...(dequantisation === undefined ? [] : [noiseDetail(dequantisation)]),
     ...(through.length === 0 ? [] : [`through ${through.join(" and ")}`]),
   ]);
   const change = `${scaling < 0 ? "-" : "+"} ${number(Math.abs(scaling))}`;
@@ -122,10 +123,8 @@ function densityDetail(r: Result): readonly string[] {
   ];
 }
 
-function noiseText(noise: NonNullable<DensityVariable["dequantisation"]>): string {
-  return noise === "none"
-    ? "whole numbers as points of a density, without dequantisation"
-    : `${noise.noise} dequantisation of ${noise.levels} levels`;
+function noiseDetail(noise: NonNullable<DensityVariable["dequantisation"]>): string {
+  return noise === "none" ? "whole numbers as points of a density, without dequantisation" : noiseText(noise);
 }
 
 /** Of an estimated log Z how far its chains may be trusted; of what rests on one, how much of the error is its own. */

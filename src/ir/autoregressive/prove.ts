@@ -4,6 +4,7 @@
  * the nets of autoregressive bijections, whose Jacobian is triangular only then.
  */
 import { InternalError } from "../../base/internal-error.js";
+import { placeOfLayer } from "../attribution.js";
 import { report } from "../../base/report.js";
 import type { Span } from "../../base/source.js";
 import { type Definition, type DensityIndex, type DeriveContext, inHeader, netOf, parentsOf } from "../derive/context.js";
@@ -15,7 +16,20 @@ import { layers } from "../layers.js";
 import type { BijectionInstance, DistCall, Expr, LayerInstance, Net } from "../types.js";
 import { entries, type Grid } from "./grid.js";
 import { type MaskRule, type Order, orderOfMask, orderText, placesOf, ranksOf, reseeded, sameOrder, whyNoOrder } from "./order.js";
-import { entryName, firstWrong, insteadOf, type Reach, reachOf, sameSpan, spanOf, slip, storyOf, waysOut, type Wrong } from "./reach.js";
+import {
+  entryName,
+  firstWrong,
+  insteadOf,
+  losesPlaces,
+  type Reach,
+  reachOf,
+  sameSpan,
+  spanOf,
+  slip,
+  storyOf,
+  waysOut,
+  type Wrong,
+} from "./reach.js";
 import { track, type Tracked, type Tracker } from "./track.js";
 
 /** A variable that is drawn entry after entry, and the proof that it may be. */
@@ -66,7 +80,10 @@ export function proveOrders(context: DeriveContext): Pick<DeriveContext, "sequen
     for (const definition of index.definitions.values()) {
       if (definition.kind !== "draw" || !readsItself(context, definition)) continue;
       const before = sequential.get(index.density.name) ?? [];
-      const proof = proveOne(context, index.density.name, definition, masks);
+      // a layer of the library is shown in the draw that it is of
+      const proof = context.diagnostics.attributing({ span: definition.span, text: "in this draw" }, () =>
+        proveOne(context, index.density.name, definition, masks),
+      );
       if (index.energy) besideEnergy(context, index.density.name, index.energy, definition);
       if (!proof || index.energy) ok = false;
       else sequential.set(index.density.name, [...before, { ...proof, reads: readsOf(context, index, definition) }]);
@@ -267,12 +284,13 @@ function settleMasks(context: DeriveContext, tracker: Tracker, masks: Map<string
       continue;
     }
     ok = false;
+    const { span, label, labels } = placeOfLayer(context.model.nets, instance);
     report(
       context.diagnostics,
       "GM3724",
-      instance.span,
+      span,
       { layer: instance.layer },
-      { help: ["move the net out of the model: each call then has weights of its own"] },
+      { label, labels, help: ["move the net out of the model: each call then has weights of its own"] },
     );
   }
   return ok;
@@ -357,13 +375,14 @@ export function proveMap(
   const several = [...proven.tracker.ordered.keys()].find((instance) => instance.masking?.orders !== undefined);
   const { ranks, size: positions } = proven.tracked;
   if (!several) return { shape, positions, order: orderOver(ranks, positions, proven.places), layers: layersOf(proven) };
+  const by = placeOfLayer(context.model.nets, several, "by this layer");
   report(
     context.diagnostics,
     "GM3730",
     asked.span,
     { what: asked.bijection, orders: proven.orders },
     {
-      labels: [{ span: several.span, text: "by this layer" }],
+      labels: [{ span: by.span, text: by.label }],
       help: ["leave out `orders`; several steps, each in an order of its own, are `repeat(5) { maf(made_values([100])) |> reverse }`"],
     },
   );
@@ -414,14 +433,16 @@ function orderOf(
   if (other) {
     const over = (n: typeof first): string =>
       `${orderText(n.order)}${n.orders === 1 ? "" : ` with ${n.orders - 1} others`}${n.places === first.places && n.places === other.places ? "" : ` of ${n.places} places`}`;
+    const at = placeOfLayer(context.model.nets, other.instance, `in the order ${over(other)}`);
+    const before = placeOfLayer(context.model.nets, first.instance, `in the order ${over(first)}`);
     report(
       context.diagnostics,
       "GM3722",
-      other.instance.span,
+      at.span,
       { variable, a: over(first), b: over(other) },
       {
-        label: `in the order ${over(other)}`,
-        labels: [{ span: first.instance.span, text: `in the order ${over(first)}` }],
+        label: at.label,
+        labels: [{ span: before.span, text: before.label }, ...at.labels],
         help: ["give all layers on the way the same `order` and `orders`; convolutions and `nade` know the natural one alone"],
       },
     );
@@ -429,12 +450,17 @@ function orderOf(
   }
   const { why } = first;
   if (why === undefined) return { places: (mask) => inVariable(orderOfMask(first.own, mask)), size: first.places, orders: first.orders };
+  const at = placeOfLayer(context.model.nets, first.instance);
   report(
     context.diagnostics,
     "GM2086",
-    first.instance.span,
+    at.span,
     { what: "`order` of `masked_dense`", why },
-    { help: [`\`${variable}\` has ${first.places} places: name each of 1 to ${first.places} once`] },
+    {
+      label: at.label,
+      labels: at.labels,
+      help: [`\`${variable}\` has ${first.places} places: name each of 1 to ${first.places} once`],
+    },
   );
   return undefined;
 }
@@ -514,7 +540,11 @@ function refuse(
         : own && !culprit
           ? [`nothing on the way from \`${variable}\` to \`${param}\` leaves the entry itself out`]
           : [],
-      help: [...slip(story, variable, unread), ...(own && !culprit && !together ? movedByOne(tracked) : []), ...waysOut(story, variable)],
+      help: [
+        ...slip(story, variable, unread),
+        ...(own && !culprit && !together && !losesPlaces(story) ? movedByOne(tracked) : []),
+        ...waysOut(story, variable),
+      ],
     },
   );
 }

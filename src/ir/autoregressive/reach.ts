@@ -110,7 +110,10 @@ export function storyOf(way: readonly Stop[], tracked: Tracked, of: number): Sto
   const elsewhere = read !== undefined && Math.floor(read / channels) !== Math.floor(of / channels);
   const seen = (axes: number): Story => {
     const told = tellingStops(way, tracked, axes);
-    return { told, culprit: told.find(({ reach }) => isTooFar(reach)), read };
+    const last = told.at(-1);
+    // a masked layer that did not leave the place itself out is followed by what mixes the channels of it, in whatever way
+    const already = !elsewhere && told.slice(0, -1).some(({ stop, reach }) => masked(stop.expr) && reach === "upTo");
+    return { told, culprit: last && isTooFar(last.reach) && !already ? last : undefined, read };
   };
   const byPlace = elsewhere && channels > 1 ? seen(shape.length - 1) : undefined;
   return byPlace?.culprit ? byPlace : seen(shape.length);
@@ -129,7 +132,7 @@ export const sameSpan = (a: Span, b: Span): boolean => a.file === b.file && a.st
 /** Most places that an error shows. */
 const SHOWN = 6;
 
-/** The stops that say something: where the variable is read, where what an entry reads becomes more or other, and the last layers. */
+/** The stops that say something, up to the one that is wrong: where the variable is read, where what an entry reads becomes more or other, and the last layers. */
 function tellingStops(way: readonly Stop[], tracked: Tracked, axes: number): readonly Told[] {
   const told: Told[] = [];
   const own = tracked.variable === undefined ? "the input of the net" : `\`${tracked.variable}\` itself`;
@@ -154,8 +157,9 @@ function tellingStops(way: readonly Stop[], tracked: Tracked, axes: number): rea
     else if (reach !== before || (expr.kind === "layer" && !isTooFar(reach))) told.push({ stop, reach, text: texts[reach] });
     before = reach;
   });
-  // What follows makes it no better.
-  const worst = told.findIndex(({ reach }, i) => i > 0 && isTooFar(reach));
+  // What stands at the places that it may read is right, whatever it was made of; what follows on the first that is wrong makes it no better.
+  const right = told.findLastIndex(({ reach }, i) => i > 0 && (reach === "before" || reach === "upTo"));
+  const worst = told.findIndex(({ reach }, i) => i > Math.max(0, right) && isTooFar(reach));
   const kept = worst >= 0 ? told.slice(0, worst + 1) : told;
   return kept.length <= SHOWN ? kept : [...kept.slice(0, 2), ...kept.slice(kept.length - SHOWN + 2)];
 }
@@ -184,12 +188,34 @@ export function slip({ told }: Story, variable: string, unread: readonly string[
   return [`is ${known} meant in place of \`${variable}\`? Nothing reads it here`];
 }
 
-export function waysOut({ told, culprit }: Story, variable: string): readonly string[] {
+/** A value of several numbers for each entry that is made flat before a masked layer: in its place the numbers stay with their entry. */
+export function losesPlaces({ told }: Story): Told | undefined {
+  const flat = told.findIndex(
+    ({ stop: { expr }, reach }, i) =>
+      expr.kind === "builtin" &&
+      builtins.get(expr.fn)?.runtime === "reshape" &&
+      !isInPlace(reach) &&
+      isInPlace(told[i - 1]?.reach) &&
+      told.slice(i + 1).some(({ stop }) => masked(stop.expr)),
+  );
+  return told[flat];
+}
+
+const isInPlace = (reach: Reach | undefined): boolean => reach === "before" || reach === "upTo";
+
+export function waysOut(story: Story, variable: string): readonly string[] {
+  const { told, culprit } = story;
+  const flat = losesPlaces(story);
   const apart = told.findIndex(({ stop, reach }) => reach === "units" && !masked(stop.expr));
   const inPart = apart >= 0 && told.slice(apart).some(({ stop }) => masked(stop.expr));
   return [
     ...insteadOf(culprit?.stop),
-    ...(inPart
+    ...(flat
+      ? [
+          `\`masked_dense(n)\` without \`${shortText(flat.stop.expr.span)}\` before it keeps the numbers of an entry of \`${variable}\` together, \`[D, c]\` to \`[D, n]\``,
+        ]
+      : []),
+    ...(inPart && !flat
       ? [
           `a masked layer counts all places of its input in the order: hand it \`${variable}\` whole, and what is read besides as \`features\` of \`made_values_given(${variable}, features, …)\``,
         ]

@@ -200,7 +200,7 @@ function warnUntrained(context: DeriveContext, entries: readonly WeightEntry[], 
     // a layer may stand in a template of another file: what calls it is what is not trained
     const layer = entry?.span.file === context.model.span.file ? entry.span : undefined;
     const whole = density?.name === path ? density.span : undefined;
-    report(context.diagnostics, "GM3510", net?.span ?? whole ?? layer ?? density?.span ?? context.model.span, { path });
+    report(context.diagnostics, "GM3510", net?.use ?? net?.span ?? whole ?? layer ?? density?.span ?? context.model.span, { path });
   }
 }
 

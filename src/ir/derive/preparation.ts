@@ -11,7 +11,7 @@ import { type DeriveContext, flowOf } from "./context.js";
 import { flowChain, inverted } from "./flow-change.js";
 
 export interface Preparation {
-  readonly dequantisation: { readonly noise: "uniform" | "variational"; readonly levels: number } | undefined;
+  readonly dequantisation: { readonly noise: "uniform" | "variational"; readonly levels: number; readonly alpha?: number } | undefined;
   /** From the data on. */
   readonly through: readonly string[];
 }
@@ -59,8 +59,11 @@ function preparationOf(context: DeriveContext, calls: readonly FlowCallExpr[]): 
     if (step.kind !== "bijection" || entry === undefined) break;
     // what keeps any domain moves entries about
     if (entry.takes === undefined) continue;
-    if (entry.noisy) dequantisation = { noise: step.noise === undefined ? "uniform" : "variational", levels: levelsIn(step) };
-    else if (entry.back !== undefined) through.push(entry.back);
+    if (entry.noisy) {
+      const { alpha } = step.instance.options;
+      const noise = step.noise === undefined ? "uniform" : "variational";
+      dequantisation = { noise, levels: levelsIn(step), ...(typeof alpha === "number" ? { alpha } : {}) };
+    } else if (entry.back !== undefined) through.push(entry.back);
     else break;
   }
   return { dequantisation, through };

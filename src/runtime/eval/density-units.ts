@@ -1,7 +1,7 @@
 /** Whether a measured log-density is one of the values in the file, and what is between; the same in words. */
 import { linesOfFamilies } from "../data/families.js";
 import type { Dataset } from "../data/dataset.js";
-import type { RowMetric } from "../model.js";
+import type { Dequantisation, RowMetric } from "../model.js";
 import type { DensityUnits, DensityVariable, Result } from "./protocol.js";
 
 /** undefined where the metric is of probabilities alone, without noise under them. */
@@ -33,6 +33,12 @@ export function densityLines(metrics: Readonly<Record<string, Result>>): readonl
   return linesOfFamilies([...new Set(lines)]);
 }
 
+/** `uniform dequantisation of 256 levels, to 0.05 + 0.9 (x + u) / 256` */
+export function noiseText({ noise, levels, alpha = 0 }: Dequantisation): string {
+  const room = alpha === 0 ? "" : `, to ${alpha} + ${Number((1 - 2 * alpha).toPrecision(12))} (x + u) / ${levels}`;
+  return `${noise} dequantisation of ${levels} levels${room}`;
+}
+
 function variableText({ preprocessing, logJacobian, dequantisation, through = [] }: DensityVariable): string {
   const change = logJacobian === 0 ? "no change of density" : `log |dx/dv| = ${Number(logJacobian.toPrecision(7))} nats a row`;
   const noise =
@@ -40,7 +46,7 @@ function variableText({ preprocessing, logJacobian, dequantisation, through = []
       ? []
       : dequantisation === "none"
         ? ["whole numbers as points of a density, without dequantisation"]
-        : [`${dequantisation.noise} dequantisation of ${dequantisation.levels} levels`];
+        : [noiseText(dequantisation)];
   const maps = through.length === 0 ? [] : [`then ${through.join(", then ")}`];
   const counted = noise.length + maps.length > 0 && dequantisation !== "none" ? ["their log-Jacobians are part of log p"] : [];
   return [`${preprocessing} (${change})`, ...noise, ...maps, ...counted].join("; ");

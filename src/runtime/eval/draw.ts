@@ -62,6 +62,22 @@ export function walkedLatents(model: ModelDefinition): readonly string[] {
   ]);
 }
 
+/** Whether something lies between two values of a variable of the data. */
+export const movesAlong = (model: ModelDefinition, name: string): boolean => continuous(dataVariables(model)[name]);
+
+/** Of a walk between rows, what the conditions do that data are made under: `y is that of the nearer row, t goes along in equal steps`. */
+export function conditionsOfWalk(model: ModelDefinition): string | undefined {
+  const { given } = generativeOf(model);
+  const [along, nearest] = [true, false].map((moves) => given.filter((name) => movesAlong(model, name) === moves));
+  const said = (list: readonly string[] = [], one: string, several: string): readonly string[] =>
+    list.length === 0 ? [] : [`${list.map((name) => `\`${name}\``).join(", ")} ${list.length === 1 ? one : several}`];
+  const parts = [
+    ...said(nearest, "is that of the nearer row", "are those of the nearer row"),
+    ...said(along, "goes along in equal steps", "go along in equal steps"),
+  ];
+  return parts.length === 0 ? undefined : parts.join(", ");
+}
+
 /** What drawing a sample counts, for a line of progress. */
 export function drawingSteps(model: ModelDefinition): "sweeps" | "positions" | "passes" {
   const { chain, sequential } = generativeOf(model);
@@ -137,9 +153,15 @@ export function stageReconstruct(options: DrawOptions): DrawProgram {
   });
 }
 
-/** Whether the way from data to latents is the inverse of the way back: a reconstruction is the row itself. */
-export function invertsExactly(model: ModelDefinition): boolean {
-  return model.inference !== undefined && inferenceOf(model).exact === true;
+/** Whether the way from data to latents is the inverse of the way back to `variable`: its reconstruction is the row itself. */
+export function invertsExactly(model: ModelDefinition, variable: string): boolean {
+  return model.inference !== undefined && inferenceOf(model).exact?.includes(variable) === true;
+}
+
+/** Data variables that a reconstruction shows and that are not the rows themselves. */
+export function reconstructed(model: ModelDefinition): readonly string[] {
+  const data = dataVariables(model);
+  return generativeOf(model).head.filter((name) => Object.hasOwn(data, name) && !invertsExactly(model, name));
 }
 
 /** Data variables that the generative density draws and that latents are inferred from, but for those that a row may miss. */

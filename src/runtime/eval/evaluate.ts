@@ -147,7 +147,7 @@ export async function evaluate(options: EvaluateOptions): Promise<Evaluation> {
     ...found,
     metrics,
     ...(gradients && { gradients }),
-    warnings: warningsOf(metrics),
+    warnings: warningsOf(metrics, [found.terms, found.reconstruction]),
     protocol: {
       model: model.name,
       source: model.source.sha256,

@@ -15,7 +15,8 @@ export function interpolateRows(t: HostTensor, pairs: number, steps: number, pat
     for (let s = 0; s < steps; s++) {
       const f = s / (steps - 1);
       const [u, v] = path === "nearest" ? (f < 0.5 ? [1, 0] : [0, 1]) : path === "linear" ? [1 - f, f] : sphericalWeights(a, b, f);
-      for (let j = 0; j < width; j++) out[(p * steps + s) * width + j] = u * (a[j] ?? 0) + v * (b[j] ?? 0);
+      // an end without a share has none of its missing values either
+      for (let j = 0; j < width; j++) out[(p * steps + s) * width + j] = (u === 0 ? 0 : u * (a[j] ?? 0)) + (v === 0 ? 0 : v * (b[j] ?? 0));
     }
   }
   return { dtype: t.dtype, shape: [pairs * steps, ...t.shape.slice(1)], data: out };
@@ -32,15 +33,4 @@ function sphericalWeights(a: ArrayLike<number>, b: ArrayLike<number>, f: number)
   const angle = Math.acos(Math.max(-1, Math.min(1, ab / Math.sqrt(aa * bb || 1))));
   if (Math.sin(angle) < 1e-6) return [1 - f, f];
   return [Math.sin((1 - f) * angle) / Math.sin(angle), Math.sin(f * angle) / Math.sin(angle)];
-}
-
-/** The condition of a pair's first row, row 2p of `t` [2 pairs, ...], for all of its steps: [pairs * steps, ...]. */
-export function holdRows(t: HostTensor, pairs: number, steps: number): HostTensor {
-  const width = t.data.length / (2 * pairs);
-  const data = hostArray(t.dtype, pairs * steps * width);
-  for (let row = 0; row < pairs * steps; row++) {
-    const from = 2 * Math.floor(row / steps) * width;
-    for (let j = 0; j < width; j++) data[row * width + j] = t.data[from + j] ?? 0;
-  }
-  return { dtype: t.dtype, shape: [pairs * steps, ...t.shape.slice(1)], data };
 }

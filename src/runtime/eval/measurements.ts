@@ -227,7 +227,7 @@ export function reconstructionError(
 ): Measurement {
   const moments = new Map<string, Moments>();
   const variables = dataVariables(options.model);
-  const what = invertsExactly(options.model) ? "squared error of the flow's inverse" : "squared error";
+  const what = (name: string): string => (invertsExactly(options.model, name) ? "squared error of the flow's inverse" : "squared error");
   // beside `reconstruction_error(p)`, which draws what is hidden
   const through = reconstructsByMeans(options.model)
     ? " through the means of what is hidden"
@@ -254,7 +254,7 @@ export function reconstructionError(
         [...moments].map(([name, m]) => [
           name,
           {
-            ...result(`${what} of ${name}${through}, summed over its entries`, m, { unit: "squared units", k: null, bound: null }),
+            ...result(`${what(name)} of ${name}${through}, summed over its entries`, m, { unit: "squared units", k: null, bound: null }),
             ...(taken === all ? {} : { rows: taken }),
           },
         ]),

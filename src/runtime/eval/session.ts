@@ -17,6 +17,7 @@ import {
   generativeOf,
   inferenceOf,
   interpolatesNoise,
+  movesAlong,
   latentName,
   readByInference,
   stageDecode,
@@ -31,7 +32,7 @@ import { runSequential, type SequentialOptions } from "./sequential.js";
 import { directionsOf, stageTranslation, type Direction } from "./translate.js";
 import { evaluate, type EvaluateOptions } from "./evaluate.js";
 import { givenValues } from "./given.js";
-import { holdRows, interpolateRows, type Path } from "./interpolate.js";
+import { interpolateRows, type Path } from "./interpolate.js";
 import type { Evaluation, Result } from "./protocol.js";
 import { judgeRows } from "./samples.js";
 
@@ -354,11 +355,14 @@ export function openSession(options: SessionOptions): TrainedSession {
           return [name, interpolateRows(t, pairs, steps, path)];
         }),
       );
-      const hold = (all: HostTensors): HostTensors =>
-        Object.fromEntries(Object.entries(all).map(([name, t]) => [name, holdRows(t, pairs, steps)]));
-      const given = { ...hold(conditionsOf(data)), ...between };
+      // what latents are inferred under goes along, so that both ends are their rows
+      const along = (all: HostTensors): HostTensors =>
+        Object.fromEntries(
+          Object.entries(all).map(([name, t]) => [name, interpolateRows(t, pairs, steps, movesAlong(model, name) ? "linear" : "nearest")]),
+        );
+      const given = { ...along(conditionsOf(data)), ...between };
       if (interpolatesNoise(model)) return { data: {}, shown: await decode(pairs * steps, seedOf(more), given, more) };
-      return { data, shown: await decodeBeside(pairs * steps, seedOf(more), given, hold(besideOf(data)), more) };
+      return { data, shown: await decodeBeside(pairs * steps, seedOf(more), given, along(besideOf(data)), more) };
     },
     translate: async (rows, more) => {
       const data = firstRows(more?.split, rows, seedOf(more));

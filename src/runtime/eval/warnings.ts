@@ -7,12 +7,23 @@ import { FEW, type PartitionProtocol, type Result } from "./protocol.js";
 /** Standard errors that two numbers may be apart by chance. */
 const CHANCE = 4;
 
-export function warningsOf(metrics: Readonly<Record<string, Result>>): readonly string[] {
-  return Object.entries(metrics).flatMap(([name, result]) => [
+/** `parts`: terms of what is trained and errors of reconstructions, which are shown beside the metrics. */
+export function warningsOf(
+  metrics: Readonly<Record<string, Result>>,
+  parts: readonly Readonly<Record<string, Result>>[] = [],
+): readonly string[] {
+  const told = Object.entries(metrics).flatMap(([name, result]) => [
     ...noNumber(name, result),
     ...impossibleRows(name, result),
     ...(result.partitions ?? []).filter((p) => p.name === name).flatMap((p) => [...contradiction(p), ...openGap(p), ...oneChain(p)]),
   ]);
+  const lost = parts.flatMap((part) => Object.entries(part).flatMap(([name, { value }]) => (Number.isNaN(value) ? [name] : [])));
+  if (lost.length === 0) return told;
+  const only = lost.length === 1 ? "is" : "are";
+  return [
+    ...told,
+    `${[...new Set(lost)].join(", ")} ${only} no number, because ${lost.length === 1 ? "that" : "those"} of some row ${only} none: look for weights that are not finite, a scale of 0, a logarithm of 0 or less, and a flow whose Jacobian has the determinant 0`,
+  ];
 }
 
 function noNumber(name: string, { value, unmeasured }: Result): readonly string[] {

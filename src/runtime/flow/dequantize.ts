@@ -1,5 +1,5 @@
 /**
- * Whole numbers as a quantised continuous variable: from z in [0, 1) to x = floor(levels z), and back by a draw, z = (x + u) / levels. For
+ * Whole numbers as a quantised continuous variable: from z in [0, 1) to x = floor(levels z), and back by a draw, z = (x + u) / levels, or by both with room at the ends. For
  * log p(z) of a density, log p(z) + logDet has, over draws, a mean that is at most log P(x): the bound of Theis et al. 2016 for uniform u, of Ho
  * et al. 2019, eq. 4, for a learned q(u | x), which is tight where q is the posterior.
  */
@@ -16,24 +16,33 @@ export interface DequantizeFlowOptions extends EventOptions {
   /** Whole numbers 0 to levels - 1. Default 256. */
   readonly levels?: number;
   /**
+   * Room that is left free at both ends of (0, 1), 0 <= alpha < 0.5: z = alpha + (1 - 2 alpha) (x + u) / levels, whose logit is bounded by that of alpha
+   * (Dinh et al. 2017, section 4.1, who take 0.05; Papamakarios et al. 2017: 1e-6). What a flow puts there belongs to the first and last level, so that the
+   * bound holds and gives it away. Default 0.
+   */
+  readonly alpha?: number;
+  /**
    * Variational dequantisation: given x, a flow from standard normal noise of the event's shape to u in (0, 1), such as one that ends in
    * `sigmoidFlow`. Absent: u is uniform.
    */
   readonly noise?: (x: Tensor) => Bijector;
 }
 
-/** How far noise keeps from 0 and 1, so that (x + u) / levels stays within (0, 1) in float32, where a logit is finite: the last digit below `levels`. */
-const margin = (levels: number): number => levels * 2 ** -24;
+/** How far noise keeps from 0 and 1, so that (x + u) / levels stays within (0, 1) in float32, where a logit is finite: the last digit below `levels`, more where room at the ends is added and taken off. */
+const margin = (levels: number, width: number): number => (width === 1 ? 1 : 4 / width) * levels * 2 ** -24;
 
 /**
- * Backwards logDet = -D log levels - log q(u | x), u between the edges that `margin` leaves: for one draw the log of what the density of z is to be multiplied by. Forwards it is the
- * logarithm of the volume that levels stretch, D log levels: rounding has no Jacobian.
+ * Backwards logDet = -D log(levels / (1 - 2 alpha)) - log q(u | x), u between the edges that `margin` leaves: for one draw the log of what the density of z is to be multiplied by. Forwards it is the
+ * logarithm of the volume that levels stretch: rounding has no Jacobian.
  */
-export function dequantizeFlow({ event, key, levels = 256, noise }: DequantizeFlowOptions): Bijector {
+export function dequantizeFlow({ event, key, levels = 256, alpha = 0, noise }: DequantizeFlowOptions): Bijector {
   if (!Number.isInteger(levels) || levels < 2)
     throw new GmcError("GM4021", `dequantize: levels is a whole number from 2 on, found ${levels}`);
-  const volume = sizeOf(event) * Math.log(levels);
-  const edge = margin(levels);
+  if (!(alpha >= 0 && alpha < 0.5)) throw new GmcError("GM4021", `dequantize: alpha lies between 0 and 0.5, found ${alpha}`);
+  /** Of the interval that levels fill. */
+  const width = 1 - 2 * alpha;
+  const volume = sizeOf(event) * Math.log(levels / width);
+  const edge = margin(levels, width);
   const inside = 1 - 2 * edge;
   /** log of the density of noise that is squeezed into edge .. 1 - edge, against that of noise on 0 .. 1. */
   const squeezed = -sizeOf(event) * Math.log(inside);
@@ -52,15 +61,16 @@ export function dequantizeFlow({ event, key, levels = 256, noise }: DequantizeFl
   };
   return {
     forward: (z) => ({
-      value: clip(floor(mul(levels, z)), 0, levels - 1),
+      value: clip(floor(mul(levels / width, alpha === 0 ? z : sub(z, alpha))), 0, levels - 1),
       logDet: perExample(volume, leadOf("dequantize", z, event)),
     }),
     inverse: (x) => {
       const lead = leadOf("dequantize", x, event);
       const { u, logQ } = draw(x);
       const constant = -volume - squeezed;
+      const filled = mul(width / levels, add(x, add(edge, mul(inside, u))));
       return {
-        value: mul(1 / levels, add(x, add(edge, mul(inside, u)))),
+        value: alpha === 0 ? filled : add(alpha, filled),
         logDet: logQ === undefined ? perExample(constant, lead) : sub(constant, logQ),
       };
     },

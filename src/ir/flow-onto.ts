@@ -1,0 +1,57 @@
+/** Ways out for a flow whose values lie in a part of what it is declared onto: each leads to a flow that reaches all of its range. */
+import type * as ast from "../parser/ast.js";
+import { type Range, rangeOfDomain } from "./range.js";
+import type { DomainName, Side } from "./types.js";
+
+type Continuous = "real" | "positive" | "unit";
+const CONTINUOUS: readonly Continuous[] = ["real", "positive", "unit"];
+
+/** Functions that map all of one domain onto all of another. */
+const REACHING: Readonly<Record<Continuous, Readonly<Record<Continuous, string>>>> = {
+  real: { real: "z + tanh(z)", positive: "exp(z)", unit: "sigmoid(z)" },
+  positive: { real: "log(z)", positive: "exp(a) * z", unit: "1 - exp(-z)" },
+  unit: { real: "log(z) - log(1 - z)", positive: "-log(z)", unit: "sigmoid(log(z) - log(1 - z) + a)" },
+};
+
+const isContinuous = (name: DomainName): name is Continuous => CONTINUOUS.some((d) => d === name);
+
+const allOf = (name: Continuous): Range => rangeOfDomain({ name, classes: undefined, shape: [], optional: false, atMostOne: undefined });
+
+const such = (from: DomainName, onto: Continuous): string => (isContinuous(from) ? `, such as those of \`${REACHING[from][onto]}\`` : "");
+
+/** Ways out where values lie in `range`. */
+export function waysOnto(range: Range, from: Side, onto: Side): readonly string[] {
+  const other = CONTINUOUS.find((name) => name !== onto.domain && allOf(name).low === range.low && allOf(name).high === range.high);
+  const own = isContinuous(onto.domain) ? [`give it values that reach all of \`${onto.domain}\`${such(from.domain, onto.domain)}`] : [];
+  if (other !== undefined) return [`declare it onto \`${other}\`, as are then the data: \`-> ${other}${sizes(onto)}\``, ...own];
+  const moved = movedData(range);
+  return [
+    ...(moved === undefined
+      ? []
+      : [
+          `data that lie there: let \`${moved.data}\` be the data, \`${moved.onto}\`, and end the flow in all of that, \`-> ${moved.onto}${sizes(onto)}\`, with values${such(from.domain, moved.onto).replace(",", "")}`,
+        ]),
+    ...own,
+  ];
+}
+
+const sizes = ({ shape }: Side): string => (shape.length === 0 ? "" : `[${shape.map((d) => d.text).join(", ")}]`);
+
+/** What data x of an interval are to become so that they fill a domain. */
+function movedData({ low, high }: Range): { readonly data: string; readonly onto: Continuous } | undefined {
+  const [from, to] = [Number.isFinite(low), Number.isFinite(high)];
+  if (!from && !to) return undefined;
+  const lessLow = low === 0 ? "x" : low < 0 ? `x + ${short(-low)}` : `x - ${short(low)}`;
+  if (!to) return { data: lessLow, onto: "positive" };
+  if (!from) return { data: high === 0 ? "-x" : `${short(high)} - x`, onto: "positive" };
+  const width = short(high - low);
+  return { data: width === "1" ? lessLow : `${low === 0 ? "x" : `(${lessLow})`} / ${width}`, onto: "unit" };
+}
+
+const short = (n: number): string => String(Number(n.toPrecision(6)));
+
+/** Room at the ends of the unit interval is a matter of the noise under whole numbers, whose first and last level take what lies beyond. */
+export const roomHelp = (direction: ast.FlowDirection["direction"], { domain }: Side): readonly string[] =>
+  direction === "forward" && domain === "unit"
+    ? ["room at both ends, as in a logit of 0.05 + 0.9 x, is for bytes: `… |> sigmoid |> dequantize(alpha = 0.05)`"]
+    : [];
