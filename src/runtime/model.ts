@@ -338,6 +338,8 @@ export interface PartitionMetric<
   readonly method: "ais" | "exact";
   /** Of ais: how its sweeps draw discrete units; "block", all units of a variable at once, where absent. Part of the protocol. */
   readonly sampler?: "single_site";
+  /** Of ais: real variables that no conditional draws, and what moves them. Part of the protocol. */
+  readonly moves?: { readonly kind: "hmc"; readonly variables: readonly string[] };
   /** Of ais, as written; the command line's --chains and --temperatures replace them. */
   readonly chains?: number;
   readonly temperatures?: number;
