@@ -147,7 +147,7 @@ describe("log Z of energies that are not quadratic", () => {
   density p(x, z) { energy sum((z^2 - 4)^2) / 4  x ~ Normal(z, 1) }
   evaluate { logZ = ais(p, chains = 200, temperatures = 500) }
 }`,
-        data: { x: wells(2)["v"]! },
+        data: { x: wells(2)!["v"]! },
       },
       0,
     );
