@@ -150,6 +150,7 @@ export function emitChain(derived: DerivedModel, density: string, before: string
       sweeps: short ? literal(short.options["k"] ?? 1) : num(SWEEPS),
       before: before === undefined ? undefined : name(before),
       sampler: bent || asked ? sampler : undefined,
+      unadjusted: asked && used.options["metropolis"] === false ? literal(used.options["step"] ?? 0) : undefined,
       scale: short && (short.options["scale"] ?? 1) !== 1 ? literal(short.options["scale"] ?? 1) : undefined,
     }),
   );

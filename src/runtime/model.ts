@@ -398,6 +398,8 @@ export interface ChainDefinition<S extends WeightSpecs = WeightSpecs> {
   readonly means: Readonly<Record<string, (w: WeightsOf<S>, values: Readonly<Record<string, Tensor>>) => Tensor>>;
   /** Asks, of the chain's values and the conditions, what a sample needs to mean anything (see graph/checks.ts). */
   readonly watch?: (w: WeightsOf<S>, values: Readonly<Record<string, Tensor>>) => void;
+  /** The step of moves that are neither accepted nor refused: too long a one leads out of all numbers. */
+  readonly unadjusted?: number;
 }
 
 /**
