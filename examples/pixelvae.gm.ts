@@ -252,6 +252,7 @@ export const model = defineModel<typeof weights, "x">({
           before: sampleBeforeP,
           params: paramsP,
           draw: (params, key, shape) => bernoulli.sample(key, { logits: required(params, "logits") }, shape),
+          temperature: { logits: -1 },
           mean: (params) => bernoulli.mean({ logits: required(params, "logits") }),
         },
       ],

@@ -325,6 +325,7 @@ export const model = defineModel<typeof weights, "x">({
           positionAxes: 2,
           params: paramsP,
           draw: (params, key, shape) => categorical.sample(key, { logits: required(params, "logits") }, shape),
+          temperature: { logits: -1 },
         },
       ],
     },

@@ -423,6 +423,11 @@ export interface SequentialDefinition<S extends WeightSpecs = WeightSpecs> {
    * `bernoulli.sample(key, { logits: params.logits }, shape)`.
    */
   readonly draw: (params: Readonly<Record<string, Tensor>>, key: Key, shape: DrawShape) => Tensor;
+  /**
+   * At temperature T a draw is one from the parameters times T to these powers, by their names: `{ logits: -1 }` of a Bernoulli, which then has
+   * p^(1/T), `{ scale: 1 }` of a Normal. Without it there is no temperature but 1.
+   */
+  readonly temperature?: Readonly<Record<string, number>>;
   /** E[entry | those before it] from parameters, of the same shape as a draw, where there is one: what pictures show. */
   readonly mean?: (params: Readonly<Record<string, Tensor>>) => Tensor;
 }
