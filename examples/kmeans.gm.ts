@@ -81,7 +81,9 @@ export const model = defineModel<typeof weights, "x">({
   streams: [{ x: real([2]) }],
   latents: { c: category(10) },
   weights,
-  densities: { p: { head: ["x", "c"], given: [], label: "p(x, c)", place: "kmeans.gm:9", sample: sampleP } },
+  densities: {
+    p: { head: ["x", "c"], given: [], label: "p(x, c)", place: "kmeans.gm:9", sample: sampleP, reads: { x: ["c"] } },
+  },
   generative: "p",
   train: [
     {

@@ -108,7 +108,9 @@ export const model = defineModel<typeof weights, "x">({
   streams: [{ x: real([2]) }],
   latents: { c: category(10) },
   weights,
-  densities: { p: { head: ["x", "c"], given: [], label: "p(x, c)", place: "mog_em.gm:11", sample: sampleP } },
+  densities: {
+    p: { head: ["x", "c"], given: [], label: "p(x, c)", place: "mog_em.gm:11", sample: sampleP, reads: { x: ["c"] } },
+  },
   generative: "p",
   train: [
     {

@@ -242,6 +242,7 @@ export const model = defineModel<typeof weights, "x">({
       label: "p(x, z)",
       place: "pixelvae.gm:21",
       sample: sampleP,
+      reads: { x: ["z"] },
       sequential: [
         {
           variable: "x",

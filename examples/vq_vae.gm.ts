@@ -317,6 +317,7 @@ export const model = defineModel<typeof weights, "x">({
       label: "p(x, k)",
       place: "vq_vae.gm:25",
       sample: sampleP,
+      reads: { x: ["k"] },
       sequential: [
         {
           variable: "k",

@@ -399,6 +399,7 @@ export const model = defineModel<typeof weights, "x">({
       label: "p(x, k)",
       place: "vq_vae_ema.gm:24",
       sample: sampleP,
+      reads: { x: ["k"] },
       sequential: [
         {
           variable: "k",

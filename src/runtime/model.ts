@@ -441,6 +441,11 @@ export interface DensityDefinition<S extends WeightSpecs = WeightSpecs> {
   readonly place: string;
   /** Latents by the inverse of the flows that data are made by: what is made of them again are the data, but for rounding. */
   readonly exact?: true;
+  /** Its head given all that it is given is that of the generative density itself: the inverse of a flow, a posterior in closed form. */
+  readonly conditional?: true;
+  /** Of the generative density: what its variables read of one another, and those whose value is a function of what they read. */
+  readonly reads?: Readonly<Record<string, readonly string[]>>;
+  readonly made?: readonly string[];
   /** Where an energy stands in the density: its variables are drawn by a chain, and are given to `sample`, which draws the rest. */
   readonly chain?: ChainDefinition<S>;
   /**
