@@ -102,7 +102,17 @@ export const model = defineModel<typeof weights, "x" | "y">({
   streams: [{ x: unit([28, 28, 1]), y: category(10) }],
   latents: { z: real([64]) },
   weights,
-  densities: { p: { head: ["x", "z"], given: [], label: "p(x, z)", place: "dcgan.gm:28", sample: sampleP } },
+  densities: {
+    p: {
+      head: ["x", "z"],
+      given: [],
+      label: "p(x, z)",
+      place: "dcgan.gm:28",
+      sample: sampleP,
+      reads: { x: ["z"] },
+      made: ["x"],
+    },
+  },
   generative: "p",
   train: [
     {

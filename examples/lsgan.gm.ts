@@ -91,7 +91,17 @@ export const model = defineModel<typeof weights, "x">({
   streams: [{ x: unit([784]) }],
   latents: { z: real([64]) },
   weights,
-  densities: { p: { head: ["x", "z"], given: [], label: "p(x, z)", place: "lsgan.gm:12", sample: sampleP } },
+  densities: {
+    p: {
+      head: ["x", "z"],
+      given: [],
+      label: "p(x, z)",
+      place: "lsgan.gm:12",
+      sample: sampleP,
+      reads: { x: ["z"] },
+      made: ["x"],
+    },
+  },
   generative: "p",
   train: [
     {

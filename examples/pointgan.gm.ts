@@ -175,7 +175,17 @@ export const model = defineModel<typeof weights, "x">({
   streams: [{ x: real([128, 3]) }],
   latents: { z: real([16]), e: real([128, 8]) },
   weights,
-  densities: { p: { head: ["x", "z", "e"], given: [], label: "p(x, z, e)", place: "pointgan.gm:24", sample: sampleP } },
+  densities: {
+    p: {
+      head: ["x", "z", "e"],
+      given: [],
+      label: "p(x, z, e)",
+      place: "pointgan.gm:24",
+      sample: sampleP,
+      reads: { x: ["z", "e"] },
+      made: ["x"],
+    },
+  },
   generative: "p",
   train: [
     {

@@ -427,6 +427,11 @@ export interface SequentialDefinition<S extends WeightSpecs = WeightSpecs> {
    * `bernoulli.sample(key, { logits: params.logits }, shape)`.
    */
   readonly draw: (params: Readonly<Record<string, Tensor>>, key: Key, shape: DrawShape) => Tensor;
+  /**
+   * At temperature T a draw is one from the parameters times T to these powers, by their names: `{ logits: -1 }` of a Bernoulli, which then has
+   * p^(1/T), `{ scale: 1 }` of a Normal. Without it there is no temperature but 1.
+   */
+  readonly temperature?: Readonly<Record<string, number>>;
   /** E[entry | those before it] from parameters, of the same shape as a draw, where there is one: what pictures show. */
   readonly mean?: (params: Readonly<Record<string, Tensor>>) => Tensor;
 }
@@ -440,6 +445,11 @@ export interface DensityDefinition<S extends WeightSpecs = WeightSpecs> {
   readonly place: string;
   /** Of a density whose latents are the inverse of flows: the data that these flows make, which come back as they were, but for rounding. */
   readonly exact?: readonly string[];
+  /** Its head given all that it is given is that of the generative density itself: the inverse of a flow, a posterior in closed form. */
+  readonly conditional?: true;
+  /** Of the generative density: what its variables read of one another, and those whose value is a function of what they read. */
+  readonly reads?: Readonly<Record<string, readonly string[]>>;
+  readonly made?: readonly string[];
   /** Where an energy stands in the density: its variables are drawn by a chain, and are given to `sample`, which draws the rest. */
   readonly chain?: ChainDefinition<S>;
   /**

@@ -109,6 +109,14 @@ export function stageSample(options: DrawOptions, clamped: readonly string[] = [
   });
 }
 
+/** Outputs `value:<variable>` of the head of a density, from inputs of what it is given. */
+export function stageDraw(options: DrawOptions, density: DensityDefinition): DrawProgram {
+  return drawProgram("draw", options, () => {
+    const given = Object.fromEntries(density.given.map((name) => [name, variableInput(options, name)]));
+    return outputsOf(drawFrom(density, weights(options), rootKey(), rowsFor(options), given));
+  });
+}
+
 /** Drawn once for the base, and again from the base brought closer to its location; all else by the same numbers. */
 function tempered(
   density: DensityDefinition,

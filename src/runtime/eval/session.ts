@@ -21,13 +21,15 @@ import {
   latentName,
   readByInference,
   stageDecode,
+  stageDraw,
   stageInfer,
   stageReconstruct,
   stageSample,
   walkedLatents,
   type DrawProgram,
 } from "./draw.js";
-import { knownRows } from "./known.js";
+import { conditionalOf, heldIn, unfollowed } from "./follow.js";
+import { knownIn, knownRows } from "./known.js";
 import { runSequential, type SequentialOptions } from "./sequential.js";
 import { directionsOf, stageTranslation, type Direction } from "./translate.js";
 import { evaluate, type EvaluateOptions } from "./evaluate.js";
@@ -60,9 +62,12 @@ export interface TrainedSession {
   evaluate(options?: SessionEvaluateOptions): Promise<Evaluation>;
   /** Draws `rows` rows; conditions (`y`) by name, else cycled through the classes or taken from the data. */
   sample(rows: number, options?: SampleOptions): Promise<Samples>;
-  /** The first `rows` rows of a split and their reconstructions. Unless told, of the split that an evaluation measures, if it has as many. */
+  /**
+   * The first `rows` rows of a split and their reconstructions. Unless told, of the split that an evaluation measures, whose rows come over and over
+   * where they are fewer; of a split that is told, GM4004.
+   */
   reconstruct(rows: number, options?: Watch & { readonly split?: SplitName; readonly seed?: number }): Promise<Reconstructions>;
-  /** The first `rows` rows of a split as the model sees them. */
+  /** The first `rows` rows of a split, unless told the one that an evaluation measures, as the model sees them. GM4004 where it has fewer. */
   data(rows: number, split?: SplitName): RowsByName;
   /**
    * `steps` pictures from one row of the data to another, for each pair; where nothing infers latents, from one draw of them to another. Latents that
@@ -210,10 +215,12 @@ export function openSession(options: SessionOptions): TrainedSession {
       executable.dispose();
     }
   };
+  /** Of a split that is not told, the one that an evaluation measures, whose rows come over and over where they are fewer: never rows of another. */
   const firstRows = (split: SplitName | undefined, rows: number, seed: number): HostTensors => {
-    const usual = evaluationSplit(dataset);
-    const use = split ?? (commonRows(dataset, usual) >= rows ? usual : "train");
-    for (const batch of drawnBatches(dataset, use, { batch: rows, seed, rows: allRows(rows) })) {
+    const use = split ?? evaluationSplit(dataset);
+    const all = commonRows(dataset, use);
+    const chosen = split === undefined && all > 0 ? allRows(rows).map((row) => row % all) : allRows(rows);
+    for (const batch of drawnBatches(dataset, use, { batch: rows, seed, rows: chosen })) {
       if (batch.rows < rows) break;
       return Object.fromEntries(Object.entries(batch.tensors).map(([name, t]) => [name, { ...t, data: t.data.slice() }]));
     }
@@ -229,6 +236,16 @@ export function openSession(options: SessionOptions): TrainedSession {
     given: HostTensors,
     more: Partial<SequentialOptions> = {},
   ): Promise<HostTensors> => runSequential(density, { session, model, averaged, rows, seed, given, ...more });
+  /** Of a density in closed form: a draw of its head. */
+  const latentsBy = async (density: DensityDefinition, rows: number, seed: number, given: HostTensors): Promise<HostTensors> => {
+    const staged = stageDraw({ model, rows, averaged }, density);
+    return tensorsOf(await run(staged, fedBy(given), seed), "value:");
+  };
+  /** Feeds of variables by their names. */
+  const fedBy = (given: HostTensors): HostTensors => {
+    const data = dataVariables(model);
+    return Object.fromEntries(Object.entries(given).map(([name, t]) => [Object.hasOwn(data, name) ? dataName(name) : latentName(name), t]));
+  };
   /** Latents given the data, by their names: the mean of each where it has one. */
   const infer = async (rows: number, seed: number, data: HostTensors, watch: Watch = {}): Promise<HostTensors> => {
     const density = inferenceOf(model);
@@ -243,11 +260,8 @@ export function openSession(options: SessionOptions): TrainedSession {
     const density = generativeOf(model);
     const data = dataVariables(model);
     if (density.sequential === undefined) {
-      const fed = Object.fromEntries(
-        Object.entries(given).map(([name, t]) => [Object.hasOwn(data, name) ? dataName(name) : latentName(name), t]),
-      );
       const held = Object.keys(given).filter((name) => density.head.includes(name) && Object.hasOwn(data, name));
-      return withPrefix(await run(stageDecode({ model, rows, averaged }, held), fed, seed, watch), "mean:");
+      return withPrefix(await run(stageDecode({ model, rows, averaged }, held), fedBy(given), seed, watch), "mean:");
     }
     const drawn = await drawSequential(density, rows, seed, given, watch);
     const outputs = { ...withPrefix(drawn, "value:"), ...withPrefix(drawn, "mean:") };
@@ -302,8 +316,13 @@ export function openSession(options: SessionOptions): TrainedSession {
       if (!(Number.isSafeInteger(rows) && rows >= 1)) throw new GmcError("GM4008", `rows must be a whole number from 1 on, found ${rows}`);
       const seed = seedOf(more);
       const data = (): HostTensors => firstRows(undefined, rows, seed);
-      const given = givenValues(model, rows, more.given, data);
+      const asked = givenValues(model, rows, more.given, data);
       checkOptions(density, more);
+      const exact = more.known === undefined ? conditionalOf(model, density, new Set(Object.keys(asked))) : undefined;
+      const given = exact === undefined ? asked : { ...asked, ...(await latentsBy(exact, rows, seed, asked)) };
+      const known = more.known === undefined ? undefined : knownRows(model, density, more.known);
+      const heldPart = known === undefined ? undefined : knownIn(density, known.variable)?.variable;
+      for (const note of unfollowed(model, density, heldIn(density, Object.keys(given)), heldPart)) more.onNote?.(note);
       const shown = (outputs: HostTensors): Pick<Samples, "values" | "means"> => ({
         values: { ...given, ...withPrefix(outputs, "value:") },
         means: withPrefix(outputs, "mean:"),
@@ -311,19 +330,9 @@ export function openSession(options: SessionOptions): TrainedSession {
       if (density.chain === undefined) {
         if (density.sequential !== undefined) {
           const { temperature, onNote, onProgress, signal } = more;
-          const known = more.known === undefined ? undefined : knownRows(model, density, more.known);
           return shown(await drawSequential(density, rows, seed, given, { temperature, known, onNote, onProgress, signal }));
         }
-        const variables = dataVariables(model);
-        const fed = Object.entries(given).map(([name, t]) => [Object.hasOwn(variables, name) ? dataName(name) : latentName(name), t]);
-        return shown(
-          await run(
-            stageSample({ model, rows, averaged }, Object.keys(given), more.temperature),
-            Object.fromEntries(fed) as HostTensors,
-            seed,
-            more,
-          ),
-        );
+        return shown(await run(stageSample({ model, rows, averaged }, Object.keys(given), more.temperature), fedBy(given), seed, more));
       }
       if (more.temperature !== undefined) throw new GmcError("GM4009", `${density.label} is drawn by a chain: it takes no \`temperature\``);
       const { sweeps, start, every, onProgress, signal } = more;
@@ -341,7 +350,7 @@ export function openSession(options: SessionOptions): TrainedSession {
       const shown = await run(stageReconstruct({ model, rows, averaged }), dataFeeds(data), seedOf(more), more);
       return { data, shown: withPrefix(shown, "mean:") };
     },
-    data: (rows, split) => firstRows(split, rows, options.seed),
+    data: (rows, split) => firstRows(split ?? evaluationSplit(dataset), rows, options.seed),
     interpolate: async (pairs, steps, more) => {
       if (steps < 2) throw new GmcError("GM4008", `an interpolation has at least 2 steps, found ${steps}`);
       const walked = walkedLatents(model);
