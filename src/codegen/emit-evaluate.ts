@@ -123,7 +123,7 @@ type Evaluator = Extract<DerivedEvaluation["evaluation"]["value"], { readonly ki
 function emitSamples(
   derived: DerivedModel,
   { evaluator, densities, options, variables, choices }: Evaluator,
-): Readonly<Record<string, Js>> {
+): Readonly<Record<string, Js | undefined>> {
   const [density] = densities;
   const { given } = densityOf(derived.context, density ?? "").density;
   const [variable = ""] = dataOf(derived, density, evaluator);
@@ -160,6 +160,7 @@ function emitSamples(
   if (!found) throw new InternalError(`no method of ${evaluator}`);
   return {
     variable: str(variable),
+    given: given.length > 0 ? array(given.map(str)) : undefined,
     sample: arrow(`({ w, ${given.length > 0 ? "data, " : ""}key, rows })`, call("required", values, str(variable))),
     rows: option("rows", found.rows),
     method: object(found.method()),
