@@ -1,6 +1,6 @@
 /** The metrics of `evaluate` in the definition. */
 import { InternalError } from "../base/internal-error.js";
-import { textOf } from "../base/source.js";
+import { labelOf } from "../base/source.js";
 import type { DerivedEvaluation, DerivedModel } from "../ir/derived-model.js";
 import { densityOf } from "../ir/derive/context.js";
 import { givenTheirSum } from "../ir/derive/own-reads.js";
@@ -73,7 +73,7 @@ function perWord(likelihood: Js, [counts = ""]: readonly string[]): Js {
 function callCodes(derived: DerivedModel, { evaluation }: DerivedEvaluation, codes: DerivedObjective, objectives: Objectives): Js {
   const given = evaluation.value.kind === "evaluator" ? evaluation.value.codes : undefined;
   if (!given) throw new InternalError("codes without an expression");
-  const doc = [`${textOf(given.expr.span)}  ${place(given.expr.span)}`];
+  const doc = [`${labelOf(given.expr.span)}  ${place(given.expr.span)}`];
   return callObjective(derived, objectives.get(codes, given.expr, evaluation.name, doc), undefined, 1, undefined);
 }
 
