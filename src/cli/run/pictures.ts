@@ -233,7 +233,7 @@ export async function drawReconstructed(
   return drawn;
 }
 
-/** Samples over training: a row of pictures an epoch, the same noise in each column. Of one row, and of other variables than pictures, there is none. */
+/** Samples over training: a row of pictures a look, the same noise in each column. Of one row, and of other variables than pictures, there is none. */
 async function drawStrip(trained: TrainedSession, strip: readonly StripRow[]): Promise<readonly NamedDrawing[]> {
   if (strip.length < 2) return [];
   const shown = strip.map(({ samples }) => shownSamples(trained, samples));
