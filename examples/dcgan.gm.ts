@@ -71,7 +71,7 @@ export function gan(w: Weights, x: Tensor, key: Key): Tensor {
   const xf = G(w.G, z); // [B, 28, 28, 1]
   return add(
     term("E[x ~ data](log_sigmoid(critic(x)))", "adversarial.gm:6", logSigmoid(critic(w.critic, x))),
-    term("E[z ~ p(z), x = G(z)](log_sigmoid(-critic(xf)))", "adversarial.gm:6", logSigmoid(neg(critic(w.critic, xf)))),
+    term("E[z ~ p(z), xf = G(z)](log_sigmoid(-critic(xf)))", "adversarial.gm:6", logSigmoid(neg(critic(w.critic, xf)))),
   ); // [B]
 }
 

@@ -60,7 +60,7 @@ export function hinge(w: Weights, x: Tensor, key: Key): Tensor {
   const xf = G(w.G, z); // [B, 2]
   return sub(
     neg(term("E[x ~ data](relu(1 - critic(x)))", "adversarial.gm:30", relu(sub(1, critic(w.critic, x))))),
-    term("E[z ~ p(z), x = G(z)](relu(1 + critic(xf)))", "adversarial.gm:30", relu(add(1, critic(w.critic, xf)))),
+    term("E[z ~ p(z), xf = G(z)](relu(1 + critic(xf)))", "adversarial.gm:30", relu(add(1, critic(w.critic, xf)))),
   ); // [B]
 }
 

@@ -5,6 +5,7 @@
 import { builtins } from "../ir/builtins.js";
 import { type DeriveContext, densityOf, inHeader, netOf, parentsOf } from "../ir/derive/context.js";
 import { flowChain } from "../ir/derive/flow-change.js";
+import { substitute } from "../ir/energy/algebra.js";
 import { estimators } from "../ir/estimators.js";
 import type { DrawStep, Factor, LogDet, Matching, Quantity, Term } from "../ir/quantity.js";
 import { grouped } from "../ir/static.js";
@@ -267,8 +268,12 @@ function step(context: DeriveContext, n: Notation, s: DrawStep, count: string | 
         s.variables.map((v) => named(v.local?.name ?? v.variable)).join(", "),
         n.density(s.density, s.variables.map((v) => n.name(v.variable)).join(", "), s.given.map(n.name).join(", ")),
       );
-    case "bind":
-      return `${n.name(s.variable)} = ${expression(context, n, s.value)}`;
+    case "bind": {
+      // by the names of the draw, which is what the body reads: `xf = G(z)` of `xf ~ p(x)`
+      const own = (v: string): string => nameAt(s.at, v) ?? v;
+      const value = [...s.at].reduce((e, [v, at]) => (own(v) === v ? e : substitute(context, e, v, at)), s.value);
+      return `${named(own(s.variable))} = ${expression(context, n, value)}`;
+    }
     case "data":
       return n.draw(named(s.local?.name ?? s.variable), n.name("data"));
     case "distribution":
@@ -280,6 +285,12 @@ function step(context: DeriveContext, n: Notation, s: DrawStep, count: string | 
         ),
       );
   }
+}
+
+/** The name that a draw gives a variable of its density. */
+function nameAt(at: ReadonlyMap<string, Expr>, variable: string): string | undefined {
+  const value = at.get(variable);
+  return value?.kind === "local" ? value.local.name : undefined;
 }
 
 /** p(c | x) before what is averaged over the states of c. */

@@ -1,6 +1,6 @@
 /** The evaluate block: each line a named objective, or a named evaluator of the library. */
 import { report } from "../base/report.js";
-import { type Span, textOf } from "../base/source.js";
+import { labelOf, type Span, textOf } from "../base/source.js";
 import type * as ast from "../parser/ast.js";
 import { type Actual, actualsOf, bindArguments } from "./arguments.js";
 import { densityHeader } from "./density-header.js";
@@ -31,7 +31,7 @@ export function elaborateEvaluate(env: Env, decls: readonly ast.EvaluateDecl[]):
     seen.set(name, item.name.span);
     const value = elaborateMetric(env, item);
     const by = elaborateBy(objectiveEnv(env.cx, env.scope, newOwner("evaluate", "evaluate"), "evaluate"), item.by);
-    if (value && by) out.push({ name, text: textOf(item.value.span), value, by, span: item.span });
+    if (value && by) out.push({ name, text: labelOf(item.value.span), value, by, span: item.span });
   }
   return out;
 }

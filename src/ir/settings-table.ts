@@ -254,7 +254,7 @@ const evaluatorTable: readonly EvaluatorEntry[] = [
   },
   {
     name: "mmd_test",
-    doc: "squared maximum mean discrepancy between samples and data with a Gaussian kernel as wide as the data's median distance, and the p-value of a permutation test (Gretton et al. 2012): of `rows` rows (500), by `permutations` (200)",
+    doc: "squared maximum mean discrepancy between samples and data with a Gaussian kernel as wide as the data's median distance, and the p-value of a permutation test (Gretton et al. 2012): of `rows` rows (500), by `permutations` (200). It compares entry with entry: of points in no order take `cloud_test`",
     densities: [{ name: "p", required: true }],
     options: [arg("rows", "several"), arg("permutations", "integer")],
     ofSamples: true,
@@ -295,7 +295,7 @@ const evaluatorTable: readonly EvaluatorEntry[] = [
   },
   {
     name: "classifier_test",
-    doc: "squared Frechet distance between samples and data in the features of a classifier that is trained on the data and their labels `y` for `steps` (1000), with its accuracy; beside it precision and recall by the `k`-th nearest neighbour (3; Kynkaanniemi et al. 2019) and the classes of the samples: of `rows` rows (2000)",
+    doc: "squared Frechet distance between samples and data in the features of a classifier that is trained on the data and their labels `y` for `steps` (1000), with its accuracy; beside it precision and recall by the `k`-th nearest neighbour (3; Kynkaanniemi et al. 2019) the classes of the samples, and, of a density given `y`, the share that is classified as asked: of `rows` rows (2000)",
     densities: [{ name: "p", required: true }],
     variables: [
       {

@@ -271,7 +271,9 @@ export interface SamplesMetric<
   readonly variable: string;
   /** A sample for each row, given the row's conditions: [B, ...event]. */
   readonly sample: (context: StepContext<S, D, T>) => Tensor;
-  /** Only so many rows of the data, evenly spaced. */
+  /** Data variables that the density is conditioned on; none unless told. Samples then take them from other rows than those that they are compared with. */
+  readonly given?: readonly string[];
+  /** Only so many rows of the data: evenly spaced, or by chance where the density has conditions. */
   readonly rows: number;
   readonly method:
     /** Squared maximum mean discrepancy, with the p-value of a permutation test. */
@@ -282,7 +284,7 @@ export interface SamplesMetric<
     | { readonly kind: "clouds"; readonly distance: "chamfer" | "emd" }
     /**
      * By a classifier that is trained on the data and their `labels` for so many `steps`: Frechet distance of its features, their precision and recall
-     * by the `k`-th nearest neighbour, and the classes of samples against those of data.
+     * by the `k`-th nearest neighbour, and the classes of samples against those of data, or against the labels that were asked for.
      */
     | { readonly kind: "classifier"; readonly labels: string; readonly steps: number; readonly k: number };
 }

@@ -139,7 +139,7 @@ export interface RunHooks extends RunOptions {
   readonly onCheckpoint?: (reason: CheckpointReason, cursor: Cursor, states: readonly string[]) => void | Promise<void>;
   readonly checkpointSeconds?: number | undefined;
   readonly checkpointGap?: number | undefined;
-  readonly onEpoch?: ((total: number) => void | Promise<void>) | undefined;
+  readonly onLook?: ((total: number) => void | Promise<void>) | undefined;
   /** The session holds the states that were saved with it. */
   readonly resume?: Cursor | undefined;
 }
@@ -186,7 +186,7 @@ export async function trainOn(
     signal: options.signal,
     resume: options.resume,
     ...(options.onStep ? { onStep: options.onStep } : {}),
-    ...(options.onEpoch ? { onEpoch: options.onEpoch } : {}),
+    ...(options.onLook ? { onLook: options.onLook } : {}),
     ...(options.onRecord ? { onRecord: options.onRecord } : {}),
     onStopping: options.onStopping,
     ...(onCheckpoint

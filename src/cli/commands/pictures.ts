@@ -4,7 +4,16 @@ import { commonRows, evaluationSplit, type SplitName } from "../../runtime/data/
 import { parseNpy } from "../../runtime/data/npy.js";
 import { suggestion } from "../../runtime/data/suggest.js";
 import type { ChainStart } from "../../runtime/eval/chain.js";
-import { conditionsOfWalk, drawingSteps, generativeOf, interpolatesNoise, invertsExactly, reconstructed } from "../../runtime/eval/draw.js";
+import { circledLatents } from "../../runtime/eval/circled.js";
+import {
+  conditionsOfWalk,
+  drawingSteps,
+  generativeOf,
+  interpolatesNoise,
+  invertsExactly,
+  reconstructed,
+  walkedLatents,
+} from "../../runtime/eval/draw.js";
 import { regionMask, regions } from "../../runtime/eval/known.js";
 import type { Rows, RowsByName, TrainedSession } from "../../runtime/eval/session.js";
 import { makeFolder, readBytes, writeFileAtomic } from "../../runtime/node/files.js";
@@ -225,11 +234,22 @@ export function interpolateCommand(named: string | undefined, flags: Interpolate
       stderr(`note: ${walkEnds(trained.model)}: no density of ${trained.model.name} infers latents from data`);
     const conditions = conditionsOfWalk(trained.model);
     if (!flags.json && conditions !== undefined) stderr(`note: from one row to the other, ${conditions}`);
+    const along = flags.path === "linear" ? [] : alongLines(trained.model);
+    if (!flags.json && along.length > 0)
+      stderr(
+        `note: ${along.map((name) => `\`${name}\``).join(", ")} along the line: not drawn from a Normal around 0, the draws lie about no sphere`,
+      );
     return {
       drawings: flags.json ? [] : await drawInterpolated(trained, shown.shown, flags.points),
       rows: { data: shown.data, shown: shown.shown },
     };
   });
+}
+
+/** Latents of a walk that have no great circle. */
+function alongLines(model: TrainedSession["model"]): readonly string[] {
+  const circled = circledLatents(model);
+  return walkedLatents(model).filter((name) => !circled.includes(name));
 }
 
 async function show(named: string | undefined, flags: RunFlags, make: (trained: TrainedSession) => Promise<Shown>): Promise<number> {

@@ -304,7 +304,7 @@ export function continuous(spec: VariableSpec | undefined): boolean {
   return spec !== undefined && ["real", "positive", "unit", "simplex"].includes(spec.domain);
 }
 
-function variableInput(options: DrawOptions, name: string): Tensor {
+export function variableInput(options: DrawOptions, name: string): Tensor {
   const data = dataVariables(options.model)[name];
   if (data) return dataInput(name, data, options.rows, undefined);
   const latent = options.model.latents[name];

@@ -27,7 +27,7 @@ import {
   termMeasurement,
   type Measurement,
 } from "./measurements.js";
-import { sampleMeasurement } from "./samples.js";
+import { inOrder, sampleMeasurement, sampleRows } from "./samples.js";
 import {
   stageCodes,
   stagePosteriorMeans,
@@ -242,14 +242,15 @@ function plannedMeasurements(
       case "samples":
         return [
           async (rows) => {
-            const taken = spreadRows(rows, metric.rows);
+            const chosen = sampleRows(metric, rows, options.seed);
+            const taken = inOrder(chosen);
             const batch = options.batch ?? batchFor((b) => stageSamples(at(b), metric), taken.length);
             const opened = await open(session, stageSamples(at(batch), metric));
             return {
               kind: "metrics",
               batch,
               rows: taken,
-              measurement: sampleMeasurement(options, name, metric, { opened, rows: taken.length, all: rows.length }),
+              measurement: sampleMeasurement(options, name, metric, { opened, rows: chosen, all: rows.length }),
             };
           },
         ];

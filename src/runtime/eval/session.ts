@@ -11,6 +11,7 @@ import type { ArrayInput } from "../train/arrays.js";
 import { dataFeeds, dataName, dataVariables, defined, emaName } from "../train/context.js";
 import { checkOptionNames } from "../train/options.js";
 import { allRows, drawnBatches, rngOf } from "./batches.js";
+import { circledLatents } from "./circled.js";
 import { runChain, type ChainStart } from "./chain.js";
 import { exactDensity, logDensities } from "./density.js";
 import {
@@ -189,7 +190,7 @@ export interface TranslateOptions {
 export interface InterpolateOptions extends Watch {
   readonly split?: SplitName;
   readonly seed?: number;
-  /** "linear" unless told. */
+  /** "linear" unless told. Latents that no density draws from a Normal around 0 go along the line whatever is told. */
   readonly path?: Path;
 }
 
@@ -354,13 +355,14 @@ export function openSession(options: SessionOptions): TrainedSession {
     interpolate: async (pairs, steps, more) => {
       if (steps < 2) throw new GmcError("GM4008", `an interpolation has at least 2 steps, found ${steps}`);
       const walked = walkedLatents(model);
+      const circled = more?.path === "spherical" ? circledLatents(model) : [];
       const data = firstRows(more?.split, 2 * pairs, seedOf(more));
       const inferred = interpolatesNoise(model)
         ? await drawNoise(2 * pairs, seedOf(more), data)
         : await infer(2 * pairs, seedOf(more), data, more);
       const between = Object.fromEntries(
         Object.entries(inferred).map(([name, t]) => {
-          const path = walked.includes(name) ? (more?.path ?? "linear") : "nearest";
+          const path = walked.includes(name) ? (circled.includes(name) ? "spherical" : "linear") : "nearest";
           return [name, interpolateRows(t, pairs, steps, path)];
         }),
       );

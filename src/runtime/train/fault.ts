@@ -37,7 +37,7 @@ export async function nonFinite(session: EngineSession, site: FaultSite): Promis
     if (found >= 0) return broken(session, site, found);
   }
   if (site.fault === CARRIED_FAULT) return describe(site, whole, "what it carries to the next step (its chains) is not finite");
-  const { values: again, origins, gradients } = update.diagnose();
+  const { values: again, origins, gradients, takesRoot } = update.diagnose();
   if (update.metrics.some((_, i) => !Number.isFinite(values[i]))) {
     const outputs = await run(session, site, again);
     const found = origins.map((origin, i) => ({ origin, value: worst(outputs[String(i)]?.data ?? []) }));
@@ -48,8 +48,11 @@ export async function nonFinite(session: EngineSession, site: FaultSite): Promis
   }
   const sound = await run(session, site, gradients);
   const spoiled = update.metrics.findIndex((label, i) => i > 0 && sound[label]?.data[0] === 0);
-  return describe(site, spoiled > 0 ? originOf(update, spoiled) : whole, "has a gradient that is not finite");
+  return describe(site, spoiled > 0 ? originOf(update, spoiled) : whole, "has a gradient that is not finite", takesRoot ? [ROOT] : []);
 }
+
+/** Where the value is finite and its gradient is not: a length that may be 0, such as the slope of a critic that is still flat. */
+const ROOT = "a root has no finite slope at 0: `norm(x)` in place of `sqrt(sum(x^2))` has one there, `sqrt(x + 1e-12)` elsewhere";
 
 /** What the condition that did not hold has to say. Its value is known where it did not hold at the start of the step already. */
 async function broken(session: EngineSession, site: FaultSite, number: number): Promise<GmcError> {
@@ -66,10 +69,11 @@ function originOf(update: PlannedUpdate, metric: number): Origin {
   return update.origins[defined(update.metrics[metric], "metric")] ?? { label: update.label, place: update.place };
 }
 
-function describe(site: FaultSite, origin: Origin, what: string): GmcError {
+function describe(site: FaultSite, origin: Origin, what: string, help: readonly string[] = []): GmcError {
   const { step, plan } = site;
   return new GmcError("GM4003", `${origin.label}, ${origin.place}: ${what} at step ${step} of ${plan.name}`, [
     keptOf(site),
+    ...help,
     "a smaller learning rate (--lr), clip_norm in the optimizer, or a scale that is bounded away from 0 often help",
   ]);
 }
