@@ -110,12 +110,12 @@ function elaborateSettled(
   set: Readonly<Record<string, StaticValue>>,
   diagnostics: Diagnostics,
 ): ModelIr {
-  const least = new Map<ast.NetDecl, LeastCall>();
+  const least = new Map<ast.NetDecl, readonly LeastCall[]>();
   for (;;) {
     const found = new Diagnostics();
-    const fewer = new Map<ast.NetDecl, LeastCall>();
+    const fewer = new Map<ast.NetDecl, readonly LeastCall[]>();
     const ir = elaborateModel(model, fileScope, set, found, { least, fewer });
-    for (const [decl, call] of fewer) least.set(decl, call);
+    for (const [decl, calls] of fewer) least.set(decl, calls);
     if (fewer.size > 0) continue;
     for (const d of found.list) diagnostics.add(d);
     return ir;
@@ -127,7 +127,7 @@ function elaborateModel(
   fileScope: Scope,
   set: Readonly<Record<string, StaticValue>>,
   diagnostics: Diagnostics,
-  calls: { readonly least: ReadonlyMap<ast.NetDecl, LeastCall>; readonly fewer: Map<ast.NetDecl, LeastCall> },
+  calls: { readonly least: ReadonlyMap<ast.NetDecl, readonly LeastCall[]>; readonly fewer: Map<ast.NetDecl, readonly LeastCall[]> },
 ): ModelIr {
   const scope = new Scope(fileScope);
   const cx: Context = {
