@@ -66,7 +66,8 @@ export function sampleCommand(named: string | undefined, flags: SampleFlags): Pr
   }
   return show(named, flags, async (trained): Promise<Shown> => {
     const { sweeps, start, every, temperature } = flags;
-    const count = flags.count ?? (every === undefined && flags.known === undefined ? 64 : 10);
+    const count =
+      flags.count ?? Math.min(every === undefined && flags.known === undefined ? 64 : 10, readsData ? rowsOf(trained, flags.split) : 64);
     checkCount(trained, count);
     const known = flags.known === undefined ? undefined : knownEntries(trained, count, flags.known, flags.split);
     const samples = await watched(trained, flags, (onProgress) =>
