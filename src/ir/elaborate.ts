@@ -53,7 +53,7 @@ function lacksImport({ root, files }: ElaborateInput): boolean {
 }
 
 function pickModel({ root, model }: ElaborateInput, diagnostics: Diagnostics): ast.ModelDecl | undefined {
-  const models = root.decls.filter((d) => d.kind === "model");
+  const models = uniqueModels(root, diagnostics);
   const names = models.map((m) => m.name.name);
   const [only, second] = models;
   if (!only) {
@@ -83,6 +83,19 @@ function pickModel({ root, model }: ElaborateInput, diagnostics: Diagnostics): a
     return undefined;
   }
   return only;
+}
+
+/** The models of a file, of each name the first. */
+function uniqueModels(root: ast.FileAst, diagnostics: Diagnostics): readonly ast.ModelDecl[] {
+  const first = new Map<string, ast.ModelDecl>();
+  for (const decl of root.decls) {
+    if (decl.kind !== "model") continue;
+    const { name, span } = decl.name;
+    const before = first.get(name);
+    if (before) report(diagnostics, "GM2002", span, { what: "model", name }, { labels: [{ span: before.name.span, text: "first here" }] });
+    else first.set(name, decl);
+  }
+  return [...first.values()];
 }
 
 function startOf(root: ast.FileAst): Span {
