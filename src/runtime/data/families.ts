@@ -8,7 +8,7 @@ import type { DataArray } from "./array.js";
 import type { Field, RawData } from "./dataset.js";
 import { dense } from "./sparse.js";
 
-interface Family {
+export interface Family {
   readonly name: string;
   readonly members: readonly string[];
   /** Entries of a member. */
@@ -35,7 +35,7 @@ export function spreadFamilies(raw: RawData, streams: readonly StreamSpec[]): Ra
 }
 
 /** Families of a statement: all of 1 to T, T above 1, of one domain and shape. */
-function familiesOf(spec: StreamSpec): readonly Family[] {
+export function familiesOf(spec: StreamSpec): readonly Family[] {
   const byName = new Map<string, string[]>();
   for (const variable of Object.keys(spec)) {
     const found = /^(.*)\[(\d+)\]$/u.exec(variable);
@@ -54,11 +54,12 @@ function fits(field: Field | undefined, { members, width }: Family): boolean {
 }
 
 function stepOf(field: Field, step: number): Field {
-  const splits = Object.entries(field.splits).flatMap(([split, array]) => (array ? [[split, slice(dense(array), step)]] : []));
+  const splits = Object.entries(field.splits).flatMap(([split, array]) => (array ? [[split, stepOfRows(dense(array), step)]] : []));
   return { ...field, role: "values", splits: Object.fromEntries(splits) as Field["splits"] };
 }
 
-function slice({ shape, dtype, data, labels }: DataArray, step: number): DataArray {
+/** Step `step`, from 0, of rows [rows, T, ...event]. */
+export function stepOfRows({ shape, dtype, data, labels }: DataArray, step: number): DataArray {
   const [rows = 0, steps = 1, ...event] = shape;
   const width = sizeOf(event);
   const out = data.slice(0, rows * width);
