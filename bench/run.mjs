@@ -1,7 +1,7 @@
 /**
  * `npm run bench`: gmc against its peers; prints one Markdown table for each suite.
  *
- *     node bench/run.mjs [--suite vae|cd|ais|made|nade|realnvp|glow|wavenet|gan|dcgan|wgan_gp|all] [--rounds N] [--steps N] [--threads N] [--only gmc,torch]
+ *     node bench/run.mjs [--suite NAMES|all] [--rounds N] [--steps N] [--threads N] [--only gmc,torch]
  *     node bench/run.mjs gpu …   see gpu/run.mjs
  *
  * Each peer is a process of its own. They take turns, a run of `steps` steps each, in a new order each round, so that whatever else the
@@ -22,7 +22,7 @@ if (process.argv[2] === "gpu") {
   });
   process.exit(status ?? 1);
 }
-const SUITES = ["vae", "cd", "ais", "made", "nade", "realnvp", "glow", "wavenet", "gan", "dcgan", "wgan_gp"];
+const SUITES = ["vae", "iwae", "cd", "ais", "made", "nade", "realnvp", "glow", "pixelcnn", "wavenet", "gan", "dcgan", "wgan_gp"];
 const { values: flags } = parseArgs({
   options: {
     suite: { type: "string", default: "vae" },

@@ -3,7 +3,8 @@
 
 import {
   adam, add, allStates, bernoulli, binary, categorical, category, defineModel, expandDims, init, logSumExp, neg, origin,
-  param, reduceMax, sum, take, term, type Draw, type Key, type Rows, type Tensor, type WeightsOf,
+  param, posteriorMeans, reduceMax, required, sum, take, term, type Draw, type Key, type Rows, type Tensor,
+  type WeightsOf,
 } from "gmc/runtime";
 
 /** Every weight: where it lives, its shape, how it starts. */
@@ -173,6 +174,108 @@ export function sampleP(w: Weights, key: Key, B: Rows, given: Readonly<Record<st
       "x[8]": bernoulli.mean(x8Params),
     },
   };
+}
+
+/** What p makes of x[1], x[2], x[3], x[4], x[5], x[6], x[7], x[8]: the mean of each given z[1], z[2], z[3], z[4], z[5], z[6], z[7], z[8], over the exact posterior of these given x[1], x[2], x[3], x[4], x[5], x[6], x[7], x[8]  hmm.gm:12 */
+export function meansP(w: Weights, given: Readonly<Record<string, Tensor>>): Readonly<Record<string, Tensor>> {
+  const x1 = required(given, "x[1]"); // [B, 8]
+  const x2 = required(given, "x[2]"); // [B, 8]
+  const x3 = required(given, "x[3]"); // [B, 8]
+  const x4 = required(given, "x[4]"); // [B, 8]
+  const x5 = required(given, "x[5]"); // [B, 8]
+  const x6 = required(given, "x[6]"); // [B, 8]
+  const x7 = required(given, "x[7]"); // [B, 8]
+  const x8 = required(given, "x[8]"); // [B, 8]
+  const z1 = allStates(category(16), 2); // [K, 1, 1]  every value of z[1]
+  const z2 = allStates(category(16)); // [K, 1]  every value of z[2]
+  const logPz1 = origin("log p(z[1])", "hmm.gm:13", categorical.logProb(z1, { logits: w.start })); // [K, 1, 1]
+  const logPx1 = origin(
+    "log p(x[1] | z[1])",
+    "hmm.gm:15",
+    sum(bernoulli.logProb(x1, { logits: take(w.b, z1, 0) }), [-1]),
+  ); // [K, 1, B]
+  const meanX1 = bernoulli.mean({ logits: take(w.b, z1, 0) }); // [K, 1, 1, 8]
+  const logPz2 = origin("log p(z[2] | z[1])", "hmm.gm:14", categorical.logProb(z2, { logits: take(w.A, z1, 0) })); // [K, K, 1]
+  const logJoint = add(add(logPz1, logPx1), logPz2); // [K, K, B]
+  const messageZ1 = logSumExp(logJoint, [0]); // [K, B]  to z[2]
+  const z3 = allStates(category(16), 2); // [K, 1, 1]  every value of z[3]
+  const logPx2 = origin(
+    "log p(x[2] | z[2])",
+    "hmm.gm:15",
+    sum(bernoulli.logProb(x2, { logits: take(w.b, z2, 0) }), [-1]),
+  ); // [K, B]
+  const meanX2 = bernoulli.mean({ logits: take(w.b, z2, 0) }); // [K, 1, 8]
+  const logPz3 = origin("log p(z[3] | z[2])", "hmm.gm:14", categorical.logProb(z3, { logits: take(w.A, z2, 0) })); // [K, K, 1]
+  const logJoint2 = add(add(messageZ1, logPx2), logPz3); // [K, K, B]
+  const messageZ2 = expandDims(logSumExp(logJoint2, [1]), 1); // [K, 1, B]  to z[3]
+  const z4 = allStates(category(16)); // [K, 1]  every value of z[4]
+  const logPx3 = origin(
+    "log p(x[3] | z[3])",
+    "hmm.gm:15",
+    sum(bernoulli.logProb(x3, { logits: take(w.b, z3, 0) }), [-1]),
+  ); // [K, 1, B]
+  const meanX3 = bernoulli.mean({ logits: take(w.b, z3, 0) }); // [K, 1, 1, 8]
+  const logPz4 = origin("log p(z[4] | z[3])", "hmm.gm:14", categorical.logProb(z4, { logits: take(w.A, z3, 0) })); // [K, K, 1]
+  const logJoint3 = add(add(messageZ2, logPx3), logPz4); // [K, K, B]
+  const messageZ3 = logSumExp(logJoint3, [0]); // [K, B]  to z[4]
+  const z5 = allStates(category(16), 2); // [K, 1, 1]  every value of z[5]
+  const logPx4 = origin(
+    "log p(x[4] | z[4])",
+    "hmm.gm:15",
+    sum(bernoulli.logProb(x4, { logits: take(w.b, z4, 0) }), [-1]),
+  ); // [K, B]
+  const meanX4 = bernoulli.mean({ logits: take(w.b, z4, 0) }); // [K, 1, 8]
+  const logPz5 = origin("log p(z[5] | z[4])", "hmm.gm:14", categorical.logProb(z5, { logits: take(w.A, z4, 0) })); // [K, K, 1]
+  const logJoint4 = add(add(messageZ3, logPx4), logPz5); // [K, K, B]
+  const messageZ4 = expandDims(logSumExp(logJoint4, [1]), 1); // [K, 1, B]  to z[5]
+  const z6 = allStates(category(16)); // [K, 1]  every value of z[6]
+  const logPx5 = origin(
+    "log p(x[5] | z[5])",
+    "hmm.gm:15",
+    sum(bernoulli.logProb(x5, { logits: take(w.b, z5, 0) }), [-1]),
+  ); // [K, 1, B]
+  const meanX5 = bernoulli.mean({ logits: take(w.b, z5, 0) }); // [K, 1, 1, 8]
+  const logPz6 = origin("log p(z[6] | z[5])", "hmm.gm:14", categorical.logProb(z6, { logits: take(w.A, z5, 0) })); // [K, K, 1]
+  const logJoint5 = add(add(messageZ4, logPx5), logPz6); // [K, K, B]
+  const messageZ5 = logSumExp(logJoint5, [0]); // [K, B]  to z[6]
+  const z7 = allStates(category(16), 2); // [K, 1, 1]  every value of z[7]
+  const logPx6 = origin(
+    "log p(x[6] | z[6])",
+    "hmm.gm:15",
+    sum(bernoulli.logProb(x6, { logits: take(w.b, z6, 0) }), [-1]),
+  ); // [K, B]
+  const meanX6 = bernoulli.mean({ logits: take(w.b, z6, 0) }); // [K, 1, 8]
+  const logPz7 = origin("log p(z[7] | z[6])", "hmm.gm:14", categorical.logProb(z7, { logits: take(w.A, z6, 0) })); // [K, K, 1]
+  const logJoint6 = add(add(messageZ5, logPx6), logPz7); // [K, K, B]
+  const messageZ6 = expandDims(logSumExp(logJoint6, [1]), 1); // [K, 1, B]  to z[7]
+  const z8 = allStates(category(16)); // [K, 1]  every value of z[8]
+  const logPx7 = origin(
+    "log p(x[7] | z[7])",
+    "hmm.gm:15",
+    sum(bernoulli.logProb(x7, { logits: take(w.b, z7, 0) }), [-1]),
+  ); // [K, 1, B]
+  const meanX7 = bernoulli.mean({ logits: take(w.b, z7, 0) }); // [K, 1, 1, 8]
+  const logPz8 = origin("log p(z[8] | z[7])", "hmm.gm:14", categorical.logProb(z8, { logits: take(w.A, z7, 0) })); // [K, K, 1]
+  const logJoint7 = add(add(messageZ6, logPx7), logPz8); // [K, K, B]
+  const messageZ7 = logSumExp(logJoint7, [0]); // [K, B]  to z[8]
+  const logPx8 = origin(
+    "log p(x[8] | z[8])",
+    "hmm.gm:15",
+    sum(bernoulli.logProb(x8, { logits: take(w.b, z8, 0) }), [-1]),
+  ); // [K, B]
+  const meanX8 = bernoulli.mean({ logits: take(w.b, z8, 0) }); // [K, 1, 8]
+  const logJoint8 = add(messageZ7, logPx8); // [K, B]
+  const logP2 = logSumExp(logJoint8, [0]); // [B]
+  return posteriorMeans(logP2, {
+    "x[1]": { logProb: logPx1, mean: meanX1, states: 2, lacks: [-1] },
+    "x[2]": { logProb: logPx2, mean: meanX2, states: 1, lacks: [-1] },
+    "x[3]": { logProb: logPx3, mean: meanX3, states: 2, lacks: [-1] },
+    "x[4]": { logProb: logPx4, mean: meanX4, states: 1, lacks: [-1] },
+    "x[5]": { logProb: logPx5, mean: meanX5, states: 2, lacks: [-1] },
+    "x[6]": { logProb: logPx6, mean: meanX6, states: 1, lacks: [-1] },
+    "x[7]": { logProb: logPx7, mean: meanX7, states: 2, lacks: [-1] },
+    "x[8]": { logProb: logPx8, mean: meanX8, states: 1, lacks: [-1] },
+  });
 }
 
 /**
@@ -410,6 +513,7 @@ export const model = defineModel<typeof weights, "x[1]" | "x[2]" | "x[3]" | "x[4
       label: "p(x[1], x[2], x[3], x[4], x[5], x[6], x[7], x[8], z[1], z[2], z[3], z[4], z[5], z[6], z[7], z[8])",
       place: "hmm.gm:12",
       sample: sampleP,
+      means: meansP,
     },
   },
   generative: "p",

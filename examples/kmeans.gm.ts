@@ -2,8 +2,9 @@
 // source sha256 204fb408acb3f64bb1dc1bda7aa8d53f2f3bc23bfc34aea1a8f1b47ed8397564
 
 import {
-  add, allStates, categorical, category, defineModel, expandDims, normal, origin, param, pow, real, reduceMax,
-  reduceMin, sgd, sub, sum, take, term, zeros, type Draw, type Key, type Rows, type Tensor, type WeightsOf,
+  add, allStates, categorical, category, defineModel, expandDims, logSumExp, normal, origin, param, posteriorMeans, pow,
+  real, reduceMax, reduceMin, required, sgd, sub, sum, take, term, zeros, type Draw, type Key, type Rows, type Tensor,
+  type WeightsOf,
 } from "gmc/runtime";
 
 /** Every weight: where it lives, its shape, how it starts. */
@@ -31,6 +32,22 @@ export function sampleP(w: Weights, key: Key, B: Rows, given: Readonly<Record<st
   const xParams = { loc: take(w.mu, c, 0), scale: 1 };
   const x = given.x ?? normal.sample(key.at("x"), xParams, [B, 2]); // [B, 2]
   return { values: { c, x }, means: { x: normal.mean(xParams) } };
+}
+
+/** What p makes of x: the mean of x given c, over the exact posterior of it given x  kmeans.gm:9 */
+export function meansP(w: Weights, given: Readonly<Record<string, Tensor>>): Readonly<Record<string, Tensor>> {
+  const x = required(given, "x"); // [B, 2]
+  const c = allStates(category(10)); // [K, 1]  every value of c
+  const logPc = origin("log p(c)", "kmeans.gm:10", categorical.logProb(c, { logits: zeros([10]) })); // [K, 1]
+  const logPx = origin(
+    "log p(x | c)",
+    "kmeans.gm:11",
+    sum(normal.logProb(x, { loc: take(w.mu, c, 0), scale: 1 }), [-1]),
+  ); // [K, B]
+  const meanX = normal.mean({ loc: take(w.mu, c, 0), scale: 1 }); // [K, 1, 2]
+  const logJoint = add(logPc, logPx); // [K, B]
+  const logP2 = logSumExp(logJoint, [0]); // [B]
+  return posteriorMeans(logP2, { x: { logProb: logPx, mean: meanX, states: 1, lacks: [-1] } });
 }
 
 /**
@@ -81,7 +98,9 @@ export const model = defineModel<typeof weights, "x">({
   streams: [{ x: real([2]) }],
   latents: { c: category(10) },
   weights,
-  densities: { p: { head: ["x", "c"], given: [], label: "p(x, c)", place: "kmeans.gm:9", sample: sampleP } },
+  densities: {
+    p: { head: ["x", "c"], given: [], label: "p(x, c)", place: "kmeans.gm:9", sample: sampleP, means: meansP },
+  },
   generative: "p",
   train: [
     {

@@ -2,8 +2,8 @@
 // source sha256 9b401cc239f09eae1f6ac4713b05364dc05d65f4d5f7c27ca7482141cc1d055f
 
 import {
-  adam, add, allStates, categorical, category, defineModel, init, logSumExp, neg, normal, origin, param, real, sum,
-  take, term, type Draw, type Key, type Rows, type Tensor, type WeightsOf,
+  adam, add, allStates, categorical, category, defineModel, init, logSumExp, neg, normal, origin, param, posteriorMeans,
+  real, required, sum, take, term, type Draw, type Key, type Rows, type Tensor, type WeightsOf,
 } from "gmc/runtime";
 
 /** Every weight: where it lives, its shape, how it starts. */
@@ -41,6 +41,22 @@ export function sampleP(w: Weights, key: Key, B: Rows, given: Readonly<Record<st
   return { values: { c, x }, means: { x: normal.mean(xParams) } };
 }
 
+/** What p makes of x: the mean of x given c, over the exact posterior of it given x  mog.gm:14 */
+export function meansP(w: Weights, given: Readonly<Record<string, Tensor>>): Readonly<Record<string, Tensor>> {
+  const x = required(given, "x"); // [B, 2]
+  const c = allStates(category(10)); // [K, 1]  every value of c
+  const logPc = origin("log p(c)", "mog.gm:15", categorical.logProb(c, { logits: w.w })); // [K, 1]
+  const logPx = origin(
+    "log p(x | c)",
+    "mog.gm:16",
+    sum(normal.logProb(x, { loc: take(w.mu, c, 0), scale: take(w.s, c, 0) }), [-1]),
+  ); // [K, B]
+  const meanX = normal.mean({ loc: take(w.mu, c, 0), scale: take(w.s, c, 0) }); // [K, 1, 2]
+  const logJoint = add(logPc, logPx); // [K, B]
+  const logP2 = logSumExp(logJoint, [0]); // [B]
+  return posteriorMeans(logP2, { x: { logProb: logPx, mean: meanX, states: 1, lacks: [-1] } });
+}
+
 /** log p(x) per example  mog.gm:20 */
 export function logPX(w: Weights, x: Tensor): Tensor {
   const c = allStates(category(10)); // [K, 1]  every value of c
@@ -72,7 +88,9 @@ export const model = defineModel<typeof weights, "x">({
   streams: [{ x: real([2]) }],
   latents: { c: category(10) },
   weights,
-  densities: { p: { head: ["x", "c"], given: [], label: "p(x, c)", place: "mog.gm:14", sample: sampleP } },
+  densities: {
+    p: { head: ["x", "c"], given: [], label: "p(x, c)", place: "mog.gm:14", sample: sampleP, means: meansP },
+  },
   generative: "p",
   train: [
     {

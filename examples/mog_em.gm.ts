@@ -2,8 +2,8 @@
 // source sha256 0d55500e498b8e6fe6e7c3c6377418d749fa30e943d09df7d99e7aa95a73b3e2
 
 import {
-  add, allStates, categorical, category, defineModel, init, logSumExp, mSteps, neg, normal, origin, param, real, sgd,
-  sum, take, term, type Draw, type Key, type Rows, type Tensor, type WeightsOf,
+  add, allStates, categorical, category, defineModel, init, logSumExp, mSteps, neg, normal, origin, param,
+  posteriorMeans, real, required, sgd, sum, take, term, type Draw, type Key, type Rows, type Tensor, type WeightsOf,
 } from "gmc/runtime";
 
 /** Every weight: where it lives, its shape, how it starts. */
@@ -39,6 +39,22 @@ export function sampleP(w: Weights, key: Key, B: Rows, given: Readonly<Record<st
   const xParams = { loc: take(w.mu, c, 0), scale: take(w.s, c, 0) };
   const x = given.x ?? normal.sample(key.at("x"), xParams, [B, 2]); // [B, 2]
   return { values: { c, x }, means: { x: normal.mean(xParams) } };
+}
+
+/** What p makes of x: the mean of x given c, over the exact posterior of it given x  mog_em.gm:11 */
+export function meansP(w: Weights, given: Readonly<Record<string, Tensor>>): Readonly<Record<string, Tensor>> {
+  const x = required(given, "x"); // [B, 2]
+  const c = allStates(category(10)); // [K, 1]  every value of c
+  const logPc = origin("log p(c)", "mog_em.gm:12", categorical.logProb(c, { logits: w.w })); // [K, 1]
+  const logPx = origin(
+    "log p(x | c)",
+    "mog_em.gm:13",
+    sum(normal.logProb(x, { loc: take(w.mu, c, 0), scale: take(w.s, c, 0) }), [-1]),
+  ); // [K, B]
+  const meanX = normal.mean({ loc: take(w.mu, c, 0), scale: take(w.s, c, 0) }); // [K, 1, 2]
+  const logJoint = add(logPc, logPx); // [K, B]
+  const logP2 = logSumExp(logJoint, [0]); // [B]
+  return posteriorMeans(logP2, { x: { logProb: logPx, mean: meanX, states: 1, lacks: [-1] } });
 }
 
 /** log p(x) per example  mog_em.gm:17 */
@@ -108,7 +124,9 @@ export const model = defineModel<typeof weights, "x">({
   streams: [{ x: real([2]) }],
   latents: { c: category(10) },
   weights,
-  densities: { p: { head: ["x", "c"], given: [], label: "p(x, c)", place: "mog_em.gm:11", sample: sampleP } },
+  densities: {
+    p: { head: ["x", "c"], given: [], label: "p(x, c)", place: "mog_em.gm:11", sample: sampleP, means: meansP },
+  },
   generative: "p",
   train: [
     {

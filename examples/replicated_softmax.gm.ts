@@ -139,6 +139,7 @@ export const model = defineModel<typeof weights, "v">({
       place: "replicated_softmax.gm:20",
       unit: "per ordered word",
       value: ({ w, data, partition }) => minusLogWord(logPV2(w, data.v, required(partition, "logZ")), data.v),
+      words: "v",
       transform: "exp",
       rows: 50,
       bound: "estimate",

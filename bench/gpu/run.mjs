@@ -3,6 +3,7 @@
  *
  *     node bench/gpu/run.mjs [--only vae,gan] [--seconds 5] [--peers] [--python python3] [--peak-tflops 67 --peak-gbs 4800]
  *
+ * For `ais` a step is a run of 100 chains, of 10,000 temperatures on a card and 50 elsewhere; its log Z goes to standard error.
  * Milliseconds a step are of the training loop as `gmc train` runs it, data on the device. Dispatches, FLOPs and bytes are the planner's (`gmc explain
  * --kernels`). Shares are of the device's peak in float32 and of its bandwidth, known for a few cards, told by flags for others, and left out for a software
  * device, which is named as one. Peers run on CUDA where PyTorch or JAX find it; `--peers` runs them on the processor too, which says nothing of a card.
@@ -17,6 +18,8 @@ import { parseArgs } from "node:util";
 import { train } from "gmc/node";
 import { webgpuEngine } from "../../dist/runtime/engines/webgpu/index.js";
 import { compiledModel } from "../peers/compiled.mjs";
+import { openAis } from "../peers/gmc-ais.mjs";
+import { firstKernel } from "../peers/rbm.mjs";
 
 const { values: flags } = parseArgs({
   allowPositionals: true,
@@ -30,17 +33,18 @@ const { values: flags } = parseArgs({
   },
 });
 
-/** Models by family; peers are files of bench/peers, `rows` the numbers of a batch that they read. */
+/** Models by family; peers are files of bench/peers, `rows` the numbers of a batch that they read. A family with `run` has no training step: it counts with a run of AIS. */
 const families = {
   vae: { file: "vae-bench.gm", torch: "vae_torch.py", jax: "vae_jax.py", rows: 128 * 784 },
-  iwae: { file: "../../examples/iwae.gm" },
-  rbm: { file: "rbm-bench.gm" },
-  gan: { file: "gan-bench.gm", torch: "gan_torch.py", rows: 100 * 784 },
-  realnvp: { file: "realnvp-bench.gm", torch: "realnvp_torch.py", rows: 256 * 64 },
+  iwae: { file: "../../examples/iwae.gm", torch: "iwae_torch.py", jax: "iwae_jax.py", rows: 100 * 784 },
+  rbm: { file: "rbm-bench.gm", torch: "cd_torch.py", jax: "cd_jax.py", rows: 100 * 784 },
+  ais: { file: "rbm-bench.gm", torch: "ais_torch.py", jax: "ais_jax.py", run: true },
+  gan: { file: "gan-bench.gm", torch: "gan_torch.py", jax: "gan_jax.py", rows: 100 * 784 },
+  realnvp: { file: "realnvp-bench.gm", torch: "realnvp_torch.py", jax: "realnvp_jax.py", rows: 256 * 64 },
   dcgan: { file: "dcgan-bench.gm", torch: "dcgan_torch.py", rows: 100 * 784 },
   glow: { file: "glow-bench.gm", torch: "glow_torch.py", rows: 16 * 32 * 32 * 3 },
-  pixelcnn: { file: "../../examples/pixelcnn.gm" },
-  made: { file: "made-bench.gm", torch: "made_torch.py", rows: 100 * 784 },
+  pixelcnn: { file: "../../examples/pixelcnn.gm", torch: "pixelcnn_torch.py", jax: "pixelcnn_jax.py", rows: 50 * 784 },
+  made: { file: "made-bench.gm", torch: "made_torch.py", jax: "made_jax.py", rows: 100 * 784 },
 };
 
 /** Peak of float32 without tensor cores, and of memory, from data sheets: TFLOP/s, GB/s. */
@@ -66,6 +70,7 @@ const peak = {
   flops: (flags["peak-tflops"] === undefined ? tflops : Number(flags["peak-tflops"])) * 1e12,
   bytes: (flags["peak-gbs"] === undefined ? gbs : Number(flags["peak-gbs"])) * 1e9,
 };
+const temperatures = probe.software ? 50 : 10000;
 const cuda = {
   torch: succeeds("import torch; assert torch.cuda.is_available()"),
   jax: succeeds("import jax; assert jax.devices()[0].platform == 'gpu'"),
@@ -94,7 +99,16 @@ console.log(`Peers: PyTorch on ${deviceOf("torch")}, JAX on ${deviceOf("jax")}; 
 for (const cells of [head, head.map((_, i) => (i === 0 ? "---" : "---:")), ...rows]) console.log(`| ${cells.join(" | ")} |`);
 process.exit(0);
 
-async function row(name, { file, torch, jax, rows: numbers }) {
+async function row(name, { file, torch, jax, rows: numbers, run }) {
+  const data = join(folder, `${name}.f32`);
+  const peer = (script, kind, mode) => (script !== undefined && present[kind] ? python(script, data, kind, mode, run) : "");
+  const peers = async () => [await peer(torch, "torch", "eager"), await peer(torch, "torch", "compiled"), await peer(jax, "jax", "eager")];
+  if (run) {
+    const kernel = firstKernel();
+    writeFileSync(data, kernel);
+    return [`${name}, ${temperatures} temperatures`, (await timedRun(kernel)).toPrecision(3), "", "", "", "", ...(await peers())];
+  }
+  if (numbers !== undefined) writeFileSync(data, Float32Array.from({ length: 10 * numbers }, random(1)));
   const explained = spawnSync(
     process.execPath,
     [path("../../dist/cli/main.js"), "explain", path(`../models/${file}`), "--kernels", "--json"],
@@ -107,9 +121,6 @@ async function row(name, { file, torch, jax, rows: numbers }) {
   const { step } = JSON.parse(explained.stdout).phases[0];
   const ms = await timed(await compiledModel(file));
   const share = (amount, most) => (most > 0 ? `${((100 * amount) / ((ms / 1000) * most)).toFixed(1)} %` : "");
-  const data = join(folder, `${name}.f32`);
-  if (numbers !== undefined) writeFileSync(data, Float32Array.from({ length: 10 * numbers }, random(1)));
-  const peer = (script, kind, mode) => (script !== undefined && present[kind] ? python(script, data, kind, mode) : "");
   return [
     name,
     ms.toPrecision(3),
@@ -117,10 +128,18 @@ async function row(name, { file, torch, jax, rows: numbers }) {
     step.host,
     share(step.flops, peak.flops),
     share(step.bytes, peak.bytes),
-    await peer(torch, "torch", "eager"),
-    await peer(torch, "torch", "compiled"),
-    await peer(jax, "jax", "eager"),
+    ...(await peers()),
   ];
+}
+
+/** Milliseconds of a run of AIS, the second of two: the first compiles. */
+async function timedRun(kernel) {
+  const { step } = await openAis(kernel, { engine: "webgpu" }, temperatures);
+  await step();
+  const begun = performance.now();
+  const logZ = await step();
+  process.stderr.write(` log Z ${logZ.toFixed(1)} `);
+  return performance.now() - begun;
 }
 
 /** Milliseconds of a step, after a warm-up of a third of the time. */
@@ -174,11 +193,16 @@ function random(seed) {
   return () => (state = (Math.imul(state, 1664525) + 1013904223) >>> 0) / 2 ** 32;
 }
 
-async function python(script, data, kind, mode) {
-  const steps = cuda[kind] ? 200 : 5;
+async function python(script, data, kind, mode, run = false) {
+  const steps = run ? 1 : cuda[kind] ? 200 : 5;
   const child = spawn(flags.python, [path(`../peers/${script}`), String(os.availableParallelism()), data, String(steps)], {
     stdio: ["pipe", "pipe", "ignore"],
-    env: { ...process.env, GMC_BENCH_DEVICE: cuda[kind] ? "cuda" : "cpu", GMC_BENCH_MODE: mode },
+    env: {
+      ...process.env,
+      GMC_BENCH_DEVICE: cuda[kind] ? "cuda" : "cpu",
+      GMC_BENCH_MODE: mode,
+      GMC_BENCH_TEMPERATURES: String(temperatures),
+    },
   });
   const runs = [];
   // the first warms up

@@ -1,18 +1,18 @@
-"""Peer: annealed importance sampling of an RBM's log Z by hand in PyTorch, 100 chains, 10,000 temperatures, from the uniform distribution.
+"""Peer: annealed importance sampling of an RBM's log Z by hand in PyTorch, 100 chains, from the uniform distribution; a step is a run.
 
-ais_torch.py <threads> <kernel> <runs>: answers each line on standard input with so many runs, as peer.mjs does.
+The data are the kernel; GMC_BENCH_TEMPERATURES says how many temperatures, 10,000 if it does not.
 """
 
-import json
 import math
-import resource
-import sys
-import time
+import os
 
 import torch
 import torch.nn.functional as F
 
-CHAINS, TEMPERATURES, VISIBLE, HIDDEN = 100, 10000, 784, 500
+from torch_peer import serve_steps
+
+CHAINS, VISIBLE, HIDDEN = 100, 784, 500
+TEMPERATURES = int(os.environ.get("GMC_BENCH_TEMPERATURES", "10000"))
 
 
 @torch.no_grad()
@@ -27,25 +27,13 @@ def log_partition(kernel, a, b):
         h = torch.bernoulli(torch.sigmoid(new * field))
         v = torch.bernoulli((new * torch.addmm(b, h, kernel.t())).sigmoid_())
     base = (VISIBLE + HIDDEN) * math.log(2)
-    return (base + torch.logsumexp(log_weight, 0) - math.log(CHAINS)).item()
+    return base + torch.logsumexp(log_weight, 0) - math.log(CHAINS)
 
 
-def main():
-    torch.set_num_threads(int(sys.argv[1]))
-    torch.manual_seed(7)
-    with open(sys.argv[2], "rb") as file:
-        kernel = torch.frombuffer(bytearray(file.read()), dtype=torch.float32).reshape(VISIBLE, HIDDEN)
+def make(data):
+    kernel = data.reshape(VISIBLE, HIDDEN)
     a, b = torch.zeros(HIDDEN), torch.zeros(VISIBLE)
-    print(json.dumps({"version": f"PyTorch {torch.__version__}, eager"}), flush=True)
-    for _ in sys.stdin:
-        times = []
-        value = 0.0
-        for _ in range(int(sys.argv[3])):
-            start = time.perf_counter()
-            value = log_partition(kernel, a, b)
-            times.append((time.perf_counter() - start) * 1000)
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        print(json.dumps({"ms": times, "last": value, "peakMiB": peak}), flush=True)
+    return lambda _: log_partition(kernel, a, b)
 
 
-main()
+serve_steps(make)

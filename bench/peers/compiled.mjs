@@ -5,18 +5,22 @@ import { compile } from "gmc";
 
 export const version = `gmc ${JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")).version}`;
 
-export async function compiledModel(file) {
+let written = 0;
+
+/** `set`: hyperparameters by name. */
+export async function compiledModel(file, set = {}) {
   const source = new URL(`../models/${file}`, import.meta.url);
-  const compiled = compile({ path: fileURLToPath(source), text: readFileSync(source, "utf8") });
+  const compiled = compile({ path: fileURLToPath(source), text: readFileSync(source, "utf8") }, { set });
   if (compiled.derived === undefined) throw new Error(JSON.stringify(compiled.diagnostics));
-  // inside the package, where generated code finds gmc/runtime
+  // inside the package, where generated code finds gmc/runtime; a name for each, since a module is loaded once by its name
+  written += 1;
   const folder = new URL("../../.tmp/", import.meta.url);
-  const written = fileURLToPath(new URL(`bench-${process.pid}.mjs`, folder));
+  const path = fileURLToPath(new URL(`bench-${process.pid}-${written}.mjs`, folder));
   mkdirSync(folder, { recursive: true });
-  writeFileSync(written, compiled.print("js"));
+  writeFileSync(path, compiled.print("js"));
   try {
-    return (await import(pathToFileURL(written))).model;
+    return (await import(pathToFileURL(path))).model;
   } finally {
-    rmSync(written);
+    rmSync(path);
   }
 }

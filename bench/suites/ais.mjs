@@ -11,5 +11,6 @@ export default {
   peers: {
     gmc: { label: "gmc, `onnx` engine", module: "peers/gmc-ais.mjs" },
     torch: { label: "PyTorch by hand", script: "peers/ais_torch.py", needs: "torch" },
+    jax: { label: "JAX by hand", script: "peers/ais_jax.py", needs: "jax" },
   },
 };

@@ -11,5 +11,6 @@ export default {
   peers: {
     gmc: { label: "gmc, `onnx` engine", module: "peers/gmc-cd.mjs" },
     torch: { label: "PyTorch by hand", script: "peers/cd_torch.py", needs: "torch" },
+    jax: { label: "JAX by hand", script: "peers/cd_jax.py", needs: "jax" },
   },
 };

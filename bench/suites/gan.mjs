@@ -11,5 +11,6 @@ export default {
   peers: {
     gmc: { label: "gmc, `onnx` engine", module: "peers/gmc-gan.mjs" },
     torch: { label: "PyTorch", script: "peers/gan_torch.py", needs: "torch" },
+    jax: { label: "JAX", script: "peers/gan_jax.py", needs: "jax" },
   },
 };

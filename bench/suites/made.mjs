@@ -11,5 +11,6 @@ export default {
   peers: {
     gmc: { label: "gmc, `onnx` engine", module: "peers/gmc-made.mjs" },
     torch: { label: "PyTorch", script: "peers/made_torch.py", needs: "torch" },
+    jax: { label: "JAX", script: "peers/made_jax.py", needs: "jax" },
   },
 };

@@ -11,5 +11,6 @@ export default {
   peers: {
     gmc: { label: "gmc, `onnx` engine", module: "peers/gmc-realnvp.mjs" },
     torch: { label: "PyTorch", script: "peers/realnvp_torch.py", needs: "torch" },
+    jax: { label: "JAX", script: "peers/realnvp_jax.py", needs: "jax" },
   },
 };

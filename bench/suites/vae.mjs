@@ -14,5 +14,6 @@ export default {
     naive: { label: "one ONNX graph by hand", module: "peers/onnx-naive.mjs" },
     tfjs: { label: "TensorFlow.js by hand", module: "peers/tfjs-wasm.mjs" },
     torch: { label: "PyTorch", script: "peers/vae_torch.py", needs: "torch" },
+    jax: { label: "JAX", script: "peers/vae_jax.py", needs: "jax" },
   },
 };

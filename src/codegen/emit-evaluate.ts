@@ -34,6 +34,7 @@ export function emitMetric(derived: DerivedModel, e: DerivedEvaluation, objectiv
       ...base,
       unit: str(own ? "per ordered word" : unit),
       value: own ? perWord(likelihood, dataOf(derived, own.densities[0], own.evaluator)) : likelihood,
+      words: own ? str(dataOf(derived, own.densities[0], own.evaluator)[0] ?? "") : undefined,
       transform: own ? str("exp") : undefined,
       rows: optionalNumber(own?.options["rows"]),
       complete:

@@ -23,6 +23,7 @@ import {
   lowerNet,
   lowerSampler,
 } from "./lower-density.js";
+import { lowerPosteriorMeans } from "./emit-posterior-means.js";
 import { place } from "./place.js";
 import { flowFunction, netFunction } from "./lower-expr.js";
 import { lowerFlow } from "./lower-flow.js";
@@ -71,6 +72,8 @@ export function emitModel(derived: DerivedModel, source: SourceInfo): EmittedMod
         : posterior?.density === density.name
           ? lowerExactPosterior(context, posterior, names)
           : undefined;
+    const { posteriorMeans } = derived;
+    const means = posteriorMeans?.density === density.name ? lowerPosteriorMeans(context, posteriorMeans, names) : undefined;
     const sequentials = lowerSequentials(context, density, names);
     return [
       {
@@ -83,8 +86,10 @@ export function emitModel(derived: DerivedModel, source: SourceInfo): EmittedMod
           ...(before ? [before] : []),
           ...(sampler ? [sampler] : []),
           ...(inverse ? [inverse.fn] : []),
+          ...(means ? [means] : []),
         ],
         inverse,
+        means,
         before,
         sampler,
         sequentials,
@@ -113,7 +118,7 @@ export function emitModel(derived: DerivedModel, source: SourceInfo): EmittedMod
     ),
     weights: name("weights"),
     densities: object(
-      densities.flatMap(({ density, energy, before, sampler, sequentials, inverse }): JsField[] => [
+      densities.flatMap(({ density, energy, before, sampler, sequentials, inverse, means }): JsField[] => [
         {
           name: density.name,
           value: object({
@@ -122,6 +127,7 @@ export function emitModel(derived: DerivedModel, source: SourceInfo): EmittedMod
             label: str(headerText(density)),
             place: str(place(density.span)),
             sample: sampler && name(sampler.name),
+            means: means && name(means.name),
             chain: energy && emitChain(derived, density.name, before?.name),
             sequential: sequentials.length === 0 ? undefined : array(sequentials.map((s) => emitSequential(context, s))),
           }),

@@ -4,7 +4,7 @@
  */
 import { InternalError } from "../base/internal-error.js";
 import type { Elimination, Term } from "../ir/quantity.js";
-import { call, num } from "./js.js";
+import { call, num, numbers } from "./js.js";
 import { variableOf } from "./lower-dist.js";
 import { capital } from "./names.js";
 import { reducePlate } from "./reduce-plate.js";
@@ -35,20 +35,26 @@ export function lowerElimination(
     const position = axes.get(name) ?? 1;
     const plate = writer.addPlate(`${name}#${writer.statements.length}`, num(of.size), of.text, position);
     const js = call(
-      of.oneHot ? "allOneHot" : "allStates",
+      of.entries ? "entryStates" : of.oneHot ? "allOneHot" : "allStates",
       variableSpec({ ...domain, optional: false }),
       ...(position > 1 ? [num(position)] : []),
     );
     const lead = { plates: new Set([plate.id]), batch: false };
     plates.set(name, plate);
-    states.set(name, writer.bind(name, { kind: "tensor", js, shape: domain.shape, lead }, `every value of ${name}`));
+    states.set(
+      name,
+      writer.bind(name, { kind: "tensor", js, shape: domain.shape, lead }, `every value of ${of.entries ? `an entry of ${name}` : name}`),
+    );
   };
-  const reduce = { logsumexp: "logSumExp", max: "reduceMax", min: "reduceMin" }[q.op];
+  const reduce = { logsumexp: "logSumExp", expect: "logSumExp", max: "reduceMax", min: "reduceMin" }[q.op];
   const order = new Map(q.steps.map((s, i) => [s.variable, i]));
   /** Messages by the latent that takes them in. */
   const waiting = new Map<string, TensorValue[]>();
   const roots: TensorValue[] = [];
-  for (const { variable, terms, neighbours } of q.steps) {
+  /** Of an expectation, means of what is averaged, by the latent that takes them in: for each state of what a message is a table over. */
+  const means = new Map<string, TensorValue[]>();
+  const averages: TensorValue[] = [];
+  for (const { variable, terms, values = [], neighbours } of q.steps) {
     for (const name of [variable, ...neighbours]) enter(name);
     const plate = plates.get(variable);
     if (!plate) throw new InternalError(`no states of ${variable}`);
@@ -57,20 +63,45 @@ export function lowerElimination(
       (a, b) => a.lead.plates.size - b.lead.plates.size,
     );
     const joint = writer.bind("logJoint", total(parts)) as TensorValue;
-    const reduced = reducePlate(scope, joint, plate.id, reduce);
-    writer.dropPlate(plate.id);
     const [next] = [...neighbours].sort((a, b) => (order.get(a) ?? 0) - (order.get(b) ?? 0));
+    // entries meet where nothing that is still there has them
+    const apart = neighbours.some((n) => statesOf.get(n)?.entries);
+    const whole = (value: TensorValue): TensorValue => (apart ? value : sumEntries(value));
+    const averaged = [...(means.get(variable) ?? []), ...values.map((t) => lowerTerm(inner, t))];
+    const each = reducePlate(scope, joint, plate.id, reduce);
+    const sum = averaged.length > 0 ? (writer.bind("logTotal", each) as TensorValue) : each;
+    if (averaged.length > 0) {
+      const weight = writer.bind(
+        `weight${capital(variable)}`,
+        { ...joint, js: call("exp", call("sub", joint.js, sum.js)) },
+        `of the states of ${variable}${neighbours.length > 0 ? ` given ${neighbours.join(", ")}` : ""}`,
+      ) as TensorValue;
+      const mean = whole(reducePlate(scope, product(weight, total(averaged)), plate.id, "sum"));
+      if (next === undefined) averages.push(mean);
+      else means.set(next, [...(means.get(next) ?? []), writer.bind(`mean${capital(variable)}`, mean) as TensorValue]);
+    }
+    const reduced = whole(sum);
+    writer.dropPlate(plate.id);
     if (next === undefined) roots.push(reduced);
     else {
       const value = writer.bind(`message${capital(variable)}`, reduced, `to ${next}`) as TensorValue;
       waiting.set(next, [...(waiting.get(next) ?? []), value]);
     }
   }
-  return total(roots);
+  return total(q.op === "expect" ? averages : roots);
 }
 
 function total(parts: readonly TensorValue[]): TensorValue {
-  return parts.reduce((a, b) => ({ kind: "tensor", js: call("add", a.js, b.js), shape: [], lead: joinLeads([a.lead, b.lead]) }));
+  return parts.reduce((a, b) => ({ kind: "tensor", js: call("add", a.js, b.js), shape: a.shape, lead: joinLeads([a.lead, b.lead]) }));
+}
+
+function product(a: TensorValue, b: TensorValue): TensorValue {
+  return { kind: "tensor", js: call("mul", a.js, b.js), shape: a.shape, lead: joinLeads([a.lead, b.lead]) };
+}
+
+function sumEntries(value: TensorValue): TensorValue {
+  const axes = value.shape.map((_, i) => i - value.shape.length);
+  return axes.length === 0 ? value : { ...value, js: call("sum", value.js, numbers(axes)), shape: [] };
 }
 
 /** A place for each latent, from `first` on, that none has which stands in a table with it: those that go last choose first. */

@@ -6,9 +6,9 @@ import { InternalError } from "../base/internal-error.js";
 import type { DeriveContext } from "../ir/derive/context.js";
 import { densityOf } from "../ir/derive/context.js";
 import { energyOf } from "../ir/derive/energy.js";
-import { estimators, numberOption, type Options } from "../ir/estimators.js";
+import { numberOption, type Options } from "../ir/estimators.js";
 import { type EnergyAnalysis, readFirst, type UnitLaw } from "../ir/energy/index.js";
-import type { DrawStep, ExactSum, Matching, Quantity } from "../ir/quantity.js";
+import type { DrawStep, ExactSum, Quantity } from "../ir/quantity.js";
 import type { Density, Domain, Expr } from "../ir/types.js";
 import { array, arrow, bool, call, type Js, type JsConst, type JsFunction, type JsParam, name, num, numbers, object, str } from "./js.js";
 import { chainsName, energyFunction, energyModelName, partitionName } from "./names.js";
@@ -160,7 +160,7 @@ type Unnormalised = Extract<Quantity, { kind: "unnormalised" }>;
 type LogPartition = Extract<Quantity, { kind: "logPartition" }>;
 
 /** Values of an energy's variables and of what it reads, as a record for the runtime. */
-function valuesOf(
+export function valuesOf(
   scope: QuantityScope,
   density: string,
   at: ReadonlyMap<string, Expr>,
@@ -238,7 +238,7 @@ function freshJs(scope: QuantityScope, density: string, given: readonly string[]
   return fresh.length === 0 ? undefined : array(fresh.map(str));
 }
 
-function summation({ sum, joint = [], paired = {}, enumerate }: ExactSum, totals?: Js): Js | undefined {
+export function summation({ sum, joint = [], paired = {}, enumerate }: ExactSum, totals?: Js): Js | undefined {
   if (sum.length + enumerate.length === 0) return undefined;
   return object({
     sum: sum.length === 0 ? undefined : array(sum.map(str)),
@@ -335,30 +335,6 @@ export function lowerLogPartition(scope: QuantityScope, q: LogPartition): Tensor
       return scope.writer.bind("logZ", value, "its gradient at samples of the model") as TensorValue;
     }
   }
-}
-
-/** Score matching (a loss, here negated) and noise-contrastive estimation: per example, to be maximised. */
-export function lowerMatching(scope: QuantityScope, q: Matching): TensorValue {
-  const analysis = energyOf(scope.context, q.density);
-  const given = valuesOf(scope, q.density, q.at, [q.variable, ...analysis.reads]);
-  const objective = estimators.get(q.method)?.objective;
-  if (!objective) throw new InternalError(`no lowering of ${q.method}`);
-  const { sigma, ...own } = q.options;
-  const options = object({
-    name: str(q.variable),
-    ...Object.fromEntries(Object.entries(own).map(([key, value]) => [key, literal(value)])),
-    sum: q.sum.length === 0 ? undefined : array(q.sum.map(str)),
-    enumerate: q.enumerate.length === 0 ? undefined : array(q.enumerate.map(str)),
-  });
-  const blur = sigma === undefined ? [] : [literal(sigma)];
-  const value = call(objective.fn, name(energyModelName(q.density)), name("w"), call("key.at", str(q.method)), given.js, ...blur, options);
-  const js = objective.loss ? call("neg", value) : value;
-  return scope.writer.bind("score", {
-    kind: "tensor",
-    js: termOf(scope, q.method, q.span, { js, lead: given.lead }),
-    shape: [],
-    lead: given.lead,
-  }) as TensorValue;
 }
 
 // ---- draws ----------------------------------------------------------------------------------------------

@@ -29,10 +29,14 @@ export function lowerFactor(scope: QuantityScope, factor: Factor, latents: Reado
   const dist = lowerDist(inner, factor.dist, shape.length);
   const fixed = scope.fixed?.has(`${factor.density}.${factor.variable}`) === true;
   const params = fixed ? call("holdFixed", dist.params) : dist.params;
+  const rank = shape.length - dist.eventRank;
+  const { apart = [] } = factor;
+  const summed = Array.from({ length: Math.max(0, rank) }, (_, i) => i - rank).filter((axis) => !apart.includes(axis));
+  const logProbs = method(dist.object, "logProb", x.js, params);
   const each: TensorValue = {
     kind: "tensor",
-    js: sumEvent(method(dist.object, "logProb", x.js, params), shape.length - dist.eventRank),
-    shape: [],
+    js: summed.length === 0 ? logProbs : call("sum", logProbs, numbers(summed)),
+    shape: apart.flatMap((axis) => shape[rank + axis] ?? []),
     lead: joinLeads([leadOf(x), dist.lead]),
   };
   // p over several orders is the mean of what it is in each

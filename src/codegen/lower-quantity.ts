@@ -10,7 +10,8 @@ import { textOf } from "../base/source.js";
 import { call, type Js, num } from "./js.js";
 import { lowerBuiltin } from "./lower-builtin.js";
 import { variableOf } from "./lower-dist.js";
-import { lowerLogPartition, lowerMatching, lowerStart, lowerUnnormalised } from "./lower-energy.js";
+import { lowerLogPartition, lowerStart, lowerUnnormalised } from "./lower-energy.js";
+import { lowerMatching } from "./lower-matching.js";
 import { after, bindStep, drawnFactor, sitesOf, type Steps } from "./lower-draws.js";
 import { lowerElimination } from "./lower-elimination.js";
 import { lowerExpr, lowerGrad } from "./lower-expr.js";
@@ -65,7 +66,7 @@ export function lowerQuantity(scope: QuantityScope, q: Quantity): TensorValue {
     case "logPartition":
       return lowerLogPartition(scope, q);
     case "matching":
-      return lowerMatching(scope, q);
+      return lowerMatching(scope, q, lowerQuantity);
     // the latents are parameters of the function: what finds them stands beside it (emit-optimum.ts)
     case "optimum":
       return lowerQuantity(scope, q.body);
@@ -95,7 +96,7 @@ function lowerSum(scope: QuantityScope, terms: readonly Term[]): TensorValue {
   values.forEach(({ term, value }, i) => {
     const js =
       i === 0 ? scaled(value.js, term.scale) : call(term.scale < 0 ? "sub" : "add", total.js, scaled(value.js, Math.abs(term.scale)));
-    total = { ...total, js, lead: joinLeads([total.lead, value.lead]) };
+    total = { ...total, js, shape: i === 0 ? value.shape : total.shape, lead: joinLeads([total.lead, value.lead]) };
     // A long sum is written in several statements.
     if (i % TERMS === TERMS - 1 && i < values.length - 1) total = scope.writer.bind("total", total) as TensorValue;
   });
@@ -274,9 +275,10 @@ function lowerEnumerate(scope: QuantityScope, q: Extract<Quantity, { kind: "enum
 /** A part of an objective with no density in it, called as it is written; `term` where it is a metric. Constants and bare names say all themselves. */
 function namedValue(scope: QuantityScope, expr: Expr, term = false): TensorValue {
   const value = tensorValue(lowerExpr(scope, expr));
-  // what a template of the standard library says is not to be found in the model
-  if (scope.unnamed || !["builtin", "netCall", "layer"].includes(expr.kind) || expr.span.file.path.startsWith("std/")) return value;
-  const label = shortened(textOf(expr.span).replace(/\s+/gu, " "));
+  // what a template of the standard library says is not to be found in the model: a term of it is told with the caller's names
+  const ofLibrary = expr.span.file.path.startsWith("std/");
+  if (scope.unnamed || !["builtin", "netCall", "layer"].includes(expr.kind) || (ofLibrary && !term)) return value;
+  const label = shortened(ofLibrary ? quantityText(scope.context, { kind: "value", expr }) : textOf(expr.span).replace(/\s+/gu, " "));
   return { ...value, js: termOf(term ? scope : { ...scope, enumerating: true }, label, expr.span, value) };
 }
 

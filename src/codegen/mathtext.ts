@@ -2,6 +2,7 @@
  * Derived objectives as mathematics, in plain text and LaTeX, for `gmc explain`. Both come from one walk over the objective IR:
  * `Notation` says how each construct is written.
  */
+import { builtins } from "../ir/builtins.js";
 import { type DeriveContext, densityOf, inHeader, netOf, parentsOf } from "../ir/derive/context.js";
 import { flowChain } from "../ir/derive/flow-change.js";
 import { estimators } from "../ir/estimators.js";
@@ -139,6 +140,10 @@ function write(context: DeriveContext, n: Notation, q: Quantity): string {
     case "eliminate": {
       // the joint sum: in which order it is done, the notes say
       const names = q.steps.map((s) => n.name(s.variable)).join(", ");
+      if (q.op === "expect") {
+        const values = q.steps.flatMap((s) => s.values ?? []).map((t, i) => term(context, n, t, i === 0));
+        return n.sum("sum", names, `${posteriorText(context, n, q.posterior)}${n.times}${n.group(values.join(" "))}`);
+      }
       const body = q.steps
         .flatMap((s) => s.terms)
         .map((t, i) => term(context, n, t, i === 0))
@@ -205,8 +210,9 @@ function term(context: DeriveContext, n: Notation, t: Term, first: boolean): str
 
 /** What score matching and noise contrast make greatest of a row; F in place of E where variables are summed out. */
 function matching(n: Notation, q: Matching): string {
-  const energy = (x: string): string => n.fn(q.sum.length + q.enumerate.length > 0 ? "F" : "E", [x]);
-  const v = n.name(q.variable);
+  const isSummed = q.hidden.sum.length + q.hidden.enumerate.length > 0;
+  const v = q.variables.map(n.name).join(", ");
+  const energy = (x: string): string => n.fn(isSummed ? "F" : "E", [x]);
   const slope = (x: string): string => n.gradient([v], energy(x));
   const halfSquare = (x: string): string => (n === latex ? `\\frac{1}{2} \\left\\|${x}\\right\\|^{2}` : `|${x}|^2 / 2`);
   const number = (name: string): string | undefined => (q.options[name] === undefined ? undefined : String(q.options[name]));
@@ -221,11 +227,18 @@ function matching(n: Notation, q: Matching): string {
     return n.group(`${curvature} - ${halfSquare(slope(v))}`);
   }
   const [ratio, other] = [number("ratio") ?? "1", n.name("u")];
-  const noise = (x: string): string => n.log(ratio === "1" ? n.fn("noise", [x]) : n.group(`${ratio}${n.times}${n.fn("noise", [x])}`));
+  const source = n.name(q.noise?.density ?? "noise");
+  const density = (x: string): string => n.log(n.fn(source, [x]));
+  if (q.ranked) {
+    const odds = (x: string): string => `-${energy(x)} - ${density(x)}`;
+    const among = n === latex ? `${other} \\in \\{${v}, ${ratio} \\times ${source}\\}` : `${other} in ${v} and ${ratio} of ${source}`;
+    return n.group(`${odds(v)} - ${n.log(n.sum("sum", among, n.fn("exp", [odds(other)])))}`);
+  }
+  const noise = (x: string): string => (ratio === "1" ? density(x) : n.log(n.group(`${ratio}${n.times}${n.fn(source, [x])}`)));
   const logZ = n.log(n.name("Z"));
   const real = n.log(n.fn("sigmoid", [`-${energy(v)} - ${logZ} - ${noise(v)}`]));
   const made = n.log(n.fn("sigmoid", [`${energy(other)} + ${logZ} + ${noise(other)}`]));
-  return n.group(`${real} + ${ratio === "1" ? "" : `${ratio}${n.times}`}${n.expect([n.draw(other, n.name("noise"))], made)}`);
+  return n.group(`${real} + ${ratio === "1" ? "" : `${ratio}${n.times}`}${n.expect([n.draw(other, source)], made)}`);
 }
 
 /** `plate`: how many draws there are of each, and the steps before. */
@@ -269,9 +282,13 @@ function step(
 /** p(c | x) before what is averaged over the states of c. */
 function stateWeight(context: DeriveContext, n: Notation, q: Extract<Quantity, { kind: "enumerate" }>): string {
   if (q.weight?.kind === "factor") return factor(context, n, q.weight);
-  if (!q.posterior) return "";
+  return posteriorText(context, n, q.posterior);
+}
+
+function posteriorText(context: DeriveContext, n: Notation, posterior: LogDensityExpr | undefined): string {
+  if (!posterior) return "";
   const names = (slots: LogDensityExpr["head"]): string => slots.map((s) => slotText(context, n, s.variable, s.value)).join(", ");
-  return n.density(q.posterior.density, names(q.posterior.head), names(q.posterior.given));
+  return n.density(posterior.density, names(posterior.head), names(posterior.given));
 }
 
 /** A variable of a density by the value that it has there; under its own name where it has none. */
@@ -392,7 +409,7 @@ function expression(context: DeriveContext, n: Notation, e: Expr, outer = 0): st
         const text = n === latex ? scripted(base, "^", inner(b)) : `${base}^${inner(b, 4)}`;
         return outer >= 4 ? n.group(text) : text;
       }
-      return indexed(n, e, inner) ?? n.fn(e.fn, [...e.args.map((x) => inner(x)), ...axisOf(n, e), ...windowOf(n, e)]);
+      return indexed(n, e, inner) ?? n.fn(e.fn, [...e.args.map((x) => inner(x)), ...axisOf(n, e), ...windowOf(n, e), ...valuesOf(e)]);
     }
     case "grad":
       return n.gradient(takenIn(context, n, e), inner(e.body));
@@ -440,6 +457,18 @@ function windowOf(n: Notation, e: BuiltinExpr): readonly string[] {
   if (e.fn === "avg_pool" || e.fn === "max_pool") return [String(size)];
   return e.fn === "upsample" ? [String(factor)] : [];
 }
+
+/** Numbers and choices that are not those meant where none is written: two kernels of other widths are two functions. */
+function valuesOf(e: BuiltinExpr): readonly string[] {
+  return (builtins.get(e.fn)?.options ?? []).flatMap(({ name, kind, named, fallback }) => {
+    const value = e.options[name];
+    if (value === undefined || !VALUES.has(kind) || value === fallback) return [];
+    const text = Array.isArray(value) ? `[${value.join(", ")}]` : kind === "choice" ? JSON.stringify(value) : String(value);
+    return [named === true || kind === "choice" ? `${name} = ${text}` : text];
+  });
+}
+
+const VALUES: ReadonlySet<string> = new Set(["number", "numbers", "choice"]);
 
 /** Of units whose declaration says them, they go without saying. */
 function blocksOf(e: BuiltinExpr): readonly string[] {

@@ -11,11 +11,11 @@ import { capital, chainsName, energyFunction, energyModelName, partitionName } f
 
 /** Runtime names that lowering writes besides those of the tables. */
 const LOWERING = [
-  "adam adamax adamw allOneHot allStates atMostOne binary byte category chain clip conditioned concatEvent constant constantSchedule cosine count defineModel eye",
-  "expandDims exponentialSchedule gaussianPosterior init interior iwaeSchedule linear logMeanExp logSumExp mSteps mixture momentum mul neg ones optional origin ownFlow",
+  "adam adamax adamw allOneHot allStates atMostOne binary byte category chain clip conditioned concatEvent constant constantSchedule cosine count defineModel entryStates eye",
+  "expandDims exponentialSchedule gaussianPosterior init interior iwaeSchedule linear logMeanExp logSumExp mSteps mixture momentum mul neg ones optional origin ownFlow posteriorMeans",
   "padEvent param piecewise positive quantized real reduceMax reduceMin required reshape reshapeEvent rmsprop rowReconstructionError rowsOf sgd",
-  "cd denoisingScoreMatching drawUnits energyModel freeEnergy gibbs logPartition meanFieldBound meanUnits",
-  "aisProgram chainStart chainsOf contrastWithNormal freshChains gibbsChain logPartitionSurrogate meanField minusLogWord modelReplica moveChains pseudoLogLikelihood reconstructionError scoreMatching sweepOnce",
+  "cd denoisingScoreMatching drawUnits energyModel freeEnergy gibbs gradientIn logPartition meanFieldBound meanUnits",
+  "aisProgram chainStart chainsOf contrastWithBase freshChains gibbsChain logPartitionSurrogate meanField minusLogWord modelReplica moveChains noiseContrastive pseudoLogLikelihood reconstructionError scoreMatching sweepOnce",
   "holdFixed leaveOneOut scoreFunction scoreLearned scoreRunningMean stopGradient weightsUnder",
   "simplex sliceAxis squeeze stepDecay sub sum term transpose transposeEvent unit unitVector warmup zeros",
 ].flatMap((line) => line.split(" "));

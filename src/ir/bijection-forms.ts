@@ -179,15 +179,22 @@ export function differing(call: BijectionCall, specs: readonly OptionSpec[]): Re
 /** Height, width and channels of an image; of another shape, an error. */
 export function imageOf(call: BijectionCall): readonly [Dim, Dim, Dim] | undefined {
   const [h, w, c, ...more] = call.from.shape;
-  return h && w && c && more.length === 0 ? [h, w, c] : wrongShape(call, "an image [height, width, channels]");
+  if (h && w && c && more.length === 0) return [h, w, c];
+  const help =
+    h && w && !c
+      ? [`an image of one channel has three axes: \`${call.from.domain}[${h.size}, ${w.size}, 1]\``]
+      : h && !w
+        ? ["of a vector, `permute` puts the entries into another order, and a coupling keeps one part of them"]
+        : [];
+  return wrongShape(call, "an image [height, width, channels]", help);
 }
 
-function wrongShape(call: BijectionCall, expected: string): undefined {
-  report(call.cx.diagnostics, "GM2030", call.span, { what: `\`${call.name}\``, expected, found: showShape(call.from.shape) });
+function wrongShape(call: BijectionCall, expected: string, help: readonly string[] = []): undefined {
+  report(call.cx.diagnostics, "GM2030", call.span, { what: `\`${call.name}\``, expected, found: showShape(call.from.shape) }, { help });
   return undefined;
 }
 
-export function problem(call: BijectionCall, text: string): undefined {
-  report(call.cx.diagnostics, "GM2031", call.span, { what: `\`${call.name}\``, problem: text });
+export function problem(call: BijectionCall, text: string, help: readonly string[] = []): undefined {
+  report(call.cx.diagnostics, "GM2031", call.span, { what: `\`${call.name}\``, problem: text }, { help });
   return undefined;
 }

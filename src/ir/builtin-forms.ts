@@ -2,7 +2,7 @@
 import { camel } from "../base/camel.js";
 import { report } from "../base/report.js";
 import { across, type Grid, meet, uniform } from "./autoregressive/grid.js";
-import { underWindow } from "./autoregressive/windows.js";
+import { poolWindow, underWindow } from "./autoregressive/windows.js";
 import { convRange, elementwise, imageShape, windowed, without } from "./builtin-rules.js";
 import type { Builtin, KnownArg, Linearity, Options, OptionSpec } from "./builtin-types.js";
 import { anything, between, type Range } from "./range.js";
@@ -159,6 +159,10 @@ export function pooling(fn: string, doc: string, range: (args: readonly Range[])
     ],
     takes: numeric,
     reads: () => overImage,
+    degrees: ([x = none], { options: { size, stride, padding }, shape }) => {
+      const side = size as number;
+      return poolWindow(x, shape, { size: [side, side], stride: stride as number, padding: padding as "same" | "valid", dilation: 1 });
+    },
     permutes: mixing(() => overImage),
     range,
     type: (call) => {

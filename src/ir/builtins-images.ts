@@ -1,7 +1,8 @@
 /** Functions of images [height, width, channels]. */
 import { report } from "../base/report.js";
+import { enlarged, inBlocks, mirrored } from "./autoregressive/windows.js";
 import { blockRange, blockType, convTransposeType, convType, imageShape } from "./builtin-rules.js";
-import { numeric, convolution, pooling, overImage, first } from "./builtin-forms.js";
+import { numeric, convolution, pooling, overImage, first, none } from "./builtin-forms.js";
 import type { Builtin } from "./builtin-types.js";
 import { dim, showShape, tensor, timesDim } from "./shapes.js";
 import { reducing } from "./symmetry/axes.js";
@@ -29,6 +30,7 @@ export const imageFunctions: readonly Builtin[] = [
     takes: numeric,
     linear: "all",
     reads: ({ blocks, rank }) => (blocks as readonly number[]).map((_, i) => i - (rank as number)),
+    degrees: ([x = none], { options: { blocks } }) => inBlocks(x, blocks as readonly number[]),
     range: blockRange,
     type: blockType,
   },
@@ -58,6 +60,7 @@ export const imageFunctions: readonly Builtin[] = [
     moves: true,
     linear: "all",
     reads: "one",
+    degrees: ([x = none], { options: { size }, shape }) => mirrored(x, shape, size as number),
     range: first,
     type: (call) => {
       const shape = imageShape(call);
@@ -87,6 +90,7 @@ export const imageFunctions: readonly Builtin[] = [
     takes: numeric,
     linear: "all",
     reads: () => overImage,
+    degrees: ([x = none], { options: { factor, method }, shape }) => enlarged(x, shape, factor as number, method === "bilinear"),
     range: first,
     type: (call) => {
       const shape = imageShape(call);

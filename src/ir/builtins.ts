@@ -125,14 +125,14 @@ const table: readonly Builtin[] = [
   unary("expm1", "e^x - 1", monotone(Math.expm1), { slope: exponential }),
   unary("sqrt", "square root", ([r = anything]) => (r.low >= 0 ? monotone(Math.sqrt)([r]) : fromZero), {
     growth: 0.5,
-    slope: (x) => (x.low >= 0 ? abovezero : anything),
+    slope: (x) => (x.low > 0 ? upTo(0.5 / Math.sqrt(x.low)) : x.low === 0 ? abovezero : anything),
   }),
   unary("square", "x^2", ([r = anything]) => (isPositive(r) || (r.high <= 0 && r.highOpen) ? abovezero : fromZero), {
     power: 2,
     slope: (x) => multiplied(between(2, 2, false), x),
   }),
   unary("reciprocal", "1 / x", ([r = anything]) => reciprocal(r), {
-    slope: (x) => (isPositive(x) || isPositive(negated(x)) ? negated(abovezero) : anything),
+    slope: (x) => (x.low > 0 ? negated(upTo(1 / x.low ** 2)) : isPositive(x) || isPositive(negated(x)) ? negated(abovezero) : anything),
   }),
   unary("sin", "sine", () => between(-1, 1, false), { slope: () => between(-1, 1, false) }),
   unary("cos", "cosine", () => between(-1, 1, false), { slope: () => between(-1, 1, false) }),

@@ -71,6 +71,18 @@ export interface ExactPosterior {
   readonly factors: LinearGaussian;
 }
 
+/** Data given themselves, through latents that are summed out: see derive/posterior-means.ts. */
+export interface PosteriorMeans {
+  readonly density: string;
+  readonly latents: readonly string[];
+  /** Data variables that it reads. */
+  readonly given: readonly string[];
+  /** Those that have a mean. */
+  readonly shown: readonly string[];
+  /** log p of the data. */
+  readonly quantity: Quantity;
+}
+
 /** Values that a parameter starts from; those that read another such parameter come after it. */
 export interface DerivedStart {
   readonly start: ParamStart;
@@ -92,4 +104,6 @@ export interface DerivedModel {
   readonly inverse: string | undefined;
   /** What infers latents exactly, where neither a density nor a flow does and it is normal. */
   readonly posterior: ExactPosterior | undefined;
+  /** What the model makes of data where nothing infers latents, and these sum out exactly. */
+  readonly posteriorMeans: PosteriorMeans | undefined;
 }

@@ -4,7 +4,7 @@
  */
 import { synonymOf } from "./unknown.js";
 import { report } from "../base/report.js";
-import type { Span } from "../base/source.js";
+import { type Span, textOf } from "../base/source.js";
 import { didYouMeanHelp } from "../base/suggest.js";
 import type * as ast from "../parser/ast.js";
 import { type Actual, actualsOf, bindArguments } from "./arguments.js";
@@ -242,12 +242,18 @@ function checkShapes(
     const scalarStands = param.repeats === true && own.length === 0;
     if (own.length < param.rank && !scalarStands) {
       const needs = param.rank === 2 ? "a matrix" : entry.values === "classes" || mixture ? "a vector, one entry a class" : "a vector";
-      report(env.cx.diagnostics, "GM3014", value.expr.span, {
-        param: param.name,
-        dist: entry.name,
-        expected: needs,
-        found: showShape(own),
-      });
+      report(
+        env.cx.diagnostics,
+        "GM3014",
+        value.expr.span,
+        {
+          param: param.name,
+          dist: entry.name,
+          expected: needs,
+          found: showShape(own),
+        },
+        { help: [rankHelp(param, value, variable)] },
+      );
       return undefined;
     }
     const outer = scalarStands ? [] : own.slice(0, own.length - param.rank);
@@ -255,12 +261,18 @@ function checkShapes(
     if (!wide) {
       const misfit = variable && worstParameter(list, values, variable.domain.shape, entry);
       if (misfit) return refuseShape(env, entry, misfit, variable);
-      report(env.cx.diagnostics, "GM3014", value.expr.span, {
-        param: param.name,
-        dist: entry.name,
-        expected: `something that repeats to ${showShape(batch)}`,
-        found: showShape(own),
-      });
+      report(
+        env.cx.diagnostics,
+        "GM3014",
+        value.expr.span,
+        {
+          param: param.name,
+          dist: entry.name,
+          expected: `something that repeats to ${showShape(batch)}`,
+          found: showShape(own),
+        },
+        { help: [`give it the shape ${showShape(batch)}, or that shape less leading axes, or a scalar`] },
+      );
       return undefined;
     }
     batch = wide;
@@ -275,6 +287,16 @@ function checkShapes(
   )
     return shape;
   return refuseShape(env, entry, worstParameter(list, values, shape, entry), variable, { span, found: natural });
+}
+
+/** How a parameter with too few axes gets them: by one index less, or from a declaration of its own. */
+function rankHelp(param: DistributionParameter, { expr }: ParameterValue, variable: Variable | undefined): string {
+  const text = textOf(expr.span);
+  const index = /^([^[\]]+)\[(.+),\s*[^,[\]]+\]$/u.exec(text);
+  if (index) return `\`${text}\` is one entry: \`${index[1] ?? ""}[${index[2] ?? ""}]\` is the row that it stands in`;
+  const classes = variable?.domain.classes?.text;
+  const shape = param.rank === 2 ? "D, D" : (classes ?? "K");
+  return `give a value with ${param.rank === 1 ? "an axis" : `${param.rank} axes`}, as \`param ${param.name} : real[${shape}]\` has, or what a net gives for each`;
 }
 
 /** `found`: what all parameters make together, where no single one is to blame. */

@@ -20,10 +20,10 @@ export type Options = Readonly<Record<string, OptionValue>>;
 
 export interface EstimatorOption {
   readonly name: string;
-  readonly kind: "integer" | "number" | "choice" | "flag" | "expression";
+  readonly kind: "integer" | "number" | "choice" | "flag" | "expression" | "density";
   /** Where it is not given. */
   readonly value: OptionValue;
-  /** Of a choice. */
+  /** Of a choice; of a density, names that stand for none of the model's. */
   readonly values?: readonly string[];
   /** The least whole number; 1 where absent. */
   readonly least?: number;
@@ -48,6 +48,8 @@ export interface EstimatorTraits {
   readonly moves?: "langevin" | "hmc";
   /** Of role matching: the runtime's function, and whether it is descended. */
   readonly objective?: { readonly fn: string; readonly loss: boolean };
+  /** Of role matching: against noise, in any variables; others are of the score of one real variable. */
+  readonly againstNoise?: true;
   /** Of role matching: made of second derivatives of the energy, which kinks do not have. */
   readonly ofCurvature?: true;
   /** Of role optimum: takes kinks and edges as they come, without proximal operators. */
@@ -108,6 +110,10 @@ function langevinConflict(options: Options, given: Options): readonly [string, s
     ];
   return startConflict(options, given);
 }
+
+/** The option of `nce` that names a density, and its value where none is named. */
+export const NOISE = "noise";
+export const FITTED = "fitted";
 
 const table: readonly EstimatorEntry[] = [
   ...latentEstimators,
@@ -214,9 +220,21 @@ const table: readonly EstimatorEntry[] = [
   {
     name: "nce",
     role: "matching",
-    doc: "noise-contrastive estimation against a Normal fitted to the batch (Gutmann & Hyvarinen 2010)",
-    objective: { fn: "contrastWithNormal", loss: false },
-    options: [integer("ratio", 1, "noise samples for each of the data")],
+    doc:
+      "noise-contrastive estimation (Gutmann & Hyvarinen 2010); where Z differs from row to row, with a condition or the total of counts, each row is " +
+      "ranked among noise of its own (Ma & Collins 2018)",
+    objective: { fn: "contrastWithBase", loss: false },
+    againstNoise: true,
+    options: [
+      integer("ratio", 1, "noise samples for each of the data"),
+      {
+        name: NOISE,
+        kind: "density",
+        value: FITTED,
+        values: [FITTED],
+        doc: "a density of the model over the same variables, or independent units with the means and variances of the batch",
+      },
+    ],
   },
   ...mapEstimators,
 ];

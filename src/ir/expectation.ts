@@ -228,7 +228,9 @@ function dataDraw(env: Env, binder: ast.DrawBinder, bindings: Bindings, samples:
     const { name } = drawn.name;
     if (source.kind === "name" && !env.scope.find(name)) {
       const known = didYouMean(name, env.cx.streams.flat()) ?? env.cx.streams[0]?.[0] ?? "x";
-      const help = [`\`${known} ~ data\` draws it under its own name, \`${name} ~ data(${known})\` under another`];
+      const help = env.scope.isWithin(env.cx.modelScope)
+        ? [`\`${known} ~ data\` draws it under its own name, \`${name} ~ data(${known})\` under another`]
+        : dataInTemplate(env, name, known);
       report(env.cx.diagnostics, "GM2001", drawn.name.span, { what: "data variable", name }, { help });
       return undefined;
     }
@@ -250,6 +252,18 @@ function dataDraw(env: Env, binder: ast.DrawBinder, bindings: Bindings, samples:
     names.push(...targets);
   }
   return { names, samples, source: { kind: "data", stream: stream ?? 0 }, span: binder.span };
+}
+
+/** A template outside of the model calls data as the densities do that it takes: by the names in their heads. */
+function dataInTemplate(env: Env, name: string, known: string): readonly string[] {
+  const heads = [...env.scope.visible((e) => e.kind === "role")].filter((v) => v !== name);
+  const [own] = heads;
+  if (own !== undefined)
+    return [`the densities that it takes call data ${heads.map((v) => `\`${v}\``).join(", ")}: \`${name} ~ data(${own})\``];
+  return [
+    `a template outside of the model calls data as a density does that it takes: \`objective V(p) = E[${known} ~ data](…)\`, \`V(p)\` with a \`p(${known})\``,
+    "or declare the objective in the model",
+  ];
 }
 
 function distributionDraw(env: Env, binder: ast.DrawBinder, bindings: Bindings, samples: Dim | undefined): ObjectiveDraw | undefined {

@@ -25,7 +25,7 @@ import {
 import { type Order, placesOf } from "./autoregressive/order.js";
 import type { OptionSpec } from "./builtins.js";
 import { dim, timesDim } from "./shapes.js";
-import type { Side } from "./types.js";
+import type { Dim, Side } from "./types.js";
 
 export type { Bijection, BijectionCall } from "./bijection-types.js";
 export { bijectionsOf, chained, flowsIn, netsIn, sameSide, showSide, sideOf } from "./flow-steps.js";
@@ -177,7 +177,12 @@ const table: readonly Bijection[] = [
       const n = call.from.shape.at(-1)?.size ?? 0;
       const asked = call.options.get("order") as Order;
       if (typeof asked === "object" && asked.length !== n)
-        return problem(call, `its order has ${asked.length} places, and the last axis ${n} entries`);
+        return problem(call, `its order has ${asked.length} places, and the last axis ${n} entries`, [
+          ...(asked.length === call.from.shape.length ? ["it orders entries of the last axis, and leaves the axes as they are"] : []),
+          n <= MOST_LISTED
+            ? `name each of the places once: \`permute([${Array.from({ length: n }, (_, i) => n - i).join(", ")}])\``
+            : '`permute("reverse")`, or the seed of an order by chance: `permute(7)`',
+        ]);
       return { to: call.from, options: { order: typeof asked === "number" ? asked : placesOf(asked, n) }, parameters: 0 };
     },
   },
@@ -209,6 +214,7 @@ const table: readonly Bijection[] = [
         return problem(
           call,
           `from base to data it turns ${factor * factor} channels into ${factor} x ${factor} places, and ${c.size} channels do not divide into ${factor * factor}`,
+          squeezeHelp(image, factor),
         );
       const channels = c.size / (factor * factor);
       return {
@@ -233,11 +239,15 @@ const table: readonly Bijection[] = [
       const image = imageOf(call);
       if (!image) return undefined;
       const [h, w, c] = image;
-      if (c.size % 2 !== 0) return problem(call, `half of the channels go through its chain, and ${c.size} do not halve`);
+      if (c.size % 2 !== 0)
+        return problem(call, `half of the channels go through its chain, and ${c.size} do not halve`, [
+          `below a \`squeeze\` they are even: end the chain in one, \`… |> squeeze\`, and declare the base of data ${shapeText([h.size, w.size, c.size])} ${h.size % 2 === 0 && w.size % 2 === 0 ? `as ${shapeText([h.size / 2, w.size / 2, c.size * 4])}` : "at half of their sides, which are to be even"}`,
+        ]);
       if (h.size % factor !== 0 || w.size % factor !== 0)
         return problem(
           call,
           `its chain works at 1/${factor} of the resolution, and ${h.size} x ${w.size} places do not divide by ${factor}`,
+          factorHelp(h.size, w.size),
         );
       const half = c.size / 2;
       const below: Side = { ...call.from, shape: [dim(h.size / factor), dim(w.size / factor), dim(half * factor * factor)] };
@@ -267,5 +277,30 @@ const table: readonly Bijection[] = [
   onDomain("softplus", "softplus", "log(1 + exp(z))", "real", "positive", "sum(log sigmoid(z))", "inverse softplus"),
   onDomain("exp", "exp", "e^z", "real", "positive", "sum(z)", "log"),
 ];
+
+/** Most entries of which an order is written out. */
+const MOST_LISTED = 8;
+
+const shapeText = (sizes: readonly number[]): string => `[${sizes.join(", ")}]`;
+
+/** Of an image whose channels do not make the places of a square: the base it would come from, or another factor. */
+function squeezeHelp([h, w, c]: readonly [Dim, Dim, Dim], factor: number): readonly string[] {
+  const other = Array.from({ length: Math.floor(Math.sqrt(c.size)) }, (_, i) => i + 1).find((f) => f > 1 && c.size % (f * f) === 0);
+  const fits = h.size % factor === 0 && w.size % factor === 0;
+  return [
+    fits
+      ? `a chain runs from base to data: data of ${shapeText([h.size, w.size, c.size])} have a base of ${shapeText([h.size / factor, w.size / factor, c.size * factor * factor])}`
+      : `a chain runs from base to data: the base has ${factor * factor} times the channels, at 1/${factor} of the sides`,
+    ...(other === undefined ? [] : [`or another factor: \`squeeze(${other})\``]),
+  ];
+}
+
+/** A factor that both sides divide by. */
+function factorHelp(h: number, w: number): readonly string[] {
+  const fits = Array.from({ length: Math.min(h, w) }, (_, i) => i + 1).find((f) => f > 1 && h % f === 0 && w % f === 0);
+  return [
+    fits === undefined ? "no factor divides both sides: give the images others" : `a factor that divides both sides: \`factor = ${fits}\``,
+  ];
+}
 
 export const bijections: ReadonlyMap<string, Bijection> = new Map(table.map((b) => [b.name, b]));

@@ -18,8 +18,9 @@ export function quantityChildren(q: Quantity): readonly Quantity[] {
     case "gaussianMarginal":
     case "unnormalised":
     case "logPartition":
-    case "matching":
       return [];
+    case "matching":
+      return q.noise ? [q.noise.data, q.noise.drawn] : [];
     case "sum":
       return q.terms.map((t) => t.quantity);
     case "apply":
@@ -30,7 +31,7 @@ export function quantityChildren(q: Quantity): readonly Quantity[] {
       // a factor draws, and is no part of what is averaged
       return q.weight && q.weight.kind !== "factor" ? [q.weight, q.body] : [q.body];
     case "eliminate":
-      return q.steps.flatMap((step) => step.terms.map((t) => t.quantity));
+      return q.steps.flatMap((step) => [...step.terms, ...(step.values ?? [])].map((t) => t.quantity));
     case "expect":
     case "reduce":
     case "grad":
@@ -56,8 +57,9 @@ export function mapQuantity(q: Quantity, change: (q: Quantity) => Quantity | und
       const steps: EliminationStep[] = [];
       for (const step of q.steps) {
         const terms = mapTerms(step.terms, inner);
-        if (!terms) return undefined;
-        steps.push({ ...step, terms });
+        const values = step.values && mapTerms(step.values, inner);
+        if (!terms || (step.values && !values)) return undefined;
+        steps.push({ ...step, terms, ...(values && { values }) });
       }
       return change({ ...q, steps });
     }
@@ -186,7 +188,7 @@ export function exprsOf(quantity: Quantity): readonly Expr[] {
       case "sum":
         return q.terms.forEach((t) => add(t.factors));
       case "eliminate":
-        return q.steps.forEach((step) => step.terms.forEach((t) => add(t.factors)));
+        return q.steps.forEach((step) => [...step.terms, ...(step.values ?? [])].forEach((t) => add(t.factors)));
       case "expect":
         return q.steps.forEach((s) => {
           if (s.kind === "gaussian") return [...s.posterior.latents, ...s.posterior.children].forEach(factor);

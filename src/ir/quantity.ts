@@ -22,6 +22,8 @@ export interface Factor {
   readonly at: ReadonlyMap<string, Expr>;
   /** Values that follow from others by flows, in the density's own names; see flow-change.ts. */
   readonly through?: ReadonlyMap<string, Expr>;
+  /** Axes of its log-densities, counted from the end, that are not summed: entries of latents that are summed out one by one stand along them. */
+  readonly apart?: readonly number[];
   readonly span: Span;
 }
 
@@ -219,14 +221,18 @@ export type Quantity =
       readonly span: Span;
     };
 
-/** Finite latents summed (maximised) out one after another, so that no table is over all of them; see derive/elimination.ts. */
+/**
+ * Finite latents summed (maximised) out one after another; or, of `expect`, values averaged over the distribution that the terms are the log of but for
+ * a constant: the mean is carried along with each message (an expectation semiring; Li & Eisner 2009). So that no table is over all of them; see derive/elimination.ts. */
 export interface Elimination {
   readonly kind: "eliminate";
-  readonly op: "logsumexp" | "max" | "min";
+  readonly op: "logsumexp" | "max" | "min" | "expect";
   /** In the order of elimination. */
   readonly steps: readonly EliminationStep[];
   /** Entries of the largest table, per row of the batch. */
   readonly largest: number;
+  /** Of `expect`, the density as it was asked for. */
+  readonly posterior?: LogDensityExpr;
   /** How the latents hang together by the terms that they share. */
   readonly shape: "chain" | "tree" | "graph";
   readonly span: Span;
@@ -237,6 +243,8 @@ export interface EliminationStep {
   readonly states: States;
   /** Terms that read the variable, and none that was eliminated before; those that read fewest first. */
   readonly terms: readonly Term[];
+  /** Of `expect`, what is averaged: parts of it that read the variable, and none that was eliminated before. */
+  readonly values?: readonly Term[];
   /** Latents of later steps that its message is a table over. */
   readonly neighbours: readonly string[];
   /** States of the variable and its neighbours together. */
@@ -337,12 +345,24 @@ export interface Matching {
   readonly method: string;
   readonly options: Options;
   readonly density: string;
-  readonly variable: string;
-  /** Hidden variables: those of a closed form, and those whose states are all visited. */
-  readonly sum: readonly string[];
-  readonly enumerate: readonly string[];
+  /** What it is matched in: of scores one. */
+  readonly variables: readonly string[];
+  /** How the hidden variables are summed out. */
+  readonly hidden: ExactSum;
+  /** Z differs from row to row: with what is given, or with the total of counts. */
+  readonly ranked: boolean;
+  /** Noise of a density of the model; where absent, of independent units at the means of the batch. */
+  readonly noise: NoiseDensity | undefined;
   readonly at: ReadonlyMap<string, Expr>;
   readonly span: Span;
+}
+
+export interface NoiseDensity {
+  readonly density: string;
+  /** Its log-density at the data. */
+  readonly data: Quantity;
+  /** A family of samples for each row, the body its log-density at these. */
+  readonly drawn: Extract<Quantity, { readonly kind: "expect" }>;
 }
 
 /** What was derived for one latent, for `explain`. */

@@ -12,6 +12,8 @@ export const MAX_TABLE = 16_384;
 export interface States extends Dim {
   /** Vectors of zeros and one 1 along the last axis, as some distributions draw them, in place of every value of the domain. */
   readonly oneHot: boolean;
+  /** Set where the sum runs over each entry by itself, `size` being that of one: the axes of the entries. */
+  readonly entries?: readonly Dim[];
 }
 
 /** Number of states of a finite variable, with the text of the sum over them; undefined for an infinite one. `dist`: what it is drawn from. */
@@ -22,6 +24,14 @@ export function finiteStates(domain: Domain, dist?: string): States | undefined 
     return states(last, entries(domain.shape.slice(0, -1)), true);
   if (domain.name === "binary") return states({ size: 2, text: "2" }, entries(domain.shape), false);
   return domain.name === "category" && domain.classes ? states(domain.classes, entries(domain.shape), false) : undefined;
+}
+
+/** The states of one entry of a finite variable of several; undefined for others. `dist`: what it is drawn from. */
+export function entryStates(domain: Domain, dist?: string): States | undefined {
+  if (dist !== undefined && distributions.get(dist)?.values === "unitVectors") return undefined;
+  const entries = domain.shape.filter((d) => d.size > 1);
+  const each = entries.length === 0 ? undefined : finiteStates({ ...domain, shape: [] });
+  return each && { ...each, entries };
 }
 
 function states(each: Dim, entries: number, oneHot: boolean): States {

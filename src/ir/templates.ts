@@ -2,6 +2,7 @@
  * Objective templates, `objective ELBO(p, q, beta = 1) = …`: densities, numbers, schedules, nets and values put in place of the formals, the
  * other names matched by role, the body elaborated as if it stood where the call stands.
  */
+import { evaluators } from "./settings-table.js";
 import type { Label } from "../base/diagnostic.js";
 import { report } from "../base/report.js";
 import { type Span, textOf } from "../base/source.js";
@@ -128,7 +129,12 @@ export function notADensity(
   const found = entity && value.kind === "name" ? `\`${value.name}\`, ${describe(entity)}` : `\`${textOf(value.span)}\``;
   const known = [...env.scope.visible((e) => e.kind === "density")].map((d) => `\`${d}\``);
   const help = known.length > 0 ? [`there ${known.length === 1 ? "is" : "are"} ${known.join(", ")}`] : [];
-  report(env.cx.diagnostics, "GM3046", value.span, { ...where, found }, { labels, help });
+  const more = evaluators.get(where.template)?.ofLikelihood
+    ? [
+        `\`${where.template}\` is made of log p(x) itself, exact or with log Z estimated: of a bound, measure nats a word, \`-ELBO(p, q) / sum(x)\`; exp of its mean bounds the perplexity from above`,
+      ]
+    : [];
+  report(env.cx.diagnostics, "GM3046", value.span, { ...where, found }, { labels, help: [...help, ...more] });
 }
 
 function usedAsDensity(body: ast.Expr, formal: string): boolean {

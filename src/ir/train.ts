@@ -311,10 +311,10 @@ function optionExpr(env: Env, estimator: string, arg: ast.Arg): Expr | "failed" 
   return "failed";
 }
 
-/** A number, `true` or `false`, or the name of a choice: `sampler = single_site`. */
+/** A number, `true` or `false`, or the name of a choice or a density: `sampler = single_site`. */
 function optionValue(env: Env, estimator: string, arg: ast.Arg): OptionValue | undefined {
   const option = estimators.get(estimator)?.options.find((o) => o.name === arg.name?.name);
-  if (option?.kind === "choice" && arg.value.kind === "name") return arg.value.name;
+  if ((option?.kind === "choice" || option?.kind === "density") && arg.value.kind === "name") return arg.value.name;
   if (arg.value.kind === "boolean") return arg.value.value;
   // That there is no such option is found where options are checked, whatever its value.
   if (option === undefined && estimators.has(estimator)) return 0;

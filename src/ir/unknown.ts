@@ -23,9 +23,24 @@ export function reportUnknownName(
     return;
   }
   const near = suggestions(env.scope, name, fits, more);
+  if (near.length === 0) {
+    const inModel = templateHelp(env, name);
+    if (inModel) {
+      report(env.cx.diagnostics, "GM2001", span, { what, name }, { help: [inModel] });
+      return;
+    }
+  }
   // a statement that reads what it defines is none that misses a declaration
   const help = near.length > 0 || later ? near : declare && env.scope.isWithin(env.cx.modelScope) ? declarations[declare](name) : [];
   report(env.cx.diagnostics, "GM2001", span, { what, name }, { help });
+}
+
+/** Of a name that the model declares, where a template stands outside of it. */
+function templateHelp({ cx, scope }: Pick<Env, "cx" | "scope">, name: string): string | undefined {
+  if (scope === cx.modelScope || scope.isWithin(cx.modelScope)) return undefined;
+  const entity = cx.modelScope.find(name);
+  if (!entity || entity.kind === "poison") return undefined;
+  return `the model declares \`${name}\`, and a template outside of it knows its own parameters alone: take it as one, \`objective V(${name}) = …\`, \`V(${name})\``;
 }
 
 /** How what is missing is declared. */
@@ -36,12 +51,13 @@ const declarations = {
   ],
 };
 
-/** Literals of other languages. */
+/** Words of other languages, and one of this that is no value. */
 const foreignLiterals: Readonly<Record<string, string>> = {
   True: "write `true`",
   False: "write `false`",
   None: "leave the option out, or write `false` where it says whether something is there",
   null: "leave the option out, or write `false` where it says whether something is there",
+  data: "rows of the data are drawn: `E[x ~ data](…)`",
 };
 
 export function suggestions(scope: Scope, name: string, fits: (entity: Entity) => boolean, more: Iterable<string> = []): readonly string[] {

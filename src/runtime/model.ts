@@ -198,6 +198,8 @@ export interface RowMetric<S extends WeightSpecs = WeightSpecs, D extends string
   readonly rows?: number;
   /** Data variables that may be missing, and that a row must have to be measured; of a list, one at least. */
   readonly complete?: readonly (string | readonly string[])[];
+  /** Counts that a row must have some of to be measured: a document without words has no word to weigh. */
+  readonly words?: string;
   /** What is reported: the exponential of the mean (perplexity) in place of the mean. */
   readonly transform?: "exp";
   /**
@@ -448,6 +450,11 @@ export interface DensityDefinition<S extends WeightSpecs = WeightSpecs> {
    * own sum (counts given their total) only the sum is kept. Absent where a chain draws them all.
    */
   readonly sample?: (w: WeightsOf<S>, key: Key, rows: Rows, given: Readonly<Record<string, Tensor>>) => Draw;
+  /**
+   * Where all latents are summed out exactly: the mean of data variables given the data in `given`, E[c ~ p(c | x)](mean of p(x | c)), by name and of
+   * shape [B, ...event] once repeated along axes that a conditional's parameters lack.
+   */
+  readonly means?: (w: WeightsOf<S>, given: Readonly<Record<string, Tensor>>) => Readonly<Record<string, Tensor>>;
 }
 
 export interface ModelDefinition<S extends WeightSpecs = WeightSpecs, D extends string = string, T extends string = string> {

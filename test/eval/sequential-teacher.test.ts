@@ -14,10 +14,12 @@ const ROWS = 4;
 const ROUNDING = 1e-6;
 const WEIGHTS = "param W : real[3, 3] init Normal(0, 1), b : real[3] init Normal(0, 1), c : real[6] init Normal(0, 1)";
 const SHIFT = "net sh(v) = pad(v, low = [1], high = [0])[1..6]  net late(v) = concat(zeros(1), v[1..5])";
+/** Images moved down. */
+const DOWN = [1, 2, 3].map((rows) => `net down${rows}(v) = pad(v, low = [${rows}, 0, 0], high = [0, 0, 0])[1..4]`).join("  ");
 
 /** A density whose means are a net of the variable itself, so that the sampler's `mean` of an entry is what the net gave. */
 const normal = (mean: string, shape = "6"): string =>
-  `model M { data x : real[${shape}]  ${WEIGHTS} ${shape === "6" ? SHIFT : ""}
+  `model M { data x : real[${shape}]  ${WEIGHTS} ${shape === "6" ? SHIFT : shape === "4, 4, 1" ? DOWN : ""}
     density p(x) { x ~ Normal(${mean}, 0.5) }  train { maximize log p(x) } }`;
 
 interface Compared {
@@ -105,6 +107,11 @@ const cases: readonly (readonly [mean: string, kept: boolean, shape?: string])[]
   ],
   ["x |> pixelcnn(4, 1)", true, "3, 3, 1"],
   ["x |> gated_pixelcnn(4, 1)", true, "3, 3, 1"],
+  ['down2(x |> avg_pool(3, stride = 1, padding = "same"))', true, "4, 4, 1"],
+  ["down2(x |> max_pool(2) |> upsample(2))", false, "4, 4, 1"],
+  ['down3(x |> avg_pool(2) |> upsample(2, method = "bilinear"))', false, "4, 4, 1"],
+  ["down2(pool(x, 2, 2) |> upsample(2))", false, "4, 4, 1"],
+  ["down2(reflect_pad(x, 1))[1..4, 2..5]", true, "4, 4, 1"],
 ];
 
 describe("parameters while drawing are those of the finished sample", () => {
@@ -112,6 +119,18 @@ describe("parameters while drawing are those of the finished sample", () => {
     const { error, notes } = await compared(loadModel(normal(mean, shape)));
     expect(error).toBeLessThan(ROUNDING);
     expect(notes.length === 0, notes.join()).toBe(kept);
+  });
+});
+
+describe("windows that reach their own pixel or later ones are refused", () => {
+  it.each([
+    'down2(x |> avg_pool(5, stride = 1, padding = "same"))',
+    'down2(x |> max_pool(3, stride = 1, padding = "same") |> max_pool(3, stride = 1, padding = "same"))',
+    'down2(x |> avg_pool(2) |> upsample(2, method = "bilinear"))',
+    "down2(pool(x, 4, 1) |> upsample(4))[1..4, 1..4]",
+    "down1(reflect_pad(x, 1))[1..4, 2..5]",
+  ])("%s", (mean) => {
+    expect(() => loadModel(normal(mean, "4, 4, 1"))).toThrow(/GM3721/u);
   });
 });
 

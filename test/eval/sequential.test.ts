@@ -140,7 +140,7 @@ describe("held entries", () => {
 });
 
 describe("a session", () => {
-  /** z ~ Bernoulli(0.5), x | z entry by entry, y | x: what comes before and after the variable. */
+  /** z ~ Bernoulli(probs = 0.5), x | z entry by entry, y | x: what comes before and after the variable. */
   const model: ModelDefinition = {
     ...modelOf(nade as never),
     streams: [{ x: { domain: "binary", shape: [D] }, y: { domain: "real", shape: [] } }],

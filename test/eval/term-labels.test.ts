@@ -72,6 +72,37 @@ describe("a term's label", () => {
     );
   });
 
+  it("is given to a penalty of the library, and tells kernels apart", async () => {
+    const x = rows(2);
+    const w = [0.7, -1.2];
+    const found = await evaluated(
+      `model T {
+  data x : real[2]
+  latent z : real[2]
+  net G(z) = z |> dense(2)
+  net D(x) = x |> dense(1, bias = false) |> sum
+  density p(x, z) { z ~ Normal(0, 1)  x = G(z) }
+  train { maximize GAN(p, D) - R1(x, D) over D  epochs = 1 }
+}`,
+      { x },
+      { "D.dense1.kernel": w },
+    );
+    // the slope of x @ w is w wherever it is taken
+    expect(valueOf(found, "0.5*10 * sum(grad[y = x](D(y))^2)")).toBeCloseTo(5 * (0.7 ** 2 + 1.2 ** 2), 4);
+  });
+
+  it("says which kernel and estimator a discrepancy has", () => {
+    const { ts } = loadModel(`model T {
+  data x : real[2]
+  latent z : real[2]
+  net G(z) = z |> dense(2)
+  density p(x, z) { z ~ Normal(0, 1)  x = G(z) }
+  train { minimize MMD(p, bandwidths = [1]) + MMD(p, bandwidths = [2.5]) + BiasedMMD(p, bandwidths = [1]) over G  epochs = 1 }
+}`);
+    const labels = [...ts.matchAll(/mmd\(x, xf, \[[^\]]*\][^)]*\)/gu)].map(([label]) => label.replaceAll("\\", ""));
+    expect(labels).toEqual(["mmd(x, xf, [1])", "mmd(x, xf, [2.5])", 'mmd(x, xf, [1], estimator = "biased")']);
+  });
+
   it("keeps what a gradient is taken at", async () => {
     // f(y) = sum(y^2) has the gradient 2 y
     const x = rows(2);

@@ -120,6 +120,33 @@ describe("energies that are proven to grow in every direction", () => {
   });
 });
 
+describe("energies made of derivatives: none is proven to grow, whether it does or not", () => {
+  // the first four do
+  test("what grows holds a square that is added", () => {
+    expect(analyse("sum(x^4) + sum(grad[x](sum(x^2) / 2)^2)").codes).toEqual([]);
+    expect(analyse("sum(x^4) - sum(grad[x](sum(x^2) / 2)^4)").codes).toEqual(["GM3606"]);
+  });
+
+  test.each([
+    "sum(grad[x](sum(t * x^2))^2)",
+    "sum(grad[x](sum(x^2) / 2) * x)",
+    "norm(grad[x](sum(x^2)))",
+    "sum(grad[u = 2 * x](sum(u^4)) * x)",
+    "sum(grad[x](g(x))^2)",
+    "-sum(grad[x](sum(t * x^2)) * x)",
+    "sum(grad[x](sum(x^4)))",
+    "sum(x^2) - sum(grad[x](sum(x^4))^2)",
+    "sum(x^4) - sum(grad[x](sum(x^6)))",
+    "sum(x^2) - sum(grad[x](f(x)^2)^2)",
+    "sum(grad[x](f(x)))",
+    "sum(x^2) / 2 - sum(grad[u = x](c * sum(softplus(u^2)))^2)",
+  ])("%s", (energy) => {
+    const { codes, text } = analyse(energy);
+    expect(codes, text).toEqual(["GM3606"]);
+    expect(text).toContain("it proves no growth");
+  });
+});
+
 describe("mixtures, in every way that they are written", () => {
   const [p, q] = ["sum((x - 1)^2)", "sum((x - b)^2) / 2"];
   test.each([

@@ -1,5 +1,6 @@
 /** Objective templates: roles, conditions, schedules; expectations and samples. */
 import { describe, expect, test } from "vitest";
+import { compile } from "../../src/compile.js";
 import { printExpr } from "../../src/ir/print.js";
 import { elaborateText } from "./support.js";
 
@@ -186,5 +187,44 @@ describe("samples", () => {
     ["E[z[1..4] ~ q(z | x)](mean[i in 1..4](sum(z[i]) * i))", "GM2007"],
   ])("%s is refused", (objective, code) => {
     expect(expand(objective)).toBe(code);
+  });
+});
+
+describe("a template outside of the model that names what the model declares", () => {
+  const model = (use: string, template: string): string => `${template}
+model M(D = 2) {
+  data x : real[D]
+  latent z : real[D]
+  net G(z) = z |> dense(D)
+  density p(x, z) { z ~ Normal(0, 1)  x = G(z) }
+  train { minimize ${use} over G  batch = 4 }
+}`;
+  const helpOf = (use: string, template: string): string => {
+    const [found] = compile({ path: "model.gm", text: model(use, template) }).diagnostics;
+    expect(found?.code).toBe("GM2001");
+    return (found?.help ?? []).join("\n");
+  };
+
+  test("is told how data come into it, and the way out compiles", () => {
+    const help = helpOf("V()", "objective V = E[x ~ data](sum(x^2))");
+    expect(help).toContain("`objective V(p) = E[x ~ data](…)`");
+    const right = "objective V(p) = E[x ~ data, xf ~ p(x)](sum((x - xf)^2))";
+    expect(compile({ path: "model.gm", text: model("V(p)", right) }).diagnostics).toEqual([]);
+  });
+
+  test("is told the names that its densities give", () => {
+    expect(helpOf("V(p)", "objective V(p) = E[y ~ data, xf ~ p(x)](sum((y - xf)^2))")).toContain("`y ~ data(x)`");
+    const right = "objective V(p) = E[y ~ data(x), xf ~ p(x)](sum((y - xf)^2))";
+    expect(compile({ path: "model.gm", text: model("V(p)", right) }).diagnostics).toEqual([]);
+  });
+
+  test("is told to take a variable for a parameter", () => {
+    expect(helpOf("V() + E[xf ~ p(x)](sum(xf))", "objective V = sum(x^2)")).toContain("`objective V(x) = …`");
+    const right = "objective V(x) = sum(x^2)";
+    expect(compile({ path: "model.gm", text: model("V(x) + E[xf ~ p(x)](sum(xf))", right) }).diagnostics).toEqual([]);
+  });
+
+  test("is told that `data` is no value", () => {
+    expect(helpOf("V()", "objective V = sum(data)")).toContain("`E[x ~ data](…)`");
   });
 });

@@ -49,3 +49,48 @@ describe("a flow whose Jacobian has no structure, with a layer", () => {
     expect(found(model("", `${layer}  inverse(x) = x  jacobian = dense`, density))[0]).toBe("GM2083");
   });
 });
+
+describe("a step that moves places, where it does not fit", () => {
+  const model = (shape: string, chain: string, from = shape): string => `model M {
+    data x : real[${shape}]
+    latent z : real[${from}]
+    flow f = ${chain}
+    density p(x, z) { z ~ Normal(0, 1)  x = f(z) }
+    train { maximize log p(x) }
+  }`;
+  const flow = "actnorm";
+  test.each([
+    ["an order of axes", "6, 6, 3", `permute([2, 1, 3, 4]) |> ${flow}`, "`permute([3, 2, 1])`", "6, 6, 3", `permute([3, 2, 1]) |> ${flow}`],
+    ["an order of too few", "12", `permute([2, 1]) |> ${flow}`, '`permute("reverse")`', "12", `permute("reverse") |> ${flow}`],
+    ["three channels", "6, 6, 3", `${flow} |> squeeze`, "a base of [3, 3, 12]", "3, 3, 12", `${flow} |> squeeze`],
+    ["nine channels", "7, 7, 9", `${flow} |> squeeze`, "`squeeze(3)`", "7, 7, 9", `${flow} |> squeeze(3)`],
+    ["channels that do not halve", "8, 8, 3", `multi_scale(${flow})`, "as [4, 4, 12]", "4, 4, 12", `multi_scale(${flow}) |> squeeze`],
+    ["sides that do not halve", "9, 9, 2", `multi_scale(${flow})`, "`factor = 3`", "9, 9, 2", `multi_scale(${flow}, factor = 3)`],
+    ["an image without channels", "8, 8", `${flow} |> squeeze`, "`real[8, 8, 1]`", "8, 8, 1", flow],
+    ["a vector", "8", `${flow} |> squeeze`, "`permute`", "8", `${flow} |> permute`],
+  ])("%s", (_name, shape, chain, way, from, right) => {
+    const [code, ...help] = found(model(shape, chain));
+    expect(code).toMatch(/^GM203[01]$/u);
+    expect(help.join("\n")).toContain(way);
+    const to = right.endsWith("squeeze(3)") ? "21, 21, 1" : from === "8, 8, 1" ? "8, 8, 1" : shape;
+    expect(found(model(to, right, from))).toEqual([]);
+  });
+});
+
+test("`jacobian = dense` is offered where it works: up to 32 entries, and of a flow that calls another too", () => {
+  const model = (size: number, forward: string, dense: string): string => `model M {
+    latent x : real[${size}], z : real[${size}]
+    param a : positive[${size}] = 1, b : real[${size}] = 0
+    flow inner on real[${size}] { forward(z) = z * a  inverse(x) = x / a }
+    flow f on real[${size}] { forward(z) = ${forward} ${dense} }
+    density p(x, z) { z ~ Normal(0, 1)  x = f(z) }
+    train { minimize E[x ~ p(x)](log p(x) + sum(x^2)) }
+  }`;
+  for (const forward of ["inner(z) + b", "a * z * exp(z |> dense(D)) + b"])
+    for (const size of [4, 32, 33]) {
+      const [code, ...help] = found(model(size, forward.replace("D", String(size)), ""));
+      expect(code).toBe("GM3707");
+      expect(help.join("\n").includes("`jacobian = dense`")).toBe(size <= 32);
+      if (size <= 32) expect(found(model(size, forward.replace("D", String(size)), "jacobian = dense"))).toEqual([]);
+    }
+});

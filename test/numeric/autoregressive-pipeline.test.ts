@@ -427,7 +427,7 @@ describe("beside other variables", () => {
     const text = `model M {
       data x : binary[2, 3, 1]   latent z : binary[2]
       net decoder(z) = z |> dense(12) |> reshape(2, 3, 2)
-      density p(x, z) { z ~ Bernoulli(0.4)   x ~ Bernoulli(logits = pixelcnn_given(x, decoder(z), 2, 1)) }
+      density p(x, z) { z ~ Bernoulli(logits = 0.4)   x ~ Bernoulli(logits = pixelcnn_given(x, decoder(z), 2, 1)) }
       density q(z | x) { z ~ Bernoulli(logits = x |> flatten |> dense(2)) }
       train { maximize ELBO(p, q) }
       evaluate { exact = log p(x)   bound = IWAE(p, q, k = 50) }

@@ -174,6 +174,91 @@ it("a chain of 50 latents of 8 states is summed by the forward algorithm, and ma
   expect(explained(loaded)).toContain("max-product  exact: optimised out along the chain, at most 64 states at once");
 });
 
+describe("the posterior of a chain", () => {
+  const [T, K] = [12, 4];
+  const lines = `evaluate {
+    ends = E[z ~ p(z | x)](mu[z[1]] + 2 * mu[z[${T}]])
+    pairs = E[z ~ p(z | x)](${Array.from({ length: T - 1 }, (_, t) => `mu[z[${t + 1}]] * mu[z[${t + 2}]]`).join(" + ")})
+    expected = E[z ~ p(z | x)](log p(x, z))
+    entropy = E[z ~ p(z | x)](-log p(z | x))
+    evidence = E[z ~ p(z | x)](log p(x, z) - log p(z | x))
+    ll = log p(x)
+  }`;
+  const [weights, data] = [chainWeights(K), dataOf(series(T))];
+  const loaded = loadModel(hmm(T, K, lines));
+  const found = measured(loaded, weights, data, ROWS);
+  const mu = weights["mu"]!;
+  const logA = Array.from({ length: K }, (_, i) => logSoftmax(row(weights["A"]!, i, K)));
+  const seen = (r: number, t: number, k: number): number => logNormal(data[`x[${t + 1}]`]![r]!, mu[k]!);
+  /** log of the forward and of the backward messages (Rabiner 1989, eq. 19-20, 24-25). */
+  const smoothed = (r: number): { alpha: number[][]; beta: number[][]; total: number } => {
+    const alpha = [logSoftmax(weights["start"]!).map((a, k) => a + seen(r, 0, k))];
+    for (let t = 1; t < T; t++) alpha.push(mu.map((_, k) => logSumExp(alpha[t - 1]!.map((a, j) => a + logA[j]![k]!)) + seen(r, t, k)));
+    const beta = [mu.map(() => 0)];
+    for (let t = T - 1; t > 0; t--)
+      beta.unshift(mu.map((_, j) => logSumExp(mu.map((_, k) => logA[j]![k]! + seen(r, t, k) + beta[0]![k]!))));
+    return { alpha, beta, total: logSumExp(alpha[T - 1]!) };
+  };
+  const rows = Array.from({ length: ROWS }, (_, r) => smoothed(r));
+  const states = Array.from({ length: K }, (_, k) => k);
+  const one = (r: number, t: number, k: number): number => Math.exp(rows[r]!.alpha[t]![k]! + rows[r]!.beta[t]![k]! - rows[r]!.total);
+  const two = (r: number, t: number, j: number, k: number): number =>
+    Math.exp(rows[r]!.alpha[t]![j]! + logA[j]![k]! + seen(r, t + 1, k) + rows[r]!.beta[t + 1]![k]! - rows[r]!.total);
+  const sum = (list: readonly number[]): number => list.reduce((a, b) => a + b, 0);
+  const mean = (r: number, t: number): number => sum(states.map((k) => one(r, t, k) * mu[k]!));
+  const times = Array.from({ length: T }, (_, t) => t);
+  const each = (f: (r: number) => number): number[] => rows.map((_, r) => f(r));
+  const expected = (r: number): number =>
+    sum(states.map((k) => one(r, 0, k) * logSoftmax(weights["start"]!)[k]!)) +
+    sum(times.flatMap((t) => states.map((k) => one(r, t, k) * seen(r, t, k)))) +
+    sum(times.slice(1).flatMap((t) => states.flatMap((j) => states.map((k) => two(r, t - 1, j, k) * logA[j]![k]!))));
+
+  it("gives the means of its states, by the forward-backward algorithm", () => {
+    close(
+      found["ends"],
+      each((r) => mean(r, 0) + 2 * mean(r, T - 1)),
+    );
+  });
+  it("gives the means of neighbours together", () => {
+    const pair = (r: number, t: number): number => sum(states.flatMap((j) => states.map((k) => two(r, t, j, k) * mu[j]! * mu[k]!)));
+    close(
+      found["pairs"],
+      each((r) => sum(times.slice(1).map((t) => pair(r, t - 1)))),
+    );
+  });
+  it("averages log-densities: the expected one, the entropy, and together log p(x)", () => {
+    close(found["expected"], each(expected));
+    close(
+      found["entropy"],
+      each((r) => rows[r]!.total - expected(r)),
+    );
+    close(
+      found["evidence"],
+      each((r) => rows[r]!.total),
+    );
+    close(found["ll"], found["evidence"]!);
+  });
+  it("is told as what it is", () => {
+    expect(explained(loaded)).toContain("exact: averaged over their posterior, summed out along the chain, at most 16 states at once");
+  });
+
+  it("has the gradient of what it averages, through the posterior too", async () => {
+    const trained = loadModel(hmm(6, K, `train { maximize E[z ~ p(z | x)](log p(x, z) - log p(z | x))   batch = ${ROWS} }`));
+    const plain = loadModel(hmm(6, K, `train { maximize log p(x)   batch = ${ROWS} }`));
+    const six = dataOf(series(6));
+    const [a, b] = await Promise.all([trained, plain].map((m) => gradientsOf(m.model, { weights, data: six, rows: ROWS })));
+    for (const name of Object.keys(weights)) close(a!.gradients[name]?.mean, b!.gradients[name]!.mean, 1e-5);
+  });
+
+  it("of more than can be tabled at once is refused", () => {
+    const { diagnostics } = compile({
+      path: "h.gm",
+      text: hmm(T, 8, `evaluate { far = E[z ~ p(z | x)](mu[z[1]] * mu[z[3]] * mu[z[5]] * mu[z[7]] * mu[z[9]]) }`),
+    });
+    expect(diagnostics.map((d) => d.code)).toContain("GM3860");
+  });
+});
+
 describe("other graphs", () => {
   /** Binary latents, each with a Normal below it; `edges` [parent, child] become logits. */
   const graph = (n: number, edges: readonly (readonly [number, number])[]): string => `model G {

@@ -1,4 +1,4 @@
-/** Matching of an energy whose hidden label is summed state by state: the same numbers as of the sum written out. */
+/** Matching of an energy whose hidden label is summed state by state, or hidden reals integrated: the same numbers as with these written out. */
 import { describe, expect, it } from "vitest";
 import { grad, sum, type Tensor } from "../../src/runtime/index.js";
 import { loadModel, runModel } from "../support/model.js";
@@ -16,6 +16,31 @@ const state = { mu: [1, 0.5, -1, 0.3, 0.2, -1.4], w: [0.3, -0.2, 0.1], s: [0.1, 
 const data = { x: { shape: [4, D], data: [0.3, -1.2, 0.9, 0.4, -0.7, 0.1, 1.6, -0.5] } };
 
 describe.each(["score_matching", "denoising_score_matching(sigma = 0.3)", "nce(ratio = 2)"])("%s", (by) => {
+  it("integrates hidden reals that meet", () => {
+    const model = (head: string, latent: string, energy: string): string => `
+model M {
+  data x : real[2]
+  ${latent}
+  param W : real[2, 2], a : real[2]
+  density p(${head}) { ${energy} }
+  train { maximize log p(x) by ${by} }
+}`;
+    const of = (text: string): Readonly<Record<string, readonly number[]>> =>
+      runModel(
+        loadModel(text),
+        ({ f, w, x, key }) => {
+          const value = f("logPX")(w, x["x"], key);
+          const [dW] = grad(sum(value), [(w as Record<string, Tensor>)["W"]!]);
+          return { value, dW: dW! };
+        },
+        { data, state: { W: [0.7, -0.4, 0.2, 0.9], a: [0.3, -0.5] } },
+      );
+    const joint = of(model("x, z", "latent z : real[2]", "energy sum(x^4) / 4 - a @ x + sum(z^2) / 2 + z[1] * z[2] / 2 - x @ W @ z"));
+    // of z the precision is ((1, 1/2), (1/2, 1))
+    const written = of(model("x", "", "u = x @ W  energy sum(x^4) / 4 - a @ x - (u[1]^2 + u[2]^2 - u[1] * u[2]) / 1.5"));
+    for (const name of ["value", "dW"]) written[name]!.forEach((want, i) => expect(joint[name]![i], `${name} ${i}`).toBeCloseTo(want, 8));
+  });
+
   it("sums over the states of a label", () => {
     const of = (text: string): Readonly<Record<string, readonly number[]>> =>
       runModel(

@@ -2,6 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { explain } from "../../src/codegen/explain.js";
 import { loadModel, runModel } from "../support/model.js";
+import { printEvaluation } from "../../src/cli/run/report.js";
 import { compile } from "../../src/compile.js";
 import { onnxEngine } from "../../src/runtime/engines/onnx/index.js";
 import { evaluate, referenceEngine, type Engine, type Evaluation } from "../../src/runtime/index.js";
@@ -61,9 +62,10 @@ async function measured(
   engine: Engine,
   evaluation: string,
   seed: number,
+  documents = rows,
 ): Promise<{ readonly evaluation: Evaluation; readonly w: Weights }> {
   const { model } = loadModel(text("by cd(k = 1)", evaluation));
-  const dataset = datasetOf(model, { train: { v: Float32Array.from(rows.flat()) } });
+  const dataset = datasetOf(model, { train: { v: Float32Array.from(documents.flat()) } });
   const weights = initialWeights(model, 5, dataset);
   const session = await engine.open();
   try {
@@ -129,6 +131,20 @@ describe("replicated softmax", () => {
       partitions: [{ conditions: 1, chains: 200, temperatures: 200 }],
     });
     expect(Math.abs(evaluation.metrics["ppl"]!.value / Math.exp((each[0]! + each[1]!) / 2) - 1)).toBeLessThan(0.03);
+  });
+
+  it("leaves documents without words out, and says how many", async () => {
+    const nothing = [0, 0, 0, 0];
+    const some = [nothing, ...rows.slice(0, 3), nothing, ...rows.slice(3)];
+    const { evaluation } = await measured(referenceEngine, "ppl = perplexity(p)", 1, some);
+    const { evaluation: written } = await measured(referenceEngine, "ppl = perplexity(p)", 1);
+    const { value } = evaluation.metrics["ppl"]!;
+    expect(value).toBeCloseTo(written.metrics["ppl"]!.value, 10);
+    expect(evaluation.metrics["ppl"]).toMatchObject({ rows: 5, wordless: { rows: 2, of: 7 } });
+    const shown = printEvaluation(evaluation, false);
+    expect(shown).toContain("5 rows with words (2 without are left out)");
+    expect(shown).not.toContain("evenly spaced");
+    await expect(measured(referenceEngine, "ppl = perplexity(p)", 1, [nothing])).rejects.toThrow("no train row of");
   });
 
   it("is refused where nothing is counted, and where log Z is out of reach", () => {

@@ -113,7 +113,7 @@ describe("the gradient of a log-density", () => {
   net D(x) = x |> dense(4) |> tanh |> dense(1) |> sum
   param W : real[40, 2]
   density p(x, z) { z ~ Normal(0, 1)   x ~ Normal(D(z), 1) }
-  density q(x, v) { v ~ Bernoulli(0.5)   energy sum(x ^ 2) - v @ W @ x }
+  density q(x, v) { v ~ Bernoulli(logits = 0)   energy sum(x ^ 2) - v @ W @ x }
   train { minimize ${objective} }
 }`,
     })

@@ -3,7 +3,10 @@
  * integrals in plain numbers.
  */
 import { describe, expect, it } from "vitest";
-import { grad, sum, type Tensor } from "../../src/runtime/index.js";
+import { onnxEngine } from "../../src/runtime/engines/onnx/index.js";
+import { evaluate, grad, sum, type Tensor } from "../../src/runtime/index.js";
+import { datasetOf } from "../../src/runtime/train/arrays.js";
+import { initialWeights, writeAll } from "../../src/runtime/train/weights.js";
 import { clean } from "../ir/energy-support.js";
 import { summableTogether } from "../../src/ir/energy/index.js";
 import { logIntegral, logSum } from "../support/gaussian-integral.js";
@@ -67,6 +70,93 @@ describe("spikes and their slabs", () => {
           rows.reduce((t, v) => t + logP({ ...weights, [name]: weights[name]!.map((x, j) => (i === j ? x + by : x)) }, v), 0);
         expect(got[name]![i], `${name}[${i}]`).toBeCloseTo((moved(1e-4) - moved(-1e-4)) / 2e-4, 5);
       });
+  });
+
+  it("have a score: score matching of the free energy of v", () => {
+    const free = (w: Weights, v: readonly number[]): number =>
+      logSum(
+        Array.from({ length: 2 ** H }, (_, n) =>
+          logIntegral(H, (s) =>
+            energy(
+              w,
+              v,
+              s,
+              Array.from({ length: H }, (_h, j) => (n >> j) & 1),
+            ),
+          ),
+        ),
+      );
+    const matched = (w: Weights, v: readonly number[]): number => {
+      const e = 1e-3;
+      return v.reduce((t, _, i) => {
+        const at = (by: number): number =>
+          free(
+            w,
+            v.map((x, j) => (i === j ? x + by : x)),
+          );
+        const slope = (8 * (at(e) - at(-e)) - (at(2 * e) - at(-2 * e))) / (12 * e);
+        return t - slope ** 2 / 2 - (at(e) - 2 * at(0) + at(-e)) / e ** 2;
+      }, 0);
+    };
+    const rows = [
+      [0.3, -1.2],
+      [0.9, 0.4],
+    ];
+    const got = runModel(
+      loadModel(text(H, "by score_matching")),
+      ({ f, w, x, key }) => {
+        const value = f("logPV")(w, x["v"], key);
+        const leaves = w as Record<string, Tensor>;
+        const [W, b] = grad(sum(value), [leaves["W"]!, leaves["b"]!]);
+        return { value, W: W!, b: b! };
+      },
+      { data: { v: { shape: [2, D], data: rows.flat() } }, state: weights },
+    );
+    rows.forEach((v, r) => expect(got["value"]![r]).toBeCloseTo(matched(weights, v), 4));
+    for (const name of ["W", "b"])
+      weights[name]!.forEach((_, i) => {
+        const moved = (by: number): number =>
+          rows.reduce((t, v) => t + matched({ ...weights, [name]: weights[name]!.map((x, j) => (i === j ? x + by : x)) }, v), 0);
+        expect(got[name]![i], `${name}[${i}]`).toBeCloseTo((moved(1e-2) - moved(-1e-2)) / 2e-2, 3);
+      });
+  });
+
+  it.each(["score_matching", "denoising_score_matching(sigma = 0.3)", "nce(ratio = 2)"])("needs no sum over states by %s either", (by) => {
+    expect(loadModel(text(200, `by ${by}`)).ts).toMatch(/paired: \{ h: \["s"\] \}/u);
+  });
+
+  it("have a log Z that annealing finds, and an exact one beside it", async () => {
+    const { model } = loadModel(
+      text(H, "by pcd(k = 1, chains = 10)").replace(
+        /\}\s*$/u,
+        " evaluate { logZ = ais(chains = 200, temperatures = 400)  nll = -log p(v) by ais(chains = 200, temperatures = 400) } }",
+      ),
+    );
+    const session = await onnxEngine.open();
+    const dataset = datasetOf(model, { train: { v: Float32Array.from([0.3, -1.2, 0.9, 0.4]) } });
+    await writeAll(
+      session,
+      new Map([...initialWeights(model, 1, dataset)].map(([path, t]) => [path, { ...t, data: Float32Array.from(weights[path]!) }])),
+    );
+    const options = { session, model, dataset, averaged: new Set<string>(), terms: false, reconstruction: false };
+    const exact = logSum(
+      Array.from({ length: 2 ** H }, (_, n) =>
+        logIntegral(D + H, (x) =>
+          energy(
+            weights,
+            x.slice(0, D),
+            x.slice(D),
+            Array.from({ length: H }, (_h, j) => (n >> j) & 1),
+          ),
+        ),
+      ),
+    );
+    for (const seed of [1, 2]) {
+      const { metrics } = await evaluate({ ...options, seed });
+      expect(Math.abs(metrics["logZ"]!.value - exact), `seed ${seed}`).toBeLessThan(0.1);
+      expect(metrics["logZ"]!.partitions![0]!.effectiveSampleSize).toBeGreaterThan(50);
+    }
+    session.dispose();
   });
 
   it("needs no sum over states, however many there are", () => {

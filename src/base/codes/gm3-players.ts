@@ -79,6 +79,21 @@ export const gm3Players = {
     (a) =>
       `\`grad[…]\` is one gradient per example, and \`${a.layer}\` makes the value of an example depend on the other rows of the batch`,
   ),
+  GM3756: code<{ of: string }>(
+    "warning",
+    "Penalty that is rewarded",
+    (a) => `the penalty on the slopes of ${a.of} has the wrong sign: the statement rewards steep slopes, which grow without end`,
+  ),
+  GM3757: code<{ of: string }>(
+    "warning",
+    "Penalty that trains nothing",
+    (a) => `the penalty on the slopes of ${a.of} trains nothing: no gradient comes from it`,
+  ),
+  GM3758: code<{ fn: string; net: string; range: string; so: string }>(
+    "warning",
+    "Sigmoid of what is squashed already",
+    (a) => `\`${a.fn}\` is applied to \`${a.net}\`, which gives numbers ${a.range} alone: ${a.so}`,
+  ),
   GM3867: code<{ a: string; b: string; critic: string; verdict: string; way: string; other: string }>(
     "warning",
     "Critic that is moved both ways",

@@ -15,6 +15,7 @@ import { columnOf, drawLinked, drawReconstructions, drawRows, drawTurning, lookO
 import { drawCurves, drawPlane, planeWindow, type Series } from "../../runtime/node/plots.js";
 import { soundFile } from "../../runtime/node/sound-pictures.js";
 import { dataVariables } from "../../runtime/train/context.js";
+import { asSequences, withSequences } from "./sequences.js";
 import { STRIP_COLUMNS, type StripRow } from "./strip.js";
 import { filterStem, topicsText } from "./units.js";
 
@@ -72,7 +73,7 @@ export function freeStems(drawings: readonly NamedDrawing[], folder: string, out
 
 /** What there are pictures of: the data, or, of a model without data, what it draws. */
 function shownVariables({ model }: TrainedSession): TrainedSession["model"]["latents"] {
-  return model.streams.length > 0 ? dataVariables(model) : model.latents;
+  return withSequences(model.streams.length > 0 ? dataVariables(model) : model.latents);
 }
 
 /** Pictures are drawn of what has a picture: of categories those that are sound, an image or a sequence, no labels. */
@@ -95,18 +96,20 @@ export function imageSize(trained: TrainedSession, name: string): readonly [numb
 function lookFor(trained: TrainedSession, name: string): ReturnType<typeof lookOf> {
   const spec = shownVariables(trained)[name];
   if (spec === undefined) throw new Error(`no data variable ${name}`);
-  return lookOf(spec, columnOf(trained.dataset, name));
+  return lookOf(spec, columnOf(trained.dataset, name) ?? columnOf(trained.dataset, `${name}[1]`));
 }
 
 /** The means where the density has them: pixel probabilities rather than coin flips; of points in the plane the draws themselves. */
 function shownSamples(trained: TrainedSession, samples: { readonly values: RowsByName; readonly means: RowsByName }): RowsByName {
-  const names = new Set([...Object.keys(samples.values), ...Object.keys(samples.means)]);
+  const variables = shownVariables(trained);
+  const [values, means] = [asSequences(samples.values, variables), asSequences(samples.means, variables)];
+  const names = new Set([...Object.keys(values), ...Object.keys(means)]);
   return Object.fromEntries(
     [...names].flatMap((name) => {
-      const spec = shownVariables(trained)[name];
+      const spec = variables[name];
       // the mean of a category is a row of probabilities
       const image = spec !== undefined && spec.domain !== "category" && lookFor(trained, name).kind === "image";
-      const rows = image ? (samples.means[name] ?? samples.values[name]) : (samples.values[name] ?? samples.means[name]);
+      const rows = image ? (means[name] ?? values[name]) : (values[name] ?? means[name]);
       return rows === undefined ? [] : [[name, rows]];
     }),
   );
@@ -220,10 +223,12 @@ export async function drawReconstructed(
   shown: Reconstructions,
   { stem: base, label } = { stem: "reconstructions", label: "reconstructions" },
 ): Promise<readonly NamedDrawing[]> {
-  const names = drawable(trained, shown.shown);
+  const variables = shownVariables(trained);
+  const [truth, made] = [asSequences(shown.data, variables), asSequences(shown.shown, variables)];
+  const names = drawable(trained, made);
   const drawn: NamedDrawing[] = [];
   for (const name of names) {
-    const [data, rows] = [shown.data[name], shown.shown[name]];
+    const [data, rows] = [truth[name], made[name]];
     if (data === undefined || rows === undefined) continue;
     const [stem, look] = [stemOf(base, name, names), lookFor(trained, name)];
     drawn.push({ stem, ...(await drawReconstructions(name, data, rows, look, { label })) });
@@ -305,10 +310,11 @@ export function walkEnds(model: TrainedSession["model"]): string {
 
 /** One row of pictures a pair. */
 export async function drawInterpolated(trained: TrainedSession, shown: RowsByName, points: number): Promise<readonly NamedDrawing[]> {
-  const names = drawable(trained, shown);
+  const walked = asSequences(shown, shownVariables(trained));
+  const names = drawable(trained, walked);
   const drawn: NamedDrawing[] = [];
   for (const name of names) {
-    const rows = shown[name];
+    const rows = walked[name];
     if (rows !== undefined) {
       drawn.push({
         stem: stemOf("interpolations", name, names),

@@ -99,7 +99,10 @@ function judgeLines(r: Result): readonly string[] {
 function rowsDetail(r: Result): string {
   if (r.rows === undefined) return "";
   const have = r.have === undefined ? "" : ` that ${r.have.rows === 1 ? "has" : "have"} ${r.have.variables.join(" and ")}`;
-  return `${grouped(r.rows)} ${r.rows === 1 ? "row" : "rows"}${have}${r.have?.rows === r.rows ? "" : ", evenly spaced"}`;
+  const { wordless } = r;
+  const words = wordless && ` with words (${grouped(wordless.rows)} without ${wordless.rows === 1 ? "is" : "are"} left out)`;
+  const all = wordless ? wordless.of - wordless.rows : r.have?.rows;
+  return `${grouped(r.rows)} ${r.rows === 1 ? "row" : "rows"}${words ?? ""}${have}${all === r.rows ? "" : ", evenly spaced"}`;
 }
 
 /** Whether a log-density is one of the values in the file, and what scaling does to it. */

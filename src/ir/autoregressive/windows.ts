@@ -18,11 +18,57 @@ function readsOf(size: number, outputs: number, taps: number, { stride, padding,
 
 /** An ordinary convolution: everything under the window, all channels of it. `shape` is the result's. */
 export function underWindow(grid: Grid, shape: readonly number[], window: Window): Grid {
-  const space = shape.length - 1;
+  return allChannels(poolWindow(grid, shape, window), shape);
+}
+
+/** A pooling: everything under the window, each channel by itself. */
+export function poolWindow(grid: Grid, shape: readonly number[], window: Window): Grid {
+  return alongSpace(grid, shape, (size, outputs, axis) => readsOf(size, outputs, window.size[axis] ?? 1, window));
+}
+
+/** Sums over blocks that tile the leading axes. */
+export function inBlocks(grid: Grid, blocks: readonly number[]): Grid {
+  return blocks.reduce((out, block, axis) => {
+    const starts = Array.from({ length: (grid.shape[axis] ?? 1) / block }, (_, i) => i * block);
+    return along(
+      out,
+      axis - grid.shape.length,
+      starts.map((start) => Array.from({ length: block }, (_, i) => start + i)),
+    );
+  }, grid);
+}
+
+/** Each pixel `factor` times in height and width; interpolated ones lie between two centres of pixels. */
+export function enlarged(grid: Grid, shape: readonly number[], factor: number, between: boolean): Grid {
+  return alongSpace(grid, shape, (size, outputs) =>
+    Array.from({ length: outputs }, (_, o) => {
+      const centre = (o + 0.5) / factor - 0.5;
+      const inside = (i: number): number => Math.min(size - 1, Math.max(0, i));
+      return between ? [inside(Math.floor(centre)), inside(Math.ceil(centre))] : [Math.floor(o / factor)];
+    }),
+  );
+}
+
+/** `border` more pixels on each side, mirrored at the outermost ones. */
+export function mirrored(grid: Grid, shape: readonly number[], border: number): Grid {
+  return alongSpace(grid, shape, (size, outputs) =>
+    Array.from({ length: outputs }, (_, o) => {
+      const at = Math.abs(o - border);
+      return [at < size ? at : 2 * (size - 1) - at];
+    }),
+  );
+}
+
+/** Along each axis but the last, what its positions read. */
+function alongSpace(
+  grid: Grid,
+  shape: readonly number[],
+  reads: (size: number, outputs: number, axis: number) => readonly (readonly number[])[],
+): Grid {
   let out = grid;
-  for (let axis = 0; axis < space; axis++)
-    out = along(out, axis - shape.length, readsOf(grid.shape[axis] ?? 1, shape[axis] ?? 1, window.size[axis] ?? 1, window));
-  return allChannels(out, shape);
+  for (let axis = 0; axis < shape.length - 1; axis++)
+    out = along(out, axis - shape.length, reads(grid.shape[axis] ?? 1, shape[axis] ?? 1, axis));
+  return out;
 }
 
 /** The last axis is mixed. */

@@ -201,6 +201,8 @@ function misfit(option: EstimatorOption, value: OptionValue): string | undefined
         : `\`${name}\` is one of ${values.map((v) => `\`${v}\``).join(", ")}, not \`${value}\``;
     case "flag":
       return typeof value === "boolean" ? undefined : `\`${name}\` is \`true\` or \`false\`, not \`${value}\``;
+    case "density":
+      return typeof value === "string" ? undefined : `\`${name}\` is the name of a density, not \`${value}\``;
     case "expression":
       return `\`${name}\` is an expression of the sample and what is given, not \`${value}\``;
     case "integer":

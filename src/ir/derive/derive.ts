@@ -247,7 +247,9 @@ function deriveLikelihood(context: DeriveContext, evaluation: Evaluation, estima
     type: scalarType,
     span,
   };
-  const derived = deriveObjective(context, { value: expr, over: undefined, by: evaluation.by, estimated, span });
+  const [counts = "x"] = measured;
+  const instead = `measure a bound in nats a word, with a density q that draws what is hidden: \`-ELBO(${density.name}, q) / sum(${counts})\`; exp of its mean bounds the ${value.evaluator} from above`;
+  const derived = deriveObjective(context, { value: expr, over: undefined, by: evaluation.by, estimated, instead, span });
   if (!derived) return undefined;
   const bound = boundOf(context, derived.quantity, 1);
   return {

@@ -10,6 +10,7 @@ import { report } from "../../base/report.js";
 import type { Span } from "../../base/source.js";
 import { listed } from "../energy/listed.js";
 import type { Elimination, EliminationStep, EstimatorNote, Term } from "../quantity.js";
+import type { LogDensityExpr } from "../types.js";
 import { MAX_TABLE, stateCount, type States } from "../states.js";
 import type { DeriveContext } from "./context.js";
 
@@ -17,6 +18,8 @@ import type { DeriveContext } from "./context.js";
 export interface Scoped {
   readonly term: Term;
   readonly reads: ReadonlySet<string>;
+  /** It is averaged, and no part of the distribution. */
+  readonly value?: true;
 }
 
 type Planned = Pick<Elimination, "steps" | "largest" | "shape">;
@@ -33,13 +36,14 @@ export function planElimination(latents: ReadonlyMap<string, States>, terms: rea
   const shape = shapeOf(graph);
   const position = new Map(terms.map((t, i) => [t, i]));
   const size = (v: string): number => latents.get(v)?.size ?? 1;
+  const byEntry = (v: string): boolean => latents.get(v)?.entries !== undefined;
   const scores = new Map<string, Score>();
   const steps: EliminationStep[] = [];
   let largest: EliminationStep | undefined;
   const queue = new Queue();
   const rate = (v: string): void => {
     const before = scores.get(v);
-    const score = { variable: v, position: before?.position ?? scores.size, ...costOf(graph, v, size) };
+    const score = { variable: v, position: before?.position ?? scores.size, byEntry: byEntry(v), ...costOf(graph, v, size) };
     if (before?.fill === score.fill && before.table === score.table) return;
     scores.set(v, score);
     queue.add(score);
@@ -56,7 +60,9 @@ export function planElimination(latents: ReadonlyMap<string, States>, terms: rea
     for (const scoped of own) for (const v of scoped.reads) readers.get(v)?.delete(scoped);
     const table = neighbours.reduce((n, v) => n * size(v), size(variable));
     const states = latents.get(variable) as States;
-    const step = { variable, states, terms: own.map((s) => s.term), neighbours, table };
+    const values = own.flatMap((s) => (s.value ? [s.term] : []));
+    const terms = own.flatMap((s) => (s.value ? [] : [s.term]));
+    const step = { variable, states, terms, ...(values.length > 0 && { values }), neighbours, table };
     steps.push(step);
     if (largest === undefined || table > largest.table) largest = step;
     // of what is left, the table of a neighbour changes, and the fill-in of what is next to one
@@ -74,6 +80,8 @@ interface Score {
   readonly variable: string;
   /** Among the latents, as they stand in the body. */
   readonly position: number;
+  /** Its entries are summed one by one: before what they have in common. */
+  readonly byEntry: boolean;
   readonly fill: number;
   readonly table: number;
 }
@@ -92,7 +100,13 @@ function costOf(
 }
 
 const comesBefore = (a: Score, b: Score): boolean =>
-  a.fill !== b.fill ? a.fill < b.fill : a.table !== b.table ? a.table < b.table : a.position < b.position;
+  a.byEntry !== b.byEntry
+    ? a.byEntry
+    : a.fill !== b.fill
+      ? a.fill < b.fill
+      : a.table !== b.table
+        ? a.table < b.table
+        : a.position < b.position;
 
 /** Scores by priority, as a binary heap; those that have changed since are passed over by whoever takes them out. */
 class Queue {
@@ -164,7 +178,11 @@ function largestTable({ steps, largest }: Planned): readonly string[] {
 function eliminationNote({ op, steps, largest, shape }: Elimination, density: string): EstimatorNote {
   const names = steps.map((s) => s.variable);
   const variable = names.length > 4 ? `${names.slice(0, 2).join(", ")}, …, ${names.at(-1)}` : names.join(", ");
-  const way = shape === "graph" ? "one after another" : `along the ${shape}`;
+  const way = eliminationWay(steps, shape);
+  if (op === "expect") {
+    const reason = `exact: averaged over their posterior, summed out ${way}, at most ${largest} states at once`;
+    return { variable, density, estimator: "sum-product", reason };
+  }
   const gradient = op === "logsumexp" ? "" : "; the gradient is that of the chosen ones";
   return {
     variable,
@@ -172,6 +190,14 @@ function eliminationNote({ op, steps, largest, shape }: Elimination, density: st
     estimator: op === "logsumexp" ? "sum-product" : `${op}-product`,
     reason: `exact: ${op === "logsumexp" ? "summed" : "optimised"} out ${way}, at most ${largest} states at once${gradient}`,
   };
+}
+
+function eliminationWay(steps: readonly EliminationStep[], shape: Elimination["shape"]): string {
+  const apart = steps.filter((s) => s.states.entries);
+  const order = shape === "graph" ? "one after another" : `along the ${shape}`;
+  if (apart.length === 0) return order;
+  const one = apart.length < steps.length ? `, the entries of ${listed(apart.map((s) => s.variable))} one by one` : "each entry by itself";
+  return apart.length < steps.length ? `${order}${one}` : steps.length === 1 ? one : `${order}, ${one}`;
 }
 
 interface Asked {
@@ -184,6 +210,8 @@ interface Asked {
   readonly density: string;
   readonly span: Span;
   readonly notes: EstimatorNote[];
+  /** Of an expectation, the density as it was asked for. */
+  readonly posterior?: LogDensityExpr;
 }
 
 /** The terms with the latents eliminated, each of which some term reads; undefined after an error. */
@@ -194,14 +222,14 @@ export function eliminated(context: DeriveContext, asked: Asked): Elimination | 
     reportTable(context, asked, planned);
     return undefined;
   }
-  const elimination: Elimination = { kind: "eliminate", op, ...planned, span };
+  const elimination: Elimination = { kind: "eliminate", op, ...planned, ...(asked.posterior && { posterior: asked.posterior }), span };
   notes.push(eliminationNote(elimination, density));
   return elimination;
 }
 
 function reportTable({ diagnostics }: DeriveContext, { op, text, span }: Asked, planned: Planned): void {
   const shared = largestTable(planned);
-  const verb = op === "logsumexp" ? "sum" : "maximum";
+  const verb = op === "logsumexp" || op === "expect" ? "sum" : "maximum";
   report(
     diagnostics,
     "GM3860",

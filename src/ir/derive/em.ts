@@ -163,7 +163,7 @@ function collect(q: Quantity, into: Counted[]): { readonly what: string; readonl
         ? collect(q.body, into)
         : { what: q.op === "min" ? "a minimum" : "an expectation", span: q.span };
     case "eliminate":
-      if (q.op === "min") return { what: "a minimum", span: q.span };
+      if (q.op === "min" || q.op === "expect") return { what: q.op === "min" ? "a minimum" : "an expectation", span: q.span };
       for (const step of q.steps) {
         const odd = collect({ kind: "sum", terms: step.terms, span: q.span }, into);
         if (odd) return odd;

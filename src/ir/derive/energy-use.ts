@@ -1,7 +1,7 @@
 /** What a derived objective uses of energies: their expressions, chains, fed partition functions; and whether each choice of `by` was of use. */
 import { report } from "../../base/report.js";
 import { numberOption } from "../estimators.js";
-import type { DerivedObjective, Quantity } from "../quantity.js";
+import type { DerivedObjective, Quantity, Term } from "../quantity.js";
 import { quantityChildren, walkQuantity } from "../quantity-walk.js";
 import type { Expr } from "../types.js";
 import type { Choices, Chosen } from "./choices.js";
@@ -111,7 +111,10 @@ export function placeChains(context: DeriveContext, choices: Choices, quantity: 
       case "eliminate":
         return {
           ...q,
-          steps: q.steps.map((s) => ({ ...s, terms: s.terms.map((t) => ({ ...t, quantity: place(t.quantity, false) })) })),
+          steps: q.steps.map((s) => {
+            const placed = (terms: readonly Term[]): readonly Term[] => terms.map((t) => ({ ...t, quantity: place(t.quantity, false) }));
+            return { ...s, terms: placed(s.terms), ...(s.values && { values: placed(s.values) }) };
+          }),
         };
       case "apply":
         return { ...q, args: q.args.map((a) => place(a, single)) };

@@ -50,6 +50,8 @@ export interface EnergyRequest {
   readonly drawn?: readonly DrawnTogether[];
   /** Ids of the names that gradients around are taken in: what reads none of them counts for nothing. */
   readonly under?: ReadonlySet<string>;
+  /** What takes the place of a log-density that has no exact form, as help says it. */
+  readonly instead?: string;
 }
 
 /** The analysis of a density's energy, which `derive` has made before anything asks for it. */
@@ -122,7 +124,7 @@ const JOINTLY = "real variables that meet have a joint Normal: integrated in clo
 
 const closedIn = ({ sum, joint = [] }: Summed): readonly string[] => [...sum, ...joint];
 
-function exactSum({ sum, joint, paired, enumerate }: Summed): ExactSum {
+export function exactSum({ sum, joint, paired, enumerate }: Summed): ExactSum {
   return { kind: "exact", sum, enumerate, ...(joint && joint.length > 0 && { joint }), ...(paired && { paired }) };
 }
 
@@ -248,6 +250,24 @@ function drawnAtOnce(analysis: EnergyAnalysis, names: readonly string[], asked: 
   return asked.options["sampler"] === "single_site" ? names.filter(isReal) : names;
 }
 
+/** What else there is for an energy under conditions: discrete ones may be variables of the energy, and no chains are needed where rows are ranked. */
+function conditionChoices(context: DeriveContext, { density, variables, reads }: EnergyAnalysis): readonly string[] {
+  const discrete = reads.every((v) => {
+    const { name } = context.model.variables.get(v)?.domain ?? {};
+    return name === "binary" || name === "category";
+  });
+  const hidden = (v: string): boolean => context.model.variables.get(v)?.role !== "data";
+  const ranked = variables.filter((v) => !hidden(v)).join(", ");
+  return [
+    ...(discrete
+      ? [
+          `make ${listed(reads)} part of the energy, \`density ${density}(${[...variables, ...reads].join(", ")})\`, and train \`log ${density}(${ranked}, ${reads.join(", ")})\`: its chains keep ${reads.length === 1 ? "a value" : "values"} of ${reads.length === 1 ? "it" : "them"}`,
+        ]
+      : []),
+    "`by nce` needs no chains: each row is ranked among noise under its own conditions",
+  ];
+}
+
 function chainMethod(
   context: DeriveContext,
   request: EnergyRequest,
@@ -307,10 +327,12 @@ function chainMethod(
       model.span,
       { density, reads },
       {
+        notes: ["chains are kept from step to step, and the rows that they would have to be conditioned on are others in each"],
         help: [
           movesReal(model)
             ? `\`by ${model.entry.name}(start = data, …)\` starts from each row, under its own conditions`
-            : "`by cd(k = …)` starts from each row, under its own conditions",
+            : "`by cd(k = …)` starts from each row, under its own conditions: its bias falls with k",
+          ...conditionChoices(context, analysis),
         ],
       },
     );

@@ -82,7 +82,7 @@ export function gradientReach(context: DeriveContext, quantity: Quantity): Reach
       }
     } else if (step.kind === "distribution") {
       if (isRead) read(into, distExprs(step.dist));
-    } else read(into, exprsOf({ ...whole, steps: [step], body: NOTHING }));
+    } else read(into, exprsOf({ ...whole, steps: [step], body: { kind: "sum", terms: [], span: whole.span } }));
   };
   const visit = (q: Quantity, into: Names): void => {
     switch (q.kind) {
@@ -128,6 +128,10 @@ export function gradientReach(context: DeriveContext, quantity: Quantity): Reach
           q.expr.locals.map((l) => l.value),
         );
         return visit(q.body, into);
+      case "matching":
+        // noise is held fixed
+        read(into, [...q.at.values()]);
+        return q.variables.forEach((name) => into.add(name));
       case "byRow":
         into.add(q.variable);
         return quantityChildren(q).forEach((child) => visit(child, into));
@@ -146,7 +150,6 @@ export function gradientReach(context: DeriveContext, quantity: Quantity): Reach
 
 /** Estimators by which a gradient comes to a draw's parameters through its value alone. */
 const PATHS: ReadonlySet<string> = new Set(["reparameterised", "relaxed", "straight-through", "none"]);
-const NOTHING: Quantity = { kind: "sum", terms: [], span: undefined as never };
 
 /** Variables that a quantity reads under their own names. */
 function variablesOf(q: Quantity): readonly string[] {
@@ -154,7 +157,6 @@ function variablesOf(q: Quantity): readonly string[] {
     case "gaussianMarginal":
       return [...q.latents, ...q.children].map((f) => f.variable);
     case "logDet":
-    case "matching":
       return [q.variable];
     case "unnormalised":
       return q.given;

@@ -71,6 +71,7 @@ function partsOf(q: Quantity): readonly { readonly q: Quantity; readonly over: r
       if (q.op === "expect") return partsOf(q.body);
       return partsOf(q.body).map((p) => ({ ...p, over: [...p.over, q.variable] }));
     case "eliminate": {
+      if (q.op === "expect") return q.steps.flatMap((s) => (s.values ?? []).flatMap((t) => partsOf(t.quantity)));
       const over = q.steps.map((s) => s.variable);
       return q.steps.flatMap((s) => s.terms.map((t) => ({ q: t.quantity, over })));
     }

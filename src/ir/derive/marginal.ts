@@ -7,13 +7,14 @@
  */
 import type { Span } from "../../base/source.js";
 import { Diagnostics, report } from "../../base/report.js";
-import { finiteStates, MAX_STATES, type States } from "../states.js";
+import { finiteStates, MAX_STATES, MAX_TABLE, type States } from "../states.js";
 import type { Factor, LinearGaussian, PartitionMethod, Quantity, Term } from "../quantity.js";
 import type { Expr, LogDensityExpr, Slot, Variable } from "../types.js";
 import { walkExpr } from "../walk.js";
 import { listed } from "../energy/listed.js";
 import { energyOf, type EnergyRequest, hiddenMethod, partitionInSum, partitionMethod } from "./energy.js";
-import { eliminated, type Scoped } from "./elimination.js";
+import { eliminated, planElimination, type Scoped } from "./elimination.js";
+import { type Apart, type Conditional, entriesApart, reasonsText, standApart, statesOfEntry } from "./entries.js";
 import { type Change, changeOfVariables, type DrawnTogether } from "./flow-change.js";
 import { whyNotGaussian } from "./gaussian.js";
 import { fingerprint } from "./kl.js";
@@ -208,6 +209,8 @@ interface Asked {
   readonly energy: EnergyRequest;
   /** What the variables are conditioned on. */
   readonly behind?: readonly string[];
+  /** What an error says besides. */
+  readonly more?: readonly string[];
 }
 
 function solve(
@@ -300,29 +303,62 @@ function solveDirected(
   asked: Asked,
 ): Quantity | undefined {
   const { context, index, change } = side;
+  const statesIn = (entry: boolean): ReadonlyMap<string, States> =>
+    new Map(
+      hidden.flatMap((name): [string, States][] => {
+        const variable = context.model.variables.get(name);
+        const dist = drawnFrom(index, name);
+        const states = entry ? statesOfEntry(context, name, dist) : variable && finiteStates(variable.domain, dist);
+        return states && states.size <= MAX_STATES ? [[name, states]] : [];
+      }),
+    );
+  const given = (latents: ReadonlyMap<string, States>): readonly Scoped[] | undefined => {
+    const terms: Scoped[] = [];
+    for (const group of regroup(
+      side,
+      variables,
+      hidden.filter((h) => !latents.has(h)),
+    )) {
+      const part = solve(side, group.variables, group.hidden, at, asked, 1);
+      if (!part) return undefined;
+      const read = group.variables.flatMap((v) => {
+        const definition = index.definitions.get(v);
+        return [v, ...(definition ? change.reads(definition) : [])];
+      });
+      const reads = new Set(read.filter((v) => latents.has(v)));
+      terms.push(...flatten(part, 1).map((term) => ({ term, reads })));
+    }
+    return terms;
+  };
+  const [whole, entries] = [statesIn(false), statesIn(true)];
+  const isLarge = [...entries.keys()].some((name) => !whole.has(name));
+  if (whole.size === 0 && !isLarge) return solveNormal(side, variables, hidden, at, asked);
+  // with the states of all entries together the terms are the same: those that read them are not solved further
+  const ofAll = isLarge ? undefined : given(whole);
+  if (!isLarge && !ofAll) return undefined;
+  const fits = ofAll && (whole.size < 2 || planElimination(whole, ofAll).largest <= MAX_TABLE);
+  const apart =
+    fits || entries.size === 0
+      ? undefined
+      : apartIn(
+          side,
+          entries,
+          variables,
+          hidden.filter((h) => !whole.has(h) && !entries.has(h)),
+        );
   const latents = new Map(
-    hidden.flatMap((name): [string, States][] => {
-      const variable = context.model.variables.get(name);
-      const states = variable && finiteStates(variable.domain, drawnFrom(index, name));
-      return states && states.size <= MAX_STATES ? [[name, states]] : [];
+    hidden.flatMap((h): [string, States][] => {
+      const states = apart?.latents.get(h) ?? whole.get(h);
+      return states ? [[h, states]] : [];
     }),
   );
-  if (latents.size === 0) return solveNormal(side, variables, hidden, at, asked);
-  const rest = hidden.filter((h) => !latents.has(h));
-  const terms: Scoped[] = [];
-  for (const group of regroup(side, variables, rest)) {
-    const part = solve(side, group.variables, group.hidden, at, asked, 1);
-    if (!part) return undefined;
-    const read = group.variables.flatMap((v) => {
-      const definition = index.definitions.get(v);
-      return [v, ...(definition ? change.reads(definition) : [])];
-    });
-    const reads = new Set(read.filter((v) => latents.has(v)));
-    terms.push(...flatten(part, 1).map((term) => ({ term, reads })));
-  }
+  if (latents.size === 0) return solveNormal(side, variables, hidden, at, apart ? { ...asked, more: reasonsText(apart) } : asked);
+  const solved = ofAll ?? given(latents);
+  if (!solved) return undefined;
+  const terms = apart ? solved.map((s) => ({ ...s, term: standApart(s.term, apart) })) : solved;
   const { span } = asked;
   const [first] = latents;
-  if (latents.size === 1 && first) {
+  if (latents.size === 1 && first && !first[1].entries) {
     const body = termsQuantity(
       terms.map((t) => t.term),
       span,
@@ -340,6 +376,20 @@ function solveDirected(
     span,
     notes: asked.energy.notes,
   });
+}
+
+/** Which of `entries` can be summed one by one. `rest`: latents that are integrated out, together with all that is drawn from them. */
+function apartIn(side: Side, entries: ReadonlyMap<string, States>, variables: readonly string[], rest: readonly string[]): Apart {
+  const { context, index, change } = side;
+  const conditionals = regroup(side, variables, rest).flatMap((group) =>
+    group.variables.map((variable): Conditional => {
+      const definition = index.definitions.get(variable);
+      const own = definition?.kind === "draw" && group.hidden.length === 0 && change.through.size === 0;
+      const reads = new Set([variable, ...(definition ? change.reads(definition) : [])]);
+      return { variable, dist: own ? definition.dist : undefined, reads };
+    }),
+  );
+  return entriesApart(context, entries, conditionals);
 }
 
 function termsQuantity(terms: readonly Term[], span: Span): Quantity {
@@ -425,9 +475,10 @@ function solveNormal(
         const definition = index.definitions.get(h);
         return definition ? [{ span: definition.span, text: `\`${h}\` is drawn here` }] : [];
       }),
-      notes: [reason],
+      notes: [reason, ...(asked.more ?? [])],
       help: [
-        `bound it from below with a density that draws ${listed(hidden)}: \`maximize ELBO(p, q)\` or \`IWAE(p, q, k = 50)\``,
+        asked.energy.instead ??
+          `bound it from below with a density that draws ${listed(hidden)}: \`maximize ELBO(p, q)\` or \`IWAE(p, q, k = 50)\``,
         `exact forms exist where finite latents have at most ${MAX_STATES} states each, or Normal latents enter the locations of Normals linearly`,
       ],
     },

@@ -36,7 +36,9 @@ function timesIn(q: Quantity, variable: string): number | undefined {
     case "enumerate":
       return plus(timesIn(q.body, variable), q.weight === undefined ? 0 : timesIn(q.weight, variable));
     case "eliminate":
-      return q.steps.flatMap((s) => s.terms).reduce<number | undefined>((sum, term) => plus(sum, timesInTerm(term, variable)), 0);
+      return q.steps
+        .flatMap((s) => (q.op === "expect" ? (s.values ?? []) : s.terms))
+        .reduce<number | undefined>((sum, term) => plus(sum, timesInTerm(term, variable)), 0);
     case "expect":
     case "optimum":
       return timesIn(q.body, variable);

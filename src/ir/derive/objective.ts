@@ -7,12 +7,13 @@ import { report } from "../../base/report.js";
 import type { Span } from "../../base/source.js";
 import { ordersIn } from "../autoregressive/several.js";
 import { builtins, isLinearIn } from "../builtins.js";
-import type { DerivedObjective, DrawStep, EstimatorNote, Plate, Quantity, Term } from "../quantity.js";
+import type { DerivedObjective, DrawStep, EstimatorNote, NoiseDensity, Plate, Quantity, Term } from "../quantity.js";
 import { exprsOf, walkQuantity } from "../quantity-walk.js";
+import { dim } from "../shapes.js";
 import { finiteStates } from "../states.js";
-import type { EstimatorChoice, Expr, GradExpr, ObjectiveDraw } from "../types.js";
+import type { DrawTarget, EstimatorChoice, Expr, GradExpr, LogDensityExpr, ObjectiveDraw, Slot } from "../types.js";
 import { childrenOf, freeVariables } from "../walk.js";
-import { chosen, type Choices } from "./choices.js";
+import { chosen, NO_CHOICES, type Choices } from "./choices.js";
 import { drawsData, takenAfter, takenBeside, type Taken } from "./data-draws.js";
 import { type DeriveContext } from "./context.js";
 import { gradientReach, stoppedNotes } from "./gradient-reach.js";
@@ -34,6 +35,7 @@ import { deriveByRow, filledIn, mayBeMissing, mustBeThere, nothingWithout } from
 import { optimaIn, optimumStands } from "./optimum.js";
 import { refuseReadersUnderGradients, summedAround } from "./players/rows.js";
 import { schedulesIn } from "./schedules.js";
+import { averageOverPosterior } from "./posterior-average.js";
 import { stable } from "./stability.js";
 import { averaged, helpersOf, memoriesOf, type Surroundings } from "./surrogates.js";
 import type { Behind } from "./trained-through.js";
@@ -45,6 +47,8 @@ export interface ObjectiveRequest {
   readonly by: readonly EstimatorChoice[];
   /** Densities whose log Z another line of `evaluate` estimates, and how. */
   readonly estimated?: EstimatedPartitions;
+  /** What takes the place of a log-density that has no exact form, as help says it. */
+  readonly instead?: string;
   /** The statement, where errors about estimators point: the draw itself may stand in the library. */
   readonly span: Span;
 }
@@ -176,6 +180,7 @@ function energyRequest(state: State): EnergyRequest {
     notes,
     drawn: state.drawn,
     under: state.under,
+    ...(request.instead !== undefined && { instead: request.instead }),
   };
 }
 
@@ -185,7 +190,7 @@ function derive(state: State, expr: Expr): Quantity | undefined {
   switch (expr.kind) {
     case "logDensity":
       return state.choices.matching
-        ? deriveMatching(context, expr, state.choices.matching)
+        ? deriveMatching(context, expr, state.choices.matching, (...noise) => deriveNoise(state, expr, ...noise))
         : deriveByRow(context, expr, state.bound, (part) => deriveLogDensity(context, part, energyRequest(state)));
     case "expectation":
       return deriveExpectation(drawsData(expr) ? beside(state, [expr]) : state, expr.draws, expr.body, expr);
@@ -201,6 +206,33 @@ function derive(state: State, expr: Expr): Quantity | undefined {
       report(context.diagnostics, "GM3509", expr.span, { construct: "a density inside a record, layer or net call" });
       return undefined;
   }
+}
+
+/** Noise for `expr` from a density of the model: a family of samples for each row. Nothing of it is trained. */
+function deriveNoise(state: State, expr: LogDensityExpr, density: string, given: readonly Slot[], ratio: number): NoiseDensity | undefined {
+  const plain: State = {
+    ...state,
+    choices: NO_CHOICES,
+    behind: new Map(),
+    notes: [],
+    request: { ...state.request, over: undefined, by: [] },
+  };
+  const names = expr.head.map(({ variable }): DrawTarget => ({ kind: "variable", variable }));
+  const head = expr.head.map(({ variable, value }): Slot => ({
+    variable,
+    value: { kind: "variable", variable, sample: undefined, type: value.type, span: value.span },
+  }));
+  const data = derive(plain, { ...expr, density, given });
+  const draw: ObjectiveDraw = {
+    names,
+    samples: dim(ratio, String(ratio)),
+    source: { kind: "density", density, head: head.map((s) => s.variable), given },
+    span: expr.span,
+  };
+  const drawn = data && deriveExpectation(plain, [draw], { ...expr, density, head, given }, expr);
+  if (!drawn) return undefined;
+  if (drawn.kind !== "expect" || !drawn.plate) throw new InternalError(`no samples of ${density}`);
+  return { density, data, drawn: { ...drawn, plate: { ...drawn.plate, own: true } } };
 }
 
 /** The gradient of a log-density, or of what is made of some: where it is exact. What log Z does not read, its gradient does not either. */
@@ -405,6 +437,13 @@ function deriveExpectation(state: State, draws: readonly ObjectiveDraw[], body: 
         reason,
         span: whole.span,
       };
+      continue;
+    }
+    if (step.kind === "joint") {
+      flush();
+      const joint = deriveLogDensity(state.context, step.joint, energyRequest(state));
+      result = joint && result && averageOverPosterior(state.context, step, joint, result, state.notes);
+      if (!result) return undefined;
       continue;
     }
     if (step.kind === "factor" && step.estimator === "enumerate") {

@@ -14,6 +14,7 @@ import { type EnergyDrawn, planEnergyDraw } from "./energy-draws.js";
 import { type Choice, chooseEstimator, type DrawRequest, reportNoGradient } from "./estimators.js";
 import type { DrawnTogether } from "./flow-change.js";
 import { ancestorsOf } from "./marginal.js";
+import type { JointStep } from "./posterior-average.js";
 import { planPosterior, type PosteriorStep } from "./plan-posterior.js";
 import { type Behind, reachedBy, trainedThrough } from "./trained-through.js";
 
@@ -21,7 +22,7 @@ export type DensitySource = Extract<ObjectiveDraw["source"], { kind: "density" }
 
 export interface PlannedDraw {
   /** In order. */
-  readonly steps: readonly (DrawStep | PosteriorStep)[];
+  readonly steps: readonly (DrawStep | PosteriorStep | JointStep)[];
   /** Of what it draws. */
   readonly behind: Behind;
   /** Of a density: each variable of it that it draws, under the name that it is bound to. */

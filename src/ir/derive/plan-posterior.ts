@@ -11,9 +11,11 @@ import { exprsOfPosterior } from "../quantity-walk.js";
 import { tensor, typeOfDomain } from "../shapes.js";
 import { finiteStates, MAX_STATES, type States } from "../states.js";
 import type { Expr, Local, LogDensityExpr, ObjectiveDraw, Slot } from "../types.js";
+import { freeVariables } from "../walk.js";
 import { type DeriveContext, densityOf } from "./context.js";
 import type { DrawRequest } from "./estimators.js";
-import { gaussianPosterior } from "./marginal.js";
+import { ancestorsOf, gaussianPosterior } from "./marginal.js";
+import type { JointStep } from "./posterior-average.js";
 import type { DensitySource, PlannedDraw } from "./plan-draw.js";
 import { type Behind, reachedBy, trainedThrough } from "./trained-through.js";
 
@@ -49,6 +51,8 @@ export function planPosterior(asked: Asked, effect: string): PlannedDraw | undef
   };
   const isNormal = (v: string): boolean => distributions.get(lawOf(v) ?? "")?.gaussian === true;
   const normal = source.head.filter(isNormal);
+  const joint = normal.length === 0 ? jointStep(asked, lawOf) : undefined;
+  if (joint) return { steps: [joint], behind: new Map(source.head.map((v): [string, boolean] => [v, false])) };
   const steps: PosteriorStep[] = [];
   const given: Slot[] = [...source.given];
   let total = 1;
@@ -89,6 +93,43 @@ export function planPosterior(asked: Asked, effect: string): PlannedDraw | undef
   return {
     steps: [...steps, step],
     behind: new Map([...behind, ...variables.map((v): [string, boolean] => [v.local?.id ?? v.variable, moved])]),
+  };
+}
+
+/** Of latents with more joint states than are summed as they stand: the step that takes them one after another. */
+function jointStep({ context, draw, source, locals, request }: Asked, lawOf: (v: string) => string | undefined): JointStep | undefined {
+  const { density, head, given } = source;
+  const index = densityOf(context, density);
+  const statesOf = (v: string): number => {
+    const declared = context.model.variables.get(v);
+    return (declared && finiteStates(declared.domain, lawOf(v))?.size) ?? Infinity;
+  };
+  const total = head.reduce((n, v) => n * statesOf(v), 1);
+  if (total <= MAX_STATES || draw.samples || locals.size > 0) return undefined;
+  const evidence = given.filter((s) => index.definitions.has(s.variable));
+  const known = new Set(evidence.map((s) => s.variable));
+  const needed = ancestorsOf(context, index, [...head, ...known]);
+  const isFinite = (v: string): boolean => {
+    const declared = context.model.variables.get(v);
+    return declared !== undefined && !declared.domain.optional && finiteStates(declared.domain, lawOf(v)) !== undefined;
+  };
+  const hidden = [...index.definitions.keys()].filter((v) => needed.has(v) && !known.has(v) && (head.includes(v) || isFinite(v)));
+  const read = new Set(freeVariables(request.body));
+  if (!head.every(isFinite) || hidden.some((v) => !head.includes(v) && read.has(v))) return undefined;
+  const slot = (variable: string): Slot[] => {
+    const declared = context.model.variables.get(variable);
+    return declared
+      ? [{ variable, value: { kind: "variable", variable, sample: undefined, type: typeOfDomain(declared.domain), span: draw.span } }]
+      : [];
+  };
+  const base = { kind: "logDensity", density, type: tensor([]), span: draw.span } as const;
+  return {
+    kind: "joint",
+    density,
+    latents: new Map(hidden.map((v) => [v, lawOf(v) ?? ""])),
+    joint: { ...base, head: [...hidden.flatMap(slot), ...evidence], given: given.filter((s) => !known.has(s.variable)) },
+    posterior: { ...base, head: head.flatMap(slot), given },
+    text: `${density}(${head.join(", ")} | ${given.map((s) => s.variable).join(", ")})`,
   };
 }
 

@@ -5,6 +5,7 @@ import { typeOfDomain } from "../shapes.js";
 import type { Density, Expr } from "../types.js";
 import { type DeriveContext, densityOf, variablesIn } from "./context.js";
 import { gaussianPosterior } from "./marginal.js";
+import { posteriorMeansOf } from "./posterior-means.js";
 
 /**
  * The generative density draws data; the inference density draws latents given data. Without one, latents that flows map to data are inferred
@@ -13,7 +14,7 @@ import { gaussianPosterior } from "./marginal.js";
 export function roles(
   context: DeriveContext,
   derived: ReadonlyMap<string, DerivedDensity>,
-): Pick<DerivedModel, "generative" | "inference" | "inverse" | "posterior"> {
+): Pick<DerivedModel, "generative" | "inference" | "inverse" | "posterior" | "posteriorMeans"> {
   const isData = (name: string): boolean => context.model.variables.get(name)?.role === "data";
   const usable = context.model.densities;
   const hasData = context.model.streams.length > 0;
@@ -30,7 +31,14 @@ export function roles(
   const exact =
     generative && latents.length > 0 && latents.every((v) => inverses?.has(v)) && latents.every((v) => known(inverses?.get(v) as Expr));
   const posterior = generative && !inference && !exact ? posteriorOf(context, generative, latents) : undefined;
-  return { generative: generative?.name, inference: inference?.name, inverse: exact ? generative.name : undefined, posterior };
+  const posteriorMeans = generative && !inference && !exact && !posterior ? posteriorMeansOf(context, generative, latents) : undefined;
+  return {
+    generative: generative?.name,
+    inference: inference?.name,
+    inverse: exact ? generative.name : undefined,
+    posterior,
+    posteriorMeans,
+  };
 }
 
 /** p(latents | data) where it is normal, and no row can miss what it is given. */

@@ -77,7 +77,8 @@ function collectSigns(q: Quantity, sign: number, into: Set<number>): void {
       for (const each of [q.there, q.missing]) if (each) collectSigns(each, sign, into);
       return;
     case "eliminate":
-      for (const part of quantityChildren(q)) collectSigns(part, sign, into);
+      for (const part of q.op === "expect" ? q.steps.flatMap((s) => (s.values ?? []).map((t) => t.quantity)) : quantityChildren(q))
+        collectSigns(part, sign, into);
       return;
     case "enumerate":
     case "expect":

@@ -5,6 +5,7 @@
 import { report } from "../../base/report.js";
 import type { Span } from "../../base/source.js";
 import type { DeriveContext } from "../derive/context.js";
+import { walk } from "../derive/walk-bindings.js";
 import { showDomain } from "../shapes.js";
 import type { Expr } from "../types.js";
 import { filled, mentions, substitute } from "./algebra.js";
@@ -161,6 +162,9 @@ export function checkNormalisable(
           growth.free.length > 0
             ? `no term of the energy is seen to grow with ${listed(growth.free)} for all weights: exp(-energy) may have no integral`
             : "this term is not seen to be outgrown by the others for all weights: exp(-energy) may have no integral",
+          ...(takesGradient(context, whole)
+            ? ["of `grad[…](…)` the degree is seen, and not where its values go far out: it proves no growth"]
+            : []),
         ],
         help: [
           growth.free.length > 0
@@ -208,4 +212,13 @@ function within(inner: Span, outer: Span): boolean {
 
 function counted(n: number, noun: string): string {
   return `${n} ${noun}${n === 1 ? "" : "s"}`;
+}
+
+/** Whether a derivative stands in an expression, behind names too. */
+function takesGradient(context: DeriveContext, expr: Expr): boolean {
+  let found = false;
+  walk(context, expr, (e) => {
+    found ||= e.kind === "grad";
+  });
+  return found;
 }

@@ -34,7 +34,7 @@ export function spreadFamilies(raw: RawData, streams: readonly StreamSpec[]): Ra
     : { ...raw, fields, assigned, ...(raw.unnamed && { unnamed: renamed(raw.unnamed, raw.fields, fields) }) };
 }
 
-/** Families of a statement: all of 1 to T, T above 1, of one domain and shape. */
+/** Families of variables: all of 1 to T, T above 1, of one domain and shape. */
 export function familiesOf(spec: StreamSpec): readonly Family[] {
   const byName = new Map<string, string[]>();
   for (const variable of Object.keys(spec)) {

@@ -71,6 +71,12 @@ export function hasRow({ source, width, dtype }: Column, row: number): boolean {
   return true;
 }
 
+/** Whether anything is counted in a row. */
+export function hasCounts({ source, width, sparse }: Column, row: number): boolean {
+  const [from, to] = sparse ? [sparse.starts[row], sparse.starts[row + 1]] : [row * width, (row + 1) * width];
+  return source.subarray(from, to).some((v) => v > 0);
+}
+
 /** Rows in the given order, taken from one class after another until there are enough. */
 function inTurn(order: ArrayLike<number>, codes: ArrayLike<number>, wanted: number): readonly number[] {
   const byClass = new Map<number, number[]>();

@@ -189,7 +189,8 @@ export function overEvent(t: Tensor, lead: Shape): Tensor {
   return sumLast(t, t.shape.length - lead.length);
 }
 
-const summedBy = ({ sum: names = [], paired = {}, joint = [], enumerate = [] }: Summation): readonly string[] => [
+/** All that is gone after the sum. */
+export const summedBy = ({ sum: names = [], paired = {}, joint = [], enumerate = [] }: Summation): readonly string[] => [
   ...names,
   ...Object.keys(paired),
   ...joint,

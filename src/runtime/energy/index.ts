@@ -5,7 +5,7 @@ export { freeEnergy, logPartition, marginal, partitionChunk, type Summation } fr
 export { countStates } from "./states.js";
 export { gibbs, type GibbsOptions } from "./gibbs.js";
 export { chainsOf, freshChains, moveChains, sweepOnce, type GradientMoves, type MoveOptions } from "./chains.js";
-export { contrastWithNormal, type ContrastOptions } from "./contrast-with-normal.js";
+export { contrastWithBase, type ContrastOptions } from "./contrast-with-base.js";
 export { cd, logPartitionSurrogate, pcd, type ChainOptions } from "./contrastive.js";
 export { meanField, meanFieldBound, type MeanFieldOptions } from "./mean-field.js";
 export {

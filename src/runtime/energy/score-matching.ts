@@ -31,17 +31,15 @@ import {
 
 import type { EnergyModel, Values } from "./energy-model.js";
 import { gradientOf } from "./fields.js";
-import { freeEnergy, type Summation } from "./free-energy.js";
+import { freeEnergy, summedBy, type Summation } from "./free-energy.js";
 import { drawLead, flat, isReal, plainShape, seenBy, unitsOf, without } from "./values.js";
 
 /** Up to this many entries the trace of the Hessian is exact, unless told otherwise. */
 const EXACT_TRACE = 64;
 
-export interface ScoreOptions {
+export interface ScoreOptions extends Pick<Summation, "sum" | "joint" | "paired" | "enumerate"> {
   /** The real variable whose score is matched; may be left out where the model has one variable beside those summed over. */
   readonly name?: string;
-  readonly sum?: readonly string[];
-  readonly enumerate?: readonly string[];
 }
 
 export interface ScoreMatchingOptions extends ScoreOptions {
@@ -58,7 +56,7 @@ export function scoreMatching<W>(model: EnergyModel<W>, w: W, key: Key, x: Value
   const event = unitsOf(model, name).shape;
   const size = sizeOf(event);
   const how = options.trace ?? (size <= EXACT_TRACE ? "exact" : 1);
-  const lead = plainShape(drawLead(model, without(seenBy(model, x), hidden(options)), undefined));
+  const lead = plainShape(drawLead(model, without(seenBy(model, x), summedBy(options)), undefined));
   const at = (points: Tensor): Tensor => score(model, w, x, name, points, options);
   const rank = (t: Tensor): Tensor => sum(flat(t, event), -1);
   const points = stopGradient(broadcastTo(x[name]!, [...lead, ...event]));
@@ -89,7 +87,7 @@ export function denoisingScoreMatching<W>(
 ): Tensor {
   const name = scored(model, options);
   const event = unitsOf(model, name).shape;
-  const lead = drawLead(model, without(seenBy(model, x), hidden(options)), undefined);
+  const lead = drawLead(model, without(seenBy(model, x), summedBy(options)), undefined);
   const noise = randomNormal(key.at(name), [...lead, ...event]);
   const blurred = stopGradient(add(x[name]!, mul(sigma, noise)));
   const miss = add(score(model, w, x, name, blurred, options), div(noise, sigma));
@@ -98,20 +96,20 @@ export function denoisingScoreMatching<W>(
 
 /** -dF/dx at `points`, [...lead, ...event]; differentiable in the weights and in the points. */
 function score<W>(model: EnergyModel<W>, w: W, x: Values, name: string, points: Tensor, options: ScoreOptions): Tensor {
-  const energy = freeEnergy(model, w, { ...x, [name]: points }, summation(options));
+  const { sum: names, joint, paired, enumerate } = options;
+  const energy = freeEnergy(
+    model,
+    w,
+    { ...x, [name]: points },
+    { ...(names && { sum: names }), ...(joint && { joint }), ...(paired && { paired }), ...(enumerate && { enumerate }) },
+  );
   const [gradient] = gradientOf(energy, [points]);
   return neg(gradient!);
 }
 
-function summation({ sum: names, enumerate }: ScoreOptions): Summation {
-  return { ...(names && { sum: names }), ...(enumerate && { enumerate }) };
-}
-
-const hidden = ({ sum: names = [], enumerate = [] }: ScoreOptions): readonly string[] => [...names, ...enumerate];
-
 function scored(model: EnergyModel, options: ScoreOptions): string {
   const { name } = options;
-  const left = Object.keys(model.units).filter((other) => !hidden(options).includes(other));
+  const left = Object.keys(model.units).filter((other) => !summedBy(options).includes(other));
   const only = name ?? (left.length === 1 ? left[0] : undefined);
   if (only === undefined)
     throw new GmcError("GM4009", `score matching of \`${model.name}\` (${model.place}): name one of ${left.join(", ")}`);

@@ -6,7 +6,7 @@ import type { Program } from "../engines/engine.js";
 import { GmcError } from "../graph/errors.js";
 import { stageChecked, type Check } from "../graph/checks.js";
 import { inputNames } from "../graph/host.js";
-import { add, argMax, input, mul, rootKey, sub, zeros, type Key, type Rows, type Tensor } from "../graph/index.js";
+import { add, argMax, broadcastTo, input, mul, rootKey, sub, zeros, type Key, type Rows, type Tensor } from "../graph/index.js";
 import { optimize } from "../graph/passes/index.js";
 import type { Graph } from "../graph/types.js";
 import type { ChainDefinition, DensityDefinition, Draw, ModelDefinition, StepContext, VariableSpec } from "../model.js";
@@ -121,6 +121,7 @@ export function stageReconstruct(options: DrawOptions): DrawProgram {
     const density = generativeOf(model);
     const visible = observedInChain(model);
     if (density.chain && visible.length > 0) return throughMeans(options, density, density.chain, visible);
+    if (model.inference === undefined && density.means) return throughPosterior(options, density.means);
     const latents = infer(options);
     const conditions = Object.fromEntries(density.given.map((name) => [name, variableInput(options, name)]));
     const beside = Object.fromEntries(readByInference(model).map((name) => [name, variableInput(options, name)]));
@@ -150,12 +151,17 @@ export function readByInference(model: ModelDefinition): readonly string[] {
 
 /** Whether there is a way from data to latents and back. */
 export function canReconstruct(model: ModelDefinition): boolean {
-  if (reconstructsByMeans(model)) return true;
+  if (reconstructsByMeans(model) || meansThroughPosterior(model)) return true;
   const chain = model.generative === undefined ? undefined : model.densities[model.generative]?.chain;
   const known = inferredIn(model);
   return (
     model.generative !== undefined && model.inference !== undefined && Object.keys(chain?.variables ?? {}).every((v) => known.includes(v))
   );
+}
+
+/** Whether a reconstruction is the mean over the posterior of latents that are summed out. */
+export function meansThroughPosterior(model: ModelDefinition): boolean {
+  return model.inference === undefined && model.generative !== undefined && model.densities[model.generative]?.means !== undefined;
 }
 
 /** Whether a reconstruction draws nothing: what is hidden in an energy stands at its means. */
@@ -185,6 +191,18 @@ function inferredIn(model: ModelDefinition): readonly string[] {
 
 /** Sweeps of mean-field updates (Peterson & Anderson 1987) over hidden variables that depend on each other. */
 const MEAN_FIELD = 25;
+
+/** Means of the data through the posterior of latents that are summed out: no value of a latent is chosen. */
+function throughPosterior(options: DrawOptions, means: NonNullable<DensityDefinition["means"]>): Record<string, Tensor> {
+  const data = dataVariables(options.model);
+  const given = Object.fromEntries(Object.keys(data).map((name) => [name, variableInput(options, name)]));
+  const found = (means as (w: unknown, given: Readonly<Record<string, Tensor>>) => Readonly<Record<string, Tensor>>)(
+    weights(options),
+    given,
+  );
+  const whole = (name: string, mean: Tensor): Tensor => broadcastTo(mean, [options.rows, ...(data[name]?.shape ?? [])]);
+  return Object.fromEntries(Object.entries(found).map(([name, mean]) => [`mean:${name}`, whole(name, mean)]));
+}
 
 /** Hidden means given the data, each variable in turn given the newest of the others; then the means of the data given those. */
 function throughMeans(

@@ -4,7 +4,7 @@
  * Randomness belongs to (seed, row, sample), so no number depends on the batch size.
  */
 import { commonRows, describeSplits, evaluationSplit, splitRows, type Column, type Dataset, type SplitName } from "../data/dataset.js";
-import { hasRow } from "../data/observed.js";
+import { hasCounts, hasRow } from "../data/observed.js";
 import { hasFixedPoints } from "../engines/cut.js";
 import type { EngineSession } from "../engines/engine.js";
 import { assertNever, GmcError } from "../graph/errors.js";
@@ -314,7 +314,7 @@ async function planRowMetric(
   const { model, session, averaged } = options;
   const partitions = (metric.partitions ?? []).map((read) => defined(measured.get(read), `log Z ${read}`));
   const known = partitions.flatMap((p) => (p.rows === undefined ? [] : [new Set(p.rows)]));
-  const complete = completeRows(options, metric, rows);
+  const { rows: complete, wordless } = completeRows(options, metric, rows);
   const taken = spreadRows(known.length === 0 ? complete : complete.filter((row) => known.every((set) => set.has(row))), metric.rows);
   const k = metric.samples === undefined ? null : (options.k ?? metric.samples);
   const chunks = metric.combine === undefined ? [k ?? 1] : sampleChunks(k ?? 1, CHUNK);
@@ -331,9 +331,16 @@ async function planRowMetric(
     units,
     rows: taken,
     all: rows.length,
-    complete: complete.length,
+    complete: complete.length + wordless,
+    wordless,
   };
   return { kind: "metrics", batch, rows: taken, measurement: rowMeasurement(options, name, metric, plan) };
+}
+
+interface Measurable {
+  readonly rows: readonly number[];
+  /** Of those that have every value, how many have no words where some are needed. */
+  readonly wordless: number;
 }
 
 /** The rows that hold every value that a metric needs. GM4004 where none does. */
@@ -341,9 +348,8 @@ function completeRows(
   { dataset, split = evaluationSplit(dataset) }: EvaluateOptions,
   metric: RowMetric,
   rows: readonly number[],
-): readonly number[] {
-  const { complete = [] } = metric;
-  if (complete.length === 0) return rows;
+): Measurable {
+  const { complete = [], words } = metric;
   const column = (name: string): Column =>
     defined(dataset.streams.find((s) => name in s.spec)?.splits[split]?.columns[name], `data for ${name}`);
   const choices = complete.map((each) => (typeof each === "string" ? [column(each)] : each.map(column)));
@@ -353,7 +359,15 @@ function completeRows(
       "GM4004",
       `${metric.label} (${metric.place}) is measured where ${completeNames(metric).join(" and ")} ${complete.length === 1 ? "is" : "are"} observed, and no ${split} row of ${dataset.name} has ${complete.length === 1 ? "it" : "them"}`,
     );
-  return found;
+  if (words === undefined) return { rows: found, wordless: 0 };
+  const counts = column(words);
+  const written = found.filter((row) => hasCounts(counts, row));
+  if (written.length === 0)
+    throw new GmcError(
+      "GM4004",
+      `${metric.label} (${metric.place}) is of words, and no ${split} row of ${dataset.name} has any in \`${words}\``,
+    );
+  return { rows: written, wordless: found.length - written.length };
 }
 
 /** Rows whose graph fits the memory allowed. What masks and weights take is the same for any number of rows: two graphs tell what a row adds. */

@@ -8,7 +8,8 @@ import type { ActiveUnitsMetric, ModelDefinition, RowMetric } from "../model.js"
 import { dataName, dataVariables, defined } from "../train/context.js";
 import { Moments, SampleCombiner } from "./accumulate.js";
 import { rngOf } from "./batches.js";
-import { invertsExactly, reconstructsByMeans } from "./draw.js";
+import { invertsExactly, meansThroughPosterior, reconstructsByMeans } from "./draw.js";
+import { splitInvariant } from "./invariant.js";
 import { finalSchedules, partitionName, sensitivityName, squaredError, type MetricProgram } from "./metrics.js";
 import type { MeasuredPartition } from "./partition.js";
 import { labelWith, type DensityUnits, type Result } from "./protocol.js";
@@ -32,10 +33,22 @@ export interface Opened {
   readonly inputs: ReadonlySet<string>;
 }
 
+/** A program for many batches. What it computes of the weights alone is computed at the first. */
 export async function open(session: EngineSession, staged: Pick<MetricProgram, "program" | "inputs" | "checks">): Promise<Opened> {
-  const compiled = await session.compile(staged.program);
+  const split = splitInvariant(staged.program);
+  const compiled = await session.compile(split?.rest ?? staged.program);
+  let fixed: HostTensors | undefined;
+  const invariant = async (): Promise<HostTensors> => {
+    if (!split) return {};
+    const once = await session.compile(split.once);
+    try {
+      return await once.run({});
+    } finally {
+      once.dispose();
+    }
+  };
   const executable: Executable = {
-    run: async (feeds) => verified(await compiled.run(feeds), staged.checks),
+    run: async (feeds) => verified(await compiled.run({ ...feeds, ...(fixed ??= await invariant()) }), staged.checks),
     dispose: () => compiled.dispose(),
   };
   return { executable, inputs: new Set(staged.inputs) };
@@ -70,6 +83,8 @@ export interface RowPlan {
   readonly all: number;
   /** Of them, those that have every value that it needs. */
   readonly complete: number;
+  /** Of these, how many are left out since they have no words. */
+  readonly wordless: number;
 }
 
 export function rowMeasurement(options: MeasureOptions, name: string, metric: RowMetric, plan: RowPlan): Measurement {
@@ -132,6 +147,7 @@ export function rowMeasurement(options: MeasureOptions, name: string, metric: Ro
           ...(unmeasured.rows > 0 ? { unmeasured: { ...unmeasured, of: moments.count } } : {}),
           ...(plan.rows.length === plan.all ? {} : { rows: plan.rows.length }),
           ...(plan.complete === plan.all ? {} : { have: { variables: completeNames(metric), rows: plan.complete } }),
+          ...(plan.wordless === 0 ? {} : { wordless: { rows: plan.wordless, of: plan.complete } }),
           ...(partitions.length === 0
             ? {}
             : {
@@ -213,7 +229,11 @@ export function reconstructionError(
   const variables = dataVariables(options.model);
   const what = invertsExactly(options.model) ? "squared error of the flow's inverse" : "squared error";
   // beside `reconstruction_error(p)`, which draws what is hidden
-  const through = reconstructsByMeans(options.model) ? " through the means of what is hidden" : "";
+  const through = reconstructsByMeans(options.model)
+    ? " through the means of what is hidden"
+    : meansThroughPosterior(options.model)
+      ? " by its mean over the posterior of the latents"
+      : "";
   return {
     run: async (feeds, rows, offset) => {
       const outputs = await opened.executable.run(feedsFor(options, opened, feeds, 0, offset));

@@ -44,6 +44,8 @@ export interface Result {
   readonly rows?: number;
   /** Variables that some rows of the split miss and that the metric needs, with how many rows have all of them. */
   readonly have?: { readonly variables: readonly string[]; readonly rows: number };
+  /** Of a number for each word: how many of the rows that it could take have no words, and are left out. */
+  readonly wordless?: { readonly rows: number; readonly of: number };
   /** Where a log-density is of values that were scaled, or of whole numbers. */
   readonly density?: DensityUnits;
   /** Rows whose probability comes out above 1, which none has: log Z is too low, by no less than the largest log-probability. */

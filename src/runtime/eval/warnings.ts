@@ -15,15 +15,12 @@ export function warningsOf(metrics: Readonly<Record<string, Result>>): readonly 
   ]);
 }
 
-function noNumber(name: string, { value, unit, unmeasured }: Result): readonly string[] {
+function noNumber(name: string, { value, unmeasured }: Result): readonly string[] {
   if (!Number.isNaN(value)) return [];
-  const words = unit === "per ordered word" ? ", such as a document without words" : "";
   const which = unmeasured
     ? `${unmeasured.rows} of ${unmeasured.of} rows ${unmeasured.rows === 1 ? "is" : "are"} none, the first of them row ${unmeasured.first}`
     : "some row is none";
-  return [
-    `${name} is no number, because that of ${which}: look for rows that it does not measure${words}, and for weights that are not finite`,
-  ];
+  return [`${name} is no number, because that of ${which}: look for rows that it does not measure, and for weights that are not finite`];
 }
 
 function impossibleRows(name: string, { impossible, unit, partitions = [], standardError }: Result): readonly string[] {

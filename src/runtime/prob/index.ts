@@ -35,6 +35,8 @@ export {
   straightThroughCategorical,
 } from "./relaxed.js";
 export { fillMissing, presentOr, weighKnown, whereMissing } from "./missing.js";
-export { allOneHot, allStates } from "./states.js";
+export { posteriorMeans } from "./posterior-means.js";
+export type { AtStates } from "./posterior-means.js";
+export { allOneHot, allStates, entryStates } from "./states.js";
 export { studentT, type StudentTParams } from "./student-t.js";
 export { uniform, type UniformParams } from "./uniform.js";

@@ -1,6 +1,6 @@
 /** All values of a finite variable, for exact sums over latents. */
 import { GmcError } from "../graph/errors.js";
-import { cast, constant, iota, oneHot, reshape } from "../graph/index.js";
+import { broadcastTo, cast, constant, iota, oneHot, reshape } from "../graph/index.js";
 import type { Tensor } from "../graph/index.js";
 import type { VariableSpec } from "../model.js";
 import { sizeOf } from "../graph/shape.js";
@@ -24,6 +24,15 @@ export function allStates(spec: VariableSpec, lead = 1): Tensor {
     (_, i) => Math.floor(Math.floor(i / entries) / base ** (entries - 1 - (i % entries))) % base,
   );
   return constant(values, shape, spec.domain === "binary" ? "f32" : "i32");
+}
+
+/**
+ * Every state of one entry of `spec`, along a new first axis: [S, 1 × lead, ...event], all entries in the same state. For sums over entries that do not
+ * meet, each by itself.
+ */
+export function entryStates(spec: VariableSpec, lead = 1): Tensor {
+  const states = allStates({ ...spec, shape: [] }, lead + spec.shape.length);
+  return broadcastTo(states, [...states.shape.slice(0, 1 + lead), ...spec.shape]);
 }
 
 /**

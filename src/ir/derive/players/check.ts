@@ -13,8 +13,11 @@ import { type DeriveContext } from "../context.js";
 import { underPaths } from "../weight-paths.js";
 import { checkStreams } from "./streams.js";
 import { checkLipschitz } from "./lipschitz.js";
+import { checkPenalties, penaltiesOf, type Penalty } from "./penalties.js";
 import { type Held, linearParts, movedBy, type Player, shapeOf, type Sign, weightsOf } from "./parts.js";
 import { checkVerdicts } from "./against.js";
+import { checkCollapse } from "./collapse.js";
+import { checkSquashed } from "./squashed.js";
 
 export function checkPlayers(context: DeriveContext, phase: DerivedPhase): void {
   const { updates } = phase;
@@ -24,16 +27,28 @@ export function checkPlayers(context: DeriveContext, phase: DerivedPhase): void 
   const undone = players.flatMap((a, i) => players.slice(i + 1).flatMap((b) => undoneBy(context, a, b)));
   for (const pair of undone) reportUndone(context, pair);
   // who owns what comes first
-  checkVerdicts(
+  const owning = players.filter((p) => undone.every(({ a, b }) => p !== a && p !== b));
+  checkVerdicts(context, owning);
+  checkCollapse(
     context,
-    players.filter((p) => undone.every(({ a, b }) => p !== a && p !== b)),
+    owning.map((p) => p.update),
   );
+  const penalties = new Map(updates.map((u) => [u, penaltiesOf(context, u)]));
+  const told = new Set<Penalty>();
+  const squashed = new Set<string>();
   for (const update of updates) {
     context.diagnostics.attributing({ span: update.update.span, text: "in this statement" }, () => {
       checkStreams(context, update);
-      checkLipschitz(context, phase, update);
+      checkSquashed(context, update, squashed);
+      for (const p of checkLipschitz(context, phase, update, penalties)) told.add(p);
     });
   }
+  for (const { update } of owning)
+    checkPenalties(
+      context,
+      update,
+      (penalties.get(update) ?? []).filter((p) => !told.has(p)),
+    );
 }
 
 /**

@@ -12,14 +12,22 @@ import type { Expr, NetCallExpr, ObjectiveDraw } from "../../types.js";
 import { printExpr } from "../../print.js";
 import { childrenOf } from "../../walk.js";
 import { type DeriveContext, netOf } from "../context.js";
-import { stopsGradient } from "../gradient-parts.js";
 import { underPaths } from "../weight-paths.js";
 import { weightEntries, weightsIn } from "../weights.js";
-import { densitiesIn, linearParts, movedBy, netCalls, type Part, type Sign } from "./parts.js";
+import { averagedParts, densitiesIn, movedBy, netCalls, type Sign } from "./parts.js";
+import type { Penalty } from "./penalties.js";
+import { cuspIn, steepPart } from "./steep.js";
 import { criticKey, isVerdict } from "./verdicts.js";
 
-export function checkLipschitz(context: DeriveContext, phase: DerivedPhase, derived: DerivedUpdate): void {
+/** `all`: the penalties on slopes of each statement of the phase. Given back are those that a warning has told of. */
+export function checkLipschitz(
+  context: DeriveContext,
+  phase: DerivedPhase,
+  derived: DerivedUpdate,
+  all: ReadonlyMap<DerivedUpdate, readonly Penalty[]>,
+): ReadonlySet<Penalty> {
   const { update } = derived;
+  const told = new Set<Penalty>();
   const critics = new Map<string, Critic>();
   const linear = new Set<Expr>();
   for (const part of averagedParts(update.value, 1)) {
@@ -70,11 +78,18 @@ export function checkLipschitz(context: DeriveContext, phase: DerivedPhase, deri
     if (netCalls(context, update.value, outsideGradients).some((c) => isItself(c) && !linear.has(c))) continue;
     const holds = (e: Expr): boolean =>
       nets.size > 0 ? netCalls(context, e).some(isItself) : [...weightsIn(context, [e])].some((w) => weights.includes(w));
-    const penalties = phase.updates.filter((u) => movedBy(u, weights).length > 0).flatMap((u) => penaltiesOf(context, u, holds));
-    if (isClipped(phase, weights) || penalties.some((p) => p.pulls)) continue;
-    if (unnormalised(context, weights).length === 0 && !isSteep(context, expr, drawn)) continue;
-    warn(context, derived, critic, penalties[0]);
+    const penalties = phase.updates.flatMap((u) =>
+      movedBy(u, weights).length > 0 ? (all.get(u) ?? []).filter((p) => p.grads.some((g) => holds(g.body))) : [],
+    );
+    if (penalties.some((p) => p.effect === "lowers")) continue;
+    const [clipped, normalised] = [isClipped(phase, weights), unnormalised(context, weights).length === 0];
+    // data are bounded, so that only a slope without a bound at some point undoes clipped weights
+    const steep = clipped ? cuspIn(context, expr, drawn) : normalised ? steepPart(context, expr, drawn) : undefined;
+    if ((clipped || normalised) && !steep) continue;
+    for (const p of penalties) told.add(p);
+    warn(context, derived, critic, { penalty: penalties[0], steep });
   }
+  return told;
 }
 
 /** A function whose mean over samples is held against that over data. */
@@ -108,22 +123,22 @@ function namesOf(draws: readonly ObjectiveDraw[]): ReadonlySet<string> {
   return new Set(draws.flatMap((d) => d.names.map((n) => (n.kind === "variable" ? n.variable : n.local.id))));
 }
 
-/** The parts that an expression is linear in, through means and sums around them. */
-function averagedParts(expr: Expr, sign: Sign): readonly Part[] {
-  return linearParts(expr, sign).flatMap((part): readonly Part[] => {
-    if (!part.whole) return [];
-    const [only] = part.expr.kind === "builtin" && AVERAGES.has(part.expr.fn) ? part.expr.args : [];
-    return only ? averagedParts(only, part.sign).map((p) => ({ ...p, weight: p.weight * part.weight })) : [part];
-  });
+/** What was looked at and is no control. */
+interface Found {
+  readonly penalty: Penalty | undefined;
+  /** What stands between normalised layers. */
+  readonly steep: Expr | undefined;
 }
 
-const AVERAGES: ReadonlySet<string> = new Set(["mean", "sum", "batch_mean"]);
-
-function warn(context: DeriveContext, { update }: DerivedUpdate, { expr, name, weights }: Critic, penalty: Penalty | undefined): void {
+function warn(context: DeriveContext, { update }: DerivedUpdate, { expr, name, weights }: Critic, { penalty, steep }: Found): void {
   const owners = [...new Set(weights.map((w) => w.split(".")[0] ?? w))];
   const loose = unnormalised(context, weights);
   const places = [{ span: expr.span, text: "an unbounded difference of its values" }];
-  if (penalty) places.push({ span: penalty.expr.span, text: "this rewards steep slopes: the statement goes up with it" });
+  if (steep) places.push({ span: steep.span, text: "this has no bounded slope, whatever its weights" });
+  const stopped = penalty?.effect === "none";
+  if (penalty && !stopped) places.push({ span: penalty.expr.span, text: "this rewards steep slopes: the statement goes up with it" });
+  if (penalty && stopped)
+    places.push({ span: (penalty.stop ?? penalty.expr).span, text: "no gradient passes here: the penalty trains nothing" });
   const here = places.filter(({ span }) => span.file.path === update.span.file.path || span === expr.span);
   report(
     context.diagnostics,
@@ -133,11 +148,18 @@ function warn(context: DeriveContext, { update }: DerivedUpdate, { expr, name, w
     {
       labels: here,
       help: [
-        ...(penalty ? ["a penalty is descended: `maximize W - 10 * GradientPenalty(p, D)`, or `minimize -W + 10 * …`"] : []),
-        ...(loose.length < weights.length ? [`not normalised, of its weights: ${loose.map((w) => `\`${w}\``).join(", ")}`] : []),
-        `clip its weights: ${owners.map((o) => `\`constrain ${o}${weights.includes(o) ? "" : ".weights"} in [-0.01, 0.01]\``).join(", ")}`,
+        ...(penalty && stopped ? ["take `stop` out of the penalty"] : []),
+        ...(penalty && !stopped ? ["a penalty is descended: `maximize W - 10 * GradientPenalty(p, D)`, or `minimize -W + 10 * …`"] : []),
+        ...(loose.length > 0 && loose.length < weights.length
+          ? [`not normalised, of its weights: ${loose.map((w) => `\`${w}\``).join(", ")}`]
+          : []),
+        ...(steep
+          ? ["keep arguments of roots, logarithms and divisors away from 0, `sqrt(1e-3 + …)`"]
+          : [
+              `clip its weights: ${owners.map((o) => `\`constrain ${o}${weights.includes(o) ? "" : ".weights"} in [-0.01, 0.01]\``).join(", ")}`,
+            ]),
         ...(penalty || expr.kind !== "netCall" ? [] : [`or add a gradient penalty: \`- 10 * GradientPenalty(p, ${name})\``]),
-        ...(weights.every((w) => owners.includes(w)) ? [] : ["or normalise its layers: `dense(100, spectral = true)`"]),
+        ...(steep || weights.every((w) => owners.includes(w)) ? [] : ["or normalise its layers: `dense(100, spectral = true)`"]),
       ],
     },
   );
@@ -145,27 +167,8 @@ function warn(context: DeriveContext, { update }: DerivedUpdate, { expr, name, w
 
 const outsideGradients = (e: Expr): readonly Expr[] => (e.kind === "grad" ? [] : childrenOf(e));
 
-/** A term of a statement that holds a gradient of the critic. */
-interface Penalty {
-  readonly expr: Expr;
-  /** The statement goes down with it, as far as its sign is known. */
-  readonly pulls: boolean;
-}
-
-function penaltiesOf(context: DeriveContext, { update }: DerivedUpdate, holds: (e: Expr) => boolean): readonly Penalty[] {
-  const direction: Sign = update.direction === "maximize" ? 1 : -1;
-  return linearParts(update.value).flatMap(({ whole, weight, expr, sign }) => {
-    if (!whole || !holdsGradient(expr, holds)) return [];
-    const parts = expr.kind === "expectation" ? linearParts(expr.body, sign) : [{ whole, weight, expr, sign }];
-    return parts.flatMap((p) => {
-      if (!p.whole || !holdsGradient(p.expr, holds)) return [];
-      return [{ expr: p.expr, pulls: !isNonNegative(rangeOf(context, p.expr)) || p.sign !== direction }];
-    });
-  });
-}
-
 /** A net whose value a part is: itself, or its only entry. */
-function calledIn(expr: Expr): NetCallExpr | undefined {
+export function calledIn(expr: Expr): NetCallExpr | undefined {
   if (expr.kind === "netCall") return expr;
   const [only] = expr.kind === "builtin" && ["sum", "mean", "index", "reshape", "flatten"].includes(expr.fn) ? expr.args : [];
   return only && calledIn(only);
@@ -206,59 +209,10 @@ function isBounded(context: DeriveContext, expr: Expr, given: ReadonlyMap<string
   return expr.args.length === 1 && only !== undefined && entry?.linear === "all" && isBounded(context, only, given);
 }
 
-/**
- * Has a function of layers with bounded kernels no bounded slope, since a square, a product of two of its values or an exponential stands in it, and
- * nothing around that brings its growth back?
- */
-function isSteep(context: DeriveContext, expr: Expr, moving: ReadonlySet<string>): boolean {
-  const moves = (e: Expr): boolean => {
-    if (e.kind === "variable") return moving.has(e.variable);
-    const binding = e.kind === "local" ? context.bindings.get(e.local.id) : undefined;
-    if (e.kind === "local") return moving.has(e.local.id) || (binding !== undefined && moves(binding.value));
-    return childrenOf(e).some(moves);
-  };
-  const isOpen = (e: Expr): boolean => {
-    const { low, high } = rangeOf(context, e);
-    return moves(e) && !(Number.isFinite(low) && Number.isFinite(high));
-  };
-  switch (expr.kind) {
-    case "local": {
-      const binding = context.bindings.get(expr.local.id);
-      return binding !== undefined && isSteep(context, binding.value, moving);
-    }
-    case "netCall": {
-      const net = netOf(context, expr.net);
-      const inner = new Set(net.params.flatMap((p, i) => (expr.args[i] && moves(expr.args[i]) ? [p.id] : [])));
-      return expr.args.some((a) => isSteep(context, a, moving)) || isSteep(context, net.result, inner);
-    }
-    case "layer":
-      return expr.instance.options["spectral"] === true && expr.args.some((a) => isSteep(context, a, moving));
-    case "builtin": {
-      const [a, b] = expr.args;
-      if (expr.fn === "pow" && a && b?.kind === "number" && b.value > 1) return isOpen(a);
-      if (expr.fn === "mul" && a && b && isOpen(a) && isOpen(b)) return true;
-      if (expr.fn === "exp" && a) return moves(a) && rangeOf(context, a).high === Infinity;
-      const entry = builtins.get(expr.fn);
-      const slope = a && entry?.slope?.(anything, expr.options);
-      const keeps = entry?.linear !== undefined || (slope && Number.isFinite(slope.low) && Number.isFinite(slope.high));
-      return keeps === true && isOpen(expr) && expr.args.some((arg) => isSteep(context, arg, moving));
-    }
-    default:
-      return false;
-  }
-}
-
 /** Every one of the weights is held within bounds. */
 function isClipped({ phase }: DerivedPhase, weights: readonly string[]): boolean {
   const over = phase.constraints.map((c) => c.over);
   return weights.every((w) => underPaths(w, over));
-}
-
-/** A gradient of what `holds` says; none that is stopped, which pulls at nothing. */
-function holdsGradient(value: Expr, holds: (e: Expr) => boolean): boolean {
-  if (stopsGradient(value)) return false;
-  if (value.kind === "grad" && holds(value.body)) return true;
-  return childrenOf(value).some((e) => holdsGradient(e, holds));
 }
 
 /** Those of the weights whose layer does not divide its kernel by its spectral norm. */

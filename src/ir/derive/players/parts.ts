@@ -71,6 +71,24 @@ export function linearParts(expr: Expr, sign: Sign = 1): readonly Part[] {
   return [{ sign, weight: 1, expr, whole: true }];
 }
 
+/** The terms of an objective, through sums, means and expectations around them. */
+export function termsOf(expr: Expr, sign: Sign = 1): readonly Part[] {
+  return averagedParts(expr, sign).flatMap((part): readonly Part[] =>
+    part.expr.kind === "expectation" ? termsOf(part.expr.body, part.sign).map((p) => ({ ...p, weight: p.weight * part.weight })) : [part],
+  );
+}
+
+/** The parts that an expression is linear in, through means and sums around them. */
+export function averagedParts(expr: Expr, sign: Sign): readonly Part[] {
+  return linearParts(expr, sign).flatMap((part): readonly Part[] => {
+    if (!part.whole) return [];
+    const [only] = part.expr.kind === "builtin" && AVERAGES.has(part.expr.fn) ? part.expr.args : [];
+    return only ? averagedParts(only, part.sign).map((p) => ({ ...p, weight: p.weight * part.weight })) : [part];
+  });
+}
+
+const AVERAGES: ReadonlySet<string> = new Set(["mean", "sum", "batch_mean"]);
+
 function isScalar(expr: Expr): boolean {
   return expr.kind === "number" || expr.kind === "schedule";
 }

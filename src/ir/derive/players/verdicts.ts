@@ -189,7 +189,7 @@ function substituted(arg: Expr, args: ReadonlyMap<string, Expr>): Expr {
 }
 
 /** Whether a function grows or falls in an argument, all others held. */
-function slopeIn(context: DeriveContext, e: BuiltinExpr, at: number): Sign | undefined {
+export function slopeIn(context: DeriveContext, e: BuiltinExpr, at: number): Sign | undefined {
   const [a, b] = e.args;
   switch (e.fn) {
     case "add":

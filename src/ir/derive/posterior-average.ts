@@ -1,0 +1,130 @@
+/**
+ * `E[z ~ p(z | x)](…)` of many finite latents, a chain for one: their posterior is not written down state by state. The latents are eliminated from
+ * p(z, x) one after another, and each part of what is averaged is taken along from the first latent that it reads; see elimination.ts.
+ */
+import { report } from "../../base/report.js";
+import type { EstimatorNote, Quantity, Term } from "../quantity.js";
+import { termsOf } from "../quantity-walk.js";
+import { finiteStates, MAX_STATES, MAX_TABLE, type States } from "../states.js";
+import type { Expr, LogDensityExpr } from "../types.js";
+import { type DeriveContext, variablesIn } from "./context.js";
+import { eliminated, planElimination, type Scoped } from "./elimination.js";
+import { type Conditional, entriesApart, reasonsText, standApart, statesOfEntry } from "./entries.js";
+import { distExprs } from "../walk.js";
+import { variablesOfTerm } from "./term-reads.js";
+
+/** Finite latents averaged over together. */
+export interface JointStep {
+  readonly kind: "joint";
+  readonly density: string;
+  /** Those that are asked for and those that are summed out beside them, in the order of the body, with what each is drawn from. */
+  readonly latents: ReadonlyMap<string, string>;
+  /** p of all of them and of what is given. */
+  readonly joint: LogDensityExpr;
+  /** What was asked for, and as messages quote it. */
+  readonly posterior: LogDensityExpr;
+  readonly text: string;
+}
+
+/** The average of `body`, with the joint density as `joint`; undefined after an error. */
+export function averageOverPosterior(
+  context: DeriveContext,
+  step: JointStep,
+  joint: Quantity,
+  body: Quantity,
+  notes: EstimatorNote[],
+): Quantity | undefined {
+  const { density, posterior, text } = step;
+  const { span } = posterior;
+  const names = [...step.latents.keys()];
+  const scoped = (term: Term): Scoped => {
+    const read = variablesOfTerm(context, term);
+    return { term, reads: new Set(names.filter((v) => read?.has(v) !== false)) };
+  };
+  const terms = termsOf(joint).map(scoped);
+  const parts = termsOf(body).flatMap(splitTerm).map(scoped);
+  const values = parts.filter((p) => p.reads.size > 0).map((p): Scoped => ({ ...p, value: true }));
+  const outside = parts.filter((p) => p.reads.size === 0).map((p) => p.term);
+  const all = [...terms, ...values];
+  const whole = new Map(
+    names.flatMap((name): [string, States][] => {
+      const variable = context.model.variables.get(name);
+      const states = variable && finiteStates(variable.domain, step.latents.get(name));
+      return states && states.size <= MAX_STATES ? [[name, states]] : [];
+    }),
+  );
+  const fits = whole.size === names.length && planElimination(whole, all).largest <= MAX_TABLE;
+  const entries = new Map(
+    names.flatMap((name): [string, States][] => {
+      const states = statesOfEntry(context, name, step.latents.get(name));
+      return states ? [[name, states]] : [];
+    }),
+  );
+  const apart =
+    fits || entries.size === 0
+      ? undefined
+      : entriesApart(
+          context,
+          entries,
+          all.map((s) => conditionalOf(context, s, density)),
+        );
+  const latents = new Map(
+    names.flatMap((name): [string, States][] => {
+      const states = apart?.latents.get(name) ?? whole.get(name);
+      return states ? [[name, states]] : [];
+    }),
+  );
+  const large = names.find((name) => !latents.has(name));
+  if (large !== undefined) {
+    const [effect = large] = posterior.given.map((s) => s.variable);
+    report(
+      context.diagnostics,
+      "GM3531",
+      span,
+      { conditional: text, effect, variable: large },
+      {
+        notes: apart ? reasonsText(apart) : [],
+        help: [
+          "its states are summed where there are at most 1024 of them, or where its entries never meet, neither in p nor in what is averaged",
+          `or draw from a density of your own, \`${large}\` given ${posterior.given.map((s) => `\`${s.variable}\``).join(", ")}`,
+        ],
+      },
+    );
+    return undefined;
+  }
+  const stands = apart ? all.map((s) => ({ ...s, term: standApart(s.term, apart) })) : all;
+  if (values.length === 0) return body;
+  const quantity = eliminated(context, { op: "expect", latents, terms: stands, text: `E[${text}]`, density, span, notes, posterior });
+  if (!quantity || outside.length === 0) return quantity;
+  return { kind: "sum", terms: [{ scale: 1, factors: [], quantity }, ...outside], span };
+}
+
+/** A conditional of the density itself, at the latents themselves, has a log-density for each entry; all else reads what it reads as a whole. */
+function conditionalOf(context: DeriveContext, { term, reads }: Scoped, density: string): Conditional {
+  const { quantity, factors } = term;
+  const isOwn = (v: string, value: Expr | undefined): boolean =>
+    value === undefined || (value.kind === "variable" && value.variable === v && value.sample === undefined);
+  if (quantity.kind !== "factor" || quantity.density !== density || quantity.through)
+    return { variable: "what is averaged", dist: undefined, reads };
+  const { variable, dist, at } = quantity;
+  const read = [variable, ...variablesIn(context, distExprs(dist))];
+  const stands = read.every((v) => !reads.has(v) || isOwn(v, at.get(v))) && [...reads].every((v) => read.includes(v));
+  const plain = stands && [...variablesIn(context, factors)].every((v) => !reads.has(v));
+  return { variable, dist: plain ? dist : undefined, reads };
+}
+
+/** Sums of values, as the terms that they are sums of: each reads fewer latents. */
+function splitTerm(term: Term): readonly Term[] {
+  const { quantity, scale } = term;
+  if (quantity.kind !== "value") return [term];
+  const { expr } = quantity;
+  if (expr.kind !== "builtin" || (expr.type.kind === "tensor" && expr.type.shape.length > 0)) return [term];
+  const [a, b] = expr.args;
+  const part = (e: Expr, by: number): readonly Term[] => splitTerm({ ...term, scale: scale * by, quantity: { kind: "value", expr: e } });
+  if (expr.fn === "neg" && a) return part(a, -1);
+  if ((expr.fn === "add" || expr.fn === "sub") && a && b) return [...part(a, 1), ...part(b, expr.fn === "add" ? 1 : -1)];
+  if (expr.fn === "mul" && a?.kind === "number" && b) return part(b, a.value);
+  if (expr.fn === "mul" && b?.kind === "number" && a) return part(a, b.value);
+  if (expr.fn === "div" && b?.kind === "number" && a) return part(a, 1 / b.value);
+  return [term];
+}
