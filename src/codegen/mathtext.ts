@@ -409,7 +409,7 @@ function expression(context: DeriveContext, n: Notation, e: Expr, outer = 0): st
         const text = n === latex ? scripted(base, "^", inner(b)) : `${base}^${inner(b, 4)}`;
         return outer >= 4 ? n.group(text) : text;
       }
-      return indexed(n, e, inner) ?? n.fn(e.fn, [...e.args.map((x) => inner(x)), ...axisOf(n, e), ...windowOf(n, e), ...valuesOf(e)]);
+      return indexed(n, e, inner) ?? n.fn(e.fn, [...e.args.map((x) => inner(x)), ...axisOf(n, e), ...windowOf(n, e), ...valuesOf(n, e)]);
     }
     case "grad":
       return n.gradient(takenIn(context, n, e), inner(e.body));
@@ -459,12 +459,18 @@ function windowOf(n: Notation, e: BuiltinExpr): readonly string[] {
 }
 
 /** Numbers and choices that are not those meant where none is written: two kernels of other widths are two functions. */
-function valuesOf(e: BuiltinExpr): readonly string[] {
+function valuesOf(n: Notation, e: BuiltinExpr): readonly string[] {
   return (builtins.get(e.fn)?.options ?? []).flatMap(({ name, kind, named, fallback }) => {
     const value = e.options[name];
     if (value === undefined || !VALUES.has(kind) || value === fallback) return [];
-    const text = Array.isArray(value) ? `[${value.join(", ")}]` : kind === "choice" ? JSON.stringify(value) : String(value);
-    return [named === true || kind === "choice" ? `${name} = ${text}` : text];
+    const text = Array.isArray(value)
+      ? `[${value.join(", ")}]`
+      : kind !== "choice"
+        ? String(value)
+        : n === latex
+          ? n.name(String(value))
+          : JSON.stringify(value);
+    return [named === true || kind === "choice" ? `${n.name(name)} = ${text}` : text];
   });
 }
 
