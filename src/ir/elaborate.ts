@@ -53,7 +53,7 @@ function lacksImport({ root, files }: ElaborateInput): boolean {
 }
 
 function pickModel({ root, model }: ElaborateInput, diagnostics: Diagnostics): ast.ModelDecl | undefined {
-  const models = root.decls.filter((d) => d.kind === "model");
+  const models = uniqueModels(root, diagnostics);
   const names = models.map((m) => m.name.name);
   const [only, second] = models;
   if (!only) {
@@ -85,6 +85,19 @@ function pickModel({ root, model }: ElaborateInput, diagnostics: Diagnostics): a
   return only;
 }
 
+/** The models of a file, of each name the first. */
+function uniqueModels(root: ast.FileAst, diagnostics: Diagnostics): readonly ast.ModelDecl[] {
+  const first = new Map<string, ast.ModelDecl>();
+  for (const decl of root.decls) {
+    if (decl.kind !== "model") continue;
+    const { name, span } = decl.name;
+    const before = first.get(name);
+    if (before) report(diagnostics, "GM2002", span, { what: "model", name }, { labels: [{ span: before.name.span, text: "first here" }] });
+    else first.set(name, decl);
+  }
+  return [...first.values()];
+}
+
 function startOf(root: ast.FileAst): Span {
   return { file: root.file, start: 0, end: 0 };
 }
@@ -110,12 +123,12 @@ function elaborateSettled(
   set: Readonly<Record<string, StaticValue>>,
   diagnostics: Diagnostics,
 ): ModelIr {
-  const least = new Map<ast.NetDecl, LeastCall>();
+  const least = new Map<ast.NetDecl, readonly LeastCall[]>();
   for (;;) {
     const found = new Diagnostics();
-    const fewer = new Map<ast.NetDecl, LeastCall>();
+    const fewer = new Map<ast.NetDecl, readonly LeastCall[]>();
     const ir = elaborateModel(model, fileScope, set, found, { least, fewer });
-    for (const [decl, call] of fewer) least.set(decl, call);
+    for (const [decl, calls] of fewer) least.set(decl, calls);
     if (fewer.size > 0) continue;
     for (const d of found.list) diagnostics.add(d);
     return ir;
@@ -127,7 +140,7 @@ function elaborateModel(
   fileScope: Scope,
   set: Readonly<Record<string, StaticValue>>,
   diagnostics: Diagnostics,
-  calls: { readonly least: ReadonlyMap<ast.NetDecl, LeastCall>; readonly fewer: Map<ast.NetDecl, LeastCall> },
+  calls: { readonly least: ReadonlyMap<ast.NetDecl, readonly LeastCall[]>; readonly fewer: Map<ast.NetDecl, readonly LeastCall[]> },
 ): ModelIr {
   const scope = new Scope(fileScope);
   const cx: Context = {

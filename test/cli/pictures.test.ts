@@ -103,6 +103,18 @@ describe("a split of few rows", () => {
       "error[GM5024]: x.csv has no validation rows, it has 80 train and 20 test rows",
     );
   });
+
+  it.each([
+    ["reconstruct", "flow", 21, 21],
+    ["interpolate", "flow", 11, 22],
+    ["sample", "factors", 21, 21],
+  ] as const)("is not filled up by %s with rows that it does not hold", async (command, name, count, asked) => {
+    const more = command === "sample" ? ["--given", "x=data"] : [];
+    const ran = await run(command, name, "--count", String(count), ...more, "--json");
+    expect(ran.code).toBe(1);
+    const { error } = JSON.parse(ran.stdout) as { error: { code: string; message: string } };
+    expect(error).toMatchObject({ code: "GM4004", message: `x.csv has 20 test rows, and ${asked} are asked for` });
+  });
 });
 
 describe("a flow", () => {

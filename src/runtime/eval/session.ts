@@ -5,6 +5,7 @@ import { commonRows, evaluationSplit, type Dataset, type SplitName } from "../da
 import type { EngineSession, HostTensor, HostTensors } from "../engines/engine.js";
 import { verified } from "../graph/checks.js";
 import { GmcError } from "../graph/errors.js";
+import { sizeOf } from "../graph/shape.js";
 import type { DensityDefinition, ModelDefinition } from "../model.js";
 import { leavesOf } from "../nn/spec.js";
 import type { ArrayInput } from "../train/arrays.js";
@@ -63,12 +64,9 @@ export interface TrainedSession {
   evaluate(options?: SessionEvaluateOptions): Promise<Evaluation>;
   /** Draws `rows` rows; conditions (`y`) by name, else cycled through the classes or taken from the data. */
   sample(rows: number, options?: SampleOptions): Promise<Samples>;
-  /**
-   * The first `rows` rows of a split and their reconstructions. Unless told, of the split that an evaluation measures, whose rows come over and over
-   * where they are fewer; of a split that is told, GM4004.
-   */
+  /** The first `rows` rows of a split, unless told of the one that an evaluation measures, and their reconstructions. GM4004 where it has fewer. */
   reconstruct(rows: number, options?: Watch & { readonly split?: SplitName; readonly seed?: number }): Promise<Reconstructions>;
-  /** The first `rows` rows of a split, unless told the one that an evaluation measures, as the model sees them. GM4004 where it has fewer. */
+  /** The first `rows` rows of a split, unless told of the one that an evaluation measures, as the model sees them. GM4004 where it has fewer. */
   data(rows: number, split?: SplitName): RowsByName;
   /**
    * `steps` pictures from one row of the data to another, for each pair; where nothing infers latents, from one draw of them to another. Latents that
@@ -216,12 +214,9 @@ export function openSession(options: SessionOptions): TrainedSession {
       executable.dispose();
     }
   };
-  /** Of a split that is not told, the one that an evaluation measures, whose rows come over and over where they are fewer: never rows of another. */
   const firstRows = (split: SplitName | undefined, rows: number, seed: number): HostTensors => {
     const use = split ?? evaluationSplit(dataset);
-    const all = commonRows(dataset, use);
-    const chosen = split === undefined && all > 0 ? allRows(rows).map((row) => row % all) : allRows(rows);
-    for (const batch of drawnBatches(dataset, use, { batch: rows, seed, rows: chosen })) {
+    for (const batch of drawnBatches(dataset, use, { batch: rows, seed, rows: allRows(rows) })) {
       if (batch.rows < rows) break;
       return Object.fromEntries(Object.entries(batch.tensors).map(([name, t]) => [name, { ...t, data: t.data.slice() }]));
     }
@@ -229,6 +224,11 @@ export function openSession(options: SessionOptions): TrainedSession {
     throw new GmcError("GM4004", `${dataset.name} has ${there} ${use} rows, and ${rows} are asked for`, [
       there === 0 ? "name another split" : "ask for fewer, or name another split; an interpolation takes two rows a pair",
     ]);
+  };
+  /** Rows of the split that draws read beside what they draw, such as conditions: over and over where it has fewer. */
+  const rowsInTurn = (split: SplitName | undefined, rows: number, seed: number): HostTensors => {
+    const there = Math.max(1, Math.min(rows, commonRows(dataset, split ?? evaluationSplit(dataset))));
+    return Object.fromEntries(Object.entries(firstRows(split, there, seed)).map(([name, t]) => [name, repeatedTo(t, rows)]));
   };
   const drawSequential = (
     density: DensityDefinition,
@@ -316,7 +316,7 @@ export function openSession(options: SessionOptions): TrainedSession {
       checkOptionNames("sample", more, sampleOptions);
       if (!(Number.isSafeInteger(rows) && rows >= 1)) throw new GmcError("GM4008", `rows must be a whole number from 1 on, found ${rows}`);
       const seed = seedOf(more);
-      const data = (): HostTensors => firstRows(undefined, rows, seed);
+      const data = (): HostTensors => rowsInTurn(undefined, rows, seed);
       const asked = givenValues(model, rows, more.given, data);
       checkOptions(density, more);
       const exact = more.known === undefined ? conditionalOf(model, density, new Set(Object.keys(asked))) : undefined;
@@ -356,7 +356,7 @@ export function openSession(options: SessionOptions): TrainedSession {
       if (steps < 2) throw new GmcError("GM4008", `an interpolation has at least 2 steps, found ${steps}`);
       const walked = walkedLatents(model);
       const circled = more?.path === "spherical" ? circledLatents(model) : [];
-      const data = firstRows(more?.split, 2 * pairs, seedOf(more));
+      const data = (interpolatesNoise(model) ? rowsInTurn : firstRows)(more?.split, 2 * pairs, seedOf(more));
       const inferred = interpolatesNoise(model)
         ? await drawNoise(2 * pairs, seedOf(more), data)
         : await infer(2 * pairs, seedOf(more), data, more);
@@ -401,6 +401,14 @@ export function openSession(options: SessionOptions): TrainedSession {
     },
     close: () => session.dispose(),
   };
+}
+
+/** So many rows: those there are, over and over. */
+function repeatedTo({ dtype, shape: [there = 0, ...event], data }: HostTensor, rows: number): HostTensor {
+  if (there === rows) return { dtype, shape: [rows, ...event], data };
+  const out = new (data.constructor as new (length: number) => typeof data)(rows * sizeOf(event));
+  for (let i = 0; i < out.length; i++) out[i] = data[i % data.length] ?? 0;
+  return { dtype, shape: [rows, ...event], data: out };
 }
 
 /** GM4009 for an option that the density has no use for. */

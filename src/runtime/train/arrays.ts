@@ -4,6 +4,7 @@
 import { rowWidth, showShape, type DataArray, type DataType } from "../data/array.js";
 import { bindData } from "../data/bind.js";
 import { rowsAlone, splitNames, type Dataset, type Field, type FieldOptions, type SplitName } from "../data/dataset.js";
+import { familiesOf, stepOfRows, type Family } from "../data/families.js";
 import { givenRows } from "../data/given-rows.js";
 import { GmcError } from "../graph/errors.js";
 import type { HostTensor } from "../graph/program.js";
@@ -59,10 +60,15 @@ function isDataset(data: DataOptions["data"]): data is Dataset {
  */
 export function datasetOf(
   model: Pick<ModelDefinition, "name" | "streams">,
-  arrays: ArraysBySplit,
-  options: Readonly<Record<string, FieldOptions>> = {},
+  given: ArraysBySplit,
+  givenOptions: Readonly<Record<string, FieldOptions>> = {},
 ): Dataset {
   const variables = dataVariables(model);
+  const families = model.streams.flatMap(familiesOf);
+  const arrays = Object.fromEntries(
+    splitNames.flatMap((split) => (given[split] === undefined ? [] : [[split, byMember(families, variables, given[split])]])),
+  ) as ArraysBySplit;
+  const options = optionsByMember(families, givenOptions);
   checkNames(model, Object.keys(variables), arrays, options);
   if (model.streams.length === 0) return rowsAlone();
   const fields = Object.entries(variables).map(([name, spec]): [string, Field] => {
@@ -83,6 +89,38 @@ export function datasetOf(
   });
   const known = new Set(Object.keys(variables));
   return bindData({ name: "arrays", fields: Object.fromEntries(fields), assigned: known, notes: [] }, model.streams);
+}
+
+/** Families given whole, [rows, T, ...event] under their name, as their variables. GM4004 where one is given both ways, GM4051 for other shapes. */
+function byMember(
+  families: readonly Family[],
+  variables: ReturnType<typeof dataVariables>,
+  arrays: Readonly<Record<string, ArrayInput>>,
+): Readonly<Record<string, ArrayInput>> {
+  let all = arrays;
+  for (const { name, members } of families) {
+    if (!Object.hasOwn(arrays, name) || Object.hasOwn(variables, name)) continue;
+    const twice = members.find((member) => Object.hasOwn(arrays, member));
+    if (twice !== undefined) throw new GmcError("GM4004", `data holds \`${name}\` whole and \`${twice}\` by itself`);
+    const { [name]: whole, ...others } = all;
+    const event = variables[members[0] ?? ""]?.shape ?? [];
+    const rows = shapedRows(name, { shape: [members.length, ...event] }, whole as ArrayInput);
+    all = { ...others, ...Object.fromEntries(members.map((member, i) => [member, stepOfRows(rows, i) as ArrayInput])) };
+  }
+  return all;
+}
+
+/** Options of a family are those of its variables that have none of their own. */
+function optionsByMember(
+  families: readonly Family[],
+  options: Readonly<Record<string, FieldOptions>>,
+): Readonly<Record<string, FieldOptions>> {
+  let all = options;
+  for (const { name, members } of families) {
+    const { [name]: whole, ...others } = all;
+    if (whole !== undefined) all = { ...Object.fromEntries(members.map((member) => [member, whole])), ...others };
+  }
+  return all;
 }
 
 /** GM4004 for a name that is no data variable's. */
