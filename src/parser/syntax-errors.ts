@@ -91,13 +91,33 @@ function expectedHere(scene: Scene): Diagnostic {
           ? [
               "weights are held in an interval, `constrain D.weights in [-0.01, 0.01]`, norms under a limit, `constrain norm(A, axis = 1) <= 1`",
             ]
-          : symmetryMeant(scene);
+          : rule === "range"
+            ? binderMeant(scene)
+            : symmetryMeant(scene);
   return diagnosticOf(
     "GM1001",
     placeOf(scene),
     { expected: `${expectedPhrase(rule, failure.expected)}${after}`, found: foundPhrase(token) },
     { help },
   );
+}
+
+/** `E[d[1]]` of a table `E`: inside of what reads as a binder, and binds nothing. */
+function binderMeant({ tokens, failure, token }: Scene): readonly string[] {
+  const next = tokens[failure.at + 1]?.tokenType;
+  if (token?.tokenType === t.RBracket && (next === t.Tilde || next === t.Comma)) return [];
+  let depth = 0;
+  for (let i = failure.at - 1; i >= 0 && i > failure.at - 200; i--) {
+    const type = tokens[i]?.tokenType;
+    if (type === t.RBracket) depth++;
+    else if (type === t.LBracket && depth-- === 0) {
+      const word = tokens[i - 1]?.image ?? "";
+      if (t.binderWords.has(word))
+        return [`\`${word}[\` begins a binder; a variable of your own called \`${word}\` needs another name to be indexed`];
+      depth = 0;
+    }
+  }
+  return [];
 }
 
 /** `net D(x) invarient = …`: between the parameters of a net and its body stands its symmetry. */

@@ -49,7 +49,7 @@ export const evaluateOptions: OptionTable<SessionEvaluateOptions> = {
   terms: flag,
   phase: wholeFrom(0),
   reconstruction: flag,
-  gradients: wholeFrom(2),
+  gradients: { ...wholeFrom(2), expected: "a whole number of draws from 2 on" },
   batch: wholeFrom(1),
 };
 
