@@ -64,6 +64,7 @@ export async function loadTrained(model: ModelDefinition, folder: string, option
   checkCompatible(checkpoint, {
     name: model.name,
     source: model.source.sha256,
+    hyperparameters: model.hyperparameters,
     weights: Object.fromEntries(leaves.map(({ path, spec }) => [path, { shape: spec.shape }])),
   });
   const session = await (await engineOf(options.engine)).open(options.engineOptions);
