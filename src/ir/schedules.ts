@@ -122,12 +122,24 @@ export function elaborateSchedule(env: Env, call: ast.Expr, use: "rate" | "any" 
     args[param.name] = { kind: "static", value: plain };
   }
   const both = "epochs" in args && "steps" in args;
-  if (entry.length && (both || !("epochs" in args || "steps" in args))) {
+  if (entry.length && both) {
+    const what = `the length of \`${entry.name}\``;
+    const [, second] = [...bound.byName.values()].filter((a) => a.name?.name === "epochs" || a.name?.name === "steps");
+    report(
+      env.cx.diagnostics,
+      "GM2018",
+      second?.span ?? call.span,
+      { what, expected: "told once, in epochs or in steps", found: "both" },
+      { help: ["leave `epochs = …` or `steps = …` out"] },
+    );
+    return undefined;
+  }
+  if (entry.length && !("epochs" in args || "steps" in args)) {
     report(
       env.cx.diagnostics,
       "GM2024",
       call.span,
-      { what: `\`${entry.name}\``, missing: both ? "one of `epochs` and `steps`, not both" : "its length" },
+      { what: `\`${entry.name}\``, missing: "its length" },
       { help: ["write `epochs = …` or `steps = …`"] },
     );
     return undefined;

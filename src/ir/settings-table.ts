@@ -158,6 +158,8 @@ export interface EvaluatorEntry {
   readonly codes?: true;
   /** It draws a sample of the density for each row of the data. */
   readonly ofSamples?: true;
+  /** It is about what a density infers from data; one that makes data of latents infers nothing. */
+  readonly ofInference?: true;
   /** Which variables of the first density's head it measures; one at least must be. `dist`: what the variable is drawn from. */
   readonly measures: (variable: Variable, dist: Distribution | undefined) => boolean;
   /** "a latent with a mean" */
@@ -180,6 +182,7 @@ const evaluatorTable: readonly EvaluatorEntry[] = [
     doc: "latent units whose posterior mean varies over the data: Var(E[z | x]) > threshold (Burda et al. 2016)",
     densities: [{ name: "q", required: true }],
     options: [arg("threshold")],
+    ofInference: true,
     measures: ({ role }, dist) => role === "latent" && dist?.hasMean === true,
     needs: "a latent whose distribution has a mean",
     goal: "rise",

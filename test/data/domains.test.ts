@@ -65,6 +65,24 @@ const held = (data: Dataset, split: "train" | "test" = "train"): number[] => {
 };
 
 describe("domains whose ends the model's densities leave out", () => {
+  it("tell values past float32 as such", () => {
+    const values = { shape: [2, 2], dtype: "f64" as const, data: Float64Array.of(1, 2, 3, -1e300) };
+    for (const spec of [real([2]), count([2])]) {
+      const { code, message, help } = mistake(() =>
+        bindOne(spec, spec.domain === "real" ? values : { ...values, data: Float64Array.of(1, 2, 3, 1e300) }),
+      );
+      expect(code).toMatch(/^GM50(22|32)$/u);
+      expect(message).not.toContain("Infinity");
+      expect(message).toContain("1e+300");
+      if (spec.domain === "real") {
+        expect(message).toContain("float32 holds, up to 3.4e+38 in size");
+        expect(help).toHaveLength(1);
+      }
+    }
+    const infinite = { ...values, data: Float64Array.of(1, 2, 3, Infinity) };
+    expect(mistake(() => bindOne(real([2]), infinite)).message).toContain("found Infinity");
+  });
+
   const inside = /above 0 and below 1.* found (0|1|255) in file\.npy, train row 2, entry 1 of 2/u;
 
   it.each([

@@ -273,7 +273,7 @@ function checkShape(name: string, spec: VariableSpec, array: DataArray, field: F
     throw new GmcError(
       "GM5021",
       `${showVariable(name, spec)} holds ${entries(wanted)}, and ${path} has ${split} rows of shape ${showShape(event)}, ${entries(found)}`,
-      help,
+      [...field.notes, ...help],
     );
   }
   // Axes may be merged or split in place; another order of axes has as many entries and would scramble the picture.

@@ -10,10 +10,11 @@ import type { DensityDefinition, ModelDefinition } from "../model.js";
 import { leavesOf } from "../nn/spec.js";
 import type { ArrayInput } from "../train/arrays.js";
 import { dataFeeds, dataName, dataVariables, defined, emaName } from "../train/context.js";
-import { checkOptionNames } from "../train/options.js";
+import { checkOptions } from "../train/options.js";
 import { allRows, drawnBatches, rngOf } from "./batches.js";
 import { circledLatents } from "./circled.js";
 import { runChain, type ChainStart } from "./chain.js";
+import { untilClosed } from "./closed.js";
 import { exactDensity, logDensities } from "./density.js";
 import {
   generativeOf,
@@ -39,6 +40,14 @@ import { givenValues } from "./given.js";
 import { interpolateRows, type Path } from "./interpolate.js";
 import type { Evaluation, Result } from "./protocol.js";
 import { judgeRows } from "./samples.js";
+import {
+  checkCounts,
+  evaluateOptions,
+  interpolateOptions,
+  reconstructOptions,
+  sampleOptions,
+  translateOptions,
+} from "./session-options.js";
 
 /** Rows of a variable: [rows, ...event]. */
 export interface Rows {
@@ -48,7 +57,7 @@ export interface Rows {
 
 export type RowsByName = Readonly<Record<string, Rows>>;
 
-type SessionEvaluateOptions = Partial<Omit<EvaluateOptions, "session" | "model" | "dataset" | "averaged">>;
+export type SessionEvaluateOptions = Partial<Omit<EvaluateOptions, "session" | "model" | "dataset" | "averaged">>;
 
 export interface TrainedSession {
   readonly model: ModelDefinition;
@@ -65,7 +74,7 @@ export interface TrainedSession {
   /** Draws `rows` rows; conditions (`y`) by name, else cycled through the classes or taken from the data. */
   sample(rows: number, options?: SampleOptions): Promise<Samples>;
   /** The first `rows` rows of a split, unless told of the one that an evaluation measures, and their reconstructions. GM4004 where it has fewer. */
-  reconstruct(rows: number, options?: Watch & { readonly split?: SplitName; readonly seed?: number }): Promise<Reconstructions>;
+  reconstruct(rows: number, options?: ReconstructOptions): Promise<Reconstructions>;
   /** The first `rows` rows of a split, unless told of the one that an evaluation measures, as the model sees them. GM4004 where it has fewer. */
   data(rows: number, split?: SplitName): RowsByName;
   /**
@@ -119,37 +128,6 @@ export interface SampleOptions extends Watch {
   readonly onNote?: (note: string) => void;
 }
 
-const sampleOptions: Readonly<Record<keyof SampleOptions, true>> = {
-  seed: true,
-  given: true,
-  temperature: true,
-  sweeps: true,
-  start: true,
-  every: true,
-  known: true,
-  onNote: true,
-  onProgress: true,
-  signal: true,
-};
-
-const evaluateOptions: Readonly<Record<keyof SessionEvaluateOptions, true>> = {
-  split: true,
-  seed: true,
-  step: true,
-  k: true,
-  chains: true,
-  temperatures: true,
-  rows: true,
-  metrics: true,
-  terms: true,
-  phase: true,
-  reconstruction: true,
-  gradients: true,
-  batch: true,
-  onProgress: true,
-  signal: true,
-};
-
 export interface Samples {
   readonly values: RowsByName;
   /** E[variable | its parents], where the density has one; of a variable in a chain E[variable | all others]. What pictures show. */
@@ -177,6 +155,11 @@ export interface Translation {
   readonly back?: Rows;
   /** Of pairs: the rows of `to` that belong to those of `from`. */
   readonly truth?: Rows;
+}
+
+export interface ReconstructOptions extends Watch {
+  readonly split?: SplitName;
+  readonly seed?: number;
 }
 
 export interface TranslateOptions {
@@ -296,7 +279,7 @@ export function openSession(options: SessionOptions): TrainedSession {
   const conditionsOf = (data: HostTensors): HostTensors =>
     Object.fromEntries(generativeOf(model).given.map((name) => [name, defined(data[name], name)]));
   const seedOf = (given: { readonly seed?: number } | undefined): number => given?.seed ?? options.seed;
-  return {
+  return untilClosed({
     model,
     session,
     dataset,
@@ -308,17 +291,17 @@ export function openSession(options: SessionOptions): TrainedSession {
       return Object.fromEntries(await Promise.all(entries));
     },
     evaluate: async (more = {}) => {
-      checkOptionNames("evaluate", more, evaluateOptions);
+      checkOptions("evaluate", more, evaluateOptions);
       return evaluate({ session, model, dataset, averaged, step: options.step, ...more, seed: more.seed ?? options.seed });
     },
     sample: async (rows, more = {}) => {
       const density = generativeOf(model);
-      checkOptionNames("sample", more, sampleOptions);
-      if (!(Number.isSafeInteger(rows) && rows >= 1)) throw new GmcError("GM4008", `rows must be a whole number from 1 on, found ${rows}`);
+      checkOptions("sample", more, sampleOptions);
+      checkCounts({ rows });
       const seed = seedOf(more);
       const data = (): HostTensors => rowsInTurn(undefined, rows, seed);
       const asked = givenValues(model, rows, more.given, data);
-      checkOptions(density, more);
+      checkUsed(density, more);
       const exact = more.known === undefined ? conditionalOf(model, density, new Set(Object.keys(asked))) : undefined;
       const given = exact === undefined ? asked : { ...asked, ...(await latentsBy(exact, rows, seed, asked)) };
       const known = more.known === undefined ? undefined : knownRows(model, density, more.known);
@@ -342,6 +325,8 @@ export function openSession(options: SessionOptions): TrainedSession {
       return { ...shown(last), ...(every === undefined ? {} : { frames: frames.map(shown) }) };
     },
     reconstruct: async (rows, more) => {
+      checkCounts({ rows });
+      if (more !== undefined) checkOptions("reconstruct", more, reconstructOptions);
       const data = firstRows(more?.split, rows, seedOf(more));
       const inferred = model.inference === undefined ? undefined : model.densities[model.inference];
       if (generativeOf(model).sequential !== undefined || inferred?.sequential !== undefined) {
@@ -351,8 +336,14 @@ export function openSession(options: SessionOptions): TrainedSession {
       const shown = await run(stageReconstruct({ model, rows, averaged }), dataFeeds(data), seedOf(more), more);
       return { data, shown: withPrefix(shown, "mean:") };
     },
-    data: (rows, split) => firstRows(split ?? evaluationSplit(dataset), rows, options.seed),
+    data: (rows, split) => {
+      checkCounts({ rows });
+      checkOptions("data", { split }, { split: reconstructOptions.split });
+      return firstRows(split, rows, options.seed);
+    },
     interpolate: async (pairs, steps, more) => {
+      checkCounts({ pairs, steps });
+      if (more !== undefined) checkOptions("interpolate", more, interpolateOptions);
       if (steps < 2) throw new GmcError("GM4008", `an interpolation has at least 2 steps, found ${steps}`);
       const walked = walkedLatents(model);
       const circled = more?.path === "spherical" ? circledLatents(model) : [];
@@ -376,6 +367,8 @@ export function openSession(options: SessionOptions): TrainedSession {
       return { data, shown: await decodeBeside(pairs * steps, seedOf(more), given, along(besideOf(data)), more) };
     },
     translate: async (rows, more) => {
+      checkCounts({ rows });
+      if (more !== undefined) checkOptions("translate", more, translateOptions);
       const data = firstRows(more?.split, rows, seedOf(more));
       const out: Translation[] = [];
       for (const way of more?.ways ?? directionsOf(model)) {
@@ -400,7 +393,7 @@ export function openSession(options: SessionOptions): TrainedSession {
       return judgeRows({ session, model, dataset, split: evaluationSplit(dataset), seed }, metric, rows);
     },
     close: () => session.dispose(),
-  };
+  });
 }
 
 /** So many rows: those there are, over and over. */
@@ -412,7 +405,7 @@ function repeatedTo({ dtype, shape: [there = 0, ...event], data }: HostTensor, r
 }
 
 /** GM4009 for an option that the density has no use for. */
-function checkOptions(density: DensityDefinition, options: SampleOptions): void {
+function checkUsed(density: DensityDefinition, options: SampleOptions): void {
   if (density.chain === undefined) {
     for (const name of ["sweeps", "start", "every"] as const)
       if (options[name] !== undefined) throw new GmcError("GM4009", `${density.label} is not drawn by a chain: it takes no \`${name}\``);

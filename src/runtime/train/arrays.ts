@@ -10,6 +10,8 @@ import { GmcError } from "../graph/errors.js";
 import type { HostTensor } from "../graph/program.js";
 import type { ModelDefinition, VariableSpec } from "../model.js";
 import { dataVariables } from "./context.js";
+import { byName } from "./options.js";
+import { checkFieldOptions } from "./option-tables.js";
 import { sizeOf } from "../graph/shape.js";
 
 export type Nested = number | readonly Nested[];
@@ -46,7 +48,20 @@ export function boundData(model: Pick<ModelDefinition, "name" | "streams">, opti
   for (const each of others as readonly unknown[])
     if (each !== undefined && (typeof each !== "object" || each === null))
       throw new GmcError("GM4051", `rows of a split are rows by variable, found ${shown(each)}`, way);
-  if (isDataset(data)) return data;
+  if (dataOptions !== undefined && !byName.takes(dataOptions))
+    throw new GmcError("GM4008", `dataOptions must be ${byName.expected} of a variable`, [
+      'for example dataOptions: { x: { binarize: "fixed" } }',
+    ]);
+  if (isDataset(data)) {
+    const idle = Object.entries({ validation, test, dataOptions }).find(([, value]) => value !== undefined);
+    if (idle !== undefined)
+      throw new GmcError(
+        "GM4008",
+        `${idle[0]} has nothing to act on: ${data.name} is a data set already, with splits and values as it says`,
+        ["say it where the data set is named: x=train.npy,x.test=test.npy:binarize=fixed"],
+      );
+    return data;
+  }
   return datasetOf(model, { train: data, ...(validation && { validation }), ...(test && { test }) }, dataOptions);
 }
 
@@ -70,6 +85,7 @@ export function datasetOf(
   ) as ArraysBySplit;
   const options = optionsByMember(families, givenOptions);
   checkNames(model, Object.keys(variables), arrays, options);
+  for (const [name, each] of Object.entries(options)) checkFieldOptions(name, variables[name]!, each);
   if (model.streams.length === 0) return rowsAlone();
   const fields = Object.entries(variables).map(([name, spec]): [string, Field] => {
     const splits: Partial<Record<SplitName, DataArray>> = {};
@@ -175,6 +191,7 @@ function toDataArray(name: string, spec: Pick<VariableSpec, "shape">, given: Arr
     return { shape: [given.length / width, ...spec.shape], dtype, data: given };
   }
   if (!Array.isArray(given)) return shapedArray(name, given as Exclude<ArrayInput, NumberArray | readonly Nested[]>);
+  if (given.length === 0) return { shape: [0, ...spec.shape], dtype: "f64", data: new Float64Array() };
   const shape: number[] = [];
   for (let level: Nested | readonly Nested[] | undefined = given; Array.isArray(level); level = (level as readonly Nested[])[0])
     shape.push(level.length);
