@@ -71,7 +71,7 @@ describe("pictures of a table", () => {
 
   it("take rows of the split that is named, and refuse one where no rows are read", async () => {
     const split = async (...args: string[]): Promise<unknown> => {
-      const ran = await run("sample", "factors", "--count", "5", "--given", "x=data", "--json", ...args);
+      const ran = await run("sample", "flow", "--count", "5", "--given", "x=data", "--json", ...args);
       return (JSON.parse(ran.stdout) as { values: { x: { data: number[] } } }).values.x.data;
     };
     expect(await split("--split", "test")).toEqual(await split());

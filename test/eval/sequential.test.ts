@@ -232,7 +232,7 @@ describe("a session", () => {
     test.each<[string, string, unknown]>([
       ["no mask", "GM4051", { values }],
       ["texts", "GM4051", { values: "mask.npy", mask }],
-      ["nothing", "GM4051", null],
+      ["nothing", "GM4008", null],
       ["a mask that holds by half", "GM4030", { values, mask: [mask[0], [0.5, 0, 0, 0]] }],
       ["other numbers of rows", "GM4030", { values: [values[0]], mask: [mask[0]] }],
       ["a variable that there is not", "GM4030", { variable: "w", values, mask }],

@@ -58,7 +58,7 @@ export function walkedLatents(model: ModelDefinition): readonly string[] {
   if (walked.length > 0) return walked;
   const each = ends.map((name) => `\`${name}\` is ${model.latents[name]?.domain ?? "?"}`).join(", ");
   throw new GmcError("GM5426", `${model.name} has no latents to walk between: ${each}, and nothing lies between two of its values`, [
-    `\`gmc sample --given ${ends[0] ?? "z"}=1\` shows what one value makes of the others${model.inference === undefined ? "" : ", `gmc reconstruct` what the model makes of rows"}`,
+    `\`gmc sample --given ${ends[0] ?? "z"}=1\` shows what one value makes of the others${canReconstruct(model) ? ", `gmc reconstruct` what the model makes of rows" : ""}`,
   ]);
 }
 
