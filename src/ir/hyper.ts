@@ -26,13 +26,14 @@ export function declareHyper(
   for (const name of Object.keys(set)) {
     if (names.includes(name)) continue;
     const near = didYouMeanHelp(name, names);
+    const at = ownOf(setAt, name);
     report(
       env.cx.diagnostics,
       "GM2008",
-      setAt[name] ?? model.name.span,
+      at ?? model.name.span,
       { name, model: model.name.name },
       {
-        labels: setAt[name] === undefined ? [] : [{ span: model.name.span, text: "the model" }],
+        labels: at === undefined ? [] : [{ span: model.name.span, text: "the model" }],
         help: near.length > 0 ? near : names.length > 0 ? [`it has ${names.map((n) => `\`${n}\``).join(", ")}`] : ["it has none"],
       },
     );
@@ -55,7 +56,7 @@ export function declareHyper(
       continue;
     }
     const isSet = Object.hasOwn(set, name);
-    const value = hyperValue(within(env, scope), formal, isSet ? set[name] : undefined, setAt[name]);
+    const value = hyperValue(within(env, scope), formal, ownOf(set, name), ownOf(setAt, name));
     scope.define(
       name,
       value ? { kind: "static", what: "hyperparameter", value: named(value, name), span, isSet } : { kind: "poison", span },
@@ -64,6 +65,11 @@ export function declareHyper(
     if (plain !== undefined) out.push({ name, value: plain });
   }
   return out;
+}
+
+/** What a record holds under a name, which may be one that all objects have. */
+function ownOf<T>(of: Readonly<Record<string, T>>, name: string): T | undefined {
+  return Object.hasOwn(of, name) ? of[name] : undefined;
 }
 
 /** A hyperparameter is known by its name: `D`, not `28*28`. */
