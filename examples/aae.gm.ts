@@ -117,7 +117,7 @@ export const model = defineModel<typeof weights, "x">({
   latents: { z: real([8]) },
   weights,
   densities: {
-    p: { head: ["x", "z"], given: [], label: "p(x, z)", place: "aae.gm:13", sample: sampleP },
+    p: { head: ["x", "z"], given: [], label: "p(x, z)", place: "aae.gm:13", sample: sampleP, reads: { x: ["z"] } },
     q: { head: ["z"], given: ["x"], label: "q(z | x)", place: "aae.gm:18", sample: sampleQ },
   },
   generative: "p",

@@ -204,7 +204,7 @@ export const model = defineModel<typeof weights, "x">({
   latents: { z: real([10]) },
   weights,
   densities: {
-    p: { head: ["x", "z"], given: [], label: "p(x, z)", place: "beta_vae.gm:10", sample: sampleP },
+    p: { head: ["x", "z"], given: [], label: "p(x, z)", place: "beta_vae.gm:10", sample: sampleP, reads: { x: ["z"] } },
     q: { head: ["z"], given: ["x"], label: "q(z | x)", place: "beta_vae.gm:14", sample: sampleQ },
   },
   generative: "p",

@@ -103,7 +103,17 @@ export const model = defineModel<typeof weights, "x" | "y">({
   streams: [{ x: unit([784]), y: category(10) }],
   latents: { z: real([64]) },
   weights,
-  densities: { p: { head: ["x", "z"], given: ["y"], label: "p(x, z | y)", place: "cgan.gm:18", sample: sampleP } },
+  densities: {
+    p: {
+      head: ["x", "z"],
+      given: ["y"],
+      label: "p(x, z | y)",
+      place: "cgan.gm:18",
+      sample: sampleP,
+      reads: { x: ["z"] },
+      made: ["x"],
+    },
+  },
   generative: "p",
   train: [
     {

@@ -149,7 +149,7 @@ export const model = defineModel<typeof weights, "x">({
   latents: { z: real([32]) },
   weights,
   densities: {
-    p: { head: ["x", "z"], given: [], label: "p(x, z)", place: "conv_vae.gm:27", sample: sampleP },
+    p: { head: ["x", "z"], given: [], label: "p(x, z)", place: "conv_vae.gm:27", sample: sampleP, reads: { x: ["z"] } },
     q: { head: ["z"], given: ["x"], label: "q(z | x)", place: "conv_vae.gm:32", sample: sampleQ },
   },
   generative: "p",

@@ -144,7 +144,14 @@ export const model = defineModel<typeof weights, "x" | "y">({
   latents: { z: real([20]) },
   weights,
   densities: {
-    p: { head: ["x", "z"], given: ["y"], label: "p(x, z | y)", place: "cvae.gm:14", sample: sampleP },
+    p: {
+      head: ["x", "z"],
+      given: ["y"],
+      label: "p(x, z | y)",
+      place: "cvae.gm:14",
+      sample: sampleP,
+      reads: { x: ["z"] },
+    },
     q: { head: ["z"], given: ["x", "y"], label: "q(z | x, y)", place: "cvae.gm:19", sample: sampleQ },
   },
   generative: "p",

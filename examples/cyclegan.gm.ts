@@ -226,7 +226,7 @@ export function objective(w: Weights, a: Tensor, b: Tensor): Tensor {
           mul(0.5, mean(pow(sub(critic_a(w.critic_a, a), 1), 2), [-3, -2, -1])),
         ),
         term(
-          "E[a = to_a(b)](0.5 * mean((critic_a(xf) - 0)^2))",
+          "E[xf = to_a(b)](0.5 * mean((critic_a(xf) - 0)^2))",
           "adversarial.gm:47",
           mul(0.5, mean(pow(sub(critic_a(w.critic_a, xf), 0), 2), [-3, -2, -1])),
         ),
@@ -238,7 +238,7 @@ export function objective(w: Weights, a: Tensor, b: Tensor): Tensor {
       ),
     ),
     term(
-      "E[b = to_b(a)](0.5 * mean((critic_b(xf) - 0)^2))",
+      "E[xf = to_b(a)](0.5 * mean((critic_b(xf) - 0)^2))",
       "adversarial.gm:47",
       mul(0.5, mean(pow(sub(critic_b(w.critic_b, xf2), 0), 2), [-3, -2, -1])),
     ),
@@ -246,10 +246,7 @@ export function objective(w: Weights, a: Tensor, b: Tensor): Tensor {
 }
 
 /**
- * PatchLeastSquaresFool(q, critic_a)
- *       + PatchLeastSquaresFool(p, critic_b)
- *       + cycle * (cycle_a + cycle_b)
- *       + identity * (same_a + same_b) per example  cyclegan.gm:30
+ * PatchLeastSquaresFool(q, critic_a) + PatchLeastSquaresFool(p, critic_b) + cycle * (cycle_a + cycle_b) + identity * (same_a + same_b) per example  cyclegan.gm:30
  * a: pathwise (a differentiable function of what it is computed from)
  * b: pathwise (a differentiable function of what it is computed from)
  */
@@ -264,12 +261,12 @@ export function objective2(w: Weights, a: Tensor, b: Tensor): Tensor {
         add(
           add(
             term(
-              "E[a = to_a(b)](0.5 * mean((critic_a(xf) - 1)^2))",
+              "E[xf = to_a(b)](0.5 * mean((critic_a(xf) - 1)^2))",
               "adversarial.gm:50",
               mul(0.5, mean(pow(sub(critic_a(w.critic_a, xf), 1), 2), [-3, -2, -1])),
             ),
             term(
-              "E[b = to_b(a)](0.5 * mean((critic_b(xf) - 1)^2))",
+              "E[xf = to_b(a)](0.5 * mean((critic_b(xf) - 1)^2))",
               "adversarial.gm:50",
               mul(0.5, mean(pow(sub(critic_b(w.critic_b, xf2), 1), 2), [-3, -2, -1])),
             ),
@@ -277,7 +274,7 @@ export function objective2(w: Weights, a: Tensor, b: Tensor): Tensor {
           mul(
             10,
             term(
-              "E[a ~ data](E[b = to_b(a)](mean(abs(to_a(bf) - a))))",
+              "E[a ~ data](E[bf = to_b(a)](mean(abs(to_a(bf) - a))))",
               "cyclegan.gm:23",
               mean(abs(sub(to_a(w.to_a, bf), a)), [-3, -2, -1]),
             ),
@@ -286,7 +283,7 @@ export function objective2(w: Weights, a: Tensor, b: Tensor): Tensor {
         mul(
           10,
           term(
-            "E[b ~ data](E[a = to_a(b)](mean(abs(to_b(af) - b))))",
+            "E[b ~ data](E[af = to_a(b)](mean(abs(to_b(af) - b))))",
             "cyclegan.gm:24",
             mean(abs(sub(to_b(w.to_b, af), b)), [-3, -2, -1]),
           ),
@@ -365,7 +362,7 @@ export const model = defineModel<typeof weights, "a" | "b">({
         },
         {
           direction: "minimize",
-          label: "PatchLeastSquaresFool(q, critic_a)\n      + PatchLeastSquaresFool(p, critic_b)\n      + cycle * (cycle_a + cycle_b)\n      + identity * (same_a + same_b)",
+          label: "PatchLeastSquaresFool(q, critic_a) + PatchLeastSquaresFool(p, critic_b) + cycle * (cycle_a + cycle_b) + identity * (same_a + same_b)",
           place: "cyclegan.gm:30",
           value: ({ w, data }) => objective2(w, data.a, data.b),
           over: ["to_a", "to_b"],

@@ -257,6 +257,7 @@ export const model = defineModel<typeof weights, "v">({
       label: "p(v, h1, h2)",
       place: "dbn.gm:17",
       sample: sampleP,
+      reads: { v: ["h1"] },
       chain: gibbsChain(energyModelP, { sweeps: 1000 }),
     },
     q: { head: ["h1"], given: ["v"], label: "q(h1 | v)", place: "dbn.gm:22", sample: sampleQ },

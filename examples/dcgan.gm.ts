@@ -71,7 +71,7 @@ export function gan(w: Weights, x: Tensor, key: Key): Tensor {
   const xf = G(w.G, z); // [B, 28, 28, 1]
   return add(
     term("E[x ~ data](log_sigmoid(critic(x)))", "adversarial.gm:6", logSigmoid(critic(w.critic, x))),
-    term("E[z ~ p(z), x = G(z)](log_sigmoid(-critic(xf)))", "adversarial.gm:6", logSigmoid(neg(critic(w.critic, xf)))),
+    term("E[z ~ p(z), xf = G(z)](log_sigmoid(-critic(xf)))", "adversarial.gm:6", logSigmoid(neg(critic(w.critic, xf)))),
   ); // [B]
 }
 
@@ -102,7 +102,17 @@ export const model = defineModel<typeof weights, "x" | "y">({
   streams: [{ x: unit([28, 28, 1]), y: category(10) }],
   latents: { z: real([64]) },
   weights,
-  densities: { p: { head: ["x", "z"], given: [], label: "p(x, z)", place: "dcgan.gm:28", sample: sampleP } },
+  densities: {
+    p: {
+      head: ["x", "z"],
+      given: [],
+      label: "p(x, z)",
+      place: "dcgan.gm:28",
+      sample: sampleP,
+      reads: { x: ["z"] },
+      made: ["x"],
+    },
+  },
   generative: "p",
   train: [
     {

@@ -166,7 +166,14 @@ export const model = defineModel<typeof weights, "x", "t">({
   latents: { c: binary([20, 10]) },
   weights,
   densities: {
-    p: { head: ["x", "c"], given: [], label: "p(x, c)", place: "discrete_vae.gm:10", sample: sampleP },
+    p: {
+      head: ["x", "c"],
+      given: [],
+      label: "p(x, c)",
+      place: "discrete_vae.gm:10",
+      sample: sampleP,
+      reads: { x: ["c"] },
+    },
     q: { head: ["c"], given: ["x"], label: "q(c | x)", place: "discrete_vae.gm:15", sample: sampleQ },
   },
   generative: "p",

@@ -182,6 +182,7 @@ export const model = defineModel<typeof weights, "x">({
             { logits: required(params, "logits"), loc: required(params, "loc"), scale: required(params, "scale") },
             shape,
           ),
+          temperature: { logits: -1, scale: 1 },
           mean: (params) => discretizedLogisticMixture.mean({
             logits: required(params, "logits"),
             loc: required(params, "loc"),

@@ -345,13 +345,22 @@ export const model = defineModel<typeof weights, "x">({
   latents: { z: real([16, 16, 12]) },
   weights,
   densities: {
-    p: { head: ["x", "z"], given: [], label: "p(x, z)", place: "glow_cifar.gm:16", sample: sampleP },
+    p: {
+      head: ["x", "z"],
+      given: [],
+      label: "p(x, z)",
+      place: "glow_cifar.gm:16",
+      sample: sampleP,
+      reads: { x: ["z"] },
+      made: ["x"],
+    },
     inverseP: {
       head: ["z"],
       given: ["x"],
       label: "p(z | x)",
       place: "glow_cifar.gm:16",
       exact: ["x"],
+      conditional: true,
       sample: inverseP,
     },
   },

@@ -226,6 +226,7 @@ export const model = defineModel<typeof weights, "x">({
       label: "p(x, h[1], h[2], h[3])",
       place: "helmholtz.gm:10",
       sample: sampleP,
+      reads: { "h[2]": ["h[3]"], "h[1]": ["h[2]"], x: ["h[1]"] },
     },
     q: {
       head: ["h[1]", "h[2]", "h[3]"],

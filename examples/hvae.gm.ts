@@ -233,7 +233,14 @@ export const model = defineModel<typeof weights, "x", "beta">({
   latents: { "z[1]": real([100]), "z[2]": real([50]) },
   weights,
   densities: {
-    p: { head: ["x", "z[1]", "z[2]"], given: [], label: "p(x, z[1], z[2])", place: "hvae.gm:18", sample: sampleP },
+    p: {
+      head: ["x", "z[1]", "z[2]"],
+      given: [],
+      label: "p(x, z[1], z[2])",
+      place: "hvae.gm:18",
+      sample: sampleP,
+      reads: { "z[1]": ["z[2]"], x: ["z[1]"] },
+    },
     q: { head: ["z[1]", "z[2]"], given: ["x"], label: "q(z[1], z[2] | x)", place: "hvae.gm:27", sample: sampleQ },
   },
   generative: "p",

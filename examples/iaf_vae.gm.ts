@@ -330,7 +330,7 @@ export const model = defineModel<typeof weights, "x">({
   latents: { z: real([32]) },
   weights,
   densities: {
-    p: { head: ["x", "z"], given: [], label: "p(x, z)", place: "iaf_vae.gm:17", sample: sampleP },
+    p: { head: ["x", "z"], given: [], label: "p(x, z)", place: "iaf_vae.gm:17", sample: sampleP, reads: { x: ["z"] } },
     q: { head: ["z"], given: ["x"], label: "q(z | x)", place: "iaf_vae.gm:22", sample: sampleQ },
   },
   generative: "p",

@@ -131,7 +131,7 @@ export const model = defineModel<typeof weights, "x">({
   latents: { z: real([50]) },
   weights,
   densities: {
-    p: { head: ["x", "z"], given: [], label: "p(x, z)", place: "iwae.gm:14", sample: sampleP },
+    p: { head: ["x", "z"], given: [], label: "p(x, z)", place: "iwae.gm:14", sample: sampleP, reads: { x: ["z"] } },
     q: { head: ["z"], given: ["x"], label: "q(z | x)", place: "iwae.gm:19", sample: sampleQ },
   },
   generative: "p",

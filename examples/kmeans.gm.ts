@@ -99,7 +99,15 @@ export const model = defineModel<typeof weights, "x">({
   latents: { c: category(10) },
   weights,
   densities: {
-    p: { head: ["x", "c"], given: [], label: "p(x, c)", place: "kmeans.gm:9", sample: sampleP, means: meansP },
+    p: {
+      head: ["x", "c"],
+      given: [],
+      label: "p(x, c)",
+      place: "kmeans.gm:9",
+      sample: sampleP,
+      means: meansP,
+      reads: { x: ["c"] },
+    },
   },
   generative: "p",
   train: [

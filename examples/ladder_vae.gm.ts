@@ -414,6 +414,7 @@ export const model = defineModel<typeof weights, "x", "beta">({
       label: "p(x, z[1], z[2], z[3])",
       place: "ladder_vae.gm:24",
       sample: sampleP,
+      reads: { "z[2]": ["z[3]"], "z[1]": ["z[2]"], x: ["z[1]"] },
     },
     q: {
       head: ["z[1]", "z[2]", "z[3]"],

@@ -57,7 +57,7 @@ export function leastSquares(w: Weights, x: Tensor, key: Key): Tensor {
   return add(
     term("E[x ~ data](0.5 * (critic(x) - 1)^2)", "adversarial.gm:37", mul(0.5, pow(sub(critic(w.critic, x), 1), 2))),
     term(
-      "E[z ~ p(z), x = G(z)](0.5 * (critic(xf) - 0)^2)",
+      "E[z ~ p(z), xf = G(z)](0.5 * (critic(xf) - 0)^2)",
       "adversarial.gm:37",
       mul(0.5, pow(sub(critic(w.critic, xf), 0), 2)),
     ),
@@ -91,7 +91,17 @@ export const model = defineModel<typeof weights, "x">({
   streams: [{ x: unit([784]) }],
   latents: { z: real([64]) },
   weights,
-  densities: { p: { head: ["x", "z"], given: [], label: "p(x, z)", place: "lsgan.gm:12", sample: sampleP } },
+  densities: {
+    p: {
+      head: ["x", "z"],
+      given: [],
+      label: "p(x, z)",
+      place: "lsgan.gm:12",
+      sample: sampleP,
+      reads: { x: ["z"] },
+      made: ["x"],
+    },
+  },
   generative: "p",
   train: [
     {

@@ -134,6 +134,7 @@ export const model = defineModel<typeof weights, "x">({
           positionAxes: 1,
           params: paramsP,
           draw: (params, key, shape) => bernoulli.sample(key, { logits: required(params, "logits") }, shape),
+          temperature: { logits: -1 },
           mean: (params) => bernoulli.mean({ logits: required(params, "logits") }),
         },
       ],

@@ -70,7 +70,17 @@ export const model = defineModel<typeof weights, "x" | "y">({
   streams: [{ x: unit([784]), y: category(10) }],
   latents: { z: real([10]) },
   weights,
-  densities: { p: { head: ["x", "z"], given: [], label: "p(x, z)", place: "mmd.gm:19", sample: sampleP } },
+  densities: {
+    p: {
+      head: ["x", "z"],
+      given: [],
+      label: "p(x, z)",
+      place: "mmd.gm:19",
+      sample: sampleP,
+      reads: { x: ["z"] },
+      made: ["x"],
+    },
+  },
   generative: "p",
   train: [
     {

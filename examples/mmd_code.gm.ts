@@ -98,7 +98,17 @@ export const model = defineModel<typeof weights, "x" | "y">({
   streams: [{ x: unit([784]), y: category(10) }],
   latents: { z: real([8]) },
   weights,
-  densities: { p: { head: ["x", "z"], given: [], label: "p(x, z)", place: "mmd_code.gm:13", sample: sampleP } },
+  densities: {
+    p: {
+      head: ["x", "z"],
+      given: [],
+      label: "p(x, z)",
+      place: "mmd_code.gm:13",
+      sample: sampleP,
+      reads: { x: ["z"] },
+      made: ["x"],
+    },
+  },
   generative: "p",
   train: [
     {

@@ -89,7 +89,15 @@ export const model = defineModel<typeof weights, "x">({
   latents: { c: category(10) },
   weights,
   densities: {
-    p: { head: ["x", "c"], given: [], label: "p(x, c)", place: "mog.gm:14", sample: sampleP, means: meansP },
+    p: {
+      head: ["x", "c"],
+      given: [],
+      label: "p(x, c)",
+      place: "mog.gm:14",
+      sample: sampleP,
+      means: meansP,
+      reads: { x: ["c"] },
+    },
   },
   generative: "p",
   train: [

@@ -242,6 +242,7 @@ export const model = defineModel<typeof weights, "x">({
       label: "p(x, z)",
       place: "pixelvae.gm:21",
       sample: sampleP,
+      reads: { x: ["z"] },
       sequential: [
         {
           variable: "x",
@@ -252,6 +253,7 @@ export const model = defineModel<typeof weights, "x">({
           before: sampleBeforeP,
           params: paramsP,
           draw: (params, key, shape) => bernoulli.sample(key, { logits: required(params, "logits") }, shape),
+          temperature: { logits: -1 },
           mean: (params) => bernoulli.mean({ logits: required(params, "logits") }),
         },
       ],

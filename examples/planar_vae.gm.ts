@@ -204,7 +204,14 @@ export const model = defineModel<typeof weights, "x">({
   latents: { z: real([40]) },
   weights,
   densities: {
-    p: { head: ["x", "z"], given: [], label: "p(x, z)", place: "planar_vae.gm:13", sample: sampleP },
+    p: {
+      head: ["x", "z"],
+      given: [],
+      label: "p(x, z)",
+      place: "planar_vae.gm:13",
+      sample: sampleP,
+      reads: { x: ["z"] },
+    },
     q: { head: ["z"], given: ["x"], label: "q(z | x)", place: "planar_vae.gm:18", sample: sampleQ },
   },
   generative: "p",

@@ -90,8 +90,15 @@ export const model = defineModel<typeof weights, "x">({
   latents: { z: real([8]) },
   weights,
   densities: {
-    p: { head: ["x", "z"], given: [], label: "p(x, z)", place: "ppca.gm:11", sample: sampleP },
-    posteriorP: { head: ["z"], given: ["x"], label: "p(z | x)", place: "ppca.gm:11", sample: posteriorP },
+    p: { head: ["x", "z"], given: [], label: "p(x, z)", place: "ppca.gm:11", sample: sampleP, reads: { x: ["z"] } },
+    posteriorP: {
+      head: ["z"],
+      given: ["x"],
+      label: "p(z | x)",
+      place: "ppca.gm:11",
+      conditional: true,
+      sample: posteriorP,
+    },
   },
   generative: "p",
   inference: "posteriorP",

@@ -174,7 +174,17 @@ export const model = defineModel<typeof weights, never, "beta">({
   streams: [],
   latents: { z: real([2]), x: real([2]) },
   weights,
-  densities: { p: { head: ["x", "z"], given: [], label: "p(x, z)", place: "radial_density.gm:11", sample: sampleP } },
+  densities: {
+    p: {
+      head: ["x", "z"],
+      given: [],
+      label: "p(x, z)",
+      place: "radial_density.gm:11",
+      sample: sampleP,
+      reads: { x: ["z"] },
+      made: ["x"],
+    },
+  },
   generative: "p",
   train: [
     {

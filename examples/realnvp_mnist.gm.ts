@@ -296,13 +296,22 @@ export const model = defineModel<typeof weights, "x">({
   latents: { z: real([14, 14, 4]) },
   weights,
   densities: {
-    p: { head: ["x", "z"], given: [], label: "p(x, z)", place: "realnvp_mnist.gm:18", sample: sampleP },
+    p: {
+      head: ["x", "z"],
+      given: [],
+      label: "p(x, z)",
+      place: "realnvp_mnist.gm:18",
+      sample: sampleP,
+      reads: { x: ["z"] },
+      made: ["x"],
+    },
     inverseP: {
       head: ["z"],
       given: ["x"],
       label: "p(z | x)",
       place: "realnvp_mnist.gm:18",
       exact: ["x"],
+      conditional: true,
       sample: inverseP,
     },
   },

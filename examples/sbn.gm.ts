@@ -128,7 +128,14 @@ export const model = defineModel<typeof weights, "x">({
   latents: { "h[1]": binary([200]) },
   weights,
   densities: {
-    p: { head: ["x", "h[1]"], given: [], label: "p(x, h[1])", place: "sbn.gm:10", sample: sampleP },
+    p: {
+      head: ["x", "h[1]"],
+      given: [],
+      label: "p(x, h[1])",
+      place: "sbn.gm:10",
+      sample: sampleP,
+      reads: { x: ["h[1]"] },
+    },
     q: { head: ["h[1]"], given: ["x"], label: "q(h[1] | x)", place: "sbn.gm:18", sample: sampleQ },
   },
   generative: "p",

@@ -60,7 +60,7 @@ export function hinge(w: Weights, x: Tensor, key: Key): Tensor {
   const xf = G(w.G, z); // [B, 2]
   return sub(
     neg(term("E[x ~ data](relu(1 - critic(x)))", "adversarial.gm:30", relu(sub(1, critic(w.critic, x))))),
-    term("E[z ~ p(z), x = G(z)](relu(1 + critic(xf)))", "adversarial.gm:30", relu(add(1, critic(w.critic, xf)))),
+    term("E[z ~ p(z), xf = G(z)](relu(1 + critic(xf)))", "adversarial.gm:30", relu(add(1, critic(w.critic, xf)))),
   ); // [B]
 }
 
@@ -91,7 +91,17 @@ export const model = defineModel<typeof weights, "x">({
   streams: [{ x: real([2]) }],
   latents: { z: real([2]) },
   weights,
-  densities: { p: { head: ["x", "z"], given: [], label: "p(x, z)", place: "sngan.gm:17", sample: sampleP } },
+  densities: {
+    p: {
+      head: ["x", "z"],
+      given: [],
+      label: "p(x, z)",
+      place: "sngan.gm:17",
+      sample: sampleP,
+      reads: { x: ["z"] },
+      made: ["x"],
+    },
+  },
   generative: "p",
   train: [
     {

@@ -93,7 +93,16 @@ export const model = defineModel<typeof weights, "x">({
   streams: [{ x: real([12, 12]) }],
   latents: { z: real([192]) },
   weights,
-  densities: { p: { head: ["x", "z"], given: [], label: "p(x, z)", place: "sparse_coding.gm:12", sample: sampleP } },
+  densities: {
+    p: {
+      head: ["x", "z"],
+      given: [],
+      label: "p(x, z)",
+      place: "sparse_coding.gm:12",
+      sample: sampleP,
+      reads: { x: ["z"] },
+    },
+  },
   generative: "p",
   train: [
     {

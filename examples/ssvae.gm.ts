@@ -177,7 +177,14 @@ export const model = defineModel<typeof weights, "x" | "y">({
   latents: { z: real([30]) },
   weights,
   densities: {
-    p: { head: ["x", "y", "z"], given: [], label: "p(x, y, z)", place: "ssvae.gm:16", sample: sampleP },
+    p: {
+      head: ["x", "y", "z"],
+      given: [],
+      label: "p(x, y, z)",
+      place: "ssvae.gm:16",
+      sample: sampleP,
+      reads: { x: ["z", "y"] },
+    },
     q: { head: ["y", "z"], given: ["x"], label: "q(y, z | x)", place: "ssvae.gm:22", sample: sampleQ },
   },
   generative: "p",

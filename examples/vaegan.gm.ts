@@ -223,7 +223,7 @@ export const model = defineModel<typeof weights, "x">({
   latents: { z: real([16]) },
   weights,
   densities: {
-    p: { head: ["x", "z"], given: [], label: "p(x, z)", place: "vaegan.gm:15", sample: sampleP },
+    p: { head: ["x", "z"], given: [], label: "p(x, z)", place: "vaegan.gm:15", sample: sampleP, reads: { x: ["z"] } },
     q: { head: ["z"], given: ["x"], label: "q(z | x)", place: "vaegan.gm:20", sample: sampleQ },
   },
   generative: "p",

@@ -172,7 +172,14 @@ export const model = defineModel<typeof weights, "x">({
   latents: { z: real([40]), c: category(100) },
   weights,
   densities: {
-    p: { head: ["x", "z", "c"], given: [], label: "p(x, z, c)", place: "vamp_vae.gm:17", sample: sampleP },
+    p: {
+      head: ["x", "z", "c"],
+      given: [],
+      label: "p(x, z, c)",
+      place: "vamp_vae.gm:17",
+      sample: sampleP,
+      reads: { z: ["c"], x: ["z"] },
+    },
     q: { head: ["z"], given: ["x"], label: "q(z | x)", place: "vamp_vae.gm:24", sample: sampleQ },
   },
   generative: "p",

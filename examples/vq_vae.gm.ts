@@ -317,6 +317,7 @@ export const model = defineModel<typeof weights, "x">({
       label: "p(x, k)",
       place: "vq_vae.gm:25",
       sample: sampleP,
+      reads: { x: ["k"] },
       sequential: [
         {
           variable: "k",
@@ -325,6 +326,7 @@ export const model = defineModel<typeof weights, "x">({
           positionAxes: 2,
           params: paramsP,
           draw: (params, key, shape) => categorical.sample(key, { logits: required(params, "logits") }, shape),
+          temperature: { logits: -1 },
         },
       ],
     },

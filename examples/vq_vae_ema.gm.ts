@@ -399,6 +399,7 @@ export const model = defineModel<typeof weights, "x">({
       label: "p(x, k)",
       place: "vq_vae_ema.gm:24",
       sample: sampleP,
+      reads: { x: ["k"] },
       sequential: [
         {
           variable: "k",
@@ -407,6 +408,7 @@ export const model = defineModel<typeof weights, "x">({
           positionAxes: 2,
           params: paramsP,
           draw: (params, key, shape) => categorical.sample(key, { logits: required(params, "logits") }, shape),
+          temperature: { logits: -1 },
         },
       ],
     },

@@ -150,6 +150,7 @@ export const model = defineModel<typeof weights, "x">({
           positionAxes: 1,
           params: paramsP,
           draw: (params, key, shape) => categorical.sample(key, { logits: required(params, "logits") }, shape),
+          temperature: { logits: -1 },
         },
       ],
     },

@@ -65,7 +65,7 @@ export function objective(w: Weights, x: Tensor, key: Key): Tensor {
       term("E[z ~ p(z), x = G(z)](critic(x))", "wgan_gp.gm:16", critic(w.critic, x2)),
     ),
     term(
-      "E[x ~ data](E[z ~ p(z), x = G(z)](E[u ~ Uniform(0, 1)]((norm(grad[y = u * x + (1 - u) * xf](critic(y))) - 1)^2)))",
+      "E[x ~ data](E[z ~ p(z), xf = G(z)](E[u ~ Uniform(0, 1)]((norm(grad[y = u * x + (1 - u) * xf](critic(y))) - 1)^2)))",
       "wgan_gp.gm:18",
       pow(sub(norm(gradY, [-1]), 1), 2),
     ),
@@ -102,7 +102,17 @@ export const model = defineModel<typeof weights, "x">({
   streams: [{ x: real([2]) }],
   latents: { z: real([2]) },
   weights,
-  densities: { p: { head: ["x", "z"], given: [], label: "p(x, z)", place: "wgan_gp.gm:11", sample: sampleP } },
+  densities: {
+    p: {
+      head: ["x", "z"],
+      given: [],
+      label: "p(x, z)",
+      place: "wgan_gp.gm:11",
+      sample: sampleP,
+      reads: { x: ["z"] },
+      made: ["x"],
+    },
+  },
   generative: "p",
   train: [
     {

@@ -6,7 +6,7 @@
 import { choiceOptions } from "./base/command-line.js";
 import { Diagnostics } from "./base/report.js";
 import type { Diagnostic } from "./base/diagnostic.js";
-import type { SourceFile } from "./base/source.js";
+import type { SourceFile, Span } from "./base/source.js";
 import { sha256 } from "./base/sha256.js";
 import { emitModel, type SourceInfo } from "./codegen/emit-model.js";
 import { printFile } from "./codegen/print-file.js";
@@ -28,8 +28,12 @@ export { version } from "./version.js";
 export interface CompileOptions {
   /** `--set H=400` */
   readonly set?: Readonly<Record<string, StaticValue>>;
+  /** Where entries of `set` are written, of those that a file holds: what is wrong with them is told there. */
+  readonly setAt?: Readonly<Record<string, Span>>;
   /** Which model of a file with several. */
   readonly model?: string;
+  /** A file without a model is no mistake: what it holds for others to import is checked. */
+  readonly library?: boolean;
   /** Text of an imported file, by its path from where the root file's path starts; undefined where there is none. Without it there are no imports. */
   readonly readImport?: ReadSource;
   /** Folder that imports may not leave, from where the root file's path starts: `..`, `/home/me/models`. Default: where that path starts. */
@@ -54,7 +58,18 @@ export function compile(file: SourceFile, options: CompileOptions = {}): Compile
   const ast = parse(file, diagnostics);
   const read = options.readImport ?? (() => undefined);
   const files = loadImports(ast, read, (imported) => parse(imported, diagnostics), diagnostics, options.project);
-  const ir = elaborate({ root: ast, files, std: standardLibrary(), set: options.set ?? {}, model: options.model }, diagnostics);
+  const ir = elaborate(
+    {
+      root: ast,
+      files,
+      std: standardLibrary(),
+      set: options.set ?? {},
+      setAt: options.setAt ?? {},
+      model: options.model,
+      library: options.library,
+    },
+    diagnostics,
+  );
   const derived = ir && !diagnostics.hasErrors ? derive(ir, diagnostics) : undefined;
   const source: SourceInfo = { file: file.path.split("/").at(-1) ?? file.path, sha256: sha256(file.text), compiler: version };
   return {

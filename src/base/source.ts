@@ -60,3 +60,11 @@ export function lineOf(span: Span): number {
 export function textOf(span: Span): string {
   return span.file.text.slice(span.start, span.end);
 }
+
+/** As a label: on one line, without comments. */
+export function labelOf(span: Span): string {
+  return textOf(span)
+    .replace(/\/\/[^\n]*/gu, "")
+    .replace(/\s+/gu, " ")
+    .replace(/(?<=[([]) | (?=[)\]])/gu, "");
+}

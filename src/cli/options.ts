@@ -31,7 +31,8 @@ export interface MeasureFlags {
 export function wholeNumber(least: number): (text: string) => number {
   return (text) => {
     const value = Number(text);
-    if (!/^\d+$/.test(text) || !Number.isSafeInteger(value) || value < least)
+    // 1e10 is one as well as 10000000000
+    if (!/^\d+(?:\.\d+)?(?:e\+?\d+)?$/i.test(text) || !Number.isSafeInteger(value) || value < least)
       throw new InvalidArgumentError(`expected a whole number from ${least} on`);
     return value;
   };

@@ -216,7 +216,7 @@ function buildProgram(finish: Finish): Command {
     .addOption(
       new Option(
         "--known <REGION>",
-        "of an autoregressive model: hold a half of rows of the data and draw the rest; top, bottom, left, right (of a sequence left is its first half), or an .npy FILE that is 1 where entries are held. Entries that are drawn before a held one do not follow it",
+        "of an autoregressive model: hold a half of rows of the data and draw the rest; top, bottom, left, right (of a sequence left is its first half), or an .npy FILE that is 1 where entries are held. Entries, variables and latents that are drawn before a held one do not follow it, which is told",
       ),
     )
     .addOption(splitOption(`with --known or --given x=data: which rows; ${usualSplit}`))

@@ -1,6 +1,6 @@
 /** The metrics of `evaluate` in the definition. */
 import { InternalError } from "../base/internal-error.js";
-import { textOf } from "../base/source.js";
+import { labelOf } from "../base/source.js";
 import type { DerivedEvaluation, DerivedModel } from "../ir/derived-model.js";
 import { densityOf } from "../ir/derive/context.js";
 import { givenTheirSum } from "../ir/derive/own-reads.js";
@@ -76,7 +76,7 @@ function perWord(likelihood: Js, [counts = ""]: readonly string[]): Js {
 function callCodes(derived: DerivedModel, { evaluation }: DerivedEvaluation, codes: DerivedObjective, objectives: Objectives): Js {
   const given = evaluation.value.kind === "evaluator" ? evaluation.value.codes : undefined;
   if (!given) throw new InternalError("codes without an expression");
-  const doc = [`${textOf(given.expr.span)}  ${place(given.expr.span)}`];
+  const doc = [`${labelOf(given.expr.span)}  ${place(given.expr.span)}`];
   return callObjective(derived, objectives.get(codes, given.expr, evaluation.name, doc), undefined, 1, undefined);
 }
 
@@ -126,7 +126,7 @@ type Evaluator = Extract<DerivedEvaluation["evaluation"]["value"], { readonly ki
 function emitSamples(
   derived: DerivedModel,
   { evaluator, densities, options, variables, choices }: Evaluator,
-): Readonly<Record<string, Js>> {
+): Readonly<Record<string, Js | undefined>> {
   const [density] = densities;
   const { given } = densityOf(derived.context, density ?? "").density;
   const [variable = ""] = dataOf(derived, density, evaluator);
@@ -163,6 +163,7 @@ function emitSamples(
   if (!found) throw new InternalError(`no method of ${evaluator}`);
   return {
     variable: str(variable),
+    given: given.length > 0 ? array(given.map(str)) : undefined,
     sample: arrow(`({ w, ${given.length > 0 ? "data, " : ""}key, rows })`, call("required", values, str(variable))),
     rows: option("rows", found.rows),
     method: object(found.method()),

@@ -3,7 +3,7 @@
  * Deterministic: the order is that of the `.gm` file.
  */
 import type { DerivedModel, DerivedStart } from "../ir/derived-model.js";
-import { densityOf, type DeriveContext } from "../ir/derive/context.js";
+import { densityOf, type DeriveContext, parentsOf } from "../ir/derive/context.js";
 import { givenTheirSum } from "../ir/derive/own-reads.js";
 import { weightEntries } from "../ir/derive/weights.js";
 import { leavesOutEnds, levelsOf } from "../ir/derive/preparation.js";
@@ -128,6 +128,7 @@ export function emitModel(derived: DerivedModel, source: SourceInfo): EmittedMod
             place: str(place(density.span)),
             sample: sampler && name(sampler.name),
             means: means && name(means.name),
+            ...(derived.generative === density.name ? readsOf(context, density) : {}),
             chain: energy && emitChain(derived, density.name, before?.name),
             sequential: sequentials.length === 0 ? undefined : array(sequentials.map((s) => emitSequential(context, s))),
           }),
@@ -163,6 +164,24 @@ function emitStart(derived: DerivedModel, { start, derived: values }: DerivedSta
   });
 }
 
+/** What variables of a density read of one another, where there are several; `made` of it, as a function. */
+function readsOf(context: DeriveContext, density: Density): { readonly reads?: Js; readonly made?: Js } {
+  const { definitions } = densityOf(context, density.name);
+  const chained = new Set([...definitions.values()].flatMap((d) => (d.kind === "energy" ? [d.variable] : [])));
+  const all = [...definitions].map(([variable, d]) => ({
+    variable,
+    reads: [...parentsOf(context, d)].filter((v) => definitions.has(v) && !(d.kind === "energy" && chained.has(v))),
+    made: d.kind === "define",
+  }));
+  const reading = all.filter(({ reads }) => reads.length > 0);
+  const made = reading.filter((v) => v.made).map((v) => str(v.variable));
+  if (reading.length === 0) return {};
+  return {
+    reads: object(reading.map(({ variable, reads }): JsField => ({ name: variable, value: array(reads.map(str)) }))),
+    ...(made.length === 0 ? {} : { made: array(made) }),
+  };
+}
+
 /** What infers latents, in the form of a density. */
 function inverseDefinition(density: Density, { fn, head, given, label, exact }: Inverse): Js {
   return object({
@@ -171,6 +190,7 @@ function inverseDefinition(density: Density, { fn, head, given, label, exact }: 
     label: str(label),
     place: str(place(density.span)),
     exact: exact && array(exact.map(str)),
+    conditional: bool(true),
     sample: name(fn.name),
   });
 }

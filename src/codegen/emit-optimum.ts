@@ -119,10 +119,10 @@ function proximalFunction(
     object(
       optimum.proximal.map(({ factor, law, scale, factors }): JsField => {
         const { shape } = variableOf(context, factor.variable).domain;
-        const { values, params } = lowerDist(densityScope(scope, factor.at, factor.variable), factor.dist, shape.length);
+        const { own: written, params } = lowerDist(densityScope(scope, factor.at, factor.variable), factor.dist, shape.length);
         const weights = factors.map((f) => tensorValue(lowerExpr(scope, f)).js);
         const weight = weights.reduce<Js | undefined>((all, f) => (all ? call("mul", all, f) : f), scale === 1 ? undefined : num(scale));
-        const fields = params.kind === "object" ? params.fields : Object.entries(values).map(([key, v]) => ({ name: key, value: v.js }));
+        const fields = params.kind === "object" ? params.fields : written.map((p) => ({ name: p.name, value: p.value.js }));
         const defaults = (distributions.get(factor.dist.dist)?.parameters[0] ?? []).flatMap((p): JsField[] =>
           fields.some((f) => f.name === p.name) || p.fallback === undefined ? [] : [{ name: p.name, value: num(p.fallback) }],
         );

@@ -21,7 +21,8 @@ import {
 import { shapeOf } from "../ir/energy/places.js";
 import { scalarType, tensor } from "../ir/shapes.js";
 import type { Expr } from "../ir/types.js";
-import { expressionLatex, expressionText, latexName } from "./mathtext.js";
+import { latexName, roman, scripted } from "./latex-names.js";
+import { expressionLatex, expressionText } from "./mathtext.js";
 import { place } from "./place.js";
 
 export interface Formula {
@@ -96,7 +97,7 @@ function latex(context: DeriveContext): Writer {
     expr: (e, outer) => (isShort(e, longest) ? expressionLatex(context, e, outer) : "\\dots"),
     name: latexName,
     mean: (n) => latexName(`mean(${n})`),
-    fn: (n, b) => `${functions[n] ?? `\\operatorname{${n}}`}\\left(${b}\\right)`,
+    fn: (n, b) => `${functions[n] ?? roman("\\operatorname", n)}\\left(${b}\\right)`,
     sum: (b) => `\\sum ${b}`,
     p: (head, given) => `p(${head}${given.length > 0 ? ` \\mid ${given.join(", ")}` : ""})`,
     derivative: (v, b) => `\\frac{\\partial}{\\partial ${v}} ${b}`,
@@ -229,10 +230,10 @@ function conditional(context: DeriveContext, analysis: EnergyAnalysis, w: Writer
       if (!discrete)
         return `${w.p(x, given)} ${w.word("by its gradient")} ${w.isPlain ? `-dE/d${x}` : `-\\frac{\\partial E}{\\partial ${x}}`}`;
       if (analysis.variable.get(variable)?.domain.atMostOne) {
-        const block = w.isPlain ? `${x}[block]` : `${x}_{\\text{block}}`;
+        const block = w.isPlain ? `${x}[block]` : scripted(x, "_", "\\text{block}");
         return `${w.p(block, [w.word("all other units")])} = ${w.fn("softmax", `-E(${block} = k)`)}`;
       }
-      const unit = w.isPlain ? `${x}[i]` : `${x}_{i}`;
+      const unit = w.isPlain ? `${x}[i]` : scripted(x, "_", "i");
       return analysis.variable.get(variable)?.domain.name === "binary"
         ? `${w.p(`${unit} = 1`, [w.word("all other units")])} = ${w.fn("sigmoid", `E(${unit} = 0) - E(${unit} = 1)`)}`
         : `${w.p(unit, [w.word("all other units")])} = ${w.fn("softmax", `-E(${unit} = k)`)}`;

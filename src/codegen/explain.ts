@@ -15,7 +15,8 @@ import { explainFlow, type FlowExplanation, printFlow } from "./explain-flow.js"
 import type { Span } from "../base/source.js";
 import { explainNets, explainOrder, type NetOrderExplanation, type OrderExplanation, printNetOrder, printOrder } from "./order-text.js";
 import { place } from "./place.js";
-import { expressionText, latexName, quantityLatex, quantityText } from "./mathtext.js";
+import { latexName, scripted } from "./latex-names.js";
+import { expressionText, quantityLatex, quantityText } from "./mathtext.js";
 
 export interface ObjectiveExplanation {
   /** "maximize ELBO(p, q)", or the name of an evaluation. */
@@ -155,7 +156,7 @@ function perplexity({ evaluation: { value }, objective }: DerivedEvaluation, of:
   return {
     ...of,
     text: `exp(mean((log(N! / prod(${variable}!)) - log ${density}(${variable})) / N)), N = sum(${variable}), log ${density}(${variable}) = ${of.text}`,
-    latex: `\\exp\\left(\\frac{1}{M} \\sum_{m=1}^{M} \\frac{1}{N_m} \\left(\\log \\frac{N_m!}{\\prod_i ${x}_{mi}!} - \\log ${latexName(density)}(${x}_m)\\right)\\right), \\quad N = \\sum_i ${x}_i, \\quad \\log ${latexName(density)}(${x}) = ${of.latex}`,
+    latex: `\\exp\\left(\\frac{1}{M} \\sum_{m=1}^{M} \\frac{1}{N_m} \\left(\\log \\frac{N_m!}{\\prod_i ${scripted(x, "_", "m, i")}!} - \\log ${latexName(density)}(${scripted(x, "_", "m")})\\right)\\right), \\quad N = \\sum_i ${scripted(x, "_", "i")}, \\quad \\log ${latexName(density)}(${x}) = ${of.latex}`,
   };
 }
 

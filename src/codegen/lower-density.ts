@@ -9,7 +9,7 @@ import { energyOf } from "../ir/derive/energy.js";
 import { drawsNumbers } from "../ir/derive/contents.js";
 import { exprsOf } from "../ir/quantity-walk.js";
 import { ordersOfNet } from "../ir/autoregressive/several.js";
-import { distributions } from "../ir/distributions.js";
+import { distributions, hasMean } from "../ir/distributions.js";
 import type { Density, Local, Net, Type } from "../ir/types.js";
 import { array, call, type Js, type JsFunction, type JsParam, member, method, name, object, str } from "./js.js";
 import { printFlat } from "./print-js.js";
@@ -261,7 +261,7 @@ function samplerOf(
     if (keepsSum)
       values.set(variable, writer.bind(`given${capital(variable)}`, givenValue(context, variable), "the draw has the sum of these"));
     const lowered = lowerDist(scope, definition.dist, shape.length);
-    const wantsMean = info?.hasMean === true && lowered.lead.batch;
+    const wantsMean = hasMean(definition.dist) && lowered.lead.batch;
     // Parameters that both the sample and the mean read are computed once.
     const tempered = info?.tempered === true && mapped.has(variable);
     const shared = (wantsMean || tempered) && printFlat(lowered.params).includes("(");

@@ -8,12 +8,20 @@ import { call, type Js, type JsField, name, num, object, str } from "./js.js";
 import { lowerExpr, type Scope } from "./lower-expr.js";
 import { BATCH, hasLead, joinLeads, type Lead, tensorValue, type TensorValue } from "./values.js";
 
+export interface LoweredParameter {
+  readonly name: string;
+  readonly js: Js;
+  /** The same before it was aligned with the others. */
+  readonly value: TensorValue;
+}
+
 /** A distribution at its parameters, as JavaScript. */
 export interface LoweredDist {
   /** The runtime's object: `normal`, `mixture("Mixture", normal)`. */
   readonly object: Js;
   readonly params: Js;
-  readonly values: Readonly<Record<string, TensorValue>>;
+  /** Each parameter that the object takes, with its value: those that were written, or what they are rewritten to. Without those of `of`. */
+  readonly own: readonly LoweredParameter[];
   readonly lead: Lead;
   readonly eventRank: number;
   /** What a mixture mixes. */
@@ -30,35 +38,29 @@ export function lowerDistRecord(scope: Scope, dist: DistCall, eventRank: number)
   return lowerDistParts(scope, dist, eventRank, 0);
 }
 
-/** A mixture's parameters stand beside those of what it mixes, which have the components as one more axis; `of` keeps equal names apart. */
+/** A mixture's weights stand beside `of`, the parameters of what it mixes, which have the components as one more axis. */
 function lowerDistParts(scope: Scope, dist: DistCall, eventRank: number, more: number): LoweredDist {
   const info = distributions.get(dist.dist);
   if (!info) throw new InternalError(`no distribution ${dist.dist}`);
   const params = stableParams(scope.context, dist.dist, dist.params);
-  const own = Object.entries(params).map(([p, e]) => [p, tensorValue(lowerExpr(scope, e))] as const);
+  const values = Object.entries(params).map(([p, e]) => [p, tensorValue(lowerExpr(scope, e))] as const);
   const ranks = new Map(info.parameters.flat().map((p) => [p.runtime ?? p.name, p.rank + more]));
-  const fields = own.map(([p, v]): JsField => ({
+  const own = values.map(([p, value]): LoweredParameter => ({
     name: p,
-    value: scope.writer.shared(alignParameter(v, eventRank - info.eventRank + (ranks.get(p) ?? 0))),
+    js: scope.writer.shared(alignParameter(value, eventRank - info.eventRank + (ranks.get(p) ?? 0))),
+    value,
   }));
-  const ownLead = joinLeads(own.map(([, v]) => v.lead));
-  if (!dist.of)
-    return {
-      object: name(info.runtime),
-      params: object(fields),
-      values: Object.fromEntries(own),
-      lead: ownLead,
-      eventRank: info.eventRank,
-    };
+  const fields = own.map(({ name: p, js }): JsField => ({ name: p, value: js }));
+  const ownLead = joinLeads(own.map(({ value }) => value.lead));
+  const { eventRank: rank } = info;
+  if (!dist.of) return { object: name(info.runtime), params: object(fields), own, lead: ownLead, eventRank: rank };
   const inner = lowerDistParts(scope, dist.of, eventRank, 1);
-  const innerFields = inner.params.kind === "object" ? inner.params.fields : [];
-  const collide = innerFields.some((f) => fields.some((g) => g.name === f.name));
   return {
     object: call("mixture", str(dist.dist), inner.object),
-    params: object(collide ? [...fields, { name: "of", value: inner.params }] : [...fields, ...innerFields]),
-    values: { ...inner.values, ...Object.fromEntries(own) },
+    params: object([...fields, { name: "of", value: inner.params }]),
+    own,
     lead: joinLeads([ownLead, inner.lead]),
-    eventRank: info.eventRank,
+    eventRank: rank,
     of: inner,
   };
 }

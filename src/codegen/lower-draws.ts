@@ -191,11 +191,9 @@ function drawFrom(
 }
 
 /** One name for each parameter: the estimator takes gradients in it, of all that reads it. */
-function shareParameters({ writer }: QuantityScope, { params, values }: LoweredDist, wanted: string): void {
-  if (params.kind !== "object") return;
-  for (const { name: parameter, value: js } of params.fields) {
-    const value = values[parameter];
-    if (value && js.kind !== "name" && js.kind !== "member" && js.kind !== "number")
-      writer.share(`${parameter}${capital(wanted)}`, { ...value, js });
-  }
+function shareParameters(scope: QuantityScope, { own, of }: LoweredDist, wanted: string): void {
+  for (const { name: parameter, js, value } of own)
+    if (js.kind !== "name" && js.kind !== "member" && js.kind !== "number")
+      scope.writer.share(`${parameter}${capital(wanted)}`, { ...value, js });
+  if (of) shareParameters(scope, of, `${wanted}Of`);
 }

@@ -120,10 +120,10 @@ export function lowerKl(scope: QuantityScope, q: Extract<Quantity, { kind: "kl" 
 }
 
 /** Axes of a distribution's parameters before those of one draw of `rank` axes. */
-function axesOf({ dist }: DistCall, { values, eventRank }: LoweredDist, rank: number): number {
+function axesOf({ dist }: DistCall, { own, eventRank }: LoweredDist, rank: number): number {
   const ranks = new Map(distributions.get(dist)?.parameters.flatMap((list) => list.map((p) => [p.runtime ?? p.name, p.rank])));
-  const own = Object.entries(values).map(([name, value]) => value.shape.length - (ranks.get(name) ?? 0));
-  return Math.max(0, ...own.map((axes) => axes - (rank - eventRank)));
+  const outer = own.map(({ name, value }) => value.shape.length - (ranks.get(name) ?? 0));
+  return Math.max(0, ...outer.map((axes) => axes - (rank - eventRank)));
 }
 
 const sumEvent = (js: Js, rank: number): Js =>

@@ -8,7 +8,7 @@ import { variablesIn } from "../ir/derive/context.js";
 import type { DrawStep, Factor, LinearGaussian, Quantity } from "../ir/quantity.js";
 import type { Variable } from "../ir/types.js";
 import { array, call, type Js, type JsField, member, method, num, numbers, object, str } from "./js.js";
-import { lowerDist, variableOf } from "./lower-dist.js";
+import { lowerDist, type LoweredDist, variableOf } from "./lower-dist.js";
 import type { Scope } from "./lower-expr.js";
 import { capital } from "./names.js";
 import { densityScope, type FactorParts, type GaussianLatents, type QuantityScope, siteOf, termOf } from "./quantity-scope.js";
@@ -82,9 +82,9 @@ function locate(scope: Scope, zeros: ReadonlyMap<string, Value>, factor: Factor,
   const x = own ? undefined : within(scope, factor, zeros).variable(factor.variable);
   if (!own && !x) throw new InternalError(`\`${factor.variable}\` is not in scope`);
   // a record of parameters that a net gives is taken apart
-  const fields = params ?? Object.keys(lowered.values).map((p): JsField => ({ name: p, value: member(lowered.params, p) }));
+  const fields = params ?? lowered.own.map(({ name: p }): JsField => ({ name: p, value: member(lowered.params, p) }));
   const zero = fields.find((f) => f.name === "loc")?.value ?? num(0);
-  const named = reads.length === 0 ? zero : bindZero(scope, factor, zero, lowered.values["loc"], reads);
+  const named = reads.length === 0 ? zero : bindZero(scope, factor, zero, locOf(lowered), reads);
   return {
     factor,
     of: x ? x.js : str(factor.variable),
@@ -125,7 +125,7 @@ function addSlopes(scope: Scope, zeros: ReadonlyMap<string, Value>, latent: Vari
     const { shape: event } = variableOf(scope.context, factor.variable).domain;
     const lowered = lowerDist(inner, { ...factor.dist, params: only(factor.dist.params, "loc") }, event.length);
     const moved = lowered.params.kind === "object" ? lowered.params.fields[0]?.value : undefined;
-    const value = lowered.values["loc"];
+    const value = locOf(lowered);
     if (!moved || !value) throw new InternalError(`no location of ${factor.variable}`);
     const slope = writer.bind(
       `${factor.variable}Per${capital(latent.name)}`,
@@ -235,3 +235,5 @@ export function gaussianDraws(
     return scope.writer.bind(wanted, { kind: "tensor", js: member(sampled.js, variable), shape, lead: sampled.lead });
   };
 }
+
+const locOf = ({ own }: LoweredDist): TensorValue | undefined => own.find(({ name: p }) => p === "loc")?.value;

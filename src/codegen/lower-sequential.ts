@@ -5,7 +5,7 @@
 import { InternalError } from "../base/internal-error.js";
 import type { Sequential } from "../ir/autoregressive/prove.js";
 import { type DeriveContext, densityOf } from "../ir/derive/context.js";
-import { distributions } from "../ir/distributions.js";
+import { distributions, hasMean } from "../ir/distributions.js";
 import type { Density, DistCall } from "../ir/types.js";
 import { array, arrow, call, type Js, type JsField, type JsFunction, method, name, num, numbers, object, str } from "./js.js";
 import { lowerBeforeEntries } from "./lower-density.js";
@@ -25,6 +25,8 @@ export interface LoweredSequential {
   /** The runtime's distribution, and its parameters out of a flat record of them. */
   readonly object: Js;
   readonly fields: Js;
+  /** By what powers of a temperature flat parameters are multiplied, where the distribution has one. */
+  readonly temperature: readonly JsField[] | undefined;
   readonly hasMean: boolean;
 }
 
@@ -43,13 +45,13 @@ function lowerSequential(context: DeriveContext, density: Density, file: Names, 
   const scope = modelScope(context, writer, values, name("key"));
   for (const v of [...reads, variable]) values.set(v, writer.bind(v, givenValue(context, v)));
   const dist = lowerDistRecord(scope, definition.dist, sequential.shape.length);
-  if (dist.params.kind !== "object") throw new InternalError("parameters are a record");
   const result = flatParameters(definition.dist, dist, sequential.shape.length, 0, "");
   return {
     sequential,
     object: dist.object,
-    fields: rebuilt(dist.params.fields, ""),
-    hasMean: distributions.get(definition.dist.dist)?.hasMean === true,
+    fields: rebuilt(dist, ""),
+    temperature: temperaturePowers(definition.dist, dist, ""),
+    hasMean: hasMean(definition.dist),
     before: lowerBeforeEntries(context, density, file, sequential, suffix),
     params: {
       name: `params${capital(density.name)}${suffix}`,
@@ -68,40 +70,43 @@ function lowerSequential(context: DeriveContext, density: Density, file: Names, 
   };
 }
 
-/**
- * Parameters as one flat record, those of what a mixture mixes under `of_loc` where a record of their own holds them. What is the same for all rows
- * gets axes for rows and positions, a number stays one.
- */
-function flatParameters(drawn: DistCall, lowered: LoweredDist, eventRank: number, more: number, prefix: string): readonly JsField[] {
-  if (lowered.params.kind !== "object") throw new InternalError("parameters are a record");
-  const { of } = lowered;
-  const own = new Set(Object.keys(drawn.params));
-  const apart = lowered.params.fields.some((f) => f.value?.kind === "object");
+/** Of a mixture, the parameters of what it mixes: `of_loc`. */
+const innerPrefix = (prefix: string): string => `${prefix}of_`;
+
+/** Parameters as one flat record. What is the same for all rows gets axes for rows and positions, a number stays one. */
+function flatParameters(drawn: DistCall, { own, of }: LoweredDist, eventRank: number, more: number, prefix: string): readonly JsField[] {
   const ranks = new Map((distributions.get(drawn.dist)?.parameters ?? []).flat().map((p) => [p.runtime ?? p.name, p.rank + more]));
   const lead = eventRank - (distributions.get(drawn.dist)?.eventRank ?? 0);
-  const fields = lowered.params.fields.flatMap((f): JsField[] => {
-    if (f.value === undefined || !own.has(f.name)) return [];
-    const value = lowered.values[f.name];
-    if (f.value.kind === "number") return [{ name: `${prefix}${f.name}`, value: call("constant", f.value) }];
-    if (!value || hasLead(value.lead) || value.shape.length === 0) return [{ name: `${prefix}${f.name}`, value: f.value }];
-    let js: Js = f.value;
-    for (let r = value.shape.length; r <= lead + (ranks.get(f.name) ?? 0); r++) js = call("expandDims", js, num(0));
-    return [{ name: `${prefix}${f.name}`, value: js }];
+  const fields = own.map(({ name: parameter, js: whole, value }): JsField => {
+    const field = `${prefix}${parameter}`;
+    if (whole.kind === "number") return { name: field, value: call("constant", whole) };
+    let js: Js = whole;
+    if (!hasLead(value.lead) && value.shape.length > 0)
+      for (let r = value.shape.length; r <= lead + (ranks.get(parameter) ?? 0); r++) js = call("expandDims", js, num(0));
+    return { name: field, value: js };
   });
-  if (!of || !drawn.of) return fields;
-  return [...fields, ...flatParameters(drawn.of, of, eventRank, more + 1, apart ? `${prefix}of_` : prefix)];
+  return of && drawn.of ? [...fields, ...flatParameters(drawn.of, of, eventRank, more + 1, innerPrefix(prefix))] : fields;
 }
 
-function rebuilt(fields: readonly JsField[], prefix: string): Js {
-  return object(
-    fields.map((f): JsField => ({
-      name: f.name,
-      value:
-        f.value?.kind === "object"
-          ? rebuilt(f.value.fields, `${prefix}${f.name}_`)
-          : call("required", name("params"), str(`${prefix}${f.name}`)),
-    })),
-  );
+/** The record that the distribution takes, out of the flat one `params`. */
+function rebuilt({ own, of }: LoweredDist, prefix: string): Js {
+  const fields = own.map(({ name: p }): JsField => ({ name: p, value: call("required", name("params"), str(`${prefix}${p}`)) }));
+  return object(of ? [...fields, { name: "of", value: rebuilt(of, innerPrefix(prefix)) }] : fields);
+}
+
+/**
+ * Powers of a temperature by which flat parameters are multiplied; undefined where the distribution, or one that it mixes, is not given a parameter
+ * that has one.
+ */
+function temperaturePowers(drawn: DistCall, { own, of }: LoweredDist, prefix: string): readonly JsField[] | undefined {
+  const powers = new Map((distributions.get(drawn.dist)?.parameters ?? []).flat().map((p) => [p.runtime ?? p.name, p.temperature]));
+  const fields = own.flatMap(({ name: p }): JsField[] => {
+    const power = powers.get(p);
+    return power === undefined ? [] : [{ name: `${prefix}${p}`, value: num(power) }];
+  });
+  if (fields.length === 0) return undefined;
+  const inner = of && drawn.of ? temperaturePowers(drawn.of, of, innerPrefix(prefix)) : [];
+  return inner && [...fields, ...inner];
 }
 
 /** `{ variable: "x", shape: [784], dtype: "f32", positionAxes: 1, params: paramsP, … }` */
@@ -118,6 +123,7 @@ export function emitSequential(context: DeriveContext, lowered: LoweredSequentia
     before: before && name(before.name),
     params: name(lowered.params.name),
     draw: arrow("(params, key, shape)", method(lowered.object, "sample", name("key"), lowered.fields, name("shape"))),
+    temperature: lowered.temperature && object(lowered.temperature),
     mean: lowered.hasMean ? arrow("(params)", method(lowered.object, "mean", lowered.fields)) : undefined,
   });
 }

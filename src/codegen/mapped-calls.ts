@@ -11,7 +11,7 @@ import type { Scope } from "./lower-expr.js";
 import { hasLead, type RecordValue, type TensorValue, type Value } from "./values.js";
 
 /** Whether an argument of a mapped call has the axes in front. */
-function isMapped(net: Net, { args }: NetCallExpr, i: number): boolean {
+export function isMapped(net: Net, { args }: NetCallExpr, i: number): boolean {
   const [param, arg] = [net.params[i], args[i]];
   return param !== undefined && arg !== undefined && (inFront(param.type, arg.type)?.length ?? 0) > 0;
 }

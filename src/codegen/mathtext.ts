@@ -5,10 +5,12 @@
 import { builtins } from "../ir/builtins.js";
 import { type DeriveContext, densityOf, inHeader, netOf, parentsOf } from "../ir/derive/context.js";
 import { flowChain } from "../ir/derive/flow-change.js";
+import { substitute } from "../ir/energy/algebra.js";
 import { estimators } from "../ir/estimators.js";
 import type { DrawStep, Factor, LogDet, Matching, Quantity, Term } from "../ir/quantity.js";
 import { grouped } from "../ir/static.js";
 import type { BuiltinExpr, Expr, GradExpr, LogDensityExpr } from "../ir/types.js";
+import { latexName, latexText, roman, scripted } from "./latex-names.js";
 
 interface Notation {
   readonly name: (text: string) => string;
@@ -52,29 +54,17 @@ const plain: Notation = {
 const LATEX_FUNCTIONS = new Set(["log", "exp", "sum", "max", "min", "tanh", "sin", "cos"]);
 /** Written without brackets around what they reach to the right. */
 const LARGE_OPERATORS = new Set(["sum", "max", "min"]);
-const GREEK = /^(alpha|beta|gamma|delta|epsilon|zeta|eta|theta|iota|kappa|lambda|mu|nu|xi|pi|rho|sigma|tau|upsilon|phi|chi|psi|omega)$/u;
-
-export function latexName(text: string): string {
-  const family = /^(.*)\[(.*)\]$/u.exec(text);
-  if (family) return `${latexName(family[1] ?? "")}_{${family[2]}}`;
-  const mean = /^mean\((.*)\)$/u.exec(text);
-  if (mean) return `\\mu_{${latexName(mean[1] ?? "")}}`;
-  if (GREEK.test(text)) return `\\${text}`;
-  const numbered = /^(\p{L}+)(\d+)$/u.exec(text);
-  if (numbered) return `${latexName(numbered[1] ?? "")}_{${numbered[2]}}`;
-  return text.length === 1 ? text : `\\mathrm{${text.replaceAll("_", "\\_")}}`;
-}
-
 const latex: Notation = {
   name: latexName,
   density: (d, head, given) => `${latexName(d)}(${head}${given === "" ? "" : ` \\mid ${given}`})`,
   log: (b) => `\\log ${b}`,
   expect: (draws, body) => `\\mathbb{E}_{${draws.join(",\\, ")}}\\left[${body}\\right]`,
   draw: (n, d) => `${n} \\sim ${d}`,
-  family: (n, k) => `${n}_{1:${k}}`,
+  family: (n, k) => scripted(n, "^", `(1:${latexText(k)})`),
   kl: (q, p) => `\\mathrm{KL}\\left(${q} \\,\\|\\, ${p}\\right)`,
   sum: (op, v, body) => `${op === "sum" ? "\\sum" : `\\${op}`}_{${v}} ${body}`,
-  over: (op, i, n, body) => {
+  over: (op, index, count, body) => {
+    const [i, n] = [latexName(index), latexText(count)];
     const operator: Readonly<Record<string, string>> = {
       sum: `\\sum_{${i}=1}^{${n}}`,
       mean: `\\frac{1}{${n}}\\sum_{${i}=1}^{${n}}`,
@@ -87,7 +77,7 @@ const latex: Notation = {
       ? `\\log \\frac{1}{${n}}\\sum_{${i}=1}^{${n}} \\exp\\left(${body}\\right)`
       : `\\log \\sum_{${i}=1}^{${n}} \\exp\\left(${body}\\right)`;
   },
-  fn: (n, args) => `${LATEX_FUNCTIONS.has(n) ? `\\${n}` : `\\operatorname{${n.replaceAll("_", "\\_")}}`}\\left(${args.join(", ")}\\right)`,
+  fn: (n, args) => `${LATEX_FUNCTIONS.has(n) ? `\\${n}` : roman("\\operatorname", n)}\\left(${args.join(", ")}\\right)`,
   frac: (a, b) => `\\frac{${a}}{${b}}`,
   gradient: (names, body) => `\\nabla_{${names.join(", ")}} ${body}`,
   iverson: (v, word) => `[${v} \\text{ ${word}}]`,
@@ -139,7 +129,7 @@ function write(context: DeriveContext, n: Notation, q: Quantity): string {
       );
     case "expect":
       return n.expect(
-        q.steps.map((s) => step(context, n, s, q.plate?.count.text)),
+        q.steps.map((s, i) => step(context, n, s, q.plate && { count: q.plate.count.text, before: q.steps.slice(0, i) })),
         inner(q.body),
       );
     case "enumerate": {
@@ -252,11 +242,19 @@ function matching(n: Notation, q: Matching): string {
   return n.group(`${real} + ${ratio === "1" ? "" : `${ratio}${n.times}`}${n.expect([n.draw(other, source)], made)}`);
 }
 
-function step(context: DeriveContext, n: Notation, s: DrawStep, count: string | undefined): string {
-  const named = (text: string): string => (count === undefined ? n.name(text) : n.family(n.name(text), count));
+/** `plate`: how many draws there are of each, and the steps before. */
+function step(
+  context: DeriveContext,
+  n: Notation,
+  s: DrawStep,
+  plate: { readonly count: string; readonly before: readonly DrawStep[] } | undefined,
+): string {
+  const named = (text: string): string => (plate === undefined ? n.name(text) : n.family(n.name(text), plate.count));
+  const several = (variable: string): string | undefined =>
+    plate?.before.some((b) => b.kind === "factor" && b.local === undefined && b.factor.variable === variable) ? named(variable) : undefined;
   switch (s.kind) {
     case "factor":
-      return n.draw(named(s.local?.name ?? s.factor.variable), factor(context, n, s.factor));
+      return n.draw(named(s.local?.name ?? s.factor.variable), factor(context, n, s.factor, several));
     case "energy":
       return n.draw(
         s.variables.map((v) => named(v.local?.name ?? v.variable)).join(", "),
@@ -267,8 +265,12 @@ function step(context: DeriveContext, n: Notation, s: DrawStep, count: string | 
         s.variables.map((v) => named(v.local?.name ?? v.variable)).join(", "),
         n.density(s.density, s.variables.map((v) => n.name(v.variable)).join(", "), s.given.map(n.name).join(", ")),
       );
-    case "bind":
-      return `${n.name(s.variable)} = ${expression(context, n, s.value)}`;
+    case "bind": {
+      // by the names of the draw, which is what the body reads: `xf = G(z)` of `xf ~ p(x)`
+      const own = (v: string): string => nameAt(s.at, v) ?? v;
+      const value = [...s.at].reduce((e, [v, at]) => (own(v) === v ? e : substitute(context, e, v, at)), s.value);
+      return `${named(own(s.variable))} = ${expression(context, n, value)}`;
+    }
     case "data":
       return n.draw(named(s.local?.name ?? s.variable), n.name("data"));
     case "distribution":
@@ -280,6 +282,12 @@ function step(context: DeriveContext, n: Notation, s: DrawStep, count: string | 
         ),
       );
   }
+}
+
+/** The name that a draw gives a variable of its density. */
+function nameAt(at: ReadonlyMap<string, Expr>, variable: string): string | undefined {
+  const value = at.get(variable);
+  return value?.kind === "local" ? value.local.name : undefined;
 }
 
 /** p(c | x) before what is averaged over the states of c. */
@@ -297,13 +305,28 @@ function posteriorText(context: DeriveContext, n: Notation, posterior: LogDensit
 /** A variable of a density by the value that it has there; under its own name where it has none. */
 function slotText(context: DeriveContext, n: Notation, variable: string, value: Expr | undefined): string {
   if (value === undefined) return n.name(variable);
-  if (value.kind === "variable" && value.sample?.kind === "index")
-    return `${n.name(variable)}${n === plain ? `[${value.sample.index}]` : `^{(${value.sample.index})}`}`;
+  if (value.kind === "variable" && value.sample?.kind === "index") return sampleText(n, n.name(variable), value.sample.index);
   if (value.kind === "variable" && value.variable === variable) return n.name(variable);
   return value.kind === "local" ? n.name(value.local.name) : expression(context, n, value);
 }
 
-function factor(context: DeriveContext, n: Notation, f: Factor): string {
+/** One of several draws of a name. */
+function sampleText(n: Notation, name: string, index: string): string {
+  return n === plain ? `${name}[${index}]` : scripted(name, "^", `(${latexName(index)})`);
+}
+
+/** Whether a variable of a density stands for itself. */
+function isItself(variable: string, value: Expr | undefined): boolean {
+  return value === undefined || (value.kind === "variable" && value.variable === variable && value.sample?.kind !== "index");
+}
+
+/** `several`: names of what is drawn several times beside, as it is written there. */
+function factor(
+  context: DeriveContext,
+  n: Notation,
+  f: Factor,
+  several: (variable: string) => string | undefined = () => undefined,
+): string {
   const index = densityOf(context, f.density);
   const definition = index.definitions.get(f.variable);
   const given = definition ? inHeader(index, parentsOf(context, definition)) : [];
@@ -311,7 +334,9 @@ function factor(context: DeriveContext, n: Notation, f: Factor): string {
     const follows = f.through?.get(v);
     return follows ? `${n.name(v)} = ${expression(context, n, follows)}` : slotText(context, n, v, f.at.get(v));
   };
-  const conditions = given.map((v) => (v === f.variable ? n.fn("sum", [at(v)]) : at(v)));
+  const conditions = given.map((v) =>
+    v === f.variable ? n.fn("sum", [at(v)]) : ((isItself(v, f.at.get(v)) ? several(v) : undefined) ?? at(v)),
+  );
   return n.density(f.density, at(f.variable), conditions.join(", "));
 }
 
@@ -341,19 +366,19 @@ function expression(context: DeriveContext, n: Notation, e: Expr, outer = 0): st
   const inner = (x: Expr, p = 0): string => expression(context, n, x, p);
   switch (e.kind) {
     case "number":
-      return grouped(e.text ?? String(e.value), outer);
+      return n === latex ? latexText(grouped(e.text ?? String(e.value), outer)) : grouped(e.text ?? String(e.value), outer);
     case "schedule":
       return n.name(e.name);
     case "local":
       return n.name(e.local.name);
     case "variable":
-      return n.name(e.variable);
+      return e.sample?.kind === "index" ? sampleText(n, n.name(e.variable), e.sample.index) : n.name(e.variable);
     case "param":
       return n.name(e.param);
     case "field":
-      return `${inner(e.target)}.${e.field}`;
+      return `${inner(e.target, 5)}.${n.name(e.field)}`;
     case "record":
-      return n.group(e.fields.map((f) => `${f.name} = ${inner(f.value)}`).join(", "));
+      return n.group(e.fields.map((f) => `${n.name(f.name)} = ${inner(f.value)}`).join(", "));
     case "flowCall": {
       const name = `${n.name(e.flow)}${e.direction === "forward" ? "" : n === latex ? "^{-1}" : "^-1"}`;
       const given = e.given.length > 0 ? `${n === latex ? " \\mid " : " | "}${e.given.map((g) => inner(g)).join(", ")}` : "";
@@ -392,15 +417,15 @@ function expression(context: DeriveContext, n: Notation, e: Expr, outer = 0): st
       if (e.fn === "pow" && a && b) {
         // `\sum (x)^{2}` would read as a sum of squares; a power of a power needs its brackets in both notations
         const base = n === latex && LARGE_OPERATORS.has(a.kind === "builtin" ? a.fn : "") ? n.group(inner(a)) : inner(a, 4);
-        const text = `${base}^${n === latex ? `{${inner(b)}}` : inner(b, 4)}`;
+        const text = n === latex ? scripted(base, "^", inner(b)) : `${base}^${inner(b, 4)}`;
         return outer >= 4 ? n.group(text) : text;
       }
-      return indexed(n, e, inner) ?? n.fn(e.fn, [...e.args.map((x) => inner(x)), ...axisOf(e), ...windowOf(e), ...valuesOf(e)]);
+      return indexed(n, e, inner) ?? n.fn(e.fn, [...e.args.map((x) => inner(x)), ...axisOf(n, e), ...windowOf(n, e), ...valuesOf(n, e)]);
     }
     case "grad":
       return n.gradient(takenIn(context, n, e), inner(e.body));
     default:
-      return "…";
+      return n === latex ? "\\dots" : "…";
   }
 }
 
@@ -418,25 +443,25 @@ function indexed(n: Notation, e: BuiltinExpr, inner: (x: Expr, outer?: number) =
     const [first, last] = [Number(e.options["start"]) + 1, String(e.options["stop"])];
     return along(n === latex ? `${first}:${last}` : `${first}..${last}`);
   }
-  return e.fn === "transpose" && n === latex && rankOf(a) === 2 ? `${inner(a, 5)}^{\\top}` : undefined;
+  return e.fn === "transpose" && n === latex && rankOf(a) === 2 ? scripted(inner(a, 5), "^", "\\top") : undefined;
 }
 
 /** The axes of a reduction that leaves some, counted from 1. */
-function axisOf(e: BuiltinExpr): readonly string[] {
+function axisOf(n: Notation, e: BuiltinExpr): readonly string[] {
   const axes = e.options["axes"];
   const rank = rankOf(e.args[0]);
   if (!Array.isArray(axes) || axes.length === rank || axes.length === 0) return [];
   const positions = (axes as readonly number[]).map((a) => a + rank + 1);
-  return [`axis = ${positions.length === 1 ? String(positions[0]) : `[${positions.join(", ")}]`}`];
+  return [`${n.name("axis")} = ${positions.length === 1 ? String(positions[0]) : `[${positions.join(", ")}]`}`];
 }
 
 /** What a convolution says of its windows, and the size of a pooling's. */
-function windowOf(e: BuiltinExpr): readonly string[] {
+function windowOf(n: Notation, e: BuiltinExpr): readonly string[] {
   const { stride, padding, size, factor } = e.options;
   if (e.fn === "conv" || e.fn === "conv_transpose")
     return [
-      ...(stride === undefined ? [] : [`stride = ${String(stride)}`]),
-      ...(padding === undefined ? [] : [`padding = ${String(padding)}`]),
+      ...(stride === undefined ? [] : [`${n.name("stride")} = ${String(stride)}`]),
+      ...(padding === undefined ? [] : [`${n.name("padding")} = ${typeof padding === "string" ? n.name(padding) : String(padding)}`]),
     ];
   if (e.fn === "pool") return blocksOf(e);
   if (e.fn === "eye") return [String(size)];
@@ -445,12 +470,18 @@ function windowOf(e: BuiltinExpr): readonly string[] {
 }
 
 /** Numbers and choices that are not those meant where none is written: two kernels of other widths are two functions. */
-function valuesOf(e: BuiltinExpr): readonly string[] {
+function valuesOf(n: Notation, e: BuiltinExpr): readonly string[] {
   return (builtins.get(e.fn)?.options ?? []).flatMap(({ name, kind, named, fallback }) => {
     const value = e.options[name];
     if (value === undefined || !VALUES.has(kind) || value === fallback) return [];
-    const text = Array.isArray(value) ? `[${value.join(", ")}]` : kind === "choice" ? JSON.stringify(value) : String(value);
-    return [named === true || kind === "choice" ? `${name} = ${text}` : text];
+    const text = Array.isArray(value)
+      ? `[${value.join(", ")}]`
+      : kind !== "choice"
+        ? String(value)
+        : n === latex
+          ? n.name(String(value))
+          : JSON.stringify(value);
+    return [named === true || kind === "choice" ? `${n.name(name)} = ${text}` : text];
   });
 }
 

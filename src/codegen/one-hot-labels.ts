@@ -3,9 +3,11 @@
  * conditions, which are not its own, stay labels.
  */
 import { type DeriveContext, type EnergyBlock, netOf } from "../ir/derive/context.js";
-import type { BuiltinExpr, Dim, Expr, Net } from "../ir/types.js";
+import { withFront } from "../ir/mapped-nets.js";
+import type { BuiltinExpr, Dim, Expr, Net, NetCallExpr, TensorType } from "../ir/types.js";
 import { mapChildren } from "../ir/walk.js";
 import { variableOf } from "./lower-dist.js";
+import { isMapped } from "./mapped-calls.js";
 
 /** The event shape in which an energy sees a variable: categories of its own are one-hot. */
 export function seenShape(context: DeriveContext, energy: EnergyBlock, variable: string): readonly Dim[] {
@@ -91,13 +93,62 @@ export function oneHot(context: DeriveContext, energy: EnergyBlock, expr: Expr):
       return mapChildren(expr, expr.instance.layer === "embedding" ? (e) => hot(e) ?? inner(e) : inner);
     case "netCall":
       // a net's own function takes labels: one that is handed one-hot vectors is written out
-      return expr.args.some((e) => hot(e)) ? inner(bodyOf(netOf(context, expr.net), expr.args)) : mapChildren(expr, inner);
+      return expr.args.some((e) => hot(e)) ? inner(writtenOut(context, expr)) : mapChildren(expr, inner);
     default:
       return mapChildren(expr, inner);
   }
 }
 
-/** What a call of a net computes, in terms of its arguments. */
+/** What a call of a net computes, in terms of its arguments; one that maps it, place by place. */
+function writtenOut(context: DeriveContext, expr: NetCallExpr): Expr {
+  const net = netOf(context, expr.net);
+  const [first, ...rest] = expr.over ?? [];
+  if (!first) return bodyOf(net, expr.args);
+  const calls = Array.from({ length: first.size }, (_, position) =>
+    writtenOut(context, {
+      ...expr,
+      over: rest,
+      args: expr.args.map((arg, i) => (isMapped(net, expr, i) ? part(arg, position) : arg)),
+      type: withFront(rest, net.result.type),
+    }),
+  );
+  const stacked = (type: TensorType, values: readonly Expr[]): Expr => ({
+    kind: "builtin",
+    fn: "stack",
+    args: values,
+    options: {},
+    type: { ...type, shape: [first, ...type.shape] },
+    span: expr.span,
+  });
+  const each = withFront(rest, net.result.type);
+  if (each.kind === "tensor") return stacked(each, calls);
+  const fields = each.fields.map(({ name, type }) => ({
+    name,
+    value: stacked(
+      type,
+      calls.map((target): Expr => ({ kind: "field", target, field: name, type, span: expr.span })),
+    ),
+  }));
+  return { kind: "record", fields, type: expr.type, span: expr.span };
+}
+
+/** `value[position]`, of each field of a record. */
+function part(value: Expr, position: number): Expr {
+  const { span } = value;
+  if (value.type.kind === "tensor") {
+    const [, ...shape] = value.type.shape;
+    const options = { axis: -value.type.shape.length, position };
+    return { kind: "builtin", fn: "index", args: [value], options, type: { ...value.type, shape }, span };
+  }
+  const fields = value.type.fields.map(({ name, type }) => ({
+    name,
+    value: part({ kind: "field", target: value, field: name, type, span }, position),
+  }));
+  const types = fields.flatMap(({ name, value: { type } }) => (type.kind === "tensor" ? [{ name, type }] : []));
+  return { kind: "record", fields, type: { kind: "record", fields: types }, span };
+}
+
+/** The body of a net in terms of what it is called with. */
 function bodyOf(net: Net, args: readonly Expr[]): Expr {
   const values = new Map(net.params.map((p, i) => [p.id, args[i]]));
   const visit = (e: Expr): Expr => (e.kind === "local" ? (values.get(e.local.id) ?? e) : mapChildren(e, visit));

@@ -3,7 +3,7 @@ import { textOf } from "../base/source.js";
 import type { OrderedLayer, OrderedNet, Sequential } from "../ir/autoregressive/prove.js";
 import type { Reach } from "../ir/autoregressive/reach.js";
 import { orderText } from "../ir/autoregressive/order.js";
-import { latexName } from "./mathtext.js";
+import { latexName, scripted } from "./latex-names.js";
 import { place } from "./place.js";
 
 export interface OrderExplanation {
@@ -105,7 +105,7 @@ function orderLatex({ density, variable, reads }: Sequential): string {
   const [p, x] = [latexName(density), latexName(variable)];
   const rest = reads.map(latexName);
   const given = rest.length === 0 ? "" : ` \\mid ${rest.join(", ")}`;
-  return `${p}(${x}${given}) = \\prod_{i} ${p}(${x}_i \\mid ${[`${x}_{<i}`, ...rest].join(", ")})`;
+  return `${p}(${x}${given}) = \\prod_{i} ${p}(${scripted(x, "_", "i")} \\mid ${[scripted(x, "_", "<i"), ...rest].join(", ")})`;
 }
 
 /** "i over the 784 pixels [28, 28] in raster order, the 3 entries at one of them at once" */

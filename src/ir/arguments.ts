@@ -4,7 +4,7 @@
  */
 import { synonymOf } from "./unknown.js";
 import { report } from "../base/report.js";
-import type { Span } from "../base/source.js";
+import { type Span, textOf } from "../base/source.js";
 import { didYouMeanHelp } from "../base/suggest.js";
 import type * as ast from "../parser/ast.js";
 import type { Context } from "./env.js";
@@ -30,6 +30,8 @@ export interface Signature {
   readonly rest?: string;
   /** Words that people know from elsewhere: `sigma` -> `scale`. */
   readonly synonyms?: Readonly<Record<string, string>>;
+  /** What an argument of another tool is here, where it is no argument: `activation` of a layer. */
+  readonly elsewhere?: (name: string, value: string) => string | undefined;
   /** Where it was declared. */
   readonly declared?: Span;
 }
@@ -74,12 +76,15 @@ export function bindArguments(cx: Context, signature: Signature, actuals: readon
     if (spec === undefined) {
       ok = false;
       const synonym = signature.synonyms && synonymOf(signature.synonyms, name);
+      const elsewhere = actual.kind === "ast" ? signature.elsewhere?.(name, textOf(actual.value.span)) : undefined;
       const help = synonym
         ? [`write \`${synonym}\``]
-        : didYouMeanHelp(
-            name,
-            signature.params.map((p) => p.name),
-          );
+        : elsewhere !== undefined
+          ? [elsewhere]
+          : didYouMeanHelp(
+              name,
+              signature.params.map((p) => p.name),
+            );
       report(
         cx.diagnostics,
         "GM2026",

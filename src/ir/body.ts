@@ -29,6 +29,9 @@ export function flatten(env: Env, statements: readonly ast.Stmt[], scope: Scope,
     }
     const range = staticRange(within(env, scope), stmt.index);
     if (!range) continue;
+    for (const { target } of stmt.body.filter((s) => s.kind === "bind"))
+      if (target.indices.length === 0)
+        scope.bindInTurns(target.name.name, { span: target.span, index: stmt.index.name.name, last: range.high });
     for (let i = range.low; i <= range.high; i++) {
       if (env.cx.budget.unrolled > maxUnrolled) {
         report(env.cx.diagnostics, "GM2023", stmt.index.span, { problem: `it unrolls the model into more than ${maxUnrolled} statements` });

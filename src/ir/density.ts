@@ -9,6 +9,7 @@ import { bindLocal, checkFree, flatten, type FlatStatement, targetIndex } from "
 import { declaredSide } from "./flow-chain.js";
 import { densityHeader } from "./density-header.js";
 import { type Drawn, elaborateDist } from "./dist-call.js";
+import { checkDefined } from "./dist-domain.js";
 import { distributions } from "./distributions.js";
 import { bijections, showSide } from "./flows.js";
 import { type Context, type DensityHeader, type Env, freshId, newOwner, within } from "./env.js";
@@ -362,6 +363,7 @@ function elaborateDefine(env: Env, stmt: ast.BindStmt, variable: Variable, progr
     return undefined;
   }
   if (!flowsMeet(env, value, variable)) return undefined;
+  if (value.kind !== "flowCall") checkDefined(env, value, variable);
   return { kind: "define", variable: variable.name, value, span: stmt.span };
 }
 

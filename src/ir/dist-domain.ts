@@ -1,5 +1,6 @@
 /** Distributions against the domain of the variable that is drawn from them. */
 import { report } from "../base/report.js";
+import { textOf } from "../base/source.js";
 import type * as ast from "../parser/ast.js";
 import { domainOf } from "./builtin-call.js";
 import { type Distribution, usualDistribution } from "./distributions.js";
@@ -80,4 +81,32 @@ export function checkDomain(
     },
   );
   return false;
+}
+
+/** A warning where the value that defines a variable certainly leaves the variable's domain, as a layer's output does that of images. */
+export function checkDefined(env: Env, value: Expr, { name, domain, span }: Variable): void {
+  const { range, raw } = factsOf(env.cx, value);
+  const within = rangeOfDomain(domain);
+  if (!raw || (range.low >= within.low && range.high <= within.high)) return;
+  const last = domain.name === "simplex" ? "softmax" : within.high === 1 ? "sigmoid" : within.high === Infinity ? "softplus" : undefined;
+  const isDiscrete = !["real", "positive", "unit", "simplex"].includes(domain.name);
+  report(
+    env.cx.diagnostics,
+    "GM3013",
+    value.span,
+    { variable: name, domain: domain.name, dist: textOf(value.span) },
+    {
+      labels: [
+        { span, text: `\`${name}\` is ${showDomain(domain)}` },
+        ...(raw.span.start >= value.span.start && raw.span.end <= value.span.end && raw.span.file === value.span.file
+          ? []
+          : [{ span: raw.span, text: `${raw.what} takes any value` }]),
+      ],
+      help: [
+        ...(last ? [`end in what maps onto it: \`… |> ${last}\``] : []),
+        ...(isDiscrete ? [`${last ? "or " : ""}draw it: \`${name} ~ ${usualDistribution[domain.name]}(…)\``] : []),
+        `or declare \`${name}\` as \`real\``,
+      ],
+    },
+  );
 }

@@ -19,6 +19,11 @@ export interface DistributionParameter {
   readonly ownSum?: boolean;
   /** One number may stand for a vector whose entries are all alike. */
   readonly repeats?: true;
+  /**
+   * A draw at temperature T has this parameter times T to this power, the others as they are. Of a distribution whose parameters, as they are given,
+   * have none, no draw at a temperature is known: logits of what comes from p^(1/T), and scales, have one.
+   */
+  readonly temperature?: number;
 }
 
 export type DiscreteValues = "bits" | "unitVectors" | "classes";
@@ -78,10 +83,11 @@ const positive = (name: string, fallback?: number, rank = 0): DistributionParame
   rank,
   ...(fallback === undefined ? {} : { fallback }),
 });
+const cooled = (parameter: DistributionParameter, temperature = 1): DistributionParameter => ({ ...parameter, temperature });
 const unit = (name: string): DistributionParameter => ({ name, domain: "unit", rank: 0 });
 const count = (name: string): DistributionParameter => ({ name, domain: "count", rank: 0 });
 const total: DistributionParameter = { ...count("total"), ownSum: true };
-const logits: DistributionParameter = { name: "logits", domain: "real", rank: 1 };
+const logits = cooled({ name: "logits", domain: "real", rank: 1 }, -1);
 const probs: DistributionParameter = { name: "probs", domain: "simplex", rank: 1 };
 
 type Entry = Pick<Distribution, "name" | "doc" | "parameters" | "domains"> & Partial<Distribution>;
@@ -104,7 +110,7 @@ function locScale(name: string, doc: string, more: Partial<Distribution> = {}): 
   return entry({
     name,
     doc,
-    parameters: [[real("loc", 0), positive("scale", 1)]],
+    parameters: [[real("loc", 0), cooled(positive("scale", 1))]],
     domains: ["real"],
     wider: ["positive", "unit"],
     reparameterised: true,
@@ -126,7 +132,7 @@ const table: readonly Distribution[] = [
   entry({
     name: "StudentT",
     doc: "Student's t with df degrees of freedom",
-    parameters: [[positive("df"), real("loc", 0), positive("scale", 1)]],
+    parameters: [[positive("df"), real("loc", 0), cooled(positive("scale", 1))]],
     reparameterised: true,
     domains: ["real"],
     wider: ["positive", "unit"],
@@ -135,8 +141,8 @@ const table: readonly Distribution[] = [
     name: "MultivariateNormal",
     doc: "normal vector with mean loc and covariance L L^T, L = scale_tril lower triangular, or with its covariance",
     parameters: [
-      [real("loc", undefined, 1), { name: "scale_tril", runtime: "scaleTril", domain: "lowerTriangular", rank: 2 }],
-      [real("loc", undefined, 1), { name: "covariance", domain: "covariance", rank: 2 }],
+      [real("loc", undefined, 1), cooled({ name: "scale_tril", runtime: "scaleTril", domain: "lowerTriangular", rank: 2 })],
+      [real("loc", undefined, 1), cooled({ name: "covariance", domain: "covariance", rank: 2 }, 2)],
     ],
     domains: ["real"],
     eventRank: 1,
@@ -150,8 +156,8 @@ const table: readonly Distribution[] = [
     parameters: [
       [
         { ...real("loc", undefined, 1), repeats: true },
-        real("factor", undefined, 2),
-        { ...positive("scale", undefined, 1), repeats: true },
+        cooled(real("factor", undefined, 2)),
+        { ...cooled(positive("scale", undefined, 1)), repeats: true },
       ],
     ],
     domains: ["real"],
@@ -162,7 +168,7 @@ const table: readonly Distribution[] = [
   entry({
     name: "LogNormal",
     doc: "exp of a normal(loc, scale)",
-    parameters: [[real("loc", 0), positive("scale", 1)]],
+    parameters: [[real("loc", 0), cooled(positive("scale", 1))]],
     domains: ["positive"],
     wider: ["unit"],
     open: { unit: "low" },
@@ -172,7 +178,7 @@ const table: readonly Distribution[] = [
   entry({
     name: "HalfNormal",
     doc: "|x| of a normal(0, scale)",
-    parameters: [[positive("scale", 1)]],
+    parameters: [[cooled(positive("scale", 1))]],
     domains: ["positive"],
     wider: ["unit"],
     reparameterised: true,
@@ -226,7 +232,7 @@ const table: readonly Distribution[] = [
   entry({
     name: "Bernoulli",
     doc: "0 or 1",
-    parameters: [[{ ...real("logits") }], [unit("probs")]],
+    parameters: [[cooled(real("logits"), -1)], [unit("probs")]],
     domains: ["binary"],
     values: "bits",
     fits: ["logits", "probs"],
@@ -266,7 +272,7 @@ const table: readonly Distribution[] = [
     name: "Binomial",
     doc: "successes among total trials",
     parameters: [
-      [count("total"), real("logits")],
+      [count("total"), cooled(real("logits"), -1)],
       [count("total"), unit("probs")],
     ],
     domains: ["count", "byte"],
@@ -299,14 +305,14 @@ const table: readonly Distribution[] = [
   entry({
     name: "DiscretizedLogistic",
     doc: "a logistic in the units of the bytes, loc and scale too: x of 0..255 has the mass of x - 1/2 to x + 1/2, 0 and 255 the tails beyond as well (Salimans et al. 2017)",
-    parameters: [[real("loc"), positive("scale")]],
+    parameters: [[real("loc"), cooled(positive("scale"))]],
     domains: ["byte"],
     discrete: true,
   }),
   entry({
     name: "LogisticMixture",
     doc: "mixture of logistics, entry by entry: logits, loc and scale have the components as their last axis",
-    parameters: [[logits, real("loc", undefined, 1), positive("scale", undefined, 1)]],
+    parameters: [[logits, real("loc", undefined, 1), cooled(positive("scale", undefined, 1))]],
     domains: ["real"],
     wider: ["positive", "unit"],
     reparameterised: true,
@@ -314,7 +320,7 @@ const table: readonly Distribution[] = [
   entry({
     name: "DiscretizedLogisticMixture",
     doc: "mixture of discretized logistics in the units of the bytes 0..255, entry by entry: logits, loc and scale have the components as their last axis (Salimans et al. 2017)",
-    parameters: [[logits, real("loc", undefined, 1), positive("scale", undefined, 1)]],
+    parameters: [[logits, real("loc", undefined, 1), cooled(positive("scale", undefined, 1))]],
     domains: ["byte"],
     discrete: true,
   }),
@@ -357,6 +363,11 @@ export function distributionOf({
 }): Distribution | undefined {
   const entry = distributions.get(dist);
   return entry?.mixes && of && implicitComponents.has(of.dist) ? { ...entry, reparameterised: true } : entry;
+}
+
+/** Whether draws have a mean: of a mixture, where those of what it mixes do. */
+export function hasMean({ dist, of }: { readonly dist: string; readonly of?: { readonly dist: string } | undefined }): boolean {
+  return distributions.get(dist)?.hasMean === true && (of === undefined || hasMean(of));
 }
 
 /** Words from papers and other libraries, as `Normal(mu = …)`. */

@@ -15,7 +15,8 @@ import { type Context, type Env, type LeastCall, newOwner } from "./env.js";
 import { elaborateEvaluate } from "./evaluate.js";
 import { fileScopes, resolveImport } from "./files.js";
 import { followOns } from "./follow-ons.js";
-import { declareHyper } from "./hyper.js";
+import { declareHyper, type Given } from "./hyper.js";
+import { checkLibraryFile } from "./library-file.js";
 import { elaborateObjective } from "./objective-value.js";
 import { elaborateStarts } from "./param-starts.js";
 import { type Entity, Scope } from "./scope.js";
@@ -32,15 +33,21 @@ export interface ElaborateInput {
   readonly std: readonly ast.FileAst[];
   /** `--set NAME=VALUE` */
   readonly set: Readonly<Record<string, StaticValue>>;
+  /** Where those are written that a file holds. */
+  readonly setAt: Readonly<Record<string, Span>>;
   /** Which model, where the file has several. */
   readonly model?: string | undefined;
+  /** A file without a model is checked as one that others import, in place of GM2012. */
+  readonly library?: boolean | undefined;
 }
 
 export function elaborate(input: ElaborateInput, diagnostics: Diagnostics): ModelIr | undefined {
   const inside = new Diagnostics();
   const fileScope = fileScopes(input, inside);
-  const model = pickModel(input, inside);
-  const ir = model && elaborateSettled(model, fileScope, input.set, inside);
+  const library = isLibrary(input);
+  if (library) checkLibraryFile(input.root, fileScope, inside);
+  const model = library ? undefined : pickModel(input, inside);
+  const ir = model && elaborateSettled(model, fileScope, input, inside);
   const syntax = diagnostics.hasErrors;
   const follows = syntax ? followOns([input.root, ...input.files.values()], diagnostics.errors, lacksImport(input)) : () => false;
   for (const d of inside.list) if (!follows(d)) diagnostics.add(d);
@@ -52,8 +59,13 @@ function lacksImport({ root, files }: ElaborateInput): boolean {
   return [root, ...files.values()].some((f) => f.imports.some((i) => !files.has(resolveImport(f.file.path, i.path) ?? "")));
 }
 
+/** A file that others import, where one may stand for a model. */
+function isLibrary({ root, model, library }: ElaborateInput): boolean {
+  return library === true && model === undefined && root.decls.length > 0 && root.decls.every((d) => d.kind !== "model");
+}
+
 function pickModel({ root, model }: ElaborateInput, diagnostics: Diagnostics): ast.ModelDecl | undefined {
-  const models = root.decls.filter((d) => d.kind === "model");
+  const models = uniqueModels(root, diagnostics);
   const names = models.map((m) => m.name.name);
   const [only, second] = models;
   if (!only) {
@@ -85,6 +97,19 @@ function pickModel({ root, model }: ElaborateInput, diagnostics: Diagnostics): a
   return only;
 }
 
+/** The models of a file, of each name the first. */
+function uniqueModels(root: ast.FileAst, diagnostics: Diagnostics): readonly ast.ModelDecl[] {
+  const first = new Map<string, ast.ModelDecl>();
+  for (const decl of root.decls) {
+    if (decl.kind !== "model") continue;
+    const { name, span } = decl.name;
+    const before = first.get(name);
+    if (before) report(diagnostics, "GM2002", span, { what: "model", name }, { labels: [{ span: before.name.span, text: "first here" }] });
+    else first.set(name, decl);
+  }
+  return [...first.values()];
+}
+
 function startOf(root: ast.FileAst): Span {
   return { file: root.file, start: 0, end: 0 };
 }
@@ -104,18 +129,13 @@ function constrainedNames(model: ast.ModelDecl): ReadonlySet<string> {
 }
 
 /** The model, elaborated anew while a net turns out to be called with fewer axes than before: that many it takes, whichever call stands first. */
-function elaborateSettled(
-  model: ast.ModelDecl,
-  fileScope: Scope,
-  set: Readonly<Record<string, StaticValue>>,
-  diagnostics: Diagnostics,
-): ModelIr {
-  const least = new Map<ast.NetDecl, LeastCall>();
+function elaborateSettled(model: ast.ModelDecl, fileScope: Scope, given: Given, diagnostics: Diagnostics): ModelIr {
+  const least = new Map<ast.NetDecl, readonly LeastCall[]>();
   for (;;) {
     const found = new Diagnostics();
-    const fewer = new Map<ast.NetDecl, LeastCall>();
-    const ir = elaborateModel(model, fileScope, set, found, { least, fewer });
-    for (const [decl, call] of fewer) least.set(decl, call);
+    const fewer = new Map<ast.NetDecl, readonly LeastCall[]>();
+    const ir = elaborateModel(model, fileScope, given, found, { least, fewer });
+    for (const [decl, calls] of fewer) least.set(decl, calls);
     if (fewer.size > 0) continue;
     for (const d of found.list) diagnostics.add(d);
     return ir;
@@ -125,9 +145,9 @@ function elaborateSettled(
 function elaborateModel(
   written: ast.ModelDecl,
   fileScope: Scope,
-  set: Readonly<Record<string, StaticValue>>,
+  given: Given,
   diagnostics: Diagnostics,
-  calls: { readonly least: ReadonlyMap<ast.NetDecl, LeastCall>; readonly fewer: Map<ast.NetDecl, LeastCall> },
+  calls: { readonly least: ReadonlyMap<ast.NetDecl, readonly LeastCall[]>; readonly fewer: Map<ast.NetDecl, readonly LeastCall[]> },
 ): ModelIr {
   const scope = new Scope(fileScope);
   const cx: Context = {
@@ -168,7 +188,7 @@ function elaborateModel(
     site: written.name.name,
     template: false,
   };
-  const hyper = declareHyper(env, written, set, scope);
+  const hyper = declareHyper(env, written, given, scope);
   const model = { ...written, members: firstDeclarations(written.members, scope, diagnostics) };
   const define = (name: ast.Ident, entity: Entity): void => {
     if (!scope.own(name.name)) scope.define(name.name, entity);

@@ -25,8 +25,8 @@ export interface Context {
   readonly netByName: Map<string, Net>;
   readonly instances: Map<ast.NetDecl, NetInstance[]>;
   /** Calls of nets of the model that an earlier elaboration has found to have the fewest axes; and those that this one finds. */
-  readonly leastCalls: ReadonlyMap<ast.NetDecl, LeastCall>;
-  readonly fewerAxes: Map<ast.NetDecl, LeastCall>;
+  readonly leastCalls: ReadonlyMap<ast.NetDecl, readonly LeastCall[]>;
+  readonly fewerAxes: Map<ast.NetDecl, readonly LeastCall[]>;
   /** Elaborated flows, those that others are made of first, and the one instance of each flow of the model. */
   readonly flows: Flow[];
   readonly flowByName: Map<string, Flow>;

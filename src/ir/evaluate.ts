@@ -1,6 +1,6 @@
 /** The evaluate block: each line a named objective, or a named evaluator of the library. */
 import { report } from "../base/report.js";
-import { type Span, textOf } from "../base/source.js";
+import { labelOf, type Span, textOf } from "../base/source.js";
 import type * as ast from "../parser/ast.js";
 import { type Actual, actualsOf, bindArguments } from "./arguments.js";
 import { densityHeader } from "./density-header.js";
@@ -17,6 +17,7 @@ import { requireNumber } from "./static.js";
 import { notADensity } from "./templates.js";
 import { elaborateBy, nameOf } from "./train.js";
 import type { Density, Evaluation, Expr } from "./types.js";
+import { distExprs, walkExpr } from "./walk.js";
 
 export function elaborateEvaluate(env: Env, decls: readonly ast.EvaluateDecl[]): readonly Evaluation[] {
   const seen = new Map<string, Span>();
@@ -31,7 +32,7 @@ export function elaborateEvaluate(env: Env, decls: readonly ast.EvaluateDecl[]):
     seen.set(name, item.name.span);
     const value = elaborateMetric(env, item);
     const by = elaborateBy(objectiveEnv(env.cx, env.scope, newOwner("evaluate", "evaluate"), "evaluate"), item.by);
-    if (value && by) out.push({ name, text: textOf(item.value.span), value, by, span: item.span });
+    if (value && by) out.push({ name, text: labelOf(item.value.span), value, by, span: item.span });
   }
   return out;
 }
@@ -81,6 +82,21 @@ function elaborateEvaluator(env: Env, entry: EvaluatorEntry, call: ast.CallExpr)
     const at = bound.byName.get(entry.densities[0]?.name ?? "")?.span ?? call.span;
     const labels = [{ span: measured.span, text: `draws ${density.head.map((v) => `\`${v}\``).join(", ")}` }];
     report(env.cx.diagnostics, "GM3047", at, { evaluator: entry.name, density: density.name, needs: entry.needs }, { labels });
+    return undefined;
+  }
+  if (density && entry.ofInference && !infers(env, density)) {
+    const at = bound.byName.get(entry.densities[0]?.name ?? "")?.span ?? call.span;
+    const inferring = [...env.cx.densityByName.values()].filter((d) => infers(env, d) && d.head.some((v) => isMeasured(env, entry, d, v)));
+    report(
+      env.cx.diagnostics,
+      "GM3047",
+      at,
+      { evaluator: entry.name, density: density.name, needs: "a latent that is inferred from data" },
+      {
+        labels: [{ span: measured.span, text: "its latents are drawn before the data" }],
+        help: inferring.map((d) => `write \`${entry.name}(${d.name})\``),
+      },
+    );
     return undefined;
   }
   const options: Record<string, number> = {};
@@ -190,6 +206,31 @@ function namedVariables(
     out[name] = variable.name;
   }
   return out;
+}
+
+/** Whether the latents of a density are drawn given data, and no data given them. */
+function infers(env: Env, density: Density): boolean {
+  const roleOf = (name: string) => env.cx.variables.get(name)?.role;
+  if (!density.given.some((v) => roleOf(v) === "data")) return false;
+  const latents = density.head.filter((v) => roleOf(v) === "latent");
+  /** What bindings read, by their ids. */
+  const behind = new Map<string, ReadonlySet<string>>();
+  const readBy = (exprs: readonly Expr[]): ReadonlySet<string> => {
+    const read = new Set<string>();
+    for (const expr of exprs)
+      walkExpr(expr, (e) => {
+        if (e.kind === "variable") read.add(e.variable);
+        if (e.kind === "local") for (const v of behind.get(e.local.id) ?? []) read.add(v);
+      });
+    return read;
+  };
+  for (const statement of density.statements) {
+    if (statement.kind === "bind") behind.set(statement.binding.local.id, readBy([statement.binding.value]));
+    if (statement.kind !== "draw" || roleOf(statement.variable) !== "data") continue;
+    const read = readBy(distExprs(statement.dist));
+    if (latents.some((v) => read.has(v))) return false;
+  }
+  return true;
 }
 
 function isMeasured(env: Env, entry: EvaluatorEntry, density: Density, name: string): boolean {

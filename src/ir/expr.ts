@@ -16,7 +16,7 @@ import { objectiveValue } from "./objective-value.js";
 import { describe, type Entity } from "./scope.js";
 import { scalarType, showType } from "./shapes.js";
 import { elaborateLogDensity } from "./slots.js";
-import { arithmetic, kindOfStatic, showNumber, type StaticNumber } from "./static.js";
+import { arithmetic, dividesByNothing, kindOfStatic, showNumber, type StaticNumber } from "./static.js";
 import { functionNames } from "./builtins.js";
 import { layers } from "./layers.js";
 import type { Expr, FieldExpr, NumberExpr, ParamExpr, RecordType, Type, VariableExpr } from "./types.js";
@@ -89,6 +89,7 @@ function elaborateBinary(env: Env, expr: ast.BinaryExpr): Expr | undefined {
   const left = elaborateExpr(env, expr.left);
   const right = elaborateExpr(env, expr.right);
   if (left === undefined || right === undefined) return undefined;
+  if (right.kind === "number" && dividesByNothing(env, expr, { value: right.value, text: textOfNumber(right) })) return undefined;
   if (left.kind === "number" && right.kind === "number" && expr.op !== "@") {
     const a: StaticNumber = { kind: "number", value: left.value, text: textOfNumber(left) };
     const b: StaticNumber = { kind: "number", value: right.value, text: textOfNumber(right) };
@@ -241,7 +242,7 @@ function fieldOf(env: Env, target: Expr, field: ast.Ident, span: Span): Expr | u
       "GM2035",
       field.span,
       { field: field.name, found: showType(target.type) },
-      { labels: [{ span: target.span, text: "not a record" }] },
+      { labels: [{ span: target.span, text: "not a record" }], help: attributeHelp(textOf(target.span), field.name) },
     );
     return undefined;
   }
@@ -260,6 +261,14 @@ function fieldOf(env: Env, target: Expr, field: ast.Ident, span: Span): Expr | u
   if (target.kind === "record") return target.fields.find((f) => f.name === field.name)?.value;
   const out: FieldExpr = { kind: "field", target, field: field.name, type: found.type, span };
   return out;
+}
+
+/** What an array's attribute of numpy and PyTorch is here. */
+function attributeHelp(target: string, field: string): readonly string[] {
+  const meant = { T: "transpose", mT: "transpose", H: "transpose", shape: "size", size: "size" }[field];
+  if (meant === "transpose") return [`write \`transpose(${target})\``];
+  if (meant === "size") return ["sizes are known by the names that they are declared with: `data x : real[D]` has D entries"];
+  return functionNames.includes(field) ? [`functions stand by themselves: write \`${field}(${target})\``] : [];
 }
 
 /** The fields of a record within a record, one by one. */

@@ -1,5 +1,6 @@
 /** Hyperparameters: defaults, and what `--set NAME=VALUE` puts in their place. */
 import { report } from "../base/report.js";
+import type { Span } from "../base/source.js";
 import { didYouMeanHelp } from "../base/suggest.js";
 import type * as ast from "../parser/ast.js";
 import { type Env, within } from "./env.js";
@@ -7,11 +8,17 @@ import type { Scope } from "./scope.js";
 import { kindOfStatic, requireStatic, type Static, staticFrom, toStaticValue } from "./static.js";
 import type { StaticValue } from "./types.js";
 
+/** Values from outside, and where those are written that a file holds. */
+export interface Given {
+  readonly set: Readonly<Record<string, StaticValue>>;
+  readonly setAt: Readonly<Record<string, Span>>;
+}
+
 /** Defines each in `scope`; later ones may use earlier ones. */
 export function declareHyper(
   env: Env,
   model: ast.ModelDecl,
-  set: Readonly<Record<string, StaticValue>>,
+  { set, setAt }: Given,
   scope: Scope,
 ): readonly { readonly name: string; readonly value: StaticValue }[] {
   const out: { readonly name: string; readonly value: StaticValue }[] = [];
@@ -19,12 +26,16 @@ export function declareHyper(
   for (const name of Object.keys(set)) {
     if (names.includes(name)) continue;
     const near = didYouMeanHelp(name, names);
+    const at = ownOf(setAt, name);
     report(
       env.cx.diagnostics,
       "GM2008",
-      model.name.span,
+      at ?? model.name.span,
       { name, model: model.name.name },
-      { help: near.length > 0 ? near : names.length > 0 ? [`it has ${names.map((n) => `\`${n}\``).join(", ")}`] : ["it has none"] },
+      {
+        labels: at === undefined ? [] : [{ span: model.name.span, text: "the model" }],
+        help: near.length > 0 ? near : names.length > 0 ? [`it has ${names.map((n) => `\`${n}\``).join(", ")}`] : ["it has none"],
+      },
     );
   }
   for (const { name } of model.hyper) {
@@ -45,7 +56,7 @@ export function declareHyper(
       continue;
     }
     const isSet = Object.hasOwn(set, name);
-    const value = hyperValue(within(env, scope), formal, isSet ? set[name] : undefined);
+    const value = hyperValue(within(env, scope), formal, ownOf(set, name), ownOf(setAt, name));
     scope.define(
       name,
       value ? { kind: "static", what: "hyperparameter", value: named(value, name), span, isSet } : { kind: "poison", span },
@@ -56,12 +67,17 @@ export function declareHyper(
   return out;
 }
 
+/** What a record holds under a name, which may be one that all objects have. */
+function ownOf<T>(of: Readonly<Record<string, T>>, name: string): T | undefined {
+  return Object.hasOwn(of, name) ? of[name] : undefined;
+}
+
 /** A hyperparameter is known by its name: `D`, not `28*28`. */
 function named(value: Static, name: string): Static {
   return value.kind === "number" || value.kind === "list" ? { ...value, text: name } : value;
 }
 
-function hyperValue(env: Env, formal: ast.Formal, given: StaticValue | undefined): Static | undefined {
+function hyperValue(env: Env, formal: ast.Formal, given: StaticValue | undefined, writtenAt: Span | undefined): Static | undefined {
   const { name, span } = formal.name;
   if (!formal.value) {
     report(env.cx.diagnostics, "GM2009", span, { name }, { help: [`give it one: \`${name} = 100\``] });
@@ -82,9 +98,11 @@ function hyperValue(env: Env, formal: ast.Formal, given: StaticValue | undefined
   report(
     env.cx.diagnostics,
     "GM2010",
-    span,
+    writtenAt ?? span,
     { name, expected: kindName(value), found: kindOfStatic(outside) },
-    { label: `its default is ${kindOfStatic(value)}` },
+    writtenAt === undefined
+      ? { label: `its default is ${kindOfStatic(value)}` }
+      : { labels: [{ span, text: `its default is ${kindOfStatic(value)}` }] },
   );
   return undefined;
 }

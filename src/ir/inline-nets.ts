@@ -42,7 +42,7 @@ export function writtenOut(cx: Context, expr: Expr): Expr {
       case "netCall": {
         const net = cx.netByName.get(at.net);
         const args = at.args.map(inner);
-        if (!net || net.random || hasWeights(cx, net)) return { ...at, args };
+        if (!net || at.over || net.random || hasWeights(cx, net)) return { ...at, args };
         gone.add(net.name);
         return inlined(net, args, at.span);
       }

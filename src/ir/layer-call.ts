@@ -18,6 +18,10 @@ const signatureOf = remembered((layer: Layer): Signature => ({
     { name: "x", required: true },
     ...layer.options.map((o) => ({ name: o.name, required: o.required === true, named: o.named === true })),
   ],
+  elsewhere: (name, value) =>
+    /^(?:act|activation|nonlinearity)$/u.test(name)
+      ? `an activation is a step of its own: \`${layer.name}(…) |> ${/^["']?([\p{L}_][\p{L}\p{N}_]*)["']?$/u.exec(value)?.[1] ?? "relu"}\``
+      : undefined,
 }));
 
 export function callLayer(env: Env, layer: Layer, actuals: readonly Actual[], span: Span): Expr | undefined {

@@ -1,5 +1,5 @@
 /**
- * Calls of a net over leading axes. A net with weights takes what its call with the fewest axes hands it; a call whose arguments have further axes
+ * Calls of a net over leading axes. A net of a model takes what its call with the fewest axes hands it; a call whose arguments have further axes
  * in front, such as `encoder(u)` of pseudo-inputs `u : unit[K, D]` beside `encoder(x)` of `x : binary[D]`, maps it over them with the same weights.
  */
 import { report } from "../base/report.js";

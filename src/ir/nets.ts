@@ -122,36 +122,46 @@ function sameSignature(a: Signature, b: Signature): boolean {
   });
 }
 
-/** The instance of a model's net, made at the first call; where it has weights, other calls map it, or are an error. */
+/**
+ * The instance of a model's net, made at its call with the fewest axes; calls with more in front map it. Other shapes are an error where it has
+ * weights, and make another instance where it has none.
+ */
 function modelInstance(env: Env, entity: NetEntity, args: readonly NetArgument[], callSpan: Span): Found | undefined {
   const { cx } = env;
   const { decl } = entity;
   const name = decl.name.name;
   const signature = signatureOf(args);
-  const least = cx.leastCalls.get(decl);
-  if (least && !cx.instances.has(decl)) {
-    const net = elaborateNet(env, entity, standIns(cx, args, least), name, name, least.callSpan);
-    cx.instances.set(decl, [{ signature: least.signature, callSpan: least.callSpan, net }]);
-  }
-  const instances = cx.instances.get(decl) ?? [];
-  const same = instances.find((instance) => sameSignature(instance.signature, signature));
+  const made = (): readonly NetInstance[] => cx.instances.get(decl) ?? [];
+  const add = (given: readonly NetArgument[], as: Signature, span: Span): Net | undefined => {
+    const net = elaborateNet(env, entity, given, made().length > 0 ? freshId(cx, name) : name, name, span);
+    cx.instances.set(decl, [...made(), { signature: as, callSpan: span, net }]);
+    return net;
+  };
+  const least = cx.leastCalls.get(decl)?.find((l) => mappedOver(l.signature, signature));
+  if (least && !made().some((i) => sameSignature(i.signature, least.signature)))
+    add(standIns(cx, args, least), least.signature, least.callSpan);
+  const same = made().find((i) => sameSignature(i.signature, signature));
   if (same) return same.net && { net: same.net, over: [] };
-  const [first] = instances;
-  if (first && (!first.net || hasWeights(cx, first.net))) {
-    const over = first.net && mappedOver(first.signature, signature);
-    if (first.net && over)
-      return mayMap(cx, first.net, over, { first: first.callSpan, mapped: callSpan }) ? { net: first.net, over } : undefined;
-    if (!mappedOver(signature, first.signature)) {
+  const base = made().find((i) => mappedOver(i.signature, signature));
+  if (base) {
+    const over = mappedOver(base.signature, signature) ?? [];
+    if (!base.net || !mayMap(cx, base.net, over, { first: base.callSpan, mapped: callSpan })) return undefined;
+    return { net: base.net, over };
+  }
+  if (made().some((i) => mappedOver(signature, i.signature))) {
+    // the net takes less than an earlier call hands it, which may be why its body was wrong there: with that known, the model is elaborated again
+    const facts = args.map((arg) => (arg.kind === "tensor" ? factsOf(cx, arg.expr) : noFacts));
+    const call = { signature, callSpan, facts: facts.map(({ classes, blocks }) => ({ classes, blocks })) };
+    const others = (cx.fewerAxes.get(decl) ?? cx.leastCalls.get(decl) ?? []).filter((l) => !mappedOver(signature, l.signature));
+    cx.fewerAxes.set(decl, [...others, call]);
+  } else {
+    const [first] = made();
+    if (first && (!first.net || hasWeights(cx, first.net))) {
       if (first.net) reportOtherShapes(env, name, first, signature, callSpan);
       return undefined;
     }
-    // the net takes less than its first call hands it, which may be why its body was wrong there: with that known, the model is elaborated again
-    const facts = args.map((arg) => (arg.kind === "tensor" ? factsOf(cx, arg.expr) : noFacts));
-    cx.fewerAxes.set(decl, { signature, callSpan, facts: facts.map(({ classes, blocks }) => ({ classes, blocks })) });
   }
-  const net = elaborateNet(env, entity, args, first ? freshId(cx, name) : name, name, callSpan);
-  const made = { signature, callSpan, net };
-  cx.instances.set(decl, cx.fewerAxes.has(decl) ? [made, ...instances] : [...instances, made]);
+  const net = add(args, signature, callSpan);
   return net && { net, over: [] };
 }
 

@@ -58,10 +58,20 @@ export interface Later {
   readonly known: boolean;
 }
 
+/** A name that belongs to the turns of a `for`. */
+export interface Turned {
+  readonly span: Span;
+  readonly index: string;
+  readonly last: number;
+}
+
 export class Scope {
   private readonly names = new Map<string, Entity>();
   /** Names that an imported file imports for itself: where they stand, and who imports them. */
   private readonly behind = new Map<string, { readonly path: string; readonly by: string }>();
+
+  /** Names of turns of a `for` that is over: where they are bound, and the name and the last value of its index. */
+  private readonly inTurns = new Map<string, Turned>();
 
   /** Names that get their value further down, and where. */
   private readonly coming = new Map<string, Later>();
@@ -88,6 +98,16 @@ export class Scope {
   /** A name that this scope will have, but not yet: worth a word where it is used too soon. */
   announce(name: string, later: Later): void {
     if (!this.coming.has(name)) this.coming.set(name, later);
+  }
+
+  /** A name that each turn of a `for` in this scope has for itself. */
+  bindInTurns(name: string, turned: Turned): void {
+    if (!this.inTurns.has(name)) this.inTurns.set(name, turned);
+  }
+
+  /** Where a name that is unknown here is bound in turns. */
+  findInTurns(name: string): Turned | undefined {
+    return this.inTurns.get(name) ?? this.parent?.findInTurns(name);
   }
 
   /** Where a name that is unknown here gets its value. */

@@ -158,6 +158,8 @@ export interface EvaluatorEntry {
   readonly codes?: true;
   /** It draws a sample of the density for each row of the data. */
   readonly ofSamples?: true;
+  /** It is about what a density infers from data; one that makes data of latents infers nothing. */
+  readonly ofInference?: true;
   /** Which variables of the first density's head it measures; one at least must be. `dist`: what the variable is drawn from. */
   readonly measures: (variable: Variable, dist: Distribution | undefined) => boolean;
   /** "a latent with a mean" */
@@ -180,6 +182,7 @@ const evaluatorTable: readonly EvaluatorEntry[] = [
     doc: "latent units whose posterior mean varies over the data: Var(E[z | x]) > threshold (Burda et al. 2016)",
     densities: [{ name: "q", required: true }],
     options: [arg("threshold")],
+    ofInference: true,
     measures: ({ role }, dist) => role === "latent" && dist?.hasMean === true,
     needs: "a latent whose distribution has a mean",
     goal: "rise",
@@ -255,7 +258,7 @@ const evaluatorTable: readonly EvaluatorEntry[] = [
   },
   {
     name: "mmd_test",
-    doc: "squared maximum mean discrepancy between samples and data with a Gaussian kernel as wide as the data's median distance, and the p-value of a permutation test (Gretton et al. 2012): of `rows` rows (500), by `permutations` (200)",
+    doc: "squared maximum mean discrepancy between samples and data with a Gaussian kernel as wide as the data's median distance, and the p-value of a permutation test (Gretton et al. 2012): of `rows` rows (500), by `permutations` (200). It compares entry with entry: of points in no order take `cloud_test`",
     densities: [{ name: "p", required: true }],
     options: [arg("rows", "several"), arg("permutations", "integer")],
     ofSamples: true,
@@ -296,7 +299,7 @@ const evaluatorTable: readonly EvaluatorEntry[] = [
   },
   {
     name: "classifier_test",
-    doc: "squared Frechet distance between samples and data in the features of a classifier that is trained on the data and their labels `y` for `steps` (1000), with its accuracy; beside it precision and recall by the `k`-th nearest neighbour (3; Kynkaanniemi et al. 2019) and the classes of the samples: of `rows` rows (2000)",
+    doc: "squared Frechet distance between samples and data in the features of a classifier that is trained on the data and their labels `y` for `steps` (1000), with its accuracy; beside it precision and recall by the `k`-th nearest neighbour (3; Kynkaanniemi et al. 2019) the classes of the samples, and, of a density given `y`, the share that is classified as asked: of `rows` rows (2000)",
     densities: [{ name: "p", required: true }],
     variables: [
       {

@@ -155,7 +155,7 @@ function argumentValue(env: Env, spec: SettingArgument, value: ast.Expr, what: s
   if (spec.kind === "goal" && value.kind === "string" && (value.value === "rise" || value.value === "fall"))
     return { kind: "text", value: value.value };
   if (isSchedule(env, value)) {
-    if (spec.kind === "rate") return elaborateSchedule(env, value);
+    if (spec.kind === "rate") return elaborateSchedule(env, value, "rate");
     report(env.cx.diagnostics, "GM2062", value.span, { what, expected: expected(spec), found: "a schedule" });
     return undefined;
   }

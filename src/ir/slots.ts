@@ -108,6 +108,18 @@ export function densityCall(env: Env, call: ast.CallExpr, head: "read" | "bind")
   return given && { header, head: heads, given };
 }
 
+/** As one would write them: `a` for `a[1], a[2], a[3]` where these are all that `a` has. */
+function wholeFamilies(env: Env, names: readonly string[]): readonly string[] {
+  const familyOf = (name: string): string => name.replace(/\[\d+\]$/u, "");
+  return names.flatMap((name, i) => {
+    const family = familyOf(name);
+    const entity = env.scope.find(family);
+    const members = names.filter((n) => n !== n.replace(/\[\d+\]$/u, "") && familyOf(n) === family);
+    if (name === family || entity?.kind !== "family" || members.length !== entity.members.size) return [name];
+    return names.findIndex((n) => familyOf(n) === family) === i ? [family] : [];
+  });
+}
+
 /** A density's conditions must be given; in a template they are added by name. */
 function completeGivens(env: Env, header: DensityHeader, givens: readonly Slot[], span: Span): readonly Slot[] | undefined {
   const missing = header.given.filter((v) => !givens.some((g) => g.variable === v));
@@ -117,10 +129,15 @@ function completeGivens(env: Env, header: DensityHeader, givens: readonly Slot[]
       env.cx.diagnostics,
       "GM3022",
       span,
-      { density: header.name, missing: missing.map((m) => `\`${m}\``).join(", ") },
+      {
+        density: header.name,
+        missing: wholeFamilies(env, missing)
+          .map((m) => `\`${m}\``)
+          .join(", "),
+      },
       {
         labels: [{ span: header.span, text: "its header" }],
-        help: [`write \`${header.name}(… | ${[...givens.map((g) => g.variable), ...missing].join(", ")})\``],
+        help: [`write \`${header.name}(… | ${wholeFamilies(env, [...givens.map((g) => g.variable), ...missing]).join(", ")})\``],
       },
     );
     return undefined;

@@ -77,7 +77,7 @@ export function evaluateStatic(env: Env, expr: ast.Expr): Static | Dynamic | und
       if (right === undefined || right.kind === "dynamic") return right;
       if (left.kind !== "number") return wrongKind(env, expr.left.span, "a number", left);
       if (right.kind !== "number") return wrongKind(env, expr.right.span, "a number", right);
-      return arithmetic(expr.op, left, right);
+      return dividesByNothing(env, expr, right) ? undefined : arithmetic(expr.op, left, right);
     }
     case "index":
       return staticIndex(env, expr);
@@ -193,6 +193,18 @@ function wrongKind(env: Env, span: Span, expected: string, found: Static): undef
   const help = found.kind === "string" ? [`a name or a number has no quotes: \`${found.value}\``] : [];
   report(env.cx.diagnostics, "GM2028", span, { expected, found: kindOfStatic(found) }, { help });
   return undefined;
+}
+
+/** A division by what is 0 when compiled, which has no value whatever it divides. Reports it, once for each place. */
+export function dividesByNothing(env: Env, { op, right }: ast.BinaryExpr, divisor: Pick<StaticNumber, "value" | "text">): boolean {
+  if (op !== "/" || divisor.value !== 0) return false;
+  const key = `divisor ${right.span.file.path}:${right.span.start}`;
+  if (env.template || !env.cx.told.has(key)) {
+    const found = divisor.text === "0" ? "0" : `${divisor.text} = 0`;
+    report(env.cx.diagnostics, "GM2018", right.span, { what: "a divisor", expected: "another number than 0", found });
+  }
+  env.cx.told.add(key);
+  return true;
 }
 
 export function arithmetic(op: ast.BinaryOp, a: StaticNumber, b: StaticNumber): StaticNumber {

@@ -15,11 +15,13 @@ import { elaborateExpr } from "./expr.js";
 import { attributed } from "./attribution.js";
 import { matchRoles } from "./roles.js";
 import { elaborateSchedule, isSchedule } from "./schedules.js";
+import { layers } from "./layers.js";
 import { describe, type Entity, Scope } from "./scope.js";
 import { scalarType } from "./shapes.js";
 import { evaluateStatic } from "./static.js";
 import type { Expr } from "./types.js";
 import { reportUnknownName } from "./unknown.js";
+import { walkAst } from "./walk.js";
 
 type ObjectiveEntity = Extract<Entity, { kind: "objective" }>;
 
@@ -64,13 +66,13 @@ export function expandTemplate(
   for (const formal of decl.params) {
     const actual = bound.byName.get(formal.name.name);
     const value = actual
-      ? argumentEntity(env, formal, actual, decl)
+      ? argumentEntity(env, formal, actual, entity)
       : formal.value &&
         argumentEntity(
           within(env, entity.scope),
           formal,
           { kind: "ast", name: undefined, value: formal.value, span: formal.value.span },
-          decl,
+          entity,
         );
     if (value?.kind === "density") {
       const header = densityHeader(cx, value.decl);
@@ -92,7 +94,8 @@ export function expandTemplate(
 }
 
 /** What a formal stands for: a density where the body uses it as one; else a number, schedule, net or value. */
-function argumentEntity(env: Env, formal: ast.Formal, actual: Actual, decl: ast.ObjectiveDecl): Entity | undefined {
+function argumentEntity(env: Env, formal: ast.Formal, actual: Actual, template: ObjectiveEntity): Entity | undefined {
+  const { decl } = template;
   if (actual.kind === "piped") return { kind: "value", expr: actual.expr, span: actual.span };
   const { value, span } = actual;
   const entity = value.kind === "name" ? env.scope.find(value.name) : undefined;
@@ -101,7 +104,11 @@ function argumentEntity(env: Env, formal: ast.Formal, actual: Actual, decl: ast.
     notADensity(env, value, entity, { template: decl.name.name, formal: formal.name.name }, labels);
     return undefined;
   }
-  if (entity && (entity.kind === "density" || entity.kind === "net" || entity.kind === "flow" || entity.kind === "block")) return entity;
+  if (entity && (entity.kind === "density" || entity.kind === "net" || entity.kind === "flow" || entity.kind === "block")) {
+    if (entity.kind === "block" || !usedAsValue(within(env, template.scope), decl.body, formal.name.name)) return entity;
+    notAValue(env, textOf(value.span), entity, actual, { formal, template });
+    return undefined;
+  }
   if (isSchedule(env, value)) {
     const schedule = elaborateSchedule(env, value);
     return schedule && { kind: "value", expr: { kind: "schedule", name: formal.name.name, schedule, type: scalarType, span }, span };
@@ -135,6 +142,59 @@ export function notADensity(
       ]
     : [];
   report(env.cx.diagnostics, "GM3046", value.span, { ...where, found }, { labels, help: [...help, ...more] });
+}
+
+/** Does a number, list or tensor stand for a formal? Where only calls and other templates take it, it may be a net or a density. */
+function usedAsValue(env: Env, body: ast.Expr, formal: string): boolean {
+  const applied = new Set<ast.Expr | ast.RangeExpr>();
+  walkAst(body, (e) => {
+    if (e.kind === "pipe") applied.add(e.right);
+    if (e.kind === "blockCall") applied.add(e.body);
+    if (e.kind !== "call") return;
+    applied.add(e.callee);
+    const callee = e.callee.kind === "name" ? e.callee.name : undefined;
+    if (callee === undefined || env.scope.find(callee) || layers.has(callee)) for (const arg of e.args) applied.add(arg.value);
+  });
+  let found = false;
+  walkAst(body, (e) => (found ||= e.kind === "name" && e.name === formal && !applied.has(e)));
+  return found;
+}
+
+/** Reports a net or a density where a template takes a value; a template with a place for it, if there is one, is the help. */
+function notAValue(
+  env: Env,
+  name: string,
+  entity: Extract<Entity, { kind: "density" | "net" | "flow" }>,
+  { span }: Actual,
+  { formal, template }: { readonly formal: ast.Formal; readonly template: ObjectiveEntity },
+): void {
+  const own = template.decl.name.name;
+  const [before] = template.decl.params?.filter((p) => p.span.start < formal.span.start).slice(-1) ?? [];
+  const takes = (decl: ast.ObjectiveDecl): boolean => {
+    const at = decl.params?.findIndex((p) => p.name.name === before?.name.name) ?? -1;
+    const next = decl.params?.[at + 1];
+    return at >= 0 && next !== undefined && next.value === undefined && !usedAsValue(within(env, template.scope), decl.body, next.name.name); // prettier-ignore
+  };
+  const others = [...template.scope.visible((e) => e.kind === "objective" && e.decl !== template.decl && takes(e.decl))];
+  const data = [...env.scope.visible((e) => e.kind === "variable" && e.variable.role === "data")].map((d) => `\`${d}\``);
+  const kin = entity.kind === "net" ? others.filter((o) => o.endsWith(own)) : [];
+  report(
+    env.cx.diagnostics,
+    "GM2007",
+    span,
+    { name, what: describe(entity), expected: `a value for \`${formal.name.name}\` of \`${own}\`` },
+    {
+      labels: [{ span: formal.span, text: "a value is expected here" }],
+      help:
+        kin.length > 0
+          ? kin.map((o) => `\`${o}\` takes a net there`)
+          : formal.value
+            ? [`it may be left out: \`${own}(${template.decl.params?.flatMap((p) => (p.value ? [] : [p.name.name])).join(", ") ?? ""})\``]
+            : data.length > 0
+              ? [`such as a data variable: ${data.join(", ")}`]
+              : [],
+    },
+  );
 }
 
 function usedAsDensity(body: ast.Expr, formal: string): boolean {

@@ -1,6 +1,6 @@
 /** The train block: phases, statements (`maximize V over D by …`), settings, constraints. */
 import { report } from "../base/report.js";
-import { type Span, textOf } from "../base/source.js";
+import { labelOf, type Span, textOf } from "../base/source.js";
 import { didYouMeanHelp } from "../base/suggest.js";
 import type * as ast from "../parser/ast.js";
 import { densityHeader } from "./density-header.js";
@@ -118,7 +118,7 @@ function elaborateUpdate(env: Env, item: ast.UpdateItem, metrics: Metrics): Upda
   const named = nameOf(env, item.objective);
   return {
     direction: item.direction,
-    text: textOf(item.objective.span),
+    text: labelOf(item.objective.span),
     name: named?.name,
     doc: named?.doc,
     value,

@@ -22,6 +22,13 @@ export function reportUnknownName(
     report(env.cx.diagnostics, "GM2001", span, { what, name, later: true }, { labels, help: [later.help] });
     return;
   }
+  const turned = env.scope.findInTurns(name);
+  if (turned && turned.span.start < span.start) {
+    const labels = [{ span: turned.span, text: `\`${name}\` is bound here, for each turn by itself` }];
+    const help = `bind a family, \`${name}[${turned.index}] = …\`, and read its last member, \`${name}[${turned.last}]\``;
+    report(env.cx.diagnostics, "GM2001", span, { what, name }, { labels, help: [help] });
+    return;
+  }
   const near = suggestions(env.scope, name, fits, more);
   if (near.length === 0) {
     const inModel = templateHelp(env, name);

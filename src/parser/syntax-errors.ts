@@ -93,7 +93,9 @@ function expectedHere(scene: Scene): Diagnostic {
             ]
           : rule === "flowDirection" && token?.tokenType === t.LBrace
             ? statementsOfDirection(scene)
-            : symmetryMeant(scene);
+            : rule === "range"
+              ? binderMeant(scene)
+              : symmetryMeant(scene);
   return diagnosticOf(
     "GM1001",
     placeOf(scene),
@@ -109,6 +111,24 @@ function statementsOfDirection({ tokens, failure }: Scene): readonly string[] {
   return [
     `names are bound in a net of the model, \`net ${net}(${name}) { a = ${name}[1]  return … }\`, which is seen through: \`${word}(${name}) = ${net}(${name})\``,
   ];
+}
+
+/** `E[d[1]]` of a table `E`: inside of what reads as a binder, and binds nothing. */
+function binderMeant({ tokens, failure, token }: Scene): readonly string[] {
+  const next = tokens[failure.at + 1]?.tokenType;
+  if (token?.tokenType === t.RBracket && (next === t.Tilde || next === t.Comma)) return [];
+  let depth = 0;
+  for (let i = failure.at - 1; i >= 0 && i > failure.at - 200; i--) {
+    const type = tokens[i]?.tokenType;
+    if (type === t.RBracket) depth++;
+    else if (type === t.LBracket && depth-- === 0) {
+      const word = tokens[i - 1]?.image ?? "";
+      if (t.binderWords.has(word))
+        return [`\`${word}[\` begins a binder; a variable of your own called \`${word}\` needs another name to be indexed`];
+      depth = 0;
+    }
+  }
+  return [];
 }
 
 /** `net D(x) invarient = …`: between the parameters of a net and its body stands its symmetry. */

@@ -271,7 +271,9 @@ export interface SamplesMetric<
   readonly variable: string;
   /** A sample for each row, given the row's conditions: [B, ...event]. */
   readonly sample: (context: StepContext<S, D, T>) => Tensor;
-  /** Only so many rows of the data, evenly spaced. */
+  /** Data variables that the density is conditioned on; none unless told. Samples then take them from other rows than those that they are compared with. */
+  readonly given?: readonly string[];
+  /** Only so many rows of the data: evenly spaced, or by chance where the density has conditions. */
   readonly rows: number;
   readonly method:
     /** Squared maximum mean discrepancy, with the p-value of a permutation test. */
@@ -282,7 +284,7 @@ export interface SamplesMetric<
     | { readonly kind: "clouds"; readonly distance: "chamfer" | "emd" }
     /**
      * By a classifier that is trained on the data and their `labels` for so many `steps`: Frechet distance of its features, their precision and recall
-     * by the `k`-th nearest neighbour, and the classes of samples against those of data.
+     * by the `k`-th nearest neighbour, and the classes of samples against those of data, or against the labels that were asked for.
      */
     | { readonly kind: "classifier"; readonly labels: string; readonly steps: number; readonly k: number };
 }
@@ -431,6 +433,11 @@ export interface SequentialDefinition<S extends WeightSpecs = WeightSpecs> {
    * `bernoulli.sample(key, { logits: params.logits }, shape)`.
    */
   readonly draw: (params: Readonly<Record<string, Tensor>>, key: Key, shape: DrawShape) => Tensor;
+  /**
+   * At temperature T a draw is one from the parameters times T to these powers, by their names: `{ logits: -1 }` of a Bernoulli, which then has
+   * p^(1/T), `{ scale: 1 }` of a Normal. Without it there is no temperature but 1.
+   */
+  readonly temperature?: Readonly<Record<string, number>>;
   /** E[entry | those before it] from parameters, of the same shape as a draw, where there is one: what pictures show. */
   readonly mean?: (params: Readonly<Record<string, Tensor>>) => Tensor;
 }
@@ -444,6 +451,11 @@ export interface DensityDefinition<S extends WeightSpecs = WeightSpecs> {
   readonly place: string;
   /** Of a density whose latents are the inverse of flows: the data that these flows make, which come back as they were, but for rounding. */
   readonly exact?: readonly string[];
+  /** Its head given all that it is given is that of the generative density itself: the inverse of a flow, a posterior in closed form. */
+  readonly conditional?: true;
+  /** Of the generative density: what its variables read of one another, and those whose value is a function of what they read. */
+  readonly reads?: Readonly<Record<string, readonly string[]>>;
+  readonly made?: readonly string[];
   /** Where an energy stands in the density: its variables are drawn by a chain, and are given to `sample`, which draws the rest. */
   readonly chain?: ChainDefinition<S>;
   /**

@@ -37,7 +37,8 @@ import {
   type StepReport,
 } from "./train/loop.js";
 import type { StoppingReport } from "./train/stopping.js";
-import { checkOptionNames } from "./train/options.js";
+import { engineOptions } from "./train/option-tables.js";
+import { abortSignal, anything, callback, checkOptions, nested, positiveNumber, wholeFrom, type OptionTable } from "./train/options.js";
 import { planPhase } from "./train/plan.js";
 import { initialWeights, writeAll } from "./train/weights.js";
 
@@ -69,24 +70,29 @@ export interface TrainOptions extends RunOptions, DataOptions {
   readonly onProgress?: (report: StepReport) => void;
 }
 
-const trainOptions: Readonly<Record<keyof TrainOptions, true>> = {
-  data: true,
-  validation: true,
-  test: true,
-  dataOptions: true,
-  epochs: true,
-  steps: true,
-  batch: true,
-  lr: true,
-  seed: true,
-  engine: true,
-  engineOptions: true,
-  recordEvery: true,
-  signal: true,
-  onStep: true,
-  onRecord: true,
-  onStopping: true,
-  onProgress: true,
+const runOptions: OptionTable<RunOptions> = {
+  epochs: positiveNumber,
+  steps: wholeFrom(1),
+  batch: wholeFrom(1),
+  lr: positiveNumber,
+  seed: wholeFrom(0),
+  recordEvery: wholeFrom(1),
+  signal: abortSignal,
+  onStep: callback,
+  onRecord: callback,
+  onStopping: callback,
+};
+
+const trainOptions: OptionTable<TrainOptions> = {
+  ...runOptions,
+  // what is no data is told as such, once the model says what it takes
+  data: anything,
+  validation: anything,
+  test: anything,
+  dataOptions: anything,
+  engine: { expected: "an engine", takes: (v) => typeof (v as Partial<Engine> | null)?.open === "function" },
+  engineOptions: nested(engineOptions),
+  onProgress: callback,
 };
 
 export interface TrainedModel extends TrainedSession {
@@ -99,7 +105,7 @@ export interface TrainedModel extends TrainedSession {
 
 /** Trains `model` from its start. Throws GM4xxx and GM5xxx for what is wrong with model, data and options. */
 export async function train(model: ModelDefinition, options: TrainOptions): Promise<TrainedModel> {
-  checkOptionNames("train", options, trainOptions);
+  checkOptions("train", options, trainOptions);
   const dataset = boundData(model, options);
   const history: MetricRecord[] = [];
   const session = await options.engine.open(options.engineOptions);
@@ -139,7 +145,7 @@ export interface RunHooks extends RunOptions {
   readonly onCheckpoint?: (reason: CheckpointReason, cursor: Cursor, states: readonly string[]) => void | Promise<void>;
   readonly checkpointSeconds?: number | undefined;
   readonly checkpointGap?: number | undefined;
-  readonly onEpoch?: ((total: number) => void | Promise<void>) | undefined;
+  readonly onLook?: ((total: number) => void | Promise<void>) | undefined;
   /** The session holds the states that were saved with it. */
   readonly resume?: Cursor | undefined;
 }
@@ -186,7 +192,7 @@ export async function trainOn(
     signal: options.signal,
     resume: options.resume,
     ...(options.onStep ? { onStep: options.onStep } : {}),
-    ...(options.onEpoch ? { onEpoch: options.onEpoch } : {}),
+    ...(options.onLook ? { onLook: options.onLook } : {}),
     ...(options.onRecord ? { onRecord: options.onRecord } : {}),
     onStopping: options.onStopping,
     ...(onCheckpoint

@@ -71,7 +71,7 @@ describe("pictures of a table", () => {
 
   it("take rows of the split that is named, and refuse one where no rows are read", async () => {
     const split = async (...args: string[]): Promise<unknown> => {
-      const ran = await run("sample", "factors", "--count", "5", "--given", "x=data", "--json", ...args);
+      const ran = await run("sample", "flow", "--count", "5", "--given", "x=data", "--json", ...args);
       return (JSON.parse(ran.stdout) as { values: { x: { data: number[] } } }).values.x.data;
     };
     expect(await split("--split", "test")).toEqual(await split());
@@ -102,6 +102,18 @@ describe("a split of few rows", () => {
     expect((await run("reconstruct", "flow", "--split", "validation")).stderr).toContain(
       "error[GM5024]: x.csv has no validation rows, it has 80 train and 20 test rows",
     );
+  });
+
+  it.each([
+    ["reconstruct", "flow", 21, 21],
+    ["interpolate", "flow", 11, 22],
+    ["sample", "factors", 21, 21],
+  ] as const)("is not filled up by %s with rows that it does not hold", async (command, name, count, asked) => {
+    const more = command === "sample" ? ["--given", "x=data"] : [];
+    const ran = await run(command, name, "--count", String(count), ...more, "--json");
+    expect(ran.code).toBe(1);
+    const { error } = JSON.parse(ran.stdout) as { error: { code: string; message: string } };
+    expect(error).toMatchObject({ code: "GM4004", message: `x.csv has 20 test rows, and ${asked} are asked for` });
   });
 });
 

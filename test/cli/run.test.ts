@@ -169,7 +169,7 @@ describe("a trained run", () => {
     }
     const many = await gmc(["reconstruct", "elsewhere", "--count", "1000"], { cwd: folder });
     expect(many).toMatchObject({ code: 1, stdout: "" });
-    expect(many.stderr).toContain("error[GM4004]: pinwheel has 200 train rows, and 1000 are asked for");
+    expect(many.stderr).toContain("error[GM4004]: pinwheel has 20 test rows, and 1000 are asked for");
     const none = await gmc(["eval", "elsewhere", "--data", "x=nowhere.npy"], { cwd: folder });
     expect(none.stderr).toContain("error[GM5001]: nowhere.npy: there is no such file");
     const split = await gmc(["eval", "elsewhere", "--data", "x=points.csv", "--split", "validation"], {

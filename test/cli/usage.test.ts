@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync, readFileSync, existsSync, statSync,
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { wholeNumber } from "../../src/cli/options.js";
 import { bin, ensureBuilt, gmc, gmcHere } from "../support/cli.js";
 import { expectGolden } from "../support/golden.js";
 import { tinyModel } from "../support/tiny.js";
@@ -64,6 +65,9 @@ describe("wrong usage ends with 2 and a way out", () => {
     [["train", "x.gm", "--steps", "many"], "GM5302", "expected a whole number from 1 on"],
     [["train", "x.gm", "--lr", "-1"], "GM5302", "expected a positive number"],
     [["train", "x.gm", "--seed", "1.5"], "GM5302", "expected a whole number from 0 on"],
+    [["train", "x.gm", "--seed", "1e-3"], "GM5302", "expected a whole number from 0 on"],
+    [["train", "x.gm", "--seed", "1e17"], "GM5302", "expected a whole number from 0 on"],
+    [["train", "x.gm", "--seed", "0x10"], "GM5302", "expected a whole number from 0 on"],
     [["train", "x.gm", "--engine", "onyx"], "GM5302", "expected one of auto, webgpu, tfjs:node-gpu, onnx"],
     [["compile", "x.gm", "--set", "H"], "GM5302", "NAME=VALUE"],
     [["compile", "x.gm", "--check", "--watch"], "GM5302", "leave one of them out"],
@@ -310,4 +314,8 @@ describe("fmt and explain", () => {
     expect(text).toContain("reference");
     expect(text.split("\n").filter((line) => line.length > 80)).toEqual([]);
   });
+});
+
+it("takes whole numbers as they are written elsewhere", () => {
+  expect(["7", "1e3", "1.5e3", "1E+10"].map(wholeNumber(0))).toEqual([7, 1000, 1500, 10_000_000_000]);
 });

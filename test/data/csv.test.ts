@@ -86,6 +86,16 @@ describe("csv", () => {
     expect(table("a,b,c\n", { header: false }).rows).toBe(1);
   });
 
+  it("tells decimal commas", () => {
+    for (const text of ["-1,0096;0,35\n2,5;3\n", "a;b\n1,5;2\n-,5;0,25\n", "a;b\n1,5;2,5\n;3,5\n", '1;"2,5"\n3;"4,5"\n'])
+      expect(message(() => table(text))).toMatch(
+        /^GM5006 t\.csv:[123], column [12]: expected a decimal point, found the comma of "-?\d*,\d+"$/u,
+      );
+    // categories with commas, and categories that are whole numbers beside a text
+    expect(tableArray(table("kind;v\na,b;1\nc,d;2\n"), "kind").labels).toEqual(["a,b", "c,d"]);
+    expect(table("1;x\n2;y\n").columns.map((c) => c.kind)).toEqual(["numbers", "labels"]);
+  });
+
   it("names file, line and cause", () => {
     expect(message(() => table("1,2\n3,4\n5\n"))).toBe("GM5006 t.csv:3: expected 2 cells as in line 1, found 1");
     expect(message(() => table('1,2\n3,"4\n5,6\n'))).toBe("GM5006 t.csv:2: the quote opened here is never closed");

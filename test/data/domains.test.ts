@@ -65,6 +65,24 @@ const held = (data: Dataset, split: "train" | "test" = "train"): number[] => {
 };
 
 describe("domains whose ends the model's densities leave out", () => {
+  it("tell values past float32 as such", () => {
+    const values = { shape: [2, 2], dtype: "f64" as const, data: Float64Array.of(1, 2, 3, -1e300) };
+    for (const spec of [real([2]), count([2])]) {
+      const { code, message, help } = mistake(() =>
+        bindOne(spec, spec.domain === "real" ? values : { ...values, data: Float64Array.of(1, 2, 3, 1e300) }),
+      );
+      expect(code).toMatch(/^GM50(22|32)$/u);
+      expect(message).not.toContain("Infinity");
+      expect(message).toContain("1e+300");
+      if (spec.domain === "real") {
+        expect(message).toContain("float32 holds, up to 3.4e+38 in size");
+        expect(help).toHaveLength(1);
+      }
+    }
+    const infinite = { ...values, data: Float64Array.of(1, 2, 3, Infinity) };
+    expect(mistake(() => bindOne(real([2]), infinite)).message).toContain("found Infinity");
+  });
+
   const inside = /above 0 and below 1.* found (0|1|255) in file\.npy, train row 2, entry 1 of 2/u;
 
   it.each([
@@ -153,16 +171,36 @@ describe("domains", () => {
     expect(held(bindOne(unit([1]), f32([3, 1], [2, 4, 6]), { scale: "minmax" }, f32([1, 1], [7])))).toEqual([0, 0.5, 1]);
   });
 
+  it("refuses rows of which a part is missing, and says how many rows are", () => {
+    const rows = f32([3, 2], [1, 4, NaN, NaN, 2, 3]);
+    const notes = (of: ReturnType<typeof bindOne>): string => JSON.stringify(of.provenance);
+    const data = bindOne(optional(real([2])), rows, {}, f32([1, 2], [NaN, NaN]));
+    expect(notes(data)).toContain("missing in 1 of 3 train rows");
+    expect(notes(data)).toContain("missing in 1 of 1 test rows");
+    expect(notes(bindOne(optional(real([2])), f32([1, 2], [0, 0])))).not.toContain("missing");
+    for (const [spec, part] of [
+      [real([2]), [1, 2, NaN, 3]],
+      [category(3, [2]), [1, 2, -1, 0]],
+      [count([2]), [1, 2, NaN, 0]],
+      [binary([2]), [1, 0, NaN, 1]],
+    ] as const) {
+      const found = mistake(() => bindOne(optional(spec), f32([2, 2], [...part])));
+      expect([found.code, found.message]).toEqual(["GM5022", expect.stringContaining("train row 2, entry 1 of 2")]);
+      expect(found.message).toContain("expected all entries of a row, or none, found a missing one beside others");
+    }
+  });
+
   it("standardizes by what is observed, and leaves missing what is", () => {
     const scale = { scale: "standardize" } as const;
-    // observed of the first entry: 1 and 3; of the second: 4, 4 and 10, of mean 6 and variance 8; of the third: nothing
-    const rows = f32([3, 3], [1, 4, NaN, NaN, 4, NaN, 3, 10, NaN]);
-    const data = bindOne(optional(real([3])), rows, scale, f32([1, 3], [5, 6, 2]));
+    // observed of the first entry: 1, 1 and 4, of mean 2 and variance 2; of the second: 4, 4 and 10, of mean 6 and variance 8
+    const rows = f32([4, 2], [1, 4, NaN, NaN, 1, 4, 4, 10]);
+    const data = bindOne(optional(real([2])), rows, scale, f32([1, 2], [2, 6]));
     const near = (value: number): unknown => expect.closeTo(value, 6);
-    expect(held(data)).toEqual([-1, near(-2 / Math.sqrt(8)), NaN, NaN, near(-2 / Math.sqrt(8)), NaN, 1, near(4 / Math.sqrt(8)), NaN]);
-    expect(held(data, "test")).toEqual([3, 0, 2]);
+    const [low, high] = [near(-Math.SQRT1_2), near(Math.SQRT2)];
+    expect(held(data)).toEqual([low, low, NaN, NaN, low, low, high, high]);
+    expect(held(data, "test")).toEqual([0, 0]);
     // where nothing may be missing, the place that is
-    expect(mistake(() => bindOne(real([3]), rows, scale)).message).toContain("(a missing value) in file.npy, train row 1, entry 3 of 3");
+    expect(mistake(() => bindOne(real([2]), rows, scale)).message).toContain("(a missing value) in file.npy, train row 2, entry 1 of 2");
     expect(mistake(() => bindOne(optional(real([1])), f32([3, 1], [1, Infinity, 3]), scale)).message).toContain("train row 2");
   });
 

@@ -2,6 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { real, type StreamSpec } from "../../src/runtime/index.js";
 import type { Field, RawData } from "../../src/runtime/data/dataset.js";
+import { datasetOf } from "../../src/runtime/train/arrays.js";
 import { linesOfFamilies, spreadFamilies } from "../../src/runtime/data/families.js";
 
 const field = (shape: readonly number[]): Field => ({
@@ -42,6 +43,30 @@ describe("a family of data variables", () => {
     ["whose members are named", raw({ "x[1]": field([2]), x: field([2, 3]) }, ["x[1]"]), family([])],
     ["that is none", raw({ x: field([2, 3]) }), { x: real([3]) } as StreamSpec],
   ])("leaves data as they are: one %s", (_, data, spec) => expect(spreadFamilies(data, [spec])).toBe(data));
+});
+
+describe("from a script, a family", () => {
+  const model = { name: "F", streams: [{ "x[1]": real([2]), "x[2]": real([2]), "x[3]": real([2]) }] };
+  const rows = [0, 1].map((n) => [0, 1, 2].map((t) => [6 * n + 2 * t, 6 * n + 2 * t + 1]));
+  const one = Object.fromEntries([0, 1, 2].map((t) => [`x[${t + 1}]`, rows.map((row) => row[t]!)]));
+  const of = (...given: Parameters<typeof datasetOf> extends [unknown, ...infer R] ? R : never): unknown =>
+    datasetOf(model, ...given).streams.map(({ splits }) => splits);
+
+  it("is given whole as its variables are one by one, in every split and with options for all", () => {
+    const options = { scale: "standardize" } as const;
+    const whole = { train: { x: rows }, test: { x: { shape: [2, 3, 2], data: Float32Array.from(rows.flat(2)) } } };
+    const each = { train: one, test: one };
+    expect(of(whole)).toEqual(of(each));
+    expect(of(whole, { x: options })).toEqual(of(each, { "x[1]": options, "x[2]": options, "x[3]": options }));
+    expect(of(whole, { x: options })).not.toEqual(of(each));
+    expect(of({ train: { x: Float32Array.from(rows.flat(2)) } })).toEqual(of({ train: one }));
+  });
+
+  it("is refused both ways at once, and of another number of steps", () => {
+    expect(() => of({ train: { x: rows, "x[2]": one["x[2]"]! } })).toThrow("data holds `x` whole and `x[2]` by itself");
+    expect(() => of({ train: { x: rows.map((row) => row.slice(1)) } })).toThrow(expect.objectContaining({ code: "GM4051" }) as Error);
+    expect(() => of({ train: { y: rows } })).toThrow("no data variable of that name");
+  });
 });
 
 it("is told of once where all its members are alike", () => {

@@ -105,6 +105,11 @@ const cases: readonly (readonly [mean: string, kept: boolean, shape?: string])[]
     false,
     "4, 2, 1",
   ],
+  [
+    "concat(zeros(1, 3), (x[1..1] |> flatten |> dense(9) |> reshape(3, 3)), axis = 1) |> flatten |> masked_dense(4, channels = 3) |> dense(2)",
+    true,
+    "4, 2",
+  ],
   ["x |> pixelcnn(4, 1)", true, "3, 3, 1"],
   ["x |> gated_pixelcnn(4, 1)", true, "3, 3, 1"],
   ['down2(x |> avg_pool(3, stride = 1, padding = "same"))', true, "4, 4, 1"],

@@ -17,6 +17,7 @@ const nade = hand({
     positionAxes: 1,
     params: (w, _key, given) => ({ logits: g.nade(w.n, given["x"]!) }),
     draw: (params, key, shape) => g.bernoulli.sample(key, { logits: params["logits"]! }, shape),
+    temperature: { logits: -1 },
     mean: (params) => g.sigmoid(params["logits"]!),
   },
 });
@@ -129,11 +130,12 @@ describe("held entries", () => {
         ...nade.sequential,
         params: (w, _key, given) => ({ rate: g.softplus(g.nade(w.n, given["x"]!)) }),
         draw: (params, key, shape) => g.poisson.sample(key, { rate: params["rate"]! }, shape),
+        temperature: undefined,
       },
     });
     // a Poisson has no logits to be written by
     await expect(drawn(session, poisson, { rows: 2, temperature: 2 })).rejects.toMatchObject({
-      message: expect.stringMatching(/logits and scales, and the distribution is given rate/u) as string,
+      message: expect.stringMatching(/`x` has no temperature: its distribution is given rate/u) as string,
       help: ["draw at temperature 1, which leaves the distribution as it is"],
     });
   });
@@ -230,7 +232,7 @@ describe("a session", () => {
     test.each<[string, string, unknown]>([
       ["no mask", "GM4051", { values }],
       ["texts", "GM4051", { values: "mask.npy", mask }],
-      ["nothing", "GM4051", null],
+      ["nothing", "GM4008", null],
       ["a mask that holds by half", "GM4030", { values, mask: [mask[0], [0.5, 0, 0, 0]] }],
       ["other numbers of rows", "GM4030", { values: [values[0]], mask: [mask[0]] }],
       ["a variable that there is not", "GM4030", { variable: "w", values, mask }],

@@ -6,7 +6,7 @@ import { atTemperature } from "../../src/runtime/prob/temperature.js";
 
 const helpOf = (params: readonly string[]): readonly string[] => {
   try {
-    stage({}, () => atTemperature(Object.fromEntries(params.map((name) => [name, constant([0.5], [1])])), 2));
+    stage({}, () => atTemperature("x", Object.fromEntries(params.map((name) => [name, constant([0.5], [1])])), undefined, 2));
   } catch (error) {
     if (error instanceof GmcError && error.code === "GM4031") return error.help;
     throw error;
@@ -17,7 +17,7 @@ const helpOf = (params: readonly string[]): readonly string[] => {
 describe("a temperature that moves nothing", () => {
   it("names logits where the distribution has them", () => {
     expect(helpOf(["probs"])).toEqual([
-      "write the distribution by its logits",
+      "of a Bernoulli, a category or a mixture, write the `logits`: a temperature divides them",
       "draw at temperature 1, which leaves the distribution as it is",
     ]);
     expect(helpOf(["rate"])).toEqual(["draw at temperature 1, which leaves the distribution as it is"]);

@@ -189,3 +189,38 @@ describe("names of terms", () => {
     ]);
   });
 });
+
+describe("the label of a statement", () => {
+  const { model, ts } = loadModel(`model T {
+  data x : real[2]
+  latent z : real[2]
+  net G(z) = z |> dense(2)
+  net C(x) = x |> dense(1) |> tanh |> sum
+  density p(x, z) { z ~ Normal(0, 1)
+    x = G(z) }
+  train {
+    maximize E[x ~ data](C(x)) // the data
+      - E[
+        xf ~ p(x)
+      ](C(xf))
+      - E[xa ~ p(x), xb ~ p(x)](C(xa) * C(xb)) over C
+    minimize
+      E[x ~ data](C(x)) - E[xf ~ p(x)](C(xf)) over G
+    epochs = 1
+  }
+  evaluate { both = E[x ~ data](
+    C(x) // once
+      + C(x)) }
+}`);
+
+  it("stands on one line, without comments", () => {
+    const [first] = model.train[0]?.updates ?? [];
+    expect(first?.label).toBe("E[x ~ data](C(x)) - E[xf ~ p(x)](C(xf)) - E[xa ~ p(x), xb ~ p(x)](C(xa) * C(xb))");
+    expect(model.evaluate["both"]?.label).toBe("E[x ~ data](C(x) + C(x))");
+  });
+
+  it("has terms that bind the names which their bodies read", () => {
+    expect(ts).toContain('term("E[z ~ p(z), xf = G(z)](C(xf))"');
+    expect(ts).toContain('term("E[z ~ p(z), xa = G(z)](E[z ~ p(z), xb = G(z)](C(xa) * C(xb)))"');
+  });
+});

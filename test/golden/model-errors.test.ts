@@ -37,7 +37,7 @@ describe.each([
     const diagnostics = new Diagnostics();
     const root = parse({ path: name, text }, diagnostics);
     const imports = loadImports(root, (path) => files.get(path), (file) => parse(file, diagnostics), diagnostics);
-    elaborate({ root, files: imports, std: standardLibrary(), ...directives(text) }, diagnostics);
+    elaborate({ root, files: imports, std: standardLibrary(), ...directives(text), setAt: {} }, diagnostics);
     expectGolden(`${folder}/${name.replace(/\.gm$/, ".txt")}`, renderDiagnostics(diagnostics.list, { color: false }));
     expect(new Set(diagnostics.list.map((d) => d.code))).toEqual(new Set([name.slice(0, 6)]));
   });

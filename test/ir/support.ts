@@ -49,7 +49,7 @@ export function elaborateText(text: string, options: Options = {}): Elaborated {
     (file) => parse(file, diagnostics),
     diagnostics,
   );
-  const ir = elaborate({ root, files, std, set: options.set ?? {}, model: options.model }, diagnostics);
+  const ir = elaborate({ root, files, std, set: options.set ?? {}, setAt: {}, model: options.model }, diagnostics);
   return { ir, diagnostics, codes: diagnostics.list.map((d) => d.code), text: frames(diagnostics) };
 }
 

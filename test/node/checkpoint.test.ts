@@ -189,6 +189,14 @@ describe("checkpoints", () => {
       }),
     );
     expect(error.code).toBe("GM5204");
+    // neither eval nor resume takes --set
+    expect(error.help.join()).not.toContain("--set");
+    const { hyperparameters } = loaded.manifest.model;
+    const [name = "", value] = Object.entries(hyperparameters)[0] ?? [];
+    const another = { name: "VAE", source: "abc", hyperparameters: { ...hyperparameters, [name]: 999 }, weights: { other: { shape: [] } } };
+    const { help } = await mistake(() => checkCompatible(loaded, another));
+    expect(help[0]).toBe(`they were trained with ${name} = ${JSON.stringify(value)}, and the model has ${name} = 999`);
+    expect(help[1]).toContain(`--set ${name}=${JSON.stringify(value)}`);
     expect(error.message).toContain("decoder.dense1.kernel is [2, 3], the model has [2, 4]; other [] is missing");
     for (const shape of [[2], [2, 3, 4], [3, 2]]) {
       const other = { name: "VAE", source: "abc", weights: { "decoder.dense1.kernel": { shape } } };

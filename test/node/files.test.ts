@@ -153,6 +153,11 @@ describe("pictures", () => {
     write(base, "pets/cat/3.png", png(3, 2, true, 7));
     const colour = await loadDataset("x=pets/#pictures", [{ x: byte([2, 3, 3]) }], { base });
     expect(colour.streams[0]!.splits.train.rows).toBe(4);
+    const mixed = /^1 of 4 pictures is in colour \(.*pets\/cat\/3\.png\), so the grey ones were given 3 equal channels$/u;
+    expect(colour.provenance.join()).toContain("1 of 4 pictures is in colour");
+    const { code, help } = await mistake(() => loadDataset("x=pets/#pictures", [{ x: byte([2, 3]) }], { base }));
+    expect(code).toBe("GM5021");
+    expect(help[0]).toMatch(mixed);
   });
 
   it("gives a variable the pictures of a labelled folder, and labels whatever the pictures' sizes", async () => {

@@ -35,6 +35,8 @@ describe("orders", () => {
       { kind: "hidden", size: 7, max: 4 },
       { kind: "hidden", size: 7, max: 3, seed: 2 },
       { kind: "hidden", size: 3, max: 0 },
+      { kind: "hidden", size: 3, channels: 2, max: 4, seed: 5 },
+      { kind: "hidden", size: 4, channels: 3, flat: true, max: 3 },
       {
         kind: "joined",
         parts: [

@@ -1,6 +1,7 @@
 /** Functions of a whole batch against loops over its pairs, independent rows of data, spectral normalisation, mirrored borders. */
 import { describe, expect, it } from "vitest";
 import * as gmc from "../../src/runtime/index.js";
+import { onnxEngine } from "../../src/runtime/engines/onnx/index.js";
 import { evaluate } from "../../src/runtime/engines/reference/evaluate.js";
 
 import { loadDataset } from "../../src/runtime/node/datasets.js";
@@ -80,6 +81,48 @@ describe("mmd", () => {
       const moved = (by: number): number => at(x.map((v, j) => (j === i ? v + by : v)))["v"]?.[0] ?? NaN;
       expect(g[i]).toBeCloseTo((moved(1e-5) - moved(-1e-5)) / 2e-5, 7);
     }
+  });
+
+  it("of rows far from 0 is what float64 makes of them, with its gradient, in the float32 of an engine", async () => {
+    const random = gmc.hostStream(5, "mmd.far");
+    const [rows, dimensions] = [20, 2];
+    const drawn = [0, 1].map((at) => Array.from({ length: rows * dimensions }, () => random.normal() + 0.5 * at));
+    const graph = gmc.stage({ x: { shape: [rows, dimensions] }, y: { shape: [rows, dimensions] } }, ({ x, y }) => {
+      const estimates = (["biased", "unbiased", "linear"] as const).map((estimator) =>
+        gmc.mmd(x, y, 1, { bandwidths: BANDWIDTHS, estimator }),
+      );
+      const [biased, unbiased, linear] = estimates as [gmc.Tensor, gmc.Tensor, gmc.Tensor];
+      return { biased, unbiased, linear, slope: gmc.grad(unbiased, [x])[0]! };
+    });
+    const session = await onnxEngine.open({ threads: 1 });
+    const compiled = await session.compile({
+      name: "far",
+      stages: [{ kind: "call", name: "far", graph }],
+      fetch: Object.keys(graph.outputs),
+    });
+    for (const off of [0, 3e3, 3e4]) {
+      const [x, y] = drawn.map((values) => Float32Array.from(values, (v) => v + off)) as [Float32Array, Float32Array];
+      const shape = [rows, dimensions];
+      const out = await compiled.run({ x: { dtype: "f32", shape, data: x }, y: { dtype: "f32", shape, data: y } });
+      const [a, b] = [rowsOf([...x], dimensions), rowsOf([...y], dimensions)];
+      expect(out["biased"]?.data[0]).toBeCloseTo(average(pairs(a, a)) + average(pairs(b, b)) - 2 * average(pairs(a, b)), 5);
+      const unbiased = average(pairs(a, a, false)) + average(pairs(b, b, false)) - 2 * average(pairs(a, b));
+      expect(out["unbiased"]?.data[0]).toBeCloseTo(unbiased, 5);
+      // d k(s, t) / d s = -sum of (s - t) exp(-|s - t|^2 / (2 w)) / w
+      const slope = (s: readonly number[], t: readonly number[], d: number): number => {
+        const apart = s.reduce((sum, v, i) => sum + (v - (t[i] ?? 0)) ** 2, 0);
+        return BANDWIDTHS.reduce((sum, w) => sum - (((s[d] ?? 0) - (t[d] ?? 0)) * Math.exp(-apart / (2 * w))) / w, 0);
+      };
+      a.forEach((s, i) => {
+        for (let d = 0; d < dimensions; d++) {
+          const own = a.reduce((sum, t) => sum + slope(s, t, d), 0) / (rows * (rows - 1));
+          const other = b.reduce((sum, t) => sum + slope(s, t, d), 0) / rows ** 2;
+          expect(out["slope"]?.data[i * dimensions + d]).toBeCloseTo(2 * (own - other), 5);
+        }
+      });
+    }
+    compiled.dispose();
+    session.dispose();
   });
 
   it("says which batch is too small", () => {

@@ -44,6 +44,14 @@ const cases: readonly (readonly [text: string, energy: Energy])[] = [
   ["U[second] @ h - sum(c[others])", (y, h) => overH((j) => U(y[1]!, j) * h[j]!) - state.c[y[1]!]! - state.c[y[2]!]!],
   // a net with weights of its own
   ["f(second) @ h", (y, h) => overH((j) => [0, 1].reduce((s, i) => s + state["f.embedding1.table"][y[1]! * 2 + i]! * U(i, j), 0) * h[j]!)],
+  // a net without weights, of one label and of all: mapped over them
+  [
+    "sum(table(y) * T) - U[y[1]] @ h + table(y[2])[1]",
+    (y, h) =>
+      y.reduce((s, k, l) => s + [0, 1].reduce((t, i) => t + (k + i) * state.T[l * 2 + i]!, 0), 0) -
+      overH((j) => U(y[0]!, j) * h[j]!) +
+      y[1]!,
+  ],
 ];
 
 const states = (base: number, n: number): number[][] =>
@@ -55,6 +63,7 @@ model Labels(H = ${H}, K = ${K}, L = ${L}) {
   data y : category[K][L]
   latent h : binary[H]
   param U : real[K, H], c : real[K], M : real[K, 2, H], T : real[L, 2], a : real[H]
+  net table(label) = onehot(label, classes = K) @ stack(stack(0, 1), stack(1, 2), stack(2, 3))
   net f(label) { row = label |> embedding(2) return row @ U[1..2] }
   density p(y, h) {
     hot = onehot(y)

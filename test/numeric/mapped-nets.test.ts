@@ -1,6 +1,7 @@
 /** A net called with axes in front of what it takes: the numbers of its rows one by one, whichever call stands first, with one set of weights. */
 import { describe, expect, it } from "vitest";
 import { someWeights } from "../support/flow-model.js";
+import { gradientsOf } from "../support/gradients.js";
 import { type Loaded, loadModel, runModel } from "../support/model.js";
 
 const spread = (n: number, seed: number): number[] => Array.from({ length: n }, (_, i) => Math.sin(1.7 * (i + 1) * seed + seed));
@@ -160,5 +161,94 @@ describe("what is mapped", () => {
     const [left, right] = [a, b].map((l) => log(l, "logP", state, data));
     left!.forEach((v, i) => expect(v).toBeCloseTo(right![i]!, 10));
     expect(new Set(left).size).toBe(n);
+  });
+});
+
+/** Bodies of nets that take v of that shape. */
+const bodies: Readonly<Record<string, readonly string[]>> = {
+  "4, 4": [
+    ..."flatten(v);softmax(v, axis = 1);softmax(v);transpose(v);sum(v, axis = 1);concat(v, 2 * v, axis = 1);stack(v, v^2);v[2]".split(";"),
+    ..."v[1..2];v[2..3, 1..2];v @ transpose(v);ones(4) @ v;v @ ones(4);norm(v);norm(v, axis = 1);mean(v, axis = 2)".split(";"),
+    ..."cumsum(v, axis = 1);reverse(v, axis = 1);reshape(v, 2, 8);pad(v, low = [1, 0], high = [0, 2]);logsumexp(v, axis = 1)".split(";"),
+    ..."max(v, axis = 1);glu(v, axis = 1);tril(v);cholesky_factor(v);cholesky(v @ transpose(v) + eye(4));variance(v)".split(";"),
+    ..."transpose(v, 2, 1);logmeanexp(v);min(v);v * sum(v);v[1] @ v @ v[2];where(greater(v, 0), v, 2 * v)".split(";"),
+    ..."concat(sum(v, axis = 1), v[1]);v - mean(v, axis = 1);stack(v[1], v[2]);onehot(argmax(v, axis = 1), classes = 4) * v".split(";"),
+    ..."sum(v) + eye(4);v |> reshape(4, 4, 1) |> max_pool(2) |> flatten;sum[i in 1..4](v[i] * v[5 - i]);eye(4);v / sum(v)".split(";"),
+  ],
+  "4, 4, 2": [
+    ...'max_pool(v, 2);avg_pool(v, 2);global_avg_pool(v);upsample(v, 2);upsample(v, 2, method = "bilinear")'.split(";"),
+    ..."reflect_pad(v, 1);pool(v, 2, 2);transpose(v, 3, 1, 2);transpose(v);flatten(v);reshape(v, 16, 2);v[2]".split(";"),
+    ..."v[1..2, 2..3, 1];conv(v, ones(2, 2, 2, 3));conv_transpose(v, ones(2, 2, 3, 2));softmax(v, axis = 1)".split(";"),
+    "concat(v, v^2, axis = 1)",
+  ],
+};
+
+describe("nets without weights", () => {
+  const rows = 2;
+  const weighted = (g: string): string =>
+    [1, 2, 3].map((k) => `${[0, 1, 2, -3][k]} * sum(square(${g.replaceAll("#", String(k))}))`).join(" + ");
+
+  // where the mapped calls differ from those one by one, so does the value, by the squares, or the gradient, by the slopes of the differences
+  it.each(
+    Object.entries(bodies).flatMap(([shape, all]) =>
+      [0, 1, 2].map((third) => [shape, third, all.filter((_, i) => i % 3 === third)] as const),
+    ),
+  )("of [%s] are mapped as those with weights are (%i)", async (shape, _, texts) => {
+    const n = texts.length;
+    const loaded = loadModel(`model M {
+        data x : real[3, ${shape}], y : real[${n}]
+        param e : real[3, ${shape}]
+        ${texts.map((body, i) => `net g${i}(v) = ${body}`).join("\n")}
+        density p(y | x) {
+          ${texts.map((__, i) => `m${i} = ${["e", "x"].map((a) => `(${weighted(`g${i}(${a})[#]`)} - (${weighted(`g${i}(${a}[#])`)}))`).join(" + ")}`).join("\n")}
+          y ~ Normal(stack(${texts.map((__, i) => `m${i}`).join(", ")}), 1)
+        }
+        train { maximize log p(y | x) }
+      }`);
+    const size = shape.split(",").reduce((s, d) => s * Number(d), 3);
+    const data = { x: spread(rows * size, 3), y: Array.from({ length: rows * n }, (__, i) => 1 + (i % 7) / 7) };
+    const { gradients, value } = await gradientsOf(loaded.model, { weights: { e: spread(size, 5) }, data, rows });
+    const exact = data.y.reduce((s, y) => s + logNormal(y, 0, 1), 0) / rows;
+    expect(value.mean[0]! / exact).toBeCloseTo(1, 5);
+    for (const slope of gradients["e"]!.mean) expect(slope).toBeCloseTo(0, 5);
+  });
+
+  it("as the shares of one row and of a table of rows", () => {
+    const shares = (v: readonly number[]): number[] => v.map((a) => a / v.reduce((s, b) => s + b, 0));
+    const loaded = loadModel(`model Mean(K = 3, D = 4) {
+      data x : positive[D]   latent c : category[K]
+      param e : positive[K, D] init Uniform(0.2, 2)
+      net shares(v) = v / sum(v)
+      density p(x, c) { c ~ Categorical(logits = zeros(K))   x ~ LogNormal(log(shares(e)[c]), 0.5) }
+      train { maximize log p(x) }
+      evaluate { total = sum(shares(x)) }
+    }`);
+    const state = someWeights(loaded, 2, 0.4);
+    const e = state["e"]!.map((u) => Math.log1p(Math.exp(u)));
+    const x = spread(8, 3).map((v) => Math.exp(v));
+    const found = log(loaded, "logPX", state, { x: [[2, 4], x] });
+    found.forEach((v, b) => {
+      const row = x.slice(b * 4, b * 4 + 4);
+      const parts = [0, 1, 2].map((k) =>
+        shares(e.slice(k * 4, k * 4 + 4)).reduce(
+          (s, m, j) => s + logNormal(Math.log(row[j]!), Math.log(m), 0.5) - Math.log(row[j]!),
+          -Math.log(3),
+        ),
+      );
+      expect(v).toBeCloseTo(logSumExp(parts), 9);
+    });
+  });
+
+  it("whichever call stands first, of shapes that have nothing in common, and told apart by what is known when compiled", () => {
+    const loaded = loadModel(`model M {
+      data x : real[2, 3], h : real[4], y : real[8]
+      net f(v, n) = n * v / sum(v)
+      density p(y | x, h) { a = f(x, 2)  b = f(h, 1)  c = f(x[1], 1)  d = f(x[2], 2)
+        y ~ Normal(concat(a[1] - 2 * c, a[2] - d, stack(sum(b), sum(a))), 1) }
+      train { maximize log p(y | x, h) }
+    }`);
+    const y = [0, 0, 0, 0, 0, 0, 1, 4];
+    const found = log(loaded, "logP", {}, { y: [[1, 8], y], x: [[1, 2, 3], spread(6, 3)], h: [[1, 4], spread(4, 7)] });
+    expect(found[0]).toBeCloseTo(8 * logNormal(0, 0, 1), 9);
   });
 });

@@ -98,7 +98,7 @@ describe("replicated softmax", () => {
     const { derived } = loadModel(text("", "ppl = perplexity(p)")).compiled;
     const [line] = derived ? explain(derived).evaluate : [];
     expect(line?.text).toBe("exp(mean((log(N! / prod(v!)) - log p(v)) / N)), N = sum(v), log p(v) = log sum[h](exp(-E(v, h))) - log Z");
-    expect(line?.latex).toContain("\\log \\frac{N_m!}{\\prod_i v_{mi}!} - \\log p(v_m)");
+    expect(line?.latex).toContain("\\log \\frac{N_m!}{\\prod_i v_{m, i}!} - \\log p(v_{m})");
   });
 
   it("measures what one order of the words weighs: perplexity, exactly", async () => {

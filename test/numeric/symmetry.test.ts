@@ -200,6 +200,60 @@ function call(f: (...args: unknown[]) => unknown, weights: unknown, x: unknown):
   return (weights === undefined ? f(x) : f(weights, x)) as never;
 }
 
+describe("gradients of potentials, and traces", () => {
+  const library = `net even(v) = v |> dense(5) |> tanh |> dense(1) |> sum
+net placed(v) = v |> flatten |> dense(5) |> tanh |> dense(1) |> sum
+net pairs(v) = sum(tanh(v @ transpose(v)))`;
+  const text = (kind: string, body: string): string => `${library}
+model M {
+  data x : real[${N}, ${N}]
+  net g(x)${kind} = ${body}
+  net h(x) = x |> dense(1) |> sum
+  train { maximize sum(g(x)) + h(x) }
+}`;
+  const cases: readonly (readonly [string, "invariant" | "equivariant", boolean])[] = [
+    ["grad[v = x](even(v))", "equivariant", true],
+    ["grad[v = x](pairs(v))", "equivariant", true],
+    ["x - grad[v = tanh(x)](even(v + x) * pairs(v))", "equivariant", true],
+    ["norm(grad[v = x](even(v)))", "invariant", true],
+    ["grad[v = x](placed(v))", "equivariant", false],
+    ["grad[v = x](even(v) + sum(cumsum(v, axis = 1)^2))", "equivariant", false],
+    ["grad[v = ones(4, 4)](even(v) + placed(v * mean(x)))", "equivariant", false],
+    ["grad[v = x](even(v))", "invariant", false],
+    ["sum((x @ transpose(x)) * eye(4))", "invariant", true],
+    ["eye(4) @ x", "equivariant", true],
+    ["(eye(4) + x @ transpose(x)) @ x", "equivariant", true],
+    ["sum(x * eye(4))", "invariant", false],
+    ["x + eye(4)", "equivariant", false],
+  ];
+  it.each(cases)("%s is %s: %s", (body, kind, expected) => {
+    const errors = compile({ path: "t.gm", text: text(` ${kind}`, body) }).diagnostics.filter((d) => d.severity === "error");
+    expect(errors.map((d) => d.code)).toEqual(expected ? [] : ["GM3752"]);
+    const loaded = loadModel(text("", body));
+    const state = Object.fromEntries(
+      leavesOf(loaded.model.weights).map(({ path, spec }, i) => [
+        path,
+        spread(
+          spec.shape.reduce((a, b) => a * b, 1),
+          2 + i,
+        ),
+      ]),
+    );
+    const rows = Array.from({ length: N }, (_, i) => spread(N, 2 + i));
+    const run = (x: readonly (readonly number[])[]): readonly number[] =>
+      runModel(loaded, ({ f, w, x: { x: points } }) => ({ g: call(f("g"), (w as Readonly<Record<string, unknown>>)["g"], points) }), {
+        data: { x: { shape: [1, N, N], data: x.flat() } },
+        state,
+      })["g"] ?? [];
+    const [before, after] = [run(rows), run(inOrder(rows))];
+    const moved = inOrder(Array.from({ length: N }, (_, n) => before.slice(n * N, (n + 1) * N))).flat();
+    const wanted = kind === "invariant" ? before : moved;
+    const differs = after.some((v, i) => Math.abs(v - (wanted[i] ?? NaN)) > 1e-9 * (1 + Math.abs(v)));
+    expect(after.length).toBe(before.length);
+    expect(differs).toBe(!expected);
+  });
+});
+
 describe("sets of several parameters", () => {
   const accepts = (head: string, body: string): readonly string[] => {
     const { diagnostics } = compile({

@@ -96,4 +96,21 @@ describe.each([
     const none = await fault(text, engine);
     expect(none.help[0]).toBe("no checkpoint was written before this step");
   });
+
+  possible.each([
+    ["sqrt(sum(grad[y = x](D(y))^2))", true],
+    ["norm(grad[y = x](D(y)))", false],
+  ])("of the length of a slope that is 0 at the start, %s, tells the way out that helps", async (length, fails) => {
+    const text = `model Flat {
+  data x : real[2]
+  net D(x) = x |> dense(4) |> tanh |> dense(1, start = "zeros") |> sum
+  train { minimize E[x ~ data]((${length} - 1)^2) over D, optimizer = sgd(lr = 1e-3)
+    batch = 10, epochs = 1 }
+}`;
+    if (!fails) return expect(fault(text, engine)).rejects.toThrow("expected a fault");
+    const error = await fault(text, engine);
+    expect(error.message).toContain("has a gradient that is not finite at step 1");
+    expect(error.help.join()).toContain("`norm(x)`");
+    return undefined;
+  });
 });

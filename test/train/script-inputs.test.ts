@@ -76,7 +76,67 @@ describe("train", () => {
     ["options of such a name", { engine, data: { x, y }, dataOptions: { z: {} } }, "GM4004", /dataOptions holds `z`/],
     ["a variable without rows", { engine, data: { y } }, "GM4004", /no training data for `x`: data holds `y`/],
     ["an option that does not exist", { engine, data: { x, y }, epoch: 3 }, "GM4050", /train has no option `epoch`/],
+    [
+      "an option that does not exist, of a variable",
+      { engine, data: { x, y }, dataOptions: { x: { scael: "none" } } },
+      "GM4050",
+      /dataOptions\.x has no option `scael`/,
+    ],
+    [
+      "a way to scale that does not exist",
+      { engine, data: { x, y }, dataOptions: { x: { scale: "standardise" } } },
+      "GM4008",
+      /^dataOptions\.x\.scale must be one of none, standardize, .*found "standardise"/,
+    ],
+    [
+      "options of a variable that are none",
+      { engine, data: { x, y }, dataOptions: { x: "standardize" } },
+      "GM4050",
+      /dataOptions\.x takes an object of options/,
+    ],
+    ["a list of options", { engine, data: { x, y }, dataOptions: [{ scale: "none" }] }, "GM4008", /dataOptions must be an object by name/],
+    [
+      "binarising what is not binary",
+      { engine, data: { x, y }, dataOptions: { x: { binarize: "fixed" } } },
+      "GM4008",
+      /makes values binary, and x is real/,
+    ],
+    [
+      "an option without the one it belongs to",
+      { engine, data: { x, y }, dataOptions: { x: { ridge: 0.1 } } },
+      "GM4008",
+      /ridge has nothing to act on without scale: "whiten"/,
+    ],
+    [
+      "an option of the engine that does not exist",
+      { engine, data: { x, y }, engineOptions: { thread: 1 } },
+      "GM4050",
+      /engineOptions has no option `thread`/,
+    ],
+    [
+      "a number of threads below 1",
+      { engine, data: { x, y }, engineOptions: { threads: -1 } },
+      "GM4008",
+      /engineOptions\.threads must be a whole number from 1 on, found -1/,
+    ],
+    ["a number for a function", { engine, data: { x, y }, onProgress: 3 }, "GM4008", /onProgress must be a function, found 3/],
+    ["a number for a signal", { engine, data: { x, y }, signal: 3 }, "GM4008", /signal must be an AbortSignal, found 3/],
+    ["a number as text", { engine, data: { x, y }, epochs: "3" }, "GM4008", /epochs must be a positive number, found "3"/],
+    [
+      "a step between records of none",
+      { engine, data: { x, y }, recordEvery: 0 },
+      "GM4008",
+      /recordEvery must be a whole number from 1 on/,
+    ],
+    ["an engine that is none", { engine: 3, data: { x, y } }, "GM4008", /engine must be an engine or its name, found 3/],
+    ["no rows", { engine, data: { x: [], y: [] } }, "GM5024", /data\.x has no train rows/],
+    ["a typed array of no rows", { engine, data: { x: new Float32Array(), y: [] } }, "GM5024", /data\.x has no train rows/],
   ])("refuses %s", async (_, options, code, message) => refused(code, message, () => run(options)));
+
+  it("refuses options of values for a data set that is bound", () =>
+    refused("GM4008", /dataOptions has nothing to act on/, () =>
+      run({ engine, data: trained.dataset, dataOptions: { x: { scale: "minmax" } } }),
+    ));
 
   it.each<[string, unknown]>([
     ["an empty object", {}],
@@ -138,8 +198,32 @@ describe("sample", () => {
   });
 });
 
-test("evaluate says that it has no such option", () =>
-  refused("GM4050", /evaluate has no option `K`/, () => trained.evaluate({ K: 5000 } as object)));
+describe("a trained model", () => {
+  it.each<[string, string, RegExp, () => Promise<unknown>]>([
+    ["evaluate", "GM4050", /evaluate has no option `K`/, () => trained.evaluate({ K: 5000 } as object)],
+    ["evaluate", "GM4008", /rows must be a whole number from 1 on, found -1/, () => trained.evaluate({ rows: -1 })],
+    ["evaluate", "GM4008", /split must be one of train, validation, test/, () => trained.evaluate({ split: "tset" } as object)],
+    ["evaluate", "GM4008", /metrics must be a list of texts/, () => trained.evaluate({ metrics: "ll" } as object)],
+    ["evaluate", "GM4008", /phase must be below 1/, () => trained.evaluate({ phase: 1 })],
+    ["reconstruct", "GM4050", /reconstruct has no option `splt`/, () => trained.reconstruct(2, { splt: "train" } as object)],
+    ["reconstruct", "GM4008", /rows must be a whole number/, () => trained.reconstruct(-1)],
+    ["interpolate", "GM4050", /interpolate has no option `pth`/, () => trained.interpolate(1, 3, { pth: "linear" } as object)],
+    ["interpolate", "GM4008", /path must be one of linear, spherical/, () => trained.interpolate(1, 3, { path: "slerp" } as object)],
+    ["interpolate", "GM4008", /pairs must be a whole number/, () => trained.interpolate(0, 3)],
+    ["translate", "GM4050", /translate has no option `way`/, () => trained.translate(1, { way: [] } as object)],
+    ["data", "GM4008", /split must be one of/, async () => trained.data(1, "tset" as "test")],
+    ["sample", "GM4008", /start must be one of random, data, chains/, () => trained.sample(1, { start: "rows" } as object)],
+    ["sample", "GM4050", /known has no option `value`/, () => trained.sample(1, { known: { value: [1], mask: [1] } } as object)],
+  ])("refuses what %s does not take", (_, code, message, run) => refused(code, message, run));
+
+  it("says that it is closed", async () => {
+    const closed = await train(model, { data: { x, y }, engine });
+    closed.close();
+    closed.close();
+    for (const use of [() => closed.evaluate(), () => closed.sample(1), () => closed.weights(), () => closed.save(folder)])
+      await refused("GM4009", /C is closed/, use);
+  });
+});
 
 test("loadTrained takes arrays as train does", async () => {
   await trained.save(folder);

@@ -226,7 +226,7 @@ describe.each(engines.filter((e) => available.includes(e.name)))("$name", (engin
         batch: 100,
         steps: 4,
         checkpointGap,
-        onEpoch: (total) => void epochs.push(total),
+        onLook: (total) => void epochs.push(total),
         onCheckpoint: (reason, at) => void found.push(`${reason} ${at.total}`),
       });
       session.dispose();
@@ -235,6 +235,26 @@ describe.each(engines.filter((e) => available.includes(e.name)))("$name", (engin
     };
     expect(await reasons(undefined)).toEqual(["epoch 1", "epoch 2", "epoch 3", "end 4"]);
     expect(await reasons(3600)).toEqual(["epoch 1", "end 4"]);
+  });
+
+  it("is looked at ten times over a phase of few epochs, each time as it is after so many steps", async () => {
+    const model = handVae();
+    const dataset = datasetOf(model, { train: { x: rows } });
+    const path = "decoder.dense1.kernel";
+    const run = async (
+      steps: number,
+    ): Promise<{ readonly looks: ReadonlyMap<number, readonly number[]>; readonly last: readonly number[] }> => {
+      const session = await engine.open();
+      const weights = async (): Promise<readonly number[]> => Array.from((await session.read(path)).data);
+      const looks = new Map<number, readonly number[]>();
+      await trainOn(session, model, dataset, { batch: 2, steps, seed: 3, onLook: async (total) => void looks.set(total, await weights()) });
+      const last = await weights();
+      session.dispose();
+      return { looks, last };
+    };
+    const { looks } = await run(20);
+    expect([...looks.keys()]).toEqual([2, 4, 6, 8, 10, 12, 14, 16, 18]);
+    expect(looks.get(6)).toEqual((await run(6)).last);
   });
 
   describe("early stopping", () => {

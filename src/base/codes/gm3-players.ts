@@ -94,6 +94,11 @@ export const gm3Players = {
     "Sigmoid of what is squashed already",
     (a) => `\`${a.fn}\` is applied to \`${a.net}\`, which gives numbers ${a.range} alone: ${a.so}`,
   ),
+  GM3759: code<{ objective: string; way: string; net: string; numbers: string; to: string }>(
+    "warning",
+    "Objective without a bound",
+    (a) => `\`${a.objective}\` ${a.way} without end as \`${a.net}\` gives ${a.numbers} numbers to ${a.to}`,
+  ),
   GM3867: code<{ a: string; b: string; critic: string; verdict: string; way: string; other: string }>(
     "warning",
     "Critic that is moved both ways",

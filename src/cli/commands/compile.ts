@@ -7,6 +7,7 @@ import { GmcError } from "../../runtime/graph/errors.js";
 import { holdsText } from "../../runtime/node/files.js";
 import { printIr } from "../../ir/print.js";
 import { expectBriefRun } from "../brief.js";
+import { modelOptions } from "../model-options.js";
 import { CompileFailure, UsageError, Exit, printDiagnostics, reportFailure } from "../errors.js";
 import { FINE, WRONG } from "../exit.js";
 import type { Settings } from "../options.js";
@@ -76,7 +77,7 @@ export interface CompiledOne {
 }
 
 async function compileOne(path: string, flags: CompileFlags): Promise<CompiledOne> {
-  const loaded = compileFile(path, { set: flags.set ?? {}, ...(flags.model === undefined ? {} : { model: flags.model }) });
+  const loaded = compileFile(path, await modelOptions(path, flags));
   if (flags.dump === "ast" || flags.dump === "ir") {
     const { ast, ir } = loaded.passes;
     const failed = hasErrors(loaded.diagnostics);

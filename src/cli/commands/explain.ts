@@ -11,6 +11,7 @@ import { expectBriefRun } from "../brief.js";
 import { printDiagnostics } from "../errors.js";
 import { FINE } from "../exit.js";
 import { importModel } from "../load-model.js";
+import { modelOptions } from "../model-options.js";
 import type { Settings } from "../options.js";
 import { bytes, grouped, json, stdout } from "../output.js";
 import { placed } from "../run/pictures.js";
@@ -36,7 +37,7 @@ interface StepCost {
 
 export async function explainCommand(file: string, flags: ExplainFlags): Promise<number> {
   expectBriefRun();
-  const compiled = compileOrFail(file, { set: flags.set ?? {}, ...(flags.model === undefined ? {} : { model: flags.model }) });
+  const compiled = compileOrFail(file, await modelOptions(file, flags));
   if (compiled.derived === undefined) return FINE;
   if (!flags.json) printDiagnostics(compiled.diagnostics, false);
   const model = await importModel(compiled.print("js"));

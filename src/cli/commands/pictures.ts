@@ -4,7 +4,16 @@ import { commonRows, evaluationSplit, type SplitName } from "../../runtime/data/
 import { parseNpy } from "../../runtime/data/npy.js";
 import { suggestion } from "../../runtime/data/suggest.js";
 import type { ChainStart } from "../../runtime/eval/chain.js";
-import { conditionsOfWalk, drawingSteps, generativeOf, interpolatesNoise, invertsExactly, reconstructed } from "../../runtime/eval/draw.js";
+import { circledLatents } from "../../runtime/eval/circled.js";
+import {
+  conditionsOfWalk,
+  drawingSteps,
+  generativeOf,
+  interpolatesNoise,
+  invertsExactly,
+  reconstructed,
+  walkedLatents,
+} from "../../runtime/eval/draw.js";
 import { regionMask, regions } from "../../runtime/eval/known.js";
 import type { Rows, RowsByName, TrainedSession } from "../../runtime/eval/session.js";
 import { makeFolder, readBytes, writeFileAtomic } from "../../runtime/node/files.js";
@@ -55,6 +64,7 @@ interface Shown {
   readonly drawings: readonly NamedDrawing[];
   /** For --json. */
   readonly rows: Readonly<Record<string, RowsByName>>;
+  readonly notes?: readonly string[];
 }
 
 export function sampleCommand(named: string | undefined, flags: SampleFlags): Promise<number> {
@@ -66,23 +76,26 @@ export function sampleCommand(named: string | undefined, flags: SampleFlags): Pr
   }
   return show(named, flags, async (trained): Promise<Shown> => {
     const { sweeps, start, every, temperature } = flags;
-    const count = flags.count ?? (every === undefined && flags.known === undefined ? 64 : 10);
+    const usual = every === undefined && flags.known === undefined ? 64 : 10;
+    const count = flags.count ?? (readsData ? Math.min(usual, rowsOf(trained, flags.split)) : usual);
     checkCount(trained, count);
     const known = flags.known === undefined ? undefined : knownEntries(trained, count, flags.known, flags.split);
+    const notes: string[] = [];
     const samples = await watched(trained, flags, (onProgress) =>
       trained.sample(count, {
         ...defined({ sweeps, start, every, temperature, known: known?.entries }),
         given: { ...known?.conditions, ...heldValues(trained, count, flags.given ?? {}, flags.split) },
         onProgress,
         onNote: (text) => {
-          if (!flags.json) stderr(text);
+          if (flags.json) notes.push(text);
+          else stderr(`note: ${text}`);
         },
       }),
     );
     if (flags.json) {
       const { values, means, frames } = samples;
       const steps = (frames ?? []).map((f, i) => [`values at ${i * (every ?? 0)}`, f.values] as const);
-      return { drawings: [], rows: { values, means, ...Object.fromEntries(steps) } };
+      return { drawings: [], rows: { values, means, ...Object.fromEntries(steps) }, notes };
     }
     if (known !== undefined) {
       return {
@@ -205,7 +218,7 @@ export function reconstructCommand(named: string | undefined, flags: PictureFlag
       );
     const count = flags.count ?? Math.min(32, rowsOf(trained, flags.split));
     const shown = await watched(trained, flags, (onProgress) =>
-      trained.reconstruct(count, { ...defined({ split: flags.split }), onProgress }),
+      trained.reconstruct(count, { split: flags.split ?? evaluationSplit(trained.dataset), onProgress }),
     );
     return { drawings: flags.json ? [] : await drawReconstructed(trained, shown), rows: { data: shown.data, shown: shown.shown } };
   });
@@ -215,12 +228,17 @@ export function interpolateCommand(named: string | undefined, flags: Interpolate
   return show(named, flags, async (trained) => {
     const pairs = flags.count ?? Math.max(1, Math.min(8, Math.floor(rowsOf(trained, flags.split) / 2)));
     const shown = await watched(trained, flags, (onProgress) =>
-      trained.interpolate(pairs, flags.points, { path: flags.path, ...defined({ split: flags.split }), onProgress }),
+      trained.interpolate(pairs, flags.points, { path: flags.path, split: flags.split ?? evaluationSplit(trained.dataset), onProgress }),
     );
     if (!flags.json && interpolatesNoise(trained.model))
       stderr(`note: ${walkEnds(trained.model)}: no density of ${trained.model.name} infers latents from data`);
     const conditions = conditionsOfWalk(trained.model);
     if (!flags.json && conditions !== undefined) stderr(`note: from one row to the other, ${conditions}`);
+    const along = flags.path === "linear" ? [] : alongLines(trained.model);
+    if (!flags.json && along.length > 0)
+      stderr(
+        `note: ${along.map((name) => `\`${name}\``).join(", ")} along the line: not drawn from a Normal around 0, the draws lie about no sphere`,
+      );
     return {
       drawings: flags.json ? [] : await drawInterpolated(trained, shown.shown, flags.points),
       rows: { data: shown.data, shown: shown.shown },
@@ -228,10 +246,16 @@ export function interpolateCommand(named: string | undefined, flags: Interpolate
   });
 }
 
+/** Latents of a walk that have no great circle. */
+function alongLines(model: TrainedSession["model"]): readonly string[] {
+  const circled = circledLatents(model);
+  return walkedLatents(model).filter((name) => !circled.includes(name));
+}
+
 async function show(named: string | undefined, flags: RunFlags, make: (trained: TrainedSession) => Promise<Shown>): Promise<number> {
   const { trained, restored } = await openTrained(named, flags);
   try {
-    const { drawings, rows } = await make(trained);
+    const { drawings, rows, notes = [] } = await make(trained);
     if (flags.json) {
       const plain = (byName: RowsByName): object =>
         Object.fromEntries(Object.entries(byName).map(([name, r]) => [name, { shape: r.shape, data: Array.from(r.data) }]));
@@ -239,6 +263,7 @@ async function show(named: string | undefined, flags: RunFlags, make: (trained: 
         run: restored.run.path,
         step: restored.checkpoint.manifest.step,
         ...Object.fromEntries(Object.entries(rows).map(([key, value]) => [key, plain(value)])),
+        ...(notes.length === 0 ? {} : { notes }),
       });
       return FINE;
     }

@@ -4,11 +4,12 @@ import { carriedByModel } from "../../runtime/train/carried.js";
 import { createRun } from "../../runtime/node/run-folder.js";
 import { printDiagnostics } from "../errors.js";
 import { importModel } from "../load-model.js";
+import { modelOptions } from "../model-options.js";
 import type { MeasureFlags, RunFlags } from "../options.js";
 import { stderr } from "../output.js";
 import { unmeasured } from "../run/measurable.js";
 import { openRun, versions } from "../run/open.js";
-import { configuredSet, resolveSettings } from "../run/settings.js";
+import { resolveSettings } from "../run/settings.js";
 import { runTraining } from "../run/training.js";
 import { unusedMeasures } from "../run/unused.js";
 import { compileOrFail, type Loaded } from "../sources.js";
@@ -20,7 +21,7 @@ interface TrainFlags extends RunFlags, MeasureFlags {
 }
 
 export async function trainCommand(file: string, flags: TrainFlags): Promise<number> {
-  const options = { set: await configuredSet(file, flags), ...(flags.model === undefined ? {} : { model: flags.model }) };
+  const options = await modelOptions(file, flags);
   const compiled = compileOrFail(file, options);
   if (!flags.json) printDiagnostics(compiled.diagnostics, false);
   const js = compiled.print("js");

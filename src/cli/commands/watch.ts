@@ -1,6 +1,7 @@
 /** `gmc compile --watch`: compiles again whenever a model or what it imports changes, until interrupted. */
 import { existsSync, watch, type FSWatcher } from "node:fs";
-import { basename, dirname, resolve } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
+import { configFile } from "../../runtime/node/config.js";
 import { reportFailure } from "../errors.js";
 import { FINE } from "../exit.js";
 import { json, stderr } from "../output.js";
@@ -25,7 +26,9 @@ export async function watchCompile(
     } catch (error) {
       reportFailure(error, flags.json === true);
     }
-    for (const source of [resolve(path), ...sourcesOf(path)]) depend(source, path);
+    // a configuration that is not there yet may come
+    const configuration = configFile(path) ?? join(dirname(path), "gmc.config.json");
+    for (const source of [path, configuration, ...sourcesOf(path)]) depend(resolve(source), path);
   };
   const depend = (source: string, model: string): void => {
     models.set(source, (models.get(source) ?? new Set()).add(model));

@@ -4,6 +4,7 @@
 import { existsSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { commonRows, evaluationSplit } from "../../runtime/data/dataset.js";
+import { circledLatents } from "../../runtime/eval/circled.js";
 import {
   canReconstruct,
   continuous,
@@ -245,7 +246,7 @@ export async function drawReconstructed(
   return drawn;
 }
 
-/** Samples over training: a row of pictures an epoch, the same noise in each column. Of one row, and of other variables than pictures, there is none. */
+/** Samples over training: a row of pictures a look, the same noise in each column. Of one row, and of other variables than pictures, there is none. */
 async function drawStrip(trained: TrainedSession, strip: readonly StripRow[]): Promise<readonly NamedDrawing[]> {
   if (strip.length < 2) return [];
   const shown = strip.map(({ samples }) => shownSamples(trained, samples));
@@ -294,11 +295,15 @@ function inTurn(one: RowsByName[string], other: RowsByName[string]): RowsByName[
   return { shape: [2 * count, ...one.shape.slice(1)], data };
 }
 
-/** Of a model that infers no latents, between draws of its noise: along lines, and along great circles. */
+/** Of a model that infers no latents, between draws of its noise: along lines, and along great circles where the noise is Normal. */
 async function drawNoisePaths(trained: TrainedSession): Promise<readonly NamedDrawing[]> {
   const points = 10;
   const drawn: NamedDrawing[] = [];
-  for (const path of ["linear", "spherical"] as const) {
+  const circled = circledLatents(trained.model);
+  const paths = walkedLatents(trained.model).some((name) => circled.includes(name))
+    ? (["linear", "spherical"] as const)
+    : (["linear"] as const);
+  for (const path of paths) {
     const { shown } = await trained.interpolate(5, points, { path });
     const names = drawable(trained, shown).filter((name) => SEEN.includes(lookFor(trained, name).kind));
     const rows = Object.fromEntries(names.flatMap((name) => (shown[name] === undefined ? [] : [[name, shown[name]]])));

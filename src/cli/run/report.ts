@@ -87,17 +87,21 @@ function ordersDetail(r: Result): string {
 function judgeLines(r: Result): readonly string[] {
   if (!r.classifier) return [];
   const { net, steps, batch, seed, accuracy, split, rows } = r.classifier;
+  const nearest = r.neighbours === undefined ? "" : `; precision and recall by the nearest ${r.neighbours}`;
   const all = Object.entries(r.detail ?? {});
   const part = (classes: boolean): string =>
     detailOf({ ...r, detail: Object.fromEntries(all.filter(([name]) => /^class \d/.test(name) === classes)) });
   return [
-    part(false),
+    `${part(false)}${nearest}`,
     `classes: ${part(true).replaceAll("class ", "")}`,
     `by a classifier (${net}; ${grouped(steps)} steps of ${batch} rows, seed ${seed}) that is right on ${(100 * accuracy).toFixed(1)} % of ${grouped(rows)} ${split} rows`,
   ];
 }
 
 function rowsDetail(r: Result): string {
+  const given = r.conditions;
+  if (given !== undefined)
+    return `${grouped(r.rows ?? given.rows)} rows by chance, samples given ${given.variables.join(" and ")} of ${grouped(given.rows)} others`;
   if (r.rows === undefined) return "";
   const have = r.have === undefined ? "" : ` that ${r.have.rows === 1 ? "has" : "have"} ${r.have.variables.join(" and ")}`;
   const { wordless } = r;

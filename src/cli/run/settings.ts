@@ -73,12 +73,6 @@ export function measureSettings(flags: MeasureFlags, before: MeasureFlags): { [K
   });
 }
 
-/** Hyperparameters come into the model before it is compiled. */
-export async function configuredSet(file: string, flags: { readonly set?: Settings }): Promise<Settings> {
-  const { options } = await loadConfig(file);
-  return { ...options.set, ...flags.set };
-}
-
 /** Without the entries that are undefined. */
 export function defined<T extends object>(values: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
   return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as {

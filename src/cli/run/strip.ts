@@ -1,5 +1,5 @@
 /**
- * Samples over training: the same noise at the end of each epoch, for a picture with a row an epoch. Models whose samples take many steps (chains, entries
+ * Samples over training: the same noise at the end of each epoch, or at a few steps where epochs are long, for a picture with a row each. Models whose samples take many steps (chains, entries
  * drawn one after another) have none; a density that turns out to be slow stops it. Holds a bounded number of rows, evenly spread over the run.
  */
 import { generativeOf } from "../../runtime/eval/draw.js";
@@ -30,7 +30,7 @@ export const STRIP_FILE = "strip.safetensors";
 
 interface StripState {
   readonly rows: readonly StripRow[];
-  /** Epochs so far, and of how many one is drawn. */
+  /** Looks so far, and of how many one is drawn. */
   readonly epoch: number;
   readonly every: number;
 }
@@ -67,7 +67,7 @@ function decodeStrip(bytes: Uint8Array, last: number): StripState {
 
 /** Samples a row. */
 export const STRIP_COLUMNS = 10;
-/** Rows at most: of more, every other one goes, and from then on one of two epochs is drawn, and so on. */
+/** Rows at most: of more, every other one goes, and from then on one of two looks is drawn, and so on. */
 const MOST = 20;
 /** Milliseconds that a row may take. */
 const SLOW = 5000;

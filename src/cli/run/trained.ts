@@ -91,7 +91,13 @@ async function restoreRun(named: string | undefined, flags: RunFlags): Promise<R
   if (cut !== undefined) stderr(`warning: ${cut}`);
   const { model, session } = opened;
   const weights = Object.fromEntries(leavesOf(model.weights).map(({ path, spec }) => [path, { shape: spec.shape }]));
-  for (const line of checkCompatible(checkpoint, { name: model.name, source: model.source.sha256, weights })) stderr(`warning: ${line}`);
+  for (const line of checkCompatible(checkpoint, {
+    name: model.name,
+    source: model.source.sha256,
+    hyperparameters: model.hyperparameters,
+    weights,
+  }))
+    stderr(`warning: ${line}`);
   for (const [name, value] of Object.entries(checkpoint.tensors)) await session.write(name, value);
   const averaged = new Set(Object.keys(weights).filter((path) => session.has(emaName(path))));
   return { run, opened, settings, checkpoint, averaged };

@@ -97,7 +97,7 @@ export async function runTraining(run: TrainingRun): Promise<number> {
         if (run.json) json({ record: rowOf(record) });
       },
       onStopping: (stopping) => stoppings.push(stopping),
-      onEpoch: strip.add,
+      onLook: strip.add,
       onCheckpoint: async (reason, cursor, states) => {
         metrics.sync();
         if (reason === "phase" || reason === "end") await strip.add(cursor.total);

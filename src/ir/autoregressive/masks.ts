@@ -25,13 +25,14 @@ export function maskRule(
   const order = (masking.order ?? "natural") === "natural" ? {} : { order: masking.order };
   const [places = 1, channels] = x.shape;
   const [units = 1] = shape;
-  const hidden = (size: number, seed: number | undefined): Degrees => ({
+  const hidden = (size: number, width: number | undefined, seed: number | undefined): Part => ({
     kind: "hidden",
     size,
+    ...(width === undefined ? {} : { channels: width }),
     max: Math.max(1, variable.size - 1),
     ...(seed === undefined ? {} : { seed }),
   });
-  const ordered = (size: number, width: number | undefined): Degrees => ({
+  const ordered = (size: number, width: number | undefined): Part => ({
     kind: "order",
     size,
     ...(width === undefined ? {} : { channels: width }),
@@ -42,14 +43,31 @@ export function maskRule(
       ? ordered(places, shape[1])
       : units === variable.size
         ? ordered(units, masking.channels)
-        : hidden(units, masking.seed);
-  if (channels === undefined && places !== variable.size) {
-    const candidates = [hidden(places, undefined), ...before.filter((d) => unitsOf(d) === places)];
-    const from = candidates.find((c) => isBehind(x, c, variable)) ?? joinedDegrees(x, [ordered(variable.size, undefined), ...before]);
-    return { from: from ?? hidden(places, undefined), to, strict: false };
+        : hidden(units, masking.channels, masking.seed);
+  if (channels === undefined) {
+    const made = before.filter((d) => unitsOf(d) === places).map(flat);
+    // Places of several values each, flattened: what has a row for each of them is in their order.
+    const rows = masking.channels === undefined || units === variable.size ? undefined : made.find(isOrderOf(units));
+    // (the order itself is read off these rules, before x is known in it)
+    if (rows && (masking.order !== undefined || isBehind(x, rows, variable)))
+      return { from: rows, to: ordered(units, masking.channels), strict: false };
+    if (places !== variable.size) {
+      const candidates = [hidden(places, undefined, undefined), ...made];
+      const from = candidates.find((c) => isBehind(x, c, variable)) ?? joinedDegrees(x, [ordered(variable.size, undefined), ...before]);
+      return { from: from ?? hidden(places, undefined, undefined), to, strict: false };
+    }
   }
   const from = ordered(places, channels);
   return { from, to, strict: !isBehind(x, from, variable) };
+}
+
+/** The same units along one axis. */
+function flat(degrees: Degrees): Degrees {
+  return degrees.kind === "joined" || degrees.kind === "free" || degrees.channels === undefined ? degrees : { ...degrees, flat: true };
+}
+
+function isOrderOf(places: number): (degrees: Degrees) => boolean {
+  return (degrees) => degrees.kind === "order" && degrees.size === places;
 }
 
 /** Units that a masked net of some entries of the variable has made: their degrees count those entries alone, which are drawn at `ranks`. */
@@ -76,15 +94,22 @@ export function partRule(
   const { order = "natural", orders } = masking;
   if (channels !== undefined || variable.order !== "natural" || order !== "natural" || orders !== undefined) return undefined;
   const read = Array.from(entries(x));
+  const width = masking.channels === undefined ? {} : { channels: masking.channels };
   const to = (size: number): Degrees =>
     units === size
-      ? { kind: "order", size, ...(masking.channels === undefined ? {} : { channels: masking.channels }) }
-      : { kind: "hidden", size: units, max: Math.max(1, size - 1), ...(masking.seed === undefined ? {} : { seed: masking.seed }) };
+      ? { kind: "order", size, ...width }
+      : {
+          kind: "hidden",
+          size: units,
+          ...width,
+          max: Math.max(1, size - 1),
+          ...(masking.seed === undefined ? {} : { seed: masking.seed }),
+        };
   const behind = known.findLast(({ degrees, ranks }) => {
     const limits = degreesOf(degrees);
     return limits.length === places && read.every((rank, i) => ranks.filter((r) => r <= rank).length <= (limits[i] ?? 0));
   });
-  if (behind) return { rule: { from: behind.degrees, to: to(behind.ranks.length), strict: false }, ranks: behind.ranks };
+  if (behind) return { rule: { from: flat(behind.degrees), to: to(behind.ranks.length), strict: false }, ranks: behind.ranks };
   const some = places > 1 && places < variable.size && read.every((rank, i) => rank > (i === 0 ? NONE : (read[i - 1] ?? NONE)));
   return some ? { rule: { from: { kind: "order", size: places }, to: to(places), strict: true }, ranks: read } : undefined;
 }

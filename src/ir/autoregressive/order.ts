@@ -9,11 +9,26 @@ export type Order = "natural" | "reverse" | number | readonly number[];
 
 /**
  * Entries of the variable (the ranks of their places, for each of the channels at a place; one later where they are the entries `itself` among
- * units that are behind them), hidden units of degrees 1 .. max, or units that read nothing of the variable.
+ * units that are behind them), hidden units of degrees 1 .. max (each for each of its channels), or units that read nothing of the variable.
+ * Channels are an axis of their own, unless the units are `flat`: what `flatten` makes of them.
  */
 export type Part =
-  | { readonly kind: "order"; readonly size: number; readonly channels?: number; readonly order?: Order; readonly itself?: true }
-  | { readonly kind: "hidden"; readonly size: number; readonly max: number; readonly seed?: number }
+  | {
+      readonly kind: "order";
+      readonly size: number;
+      readonly channels?: number;
+      readonly flat?: true;
+      readonly order?: Order;
+      readonly itself?: true;
+    }
+  | {
+      readonly kind: "hidden";
+      readonly size: number;
+      readonly channels?: number;
+      readonly flat?: true;
+      readonly max: number;
+      readonly seed?: number;
+    }
   | { readonly kind: "free"; readonly size: number };
 
 /** Units of one kind, or of several in a row. */
@@ -43,7 +58,7 @@ export function ranksOf(order: Order, n: number): readonly number[] {
 /** Units that a rule gives degrees to. */
 export function unitsOf(degrees: Degrees): number {
   if (degrees.kind === "joined") return degrees.parts.reduce((n, part) => n + unitsOf(part), 0);
-  return degrees.kind === "order" ? degrees.size * (degrees.channels ?? 1) : degrees.size;
+  return degrees.kind === "free" ? degrees.size : degrees.size * (degrees.channels ?? 1);
 }
 
 export function degreesOf(degrees: Degrees): readonly number[] {
@@ -53,11 +68,11 @@ export function degreesOf(degrees: Degrees): readonly number[] {
     const { size, channels = 1, order = "natural", itself = false } = degrees;
     return ranksOf(order, size).flatMap((rank) => new Array<number>(channels).fill(rank + Number(itself)));
   }
-  const { size, max, seed } = degrees;
+  const { size, channels = 1, max, seed } = degrees;
   const top = Math.max(1, max);
-  if (seed === undefined) return Array.from({ length: size }, (_, k) => 1 + Math.floor((k * top) / size));
-  const below = chance(seed, "degrees");
-  return Array.from({ length: size }, () => 1 + below(top));
+  const below = seed === undefined ? undefined : chance(seed, "degrees");
+  const units = Array.from({ length: size }, (_, k) => 1 + (below ? below(top) : Math.floor((k * top) / size)));
+  return units.flatMap((degree) => new Array<number>(channels).fill(degree));
 }
 
 /**

@@ -11,7 +11,7 @@ import { exprsOfPosterior } from "../quantity-walk.js";
 import { tensor, typeOfDomain } from "../shapes.js";
 import { finiteStates, MAX_STATES, type States } from "../states.js";
 import type { Expr, Local, LogDensityExpr, ObjectiveDraw, Slot } from "../types.js";
-import { freeVariables } from "../walk.js";
+import { distExprs, freeVariables } from "../walk.js";
 import { type DeriveContext, densityOf } from "./context.js";
 import type { DrawRequest } from "./estimators.js";
 import { ancestorsOf, gaussianPosterior } from "./marginal.js";
@@ -61,7 +61,10 @@ export function planPosterior(asked: Asked, effect: string): PlannedDraw | undef
     const states = declared && finiteStates(declared.domain, lawOf(variable));
     const type = declared && typeOfDomain(declared.domain);
     total *= states?.size ?? Infinity;
-    if (!states || !type || total > MAX_STATES || draw.samples) return refuse(asked, effect, variable, states && total <= MAX_STATES);
+    if (!states || !type || total > MAX_STATES || draw.samples) {
+      const tooMany = states && total > MAX_STATES ? statesTogether(asked, lawOf) : undefined;
+      return refuse(asked, effect, variable, states && total <= MAX_STATES, tooMany);
+    }
     const local = locals.get(variable);
     const value: Expr = local
       ? { kind: "local", local, type: local.type, span: draw.span }
@@ -133,6 +136,26 @@ function jointStep({ context, draw, source, locals, request }: Asked, lawOf: (v:
   };
 }
 
+/** Why finite variables are not summed over, all of them counted. */
+function statesTogether({ context, source }: Asked, lawOf: (v: string) => string | undefined): string | undefined {
+  const all = source.head.flatMap((v) => {
+    const declared = context.model.variables.get(v);
+    const states = declared && finiteStates(declared.domain, lawOf(v));
+    return states ? [{ v, size: states.size }] : [];
+  });
+  const total = all.reduce((n, { size }) => n * size, 1);
+  const shown = all.length <= 4 ? listed(all.map(({ v }) => v)) : `\`${all[0]?.v ?? ""}\` to \`${all.at(-1)?.v ?? ""}\``;
+  return `${shown} have ${total.toLocaleString("en")} states together, more than the ${MAX_STATES.toLocaleString("en")} that are weighted one by one`;
+}
+
+/** The variable asked for that what is given is drawn from, by itself where it can be told. */
+function causeOf({ context, source }: Asked, effect: string, otherwise: string): string {
+  const definition = densityOf(context, source.density).definitions.get(effect);
+  if (definition?.kind !== "draw") return otherwise;
+  const read = new Set(distExprs(definition.dist).flatMap((e) => [...freeVariables(e)]));
+  return source.head.find((v) => read.has(v)) ?? otherwise;
+}
+
 /** Finite variables that nothing names, given whose values the posterior is normal: drawn beside, they make it exact. */
 function drawnBeside({ context, draw, source }: Asked, normal: readonly string[], at: ReadonlyMap<string, Expr>): readonly string[] {
   const { definitions } = densityOf(context, source.density);
@@ -172,14 +195,9 @@ function noteNormal({ context, source, request, behind, notes }: Asked, normal: 
   return moved;
 }
 
-function refuse(
-  { context, draw, source }: Asked,
-  effect: string,
-  variable: string,
-  summable = false,
-  why?: string,
-  beside: readonly string[] = [],
-): undefined {
+function refuse(asked: Asked, effect: string, stuck: string, summable = false, why?: string, beside: readonly string[] = []): undefined {
+  const { context, draw, source } = asked;
+  const variable = causeOf(asked, effect, stuck);
   const { density, head, given } = source;
   const names = given.map((s) => s.variable);
   const all = [...beside, ...head].join(", ");

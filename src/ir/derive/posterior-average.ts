@@ -94,7 +94,9 @@ export function averageOverPosterior(
   }
   const stands = apart ? all.map((s) => ({ ...s, term: standApart(s.term, apart) })) : all;
   if (values.length === 0) return body;
-  const quantity = eliminated(context, { op: "expect", latents, terms: stands, text: `E[${text}]`, density, span, notes, posterior });
+  const drawn = posterior.head.map((s) => s.variable).join(", ");
+  const asked = { op: "expect", latents, terms: stands, text: `E[${drawn} ~ ${text}]`, density, span, notes, posterior } as const;
+  const quantity = eliminated(context, asked);
   if (!quantity || outside.length === 0) return quantity;
   return { kind: "sum", terms: [{ scale: 1, factors: [], quantity }, ...outside], span };
 }

@@ -25,7 +25,7 @@ export function roles(
   const infers = (d: Density): boolean =>
     d !== generative && d.head.length > 0 && d.given.some(isData) && latents.every((v) => d.head.includes(v));
   const inference = latents.length > 0 ? usable.find(infers) : undefined;
-  const inverses = generative && !inference ? derived.get(generative.name)?.inverses : undefined;
+  const inverses = generative ? derived.get(generative.name)?.inverses : undefined;
   const known = (expr: Expr): boolean =>
     [...variablesIn(context, [expr])].every((v) => isData(v) || (inverses?.has(v) === true && known(inverses.get(v) ?? expr)));
   const exact =

@@ -6,7 +6,7 @@ import { assertNever } from "../../base/internal-error.js";
 import { builtins, type Options } from "../builtins.js";
 import { layers } from "../layers.js";
 import { inFront } from "../mapped-nets.js";
-import type { Expr, Net, NetCallExpr } from "../types.js";
+import type { Expr, GradExpr, Net, NetCallExpr } from "../types.js";
 import { type Axis, byPlace, entrywise, isMoved, type Placed, type PermutesRule } from "./axes.js";
 
 /** A value, and the last function or layer that handed the points on to it. */
@@ -48,6 +48,8 @@ interface Outcome {
 /** What becomes of the net's result where the first axes of the parameters with these ids are put into another order together. */
 export function followPoints(net: Net, points: ReadonlySet<string>, netOf: (name: string) => Net): Outcome {
   const results = new Map<string, Value>();
+  const [first] = net.params.filter((p) => points.has(p.id));
+  const count = first?.type.kind === "tensor" ? first.type.shape[0]?.size : undefined;
 
   const ofNet = (callee: Net, args: readonly Value[]): Value => {
     const locals = new Map<string, Value>();
@@ -105,11 +107,12 @@ export function followPoints(net: Net, points: ReadonlySet<string>, netOf: (name
             ? { kind: "record", fields: new Map([...found.fields].map(([name, f]) => [name, within(f, expr)])) }
             : within(found, expr);
         }
+        case "grad":
+          return slopesOf(expr);
         case "logDensity":
         case "expectation":
         case "reduce":
         case "optimum":
-        case "grad":
           // what binds names of its own has no rule
           return {
             kind: "lost",
@@ -121,6 +124,29 @@ export function followPoints(net: Net, points: ReadonlySet<string>, netOf: (name
         default:
           return assertNever(expr);
       }
+    };
+
+    /**
+     * The gradient of what does not depend on the order is in the order of the points that it is taken at: f(P v) = f(v) for all v gives
+     * grad f (P v) = P grad f(v). What is alike at that place need not be in its gradient.
+     */
+    const slopesOf = (expr: GradExpr): Value => {
+      const at: (Ordered | Lost)[] = [];
+      for (const { local, value } of expr.locals) {
+        const point = tensor(value);
+        const free = point.kind === "lost" ? point : { ...point, axes: point.axes.map((a, i): Axis => (a === "alike" && point.shape[i] !== 1 ? "kept" : a)) }; // prettier-ignore
+        at.push(free);
+        locals.set(local.id, free);
+      }
+      const body = tensor(expr.body);
+      if (body.kind === "lost") return body;
+      const [lost] = at.filter((p) => p.kind === "lost");
+      if (lost) return lost;
+      if (isMoved(body)) return { kind: "lost", expr, why: "is of values that have the order of the points", trail: body.trail, calls: [] };
+      const [first] = at;
+      if (expr.type.kind === "tensor" && first?.kind === "ordered")
+        return { ...first, trail: { expr, placed: first, before: first.trail } };
+      return { kind: "record", fields: new Map(expr.locals.flatMap(({ local }, i) => (at[i] ? [[local.name, at[i]] as const] : []))) };
     };
 
     /** A net that is mapped over axes in front: it gives points in their order where these are the points and all else is the same for all. */
@@ -159,7 +185,13 @@ export function followPoints(net: Net, points: ReadonlySet<string>, netOf: (name
         if (value.kind === "lost") return value;
         placed.push(value);
       }
-      const axes = rule(placed, { options, shape, spec });
+      let axes = rule(placed, { options, shape, spec });
+      // the same under one new order of both its axes, an identity matrix is of the points where these stand along both
+      if ("why" in axes && inputs.some((e) => isIdentity(e)))
+        axes = rule(
+          placed.map((p, i) => (isIdentity(inputs[i]) && p.shape.at(-1) === count ? { ...p, axes: ["moved", "moved"] } : p)),
+          { options, shape, spec },
+        );
       const from = placed.find(isMoved);
       const trail = from?.trail;
       if ("why" in axes) return { kind: "lost", expr, why: axes.why, trail, calls: [] };
@@ -227,3 +259,5 @@ function fixed(shape: readonly number[]): Ordered {
 function shapeOf(expr: Expr): readonly number[] {
   return expr.type.kind === "tensor" ? expr.type.shape.map((d) => d.size) : [];
 }
+
+const isIdentity = (e: Expr | undefined): boolean => e?.kind === "builtin" && e.fn === "eye";

@@ -16,6 +16,7 @@ import {
   sizeOf,
   sliceAxis,
   square,
+  stopGradient,
   sub,
   sum,
 } from "../graph/index.js";
@@ -74,11 +75,16 @@ function rowsOf(x: Tensor, eventRank: number): Tensor {
   return reshape(x, [-1, width]);
 }
 
-/** |a_i - b_j|^2 of rows a [n, D] and b [m, D]: [n, m]. The square is expanded, so that it takes one matrix product. */
+/**
+ * |a_i - b_j|^2 of rows a [n, D] and b [m, D]: [n, m]. The square is expanded, so that it takes one matrix product, about the mean of a: of rows far from 0
+ * nothing would be left of it in f32. No distance depends on where 0 is, so the mean has no gradient.
+ */
 export function squaredDistances(a: Tensor, b: Tensor): Tensor {
+  const centre = stopGradient(mean(a, [0]));
+  const [c, d] = [sub(a, centre), sub(b, centre)];
   const norms = (t: Tensor): Tensor => sum(square(t), [-1]);
-  const cross = matmul(a, matrixTranspose(b));
-  return maximum(sub(add(reshape(norms(a), [-1, 1]), norms(b)), mul(2, cross)), 0);
+  const cross = matmul(c, matrixTranspose(d));
+  return maximum(sub(add(reshape(norms(c), [-1, 1]), norms(d)), mul(2, cross)), 0);
 }
 
 function mixture(distances: Tensor, bandwidths: readonly number[]): Tensor {

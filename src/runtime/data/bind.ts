@@ -21,7 +21,7 @@ import {
 import { describeColumn, describeUnits, describeValues, makeColumn } from "./domains.js";
 import { displayRange } from "./display-range.js";
 import { linesOfFamilies, spreadFamilies } from "./families.js";
-import { keepObserved } from "./observed.js";
+import { keepObserved, missingRows } from "./observed.js";
 import { shareOf } from "./observed-share.js";
 import { dense } from "./sparse.js";
 import { suggestion } from "./suggest.js";
@@ -229,6 +229,7 @@ function bindVariable(
     const array = field.splits[split];
     if (array !== undefined) columns[split] = makeColumn(context(split), array, statistics);
   }
+  const missing = splitNames.flatMap((split) => (columns[split] && missingRows(place(split), columns[split])) ?? []);
   const observed = keepObserved(place("train"), columns.train!, field.options);
   if (observed) columns.train = observed.column;
   const units = describeUnits(context("train"), columns.train!, statistics);
@@ -242,6 +243,7 @@ function bindVariable(
   for (const split of splitNames)
     if (columns[split] !== undefined) columns[split] = { ...columns[split], picture: event, range, ...entries, ...audio, ...density };
   notes.push(describeColumn(context("train"), columns.train!, statistics));
+  notes.push(...missing);
   if (observed) notes.push(observed.note);
   if (train.labels !== undefined) notes.push(`${name}: ${train.labels.map((label, code) => `${label} = ${code}`).join(", ")}`);
   return { columns, notes };
@@ -271,7 +273,7 @@ function checkShape(name: string, spec: VariableSpec, array: DataArray, field: F
     throw new GmcError(
       "GM5021",
       `${showVariable(name, spec)} holds ${entries(wanted)}, and ${path} has ${split} rows of shape ${showShape(event)}, ${entries(found)}`,
-      help,
+      [...field.notes, ...help],
     );
   }
   // Axes may be merged or split in place; another order of axes has as many entries and would scramble the picture.

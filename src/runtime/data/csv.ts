@@ -77,7 +77,25 @@ export function parseCsv(source: ByteSource, options: CsvOptions = {}): Table {
   if (body.length === 0)
     throw new GmcError("GM5006", `${path}: the table has a header and no rows`, ["a row of text alone is read with :header=no"]);
   checkedCount(path, [body.length, width]);
-  return { path, rows: body.length, named: header, columns: names.map((name, j) => readColumn(name, body, j)) };
+  const columns = names.map((name, j) => readColumn(name, body, j));
+  for (const [j, column] of columns.entries()) refuseDecimalCommas(path, column, body, j);
+  return { path, rows: body.length, named: header, columns };
+}
+
+/** GM5006 for a column whose cells are numbers as `1,5`, or whole ones among such. */
+function refuseDecimalCommas(path: string, column: TableColumn, rows: readonly Row[], j: number): void {
+  if (column.kind === "numbers") return;
+  const isDecimal = (row: Row): boolean => /^[+-]?(?:\d+|\d*,\d+)(?:e[+-]?\d+)?$/i.test(row.cells[j]!.trim());
+  // names of columns may stand above such numbers, and count as a row since below them no cell is a number
+  const numbers = rows.length > 1 && !isDecimal(rows[0]!) ? rows.slice(1) : rows;
+  const row = numbers.find(({ cells }) => cells[j]!.includes(","));
+  if (row === undefined || !numbers.every((each) => isDecimal(each) || isMissing(each.cells[j]!))) return;
+  const cell = row.cells[j]!.trim();
+  throw new GmcError(
+    "GM5006",
+    `${path}:${row.line}, column ${j + 1}: expected a decimal point, found the comma of ${JSON.stringify(cell)}`,
+    [`write numbers with points, ${cell.replace(",", ".")}: a spreadsheet saves them so where its language is English`],
+  );
 }
 
 /**

@@ -275,6 +275,19 @@ function binaryColumn(context: ColumnContext, array: DataArray, statistics: Valu
 
 /** u8 stays u8, with a scale; all else becomes f32, with `over`, standardisation or the range applied. */
 function scaled(context: ColumnContext, array: DataArray, over: number, statistics?: ValueStatistics): Column {
+  const column = rescaled(context, array, over, statistics);
+  const { source } = column;
+  if (!(array.data instanceof Float64Array)) return column;
+  const past = array.data.findIndex((v, i) => Math.abs(v) > FLOAT32_MOST && Number.isFinite(v) && !Number.isFinite(source[i]!));
+  if (past < 0) return column;
+  throw forbidden(context, past, `a number that float32 holds, up to ${FLOAT32_MOST.toPrecision(2)} in size`, array.data[past]!, [
+    "bring the values to another unit before they are saved, or save their logarithms",
+  ]);
+}
+
+const FLOAT32_MOST = 3.4028234663852886e38;
+
+function rescaled(context: ColumnContext, array: DataArray, over: number, statistics?: ValueStatistics): Column {
   const { spec, width, options } = context;
   const base = { variable: spec, width, dtype: "f32" as const, stochastic: false };
   const affine = statistics ?? context.statistics;

@@ -54,11 +54,12 @@ function fits(field: Field | undefined, { members, width }: Family): boolean {
 }
 
 function stepOf(field: Field, step: number): Field {
-  const splits = Object.entries(field.splits).flatMap(([split, array]) => (array ? [[split, slice(dense(array), step)]] : []));
+  const splits = Object.entries(field.splits).flatMap(([split, array]) => (array ? [[split, stepOfRows(dense(array), step)]] : []));
   return { ...field, role: "values", splits: Object.fromEntries(splits) as Field["splits"] };
 }
 
-function slice({ shape, dtype, data, labels }: DataArray, step: number): DataArray {
+/** Step `step`, from 0, of rows [rows, T, ...event]. */
+export function stepOfRows({ shape, dtype, data, labels }: DataArray, step: number): DataArray {
   const [rows = 0, steps = 1, ...event] = shape;
   const width = sizeOf(event);
   const out = data.slice(0, rows * width);

@@ -1,7 +1,7 @@
-/** `observed=N`: values of an optional variable are kept in N training rows, and missing in the others. */
+/** Rows that miss an optional variable; and `observed=N`: values of an optional variable are kept in N training rows, and missing in the others. */
 import { GmcError } from "../graph/errors.js";
 import { permutation } from "../graph/random.js";
-import { showVariable, type ValuePlace } from "./column-context.js";
+import { forbidden, showVariable, type ValuePlace } from "./column-context.js";
 import { columnRows, type Column, type FieldOptions } from "./dataset.js";
 
 /**
@@ -36,6 +36,30 @@ export function keepObserved(
     column: { ...column, source, scale: 1 },
     note: `${name}: observed in ${observed} of ${rows} training rows${each} (observed seed ${observedSeed}), missing in the others`,
   };
+}
+
+/**
+ * How many rows miss an optional variable, none where all have it. GM5022 for a row of which a part is missing: as a latent it would be drawn as a
+ * whole, and what is there would go unread.
+ */
+export function missingRows(context: ValuePlace, column: Column): string | undefined {
+  const { name, spec, split } = context;
+  if (spec.optional !== true || column.sparse !== undefined) return undefined;
+  const { source, width, dtype } = column;
+  const isMissing = (value: number | undefined = NaN): boolean => (dtype === "i32" ? value < 0 : Number.isNaN(value));
+  const rows = columnRows(column);
+  let count = 0;
+  for (let row = 0; row < rows; row++) {
+    if (hasRow(column, row)) continue;
+    const entries = source.subarray(row * width, (row + 1) * width);
+    if (!entries.every(isMissing))
+      throw forbidden(context, row * width + entries.findIndex(isMissing), "all entries of a row, or none", "a missing one beside others", [
+        "leave the row out, fill in what is missing, or mark all of its entries as missing",
+        "entries that are missing each by itself are variables of their own: data a : real?, b : real?",
+      ]);
+    count++;
+  }
+  return count === 0 ? undefined : `${name}: missing in ${count} of ${rows} ${split ?? "given"} rows`;
 }
 
 /** Whether no entry of a row is missing. */

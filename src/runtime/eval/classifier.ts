@@ -7,6 +7,7 @@ import { evaluationSplit } from "../data/dataset.js";
 import { openTrainStream } from "../data/streams.js";
 import type { EngineSession, HostTensor } from "../engines/engine.js";
 import { div, relu, type Tensor } from "../graph/index.js";
+import { permutation } from "../graph/random.js";
 import type { ModelDefinition, VariableSpec } from "../model.js";
 import { dense, type Dense } from "../nn/dense.js";
 import { type Conv, conv2d } from "../nn/conv.js";
@@ -160,17 +161,31 @@ export async function trainClassifier(options: ClassifierOptions): Promise<Class
   };
 }
 
-/** Evenly spaced rows of a split: values one after another, and their classes. */
+/** Rows of a split, evenly spaced unless by chance: values one after another, and their classes. */
 export function rowsOf(
   dataset: Dataset,
   split: SplitName,
-  options: { readonly variable: string; readonly labels: string; readonly seed: number; readonly count: number },
+  options: {
+    readonly variable: string;
+    readonly labels: string;
+    readonly seed: number;
+    readonly count: number;
+    readonly byChance?: boolean;
+  },
 ): { readonly values: Float32Array; readonly classes: Int32Array; readonly rows: number } {
   const own = labelled(dataset, options.variable, options.labels);
-  const taken = spreadRows(allRows(own.streams[0]?.splits[split]?.rows ?? 0), options.count);
+  const all = own.streams[0]?.splits[split]?.rows ?? 0;
+  const taken =
+    options.byChance === true
+      ? permutation(all, options.seed, "classifier.rows").slice(0, options.count).sort()
+      : spreadRows(allRows(all), options.count);
   const parts: number[] = [];
   const classes = new Int32Array(taken.length);
-  for (const batch of drawnBatches(own, split, { batch: Math.min(CHUNK, Math.max(1, taken.length)), seed: options.seed, rows: taken })) {
+  for (const batch of drawnBatches(own, split, {
+    batch: Math.min(CHUNK, Math.max(1, taken.length)),
+    seed: options.seed,
+    rows: [...taken],
+  })) {
     const x = defined(batch.tensors[options.variable], options.variable);
     const width = x.data.length / batch.size;
     for (let i = 0; i < batch.rows * width; i++) parts.push(x.data[i] ?? NaN);

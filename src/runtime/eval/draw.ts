@@ -58,7 +58,7 @@ export function walkedLatents(model: ModelDefinition): readonly string[] {
   if (walked.length > 0) return walked;
   const each = ends.map((name) => `\`${name}\` is ${model.latents[name]?.domain ?? "?"}`).join(", ");
   throw new GmcError("GM5426", `${model.name} has no latents to walk between: ${each}, and nothing lies between two of its values`, [
-    `\`gmc sample --given ${ends[0] ?? "z"}=1\` shows what one value makes of the others${model.inference === undefined ? "" : ", `gmc reconstruct` what the model makes of rows"}`,
+    `\`gmc sample --given ${ends[0] ?? "z"}=1\` shows what one value makes of the others${canReconstruct(model) ? ", `gmc reconstruct` what the model makes of rows" : ""}`,
   ]);
 }
 
@@ -106,6 +106,14 @@ export function stageSample(options: DrawOptions, clamped: readonly string[] = [
     const given = Object.fromEntries([...names].map((name) => [name, variableInput(options, name)]));
     const draw = (held: Readonly<Record<string, Tensor>>): Draw => drawFrom(density, weights(options), rootKey(), rowsFor(options), held);
     return outputsOf(temperature === undefined ? draw(given) : tempered(density, draw, given, temperature));
+  });
+}
+
+/** Outputs `value:<variable>` of the head of a density, from inputs of what it is given. */
+export function stageDraw(options: DrawOptions, density: DensityDefinition): DrawProgram {
+  return drawProgram("draw", options, () => {
+    const given = Object.fromEntries(density.given.map((name) => [name, variableInput(options, name)]));
+    return outputsOf(drawFrom(density, weights(options), rootKey(), rowsFor(options), given));
   });
 }
 
@@ -296,7 +304,7 @@ export function continuous(spec: VariableSpec | undefined): boolean {
   return spec !== undefined && ["real", "positive", "unit", "simplex"].includes(spec.domain);
 }
 
-function variableInput(options: DrawOptions, name: string): Tensor {
+export function variableInput(options: DrawOptions, name: string): Tensor {
   const data = dataVariables(options.model)[name];
   if (data) return dataInput(name, data, options.rows, undefined);
   const latent = options.model.latents[name];

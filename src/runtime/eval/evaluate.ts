@@ -12,6 +12,7 @@ import { TermNames } from "../graph/term-names.js";
 import type { ModelDefinition, RowMetric } from "../model.js";
 import { carriedName } from "../train/carried.js";
 import { dataFeeds, defined } from "../train/context.js";
+import { checkOptions } from "../train/options.js";
 import { sampleChunks } from "./accumulate.js";
 import { allRows, drawnBatches, spreadRows } from "./batches.js";
 import { densityLines, densityUnits } from "./density-units.js";
@@ -27,7 +28,8 @@ import {
   termMeasurement,
   type Measurement,
 } from "./measurements.js";
-import { sampleMeasurement } from "./samples.js";
+import { inOrder, sampleMeasurement, sampleRows } from "./samples.js";
+import { fullEvaluateOptions } from "./session-options.js";
 import {
   stageCodes,
   stagePosteriorMeans,
@@ -98,13 +100,13 @@ interface Planned {
   readonly measurement: Measurement;
 }
 
-/** GM4005 for a metric that the model does not have, GM4008 for a number of samples, chains or temperatures that is none. */
+/** GM4005 for a metric that the model does not have, GM4050, GM4008 for an option that there is not or that takes another value. */
 export async function evaluate(options: EvaluateOptions): Promise<Evaluation> {
   const started = performance.now();
   const { model, dataset } = options;
   const split = options.split ?? evaluationSplit(dataset);
+  checkAsked(options);
   const rows = Math.min(options.rows ?? Infinity, commonRows(dataset, split));
-  checkOptions(options);
   const names = measuredNames(options);
   const found: Record<Kind, Record<string, Result>> = { metrics: {}, terms: {}, reconstruction: {} };
   const partitions = new Map<string, MeasuredPartition>();
@@ -187,21 +189,16 @@ function measuredNames({ model, metrics }: EvaluateOptions): readonly string[] {
   return all.filter((name) => wanted.has(name));
 }
 
-function checkOptions(options: EvaluateOptions): void {
+function checkAsked(options: EvaluateOptions): void {
+  checkOptions("evaluate", options, fullEvaluateOptions);
   const names = Object.keys(options.model.evaluate);
   for (const name of options.metrics ?? []) {
     if (!names.includes(name))
       throw new GmcError("GM4005", `the model does not evaluate \`${name}\``, [`it evaluates: ${names.join(", ") || "nothing"}`]);
   }
-  for (const name of ["k", "chains", "temperatures"] as const) {
-    const value = options[name];
-    if (value !== undefined && !(Number.isInteger(value) && value >= 1)) {
-      throw new GmcError("GM4008", `${name} must be a whole number from 1 on, found ${value}`);
-    }
-  }
-  const { gradients, split } = options;
-  if (gradients !== undefined && !(Number.isSafeInteger(gradients) && gradients >= 2))
-    throw new GmcError("GM4008", `gradients must be a whole number of draws from 2 on, found ${gradients}`);
+  const { split, phase, model } = options;
+  if (phase !== undefined && phase >= model.train.length)
+    throw new GmcError("GM4008", `phase must be below ${model.train.length}, the number of phases of ${model.name}, found ${phase}`);
   if (split !== undefined && splitRows(options.dataset, split) === 0) {
     throw new GmcError("GM4004", `${options.dataset.name} has no ${split} rows to evaluate on`, [describeSplits(options.dataset)]);
   }
@@ -242,14 +239,15 @@ function plannedMeasurements(
       case "samples":
         return [
           async (rows) => {
-            const taken = spreadRows(rows, metric.rows);
+            const chosen = sampleRows(metric, rows, options.seed);
+            const taken = inOrder(chosen);
             const batch = options.batch ?? batchFor((b) => stageSamples(at(b), metric), taken.length);
             const opened = await open(session, stageSamples(at(batch), metric));
             return {
               kind: "metrics",
               batch,
               rows: taken,
-              measurement: sampleMeasurement(options, name, metric, { opened, rows: taken.length, all: rows.length }),
+              measurement: sampleMeasurement(options, name, metric, { opened, rows: chosen, all: rows.length }),
             };
           },
         ];

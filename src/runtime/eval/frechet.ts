@@ -106,10 +106,15 @@ function transposed(a: Float64Array, n: number): Float64Array {
 
 /**
  * Precision: the share of samples that lie within the data; recall: of data within the samples. A set covers the balls around each of its points that
- * reach to its k-th nearest other one (Kynkaanniemi et al. 2019, eq. 1 and 2).
+ * reach to its k-th nearest other one (Kynkaanniemi et al. 2019, eq. 1 and 2). `k` is the one that was used: of few rows the last there is.
  */
-export function precisionRecall(real: Points, drawn: Points, k: number): { readonly precision: number; readonly recall: number } {
+export function precisionRecall(
+  real: Points,
+  drawn: Points,
+  asked: number,
+): { readonly precision: number; readonly recall: number; readonly k: number } {
   const [n, m] = [rowCount(real), rowCount(drawn)];
+  const k = Math.min(asked, n - 1, m - 1);
   const cross = squaredDistances(real, drawn);
   const [realRadii, drawnRadii] = [nearestRadii(real, k), nearestRadii(drawn, k)];
   let [precise, recalled] = [0, 0];
@@ -127,7 +132,7 @@ export function precisionRecall(real: Points, drawn: Points, k: number): { reado
       break;
     }
   }
-  return { precision: precise / m, recall: recalled / n };
+  return { precision: precise / m, recall: recalled / n, k };
 }
 
 /** Squared distance of each row to its k-th nearest other row. */
@@ -137,6 +142,6 @@ function nearestRadii(points: Points, k: number): Float64Array {
   return Float64Array.from({ length: n }, (_, i) => {
     const row = all.subarray(i * n, (i + 1) * n).slice();
     row[i] = Infinity;
-    return row.sort()[Math.min(k, n - 1) - 1] ?? 0;
+    return row.sort()[k - 1] ?? 0;
   });
 }

@@ -2,7 +2,7 @@
 import type { HostTensor } from "../engines/engine.js";
 import { hostArray } from "../graph/host.js";
 
-/** "spherical" keeps the norm of Normal latents typical (White 2016). */
+/** "spherical" keeps the norm of Normal latents typical (White 2016); others have no sphere, and go along the line. */
 export type Path = "linear" | "spherical";
 
 /** Rows 2p and 2p + 1 of `t` are the ends of pair p; "nearest" keeps the nearer end: [2 pairs, ...] -> [pairs * steps, ...]. */
@@ -22,7 +22,11 @@ export function interpolateRows(t: HostTensor, pairs: number, steps: number, pat
   return { dtype: t.dtype, shape: [pairs * steps, ...t.shape.slice(1)], data: out };
 }
 
-/** Shoemake 1985: sin((1 - f) w) / sin w and sin(f w) / sin w, w the angle between a and b. */
+/**
+ * The direction turns from a's to b's at an even pace (Shoemake 1985: sin((1 - f) w) / sin w and sin(f w) / sin w of unit vectors, w the angle between
+ * them), and the norm goes from the one to the other along a line: those weights of vectors of unequal norm lead far outside of both, the farther the
+ * nearer w is to half a turn.
+ */
 function sphericalWeights(a: ArrayLike<number>, b: ArrayLike<number>, f: number): [number, number] {
   let [ab, aa, bb] = [0, 0, 0];
   for (let j = 0; j < a.length; j++) {
@@ -30,7 +34,10 @@ function sphericalWeights(a: ArrayLike<number>, b: ArrayLike<number>, f: number)
     aa += (a[j] ?? 0) ** 2;
     bb += (b[j] ?? 0) ** 2;
   }
-  const angle = Math.acos(Math.max(-1, Math.min(1, ab / Math.sqrt(aa * bb || 1))));
-  if (Math.sin(angle) < 1e-6) return [1 - f, f];
-  return [Math.sin((1 - f) * angle) / Math.sin(angle), Math.sin(f * angle) / Math.sin(angle)];
+  const [na, nb] = [Math.sqrt(aa), Math.sqrt(bb)];
+  const angle = Math.acos(Math.max(-1, Math.min(1, ab / (na * nb || 1))));
+  // ends that are alike, opposite or at 0 have no one arc between them
+  if (na * nb === 0 || Math.sin(angle) < 1e-6) return [1 - f, f];
+  const norm = (1 - f) * na + f * nb;
+  return [(norm * Math.sin((1 - f) * angle)) / Math.sin(angle) / na, (norm * Math.sin(f * angle)) / Math.sin(angle) / nb];
 }

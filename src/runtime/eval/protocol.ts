@@ -42,6 +42,8 @@ export interface Result {
   readonly detail?: Readonly<Record<string, number>>;
   /** Where a metric takes fewer rows than the protocol says: so many, those that `have` values, or evenly spaced among them. */
   readonly rows?: number;
+  /** Where samples are compared with `rows` rows: what they were drawn given, and of how many other rows, both chosen by chance. */
+  readonly conditions?: { readonly variables: readonly string[]; readonly rows: number };
   /** Variables that some rows of the split miss and that the metric needs, with how many rows have all of them. */
   readonly have?: { readonly variables: readonly string[]; readonly rows: number };
   /** Of a number for each word: how many of the rows that it could take have no words, and are left out. */
@@ -52,6 +54,8 @@ export interface Result {
   readonly impossible?: { readonly rows: number; readonly of: number; readonly most: number };
   /** Rows whose value is no finite number, and the first of them, counted from 1 within the split. */
   readonly unmeasured?: { readonly rows: number; readonly of: number; readonly first: number };
+  /** Precision and recall are by balls to the so-manieth nearest: as written, or the last of so few rows. */
+  readonly neighbours?: number;
   /** The classifier whose features and classes were compared. */
   readonly classifier?: ClassifierProtocol;
   /** The estimates of log Z that the number rests on; of a metric that is one, itself. */

@@ -188,7 +188,7 @@ function drawPosition(
     writeState(entry, dynamicUpdateSlice(entry, reshape(changed, row.shape), unit, 1));
   };
   const params = Object.fromEntries(Object.keys(plan.graph.outputs).map((name) => [name, atPosition(emitter.output(name))]));
-  const tempered = atTemperature(params, options.temperature ?? 1);
+  const tempered = atTemperature(sequential.variable, params, sequential.temperature, options.temperature ?? 1);
   const shape: DrawShape = [{ kind: "rows", size: rows }, ...ones, ...rest];
   const own = [rows, ...ones, ...rest];
   const key = rootKey().at(variable).iterate(iterationInput());

@@ -5,13 +5,16 @@ import { commonRows, evaluationSplit, type Dataset, type SplitName } from "../da
 import type { EngineSession, HostTensor, HostTensors } from "../engines/engine.js";
 import { verified } from "../graph/checks.js";
 import { GmcError } from "../graph/errors.js";
+import { sizeOf } from "../graph/shape.js";
 import type { DensityDefinition, ModelDefinition } from "../model.js";
 import { leavesOf } from "../nn/spec.js";
 import type { ArrayInput } from "../train/arrays.js";
 import { dataFeeds, dataName, dataVariables, defined, emaName } from "../train/context.js";
-import { checkOptionNames } from "../train/options.js";
+import { checkOptions } from "../train/options.js";
 import { allRows, drawnBatches, rngOf } from "./batches.js";
+import { circledLatents } from "./circled.js";
 import { runChain, type ChainStart } from "./chain.js";
+import { untilClosed } from "./closed.js";
 import { exactDensity, logDensities } from "./density.js";
 import {
   generativeOf,
@@ -21,13 +24,15 @@ import {
   latentName,
   readByInference,
   stageDecode,
+  stageDraw,
   stageInfer,
   stageReconstruct,
   stageSample,
   walkedLatents,
   type DrawProgram,
 } from "./draw.js";
-import { knownRows } from "./known.js";
+import { conditionalOf, heldIn, unfollowed } from "./follow.js";
+import { knownIn, knownRows } from "./known.js";
 import { runSequential, type SequentialOptions } from "./sequential.js";
 import { directionsOf, stageTranslation, type Direction } from "./translate.js";
 import { evaluate, type EvaluateOptions } from "./evaluate.js";
@@ -35,6 +40,14 @@ import { givenValues } from "./given.js";
 import { interpolateRows, type Path } from "./interpolate.js";
 import type { Evaluation, Result } from "./protocol.js";
 import { judgeRows } from "./samples.js";
+import {
+  checkCounts,
+  evaluateOptions,
+  interpolateOptions,
+  reconstructOptions,
+  sampleOptions,
+  translateOptions,
+} from "./session-options.js";
 
 /** Rows of a variable: [rows, ...event]. */
 export interface Rows {
@@ -44,7 +57,7 @@ export interface Rows {
 
 export type RowsByName = Readonly<Record<string, Rows>>;
 
-type SessionEvaluateOptions = Partial<Omit<EvaluateOptions, "session" | "model" | "dataset" | "averaged">>;
+export type SessionEvaluateOptions = Partial<Omit<EvaluateOptions, "session" | "model" | "dataset" | "averaged">>;
 
 export interface TrainedSession {
   readonly model: ModelDefinition;
@@ -60,9 +73,9 @@ export interface TrainedSession {
   evaluate(options?: SessionEvaluateOptions): Promise<Evaluation>;
   /** Draws `rows` rows; conditions (`y`) by name, else cycled through the classes or taken from the data. */
   sample(rows: number, options?: SampleOptions): Promise<Samples>;
-  /** The first `rows` rows of a split and their reconstructions. Unless told, of the split that an evaluation measures, if it has as many. */
-  reconstruct(rows: number, options?: Watch & { readonly split?: SplitName; readonly seed?: number }): Promise<Reconstructions>;
-  /** The first `rows` rows of a split as the model sees them. */
+  /** The first `rows` rows of a split, unless told of the one that an evaluation measures, and their reconstructions. GM4004 where it has fewer. */
+  reconstruct(rows: number, options?: ReconstructOptions): Promise<Reconstructions>;
+  /** The first `rows` rows of a split, unless told of the one that an evaluation measures, as the model sees them. GM4004 where it has fewer. */
   data(rows: number, split?: SplitName): RowsByName;
   /**
    * `steps` pictures from one row of the data to another, for each pair; where nothing infers latents, from one draw of them to another. Latents that
@@ -115,37 +128,6 @@ export interface SampleOptions extends Watch {
   readonly onNote?: (note: string) => void;
 }
 
-const sampleOptions: Readonly<Record<keyof SampleOptions, true>> = {
-  seed: true,
-  given: true,
-  temperature: true,
-  sweeps: true,
-  start: true,
-  every: true,
-  known: true,
-  onNote: true,
-  onProgress: true,
-  signal: true,
-};
-
-const evaluateOptions: Readonly<Record<keyof SessionEvaluateOptions, true>> = {
-  split: true,
-  seed: true,
-  step: true,
-  k: true,
-  chains: true,
-  temperatures: true,
-  rows: true,
-  metrics: true,
-  terms: true,
-  phase: true,
-  reconstruction: true,
-  gradients: true,
-  batch: true,
-  onProgress: true,
-  signal: true,
-};
-
 export interface Samples {
   readonly values: RowsByName;
   /** E[variable | its parents], where the density has one; of a variable in a chain E[variable | all others]. What pictures show. */
@@ -175,6 +157,11 @@ export interface Translation {
   readonly truth?: Rows;
 }
 
+export interface ReconstructOptions extends Watch {
+  readonly split?: SplitName;
+  readonly seed?: number;
+}
+
 export interface TranslateOptions {
   readonly split?: SplitName;
   readonly seed?: number;
@@ -184,7 +171,7 @@ export interface TranslateOptions {
 export interface InterpolateOptions extends Watch {
   readonly split?: SplitName;
   readonly seed?: number;
-  /** "linear" unless told. */
+  /** "linear" unless told. Latents that no density draws from a Normal around 0 go along the line whatever is told. */
   readonly path?: Path;
 }
 
@@ -211,8 +198,7 @@ export function openSession(options: SessionOptions): TrainedSession {
     }
   };
   const firstRows = (split: SplitName | undefined, rows: number, seed: number): HostTensors => {
-    const usual = evaluationSplit(dataset);
-    const use = split ?? (commonRows(dataset, usual) >= rows ? usual : "train");
+    const use = split ?? evaluationSplit(dataset);
     for (const batch of drawnBatches(dataset, use, { batch: rows, seed, rows: allRows(rows) })) {
       if (batch.rows < rows) break;
       return Object.fromEntries(Object.entries(batch.tensors).map(([name, t]) => [name, { ...t, data: t.data.slice() }]));
@@ -222,6 +208,11 @@ export function openSession(options: SessionOptions): TrainedSession {
       there === 0 ? "name another split" : "ask for fewer, or name another split; an interpolation takes two rows a pair",
     ]);
   };
+  /** Rows of the split that draws read beside what they draw, such as conditions: over and over where it has fewer. */
+  const rowsInTurn = (split: SplitName | undefined, rows: number, seed: number): HostTensors => {
+    const there = Math.max(1, Math.min(rows, commonRows(dataset, split ?? evaluationSplit(dataset))));
+    return Object.fromEntries(Object.entries(firstRows(split, there, seed)).map(([name, t]) => [name, repeatedTo(t, rows)]));
+  };
   const drawSequential = (
     density: DensityDefinition,
     rows: number,
@@ -229,6 +220,16 @@ export function openSession(options: SessionOptions): TrainedSession {
     given: HostTensors,
     more: Partial<SequentialOptions> = {},
   ): Promise<HostTensors> => runSequential(density, { session, model, averaged, rows, seed, given, ...more });
+  /** Of a density in closed form: a draw of its head. */
+  const latentsBy = async (density: DensityDefinition, rows: number, seed: number, given: HostTensors): Promise<HostTensors> => {
+    const staged = stageDraw({ model, rows, averaged }, density);
+    return tensorsOf(await run(staged, fedBy(given), seed), "value:");
+  };
+  /** Feeds of variables by their names. */
+  const fedBy = (given: HostTensors): HostTensors => {
+    const data = dataVariables(model);
+    return Object.fromEntries(Object.entries(given).map(([name, t]) => [Object.hasOwn(data, name) ? dataName(name) : latentName(name), t]));
+  };
   /** Latents given the data, by their names: the mean of each where it has one. */
   const infer = async (rows: number, seed: number, data: HostTensors, watch: Watch = {}): Promise<HostTensors> => {
     const density = inferenceOf(model);
@@ -243,11 +244,8 @@ export function openSession(options: SessionOptions): TrainedSession {
     const density = generativeOf(model);
     const data = dataVariables(model);
     if (density.sequential === undefined) {
-      const fed = Object.fromEntries(
-        Object.entries(given).map(([name, t]) => [Object.hasOwn(data, name) ? dataName(name) : latentName(name), t]),
-      );
       const held = Object.keys(given).filter((name) => density.head.includes(name) && Object.hasOwn(data, name));
-      return withPrefix(await run(stageDecode({ model, rows, averaged }, held), fed, seed, watch), "mean:");
+      return withPrefix(await run(stageDecode({ model, rows, averaged }, held), fedBy(given), seed, watch), "mean:");
     }
     const drawn = await drawSequential(density, rows, seed, given, watch);
     const outputs = { ...withPrefix(drawn, "value:"), ...withPrefix(drawn, "mean:") };
@@ -281,7 +279,7 @@ export function openSession(options: SessionOptions): TrainedSession {
   const conditionsOf = (data: HostTensors): HostTensors =>
     Object.fromEntries(generativeOf(model).given.map((name) => [name, defined(data[name], name)]));
   const seedOf = (given: { readonly seed?: number } | undefined): number => given?.seed ?? options.seed;
-  return {
+  return untilClosed({
     model,
     session,
     dataset,
@@ -293,17 +291,22 @@ export function openSession(options: SessionOptions): TrainedSession {
       return Object.fromEntries(await Promise.all(entries));
     },
     evaluate: async (more = {}) => {
-      checkOptionNames("evaluate", more, evaluateOptions);
+      checkOptions("evaluate", more, evaluateOptions);
       return evaluate({ session, model, dataset, averaged, step: options.step, ...more, seed: more.seed ?? options.seed });
     },
     sample: async (rows, more = {}) => {
       const density = generativeOf(model);
-      checkOptionNames("sample", more, sampleOptions);
-      if (!(Number.isSafeInteger(rows) && rows >= 1)) throw new GmcError("GM4008", `rows must be a whole number from 1 on, found ${rows}`);
+      checkOptions("sample", more, sampleOptions);
+      checkCounts({ rows });
       const seed = seedOf(more);
-      const data = (): HostTensors => firstRows(undefined, rows, seed);
-      const given = givenValues(model, rows, more.given, data);
-      checkOptions(density, more);
+      const data = (): HostTensors => rowsInTurn(undefined, rows, seed);
+      const asked = givenValues(model, rows, more.given, data);
+      checkUsed(density, more);
+      const exact = more.known === undefined ? conditionalOf(model, density, new Set(Object.keys(asked))) : undefined;
+      const given = exact === undefined ? asked : { ...asked, ...(await latentsBy(exact, rows, seed, asked)) };
+      const known = more.known === undefined ? undefined : knownRows(model, density, more.known);
+      const heldPart = known === undefined ? undefined : knownIn(density, known.variable)?.variable;
+      for (const note of unfollowed(model, density, heldIn(density, Object.keys(given)), heldPart)) more.onNote?.(note);
       const shown = (outputs: HostTensors): Pick<Samples, "values" | "means"> => ({
         values: { ...given, ...withPrefix(outputs, "value:") },
         means: withPrefix(outputs, "mean:"),
@@ -311,19 +314,9 @@ export function openSession(options: SessionOptions): TrainedSession {
       if (density.chain === undefined) {
         if (density.sequential !== undefined) {
           const { temperature, onNote, onProgress, signal } = more;
-          const known = more.known === undefined ? undefined : knownRows(model, density, more.known);
           return shown(await drawSequential(density, rows, seed, given, { temperature, known, onNote, onProgress, signal }));
         }
-        const variables = dataVariables(model);
-        const fed = Object.entries(given).map(([name, t]) => [Object.hasOwn(variables, name) ? dataName(name) : latentName(name), t]);
-        return shown(
-          await run(
-            stageSample({ model, rows, averaged }, Object.keys(given), more.temperature),
-            Object.fromEntries(fed) as HostTensors,
-            seed,
-            more,
-          ),
-        );
+        return shown(await run(stageSample({ model, rows, averaged }, Object.keys(given), more.temperature), fedBy(given), seed, more));
       }
       if (more.temperature !== undefined) throw new GmcError("GM4009", `${density.label} is drawn by a chain: it takes no \`temperature\``);
       const { sweeps, start, every, onProgress, signal } = more;
@@ -332,6 +325,8 @@ export function openSession(options: SessionOptions): TrainedSession {
       return { ...shown(last), ...(every === undefined ? {} : { frames: frames.map(shown) }) };
     },
     reconstruct: async (rows, more) => {
+      checkCounts({ rows });
+      if (more !== undefined) checkOptions("reconstruct", more, reconstructOptions);
       const data = firstRows(more?.split, rows, seedOf(more));
       const inferred = model.inference === undefined ? undefined : model.densities[model.inference];
       if (generativeOf(model).sequential !== undefined || inferred?.sequential !== undefined) {
@@ -341,17 +336,24 @@ export function openSession(options: SessionOptions): TrainedSession {
       const shown = await run(stageReconstruct({ model, rows, averaged }), dataFeeds(data), seedOf(more), more);
       return { data, shown: withPrefix(shown, "mean:") };
     },
-    data: (rows, split) => firstRows(split, rows, options.seed),
+    data: (rows, split) => {
+      checkCounts({ rows });
+      checkOptions("data", { split }, { split: reconstructOptions.split });
+      return firstRows(split, rows, options.seed);
+    },
     interpolate: async (pairs, steps, more) => {
+      checkCounts({ pairs, steps });
+      if (more !== undefined) checkOptions("interpolate", more, interpolateOptions);
       if (steps < 2) throw new GmcError("GM4008", `an interpolation has at least 2 steps, found ${steps}`);
       const walked = walkedLatents(model);
-      const data = firstRows(more?.split, 2 * pairs, seedOf(more));
+      const circled = more?.path === "spherical" ? circledLatents(model) : [];
+      const data = (interpolatesNoise(model) ? rowsInTurn : firstRows)(more?.split, 2 * pairs, seedOf(more));
       const inferred = interpolatesNoise(model)
         ? await drawNoise(2 * pairs, seedOf(more), data)
         : await infer(2 * pairs, seedOf(more), data, more);
       const between = Object.fromEntries(
         Object.entries(inferred).map(([name, t]) => {
-          const path = walked.includes(name) ? (more?.path ?? "linear") : "nearest";
+          const path = walked.includes(name) ? (circled.includes(name) ? "spherical" : "linear") : "nearest";
           return [name, interpolateRows(t, pairs, steps, path)];
         }),
       );
@@ -365,6 +367,8 @@ export function openSession(options: SessionOptions): TrainedSession {
       return { data, shown: await decodeBeside(pairs * steps, seedOf(more), given, along(besideOf(data)), more) };
     },
     translate: async (rows, more) => {
+      checkCounts({ rows });
+      if (more !== undefined) checkOptions("translate", more, translateOptions);
       const data = firstRows(more?.split, rows, seedOf(more));
       const out: Translation[] = [];
       for (const way of more?.ways ?? directionsOf(model)) {
@@ -389,11 +393,19 @@ export function openSession(options: SessionOptions): TrainedSession {
       return judgeRows({ session, model, dataset, split: evaluationSplit(dataset), seed }, metric, rows);
     },
     close: () => session.dispose(),
-  };
+  });
+}
+
+/** So many rows: those there are, over and over. */
+function repeatedTo({ dtype, shape: [there = 0, ...event], data }: HostTensor, rows: number): HostTensor {
+  if (there === rows) return { dtype, shape: [rows, ...event], data };
+  const out = new (data.constructor as new (length: number) => typeof data)(rows * sizeOf(event));
+  for (let i = 0; i < out.length; i++) out[i] = data[i % data.length] ?? 0;
+  return { dtype, shape: [rows, ...event], data: out };
 }
 
 /** GM4009 for an option that the density has no use for. */
-function checkOptions(density: DensityDefinition, options: SampleOptions): void {
+function checkUsed(density: DensityDefinition, options: SampleOptions): void {
   if (density.chain === undefined) {
     for (const name of ["sweeps", "start", "every"] as const)
       if (options[name] !== undefined) throw new GmcError("GM4009", `${density.label} is not drawn by a chain: it takes no \`${name}\``);

@@ -31,12 +31,29 @@ import { shapeError } from "../graph/shape.js";
 /** An order over n places, by the name of a rule, the seed of a random order, or as the places themselves in the order in which they are drawn. */
 export type Order = "natural" | "reverse" | number | readonly number[];
 
-/** Degrees of the entries of the variable, each once for each of its channels, of hidden units, or of units that all may read. */
+/**
+ * Degrees of the entries of the variable, of hidden units, each once for each of its channels, or of units that all may read. Channels are an axis
+ * of their own, unless the units are `flat`.
+ */
 export type DegreesPart =
   /** `itself`: one later, where the entries stand beside units that are behind them. */
-  | { readonly kind: "order"; readonly size: number; readonly channels?: number; readonly order?: Order; readonly itself?: boolean }
+  | {
+      readonly kind: "order";
+      readonly size: number;
+      readonly channels?: number;
+      readonly flat?: boolean;
+      readonly order?: Order;
+      readonly itself?: boolean;
+    }
   /** 1 .. max spread evenly over the units, ascending, or drawn by a seed. `max` is D - 1. */
-  | { readonly kind: "hidden"; readonly size: number; readonly max: number; readonly seed?: number }
+  | {
+      readonly kind: "hidden";
+      readonly size: number;
+      readonly channels?: number;
+      readonly flat?: boolean;
+      readonly max: number;
+      readonly seed?: number;
+    }
   /** They read nothing of the variable. */
   | { readonly kind: "free"; readonly size: number };
 
@@ -65,7 +82,7 @@ export function orderOf(order: Order | undefined, n: number): readonly number[] 
 /** Units that a rule gives degrees to. */
 export function unitsOf(degrees: Degrees): number {
   if (degrees.kind === "joined") return degrees.parts.reduce((n, part) => n + unitsOf(part), 0);
-  return degrees.kind === "order" ? degrees.size * (degrees.channels ?? 1) : degrees.size;
+  return degrees.kind === "free" ? degrees.size : degrees.size * (degrees.channels ?? 1);
 }
 
 /**
@@ -82,11 +99,11 @@ export function degreesOf(degrees: Degrees, mask = 0): readonly number[] {
     order.forEach((place, r) => (rank[place] = r));
     return rank.flatMap((r) => new Array<number>(channels).fill(r + Number(itself)));
   }
-  const { size, seed, max } = degrees;
+  const { size, channels = 1, seed, max } = degrees;
   const top = Math.max(1, max);
-  if (seed === undefined && mask === 0) return Array.from({ length: size }, (_, k) => 1 + Math.floor((k * top) / size));
-  const stream = hostStream((seed ?? 0) + mask, "degrees");
-  return Array.from({ length: size }, () => 1 + stream.below(top));
+  const stream = seed === undefined && mask === 0 ? undefined : hostStream((seed ?? 0) + mask, "degrees");
+  const units = Array.from({ length: size }, (_, k) => 1 + (stream ? stream.below(top) : Math.floor((k * top) / size)));
+  return units.flatMap((degree) => new Array<number>(channels).fill(degree));
 }
 
 function reseeded(order: Order | undefined, mask: number): Order {

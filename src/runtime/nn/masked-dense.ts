@@ -17,7 +17,7 @@ export interface MaskedDense {
 }
 
 /**
- * x [..., in] -> x @ (kernel * mask) + bias [..., out]. Where a rule has channels, that side of the layer is [D, channels] in place of one axis.
+ * x [..., in] -> x @ (kernel * mask) + bias [..., out]. Where a rule has channels that are not flat, that side of the layer is [D, channels] in place of one axis.
  * `choice` picks one of several masks in place of the rule's own (see `drawnMask`), or all of them: the result then has a leading axis [masks, ...].
  */
 export function maskedDense(w: MaskedDense, x: Tensor, rule: DegreeRule, choice?: MaskChoice): Tensor {
@@ -29,8 +29,8 @@ export function maskedDense(w: MaskedDense, x: Tensor, rule: DegreeRule, choice?
   return hasChannels(rule.to) ? reshape(y, [...y.shape.slice(0, -1), rule.to.size, rule.to.channels ?? 1]) : y;
 }
 
-function hasChannels(degrees: Degrees): degrees is Degrees & { readonly kind: "order" } {
-  return degrees.kind === "order" && degrees.channels !== undefined;
+function hasChannels(degrees: Degrees): degrees is Degrees & { readonly kind: "order" | "hidden" } {
+  return (degrees.kind === "order" || degrees.kind === "hidden") && degrees.channels !== undefined && degrees.flat !== true;
 }
 
 /** `inputs` and `outputs` count units: D times the channels where a side has some. GM4901 where they are not those of the rule. */

@@ -96,6 +96,7 @@ export interface Expected {
   readonly source: string;
   /** Every weight by its state name. */
   readonly weights: Readonly<Record<string, { readonly shape: readonly number[] }>>;
+  readonly hyperparameters?: Readonly<Record<string, unknown>>;
 }
 
 /**
@@ -122,10 +123,22 @@ export function checkCompatible(checkpoint: Checkpoint, expected: Expected): rea
     throw new GmcError(
       "GM5204",
       `the weights in ${checkpoint.path} do not fit model ${expected.name}: ${wrong.slice(0, 4).join("; ")}${more}`,
-      ["the model or its hyperparameters changed since: give the same --set as the run, or train anew"],
+      waysToFit(model.hyperparameters, expected.hyperparameters),
     );
   }
   return model.source === expected.source ? [] : [`the text of model ${model.name} changed since the checkpoint; its weights still fit`];
+}
+
+/** What to do about weights of other shapes: by the hyperparameters that differ, where that is why. */
+function waysToFit(saved: Readonly<Record<string, unknown>>, own: Readonly<Record<string, unknown>> | undefined): readonly string[] {
+  const other = Object.keys(own ?? {}).filter((name) => name in saved && JSON.stringify(saved[name]) !== JSON.stringify(own![name]));
+  if (other.length === 0) return ["take checkpoints of this model, or train it anew"];
+  const values = (of: Readonly<Record<string, unknown>>): string => other.map((name) => `${name} = ${JSON.stringify(of[name])}`).join(", ");
+  const set = other.map((name) => `--set ${name}=${JSON.stringify(saved[name])}`).join(" ");
+  return [
+    `they were trained with ${values(saved)}, and the model has ${values(own!)}`,
+    `take checkpoints of this model, or the model that the weights are of: what \`gmc compile\` or \`gmc train\` makes of it with ${set}`,
+  ];
 }
 
 function readCheckpoint(path: string, folder: string, check: Check): Checkpoint {

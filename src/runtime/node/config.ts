@@ -51,35 +51,83 @@ export interface ModelConfiguration {
   /** Folder that `data` and `runs` are relative to. */
   readonly base: string;
   readonly options: ConfiguredOptions & { readonly runs?: string };
+  /** Where each hyperparameter of `options.set` is written: offsets in the configuration's text. */
+  readonly setAt: Readonly<Record<string, WrittenAt>>;
+}
+
+export interface WrittenAt {
+  readonly file: { readonly path: string; readonly text: string };
+  readonly start: number;
+  readonly end: number;
 }
 
 const fileName = "gmc.config.json";
 
 /** Options for one model file. GM5101 to GM5103 with line and column. */
 export async function loadConfig(modelPath: string): Promise<ModelConfiguration> {
-  const folder = dirname(resolve(modelPath));
-  const path = findConfig(folder);
-  if (path === undefined) return { path, base: process.cwd(), options: {} };
-  const { models = {}, ...common } = await readConfig(path);
+  const path = configFile(modelPath);
+  if (path === undefined) return { path, base: process.cwd(), options: {}, setAt: {} };
+  const { configuration, located } = await readLocated(path);
+  const { models = {}, ...common } = configuration;
   const base = dirname(path);
-  const own = Object.entries(models).find(([key]) => resolve(base, key) === resolve(modelPath))?.[1] ?? {};
+  const [key = "", own = {}] = Object.entries(models).find(([file]) => resolve(base, file) === resolve(modelPath)) ?? [];
+  const file = { path: shownPath(path), text: located.text };
+  const placesOf = (set: ConfiguredOptions["set"], at: readonly string[]): readonly (readonly [string, WrittenAt])[] =>
+    Object.keys(set ?? {}).map((name) => {
+      const start = located.placeOf(at, name).offset;
+      return [name, { file, start, end: start + JSON.stringify(name).length }];
+    });
   const options = {
     ...common,
     ...own,
     ...(common.set !== undefined || own.set !== undefined ? { set: { ...common.set, ...own.set } } : {}),
   };
-  return { path, base, options };
+  return {
+    path,
+    base,
+    options,
+    setAt: Object.fromEntries([...placesOf(common.set, ["set"]), ...placesOf(own.set, ["models", key, "set"])]),
+  };
+}
+
+/**
+ * Hyperparameters that a configuration sets for a model, and where they are written. One without `set` is not looked at any further, since commands
+ * that only compile have no use for the rest of it.
+ */
+export async function configuredSet(
+  modelPath: string,
+): Promise<Pick<ModelConfiguration, "setAt"> & { readonly set: NonNullable<ConfiguredOptions["set"]> }> {
+  const path = configFile(modelPath);
+  if (path === undefined || !holds(path, '"set"')) return { set: {}, setAt: {} };
+  const { options, setAt } = await loadConfig(modelPath);
+  return { set: options.set ?? {}, setAt };
+}
+
+function holds(path: string, text: string): boolean {
+  return fs.statSync(path).isFile() && readText(path).includes(text);
+}
+
+function shownPath(path: string): string {
+  const shown = relative(process.cwd(), path);
+  return shown === "" || shown.startsWith(`..${sep}..`) ? path : shown;
 }
 
 /** Reads and checks a configuration file. GM5101, GM5102, GM5103. */
 export async function readConfig(path: string): Promise<Configuration> {
-  const shown = relative(process.cwd(), path);
-  const name = shown === "" || shown.startsWith(`..${sep}..`) ? path : shown;
+  return (await readLocated(path)).configuration;
+}
+
+async function readLocated(path: string): Promise<{
+  readonly configuration: Configuration;
+  readonly located: { readonly text: string; readonly placeOf: (at: readonly string[], key?: string) => Place };
+}> {
+  const name = shownPath(path);
   if (fs.statSync(path).isDirectory())
     throw new GmcError("GM5001", `${name}: expected a configuration file, found a folder`, [
       `rename the folder, or put a file in its place: {}`,
     ]);
-  const located = parseLocated(readText(path));
+  const text = readText(path);
+  const located = parseLocated(text);
   if (!located.ok)
     throw new GmcError("GM5101", `${at(name, located.place)}: not JSON: ${located.message}`, [
       'a configuration is JSON without comments: { "models": { "vae.gm": { "data": "mnist" } } }',
@@ -93,7 +141,7 @@ export async function readConfig(path: string): Promise<Configuration> {
     const near = fs.readdirSync(dirname(path)).filter((file) => file.endsWith(".gm"));
     throw new GmcError("GM5103", `${at(name, located.placeOf(["models"], key))}: there is no model file ${key}`, suggestion(key, near));
   }
-  return configuration;
+  return { configuration, located: { text, placeOf: located.placeOf } };
 }
 
 function report(name: string, problem: SchemaProblem, place: Place, others: number): GmcError {
@@ -109,7 +157,9 @@ function at(name: string, place: Place): string {
   return `${name}:${place.line}:${place.column}`;
 }
 
-function findConfig(start: string): string | undefined {
+/** The configuration that holds for a model file; undefined where there is none. */
+export function configFile(modelPath: string): string | undefined {
+  const start = dirname(resolve(modelPath));
   const root = projectRoot(start);
   for (let folder = start; ; folder = dirname(folder)) {
     const path = join(folder, fileName);

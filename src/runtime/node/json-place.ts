@@ -6,6 +6,8 @@ export interface Place {
   /** 1-based. */
   readonly line: number;
   readonly column: number;
+  /** From 0. */
+  readonly offset: number;
 }
 
 export type Located =
@@ -126,5 +128,5 @@ export function parseLocated(text: string): Located {
 
 function place(text: string, offset: number): Place {
   const before = text.slice(0, offset).split("\n");
-  return { line: before.length, column: before.at(-1)!.length + 1 };
+  return { line: before.length, column: before.at(-1)!.length + 1, offset };
 }

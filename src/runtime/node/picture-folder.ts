@@ -15,6 +15,8 @@ export interface PictureFolder {
   readonly pictures: DataArray;
   /** Codes of the subfolders, in alphabetical order; absent without subfolders. */
   readonly labels: DataArray | undefined;
+  /** Where pictures in colour and in grey lie side by side: which are the fewer, and what was made of the grey ones. */
+  readonly mixed: string | undefined;
 }
 
 const byName = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
@@ -41,7 +43,16 @@ export function readPictureFolder(folder: string, size?: readonly [number, numbe
   const data = new Uint8Array(checkedCount(folder, shape));
   const width = first.height * first.width * channels;
   pictures.forEach((picture, i) => data.set(picture.channels === channels ? picture.data : repeatGrey(picture.data), i * width));
-  return { pictures: { shape, dtype: "u8", data }, labels: labelsOf(files.map((file) => file.label)) };
+  return { pictures: { shape, dtype: "u8", data }, labels: labelsOf(files.map((file) => file.label)), mixed: mixedOf(files, pictures) };
+}
+
+function mixedOf(files: readonly { readonly path: string }[], pictures: readonly Picture[]): string | undefined {
+  const colour = pictures.flatMap((p, i) => (p.channels === 3 ? [files[i]!.path] : []));
+  const grey = pictures.flatMap((p, i) => (p.channels === 3 ? [] : [files[i]!.path]));
+  if (colour.length === 0 || grey.length === 0) return undefined;
+  const [few, kind] = colour.length <= grey.length ? [colour, "in colour"] : [grey, "grey"];
+  const which = `${few.slice(0, 2).join(", ")}${few.length > 2 ? ` and ${few.length - 2} more` : ""}`;
+  return `${few.length} of ${pictures.length} pictures ${few.length === 1 ? "is" : "are"} ${kind} (${which}), so the grey ones were given 3 equal channels`;
 }
 
 /** `28x28`: the height and width that most pictures have; of several, those of the first. */

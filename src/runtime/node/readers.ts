@@ -244,7 +244,7 @@ function readFolder(absolute: string, path: string, part: string | undefined, op
 
 function readPictures(absolute: string, part: string | undefined, options: ReadOptions): FolderFields {
   // labels do without the pictures' sizes
-  const { pictures, labels } = readPictureFolder(absolute, options.size ?? (part === "labels" ? [1, 1] : undefined));
-  const x: ReadField = { array: pictures, role: "values" };
+  const { pictures, labels, mixed } = readPictureFolder(absolute, options.size ?? (part === "labels" ? [1, 1] : undefined));
+  const x: ReadField = { array: pictures, role: "values", ...(mixed === undefined ? {} : { notes: [mixed] }) };
   return labels === undefined ? { x } : { x, y: { array: labels, role: "labels" } };
 }

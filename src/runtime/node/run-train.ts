@@ -13,6 +13,7 @@
 import type { Dataset } from "../data/dataset.js";
 import type { Engine, HostTensor } from "../engines/engine.js";
 import { chooseEngine } from "../engines/registry.js";
+import { expectOpen } from "../eval/closed.js";
 import { openSession, type TrainedSession } from "../eval/session.js";
 import type { ModelDefinition } from "../model.js";
 import { leavesOf } from "../nn/spec.js";
@@ -20,7 +21,8 @@ import { carriedByModel, carriedName } from "../train/carried.js";
 import { emaName } from "../train/context.js";
 import { boundData } from "../train/arrays.js";
 import { stepOfWeights } from "../train/loop.js";
-import { checkOptionNames } from "../train/options.js";
+import { engineOptions } from "../train/option-tables.js";
+import { anything, checkOptions, nested, wholeFrom, type OptionTable } from "../train/options.js";
 import { train as trainWith, type RunOptions, type TrainedModel, type TrainOptions } from "../training.js";
 import { checkCompatible, loadCheckpoint, saveCheckpoint } from "./checkpoint.js";
 import { loadDataset } from "./datasets.js";
@@ -39,6 +41,7 @@ export interface Saved {
 
 export async function train(model: ModelDefinition, options: NodeTrainOptions): Promise<TrainedModel & Saved> {
   const given: NodeTrainOptions | undefined = options;
+  if (given !== undefined) checkOptions("train", { engine: given.engine }, { engine: loadOptions.engine });
   const data = typeof given?.data === "string" ? await loadDataset(given.data, model.streams) : given?.data;
   const engine = await engineOf(given?.engine);
   const trained = await trainWith(model, { ...options, data: data as TrainOptions["data"], engine });
@@ -54,13 +57,14 @@ export interface LoadTrainedOptions extends Omit<TrainOptions, keyof RunOptions 
 
 /** A model that `save` wrote, or the `checkpoints` folder of a run. GM5201 to GM5204 where it is not there, damaged or of another model. */
 export async function loadTrained(model: ModelDefinition, folder: string, options: LoadTrainedOptions): Promise<TrainedSession & Saved> {
-  checkOptionNames("loadTrained", options, loadOptions);
+  checkOptions("loadTrained", options, loadOptions);
   const dataset = await dataOf(model, options);
   const checkpoint = await loadCheckpoint(folder);
   const leaves = leavesOf(model.weights);
   checkCompatible(checkpoint, {
     name: model.name,
     source: model.source.sha256,
+    hyperparameters: model.hyperparameters,
     weights: Object.fromEntries(leaves.map(({ path, spec }) => [path, { shape: spec.shape }])),
   });
   const session = await (await engineOf(options.engine)).open(options.engineOptions);
@@ -72,19 +76,22 @@ export async function loadTrained(model: ModelDefinition, folder: string, option
   return { ...trained, save: (to) => save(trained, to, seed, step) };
 }
 
-const loadOptions: Readonly<Record<keyof LoadTrainedOptions, true>> = {
-  data: true,
-  validation: true,
-  test: true,
-  dataOptions: true,
-  engine: true,
-  engineOptions: true,
-  seed: true,
+const loadOptions: OptionTable<LoadTrainedOptions> = {
+  data: anything,
+  validation: anything,
+  test: anything,
+  dataOptions: anything,
+  engine: {
+    expected: "an engine or its name",
+    takes: (v) => typeof v === "string" || typeof (v as Partial<Engine> | null)?.open === "function",
+  },
+  engineOptions: nested(engineOptions),
+  seed: wholeFrom(0),
 };
 
 async function dataOf(model: ModelDefinition, options: LoadTrainedOptions): Promise<Dataset> {
   const { data } = options;
-  return typeof data === "string" ? loadDataset(data, model.streams) : boundData(model, { ...options, data });
+  return boundData(model, { ...options, data: typeof data === "string" ? await loadDataset(data, model.streams) : data });
 }
 
 async function engineOf(engine: string | Engine | undefined): Promise<Engine> {
@@ -92,6 +99,7 @@ async function engineOf(engine: string | Engine | undefined): Promise<Engine> {
 }
 
 async function save(trained: TrainedSession, folder: string, seed: number, step: number): Promise<string> {
+  expectOpen(trained);
   const { model, session, dataset } = trained;
   const names = [
     ...leavesOf(model.weights).flatMap(({ path }) => (trained.averaged.has(path) ? [path, emaName(path)] : [path])),

@@ -1,4 +1,5 @@
 /** Options of an item that its source has no use for are told: what is silently left out would stand in no protocol. */
+import { idleOption } from "../data/idle-options.js";
 import { GmcError } from "../graph/errors.js";
 import type { StreamSpec } from "../model.js";
 import type { DataItem, ItemOptions } from "../data/spec.js";
@@ -54,13 +55,11 @@ export function checkBinarizing({ source, variable, options }: DataItem, streams
       `${given[0]}=${given[1]} of ${source} makes values binary, and ${fed.map(([name, { domain }]) => `${name} is ${domain}`).join(", ")}`,
       ["declare the variable `binary`, or leave the option out"],
     );
-  for (const [name, value, owner, wanted] of [
-    ["threshold", options.threshold, "binarize", "threshold"],
-    ["binarize-seed", options.binarizeSeed, "binarize", "fixed"],
-    ["ridge", options.ridge, "scale", "whiten"],
-  ] as const)
-    if (value !== undefined && options[owner] !== wanted)
-      throw new GmcError("GM5013", `${name}=${value} of ${source} has nothing to act on without ${owner}=${wanted}`, [
-        `write ${owner}=${wanted}:${name}=${value}`,
-      ]);
+  const idle = idleOption(options);
+  if (idle === undefined) return;
+  const { value, owner, wanted } = idle;
+  const name = idle.name === "binarizeSeed" ? "binarize-seed" : idle.name;
+  throw new GmcError("GM5013", `${name}=${value} of ${source} has nothing to act on without ${owner}=${wanted}`, [
+    `write ${owner}=${wanted}:${name}=${value}`,
+  ]);
 }

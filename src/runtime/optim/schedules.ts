@@ -35,34 +35,38 @@ export function constantSchedule(value: number): Schedule {
 
 /** `linear(0, 1, { epochs: 10 })`: KL warm-up (Bowman et al. 2016; Sønderby et al. 2016). */
 export function linear(from: number, to: number, over: Span): Schedule {
-  return { kind: "linear", from, to, over: checked(over, "linear") };
+  return { kind: "linear", from, to, over: checked(over, "linear(0, 1, { epochs: 10 })") };
 }
 
 /** `cosine(1e-3, 0, { epochs: 50 })`: to + (from - to) (1 + cos(pi t)) / 2 (Loshchilov & Hutter 2017, eq. 5, without restarts). */
 export function cosine(from: number, to: number, over: Span): Schedule {
-  return { kind: "cosine", from, to, over: checked(over, "cosine") };
+  return { kind: "cosine", from, to, over: checked(over, "cosine(1e-3, 0, { epochs: 50 })") };
 }
 
 /** `exponentialSchedule(1e-3, 0.95, { epochs: 1 })`: multiplied by 0.95 each epoch, smoothly. */
 export function exponentialSchedule(start: number, rate: number, every: Span): Schedule {
-  return { kind: "exponential", start, rate, every: checked(every, "exponential") };
+  return { kind: "exponential", start, rate, every: checked(every, "exponentialSchedule(1e-3, 0.95, { epochs: 1 })") };
 }
 
 /** `stepDecay(0.1, 0.1, { epochs: 30 })`: divided by 10 every 30 epochs. */
 export function stepDecay(start: number, factor: number, every: Span): Schedule {
-  return { kind: "stepDecay", start, factor, every: checked(every, "stepDecay") };
+  return { kind: "stepDecay", start, factor, every: checked(every, "stepDecay(0.1, 0.1, { epochs: 30 })") };
 }
 
 /** `piecewise([{ value: 1e-3, for: { epochs: 10 } }, { value: 1e-4, for: { epochs: 10 } }])` */
 export function piecewise(pieces: readonly { readonly value: number; readonly for: Span }[]): Schedule {
   if (pieces.length === 0) throw new GmcError("GM4001", "piecewise needs at least one piece");
-  pieces.forEach((p) => checked(p.for, "piecewise"));
+  pieces.forEach((p) => checked(p.for, "piecewise([{ value: 1e-3, for: { epochs: 10 } }])"));
   return { kind: "piecewise", pieces };
 }
 
 /** `warmup({ steps: 500 }, cosine(…))` or `warmup({ steps: 500 }, 1e-3)` */
 export function warmup(over: Span, then: Schedule | number): Schedule {
-  return { kind: "warmup", over: checked(over, "warmup"), then: typeof then === "number" ? constantSchedule(then) : then };
+  return {
+    kind: "warmup",
+    over: checked(over, "warmup({ steps: 500 }, 1e-3)"),
+    then: typeof then === "number" ? constantSchedule(then) : then,
+  };
 }
 
 /**
@@ -72,6 +76,8 @@ export function warmup(over: Span, then: Schedule | number): Schedule {
  */
 export function iwaeSchedule(options: { readonly lr?: number; readonly stages?: number; readonly epochs?: number } = {}): Schedule {
   const { lr = 1e-3, stages = 8 } = options;
+  if (!(Number.isInteger(stages) && stages >= 1))
+    throw new GmcError("GM4001", `iwaeSchedule: its stages must be a whole number from 1 on, found ${stages}`);
   const total = (3 ** stages - 1) / 2;
   const scale = (options.epochs ?? total) / total;
   const pieces = Array.from({ length: stages }, (_, i) => ({
@@ -123,7 +129,7 @@ export function describeSchedule(schedule: Schedule | number): string {
     case "exponential":
       return `exponential(${schedule.start}, ${schedule.rate}, ${spanText(schedule.every)})`;
     case "stepDecay":
-      return `stepDecay(${schedule.start}, ${schedule.factor}, ${spanText(schedule.every)})`;
+      return `step_decay(${schedule.start}, ${schedule.factor}, ${spanText(schedule.every)})`;
     case "piecewise":
       return `piecewise(${schedule.pieces.map((p) => `${p.value} for ${spanText(p.for)}`).join(", ")})`;
     case "warmup":
@@ -145,11 +151,13 @@ function steps(span: Span, at: Progress): number {
   return span.epochs !== undefined ? span.epochs * at.stepsPerEpoch : span.steps;
 }
 
-function checked(span: Span, name: string): Span {
+/** The span, where it has a length; `example`: a call as it should be. */
+function checked(span: Span, example: string): Span {
   const length = span.epochs ?? span.steps;
   if (!(length !== undefined && Number.isFinite(length) && length > 0)) {
+    const name = example.slice(0, example.indexOf("("));
     throw new GmcError("GM4001", `${name}: its length must be a positive number of epochs or steps, found ${String(length)}`, [
-      `write for example ${name}(…, epochs = 10)`,
+      `write for example ${example}`,
     ]);
   }
   return span;

@@ -4,11 +4,14 @@
 import { rowWidth, showShape, type DataArray, type DataType } from "../data/array.js";
 import { bindData } from "../data/bind.js";
 import { rowsAlone, splitNames, type Dataset, type Field, type FieldOptions, type SplitName } from "../data/dataset.js";
+import { familiesOf, stepOfRows, type Family } from "../data/families.js";
 import { givenRows } from "../data/given-rows.js";
 import { GmcError } from "../graph/errors.js";
 import type { HostTensor } from "../graph/program.js";
 import type { ModelDefinition, VariableSpec } from "../model.js";
 import { dataVariables } from "./context.js";
+import { byName } from "./options.js";
+import { checkFieldOptions } from "./option-tables.js";
 import { sizeOf } from "../graph/shape.js";
 
 export type Nested = number | readonly Nested[];
@@ -45,7 +48,20 @@ export function boundData(model: Pick<ModelDefinition, "name" | "streams">, opti
   for (const each of others as readonly unknown[])
     if (each !== undefined && (typeof each !== "object" || each === null))
       throw new GmcError("GM4051", `rows of a split are rows by variable, found ${shown(each)}`, way);
-  if (isDataset(data)) return data;
+  if (dataOptions !== undefined && !byName.takes(dataOptions))
+    throw new GmcError("GM4008", `dataOptions must be ${byName.expected} of a variable`, [
+      'for example dataOptions: { x: { binarize: "fixed" } }',
+    ]);
+  if (isDataset(data)) {
+    const idle = Object.entries({ validation, test, dataOptions }).find(([, value]) => value !== undefined);
+    if (idle !== undefined)
+      throw new GmcError(
+        "GM4008",
+        `${idle[0]} has nothing to act on: ${data.name} is a data set already, with splits and values as it says`,
+        ["say it where the data set is named: x=train.npy,x.test=test.npy:binarize=fixed"],
+      );
+    return data;
+  }
   return datasetOf(model, { train: data, ...(validation && { validation }), ...(test && { test }) }, dataOptions);
 }
 
@@ -59,11 +75,17 @@ function isDataset(data: DataOptions["data"]): data is Dataset {
  */
 export function datasetOf(
   model: Pick<ModelDefinition, "name" | "streams">,
-  arrays: ArraysBySplit,
-  options: Readonly<Record<string, FieldOptions>> = {},
+  given: ArraysBySplit,
+  givenOptions: Readonly<Record<string, FieldOptions>> = {},
 ): Dataset {
   const variables = dataVariables(model);
+  const families = model.streams.flatMap(familiesOf);
+  const arrays = Object.fromEntries(
+    splitNames.flatMap((split) => (given[split] === undefined ? [] : [[split, byMember(families, variables, given[split])]])),
+  ) as ArraysBySplit;
+  const options = optionsByMember(families, givenOptions);
   checkNames(model, Object.keys(variables), arrays, options);
+  for (const [name, each] of Object.entries(options)) checkFieldOptions(name, variables[name]!, each);
   if (model.streams.length === 0) return rowsAlone();
   const fields = Object.entries(variables).map(([name, spec]): [string, Field] => {
     const splits: Partial<Record<SplitName, DataArray>> = {};
@@ -83,6 +105,38 @@ export function datasetOf(
   });
   const known = new Set(Object.keys(variables));
   return bindData({ name: "arrays", fields: Object.fromEntries(fields), assigned: known, notes: [] }, model.streams);
+}
+
+/** Families given whole, [rows, T, ...event] under their name, as their variables. GM4004 where one is given both ways, GM4051 for other shapes. */
+function byMember(
+  families: readonly Family[],
+  variables: ReturnType<typeof dataVariables>,
+  arrays: Readonly<Record<string, ArrayInput>>,
+): Readonly<Record<string, ArrayInput>> {
+  let all = arrays;
+  for (const { name, members } of families) {
+    if (!Object.hasOwn(arrays, name) || Object.hasOwn(variables, name)) continue;
+    const twice = members.find((member) => Object.hasOwn(arrays, member));
+    if (twice !== undefined) throw new GmcError("GM4004", `data holds \`${name}\` whole and \`${twice}\` by itself`);
+    const { [name]: whole, ...others } = all;
+    const event = variables[members[0] ?? ""]?.shape ?? [];
+    const rows = shapedRows(name, { shape: [members.length, ...event] }, whole as ArrayInput);
+    all = { ...others, ...Object.fromEntries(members.map((member, i) => [member, stepOfRows(rows, i) as ArrayInput])) };
+  }
+  return all;
+}
+
+/** Options of a family are those of its variables that have none of their own. */
+function optionsByMember(
+  families: readonly Family[],
+  options: Readonly<Record<string, FieldOptions>>,
+): Readonly<Record<string, FieldOptions>> {
+  let all = options;
+  for (const { name, members } of families) {
+    const { [name]: whole, ...others } = all;
+    if (whole !== undefined) all = { ...Object.fromEntries(members.map((member) => [member, whole])), ...others };
+  }
+  return all;
 }
 
 /** GM4004 for a name that is no data variable's. */
@@ -137,6 +191,7 @@ function toDataArray(name: string, spec: Pick<VariableSpec, "shape">, given: Arr
     return { shape: [given.length / width, ...spec.shape], dtype, data: given };
   }
   if (!Array.isArray(given)) return shapedArray(name, given as Exclude<ArrayInput, NumberArray | readonly Nested[]>);
+  if (given.length === 0) return { shape: [0, ...spec.shape], dtype: "f64", data: new Float64Array() };
   const shape: number[] = [];
   for (let level: Nested | readonly Nested[] | undefined = given; Array.isArray(level); level = (level as readonly Nested[])[0])
     shape.push(level.length);

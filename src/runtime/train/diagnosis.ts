@@ -15,6 +15,8 @@ export interface Diagnosis {
   readonly origins: readonly Origin[];
   /** For each term an output by its label: 0 where the term's gradient in the moved weights is not finite. */
   readonly gradients: Program;
+  /** Whether there is a square root, which has no finite slope at 0. */
+  readonly takesRoot: boolean;
   /** Outputs by the number of a condition: its value, at what is carried when the step begins. */
   readonly checks: Program;
 }
@@ -81,5 +83,6 @@ export function stageDiagnosis(site: UpdateSite): Diagnosis {
     stages: [{ kind: "call", name: "diagnosis", graph: optimize(graph) }],
     fetch: Object.keys(graph.outputs),
   });
-  return { values: program(values), origins, gradients: program(gradients), checks: program(checks) };
+  const takesRoot = values.nodes.some(({ prim }) => prim === "sqrt");
+  return { values: program(values), origins, gradients: program(gradients), checks: program(checks), takesRoot };
 }

@@ -40,7 +40,7 @@ export async function nonFinite(session: EngineSession, site: FaultSite): Promis
     const what = "what it carries to the next step (its chains) is not finite";
     return describe(site, whole, what, update.unadjusted === undefined ? undefined : divergedHelp(update.unadjusted));
   }
-  const { values: again, origins, gradients } = update.diagnose();
+  const { values: again, origins, gradients, takesRoot } = update.diagnose();
   if (update.metrics.some((_, i) => !Number.isFinite(values[i]))) {
     const outputs = await run(session, site, again);
     const found = origins.map((origin, i) => ({ origin, value: worst(outputs[String(i)]?.data ?? []) }));
@@ -51,8 +51,16 @@ export async function nonFinite(session: EngineSession, site: FaultSite): Promis
   }
   const sound = await run(session, site, gradients);
   const spoiled = update.metrics.findIndex((label, i) => i > 0 && sound[label]?.data[0] === 0);
-  return describe(site, spoiled > 0 ? originOf(update, spoiled) : whole, "has a gradient that is not finite");
+  return describe(
+    site,
+    spoiled > 0 ? originOf(update, spoiled) : whole,
+    "has a gradient that is not finite",
+    takesRoot ? [ROOT, ...USUAL] : USUAL,
+  );
 }
+
+/** Where the value is finite and its gradient is not: a length that may be 0, such as the slope of a critic that is still flat. */
+const ROOT = "a root has no finite slope at 0: `norm(x)` in place of `sqrt(sum(x^2))` has one there, `sqrt(x + 1e-12)` elsewhere";
 
 /** What the condition that did not hold has to say. Its value is known where it did not hold at the start of the step already. */
 async function broken(session: EngineSession, site: FaultSite, number: number): Promise<GmcError> {

@@ -99,8 +99,8 @@ export interface LoopHooks {
   /** After each step, on the hot path: be quick. `values()` builds the record of this step's metrics. */
   readonly onStep?: (report: () => StepReport) => void;
   readonly onRecord?: (record: MetricRecord) => void | Promise<void>;
-  /** At the end of each epoch but the last of a phase, which ends with a checkpoint; `total` are steps in all. */
-  readonly onEpoch?: (total: number) => void | Promise<void>;
+  /** At the end of each epoch, or at ten evenly spaced steps of a phase with fewer; not at its end, which is a checkpoint. `total` are steps in all. */
+  readonly onLook?: (total: number) => void | Promise<void>;
   /** `states` are those of the phase at hand, beside the weights and their averages. */
   readonly onCheckpoint?: (reason: CheckpointReason, cursor: Cursor, states: readonly string[]) => void | Promise<void>;
   /** At the end of a phase with early stopping, once the weights of its best epoch are back. */
@@ -287,6 +287,13 @@ async function steps(options: Running, run: PhaseRun): Promise<PhaseResult> {
   });
 
   const ends = (at: number): boolean => at % stepsPerEpoch === 0 || at === total;
+  const lookEvery = Math.min(stepsPerEpoch, Math.ceil(total / LOOKS));
+  const isLook = (at: number): boolean => options.onLook !== undefined && at % lookEvery === 0 && at < total;
+  const look = async (at: number): Promise<void> => {
+    if (isLook(at)) await options.onLook?.(before + at);
+  };
+  // what is on its way would have moved the weights on
+  const standsStill = (at: number): boolean => ends(at) || isLook(at);
   const lane = new Lane(session, plan, source, compiled, { seed: options.seed, draws, total, stepsPerEpoch });
   let mark = performance.now();
   let checkpointDue = false;
@@ -302,7 +309,7 @@ async function steps(options: Running, run: PhaseRun): Promise<PhaseResult> {
       mark = lastCheckpoint = performance.now();
       checkpointDue = false;
     }
-    while (!options.signal?.aborted && !checkpointDue && lane.hasRoom && !(lane.waiting > 0 && ends(step + lane.waiting)))
+    while (!options.signal?.aborted && !checkpointDue && lane.hasRoom && !(lane.waiting > 0 && standsStill(step + lane.waiting)))
       await lane.begin(step + lane.waiting);
     if (lane.waiting === 0) continue;
     const settled = await lane.settle(current, (run, values, fault) =>
@@ -340,14 +347,17 @@ async function steps(options: Running, run: PhaseRun): Promise<PhaseResult> {
         if (early) break;
       }
       if (step < total) {
-        await options.onEpoch?.(before + step);
+        await look(step);
         const gap = (performance.now() - lastCheckpoint) / 1000;
         if (options.saved() === undefined || gap >= (options.checkpointGap ?? 0)) {
           await options.onCheckpoint?.("epoch", cursor(), states());
           lastCheckpoint = performance.now();
         }
       }
-    } else checkpointDue = options.checkpointSeconds !== undefined && now - lastCheckpoint > options.checkpointSeconds * 1000;
+    } else {
+      await look(step);
+      checkpointDue = options.checkpointSeconds !== undefined && now - lastCheckpoint > options.checkpointSeconds * 1000;
+    }
     if (now - lastPause > 50) {
       await pause();
       lastPause = performance.now();
@@ -368,6 +378,9 @@ async function steps(options: Running, run: PhaseRun): Promise<PhaseResult> {
   }
   return { outcome, cursor: cursor(), last, states: states() };
 }
+
+/** Looks at a phase of few epochs. */
+const LOOKS = 10;
 
 /** Steps a second. */
 export function speedOf(steps: number, seconds: number): number {

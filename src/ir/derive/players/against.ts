@@ -4,10 +4,12 @@
  * squared distance, the objective that both hold says it. And a critic that two statements move both ways, as where the generator's says not whom it moves.
  */
 import { report } from "../../../base/report.js";
+import type { DerivedUpdate } from "../../derived-model.js";
 import { printExpr } from "../../print.js";
 import { type DeriveContext } from "../context.js";
 import { underPaths } from "../weight-paths.js";
 import { densitiesIn, type Held, isImplicit, movedBy, type Player, type Sign, weightsOfDensity } from "./parts.js";
+import { isPenalised, turnedCritic, turnedText, wayOfBound } from "./runaway.js";
 import { type Verdict, verdictsOf, withFeatures } from "./verdicts.js";
 
 interface Judge extends Player {
@@ -25,8 +27,10 @@ interface Meeting {
   readonly held: boolean;
 }
 
-export function checkVerdicts(context: DeriveContext, players: readonly Player[]): void {
-  if (players.length < 2) return;
+/** Gives back the statements that a warning has told of. */
+export function checkVerdicts(context: DeriveContext, players: readonly Player[]): ReadonlySet<DerivedUpdate> {
+  const told = new Set<DerivedUpdate>();
+  if (players.length < 2) return told;
   const verdicts = withFeatures(players.map((p) => verdictsOf(context, p.update.update.value)));
   const judges = players.map((p, i): Judge => ({ ...p, verdicts: verdicts[i] ?? [] }));
   const generators = new Set([
@@ -37,10 +41,12 @@ export function checkVerdicts(context: DeriveContext, players: readonly Player[]
     for (const b of judges.slice(i + 1)) {
       const found = meetingOf(a, b, generators) ?? meetingOf(b, a, generators);
       if (!found) continue;
+      told.add(a.update).add(b.update);
       if (found.mine === found.theirs) reportTogether(context, a, b, found);
       else reportUndone(context, found);
     }
   });
+  return told;
 }
 
 /**
@@ -116,6 +122,9 @@ function sharedBy(critic: Judge, generator: Judge): Meeting | undefined {
 function reportTogether(context: DeriveContext, a: Judge, b: Judge, { text, critic, generator, mine, held }: Meeting): void {
   const way = mine === 1 ? "ascend" : "descend";
   const [first, second] = [a.update.moves.join(", "), b.update.moves.join(", ")];
+  // a critic whose statement has no bound goes the wrong way; one whose opposite has none, the right one
+  const bound = wayOfBound(context, critic.update);
+  const against = turnedText((held && critic === b ? a : held ? b : generator).update);
   report(
     context.diagnostics,
     "GM3744",
@@ -123,18 +132,18 @@ function reportTogether(context: DeriveContext, a: Judge, b: Judge, { text, crit
     { objective: text, a: first, b: second, way },
     {
       labels: [{ span: a.update.update.span, text: `\`${first}\` ${way}s it here` }],
-      help: [
-        `to play against it: ${turned(held ? b : generator)}`,
-        // critics lower what they think of samples, unless they are energies
-        ...(!held && mine === 1 ? [`or, where the critic is the one that goes the wrong way: ${turned(critic)}`] : []),
-      ],
+      help:
+        bound === "wrong"
+          ? [`the critic is the one that goes the wrong way, to where its objective has no bound: ${turnedCritic(context, critic.update)}`]
+          : [
+              `to play against it: ${against}`,
+              // critics lower what they think of samples, unless they are energies
+              ...(bound === "right" || isPenalised(context, critic.update) || (!held && mine !== 1)
+                ? []
+                : [`or, where the critic is the one that goes the wrong way: ${turnedText(critic.update)}`]),
+            ],
     },
   );
-}
-
-function turned({ update: { update } }: Judge): string {
-  const over = update.over.length > 0 ? ` over ${update.over.join(", ")}` : "";
-  return `\`${update.direction === "maximize" ? "minimize" : "maximize"} ${update.text}${over}\``;
 }
 
 function reportUndone(context: DeriveContext, { text, critic, generator, mine }: Meeting): void {

@@ -12,11 +12,12 @@ import { childrenOf } from "../../walk.js";
 import { type DeriveContext } from "../context.js";
 import { underPaths } from "../weight-paths.js";
 import { checkStreams } from "./streams.js";
-import { checkLipschitz } from "./lipschitz.js";
+import { checkLipschitz, isControlled } from "./lipschitz.js";
 import { checkPenalties, penaltiesOf, type Penalty } from "./penalties.js";
 import { type Held, linearParts, movedBy, type Player, shapeOf, type Sign, weightsOf } from "./parts.js";
 import { checkVerdicts } from "./against.js";
 import { checkCollapse } from "./collapse.js";
+import { checkRunaway } from "./runaway.js";
 import { checkSquashed } from "./squashed.js";
 
 export function checkPlayers(context: DeriveContext, phase: DerivedPhase): void {
@@ -28,7 +29,7 @@ export function checkPlayers(context: DeriveContext, phase: DerivedPhase): void 
   for (const pair of undone) reportUndone(context, pair);
   // who owns what comes first
   const owning = players.filter((p) => undone.every(({ a, b }) => p !== a && p !== b));
-  checkVerdicts(context, owning);
+  const known = new Set(checkVerdicts(context, owning));
   checkCollapse(
     context,
     owning.map((p) => p.update),
@@ -40,9 +41,12 @@ export function checkPlayers(context: DeriveContext, phase: DerivedPhase): void 
     context.diagnostics.attributing({ span: update.update.span, text: "in this statement" }, () => {
       checkStreams(context, update);
       checkSquashed(context, update, squashed);
-      for (const p of checkLipschitz(context, phase, update, penalties)) told.add(p);
+      const open = checkLipschitz(context, phase, update, penalties);
+      for (const p of open.penalties) told.add(p);
+      if (open.warned) known.add(update);
     });
   }
+  checkRunaway(context, owning, known, (update, net, what) => isControlled(context, phase, penalties, { update, net, what }));
   for (const { update } of owning)
     checkPenalties(
       context,

@@ -3,30 +3,30 @@
  * (Arjovsky, Chintala & Bottou 2017, eq. 2): without a control D grows without end. Found from structure alone; three controls are known.
  */
 import { report } from "../../../base/report.js";
-import { builtins } from "../../builtins.js";
 import type { DerivedPhase, DerivedUpdate } from "../../derived-model.js";
 import { layers } from "../../layers.js";
 import { rangeOf } from "../../energy/curvature.js";
-import { anything, isNonNegative, type Range, rangeOfDomain } from "../../range.js";
+import { isNonNegative, type Range, rangeOfDomain } from "../../range.js";
 import type { Expr, NetCallExpr, ObjectiveDraw } from "../../types.js";
 import { printExpr } from "../../print.js";
-import { childrenOf } from "../../walk.js";
 import { type DeriveContext, netOf } from "../context.js";
 import { underPaths } from "../weight-paths.js";
 import { weightEntries, weightsIn } from "../weights.js";
-import { averagedParts, densitiesIn, movedBy, netCalls, type Sign } from "./parts.js";
-import type { Penalty } from "./penalties.js";
+import { averagedParts, calledIn, densitiesIn, movedBy, netCalls, outsideGradients, type Sign } from "./parts.js";
+import { type Penalty, readHelp, unreadText } from "./penalties.js";
+import { holdsOnSamples, isBounded, isUpsideDown } from "./runaway.js";
 import { cuspIn, steepPart } from "./steep.js";
 import { criticKey, isVerdict } from "./verdicts.js";
 
-/** `all`: the penalties on slopes of each statement of the phase. Given back are those that a warning has told of. */
+/** `all`: the penalties on slopes of each statement of the phase. Given back are those that a warning has told of, and whether there was one. */
 export function checkLipschitz(
   context: DeriveContext,
   phase: DerivedPhase,
   derived: DerivedUpdate,
   all: ReadonlyMap<DerivedUpdate, readonly Penalty[]>,
-): ReadonlySet<Penalty> {
+): { readonly penalties: ReadonlySet<Penalty>; readonly warned: boolean } {
   const { update } = derived;
+  let warned = false;
   const told = new Set<Penalty>();
   const critics = new Map<string, Critic>();
   const linear = new Set<Expr>();
@@ -74,8 +74,13 @@ export function checkLipschitz(
     const { expr, nets, drawn } = critic;
     if (critic.heights.size < 2 || movedBy(derived, weights).length === 0 || !critic.unbounded || isHeldDown(critic, update)) continue;
     const isItself = (e: Expr): boolean => e.kind === "netCall" && nets.has(e.net);
-    // of another distance, such as a bound of a divergence, what is not linear in the net holds it
-    if (netCalls(context, update.value, outsideGradients).some((c) => isItself(c) && !linear.has(c))) continue;
+    // of another distance, such as a bound of a divergence, what is not linear in the net holds it: what falls without end on samples
+    let drift = false;
+    if (netCalls(context, update.value, outsideGradients).some((c) => isItself(c) && !linear.has(c))) {
+      const found = expr.kind === "netCall" ? holdsOnSamples(context, derived, expr.net) : undefined;
+      if (found === undefined || found === "held" || (expr.kind === "netCall" && isUpsideDown(context, derived, expr.net))) continue;
+      drift = found === "data alone";
+    }
     const holds = (e: Expr): boolean =>
       nets.size > 0 ? netCalls(context, e).some(isItself) : [...weightsIn(context, [e])].some((w) => weights.includes(w));
     const penalties = phase.updates.flatMap((u) =>
@@ -87,9 +92,25 @@ export function checkLipschitz(
     const steep = clipped ? cuspIn(context, expr, drawn) : normalised ? steepPart(context, expr, drawn) : undefined;
     if ((clipped || normalised) && !steep) continue;
     for (const p of penalties) told.add(p);
-    warn(context, derived, critic, { penalty: penalties[0], steep });
+    warned = true;
+    warn(context, derived, critic, { penalty: penalties[0], steep, drift });
   }
-  return told;
+  return { penalties: told, warned };
+}
+
+/** Does something keep the values of a net within bounds, as clipped weights do, or its slopes: normalised layers, a penalty that is descended? */
+export function isControlled(
+  context: DeriveContext,
+  phase: DerivedPhase,
+  all: ReadonlyMap<DerivedUpdate, readonly Penalty[]>,
+  { update, net, what }: { readonly update: DerivedUpdate; readonly net: string; readonly what: "values" | "slopes" },
+): boolean {
+  const weights = [...weightsIn(context, [netOf(context, net).result])];
+  if (isClipped(phase, movedBy(update, weights))) return true;
+  if (what === "values") return false;
+  const holds = (e: Expr): boolean => netCalls(context, e).some((c) => c.net === net);
+  const penalties = phase.updates.flatMap((u) => (movedBy(u, weights).length > 0 ? (all.get(u) ?? []) : []));
+  return penalties.some((p) => p.effect === "lowers" && p.grads.some((g) => holds(g.body))) || unnormalised(context, weights).length === 0;
 }
 
 /** A function whose mean over samples is held against that over data. */
@@ -128,9 +149,11 @@ interface Found {
   readonly penalty: Penalty | undefined;
   /** What stands between normalised layers. */
   readonly steep: Expr | undefined;
+  /** Its values are held on data, and nowhere else. */
+  readonly drift: boolean;
 }
 
-function warn(context: DeriveContext, { update }: DerivedUpdate, { expr, name, weights }: Critic, { penalty, steep }: Found): void {
+function warn(context: DeriveContext, { update }: DerivedUpdate, { expr, name, weights }: Critic, { penalty, steep, drift }: Found): void {
   const owners = [...new Set(weights.map((w) => w.split(".")[0] ?? w))];
   const loose = unnormalised(context, weights);
   const places = [{ span: expr.span, text: "an unbounded difference of its values" }];
@@ -138,7 +161,11 @@ function warn(context: DeriveContext, { update }: DerivedUpdate, { expr, name, w
   const stopped = penalty?.effect === "none";
   if (penalty && !stopped) places.push({ span: penalty.expr.span, text: "this rewards steep slopes: the statement goes up with it" });
   if (penalty && stopped)
-    places.push({ span: (penalty.stop ?? penalty.expr).span, text: "no gradient passes here: the penalty trains nothing" });
+    places.push(
+      penalty.unread
+        ? { span: penalty.unread.span, text: `${unreadText(penalty.unread)}: it is 0` }
+        : { span: (penalty.stop ?? penalty.expr).span, text: "no gradient passes here: the penalty trains nothing" },
+    );
   const here = places.filter(({ span }) => span.file.path === update.span.file.path || span === expr.span);
   report(
     context.diagnostics,
@@ -147,8 +174,11 @@ function warn(context: DeriveContext, { update }: DerivedUpdate, { expr, name, w
     { net: name },
     {
       labels: here,
+      notes: drift
+        ? [`what falls with the size of \`${name}\` on data holds it there alone: its slopes between data and samples stay free`]
+        : [],
       help: [
-        ...(penalty && stopped ? ["take `stop` out of the penalty"] : []),
+        ...(penalty && stopped ? [penalty.unread ? readHelp(penalty.unread) : "take `stop` out of the penalty"] : []),
         ...(penalty && !stopped ? ["a penalty is descended: `maximize W - 10 * GradientPenalty(p, D)`, or `minimize -W + 10 * …`"] : []),
         ...(loose.length > 0 && loose.length < weights.length
           ? [`not normalised, of its weights: ${loose.map((w) => `\`${w}\``).join(", ")}`]
@@ -165,15 +195,6 @@ function warn(context: DeriveContext, { update }: DerivedUpdate, { expr, name, w
   );
 }
 
-const outsideGradients = (e: Expr): readonly Expr[] => (e.kind === "grad" ? [] : childrenOf(e));
-
-/** A net whose value a part is: itself, or its only entry. */
-export function calledIn(expr: Expr): NetCallExpr | undefined {
-  if (expr.kind === "netCall") return expr;
-  const [only] = expr.kind === "builtin" && ["sum", "mean", "index", "reshape", "flatten"].includes(expr.fn) ? expr.args : [];
-  return only && calledIn(only);
-}
-
 /** The intervals that a net's parameters lie in at a call: those of the variables that an `E` around draws. */
 function rangesAt(context: DeriveContext, call: NetCallExpr, draws: readonly ObjectiveDraw[]): ReadonlyMap<string, Range> {
   const drawn = drawnRanges(context, draws);
@@ -187,26 +208,6 @@ function drawnRanges(context: DeriveContext, draws: readonly ObjectiveDraw[]): R
     if (target.kind === "local" && domain) drawn.set(target.local.id, rangeOfDomain(domain));
   }
   return drawn;
-}
-
-/** Do its functions keep it within bounds whatever its weights, such as the error of an autoencoder of bounded values? */
-function isBounded(context: DeriveContext, expr: Expr, given: ReadonlyMap<string, Range>): boolean {
-  if (expr.kind === "local") {
-    const binding = context.bindings.get(expr.local.id);
-    return binding !== undefined && isBounded(context, binding.value, given);
-  }
-  const within = rangeOf(context, expr, given);
-  if (Number.isFinite(within.low) && Number.isFinite(within.high)) return true;
-  if (expr.kind !== "builtin") return false;
-  const entry = builtins.get(expr.fn);
-  const range = entry?.range?.(
-    expr.args.map(() => anything),
-    expr.options,
-    expr.args.map((a) => ({ shape: a.type.kind === "tensor" ? a.type.shape : [], simplex: false })),
-  );
-  if (range && Number.isFinite(range.low) && Number.isFinite(range.high)) return true;
-  const [only] = expr.args;
-  return expr.args.length === 1 && only !== undefined && entry?.linear === "all" && isBounded(context, only, given);
 }
 
 /** Every one of the weights is held within bounds. */

@@ -4,7 +4,7 @@
  */
 import { remembered } from "../../../base/remembered.js";
 import type { DerivedUpdate } from "../../derived-model.js";
-import type { Expr } from "../../types.js";
+import type { Expr, NetCallExpr } from "../../types.js";
 import { childrenOf, distExprs } from "../../walk.js";
 import { type DeriveContext, densityOf } from "../context.js";
 import { walk } from "../walk-bindings.js";
@@ -151,4 +151,14 @@ export function netCalls(
   };
   walk(context, expr, visit, undefined, partsOf);
   return found;
+}
+
+/** What an expression is made of, but for the slopes in it. */
+export const outsideGradients = (e: Expr): readonly Expr[] => (e.kind === "grad" ? [] : childrenOf(e));
+
+/** A net whose value a part is: itself, or its only entry. */
+export function calledIn(expr: Expr): NetCallExpr | undefined {
+  if (expr.kind === "netCall") return expr;
+  const [only] = expr.kind === "builtin" && ["sum", "mean", "index", "reshape", "flatten"].includes(expr.fn) ? expr.args : [];
+  return only && calledIn(only);
 }

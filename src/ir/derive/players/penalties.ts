@@ -3,6 +3,7 @@
  * which rewards it without end, or whether no gradient comes from the term at all, as where `stop` stands in it.
  */
 import { report } from "../../../base/report.js";
+import { textOf } from "../../../base/source.js";
 import { builtins } from "../../builtins.js";
 import type { DerivedUpdate } from "../../derived-model.js";
 import { rangeOf } from "../../energy/curvature.js";
@@ -27,6 +28,8 @@ export interface Penalty {
   readonly effect: "lowers" | "raises" | "unlike" | "none";
   /** Where no gradient comes from it: what stops it, if one function does. */
   readonly stop?: Expr;
+  /** The first of the gradients, where what it is taken of does not read the names that it is taken in. */
+  readonly unread?: GradExpr;
 }
 
 export function penaltiesOf(context: DeriveContext, derived: DerivedUpdate): readonly Penalty[] {
@@ -45,7 +48,8 @@ export function penaltiesOf(context: DeriveContext, derived: DerivedUpdate): rea
     const live = grads.filter((g) => reached.includes(g) && isLive(context, derived, g));
     // a stopped slope may move the point at which the net is asked
     if (live.length === 0 && movesBeside(context, derived, expr, grads)) return [];
-    if (live.length === 0) return [{ expr, grads, weights, effect: "none", ...stopIn(context, expr) }];
+    const unread = grads.find((g) => !readsNames(context, g, childrenOf));
+    if (live.length === 0) return [{ expr, grads, weights, effect: "none", ...(unread ? { unread } : stopIn(context, expr)) }];
     const way = growthIn(context, expr, new Set(live));
     const effect = way !== undefined ? (way * sign === direction ? "raises" : "lowers") : sign === direction && isNonNegative(rangeOf(context, expr)) ? "unlike" : "lowers"; // prettier-ignore
     return [{ expr, grads, weights, effect }];
@@ -54,7 +58,7 @@ export function penaltiesOf(context: DeriveContext, derived: DerivedUpdate): rea
 
 /** Warnings of what is rewarded and of what does nothing; none of those that another warning tells of. */
 export function checkPenalties(context: DeriveContext, { update }: DerivedUpdate, penalties: readonly Penalty[]): void {
-  for (const { expr, weights, effect, stop } of penalties) {
+  for (const { expr, weights, effect, stop, unread } of penalties) {
     const owners = [...new Set(weights.map((w) => w.split(".")[0] ?? w))];
     const of = owners.map((o) => `\`${o}\``).join(", ");
     const isHere = ({ span }: Expr): boolean => span.file.path === update.span.file.path;
@@ -78,12 +82,16 @@ export function checkPenalties(context: DeriveContext, { update }: DerivedUpdate
         { of },
         {
           labels: [
-            stop && isHere(stop)
-              ? { span: stop.span, text: "no gradient passes here" }
-              : { span: expr.span, text: "this is a number to the statement" },
+            unread && isHere(unread)
+              ? { span: unread.span, text: `${unreadText(unread)}: it is 0` }
+              : stop && isHere(stop)
+                ? { span: stop.span, text: "no gradient passes here" }
+                : { span: expr.span, text: "this is a number to the statement" },
           ],
           help: [
-            "take `stop` out of it: the slope in the value and the gradient in the weights both pass through the net",
+            unread
+              ? readHelp(unread)
+              : "take `stop` out of it: the slope in the value and the gradient in the weights both pass through the net",
             "or leave the term out",
           ],
         },
@@ -110,12 +118,27 @@ function movesBeside(context: DeriveContext, derived: DerivedUpdate, expr: Expr,
 }
 
 /** Its value moves with the point that it is taken at, and with a weight of the statement. */
-function isLive(context: DeriveContext, derived: DerivedUpdate, { body, locals }: GradExpr): boolean {
-  if (movedBy(derived, weightsWithGradient(context, [body])).length === 0) return false;
+function isLive(context: DeriveContext, derived: DerivedUpdate, grad: GradExpr): boolean {
+  if (movedBy(derived, weightsWithGradient(context, [grad.body])).length === 0) return false;
+  return readsNames(context, grad, gradientParts(context));
+}
+
+/** Does what a gradient is taken of read a name that it is taken in? */
+function readsNames(context: DeriveContext, { body, locals }: GradExpr, partsOf: (e: Expr) => readonly Expr[]): boolean {
   let reads = false;
   const at = new Set(locals.map((l) => l.local.id));
-  walk(context, body, (e) => (reads ||= e.kind === "local" && at.has(e.local.id)), new Set(), gradientParts(context));
+  walk(context, body, (e) => (reads ||= e.kind === "local" && at.has(e.local.id)), new Set(), partsOf);
   return reads;
+}
+
+const namesOf = ({ locals }: GradExpr): string => locals.map(({ local }) => `\`${local.name}\``).join(" and ");
+
+export function unreadText(grad: GradExpr): string {
+  return `\`${textOf(grad.body.span)}\` does not read ${namesOf(grad)}`;
+}
+
+export function readHelp(grad: GradExpr): string {
+  return `\`grad[…]\` is the slope in ${namesOf(grad)}: let the net read ${grad.locals.length > 1 ? "them" : "it"} in place of \`${textOf(grad.body.span)}\``;
 }
 
 /** The first function in it, and in the nets that it calls, through which no gradient passes. */

@@ -156,7 +156,7 @@ export function refuseReadersUnderGradients(context: DeriveContext, exprs: reado
           { layer: reader.name },
           {
             labels: layerOf(reader),
-            help: [BY_ITSELF],
+            help: [reader.when === "always" ? "leave it out of the net whose slope is taken, or take the slope of another" : BY_ITSELF],
           },
         );
       });

@@ -10,7 +10,7 @@ import type { Expr } from "../../types.js";
 import { type DeriveContext, netOf } from "../context.js";
 import { walk } from "../walk-bindings.js";
 import { weightsIn } from "../weights.js";
-import { calledIn } from "./lipschitz.js";
+import { calledIn } from "./parts.js";
 
 /** `told`: nets of the phase that a warning has been about. */
 export function checkSquashed(context: DeriveContext, { update }: DerivedUpdate, told: Set<string>): void {

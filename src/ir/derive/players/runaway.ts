@@ -1,0 +1,250 @@
+/**
+ * A critic's statement without a bound: what it ascends rises without end where the critic gives large numbers to data and to samples alike, as where a
+ * discriminator descends `GAN(p, D)`, or to those of one side that nothing outweighs, as with a label above 1. Read off the leading terms of what the
+ * statement holds of the critic's values on each side (tails.ts).
+ */
+import { report } from "../../../base/report.js";
+import type { DerivedUpdate } from "../../derived-model.js";
+import { builtins } from "../../builtins.js";
+import { rangeOf } from "../../energy/curvature.js";
+import { anything, type Range } from "../../range.js";
+import type { Expr, NetCallExpr, ObjectiveDraw } from "../../types.js";
+import { walkExpr } from "../../walk.js";
+import { type DeriveContext, netOf } from "../context.js";
+import { weightsIn } from "../weights.js";
+import { averagedParts, calledIn, movedBy, netCalls, outsideGradients, type Player, type Sign } from "./parts.js";
+import { bounded, falls, isFactorOf, plus, rises, type Tail, tailOf, times } from "./tails.js";
+import { penaltiesOf } from "./penalties.js";
+import { isVerdict } from "./verdicts.js";
+
+/** What a statement holds of a critic's values on data, or on samples: what it ascends, far out in either direction. */
+export interface Side {
+  readonly made: boolean;
+  /** Some term is the critic's value itself. */
+  readonly plain: boolean;
+  readonly up: Tail | undefined;
+  readonly down: Tail | undefined;
+}
+
+/** The sides that a statement sees a critic on; undefined where a term holds the critic on several. */
+export function sidesOf(context: DeriveContext, { update }: DerivedUpdate, critic: string): readonly Side[] | undefined {
+  const direction: Sign = update.direction === "maximize" ? 1 : -1;
+  const sides = new Map<string, Side>();
+  let mixed = false;
+  const visit = (expr: Expr, sign: Sign, weight: number, sources: ReadonlyMap<string, string>): void => {
+    for (const part of averagedParts(expr, sign)) {
+      const factor = weight * part.weight;
+      if (part.expr.kind === "expectation") {
+        const { draws, body } = part.expr;
+        visit(body, part.sign, factor, new Map([...sources, ...draws.flatMap(sourcesOf)]));
+        continue;
+      }
+      const calls = netCalls(context, part.expr, outsideGradients).filter((c) => c.net === critic);
+      if (calls.length === 0) continue;
+      const keys = new Map(calls.map((c) => [sideKey(c, sources), c]));
+      const [[key, call] = []] = keys;
+      if (key === undefined || !call || keys.size > 1) {
+        mixed = true;
+        continue;
+      }
+      const before = sides.get(key) ?? { made: isMade(context, call, sources), plain: false, up: bounded, down: bounded };
+      const plain = before.plain || calledIn(part.expr) !== undefined;
+      const tail = (way: Sign): Tail | undefined =>
+        times(tailOf(context, part.expr, critic, way), isFactorOf((part.sign * direction) as Sign, factor));
+      sides.set(key, { ...before, plain, up: plus(before.up, tail(1)), down: plus(before.down, tail(-1)) });
+    }
+  };
+  visit(update.value, 1, 1, new Map());
+  return mixed ? undefined : [...sides.values()];
+}
+
+function sourcesOf({ names, source }: ObjectiveDraw): readonly (readonly [string, string])[] {
+  const from = source.kind === "density" ? `sample ${source.density}` : source.kind;
+  return names.map((n) => (n.kind === "variable" ? [n.variable, `${from} ${n.variable}`] : [n.local.id, `${from} ${n.of ?? n.local.id}`]));
+}
+
+/** What a critic is called with, by what its names are drawn from. */
+function sideKey({ args }: NetCallExpr, sources: ReadonlyMap<string, string>): string {
+  return JSON.stringify(args, (key, value: unknown) => {
+    if (key === "span" || key === "text") return undefined;
+    const e = value as Expr | null;
+    if (typeof e !== "object" || e === null || (e.kind !== "variable" && e.kind !== "local")) return value;
+    const name = e.kind === "variable" ? e.variable : e.local.id;
+    return sources.get(name) ?? name;
+  });
+}
+
+function isMade(context: DeriveContext, { args }: NetCallExpr, sources: ReadonlyMap<string, string>): boolean {
+  let made = weightsIn(context, args).size > 0;
+  for (const arg of args)
+    walkExpr(arg, (e) => {
+      const name = e.kind === "variable" ? e.variable : e.kind === "local" ? e.local.id : "";
+      made ||= sources.get(name)?.startsWith("sample ") === true;
+    });
+  return made;
+}
+
+/** Where a critic's numbers take a statement without end. */
+export interface Runaway {
+  readonly net: string;
+  /** Larger or smaller numbers. */
+  readonly way: Sign;
+  /** Of all, or of some alone. */
+  readonly to: "all" | "data" | "samples";
+}
+
+/** Whether a statement rises (or falls, as it should) without end where the critic gives all examples one number. */
+function runsAway(context: DeriveContext, derived: DerivedUpdate): Runaway | undefined {
+  return alike(context, derived, rises);
+}
+
+/** Which way a critic's statement goes, where one of the two directions alone has a bound. */
+export function wayOfBound(context: DeriveContext, derived: DerivedUpdate): "right" | "wrong" | undefined {
+  const [away, back] = [alike(context, derived, rises), alike(context, derived, falls)];
+  return away && !back ? "wrong" : back && !away ? "right" : undefined;
+}
+
+function alike(context: DeriveContext, derived: DerivedUpdate, does: (t: Tail | undefined) => boolean): Runaway | undefined {
+  for (const net of criticsOf(context, derived)) {
+    const sides = sidesOf(context, derived, net);
+    if (!sides?.some((s) => s.made) || sides.every((s) => s.made)) continue;
+    for (const way of waysOf(context, net))
+      if (does(sides.map((s) => (way === 1 ? s.up : s.down)).reduce(plus))) return { net, way, to: "all" };
+  }
+  return undefined;
+}
+
+/** One side rises and none outweighs it wherever data and samples lie apart. */
+function runsApart(context: DeriveContext, derived: DerivedUpdate): Runaway | undefined {
+  for (const net of criticsOf(context, derived)) {
+    const sides = sidesOf(context, derived, net);
+    // of a difference of means it is said that nothing keeps the critic Lipschitz
+    if (sides?.length !== 2 || sides.every((s) => s.plain) || sides.every((s) => s.made) || !sides.some((s) => s.made)) continue;
+    for (const way of waysOf(context, net)) {
+      const tails = sides.map((s) => (way === 1 ? s.up : s.down));
+      const [up, other] = rises(tails[0]) ? tails : [tails[1], tails[0]];
+      if (!up || !other || !rises(up) || (falls(other) && other.order > up.order)) continue;
+      return { net, way, to: sides[tails.indexOf(up)]?.made === true ? "samples" : "data" };
+    }
+  }
+  return undefined;
+}
+
+function criticsOf(context: DeriveContext, derived: DerivedUpdate): ReadonlySet<string> {
+  const calls = netCalls(context, derived.update.value, outsideGradients).filter(isVerdict);
+  return new Set(calls.filter((c) => movedBy(derived, weightsIn(context, [{ ...c, args: [] }])).length > 0).map((c) => c.net));
+}
+
+/** Directions in which its value has no bound. */
+function waysOf(context: DeriveContext, net: string): readonly Sign[] {
+  const { result } = netOf(context, net);
+  if (isBounded(context, result, new Map())) return [];
+  const { low, high } = rangeOf(context, result);
+  return ([1, -1] as const).filter((way) => !Number.isFinite(way === 1 ? high : low));
+}
+
+/** `isHeld`: does something keep a net's values, or its slopes, within bounds? `told`: statements that another warning is about. */
+export function checkRunaway(
+  context: DeriveContext,
+  players: readonly Player[],
+  told: ReadonlySet<DerivedUpdate>,
+  isHeld: (derived: DerivedUpdate, net: string, what: "values" | "slopes") => boolean,
+): void {
+  for (const { update: derived, held } of players) {
+    if (told.has(derived)) continue;
+    const whole = runsAway(context, derived);
+    const all = whole && !isHeld(derived, whole.net, "values") ? whole : undefined;
+    const apart = all ? undefined : runsApart(context, derived);
+    const found = all ?? (apart && !isHeld(derived, apart.net, "slopes") ? apart : undefined);
+    if (!found) continue;
+    const { update } = derived;
+    const against = players.find(
+      (p) => p.update !== derived && p.held.some((h) => held.some((mine) => mine.shape === h.shape && mine.sign !== h.sign)),
+    );
+    const isInverted = all !== undefined && wayOfBound(context, derived) === "wrong";
+    report(
+      context.diagnostics,
+      "GM3759",
+      update.span,
+      {
+        objective: update.text,
+        way: update.direction === "maximize" ? "rises" : "falls",
+        net: found.net,
+        numbers: found.way === 1 ? "larger" : "smaller",
+        to: found.to === "all" ? "data and samples alike" : found.to,
+      },
+      {
+        labels: isInverted && against ? [{ span: against.update.update.span, text: "the other player moves it the other way" }] : [],
+        help:
+          found.to === "all"
+            ? isInverted
+              ? [
+                  `a critic moves its objective to where that has a bound: ${turnedCritic(context, derived)}`,
+                  ...(against ? [`and who plays against it the other way: ${turnedText(against.update)}`] : []),
+                ]
+              : ["let data and samples count alike, so that a number added to all changes nothing"]
+            : ["a loss falls no lower than some number on either side: look for a term of the wrong sign, as of a label outside of 0..1"],
+      },
+    );
+  }
+}
+
+/** A statement with its direction turned, as a help writes it. */
+export function turnedText({ update }: DerivedUpdate): string {
+  const over = update.over.length > 0 ? ` over ${update.over.join(", ")}` : "";
+  return `\`${update.direction === "maximize" ? "minimize" : "maximize"} ${update.text}${over}\``;
+}
+
+/** A critic's, whose penalties stay what they are. */
+export function turnedCritic(context: DeriveContext, derived: DerivedUpdate): string {
+  if (!isPenalised(context, derived)) return turnedText(derived);
+  const { update } = derived;
+  return `turn the sign of its loss within \`${update.direction} ${update.text}\`, and leave that of the penalty`;
+}
+
+/** Is it a sum with a penalty that its opposite would reward? */
+export function isPenalised(context: DeriveContext, derived: DerivedUpdate): boolean {
+  return penaltiesOf(context, derived).some((p) => p.effect === "lowers");
+}
+
+/** A difference of means with what turns it upside down: the opposite statement is a bound of a divergence, this one has none. */
+export function isUpsideDown(context: DeriveContext, derived: DerivedUpdate, net: string): boolean {
+  const sides = sidesOf(context, derived, net) ?? [];
+  const isBound = sides.filter((s) => s.made).every((s) => s.up && s.down && !falls(s.up) && !falls(s.down));
+  return wayOfBound(context, derived) === "wrong" && isBound;
+}
+
+/** Where samples lie and no data do, or where a critic is seen on several, is its value held by what a statement has beside a difference of means? */
+export function holdsOnSamples(
+  context: DeriveContext,
+  derived: DerivedUpdate,
+  net: string,
+): "held" | "data alone" | "not held" | undefined {
+  const sides = sidesOf(context, derived, net);
+  if (!sides) return undefined;
+  const samples = sides.some((s) => s.made) ? sides.filter((s) => s.made) : sides;
+  const isOpen = (s: Side): boolean => rises(s.up) || rises(s.down);
+  if (samples.some((s) => !s.up || !s.down)) return undefined;
+  if (!samples.some(isOpen)) return "held";
+  return sides.some((s) => !s.made && falls(s.up) && falls(s.down)) ? "data alone" : "not held";
+}
+
+/** Do its functions keep it within bounds whatever its weights, such as the error of an autoencoder of bounded values? */
+export function isBounded(context: DeriveContext, expr: Expr, given: ReadonlyMap<string, Range>): boolean {
+  if (expr.kind === "local") {
+    const binding = context.bindings.get(expr.local.id);
+    return binding !== undefined && isBounded(context, binding.value, given);
+  }
+  const within = rangeOf(context, expr, given);
+  if (Number.isFinite(within.low) && Number.isFinite(within.high)) return true;
+  if (expr.kind !== "builtin") return false;
+  const entry = builtins.get(expr.fn);
+  const range = entry?.range?.(
+    expr.args.map(() => anything),
+    expr.options,
+    expr.args.map((a) => ({ shape: a.type.kind === "tensor" ? a.type.shape : [], simplex: false })),
+  );
+  if (range && Number.isFinite(range.low) && Number.isFinite(range.high)) return true;
+  const [only] = expr.args;
+  return expr.args.length === 1 && only !== undefined && entry?.linear === "all" && isBounded(context, only, given);
+}

@@ -1,0 +1,192 @@
+/** Statements of a critic without a bound, held against the values that their losses have far out; what holds a difference of means, and what does not. */
+import { describe, expect, it } from "vitest";
+import { compile } from "../../src/compile.js";
+
+const found = (text: string): ReturnType<typeof compile>["diagnostics"] => compile({ path: "model.gm", text }).diagnostics;
+const codesOf = (text: string): readonly string[] => found(text).map((d) => d.code);
+
+const game = (train: string, critic = "x |> dense(H) |> tanh |> dense(1) |> sum", more = ""): string => `
+model Game(D = 2, H = 4) {
+  data x : real[D]
+  latent z : real[D]
+  net G(z) = z |> dense(H) |> tanh |> dense(D)
+  net C(x) = ${critic}
+  density p(x, z) {
+    z ~ Normal(0, 1)
+    x = G(z)
+  }
+  ${more}
+  train { ${train}  batch = 8 }
+}`;
+
+const softplus = (c: number): number => Math.max(c, 0) + Math.log1p(Math.exp(-Math.abs(c)));
+
+/** Losses of a critic's value, and the same in JavaScript. */
+const losses: readonly (readonly [(c: string) => string, (c: number) => number])[] = [
+  [(c) => `log(sigmoid(${c}))`, (c) => -softplus(-c)],
+  [(c) => `log(1 - sigmoid(${c}))`, (c) => -softplus(c)],
+  [(c) => `(1.4 * log(sigmoid(${c})) - 0.4 * log(1 - sigmoid(${c})))`, (c) => -1.4 * softplus(-c) + 0.4 * softplus(c)],
+  [(c) => `0.5 * (${c} - 1)^2`, (c) => 0.5 * (c - 1) ** 2],
+  [(c) => `(-relu(1 + ${c}))`, (c) => -Math.max(0, 1 + c)],
+  [(c) => `(-exp(${c} - 1))`, (c) => -Math.exp(c - 1)],
+  [(c) => `(1 - exp(-${c}))`, (c) => 1 - Math.exp(-c)],
+  [(c) => `(-(0.25 * ${c}^2 + ${c}))`, (c) => -(0.25 * c ** 2 + c)],
+  [(c) => `0.5 * tanh(${c})`, (c) => 0.5 * Math.tanh(c)],
+  [(c) => `(abs(2 * ${c}) - ${c}^3)`, (c) => Math.abs(2 * c) - c ** 3],
+];
+
+/** Does the sum, or one side that the other does not outweigh, rise without end? By differences between 10, 20 and 40. */
+function risesFarOut(f: (c: number) => number, g: (c: number) => number): boolean {
+  return [1, -1].some((way) => {
+    const steps = (h: (c: number) => number): readonly [number, number] => [h(20 * way) - h(10 * way), h(40 * way) - h(20 * way)];
+    const [whole] = [steps((c) => f(c) + g(c))];
+    if (whole[1] > 1 && whole[1] > whole[0]) return true;
+    return (
+      [
+        [f, g],
+        [g, f],
+      ] as const
+    ).some(([up, other]) => {
+      const [a, b] = [steps(up), steps(other)];
+      const outweighs = b[1] < -1 && b[1] / a[1] < 1.5 * (b[0] / a[0]);
+      return a[1] > 1 && !outweighs;
+    });
+  });
+}
+
+describe("an objective without a bound", () => {
+  it("is told where the losses rise far out", () => {
+    let told = 0;
+    for (const [f, fAt] of losses)
+      for (const [g, gAt] of losses)
+        for (const [direction, sign] of [
+          ["maximize", 1],
+          ["minimize", -1],
+        ] as const) {
+          const objective = `E[x ~ data](${f("C(x)")}) + E[xf ~ p(x)](${g("C(xf)")})`;
+          const expected = risesFarOut(
+            (c) => sign * fAt(c),
+            (c) => sign * gAt(c),
+          );
+          if (expected) told++;
+          const isTold = codesOf(game(`${direction} ${objective} over C  minimize E[xf ~ p(x)](sum(xf^2)) over G`)).includes("GM3759");
+          expect(isTold, `${direction} ${objective}`).toBe(expected);
+        }
+    expect(told).toBeGreaterThan(40);
+    expect(told).toBeLessThan(180);
+  });
+
+  const cases: readonly (readonly [string, string, string | undefined, readonly string[]])[] = [
+    ["the doubly inverted game", "minimize GAN(p, C) over C  maximize GAN(p, C) over G", undefined, ["GM3759"]],
+    ["least squares ascended", "maximize LeastSquares(p, C) over C  minimize LeastSquaresFool(p, C) over G", undefined, ["GM3759"]],
+    ["least squares", "minimize LeastSquares(p, C) over C  minimize LeastSquaresFool(p, C) over G", undefined, []],
+    ["a label above 1", "maximize SmoothGAN(p, C, real = 1.4) over C  maximize NonSaturating(p, C) over G", undefined, ["GM3759"]],
+    ["a label below 0", "maximize SmoothGAN(p, C, real = -0.2) over C  maximize NonSaturating(p, C) over G", undefined, ["GM3759"]],
+    ["a label between", "maximize SmoothGAN(p, C, real = 0.7) over C  maximize NonSaturating(p, C) over G", undefined, []],
+    ["a bounded critic", "minimize GAN(p, C) over C  maximize GAN(p, C) over G", "x |> dense(1) |> tanh |> sum", []],
+    ["clipped", "minimize GAN(p, C) over C  maximize GAN(p, C) over G  constrain C.weights in [-0.1, 0.1]", undefined, []],
+    [
+      "a net around the logits",
+      "minimize E[x ~ data](log_sigmoid(N(C(x)))) + E[xf ~ p(x)](log_sigmoid(-N(C(xf)))) over C  minimize NonSaturating(p, C) over G",
+      undefined,
+      ["GM3759"],
+    ],
+    [
+      "differences of examples, of which nothing is known",
+      "minimize E[x ~ data, xf ~ p(x)](log_sigmoid(C(x) - C(xf))) over C  maximize E[x ~ data, xf ~ p(x)](log_sigmoid(C(x) - C(xf))) over G",
+      undefined,
+      [],
+    ],
+  ];
+  it.each(cases)("%s", (_name, train, critic, codes) =>
+    expect(codesOf(game(train, critic, train.includes("(N(") ? "net N(v) = 2 * v + 1" : ""))).toEqual(codes),
+  );
+
+  const library = ["GAN", "GanKL", "GanReverseKL", "GanPearson", "GanHellinger", "GanJensenShannon", "GanTotalVariation", "Hinge"];
+  it.each(library)("%s is right one way, and one way alone", (name) => {
+    const played = (critic: string, generator: string): readonly string[] =>
+      codesOf(game(`${critic} ${name}(p, C) over C  ${generator} ${name}(p, C) over G`));
+    expect(played("maximize", "minimize")).toEqual([]);
+    // bounded both ways, GanTotalVariation has no wrong one
+    expect(played("minimize", "maximize")).toEqual(name === "GanTotalVariation" ? [] : ["GM3759"]);
+  });
+});
+
+describe("ways out of a game in which both pull one way", () => {
+  const helpOf = (train: string): string =>
+    found(game(train))
+      .filter((d) => d.code === "GM3744")
+      .flatMap((d) => d.help)
+      .join("\n");
+  it.each(["GAN", "GanKL", "GanPearson", "Hinge"])("%s: the one that has a bound", (name) => {
+    const descended = helpOf(`minimize ${name}(p, C) over C  minimize ${name}(p, C) over G`);
+    expect(descended).toContain(`\`maximize ${name}(p, C) over C\``);
+    expect(descended).not.toContain("over G");
+    const ascended = helpOf(`maximize ${name}(p, C) over C  maximize ${name}(p, C) over G`);
+    expect(ascended).toContain(`\`minimize ${name}(p, C) over G\``);
+    expect(ascended).not.toContain("over C`");
+    // whoever stands first
+    expect(helpOf(`maximize ${name}(p, C) over G  maximize ${name}(p, C) over C`)).toContain(`\`minimize ${name}(p, C) over G\``);
+  });
+
+  it("both, where either is a game", () => {
+    const help = helpOf("minimize WGAN(p, C) over C  minimize WGAN(p, C) over G");
+    expect(help).toContain("`maximize WGAN(p, C) over G`");
+    expect(help).toContain("`maximize WGAN(p, C) over C`");
+  });
+
+  it("does not turn a penalty with the loss", () => {
+    const help = helpOf("minimize GAN(p, C) + R1(x, C) over C  minimize GAN(p, C) over G");
+    expect(help).toContain("leave that of the penalty");
+    expect(help).not.toContain("maximize GAN(p, C) + R1");
+  });
+});
+
+describe("what is added to a difference of means", () => {
+  const added: readonly (readonly [string, readonly string[]])[] = [
+    ["+ 0 * E[x ~ data](C(x)^2)", ["GM3748"]],
+    ["+ 1e-9 * E[x ~ data](C(x)^2)", ["GM3748"]],
+    ["+ 0.001 * E[x ~ data](C(x)^2)", ["GM3748"]],
+    ["- 0.001 * E[x ~ data](C(x)^2)", ["GM3748"]],
+    ["- 0.001 * E[x ~ data](abs(C(x)))", ["GM3748"]],
+    ["+ 0.1 * E[x ~ data](tanh(C(x)))", ["GM3748"]],
+    ["+ E[x ~ data](sin(C(x)))", ["GM3748"]],
+    ["+ E[x ~ data](stop(C(x))^2)", ["GM3748"]],
+    ["- E[xf ~ p(x)](stop(C(xf))^2)", ["GM3748"]],
+    // the bound of a divergence: what the generator is told stays within bounds
+    ["- 0.001 * E[x ~ data](C(x)^2) - 0.001 * E[xf ~ p(x)](C(xf)^2)", []],
+    ["- 10 * GradientPenalty(p, C) - 0.001 * E[x ~ data](C(x)^2)", []],
+    ["- 10 * E[x ~ data, xf ~ p(x), u ~ Uniform(0, 1)]((norm(grad[y = u * x + (1 - u) * xf](C(x))) - 1)^2)", ["GM3748"]],
+    ["- 10 * E[x ~ data, xf ~ p(x)]((norm(grad[x](C(xf))) - 1)^2)", ["GM3748"]],
+    ["- E[x ~ data](sum(grad[y = x](C(x))^2))", ["GM3748"]],
+  ];
+  it.each(added)("%s", (term, codes) => {
+    expect(codesOf(game(`maximize WGAN(p, C) ${term} over C  minimize WGAN(p, C) over G`))).toEqual(codes);
+    const turned = term.replaceAll(/[+-] (?=\d|E|stop)/gu, (sign) => (sign.startsWith("+") ? "- " : "+ "));
+    expect(codesOf(game(`minimize -WGAN(p, C) ${turned} over C  minimize WGAN(p, C) over G`.replace("- 10 * Gr", "+ 10 * Gr")))).toEqual(
+      codes,
+    );
+  });
+
+  it("a gradient in a name that is not read trains nothing", () => {
+    const codes = codesOf(game("maximize GAN(p, C) - E[x ~ data](sum(grad[y = x](C(x))^2)) over C  minimize GAN(p, C) over G"));
+    expect(codes).toEqual(["GM3757"]);
+  });
+});
+
+describe("arguments of templates that are of another kind", () => {
+  const cases: readonly (readonly [string, string, string])[] = [
+    ["R1(p, C)", "`p` is a density, where a value for `x` of `R1` is wanted", "such as a data variable: `x`"],
+    ["R1(C, x)", "`C` is a net, where a value for `x` of `R1` is wanted", "such as a data variable: `x`"],
+    ["MMD(p, C)", "`C` is a net, where a value for `bandwidths` of `MMD` is wanted", "`FeatureMMD` takes a net there"],
+    ["R1(x, C, G)", "`G` is a net, where a value for `gamma` of `R1` is wanted", "it may be left out: `R1(x, D)`"],
+    ["Own(p, C)", "`p` is a density, where a value for `v` of `Own` is wanted", "such as a data variable: `x`"],
+  ];
+  it.each(cases)("%s", (call, message, help) => {
+    const text = `objective Own(v, f) = R1(v, f)\nobjective Value(v, f) = sum(f(v) * v)\n${game(`maximize ${call} over C`).trim()}`;
+    const [first, ...others] = found(text.replace("Own(v, f) = R1(v, f)", "Own(v, f) = R1(v, f) + sum(v)")).filter(
+      (d) => d.severity === "error",
+    );
+    expect([first?.code, first?.message, first?.help, others.length]).toEqual(["GM2007", message, [help], 0]);
+  });
+});
