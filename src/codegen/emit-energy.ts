@@ -2,7 +2,7 @@
 import { InternalError } from "../base/internal-error.js";
 import type { DerivedEvaluation, DerivedModel } from "../ir/derived-model.js";
 import { energyOf } from "../ir/derive/energy.js";
-import { type EnergyAnalysis, pseudoLikelihoodOf, reconstructionOf, summable } from "../ir/energy/index.js";
+import { type EnergyAnalysis, movedByGradient, pseudoLikelihoodOf, reconstructionOf, summable } from "../ir/energy/index.js";
 import { estimators, type Options } from "../ir/estimators.js";
 import type { ChainUse, DerivedObjective } from "../ir/quantity.js";
 import { array, arrow, bool, call, type Js, type JsField, name, num, numbers, object, str } from "./js.js";
@@ -150,6 +150,7 @@ export function emitChain(derived: DerivedModel, density: string, before: string
       sweeps: short ? literal(short.options["k"] ?? 1) : num(SWEEPS),
       before: before === undefined ? undefined : name(before),
       sampler: bent || asked ? sampler : undefined,
+      unadjusted: asked && used.options["metropolis"] === false ? literal(used.options["step"] ?? 0) : undefined,
       scale: short && (short.options["scale"] ?? 1) !== 1 ? literal(short.options["scale"] ?? 1) : undefined,
     }),
   );
@@ -254,10 +255,15 @@ function partitionMetric(derived: DerivedModel, density: string, options: Option
   ];
   const totals = object(counts.map((v) => ({ name: v, value: call("required", name("given"), str(v)) })));
   const backwards = options["reverse"] !== undefined;
+  const moved = movedByGradient(analysis);
+  const { leapfrog } = options;
   const program = object([
     { name: "chains", value: name("chains") },
     { name: "temperatures", value: name("temperatures") },
     ...(backwards ? [{ name: "reverse", value: name("reverse") }] : []),
+    ...(moved.length > 0 && leapfrog !== undefined && leapfrog !== DEFAULTS["leapfrog"]
+      ? [{ name: "leapfrog", value: literal(leapfrog) }]
+      : []),
     ...(sum.length === 0 ? [] : [{ name: "sum", value: array(sum.map(str)) }]),
     ...(counts.length === 0 ? [] : [{ name: "totals", value: arrow("(given)", totals) }]),
   ]);
@@ -269,6 +275,7 @@ function partitionMetric(derived: DerivedModel, density: string, options: Option
     method: str("ais"),
     // as in training, the option says what is meant; what is done is what the units need
     sampler: analysis.variables.some((v) => isVisited(analysis, v)) ? str("single_site") : undefined,
+    moves: moved.length === 0 ? undefined : object({ kind: str("hmc"), variables: array(moved.map(str)) }),
     chains: literal(options["chains"] ?? 100),
     temperatures: literal(options["temperatures"] ?? 1000),
     statistics: shown.length === 0 ? undefined : array(shown.map(str)),

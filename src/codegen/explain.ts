@@ -106,7 +106,7 @@ export function explain(derived: DerivedModel): Explanation {
     variables: [...model.variables.values()].map((v) => ({
       name: v.name,
       role: v.role,
-      domain: `${v.domain.name}${v.domain.classes ? `[${v.domain.classes.text}]` : ""}${v.domain.shape.length > 0 ? `[${v.domain.shape.map((d) => (d.text === String(d.size) ? d.text : `${d.text} = ${d.size}`)).join(", ")}]` : ""}${v.domain.optional ? "?" : ""}`,
+      domain: `${v.domain.name}${v.domain.classes ? `[${v.domain.classes.text}]` : ""}${v.domain.shape.length > 0 ? `[${v.domain.shape.map((d) => (d.text === String(d.size) ? d.text : `${d.text} = ${d.size}`)).join(", ")}]` : ""}${v.domain.optional ? "?" : ""}${v.domain.atMostOne ? ` at_most_one(${v.domain.atMostOne.join(", ")})` : ""}`,
     })),
     parameters: weights.reduce((n, w) => n + w.parameters, 0),
     weights,

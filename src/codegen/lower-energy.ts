@@ -324,13 +324,15 @@ export function lowerLogPartition(scope: QuantityScope, q: LogPartition): Tensor
         return scope.writer.bind("logZ", value, "its gradient at samples of the model") as TensorValue;
       }
       const { chains: _, sampler: __, ...own } = method.options;
+      const from = valuesOf(scope, q.density, q.at, withReads(scope, q.density, method.start));
+      const lead: Lead = { ...from.lead, batch: true };
       const options = object({
         ...Object.fromEntries(Object.entries(own).map(([key, value]) => [key, literal(value)])),
         sum: method.sum.length === 0 ? undefined : array(method.sum.map(str)),
+        // a state has one value for all rows: each row has a chain of its own from it
+        lead: from.lead.batch ? undefined : { kind: "array", items: leadItems(scope, lead) },
       });
-      const from = valuesOf(scope, q.density, q.at, withReads(scope, q.density, method.start));
       const js = call(method.method, model, name("w"), call("key.at", str(method.method)), from.js, options);
-      const { lead } = from;
       const value: TensorValue = { kind: "tensor", js: termOf(scope, ofChain(method.sum), q.span, { js, lead }), shape: [], lead };
       return scope.writer.bind("logZ", value, "its gradient at samples of the model") as TensorValue;
     }

@@ -200,6 +200,11 @@ const table: readonly EstimatorEntry[] = [
       integer("temperatures", 1000, "intermediate distributions"),
       { ...integer("pilot", 0, "steps of a pilot run that spaces the temperatures; 0: evenly"), least: 0 },
       sampler,
+      integer(
+        "leapfrog",
+        5,
+        "steps of the trajectories of real variables that have no conditional in closed form; their length is tuned by a run before",
+      ),
     ],
   },
   {

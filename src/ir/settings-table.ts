@@ -211,7 +211,7 @@ const evaluatorTable: readonly EvaluatorEntry[] = [
   },
   {
     name: "ais",
-    doc: "log Z of a density's energy by annealed importance sampling (Neal 2001; Salakhutdinov & Murray 2008); with `reverse`, also backwards from chains that took so many sweeps from the data: an upper bound beside the lower one (Grosse et al. 2015); with `pilot`, temperatures spaced by a pilot run of so many steps; `sampler = single_site` says that units which meet are drawn one after another, as results tell",
+    doc: "log Z of a density's energy by annealed importance sampling (Neal 2001; Salakhutdinov & Murray 2008); with `reverse`, also backwards from chains that took so many sweeps from the data: an upper bound beside the lower one (Grosse et al. 2015); with `pilot`, temperatures spaced by a pilot run of so many steps; `sampler = single_site` says that units which meet are drawn one after another, as results tell; real variables without a conditional in closed form take Hamiltonian trajectories of `leapfrog` steps (5), whose length a run before tunes",
     densities: [{ name: "p", required: false }],
     ofEnergy: true,
     choices: [{ name: "sampler", words: samplers }],
@@ -221,6 +221,7 @@ const evaluatorTable: readonly EvaluatorEntry[] = [
       arg("rows", "integer"),
       arg("reverse", "integer"),
       arg("pilot", "integer"),
+      arg("leapfrog", "integer"),
     ],
     measures: () => true,
     needs: "a variable",

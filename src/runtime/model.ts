@@ -340,6 +340,8 @@ export interface PartitionMetric<
   readonly method: "ais" | "exact";
   /** Of ais: how its sweeps draw discrete units; "block", all units of a variable at once, where absent. Part of the protocol. */
   readonly sampler?: "single_site";
+  /** Of ais: real variables that no conditional draws, and what moves them. Part of the protocol. */
+  readonly moves?: { readonly kind: "hmc"; readonly variables: readonly string[] };
   /** Of ais, as written; the command line's --chains and --temperatures replace them. */
   readonly chains?: number;
   readonly temperatures?: number;
@@ -398,6 +400,8 @@ export interface ChainDefinition<S extends WeightSpecs = WeightSpecs> {
   readonly means: Readonly<Record<string, (w: WeightsOf<S>, values: Readonly<Record<string, Tensor>>) => Tensor>>;
   /** Asks, of the chain's values and the conditions, what a sample needs to mean anything (see graph/checks.ts). */
   readonly watch?: (w: WeightsOf<S>, values: Readonly<Record<string, Tensor>>) => void;
+  /** The step of moves that are neither accepted nor refused: too long a one leads out of all numbers. */
+  readonly unadjusted?: number;
 }
 
 /**

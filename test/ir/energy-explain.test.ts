@@ -312,4 +312,19 @@ describe("objectives", () => {
     expect(trained?.text).toBe("(-E(v, mu_h1, mu_h2) + H(mu_h1, mu_h2)) - log Z");
     expect(trained?.latex).toContain("\\operatorname{H}\\left(\\mu_{h_{1}}, \\mu_{h_{2}}\\right)");
   });
+
+  test("units of which one of a block is on are told as declared; chains that a gradient moves are told too", () => {
+    const { derived } = compile({
+      path: "test.gm",
+      text: `model M { data v : real[2] latent h : binary[4] at_most_one(2) param W : real[2, 4]
+        density p(v, h) { energy sum(v^4) - v @ W @ h }
+        evaluate { logZ = ais(chains = 50, temperatures = 200, leapfrog = 8)   nll = -log p(v) } }`,
+    });
+    if (!derived) throw new Error("not derived");
+    const told = explain(derived);
+    expect(told.variables.map((v) => v.domain)).toEqual(["real[2]", "binary[4] at_most_one(2)"]);
+    expect(JSON.stringify(told)).toContain(
+      "annealed importance sampling, 50 chains, 200 temperatures; `v` moved by Hamiltonian trajectories of 8 tuned steps, accepted or refused",
+    );
+  });
 });

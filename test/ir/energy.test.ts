@@ -228,6 +228,20 @@ describe("laws and interactions", () => {
     expect([...analysis.multiAffine]).toEqual([]);
   });
 
+  test("units that meet others of their variable alone are affine each: neighbours, by slices or entries", () => {
+    const of = (term: string): readonly string[] => [
+      ...clean(`
+      data v : binary[D]
+      latent h : binary[H]
+      param W : real[D, H], J : real[H]
+      density p(v, h) { energy -(v @ W @ h) - ${term} }`).multiAffine,
+    ];
+    for (const term of ["sum(J[1..2] * h[1..2] * h[2..3])", "h[1..2] @ h[2..3]", "h[1] * h[2] * J[1]"])
+      expect(of(term)).toEqual(["v", "h"]);
+    // which units meet is not seen
+    expect(of("sum(J * h * concat(h[2..H], h[1..1]))")).toEqual(["v"]);
+  });
+
   test("semi-restricted: only the visible layer is coupled", () => {
     const analysis = clean(rbm.replace("- b @ v", "- b @ v - v @ (W @ transpose(W)) @ v"));
     expect(summary(analysis).laws).toEqual({ v: "coupled", h: "bernoulli" });

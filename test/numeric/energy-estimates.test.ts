@@ -471,6 +471,19 @@ describe("Langevin and Hamiltonian dynamics", () => {
     );
   });
 
+  it("are asked for where annealed chains would stay", () => {
+    const model: EnergyModel<Weights> = {
+      name: "quartic",
+      place: "quartic.gm:1",
+      units: { v: { kind: "real", shape: [1] } },
+      sweep: [],
+      energy: (_, x) => sum(square(square(x["v"]!)), [-1]),
+    };
+    const step = (w: Weights, v: Tensor): Tensor =>
+      aisStep(model, baseRates(model), w, rootKey(), { values: { v }, logWeight: constant([0, 0, 0, 0, 0]) }, { from: 0, to: 1 }).logWeight;
+    expect(() => run(joint, (w, x) => ({ v: step(w, x["v"]!) }), { v: { shape: [5, 1], data: [0, 1, 2, 3, 4] } })).toThrow("moves `v`");
+  });
+
   it("refuse proposals whose energy is no number", () => {
     // log(1 - v^2) is no number outside of (-1, 1)
     const model: EnergyModel<Weights> = {

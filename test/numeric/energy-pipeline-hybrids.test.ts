@@ -174,6 +174,40 @@ describe("chains that begin at draws", () => {
   const v = [1, 0, 1, 1];
   const data = (rows: number): Record<string, number[]> => ({ v: Array.from({ length: rows }, () => v).flat() });
 
+  it("are one for each row and state where the draws are enumerated, so that a larger batch knows more", async () => {
+    const text = `model M {
+  data v : binary[2]
+  latent h1 : binary[2], h2 : binary[2]
+  param W2 : real[2, 2], b1 : real[2], c : real[2, 2], R : real[2, 2]
+  density p(v, h1, h2) { energy -(h1 @ W2 @ h2) - b1 @ h1   v ~ Bernoulli(logits = h1 @ c) }
+  density q(h1 | v) { h1 ~ Bernoulli(logits = v @ R) }
+  train { maximize E[h1 ~ q(h1 | v)](log p(v, h1)) over b1 by h1: enumerate and cd(k = 12) ${settings} }
+}`;
+    const w = { W2: exactly(spread(4, 0.8, 1)), b1: [-0.5, 0.25], c: exactly(spread(4, 0.7, 2)), R: exactly(spread(4, 0.9, 3)) };
+    const c = {
+      energy: (at: Assignment, { h1, h2 }: Assignment): number => -bilinear(h1!, at["W2"]!, h2!) - dotN(at["b1"]!, h1!),
+      atoms: { h1: bits(2), h2: bits(2) },
+    };
+    const [one, { W2, b1, ...fixed }] = [[1, 0], w];
+    const exact = differences({ b1 }, (at) =>
+      states(2).reduce(
+        (s, h1) =>
+          s + Math.exp(logBernoulli(h1, times(one, fixed.R))) * (dotN(at["b1"]!, h1) - bruteLogSum(c, { ...at, W2 }, ["h1", "h2"])),
+        0,
+      ),
+    );
+    const deviation: number[] = [];
+    const { model } = loadModel(text);
+    for (const rows of [4, 400]) {
+      const data = { v: Array.from({ length: rows }, () => one).flat() };
+      const { gradients } = await gradientsOf(model, { weights: w, data, rows, steps: 40, seed: 2 });
+      expectWithin(gradients["b1"]!, exact["b1"]!, "b1");
+      deviation.push(gradients["b1"]!.standardError[0]!);
+    }
+    // 10 where there are 100 times as many chains
+    expect(deviation[0]! / deviation[1]!).toBeGreaterThan(6);
+  });
+
   it("are a stage of their own, and their mean is the gradient", async () => {
     const w = {
       W1: exactly(spread(12, 0.9, 1)),

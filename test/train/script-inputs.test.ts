@@ -53,6 +53,12 @@ describe("train", () => {
     ["a number in the place of rows", { engine, data: { x: 3, y } }, "GM4051", /`x` is 3/],
     ["data without a shape", { engine, data: { x: { data: x }, y } }, "GM4051", /without shape and data/],
     [
+      "a plain list beside a shape",
+      { engine, data: { x: { shape: [12, 2], data: Array.from(x) }, y } },
+      "GM4051",
+      /the `data` of `x` are a plain list, where a typed array/,
+    ],
+    [
       "a shape that its numbers do not fill",
       { engine, data: { x: { shape: [13, 2], data: x }, y } },
       "GM4051",

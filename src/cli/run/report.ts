@@ -144,7 +144,8 @@ function partitionDetail(name: string, r: Result): readonly string[] {
       : "";
     const worst = p.sampleSizes ? " at the worst" : "";
     const visits = p.sampler === "single_site" ? ", units that meet drawn one after another" : "";
-    return `${spaced}effective sample size ${p.effectiveSampleSize.toFixed(1)} of ${p.chains ?? 0} chains${worst}${each}${visits}${above}`;
+    const moved = p.moves ? `, ${p.moves.variables.join(", ")} moved by Hamiltonian trajectories` : "";
+    return `${spaced}effective sample size ${p.effectiveSampleSize.toFixed(1)} of ${p.chains ?? 0} chains${worst}${each}${visits}${moved}${above}`;
   });
 }
 

@@ -79,7 +79,8 @@ export function placeChains(context: DeriveContext, choices: Choices, quantity: 
     if (ok) code();
     ok = false;
   };
-  const place = (q: Quantity, single: boolean): Quantity => {
+  /** `summed`: the draws of an `E` around that are enumerated, where nothing else is in the way of a chain for each row. */
+  const place = (q: Quantity, single: boolean, summed?: string): Quantity => {
     switch (q.kind) {
       case "logPartition": {
         if (q.method.kind !== "chain" || !asked) return q;
@@ -101,13 +102,22 @@ export function placeChains(context: DeriveContext, choices: Choices, quantity: 
               "GM3530",
               asked.span,
               { estimator: asked.text, density: q.density, most: MOST_UNROLLED },
-              { help: [`at most \`cd(k = ${MOST_UNROLLED})\` here, or chains of their own: \`by pcd(k = 1, chains = 100)\``] },
+              {
+                help: [
+                  ...(summed === undefined
+                    ? []
+                    : [
+                        `\`${summed}\` is summed over its states here; drawn, each row has one chain: \`by ${summed}: score and ${asked.text}\``,
+                      ]),
+                  `at most \`cd(k = ${MOST_UNROLLED})\` here, or chains of their own: \`by pcd(k = 1, chains = 100)\``,
+                ],
+              },
             ),
           );
         return q;
       }
       case "sum":
-        return { ...q, terms: q.terms.map((t) => ({ ...t, quantity: place(t.quantity, single) })) };
+        return { ...q, terms: q.terms.map((t) => ({ ...t, quantity: place(t.quantity, single, summed) })) };
       case "eliminate":
         return {
           ...q,
@@ -117,10 +127,13 @@ export function placeChains(context: DeriveContext, choices: Choices, quantity: 
           }),
         };
       case "apply":
-        return { ...q, args: q.args.map((a) => place(a, single)) };
+        return { ...q, args: q.args.map((a) => place(a, single, summed)) };
       case "expect":
         return { ...q, body: place(q.body, single && q.plate === undefined) };
-      case "enumerate":
+      case "enumerate": {
+        const alone = q.op === "expect" && (single || summed !== undefined);
+        return { ...q, body: place(q.body, false, alone ? (q.local?.name ?? q.variable) : undefined) };
+      }
       case "reduce":
         return { ...q, body: place(q.body, false) };
       default:

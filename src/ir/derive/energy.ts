@@ -11,6 +11,7 @@ import {
   checkSites,
   type EnergyAnalysis,
   layeredChoices,
+  movedByGradient,
   requireBlocks,
   requireExact,
   requireMultiAffine,
@@ -151,7 +152,12 @@ export function partitionMethod(
     }
     if (!requireDataReads(context, density, request.span)) return undefined;
     if (partition) checkSites(context, analysis, variables, partition.options["sampler"], partition.span);
-    note("ais", `annealed importance sampling, ${estimated["chains"]} chains, ${estimated["temperatures"]} temperatures`);
+    const moved = movedByGradient(analysis);
+    const moves =
+      moved.length === 0
+        ? ""
+        : `; ${listed(moved)} moved by Hamiltonian trajectories of ${estimated["leapfrog"]} tuned steps, accepted or refused`;
+    note("ais", `annealed importance sampling, ${estimated["chains"]} chains, ${estimated["temperatures"]} temperatures${moves}`);
     return { kind: "estimated", options: estimated };
   }
   const exact = requireExact(context, analysis, {

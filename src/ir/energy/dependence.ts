@@ -13,10 +13,10 @@ import { layers } from "../layers.js";
 import type { BuiltinExpr, Dim, Expr, FlowCallExpr, GradExpr, LayerExpr, NetCallExpr, Variable } from "../types.js";
 import { childrenOf } from "../walk.js";
 import {
+  apartByEntry,
   arranged,
   axesOf,
   contraction,
-  disjoint,
   isOneUnit,
   moveAxes,
   movePlace,
@@ -397,7 +397,7 @@ function isZeroTimes(e: Operation["expr"]): boolean {
 }
 
 function multiplied(a: Dependence, b: Dependence): { readonly degree: Degree; readonly unitDegree: Degree } {
-  const apart = a.place !== undefined && b.place !== undefined && disjoint(a.place, b.place);
+  const apart = a.place !== undefined && b.place !== undefined && apartByEntry(a.place, b.place);
   return {
     degree: atMost(a.degree + b.degree),
     unitDegree: apart ? atMost(Math.max(a.unitDegree, b.unitDegree)) : atMost(a.unitDegree + b.unitDegree),

@@ -64,6 +64,11 @@ export function samplersOf(law: UnitLaw, domain: Domain): readonly Sampler[] {
   return [...(hasBlockLaw(law) ? (["gibbs"] as const) : []), ...sites, ...gradients];
 }
 
+/** Real variables that no conditional draws. */
+export function movedByGradient({ variables, variable, laws }: EnergyAnalysis): readonly string[] {
+  return variables.filter((v) => variable.get(v)?.domain.name === "real" && laws.get(v)?.kind === "nonlinear");
+}
+
 /** Variables that a sweep reads before it draws them, where those of `given` have values: a chain makes values of theirs up. */
 export function readFirst(analysis: EnergyAnalysis, given: readonly string[]): readonly string[] {
   const found = new Set<string>();

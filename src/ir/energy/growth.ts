@@ -157,9 +157,22 @@ function growthAsWritten(context: DeriveContext, structure: Structure, energy: E
       return hold(length.args[0], b?.kind === "number" ? b.value : 1, lengthAxes(length, inside));
     if (RAMPS.has(e.fn)) return hold(a, 1, inside, ["above"]);
     if (isLength(e)) return hold(a, 1, lengthAxes(e, inside));
+    const smooth = e.fn === "sqrt" ? underRoot(a) : undefined;
+    if (smooth) return hold(smooth.of, smooth.order / 2, inside);
     if (isInner(e)) return b !== undefined && sameExpr(a, b) ? hold(a, 2, []) : undefined;
     const order = evenPower(e) ?? (e.fn === "mul" && b !== undefined && sameExpr(a, b) ? 2 : undefined);
     return order === undefined ? undefined : hold(a, order, inside);
+  };
+
+  /** x and n of x^n + c, n even, where c is not below 0: the root is no less than |x|^(n / 2). */
+  const underRoot = (e: Expr): { readonly of: Expr; readonly order: number } | undefined => {
+    const [a, b] = e.kind === "builtin" && e.fn === "add" ? e.args : [e, undefined];
+    const power = [a, b].find((x) => x !== undefined && reads(x));
+    const rest = power === a ? b : a;
+    if (power?.kind !== "builtin" || (rest && (reads(rest) || !isNonNegative(rangeOf(context, rest))))) return undefined;
+    const [of] = power.args;
+    const order = evenPower(power);
+    return of && order !== undefined ? { of, order } : undefined;
   };
 
   const heldIn = (g: Expr, order: number, along: readonly number[], sides: readonly Side[]): readonly Hold[] => {

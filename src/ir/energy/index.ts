@@ -1,6 +1,6 @@
 /** The analysis of energies, as derivation, code generation and `explain` use it. */
 export { analyseEnergy, hasEnergy } from "./analyse.js";
-export { hasBlockLaw, log2States, readFirst, samplersOf, summable, summableTogether, type Summed } from "./graph.js";
+export { hasBlockLaw, log2States, movedByGradient, readFirst, samplersOf, summable, summableTogether, type Summed } from "./graph.js";
 export { kinkedTerm } from "./kinks.js";
 export { pseudoLikelihoodOf, reconstructionOf, requireMonitor, type PseudoLikelihood, type Reconstruction } from "./monitors.js";
 export {

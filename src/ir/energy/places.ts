@@ -45,8 +45,18 @@ export function samePlace(a: Place, b: Place): boolean {
   });
 }
 
+/** At no entry do both read the same unit: none is read by both, or along one axis they are shifted against each other, as `x[1..3]` and `x[2..4]`. */
+export function apartByEntry(a: Place, b: Place): boolean {
+  if (disjoint(a, b)) return true;
+  if (a.kind === "arranged" || b.kind === "arranged") return false;
+  return a.coordinates.some((c, i) => {
+    const d = b.coordinates[i];
+    return c.kind === "axis" && d?.kind === "axis" && c.axis === d.axis && c.start !== d.start;
+  });
+}
+
 /** No unit is read by both. */
-export function disjoint(a: Place, b: Place): boolean {
+function disjoint(a: Place, b: Place): boolean {
   if (a.kind === "arranged" || b.kind === "arranged") return false;
   const span = (c: Coordinate): readonly [number, number] => (c.kind === "fixed" ? [c.at, c.at + 1] : [c.start, c.start + c.size]);
   return a.coordinates.some((c, i) => {

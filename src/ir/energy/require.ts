@@ -218,8 +218,10 @@ function whyNoUpdate(d: Dependence, law: UnitLaw | undefined): { readonly reason
     return { reason: "its units meet, and are updated where each has a Normal conditional of its own", cause: d.couples ?? d.bends };
   if (law?.kind === "nonlinear" && d.bends && d.unitDegree > 1)
     return { reason: `its units have no conditional mean in closed form: ${d.bends.reason}`, cause: d.bends };
-  // units of a block exclude each other: affine in each is not enough of them
-  const cause = d.unitDegree === 1 ? (law?.kind === "coupled" ? law.cause : undefined) : d.bends;
+  // affine in each is not enough of them
+  if (d.unitDegree === 1 && law?.kind === "coupled")
+    return { reason: `its units exclude each other within a block, and ${law.cause.reason}`, cause: law.cause };
+  const cause = d.unitDegree === 1 ? undefined : d.bends;
   return { reason: `the energy is not affine in each of its units: ${cause?.reason ?? "it is of a higher degree"}`, cause };
 }
 
@@ -232,6 +234,7 @@ export function requireMultiAffine(context: DeriveContext, analysis: EnergyAnaly
     if (!d || analysis.multiAffine.has(name) || law?.kind === "normal") continue;
     ok = false;
     const { reason, cause } = whyNoUpdate(d, law);
+    const variable = analysis.variable.get(name);
     const exact = summableTogether(analysis, names).log2States <= mostLog2States;
     report(
       context.diagnostics,
@@ -239,7 +242,10 @@ export function requireMultiAffine(context: DeriveContext, analysis: EnergyAnaly
       at,
       { variable: name, reason },
       {
-        labels: cause ? [{ span: cause.expr.span, text: "this term" }] : [],
+        labels: [
+          ...(cause ? [{ span: cause.expr.span, text: "this term" }] : []),
+          ...(variable?.domain.atMostOne ? [{ span: variable.span, text: `of a block of \`${name}\` at most one unit is on` }] : []),
+        ],
         help: [
           ...(exact ? [`leave \`mean_field\` out: ${listed(names)} ${names.length === 1 ? "sums" : "sum"} out exactly`] : []),
           ...layeredChoices(analysis, names),

@@ -27,7 +27,7 @@ import { annealed, freeEnergyDrop } from "./annealed.js";
 import { drawUnits, type Totals } from "./conditional.js";
 import type { EnergyModel, Values } from "./energy-model.js";
 import { gibbs, sweepFrom } from "./gibbs.js";
-import { leadOf, plainShape, seenBy, without } from "./values.js";
+import { leadOf, plainShape, seenBy, unitsOf, without } from "./values.js";
 import { watchMoving } from "./watch.js";
 
 export interface AisChains {
@@ -94,6 +94,13 @@ export function aisStep<W>(
   const all = { ...given, ...chains.values };
   const seen = seenBy(model, without(all, summed));
   const drop = freeEnergyDrop(model, base, w, seen, from, to, { sum: summed, lead: leadOf(model, seen), totals });
+  const still = Object.keys(chains.values).find((name) => unitsOf(model, name).kind === "real");
+  if (sampler === undefined && still !== undefined)
+    throw new GmcError(
+      "GM4009",
+      `no sweep moves \`${still}\` of \`${model.name}\` (${model.place}), which has no conditional: weights of chains that stay are no annealing`,
+      ["give a `sampler` that leaves each temperature invariant (hmc, langevin with `metropolis`); `aisProgram` has one"],
+    );
   const cooler = annealed(model, base, to);
   const moved =
     sampler?.(cooler, key, all) ?? gibbs(cooler, w, key, all, { sweeps, sweep: sweepFrom(model, summed), ...(totals && { totals }) });

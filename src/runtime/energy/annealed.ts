@@ -112,6 +112,11 @@ export function baseRates(
   };
 }
 
+/** Of a real variable under the base model: 1, or [...event]. */
+export function baseDeviation(given: BaseStatistics | undefined, smoothing = SMOOTHING): TensorLike {
+  return given?.variance === undefined ? 1 : sqrt(add(given.variance, smoothing));
+}
+
 /** The entries of the energy of one variable; undefined of a uniform one, whose energy is 0. */
 function fieldOf(units: IndependentUnits, given: BaseStatistics | undefined, smoothing: number): ((x: Tensor) => Tensor) | undefined {
   const event = eventOf(units);
@@ -141,7 +146,7 @@ function fieldOf(units: IndependentUnits, given: BaseStatistics | undefined, smo
       return linear(log(smooth(share, sizeOf(event))));
     }
     case "normal": {
-      const [loc, scale] = [given?.mean ?? 0, given?.variance === undefined ? 1 : sqrt(add(given.variance, smoothing))];
+      const [loc, scale] = [given?.mean ?? 0, baseDeviation(given, smoothing)];
       return (x) => mul(0.5, square(div(sub(x, loc), scale)));
     }
     default:

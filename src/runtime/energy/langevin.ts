@@ -25,6 +25,7 @@ import {
 } from "../graph/index.js";
 import { beforeEvent } from "../graph/last-axes.js";
 import { openUniform } from "../prob/noise.js";
+import type { Totals } from "./conditional.js";
 import type { EnergyModel, Values } from "./energy-model.js";
 import { gradientOf } from "./fields.js";
 import { freeEnergy, overEvent } from "./free-energy.js";
@@ -70,7 +71,11 @@ export function langevin<W>(model: EnergyModel<W>, w: W, key: Key, x: Values, op
   return { ...x, ...values };
 }
 
-export interface HmcOptions extends Omit<LangevinOptions, "metropolis" | "noise"> {
+export interface HmcOptions extends Omit<LangevinOptions, "metropolis" | "noise" | "stepSize"> {
+  /** One for all, or of each variable, against its values [...lead, ...event]: with steps in proportion to its entries' deviations all are as mobile. */
+  readonly stepSize: TensorLike | ((name: string) => TensorLike);
+  /** N of counts that are summed out. */
+  readonly totals?: Totals;
   /** Leapfrog steps of each proposal. */
   readonly leapfrog: number;
 }
@@ -83,7 +88,8 @@ export function hmc<W>(
   x: Values,
   options: HmcOptions,
 ): { readonly values: Values; readonly acceptance: Tensor } {
-  const { steps = 1, stepSize, leapfrog } = options;
+  const { steps = 1, leapfrog } = options;
+  const size = typeof options.stepSize === "function" ? options.stepSize : () => options.stepSize as TensorLike;
   if (!Number.isInteger(leapfrog) || leapfrog < 1) throw new GmcError("GM4008", `${leapfrog} leapfrog steps: at least 1`);
   const walk = prepare(model, w, x, options);
   const { names, lead } = walk;
@@ -97,10 +103,10 @@ export function hmc<W>(
     const momentum = each((name) => randomNormal(key.at(name).fold(i), walk.draw(name)));
     let [position, p, gradients] = [values, momentum, before.gradients];
     for (let l = 0; l < leapfrog; l++) {
-      const half = each((name) => sub(p[name]!, mul(mul(0.5, stepSize), gradients[name]!)));
-      const moved = each((name) => stopGradient(add(position[name]!, mul(stepSize, half[name]!))));
+      const half = each((name) => sub(p[name]!, mul(mul(0.5, size(name)), gradients[name]!)));
+      const moved = each((name) => stopGradient(add(position[name]!, mul(size(name), half[name]!))));
       gradients = walk.at(moved).gradients;
-      p = each((name) => sub(half[name]!, mul(mul(0.5, stepSize), gradients[name]!)));
+      p = each((name) => sub(half[name]!, mul(mul(0.5, size(name)), gradients[name]!)));
       position = moved;
     }
     const gain = sub(add(before.energy, kinetic(momentum)), add(walk.at(position).energy, kinetic(p)));
@@ -127,8 +133,8 @@ interface Walk {
   readonly at: (values: Values) => { readonly energy: Tensor; readonly gradients: Values };
 }
 
-function prepare<W>(model: EnergyModel<W>, w: W, x: Values, options: Pick<LangevinOptions, "names" | "sum" | "lead">): Walk {
-  const { sum: summed = [] } = options;
+function prepare<W>(model: EnergyModel<W>, w: W, x: Values, options: Pick<HmcOptions, "names" | "sum" | "lead" | "totals">): Walk {
+  const { sum: summed = [], totals } = options;
   const real = (name: string): boolean => isReal(unitsOf(model, name));
   const names = options.names ?? Object.keys(model.units).filter((name) => real(name) && !summed.includes(name));
   for (const name of names) {
@@ -148,7 +154,7 @@ function prepare<W>(model: EnergyModel<W>, w: W, x: Values, options: Pick<Langev
     start: Object.fromEntries(names.map((name) => [name, stopGradient(broadcastTo(x[name]!, [...lead, ...event(name)]))])),
     draw: (name) => (name === undefined ? drawn : [...drawn, ...event(name)]),
     at: (values) => {
-      const energy = broadcastTo(freeEnergy(model, w, { ...rest, ...values }, { sum: summed }), lead);
+      const energy = broadcastTo(freeEnergy(model, w, { ...rest, ...values }, { sum: summed, ...(totals && { totals }) }), lead);
       const gradients = gradientOf(
         energy,
         names.map((name) => values[name]!),

@@ -5,10 +5,14 @@ import {
   cast,
   constant,
   div,
+  equal,
   expandDims,
+  greaterEqual,
+  maximum,
   minimum,
   mul,
   reshape,
+  select,
   sub,
   take,
   zeros,
@@ -25,6 +29,7 @@ import { gibbs, sweepFrom } from "./gibbs.js";
 import { visit } from "./single-site.js";
 import { sitesOf } from "./sites.js";
 import { countStates } from "./states.js";
+import { adapted, firstSteps, trajectories, tuningSteps } from "./tuned-moves.js";
 import { plainShape, seenBy, unitsOf, without } from "./values.js";
 import { watchCurvature } from "./watch.js";
 
@@ -63,6 +68,8 @@ export interface AisProgramOptions<W> extends Pick<AisOptions<W>, "sum" | "sweep
    * model, the mean of exp(log) would be 1 / Z, and the estimate of log Z err on the high side (Grosse, Ghahramani & Adams 2015).
    */
   readonly reverse?: number;
+  /** Real variables without a conditional take a Hamiltonian trajectory of so many steps at each temperature; 5 by default. */
+  readonly leapfrog?: number;
 }
 
 /** Units that a step visits one by one, where counts are summed out. */
@@ -74,9 +81,11 @@ const SETTLING = 10;
 /** No variable of a model can be called so. */
 const WEIGHT = "ais:logWeight";
 
-/** The base model is fitted to the statistics given; see `aisStep`. */
+const STEPS = "ais:steps";
+
+/** The base model is fitted to the statistics given; see `aisStep`, and `trajectories` for what has no conditional. */
 export function aisProgram<W>(model: EnergyModel<W>, options: AisProgramOptions<W>): PartitionSteps<W> {
-  const { chains, temperatures: betas, sum, sweeps, sampler, reverse } = options;
+  const { chains, temperatures: betas, sum, sweeps, sampler, reverse, leapfrog = 5 } = options;
   const steps = typeof betas === "number" ? betas : betas.length - 1;
   /** A chain is a row of its own, so that its draws do not depend on which conditions are beside it. */
   const lead = ({ conditions = 1 }: PartitionInputs<W>): DrawShape => [{ kind: "rows", size: conditions * chains }];
@@ -84,14 +93,21 @@ export function aisProgram<W>(model: EnergyModel<W>, options: AisProgramOptions<
     Object.fromEntries(Object.entries(inputs.given).map(([name, value]) => [name, forEach(value, chains)]));
   const totals = (inputs: PartitionInputs<W>): { readonly totals?: Totals } =>
     options.totals === undefined ? {} : { totals: options.totals(given(inputs)) };
-  /** [], or [conditions * chains] where each condition has its own. */
+  const bent = sampler ? [] : Object.keys(model.units).filter((name) => model.units[name]?.kind === "real");
+  const tuning = bent.length === 0 ? 0 : tuningSteps(steps);
+  /** [], or [conditions] where each has its own. */
   const rising = ({ betas: own }: PartitionInputs<W>, i: Tensor): Tensor => {
-    if (own !== undefined) return own.shape[0] === 1 ? reshape(take(own, i, 1), []) : forEach(take(own, i, 1), chains);
+    if (own !== undefined) return own.shape[0] === 1 ? reshape(take(own, i, 1), []) : take(own, i, 1);
     return typeof betas === "number" ? div(cast(i, "f32"), betas) : take(constant([...betas]), i, 0);
   };
   /** Backwards: at the model for the sweeps before, where weights do not change, then down to the base. */
-  const beta = (inputs: PartitionInputs<W>, i: Tensor): Tensor =>
+  const counting = (inputs: PartitionInputs<W>, i: Tensor): Tensor =>
     rising(inputs, reverse === undefined ? i : minimum(sub(reverse + steps, i), steps));
+  const beta = (inputs: PartitionInputs<W>, i: Tensor, tuned: Tensor | undefined): Tensor =>
+    tuned === undefined
+      ? counting(inputs, i)
+      : select(tuned, counting(inputs, maximum(sub(i, tuning), 0)), minimum(div(cast(i, "f32"), tuning), 1));
+  const forChains = (value: Tensor): Tensor => (value.shape.length === 0 ? value : forEach(value, chains));
   const base = ({ statistics }: PartitionInputs<W>): EnergyModel<W> => baseRates(model, statistics);
   const counted = (sum ?? []).some((name) => unitsOf(model, name).kind === "multinomial");
   /**
@@ -116,30 +132,65 @@ export function aisProgram<W>(model: EnergyModel<W>, options: AisProgramOptions<
       }
       return values;
     };
+  const atBase = (inputs: PartitionInputs<W>, site?: string): Values => {
+    const key = site === undefined ? inputs.key : inputs.key.at(site);
+    const { values, logWeight } = aisStart(base(inputs), inputs.w, key, lead(inputs), { ...(sum && { sum }), ...totals(inputs) });
+    watchCurvature(model, inputs.w, { ...given(inputs), ...values });
+    return { ...values, [WEIGHT]: logWeight };
+  };
+  const begin = (inputs: PartitionInputs<W>): Values =>
+    reverse === undefined ? atBase(inputs) : reverseStart(model, inputs, lead(inputs), { summed: sum ?? [], ...totals(inputs) });
+  /** What has conditionals, and discrete units without; none where all of that is summed out of the trajectories. */
+  const sweepOthers = (cooler: EnergyModel<W>, inputs: PartitionInputs<W>, key: Key, x: Values): Values => {
+    const gone = sum ?? [];
+    if (Object.keys(model.units).every((name) => gone.includes(name) || bent.includes(name))) return x;
+    return gibbs(cooler, inputs.w, key, x, { ...(sweeps && { sweeps }), sweep: sweepFrom(model, gone), ...totals(inputs) });
+  };
   return {
-    iterations: steps + (reverse ?? 0),
-    start: (inputs) => {
-      if (reverse !== undefined) return reverseStart(model, inputs, lead(inputs), { summed: sum ?? [], ...totals(inputs) });
-      const { values, logWeight } = aisStart(base(inputs), inputs.w, inputs.key, lead(inputs), { ...(sum && { sum }), ...totals(inputs) });
-      watchCurvature(model, inputs.w, { ...given(inputs), ...values });
-      return { ...values, [WEIGHT]: logWeight };
-    },
-    step: (inputs, { [WEIGHT]: logWeight, ...values }, iteration) => {
-      const moves = sampler ?? (counted ? collapsedMoves(inputs, iteration) : undefined);
+    iterations: tuning + steps + (reverse ?? 0),
+    start: (inputs) => (tuning === 0 ? begin(inputs) : { ...atBase(inputs, "tuning"), [STEPS]: firstSteps(inputs.conditions ?? 1) }),
+    step: (inputs, { [WEIGHT]: logWeight, [STEPS]: lengths, ...values }, iteration) => {
+      const tuned = lengths && greaterEqual(iteration, tuning);
+      const [from, to] = [beta(inputs, iteration, tuned), beta(inputs, add(iteration, 1), tuned)];
+      let accepted: Tensor | undefined;
+      const others = counted ? collapsedMoves(inputs, iteration) : undefined;
+      const withTrajectories: NonNullable<AisOptions<W>["sampler"]> = (cooler, key, x) => {
+        const drawn = others?.(cooler, key, x) ?? sweepOthers(cooler, inputs, key, x);
+        const moved = trajectories(cooler, inputs.w, key.at("gradient"), drawn, {
+          names: bent,
+          leapfrog,
+          sum: sum ?? [],
+          statistics: inputs.statistics,
+          steps: lengths!,
+          beta: to,
+          lead: lead(inputs),
+          ...totals(inputs),
+        });
+        accepted = moved.accepted;
+        return moved.values;
+      };
+      const moves = sampler ?? (lengths ? withTrajectories : others);
       const moved = aisStep(
         model,
         base(inputs),
         inputs.w,
         inputs.key.iterate(iteration),
         { values, logWeight: logWeight! },
-        { from: beta(inputs, iteration), to: beta(inputs, add(iteration, 1)) },
+        { from: forChains(from), to: forChains(to) },
         { given: given(inputs), ...(sum && { sum }), ...(sweeps && { sweeps }), ...(moves && { sampler: moves }), ...totals(inputs) },
       );
-      return { ...moved.values, [WEIGHT]: moved.logWeight };
+      const after = { ...moved.values, [WEIGHT]: moved.logWeight };
+      if (lengths === undefined || tuned === undefined || accepted === undefined) return after;
+      // the run that tunes is over: the one that counts begins where it would without it
+      const [fresh, over] = [begin(inputs), equal(iteration, tuning - 1)];
+      return {
+        ...Object.fromEntries(Object.entries(after).map(([name, value]) => [name, select(over, fresh[name]!, value)])),
+        [STEPS]: select(tuned, lengths, adapted(lengths, to, accepted)),
+      };
     },
     result: (inputs, carried) => {
       const all = Object.keys(model.units);
-      watchCurvature(model, inputs.w, { ...given(inputs), ...without(carried, [WEIGHT]) });
+      watchCurvature(model, inputs.w, { ...given(inputs), ...without(carried, [WEIGHT, STEPS]) });
       const ofBase = logPartition(base(inputs), inputs.w, {}, { sum: all, ...totals(inputs) });
       return reverse === undefined ? add(carried[WEIGHT]!, ofBase) : sub(carried[WEIGHT]!, ofBase);
     },

@@ -13,6 +13,7 @@ import { optimize } from "../graph/passes/index.js";
 import { sizeOf } from "../graph/shape.js";
 import type { Graph, Shape } from "../graph/types.js";
 import type { ChainDefinition, DensityDefinition, ModelDefinition } from "../model.js";
+import { divergedHelp } from "../train/fault.js";
 import { carriedByModel, carriedName, startValue } from "../train/carried.js";
 import { averagedState, dataVariables, defined, readWeights } from "../train/context.js";
 import { drawnBefore, feedsFor, givenInputs } from "./before.js";
@@ -86,11 +87,31 @@ export async function runChain(density: DensityDefinition, chain: ChainDefinitio
       done = to;
       if (every !== undefined && done % every === 0) frames.push(await showing(shownFeeds));
     }
-    return { last: await showing(shownFeeds), frames };
+    const last = await showing(shownFeeds);
+    requireFinite(density, chain, last, sweeps, options.rows);
+    return { last, frames };
   } finally {
     moving.dispose();
     drawing.dispose();
   }
+}
+
+/** GM4003 where a chain has left the numbers: no sample of the density, whatever the other rows are. */
+function requireFinite(density: DensityDefinition, chain: ChainDefinition, last: HostTensors, sweeps: number, rows: number): void {
+  const lost = new Set<number>();
+  for (const name of Object.keys(chain.variables)) {
+    const data = last[`value:${name}`]?.data ?? [];
+    for (let i = 0; i < data.length; i++) if (!Number.isFinite(data[i])) lost.add(Math.floor((i * rows) / data.length));
+  }
+  if (lost.size === 0) return;
+  const what = lost.size === 1 ? "1 is" : `${lost.size} are`;
+  throw new GmcError(
+    "GM4003",
+    `${density.label}, ${density.place}: of ${rows} chains ${what} not finite after ${sweeps} sweep${sweeps === 1 ? "" : "s"}`,
+    chain.unadjusted === undefined
+      ? ["look for weights that are not finite, and for an energy that is no number"]
+      : divergedHelp(chain.unadjusted),
+  );
 }
 
 /** Before the first sweep: means of the chain's own variables would be those given what no sweep has drawn. */

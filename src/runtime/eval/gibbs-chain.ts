@@ -17,6 +17,8 @@ export interface GibbsChainOptions<W> {
   readonly before?: (w: W, key: Key, rows: Rows, given: Values) => Draw;
   /** Deviation at which real variables start; 1 by default. */
   readonly scale?: number;
+  /** See `ChainDefinition`. */
+  readonly unadjusted?: number;
 }
 
 /** Its variables start as `chainStart` says. */
@@ -31,6 +33,7 @@ export function gibbsChain<W>(
   readonly sweep: (w: W, key: Key, values: Values, given: Values) => Values;
   readonly means: Readonly<Record<string, (w: W, values: Values) => Tensor>>;
   readonly watch?: (w: W, values: Values) => void;
+  readonly unadjusted?: number;
 } {
   const order = [...new Set([...model.sweep.flat(), ...Object.keys(model.units)])];
   const variables = order.flatMap((name): (readonly [string, ChainVariable])[] => {
@@ -43,6 +46,7 @@ export function gibbsChain<W>(
     sweeps: options.sweeps ?? 1000,
     reads: Object.keys(model.reads ?? {}),
     ...(options.before && { before: options.before }),
+    ...(options.unadjusted !== undefined && { unadjusted: options.unadjusted }),
     ...(model.watch && { watch: (w: W, values: Values) => watchCurvature(model, w, values) }),
     sweep: (w, key, values, given) => {
       const clamp = Object.keys(given).filter((name) => model.units[name] !== undefined);

@@ -70,6 +70,7 @@ export async function measurePartition(options: PartitionOptions, name: string, 
     name,
     method: metric.method,
     sampler: exact ? null : (metric.sampler ?? "block"),
+    ...(!exact && metric.moves && { moves: metric.moves }),
     chains: settings?.chains ?? null,
     temperatures: settings?.temperatures ?? null,
     ...(betas && { pilot: metric.pilot! }),
@@ -130,7 +131,8 @@ async function spaced(run: RunOptions, chains: number, pilot: number, temperatur
     onStep: (condition, now) => logs[condition]!.push(now),
     onDone: () => undefined,
   });
-  return logs.map((each) => vector(spacedTemperatures(own, each, temperatures)));
+  // moves may be tuned before: the pilot's own steps are the last
+  return logs.map((each) => vector(spacedTemperatures(own, each.slice(-own.length), temperatures)));
 }
 
 const vector = (data: Float32Array): HostTensor => ({ dtype: "f32", shape: [data.length], data });

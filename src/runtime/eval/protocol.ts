@@ -112,6 +112,8 @@ export interface PartitionProtocol {
   readonly method: "ais" | "exact";
   /** How discrete units were drawn at each temperature: those of a variable at once, or one after another where they meet; null where exact. */
   readonly sampler: "block" | "single_site" | null;
+  /** Real variables without a conditional in closed form, which trajectories moved whose length was tuned by a run before; absent where there are none. */
+  readonly moves?: { readonly kind: "hmc"; readonly variables: readonly string[] };
   readonly chains: number | null;
   readonly temperatures: number | null;
   /** Steps of the pilot run that spaced the temperatures; absent where they are even. */

@@ -231,6 +231,10 @@ function shown(value: unknown): string {
 /** `{ shape, data }`, or something that is no rows at all. */
 function shapedArray(name: string, given: { readonly shape: readonly number[]; readonly data: NumberArray }): DataArray {
   const found = given as Partial<typeof given> | null | undefined;
+  if (Array.isArray(found?.data) && Array.isArray(found.shape))
+    throw new GmcError("GM4051", `the \`data\` of \`${name}\` are a plain list, where a typed array was expected beside a shape`, [
+      "`Float32Array.from(data)`, or nested lists in place of { shape, data }",
+    ]);
   if (typeof found !== "object" || found === null || !ArrayBuffer.isView(found.data) || !Array.isArray(found.shape))
     throw new GmcError(
       "GM4051",

@@ -36,7 +36,10 @@ export async function nonFinite(session: EngineSession, site: FaultSite): Promis
     const found = site.update.checks.findIndex((_, i) => isBelow(values[String(i)]?.data[0] ?? NaN));
     if (found >= 0) return broken(session, site, found);
   }
-  if (site.fault === CARRIED_FAULT) return describe(site, whole, "what it carries to the next step (its chains) is not finite");
+  if (site.fault === CARRIED_FAULT) {
+    const what = "what it carries to the next step (its chains) is not finite";
+    return describe(site, whole, what, update.unadjusted === undefined ? undefined : divergedHelp(update.unadjusted));
+  }
   const { values: again, origins, gradients, takesRoot } = update.diagnose();
   if (update.metrics.some((_, i) => !Number.isFinite(values[i]))) {
     const outputs = await run(session, site, again);
@@ -48,7 +51,12 @@ export async function nonFinite(session: EngineSession, site: FaultSite): Promis
   }
   const sound = await run(session, site, gradients);
   const spoiled = update.metrics.findIndex((label, i) => i > 0 && sound[label]?.data[0] === 0);
-  return describe(site, spoiled > 0 ? originOf(update, spoiled) : whole, "has a gradient that is not finite", takesRoot ? [ROOT] : []);
+  return describe(
+    site,
+    spoiled > 0 ? originOf(update, spoiled) : whole,
+    "has a gradient that is not finite",
+    takesRoot ? [ROOT, ...USUAL] : USUAL,
+  );
 }
 
 /** Where the value is finite and its gradient is not: a length that may be 0, such as the slope of a critic that is still flat. */
@@ -69,17 +77,23 @@ function originOf(update: PlannedUpdate, metric: number): Origin {
   return update.origins[defined(update.metrics[metric], "metric")] ?? { label: update.label, place: update.place };
 }
 
-function describe(site: FaultSite, origin: Origin, what: string, help: readonly string[] = []): GmcError {
+const USUAL = ["a smaller learning rate (--lr), clip_norm in the optimizer, or a scale that is bounded away from 0 often help"];
+
+function describe(site: FaultSite, origin: Origin, what: string, help: readonly string[] = USUAL): GmcError {
   const { step, plan } = site;
-  return new GmcError("GM4003", `${origin.label}, ${origin.place}: ${what} at step ${step} of ${plan.name}`, [
-    keptOf(site),
-    ...help,
-    "a smaller learning rate (--lr), clip_norm in the optimizer, or a scale that is bounded away from 0 often help",
-  ]);
+  return new GmcError("GM4003", `${origin.label}, ${origin.place}: ${what} at step ${step} of ${plan.name}`, [keptOf(site), ...help]);
 }
 
-function keptOf({ saved, step }: FaultSite): string {
+/** Ways out for chains whose moves are neither accepted nor refused: where the energy is steep, a step that is too long overshoots further each time. */
+export function divergedHelp(step: number): readonly string[] {
+  return [
+    `steps of ${step} that are not accepted or refused overshoot where the energy is steep: a smaller \`step\`, or leave out \`metropolis = false\``,
+  ];
+}
+
+function keptOf({ saved, step, fault, update }: FaultSite): string {
   if (saved !== undefined) return `the checkpoint of step ${saved} holds finite weights`;
+  if (step === 1 && fault === CARRIED_FAULT && update.unadjusted !== undefined) return "no step was done before";
   return step === 1
     ? "no step was done before: look at how the weights start, and at the data"
     : "no checkpoint was written before this step";

@@ -59,6 +59,8 @@ export interface PlannedUpdate {
   readonly checks: readonly Check["failed"][];
   /** Of how many steps one takes `LOOK` 1, the first and the last too; 1 where the program has no such feed. */
   readonly lookEvery: number;
+  /** The step of its chains' moves where these are neither accepted nor refused. */
+  readonly unadjusted: number | undefined;
   /** Staged on demand, to look at a run again that was not finite. */
   readonly diagnose: () => Diagnosis;
 }
@@ -96,6 +98,12 @@ export interface PlanOptions {
   readonly started?: ReadonlySet<string> | undefined;
   /** What the states of its optimisers are told apart by, where a session holds those of another model: the phase's number unless told. */
   readonly id?: string | undefined;
+}
+
+/** Of the densities whose chains an update carries. */
+function unadjustedStep(model: ModelDefinition, { carried = {} }: UpdateDefinition): number | undefined {
+  const steps = Object.keys(carried).map((name) => model.densities[name.split(".")[0] ?? name]?.chain?.unadjusted);
+  return steps.find((step) => step !== undefined);
 }
 
 /** Stages phase number `index` of the model. Throws GM4007, GM4011 where the definition does not fit its weights. */
@@ -152,6 +160,7 @@ export function planPhase(model: ModelDefinition, index: number, options: PlanOp
       untrained: Object.keys(staged.graph.writes).filter((name) => name !== FAULT),
       checks,
       lookEvery: staged.lookEvery,
+      unadjusted: unadjustedStep(model, update),
       diagnose: () => stageDiagnosis(site),
     };
   });
