@@ -10,6 +10,7 @@ import type { Expr, LogDensityExpr } from "../types.js";
 import { type DeriveContext, variablesIn } from "./context.js";
 import { eliminated, planElimination, type Scoped } from "./elimination.js";
 import { type Conditional, entriesApart, reasonsText, standApart, statesOfEntry } from "./entries.js";
+import { linearParts } from "./linear-parts.js";
 import { distExprs } from "../walk.js";
 import { variablesOfTerm } from "./term-reads.js";
 
@@ -41,8 +42,11 @@ export function averageOverPosterior(
     const read = variablesOfTerm(context, term);
     return { term, reads: new Set(names.filter((v) => read?.has(v) !== false)) };
   };
+  const readBy = (e: Expr): number => [...variablesIn(context, [e])].filter((v) => step.latents.has(v)).length;
   const terms = termsOf(joint).map(scoped);
-  const parts = termsOf(body).flatMap(splitTerm).map(scoped);
+  const parts = termsOf(body)
+    .flatMap((t) => linearParts(t, readBy))
+    .map(scoped);
   const values = parts.filter((p) => p.reads.size > 0).map((p): Scoped => ({ ...p, value: true }));
   const outside = parts.filter((p) => p.reads.size === 0).map((p) => p.term);
   const all = [...terms, ...values];
@@ -113,20 +117,4 @@ function conditionalOf(context: DeriveContext, { term, reads }: Scoped, density:
   const stands = read.every((v) => !reads.has(v) || isOwn(v, at.get(v))) && [...reads].every((v) => read.includes(v));
   const plain = stands && [...variablesIn(context, factors)].every((v) => !reads.has(v));
   return { variable, dist: plain ? dist : undefined, reads };
-}
-
-/** Sums of values, as the terms that they are sums of: each reads fewer latents. */
-function splitTerm(term: Term): readonly Term[] {
-  const { quantity, scale } = term;
-  if (quantity.kind !== "value") return [term];
-  const { expr } = quantity;
-  if (expr.kind !== "builtin" || (expr.type.kind === "tensor" && expr.type.shape.length > 0)) return [term];
-  const [a, b] = expr.args;
-  const part = (e: Expr, by: number): readonly Term[] => splitTerm({ ...term, scale: scale * by, quantity: { kind: "value", expr: e } });
-  if (expr.fn === "neg" && a) return part(a, -1);
-  if ((expr.fn === "add" || expr.fn === "sub") && a && b) return [...part(a, 1), ...part(b, expr.fn === "add" ? 1 : -1)];
-  if (expr.fn === "mul" && a?.kind === "number" && b) return part(b, a.value);
-  if (expr.fn === "mul" && b?.kind === "number" && a) return part(a, b.value);
-  if (expr.fn === "div" && b?.kind === "number" && a) return part(a, 1 / b.value);
-  return [term];
 }
