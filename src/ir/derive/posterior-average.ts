@@ -10,6 +10,7 @@ import type { Expr, LogDensityExpr } from "../types.js";
 import { type DeriveContext, variablesIn } from "./context.js";
 import { eliminated, planElimination, type Scoped } from "./elimination.js";
 import { type Conditional, entriesApart, reasonsText, standApart, statesOfEntry } from "./entries.js";
+import { summandOf } from "./entry-values.js";
 import { linearParts } from "./linear-parts.js";
 import { distExprs } from "../walk.js";
 import { variablesOfTerm } from "./term-reads.js";
@@ -64,14 +65,9 @@ export function averageOverPosterior(
       return states ? [[name, states]] : [];
     }),
   );
-  const apart =
-    fits || entries.size === 0
-      ? undefined
-      : entriesApart(
-          context,
-          entries,
-          all.map((s) => conditionalOf(context, s, density)),
-        );
+  const isEntrywise = (e: Expr): boolean => [...variablesIn(context, [e])].some((v) => entries.has(v));
+  const conditionals = fits || entries.size === 0 ? [] : all.map((s) => conditionalOf(context, s, density, isEntrywise));
+  const apart = conditionals.length === 0 ? undefined : entriesApart(context, entries, conditionals);
   const latents = new Map(
     names.flatMap((name): [string, States][] => {
       const states = apart?.latents.get(name) ?? whole.get(name);
@@ -96,7 +92,7 @@ export function averageOverPosterior(
     );
     return undefined;
   }
-  const stands = apart ? all.map((s) => ({ ...s, term: standApart(s.term, apart) })) : all;
+  const stands = apart ? all.map((s, i) => ({ ...s, term: standApart(s.term, conditionals[i], apart) })) : all;
   if (values.length === 0) return body;
   const drawn = posterior.head.map((s) => s.variable).join(", ");
   const asked = { op: "expect", latents, terms: stands, text: `E[${drawn} ~ ${text}]`, density, span, notes, posterior } as const;
@@ -106,15 +102,25 @@ export function averageOverPosterior(
 }
 
 /** A conditional of the density itself, at the latents themselves, has a log-density for each entry; all else reads what it reads as a whole. */
-function conditionalOf(context: DeriveContext, { term, reads }: Scoped, density: string): Conditional {
+export function conditionalOf(
+  context: DeriveContext,
+  { term, reads }: Pick<Scoped, "term" | "reads">,
+  density: string,
+  isEntrywise: (e: Expr) => boolean,
+  text = "what is averaged",
+): Conditional {
   const { quantity, factors } = term;
   const isOwn = (v: string, value: Expr | undefined): boolean =>
     value === undefined || (value.kind === "variable" && value.variable === v && value.sample === undefined);
+  const summed = (): { readonly entries: Expr; readonly scale: number } | undefined => {
+    const found = quantity.kind === "value" && !factors.some(isEntrywise) ? summandOf(quantity.expr, isEntrywise) : undefined;
+    return found && { entries: found.of, scale: found.scale };
+  };
   if (quantity.kind !== "factor" || quantity.density !== density || quantity.through)
-    return { variable: "what is averaged", dist: undefined, reads };
+    return { text, variable: undefined, dist: undefined, reads, ...summed() };
   const { variable, dist, at } = quantity;
   const read = [variable, ...variablesIn(context, distExprs(dist))];
   const stands = read.every((v) => !reads.has(v) || isOwn(v, at.get(v))) && [...reads].every((v) => read.includes(v));
   const plain = stands && [...variablesIn(context, factors)].every((v) => !reads.has(v));
-  return { variable, dist: plain ? dist : undefined, reads };
+  return { text: `\`${variable}\``, variable, dist: plain ? dist : undefined, reads };
 }
