@@ -442,3 +442,13 @@ describe("the order", () => {
     expect(performance.now() - start).toBeLessThan(2000);
   });
 });
+
+it("several draws of an exact posterior are told that it is summed over", () => {
+  const { diagnostics } = compile({
+    path: "m.gm",
+    text: `model M { data x : real  latent c : category[3]  param mu : real[3]
+      density p(x, c) { c ~ Categorical(logits = zeros(3))  x ~ Normal(mu[c], 1) }
+      train { maximize log p(x) }  evaluate { m = E[c[1..3] ~ p(c | x)](mean[i in 1..3](mu[c[i]])) } }`,
+  });
+  expect(diagnostics.flatMap((d) => d.notes).join()).toContain("summed over, not drawn from: 3 draws of `c`");
+});

@@ -62,7 +62,12 @@ export function planPosterior(asked: Asked, effect: string): PlannedDraw | undef
     const type = declared && typeOfDomain(declared.domain);
     total *= states?.size ?? Infinity;
     if (!states || !type || total > MAX_STATES || draw.samples) {
-      const tooMany = states && total > MAX_STATES ? statesTogether(asked, lawOf) : undefined;
+      const tooMany =
+        states && total > MAX_STATES
+          ? statesTogether(asked, lawOf)
+          : states && draw.samples
+            ? `its exact posterior is summed over, not drawn from: ${draw.samples.size} draws of \`${variable}\` would each be the same sum`
+            : undefined;
       return refuse(asked, effect, variable, states && total <= MAX_STATES, tooMany);
     }
     const local = locals.get(variable);
