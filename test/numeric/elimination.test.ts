@@ -450,5 +450,9 @@ it("several draws of an exact posterior are told that it is summed over", () => 
       density p(x, c) { c ~ Categorical(logits = zeros(3))  x ~ Normal(mu[c], 1) }
       train { maximize log p(x) }  evaluate { m = E[c[1..3] ~ p(c | x)](mean[i in 1..3](mu[c[i]])) } }`,
   });
+  const many = compile({ path: "m.gm", text: hmm(40, 6, "evaluate { far = E[z ~ p(z | x)](sum[t in 1..40](mu[z[t]])^2) }") });
+  const told = many.diagnostics.map((d) => [d.message, ...d.notes].join(" ")).join(" ");
+  expect(told).toContain("E[z[1], z[2], …, z[40] ~ p(z[1], z[2], …, z[40] | x[1], x[2], …, x[40])]");
+  expect(told).not.toContain("z[7]");
   expect(diagnostics.flatMap((d) => d.notes).join()).toContain("summed over, not drawn from: 3 draws of `c`");
 });

@@ -3,6 +3,7 @@
  * p(z, x) one after another, and each part of what is averaged is taken along from the first latent that it reads; see elimination.ts.
  */
 import { report } from "../../base/report.js";
+import { shortened } from "../energy/listed.js";
 import type { EstimatorNote, Quantity, Term } from "../quantity.js";
 import { termsOf } from "../quantity-walk.js";
 import { finiteStates, MAX_STATES, MAX_TABLE, type States } from "../states.js";
@@ -94,7 +95,7 @@ export function averageOverPosterior(
   }
   const stands = apart ? all.map((s, i) => ({ ...s, term: standApart(s.term, conditionals[i], apart) })) : all;
   if (values.length === 0) return body;
-  const drawn = posterior.head.map((s) => s.variable).join(", ");
+  const drawn = shortened(posterior.head.map((s) => s.variable)).join(", ");
   const asked = { op: "expect", latents, terms: stands, text: `E[${drawn} ~ ${text}]`, density, span, notes, posterior } as const;
   const quantity = eliminated(context, asked);
   if (!quantity || outside.length === 0) return quantity;
