@@ -152,6 +152,15 @@ it.each([
   expect(train[0]?.text).toBe(text);
 });
 
+it("refuses a power below 0 of what is 0 when compiled", () => {
+  const { diagnostics } = compile({
+    path: "m.gm",
+    text: `model M(a = 1) { data x : real[4]  param w : real[4]  density p(x) { x ~ Normal(w, 1) }
+      train { maximize log p(x) }  evaluate { m = sum(x) * (a - 1)^(-1) } }`,
+  });
+  expect(diagnostics.map((d) => d.code)).toContain("GM2018");
+});
+
 it("tells each bound's own number of samples, with an index that is no variable of the model", () => {
   const { evaluate } = explained(`model V { data x : real[2]  latent k : real, i : real  param a : real
     density p(x, k, i) { k ~ Normal(a, 1)  i ~ Normal(0, 1)  x ~ Normal(stack(k, i), 1) }
