@@ -5,7 +5,9 @@
 import { InternalError } from "../base/internal-error.js";
 import type { PosteriorMeans } from "../ir/derived-model.js";
 import { type DeriveContext, densityOf } from "../ir/derive/context.js";
-import { call, type Js, type JsFunction, method, num, numbers, object } from "./js.js";
+import { drawsNumbers } from "../ir/derive/contents.js";
+import { exprsOf } from "../ir/quantity-walk.js";
+import { call, type Js, type JsFunction, method, name, num, numbers, object } from "./js.js";
 import { modelScope } from "./lower-expr.js";
 import { givenValue, variableOf } from "./lower-dist.js";
 import { lowerQuantity } from "./lower-quantity.js";
@@ -24,12 +26,13 @@ interface Met {
 
 export function lowerPosteriorMeans(context: DeriveContext, means: PosteriorMeans, file: Names): JsFunction {
   const { density, latents, given, shown, quantity } = means;
-  const writer = new FunctionWriter(file, ["w", "given"], undefined);
+  const writer = new FunctionWriter(file, ["w", "given", "key"], undefined);
+  const random = drawsNumbers(context, exprsOf(quantity));
   const values = new Map<string, Value>();
   for (const variable of given) values.set(variable, writer.bind(variable, givenValue(context, variable)));
   const met = new Map<string, Met>();
   const scope: QuantityScope = {
-    ...modelScope(context, writer, values, undefined),
+    ...modelScope(context, writer, values, random ? name("key") : undefined),
     data: (v) => values.get(v),
     enumerating: true,
     training: false,
@@ -59,6 +62,7 @@ export function lowerPosteriorMeans(context: DeriveContext, means: PosteriorMean
     params: [
       { name: "w", type: "Weights" },
       { name: "given", type: "Readonly<Record<string, Tensor>>" },
+      ...(random ? [{ name: "key", type: "Key" }] : []),
     ],
     returns: "Readonly<Record<string, Tensor>>",
     body: writer.finish(call("posteriorMeans", tensorValue(total).js, object(Object.fromEntries(found))), undefined),

@@ -33,7 +33,7 @@ export function lowerElimination(
     if (states.has(name) || !of) return;
     const { domain } = variableOf(scope.context, name);
     const position = axes.get(name) ?? 1;
-    const plate = writer.addPlate(`${name}#${writer.statements.length}`, num(of.size), of.text, position);
+    const plate = writer.addPlate(`${name}#${writer.statements.length}`, num(of.size), of.text, { position, states: true });
     const js = call(
       of.entries ? "entryStates" : of.oneHot ? "allOneHot" : "allStates",
       variableSpec({ ...domain, optional: false }),

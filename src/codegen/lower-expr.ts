@@ -17,7 +17,7 @@ import { alignedArguments, repeatedResults } from "./mapped-calls.js";
 import { isTaken } from "./reserved.js";
 import { sharedNet } from "./shared-nets.js";
 import { capital } from "./names.js";
-import { array, call, type Js, type JsField, member, method, name, num, object, path, str } from "./js.js";
+import { array, call, type Js, type JsField, member, method, name, num, numbers, object, path, str } from "./js.js";
 import {
   type FunctionWriter,
   joinLeads,
@@ -193,7 +193,7 @@ function lowerLayer(scope: Scope, instance: LayerInstance, args: readonly Value[
   const layer = layers.get(instance.layer);
   if (!layer) throw new InternalError(`no layer ${instance.layer}`);
   const inputs = args.map((a) => a.js);
-  const key = layer.keyed ? [call(`${keyText(scope)}.at`, { kind: "string", value: instance.path.split(".").at(-1) ?? layer.name })] : [];
+  const key = layer.keyed ? [keyOf(scope, instance.path.split(".").at(-1) ?? layer.name, joinLeads(args.map(leadOf)))] : [];
   const first = layer.weightless ? key : [...key, scope.weights(instance.path)];
   const masks = masksOf(scope, instance.masking?.orders ?? 1);
   const js = call(
@@ -317,7 +317,7 @@ function lowerNetCall(scope: Scope, net: Net, given: readonly Value[], expr: Net
   const lead = joinLeads([...args.map(leadOf), ...masks.leads]);
   const weights = netNeeds(scope.context, net);
   const first: Js[] = weights === "none" ? [] : [weights === "own" ? scope.weights(net.path) : scope.weights("")];
-  const key = net.random ? [call(`${keyText(scope)}.at`, { kind: "string", value: net.name })] : [];
+  const key = net.random ? [keyOf(scope, net.name, lead)] : [];
   const js = call(netFunction(scope.context, net), ...first, ...args.map((a) => a.js), ...key, ...masks.args);
   return repeatedResults(scope, net, valueOfType(js, expr.type, lead), expr);
 }
@@ -375,6 +375,13 @@ export function literal(value: number | boolean | string | readonly number[]): J
     default:
       return { kind: "array", items: value.map(num) };
   }
+}
+
+/** The key of a part; at the states of a sum, one that all of a row's states share: it is one network that they are put into. */
+function keyOf(scope: Scope, site: string, lead: Lead): Js {
+  const key = call(`${keyText(scope)}.at`, str(site));
+  const positions = scope.writer.statePositions(lead);
+  return positions.length === 0 ? key : method(key, "alikeAlong", numbers(positions));
 }
 
 function keyText(scope: Partial<Pick<Scope, "key">>): string {

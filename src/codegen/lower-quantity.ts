@@ -221,7 +221,9 @@ export function lowerBegin(scope: QuantityScope, q: Quantity): Js {
 
 function lowerEnumerate(scope: QuantityScope, q: Extract<Quantity, { kind: "enumerate" }>): TensorValue {
   const variable = variableOf(scope.context, q.variable);
-  const plate = scope.writer.addPlate(`${q.variable}#${scope.writer.statements.length}`, num(q.states.size), q.states.text);
+  const plate = scope.writer.addPlate(`${q.variable}#${scope.writer.statements.length}`, num(q.states.size), q.states.text, {
+    states: true,
+  });
   const lead: Lead = { plates: new Set([plate.id]), batch: false };
   const states = scope.writer.bind(
     q.variable,

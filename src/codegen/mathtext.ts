@@ -9,7 +9,7 @@ import { substitute } from "../ir/energy/algebra.js";
 import { estimators } from "../ir/estimators.js";
 import type { DrawStep, Factor, LogDet, Matching, Quantity, Term } from "../ir/quantity.js";
 import { grouped } from "../ir/static.js";
-import type { BuiltinExpr, Expr, GradExpr, LogDensityExpr } from "../ir/types.js";
+import type { Dim, BuiltinExpr, Expr, GradExpr, LogDensityExpr } from "../ir/types.js";
 import { latexName, latexText, roman, scripted } from "./latex-names.js";
 
 interface Notation {
@@ -103,6 +103,19 @@ export function quantityLatex(context: DeriveContext, quantity: Quantity): strin
   return write(context, latex, quantity);
 }
 
+/** How many draws there are: a hyperparameter by its name; what a template calls a number differs from call to call, and may be a variable's name. */
+function countText({ model }: DeriveContext, { size, text }: Dim): string {
+  const isName = /^[\p{L}_]\w*$/u.test(text);
+  return !isName || model.hyper.some((h) => h.name === text && h.value === size) ? text : String(size);
+}
+
+/** An index of samples, under a name that no variable of the model has. */
+function indexText({ model }: DeriveContext, index: string): string {
+  let name = index;
+  while (model.variables.has(name)) name += index;
+  return name;
+}
+
 function write(context: DeriveContext, n: Notation, q: Quantity): string {
   const inner = (x: Quantity): string => write(context, n, x);
   switch (q.kind) {
@@ -129,7 +142,7 @@ function write(context: DeriveContext, n: Notation, q: Quantity): string {
       );
     case "expect":
       return n.expect(
-        q.steps.map((s, i) => step(context, n, s, q.plate && { count: q.plate.count.text, before: q.steps.slice(0, i) })),
+        q.steps.map((s, i) => step(context, n, s, q.plate && { count: countText(context, q.plate.count), before: q.steps.slice(0, i) })),
         inner(q.body),
       );
     case "enumerate": {
@@ -167,7 +180,7 @@ function write(context: DeriveContext, n: Notation, q: Quantity): string {
     case "matching":
       return matching(n, q);
     case "reduce":
-      return n.over(q.op, q.index, q.count.text, inner(q.body));
+      return n.over(q.op, indexText(context, q.index), countText(context, q.count), inner(q.body));
   }
 }
 
@@ -305,7 +318,8 @@ function posteriorText(context: DeriveContext, n: Notation, posterior: LogDensit
 /** A variable of a density by the value that it has there; under its own name where it has none. */
 function slotText(context: DeriveContext, n: Notation, variable: string, value: Expr | undefined): string {
   if (value === undefined) return n.name(variable);
-  if (value.kind === "variable" && value.sample?.kind === "index") return sampleText(n, n.name(variable), value.sample.index);
+  if (value.kind === "variable" && value.sample?.kind === "index")
+    return sampleText(n, n.name(variable), indexText(context, value.sample.index));
   if (value.kind === "variable" && value.variable === variable) return n.name(variable);
   return value.kind === "local" ? n.name(value.local.name) : expression(context, n, value);
 }
@@ -372,7 +386,7 @@ function expression(context: DeriveContext, n: Notation, e: Expr, outer = 0): st
     case "local":
       return n.name(e.local.name);
     case "variable":
-      return e.sample?.kind === "index" ? sampleText(n, n.name(e.variable), e.sample.index) : n.name(e.variable);
+      return e.sample?.kind === "index" ? sampleText(n, n.name(e.variable), indexText(context, e.sample.index)) : n.name(e.variable);
     case "param":
       return n.name(e.param);
     case "field":

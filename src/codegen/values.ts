@@ -16,6 +16,8 @@ export interface PlateAxis {
   readonly position: number;
   readonly size: Js;
   readonly text: string;
+  /** The states of a latent lie along it, not samples. */
+  readonly states: boolean;
 }
 
 export interface Lead {
@@ -180,8 +182,8 @@ export class FunctionWriter {
   }
 
   /** `position`: a place that a plate may share with others which no value has together with it. */
-  addPlate(id: string, size: Js, text: string, position = this.freePosition()): PlateAxis {
-    const plate = { id, position, size, text };
+  addPlate(id: string, size: Js, text: string, { position = this.freePosition(), states = false } = {}): PlateAxis {
+    const plate = { id, position, size, text, states };
     this.plateList.push(plate);
     return plate;
   }
@@ -196,6 +198,11 @@ export class FunctionWriter {
   dropPlate(id: string): void {
     const at = this.plateList.findIndex((p) => p.id === id);
     if (at >= 0) this.plateList.splice(at, 1);
+  }
+
+  /** The places of the states that a value has one entry for each of. */
+  statePositions(lead: Lead): readonly number[] {
+    return [...lead.plates].flatMap((id) => (this.plate(id).states ? [this.plate(id).position] : [])).sort((a, b) => a - b);
   }
 
   /** B as JavaScript, bound on first use. */

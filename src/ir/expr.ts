@@ -16,7 +16,7 @@ import { objectiveValue } from "./objective-value.js";
 import { describe, type Entity } from "./scope.js";
 import { scalarType, showType } from "./shapes.js";
 import { elaborateLogDensity } from "./slots.js";
-import { arithmetic, dividesByNothing, kindOfStatic, showNumber, type StaticNumber } from "./static.js";
+import { arithmetic, dividesByNothing, kindOfStatic, powerOfNothing, showNumber, type StaticNumber } from "./static.js";
 import { functionNames } from "./builtins.js";
 import { layers } from "./layers.js";
 import type { Expr, FieldExpr, NumberExpr, ParamExpr, RecordType, Type, VariableExpr } from "./types.js";
@@ -93,6 +93,7 @@ function elaborateBinary(env: Env, expr: ast.BinaryExpr): Expr | undefined {
   if (left.kind === "number" && right.kind === "number" && expr.op !== "@") {
     const a: StaticNumber = { kind: "number", value: left.value, text: textOfNumber(left) };
     const b: StaticNumber = { kind: "number", value: right.value, text: textOfNumber(right) };
+    if (powerOfNothing(env, expr, a, b.value)) return undefined;
     return numberExpr(arithmetic(expr.op, a, b), expr.span);
   }
   // `beta * (…)` of a template whose beta is 1 is the plain term

@@ -77,7 +77,9 @@ export function evaluateStatic(env: Env, expr: ast.Expr): Static | Dynamic | und
       if (right === undefined || right.kind === "dynamic") return right;
       if (left.kind !== "number") return wrongKind(env, expr.left.span, "a number", left);
       if (right.kind !== "number") return wrongKind(env, expr.right.span, "a number", right);
-      return dividesByNothing(env, expr, right) ? undefined : arithmetic(expr.op, left, right);
+      return dividesByNothing(env, expr, right) || powerOfNothing(env, expr, left, right.value)
+        ? undefined
+        : arithmetic(expr.op, left, right);
     }
     case "index":
       return staticIndex(env, expr);
@@ -205,6 +207,16 @@ export function dividesByNothing(env: Env, { op, right }: ast.BinaryExpr, diviso
   }
   env.cx.told.add(key);
   return true;
+}
+
+/** A power of what is 0 when compiled, to an exponent below 0: a division by it. Reports it. */
+export function powerOfNothing(
+  env: Env,
+  { op, left }: ast.BinaryExpr,
+  base: Pick<StaticNumber, "value" | "text">,
+  exponent: number,
+): boolean {
+  return op === "^" && exponent < 0 && dividesByNothing(env, { op: "/", right: left } as ast.BinaryExpr, base);
 }
 
 export function arithmetic(op: ast.BinaryOp, a: StaticNumber, b: StaticNumber): StaticNumber {

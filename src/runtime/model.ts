@@ -472,7 +472,7 @@ export interface DensityDefinition<S extends WeightSpecs = WeightSpecs> {
    * Where all latents are summed out exactly: the mean of data variables given the data in `given`, E[c ~ p(c | x)](mean of p(x | c)), by name and of
    * shape [B, ...event] once repeated along axes that a conditional's parameters lack.
    */
-  readonly means?: (w: WeightsOf<S>, given: Readonly<Record<string, Tensor>>) => Readonly<Record<string, Tensor>>;
+  readonly means?: (w: WeightsOf<S>, given: Readonly<Record<string, Tensor>>, key: Key) => Readonly<Record<string, Tensor>>;
 }
 
 export interface ModelDefinition<S extends WeightSpecs = WeightSpecs, D extends string = string, T extends string = string> {

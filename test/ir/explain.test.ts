@@ -151,3 +151,23 @@ it.each([
   }`);
   expect(train[0]?.text).toBe(text);
 });
+
+it("refuses a power below 0 of what is 0 when compiled", () => {
+  const { diagnostics } = compile({
+    path: "m.gm",
+    text: `model M(a = 1) { data x : real[4]  param w : real[4]  density p(x) { x ~ Normal(w, 1) }
+      train { maximize log p(x) }  evaluate { m = sum(x) * (a - 1)^(-1) } }`,
+  });
+  expect(diagnostics.map((d) => d.code)).toContain("GM2018");
+});
+
+it("tells each bound's own number of samples, with an index that is no variable of the model", () => {
+  const { evaluate } = explained(`model V { data x : real[2]  latent k : real, i : real  param a : real
+    density p(x, k, i) { k ~ Normal(a, 1)  i ~ Normal(0, 1)  x ~ Normal(stack(k, i), 1) }
+    density q(k, i | x) { k ~ Normal(x[1], 1)  i ~ Normal(x[2], 1) }
+    train { maximize ELBO(p, q) }
+    evaluate { one = IWAE(p, q, k = 3)  gap = IWAE(p, q, k = 20) - IWAE(p, q, k = 5) } }`);
+  const [one, gap] = evaluate.map((e) => e.text);
+  expect(one).toContain("E[k[1..3] ~ q(k | x), i[1..3] ~ q(i | x)](logmeanexp[ii in 1..3](log p(k[ii]) + log p(i[ii])");
+  expect(gap).toMatch(/k\[1\.\.20\].* in 1\.\.20\].* - E\[k\[1\.\.5\].* in 1\.\.5\]/u);
+});

@@ -41,8 +41,8 @@ it("of families, Greek names, several samples and several of each", () => {
   );
   for (const formula of found) expect([formula, latexFaults(formula)]).toEqual([formula, []]);
   const [iwae = ""] = found;
-  expect(iwae).toContain("\\mathrm{z\\_lat}_{2}^{(1:k)} \\sim q(\\mathrm{z\\_lat}_{2} \\mid \\mathrm{z\\_lat}_{1}^{(1:k)})");
-  expect(iwae).toContain("\\theta^{(1:k)}");
+  expect(iwae).toContain("\\mathrm{z\\_lat}_{2}^{(1:3)} \\sim q(\\mathrm{z\\_lat}_{2} \\mid \\mathrm{z\\_lat}_{1}^{(1:3)})");
+  expect(iwae).toContain("\\theta^{(1:3)}");
 });
 
 it.each([

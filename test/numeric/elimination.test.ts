@@ -183,6 +183,11 @@ describe("the posterior of a chain", () => {
     entropy = E[z ~ p(z | x)](-log p(z | x))
     evidence = E[z ~ p(z | x)](log p(x, z) - log p(z | x))
     ll = log p(x)
+    sums = E[z ~ p(z | x)](sum[t in 1..${T}](mu[z[t]]))
+    scaled = E[z ~ p(z | x)](x[1] * sum[t in 1..${T}](mu[z[t]]) / 3)
+    average = E[z ~ p(z | x)](2 * mean[t in 1..${T}](mu[z[t]]))
+    residuals = E[z ~ p(z | x)](sum[t in 1..${T}]((x[t] - mu[z[t]])^2))
+    emissions = E[z ~ p(z | x)](sum[t in 1..${T}](log p(x[t] | z[t])))
   }`;
   const [weights, data] = [chainWeights(K), dataOf(series(T))];
   const loaded = loadModel(hmm(T, K, lines));
@@ -217,6 +222,28 @@ describe("the posterior of a chain", () => {
     close(
       found["ends"],
       each((r) => mean(r, 0) + 2 * mean(r, T - 1)),
+    );
+  });
+  it("takes sums of many, multiples and means of them apart", () => {
+    const total = (r: number): number => sum(times.map((t) => mean(r, t)));
+    const overStates = (r: number, of: (t: number, k: number) => number): number =>
+      sum(times.flatMap((t) => states.map((k) => one(r, t, k) * of(t, k))));
+    close(found["sums"], each(total));
+    close(
+      found["scaled"],
+      each((r) => (data["x[1]"]![r]! * total(r)) / 3),
+    );
+    close(
+      found["average"],
+      each((r) => (2 * total(r)) / T),
+    );
+    close(
+      found["residuals"],
+      each((r) => overStates(r, (t, k) => (data[`x[${t + 1}]`]![r]! - mu[k]!) ** 2)),
+    );
+    close(
+      found["emissions"],
+      each((r) => overStates(r, (t, k) => seen(r, t, k))),
     );
   });
   it("gives the means of neighbours together", () => {
@@ -414,4 +441,18 @@ describe("the order", () => {
     ).toBe(16);
     expect(performance.now() - start).toBeLessThan(2000);
   });
+});
+
+it("several draws of an exact posterior are told that it is summed over", () => {
+  const { diagnostics } = compile({
+    path: "m.gm",
+    text: `model M { data x : real  latent c : category[3]  param mu : real[3]
+      density p(x, c) { c ~ Categorical(logits = zeros(3))  x ~ Normal(mu[c], 1) }
+      train { maximize log p(x) }  evaluate { m = E[c[1..3] ~ p(c | x)](mean[i in 1..3](mu[c[i]])) } }`,
+  });
+  const many = compile({ path: "m.gm", text: hmm(40, 6, "evaluate { far = E[z ~ p(z | x)](sum[t in 1..40](mu[z[t]])^2) }") });
+  const told = many.diagnostics.map((d) => [d.message, ...d.notes].join(" ")).join(" ");
+  expect(told).toContain("E[z[1], z[2], …, z[40] ~ p(z[1], z[2], …, z[40] | x[1], x[2], …, x[40])]");
+  expect(told).not.toContain("z[7]");
+  expect(diagnostics.flatMap((d) => d.notes).join()).toContain("summed over, not drawn from: 3 draws of `c`");
 });

@@ -104,6 +104,51 @@ describe("a latent of 30 bits", () => {
     expect(diagnostics.map((d) => d.code)).toContain("GM3531");
   });
 
+  it("has averages of sums over its entries, and the most probable ones", () => {
+    const loaded = loadModel(
+      model(`evaluate {
+        weighted = E[z ~ p(z | x)](sum(a * z))
+        mean = E[z ~ p(z | x)](x[2] * mean(z) / 3 - 2)
+        third = E[z ~ p(z | x)](z[3])
+        bent = E[z ~ p(z | x)](log p(x | z) + 2 * sigmoid(a[3] * z[3]))
+        residuals = E[z ~ p(z | x)](sum((x - 2 * a * z)^2))
+        best = max[z](log p(x, z))
+      }`),
+    );
+    const found = measured(loaded, weights, data);
+    const [a, b] = [weights.a, weights.b];
+    const seen = (r: number, i: number, z: number): number => logNormal(data.x[r * D + i]!, 2 * a[i]! * z);
+    const joint = (r: number, i: number): number[] => [0, 1].map((z) => seen(r, i, z) + logBernoulli(z, b[i]!));
+    const one = (r: number, i: number): number => Math.exp(joint(r, i)[1]! - logSumExp(joint(r, i)));
+    const both = (r: number, i: number, f: (z: number) => number): number => (1 - one(r, i)) * f(0) + one(r, i) * f(1);
+    const rows = (f: (r: number) => number): number[] => range(ROWS).map(f);
+    const sum = (r: number, f: (i: number) => number): number => sumOf(D, f);
+    close(
+      found["weighted"],
+      rows((r) => sum(r, (i) => a[i]! * one(r, i))),
+    );
+    close(
+      found["mean"],
+      rows((r) => (data.x[r * D + 1]! * sum(r, (i) => one(r, i))) / D / 3 - 2),
+    );
+    close(
+      found["third"],
+      rows((r) => one(r, 2)),
+    );
+    close(
+      found["bent"],
+      rows((r) => sum(r, (i) => both(r, i, (z) => seen(r, i, z))) + 2 * both(r, 2, (z) => 1 / (1 + Math.exp(-a[2]! * z)))),
+    );
+    close(
+      found["residuals"],
+      rows((r) => sum(r, (i) => both(r, i, (z) => (data.x[r * D + i]! - 2 * a[i]! * z) ** 2))),
+    );
+    close(
+      found["best"],
+      rows((r) => sum(r, (i) => Math.max(...joint(r, i)))),
+    );
+  });
+
   it("has the gradient of the sum", async () => {
     const loaded = loadModel(model(`train { maximize log p(x)   batch = ${ROWS} }`));
     const { gradients } = await gradientsOf(loaded.model, {

@@ -8,7 +8,7 @@
  */
 import { report } from "../../base/report.js";
 import type { Span } from "../../base/source.js";
-import { listed } from "../energy/listed.js";
+import { listed, shortened } from "../energy/listed.js";
 import type { Elimination, EliminationStep, EstimatorNote, Term } from "../quantity.js";
 import type { LogDensityExpr } from "../types.js";
 import { MAX_TABLE, stateCount, type States } from "../states.js";
@@ -237,7 +237,7 @@ function reportTable({ diagnostics }: DeriveContext, { op, text, span }: Asked, 
     { quantity: text, states: stateCount(planned.largest), most: MAX_TABLE },
     {
       notes: [
-        `in the order found, the ${verb} over \`${shared[0]}\` is for each state of ${listed(shared.slice(1))}, by what they are read in together`,
+        `in the order found, the ${verb} over \`${shared[0]}\` is for each state of ${listed(shortened(shared.slice(1))).replace("`…`", "…")}, by what they are read in together`,
       ],
       help: [
         "let each conditional read fewer of the latents, as in a chain or a tree, or give them fewer states",

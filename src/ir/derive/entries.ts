@@ -12,6 +12,7 @@ import { entryStates, MAX_STATES, type States } from "../states.js";
 import type { Dim, DistCall, Expr } from "../types.js";
 import { distExprs } from "../walk.js";
 import type { DeriveContext } from "./context.js";
+import { summedBut } from "./entry-values.js";
 
 /** A variable that has several entries, each of few states: what a sum over one entry runs over. */
 export function statesOfEntry(context: DeriveContext, name: string, dist: string | undefined): States | undefined {
@@ -27,15 +28,22 @@ export interface Apart {
   /** Of the candidates, those whose entries never meet. */
   readonly latents: ReadonlyMap<string, States>;
   /** Of the conditionals that read any of them. */
-  readonly axes: ReadonlyMap<string, Axes>;
+  readonly axes: ReadonlyMap<Conditional, Axes>;
   /** Why others are none of them. */
   readonly reasons: ReadonlyMap<string, string>;
 }
 
-/** A conditional of a density: what `variable` is drawn from; undefined where it has no log-density for each entry. */
+/** A term: a conditional of a density, or what is averaged. */
 export interface Conditional {
-  readonly variable: string;
+  /** As messages call it. */
+  readonly text: string;
+  readonly variable: string | undefined;
+  /** What `variable` is drawn from; undefined where it has no log-density for each entry. */
   readonly dist: DistCall | undefined;
+  /** Whose entries are summed, where it is a sum of values. */
+  readonly entries?: Expr;
+  /** What the sum is multiplied by. */
+  readonly scale?: number;
   readonly reads: ReadonlySet<string>;
 }
 
@@ -49,7 +57,7 @@ export function entriesApart(context: DeriveContext, candidates: ReadonlyMap<str
     reasons.set(name, reason);
   };
   const axesIn = (each: Conditional, name: string): Axes | string => axesOf(context, each, name, (e) => structure.of(e).on.get(name));
-  const axes = new Map<string, Axes>();
+  const axes = new Map<Conditional, Axes>();
   for (const each of conditionals) {
     let shared: { readonly name: string; readonly axes: Axes; readonly entries: readonly Dim[] } | undefined;
     for (const [name, { entries = [] }] of [...latents]) {
@@ -58,14 +66,14 @@ export function entriesApart(context: DeriveContext, candidates: ReadonlyMap<str
       else if (found.length === 0) continue;
       else if (shared === undefined) shared = { name, axes: found, entries };
       else if (!same(shared.axes, found) || !same(sizes(shared.entries), sizes(entries)))
-        drop(name, `\`${each.variable}\` reads its entries along other axes than those of \`${shared.name}\``);
+        drop(name, `${each.text} reads its entries along other axes than those of \`${shared.name}\``);
     }
   }
   // those that were dropped no longer keep entries apart
   for (const each of conditionals)
     for (const name of latents.keys()) {
       const found = axesIn(each, name);
-      if (typeof found !== "string" && found.length > 0) axes.set(each.variable, found);
+      if (typeof found !== "string" && found.length > 0) axes.set(each, found);
     }
   return { latents, axes, reasons };
 }
@@ -77,38 +85,38 @@ const same = (a: readonly number[], b: readonly number[]): boolean => a.length =
 /** Where the entries of a latent stand in a conditional's log-densities, none where it reads none; or why they meet there. */
 function axesOf(
   context: DeriveContext,
-  { variable, dist, reads }: Conditional,
+  { text, variable, dist, entries, reads }: Conditional,
   name: string,
   dependence: (e: Expr) => Dependence | undefined,
 ): Axes | string {
   if (!reads.has(name)) return [];
-  if (!dist || ordersIn(context, distExprs(dist)) > 1) return `\`${variable}\` has one log-density for all of its entries`;
+  if (!entries && (!dist || ordersIn(context, distExprs(dist)) > 1)) return `${text} has one value for all of its entries`;
   const shape = shapeOf(context, name);
   const found: Axes[] = [];
-  if (variable === name) {
+  if (dist && variable === name) {
     if (distributions.get(dist.dist)?.eventRank !== 0) return `a ${dist.dist} draws its entries together`;
     found.push(shape.flatMap((d, i) => (d.size > 1 ? [i - shape.length] : [])));
   }
-  for (const { value, rank } of parametersOf(dist)) {
+  for (const { value, rank } of entries ? [{ value: entries, rank: 0 }] : dist ? parametersOf(dist) : []) {
     const d = dependence(value);
     if (!d) continue;
     const place = d.coupling === "single" && d.place?.kind === "axes" ? d.place : undefined;
-    if (!place) return `\`${variable}\` reads several of its entries together${causeText(d.couples)}`;
+    if (!place) return `${text} reads several of its entries together${causeText(d.couples)}`;
     const axes: number[] = [];
     for (const [i, c] of place.coordinates.entries()) {
       const size = shape[i]?.size ?? 1;
       if (size === 1) continue;
-      if (c.kind === "fixed" || c.start !== 0 || c.size !== size) return `\`${variable}\` reads some of its entries only`;
+      if (c.kind === "fixed" || c.start !== 0 || c.size !== size) return `${text} reads some of its entries only`;
       // an axis that the distribution itself takes together is none of its log-densities
-      if (c.axis + rank >= 0) return `a ${dist.dist} takes its entries together`;
+      if (c.axis + rank >= 0) return `a ${dist?.dist ?? "term"} takes its entries together`;
       axes.push(c.axis + rank);
     }
-    if (axes.some((a, i) => i > 0 && a <= (axes[i - 1] ?? a))) return `\`${variable}\` reads its entries in another order`;
+    if (axes.some((a, i) => i > 0 && a <= (axes[i - 1] ?? a))) return `${text} reads its entries in another order`;
     found.push(axes);
   }
   const [first, ...others] = found;
   if (!first) return [];
-  return others.every((axes) => same(axes, first)) ? first : `\`${variable}\` reads its entries along different axes`;
+  return others.every((axes) => same(axes, first)) ? first : `${text} reads its entries along different axes`;
 }
 
 const causeText = (cause: Cause | undefined): string => (cause ? `: ${cause.reason}` : "");
@@ -122,11 +130,18 @@ function parametersOf(dist: DistCall, more = 0): readonly { readonly value: Expr
   return dist.of ? [...own, ...parametersOf(dist.of, more + 1)] : own;
 }
 
-/** A term with the log-densities of its entries apart, where it is a conditional that reads entries one by one. */
-export function standApart(term: Term, { axes }: Apart): Term {
+/** A term with the values of its entries apart, where it reads entries one by one. */
+export function standApart(term: Term, each: Conditional | undefined, { axes }: Apart): Term {
   const { quantity } = term;
-  const apart = quantity.kind === "factor" ? axes.get(quantity.variable) : undefined;
+  const apart = each && axes.get(each);
+  if (apart && each.entries)
+    return { ...term, scale: term.scale * (each.scale ?? 1), quantity: { kind: "value", expr: summedBut(each.entries, apart) } };
   return quantity.kind === "factor" && apart ? { ...term, quantity: { ...quantity, apart } } : term;
+}
+
+/** The conditional, of those of a density, that a term is. */
+export function conditionalOfTerm({ quantity }: Term, { axes }: Apart): Conditional | undefined {
+  return quantity.kind === "factor" ? [...axes.keys()].find((each) => each.variable === quantity.variable) : undefined;
 }
 
 /** Why the entries of a latent cannot be summed one by one, for messages. */

@@ -14,7 +14,7 @@ import { walkExpr } from "../walk.js";
 import { listed } from "../energy/listed.js";
 import { energyOf, type EnergyRequest, hiddenMethod, partitionInSum, partitionMethod } from "./energy.js";
 import { eliminated, planElimination, type Scoped } from "./elimination.js";
-import { type Apart, type Conditional, entriesApart, reasonsText, standApart, statesOfEntry } from "./entries.js";
+import { type Apart, type Conditional, conditionalOfTerm, entriesApart, reasonsText, standApart, statesOfEntry } from "./entries.js";
 import { type Change, changeOfVariables, type DrawnTogether } from "./flow-change.js";
 import { whyNotGaussian } from "./gaussian.js";
 import { fingerprint } from "./kl.js";
@@ -355,7 +355,7 @@ function solveDirected(
   if (latents.size === 0) return solveNormal(side, variables, hidden, at, apart ? { ...asked, more: reasonsText(apart) } : asked);
   const solved = ofAll ?? given(latents);
   if (!solved) return undefined;
-  const terms = apart ? solved.map((s) => ({ ...s, term: standApart(s.term, apart) })) : solved;
+  const terms = apart ? solved.map((s) => ({ ...s, term: standApart(s.term, conditionalOfTerm(s.term, apart), apart) })) : solved;
   const { span } = asked;
   const [first] = latents;
   if (latents.size === 1 && first && !first[1].entries) {
@@ -386,7 +386,7 @@ function apartIn(side: Side, entries: ReadonlyMap<string, States>, variables: re
       const definition = index.definitions.get(variable);
       const own = definition?.kind === "draw" && group.hidden.length === 0 && change.through.size === 0;
       const reads = new Set([variable, ...(definition ? change.reads(definition) : [])]);
-      return { variable, dist: own ? definition.dist : undefined, reads };
+      return { text: `\`${variable}\``, variable, dist: own ? definition.dist : undefined, reads };
     }),
   );
   return entriesApart(context, entries, conditionals);

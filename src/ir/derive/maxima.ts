@@ -2,17 +2,20 @@
 import { report } from "../../base/report.js";
 import { textOf } from "../../base/source.js";
 import { listed } from "../energy/listed.js";
-import type { EstimatorNote, Quantity } from "../quantity.js";
+import type { EstimatorNote, Quantity, Term } from "../quantity.js";
 import { termsOf } from "../quantity-walk.js";
 import { finiteStates, MAX_STATES, type States } from "../states.js";
 import type { Expr } from "../types.js";
 import { childrenOf } from "../walk.js";
 import type { Choices, Chosen } from "./choices.js";
 import { drawsNumbers } from "./contents.js";
-import { type DeriveContext, densityOf } from "./context.js";
+import { type DeriveContext, densityOf, variablesIn } from "./context.js";
 import { eliminated } from "./elimination.js";
+import { type Apart, entriesApart, reasonsText, standApart, statesOfEntry } from "./entries.js";
+import { linearParts } from "./linear-parts.js";
 import { drawnFrom, variableText } from "./marginal.js";
 import { deriveContinuousOptimum, optimumReason } from "./optimum.js";
+import { conditionalOf } from "./posterior-average.js";
 import { variablesOfTerm } from "./term-reads.js";
 
 type OptimumExpr = Extract<Expr, { kind: "optimum" }>;
@@ -34,9 +37,15 @@ export function deriveMaximum(state: Asked, expr: OptimumExpr, derive: (body: Ex
   const body = derive(expr.body);
   if (!body) return undefined;
   const latents = new Map<string, States>();
+  const apart = apartIn(state.context, expr, body);
   for (const name of expr.variables) {
     const variable = state.context.model.variables.get(name);
     const states = variable && finiteStates(variable.domain, drawnIn(state.context, expr.body, name));
+    const entries = apart?.of.latents.get(name);
+    if (entries) {
+      latents.set(name, entries);
+      continue;
+    }
     if (!states || states.size > MAX_STATES) {
       const found = states ? `it has ${states.size} states, more than ${MAX_STATES}` : `${variableText(variable, name)} is not finite`;
       report(
@@ -45,6 +54,7 @@ export function deriveMaximum(state: Asked, expr: OptimumExpr, derive: (body: Ex
         expr.span,
         { variable: name, states: found },
         {
+          notes: apart && states ? reasonsText(apart.of) : [],
           help:
             variable && ["real", "positive", "unit"].includes(variable.domain.name)
               ? ["say how it is found: `by ista(steps = 50)`, `fista`, `adam`; or bound the quantity with `ELBO(p, q)`"]
@@ -56,6 +66,7 @@ export function deriveMaximum(state: Asked, expr: OptimumExpr, derive: (body: Ex
     latents.set(name, states);
   }
   const [first] = latents;
+  if (apart && apart.of.latents.size > 0) return deriveJointly(state, expr, latents, { kind: "sum", terms: apart.terms, span: expr.span });
   if (latents.size > 1 || !first) return deriveJointly(state, expr, latents, body);
   const [variable, states] = first;
   state.notes.push({
@@ -75,6 +86,34 @@ export function deriveMaximum(state: Asked, expr: OptimumExpr, derive: (body: Ex
     reason: `${expr.op} over ${states.size} states`,
     span: expr.span,
   };
+}
+
+/** Where a latent has too many states: which are maximised entry by entry, and what is maximised with these apart. */
+function apartIn(
+  context: DeriveContext,
+  expr: OptimumExpr,
+  body: Quantity,
+): { readonly of: Apart; readonly terms: readonly Term[] } | undefined {
+  let isLarge = false;
+  const entries = new Map<string, States>();
+  for (const name of expr.variables) {
+    const variable = context.model.variables.get(name);
+    const dist = drawnIn(context, expr.body, name);
+    isLarge ||= ((variable && finiteStates(variable.domain, dist)?.size) ?? 0) > MAX_STATES;
+    const states = statesOfEntry(context, name, dist);
+    if (states) entries.set(name, states);
+  }
+  if (!isLarge || entries.size === 0) return undefined;
+  const isEntrywise = (e: Expr): boolean => [...variablesIn(context, [e])].some((v) => entries.has(v));
+  const terms = termsOf(body).flatMap((t) => linearParts(t, (e) => [...variablesIn(context, [e])].filter((v) => entries.has(v)).length));
+  const conditionals = terms.map((term) => {
+    const read = variablesOfTerm(context, term);
+    const reads = new Set(expr.variables.filter((v) => read?.has(v) !== false));
+    const density = term.quantity.kind === "factor" ? term.quantity.density : "";
+    return conditionalOf(context, { term, reads }, density, isEntrywise, "what is optimised");
+  });
+  const of = entriesApart(context, entries, conditionals);
+  return { of, terms: terms.map((term, i) => standApart(term, conditionals[i], of)) };
 }
 
 /** A maximum over several finite latents moves past the terms that do not read them. */

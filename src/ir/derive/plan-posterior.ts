@@ -5,7 +5,7 @@
 import { report } from "../../base/report.js";
 import type { Span } from "../../base/source.js";
 import { distributions } from "../distributions.js";
-import { listed } from "../energy/listed.js";
+import { listed, shortened } from "../energy/listed.js";
 import type { EstimatorNote, LinearGaussian } from "../quantity.js";
 import { exprsOfPosterior } from "../quantity-walk.js";
 import { tensor, typeOfDomain } from "../shapes.js";
@@ -62,7 +62,12 @@ export function planPosterior(asked: Asked, effect: string): PlannedDraw | undef
     const type = declared && typeOfDomain(declared.domain);
     total *= states?.size ?? Infinity;
     if (!states || !type || total > MAX_STATES || draw.samples) {
-      const tooMany = states && total > MAX_STATES ? statesTogether(asked, lawOf) : undefined;
+      const tooMany =
+        states && total > MAX_STATES
+          ? statesTogether(asked, lawOf)
+          : states && draw.samples
+            ? `its exact posterior is summed over, not drawn from: ${draw.samples.size} draws of \`${variable}\` would each be the same sum`
+            : undefined;
       return refuse(asked, effect, variable, states && total <= MAX_STATES, tooMany);
     }
     const local = locals.get(variable);
@@ -132,7 +137,7 @@ function jointStep({ context, draw, source, locals, request }: Asked, lawOf: (v:
     latents: new Map(hidden.map((v) => [v, lawOf(v) ?? ""])),
     joint: { ...base, head: [...hidden.flatMap(slot), ...evidence], given: given.filter((s) => !known.has(s.variable)) },
     posterior: { ...base, head: head.flatMap(slot), given },
-    text: `${density}(${head.join(", ")} | ${given.map((s) => s.variable).join(", ")})`,
+    text: `${density}(${shortened(head).join(", ")} | ${shortened(given.map((s) => s.variable)).join(", ")})`,
   };
 }
 

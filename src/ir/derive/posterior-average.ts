@@ -3,6 +3,7 @@
  * p(z, x) one after another, and each part of what is averaged is taken along from the first latent that it reads; see elimination.ts.
  */
 import { report } from "../../base/report.js";
+import { shortened } from "../energy/listed.js";
 import type { EstimatorNote, Quantity, Term } from "../quantity.js";
 import { termsOf } from "../quantity-walk.js";
 import { finiteStates, MAX_STATES, MAX_TABLE, type States } from "../states.js";
@@ -10,6 +11,8 @@ import type { Expr, LogDensityExpr } from "../types.js";
 import { type DeriveContext, variablesIn } from "./context.js";
 import { eliminated, planElimination, type Scoped } from "./elimination.js";
 import { type Conditional, entriesApart, reasonsText, standApart, statesOfEntry } from "./entries.js";
+import { summandOf } from "./entry-values.js";
+import { linearParts } from "./linear-parts.js";
 import { distExprs } from "../walk.js";
 import { variablesOfTerm } from "./term-reads.js";
 
@@ -41,8 +44,11 @@ export function averageOverPosterior(
     const read = variablesOfTerm(context, term);
     return { term, reads: new Set(names.filter((v) => read?.has(v) !== false)) };
   };
+  const readBy = (e: Expr): number => [...variablesIn(context, [e])].filter((v) => step.latents.has(v)).length;
   const terms = termsOf(joint).map(scoped);
-  const parts = termsOf(body).flatMap(splitTerm).map(scoped);
+  const parts = termsOf(body)
+    .flatMap((t) => linearParts(t, readBy))
+    .map(scoped);
   const values = parts.filter((p) => p.reads.size > 0).map((p): Scoped => ({ ...p, value: true }));
   const outside = parts.filter((p) => p.reads.size === 0).map((p) => p.term);
   const all = [...terms, ...values];
@@ -60,14 +66,9 @@ export function averageOverPosterior(
       return states ? [[name, states]] : [];
     }),
   );
-  const apart =
-    fits || entries.size === 0
-      ? undefined
-      : entriesApart(
-          context,
-          entries,
-          all.map((s) => conditionalOf(context, s, density)),
-        );
+  const isEntrywise = (e: Expr): boolean => [...variablesIn(context, [e])].some((v) => entries.has(v));
+  const conditionals = fits || entries.size === 0 ? [] : all.map((s) => conditionalOf(context, s, density, isEntrywise));
+  const apart = conditionals.length === 0 ? undefined : entriesApart(context, entries, conditionals);
   const latents = new Map(
     names.flatMap((name): [string, States][] => {
       const states = apart?.latents.get(name) ?? whole.get(name);
@@ -92,9 +93,9 @@ export function averageOverPosterior(
     );
     return undefined;
   }
-  const stands = apart ? all.map((s) => ({ ...s, term: standApart(s.term, apart) })) : all;
+  const stands = apart ? all.map((s, i) => ({ ...s, term: standApart(s.term, conditionals[i], apart) })) : all;
   if (values.length === 0) return body;
-  const drawn = posterior.head.map((s) => s.variable).join(", ");
+  const drawn = shortened(posterior.head.map((s) => s.variable)).join(", ");
   const asked = { op: "expect", latents, terms: stands, text: `E[${drawn} ~ ${text}]`, density, span, notes, posterior } as const;
   const quantity = eliminated(context, asked);
   if (!quantity || outside.length === 0) return quantity;
@@ -102,31 +103,25 @@ export function averageOverPosterior(
 }
 
 /** A conditional of the density itself, at the latents themselves, has a log-density for each entry; all else reads what it reads as a whole. */
-function conditionalOf(context: DeriveContext, { term, reads }: Scoped, density: string): Conditional {
+export function conditionalOf(
+  context: DeriveContext,
+  { term, reads }: Pick<Scoped, "term" | "reads">,
+  density: string,
+  isEntrywise: (e: Expr) => boolean,
+  text = "what is averaged",
+): Conditional {
   const { quantity, factors } = term;
   const isOwn = (v: string, value: Expr | undefined): boolean =>
     value === undefined || (value.kind === "variable" && value.variable === v && value.sample === undefined);
+  const summed = (): { readonly entries: Expr; readonly scale: number } | undefined => {
+    const found = quantity.kind === "value" && !factors.some(isEntrywise) ? summandOf(quantity.expr, isEntrywise) : undefined;
+    return found && { entries: found.of, scale: found.scale };
+  };
   if (quantity.kind !== "factor" || quantity.density !== density || quantity.through)
-    return { variable: "what is averaged", dist: undefined, reads };
+    return { text, variable: undefined, dist: undefined, reads, ...summed() };
   const { variable, dist, at } = quantity;
   const read = [variable, ...variablesIn(context, distExprs(dist))];
   const stands = read.every((v) => !reads.has(v) || isOwn(v, at.get(v))) && [...reads].every((v) => read.includes(v));
   const plain = stands && [...variablesIn(context, factors)].every((v) => !reads.has(v));
-  return { variable, dist: plain ? dist : undefined, reads };
-}
-
-/** Sums of values, as the terms that they are sums of: each reads fewer latents. */
-function splitTerm(term: Term): readonly Term[] {
-  const { quantity, scale } = term;
-  if (quantity.kind !== "value") return [term];
-  const { expr } = quantity;
-  if (expr.kind !== "builtin" || (expr.type.kind === "tensor" && expr.type.shape.length > 0)) return [term];
-  const [a, b] = expr.args;
-  const part = (e: Expr, by: number): readonly Term[] => splitTerm({ ...term, scale: scale * by, quantity: { kind: "value", expr: e } });
-  if (expr.fn === "neg" && a) return part(a, -1);
-  if ((expr.fn === "add" || expr.fn === "sub") && a && b) return [...part(a, 1), ...part(b, expr.fn === "add" ? 1 : -1)];
-  if (expr.fn === "mul" && a?.kind === "number" && b) return part(b, a.value);
-  if (expr.fn === "mul" && b?.kind === "number" && a) return part(a, b.value);
-  if (expr.fn === "div" && b?.kind === "number" && a) return part(a, 1 / b.value);
-  return [term];
+  return { text: `\`${variable}\``, variable, dist: plain ? dist : undefined, reads };
 }

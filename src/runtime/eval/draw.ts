@@ -226,9 +226,10 @@ const MEAN_FIELD = 25;
 function throughPosterior(options: DrawOptions, means: NonNullable<DensityDefinition["means"]>): Record<string, Tensor> {
   const data = dataVariables(options.model);
   const given = Object.fromEntries(Object.keys(data).map((name) => [name, variableInput(options, name)]));
-  const found = (means as (w: unknown, given: Readonly<Record<string, Tensor>>) => Readonly<Record<string, Tensor>>)(
+  const found = (means as (w: unknown, given: Readonly<Record<string, Tensor>>, key: Key) => Readonly<Record<string, Tensor>>)(
     weights(options),
     given,
+    rootKey(),
   );
   const whole = (name: string, mean: Tensor): Tensor => broadcastTo(mean, [options.rows, ...(data[name]?.shape ?? [])]);
   return Object.fromEntries(Object.entries(found).map(([name, mean]) => [`mean:${name}`, whole(name, mean)]));

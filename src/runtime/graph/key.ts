@@ -16,12 +16,16 @@ export interface Key {
   readonly stage: number;
   /** i32 scalar of a `repeat` stage, or undefined */
   readonly iteration: Tensor | undefined;
+  /** Axes before that of the rows, 1 next to it, along which a layer draws the same numbers: the states that a row's sum runs over */
+  readonly alike: readonly number[];
   /** The key of a part: path `a.b`. */
   at(site: string): Key;
   /** The key of the i-th stage or chunk, i known at staging. */
   fold(i: number): Key;
   /** The key of one iteration of a `repeat` stage; once. */
   iterate(iteration: Tensor): Key;
+  /** The key of what is evaluated at all states of a sum, which lie along these axes: they see one network, not one each. */
+  alikeAlong(positions: readonly number[]): Key;
 }
 
 /** The batch axis's extent, marked: a draw is then tied to the row, in whichever batch it sits. */
@@ -33,17 +37,21 @@ export interface Rows {
 /** The shape of a draw; at most one entry is Rows. */
 export type DrawShape = readonly (number | Rows)[];
 
-function makeKey(path: string, stage: number, iteration: Tensor | undefined): Key {
+const NONE: readonly number[] = [];
+
+function makeKey(path: string, stage: number, iteration: Tensor | undefined, alike = NONE): Key {
   return {
     path,
     stage,
     iteration,
-    at: (site) => makeKey(path === "" ? site : `${path}.${site}`, stage, iteration),
-    fold: (i) => makeKey(path, foldStage(stage, i), iteration),
+    alike,
+    at: (site) => makeKey(path === "" ? site : `${path}.${site}`, stage, iteration, alike),
+    fold: (i) => makeKey(path, foldStage(stage, i), iteration, alike),
     iterate(i) {
       if (iteration !== undefined) throw new GmcError("GM4904", `the key ${path} already follows an iteration`);
-      return makeKey(path, stage, i);
+      return makeKey(path, stage, i, alike);
     },
+    alikeAlong: (positions) => makeKey(path, stage, iteration, [...alike, ...positions]),
   };
 }
 

@@ -6,7 +6,7 @@ import { shapeError } from "../graph/shape.js";
 export interface DropoutOptions {
   /**
    * Number of event axes of x [...samples, B, ...event]. Where given, the mask of a row is tied to the row, in whichever batch it sits;
-   * otherwise to its place in this tensor.
+   * otherwise to its place in this tensor. Along the axes that the key has alike, all have the same mask.
    */
   readonly eventRank?: number;
 }
@@ -16,6 +16,6 @@ export function dropout(key: Key, x: Tensor, rate: number, { eventRank }: Dropou
   if (!(rate >= 0 && rate < 1)) throw shapeError(`dropout: the rate must lie in [0, 1), found ${rate}`);
   if (currentMode() === "eval" || rate === 0) return x;
   const rowAxis = eventRank === undefined ? -1 : x.shape.length - eventRank - 1;
-  const shape = x.shape.map((size, axis) => (axis === rowAxis ? rowsOf(x, axis) : size));
+  const shape = x.shape.map((size, axis) => (axis === rowAxis ? rowsOf(x, axis) : key.alike.includes(rowAxis - axis) ? 1 : size));
   return mul(x, mul(cast(greaterEqual(randomUniform(key, shape), rate), "f32"), 1 / (1 - rate)));
 }
