@@ -104,7 +104,7 @@ export function datasetOf(
     return [name, { role, splits, path: `data.${name}`, options: options[name] ?? {}, notes: [] }];
   });
   const known = new Set(Object.keys(variables));
-  return bindData({ name: "arrays", fields: Object.fromEntries(fields), assigned: known, notes: [] }, model.streams);
+  return bindData({ name: "arrays", fields: Object.fromEntries(fields), assigned: known, notes: [], fromScript: true }, model.streams);
 }
 
 /**
