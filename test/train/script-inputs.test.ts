@@ -96,6 +96,18 @@ describe("train", () => {
       /makes values binary, and x is real/,
     ],
     [
+      "scaling what is a category",
+      { engine, data: { x, y }, dataOptions: { y: { scale: "standardize" } } },
+      "GM4008",
+      /^dataOptions\.y\.scale has nothing to act on: y is category/,
+    ],
+    [
+      "a largest value of a category",
+      { engine, data: { x, y }, dataOptions: { y: { maximum: 4 } } },
+      "GM4008",
+      /^dataOptions\.y\.maximum has nothing to act on: y is category/,
+    ],
+    [
       "an option without the one it belongs to",
       { engine, data: { x, y }, dataOptions: { x: { ridge: 0.1 } } },
       "GM4008",
