@@ -129,6 +129,8 @@ describe("a split of few rows", () => {
     expect(ran.code).toBe(1);
     const { error } = JSON.parse(ran.stdout) as { error: { code: string; message: string } };
     expect(error).toMatchObject({ code: "GM4004", message: `x.csv has 20 test rows, and ${asked} are asked for` });
+    const walk = command === "interpolate" ? "; an interpolation takes two rows a pair" : "";
+    expect(error).toMatchObject({ help: [`ask for fewer, or name another split${walk}`] });
   });
 });
 

@@ -240,7 +240,7 @@ function shapedArray(name: string, given: { readonly shape: readonly number[]; r
   if (typeof found !== "object" || found === null || !ArrayBuffer.isView(found.data) || !Array.isArray(found.shape))
     throw new GmcError(
       "GM4051",
-      `\`${name}\` is ${typeof found === "object" && found !== null ? "an object without shape and data" : shown(found)}, where rows were expected`,
+      `\`${name}\` is ${typeof found === "object" && found !== null ? withoutRows(found) : shown(found)}, where rows were expected`,
       [`a typed array in row order, nested lists, or { shape, data }`],
     );
   const dtype = typeOfArray(name, found.data);
@@ -251,6 +251,12 @@ function shapedArray(name: string, given: { readonly shape: readonly number[]; r
       `the shape of \`${name}\`, ${showShape(found.shape)}, has ${size} numbers, and its data ${found.data.length}`,
     );
   return { shape: found.shape, dtype, data: found.data };
+}
+
+/** What an object lacks to be `{ shape, data }`. */
+function withoutRows({ shape, data }: { readonly shape?: unknown; readonly data?: unknown }): string {
+  if (shape === undefined || data === undefined) return "an object without shape and data";
+  return Array.isArray(shape) ? "{ shape, data } whose data are no typed array" : "{ shape, data } whose shape is no list of sizes";
 }
 
 const arrayTypes = {
