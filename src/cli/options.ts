@@ -59,7 +59,8 @@ export function setting(text: string, before: Settings = {}): Settings {
 
 /** One --given: a number for all rows, or `data` for rows of the data; later ones add to earlier ones. */
 export function held(text: string, before: Readonly<Record<string, number | "data">> = {}): Readonly<Record<string, number | "data">> {
-  const match = /^([\p{L}_][\p{L}\p{N}_]*)=(.+)$/u.exec(text);
+  // of a family one variable, `z[1]`, or all: `z`
+  const match = /^([\p{L}_][\p{L}\p{N}_]*(?:\[\d+\])*)=(.+)$/u.exec(text);
   if (!match) throw new InvalidArgumentError("expected NAME=NUMBER or NAME=data");
   const [, name = "", value = ""] = match;
   const number = Number(value);

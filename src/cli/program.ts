@@ -200,9 +200,10 @@ function buildProgram(finish: Finish): Command {
   ofPictures("sample", "draw from a trained model", seeds.draws, withSound)
     .addOption(new Option("--count <N>", "how many; 64 unless told, 10 with --every or --known").argParser(wholeNumber(1)))
     .addOption(
-      new Option("--given <NAME=VALUE>", "hold a variable at a number, or at rows of the data (x=data); may be given again").argParser(
-        held,
-      ),
+      new Option(
+        "--given <NAME=VALUE>",
+        "hold a variable at a number, or at rows of the data (x=data); of a family one (z[1]=1) or all (x=data); may be given again",
+      ).argParser(held),
     )
     .addOption(new Option("--sweeps <N>", "of an energy model: sweeps of the chains, in place of the model's").argParser(wholeNumber(1)))
     .addOption(new Option("--start <KIND>", "what the chains begin with: at random unless told").choices(["random", "data", "chains"]))

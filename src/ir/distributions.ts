@@ -3,7 +3,8 @@
  * derivation may use (pathwise gradients, enumeration), and the runtime object. The only place that knows which exist; a test holds the
  * table against `src/runtime/prob`.
  */
-import type { DomainName } from "./types.js";
+import { constantOf } from "./derive/units.js";
+import type { DistCall, DomainName } from "./types.js";
 
 export type ParameterDomain = "real" | "positive" | "unit" | "simplex" | "count" | "lowerTriangular" | "covariance";
 
@@ -63,6 +64,8 @@ export interface Distribution {
   /** Normal: with others whose locations are affine in what it draws it is jointly normal, so latents are integrated out and inferred exactly. */
   readonly gaussian?: true;
   readonly hasMean: boolean;
+  /** It has one where this parameter is above the bound. */
+  readonly meanAbove?: { readonly parameter: string; readonly bound: number };
   /** Its log-density has a kink or an edge, and a proximal operator in closed form: what `ista` does with a prior. */
   readonly proximal?: ProximalLaw;
   /** Parameters whose weighted maximum-likelihood estimate has a closed form given the others, in the order in which they are found (M-steps). */
@@ -131,7 +134,8 @@ const table: readonly Distribution[] = [
   locScale("Gumbel", "the limit of maxima: distribution function exp(-exp(-(x - loc) / scale))"),
   entry({
     name: "StudentT",
-    doc: "Student's t with df degrees of freedom",
+    doc: "Student's t with df degrees of freedom; it has a mean for df above 1",
+    meanAbove: { parameter: "df", bound: 1 },
     parameters: [[positive("df"), real("loc", 0), cooled(positive("scale", 1))]],
     reparameterised: true,
     domains: ["real"],
@@ -365,9 +369,17 @@ export function distributionOf({
   return entry?.mixes && of && implicitComponents.has(of.dist) ? { ...entry, reparameterised: true } : entry;
 }
 
-/** Whether draws have a mean: of a mixture, where those of what it mixes do. */
-export function hasMean({ dist, of }: { readonly dist: string; readonly of?: { readonly dist: string } | undefined }): boolean {
-  return distributions.get(dist)?.hasMean === true && (of === undefined || hasMean(of));
+/**
+ * Whether draws have a mean: of a mixture, where those of what it mixes do. Parameters that are no numbers when compiled are taken to be such that
+ * there is one.
+ */
+export function hasMean({ dist, params, of }: Pick<DistCall, "dist" | "params" | "of">): boolean {
+  const entry = distributions.get(dist);
+  const least = entry?.meanAbove;
+  const value = least && params[least.parameter];
+  const found = value && constantOf(value);
+  if (least !== undefined && found !== undefined && found <= least.bound) return false;
+  return entry?.hasMean === true && (of === undefined || hasMean(of));
 }
 
 /** Words from papers and other libraries, as `Normal(mu = …)`. */

@@ -202,7 +202,7 @@ function checkValues(
         name,
         isStrict ? "a number above 0" : isList(name) ? "numbers of at least 0" : "a number of at least 0",
         String(below),
-        ["it is a learning rate: a step of a negative one goes the wrong way"],
+        [`it is a learning rate: ${below === 0 ? "at 0 nothing is trained" : "a step of a negative one goes the wrong way"}`],
       );
   }
   if (values.length > 0 && values.every((name) => numbers(name).every((v) => v === 0)))

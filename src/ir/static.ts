@@ -156,7 +156,7 @@ export function outOfRange(env: Env, expr: ast.Expr, what: string, expected: str
   for (const key of keys) env.cx.told.add(key);
   const labels = named.map(({ name, entity }) => ({
     span: entity.span,
-    text: `\`${name}\` is ${showStatic(entity.value)}${entity.isSet ? ", by `--set`" : ""}`,
+    text: `\`${name}\` is ${showStatic(entity.value)}${entity.isSet ? ", by `--set` or gmc.config.json" : ""}`,
   }));
   report(env.cx.diagnostics, "GM2018", span, { what, expected, found }, { labels });
 }

@@ -38,7 +38,16 @@ export function afterPhrase(previous: GmToken | undefined): string | undefined {
 export function logWithoutVariables({ file, token, previous }: Scene): Diagnostic {
   const name = token?.image ?? "p";
   const span = token && previous ? { file, start: previous.startOffset, end: token.endOffset + 1 } : { file, start: 0, end: 0 };
-  return diagnosticOf("GM1029", span, { name }, { help: [`write \`log ${name}(x)\`, or \`log(${name})\` for the logarithm of a value`] });
+  return diagnosticOf(
+    "GM1029",
+    span,
+    { name },
+    {
+      help: [
+        name === "E" ? "of an expectation: `log(E[…](…))`" : `write \`log ${name}(x)\`, or \`log(${name})\` for the logarithm of a value`,
+      ],
+    },
+  );
 }
 
 /** `evaluate { log p(x) }`: what is measured has no name. `first` begins the line. */

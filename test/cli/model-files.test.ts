@@ -52,6 +52,16 @@ describe("a file without a model", () => {
     for (const file of std) expect(compileFile(join(root, "std", file), { library: true }).diagnostics).toEqual([]);
   });
 
+  it("is passed over where generated files are compared", async () => {
+    await run("compile", "uses.gm");
+    const { code, stderr } = await run("compile", "--check", "nets.gm", "uses.gm");
+    expect(stderr).toContain("nets.gm: no model, skipped");
+    expect(code).toBe(0);
+    writeFileSync(at("broken.gm"), "net f(x) = x |> rleu\n");
+    expect((await run("compile", "--check", "broken.gm")).stderr).toContain("error[GM2029]");
+    expect(JSON.parse((await run("compile", "--check", "--json", "nets.gm")).stdout)).toEqual({ ok: true, files: [], diagnostics: [] });
+  });
+
   it("is still a mistake where there is nothing in it, or a model is asked for", async () => {
     writeFileSync(at("empty.gm"), "// nothing\n");
     expect((await run("check", "empty.gm")).stderr).toContain("error[GM2012]");

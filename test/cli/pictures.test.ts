@@ -28,6 +28,18 @@ const flow = `model Flow {
   train { maximize log p(x)   batch = 10, steps = 1 }
 }
 `;
+const chain = `model Chain(T = 3) {
+  data x[t in 1..T] : real
+  latent z[t in 1..T] : category[2]
+  param A : real[2, 2] init Normal(0, 1), mu : real[2] init Normal(0, 1)
+  density p(x, z) {
+    z[1] ~ Categorical(logits = zeros(2))
+    for t in 2..T { z[t] ~ Categorical(logits = A[z[t-1]]) }
+    for t in 1..T { x[t] ~ Normal(mu[z[t]], 1) }
+  }
+  train { maximize log p(x)   batch = 10, steps = 1 }
+}
+`;
 
 let folder = "";
 const at = (...path: string[]): string => join(folder, ...path);
@@ -43,6 +55,9 @@ beforeAll(async () => {
   writeFileSync(at("x.csv"), `alcohol,ash,hue,proline\n${rows.join("\n")}\n`);
   writeFileSync(at("factors.gm"), factors);
   writeFileSync(at("flow.gm"), flow);
+  writeFileSync(at("chain.gm"), chain);
+  writeFileSync(at("steps.csv"), `${rows.map((row) => row.split(",").slice(1).join(",")).join("\n")}\n`);
+  await run("train", "chain.gm", "--data", "x=steps.csv:test=20", "--out", "chain");
   for (const name of ["factors", "flow"]) {
     trained = await run("train", `${name}.gm`, "--data", "x.csv:test=20", "--out", name);
     expect(trained.stderr).not.toContain("error");
@@ -114,6 +129,8 @@ describe("a split of few rows", () => {
     expect(ran.code).toBe(1);
     const { error } = JSON.parse(ran.stdout) as { error: { code: string; message: string } };
     expect(error).toMatchObject({ code: "GM4004", message: `x.csv has 20 test rows, and ${asked} are asked for` });
+    const walk = command === "interpolate" ? "; an interpolation takes two rows a pair" : "";
+    expect(error).toMatchObject({ help: [`ask for fewer, or name another split${walk}`] });
   });
 });
 
@@ -130,4 +147,27 @@ describe("a flow", () => {
     expect(asked.stderr).toContain("note: Flow has the exact inverse of its flow: what it makes of rows are the rows");
     expect(asked.code).toBe(0);
   });
+});
+
+describe("families are held", () => {
+  interface Drawn {
+    readonly values: Record<string, { readonly data: readonly number[] }>;
+  }
+  const drawn = async (...given: string[]): Promise<Drawn["values"]> => {
+    const ran = await run("sample", "chain", "--count", "4", "--json", ...given.flatMap((each) => ["--given", each]));
+    expect(ran.stderr).not.toContain("error");
+    return (JSON.parse(ran.stdout) as Drawn).values;
+  };
+
+  it("by one of their variables, at a number or at rows of the data", async () => {
+    expect((await drawn("z[1]=1"))["z[1]"]!.data).toEqual([1, 1, 1, 1]);
+    const one = (await drawn("x[2]=data"))["x[2]"]!.data;
+    expect((await drawn("x=data"))["x[2]"]!.data).toEqual(one);
+    expect(new Set(one).size).toBe(4);
+  }, 60_000);
+
+  it("whole, where one may differ", async () => {
+    const values = await drawn("z=1", "z[3]=0");
+    expect(["z[1]", "z[2]", "z[3]"].map((name) => values[name]!.data[0])).toEqual([1, 1, 0]);
+  }, 60_000);
 });

@@ -3,6 +3,8 @@ import { describe, expect, it } from "vitest";
 import { real, type StreamSpec } from "../../src/runtime/index.js";
 import type { Field, RawData } from "../../src/runtime/data/dataset.js";
 import { datasetOf } from "../../src/runtime/train/arrays.js";
+import { bindData } from "../../src/runtime/data/bind.js";
+import { parseDataSpec } from "../../src/runtime/data/spec.js";
 import { linesOfFamilies, spreadFamilies } from "../../src/runtime/data/families.js";
 
 const field = (shape: readonly number[]): Field => ({
@@ -36,6 +38,36 @@ describe("a family of data variables", () => {
     const found = spreadFamilies(raw({ x: field([2, 3]) }, ["x"]), [family([])]);
     expect([...found.assigned]).toEqual(["x[1]", "x[2]", "x[3]"]);
     expect(values(found, "x[2]")).toEqual([1, 4]);
+  });
+
+  it("takes rows of another split of one variable, of one variable's own options, beside rows of all", () => {
+    const { test } = { test: { shape: [1], dtype: "f32", data: Float32Array.of(9) } } as const;
+    const own: Field = { ...field([1]), path: "one.npy", splits: { test } };
+    const found = spreadFamilies(raw({ x: field([2, 3]), "x[2]": own }, ["x", "x[2]"]), [family([])]);
+    expect(values(found, "x[2]")).toEqual([1, 4]);
+    expect(found.fields["x[2]"]!.splits.test!.data).toEqual(Float32Array.of(9));
+    expect(found.fields["x[2]"]!.paths).toMatchObject({ train: "x.npy", test: "one.npy" });
+    expect(found.fields["x[1]"]!.splits.test).toBeUndefined();
+  });
+
+  it("without rows of a split is told as it can be given", () => {
+    const both = { train: field([2]).splits.train!, test: field([1]).splits.train! };
+    const spec = { ...family([]), y: real([]) };
+    const data = raw({ x: field([2, 3]), y: { ...field([2]), splits: both } }, ["x", "y"]);
+    const found = (given: RawData): unknown => {
+      try {
+        return bindData(given, [spec]);
+      } catch (error) {
+        return error;
+      }
+    };
+    expect(found(data)).toMatchObject({
+      code: "GM5024",
+      message: "y has test rows and x has none, and one data statement holds them all",
+      help: ["give them too: --data '…,x.test=FILE'"],
+    });
+    expect(parseDataSpec("x=a.npy,x.test=b.npy,x[2].test=c.npy").items.map((item) => item.variable)).toEqual(["x", "x", "x[2]"]);
+    expect(found({ ...data, fromScript: true })).toMatchObject({ help: ["give them too: test: { …, x }"] });
   });
 
   it.each([

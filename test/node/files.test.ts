@@ -7,7 +7,7 @@ import { describe, expect, it } from "vitest";
 import { listDatasets, loadDataset, loadRawData } from "../../src/runtime/node/datasets.js";
 import { parsePng } from "../../src/runtime/node/png.js";
 import { parseTiff } from "../../src/runtime/node/tiff.js";
-import { binary, byte, category, real, unit } from "../../src/runtime/model.js";
+import { binary, byte, category, count, real, unit } from "../../src/runtime/model.js";
 import { mistake, npy, temporaryFolder, write } from "./support.js";
 
 const idx = (rows: number): Uint8Array =>
@@ -223,6 +223,22 @@ describe("pictures", () => {
     for (const option of ["size=2x2", "pad=4x4"])
       expect((await load(`x=flat.npy:${option}`)).message, option).toContain(`${option.slice(0, option.indexOf("="))} is for pictures`);
     expect((await load("x=flat.npy:binarize=fixed")).message).toBe("binarize=fixed of flat.npy makes values binary, and x is real");
+    for (const [option, domain] of [
+      ["scale=standardize", count([2])],
+      ["scale=minmax", count([2])],
+      ["max=4", count([2])],
+      ["scale=standardize", binary([2])],
+      ["scale=standardize", unit([2])],
+      ["max=4", category(8, [2])],
+      ["scale=minmax", category(8, [2])],
+    ] as const)
+      expect(await load(`x=flat.npy:${option}`, domain), `${option} of ${domain.domain}`).toMatchObject({
+        code: "GM5013",
+        message: `${option} of flat.npy has nothing to act on: x is ${domain.domain}`,
+      });
+    const family = { "s[1]": count(), "s[2]": count() };
+    expect((await mistake(() => loadDataset("s=flat.npy:scale=minmax", [family], { base }))).message).toContain("s[1] is count");
+    await expect(loadDataset("x=flat.npy:scale=minmax", [{ x: unit([2]) }], { base })).resolves.toBeDefined();
     expect((await load("two_moons:rows=20:ridge=0.1")).help).toEqual(["write scale=whiten:ridge=0.1"]);
     expect((await load("x=flat.npy:threshold=0.3", binary([2]))).help).toEqual(["write binarize=threshold:threshold=0.3"]);
     await expect(loadDataset("two_moons:rows=20:noise=0.1:seed=3", [{ x: real([2]) }], { base })).resolves.toBeDefined();

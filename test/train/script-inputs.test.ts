@@ -51,6 +51,13 @@ describe("train", () => {
       /`x` is the text "nope", where rows were expected/,
     ],
     ["a number in the place of rows", { engine, data: { x: 3, y } }, "GM4051", /`x` is 3/],
+    [
+      "a shape of a plain list",
+      { engine, data: { x: { shape: [12, 2], data: Array.from(x) }, y } },
+      "GM4051",
+      /whose data are no typed array/,
+    ],
+    ["a shape that is a number", { engine, data: { x: { shape: 12, data: x }, y } }, "GM4051", /whose shape is no list of sizes/],
     ["data without a shape", { engine, data: { x: { data: x }, y } }, "GM4051", /without shape and data/],
     [
       "a plain list beside a shape",
@@ -100,6 +107,18 @@ describe("train", () => {
       { engine, data: { x, y }, dataOptions: { x: { binarize: "fixed" } } },
       "GM4008",
       /makes values binary, and x is real/,
+    ],
+    [
+      "scaling what is a category",
+      { engine, data: { x, y }, dataOptions: { y: { scale: "standardize" } } },
+      "GM4008",
+      /^dataOptions\.y\.scale has nothing to act on: y is category/,
+    ],
+    [
+      "a largest value of a category",
+      { engine, data: { x, y }, dataOptions: { y: { maximum: 4 } } },
+      "GM4008",
+      /^dataOptions\.y\.maximum has nothing to act on: y is category/,
     ],
     [
       "an option without the one it belongs to",

@@ -77,7 +77,17 @@ export interface CompiledOne {
 }
 
 async function compileOne(path: string, flags: CompileFlags): Promise<CompiledOne> {
-  const loaded = compileFile(path, await modelOptions(path, flags));
+  // a check of all files of a folder meets those that others import, from which nothing is generated
+  const loaded = compileFile(path, { ...(await modelOptions(path, flags)), ...(flags.check === true && { library: true }) });
+  const { decls } = loaded.passes.ast;
+  if (flags.check === true && decls.length > 0 && decls.every((d) => d.kind !== "model")) {
+    if (hasErrors(loaded.diagnostics)) throw new CompileFailure(loaded.diagnostics);
+    if (!flags.json) {
+      printDiagnostics(loaded.diagnostics, false);
+      stderr(`${path}: no model, skipped: nothing is generated from it`);
+    }
+    return { outputs: [], loaded };
+  }
   if (flags.dump === "ast" || flags.dump === "ir") {
     const { ast, ir } = loaded.passes;
     const failed = hasErrors(loaded.diagnostics);

@@ -1,6 +1,7 @@
 /** `gmc sample`, `gmc reconstruct`, `gmc interpolate`: pictures from a trained model. With --json the numbers themselves on stdout. */
 import { dirname } from "node:path";
 import { commonRows, evaluationSplit, type SplitName } from "../../runtime/data/dataset.js";
+import { familiesOf } from "../../runtime/data/families.js";
 import { parseNpy } from "../../runtime/data/npy.js";
 import { suggestion } from "../../runtime/data/suggest.js";
 import type { ChainStart } from "../../runtime/eval/chain.js";
@@ -179,7 +180,7 @@ function knownEntries(trained: TrainedSession, rows: number, region: string, spl
   return { data, entries: { variable, values, mask: { shape: values.shape, data: full } }, conditions };
 }
 
-/** `y=3` for all rows, `x=data` for the first rows of the data. GM4009 for a name that the model does not have. */
+/** `y=3` for all rows, `x=data` for the first rows of the data, of a family for each of its variables. GM4009 for a name that the model does not have. */
 function heldValues(
   trained: TrainedSession,
   rows: number,
@@ -187,8 +188,13 @@ function heldValues(
   split: SplitName | undefined,
 ): RowsByName {
   const variables = { ...trained.model.latents, ...dataVariables(trained.model) };
+  const families = familiesOf(variables);
+  const all = Object.entries(given).flatMap(([name, value]) => {
+    const members = Object.hasOwn(variables, name) ? undefined : families.find((family) => family.name === name)?.members;
+    return (members ?? [name]).map((member) => [member, value] as const);
+  });
   return Object.fromEntries(
-    Object.entries(given).map(([name, value]) => {
+    all.map(([name, value]) => {
       const spec = variables[name];
       if (spec === undefined)
         throw new GmcError("GM4009", `${trained.model.name} has no variable \`${name}\``, [`it has: ${Object.keys(variables).join(", ")}`]);

@@ -4,7 +4,7 @@
  */
 import { Diagnostics } from "../../base/report.js";
 import type { PosteriorMeans } from "../derived-model.js";
-import { distributions } from "../distributions.js";
+import { hasMean } from "../distributions.js";
 import type { Factor, Quantity } from "../quantity.js";
 import { scalarType, typeOfDomain } from "../shapes.js";
 import type { Density, Slot } from "../types.js";
@@ -35,7 +35,7 @@ export function posteriorMeansOf(context: DeriveContext, density: Density, laten
   if (!quantity || !factors) return undefined;
   const shown = data.filter((v) => {
     const definition = definitions.get(v);
-    const isMean = definition?.kind === "draw" && distributions.get(definition.dist.dist)?.hasMean === true;
+    const isMean = definition?.kind === "draw" && hasMean(definition.dist);
     return isMean && context.model.variables.get(v)?.domain.name !== "category" && factors.some((f) => f.variable === v);
   });
   return shown.length === 0 ? undefined : { density: name, latents, given: all, shown, quantity };

@@ -20,7 +20,7 @@ import {
 } from "./dataset.js";
 import { describeColumn, describeUnits, describeValues, makeColumn } from "./domains.js";
 import { displayRange } from "./display-range.js";
-import { linesOfFamilies, spreadFamilies } from "./families.js";
+import { familyNames, linesOfFamilies, spreadFamilies } from "./families.js";
 import { keepObserved, missingRows } from "./observed.js";
 import { shareOf } from "./observed-share.js";
 import { dense } from "./sparse.js";
@@ -148,12 +148,20 @@ function bindStream(raw: RawData, spec: StreamSpec, sources: ReadonlyMap<string,
   for (const split of splitNames) {
     const found = columns[split];
     if (found === undefined) continue;
-    const absent = names.filter((name) => !Object.hasOwn(found, name));
+    const absent = familyNames(
+      names.filter((name) => !Object.hasOwn(found, name)),
+      spec,
+    );
     if (absent.length > 0) {
+      const there = familyNames(Object.keys(found), spec);
       throw new GmcError(
         "GM5024",
-        `${Object.keys(found).join(", ")} ${names.length - absent.length === 1 ? "has" : "have"} ${split} rows and ${absent.join(", ")} ${absent.length === 1 ? "has" : "have"} none, and one data statement holds them all`,
-        [`give them too: --data '…,${absent[0]}.${split}=FILE'`],
+        `${there.join(", ")} ${there.length === 1 ? "has" : "have"} ${split} rows and ${absent.join(", ")} ${absent.length === 1 ? "has" : "have"} none, and one data statement holds them all`,
+        [
+          raw.fromScript === true
+            ? `give them too: ${split === "train" ? "data" : split}: { …, ${absent.map((name) => (name.includes("[") ? JSON.stringify(name) : name)).join(", ")} }`
+            : `give them too: --data '…,${absent.map((name) => `${name}.${split}=FILE`).join(",")}'`,
+        ],
       );
     }
     splits[split] = { rows: alignedRows(split, names, found, raw, sources), columns: found };

@@ -65,6 +65,8 @@ export interface RawData {
   readonly unnamed?: readonly { readonly source: string; readonly fields: readonly string[] }[];
   /** Source and split, for the protocol. */
   readonly notes: readonly string[];
+  /** A script holds the rows: ways out are its options, not the command line's. */
+  readonly fromScript?: true;
 }
 
 /** One variable's rows, ready to be gathered: `value = source * scale` for u8, the source itself otherwise. */

@@ -5,7 +5,7 @@
 import { sizeOf } from "../graph/shape.js";
 import type { StreamSpec } from "../model.js";
 import type { DataArray } from "./array.js";
-import type { Field, RawData } from "./dataset.js";
+import { pathOf, splitNames, type Field, type RawData } from "./dataset.js";
 import { dense } from "./sparse.js";
 
 export interface Family {
@@ -19,14 +19,16 @@ export interface Family {
 export function spreadFamilies(raw: RawData, streams: readonly StreamSpec[]): RawData {
   let { fields, assigned } = raw;
   for (const family of streams.flatMap(familiesOf)) {
-    if (family.members.some((member) => Object.hasOwn(fields, member))) continue;
+    // rows of other splits may be given by member beside those of all
+    if (family.members.some((member) => fields[member]?.splits.train !== undefined)) continue;
     const name = Object.hasOwn(fields, family.name)
       ? family.name
       : Object.keys(fields).find((f) => !assigned.has(f) && fits(fields[f], family));
     const whole = name === undefined ? undefined : fields[name];
     if (name === undefined || !whole || !fits(whole, family)) continue;
     const { [name]: _, ...others } = fields;
-    fields = { ...others, ...Object.fromEntries(family.members.map((member, i) => [member, stepOf(whole, i)])) };
+    const each = family.members.map((member, i) => [member, beside(stepOf(whole, i), fields[member])] as const);
+    fields = { ...others, ...Object.fromEntries(each) };
     if (assigned.has(name)) assigned = new Set([...assigned, ...family.members].filter((each) => each !== name));
   }
   return fields === raw.fields
@@ -56,6 +58,23 @@ function fits(field: Field | undefined, { members, width }: Family): boolean {
 function stepOf(field: Field, step: number): Field {
   const splits = Object.entries(field.splits).flatMap(([split, array]) => (array ? [[split, stepOfRows(dense(array), step)]] : []));
   return { ...field, role: "values", splits: Object.fromEntries(splits) as Field["splits"] };
+}
+
+/** A step with the splits, and options, that it was given by itself. */
+function beside(step: Field, own: Field | undefined): Field {
+  if (own === undefined) return step;
+  const paths = Object.fromEntries(splitNames.map((split) => [split, pathOf(own.splits[split] === undefined ? step : own, split)]));
+  return { ...step, splits: { ...step.splits, ...own.splits }, paths, options: { ...step.options, ...own.options } };
+}
+
+/** Names, a family all of whose variables are among them as one. */
+export function familyNames(names: readonly string[], spec: StreamSpec): readonly string[] {
+  let all = names;
+  for (const { name, members } of familiesOf(spec)) {
+    if (!members.every((member) => all.includes(member)) || Object.hasOwn(spec, name)) continue;
+    all = all.flatMap((each) => (each === members[0] ? [name] : members.includes(each) ? [] : [each]));
+  }
+  return all;
 }
 
 /** Step `step`, from 0, of rows [rows, T, ...event]. */

@@ -1,4 +1,5 @@
-/** Options of how values are read that belong to another option, which is not given. */
+/** Options of how values are read that would change nothing: they belong to another option, which is not given, or to variables of other domains. */
+import type { DomainName } from "../model.js";
 import type { FieldOptions } from "./dataset.js";
 
 const owned = [
@@ -22,4 +23,25 @@ export function idleOption(options: FieldOptions): IdleOption | undefined {
     if (value !== undefined && found !== wanted) return { name, value, owner, wanted };
   }
   return undefined;
+}
+
+/** Domains whose values are scaled so; of whitening the values say themselves. */
+const scaled: Readonly<Record<"standardize" | "minmax" | "max", readonly DomainName[]>> = {
+  standardize: ["real"],
+  minmax: ["real", "unit", "binary"],
+  max: ["real", "unit", "binary", "positive"],
+};
+
+export interface IdleScaling {
+  readonly name: "scale" | "maximum";
+  readonly value: string | number;
+  /** What it would act on. */
+  readonly takes: readonly DomainName[];
+}
+
+/** The first scaling that acts on none of the domains. */
+export function idleScaling({ scale, maximum }: FieldOptions, domains: readonly DomainName[]): IdleScaling | undefined {
+  const acts = (takes: readonly DomainName[]): boolean => domains.some((domain) => takes.includes(domain));
+  if ((scale === "standardize" || scale === "minmax") && !acts(scaled[scale])) return { name: "scale", value: scale, takes: scaled[scale] };
+  return maximum !== undefined && !acts(scaled.max) ? { name: "maximum", value: maximum, takes: scaled.max } : undefined;
 }

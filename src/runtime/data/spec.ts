@@ -3,6 +3,7 @@
  *
  *   SPEC    = ITEM { "," ITEM }
  *   ITEM    = [ VARIABLE [ "." SPLIT ] "=" ] SOURCE [ "#" PART ] { ":" OPTION [ "=" VALUE ] }
+ *   VARIABLE = a data variable, a family (`x`), or one variable of it (`x[1]`)
  *   SPLIT   = "train" | "validation" | "test"
  *   SOURCE  = the name of a registered data set, or a path (with a "." or a "/" in it); in double quotes where it holds , : # or =
  *   PART    = an array of an .npz or .mat file, columns of a table (`#2`, `#age`, `#1-4`, `#age+income`), `#labels` of a folder
@@ -221,7 +222,7 @@ export function parseDataSpec(text: string): DataSpec {
 function parseItem(spec: string, piece: string, splits: Parsed): DataItem {
   const text = piece.trim();
   if (text === "") throw malformed(spec, "an item is empty");
-  const head = /^([\p{L}_][\p{L}\p{N}_]*)(?:\.([\p{L}]+))?\s*=\s*/u.exec(text);
+  const head = /^([\p{L}_][\p{L}\p{N}_]*(?:\[\d+\])*)(?:\.([\p{L}]+))?\s*=\s*/u.exec(text);
   const [first = "", ...options] = cut(spec, head === null ? text : text.slice(head[0].length), ":");
   const hash = cut(spec, first, "#");
   if (hash.length > 2) throw malformed(spec, "an item has one # at most");

@@ -90,6 +90,7 @@ export function inferenceOf(model: ModelDefinition): DensityDefinition {
   if (density === undefined) {
     throw new GmcError("GM4009", `${model.name} has no density that infers its latents from data`, [
       "a `density q(z | x) { … }` that an objective uses does",
+      "latents that sum out need none, where what the data are drawn from has a mean (a Cauchy, or a StudentT with df up to 1, has none)",
     ]);
   }
   return density;

@@ -1,25 +1,28 @@
 /** What samples of a density are given: its conditions, and variables that are held. */
 import { GmcError } from "../graph/errors.js";
+import { familiesOf } from "../data/families.js";
 import type { HostTensor, HostTensors } from "../engines/engine.js";
 import { sizeOf } from "../graph/shape.js";
 import type { ModelDefinition } from "../model.js";
-import { rowsOfVariable, type ArrayInput } from "../train/arrays.js";
+import { byMember, rowsOfVariable, type ArrayInput } from "../train/arrays.js";
 import { dataVariables, defined } from "../train/context.js";
 import { generativeOf } from "./draw.js";
 
 /**
  * Values for what the generative density is conditioned on: as given, else classes in turn, else rows of the data; and for what else is held.
- * What a chain draws is no condition of it. GM4009 for a name that the density does not have, GM5022 for values outside a
+ * What a chain draws is no condition of it. A family whole is each of its variables. GM4009 for a name that the density does not have, GM5022 for values outside a
  * variable's domain.
  */
 export function givenValues(
   model: ModelDefinition,
   rows: number,
-  given: Readonly<Record<string, ArrayInput | number>> | undefined,
+  asked: Readonly<Record<string, ArrayInput | number>> | undefined,
   data: () => HostTensors,
 ): Record<string, HostTensor> {
   const density = generativeOf(model);
   const variables = dataVariables(model);
+  const all = { ...model.latents, ...variables };
+  const given = asked && byMember(familiesOf(all), all, asked, "given");
   const out: Record<string, HostTensor> = {};
   const conditions = density.given.filter((name) => density.chain?.variables[name] === undefined);
   for (const name of Object.keys(given ?? {})) {

@@ -1,7 +1,7 @@
 /**
  * A model with weights in an open session: evaluate, sample, reconstruct, interpolate. What training gives back, and what a checkpoint opens as.
  */
-import { commonRows, evaluationSplit, type Dataset, type SplitName } from "../data/dataset.js";
+import { commonRows, evaluationSplit, splitNames, type Dataset, type SplitName } from "../data/dataset.js";
 import type { EngineSession, HostTensor, HostTensors } from "../engines/engine.js";
 import { verified } from "../graph/checks.js";
 import { GmcError } from "../graph/errors.js";
@@ -197,15 +197,17 @@ export function openSession(options: SessionOptions): TrainedSession {
       executable.dispose();
     }
   };
-  const firstRows = (split: SplitName | undefined, rows: number, seed: number): HostTensors => {
+  const firstRows = (split: SplitName | undefined, rows: number, seed: number, paired = false): HostTensors => {
     const use = split ?? evaluationSplit(dataset);
     for (const batch of drawnBatches(dataset, use, { batch: rows, seed, rows: allRows(rows) })) {
       if (batch.rows < rows) break;
       return Object.fromEntries(Object.entries(batch.tensors).map(([name, t]) => [name, { ...t, data: t.data.slice() }]));
     }
     const there = commonRows(dataset, use);
+    const others = splitNames.some((name) => name !== use && dataset.streams.every(({ splits }) => splits[name] !== undefined));
     throw new GmcError("GM4004", `${dataset.name} has ${there} ${use} rows, and ${rows} are asked for`, [
-      there === 0 ? "name another split" : "ask for fewer, or name another split; an interpolation takes two rows a pair",
+      [...(there === 0 ? [] : ["ask for fewer"]), ...(others ? ["name another split"] : [])].join(", or ") +
+        (paired ? "; an interpolation takes two rows a pair" : ""),
     ]);
   };
   /** Rows of the split that draws read beside what they draw, such as conditions: over and over where it has fewer. */
@@ -347,7 +349,9 @@ export function openSession(options: SessionOptions): TrainedSession {
       if (steps < 2) throw new GmcError("GM4008", `an interpolation has at least 2 steps, found ${steps}`);
       const walked = walkedLatents(model);
       const circled = more?.path === "spherical" ? circledLatents(model) : [];
-      const data = (interpolatesNoise(model) ? rowsInTurn : firstRows)(more?.split, 2 * pairs, seedOf(more));
+      const data = interpolatesNoise(model)
+        ? rowsInTurn(more?.split, 2 * pairs, seedOf(more))
+        : firstRows(more?.split, 2 * pairs, seedOf(more), true);
       const inferred = interpolatesNoise(model)
         ? await drawNoise(2 * pairs, seedOf(more), data)
         : await infer(2 * pairs, seedOf(more), data, more);

@@ -17,7 +17,7 @@ import type { DatasetContext, LoadedSet, RegisteredSet } from "./dataset-types.j
 import { pictureSets } from "./datasets-pictures.js";
 import { tableSets } from "./datasets-tables.js";
 import { optionsOfFile, readArray, readFields, type ReadOptions } from "./readers.js";
-import { checkBinarizing, checkReadingOptions } from "./source-options.js";
+import { checkReadingOptions, checkValueOptions } from "./source-options.js";
 
 const registered: Readonly<Record<string, RegisteredSet>> = { ...pictureSets, ...tableSets };
 
@@ -114,7 +114,7 @@ async function loadItem(item: DataItem, options: LoadOptions): Promise<LoadedIte
       () => (set === undefined ? optionsOfFile(base, item.source) : (set.takes ?? [])),
       (option) => Object.keys(registered).filter((name) => registered[name]!.takes?.includes(option) === true),
     );
-  checkBinarizing(item, options.streams ?? []);
+  checkValueOptions(item, options.streams ?? []);
   return observedIn(padded(inverted(await (set === undefined ? loadFile(item, options) : loadSet(item, set, options)), item), item), item);
 }
 

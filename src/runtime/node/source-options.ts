@@ -1,5 +1,6 @@
 /** Options of an item that its source has no use for are told: what is silently left out would stand in no protocol. */
-import { idleOption } from "../data/idle-options.js";
+import { familiesOf } from "../data/families.js";
+import { idleOption, idleScaling } from "../data/idle-options.js";
 import { GmcError } from "../graph/errors.js";
 import type { StreamSpec } from "../model.js";
 import type { DataItem, ItemOptions } from "../data/spec.js";
@@ -39,8 +40,8 @@ export function checkReadingOptions(
   ]);
 }
 
-/** GM5013 where no variable that the item may feed is binarised, or where what an option belongs to is not asked for. */
-export function checkBinarizing({ source, variable, options }: DataItem, streams: readonly StreamSpec[]): void {
+/** GM5013 where no variable that the item may feed is binarised, or scaled, as it asks, or where what an option belongs to is not asked for. */
+export function checkValueOptions({ source, variable, options }: DataItem, streams: readonly StreamSpec[]): void {
   const given = (
     [
       ["binarize", options.binarize],
@@ -48,12 +49,27 @@ export function checkBinarizing({ source, variable, options }: DataItem, streams
       ["binarize-seed", options.binarizeSeed],
     ] as const
   ).find(([, value]) => value !== undefined);
-  const fed = streams.flatMap((stream) => Object.entries(stream)).filter(([name]) => variable === undefined || name === variable);
+  const family = streams.flatMap(familiesOf).find(({ name }) => name === variable);
+  const names = variable === undefined ? undefined : [variable, ...(family?.members ?? [])];
+  const fed = streams.flatMap((stream) => Object.entries(stream)).filter(([name]) => names === undefined || names.includes(name));
   if (given !== undefined && fed.length > 0 && !fed.some(([, { domain }]) => domain === "binary"))
     throw new GmcError(
       "GM5013",
       `${given[0]}=${given[1]} of ${source} makes values binary, and ${fed.map(([name, { domain }]) => `${name} is ${domain}`).join(", ")}`,
       ["declare the variable `binary`, or leave the option out"],
+    );
+  const unscaled =
+    fed.length === 0
+      ? undefined
+      : idleScaling(
+          options,
+          fed.map(([, { domain }]) => domain),
+        );
+  if (unscaled !== undefined)
+    throw new GmcError(
+      "GM5013",
+      `${unscaled.name === "scale" ? "scale" : "max"}=${unscaled.value} of ${source} has nothing to act on: ${fed.map(([name, { domain }]) => `${name} is ${domain}`).join(", ")}`,
+      [`it scales ${unscaled.takes.join(", ")} variables: leave it out, or declare the variable so`],
     );
   const idle = idleOption(options);
   if (idle === undefined) return;

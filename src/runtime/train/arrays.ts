@@ -8,7 +8,7 @@ import { familiesOf, stepOfRows, type Family } from "../data/families.js";
 import { givenRows } from "../data/given-rows.js";
 import { GmcError } from "../graph/errors.js";
 import type { HostTensor } from "../graph/program.js";
-import type { ModelDefinition, VariableSpec } from "../model.js";
+import type { ModelDefinition, StreamSpec, VariableSpec } from "../model.js";
 import { dataVariables } from "./context.js";
 import { byName } from "./options.js";
 import { checkFieldOptions } from "./option-tables.js";
@@ -104,24 +104,30 @@ export function datasetOf(
     return [name, { role, splits, path: `data.${name}`, options: options[name] ?? {}, notes: [] }];
   });
   const known = new Set(Object.keys(variables));
-  return bindData({ name: "arrays", fields: Object.fromEntries(fields), assigned: known, notes: [] }, model.streams);
+  return bindData({ name: "arrays", fields: Object.fromEntries(fields), assigned: known, notes: [], fromScript: true }, model.streams);
 }
 
-/** Families given whole, [rows, T, ...event] under their name, as their variables. GM4004 where one is given both ways, GM4051 for other shapes. */
-function byMember(
+/**
+ * Families given whole, [rows, T, ...event] under their name, as their variables; a number is that of each. GM4004 where one is given both ways, GM4051
+ * for other shapes.
+ */
+export function byMember<T extends ArrayInput | number>(
   families: readonly Family[],
-  variables: ReturnType<typeof dataVariables>,
-  arrays: Readonly<Record<string, ArrayInput>>,
-): Readonly<Record<string, ArrayInput>> {
-  let all = arrays;
+  variables: StreamSpec,
+  arrays: Readonly<Record<string, T>>,
+  place = "data",
+): Readonly<Record<string, T | ArrayInput>> {
+  let all: Readonly<Record<string, T | ArrayInput>> = arrays;
   for (const { name, members } of families) {
     if (!Object.hasOwn(arrays, name) || Object.hasOwn(variables, name)) continue;
     const twice = members.find((member) => Object.hasOwn(arrays, member));
-    if (twice !== undefined) throw new GmcError("GM4004", `data holds \`${name}\` whole and \`${twice}\` by itself`);
-    const { [name]: whole, ...others } = all;
+    if (twice !== undefined) throw new GmcError("GM4004", `${place} holds \`${name}\` whole and \`${twice}\` by itself`);
+    const { [name]: _, ...others } = all;
+    const whole: ArrayInput | number = arrays[name]!;
     const event = variables[members[0] ?? ""]?.shape ?? [];
-    const rows = shapedRows(name, { shape: [members.length, ...event] }, whole as ArrayInput);
-    all = { ...others, ...Object.fromEntries(members.map((member, i) => [member, stepOfRows(rows, i) as ArrayInput])) };
+    const rows = typeof whole === "number" ? undefined : shapedRows(name, { shape: [members.length, ...event] }, whole);
+    const each = members.map((member, i) => [member, rows === undefined ? whole : (stepOfRows(rows, i) as ArrayInput)]);
+    all = { ...others, ...(Object.fromEntries(each) as Record<string, T | ArrayInput>) };
   }
   return all;
 }
@@ -238,7 +244,7 @@ function shapedArray(name: string, given: { readonly shape: readonly number[]; r
   if (typeof found !== "object" || found === null || !ArrayBuffer.isView(found.data) || !Array.isArray(found.shape))
     throw new GmcError(
       "GM4051",
-      `\`${name}\` is ${typeof found === "object" && found !== null ? "an object without shape and data" : shown(found)}, where rows were expected`,
+      `\`${name}\` is ${typeof found === "object" && found !== null ? withoutRows(found) : shown(found)}, where rows were expected`,
       [`a typed array in row order, nested lists, or { shape, data }`],
     );
   const dtype = typeOfArray(name, found.data);
@@ -249,6 +255,12 @@ function shapedArray(name: string, given: { readonly shape: readonly number[]; r
       `the shape of \`${name}\`, ${showShape(found.shape)}, has ${size} numbers, and its data ${found.data.length}`,
     );
   return { shape: found.shape, dtype, data: found.data };
+}
+
+/** What an object lacks to be `{ shape, data }`. */
+function withoutRows({ shape, data }: { readonly shape?: unknown; readonly data?: unknown }): string {
+  if (shape === undefined || data === undefined) return "an object without shape and data";
+  return Array.isArray(shape) ? "{ shape, data } whose data are no typed array" : "{ shape, data } whose shape is no list of sizes";
 }
 
 const arrayTypes = {

@@ -1,6 +1,6 @@
 /** What the options that are handed on take: how values are read, and how an engine is opened. */
 import type { FieldOptions } from "../data/dataset.js";
-import { idleOption } from "../data/idle-options.js";
+import { idleOption, idleScaling } from "../data/idle-options.js";
 import type { EngineOptions } from "../engines/engine.js";
 import { GmcError } from "../graph/errors.js";
 import type { VariableSpec } from "../model.js";
@@ -34,6 +34,11 @@ export function checkFieldOptions(variable: string, { domain }: VariableSpec, gi
   if (binarizing !== undefined && domain !== "binary")
     throw new GmcError("GM4008", `${what}.${binarizing} makes values binary, and ${variable} is ${domain}`, [
       "declare the variable `binary`, or leave the option out",
+    ]);
+  const unscaled = idleScaling(given, [domain]);
+  if (unscaled !== undefined)
+    throw new GmcError("GM4008", `${what}.${unscaled.name} has nothing to act on: ${variable} is ${domain}`, [
+      `it scales ${unscaled.takes.join(", ")} variables: leave it out, or declare the variable so`,
     ]);
   const idle = idleOption(given);
   if (idle !== undefined)
