@@ -66,7 +66,8 @@ export function sampleMeasurement(
 ): Measurement {
   const { opened, rows: chosen, all } = plan;
   const { real: compared, asked } = chosen;
-  requireSeveral(metric, compared.length, all);
+  // `all` may be no more than what was asked for, and the split hold others
+  requireSeveral(metric, compared.length, commonRows(options.dataset, options.split ?? evaluationSplit(options.dataset)));
   const firstReal = inOrder(chosen).length - compared.length;
   const real: SampleSet = { rows: 0, event: [], data: [] };
   const drawn: SampleSet = { rows: 0, event: [], data: [] };
@@ -135,3 +136,139 @@ function requireSeveral({ label, place, method, given = [] }: SamplesMetric, row
       ? `measure at least ${least} rows, and the split holds ${all}: take one that holds more`
       : `measure at least ${least} rows: \`--rows ${Math.min(all, 1000)}\`, or a larger \`rows = …\``,
   ]);
+}
+
+/** The label of the classifier where the density is conditioned on it. */
+function askedLabel({ method, given = [] }: SamplesMetric): string | undefined {
+  return method.kind === "classifier" && given.includes(method.labels) ? method.labels : undefined;
+}
+
+interface SampleSet {
+  rows: number;
+  /** Shape of a row. */
+  event: readonly number[];
+  readonly data: number[];
+  /** Classes that drawn rows were asked to be of; none where nothing was asked. */
+  readonly wanted?: readonly number[];
+}
+
+type Judgement = Pick<Result, "value" | "unit" | "detail" | "classifier" | "neighbours">;
+
+/** By the method of the metric; of so many rows of `all`. */
+async function judge(
+  options: SamplesOptions,
+  metric: SamplesMetric,
+  real: SampleSet,
+  drawn: SampleSet,
+  { rows: { real: taken, asked }, all }: { readonly rows: SampleRows; readonly all: number },
+): Promise<Result> {
+  const judged = await judgement(options, metric, real, drawn);
+  return {
+    label: labelWith(metric.label, { k: judged.neighbours ?? null }),
+    standardError: null,
+    k: null,
+    bound: null,
+    ...judged,
+    ...(taken.length === all ? {} : { rows: taken.length }),
+    ...(taken === asked ? {} : { conditions: { variables: metric.given ?? [], rows: asked.length } }),
+  };
+}
+
+async function judgement(options: SamplesOptions, metric: SamplesMetric, realSet: SampleSet, drawnSet: SampleSet): Promise<Judgement> {
+  const width = realSet.data.length / Math.max(1, realSet.rows);
+  const [real, drawn] = [
+    { width, data: realSet.data },
+    { width, data: drawnSet.data },
+  ];
+  const { method } = metric;
+  const lost = { "samples that are not finite": rowsLost(drawn), "rows that are not finite": rowsLost(real) };
+  // of no number all comparisons are false: such a sample would lie within any ball, and beside nothing. In no mode it is anyway
+  if (method.kind !== "modes" && Object.values(lost).some((n) => n > 0)) {
+    return { value: NaN, unit: "", detail: Object.fromEntries(Object.entries(lost).filter(([, n]) => n > 0)) };
+  }
+  switch (method.kind) {
+    case "mmd": {
+      const test = mmdTest(real, drawn, method.permutations, hostStream(options.seed, "mmd.permutations"));
+      return { value: test.value, unit: "squared MMD", detail: { p: test.p, bandwidth: test.bandwidth } };
+    }
+    case "modes": {
+      const found = countModes(drawn, method.centres, method.scale);
+      return { value: found.covered, unit: `of ${method.centres.length} modes`, detail: { "within three scales": found.quality } };
+    }
+    case "clouds": {
+      const dimension = realSet.event.at(-1) ?? 1;
+      const between = async (): Promise<void> => {
+        await pause();
+        options.signal?.throwIfAborted();
+      };
+      const { accuracy, coverage, matching } = await cloudTest(real, drawn, { dimension, distance: method.distance, pause: between });
+      return {
+        value: accuracy,
+        unit: "nearest-neighbour accuracy",
+        detail: { coverage, "minimum matching distance": matching, "points a cloud": width / dimension },
+      };
+    }
+    case "classifier":
+      return judgeByClassifier(options, metric, method, realSet, drawnSet);
+    default:
+      return assertNever(method);
+  }
+}
+
+/** Rows with an entry that is not finite. */
+function rowsLost({ width, data }: Points): number {
+  const lost = new Set<number>();
+  for (let i = 0; i < data.length; i++) if (!Number.isFinite(data[i])) lost.add(Math.floor(i / width));
+  return lost.size;
+}
+
+/**
+ * Frechet distance of features first; beside it that of as many training rows, what a perfect generator would come to: not where they are the rows
+ * that are measured, whose distance to themselves is 0, nor where there are not as many.
+ */
+async function judgeByClassifier(
+  options: SamplesOptions,
+  metric: SamplesMetric,
+  method: Extract<SamplesMetric["method"], { readonly kind: "classifier" }>,
+  real: SampleSet,
+  drawn: SampleSet,
+): Promise<Judgement> {
+  const { variable } = metric;
+  const { labels, steps, k } = method;
+  const classifier = await trainClassifier({ ...options, variable, labels, steps });
+  try {
+    const [a, b] = [await classifier.judge(real.data, real.rows), await classifier.judge(drawn.data, drawn.rows)];
+    const { dataset, split = evaluationSplit(dataset) } = options;
+    const byChance = metric.given !== undefined;
+    const training = rowsOf(dataset, "train", { variable, labels, seed: options.seed, count: drawn.rows, byChance });
+    // the distance falls with the number of rows: of fewer it is no floor
+    const known = split === "train" || training.rows < drawn.rows ? undefined : await classifier.judge(training.values, training.rows);
+    const [gaussian, shares] = [gaussianOf(a.features), classShares(a.classes, classifier.classCount)];
+    const { precision, recall, k: neighbours } = precisionRecall(a.features, b.features, k);
+    const found = classShares(b.classes, classifier.classCount);
+    const { wanted = [] } = drawn;
+    const asAsked = wanted.reduce((n, c, i) => n + (c === b.classes[i] ? 1 : 0), 0);
+    return {
+      value: frechetDistance(gaussian, gaussianOf(b.features)),
+      unit: "squared Frechet distance of features",
+      detail: {
+        ...(known === undefined ? {} : { "training rows": frechetDistance(gaussian, gaussianOf(known.features)) }),
+        precision,
+        recall,
+        ...(wanted.length === 0 ? {} : { "classified as asked": asAsked / wanted.length }),
+        "classes apart": shares.reduce((s, p, c) => s + Math.abs(p - (found[c] ?? 0)), 0) / 2,
+        ...Object.fromEntries([...found].map((p, c) => [`class ${c}`, p])),
+      },
+      neighbours,
+      classifier: classifier.protocol,
+    };
+  } finally {
+    classifier.dispose();
+  }
+}
+
+function classShares(classes: Int32Array, count: number): Float64Array {
+  const shares = new Float64Array(count);
+  for (const c of classes) shares[c]! += 1 / classes.length;
+  return shares;
+}
