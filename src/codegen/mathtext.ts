@@ -14,6 +14,7 @@ import { latexName, latexText, roman, scripted } from "./latex-names.js";
 
 interface Notation {
   readonly name: (text: string) => string;
+  readonly words: (text: string) => string;
   readonly density: (density: string, head: string, given: string) => string;
   readonly log: (body: string) => string;
   readonly expect: (draws: readonly string[], body: string) => string;
@@ -34,6 +35,7 @@ interface Notation {
 
 const plain: Notation = {
   name: (t) => t,
+  words: (t) => t,
   density: (d, head, given) => `${d}(${head}${given === "" ? "" : ` | ${given}`})`,
   log: (b) => `log ${b}`,
   expect: (draws, body) => `E[${draws.join(", ")}](${body})`,
@@ -56,6 +58,7 @@ const LATEX_FUNCTIONS = new Set(["log", "exp", "sum", "max", "min", "tanh", "sin
 const LARGE_OPERATORS = new Set(["sum", "max", "min"]);
 const latex: Notation = {
   name: latexName,
+  words: (t) => `\\text{${t}}`,
   density: (d, head, given) => `${latexName(d)}(${head}${given === "" ? "" : ` \\mid ${given}`})`,
   log: (b) => `\\log ${b}`,
   expect: (draws, body) => `\\mathbb{E}_{${draws.join(",\\, ")}}\\left[${body}\\right]`,
@@ -285,7 +288,11 @@ function step(
       return `${named(own(s.variable))} = ${expression(context, n, value)}`;
     }
     case "data":
-      return n.draw(named(s.local?.name ?? s.variable), n.name("data"));
+      // a variable under its own name would read as that of the row around
+      return n.draw(
+        named(s.local?.name ?? s.variable),
+        s.shift > 0 && !s.local && !s.family ? n.words("other rows of data") : n.name("data"),
+      );
     case "distribution":
       return n.draw(
         named(s.local.name),

@@ -85,7 +85,17 @@ describe("mmd_test of a density with conditions", () => {
   it("takes half of few rows, and four at least", async () => {
     const session = await trained(0);
     expect((await measured(session, ["far"], 1, 50)).metrics["far"]).toMatchObject({ rows: 25, conditions: { rows: 25 } });
-    await expect(measured(session, ["far"], 1, 3)).rejects.toMatchObject({ code: "GM4041" });
+    await expect(measured(session, ["far"], 1, 3)).rejects.toMatchObject({
+      code: "GM4041",
+      help: ["measure at least 4 rows: `--rows 1000`, or a larger `rows = …`"],
+    });
+    const { model } = loadModel(text(0));
+    const few = await train(model, { data: datasetOf(model, { train: ring(60, 1), test: ring(3, 2) }), seed: 1 });
+    await expect(measured(few, ["far"], 1)).rejects.toMatchObject({
+      code: "GM4041",
+      help: ["measure at least 4 rows, and the split holds 3: take one that holds more"],
+    });
+    few.close();
     // nothing is compared with data: all rows give conditions
     const { modes } = (await measured(session, ["modes"], 1)).metrics;
     expect(modes?.conditions).toBeUndefined();

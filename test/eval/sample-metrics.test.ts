@@ -213,6 +213,47 @@ model Two {
     expect(good?.detail?.["recall"]).toBeGreaterThan(0.8);
     expect(good?.detail?.["precision"]).toBeGreaterThan(0.8);
   });
+
+  it("knows data as well in whatever units they are, wherever their 0 is", async () => {
+    const loaded = loadModel(model("0.5"));
+    const units: readonly ((v: number, entry: number) => number)[] = [
+      (v) => v + 20_000,
+      (v) => 1000 * v,
+      (v) => v / 1000,
+      (v, entry) => (entry === 0 ? 1990 + v : 300 + v / 50),
+    ];
+    for (const unit of units) {
+      const moved = { x: x.map((v, i) => unit(v, i % 2)), y };
+      const trained = await train(loaded.model, { data: datasetOf(loaded.model, { train: moved, test: moved }), seed: 1 });
+      const { metrics } = await trained.evaluate({ terms: false });
+      await trained.close();
+      expect(metrics["test"]?.classifier?.accuracy).toBeGreaterThan(0.97);
+      // what the model draws lies where the data were before
+      expect(metrics["test"]?.value).toBeGreaterThan(1);
+    }
+  });
+
+  it("standardises the channels of pictures too", async () => {
+    const loaded = loadModel(`
+model Stripes {
+  data x : real[8, 8, 2], y : category[2]
+  param w : real = 0
+  density p(x) { x ~ Normal(w * ones(8, 8, 2), 1) }
+  train { maximize log p(x)   batch = 10, steps = 1 }
+  evaluate { test = classifier_test(p, y, rows = 50, steps = 60) }
+}`);
+    const across = Int32Array.from({ length: 200 }, (_, i) => i % 2);
+    // stripes down or across, in one channel of two, each of its own units
+    const pictures = Float32Array.from({ length: 200 * 128 }, (_, i) => {
+      const [row, column, channel] = [(i >> 4) & 7, (i >> 1) & 7, i & 1];
+      return channel === 1 ? 5e4 + random.normal() : 1e4 + ((across[i >> 7] === 1 ? row : column) & 2) + 0.3 * random.normal();
+    });
+    const data = datasetOf(loaded.model, { train: { x: pictures, y: across }, test: { x: pictures, y: across } });
+    const trained = await train(loaded.model, { data, seed: 1 });
+    const { metrics } = await trained.evaluate({ terms: false });
+    await trained.close();
+    expect(metrics["test"]?.classifier?.accuracy).toBeGreaterThan(0.97);
+  });
 });
 
 describe("samples that are no numbers", () => {

@@ -409,3 +409,58 @@ describe("a critic whose value is an autoencoder's error", () => {
     expect(codesOf(began(error, domain, 0.5))).toEqual([]);
   });
 });
+
+describe("variables of one row", () => {
+  const labelled = (objective: string, where = `maximize ${objective}`): string => `
+model M {
+  data x : real[2], k : category[3]
+  data other : real[2]
+  latent z : real[2]
+  param w : real = 0
+  net G(z, k) = concat(z, onehot(k)) |> dense(2)
+  net f(x, k) = concat(x, onehot(k)) |> dense(1) |> sum |> tanh
+  density q(k | x) { k ~ Categorical(logits = x |> dense(3)) }
+  density p(x, z | k) {
+    z ~ Normal(0, 1)
+    x = G(z, k)
+  }
+  train { ${where} }
+}`;
+
+  it.each([
+    "E[x ~ data, k ~ data](log q(k | x))",
+    "E[x ~ data](E[k ~ data](f(x, k)))",
+    "E[k ~ data](f(x, k))",
+    "E[k ~ data, x ~ data](1 + 2 * exp(f(x, k)) + sum(x))",
+    "E[k ~ data, x ~ data, xf ~ p(x | k)](f(x, k) - f(xf, k))",
+  ])("%s warns once", (objective) => {
+    expect(codesOf(labelled(objective)).filter((c) => c === "GM3760")).toEqual(["GM3760"]);
+  });
+
+  it.each([
+    "E[x, k ~ data](log q(k | x))",
+    "log q(k | x)",
+    "E[x, k ~ data](f(x, k)) - log(E[x ~ data, kr ~ data(k)](exp(f(x, kr))))",
+    "E[x ~ data, k ~ data](sum(x * w) + f(ones(2), k))",
+    "E[x ~ data](f(x, 1)) + E[k ~ data, xf ~ p(x | k)](f(xf, k))",
+    "E[x ~ data](f(x, 1)) * E[k ~ data](f(ones(2), k))",
+    "E[k ~ data, x ~ p(x | k)](f(x, k))",
+    "E[k ~ data, x[1..2] ~ data](max[i in 1..2](f(x[i], k)))",
+    "E[x ~ data, other ~ data](f(x - other, 1))",
+  ])("%s does not", (objective) => {
+    expect(codesOf(labelled(objective))).not.toContain("GM3760");
+  });
+
+  it("one objective in two statements is told of once", () => {
+    const text = labelled("V", "maximize V over f\n minimize V over G").replace(
+      "  train",
+      "  objective V = E[x ~ data, k ~ data](f(x, k)) - E[k ~ data, xf ~ p(x | k)](f(xf, k))\n  train",
+    );
+    expect(codesOf(text).filter((c) => c === "GM3760")).toHaveLength(1);
+  });
+
+  it("which are drawn apart have a label that says so", () => {
+    const code = compile({ path: "m.gm", text: labelled("E[x ~ data, k ~ data](f(x, k)) + log q(k | x)") }).print("ts");
+    expect(code).toContain("k ~ other rows of data");
+  });
+});

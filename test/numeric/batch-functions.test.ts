@@ -100,8 +100,23 @@ describe("mmd", () => {
       stages: [{ kind: "call", name: "far", graph }],
       fetch: Object.keys(graph.outputs),
     });
-    for (const off of [0, 3e3, 3e4]) {
-      const [x, y] = drawn.map((values) => Float32Array.from(values, (v) => v + off)) as [Float32Array, Float32Array];
+    type Place = (set: number, row: number) => number;
+    const places: readonly Place[] = [
+      ...[0, 3e3, 3e4].map((off) => () => off),
+      // one row of one sample far off, of either, and two groups in both
+      (set, row) => (set === 0 && row === 3 ? 1e6 : 0),
+      (set, row) => (set === 1 && row === 0 ? -999_999 : 0),
+      ...[3e3, 3e4].map(
+        (off): Place =>
+          (_, row) =>
+            row % 2 === 0 ? 0 : off,
+      ),
+    ];
+    for (const place of places) {
+      const [x, y] = drawn.map((values, set) => Float32Array.from(values, (v, i) => v + place(set, Math.floor(i / dimensions)))) as [
+        Float32Array,
+        Float32Array,
+      ];
       const shape = [rows, dimensions];
       const out = await compiled.run({ x: { dtype: "f32", shape, data: x }, y: { dtype: "f32", shape, data: y } });
       const [a, b] = [rowsOf([...x], dimensions), rowsOf([...y], dimensions)];
@@ -123,6 +138,71 @@ describe("mmd", () => {
     }
     compiled.dispose();
     session.dispose();
+  });
+
+  it("of more pairs than differences have room for is right where single rows lie far off", async () => {
+    const random = gmc.hostStream(6, "mmd.many");
+    const [rows, dimensions] = [64, 520];
+    expect(rows * rows * dimensions).toBeGreaterThan(2 ** 21);
+    const shape = [rows, dimensions];
+    const graph = gmc.stage({ x: { shape }, y: { shape } }, ({ x, y }) => {
+      const v = gmc.mmd(x, y, 1, { bandwidths: [dimensions] });
+      return { v, slope: gmc.grad(v, [x])[0]! };
+    });
+    const session = await onnxEngine.open({ threads: 1 });
+    const compiled = await session.compile({
+      name: "many",
+      stages: [{ kind: "call", name: "many", graph }],
+      fetch: Object.keys(graph.outputs),
+    });
+    const drawn = (at: number): Float32Array => Float32Array.from({ length: rows * dimensions }, () => random.normal() + at);
+    const [x, y] = [drawn(0), drawn(0.2)];
+    const gaussian = (s: readonly number[], t: readonly number[]): number =>
+      Math.exp(-s.reduce((sum, v, i) => sum + (v - (t[i] ?? 0)) ** 2, 0) / (2 * dimensions));
+    for (const set of [undefined, x, y]) {
+      const far = (values: Float32Array): Float32Array => (values === set ? values.map((v, i) => (i < dimensions ? v + 1e6 : v)) : values);
+      const [p, q] = [far(x), far(y)];
+      const out = await compiled.run({ x: { dtype: "f32", shape, data: p }, y: { dtype: "f32", shape, data: q } });
+      const [a, b] = [rowsOf([...p], dimensions), rowsOf([...q], dimensions)];
+      const mean = (s: readonly number[][], t: readonly number[][]): number =>
+        average(s.flatMap((u, i) => t.flatMap((w, j) => (s === t && i === j ? [] : [gaussian(u, w)]))));
+      expect(out["v"]?.data[0]).toBeCloseTo(mean(a, a) + mean(b, b) - 2 * mean(a, b), 5);
+      for (const [i, d] of [
+        [1, 0],
+        [5, 300],
+      ] as const) {
+        const own = a[i]!;
+        const pull = (t: readonly number[]): number => (-((own[d] ?? 0) - (t[d] ?? 0)) * gaussian(own, t)) / dimensions;
+        const expected =
+          2 * (a.reduce((sum, t) => sum + pull(t), 0) / (rows * (rows - 1)) - b.reduce((sum, t) => sum + pull(t), 0) / rows ** 2);
+        expect((out["slope"]?.data[i * dimensions + d] ?? NaN) / expected).toBeCloseTo(1, 2);
+      }
+    }
+    compiled.dispose();
+    session.dispose();
+  });
+
+  it("has the second derivative of differences, on both paths", () => {
+    // a norm of the slope, as a penalty takes it, differentiated once more; 46 x 46 x 1,000 differences have no room
+    for (const [rows, dimensions] of [
+      [4, 3],
+      [46, 1000],
+    ] as const) {
+      const data = spread(rows * dimensions, 0.3, 2);
+      const other = spread(rows * dimensions, 0.3, 3);
+      const shape = [rows, dimensions];
+      const at = (values: readonly number[]): Readonly<Record<string, readonly number[]>> =>
+        run({ x: { shape, data: values }, y: { shape, data: other } }, ({ x, y }) => {
+          const [slope] = gmc.grad(gmc.mmd(x!, y!, 1, { bandwidths: [dimensions] }), [x!]);
+          const penalty = gmc.mul(1e4, gmc.sum(gmc.square(slope!)));
+          return { penalty, g: gmc.grad(penalty, [x!])[0]! };
+        });
+      const { g = [] } = at(data);
+      for (const i of [0, 7]) {
+        const moved = (by: number): number => at(data.map((v, j) => (j === i ? v + by : v)))["penalty"]?.[0] ?? NaN;
+        expect((moved(1e-3) - moved(-1e-3)) / 2e-3 / (g[i] ?? NaN)).toBeCloseTo(1, 4);
+      }
+    }
   });
 
   it("says which batch is too small", () => {

@@ -99,6 +99,11 @@ export const gm3Players = {
     "Objective without a bound",
     (a) => `\`${a.objective}\` ${a.way} without end as \`${a.net}\` gives ${a.numbers} numbers to ${a.to}`,
   ),
+  GM3760: code<{ a: string; b: string }>(
+    "warning",
+    "Values of one row that are drawn apart",
+    (a) => `\`${a.a}\` and \`${a.b}\` are of one \`data\` statement, and here of different rows: each \`~ data\` draws a row of its own`,
+  ),
   GM3867: code<{ a: string; b: string; critic: string; verdict: string; way: string; other: string }>(
     "warning",
     "Critic that is moved both ways",

@@ -22,6 +22,7 @@ import { energyOf, type EstimatedPartition, type EstimatedPartitions, requireDat
 import { movedBy } from "./contents.js";
 import { deriveObjective } from "./objective.js";
 import { deriveDensity } from "./derived-density.js";
+import { checkApart } from "./players/apart.js";
 import { couplesRows, refuseReadersInDensities } from "./players/rows.js";
 import { checkPlayers, warnUnmoved } from "./players/check.js";
 import { roles } from "./roles.js";
@@ -369,6 +370,7 @@ function deriveEvaluation(context: DeriveContext, evaluation: Evaluation, estima
   }
   const derived = deriveObjective(context, { value, over: undefined, by: evaluation.by, estimated, span: evaluation.span });
   if (!derived) return undefined;
+  checkApart(context, evaluation.value.expr);
   const coupled = couplesRows(context, derived.quantity);
   if (coupled !== undefined) {
     report(

@@ -4,6 +4,7 @@
  */
 import {
   add,
+  div,
   exp,
   eye,
   GmcError,
@@ -15,6 +16,7 @@ import {
   reshape,
   sizeOf,
   sliceAxis,
+  sqrt,
   square,
   stopGradient,
   sub,
@@ -75,16 +77,40 @@ function rowsOf(x: Tensor, eventRank: number): Tensor {
   return reshape(x, [-1, width]);
 }
 
+/** Entries, at most, of the differences of all pairs: 8 MB of float32. */
+const MOST_DIFFERENCES = 2 ** 21;
+
 /**
- * |a_i - b_j|^2 of rows a [n, D] and b [m, D]: [n, m]. The square is expanded, so that it takes one matrix product, about the mean of a: of rows far from 0
- * nothing would be left of it in f32. No distance depends on where 0 is, so the mean has no gradient.
+ * |a_i - b_j|^2 of rows a [n, D] and b [m, D]: [n, m]. Differences come before their squares as long as all of them, [n, m, D], have room: right to
+ * rounding wherever rows lie. Beyond that the square is expanded, which takes one matrix product, about the middle of the rows a: its error is that of
+ * float32 at the squared distance of a pair's rows from there, so rows far off spoil their own distances alone, and groups far apart those within them.
  */
 export function squaredDistances(a: Tensor, b: Tensor): Tensor {
-  const centre = stopGradient(mean(a, [0]));
+  const [n = 1, width = 1] = a.shape;
+  const [m = 1] = b.shape;
+  if (n * m * width <= MOST_DIFFERENCES) {
+    return sum(square(sub(reshape(a, [n, 1, width]), reshape(b, [1, m, width]))), [-1]);
+  }
+  const centre = stopGradient(middle(a));
   const [c, d] = [sub(a, centre), sub(b, centre)];
   const norms = (t: Tensor): Tensor => sum(square(t), [-1]);
   const cross = matmul(c, matrixTranspose(d));
   return maximum(sub(add(reshape(norms(c), [-1, 1]), norms(d)), mul(2, cross)), 0);
+}
+
+/**
+ * Nearly the geometric median of rows [n, D], by steps of Weiszfeld from their mean: [D]. One row far off moves a mean as far as it likes, and this
+ * hardly. No distance depends on where 0 is, so it needs to be neither exact nor differentiated.
+ */
+function middle(rows: Tensor): Tensor {
+  let centre = mean(rows, [0]);
+  for (let step = 0; step < 4; step++) {
+    const far = reshape(sqrt(sum(square(sub(rows, centre)), [-1])), [-1, 1]);
+    // a row at the centre itself weighs much, not without end
+    const weights = div(1, add(far, add(1e-30, mul(1e-6, mean(far)))));
+    centre = div(sum(mul(weights, rows), [0]), sum(weights));
+  }
+  return centre;
 }
 
 function mixture(distances: Tensor, bandwidths: readonly number[]): Tensor {

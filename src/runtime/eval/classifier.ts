@@ -6,7 +6,7 @@ import type { Column, Dataset, SplitName } from "../data/dataset.js";
 import { evaluationSplit } from "../data/dataset.js";
 import { openTrainStream } from "../data/streams.js";
 import type { EngineSession, HostTensor } from "../engines/engine.js";
-import { div, relu, type Tensor } from "../graph/index.js";
+import { constant, div, relu, sub, type Tensor } from "../graph/index.js";
 import { permutation } from "../graph/random.js";
 import type { ModelDefinition, VariableSpec } from "../model.js";
 import { dense, type Dense } from "../nn/dense.js";
@@ -70,7 +70,7 @@ export async function trainClassifier(options: ClassifierOptions): Promise<Class
   const classCount = defined(dataVariables(options.model)[labels]?.classes, `classes of ${labels}`);
   const dataset = labelled(options.dataset, variable, labels);
   const column = dataset.streams[0]?.splits.train.columns[variable];
-  const net = classifierNet(spec, column, classCount);
+  const net = classifierNet(spec, column, classCount, (channels) => scaleOf(dataset, { variable, labels, seed, channels }));
   const model: ModelDefinition = {
     name: NAME,
     source: options.model.source,
@@ -217,20 +217,68 @@ interface Net {
   run(w: unknown, x: Tensor): { readonly features: Tensor; readonly logits: Tensor };
 }
 
-/** Two strided convolutions of images, of 8 x 8 pixels on, and a dense layer of features; of all else two dense layers. */
-function classifierNet(spec: VariableSpec, column: Column | undefined, classes: number): Net {
+/** What standardises the entries of a row, or the channels of its pixels. */
+interface Scale {
+  readonly mean: readonly number[];
+  readonly scale: readonly number[];
+}
+
+/** Rows, at most, that entries are standardised by. */
+const SCALED = 10_000;
+
+/**
+ * Mean and deviation over training rows of each entry, or of each of `channels` over all pixels: the units of the data, and where their 0 is, are
+ * nothing to judge by, and a net of raw years or pascals learns no class.
+ */
+function scaleOf(
+  dataset: Dataset,
+  options: { readonly variable: string; readonly labels: string; readonly seed: number; readonly channels: number | undefined },
+): Scale {
+  const { values, rows } = rowsOf(dataset, "train", { ...options, count: SCALED });
+  const width = options.channels ?? values.length / Math.max(1, rows);
+  const count = new Float64Array(width);
+  const [mean, squares, far] = [new Float64Array(width), new Float64Array(width), new Float64Array(width)];
+  values.forEach((v, i) => {
+    if (!Number.isFinite(v)) return;
+    const k = i % width;
+    const apart = v - mean[k]!;
+    count[k]! += 1;
+    mean[k]! += apart / count[k]!;
+    squares[k]! += apart * (v - mean[k]!);
+  });
+  values.forEach((v, i) => {
+    if (Number.isFinite(v)) far[i % width] = Math.max(far[i % width]!, Math.abs(v - mean[i % width]!));
+  });
+  return {
+    mean: [...mean],
+    scale: [...far.keys()].map((k) => {
+      // an entry that is nearly always the same, as a pixel at the edge, would be large wherever it is not
+      const deviation = Math.max(Math.sqrt(squares[k]! / Math.max(1, count[k]!)), far[k]! / 10);
+      // of a constant only rounding is left
+      return deviation > 1e-7 * Math.abs(mean[k]!) ? deviation : 1;
+    }),
+  };
+}
+
+/** Two strided convolutions of images, of 8 x 8 pixels on, and a dense layer of features; of all else two dense layers. Entries are standardised. */
+function classifierNet(
+  spec: VariableSpec,
+  column: Column | undefined,
+  classes: number,
+  scaleBy: (channels: number | undefined) => Scale,
+): Net {
   const size = sizeOf(spec.shape);
-  // bytes count to 255; all other values are of the order of 1
-  const levels = spec.domain === "byte" ? 255 : 1;
-  const scaled = (x: Tensor): Tensor => (levels === 1 ? x : div(x, levels));
+  const standardised = (x: Tensor, { mean, scale }: Scale): Tensor =>
+    div(sub(x, constant(mean, [mean.length])), constant(scale, [scale.length]));
   const event = spec.shape.length >= 2 ? spec.shape : (column?.picture ?? spec.shape);
   const [height = 1, width = 1, channels = 1] = event;
   if (event.length >= 2 && event.length <= 3 && height >= 8 && width >= 8 && height * width * channels === size) {
     const rows = Math.ceil(Math.ceil(height / 2) / 2);
     const columns = Math.ceil(Math.ceil(width / 2) / 2);
     const flat = rows * columns * 32;
+    const scale = scaleBy(channels);
     return {
-      description: `convolutions of 16 and 32 channels, 5 x 5, stride 2, and ${FEATURES} features`,
+      description: `convolutions of 16 and 32 channels, 5 x 5, stride 2, and ${FEATURES} features, of standardised channels`,
       weights: {
         [NAME]: {
           conv1: conv2d.spec(channels, 16, 5),
@@ -241,19 +289,20 @@ function classifierNet(spec: VariableSpec, column: Column | undefined, classes: 
       },
       run: (all, x) => {
         const w = (all as Readonly<Record<string, { conv1: Conv; conv2: Conv; dense1: Dense; dense2: Dense }>>)[NAME]!;
-        const image = reshapeEvent(scaled(x), spec.shape.length, [height, width, channels]);
+        const image = standardised(reshapeEvent(x, spec.shape.length, [height, width, channels]), scale);
         const h = relu(conv2d(w.conv2, relu(conv2d(w.conv1, image, { stride: 2 })), { stride: 2 }));
         const features = relu(dense(w.dense1, reshapeEvent(h, 3, [flat])));
         return { features, logits: dense(w.dense2, features) };
       },
     };
   }
+  const scale = scaleBy(undefined);
   return {
-    description: `dense layers of 128 units and ${FEATURES} features`,
+    description: `dense layers of 128 units and ${FEATURES} features, of standardised entries`,
     weights: { [NAME]: { dense1: dense.spec(size, 128), dense2: dense.spec(128, FEATURES), dense3: dense.spec(FEATURES, classes) } },
     run: (all, x) => {
       const w = (all as Readonly<Record<string, { dense1: Dense; dense2: Dense; dense3: Dense }>>)[NAME]!;
-      const features = relu(dense(w.dense2, relu(dense(w.dense1, reshapeEvent(scaled(x), spec.shape.length, [size])))));
+      const features = relu(dense(w.dense2, relu(dense(w.dense1, standardised(reshapeEvent(x, spec.shape.length, [size]), scale)))));
       return { features, logits: dense(w.dense3, features) };
     },
   };

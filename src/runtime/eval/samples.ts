@@ -66,7 +66,8 @@ export function sampleMeasurement(
 ): Measurement {
   const { opened, rows: chosen, all } = plan;
   const { real: compared, asked } = chosen;
-  requireSeveral(metric, compared.length);
+  // `all` may be no more than what was asked for, and the split hold others
+  requireSeveral(metric, compared.length, commonRows(options.dataset, options.split ?? evaluationSplit(options.dataset)));
   const firstReal = inOrder(chosen).length - compared.length;
   const real: SampleSet = { rows: 0, event: [], data: [] };
   const drawn: SampleSet = { rows: 0, event: [], data: [] };
@@ -109,7 +110,7 @@ export async function judgeRows(
   const all = allRows(commonRows(dataset, split));
   const chosen = sampleRows(metric, all, seed);
   const taken = chosen.real;
-  requireSeveral(metric, Math.min(taken.length, drawn.shape[0] ?? 0));
+  requireSeveral(metric, Math.min(taken.length, drawn.shape[0] ?? 0), all.length);
   const real: SampleSet = { rows: 0, event: drawn.shape.slice(1), data: [] };
   for (const batch of drawnBatches(dataset, split, { batch: Math.min(200, taken.length), seed, rows: taken })) {
     const { data } = defined(batch.tensors[metric.variable], `data for ${metric.variable}`);
@@ -125,12 +126,15 @@ export async function judgeRows(
   return judge(options, metric, real, given, { rows: { real: taken, asked: taken }, all: all.length });
 }
 
-/** All but the counts of modes compare rows of one kind with one another. Throws GM4041 where there is one, or none. */
-function requireSeveral({ label, place, method, given = [] }: SamplesMetric, rows: number): void {
+/** All but the counts of modes compare rows of one kind with one another. Throws GM4041 where there is one, or none, of a split of `all` rows. */
+function requireSeveral({ label, place, method, given = [] }: SamplesMetric, rows: number, all: number): void {
   if (method.kind === "modes" || rows >= 2) return;
+  const least = given.length === 0 ? 2 : 4;
   const others = given.length === 0 ? "" : `, beside as many others that samples have ${given.map((v) => `\`${v}\``).join(" and ")} from`;
   throw new GmcError("GM4041", `${label} (${place}) compares rows with one another, and takes ${rows} of the data${others}`, [
-    `measure at least ${given.length === 0 ? "two" : "four"} rows: \`--rows 1000\`, a larger \`rows = …\`, or a split that holds more`,
+    all < least
+      ? `measure at least ${least} rows, and the split holds ${all}: take one that holds more`
+      : `measure at least ${least} rows: \`--rows ${Math.min(all, 1000)}\`, or a larger \`rows = …\``,
   ]);
 }
 

@@ -11,6 +11,7 @@ import type { Expr, ModelIr } from "../../types.js";
 import { childrenOf } from "../../walk.js";
 import { type DeriveContext } from "../context.js";
 import { underPaths } from "../weight-paths.js";
+import { checkApart } from "./apart.js";
 import { checkStreams } from "./streams.js";
 import { checkLipschitz, isControlled } from "./lipschitz.js";
 import { checkPenalties, penaltiesOf, type Penalty } from "./penalties.js";
@@ -39,6 +40,7 @@ export function checkPlayers(context: DeriveContext, phase: DerivedPhase): void 
   const squashed = new Set<string>();
   for (const update of updates) {
     context.diagnostics.attributing({ span: update.update.span, text: "in this statement" }, () => {
+      checkApart(context, update.update.value);
       checkStreams(context, update);
       checkSquashed(context, update, squashed);
       const open = checkLipschitz(context, phase, update, penalties);
