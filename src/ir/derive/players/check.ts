@@ -14,7 +14,7 @@ import { underPaths } from "../weight-paths.js";
 import { checkStreams } from "./streams.js";
 import { checkLipschitz, isControlled } from "./lipschitz.js";
 import { checkPenalties, penaltiesOf, type Penalty } from "./penalties.js";
-import { type Held, linearParts, movedBy, type Player, shapeOf, type Sign, weightsOf } from "./parts.js";
+import { densitiesIn, type Held, linearParts, movedBy, type Player, shapeOf, type Sign, weightsOf, weightsOfDensity } from "./parts.js";
 import { checkVerdicts } from "./against.js";
 import { checkCollapse } from "./collapse.js";
 import { checkRunaway } from "./runaway.js";
@@ -47,12 +47,12 @@ export function checkPlayers(context: DeriveContext, phase: DerivedPhase): void 
     });
   }
   checkRunaway(context, owning, known, (update, net, what) => isControlled(context, phase, penalties, { update, net, what }));
-  for (const { update } of owning)
-    checkPenalties(
-      context,
-      update,
-      (penalties.get(update) ?? []).filter((p) => !told.has(p)),
-    );
+  const densities = updates.flatMap((u) => [...densitiesIn(u.update.value, "drawn")]);
+  const makers = new Set(densities.flatMap((d) => [...weightsOfDensity(context, d)]));
+  for (const { update } of owning) {
+    const left = (penalties.get(update) ?? []).filter((p) => !told.has(p));
+    checkPenalties(context, update, left, makers);
+  }
 }
 
 /**
