@@ -99,6 +99,11 @@ export const gm3Players = {
     "Objective without a bound",
     (a) => `\`${a.objective}\` ${a.way} without end as \`${a.net}\` gives ${a.numbers} numbers to ${a.to}`,
   ),
+  GM3761: code<{ net: string; way: string }>(
+    "warning",
+    "Critic that does not tell data from samples",
+    (a) => `the statement ${a.way} \`${a.net}\` on data and on samples alike: it does not tell them apart`,
+  ),
   GM3867: code<{ a: string; b: string; critic: string; verdict: string; way: string; other: string }>(
     "warning",
     "Critic that is moved both ways",

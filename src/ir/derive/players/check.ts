@@ -15,6 +15,7 @@ import { checkStreams } from "./streams.js";
 import { checkLipschitz, isControlled } from "./lipschitz.js";
 import { checkPenalties, penaltiesOf, type Penalty } from "./penalties.js";
 import { densitiesIn, type Held, linearParts, movedBy, type Player, shapeOf, type Sign, weightsOf, weightsOfDensity } from "./parts.js";
+import { checkAlike } from "./alike.js";
 import { checkVerdicts } from "./against.js";
 import { checkCollapse } from "./collapse.js";
 import { checkRunaway } from "./runaway.js";
@@ -29,7 +30,9 @@ export function checkPlayers(context: DeriveContext, phase: DerivedPhase): void 
   for (const pair of undone) reportUndone(context, pair);
   // who owns what comes first
   const owning = players.filter((p) => undone.every(({ a, b }) => p !== a && p !== b));
-  const known = new Set(checkVerdicts(context, owning));
+  const alike = checkAlike(context, owning);
+  const compared = owning.filter((p) => !alike.has(p.update));
+  const known = new Set([...alike, ...checkVerdicts(context, compared)]);
   checkCollapse(
     context,
     owning.map((p) => p.update),
