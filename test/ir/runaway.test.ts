@@ -112,6 +112,27 @@ describe("an objective without a bound", () => {
   });
 });
 
+describe("a critic of several heads", () => {
+  const heads = "x |> dense(H) |> tanh |> dense(3)";
+  const gan = (direction: string): string =>
+    `${direction} E[x ~ data](mean(log(sigmoid(C(x))))) + E[xf ~ p(x)](mean(log(1 - sigmoid(C(xf))))) over C`;
+  const cases: readonly (readonly [string, string, readonly string[]])[] = [
+    ["the right game", `${gan("maximize")}  maximize E[xf ~ p(x)](mean(log(sigmoid(C(xf))))) over G`, []],
+    ["the inverted game", `${gan("minimize")}  minimize E[xf ~ p(x)](mean(log(sigmoid(C(xf))))) over G`, ["GM3759"]],
+    ["least squares", "minimize PatchLeastSquares(p, C) over C  minimize E[xf ~ p(x)](mean((C(xf) - 1)^2)) over G", []],
+    ["least squares ascended", "maximize PatchLeastSquares(p, C) over C  minimize E[xf ~ p(x)](mean((C(xf) - 1)^2)) over G", ["GM3759"]],
+    ["a hinge", "minimize E[x ~ data](mean(relu(1 - C(x)))) + E[xf ~ p(x)](mean(relu(1 + C(xf)))) over C  minimize E[xf ~ p(x)](-mean(C(xf))) over G", []], // prettier-ignore
+    ["a hinge of a wrong sign", "minimize E[x ~ data](mean(relu(1 - C(x)))) - E[xf ~ p(x)](mean(relu(1 + C(xf)))) over C  minimize E[xf ~ p(x)](-mean(C(xf))) over G", ["GM3759"]], // prettier-ignore
+    ["features that play against a distance", "maximize FeatureMMD(p, C) over C  minimize FeatureMMD(p, C) over G", []],
+  ];
+  it.each(cases)("%s", (_name, train, codes) => expect(codesOf(game(train, heads))).toEqual(codes));
+  it("errors of an autoencoder are no runaway", () => {
+    const error = (at: string): string => `sum((${at} - C(${at}))^2)`;
+    const train = `minimize E[x ~ data](${error("x")}) + E[xf ~ p(x)](relu(1 - ${error("xf")})) over C  minimize E[xf ~ p(x)](${error("xf")}) over G`;
+    expect(codesOf(game(train, "x |> dense(H) |> tanh |> dense(D)"))).toEqual([]);
+  });
+});
+
 describe("what a help says of a statement without a bound", () => {
   const on = (train: string): string =>
     found(game(train))

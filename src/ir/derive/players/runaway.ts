@@ -125,7 +125,7 @@ export function wayOfBound(context: DeriveContext, derived: DerivedUpdate, net?:
 }
 
 function alike(context: DeriveContext, derived: DerivedUpdate, does: (t: Tail | undefined) => boolean, only?: string): Runaway | undefined {
-  for (const net of criticsOf(context, derived)) {
+  for (const net of criticsOf(context, derived, isReal)) {
     if (only !== undefined && net !== only) continue;
     const sides = sidesOf(context, derived, net);
     if (!sides?.some((s) => s.made) || sides.every((s) => s.made)) continue;
@@ -152,9 +152,18 @@ function runsApart(context: DeriveContext, derived: DerivedUpdate): Runaway | un
 }
 
 /** Nets that a statement moves and that give one number for each example, or a map of one for each patch. */
-export function criticsOf(context: DeriveContext, derived: DerivedUpdate): ReadonlySet<string> {
-  const calls = netCalls(context, derived.update.value, outsideGradients).filter(isVerdict);
+export function criticsOf(
+  context: DeriveContext,
+  derived: DerivedUpdate,
+  judges: (call: NetCallExpr) => boolean = isVerdict,
+): ReadonlySet<string> {
+  const calls = netCalls(context, derived.update.value, outsideGradients).filter(judges);
   return new Set(calls.filter((c) => movedBy(derived, weightsIn(context, [{ ...c, args: [] }])).length > 0).map((c) => c.net));
+}
+
+/** Several heads too: what a loss makes of each entry has a leading term of its own, and where entries meet, as under `softmax`, none is known. */
+function isReal({ type }: NetCallExpr): boolean {
+  return type.kind === "tensor" && type.element === "real";
 }
 
 /** Directions in which its value has no bound. */
