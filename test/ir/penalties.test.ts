@@ -85,7 +85,17 @@ describe("a penalty on slopes", () => {
     expect(codesOf(game(`maximize WGAN(p, D1) - ${term} over D1  minimize WGAN(p, D1) over G`))).toEqual(["GM3748"]);
   });
 
+  const steepness = "E[z ~ Normal(zeros(D), 1)](norm(grad[w = z](sum(G(w)))))";
+  const diverse = (term: string): string => `maximize GAN(p, D1) over D1  maximize NonSaturating(p, D1) + 0.1 * ${term} over G`;
   const silent: readonly (readonly [string, string])[] = [
+    [
+      "a capped reward of a critic's slopes",
+      "maximize GAN(p, D1) + E[x ~ data](min(norm(grad[x](D1(x))), 1)) over D1  minimize GAN(p, D1) over G",
+    ],
+    ["one that goes to a bound", "maximize GAN(p, D1) - E[x ~ data](exp(-norm(grad[x](D1(x))))) over D1  minimize GAN(p, D1) over G"],
+    ["a generator of steep slopes", diverse(steepness)],
+    ["up to a cap", diverse(steepness.replace("norm(grad[w = z](sum(G(w))))", "min(norm(grad[w = z](sum(G(w)))), 1)"))],
+    ["under a logarithm", diverse(steepness.replace("(norm(", "(log(1e-3 + norm(").replace(/\)$/u, "))"))],
     ["the objective of both, with the penalty in it", "maximize GAN(p, D1) - R1(x, D1) over D1  minimize GAN(p, D1) - R1(x, D1) over G"],
     [
       "a slope that moves a point",

@@ -112,6 +112,89 @@ describe("an objective without a bound", () => {
   });
 });
 
+describe("a critic of several heads", () => {
+  const heads = "x |> dense(H) |> tanh |> dense(3)";
+  const gan = (direction: string): string =>
+    `${direction} E[x ~ data](mean(log(sigmoid(C(x))))) + E[xf ~ p(x)](mean(log(1 - sigmoid(C(xf))))) over C`;
+  const cases: readonly (readonly [string, string, readonly string[]])[] = [
+    ["the right game", `${gan("maximize")}  maximize E[xf ~ p(x)](mean(log(sigmoid(C(xf))))) over G`, []],
+    ["the inverted game", `${gan("minimize")}  minimize E[xf ~ p(x)](mean(log(sigmoid(C(xf))))) over G`, ["GM3759"]],
+    ["least squares", "minimize PatchLeastSquares(p, C) over C  minimize E[xf ~ p(x)](mean((C(xf) - 1)^2)) over G", []],
+    ["least squares ascended", "maximize PatchLeastSquares(p, C) over C  minimize E[xf ~ p(x)](mean((C(xf) - 1)^2)) over G", ["GM3759"]],
+    ["a hinge", "minimize E[x ~ data](mean(relu(1 - C(x)))) + E[xf ~ p(x)](mean(relu(1 + C(xf)))) over C  minimize E[xf ~ p(x)](-mean(C(xf))) over G", []], // prettier-ignore
+    ["a hinge of a wrong sign", "minimize E[x ~ data](mean(relu(1 - C(x)))) - E[xf ~ p(x)](mean(relu(1 + C(xf)))) over C  minimize E[xf ~ p(x)](-mean(C(xf))) over G", ["GM3759"]], // prettier-ignore
+    ["features that play against a distance", "maximize FeatureMMD(p, C) over C  minimize FeatureMMD(p, C) over G", []],
+  ];
+  it.each(cases)("%s", (_name, train, codes) => expect(codesOf(game(train, heads))).toEqual(codes));
+  it("errors of an autoencoder are no runaway", () => {
+    const error = (at: string): string => `sum((${at} - C(${at}))^2)`;
+    const train = `minimize E[x ~ data](${error("x")}) + E[xf ~ p(x)](relu(1 - ${error("xf")})) over C  minimize E[xf ~ p(x)](${error("xf")}) over G`;
+    expect(codesOf(game(train, "x |> dense(H) |> tanh |> dense(D)"))).toEqual([]);
+  });
+});
+
+describe("what a help says of a statement without a bound", () => {
+  const on = (train: string): string =>
+    found(game(train))
+      .flatMap((d) => (d.code === "GM3759" ? [...d.help, ...d.labels.map((l) => l.text)] : []))
+      .join("\n");
+  const fool = "maximize NonSaturating(p, C) over G";
+  it("names labels that are no probabilities", () => {
+    for (const real of ["-0.1", "1.4"]) {
+      const help = on(`maximize SmoothGAN(p, C, real = ${real}) over C  ${fool}`);
+      expect(help).toContain("labels are probabilities, within 0..1");
+      expect(help).toContain(real === "-0.1" ? "`-0.1 * log(sigmoid(C(x)))` rises there" : "`-0.4 * log((1 - sigmoid(C(x))))` rises there");
+    }
+  });
+  it("names the term of a wrong sign, or the template", () => {
+    const term = on(`minimize E[x ~ data](C(x)^2) - E[xf ~ p(x)]((C(xf) - 1)^4) over C  ${fool}`);
+    expect(term).toContain("`-(C(xf) - 1)^4` falls there, and a loss has a bound on either side: turn its sign");
+    expect(term).toContain("this falls without end there");
+    expect(term).not.toContain("count alike");
+    const text = game(`minimize LeastSquares(p, B) - LeastSquares(p, C) over B, C  minimize LeastSquaresFool(p, C) + LeastSquaresFool(p, B) over G`); // prettier-ignore
+    const [first] = found(text.replace("  density", "  net B(x) = x |> dense(1) |> sum\n  density")).filter((d) => d.code === "GM3759");
+    expect(first?.help).toEqual(["`LeastSquares(p, C)` falls there, and a loss has a bound on either side: turn its sign"]);
+  });
+});
+
+describe("a critic that is moved the same way on data and on samples", () => {
+  const fool = "E[xf ~ p(x)](log_sigmoid(C(xf)))";
+  const against = `minimize ${fool} over G`;
+  it("is told where the slopes of both losses have one sign everywhere, or the losses are one", () => {
+    const values = [-3, -1.7, -0.6, 0.4, 1.3, 2.9];
+    const signs = (f: (c: number) => number): readonly number[] => [
+      ...new Set(values.map((c) => Math.sign(Math.round((f(c + 1e-4) - f(c)) * 1e9)))),
+    ];
+    const seen = { told: 0, silent: 0 };
+    for (const [i, [f, fAt]] of losses.entries())
+      for (const [j, [g, gAt]] of losses.entries()) {
+        // those of a label outside of 0..1 have no bound, which is said
+        if (i === 2 || j === 2) continue;
+        const [a, b] = [signs(fAt), signs(gAt)].map((s) => (s.filter((v) => v !== 0).length === 1 ? s.find((v) => v !== 0) : undefined));
+        const expected = (a !== undefined && a === b) || i === j;
+        const codes = codesOf(game(`maximize E[x ~ data](${f("C(x)")}) + E[xf ~ p(x)](${g("C(xf)")}) over C  ${against}`));
+        expect(codes.includes("GM3761"), `${f("C(x)")} and ${g("C(xf)")}`).toBe(expected);
+        seen[expected ? "told" : "silent"]++;
+      }
+    expect(seen.told).toBeGreaterThan(15);
+    expect(seen.silent).toBeGreaterThan(30);
+  });
+
+  const log = (of: string): string => `log(sigmoid(${of}))`;
+  const cases: readonly (readonly [string, string, readonly string[]])[] = [
+    ["whichever way the generator goes", `maximize E[x ~ data](${log("C(x)")}) + E[xf ~ p(x)](${log("C(xf)")}) over C  maximize NonSaturating(p, C) over G`, ["GM3761"]], // prettier-ignore
+    ["the objective of both", "minimize E[x ~ data](relu(1 + C(x))) + E[xf ~ p(x)](relu(1 + C(xf))) over C  maximize E[x ~ data](relu(1 + C(x))) + E[xf ~ p(x)](relu(1 + C(xf))) over G", ["GM3761"]], // prettier-ignore
+    ["the other hinge", "minimize E[x ~ data](relu(1 - C(x))) + E[xf ~ p(x)](relu(1 + C(xf))) over C  minimize E[xf ~ p(x)](-C(xf)) over G", []], // prettier-ignore
+    ["a sum of means", "maximize E[x ~ data](C(x)) + E[xf ~ p(x)](C(xf)) - 10 * GradientPenalty(p, C) over C  minimize WGAN(p, C) over G", ["GM3761"]], // prettier-ignore
+    ["a value that nobody plays against", `maximize E[x ~ data](${log("C(x)")}) + E[xf ~ p(x)](${log("C(xf)")}) over C  minimize E[xf ~ p(x)](sum(xf^2)) over G`, []], // prettier-ignore
+    ["a target of each example", "minimize E[x ~ data]((C(x) - sum(x))^2) + E[xf ~ p(x)]((C(xf) - sum(xf))^2) over C  minimize E[xf ~ p(x)](C(xf)) over G", []], // prettier-ignore
+    ["a drift of both", "maximize WGAN(p, C) - 10 * GradientPenalty(p, C) - 0.001 * E[x ~ data](C(x)^2) - 0.001 * E[xf ~ p(x)](C(xf)^2) over C  minimize WGAN(p, C) over G", []], // prettier-ignore
+    ["labels between", "maximize SmoothGAN(p, C, real = 0.7) over C  maximize NonSaturating(p, C) over G", []],
+    ["least squares with labels -1 and 1", "minimize E[x ~ data]((C(x) - 1)^2) + E[xf ~ p(x)]((C(xf) + 1)^2) over C  minimize E[xf ~ p(x)](C(xf)^2) over G", []], // prettier-ignore
+  ];
+  it.each(cases)("%s", (_name, train, codes) => expect(codesOf(game(train))).toEqual(codes));
+});
+
 describe("ways out of a game in which both pull one way", () => {
   const helpOf = (train: string): string =>
     found(game(train))

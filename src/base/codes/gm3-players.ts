@@ -104,6 +104,11 @@ export const gm3Players = {
     "Values of one row that are drawn apart",
     (a) => `\`${a.a}\` and \`${a.b}\` are of one \`data\` statement, and here of different rows: each \`~ data\` draws a row of its own`,
   ),
+  GM3761: code<{ net: string; way: string }>(
+    "warning",
+    "Critic that does not tell data from samples",
+    (a) => `the statement ${a.way} \`${a.net}\` on data and on samples alike: it does not tell them apart`,
+  ),
   GM3867: code<{ a: string; b: string; critic: string; verdict: string; way: string; other: string }>(
     "warning",
     "Critic that is moved both ways",

@@ -15,7 +15,8 @@ import { checkApart } from "./apart.js";
 import { checkStreams } from "./streams.js";
 import { checkLipschitz, isControlled } from "./lipschitz.js";
 import { checkPenalties, penaltiesOf, type Penalty } from "./penalties.js";
-import { type Held, linearParts, movedBy, type Player, shapeOf, type Sign, weightsOf } from "./parts.js";
+import { densitiesIn, type Held, linearParts, movedBy, type Player, shapeOf, type Sign, weightsOf, weightsOfDensity } from "./parts.js";
+import { checkAlike } from "./alike.js";
 import { checkVerdicts } from "./against.js";
 import { checkCollapse } from "./collapse.js";
 import { checkRunaway } from "./runaway.js";
@@ -30,7 +31,9 @@ export function checkPlayers(context: DeriveContext, phase: DerivedPhase): void 
   for (const pair of undone) reportUndone(context, pair);
   // who owns what comes first
   const owning = players.filter((p) => undone.every(({ a, b }) => p !== a && p !== b));
-  const known = new Set(checkVerdicts(context, owning));
+  const alike = checkAlike(context, owning);
+  const compared = owning.filter((p) => !alike.has(p.update));
+  const known = new Set([...alike, ...checkVerdicts(context, compared)]);
   checkCollapse(
     context,
     owning.map((p) => p.update),
@@ -49,12 +52,12 @@ export function checkPlayers(context: DeriveContext, phase: DerivedPhase): void 
     });
   }
   checkRunaway(context, owning, known, (update, net, what) => isControlled(context, phase, penalties, { update, net, what }));
-  for (const { update } of owning)
-    checkPenalties(
-      context,
-      update,
-      (penalties.get(update) ?? []).filter((p) => !told.has(p)),
-    );
+  const densities = updates.flatMap((u) => [...densitiesIn(u.update.value, "drawn")]);
+  const makers = new Set(densities.flatMap((d) => [...weightsOfDensity(context, d)]));
+  for (const { update } of owning) {
+    const left = (penalties.get(update) ?? []).filter((p) => !told.has(p));
+    checkPenalties(context, update, left, makers);
+  }
 }
 
 /**

@@ -7,7 +7,7 @@ import { textOf } from "../../../base/source.js";
 import { builtins } from "../../builtins.js";
 import type { DerivedUpdate } from "../../derived-model.js";
 import { rangeOf } from "../../energy/curvature.js";
-import { isNonNegative } from "../../range.js";
+import { isNonNegative, type Range } from "../../range.js";
 import { sameExpr } from "../../same-expr.js";
 import type { BuiltinExpr, Expr, GradExpr } from "../../types.js";
 import { childrenOf } from "../../walk.js";
@@ -24,7 +24,10 @@ export interface Penalty {
   readonly grads: readonly GradExpr[];
   /** Weights behind them that the statement moves. */
   readonly weights: readonly string[];
-  /** What the statement does with steep slopes; `unlike`: it goes up with a term that is never negative, which need not grow with them. */
+  /**
+   * What the statement does with steep slopes; `unlike`: it goes up with a term that is never negative, which need not grow with them, or with one
+   * that has a bound, such as `min(norm(grad[z](…)), 1)`.
+   */
   readonly effect: "lowers" | "raises" | "unlike" | "none";
   /** Where no gradient comes from it: what stops it, if one function does. */
   readonly stop?: Expr;
@@ -51,18 +54,31 @@ export function penaltiesOf(context: DeriveContext, derived: DerivedUpdate): rea
     const unread = grads.find((g) => !readsNames(context, g, childrenOf));
     if (live.length === 0) return [{ expr, grads, weights, effect: "none", ...(unread ? { unread } : stopIn(context, expr)) }];
     const way = growthIn(context, expr, new Set(live));
-    const effect = way !== undefined ? (way * sign === direction ? "raises" : "lowers") : sign === direction && isNonNegative(rangeOf(context, expr)) ? "unlike" : "lowers"; // prettier-ignore
-    return [{ expr, grads, weights, effect }];
+    return [{ expr, grads, weights, effect: effectOf(way, (sign * direction) as Sign, rangeOf(context, expr)) }];
   });
 }
 
-/** Warnings of what is rewarded and of what does nothing; none of those that another warning tells of. */
-export function checkPenalties(context: DeriveContext, { update }: DerivedUpdate, penalties: readonly Penalty[]): void {
+/** Of a term that grows or falls with slopes, or in no known way, where the statement goes up with it (1) or down. */
+function effectOf(way: Sign | undefined, moved: Sign, range: Range): Penalty["effect"] {
+  if (way === undefined) return moved === 1 && isNonNegative(range) ? "unlike" : "lowers";
+  if (way !== moved) return "lowers";
+  return Number.isFinite(way === 1 ? range.high : range.low) ? "unlike" : "raises";
+}
+
+/** Warnings of what is rewarded and of what does nothing; none of those that another warning tells of. Steep slopes of nets that make samples, all weights of which
+ * are in `makers`, are diversity: a critic holds those. */
+export function checkPenalties(
+  context: DeriveContext,
+  { update }: DerivedUpdate,
+  penalties: readonly Penalty[],
+  makers: ReadonlySet<string>,
+): void {
   for (const { expr, weights, effect, stop, unread } of penalties) {
     const owners = [...new Set(weights.map((w) => w.split(".")[0] ?? w))];
     const of = owners.map((o) => `\`${o}\``).join(", ");
     const isHere = ({ span }: Expr): boolean => span.file.path === update.span.file.path;
     if (effect === "raises") {
+      if (weights.every((w) => makers.has(w))) continue;
       const [way, sign] = update.direction === "maximize" ? ["maximize", "-"] : ["minimize", "+"];
       report(
         context.diagnostics,

@@ -4,6 +4,7 @@
  * statement holds of the critic's values on each side (tails.ts).
  */
 import { report } from "../../../base/report.js";
+import { textOf } from "../../../base/source.js";
 import type { DerivedUpdate } from "../../derived-model.js";
 import { builtins } from "../../builtins.js";
 import { rangeOf } from "../../energy/curvature.js";
@@ -12,14 +13,26 @@ import type { Expr, NetCallExpr, ObjectiveDraw } from "../../types.js";
 import { walkExpr } from "../../walk.js";
 import { type DeriveContext, netOf } from "../context.js";
 import { weightsIn } from "../weights.js";
-import { averagedParts, calledIn, movedBy, netCalls, outsideGradients, type Player, type Sign } from "./parts.js";
+import { printExpr } from "../../print.js";
+import { averagedParts, calledIn, linearParts, movedBy, netCalls, outsideGradients, type Player, type Sign, termsOf } from "./parts.js";
 import { bounded, falls, isFactorOf, plus, rises, type Tail, tailOf, times } from "./tails.js";
 import { penaltiesOf } from "./penalties.js";
 import { isVerdict } from "./verdicts.js";
 
+/** A term of a side, as the statement writes it; its sign is that with which it is ascended. */
+export interface Term {
+  readonly expr: Expr;
+  readonly sign: Sign;
+  /** What it is multiplied by, without its sign; NaN where that is no number. */
+  readonly weight: number;
+  readonly up: Tail | undefined;
+  readonly down: Tail | undefined;
+}
+
 /** What a statement holds of a critic's values on data, or on samples: what it ascends, far out in either direction. */
 export interface Side {
   readonly made: boolean;
+  readonly terms: readonly Term[];
   /** Some term is the critic's value itself. */
   readonly plain: boolean;
   readonly up: Tail | undefined;
@@ -47,11 +60,18 @@ export function sidesOf(context: DeriveContext, { update }: DerivedUpdate, criti
         mixed = true;
         continue;
       }
-      const before = sides.get(key) ?? { made: isMade(context, call, sources), plain: false, up: bounded, down: bounded };
+      const before = sides.get(key) ?? { made: isMade(context, call, sources), plain: false, terms: [], up: bounded, down: bounded };
       const plain = before.plain || calledIn(part.expr) !== undefined;
       const tail = (way: Sign): Tail | undefined =>
         times(tailOf(context, part.expr, critic, way), isFactorOf((part.sign * direction) as Sign, factor));
-      sides.set(key, { ...before, plain, up: plus(before.up, tail(1)), down: plus(before.down, tail(-1)) });
+      const term: Term = { expr: part.expr, sign: (part.sign * direction) as Sign, weight: factor, up: tail(1), down: tail(-1) };
+      sides.set(key, {
+        ...before,
+        plain,
+        terms: [...before.terms, term],
+        up: plus(before.up, term.up),
+        down: plus(before.down, term.down),
+      });
     }
   };
   visit(update.value, 1, 1, new Map());
@@ -99,13 +119,14 @@ function runsAway(context: DeriveContext, derived: DerivedUpdate): Runaway | und
 }
 
 /** Which way a critic's statement goes, where one of the two directions alone has a bound. */
-export function wayOfBound(context: DeriveContext, derived: DerivedUpdate): "right" | "wrong" | undefined {
-  const [away, back] = [alike(context, derived, rises), alike(context, derived, falls)];
+export function wayOfBound(context: DeriveContext, derived: DerivedUpdate, net?: string): "right" | "wrong" | undefined {
+  const [away, back] = [alike(context, derived, rises, net), alike(context, derived, falls, net)];
   return away && !back ? "wrong" : back && !away ? "right" : undefined;
 }
 
-function alike(context: DeriveContext, derived: DerivedUpdate, does: (t: Tail | undefined) => boolean): Runaway | undefined {
-  for (const net of criticsOf(context, derived)) {
+function alike(context: DeriveContext, derived: DerivedUpdate, does: (t: Tail | undefined) => boolean, only?: string): Runaway | undefined {
+  for (const net of criticsOf(context, derived, isReal)) {
+    if (only !== undefined && net !== only) continue;
     const sides = sidesOf(context, derived, net);
     if (!sides?.some((s) => s.made) || sides.every((s) => s.made)) continue;
     for (const way of waysOf(context, net))
@@ -130,9 +151,19 @@ function runsApart(context: DeriveContext, derived: DerivedUpdate): Runaway | un
   return undefined;
 }
 
-function criticsOf(context: DeriveContext, derived: DerivedUpdate): ReadonlySet<string> {
-  const calls = netCalls(context, derived.update.value, outsideGradients).filter(isVerdict);
+/** Nets that a statement moves and that give one number for each example, or a map of one for each patch. */
+export function criticsOf(
+  context: DeriveContext,
+  derived: DerivedUpdate,
+  judges: (call: NetCallExpr) => boolean = isVerdict,
+): ReadonlySet<string> {
+  const calls = netCalls(context, derived.update.value, outsideGradients).filter(judges);
   return new Set(calls.filter((c) => movedBy(derived, weightsIn(context, [{ ...c, args: [] }])).length > 0).map((c) => c.net));
+}
+
+/** Several heads too: what a loss makes of each entry has a leading term of its own, and where entries meet, as under `softmax`, none is known. */
+function isReal({ type }: NetCallExpr): boolean {
+  return type.kind === "tensor" && type.element === "real";
 }
 
 /** Directions in which its value has no bound. */
@@ -161,32 +192,88 @@ export function checkRunaway(
     const against = players.find(
       (p) => p.update !== derived && p.held.some((h) => held.some((mine) => mine.shape === h.shape && mine.sign !== h.sign)),
     );
-    const isInverted = all !== undefined && wayOfBound(context, derived) === "wrong";
+    const isInverted = all !== undefined && isInvertedBy(context, derived, all);
+    const cause = isInverted ? undefined : risingIn(context, derived, found);
+    const isHere = cause?.expr.span.file.path === update.span.file.path;
+    const way = update.direction === "maximize" ? "rises" : "falls";
     report(
       context.diagnostics,
       "GM3759",
       update.span,
       {
         objective: update.text,
-        way: update.direction === "maximize" ? "rises" : "falls",
+        way,
         net: found.net,
         numbers: found.way === 1 ? "larger" : "smaller",
         to: found.to === "all" ? "data and samples alike" : found.to,
       },
       {
-        labels: isInverted && against ? [{ span: against.update.update.span, text: "the other player moves it the other way" }] : [],
-        help:
-          found.to === "all"
-            ? isInverted
-              ? [
-                  `a critic moves its objective to where that has a bound: ${turnedCritic(context, derived)}`,
-                  ...(against ? [`and who plays against it the other way: ${turnedText(against.update)}`] : []),
-                ]
-              : ["let data and samples count alike, so that a number added to all changes nothing"]
-            : ["a loss falls no lower than some number on either side: look for a term of the wrong sign, as of a label outside of 0..1"],
+        labels: [
+          ...(isInverted && against ? [{ span: against.update.update.span, text: "the other player moves it the other way" }] : []),
+          ...(cause && isHere ? [{ span: cause.expr.span, text: `this ${way} without end there` }] : []),
+        ],
+        help: isInverted
+          ? [
+              `a critic moves its objective to where that has a bound: ${turnedCritic(context, derived)}`,
+              ...(against ? [`and who plays against it the other way: ${turnedText(against.update)}`] : []),
+            ]
+          : cause
+            ? [
+                cause.labels
+                  ? `\`${cause.text}\` ${way} there: labels are probabilities, within 0..1`
+                  : `\`${cause.text}\` ${way} there, and a loss has a bound on either side: turn its sign`,
+              ]
+            : ["let data and samples count alike, so that a number added to all changes nothing"],
       },
     );
   }
+}
+
+/** Is it the statement as a whole that goes the wrong way, with no side that has a bound as it is? */
+function isInvertedBy(context: DeriveContext, derived: DerivedUpdate, { net }: Runaway): boolean {
+  const sides = sidesOf(context, derived, net) ?? [];
+  return wayOfBound(context, derived) === "wrong" && !sides.some((s) => falls(s.up) && falls(s.down));
+}
+
+/**
+ * What takes a statement away: a template's call or an objective that goes the wrong way as a whole, or the term. None where that is the critic's value
+ * itself, as of means that do not count alike.
+ */
+function risingIn(
+  context: DeriveContext,
+  derived: DerivedUpdate,
+  { net, way, to }: Runaway,
+): { readonly expr: Expr; readonly text: string; readonly labels: boolean } | undefined {
+  const tailOf = (t: Term): Tail | undefined => (way === 1 ? t.up : t.down);
+  const sides = (sidesOf(context, derived, net) ?? []).filter((s) => to === "all" || s.made === (to === "samples"));
+  const rising = sides.flatMap((s) => s.terms).filter((t) => rises(tailOf(t)));
+  const [first, ...others] = rising.sort((a, b) => (tailOf(b)?.order ?? 0) - (tailOf(a)?.order ?? 0));
+  if (!first || calledIn(first.expr)) return undefined;
+  const { update } = derived;
+  const { value } = update;
+  const names = new Map([...context.model.expansions, ...context.model.objectives.map((o) => [o.value, o.name] as const)]);
+  const isOwn = (e: Expr): boolean => termsOf(e).some((t) => t.expr === first.expr);
+  const within = linearParts(value).filter((p) => names.has(p.expr) && isOwn(p.expr));
+  const whole = within.find((p) => {
+    const terms = termsOf(p.expr).map((t) => t.expr);
+    return p.expr !== value && sides.flatMap((s) => s.terms).every((t) => terms.includes(t.expr)) && wayOfBound(context, derived, net) === "wrong"; // prettier-ignore
+  });
+  if (whole) return { expr: whole.expr, text: names.get(whole.expr) ?? printExpr(whole.expr), labels: false };
+  const { expr, sign, weight } = first;
+  const written = update.direction === "maximize" ? sign : -sign;
+  const factor = Number.isNaN(weight) || weight === 1 ? "" : `${String(Number(weight.toPrecision(4)))} * `;
+  const labels = others.length === 0 && sides.some((s) => s.terms.includes(first) && isLabelled(s));
+  return {
+    expr,
+    text: `${written === -1 ? "-" : ""}${factor}${expr.span.file.path === update.span.file.path ? textOf(expr.span) : printExpr(expr)}`,
+    labels,
+  };
+}
+
+/** Two losses of each example, weighted by a label and by what it leaves of 1. */
+export function isLabelled({ terms }: Side): boolean {
+  const all = terms.reduce((sum, t) => sum + t.sign * t.weight, 0);
+  return terms.length === 2 && Math.abs(Math.abs(all) - 1) < 1e-9;
 }
 
 /** A statement with its direction turned, as a help writes it. */

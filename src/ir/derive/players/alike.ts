@@ -1,0 +1,104 @@
+/**
+ * A critic that does not tell data from samples: all terms of its statement move what it says of either the same way, as `log(sigmoid(D(x)))` and
+ * `log(sigmoid(D(xf)))` do, by a sign or a `1 -` that was left out; or both sides hold one loss, `(D(x) - 1)^2` and `(D(xf) - 1)^2`. Such an objective
+ * may have a bound, and who plays against it has nothing to go by.
+ */
+import { report } from "../../../base/report.js";
+import { textOf } from "../../../base/source.js";
+import type { DerivedUpdate } from "../../derived-model.js";
+import { printExpr } from "../../print.js";
+import type { Expr } from "../../types.js";
+import { walkExpr } from "../../walk.js";
+import { type DeriveContext, netOf } from "../context.js";
+import { weightsIn } from "../weights.js";
+import { movedBy, type Player, type Sign } from "./parts.js";
+import { criticsOf, isLabelled, sidesOf, type Side, type Term } from "./runaway.js";
+import { verdictsOf } from "./verdicts.js";
+
+/** Gives back the statements that a warning has told of. */
+export function checkAlike(context: DeriveContext, players: readonly Player[]): ReadonlySet<DerivedUpdate> {
+  const told = new Set<DerivedUpdate>();
+  for (const { update: derived } of players)
+    for (const net of criticsOf(context, derived)) {
+      const weights = weightsIn(context, [netOf(context, net).result]);
+      const others = players.map((p) => p.update).filter((u) => u !== derived);
+      // another statement may tell them apart; and without one that plays against it, it is no game
+      if (others.some((u) => movedBy(u, weights).length > 0) || !others.some((u) => playsAgainst(context, u, net))) continue;
+      const sides = sidesOf(context, derived, net) ?? [];
+      const terms = (made: boolean): readonly Term[] => sides.filter((s) => s.made === made).flatMap((s) => s.terms);
+      const [ofData, ofSamples] = [terms(false), terms(true)];
+      // that has no bound, which is said
+      if (sides.some((s) => isLabelled(s) && new Set(s.terms.map((t) => t.sign)).size > 1)) continue;
+      const [data, samples] = [ofData[0], ofSamples[0]];
+      if (!data || !samples) continue;
+      const ways = new Set([...ofData, ...ofSamples].map((t) => wayOf(context, t, net)));
+      const [way, ...otherWays] = ways;
+      const isOneWay = otherWays.length === 0 && way !== undefined;
+      if (!isOneWay && !isCopied(sides, net)) continue;
+      told.add(derived);
+      tell(context, derived, { net, data, samples, way: isOneWay ? way : undefined });
+    }
+  return told;
+}
+
+/** It moves what a critic says of what it makes. */
+function playsAgainst(context: DeriveContext, u: DerivedUpdate, net: string): boolean {
+  return verdictsOf(context, u.update.value).some((v) => v.key === net && movedBy(u, v.made).length > 0);
+}
+
+/** Which way a term moves the critic, wherever its value is. */
+function wayOf(context: DeriveContext, { expr, sign }: Term, net: string): Sign | undefined {
+  const signs = new Set(verdictsOf(context, expr).flatMap((v) => (v.key === net ? [v.sign] : [])));
+  const [only, ...others] = signs;
+  return only === undefined || others.length > 0 ? undefined : ((only * sign) as Sign);
+}
+
+/** Is what each side holds one function of the critic's value, and of nothing else? */
+function isCopied(sides: readonly Side[], net: string): boolean {
+  const keys = sides.map(({ terms }) => {
+    const each = terms.map((t) => keyOf(t, net));
+    return each.includes(undefined) ? undefined : each.sort().join(" ");
+  });
+  return keys[0] !== undefined && keys.every((k) => k === keys[0]);
+}
+
+function keyOf({ expr, sign }: Term, net: string): string | undefined {
+  let free = false;
+  const held = (e: Expr): Expr => {
+    if (e.kind === "netCall" && e.net === net) return { ...e, args: [] };
+    if (e.kind === "builtin") return { ...e, args: e.args.map(held) };
+    walkExpr(e, (x) => (free ||= x.kind !== "number"));
+    return e;
+  };
+  const key = JSON.stringify(held(expr), (name, value: unknown) => (name === "span" || name === "text" ? undefined : value));
+  return free ? undefined : `${String(sign)} ${key}`;
+}
+
+interface Found {
+  readonly net: string;
+  readonly data: Term;
+  readonly samples: Term;
+  readonly way: Sign | undefined;
+}
+
+function tell(context: DeriveContext, { update }: DerivedUpdate, { net, data, samples, way }: Found): void {
+  const does = way === 1 ? "raises" : way === -1 ? "lowers" : "moves";
+  const here = ({ expr }: Term): boolean => expr.span.file.path === update.span.file.path;
+  const text = (t: Term): string => `\`${here(t) ? textOf(t.expr.span) : printExpr(t.expr)}\``;
+  report(
+    context.diagnostics,
+    "GM3761",
+    update.span,
+    { net, way: does },
+    {
+      labels: [
+        ...(here(data) ? [{ span: data.expr.span, text: `this ${does} it on data` }] : []),
+        ...(here(samples) ? [{ span: samples.expr.span, text: "and this on samples" }] : []),
+      ],
+      help: [
+        `${text(data)} and ${text(samples)} ask the same of both: turn one, by its sign or its label`,
+        "a critic holds data against samples: `log(sigmoid(D(x)))` beside `log(1 - sigmoid(D(xf)))`, `relu(1 - D(x))` beside `relu(1 + D(xf))`",
+      ],
+    },
+  );
+}
