@@ -1,7 +1,7 @@
 /** Nets and densities -> functions: one per net; log p(x, z) and an ancestral sampler per density. */
 import { ancestorsOf } from "../ir/derive/marginal.js";
 import type { Sequential } from "../ir/autoregressive/prove.js";
-import type { DerivedDensity, ExactPosterior } from "../ir/derived-model.js";
+import type { DerivedDensity, ExactInverse, ExactPosterior } from "../ir/derived-model.js";
 import { flowChain } from "../ir/derive/flow-change.js";
 import { type Definition, type DensityIndex, type DeriveContext, densityOf, variablesIn } from "../ir/derive/context.js";
 import { givenTheirSum } from "../ir/derive/own-reads.js";
@@ -307,7 +307,7 @@ function basesOf(context: DeriveContext, { definitions }: DensityIndex): Readonl
 }
 
 /** `inverseP(w, key, B, given)`: latents as the flow's inverse gives them from data, in the form of a sampler. */
-export function lowerInverse(context: DeriveContext, density: Density, { inverses }: DerivedDensity, file: Names): Inverse {
+export function lowerInverse(context: DeriveContext, density: Density, { values: inverses }: ExactInverse, file: Names): Inverse {
   const writer = new FunctionWriter(file, ["w", "key", "B", "given"], name("B"));
   const values = new Map<string, Value>();
   const scope = modelScope(context, writer, values, name("key"));
@@ -330,7 +330,7 @@ export function lowerInverse(context: DeriveContext, density: Density, { inverse
 }
 
 /** Variables of the header that flows make of what the inverses give: from that they come back as they were. */
-function madeBy(context: DeriveContext, density: Density, inverses: DerivedDensity["inverses"]): readonly string[] {
+function madeBy(context: DeriveContext, density: Density, inverses: ExactInverse["values"]): readonly string[] {
   const { definitions } = densityOf(context, density.name);
   return density.head.filter((v) => {
     const definition = definitions.get(v);

@@ -277,13 +277,13 @@ export function stageInfer(options: DrawOptions): DrawProgram {
 export function stageDecode(options: DrawOptions, held: readonly string[] = []): DrawProgram {
   const density = generativeOf(options.model);
   const data = dataVariables(options.model);
+  // what no inverse gives draws latents that it gives, and changes no row
+  const inferred = inferredIn(options.model);
+  const latents = density.head.filter(
+    (name) => !Object.hasOwn(data, name) && (options.model.inference === undefined || inferred.includes(name)),
+  );
   return drawProgram("decode", options, () => {
-    const given = Object.fromEntries(
-      [...density.given, ...held, ...density.head.filter((name) => !Object.hasOwn(data, name))].map((name) => [
-        name,
-        variableInput(options, name),
-      ]),
-    );
+    const given = Object.fromEntries([...density.given, ...held, ...latents].map((name) => [name, variableInput(options, name)]));
     const draw = drawFrom(density, weights(options), rootKey(), rowsFor(options), given);
     const shown = density.head.filter((name) => Object.hasOwn(data, name) && !held.includes(name));
     return Object.fromEntries(shown.map((name) => [`mean:${name}`, meanOf(draw, name)]));
