@@ -9,8 +9,14 @@ const x = { shape: [32, 2], data: Float32Array.from(normals(1, 64)) };
 /** x = 2 z + 1 */
 const flow = "flow f on real[2] { forward(z) = 2 * z + 1  inverse(x) = (x - 1) / 2 }";
 
-function trained(declared: string, body: string, head = "x, z, u", data: object = { x }): Promise<TrainedSession> {
-  const text = `model M { data x : real[2]  latent z : real[2]  ${declared}  ${flow}  density p(${head}) { ${body} }  train { maximize log p(x)  optimizer = sgd(lr = 0.01), steps = 1, batch = 16 } }`;
+function trained(
+  declared: string,
+  body: string,
+  head = "x, z, u",
+  data: object = { x },
+  objective = Object.keys(data).join(", "),
+): Promise<TrainedSession> {
+  const text = `model M { data x : real[2]  latent z : real[2]  ${declared}  ${flow}  density p(${head}) { ${body} }  train { maximize log p(${objective})  optimizer = sgd(lr = 0.01), steps = 1, batch = 16 } }`;
   return train(loadModel(text).model, { data: data as never, engine: "reference", seed: 2 });
 }
 
@@ -79,6 +85,41 @@ describe("latents that a flow maps to data", () => {
     const { values } = await draw(session, 32, { given: { x } });
     values["z"]!.forEach((z, i) => expect(z).toBeCloseTo((x.data[i]! - 1) / 2, 5));
     await expect(session.reconstruct(4)).rejects.toMatchObject({ code: "GM4009" });
+    session.close();
+  });
+});
+
+describe("a temperature", () => {
+  it("scales every level above a flow", async () => {
+    const session = await hierarchy();
+    const { values: warm } = await draw(session, 200, {});
+    const { values: cold } = await draw(session, 200, { temperature: 0.1 });
+    cold["u"]!.forEach((u, i) => expect(u).toBeCloseTo(0.1 * warm["u"]![i]!, 5));
+    cold["z"]!.forEach((z, i) => expect(z).toBeCloseTo(0.1 * warm["z"]![i]!, 5));
+    cold["x"]!.forEach((v, i) => expect(v).toBeCloseTo(2 * cold["z"]![i]! + 1, 5));
+    session.close();
+  });
+
+  it("scales flows beside what is drawn entry by entry, and what is drawn after", async () => {
+    const session = await trained(
+      "data y : real[2], v : real[2]",
+      "z ~ Normal(0, 1)  x = f(z)  y ~ Normal((y |> made([6])) + x, 0.5)  v ~ Normal(x, 1)",
+      "x, y, v, z",
+      { x, y: x, v: x },
+    );
+    const { values: warm } = await draw(session, 50, {});
+    const { values: cold } = await draw(session, 50, { temperature: 0.1 });
+    cold["z"]!.forEach((z, i) => expect(z).toBeCloseTo(0.1 * warm["z"]![i]!, 5));
+    cold["v"]!.forEach((v, i) => expect(v - cold["x"]![i]!).toBeCloseTo(0.1 * (warm["v"]![i]! - warm["x"]![i]!), 5));
+    session.close();
+  });
+
+  it.each([
+    ["above", "u ~ StudentT(5, 0, 1)  z ~ Normal(u, 0.5)  x = f(z)", "x, z, u", { x, u: x }],
+    ["beside", "z ~ StudentT(5, 0, 1)  x = f(z)  u ~ Normal((u |> made([6])) + x, 0.5)", "x, z, u", { x, u: x }],
+  ])("is refused where noise has none, %s", async (_, body, head, data) => {
+    const session = await trained("data u : real[2]", body, head, data);
+    await expect(draw(session, 8, { temperature: 0.5 })).rejects.toMatchObject({ code: "GM4009" });
     session.close();
   });
 });
