@@ -211,7 +211,7 @@ function buildProgram(finish: Finish): Command {
     .addOption(
       new Option(
         "--temperature <T>",
-        "below 1 samples are less varied, above 1 more: of an autoregressive model, or of a flow, where it scales the noise that data are made of",
+        "below 1 samples are less varied, above 1 more: of an autoregressive model, or of a flow, where it scales all Normal noise that data are drawn from",
       ).argParser(positiveNumber),
     )
     .addOption(

@@ -66,12 +66,10 @@ export function emitModel(derived: DerivedModel, source: SourceInfo): EmittedMod
     const before = lowerBeforeEnergy(context, density, names);
     const sampler = lowerSampler(context, density, names);
     const { posterior } = derived;
-    const inverse =
-      stands && derived.inverse === density.name
-        ? lowerInverse(context, density, stands, names)
-        : posterior?.density === density.name
-          ? lowerExactPosterior(context, posterior, names)
-          : undefined;
+    const conditionals = [
+      ...(derived.inverse?.density === density.name ? [lowerInverse(context, density, derived.inverse, names)] : []),
+      ...(posterior?.density === density.name ? [lowerExactPosterior(context, posterior, names)] : []),
+    ];
     const { posteriorMeans } = derived;
     const means = posteriorMeans?.density === density.name ? lowerPosteriorMeans(context, posteriorMeans, names) : undefined;
     const sequentials = lowerSequentials(context, density, names);
@@ -85,10 +83,10 @@ export function emitModel(derived: DerivedModel, source: SourceInfo): EmittedMod
           ...sequentials.flatMap((s) => (s.before ? [s.params, s.before] : [s.params])),
           ...(before ? [before] : []),
           ...(sampler ? [sampler] : []),
-          ...(inverse ? [inverse.fn] : []),
+          ...conditionals.map(({ fn }) => fn),
           ...(means ? [means] : []),
         ],
-        inverse,
+        conditionals,
         means,
         before,
         sampler,
@@ -102,7 +100,8 @@ export function emitModel(derived: DerivedModel, source: SourceInfo): EmittedMod
     ...impliedPartitions(derived),
     ...derived.evaluations.map((e): JsField => ({ name: e.evaluation.name, value: emitMetric(derived, e, objectives) })),
   ]);
-  const inferenceName = derived.inference ?? densities.find((d) => d.inverse)?.inverse?.fn.name;
+  const exact = derived.inverse === undefined || derived.inverse.infers ? densities.flatMap((d) => d.conditionals) : [];
+  const inferenceName = derived.inference ?? exact[0]?.fn.name;
   const definition = object({
     name: str(model.name),
     source: object({ file: str(source.file), sha256: str(source.sha256), compiler: str(source.compiler) }),
@@ -118,7 +117,7 @@ export function emitModel(derived: DerivedModel, source: SourceInfo): EmittedMod
     ),
     weights: name("weights"),
     densities: object(
-      densities.flatMap(({ density, energy, before, sampler, sequentials, inverse, means }): JsField[] => [
+      densities.flatMap(({ density, energy, before, sampler, sequentials, conditionals, means }): JsField[] => [
         {
           name: density.name,
           value: object({
@@ -133,7 +132,7 @@ export function emitModel(derived: DerivedModel, source: SourceInfo): EmittedMod
             sequential: sequentials.length === 0 ? undefined : array(sequentials.map((s) => emitSequential(context, s))),
           }),
         },
-        ...(inverse ? [{ name: inverse.fn.name, value: inverseDefinition(density, inverse) }] : []),
+        ...conditionals.map((inverse) => ({ name: inverse.fn.name, value: inverseDefinition(density, inverse) })),
       ]),
     ),
     generative: derived.generative === undefined ? undefined : str(derived.generative),

@@ -1,7 +1,7 @@
 /** Nets and densities -> functions: one per net; log p(x, z) and an ancestral sampler per density. */
 import { ancestorsOf } from "../ir/derive/marginal.js";
 import type { Sequential } from "../ir/autoregressive/prove.js";
-import type { DerivedDensity, ExactPosterior } from "../ir/derived-model.js";
+import type { DerivedDensity, ExactInverse, ExactPosterior } from "../ir/derived-model.js";
 import { flowChain } from "../ir/derive/flow-change.js";
 import { type Definition, type DensityIndex, type DeriveContext, densityOf, variablesIn } from "../ir/derive/context.js";
 import { givenTheirSum } from "../ir/derive/own-reads.js";
@@ -237,7 +237,7 @@ function samplerOf(
   const sums = givenTheirSum(context, index);
   const inOrder = inOrderOf(context, density);
   for (const variable of density.given) values.set(variable, writer.bind(variable, givenValue(context, variable)));
-  const mapped = whole && density.head.some((v) => context.model.variables.get(v)?.role === "data") ? basesOf(context, index) : new Set();
+  const heat = density.head.some((v) => context.model.variables.get(v)?.role === "data") ? temperatureOf(context, index, inOrder) : "none";
   const base: Record<string, Js> = {};
   const drawn: Record<string, Js> = {};
   const means: Record<string, Js> = {};
@@ -263,7 +263,7 @@ function samplerOf(
     const lowered = lowerDist(scope, definition.dist, shape.length);
     const wantsMean = hasMean(definition.dist) && lowered.lead.batch;
     // Parameters that both the sample and the mean read are computed once.
-    const tempered = info?.tempered === true && mapped.has(variable);
+    const tempered = heat === "all" && info?.tempered === true;
     const shared = (wantsMean || tempered) && printFlat(lowered.params).includes("(");
     const dist = shared ? { ...lowered, params: bindParams(writer, variable, lowered.params) } : lowered;
     const sample = method(dist.object, "sample", call("key.at", str(variable)), dist.params, writer.drawShape(BATCH, shape));
@@ -294,20 +294,30 @@ function samplerOf(
       object({
         values: object(drawn),
         means: object(means),
-        base: Object.keys(base).length > 0 ? object(base) : undefined,
+        base: heat === "refused" || Object.keys(base).length > 0 ? object(base) : undefined,
       }),
       undefined,
     ),
   };
 }
 
-/** Variables that flows map to others. */
-function basesOf(context: DeriveContext, { definitions }: DensityIndex): ReadonlySet<string> {
-  return new Set([...definitions.values()].flatMap((d) => (d.kind === "define" ? (flowChain(context, d.value)?.source ?? []) : [])));
+/**
+ * Whether a temperature reaches the noise of a density: "none" without a flow, "refused" where some of what a flow maps, or is drawn above that, is
+ * real and has none. Categories and counts are drawn as they are.
+ */
+function temperatureOf(context: DeriveContext, index: DensityIndex, inOrder: readonly string[]): "none" | "all" | "refused" {
+  const sources = [...index.definitions.values()].flatMap((d) => (d.kind === "define" ? (flowChain(context, d.value)?.source ?? []) : []));
+  if (sources.length === 0) return "none";
+  const drawn = [...ancestorsOf(context, index, sources)].flatMap((v) => {
+    const definition = index.definitions.get(v);
+    return definition?.kind === "draw" && !inOrder.includes(v) ? [definition] : [];
+  });
+  const real = drawn.filter(({ variable }) => ["real", "positive", "unit", "simplex"].includes(variableOf(context, variable).domain.name));
+  return real.every(({ dist }) => distributions.get(dist.dist)?.tempered === true) ? "all" : "refused";
 }
 
 /** `inverseP(w, key, B, given)`: latents as the flow's inverse gives them from data, in the form of a sampler. */
-export function lowerInverse(context: DeriveContext, density: Density, { inverses }: DerivedDensity, file: Names): Inverse {
+export function lowerInverse(context: DeriveContext, density: Density, { values: inverses }: ExactInverse, file: Names): Inverse {
   const writer = new FunctionWriter(file, ["w", "key", "B", "given"], name("B"));
   const values = new Map<string, Value>();
   const scope = modelScope(context, writer, values, name("key"));
@@ -330,7 +340,7 @@ export function lowerInverse(context: DeriveContext, density: Density, { inverse
 }
 
 /** Variables of the header that flows make of what the inverses give: from that they come back as they were. */
-function madeBy(context: DeriveContext, density: Density, inverses: DerivedDensity["inverses"]): readonly string[] {
+function madeBy(context: DeriveContext, density: Density, inverses: ExactInverse["values"]): readonly string[] {
   const { definitions } = densityOf(context, density.name);
   return density.head.filter((v) => {
     const definition = definitions.get(v);

@@ -62,11 +62,20 @@ export interface DerivedDensity {
   readonly inverses: ReadonlyMap<string, Expr>;
 }
 
-/** Latents given data, jointly normal. */
+/** Latents that are known where the data are, whatever draws them. */
+export interface ExactInverse {
+  readonly density: string;
+  /** As functions of data and of one another, those nearest to the data first. */
+  readonly values: ReadonlyMap<string, Expr>;
+  /** All that data are drawn given is known: nothing else has to be inferred. */
+  readonly infers: boolean;
+}
+
+/** Latents given data and what flows make data of, jointly normal. */
 export interface ExactPosterior {
   readonly density: string;
   readonly latents: readonly string[];
-  /** Data variables that it reads. */
+  /** Data variables that it reads, and what flows make data of. */
   readonly given: readonly string[];
   readonly factors: LinearGaussian;
 }
@@ -100,8 +109,8 @@ export interface DerivedModel {
   /** Density that samples are drawn from, density that infers latents from data. */
   readonly generative: string | undefined;
   readonly inference: string | undefined;
-  /** Density whose latents follow from its data by the inverse of a flow, where nothing else infers them. */
-  readonly inverse: string | undefined;
+  /** Latents that follow from data by the inverse of a flow. */
+  readonly inverse: ExactInverse | undefined;
   /** What infers latents exactly, where neither a density nor a flow does and it is normal. */
   readonly posterior: ExactPosterior | undefined;
   /** What the model makes of data where nothing infers latents, and these sum out exactly. */

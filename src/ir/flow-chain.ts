@@ -312,7 +312,7 @@ function appendBijection(env: Env, bijection: Bijection, actuals: readonly Actua
   if (wants && !conditioner) return false;
   if (result.parameters > 0) env.owner.weights.push({ kind: "bijection", name, bijection: instance });
   if (conditioner) env.owner.weights.push({ kind: "net", name, net: conditioner.net });
-  const inner = result.inner && innerSteps(env, bound.byName.get("inner"), result.inner.from, { name, path });
+  const inner = result.inner && innerSteps(env, bound.byName.get("inner"), result.inner.from, { what, name, path });
   const noise = bound.byName.get("noise");
   const noisy = noise && noiseOf(env, noise, result.to);
   if ((result.inner && !inner) || (noise && noisy === undefined)) return false;
@@ -327,14 +327,23 @@ function innerSteps(
   env: Env,
   actual: Actual | undefined,
   from: Side,
-  step: { readonly name: string; readonly path: string },
+  step: { readonly what: string; readonly name: string; readonly path: string },
 ): BijectionStep["inner"] | undefined {
   if (actual?.kind !== "ast") return undefined;
   const chain: Chain = { steps: [], side: from };
   const owner = newOwner(step.path);
   if (!appendSteps({ ...env, owner }, actual.value, chain)) return undefined;
   adoptWeights(env.owner, owner, step.name);
-  return fits(env, "the chain inside", from, chain.side, actual.span) ? { steps: chain.steps, from } : undefined;
+  if (sameSide(from, chain.side)) return { steps: chain.steps, from };
+  const problem = `the chain inside has to end in the shape that it starts from, ${showSide(from)}, and ends in ${showSide(chain.side)}`;
+  report(
+    env.cx.diagnostics,
+    "GM2031",
+    actual.span,
+    { what: step.what, problem },
+    { help: ["steps that keep the shape go inside, `actnorm |> coupling(…)`; those that change it stand before or after"] },
+  );
+  return undefined;
 }
 
 /** `dequantize(u)`: a flow of the model, conditioned on what noise is added to, onto the unit interval. */

@@ -287,7 +287,7 @@ const table: readonly Bijection[] = [
 /** Most entries of which an order is written out. */
 const MOST_LISTED = 8;
 
-const shapeText = (sizes: readonly number[]): string => `[${sizes.join(", ")}]`;
+const shapeText = (sizes: readonly (number | string)[]): string => `[${sizes.join(", ")}]`;
 
 /** Of an image whose channels do not make the places of a square: the base it would come from, or another factor. */
 function squeezeHelp([h, w, c]: readonly [Dim, Dim, Dim], factor: number): readonly string[] {
@@ -295,7 +295,7 @@ function squeezeHelp([h, w, c]: readonly [Dim, Dim, Dim], factor: number): reado
   const fits = h.size % factor === 0 && w.size % factor === 0;
   return [
     fits
-      ? `a chain runs from base to data: data of ${shapeText([h.size, w.size, c.size])} have a base of ${shapeText([h.size / factor, w.size / factor, c.size * factor * factor])}`
+      ? `a chain runs from base to data: ${shapeText([h.size, w.size, c.size])} behind \`squeeze\` is ${shapeText([h.size / factor, w.size / factor, c.size * factor * factor])} before it; before it ${shapeText([h.size, w.size, `${factor * factor} C`])} is ${shapeText([h.size * factor, w.size * factor, "C"])} behind it`
       : `a chain runs from base to data: the base has ${factor * factor} times the channels, at 1/${factor} of the sides`,
     ...(other === undefined ? [] : [`or another factor: \`squeeze(${other})\``]),
   ];

@@ -159,12 +159,18 @@ function readOrder(
   const places = values.map(({ value }) => (value.kind === "number" ? value.value : NaN));
   const why = whyNoOrder(places, places.length);
   if (why === undefined) return { value: places.map((place) => place - 1) };
+  // how many places there are is not known here: a list that names place 4 may be one of 4 that is too short
+  const most = Math.max(...places);
+  const short = places.length > 0 && most > places.length && whyNoOrder(places, most)?.startsWith("it holds") === true;
+  const [said, help] = short
+    ? [`it names place ${most}, and holds ${places.length} places`, `name each of the places once: of ${most}, 1 to ${most}`]
+    : [why, `name each of the places 1 to ${places.length} once`];
   report(
     env.cx.diagnostics,
     "GM2086",
     values[0]?.span,
-    { what: `\`${spec.name}\` of ${what}`, why },
-    { help: [`name each of the places 1 to ${places.length} once`, ...OTHER_ORDERS] },
+    { what: `\`${spec.name}\` of ${what}`, why: said },
+    { help: [help, ...OTHER_ORDERS] },
   );
   return undefined;
 }

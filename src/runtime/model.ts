@@ -366,7 +366,10 @@ export interface Draw {
   readonly values: Readonly<Record<string, Tensor>>;
   /** E[variable | its parents]: pictures show this (pixel probabilities rather than coin flips). */
   readonly means: Readonly<Record<string, Tensor>>;
-  /** Locations of the Normal variables that flows map to others: what samples of a lower temperature are drawn closer to. */
+  /**
+   * Of a density with flows, the locations of its Normal variables, from the top down: what samples of a lower temperature are drawn closer to. Empty
+   * where some noise that flows map has no temperature.
+   */
   readonly base?: Readonly<Record<string, Tensor>>;
 }
 

@@ -41,6 +41,19 @@ const chain = `model Chain(T = 3) {
 }
 `;
 
+const labelled = `model Labelled {
+  data x : real[4], c : category[3]
+  latent z : real[4]
+  net cn(t, c) = concat(t, onehot(c)) |> mlp([4])
+  flow f(z | c) on real[4] = coupling(cn(c)) |> reverse
+  density p(x, z | c) {
+    z ~ Normal(0, 1)
+    x = f(z | c)
+  }
+  train { maximize log p(x | c)   batch = 10, steps = 1 }
+}
+`;
+
 let folder = "";
 const at = (...path: string[]): string => join(folder, ...path);
 const run = (...args: string[]): Promise<Ran> => gmc([...args, "--engine", "reference"], { cwd: folder });
@@ -64,6 +77,19 @@ beforeAll(async () => {
   }
 }, 120_000);
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+it("conditions of rows that are held are those of the rows", async () => {
+  writeFileSync(at("labelled.gm"), labelled);
+  const labels = Array.from({ length: 100 }, (_, i) => Math.floor(i / 2) % 3);
+  writeFileSync(at("c.csv"), `c\n${labels.join("\n")}\n`);
+  const ran = await run("train", "labelled.gm", "--data", "x=x.csv,c=c.csv", "--out", "labelled");
+  expect(ran.stderr).not.toContain("error");
+  const values = async (...held: string[]): Promise<unknown> =>
+    (JSON.parse((await run("sample", "labelled", "--count", "6", ...held, "--json")).stdout) as { values: unknown }).values;
+  const alone = await values("--given", "x=data");
+  expect(alone).toEqual(await values("--given", "x=data", "--given", "c=data"));
+  expect(alone).not.toEqual(await values("--given", "x=data", "--given", "c=1"));
+}, 60_000);
 
 describe("pictures of a table", () => {
   it("say which of the rows they show, and what the columns are called", () => {

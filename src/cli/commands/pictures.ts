@@ -180,7 +180,10 @@ function knownEntries(trained: TrainedSession, rows: number, region: string, spl
   return { data, entries: { variable, values, mask: { shape: values.shape, data: full } }, conditions };
 }
 
-/** `y=3` for all rows, `x=data` for the first rows of the data, of a family for each of its variables. GM4009 for a name that the model does not have. */
+/**
+ * `y=3` for all rows, `x=data` for the first rows of the data, of a family for each of its variables. Beside rows of the data the density's conditions
+ * are those of the same rows where nothing else is told: latents of a row are those under its own label. GM4009 for a name that the model does not have.
+ */
 function heldValues(
   trained: TrainedSession,
   rows: number,
@@ -189,12 +192,14 @@ function heldValues(
 ): RowsByName {
   const variables = { ...trained.model.latents, ...dataVariables(trained.model) };
   const families = familiesOf(variables);
-  const all = Object.entries(given).flatMap(([name, value]) => {
+  const held = Object.entries(given).flatMap(([name, value]) => {
     const members = Object.hasOwn(variables, name) ? undefined : families.find((family) => family.name === name)?.members;
     return (members ?? [name]).map((member) => [member, value] as const);
   });
+  const ofRows = Object.values(given).includes("data") ? generativeOf(trained.model).given : [];
+  const conditions = ofRows.filter((name) => Object.hasOwn(dataVariables(trained.model), name)).map((name) => [name, "data"] as const);
   return Object.fromEntries(
-    all.map(([name, value]) => {
+    Object.entries(Object.fromEntries([...conditions, ...held])).map(([name, value]) => {
       const spec = variables[name];
       if (spec === undefined)
         throw new GmcError("GM4009", `${trained.model.name} has no variable \`${name}\``, [`it has: ${Object.keys(variables).join(", ")}`]);

@@ -3,7 +3,8 @@ import type { DerivedDensity, DerivedModel, ExactPosterior } from "../derived-mo
 import { exprsOfPosterior } from "../quantity-walk.js";
 import { typeOfDomain } from "../shapes.js";
 import type { Density, Expr } from "../types.js";
-import { type DeriveContext, densityOf, variablesIn } from "./context.js";
+import { type DeriveContext, densityOf, parentsOf, variablesIn } from "./context.js";
+import { flowChain } from "./flow-change.js";
 import { gaussianPosterior } from "./marginal.js";
 import { posteriorMeansOf } from "./posterior-means.js";
 
@@ -28,24 +29,57 @@ export function roles(
   const inverses = generative ? derived.get(generative.name)?.inverses : undefined;
   const known = (expr: Expr): boolean =>
     [...variablesIn(context, [expr])].every((v) => isData(v) || (inverses?.has(v) === true && known(inverses.get(v) ?? expr)));
-  const exact =
-    generative && latents.length > 0 && latents.every((v) => inverses?.has(v)) && latents.every((v) => known(inverses?.get(v) as Expr));
-  const posterior = generative && !inference && !exact ? posteriorOf(context, generative, latents) : undefined;
-  const posteriorMeans = generative && !inference && !exact && !posterior ? posteriorMeansOf(context, generative, latents) : undefined;
-  return {
-    generative: generative?.name,
-    inference: inference?.name,
-    inverse: exact ? generative.name : undefined,
-    posterior,
-    posteriorMeans,
-  };
+  const values = new Map([...(inverses ?? [])].filter(([v, value]) => latents.includes(v) && known(value)));
+  const inverse =
+    generative && values.size > 0
+      ? { density: generative.name, values, infers: decidesData(context, generative, values, isData) }
+      : undefined;
+  const above = latents.filter((v) => !values.has(v));
+  const posterior = generative && !inference ? posteriorOf(context, generative, above, values) : undefined;
+  const posteriorMeans =
+    generative && !inference && !inverse?.infers && !posterior ? posteriorMeansOf(context, generative, latents) : undefined;
+  return { generative: generative?.name, inference: inference?.name, inverse, posterior, posteriorMeans };
 }
 
-/** p(latents | data) where it is normal, and no row can miss what it is given. */
-function posteriorOf(context: DeriveContext, { name, head, given, span }: Density, latents: readonly string[]): ExactPosterior | undefined {
-  if (latents.length === 0 || densityOf(context, name).energy || context.sequential.has(name)) return undefined;
-  const data = [...head, ...given].flatMap((v) => context.model.variables.get(v) ?? []).filter((v) => v.role === "data");
-  if (data.some((v) => v.domain.optional)) return undefined;
+/** Whether data are drawn given nothing else that is not known: what draws the latents that are known then changes no row. */
+function decidesData(
+  context: DeriveContext,
+  { name, head }: Density,
+  values: ReadonlyMap<string, Expr>,
+  isData: (name: string) => boolean,
+): boolean {
+  const { definitions } = densityOf(context, name);
+  const parents = (v: string): readonly string[] => {
+    const definition = definitions.get(v);
+    return definition ? [...parentsOf(context, definition)] : [];
+  };
+  const decided = (v: string): boolean =>
+    isData(v) || values.has(v) || (definitions.get(v)?.kind === "define" && parents(v).every(decided));
+  return head.filter(isData).every((v) => parents(v).every(decided));
+}
+
+/**
+ * p(latents | data) where it is normal, and no row can miss what it is given. Latents that a flow's inverse gives are known as well, and stand for the
+ * data that the flow makes of them.
+ */
+function posteriorOf(
+  context: DeriveContext,
+  { name, head, given, span }: Density,
+  latents: readonly string[],
+  inverses: ReadonlyMap<string, Expr>,
+): ExactPosterior | undefined {
+  const { energy, definitions } = densityOf(context, name);
+  if (latents.length === 0 || energy || context.sequential.has(name)) return undefined;
+  const variables = [...head, ...given].flatMap((v) => context.model.variables.get(v) ?? []);
+  if (variables.some((v) => v.role === "data" && v.domain.optional)) return undefined;
+  const made = [...definitions.values()].flatMap((d) =>
+    d.kind === "define" && inverses.has(flowChain(context, d.value)?.source ?? "") ? [d.variable] : [],
+  );
+  const readsMade = [...definitions.values()].some(
+    (d) => !made.includes(d.variable) && [...parentsOf(context, d)].some((v) => made.includes(v)),
+  );
+  if (readsMade) return undefined;
+  const data = variables.filter((v) => !made.includes(v.name) && (v.role === "data" || inverses.has(v.name)));
   const at = new Map(
     data.map(({ name: variable, domain }): [string, Expr] => [
       variable,

@@ -7,6 +7,7 @@ import type { Graph } from "../graph/types.js";
 import type { Draw, ModelDefinition } from "../model.js";
 import { averagedState, readWeights } from "../train/context.js";
 import { rngOf } from "./batches.js";
+import { tempered } from "./draw.js";
 
 export interface GivenOptions {
   readonly session: EngineSession;
@@ -18,6 +19,8 @@ export interface GivenOptions {
   readonly firstRow?: number | undefined;
   /** Conditions, and variables that are held: [rows, ...event]. */
   readonly given: HostTensors;
+  /** 1 unless told; of noise beside flows, see `tempered`. */
+  readonly temperature?: number | undefined;
 }
 
 type Before = (w: never, key: Key, rows: Rows, given: Readonly<Record<string, Tensor>>) => Draw;
@@ -48,15 +51,29 @@ export async function runOnce(name: string, graph: Graph, options: GivenOptions)
   }
 }
 
+/** A draw at the temperature that is asked for, where flows have one. */
+export function atOwnTemperature(
+  label: string,
+  draw: (held: Readonly<Record<string, Tensor>>) => Draw,
+  options: Pick<GivenOptions, "given" | "temperature">,
+): Draw {
+  const { temperature = 1 } = options;
+  const given = givenInputs(options);
+  if (temperature === 1) return draw(given);
+  const plain = draw(given);
+  return plain.base === undefined ? plain : tempered(label, draw, given, temperature);
+}
+
 /** Values of the variables that `before` draws; none without it. */
-export async function drawnBefore(before: unknown, options: GivenOptions): Promise<HostTensors> {
+export async function drawnBefore(before: unknown, options: GivenOptions, label = "the density"): Promise<HostTensors> {
   if (before === undefined) return {};
   const graph = optimize(
     stage(
       {},
       () => {
         const w = readWeights(options.model, averagedState(options.averaged));
-        return { ...(before as Before)(w as never, rootKey(), { kind: "rows", size: options.rows }, givenInputs(options)).values };
+        const rows: Rows = { kind: "rows", size: options.rows };
+        return { ...atOwnTemperature(label, (held) => (before as Before)(w as never, rootKey(), rows, held), options).values };
       },
       { mode: "eval" },
     ),

@@ -98,7 +98,7 @@ export function inferenceOf(model: ModelDefinition): DensityDefinition {
 
 /**
  * Outputs `value:<variable>` (drawn) and `mean:<variable>`; inputs: the conditions of the generative density and what else is clamped. A temperature
- * scales the noise of what flows map (Kingma & Dhariwal 2018, section 6: samples at 0.7 look better and vary less). GM4009 where no flow maps a Normal.
+ * scales the noise of a density with flows (Kingma & Dhariwal 2018, section 6: samples at 0.7 look better and vary less). GM4009 where no flow maps a Normal.
  */
 export function stageSample(options: DrawOptions, clamped: readonly string[] = [], temperature?: number): DrawProgram {
   const density = generativeOf(options.model);
@@ -106,7 +106,7 @@ export function stageSample(options: DrawOptions, clamped: readonly string[] = [
     const names = new Set([...density.given, ...clamped]);
     const given = Object.fromEntries([...names].map((name) => [name, variableInput(options, name)]));
     const draw = (held: Readonly<Record<string, Tensor>>): Draw => drawFrom(density, weights(options), rootKey(), rowsFor(options), held);
-    return outputsOf(temperature === undefined ? draw(given) : tempered(density, draw, given, temperature));
+    return outputsOf(temperature === undefined ? draw(given) : tempered(density.label, draw, given, temperature));
   });
 }
 
@@ -118,22 +118,27 @@ export function stageDraw(options: DrawOptions, density: DensityDefinition): Dra
   });
 }
 
-/** Drawn once for the base, and again from the base brought closer to its location; all else by the same numbers. */
-function tempered(
-  density: DensityDefinition,
+/** From the top down, each Normal variable brought closer to its location given those above it, and all else by the same numbers. */
+export function tempered(
+  label: string,
   draw: (held: Readonly<Record<string, Tensor>>) => Draw,
   given: Readonly<Record<string, Tensor>>,
   temperature: number,
 ): Draw {
-  const first = draw(given);
-  if (first.base === undefined)
-    throw new GmcError("GM4009", `${density.label} has no temperature: no flow maps a Normal of it`, [
-      "a temperature scales the noise that a flow makes data of",
+  let at = draw(given);
+  const names = Object.keys(at.base ?? {});
+  if (names.length === 0)
+    throw new GmcError("GM4009", `${label} has no temperature: no flow maps a Normal of it`, [
+      "a temperature scales the noise that a flow makes data of, and what that is drawn given",
     ]);
-  const base = Object.entries(first.base).flatMap(([name, loc]) =>
-    given[name] === undefined ? [[name, add(loc, mul(temperature, sub(valueOf(first, name), loc)))] as const] : [],
-  );
-  return draw({ ...given, ...Object.fromEntries(base) });
+  let held = given;
+  for (const name of names) {
+    const loc = at.base?.[name];
+    if (loc === undefined || given[name] !== undefined) continue;
+    held = { ...held, [name]: add(loc, mul(temperature, sub(valueOf(at, name), loc))) };
+    at = draw(held);
+  }
+  return at;
 }
 
 /**
@@ -279,13 +284,13 @@ export function stageInfer(options: DrawOptions): DrawProgram {
 export function stageDecode(options: DrawOptions, held: readonly string[] = []): DrawProgram {
   const density = generativeOf(options.model);
   const data = dataVariables(options.model);
+  // what no inverse gives draws latents that it gives, and changes no row
+  const inferred = inferredIn(options.model);
+  const latents = density.head.filter(
+    (name) => !Object.hasOwn(data, name) && (options.model.inference === undefined || inferred.includes(name)),
+  );
   return drawProgram("decode", options, () => {
-    const given = Object.fromEntries(
-      [...density.given, ...held, ...density.head.filter((name) => !Object.hasOwn(data, name))].map((name) => [
-        name,
-        variableInput(options, name),
-      ]),
-    );
+    const given = Object.fromEntries([...density.given, ...held, ...latents].map((name) => [name, variableInput(options, name)]));
     const draw = drawFrom(density, weights(options), rootKey(), rowsFor(options), given);
     const shown = density.head.filter((name) => Object.hasOwn(data, name) && !held.includes(name));
     return Object.fromEntries(shown.map((name) => [`mean:${name}`, meanOf(draw, name)]));

@@ -6,14 +6,14 @@
 import type { HostTensor, HostTensors } from "../engines/engine.js";
 import { GmcError } from "../graph/errors.js";
 import { hostZeros } from "../graph/host.js";
-import { rootKey, stage } from "../graph/index.js";
+import { rootKey, stage, type Rows } from "../graph/index.js";
 import { optimize } from "../graph/passes/index.js";
 import { sameShape, showShape, sizeOf } from "../graph/shape.js";
 import type { Shape } from "../graph/types.js";
 import type { DensityDefinition, SequentialDefinition } from "../model.js";
 import { orderOf } from "../nn/degrees.js";
 import { averagedState, dataVariables, defined, readWeights } from "../train/context.js";
-import { drawnBefore, feedsFor, givenInputs, runOnce, type GivenOptions } from "./before.js";
+import { atOwnTemperature, drawnBefore, feedsFor, runOnce, type GivenOptions } from "./before.js";
 import { drawFrom, meanOf, valueOf } from "./draw.js";
 import { knownIn, type Known } from "./known.js";
 import { COUNT, FIRST, runPieces } from "./pieces.js";
@@ -21,8 +21,6 @@ import { HELD, MEAN, stageEntries, VALUE } from "./sequential-stage.js";
 
 export interface SequentialOptions extends GivenOptions {
   readonly known?: Known | undefined;
-  /** 1 unless told; below it draws are less varied. */
-  readonly temperature?: number | undefined;
   /** False computes everything anew at each position: for tests, and for measuring what is saved. */
   readonly incremental?: boolean | undefined;
   readonly onProgress?: ((done: number, total: number) => void) | undefined;
@@ -52,7 +50,7 @@ export async function runSequential(density: DensityDefinition, asked: Sequentia
   let done = 0;
   for (const sequential of all) {
     const { variable } = sequential;
-    options = { ...options, given: { ...(await drawnBefore(sequential.before, options)), ...options.given } };
+    options = { ...options, given: { ...(await drawnBefore(sequential.before, options, density.label)), ...options.given } };
     if (options.given[variable] !== undefined) continue;
     const start = done;
     const drawn = await drawEntries(sequential, {
@@ -126,7 +124,8 @@ async function drawRest(density: DensityDefinition, options: SequentialOptions):
       {},
       () => {
         const w = readWeights(options.model, averagedState(options.averaged));
-        const draw = drawFrom(density, w, rootKey(), { kind: "rows", size: options.rows }, givenInputs(options));
+        const rows: Rows = { kind: "rows", size: options.rows };
+        const draw = atOwnTemperature(density.label, (held) => drawFrom(density, w, rootKey(), rows, held), options);
         const data = dataVariables(options.model);
         return Object.fromEntries(
           rest.flatMap((name) => [

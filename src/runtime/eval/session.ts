@@ -304,8 +304,12 @@ export function openSession(options: SessionOptions): TrainedSession {
       const data = (): HostTensors => rowsInTurn(undefined, rows, seed);
       const asked = givenValues(model, rows, more.given, data);
       checkUsed(density, more);
-      const exact = more.known === undefined ? conditionalOf(model, density, new Set(Object.keys(asked))) : undefined;
-      const given = exact === undefined ? asked : { ...asked, ...(await latentsBy(exact, rows, seed, asked)) };
+      const exactly = (held: HostTensors): DensityDefinition | undefined =>
+        more.known === undefined ? conditionalOf(model, density, new Set(Object.keys(held))) : undefined;
+      let given: HostTensors = asked;
+      // what an inverse gives may be what a posterior is given
+      for (let exact = exactly(given); exact !== undefined; exact = exactly(given))
+        given = { ...given, ...(await latentsBy(exact, rows, seed, given)) };
       const known = more.known === undefined ? undefined : knownRows(model, density, more.known);
       const heldPart = known === undefined ? undefined : knownIn(density, known.variable)?.variable;
       for (const note of unfollowed(model, density, heldIn(density, Object.keys(given)), heldPart)) more.onNote?.(note);
