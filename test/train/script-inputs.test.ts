@@ -51,12 +51,7 @@ describe("train", () => {
       /`x` is the text "nope", where rows were expected/,
     ],
     ["a number in the place of rows", { engine, data: { x: 3, y } }, "GM4051", /`x` is 3/],
-    [
-      "a shape of a plain list",
-      { engine, data: { x: { shape: [12, 2], data: Array.from(x) }, y } },
-      "GM4051",
-      /whose data are no typed array/,
-    ],
+    ["a shape of a plain list", { engine, data: { x: { shape: [12, 2], data: Array.from(x) }, y } }, "GM4051", /a plain list/],
     ["a shape that is a number", { engine, data: { x: { shape: 12, data: x }, y } }, "GM4051", /whose shape is no list of sizes/],
     ["data without a shape", { engine, data: { x: { data: x }, y } }, "GM4051", /without shape and data/],
     [
