@@ -5,7 +5,8 @@
 import { InternalError } from "../base/internal-error.js";
 import type { Sequential } from "../ir/autoregressive/prove.js";
 import { type DeriveContext, densityOf } from "../ir/derive/context.js";
-import { distributions, hasMean } from "../ir/distributions.js";
+import { hasMean } from "../ir/derive/has-mean.js";
+import { distributions } from "../ir/distributions.js";
 import type { Density, DistCall } from "../ir/types.js";
 import { array, arrow, call, type Js, type JsField, type JsFunction, method, name, num, numbers, object, str } from "./js.js";
 import { lowerBeforeEntries } from "./lower-density.js";

@@ -3,8 +3,7 @@
  * derivation may use (pathwise gradients, enumeration), and the runtime object. The only place that knows which exist; a test holds the
  * table against `src/runtime/prob`.
  */
-import { constantOf } from "./derive/units.js";
-import type { DistCall, DomainName } from "./types.js";
+import type { DomainName } from "./types.js";
 
 export type ParameterDomain = "real" | "positive" | "unit" | "simplex" | "count" | "lowerTriangular" | "covariance";
 
@@ -367,19 +366,6 @@ export function distributionOf({
 }): Distribution | undefined {
   const entry = distributions.get(dist);
   return entry?.mixes && of && implicitComponents.has(of.dist) ? { ...entry, reparameterised: true } : entry;
-}
-
-/**
- * Whether draws have a mean: of a mixture, where those of what it mixes do. Parameters that are no numbers when compiled are taken to be such that
- * there is one.
- */
-export function hasMean({ dist, params, of }: Pick<DistCall, "dist" | "params" | "of">): boolean {
-  const entry = distributions.get(dist);
-  const least = entry?.meanAbove;
-  const value = least && params[least.parameter];
-  const found = value && constantOf(value);
-  if (least !== undefined && found !== undefined && found <= least.bound) return false;
-  return entry?.hasMean === true && (of === undefined || hasMean(of));
 }
 
 /** Words from papers and other libraries, as `Normal(mu = …)`. */

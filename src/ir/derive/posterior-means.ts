@@ -4,11 +4,11 @@
  */
 import { Diagnostics } from "../../base/report.js";
 import type { PosteriorMeans } from "../derived-model.js";
-import { hasMean } from "../distributions.js";
 import type { Factor, Quantity } from "../quantity.js";
 import { scalarType, typeOfDomain } from "../shapes.js";
 import type { Density, Slot } from "../types.js";
 import { NO_CHOICES } from "./choices.js";
+import { hasMean } from "./has-mean.js";
 import { type DeriveContext, densityOf } from "./context.js";
 import { deriveLogDensity } from "./marginal.js";
 
