@@ -8,20 +8,8 @@ import { explain, printExplanation } from "../../src/codegen/explain.js";
 import type { Tensor } from "../../src/runtime/index.js";
 import { gradientsOf } from "../support/gradients.js";
 import { loadModel, runModel, type Loaded } from "../support/model.js";
+import { logSoftmax, logSumExp, spread } from "../support/numbers.js";
 
-/** Numbers in -1..1 that f32 holds exactly. */
-function spread(n: number, seed: number): number[] {
-  let state = seed;
-  return Array.from({ length: n }, () => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    return Math.fround((2 * state) / 2 ** 32 - 1);
-  });
-}
-const logSumExp = (v: readonly number[]): number => {
-  const top = Math.max(...v);
-  return top + Math.log(v.reduce((s, x) => s + Math.exp(x - top), 0));
-};
-const logSoftmax = (v: readonly number[]): number[] => v.map((x) => x - logSumExp(v));
 const logNormal = (x: number, loc: number): number => -0.5 * (x - loc) ** 2 - 0.5 * Math.log(2 * Math.PI);
 const row = (m: readonly number[], i: number, n: number): number[] => m.slice(i * n, (i + 1) * n);
 /** Every assignment of n latents of K states. */
@@ -58,7 +46,7 @@ const close = (got: readonly number[] | undefined, wanted: readonly number[], to
 };
 
 const ROWS = 3;
-const dataOf = (names: readonly string[], seed = 11): Data => Object.fromEntries(names.map((n, i) => [n, spread(ROWS, seed + i)]));
+const dataOf = (names: readonly string[], seed = 11): Data => Object.fromEntries(names.map((n, i) => [n, spread(ROWS, 1, seed + i)]));
 
 const hmm = (T: number, K: number, lines: string): string => `model HMM(T = ${T}, K = ${K}) {
   data x[t in 1..T] : real
@@ -71,7 +59,7 @@ const hmm = (T: number, K: number, lines: string): string => `model HMM(T = ${T}
   }
   ${lines}
 }`;
-const chainWeights = (K: number): Weights => ({ start: spread(K, 1), A: spread(K * K, 2), mu: spread(K, 3).map((v) => 2 * v) });
+const chainWeights = (K: number): Weights => ({ start: spread(K, 1, 1), A: spread(K * K, 1, 2), mu: spread(K, 1, 3).map((v) => 2 * v) });
 const series = (T: number): string[] => Array.from({ length: T }, (_, t) => `x[${t + 1}]`);
 
 /** log p(x, z) of a row of a chain. */
@@ -311,7 +299,7 @@ describe("other graphs", () => {
     ["a tree", 9, tree, "along the tree, at most 4 states at once"],
     ["a grid", 9, grid(3, 3), "one after another, at most 16 states at once"],
   ])("%s is summed as its joint states are", (_, n, edges, text) => {
-    const weights: Weights = { a: spread(n, 5), W: spread(n * n, 6).map((v) => 2 * v) };
+    const weights: Weights = { a: spread(n, 1, 5), W: spread(n * n, 1, 6).map((v) => 2 * v) };
     const names = Array.from({ length: n }, (_, i) => `x${i}`);
     const data = dataOf(names);
     const loaded = loadModel(graph(n, edges));
@@ -342,7 +330,7 @@ describe("other graphs", () => {
       }
       evaluate { ll = log p(x, y) }
     }`);
-    const weights: Weights = { A: spread(9, 2), mu: spread(3, 4) };
+    const weights: Weights = { A: spread(9, 1, 2), mu: spread(3, 1, 4) };
     const data = dataOf(["x", "y"]);
     const [mu, K] = [weights["mu"]!, 3];
     const wanted = Array.from({ length: ROWS }, (_, r) =>
@@ -372,7 +360,7 @@ describe("other graphs", () => {
       }
       evaluate { mean = E[a ~ p(a | x, y, u)](mu[a])   logs = E[c ~ p(c | x, y, u)](log p(c | x, y, u)) }
     }`);
-    const weights: Weights = { A: spread(9, 2).map((v) => 2 * v), mu: spread(3, 4).map((v) => 3 * v) };
+    const weights: Weights = { A: spread(9, 1, 2).map((v) => 2 * v), mu: spread(3, 1, 4).map((v) => 3 * v) };
     const data = dataOf(["x", "y", "u"]);
     const states = assignments(3, 3);
     const chain = { start: weights["mu"]!, A: weights["A"]!, mu: weights["mu"]! };

@@ -5,22 +5,10 @@ import { explain, printExplanation } from "../../src/codegen/explain.js";
 import type { Tensor } from "../../src/runtime/index.js";
 import { gradientsOf } from "../support/gradients.js";
 import { loadModel, runModel, type Loaded } from "../support/model.js";
+import { logSoftmax, logSumExp, spread } from "../support/numbers.js";
 
 const ROWS = 3;
 
-/** Numbers in -1..1 that f32 holds exactly. */
-function spread(n: number, seed: number): number[] {
-  let state = seed;
-  return Array.from({ length: n }, () => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    return Math.fround((2 * state) / 2 ** 32 - 1);
-  });
-}
-const logSumExp = (v: readonly number[]): number => {
-  const top = Math.max(...v);
-  return top + Math.log(v.reduce((s, x) => s + Math.exp(x - top), 0));
-};
-const logSoftmax = (v: readonly number[]): number[] => v.map((x) => x - logSumExp(v));
 const logBernoulli = (z: number, logit: number): number => -Math.log1p(Math.exp(z === 1 ? -logit : logit));
 const logNormal = (x: number, loc: number, scale = 1): number =>
   -0.5 * ((x - loc) / scale) ** 2 - Math.log(scale) - 0.5 * Math.log(2 * Math.PI);
@@ -64,8 +52,8 @@ describe("a latent of 30 bits", () => {
     }
     ${lines}
   }`;
-  const weights = { a: spread(D, 1), b: spread(D, 2) };
-  const data = { x: spread(D * ROWS, 3) };
+  const weights = { a: spread(D, 1, 1), b: spread(D, 1, 2) };
+  const data = { x: spread(D * ROWS, 1, 3) };
   const value = ({ a, b }: Numbers): number[] =>
     range(ROWS).map((r) =>
       sumOf(D, (i) => logSumExp([0, 1].map((z) => logBernoulli(z, b![i]!) + logNormal(data.x[r * D + i]!, 2 * a![i]! * z)))),
@@ -182,8 +170,8 @@ it("labels in rows of a matrix, of which each draws a row of the data, beside on
     }
     evaluate { ll = log p(x)   alone = log p(x | g = 1) }
   }`);
-  const w: Numbers = { start: spread(G, 1), A: spread(G * K, 2), mu: spread(K * D, 3), b: spread(K, 4), s: spread(G, 5) };
-  const data = { x: spread(ROWS * N * D, 6) };
+  const w: Numbers = { start: spread(G, 1, 1), A: spread(G * K, 1, 2), mu: spread(K * D, 1, 3), b: spread(K, 1, 4), s: spread(G, 1, 5) };
+  const data = { x: spread(ROWS * N * D, 1, 6) };
   const given = (r: number, g: number): number =>
     sumOf(N, (n) =>
       logSumExp(
@@ -221,8 +209,8 @@ it("a chain of vectors of bits, each of which follows the bit before it", () => 
     }
     evaluate { ll = log p(x) }
   }`);
-  const w: Numbers = { a: [0.8], b: [-0.3], mu: spread(D, 1) };
-  const data = Object.fromEntries(range(T).map((t) => [`x[${t + 1}]`, spread(ROWS * D, 10 + t)]));
+  const w: Numbers = { a: [0.8], b: [-0.3], mu: spread(D, 1, 1) };
+  const data = Object.fromEntries(range(T).map((t) => [`x[${t + 1}]`, spread(ROWS * D, 1, 10 + t)]));
   const chain = (r: number, d: number): number =>
     logSumExp(
       range(2 ** T).map((s) => {

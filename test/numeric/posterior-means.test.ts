@@ -3,20 +3,9 @@ import { describe, expect, it } from "vitest";
 import type { Tensor } from "../../src/runtime/index.js";
 import { canReconstruct } from "../../src/runtime/eval/draw.js";
 import { loadModel, runModel, type Loaded } from "../support/model.js";
+import { logSoftmax, logSumExp, spread } from "../support/numbers.js";
 
 const ROWS = 3;
-function spread(n: number, seed: number): number[] {
-  let state = seed;
-  return Array.from({ length: n }, () => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    return Math.fround((2 * state) / 2 ** 32 - 1);
-  });
-}
-const logSumExp = (v: readonly number[]): number => {
-  const top = Math.max(...v);
-  return top + Math.log(v.reduce((s, x) => s + Math.exp(x - top), 0));
-};
-const logSoftmax = (v: readonly number[]): number[] => v.map((x) => x - logSumExp(v));
 const softmax = (v: readonly number[]): number[] => logSoftmax(v).map(Math.exp);
 const logNormal = (x: number, loc: number, scale = 1): number => -0.5 * ((x - loc) / scale) ** 2 - Math.log(scale);
 const sigmoid = (x: number): number => 1 / (1 + Math.exp(-x));
@@ -45,8 +34,8 @@ describe("means of data over the posterior of what is summed out", () => {
       density p(x, c) { c ~ Categorical(logits = w)  x ~ Normal(mu[c], exp(s[c])) }
       train { maximize log p(x) } }`);
     expect(canReconstruct(loaded.model)).toBe(true);
-    const w: Numbers = { w: spread(K, 1), mu: spread(K * D, 2).map((v) => 3 * v), s: spread(K * D, 4) };
-    const x = spread(ROWS * D, 3);
+    const w: Numbers = { w: spread(K, 1, 1), mu: spread(K * D, 1, 2).map((v) => 3 * v), s: spread(K * D, 1, 4) };
+    const x = spread(ROWS * D, 1, 3);
     const scale = w["s"]!.map(Math.exp);
     const wanted = range(ROWS).flatMap((r) => {
       const post = softmax(
@@ -68,8 +57,8 @@ describe("means of data over the posterior of what is summed out", () => {
         for t in 2..${T} { z[t] ~ Categorical(logits = A[z[t - 1]]) }
         for t in 1..${T} { x[t] ~ Normal(mu[z[t]], 1) } }
       train { maximize log p(x) } }`);
-    const w: Numbers = { start: spread(K, 1), A: spread(K * K, 2), mu: spread(K, 3).map((v) => 2 * v) };
-    const data = Object.fromEntries(range(T).map((t) => [`x[${t + 1}]`, spread(ROWS, 5 + t)]));
+    const w: Numbers = { start: spread(K, 1, 1), A: spread(K * K, 1, 2), mu: spread(K, 1, 3).map((v) => 2 * v) };
+    const data = Object.fromEntries(range(T).map((t) => [`x[${t + 1}]`, spread(ROWS, 1, 5 + t)]));
     const found = meansOf(loaded, w, data);
     const logA = range(K).map((i) => logSoftmax(w["A"]!.slice(i * K, i * K + K)));
     const seen = (r: number, t: number, k: number): number => logNormal(data[`x[${t + 1}]`]![r]!, w["mu"]![k]!);
@@ -91,8 +80,8 @@ describe("means of data over the posterior of what is summed out", () => {
       param a : real[${D}], b : real[2]
       density p(x, y, z) { z ~ Bernoulli(logits = 0)  x ~ Normal(a * z, 1)  y ~ Bernoulli(logits = b * reshape(z, [${D}, 1])) }
       train { maximize log p(x, y) } }`);
-    const w: Numbers = { a: spread(D, 1).map((v) => 2 * v), b: spread(2, 2) };
-    const data = { x: spread(ROWS * D, 3), y: spread(ROWS * D * 2, 4).map((v) => (v > 0 ? 1 : 0)) };
+    const w: Numbers = { a: spread(D, 1, 1).map((v) => 2 * v), b: spread(2, 1, 2) };
+    const data = { x: spread(ROWS * D, 1, 3), y: spread(ROWS * D * 2, 1, 4).map((v) => (v > 0 ? 1 : 0)) };
     const found = meansOf(loaded, w, data);
     const on = (r: number, i: number): number => {
       const at = (z: number): number =>

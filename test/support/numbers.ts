@@ -12,6 +12,11 @@ export function logSumExp(xs: readonly number[]): number {
   return top + Math.log(xs.reduce((s, x) => s + Math.exp(x - top), 0));
 }
 
+export const logSoftmax = (xs: readonly number[]): number[] => {
+  const total = logSumExp(xs);
+  return xs.map((x) => x - total);
+};
+
 /** The gradient of `f` in every entry of every vector, by central differences. */
 export function differences<N extends string>(f: (w: Vectors<N>) => number, at: Vectors<N>, step = 1e-4): Vectors<N> {
   const moved = (name: N, i: number, by: number): number => f({ ...at, [name]: at[name].map((v, j) => (i === j ? v + by : v)) });
