@@ -18,8 +18,7 @@ import {
   summableTogether,
   type UnitLaw,
 } from "../ir/energy/index.js";
-import { shapeOf } from "../ir/energy/places.js";
-import { scalarType, tensor } from "../ir/shapes.js";
+import { scalarType, shapeOf, tensor } from "../ir/shapes.js";
 import type { Expr } from "../ir/types.js";
 import { latexName, roman, scripted } from "./latex-names.js";
 import { expressionLatex, expressionText } from "./mathtext.js";

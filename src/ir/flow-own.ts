@@ -15,14 +15,14 @@ import { factsOf, factsOfDomain, netKey } from "./facts.js";
 import { roomHelp, waysOnto } from "./flow-onto.js";
 import { endMovedByOthers } from "./flow-structure/part.js";
 import { notMonotone } from "./flow-structure/monotone.js";
-import { shapeOf, sizeOf } from "./flow-structure/reads.js";
+import { sizeOf } from "./flow-structure/reads.js";
 import { showSide } from "./flows.js";
 import { writtenOut } from "./inline-nets.js";
 import { interior, rangeOfDomain, showRange } from "./range.js";
 import { type Chain, declaredSide } from "./flow-chain.js";
 import { denseStructure, isLinear, MOST_ENTRIES, type JacobianStructure, structureOf } from "./flow-structure/structure.js";
 import { Scope } from "./scope.js";
-import { elementCount, sameShape, showShape, tensor } from "./shapes.js";
+import { elementCount, sameShape, showShape, sizesOf, tensor } from "./shapes.js";
 import type { Conditioner, Expr, Local, Net, OwnStep, Side } from "./types.js";
 import { childrenOf, walkExpr } from "./walk.js";
 
@@ -248,7 +248,7 @@ function leavesCone(env: Env, decl: ast.FlowDecl, { input, value }: Written, jac
 /** Without an inverse nothing is tried as a training starts, so that a map that is not one to one would not be found. */
 function tellUnproven(env: Env, decl: ast.FlowDecl, { input, value }: Written, jacobian: JacobianStructure, span: Span): void {
   if (jacobian.kind === "linear" || (jacobian.kind === "triangular" && isLinear(value, input.id))) return;
-  const entries = sizeOf(shapeOf(value)) > 1;
+  const entries = sizeOf(sizesOf(value)) > 1;
   const found =
     jacobian.kind === "elementwise" || jacobian.kind === "triangular"
       ? notMonotone(value, input.id, jacobian, (e) => factsOf(env.cx, e).range)

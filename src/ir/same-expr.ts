@@ -1,6 +1,6 @@
 /** Equality of expressions as they are written, places in the file aside. */
-import { sameShape } from "./shapes.js";
-import type { Dim, Expr, SampleIndex } from "./types.js";
+import { sameShape, shapeOf } from "./shapes.js";
+import type { Expr, SampleIndex } from "./types.js";
 import { childrenOf } from "./walk.js";
 
 export function sameExpr(a: Expr, b: Expr): boolean {
@@ -21,10 +21,6 @@ export function sameExpr(a: Expr, b: Expr): boolean {
   if (a.kind === "flowCall" && b.kind === "flowCall") return a.flow === b.flow && a.direction === b.direction && children();
   if (a.kind === "field" && b.kind === "field") return a.field === b.field && children();
   return false;
-}
-
-function shapeOf({ type }: Expr): readonly Dim[] {
-  return type.kind === "tensor" ? type.shape : [];
 }
 
 function sameSample(a: SampleIndex | undefined, b: SampleIndex | undefined): boolean {

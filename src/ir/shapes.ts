@@ -2,7 +2,7 @@
  * Sizes, shapes and types of the model IR: building, comparing and showing them.
  * Two sizes agree when their numbers agree; messages show both how they were written and the numbers: `[H] = [200]`.
  */
-import type { Dim, Domain, Element, RecordType, TensorType, Type } from "./types.js";
+import type { Dim, Domain, Element, Expr, RecordType, TensorType, Type } from "./types.js";
 
 /** No tensor of a model may have more entries. */
 export const maxElements = 2 ** 31;
@@ -24,6 +24,16 @@ export function record(fields: RecordType["fields"]): RecordType {
 /** Labels of a category are integers; everything else is a number. */
 export function typeOfDomain(domain: Domain): TensorType {
   return tensor(domain.shape, domain.name === "category" ? "int" : "real");
+}
+
+/** Extents of a tensor; none of a record. */
+export function shapeOf(expr: Expr | undefined): readonly Dim[] {
+  return expr?.type.kind === "tensor" ? expr.type.shape : [];
+}
+
+/** The same as numbers. */
+export function sizesOf(expr: Expr): readonly number[] {
+  return shapeOf(expr).map((d) => d.size);
 }
 
 export function elementCount(shape: readonly Dim[]): number {

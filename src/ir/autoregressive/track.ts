@@ -14,6 +14,7 @@ import { childrenOf } from "../walk.js";
 import { across, entries, type Grid, greatest, gridOf, meet, NONE, readsNothing, reshaped, uniform } from "./grid.js";
 import { maskRule, type Ordered, partRule, type PartUnits } from "./masks.js";
 import type { Degrees, MaskRule } from "./order.js";
+import { sizesOf } from "../shapes.js";
 
 interface RecordGrid {
   readonly kind: "record";
@@ -97,7 +98,7 @@ export function track(
     const grid = visit(expr, frame);
     if (!("kind" in grid)) return grid;
     return uniform(
-      shapeOf(expr),
+      sizesOf(expr),
       [...grid.fields.values()].reduce((top, field) => Math.max(top, greatest(field)), NONE),
     );
   };
@@ -120,10 +121,10 @@ export function track(
       case "schedule":
       case "param":
       case "variable":
-        return uniform(shapeOf(expr));
+        return uniform(sizesOf(expr));
       case "local": {
         const origin = originOf(expr, frame);
-        if (!origin) return uniform(shapeOf(expr));
+        if (!origin) return uniform(sizesOf(expr));
         const binding = frame.locals.has(expr.local.id) ? undefined : context.bindings.get(expr.local.id);
         // A long chain of bindings is walked from its far end.
         if (binding) for (const b of inOrder(context, binding, (other) => root.known.has(other.value)).slice(0, -1)) visit(b.value, root);
@@ -133,7 +134,7 @@ export function track(
         return { kind: "record", fields: new Map(expr.fields.map((f) => [f.name, tensor(f.value, frame)])) };
       case "field": {
         const target = visit(expr.target, frame);
-        return "kind" in target ? (target.fields.get(expr.field) ?? uniform(shapeOf(expr))) : target;
+        return "kind" in target ? (target.fields.get(expr.field) ?? uniform(sizesOf(expr))) : target;
       }
       case "builtin":
         return ofBuiltin(
@@ -145,7 +146,7 @@ export function track(
       case "flowCall":
         // the steps of a flow have no rule of their own: each entry may read all
         return all(
-          shapeOf(expr),
+          sizesOf(expr),
           [expr.arg, ...expr.given].map((a) => tensor(a, frame)),
         );
       case "netCall": {
@@ -164,14 +165,14 @@ export function track(
       case "expectation":
       case "reduce":
       case "optimum":
-        return uniform(shapeOf(expr)); // stands in no density body
+        return uniform(sizesOf(expr)); // stands in no density body
       case "grad": {
         for (const { local, value } of expr.locals) frame.locals.set(local.id, { expr: value, frame });
         const degree = Math.max(...childrenOf(expr).map((e) => greatest(tensor(e, frame))));
-        if (expr.type.kind === "tensor") return uniform(shapeOf(expr), degree);
+        if (expr.type.kind === "tensor") return uniform(sizesOf(expr), degree);
         return {
           kind: "record",
-          fields: new Map(expr.locals.map(({ local, value }) => [local.name, uniform(shapeOf(value), degree)])),
+          fields: new Map(expr.locals.map(({ local, value }) => [local.name, uniform(sizesOf(value), degree)])),
         };
       }
       default:
@@ -182,7 +183,7 @@ export function track(
   /** A net that is mapped over rows of what it is handed is not followed: each entry may read all of it. */
   const ofMapped = (expr: NetCallExpr, frame: Frame): AnyGrid => {
     const args = expr.args.map((a) => tensor(a, frame));
-    if (expr.type.kind === "tensor") return all(shapeOf(expr), args);
+    if (expr.type.kind === "tensor") return all(sizesOf(expr), args);
     const fields = expr.type.fields.map(({ name, type }): [string, Grid] => [
       name,
       all(
@@ -223,7 +224,7 @@ export function track(
   const ofLayer = (expr: LayerExpr, x: Grid): Grid => {
     const { instance } = expr;
     const layer = layers.get(instance.layer);
-    const shape = shapeOf(expr);
+    const shape = sizesOf(expr);
     const rule = layer?.masked ? decide(instance, x, shape) : undefined;
     const grid = layerDegrees(expr, x, rule);
     if (layer?.ordered && !readsNothing(x)) ordered.set(instance, { input: x, grid });
@@ -283,7 +284,7 @@ export function track(
             e.kind === "builtin"
               ? ofBuiltin(e, parts)
               : e.kind === "flowCall"
-                ? all(shapeOf(e), parts)
+                ? all(sizesOf(e), parts)
                 : layerDegrees(e, parts[0] ?? uniform([]), rules.get(e.instance.path)?.rules[0]);
           const blamed = blame(
             inputs.map((a) => tensor(a, here)),
@@ -329,10 +330,6 @@ export function track(
   };
 }
 
-export function shapeOf(expr: Expr): readonly number[] {
-  return expr.type.kind === "tensor" ? expr.type.shape.map((d) => d.size) : [];
-}
-
 /** One entry of one argument that alone makes the finding true: there is one, since degrees of a union are the greatest of its parts. */
 function blame(
   args: readonly Grid[],
@@ -365,7 +362,7 @@ function blame(
 }
 
 function ofBuiltin(expr: BuiltinExpr, args: readonly Grid[]): Grid {
-  const shape = shapeOf(expr);
+  const shape = sizesOf(expr);
   if (args.every(readsNothing)) return uniform(shape);
   const entry = builtins.get(expr.fn);
   if (entry?.degrees) return entry.degrees(args, { options: expr.options, shape });
@@ -412,7 +409,7 @@ function contracted(shape: readonly number[], [a, b]: readonly Grid[]): Grid {
 
 function layerDegrees(expr: LayerExpr, x: Grid, rule: MaskRule | undefined): Grid {
   const { instance } = expr;
-  const shape = shapeOf(expr);
+  const shape = sizesOf(expr);
   if (readsNothing(x)) return uniform(shape);
   const layer = layers.get(instance.layer);
   if (layer?.degrees) return layer.degrees(x, { instance, shape, rule });

@@ -3,12 +3,12 @@
  * single entry, `z[3]`, is the sum of all of them times 1 at its place and 0 elsewhere.
  */
 import { builtins } from "../builtins.js";
-import { scalarType, tensor } from "../shapes.js";
+import { scalarType, shapeOf, tensor } from "../shapes.js";
 import type { BuiltinExpr, Dim, Expr } from "../types.js";
 
 /** What a scalar is the sum of, times `scale`; undefined where it is no such sum. `reads`: whether an expression reads a latent's entries. */
 export function summandOf(expr: Expr, reads: (e: Expr) => boolean): { readonly scale: number; readonly of: Expr } | undefined {
-  if (expr.kind === "variable" || expr.kind !== "builtin" || shapeOf(expr).length > 0) return undefined;
+  if (expr.kind !== "builtin" || shapeOf(expr).length > 0) return undefined;
   const [a, b] = expr.args;
   if ((expr.fn === "sum" || expr.fn === "mean") && a) {
     const inner = a.kind === "builtin" && a.fn === "sum" ? a.args[0] : undefined;
@@ -87,5 +87,3 @@ export function summedBut(values: Expr, kept: readonly number[]): Expr {
   const type = tensor(kept.flatMap((axis) => shape[shape.length + axis] ?? []));
   return { kind: "builtin", fn: "sum", args: [values], options: { axes }, type, span: values.span };
 }
-
-const shapeOf = (e: Expr): readonly Dim[] => (e.type.kind === "tensor" ? e.type.shape : []);

@@ -3,8 +3,8 @@
  * apart at sums, differences, multiples, means and, where their parts read fewer, at products of sums.
  */
 import type { Quantity, Term } from "../quantity.js";
-import { sameShape } from "../shapes.js";
-import type { BuiltinExpr, Dim, Expr } from "../types.js";
+import { sameShape, shapeOf } from "../shapes.js";
+import type { BuiltinExpr, Expr } from "../types.js";
 
 interface Part {
   readonly scale: number;
@@ -88,6 +88,3 @@ function partsOf(expr: Expr, reads: (expr: Expr) => number): readonly Part[] {
       return whole;
   }
 }
-
-/** Extents of a tensor; none of a record. */
-const shapeOf = (e: Expr): readonly Dim[] => (e.type.kind === "tensor" ? e.type.shape : []);

@@ -5,10 +5,9 @@
 import { builtins } from "../builtins.js";
 import type { DeriveContext } from "../derive/context.js";
 import { sameExpr } from "../same-expr.js";
-import { broadcastShapes, sameShape, scalarType, tensor } from "../shapes.js";
+import { broadcastShapes, sameShape, scalarType, shapeOf, tensor } from "../shapes.js";
 import type { BuiltinExpr, Dim, Expr } from "../types.js";
 import { childrenOf, mapChildren } from "../walk.js";
-import { shapeOf } from "./places.js";
 
 type Options = BuiltinExpr["options"];
 

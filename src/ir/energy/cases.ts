@@ -7,8 +7,8 @@ import { sameExpr } from "../same-expr.js";
 import type { Expr } from "../types.js";
 import { builtin, number, plus, times } from "./algebra.js";
 import { withoutLog } from "./logs.js";
-import { shapeOf } from "./places.js";
 import { termsOf, type ScaledExpr } from "./terms.js";
+import { shapeOf } from "../shapes.js";
 
 /** Terms split into cases, one inside the other. */
 const mostSplit = 3;

@@ -19,8 +19,8 @@ import { sameExpr } from "../same-expr.js";
 import type { BuiltinExpr, Expr } from "../types.js";
 import { followed } from "./algebra.js";
 import { type Dependence, listsAll, type Structure } from "./dependence.js";
-import { shapeOf } from "./places.js";
 import { squareOf } from "./rewrite.js";
+import { shapeOf } from "../shapes.js";
 
 /** Of the Hessian of the sum of a value's entries: zero, positive or negative semidefinite, or not known. */
 export type Sign = "zero" | "positive" | "negative" | "unknown";

@@ -23,9 +23,9 @@ import {
   ownPlace,
   type Place,
   samePlace,
-  shapeOf,
   withoutAxes,
 } from "./places.js";
+import { shapeOf } from "../shapes.js";
 
 /** Of a polynomial; 3 stands for higher and for none. */
 export type Degree = 1 | 2 | 3;

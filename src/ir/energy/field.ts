@@ -6,7 +6,7 @@ import { builtins } from "../builtins.js";
 import type { DeriveContext } from "../derive/context.js";
 import { layers } from "../layers.js";
 import { sameExpr } from "../same-expr.js";
-import { sameShape, tensor } from "../shapes.js";
+import { sameShape, shapeOf, tensor } from "../shapes.js";
 import type { BuiltinExpr, Dim, Expr } from "../types.js";
 import { childrenOf } from "../walk.js";
 import {
@@ -25,7 +25,6 @@ import {
   summed,
   times,
 } from "./algebra.js";
-import { shapeOf } from "./places.js";
 import { squareOf } from "./rewrite.js";
 import type { EnergyAnalysis } from "./types.js";
 

@@ -12,8 +12,8 @@ import { walk } from "../derive/walk-bindings.js";
 import type { Expr } from "../types.js";
 import { childrenOf } from "../walk.js";
 import { allReal, type Structure } from "./dependence.js";
-import { shapeOf } from "./places.js";
 import { linearForms, sizeOf, unitsOfReals } from "./quadratic.js";
+import { shapeOf } from "../shapes.js";
 
 export interface Flat {
   /** How many combinations of the units the energy bends along, at most; how many units there are. */

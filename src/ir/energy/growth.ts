@@ -20,8 +20,9 @@ import { isInner, rangeOf } from "./curvature.js";
 import { type Dependence, listsAll, type Structure } from "./dependence.js";
 import { exponent, mostFollowed } from "./exponents.js";
 import { withoutLog } from "./logs.js";
-import { axesOf, shapeOf } from "./places.js";
+import { axesOf } from "./places.js";
 import { axesBefore, eachTerm, type Part } from "./sums.js";
+import { shapeOf } from "../shapes.js";
 
 export interface Growth {
   readonly proven: boolean;

@@ -5,12 +5,11 @@
 import { builtins } from "../builtins.js";
 import type { DeriveContext } from "../derive/context.js";
 import { isNonNegative, isPositive } from "../range.js";
-import { sameShape } from "../shapes.js";
+import { sameShape, shapeOf } from "../shapes.js";
 import type { BuiltinExpr, Dim, Expr } from "../types.js";
 import { builtin, filled, number } from "./algebra.js";
 import { rangeOf } from "./curvature.js";
 import { mostFollowed } from "./exponents.js";
-import { shapeOf } from "./places.js";
 
 /** Of a log, within a number: that it is no greater, or no less. */
 export type Bound = "upper" | "lower";

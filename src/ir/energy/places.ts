@@ -4,6 +4,7 @@
  */
 import { sha256 } from "../../base/sha256.js";
 import type { BuiltinExpr, Dim, Expr } from "../types.js";
+import { shapeOf } from "../shapes.js";
 
 /** Along one axis of the variable: the position that the value's index on `axis` stands for, from `start` on; or one position throughout. */
 export type Coordinate =
@@ -152,8 +153,4 @@ export function contraction(
     right: (axis) => (axis <= -3 && a.length >= 2 ? axis - 1 : axis),
     axis: column ? -2 : -1,
   };
-}
-
-export function shapeOf(expr: Expr | undefined): readonly Dim[] {
-  return expr?.type.kind === "tensor" ? expr.type.shape : [];
 }

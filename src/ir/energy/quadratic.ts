@@ -5,8 +5,8 @@
 import type { DeriveContext } from "../derive/context.js";
 import type { BuiltinExpr, Dim, Expr } from "../types.js";
 import { allReal, type Structure } from "./dependence.js";
-import { shapeOf } from "./places.js";
 import { squareOf } from "./rewrite.js";
+import { shapeOf } from "../shapes.js";
 
 /** One entry of a value. A part that is undefined is not known; a quadratic part always is. */
 interface Entry {

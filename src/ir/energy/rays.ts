@@ -8,9 +8,9 @@ import { layers } from "../layers.js";
 import type { BuiltinExpr, Dim, Expr } from "../types.js";
 import { followed, mentions } from "./algebra.js";
 import { rangeOf } from "./curvature.js";
-import { shapeOf } from "./places.js";
 import { place, sizeOf } from "./quadratic.js";
 import { squareOf } from "./rewrite.js";
+import { shapeOf } from "../shapes.js";
 
 /** What an entry is far out along the ray: coefficient * t^degree. Without a coefficient it is of at most that degree, and no more is known. */
 interface Lead {

@@ -6,11 +6,11 @@
 import { builtins, isLinearIn } from "../builtins.js";
 import type { DeriveContext } from "../derive/context.js";
 import { layers } from "../layers.js";
-import { sameShape, tensor } from "../shapes.js";
+import { sameShape, shapeOf, tensor } from "../shapes.js";
 import type { BuiltinExpr, Dim, Expr, LocalExpr, Variable } from "../types.js";
 import { builtin, filled, followed, isShort, mentions, minus, number, plus, rebuilt, substitute, summed, times } from "./algebra.js";
 import type { Dependence, Structure } from "./dependence.js";
-import { type Place, shapeOf } from "./places.js";
+import { type Place } from "./places.js";
 
 /** The energy, affine in each unit of `variable` wherever its units do not meet; the same object where nothing is to be done. */
 export function affineIn(context: DeriveContext, structure: Structure, expr: Expr, variable: Variable): Expr {

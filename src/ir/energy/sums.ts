@@ -7,7 +7,7 @@ import { multiplied, negated, type Range } from "../range.js";
 import type { BuiltinExpr, Expr } from "../types.js";
 import { divisor, keepsAll, positiveLinear, rangeOf } from "./curvature.js";
 import { mostFollowed } from "./exponents.js";
-import { shapeOf } from "./places.js";
+import { shapeOf } from "../shapes.js";
 
 /** Entries of `expr` times a value in `weight`: the least of them along the axes `along` (from the end), summed over all others. */
 export interface Part {

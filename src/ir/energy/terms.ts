@@ -4,10 +4,9 @@
  */
 import { builtins, isLinearIn } from "../builtins.js";
 import type { DeriveContext } from "../derive/context.js";
-import { sameShape } from "../shapes.js";
+import { sameShape, shapeOf } from "../shapes.js";
 import type { BuiltinExpr, Expr } from "../types.js";
 import { followed } from "./algebra.js";
-import { shapeOf } from "./places.js";
 
 export interface ScaledExpr {
   readonly scale: number;

@@ -20,8 +20,9 @@ import {
 } from "../range.js";
 import type { BuiltinExpr, Expr } from "../types.js";
 import { childrenOf } from "../walk.js";
-import { type Source, readsOfEntries, runningSources, shapeOf, sizeOf, sourcesOf } from "./reads.js";
+import { type Source, readsOfEntries, runningSources, sizeOf, sourcesOf } from "./reads.js";
 import type { JacobianStructure } from "./structure.js";
+import { sizesOf } from "../shapes.js";
 
 /** How a value moves with the entry: not at all, strictly up or down, strictly one way of which the sign is open, or not known to be strict. */
 type Way = "still" | "up" | "down" | "either" | "unknown";
@@ -51,7 +52,7 @@ export function notMonotone(
   jacobian: Extract<JacobianStructure, { kind: "elementwise" | "triangular" }>,
   rangeOf: (expr: Expr) => Range,
 ): NotProven | undefined {
-  const size = sizeOf(shapeOf(value));
+  const size = sizeOf(sizesOf(value));
   const pairs =
     jacobian.kind === "triangular"
       ? jacobian.levels.flatMap((l) => l.outputs.map((output, k) => ({ output, input: l.inputs[k] ?? 0 })))

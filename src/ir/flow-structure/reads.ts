@@ -3,8 +3,9 @@
  * (its own place, a rearrangement, whole axes), and all that any argument reads where it says nothing.
  */
 import { builtins } from "../builtins.js";
-import type { BuiltinExpr, Dim, Expr } from "../types.js";
+import type { BuiltinExpr, Expr } from "../types.js";
 import { childrenOf } from "../walk.js";
+import { sizesOf } from "../shapes.js";
 
 type Entries = readonly ReadonlySet<number>[];
 
@@ -18,7 +19,7 @@ export interface ReadOptions {
 /** Sets of entries of the local `input`, in C order, for each entry of the value. */
 export function readsOfEntries(expr: Expr, input: string, options: ReadOptions = {}): Entries {
   const { cut = () => false } = options;
-  const own = (e: Expr): Entries => Array.from({ length: sizeOf(shapeOf(e)) }, (_, i) => new Set([i]));
+  const own = (e: Expr): Entries => Array.from({ length: sizeOf(sizesOf(e)) }, (_, i) => new Set([i]));
   const known = new Map<Expr, Entries>();
   const of = (e: Expr): Entries => {
     const before = known.get(e);
@@ -28,7 +29,7 @@ export function readsOfEntries(expr: Expr, input: string, options: ReadOptions =
     return made;
   };
   const find = (e: Expr): Entries => {
-    const size = sizeOf(shapeOf(e));
+    const size = sizeOf(sizesOf(e));
     if (e.kind === "local") return e.local.id === input ? own(e) : constantOf(e);
     if (e.kind === "builtin") return ofBuiltin(e, e.args.map(of)) ?? all(e, size);
     return all(e, size);
@@ -40,17 +41,13 @@ export function readsOfEntries(expr: Expr, input: string, options: ReadOptions =
   return of(expr);
 }
 
-const constantOf = (e: Expr): Entries => new Array<ReadonlySet<number>>(sizeOf(shapeOf(e))).fill(NOTHING);
+const constantOf = (e: Expr): Entries => new Array<ReadonlySet<number>>(sizeOf(sizesOf(e))).fill(NOTHING);
 
 function union(sets: readonly ReadonlySet<number>[]): ReadonlySet<number> {
   const distinct = new Set(sets.filter((s) => s.size > 0));
   const [only] = distinct;
   if (distinct.size <= 1) return only ?? NOTHING;
   return new Set([...distinct].flatMap((s) => [...s]));
-}
-
-export function shapeOf(e: Expr): readonly number[] {
-  return e.type.kind === "tensor" ? e.type.shape.map((d: Dim) => d.size) : [];
 }
 
 export const sizeOf = (shape: readonly number[]): number => shape.reduce((n, d) => n * d, 1);
@@ -92,8 +89,8 @@ function broadcastAt(shape: readonly number[], index: readonly number[]): number
 /** undefined: the function says nothing that helps. */
 function ofBuiltin(e: BuiltinExpr, args: readonly Entries[]): Entries | undefined {
   const entry = builtins.get(e.fn);
-  const shapes = e.args.map(shapeOf);
-  const shape = shapeOf(e);
+  const shapes = e.args.map(sizesOf);
+  const shape = sizesOf(e);
   const indices = indicesOf(shape);
   const pick = (position: number, index: readonly number[]): ReadonlySet<number> =>
     args[position]?.[at(shapes[position] ?? [], index)] ?? NOTHING;
@@ -128,8 +125,8 @@ export interface Source {
 
 /** The entries of its arguments that one entry of a function's value is made of, where these are single ones: its own place of each, or one that is moved. */
 export function sourcesOf(e: BuiltinExpr, entry: number): readonly Source[] | undefined {
-  const shapes = e.args.map(shapeOf);
-  const index = indexAt(shapeOf(e), entry);
+  const shapes = e.args.map(sizesOf);
+  const index = indexAt(sizesOf(e), entry);
   const reads = builtins.get(e.fn)?.reads;
   if (reads === "place") return shapes.map((shape, arg) => ({ arg, entry: broadcastAt(shape, index) }));
   if (reads !== "one") return undefined;
@@ -139,7 +136,7 @@ export function sourcesOf(e: BuiltinExpr, entry: number): readonly Source[] | un
 
 /** The entries that a running sum adds up for one of its own. */
 export function runningSources(e: BuiltinExpr, entry: number): readonly Source[] {
-  const shape = shapeOf(e);
+  const shape = sizesOf(e);
   const index = indexAt(shape, entry);
   const axis = (e.options["axis"] as number) + shape.length;
   return Array.from({ length: (index[axis] ?? 0) + 1 }, (_, place) => ({

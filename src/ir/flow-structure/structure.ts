@@ -6,7 +6,8 @@ import { builtins, isLinearIn } from "../builtins.js";
 import { layers } from "../layers.js";
 import type { Expr, Local } from "../types.js";
 import { childrenOf } from "../walk.js";
-import { readsOfEntries, shapeOf } from "./reads.js";
+import { readsOfEntries } from "./reads.js";
+import { sizesOf } from "../shapes.js";
 
 export interface Level {
   readonly outputs: readonly number[];
@@ -103,7 +104,7 @@ export function isLinear(expr: Expr, input: string): boolean {
 /** All that mixes entries passes through one scalar. */
 function rankOne(expr: Expr, input: Local, scalarLocal: () => Local): JacobianStructure | undefined {
   const mixing = (e: Expr): boolean =>
-    shapeOf(e).length === 0 && e.type.kind === "tensor" && (readsOfEntries(e, input.id)[0]?.size ?? 0) > 1;
+    sizesOf(e).length === 0 && e.type.kind === "tensor" && (readsOfEntries(e, input.id)[0]?.size ?? 0) > 1;
   const outer = (e: Expr): readonly Expr[] => (mixing(e) ? [e] : childrenOf(e).flatMap(outer));
   // `tanh(sum(z)) * sum(z)`: what the scalars are made of may be one where they are several
   const inner = (e: Expr): readonly Expr[] => {
@@ -126,7 +127,7 @@ function rankOne(expr: Expr, input: Local, scalarLocal: () => Local): JacobianSt
     const reads = e.args.some((a) => contains(a, isScalar));
     if (reads && builtins.get(e.fn)?.reads !== "place") plain = false;
     // s is as wide as the input, and so is what is made of it alone
-    const type = reads && shapeOf(e).length === 0 ? local.type : e.type;
+    const type = reads && sizesOf(e).length === 0 ? local.type : e.type;
     return { ...e, type, args: e.args.map(replaced) };
   };
   const body = replaced(expr);

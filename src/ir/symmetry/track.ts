@@ -8,6 +8,7 @@ import { layers } from "../layers.js";
 import { inFront } from "../mapped-nets.js";
 import type { Expr, GradExpr, Net, NetCallExpr } from "../types.js";
 import { type Axis, byPlace, entrywise, isMoved, type Placed, type PermutesRule } from "./axes.js";
+import { sizesOf } from "../shapes.js";
 
 /** A value, and the last function or layer that handed the points on to it. */
 interface Ordered extends Placed {
@@ -178,7 +179,7 @@ export function followPoints(net: Net, points: ReadonlySet<string>, netOf: (name
       options: Options = {},
       spec: readonly (number | readonly number[])[] = [],
     ): Value => {
-      const shape = shapeOf(expr);
+      const shape = sizesOf(expr);
       const placed: Ordered[] = [];
       for (const input of inputs) {
         const value = tensor(input);
@@ -249,15 +250,11 @@ function stillOf({ type }: Pick<Expr, "type">): Value {
 }
 
 function still(expr: Expr): Ordered {
-  return fixed(shapeOf(expr));
+  return fixed(sizesOf(expr));
 }
 
 function fixed(shape: readonly number[]): Ordered {
   return { kind: "ordered", shape, axes: shape.map((size) => (size === 1 ? "alike" : "kept")), trail: undefined };
-}
-
-function shapeOf(expr: Expr): readonly number[] {
-  return expr.type.kind === "tensor" ? expr.type.shape.map((d) => d.size) : [];
 }
 
 const isIdentity = (e: Expr | undefined): boolean => e?.kind === "builtin" && e.fn === "eye";

@@ -65,8 +65,10 @@ function effectOf(way: Sign | undefined, moved: Sign, range: Range): Penalty["ef
   return Number.isFinite(way === 1 ? range.high : range.low) ? "unlike" : "raises";
 }
 
-/** Warnings of what is rewarded and of what does nothing; none of those that another warning tells of. Steep slopes of nets that make samples, all weights of which
- * are in `makers`, are diversity: a critic holds those. */
+/**
+ * Warnings of what is rewarded and of what does nothing; none of those that another warning tells of. Steep slopes of nets that make samples, all weights
+ * of which are in `makers`, are diversity: a critic holds those.
+ */
 export function checkPenalties(
   context: DeriveContext,
   { update }: DerivedUpdate,
