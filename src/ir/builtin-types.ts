@@ -60,6 +60,12 @@ export interface Typed {
   readonly options?: Options;
 }
 
+/** An argument of a function, by its position, that lies outside of where the function is defined, and what it should be. */
+export interface Outside {
+  readonly position: number;
+  readonly expected: string;
+}
+
 export interface Builtin {
   /** Name in `.gm` and in the IR. */
   readonly fn: string;
@@ -78,6 +84,8 @@ export interface Builtin {
   readonly symbol?: string;
   readonly type: (call: BuiltinCall) => Typed | undefined;
   readonly range?: (args: readonly Range[], options: Options, known: readonly KnownArg[]) => Range;
+  /** The argument that has no value whatever the others are, by what is known of them all: it is no number there. */
+  readonly outside?: (args: readonly Range[]) => Outside | undefined;
   /** Whether the entries of the result along its last axis are probabilities that sum to 1. */
   readonly simplex?: (args: readonly KnownArg[], options: Options) => boolean;
   /** Of whole numbers from 0 on, how many they may be; absent: no one knows. */

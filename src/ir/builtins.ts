@@ -45,6 +45,7 @@ import {
   fromZero,
   hull,
   isNonNegative,
+  isOnlyZero,
   isPositive,
   maximum,
   monotone,
@@ -91,8 +92,21 @@ const table: readonly Builtin[] = [
   binary("add", "a + b", ([a = anything, b = anything]) => added(a, b), { symbol: "+", linear: together }),
   binary("sub", "a - b", ([a = anything, b = anything]) => added(a, negated(b)), { symbol: "-", linear: together }),
   binary("mul", "a * b, entry by entry", ([a = anything, b = anything]) => multiplied(a, b), { symbol: "*", linear: each }),
-  binary("div", "a / b, entry by entry", ([a = anything, b = anything]) => multiplied(a, reciprocal(b)), { symbol: "/", linear: inFirst }),
-  binary("pow", "a ^ b", powRange, { symbol: "^", power: "exponent" }),
+  binary("div", "a / b, entry by entry", ([a = anything, b = anything]) => multiplied(a, reciprocal(b)), {
+    symbol: "/",
+    linear: inFirst,
+    outside: ([, b = anything]) => (isOnlyZero(b) ? { position: 1, expected: "another number than 0" } : undefined),
+  }),
+  binary("pow", "a ^ b", powRange, {
+    symbol: "^",
+    power: "exponent",
+    outside: ([a = anything, b = anything]) =>
+      isOnlyZero(a) && b.high < 0
+        ? { position: 0, expected: "another number than 0, with an exponent below 0" }
+        : isPositive(negated(a)) && b.low === b.high && !Number.isInteger(b.low)
+          ? { position: 0, expected: "at least 0, with an exponent that is no whole number" }
+          : undefined,
+  }),
   unary("neg", "-x", ([r = anything]) => negated(r), { symbol: "-", linear: "all" }),
   {
     fn: "matmul",
@@ -118,13 +132,18 @@ const table: readonly Builtin[] = [
     noGradient: true,
   }),
   unary("exp", "e^x", ([r = anything]) => exponential(r), { slope: exponential }),
-  unary("log", "natural logarithm", ([r = anything]) => (r.low >= 0 ? monotone(Math.log)([r]) : anything), { slope: reciprocal }),
+  unary("log", "natural logarithm", ([r = anything]) => (r.low >= 0 ? monotone(Math.log)([r]) : anything), {
+    slope: reciprocal,
+    outside: ([r = anything]) => (r.high <= 0 ? { position: 0, expected: "above 0" } : undefined),
+  }),
   unary("log1p", "log(1 + x)", ([r = anything]) => (r.low >= -1 ? monotone(Math.log1p)([r]) : anything), {
     slope: (x) => reciprocal(added(x, between(1, 1, false))),
+    outside: ([r = anything]) => (r.high <= -1 ? { position: 0, expected: "above -1" } : undefined),
   }),
   unary("expm1", "e^x - 1", monotone(Math.expm1), { slope: exponential }),
   unary("sqrt", "square root", ([r = anything]) => (r.low >= 0 ? monotone(Math.sqrt)([r]) : fromZero), {
     growth: 0.5,
+    outside: ([r = anything]) => (isPositive(negated(r)) ? { position: 0, expected: "at least 0" } : undefined),
     slope: (x) => (x.low > 0 ? upTo(0.5 / Math.sqrt(x.low)) : x.low === 0 ? abovezero : anything),
   }),
   unary("square", "x^2", ([r = anything]) => (isPositive(r) || (r.high <= 0 && r.highOpen) ? abovezero : fromZero), {
@@ -132,6 +151,7 @@ const table: readonly Builtin[] = [
     slope: (x) => multiplied(between(2, 2, false), x),
   }),
   unary("reciprocal", "1 / x", ([r = anything]) => reciprocal(r), {
+    outside: ([r = anything]) => (isOnlyZero(r) ? { position: 0, expected: "another number than 0" } : undefined),
     slope: (x) => (x.low > 0 ? negated(upTo(1 / x.low ** 2)) : isPositive(x) || isPositive(negated(x)) ? negated(abovezero) : anything),
   }),
   unary("sin", "sine", () => between(-1, 1, false), { slope: () => between(-1, 1, false) }),

@@ -28,6 +28,10 @@ export function isNonNegative(r: Range): boolean {
   return r.low >= 0;
 }
 
+export function isOnlyZero(r: Range): boolean {
+  return r.low === 0 && r.high === 0;
+}
+
 /** No value of it is above zero. */
 export function isNeverPositive(r: Range): boolean {
   return r.high <= 0;
