@@ -75,7 +75,13 @@ function call(b: Builder, callee: ast.Expr, node: CstNode): ast.Expr {
   const given = givenOf(b, node);
   const span = b.between(callee.span, b.span(node));
   if (callee.kind !== "name" && callee.kind !== "field") {
-    const help = callee.kind === "number" ? ["if a product is meant, write `*`"] : ["bind it to a name, or join networks with `|>`"];
+    const best = callee.kind === "index" && callee.target.kind === "name" && /^arg_?(max|min)$/u.test(callee.target.name);
+    const help =
+      callee.kind === "number"
+        ? ["if a product is meant, write `*`"]
+        : best
+          ? ["the greatest value over the states of `c` is `max[c](…)`"]
+          : ["bind it to a name, or join networks with `|>`"];
     b.giveUp("GM1035", callee.span, { what: uncallable[callee.kind] ?? "an expression" }, { help });
     return callee;
   }

@@ -246,7 +246,11 @@ export function lex(file: SourceFile, diagnostics: Diagnostics): Lexed {
     }
     if (end >= limit) {
       // The string may have swallowed what follows it; the rest of the line is taken for it.
-      report(diagnostics, "GM1006", span(at, limit), {}, { help: [`close it with \`${quote === '"' ? '"' : close}\` on the same line`] });
+      const transposed = quote === "'" && /[\w)\]]$/u.test(text.slice(0, at));
+      const help = transposed
+        ? ["the transpose of a matrix is `transpose(W)`"]
+        : [`close it with \`${quote === '"' ? '"' : close}\` on the same line`];
+      report(diagnostics, "GM1006", span(at, transposed ? at + 1 : limit), {}, { help });
       push(StringLiteral, text.slice(at, limit), limit, value, true);
       return;
     }

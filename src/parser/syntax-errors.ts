@@ -116,7 +116,14 @@ function statementsOfDirection({ tokens, failure }: Scene): readonly string[] {
 /** `E[d[1]]` of a table `E`: inside of what reads as a binder, and binds nothing. */
 function binderMeant({ tokens, failure, token }: Scene): readonly string[] {
   const next = tokens[failure.at + 1]?.tokenType;
-  if (token?.tokenType === t.RBracket && (next === t.Tilde || next === t.Comma)) return [];
+  if (token?.tokenType === t.RBracket && (next === t.Tilde || next === t.Comma)) {
+    const [family, bracket, member] = tokens.slice(failure.at - 3, failure.at);
+    if (!isName(family) || bracket?.tokenType !== t.LBracket) return [];
+    const { image } = family!;
+    return [
+      `a family is drawn whole, and its members are read inside: \`E[${image} ~ …](…)\`, with \`${image}[${member!.image}]\` in what is averaged`,
+    ];
+  }
   let depth = 0;
   for (let i = failure.at - 1; i >= 0 && i > failure.at - 200; i--) {
     const type = tokens[i]?.tokenType;

@@ -105,10 +105,10 @@ export const gm3Derivation = {
     (a) =>
       `\`${a.estimator}\` would start a chain of ${a.density} at every sample of a family or state of a sum: these are unrolled in the objective, and only \`cd\` of at most ${a.most} sweeps is`,
   ),
-  GM3531: code<{ conditional: string; effect: string; variable: string }>(
-    "error",
-    "Draw from a posterior",
-    (a) => `\`${a.conditional}\` cannot be drawn: \`${a.effect}\` is drawn from \`${a.variable}\`, not the other way round`,
+  GM3531: code<{ conditional: string; effect: string; variable: string; summed?: boolean }>("error", "Draw from a posterior", (a) =>
+    a.summed
+      ? `\`${a.conditional}\` is summed over, not drawn from, and has no family of samples`
+      : `\`${a.conditional}\` cannot be drawn: \`${a.effect}\` is drawn from \`${a.variable}\`, not the other way round`,
   ),
   GM3532: code<{ density: string; reads: string }>(
     "error",

@@ -66,7 +66,7 @@ export function planPosterior(asked: Asked, effect: string): PlannedDraw | undef
         states && total > MAX_STATES
           ? statesTogether(asked, lawOf)
           : states && draw.samples
-            ? `its exact posterior is summed over, not drawn from: ${draw.samples.size} draws of \`${variable}\` would each be the same sum`
+            ? `${draw.samples.size} draws of \`${variable}\` would each be the same sum over its states`
             : undefined;
       return refuse(asked, effect, variable, states && total <= MAX_STATES, tooMany);
     }
@@ -210,17 +210,18 @@ function refuse(asked: Asked, effect: string, stuck: string, summable = false, w
     context.diagnostics,
     "GM3531",
     draw.span,
-    { conditional: `${density}(${head.join(", ")} | ${names.join(", ")})`, effect, variable },
+    { conditional: `${density}(${head.join(", ")} | ${names.join(", ")})`, effect, variable, summed: summable },
     {
       labels: labelsOf(context, density, [variable, effect]),
       notes: why === undefined ? [] : [why],
       help: [
+        ...(summable ? ["write one `E[…]` without a family of samples, which is exact"] : []),
         ...(beside.length > 0
           ? [`draw ${listed(beside)} beside: \`E[${all} ~ ${density}(${all} | ${names.join(", ")})](…)\` is exact`]
           : []),
         `draw from a density of your own, ${head.map((v) => `\`${v}\``).join(", ")} given ${names.map((v) => `\`${v}\``).join(", ")}`,
         ...(summable
-          ? ["its states can be summed exactly in one `E[…]` without a family of samples"]
+          ? []
           : [
               `the posterior is exact for at most ${MAX_STATES} states, and for Normal latents that enter the locations of Normals linearly`,
             ]),
