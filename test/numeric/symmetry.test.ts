@@ -225,6 +225,11 @@ model M {
     ["(eye(4) + x @ transpose(x)) @ x", "equivariant", true],
     ["sum(x * eye(4))", "invariant", false],
     ["x + eye(4)", "equivariant", false],
+    ["sum((x @ transpose(x)) * (1 - eye(4)))", "invariant", true],
+    ["softmax(x @ transpose(x) - 1000 * eye(4)) @ x", "equivariant", true],
+    ["(x @ transpose(x) * exp(-eye(4) / 2)) @ x", "equivariant", true],
+    ["sum(x * (2 - eye(4)))", "invariant", false],
+    ["sum((x @ transpose(x)) * (eye(4) + x))", "invariant", false],
   ];
   it.each(cases)("%s is %s: %s", (body, kind, expected) => {
     const errors = compile({ path: "t.gm", text: text(` ${kind}`, body) }).diagnostics.filter((d) => d.severity === "error");

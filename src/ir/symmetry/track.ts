@@ -54,6 +54,7 @@ export function followPoints(net: Net, points: ReadonlySet<string>, netOf: (name
 
   const ofNet = (callee: Net, args: readonly Value[]): Value => {
     const locals = new Map<string, Value>();
+    const names = new Map<string, Expr>();
     callee.params.forEach((p, i) => {
       const arg = args[i];
       if (arg) locals.set(p.id, arg);
@@ -188,9 +189,9 @@ export function followPoints(net: Net, points: ReadonlySet<string>, netOf: (name
       }
       let axes = rule(placed, { options, shape, spec });
       // the same under one new order of both its axes, an identity matrix is of the points where these stand along both
-      if ("why" in axes && inputs.some((e) => isIdentity(e)))
+      if ("why" in axes && inputs.some((e) => isIdentity(e, names)))
         axes = rule(
-          placed.map((p, i) => (isIdentity(inputs[i]) && p.shape.at(-1) === count ? { ...p, axes: ["moved", "moved"] } : p)),
+          placed.map((p, i) => (isIdentity(inputs[i], names) && p.shape.at(-1) === count ? { ...p, axes: ["moved", "moved"] } : p)),
           { options, shape, spec },
         );
       const from = placed.find(isMoved);
@@ -200,6 +201,7 @@ export function followPoints(net: Net, points: ReadonlySet<string>, netOf: (name
       return { kind: "ordered", ...value, trail: from ? { expr, placed: value, before: trail } : undefined };
     };
 
+    for (const b of callee.body) names.set(b.local.id, b.value);
     for (const b of callee.body) locals.set(b.local.id, visit(b.value));
     return visit(callee.result);
   };
@@ -257,4 +259,11 @@ function fixed(shape: readonly number[]): Ordered {
   return { kind: "ordered", shape, axes: shape.map((size) => (size === 1 ? "alike" : "kept")), trail: undefined };
 }
 
-const isIdentity = (e: Expr | undefined): boolean => e?.kind === "builtin" && e.fn === "eye";
+/** An identity matrix, or what functions of entries make of one and of numbers, `1 - eye(N)`: one number along the diagonal, one beside it. */
+function isIdentity(e: Expr | undefined, names: ReadonlyMap<string, Expr>): boolean {
+  if (e?.kind === "local") return isIdentity(names.get(e.local.id), names);
+  if (e?.kind !== "builtin") return false;
+  if (e.fn === "eye") return true;
+  const entrywise = builtins.get(e.fn)?.reads === "place";
+  return entrywise && e.args.some((a) => isIdentity(a, names)) && e.args.every((a) => a.kind === "number" || isIdentity(a, names));
+}
