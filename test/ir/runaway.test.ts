@@ -273,3 +273,45 @@ describe("arguments of templates that are of another kind", () => {
     expect([first?.code, first?.message, first?.help, others.length]).toEqual(["GM2007", message, [help], 0]);
   });
 });
+
+/** Of what a critic says of a pair, and the same in JavaScript. */
+const pairs: readonly (readonly [string, (a: number, b: number) => number])[] = [
+  ["(C(x) - C(xf) - 1)^2", (a, b) => (a - b - 1) ** 2],
+  ["abs(C(x) - C(xf))", (a, b) => Math.abs(a - b)],
+  ["log(sigmoid(C(x) - C(xf)))", (a, b) => -softplus(b - a)],
+  ["softplus(C(x) - C(xf))", (a, b) => softplus(a - b)],
+  ["exp(C(x) - C(xf))", (a, b) => Math.exp(a - b)],
+  ["(C(x) - C(xf))^3", (a, b) => (a - b) ** 3],
+  ["tanh(C(x) - C(xf))", (a, b) => Math.tanh(a - b)],
+  ["(batch_mean(C(x)) - batch_mean(C(xf)))^2", (a, b) => (a - b) ** 2],
+  ["(0.5 * (C(x) - C(xf))^2 - 3 * abs(C(x)))", (a, b) => 0.5 * (a - b) ** 2 - 3 * Math.abs(a)],
+];
+
+describe("a distance of a critic's values on data and samples", () => {
+  const objectiveOf = (pair: string): string => `E[x ~ data, xf ~ p(x)](${pair})`;
+
+  it("is told where it rises whichever of the two are larger", () => {
+    let told = 0;
+    for (const [pair, at] of pairs)
+      for (const [direction, sign] of [
+        ["maximize", 1],
+        ["minimize", -1],
+      ] as const) {
+        const rises = (way: number): boolean => sign * (at(40 * way, -40 * way) - at(20 * way, -20 * way)) > 1;
+        const expected = rises(1) && rises(-1);
+        const codes = codesOf(game(`${direction} ${objectiveOf(pair)} over C`));
+        expect({ pair, direction, told: codes.includes("GM3759") }).toEqual({ pair, direction, told: expected });
+        if (expected) told++;
+      }
+    expect(told).toBe(4);
+  });
+
+  it("is let be where slopes or weights are held", () => {
+    const objective = objectiveOf("abs(C(x) - C(xf))");
+    expect(codesOf(game(`maximize ${objective} over C`))).toContain("GM3759");
+    expect(codesOf(game(`maximize ${objective} - 10 * GradientPenalty(p, C) over C`))).not.toContain("GM3759");
+    expect(codesOf(game(`maximize ${objective} over C  constrain C.weights in [-0.01, 0.01]`))).not.toContain("GM3759");
+    const spectral = "x |> dense(H, spectral = true) |> tanh |> dense(1, spectral = true) |> sum";
+    expect(codesOf(game(`maximize ${objective} over C`, spectral))).not.toContain("GM3759");
+  });
+});

@@ -15,7 +15,7 @@ import { type DeriveContext, netOf } from "../context.js";
 import { weightsIn } from "../weights.js";
 import { printExpr } from "../../print.js";
 import { averagedParts, calledIn, linearParts, movedBy, netCalls, outsideGradients, type Player, type Sign, termsOf } from "./parts.js";
-import { bounded, falls, isFactorOf, plus, rises, type Tail, tailOf, times } from "./tails.js";
+import { bounded, falls, isFactorOf, opposite, plus, rises, type Tail, tailOf, times } from "./tails.js";
 import { penaltiesOf } from "./penalties.js";
 import { isVerdict } from "./verdicts.js";
 
@@ -109,8 +109,8 @@ export interface Runaway {
   readonly net: string;
   /** Larger or smaller numbers. */
   readonly way: Sign;
-  /** Of all, or of some alone. */
-  readonly to: "all" | "data" | "samples";
+  /** Of all, of some alone, or of data and samples apart, whichever are larger. */
+  readonly to: "all" | "data" | "samples" | "apart";
 }
 
 /** Whether a statement rises (or falls, as it should) without end where the critic gives all examples one number. */
@@ -151,6 +151,28 @@ function runsApart(context: DeriveContext, derived: DerivedUpdate): Runaway | un
   return undefined;
 }
 
+/**
+ * It rises without end whether data are given larger numbers than samples or smaller ones, as a distance of the critic's values does. A bound of a
+ * divergence, and a difference of means, fall one of the two ways.
+ */
+function runsEitherWay(context: DeriveContext, derived: DerivedUpdate): Runaway | undefined {
+  const { update } = derived;
+  for (const net of criticsOf(context, derived, isReal)) {
+    if (waysOf(context, net).length < 2) continue;
+    const sides = new Set<boolean>();
+    const towards = (way: Sign): Tail | undefined => {
+      const tail = tailOf(context, update.value, net, (call, draws) => {
+        const made = isMade(context, call, new Map(draws.flatMap(sourcesOf)));
+        sides.add(made);
+        return made ? (-way as Sign) : way;
+      });
+      return update.direction === "maximize" ? tail : tail && opposite(tail);
+    };
+    if (rises(towards(1)) && rises(towards(-1)) && sides.size === 2) return { net, way: 1, to: "apart" };
+  }
+  return undefined;
+}
+
 /** Nets that a statement moves and that give one number for each example, or a map of one for each patch. */
 export function criticsOf(
   context: DeriveContext,
@@ -183,17 +205,19 @@ export function checkRunaway(
 ): void {
   for (const { update: derived, held } of players) {
     if (told.has(derived)) continue;
-    const whole = runsAway(context, derived);
-    const all = whole && !isHeld(derived, whole.net, "values") ? whole : undefined;
-    const apart = all ? undefined : runsApart(context, derived);
-    const found = all ?? (apart && !isHeld(derived, apart.net, "slopes") ? apart : undefined);
+    const unheld = (away: Runaway | undefined, what: "values" | "slopes"): Runaway | undefined =>
+      away && !isHeld(derived, away.net, what) ? away : undefined;
+    const found =
+      unheld(runsAway(context, derived), "values") ??
+      unheld(runsApart(context, derived), "slopes") ??
+      unheld(runsEitherWay(context, derived), "slopes");
     if (!found) continue;
     const { update } = derived;
     const against = players.find(
       (p) => p.update !== derived && p.held.some((h) => held.some((mine) => mine.shape === h.shape && mine.sign !== h.sign)),
     );
-    const isInverted = all !== undefined && isInvertedBy(context, derived, all);
-    const cause = isInverted ? undefined : risingIn(context, derived, found);
+    const isInverted = found.to === "all" && isInvertedBy(context, derived, found);
+    const cause = isInverted || found.to === "apart" ? undefined : risingIn(context, derived, found);
     const isHere = cause?.expr.span.file.path === update.span.file.path;
     const way = update.direction === "maximize" ? "rises" : "falls";
     report(
@@ -204,29 +228,39 @@ export function checkRunaway(
         objective: update.text,
         way,
         net: found.net,
-        numbers: found.way === 1 ? "larger" : "smaller",
-        to: found.to === "all" ? "data and samples alike" : found.to,
+        numbers: found.to === "apart" ? "other" : found.way === 1 ? "larger" : "smaller",
+        to: found.to === "all" ? "data and samples alike" : found.to === "apart" ? "data than to samples, larger or smaller" : found.to,
       },
       {
         labels: [
           ...(isInverted && against ? [{ span: against.update.update.span, text: "the other player moves it the other way" }] : []),
           ...(cause && isHere ? [{ span: cause.expr.span, text: `this ${way} without end there` }] : []),
         ],
-        help: isInverted
-          ? [
-              `a critic moves its objective to where that has a bound: ${turnedCritic(context, derived)}`,
-              ...(against ? [`and who plays against it the other way: ${turnedText(against.update)}`] : []),
-            ]
-          : cause
-            ? [
-                cause.labels
-                  ? `\`${cause.text}\` ${way} there: labels are probabilities, within 0..1`
-                  : `\`${cause.text}\` ${way} there, and a loss has a bound on either side: turn its sign`,
-              ]
-            : ["let data and samples count alike, so that a number added to all changes nothing"],
+        help:
+          found.to === "apart"
+            ? waysOutApart(found.net, derived, against?.update)
+            : isInverted
+              ? [
+                  `a critic moves its objective to where that has a bound: ${turnedCritic(context, derived)}`,
+                  ...(against ? [`and who plays against it the other way: ${turnedText(against.update)}`] : []),
+                ]
+              : cause
+                ? [
+                    cause.labels
+                      ? `\`${cause.text}\` ${way} there: labels are probabilities, within 0..1`
+                      : `\`${cause.text}\` ${way} there, and a loss has a bound on either side: turn its sign`,
+                  ]
+                : ["let data and samples count alike, so that a number added to all changes nothing"],
       },
     );
   }
+}
+
+function waysOutApart(net: string, derived: DerivedUpdate, against: DerivedUpdate | undefined): readonly string[] {
+  return [
+    `as a distance, hold the slopes of \`${net}\`: clip its weights, \`constrain ${net}.weights in [-0.01, 0.01]\`, normalise its layers, \`dense(100, spectral = true)\`, or add a gradient penalty`,
+    `as a loss of \`${net}\`, it is moved to where it has a bound: ${turnedText(derived)}${against ? `, and against it ${turnedText(against)}` : ""}`,
+  ];
 }
 
 /** Is it the statement as a whole that goes the wrong way, with no side that has a bound as it is? */

@@ -6,7 +6,7 @@ import { builtins } from "../../builtins.js";
 import { rangeOf } from "../../energy/curvature.js";
 import { isNonNegative, isPositive, negated } from "../../range.js";
 import { sameExpr } from "../../same-expr.js";
-import type { BuiltinExpr, Expr } from "../../types.js";
+import type { BuiltinExpr, Expr, NetCallExpr, ObjectiveDraw } from "../../types.js";
 import { type DeriveContext, netOf } from "../context.js";
 import { netCalls, type Sign } from "./parts.js";
 
@@ -23,13 +23,17 @@ export interface Tail {
 
 export const bounded: Tail = { order: 0, sign: 0, size: NaN };
 
+/** Which way a critic's value goes at a call, with what the `E` around draw. */
+export type WayOf = (call: NetCallExpr, draws: readonly ObjectiveDraw[]) => Sign;
+
 /** Far out in the direction `way` of the values of `critic`, of which the expression is a function; undefined where that is not known. */
-export function tailOf(context: DeriveContext, expr: Expr, critic: string, way: Sign): Tail | undefined {
+export function tailOf(context: DeriveContext, expr: Expr, critic: string, way: Sign | WayOf): Tail | undefined {
+  const drawn: ObjectiveDraw[] = [];
   const holds = (e: Expr): boolean => netCalls(context, e).some((c) => c.net === critic);
   const visit = (e: Expr, names: ReadonlyMap<string, Tail>): Tail | undefined => {
     switch (e.kind) {
       case "netCall": {
-        if (e.net === critic) return { order: 1, sign: way, size: 1 };
+        if (e.net === critic) return { order: 1, sign: typeof way === "function" ? way(e, drawn) : way, size: 1 };
         const tails = e.args.map((a) => visit(a, names));
         if (tails.every((t) => t === bounded)) return bounded;
         const { params, body, result } = netOf(context, e.net);
@@ -46,6 +50,12 @@ export function tailOf(context: DeriveContext, expr: Expr, critic: string, way: 
       }
       case "number":
         return constant(e.value);
+      case "expectation": {
+        drawn.push(...e.draws);
+        const mean = visit(e.body, names);
+        drawn.splice(drawn.length - e.draws.length);
+        return mean;
+      }
       // a slope does not change with the height
       case "grad":
         return bounded;
