@@ -41,8 +41,8 @@ const families = {
   ais: { file: "rbm-bench.gm", torch: "ais_torch.py", jax: "ais_jax.py", run: true },
   gan: { file: "gan-bench.gm", torch: "gan_torch.py", jax: "gan_jax.py", rows: 100 * 784 },
   realnvp: { file: "realnvp-bench.gm", torch: "realnvp_torch.py", jax: "realnvp_jax.py", rows: 256 * 64 },
-  dcgan: { file: "dcgan-bench.gm", torch: "dcgan_torch.py", rows: 100 * 784 },
-  glow: { file: "glow-bench.gm", torch: "glow_torch.py", rows: 16 * 32 * 32 * 3 },
+  dcgan: { file: "dcgan-bench.gm", torch: "dcgan_torch.py", jax: "dcgan_jax.py", rows: 100 * 784 },
+  glow: { file: "glow-bench.gm", torch: "glow_torch.py", jax: "glow_jax.py", rows: 16 * 32 * 32 * 3 },
   pixelcnn: { file: "../../examples/pixelcnn.gm", torch: "pixelcnn_torch.py", jax: "pixelcnn_jax.py", rows: 50 * 784 },
   made: { file: "made-bench.gm", torch: "made_torch.py", jax: "made_jax.py", rows: 100 * 784 },
 };

@@ -20,6 +20,16 @@ def glorot(key, rows, columns):
     return {"w": jax.random.uniform(key, (rows, columns), minval=-bound, maxval=bound), "b": jnp.zeros(columns)}
 
 
+def conv_start(key, before, after, window=1):
+    """A convolution of square windows: kernel [window, window, before, after] by Glorot's rule, bias 0."""
+    bound = (6 / (window * window * (before + after))) ** 0.5
+    return {"w": jax.random.uniform(key, (window, window, before, after), minval=-bound, maxval=bound), "b": jnp.zeros(after)}
+
+
+def image_conv(x, kernel, stride):
+    return jax.lax.conv_general_dilated(x, kernel, (stride, stride), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC"))
+
+
 def layers(seed, *sizes):
     """Dense layers of these widths in turn."""
     return [glorot(jax.random.key(100 * seed + i), *size) for i, size in enumerate(zip(sizes, sizes[1:]))]

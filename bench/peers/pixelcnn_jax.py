@@ -3,21 +3,19 @@
 import jax
 import jax.numpy as jnp
 
-from jax_peer import descend, serve
+from jax_peer import conv_start, descend, image_conv, serve
 
 BATCH, SIDE, CHANNELS, BLOCKS = 50, 28, 16, 5
 key_of = iter(range(1000))
 
 
-def conv_start(before, after, window=1):
-    bound = (6 / (window * window * (before + after))) ** 0.5
-    kernel = jax.random.uniform(jax.random.key(next(key_of)), (window, window, before, after), minval=-bound, maxval=bound)
-    return {"w": kernel, "b": jnp.zeros(after)}
+def start(*shape):
+    return conv_start(jax.random.key(next(key_of)), *shape)
 
 
 def conv(p, x, mask=None):
     kernel = p["w"] if mask is None else p["w"] * mask
-    return jax.lax.conv_general_dilated(x, kernel, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC")) + p["b"]
+    return image_conv(x, kernel, 1) + p["b"]
 
 
 def mask(window, sees_itself):
@@ -38,11 +36,11 @@ def loss_of(params, x, _):
 
 def make(data):
     wide = 2 * CHANNELS
-    block = lambda: (conv_start(wide, CHANNELS), conv_start(CHANNELS, CHANNELS, 3), conv_start(CHANNELS, wide))
+    block = lambda: (start(wide, CHANNELS), start(CHANNELS, CHANNELS, 3), start(CHANNELS, wide))
     params = {
-        "first": conv_start(1, wide, 7),
+        "first": start(1, wide, 7),
         "blocks": [block() for _ in range(BLOCKS)],
-        "last": [conv_start(wide, wide), conv_start(wide, 1)],
+        "last": [start(wide, wide), start(wide, 1)],
     }
     return descend(loss_of, params, data.reshape(-1, BATCH, SIDE, SIDE, 1))
 

@@ -11,5 +11,6 @@ export default {
   peers: {
     gmc: { label: "gmc, `onnx` engine", module: "peers/gmc-dcgan.mjs" },
     torch: { label: "PyTorch", script: "peers/dcgan_torch.py", needs: "torch" },
+    jax: { label: "JAX", script: "peers/dcgan_jax.py", needs: "jax" },
   },
 };

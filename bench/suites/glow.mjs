@@ -11,5 +11,6 @@ export default {
   peers: {
     gmc: { label: "gmc, `onnx` engine", module: "peers/gmc-glow.mjs" },
     torch: { label: "PyTorch", script: "peers/glow_torch.py", needs: "torch" },
+    jax: { label: "JAX", script: "peers/glow_jax.py", needs: "jax" },
   },
 };
