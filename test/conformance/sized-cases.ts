@@ -406,7 +406,14 @@ export const sizedCases: { readonly [P in Prim]: readonly Case[] } = {
     { name: `around [3, ${n}, 5]`, operands: { x: numbers([3, n, 5]) }, fn: ({ x }) => g.sum(x!, [0, 2]) },
     { name: `middle of [3, ${n}, 5]`, operands: { x: numbers([3, n, 5]) }, fn: ({ x }) => g.sum(x!, 1) },
     { name: `i32 [${n}, 3]`, operands: { x: int([n, 3], -99, 99) }, fn: ({ x }) => g.sum(x!, 0) },
-  ]).concat([{ name: "100,000 ones", operands: { x: numbers([100_000], 1, 1) }, fn: ({ x }) => g.sum(x!) }]),
+  ]).concat([
+    // of one sign and no power of 2, so that what each addition rounds away adds up
+    { name: "all of [129, 5000]", operands: { x: numbers([129, 5000], 0.6, 0.8) }, fn: ({ x }) => g.sum(x!) },
+    { name: "645,000 equal ones", operands: { x: numbers([645_000], 0.6931, 0.6931) }, fn: ({ x }) => g.sum(x!) },
+    { name: "last of [3, 70001]", operands: { x: numbers([3, 70_001], 0.6, 0.8) }, fn: ({ x }) => g.sum(x!, 1) },
+    { name: "first of [70001, 3]", operands: { x: numbers([70_001, 3], 0.6, 0.8) }, fn: ({ x }) => g.sum(x!, 0) },
+    { name: "around [131, 2, 1009]", operands: { x: numbers([131, 2, 1009], 0.6, 0.8) }, fn: ({ x }) => g.sum(x!, [0, 2]) },
+  ]),
   reduceMax: each((n) => [
     { name: `all of [${n}, 7]`, operands: { x: numbers([n, 7], -9, -1) }, fn: ({ x }) => g.reduceMax(x!) },
     { name: `last of [7, ${n}]`, operands: { x: numbers([7, n]) }, fn: ({ x }) => g.reduceMax(x!, 1) },

@@ -102,11 +102,34 @@ const dynamicUpdateSlice: Rule<"dynamicUpdateSlice"> = {
   takes: ([x, update, index]) => x === "f32" && update === "f32" && index === "i32",
 };
 
+/** So many numbers are added up one after the other at most, where a kernel does that: n of them lose up to n / 2 times what one addition does. */
+const PIECE = 256;
+
+/** A sum over an axis by its pieces, and over these by theirs. */
+function sumInPieces(d: Device, x: TfTensor, axis: number): TfTensor {
+  const extent = x.shape[axis]!;
+  if (extent <= PIECE) return d.run("Sum", { x }, { axis: [axis], keepDims: false });
+  let size = PIECE;
+  while (extent % size !== 0 && size > PIECE / 8) size--;
+  if (extent % size !== 0) size = PIECE;
+  const pieces = Math.ceil(extent / size);
+  const whole = d.pad(
+    x,
+    x.shape.map((_, i) => [0, i === axis ? pieces * size - extent : 0] as const),
+  );
+  const apart = d.reshape(whole, [...x.shape.slice(0, axis), pieces, size, ...x.shape.slice(axis + 1)]);
+  return sumInPieces(d, d.run("Sum", { x: apart }, { axis: [axis + 1], keepDims: false }), axis);
+}
+
 const reduceSum: Rule<"reduceSum"> = {
-  lower: (d, node, [x]) =>
-    node.params.axes.length === 0
-      ? d.unary("Identity", x!.tensor())
-      : d.run("Sum", { x: x!.tensor() }, { axis: node.params.axes, keepDims: false }),
+  lower: (d, node, [x]) => {
+    const { axes } = node.params;
+    const whole = x!.tensor();
+    if (axes.length === 0) return d.unary("Identity", whole);
+    const count = sizeOf(axes.map((axis) => whole.shape[axis]!));
+    if (count <= PIECE || d.exact("Sum") || node.dtype !== "f32") return d.run("Sum", { x: whole }, { axis: axes, keepDims: false });
+    return [...axes].sort((a, b) => b - a).reduce((left, axis) => sumInPieces(d, left, axis), whole);
+  },
   takes: ([x]) => x === "f32" || x === "i32",
 };
 
