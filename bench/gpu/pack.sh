@@ -5,6 +5,7 @@
 #     # there: tar xf gmc-gpu.tar.xz && gmc-gpu/bench.sh
 set -euo pipefail
 out="$(realpath -m "${1:?usage: pack.sh FILE.tar.xz}")"
+[ -d "$(dirname "$out")" ] || { echo "pack.sh: no folder $(dirname "$out")" >&2; exit 1; }
 root="$(cd "$(dirname "$0")/../.." && pwd)"
 folder="$(mktemp -d)"
 trap 'rm -rf "$folder"' EXIT

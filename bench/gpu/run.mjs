@@ -80,23 +80,25 @@ const present = {
   jax: cuda.jax || (flags.peers && succeeds("import jax")),
 };
 const folder = mkdtempSync(join(os.tmpdir(), "gmc-bench-"));
-const rows = [];
-try {
-  for (const name of flags.only?.split(",") ?? Object.keys(families)) {
-    const family = families[name];
-    if (family === undefined) throw new Error(`no family ${name}: ${Object.keys(families).join(", ")}`);
-    rows.push(await row(name, family));
-    process.stderr.write(".");
-  }
-} finally {
-  rmSync(folder, { recursive: true, force: true });
-}
-process.stderr.write("\n");
 const head = ["family", "ms a step", "dispatches", "on the host", "share of FLOP/s", "share of bandwidth", "PyTorch eager", "PyTorch compiled", "JAX jit"]; // prettier-ignore
 const where = probe.software ? "a software device: times say nothing of a card" : "hardware";
 console.log(`${probe.detail.replace(/, a software adapter$/u, "")} (${where}), Node ${process.version}, ${os.type()} ${os.arch()}`);
 console.log(`Peers: PyTorch on ${deviceOf("torch")}, JAX on ${deviceOf("jax")}; ms a step.\n`);
-for (const cells of [head, head.map((_, i) => (i === 0 ? "---" : "---:")), ...rows]) console.log(`| ${cells.join(" | ")} |`);
+const print = (cells) => console.log(`| ${cells.join(" | ")} |`);
+print(head);
+print(head.map((_, i) => (i === 0 ? "---" : "---:")));
+const failures = [];
+try {
+  for (const name of flags.only?.split(",") ?? Object.keys(families)) {
+    const family = families[name];
+    if (family === undefined) throw new Error(`no family ${name}: ${Object.keys(families).join(", ")}`);
+    // a row as soon as it is measured: a machine that is lent may go before the last
+    print(await row(name, family));
+  }
+} finally {
+  rmSync(folder, { recursive: true, force: true });
+}
+for (const failure of failures) console.log(`\n${failure}`);
 process.exit(0);
 
 async function row(name, { file, torch, jax, rows: numbers, run }) {
@@ -196,7 +198,7 @@ function random(seed) {
 async function python(script, data, kind, mode, run = false) {
   const steps = run ? 1 : cuda[kind] ? 200 : 5;
   const child = spawn(flags.python, [path(`../peers/${script}`), String(os.availableParallelism()), data, String(steps)], {
-    stdio: ["pipe", "pipe", "ignore"],
+    stdio: ["pipe", "pipe", "pipe"],
     env: {
       ...process.env,
       GMC_BENCH_DEVICE: cuda[kind] ? "cuda" : "cpu",
@@ -204,6 +206,8 @@ async function python(script, data, kind, mode, run = false) {
       GMC_BENCH_TEMPERATURES: String(temperatures),
     },
   });
+  let errors = "";
+  child.stderr.on("data", (text) => (errors = `${errors}${text}`.slice(-4000)));
   const runs = [];
   // the first warms up
   child.stdin.on("error", () => undefined);
@@ -212,7 +216,10 @@ async function python(script, data, kind, mode, run = false) {
     const { ms } = JSON.parse(line);
     if (ms !== undefined) runs.push(ms);
   }
-  if (runs.length < 2) return "";
+  if (runs.length < 2) {
+    failures.push(`${script}, ${mode}: ${errors.trim().split("\n").at(-1) || "no output"}`);
+    return "failed";
+  }
   const all = runs.slice(1).flat().sort((a, b) => a - b); // prettier-ignore
   return all[Math.floor(all.length / 2)].toPrecision(3);
 }

@@ -250,9 +250,9 @@ describe("packages", () => {
 
   it("nothing installed: a line that says how to install it", async () => {
     const engine = tfjsEngine(undefined, failing(Object.fromEntries(everything.map((name) => [name, absent(name)]))));
-    const { available, absent: none, detail } = await engine.probe();
+    const { available, absent: none, help } = await engine.probe();
     expect([available, none]).toEqual([false, true]);
-    expect(detail).toContain("npm install @tensorflow/tfjs @tensorflow/tfjs-backend-wasm");
+    expect(help).toEqual(["Install it with npm install @tensorflow/tfjs @tensorflow/tfjs-backend-wasm"]);
     await expect(engine.open()).rejects.toThrow(
       expect.objectContaining({ code: "GM5451", message: expect.not.stringContaining("\n") as string }),
     );

@@ -165,7 +165,7 @@ describe("where there is no device", () => {
     });
     expect(await engine.probe()).toMatchObject({
       available: false,
-      detail: expect.stringContaining("npm install --ignore-scripts webgpu@0.6.2"),
+      help: [expect.stringContaining("npm install --ignore-scripts webgpu@0.6.2")],
     });
     await expect(engine.open()).rejects.toMatchObject({ code: "GM5420" });
   });

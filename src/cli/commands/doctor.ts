@@ -33,7 +33,10 @@ export async function doctorCommand(flags: DoctorFlags): Promise<number> {
   const name = Math.max(...engines.map((e) => e.name.length));
   const line = (available: boolean, label: string, width: number, text: string): void =>
     stdout(`  ${mark(available)}  ${label.padEnd(width)}  ${wrapped(text, width + 9)}`);
-  for (const e of engines) line(e.available, e.name, name, `${e.detail}${e.name === chosen ? " (--engine auto takes it)" : ""}`);
+  for (const e of engines) {
+    const help = (e.help ?? []).map((text) => `. ${text.replace(/\.$/u, "")}`).join("");
+    line(e.available, e.name, name, `${e.detail}${help}${e.name === chosen ? " (--engine auto takes it)" : ""}`);
+  }
   stdout(`\n${c.bold("Data sets")}`);
   const longest = Math.max(...datasets.map((d) => d.name.length));
   for (const d of datasets) line(d.available, d.name, longest, d.title);

@@ -83,8 +83,10 @@ export interface EngineSession {
 export interface EngineInfo {
   readonly name: string;
   readonly available: boolean;
-  /** Version and device, or why it is not available and what would make it so. */
+  /** Version and device, or why it is not available. */
   readonly detail: string;
+  /** Where it is not available: what would make it so. */
+  readonly help?: readonly string[];
   /** Where it is not available: a package or a card that nobody installed, which `auto` passes over without a word. */
   readonly absent?: boolean;
   /** It computes on the processor what it is made to compute on a GPU: for tests; `auto` passes it over. */

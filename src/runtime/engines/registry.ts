@@ -2,6 +2,7 @@
  * The engines by name, loaded when asked for; `auto` takes the first that is there and says why.
  * To add one: a loader here, and its conformance test.
  */
+import { notAvailable } from "./not-available.js";
 import { GmcError } from "../graph/errors.js";
 import type { Engine, EngineInfo } from "./engine.js";
 import type { ProviderName } from "./onnx/providers.js";
@@ -70,7 +71,10 @@ export async function chooseEngine(name = "auto"): Promise<ChosenEngine> {
     if (!Object.hasOwn(loaders, name)) throw new GmcError("GM4910", `there is no engine ${name}`, [`Engines: ${engineNames.join(", ")}.`]);
     const { engine, info } = await probe(name);
     if (engine === undefined || !info.available)
-      throw new GmcError("GM4911", `the engine ${name} cannot run here: ${info.detail}`, ["`gmc doctor` shows what each engine found."]);
+      throw new GmcError("GM4911", `the engine ${name} cannot run here: ${info.detail}`, [
+        ...(info.help ?? []),
+        "`gmc doctor` shows what each engine found.",
+      ]);
     return { engine, info, why: `${name} (${info.detail}), as asked` };
   }
   const passed: string[] = [];
@@ -88,6 +92,6 @@ async function probe(name: string, automatic = false): Promise<{ readonly engine
     const engine = await loaders[name]!();
     return { engine, info: await engine.probe({ automatic }) };
   } catch (error) {
-    return { engine: undefined, info: { name, available: false, detail: error instanceof Error ? error.message : String(error) } };
+    return { engine: undefined, info: notAvailable(name, error) };
   }
 }

@@ -3,11 +3,11 @@
  * place over the same memory. onnxruntime-node is loaded when the engine is asked for, not before. `onnx:cuda` and the like run the graph on another
  * execution provider (providers.ts), and all else as before.
  */
-import { GmcError } from "../../graph/errors.js";
 import type { Engine } from "../engine.js";
 import { loadOrt } from "./ort.js";
 import { tryProvider, type ProviderName } from "./providers.js";
 import { withFixedPoints } from "../fixed-points.js";
+import { notAvailable } from "../not-available.js";
 import { openSession } from "./session.js";
 
 export const onnxEngine: Engine = {
@@ -22,7 +22,7 @@ export const onnxEngine: Engine = {
         detail: `onnxruntime-node ${ort.env.versions.node ?? "?"}, CPU (built with ${providers.join(", ")})`,
       };
     } catch (error) {
-      return { name: "onnx", available: false, detail: unavailable(error) };
+      return notAvailable("onnx", error);
     }
   },
   async open(options = {}) {
@@ -40,7 +40,7 @@ export function onnxOn(provider: ProviderName): Engine {
         const ort = await loadOrt();
         return { name, available: true, detail: `onnxruntime-node ${ort.env.versions.node ?? "?"}, ${await tryProvider(ort, provider)}` };
       } catch (error) {
-        return { name, available: false, detail: unavailable(error) };
+        return notAvailable(name, error);
       }
     },
     async open(options = {}) {
@@ -49,10 +49,4 @@ export function onnxOn(provider: ProviderName): Engine {
       return withFixedPoints(openSession(ort, options, provider));
     },
   };
-}
-
-/** Why, and what would make it available. */
-function unavailable(error: unknown): string {
-  if (!(error instanceof GmcError)) return error instanceof Error ? error.message : String(error);
-  return [error.message, ...error.help].join(". ").replace(/\.$/u, "");
 }

@@ -34,6 +34,7 @@ export function tfjsEngine(only?: BackendName, around: Surroundings = here): Eng
       const device = found.at(-1)?.device;
       if (device === undefined)
         throw new GmcError("GM5451", `the engine ${name} cannot run: ${info(name, found).detail}`, [
+          ...(info(name, found).help ?? []),
           "Choose another engine with --engine, or see what each found with gmc doctor.",
         ]);
       await device.enter();
@@ -54,5 +55,5 @@ function info(name: string, found: readonly Found[]): EngineInfo {
   const absent = found.every((one) => one.device === undefined && one.absent);
   const reasons = [...new Set(found.map((one) => one.detail))];
   const how = found.some((one) => one.backend === "cpu" || one.backend === "wasm") && absent ? [`Install it with ${install}`] : [];
-  return { name, available: false, absent, detail: [reasons.join("; "), ...how].join(". ") };
+  return { name, available: false, absent, detail: reasons.join("; "), help: how };
 }

@@ -2,13 +2,13 @@
  * The webgpu engine: a program as fused WGSL kernels, one command buffer a run, state that stays on the device. In Node through Dawn (the optional
  * package webgpu), in a browser through `navigator.gpu`.
  */
-import { GmcError } from "../../graph/errors.js";
 import type { Engine } from "../engine.js";
 import { budgetOf } from "./budget.js";
 import { mayHaveCard } from "./card.js";
 import { findAdapter, openDevice } from "./device.js";
 import { checkHalf, wantsHalf } from "./half.js";
 import { withFixedPoints } from "../fixed-points.js";
+import { notAvailable } from "../not-available.js";
 import { openSession } from "./session.js";
 import { Choices } from "./tuning-file.js";
 import { Tuning, wantsTuning } from "./tuning.js";
@@ -21,7 +21,7 @@ export const webgpuEngine: Engine = {
       const { name, software } = await findAdapter();
       return { name: "webgpu", available: true, software, detail: software ? `${name}, a software adapter` : name };
     } catch (error) {
-      return { name: "webgpu", available: false, detail: unavailable(error) };
+      return notAvailable("webgpu", error);
     }
   },
   async open(options = {}) {
@@ -32,9 +32,3 @@ export const webgpuEngine: Engine = {
     return withFixedPoints(openSession(device, { half, budget: await budgetOf(options, device.adapter), tuning }));
   },
 };
-
-/** Why, and what would make it available. */
-function unavailable(error: unknown): string {
-  if (!(error instanceof GmcError)) return error instanceof Error ? error.message : String(error);
-  return [error.message, ...error.help].join(" ").replace(/\.$/u, "");
-}
