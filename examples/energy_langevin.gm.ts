@@ -77,7 +77,7 @@ export const model = defineModel<typeof weights, "x">({
       place: "energy_langevin.gm:8",
       chain: gibbsChain(energyModelP, {
         sweeps: 1000,
-        sampler: (w, key, x, clamp) => sweepOnce(energyModelP, w, key, x, {
+        sampler: (w, key, x, clamp, model) => sweepOnce(model, w, key, x, {
           clamp,
           moves: { kind: "langevin", step: 0.05 },
         }),

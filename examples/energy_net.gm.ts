@@ -75,7 +75,7 @@ export const model = defineModel<typeof weights, "x">({
       place: "energy_net.gm:7",
       chain: gibbsChain(energyModelP, {
         sweeps: 1000,
-        sampler: (w, key, x, clamp) => sweepOnce(energyModelP, w, key, x, {
+        sampler: (w, key, x, clamp, model) => sweepOnce(model, w, key, x, {
           clamp,
           moves: { kind: "hmc", step: 0.1, leapfrog: 10 },
         }),

@@ -217,7 +217,7 @@ function buildProgram(finish: Finish): Command {
     .addOption(
       new Option(
         "--known <REGION>",
-        "of an autoregressive model: hold a half of rows of the data and draw the rest; top, bottom, left, right (of a sequence left is its first half), or an .npy FILE that is 1 where entries are held. Entries, variables and latents that are drawn before a held one do not follow it, which is told",
+        "of an autoregressive or energy model: hold a half of rows of the data and draw the rest; top, bottom, left, right (of a sequence left is its first half), or an .npy FILE that is 1 where entries are held. Of an energy all else follows it, by clamped chains; else entries, variables and latents that are drawn before a held one do not, which is told",
       ),
     )
     .addOption(splitOption(`with --known or --given x=data: which rows; ${usualSplit}`))

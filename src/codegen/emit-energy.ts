@@ -130,10 +130,10 @@ export function emitChain(derived: DerivedModel, density: string, before: string
   const short = used?.options["start"] === "noise" ? used : undefined;
   const moves = asked ?? object({ kind: str("hmc"), step: num(0.1), leapfrog: num(10) });
   const sampler = arrow(
-    "(w, key, x, clamp)",
+    "(w, key, x, clamp, model)",
     call(
       "sweepOnce",
-      model,
+      name("model"),
       name("w"),
       name("key"),
       name("x"),

@@ -388,7 +388,7 @@ export interface ChainDefinition<S extends WeightSpecs = WeightSpecs> {
   readonly before?: (w: WeightsOf<S>, key: Key, rows: Rows, given: Readonly<Record<string, Tensor>>) => Draw;
   /**
    * The values after one sweep, [B, ...event], of all variables that `given` does not hold: conditions are among `given`, and variables of the
-   * chain that are clamped.
+   * chain that are clamped; so is the part of a variable that is held (`namedPart`), which the chain's own values need not have.
    */
   readonly sweep: (
     w: WeightsOf<S>,
@@ -405,6 +405,8 @@ export interface ChainDefinition<S extends WeightSpecs = WeightSpecs> {
   readonly watch?: (w: WeightsOf<S>, values: Readonly<Record<string, Tensor>>) => void;
   /** The step of moves that are neither accepted nor refused: too long a one leads out of all numbers. */
   readonly unadjusted?: number;
+  /** Variables of which parts can be held; none unless told. */
+  readonly partly?: readonly string[];
 }
 
 /**

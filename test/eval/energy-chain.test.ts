@@ -136,6 +136,24 @@ describe.each(engines.filter((e) => available.includes(e.name)))("$name", (engin
     const found = Array.from({ length: n }, (_, r) => held.values["v"]!.data[r * D]!).reduce((s, x) => s + x, 0) / n;
     expect(Math.abs(found - first)).toBeLessThan(4 * Math.sqrt((first * (1 - first)) / n));
     expect(held.values["y"]!.data.every((c) => c === 1)).toBe(true);
+    // a part of the pixels that is held: the label, too, follows it
+    const part = await trained.sample(n, {
+      known: { values: new Float32Array(n * D).fill(1), mask: Float32Array.from({ length: n * D }, (_, i) => (i % D === 0 ? 1 : 0)) },
+    });
+    const upper = joint.map((ps) => ps.reduce((s, q, i) => s + q * states[i]![0]!, 0));
+    const second = joint.flatMap((ps) => ps.map((q, i) => q * states[i]![0]! * states[i]![1]!)).reduce((s, q) => s + q, 0);
+    const whole = upper.reduce((s, q) => s + q, 0);
+    const rate = (p: number, hits: (row: number) => boolean): void => {
+      const got = Array.from({ length: n }, (_, r) => (hits(r) ? 1 : 0) as number).reduce((s, x) => s + x, 0) / n;
+      expect(Math.abs(got - p)).toBeLessThan(4 * Math.sqrt((p * (1 - p)) / n));
+    };
+    rate(second / whole, (r) => part.values["v"]!.data[r * D + 1] === 1);
+    upper.forEach((q, y) => rate(q / whole, (r) => part.values["y"]!.data[r] === y));
+    expect(Array.from({ length: n }, (_, r) => part.values["v"]!.data[r * D]).every((v) => v === 1)).toBe(true);
+    expect(Array.from({ length: n }, (_, r) => part.means["v"]!.data[r * D]).every((m) => Math.abs(m! - 1) < 1e-6)).toBe(true);
+    await expect(trained.sample(n, { known: { variable: "z", values: [], mask: [] } })).rejects.toThrow(
+      /`z` of p\(v, y, h\) is not held in part/u,
+    );
     expect((await trained.reconstruct(2)).shown["v"]!.shape).toEqual([2, D]);
     trained.close();
   });
@@ -197,6 +215,9 @@ describe.each(engines.filter((e) => available.includes(e.name)))("$name", (engin
     expect(metrics["logZ"]).toMatchObject({ rows: 5, partitions: [{ conditions: 2 }] });
     expect(metrics["logZ"]!.value).toBeCloseTo(expected, 3);
     expect(Math.abs(metrics["ais"]!.value - expected)).toBeLessThan(4 * metrics["ais"]!.standardError! + 1e-3);
+    await expect(trained.sample(6, { known: { variable: "v", values: v, mask: v.map(() => 0) } })).rejects.toThrow(
+      /`v` of p\(v, h\) is not held in part/u,
+    );
     const { values } = await trained.sample(6);
     const totals = Array.from({ length: 6 }, (_, r) => values["v"]!.data.subarray(r * V, (r + 1) * V)).map((doc) =>
       Array.from(doc).reduce((x, y) => x + y, 0),

@@ -247,7 +247,7 @@ describe("a session", () => {
     const trained = await trainedOf({ ...model, densities: { p: plain } }, { x: new Float32Array(4 * D), y: new Float32Array(4) });
     const part = { shape: [2, D], data: new Float32Array(2 * D) };
     await expect(trained.sample(2, { known: { values: part, mask: part } })).rejects.toThrow(
-      /not drawn entry by entry: it takes no `known`/u,
+      /not drawn entry by entry, nor by a chain: it takes no `known`/u,
     );
   });
 });

@@ -242,6 +242,21 @@ describe("laws and interactions", () => {
     expect(of("sum(J * h * concat(h[2..H], h[1..1]))")).toEqual(["v"]);
   });
 
+  test("squares of binary units of degree two, with what their terms read besides", () => {
+    const of = (term: string): unknown =>
+      [
+        ...clean(`
+      data v : binary[D]
+      latent h : binary[H], g : binary[H]
+      param W : real[D, H], J : real[H, H]
+      density p(v, h, g) { energy -(v @ W @ h) - h @ g - ${term} }`).squared,
+      ].map(([name, beside]) => [name, ...beside]);
+    expect(of("h @ J @ h")).toEqual([["h"]]);
+    expect(of("sum(J[1] * h * concat(h[2..H], h[1..1])) - g @ J @ g")).toEqual([["h"], ["g"]]);
+    expect(of("sum((h @ J + g)^2)")).toEqual([["h", "g"]]);
+    for (const term of ["(h @ J @ h)^2", "sum(tanh(J @ h))", "sum(h)^3", "sum(h^2)", "h[1] * h[2]"]) expect(of(term)).toEqual([]);
+  });
+
   test("semi-restricted: only the visible layer is coupled", () => {
     const analysis = clean(rbm.replace("- b @ v", "- b @ v - v @ (W @ transpose(W)) @ v"));
     expect(summary(analysis).laws).toEqual({ v: "coupled", h: "bernoulli" });

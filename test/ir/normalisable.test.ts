@@ -202,6 +202,41 @@ describe("mixtures, in every way that they are written", () => {
   ])("%s is not proven", (energy, code) => expect(analyse(energy).codes).toEqual([code]));
 });
 
+describe("logarithms, quotients and squares of ramps", () => {
+  test.each([
+    "2 * sum(log(1 + x^2))",
+    "sum(log(1 + x^2))",
+    "sum(log1p(x^2 / 3)) * 4 / 2 + sum(tanh(x))",
+    "3 * sum(log(t + 0.5 + t * x^4)) / 2",
+    "sum(log(1 + x^2)) + sum((y - b[1..3])^2)",
+    "sum(log(1 + x^2)) + sum((x @ W)^2) + log(1 + sum(exp(x)))",
+    "sum(relu(abs(x) - 1)^2)",
+    "sum(relu(abs(x) - 1)) - sum(sqrt(abs(x) + 1))",
+    "sum(softplus(x)^2) + sum(relu(-x - b)^2)",
+    "sum(x^2) / (1 + sum(sigmoid(x)))",
+    "(sum(x^4) - sum(x^2)) / (2 + tanh(sum(x)))",
+  ])("%s is proven", (energy) => expect(analyse(energy).codes).toEqual([]));
+
+  test.each([
+    // 2 c is not above 1
+    "0.5 * sum(log(1 + x^2))",
+    "sum(log(1 + x^2)) / 2.1",
+    "mean(log(1 + x^2))",
+    "c^2 * sum(log(1 + x^2))",
+    "t[1] * sum(log(1 + x^2))",
+    "2 * sum(log(1 + x[1..3]^2)) + sum(log(1 + x[4..6]^2)) / 3",
+    "2 * sum(log(1 + (x @ A)^2))",
+    // what may outgrow a logarithm
+    "2 * sum(log(1 + x^2)) - sum(log(1 + abs(x)^3)) * 1.5",
+    "2 * sum(log(1 + x^2)) - x @ W @ y + sum(y^2)",
+    "2 * sum(log(1 + x^2)) - x @ U @ h",
+    "sum(x^2) / (1 + sum(exp(x)))",
+    "sum(x^2) / (1 + sum(x^2))",
+    "sum(relu(x - 1)^2)",
+    "sum(relu(1 - abs(x))^2)",
+  ])("%s is not", (energy) => expect(analyse(energy).codes).not.toEqual([]));
+});
+
 describe("energies that are refused: flat, or linear, in a direction", () => {
   test.each([
     ["(x[1] - x[2])^2 + sum(x[3..6]^2)", [1, 1, 0, 0, 0, 0]],

@@ -237,6 +237,37 @@ describe("mean field", () => {
     });
   });
 
+  it("takes squares of binary units that interact as the units themselves: update, bound, and gradient of the bound, by enumeration", () => {
+    const c = caseOf("Boltzmann machine with lateral connections, known to be quadratic");
+    const w = weightsOf(c);
+    const rows = exactDraws(c, 3);
+    const got = run(
+      c,
+      (staged, x) => {
+        const means = meanField(c.model, staged, x, { names: ["v"], steps: 300, damping: 0.5 });
+        const bound = meanFieldBound(c.model, staged, x, means);
+        return { ...means, bound, L: grad(sum(bound), [staged["L"]!])[0]! };
+      },
+      feedsOf(c, rows, ["h"]),
+    );
+    const slopes = Array.from({ length: 16 }, () => 0);
+    rows.forEach(({ h }, r) => {
+      const m = got["v"]!.slice(4 * r, 4 * r + 4);
+      const chance = (v: readonly number[], but = -1): number => v.reduce((p, x, i) => (i === but ? p : p * (x ? m[i]! : 1 - m[i]!)), 1);
+      const states = c.atoms["v"]!.map(({ value }) => value);
+      m.forEach((mean, i) => {
+        // the mean energy with the unit off less that with it on, the others drawn
+        const gap = states.reduce((s, v) => s + (v[i] ? -1 : 1) * chance(v, i) * c.energy(w, { v, h: h! }), 0);
+        expect(mean).toBeCloseTo(1 / (1 + Math.exp(-gap)), 9);
+      });
+      const bound = states.reduce((s, v) => s - chance(v) * (c.energy(w, { v, h: h! }) + Math.log(chance(v))), 0);
+      expect(got["bound"]![r]).toBeCloseTo(bound, 9);
+      expect(bound).toBeLessThan(bruteLogSum(c, w, ["v"], { h: h! }));
+      for (let i = 0; i < 4; i++) for (let j = 0; j < 4; j++) slopes[4 * i + j]! += (i === j ? m[i]! : m[i]! * m[j]!) / 2;
+    });
+    got["L"]!.forEach((g, k) => expect(g).toBeCloseTo(slopes[k]!, 9));
+  });
+
   it("gives counts their factor too", () => {
     // of replicated softmax both ways round: a factor for the counts, hidden units given
     const c = caseOf("replicated softmax");

@@ -15,7 +15,7 @@ import {
   reconstructed,
   walkedLatents,
 } from "../../runtime/eval/draw.js";
-import { regionMask, regions } from "../../runtime/eval/known.js";
+import { partlyKnown, regionMask, regions } from "../../runtime/eval/known.js";
 import type { Rows, RowsByName, TrainedSession } from "../../runtime/eval/session.js";
 import { makeFolder, readBytes, writeFileAtomic } from "../../runtime/node/files.js";
 import { GmcError } from "../../runtime/graph/errors.js";
@@ -152,15 +152,15 @@ interface KnownEntries {
   readonly conditions: RowsByName;
 }
 
-/** Entries of the first rows of a split, as a region or a file of a mask says. GM4009 where the model is not drawn entry by entry, GM4030 for a mask of another size. */
+/** Entries of the first rows of a split, as a region or a file of a mask says. GM4009 where no data are drawn entry by entry or by a chain, GM4030 for a mask of another size. */
 function knownEntries(trained: TrainedSession, rows: number, region: string, split: SplitName | undefined): KnownEntries {
   const density = generativeOf(trained.model);
   const data = trained.data(rows, split);
-  const variable = density.sequential?.findLast((s) => data[s.variable] !== undefined)?.variable;
+  const variable = partlyKnown(density).findLast((s) => data[s.variable] !== undefined)?.variable;
   const values = variable === undefined ? undefined : data[variable];
   if (variable === undefined || values === undefined)
-    throw new GmcError("GM4009", `${density.label} draws no data entry by entry: it takes no \`known\``, [
-      "an autoregressive density does, such as one of a masked net",
+    throw new GmcError("GM4009", `${density.label} draws no data entry by entry, nor by a chain: it takes no \`known\``, [
+      "an autoregressive density does, such as one of a masked net, and one with an energy, but for counts",
     ]);
   const event = values.shape.slice(1);
   const size = sizeOf(event);

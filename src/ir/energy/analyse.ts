@@ -10,7 +10,7 @@ import { report } from "../../base/report.js";
 import { sameShape } from "../shapes.js";
 import type { Expr, Variable } from "../types.js";
 import { builtin } from "./algebra.js";
-import { type Dependence, pairKey, type Structure, structureOf } from "./dependence.js";
+import { type Dependence, pairKey, type Reach, type Structure, structureOf } from "./dependence.js";
 import { colouring, hasBlockLaw } from "./graph.js";
 import { lawOf } from "./laws.js";
 import { listed } from "./listed.js";
@@ -107,8 +107,29 @@ export function analyseEnergy(context: DeriveContext, name: string): EnergyAnaly
     multiAffine: new Set(
       variables.filter((v) => (total.on.get(v)?.unitDegree ?? 1) === 1 && !meetInBlocks(variableOf(context, v), laws.get(v))),
     ),
+    squared: squaresOf(context, variables, terms, total, laws),
     definite,
   };
+}
+
+/** See `EnergyAnalysis.squared`. */
+function squaresOf(
+  context: DeriveContext,
+  variables: readonly string[],
+  terms: readonly EnergyTerm[],
+  total: Reach,
+  laws: ReadonlyMap<string, UnitLaw>,
+): ReadonlyMap<string, ReadonlySet<string>> {
+  return new Map(
+    variables.flatMap((v): [string, ReadonlySet<string>][] => {
+      const { domain } = variableOf(context, v);
+      const d = total.on.get(v);
+      if (domain.name !== "binary" || domain.atMostOne || laws.get(v)?.kind !== "coupled" || d?.degree !== 2 || d.unitDegree !== 2)
+        return [];
+      const bent = terms.filter((t) => (t.reach.on.get(v)?.unitDegree ?? 1) > 1);
+      return [[v, new Set(variables.filter((other) => other !== v && bent.some((t) => t.reach.on.has(other))))]];
+    }),
+  );
 }
 
 /** Units of a block exclude each other, so their product is 0 and not that of their means; which units meet is not known. */

@@ -8,6 +8,8 @@
  * a power the multiple. What has an exponent below 1 is outgrown by H. So if every unit has an exponent, and every term without a lower bound has
  * one below 1, the energy is at least H - C H^w - C, and H grows with every unit.
  *
+ * A unit that only a logarithm holds has an integral of its own where that is steep enough (tails.ts) and no loose term reads its variable.
+ *
  * A least value of several, and -logsumexp, which lies less than a number below it, hold what each of them holds. A log of exponentials is first made
  * one (logs.ts); an energy that is the least of several only as a whole is proven case by case (cases.ts).
  */
@@ -21,6 +23,7 @@ import { type Dependence, listsAll, type Structure } from "./dependence.js";
 import { exponent, mostFollowed } from "./exponents.js";
 import { withoutLog } from "./logs.js";
 import { axesOf } from "./places.js";
+import { tailsOf } from "./tails.js";
 import { axesBefore, eachTerm, type Part } from "./sums.js";
 import { shapeOf } from "../shapes.js";
 
@@ -42,6 +45,8 @@ interface Monomial {
   readonly power: number;
   /** Of the number; 0 where it is not known. */
   readonly sign: 1 | -1 | 0;
+  /** Of x as of -x: an even power, or of |x|. */
+  readonly even: boolean;
 }
 
 /** A term of at least c |a x^power + rest|^order - C, or on one side of 0 alone. */
@@ -82,7 +87,7 @@ function growthAsWritten(context: DeriveContext, structure: Structure, energy: E
     const found: Hold[] = [];
     eachTerm(context, reads, part, (term) => {
       const { expr: e, weight } = term;
-      const own = e.kind === "builtin" ? [withoutLogs(e, term), ramp(e, term), least(e, term), held(e, term)] : [];
+      const own = e.kind === "builtin" ? [withoutLogs(e, term), ramp(e, term), least(e, term), divided(e, term), held(e, term)] : [];
       if (own.some((holds) => holds !== undefined)) {
         found.push(...own.flatMap((holds) => holds ?? []));
         return;
@@ -103,6 +108,31 @@ function growthAsWritten(context: DeriveContext, structure: Structure, energy: E
     if (!isNonNegative(weight) && !isNeverPositive(weight)) return undefined;
     const bound = withoutLog(context, reads, e, isNonNegative(weight) ? "lower" : "upper");
     return bound && holdsOf({ expr: bound, weight, along });
+  };
+
+  /** Divided by what lies between two numbers above 0: its numerator, up to a factor of which nothing here depends. */
+  const divided = (e: BuiltinExpr, { weight, along }: Part): readonly Hold[] | undefined => {
+    const [a, b] = e.args;
+    if (e.fn !== "div" || !a || !b || !reads(a)) return undefined;
+    const { low, high } = bounds(b);
+    return low > 0 && high < Infinity ? holdsOf({ expr: a, weight, along }) : undefined;
+  };
+
+  /** As `rangeOf`, with sums of entries by how many they are. */
+  const bounds = (e: Expr): { readonly low: number; readonly high: number } => {
+    const [a, b] = e.kind === "builtin" ? e.args : [];
+    if (e.kind === "builtin" && e.fn === "add" && a && b) {
+      const [x, y] = [bounds(a), bounds(b)];
+      return { low: x.low + y.low, high: x.high + y.high };
+    }
+    if (e.kind === "builtin" && e.fn === "sum" && a) {
+      const count = (of: Expr): number => shapeOf(of).reduce((n, d) => n * d.size, 1);
+      const { low, high } = bounds(a);
+      // of none nothing is known
+      const n = count(a) / count(e);
+      return n >= 1 ? { low: low * n, high: high * n } : { low: -Infinity, high: Infinity };
+    }
+    return e.kind === "local" ? (follow(e, bounds) ?? rangeOf(context, e)) : rangeOf(context, e);
   };
 
   /** No less than its argument and no less than a number: it holds what the argument does. */
@@ -162,7 +192,10 @@ function growthAsWritten(context: DeriveContext, structure: Structure, energy: E
     if (smooth) return hold(smooth.of, smooth.order / 2, inside);
     if (isInner(e)) return b !== undefined && sameExpr(a, b) ? hold(a, 2, []) : undefined;
     const order = evenPower(e) ?? (e.fn === "mul" && b !== undefined && sameExpr(a, b) ? 2 : undefined);
-    return order === undefined ? undefined : hold(a, order, inside);
+    if (order === undefined) return undefined;
+    // a ramp is no less than its argument and a number
+    const under = a.kind === "builtin" && RAMPS.has(a.fn) ? a.args[0] : undefined;
+    return under ? hold(under, order, inside, ["above"]) : hold(a, order, inside);
   };
 
   /** x and n of x^n + c, n even, where c is not below 0: the root is no less than |x|^(n / 2). */
@@ -205,7 +238,7 @@ function growthAsWritten(context: DeriveContext, structure: Structure, energy: E
   const monomialOf = (e: Expr): Monomial | undefined => {
     for (const variable of variables) {
       const units = unitsOf(structure.of(e).on.get(variable), e, variable);
-      if (units) return { variable, units, power: 1, sign: 1 };
+      if (units) return { variable, units, power: 1, sign: 1, even: false };
     }
     if (e.kind === "local") return follow(e, monomialOf);
     if (e.kind !== "builtin") return undefined;
@@ -214,7 +247,11 @@ function growthAsWritten(context: DeriveContext, structure: Structure, energy: E
     const n = e.fn === "pow" && b?.kind === "number" && Number.isInteger(b.value) && b.value > 0 ? b.value : evenPower(e);
     if (n !== undefined) {
       const base = monomialOf(a);
-      return base && { ...base, power: base.power * n, sign: n % 2 === 0 ? 1 : base.sign };
+      return base && { ...base, power: base.power * n, sign: n % 2 === 0 ? 1 : base.sign, even: base.even || n % 2 === 0 };
+    }
+    if (e.fn === "abs") {
+      const base = monomialOf(a);
+      return base && { ...base, sign: 1, even: true };
     }
     const times = (m: Monomial | undefined, sign: 1 | -1 | 0): Monomial | undefined => m && { ...m, sign: (m.sign * sign) as 1 | -1 | 0 };
     if (e.fn === "neg") return times(monomialOf(a), -1);
@@ -267,7 +304,16 @@ function growthAsWritten(context: DeriveContext, structure: Structure, energy: E
         }
     }
   }
-  const free = variables.filter((v) => exponents.get(v)?.includes(Infinity));
+  const tails = tailsOf(context, reads, energy, (e) => {
+    const m = monomialOf(e);
+    return m && m.even && m.sign > 0 ? m : undefined;
+  });
+  /** Held by a logarithm alone, as far as it is: whatever else is not bounded below may outgrow that. */
+  const slow = variables.filter((v) => exponents.get(v)?.includes(Infinity));
+  const isIntegrable = (v: string): boolean =>
+    (exponents.get(v) ?? []).every((w, unit) => w < Infinity || (tails.get(v)?.get(unit) ?? 0) > 1 + 1e-9) &&
+    !loose.some((e) => structure.of(e).on.has(v));
+  const free = slow.filter((v) => !isIntegrable(v));
   const left = loose.filter((e) => !(exponentOf(e) < below1));
   return { proven: free.length === 0 && left.length === 0, free, loose: left };
 }
@@ -286,6 +332,7 @@ function heldByBoth(left: readonly Hold[], right: readonly Hold[]): readonly Hol
       (h) =>
         h.variable === a.variable &&
         h.power === a.power &&
+        h.even === a.even &&
         a.units.every((u) => h.units.includes(u)) &&
         a.sides.every((s) => h.sides.includes(s)),
     );
@@ -294,10 +341,10 @@ function heldByBoth(left: readonly Hold[], right: readonly Hold[]): readonly Hol
 }
 
 /** On which sides a unit is held, where its monomial is on `sides`. */
-function sidesOf({ power, sign }: { readonly power: number; readonly sign: number }, sides: readonly Side[]): readonly Side[] {
+function sidesOf({ even, sign }: { readonly even: boolean; readonly sign: number }, sides: readonly Side[]): readonly Side[] {
   if (sides.length === 2) return bothSides;
   if (sign === 0) return [];
-  if (power % 2 === 0) return (sides[0] === "above") === sign > 0 ? bothSides : [];
+  if (even) return (sides[0] === "above") === sign > 0 ? bothSides : [];
   return sign > 0 ? sides : sides.map(otherSide);
 }
 

@@ -4,7 +4,7 @@ import type { Span } from "../../base/source.js";
 import type { DeriveContext } from "../derive/context.js";
 import { hasBlockLaw, readFirst, summable } from "./graph.js";
 import { listed } from "./listed.js";
-import { statesText } from "./require.js";
+import { hasMeanField, statesText } from "./require.js";
 import type { EnergyAnalysis } from "./types.js";
 
 /** States of hidden units that a pseudo-likelihood visits for every state of a unit. */
@@ -92,7 +92,7 @@ function whyNoPseudoLikelihood(analysis: EnergyAnalysis): Obstacle | undefined {
     };
   if (way.log2States <= mostLog2Hidden) return undefined;
   const data = analysis.variables.filter((v) => isData(analysis, v)).join(", ");
-  const canBound = hiddenOf(analysis).every((v) => analysis.multiAffine.has(v) || analysis.laws.get(v)?.kind === "normal");
+  const canBound = hiddenOf(analysis).every((v) => hasMeanField(analysis, v, hiddenOf(analysis)));
   return {
     reason: statesText(way),
     notes: [`it sums hidden units out for each unit of the data, over at most 2^${mostLog2Hidden} states`],

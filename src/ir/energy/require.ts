@@ -139,14 +139,23 @@ export function statesText(way: Summed): string {
 
 /** Whether mean field has a form for all of them. */
 function isBounded(analysis: EnergyAnalysis, hidden: readonly string[]): boolean {
-  return hidden.every((v) => analysis.multiAffine.has(v) || analysis.laws.get(v)?.kind === "normal");
+  return hidden.every((v) => hasMeanField(analysis, v, hidden));
+}
+
+/** Whether the mean of a variable, given those of the others of `names`, is where its conditional has its own. */
+export function hasMeanField(analysis: EnergyAnalysis, name: string, names: readonly string[]): boolean {
+  if (analysis.multiAffine.has(name) || analysis.laws.get(name)?.kind === "normal") return true;
+  const beside = analysis.squared.get(name);
+  return beside !== undefined && !names.some((other) => beside.has(other));
 }
 
 /** What takes the place of the value of hidden units that do not sum out. */
 export function boundChoices(analysis: EnergyAnalysis, hidden: readonly string[]): readonly string[] {
   return isBounded(analysis, hidden)
     ? ["bound them: `by mean_field(steps = 30) and ais(chains = 100, temperatures = 1000)`"]
-    : [`no bound is derived: mean field needs an energy that is affine in each unit; fewer units of ${listed(hidden)} sum exactly`];
+    : [
+        `no bound is derived: mean field needs an energy that is affine in each unit, or of degree two in binary ones; fewer units of ${listed(hidden)} sum exactly`,
+      ];
 }
 
 /** What takes the place of hidden units that do not sum out, with chains of the model's own: a bound where mean field has one, samples. */
@@ -213,7 +222,16 @@ export function normaliserChoices(analysis: EnergyAnalysis): readonly string[] {
 }
 
 /** Why the mean of a unit given the means of all others is not where its conditional has its own. */
-function whyNoUpdate(d: Dependence, law: UnitLaw | undefined): { readonly reason: string; readonly cause: Cause | undefined } {
+function whyNoUpdate(
+  d: Dependence,
+  law: UnitLaw | undefined,
+  beside: readonly string[],
+): { readonly reason: string; readonly cause: Cause | undefined } {
+  if (beside.length > 0)
+    return {
+      reason: `its squares stand in one term with ${listed(beside)}, which has means too: ${d.bends?.reason ?? ""}`,
+      cause: d.bends,
+    };
   if (law?.kind === "jointNormal")
     return { reason: "its units meet, and are updated where each has a Normal conditional of its own", cause: d.couples ?? d.bends };
   if (law?.kind === "nonlinear" && d.bends && d.unitDegree > 1)
@@ -222,18 +240,28 @@ function whyNoUpdate(d: Dependence, law: UnitLaw | undefined): { readonly reason
   if (d.unitDegree === 1 && law?.kind === "coupled")
     return { reason: `its units exclude each other within a block, and ${law.cause.reason}`, cause: law.cause };
   const cause = d.unitDegree === 1 ? undefined : d.bends;
-  return { reason: `the energy is not affine in each of its units: ${cause?.reason ?? "it is of a higher degree"}`, cause };
+  return {
+    reason: `the energy is neither affine in each of its units nor of degree two in them: ${cause?.reason ?? "it is of a higher degree"}`,
+    cause,
+  };
 }
 
-/** Every unit of the variables enters affinely, the others held: then the energy's mean under independent units is the energy at their means. */
+/**
+ * Every unit of the variables enters affinely, the others held: then the energy's mean under independent units is the energy at their means. Squares of
+ * binary units are the units themselves; where the others' means do not meet them, that is told from the curvature.
+ */
 export function requireMultiAffine(context: DeriveContext, analysis: EnergyAnalysis, names: readonly string[], at: Span): boolean {
   let ok = true;
   for (const name of names) {
     const d = analysis.dependence.get(name);
     const law = analysis.laws.get(name);
-    if (!d || analysis.multiAffine.has(name) || law?.kind === "normal") continue;
+    if (!d || hasMeanField(analysis, name, names)) continue;
     ok = false;
-    const { reason, cause } = whyNoUpdate(d, law);
+    const { reason, cause } = whyNoUpdate(
+      d,
+      law,
+      names.filter((other) => analysis.squared.get(name)?.has(other)),
+    );
     const variable = analysis.variable.get(name);
     const exact = summableTogether(analysis, names).log2States <= mostLog2States;
     report(

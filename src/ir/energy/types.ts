@@ -68,5 +68,10 @@ export interface EnergyAnalysis {
   readonly sweep: readonly (readonly string[])[];
   /** Variables each of whose units enters affinely, the others held (a category: its one-hot vector): what mean field needs. Not units that interact under `at_most_one`. */
   readonly multiAffine: ReadonlySet<string>;
+  /**
+   * Binary variables of degree two whose own squares stand in the energy, with the other variables that the terms of the squares read. As 0 and 1 are
+   * their own squares, the energy is multilinear in such a variable and in all that those terms do not read.
+   */
+  readonly squared: ReadonlyMap<string, ReadonlySet<string>>;
   readonly definite: Definiteness;
 }

@@ -1,7 +1,8 @@
 /**
  * Naive mean field (Peterson & Anderson 1987; Salakhutdinov & Hinton 2009 for Boltzmann machines): each variable's mean set to its conditional
  * mean given the means of the others, block by block. Right for energies that are multi-affine in the variables, units that interact included (normal
- * units: of constant precision).
+ * units: of constant precision), and for binary units of degree two with squares among them (`h @ J @ h`): x^2 = x makes these affine, which the
+ * diagonal of the Hessian tells. That diagonal may depend on no other variable that gets means.
  */
 import { GmcError } from "../graph/errors.js";
 import {
@@ -13,18 +14,20 @@ import {
   sigmoid,
   softmax,
   ones,
+  reshape,
   sizeOf,
   stopGradient,
   sub,
   type Shape,
   type Tensor,
 } from "../graph/index.js";
+import { diagonal } from "../prob/linear.js";
 import { blockSize } from "./blocks.js";
 import { conditionals, entropyOfMean, meanGap, meanOf, type Totals } from "./conditional.js";
 import type { EnergyModel, Units, Values } from "./energy-model.js";
-import { energyAt, gradientOf } from "./fields.js";
+import { curvature, energyAt, gradientOf } from "./fields.js";
 import { measured, overEvent } from "./free-energy.js";
-import { eventOf, independent, isCategory, isLawless, isReal, leadOf, seenBy, unitsOf } from "./values.js";
+import { eventOf, independent, isCategory, isLawless, isReal, leadOf, seenBy, unitsOf, without } from "./values.js";
 
 export interface MeanFieldOptions {
   /** Variables that get means; all others have values in `x`. */
@@ -50,13 +53,15 @@ export function meanField<W>(model: EnergyModel<W>, w: W, x: Values, options: Me
   let means: Values = Object.fromEntries(
     names.map((name) => [name, options.start?.[name] ?? uniformMean(unitsOf(model, name), lead, totals?.[name])]),
   );
+  const bends = Object.fromEntries(names.map((name) => [name, squareCurvature(model, w, { ...seen, ...means }, name, lead)]));
   const blocks = model.sweep.map((block) => block.filter((name) => names.includes(name))).filter((block) => block.length > 0);
   for (let i = 0; i < steps; i++) {
     for (const block of blocks) {
       const lawful = block.filter((name) => !isLawless(unitsOf(model, name)));
       const given = conditionals(model, w, { ...seen, ...means }, lawful, lead, totals);
       const moved = block.map((name) => {
-        const fresh = given[name] === undefined ? interactingMean(model, w, { ...seen, ...means }, name, lead) : meanOf(given[name]);
+        const fresh =
+          given[name] === undefined ? interactingMean(model, w, { ...seen, ...means }, name, bends[name], lead) : meanOf(given[name]);
         return [name, damping === 0 ? fresh : add(mul(damping, means[name]!), mul(1 - damping, fresh))] as const;
       });
       means = { ...means, ...Object.fromEntries(moved) };
@@ -80,7 +85,12 @@ export function meanFieldBound<W>(
   const fixed = Object.fromEntries(Object.entries(means).map(([name, mean]) => [name, stopGradient(mean)]));
   const all = { ...seen, ...fixed };
   const lead = options.lead ?? leadOf(model, all);
-  const energy = measured(model, seen, Object.keys(means), energyAt(model, w, all));
+  const plain = measured(model, seen, Object.keys(means), energyAt(model, w, all));
+  // the mean of x^2 is mu, not mu^2
+  const energy = Object.entries(fixed).reduce((total, [name, mean]) => {
+    const bend = squareCurvature(model, w, all, name, lead);
+    return bend === undefined ? total : add(total, overEvent(mul(mul(0.5, bend), mul(mean, sub(1, mean))), lead));
+  }, plain);
   const gaps = Object.entries(fixed).map(([name, mean]) => {
     const gap = entropyOfMean(unitsOf(model, name), mean) ?? meanGap(conditionals(model, w, all, [name], lead, options.totals)[name]!);
     return overEvent(gap, lead);
@@ -91,8 +101,16 @@ export function meanFieldBound<W>(
   );
 }
 
-/** Of units that interact: the field of each at the means of all, all set at once; damping keeps them from swinging. */
-function interactingMean<W>(model: EnergyModel<W>, w: W, x: Values, name: string, lead: Shape): Tensor {
+/** d2E/dx_i2 of binary units that interact, [...lead, ...event] or [...event]; undefined of all others, which are affine. */
+function squareCurvature<W>(model: EnergyModel<W>, w: W, x: Values, name: string, lead: Shape): Tensor | undefined {
+  const units = unitsOf(model, name);
+  if (units.kind !== "binary" || units.quadratic !== true || units.block !== undefined) return undefined;
+  const found = diagonal(curvature(model, w, without(x, [name]), name, lead));
+  return reshape(found, [...found.shape.slice(0, -1), ...units.shape]);
+}
+
+/** Of units that interact: E with a unit on less E with it off, the others at their means. All are set at once; damping keeps them from swinging. */
+function interactingMean<W>(model: EnergyModel<W>, w: W, x: Values, name: string, bend: Tensor | undefined, lead: Shape): Tensor {
   const units = unitsOf(model, name);
   if (isReal(units))
     throw new GmcError("GM4009", `\`${name}\` of \`${model.name}\` (${model.place}) has no mean in closed form`, [
@@ -106,7 +124,8 @@ function interactingMean<W>(model: EnergyModel<W>, w: W, x: Values, name: string
     );
   const at = stopGradient(broadcastTo(x[name]!, [...lead, ...eventOf(units)]));
   const [gradient] = gradientOf(energyAt(model, w, { ...x, [name]: at }), [at]);
-  return isCategory(units) ? softmax(neg(gradient!), -1) : sigmoid(neg(gradient!));
+  if (isCategory(units)) return softmax(neg(gradient!), -1);
+  return sigmoid(neg(bend === undefined ? gradient! : add(gradient!, mul(bend, sub(0.5, at)))));
 }
 
 function uniformMean(units: Units, lead: Shape, total: Totals[string] | undefined): Tensor {

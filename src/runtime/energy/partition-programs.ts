@@ -83,6 +83,11 @@ const WEIGHT = "ais:logWeight";
 
 const STEPS = "ais:steps";
 
+/** Where the run that counts begins, carried while another tunes the moves. */
+const BEGIN = "ais:begin:";
+
+const begun = (values: Values): Values => Object.fromEntries(Object.entries(values).map(([name, value]) => [BEGIN + name, value]));
+
 /** The base model is fitted to the statistics given; see `aisStep`, and `trajectories` for what has no conditional. */
 export function aisProgram<W>(model: EnergyModel<W>, options: AisProgramOptions<W>): PartitionSteps<W> {
   const { chains, temperatures: betas, sum, sweeps, sampler, reverse, leapfrog = 5 } = options;
@@ -148,8 +153,11 @@ export function aisProgram<W>(model: EnergyModel<W>, options: AisProgramOptions<
   };
   return {
     iterations: tuning + steps + (reverse ?? 0),
-    start: (inputs) => (tuning === 0 ? begin(inputs) : { ...atBase(inputs, "tuning"), [STEPS]: firstSteps(inputs.conditions ?? 1) }),
-    step: (inputs, { [WEIGHT]: logWeight, [STEPS]: lengths, ...values }, iteration) => {
+    start: (inputs) =>
+      tuning === 0 ? begin(inputs) : { ...atBase(inputs, "tuning"), ...begun(begin(inputs)), [STEPS]: firstSteps(inputs.conditions ?? 1) },
+    step: (inputs, { [WEIGHT]: logWeight, [STEPS]: lengths, ...carried }, iteration) => {
+      const kept = Object.fromEntries(Object.entries(carried).filter(([name]) => name.startsWith(BEGIN)));
+      const values = without(carried, Object.keys(kept));
       const tuned = lengths && greaterEqual(iteration, tuning);
       const [from, to] = [beta(inputs, iteration, tuned), beta(inputs, add(iteration, 1), tuned)];
       let accepted: Tensor | undefined;
@@ -182,15 +190,19 @@ export function aisProgram<W>(model: EnergyModel<W>, options: AisProgramOptions<
       const after = { ...moved.values, [WEIGHT]: moved.logWeight };
       if (lengths === undefined || tuned === undefined || accepted === undefined) return after;
       // the run that tunes is over: the one that counts begins where it would without it
-      const [fresh, over] = [begin(inputs), equal(iteration, tuning - 1)];
+      const over = equal(iteration, tuning - 1);
       return {
-        ...Object.fromEntries(Object.entries(after).map(([name, value]) => [name, select(over, fresh[name]!, value)])),
+        ...kept,
+        ...Object.fromEntries(Object.entries(after).map(([name, value]) => [name, select(over, kept[BEGIN + name]!, value)])),
         [STEPS]: select(tuned, lengths, adapted(lengths, to, accepted)),
       };
     },
     result: (inputs, carried) => {
       const all = Object.keys(model.units);
-      watchCurvature(model, inputs.w, { ...given(inputs), ...without(carried, [WEIGHT, STEPS]) });
+      watchCurvature(model, inputs.w, {
+        ...given(inputs),
+        ...Object.fromEntries(Object.entries(carried).filter(([name]) => all.includes(name))),
+      });
       const ofBase = logPartition(base(inputs), inputs.w, {}, { sum: all, ...totals(inputs) });
       return reverse === undefined ? add(carried[WEIGHT]!, ofBase) : sub(carried[WEIGHT]!, ofBase);
     },

@@ -16,8 +16,10 @@ import type { ChainDefinition, DensityDefinition, ModelDefinition } from "../mod
 import { divergedHelp } from "../train/fault.js";
 import { carriedByModel, carriedName, startValue } from "../train/carried.js";
 import { averagedState, dataVariables, defined, readWeights } from "../train/context.js";
+import { namedPart, partOf, withPart } from "../energy/partly-held.js";
 import { drawnBefore, feedsFor, givenInputs } from "./before.js";
 import { drawFrom, meanOf, valueOf } from "./draw.js";
+import { fitting, knownIn, type Known } from "./known.js";
 import { beginKept, verifyKept } from "./kept.js";
 import { COUNT, FIRST, runPieces } from "./pieces.js";
 
@@ -36,6 +38,8 @@ export interface ChainOptions {
   readonly sweeps?: number | undefined;
   /** Conditions, and variables that are clamped: [rows, ...event]. */
   readonly given: HostTensors;
+  /** Entries of a variable of the chain that are held. */
+  readonly known?: Known | undefined;
   /** Rows of the data, for chains that start from them. */
   readonly data: () => HostTensors;
   /** Also what the chains are after every so many sweeps. */
@@ -55,7 +59,8 @@ const stored = (name: string): string => `draw:${name}`;
 
 /** GM4008 for a number of sweeps that is none, GM4009 where there are no persistent chains to begin with. */
 export async function runChain(density: DensityDefinition, chain: ChainDefinition, asked: ChainOptions): Promise<ChainDraw> {
-  const options = { ...asked, given: { ...(await drawnBefore(chain.before, asked)), ...asked.given } };
+  const given = { ...(await drawnBefore(chain.before, asked)), ...asked.given };
+  const options = { ...asked, given: { ...given, ...knownPart(density, chain, { ...asked, given }) } };
   const { session, every } = options;
   const sweeps = options.sweeps ?? chain.sweeps;
   for (const [name, value] of [
@@ -94,6 +99,16 @@ export async function runChain(density: DensityDefinition, chain: ChainDefinitio
     moving.dispose();
     drawing.dispose();
   }
+}
+
+/** Feeds of the entries that are held. GM4030 for other numbers of rows than are drawn, GM4009 for a variable that is held whole. */
+function knownPart(density: DensityDefinition, chain: ChainDefinition, { known, rows, given }: ChainOptions): HostTensors {
+  const variable = known && knownIn(density, known.variable)?.variable;
+  if (known === undefined || variable === undefined) return {};
+  if (given[variable] !== undefined) throw new GmcError("GM4009", `\`${variable}\` of ${density.label} is held whole, and known in part`);
+  const { shape, dtype } = defined(chain.variables[variable], variable);
+  const fit = (t: HostTensor, type: "f32" | "i32"): HostTensor => fitting(t, { shape: [rows, ...shape], dtype: type }, variable);
+  return namedPart(variable, fit(known.mask, "f32"), fit(known.values, dtype));
 }
 
 /** GM4003 where a chain has left the numbers: no sample of the density, whatever the other rows are. */
@@ -200,7 +215,9 @@ function stageShow(
   const { graph, checks } = stageChecked(
     () => {
       const w = readWeights(options.model, averagedState(options.averaged));
-      const values = { ...givenInputs(options), ...current(chain, options) };
+      const { part, rest: own } = partOf({ ...givenInputs(options), ...current(chain, options) });
+      const values = part === undefined ? own : { ...own, [part.name]: withPart(part, defined(own[part.name], part.name)) };
+      const under = part === undefined ? values : { ...values, ...namedPart(part.name, part.mask, part.value) };
       const data = dataVariables(options.model);
       const rest = density.head.filter((name) => values[name] === undefined);
       const draw = rest.length === 0 ? undefined : drawFrom(density, w, rootKey(), { kind: "rows", size: options.rows }, values);
@@ -210,7 +227,7 @@ function stageShow(
         if (data[name]?.domain === "category") continue;
         if (draw !== undefined && rest.includes(name)) outputs[`mean:${name}`] = meanOf(draw, name);
         else if (chain.means[name] !== undefined && options.given[name] === undefined)
-          outputs[`mean:${name}`] = chain.means[name](w as never, values);
+          outputs[`mean:${name}`] = chain.means[name](w as never, under);
       }
       chain.watch?.(w as never, values);
       return outputs;

@@ -2,6 +2,7 @@
 import { assertNever } from "../graph/errors.js";
 import type { Key, Rows, Tensor } from "../graph/index.js";
 import { gibbs, meanUnits, type EnergyModel, type Units } from "../energy/index.js";
+import { partlyHeld, partlyHeldable, partOf } from "../energy/partly-held.js";
 import { independent, unitsOf } from "../energy/values.js";
 import { watchCurvature } from "../energy/watch.js";
 import type { ChainDefinition, ChainVariable, Draw } from "../model.js";
@@ -11,8 +12,8 @@ type Values = Readonly<Record<string, Tensor>>;
 export interface GibbsChainOptions<W> {
   /** Of a sample, unless told; 1,000 by default. */
   readonly sweeps?: number;
-  /** In place of a block Gibbs sweep: a transition that leaves the model invariant and keeps the variables of `clamp` (single_site, langevin, hmc). */
-  readonly sampler?: (w: W, key: Key, x: Values, clamp: readonly string[]) => Values;
+  /** In place of a block Gibbs sweep: a transition that leaves the model invariant and keeps the variables of `clamp` (single_site, langevin, hmc). `model` is to be moved: where a part of a variable is held, the one that holds it. */
+  readonly sampler?: (w: W, key: Key, x: Values, clamp: readonly string[], model: EnergyModel<W>) => Values;
   /** Draws what the density gives the energy: variables of the head that come before it. */
   readonly before?: (w: W, key: Key, rows: Rows, given: Values) => Draw;
   /** Deviation at which real variables start; 1 by default. */
@@ -34,6 +35,7 @@ export function gibbsChain<W>(
   readonly means: Readonly<Record<string, (w: W, values: Values) => Tensor>>;
   readonly watch?: (w: W, values: Values) => void;
   readonly unadjusted?: number;
+  readonly partly: readonly string[];
 } {
   const order = [...new Set([...model.sweep.flat(), ...Object.keys(model.units)])];
   const variables = order.flatMap((name): (readonly [string, ChainVariable])[] => {
@@ -50,15 +52,30 @@ export function gibbsChain<W>(
     ...(model.watch && { watch: (w: W, values: Values) => watchCurvature(model, w, values) }),
     sweep: (w, key, values, given) => {
       const clamp = Object.keys(given).filter((name) => model.units[name] !== undefined);
-      const x = { ...values, ...given };
-      return options.sampler?.(w, key, x, clamp) ?? gibbs(model, w, key, x, { clamp });
+      const { model: moved, x } = underPart(model, { ...values, ...given });
+      return options.sampler?.(w, key, x, clamp, moved) ?? gibbs(moved, w, key, x, { clamp });
     },
     means: Object.fromEntries(
       order
         .filter((name) => model.units[name] !== undefined && hasLaw(model.units[name]))
-        .map((name) => [name, (w: W, values: Values) => meanUnits(model, w, values, name)]),
+        .map((name) => [
+          name,
+          (w: W, values: Values) => {
+            const { model: moved, x } = underPart(model, values);
+            return meanUnits(moved, w, x, name);
+          },
+        ]),
     ),
+    partly: partlyHeldable(model),
   };
+}
+
+/** The model, or the one that holds the part of a variable that the values tell of. */
+function underPart<W>(model: EnergyModel<W>, values: Values): { readonly model: EnergyModel<W>; readonly x: Values } {
+  const { part, rest } = partOf(values);
+  if (part === undefined) return { model, x: values };
+  const held = partlyHeld(model, part);
+  return { model: held.model, x: { ...rest, ...held.x } };
 }
 
 function hasLaw(units: Units): boolean {

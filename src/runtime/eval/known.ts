@@ -1,7 +1,7 @@
 /** Which entries of a variable are held while the others are drawn: as a caller gives them, and halves of an event by name; masks are 1 (held) and 0. */
 import { GmcError } from "../graph/errors.js";
 import type { HostTensor } from "../graph/program.js";
-import { sizeOf } from "../graph/shape.js";
+import { sameShape, showShape, sizeOf } from "../graph/shape.js";
 import type { Shape } from "../graph/types.js";
 import type { DensityDefinition, ModelDefinition, SequentialDefinition } from "../model.js";
 import { givenRows } from "../data/given-rows.js";
@@ -10,19 +10,34 @@ import { dataVariables, defined } from "../train/context.js";
 
 /** Entries that are held: where `mask` is 1, at `values`. Both [rows, ...event]. */
 export interface Known {
-  /** The last of those that are drawn entry by entry unless told. */
+  /** The last data variable of which entries can be held unless told. */
   readonly variable?: string | undefined;
   readonly values: HostTensor;
   readonly mask: HostTensor;
 }
 
-/** What known entries are of: the variable that is named, else the last. GM4030 for one that is not drawn entry by entry. */
-export function knownIn({ label, sequential = [] }: DensityDefinition, variable: string | undefined): SequentialDefinition | undefined {
-  const found = variable === undefined ? sequential.at(-1) : sequential.find((each) => each.variable === variable);
+/** Variables of which some entries can be held while the others are drawn: those drawn entry by entry, and those that a chain moves. */
+export function partlyKnown({ sequential, chain, head }: DensityDefinition): readonly Pick<SequentialDefinition, "variable" | "shape">[] {
+  if (sequential !== undefined) return sequential;
+  const moved = head.filter((name) => chain?.partly?.includes(name));
+  return moved.map((variable) => ({ variable, shape: defined(chain?.variables[variable], variable).shape }));
+}
+
+/** What known entries are of: the variable that is named, else the last. GM4030 for one of which no entries can be held. */
+export function knownIn(
+  density: DensityDefinition,
+  variable: string | undefined,
+): Pick<SequentialDefinition, "variable" | "shape"> | undefined {
+  const all = partlyKnown(density);
+  const found = variable === undefined ? all.at(-1) : all.find((each) => each.variable === variable);
   if (found === undefined && variable !== undefined)
-    throw new GmcError("GM4030", `\`${variable}\` of ${label} is not drawn entry by entry`, [
-      `known entries are of ${sequential.map((each) => each.variable).join(" or ")}`,
-    ]);
+    throw new GmcError(
+      "GM4030",
+      density.chain === undefined
+        ? `\`${variable}\` of ${density.label} is not drawn entry by entry`
+        : `\`${variable}\` of ${density.label} is not held in part`,
+      [`known entries are of ${all.map((each) => each.variable).join(" or ")}`],
+    );
   return found;
 }
 
@@ -37,7 +52,8 @@ export function knownRows(
 ): Known {
   if (typeof given !== "object" || (given as unknown) === null)
     throw new GmcError("GM4051", `known entries are { values, mask }, found ${String(given)}`);
-  const { variable, shape } = defined(knownIn(density, given.variable), "variable of known entries");
+  const seen = partlyKnown(density).findLast((each) => Object.hasOwn(dataVariables(model), each.variable));
+  const { variable, shape } = defined(knownIn(density, given.variable ?? seen?.variable), "variable of known entries");
   const spec = defined({ ...dataVariables(model), ...model.latents }[variable], `variable ${variable}`);
   const asked = shapedRows(`mask of ${variable}`, { shape }, given.mask);
   const mask: HostTensor = { dtype: "f32", shape: asked.shape, data: Float32Array.from(asked.data) };
@@ -60,6 +76,20 @@ export function knownRows(
   const checked = givenRows(variable, { ...spec, shape }, { ...values, dtype: "f64", data: partial }, true);
   const held = checked.data.map((v, i) => (mask.data[i] === 0 ? 0 : v)) as typeof checked.data;
   return { variable, mask, values: { ...checked, data: held } as HostTensor };
+}
+
+/** Known values or their mask as so many rows. GM4030 for other numbers of rows. */
+export function fitting(
+  value: HostTensor,
+  { shape, dtype }: { readonly shape: Shape; readonly dtype: "f32" | "i32" },
+  variable: string,
+): HostTensor {
+  if (!sameShape(value.shape, shape))
+    throw new GmcError(
+      "GM4030",
+      `known entries of \`${variable}\` and their mask are ${showShape(shape)}, found ${showShape(value.shape)}`,
+    );
+  return { dtype, shape, data: dtype === "i32" ? Int32Array.from(value.data) : Float32Array.from(value.data) };
 }
 
 export const regions = ["top", "bottom", "left", "right"] as const;

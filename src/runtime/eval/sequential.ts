@@ -8,14 +8,13 @@ import { GmcError } from "../graph/errors.js";
 import { hostZeros } from "../graph/host.js";
 import { rootKey, stage, type Rows } from "../graph/index.js";
 import { optimize } from "../graph/passes/index.js";
-import { sameShape, showShape, sizeOf } from "../graph/shape.js";
-import type { Shape } from "../graph/types.js";
+import { sizeOf } from "../graph/shape.js";
 import type { DensityDefinition, SequentialDefinition } from "../model.js";
 import { orderOf } from "../nn/degrees.js";
 import { averagedState, dataVariables, defined, readWeights } from "../train/context.js";
 import { atOwnTemperature, drawnBefore, feedsFor, runOnce, type GivenOptions } from "./before.js";
 import { drawFrom, meanOf, valueOf } from "./draw.js";
-import { knownIn, type Known } from "./known.js";
+import { fitting, knownIn, type Known } from "./known.js";
 import { COUNT, FIRST, runPieces } from "./pieces.js";
 import { HELD, MEAN, stageEntries, VALUE } from "./sequential-stage.js";
 
@@ -156,17 +155,4 @@ function drawnBeforeKnown({ shape, positionAxes, order: rule }: SequentialDefini
     );
   }
   return most;
-}
-
-function fitting(
-  value: HostTensor,
-  { shape, dtype }: { readonly shape: Shape; readonly dtype: "f32" | "i32" },
-  variable: string,
-): HostTensor {
-  if (!sameShape(value.shape, shape))
-    throw new GmcError(
-      "GM4030",
-      `known entries of \`${variable}\` and their mask are ${showShape(shape)}, found ${showShape(value.shape)}`,
-    );
-  return { dtype, shape, data: dtype === "i32" ? Int32Array.from(value.data) : Float32Array.from(value.data) };
 }

@@ -32,7 +32,7 @@ import {
   type DrawProgram,
 } from "./draw.js";
 import { conditionalOf, heldIn, unfollowed } from "./follow.js";
-import { knownIn, knownRows } from "./known.js";
+import { knownIn, knownRows, partlyKnown } from "./known.js";
 import { runSequential, type SequentialOptions } from "./sequential.js";
 import { directionsOf, stageTranslation, type Direction } from "./translate.js";
 import { evaluate, type EvaluateOptions } from "./evaluate.js";
@@ -326,7 +326,7 @@ export function openSession(options: SessionOptions): TrainedSession {
       }
       if (more.temperature !== undefined) throw new GmcError("GM4009", `${density.label} is drawn by a chain: it takes no \`temperature\``);
       const { sweeps, start, every, onProgress, signal } = more;
-      const all = { session, model, dataset, averaged, rows, seed, given, data, sweeps, start, every, onProgress, signal };
+      const all = { session, model, dataset, averaged, rows, seed, given, known, data, sweeps, start, every, onProgress, signal };
       const { last, frames } = await runChain(density, density.chain, all);
       return { ...shown(last), ...(every === undefined ? {} : { frames: frames.map(shown) }) };
     },
@@ -418,9 +418,9 @@ function checkUsed(density: DensityDefinition, options: SampleOptions): void {
     for (const name of ["sweeps", "start", "every"] as const)
       if (options[name] !== undefined) throw new GmcError("GM4009", `${density.label} is not drawn by a chain: it takes no \`${name}\``);
   }
-  if (density.sequential === undefined && options.known !== undefined)
-    throw new GmcError("GM4009", `${density.label} is not drawn entry by entry: it takes no \`known\``, [
-      "an autoregressive density is, such as one of a masked net",
+  if (partlyKnown(density).length === 0 && options.known !== undefined)
+    throw new GmcError("GM4009", `${density.label} is not drawn entry by entry, nor by a chain: it takes no \`known\``, [
+      "an autoregressive density is, such as one of a masked net, and one with an energy, but for counts",
     ]);
 }
 
