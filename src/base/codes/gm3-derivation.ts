@@ -115,9 +115,9 @@ export const gm3Derivation = {
     "Latents before an energy",
     (a) => `the energy of ${a.density} is normalised given ${a.reads}, of which the data hold no values`,
   ),
-  GM3533: code<{ direction: string; objective: string; bound: string }>(
-    "warning",
-    "Bound that is moved away",
-    (a) => `\`${a.direction} ${a.objective}\` moves ${a.bound.startsWith("u") ? "an" : "a"} ${a.bound} of the log-likelihood away from it`,
+  GM3533: code<{ direction: string; objective: string; bound: string }>("warning", "Bound that is moved away", (a) =>
+    a.bound === "likelihood"
+      ? `\`${a.direction} ${a.objective}\` makes the data less likely`
+      : `\`${a.direction} ${a.objective}\` moves ${a.bound.startsWith("u") ? "an" : "a"} ${a.bound} of the log-likelihood away from it`,
   ),
 } as const satisfies Record<`GM35${string}`, CodeEntry<never>>;

@@ -25,6 +25,7 @@ import { deriveDensity } from "./derived-density.js";
 import { checkApart } from "./players/apart.js";
 import { couplesRows, refuseReadersInDensities } from "./players/rows.js";
 import { checkPlayers, warnUnmoved } from "./players/check.js";
+import { linearParts } from "./players/parts.js";
 import { roles } from "./roles.js";
 import { nameSchedules } from "./schedules.js";
 import { deriveStarts } from "./starts.js";
@@ -54,8 +55,8 @@ export function derive(model: ModelIr, diagnostics: Diagnostics): DerivedModel |
         failed = true;
         return [];
       }
-      warnAway(context, phase, update, derived);
-      if (derived.em && !emFits(context, phase, update, derived.em)) failed = true;
+      if (!derived.em) warnAway(context, phase, update, derived);
+      else if (!emFits(context, phase, update, derived.em)) failed = true;
       const moved = checkMoves(context, update, derived);
       return [{ update, derived, moves: coveringPaths(weights, [...new Set([...moved, ...derived.helpers])]) }];
     });
@@ -149,13 +150,14 @@ function refuseMissing(context: DeriveContext, { name, span }: Variable, density
   );
 }
 
-/** GM3533: who minimises a lower bound learns nothing of the likelihood, which stays above it. */
+/** GM3533: who minimises a lower bound learns nothing of the likelihood, which stays above it; who minimises the likelihood unlearns the data. */
 function warnAway(context: DeriveContext, phase: Phase, update: Update, { quantity }: DerivedObjective): void {
   const bound = boundOf(context, withoutNumbers(quantity), 1);
-  const away = update.direction === "minimize" ? "lower bound" : "upper bound";
+  const side = update.direction === "minimize" ? "lower bound" : "upper bound";
   // in a game of two who move it both ways, one of them has to
   const isGame = phase.updates.some((u) => u.text === update.text && u.direction !== update.direction);
-  if (isGame || bound?.startsWith(away) !== true) return;
+  const away = bound?.startsWith(side) === true ? side : lowersLikelihood(context, update) ? "likelihood" : undefined;
+  if (isGame || away === undefined) return;
   const other = update.direction === "minimize" ? "maximize" : "minimize";
   report(
     context.diagnostics,
@@ -164,6 +166,14 @@ function warnAway(context: DeriveContext, phase: Phase, update: Update, { quanti
     { direction: update.direction, objective: update.text, bound: away },
     { help: [`write \`${other} ${update.text}\`, or turn its sign`] },
   );
+}
+
+/** Do all log-densities of data that a statement holds go down with it? */
+function lowersLikelihood({ model }: DeriveContext, { value, direction }: Update): boolean {
+  const isData = ({ variable, value: at }: Slot): boolean =>
+    model.variables.get(variable)?.role === "data" && at.kind === "variable" && at.variable === variable;
+  const likelihoods = linearParts(value).filter(({ expr }) => expr.kind === "logDensity" && expr.head.every(isData));
+  return likelihoods.length > 0 && likelihoods.every(({ sign }) => (sign === 1) === (direction === "minimize"));
 }
 
 /** Without the numbers that are added to it, which move nothing. */
