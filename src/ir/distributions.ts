@@ -60,6 +60,8 @@ export interface Distribution {
   readonly locScale: boolean;
   /** A temperature scales its noise: to the power of 1 / t^2, its density is of the same family, with t times the scale. */
   readonly tempered?: true;
+  /** Parameters that bound the values of positive density: where they move, a score function misses what their samples at the ends do. */
+  readonly edges?: readonly string[];
   /** Normal: with others whose locations are affine in what it draws it is jointly normal, so latents are integrated out and inferred exactly. */
   readonly gaussian?: true;
   readonly hasMean: boolean;
@@ -218,6 +220,7 @@ const table: readonly Distribution[] = [
     name: "Uniform",
     doc: "constant on low..high",
     parameters: [[real("low", 0), real("high", 1)]],
+    edges: ["low", "high"],
     domains: ["real", "positive", "unit"],
     reparameterised: true,
     proximal: "uniform",

@@ -28,6 +28,10 @@ export interface DrawFacts {
   readonly follows: boolean;
   /** In its own parameters: it is drawn entry after entry. */
   readonly sequential: boolean;
+  /** The interval of its values moves with what is trained. */
+  readonly movingEdges: boolean;
+  /** Where the value that is averaged steps as it moves, `sign(z)`. */
+  readonly step: string | undefined;
 }
 
 /** Discrete draws that have relaxations: not classes, as a relaxed class is a vector. */
@@ -79,8 +83,12 @@ const finite = ({ states, samples, dist }: DrawFacts): string | undefined =>
         ? "a family of samples is drawn; an exact sum needs none"
         : undefined;
 
-const smooth = ({ dist }: DrawFacts): string | undefined =>
-  dist.reparameterised ? undefined : `a sample of ${dist.name} is not a differentiable function of its parameters`;
+const smooth = ({ dist, step }: DrawFacts): string | undefined =>
+  !dist.reparameterised
+    ? `a sample of ${dist.name} is not a differentiable function of its parameters`
+    : step !== undefined
+      ? `what is averaged steps as it moves, at \`${step}\`, of which the derivative of a sample sees nothing`
+      : undefined;
 
 const family = ({ samples, bound }: DrawFacts): string | undefined =>
   samples === undefined
@@ -121,6 +129,10 @@ const only =
   };
 
 const drawn = ({ sequential }: DrawFacts): string | undefined => (sequential ? "it is drawn entry after entry" : undefined);
+
+/** E[d log q(z)] is 0, and the gradient may go under the integral, only where the values of positive density stay the same ones. */
+const steady = ({ movingEdges }: DrawFacts): string | undefined =>
+  movingEdges ? "its bounds are trained, and the gradient of its log-density says nothing of the samples at a bound that moves" : undefined;
 
 const temperature = (value: number, doc: string): EstimatorOption => ({
   name: "t",
@@ -191,7 +203,7 @@ export const latentEstimators: readonly LatentEntry[] = [
       path: "score function",
       unbiased: true,
       surrogate: { kind: "score" },
-      misfit: only(drawn, ({ samples }, options) =>
+      misfit: only(drawn, steady, ({ samples }, options) =>
         samples !== undefined && options["baseline"] === "leave_one_out"
           ? "a family of samples is drawn; `leave_one_out` draws its own"
           : undefined,
@@ -207,7 +219,7 @@ export const latentEstimators: readonly LatentEntry[] = [
       path: "score function",
       unbiased: true,
       surrogate: { kind: "bound", fn: "vimco", of: "logQ" },
-      misfit: only(drawn, family),
+      misfit: only(drawn, steady, family),
     },
   },
   {
@@ -332,7 +344,12 @@ export const latentEstimators: readonly LatentEntry[] = [
     role: "latent",
     doc: "sticking the landing: reparameterised, without the score of log q(z | x), whose mean is 0 (Roeder, Wu & Duvenaud 2017)",
     options: [],
-    rule: { path: "reparameterised", unbiased: true, surrogate: { kind: "fixedDensity" }, misfit: only(drawn, smooth, single, alone) },
+    rule: {
+      path: "reparameterised",
+      unbiased: true,
+      surrogate: { kind: "fixedDensity" },
+      misfit: only(drawn, smooth, steady, single, alone),
+    },
   },
   {
     name: "dreg",
@@ -343,7 +360,7 @@ export const latentEstimators: readonly LatentEntry[] = [
       path: "reparameterised",
       unbiased: true,
       surrogate: { kind: "bound", fn: "doublyReparameterised", of: "samples" },
-      misfit: only(drawn, smooth, family, single),
+      misfit: only(drawn, smooth, steady, family, single),
     },
   },
 ];

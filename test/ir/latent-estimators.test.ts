@@ -57,6 +57,8 @@ describe("what an estimator fits", () => {
     bound: false,
     follows: false,
     sequential: false,
+    movingEdges: false,
+    step: undefined,
     ...more,
   });
   const states = (size: number): Partial<DrawFacts> => ({ states: { size } as DrawFacts["states"] });

@@ -16,6 +16,9 @@ import type { Chosen, Choices } from "./choices.js";
 import { type DeriveContext } from "./context.js";
 import { readsItself } from "./own-reads.js";
 import type { Taken } from "./data-draws.js";
+import { printExpr } from "../print.js";
+import { stepIn } from "./steps.js";
+import { weightsIn } from "./weights.js";
 
 export interface DrawRequest {
   /** Weight paths that the statement moves; undefined for an evaluation, where no gradient is taken. */
@@ -125,9 +128,12 @@ function warnOfOwnWeights(context: DeriveContext, { draw, variable, dist, moved 
 
 const REASONS: Readonly<Record<(typeof UNASKED)[number], (facts: DrawFacts) => string>> = {
   reparam: ({ dist }) => `a sample of ${dist.name} is a differentiable function of its parameters`,
-  vimco: ({ samples, dist }) => `${dist.name} is not reparameterised; each of the ${samples} samples is compared with the others`,
-  score: ({ states, dist, samples }) =>
-    `${dist.name} is not reparameterised, and ${whyNoSum(states?.size, samples)}: the score function, less the mean of earlier steps`,
+  vimco: ({ samples, dist, step }) =>
+    `${step === undefined ? `${dist.name} is not reparameterised` : `what is averaged steps at \`${step}\``}; each of the ${samples} samples is compared with the others`,
+  score: ({ states, dist, samples, step }) =>
+    step !== undefined
+      ? `what is averaged steps at \`${step}\`: the score function, less the mean of earlier steps`
+      : `${dist.name} is not reparameterised, and ${whyNoSum(states?.size, samples)}: the score function, less the mean of earlier steps`,
 };
 
 function whyNoSum(states: number | undefined, samples: number | undefined): string {
@@ -155,11 +161,12 @@ function unmoved({ over }: DrawRequest): Choice {
   return { estimator: "none", text: "none", reason, path: "none", unbiased: true };
 }
 
-function factsOf(context: DeriveContext, { draw, variable, dist, follows }: Drawn, { body }: DrawRequest): DrawFacts | undefined {
+function factsOf(context: DeriveContext, { draw, variable, dist, moved, follows }: Drawn, { body }: DrawRequest): DrawFacts | undefined {
   const info = distributionOf(dist);
   if (!info) return undefined;
   const domain = context.model.variables.get(variable)?.domain;
   const names = new Set(draw.names.map((n) => (n.kind === "variable" ? n.variable : n.local.id)));
+  const step = moved && info.reparameterised ? stepIn(context, body, names) : undefined;
   return {
     variable,
     dist: info,
@@ -170,7 +177,16 @@ function factsOf(context: DeriveContext, { draw, variable, dist, follows }: Draw
     bound: draw.samples !== undefined && isBound(body, names),
     follows,
     sequential: readsItself(context, { variable, dist }),
+    step: step && printExpr(step),
+    movingEdges: (moved || follows) && hasMovingEdges(context, dist, follows),
   };
+}
+
+/** Do the bounds of a distribution, or of what a mixture mixes, read weights, or draws that may move? */
+function hasMovingEdges(context: DeriveContext, dist: DistCall, follows: boolean): boolean {
+  const edges = (distributionOf(dist)?.edges ?? []).flatMap((name) => dist.params[name] ?? []);
+  const isFixed = (e: Expr): boolean => e.kind === "number" || (!follows && weightsIn(context, [e]).size === 0);
+  return !edges.every(isFixed) || (dist.of !== undefined && hasMovingEdges(context, dist.of, follows));
 }
 
 /** Whether drawn names stand only inside logmeanexp, and this in plain terms. */

@@ -1,0 +1,58 @@
+/** Draws whose sample has a derivative that says too little: values that step as the draw moves, and bounds that move with what is trained. */
+import { describe, expect, it } from "vitest";
+import { compile } from "../../src/compile.js";
+import { explain } from "../../src/codegen/explain.js";
+
+const model = (body: string, by = "", q = "Normal(e.loc, e.scale)"): string => `
+model Steps(D = 2) {
+  data x : real[D]
+  latent z : real[D]
+  param a : positive[D] = 1
+  net enc(x) { h = x |> dense(4) |> tanh  return (loc = h |> dense(D), scale = exp(h |> dense(D))) }
+  net hard(z) { s = sign(z)  return s |> dense(D) }
+  density p(x, z) { z ~ Normal(0, 1)  x ~ Normal(${body}, 1) }
+  density q(z | x) { e = enc(x)  z ~ ${q} }
+  train { maximize ELBO(p, q) ${by}  optimizer = sgd(lr = 0.1) }
+}`;
+
+function found(text: string): { readonly estimator: string | undefined; readonly reason: string; readonly errors: readonly string[] } {
+  const { derived, diagnostics } = compile({ path: "test.gm", text });
+  const errors = diagnostics.filter((d) => d.severity === "error").map((d) => d.code);
+  const [latent] = derived ? (explain(derived).train[0]?.latents ?? []) : [];
+  return { estimator: latent?.estimator, reason: latent?.reason ?? "", errors };
+}
+
+describe("a value that steps as a reparameterised draw moves", () => {
+  it.each([
+    ["hard(z)", "score", "sign(z)"],
+    ["where(greater(z, 0), 1, 0)", "score", "where(greater(z, 0), 1, 0)"],
+    ["onehot(argmax(z), 2)", "score", "argmax(z"],
+    ["floor(2 * z)", "score", "floor("],
+    ["where(greater(z, 0), z, 0)", "reparam", ""],
+    ["z + stop(sign(z) - z)", "reparam", ""],
+    ["z * stop(hard(z))", "reparam", ""],
+    ["relu(z) + abs(z)", "reparam", ""],
+    ["sign(a) + z", "reparam", ""],
+  ])("%s: %s", (body, estimator, step) => {
+    const { estimator: taken, reason, errors } = found(model(body));
+    expect({ taken, errors }).toEqual({ taken: estimator, errors: [] });
+    expect(reason).toContain(step);
+  });
+
+  it.each(["reparam", "stl"])("is no place for %s", (by) => {
+    expect(found(model("hard(z)", `by ${by}`)).errors).toEqual(["GM3504"]);
+    expect(found(model("tanh(z)", `by ${by}`)).errors).toEqual([]);
+  });
+});
+
+describe("bounds that are trained", () => {
+  // d/da E[z^2 / 2] under Uniform(-a, a) is a / 3, of which the score function, -1 / a times the mean, gives -a / 6
+  it.each(["score", "score(baseline = leave_one_out, k = 2)", "stl"])("have no gradient by %s", (by) => {
+    expect(found(model("z", `by ${by}`, "Uniform(-a, a)")).errors).toEqual(["GM3504"]);
+    expect(found(model("z", `by ${by}`, "Uniform(0, e.scale)")).errors).toEqual(["GM3504"]);
+  });
+  it("are reparameterised", () => {
+    expect(found(model("z", "", "Uniform(-a, a)")).estimator).toBe("reparam");
+    expect(found(model("z", "by reparam", "Uniform(-a, a)")).errors).toEqual([]);
+  });
+});
