@@ -51,6 +51,21 @@ describe("bounds that are trained", () => {
     expect(found(model("z", `by ${by}`, "Uniform(-a, a)")).errors).toEqual(["GM3504"]);
     expect(found(model("z", `by ${by}`, "Uniform(0, e.scale)")).errors).toEqual(["GM3504"]);
   });
+  it("are told of a mixture of such, which has no other gradient", () => {
+    const text = `
+model Mixed {
+  data x : real
+  latent z : real
+  param a : positive = 1
+  density p(x, z) { z ~ Normal(0, 1)  x ~ Normal(z, 1) }
+  density q(z | x) { z ~ Mixture(probs = ones(2) / 2, of = Uniform(stack(-a, 0), stack(0, a))) }
+  train { maximize ELBO(p, q)  optimizer = sgd(lr = 0.1) }
+}`;
+    const { diagnostics } = compile({ path: "test.gm", text });
+    expect(diagnostics.filter((d) => d.severity === "error").map((d) => [d.code, d.message])).toEqual([
+      ["GM3503", expect.stringContaining("its bounds are trained") as string],
+    ]);
+  });
   it("are reparameterised", () => {
     expect(found(model("z", "", "Uniform(-a, a)")).estimator).toBe("reparam");
     expect(found(model("z", "by reparam", "Uniform(-a, a)")).errors).toEqual([]);

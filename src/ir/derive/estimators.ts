@@ -85,7 +85,9 @@ export function chooseEstimator(context: DeriveContext, drawn: Drawn, request: D
     if (entry && entry.rule.misfit(facts, options) === undefined && coupling(entry, request.body) === undefined)
       return { ...chosenFor(entry, REASONS[name](facts)), asked: { options, exprs: {} } };
   }
-  reportNoGradient(context, request, variable, dist, `: ${COUPLED}`, [
+  const score = latentEntries.get("score");
+  const why = score?.rule.misfit(facts, defaultsOf(score)) ?? COUPLED;
+  reportNoGradient(context, request, variable, dist, `: ${why}`, [
     `train by wake-sleep: \`maximize E[…](log p(…)) over p\` and \`maximize E[… ~ p(…)](log q(…)) over q\` need no gradient through \`${variable}\``,
     `or draw \`${variable}\` from a reparameterised distribution such as Normal or Logistic`,
     ...legalHelp(facts, request.body, ""),

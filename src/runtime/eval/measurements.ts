@@ -4,13 +4,13 @@
  */
 import type { EngineSession, Executable, HostTensor, HostTensors } from "../engines/engine.js";
 import { verified } from "../graph/checks.js";
-import type { ActiveUnitsMetric, ModelDefinition, RowMetric } from "../model.js";
+import type { ActiveUnitsMetric, RowMetric } from "../model.js";
 import { dataName, dataVariables, defined } from "../train/context.js";
 import { Moments, SampleCombiner } from "./accumulate.js";
 import { rngOf } from "./batches.js";
 import { invertsExactly, meansThroughPosterior, reconstructsByMeans } from "./draw.js";
 import { splitInvariant } from "./invariant.js";
-import { finalSchedules, partitionName, sensitivityName, squaredError, type MetricProgram } from "./metrics.js";
+import { finalSchedules, partitionName, type ScheduledModel, sensitivityName, squaredError, type MetricProgram } from "./metrics.js";
 import type { MeasuredPartition } from "./partition.js";
 import { labelWith, type DensityUnits, type Result } from "./protocol.js";
 
@@ -22,8 +22,7 @@ export interface Measurement {
   dispose(): void;
 }
 
-export interface MeasureOptions {
-  readonly model: ModelDefinition;
+export interface MeasureOptions extends ScheduledModel {
   readonly seed: number;
   readonly signal?: AbortSignal | undefined;
 }
@@ -57,7 +56,7 @@ export async function open(session: EngineSession, staged: Pick<MetricProgram, "
 /** What of `feeds` a program takes, with the random state and the final values of schedules. */
 export function feedsFor(options: MeasureOptions, opened: Opened, feeds: HostTensors, step: number, offset: number): HostTensors {
   const out: Record<string, HostTensor> = {};
-  const schedules = finalSchedules(options.model);
+  const schedules = finalSchedules(options);
   for (const name of opened.inputs) {
     const schedule = schedules[name];
     if (name === "rng") out[name] = rngOf(options.seed, "evaluate", step, offset);

@@ -21,7 +21,10 @@ import type {
   UpdateDefinition,
 } from "../model.js";
 import { defined, scheduleName, stepContext } from "../train/context.js";
-import { valueAt } from "../optim/schedules.js";
+import { isEndless, valueAt } from "../optim/schedules.js";
+
+import { type Dataset, splitRows } from "../data/dataset.js";
+import { phaseLength } from "../train/length.js";
 import { sizeOf } from "../graph/shape.js";
 
 export interface MetricProgram {
@@ -131,15 +134,28 @@ function context(
   });
 }
 
-/** The scalars of schedules as they are in the end: a warmed-up objective is measured whole. */
-export function finalSchedules(model: ModelDefinition): Readonly<Record<string, number>> {
+export interface ScheduledModel {
+  readonly model: ModelDefinition;
+  readonly dataset?: Dataset;
+  /** Training steps done. */
+  readonly step?: number;
+}
+
+/**
+ * The scalars of schedules as they are in the end: a warmed-up objective is measured whole. One that has no last value has that of the last step that was
+ * done, or, of several phases, of the last that its phase has by itself.
+ */
+export function finalSchedules({ model, dataset, step = 0 }: ScheduledModel): Readonly<Record<string, number>> {
+  const rows = dataset ? splitRows(dataset, "train") : 0;
   return Object.fromEntries(
-    model.train.flatMap((phase) =>
-      Object.entries(phase.schedules ?? {}).map(([name, schedule]) => [
+    model.train.flatMap((phase) => {
+      const { steps, stepsPerEpoch } = phaseLength(phase, Math.max(1, Math.floor(rows / phase.batch)));
+      const done = model.train.length === 1 && step > 0 ? step : steps;
+      return Object.entries(phase.schedules ?? {}).map(([name, schedule]) => [
         scheduleName(name),
-        valueAt(schedule, { step: 1e15, stepsPerEpoch: 1 }),
-      ]),
-    ),
+        valueAt(schedule, isEndless(schedule) ? { step: Math.max(0, done - 1), stepsPerEpoch } : { step: 1e15, stepsPerEpoch: 1 }),
+      ]);
+    }),
   );
 }
 

@@ -117,6 +117,12 @@ export function valueAt(schedule: Schedule, at: Progress): number {
   }
 }
 
+/** Whether it goes on changing however long training takes. */
+export function isEndless(schedule: Schedule): boolean {
+  if (schedule.kind === "warmup") return isEndless(schedule.then);
+  return schedule.kind === "exponential" || schedule.kind === "stepDecay";
+}
+
 /** Text for configuration, progress and `explain`: `linear(0, 1, epochs = 10)`. */
 export function describeSchedule(schedule: Schedule | number): string {
   if (typeof schedule === "number") return String(schedule);
