@@ -83,24 +83,24 @@ export async function explainKernels(
   else stdout(printKernels(report, file, device).trimEnd());
 }
 
-/** A device for which kernels were tuned, and what was found. */
-export interface TunedDevice {
+/** A device for which kernels are compiled, and what tuning found on it. */
+export interface TargetDevice {
   readonly limits: DeviceLimits;
-  readonly tuning: Tuning;
+  readonly tuning?: Tuning;
 }
 
 /** Asked for with GMC_GPU_TUNE: what a run here takes. Nothing without a device, for which nothing can have been tuned. */
-async function tunedKernels(): Promise<TunedDevice | undefined> {
+async function tunedKernels(): Promise<TargetDevice | undefined> {
   const found = await findAdapter().catch(() => undefined);
   if (found === undefined) return undefined;
   return { limits: limitsOf(found, found.adapter.limits), tuning: new Tuning(found.name, await Choices.open()) };
 }
 
-/** The training programs of a model, compiled without a device, or as one that is tuned has them. */
-export function kernelReport(model: ModelDefinition, { batch, buffers: asked }: KernelOptions, tuned?: TunedDevice): KernelReport {
-  const buffers = asked ?? tuned?.limits.maxBuffers ?? usualBuffers;
+/** The training programs of a model, compiled for the least that WebGPU grants, or for what `target` grants. */
+export function kernelReport(model: ModelDefinition, { batch, buffers: asked }: KernelOptions, target?: TargetDevice): KernelReport {
+  const buffers = asked ?? target?.limits.maxBuffers ?? usualBuffers;
   const half = wantsHalf({});
-  const limits = tuned === undefined ? usualLimits(buffers, half) : { ...tuned.limits, maxBuffers: buffers, half };
+  const limits = target === undefined ? usualLimits(buffers, half) : { ...target.limits, maxBuffers: buffers, half };
   const weights = leavesOf(model.weights).map(({ path, spec }) => [path, { dtype: "f32", shape: spec.shape }] as const);
   const phases = model.train.map((phase, i): PhaseKernels => {
     const plan = planPhase(model, i, { dynamic: new Set(), batch });
@@ -109,7 +109,7 @@ export function kernelReport(model: ModelDefinition, { batch, buffers: asked }: 
     const states = new Map<string, StateSpec>([...weights, ...plan.states.map((state) => [state.name, state] as const), ...between]);
     const programs = written.map(({ program }) => {
       const compiled = compileProgram(program, limits, (name) => states.get(name)?.shape);
-      return tuned?.tuning.known(compiled) ?? compiled;
+      return target?.tuning?.known(compiled) ?? compiled;
     });
     const updates = plan.updates.map(({ direction, label, place, steps }, at): UpdateKernels => {
       const update = `${direction} ${label}`;

@@ -5,15 +5,14 @@
 import { InternalError } from "../../graph/errors.js";
 import type { Graph } from "../../graph/types.js";
 import { Bindings, DispatchBindings, type BindingSources, type Slot } from "./bindings.js";
-import { gemmCandidates } from "./gemm/candidates.js";
-import { estimate } from "./gemm/cost.js";
-import { choiceName, halfDirective, subgroupDirectives } from "./gemm/kernel.js";
+import { chosen, likely, type Picked } from "./choices.js";
+import { choiceName, halfDirective, poolBytes, subgroupDirectives } from "./gemm/kernel.js";
 import type { GemmChoice, GemmLimits } from "./gemm/types.js";
 import { helperText } from "./helpers.js";
 import type { Body, KernelContext } from "./kernels/body.js";
 import { pointKernel } from "./kernels/point.js";
-import { bestChoice, isProduct, productBody, productOf, type Product } from "./kernels/product.js";
-import { reduceKernel } from "./kernels/reduce.js";
+import { isProduct, productBody, productOf } from "./kernels/product.js";
+import { reduceKernel, reductionStorage } from "./kernels/reduce.js";
 import { scanKernel } from "./kernels/scan.js";
 import { scatterKernel } from "./kernels/scatter.js";
 import { choleskyKernel, triangularSolveKernel } from "./kernels/triangular.js";
@@ -70,8 +69,6 @@ export interface NodeBuffer {
   readonly half: boolean;
 }
 
-const usualThreads = 256;
-
 /** `picked`: kernels of the products, instead of those that the cost model prefers. */
 export function assemble(graph: Graph, all: readonly Part[], sources: BindingSources, device: DeviceLimits, picked?: Picked): Assembled {
   const limits = device.gemm;
@@ -97,7 +94,9 @@ export function assemble(graph: Graph, all: readonly Part[], sources: BindingSou
     context.part.core !== undefined && isProduct(graph, context.part.core) ? productOf(context) : undefined,
   );
   const computed = products.filter((p) => p !== undefined);
-  const { threads, choices } = picked ?? chosen(computed, device);
+  const beside = (size: number): number =>
+    Math.max(0, ...parts.map(({ core }) => (core === undefined ? 0 : reductionStorage(graph, core, size))));
+  const { threads, choices } = picked ?? chosen(computed, device, beside);
   const bodies = contexts.map((context, i) => {
     const product = products[i];
     return product === undefined ? kernelOf({ ...context, threads }) : productBody(product, choices[computed.indexOf(product)]!);
@@ -141,6 +140,8 @@ export function assemble(graph: Graph, all: readonly Part[], sources: BindingSou
   ]
     .filter((text) => text !== "")
     .join("\n");
+  if (workgroupBytes(wgsl) > limits.workgroupStorage)
+    throw new InternalError(`a dispatch takes ${workgroupBytes(wgsl)} bytes of workgroup memory`);
   return {
     wgsl,
     workgroups: [total === 0 ? 0 : across, down],
@@ -154,7 +155,7 @@ export function assemble(graph: Graph, all: readonly Part[], sources: BindingSou
             sizes: computed.map(({ spec }) => `${spec.batch === 1 ? "" : `${spec.batch} x `}${spec.m}x${spec.n}x${spec.k}`).join(" + "),
             choice: namesOf(choices),
             others: () =>
-              likely(computed, limits)
+              likely(computed, limits, beside)
                 .filter((other) => namesOf(other.choices) !== namesOf(choices))
                 .map((other) => ({ choice: namesOf(other.choices), assemble: () => assemble(graph, all, sources, device, other) })),
           },
@@ -179,43 +180,6 @@ function isSource(graph: Graph, id: number): boolean {
   return prim === "input" || prim === "state" || prim === "constant" || prim === "iota";
 }
 
-/** Kernels of a dispatch's products, in their order. */
-interface Picked {
-  readonly threads: number;
-  readonly choices: readonly GemmChoice[];
-  readonly cost: number;
-}
-
-const workgroupSizes = [256, 128, 64];
-
-/** Products of one dispatch have workgroups of one size: that which makes the slowest of them fastest. */
-function chosen(products: readonly Product[], { gemm: limits, simpleProducts }: DeviceLimits): Picked {
-  if (products.length === 0) return { threads: Math.min(usualThreads, limits.invocations), choices: [], cost: 0 };
-  let best: Picked | undefined;
-  for (const threads of workgroupSizes) {
-    const found = products.map((product) => bestChoice(product, limits, threads, simpleProducts)).filter((c) => c !== undefined);
-    if (found.length < products.length) continue;
-    const cost = found.reduce((sum, c) => sum + c.cost, 0);
-    if (best === undefined || cost < best.cost) best = { threads, choices: found.map(({ choice }) => choice), cost };
-  }
-  if (best === undefined) throw new InternalError("no kernel computes these products");
-  return best;
-}
-
-/** What may be faster than the cost model thinks: the i-th best kernel of each product together, best first. */
-function likely(products: readonly Product[], limits: GemmLimits): readonly Picked[] {
-  return workgroupSizes
-    .flatMap((threads): Picked[] => {
-      const ranked = products.map(({ spec }) => gemmCandidates(spec, limits, threads));
-      if (ranked.some((choices) => choices.length === 0)) return [];
-      return Array.from({ length: Math.max(...ranked.map((choices) => choices.length)) }, (_, i) => {
-        const choices = ranked.map((of) => of[Math.min(i, of.length - 1)]!);
-        return { threads, choices, cost: choices.reduce((sum, choice, at) => sum + estimate(products[at]!.spec, choice), 0) };
-      });
-    })
-    .sort((x, y) => x.cost - y.cost);
-}
-
 /** A workgroup runs one part only, so arrays of one type in workgroup memory are one array, as long as the longest. */
 function shareWorkgroupMemory(modules: readonly string[]): { readonly modules: readonly string[]; readonly pools: readonly string[] } {
   const sizes = new Map<string, number>();
@@ -231,6 +195,20 @@ function shareWorkgroupMemory(modules: readonly string[]): { readonly modules: r
   });
   const pools = [...sizes].map(([type, size]) => `var<workgroup> ${poolOf(type)}: array<${type}, ${size}>;`);
   return { modules: shared, pools };
+}
+
+const elementBytes: Readonly<Record<string, number>> = { f32: 4, u32: 4, vec2f: 8, "vec4<f16>": 8, vec4f: 16 };
+
+/** Bytes of workgroup memory that a module declares, each array from a multiple of 16 on, as the limit of WebGPU counts them. */
+function workgroupBytes(wgsl: string): number {
+  return poolBytes(
+    Object.fromEntries(
+      [...wgsl.matchAll(/var<workgroup> (\w+): array<(.+), (\d+)>;/gu)].map(([, name, type, size]) => [
+        name!,
+        elementBytes[type!]! * Number(size),
+      ]),
+    ),
+  );
 }
 
 function kernelOf(context: KernelContext): Body {

@@ -3,7 +3,7 @@
  * buffers and pipelines of it, `gmc explain --kernels` prints it.
  *
  * Buffers by name: `scalars` (small feeds, one upload a run), `constants`, `feed:x`, `state:w` (as it is before the stage), `write:w` (as it is after it), `slot:3`
- * (a result within a stage, see memory.ts), `out:2:17` (what stage 2 gives: its node 17).
+ * (a result within a stage, see memory.ts), `out:2:17` (what stage 2 gives: its node 17; `out:2:17:1` again, for another weight of which it is the gradient).
  */
 import { readAfter } from "../shared.js";
 import { optimize } from "../../graph/passes/index.js";
@@ -219,17 +219,15 @@ class Compiler {
     }
     const writesOf = new Map<number, string[]>();
     for (const [state, id] of Object.entries(graph.writes)) writesOf.set(id, [...(writesOf.get(id) ?? []), state]);
-    const outputs = new Set(Object.values(graph.outputs));
-    const fixed = (id: number): string[] => [
-      ...(outputs.has(id) ? [`out:${index}:${id}`] : []),
-      ...(writesOf.get(id) ?? []).map((state) => `write:${state}`),
-    ];
+    const gradients = repeat === undefined ? this.updatesOf(index) : new Map<string, number[]>();
+    const given = placesOfOutputs(graph, index, gradients);
+    const outputsOf = new Map<number, Set<string>>();
+    for (const [output, id] of Object.entries(graph.outputs)) outputsOf.set(id, (outputsOf.get(id) ?? new Set()).add(given.get(output)!));
+    const fixed = (id: number): string[] => [...(outputsOf.get(id) ?? []), ...(writesOf.get(id) ?? []).map((state) => `write:${state}`)];
     const flags = new Map<number, number[]>();
-    if (repeat === undefined) {
-      for (const [output, updates] of this.updatesOf(index)) {
-        const id = graph.outputs[output]!;
-        if (nodes[id]!.dtype === "f32") flags.set(id, [...new Set([...(flags.get(id) ?? []), ...updates])]);
-      }
+    for (const [output, updates] of gradients) {
+      const id = graph.outputs[output]!;
+      if (nodes[id]!.dtype === "f32") flags.set(id, [...new Set([...(flags.get(id) ?? []), ...updates])]);
     }
     // Packs are written where they are read; where the schedule does not allow that, it is made again with a buffer more for each.
     const packs = Object.entries(graph.writes).filter(([state]) => state.startsWith("pack:"));
@@ -264,7 +262,7 @@ class Compiler {
     for (const { loads, stores } of dispatches.flat()) {
       if (stores.some((id) => flags.has(id))) for (const id of loads) if (flags.has(id)) this.apart.add(`out:${index}:${id}`);
     }
-    for (const id of outputs) if (repeat !== undefined) this.apart.add(`out:${index}:${id}`);
+    if (repeat !== undefined) for (const ref of given.values()) this.apart.add(ref);
     const memoryOf = (id: number, ref: string): Memory => ({ ref, offset: 0, dtype: nodes[id]!.dtype, packed: false, half: half.has(id) });
     const targets = new Map<number, readonly Memory[]>();
     for (const part of dispatches.flat()) {
@@ -287,7 +285,7 @@ class Compiler {
     const steps = dispatches.map((parts): Step => this.step(graph, parts, sources));
     for (const [output, id] of Object.entries(graph.outputs)) {
       const { dtype, shape } = nodes[id]!;
-      const ref = `out:${index}:${id}`;
+      const ref = given.get(output)!;
       this.outs.set(ref, contentOf(nodes[id]!));
       this.values.set(output, { ref, dtype, shape });
     }
@@ -373,6 +371,21 @@ class Compiler {
         return undefined;
     }
   }
+}
+
+/**
+ * Where each output lies. Those that are one node lie in one place, but for gradients: a pack has each weight's own, so that a node which is the
+ * gradient of several (of two biases that are added) is written to a place for each.
+ */
+function placesOfOutputs(graph: Graph, index: number, gradients: ReadonlyMap<string, unknown>): ReadonlyMap<string, string> {
+  const found = new Map<number, number>();
+  return new Map(
+    Object.entries(graph.outputs).map(([output, id]) => {
+      const copy = gradients.has(output) ? (found.get(id) ?? 0) : 0;
+      if (gradients.has(output)) found.set(id, copy + 1);
+      return [output, `out:${index}:${id}${copy === 0 ? "" : `:${copy}`}`];
+    }),
+  );
 }
 
 /**

@@ -1,8 +1,8 @@
 /** From a product and the shape of a kernel to the kernel's WGSL and its grid. Pure: equal arguments, equal text. */
 import { directBody, directGroups } from "./direct.js";
-import { skinnyBody, skinnyGroups, skinnyStorage, skinnyThreads } from "./skinny.js";
+import { skinnyBody, skinnyGroups, skinnyPools, skinnyThreads } from "./skinny.js";
 import { gridOf } from "./text.js";
-import { tiledBody, tiledGroups, tiledStorage, tiledThreads } from "./tiled.js";
+import { tiledBody, tiledGroups, tiledPools, tiledThreads } from "./tiled.js";
 import { leastLimits, type GemmChoice, type GemmKernel, type GemmSpec } from "./types.js";
 
 /** What a module begins with: with subgroups, and with float16 among its arrays. */
@@ -36,16 +36,37 @@ export interface Measures {
   readonly threads: number;
   /** Bytes of workgroup memory a workgroup. */
   readonly storage: number;
+  /** The same by the type of the array that takes them. */
+  readonly pools: Pools;
 }
 
+/** Bytes of workgroup memory by the element type of the array: `vec4f`, `vec4<f16>`, `f32`, and so on. */
+export type Pools = Readonly<Record<string, number>>;
+
+/** What arrays of these sizes take together; each begins at a multiple of 16 bytes, as the limit counts them. */
+export const poolBytes = (pools: Pools): number => Object.values(pools).reduce((sum, bytes) => sum + Math.ceil(bytes / 16) * 16, 0);
+
 export function measuresOf(spec: GemmSpec, choice: GemmChoice): Measures {
+  const pools = poolsOf(spec, choice);
+  const storage = Object.values(pools).reduce((sum, bytes) => sum + bytes, 0);
   switch (choice.form) {
     case "tiled":
-      return { groups: tiledGroups(spec, choice), threads: tiledThreads(choice), storage: tiledStorage(spec, choice) };
+      return { groups: tiledGroups(spec, choice), threads: tiledThreads(choice), storage, pools };
     case "skinny":
-      return { groups: skinnyGroups(spec, choice), threads: skinnyThreads(choice), storage: skinnyStorage(spec, choice) };
+      return { groups: skinnyGroups(spec, choice), threads: skinnyThreads(choice), storage, pools };
     case "direct":
-      return { groups: directGroups(spec, choice), threads: choice.threads, storage: 0 };
+      return { groups: directGroups(spec, choice), threads: choice.threads, storage, pools };
+  }
+}
+
+function poolsOf(spec: GemmSpec, choice: GemmChoice): Pools {
+  switch (choice.form) {
+    case "tiled":
+      return tiledPools(spec, choice);
+    case "skinny":
+      return skinnyPools(spec, choice);
+    case "direct":
+      return {};
   }
 }
 

@@ -59,10 +59,10 @@ function planOf(spec: GemmSpec, choice: SkinnyChoice): Plan {
 
 export const skinnyThreads = (choice: SkinnyChoice): number => choice.places * choice.splitK;
 
-/** Bytes of workgroup memory; the sums lie where the short operand was. */
-export function skinnyStorage(spec: GemmSpec, choice: SkinnyChoice): number {
+/** Bytes of workgroup memory by type; the sums lie where the short operand was. */
+export function skinnyPools(spec: GemmSpec, choice: SkinnyChoice): Readonly<Record<string, number>> {
   const plan = planOf(spec, choice);
-  return spaceOf(plan) * (plan.packed * 4);
+  return { [plan.pack]: spaceOf(plan) * (plan.packed * 4) };
 }
 
 const spaceOf = (plan: Plan): number => Math.max(plan.chunk * plan.packs, sumsApart(plan) ? plan.threads * plan.packs * plan.wide : 0);

@@ -94,10 +94,10 @@ export function tiledThreads(choice: TiledChoice): number {
   return (choice.tileM / choice.threadM) * (choice.tileN / choice.threadN) * choice.splitK;
 }
 
-/** Bytes of workgroup memory. */
-export function tiledStorage(spec: GemmSpec, choice: TiledChoice): number {
-  const plan = planOf(spec, choice);
-  return plan.full * 16 + plan.half * 8;
+/** Bytes of workgroup memory by type. */
+export function tiledPools(spec: GemmSpec, choice: TiledChoice): Readonly<Record<string, number>> {
+  const { full, half } = planOf(spec, choice);
+  return { ...(full > 0 ? { vec4f: full * 16 } : {}), ...(half > 0 ? { "vec4<f16>": half * 8 } : {}) };
 }
 
 /** Workgroups along rows, columns, and in all. */

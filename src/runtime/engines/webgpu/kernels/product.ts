@@ -9,7 +9,7 @@ import { Emitter } from "../emitter.js";
 import { gemmVariants } from "../gemm/candidates.js";
 import { convFilterGradGemm, convGemm, convInputGradGemm, type ConvolutionGemm, type Flat } from "../gemm/convolution.js";
 import { estimate } from "../gemm/cost.js";
-import { gemmKernel, measuresOf } from "../gemm/kernel.js";
+import { gemmKernel, measuresOf, type Pools } from "../gemm/kernel.js";
 import type { GemmChoice, GemmLimits, GemmOperand, GemmSpec } from "../gemm/types.js";
 import { axesAt, axesOf, flatAt, type Block } from "../text.js";
 import { fresh, storeAll, when, type Body, type KernelContext } from "./body.js";
@@ -45,24 +45,24 @@ export function productOf(context: Omit<KernelContext, "threads">): Product {
   }
 }
 
-/**
- * The best kernel with so many threads a workgroup, and what it costs by the model; nothing where there is none. Up to `simple` multiply-adds it
- * is the shortest.
- */
-export function bestChoice(
-  { spec }: Product,
-  limits: GemmLimits,
-  threads: number,
-  simple: number,
-): { readonly choice: GemmChoice; readonly cost: number } | undefined {
-  if (spec.m * spec.n * spec.k * spec.batch <= simple) return { choice: { form: "direct", threads }, cost: 0 };
-  let best: { choice: GemmChoice; cost: number } | undefined;
-  for (const choice of gemmVariants(spec, limits)) {
-    if (measuresOf(spec, choice).threads !== threads) continue;
-    const cost = estimate(spec, choice);
-    if (best === undefined || cost < best.cost) best = { choice, cost };
+/** A kernel for a product, what it costs by the model, and what it asks of a device. */
+export interface RankedChoice {
+  readonly choice: GemmChoice;
+  readonly cost: number;
+  readonly threads: number;
+  readonly pools: Pools;
+}
+
+/** Every kernel with one of these sizes of workgroups, the best first. Up to `simple` multiply-adds it is the shortest. */
+export function rankedChoices({ spec }: Product, limits: GemmLimits, sizes: readonly number[], simple: number): readonly RankedChoice[] {
+  if (spec.m * spec.n * spec.k * spec.batch <= simple) {
+    return sizes.map((threads) => ({ choice: { form: "direct", threads }, cost: 0, threads, pools: {} }));
   }
-  return best;
+  return gemmVariants(spec, limits)
+    .map((choice) => ({ choice, ...measuresOf(spec, choice) }))
+    .filter(({ threads }) => sizes.includes(threads))
+    .map(({ choice, threads, pools }) => ({ choice, cost: estimate(spec, choice), threads, pools }))
+    .sort((x, y) => x.cost - y.cost);
 }
 
 export function productBody({ spec, prefix }: Product, choice: GemmChoice): Body {

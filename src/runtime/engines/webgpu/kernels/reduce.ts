@@ -3,7 +3,7 @@
  * results are joined by halves in workgroup memory, always in the same order.
  */
 import { sizeOf } from "../../../graph/shape.js";
-import type { DType, NodeOf } from "../../../graph/types.js";
+import type { DType, Graph, NodeOf } from "../../../graph/types.js";
 import { Emitter } from "../emitter.js";
 import { axesOf, flatAt, axesAt, bothAt } from "../text.js";
 import { fresh, storeAll, when, type Body, type KernelContext } from "./body.js";
@@ -20,16 +20,37 @@ function acrossOf(results: number, entries: number, inner: boolean, threads: num
   return across;
 }
 
+/** How a workgroup of so many threads shares out the entries. */
+function planOf(
+  graph: Graph,
+  node: Reduction,
+  threads: number,
+): { readonly results: number; readonly entries: number; readonly across: number } {
+  const { shape } = graph.nodes[node.inputs[0]!]!;
+  const axes = axesOfReduction(node);
+  const [results, entries] = [sizeOf(node.shape), sizeOf(axes.map((axis) => shape[axis]!))];
+  const inner = !axes.includes(shape.length - 1) && shape.length > 0;
+  return { results, entries, across: acrossOf(results, entries, inner, threads) };
+}
+
+const axesOfReduction = (node: Reduction): readonly number[] => (node.prim === "argMax" ? [node.params.axis] : node.params.axes);
+
+/** Bytes of workgroup memory that a part needs beside products: those of the scratch, and of the places of maxima. */
+export function reductionStorage(graph: Graph, core: number, threads: number): number {
+  const node = graph.nodes[core]!;
+  if (node.prim !== "reduceSum" && node.prim !== "reduceMax" && node.prim !== "argMax") return 0;
+  if (planOf(graph, node, threads).across === threads) return 0;
+  return 4 * threads * (node.prim === "argMax" ? 2 : 1);
+}
+
 const lowest: { readonly [D in Exclude<DType, "bool">]: string } = { f32: "-inf()", i32: "i32(-2147483648)", u32: "0u" };
 
 export function reduceKernel(context: KernelContext): Body {
   const { graph, part, bindings, threads } = context;
   const node = graph.nodes[part.core!]! as Reduction;
   const x = graph.nodes[node.inputs[0]!]!;
-  const axes = node.prim === "argMax" ? [node.params.axis] : node.params.axes;
-  const [results, entries] = [sizeOf(node.shape), sizeOf(axes.map((axis) => x.shape[axis]!))];
-  const inner = !axes.includes(x.shape.length - 1) && x.shape.length > 0;
-  const across = acrossOf(results, entries, inner, threads);
+  const axes = axesOfReduction(node);
+  const { results, entries, across } = planOf(graph, node, threads);
   const down = threads / across;
   const type = x.dtype === "bool" ? "u32" : x.dtype;
 
