@@ -18,7 +18,7 @@ import { memberOf } from "./indexing.js";
 import { writtenOut } from "./inline-nets.js";
 import { type Entity, Scope } from "./scope.js";
 import { headerText } from "./slots.js";
-import { broadcastsTo, showDomain, showShape, showType } from "./shapes.js";
+import { broadcastsTo, sameShape, showDomain, showShape, showType } from "./shapes.js";
 import type { Density, DensityStatement, Dim, DistCall, DomainName, Expr, Variable } from "./types.js";
 import { reportValueless } from "./valueless.js";
 import { distExprs, walkExpr } from "./walk.js";
@@ -352,13 +352,20 @@ function elaborateDefine(env: Env, stmt: ast.BindStmt, variable: Variable, progr
   const value = boundValue(env, stmt);
   progress.defining = undefined;
   if (!settle(env, variable, stmt.target, progress) || !value || !readsNoLater(env.cx, [value], progress)) return undefined;
-  if (value.type.kind === "record" || !broadcastsTo(value.type.shape, variable.domain.shape)) {
+  if (value.type.kind === "record" || !sameShape(value.type.shape, variable.domain.shape)) {
+    const { shape } = variable.domain;
+    const repeats = value.type.kind === "tensor" && broadcastsTo(value.type.shape, shape);
     report(
       env.cx.diagnostics,
       "GM2003",
       stmt.value.span,
       { what: `the value of \`${variable.name}\``, expected: showShape(variable.domain.shape), found: showType(value.type) },
-      { labels: [{ span: variable.span, text: `\`${variable.name}\` is ${showDomain(variable.domain)}` }] },
+      {
+        labels: [{ span: variable.span, text: `\`${variable.name}\` is ${showDomain(variable.domain)}` }],
+        help: repeats
+          ? [`where all entries are meant to be alike: \`${textOf(stmt.value.span)} + zeros(${shape.map((d) => d.text).join(", ")})\``]
+          : [],
+      },
     );
     return undefined;
   }

@@ -132,6 +132,18 @@ describe("evaluation", () => {
     expect(batches[2]).toMatchObject({ y: [8, 9, 8, 8], rows: 2 });
     expect([...evaluationBatches(data, "test", 4, 6)].map((batch) => batch.rows)).toEqual([4, 2]);
   });
+
+  it("takes evenly spaced rows of a longer stream, which may be sorted", () => {
+    const fields = { a: column(labels(4), "labels"), b: column(labels(40), "labels") };
+    const data = bindData({ name: "set", fields, assigned: new Set(), notes: [] }, [{ a: category(256) }, { b: category(256) }]);
+    const [batch] = evaluationBatches(data, "train", 4);
+    expect([Array.from(batch!.tensors["a"]!.data), Array.from(batch!.tensors["b"]!.data)]).toEqual([
+      [0, 1, 2, 3],
+      [5, 15, 25, 35],
+    ]);
+    const [second] = evaluationBatches(data, "train", 1, [2]);
+    expect([second!.tensors["a"]!.data[0], second!.tensors["b"]!.data[0]]).toEqual([2, 25]);
+  });
 });
 
 describe("gather", () => {

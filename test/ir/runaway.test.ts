@@ -242,6 +242,14 @@ describe("what is added to a difference of means", () => {
     ["- 10 * E[x ~ data, xf ~ p(x), u ~ Uniform(0, 1)]((norm(grad[y = u * x + (1 - u) * xf](C(x))) - 1)^2)", ["GM3748"]],
     ["- 10 * E[x ~ data, xf ~ p(x)]((norm(grad[x](C(xf))) - 1)^2)", ["GM3748"]],
     ["- E[x ~ data](sum(grad[y = x](C(x))^2))", ["GM3748"]],
+    // slopes of what stays while the critic's value grows
+    ["- 10 * E[xf ~ p(x)]((norm(grad[y = xf](C(y))) - 1)^2)", []],
+    ["- 10 * E[xf ~ p(x)]((norm(grad[y = xf](tanh(C(y)))) - 1)^2)", ["GM3748"]],
+    ["- 10 * E[xf ~ p(x)](norm(grad[y = xf](log(sigmoid(C(y)))))^2)", ["GM3748"]],
+    // of both sides at once: their difference is free, or held
+    ["- 0.001 * E[x ~ data, xf ~ p(x)](relu(C(x) + C(xf)))", ["GM3748"]],
+    ["- 0.001 * E[x ~ data, xf ~ p(x)]((C(x) + C(xf))^2)", ["GM3748"]],
+    ["- 0.001 * E[x ~ data, xf ~ p(x)]((C(x) - C(xf))^2)", []],
   ];
   it.each(added)("%s", (term, codes) => {
     expect(codesOf(game(`maximize WGAN(p, C) ${term} over C  minimize WGAN(p, C) over G`))).toEqual(codes);

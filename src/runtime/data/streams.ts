@@ -112,20 +112,21 @@ export function* evaluationBatches(
   taken: number | readonly number[] = Infinity,
 ): Generator<Batch, void, void> {
   const streams = dataset.streams.map((stream) => splitOf(dataset, stream.splits[split], split));
-  // Unaligned streams are evaluated side by side as far as the shortest goes.
+  // Unaligned streams are evaluated side by side, as many rows as the shortest has; of a longer one evenly spaced ones, since a file may be sorted.
   const all = Math.min(...streams.map((stream) => stream.rows));
   const order =
     typeof taken === "number"
       ? Int32Array.from({ length: Math.min(taken, all) }, (_, row) => row)
       : Int32Array.from(taken).filter((row) => row < all);
   const rows = order.length;
+  const orders = streams.map((stream) => (stream.rows === all ? order : order.map((row) => Math.floor(((row + 0.5) * stream.rows) / all))));
   const buffers = makeBuffers(dataset, split, batch);
   for (let start = 0, turn = 0; start < rows; start += batch, turn = (turn + 1) % buffers.length) {
     const count = Math.min(batch, rows - start);
     const buffer = buffers[turn]!;
-    for (const gathers of buffer.gathers) {
+    for (const [i, gathers] of buffer.gathers.entries()) {
       for (const gather of gathers) {
-        gather.run(order, start, count);
+        gather.run(orders[i]!, start, count);
         // Padding repeats the first row: legal values of every domain, so that what is left out is never not finite.
         const width = gather.out.length / batch;
         for (let row = count; row < batch; row++) gather.out.copyWithin(row * width, 0, width);

@@ -156,7 +156,7 @@ export async function evaluate(options: EvaluateOptions): Promise<Evaluation> {
       dataset: dataset.name,
       split,
       rows,
-      data: dataset.provenance,
+      data: [...dataset.provenance, ...sparedRows(dataset, split)],
       densities: densityLines(metrics),
       seed: options.seed,
       engine: options.session.engine,
@@ -165,6 +165,16 @@ export async function evaluate(options: EvaluateOptions): Promise<Evaluation> {
     },
     seconds: (performance.now() - started) / 1000,
   };
+}
+
+/** Of streams that are longer than the shortest: which of their rows were taken. */
+function sparedRows(dataset: Dataset, split: SplitName): readonly string[] {
+  const taken = commonRows(dataset, split);
+  return dataset.streams.flatMap((stream) => {
+    const rows = stream.splits[split]?.rows ?? 0;
+    const names = Object.keys(stream.splits[split]?.columns ?? {}).join(", ");
+    return rows > taken ? [`${names}: ${taken} of ${rows} ${split} rows, evenly spaced, as many as the other data have`] : [];
+  });
 }
 
 function spreadOf(options: EvaluateOptions, draws: number): Promise<readonly GradientVariance[]> {

@@ -14,7 +14,8 @@ import { underPaths } from "../weight-paths.js";
 import { weightEntries, weightsIn } from "../weights.js";
 import { averagedParts, calledIn, densitiesIn, movedBy, netCalls, outsideGradients, type Sign } from "./parts.js";
 import { type Penalty, readHelp, unreadText } from "./penalties.js";
-import { holdsOnSamples, isBounded, isUpsideDown } from "./runaway.js";
+import { holdsOnSamples, isBounded, isUpsideDown, risesApart } from "./runaway.js";
+import { tailOf } from "./tails.js";
 import { cuspIn, steepPart } from "./steep.js";
 import { criticKey, isVerdict } from "./verdicts.js";
 
@@ -77,7 +78,10 @@ export function checkLipschitz(
     // of another distance, such as a bound of a divergence, what is not linear in the net holds it: what falls without end on samples
     let drift = false;
     if (netCalls(context, update.value, outsideGradients).some((c) => isItself(c) && !linear.has(c))) {
-      const found = expr.kind === "netCall" ? holdsOnSamples(context, derived, expr.net) : undefined;
+      const net = expr.kind === "netCall" ? expr.net : undefined;
+      const held = net === undefined ? undefined : holdsOnSamples(context, derived, net);
+      // of terms that see the critic on both sides it is known where they leave it free
+      const found = held ?? (net !== undefined && risesApart(context, derived, net) ? "not held" : undefined);
       if (found === undefined || found === "held" || (expr.kind === "netCall" && isUpsideDown(context, derived, expr.net))) continue;
       drift = found === "data alone";
     }
@@ -86,7 +90,7 @@ export function checkLipschitz(
     const penalties = phase.updates.flatMap((u) =>
       movedBy(u, weights).length > 0 ? (all.get(u) ?? []).filter((p) => p.grads.some((g) => holds(g.body))) : [],
     );
-    if (penalties.some((p) => p.effect === "lowers")) continue;
+    if (penalties.some((p) => p.effect === "lowers" && p.grads.some((g) => holds(g.body) && isSteep(context, g.body, nets)))) continue;
     const [clipped, normalised] = [isClipped(phase, weights), unnormalised(context, weights).length === 0];
     // data are bounded, so that only a slope without a bound at some point undoes clipped weights
     const steep = clipped ? cuspIn(context, expr, drawn) : normalised ? steepPart(context, expr, drawn) : undefined;
@@ -110,7 +114,15 @@ export function isControlled(
   if (what === "values") return false;
   const holds = (e: Expr): boolean => netCalls(context, e).some((c) => c.net === net);
   const penalties = phase.updates.flatMap((u) => (movedBy(u, weights).length > 0 ? (all.get(u) ?? []) : []));
-  return penalties.some((p) => p.effect === "lowers" && p.grads.some((g) => holds(g.body))) || unnormalised(context, weights).length === 0;
+  return (
+    penalties.some((p) => p.effect === "lowers" && p.grads.some((g) => holds(g.body) && isSteep(context, g.body, new Set([net])))) ||
+    unnormalised(context, weights).length === 0
+  );
+}
+
+/** Does the slope of an expression grow with that of the critic, wherever its value is? That of `tanh(D(x))` or `log(sigmoid(D(x)))` goes to 0. */
+function isSteep(context: DeriveContext, body: Expr, nets: ReadonlySet<string>): boolean {
+  return [...nets].every((net) => ([1, -1] as const).every((way) => tailOf(context, body, net, way)?.order !== 0));
 }
 
 /** A function whose mean over samples is held against that over data. */

@@ -156,21 +156,29 @@ function runsApart(context: DeriveContext, derived: DerivedUpdate): Runaway | un
  * divergence, and a difference of means, fall one of the two ways.
  */
 function runsEitherWay(context: DeriveContext, derived: DerivedUpdate): Runaway | undefined {
-  const { update } = derived;
   for (const net of criticsOf(context, derived, isReal)) {
     if (waysOf(context, net).length < 2) continue;
-    const sides = new Set<boolean>();
-    const towards = (way: Sign): Tail | undefined => {
-      const tail = tailOf(context, update.value, net, (call, draws) => {
-        const made = isMade(context, call, new Map(draws.flatMap(sourcesOf)));
-        sides.add(made);
-        return made ? (-way as Sign) : way;
-      });
-      return update.direction === "maximize" ? tail : tail && opposite(tail);
-    };
-    if (rises(towards(1)) && rises(towards(-1)) && sides.size === 2) return { net, way: 1, to: "apart" };
+    const [up, down] = ([1, -1] as const).map((way) => apart(context, derived, net, way));
+    if (up && down && rises(up) && rises(down)) return { net, way: 1, to: "apart" };
   }
   return undefined;
+}
+
+/** What a statement ascends as its critic gives data numbers far out in the direction `way`, and samples those in the other; undefined without either. */
+function apart(context: DeriveContext, { update }: DerivedUpdate, net: string, way: Sign): Tail | undefined {
+  const seen = new Set<boolean>();
+  const tail = tailOf(context, update.value, net, (call, draws) => {
+    const made = isMade(context, call, new Map(draws.flatMap(sourcesOf)));
+    seen.add(made);
+    return made ? (-way as Sign) : way;
+  });
+  if (seen.size < 2) return undefined;
+  return update.direction === "maximize" ? tail : tail && opposite(tail);
+}
+
+/** Whether nothing in a statement outweighs a critic that tells data and samples ever further apart. */
+export function risesApart(context: DeriveContext, derived: DerivedUpdate, net: string): boolean {
+  return rises(apart(context, derived, net, 1)) || rises(apart(context, derived, net, -1));
 }
 
 /** Nets that a statement moves and that give one number for each example, or a map of one for each patch. */

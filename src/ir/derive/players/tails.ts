@@ -142,6 +142,8 @@ export function plus(a: Tail | undefined, b: Tail | undefined): Tail | undefined
   if (a.order !== b.order) return a.order > b.order ? a : b;
   if (a.order === 0) return a.sign !== 0 && a.sign === b.sign ? { order: 0, sign: a.sign, size: a.size + b.size } : bounded;
   if (a.sign === b.sign) return a.sign === 0 ? undefined : Math.abs(a.order) === Infinity ? a : { ...a, size: a.size + b.size };
+  // of a difference of two values of a critic itself, which are numbers times its value and what stays, that is left
+  if (a.order === 1 && a.size === b.size) return bounded;
   const most = a.size > b.size ? a : b.size > a.size ? b : undefined;
   return most && Math.abs(a.order) !== Infinity ? { ...most, size: Math.abs(a.size - b.size) } : undefined;
 }
