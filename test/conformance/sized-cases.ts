@@ -200,7 +200,11 @@ export const sizedCases: { readonly [P in Prim]: readonly Case[] } = {
   cos: unary("cos", g.cos, [0, 1e-6, Math.PI / 3, -30, 100]),
   tanh: unary("tanh", g.tanh, [0, 1e-6, -1e-6, 20, -20, 90, -90]),
   sigmoid: unary("sigmoid", g.sigmoid, [0, 20, -20, -80, 100, -200]),
-  softplus: unary("softplus", g.softplus, [0, 20, -20, -80, 100, 1e4, -1e4]),
+  softplus: [
+    ...unary("softplus", g.softplus, [0, 20, -20, -80, 100, 1e4, -1e4]),
+    // over e^x, so that small values count by their own size
+    only("softplus over e^x", [-0.1, -2, -4.9, -5, -5.1, -9, -12, -15, -18, -30, -70], (x) => g.mul(g.softplus(x), g.exp(g.neg(x)))),
+  ],
   erf: unary("erf", g.erf, [0, 1e-5, -1e-5, 3, -3, 6, -6]),
   lgamma: unary("lgamma", g.lgamma, [1e-3, 0.5, 1, 2, 3, 10, 100, 1e4], 0.05, 30),
   polygamma: [

@@ -6,7 +6,7 @@ import type { Program } from "../engines/engine.js";
 import { InternalError } from "../graph/errors.js";
 import { stageChecked, type Check } from "../graph/checks.js";
 import { inputNames } from "../graph/host.js";
-import { broadcastTo, grad, input, mean, sum, TermNames, terms, type Tensor } from "../graph/index.js";
+import { broadcastTo, constant, grad, input, mean, sum, TermNames, terms, type Tensor } from "../graph/index.js";
 import { currentTrace } from "../graph/trace.js";
 import { optimize } from "../graph/passes/index.js";
 import type { Graph } from "../graph/types.js";
@@ -160,7 +160,9 @@ export function finalSchedules({ model, dataset, step = 0 }: ScheduledModel): Re
 }
 
 /** [B] of a value whose leading axes are samples, or which is one number for all rows. */
-function perRow(t: Tensor, batch: number): Tensor {
+function perRow(given: Tensor | number, batch: number): Tensor {
+  // a line of numbers alone, `c = log(2)`, is one
+  const t = typeof given === "number" ? constant(given) : given;
   if (t.shape.length === 0) return broadcastTo(t, [batch]);
   if (t.shape.length === 1) return t.shape[0] === batch ? t : broadcastTo(mean(t), [batch]);
   const leading = t.shape.slice(0, -1).map((_, i) => i);

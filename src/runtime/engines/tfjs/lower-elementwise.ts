@@ -47,9 +47,9 @@ function log1p(d: Device, x: TfTensor): TfTensor {
   return d.run("Select", { condition: tiny, t: x, e: far });
 }
 
-/** log(1 + e^x) = max(x, 0) - log(sigmoid(|x|)). */
+/** log(1 + e^x) = max(x, 0) + log1p(e^-|x|). */
 function softplus(d: Device, x: TfTensor): TfTensor {
-  return d.binary("Sub", d.unary("Relu", x), d.unary("Log", d.unary("Sigmoid", d.unary("Abs", x))));
+  return d.binary("Add", d.unary("Relu", x), log1p(d, d.unary("Exp", d.unary("Neg", d.unary("Abs", x)))));
 }
 
 /** A condition that is one number needs no kernel: the host looks and picks. */
