@@ -94,7 +94,10 @@ export function logPX(w: Weights, x: Tensor, key: Key): Tensor {
   return logPx; // [B]
 }
 
-/** log p(x) per example  made_orders.gm:19 */
+/**
+ * log p(x) per example  made_orders.gm:12
+ * x: ensemble (p is the mean over 16 orders, each of which sums to 1)
+ */
 export function logPX2(w: Weights, x: Tensor): Tensor {
   const logPx = term(
     "log p(x)",
@@ -152,6 +155,7 @@ export const model = defineModel<typeof weights, "x">({
           label: "log p(x)",
           place: "made_orders.gm:12",
           value: ({ w, data, key }) => logPX(w, data.x, key),
+          measured: ({ w, data }) => logPX2(w, data.x),
           over: ["p"],
           optimizer: adam({ lr: linear(0.001, 0, { epochs: 25 }) }),
         },

@@ -89,6 +89,8 @@ export interface UpdateDefinition<S extends WeightSpecs = WeightSpecs, D extends
   readonly place: string;
   /** Per example, [B] (or [] where it has no free data); the loop averages it. */
   readonly value: (context: StepContext<S, D, T>) => Tensor;
+  /** What an evaluation shows where that is not `value` itself: of several orders, p the mean over all. */
+  readonly measured?: (context: StepContext<S, D, T>) => Tensor;
   /** What is differentiated where that is not `value` itself (score-function estimators). */
   readonly surrogate?: (context: StepContext<S, D, T>) => Tensor;
   /**
