@@ -29,7 +29,7 @@ export type Weights = WeightsOf<typeof weights>;
 
 /**
  * Masked autoencoder for distribution estimation: `x ~ Bernoulli(logits = made(x, [500]))` of a vector x. A seed in place of an order is one by chance.
- * `orders = 16` has 16 orders and connectivities: a training step takes one of them, an evaluation the mean of p over all, a sample the first.
+ * `orders = 16` has 16 orders and connectivities: a training step takes one of them, an evaluation the mean of p over all, a sample one by chance for each row.
  * Germain, Gregor, Murray & Larochelle 2015, sections 3 and 4.
  *
  * made(x)  autoregressive.gm:7

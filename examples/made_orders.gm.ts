@@ -29,7 +29,7 @@ export type Weights = WeightsOf<typeof weights>;
 
 /**
  * Masked autoencoder for distribution estimation: `x ~ Bernoulli(logits = made(x, [500]))` of a vector x. A seed in place of an order is one by chance.
- * `orders = 16` has 16 orders and connectivities: a training step takes one of them, an evaluation the mean of p over all, a sample the first.
+ * `orders = 16` has 16 orders and connectivities: a training step takes one of them, an evaluation the mean of p over all, a sample one by chance for each row.
  * Germain, Gregor, Murray & Larochelle 2015, sections 3 and 4.
  *
  * made(x)  autoregressive.gm:7
@@ -75,9 +75,10 @@ export function paramsP(
   w: Weights,
   key: Key,
   given: Readonly<Record<string, Tensor>>,
+  masks?: MaskChoice,
 ): Readonly<Record<string, Tensor>> {
   const x = required(given, "x"); // [B, 784]
-  return { logits: made(w.p.made1, x) };
+  return { logits: made(w.p.made1, x, masks) };
 }
 
 /**
@@ -94,7 +95,10 @@ export function logPX(w: Weights, x: Tensor, key: Key): Tensor {
   return logPx; // [B]
 }
 
-/** log p(x) per example  made_orders.gm:19 */
+/**
+ * log p(x) per example  made_orders.gm:12
+ * x: ensemble (p is the mean over 16 orders, each of which sums to 1)
+ */
 export function logPX2(w: Weights, x: Tensor): Tensor {
   const logPx = term(
     "log p(x)",
@@ -132,6 +136,7 @@ export const model = defineModel<typeof weights, "x">({
           shape: [784],
           dtype: "f32",
           positionAxes: 1,
+          orders: ["natural", 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15],
           params: paramsP,
           draw: (params, key, shape) => bernoulli.sample(key, { logits: required(params, "logits") }, shape),
           temperature: { logits: -1 },
@@ -152,6 +157,7 @@ export const model = defineModel<typeof weights, "x">({
           label: "log p(x)",
           place: "made_orders.gm:12",
           value: ({ w, data, key }) => logPX(w, data.x, key),
+          measured: ({ w, data }) => logPX2(w, data.x),
           over: ["p"],
           optimizer: adam({ lr: linear(0.001, 0, { epochs: 25 }) }),
         },

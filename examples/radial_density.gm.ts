@@ -2,8 +2,8 @@
 // source sha256 ac213b97c5893dcc936c42911dcc815868e017ef673de45206916b3556e6a6c7
 
 import {
-  adam, add, chain, defineModel, div, init, linear, mul, normal, param, pow, radial, real, sin, sliceAxis, squeeze, sub,
-  sum, term, type Bijector, type Draw, type Key, type Rows, type Tensor, type WeightsOf,
+  adam, add, chain, defineModel, div, init, linear, mul, normal, param, pow, radial, real, required, sin, sliceAxis,
+  squeeze, sub, sum, term, type Bijector, type Draw, type Key, type Rows, type Tensor, type WeightsOf,
 } from "gmc/runtime";
 
 /** Every weight: where it lives, its shape, how it starts. */
@@ -127,6 +127,13 @@ export function sampleP(w: Weights, key: Key, B: Rows, given: Readonly<Record<st
   return { values: { z, x }, means: {} };
 }
 
+/** p(z | x): what x was made of, by the inverse of the flow  radial_density.gm:11 */
+export function inversePOfZ(w: Weights, key: Key, B: Rows, given: Readonly<Record<string, Tensor>>): Draw {
+  const x = required(given, "x"); // [B, 2]
+  const z = f(w.f).inverse(x).value; // [B, 2]
+  return { values: { z }, means: {} };
+}
+
 /**
  * free_energy(beta = linear(0.1, 1, steps = steps / 2)) per example  radial_density.gm:22
  * z: reparam (a sample of Normal is a differentiable function of its parameters)
@@ -183,6 +190,15 @@ export const model = defineModel<typeof weights, never, "beta">({
       sample: sampleP,
       reads: { x: ["z"] },
       made: ["x"],
+    },
+    inversePOfZ: {
+      head: ["z"],
+      given: ["x"],
+      label: "p(z | x)",
+      place: "radial_density.gm:11",
+      exact: ["x"],
+      conditional: true,
+      sample: inversePOfZ,
     },
   },
   generative: "p",

@@ -3,8 +3,8 @@
 
 import {
   adam, add, chain, concatEvent, defineModel, div, expandDims, init, linear, logSumExp, mul, neg, normal, param, pow,
-  radial, real, sigmoid, sin, sliceAxis, squeeze, sub, sum, term, type Bijector, type Draw, type Key, type Rows,
-  type Tensor, type WeightsOf,
+  radial, real, required, sigmoid, sin, sliceAxis, squeeze, sub, sum, term, type Bijector, type Draw, type Key,
+  type Rows, type Tensor, type WeightsOf,
 } from "gmc/runtime";
 
 /** Every weight: where it lives, its shape, how it starts. */
@@ -152,6 +152,13 @@ export function sampleP(w: Weights, key: Key, B: Rows, given: Readonly<Record<st
   return { values: { z, x }, means: {} };
 }
 
+/** p(z | x): what x was made of, by the inverse of the flow  radial_density4.gm:10 */
+export function inversePOfZ(w: Weights, key: Key, B: Rows, given: Readonly<Record<string, Tensor>>): Draw {
+  const x = required(given, "x"); // [B, 2]
+  const z = f(w.f).inverse(x).value; // [B, 2]
+  return { values: { z }, means: {} };
+}
+
 /**
  * free_energy(beta = linear(0.1, 1, steps = steps / 2)) per example  radial_density4.gm:27
  * z: reparam (a sample of Normal is a differentiable function of its parameters)
@@ -207,6 +214,15 @@ export const model = defineModel<typeof weights, never, "beta">({
       sample: sampleP,
       reads: { x: ["z"] },
       made: ["x"],
+    },
+    inversePOfZ: {
+      head: ["z"],
+      given: ["x"],
+      label: "p(z | x)",
+      place: "radial_density4.gm:10",
+      exact: ["x"],
+      conditional: true,
+      sample: inversePOfZ,
     },
   },
   generative: "p",

@@ -63,13 +63,17 @@ export function emitModel(derived: DerivedModel, source: SourceInfo): EmittedMod
     const energy = lowerEnergy(context, density, names);
     const stands = derived.densities.get(density.name);
     const logDensity = stands && lowerLogDensity(context, density, stands, names);
+    const weighs = logDensity && { name: logDensity.name, variables: [...(stands?.head ?? []), ...density.given] };
     const before = lowerBeforeEnergy(context, density, names);
     const sampler = lowerSampler(context, density, names);
     const { posterior } = derived;
     const conditionals = [
-      ...(derived.inverse?.density === density.name ? [lowerInverse(context, density, derived.inverse, names)] : []),
+      ...(derived.inverse?.density === density.name ? [lowerInverse(context, density, derived.inverse, names, weighs)] : []),
       ...(posterior?.density === density.name ? [lowerExactPosterior(context, posterior, names)] : []),
     ];
+    const apart = derived.inversesApart
+      .filter((inverse) => inverse.density === density.name)
+      .map((inverse) => lowerInverse(context, density, inverse, names, undefined, true));
     const { posteriorMeans } = derived;
     const means = posteriorMeans?.density === density.name ? lowerPosteriorMeans(context, posteriorMeans, names) : undefined;
     const sequentials = lowerSequentials(context, density, names);
@@ -83,10 +87,11 @@ export function emitModel(derived: DerivedModel, source: SourceInfo): EmittedMod
           ...sequentials.flatMap((s) => (s.before ? [s.params, s.before] : [s.params])),
           ...(before ? [before] : []),
           ...(sampler ? [sampler] : []),
-          ...conditionals.map(({ fn }) => fn),
+          ...[...conditionals, ...apart].map(({ fn }) => fn),
           ...(means ? [means] : []),
         ],
         conditionals,
+        apart,
         means,
         before,
         sampler,
@@ -117,7 +122,7 @@ export function emitModel(derived: DerivedModel, source: SourceInfo): EmittedMod
     ),
     weights: name("weights"),
     densities: object(
-      densities.flatMap(({ density, energy, before, sampler, sequentials, conditionals, means }): JsField[] => [
+      densities.flatMap(({ density, energy, before, sampler, sequentials, conditionals, apart, means }): JsField[] => [
         {
           name: density.name,
           value: object({
@@ -132,7 +137,7 @@ export function emitModel(derived: DerivedModel, source: SourceInfo): EmittedMod
             sequential: sequentials.length === 0 ? undefined : array(sequentials.map((s) => emitSequential(context, s))),
           }),
         },
-        ...conditionals.map((inverse) => ({ name: inverse.fn.name, value: inverseDefinition(density, inverse) })),
+        ...[...conditionals, ...apart].map((inverse) => ({ name: inverse.fn.name, value: inverseDefinition(density, inverse) })),
       ]),
     ),
     generative: derived.generative === undefined ? undefined : str(derived.generative),

@@ -77,12 +77,16 @@ function emitUpdate(derived: DerivedModel, u: DerivedUpdate, phase: DerivedPhase
   const em = u.derived.em && objectives.emOf(o, u.derived);
   const online = u.derived.em?.online;
   const least = leastRows(derived.context, u.derived.quantity);
+  const { ensemble } = u.derived;
+  const measured =
+    ensemble && objectives.get(ensemble, u.update.value, u.update.name, objectiveDoc({ update: u.update, derived: ensemble }));
   const latents = found && optimumFields(found.lowered, found.optimum, batch);
   return object({
     direction: str(u.update.direction),
     label: str(u.update.text),
     place: str(place(u.update.span)),
     value: callObjective(derived, o, undefined, 1, undefined, found, true),
+    measured: measured && callObjective(derived, measured, undefined, 1, undefined, found, true),
     surrogate: em && callFunction(em, [...(online ? ["carried"] : []), ...(online && online.restart > 0 ? ["key"] : [])]),
     assigns: em && str(online ? "batch" : "all rows"),
     gradientOnly: hasGradientOnly(u.derived.quantity) ? bool(true) : undefined,

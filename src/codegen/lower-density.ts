@@ -12,7 +12,7 @@ import { ordersOfNet } from "../ir/autoregressive/several.js";
 import { hasMean } from "../ir/derive/has-mean.js";
 import { distributions } from "../ir/distributions.js";
 import type { Density, Local, Net, Type } from "../ir/types.js";
-import { array, call, type Js, type JsFunction, type JsParam, member, method, name, object, str } from "./js.js";
+import { array, arrow, call, type Js, type JsFunction, type JsParam, member, method, name, object, str } from "./js.js";
 import { printFlat } from "./print-js.js";
 import { orderLine } from "./order-text.js";
 import { place } from "./place.js";
@@ -23,6 +23,7 @@ import { givenValue, lowerDist, variableOf } from "./lower-dist.js";
 import { lowerPosterior } from "./lower-gaussian.js";
 import { lowerQuantity } from "./lower-quantity.js";
 import type { QuantityScope } from "./quantity-scope.js";
+import { variableSpec } from "./specs.js";
 import { BATCH, FunctionWriter, type Names, tensorValue, type Value, valueOfType } from "./values.js";
 
 /** TypeScript of the weights below a path: `Weights["decoder"]`. */
@@ -317,19 +318,54 @@ function temperatureOf(context: DeriveContext, index: DensityIndex, inOrder: rea
   return real.every(({ dist }) => distributions.get(dist.dist)?.tempered === true) ? "all" : "refused";
 }
 
-/** `inverseP(w, key, B, given)`: latents as the flow's inverse gives them from data, in the form of a sampler. */
-export function lowerInverse(context: DeriveContext, density: Density, { values: inverses }: ExactInverse, file: Names): Inverse {
+/**
+ * `inverseP(w, key, B, given)`: latents as the flow's inverse gives them from data, in the form of a sampler; classes that it is given are drawn first, from
+ * their posterior. `apart`: of one latent, named after it.
+ */
+export function lowerInverse(
+  context: DeriveContext,
+  density: Density,
+  { values: inverses, classes }: ExactInverse,
+  file: Names,
+  logDensity?: { readonly name: string; readonly variables: readonly string[] },
+  apart = false,
+): Inverse {
   const writer = new FunctionWriter(file, ["w", "key", "B", "given"], name("B"));
   const values = new Map<string, Value>();
   const scope = modelScope(context, writer, values, name("key"));
-  const head = [...inverses.keys()].reverse();
-  const given = [...variablesIn(context, [...inverses.values()])].filter((v) => !inverses.has(v));
+  const inverted = [...inverses.keys()].reverse();
+  const head = [...classes, ...inverted];
+  const weighed = classes.length === 0 ? [] : (logDensity?.variables ?? []);
+  const read = new Set([...variablesIn(context, [...inverses.values()]), ...weighed]);
+  const given = [...read].filter((v) => !inverses.has(v) && !classes.includes(v));
   for (const variable of given) values.set(variable, writer.bind(variable, givenValue(context, variable)));
+  if (classes.length > 0 && logDensity) {
+    const at = call(logDensity.name, name("w"), ...weighed.map((v) => call("required", name("at"), str(v))));
+    const states = call(
+      "drawStates",
+      call("key.at", str(classes.join(", "))),
+      object(Object.fromEntries(classes.map((v) => [v, variableSpec(variableOf(context, v).domain)]))),
+      object(Object.fromEntries(given.map((v) => [v, jsOf(values, v)]))),
+      arrow("(at)", at),
+    );
+    const drawn = writer.bind("states", { kind: "record", js: states, fields: new Map() });
+    for (const v of classes) {
+      const { shape } = variableOf(context, v).domain;
+      const js = call("required", drawn.js, str(v));
+      values.set(v, writer.bind(v, { kind: "tensor", js, shape, lead: BATCH }));
+    }
+  }
   for (const [variable, value] of inverses) values.set(variable, writer.bind(variable, lowerExpr(scope, value)));
   const label = `${density.name}(${head.join(", ")} | ${given.join(", ")})`;
   const fn: JsFunction = {
-    name: `inverse${capital(density.name)}`,
-    doc: [`${label}: what ${given.join(", ")} was made of, by the inverse of the flow  ${place(density.span)}`],
+    name: apart ? file.fresh(`inverse${capital(density.name)}Of${inverted.map(capital).join("")}`) : `inverse${capital(density.name)}`,
+    doc: [
+      ...(classes.length === 0
+        ? [`${label}: what ${given.join(", ")} was made of, by the inverse of the flow  ${place(density.span)}`]
+        : [
+            `${label}: ${classes.join(", ")} by the posterior, over all states; then by the inverse of the flow there  ${place(density.span)}`,
+          ]),
+    ],
     params: samplerParams,
     returns: "Draw",
     body: writer.finish(
@@ -356,7 +392,7 @@ export interface Inverse {
   readonly given: readonly string[];
   readonly label: string;
   /** Variables that come back as they were from what is inferred. */
-  readonly exact?: readonly string[];
+  readonly exact?: readonly string[] | undefined;
 }
 
 /** `posteriorP(w, key, B, given)`: normal latents given data, in the form of a sampler; `means` are those of the posterior. */

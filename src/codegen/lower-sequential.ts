@@ -41,9 +41,10 @@ function lowerSequential(context: DeriveContext, density: Density, file: Names, 
   const { variable, reads } = sequential;
   const definition = densityOf(context, density.name).definitions.get(variable);
   if (definition?.kind !== "draw") throw new InternalError(`${variable} is not drawn`);
-  const writer = new FunctionWriter(file, ["w", "key", "given"], undefined);
+  const writer = new FunctionWriter(file, ["w", "key", "given", "masks"], undefined);
   const values = new Map<string, Value>();
-  const scope = modelScope(context, writer, values, name("key"));
+  const several = sequential.orders > 1;
+  const scope = { ...modelScope(context, writer, values, name("key")), ...(several ? { masks: { js: name("masks") } } : {}) };
   for (const v of [...reads, variable]) values.set(v, writer.bind(v, givenValue(context, v)));
   const dist = lowerDistRecord(scope, definition.dist, sequential.shape.length);
   const result = flatParameters(definition.dist, dist, sequential.shape.length, 0, "");
@@ -64,6 +65,7 @@ function lowerSequential(context: DeriveContext, density: Density, file: Names, 
         { name: "w", type: "Weights" },
         { name: "key", type: "Key" },
         { name: "given", type: "Readonly<Record<string, Tensor>>" },
+        ...(several ? [{ name: "masks", type: "MaskChoice", optional: true }] : []),
       ],
       returns: "Readonly<Record<string, Tensor>>",
       body: writer.finish(object(result), undefined),
@@ -113,13 +115,14 @@ function temperaturePowers(drawn: DistCall, { own, of }: LoweredDist, prefix: st
 /** `{ variable: "x", shape: [784], dtype: "f32", positionAxes: 1, params: paramsP, … }` */
 export function emitSequential(context: DeriveContext, lowered: LoweredSequential): Js {
   const { before } = lowered;
-  const { variable, shape, positionAxes, order, reads } = lowered.sequential;
+  const { variable, shape, positionAxes, order, each, reads } = lowered.sequential;
   return object({
     variable: str(variable),
     shape: numbers(shape),
     dtype: str(variableOf(context, variable).domain.name === "category" ? "i32" : "f32"),
     positionAxes: num(positionAxes),
     order: order === "natural" ? undefined : literal(order),
+    orders: each.length === 0 ? undefined : array(each.map(literal)),
     reads: reads.length === 0 ? undefined : array(reads.map(str)),
     before: before && name(before.name),
     params: name(lowered.params.name),

@@ -69,6 +69,8 @@ export interface ExactInverse {
   readonly values: ReadonlyMap<string, Expr>;
   /** All that data are drawn given is known: nothing else has to be inferred. */
   readonly infers: boolean;
+  /** Latents with a few states that inverses are given: drawn first, from their posterior by enumeration. */
+  readonly classes: readonly string[];
 }
 
 /** Latents given data and what flows make data of, jointly normal. */
@@ -111,6 +113,8 @@ export interface DerivedModel {
   readonly inference: string | undefined;
   /** Latents that follow from data by the inverse of a flow. */
   readonly inverse: ExactInverse | undefined;
+  /** Inverses that need less than all of that, or variables that do not follow from data: each of one latent. */
+  readonly inversesApart: readonly ExactInverse[];
   /** What infers latents exactly, where neither a density nor a flow does and it is normal. */
   readonly posterior: ExactPosterior | undefined;
   /** What the model makes of data where nothing infers latents, and these sum out exactly. */

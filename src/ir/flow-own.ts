@@ -319,18 +319,22 @@ function jacobianOf(env: Env, decl: ast.FlowDecl, { input, value }: Written, spa
         ...calls.slice(0, 1).map((c) => `make \`${c.flow}\` a step of the chain instead of calling it: \`z |> ${c.flow} |> ${flow}\``),
         ...(found.problem === "singular"
           ? [`let every entry of \`${input.name}\` be read: a map that forgets one is not one to one, and its determinant is 0`]
-          : found.problem === "tooLarge"
+          : found.problem === "narrow"
             ? [
-                "`invertible_linear` is a linear map along the last axis of any size, whose determinant is known from its LU form",
-                "or make it of several flows, each with a structure of its own: `f |> g`",
+                `add that to \`${input.name}\`, as in \`${input.name} + u * tanh(w @ ${input.name})\`: by itself it maps many values to one, and its determinant is 0`,
               ]
-            : [
-                `structures are: elementwise, triangular in some order of the entries, linear (up to ${MOST_ENTRIES} entries), a change through one scalar (\`z + u * tanh(w @ z)\`)`,
-                ...(size <= MOST_ENTRIES
-                  ? ["or add `jacobian = dense` to its body: all of the Jacobian, one derivative for each entry"]
-                  : []),
-                "or make it of several flows, each with a structure of its own: `f |> g`",
-              ]),
+            : found.problem === "tooLarge"
+              ? [
+                  "`invertible_linear` is a linear map along the last axis of any size, whose determinant is known from its LU form",
+                  "or make it of several flows, each with a structure of its own: `f |> g`",
+                ]
+              : [
+                  `structures are: elementwise, triangular in some order of the entries, linear (up to ${MOST_ENTRIES} entries), a change through one scalar (\`z + u * tanh(w @ z)\`)`,
+                  ...(size <= MOST_ENTRIES
+                    ? ["or add `jacobian = dense` to its body: all of the Jacobian, one derivative for each entry"]
+                    : []),
+                  "or make it of several flows, each with a structure of its own: `f |> g`",
+                ]),
         ...(own === undefined ? [] : [`where an \`inverse\` is added too, \`${own.name}\` is to be ${sharedNet}`]),
       ],
     },

@@ -136,7 +136,7 @@ export function wrongInput(call: LayerCall, expected: string, help: readonly str
 }
 
 /** The `reshape` that makes an image or a sequence of what has fewer axes; a vector is taken for a square picture, grey or of three colours. */
-function axesMissing(input: readonly Dim[], spatial: number): readonly string[] {
+export function axesMissing(input: readonly Dim[], spatial: number): readonly string[] {
   const sizes = input.map((d) => d.size);
   const write = (shape: readonly (number | string)[]): readonly string[] => [
     `give it its axes before: \`|> reshape(${shape.join(", ")})\``,

@@ -24,6 +24,7 @@ import {
   biasOf,
   given,
   wrongInput,
+  axesMissing,
   imageOf,
 } from "./layer-entry.js";
 import { convolution, transposed } from "./layers-convolution.js";
@@ -121,7 +122,7 @@ const table: readonly Layer[] = [
     ],
     apply: (call) => {
       const [inputs, length] = call.input.toReversed();
-      if (!inputs || !length) return wrongInput(call, "a sequence [length, channels]");
+      if (!inputs || !length) return wrongInput(call, "a sequence [length, channels]", axesMissing(call.input, 1));
       const [channels, window] = [size(call, "channels"), call.options.get("size") as number];
       return {
         shape: [...call.input.slice(0, -1), channels],

@@ -394,6 +394,8 @@ export interface DerivedObjective {
   readonly training: boolean;
   /** Orders that its masked layers choose from: training takes one of them in each step, all else the mean of p over them. */
   readonly orders: number;
+  /** Of training in one of several orders at a time: the same quantity as it is measured, p the mean over them. */
+  readonly ensemble?: DerivedObjective;
   /** Densities whose persistent chains it advances, and how many there are. */
   readonly chains: readonly ChainUse[];
   /** What its estimators carry from step to step: how many numbers under each name. */

@@ -5,7 +5,7 @@
 import type { DrawShape, Key, Rows, Tensor } from "./graph/index.js";
 import { GmcError } from "./graph/errors.js";
 import type { Shape } from "./graph/types.js";
-import type { Order } from "./nn/degrees.js";
+import type { MaskChoice, Order } from "./nn/degrees.js";
 import type { WeightSpecs, WeightsOf } from "./nn/spec.js";
 import type { OptimizerSpec } from "./optim/optimizers.js";
 import type { Schedule } from "./optim/schedules.js";
@@ -89,6 +89,8 @@ export interface UpdateDefinition<S extends WeightSpecs = WeightSpecs, D extends
   readonly place: string;
   /** Per example, [B] (or [] where it has no free data); the loop averages it. */
   readonly value: (context: StepContext<S, D, T>) => Tensor;
+  /** What an evaluation shows where that is not `value` itself: of several orders, p the mean over all. */
+  readonly measured?: (context: StepContext<S, D, T>) => Tensor;
   /** What is differentiated where that is not `value` itself (score-function estimators). */
   readonly surrogate?: (context: StepContext<S, D, T>) => Tensor;
   /**
@@ -421,6 +423,8 @@ export interface SequentialDefinition<S extends WeightSpecs = WeightSpecs> {
   readonly positionAxes: number;
   /** Order in which positions are drawn, over their raster numbers: as they lie unless told. */
   readonly order?: Order;
+  /** Of an ensemble, its orders: a row is drawn in one of them by chance, which is an exact draw of the mean of p. The first is `order`. */
+  readonly orders?: readonly Order[];
   /** What `params` is given besides the variable: conditions, variables of the head that come before it. */
   readonly reads?: readonly string[];
   /**
@@ -431,8 +435,14 @@ export interface SequentialDefinition<S extends WeightSpecs = WeightSpecs> {
   /**
    * Parameters of the variable's distribution, [B, ...positions, ...] each, or of rank 0 where they are the same at all positions. `given` holds
    * `variable`, [B, ...shape], and what it reads. Entries from a position on do not move the parameters there: they may be anything finite.
+   * `masks` is which of `orders` is taken; the first without it.
    */
-  readonly params: (w: WeightsOf<S>, key: Key, given: Readonly<Record<string, Tensor>>) => Readonly<Record<string, Tensor>>;
+  readonly params: (
+    w: WeightsOf<S>,
+    key: Key,
+    given: Readonly<Record<string, Tensor>>,
+    masks?: MaskChoice,
+  ) => Readonly<Record<string, Tensor>>;
   /**
    * A draw of `shape`, [rows, 1 for each position axis, ...rest], from parameters at one position, [B, 1 for each position axis, ...]:
    * `bernoulli.sample(key, { logits: params.logits }, shape)`.

@@ -80,3 +80,15 @@ describe("samples of sound", () => {
     for (const name of ["s.svg", "s.png", "s.wav", "s-samples.png"]) expect(existsSync(at(name))).toBe(false);
   });
 });
+
+it("a folder of recordings for a label tells how its labels are asked for", async () => {
+  writeFileSync(
+    at("labelled.gm"),
+    `model Labelled(T = ${2 * T}) { data x : real[T], y : category[2]  density p(x | y) { x ~ Normal(onehot(y) |> dense(T), 1) }  train { maximize log p(x | y) } }`,
+  );
+  const { stderr } = await gmc(["train", "labelled.gm", "--data", "x=tones/,y=tones/", "--no-eval", "--engine", "reference"], {
+    cwd: folder,
+  });
+  expect(stderr).toContain("error[GM5021]");
+  expect(stderr).toContain("`y=tones/#labels`");
+});

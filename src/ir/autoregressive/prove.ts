@@ -44,6 +44,8 @@ export interface Sequential {
   readonly order: Order;
   /** How many orders the layers mask by, each of them proven: 1 unless told. */
   readonly orders: number;
+  /** Each of several, the first among them; empty where there is one. */
+  readonly each: readonly Order[];
   /** Variables of the density that the parameters read besides. */
   readonly reads: readonly string[];
   /** The layers that hold the order, as they stand on the way, and what is read by what they give. */
@@ -187,6 +189,7 @@ interface Proven {
   /** The order that the layers name, over as many places as it has; the first of `orders`. */
   readonly places: Order;
   readonly orders: number;
+  readonly each: readonly Tracked[];
   /** Axes of the event over which draws are independent. */
   readonly lead: readonly number[];
 }
@@ -211,9 +214,11 @@ function prove(context: DeriveContext, subject: Subject, masks: Map<string, Mask
   const tracked = inOrderOf(0);
   const tracker = tracked === natural ? first : look(tracked);
   const lead = shape.slice(0, shape.length - subject.eventRank);
+  const each: Tracked[] = [];
   // The first order decides which masks there are; the others are those masks, drawn again.
   for (let mask = 0; mask < order.orders; mask++) {
     const at = mask === 0 ? tracked : inOrderOf(mask);
+    each.push(at);
     const seen = mask === 0 ? tracker : look(at, masksAt(tracker, mask));
     for (const { name, expr, rank } of subject.params) {
       const wrong = firstWrong(seen.of(expr), rank, lead, at);
@@ -221,13 +226,13 @@ function prove(context: DeriveContext, subject: Subject, masks: Map<string, Mask
       const found = { tracked: at, tracker: seen, param: name, expr, wrong };
       const strict = mask === 0 && order.orders === 1 && at === natural ? look(natural, undefined, true) : undefined;
       if (strict && subject.params.every((p) => !firstWrong(strict.of(p.expr), p.rank, lead, natural)))
-        return settleMasks(context, strict, masks) ? { tracked, tracker: strict, places: "natural", orders: 1, lead } : undefined;
+        return settleMasks(context, strict, masks) ? { tracked, tracker: strict, places: "natural", orders: 1, each: [], lead } : undefined;
       if (mask === 0) subject.refuse(found);
       else inFirstAlone(context, subject.name, found, mask, order.orders);
       return undefined;
     }
   }
-  return settleMasks(context, tracker, masks) ? { tracked, tracker, places: tracked.order, orders: order.orders, lead } : undefined;
+  return settleMasks(context, tracker, masks) ? { tracked, tracker, places: tracked.order, orders: order.orders, each, lead } : undefined;
 }
 
 function masksAt({ rules }: Tracker, mask: number): ReadonlyMap<string, MaskRule> {
@@ -322,6 +327,7 @@ function proveOne(context: DeriveContext, density: string, definition: Drawn, ma
     positions,
     order: orderOver(tracked.ranks, positions, places),
     orders,
+    each: orders === 1 ? [] : proven.each.map((t) => orderOver(t.ranks, positions, t.order)),
     reads: [],
     layers: layersOf(proven),
     span,

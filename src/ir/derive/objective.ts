@@ -136,11 +136,13 @@ export function deriveObjective(context: DeriveContext, request: ObjectiveReques
   const reach = training && !em ? gradientReach(context, quantity) : undefined;
   const reached = reach && new Set(weightsWithGradient(context, [...reach.exprs, ...energiesIn(context, quantity)]));
   const notes = reach ? stoppedNotes(state.notes, reach) : state.notes;
-  random ||= drawsNumbers(context, used) || (training && orders > 1);
-  return {
+  random ||= drawsNumbers(context, used);
+  const withOrders = (inTraining: boolean): readonly EstimatorNote[] =>
+    distinct([...notes, ...(orders > 1 ? ordersNotes(context, quantity, inTraining) : [])]);
+  const derivedAs: DerivedObjective = {
     quantity,
     ...(em && { em }),
-    notes: distinct([...notes, ...(orders > 1 ? ordersNotes(context, quantity, training) : [])]),
+    notes: withOrders(training),
     weights: weightsWithGradient(context, used).filter((w) => !reached || reached.has(w)),
     data: [...context.model.variables.keys()].filter((v) => free.has(v)),
     complete: training ? complete : withoutNothing(context, quantity, complete, free),
@@ -153,6 +155,8 @@ export function deriveObjective(context: DeriveContext, request: ObjectiveReques
     helpers: ownWeights(context, used, helpersOf(quantity)),
     partitions: partitionsOf(quantity),
   };
+  if (!training || orders === 1) return derivedAs;
+  return { ...derivedAs, random: true, ensemble: { ...derivedAs, training: false, notes: withOrders(false) } };
 }
 
 /** Weights that the estimators' expressions read and nothing else of the objective. */

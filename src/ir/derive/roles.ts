@@ -1,9 +1,10 @@
 /** What each density of a model is for: which draws data, which infers latents from them, or what does where no density is written for it. */
-import type { DerivedDensity, DerivedModel, ExactPosterior } from "../derived-model.js";
-import { exprsOfPosterior } from "../quantity-walk.js";
+import type { DerivedDensity, DerivedModel, ExactInverse, ExactPosterior } from "../derived-model.js";
+import { exprsOf, exprsOfPosterior } from "../quantity-walk.js";
 import { typeOfDomain } from "../shapes.js";
-import type { Density, Expr } from "../types.js";
+import type { Density, Domain, Expr } from "../types.js";
 import { type DeriveContext, densityOf, parentsOf, variablesIn } from "./context.js";
+import { drawsNumbers } from "./contents.js";
 import { flowChain } from "./flow-change.js";
 import { gaussianPosterior } from "./marginal.js";
 import { posteriorMeansOf } from "./posterior-means.js";
@@ -15,7 +16,7 @@ import { posteriorMeansOf } from "./posterior-means.js";
 export function roles(
   context: DeriveContext,
   derived: ReadonlyMap<string, DerivedDensity>,
-): Pick<DerivedModel, "generative" | "inference" | "inverse" | "posterior" | "posteriorMeans"> {
+): Pick<DerivedModel, "generative" | "inference" | "inverse" | "inversesApart" | "posterior" | "posteriorMeans"> {
   const isData = (name: string): boolean => context.model.variables.get(name)?.role === "data";
   const usable = context.model.densities;
   const hasData = context.model.streams.length > 0;
@@ -27,25 +28,79 @@ export function roles(
     d !== generative && d.head.length > 0 && d.given.some(isData) && latents.every((v) => d.head.includes(v));
   const inference = latents.length > 0 ? usable.find(infers) : undefined;
   const inverses = generative ? derived.get(generative.name)?.inverses : undefined;
-  const known = (expr: Expr): boolean =>
-    [...variablesIn(context, [expr])].every((v) => isData(v) || (inverses?.has(v) === true && known(inverses.get(v) ?? expr)));
-  const values = new Map([...(inverses ?? [])].filter(([v, value]) => latents.includes(v) && known(value)));
+  const own = generative && derived.get(generative.name);
+  const follow = (from: (v: string) => boolean): ReadonlyMap<string, Expr> => {
+    const known = (expr: Expr): boolean =>
+      [...variablesIn(context, [expr])].every((v) => from(v) || (inverses?.has(v) === true && known(inverses.get(v) ?? expr)));
+    return new Map([...(inverses ?? [])].filter(([v, value]) => latents.includes(v) && known(value)));
+  };
+  const classes = own && !inference ? classesOf(context, own, isData) : [];
+  const values = follow((v) => isData(v) || classes.includes(v));
   const inverse =
     generative && values.size > 0
-      ? { density: generative.name, values, infers: decidesData(context, generative, values, isData) }
+      ? {
+          density: generative.name,
+          values,
+          infers: decidesData(context, generative, new Set([...values.keys(), ...classes]), isData),
+          classes,
+        }
       : undefined;
+  const inversesApart = generative ? apartFrom(context, generative.name, inverses ?? new Map<string, Expr>(), inverse) : [];
   const above = latents.filter((v) => !values.has(v));
-  const posterior = generative && !inference ? posteriorOf(context, generative, above, values) : undefined;
+  const posterior = generative && !inference && classes.length === 0 ? posteriorOf(context, generative, above, values) : undefined;
   const posteriorMeans =
     generative && !inference && !inverse?.infers && !posterior ? posteriorMeansOf(context, generative, latents) : undefined;
-  return { generative: generative?.name, inference: inference?.name, inverse, posterior, posteriorMeans };
+  return { generative: generative?.name, inference: inference?.name, inverse, inversesApart, posterior, posteriorMeans };
+}
+
+/** Joint states of latents that are enumerated to draw from their posterior. */
+const STATES = 1024;
+
+/**
+ * Latents with a few states that the inverses of a density are given, where its log-density is of data and of these alone: p(latents | data) is then
+ * the log-density at each state, normalised. Empty where there are none, or where it is not so.
+ */
+function classesOf(
+  context: DeriveContext,
+  { quantity, head, inverses }: DerivedDensity,
+  isData: (name: string) => boolean,
+): readonly string[] {
+  const read = variablesIn(context, [...inverses.values()]);
+  const classes = head.filter((v) => !isData(v));
+  if (!quantity || !classes.some((v) => read.has(v)) || drawsNumbers(context, exprsOf(quantity))) return [];
+  const spec = (v: string): Domain | undefined => context.model.variables.get(v)?.domain;
+  if (head.some((v) => isData(v) && spec(v)?.optional)) return [];
+  const states = classes.map((v) => {
+    const domain = spec(v);
+    if (!domain || domain.shape.length > 0) return Infinity;
+    return domain.name === "binary" ? 2 : domain.name === "category" ? (domain.classes?.size ?? Infinity) : Infinity;
+  });
+  return states.reduce((product, n) => product * n, 1) <= STATES ? classes : [];
+}
+
+/** Inverses of one latent each that are given less than all together, or what does not follow from data. */
+function apartFrom(
+  context: DeriveContext,
+  density: string,
+  inverses: ReadonlyMap<string, Expr>,
+  all: ExactInverse | undefined,
+): readonly ExactInverse[] {
+  const ends = (expr: Expr): ReadonlySet<string> =>
+    new Set([...variablesIn(context, [expr])].flatMap((v) => (inverses.has(v) ? [...ends(inverses.get(v) ?? expr)] : [v])));
+  const together = new Set([...(all?.values.values() ?? [])].flatMap((value) => [...ends(value)]));
+  const apart = [...inverses].filter(([v, value]) => {
+    if (all?.values.has(v) !== true) return true;
+    const read = ends(value);
+    return read.size < together.size || all.classes.some((c) => read.has(c));
+  });
+  return apart.map((entry) => ({ density, values: new Map([entry]), infers: false, classes: [] }));
 }
 
 /** Whether data are drawn given nothing else that is not known: what draws the latents that are known then changes no row. */
 function decidesData(
   context: DeriveContext,
   { name, head }: Density,
-  values: ReadonlyMap<string, Expr>,
+  values: ReadonlySet<string>,
   isData: (name: string) => boolean,
 ): boolean {
   const { definitions } = densityOf(context, name);

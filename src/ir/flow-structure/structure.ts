@@ -6,7 +6,8 @@ import { builtins, isLinearIn } from "../builtins.js";
 import { layers } from "../layers.js";
 import type { Expr, Local } from "../types.js";
 import { childrenOf } from "../walk.js";
-import { readsOfEntries } from "./reads.js";
+import { readsOfEntries, sizeOf } from "./reads.js";
+import { waistOf } from "./waist.js";
 import { sizesOf } from "../shapes.js";
 
 export interface Level {
@@ -29,7 +30,7 @@ export const MOST_ENTRIES = 32;
 interface NoStructure {
   readonly kind: "none";
   readonly reason: string;
-  readonly problem?: "singular" | "tooLarge";
+  readonly problem?: "singular" | "narrow" | "tooLarge";
 }
 
 type Found = JacobianStructure | NoStructure;
@@ -38,6 +39,8 @@ export function structureOf(expr: Expr, input: Local, scalarLocal: () => Local):
   const reads = readsOfEntries(expr, input.id);
   const lost = lostEntry(reads, input.name);
   if (lost) return lost;
+  const narrow = tooNarrow(expr, input);
+  if (narrow) return narrow;
   if (reads.every((set, i) => set.size === 1 && set.has(i))) return { kind: "elementwise" };
   const levels = triangular(reads);
   if (levels) return { kind: "triangular", levels };
@@ -62,7 +65,20 @@ function lostEntry(reads: readonly ReadonlySet<number>[], name: string): NoStruc
 
 /** The structure that a model asks for by `jacobian = dense`; none where the determinant is 0 all the same. */
 export function denseStructure(expr: Expr, input: Local): Found {
-  return lostEntry(readsOfEntries(expr, input.id), input.name) ?? { kind: "dense" };
+  return lostEntry(readsOfEntries(expr, input.id), input.name) ?? tooNarrow(expr, input) ?? { kind: "dense" };
+}
+
+/** A map through fewer numbers than it has entries. */
+function tooNarrow(expr: Expr, input: Local): NoStructure | undefined {
+  const size = sizeOf(sizesOf(expr));
+  const waist = waistOf(expr, input.id);
+  if (waist >= size) return undefined;
+  const through = waist === 1 ? "one number" : `${waist} numbers`;
+  return {
+    kind: "none",
+    reason: `all of \`${input.name}\` goes through ${through}, and ${size} entries are made of that`,
+    problem: "narrow",
+  };
 }
 
 /** Pairs outputs with inputs so that the matrix is triangular: over and over, an output of which one input is left to pair takes it. */

@@ -273,11 +273,13 @@ function checkShape(name: string, spec: VariableSpec, array: DataArray, field: F
     const help =
       split !== "train"
         ? [`rows of all splits are alike: the training rows (${pathOf(field, "train")}) fit`]
-        : spec.shape.length === 1
-          ? resizeHelp(name, [found])
-          : event.length === spec.shape.length
-            ? resizeHelp(name, event)
-            : [];
+        : spec.domain === "category" && wanted === 1 && !/\.\w+$/u.test(path)
+          ? [`the labels of a folder, the names of its folders, are \`${name}=${path.replace(/\/$/u, "")}/#labels\``]
+          : spec.shape.length === 1
+            ? resizeHelp(name, [found])
+            : event.length === spec.shape.length
+              ? resizeHelp(name, event)
+              : [];
     throw new GmcError(
       "GM5021",
       `${showVariable(name, spec)} holds ${entries(wanted)}, and ${path} has ${split} rows of shape ${showShape(event)}, ${entries(found)}`,

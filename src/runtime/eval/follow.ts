@@ -49,10 +49,41 @@ export function unfollowed(
   });
 }
 
+/**
+ * GM4009 where a variable is held beside what it is a function of, so that rows would contradict the model: all that it reads, or what the inverse of a
+ * flow gives from it.
+ */
+export function refuseContradictions(model: ModelDefinition, density: DensityDefinition, held: ReadonlySet<string>): void {
+  const { reads = {}, made = [], given, label } = density;
+  const decided = (name: string): boolean =>
+    held.has(name) || given.includes(name) || (made.includes(name) && (reads[name] ?? []).every(decided));
+  const hasStates = (v: string): boolean => ["binary", "category"].includes(model.latents[v]?.domain ?? "real");
+  const inverses = Object.values(model.densities).filter((d) => d.conditional === true && d.exact !== undefined);
+  for (const name of made) {
+    if (!held.has(name)) continue;
+    const read = reads[name] ?? [];
+    const back = read.filter((v) => held.has(v) && !hasStates(v) && inverses.some((d) => d.exact?.includes(name) && d.head.includes(v)));
+    const makers = read.every(decided) ? sourcesOf(density, name, held) : back;
+    if (makers.length === 0) continue;
+    const each = makers.map((v) => `\`${v}\``).join(", ");
+    throw new GmcError("GM4009", `\`${name}\` of ${label} is a function of ${each}, and both are held: its rows would contradict them`, [
+      `hold \`${name}\`, or hold ${each}: the other follows`,
+    ]);
+  }
+}
+
+/** What is held of that which a made variable is a function of, through others that are made. */
+function sourcesOf({ reads = {} }: DensityDefinition, name: string, held: ReadonlySet<string>): readonly string[] {
+  return [...new Set((reads[name] ?? []).flatMap((v) => (held.has(v) ? [v] : sourcesOf({ reads } as DensityDefinition, v, held))))];
+}
+
 /** What an inverse is given besides the variable, where that is not held. */
 function missing(model: ModelDefinition, density: DensityDefinition, name: string, held: ReadonlySet<string>): readonly string[] {
-  const inverse = Object.values(model.densities).find((d) => d.conditional === true && d.given.includes(name));
-  const more = (inverse?.given ?? []).filter((v) => density.head.includes(v) && !held.has(v));
+  const [more = []] = Object.values(model.densities)
+    .filter((d) => d.conditional === true && d.given.includes(name))
+    .map((d) => d.given.filter((v) => density.head.includes(v) && !held.has(v)))
+    .filter((others) => others.length > 0)
+    .sort((a, b) => a.length - b.length);
   return more.length === 0 ? [] : [`hold ${more.map((v) => `\`${v}\``).join(", ")}, too: the inverse is given it`];
 }
 

@@ -99,7 +99,7 @@ export function stageTerms(
   if (definition === undefined) throw new InternalError(`no update ${update} of phase ${phase}`);
   const labels = [definition.label];
   const program = metricProgram(definition.label, options, () => {
-    const value = definition.value(context(options, phase, definition.carried));
+    const value = (definition.measured ?? definition.value)(context(options, phase, definition.carried));
     const named = [...terms(names)];
     labels.push(...named.map(([label]) => label));
     return Object.fromEntries([value, ...named.map(([, t]) => t)].map((t, i) => [`term:${i}`, perRow(t, options.batch)]));

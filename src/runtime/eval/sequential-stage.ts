@@ -25,6 +25,7 @@ import {
   take,
   writeState,
   type DrawShape,
+  type Key,
   type Tensor,
 } from "../graph/index.js";
 import { expanded, fixedGraph, planUnits, UnitEmitter, type Kept, type Place, type UnitPlan } from "../graph/incremental/index.js";
@@ -32,7 +33,7 @@ import { optimize } from "../graph/passes/index.js";
 import { sameShape, showShape, sizeOf } from "../graph/shape.js";
 import type { Graph, Shape } from "../graph/types.js";
 import type { SequentialDefinition } from "../model.js";
-import { orderOf } from "../nn/degrees.js";
+import { orderOf, type MaskChoice } from "../nn/degrees.js";
 import { atTemperature } from "../prob/temperature.js";
 import { averagedState, readWeights } from "../train/context.js";
 import { givenInputs, type GivenOptions } from "./before.js";
@@ -48,6 +49,8 @@ export interface StageOptions extends Omit<GivenOptions, "session" | "seed"> {
   /** Some entries are held, at what VALUE starts with. */
   readonly held?: boolean | undefined;
   readonly temperature?: number | undefined;
+  /** Which of several orders is taken, the first unless told. */
+  readonly order?: number | undefined;
   /** False computes everything anew at each position. */
   readonly incremental?: boolean | undefined;
 }
@@ -78,7 +81,7 @@ interface Layout {
 }
 
 export function stageEntries(sequential: SequentialDefinition, options: StageOptions): StagedEntries {
-  const layout = layoutOf(sequential, options.rows);
+  const layout = layoutOf(sequential, options);
   const { natural, perUnit, units } = layout;
   const whole = stageParams(sequential, options);
   const graph = options.incremental === false ? whole : expanded(whole);
@@ -112,7 +115,9 @@ export function stageEntries(sequential: SequentialDefinition, options: StageOpt
   return { draw, keep, fixed, kept, positions: units * perUnit, perUnit, notes: plan.notes };
 }
 
-function layoutOf({ shape, positionAxes, order: rule, variable }: SequentialDefinition, rows: number): Layout {
+function layoutOf(sequential: SequentialDefinition, { rows, order: chosen }: StageOptions): Layout {
+  const { shape, positionAxes, variable } = sequential;
+  const rule = chosen === undefined ? sequential.order : sequential.orders?.[chosen];
   if (!(positionAxes >= 1 && positionAxes <= shape.length))
     throw new InternalError(`${variable} ${showShape(shape)} has no ${positionAxes} axes of positions`);
   const [units = 1, ...within] = shape.slice(0, positionAxes);
@@ -131,7 +136,7 @@ function stageParams(sequential: SequentialDefinition, options: StageOptions): G
       (inputs) => {
         const w = readWeights(options.model, averagedState(options.averaged));
         const given = { ...givenInputs(options), [variable]: inputs[VALUE]! };
-        const params = sequential.params(w as never, rootKey(), given);
+        const params = sequential.params(w as never, keyFor(options), given, ...masksFor(sequential, options));
         return Object.fromEntries(
           Object.entries(params).map(([name, value]) => {
             if (value.shape.length === 0) return [name, value];
@@ -144,6 +149,15 @@ function stageParams(sequential: SequentialDefinition, options: StageOptions): G
       { mode: "eval" },
     ),
   );
+}
+
+function masksFor({ orders }: SequentialDefinition, { order }: StageOptions): [MaskChoice?] {
+  return order === undefined || orders === undefined ? [] : [{ masks: orders.length, index: order }];
+}
+
+/** Rows that are drawn in another order are drawn by other numbers: rows of each order count from the first. */
+function keyFor({ order }: StageOptions): Key {
+  return order === undefined ? rootKey() : rootKey().at("order").fold(order);
 }
 
 /** Where the i-th draw stands. */
@@ -191,7 +205,7 @@ function drawPosition(
   const tempered = atTemperature(sequential.variable, params, sequential.temperature, options.temperature ?? 1);
   const shape: DrawShape = [{ kind: "rows", size: rows }, ...ones, ...rest];
   const own = [rows, ...ones, ...rest];
-  const key = rootKey().at(variable).iterate(iterationInput());
+  const key = keyFor(options).at(variable).iterate(iterationInput());
   const drawn = broadcastTo(sequential.draw(tempered, key, shape), own);
   const here = (entry: Tensor): Tensor => atPosition(dynamicSlice(entry, unit, 1, 1));
   const isHeld = options.held === true ? less(0, here(state(HELD, x.shape))) : undefined;

@@ -7,6 +7,7 @@ import type { HostTensor, HostTensors } from "../engines/engine.js";
 import { GmcError } from "../graph/errors.js";
 import { hostZeros } from "../graph/host.js";
 import { rootKey, stage, type Rows } from "../graph/index.js";
+import { hostStream } from "../graph/random.js";
 import { optimize } from "../graph/passes/index.js";
 import { sizeOf } from "../graph/shape.js";
 import type { DensityDefinition, SequentialDefinition } from "../model.js";
@@ -52,7 +53,7 @@ export async function runSequential(density: DensityDefinition, asked: Sequentia
     options = { ...options, given: { ...(await drawnBefore(sequential.before, options, density.label)), ...options.given } };
     if (options.given[variable] !== undefined) continue;
     const start = done;
-    const drawn = await drawEntries(sequential, {
+    const drawn = await drawInOrders(sequential, {
       ...options,
       known: variable === heldIn ? known : undefined,
       onProgress: (positions) => {
@@ -66,10 +67,58 @@ export async function runSequential(density: DensityDefinition, asked: Sequentia
   return { ...(await drawRest(density, options)), ...outputs };
 }
 
-async function drawEntries(sequential: SequentialDefinition, options: SequentialOptions): Promise<HostTensors> {
+/**
+ * Of an ensemble over orders, each row in one of them by chance: an exact draw of the mean of p. Rows of one order are drawn together. With known entries,
+ * which would weigh the orders, all in the first.
+ */
+async function drawInOrders(sequential: SequentialDefinition, options: SequentialOptions): Promise<HostTensors> {
+  const { orders = [], variable } = sequential;
+  const { rows, seed, firstRow = 0, given, onProgress } = options;
+  if (orders.length < 2 || options.known !== undefined) return drawEntries(sequential, options);
+  const stream = hostStream(seed, `orders.${variable}`);
+  const earlier = Array.from({ length: firstRow }, () => stream.below(orders.length));
+  const chosen = Array.from({ length: rows }, () => stream.below(orders.length));
+  const used = [...new Set(chosen)].sort((a, b) => a - b);
+  const positions = positionsIn(sequential);
+  const outputs: Record<string, HostTensor> = {};
+  for (const [group, order] of used.entries()) {
+    const own = chosen.flatMap((o, row) => (o === order ? [row] : []));
+    const drawn = await drawEntries(
+      sequential,
+      {
+        ...options,
+        rows: own.length,
+        firstRow: earlier.filter((o) => o === order).length,
+        given: Object.fromEntries(Object.entries(given).map(([name, t]) => [name, rowsOfTensor(t, own)])),
+        onProgress: (done) => onProgress?.(Math.floor((group * positions + done) / used.length), positions),
+        onNote: group === 0 ? options.onNote : undefined,
+      },
+      order,
+    );
+    for (const [name, t] of Object.entries(drawn)) {
+      const into = (outputs[name] ??= hostZeros(t.dtype, [rows, ...t.shape.slice(1)]));
+      const width = sizeOf(t.shape.slice(1));
+      own.forEach((row, i) => into.data.set(t.data.subarray(i * width, (i + 1) * width), row * width));
+    }
+  }
+  return outputs;
+}
+
+function rowsOfTensor(t: HostTensor, rows: readonly number[]): HostTensor {
+  const shape = [rows.length, ...t.shape.slice(1)];
+  const width = sizeOf(t.shape.slice(1));
+  const out = hostZeros(t.dtype, shape);
+  rows.forEach((row, i) => out.data.set(t.data.subarray(row * width, (row + 1) * width), i * width));
+  return out;
+}
+
+const positionsIn = ({ shape, positionAxes }: SequentialDefinition): number => sizeOf(shape.slice(0, positionAxes));
+
+/** `order`: which of several, the first unless told. */
+async function drawEntries(sequential: SequentialDefinition, options: SequentialOptions, order?: number): Promise<HostTensors> {
   const { session, known } = options;
   const { variable, dtype } = sequential;
-  const staged = stageEntries(sequential, { ...options, held: known !== undefined });
+  const staged = stageEntries(sequential, { ...options, held: known !== undefined, order });
   staged.notes.forEach((note) => options.onNote?.(`computed anew at each position: ${note}`));
   const full = [options.rows, ...sequential.shape];
   const free = known === undefined ? 0 : drawnBeforeKnown(sequential, known.mask);

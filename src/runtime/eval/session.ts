@@ -31,7 +31,7 @@ import {
   walkedLatents,
   type DrawProgram,
 } from "./draw.js";
-import { conditionalOf, heldIn, unfollowed } from "./follow.js";
+import { conditionalOf, heldIn, refuseContradictions, unfollowed } from "./follow.js";
 import { knownIn, knownRows, partlyKnown } from "./known.js";
 import { runSequential, type SequentialOptions } from "./sequential.js";
 import { directionsOf, stageTranslation, type Direction } from "./translate.js";
@@ -304,6 +304,7 @@ export function openSession(options: SessionOptions): TrainedSession {
       const data = (): HostTensors => rowsInTurn(undefined, rows, seed);
       const asked = givenValues(model, rows, more.given, data);
       checkUsed(density, more);
+      refuseContradictions(model, density, new Set(Object.keys(asked)));
       const exactly = (held: HostTensors): DensityDefinition | undefined =>
         more.known === undefined ? conditionalOf(model, density, new Set(Object.keys(held))) : undefined;
       let given: HostTensors = asked;

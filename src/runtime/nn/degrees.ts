@@ -113,8 +113,8 @@ function reseeded(order: Order | undefined, mask: number): Order {
 /** Which of several masks is used: the same one for all layers of a net, or all of them side by side. */
 export interface MaskChoice {
   readonly masks: number;
-  /** i32 [] in 0 .. masks-1; absent where all are used, along a leading axis. */
-  readonly index?: Tensor;
+  /** i32 [] in 0 .. masks-1, or that number; absent where all are used, along a leading axis. */
+  readonly index?: Tensor | number;
   /** So many leading axes stand between the one of all masks and the batch: 0 unless told. */
   readonly within?: number;
 }
@@ -148,6 +148,7 @@ export function degreeMask(rule: DegreeRule, choice?: MaskChoice): Tensor {
   const of = (degrees: Degrees): Tensor => {
     if (choice === undefined) return constant(degreesOf(degrees), [unitsOf(degrees)], "i32");
     const { masks, index, within = 0 } = choice;
+    if (typeof index === "number") return constant(degreesOf(degrees, index), [unitsOf(degrees)], "i32");
     const all = Array.from({ length: masks }, (_, mask) => degreesOf(degrees, mask)).flat();
     const units = unitsOf(degrees);
     if (index === undefined) return constant(all, [masks, ...new Array<number>(within).fill(1), units], "i32");

@@ -64,8 +64,10 @@ function tile(samples: Float32Array): Raster {
   for (let x = 0; x < WIDTH; x++) {
     const from = Math.floor((x * samples.length) / WIDTH);
     const piece = samples.subarray(from, Math.max(from + 1, Math.floor(((x + 1) * samples.length) / WIDTH)));
+    // from where the column before ended, so that columns are joined
+    const ends = [...piece, samples[Math.max(0, from - (x > 0 && from === Math.floor(((x - 1) * samples.length) / WIDTH) ? 0 : 1))]!];
     const line = (value: number): number => Math.round(((1 - value / peak) / 2) * (WAVE - 1));
-    for (let y = line(Math.max(...piece)); y <= line(Math.min(...piece)); y++) paint(y, x, [0, 114, 178]);
+    for (let y = line(Math.max(...ends)); y <= line(Math.min(...ends)); y++) paint(y, x, [0, 114, 178]);
   }
   const columns = Array.from({ length: WIDTH }, (_, x) => spectrum(samples, Math.round(((x + 0.5) * samples.length) / WIDTH)));
   const top = columns.reduce((a, column) => column.reduce((b, value) => Math.max(b, value), a), 1e-20);

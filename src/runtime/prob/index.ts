@@ -37,6 +37,6 @@ export {
 export { fillMissing, presentOr, weighKnown, whereMissing } from "./missing.js";
 export { posteriorMeans } from "./posterior-means.js";
 export type { AtStates } from "./posterior-means.js";
-export { allOneHot, allStates, entryStates } from "./states.js";
+export { allOneHot, allStates, drawStates, entryStates } from "./states.js";
 export { studentT, type StudentTParams } from "./student-t.js";
 export { uniform, type UniformParams } from "./uniform.js";

@@ -1,9 +1,10 @@
 /** All values of a finite variable, for exact sums over latents. */
 import { GmcError } from "../graph/errors.js";
-import { broadcastTo, cast, constant, iota, oneHot, reshape } from "../graph/index.js";
-import type { Tensor } from "../graph/index.js";
+import { broadcastTo, cast, constant, div, expandDims, iota, lift, mul, oneHot, reshape, sub, transpose } from "../graph/index.js";
+import type { Key, Tensor } from "../graph/index.js";
 import type { VariableSpec } from "../model.js";
 import { sizeOf } from "../graph/shape.js";
+import { categorical } from "./categorical.js";
 
 /**
  * Every state of `spec` along a new first axis: [S, 1 × lead, ...event]. `lead` counts the leading axes that the states must broadcast
@@ -43,4 +44,43 @@ export function allOneHot(spec: VariableSpec, lead = 1): Tensor {
   const classes = spec.shape.at(-1);
   if (classes === undefined) throw new GmcError("GM4003", "a scalar is no vector of zeros and one 1");
   return oneHot(allStates({ domain: "category", classes, shape: spec.shape.slice(0, -1), optional: false }, lead), classes);
+}
+
+/**
+ * Draws scalar variables of few states from their posterior, by the log-density of each joint state: p(states | given) is that, normalised. `given` are rows
+ * [B, ...event]; `logDensity` [S * B] is of all states of all rows at once, with the variables [S * B] beside what is given. -> [B] each.
+ */
+export function drawStates(
+  key: Key,
+  specs: Readonly<Record<string, VariableSpec>>,
+  given: Readonly<Record<string, Tensor>>,
+  logDensity: (at: Readonly<Record<string, Tensor>>) => Tensor,
+): Readonly<Record<string, Tensor>> {
+  const names = Object.keys(specs);
+  const counts = names.map((name) => allStates(specs[name]!).shape[0]!);
+  const total = counts.reduce((product, n) => product * n, 1);
+  const rows = Object.values(given)[0]?.shape[0] ?? 1;
+  // a joint state counts those of its variables, the last one fastest
+  const valuesOf = (joint: Tensor): Record<string, Tensor> => {
+    let rest = joint;
+    const digits = new Map<string, Tensor>();
+    for (let i = names.length - 1; i >= 0; i--) {
+      const n = lift(counts[i]!, "i32");
+      const above = div(rest, n);
+      digits.set(names[i]!, sub(rest, mul(above, n)));
+      rest = above;
+    }
+    return Object.fromEntries(
+      names.map((name) => [name, specs[name]!.domain === "binary" ? cast(digits.get(name)!, "f32") : digits.get(name)!]),
+    );
+  };
+  const repeated = (t: Tensor): Tensor => {
+    const event = t.shape.slice(1);
+    return reshape(broadcastTo(expandDims(t, 0), [total, rows, ...event]), [total * rows, ...event]);
+  };
+  const states = reshape(broadcastTo(expandDims(iota(total), 1), [total, rows]), [total * rows]);
+  const at = { ...Object.fromEntries(Object.entries(given).map(([name, t]) => [name, repeated(t)])), ...valuesOf(states) };
+  const weights = reshape(broadcastTo(logDensity(at), [total * rows]), [total, rows]);
+  const logits = transpose(weights, [1, 0]);
+  return valuesOf(categorical.sample(key, { logits }, [{ kind: "rows", size: rows }]));
 }
