@@ -9,6 +9,8 @@ import { latentEntries, type Surrogate } from "../ir/latent-estimators.js";
 import type { Options } from "../ir/estimators.js";
 import type { DrawStep, Quantity, SurrogateUse } from "../ir/quantity.js";
 import type { Expr } from "../ir/types.js";
+import { distExprs } from "../ir/walk.js";
+import { holdAllBut, readerOf, rebound } from "./held-fixed.js";
 import { array, bool, call, type Js, name, num, object, str } from "./js.js";
 import { lowerDist, type LoweredDist, variableOf } from "./lower-dist.js";
 import { lowerExpr } from "./lower-expr.js";
@@ -76,7 +78,7 @@ export function lowerSurrogate(inner: QuantityScope, outer: QuantityScope, q: Ex
   const drawn = q.steps.flatMap((s, position) => (s.kind === "factor" && s.estimator === use.estimator ? [{ step: s, position }] : []));
   switch (surrogate?.kind) {
     case "fixedDensity":
-      return lowerQuantity({ ...inner, fixed: fixedWith(inner, drawn) }, q.body);
+      return lowerQuantity({ ...inner, fixed: fixedWith(inner, q.steps, drawn) }, q.body);
     case "bound": {
       if (!q.plate) throw new InternalError(`${use.estimator} without a family`);
       const bounds = new Map(inner.bounds);
@@ -84,9 +86,9 @@ export function lowerSurrogate(inner: QuantityScope, outer: QuantityScope, q: Ex
         bounds.set(q.plate.id, (logW, axis) => call(surrogate.fn, logW.js, logQ(inner, drawn).js, ...(axis === 0 ? [] : [num(axis)])));
         return lowerQuantity({ ...inner, bounds }, q.body);
       }
-      const held = holdSamples(inner, drawn);
+      const held = holdSamples(inner, q.steps, drawn);
       bounds.set(q.plate.id, (logW) => call(surrogate.fn, logW.js, array(held.pairs)));
-      return lowerQuantity({ ...held.scope, bounds, fixed: fixedWith(inner, drawn) }, q.body);
+      return lowerQuantity({ ...held.scope, bounds, fixed: fixedWith(inner, q.steps, drawn) }, q.body);
     }
     case "score":
       return lowerScore(inner, outer, q, use, drawn);
@@ -102,8 +104,18 @@ interface DrawnStep {
   readonly position: number;
 }
 
-function fixedWith(scope: QuantityScope, drawn: readonly DrawnStep[]): ReadonlySet<string> {
-  return new Set([...(scope.fixed ?? []), ...drawn.map(({ step }) => `${step.factor.density}.${step.factor.variable}`)]);
+/**
+ * The log-densities of draws with their parameters held fixed. Of one that reads another of these draws, all is held but the draw: through it, the
+ * log-density moves with the sample (Tucker et al. 2019, eq. 6, where z is all that q draws).
+ */
+function fixedWith(scope: QuantityScope, steps: readonly DrawStep[], drawn: readonly DrawnStep[]): NonNullable<QuantityScope["fixed"]> {
+  const readsDrawn = readerOf(scope.context, steps, drawn);
+  const held = holdAllBut(steps, drawn);
+  const own = drawn.map(({ step: { factor } }) => {
+    const follows = readsDrawn(distExprs(factor.dist), factor.at, factor.variable);
+    return [`${factor.density}.${factor.variable}`, follows ? held : undefined] as const;
+  });
+  return new Map([...(scope.fixed ?? []), ...own]);
 }
 
 /** log q of all that is drawn. */
@@ -130,8 +142,12 @@ function sampleOf(scope: QuantityScope, { step }: DrawnStep): TensorValue {
   return tensorValue(value);
 }
 
-/** The samples without a gradient, under the names of the draws, and both beside each other. */
-function holdSamples(scope: QuantityScope, drawn: readonly DrawnStep[]): { readonly scope: QuantityScope; readonly pairs: readonly Js[] } {
+/** The samples without a gradient, under the names of the draws, what follows from them, and both beside each other. */
+function holdSamples(
+  scope: QuantityScope,
+  steps: readonly DrawStep[],
+  drawn: readonly DrawnStep[],
+): { readonly scope: QuantityScope; readonly pairs: readonly Js[] } {
   let held = scope;
   const pairs = drawn.map((d): Js => {
     const sample = sampleOf(scope, d);
@@ -143,7 +159,9 @@ function holdSamples(scope: QuantityScope, drawn: readonly DrawnStep[]): { reado
       : { ...held, variable: (v) => (v === factor.variable ? fixed : variable(v)) };
     return object({ drawn: sample.js, fixed: fixed.js });
   });
-  return { scope: held, pairs };
+  const readsDrawn = readerOf(scope.context, steps, drawn);
+  const following = steps.flatMap((step) => (step.kind === "bind" && readsDrawn([step.value], step.at) ? [step] : []));
+  return { scope: rebound(held, following), pairs };
 }
 
 function lowerScore(inner: QuantityScope, outer: QuantityScope, q: Expect, use: SurrogateUse, drawn: readonly DrawnStep[]): TensorValue {

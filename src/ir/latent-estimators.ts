@@ -348,7 +348,7 @@ export const latentEstimators: readonly LatentEntry[] = [
       path: "reparameterised",
       unbiased: true,
       surrogate: { kind: "fixedDensity" },
-      misfit: only(drawn, smooth, steady, single, alone),
+      misfit: only(drawn, smooth, steady, alone),
     },
   },
   {
@@ -360,7 +360,7 @@ export const latentEstimators: readonly LatentEntry[] = [
       path: "reparameterised",
       unbiased: true,
       surrogate: { kind: "bound", fn: "doublyReparameterised", of: "samples" },
-      misfit: only(drawn, smooth, steady, family, single),
+      misfit: only(drawn, smooth, steady, family),
     },
   },
 ];
@@ -372,12 +372,6 @@ function alone({ samples }: DrawFacts): string | undefined {
 
 /** The value of an option that is given as an expression. */
 export const EXPRESSION = "…";
-
-function single({ follows }: DrawFacts): string | undefined {
-  return follows
-    ? "its parameters read another draw of the same `E`, and holding them fixed would lose the gradient through that one"
-    : undefined;
-}
 
 function unscheduled(option: EstimatorOption): EstimatorOption {
   return { ...option, scheduled: false };

@@ -72,7 +72,7 @@ describe("what an estimator fits", () => {
     ["a class", facts("Categorical", states(3)), "enumerate score fixed"],
     ["a count", facts("Poisson"), "score fixed"],
     ["a Normal, whatever its states are said to be", facts("Normal", states(2)), "reparam score fixed stl"],
-    ["a Normal after another draw", facts("Normal", { follows: true }), "reparam score fixed"],
+    ["a Normal after another draw", facts("Normal", { follows: true }), "reparam score fixed stl"],
     ["samples of bits in a bound", facts("Bernoulli", { ...states(8), samples: 4, bound: true }), `score vimco ${relaxed} fixed`],
     ["samples of a Normal in a bound", facts("Normal", { samples: 4, bound: true }), "reparam score vimco fixed dreg"],
     ["samples of a Normal used otherwise", facts("Normal", { samples: 4 }), "reparam score fixed"],
@@ -115,6 +115,25 @@ describe("explain", () => {
     const moves = explained(model(40, "maximize ELBO(p, q) over q by h: score(baseline = c(x))", net)).train[0]?.moves;
     expect(moves).toContain("c");
     expect(moves).not.toContain("p");
+  });
+});
+
+describe("a family of two layers", () => {
+  const layers = (by: string): readonly string[] => {
+    const text = `model M {
+  data x : real
+  latent a : real, b : real
+  param u : real[4]
+  density p(x, a, b) { b ~ Normal(0, 1)   a ~ Normal(b, 1)   x ~ Normal(a, 1) }
+  density q(a, b | x) { b ~ Normal(u[1] * x, exp(u[2]))   a ~ Normal(u[3] * b, exp(u[4])) }
+  train { maximize IWAE(p, q, k = 2) by ${by} }
+}`;
+    return compile({ path: "m.gm", text }).diagnostics.map((d) => d.code);
+  };
+  it("takes no sample's derivative through one that `dreg` weighs twice", () => {
+    expect(layers("a: reparam, b: dreg")).toEqual(["GM3804"]);
+    expect(layers("a: dreg, b: reparam")).toEqual([]);
+    expect(layers("dreg")).toEqual([]);
   });
 });
 
