@@ -167,3 +167,36 @@ describe("what is differentiated", () => {
     expect(printExplanation(whole).includes("none  left out")).toBe(by === "fixed");
   });
 });
+
+describe("what is legal", () => {
+  const freeBits = (latent: string, dist: string, by: string): readonly string[] => {
+    const text = `model M {
+  data x : binary[4]
+  latent z : ${latent}
+  density p(x, z) { z ~ ${dist.replace(/\?\(\d+\)/u, "0")}   x ~ Bernoulli(logits = z |> dense(4)) }
+  density q(z | x) { z ~ ${dist.replace("?", "x |> dense")} }
+  train { maximize FreeBits(p, q, floor = 1) by ${by} }
+}`;
+    return compile({ path: "m.gm", text }).diagnostics.flatMap((d) => [d.code, ...d.help]);
+  };
+  const listed = (help: readonly string[]): readonly string[] =>
+    [
+      ...(help.find((h) => h.startsWith("legal here: ")) ?? "")
+        .split(";")
+        .slice(0, 2)
+        .join(";")
+        .matchAll(/`(\w+)`/gu),
+    ]
+      .map((m) => m[1]!)
+      .filter((n) => n !== "by");
+  it.each([
+    ["binary[2]", "Bernoulli(logits = ?(2))", ["concrete", "gumbel_straight_through", "straight_through"]],
+    ["binary[20]", "Bernoulli(logits = ?(20))", ["concrete", "gumbel_straight_through", "straight_through"]],
+    ["real[2]", "Normal(?(2), 1)", ["reparam"]],
+  ])("%s under a function of the whole batch", (latent, dist, wanted) => {
+    const by = (name: string): readonly string[] => freeBits(latent, dist, name);
+    const legal = listed(by("score"));
+    expect(legal).toEqual(wanted);
+    for (const name of legal) expect(by(name)).toEqual([]);
+  });
+});
