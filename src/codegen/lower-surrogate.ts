@@ -5,7 +5,7 @@
 import { InternalError } from "../base/internal-error.js";
 import { distributionOf, distributions } from "../ir/distributions.js";
 import { weightsIn } from "../ir/derive/weights.js";
-import { latentEntries, type Surrogate } from "../ir/latent-estimators.js";
+import { latentEntries, type Relaxable, type Surrogate } from "../ir/latent-estimators.js";
 import type { Options } from "../ir/estimators.js";
 import type { DrawStep, Quantity, SurrogateUse } from "../ir/quantity.js";
 import type { Expr } from "../ir/types.js";
@@ -40,14 +40,25 @@ export function replacedDraw(scope: QuantityScope, step: FactorStep, { lowered, 
   if (surrogate?.kind === "replaced") {
     const t = step.asked?.exprs["t"];
     const temperature = t ? tensorValue(lowerExpr(scope, t)).js : optionJs(step.asked?.options["t"]);
-    const values = distributions.get(step.factor.dist.dist)?.values;
-    const fn = values === undefined || values === "classes" ? undefined : surrogate.draw[values];
-    if (fn === undefined) throw new InternalError(`${step.estimator} of ${step.factor.dist.dist}`);
-    return call(fn, key, lowered.params, ...(temperature ? [temperature] : []), shape);
+    return call(byValues(step, surrogate.draw), key, lowered.params, ...(temperature ? [temperature] : []), shape);
   }
   if (surrogate?.kind === "related")
-    return call(surrogate.draw, key, lowered.params, shape, ...(surrogate.carries ? learning(scope.memory, step.asked?.options) : []));
+    return call(
+      byValues(step, surrogate.draw),
+      key,
+      lowered.params,
+      shape,
+      ...(surrogate.carries ? learning(scope.memory, step.asked?.options) : []),
+    );
   return undefined;
+}
+
+/** The runtime's function for what is drawn. */
+function byValues({ estimator, factor: { dist } }: FactorStep, names: Readonly<Partial<Record<Relaxable, string>>>): string {
+  const values = distributions.get(dist.dist)?.values;
+  const fn = values === undefined || values === "classes" ? undefined : names[values];
+  if (fn === undefined) throw new InternalError(`${estimator} of ${dist.dist}`);
+  return fn;
 }
 
 /** Whether the estimator of a draw descends the variance of the gradient in its parameters. */
@@ -219,7 +230,7 @@ function lowerRelated(
   if (surrogate.carries) {
     args.push(...learning(use.memory, use.options, control && weightsBehind(inner, control)));
   }
-  return estimated(body, q.plate.id, call(surrogate.fn, ...args));
+  return estimated(body, q.plate.id, call(byValues(only.step, surrogate.fn), ...args));
 }
 
 /** The weights of a baseline or control variate that are its own: what it shares with the objective, it does not move. */

@@ -58,8 +58,8 @@ export type Surrogate =
       readonly kind: "related";
       /** By the entries of the variable. */
       readonly count: (entries: number) => number;
-      readonly draw: string;
-      readonly fn: string;
+      readonly draw: Readonly<Partial<Record<Relaxable, string>>>;
+      readonly fn: Readonly<Partial<Record<Relaxable, string>>>;
       readonly carries?: number;
       readonly replays?: true;
     };
@@ -99,14 +99,20 @@ const family = ({ samples, bound }: DrawFacts): string | undefined =>
         ? undefined
         : "the family of samples is used otherwise than inside one `logmeanexp` in a plain term";
 
-const bits = ({ dist, samples, domain }: DrawFacts): string | undefined =>
-  dist.values !== "bits"
-    ? `it is for Bernoulli entries, not for ${dist.name}`
-    : domain?.optional === true
-      ? "it may be missing in a row, and a row that has it has no related samples"
-      : samples !== undefined
-        ? "a family of samples is drawn; it draws its own"
-        : undefined;
+const own = ({ samples, domain }: DrawFacts): string | undefined =>
+  domain?.optional === true
+    ? "it may be missing in a row, and a row that has it has no related samples"
+    : samples !== undefined
+      ? "a family of samples is drawn; it draws its own"
+      : undefined;
+
+const bits = ({ dist }: DrawFacts): string | undefined =>
+  dist.values !== "bits" ? `it is for Bernoulli entries, not for ${dist.name}` : undefined;
+
+const bitsOrUnits = ({ dist }: DrawFacts): string | undefined =>
+  dist.values !== "bits" && dist.values !== "unitVectors"
+    ? `it is for Bernoulli entries and one-hot vectors, not for ${dist.name}`
+    : undefined;
 
 const relaxable = ({ dist }: DrawFacts): string | undefined =>
   dist.values === undefined
@@ -149,7 +155,7 @@ const learned: EstimatorOption = {
   doc: "the scale of the control variate and its temperature descend the variance of the gradient",
 };
 
-const control = { draw: "relaxedDraws", carries: 4 } as const;
+const control = { draw: { bits: "relaxedDraws", unitVectors: "relaxedOneHotDraws" }, carries: 4 } as const;
 
 export const latentEstimators: readonly LatentEntry[] = [
   {
@@ -230,8 +236,8 @@ export const latentEstimators: readonly LatentEntry[] = [
     rule: {
       path: "score function",
       unbiased: true,
-      surrogate: { kind: "related", count: () => 2, draw: "antitheticDraws", fn: "disarm" },
-      misfit: only(drawn, bits),
+      surrogate: { kind: "related", count: () => 2, draw: { bits: "antitheticDraws" }, fn: { bits: "disarm" } },
+      misfit: only(drawn, bits, own),
     },
   },
   {
@@ -242,20 +248,25 @@ export const latentEstimators: readonly LatentEntry[] = [
     rule: {
       path: "score function",
       unbiased: true,
-      surrogate: { kind: "related", count: () => 2, draw: "antitheticDraws", fn: "arm", replays: true },
-      misfit: only(drawn, bits),
+      surrogate: { kind: "related", count: () => 2, draw: { bits: "antitheticDraws" }, fn: { bits: "arm" }, replays: true },
+      misfit: only(drawn, bits, own),
     },
   },
   {
     name: "local_expectation",
     role: "latent",
-    doc: "each Bernoulli entry summed over both values, the others being as drawn (Titsias & Lazaro-Gredilla 2015)",
+    doc: "each Bernoulli entry or one-hot vector summed over its values, the others being as drawn (Titsias & Lazaro-Gredilla 2015)",
     options: [],
     rule: {
       path: "enumerated",
       unbiased: true,
-      surrogate: { kind: "related", count: (entries) => entries + 1, draw: "flippedDraws", fn: "localExpectation" },
-      misfit: only(drawn, bits, ({ entries }) =>
+      surrogate: {
+        kind: "related",
+        count: (entries) => entries + 1,
+        draw: { bits: "flippedDraws", unitVectors: "replacedClassDraws" },
+        fn: { bits: "localExpectation", unitVectors: "localClassExpectation" },
+      },
+      misfit: only(drawn, bitsOrUnits, own, ({ entries }) =>
         entries < MAX_STATES ? undefined : `it has ${entries} entries, each of which takes another evaluation; at most ${MAX_STATES - 1}`,
       ),
     },
@@ -268,8 +279,8 @@ export const latentEstimators: readonly LatentEntry[] = [
     rule: {
       path: "score function",
       unbiased: true,
-      surrogate: { kind: "related", count: () => 3, fn: "rebar", ...control },
-      misfit: only(drawn, bits),
+      surrogate: { kind: "related", count: () => 3, fn: { bits: "rebar", unitVectors: "rebarOneHot" }, ...control },
+      misfit: only(drawn, bitsOrUnits, own),
     },
   },
   {
@@ -292,8 +303,8 @@ export const latentEstimators: readonly LatentEntry[] = [
     rule: {
       path: "score function",
       unbiased: true,
-      surrogate: { kind: "related", count: () => 3, fn: "relax", ...control },
-      misfit: only(drawn, bits),
+      surrogate: { kind: "related", count: () => 3, fn: { bits: "relax", unitVectors: "relaxOneHot" }, ...control },
+      misfit: only(drawn, bitsOrUnits, own),
     },
   },
   {

@@ -36,7 +36,7 @@ describe("entries", () => {
   it.each(latentEstimators.map((e) => [e.name, e] as const))("%s names functions of the runtime", (_, { rule: { surrogate } }) => {
     const names =
       surrogate.kind === "related"
-        ? [surrogate.draw, surrogate.fn]
+        ? [...Object.values(surrogate.draw), ...Object.values(surrogate.fn)]
         : surrogate.kind === "bound"
           ? [surrogate.fn]
           : surrogate.kind === "replaced"
@@ -68,7 +68,7 @@ describe("what an estimator fits", () => {
     ["few bits", facts("Bernoulli", states(8)), `enumerate score ${related} ${relaxed} fixed`],
     ["many bits", facts("Bernoulli", states(2 ** 40)), `score ${related} ${relaxed} fixed`],
     ["bits that may be missing", facts("Bernoulli", { domain: { name: "binary", optional: true } as never }), `score ${relaxed} fixed`],
-    ["a one-hot class", facts("OneHotCategorical", states(3)), `enumerate score ${relaxed} fixed`],
+    ["a one-hot class", facts("OneHotCategorical", states(3)), `enumerate score local_expectation rebar relax ${relaxed} fixed`],
     ["a class", facts("Categorical", states(3)), "enumerate score fixed"],
     ["a count", facts("Poisson"), "score fixed"],
     ["a Normal, whatever its states are said to be", facts("Normal", states(2)), "reparam score fixed stl"],

@@ -117,7 +117,7 @@ const inQ = (name: string): boolean => /^[aV]/u.test(name);
 
 async function measure(text: string, exact: Weights, own: Weights, data: readonly number[], steps = STEPS, ofQ = inQ): Promise<Measured> {
   const { model, weights: specs } = loadModel(text);
-  const used = Object.fromEntries(Object.entries({ ...own, ...NETS }).filter(([name]) => name.split(".")[0]! in specs));
+  const used = Object.fromEntries(Object.entries({ ...NETS, ...own }).filter(([name]) => name.split(".")[0]! in specs));
   const rows = Array.from({ length: ROWS }, () => data).flat();
   const { gradients } = await gradientsOf(model, { weights: used, data: { x: rows }, rows: ROWS, steps, burnIn: 5, seed: 3 });
   let [worst, bias, varianceQ, varianceP] = [0, 0, 0, 0];
@@ -464,6 +464,68 @@ model Mixed {
   it("follows its parameters unasked", () => {
     expect(found.get("mixture")!.bias).toBe(found.get("mixture by reparam")!.bias);
     expect(found.get("mixture by reparam")!.varianceQ).toBeLessThan(found.get("mixture by score")!.varianceQ);
+  });
+});
+
+describe("one-hot vectors", () => {
+  const CLASSES = (by: string, q = "logits = A"): string =>
+    `
+model Classes {
+  data x : binary[2]
+  latent z : binary[2, 3]
+  param A : real[2, 3], W : real[2, 3], V : real[2, 3], b : real, d : real
+  net r(h) = h |> flatten |> dense(3) |> tanh |> dense(1) |> sum
+  density p(x, z) {
+    z ~ OneHotCategorical(logits = V)
+    x ~ Bernoulli(logits = x0(z, W, b, d))
+  }
+  density q(z | x) { z ~ OneHotCategorical(${q}) }
+  train { maximize ELBO(p, q) by ${by}
+    optimizer = sgd(lr = 0.1), batch = 4, steps = 1 }
+}`.replace("x0(z, W, b, d)", "ones(2) * (sum(z * W) + d * tanh(sum(z[1] * z[2])) + b)");
+  const at: Weights = { A: spread(6, 0.8, 1), W: spread(6, 2, 2), V: spread(6, 0.6, 3), b: [-0.4], d: [1.3] };
+  const nets: Weights = {
+    "r.dense1.kernel": spread(18, 0.5, 2),
+    "r.dense1.bias": [0, 0, 0],
+    "r.dense2.kernel": spread(3, 0.5, 3),
+    "r.dense2.bias": [0.1],
+  };
+  const elboOf = (w: Weights): number => {
+    const logs = (name: string, i: number): number[] => {
+      const own = w[name]!.slice(3 * i, 3 * i + 3);
+      return own.map((v) => v - logSumExp(own));
+    };
+    let total = 0;
+    for (const i of [0, 1, 2])
+      for (const j of [0, 1, 2]) {
+        const q = logs("A", 0)[i]! + logs("A", 1)[j]!;
+        const logit = w["W"]![i]! + w["W"]![3 + j]! + w["d"]![0]! * Math.tanh(i === j ? 1 : 0) + w["b"]![0]!;
+        const p = logs("V", 0)[i]! + logs("V", 1)[j]! + logit - 2 * Math.log1p(Math.exp(logit));
+        total += Math.exp(q) * (p - q);
+      }
+    return total;
+  };
+  it.each([
+    ["score", undefined],
+    ["score(baseline = none)", undefined],
+    ["local_expectation", undefined],
+    ["rebar", undefined],
+    ["rebar(t = 0.3, learned = false)", undefined],
+    ["rebar", "probs = softmax(A)"],
+    ["relax(control = r(z))", undefined],
+  ])("by %s, %s", async (by, q) => {
+    const m = await measure(CLASSES(by, q), differences(elboOf, at), { ...at, ...nets }, [1, 0], STEPS, (n) => n === "A");
+    show("ELBO, one-hot", `${by}${q === undefined ? "" : `, ${q}`}`, m);
+    found.set(`one-hot ${by}`, m);
+    expect(m.worst).toBeLessThan(4);
+  });
+
+  it("vary less than the score function alone", () => {
+    const q = (by: string): number => found.get(`one-hot ${by}`)!.varianceQ;
+    expect(q("local_expectation")).toBeLessThan(q("score"));
+    expect(q("rebar")).toBeLessThan(q("score(baseline = none)") / 4);
+    // scale and temperature descend the variance, of the sum over rows where rows share the logits
+    expect(q("rebar")).toBeLessThan(q("rebar(t = 0.3, learned = false)"));
   });
 });
 
