@@ -161,6 +161,7 @@ export const latentEstimators: readonly LatentEntry[] = [
   {
     name: "reparam",
     role: "latent",
+    also: { pathwise: "reparam", reparameterization: "reparam", reparameterized: "reparam" },
     doc: "a sample as a differentiable function of the parameters (Kingma & Welling 2014)",
     options: [],
     rule: { path: "reparameterised", unbiased: true, surrogate: { kind: "sample" }, misfit: only(drawn, smooth) },
@@ -168,6 +169,7 @@ export const latentEstimators: readonly LatentEntry[] = [
   {
     name: "enumerate",
     role: "latent",
+    also: { exact: "enumerate", marginalize: "enumerate" },
     doc: "the exact sum over the states of a finite latent",
     options: [],
     rule: { path: "enumerated", unbiased: true, surrogate: { kind: "states" }, misfit: finite },
@@ -175,6 +177,12 @@ export const latentEstimators: readonly LatentEntry[] = [
   {
     name: "score",
     role: "latent",
+    also: {
+      reinforce: "score(baseline = none)",
+      nvil: "score(baseline = c(x), normalize = true)",
+      rloo: "score(baseline = leave_one_out, k = 4)",
+      dice: "score",
+    },
     doc: "the score function (Williams 1992) with a baseline, as the surrogate of DiCE (Foerster et al. 2018)",
     options: [
       {
@@ -231,6 +239,7 @@ export const latentEstimators: readonly LatentEntry[] = [
   {
     name: "disarm",
     role: "latent",
+    also: { u2g: "disarm" },
     doc: "two antithetic samples of Bernoulli entries (Dong, Mnih & Tucker 2020)",
     options: [],
     rule: {
@@ -255,6 +264,7 @@ export const latentEstimators: readonly LatentEntry[] = [
   {
     name: "local_expectation",
     role: "latent",
+    also: { leg: "local_expectation" },
     doc: "each Bernoulli entry or one-hot vector summed over its values, the others being as drawn (Titsias & Lazaro-Gredilla 2015)",
     options: [],
     rule: {
@@ -310,6 +320,7 @@ export const latentEstimators: readonly LatentEntry[] = [
   {
     name: "concrete",
     role: "latent",
+    also: { gumbel_softmax: "concrete(t = 0.5)", gumbel: "concrete(t = 0.5)" },
     doc: "a relaxed sample in place of the discrete one, biased the less the lower the temperature (Maddison et al. 2017; Jang et al. 2017)",
     options: [temperature(0.5, "temperature; a schedule, `exponential(1, 0.5, epochs = 10)`, lowers it as training goes")],
     rule: {
@@ -322,6 +333,7 @@ export const latentEstimators: readonly LatentEntry[] = [
   {
     name: "gumbel_straight_through",
     role: "latent",
+    also: { straight_through_gumbel: "gumbel_straight_through(t = 0.5)", st_gumbel_softmax: "gumbel_straight_through(t = 0.5)" },
     doc: "a discrete sample with the gradient of its relaxation (Jang et al. 2017, section 2.2)",
     options: [temperature(0.5, "temperature of the relaxation")],
     rule: {
@@ -353,6 +365,7 @@ export const latentEstimators: readonly LatentEntry[] = [
   {
     name: "stl",
     role: "latent",
+    also: { sticking_the_landing: "stl" },
     doc: "sticking the landing: reparameterised, without the score of log q(z | x), whose mean is 0 (Roeder, Wu & Duvenaud 2017)",
     options: [],
     rule: {

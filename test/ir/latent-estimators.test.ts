@@ -168,6 +168,22 @@ describe("what is differentiated", () => {
   });
 });
 
+describe("names of papers", () => {
+  const names = latentEstimators.flatMap(({ also = {} }) => Object.entries(also));
+  it.each(names)("%s is `by %s`", (name, written) => {
+    const asked = (by: string): ReturnType<typeof compile>["diagnostics"] => {
+      const net = "net c(x) = x |> dense(3) |> tanh |> dense(1) |> sum";
+      const latent = written === "reparam" || written === "stl" ? "z" : "h";
+      return compile({
+        path: "m.gm",
+        text: model(written === "enumerate" ? 4 : 40, `maximize ELBO(p, q) by ${latent}: ${by}`, by.includes("c(x)") ? net : ""),
+      }).diagnostics;
+    };
+    expect(asked(name).map((d) => [d.code, ...d.help])).toEqual([["GM3505", `here it is \`by ${written}\``]]);
+    expect(asked(written)).toEqual([]);
+  });
+});
+
 describe("what is legal", () => {
   const freeBits = (latent: string, dist: string, by: string): readonly string[] => {
     const text = `model M {

@@ -119,7 +119,7 @@ function warnOfOwnWeights(context: DeriveContext, { draw, variable, dist, moved 
       label: "moves what its samples are drawn from",
       labels: [{ span: dist.span, text: `\`${variable}\` is drawn here` }],
       help: [
-        "`by fixed` takes the samples as given, as reweighted wake-sleep does: `maximize WakePhi(p, q) over q by fixed`",
+        "`by fixed` at the end of the statement takes the samples as given, as reweighted wake-sleep does",
         `an estimator that is named says that the other gradient is meant: \`by ${distributionOf(dist)?.reparameterised === true ? "reparam" : "score"}\``,
       ],
     },
