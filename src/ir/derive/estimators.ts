@@ -319,7 +319,10 @@ function reportMisfit(context: DeriveContext, drawn: Drawn, facts: DrawFacts, as
     );
     return;
   }
-  const data = { estimator, variable, dist: dist.dist };
+  // where another setting of it fits, it is the setting that does not
+  const entry = latentEntries.get(estimator);
+  const isSetting = entry !== undefined && entry.rule.misfit(facts, defaultsOf(entry)) === undefined && !coupling(entry, body);
+  const data = { estimator: isSetting ? asked.text : estimator, variable, dist: dist.dist };
   report(context.diagnostics, "GM3504", asked.span, data, {
     label: "asked for here",
     labels: [{ span: dist.span, text: why }],
