@@ -110,6 +110,12 @@ describe("explain", () => {
     expect(text).toContain("2^40 states are too many to sum");
   });
 
+  it("writes weights as factors", () => {
+    const text = printExplanation(explained(model(40, "maximize WakePhi(p, q, k = 2) over q by fixed")));
+    expect(text).toMatch(/\)\) \* \(log q\(/u);
+    expect(text).not.toContain("mul");
+  });
+
   it("says that a baseline moves whatever `over` names", () => {
     const net = "net c(x) = x |> dense(3) |> tanh |> dense(1) |> sum";
     const moves = explained(model(40, "maximize ELBO(p, q) over q by h: score(baseline = c(x))", net)).train[0]?.moves;
