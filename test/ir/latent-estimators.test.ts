@@ -190,6 +190,16 @@ describe("names of papers", () => {
   });
 });
 
+describe("a bound of order 1", () => {
+  it("is told to be the evidence bound", () => {
+    const help = compile({ path: "m.gm", text: model(40, "maximize VR(p, q, alpha = 1, k = 3)") }).diagnostics.map((d) => [
+      d.code,
+      ...d.help,
+    ]);
+    expect(help).toEqual([["GM2018", expect.stringMatching(/^`VR`: .*alpha near 1 the evidence lower bound/u)]]);
+  });
+});
+
 describe("what is legal", () => {
   const freeBits = (latent: string, dist: string, by: string): readonly string[] => {
     const text = `model M {
