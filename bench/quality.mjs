@@ -20,7 +20,7 @@ const { values: flags } = parseArgs({
 });
 if (flags.help) {
   console.log(
-    "usage: npm run quality -- [--epochs N] [--k N] [--only vae,iwae,mog,mog-mnist,rbm,replicated_softmax,sbn-wake-sleep,sbn-rws,sbn-vimco,sbn-rws-then-vimco,sbn-rws-then-rws,made,made_orders,nade,pixelcnn,realnvp_mnist,glow,glow_cifar] [--seed N]",
+    "usage: npm run quality -- [--epochs N] [--k N] [--only vae,iwae,mog,mog-mnist,rbm,replicated_softmax,sbn-wake-sleep,sbn-rws,sbn-vimco,sbn-rebar,sbn-rws-then-vimco,sbn-rws-then-rws,made,made_orders,nade,pixelcnn,realnvp_mnist,glow,glow_cifar] [--seed N]",
   );
   process.exit(0);
 }
@@ -97,6 +97,12 @@ const models = [
     name: "sbn-vimco",
     file: "sbn.gm",
     published: "below RWS for the same K*, Mnih & Rezende 2016, three layers of 200",
+  },
+  {
+    ...beliefNet,
+    name: "sbn-rebar",
+    file: "sbn_rebar.gm",
+    published: "an ELBO, not a bound of 200 samples, in Tucker et al. 2017",
   },
   { ...secondPhase, name: "sbn-rws-then-vimco", file: "rws-then-vimco.gm", published: "see sbn-vimco" },
   { ...secondPhase, name: "sbn-rws-then-rws", file: "rws-then-rws.gm", published: "see sbn-vimco" },

@@ -99,13 +99,7 @@ export function bindStep(scope: QuantityScope, steps: Steps, step: DrawStep, pos
     }
     case "bind": {
       const local = step.at.get(step.variable);
-      const wanted = local?.kind === "local" ? local.local.name : step.variable;
-      const bound = bind([step.value], () => {
-        const inner = densityScope(before, step.at);
-        return step.value.kind === "flowCall"
-          ? flowImage(inner, step.value, wanted).value
-          : named(writer, wanted, lowerExpr(inner, step.value));
-      });
+      const bound = bind([step.value], () => lowerBind(before, step));
       steps.drawn.set(step.variable, bound);
       if (local?.kind === "local") steps.locals.set(local.local.id, bound);
       else steps.variables.set(step.variable, bound);
@@ -136,6 +130,16 @@ export function bindStep(scope: QuantityScope, steps: Steps, step: DrawStep, pos
       );
       return;
   }
+}
+
+/** What follows from the draws before it. */
+export function lowerBind(before: QuantityScope, step: Extract<DrawStep, { kind: "bind" }>): Value {
+  const local = step.at.get(step.variable);
+  const wanted = local?.kind === "local" ? local.local.name : step.variable;
+  const inner = densityScope(before, step.at);
+  return step.value.kind === "flowCall"
+    ? flowImage(inner, step.value, wanted).value
+    : named(before.writer, wanted, lowerExpr(inner, step.value));
 }
 
 /** A value under a name of its own, unless it has one. */

@@ -42,6 +42,8 @@ export interface Scope {
   readonly outside?: Scope;
   /** A local's value where it is known (net parameters, names bound by `E`); others are bindings, evaluated on demand. */
   readonly local: (id: string) => Value | undefined;
+  /** Its weights are held fixed: what it binds is another value than elsewhere. */
+  readonly held?: true;
   /** JavaScript of the weights at a path. */
   readonly weights: (path: string) => Js;
   /** The key for layers that draw (dropout), where the function has one. */
@@ -173,13 +175,13 @@ function isKnown(scope: Scope, binding: Binding): boolean {
   return scope.local(binding.local.id) !== undefined || scope.writer.memo.has(bindingKey(scope, binding));
 }
 
-function bindingKey({ context, variable, masks }: Scope, { local, value }: Binding): string {
+function bindingKey({ context, variable, masks, held }: Scope, { local, value }: Binding): string {
   const reads = [...(context.reads.get(local.id) ?? [])].map((v) => {
     const known = variable(v);
     return known ? memoKey(known) : v;
   });
   const masked = masks !== undefined && ordersIn(context, [value]) > 1 ? `|${JSON.stringify(masks)}` : "";
-  return `${local.id}(${reads.join(",")})${masked}`;
+  return `${local.id}(${reads.join(",")})${masked}${held ? "|held" : ""}`;
 }
 
 /** The argument that says which of several orders is taken, and the leading axis that comes of it. */

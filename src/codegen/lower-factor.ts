@@ -22,12 +22,14 @@ import { joinLeads, leadOf, type TensorValue, type Value } from "./values.js";
 export function lowerFactor(scope: QuantityScope, factor: Factor, latents: ReadonlyMap<string, Value> = new Map()): TensorValue {
   const { shape } = variableOf(scope.context, factor.variable).domain;
   const masks = masksFor(scope, factor);
-  const outer = densityScope(scope, factor.at, undefined, factor.through);
+  const own = `${factor.density}.${factor.variable}`;
+  const held = scope.fixed?.get(own);
+  const outer = densityScope(held?.(scope) ?? scope, factor.at, undefined, factor.through);
   const inner = { ...outer, variable: (v: string) => latents.get(v) ?? outer.variable(v), ...(masks ? { masks } : {}) };
   const x = inner.variable(factor.variable);
   if (!x) throw new InternalError(`\`${factor.variable}\` is not in scope`);
   const dist = lowerDist(inner, factor.dist, shape.length);
-  const fixed = scope.fixed?.has(`${factor.density}.${factor.variable}`) === true;
+  const fixed = held === undefined && scope.fixed?.has(own) === true;
   const params = fixed ? call("holdFixed", dist.params) : dist.params;
   const rank = shape.length - dist.eventRank;
   const { apart = [] } = factor;

@@ -5,10 +5,12 @@
 import { InternalError } from "../base/internal-error.js";
 import { distributionOf, distributions } from "../ir/distributions.js";
 import { weightsIn } from "../ir/derive/weights.js";
-import { latentEntries, type Surrogate } from "../ir/latent-estimators.js";
+import { latentEntries, type Relaxable, type Surrogate } from "../ir/latent-estimators.js";
 import type { Options } from "../ir/estimators.js";
 import type { DrawStep, Quantity, SurrogateUse } from "../ir/quantity.js";
 import type { Expr } from "../ir/types.js";
+import { distExprs } from "../ir/walk.js";
+import { holdAllBut, readerOf, rebound } from "./held-fixed.js";
 import { array, bool, call, type Js, name, num, object, str } from "./js.js";
 import { lowerDist, type LoweredDist, variableOf } from "./lower-dist.js";
 import { lowerExpr } from "./lower-expr.js";
@@ -38,14 +40,25 @@ export function replacedDraw(scope: QuantityScope, step: FactorStep, { lowered, 
   if (surrogate?.kind === "replaced") {
     const t = step.asked?.exprs["t"];
     const temperature = t ? tensorValue(lowerExpr(scope, t)).js : optionJs(step.asked?.options["t"]);
-    const values = distributions.get(step.factor.dist.dist)?.values;
-    const fn = values === undefined || values === "classes" ? undefined : surrogate.draw[values];
-    if (fn === undefined) throw new InternalError(`${step.estimator} of ${step.factor.dist.dist}`);
-    return call(fn, key, lowered.params, ...(temperature ? [temperature] : []), shape);
+    return call(byValues(step, surrogate.draw), key, lowered.params, ...(temperature ? [temperature] : []), shape);
   }
   if (surrogate?.kind === "related")
-    return call(surrogate.draw, key, lowered.params, shape, ...(surrogate.carries ? learning(scope.memory, step.asked?.options) : []));
+    return call(
+      byValues(step, surrogate.draw),
+      key,
+      lowered.params,
+      shape,
+      ...(surrogate.carries ? learning(scope.memory, step.asked?.options) : []),
+    );
   return undefined;
+}
+
+/** The runtime's function for what is drawn. */
+function byValues({ estimator, factor: { dist } }: FactorStep, names: Readonly<Partial<Record<Relaxable, string>>>): string {
+  const values = distributions.get(dist.dist)?.values;
+  const fn = values === undefined || values === "classes" ? undefined : names[values];
+  if (fn === undefined) throw new InternalError(`${estimator} of ${dist.dist}`);
+  return fn;
 }
 
 /** Whether the estimator of a draw descends the variance of the gradient in its parameters. */
@@ -76,7 +89,7 @@ export function lowerSurrogate(inner: QuantityScope, outer: QuantityScope, q: Ex
   const drawn = q.steps.flatMap((s, position) => (s.kind === "factor" && s.estimator === use.estimator ? [{ step: s, position }] : []));
   switch (surrogate?.kind) {
     case "fixedDensity":
-      return lowerQuantity({ ...inner, fixed: fixedWith(inner, drawn) }, q.body);
+      return lowerQuantity({ ...inner, fixed: fixedWith(inner, q.steps, drawn) }, q.body);
     case "bound": {
       if (!q.plate) throw new InternalError(`${use.estimator} without a family`);
       const bounds = new Map(inner.bounds);
@@ -84,9 +97,9 @@ export function lowerSurrogate(inner: QuantityScope, outer: QuantityScope, q: Ex
         bounds.set(q.plate.id, (logW, axis) => call(surrogate.fn, logW.js, logQ(inner, drawn).js, ...(axis === 0 ? [] : [num(axis)])));
         return lowerQuantity({ ...inner, bounds }, q.body);
       }
-      const held = holdSamples(inner, drawn);
+      const held = holdSamples(inner, q.steps, drawn);
       bounds.set(q.plate.id, (logW) => call(surrogate.fn, logW.js, array(held.pairs)));
-      return lowerQuantity({ ...held.scope, bounds, fixed: fixedWith(inner, drawn) }, q.body);
+      return lowerQuantity({ ...held.scope, bounds, fixed: fixedWith(inner, q.steps, drawn) }, q.body);
     }
     case "score":
       return lowerScore(inner, outer, q, use, drawn);
@@ -102,8 +115,18 @@ interface DrawnStep {
   readonly position: number;
 }
 
-function fixedWith(scope: QuantityScope, drawn: readonly DrawnStep[]): ReadonlySet<string> {
-  return new Set([...(scope.fixed ?? []), ...drawn.map(({ step }) => `${step.factor.density}.${step.factor.variable}`)]);
+/**
+ * The log-densities of draws with their parameters held fixed. Of one that reads another of these draws, all is held but the draw: through it, the
+ * log-density moves with the sample (Tucker et al. 2019, eq. 6, where z is all that q draws).
+ */
+function fixedWith(scope: QuantityScope, steps: readonly DrawStep[], drawn: readonly DrawnStep[]): NonNullable<QuantityScope["fixed"]> {
+  const readsDrawn = readerOf(scope.context, steps, drawn);
+  const held = holdAllBut(steps, drawn);
+  const own = drawn.map(({ step: { factor } }) => {
+    const follows = readsDrawn(distExprs(factor.dist), factor.at, factor.variable);
+    return [`${factor.density}.${factor.variable}`, follows ? held : undefined] as const;
+  });
+  return new Map([...(scope.fixed ?? []), ...own]);
 }
 
 /** log q of all that is drawn. */
@@ -130,8 +153,12 @@ function sampleOf(scope: QuantityScope, { step }: DrawnStep): TensorValue {
   return tensorValue(value);
 }
 
-/** The samples without a gradient, under the names of the draws, and both beside each other. */
-function holdSamples(scope: QuantityScope, drawn: readonly DrawnStep[]): { readonly scope: QuantityScope; readonly pairs: readonly Js[] } {
+/** The samples without a gradient, under the names of the draws, what follows from them, and both beside each other. */
+function holdSamples(
+  scope: QuantityScope,
+  steps: readonly DrawStep[],
+  drawn: readonly DrawnStep[],
+): { readonly scope: QuantityScope; readonly pairs: readonly Js[] } {
   let held = scope;
   const pairs = drawn.map((d): Js => {
     const sample = sampleOf(scope, d);
@@ -143,7 +170,9 @@ function holdSamples(scope: QuantityScope, drawn: readonly DrawnStep[]): { reado
       : { ...held, variable: (v) => (v === factor.variable ? fixed : variable(v)) };
     return object({ drawn: sample.js, fixed: fixed.js });
   });
-  return { scope: held, pairs };
+  const readsDrawn = readerOf(scope.context, steps, drawn);
+  const following = steps.flatMap((step) => (step.kind === "bind" && readsDrawn([step.value], step.at) ? [step] : []));
+  return { scope: rebound(held, following), pairs };
 }
 
 function lowerScore(inner: QuantityScope, outer: QuantityScope, q: Expect, use: SurrogateUse, drawn: readonly DrawnStep[]): TensorValue {
@@ -201,7 +230,7 @@ function lowerRelated(
   if (surrogate.carries) {
     args.push(...learning(use.memory, use.options, control && weightsBehind(inner, control)));
   }
-  return estimated(body, q.plate.id, call(surrogate.fn, ...args));
+  return estimated(body, q.plate.id, call(byValues(only.step, surrogate.fn), ...args));
 }
 
 /** The weights of a baseline or control variate that are its own: what it shares with the objective, it does not move. */

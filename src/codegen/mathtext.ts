@@ -132,8 +132,13 @@ function write(context: DeriveContext, n: Notation, q: Quantity): string {
       return n.kl(factor(context, n, q.q), factor(context, n, q.p));
     case "sum":
       return q.terms.map((t, i) => term(context, n, t, i === 0)).join(" ");
-    case "apply":
-      return n.fn(q.expr.fn, q.args.map(inner));
+    case "apply": {
+      const [a, b] = q.args;
+      if (q.expr.fn !== "mul" || !a || !b) return n.fn(q.expr.fn, q.args.map(inner));
+      const side = (x: Quantity): string =>
+        x.kind === "value" ? expression(context, n, x.expr, 3) : x.kind === "sum" ? n.group(inner(x)) : inner(x);
+      return `${side(a)} ${n === latex ? "\\cdot" : "*"} ${side(b)}`;
+    }
     case "grad":
       return n.gradient(takenIn(context, n, q.expr), inner(q.body));
     case "gaussianMarginal":

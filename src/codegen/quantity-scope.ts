@@ -21,8 +21,8 @@ export interface QuantityScope extends Scope {
   readonly onFactor?: (factor: Factor, parts: FactorParts) => void;
   /** Inside of a term that has a name: its expressions get none. */
   readonly unnamed?: boolean;
-  /** Factors, `q.z`, whose parameters are held fixed. */
-  readonly fixed?: ReadonlySet<string>;
+  /** Factors, `q.z`, whose parameters are held fixed; with a scope, all that it holds is, and the gradient through the other names stays. */
+  readonly fixed?: ReadonlyMap<string, Held | undefined>;
   /** Weights that only estimators read, which learn what these say. */
   readonly helpers?: readonly string[];
   /** What the estimator of the innermost `E` carries is called. */
@@ -38,6 +38,9 @@ export interface QuantityScope extends Scope {
   /** Number of samples: JavaScript of each plate's size. */
   readonly plateSize: (plate: Plate) => Js;
 }
+
+/** The scope of parameters that are held fixed with respect to all but some draws. */
+export type Held = (scope: QuantityScope) => QuantityScope;
 
 /** The probabilities of the states along a plate. */
 export interface StateWeight {

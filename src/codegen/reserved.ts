@@ -23,7 +23,7 @@ const LOWERING = [
 /** What the surrogates of latent estimators are built from. */
 const ESTIMATORS = latentEstimators.flatMap(({ rule: { surrogate } }) =>
   surrogate.kind === "related"
-    ? [surrogate.draw, surrogate.fn]
+    ? [...Object.values(surrogate.draw), ...Object.values(surrogate.fn)]
     : surrogate.kind === "bound"
       ? [surrogate.fn]
       : surrogate.kind === "replaced"

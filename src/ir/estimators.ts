@@ -58,6 +58,8 @@ export interface EstimatorTraits {
 
 export interface EstimatorEntry extends EstimatorTraits {
   readonly name: string;
+  /** Names that papers have for it, in small letters, and how each is written here. */
+  readonly also?: Readonly<Record<string, string>>;
   readonly role: EstimatorRole;
   readonly doc: string;
   readonly options: readonly EstimatorOption[];

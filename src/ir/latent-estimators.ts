@@ -58,8 +58,8 @@ export type Surrogate =
       readonly kind: "related";
       /** By the entries of the variable. */
       readonly count: (entries: number) => number;
-      readonly draw: string;
-      readonly fn: string;
+      readonly draw: Readonly<Partial<Record<Relaxable, string>>>;
+      readonly fn: Readonly<Partial<Record<Relaxable, string>>>;
       readonly carries?: number;
       readonly replays?: true;
     };
@@ -99,14 +99,20 @@ const family = ({ samples, bound }: DrawFacts): string | undefined =>
         ? undefined
         : "the family of samples is used otherwise than inside one `logmeanexp` in a plain term";
 
-const bits = ({ dist, samples, domain }: DrawFacts): string | undefined =>
-  dist.values !== "bits"
-    ? `it is for Bernoulli entries, not for ${dist.name}`
-    : domain?.optional === true
-      ? "it may be missing in a row, and a row that has it has no related samples"
-      : samples !== undefined
-        ? "a family of samples is drawn; it draws its own"
-        : undefined;
+const own = ({ samples, domain }: DrawFacts): string | undefined =>
+  domain?.optional === true
+    ? "it may be missing in a row, and a row that has it has no related samples"
+    : samples !== undefined
+      ? "a family of samples is drawn; it draws its own"
+      : undefined;
+
+const bits = ({ dist }: DrawFacts): string | undefined =>
+  dist.values !== "bits" ? `it is for Bernoulli entries, not for ${dist.name}` : undefined;
+
+const bitsOrUnits = ({ dist }: DrawFacts): string | undefined =>
+  dist.values !== "bits" && dist.values !== "unitVectors"
+    ? `it is for Bernoulli entries and one-hot vectors, not for ${dist.name}`
+    : undefined;
 
 const relaxable = ({ dist }: DrawFacts): string | undefined =>
   dist.values === undefined
@@ -149,12 +155,13 @@ const learned: EstimatorOption = {
   doc: "the scale of the control variate and its temperature descend the variance of the gradient",
 };
 
-const control = { draw: "relaxedDraws", carries: 4 } as const;
+const control = { draw: { bits: "relaxedDraws", unitVectors: "relaxedOneHotDraws" }, carries: 4 } as const;
 
 export const latentEstimators: readonly LatentEntry[] = [
   {
     name: "reparam",
     role: "latent",
+    also: { pathwise: "reparam", reparameterization: "reparam", reparameterized: "reparam" },
     doc: "a sample as a differentiable function of the parameters (Kingma & Welling 2014)",
     options: [],
     rule: { path: "reparameterised", unbiased: true, surrogate: { kind: "sample" }, misfit: only(drawn, smooth) },
@@ -162,6 +169,7 @@ export const latentEstimators: readonly LatentEntry[] = [
   {
     name: "enumerate",
     role: "latent",
+    also: { exact: "enumerate", marginalize: "enumerate" },
     doc: "the exact sum over the states of a finite latent",
     options: [],
     rule: { path: "enumerated", unbiased: true, surrogate: { kind: "states" }, misfit: finite },
@@ -169,6 +177,12 @@ export const latentEstimators: readonly LatentEntry[] = [
   {
     name: "score",
     role: "latent",
+    also: {
+      reinforce: "score(baseline = none)",
+      nvil: "score(baseline = c(x), normalize = true)",
+      rloo: "score(baseline = leave_one_out, k = 4)",
+      dice: "score",
+    },
     doc: "the score function (Williams 1992) with a baseline, as the surrogate of DiCE (Foerster et al. 2018)",
     options: [
       {
@@ -225,13 +239,14 @@ export const latentEstimators: readonly LatentEntry[] = [
   {
     name: "disarm",
     role: "latent",
+    also: { u2g: "disarm" },
     doc: "two antithetic samples of Bernoulli entries (Dong, Mnih & Tucker 2020)",
     options: [],
     rule: {
       path: "score function",
       unbiased: true,
-      surrogate: { kind: "related", count: () => 2, draw: "antitheticDraws", fn: "disarm" },
-      misfit: only(drawn, bits),
+      surrogate: { kind: "related", count: () => 2, draw: { bits: "antitheticDraws" }, fn: { bits: "disarm" } },
+      misfit: only(drawn, bits, own),
     },
   },
   {
@@ -242,20 +257,26 @@ export const latentEstimators: readonly LatentEntry[] = [
     rule: {
       path: "score function",
       unbiased: true,
-      surrogate: { kind: "related", count: () => 2, draw: "antitheticDraws", fn: "arm", replays: true },
-      misfit: only(drawn, bits),
+      surrogate: { kind: "related", count: () => 2, draw: { bits: "antitheticDraws" }, fn: { bits: "arm" }, replays: true },
+      misfit: only(drawn, bits, own),
     },
   },
   {
     name: "local_expectation",
     role: "latent",
-    doc: "each Bernoulli entry summed over both values, the others being as drawn (Titsias & Lazaro-Gredilla 2015)",
+    also: { leg: "local_expectation" },
+    doc: "each Bernoulli entry or one-hot vector summed over its values, the others being as drawn (Titsias & Lazaro-Gredilla 2015)",
     options: [],
     rule: {
       path: "enumerated",
       unbiased: true,
-      surrogate: { kind: "related", count: (entries) => entries + 1, draw: "flippedDraws", fn: "localExpectation" },
-      misfit: only(drawn, bits, ({ entries }) =>
+      surrogate: {
+        kind: "related",
+        count: (entries) => entries + 1,
+        draw: { bits: "flippedDraws", unitVectors: "replacedClassDraws" },
+        fn: { bits: "localExpectation", unitVectors: "localClassExpectation" },
+      },
+      misfit: only(drawn, bitsOrUnits, own, ({ entries }) =>
         entries < MAX_STATES ? undefined : `it has ${entries} entries, each of which takes another evaluation; at most ${MAX_STATES - 1}`,
       ),
     },
@@ -268,8 +289,8 @@ export const latentEstimators: readonly LatentEntry[] = [
     rule: {
       path: "score function",
       unbiased: true,
-      surrogate: { kind: "related", count: () => 3, fn: "rebar", ...control },
-      misfit: only(drawn, bits),
+      surrogate: { kind: "related", count: () => 3, fn: { bits: "rebar", unitVectors: "rebarOneHot" }, ...control },
+      misfit: only(drawn, bitsOrUnits, own),
     },
   },
   {
@@ -292,13 +313,14 @@ export const latentEstimators: readonly LatentEntry[] = [
     rule: {
       path: "score function",
       unbiased: true,
-      surrogate: { kind: "related", count: () => 3, fn: "relax", ...control },
-      misfit: only(drawn, bits),
+      surrogate: { kind: "related", count: () => 3, fn: { bits: "relax", unitVectors: "relaxOneHot" }, ...control },
+      misfit: only(drawn, bitsOrUnits, own),
     },
   },
   {
     name: "concrete",
     role: "latent",
+    also: { gumbel_softmax: "concrete(t = 0.5)", gumbel: "concrete(t = 0.5)" },
     doc: "a relaxed sample in place of the discrete one, biased the less the lower the temperature (Maddison et al. 2017; Jang et al. 2017)",
     options: [temperature(0.5, "temperature; a schedule, `exponential(1, 0.5, epochs = 10)`, lowers it as training goes")],
     rule: {
@@ -311,6 +333,7 @@ export const latentEstimators: readonly LatentEntry[] = [
   {
     name: "gumbel_straight_through",
     role: "latent",
+    also: { straight_through_gumbel: "gumbel_straight_through(t = 0.5)", st_gumbel_softmax: "gumbel_straight_through(t = 0.5)" },
     doc: "a discrete sample with the gradient of its relaxation (Jang et al. 2017, section 2.2)",
     options: [temperature(0.5, "temperature of the relaxation")],
     rule: {
@@ -342,13 +365,14 @@ export const latentEstimators: readonly LatentEntry[] = [
   {
     name: "stl",
     role: "latent",
+    also: { sticking_the_landing: "stl" },
     doc: "sticking the landing: reparameterised, without the score of log q(z | x), whose mean is 0 (Roeder, Wu & Duvenaud 2017)",
     options: [],
     rule: {
       path: "reparameterised",
       unbiased: true,
       surrogate: { kind: "fixedDensity" },
-      misfit: only(drawn, smooth, steady, single, alone),
+      misfit: only(drawn, smooth, steady, alone),
     },
   },
   {
@@ -360,7 +384,7 @@ export const latentEstimators: readonly LatentEntry[] = [
       path: "reparameterised",
       unbiased: true,
       surrogate: { kind: "bound", fn: "doublyReparameterised", of: "samples" },
-      misfit: only(drawn, smooth, steady, family, single),
+      misfit: only(drawn, smooth, steady, family),
     },
   },
 ];
@@ -372,12 +396,6 @@ function alone({ samples }: DrawFacts): string | undefined {
 
 /** The value of an option that is given as an expression. */
 export const EXPRESSION = "…";
-
-function single({ follows }: DrawFacts): string | undefined {
-  return follows
-    ? "its parameters read another draw of the same `E`, and holding them fixed would lose the gradient through that one"
-    : undefined;
-}
 
 function unscheduled(option: EstimatorOption): EstimatorOption {
   return { ...option, scheduled: false };

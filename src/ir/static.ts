@@ -203,10 +203,23 @@ export function dividesByNothing(env: Env, { op, right }: ast.BinaryExpr, diviso
   const key = `divisor ${right.span.file.path}:${right.span.start}`;
   if (env.template || !env.cx.told.has(key)) {
     const found = divisor.text === "0" ? "0" : `${divisor.text} = 0`;
-    report(env.cx.diagnostics, "GM2018", right.span, { what: "a divisor", expected: "another number than 0", found });
+    report(
+      env.cx.diagnostics,
+      "GM2018",
+      right.span,
+      { what: "a divisor", expected: "another number than 0", found },
+      { help: aboutTemplate(env) },
+    );
   }
   env.cx.told.add(key);
   return true;
+}
+
+/** What the template that is being expanded says of itself: its first paragraph, which tells for what arguments it is. */
+function aboutTemplate({ template, cx }: Env): readonly string[] {
+  const open = template ? cx.open.at(-1) : undefined;
+  const { doc } = (open?.node ?? {}) as Partial<ast.ObjectiveDecl>;
+  return open && doc !== undefined ? [`\`${open.name}\`: ${doc.replace(/\s+/gu, " ").trim()}`] : [];
 }
 
 /** A power of what is 0 when compiled, to an exponent below 0: a division by it. Reports it. */

@@ -36,7 +36,7 @@ describe("entries", () => {
   it.each(latentEstimators.map((e) => [e.name, e] as const))("%s names functions of the runtime", (_, { rule: { surrogate } }) => {
     const names =
       surrogate.kind === "related"
-        ? [surrogate.draw, surrogate.fn]
+        ? [...Object.values(surrogate.draw), ...Object.values(surrogate.fn)]
         : surrogate.kind === "bound"
           ? [surrogate.fn]
           : surrogate.kind === "replaced"
@@ -68,11 +68,11 @@ describe("what an estimator fits", () => {
     ["few bits", facts("Bernoulli", states(8)), `enumerate score ${related} ${relaxed} fixed`],
     ["many bits", facts("Bernoulli", states(2 ** 40)), `score ${related} ${relaxed} fixed`],
     ["bits that may be missing", facts("Bernoulli", { domain: { name: "binary", optional: true } as never }), `score ${relaxed} fixed`],
-    ["a one-hot class", facts("OneHotCategorical", states(3)), `enumerate score ${relaxed} fixed`],
+    ["a one-hot class", facts("OneHotCategorical", states(3)), `enumerate score local_expectation rebar relax ${relaxed} fixed`],
     ["a class", facts("Categorical", states(3)), "enumerate score fixed"],
     ["a count", facts("Poisson"), "score fixed"],
     ["a Normal, whatever its states are said to be", facts("Normal", states(2)), "reparam score fixed stl"],
-    ["a Normal after another draw", facts("Normal", { follows: true }), "reparam score fixed"],
+    ["a Normal after another draw", facts("Normal", { follows: true }), "reparam score fixed stl"],
     ["samples of bits in a bound", facts("Bernoulli", { ...states(8), samples: 4, bound: true }), `score vimco ${relaxed} fixed`],
     ["samples of a Normal in a bound", facts("Normal", { samples: 4, bound: true }), "reparam score vimco fixed dreg"],
     ["samples of a Normal used otherwise", facts("Normal", { samples: 4 }), "reparam score fixed"],
@@ -110,11 +110,36 @@ describe("explain", () => {
     expect(text).toContain("2^40 states are too many to sum");
   });
 
+  it("writes weights as factors", () => {
+    const text = printExplanation(explained(model(40, "maximize WakePhi(p, q, k = 2) over q by fixed")));
+    expect(text).toMatch(/\)\) \* \(log q\(/u);
+    expect(text).not.toContain("mul");
+  });
+
   it("says that a baseline moves whatever `over` names", () => {
     const net = "net c(x) = x |> dense(3) |> tanh |> dense(1) |> sum";
     const moves = explained(model(40, "maximize ELBO(p, q) over q by h: score(baseline = c(x))", net)).train[0]?.moves;
     expect(moves).toContain("c");
     expect(moves).not.toContain("p");
+  });
+});
+
+describe("a family of two layers", () => {
+  const layers = (by: string): readonly string[] => {
+    const text = `model M {
+  data x : real
+  latent a : real, b : real
+  param u : real[4]
+  density p(x, a, b) { b ~ Normal(0, 1)   a ~ Normal(b, 1)   x ~ Normal(a, 1) }
+  density q(a, b | x) { b ~ Normal(u[1] * x, exp(u[2]))   a ~ Normal(u[3] * b, exp(u[4])) }
+  train { maximize IWAE(p, q, k = 2) by ${by} }
+}`;
+    return compile({ path: "m.gm", text }).diagnostics.map((d) => d.code);
+  };
+  it("takes no sample's derivative through one that `dreg` weighs twice", () => {
+    expect(layers("a: reparam, b: dreg")).toEqual(["GM3804"]);
+    expect(layers("a: dreg, b: reparam")).toEqual([]);
+    expect(layers("dreg")).toEqual([]);
   });
 });
 
@@ -146,5 +171,64 @@ describe("what is differentiated", () => {
     const whole = explained(text);
     expect(whole.train[0]?.surrogate).toBe(wanted);
     expect(printExplanation(whole).includes("none  left out")).toBe(by === "fixed");
+  });
+});
+
+describe("names of papers", () => {
+  const names = latentEstimators.flatMap(({ also = {} }) => Object.entries(also));
+  it.each(names)("%s is `by %s`", (name, written) => {
+    const asked = (by: string): ReturnType<typeof compile>["diagnostics"] => {
+      const net = "net c(x) = x |> dense(3) |> tanh |> dense(1) |> sum";
+      const latent = written === "reparam" || written === "stl" ? "z" : "h";
+      return compile({
+        path: "m.gm",
+        text: model(written === "enumerate" ? 4 : 40, `maximize ELBO(p, q) by ${latent}: ${by}`, by.includes("c(x)") ? net : ""),
+      }).diagnostics;
+    };
+    expect(asked(name).map((d) => [d.code, ...d.help])).toEqual([["GM3505", `here it is \`by ${written}\``]]);
+    expect(asked(written)).toEqual([]);
+  });
+});
+
+describe("a bound of order 1", () => {
+  it("is told to be the evidence bound", () => {
+    const help = compile({ path: "m.gm", text: model(40, "maximize VR(p, q, alpha = 1, k = 3)") }).diagnostics.map((d) => [
+      d.code,
+      ...d.help,
+    ]);
+    expect(help).toEqual([["GM2018", expect.stringMatching(/^`VR`: .*alpha near 1 the evidence lower bound/u)]]);
+  });
+});
+
+describe("what is legal", () => {
+  const freeBits = (latent: string, dist: string, by: string): readonly string[] => {
+    const text = `model M {
+  data x : binary[4]
+  latent z : ${latent}
+  density p(x, z) { z ~ ${dist.replace(/\?\(\d+\)/u, "0")}   x ~ Bernoulli(logits = z |> dense(4)) }
+  density q(z | x) { z ~ ${dist.replace("?", "x |> dense")} }
+  train { maximize FreeBits(p, q, floor = 1) by ${by} }
+}`;
+    return compile({ path: "m.gm", text }).diagnostics.flatMap((d) => [d.code, ...d.help]);
+  };
+  const listed = (help: readonly string[]): readonly string[] =>
+    [
+      ...(help.find((h) => h.startsWith("legal here: ")) ?? "")
+        .split(";")
+        .slice(0, 2)
+        .join(";")
+        .matchAll(/`(\w+)`/gu),
+    ]
+      .map((m) => m[1]!)
+      .filter((n) => n !== "by");
+  it.each([
+    ["binary[2]", "Bernoulli(logits = ?(2))", ["concrete", "gumbel_straight_through", "straight_through"]],
+    ["binary[20]", "Bernoulli(logits = ?(20))", ["concrete", "gumbel_straight_through", "straight_through"]],
+    ["real[2]", "Normal(?(2), 1)", ["reparam"]],
+  ])("%s under a function of the whole batch", (latent, dist, wanted) => {
+    const by = (name: string): readonly string[] => freeBits(latent, dist, name);
+    const legal = listed(by("score"));
+    expect(legal).toEqual(wanted);
+    for (const name of legal) expect(by(name)).toEqual([]);
   });
 });

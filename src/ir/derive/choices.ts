@@ -130,6 +130,7 @@ function choiceText(name: string, options: Options): string {
 }
 
 function unknownEstimator(context: DeriveContext, name: string, span: Span): void {
+  const elsewhere = [...estimators.values()].flatMap(({ also = {} }) => also[name.toLowerCase()] ?? [])[0];
   const guess = didYouMean(name, [...estimators.keys()]);
   report(
     context.diagnostics,
@@ -137,13 +138,15 @@ function unknownEstimator(context: DeriveContext, name: string, span: Span): voi
     span,
     { estimator: name },
     {
-      help: guess
-        ? [`did you mean \`${guess}\`?`]
-        : [
-            `estimators are ${estimatorNames()
-              .map((e) => `\`${e}\``)
-              .join(", ")}`,
-          ],
+      help: elsewhere
+        ? [`here it is \`by ${elsewhere}\``]
+        : guess
+          ? [`did you mean \`${guess}\`?`]
+          : [
+              `estimators are ${estimatorNames()
+                .map((e) => `\`${e}\``)
+                .join(", ")}`,
+            ],
     },
   );
 }

@@ -90,7 +90,7 @@ export function chooseEstimator(context: DeriveContext, drawn: Drawn, request: D
   reportNoGradient(context, request, variable, dist, `: ${why}`, [
     `train by wake-sleep: \`maximize E[…](log p(…)) over p\` and \`maximize E[… ~ p(…)](log q(…)) over q\` need no gradient through \`${variable}\``,
     `or draw \`${variable}\` from a reparameterised distribution such as Normal or Logistic`,
-    ...legalHelp(facts, request.body, ""),
+    ...legalHelp(facts, drawn, request.body),
   ]);
   return undefined;
 }
@@ -121,7 +121,7 @@ function warnOfOwnWeights(context: DeriveContext, { draw, variable, dist, moved 
       label: "moves what its samples are drawn from",
       labels: [{ span: dist.span, text: `\`${variable}\` is drawn here` }],
       help: [
-        "`by fixed` takes the samples as given, as reweighted wake-sleep does: `maximize WakePhi(p, q) over q by fixed`",
+        "`by fixed` at the end of the statement takes the samples as given, as reweighted wake-sleep does",
         `an estimator that is named says that the other gradient is meant: \`by ${distributionOf(dist)?.reparameterised === true ? "reparam" : "score"}\``,
       ],
     },
@@ -229,6 +229,49 @@ function coupling({ rule }: LatentEntry, body: Expr): string | undefined {
   return weighs && ofWholeBatch(body) ? COUPLED : undefined;
 }
 
+/** Whether the value has the form that an estimator takes: samples under a function of the whole batch, log q(z | x) where its score may be left out. */
+function isPlaced({ rule: { surrogate } }: LatentEntry, density: string | undefined, body: Expr): boolean {
+  if (surrogate.kind === "states") return !ofWholeBatch(body);
+  const holds = (e: Expr): boolean => (e.kind === "logDensity" && e.density === density) || childrenOf(e).some(holds);
+  if (surrogate.kind === "fixedDensity") return isTermOf(body, holds, () => true);
+  if (surrogate.kind !== "bound" || surrogate.of !== "samples") return true;
+  const weighed = (e: Expr): boolean =>
+    e.kind === "reduce" && e.op === "logmeanexp"
+      ? holds(e.body) && isTermOf(e.body, holds, (sign) => sign === -1)
+      : childrenOf(e).every(weighed);
+  return weighed(body);
+}
+
+/** Whether what `holds` log-densities does so in plain terms, of a sign that `fits`; undefined as the sign of a multiple. */
+function isTermOf(
+  expr: Expr,
+  holds: (e: Expr) => boolean,
+  fits: (sign: number | undefined) => boolean,
+  sign: number | undefined = 1,
+): boolean {
+  const inner = (e: Expr, by: number | undefined = sign): boolean => isTermOf(e, holds, fits, by);
+  if (!holds(expr)) return true;
+  if (expr.kind === "logDensity") return fits(sign);
+  if (expr.kind === "expectation" || (expr.kind === "reduce" && (expr.op === "sum" || expr.op === "mean"))) return inner(expr.body);
+  if (expr.kind !== "builtin") return false;
+  const [first, second] = expr.args;
+  const opposite = sign === undefined ? undefined : -sign;
+  switch (expr.fn) {
+    case "add":
+      return expr.args.every((e) => inner(e));
+    case "sub":
+      return first !== undefined && second !== undefined && inner(first) && inner(second, opposite);
+    case "neg":
+      return first !== undefined && inner(first, opposite);
+    case "mul":
+      return expr.args.filter(holds).length === 1 && expr.args.every((e) => inner(e, undefined));
+    case "div":
+      return first !== undefined && second !== undefined && !holds(second) && inner(first, undefined);
+    default:
+      return false;
+  }
+}
+
 function ofWholeBatch(body: Expr): boolean {
   let found = false;
   walkExpr(body, (e) => {
@@ -239,11 +282,13 @@ function ofWholeBatch(body: Expr): boolean {
 
 const WITHOUT_BY = "; without `by` gmc chooses one and `gmc explain` says which";
 
-/** The estimators that would be legal at a draw: those without bias, then the others. */
-function legalHelp(facts: DrawFacts, body: Expr, chooses = WITHOUT_BY): readonly string[] {
+/** The estimators that would be legal at a draw: those without bias, then the others. Some are refused only where the value is derived. */
+function legalHelp(facts: DrawFacts, { draw }: Drawn, body: Expr): readonly string[] {
+  const density = draw.source.kind === "density" ? draw.source.density : undefined;
   const legal = [...latentEntries.values()].filter(
-    (e) => e.rule.path !== "none" && !e.rule.misfit(facts, defaultsOf(e)) && !coupling(e, body),
+    (e) => e.rule.path !== "none" && !e.rule.misfit(facts, defaultsOf(e)) && !coupling(e, body) && isPlaced(e, density, body),
   );
+  const unasked = ["enumerate", ...UNASKED].some((name) => legal.some((e) => e.name === name));
   const named = (unbiased: boolean): string =>
     legal
       .filter((e) => e.rule.unbiased === unbiased)
@@ -251,12 +296,13 @@ function legalHelp(facts: DrawFacts, body: Expr, chooses = WITHOUT_BY): readonly
       .join(", ");
   if (legal.length === 0) return ["no estimator fits this latent here"];
   const lists = [named(true), ...(named(false) === "" ? [] : [`with a bias ${named(false)}`])].filter((l) => l !== "");
-  return [`legal here: ${lists.join("; ")}${chooses}`];
+  return [`legal here: ${lists.join("; ")}${unasked ? WITHOUT_BY : ""}`];
 }
 
-function reportMisfit(context: DeriveContext, { variable, dist }: Drawn, facts: DrawFacts, asked: Chosen, why: string, body: Expr): void {
+function reportMisfit(context: DeriveContext, drawn: Drawn, facts: DrawFacts, asked: Chosen, why: string, body: Expr): void {
+  const { variable, dist } = drawn;
   const estimator = asked.entry.name;
-  const legal = legalHelp(facts, body);
+  const legal = legalHelp(facts, drawn, body);
   if (relaxesIndex(facts) && latentEntries.get(estimator)?.rule.surrogate.kind === "replaced") {
     const classes = facts.domain?.classes?.text ?? "K";
     report(
@@ -275,7 +321,10 @@ function reportMisfit(context: DeriveContext, { variable, dist }: Drawn, facts: 
     );
     return;
   }
-  const data = { estimator, variable, dist: dist.dist };
+  // where another setting of it fits, it is the setting that does not
+  const entry = latentEntries.get(estimator);
+  const isSetting = entry !== undefined && entry.rule.misfit(facts, defaultsOf(entry)) === undefined && !coupling(entry, body);
+  const data = { estimator: isSetting ? asked.text : estimator, variable, dist: dist.dist };
   report(context.diagnostics, "GM3504", asked.span, data, {
     label: "asked for here",
     labels: [{ span: dist.span, text: why }],

@@ -109,6 +109,9 @@ export function deriveObjective(context: DeriveContext, request: ObjectiveReques
     report(context.diagnostics, "GM3751", request.span, summed, {
       help: [
         `make \`${summed.variable}\` a latent that is sampled, such as a Normal`,
+        ...(context.model.variables.get(summed.variable)?.domain.name === "binary" && request.over !== undefined
+          ? [`or relax it, with a bias: \`by ${summed.variable}: concrete(t = 0.5)\``]
+          : []),
         "or train against a critic, which sees one example at a time: `maximize GAN(p, D) over D`",
       ],
     });

@@ -56,7 +56,8 @@ function grouped(around: Surroundings, steps: readonly DrawStep[]): Group[] | un
       last.by ??= wants;
     } else groups.push({ steps: [step], by: wants });
   }
-  const [first, second] = groups.flatMap((g) => (g.by ? [g.by] : []));
+  const [first, other] = groups.flatMap((g) => (g.by ? [g.by] : []));
+  const second = other ?? drawnThrough(first, steps);
   if (around.plate === undefined || !second || !first) return groups;
   report(
     around.context.diagnostics,
@@ -69,6 +70,18 @@ function grouped(around: Surroundings, steps: readonly DrawStep[]): Group[] | un
     },
   );
   return undefined;
+}
+
+/**
+ * A reparameterised draw after doubly reparameterised ones: what passes through it to these would be weighed once, not twice (Tucker et al. 2019, eq. 8,
+ * whose derivative in a sample is the whole one).
+ */
+function drawnThrough(by: FactorStep | undefined, steps: readonly DrawStep[]): FactorStep | undefined {
+  const surrogate = by && entryOf(by)?.rule.surrogate;
+  if (!by || surrogate?.kind !== "bound" || surrogate.of !== "samples") return undefined;
+  return steps
+    .slice(steps.indexOf(by))
+    .find((s): s is FactorStep => s.kind === "factor" && s.estimator !== by.estimator && entryOf(s)?.rule.surrogate.kind === "sample");
 }
 
 const entryOf = (step: FactorStep): LatentEntry | undefined => latentEntries.get(step.estimator);

@@ -1,6 +1,6 @@
 /**
  * The score function with a control variate from a relaxation: REBAR (Tucker et al. 2017) and RELAX (Grathwohl et al. 2018), for entries that are
- * Bernoulli each. `f` is evaluated at a sample and at two relaxed ones, on a first axis of 3. Scale, temperature and the control variate itself descend
+ * Bernoulli each, and for one-hot vectors. `f` is evaluated at a sample and at two relaxed ones, on a first axis of 3. Scale, temperature and the control variate itself descend
  * the variance of the gradient in the logits; they are read as earlier steps left them, so the estimate has no bias.
  */
 import {
@@ -17,9 +17,11 @@ import {
   mul,
   neg,
   randomUniform,
+  reshape,
   select,
   sigmoid,
   sliceAxis,
+  softmax,
   softplus,
   sqrt,
   square,
@@ -39,8 +41,10 @@ import {
 import { beforeEvent, sumLast } from "../graph/last-axes.js";
 import { sameShape } from "../graph/shape.js";
 import { bernoulli, bernoulliLogits, bernoulliProbs, type BernoulliParams } from "../prob/bernoulli.js";
+import { categoricalProbs, oneHotCategorical, type CategoricalParams } from "../prob/categorical.js";
 import { memoryOf, type Carried } from "./baseline.js";
 import { threshold } from "./binary.js";
+import { conditionedGumbels } from "./one-hot.js";
 import { learn, only } from "./surrogate.js";
 
 export interface ControlOptions {
@@ -89,13 +93,39 @@ export function relaxedDraws(
   return stack([b, sigmoid(div(g, temperature)), sigmoid(div(given, temperature))], 0);
 }
 
+/** The same of one-hot vectors: the unit vector at the largest g = log p + Gumbel noise, relaxed to softmax(g / temperature). */
+export function relaxedOneHotDraws(
+  key: Key,
+  params: CategoricalParams,
+  shape: DrawShape,
+  carried: Carried,
+  name: string,
+  options: ControlOptions,
+): Tensor {
+  const { temperature } = controls(options.learned === false ? undefined : memoryOf(carried, name), options.temperature);
+  const { b, g, given } = conditionedGumbels(key, params, shape.slice(1));
+  return stack([b, softmax(div(g, temperature), -1), softmax(div(given, temperature), -1)], 0);
+}
+
 const row = (x: Tensor, i: number): Tensor => squeeze(sliceAxis(x, 0, i, i + 1), [0]);
 
 /**
  * [f(b) - η c(z̃)] ∇log q(b) + η ∇c(z) - η ∇c(z̃), the control variate c being f itself. `f` [3, ..., B] at `relaxedDraws` `z` -> [..., B].
  */
 export function rebar(f: Tensor, z: Tensor, params: BernoulliParams, carried: Carried, name: string, options: ControlOptions): Tensor {
-  return controlled(f, undefined, z, params, options.learned === false ? undefined : memoryOf(carried, name), options, []);
+  return controlled(f, undefined, z, bits(params), options.learned === false ? undefined : memoryOf(carried, name), options, []);
+}
+
+/** `rebar` at `relaxedOneHotDraws`. */
+export function rebarOneHot(
+  f: Tensor,
+  z: Tensor,
+  params: CategoricalParams,
+  carried: Carried,
+  name: string,
+  options: ControlOptions,
+): Tensor {
+  return controlled(f, undefined, z, unitVectors(params), options.learned === false ? undefined : memoryOf(carried, name), options, []);
 }
 
 /**
@@ -110,14 +140,51 @@ export function relax(
   name: string,
   options: ControlOptions & { readonly weights: readonly Tensor[] },
 ): Tensor {
-  return controlled(f, control, z, params, options.learned === false ? undefined : memoryOf(carried, name), options, options.weights);
+  return controlled(f, control, z, bits(params), options.learned === false ? undefined : memoryOf(carried, name), options, options.weights);
 }
+
+/** `relax` at `relaxedOneHotDraws`. */
+export function relaxOneHot(
+  f: Tensor,
+  control: Tensor,
+  z: Tensor,
+  params: CategoricalParams,
+  carried: Carried,
+  name: string,
+  options: ControlOptions & { readonly weights: readonly Tensor[] },
+): Tensor {
+  const memory = options.learned === false ? undefined : memoryOf(carried, name);
+  return controlled(f, control, z, unitVectors(params), memory, options, options.weights);
+}
+
+/** What is drawn, to the estimate: its log-probability, and the parameter that its draws are made of with the score in it. */
+interface Relaxed {
+  /** [..., B]; `rank` axes of an event. */
+  readonly logProb: (b: Tensor, rank: number) => Tensor;
+  readonly root: Tensor;
+  readonly score: (b: Tensor) => Tensor;
+}
+
+const bits = (params: BernoulliParams): Relaxed => ({
+  logProb: (b, rank) => sumLast(bernoulli.logProb(b, params), rank),
+  root: params.logits === undefined ? lift(params.probs) : lift(params.logits),
+  score: (b) => (params.logits === undefined ? scoreOfProbs(b, params) : sub(b, bernoulliProbs(params))),
+});
+
+const unitVectors = (params: CategoricalParams): Relaxed => ({
+  logProb: (b, rank) => sumLast(oneHotCategorical.logProb(b, params), rank - 1),
+  root: params.logits === undefined ? lift(params.probs) : lift(params.logits),
+  score: (b) => {
+    const centred = sub(b, categoricalProbs(params));
+    return params.logits === undefined ? div(centred, categoricalProbs(params)) : centred;
+  },
+});
 
 function controlled(
   f: Tensor,
   control: Tensor | undefined,
   z: Tensor,
-  params: BernoulliParams,
+  drawn: Relaxed,
   memory: Tensor | undefined,
   options: ControlOptions,
   weights: readonly Tensor[],
@@ -128,20 +195,19 @@ function controlled(
   const { scale } = controls(memory, options.temperature);
   const c = control ? add(f, control) : f;
   const [smooth, given] = [row(c, 1), row(c, 2)];
-  const logQ = sumLast(bernoulli.logProb(b, params), rank);
+  const logQ = drawn.logProb(b, rank);
   const signal = sub(value, mul(scale, given));
   const paths = [f, ...(control ? [control] : [])].map((t) => throughSamples(t, z, rank)).reduce((sum, t) => add(sum, t));
   const surrogate = add(add(value, mul(stopGradient(signal), only(logQ))), mul(stopGradient(scale), paths));
   if (!memory && weights.length === 0) return surrogate;
   // the estimate in what the draws are made of, as a function of scale, temperature and control variate
-  const root = params.logits === undefined ? lift(params.probs) : lift(params.logits);
+  const { root } = drawn;
   const difference = sub(smooth, given);
   const through = vjp([difference], [add(mul(difference, 0), 1)], [root])[0];
   const direct = vjp([value], [add(mul(value, 0), 1)], [root])[0];
-  const score = params.logits === undefined ? scoreOfProbs(b, params) : sub(b, bernoulliProbs(params));
-  const plain = mul(beforeEvent(signal, rank), score);
+  const plain = summedTo(mul(beforeEvent(signal, rank), drawn.score(b)), root.shape);
   const estimate = add(add(plain, through ? mul(scale, through) : lift(0)), direct ? stopGradient(direct) : lift(0));
-  const spread = mean(sum(square(estimate), [-1]));
+  const spread = estimate.shape.length === 0 ? square(estimate) : mean(sum(square(estimate), [-1]));
   if (memory) move(memory, spread);
   learn(spread, weights);
   return surrogate;
@@ -157,6 +223,20 @@ function throughSamples(t: Tensor, z: Tensor, rank: number): Tensor {
   if (!sameShape(z.shape.slice(0, z.shape.length - rank), t.shape)) return only(difference);
   const [slope] = vjp([difference], [add(mul(difference, 0), 1)], [z]);
   return slope ? sum(sumLast(mul(stopGradient(slope), only(z)), rank), [0]) : lift(0);
+}
+
+/** The sum over the axes that a parameter shares: rows, where it is the same for all of them, as its gradient is one. */
+function summedTo(x: Tensor, shape: readonly number[]): Tensor {
+  const missing = x.shape.length - shape.length;
+  const leading =
+    missing === 0
+      ? x
+      : sum(
+          x,
+          Array.from({ length: missing }, (_, a) => a),
+        );
+  const shared = shape.flatMap((size, a) => (size === 1 && leading.shape[a] !== 1 ? [a] : []));
+  return shared.length === 0 ? leading : reshape(sum(leading, shared), shape);
 }
 
 /** ∂/∂p of log q(b). */
