@@ -24,7 +24,7 @@ export function stepIn(context: DeriveContext, value: Expr, names: ReadonlySet<s
       case "variable":
         return scope.variables.has(e.variable);
       case "local":
-        return carriesLocal(e.local.id, scope);
+        return scope.locals.get(e.local.id) ?? scope.variables.has(e.local.id);
       case "builtin":
         return ofBuiltin(e, scope);
       case "netCall":
@@ -35,20 +35,14 @@ export function stepIn(context: DeriveContext, value: Expr, names: ReadonlySet<s
         const inner: Scope = { variables: new Set(moving), locals: new Map() };
         for (const s of statements)
           if (s.kind === "draw") some(parametersOf(s.dist), inner);
-          else if (s.kind !== "bind") carries(s.value, inner);
+          // in order, so that a long chain of bindings is no deep recursion
+          else if (s.kind === "bind") inner.locals.set(s.binding.local.id, carries(s.binding.value, inner));
+          else carries(s.value, inner);
         return moving.length > 0;
       }
       default:
         return some(childrenOf(e), scope);
     }
-  };
-  const carriesLocal = (id: string, scope: Scope): boolean => {
-    const known = scope.locals.get(id) ?? (scope.variables.has(id) ? true : undefined);
-    if (known !== undefined) return known;
-    const binding = context.bindings.get(id);
-    const found = binding !== undefined && carries(binding.value, scope);
-    scope.locals.set(id, found);
-    return found;
   };
   const ofBuiltin = (e: BuiltinExpr, scope: Scope): boolean => {
     if (e.fn === "stop") return false;
