@@ -89,7 +89,9 @@ export function printOrder(o: OrderExplanation): readonly string[] {
     `  ${o.text}`,
     `  LaTeX: ${o.latex}`,
     `  proof${o.orders === 1 ? "" : `, of each of the ${o.orders} orders`}: the parameters of an entry read entries before it alone; on the way,`,
-    ...(o.orders === 1 ? [] : ["    training takes one of the orders in each step, evaluation the mean of p over all, a sample one by chance for each row"]),
+    ...(o.orders === 1
+      ? []
+      : ["    training takes one of the orders in each step, evaluation the mean of p over all, a sample one by chance for each row"]),
     ...proofRows(o.proof),
   ];
 }
