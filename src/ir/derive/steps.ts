@@ -3,8 +3,8 @@
  * a reparameterised draw leaves out what its density does there (Lee, Yu & Yang 2018, "Reparameterization gradient for non-differentiable models").
  */
 import { builtins } from "../builtins.js";
-import type { BuiltinExpr, DistCall, Expr, NetCallExpr } from "../types.js";
-import { childrenOf } from "../walk.js";
+import type { BuiltinExpr, Expr, NetCallExpr } from "../types.js";
+import { childrenOf, distExprs } from "../walk.js";
 import { type DeriveContext, densityOf, netOf } from "./context.js";
 
 /** What carries the draw: names of variables, and locals that have been looked at. */
@@ -34,7 +34,7 @@ export function stepIn(context: DeriveContext, value: Expr, names: ReadonlySet<s
         const moving = [...e.head, ...e.given].filter((slot) => carries(slot.value, scope)).map((slot) => slot.variable);
         const inner: Scope = { variables: new Set(moving), locals: new Map() };
         for (const s of statements)
-          if (s.kind === "draw") some(parametersOf(s.dist), inner);
+          if (s.kind === "draw") some(distExprs(s.dist), inner);
           // in order, so that a long chain of bindings is no deep recursion
           else if (s.kind === "bind") inner.locals.set(s.binding.local.id, carries(s.binding.value, inner));
           else carries(s.value, inner);
@@ -66,8 +66,4 @@ export function stepIn(context: DeriveContext, value: Expr, names: ReadonlySet<s
   };
   carries(value, { variables: names, locals: new Map() });
   return step;
-}
-
-function parametersOf(dist: DistCall): readonly Expr[] {
-  return [...Object.values(dist.params), ...(dist.of ? parametersOf(dist.of) : [])];
 }
