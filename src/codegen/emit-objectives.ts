@@ -12,7 +12,7 @@ import { partitionMetricName } from "./emit-energy.js";
 import { latentsJs, latentsParts, type LoweredOptimum, lowerOptimum } from "./emit-optimum.js";
 import { place } from "./place.js";
 import { lowerEm } from "./emit-em.js";
-import { type Called, functionName, lowerObjective, type LoweredObjective } from "./lower-objective.js";
+import { type Called, freeSamples, functionName, lowerObjective, type LoweredObjective } from "./lower-objective.js";
 import { CONTEXT } from "./reserved.js";
 import { identifier, Names } from "./values.js";
 
@@ -39,7 +39,7 @@ export class Objectives {
       .filter((n) => n.estimator !== PATHWISE)
       .map((n) => `${n.variable}:${SAME_FUNCTION[n.estimator] ?? n.estimator}`)
       .join();
-    const key = `${fingerprint(withoutCounts(value))}|${derived.orders > 1 || derived.chains.length + derived.partitions.length > 0 ? derived.training : ""}|${estimators}|${derived.schedules.map((s) => s.name).join()}`;
+    const key = `${fingerprint(plain(value, freeSamples(derived) !== undefined))}|${derived.orders > 1 || derived.chains.length + derived.partitions.length > 0 ? derived.training : ""}|${estimators}|${derived.schedules.map((s) => s.name).join()}`;
     const found = this.known.get(key);
     if (found) return this.withEm(found, derived, value);
     const [optimum] = optimaIn(derived.quantity);
@@ -87,12 +87,13 @@ function maximisationKey(lowered: LoweredObjective, { em }: DerivedObjective): s
   return JSON.stringify([lowered.fn.name, em?.online, em && estimatedPaths(em)]);
 }
 
-/** Sample counts become the parameter k, so they do not tell functions apart. */
-function withoutCounts(expr: Expr): Expr {
+/** An expression without its places. A sample count that is the parameter k does not tell functions apart. */
+function plain(expr: Expr, free: boolean): Expr {
   return JSON.parse(
-    JSON.stringify(expr, (key, value: unknown) =>
-      (key === "samples" || key === "count") && value !== null && typeof value === "object" ? "k" : key === "span" ? undefined : value,
-    ),
+    JSON.stringify(expr, (key, value: unknown) => {
+      if (key === "span") return undefined;
+      return free && (key === "samples" || key === "count") && value !== null && typeof value === "object" ? "k" : value;
+    }),
   ) as Expr;
 }
 

@@ -15,6 +15,7 @@ import { leafOf } from "./leaves.js";
 import { lowerBuiltin } from "./lower-builtin.js";
 import { alignedArguments, repeatedResults } from "./mapped-calls.js";
 import { isTaken } from "./reserved.js";
+import { sampleOf, type SamplePlate } from "./sample-of.js";
 import { sharedNet } from "./shared-nets.js";
 import { capital } from "./names.js";
 import { array, call, type Js, type JsField, member, method, name, num, numbers, object, path, str } from "./js.js";
@@ -50,6 +51,8 @@ export interface Scope {
   readonly key: Js | undefined;
   /** Which of several orders masked layers take; without it, the first. `plate`: the leading axis that all of them side by side have. */
   readonly masks?: { readonly js: Js; readonly plate?: string };
+  /** Indices of samples that run over a plate of their own, beside another index of the same family. */
+  readonly samplePlates?: ReadonlyMap<string, SamplePlate>;
   /** The parameter that a schedule's scalar is, where the function has one. */
   readonly schedule?: (name: string) => Js | undefined;
 }
@@ -65,10 +68,10 @@ export function lowerExpr(scope: Scope, expr: Expr): Value {
     case "variable": {
       const value = scope.variable(expr.variable);
       if (!value) throw new InternalError(`\`${expr.variable}\` is not in scope`);
-      return value;
+      return sampleOf(scope, expr, value);
     }
     case "local":
-      return lowerLocal(scope, expr);
+      return sampleOf(scope, expr, lowerLocal(scope, expr));
     case "record": {
       const fields = expr.fields.map((f) => [f.name, tensorValue(lowerExpr(scope, f.value))] as const);
       return { kind: "record", js: object(Object.fromEntries(fields.map(([f, v]) => [f, v.js]))), fields: new Map(fields) };

@@ -1,6 +1,7 @@
 /** A derived objective -> one function, per example. */
 import type { DeriveContext } from "../ir/derive/context.js";
 import type { ChainUse, DerivedObjective, Plate, Quantity } from "../ir/quantity.js";
+import { readsNumberedSample } from "../ir/derive/sample-indices.js";
 import { walkQuantity } from "../ir/quantity-walk.js";
 import { distributions } from "../ir/distributions.js";
 import type { Dim, DistCall, Expr } from "../ir/types.js";
@@ -116,9 +117,7 @@ interface Opened {
 
 /** The parameters of an objective's function, and the scope that they make: `w`, then the data, then the rest. */
 function open(context: DeriveContext, derived: DerivedObjective, file: Names): Opened {
-  const plates = platesOf(derived.quantity);
-  const first = plates[0];
-  const samples = plates.length === 1 ? first?.count : undefined;
+  const samples = freeSamples(derived);
   const rows = derived.random && derived.data.length === 0;
   const fixed = [
     ...["w", "key", "k", ...(rows ? ["B"] : [])],
@@ -204,6 +203,12 @@ function unusedObjects(quantity: Quantity): ReadonlySet<string> {
         else if (s.kind === "distribution") drop(s.dist);
   });
   return unused;
+}
+
+/** The number of samples that the function takes as its parameter k: of the one family, unless a sample of it is read by its number. */
+export function freeSamples({ quantity }: DerivedObjective): Dim | undefined {
+  const [only, ...more] = platesOf(quantity);
+  return more.length === 0 && !readsNumberedSample(quantity) ? only?.count : undefined;
 }
 
 /** Families of samples that the objective names. */

@@ -15,6 +15,7 @@ import { lowerMatching } from "./lower-matching.js";
 import { after, bindStep, drawnFactor, sitesOf, type Steps } from "./lower-draws.js";
 import { lowerElimination } from "./lower-elimination.js";
 import { lowerExpr, lowerGrad } from "./lower-expr.js";
+import { readsOtherSamples } from "../ir/derive/sample-indices.js";
 import { conditionalText, lowerFactor, lowerKl, lowerLogDet } from "./lower-factor.js";
 import { lowerGaussianMarginal } from "./lower-gaussian.js";
 import { type Marginal, marginalOf } from "./marginal-names.js";
@@ -70,16 +71,26 @@ export function lowerQuantity(scope: QuantityScope, q: Quantity): TensorValue {
     // the latents are parameters of the function: what finds them stands beside it (emit-optimum.ts)
     case "optimum":
       return lowerQuantity(scope, q.body);
-    case "reduce": {
-      const body = scope.writer.bind(
-        q.op === "logmeanexp" || q.op === "logsumexp" ? "logW" : "terms",
-        lowerQuantity(scope, q.body),
-      ) as TensorValue;
-      const bound = q.op === "logmeanexp" ? scope.bounds?.get(q.plate) : undefined;
-      const fn = { sum: "sum", mean: "mean", max: "reduceMax", min: "reduceMin", logsumexp: "logSumExp", logmeanexp: "logMeanExp" }[q.op];
-      return reducePlate(scope, body, q.plate, fn, bound);
-    }
+    case "reduce":
+      return lowerReduce(scope, q);
   }
+}
+
+/** A reduction over a family; where it meets samples of another one around it, over a plate of its own, so that both of a pair stand side by side. */
+function lowerReduce(outer: QuantityScope, q: Extract<Quantity, { kind: "reduce" }>): TensorValue {
+  const { writer } = outer;
+  const isInner = outer.reduced?.has(q.plate) === true && (outer.drawnWithin?.has(q.plate) === true || readsOtherSamples(q));
+  const { size, text } = writer.plate(q.plate);
+  const plate = isInner ? writer.addPlate(q.index, size, text).id : q.plate;
+  const scope: QuantityScope = isInner
+    ? { ...outer, samplePlates: new Map([...(outer.samplePlates ?? []), [q.index, { of: q.plate, plate }]]) }
+    : { ...outer, reduced: new Set([...(outer.reduced ?? []), q.plate]) };
+  const body = writer.bind(q.op === "logmeanexp" || q.op === "logsumexp" ? "logW" : "terms", lowerQuantity(scope, q.body)) as TensorValue;
+  const bound = q.op === "logmeanexp" && !isInner ? scope.bounds?.get(plate) : undefined;
+  const fn = { sum: "sum", mean: "mean", max: "reduceMax", min: "reduceMin", logsumexp: "logSumExp", logmeanexp: "logMeanExp" }[q.op];
+  const value = reducePlate(scope, body, plate, fn, bound);
+  if (isInner) writer.dropPlate(plate);
+  return value;
 }
 
 // ---- sums of terms ------------------------------------------------------------------------------
@@ -199,7 +210,7 @@ function lowerExpect(outer: QuantityScope, q: Extract<Quantity, { kind: "expect"
   q.steps.forEach((step, position) => bindStep(scope, steps, step, position, q.plate?.id));
   const around = new Set([...(scope.around ?? []), ...q.steps.flatMap((step) => sitesOf(scope, step))]);
   const drawn = new Set([...(scope.drawn ?? []), ...(q.plate ? [] : q.steps.flatMap(drawnFactor))]);
-  const inner = { ...after(scope, steps, q.steps.length), around, drawn };
+  const inner = { ...after(scope, steps, q.steps.length), around, drawn, ...(scope.reduced && { drawnWithin: scope.reduced }) };
   const body = q.surrogate ? lowerSurrogate(inner, scope, q, q.surrogate, steps) : lowerQuantity(inner, q.body);
   if (!q.plate) return body;
   // What is left of the family outside any reduction is averaged: that is the expectation.

@@ -29,6 +29,10 @@ export interface QuantityScope extends Scope {
   readonly memory?: string;
   /** What becomes of the log of a mean over a family, by its plate: the estimator's function of the log weights and the family's axis in them. */
   readonly bounds?: ReadonlyMap<string, (logW: Value, axis: number) => Js>;
+  /** Plates that reductions around run over. */
+  readonly reduced?: ReadonlySet<string>;
+  /** Those of them within which something is drawn, perhaps for each sample. */
+  readonly drawnWithin?: ReadonlySet<string>;
   /** Factors, `q.z`, that the `E`s of one sample around draw from. */
   readonly drawn?: ReadonlySet<string>;
   /** Names that the `E`s around have drawn. */

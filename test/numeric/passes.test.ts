@@ -326,6 +326,57 @@ describe("stability", () => {
     close(y, [-800]);
     close(d, [1]);
   });
+  const far = [1000, 1001, 999];
+  const sumExp = (x: number[], w = x.map(() => 1)): number => {
+    const top = Math.max(...x);
+    return top + Math.log(x.reduce((acc, v, i) => acc + w[i]! * Math.exp(v - top), 0));
+  };
+  const share = (x: number[], w = x.map(() => 1)): number[] => x.map((v, i) => w[i]! * Math.exp(v - sumExp(x, w)));
+  const part = (x: g.Tensor, i: number): g.Tensor => g.slice(x, [i], [i + 1]);
+  it.each<[string, (x: g.Tensor) => g.Tensor, (x: number[]) => number, ((x: number[]) => number[])?]>([
+    ["log(mean(exp(x)))", (x) => g.log(g.mean(g.exp(x), 0)), (x) => sumExp(x) - Math.log(3)],
+    ["log(sum(exp(x)) / 3)", (x) => g.log(g.div(g.sum(g.exp(x), 0), 3)), (x) => sumExp(x) - Math.log(3)],
+    [
+      "log(mean(exp(x))^2)",
+      (x) => g.log(g.pow(g.mean(g.exp(x), 0), 2)),
+      (x) => 2 * (sumExp(x) - Math.log(3)),
+      (x) => share(x).map((v) => 2 * v),
+    ],
+    [
+      "log(sum(w * exp(x)))",
+      (x) => g.log(g.sum(g.mul(g.constant([0.5, 0.25, 0.25]), g.exp(x)), 0)),
+      (x) => sumExp(x, [0.5, 0.25, 0.25]),
+      (x) => share(x, [0.5, 0.25, 0.25]),
+    ],
+    [
+      "log of an expectation of exp under a softmax",
+      (x) => g.log(g.sum(g.mul(g.softmax(g.constant([0, Math.LN2, 0])), g.exp(x)), 0)),
+      (x) => sumExp(x, [0.25, 0.5, 0.25]),
+      (x) => share(x, [0.25, 0.5, 0.25]),
+    ],
+    ["log of three exps", (x) => g.log(g.add(g.add(g.exp(part(x, 0)), g.exp(part(x, 1))), g.exp(part(x, 2)))), sumExp],
+    [
+      "log of weighed exps",
+      (x) => g.log(g.add(g.mul(0.3, g.exp(part(x, 0))), g.add(g.mul(0.5, g.exp(part(x, 1))), g.mul(g.exp(part(x, 2)), 0.2)))),
+      (x) => sumExp(x, [0.3, 0.5, 0.2]),
+      (x) => share(x, [0.3, 0.5, 0.2]),
+    ],
+    ["log of a mean of means", (x) => g.log(g.mean(g.mean(g.exp(g.reshape(x, [1, 3])), 1), 0)), (x) => sumExp(x) - Math.log(3)],
+    ["log(1 + sum(exp(x)))", (x) => g.log(g.add(1, g.sum(g.exp(x), 0))), (x) => sumExp([0, ...x]), (x) => share([0, ...x]).slice(1)],
+  ])("%s, far out", (_, fn, want, gradient = share) => {
+    for (const x of [far, far.map((v) => -v)]) {
+      const { y, d } = at(fn, x);
+      const top = Math.max(...y.map(Math.abs), 1);
+      y.forEach((v) => expect(Math.abs(v - want(x)) / top).toBeLessThan(1e-12));
+      gradient(x).forEach((v, i) => expect(Math.abs(d[i]! - v), `gradient ${d[i]} against ${v}`).toBeLessThan(1e-12));
+    }
+  });
+  it("log(exp(u) + exp(v)) where one of both is exp(-Infinity)", () => {
+    const both = (x: g.Tensor): g.Tensor => g.log(g.add(g.exp(part(x, 0)), g.exp(part(x, 1))));
+    close(at(both, [-Infinity, 3]).y, [3]);
+    close(at(both, [3, -Infinity]).y, [3]);
+    expect(at(both, [-Infinity, 3]).d).toEqual([0, 1]);
+  });
   it("does not shift twice", () => {
     const once = g.optimize(g.stage({ x: { shape: [2, 3] } }, ({ x }) => ({ y: g.logSumExp(x, 1) })));
     const twice = stability.run(once);

@@ -8,6 +8,7 @@ import { quantityChildren, termsOf, walkQuantity } from "../quantity-walk.js";
 import type { Expr } from "../types.js";
 import { type DeriveContext, densityOf, flowOf } from "./context.js";
 import { flowChain } from "./flow-change.js";
+import { samplesMeet } from "./sample-indices.js";
 import { isUnit, type Scaled, withoutScale } from "./units.js";
 
 /**
@@ -85,6 +86,7 @@ export function dequantised(context: DeriveContext, quantity: Quantity): 1 | -1 
 export function combineOf(quantity: Quantity, sign: 1 | -1): Combine | undefined {
   if (quantity.kind !== "expect" || !quantity.plate || quantity.body.kind !== "reduce" || quantity.body.plate !== quantity.plate.id)
     return undefined;
+  if (samplesMeet(quantity.body, quantity.plate)) return undefined;
   if (quantity.body.op === "logmeanexp") return sign === 1 ? "logMeanExp" : "negLogMeanExp";
   return quantity.body.op === "mean" ? "mean" : undefined;
 }

@@ -17,6 +17,7 @@ import { type DeriveContext } from "./context.js";
 import { readsItself } from "./own-reads.js";
 import type { Taken } from "./data-draws.js";
 import { printExpr } from "../print.js";
+import { readsOnly } from "./sample-indices.js";
 import { stepIn } from "./steps.js";
 import { weightsIn } from "./weights.js";
 
@@ -191,10 +192,10 @@ function hasMovingEdges(context: DeriveContext, dist: DistCall, follows: boolean
   return !edges.every(isFixed) || (dist.of !== undefined && hasMovingEdges(context, dist.of, follows));
 }
 
-/** Whether drawn names stand only inside logmeanexp, and this in plain terms. */
+/** Whether drawn names stand only inside logmeanexp, each sample in a weight of its own, and this in plain terms. */
 function isBound(expr: Expr, names: ReadonlySet<string>): boolean {
   if (!reads(expr, names)) return true;
-  if (expr.kind === "reduce") return expr.op === "logmeanexp";
+  if (expr.kind === "reduce") return expr.op === "logmeanexp" && readsOnly(expr.body, expr.index, names);
   if (expr.kind === "expectation") return isBound(expr.body, names);
   if (expr.kind !== "builtin") return false;
   const inner = expr.args.filter((a) => reads(a, names));

@@ -2,7 +2,23 @@
  * Rewrites of expressions that lose precision or overflow into equal ones that do not. Used as staging goes, so that the gradients of the
  * stable form are taken, and again as a pass. Each holds wherever the original is defined.
  */
-import { abs, add, broadcastTo, exp, expm1, log, log1p, mul, neg, sigmoid, softplus, stopGradient, sub } from "../ops/elementwise.js";
+import {
+  abs,
+  add,
+  broadcastTo,
+  exp,
+  expm1,
+  less,
+  log,
+  log1p,
+  mul,
+  neg,
+  select,
+  sigmoid,
+  softplus,
+  stopGradient,
+  sub,
+} from "../ops/elementwise.js";
 import { logSumExp } from "../ops/reduce.js";
 import { reshape, transpose } from "../ops/structure.js";
 import { producer, type Tensor } from "../trace.js";
@@ -117,9 +133,37 @@ function squareRoot(t: Tensor): Tensor | undefined {
 function hasOwnLog(t: Tensor): boolean {
   if (sigmoidOf(t) !== undefined || twiceSigmoidOf(t) !== undefined) return true;
   const node = core(t);
-  if (node.prim === "exp" || node.prim === "sigmoid" || node.prim === "sqrt") return true;
-  if (node.prim === "add") return core(operand(node, 0)).prim === "exp" && core(operand(node, 1)).prim === "exp";
-  return node.prim === "mul" || node.prim === "div" ? hasOwnLog(operand(node, 0)) || hasOwnLog(operand(node, 1)) : false;
+  switch (node.prim) {
+    case "exp":
+    case "sigmoid":
+    case "sqrt":
+      return true;
+    case "add":
+      return addsInLogs(operand(node, 0), operand(node, 1));
+    case "reduceSum":
+      return sumsInLogs(operand(node, 0));
+    case "mul":
+    case "div":
+      return hasOwnLog(operand(node, 0)) || hasOwnLog(operand(node, 1));
+    default:
+      return false;
+  }
+}
+
+/** Whether log(a + b) is better taken of the logs of both. */
+function addsInLogs(a: Tensor, b: Tensor): boolean {
+  return isPositive(a) && isPositive(b) && (hasOwnLog(a) || hasOwnLog(b));
+}
+
+/** Whether the log of a sum over `t` is better taken of the logs of its terms: exp(u), p exp(u), sums of such. */
+function sumsInLogs(t: Tensor): boolean {
+  const exponent = under(t, "exp");
+  return exponent === undefined ? isPositive(t) && hasOwnLog(t) : !isShifted(exponent);
+}
+
+/** log(exp(u) + exp(v)); where u is -Infinity it is v. */
+function logAddExp(u: Tensor, v: Tensor): Tensor {
+  return select(less(-Infinity, u), add(u, softplus(sub(v, u))), v);
 }
 
 function stableLog(x: Tensor): Tensor | undefined {
@@ -141,16 +185,13 @@ function stableLog(x: Tensor): Tensor | undefined {
       const b = operand(node, 1);
       if (constantValue(a) === 1) return full(log1p(b), x);
       if (constantValue(b) === 1) return full(log1p(a), x);
-      const [u, v] = [under(a, "exp"), under(b, "exp")];
-      return u === undefined || v === undefined ? undefined : add(u, softplus(sub(v, u)));
+      return addsInLogs(a, b) ? logAddExp(log(a), log(b)) : undefined;
     }
     // log(exp(a) - 1), the inverse of softplus
     case "expm1":
       return add(a, log(neg(expm1(neg(a)))));
-    case "reduceSum": {
-      const shifted = under(a, "exp");
-      return shifted === undefined || isShifted(shifted) ? undefined : logSumExp(shifted, node.params.axes);
-    }
+    case "reduceSum":
+      return sumsInLogs(a) ? logSumExp(log(a), node.params.axes) : undefined;
     case "mul":
       return splits(a, operand(node, 1)) ? add(log(a), log(operand(node, 1))) : undefined;
     case "div":
@@ -197,6 +238,8 @@ function logTwiceSigmoid(u: Tensor): Tensor {
 function stableLog1p(x: Tensor): Tensor | undefined {
   const u = under(x, "exp");
   if (u !== undefined) return softplus(u);
+  if (producer(x).inputs.length === 2 || producer(x).prim === "reduceSum")
+    if (sigmoidOf(x) === undefined && isPositive(x) && hasOwnLog(x)) return softplus(log(x));
   const t = tanhOf(x);
   if (t !== undefined) return logTwiceSigmoid(mul(t, 2));
   const inner = under(x, "neg");
