@@ -13,8 +13,13 @@ export interface Scenario {
   /** states compared at the end; all of `state` by default */
   readonly read?: readonly string[];
   readonly tolerance?: number;
-  /** How floats are compared: entry by entry unless told, or in their root mean square, where an entry at a threshold may fall to either side. */
-  readonly norm?: "entries" | "root mean square";
+  /**
+   * How floats are compared: each entry relative to itself or the whole tensor's size, unless told; `each entry` to itself alone; or all in their root mean
+   * square, where an entry at a threshold may fall to either side.
+   */
+  readonly norm?: "entries" | "each entry" | "root mean square";
+  /** Of `each entry`: smaller ones are compared relative to it. */
+  readonly least?: number;
 }
 
 export function tensor(shape: readonly number[], numbers: ArrayLike<number>, dtype: DType = "f32"): HostTensor {
@@ -42,6 +47,16 @@ export function expectClose(got: HostTensor | undefined, want: HostTensor, what:
     const fine = want.dtype === "f32" && Math.abs(a - b) <= tolerance * Math.max(Math.abs(b), size) + 1e-7;
     if (!fine) expect.fail(`${what}[${i}] is ${a}, the reference gives ${b} (shape [${want.shape.join(", ")}])`);
   }
+}
+
+/** Each float agrees to `tolerance` relative to itself, or to `least` where it is smaller. */
+export function expectEach(got: HostTensor | undefined, want: HostTensor, what: string, tolerance: number, least: number): void {
+  expectClose(got, want, what, Infinity);
+  want.data.forEach((b, i) => {
+    const a = got!.data[i]!;
+    if (Object.is(a, b) || a === b) return;
+    if (!(Math.abs(a - b) <= tolerance * Math.max(Math.abs(b), least))) expect.fail(`${what}[${i}] is ${a}, the reference gives ${b}`);
+  });
 }
 
 /** Floats agree to `tolerance` of the tensor's size in their root mean square; all else as by expectClose. */
@@ -75,7 +90,12 @@ async function play(session: EngineSession, scenario: Scenario): Promise<{ fetch
 export async function expectSame(engine: Engine, scenario: Scenario, what = "program"): Promise<void> {
   const want = await play(await referenceEngine.open(), scenario);
   const got = await play(await engine.open(), scenario);
-  const compare = scenario.norm === "root mean square" ? expectNear : expectClose;
+  const compare: typeof expectNear =
+    scenario.norm === "root mean square"
+      ? expectNear
+      : scenario.norm === "each entry"
+        ? (a, b, name, tolerance) => expectEach(a, b, name, tolerance, scenario.least ?? 0)
+        : expectClose;
   for (const [i, outputs] of want.fetched.entries()) {
     expect(Object.keys(got.fetched[i]!).sort()).toEqual(Object.keys(outputs).sort());
     for (const [name, value] of Object.entries(outputs))

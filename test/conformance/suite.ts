@@ -7,6 +7,7 @@ import type { Engine, HostTensors, Program } from "../../src/runtime/engines/eng
 import * as g from "../../src/runtime/graph/index.js";
 import { cases, type Case } from "../numeric/vjp-cases.js";
 import { expectSame, scalarOf, tensor } from "./compare.js";
+import { elementwiseScenarios } from "./elementwise-scenarios.js";
 import { randomScenarios } from "./random-scenarios.js";
 import { sizedCases } from "./sized-cases.js";
 import { stateScenarios } from "./state-scenarios.js";
@@ -42,6 +43,9 @@ export function conformance(engine: Engine, { tolerance = 1e-4 }: ConformanceOpt
     });
     describe("draws", () => {
       for (const [name, scenario] of Object.entries(randomScenarios)) check(name, scenario);
+    });
+    describe("functions of one number, each entry by itself", () => {
+      for (const [name, scenario] of Object.entries(elementwiseScenarios)) check(name, scenario);
     });
     describe("state, stages and programs", () => {
       for (const [name, scenario] of Object.entries(stateScenarios)) check(name, scenario);

@@ -283,7 +283,25 @@ const scaledOperand: Matcher = (s, node) => {
     : undefined;
 };
 
-const matchers: readonly Matcher[] = [relu, reluGradient, sumOfSoftplus, biased, scaledOperand, commonFactor];
+/** A sigmoid that is only compared (a draw) or subtracted from another value (x - p, the gradient of a Bernoulli) needs no digits beside those of 1. */
+const roughSigmoid: Matcher = (s, node) => {
+  if (node.prim !== "sigmoid") return undefined;
+  const isRough = (id: number): boolean => {
+    const reader = s.node(id);
+    if (reader.prim === "lt" || reader.prim === "le") return true;
+    return (reader.prim === "sub" || reader.prim === "add") && reader.inputs.every((x) => scalarOf(s.node(x)) === undefined);
+  };
+  if (s.readers(node.id)?.every(isRough) !== true) return undefined;
+  return {
+    absorbs: [],
+    lower: (c) => {
+      const { name, shape } = c.value(node.inputs[0]!);
+      return { name: c.b.op("Sigmoid", [name]), shape };
+    },
+  };
+};
+
+const matchers: readonly Matcher[] = [relu, reluGradient, sumOfSoftplus, roughSigmoid, biased, scaledOperand, commonFactor];
 
 export function findPatterns(graph: Graph, step: ModelStep): Patterns {
   const own = new Set(step.ids);
