@@ -41,7 +41,7 @@ export function appendOwn(env: Env, decl: ast.FlowDecl, chain: Chain): boolean {
   const random = env.owner.random;
   if (random) report(env.cx.diagnostics, "GM2083", forward.span, { flow: decl.name.name, problem: "it draws random numbers" });
   if (!there || (inverse && !back) || random) return false;
-  const jacobian = jacobianOf(env, decl, there, forward.body.span);
+  const jacobian = jacobianOf(env, decl, there, [from, to], forward.body.span);
   if (
     !jacobian ||
     !isOnto(env, decl, there, { from, onto: to }, forward) ||
@@ -281,7 +281,13 @@ function tellUnproven(env: Env, decl: ast.FlowDecl, { input, value }: Written, j
 }
 
 /** The structure that is found, or that `jacobian = dense` asks for. */
-function jacobianOf(env: Env, decl: ast.FlowDecl, { input, value }: Written, span: Span): JacobianStructure | undefined {
+function jacobianOf(
+  env: Env,
+  decl: ast.FlowDecl,
+  { input, value }: Written,
+  sides: readonly Side[],
+  span: Span,
+): JacobianStructure | undefined {
   const { cx } = env;
   const flow = decl.name.name;
   const size = input.type.kind === "tensor" ? elementCount(input.type.shape) : 0;
@@ -302,7 +308,7 @@ function jacobianOf(env: Env, decl: ast.FlowDecl, { input, value }: Written, spa
   }
   const wide = (): Local => ({ id: freshId(cx, `${env.site}.s`), name: "s", type: input.type, span });
   const found = asked ? denseStructure(value, input) : structureOf(value, input, wide);
-  if (reportsSingular(env, decl, { input, value }, found, span)) return undefined;
+  if (reportsSingular(env, decl, { input, value }, found, sides, span)) return undefined;
   if (found.kind !== "none") return found;
   const own = ownWeights(env);
   const calls: { readonly flow: string; readonly span: Span }[] = [];
@@ -345,14 +351,23 @@ function jacobianOf(env: Env, decl: ast.FlowDecl, { input, value }: Written, spa
 }
 
 /** Entries that follow from one another, whatever structure they have and whatever the weights are. */
-function reportsSingular(env: Env, decl: ast.FlowDecl, { input, value }: Written, found: Found, span: Span): boolean {
+function reportsSingular(
+  env: Env,
+  decl: ast.FlowDecl,
+  { input, value }: Written,
+  found: Found,
+  sides: readonly Side[],
+  span: Span,
+): boolean {
   if (found.kind === "none" && found.problem !== undefined) return false;
   const { cx } = env;
   const knowledge = { simplex: (e: Expr) => factsOf(cx, e).simplex };
   const reason = singularity(value, input, found.kind === "none" ? undefined : found, MOST_ENTRIES, knowledge);
   if (reason === undefined) return false;
   const written = textOf(span);
-  const factor = [0.5, 2].find((c) => isRegularBeside(value, input, c, knowledge));
+  const onReal = sides.every((side) => side.domain === "real");
+  // on all of the real line the sum lies where it should
+  const factor = onReal ? [0.5, 2].find((c) => isRegularBeside(value, input, c, knowledge)) : undefined;
   const added = `add that to \`${input.name}\``;
   report(
     cx.diagnostics,

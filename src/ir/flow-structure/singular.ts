@@ -187,12 +187,15 @@ function ratesOf(expr: Expr, input: string, { simplex, known }: Knowledge): Rate
     done.set(e, made);
     return made;
   };
+  /** What sums to 1 along its last axis has derivatives that sum to 0 there. */
   const normalised = (e: Expr, jets: readonly Jet[]): readonly Jet[] => {
+    if (!simplex(e)) return jets;
     const width = sizesOf(e).at(-1) ?? 1;
-    if (jets.some((jet) => jet.row.size > 0) || !simplex(e)) return jets;
     return jets.map(({ value, row }, i) => {
-      const start = i - (i % width);
-      return { value: value / jets.slice(start, start + width).reduce((sum, jet) => sum + jet.value, 0), row };
+      const group = jets.slice(i - (i % width), i - (i % width) + width);
+      const total = group.reduce((sum, jet) => sum + jet.value, 0);
+      const centre = group.map((jet): readonly [number, Row] => [-1 / width, jet.row]);
+      return { value: value / total, row: sumOf([[1, row], ...centre]) };
     });
   };
   const texts = new Map<Expr, string>();
