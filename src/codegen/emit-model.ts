@@ -187,7 +187,7 @@ function readsOf(context: DeriveContext, density: Density): { readonly reads?: J
 }
 
 /** What infers latents, in the form of a density. */
-function inverseDefinition(density: Density, { fn, head, given, label, exact }: Inverse): Js {
+function inverseDefinition(density: Density, { fn, head, given, label, exact, mayHold = [] }: Inverse): Js {
   return object({
     head: array(head.map(str)),
     given: array(given.map(str)),
@@ -195,6 +195,7 @@ function inverseDefinition(density: Density, { fn, head, given, label, exact }: 
     place: str(place(density.span)),
     exact: exact && array(exact.map(str)),
     conditional: bool(true),
+    mayHold: mayHold.length === 0 ? undefined : array(mayHold.map(str)),
     sample: name(fn.name),
   });
 }

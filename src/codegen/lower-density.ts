@@ -319,8 +319,8 @@ function temperatureOf(context: DeriveContext, index: DensityIndex, inOrder: rea
 }
 
 /**
- * `inverseP(w, key, B, given)`: latents as the flow's inverse gives them from data, in the form of a sampler; classes that it is given are drawn first, from
- * their posterior. `apart`: of one latent, named after it.
+ * `inverseP(w, key, B, given)`: latents as the flow's inverse gives them from data, in the form of a sampler; classes beside them are drawn first, from
+ * their posterior given those among them that are held. `apart`: of one latent, named after it.
  */
 export function lowerInverse(
   context: DeriveContext,
@@ -347,6 +347,7 @@ export function lowerInverse(
       object(Object.fromEntries(classes.map((v) => [v, variableSpec(variableOf(context, v).domain)]))),
       object(Object.fromEntries(given.map((v) => [v, jsOf(values, v)]))),
       arrow("(at)", at),
+      name("given"),
     );
     const drawn = writer.bind("states", { kind: "record", js: states, fields: new Map() });
     for (const v of classes) {
@@ -364,6 +365,7 @@ export function lowerInverse(
         ? [`${label}: what ${given.join(", ")} was made of, by the inverse of the flow  ${place(density.span)}`]
         : [
             `${label}: ${classes.join(", ")} by the posterior, over all states; then by the inverse of the flow there  ${place(density.span)}`,
+            "Of these, what is in `given` keeps its values.",
           ]),
     ],
     params: samplerParams,
@@ -373,7 +375,7 @@ export function lowerInverse(
       undefined,
     ),
   };
-  return { fn, head, given, label, exact: madeBy(context, density, inverses) };
+  return { fn, head, given, label, exact: madeBy(context, density, inverses), mayHold: classes };
 }
 
 /** Variables of the header that flows make of what the inverses give: from that they come back as they were. */
@@ -393,6 +395,8 @@ export interface Inverse {
   readonly label: string;
   /** Variables that come back as they were from what is inferred. */
   readonly exact?: readonly string[] | undefined;
+  /** Variables of its head that may be among what it is given. */
+  readonly mayHold?: readonly string[];
 }
 
 /** `posteriorP(w, key, B, given)`: normal latents given data, in the form of a sampler; `means` are those of the posterior. */

@@ -102,6 +102,8 @@ export interface Builtin {
   readonly growth?: number;
   /** Of a function of one value: an interval that its derivative lies in, where the value lies in one. */
   readonly slope?: (x: Range, options: Options) => Range;
+  /** Its derivatives in the entries that it reads are weights that sum to 1. */
+  readonly averages?: true;
   /** Put together of pieces, so that it may keep one value, or a sum with it may, while its arguments move. */
   readonly pieces?: true;
   /** Linear on each of its pieces, with kinks between them: its second derivative is 0 wherever there is one. */

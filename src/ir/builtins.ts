@@ -260,14 +260,31 @@ const table: readonly Builtin[] = [
   // ---- reductions over axes of the event
   reduction("sum", "sum of all entries, or along axes", total, { linear: "all" }),
   reduction("mean", "mean of all entries, or along axes", first, {
+    averages: true,
     linear: "all",
     simplex: ([x], { axes }) => x?.simplex === true && !(axes as readonly number[]).includes(-1),
   }),
   reduction("variance", "mean squared distance to the mean, of all entries or along axes", () => fromZero, { power: 2 }),
-  reduction("max", "greatest entry, or along axes", first, { growth: 1, pieces: true, piecewiseLinear: true, runtime: "reduceMax" }),
-  reduction("min", "least entry, or along axes", first, { growth: 1, pieces: true, piecewiseLinear: true, runtime: "reduceMin" }),
-  reduction("logsumexp", "log of the sum of exponentials, without overflow", undefined, { growth: 1, runtime: "logSumExp" }),
-  reduction("logmeanexp", "log of the mean of exponentials, without overflow", first, { growth: 1, runtime: "logMeanExp" }),
+  reduction("max", "greatest entry, or along axes", first, {
+    averages: true,
+    growth: 1,
+    pieces: true,
+    piecewiseLinear: true,
+    runtime: "reduceMax",
+  }),
+  reduction("min", "least entry, or along axes", first, {
+    averages: true,
+    growth: 1,
+    pieces: true,
+    piecewiseLinear: true,
+    runtime: "reduceMin",
+  }),
+  reduction("logsumexp", "log of the sum of exponentials, without overflow", undefined, {
+    averages: true,
+    growth: 1,
+    runtime: "logSumExp",
+  }),
+  reduction("logmeanexp", "log of the mean of exponentials, without overflow", first, { averages: true, growth: 1, runtime: "logMeanExp" }),
   reduction("norm", "2-norm, of all entries or along axes", () => fromZero, { growth: 1 }),
   // ---- along one axis
   alongAxis("softmax", "e^x over its sum along an axis (the last)", () => openUnit, {

@@ -69,7 +69,7 @@ export interface ExactInverse {
   readonly values: ReadonlyMap<string, Expr>;
   /** All that data are drawn given is known: nothing else has to be inferred. */
   readonly infers: boolean;
-  /** Latents with a few states that inverses are given: drawn first, from their posterior by enumeration. */
+  /** Latents with a few states that inverses are given, or that draw what they give: drawn first, from their posterior by enumeration, but those held. */
   readonly classes: readonly string[];
 }
 

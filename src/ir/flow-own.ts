@@ -4,7 +4,7 @@
  */
 import { camel } from "../base/camel.js";
 import { report } from "../base/report.js";
-import type { Span } from "../base/source.js";
+import { type Span, textOf } from "../base/source.js";
 import type * as ast from "../parser/ast.js";
 import { localEntity } from "./body.js";
 import { requireTensor } from "./builtin-call.js";
@@ -16,11 +16,12 @@ import { roomHelp, waysOnto } from "./flow-onto.js";
 import { endMovedByOthers } from "./flow-structure/part.js";
 import { notMonotone } from "./flow-structure/monotone.js";
 import { sizeOf } from "./flow-structure/reads.js";
+import { isRegularBeside, singularity } from "./flow-structure/singular.js";
 import { showSide } from "./flows.js";
 import { writtenOut } from "./inline-nets.js";
 import { interior, rangeOfDomain, showRange } from "./range.js";
 import { type Chain, declaredSide } from "./flow-chain.js";
-import { denseStructure, isLinear, MOST_ENTRIES, type JacobianStructure, structureOf } from "./flow-structure/structure.js";
+import { denseStructure, type Found, isLinear, MOST_ENTRIES, type JacobianStructure, structureOf } from "./flow-structure/structure.js";
 import { Scope } from "./scope.js";
 import { elementCount, sameShape, showShape, sizesOf, tensor } from "./shapes.js";
 import type { Conditioner, Expr, Local, Net, OwnStep, Side } from "./types.js";
@@ -40,7 +41,7 @@ export function appendOwn(env: Env, decl: ast.FlowDecl, chain: Chain): boolean {
   const random = env.owner.random;
   if (random) report(env.cx.diagnostics, "GM2083", forward.span, { flow: decl.name.name, problem: "it draws random numbers" });
   if (!there || (inverse && !back) || random) return false;
-  const jacobian = jacobianOf(env, decl, there, forward.body.span);
+  const jacobian = jacobianOf(env, decl, there, [from, to], forward.body.span);
   if (
     !jacobian ||
     !isOnto(env, decl, there, { from, onto: to }, forward) ||
@@ -280,7 +281,13 @@ function tellUnproven(env: Env, decl: ast.FlowDecl, { input, value }: Written, j
 }
 
 /** The structure that is found, or that `jacobian = dense` asks for. */
-function jacobianOf(env: Env, decl: ast.FlowDecl, { input, value }: Written, span: Span): JacobianStructure | undefined {
+function jacobianOf(
+  env: Env,
+  decl: ast.FlowDecl,
+  { input, value }: Written,
+  sides: readonly Side[],
+  span: Span,
+): JacobianStructure | undefined {
   const { cx } = env;
   const flow = decl.name.name;
   const size = input.type.kind === "tensor" ? elementCount(input.type.shape) : 0;
@@ -301,6 +308,7 @@ function jacobianOf(env: Env, decl: ast.FlowDecl, { input, value }: Written, spa
   }
   const wide = (): Local => ({ id: freshId(cx, `${env.site}.s`), name: "s", type: input.type, span });
   const found = asked ? denseStructure(value, input) : structureOf(value, input, wide);
+  if (reportsSingular(env, decl, { input, value }, found, sides, span)) return undefined;
   if (found.kind !== "none") return found;
   const own = ownWeights(env);
   const calls: { readonly flow: string; readonly span: Span }[] = [];
@@ -340,6 +348,50 @@ function jacobianOf(env: Env, decl: ast.FlowDecl, { input, value }: Written, spa
     },
   );
   return undefined;
+}
+
+/** Entries that follow from one another, whatever structure they have and whatever the weights are. */
+function reportsSingular(
+  env: Env,
+  decl: ast.FlowDecl,
+  { input, value }: Written,
+  found: Found,
+  sides: readonly Side[],
+  span: Span,
+): boolean {
+  if (found.kind === "none" && found.problem !== undefined) return false;
+  const { cx } = env;
+  const knowledge = { simplex: (e: Expr) => factsOf(cx, e).simplex };
+  const reason = singularity(value, input, found.kind === "none" ? undefined : found, MOST_ENTRIES, knowledge);
+  if (reason === undefined) return false;
+  const written = textOf(span);
+  const onReal = sides.every((side) => side.domain === "real");
+  // on all of the real line the sum lies where it should
+  const factor = onReal ? [0.5, 2].find((c) => isRegularBeside(value, input, c, knowledge)) : undefined;
+  const added = `add that to \`${input.name}\``;
+  report(
+    cx.diagnostics,
+    "GM3707",
+    span,
+    { flow: decl.name.name, reason },
+    {
+      labels: [{ span: decl.name.span, text: "declared here" }],
+      help: [
+        "a bijection keeps as many numbers free as it is given: let every entry of the value move by itself",
+        ...(factor === undefined
+          ? []
+          : [
+              written.length < 60
+                ? `${added}: \`${input.name} + ${factor} * (${written})\``
+                : `${added}, \`${input.name} + ${factor} * (…)\``,
+            ]),
+        ...(decl.directions.some((d) => d.direction === "inverse")
+          ? ["its `inverse` cannot undo it: an entry that is not kept is not found again"]
+          : []),
+      ],
+    },
+  );
+  return true;
 }
 
 /** A function of the flow as a net: what it is conditioned on comes after its own arguments. */

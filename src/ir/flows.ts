@@ -293,17 +293,22 @@ const shapeText = (sizes: readonly (number | string)[]): string => `[${sizes.joi
 function squeezeHelp([h, w, c]: readonly [Dim, Dim, Dim], factor: number): readonly string[] {
   const other = Array.from({ length: Math.floor(Math.sqrt(c.size)) }, (_, i) => i + 1).find((f) => f > 1 && c.size % (f * f) === 0);
   const fits = h.size % factor === 0 && w.size % factor === 0;
+  const side = commonFactor(h.size, w.size);
   return [
     fits
       ? `a chain runs from base to data: ${shapeText([h.size, w.size, c.size])} behind \`squeeze\` is ${shapeText([h.size / factor, w.size / factor, c.size * factor * factor])} before it; before it ${shapeText([h.size, w.size, `${factor * factor} C`])} is ${shapeText([h.size * factor, w.size * factor, "C"])} behind it`
-      : `a chain runs from base to data: the base has ${factor * factor} times the channels, at 1/${factor} of the sides`,
+      : `a chain runs from base to data: the base has ${factor * factor} times the channels, at 1/${factor} of the sides, and ${h.size} x ${w.size} do not divide by ${factor}${side === undefined ? "" : `; ${shapeText([h.size / side, w.size / side, c.size * side * side])} before \`squeeze(${side})\` is ${shapeText([h.size, w.size, c.size])} behind it`}`,
     ...(other === undefined ? [] : [`or another factor: \`squeeze(${other})\``]),
   ];
 }
 
-/** A factor that both sides divide by. */
+/** The least factor that both sides divide by. */
+function commonFactor(h: number, w: number): number | undefined {
+  return Array.from({ length: Math.min(h, w) }, (_, i) => i + 1).find((f) => f > 1 && h % f === 0 && w % f === 0);
+}
+
 function factorHelp(h: number, w: number): readonly string[] {
-  const fits = Array.from({ length: Math.min(h, w) }, (_, i) => i + 1).find((f) => f > 1 && h % f === 0 && w % f === 0);
+  const fits = commonFactor(h, w);
   return [
     fits === undefined ? "no factor divides both sides: give the images others" : `a factor that divides both sides: \`factor = ${fits}\``,
   ];

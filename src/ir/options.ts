@@ -7,7 +7,7 @@ import type { Actual } from "./arguments.js";
 import { whyNoOrder } from "./autoregressive/order.js";
 import type { OptionSpec, OptionValue } from "./builtins.js";
 import type { Env } from "./env.js";
-import { maxElements, showShape } from "./shapes.js";
+import { elementCount, maxElements, showShape } from "./shapes.js";
 import { kindOfStatic, outOfRange, requireStatic, type Static } from "./static.js";
 import type { Dim } from "./types.js";
 
@@ -102,7 +102,7 @@ function readOne(env: Env, what: string, spec: OptionSpec, actuals: readonly Act
       return wrong(env, first.span, name, expectationOf(spec), kindOfStatic(first.value), near);
     }
     case "order":
-      if (list) return readOrder(env, what, spec, values);
+      if (list) return readOrder(env, what, spec, values, shape);
       if (first.value.kind === "string") return readOne(env, what, { ...spec, kind: "choice" }, actuals, shape);
       return first.value.kind === "number" && Number.isInteger(first.value.value) && first.value.value >= 0
         ? { value: first.value.value }
@@ -155,13 +155,19 @@ function readOrder(
   what: string,
   spec: OptionSpec,
   values: readonly { readonly value: Static; readonly span: Span }[],
+  shape: readonly Dim[],
 ): Read | undefined {
   const places = values.map(({ value }) => (value.kind === "number" ? value.value : NaN));
   const why = whyNoOrder(places, places.length);
   if (why === undefined) return { value: places.map((place) => place - 1) };
-  // how many places there are is not known here: a list that names place 4 may be one of 4 that is too short
+  // how many places there are is known where the list is as long as an axis: else one that names place 4 may be one of 4 that is too short
   const most = Math.max(...places);
-  const short = places.length > 0 && most > places.length && whyNoOrder(places, most)?.startsWith("it holds") === true;
+  const sizes = [...shape.map((d) => d.size), elementCount(shape)];
+  const short =
+    places.length > 0 &&
+    most > places.length &&
+    !sizes.includes(places.length) &&
+    whyNoOrder(places, most)?.startsWith("it holds") === true;
   const [said, help] = short
     ? [`it names place ${most}, and holds ${places.length} places`, `name each of the places once: of ${most}, 1 to ${most}`]
     : [why, `name each of the places 1 to ${places.length} once`];

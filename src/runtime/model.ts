@@ -468,6 +468,8 @@ export interface DensityDefinition<S extends WeightSpecs = WeightSpecs> {
   readonly exact?: readonly string[];
   /** Its head given all that it is given is that of the generative density itself: the inverse of a flow, a posterior in closed form. */
   readonly conditional?: true;
+  /** Of such a density: variables of its head that may be among what it is given; it draws the others then. */
+  readonly mayHold?: readonly string[];
   /** Of the generative density: what its variables read of one another, and those whose value is a function of what they read. */
   readonly reads?: Readonly<Record<string, readonly string[]>>;
   readonly made?: readonly string[];

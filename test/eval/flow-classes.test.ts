@@ -70,9 +70,17 @@ describe("a class and a bit", () => {
   it("may be held beside the data: the base follows", async () => {
     const { values } = await session.sample(32, { given: { x, c: 1, b: 1 } as never });
     values["z"]!.data.forEach((z, i) => expect(z).toBeCloseTo((x.data[i]! - [1, 3][i % 2]!) / 2, 5));
-    await expect(session.sample(32, { given: { x, c: 1 } as never })).rejects.toMatchObject({
-      help: expect.arrayContaining([expect.stringContaining("hold `b`, too")]),
-    });
+  });
+
+  it("one may be held: the other is drawn given it and the data", async () => {
+    const n = 4000;
+    const { values } = await session.sample(n, { seed: 3, given: { x: repeated(at, n), c: 1 } as never });
+    const [off, on] = states.flatMap(({ c }, k) => (c === 1 ? [weights[k]!] : []));
+    const share = Array.from(values["b"]!.data).reduce((sum, b) => sum + b, 0) / n;
+    const p = on! / (off! + on!);
+    expect(Math.abs(share - p)).toBeLessThan(4 * Math.sqrt((p * (1 - p)) / n));
+    for (let i = 0; i < n; i++)
+      for (const j of [0, 1]) expect(values["z"]!.data[2 * i + j]!).toBeCloseTo((at[j]! - [0, 2][j]! - values["b"]!.data[i]!) / 2, 5);
   });
 
   it("reconstruct and interpolate rows", async () => {
@@ -118,4 +126,61 @@ it("a variable that another flow is given needs no more than its own inverse", a
   const two = await session.sample(32, { given: { x, y: x } as never });
   two.values["v"]!.data.forEach((v) => expect(v).toBeCloseTo(0, 5));
   session.close();
+});
+
+describe("a mixture of two classes under a flow that neither conditions", () => {
+  let session: TrainedSession;
+  beforeAll(async () => {
+    session = await trained(
+      "latent c : category[3], b : binary",
+      "x, z, c, b",
+      "c ~ Categorical(logits = stack(0, 0.5, -0.5))  b ~ Bernoulli(logits = onehot(c)[1])  z ~ Normal(onehot(c)[1..2] - b, 0.5 + b)  x = h(z)",
+    );
+  });
+  afterAll(() => session.close());
+
+  const base = at.map((v) => (v + 1) / 3);
+  const states = [0, 1, 2].flatMap((c) =>
+    [0, 1].map((b) => {
+      const bit = 1 / (1 + Math.exp(-(c === 0 ? 1 : 0)));
+      const scale = 0.5 + b;
+      const log = base.reduce((sum, z, j) => sum - ((z - ((c === j ? 1 : 0) - b)) / scale) ** 2 / 2 - Math.log(scale), 0);
+      return { c, b, weight: Math.exp(log + [0, 0.5, -0.5][c]!) * (b === 1 ? bit : 1 - bit) };
+    }),
+  );
+
+  it.each([{}, { c: 0 }, { c: 2 }, { b: 1 }, { b: 0 }, { c: 1, b: 1 }] as Record<string, number>[])(
+    "the others by their posterior given data and %o",
+    async (held) => {
+      const n = 4000;
+      const notes: string[] = [];
+      const { values } = await session.sample(n, {
+        seed: 5,
+        given: { x: repeated(at, n), ...held } as never,
+        onNote: (note) => notes.push(note),
+      });
+      expect(notes).toEqual([]);
+      const possible = states.filter((s) => Object.entries(held).every(([name, v]) => s[name as "c" | "b"] === v));
+      const total = possible.reduce((sum, s) => sum + s.weight, 0);
+      let chi2 = 0;
+      let counted = 0;
+      for (const { c, b, weight } of possible) {
+        let count = 0;
+        for (let i = 0; i < n; i++) if (values["c"]!.data[i] === c && values["b"]!.data[i] === b) count++;
+        chi2 += (count - (n * weight) / total) ** 2 / ((n * weight) / total);
+        counted += count;
+      }
+      expect(counted).toBe(n);
+      expect(chi2).toBeLessThan([0, 10.8, 13.8, 16.3, 18.5, 20.5][possible.length - 1]! + 1e-6); // p = 0.001
+      values["z"]!.data.forEach((z, i) => expect(z).toBeCloseTo(base[i % 2]!, 5));
+    },
+  );
+
+  it("reconstruct and interpolate rows", async () => {
+    const { data, shown } = await session.reconstruct(8);
+    data["x"]!.data.forEach((v, i) => expect(shown["x"]!.data[i]).toBeCloseTo(v, 5));
+    const between = await session.interpolate(2, 5);
+    const ends = [0, 4, 5, 9].flatMap((row) => Array.from(between.shown["x"]!.data.slice(2 * row, 2 * row + 2)));
+    ends.forEach((v, i) => expect(v).toBeCloseTo(between.data["x"]!.data[i]!, 5));
+  });
 });

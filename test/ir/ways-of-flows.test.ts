@@ -63,6 +63,7 @@ describe("a step that moves places, where it does not fit", () => {
     ["an order of axes", "6, 6, 3", `permute([2, 1, 3, 4]) |> ${flow}`, "`permute([3, 2, 1])`", "6, 6, 3", `permute([3, 2, 1]) |> ${flow}`],
     ["an order of too few", "12", `permute([2, 1]) |> ${flow}`, '`permute("reverse")`', "12", `permute("reverse") |> ${flow}`],
     ["three channels", "6, 6, 3", `${flow} |> squeeze`, "[3, 3, 12] before it", "3, 3, 12", `${flow} |> squeeze`],
+    ["odd sides", "5, 5, 1", `${flow} |> squeeze`, "[1, 1, 25] before `squeeze(5)`", "1, 1, 25", `${flow} |> squeeze(5)`],
     ["nine channels", "7, 7, 9", `${flow} |> squeeze`, "`squeeze(3)`", "7, 7, 9", `${flow} |> squeeze(3)`],
     ["channels that do not halve", "8, 8, 3", `multi_scale(${flow})`, "as [4, 4, 12]", "4, 4, 12", `multi_scale(${flow}) |> squeeze`],
     ["sides that do not halve", "9, 9, 2", `multi_scale(${flow})`, "`factor = 3`", "9, 9, 2", `multi_scale(${flow}, factor = 3)`],

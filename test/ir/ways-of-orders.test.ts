@@ -52,6 +52,20 @@ describe("what is wrong in a layer of the library is shown where its net is used
     expect(text.slice(primary!.span.start).startsWith(use)).toBe(true);
     expect(primary!.text).toContain("in this use of `made");
   });
+  test("an order that does not count its places, before it is compared with those of other layers", () => {
+    for (const [order, why] of [
+      ["[1, 2, 3]", "it holds 3 of 4 places"],
+      ["[1, 2, 3, 5]", "5 is none of the places 1 to 4"],
+      ["[1, 2, 3, 4, 5]", "5 is none of the places 1 to 4"],
+    ]) {
+      const [error] = diagnosed(
+        model("binary[4]", `Bernoulli(logits = x |> masked_dense(8, order = ${order}) |> relu |> masked_dense(4))`),
+      );
+      expect(error!.code).toBe("GM2086");
+      expect(error!.message).toContain(why);
+      expect(error!.help.join("\n")).toMatch(/each of (the places )?1 to 4 once/u);
+    }
+  });
   test("both of two uses whose orders differ", () => {
     const [error] = diagnosed(model("binary[4]", 'Bernoulli(logits = made(x, [8], order = "reverse") + made(x, [6]))'));
     expect(error!.labels.map(({ text }) => text)).toEqual([

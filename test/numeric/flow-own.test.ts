@@ -117,6 +117,21 @@ describe("flows that are written out", () => {
   });
 });
 
+describe("weights at which the Jacobian is singular", () => {
+  it.each(["z @ A", "tanh(z @ A) + z @ A  jacobian = dense"])("%s: the step ends, and the error says what is 0", async (forward) => {
+    const model = text(`flow f on real[D] { forward(z) = ${forward} }`, 3)
+      .replace("A : real[D, D]", "A : real[D, D] = 0")
+      .replace("minimize entropy", "minimize entropy  steps = 3, batch = 4");
+    await expect(train(loadModel(model).model, { data: {}, engine: "reference" })).rejects.toMatchObject({
+      code: "GM4003",
+      message: expect.stringMatching(/^log \|det .*: is minus infinity at step 1/u) as string,
+      help: expect.arrayContaining([expect.stringContaining("`init Normal(0, 1)`")]) as string[],
+    });
+    const started = model.replace("A : real[D, D] = 0", "A : real[D, D] init Normal(0, 1)");
+    await expect(train(loadModel(started).model, { data: {}, engine: "reference" })).resolves.toBeDefined();
+  });
+});
+
 describe("the start of a training", () => {
   const model = (inverse: string): string => `
 model M {

@@ -207,6 +207,21 @@ describe("batch normalisation", () => {
     }
     outputs["logDet"]!.data.forEach((v) => expect(v).toBeCloseTo(expected, 10));
   });
+  test("on the way to data both stages take the running ones: what an evaluation takes back", () => {
+    for (const mode of ["train", "eval"] as const) {
+      const flow = (w: object) => gmc.batchNormFlow(w as never, { event, momentum, eps });
+      const there = compute(({ x, ...w }) => flow(w).forward(x!).value, feeds, { mode });
+      const back = compute(
+        ({ x, ...w }) => flow(w).inverse(x!).value,
+        { ...feeds, x: { shape: feeds.x.shape, data: Float64Array.from(there.data) } },
+        { mode: "eval" },
+      );
+      back.data.forEach((v, i) => expect(v).toBeCloseTo(feeds.x.data[i]!, 10));
+      const logDet = compute(({ x, ...w }) => flow(w).forward(x!).logDet, feeds, { mode });
+      const each = [0, 1, 2].map((c) => 2 * (0.5 * Math.log(feeds.runningVariance.data[c]! + eps) - feeds.logScale.data[c]!));
+      logDet.data.forEach((v) => expect(v).toBeCloseTo(each[0]! + each[1]! + each[2]!, 10));
+    }
+  });
   test("evaluation takes the running ones, and writes nothing", () => {
     const graph = staged("eval");
     expect(graph.writes).toEqual({});

@@ -432,6 +432,22 @@ function orderOf(
   });
   const [first] = named;
   if (!first) return { places: () => "natural", size, orders: 1 };
+  const wrong = named.find((n) => n.why !== undefined);
+  if (wrong?.why !== undefined) {
+    const at = placeOfLayer(context.model.nets, wrong.instance);
+    report(
+      context.diagnostics,
+      "GM2086",
+      at.span,
+      { what: "`order` of `masked_dense`", why: wrong.why },
+      {
+        label: at.label,
+        labels: at.labels,
+        help: [`\`${variable}\` has ${wrong.places} places: name each of 1 to ${wrong.places} once`],
+      },
+    );
+    return undefined;
+  }
   const known = (n: typeof first): boolean => n.order === "natural" && n.orders === 1;
   const other = named.find(
     (n) => !sameOrder(n.order, first.order) || n.orders !== first.orders || (!known(first) && n.places !== first.places),
@@ -454,21 +470,7 @@ function orderOf(
     );
     return undefined;
   }
-  const { why } = first;
-  if (why === undefined) return { places: (mask) => inVariable(orderOfMask(first.own, mask)), size: first.places, orders: first.orders };
-  const at = placeOfLayer(context.model.nets, first.instance);
-  report(
-    context.diagnostics,
-    "GM2086",
-    at.span,
-    { what: "`order` of `masked_dense`", why },
-    {
-      label: at.label,
-      labels: at.labels,
-      help: [`\`${variable}\` has ${first.places} places: name each of 1 to ${first.places} once`],
-    },
-  );
-  return undefined;
+  return { places: (mask) => inVariable(orderOfMask(first.own, mask)), size: first.places, orders: first.orders };
 }
 
 /** The places of the variable that stand at the places of a value which only moves them about; undefined where it is no such value. */

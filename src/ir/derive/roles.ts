@@ -57,7 +57,7 @@ export function roles(
 const STATES = 1024;
 
 /**
- * Latents with a few states that the inverses of a density are given, where its log-density is of data and of these alone: p(latents | data) is then
+ * Latents with a few states beside those that inverses give, which read them or are drawn given them, where the log-density is of data and of these alone: p(latents | data) is then
  * the log-density at each state, normalised. Empty where there are none, or where it is not so.
  */
 function classesOf(
@@ -65,9 +65,8 @@ function classesOf(
   { quantity, head, inverses }: DerivedDensity,
   isData: (name: string) => boolean,
 ): readonly string[] {
-  const read = variablesIn(context, [...inverses.values()]);
   const classes = head.filter((v) => !isData(v));
-  if (!quantity || !classes.some((v) => read.has(v)) || drawsNumbers(context, exprsOf(quantity))) return [];
+  if (!quantity || inverses.size === 0 || drawsNumbers(context, exprsOf(quantity))) return [];
   const spec = (v: string): Domain | undefined => context.model.variables.get(v)?.domain;
   if (head.some((v) => isData(v) && spec(v)?.optional)) return [];
   const states = classes.map((v) => {
@@ -90,8 +89,7 @@ function apartFrom(
   const together = new Set([...(all?.values.values() ?? [])].flatMap((value) => [...ends(value)]));
   const apart = [...inverses].filter(([v, value]) => {
     if (all?.values.has(v) !== true) return true;
-    const read = ends(value);
-    return read.size < together.size || all.classes.some((c) => read.has(c));
+    return all.classes.length > 0 || ends(value).size < together.size;
   });
   return apart.map((entry) => ({ density, values: new Map([entry]), infers: false, classes: [] }));
 }

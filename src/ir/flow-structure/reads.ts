@@ -148,6 +148,37 @@ export function runningSources(e: BuiltinExpr, entry: number): readonly Source[]
   }));
 }
 
+/** The entries that a reduction over axes reads for one of its own; undefined of any other function. */
+export function reducedSources(e: BuiltinExpr, entry: number): readonly Source[] | undefined {
+  const reads = builtins.get(e.fn)?.reads;
+  const [shape] = e.args.map(sizesOf);
+  if (typeof reads !== "function" || e.args.length !== 1 || !shape) return undefined;
+  const axes = reads(e.options).map((a) => a + shape.length);
+  const index = indexAt(sizesOf(e), entry);
+  if (index.length !== shape.length - axes.length) return undefined;
+  const kept = shape.map((n, axis) => (axes.includes(axis) ? n : 1));
+  return indicesOf(kept).map((own) => {
+    let next = 0;
+    return {
+      arg: 0,
+      entry: at(
+        shape,
+        own.map((i, axis) => (axes.includes(axis) ? i : (index[next++] ?? 0))),
+      ),
+    };
+  });
+}
+
+/** The pairs of entries that one entry of a matrix product is a sum over; undefined of stacks of matrices. */
+export function contractedSources(e: BuiltinExpr, entry: number): readonly (readonly [Source, Source])[] | undefined {
+  const [left = [], right = []] = e.args.map(sizesOf);
+  if (left.length > 2 || right.length > 2) return undefined;
+  return contracted<Source>([left, right], indexAt(sizesOf(e), entry), (arg, index) => ({
+    arg,
+    entry: at(arg === 0 ? left : right, index),
+  }));
+}
+
 type Pick<T = ReadonlySet<number>> = (position: number, index: readonly number[]) => T;
 
 function ofMove<T>(
@@ -175,16 +206,37 @@ function ofMove<T>(
       );
     }
     case "concat": {
-      const axis = (options["axis"] as number) + rank;
+      // a scalar among vectors is a vector of one
+      const vectors = shapes.map((shape) => (shape.length === 0 ? [1] : shape));
+      const axis = (options["axis"] as number) + (vectors[0]?.length ?? 1);
       return indices.map((index) => {
         let offset = index[axis] ?? 0;
         let position = 0;
-        while (offset >= (shapes[position]?.[axis] ?? Infinity)) offset -= shapes[position++]?.[axis] ?? 0;
+        while (offset >= (vectors[position]?.[axis] ?? Infinity)) offset -= vectors[position++]?.[axis] ?? 0;
         return pick(
           position,
           index.map((i, a) => (a === axis ? offset : i)),
         );
       });
+    }
+    case "reverse": {
+      const axis = (options["axis"] as number) + rank;
+      const last = (shapes[0]?.[axis] ?? 1) - 1;
+      return indices.map((index) =>
+        pick(
+          0,
+          index.map((i, a) => (a === axis ? last - i : i)),
+        ),
+      );
+    }
+    case "transpose": {
+      const order = (options["order"] as readonly number[]).map((a) => a + rank);
+      return indices.map((index) =>
+        pick(
+          0,
+          order.map((_, axis) => index[order.indexOf(axis)] ?? 0),
+        ),
+      );
     }
     case "stack":
       return indices.map(([position = 0, ...index]) => pick(position, index));
@@ -200,12 +252,13 @@ function ofMove<T>(
 
 /** A matrix product: a vector on the left is a row, on the right a column. */
 function ofProduct(shapes: readonly (readonly number[])[], indices: readonly (readonly number[])[], pick: Pick): Entries | undefined {
+  if (shapes.some((shape) => shape.length > 2)) return undefined;
+  return indices.map((index) => union(contracted(shapes, index, pick).flat()));
+}
+
+function contracted<T>(shapes: readonly (readonly number[])[], index: readonly number[], pick: Pick<T>): readonly (readonly [T, T])[] {
   const [left = [], right = []] = shapes;
-  if (left.length > 2 || right.length > 2) return undefined;
-  const inner = left.at(-1) ?? 1;
-  return indices.map((index) => {
-    const row = left.length === 2 ? [index[0] ?? 0] : [];
-    const column = right.length === 2 ? [index[left.length === 2 ? 1 : 0] ?? 0] : [];
-    return union(Array.from({ length: inner }, (_, k) => [pick(0, [...row, k]), pick(1, [k, ...column])]).flat());
-  });
+  const row = left.length === 2 ? [index[0] ?? 0] : [];
+  const column = right.length === 2 ? [index[left.length === 2 ? 1 : 0] ?? 0] : [];
+  return Array.from({ length: left.at(-1) ?? 1 }, (_, k) => [pick(0, [...row, k]), pick(1, [k, ...column])]);
 }

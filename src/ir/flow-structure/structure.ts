@@ -33,7 +33,7 @@ interface NoStructure {
   readonly problem?: "singular" | "narrow" | "tooLarge";
 }
 
-type Found = JacobianStructure | NoStructure;
+export type Found = JacobianStructure | NoStructure;
 
 export function structureOf(expr: Expr, input: Local, scalarLocal: () => Local): Found {
   const reads = readsOfEntries(expr, input.id);

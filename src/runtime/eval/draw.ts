@@ -110,10 +110,10 @@ export function stageSample(options: DrawOptions, clamped: readonly string[] = [
   });
 }
 
-/** Outputs `value:<variable>` of the head of a density, from inputs of what it is given. */
-export function stageDraw(options: DrawOptions, density: DensityDefinition): DrawProgram {
+/** Outputs `value:<variable>` of the head of a density, from inputs of what it is given and of what of its head is held. */
+export function stageDraw(options: DrawOptions, density: DensityDefinition, held: readonly string[] = []): DrawProgram {
   return drawProgram("draw", options, () => {
-    const given = Object.fromEntries(density.given.map((name) => [name, variableInput(options, name)]));
+    const given = Object.fromEntries([...density.given, ...held].map((name) => [name, variableInput(options, name)]));
     return outputsOf(drawFrom(density, weights(options), rootKey(), rowsFor(options), given));
   });
 }

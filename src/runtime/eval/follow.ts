@@ -6,14 +6,20 @@
 import { GmcError } from "../graph/errors.js";
 import type { DensityDefinition, ModelDefinition } from "../model.js";
 
-/** The density of latents given variables of which all are held; undefined where there is none, or some of these latents are held themselves. */
+/**
+ * The density of latents given variables of which all are held; undefined where there is none, or some of these latents are held themselves that it
+ * does not draw others given.
+ */
 export function conditionalOf(
   model: ModelDefinition,
   density: DensityDefinition,
   held: ReadonlySet<string>,
 ): DensityDefinition | undefined {
   return Object.values(model.densities).find(
-    (d) => d.conditional === true && d.given.every((v) => held.has(v)) && d.head.every((v) => density.head.includes(v) && !held.has(v)),
+    (d) =>
+      d.conditional === true &&
+      d.given.every((v) => held.has(v)) &&
+      d.head.every((v) => density.head.includes(v) && (!held.has(v) || d.mayHold?.includes(v) === true)),
   );
 }
 

@@ -224,7 +224,8 @@ export function openSession(options: SessionOptions): TrainedSession {
   ): Promise<HostTensors> => runSequential(density, { session, model, averaged, rows, seed, given, ...more });
   /** Of a density in closed form: a draw of its head. */
   const latentsBy = async (density: DensityDefinition, rows: number, seed: number, given: HostTensors): Promise<HostTensors> => {
-    const staged = stageDraw({ model, rows, averaged }, density);
+    const held = density.head.filter((name) => given[name] !== undefined);
+    const staged = stageDraw({ model, rows, averaged }, density, held);
     return tensorsOf(await run(staged, fedBy(given), seed), "value:");
   };
   /** Feeds of variables by their names. */

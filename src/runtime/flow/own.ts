@@ -17,6 +17,7 @@ import {
   expandDims,
   eye,
   log,
+  maximum,
   mul,
   reshape,
   sliceAxis,
@@ -144,7 +145,8 @@ function gramSchmidt(matrix: Tensor, what: string): Tensor {
     let row = squeeze(sliceAxis(matrix, -2, i, i + 1), -2);
     for (const unit of basis) row = sub(row, mul(unit, expandDims(sum(mul(row, unit), -1), -1)));
     const length = sqrt(sum(mul(row, row), -1));
-    basis.push(div(row, expandDims(length, -1)));
+    // a row of nothing has no direction: its log is minus infinity, and so is the sum
+    basis.push(div(row, expandDims(maximum(length, 1e-30), -1)));
     total = total === undefined ? log(length) : add(total, log(length));
   }
   return total!;

@@ -49,14 +49,18 @@ export function allOneHot(spec: VariableSpec, lead = 1): Tensor {
 /**
  * Draws scalar variables of few states from their posterior, by the log-density of each joint state: p(states | given) is that, normalised. `given` are rows
  * [B, ...event]; `logDensity` [S * B] is of all states of all rows at once, with the variables [S * B] beside what is given. -> [B] each.
+ * Those of the variables that `held` has, rows [B], keep its values, and the others are drawn given these as well.
  */
 export function drawStates(
   key: Key,
   specs: Readonly<Record<string, VariableSpec>>,
   given: Readonly<Record<string, Tensor>>,
   logDensity: (at: Readonly<Record<string, Tensor>>) => Tensor,
+  held: Readonly<Record<string, Tensor>> = {},
 ): Readonly<Record<string, Tensor>> {
-  const names = Object.keys(specs);
+  const known = Object.fromEntries(Object.entries(held).filter(([name]) => Object.hasOwn(specs, name)));
+  const names = Object.keys(specs).filter((name) => !Object.hasOwn(known, name));
+  if (names.length === 0) return known;
   const counts = names.map((name) => allStates(specs[name]!).shape[0]!);
   const total = counts.reduce((product, n) => product * n, 1);
   const rows = Object.values(given)[0]?.shape[0] ?? 1;
@@ -79,8 +83,9 @@ export function drawStates(
     return reshape(broadcastTo(expandDims(t, 0), [total, rows, ...event]), [total * rows, ...event]);
   };
   const states = reshape(broadcastTo(expandDims(iota(total), 1), [total, rows]), [total * rows]);
-  const at = { ...Object.fromEntries(Object.entries(given).map(([name, t]) => [name, repeated(t)])), ...valuesOf(states) };
+  const fixed = Object.entries({ ...given, ...known }).map(([name, t]) => [name, repeated(t)] as const);
+  const at = { ...Object.fromEntries(fixed), ...valuesOf(states) };
   const weights = reshape(broadcastTo(logDensity(at), [total * rows]), [total, rows]);
   const logits = transpose(weights, [1, 0]);
-  return valuesOf(categorical.sample(key, { logits }, [{ kind: "rows", size: rows }]));
+  return { ...known, ...valuesOf(categorical.sample(key, { logits }, [{ kind: "rows", size: rows }])) };
 }

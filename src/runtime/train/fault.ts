@@ -79,9 +79,17 @@ function originOf(update: PlannedUpdate, metric: number): Origin {
 
 const USUAL = ["a smaller learning rate (--lr), clip_norm in the optimizer, or a scale that is bounded away from 0 often help"];
 
-function describe(site: FaultSite, origin: Origin, what: string, help: readonly string[] = USUAL): GmcError {
+/** Of a log-determinant. */
+const SINGULAR =
+  "the Jacobian of a flow is singular, its determinant 0, at these weights or these values: start the weights where it is not, as chance does, `init Normal(0, 1)`";
+
+function describe(site: FaultSite, origin: Origin, what: string, help: readonly string[] = usualOf(origin)): GmcError {
   const { step, plan } = site;
   return new GmcError("GM4003", `${origin.label}, ${origin.place}: ${what} at step ${step} of ${plan.name}`, [keptOf(site), ...help]);
+}
+
+function usualOf({ label }: Origin): readonly string[] {
+  return label.startsWith("log |det") ? [SINGULAR, ...USUAL] : USUAL;
 }
 
 /** Ways out for chains whose moves are neither accepted nor refused: where the energy is steep, a step that is too long overshoots further each time. */
