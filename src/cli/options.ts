@@ -65,6 +65,7 @@ export function held(text: string, before: Readonly<Record<string, number | "dat
   const [, name = "", value = ""] = match;
   const number = Number(value);
   if (value !== "data" && !Number.isFinite(number)) throw new InvalidArgumentError("expected NAME=NUMBER or NAME=data");
+  if (Object.hasOwn(before, name)) throw new InvalidArgumentError(`\`${name}\` is held at \`${before[name] ?? ""}\` already`);
   return { ...before, [name]: value === "data" ? "data" : number };
 }
 

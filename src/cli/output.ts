@@ -15,7 +15,7 @@ export function guardStreams(fail: (error: Error) => number): void {
   process.stdout.on("error", (error: NodeJS.ErrnoException) => {
     if (broken) return;
     broken = true;
-    if (error.code !== "EPIPE") process.exit(fail(cannotWrite("standard output", error)));
+    if (error.code !== "EPIPE") process.exit(fail(cannotWrite("standard output", error).placed(() => "send it elsewhere")));
     if (process.listenerCount("SIGTERM") === 0) process.exit(FINE);
     process.emit("SIGTERM");
   });

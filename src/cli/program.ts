@@ -3,6 +3,7 @@
  */
 import { Command, CommanderError, Option } from "commander";
 import { didYouMean } from "../base/suggest.js";
+import { PlaceError } from "../runtime/node/file-errors.js";
 import { version } from "../version.js";
 import { reportFailure, UsageError } from "./errors.js";
 import { FINE, USAGE } from "./exit.js";
@@ -42,8 +43,22 @@ export async function runCli(args: readonly string[]): Promise<number> {
       }
       return reportFailure(usageError(error, program, args), asJson);
     }
-    return reportFailure(error, asJson);
+    return reportFailure(error instanceof PlaceError ? fitted(error, commandOf(program, args)) : error, asJson);
   }
+}
+
+function commandOf(program: Command, args: readonly string[]): Command | undefined {
+  return program.commands.find((c) => c.name() === args.find((a) => !a.startsWith("-")));
+}
+
+/** A place that takes no file, in the words of the command: another is named by the option that it has for it, else by what it works on. */
+function fitted(error: PlaceError, command: Command | undefined): PlaceError {
+  const option = ["--out", "--svg"].find((name) => command?.options.some(({ long }) => long === name));
+  if (option !== undefined) return error.placed((elsewhere) => elsewhere.replace("--out", option));
+  const [argument] = command?.registeredArguments ?? [];
+  // a copy of a folder that is locked is locked too
+  if (argument === undefined || error.code === "GM5208") return error.placed(() => undefined);
+  return error.placed(() => `copy the ${argument.name() === "run" ? "run folder" : "file"} to a place that takes it, and name the copy`);
 }
 
 type Finish = (code: number) => void;
@@ -202,7 +217,7 @@ function buildProgram(finish: Finish): Command {
     .addOption(
       new Option(
         "--given <NAME=VALUE>",
-        "hold a variable at a number, or at rows of the data (x=data); of a family one (z[1]=1) or all (x=data); may be given again",
+        "hold a variable at a number, or at rows of the data (x=data); of a family one (z[1]=1) or all (z=0), one before all; may be given again",
       ).argParser(held),
     )
     .addOption(new Option("--sweeps <N>", "of an energy model: sweeps of the chains, in place of the model's").argParser(wholeNumber(1)))
@@ -313,7 +328,7 @@ function examples(...lines: readonly (readonly [command: string, what: string])[
 
 /** commander's finding in the words of a diagnostic. */
 function usageError(error: CommanderError, program: Command, args: readonly string[]): UsageError {
-  const command = program.commands.find((c) => c.name() === args.find((a) => !a.startsWith("-")));
+  const command = commandOf(program, args);
   const names = (of: Command): string[] => of.options.flatMap((o) => (o.long ? [o.long] : []));
   const help = command ? [`gmc ${command.name()} --help shows its options`] : ["gmc --help shows the commands"];
   switch (error.code) {

@@ -1,6 +1,6 @@
 /** Writing what was generated: only where it differs, whole or not at all, so that a watcher never sees a part. */
 import { dirname } from "node:path";
-import { GmcError } from "../runtime/graph/errors.js";
+import { PlaceError } from "../runtime/node/file-errors.js";
 import { holdsText, makeFolder, writeFileAtomic } from "../runtime/node/files.js";
 
 /** GM5305 */
@@ -10,7 +10,7 @@ export function writeGenerated(path: string, text: string): "written" | "unchang
     makeFolder(dirname(path));
     writeFileAtomic(path, text);
   } catch (error) {
-    throw error instanceof GmcError ? new GmcError("GM5305", error.message, error.help) : error;
+    throw error instanceof PlaceError ? error.coded("GM5305") : error;
   }
   return "written";
 }

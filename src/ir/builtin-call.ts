@@ -5,7 +5,7 @@ import type { Span } from "../base/source.js";
 import { type Builtin, builtins, type OptionValue, type TypedArg } from "./builtins.js";
 import type { Env } from "./env.js";
 import { factsOf } from "./facts.js";
-import { showRange } from "./range.js";
+import { hasNoValue, type Placed, showFound } from "./no-value.js";
 import { elementCount, maxElements, showShape, showType } from "./shapes.js";
 import type { Dim, Expr, TensorType } from "./types.js";
 
@@ -41,7 +41,15 @@ export function builtinCall(env: Env, fn: string, args: readonly Expr[], span: S
     options: statics.options,
     dims: statics.dims,
   });
-  if (result === undefined || !withinLimit(env, result.type, span) || hasNoValue(env, entry, args)) return undefined;
+  if (result === undefined || !withinLimit(env, result.type, span)) return undefined;
+  if (
+    hasNoValue(
+      env,
+      entry,
+      args.map((arg) => placed(env, arg)),
+    )
+  )
+    return undefined;
   const [only] = args;
   // a reduction of a scalar, a stop of a number: the thing itself
   if (only && args.length === 1 && Array.isArray(result.options?.["axes"]) && result.options["axes"].length === 0 && fn !== "norm")
@@ -49,25 +57,12 @@ export function builtinCall(env: Env, fn: string, args: readonly Expr[], span: S
   return notTooDeep(env, { kind: "builtin", fn, args, options: result.options ?? {}, type: result.type, span });
 }
 
-/** A function of an argument for which it has no value: a division by 0, the logarithm of what is never above 0. Reports it, once for each place. */
-function hasNoValue(env: Env, entry: Builtin, args: readonly Expr[]): boolean {
-  const outside = entry.outside?.(args.map((arg) => factsOf(env.cx, arg).range));
-  const arg = outside && args[outside.position];
-  if (outside === undefined || arg === undefined) return false;
-  const key = `outside ${arg.span.file.path}:${arg.span.start}`;
-  if (env.template || !env.cx.told.has(key)) {
-    const name = entry.symbol ?? entry.fn;
-    const what = entry.symbol === "/" ? "a divisor" : args.length === 1 ? `the argument of \`${name}\`` : `what stands before \`${name}\``;
-    const { range } = factsOf(env.cx, arg);
-    const found = range.low === range.high ? String(range.low) : `values in ${showRange(range)}`;
-    const labels =
-      arg.kind === "local"
-        ? [{ span: arg.local.span, text: `\`${arg.local.name}\` is ${found === String(range.low) ? found : `in ${showRange(range)}`}` }]
-        : [];
-    report(env.cx.diagnostics, "GM2018", arg.span, { what, expected: outside.expected, found }, { labels });
-  }
-  env.cx.told.add(key);
-  return true;
+function placed(env: Env, arg: Expr): Placed {
+  const { range } = factsOf(env.cx, arg);
+  const at = { span: arg.span, range, ...(arg.kind === "number" && { text: arg.text }) };
+  if (arg.kind !== "local") return at;
+  const label = `\`${arg.local.name}\` is ${showFound(at).replace(/^values /u, "")}`;
+  return { ...at, labels: [{ span: arg.local.span, text: label }] };
 }
 
 function typedArg(env: Env, entry: Builtin, arg: Expr, position: number): TypedArg | undefined {

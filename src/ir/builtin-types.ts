@@ -63,6 +63,8 @@ export interface Typed {
 /** An argument of a function, by its position, that lies outside of where the function is defined, and what it should be. */
 export interface Outside {
   readonly position: number;
+  /** What the argument is there, in words; absent: the argument of the function by its name. */
+  readonly what?: string;
   readonly expected: string;
 }
 

@@ -83,6 +83,8 @@ function magnitude([r = anything]: readonly Range[]): Range {
   return Number.isFinite(high) ? { low: 0, high, lowOpen: false, highOpen: false } : fromZero;
 }
 
+const base = "what stands before `^`";
+
 function total([r = anything]: readonly Range[]): Range {
   return isPositive(r) ? abovezero : isNonNegative(r) ? fromZero : isPositive(negated(r)) ? negated(abovezero) : anything;
 }
@@ -95,16 +97,16 @@ const table: readonly Builtin[] = [
   binary("div", "a / b, entry by entry", ([a = anything, b = anything]) => multiplied(a, reciprocal(b)), {
     symbol: "/",
     linear: inFirst,
-    outside: ([, b = anything]) => (isOnlyZero(b) ? { position: 1, expected: "another number than 0" } : undefined),
+    outside: ([, b = anything]) => (isOnlyZero(b) ? { position: 1, what: "a divisor", expected: "another number than 0" } : undefined),
   }),
   binary("pow", "a ^ b", powRange, {
     symbol: "^",
     power: "exponent",
     outside: ([a = anything, b = anything]) =>
       isOnlyZero(a) && b.high < 0
-        ? { position: 0, expected: "another number than 0, with an exponent below 0" }
+        ? { position: 0, what: base, expected: "another number than 0, with an exponent below 0" }
         : isPositive(negated(a)) && b.low === b.high && !Number.isInteger(b.low)
-          ? { position: 0, expected: "at least 0, with an exponent that is no whole number" }
+          ? { position: 0, what: base, expected: "at least 0, with an exponent that is no whole number" }
           : undefined,
   }),
   unary("neg", "-x", ([r = anything]) => negated(r), { symbol: "-", linear: "all" }),

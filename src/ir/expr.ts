@@ -16,7 +16,7 @@ import { objectiveValue } from "./objective-value.js";
 import { describe, type Entity } from "./scope.js";
 import { scalarType, showType } from "./shapes.js";
 import { elaborateLogDensity } from "./slots.js";
-import { arithmetic, dividesByNothing, kindOfStatic, powerOfNothing, showNumber, type StaticNumber } from "./static.js";
+import { arithmetic, kindOfStatic, operators, showNumber, type StaticNumber, undefinedHere } from "./static.js";
 import { functionNames } from "./builtins.js";
 import { layers } from "./layers.js";
 import type { Expr, FieldExpr, NumberExpr, ParamExpr, RecordType, Type, VariableExpr } from "./types.js";
@@ -83,17 +83,14 @@ function textOfNumber(expr: NumberExpr): string {
   return expr.text ?? showNumber(expr.value);
 }
 
-const operators = { "+": "add", "-": "sub", "*": "mul", "/": "div", "^": "pow", "@": "matmul" } as const;
-
 function elaborateBinary(env: Env, expr: ast.BinaryExpr): Expr | undefined {
   const left = elaborateExpr(env, expr.left);
   const right = elaborateExpr(env, expr.right);
   if (left === undefined || right === undefined) return undefined;
-  if (right.kind === "number" && dividesByNothing(env, expr, { value: right.value, text: textOfNumber(right) })) return undefined;
   if (left.kind === "number" && right.kind === "number" && expr.op !== "@") {
     const a: StaticNumber = { kind: "number", value: left.value, text: textOfNumber(left) };
     const b: StaticNumber = { kind: "number", value: right.value, text: textOfNumber(right) };
-    if (powerOfNothing(env, expr, a, b.value)) return undefined;
+    if (undefinedHere(env, expr, a, b)) return undefined;
     return numberExpr(arithmetic(expr.op, a, b), expr.span);
   }
   // `beta * (…)` of a template whose beta is 1 is the plain term

@@ -4,19 +4,16 @@
  */
 import { report } from "../base/report.js";
 import type * as ast from "../parser/ast.js";
+import { builtins } from "./builtins.js";
 import type { Env } from "./env.js";
-import { type Dynamic, evaluateStatic, numberOf, outOfRange, requireInteger, showStatic, type Static } from "./static.js";
+import { hasNoValue } from "./no-value.js";
+import { constantAt, type Dynamic, evaluateStatic, numberOf, requireInteger, showStatic, type Static } from "./static.js";
 import type { Dim, Type } from "./types.js";
 
 export type StaticFunction = (env: Env, call: ast.CallExpr) => Static | Dynamic | undefined;
 
-/** A function of numbers; lists are spread, so `max([1, 2])` is `max(1, 2)`. `defined`: what an argument must be for it to have a value. */
-function numeric(
-  name: string,
-  arity: number | "any",
-  f: (...values: number[]) => number,
-  defined?: string,
-): readonly [string, StaticFunction] {
+/** A function of numbers; lists are spread, so `max([1, 2])` is `max(1, 2)`. `kin`: the function of the builtin table that has a value for the same numbers. */
+function numeric(name: string, arity: number | "any", f: (...values: number[]) => number, kin = name): readonly [string, StaticFunction] {
   return [
     name,
     (env, call) => {
@@ -42,16 +39,8 @@ function numeric(
       });
       const result = f(...values);
       const [only] = call.args;
-      if (!Number.isFinite(result) && values.every(Number.isFinite) && only && defined !== undefined) {
-        outOfRange(
-          env,
-          only.value,
-          `the argument of \`${name}\``,
-          defined,
-          texts[0] === String(values[0]) ? texts[0] : `${texts[0]} = ${values[0]}`,
-        );
-        return undefined;
-      }
+      const [value = 0] = values;
+      if (only && hasNoValue(env, builtins.get(kin), [constantAt(env, only.value, { value, text: texts[0] })], name)) return undefined;
       return numberOf(result, `${name}(${texts.join(", ")})`);
     },
   ];
@@ -74,10 +63,10 @@ export const staticFunctions: ReadonlyMap<string, StaticFunction> = new Map<stri
   numeric("floor", 1, Math.floor),
   numeric("ceil", 1, Math.ceil),
   numeric("round", 1, Math.round),
-  numeric("sqrt", 1, Math.sqrt, "at least 0"),
+  numeric("sqrt", 1, Math.sqrt),
   numeric("exp", 1, Math.exp),
-  numeric("log", 1, Math.log, "above 0"),
-  numeric("log2", 1, Math.log2, "above 0"),
+  numeric("log", 1, Math.log),
+  numeric("log2", 1, Math.log2, "log"),
   numeric("abs", 1, Math.abs),
   numeric("sum", "any", (...v) => v.reduce((a, b) => a + b, 0)),
   numeric("prod", "any", (...v) => v.reduce((a, b) => a * b, 1)),

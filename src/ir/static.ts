@@ -2,11 +2,15 @@
  * Values known at compile time: hyperparameters, constants, indices and the arithmetic over them. A number remembers how it was
  * written (`28*28*C`), so that messages and generated comments can say it.
  */
+import type { Label } from "../base/diagnostic.js";
 import { assertNever } from "../base/internal-error.js";
 import { report } from "../base/report.js";
 import type { Span } from "../base/source.js";
 import type * as ast from "../parser/ast.js";
+import { builtins } from "./builtins.js";
 import type { Env } from "./env.js";
+import { hasNoValue, type Placed } from "./no-value.js";
+import { between } from "./range.js";
 import { describe, type Entity } from "./scope.js";
 import { dim, maxElements } from "./shapes.js";
 import { staticFunctions } from "./static-functions.js";
@@ -77,9 +81,7 @@ export function evaluateStatic(env: Env, expr: ast.Expr): Static | Dynamic | und
       if (right === undefined || right.kind === "dynamic") return right;
       if (left.kind !== "number") return wrongKind(env, expr.left.span, "a number", left);
       if (right.kind !== "number") return wrongKind(env, expr.right.span, "a number", right);
-      return dividesByNothing(env, expr, right) || powerOfNothing(env, expr, left, right.value)
-        ? undefined
-        : arithmetic(expr.op, left, right);
+      return undefinedHere(env, expr, left, right) ? undefined : arithmetic(expr.op, left, right);
     }
     case "index":
       return staticIndex(env, expr);
@@ -154,11 +156,19 @@ export function outOfRange(env: Env, expr: ast.Expr, what: string, expected: str
   const keys = named.filter(({ entity }) => !isSize(entity.value)).map(({ name }) => `value of ${name}`);
   if (keys.some((key) => env.cx.told.has(key))) return;
   for (const key of keys) env.cx.told.add(key);
-  const labels = named.map(({ name, entity }) => ({
+  report(env.cx.diagnostics, "GM2018", span, { what, expected, found }, { labels: labelsOf(named) });
+}
+
+/** A number that is known when compiled, where it stands and as it is written: `D - 4`. */
+export function constantAt(env: Env, expr: ast.Expr, { value, text }: Pick<Placed, "text"> & { readonly value: number }): Placed {
+  return { span: expr.span, range: between(value, value, false), text, labels: labelsOf(namedIn(env, expr)) };
+}
+
+function labelsOf(named: readonly Named[]): readonly Label[] {
+  return named.map(({ name, entity }) => ({
     span: entity.span,
     text: `\`${name}\` is ${showStatic(entity.value)}${entity.isSet ? ", by `--set` or gmc.config.json" : ""}`,
   }));
-  report(env.cx.diagnostics, "GM2018", span, { what, expected, found }, { labels });
 }
 
 function isSize(value: Static): boolean {
@@ -174,8 +184,13 @@ function rangeOf(value: number, min: number, max: number): string {
 
 type StaticEntity = Extract<Entity, { kind: "static" }>;
 
+interface Named {
+  readonly name: string;
+  readonly entity: StaticEntity;
+}
+
 /** The hyperparameters and constants that an expression is made of. */
-function namedIn(env: Env, expr: ast.Expr): readonly { readonly name: string; readonly entity: StaticEntity }[] {
+function namedIn(env: Env, expr: ast.Expr): readonly Named[] {
   const found = new Map<string, StaticEntity>();
   walkAst(expr, (e) => {
     const entity = e.kind === "name" ? env.scope.find(e.name) : undefined;
@@ -197,39 +212,12 @@ function wrongKind(env: Env, span: Span, expected: string, found: Static): undef
   return undefined;
 }
 
-/** A division by what is 0 when compiled, which has no value whatever it divides. Reports it, once for each place. */
-export function dividesByNothing(env: Env, { op, right }: ast.BinaryExpr, divisor: Pick<StaticNumber, "value" | "text">): boolean {
-  if (op !== "/" || divisor.value !== 0) return false;
-  const key = `divisor ${right.span.file.path}:${right.span.start}`;
-  if (env.template || !env.cx.told.has(key)) {
-    const found = divisor.text === "0" ? "0" : `${divisor.text} = 0`;
-    report(
-      env.cx.diagnostics,
-      "GM2018",
-      right.span,
-      { what: "a divisor", expected: "another number than 0", found },
-      { help: aboutTemplate(env) },
-    );
-  }
-  env.cx.told.add(key);
-  return true;
-}
+/** The functions of the builtin table that operators stand for. */
+export const operators = { "+": "add", "-": "sub", "*": "mul", "/": "div", "^": "pow", "@": "matmul" } as const;
 
-/** What the template that is being expanded says of itself: its first paragraph, which tells for what arguments it is. */
-function aboutTemplate({ template, cx }: Env): readonly string[] {
-  const open = template ? cx.open.at(-1) : undefined;
-  const { doc } = (open?.node ?? {}) as Partial<ast.ObjectiveDecl>;
-  return open && doc !== undefined ? [`\`${open.name}\`: ${doc.replace(/\s+/gu, " ").trim()}`] : [];
-}
-
-/** A power of what is 0 when compiled, to an exponent below 0: a division by it. Reports it. */
-export function powerOfNothing(
-  env: Env,
-  { op, left }: ast.BinaryExpr,
-  base: Pick<StaticNumber, "value" | "text">,
-  exponent: number,
-): boolean {
-  return op === "^" && exponent < 0 && dividesByNothing(env, { op: "/", right: left } as ast.BinaryExpr, base);
+/** GM2018 for numbers of which an operator makes none: a division by 0. */
+export function undefinedHere(env: Env, { op, left, right }: ast.BinaryExpr, a: StaticNumber, b: StaticNumber): boolean {
+  return hasNoValue(env, builtins.get(operators[op]), [constantAt(env, left, a), constantAt(env, right, b)]);
 }
 
 export function arithmetic(op: ast.BinaryOp, a: StaticNumber, b: StaticNumber): StaticNumber {

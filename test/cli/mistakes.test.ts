@@ -237,7 +237,7 @@ describe("a run that goes on or is measured by other means than its own", () => 
     expectMistake(await run("sample", "cut", "--count", "1000000000"), "GM4008", "--count is at most 1,000,000 here");
     writeFileSync(join(folder, "cut", ".lock"), JSON.stringify({ pid: process.pid, host: hostname(), started: null }));
     const locked = await run("resume", "cut", "--steps", "2", "--seed", "9");
-    expectMistake(locked, "GM5208", "wait for it, or stop it");
+    expectMistake(locked, "GM5208", "wait for it or stop it\n");
     expect(locked.stderr).not.toContain("--out");
   }, 120_000);
 

@@ -195,5 +195,13 @@ describe("families are held", () => {
   it("whole, where one may differ", async () => {
     const values = await drawn("z=1", "z[3]=0");
     expect(["z[1]", "z[2]", "z[3]"].map((name) => values[name]!.data[0])).toEqual([1, 1, 0]);
+    // whichever is given first
+    expect(await drawn("z[3]=0", "z=1")).toEqual(values);
   }, 60_000);
+
+  it("once each", async () => {
+    const ran = await run("sample", "chain", "--given", "z=1", "--given", "z=0");
+    expect(ran.code).toBe(2);
+    expect(ran.stderr).toContain("`z` is held at `1` already");
+  });
 });

@@ -1,10 +1,10 @@
 /** Where the output of a command goes: a device, a pipe, a reader that leaves early, a full disk. In the built program, on systems that have them. */
 import { spawnSync } from "node:child_process";
-import { existsSync, lstatSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, lstatSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { bin, ensureBuilt, gmc } from "../support/cli.js";
+import { bin, ensureBuilt, gmc, root } from "../support/cli.js";
 import { tinyModel } from "../support/tiny.js";
 
 let folder = "";
@@ -32,7 +32,10 @@ const unix = existsSync("/dev/full") && spawnSync("bash", ["-c", "true"]).status
 describe.skipIf(!unix)("output", () => {
   it.each([
     ["GMC compile tiny.gm --out /dev/full", "error[GM5305]: /dev/full: the disk is full"],
-    ["GMC compile tiny.gm --out - > /dev/full", "error[GM5205]: standard output: the disk is full"],
+    [
+      "GMC compile tiny.gm --out - > /dev/full",
+      "error[GM5205]: standard output: the disk is full\n  = help: free some space, or send it elsewhere",
+    ],
     ["GMC explain tiny.gm > /dev/full", "error[GM5205]"],
     ["GMC compile --check tiny.gm --out /dev/full", "error[GM5304]: /dev/full is not a file to compare with"],
     ["mkfifo pipe && GMC compile tiny.gm --out pipe", "error[GM5305]: pipe: nobody reads from this pipe"],
@@ -49,6 +52,37 @@ describe.skipIf(!unix)("output", () => {
     expect(ran.stderr).not.toContain("    at ");
     expect(ran).toMatchObject({ code: 1, signal: null });
     expect(lstatSync("/dev/full").isCharacterDevice()).toBe(true);
+  });
+
+  it.each([
+    ["ENOSPC", "fmt ugly.gm", "GM5305", "free some space, or copy the file to a place that takes it, and name the copy"],
+    ["EROFS", "fmt ugly.gm", "GM5305", "copy the file to a place that takes it, and name the copy"],
+    ["EACCES", "compile tiny.gm", "GM5305", "check the permissions of the folder, or choose another with --out"],
+    ["EACCES", "explain rbm.gm --svg rbm.svg", "GM5206", "check the permissions of the folder, or choose another with --svg"],
+    ["ENOSPC", "resume RUN --steps 9", "GM5205", "free some space, or copy the run folder to a place that takes it, and name the copy"],
+    ["EROFS", "resume RUN --steps 9", "GM5206", "copy the run folder to a place that takes it, and name the copy"],
+  ])("where the system says %s, gmc %s tells a way out that it has", (system, command, code, help) => {
+    // what a full or closed disk says to whoever opens a file to write
+    writeFileSync(
+      join(folder, "closed.mjs"),
+      `import fs from "node:fs";
+import { syncBuiltinESMExports } from "node:module";
+const { openSync, writeFileSync } = fs;
+const no = () => { throw Object.assign(new Error("${system}: no"), { code: "${system}" }); };
+const inside = (path) => String(path).startsWith(process.cwd()) || !String(path).startsWith("/");
+fs.openSync = (path, flags, ...more) => (/[wa+]/.test(String(flags)) && inside(path) ? no() : openSync(path, flags, ...more));
+fs.writeFileSync = (path, ...more) => (inside(path) ? no() : writeFileSync(path, ...more));
+syncBuiltinESMExports();
+`,
+    );
+    writeFileSync(join(folder, "ugly.gm"), tinyModel.replace("decoder(z) =", "decoder( z )="));
+    writeFileSync(join(folder, "rbm.gm"), readFileSync(join(root, "examples", "rbm.gm"), "utf8"));
+    if (command.includes("RUN") && !existsSync(join(folder, "kept")))
+      expect(bash("GMC train tiny.gm --data pinwheel:rows=200 --steps 2 --engine reference --no-eval --out kept").code).toBe(0);
+    const ran = bash(`NODE_OPTIONS="--import=./closed.mjs" GMC ${command.replace("RUN", "kept")}`);
+    expect(ran.code).toBe(1);
+    expect(ran.stderr).toContain(`error[${code}]`);
+    expect(ran.stderr).toContain(`= help: ${help}\n`);
   });
 
   it("goes into what is there", () => {

@@ -5,6 +5,7 @@ import type { Field, RawData } from "../../src/runtime/data/dataset.js";
 import { datasetOf } from "../../src/runtime/train/arrays.js";
 import { bindData } from "../../src/runtime/data/bind.js";
 import { parseDataSpec } from "../../src/runtime/data/spec.js";
+import { checkBatch } from "../../src/runtime/data/streams.js";
 import { linesOfFamilies, spreadFamilies } from "../../src/runtime/data/families.js";
 
 const field = (shape: readonly number[]): Field => ({
@@ -99,6 +100,13 @@ describe("from a script, a family", () => {
     expect(() => of({ train: { x: rows.map((row) => row.slice(1)) } })).toThrow(expect.objectContaining({ code: "GM4051" }) as Error);
     expect(() => of({ train: { y: rows } })).toThrow("no data variable of that name");
   });
+});
+
+it("is one name in errors of its rows", () => {
+  const model = { name: "F", streams: [{ "x[1]": real([]), "x[2]": real([]), y: real([]) }] };
+  const column = { shape: [2] as const, data: Float32Array.of(1, 2) };
+  const dataset = datasetOf(model, { train: { "x[1]": column, "x[2]": column, y: column } });
+  expect(() => checkBatch(dataset, 3)).toThrow("the batch size is 3, and x, y have 2 training rows");
 });
 
 it("is told of once where all its members are alike", () => {

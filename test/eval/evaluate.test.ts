@@ -195,12 +195,17 @@ describe("row metrics", () => {
     const model = linearGaussian(0.3, 0.9, 2);
     const [phase] = model.train;
     const beta = { kind: "linear", from: 0, over: { epochs: 10 } } as const;
-    const { metrics } = await measured({
+    let reads = 0;
+    const last = {
+      ...phase!,
+      get schedules() {
+        reads++;
+        return { beta: { ...beta, to: 2 } };
+      },
+    };
+    const scheduled: ModelDefinition = {
       ...model,
-      train: [
-        { ...phase!, schedules: { beta: { ...beta, to: 0.25 }, gamma: { ...beta, to: 5 } } },
-        { ...phase!, schedules: { beta: { ...beta, to: 2 } } },
-      ],
+      train: [{ ...phase!, schedules: { beta: { ...beta, to: 0.25 }, gamma: { ...beta, to: 5 } } }, last],
       evaluate: {
         weight: {
           kind: "rows",
@@ -213,8 +218,15 @@ describe("row metrics", () => {
           value: ({ schedule }) => schedule["beta"] as Tensor,
         },
       },
-    });
-    expect(metrics["weight"]!.value).toBeCloseTo(2, 6);
+    };
+    const counted = async (batch: number): Promise<number> => {
+      reads = 0;
+      const { metrics } = await measured(scheduled, { batch });
+      expect(metrics["weight"]!.value).toBeCloseTo(2, 6);
+      return reads;
+    };
+    // once an evaluation, not for each batch
+    expect(await counted(1)).toBe(await counted(37));
   });
 
   it("carry their protocol", async () => {

@@ -5,7 +5,6 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import type { GmcError } from "../../src/runtime/graph/errors.js";
 import { saveCheckpoint } from "../../src/runtime/node/checkpoint.js";
-import { cannotWrite, withoutOut } from "../../src/runtime/node/file-errors.js";
 import { diskOps, makeFolder, writeFileAtomic } from "../../src/runtime/node/files.js";
 import { openMetrics } from "../../src/runtime/node/metrics.js";
 import { createRun } from "../../src/runtime/node/run-folder.js";
@@ -146,19 +145,5 @@ describe("the files of a run", () => {
     expect((await mistake(() => openMetrics(join(base, "run")))).message).toContain("is a folder");
     write(base, "runs", "a file");
     expect((await mistake(() => createRun({ name: "x", root: join(base, "runs") }, {}))).code).toBe("GM5212");
-  });
-
-  it("speak of no --out where a command has none", () => {
-    const codes = ["ENOSPC", "EROFS", "EACCES", "EISDIR", "EEXIST"];
-    for (const code of codes) {
-      const written = cannotWrite("runs/a/.lock", Object.assign(new Error(code), { code }), ["the checkpoint before is whole"]);
-      expect(written.help.join()).toContain("--out");
-      const { help, ...same } = withoutOut(written) as GmcError;
-      expect(same).toMatchObject({ code: written.code });
-      expect(help).toHaveLength(2);
-      expect(help.join()).not.toContain("--out");
-      expect(help[1]).toBe("the checkpoint before is whole");
-    }
-    expect(withoutOut(codes)).toBe(codes);
   });
 });

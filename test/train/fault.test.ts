@@ -81,7 +81,7 @@ describe.each([
     expect(error.message).toContain(" at step 1 of train");
     // nothing was trained and nothing saved
     expect(error.help.join()).not.toContain("checkpoint");
-    expect(error.help[0]).toContain("how the weights start");
+    expect(error.help).toEqual([expect.stringMatching(/how the weights start.*scale of the data.*divided by 0/)]);
   });
 
   possible("speaks of the checkpoint that there is, and of none where there is none", async () => {
@@ -95,6 +95,17 @@ describe.each([
     expect(error.help[0]).toBe(`the checkpoint of step ${saved.at(-1)} holds finite weights`);
     const none = await fault(text, engine);
     expect(none.help[0]).toBe("no checkpoint was written before this step");
+    for (const { help } of [error, none]) {
+      expect(help.join()).not.toContain("how the weights start");
+      expect(help[1]).toContain("a smaller learning rate (--lr), clip_norm");
+    }
+  });
+
+  possible("speaks of the learning rate where an update of the first step went wrong after another", async () => {
+    const text = plain.replace("minimize both,", "minimize both, steps = 2,").replace("lr = 0.1", "lr = 1e30");
+    const error = await fault(text, engine);
+    expect(error.message).toContain(" at step 1 of train");
+    expect(error.help).toEqual(["no checkpoint was written before this step", expect.stringContaining("a smaller learning rate")]);
   });
 
   possible.each([

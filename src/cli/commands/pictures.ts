@@ -192,10 +192,15 @@ function heldValues(
 ): RowsByName {
   const variables = { ...trained.model.latents, ...dataVariables(trained.model) };
   const families = familiesOf(variables);
-  const held = Object.entries(given).flatMap(([name, value]) => {
-    const members = Object.hasOwn(variables, name) ? undefined : families.find((family) => family.name === name)?.members;
-    return (members ?? [name]).map((member) => [member, value] as const);
-  });
+  const membersOf = (name: string): readonly string[] | undefined =>
+    Object.hasOwn(variables, name) ? undefined : families.find((family) => family.name === name)?.members;
+  // a member that is named goes before its family, whichever stands first
+  const [whole, single] = [true, false].map((ofFamily) =>
+    Object.entries(given).filter(([name]) => (membersOf(name) !== undefined) === ofFamily),
+  );
+  const held = [...(whole ?? []), ...(single ?? [])].flatMap(([name, value]) =>
+    (membersOf(name) ?? [name]).map((member) => [member, value] as const),
+  );
   const ofRows = Object.values(given).includes("data") ? generativeOf(trained.model).given : [];
   const conditions = ofRows.filter((name) => Object.hasOwn(dataVariables(trained.model), name)).map((name) => [name, "data"] as const);
   return Object.fromEntries(

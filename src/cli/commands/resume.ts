@@ -1,7 +1,6 @@
 /** `gmc resume`: goes on where a run stopped, bitwise as if it never had; with more epochs or steps, trains a finished run further. */
 import { existsSync } from "node:fs";
 import { GmcError } from "../../runtime/graph/errors.js";
-import { withoutOut } from "../../runtime/node/file-errors.js";
 import type { Manifest } from "../../runtime/node/manifest.js";
 import { readRunConfig, reopenRun, runMark, type RunConfig, type RunFolder } from "../../runtime/node/run-folder.js";
 import { checkTraining, lengthOf } from "../../runtime/training.js";
@@ -20,14 +19,6 @@ interface ResumeFlags extends RunFlags, MeasureFlags {
 }
 
 export async function resumeCommand(named: string | undefined, flags: ResumeFlags): Promise<number> {
-  try {
-    return await goOn(named, flags);
-  } catch (error) {
-    throw withoutOut(error);
-  }
-}
-
-async function goOn(named: string | undefined, flags: ResumeFlags): Promise<number> {
   const restored = await restoreOrStart(named, flags);
   const { run, opened, checkpoint } = restored;
   const saved = checkpoint?.manifest.cursor as unknown as Cursor | undefined;

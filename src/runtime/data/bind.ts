@@ -166,7 +166,8 @@ function bindStream(raw: RawData, spec: StreamSpec, sources: ReadonlyMap<string,
     }
     splits[split] = { rows: alignedRows(split, names, found, raw, sources), columns: found };
   }
-  if (splits.train === undefined) throw new GmcError("GM5024", `${raw.name} has no training rows for ${names.join(", ")}`);
+  if (splits.train === undefined)
+    throw new GmcError("GM5024", `${raw.name} has no training rows for ${familyNames(names, spec).join(", ")}`);
   return { spec, splits: { ...splits, train: mixedTrain(raw, spec, splits.train, sources, notes) } };
 }
 

@@ -7,6 +7,7 @@ import type { HostTensor } from "../graph/program.js";
 import { GmcError } from "../graph/errors.js";
 import { permutation } from "../graph/random.js";
 import { describeSplits, splitRows, type Column, type Dataset, type Split, type SplitName } from "./dataset.js";
+import { familyNames } from "./families.js";
 import { makeGather, type RowGather } from "./gather.js";
 import { mixedOrder } from "./observed-share.js";
 
@@ -53,7 +54,7 @@ export function checkBatch(dataset: Dataset, batch: number, split: SplitName = "
   if (!Number.isInteger(batch) || batch < 1) throw new GmcError("GM5024", `the batch size must be a whole number from 1 on, not ${batch}`);
   for (const { splits, spec } of dataset.streams) {
     const { rows } = splitOf(dataset, splits[split], split);
-    const names = Object.keys(spec);
+    const names = familyNames(Object.keys(spec), spec);
     if (rows >= batch) continue;
     const of = names.length === 0 ? "an epoch has" : `${names.join(", ")} ${names.length === 1 ? "has" : "have"}`;
     const kind = split === "train" ? "training" : split;

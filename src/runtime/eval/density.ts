@@ -49,6 +49,7 @@ export async function logDensities(options: DensityOptions, density: ExactDensit
   const metric = model.evaluate[density.metric] as RowMetric;
   const opened = await open(session, stageRowMetric({ model, batch: BATCH, averaged }, metric, 1));
   const out = new Float64Array(count);
+  const measured = { model, seed: 0 };
   try {
     for (let start = 0; start < count; start += BATCH) {
       // the last batch repeats the last row
@@ -58,7 +59,7 @@ export async function logDensities(options: DensityOptions, density: ExactDensit
         data[i] = rows.data[row * width + (i % width)]!;
       }
       const feeds = { [dataName(density.variable)]: { dtype: rows.dtype, shape: [BATCH, ...spec.shape], data } };
-      const value = defined((await opened.executable.run(feedsFor({ model, seed: 0 }, opened, feeds, 0, start)))["value"], "value").data;
+      const value = defined((await opened.executable.run(feedsFor(measured, opened, feeds, 0, start)))["value"], "value").data;
       for (let i = 0; i < BATCH && start + i < count; i++) out[start + i] = value[i]! / density.times;
     }
   } finally {

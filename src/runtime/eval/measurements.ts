@@ -53,10 +53,19 @@ export async function open(session: EngineSession, staged: Pick<MetricProgram, "
   return { executable, inputs: new Set(staged.inputs) };
 }
 
+/** Of an evaluation, by its options: counted once, not for each batch. */
+const scheduled = new WeakMap<MeasureOptions, Readonly<Record<string, number>>>();
+
+function schedulesOf(options: MeasureOptions): Readonly<Record<string, number>> {
+  const known = scheduled.get(options) ?? finalSchedules(options);
+  scheduled.set(options, known);
+  return known;
+}
+
 /** What of `feeds` a program takes, with the random state and the final values of schedules. */
 export function feedsFor(options: MeasureOptions, opened: Opened, feeds: HostTensors, step: number, offset: number): HostTensors {
   const out: Record<string, HostTensor> = {};
-  const schedules = finalSchedules(options);
+  const schedules = schedulesOf(options);
   for (const name of opened.inputs) {
     const schedule = schedules[name];
     if (name === "rng") out[name] = rngOf(options.seed, "evaluate", step, offset);

@@ -9,7 +9,7 @@ import { join } from "node:path";
 import type { HostTensors } from "../engines/engine.js";
 import { GmcError } from "../graph/errors.js";
 import { decodeSafetensors, encodeSafetensors } from "../data/safetensors.js";
-import { cannotRead, isMissing } from "./file-errors.js";
+import { cannotRead, isMissing, PlaceError } from "./file-errors.js";
 import { diskOps, isTemporary, makeFolder, readBytes, readText, writeFileAtomic, type FileOps } from "./files.js";
 import { manifestSchema, type Manifest } from "./manifest.js";
 import { compileSchema, type Check } from "./schema.js";
@@ -56,8 +56,8 @@ export function saveCheckpoint(folder: string, info: CheckpointInfo, tensors: Ho
   } catch (error) {
     const kept = listManifests(folder)[0];
     removeIfEmpty(folder, ops);
-    throw error instanceof GmcError && kept !== undefined
-      ? new GmcError(error.code, error.message, [...error.help, `the checkpoint before is intact: ${join(folder, kept)}`])
+    throw error instanceof PlaceError && kept !== undefined
+      ? error.keeping(`the checkpoint before is intact: ${join(folder, kept)}`)
       : error;
   }
   prune(folder, info.step, keep, ops);

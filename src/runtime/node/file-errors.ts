@@ -24,62 +24,62 @@ export function cannotRead(path: string, error: unknown): GmcError {
   }
 }
 
-/** GM5205 full disk, GM5206 no permission, GM5212 anything else. `kept` says what is still intact. */
-export function cannotWrite(path: string, error: unknown, kept: readonly string[] = []): GmcError {
-  const code = codeOf(error);
-  switch (code) {
-    case "ENOSPC":
-    case "EDQUOT":
-      return new GmcError("GM5205", `${path}: the disk is full`, [
-        "free some space, or choose a folder on another disk with --out",
-        ...kept,
-      ]);
-    case "EROFS":
-      return new GmcError("GM5206", `${path}: the file system is read-only`, ["choose another folder with --out", ...kept]);
-    case "EACCES":
-    case "EPERM":
-      return new GmcError("GM5206", `${path}: no permission to write there`, [
-        "check the permissions of the folder, or choose another with --out",
-        ...kept,
-      ]);
-    case "EISDIR":
-      return new GmcError("GM5212", `${path}: is a folder, expected a file to write`, ["name another file with --out", ...kept]);
-    case "EEXIST":
-    case "ENOTDIR":
-      return new GmcError("GM5212", `${path}: a file is in the place of the folder`, [
-        "remove that file, or choose another folder with --out",
-        ...kept,
-      ]);
-    case "ENXIO":
-      return new GmcError("GM5212", `${path}: nobody reads from this pipe`, ["start its reader first", ...kept]);
-    default:
-      return new GmcError("GM5212", `${path}: cannot be written (${describe(error)})`, kept);
+/** A place that takes no file or folder: what may be done about it there, and how another is named, by the option `--out` of most commands. */
+export class PlaceError extends GmcError {
+  constructor(
+    code: string,
+    message: string,
+    private readonly here: string | undefined,
+    private readonly elsewhere: string | undefined,
+    private readonly kept: readonly string[] = [],
+  ) {
+    const ways = [here, elsewhere].filter((way) => way !== undefined);
+    super(code, message, [...(ways.length > 0 ? [ways.join(", or ")] : []), ...kept]);
+  }
+
+  /** As it is to be said where another place is named otherwise. */
+  placed(otherwise: (elsewhere: string) => string | undefined): PlaceError {
+    return new PlaceError(this.code, this.message, this.here, this.elsewhere && otherwise(this.elsewhere), this.kept);
+  }
+
+  /** `kept` says what is still intact. */
+  keeping(kept: string): PlaceError {
+    return new PlaceError(this.code, this.message, this.here, this.elsewhere, [...this.kept, kept]);
+  }
+
+  coded(code: string): PlaceError {
+    return new PlaceError(code, this.message, this.here, this.elsewhere, this.kept);
   }
 }
 
-/** Where the folder is that of a run and no option names another. */
-const inPlace: Readonly<Record<string, string>> = {
-  GM5205: "free some space, or move the run folder to another disk and name it there",
-  GM5206: "check the permissions of the run folder, or copy it to where you may write and name the copy",
-  GM5208: "wait for it, or stop it",
-  GM5212: "see what lies there; the run folder may also be copied elsewhere and named there",
-};
-
-/** The error as a command says it that has no --out: other ways out, where those of the writer speak of one. */
-export function withoutOut(error: unknown): unknown {
-  if (!(error instanceof GmcError)) return error;
-  const other = inPlace[error.code];
-  if (other === undefined) return error;
-  return new GmcError(
-    error.code,
-    error.message,
-    error.help.map((line) => (line.includes("--out") ? other : line)),
-  );
+/** GM5205 full disk, GM5206 no permission, GM5212 anything else. */
+export function cannotWrite(path: string, error: unknown): PlaceError {
+  const place = (code: string, what: string, here?: string, elsewhere?: string): PlaceError =>
+    new PlaceError(code, `${path}: ${what}`, here, elsewhere && `${elsewhere} with --out`);
+  switch (codeOf(error)) {
+    case "ENOSPC":
+    case "EDQUOT":
+      return place("GM5205", "the disk is full", "free some space", "choose a folder on another disk");
+    case "EROFS":
+      return place("GM5206", "the file system is read-only", undefined, "choose another folder");
+    case "EACCES":
+    case "EPERM":
+      return place("GM5206", "no permission to write there", "check the permissions of the folder", "choose another");
+    case "EISDIR":
+      return place("GM5212", "is a folder, expected a file to write", undefined, "name another file");
+    case "EEXIST":
+    case "ENOTDIR":
+      return place("GM5212", "a file is in the place of the folder", "remove that file", "choose another folder");
+    case "ENXIO":
+      return place("GM5212", "nobody reads from this pipe", "start its reader first");
+    default:
+      return place("GM5212", `cannot be written (${describe(error)})`);
+  }
 }
 
 /** GM5212 where the folders above are there and the system makes none in them, as in /proc. */
-export function noFolder(path: string): GmcError {
-  return new GmcError("GM5212", `${path}: the file system makes no folder there`, ["choose another folder with --out"]);
+export function noFolder(path: string): PlaceError {
+  return new PlaceError("GM5212", `${path}: the file system makes no folder there`, undefined, "choose another folder with --out");
 }
 
 export function isMissing(error: unknown): boolean {

@@ -5,11 +5,17 @@ import * as fs from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import { cannotRead, cannotWrite, hasCode, noFolder } from "./file-errors.js";
 
-/** The calls that writing makes; tests replace some to let a disk fill up. */
-export type FileOps = Pick<
-  typeof fs,
-  "openSync" | "writeSync" | "fsyncSync" | "closeSync" | "renameSync" | "rmSync" | "rmdirSync" | "mkdirSync"
->;
+/** The calls that writing makes; tests replace some to let a disk fill up. Spelled out: types that users see name none of Node's, which a project of theirs may lack. */
+export interface FileOps {
+  openSync(path: string, flags: string | number, mode?: number): number;
+  writeSync(descriptor: number, bytes: Uint8Array, offset: number, length: number): number;
+  fsyncSync(descriptor: number): void;
+  closeSync(descriptor: number): void;
+  renameSync(from: string, to: string): void;
+  rmSync(path: string, options: { readonly force: boolean }): void;
+  rmdirSync(path: string): void;
+  mkdirSync(path: string): unknown;
+}
 
 export const diskOps: FileOps = fs;
 
@@ -22,7 +28,7 @@ export function readBytes(path: string): Uint8Array {
   }
 }
 
-export function plainBytes(buffer: Buffer): Uint8Array {
+export function plainBytes(buffer: Uint8Array): Uint8Array {
   return new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.byteLength);
 }
 

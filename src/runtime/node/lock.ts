@@ -5,7 +5,7 @@ import * as fs from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { GmcError } from "../graph/errors.js";
-import { cannotWrite, hasCode } from "./file-errors.js";
+import { cannotWrite, hasCode, PlaceError } from "./file-errors.js";
 
 interface Holder {
   readonly pid: number;
@@ -38,13 +38,12 @@ export function lockFolder(folder: string): Lock {
     }
     const holder = readHolder(path);
     if (holder !== undefined && isAlive(holder)) {
-      throw new GmcError(
+      throw new PlaceError(
         "GM5208",
         `${folder} is being written by process ${holder.pid}${holder.host === own.host ? "" : ` on ${holder.host}`}`,
-        [
-          "wait for it, stop it, or choose another folder with --out",
-          ...(holder.host === own.host ? [] : [`if that process is gone, remove ${path}`]),
-        ],
+        "wait for it or stop it",
+        "choose another folder with --out",
+        holder.host === own.host ? [] : [`if that process is gone, remove ${path}`],
       );
     }
     takeAway(path);

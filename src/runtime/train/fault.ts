@@ -14,6 +14,8 @@ import type { PhasePlan, PlannedUpdate } from "./plan.js";
 export interface FaultSite {
   readonly plan: PhasePlan;
   readonly update: PlannedUpdate;
+  /** Whether the weights were as they start: no update was done before. */
+  readonly first: boolean;
   readonly feeds: HostTensors;
   /** The metrics of the failing run. */
   readonly values: ArrayLike<number>;
@@ -55,7 +57,7 @@ export async function nonFinite(session: EngineSession, site: FaultSite): Promis
     site,
     spoiled > 0 ? originOf(update, spoiled) : whole,
     "has a gradient that is not finite",
-    takesRoot ? [ROOT, ...USUAL] : USUAL,
+    takesRoot ? [ROOT, ...usual(site)] : usual(site),
   );
 }
 
@@ -77,13 +79,20 @@ function originOf(update: PlannedUpdate, metric: number): Origin {
   return update.origins[defined(update.metrics[metric], "metric")] ?? { label: update.label, place: update.place };
 }
 
-const USUAL = ["a smaller learning rate (--lr), clip_norm in the optimizer, or a scale that is bounded away from 0 often help"];
+/** What keptOf says of the start is all there is to look at before a weight has moved: no rate of learning led there. */
+function usual({ first }: FaultSite): readonly string[] {
+  return first ? [] : ["a smaller learning rate (--lr), clip_norm in the optimizer, or a scale that is bounded away from 0 often help"];
+}
 
+<<<<<<< HEAD
 /** Of a log-determinant. */
 const SINGULAR =
   "the Jacobian of a flow is singular, its determinant 0, at these weights or these values: start the weights where it is not, as chance does, `init Normal(0, 1)`";
 
 function describe(site: FaultSite, origin: Origin, what: string, help: readonly string[] = usualOf(origin)): GmcError {
+=======
+function describe(site: FaultSite, origin: Origin, what: string, help: readonly string[] = usual(site)): GmcError {
+>>>>>>> m2
   const { step, plan } = site;
   return new GmcError("GM4003", `${origin.label}, ${origin.place}: ${what} at step ${step} of ${plan.name}`, [keptOf(site), ...help]);
 }
@@ -99,12 +108,12 @@ export function divergedHelp(step: number): readonly string[] {
   ];
 }
 
-function keptOf({ saved, step, fault, update }: FaultSite): string {
+function keptOf({ saved, first, fault, update }: FaultSite): string {
   if (saved !== undefined) return `the checkpoint of step ${saved} holds finite weights`;
-  if (step === 1 && fault === CARRIED_FAULT && update.unadjusted !== undefined) return "no step was done before";
-  return step === 1
-    ? "no step was done before: look at how the weights start, and at the data"
-    : "no checkpoint was written before this step";
+  if (!first) return "no checkpoint was written before this step";
+  return fault === CARRIED_FAULT && update.unadjusted !== undefined
+    ? "no step was done before"
+    : "no step was done before: look at how the weights start, at the scale of the data, and at what may be divided by 0 or be the log of 0";
 }
 
 /** NaN where there is one, else an infinity, else a finite number. */

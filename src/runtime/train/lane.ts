@@ -31,6 +31,8 @@ export interface Compiled {
 /** A run of an update that was begun. */
 export interface Run {
   readonly update: PlannedUpdate;
+  /** Whether no update of the whole run was begun before it: the weights are as they start. */
+  readonly first: boolean;
   readonly offset: number;
   /** As they were; the loop writes the next ones over its own. */
   readonly scalars: HostTensors;
@@ -103,15 +105,16 @@ export class Lane {
       for (const s of c.scalars) s.data[0] = valueAt(s.schedule, progress);
       for (let repeat = 0; repeat < c.update.steps; repeat++) {
         if (fed === undefined || repeat > 0) fed = this.feeder.next();
+        const first = this.draws === 0;
         this.rng[2] = this.draws++;
-        runs.push(await this.run(c, fed));
+        runs.push(await this.run(c, fed, first));
       }
     }
     this.steps.push({ runs, draws: this.draws, sent: false });
     if (this.pace.begun()) this.send();
   }
 
-  private async run({ update, executable, feeds, offset }: Compiled, fed: Fed): Promise<Run> {
+  private async run({ update, executable, feeds, offset }: Compiled, fed: Fed, first: boolean): Promise<Run> {
     const names = update.inputs.data.map(dataName);
     const scalars = Object.fromEntries(Object.entries(feeds).map(([name, value]) => [name, { ...value, data: value.data.slice() }]));
     const given = { ...feeds, ...picked(fed.values, names) };
@@ -119,7 +122,7 @@ export class Lane {
       this.starts && executable.start !== undefined
         ? await executable.start(given, picked<TableRows>(fed.rows, names))
         : { results: Promise.resolve(await executable.run(given)) };
-    return { update, offset, scalars, fed, names, results };
+    return { update, first, offset, scalars, fed, names, results };
   }
 
   /**

@@ -316,6 +316,7 @@ async function steps(options: Running, run: PhaseRun): Promise<PhaseResult> {
       nonFinite(session, {
         plan,
         update: run.update,
+        first: run.first,
         feeds: lane.feedsAgain(run),
         values,
         fault,
