@@ -12,6 +12,7 @@ import type { Expr } from "../types.js";
 import { distExprs, walkExpr } from "../walk.js";
 import { type DeriveContext, variablesIn } from "./context.js";
 import { closeKl } from "./kl.js";
+import { misplacedDensity, readsName } from "./score-placement.js";
 
 type FactorStep = Extract<DrawStep, { kind: "factor" }>;
 
@@ -118,29 +119,6 @@ function average(around: Surroundings, { steps, by }: Group, body: Quantity): Qu
 }
 
 /**
- * What holds log q(z | x) fixed leaves out a term of mean 0: the score. It has that mean where log q(z | x) is a plain term of the value, and for DReG where
- * it is one, subtracted, of the log weights (Tucker et al. 2019, eq. 6). Gives the variable for which it is none.
- */
-function misplacedDensity(context: DeriveContext, by: FactorStep, steps: readonly DrawStep[], body: Quantity): string | undefined {
-  const surrogate = entryOf(by)?.rule.surrogate;
-  const weighed = surrogate?.kind === "bound" && surrogate.of === "samples";
-  if (!weighed && surrogate?.kind !== "fixedDensity") return undefined;
-  for (const step of steps) {
-    if (step.kind !== "factor" || step.estimator !== by.estimator) continue;
-    const own = (q: Quantity): boolean => q.kind === "factor" && q.density === step.factor.density && q.variable === step.factor.variable;
-    let [all, plain] = [0, 0];
-    walkQuantity(body, (q) => {
-      if (own(q)) all++;
-      if (q.kind !== "sum" || (weighed && !isWeight(body, q))) return;
-      for (const t of q.terms) if (own(t.quantity) && (!weighed || (t.scale === -1 && t.factors.length === 0))) plain++;
-    });
-    const inTerms = weighed || all === termsOf(body).filter((t) => own(t.quantity)).length;
-    if ((weighed ? plain !== 1 || all !== plain : !inTerms) || (weighed && all === 0)) return step.factor.variable;
-  }
-  return undefined;
-}
-
-/**
  * What is drawn after a family of doubly reparameterised samples and has several values for each: the slope through a sample would be the sum over these,
  * and no longer the slope of one bound. Undefined where nothing is, or where another estimator treats the family.
  */
@@ -190,15 +168,6 @@ function reportDrawnAfter(
     },
   );
   return undefined;
-}
-
-/** Is `q` what a log of a mean is taken of, somewhere in `body`? */
-function isWeight(body: Quantity, q: Quantity): boolean {
-  let found = false;
-  walkQuantity(body, (r) => {
-    found ||= r.kind === "reduce" && r.body === q;
-  });
-  return found;
 }
 
 function reportPlace({ context, statement }: Surroundings, by: FactorStep, variable: string): undefined {
@@ -290,14 +259,6 @@ function quantityReads(context: DeriveContext, q: Quantity, names: ReadonlySet<s
     default:
       return true;
   }
-}
-
-function readsName(context: DeriveContext, expr: Expr, names: ReadonlySet<string>): boolean {
-  let found = false;
-  walkExpr(expr, (e) => {
-    found ||= (e.kind === "variable" && names.has(e.variable)) || (e.kind === "local" && names.has(e.local.id));
-  });
-  return found || [...variablesIn(context, [expr])].some((v) => names.has(v));
 }
 
 /**
