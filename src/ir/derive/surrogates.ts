@@ -105,6 +105,8 @@ function average(around: Surroundings, { steps, by }: Group, body: Quantity): Qu
   const own = by && surrogate && ownPlate(around, by, surrogate.options);
   // a KL in closed form has no score to leave out
   const closed = by && entryOf(by)?.rule.surrogate.kind === "fixedDensity" ? node : closeKl(context, node, notes);
+  // what no longer reads the draws is its own average
+  if (closed.kind === "expect" && closed !== node && !quantityReads(context, closed.body, namesBoundBy(steps))) return closed.body;
   if (!surrogate || closed.kind !== "expect") return closed;
   const misplaced = misplacedDensity(context, by, steps, closed.body);
   if (misplaced !== undefined) return reportPlace(around, by, misplaced);
@@ -256,6 +258,11 @@ function quantityReads(context: DeriveContext, q: Quantity, names: ReadonlySet<s
       return q.terms.some((t) => reads(context, t, names));
     case "apply":
       return q.args.some((a) => quantityReads(context, a, names));
+    case "enumerate": {
+      const weighs =
+        q.weight?.kind === "factor" ? ofFactor(q.weight, false) : q.weight !== undefined && quantityReads(context, q.weight, names);
+      return weighs || quantityReads(context, q.body, names);
+    }
     default:
       return true;
   }
