@@ -9,7 +9,7 @@ import { latentEntries, type LatentEntry } from "../latent-estimators.js";
 import type { DrawStep, EstimatorNote, Factor, Plate, Quantity, SurrogateUse, Term } from "../quantity.js";
 import { namesBoundBy, termsOf, walkQuantity } from "../quantity-walk.js";
 import type { Expr } from "../types.js";
-import { distExprs, walkExpr } from "../walk.js";
+import { distExprs } from "../walk.js";
 import { type DeriveContext, variablesIn } from "./context.js";
 import { closeKl } from "./kl.js";
 import { misplacedDensity, readsName } from "./score-placement.js";
