@@ -141,7 +141,7 @@ export function iwae(w: Weights, x: Tensor, key: Key, k: number): Tensor {
  * Rate(p, q) per example  discrete_vae.gm:26
  * Rate: how far the posterior moves from the prior, KL(q(z | x), p(z)). Alemi et al. 2018, eq. 2.
  */
-export function rate(w: Weights, x: Tensor, key: Key): Tensor {
+export function rate(w: Weights, x: Tensor): Tensor {
   const klC = term(
     "KL(q(c | x), p(c))",
     "discrete_vae.gm:11",
@@ -213,8 +213,8 @@ export const model = defineModel<typeof weights, "x", "t">({
       label: "Rate(p, q)",
       place: "discrete_vae.gm:26",
       unit: "nats",
-      value: ({ w, data, key }) => rate(w, data.x, key),
-      bound: "estimate",
+      value: ({ w, data }) => rate(w, data.x),
+      bound: "exact",
     },
     classes: {
       kind: "codeUse",

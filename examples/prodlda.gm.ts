@@ -233,7 +233,7 @@ export const model = defineModel<typeof weights, "x">({
       place: "prodlda.gm:40",
       unit: "nats",
       value: ({ w, data, key }) => rate(w, data.x, key),
-      bound: "estimate",
+      bound: "exact",
     },
   },
 });

@@ -97,7 +97,7 @@ const family = ({ samples, bound }: DrawFacts): string | undefined =>
       ? "it takes at least two samples: with k = 1 there is nothing to compare with"
       : bound
         ? undefined
-        : "the family of samples is used otherwise than inside one `logmeanexp` in a plain term";
+        : "the family of samples is used otherwise than inside one `logmeanexp` in a plain term, each sample in its own weight";
 
 const own = ({ samples, domain }: DrawFacts): string | undefined =>
   domain?.optional === true

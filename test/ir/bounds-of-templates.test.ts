@@ -29,7 +29,7 @@ describe("labels", () => {
     expect(loadModel(model(line)).model.evaluate["m"]).toMatchObject({ bound });
   });
 
-  it.each(["FreeBits(p, q)", "InfoVAE(p, q)"])("%s trains, and is no mean over rows to evaluate", (objective) => {
+  it.each(["FreeBits(p, q)", "SampledFreeBits(p, q)", "InfoVAE(p, q)"])("%s trains, and is no mean over rows to evaluate", (objective) => {
     expect(compile({ path: "m.gm", text: model(objective) }).diagnostics.map((d) => d.code)).toEqual(["GM3742"]);
     const { model: trained } = loadModel(model("ELBO(p, q)").replace("maximize ELBO(p, q)", `maximize ${objective}`));
     expect(trained.train[0]?.updates[0]).toMatchObject({ ofWholeBatch: true });
@@ -64,7 +64,9 @@ describe("values", () => {
     const distortion = value("Distortion(p, q)", "distortion");
     value("FreeBits(p, q, floor = 1000)", "freeBits").forEach((v, i) => expect(v).toBeCloseTo(-distortion[i]! - 1000, 3));
     const bound = value("E[z ~ q(z | x)](log p(x | z) - batch_mean(log q(z | x) - log p(z)))", "objective");
-    value("FreeBits(p, q, floor = -1000)", "freeBits").forEach((v, i) => expect(v).toBeCloseTo(bound[i]!, 4));
+    value("SampledFreeBits(p, q, floor = -1000)", "sampledFreeBits").forEach((v, i) => expect(v).toBeCloseTo(bound[i]!, 4));
+    const rate = mean(value("ELBO(p, q)", "elbo").map((v, i) => -distortion[i]! - v));
+    value("FreeBits(p, q, floor = -1000)", "freeBits").forEach((v, i) => expect(v).toBeCloseTo(-distortion[i]! - rate, 4));
   });
 
   it("InfoVAE is the evidence bound at alpha = 0, lambda = 1, and loses by the distance of its codes else", () => {

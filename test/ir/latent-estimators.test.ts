@@ -207,7 +207,7 @@ describe("what is legal", () => {
   latent z : ${latent}
   density p(x, z) { z ~ ${dist.replace(/\?\(\d+\)/u, "0")}   x ~ Bernoulli(logits = z |> dense(4)) }
   density q(z | x) { z ~ ${dist.replace("?", "x |> dense")} }
-  train { maximize FreeBits(p, q, floor = 1) by ${by} }
+  train { maximize SampledFreeBits(p, q, floor = 1) by ${by} }
 }`;
     return compile({ path: "m.gm", text }).diagnostics.flatMap((d) => [d.code, ...d.help]);
   };

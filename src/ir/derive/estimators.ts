@@ -17,7 +17,6 @@ import { type DeriveContext } from "./context.js";
 import { readsItself } from "./own-reads.js";
 import type { Taken } from "./data-draws.js";
 import { printExpr } from "../print.js";
-import { readsOnly } from "./sample-indices.js";
 import { stepIn } from "./steps.js";
 import { weightsIn } from "./weights.js";
 
@@ -103,7 +102,7 @@ export function chooseEstimator(context: DeriveContext, drawn: Drawn, request: D
 function warnOfOwnWeights(context: DeriveContext, { draw, variable, dist, moved }: Drawn, { body, span }: DrawRequest): void {
   const density = draw.source.kind === "density" ? draw.source.density : undefined;
   if (!moved || density === undefined) return;
-  const names = new Set(draw.names.map((n) => (n.kind === "variable" ? n.variable : n.local.id)));
+  const names = namesOf(draw);
   const isOwn = (e: Expr): boolean => (e.kind === "logDensity" && e.density === density) || childrenOf(e).some(isOwn);
   let found = false;
   walkExpr(body, (e) => {
@@ -128,6 +127,9 @@ function warnOfOwnWeights(context: DeriveContext, { draw, variable, dist, moved 
     },
   );
 }
+
+const namesOf = (draw: ObjectiveDraw): ReadonlySet<string> =>
+  new Set(draw.names.map((n) => (n.kind === "variable" ? n.variable : n.local.id)));
 
 const REASONS: Readonly<Record<(typeof UNASKED)[number], (facts: DrawFacts) => string>> = {
   reparam: ({ dist }) => `a sample of ${dist.name} is a differentiable function of its parameters`,
@@ -168,7 +170,7 @@ function factsOf(context: DeriveContext, { draw, variable, dist, moved, follows 
   const info = distributionOf(dist);
   if (!info) return undefined;
   const domain = context.model.variables.get(variable)?.domain;
-  const names = new Set(draw.names.map((n) => (n.kind === "variable" ? n.variable : n.local.id)));
+  const names = namesOf(draw);
   const step = moved && info.reparameterised ? stepIn(context, body, names) : undefined;
   return {
     variable,
@@ -192,10 +194,10 @@ function hasMovingEdges(context: DeriveContext, dist: DistCall, follows: boolean
   return !edges.every(isFixed) || (dist.of !== undefined && hasMovingEdges(context, dist.of, follows));
 }
 
-/** Whether drawn names stand only inside logmeanexp, each sample in a weight of its own, and this in plain terms. */
+/** Whether drawn names stand only inside logmeanexp, each sample in its own weight, and this in plain terms. */
 function isBound(expr: Expr, names: ReadonlySet<string>): boolean {
   if (!reads(expr, names)) return true;
-  if (expr.kind === "reduce") return expr.op === "logmeanexp" && readsOnly(expr.body, expr.index, names);
+  if (expr.kind === "reduce") return expr.op === "logmeanexp" && readsOwnSample(expr.body, names, expr.index);
   if (expr.kind === "expectation") return isBound(expr.body, names);
   if (expr.kind !== "builtin") return false;
   const inner = expr.args.filter((a) => reads(a, names));
@@ -216,6 +218,13 @@ function isBound(expr: Expr, names: ReadonlySet<string>): boolean {
   }
 }
 
+/** Whether each drawn name stands for the sample that `index` counts: what a weight reads of the others, none of the estimators sees. */
+function readsOwnSample(expr: Expr, names: ReadonlySet<string>, index: string): boolean {
+  if (expr.kind === "variable" || expr.kind === "local")
+    return !reads(expr, names) || (expr.sample?.kind === "index" && expr.sample.index === index);
+  return childrenOf(expr).every((e) => readsOwnSample(e, names, index));
+}
+
 function reads(expr: Expr, names: ReadonlySet<string>): boolean {
   if (expr.kind === "variable") return names.has(expr.variable);
   if (expr.kind === "local") return names.has(expr.local.id);
@@ -231,26 +240,29 @@ function coupling({ rule }: LatentEntry, body: Expr): string | undefined {
 }
 
 /** Whether the value has the form that an estimator takes: samples under a function of the whole batch, log q(z | x) where its score may be left out. */
-function isPlaced({ rule: { surrogate } }: LatentEntry, density: string | undefined, body: Expr): boolean {
+function isPlaced({ rule: { surrogate } }: LatentEntry, draw: ObjectiveDraw, body: Expr): boolean {
   if (surrogate.kind === "states") return !ofWholeBatch(body);
+  const density = draw.source.kind === "density" ? draw.source.density : undefined;
   const holds = (e: Expr): boolean => (e.kind === "logDensity" && e.density === density) || childrenOf(e).some(holds);
-  if (surrogate.kind === "fixedDensity") return isTermOf(body, holds, () => true);
+  const names = namesOf(draw);
+  if (surrogate.kind === "fixedDensity") return isTermOf(body, holds, names, () => true);
   if (surrogate.kind !== "bound" || surrogate.of !== "samples") return true;
   const weighed = (e: Expr): boolean =>
     e.kind === "reduce" && e.op === "logmeanexp"
-      ? holds(e.body) && isTermOf(e.body, holds, (sign) => sign === -1)
+      ? holds(e.body) && isTermOf(e.body, holds, names, (sign) => sign === -1)
       : childrenOf(e).every(weighed);
   return weighed(body);
 }
 
-/** Whether what `holds` log-densities does so in plain terms, of a sign that `fits`; undefined as the sign of a multiple. */
+/** Whether what `holds` log-densities does so in plain terms, of a sign that `fits`; undefined as the sign of a multiple, which reads none of `names`. */
 function isTermOf(
   expr: Expr,
   holds: (e: Expr) => boolean,
+  names: ReadonlySet<string>,
   fits: (sign: number | undefined) => boolean,
   sign: number | undefined = 1,
 ): boolean {
-  const inner = (e: Expr, by: number | undefined = sign): boolean => isTermOf(e, holds, fits, by);
+  const inner = (e: Expr, by: number | undefined = sign): boolean => isTermOf(e, holds, names, fits, by);
   if (!holds(expr)) return true;
   if (expr.kind === "logDensity") return fits(sign);
   if (expr.kind === "expectation" || (expr.kind === "reduce" && (expr.op === "sum" || expr.op === "mean"))) return inner(expr.body);
@@ -265,9 +277,9 @@ function isTermOf(
     case "neg":
       return first !== undefined && inner(first, opposite);
     case "mul":
-      return expr.args.filter(holds).length === 1 && expr.args.every((e) => inner(e, undefined));
+      return expr.args.filter(holds).length === 1 && expr.args.every((e) => (holds(e) ? inner(e, undefined) : !reads(e, names)));
     case "div":
-      return first !== undefined && second !== undefined && !holds(second) && inner(first, undefined);
+      return first !== undefined && second !== undefined && !holds(second) && !reads(second, names) && inner(first, undefined);
     default:
       return false;
   }
@@ -285,9 +297,8 @@ const WITHOUT_BY = "; without `by` gmc chooses one and `gmc explain` says which"
 
 /** The estimators that would be legal at a draw: those without bias, then the others. Some are refused only where the value is derived. */
 function legalHelp(facts: DrawFacts, { draw }: Drawn, body: Expr): readonly string[] {
-  const density = draw.source.kind === "density" ? draw.source.density : undefined;
   const legal = [...latentEntries.values()].filter(
-    (e) => e.rule.path !== "none" && !e.rule.misfit(facts, defaultsOf(e)) && !coupling(e, body) && isPlaced(e, density, body),
+    (e) => e.rule.path !== "none" && !e.rule.misfit(facts, defaultsOf(e)) && !coupling(e, body) && isPlaced(e, draw, body),
   );
   const unasked = ["enumerate", ...UNASKED].some((name) => legal.some((e) => e.name === name));
   const named = (unbiased: boolean): string =>

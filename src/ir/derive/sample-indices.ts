@@ -2,7 +2,7 @@
 import type { Plate, Quantity } from "../quantity.js";
 import { exprsOf, walkQuantity } from "../quantity-walk.js";
 import type { Expr } from "../types.js";
-import { childrenOf, walkExpr } from "../walk.js";
+import { walkExpr } from "../walk.js";
 
 /** Whether `expr` reads one sample by its number, `z[2]`. */
 const readsByNumber = (expr: Expr): boolean => {
@@ -39,12 +39,4 @@ export function readsOtherSamples(reduction: Extract<Quantity, { kind: "reduce" 
       found ||= (e.kind === "variable" || e.kind === "local") && e.sample?.kind === "index" && !own.has(e.sample.index);
     });
   return found;
-}
-
-/** Whether of the names in `drawn`, `expr` reads no sample but that of `index`. */
-export function readsOnly(expr: Expr, index: string, drawn: ReadonlySet<string>): boolean {
-  const name = expr.kind === "variable" ? expr.variable : expr.kind === "local" ? expr.local.id : undefined;
-  if (name !== undefined && drawn.has(name) && (expr.kind === "variable" || expr.kind === "local") && expr.sample)
-    if (expr.sample.kind !== "index" || expr.sample.index !== index) return false;
-  return childrenOf(expr).every((e) => readsOnly(e, index, drawn));
 }

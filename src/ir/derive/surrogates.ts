@@ -9,9 +9,10 @@ import { latentEntries, type LatentEntry } from "../latent-estimators.js";
 import type { DrawStep, EstimatorNote, Factor, Plate, Quantity, SurrogateUse, Term } from "../quantity.js";
 import { namesBoundBy, termsOf, walkQuantity } from "../quantity-walk.js";
 import type { Expr } from "../types.js";
-import { distExprs, walkExpr } from "../walk.js";
+import { distExprs } from "../walk.js";
 import { type DeriveContext, variablesIn } from "./context.js";
 import { closeKl } from "./kl.js";
+import { misplacedDensity, readsName } from "./score-placement.js";
 
 type FactorStep = Extract<DrawStep, { kind: "factor" }>;
 
@@ -104,6 +105,8 @@ function average(around: Surroundings, { steps, by }: Group, body: Quantity): Qu
   const own = by && surrogate && ownPlate(around, by, surrogate.options);
   // a KL in closed form has no score to leave out
   const closed = by && entryOf(by)?.rule.surrogate.kind === "fixedDensity" ? node : closeKl(context, node, notes);
+  // what no longer reads the draws is its own average
+  if (closed.kind === "expect" && closed !== node && !quantityReads(context, closed.body, namesBoundBy(steps))) return closed.body;
   if (!surrogate || closed.kind !== "expect") return closed;
   const misplaced = misplacedDensity(context, by, steps, closed.body);
   if (misplaced !== undefined) return reportPlace(around, by, misplaced);
@@ -115,29 +118,6 @@ function average(around: Surroundings, { steps, by }: Group, body: Quantity): Qu
   if (around.plate !== undefined || outside.length === 0 || inside.length === 0) return { ...closed, plate, surrogate };
   const sum = (terms: readonly Term[]): Quantity => ({ kind: "sum", terms, span });
   return sum([{ scale: 1, factors: [], quantity: { ...closed, plate, surrogate, body: sum(inside) } }, ...outside]);
-}
-
-/**
- * What holds log q(z | x) fixed leaves out a term of mean 0: the score. It has that mean where log q(z | x) is a plain term of the value, and for DReG where
- * it is one, subtracted, of the log weights (Tucker et al. 2019, eq. 6). Gives the variable for which it is none.
- */
-function misplacedDensity(context: DeriveContext, by: FactorStep, steps: readonly DrawStep[], body: Quantity): string | undefined {
-  const surrogate = entryOf(by)?.rule.surrogate;
-  const weighed = surrogate?.kind === "bound" && surrogate.of === "samples";
-  if (!weighed && surrogate?.kind !== "fixedDensity") return undefined;
-  for (const step of steps) {
-    if (step.kind !== "factor" || step.estimator !== by.estimator) continue;
-    const own = (q: Quantity): boolean => q.kind === "factor" && q.density === step.factor.density && q.variable === step.factor.variable;
-    let [all, plain] = [0, 0];
-    walkQuantity(body, (q) => {
-      if (own(q)) all++;
-      if (q.kind !== "sum" || (weighed && !isWeight(body, q))) return;
-      for (const t of q.terms) if (own(t.quantity) && (!weighed || (t.scale === -1 && t.factors.length === 0))) plain++;
-    });
-    const inTerms = weighed || all === termsOf(body).filter((t) => own(t.quantity)).length;
-    if ((weighed ? plain !== 1 || all !== plain : !inTerms) || (weighed && all === 0)) return step.factor.variable;
-  }
-  return undefined;
 }
 
 /**
@@ -190,15 +170,6 @@ function reportDrawnAfter(
     },
   );
   return undefined;
-}
-
-/** Is `q` what a log of a mean is taken of, somewhere in `body`? */
-function isWeight(body: Quantity, q: Quantity): boolean {
-  let found = false;
-  walkQuantity(body, (r) => {
-    found ||= r.kind === "reduce" && r.body === q;
-  });
-  return found;
 }
 
 function reportPlace({ context, statement }: Surroundings, by: FactorStep, variable: string): undefined {
@@ -287,17 +258,14 @@ function quantityReads(context: DeriveContext, q: Quantity, names: ReadonlySet<s
       return q.terms.some((t) => reads(context, t, names));
     case "apply":
       return q.args.some((a) => quantityReads(context, a, names));
+    case "enumerate": {
+      const weighs =
+        q.weight?.kind === "factor" ? ofFactor(q.weight, false) : q.weight !== undefined && quantityReads(context, q.weight, names);
+      return weighs || quantityReads(context, q.body, names);
+    }
     default:
       return true;
   }
-}
-
-function readsName(context: DeriveContext, expr: Expr, names: ReadonlySet<string>): boolean {
-  let found = false;
-  walkExpr(expr, (e) => {
-    found ||= (e.kind === "variable" && names.has(e.variable)) || (e.kind === "local" && names.has(e.local.id));
-  });
-  return found || [...variablesIn(context, [expr])].some((v) => names.has(v));
 }
 
 /**

@@ -84,21 +84,17 @@ function usual({ first }: FaultSite): readonly string[] {
   return first ? [] : ["a smaller learning rate (--lr), clip_norm in the optimizer, or a scale that is bounded away from 0 often help"];
 }
 
-<<<<<<< HEAD
 /** Of a log-determinant. */
 const SINGULAR =
   "the Jacobian of a flow is singular, its determinant 0, at these weights or these values: start the weights where it is not, as chance does, `init Normal(0, 1)`";
 
-function describe(site: FaultSite, origin: Origin, what: string, help: readonly string[] = usualOf(origin)): GmcError {
-=======
-function describe(site: FaultSite, origin: Origin, what: string, help: readonly string[] = usual(site)): GmcError {
->>>>>>> m2
+function describe(site: FaultSite, origin: Origin, what: string, help: readonly string[] = usualOf(site, origin)): GmcError {
   const { step, plan } = site;
   return new GmcError("GM4003", `${origin.label}, ${origin.place}: ${what} at step ${step} of ${plan.name}`, [keptOf(site), ...help]);
 }
 
-function usualOf({ label }: Origin): readonly string[] {
-  return label.startsWith("log |det") ? [SINGULAR, ...USUAL] : USUAL;
+function usualOf(site: FaultSite, { label }: Origin): readonly string[] {
+  return label.startsWith("log |det") ? [SINGULAR, ...usual(site)] : usual(site);
 }
 
 /** Ways out for chains whose moves are neither accepted nor refused: where the energy is steep, a step that is too long overshoots further each time. */

@@ -1,0 +1,103 @@
+/**
+ * Where an estimator may hold log q(z | x) fixed, and so leave out a term of mean 0: its score. Takes the draws and what is averaged over them; gives the
+ * variable for which the mean is another.
+ */
+import { latentEntries } from "../latent-estimators.js";
+import type { DrawStep, Factor, Quantity } from "../quantity.js";
+import { namesBoundBy, termsOf, walkQuantity } from "../quantity-walk.js";
+import { sameExpr } from "../same-expr.js";
+import type { Expr } from "../types.js";
+import { distExprs, walkExpr } from "../walk.js";
+import { type DeriveContext, variablesIn } from "./context.js";
+
+type FactorStep = Extract<DrawStep, { kind: "factor" }>;
+
+/**
+ * E[c d log q(z | x)] is 0 where z is the draw itself and c does not follow from it: in a plain term (Roeder, Wu & Duvenaud 2017, eq. 7), or in one of a
+ * sum over what is drawn later, whose weights add up to 1. DReG brings it into another form where it is subtracted once in the log weights of a bound
+ * (Tucker et al. 2019, eq. 6).
+ */
+export function misplacedDensity(context: DeriveContext, by: FactorStep, steps: readonly DrawStep[], body: Quantity): string | undefined {
+  const surrogate = latentEntries.get(by.estimator)?.rule.surrogate;
+  const weighed = surrogate?.kind === "bound" && surrogate.of === "samples";
+  if (!weighed && surrogate?.kind !== "fixedDensity") return undefined;
+  const misplaced = steps.find((step, i): step is FactorStep => {
+    if (step.kind !== "factor" || step.estimator !== by.estimator) return false;
+    return weighed ? !isWeight(context, step, body) : !isPlain(context, step, namesBoundBy(steps.slice(i)), body);
+  });
+  return misplaced?.factor.variable;
+}
+
+const isOwn = ({ factor }: FactorStep, q: Quantity): q is Factor =>
+  q.kind === "factor" && q.density === factor.density && q.variable === factor.variable;
+
+function countOf(step: FactorStep, body: Quantity): number {
+  let count = 0;
+  walkQuantity(body, (q) => {
+    if (isOwn(step, q)) count++;
+  });
+  return count;
+}
+
+/** Whether log q of a draw stands in terms alone whose coefficients read none of `names`: the draw, and what is drawn after it. */
+function isPlain(context: DeriveContext, step: FactorStep, names: ReadonlySet<string>, q: Quantity): boolean {
+  if (isOwn(step, q)) return isAtDraw(context, step, q);
+  if (countOf(step, q) === 0) return true;
+  const within = (inner: Quantity | undefined, more: Iterable<string> = []): boolean =>
+    inner === undefined || isPlain(context, step, new Set([...names, ...more]), inner);
+  switch (q.kind) {
+    case "sum":
+      return q.terms.every(
+        (t) => countOf(step, t.quantity) === 0 || (within(t.quantity) && !t.factors.some((f) => readsName(context, f, names))),
+      );
+    case "expect":
+      return within(q.body, namesBoundBy(q.steps));
+    case "enumerate":
+      return q.op === "expect" && (!q.weight || countOf(step, q.weight) === 0) && within(q.body, [q.local?.id ?? q.variable]);
+    case "byRow":
+      return within(q.there) && within(q.missing);
+    case "reduce":
+      return (q.op === "sum" || q.op === "mean") && within(q.body);
+    default:
+      return false;
+  }
+}
+
+/** Whether log q of the samples is subtracted in the log weights of one bound, of each in its own weight, and stands nowhere else. */
+function isWeight(context: DeriveContext, step: FactorStep, body: Quantity): boolean {
+  let plain = 0;
+  walkQuantity(body, (q) => {
+    if (q.kind !== "reduce" || q.op !== "logmeanexp") return;
+    for (const { scale, factors, quantity } of termsOf(q.body))
+      if (isOwn(step, quantity) && scale === -1 && factors.length === 0 && isAtDraw(context, step, quantity, q.index)) plain++;
+  });
+  return plain === 1 && countOf(step, body) === 1;
+}
+
+/** Whether a log-density is taken at what `step` draws, given what it is drawn given; of a family, at the sample that `index` counts. */
+function isAtDraw(context: DeriveContext, { factor }: FactorStep, q: Factor, index?: string): boolean {
+  if (q.through !== factor.through) return false;
+  return [factor.variable, ...variablesIn(context, distExprs(factor.dist))].every((v) => {
+    const [drawn, given] = [factor.at.get(v), q.at.get(v)];
+    if (drawn === given) return true;
+    const [a, b] = [placeOf(v, drawn), placeOf(v, given)];
+    if (!a || !b) return drawn !== undefined && given !== undefined && sameExpr(drawn, given);
+    const counted = a.sample === undefined && b.sample?.kind === "index" && b.sample.index === index;
+    return a.name === b.name && (counted || JSON.stringify(a.sample) === JSON.stringify(b.sample));
+  });
+}
+
+/** Of a value that is a name: which, and which sample of it; a variable that is not listed stands under its own. */
+function placeOf(variable: string, value: Expr | undefined) {
+  if (value === undefined) return { name: variable, sample: undefined };
+  if (value.kind === "variable") return { name: value.variable, sample: value.sample };
+  return value.kind === "local" ? { name: value.local.id, sample: value.sample } : undefined;
+}
+
+export function readsName(context: DeriveContext, expr: Expr, names: ReadonlySet<string>): boolean {
+  let found = false;
+  walkExpr(expr, (e) => {
+    found ||= (e.kind === "variable" && names.has(e.variable)) || (e.kind === "local" && names.has(e.local.id));
+  });
+  return found || [...variablesIn(context, [expr])].some((v) => names.has(v));
+}
